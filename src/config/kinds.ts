@@ -1,0 +1,204 @@
+/** The kinds of value a setting can have: how each is read from text, and how people are told what was expected. */
+
+/** Reads one setting. Throws {@link Expected} when the text does not fit. */
+export interface Kind<T> {
+  readonly parse: (text: string) => T;
+  /** True for flags that stand alone, such as `--with-agent`. */
+  readonly isSwitch?: boolean;
+  /** Whether an empty value means something; elsewhere it is as good as not set. */
+  readonly emptyCounts?: boolean;
+}
+
+/** What a value should have been; the resolver adds the setting's name, its value and where it came from. */
+export class Expected extends Error {}
+
+/** A `host` of `''` means all interfaces. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const LOOPBACK = '127.0.0.1';
+
+const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+/** Timers of Node count in signed 32-bit milliseconds; a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export function durationMs({
+  minMs = 0,
+  maxMs = LONGEST_TIMER_MS,
+}: {
+  minMs?: number;
+  maxMs?: number;
+} = {}): Kind<number> {
+  return {
+    parse(text) {
+      const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+      if (match === null && text !== '0') throw new Expected('a duration such as 500ms, 5s, 2m or 24h');
+      const valueMs = match === null ? 0 : Number(match[1]) * (DURATION_UNIT_MS[match[2] as string] as number);
+      if (valueMs < minMs || valueMs > maxMs) {
+        throw new Expected(`a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`);
+      }
+      return valueMs;
+    },
+  };
+}
+
+/** The shortest way to write a duration as a setting: 90000 is `90s`, 7200000 is `2h`. */
+export function formatDuration(valueMs: number): string {
+  for (const unit of ['h', 'm', 's'] as const) {
+    const unitMs = DURATION_UNIT_MS[unit] as number;
+    if (valueMs >= unitMs && valueMs % unitMs === 0) return `${valueMs / unitMs}${unit}`;
+  }
+  return valueMs === 0 ? '0' : `${valueMs}ms`;
+}
+
+const ADDRESS_FORMS = ':8080 (all interfaces), 8080, 127.0.0.1:8080 or [::1]:8080';
+
+function parseAddress(text: string): Address {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]:|([^:[\]\s]*):)?(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new Expected(ADDRESS_FORMS);
+  return { host: match[1] ?? match[2] ?? LOOPBACK, port };
+}
+
+/** An address to listen on. A port alone is bound to loopback; only a leading colon asks for all interfaces. */
+export const listenAddress: Kind<Address> = { parse: parseAddress };
+
+export const listenAddressOrOff: Kind<Address | undefined> = {
+  emptyCounts: true,
+  parse(text) {
+    if (text === '' || text === 'off') return undefined;
+    try {
+      return parseAddress(text);
+    } catch {
+      throw new Expected(`${ADDRESS_FORMS}, or "off"`);
+    }
+  },
+};
+
+/** An address to call: host and port. */
+export const peerAddress: Kind<Address> = {
+  parse(text) {
+    const address = text.includes(':') ? parseAddress(text) : undefined;
+    if (address === undefined || address.host === '' || address.port === 0) {
+      throw new Expected('host:port, such as 10.0.0.5:50051');
+    }
+    return address;
+  },
+};
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function formatAddress({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+export function count({ min, max }: { min: number; max: number }): Kind<number> {
+  return {
+    parse(text) {
+      const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+      if (!(value >= min && value <= max)) throw new Expected(`a whole number from ${min} to ${max}`);
+      return value;
+    },
+  };
+}
+
+/** A number, or `auto`, which is read as undefined. */
+export function countOrAuto(bounds: { min: number; max: number }): Kind<number | undefined> {
+  return {
+    parse(text) {
+      if (text === 'auto') return undefined;
+      try {
+        return count(bounds).parse(text);
+      } catch (error) {
+        throw new Expected(`${(error as Error).message}, or "auto"`);
+      }
+    },
+  };
+}
+
+const SIZE_UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+export function sizeBytes({ minBytes, maxBytes }: { minBytes: number; maxBytes: number }): Kind<number> {
+  return {
+    parse(text) {
+      const match = /^(\d+)(B|KiB|MiB|GiB)$/.exec(text);
+      const valueBytes = Number(match?.[1]) * (SIZE_UNIT_BYTES[match?.[2] ?? ''] ?? Number.NaN);
+      if (!(valueBytes >= minBytes && valueBytes <= maxBytes)) {
+        throw new Expected(`a size from ${formatSize(minBytes)} to ${formatSize(maxBytes)}, such as 512KiB or 4MiB`);
+      }
+      return valueBytes;
+    },
+  };
+}
+
+function formatSize(valueBytes: number): string {
+  for (const unit of ['GiB', 'MiB', 'KiB'] as const) {
+    const unitBytes = SIZE_UNIT_BYTES[unit] as number;
+    if (valueBytes >= unitBytes && valueBytes % unitBytes === 0) return `${valueBytes / unitBytes}${unit}`;
+  }
+  return `${valueBytes}B`;
+}
+
+export function choice<const T extends string>(...values: readonly T[]): Kind<T> {
+  return {
+    parse(text) {
+      const value = values.find((candidate) => candidate === text);
+      if (value === undefined) throw new Expected(`one of ${values.join(', ')}`);
+      return value;
+    },
+  };
+}
+
+export const text: Kind<string> = { parse: (value) => value };
+
+/** `true` or `false`; as a flag it stands alone. */
+export const onOff: Kind<boolean> = {
+  isSwitch: true,
+  parse(value) {
+    if (value === 'true' || value === '1') return true;
+    if (value === 'false' || value === '0') return false;
+    throw new Expected('true or false');
+  },
+};
+
+/** Comma-separated browser origins: scheme, host and port, without a path. */
+export const origins: Kind<readonly string[]> = {
+  emptyCounts: true,
+  parse(value) {
+    return splitList(value).map((item) => {
+      const origin = URL.parse(item)?.origin;
+      if (origin !== item) throw new Expected('origins such as http://localhost:3000, separated by commas');
+      return origin;
+    });
+  },
+};
+
+/** Comma-separated `name=value` pairs. */
+export const labels: Kind<Readonly<Record<string, string>>> = {
+  emptyCounts: true,
+  parse(value) {
+    const pairs = splitList(value).map((item): [string, string] => {
+      const at = item.indexOf('=');
+      if (at < 1) throw new Expected('labels such as zone=a,disk=ssd');
+      return [item.slice(0, at), item.slice(at + 1)];
+    });
+    return Object.fromEntries(pairs);
+  },
+};
+
+export const url: Kind<string> = {
+  parse(value) {
+    const parsed = URL.parse(value);
+    if (parsed === null || !/^https?:$/.test(parsed.protocol))
+      throw new Expected('a URL such as http://127.0.0.1:8080');
+    return parsed.origin;
+  },
+};
+
+function splitList(value: string): string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}

@@ -1,0 +1,251 @@
+/**
+ * Every setting, once: its variable, flag, kind, default and meaning. Parsing, validation, `--help` and the README's
+ * table come from here. Flags win over the environment, which wins over `.env`, which wins over the default.
+ */
+import { hostname } from 'node:os';
+import { LOG_LEVELS } from '../lib/logging.ts';
+import * as kinds from './kinds.ts';
+
+export interface Option<T> {
+  readonly env: string;
+  readonly flag: string;
+  /** What stands for the value in `--help`; empty for switches. */
+  readonly argument: string;
+  readonly kind: kinds.Kind<T>;
+  /** As a user would write it; undefined if there is none. */
+  readonly fallback: string | undefined;
+  readonly meaning: string;
+}
+
+export type Options = Readonly<Record<string, Option<unknown>>>;
+export type ValuesOf<O extends Options> = { readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never };
+
+function option<T>(spec: Option<T>): Option<T> {
+  return spec;
+}
+
+const MIB = 1024 ** 2;
+
+const logLevel = option({
+  env: 'LOG_LEVEL',
+  flag: '--log-level',
+  argument: '<level>',
+  kind: kinds.choice(...LOG_LEVELS),
+  fallback: 'info',
+  meaning: `least level that is logged: ${LOG_LEVELS.join(', ')}`,
+});
+
+const heartbeatIntervalMs = option({
+  env: 'HEARTBEAT_INTERVAL',
+  flag: '--heartbeat-interval',
+  argument: '<duration>',
+  // Below 100 ms a fleet measures itself; above an hour no timeout makes sense.
+  kind: kinds.durationMs({ minMs: 100, maxMs: 3_600_000 }),
+  fallback: '5s',
+  meaning: 'how often workers send; the master tells its value in every ack',
+});
+
+export const masterOptions = {
+  httpAddress: option({
+    env: 'HTTP_PORT',
+    flag: '--http-port',
+    argument: '<address>',
+    kind: kinds.listenAddressOrOff,
+    fallback: '127.0.0.1:8080',
+    meaning: 'HTTP API: :8080 (all interfaces), 8080 (loopback), 127.0.0.1:8080, [::1]:8080, or off',
+  }),
+  grpcAddress: option({
+    env: 'GRPC_PORT',
+    flag: '--grpc-port',
+    argument: '<address>',
+    kind: kinds.listenAddress,
+    fallback: '127.0.0.1:50051',
+    meaning: 'gRPC, where workers send; same forms as HTTP_PORT, never off',
+  }),
+  advertiseAddress: option<kinds.Address | undefined>({
+    env: 'ADVERTISE_ADDRESS',
+    flag: '--advertise-address',
+    argument: '<host:port>',
+    kind: kinds.peerAddress,
+    fallback: undefined,
+    meaning: 'the address of this master that "register <id> <ip:port>" tells a worker; default: the gRPC address',
+  }),
+  heartbeatIntervalMs,
+  inactivityTimeoutMs: option({
+    env: 'INACTIVITY_TIMEOUT',
+    flag: '--inactivity-timeout',
+    argument: '<duration>',
+    kind: kinds.durationMs({ minMs: 200 }),
+    fallback: '30s',
+    meaning: 'silence after which a worker is inactive; at least twice the heartbeat interval',
+  }),
+  retentionMs: option({
+    env: 'RETENTION',
+    flag: '--retention',
+    argument: '<duration>',
+    kind: kinds.durationMs({ maxMs: 10 * 365 * 24 * 3_600_000 }),
+    fallback: '24h',
+    meaning: 'silence after which a worker is forgotten; 0 = never',
+  }),
+  admission: option({
+    env: 'ADMISSION',
+    flag: '--admission',
+    argument: '<mode>',
+    kind: kinds.choice('open', 'approved'),
+    fallback: 'open',
+    meaning: 'open: a first heartbeat admits a worker; approved: an operator does',
+  }),
+  dataDir: option({
+    env: 'DATA_DIR',
+    flag: '--data-dir',
+    argument: '<folder>',
+    kind: kinds.text,
+    fallback: './data',
+    meaning: 'what must survive a restart: approvals and workers’ addresses',
+  }),
+  corsOrigins: option({
+    env: 'CORS_ORIGINS',
+    flag: '--cors-origins',
+    argument: '<origins>',
+    kind: kinds.origins,
+    fallback: '',
+    meaning: 'browser origins that may read the API, separated by commas; none by default',
+  }),
+  maxMessageBytes: option({
+    env: 'MAX_MESSAGE_SIZE',
+    flag: '--max-message-size',
+    argument: '<size>',
+    // 4 MiB hold 10,000 running tasks; above 64 MiB a single heartbeat would starve the gRPC front.
+    kind: kinds.sizeBytes({ minBytes: 1024, maxBytes: 64 * MIB }),
+    fallback: '4MiB',
+    meaning: 'largest message that a worker may send',
+  }),
+  maxWorkers: option({
+    env: 'MAX_WORKERS',
+    flag: '--max-workers',
+    argument: '<n>',
+    // The board is allocated for all of them at start: 128 bytes each.
+    kind: kinds.count({ min: 1, max: 1_000_000 }),
+    fallback: '20000',
+    meaning: 'most workers known at a time',
+  }),
+  maxPending: option({
+    env: 'MAX_PENDING',
+    flag: '--max-pending',
+    argument: '<n>',
+    kind: kinds.count({ min: 0, max: 100_000 }),
+    fallback: '1000',
+    meaning: 'most unknown workers remembered while they wait for approval; the oldest gives way',
+  }),
+  maxDedicatedLanes: option({
+    env: 'MAX_DEDICATED_LANES',
+    flag: '--max-dedicated-lanes',
+    argument: '<n>',
+    kind: kinds.countOrAuto({ min: 0, max: 30_000 }),
+    fallback: 'auto',
+    meaning: 'workers with a thread of their own; the rest share; auto: memory limit / 10 MB',
+  }),
+  sharedLanes: option({
+    env: 'SHARED_LANES',
+    flag: '--shared-lanes',
+    argument: '<n>',
+    kind: kinds.count({ min: 1, max: 64 }),
+    fallback: '2',
+    meaning: 'threads for workers without one of their own',
+  }),
+  laneDepth: option({
+    env: 'LANE_DEPTH',
+    flag: '--lane-depth',
+    argument: '<n>',
+    // Enough to ride out a lane's restart at one heartbeat in 5 s; times 4 MiB it is also the memory at stake.
+    kind: kinds.count({ min: 1, max: 1024 }),
+    fallback: '16',
+    meaning: 'heartbeats per worker on their way to its lane; beyond it the newest replaces the one that waits',
+  }),
+  laneHeapMib: option({
+    env: 'LANE_HEAP',
+    flag: '--lane-heap',
+    argument: '<MiB>',
+    // A cap, not a reservation. The largest accepted heartbeat must fit in, decoded and as JSON.
+    kind: kinds.count({ min: 16, max: 4096 }),
+    fallback: '64',
+    meaning: 'heap limit of a dedicated lane, in MiB; a shared lane has four times as much',
+  }),
+  ringSamples: option({
+    env: 'RING_SAMPLES',
+    flag: '--ring-samples',
+    argument: '<n>',
+    kind: kinds.count({ min: 2, max: 1_000_000 }),
+    fallback: '720',
+    meaning: 'newest samples kept in memory per worker, 24 bytes each; 720 are an hour at 5 s',
+  }),
+  logLevel,
+} as const satisfies Options;
+
+export const agentOptions = {
+  master: option<kinds.Address | undefined>({
+    env: 'MASTER_ADDRESS',
+    flag: '--master',
+    argument: '<host:port>',
+    kind: kinds.peerAddress,
+    fallback: undefined,
+    meaning: 'the master to report to; may be left out if --listen is given',
+  }),
+  workerId: option({
+    env: 'WORKER_ID',
+    flag: '--id',
+    argument: '<id>',
+    kind: kinds.text,
+    fallback: hostname(),
+    meaning: 'this worker’s id; default: the host name',
+  }),
+  listen: option<kinds.Address | undefined>({
+    env: 'AGENT_LISTEN',
+    flag: '--listen',
+    argument: '<address>',
+    kind: kinds.listenAddress,
+    fallback: undefined,
+    meaning: 'where a master’s "register <id> <ip:port>" can reach this agent; nowhere by default',
+  }),
+  intervalMs: { ...heartbeatIntervalMs, meaning: 'how often to send until the master says otherwise' },
+  labels: option({
+    env: 'WORKER_LABELS',
+    flag: '--labels',
+    argument: '<name=value,…>',
+    kind: kinds.labels,
+    fallback: '',
+    meaning: 'labels of this worker, separated by commas',
+  }),
+  group: option({
+    env: 'WORKER_GROUP',
+    flag: '--group',
+    argument: '<name>',
+    kind: kinds.text,
+    fallback: '',
+    meaning: 'workers that may fail together, such as those of a rack',
+  }),
+  ephemeral: option({
+    env: 'WORKER_EPHEMERAL',
+    flag: '--ephemeral',
+    argument: '',
+    kind: kinds.onOff,
+    fallback: 'false',
+    meaning: 'short-lived worker: forget it soon after it falls silent',
+  }),
+  logLevel,
+} as const satisfies Options;
+
+export const clientOptions = {
+  url: option({
+    env: 'PULSELANE_URL',
+    flag: '--url',
+    argument: '<url>',
+    kind: kinds.url,
+    fallback: 'http://127.0.0.1:8080',
+    meaning: 'HTTP API of the master',
+  }),
+} as const satisfies Options;
+
+export type MasterConfig = ValuesOf<typeof masterOptions>;
+export type AgentConfig = ValuesOf<typeof agentOptions>;
+export type ClientConfig = ValuesOf<typeof clientOptions>;

@@ -1,0 +1,86 @@
+/** Settings from flags, environment and `.env`: the only reader of `process.env`. */
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { formatDuration } from './kinds.ts';
+import type { AgentConfig, MasterConfig, Option, Options, ValuesOf } from './options.ts';
+
+/** Raw texts by the key of the option, as the command line gave them. */
+export type GivenFlags = Readonly<Record<string, string | boolean | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface Sources {
+  readonly flags: GivenFlags;
+  readonly environment: Environment;
+  /** What `.env` holds; names that no option knows are ignored. */
+  readonly dotenv: Environment;
+}
+
+/** @throws PulselaneError `bad_setting`, naming the setting, its value, its origin and what was expected. */
+export function resolveOptions<O extends Options>(options: O, sources: Sources): ValuesOf<O> {
+  const values: Record<string, unknown> = {};
+  for (const [key, option] of Object.entries(options)) values[key] = resolveOption(key, option, sources);
+  return Object.freeze(values) as ValuesOf<O>;
+}
+
+function resolveOption<T>(key: string, option: Option<T>, { flags, environment, dotenv }: Sources): T | undefined {
+  const flag = flags[key];
+  const candidates: readonly [string, string | undefined][] = [
+    [option.flag, flag === undefined ? undefined : String(flag)],
+    [option.env, environment[option.env]],
+    [`${option.env} (in .env)`, dotenv[option.env]],
+  ];
+  const emptyCounts = option.kind.emptyCounts === true;
+  const given = candidates.find(([, text]) => text !== undefined && (text !== '' || emptyCounts));
+  const [origin, text] = given ?? [option.env, option.fallback];
+  if (text === undefined) return undefined;
+  try {
+    return option.kind.parse(text);
+  } catch (error) {
+    throw new PulselaneError('bad_setting', `${origin}=${JSON.stringify(text)}: expected ${messageOf(error)}`);
+  }
+}
+
+/** Rules that span several settings. */
+export function checkMasterConfig(config: MasterConfig): MasterConfig {
+  if (config.inactivityTimeoutMs < 2 * config.heartbeatIntervalMs) {
+    throw new PulselaneError(
+      'bad_setting',
+      `INACTIVITY_TIMEOUT=${formatDuration(config.inactivityTimeoutMs)}: expected at least twice HEARTBEAT_INTERVAL ` +
+        `(${formatDuration(config.heartbeatIntervalMs)}), or healthy workers would look inactive`,
+    );
+  }
+  if (config.retentionMs !== 0 && config.retentionMs < config.inactivityTimeoutMs) {
+    throw new PulselaneError(
+      'bad_setting',
+      `RETENTION=${formatDuration(config.retentionMs)}: expected 0 (never), or at least INACTIVITY_TIMEOUT ` +
+        `(${formatDuration(config.inactivityTimeoutMs)})`,
+    );
+  }
+  return config;
+}
+
+export function checkAgentConfig(config: AgentConfig): AgentConfig {
+  if (config.master === undefined && config.listen === undefined) {
+    throw new PulselaneError(
+      'bad_setting',
+      'MASTER_ADDRESS is not set: give --master <host:port>, or --listen <address> to wait for a master',
+    );
+  }
+  return config;
+}
+
+/** @throws PulselaneError `bad_setting` if the file is there but cannot be read. */
+export function readDotenv(path = '.env'): Environment {
+  try {
+    return parseEnv(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw new PulselaneError('bad_setting', `${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** The environment of this process, and the `.env` of its working directory. */
+export function processSources(flags: GivenFlags): Sources {
+  return { flags, environment: process.env, dotenv: readDotenv() };
+}

@@ -1,0 +1,55 @@
+/**
+ * Time, handed in: nothing else in Pulselane reads a clock or sets a timer, so that tests own time.
+ *
+ * `monotonicMs` is CLOCK_MONOTONIC and therefore comparable between the threads of a process (`performance.now()` is
+ * not: it counts from each thread's own start). Liveness uses it alone; `wallMs` is for display.
+ */
+export interface Clock {
+  /** Milliseconds since an arbitrary fixed point, with a fraction; never jumps. */
+  monotonicMs(): number;
+  /** Milliseconds since the Unix epoch; jumps when somebody sets the clock. */
+  wallMs(): number;
+  /** Calls `fn` once after `delayMs`. */
+  after(delayMs: number, fn: () => void): Timer;
+  /** Calls `fn` every `periodMs`. */
+  every(periodMs: number, fn: () => void): Timer;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+export const systemClock: Clock = {
+  monotonicMs() {
+    const [seconds, nanoseconds] = process.hrtime();
+    return seconds * 1e3 + nanoseconds / 1e6;
+  },
+  wallMs: () => Date.now(),
+  after(delayMs, fn) {
+    const handle = setTimeout(fn, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+  every(periodMs, fn) {
+    const handle = setInterval(fn, periodMs);
+    return { cancel: () => clearInterval(handle) };
+  },
+};
+
+/** Resolves after `delayMs` of the clock's time. */
+export function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => clock.after(delayMs, resolve));
+}
+
+/** Resolves to true once `condition` holds, looking every `everyMs`; to false when `withinMs` have passed. */
+export async function until(
+  clock: Clock,
+  condition: () => boolean,
+  { withinMs, everyMs }: { withinMs: number; everyMs: number },
+): Promise<boolean> {
+  const deadlineMs = clock.monotonicMs() + withinMs;
+  while (!condition()) {
+    if (clock.monotonicMs() >= deadlineMs) return false;
+    await sleep(clock, everyMs);
+  }
+  return true;
+}

@@ -1,0 +1,23 @@
+/** The part of a MessagePort that thread code uses, so that it also runs without a thread. */
+export interface Port<In, Out> {
+  postMessage(message: Out): void;
+  onMessage(listener: (message: In) => void): void;
+  close(): void;
+}
+
+interface MessagePortLike {
+  postMessage(message: unknown): void;
+  on(event: 'message', listener: (message: never) => void): unknown;
+  close?(): void;
+}
+
+/** A typed view of a MessagePort or of a Worker. */
+export function portOf<In, Out>(port: MessagePortLike): Port<In, Out> {
+  return {
+    postMessage: (message) => port.postMessage(message),
+    onMessage: (listener) => {
+      port.on('message', listener as (message: never) => void);
+    },
+    close: () => port.close?.(),
+  };
+}
