@@ -177,7 +177,7 @@ export const masterOptions = {
     argument: '<n>',
     kind: kinds.count({ min: 2, max: 1_000_000 }),
     fallback: '720',
-    meaning: 'newest samples kept in memory per worker, 24 bytes each; 720 are an hour at 5 s',
+    meaning: 'newest samples kept in memory per worker, 28 bytes each; 720 are an hour at 5 s',
   }),
   logLevel,
 } as const satisfies Options;

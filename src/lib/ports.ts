@@ -7,7 +7,7 @@ export interface Port<In, Out> {
 
 interface MessagePortLike {
   postMessage(message: unknown): void;
-  on(event: 'message', listener: (message: never) => void): unknown;
+  on(event: 'message', listener: (message: unknown) => void): unknown;
   close?(): void;
 }
 
@@ -16,7 +16,7 @@ export function portOf<In, Out>(port: MessagePortLike): Port<In, Out> {
   return {
     postMessage: (message) => port.postMessage(message),
     onMessage: (listener) => {
-      port.on('message', listener as (message: never) => void);
+      port.on('message', listener as (message: unknown) => void);
     },
     close: () => port.close?.(),
   };

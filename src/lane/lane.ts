@@ -1,0 +1,99 @@
+/**
+ * What runs in a lane: decodes, validates and publishes the heartbeats of the workers it serves, in the order in which
+ * they come. A plain class over a port and a clock; thread.ts puts it into a thread.
+ *
+ * Everything that must outlive the lane is in the workers' slots: it may be killed between any two statements.
+ */
+import type { Clock } from '../lib/clock.ts';
+import type { Port } from '../lib/ports.ts';
+import { recordJsonHead } from '../model/record-json.ts';
+import { SlotWriter } from '../store/slot-writer.ts';
+import { type DecodedHeartbeat, decodeHeartbeat, MalformedHeartbeat } from './decode.ts';
+import { type Frame, framesOf } from './frames.ts';
+import type { FromLane, ToLane } from './messages.ts';
+import { heartbeatProblem } from './validate.ts';
+
+interface ServedWorker {
+  readonly workerId: string;
+  readonly slot: SlotWriter;
+}
+
+export class Lane {
+  readonly #port: Port<ToLane, FromLane>;
+  readonly #clock: Clock;
+  readonly #served = new Map<number, ServedWorker>();
+
+  constructor(port: Port<ToLane, FromLane>, clock: Clock) {
+    this.#port = port;
+    this.#clock = clock;
+    port.onMessage((message) => this.#handle(message));
+    port.postMessage({ type: 'ready' });
+  }
+
+  #handle(message: ToLane): void {
+    switch (message.type) {
+      case 'serve': {
+        const slot = new SlotWriter(message.memory);
+        slot.mend();
+        this.#served.set(message.slot, { workerId: message.workerId, slot });
+        return;
+      }
+      case 'leave':
+        this.#served.delete(message.slot);
+        return;
+      case 'heartbeats':
+        for (const frame of framesOf(message.frames)) this.#process(frame);
+        return;
+      case 'drain':
+        this.#port.postMessage({ type: 'drained' });
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #process(frame: Frame): void {
+    const served = this.#served.get(frame.slot);
+    // Forgotten while its heartbeat was on the way.
+    if (served === undefined) return;
+    const { slot, workerId } = served;
+    slot.take(frame.ordinal);
+    const heartbeat = decoded(frame.bytes, workerId);
+    if (typeof heartbeat === 'string') {
+      slot.reject(frame.ordinal, heartbeat, frame.receivedUnixMs);
+      return;
+    }
+    const grown = slot.publish(
+      {
+        ordinal: frame.ordinal,
+        cpuUsage: heartbeat.cpuUsage,
+        memoryUsage: heartbeat.memoryUsage,
+        storageUsage: heartbeat.storageUsage,
+        gpuUsage: heartbeat.gpuUsage,
+        runningTasks: heartbeat.runningTasks.length,
+        receivedUnixMs: frame.receivedUnixMs,
+        receivedMonotonicMs: frame.receivedMonotonicMs,
+        publishedMonotonicMs: this.#clock.monotonicMs(),
+        sequence: heartbeat.sequence,
+        sentAtUnixMs: heartbeat.sentAtUnixMs,
+        hostLoopLagMs: heartbeat.hostLoopLagMs,
+        lastRoundTripMs: heartbeat.lastRoundTripMs,
+      },
+      recordJsonHead(heartbeat),
+    );
+    if (grown !== undefined) this.#port.postMessage({ type: 'grown', slot: frame.slot, memory: grown });
+  }
+}
+
+/** The heartbeat, or why it is rejected. */
+function decoded(bytes: Uint8Array, workerId: string): DecodedHeartbeat | string {
+  try {
+    const heartbeat = decodeHeartbeat(bytes);
+    // Main read the id with its own eyes; if the two disagree, neither worker's record may change.
+    if (heartbeat.workerId !== workerId) return 'worker_id reads differently when the whole heartbeat is decoded';
+    return heartbeatProblem(heartbeat) ?? heartbeat;
+  } catch (error) {
+    if (error instanceof MalformedHeartbeat) return error.message;
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+/** What a decoded heartbeat must hold to replace the last good record. */
+import type { GpuUsage, RunningTask } from '../model/telemetry.ts';
+import type { DecodedHeartbeat } from './decode.ts';
+
+/** Names in messages are cut to this: a metric's name may be of any length. */
+const SHOWN_NAME_LENGTH = 64;
+
+/**
+ * What is wrong with the heartbeat, naming the field; undefined if nothing is. Usages above 100 are kept: a process may
+ * use more than one whole core. Custom metrics may be any finite number.
+ */
+export function heartbeatProblem(heartbeat: DecodedHeartbeat): string | undefined {
+  return (
+    amountProblem('cpu_usage', heartbeat.cpuUsage) ??
+    amountProblem('memory_usage', heartbeat.memoryUsage) ??
+    amountProblem('storage_usage', heartbeat.storageUsage) ??
+    amountProblem('gpu_usage', heartbeat.gpuUsage) ??
+    amountProblem('host_loop_lag_ms', heartbeat.hostLoopLagMs) ??
+    amountProblem('last_round_trip_ms', heartbeat.lastRoundTripMs) ??
+    firstProblem(heartbeat.runningTasks, taskProblem) ??
+    firstProblem(heartbeat.gpus, gpuProblem) ??
+    metricsProblem(heartbeat.metrics)
+  );
+}
+
+function taskProblem(task: RunningTask, index: number): string | undefined {
+  const path = `running_tasks[${index}]`;
+  return (
+    amountProblem(`${path}.cpu_allocated`, task.cpuAllocated) ??
+    amountProblem(`${path}.memory_allocated`, task.memoryAllocated) ??
+    amountProblem(`${path}.gpu_allocated`, task.gpuAllocated) ??
+    amountProblem(`${path}.progress`, task.progress ?? 0)
+  );
+}
+
+function gpuProblem(gpu: GpuUsage, index: number): string | undefined {
+  const path = `gpus[${index}]`;
+  return (
+    amountProblem(`${path}.utilization_percent`, gpu.utilizationPercent ?? 0) ??
+    amountProblem(`${path}.memory_used_bytes`, gpu.memoryUsedBytes ?? 0) ??
+    amountProblem(`${path}.memory_total_bytes`, gpu.memoryTotalBytes ?? 0) ??
+    amountProblem(`${path}.power_watts`, gpu.powerWatts ?? 0) ??
+    numberProblem(`${path}.temperature_celsius`, gpu.temperatureCelsius ?? 0)
+  );
+}
+
+function metricsProblem(metrics: ReadonlyMap<string, number>): string | undefined {
+  for (const [name, value] of metrics) {
+    const problem = numberProblem(`metrics[${JSON.stringify(name.slice(0, SHOWN_NAME_LENGTH))}]`, value);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function numberProblem(path: string, value: number): string | undefined {
+  return Number.isFinite(value) ? undefined : `${path} is ${value}, expected a finite number`;
+}
+
+function amountProblem(path: string, value: number): string | undefined {
+  // One comparison for the normal case: false for NaN, for infinity and for anything negative.
+  return value >= 0 && value < Number.POSITIVE_INFINITY
+    ? undefined
+    : `${path} is ${value}, expected a finite number that is not negative`;
+}
+
+function firstProblem<T>(items: readonly T[], problemOf: (item: T, index: number) => string | undefined) {
+  for (const [index, item] of items.entries()) {
+    const problem = problemOf(item, index);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}

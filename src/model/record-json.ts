@@ -1,0 +1,148 @@
+/**
+ * A record as JSON text: the seed's object for one worker, in two parts. The lane writes the head, which is everything
+ * but `last_update` and `is_active`; whoever reads appends the tail from the board, since main stamps and judges those
+ * while a lane may sleep. What the seed has no field for (storage, metrics, devices, …) follows its own fields.
+ */
+import type { GpuUsage, RunningTask, WorkerTelemetry } from './telemetry.ts';
+
+/** A decoded heartbeat, validated: what a record is made of. */
+export interface RecordSource {
+  readonly workerId: string;
+  readonly cpuUsage: number;
+  readonly memoryUsage: number;
+  readonly storageUsage: number;
+  readonly gpuUsage: number;
+  readonly runningTasks: readonly RunningTask[];
+  readonly gpus: readonly GpuUsage[];
+  readonly metrics: ReadonlyMap<string, number>;
+}
+
+/** The object's text up to and without the comma before `last_update`. */
+export function recordJsonHead(source: RecordSource): string {
+  return (
+    `{"worker_id":${JSON.stringify(source.workerId)}` +
+    `,"cpu_usage":${num(source.cpuUsage)},"memory_usage":${num(source.memoryUsage)},"gpu_usage":${num(source.gpuUsage)}` +
+    `,"running_tasks":[${source.runningTasks.map(taskJson).join(',')}]` +
+    `,"storage_usage":${num(source.storageUsage)}` +
+    (source.metrics.size === 0 ? '' : `,"metrics":${metricsJson(source.metrics)}`) +
+    (source.gpus.length === 0 ? '' : `,"gpus":[${source.gpus.map(gpuJson).join(',')}]`)
+  );
+}
+
+/** The rest of the object: board's part and closing brace. Always ASCII. */
+export function recordJsonTail(lastUpdateS: number, isActive: boolean): string {
+  return `,"last_update":${lastUpdateS},"is_active":${isActive}}`;
+}
+
+/** The record of a worker that has not sent anything yet: zeros. */
+export function emptyRecordJsonHead(workerId: string): string {
+  return recordJsonHead({
+    workerId,
+    cpuUsage: 0,
+    memoryUsage: 0,
+    storageUsage: 0,
+    gpuUsage: 0,
+    runningTasks: [],
+    gpus: [],
+    metrics: new Map(),
+  });
+}
+
+/** JSON for a finite number is what String makes of it. */
+function num(value: number): string {
+  return String(value);
+}
+
+function taskJson(task: RunningTask): string {
+  return (
+    `{"task_id":${JSON.stringify(task.taskId)},"cpu_allocated":${num(task.cpuAllocated)}` +
+    `,"memory_allocated":${num(task.memoryAllocated)},"gpu_allocated":${num(task.gpuAllocated)}` +
+    `,"status":${JSON.stringify(task.status)}` +
+    (task.startedAtUnixMs === undefined ? '' : `,"started_at_unix_ms":${num(task.startedAtUnixMs)}`) +
+    (task.progress === undefined ? '' : `,"progress":${num(task.progress)}`) +
+    '}'
+  );
+}
+
+function metricsJson(metrics: ReadonlyMap<string, number>): string {
+  const members = Array.from(metrics, ([name, value]) => `${JSON.stringify(name)}:${num(value)}`);
+  return `{${members.join(',')}}`;
+}
+
+function gpuJson(gpu: GpuUsage): string {
+  return JSON.stringify({
+    index: gpu.index,
+    uuid: gpu.uuid,
+    name: gpu.name,
+    utilization_percent: gpu.utilizationPercent,
+    memory_used_bytes: gpu.memoryUsedBytes,
+    memory_total_bytes: gpu.memoryTotalBytes,
+    temperature_celsius: gpu.temperatureCelsius,
+    power_watts: gpu.powerWatts,
+  });
+}
+
+/** The seed's object for one worker, as `GET /telemetry/{id}` answers it. */
+export interface TelemetryJson {
+  readonly worker_id: string;
+  readonly cpu_usage: number;
+  readonly memory_usage: number;
+  readonly gpu_usage: number;
+  readonly running_tasks: readonly {
+    readonly task_id: string;
+    readonly cpu_allocated: number;
+    readonly memory_allocated: number;
+    readonly gpu_allocated: number;
+    readonly status: string;
+    readonly started_at_unix_ms?: number;
+    readonly progress?: number;
+  }[];
+  readonly storage_usage: number;
+  readonly metrics?: Readonly<Record<string, number>>;
+  readonly gpus?: readonly {
+    readonly index: number;
+    readonly uuid: string;
+    readonly name: string;
+    readonly utilization_percent?: number;
+    readonly memory_used_bytes?: number;
+    readonly memory_total_bytes?: number;
+    readonly temperature_celsius?: number;
+    readonly power_watts?: number;
+  }[];
+  readonly last_update: number;
+  readonly is_active: boolean;
+}
+
+/** The library's shape of a record's JSON text. */
+export function telemetryOf(jsonHead: string, lastUpdateS: number, isActive: boolean): WorkerTelemetry {
+  const record = JSON.parse(`${jsonHead}}`) as Omit<TelemetryJson, 'last_update' | 'is_active'>;
+  return {
+    workerId: record.worker_id,
+    cpuUsage: record.cpu_usage,
+    memoryUsage: record.memory_usage,
+    storageUsage: record.storage_usage,
+    gpuUsage: record.gpu_usage,
+    runningTasks: record.running_tasks.map((task) => ({
+      taskId: task.task_id,
+      cpuAllocated: task.cpu_allocated,
+      memoryAllocated: task.memory_allocated,
+      gpuAllocated: task.gpu_allocated,
+      status: task.status,
+      ...(task.started_at_unix_ms === undefined ? {} : { startedAtUnixMs: task.started_at_unix_ms }),
+      ...(task.progress === undefined ? {} : { progress: task.progress }),
+    })),
+    gpus: (record.gpus ?? []).map((gpu) => ({
+      index: gpu.index,
+      uuid: gpu.uuid,
+      name: gpu.name,
+      ...(gpu.utilization_percent === undefined ? {} : { utilizationPercent: gpu.utilization_percent }),
+      ...(gpu.memory_used_bytes === undefined ? {} : { memoryUsedBytes: gpu.memory_used_bytes }),
+      ...(gpu.memory_total_bytes === undefined ? {} : { memoryTotalBytes: gpu.memory_total_bytes }),
+      ...(gpu.temperature_celsius === undefined ? {} : { temperatureCelsius: gpu.temperature_celsius }),
+      ...(gpu.power_watts === undefined ? {} : { powerWatts: gpu.power_watts }),
+    })),
+    metrics: record.metrics ?? {},
+    lastUpdate: lastUpdateS,
+    isActive,
+  };
+}

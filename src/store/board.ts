@@ -1,0 +1,210 @@
+/**
+ * The board: one fixed row per worker, in one SharedArrayBuffer.
+ *
+ * Roles: the main thread is the only one that changes it, through `BoardWriter`; every thread reads it, through
+ * `BoardReader`. Each word is whole by itself and may be a moment old; a row is not read as a unit.
+ */
+import { WORKER_STATES, type WorkerState } from '../model/liveness.ts';
+import {
+  BOARD_EPOCH_NUMBER,
+  BOARD_MAGIC,
+  BoardWord,
+  boardBytes,
+  LAYOUT_VERSION,
+  RowWord,
+  rowWordIndex,
+} from './layout.ts';
+
+/** States of a lane, see engine/lane-handle.ts; here because readers show them. */
+export const LANE_STATES = ['starting', 'ready', 'restarting', 'stopped'] as const;
+export type LaneState = (typeof LANE_STATES)[number];
+
+/** The memory itself, as it is handed from thread to thread. */
+export type BoardMemory = SharedArrayBuffer;
+
+export function allocateBoard(rows: number, nowMonotonicMs: number): BoardMemory {
+  const memory = new SharedArrayBuffer(boardBytes(rows));
+  const words = new Int32Array(memory);
+  Atomics.store(words, BoardWord.magic, BOARD_MAGIC);
+  Atomics.store(words, BoardWord.version, LAYOUT_VERSION);
+  Atomics.store(words, BoardWord.capacity, rows);
+  new Float64Array(memory)[BOARD_EPOCH_NUMBER] = nowMonotonicMs;
+  return memory;
+}
+
+/** One worker's row as it is shown. */
+export interface RowView {
+  readonly state: WorkerState;
+  readonly lastUpdateS: number;
+  /** How long ago the last heartbeat (or the registration) was received. */
+  readonly ageMs: number;
+  readonly registeredS: number;
+  readonly accepted: number;
+  readonly replaced: number;
+  readonly lost: number;
+  readonly lane: number;
+  readonly laneShared: boolean;
+  readonly laneState: LaneState;
+  readonly laneRestarts: number;
+}
+
+export class BoardReader {
+  readonly memory: BoardMemory;
+  protected readonly words: Int32Array;
+  readonly #epochMs: number;
+
+  constructor(memory: BoardMemory) {
+    this.memory = memory;
+    this.words = new Int32Array(memory);
+    if (this.words[BoardWord.magic] !== BOARD_MAGIC || this.words[BoardWord.version] !== LAYOUT_VERSION) {
+      throw new Error('not a board of this layout');
+    }
+    this.#epochMs = new Float64Array(memory)[BOARD_EPOCH_NUMBER] as number;
+  }
+
+  get capacity(): number {
+    return Atomics.load(this.words, BoardWord.capacity);
+  }
+
+  get workers(): number {
+    return Atomics.load(this.words, BoardWord.workers);
+  }
+
+  get activeWorkers(): number {
+    return Atomics.load(this.words, BoardWord.activeWorkers);
+  }
+
+  /** How long ago the main thread stamped its beat. */
+  beatAgeMs(nowMonotonicMs: number): number {
+    return this.#ageMs(Atomics.load(this.words, BoardWord.beatCs), nowMonotonicMs);
+  }
+
+  /** Whether `row` still belongs to the occupant it was given out for. */
+  isOccupiedBy(row: number, occupant: number): boolean {
+    return this.word(row, RowWord.occupant) === occupant;
+  }
+
+  isActive(row: number): boolean {
+    return WORKER_STATES[this.word(row, RowWord.state)] === 'active';
+  }
+
+  lastUpdateS(row: number): number {
+    return this.word(row, RowWord.lastUpdateS) >>> 0;
+  }
+
+  view(row: number, nowMonotonicMs: number): RowView {
+    return {
+      state: WORKER_STATES[this.word(row, RowWord.state)] ?? 'registered',
+      lastUpdateS: this.lastUpdateS(row),
+      ageMs: this.#ageMs(this.word(row, RowWord.receiptCs), nowMonotonicMs),
+      registeredS: this.word(row, RowWord.registeredS) >>> 0,
+      accepted: this.word(row, RowWord.accepted) >>> 0,
+      replaced: this.word(row, RowWord.replaced) >>> 0,
+      lost: this.word(row, RowWord.lost) >>> 0,
+      lane: this.word(row, RowWord.lane),
+      laneShared: this.word(row, RowWord.laneShared) === 1,
+      laneState: LANE_STATES[this.word(row, RowWord.laneState)] ?? 'stopped',
+      laneRestarts: this.word(row, RowWord.laneRestarts) >>> 0,
+    };
+  }
+
+  protected word(row: number, word: number): number {
+    return Atomics.load(this.words, rowWordIndex(row, word));
+  }
+
+  protected centiseconds(monotonicMs: number): number {
+    return Math.floor((monotonicMs - this.#epochMs) / 10) | 0;
+  }
+
+  /** The difference of two counts that wrap; a stamp from the future (a read between two stores) is no age. */
+  #ageMs(stampCs: number, nowMonotonicMs: number): number {
+    const ageCs = (this.centiseconds(nowMonotonicMs) - stampCs) | 0;
+    return ageCs < 0 && ageCs > -100 ? 0 : (ageCs >>> 0) * 10;
+  }
+}
+
+export interface Receipt {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+export class BoardWriter extends BoardReader {
+  /** Rows that were given back, to be used again first. */
+  readonly #free: number[] = [];
+
+  stampBeat(nowMonotonicMs: number): void {
+    Atomics.store(this.words, BoardWord.beatCs, this.centiseconds(nowMonotonicMs));
+  }
+
+  /** A row for a new worker, or undefined when all are in use. */
+  occupy(at: Receipt): { row: number; occupant: number } | undefined {
+    const row = this.#free.pop() ?? this.#unusedRow();
+    if (row === undefined) return undefined;
+    const occupant = this.#nextOccupant(row);
+    for (const word of Object.values(RowWord)) this.#set(row, word, 0);
+    this.#set(row, RowWord.registeredS, Math.floor(at.wallMs / 1000));
+    this.#stamp(row, at);
+    this.#set(row, RowWord.occupant, occupant);
+    Atomics.add(this.words, BoardWord.workers, 1);
+    Atomics.add(this.words, BoardWord.membership, 1);
+    return { row, occupant };
+  }
+
+  release(row: number): void {
+    if (this.isActive(row)) Atomics.sub(this.words, BoardWord.activeWorkers, 1);
+    this.#set(row, RowWord.state, WORKER_STATES.indexOf('registered'));
+    // Kept, negated: the next occupant gets another number than this one, so that old slots are not taken for its.
+    this.#set(row, RowWord.occupant, -this.word(row, RowWord.occupant));
+    Atomics.sub(this.words, BoardWord.workers, 1);
+    Atomics.add(this.words, BoardWord.membership, 1);
+    this.#free.push(row);
+  }
+
+  accepted(row: number, at: Receipt): void {
+    this.#stamp(row, at);
+    Atomics.add(this.words, rowWordIndex(row, RowWord.accepted), 1);
+  }
+
+  setState(row: number, state: WorkerState): void {
+    const wasActive = this.isActive(row);
+    this.#set(row, RowWord.state, WORKER_STATES.indexOf(state));
+    const change = Number(state === 'active') - Number(wasActive);
+    if (change !== 0) Atomics.add(this.words, BoardWord.activeWorkers, change);
+  }
+
+  countReplaced(row: number): void {
+    Atomics.add(this.words, rowWordIndex(row, RowWord.replaced), 1);
+  }
+
+  countLost(row: number): void {
+    Atomics.add(this.words, rowWordIndex(row, RowWord.lost), 1);
+  }
+
+  setLane(row: number, lane: { number: number; shared: boolean; state: LaneState; restarts: number }): void {
+    this.#set(row, RowWord.lane, lane.number);
+    this.#set(row, RowWord.laneShared, lane.shared ? 1 : 0);
+    this.#set(row, RowWord.laneState, LANE_STATES.indexOf(lane.state));
+    this.#set(row, RowWord.laneRestarts, lane.restarts);
+  }
+
+  #unusedRow(): number | undefined {
+    const used = Atomics.load(this.words, BoardWord.rowsUsed);
+    if (used >= this.capacity) return undefined;
+    Atomics.store(this.words, BoardWord.rowsUsed, used + 1);
+    return used;
+  }
+
+  #nextOccupant(row: number): number {
+    const last = Math.abs(this.word(row, RowWord.occupant));
+    return last >= 0x7fffffff ? 1 : last + 1;
+  }
+
+  #stamp(row: number, at: Receipt): void {
+    this.#set(row, RowWord.lastUpdateS, Math.floor(at.wallMs / 1000));
+    this.#set(row, RowWord.receiptCs, this.centiseconds(at.monotonicMs));
+  }
+
+  #set(row: number, word: number, value: number): void {
+    Atomics.store(this.words, rowWordIndex(row, word), value);
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * Where everything lies in shared memory. No other file holds a byte offset or a word's index.
+ *
+ * Control words are 32-bit and touched through Atomics alone. All counts wrap at 2^32 and are compared by difference.
+ *
+ * BOARD, one for all: changed by the main thread alone.
+ *
+ *     0                256               256 + 128           …
+ *     ┌────────────────┬─────────────────┬─────────────────┬───┐
+ *     │ header words   │ row 0           │ row 1           │ … │
+ *     └────────────────┴─────────────────┴─────────────────┴───┘
+ *
+ * SLOT, one per worker: changed by its lane alone.
+ *
+ *     0               256          768                                          ringOffset
+ *     ┌───────────────┬──────┬──────┬──────────────────┬──────────────────┬──────┬──────┬───┬───────┐
+ *     │ control words │note A│note B│record A          │record B          │times │cpu   │ … │tasks  │
+ *     │               │      │      │numbers│JSON bytes│numbers│JSON bytes│f64   │f32   │   │u32    │
+ *     └───────────────┴──────┴──────┴──────────────────┴──────────────────┴──────┴──────┴───┴───────┘
+ *                                    ◄─ jsonCapacity ─►                     ◄─── ringCapacity each ──►
+ */
+
+export const WORD_BYTES = 4;
+const CACHE_LINE_BYTES = 64;
+const NUMBER_BYTES = 8;
+
+/** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
+export const BOARD_MAGIC = 0x504c4244; // PLBD
+export const SLOT_MAGIC = 0x504c534c; // PLSL
+export const LAYOUT_VERSION = 1;
+
+// ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Words of the board's header. */
+export const BoardWord = {
+  magic: 0,
+  version: 1,
+  /** How many rows there are. */
+  capacity: 2,
+  /** Rows at or beyond this one were never used. */
+  rowsUsed: 3,
+  /** Main's beat: centiseconds since the board was made. Late when main is stuck. */
+  beatCs: 4,
+  /** Rows in use. */
+  workers: 5,
+  /** Rows in state active. */
+  activeWorkers: 6,
+  /** Moves whenever a worker comes or goes. */
+  membership: 7,
+} as const;
+
+/** Float64 in the header, written once before the board is shared: the monotonic time at which it was made, in ms. */
+export const BOARD_EPOCH_NUMBER = 16;
+export const BOARD_HEADER_BYTES = 256;
+
+/** Words of a row. Each is whole by itself; a row as such is not. */
+export const RowWord = {
+  /** Which occupant of this row it is, from 1; 0 = free. A reader's slot is this row's only while the two agree. */
+  occupant: 0,
+  /** Index into WORKER_STATES. */
+  state: 1,
+  /** Unix seconds of the last accepted heartbeat, or of the registration. */
+  lastUpdateS: 2,
+  /** The same moment by the monotonic clock, in centiseconds since the board was made: 497 days until it wraps. */
+  receiptCs: 3,
+  registeredS: 4,
+  /** Heartbeats accepted; of these: */
+  accepted: 5,
+  /** … replaced by a newer one while they waited, */
+  replaced: 6,
+  /** … in hand when their lane failed. */
+  lost: 7,
+  /** Number of the lane that serves the worker. */
+  lane: 8,
+  /** 0 = dedicated, 1 = shared. */
+  laneShared: 9,
+  /** Index into LANE_STATES. */
+  laneState: 10,
+  laneRestarts: 11,
+} as const;
+export const ROW_BYTES = 128;
+
+export function boardBytes(rows: number): number {
+  return BOARD_HEADER_BYTES + rows * ROW_BYTES;
+}
+
+/** Index of a row's word in the board seen as Int32Array. */
+export function rowWordIndex(row: number, word: number): number {
+  return (BOARD_HEADER_BYTES + row * ROW_BYTES) / WORD_BYTES + word;
+}
+
+// ── slot ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Control words of a slot. */
+export const SlotWord = {
+  magic: 0,
+  version: 1,
+  /** Bytes of JSON that one copy of the record holds. */
+  jsonCapacity: 2,
+  /** Samples that the ring holds. */
+  ringCapacity: 3,
+  /** Generation of the twin record, see twin.ts. On a cache line of its own: readers' fences touch it. */
+  recordGeneration: 16,
+  /** Generation of the twin note. */
+  noteGeneration: 17,
+  /** Ordinal of the heartbeat that the lane took last. */
+  taken: 32,
+  /** Ordinal of the heartbeat that it is done with. Unequal to `taken`: one is in hand. */
+  finished: 33,
+  /** Heartbeats applied, which is also the number of samples ever written: its increment publishes the sample. */
+  applied: 34,
+  rejected: 35,
+} as const;
+export const SLOT_CONTROL_BYTES = 256;
+
+/** Numbers (Float64) at the start of each copy of the note: why the last rejected heartbeat was rejected. */
+export const NoteNumber = { ordinal: 0, rejectedIndex: 1, atUnixMs: 2, textBytes: 3 } as const;
+const NOTE_NUMBER_COUNT = 4;
+const NOTE_BYTES = 256;
+export const NOTE_TEXT_BYTES = NOTE_BYTES - NOTE_NUMBER_COUNT * NUMBER_BYTES;
+
+/** Numbers (Float64) at the start of each copy of the record. */
+export const RecordNumber = {
+  /** Ordinal of the heartbeat it comes from; 0 = none was applied yet. */
+  ordinal: 0,
+  /** Value of `applied` once this record counts: lets a successor finish what a killed lane had begun. */
+  appliedIndex: 1,
+  cpuUsage: 2,
+  memoryUsage: 3,
+  storageUsage: 4,
+  gpuUsage: 5,
+  runningTasks: 6,
+  jsonBytes: 7,
+  /** When the master received it. */
+  receivedUnixMs: 8,
+  receivedMonotonicMs: 9,
+  /** When it became readable. */
+  publishedMonotonicMs: 10,
+  sequence: 11,
+  sentAtUnixMs: 12,
+  hostLoopLagMs: 13,
+  lastRoundTripMs: 14,
+} as const;
+export const RECORD_NUMBER_COUNT = 16;
+const RECORD_NUMBERS_BYTES = RECORD_NUMBER_COUNT * NUMBER_BYTES;
+
+/** Columns of the ring; `times` are Unix milliseconds of the receipt. */
+export const RING_F32_COLUMNS = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;
+
+export interface SlotSize {
+  /** A multiple of 64. */
+  readonly jsonCapacity: number;
+  readonly ringCapacity: number;
+}
+
+export type Copy = 0 | 1;
+
+/** Byte offsets within a slot of the given size. */
+export interface SlotOffsets {
+  readonly note: readonly [number, number];
+  readonly noteText: readonly [number, number];
+  readonly record: readonly [number, number];
+  readonly json: readonly [number, number];
+  readonly ringTimes: number;
+  readonly ringColumns: readonly number[];
+  readonly ringTasks: number;
+  readonly totalBytes: number;
+}
+
+export function slotOffsets({ jsonCapacity, ringCapacity }: SlotSize): SlotOffsets {
+  const recordBytes = RECORD_NUMBERS_BYTES + jsonCapacity;
+  const records = SLOT_CONTROL_BYTES + 2 * NOTE_BYTES;
+  const ringTimes = records + 2 * recordBytes;
+  const columns = ringTimes + ringCapacity * NUMBER_BYTES;
+  const columnBytes = ringCapacity * WORD_BYTES;
+  const ringTasks = columns + RING_F32_COLUMNS.length * columnBytes;
+  return {
+    note: [SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES + NOTE_BYTES],
+    noteText: [
+      SLOT_CONTROL_BYTES + NOTE_NUMBER_COUNT * NUMBER_BYTES,
+      SLOT_CONTROL_BYTES + NOTE_BYTES + NOTE_NUMBER_COUNT * NUMBER_BYTES,
+    ],
+    record: [records, records + recordBytes],
+    json: [records + RECORD_NUMBERS_BYTES, records + recordBytes + RECORD_NUMBERS_BYTES],
+    ringTimes,
+    ringColumns: RING_F32_COLUMNS.map((_, column) => columns + column * columnBytes),
+    ringTasks,
+    totalBytes: roundUp(ringTasks + columnBytes, CACHE_LINE_BYTES),
+  };
+}
+
+/** Room for four tasks and a few metrics; larger records make the slot grow. */
+const LEAST_JSON_CAPACITY = 1024;
+
+/** The capacity to give to a record of `jsonBytes`: a quarter more, so that a growing worker does not grow each time. */
+export function jsonCapacityFor(jsonBytes: number): number {
+  return Math.max(LEAST_JSON_CAPACITY, roundUp(Math.ceil(jsonBytes * 1.25), CACHE_LINE_BYTES));
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+// ── the layout checks itself ─────────────────────────────────────────────────────────────────────────────────────
+
+function assertLayout(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`shared memory layout: ${what}`);
+}
+
+function assertDistinct(words: Readonly<Record<string, number>>, limit: number, what: string): void {
+  const indices = Object.values(words);
+  assertLayout(new Set(indices).size === indices.length, `two ${what} share an index`);
+  assertLayout(
+    indices.every((index) => index >= 0 && index < limit),
+    `a ${what} lies outside`,
+  );
+}
+
+assertDistinct(BoardWord, (BOARD_EPOCH_NUMBER * NUMBER_BYTES) / WORD_BYTES, 'board words');
+assertLayout((BOARD_EPOCH_NUMBER + 1) * NUMBER_BYTES <= BOARD_HEADER_BYTES, 'the epoch lies outside the header');
+assertLayout(BOARD_HEADER_BYTES % CACHE_LINE_BYTES === 0, 'rows do not start on a cache line');
+assertLayout(ROW_BYTES % CACHE_LINE_BYTES === 0, 'rows share a cache line');
+assertDistinct(RowWord, ROW_BYTES / WORD_BYTES, 'row words');
+assertDistinct(SlotWord, SLOT_CONTROL_BYTES / WORD_BYTES, 'slot words');
+assertDistinct(NoteNumber, NOTE_NUMBER_COUNT, 'note numbers');
+assertDistinct(RecordNumber, RECORD_NUMBER_COUNT, 'record numbers');
+for (const offsets of [slotOffsets({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 3 })]) {
+  assertLayout(
+    offsets.record.every((offset) => offset % CACHE_LINE_BYTES === 0),
+    'a record is not on a cache line',
+  );
+  assertLayout(offsets.ringTimes % NUMBER_BYTES === 0, 'the ring is not aligned');
+}

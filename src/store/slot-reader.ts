@@ -1,0 +1,179 @@
+/**
+ * The reading side of a slot, for any number of threads: never waits, never sees half of a write (see twin.ts), and may
+ * be a moment behind.
+ */
+import { NoteNumber, RECORD_NUMBER_COUNT, RecordNumber, SlotWord } from './layout.ts';
+import { type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
+import type { RecordNumbers } from './slot-writer.ts';
+import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './twin.ts';
+
+/** One point of a worker's numbers in time. Usages are percentages. */
+export interface Sample {
+  readonly receivedUnixMs: number;
+  readonly cpuUsage: number;
+  readonly memoryUsage: number;
+  readonly storageUsage: number;
+  readonly gpuUsage: number;
+  readonly runningTasks: number;
+}
+
+export interface Rejection {
+  readonly reason: string;
+  readonly atUnixMs: number;
+}
+
+export interface SlotCounts {
+  readonly applied: number;
+  readonly rejected: number;
+}
+
+export class SlotReader {
+  readonly #slot: SlotViews;
+
+  constructor(memory: SlotMemory) {
+    this.#slot = viewSlot(memory);
+  }
+
+  get memory(): SlotMemory {
+    return this.#slot.memory;
+  }
+
+  /** Moves with each write: whoever remembers it can tell that the record may have changed. */
+  get generation(): number {
+    return Atomics.load(this.#slot.control, SlotWord.recordGeneration);
+  }
+
+  /** Ordinal of the heartbeat that the lane took last. */
+  get taken(): number {
+    return Atomics.load(this.#slot.control, SlotWord.taken);
+  }
+
+  /** Ordinal of the heartbeat that the lane is done with. */
+  get finished(): number {
+    return Atomics.load(this.#slot.control, SlotWord.finished);
+  }
+
+  counts(): SlotCounts {
+    return {
+      applied: Atomics.load(this.#slot.control, SlotWord.applied) >>> 0,
+      rejected: Atomics.load(this.#slot.control, SlotWord.rejected) >>> 0,
+    };
+  }
+
+  /**
+   * Copies the JSON head of the record into `target`.
+   * @returns how many bytes were copied; a negative number if `target` has not that much room behind `offset`.
+   */
+  copyJsonHead(target: Buffer, offset: number): number {
+    const { numbers, bytes, offsets, size } = this.#slot;
+    return this.#readWhole(SlotWord.recordGeneration, (copy) => {
+      const jsonBytes = numbers[offsets.record[copy] / 8 + RecordNumber.jsonBytes] as number;
+      // A torn length may be anything; the second look will throw it away.
+      if (!(jsonBytes <= size.jsonCapacity)) return 0;
+      if (offset + jsonBytes > target.length) return -jsonBytes;
+      const from = offsets.json[copy];
+      bytes.copy(target, offset, from, from + jsonBytes);
+      return jsonBytes;
+    });
+  }
+
+  jsonHead(): string {
+    const scratch = Buffer.allocUnsafe(this.#slot.size.jsonCapacity);
+    return scratch.toString('utf8', 0, this.copyJsonHead(scratch, 0));
+  }
+
+  /** The numbers of the record; undefined before the first heartbeat was applied. */
+  numbers(): RecordNumbers | undefined {
+    const { numbers, offsets } = this.#slot;
+    const record = this.#readWhole(SlotWord.recordGeneration, (copy) => {
+      const from = offsets.record[copy] / 8;
+      return numbers.slice(from, from + RECORD_NUMBER_COUNT);
+    });
+    const at = (index: number) => record[index] as number;
+    if (at(RecordNumber.ordinal) === 0) return undefined;
+    return {
+      ordinal: at(RecordNumber.ordinal),
+      cpuUsage: at(RecordNumber.cpuUsage),
+      memoryUsage: at(RecordNumber.memoryUsage),
+      storageUsage: at(RecordNumber.storageUsage),
+      gpuUsage: at(RecordNumber.gpuUsage),
+      runningTasks: at(RecordNumber.runningTasks),
+      receivedUnixMs: at(RecordNumber.receivedUnixMs),
+      receivedMonotonicMs: at(RecordNumber.receivedMonotonicMs),
+      publishedMonotonicMs: at(RecordNumber.publishedMonotonicMs),
+      sequence: at(RecordNumber.sequence),
+      sentAtUnixMs: at(RecordNumber.sentAtUnixMs),
+      hostLoopLagMs: at(RecordNumber.hostLoopLagMs),
+      lastRoundTripMs: at(RecordNumber.lastRoundTripMs),
+    };
+  }
+
+  /** Why and when a heartbeat was last rejected; undefined if none was. */
+  lastRejection(): Rejection | undefined {
+    const note = this.#note();
+    if (note.ordinal === 0) return undefined;
+    return { reason: note.text.toString('utf8'), atUnixMs: note.atUnixMs };
+  }
+
+  /**
+   * For the main thread when the slot's lane is dead: the ordinal of the heartbeat that was in hand and has left no
+   * record and no rejection; undefined if there is none.
+   */
+  unfinished(): number | undefined {
+    const taken = this.taken;
+    if (taken === this.finished) return undefined;
+    if (this.numbers()?.ordinal === taken || this.#note().ordinal === taken) return undefined;
+    return taken;
+  }
+
+  /** The newest samples, oldest first, at most the ring's capacity less the one that may be under way. */
+  samples(): Sample[] {
+    const { control, ring, size } = this.#slot;
+    const { ringCapacity } = size;
+    const times = ring.times.slice();
+    const columns = ring.columns.map((column) => column.slice());
+    const tasks = ring.tasks.slice();
+    // The second look, as in twin.ts: sample number `applied` may be under way and overwrites the oldest of the ring.
+    const applied = Atomics.add(control, SlotWord.applied, 0) >>> 0;
+    const oldest = Math.max(0, applied + 1 - ringCapacity);
+    const samples: Sample[] = [];
+    for (let number = oldest; number < applied; number++) {
+      const index = number % ringCapacity;
+      const [cpuUsage, memoryUsage, storageUsage, gpuUsage] = columns.map((column) => column[index] as number);
+      samples.push({
+        receivedUnixMs: times[index] as number,
+        cpuUsage: cpuUsage as number,
+        memoryUsage: memoryUsage as number,
+        storageUsage: storageUsage as number,
+        gpuUsage: gpuUsage as number,
+        runningTasks: tasks[index] as number,
+      });
+    }
+    return samples;
+  }
+
+  #note(): { ordinal: number; atUnixMs: number; text: Buffer } {
+    const { numbers, bytes, offsets } = this.#slot;
+    return this.#readWhole(SlotWord.noteGeneration, (copy) => {
+      const from = offsets.note[copy] / 8;
+      const textFrom = offsets.noteText[copy];
+      const textBytes = numbers[from + NoteNumber.textBytes] as number;
+      return {
+        ordinal: numbers[from + NoteNumber.ordinal] as number,
+        atUnixMs: numbers[from + NoteNumber.atUnixMs] as number,
+        text: Buffer.from(bytes.subarray(textFrom, textFrom + textBytes)),
+      };
+    });
+  }
+
+  /** Reads until what was read is whole. */
+  #readWhole<T>(word: number, read: (copy: 0 | 1) => T): T {
+    const { control } = this.#slot;
+    for (let tries = 0; tries < MAX_READ_TRIES; tries++) {
+      const generation = beginRead(control, word);
+      const value = read(currentCopy(generation));
+      if (isWhole(control, word, generation)) return value;
+    }
+    throw new Error(`a slot changed ${MAX_READ_TRIES} times while it was read`);
+  }
+}

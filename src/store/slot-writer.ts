@@ -1,0 +1,182 @@
+/**
+ * The writing side of a slot, used by one thread: the worker's lane.
+ *
+ * For each heartbeat: `take`, then `publish` or `reject`. Between the two the heartbeat is in hand. A lane may be killed
+ * at any instant; the next writer of the slot calls `mend` first, after which memory is as if the killed lane had
+ * either not begun the heartbeat in hand or finished it.
+ */
+import { emptyRecordJsonHead } from '../model/record-json.ts';
+import {
+  type Copy,
+  jsonCapacityFor,
+  NOTE_TEXT_BYTES,
+  NoteNumber,
+  RECORD_NUMBER_COUNT,
+  RecordNumber,
+  RING_F32_COLUMNS,
+  SLOT_CONTROL_BYTES,
+  SlotWord,
+} from './layout.ts';
+import { allocateSlot, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
+import { beginWrite, currentCopy, endWrite, mendWrite } from './twin.ts';
+
+/** What is published of a heartbeat, beside its JSON. Usages are percentages. */
+export interface RecordNumbers {
+  readonly ordinal: number;
+  readonly cpuUsage: number;
+  readonly memoryUsage: number;
+  readonly storageUsage: number;
+  readonly gpuUsage: number;
+  readonly runningTasks: number;
+  readonly receivedUnixMs: number;
+  readonly receivedMonotonicMs: number;
+  readonly publishedMonotonicMs: number;
+  readonly sequence: number;
+  readonly sentAtUnixMs: number;
+  readonly hostLoopLagMs: number;
+  readonly lastRoundTripMs: number;
+}
+
+/** Memory for a new worker, its record all zeros. Called before anybody else can see the memory. */
+export function newSlot(workerId: string, ringCapacity: number): SlotMemory {
+  const json = Buffer.from(emptyRecordJsonHead(workerId));
+  const slot = allocateSlot({ jsonCapacity: jsonCapacityFor(json.length), ringCapacity });
+  json.copy(slot.bytes, slot.offsets.json[0]);
+  slot.numbers[slot.offsets.record[0] / 8 + RecordNumber.jsonBytes] = json.length;
+  return slot.memory;
+}
+
+export class SlotWriter {
+  #slot: SlotViews;
+
+  constructor(memory: SlotMemory) {
+    this.#slot = viewSlot(memory);
+  }
+
+  get memory(): SlotMemory {
+    return this.#slot.memory;
+  }
+
+  /** Finishes or takes back what a killed predecessor had begun. */
+  mend(): void {
+    const { control } = this.#slot;
+    mendWrite(control, SlotWord.recordGeneration);
+    mendWrite(control, SlotWord.noteGeneration);
+    const taken = Atomics.load(control, SlotWord.taken);
+    if (Atomics.load(control, SlotWord.finished) === taken) return;
+    const record = this.#recordAt(currentCopy(Atomics.load(control, SlotWord.recordGeneration)));
+    if (this.#number(record, RecordNumber.ordinal) === taken) {
+      if (Atomics.load(control, SlotWord.applied) !== this.#number(record, RecordNumber.appliedIndex)) {
+        this.#appendSample(record);
+      }
+      Atomics.store(control, SlotWord.finished, taken);
+      return;
+    }
+    const note = this.#noteAt(currentCopy(Atomics.load(control, SlotWord.noteGeneration)));
+    if (this.#number(note, NoteNumber.ordinal) === taken) {
+      Atomics.store(control, SlotWord.rejected, this.#number(note, NoteNumber.rejectedIndex));
+      Atomics.store(control, SlotWord.finished, taken);
+    }
+  }
+
+  /** Marks the heartbeat as in hand. */
+  take(ordinal: number): void {
+    Atomics.store(this.#slot.control, SlotWord.taken, ordinal);
+  }
+
+  /**
+   * Makes the record of the heartbeat in hand readable and appends its sample.
+   * @returns the slot's new memory if it had to grow, which readers must be told; else undefined.
+   */
+  publish(values: RecordNumbers, jsonHead: string): SlotMemory | undefined {
+    const jsonBytes = Buffer.byteLength(jsonHead);
+    const grows = jsonBytes > this.#slot.size.jsonCapacity;
+    if (grows) this.#slot = grown(this.#slot, jsonBytes);
+    const { control, numbers, bytes, offsets } = this.#slot;
+    const copy = beginWrite(control, SlotWord.recordGeneration);
+    const record = this.#recordAt(copy);
+    // One by one: a loop over the keys costs as much as all the rest of a write.
+    numbers[record + RecordNumber.ordinal] = values.ordinal;
+    numbers[record + RecordNumber.cpuUsage] = values.cpuUsage;
+    numbers[record + RecordNumber.memoryUsage] = values.memoryUsage;
+    numbers[record + RecordNumber.storageUsage] = values.storageUsage;
+    numbers[record + RecordNumber.gpuUsage] = values.gpuUsage;
+    numbers[record + RecordNumber.runningTasks] = values.runningTasks;
+    numbers[record + RecordNumber.receivedUnixMs] = values.receivedUnixMs;
+    numbers[record + RecordNumber.receivedMonotonicMs] = values.receivedMonotonicMs;
+    numbers[record + RecordNumber.publishedMonotonicMs] = values.publishedMonotonicMs;
+    numbers[record + RecordNumber.sequence] = values.sequence;
+    numbers[record + RecordNumber.sentAtUnixMs] = values.sentAtUnixMs;
+    numbers[record + RecordNumber.hostLoopLagMs] = values.hostLoopLagMs;
+    numbers[record + RecordNumber.lastRoundTripMs] = values.lastRoundTripMs;
+    numbers[record + RecordNumber.appliedIndex] = (Atomics.load(control, SlotWord.applied) + 1) | 0;
+    numbers[record + RecordNumber.jsonBytes] = jsonBytes;
+    bytes.write(jsonHead, offsets.json[copy], jsonBytes, 'utf8');
+    endWrite(control, SlotWord.recordGeneration);
+    this.#appendSample(record);
+    Atomics.store(control, SlotWord.finished, values.ordinal);
+    return grows ? this.#slot.memory : undefined;
+  }
+
+  /** Counts the heartbeat in hand as rejected; the last good record stays. `reason` is cut to what the note holds. */
+  reject(ordinal: number, reason: string, atUnixMs: number): void {
+    const { control, numbers, bytes, offsets } = this.#slot;
+    const rejected = (Atomics.load(control, SlotWord.rejected) + 1) | 0;
+    const copy = beginWrite(control, SlotWord.noteGeneration);
+    const note = this.#noteAt(copy);
+    numbers[note + NoteNumber.ordinal] = ordinal;
+    numbers[note + NoteNumber.rejectedIndex] = rejected;
+    numbers[note + NoteNumber.atUnixMs] = atUnixMs;
+    // write() never splits a character.
+    numbers[note + NoteNumber.textBytes] = bytes.write(reason, offsets.noteText[copy], NOTE_TEXT_BYTES, 'utf8');
+    endWrite(control, SlotWord.noteGeneration);
+    Atomics.store(control, SlotWord.rejected, rejected);
+    Atomics.store(control, SlotWord.finished, ordinal);
+  }
+
+  /** Index of the first number of a copy of the record. */
+  #recordAt(copy: Copy): number {
+    return this.#slot.offsets.record[copy] / 8;
+  }
+
+  #noteAt(copy: Copy): number {
+    return this.#slot.offsets.note[copy] / 8;
+  }
+
+  #number(at: number, index: number): number {
+    return this.#slot.numbers[at + index] as number;
+  }
+
+  /** The increment of `applied` publishes the sample. */
+  #appendSample(record: number): void {
+    const { control, ring, size } = this.#slot;
+    const index = (Atomics.load(control, SlotWord.applied) >>> 0) % size.ringCapacity;
+    ring.times[index] = this.#number(record, RecordNumber.receivedUnixMs);
+    RING_F32_COLUMNS.forEach((name, column) => {
+      (ring.columns[column] as Float32Array)[index] = this.#number(record, RecordNumber[name]);
+    });
+    ring.tasks[index] = this.#number(record, RecordNumber.runningTasks);
+    Atomics.add(control, SlotWord.applied, 1);
+  }
+}
+
+/** A larger slot with the same content. The old one stays as it is: its readers keep a whole record until they move. */
+function grown(old: SlotViews, jsonBytes: number): SlotViews {
+  const { ringCapacity } = old.size;
+  const slot = allocateSlot({ jsonCapacity: jsonCapacityFor(jsonBytes), ringCapacity });
+  for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected]) {
+    Atomics.store(slot.control, word, Atomics.load(old.control, word));
+  }
+  for (const word of [SlotWord.recordGeneration, SlotWord.noteGeneration]) {
+    Atomics.store(slot.control, word, Atomics.load(old.control, word));
+  }
+  // Notes lie at the same place in every slot; records do not.
+  old.bytes.copy(slot.bytes, SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES, old.offsets.record[0]);
+  const recordBytes = RECORD_NUMBER_COUNT * 8 + old.size.jsonCapacity;
+  for (const copy of [0, 1] as const) {
+    const from = old.offsets.record[copy];
+    old.bytes.copy(slot.bytes, slot.offsets.record[copy], from, from + recordBytes);
+  }
+  old.bytes.copy(slot.bytes, slot.offsets.ringTimes, old.offsets.ringTimes, old.offsets.totalBytes);
+  return slot;
+}
