@@ -44,9 +44,6 @@ export class Lane {
       case 'heartbeats':
         for (const frame of framesOf(message.frames)) this.#process(frame);
         return;
-      case 'drain':
-        this.#port.postMessage({ type: 'drained' });
-        return;
       default:
         message satisfies never;
     }

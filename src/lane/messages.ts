@@ -8,13 +8,10 @@ export type ToLane =
   /** Stop serving it. */
   | { readonly type: 'leave'; readonly slot: number }
   /** Heartbeats, see frames.ts. */
-  | { readonly type: 'heartbeats'; readonly frames: ArrayBuffer }
-  /** Answer once all that was sent before is done. */
-  | { readonly type: 'drain' };
+  | { readonly type: 'heartbeats'; readonly frames: ArrayBuffer };
 
 export type FromLane =
   /** The thread runs and takes heartbeats. */
   | { readonly type: 'ready' }
   /** The slot's record did not fit: from now on this memory is the slot. */
-  | { readonly type: 'grown'; readonly slot: number; readonly memory: SlotMemory }
-  | { readonly type: 'drained' };
+  | { readonly type: 'grown'; readonly slot: number; readonly memory: SlotMemory };

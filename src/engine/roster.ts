@@ -1,0 +1,118 @@
+/** The workers that are known, and all that main keeps of each. */
+import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
+import type { BoardReader } from '../store/board.ts';
+import { type Announcement, Directory, type WorkerEntry } from '../store/directory.ts';
+import type { SlotMemory } from '../store/slot-memory.ts';
+import { SlotReader } from '../store/slot-reader.ts';
+import type { LaneHandle, LaneWorker } from './lane-handle.ts';
+import type { Mailbox } from './mailbox.ts';
+
+/** One worker, as main knows it. Telemetry is not here but in the store. */
+export class RosterEntry implements LaneWorker, WorkerEntry {
+  readonly workerId: string;
+  readonly row: number;
+  readonly occupant: number;
+  readonly mailbox: Mailbox;
+  readonly registeredMs: number;
+  lastReceiptMs: number | undefined;
+  slot: SlotReader;
+  /** What the worker said of itself when it registered; undefined if it only ever sent heartbeats. */
+  info: WorkerInfo | undefined;
+  #lane: LaneHandle | undefined;
+
+  constructor(facts: {
+    workerId: string;
+    row: number;
+    occupant: number;
+    slot: SlotMemory;
+    mailbox: Mailbox;
+    registeredMs: number;
+  }) {
+    this.workerId = facts.workerId;
+    this.row = facts.row;
+    this.occupant = facts.occupant;
+    this.slot = new SlotReader(facts.slot);
+    this.mailbox = facts.mailbox;
+    this.registeredMs = facts.registeredMs;
+  }
+
+  get lane(): LaneHandle {
+    if (this.#lane === undefined) throw new Error(`worker ${this.workerId} has no lane yet`);
+    return this.#lane;
+  }
+
+  set lane(lane: LaneHandle) {
+    this.#lane = lane;
+  }
+}
+
+/** Workers by id and by row; whoever reads in other threads is told of each change by an announcement. */
+export class Roster {
+  readonly #byId = new Map<string, RosterEntry>();
+  readonly #byRow = new Map<number, RosterEntry>();
+  readonly #listeners = new Set<(announcement: Announcement) => void>();
+  readonly #directory: Directory;
+
+  constructor(board: BoardReader) {
+    this.#directory = new Directory(board);
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get(workerId: string): RosterEntry | undefined {
+    return this.#byId.get(workerId);
+  }
+
+  atRow(row: number): RosterEntry | undefined {
+    return this.#byRow.get(row);
+  }
+
+  all(): Iterable<RosterEntry> {
+    return this.#byId.values();
+  }
+
+  /** For reading telemetry on the main thread. */
+  get directory(): Directory {
+    return this.#directory;
+  }
+
+  add(entry: RosterEntry): void {
+    this.#byId.set(entry.workerId, entry);
+    this.#byRow.set(entry.row, entry);
+    this.#announce(added(entry));
+  }
+
+  grow(entry: RosterEntry, slot: SlotMemory): void {
+    entry.slot = new SlotReader(slot);
+    this.#announce({ type: 'slotGrown', workerId: entry.workerId, slot });
+  }
+
+  remove(entry: RosterEntry): void {
+    this.#byId.delete(entry.workerId);
+    this.#byRow.delete(entry.row);
+    this.#announce({ type: 'slotGone', workerId: entry.workerId });
+  }
+
+  /** Everything that a new reader must know, to be followed by what `listen` hears. */
+  announcements(): Announcement[] {
+    return Array.from(this.#byId.values(), added);
+  }
+
+  /** @returns how to stop listening. */
+  listen(listener: (announcement: Announcement) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #announce(announcement: Announcement): void {
+    this.#directory.apply(announcement);
+    for (const listener of this.#listeners) listener(announcement);
+  }
+}
+
+function added(entry: RosterEntry): Announcement {
+  const { workerId, row, occupant } = entry;
+  return { type: 'slotAdded', workerId, row, occupant, slot: entry.slot.memory };
+}

@@ -1,0 +1,434 @@
+/**
+ * The public face of the engine: takes heartbeats, keeps each worker's newest state in shared memory, judges who is
+ * alive. Usable by itself in any program; gRPC, HTTP and the prompt are built around it.
+ */
+import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
+import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
+import { PulselaneError } from '../lib/errors.ts';
+import { type Logger, silentLogger } from '../lib/logging.ts';
+import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
+import { judge } from '../model/liveness.ts';
+import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
+import { checkWorkerId } from '../model/worker-id.ts';
+import { allocateBoard, type BoardMemory, BoardWriter, type Receipt } from '../store/board.ts';
+import type { Announcement } from '../store/directory.ts';
+import { newSlot } from '../store/slot-writer.ts';
+import { heartbeatBytes } from './heartbeat-bytes.ts';
+import type { LaneHandle } from './lane-handle.ts';
+import { LanePool } from './lane-pool.ts';
+import { Mailbox } from './mailbox.ts';
+import { type AdmissionMode, type Member, Members, type PendingWorker } from './members.ts';
+import { Roster, RosterEntry } from './roster.ts';
+import { defaultDedicatedLanes } from './thread-budget.ts';
+import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
+
+/** Every member is optional; the defaults are those of the master's settings. */
+export interface TelemetryManagerOptions {
+  /** Silence after which a worker is inactive. */
+  readonly inactivityTimeoutMs?: number;
+  /** Silence after which a worker is forgotten; 0 = never. */
+  readonly retentionMs?: number;
+  /** `open`: a first heartbeat admits a worker; `approved`: `registerWorker` or `approve` does. */
+  readonly admission?: AdmissionMode;
+  readonly maxWorkers?: number;
+  /** Most unknown workers remembered while they wait for approval. */
+  readonly maxPending?: number;
+  /** Workers with a thread of their own; undefined: what memory allows. The rest share. */
+  readonly maxDedicatedLanes?: number | undefined;
+  readonly sharedLanes?: number;
+  /** Heartbeats per worker on their way to its lane; beyond it the newest replaces the one that waits. */
+  readonly laneDepth?: number;
+  /** Heap limit of a dedicated lane. */
+  readonly laneHeapMib?: number;
+  /** Newest samples kept per worker. */
+  readonly ringSamples?: number;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/** Counts since the start, for people who look inside. */
+export interface InternalState {
+  readonly workers: number;
+  readonly activeWorkers: number;
+  readonly lanes: readonly {
+    readonly number: number;
+    readonly shared: boolean;
+    readonly state: string;
+    readonly workers: number;
+    readonly restarts: number;
+  }[];
+  readonly maxDedicatedLanes: number;
+  readonly pending: readonly PendingWorker[];
+  readonly mergedUpdates: number;
+  readonly callbackErrors: number;
+}
+
+/** How often main stamps its beat, judges everybody and lets go of what lanes have done. */
+const SWEEP_EVERY_MS = 250;
+/** How often mailboxes with a waiting heartbeat are looked at; only while there are any. */
+const PUMP_EVERY_MS = 2;
+/** Lanes get this long to finish what they were given before they are ended. */
+const DRAIN_WITHIN_MS = 3000;
+
+type Phase = 'new' | 'running' | 'stopped';
+
+export class TelemetryManager {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #limits: { readonly inactivityTimeoutMs: number; readonly retentionMs: number };
+  readonly #maxWorkers: number;
+  readonly #maxDedicatedLanes: number;
+  readonly #laneDepth: number;
+  readonly #ringSamples: number;
+  readonly #board: BoardWriter;
+  readonly #roster: Roster;
+  readonly #members: Members;
+  readonly #lanes: LanePool;
+  readonly #updates: UpdateWatcher;
+  /** Workers whose mailbox holds a heartbeat that waits for room. */
+  readonly #waiting = new Set<RosterEntry>();
+  readonly #timers: Timer[] = [];
+  #pump: Timer | undefined;
+  #phase: Phase = 'new';
+
+  constructor(options: TelemetryManagerOptions = {}) {
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+    this.#limits = {
+      inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,
+      retentionMs: options.retentionMs ?? 24 * 3_600_000,
+    };
+    this.#maxWorkers = options.maxWorkers ?? 20_000;
+    this.#maxDedicatedLanes = options.maxDedicatedLanes ?? defaultDedicatedLanes();
+    this.#laneDepth = options.laneDepth ?? 16;
+    this.#ringSamples = options.ringSamples ?? 720;
+    this.#board = new BoardWriter(allocateBoard(this.#maxWorkers, this.#clock.monotonicMs()));
+    this.#board.stampBeat(this.#clock.monotonicMs());
+    this.#roster = new Roster(this.#board);
+    this.#members = new Members({
+      mode: options.admission ?? 'open',
+      maxPending: options.maxPending ?? 1000,
+      clock: this.#clock,
+    });
+    this.#lanes = new LanePool({
+      maxDedicatedLanes: this.#maxDedicatedLanes,
+      sharedLanes: options.sharedLanes ?? 2,
+      laneHeapMib: options.laneHeapMib ?? 64,
+      clock: this.#clock,
+      logger: this.#logger,
+      events: {
+        onChange: (lane) => this.#showLane(lane),
+        onGrown: (row, memory) => {
+          const entry = this.#roster.atRow(row);
+          if (entry !== undefined) this.#roster.grow(entry, memory);
+        },
+        onLost: (worker, reason) => {
+          this.#board.countLost(worker.row);
+          this.#logger.warn({ worker: worker.workerId, reason }, 'the heartbeat in hand was lost with its lane');
+        },
+      },
+    });
+    this.#updates = new UpdateWatcher({
+      clock: this.#clock,
+      logger: this.#logger,
+      telemetryOf: (entry) => this.#roster.directory.telemetry(entry),
+      settle: (entry) => this.#settle(entry),
+    });
+  }
+
+  // ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Begins to judge. Heartbeats are taken from here on. */
+  async start(): Promise<void> {
+    if (this.#phase !== 'new') throw new PulselaneError('unavailable', 'a TelemetryManager is started once');
+    this.#phase = 'running';
+    this.#timers.push(this.#clock.every(SWEEP_EVERY_MS, () => this.#sweep()));
+  }
+
+  /** Takes no more heartbeats, lets lanes finish what they were given, ends all threads. Safe to call again. */
+  async shutdown(): Promise<void> {
+    if (this.#phase === 'stopped') return;
+    this.#phase = 'stopped';
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+    await until(this.#clock, () => this.#allDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
+    this.#pump?.cancel();
+    this.#updates.look();
+    this.#updates.stop();
+    await this.#lanes.stop();
+  }
+
+  // ── workers ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Makes a worker known before its first heartbeat, as an operator would: it is admitted, shown with zeros, and not
+   * active. Knows it already: nothing happens.
+   * @throws PulselaneError `invalid_argument`, `resource_exhausted` at the worker limit, `unavailable`
+   */
+  registerWorker(workerId: string): void {
+    checkWorkerId(workerId);
+    this.#mustRun();
+    if (this.#members.mode === 'approved') this.#members.approve(workerId);
+    this.#entry(workerId);
+  }
+
+  /** Forgets a worker, its lane and its memory. @returns whether it was known. */
+  unregisterWorker(workerId: string): boolean {
+    this.#members.forget(workerId);
+    const entry = this.#roster.get(workerId);
+    if (entry === undefined) return false;
+    this.#forget(entry);
+    this.#logger.info({ worker: workerId }, 'worker unregistered');
+    return true;
+  }
+
+  /** Lets in a worker that waits for approval, or will come. */
+  approve(workerId: string): void {
+    this.registerWorker(workerId);
+    this.#members.approve(workerId);
+  }
+
+  /** Announces a worker on its own behalf, so only if it is admitted. @throws as `processHeartbeat` */
+  announceWorker(info: WorkerInfo): void {
+    checkWorkerId(info.workerId);
+    this.#mustRun();
+    this.#admitted(info.workerId).info = info;
+  }
+
+  // ── heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Takes a heartbeat and returns at once; its lane decodes and publishes it. An unknown worker is admitted under `open`.
+   * @throws PulselaneError `invalid_argument`, `not_admitted`, `resource_exhausted` at the worker limit, `unavailable`
+   */
+  processHeartbeat(heartbeat: HeartbeatInput): void {
+    this.acceptHeartbeat(heartbeatBytes(heartbeat));
+  }
+
+  /**
+   * The same for the bytes of a `cluster.Heartbeat` or `pulselane.v1.Heartbeat`. They are kept until a lane is done with
+   * them and must not change.
+   * @returns what was read of it.
+   */
+  acceptHeartbeat(bytes: Buffer): HeartbeatHead {
+    this.#mustRun();
+    const head = scanHeartbeat(bytes);
+    const entry = this.#admitted(head.workerId);
+    const receipt = this.#now();
+    this.#board.accepted(entry.row, receipt);
+    if (!this.#board.isActive(entry.row)) this.#becameActive(entry);
+    entry.lastReceiptMs = receipt.monotonicMs;
+    this.#updates.expect(entry);
+    const { post, replaced } = entry.mailbox.accept(bytes, receipt);
+    if (post !== undefined) entry.lane.post(entry, post);
+    else this.#wait(entry);
+    if (replaced) this.#board.countReplaced(entry.row);
+    return head;
+  }
+
+  // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The newest that is known of a worker; undefined if the worker is not known. */
+  getWorkerTelemetry(workerId: string): WorkerTelemetry | undefined {
+    const entry = this.#roster.get(workerId);
+    return entry === undefined ? undefined : this.#roster.directory.telemetry(entry);
+  }
+
+  /** The newest of every worker, by id. */
+  getAllWorkerTelemetry(): Map<string, WorkerTelemetry> {
+    const all = new Map<string, WorkerTelemetry>();
+    for (const entry of this.#roster.all()) all.set(entry.workerId, this.#roster.directory.telemetry(entry));
+    return all;
+  }
+
+  /**
+   * Calls `callback` on this thread whenever a worker's record has changed: in order per worker, with the newest record;
+   * one that falls behind gets merged updates. One callback at a time; undefined takes it away.
+   */
+  setUpdateCallback(callback: UpdateCallback | undefined): void {
+    this.#updates.set(callback);
+  }
+
+  // ── for what is built around the engine ──────────────────────────────────────────────────────────────────────
+
+  get boardMemory(): BoardMemory {
+    return this.#board.memory;
+  }
+
+  get admission(): AdmissionMode {
+    return this.#members.mode;
+  }
+
+  get members(): Members {
+    return this.#members;
+  }
+
+  /** For readers on the main thread: the prompt. */
+  get directory() {
+    return this.#roster.directory;
+  }
+
+  workerInfo(workerId: string): WorkerInfo | undefined {
+    return this.#roster.get(workerId)?.info;
+  }
+
+  /** What a new reading thread must be told; `onAnnouncement` tells what comes after. */
+  announcements(): readonly Announcement[] {
+    return this.#roster.announcements();
+  }
+
+  /** @returns how to stop listening. */
+  onAnnouncement(listener: (announcement: Announcement) => void): () => void {
+    return this.#roster.listen(listener);
+  }
+
+  /** Takes over approvals and addresses of an earlier master; workers with an address are known from the start. */
+  restoreMembers(members: readonly Member[]): void {
+    this.#members.restore(members);
+    for (const { workerId, address, approved } of members) {
+      if (address !== undefined && (approved || this.#members.mode === 'open')) this.#entry(workerId);
+    }
+  }
+
+  /** Ends a worker's thread and starts another on the same slots; no heartbeat is lost. @returns whether it is known. */
+  replaceLane(workerId: string): boolean {
+    const entry = this.#roster.get(workerId);
+    entry?.lane.replaceThread();
+    return entry !== undefined;
+  }
+
+  internalState(): InternalState {
+    return {
+      workers: this.#board.workers,
+      activeWorkers: this.#board.activeWorkers,
+      lanes: this.#lanes.lanes.map((lane) => ({
+        number: lane.number,
+        shared: lane.shared,
+        state: lane.state,
+        workers: lane.workerCount,
+        restarts: lane.restarts,
+      })),
+      maxDedicatedLanes: this.#maxDedicatedLanes,
+      pending: this.#members.pending(),
+      mergedUpdates: this.#updates.merged,
+      callbackErrors: this.#updates.callbackErrors,
+    };
+  }
+
+  // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #mustRun(): void {
+    if (this.#phase === 'running') return;
+    throw new PulselaneError(
+      'unavailable',
+      this.#phase === 'new' ? 'the TelemetryManager is not started: await start() first' : 'the master is stopping',
+    );
+  }
+
+  #now(): Receipt {
+    return { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
+  }
+
+  #admitted(workerId: string): RosterEntry {
+    const known = this.#roster.get(workerId);
+    if (known !== undefined) return known;
+    if (!this.#members.admits(workerId)) {
+      this.#members.turnAway(workerId);
+      throw new PulselaneError('not_admitted', `worker ${workerId} waits for approval by an operator`);
+    }
+    return this.#entry(workerId);
+  }
+
+  #entry(workerId: string): RosterEntry {
+    return this.#roster.get(workerId) ?? this.#newEntry(workerId);
+  }
+
+  #newEntry(workerId: string): RosterEntry {
+    const now = this.#now();
+    const place = this.#board.occupy(now);
+    if (place === undefined) {
+      throw new PulselaneError(
+        'resource_exhausted',
+        `the limit of ${this.#maxWorkers} workers (MAX_WORKERS) is reached; ${workerId} is not taken`,
+        { retryAfterMs: 60_000 },
+      );
+    }
+    const entry = new RosterEntry({
+      workerId,
+      ...place,
+      slot: newSlot(workerId, this.#ringSamples),
+      mailbox: new Mailbox(this.#laneDepth),
+      registeredMs: now.monotonicMs,
+    });
+    this.#roster.add(entry);
+    entry.lane = this.#lanes.assign(entry);
+    this.#showLane(entry.lane);
+    this.#logger.info({ worker: workerId, lane: entry.lane.number, shared: entry.lane.shared }, 'worker registered');
+    return entry;
+  }
+
+  #forget(entry: RosterEntry): void {
+    this.#roster.remove(entry);
+    this.#waiting.delete(entry);
+    this.#updates.forget(entry);
+    this.#board.release(entry.row);
+    this.#lanes.release(entry.lane, entry).catch((error: unknown) => {
+      this.#logger.error({ worker: entry.workerId, err: error }, 'a lane did not end');
+    });
+  }
+
+  #becameActive(entry: RosterEntry): void {
+    const wasHeard = entry.lastReceiptMs !== undefined;
+    this.#board.setState(entry.row, 'active');
+    this.#logger.info({ worker: entry.workerId }, wasHeard ? 'worker is active again' : 'worker is active');
+  }
+
+  #sweep(): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#board.stampBeat(nowMs);
+    for (const entry of this.#roster.all()) {
+      if (!entry.mailbox.isEmpty) this.#settle(entry);
+      const state = judge(entry, nowMs, this.#limits);
+      if (state === 'gone') {
+        this.#logger.info({ worker: entry.workerId }, 'worker forgotten after its retention');
+        this.#members.forget(entry.workerId);
+        this.#forget(entry);
+      } else if (state === 'inactive' && this.#board.isActive(entry.row)) {
+        this.#board.setState(entry.row, 'inactive');
+        const silentMs = Math.round(nowMs - (entry.lastReceiptMs ?? nowMs));
+        this.#logger.warn({ worker: entry.workerId, silentMs }, 'worker is inactive');
+      }
+    }
+  }
+
+  /** Lets go of what the worker's lane has done, and posts what waited for room. */
+  #settle(entry: RosterEntry): void {
+    const parcel = entry.mailbox.done(entry.slot.finished);
+    if (parcel !== undefined) entry.lane.post(entry, parcel);
+    if (!entry.mailbox.hasWaiting) this.#waiting.delete(entry);
+  }
+
+  #wait(entry: RosterEntry): void {
+    this.#waiting.add(entry);
+    this.#pump ??= this.#clock.every(PUMP_EVERY_MS, () => {
+      for (const waiting of this.#waiting) this.#settle(waiting);
+      if (this.#waiting.size > 0) return;
+      this.#pump?.cancel();
+      this.#pump = undefined;
+    });
+  }
+
+  #allDone(): boolean {
+    let all = true;
+    for (const entry of this.#roster.all()) {
+      if (entry.mailbox.isEmpty) continue;
+      this.#settle(entry);
+      all &&= entry.mailbox.isEmpty;
+    }
+    return all;
+  }
+
+  #showLane(lane: LaneHandle): void {
+    const { number, shared, state, restarts } = lane;
+    for (const worker of lane.workers) this.#board.setLane(worker.row, { number, shared, state, restarts });
+  }
+}

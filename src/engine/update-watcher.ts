@@ -1,0 +1,93 @@
+/**
+ * Calls the embedding program back when records change: in order per worker, with the newest record. Records that came
+ * and went between two looks are merged and counted. Costs nothing unless a callback is set.
+ */
+import type { Clock, Timer } from '../lib/clock.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { Logger } from '../lib/logging.ts';
+import type { WorkerTelemetry } from '../model/telemetry.ts';
+import type { RosterEntry } from './roster.ts';
+
+export type UpdateCallback = (telemetry: WorkerTelemetry) => void;
+
+export interface UpdateWatcherOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly telemetryOf: (entry: RosterEntry) => WorkerTelemetry;
+  /** Lets the worker's mailbox go of what its lane has done. */
+  readonly settle: (entry: RosterEntry) => void;
+}
+
+/** How often changed records are looked for: well below what a person notices, and rare enough to cost nothing. */
+const LOOK_EVERY_MS = 10;
+
+export class UpdateWatcher {
+  readonly #options: UpdateWatcherOptions;
+  readonly #awaited = new Map<RosterEntry, number>();
+  #callback: UpdateCallback | undefined;
+  #timer: Timer | undefined;
+  #merged = 0;
+  #callbackErrors = 0;
+
+  constructor(options: UpdateWatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Records that were never handed over, because a newer one came first. */
+  get merged(): number {
+    return this.#merged;
+  }
+
+  get callbackErrors(): number {
+    return this.#callbackErrors;
+  }
+
+  set(callback: UpdateCallback | undefined): void {
+    this.#callback = callback;
+    if (callback === undefined) this.stop();
+  }
+
+  /** A heartbeat of the worker was accepted, so its record is about to change. */
+  expect(entry: RosterEntry): void {
+    if (this.#callback === undefined) return;
+    if (!this.#awaited.has(entry)) this.#awaited.set(entry, entry.slot.counts().applied);
+    this.#timer ??= this.#options.clock.every(LOOK_EVERY_MS, () => this.look());
+  }
+
+  /** The worker is forgotten. */
+  forget(entry: RosterEntry): void {
+    this.#awaited.delete(entry);
+  }
+
+  /** Hands over what has changed since the last look. */
+  look(): void {
+    for (const [entry, seen] of this.#awaited) {
+      // First whether all is done, then what was applied: the other way round, the last record could be missed.
+      this.#options.settle(entry);
+      const isDone = entry.mailbox.isEmpty;
+      const { applied } = entry.slot.counts();
+      if (applied !== seen) {
+        this.#merged += applied - seen - 1;
+        this.#hand(entry);
+      }
+      if (isDone) this.#awaited.delete(entry);
+      else this.#awaited.set(entry, applied);
+    }
+    if (this.#awaited.size === 0) this.stop();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#awaited.clear();
+  }
+
+  #hand(entry: RosterEntry): void {
+    try {
+      this.#callback?.(this.#options.telemetryOf(entry));
+    } catch (error) {
+      this.#callbackErrors++;
+      this.#options.logger.error({ worker: entry.workerId, err: messageOf(error) }, 'the update callback threw');
+    }
+  }
+}
