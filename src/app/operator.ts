@@ -1,0 +1,71 @@
+/** What an operator may do to a running master, at the prompt and, later, over HTTP. */
+import { formatAddress, peerAddress } from '../config/kinds.ts';
+import type { InternalState, TelemetryManager } from '../engine/telemetry-manager.ts';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
+import type { MasterIntroducer } from '../rpc/introducer.ts';
+import type { Directory } from '../store/directory.ts';
+
+export interface OperatorOptions {
+  readonly manager: TelemetryManager;
+  readonly introducer: MasterIntroducer;
+}
+
+export class Operator {
+  readonly #manager: TelemetryManager;
+  readonly #introducer: MasterIntroducer;
+
+  constructor({ manager, introducer }: OperatorOptions) {
+    this.#manager = manager;
+    this.#introducer = introducer;
+  }
+
+  /** Who is there and how each is doing. */
+  get directory(): Directory {
+    return this.#manager.directory;
+  }
+
+  /**
+   * Makes a worker known. With an address (`ip:port`), the master introduces itself there now, and again while the worker
+   * is not active; the address outlives the master.
+   * @returns a line for people.
+   * @throws PulselaneError with a code
+   */
+  async register(workerId: string, address?: string): Promise<string> {
+    const target = address === undefined ? undefined : parsePeer(address);
+    this.#manager.registerWorker(workerId);
+    if (target === undefined) return `${workerId} is registered; it is shown once it sends a heartbeat.`;
+    this.#manager.members.setAddress(workerId, formatAddress(target));
+    const outcome = await this.#introducer.introduceNow(workerId);
+    return outcome.accepted
+      ? `${workerId} at ${formatAddress(target)} was told to report to ${outcome.advertised}.`
+      : `${workerId} is registered, but ${formatAddress(target)} did not take it: ${outcome.reason}. It is tried again.`;
+  }
+
+  /** Forgets a worker. @returns a line for people. */
+  unregister(workerId: string): string {
+    if (!this.#manager.unregisterWorker(workerId)) {
+      throw new PulselaneError('not_found', `no worker is called ${workerId}`);
+    }
+    return this.#manager.admission === 'open'
+      ? `${workerId} is forgotten. Admission is open: its next heartbeat admits it anew.`
+      : `${workerId} is forgotten. It must be approved again before its heartbeats count.`;
+  }
+
+  /** Lets in a worker that waits for approval. @returns a line for people. */
+  approve(workerId: string): string {
+    this.#manager.approve(workerId);
+    return `${workerId} is approved.`;
+  }
+
+  internalState(): InternalState {
+    return this.#manager.internalState();
+  }
+}
+
+function parsePeer(text: string) {
+  try {
+    return peerAddress.parse(text);
+  } catch (error) {
+    throw new PulselaneError('invalid_argument', `address ${JSON.stringify(text)}: expected ${messageOf(error)}`);
+  }
+}

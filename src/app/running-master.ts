@@ -1,0 +1,13 @@
+/** A master that runs: what the CLI and tests see of it. */
+import type { Address } from '../config/kinds.ts';
+import type { Operator } from './operator.ts';
+
+export interface RunningMaster {
+  /** Where workers send, as bound: a port 0 of the settings is the real port here. */
+  readonly grpcAddress: Address;
+  /** Undefined when HTTP is off. */
+  readonly httpAddress: Address | undefined;
+  readonly operator: Operator;
+  /** Drains and ends everything, within 10 s; safe to call again. */
+  stop(): Promise<void>;
+}
