@@ -206,12 +206,10 @@ export class TelemetryManager {
 
   /**
    * The same for the bytes of a `cluster.Heartbeat` or `pulselane.v1.Heartbeat`. They are kept until a lane is done with
-   * them and must not change.
-   * @returns what was read of it.
+   * them and must not change. `head` is what {@link scanHeartbeat} read of them.
    */
-  acceptHeartbeat(bytes: Buffer): HeartbeatHead {
+  acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes)): void {
     this.#mustRun();
-    const head = scanHeartbeat(bytes);
     const entry = this.#admitted(head.workerId);
     const receipt = this.#now();
     this.#board.accepted(entry.row, receipt);
@@ -222,7 +220,6 @@ export class TelemetryManager {
     if (post !== undefined) entry.lane.post(entry, post);
     else this.#wait(entry);
     if (replaced) this.#board.countReplaced(entry.row);
-    return head;
   }
 
   // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────

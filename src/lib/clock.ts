@@ -53,3 +53,14 @@ export async function until(
   }
   return true;
 }
+
+/** Waits for `work`, but no longer than `withinMs`. @returns whether it ended in time; its rejection is passed on. */
+export async function endsWithin(clock: Clock, withinMs: number, work: Promise<unknown>): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = clock.after(withinMs, () => late.resolve(false));
+  try {
+    return await Promise.race([work.then(() => true), late.promise]);
+  } finally {
+    timer.cancel();
+  }
+}

@@ -1,0 +1,99 @@
+/** The composition root of a master: makes every part, joins them, and undoes it all in reverse. */
+import type { MasterConfig } from '../config/options.ts';
+import { MembersFile } from '../engine/members-file.ts';
+import { TelemetryManager } from '../engine/telemetry-manager.ts';
+import { HttpHost } from '../http/host.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/logging.ts';
+import { MasterIntroducer } from '../rpc/introducer.ts';
+import { RpcServer } from '../rpc/server.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { Operator } from './operator.ts';
+import type { RunningMaster } from './running-master.ts';
+
+export interface MasterContext {
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** We promise an end within 10 s; the process needs the rest to exit. */
+const STOP_WITHIN_MS = 9000;
+
+/** @throws PulselaneError naming the setting that cannot be met; nothing is left running then. */
+export async function startMaster(config: MasterConfig, { logger, clock }: MasterContext): Promise<RunningMaster> {
+  const lifecycle = new Lifecycle(clock, logger);
+  try {
+    return await start(config, { logger, clock }, lifecycle);
+  } catch (error) {
+    await lifecycle.stop(STOP_WITHIN_MS);
+    throw error;
+  }
+}
+
+async function start(
+  config: MasterConfig,
+  { logger, clock }: MasterContext,
+  lifecycle: Lifecycle,
+): Promise<RunningMaster> {
+  const manager = new TelemetryManager({ ...config, clock, logger });
+
+  const membersFile = new MembersFile({ dataDir: config.dataDir, members: manager.members, clock, logger });
+  const members = await membersFile.open();
+  lifecycle.onStop('members file', () => membersFile.close());
+
+  await manager.start();
+  lifecycle.onStop('lanes', () => manager.shutdown());
+  manager.restoreMembers(members);
+
+  const rpc = new RpcServer({
+    address: config.grpcAddress,
+    manager,
+    intervalMs: config.heartbeatIntervalMs,
+    maxMessageBytes: config.maxMessageBytes,
+    clock,
+    logger,
+  });
+  const grpcAddress = await rpc.start();
+  lifecycle.onStop('gRPC', () => rpc.stop());
+
+  const introducer = new MasterIntroducer({
+    manager,
+    advertiseAddress: config.advertiseAddress,
+    boundAddress: grpcAddress,
+    clock,
+    logger,
+  });
+  introducer.start();
+  lifecycle.onStop('introductions', () => introducer.stop());
+
+  const httpAddress = await startHttp(config, manager, { logger, clock }, lifecycle);
+  return {
+    grpcAddress,
+    httpAddress,
+    operator: new Operator({ manager, introducer }),
+    stop: () => lifecycle.stop(STOP_WITHIN_MS),
+  };
+}
+
+async function startHttp(
+  config: MasterConfig,
+  manager: TelemetryManager,
+  { logger, clock }: MasterContext,
+  lifecycle: Lifecycle,
+): Promise<RunningMaster['httpAddress']> {
+  if (config.httpAddress === undefined) return undefined;
+  const http = new HttpHost({
+    address: config.httpAddress,
+    board: manager.boardMemory,
+    roster: () => manager.announcements(),
+    corsOrigins: config.corsOrigins,
+    clock,
+    logger,
+  });
+  const stopListening = manager.onAnnouncement((announcement) => http.announce([announcement]));
+  lifecycle.onStop('HTTP', async () => {
+    stopListening();
+    await http.stop();
+  });
+  return http.start();
+}

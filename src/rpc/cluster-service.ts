@@ -1,0 +1,37 @@
+/**
+ * The seed's service, for its workers as they are. Task scheduling is not ours: its methods are not defined here, and so
+ * answer UNIMPLEMENTED; MasterRegister is a worker's to serve and does the same.
+ */
+import { create } from '@bufbuild/protobuf';
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { TelemetryManager } from '../engine/telemetry-manager.ts';
+import { HeartbeatAckSchema, MasterWorker, RegisterAckSchema } from '../gen/cluster/master_worker_pb.ts';
+import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
+import { PulselaneError } from '../lib/errors.ts';
+import { grpcServiceOf } from '../lib/grpc-adapter.ts';
+import type { Logger } from '../lib/logging.ts';
+import { decodeRequest, unary } from './calls.ts';
+
+const { RegisterWorker, SendHeartbeat } = grpcServiceOf(MasterWorker, ['RegisterWorker', 'SendHeartbeat']);
+export const clusterDefinition = { RegisterWorker, SendHeartbeat } as ReturnType<typeof grpcServiceOf>;
+
+export function clusterHandlers(manager: TelemetryManager, logger: Logger): UntypedServiceImplementation {
+  const ack = create(HeartbeatAckSchema, { success: true });
+  return {
+    RegisterWorker: unary((request) => {
+      const info = decodeRequest(WorkerInfoSchema, request);
+      try {
+        manager.announceWorker(info);
+      } catch (error) {
+        // The seed's way to say no: an answer, not a status.
+        if (!(error instanceof PulselaneError) || error.code !== 'not_admitted') throw error;
+        return create(RegisterAckSchema, { success: false, message: error.message });
+      }
+      return create(RegisterAckSchema, { success: true, message: `${info.workerId} is registered` });
+    }, logger),
+    SendHeartbeat: unary((request) => {
+      manager.acceptHeartbeat(request);
+      return ack;
+    }, logger),
+  };
+}

@@ -1,0 +1,142 @@
+/**
+ * One stream of heartbeats, of one worker or of several. What the client must hear is collected and sent together: every
+ * few seconds, or at the end of this turn when it cannot wait (the stream's first heartbeat, a refusal). A client that
+ * does not read is not written to: acks are cumulative and wait as one entry per worker, refusals are bounded.
+ */
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import {
+  type RefusalSchema,
+  type StreamHeartbeatsResponse,
+  StreamHeartbeatsResponseSchema,
+} from '../gen/pulselane/v1/telemetry_pb.ts';
+import type { Clock } from '../lib/clock.ts';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
+import type { Logger } from '../lib/logging.ts';
+import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
+import { refusalCodeOf, serviceErrorOf } from './status.ts';
+
+export interface HeartbeatStreamOptions {
+  readonly call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>;
+  /** @throws PulselaneError when the heartbeat is refused */
+  readonly accept: (bytes: Buffer, head: HeartbeatHead) => void;
+  readonly intervalMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onClosed: () => void;
+}
+
+interface PendingAck {
+  readonly sequence: number;
+  readonly receivedMs: number;
+}
+
+/** Refusals that wait for a client which does not read; a client that is told this many has its answer. */
+const MAX_PENDING_REFUSALS = 100;
+/** Workers in one ack: keeps each message well below the 4 MiB that clients accept by default. */
+const MAX_ACKS_PER_MESSAGE = 5000;
+
+export class HeartbeatStream {
+  readonly #options: HeartbeatStreamOptions;
+  readonly #acks = new Map<string, PendingAck>();
+  readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
+  #heard = false;
+  #flushScheduled = false;
+  #writable = true;
+  #closed = false;
+
+  constructor(options: HeartbeatStreamOptions) {
+    this.#options = options;
+    const { call } = options;
+    call.on('data', (bytes: Buffer) => this.#receive(bytes));
+    call.on('drain', () => {
+      this.#writable = true;
+      this.flush();
+    });
+    call.on('end', () => this.close());
+    call.on('cancelled', () => this.#ended());
+    call.on('error', () => this.#ended());
+  }
+
+  /** Sends what is pending, if the client reads. */
+  flush(): void {
+    this.#flushScheduled = false;
+    if (this.#closed || !this.#writable || (this.#acks.size === 0 && this.#refusals.length === 0)) return;
+    const { call, clock, intervalMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const acks = [];
+    for (const [workerId, { sequence, receivedMs }] of this.#acks) {
+      if (acks.length === MAX_ACKS_PER_MESSAGE) break;
+      acks.push({ workerId, acceptedSequence: BigInt(sequence), heldMs: nowMs - receivedMs });
+      this.#acks.delete(workerId);
+    }
+    this.#writable = call.write(
+      create(StreamHeartbeatsResponseSchema, {
+        acks,
+        refusals: this.#refusals.splice(0),
+        nextIntervalMs: intervalMs,
+        serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
+      }),
+    );
+    if (this.#acks.size > 0 && this.#writable) this.#flushSoon();
+  }
+
+  /** Sends what is pending and ends the stream from this side. */
+  close(): void {
+    if (this.#closed) return;
+    this.flush();
+    this.#options.call.end();
+    this.#ended();
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#closed) return;
+    const { accept, clock } = this.#options;
+    let head: HeartbeatHead | undefined;
+    try {
+      head = scanHeartbeat(bytes);
+      accept(bytes, head);
+      const { workerId, sequence } = head;
+      const before = this.#acks.get(workerId);
+      if (before === undefined || sequence >= before.sequence) {
+        this.#acks.set(workerId, { sequence, receivedMs: clock.monotonicMs() });
+      }
+      if (!this.#heard) this.#flushSoon();
+      this.#heard = true;
+    } catch (error) {
+      this.#refuse(head, error);
+    }
+  }
+
+  /** `head` is undefined if not even that could be read. */
+  #refuse(head: HeartbeatHead | undefined, error: unknown): void {
+    const { call, logger } = this.#options;
+    if (!(error instanceof PulselaneError)) {
+      logger.error({ err: error }, 'a heartbeat stream failed');
+      call.emit('error', serviceErrorOf(error));
+      return;
+    }
+    if (this.#refusals.length < MAX_PENDING_REFUSALS) {
+      this.#refusals.push({
+        workerId: head?.workerId ?? '',
+        sequence: BigInt(head?.sequence ?? 0),
+        code: refusalCodeOf(error),
+        reason: messageOf(error),
+        retryAfterMs: error.retryAfterMs ?? 0,
+      });
+    }
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => this.flush());
+  }
+
+  #ended(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.onClosed();
+  }
+}

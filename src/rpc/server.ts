@@ -1,0 +1,90 @@
+/** The gRPC front: both services and the standard health service on one port, in the main thread. */
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import { type Address, formatAddress } from '../config/kinds.ts';
+import type { TelemetryManager } from '../engine/telemetry-manager.ts';
+import { MasterWorker } from '../gen/cluster/master_worker_pb.ts';
+import { TelemetryService } from '../gen/pulselane/v1/telemetry_pb.ts';
+import { type Clock, endsWithin } from '../lib/clock.ts';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
+import type { Logger } from '../lib/logging.ts';
+import { clusterDefinition, clusterHandlers } from './cluster-service.ts';
+import { type TelemetryHandlers, telemetryDefinition, telemetryHandlers } from './telemetry-service.ts';
+
+export interface RpcServerOptions {
+  readonly address: Address;
+  readonly manager: TelemetryManager;
+  readonly intervalMs: number;
+  readonly maxMessageBytes: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A connection that says nothing for this long is asked whether it lives, and has as long again halved to answer. */
+const KEEPALIVE_TIME_MS = 20_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+/** Calls under way get this long to end before their connections are cut. */
+const STOP_WITHIN_MS = 1500;
+/** Names in the health service: the whole server, and each service by itself. */
+const HEALTH_NAMES = ['', TelemetryService.typeName, MasterWorker.typeName];
+
+export class RpcServer {
+  readonly #options: RpcServerOptions;
+  readonly #server: Server;
+  readonly #telemetry: TelemetryHandlers;
+  readonly #health: HealthImplementation;
+
+  constructor(options: RpcServerOptions) {
+    this.#options = options;
+    const { manager, intervalMs, maxMessageBytes, clock, logger } = options;
+    this.#server = new Server({
+      'grpc.max_receive_message_length': maxMessageBytes,
+      'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    });
+    this.#telemetry = telemetryHandlers({ manager, intervalMs, clock, logger });
+    this.#server.addService(clusterDefinition, clusterHandlers(manager, logger));
+    this.#server.addService(telemetryDefinition, this.#telemetry.implementation);
+    this.#health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
+    this.#health.addToServer(this.#server);
+  }
+
+  /**
+   * @returns the address as bound.
+   * @throws PulselaneError `environment`, naming the setting, if the port cannot be had.
+   */
+  async start(): Promise<Address> {
+    const { address } = this.#options;
+    // All interfaces: IPv6 and IPv4 where both exist, else IPv4 alone.
+    const hosts = address.host === '' ? ['::', '0.0.0.0'] : [address.host];
+    let failure: unknown;
+    for (const host of hosts) {
+      try {
+        return { host: address.host, port: await this.#bind({ ...address, host }) };
+      } catch (error) {
+        failure = error;
+      }
+    }
+    this.#telemetry.close();
+    const reason = /EADDRINUSE/.test(messageOf(failure)) ? 'the port is in use' : messageOf(failure);
+    throw new PulselaneError('environment', `GRPC_PORT=${formatAddress(address)}: ${reason}`, { cause: failure });
+  }
+
+  /** Takes no more calls, ends streams with their last acks, and cuts what does not end in time. */
+  async stop(): Promise<void> {
+    for (const name of HEALTH_NAMES) this.#health.setStatus(name, 'NOT_SERVING');
+    this.#telemetry.close();
+    const ended = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended);
+    this.#server.forceShutdown();
+  }
+
+  #bind(address: Address): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(formatAddress(address), ServerCredentials.createInsecure(), (error, port) => {
+        if (error === null) resolve(port);
+        else reject(error);
+      });
+    });
+  }
+}
