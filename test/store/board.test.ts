@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
+import { Directory } from '../../src/store/directory.ts';
+import { newSlot } from '../../src/store/slot-writer.ts';
+
+const at = (monotonicMs: number, wallMs = 1_795_456_495_000) => ({ monotonicMs, wallMs });
+
+test('a row that was given back is told from its next occupant', () => {
+  const board = new BoardWriter(allocateBoard(1, 0));
+  const first = board.occupy(at(0));
+  expect(board.occupy(at(0))).toBeUndefined();
+  board.setState(0, 'active');
+  board.release(0);
+  const second = board.occupy(at(0));
+  expect(second?.row).toBe(first?.row);
+  expect(second?.occupant).not.toBe(first?.occupant);
+  expect(board.isOccupiedBy(0, first?.occupant as number)).toBe(false);
+  expect(board.view(0, 0).state).toBe('registered');
+});
+
+test('workers and active workers are counted as rows come, go and change', () => {
+  const board = new BoardWriter(allocateBoard(4, 0));
+  const rows = [0, 1, 2].map(() => (board.occupy(at(0)) as { row: number }).row);
+  for (const row of rows) board.setState(row, 'active');
+  board.setState(rows[0] as number, 'inactive');
+  board.setState(rows[0] as number, 'inactive');
+  board.release(rows[1] as number);
+  const reader = new BoardReader(board.memory);
+  expect([reader.workers, reader.activeWorkers]).toEqual([2, 1]);
+});
+
+test('ages follow the monotonic clock, and a stamp from a moment ahead is no age', () => {
+  const board = new BoardWriter(allocateBoard(1, 5000));
+  board.occupy(at(5000));
+  board.accepted(0, at(7000));
+  expect(board.view(0, 8500).ageMs).toBe(1500);
+  expect(board.view(0, 6990).ageMs).toBe(0);
+  board.stampBeat(9000);
+  expect(board.beatAgeMs(21_000)).toBe(12_000);
+});
+
+test('a directory shows nobody whose row has another occupant by now', () => {
+  const board = new BoardWriter(allocateBoard(1, 0));
+  const directory = new Directory(board);
+  const place = board.occupy(at(0)) as { row: number; occupant: number };
+  directory.apply({ type: 'slotAdded', workerId: 'a', ...place, slot: newSlot('a', 2) });
+  expect(directory.get('a')?.workerId).toBe('a');
+  board.release(place.row);
+  board.occupy(at(0));
+  expect(directory.get('a')).toBeUndefined();
+  expect([...directory.all()]).toEqual([]);
+});

@@ -1,0 +1,162 @@
+import fc from 'fast-check';
+import { afterEach, expect, test, vi } from 'vitest';
+import { slotOffsets } from '../../src/store/layout.ts';
+import { SlotReader } from '../../src/store/slot-reader.ts';
+import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
+import { checkableRecord } from './threads/checkable-record.ts';
+
+afterEach(() => vi.restoreAllMocks());
+
+test('a new slot holds the record of a worker that has sent nothing', () => {
+  const slot = new SlotReader(newSlot('näme "x"', 4));
+  expect(JSON.parse(`${slot.jsonHead()}}`)).toEqual({
+    worker_id: 'näme "x"',
+    cpu_usage: 0,
+    memory_usage: 0,
+    gpu_usage: 0,
+    running_tasks: [],
+    storage_usage: 0,
+  });
+  expect(slot.numbers()).toBeUndefined();
+  expect(slot.lastRejection()).toBeUndefined();
+  expect(slot.samples()).toEqual([]);
+});
+
+test('what is published is read back, numbers and JSON', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 3000 }), { minLength: 1, maxLength: 6 }), (texts) => {
+      let memory = newSlot('w', 4);
+      const writer = new SlotWriter(memory);
+      for (const [index, text] of texts.entries()) {
+        const { numbers } = checkableRecord(index + 1);
+        writer.take(index + 1);
+        memory = writer.publish(numbers, text.toWellFormed()) ?? memory;
+        const reader = new SlotReader(memory);
+        expect(reader.jsonHead()).toBe(text.toWellFormed());
+        expect(reader.numbers()).toEqual(numbers);
+        expect(reader.counts().applied).toBe(index + 1);
+      }
+    }),
+  );
+});
+
+test('a slot that grows keeps samples, counts and the last rejection; the old memory stays whole', () => {
+  const memory = newSlot('w', 4);
+  const writer = new SlotWriter(memory);
+  writer.take(1);
+  writer.publish(checkableRecord(1).numbers, 'small');
+  writer.take(2);
+  writer.reject(2, 'cpu_usage is NaN', 123);
+  writer.take(3);
+  const grown = writer.publish(checkableRecord(3).numbers, 'x'.repeat(100_000));
+  expect(grown).toBeDefined();
+  const reader = new SlotReader(grown as SharedArrayBuffer);
+  expect(reader.jsonHead()).toHaveLength(100_000);
+  expect(reader.counts()).toEqual({ applied: 2, rejected: 1 });
+  expect(reader.samples().map(({ cpuUsage }) => cpuUsage)).toEqual([1, 3]);
+  expect(reader.lastRejection()).toEqual({ reason: 'cpu_usage is NaN', atUnixMs: 123 });
+  expect(new SlotReader(memory).jsonHead()).toBe('small');
+  writer.take(4);
+  expect(writer.publish(checkableRecord(4).numbers, 'again small')).toBeUndefined();
+  expect(reader.jsonHead()).toBe('again small');
+});
+
+test('the ring gives the newest samples in order, less the one that may be under way', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 12 }), fc.integer({ min: 0, max: 40 }), (capacity, count) => {
+      const memory = newSlot('w', capacity);
+      const writer = new SlotWriter(memory);
+      for (let ordinal = 1; ordinal <= count; ordinal++) writer.publish(checkableRecord(ordinal).numbers, '{');
+      const samples = new SlotReader(memory).samples().map(({ receivedUnixMs }) => receivedUnixMs);
+      const kept = Math.min(count, capacity - 1);
+      expect(samples).toEqual(Array.from({ length: kept }, (_, index) => count - kept + 1 + index));
+    }),
+  );
+});
+
+test('a reason that is too long for the note is cut between characters', () => {
+  const memory = newSlot('w', 2);
+  const writer = new SlotWriter(memory);
+  writer.take(1);
+  writer.reject(1, `a${'é'.repeat(400)}`, 1);
+  const reason = new SlotReader(memory).lastRejection()?.reason ?? '';
+  expect(reason).toMatch(/^aé+$/);
+});
+
+/** Runs `work`, which dies at its `nth` access to a control word. @returns whether it came that far. */
+function diesAt(nth: number, work: () => void): boolean {
+  let accesses = 0;
+  const dying = new Error('killed');
+  for (const method of ['add', 'store'] as const) {
+    const real = Atomics[method].bind(Atomics) as (...args: unknown[]) => number;
+    vi.spyOn(Atomics, method).mockImplementation(((...args: unknown[]) => {
+      if (++accesses > nth) throw dying;
+      return real(...args);
+    }) as never);
+  }
+  try {
+    work();
+    return false;
+  } catch (error) {
+    if (error !== dying) throw error;
+    return true;
+  } finally {
+    vi.restoreAllMocks();
+  }
+}
+
+test.each(['publish', 'reject'] as const)('a lane killed anywhere within %s leaves a slot that its successor mends', (act) => {
+  let died = true;
+  for (let nth = 0; died; nth++) {
+    const memory = newSlot('w', 8);
+    const before = new SlotWriter(memory);
+    before.take(1);
+    before.publish(checkableRecord(1).numbers, 'first');
+    died = diesAt(nth, () => {
+      before.take(2);
+      if (act === 'publish') before.publish(checkableRecord(2).numbers, 'second');
+      else before.reject(2, 'bad', 2);
+    });
+    const reader = new SlotReader(memory);
+    const mustBeGivenAgain = reader.taken === 1 || reader.unfinished() === 2;
+
+    const successor = new SlotWriter(memory);
+    successor.mend();
+    expect(reader.unfinished()).toBe(mustBeGivenAgain && reader.taken === 2 ? 2 : undefined);
+    if (mustBeGivenAgain) {
+      expect(reader.jsonHead()).toBe('first');
+      successor.take(2);
+      if (act === 'publish') successor.publish(checkableRecord(2).numbers, 'second');
+      else successor.reject(2, 'bad', 2);
+    }
+    // Once, whatever happened: applied or rejected, and sampled.
+    expect(reader.jsonHead()).toBe(act === 'publish' ? 'second' : 'first');
+    expect(reader.counts()).toEqual(act === 'publish' ? { applied: 2, rejected: 0 } : { applied: 1, rejected: 1 });
+    expect(reader.samples().map(({ cpuUsage }) => cpuUsage)).toEqual(act === 'publish' ? [1, 2] : [1]);
+    expect(reader.finished).toBe(2);
+  }
+});
+
+test('no two parts of a slot overlap, whatever its size', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 2000 }), (lines, ringCapacity) => {
+      const jsonCapacity = lines * 64;
+      const offsets = slotOffsets({ jsonCapacity, ringCapacity });
+      const parts: [number, number][] = [
+        [0, 256],
+        ...offsets.note.map((at): [number, number] => [at, 256]),
+        [offsets.record[0], offsets.json[0] - offsets.record[0] + jsonCapacity],
+        [offsets.record[1], offsets.json[1] - offsets.record[1] + jsonCapacity],
+        [offsets.ringTimes, ringCapacity * 8],
+        ...offsets.ringColumns.map((at): [number, number] => [at, ringCapacity * 4]),
+        [offsets.ringTasks, ringCapacity * 4],
+      ];
+      let end = 0;
+      for (const [at, bytes] of parts.sort((a, b) => a[0] - b[0])) {
+        expect(at).toBeGreaterThanOrEqual(end);
+        end = at + bytes;
+      }
+      expect(offsets.totalBytes).toBeGreaterThanOrEqual(end);
+    }),
+  );
+});
