@@ -1,0 +1,107 @@
+/**
+ * src/ to dist/: TypeScript to JavaScript file by file, and the lane as one small bundle, since each lane is a thread
+ * that loads it anew (ARCHITECTURE, "Lanes"). Built aside and moved into place, so dist/ is whole or not there.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './step.mjs';
+
+/** What a build depends on. The lockfile, because it names the compiler and what goes into the bundle. */
+const INPUTS = [
+  'src',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package.json',
+  'package-lock.json',
+  'scripts/bootstrap/build.mjs',
+];
+
+/** Threads that ship as one file, every package included. The others import from node_modules. */
+const BUNDLED_THREADS = ['lane/thread'];
+
+/** @param {string} root */
+export function isBuilt(root) {
+  const path = stampPath(join(root, 'dist'));
+  return existsSync(path) && readFileSync(path, 'utf8') === inputsHash(root);
+}
+
+/**
+ * @param {string} root
+ * @param {{ node: string, scratch: string }} tools the Node to build with and a folder to build in
+ */
+export function build(root, { node, scratch }) {
+  // Taken first: a file that changes while the compiler runs leaves a stamp that no longer matches.
+  const hash = inputsHash(root);
+  const next = join(scratch, 'dist-next');
+  const previous = join(scratch, 'dist-previous');
+  for (const leftover of [next, previous]) rmSync(leftover, { recursive: true, force: true });
+  mkdirSync(next, { recursive: true });
+
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  // Unchecked: whether the types agree is what `npm run check` and `npm test` say, of all code and not of src/ alone.
+  run('Compiling', [node, tsc, '-p', 'tsconfig.build.json', '--noCheck', '--outDir', next], root);
+  for (const thread of BUNDLED_THREADS) bundle(root, node, thread, next);
+  writeFileSync(stampPath(next), hash);
+
+  const dist = join(root, 'dist');
+  if (existsSync(dist)) renameSync(dist, previous);
+  renameSync(next, dist);
+  rmSync(previous, { recursive: true, force: true });
+}
+
+/**
+ * @param {string} root
+ * @param {string} node
+ * @param {string} thread
+ * @param {string} outFolder
+ */
+function bundle(root, node, thread, outFolder) {
+  const esbuild = join(root, 'node_modules/esbuild/bin/esbuild');
+  const outFile = `--outfile=${join(outFolder, thread)}.js`;
+  const shape = ['--bundle', '--minify', '--format=esm', '--platform=node', '--target=node24', '--legal-comments=none'];
+  run('Bundling', [node, esbuild, `src/${thread}.ts`, outFile, ...shape, '--log-level=warning'], root);
+}
+
+/**
+ * A hash over the paths and contents of all inputs. Contents and not times: a fresh checkout changes every time.
+ * @param {string} root
+ */
+export function inputsHash(root) {
+  const hash = createHash('sha256');
+  for (const input of INPUTS) addInput(hash, root, input);
+  return hash.digest('hex');
+}
+
+/**
+ * @param {import('node:crypto').Hash} hash
+ * @param {string} root
+ * @param {string} path
+ */
+function addInput(hash, root, path) {
+  const children = readFolder(join(root, path));
+  if (children === undefined) {
+    const content = readFileSync(join(root, path));
+    hash.update(`${path}\0${content.length}\0`).update(content);
+    return;
+  }
+  for (const child of children.sort()) addInput(hash, root, `${path}/${child}`);
+}
+
+/**
+ * @param {string} path
+ * @returns {string[] | undefined} undefined for a file
+ */
+function readFolder(path) {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** @param {string} dist */
+function stampPath(dist) {
+  return join(dist, '.inputs');
+}

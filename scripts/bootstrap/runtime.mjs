@@ -1,0 +1,52 @@
+/**
+ * The pinned Node. Once installed it is linked as node_modules/.bin/node, the folder that npm and npx put first in
+ * PATH: from then on every script, and every tool that a script calls, runs on it.
+ */
+import { mkdirSync, readlinkSync, renameSync, symlinkSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { RUNTIME_PACKAGES } from './machine.mjs';
+import { run } from './step.mjs';
+
+/**
+ * Where the pinned Node is, or will be once installed.
+ * @param {string} root
+ * @returns {string}
+ */
+export function pinnedNode(root) {
+  const name = /** @type {Record<string, string | undefined>} */ (RUNTIME_PACKAGES)[
+    `${process.platform}-${process.arch}`
+  ];
+  return join(root, 'scripts/runtime/node_modules', name ?? 'none', 'bin/node');
+}
+
+/** @param {string} root */
+export function isLinked(root) {
+  try {
+    return readlinkSync(linkPath(root)) === linkTarget(root);
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} root */
+export function link(root) {
+  run('Starting the pinned Node', [pinnedNode(root), '--version'], root);
+  const path = linkPath(root);
+  mkdirSync(dirname(path), { recursive: true });
+  const aside = `${path}.${process.pid}`;
+  symlinkSync(linkTarget(root), aside);
+  renameSync(aside, path);
+}
+
+/** @param {string} root */
+function linkPath(root) {
+  return join(root, 'node_modules/.bin/node');
+}
+
+/**
+ * Relative, so that a clone may be moved.
+ * @param {string} root
+ */
+function linkTarget(root) {
+  return relative(dirname(linkPath(root)), pinnedNode(root));
+}
