@@ -2,7 +2,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { GpuSchema, HeartbeatSchema, RunningTaskSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
-import type { HeartbeatInput } from '../model/telemetry.ts';
+import type { HeartbeatInput, RunningTask } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 
 /** @throws PulselaneError `invalid_argument` if the id is not valid or a member has not the type that it must have. */
@@ -17,23 +17,47 @@ export function heartbeatBytes(input: HeartbeatInput): Buffer {
   }
 }
 
+/** Absent is 0. The encoder takes any value for a number, so a text would arrive as NaN, far from whoever passed it. */
+function num(name: string, value: number | undefined): number {
+  if (value === undefined) return 0;
+  if (typeof value !== 'number') throw new Error(`${name} is a ${typeof value}, expected a number`);
+  return value;
+}
+
+function unixMs(name: string, value: number | undefined): bigint {
+  return BigInt(Math.round(num(name, value)));
+}
+
 function heartbeatMessage(input: HeartbeatInput) {
   return create(HeartbeatSchema, {
     workerId: input.workerId,
-    cpuUsage: input.cpuUsage ?? 0,
-    memoryUsage: input.memoryUsage ?? 0,
-    storageUsage: input.storageUsage ?? 0,
-    gpuUsage: input.gpuUsage ?? 0,
-    runningTasks: (input.runningTasks ?? []).map(({ startedAtUnixMs, ...task }) =>
-      create(RunningTaskSchema, { ...task, startedAtUnixMs: BigInt(Math.round(startedAtUnixMs ?? 0)) }),
-    ),
+    cpuUsage: num('cpuUsage', input.cpuUsage),
+    memoryUsage: num('memoryUsage', input.memoryUsage),
+    storageUsage: num('storageUsage', input.storageUsage),
+    gpuUsage: num('gpuUsage', input.gpuUsage),
+    runningTasks: (input.runningTasks ?? []).map(taskMessage),
     gpus: (input.gpus ?? []).map((gpu) => create(GpuSchema, gpu)),
-    metrics: { ...input.metrics },
-    sequence: BigInt(input.sequence ?? 0),
-    sentAtUnixMs: BigInt(Math.round(input.sentAtUnixMs ?? 0)),
+    metrics: Object.fromEntries(
+      Object.entries(input.metrics ?? {}).map(([name, value]) => [name, num(`metrics.${name}`, value)]),
+    ),
+    sequence: BigInt(num('sequence', input.sequence)),
+    sentAtUnixMs: unixMs('sentAtUnixMs', input.sentAtUnixMs),
     instanceId: input.instanceId ?? '',
-    hostLoopLagMs: input.hostLoopLagMs ?? 0,
-    lastRoundTripMs: input.lastRoundTripMs ?? 0,
+    hostLoopLagMs: num('hostLoopLagMs', input.hostLoopLagMs),
+    lastRoundTripMs: num('lastRoundTripMs', input.lastRoundTripMs),
     leaving: input.leaving ?? false,
+  });
+}
+
+function taskMessage(task: Partial<RunningTask>, index: number) {
+  const path = `runningTasks[${index}]`;
+  return create(RunningTaskSchema, {
+    taskId: task.taskId ?? '',
+    cpuAllocated: num(`${path}.cpuAllocated`, task.cpuAllocated),
+    memoryAllocated: num(`${path}.memoryAllocated`, task.memoryAllocated),
+    gpuAllocated: num(`${path}.gpuAllocated`, task.gpuAllocated),
+    status: task.status ?? '',
+    startedAtUnixMs: unixMs(`${path}.startedAtUnixMs`, task.startedAtUnixMs),
+    ...(task.progress === undefined ? {} : { progress: num(`${path}.progress`, task.progress) }),
   });
 }

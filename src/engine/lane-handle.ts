@@ -55,7 +55,6 @@ export class LaneHandle {
   readonly #workers = new Map<number, LaneWorker>();
   readonly #batch = new FrameBatch();
   #flushScheduled = false;
-  #replacing = false;
   #restarts = 0;
   readonly #firstOutcome = Promise.withResolvers<void>();
 
@@ -133,8 +132,7 @@ export class LaneHandle {
 
   /** Ends the thread, whatever it does, and starts another. */
   replaceThread(): void {
-    this.#replacing = true;
-    this.#thread.kill();
+    this.#thread.replace();
   }
 
   async stop(): Promise<void> {
@@ -174,9 +172,7 @@ export class LaneHandle {
     }
   }
 
-  #died({ reason, restartInMs }: ThreadDeath): void {
-    const onPurpose = this.#replacing;
-    this.#replacing = false;
+  #died({ reason, onPurpose, restartInMs }: ThreadDeath): void {
     this.#restarts++;
     this.#batch.clear();
     const { logger, events } = this.#options;
@@ -190,7 +186,7 @@ export class LaneHandle {
       }
     }
     logger[onPurpose ? 'info' : 'error'](
-      { lane: this.number, reason: onPurpose ? 'replaced' : reason, restartInMs },
+      { lane: this.number, reason, restartInMs },
       'lane ended; it is started again',
     );
     events.onChange(this);

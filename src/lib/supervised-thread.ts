@@ -17,9 +17,11 @@ import { startThread, type ThreadFile, type ThreadOptions } from './threads.ts';
 
 export type ThreadState = 'waiting' | 'starting' | 'ready' | 'stopped';
 
-/** Why a thread ended that nobody asked to end. */
+/** Why a thread ended that goes on in another one. */
 export interface ThreadDeath {
   readonly reason: string;
+  /** Whether {@link SupervisedThread.replace} was asked for: then nothing is wrong. */
+  readonly onPurpose: boolean;
   /** Deaths in a row without {@link STEADY_MS} of life between them, this one included. */
   readonly inARow: number;
   /** Until it is started again. */
@@ -58,6 +60,7 @@ export class SupervisedThread<In, Out> {
   #startedMs = 0;
   #deathsInARow = 0;
   #backOff: Timer | undefined;
+  #replacing = false;
 
   constructor(options: SupervisedThreadOptions<In>) {
     this.#options = options;
@@ -101,7 +104,14 @@ export class SupervisedThread<In, Out> {
     this.#thread?.postMessage(message, [...transfer]);
   }
 
-  /** Ends the thread as if it had died; it is started again like any other. */
+  /** Ends the thread, whatever it does, and starts another at once. */
+  replace(): void {
+    if (this.#thread === undefined) return;
+    this.#replacing = true;
+    this.#end(this.#thread);
+  }
+
+  /** Ends the thread as if it had died; it is started again with back-off. */
   kill(): void {
     if (this.#thread !== undefined) this.#end(this.#thread);
   }
@@ -120,12 +130,15 @@ export class SupervisedThread<In, Out> {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
     const { clock, onDeath } = this.#options;
-    const lifeMs = clock.monotonicMs() - this.#startedMs;
-    this.#deathsInARow = lifeMs >= STEADY_MS ? 1 : this.#deathsInARow + 1;
-    const restartInMs = backOffMs(this.#deathsInARow);
+    const onPurpose = this.#replacing;
+    this.#replacing = false;
+    const isSteady = clock.monotonicMs() - this.#startedMs >= STEADY_MS;
+    if (!onPurpose) this.#deathsInARow = isSteady ? 1 : this.#deathsInARow + 1;
+    const restartInMs = onPurpose ? 0 : backOffMs(this.#deathsInARow);
     this.#setState('waiting');
-    this.#backOff = clock.after(restartInMs, () => this.start());
-    onDeath({ reason, inARow: this.#deathsInARow, restartInMs });
+    onDeath({ reason: onPurpose ? 'replaced' : reason, onPurpose, inARow: this.#deathsInARow, restartInMs });
+    if (onPurpose) this.start();
+    else this.#backOff = clock.after(restartInMs, () => this.start());
   }
 
   /** The exit handler does the rest. */

@@ -4,6 +4,7 @@
  *
  * Wire format: protobuf.dev/programming-guides/encoding. Field numbers: proto/pulselane/v1/telemetry.proto.
  */
+import { isUtf8 } from 'node:buffer';
 import { PulselaneError } from '../lib/errors.ts';
 import { decodeWorkerId } from './worker-id.ts';
 
@@ -79,6 +80,7 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
   if (instanceBytes.length > MAX_INSTANCE_ID_BYTES) {
     throw malformed(`instance_id has ${instanceBytes.length} bytes; at most ${MAX_INSTANCE_ID_BYTES} are allowed`);
   }
+  if (!isUtf8(instanceBytes)) throw malformed('instance_id is not valid UTF-8');
   return {
     workerId: decodeWorkerId(idBytes),
     sequence,

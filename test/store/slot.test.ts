@@ -105,37 +105,40 @@ function diesAt(nth: number, work: () => void): boolean {
   }
 }
 
-test.each(['publish', 'reject'] as const)('a lane killed anywhere within %s leaves a slot that its successor mends', (act) => {
-  let died = true;
-  for (let nth = 0; died; nth++) {
-    const memory = newSlot('w', 8);
-    const before = new SlotWriter(memory);
-    before.take(1);
-    before.publish(checkableRecord(1).numbers, 'first');
-    died = diesAt(nth, () => {
-      before.take(2);
-      if (act === 'publish') before.publish(checkableRecord(2).numbers, 'second');
-      else before.reject(2, 'bad', 2);
-    });
-    const reader = new SlotReader(memory);
-    const mustBeGivenAgain = reader.taken === 1 || reader.unfinished() === 2;
+test.each(['publish', 'reject'] as const)(
+  'a lane killed anywhere within %s leaves a slot that its successor mends',
+  (act) => {
+    let died = true;
+    for (let nth = 0; died; nth++) {
+      const memory = newSlot('w', 8);
+      const before = new SlotWriter(memory);
+      before.take(1);
+      before.publish(checkableRecord(1).numbers, 'first');
+      died = diesAt(nth, () => {
+        before.take(2);
+        if (act === 'publish') before.publish(checkableRecord(2).numbers, 'second');
+        else before.reject(2, 'bad', 2);
+      });
+      const reader = new SlotReader(memory);
+      const mustBeGivenAgain = reader.taken === 1 || reader.unfinished() === 2;
 
-    const successor = new SlotWriter(memory);
-    successor.mend();
-    expect(reader.unfinished()).toBe(mustBeGivenAgain && reader.taken === 2 ? 2 : undefined);
-    if (mustBeGivenAgain) {
-      expect(reader.jsonHead()).toBe('first');
-      successor.take(2);
-      if (act === 'publish') successor.publish(checkableRecord(2).numbers, 'second');
-      else successor.reject(2, 'bad', 2);
+      const successor = new SlotWriter(memory);
+      successor.mend();
+      expect(reader.unfinished()).toBe(mustBeGivenAgain && reader.taken === 2 ? 2 : undefined);
+      if (mustBeGivenAgain) {
+        expect(reader.jsonHead()).toBe('first');
+        successor.take(2);
+        if (act === 'publish') successor.publish(checkableRecord(2).numbers, 'second');
+        else successor.reject(2, 'bad', 2);
+      }
+      // Once, whatever happened: applied or rejected, and sampled.
+      expect(reader.jsonHead()).toBe(act === 'publish' ? 'second' : 'first');
+      expect(reader.counts()).toEqual(act === 'publish' ? { applied: 2, rejected: 0 } : { applied: 1, rejected: 1 });
+      expect(reader.samples().map(({ cpuUsage }) => cpuUsage)).toEqual(act === 'publish' ? [1, 2] : [1]);
+      expect(reader.finished).toBe(2);
     }
-    // Once, whatever happened: applied or rejected, and sampled.
-    expect(reader.jsonHead()).toBe(act === 'publish' ? 'second' : 'first');
-    expect(reader.counts()).toEqual(act === 'publish' ? { applied: 2, rejected: 0 } : { applied: 1, rejected: 1 });
-    expect(reader.samples().map(({ cpuUsage }) => cpuUsage)).toEqual(act === 'publish' ? [1, 2] : [1]);
-    expect(reader.finished).toBe(2);
-  }
-});
+  },
+);
 
 test('no two parts of a slot overlap, whatever its size', () => {
   fc.assert(

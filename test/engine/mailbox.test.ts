@@ -1,0 +1,48 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Mailbox, type Parcel } from '../../src/engine/mailbox.ts';
+
+const receipt = { monotonicMs: 0, wallMs: 0 };
+const bytesOf = (value: number) => Uint8Array.from(Buffer.from(String(value)));
+const numberIn = (parcel: { bytes: Uint8Array }) => Number(Buffer.from(parcel.bytes).toString());
+
+test('whatever happens, every accepted heartbeat is given to the lane in order, or replaced by a newer one', () => {
+  const step = fc.oneof(
+    { weight: 5, arbitrary: fc.constant('accept' as const) },
+    { weight: 3, arbitrary: fc.constant('done' as const) },
+    { weight: 1, arbitrary: fc.constant('thread dies' as const) },
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5 }), fc.array(step, { maxLength: 100 }), (depth, steps) => {
+      const mailbox = new Mailbox(depth);
+      let queue: Parcel[] = [];
+      const finished: number[] = [];
+      let accepted = 0;
+      let replaced = 0;
+      const finishOne = () => {
+        const parcel = queue.shift();
+        if (parcel === undefined) return;
+        finished.push(numberIn(parcel));
+        const next = mailbox.done(parcel.ordinal);
+        if (next !== undefined) queue.push(next);
+      };
+      for (const what of steps) {
+        if (what === 'accept') {
+          const outcome = mailbox.accept(bytesOf(++accepted), receipt);
+          if (outcome.post !== undefined) queue.push(outcome.post);
+          if (outcome.replaced) replaced++;
+        } else if (what === 'done') finishOne();
+        else queue = [...mailbox.undone()];
+        expect(mailbox.outstanding).toBeLessThanOrEqual(depth);
+        expect(mailbox.outstanding).toBe(queue.length);
+      }
+      while (queue.length > 0) finishOne();
+      expect(mailbox.isEmpty).toBe(true);
+      expect(finished.length + replaced).toBe(accepted);
+      expect(finished).toEqual([...new Set(finished)].sort((a, b) => a - b));
+      // The newest is never the one that is given up.
+      if (accepted > 0) expect(finished.at(-1)).toBe(accepted);
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -1,0 +1,219 @@
+import { afterEach, expect, test } from 'vitest';
+import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+import type { PulselaneError } from '../../src/lib/errors.ts';
+import type { WorkerTelemetry } from '../../src/model/telemetry.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const running: TelemetryManager[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((manager) => manager.shutdown()));
+});
+
+async function startManager(options: TelemetryManagerOptions = {}): Promise<TelemetryManager> {
+  const manager = new TelemetryManager({ maxWorkers: 100, ...options });
+  running.push(manager);
+  await manager.start();
+  return manager;
+}
+
+function totals(manager: TelemetryManager) {
+  const sum = { accepted: 0, applied: 0, rejected: 0, replaced: 0, lost: 0 };
+  for (const entry of manager.directory.all()) {
+    const { accepted, replaced, lost } = manager.directory.board.view(entry.row, 0);
+    const { applied, rejected } = entry.slot.counts();
+    sum.accepted += accepted;
+    sum.replaced += replaced;
+    sum.lost += lost;
+    sum.applied += applied;
+    sum.rejected += rejected;
+  }
+  return sum;
+}
+
+const codeOf = (act: () => void): string | undefined => {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    return (error as PulselaneError).code;
+  }
+};
+
+test('a heartbeat becomes the worker’s telemetry', async () => {
+  const manager = await startManager();
+  manager.processHeartbeat({
+    workerId: 'node-a',
+    cpuUsage: 12.5,
+    memoryUsage: 40,
+    runningTasks: [{ taskId: 't1', cpuAllocated: 2, status: 'running', progress: 0.5, startedAtUnixMs: 1000 }],
+    metrics: { __proto__: 1, frames: 24 } as Record<string, number>,
+  });
+  const telemetry = await eventually(() => {
+    const found = manager.getWorkerTelemetry('node-a');
+    return found?.cpuUsage === 12.5 && found;
+  });
+  expect(telemetry).toMatchObject({
+    workerId: 'node-a',
+    memoryUsage: 40,
+    isActive: true,
+    metrics: { frames: 24 },
+    runningTasks: [{ taskId: 't1', cpuAllocated: 2, memoryAllocated: 0, status: 'running', progress: 0.5 }],
+  });
+  expect(telemetry.lastUpdate).toBeGreaterThan(1_700_000_000);
+  expect([...manager.getAllWorkerTelemetry().keys()]).toEqual(['node-a']);
+  expect(manager.getWorkerTelemetry('node-b')).toBeUndefined();
+});
+
+test('ids such as __proto__ are ids like any other', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 2 });
+  const ids = ['__proto__', '../x', '🦊', 'x'.repeat(256), 'constructor'];
+  for (const workerId of ids) manager.processHeartbeat({ workerId, cpuUsage: 1 });
+  await eventually(() => totals(manager).applied === ids.length);
+  expect([...manager.getAllWorkerTelemetry().keys()]).toEqual(ids);
+  for (const id of ids) expect(manager.getWorkerTelemetry(id)?.workerId).toBe(id);
+});
+
+test('a registered worker is shown with zeros and is not active', async () => {
+  const manager = await startManager();
+  manager.registerWorker('node-a');
+  manager.registerWorker('node-a');
+  expect(manager.getWorkerTelemetry('node-a')).toMatchObject({ cpuUsage: 0, runningTasks: [], isActive: false });
+  expect(manager.unregisterWorker('node-a')).toBe(true);
+  expect(manager.unregisterWorker('node-a')).toBe(false);
+  expect(manager.getWorkerTelemetry('node-a')).toBeUndefined();
+});
+
+test('bad input is refused with a code, before and after as well as during life', async () => {
+  const manager = new TelemetryManager({ maxWorkers: 1 });
+  expect(codeOf(() => manager.processHeartbeat({ workerId: 'a' }))).toBe('unavailable');
+  running.push(manager);
+  await manager.start();
+  expect(codeOf(() => manager.processHeartbeat({ workerId: '' }))).toBe('invalid_argument');
+  expect(codeOf(() => manager.processHeartbeat({ workerId: '..' }))).toBe('invalid_argument');
+  expect(codeOf(() => manager.processHeartbeat({ workerId: 'a', cpuUsage: 'much' as never }))).toBe('invalid_argument');
+  expect(() => manager.processHeartbeat({ workerId: 'a', runningTasks: [{ cpuAllocated: '1' as never }] })).toThrow(
+    'heartbeat of a: runningTasks[0].cpuAllocated is a string, expected a number',
+  );
+  expect(codeOf(() => manager.registerWorker('a\n'))).toBe('invalid_argument');
+  manager.processHeartbeat({ workerId: 'a' });
+  expect(codeOf(() => manager.processHeartbeat({ workerId: 'b' }))).toBe('resource_exhausted');
+  await manager.shutdown();
+  await manager.shutdown();
+  expect(codeOf(() => manager.processHeartbeat({ workerId: 'a' }))).toBe('unavailable');
+});
+
+test('under approved admission an unknown worker waits until an operator lets it in', async () => {
+  const manager = await startManager({ admission: 'approved' });
+  expect(codeOf(() => manager.processHeartbeat({ workerId: 'a', cpuUsage: 1 }))).toBe('not_admitted');
+  expect(manager.internalState().pending).toMatchObject([{ workerId: 'a', attempts: 1 }]);
+  expect(manager.getAllWorkerTelemetry().size).toBe(0);
+  manager.approve('a');
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: 1 });
+  expect(manager.internalState().pending).toEqual([]);
+  manager.unregisterWorker('a');
+  expect(codeOf(() => manager.processHeartbeat({ workerId: 'a' }))).toBe('not_admitted');
+});
+
+test('a silent worker becomes inactive and keeps its values, comes back, and is forgotten after the retention', async () => {
+  const clock = new FakeClock(1_795_456_495_000);
+  const manager = await startManager({ clock, inactivityTimeoutMs: 30_000, retentionMs: 3_600_000 });
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: 7 });
+  await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 7);
+  const { lastUpdate } = manager.getWorkerTelemetry('a') as WorkerTelemetry;
+  clock.advance(30_000);
+  expect(manager.getWorkerTelemetry('a')?.isActive).toBe(true);
+  clock.advance(500);
+  expect(manager.getWorkerTelemetry('a')).toMatchObject({ isActive: false, cpuUsage: 7, lastUpdate });
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: 8 });
+  expect(manager.getWorkerTelemetry('a')).toMatchObject({ isActive: true, lastUpdate: lastUpdate + 30 });
+  clock.advance(3_601_000);
+  expect(manager.getWorkerTelemetry('a')).toBeUndefined();
+  expect(manager.internalState().lanes).toEqual([]);
+});
+
+test('last_update moves with an accepted heartbeat even if its content is rejected', async () => {
+  const clock = new FakeClock(1_795_456_495_000);
+  const manager = await startManager({ clock });
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: 7 });
+  await eventually(() => totals(manager).applied === 1);
+  const { lastUpdate } = manager.getWorkerTelemetry('a') as WorkerTelemetry;
+  clock.advance(10_000);
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: Number.NaN });
+  await eventually(() => totals(manager).rejected === 1);
+  expect(manager.getWorkerTelemetry('a')).toMatchObject({ cpuUsage: 7, lastUpdate: lastUpdate + 10 });
+});
+
+test('workers beyond the cap on dedicated lanes share', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 2, sharedLanes: 2 });
+  for (let i = 0; i < 6; i++) manager.processHeartbeat({ workerId: `w${i}`, cpuUsage: i });
+  await eventually(() => totals(manager).applied === 6);
+  const { lanes } = manager.internalState();
+  expect(lanes.map(({ shared, workers, state }) => [shared, workers, state])).toEqual([
+    [false, 1, 'ready'],
+    [false, 1, 'ready'],
+    [true, 2, 'ready'],
+    [true, 2, 'ready'],
+  ]);
+});
+
+test('heartbeats that come before the lane is up are applied when it is', async () => {
+  const manager = await startManager({ laneDepth: 4 });
+  for (let i = 1; i <= 10; i++) manager.processHeartbeat({ workerId: 'a', cpuUsage: i });
+  await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 10);
+  // Four were on their way, one waited, and five had their place taken.
+  await eventually(() => totals(manager).applied === 5);
+  expect(totals(manager)).toEqual({ accepted: 10, applied: 5, rejected: 0, replaced: 5, lost: 0 });
+});
+
+test('with lanes killed under load, every accepted heartbeat is applied or replaced', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 3, sharedLanes: 1, laneDepth: 8 });
+  const workers = Array.from({ length: 8 }, (_, i) => `w${i}`);
+  let sent = 0;
+  for (let kill = 0; kill < 12; kill++) {
+    for (let round = 0; round < 40; round++) {
+      for (const workerId of workers) manager.processHeartbeat({ workerId, cpuUsage: ++sent });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(manager.replaceLane(workers[kill % workers.length] as string)).toBe(true);
+  }
+  await eventually(() => {
+    const { accepted, applied, replaced } = totals(manager);
+    return accepted === applied + replaced;
+  });
+  expect(totals(manager)).toMatchObject({ accepted: sent, rejected: 0, lost: 0 });
+  expect(totals(manager).applied).toBeGreaterThan(0);
+  expect(manager.internalState().lanes.reduce((sum, { restarts }) => sum + restarts, 0)).toBeGreaterThan(0);
+  // The newest of each worker is the one that is shown.
+  for (const [index, workerId] of workers.entries()) {
+    expect(manager.getWorkerTelemetry(workerId)?.cpuUsage).toBe(sent - workers.length + 1 + index);
+  }
+});
+
+test('the update callback gets the newest record of each worker in order, and what it missed is counted', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 1, laneDepth: 64 });
+  const seen: Record<string, number[]> = { a: [], b: [] };
+  manager.setUpdateCallback(({ workerId, cpuUsage }) => {
+    seen[workerId]?.push(cpuUsage);
+    if (cpuUsage === 3) throw new Error('not mine');
+  });
+  for (let i = 1; i <= 50; i++) {
+    manager.processHeartbeat({ workerId: 'a', cpuUsage: i });
+    manager.processHeartbeat({ workerId: 'b', cpuUsage: i });
+    if (i < 6) await eventually(() => seen.a?.at(-1) === i && seen.b?.at(-1) === i);
+  }
+  await eventually(() => seen.a?.at(-1) === 50 && seen.b?.at(-1) === 50);
+  for (const values of Object.values(seen)) expect(values).toEqual([...values].sort((x, y) => x - y));
+  const { mergedUpdates, callbackErrors } = manager.internalState();
+  expect((seen.a?.length ?? 0) + (seen.b?.length ?? 0) + mergedUpdates).toBe(100);
+  expect(callbackErrors).toBe(2);
+});
+
+test('shutdown lets lanes finish what they were given', async () => {
+  const manager = await startManager({ laneDepth: 100 });
+  const last: number[] = [];
+  manager.setUpdateCallback(({ cpuUsage }) => last.push(cpuUsage));
+  for (let i = 1; i <= 50; i++) manager.processHeartbeat({ workerId: 'a', cpuUsage: i });
+  await manager.shutdown();
+  expect(last.at(-1)).toBe(50);
+});

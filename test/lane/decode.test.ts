@@ -1,0 +1,106 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  GpuSchema,
+  type Heartbeat,
+  HeartbeatSchema,
+  RunningTaskSchema,
+} from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { type DecodedHeartbeat, decodeHeartbeat, MalformedHeartbeat } from '../../src/lane/decode.ts';
+import { PulselaneError } from '../../src/lib/errors.ts';
+import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
+import { heartbeatMessages } from '../support/heartbeat-messages.ts';
+
+/** The library's message in the lane's shape. */
+function expected(message: Heartbeat): DecodedHeartbeat {
+  return {
+    workerId: message.workerId,
+    cpuUsage: message.cpuUsage,
+    memoryUsage: message.memoryUsage,
+    storageUsage: message.storageUsage,
+    gpuUsage: message.gpuUsage,
+    runningTasks: message.runningTasks.map((task) => ({
+      taskId: task.taskId,
+      cpuAllocated: task.cpuAllocated,
+      memoryAllocated: task.memoryAllocated,
+      gpuAllocated: task.gpuAllocated,
+      status: task.status,
+      ...(task.startedAtUnixMs === 0n ? {} : { startedAtUnixMs: Number(task.startedAtUnixMs) }),
+      ...(task.progress === undefined ? {} : { progress: task.progress }),
+    })),
+    gpus: message.gpus.map(({ index, uuid, name, ...rest }) => ({
+      index,
+      uuid,
+      name,
+      ...Object.fromEntries(
+        (['utilizationPercent', 'memoryUsedBytes', 'memoryTotalBytes', 'temperatureCelsius', 'powerWatts'] as const)
+          .filter((key) => rest[key] !== undefined)
+          .map((key) => [key, rest[key]]),
+      ),
+    })),
+    metrics: new Map(Object.entries(message.metrics)),
+    sequence: Number(message.sequence),
+    sentAtUnixMs: Number(message.sentAtUnixMs),
+    hostLoopLagMs: message.hostLoopLagMs,
+    lastRoundTripMs: message.lastRoundTripMs,
+  };
+}
+
+test('any message decodes to what the full library makes of it', () => {
+  fc.assert(
+    fc.property(heartbeatMessages, (message) => {
+      const bytes = toBinary(HeartbeatSchema, message);
+      expect(decodeHeartbeat(bytes)).toEqual(expected(fromBinary(HeartbeatSchema, bytes)));
+    }),
+  );
+});
+
+test('mutated messages are either refused as malformed or read as the full library reads them', () => {
+  fc.assert(
+    fc.property(
+      heartbeatMessages,
+      fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }),
+      fc.nat(),
+      (message, mutations, cut) => {
+        const whole = toBinary(HeartbeatSchema, message);
+        const bytes = whole.slice(0, whole.length - (cut % 3 === 0 ? cut % (whole.length + 1) : 0));
+        for (const [at, value] of mutations) if (bytes.length > 0) bytes[at % bytes.length] = value;
+        let decoded: DecodedHeartbeat;
+        try {
+          decoded = decodeHeartbeat(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedHeartbeat);
+          return;
+        }
+        let reference: DecodedHeartbeat;
+        try {
+          reference = expected(fromBinary(HeartbeatSchema, bytes));
+        } catch {
+          // The lane does not read what only main needs; main refuses such a heartbeat at the door.
+          expect(() => scanHeartbeat(Buffer.from(bytes))).toThrow(PulselaneError);
+          return;
+        }
+        // The lane is stricter (wire types, ends of nested messages), never laxer.
+        expect(decoded).toEqual({ ...reference, metrics: expect.any(Map) });
+        for (const [name, value] of reference.metrics) expect(decoded.metrics.get(name)).toEqual(value);
+      },
+    ),
+    { numRuns: 5000 },
+  );
+});
+
+test('what is malformed is named', () => {
+  const task = toBinary(RunningTaskSchema, create(RunningTaskSchema, { taskId: 'abc' }));
+  const overrun = Uint8Array.of(0x2a, task.length - 1, ...task);
+  expect(() => decodeHeartbeat(overrun)).toThrow(/^running_tasks\[0\] is malformed at field 1: /);
+  expect(() => decodeHeartbeat(Uint8Array.of(0x10, 1))).toThrow('heartbeat is malformed at field 2: wire type 0');
+  expect(() => decodeHeartbeat(Uint8Array.of(0x0a, 2, 0xc3, 0x28))).toThrow('heartbeat is malformed at field 1');
+});
+
+test('what could not be measured stays absent', () => {
+  const message = create(HeartbeatSchema, { gpus: [create(GpuSchema, { uuid: 'u', powerWatts: 0 })] });
+  expect(decodeHeartbeat(toBinary(HeartbeatSchema, message)).gpus).toEqual([
+    { index: 0, uuid: 'u', name: '', powerWatts: 0 },
+  ]);
+});

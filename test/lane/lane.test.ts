@@ -1,0 +1,131 @@
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { FrameBatch, framesOf } from '../../src/lane/frames.ts';
+import { Lane } from '../../src/lane/lane.ts';
+import type { FromLane, ToLane } from '../../src/lane/messages.ts';
+import { SlotReader } from '../../src/store/slot-reader.ts';
+import { newSlot } from '../../src/store/slot-writer.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+/** A lane without a thread, serving one worker called `w`. */
+function laneFor(workerId = 'w') {
+  const sent: FromLane[] = [];
+  let deliver: (message: ToLane) => void = () => {};
+  const port = {
+    postMessage: (message: FromLane) => sent.push(message),
+    onMessage: (listener: (message: ToLane) => void) => {
+      deliver = listener;
+    },
+    close: () => {},
+  };
+  new Lane(port, new FakeClock());
+  let memory = newSlot(workerId, 8);
+  deliver({ type: 'serve', slot: 3, workerId, memory });
+  let ordinal = 0;
+  const give = (bytes: Uint8Array) => {
+    const batch = new FrameBatch();
+    batch.add({ slot: 3, ordinal: ++ordinal, receivedMonotonicMs: 1, receivedUnixMs: 2000, bytes });
+    deliver({ type: 'heartbeats', frames: batch.take() });
+    const last = sent.at(-1);
+    if (last?.type === 'grown') memory = last.memory;
+  };
+  return {
+    sent,
+    deliver,
+    give,
+    send: (heartbeat: MessageInitShape<typeof HeartbeatSchema>) =>
+      give(toBinary(HeartbeatSchema, create(HeartbeatSchema, { workerId, ...heartbeat }))),
+    get slot() {
+      return new SlotReader(memory);
+    },
+  };
+}
+
+test('a heartbeat becomes a record with the seed’s members', () => {
+  const lane = laneFor('node-a');
+  lane.send({
+    cpuUsage: 14.999999999997726,
+    memoryUsage: 0.58,
+    runningTasks: [create(RunningTaskSchema, { taskId: 't', cpuAllocated: 0.5, status: 'running' })],
+    metrics: { queue: -3.5 },
+    storageUsage: 140,
+  });
+  expect(JSON.parse(`${lane.slot.jsonHead()}}`)).toEqual({
+    worker_id: 'node-a',
+    cpu_usage: 14.999999999997726,
+    memory_usage: 0.58,
+    gpu_usage: 0,
+    running_tasks: [{ task_id: 't', cpu_allocated: 0.5, memory_allocated: 0, gpu_allocated: 0, status: 'running' }],
+    storage_usage: 140,
+    metrics: { queue: -3.5 },
+  });
+});
+
+test.each([
+  [{ cpuUsage: Number.NaN }, 'cpu_usage is NaN'],
+  [{ memoryUsage: Number.POSITIVE_INFINITY }, 'memory_usage is Infinity'],
+  [{ gpuUsage: -0.1 }, 'gpu_usage is -0.1'],
+  [{ storageUsage: Number.NEGATIVE_INFINITY }, 'storage_usage is -Infinity'],
+  [
+    { runningTasks: [create(RunningTaskSchema), create(RunningTaskSchema, { memoryAllocated: -1 })] },
+    'running_tasks[1].memory_allocated is -1',
+  ],
+  [{ runningTasks: [create(RunningTaskSchema, { progress: Number.NaN })] }, 'running_tasks[0].progress is NaN'],
+  [{ metrics: { lat: Number.NaN } }, 'metrics["lat"] is NaN'],
+  [{ hostLoopLagMs: Number.NaN }, 'host_loop_lag_ms is NaN'],
+  [{ workerId: 'other' }, 'worker_id reads differently'],
+])('a heartbeat with %o is rejected, and the last good record stays', (bad, reason) => {
+  const lane = laneFor();
+  lane.send({ cpuUsage: 1 });
+  const before = lane.slot.jsonHead();
+  lane.send({ cpuUsage: 2, ...(bad as object) });
+  expect(lane.slot.jsonHead()).toBe(before);
+  expect(lane.slot.counts()).toEqual({ applied: 1, rejected: 1 });
+  expect(lane.slot.lastRejection()?.reason).toContain(reason);
+  expect(lane.slot.lastRejection()?.atUnixMs).toBe(2000);
+  lane.send({ cpuUsage: 3 });
+  expect(lane.slot.counts()).toEqual({ applied: 2, rejected: 1 });
+});
+
+test('a heartbeat with 10,000 running tasks is kept whole, in a slot that grew', () => {
+  const lane = laneFor();
+  lane.send({
+    runningTasks: Array.from({ length: 10_000 }, (_, i) => create(RunningTaskSchema, { taskId: `task-${i}` })),
+  });
+  expect(lane.sent.map(({ type }) => type)).toEqual(['ready', 'grown']);
+  expect(JSON.parse(`${lane.slot.jsonHead()}}`).running_tasks).toHaveLength(10_000);
+  expect(lane.slot.numbers()?.runningTasks).toBe(10_000);
+});
+
+test('heartbeats of a worker that the lane no longer serves are passed over', () => {
+  const lane = laneFor();
+  lane.deliver({ type: 'leave', slot: 3 });
+  lane.send({ cpuUsage: 1 });
+  expect(lane.slot.counts()).toEqual({ applied: 0, rejected: 0 });
+});
+
+test('frames come out as they went in', () => {
+  const frame = fc.record({
+    slot: fc.nat(1_000_000),
+    ordinal: fc.integer(),
+    receivedMonotonicMs: fc.double({ noNaN: true }),
+    receivedUnixMs: fc.double({ noNaN: true }),
+    bytes: fc.uint8Array({ maxLength: 3000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(fc.array(frame, { maxLength: 10 }), { maxLength: 3 }), (batches) => {
+      const batch = new FrameBatch();
+      for (const frames of batches) {
+        for (const one of frames) batch.add(one);
+        const out = [...framesOf(batch.take())].map(({ bytes, ...rest }) => ({
+          ...rest,
+          bytes: Uint8Array.from(bytes),
+        }));
+        expect(out).toEqual(frames);
+        expect(batch.isEmpty).toBe(true);
+      }
+    }),
+  );
+});

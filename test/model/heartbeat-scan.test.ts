@@ -1,0 +1,60 @@
+import { toBinary } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { HeartbeatSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { PulselaneError } from '../../src/lib/errors.ts';
+import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
+import { workerIdProblem } from '../../src/model/worker-id.ts';
+import { heartbeatMessages } from '../support/heartbeat-messages.ts';
+
+test('what main reads of a heartbeat is what the full library reads', () => {
+  fc.assert(
+    fc.property(heartbeatMessages, (message) => {
+      fc.pre(workerIdProblem(message.workerId) === undefined);
+      const head = scanHeartbeat(Buffer.from(toBinary(HeartbeatSchema, message)));
+      expect(head).toEqual({
+        workerId: message.workerId,
+        sequence: Number(message.sequence),
+        sentAtUnixMs: message.sentAtUnixMs < 0n ? expect.any(Number) : Number(message.sentAtUnixMs),
+        instanceId: message.instanceId,
+        hostLoopLagMs: message.hostLoopLagMs,
+        lastRoundTripMs: message.lastRoundTripMs,
+        leaving: message.leaving,
+      });
+    }),
+  );
+});
+
+test('any bytes are either read or refused with a code', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      try {
+        scanHeartbeat(Buffer.from(bytes));
+      } catch (error) {
+        expect(error).toBeInstanceOf(PulselaneError);
+        expect((error as PulselaneError).code).toBe('invalid_argument');
+      }
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test('the last occurrence of a field wins', () => {
+  const bytes = Buffer.from([0x0a, 1, 0x61, 0x0a, 1, 0x62]);
+  expect(scanHeartbeat(bytes).workerId).toBe('b');
+});
+
+test.each([
+  [[], 'worker_id is empty'],
+  [[0x0a, 5, 0x61], 'it ends within field 1'],
+  [[0x0a, 1, 0xff], 'worker_id is not valid UTF-8'],
+  [[0x0a, 1, 0x07], 'control character'],
+  [[0x0a, 2, 0x2e, 0x2e], 'worker_id ".." cannot be named in a URL'],
+  [[0x08, 1], 'worker_id (field 1) has wire type 0, expected 2'],
+  [[0x0a, 1, 0x61, 0x03, 0x00], 'a field with number 0'],
+  [[0x0a, 1, 0x61, 0x2b], 'field 5 has wire type 3'],
+  [[0x0a, 0x81, 0x02, ...Array(257).fill(0x61)], 'worker_id has 257 bytes; at most 256 are allowed'],
+  [[0x0a, 1, 0x61, 0x30, ...Array(11).fill(0xff)], 'a varint of more than 10 bytes'],
+])('bytes %j are refused: %s', (bytes, message) => {
+  expect(() => scanHeartbeat(Buffer.from(bytes))).toThrow(message);
+});
