@@ -1,0 +1,205 @@
+/**
+ * The worker's side, for programs that embed it: reports this machine, and what the program says of itself, to a
+ * master. Measuring and sending happen in a thread of its own, so that a busy program does not fall silent.
+ */
+import { peerAddress } from '../config/kinds.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { PulselaneError } from '../lib/errors.ts';
+import { type Logger, silentLogger } from '../lib/logging.ts';
+import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
+import type { FromThread, ToThread } from './messages.ts';
+import { type Report, reportTo } from './report.ts';
+import { type AgentSettings, type AgentOptions as AgentSettingsOptions, checkAgentOptions } from './settings.ts';
+import { type TaskChanges, type TaskInput, Workload } from './workload.ts';
+
+export type { TaskChanges, TaskInput } from './workload.ts';
+
+export interface AgentOptions extends AgentSettingsOptions {
+  /** Gets one line per transition; silent by default. */
+  readonly logger?: Logger | undefined;
+}
+
+/** The farewell may take 2 s of it, measuring for it half a second. */
+const STOP_WITHIN_MS = 3_000;
+/** Room for 50,000 tasks and 10,000 metrics on both sides of their encoding; the thread itself needs 20. */
+const THREAD_HEAP_MIB = 256;
+
+/**
+ * ```ts
+ * const agent = new Agent({ workerId: 'worker-1', master: '10.0.0.5:50051' });
+ * await agent.start();
+ * agent.addTask({ taskId: 'render-17', cpuAllocated: 2 });
+ * agent.setMetric('queue_depth', 3);
+ * await agent.stop();
+ * ```
+ * From `start` to `stop` it keeps the process alive. A stopped agent stays stopped: make another.
+ */
+export class Agent {
+  readonly #clock: Clock = systemClock;
+  readonly #report: Report;
+  readonly #workload = new Workload();
+  readonly #thread: SupervisedThread<FromThread, ToThread>;
+  readonly #begun = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  #settings: AgentSettings;
+  #nextSequence = 1;
+  #listening: string | undefined;
+  /** The thread of now has begun. */
+  #isReady = false;
+  /** Some thread has: a later one that cannot begin is tried again, where the first is given up. */
+  #hasBegun = false;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** @throws PulselaneError `invalid_argument`, naming the option */
+  constructor(options: AgentOptions) {
+    this.#settings = checkAgentOptions(options);
+    this.#report = reportTo(options.logger ?? silentLogger);
+    this.#thread = new SupervisedThread<FromThread, ToThread>({
+      file: 'agent/thread',
+      name: 'pulse-agent',
+      limits: { maxOldGenerationSizeMb: THREAD_HEAP_MIB },
+      clock: this.#clock,
+      onStart: () => this.#begin(),
+      onMessage: (message) => this.#receive(message),
+      onDeath: (death) => this.#died(death),
+    });
+  }
+
+  /** Where it waits for a master's call, as `host:port`; undefined if it does not listen. */
+  get listening(): string | undefined {
+    return this.#listening;
+  }
+
+  /**
+   * Resolves when it measures and, if asked to, listens. The master need not be there yet: it is tried for ever.
+   * @throws PulselaneError `environment` if the thread or the port to listen on cannot be had
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  /** Says farewell to the master and ends the thread, within 3 s. May be called again and before `start`. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** @throws PulselaneError `invalid_argument` naming the field, also for a task that was added before */
+  addTask(task: TaskInput): void {
+    this.#thread.post({ type: 'task', task: this.#workload.addTask(task) });
+  }
+
+  /** @throws PulselaneError `not_found` for an unknown task, `invalid_argument` naming the field */
+  updateTask(taskId: string, changes: TaskChanges): void {
+    this.#thread.post({ type: 'task', task: this.#workload.updateTask(taskId, changes) });
+  }
+
+  /** @throws PulselaneError `not_found` for an unknown task */
+  removeTask(taskId: string): void {
+    this.#workload.removeTask(taskId);
+    this.#thread.post({ type: 'task-removed', taskId });
+  }
+
+  /**
+   * Sets a metric of the program's own; it is sent with each heartbeat until it is removed.
+   * @throws PulselaneError `invalid_argument` unless the value is finite
+   */
+  setMetric(name: string, value: number): void {
+    this.#workload.setMetric(name, value);
+    this.#thread.post({ type: 'metric', name, value });
+  }
+
+  /** @throws PulselaneError `not_found` for an unknown metric */
+  removeMetric(name: string): void {
+    this.#workload.removeMetric(name);
+    this.#thread.post({ type: 'metric-removed', name });
+  }
+
+  async #start(): Promise<void> {
+    if (this.#stopping !== undefined) throw new PulselaneError('unavailable', 'the agent is stopped: make another');
+    this.#thread.start();
+    try {
+      await this.#begun.promise;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    // Who waits for `start` must not wait for ever; without anybody waiting, the rejection is nobody's.
+    this.#begun.promise.catch(() => {});
+    this.#begun.reject(new PulselaneError('unavailable', 'the agent was stopped before it had started'));
+    if (this.#isReady) {
+      this.#thread.post({ type: 'stop' });
+      const timer = this.#clock.after(STOP_WITHIN_MS, () => this.#ended.resolve());
+      await this.#ended.promise;
+      timer.cancel();
+    }
+    await this.#thread.stop();
+  }
+
+  /** A thread that follows a dead one knows nothing: it is told all. */
+  #begin(): void {
+    this.#thread.post({
+      type: 'begin',
+      settings: this.#settings,
+      tasks: this.#workload.tasks(),
+      metrics: this.#workload.metrics(),
+      nextSequence: this.#nextSequence,
+    });
+  }
+
+  #receive(message: FromThread): void {
+    switch (message.type) {
+      case 'ready':
+        this.#isReady = true;
+        this.#hasBegun = true;
+        this.#listening = message.listening;
+        this.#begun.resolve();
+        return;
+      case 'failed':
+        this.#failed(new PulselaneError(message.code, message.message));
+        return;
+      case 'probe':
+        this.#thread.post({ type: 'probe-answered', probe: message.probe });
+        return;
+      case 'beat':
+        this.#nextSequence = message.sequence + 1;
+        return;
+      case 'master':
+        this.#settings = { ...this.#settings, master: peerAddress.parse(message.master) };
+        return;
+      case 'report':
+        this.#report(message.level, message.message, message.fields);
+        return;
+      case 'stopped':
+        this.#ended.resolve();
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** At the start the caller is told; later the thread is started again, until what is missing is back. */
+  #failed(error: PulselaneError): void {
+    if (!this.#hasBegun) {
+      this.#begun.reject(error);
+      return;
+    }
+    this.#report('error', error.message);
+    this.#thread.kill();
+  }
+
+  #died({ reason, restartInMs }: ThreadDeath): void {
+    this.#isReady = false;
+    if (this.#stopping !== undefined) this.#ended.resolve();
+    if (!this.#hasBegun) {
+      this.#begun.reject(new PulselaneError('environment', `the agent's thread cannot start: ${reason}`));
+      return;
+    }
+    this.#report('error', `the agent's thread ended (${reason}) and is started again in ${restartInMs} ms`);
+  }
+}

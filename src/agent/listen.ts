@@ -1,0 +1,94 @@
+/**
+ * The worker's side of a master's `register <id> <ip:port>`: serves `cluster.MasterWorker/MasterRegister` and nothing
+ * else of that service.
+ */
+import { create } from '@bufbuild/protobuf';
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import { type Address, formatAddress, peerAddress } from '../config/kinds.ts';
+import { type MasterInfo, MasterWorker, type RegisterAck, RegisterAckSchema } from '../gen/cluster/master_worker_pb.ts';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { grpcServiceOf } from '../lib/grpc-adapter.ts';
+
+/** Whom this agent reports to, and whether that can change. */
+export interface Allegiance {
+  readonly workerId: string;
+  readonly master: Address | undefined;
+  /** Given at the start: no other one is taken. */
+  readonly masterIsFixed: boolean;
+}
+
+export type Pointing =
+  | { readonly accepted: true; readonly master: Address; readonly message: string }
+  | { readonly accepted: false; readonly message: string };
+
+/** What to answer a master that says where it is. */
+export function answerMaster({ workerId, master, masterIsFixed }: Allegiance, told: string): Pointing {
+  let address: Address;
+  try {
+    address = peerAddress.parse(told);
+  } catch (error) {
+    return refusal(`master_address ${JSON.stringify(told)} is not an address: expected ${messageOf(error)}`);
+  }
+  const text = formatAddress(address);
+  const isSame = master !== undefined && formatAddress(master) === text;
+  if (!isSame && masterIsFixed && master !== undefined) {
+    return refusal(`${workerId} was started with --master ${formatAddress(master)} and takes no other master`);
+  }
+  return { accepted: true, master: address, message: `${workerId} reports to ${text}` };
+}
+
+function refusal(message: string): Pointing {
+  return { accepted: false, message };
+}
+
+export interface MasterListenerOptions {
+  readonly allegiance: () => Allegiance;
+  readonly onMaster: (master: Address) => void;
+}
+
+export class MasterListener {
+  readonly #server = new Server();
+
+  constructor({ allegiance, onMaster }: MasterListenerOptions) {
+    this.#server.addService(grpcServiceOf(MasterWorker), {
+      MasterRegister: (call: ServerUnaryCall<MasterInfo, RegisterAck>, reply: sendUnaryData<RegisterAck>) => {
+        const pointing = answerMaster(allegiance(), call.request.masterAddress);
+        if (pointing.accepted) onMaster(pointing.master);
+        reply(null, create(RegisterAckSchema, { success: pointing.accepted, message: pointing.message }));
+      },
+    });
+  }
+
+  /**
+   * Resolves with the address it is bound to.
+   * @throws PulselaneError `environment` if that cannot be
+   */
+  async listen({ host, port }: Address): Promise<string> {
+    const errors: string[] = [];
+    // All interfaces: both families where there is IPv6, else IPv4 alone.
+    for (const candidate of host === '' ? ['::', '0.0.0.0'] : [host]) {
+      try {
+        const bound = await this.#bind(formatAddress({ host: candidate, port }));
+        return formatAddress({ host: candidate, port: bound });
+      } catch (error) {
+        errors.push(messageOf(error));
+      }
+    }
+    const wanted = formatAddress({ host, port });
+    throw new PulselaneError('environment', `AGENT_LISTEN=${wanted}: cannot listen there: ${errors.at(-1)}`);
+  }
+
+  /** Ends calls in hand too: there is nothing in them to wait for. */
+  close(): void {
+    this.#server.forceShutdown();
+  }
+
+  #bind(address: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+        if (error !== null) reject(error);
+        else resolve(port);
+      });
+    });
+  }
+}

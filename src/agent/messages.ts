@@ -1,0 +1,37 @@
+/** What goes between the host program and the agent's thread: one union per direction. */
+import type { ErrorCode } from '../lib/errors.ts';
+import type { RunningTask } from '../model/telemetry.ts';
+import type { ReportFields, ReportLevel } from './report.ts';
+import type { AgentSettings } from './settings.ts';
+
+export type ToThread =
+  /** The first message: all that a thread needs, since a thread that follows a dead one knows nothing. */
+  | {
+      readonly type: 'begin';
+      readonly settings: AgentSettings;
+      readonly tasks: readonly RunningTask[];
+      readonly metrics: readonly (readonly [name: string, value: number])[];
+      readonly nextSequence: number;
+    }
+  | { readonly type: 'task'; readonly task: RunningTask }
+  | { readonly type: 'task-removed'; readonly taskId: string }
+  | { readonly type: 'metric'; readonly name: string; readonly value: number }
+  | { readonly type: 'metric-removed'; readonly name: string }
+  /** The host's event loop came round. */
+  | { readonly type: 'probe-answered'; readonly probe: number }
+  /** Say farewell and let go of everything; answered by `stopped`. */
+  | { readonly type: 'stop' };
+
+export type FromThread =
+  /** Measuring and, if asked for, listening; not necessarily connected. */
+  | { readonly type: 'ready'; readonly listening: string | undefined }
+  /** Cannot begin, and has let go of everything. */
+  | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
+  /** To be answered at once with `probe-answered`: the time it takes is the host's lag. */
+  | { readonly type: 'probe'; readonly probe: number }
+  /** A heartbeat is about to be sent: a thread that follows goes on after it. */
+  | { readonly type: 'beat'; readonly sequence: number }
+  /** A master pointed this agent at itself. */
+  | { readonly type: 'master'; readonly master: string }
+  | { readonly type: 'report'; readonly level: ReportLevel; readonly message: string; readonly fields: ReportFields }
+  | { readonly type: 'stopped' };

@@ -1,0 +1,78 @@
+/** One connection to a master, and unary calls on it as promises. */
+import type { DescService } from '@bufbuild/protobuf';
+import { Client, credentials, Metadata, type MethodDefinition, type ServiceError, status } from '@grpc/grpc-js';
+import { type Address, formatAddress } from '../../config/kinds.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { grpcServiceOf } from '../../lib/grpc-adapter.ts';
+import { MAX_BACKOFF_MS } from '../backoff.ts';
+
+const CHANNEL_OPTIONS = {
+  // The agent makes a new channel for each attempt and backs off by itself; a pool shared by all channels of the
+  // process would bring the old one's back-off along.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.initial_reconnect_backoff_ms': 500,
+  // The default of 120 s outlives the inactivity timeout.
+  'grpc.max_reconnect_backoff_ms': MAX_BACKOFF_MS,
+  // Masters written in other languages punish faster pings, and pings without a call.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_permit_without_calls': 0,
+};
+
+export function openChannel(master: Address): Client {
+  return new Client(formatAddress(master), credentials.createInsecure(), CHANNEL_OPTIONS);
+}
+
+/** The codecs and path of one method, typed by whoever names it. */
+export function methodOf<Request, Response>(service: DescService, name: string): MethodDefinition<Request, Response> {
+  const method = grpcServiceOf(service)[name];
+  if (method === undefined) throw new Error(`${service.typeName} has no method ${name}`);
+  return method as MethodDefinition<Request, Response>;
+}
+
+export interface CallOptions {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** @throws ServiceError of grpc-js, with CANCELLED when the signal aborts */
+export function callUnary<Request, Response>(
+  channel: Client,
+  method: MethodDefinition<Request, Response>,
+  request: Request,
+  { clock, timeoutMs, signal }: CallOptions,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const { path, requestSerialize, responseDeserialize } = method;
+    const deadline = new Date(clock.wallMs() + timeoutMs);
+    const call = channel.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      new Metadata(),
+      { deadline },
+      (error, response) => {
+        signal.removeEventListener('abort', cancel);
+        if (error !== null) reject(error);
+        else resolve(response as Response);
+      },
+    );
+    const cancel = (): void => call.cancel();
+    signal.addEventListener('abort', cancel);
+    if (signal.aborted) cancel();
+  });
+}
+
+export function isUnimplemented(error: unknown): boolean {
+  return (error as Partial<ServiceError>).code === status.UNIMPLEMENTED;
+}
+
+/** Why a call failed, for people, and the same for the same cause, so that it can be told once. */
+export function reasonOf(error: unknown): string {
+  const { code, details, message } = error as Partial<ServiceError>;
+  if (code === undefined) return message ?? String(error);
+  const cause = (details ?? '').match(/Last error: (.*?)(?: \(\d{4}-.*)?\. Resolution note/s)?.[1] ?? details ?? '';
+  return cause === '' ? (status[code] ?? String(code)) : `${status[code]}: ${cause}`;
+}

@@ -1,0 +1,68 @@
+/** The agent's messages, made of what was measured. */
+import { create } from '@bufbuild/protobuf';
+import {
+  type Heartbeat,
+  HeartbeatSchema,
+  type WorkerInfo,
+  WorkerInfoSchema,
+} from '../../gen/pulselane/v1/telemetry_pb.ts';
+import { VERSION } from '../../lib/version.ts';
+import type { RunningTask } from '../../model/telemetry.ts';
+import type { Capacity, Usages } from '../measure/machine.ts';
+import type { AgentSettings } from '../settings.ts';
+
+export interface HeartbeatParts {
+  readonly settings: AgentSettings;
+  readonly usages: Usages;
+  readonly tasks: Iterable<RunningTask>;
+  readonly metrics: Iterable<readonly [name: string, value: number]>;
+  readonly sequence: number;
+  readonly sentAtUnixMs: number;
+  readonly hostLoopLagMs: number;
+  readonly lastRoundTripMs: number;
+  readonly leaving: boolean;
+}
+
+export function heartbeatOf(parts: HeartbeatParts): Heartbeat {
+  const { settings, usages } = parts;
+  return create(HeartbeatSchema, {
+    workerId: settings.workerId,
+    cpuUsage: usages.cpuPercent,
+    memoryUsage: usages.memoryPercent,
+    storageUsage: usages.storagePercent,
+    gpuUsage: usages.gpuPercent,
+    runningTasks: Array.from(parts.tasks, ({ startedAtUnixMs = 0, ...task }) => ({
+      ...task,
+      startedAtUnixMs: BigInt(startedAtUnixMs),
+    })),
+    sequence: BigInt(parts.sequence),
+    sentAtUnixMs: BigInt(Math.round(parts.sentAtUnixMs)),
+    instanceId: settings.instanceId,
+    metrics: Object.fromEntries(parts.metrics),
+    gpus: usages.gpus.map((gpu) => ({ ...gpu })),
+    hostLoopLagMs: parts.hostLoopLagMs,
+    lastRoundTripMs: parts.lastRoundTripMs,
+    leaving: parts.leaving,
+  });
+}
+
+/** @param intervalMs how often this worker means to send */
+export function workerInfoOf(
+  settings: AgentSettings,
+  { capacity, workerIp, intervalMs }: { capacity: Capacity; workerIp: string; intervalMs: number },
+): WorkerInfo {
+  return create(WorkerInfoSchema, {
+    workerId: settings.workerId,
+    workerIp,
+    totalCpu: capacity.cores,
+    totalMemory: capacity.memoryGib,
+    totalStorage: capacity.storageGib,
+    totalGpu: capacity.gpus,
+    instanceId: settings.instanceId,
+    labels: { ...settings.labels },
+    group: settings.group,
+    ephemeral: settings.ephemeral,
+    agentVersion: VERSION,
+    intervalMs,
+  });
+}

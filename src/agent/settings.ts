@@ -1,0 +1,84 @@
+/** What an agent is told at its start, checked before anything is sent anywhere. */
+import { randomUUID } from 'node:crypto';
+import { type Address, type Kind, listenAddress, peerAddress } from '../config/kinds.ts';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { checkWorkerId } from '../model/worker-id.ts';
+
+export interface AgentOptions {
+  /** 1 to 256 bytes of UTF-8 without control characters. */
+  readonly workerId: string;
+  /** `host:port` of the master; may be left out if `listen` is given. */
+  readonly master?: string | undefined;
+  /** `host:port` where a master's "register <id> <ip:port>" can reach this agent; nowhere by default. */
+  readonly listen?: string | undefined;
+  /** How often to send until the master says otherwise: 100 to 3,600,000; 5,000 by default. */
+  readonly intervalMs?: number | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Workers that may fail together, such as those of a rack. */
+  readonly group?: string | undefined;
+  /** A short-lived worker: to be forgotten soon after it falls silent. */
+  readonly ephemeral?: boolean | undefined;
+}
+
+/** {@link AgentOptions}, checked and whole; plain data, since it travels to the thread. */
+export interface AgentSettings {
+  readonly workerId: string;
+  /** One life of this program. */
+  readonly instanceId: string;
+  readonly master: Address | undefined;
+  /** Whether the master was given at the start, so that no other one is taken. */
+  readonly masterIsFixed: boolean;
+  readonly listen: Address | undefined;
+  readonly intervalMs: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly group: string;
+  readonly ephemeral: boolean;
+}
+
+/** Faster than this a fleet measures itself; the same bounds as HEARTBEAT_INTERVAL. */
+export const LEAST_INTERVAL_MS = 100;
+export const LONGEST_INTERVAL_MS = 3_600_000;
+const DEFAULT_INTERVAL_MS = 5_000;
+
+/** @throws PulselaneError `invalid_argument`, naming the option */
+export function checkAgentOptions(options: AgentOptions): AgentSettings {
+  checkWorkerId(options.workerId);
+  const master = addressOf('master', options.master, peerAddress);
+  const listen = addressOf('listen', options.listen, listenAddress);
+  if (master === undefined && listen === undefined) {
+    throw new PulselaneError('invalid_argument', 'master is not given: give it, or listen to wait for a master');
+  }
+  const intervalMs = options.intervalMs ?? DEFAULT_INTERVAL_MS;
+  if (!(intervalMs >= LEAST_INTERVAL_MS && intervalMs <= LONGEST_INTERVAL_MS)) {
+    throw new PulselaneError(
+      'invalid_argument',
+      `intervalMs is ${intervalMs}; expected ${LEAST_INTERVAL_MS} to ${LONGEST_INTERVAL_MS}`,
+    );
+  }
+  return {
+    workerId: options.workerId,
+    instanceId: randomUUID(),
+    master,
+    masterIsFixed: master !== undefined,
+    listen,
+    intervalMs,
+    labels: { ...options.labels },
+    group: options.group ?? '',
+    ephemeral: options.ephemeral ?? false,
+  };
+}
+
+/** What a master asks for, within the same bounds; undefined if it asks for nothing. */
+export function boundedInterval(askedMs: number): number | undefined {
+  if (!(askedMs > 0)) return undefined;
+  return Math.min(LONGEST_INTERVAL_MS, Math.max(LEAST_INTERVAL_MS, askedMs));
+}
+
+function addressOf(option: string, text: string | undefined, kind: Kind<Address>): Address | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return kind.parse(text);
+  } catch (error) {
+    throw new PulselaneError('invalid_argument', `${option} is ${JSON.stringify(text)}; expected ${messageOf(error)}`);
+  }
+}

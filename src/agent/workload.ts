@@ -1,0 +1,120 @@
+/**
+ * What the host program says of itself: its running tasks and its own metrics. Checked here, so that a bad value is
+ * refused where it is given and not later by the master, which would reject the whole heartbeat.
+ */
+import { PulselaneError } from '../lib/errors.ts';
+import type { RunningTask } from '../model/telemetry.ts';
+
+/** A task as a program reports it; what is left out is 0, `running`, or not known. */
+export type TaskInput = Pick<RunningTask, 'taskId'> & TaskChanges;
+export type TaskChanges = Partial<Omit<RunningTask, 'taskId'>>;
+
+/** A heartbeat of 4 MiB, the most that a master takes by default, holds about 60,000 plain tasks. */
+const MAX_TASKS = 50_000;
+const MAX_METRICS = 10_000;
+const MAX_NAME_BYTES = 256;
+
+export class Workload {
+  readonly #tasks = new Map<string, RunningTask>();
+  readonly #metrics = new Map<string, number>();
+
+  tasks(): RunningTask[] {
+    return [...this.#tasks.values()];
+  }
+
+  metrics(): [name: string, value: number][] {
+    return [...this.#metrics];
+  }
+
+  /** @throws PulselaneError `invalid_argument` naming the field, also for a task that is there already */
+  addTask(input: TaskInput): RunningTask {
+    checkName('taskId', input.taskId);
+    if (this.#tasks.has(input.taskId)) throw invalid(`taskId "${input.taskId}" was added before: use updateTask`);
+    if (this.#tasks.size >= MAX_TASKS) {
+      throw new PulselaneError('resource_exhausted', `taskId "${input.taskId}" is one above the ${MAX_TASKS} tasks`);
+    }
+    return this.#keep(merged(BLANK_TASK, input.taskId, input));
+  }
+
+  /** @throws PulselaneError `not_found` for an unknown task, `invalid_argument` naming the field */
+  updateTask(taskId: string, changes: TaskChanges): RunningTask {
+    const known = this.#tasks.get(taskId);
+    if (known === undefined) throw unknownTask(taskId);
+    return this.#keep(merged(known, taskId, changes));
+  }
+
+  /** @throws PulselaneError `not_found` */
+  removeTask(taskId: string): void {
+    if (!this.#tasks.delete(taskId)) throw unknownTask(taskId);
+  }
+
+  /** @throws PulselaneError `invalid_argument` unless `value` is finite */
+  setMetric(name: string, value: number): void {
+    checkName('metric name', name);
+    if (!Number.isFinite(value)) throw invalid(`metric "${name}" is ${value}; expected a finite number`);
+    if (!this.#metrics.has(name) && this.#metrics.size >= MAX_METRICS) {
+      throw new PulselaneError('resource_exhausted', `metric "${name}" is one above the ${MAX_METRICS} metrics`);
+    }
+    this.#metrics.set(name, value);
+  }
+
+  /** @throws PulselaneError `not_found` */
+  removeMetric(name: string): void {
+    if (!this.#metrics.delete(name)) throw new PulselaneError('not_found', `metric "${name}" is not known`);
+  }
+
+  #keep(task: RunningTask): RunningTask {
+    checkTask(task);
+    this.#tasks.set(task.taskId, task);
+    return task;
+  }
+}
+
+const BLANK_TASK: TaskChanges = {};
+
+/** Field by field: an explicit undefined in `changes` leaves what was known. */
+function merged(known: TaskChanges, taskId: string, changes: TaskChanges): RunningTask {
+  const startedAtUnixMs = changes.startedAtUnixMs ?? known.startedAtUnixMs;
+  const progress = changes.progress ?? known.progress;
+  return {
+    taskId,
+    cpuAllocated: changes.cpuAllocated ?? known.cpuAllocated ?? 0,
+    memoryAllocated: changes.memoryAllocated ?? known.memoryAllocated ?? 0,
+    gpuAllocated: changes.gpuAllocated ?? known.gpuAllocated ?? 0,
+    status: changes.status ?? known.status ?? 'running',
+    ...(startedAtUnixMs === undefined ? {} : { startedAtUnixMs }),
+    ...(progress === undefined ? {} : { progress }),
+  };
+}
+
+function checkTask(task: RunningTask): void {
+  for (const field of ['cpuAllocated', 'memoryAllocated', 'gpuAllocated'] as const) {
+    if (!(task[field] >= 0 && task[field] < Number.POSITIVE_INFINITY)) {
+      throw invalid(`${field} of task "${task.taskId}" is ${task[field]}; expected a finite number from 0`);
+    }
+  }
+  if (task.progress !== undefined && !(task.progress >= 0 && task.progress <= 1)) {
+    throw invalid(`progress of task "${task.taskId}" is ${task.progress}; expected 0 to 1`);
+  }
+  if (
+    task.startedAtUnixMs !== undefined &&
+    !(Number.isSafeInteger(task.startedAtUnixMs) && task.startedAtUnixMs >= 0)
+  ) {
+    throw invalid(`startedAtUnixMs of task "${task.taskId}" is ${task.startedAtUnixMs}; expected whole milliseconds`);
+  }
+  checkName(`status of task "${task.taskId}"`, task.status);
+}
+
+function checkName(field: string, name: string): void {
+  if (typeof name !== 'string' || name === '') throw invalid(`${field} is empty`);
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) throw invalid(`${field} has more than ${MAX_NAME_BYTES} bytes`);
+  if (!name.isWellFormed()) throw invalid(`${field} is not valid UTF-8`);
+}
+
+function invalid(message: string): PulselaneError {
+  return new PulselaneError('invalid_argument', message);
+}
+
+function unknownTask(taskId: string): PulselaneError {
+  return new PulselaneError('not_found', `taskId "${taskId}" is not known`);
+}

@@ -1,0 +1,168 @@
+/** The whole agent with its real thread; needs dist/agent/thread.js. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Agent } from '../../src/agent/agent.ts';
+import { PulselaneError } from '../../src/lib/errors.ts';
+import { SupervisedThread } from '../../src/lib/supervised-thread.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeMaster } from '../support/fake-master.ts';
+
+let master: FakeMaster;
+
+beforeEach(async () => {
+  master = await FakeMaster.start();
+});
+
+afterEach(() => master.close());
+
+describe('an embedded agent', () => {
+  let agent: Agent;
+
+  afterEach(async () => {
+    await agent.stop();
+    vi.restoreAllMocks();
+  });
+
+  test('reports real usages, tasks and metrics, and their changes', async () => {
+    agent = new Agent({ workerId: 'worker-1', master: master.address, intervalMs: 100 });
+    agent.addTask({ taskId: 'render-17', cpuAllocated: 2, startedAtUnixMs: 1_700_000_000_000, progress: 0.25 });
+    await agent.start();
+    agent.setMetric('queue_depth', 3);
+    agent.setMetric('__proto__', -1.5);
+    const full = await eventually(() => master.heartbeats.find(({ metrics }) => Object.keys(metrics).length === 2));
+    expect(full.runningTasks).toMatchObject([
+      { taskId: 'render-17', cpuAllocated: 2, status: 'running', progress: 0.25, startedAtUnixMs: 1_700_000_000_000n },
+    ]);
+    expect(Object.entries(full.metrics)).toEqual(
+      expect.arrayContaining([
+        ['queue_depth', 3],
+        ['__proto__', -1.5],
+      ]),
+    );
+    expect(full.memoryUsage).toBeGreaterThan(0);
+    expect(full.storageUsage).toBeGreaterThan(0);
+    agent.updateTask('render-17', { progress: 0.5, status: 'paused' });
+    agent.removeMetric('queue_depth');
+    const changed = await eventually(() =>
+      master.heartbeats.find(({ metrics, runningTasks }) => !metrics.queue_depth && runningTasks[0]?.progress === 0.5),
+    );
+    expect(changed.runningTasks).toMatchObject([{ cpuAllocated: 2, status: 'paused', progress: 0.5 }]);
+    agent.removeTask('render-17');
+    await eventually(() => master.heartbeats.at(-1)?.runningTasks.length === 0);
+  });
+
+  test('gives a thread that follows a dead one its tasks, metrics and the next sequence', async () => {
+    const starts = vi.spyOn(SupervisedThread.prototype, 'start');
+    const lines: string[] = [];
+    const logger = { info: () => {}, warn: () => {}, error: (_: object, line: string) => lines.push(line) };
+    agent = new Agent({ workerId: 'w', master: master.address, intervalMs: 100, logger: logger as never });
+    await agent.start();
+    agent.addTask({ taskId: 'survivor' });
+    agent.setMetric('m', 1);
+    await eventually(() => master.heartbeats.at(-1)?.metrics.m === 1);
+    const streams = master.streamsOpened;
+    // As running out of memory would, without the agent's knowledge.
+    const [supervised] = starts.mock.contexts as SupervisedThread<unknown, unknown>[];
+    await supervised?.thread?.terminate();
+    await eventually(() => master.streamsOpened > streams && master.heartbeats.at(-1)?.metrics.m === 1);
+    const sequences = master.heartbeats.map(({ sequence }) => Number(sequence));
+    expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
+    expect(new Set(master.heartbeats.map(({ instanceId }) => instanceId)).size).toBe(1);
+    expect(master.heartbeats.at(-1)?.runningTasks).toMatchObject([{ taskId: 'survivor' }]);
+    expect(lines).toEqual([expect.stringContaining('is started again in')]);
+  });
+
+  test('refuses bad values at the call, naming the field', () => {
+    agent = new Agent({ workerId: 'worker-1', master: master.address });
+    agent.addTask({ taskId: 'known' });
+    const refused: [() => void, string, string][] = [
+      [() => agent.addTask({ taskId: '' }), 'invalid_argument', 'taskId'],
+      [() => agent.addTask({ taskId: 'known' }), 'invalid_argument', 'taskId'],
+      [() => agent.addTask({ taskId: 'a', cpuAllocated: Number.NaN }), 'invalid_argument', 'cpuAllocated'],
+      [() => agent.addTask({ taskId: 'a', memoryAllocated: -1 }), 'invalid_argument', 'memoryAllocated'],
+      [() => agent.addTask({ taskId: 'a', gpuAllocated: Infinity }), 'invalid_argument', 'gpuAllocated'],
+      [() => agent.updateTask('known', { progress: 1.1 }), 'invalid_argument', 'progress'],
+      [() => agent.updateTask('known', { startedAtUnixMs: 1.5 }), 'invalid_argument', 'startedAtUnixMs'],
+      [() => agent.updateTask('known', { status: '\ud800' }), 'invalid_argument', 'status'],
+      [() => agent.updateTask('unknown', {}), 'not_found', 'taskId'],
+      [() => agent.removeTask('unknown'), 'not_found', 'taskId'],
+      [() => agent.setMetric('', 1), 'invalid_argument', 'metric name'],
+      [() => agent.setMetric('m', Number.NaN), 'invalid_argument', 'metric "m"'],
+      [() => agent.removeMetric('m'), 'not_found', 'metric "m"'],
+      [() => new Agent({ workerId: '', master: 'a:1' }), 'invalid_argument', 'worker_id'],
+      [() => new Agent({ workerId: 'w', master: 'nowhere' }), 'invalid_argument', 'master'],
+      [() => new Agent({ workerId: 'w', master: 'a:1', intervalMs: 0 }), 'invalid_argument', 'intervalMs'],
+      [() => new Agent({ workerId: 'w' }), 'invalid_argument', 'master'],
+    ];
+    for (const [call, code, field] of refused) {
+      expect(call).toThrow(expect.objectContaining({ code, message: expect.stringContaining(field) }));
+    }
+    // What was refused has left no trace.
+    agent.updateTask('known', { progress: 1 });
+  });
+
+  test('cannot be started where its port is taken, and says so', async () => {
+    const first = new Agent({ workerId: 'first', listen: '127.0.0.1:0' });
+    await first.start();
+    agent = new Agent({ workerId: 'second', listen: first.listening });
+    const error = await agent.start().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(PulselaneError);
+    expect(error).toMatchObject({
+      code: 'environment',
+      message: expect.stringContaining(`AGENT_LISTEN=${first.listening}`),
+    });
+    await first.stop();
+  });
+
+  test('stops before it was started, and twice', async () => {
+    agent = new Agent({ workerId: 'worker-1', master: master.address });
+    await Promise.all([agent.stop(), agent.stop()]);
+    await expect(agent.start()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});
+
+describe('a host program', () => {
+  let host: ChildProcessWithoutNullStreams;
+  let words: string[];
+
+  beforeEach(async () => {
+    const program = fileURLToPath(new URL('../support/agent-host.ts', import.meta.url));
+    host = spawn(process.execPath, [program, master.address]);
+    words = [];
+    createInterface({ input: host.stdout }).on('line', (line) => words.push(line));
+    host.stderr.pipe(process.stderr);
+    await eventually(() => words.includes('started'));
+  });
+
+  afterEach(() => {
+    host.kill('SIGKILL');
+  });
+
+  test('that is blocked for seconds goes on beating, and its lag is seen while it is', async () => {
+    await eventually(() => master.heartbeats.length > 2);
+    host.stdin.write('block 3000\n');
+    await eventually(() => words.includes('blocking'));
+    const before = master.heartbeats.length;
+    const seen = await eventually(() => {
+      const beat = master.heartbeats.at(-1);
+      return beat !== undefined && beat.hostLoopLagMs > 1_000 && !words.includes('free') && beat;
+    });
+    expect(seen.hostLoopLagMs).toBeLessThan(10_000);
+    await eventually(() => words.includes('free'));
+    // Every 200 ms for 3 s, with room for a slow machine.
+    expect(master.heartbeats.length - before).toBeGreaterThan(7);
+    await eventually(() => (master.heartbeats.at(-1)?.hostLoopLagMs ?? 1_000) < 500);
+  });
+
+  test('that stops its agent says farewell and ends by itself, with nothing left behind', async () => {
+    await eventually(() => master.heartbeats.length > 0);
+    const ended = once(host, 'exit');
+    host.stdin.write('stop\n');
+    expect(await ended).toEqual([0, null]);
+    expect(master.heartbeats.at(-1)?.leaving).toBe(true);
+    expect(master.openStreams).toBe(0);
+  });
+});

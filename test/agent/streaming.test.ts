@@ -1,0 +1,204 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { status } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ANSWER_WITHIN_MS } from '../../src/agent/sender/stream.ts';
+import { RefusalCode, type WorkerAckSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { LoopUnderTest } from '../support/agent-bench.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeMaster } from '../support/fake-master.ts';
+
+type WorkerAckInit = MessageInitShape<typeof WorkerAckSchema>;
+
+let master: FakeMaster;
+let loop: LoopUnderTest;
+
+beforeEach(async () => {
+  master = await FakeMaster.start();
+  loop = LoopUnderTest.fake({
+    workerId: 'worker-1',
+    master: master.address,
+    labels: { zone: 'a' },
+    group: 'rack-7',
+    ephemeral: true,
+  });
+});
+
+afterEach(async () => {
+  await loop.stop();
+  master.close();
+});
+
+const beats = (count: number) => eventually(() => master.heartbeats.length >= count && master.heartbeats);
+const sent = (count: number) => eventually(() => loop.of('beat').length >= count);
+
+/** One more heartbeat, from sending to its arrival. */
+async function nextBeat(intervalMs = 5_000) {
+  const count = master.heartbeats.length + 1;
+  loop.clock.advance(intervalMs);
+  await beats(count);
+  await sent(count);
+  return master.heartbeats[count - 1];
+}
+
+/** Says something to the agent; resolves when it has heard it, which a harmless refusal makes visible. */
+async function tell(answer: { acks?: WorkerAckInit[]; nextIntervalMs?: number }): Promise<void> {
+  const reason = `heard ${loop.lines.length}`;
+  master.tell({
+    acks: answer.acks ?? [],
+    nextIntervalMs: answer.nextIntervalMs ?? 0,
+    refusals: [{ workerId: 'worker-1', code: RefusalCode.INVALID_ARGUMENT, reason }],
+  });
+  await loop.lineWith(reason);
+}
+
+describe('an agent with a master that knows streams', () => {
+  test('registers with all that it knows of itself, then streams at once', async () => {
+    const [beat] = await beats(1);
+    expect(master.registrations).toHaveLength(1);
+    expect(master.registrations[0]).toMatchObject({
+      workerId: 'worker-1',
+      workerIp: '127.0.0.1',
+      totalCpu: 4,
+      totalMemory: 16,
+      totalStorage: 100,
+      totalGpu: 1,
+      labels: { zone: 'a' },
+      group: 'rack-7',
+      ephemeral: true,
+      agentVersion: '0.1.0',
+      intervalMs: 5_000,
+    });
+    expect(beat).toMatchObject({ workerId: 'worker-1', cpuUsage: 12.5, memoryUsage: 25, sequence: 1n, leaving: false });
+    expect(beat?.instanceId).toBe(master.registrations[0]?.instanceId);
+    expect(beat?.instanceId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(loop.lines).toEqual([`reporting worker-1 to ${master.address} every 5s`]);
+  });
+
+  test('sends one heartbeat per interval, each measured anew, with sequences from 1', async () => {
+    await beats(1);
+    await sent(1);
+    loop.meter.now = { ...loop.meter.now, cpuPercent: 77 };
+    const second = await nextBeat();
+    expect(second).toMatchObject({ sequence: 2n, cpuUsage: 77 });
+    loop.clock.advance(4_999);
+    expect(loop.of('beat')).toHaveLength(2);
+    await nextBeat(1);
+    expect(master.heartbeats.map(({ sequence }) => sequence)).toEqual([1n, 2n, 3n]);
+  });
+
+  test('measures the round trip without the time that the master held its answer', async () => {
+    master.answer = () => undefined;
+    await beats(1);
+    await sent(1);
+    loop.clock.advance(1_000);
+    await tell({ acks: [{ workerId: 'worker-1', acceptedSequence: 1n, heldMs: 970 }] });
+    const second = await nextBeat(4_000);
+    expect(second?.lastRoundTripMs).toBeCloseTo(30, 6);
+  });
+
+  test('obeys the interval of an answer, within bounds', async () => {
+    master.answer = () => undefined;
+    await beats(1);
+    await sent(1);
+    await tell({ nextIntervalMs: 1_000 });
+    loop.clock.advance(999);
+    expect(loop.meter.looks).toBe(2);
+    await nextBeat(1);
+    // Every millisecond would be a flood: 100 ms is the least.
+    await tell({ nextIntervalMs: 1 });
+    loop.clock.advance(99);
+    expect(loop.meter.looks).toBe(3);
+    await nextBeat(1);
+  });
+
+  test('does not make up for heartbeats that were missed in a stall', async () => {
+    await beats(1);
+    await sent(1);
+    // All timers of 60 s fire at once, as after SIGCONT: the measuring of the first is still under way then.
+    loop.clock.advance(60_000);
+    await beats(2);
+    await sent(2);
+    expect(await nextBeat()).toMatchObject({ sequence: 3n });
+    expect(master.heartbeats).toHaveLength(3);
+  });
+
+  test('is refused in band: says so once, waits as told, and the stream lives on', async () => {
+    master.answer = ({ workerId, sequence }) => ({
+      refusals: [
+        { workerId, sequence, code: RefusalCode.NOT_ADMITTED, reason: 'wait for approval', retryAfterMs: 12_000 },
+      ],
+    });
+    await loop.lineWith('the master refuses heartbeats: not admitted: wait for approval');
+    loop.clock.advance(5_000);
+    loop.clock.advance(5_000);
+    expect(master.heartbeats).toHaveLength(1);
+    await nextBeat();
+    master.answer = ({ workerId, sequence }) => ({ acks: [{ workerId, acceptedSequence: sequence }] });
+    await nextBeat(15_000);
+    await loop.lineWith('the master accepts heartbeats again');
+    expect(master.streamsOpened).toBe(1);
+    expect(loop.lines.filter((line) => line.includes('refuses'))).toHaveLength(1);
+  });
+
+  test('takes a stream without answers for dead and opens another', async () => {
+    master.answer = () => undefined;
+    await beats(1);
+    await sent(1);
+    loop.clock.advance(ANSWER_WITHIN_MS);
+    await loop.lineWith('no answer for 20 s');
+    loop.clock.advance(10_000);
+    await eventually(() => master.streamsOpened === 2);
+  });
+
+  test('says farewell, and waits for the master to end the stream', async () => {
+    await beats(1);
+    await sent(1);
+    await loop.stop();
+    expect(master.heartbeats.at(-1)).toMatchObject({ leaving: true, sequence: 2n });
+    expect(master.streamsEnded).toBe(1);
+    expect(loop.clock.pending).toBe(0);
+  });
+
+  test('finds a master again that was restarted on the same port', async () => {
+    await beats(1);
+    await sent(1);
+    const { port } = master;
+    master.close();
+    await loop.lineWith('cannot report worker-1');
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const told = loop.lines.length;
+      loop.clock.advance(10_000);
+      await eventually(() => loop.lines.length > told || loop.lines.some((line) => line.includes('ECONNREFUSED')));
+    }
+    const told = loop.lines.filter((line) => line.includes('ECONNREFUSED'));
+    expect(told).toEqual([expect.stringContaining(`cannot report worker-1 to ${master.address}`)]);
+    const before = master.heartbeats.length;
+    await master.listen({ port });
+    await eventually(() => {
+      loop.clock.advance(1_000);
+      return master.heartbeats.length > before;
+    });
+    // Nothing of the outage was kept to be sent late: the next number, measured now.
+    expect(master.heartbeats[before]?.sequence).toBe(BigInt(before + 1));
+    expect(master.heartbeats[before]?.instanceId).toBe(master.heartbeats[0]?.instanceId);
+    expect(loop.lines.at(-1)).toContain('reporting worker-1');
+  });
+});
+
+test('an agent that is not admitted keeps trying and says why, once', async () => {
+  await loop.stop();
+  const strict = await FakeMaster.start();
+  strict.registerStatus = status.PERMISSION_DENIED;
+  loop = LoopUnderTest.fake({ workerId: 'worker-1', master: strict.address });
+  await eventually(() => {
+    loop.clock.advance(2_000);
+    return strict.registrations.length >= 4;
+  });
+  expect(loop.lines).toEqual([expect.stringContaining('PERMISSION_DENIED: as the test wants it')]);
+  strict.registerStatus = status.OK;
+  await eventually(() => {
+    loop.clock.advance(2_000);
+    return strict.heartbeats.length > 0;
+  });
+  strict.close();
+});

@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { LoopUnderTest } from '../support/agent-bench.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeMaster } from '../support/fake-master.ts';
+
+let master: FakeMaster;
+let loop: LoopUnderTest;
+
+beforeEach(async () => {
+  master = await FakeMaster.start({ onlyUnary: true });
+});
+
+afterEach(async () => {
+  await loop.stop();
+  master.close();
+});
+
+function start(): void {
+  loop = LoopUnderTest.fake({ workerId: 'worker-1', master: master.address });
+  loop.post({
+    type: 'task',
+    task: { taskId: 't', cpuAllocated: 1, memoryAllocated: 2, gpuAllocated: 0, status: 'paused' },
+  });
+}
+
+describe('an agent with a master that answers UNIMPLEMENTED to TelemetryService', () => {
+  test('registers and sends single calls, as a Go master expects', async () => {
+    start();
+    await eventually(() => {
+      loop.clock.advance(1_000);
+      return master.clusterHeartbeats.length >= 3;
+    });
+    expect(master.clusterRegistrations).toHaveLength(1);
+    expect(master.clusterRegistrations[0]).toMatchObject({ workerId: 'worker-1', totalCpu: 4, totalGpu: 1 });
+    const beat = master.clusterHeartbeats.at(-1);
+    expect(beat).toMatchObject({ workerId: 'worker-1', cpuUsage: 12.5, storageUsage: 50 });
+    expect(beat?.runningTasks).toMatchObject([{ taskId: 't', cpuAllocated: 1, memoryAllocated: 2, status: 'paused' }]);
+    expect(beat?.$unknown ?? []).toEqual([]);
+    expect(loop.lines).toEqual([`reporting worker-1 to ${master.address} every 5s, one call per heartbeat`]);
+  });
+
+  test('says no farewell, which these masters do not know', async () => {
+    start();
+    await eventually(() => loop.of('beat').length > 0 && master.clusterHeartbeats.length > 0);
+    const before = master.clusterHeartbeats.length;
+    await loop.stop();
+    expect(master.clusterHeartbeats).toHaveLength(before);
+  });
+
+  test('keeps trying while it is not admitted, and says why', async () => {
+    master.admits = false;
+    start();
+    await eventually(() => {
+      loop.clock.advance(2_000);
+      return master.clusterRegistrations.length >= 3;
+    });
+    expect(loop.lines).toEqual([expect.stringContaining('worker is not registered by an operator')]);
+    expect(master.clusterHeartbeats).toHaveLength(0);
+    master.admits = true;
+    await eventually(() => {
+      loop.clock.advance(2_000);
+      return master.clusterHeartbeats.length > 0;
+    });
+  });
+
+  test('registers anew with a master that has forgotten it', async () => {
+    start();
+    await eventually(() => master.clusterHeartbeats.length > 0);
+    master.admits = false;
+    await eventually(() => {
+      loop.clock.advance(5_000);
+      return master.clusterRegistrations.length >= 2;
+    });
+    master.admits = true;
+    const before = master.clusterHeartbeats.length;
+    await eventually(() => {
+      loop.clock.advance(5_000);
+      return master.clusterHeartbeats.length > before + 1;
+    });
+  });
+});
