@@ -1,0 +1,49 @@
+/** `pulselane agent` as a process; needs dist/agent/thread.js. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { FakeMaster } from '../support/fake-master.ts';
+
+const PROGRAM = fileURLToPath(new URL('../support/agent-program.ts', import.meta.url));
+
+function run(...flags: string[]) {
+  // In a folder without a .env, and with nothing but the flags.
+  const child = spawn(process.execPath, [PROGRAM, 'agent', ...flags], { cwd: tmpdir(), env: {} });
+  return { child, ended: once(child, 'exit'), stdout: text(child.stdout), stderr: text(child.stderr) };
+}
+
+test('reports until SIGTERM, then says farewell and ends with 0; its log is JSON, a line per transition', async () => {
+  const master = await FakeMaster.start();
+  const { child, ended, stdout, stderr } = run('--master', master.address, '--id', 'worker-1', '--labels', 'zone=a');
+  await eventually(() => master.heartbeats.length > 0);
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+  expect(master.heartbeats.at(-1)?.leaving).toBe(true);
+  expect(master.registrations[0]?.labels).toEqual({ zone: 'a' });
+  const lines = (await stdout)
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    `reporting worker-1 to ${master.address} every 5s`,
+    'SIGTERM: saying farewell',
+  ]);
+  expect(await stderr).toBe('');
+  master.close();
+});
+
+test.each([
+  [['--id', 'w'], 'MASTER_ADDRESS is not set'],
+  [['--master', 'nowhere'], '--master="nowhere": expected host:port'],
+  [['--master', 'a:1', '--id', '..'], 'WORKER_ID="..": worker_id ".." cannot be named in a URL'],
+])('refuses %j with one line and ends with 2', async (flags, expected) => {
+  const { ended, stderr } = run(...flags);
+  expect(await ended).toEqual([2, null]);
+  const line = await stderr;
+  expect(line).toContain(expected);
+  expect(line.trim().split('\n')).toHaveLength(1);
+});
