@@ -1,5 +1,5 @@
 /** The gRPC front: both services and the standard health service on one port, in the main thread. */
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { type Address, formatAddress } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -55,6 +55,8 @@ export class RpcServer {
    */
   async start(): Promise<Address> {
     const { address } = this.#options;
+    // It would write to stderr by itself; whatever matters reaches us as an error.
+    setLogVerbosity(logVerbosity.NONE);
     // All interfaces: IPv6 and IPv4 where both exist, else IPv4 alone.
     const hosts = address.host === '' ? ['::', '0.0.0.0'] : [address.host];
     let failure: unknown;

@@ -1,0 +1,119 @@
+import { create } from '@bufbuild/protobuf';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { afterEach, expect, test } from 'vitest';
+import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
+import { type MasterInfo, MasterWorker, RegisterAckSchema } from '../../src/gen/cluster/master_worker_pb.ts';
+import { grpcServiceOf } from '../../src/lib/grpc-adapter.ts';
+import { silentLogger } from '../../src/lib/logging.ts';
+import { advertisedAddress } from '../../src/rpc/advertise.ts';
+import { MasterIntroducer } from '../../src/rpc/introducer.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const cleanUps: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+/** A worker that waits to be told where its master is, as a Go worker does. */
+async function waitingWorker(port = 0, success = true) {
+  const told: string[] = [];
+  const server = new Server();
+  const { MasterRegister } = grpcServiceOf(MasterWorker);
+  server.addService({ MasterRegister } as never, {
+    MasterRegister: (call: { request: MasterInfo }, callback: (error: null, ack: unknown) => void) => {
+      told.push(call.request.masterAddress);
+      callback(null, create(RegisterAckSchema, { success, message: success ? '' : 'I have another master' }));
+    },
+  });
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
+      error === null ? resolve(actual) : reject(error),
+    );
+  });
+  cleanUps.push(() => server.forceShutdown());
+  return { told, port: bound, stop: () => server.forceShutdown() };
+}
+
+async function startIntroducer() {
+  const clock = new FakeClock();
+  const manager = new TelemetryManager({ clock, maxWorkers: 10 });
+  await manager.start();
+  cleanUps.push(() => manager.shutdown());
+  const introducer = new MasterIntroducer({
+    manager,
+    advertiseAddress: undefined,
+    boundAddress: { host: '127.0.0.1', port: 50_051 },
+    clock,
+    logger: silentLogger,
+  });
+  introducer.start();
+  cleanUps.push(() => introducer.stop());
+  return { clock, manager, introducer };
+}
+
+test('a worker is told now, and again with back-off while it is not active', async () => {
+  const { clock, manager, introducer } = await startIntroducer();
+  const worker = await waitingWorker();
+  manager.registerWorker('go');
+  manager.members.setAddress('go', `127.0.0.1:${worker.port}`);
+  expect(await introducer.introduceNow('go')).toEqual({ accepted: true, advertised: '127.0.0.1:50051' });
+  expect(worker.told).toEqual(['127.0.0.1:50051']);
+
+  clock.advance(4500);
+  expect(worker.told).toHaveLength(1);
+  clock.advance(500);
+  await eventually(() => worker.told.length === 2);
+  manager.processHeartbeat({ workerId: 'go' });
+  clock.advance(20_000);
+  expect(worker.told).toHaveLength(2);
+
+  // Silent again: rebooted, it has forgotten its master.
+  clock.advance(15_000);
+  await eventually(() => worker.told.length === 3);
+});
+
+test('addresses that an earlier master kept are called without anybody asking', async () => {
+  const { clock, manager } = await startIntroducer();
+  const worker = await waitingWorker();
+  manager.restoreMembers([{ workerId: 'go', approved: false, address: `127.0.0.1:${worker.port}` }]);
+  expect(manager.getWorkerTelemetry('go')).toMatchObject({ isActive: false });
+  clock.advance(500);
+  await eventually(() => worker.told.length === 1);
+});
+
+test('a worker that refuses, or is not there, is an outcome with a reason', async () => {
+  const { manager, introducer } = await startIntroducer();
+  const worker = await waitingWorker(0, false);
+  manager.members.setAddress('go', `127.0.0.1:${worker.port}`);
+  expect(await introducer.introduceNow('go')).toEqual({ accepted: false, reason: 'I have another master' });
+  worker.stop();
+  expect(await introducer.introduceNow('go')).toMatchObject({ accepted: false, reason: expect.stringMatching(/./) });
+});
+
+test('an unregistered worker is not called again', async () => {
+  const { clock, manager, introducer } = await startIntroducer();
+  const worker = await waitingWorker();
+  manager.registerWorker('go');
+  manager.members.setAddress('go', `127.0.0.1:${worker.port}`);
+  await introducer.introduceNow('go');
+  manager.unregisterWorker('go');
+  clock.advance(60_000);
+  expect(worker.told).toHaveLength(1);
+});
+
+test.each([
+  [{ host: '127.0.0.1', port: 1 }, '127.0.0.1', '127.0.0.1:1'],
+  [{ host: '', port: 2 }, '10.1.2.3', '10.1.2.3:2'],
+  [{ host: '0.0.0.0', port: 3 }, '10.1.2.3', '10.1.2.3:3'],
+  [{ host: '::', port: 3 }, 'fd00::1', '[fd00::1]:3'],
+  [{ host: '192.168.7.1', port: 4 }, '10.1.2.3', '192.168.7.1:4'],
+])('bound to %o, a worker reached from %s is told %s', (bound, routeHost, told) => {
+  expect(advertisedAddress({ configured: undefined, bound, routeHost })).toBe(told);
+});
+
+test('a remote worker cannot be told a loopback address, unless one is configured for it', () => {
+  const facts = { bound: { host: '127.0.0.1', port: 50_051 }, routeHost: '10.1.2.3' };
+  expect(() => advertisedAddress({ ...facts, configured: undefined })).toThrow('ADVERTISE_ADDRESS');
+  expect(advertisedAddress({ ...facts, configured: { host: 'master.lan', port: 9 } })).toBe('master.lan:9');
+});

@@ -1,0 +1,96 @@
+/** Calls as a worker makes them, over a real socket, with raw bytes where a test wants to send nonsense. */
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { Client, type ClientDuplexStream, credentials, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import { MasterWorker } from '../../src/gen/cluster/master_worker_pb.ts';
+import {
+  HeartbeatSchema,
+  type StreamHeartbeatsResponse,
+  TelemetryService,
+} from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { grpcServiceOf } from '../../src/lib/grpc-adapter.ts';
+
+const methods = { ...grpcServiceOf(MasterWorker), ...grpcServiceOf(TelemetryService) } as Record<
+  string,
+  MethodDefinition<unknown, unknown>
+>;
+
+export type HeartbeatInit = MessageInitShape<typeof HeartbeatSchema>;
+
+export function heartbeatBytes(heartbeat: HeartbeatInit): Buffer {
+  return Buffer.from(toBinary(HeartbeatSchema, create(HeartbeatSchema, heartbeat)));
+}
+
+export class WorkerClient {
+  readonly #client: Client;
+
+  constructor(port: number, options: Record<string, number> = {}) {
+    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+  }
+
+  /** Calls a unary method by name with bytes; rejects with the ServiceError. */
+  call<Response>(name: string, bytes: Uint8Array, path?: string): Promise<Response> {
+    const method = methods[name] as MethodDefinition<unknown, Response>;
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest<Uint8Array, Response>(
+        path ?? method.path,
+        (request) => Buffer.from(request),
+        method.responseDeserialize,
+        bytes,
+        (error: ServiceError | null, response?: Response) => {
+          if (error === null) resolve(response as Response);
+          else reject(error);
+        },
+      );
+    });
+  }
+
+  sendHeartbeat(heartbeat: HeartbeatInit): Promise<{ success: boolean }> {
+    return this.call('SendHeartbeat', heartbeatBytes(heartbeat));
+  }
+
+  stream(): HeartbeatStreamClient {
+    const { path, responseDeserialize } = methods.StreamHeartbeats as MethodDefinition<
+      unknown,
+      StreamHeartbeatsResponse
+    >;
+    return new HeartbeatStreamClient(
+      this.#client.makeBidiStreamRequest(path, (bytes: Buffer) => bytes, responseDeserialize),
+    );
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+export class HeartbeatStreamClient {
+  readonly responses: StreamHeartbeatsResponse[] = [];
+  readonly call: ClientDuplexStream<Buffer, StreamHeartbeatsResponse>;
+  ended = false;
+  error: Error | undefined;
+
+  constructor(call: ClientDuplexStream<Buffer, StreamHeartbeatsResponse>) {
+    this.call = call;
+    call.on('data', (response: StreamHeartbeatsResponse) => this.responses.push(response));
+    call.on('end', () => {
+      this.ended = true;
+    });
+    call.on('error', (error: Error) => {
+      this.error = error;
+    });
+  }
+
+  send(heartbeat: HeartbeatInit): void {
+    this.call.write(heartbeatBytes(heartbeat));
+  }
+
+  /** Highest acknowledged sequence of a worker. */
+  acked(workerId: string): number {
+    const acks = this.responses.flatMap(({ acks }) => acks).filter((ack) => ack.workerId === workerId);
+    return Math.max(0, ...acks.map(({ acceptedSequence }) => Number(acceptedSequence)));
+  }
+
+  get refusals() {
+    return this.responses.flatMap(({ refusals }) => refusals);
+  }
+}
