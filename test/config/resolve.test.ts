@@ -1,0 +1,123 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { addOptions, givenFlags } from '../../src/config/command-line.ts';
+import * as kinds from '../../src/config/kinds.ts';
+import { agentOptions, masterOptions } from '../../src/config/options.ts';
+import { checkAgentConfig, checkMasterConfig, readDotenv, resolveOptions } from '../../src/config/resolve.ts';
+import type { PulselaneError } from '../../src/lib/errors.ts';
+
+const resolveMaster = (
+  flags: Record<string, string> = {},
+  environment: Record<string, string> = {},
+  dotenv: Record<string, string> = {},
+) => resolveOptions(masterOptions, { flags, environment, dotenv });
+
+test('with nothing set, the contract’s defaults hold', () => {
+  expect(resolveMaster()).toMatchObject({
+    httpAddress: { host: '127.0.0.1', port: 8080 },
+    grpcAddress: { host: '127.0.0.1', port: 50_051 },
+    heartbeatIntervalMs: 5000,
+    inactivityTimeoutMs: 30_000,
+    retentionMs: 86_400_000,
+    admission: 'open',
+    dataDir: './data',
+    corsOrigins: [],
+    maxMessageBytes: 4 * 1024 * 1024,
+    maxDedicatedLanes: undefined,
+    advertiseAddress: undefined,
+  });
+});
+
+test('flags win over the environment, which wins over .env, which wins over the default', () => {
+  const dotenv = { HTTP_PORT: ':1', GRPC_PORT: ':1', ADMISSION: 'approved', GO_ONLY: 'x' };
+  const environment = { HTTP_PORT: ':2', GRPC_PORT: ':2' };
+  const config = resolveMaster({ httpAddress: ':3' }, environment, dotenv);
+  expect([config.httpAddress?.port, config.grpcAddress.port, config.admission]).toEqual([3, 2, 'approved']);
+});
+
+test.each([
+  [':8080', { host: '', port: 8080 }],
+  ['8080', { host: '127.0.0.1', port: 8080 }],
+  ['127.0.0.1:8080', { host: '127.0.0.1', port: 8080 }],
+  ['[::1]:8080', { host: '::1', port: 8080 }],
+  ['localhost:0', { host: 'localhost', port: 0 }],
+  ['off', undefined],
+  ['', undefined],
+])('HTTP_PORT=%s is understood', (text, address) => {
+  expect(resolveMaster({}, { HTTP_PORT: text }).httpAddress).toEqual(address);
+});
+
+test.each([
+  [{ HTTP_PORT: 'abc' }, 'HTTP_PORT="abc": expected :8080 (all interfaces)'],
+  [{ HTTP_PORT: '70000' }, 'HTTP_PORT="70000"'],
+  [{ GRPC_PORT: 'off' }, 'GRPC_PORT="off"'],
+  [{ HEARTBEAT_INTERVAL: '5' }, 'HEARTBEAT_INTERVAL="5": expected a duration such as 500ms, 5s, 2m or 24h'],
+  [{ HEARTBEAT_INTERVAL: '1ms' }, 'expected a duration from 100ms to 1h'],
+  [{ ADMISSION: 'maybe' }, 'ADMISSION="maybe": expected one of open, approved'],
+  [{ CORS_ORIGINS: 'http://localhost:3000/x' }, 'CORS_ORIGINS="http://localhost:3000/x": expected origins'],
+  [{ MAX_MESSAGE_SIZE: '4 megs' }, 'MAX_MESSAGE_SIZE="4 megs": expected a size from 1KiB to 64MiB'],
+  [{ MAX_DEDICATED_LANES: '-1' }, 'expected a whole number from 0 to 30000, or "auto"'],
+  [{ ADVERTISE_ADDRESS: ':50051' }, 'ADVERTISE_ADDRESS=":50051": expected host:port'],
+])('%o is one clear error', (environment, message) => {
+  expect(() => resolveMaster({}, environment)).toThrow(message);
+  try {
+    resolveMaster({}, environment);
+  } catch (error) {
+    expect((error as PulselaneError).code).toBe('bad_setting');
+    expect((error as PulselaneError).message).not.toContain('\n');
+  }
+});
+
+test('an error names the origin of the value: flag, variable or .env', () => {
+  expect(() => resolveMaster({ httpAddress: 'x' })).toThrow('--http-port="x"');
+  expect(() => resolveMaster({}, {}, { HTTP_PORT: 'x' })).toThrow('HTTP_PORT (in .env)="x"');
+});
+
+test('settings that contradict each other are refused', () => {
+  expect(() => checkMasterConfig(resolveMaster({}, { INACTIVITY_TIMEOUT: '9s' }))).toThrow(
+    'INACTIVITY_TIMEOUT=9s: expected at least twice HEARTBEAT_INTERVAL (5s)',
+  );
+  expect(() => checkMasterConfig(resolveMaster({}, { RETENTION: '10s' }))).toThrow('RETENTION=10s');
+  expect(checkMasterConfig(resolveMaster({}, { RETENTION: '0' })).retentionMs).toBe(0);
+  const agent = resolveOptions(agentOptions, { flags: {}, environment: {}, dotenv: {} });
+  expect(() => checkAgentConfig(agent)).toThrow('MASTER_ADDRESS is not set');
+});
+
+test('every option is a flag of the command, and comes back under its key', () => {
+  for (const [key, option] of Object.entries(masterOptions)) {
+    const command = addOptions(new Command(), masterOptions).exitOverride();
+    command.parse([option.flag, 'some-text'], { from: 'user' });
+    expect(givenFlags(command, masterOptions)[key]).toBe('some-text');
+  }
+});
+
+test('durations and addresses that are shown read back as what they were', () => {
+  fc.assert(
+    fc.property(fc.nat(2 ** 31 - 1), (valueMs) => {
+      expect(kinds.durationMs().parse(kinds.formatDuration(valueMs))).toBe(valueMs);
+    }),
+  );
+  const host = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());
+  fc.assert(
+    fc.property(host, fc.integer({ min: 0, max: 65_535 }), (name, port) => {
+      const address = { host: name, port };
+      expect(kinds.listenAddress.parse(kinds.formatAddress(address))).toEqual(address);
+    }),
+  );
+});
+
+test('the seed’s .env file is read, quotes and all; one that cannot be read is an error that names it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'pulselane-env-'));
+  try {
+    expect(readDotenv(join(folder, '.env'))).toEqual({});
+    await writeFile(join(folder, '.env'), '# Go\nHTTP_PORT=":8080"\nMONGODB_URI=\'x\'\n');
+    expect(readDotenv(join(folder, '.env'))).toEqual({ HTTP_PORT: ':8080', MONGODB_URI: 'x' });
+    expect(() => readDotenv(folder)).toThrow(`${folder} cannot be read`);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
