@@ -129,10 +129,14 @@ describe('an agent with a master that knows streams', () => {
       ],
     });
     await loop.lineWith('the master refuses heartbeats: not admitted: wait for approval');
+    // The next two are due while it has to wait.
     loop.clock.advance(5_000);
+    await new Promise(setImmediate);
     loop.clock.advance(5_000);
-    expect(master.heartbeats).toHaveLength(1);
-    await nextBeat();
+    await new Promise(setImmediate);
+    const second = await nextBeat();
+    expect(second?.sequence).toBe(2n);
+    expect(Number((second?.sentAtUnixMs ?? 0n) - (master.heartbeats[0]?.sentAtUnixMs ?? 0n))).toBe(15_000);
     master.answer = ({ workerId, sequence }) => ({ acks: [{ workerId, acceptedSequence: sequence }] });
     await nextBeat(15_000);
     await loop.lineWith('the master accepts heartbeats again');
@@ -156,6 +160,19 @@ describe('an agent with a master that knows streams', () => {
     await loop.stop();
     expect(master.heartbeats.at(-1)).toMatchObject({ leaving: true, sequence: 2n });
     expect(master.streamsEnded).toBe(1);
+    expect(loop.clock.pending).toBe(0);
+  });
+
+  test('waits for a master that does not answer its farewell for 2 s and no longer', async () => {
+    master.endsStreams = false;
+    await beats(1);
+    await sent(1);
+    const stopped = loop.stop();
+    await eventually(() => master.streamsEnded === 1);
+    loop.clock.advance(1_999);
+    expect(loop.of('stopped')).toHaveLength(0);
+    loop.clock.advance(1);
+    await stopped;
     expect(loop.clock.pending).toBe(0);
   });
 

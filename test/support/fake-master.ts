@@ -44,6 +44,8 @@ export class FakeMaster {
   answer: (heartbeat: Heartbeat) => Answer | undefined = ({ workerId, sequence }) => ({
     acks: [{ workerId, acceptedSequence: sequence, heldMs: 0 }],
   });
+  /** Whether it ends its side when a worker has ended its own. */
+  endsStreams = true;
   /** How a Go master takes workers. */
   admits = true;
   readonly #streams = new Set<Stream>();
@@ -128,7 +130,7 @@ export class FakeMaster {
         stream.on('end', () => {
           this.streamsEnded += 1;
           this.#streams.delete(stream);
-          stream.end();
+          if (this.endsStreams) stream.end();
         });
         stream.on('cancelled', () => this.#streams.delete(stream));
         stream.on('error', () => this.#streams.delete(stream));
