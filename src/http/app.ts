@@ -1,0 +1,31 @@
+/** The HTTP API, as one Hono app over shared memory: `app.request()` tests it without a socket. */
+import { Hono } from 'hono';
+import { messageOf } from '../lib/errors.ts';
+import { commonHeaders } from './common-headers.ts';
+import type { AppContext, HttpEnv } from './context.ts';
+import { errorJson } from './respond.ts';
+import { healthRoutes } from './routes/health.ts';
+import { liveRoutes } from './routes/live.ts';
+import { telemetryRoutes } from './routes/telemetry.ts';
+import { workersRoutes } from './routes/workers.ts';
+import { pathOfTarget } from './target.ts';
+
+export function createApp(context: AppContext): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>({
+    getPath(request, options) {
+      const { incoming } = (options?.env ?? {}) as HttpEnv['Bindings'];
+      return pathOfTarget(incoming?.url ?? request.url);
+    },
+  });
+  app.use(commonHeaders(context.corsOrigins));
+  healthRoutes(app, context);
+  telemetryRoutes(app, context);
+  workersRoutes(app, context);
+  liveRoutes(app, context);
+  app.notFound((c) => errorJson(c, 404, 'there is nothing at this path'));
+  app.onError((error, c) => {
+    context.log('error', `${c.req.method} failed: ${messageOf(error)}`);
+    return errorJson(c, 500, 'internal error');
+  });
+  return app;
+}

@@ -1,0 +1,30 @@
+/** What every route is given. */
+import type { ServerResponse } from 'node:http';
+import type { Context } from 'hono';
+import type { Clock } from '../lib/clock.ts';
+import type { Directory } from '../store/directory.ts';
+import type { JsonTextPool } from './json-text.ts';
+import type { LiveStreams } from './live/streams.ts';
+import type { HttpLogLevel } from './messages.ts';
+
+export type Log = (level: HttpLogLevel, message: string) => void;
+
+export interface AppContext {
+  readonly directory: Directory;
+  readonly clock: Clock;
+  readonly corsOrigins: readonly string[];
+  readonly live: LiveStreams;
+  readonly texts: JsonTextPool;
+  readonly log: Log;
+}
+
+/** Bindings are those of @hono/node-server; without a server (`app.request()`) there are none. */
+export interface HttpEnv {
+  Bindings: { readonly incoming?: { readonly url?: string }; readonly outgoing?: ServerResponse };
+  Variables: {
+    /** Headers that every response carries, for those that are written past Hono. */
+    commonHeaders: Readonly<Record<string, string>>;
+  };
+}
+
+export type HttpContext = Context<HttpEnv>;

@@ -1,0 +1,181 @@
+/**
+ * The main thread's side of the HTTP server: owns the http thread, tells it which workers there are, keeps it alive.
+ *
+ * | state     | entered when                                       | a death of the thread then            |
+ * |-----------|----------------------------------------------------|---------------------------------------|
+ * | idle      | made                                               | cannot happen                         |
+ * | starting  | `start`                                            | fails `start`; nothing is tried again |
+ * | serving   | the first address was bound                        | is logged; it is started again        |
+ * | stopped   | `stop`, or `start` failed                          | is what was asked for                 |
+ *
+ * A new thread is given the whole roster before it listens. Announcements that come while there is no thread need no
+ * queue: they are in the roster by then. None is doubled, since roster and `announce` change in one turn of the loop,
+ * in which no thread starts.
+ */
+import { type Address, formatAddress } from '../config/kinds.ts';
+import { masterOptions } from '../config/options.ts';
+import { type Clock, until } from '../lib/clock.ts';
+import { PulselaneError } from '../lib/errors.ts';
+import type { Logger } from '../lib/logging.ts';
+import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
+import type { BoardMemory } from '../store/board.ts';
+import type { Announcement } from '../store/directory.ts';
+import { STOP_GRACE_MS } from './limits.ts';
+import type { FromHttp, HttpThreadData, ToHttp } from './messages.ts';
+
+export interface HttpHostOptions {
+  readonly board: BoardMemory;
+  /** Where to listen; port 0 means any free one, kept for as long as the host lives. */
+  readonly address: Address;
+  readonly corsOrigins: readonly string[];
+  /** One `slotAdded` for each worker there is. Already holds what `announce` is about to tell. */
+  readonly roster: () => readonly Announcement[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The thread's own grace, and as much again for a thread that is busy. */
+const STOP_WITHIN_MS = 2 * STOP_GRACE_MS;
+
+export class HttpHost {
+  readonly #options: HttpHostOptions;
+  readonly #thread: SupervisedThread<FromHttp, ToHttp>;
+  readonly #firstBind = Promise.withResolvers<Address>();
+  #state: 'idle' | 'starting' | 'serving' | 'stopped' = 'idle';
+  #address: Address;
+  /** The thread that lives now does not listen yet, and one before it did. */
+  #cameBack = false;
+  /** Why the thread that lives now is about to end. */
+  #bindFailure: string | undefined;
+  #threadStopped = false;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: HttpHostOptions) {
+    this.#options = options;
+    this.#address = options.address;
+    const data: HttpThreadData = { board: options.board, corsOrigins: options.corsOrigins };
+    this.#thread = new SupervisedThread({
+      file: 'http/thread',
+      name: 'pulselane-http',
+      data,
+      clock: options.clock,
+      onStart: () => {
+        this.announce(options.roster());
+        this.#thread.post({ type: 'listen', address: this.#address });
+      },
+      onMessage: (message) => this.#received(message),
+      onDeath: (death) => this.#died(death),
+    });
+    // Failing it must not count as unhandled when nobody called `start`.
+    this.#firstBind.promise.catch(() => {});
+  }
+
+  /** For what is shown of threads, and for tests that hurt it. */
+  get thread(): SupervisedThread<FromHttp, ToHttp> {
+    return this.#thread;
+  }
+
+  /**
+   * Starts the thread; once only.
+   * @returns the address with the port that was bound.
+   * @throws PulselaneError `environment`, naming the setting, if it cannot be bound; `unavailable` if stopped meanwhile.
+   */
+  async start(): Promise<Address> {
+    if (this.#state !== 'idle')
+      throw new PulselaneError('unavailable', 'the HTTP server was started or stopped before');
+    this.#state = 'starting';
+    try {
+      this.#thread.start();
+      return await this.#firstBind.promise;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Tells the thread what changed, in order. */
+  announce(items: readonly Announcement[]): void {
+    if (items.length > 0) this.#thread.post({ type: 'announcements', items });
+  }
+
+  /** Ends the server: politely, then, after at most 2 s, for good. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const wasServing = this.#state === 'serving';
+    this.#state = 'stopped';
+    this.#firstBind.reject(new PulselaneError('unavailable', 'the HTTP server was stopped'));
+    if (wasServing && this.#thread.thread !== undefined) {
+      this.#thread.post({ type: 'stop' });
+      const ended = () => this.#threadStopped || this.#thread.thread === undefined;
+      await until(this.#options.clock, ended, { withinMs: STOP_WITHIN_MS, everyMs: 10 });
+    }
+    await this.#thread.stop();
+  }
+
+  #received(message: FromHttp): void {
+    const { logger } = this.#options;
+    switch (message.type) {
+      case 'listening':
+        this.#listening(message.address);
+        break;
+      case 'listenFailed':
+        this.#listenFailed(bindError(this.#address, message));
+        break;
+      case 'log':
+        logger[message.level](message.message);
+        break;
+      case 'stopped':
+        this.#threadStopped = true;
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #listening(address: Address): void {
+    // From now on this very port, also where any was asked for: clients know it.
+    this.#address = address;
+    if (this.#state === 'starting') {
+      this.#state = 'serving';
+      this.#firstBind.resolve(address);
+    }
+    if (this.#cameBack) this.#options.logger.info(`HTTP listens again on ${formatAddress(address)}`);
+    this.#cameBack = false;
+  }
+
+  #listenFailed(error: PulselaneError): void {
+    if (this.#state === 'starting') {
+      this.#firstBind.reject(error);
+      return;
+    }
+    // Dead is what a thread is that cannot listen: the supervisor tries again, less and less often.
+    this.#bindFailure = error.message;
+    this.#thread.kill();
+  }
+
+  #died(death: ThreadDeath): void {
+    const reason = this.#bindFailure ?? `the HTTP thread ended: ${death.reason}`;
+    this.#bindFailure = undefined;
+    if (this.#state === 'starting') this.#firstBind.reject(new PulselaneError('environment', reason));
+    if (this.#state !== 'serving') return;
+    this.#cameBack = true;
+    this.#options.logger.warn(`${reason}; it starts again in ${death.restartInMs} ms`);
+  }
+}
+
+const BIND_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use',
+  EACCES: 'this user may not listen on that port',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+  ENOTFOUND: 'there is no such host',
+};
+
+/** The failure as people read it: the setting, its value, what is wrong. */
+export function bindError(address: Address, failure: { code: string; message: string }): PulselaneError {
+  const problem = BIND_PROBLEMS[failure.code] ?? failure.message;
+  return new PulselaneError('environment', `${masterOptions.httpAddress.env}=${formatAddress(address)}: ${problem}`);
+}

@@ -1,0 +1,46 @@
+/** Every bound of the HTTP side, and why it is that number. */
+
+const KIB = 1024;
+const MIB = 1024 ** 2;
+
+/** Main's beat is stamped at least every second: ten missed ones are no hiccup. Named in the contract. */
+export const UNHEALTHY_BEAT_MS = 10_000;
+
+// ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Node's own default. The longest id, percent-encoded, is 768 bytes; cookies of other ports of localhost come along. */
+export const MAX_HEADER_BYTES = 16 * KIB;
+/** From the first byte of a request to the end of its headers: seconds on the slowest line, no room for slow-loris. */
+export const HEADERS_TIMEOUT_MS = 10_000;
+/** From the first byte to the last of a request, whose body nobody reads. */
+export const REQUEST_TIMEOUT_MS = 30_000;
+/** How often the two above are looked at; half of the shorter one. */
+export const TIMEOUT_CHECK_MS = 5_000;
+/** An idle connection stays open a little longer than the minute after which proxies give up theirs. */
+export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** A connection on which nothing moves, not even a byte of a response that its reader does not take. */
+export const SOCKET_IDLE_MS = 90_000;
+/** Four times the 1,000 live clients that are aimed at; half of the 8,192 files that a service is usually allowed. */
+export const MAX_CONNECTIONS = 4096;
+/** How long clients have to say goodbye when the server stops. The whole master has 10 s to end. */
+export const STOP_GRACE_MS = 1_000;
+
+// ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Smaller bodies are copied and their buffer is free at once; larger ones are sent from the pooled buffer itself. */
+export const DIRECT_BODY_BYTES = 64 * KIB;
+/** Forty answers of 10,000 workers at a time. Beyond it readers that take nothing would eat the master's memory: 503. */
+export const MAX_BODY_BYTES_IN_FLIGHT = 256 * MIB;
+/** Buffers kept for the next large answers; as many readers at a time are a lot. */
+export const BUFFERS_KEPT = 4;
+
+// ── live streams ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A change must be on its way within 100 ms: looked for twice in that time. */
+export const POLL_MS = 50;
+/** Named in the contract; below the minute after which proxies close silent connections. */
+export const PING_MS = 54_000;
+/** Nothing that clients send is used; a ping of theirs has at most 125 bytes. */
+export const MAX_CLIENT_MESSAGE_BYTES = 4 * KIB;
+/** What may wait in a client's socket before it gets only the newest: some 250 workers' frames, a moment of a busy fleet. */
+export const MAX_BUFFERED_BYTES = 256 * KIB;

@@ -1,0 +1,29 @@
+/** What goes between the main thread and the http thread: one union per direction. */
+import type { Address } from '../config/kinds.ts';
+import type { BoardMemory } from '../store/board.ts';
+import type { Announcement } from '../store/directory.ts';
+
+/** Handed to the thread when it is made. */
+export interface HttpThreadData {
+  readonly board: BoardMemory;
+  /** Browser origins that may read the API. */
+  readonly corsOrigins: readonly string[];
+}
+
+export type ToHttp =
+  /** Which workers there are: the whole roster first, then what changes. In order. */
+  | { readonly type: 'announcements'; readonly items: readonly Announcement[] }
+  /** Comes after the roster, so that no client ever sees a fleet that is empty only because the thread is new. */
+  | { readonly type: 'listen'; readonly address: Address }
+  /** Stop accepting, close live streams with 1001, answer `stopped`. */
+  | { readonly type: 'stop' };
+
+export type HttpLogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export type FromHttp =
+  | { readonly type: 'listening'; readonly address: Address }
+  /** `code` is the system's, such as EADDRINUSE; empty if there is none. */
+  | { readonly type: 'listenFailed'; readonly message: string; readonly code: string }
+  /** Threads do not own stdout. */
+  | { readonly type: 'log'; readonly level: HttpLogLevel; readonly message: string }
+  | { readonly type: 'stopped' };

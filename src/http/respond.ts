@@ -1,0 +1,53 @@
+/** How responses are written: JSON text from pooled buffers, and errors. */
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { AppContext, HttpContext, HttpEnv } from './context.ts';
+import type { JsonText } from './json-text.ts';
+import { DIRECT_BODY_BYTES } from './limits.ts';
+
+/** An answer for people and scripts: `{"error": "..."}`. Never says anything of the inside. */
+export function errorJson(
+  c: HttpContext,
+  status: ContentfulStatusCode,
+  error: string,
+  headers: Record<string, string> = {},
+): Response {
+  for (const [name, value] of Object.entries(headers)) c.header(name, value);
+  return sendJson(c, status, { error });
+}
+
+/** A small answer. HEAD gets its Content-Length too, which Hono itself would leave out. */
+export function sendJson(c: HttpContext, status: ContentfulStatusCode, value: unknown): Response {
+  const body = Buffer.from(JSON.stringify(value));
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': String(body.length) };
+  return c.req.method === 'HEAD' ? c.body(null, status, headers) : c.body(body, status, headers);
+}
+
+/** Answers with the text that `write` makes. */
+export function sendJsonText({ texts }: AppContext, c: HttpContext, write: (text: JsonText) => void): Response {
+  const text = texts.take();
+  if (text === undefined) {
+    return errorJson(c, 503, 'too many large answers are under way', { 'Retry-After': '1' });
+  }
+  let keep = false;
+  try {
+    write(text);
+    const bytes = text.bytes();
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': String(bytes.length) };
+    if (c.req.method === 'HEAD') return c.body(null, 200, headers);
+    // Hono gives no bindings at all where there is no server.
+    const outgoing = (c.env as HttpEnv['Bindings'] | undefined)?.outgoing;
+    if (outgoing === undefined || outgoing.destroyed || bytes.length < DIRECT_BODY_BYTES) {
+      return c.body(text.copy(), 200, headers);
+    }
+    // Past Hono, without a copy. Nothing may touch `c.res` after this: a copy of RESPONSE_ALREADY_SENT is no longer
+    // known as such, and a second response would be written. `close` comes after the last byte and after an abort.
+    keep = true;
+    outgoing.once('close', () => texts.give(text));
+    outgoing.writeHead(200, { ...c.get('commonHeaders'), ...headers });
+    outgoing.end(bytes);
+    return RESPONSE_ALREADY_SENT;
+  } finally {
+    if (!keep) texts.give(text);
+  }
+}

@@ -1,0 +1,20 @@
+/** `GET /health`: whether the master is alive, told by a thread that lives when main is stuck. */
+import type { AppContext } from '../context.ts';
+import { UNHEALTHY_BEAT_MS } from '../limits.ts';
+import { sendJson } from '../respond.ts';
+import { type App, readOnly } from './route.ts';
+
+export function healthRoutes(app: App, context: AppContext): void {
+  const { clock, directory, live } = context;
+  readOnly(app, '/health', (c) => {
+    const { board } = directory;
+    const healthy = board.beatAgeMs(clock.monotonicMs()) <= UNHEALTHY_BEAT_MS;
+    return sendJson(c, healthy ? 200 : 503, {
+      status: healthy ? 'healthy' : 'unhealthy',
+      time: Math.floor(clock.wallMs() / 1000),
+      workers: board.workers,
+      active_workers: board.activeWorkers,
+      active_clients: live.clients,
+    });
+  });
+}

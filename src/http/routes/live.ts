@@ -1,0 +1,35 @@
+/** `GET /ws/telemetry` and `GET /ws/telemetry/{workerID}`: live streams over WebSocket. */
+import { upgradeWebSocket } from '@hono/node-server';
+import { createMiddleware } from 'hono/factory';
+import type { WebSocket } from 'ws';
+import { messageOf } from '../../lib/errors.ts';
+import type { AppContext, HttpEnv } from '../context.ts';
+import { errorJson } from '../respond.ts';
+import { type App, readOnly, unknownWorker, workerIdBehind } from './route.ts';
+
+const PREFIX = '/ws/telemetry/';
+
+const upgradeRequired = createMiddleware<HttpEnv>(async function upgradeRequired(c, next) {
+  if (c.req.method === 'GET' && c.req.header('upgrade')?.toLowerCase() === 'websocket') return next();
+  return errorJson(c, 426, 'this path speaks WebSocket', { Upgrade: 'websocket', Connection: 'Upgrade' });
+});
+
+export function liveRoutes(app: App, { directory, live, log }: AppContext): void {
+  const stream = (workerId: string | undefined) =>
+    upgradeWebSocket(
+      () => ({
+        // The socket itself: Hono's wrapper would send buffers as binary frames and knows no pings.
+        onOpen: (_, { raw }) => live.add(raw as WebSocket, workerId),
+      }),
+      { onError: (error) => log('warn', `a live stream failed: ${messageOf(error)}`) },
+    );
+
+  readOnly(app, '/ws/telemetry', upgradeRequired, stream(undefined));
+
+  readOnly(app, `${PREFIX}:id{.+}`, upgradeRequired, (c, next) => {
+    const named = workerIdBehind(PREFIX, c);
+    if ('refused' in named) return named.refused;
+    if (directory.get(named.id) === undefined) return unknownWorker(c, named.id);
+    return stream(named.id)(c, next);
+  });
+}

@@ -1,0 +1,26 @@
+/** A route that can be read and nothing else. */
+import type { Handler, Hono } from 'hono';
+import { ALLOW } from '../common-headers.ts';
+import type { HttpContext, HttpEnv } from '../context.ts';
+import { errorJson } from '../respond.ts';
+import { percentDecode } from '../target.ts';
+
+/** Routes of one resource. */
+export type App = Hono<HttpEnv>;
+
+/** GET and HEAD go to `handler`, which must not write a body for HEAD past Hono; any other method is refused. */
+export function readOnly(app: App, path: string, ...handlers: Handler<HttpEnv>[]): void {
+  app.on(['GET'], [path], ...handlers);
+  app.all(path, (c) => errorJson(c, 405, `${c.req.method} is not possible here`, ALLOW));
+}
+
+/** The worker that is named by the path behind `prefix`, or the answer to a path that names none. */
+export function workerIdBehind(prefix: string, c: HttpContext): { id: string } | { refused: Response } {
+  const id = percentDecode(c.req.path.slice(prefix.length));
+  if (id === undefined) return { refused: errorJson(c, 400, 'the path is not valid percent-encoded UTF-8') };
+  return { id };
+}
+
+export function unknownWorker(c: HttpContext, id: string): Response {
+  return errorJson(c, 404, `worker ${JSON.stringify(id)} is not known`);
+}

@@ -1,0 +1,24 @@
+/**
+ * The path of a request as the client wrote it. URL parsers collapse dot segments (`/telemetry/../x`) and would decode
+ * what is not theirs to decode, and any text may be a worker's id; so routes match the raw request target.
+ */
+
+/** The path of a request target: without the query, and without the origin that proxies put before it. */
+export function pathOfTarget(target: string): string {
+  const origin = /^https?:\/\/[^/?]*/i.exec(target)?.[0] ?? '';
+  const query = target.indexOf('?', origin.length);
+  const path = target.slice(origin.length, query === -1 ? undefined : query);
+  return path === '' ? '/' : path;
+}
+
+/**
+ * Decodes the rest of a path; `+` stays `+`.
+ * @returns undefined if an escape is broken or the bytes are not UTF-8.
+ */
+export function percentDecode(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
