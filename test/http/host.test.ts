@@ -1,0 +1,203 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { Writable } from 'node:stream';
+import { afterEach, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { bindError, HttpHost, type HttpHostOptions } from '../../src/http/host.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { createLogger } from '../../src/lib/logging.ts';
+import { eventually } from '../support/eventually.ts';
+import { Fleet } from '../support/fleet.ts';
+
+const hosts: HttpHost[] = [];
+afterEach(async () => {
+  await Promise.all(hosts.splice(0).map((host) => host.stop()));
+});
+
+function newHost(options: Partial<HttpHostOptions> = {}) {
+  const fleet = new Fleet(systemClock);
+  const lines: string[] = [];
+  const destination = new Writable({
+    write(chunk, _, done) {
+      lines.push(JSON.parse(String(chunk)).msg);
+      done();
+    },
+  });
+  const host = new HttpHost({
+    board: fleet.memory,
+    address: { host: '127.0.0.1', port: 0 },
+    corsOrigins: [],
+    roster: () => fleet.roster(),
+    clock: systemClock,
+    logger: createLogger({ level: 'info', destination }),
+    ...options,
+  });
+  fleet.onAnnounce = (items) => host.announce(items);
+  hosts.push(host);
+  return { host, fleet, lines };
+}
+
+async function idsAt(port: number): Promise<string[]> {
+  const response = await fetch(`http://127.0.0.1:${port}/workers`);
+  return Object.keys((await response.json()) as object).sort();
+}
+
+/** Ends the thread under the host's feet and waits until it listens again. */
+async function killed(host: HttpHost, lines: string[], meanwhile: () => void = () => {}): Promise<void> {
+  const before = lines.filter((line) => line.startsWith('HTTP listens again')).length;
+  await host.thread.thread?.terminate();
+  meanwhile();
+  await eventually(() => lines.filter((line) => line.startsWith('HTTP listens again')).length > before);
+}
+
+it('serves from a thread of its own what there was before and what comes', async () => {
+  const { host, fleet, lines } = newHost();
+  fleet.register('before');
+  const { host: name, port } = await host.start();
+  expect(name).toBe('127.0.0.1');
+  expect(await idsAt(port)).toEqual(['before']);
+  fleet.register('after');
+  let ids = await idsAt(port);
+  while (ids.length < 2) ids = await idsAt(port);
+  expect(ids).toEqual(['after', 'before']);
+  expect(lines).toEqual([]);
+});
+
+it('is unhealthy when main is stuck', async () => {
+  // Main's beat is twenty seconds old: the thread itself must see it.
+  const past = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() - 20_000 };
+  const fleet = new Fleet(past);
+  const { host } = newHost({ board: fleet.memory });
+  const { port } = await host.start();
+  expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(503);
+  fleet.board.stampBeat(systemClock.monotonicMs());
+  expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+});
+
+it('starts a dead thread again, on the same port, with everyone who came, grew or went meanwhile', async () => {
+  const { host, fleet, lines } = newHost();
+  fleet.register('stays');
+  fleet.register('goes');
+  const { port } = await host.start();
+  await killed(host, lines, () => {
+    fleet.register('came');
+    fleet.forget('goes');
+    fleet.beat('stays', { cpuUsage: 3, metrics: new Map(Array.from({ length: 200 }, (_, i) => [`metric-${i}`, i])) });
+  });
+  expect(await idsAt(port)).toEqual(['came', 'stays']);
+  const stays = await (await fetch(`http://127.0.0.1:${port}/telemetry/stays`)).json();
+  expect(stays).toMatchObject({ cpu_usage: 3 });
+  expect(lines).toEqual([
+    expect.stringMatching(/^the HTTP thread ended: .*; it starts again in 100 ms$/),
+    `HTTP listens again on 127.0.0.1:${port}`,
+  ]);
+  await killed(host, lines);
+  expect(await idsAt(port)).toEqual(['came', 'stays']);
+});
+
+it('lets live clients come back after a death', async () => {
+  const { host, fleet, lines } = newHost();
+  fleet.register('node-a');
+  const { port } = await host.start();
+  const first = new WebSocket(`ws://127.0.0.1:${port}/ws/telemetry`);
+  await once(first, 'message');
+  const dropped = once(first, 'close');
+  await killed(host, lines);
+  await dropped;
+  const second = new WebSocket(`ws://127.0.0.1:${port}/ws/telemetry`);
+  const [frame] = await once(second, 'message');
+  expect(Object.keys(JSON.parse(String(frame)))).toEqual(['node-a']);
+  const changed = once(second, 'message');
+  fleet.beat('node-a', { cpuUsage: 5 });
+  expect(JSON.parse(String((await changed)[0]))).toMatchObject({ 'node-a': {} });
+  second.terminate();
+});
+
+describe('a port that is taken', () => {
+  async function taken() {
+    const squatter = createServer();
+    await once(squatter.listen(0, '127.0.0.1'), 'listening');
+    const { port } = squatter.address() as { port: number };
+    return { port, squatter };
+  }
+
+  it('fails the start, naming setting and value', async () => {
+    const { port, squatter } = await taken();
+    const { host, lines } = newHost({ address: { host: '127.0.0.1', port } });
+    await expect(host.start()).rejects.toMatchObject({
+      code: 'environment',
+      message: `HTTP_PORT=127.0.0.1:${port}: the port is in use`,
+    });
+    expect(host.thread.state).toBe('stopped');
+    expect(lines).toEqual([]);
+    squatter.close();
+  });
+
+  it('is tried again after a restart until it is free', async () => {
+    const { host, fleet, lines } = newHost();
+    fleet.register('node-a');
+    const { port } = await host.start();
+    await host.thread.thread?.terminate();
+    const squatter = createServer();
+    await once(squatter.listen(port, '127.0.0.1'), 'listening');
+    await eventually(() =>
+      lines.some((line) => line.startsWith(`HTTP_PORT=127.0.0.1:${port}: the port is in use; it`)),
+    );
+    squatter.close();
+    await eventually(() => lines.includes(`HTTP listens again on 127.0.0.1:${port}`));
+    expect(await idsAt(port)).toEqual(['node-a']);
+  });
+
+  it.each([
+    ['EADDRINUSE', 'HTTP_PORT=:80: the port is in use'],
+    ['EACCES', 'HTTP_PORT=:80: this user may not listen on that port'],
+    ['EADDRNOTAVAIL', 'HTTP_PORT=:80: this machine does not have that address'],
+    ['', 'HTTP_PORT=:80: what the system said'],
+  ])('%s reads as "%s"', (code, message) => {
+    expect(bindError({ host: '', port: 80 }, { code, message: 'what the system said' }).message).toBe(message);
+  });
+});
+
+describe('stop', () => {
+  it('closes live streams with 1001 and the port', async () => {
+    const { host, lines } = newHost();
+    const { port } = await host.start();
+    const client = new WebSocket(`ws://127.0.0.1:${port}/ws/telemetry`);
+    await once(client, 'message');
+    const closed = once(client, 'close');
+    await host.stop();
+    expect((await closed)[0]).toBe(1001);
+    await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
+    expect(host.thread.state).toBe('stopped');
+    expect(lines).toEqual([]);
+  });
+
+  it('ends although a client does not say goodbye', async () => {
+    const { host } = newHost();
+    const { port } = await host.start();
+    const client = new WebSocket(`ws://127.0.0.1:${port}/ws/telemetry`);
+    await once(client, 'message');
+    client.pause();
+    client.on('error', () => {});
+    await host.stop();
+    client.terminate();
+  });
+
+  it('may come twice, before a start, during one, and while there is no thread', async () => {
+    const idle = newHost().host;
+    await Promise.all([idle.stop(), idle.stop()]);
+    await expect(idle.start()).rejects.toMatchObject({ code: 'unavailable' });
+
+    const starting = newHost().host;
+    const started = starting.start();
+    const stopped = starting.stop();
+    await expect(started).rejects.toMatchObject({ code: 'unavailable' });
+    await stopped;
+
+    const { host: dead } = newHost();
+    await dead.start();
+    await dead.thread.thread?.terminate();
+    await dead.stop();
+    expect(dead.thread.state).toBe('stopped');
+  });
+});

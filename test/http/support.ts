@@ -1,0 +1,60 @@
+/** The HTTP side over a fleet of the test's own: without a socket, and with one. */
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { createApp } from '../../src/http/app.ts';
+import { JsonTextPool } from '../../src/http/json-text.ts';
+import { LiveStreams } from '../../src/http/live/streams.ts';
+import { HttpServer } from '../../src/http/server.ts';
+import { BoardReader } from '../../src/store/board.ts';
+import { Directory } from '../../src/store/directory.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { Fleet } from '../support/fleet.ts';
+
+/** 2026-11-24T10:34:55Z, the contract's own example. */
+export const NOW_S = 1_795_456_495;
+
+/** A fleet at {@link NOW_S}, by a clock that stands. */
+export function newFleet(rows?: number) {
+  const clock = new FakeClock(NOW_S * 1000);
+  return { clock, fleet: new Fleet(clock, rows) };
+}
+
+export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
+  const { clock, fleet } = newFleet();
+  const directory = new Directory(new BoardReader(fleet.memory));
+  fleet.onAnnounce = (items) => {
+    for (const item of items) directory.apply(item);
+  };
+  const logged: string[] = [];
+  const live = new LiveStreams(directory, clock);
+  const texts = new JsonTextPool();
+  const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
+  const app = createApp({ directory, clock, corsOrigins, live, texts, log });
+  /** Asks for a target as it stands, where a URL would be tidied up first. */
+  const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
+  return { app, raw, fleet, clock, live, texts, directory, logged };
+}
+
+/** A listening server; the caller stops it through `stop`. */
+export async function newServer({ corsOrigins = [] as readonly string[], rows = 64 } = {}) {
+  const { clock, fleet } = newFleet(rows);
+  const logged: string[] = [];
+  const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
+  const server = new HttpServer({ board: fleet.memory, corsOrigins, clock, log });
+  fleet.onAnnounce = (items) => server.apply(items);
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  /** Time stands, so the grace passes only when it is made to: at once, for clients that are gone or stay. */
+  const stop = async () => {
+    const stopped = server.stop();
+    clock.advance(60_000);
+    await stopped;
+  };
+  return { server, fleet, clock, port, url: `http://127.0.0.1:${port}`, logged, stop };
+}
+
+/** What the server answers to bytes of the test's own, up to the end of the connection. */
+export async function exchange(port: number, bytes: string | Buffer): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(bytes);
+  return text(socket);
+}
