@@ -1,21 +1,14 @@
 /**
- * The agent's thread as a plain object: measures, composes and sends a heartbeat per interval. It runs over a port, a
- * clock and a meter, so that tests drive it without a thread.
+ * The agent's thread as a plain object: takes the host's messages and starts and stops what beats. It runs over a port,
+ * a clock and a meter, so that tests drive it without a thread.
  */
-import { type Address, formatAddress } from '../config/kinds.ts';
-import type { Clock, Timer } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Port } from '../lib/ports.ts';
-import type { RunningTask } from '../model/telemetry.ts';
-import { HostLag } from './host-lag.ts';
-import { MasterListener } from './listen.ts';
+import { Beater } from './beater.ts';
 import { Machine, type MachineMeter } from './measure/machine.ts';
 import type { FromThread, ToThread } from './messages.ts';
 import type { Report } from './report.ts';
-import { heartbeatOf, workerInfoOf } from './sender/compose.ts';
-import { Connection } from './sender/connection.ts';
-import { localAddressTowards } from './sender/local-address.ts';
-import type { AgentSettings } from './settings.ts';
 
 export interface BeatLoopOptions {
   readonly port: Port<ToThread, FromThread>;
@@ -24,13 +17,12 @@ export interface BeatLoopOptions {
   readonly meter?: MachineMeter;
 }
 
-/** The loop that measures and sends, from `begin` to `stop`. */
 export class BeatLoop {
   readonly #port: Port<ToThread, FromThread>;
   readonly #clock: Clock;
   readonly #report: Report;
   readonly #meter: MachineMeter;
-  #running: Running | undefined;
+  #beater: Beater | undefined;
 
   constructor({ port, clock, meter }: BeatLoopOptions) {
     this.#port = port;
@@ -41,25 +33,25 @@ export class BeatLoop {
   }
 
   #receive(message: ToThread): void {
-    const running = this.#running;
+    const beater = this.#beater;
     switch (message.type) {
       case 'begin':
         void this.#begin(message);
         return;
       case 'task':
-        running?.tasks.set(message.task.taskId, message.task);
+        beater?.tasks.set(message.task.taskId, message.task);
         return;
       case 'task-removed':
-        running?.tasks.delete(message.taskId);
+        beater?.tasks.delete(message.taskId);
         return;
       case 'metric':
-        running?.metrics.set(message.name, message.value);
+        beater?.metrics.set(message.name, message.value);
         return;
       case 'metric-removed':
-        running?.metrics.delete(message.name);
+        beater?.metrics.delete(message.name);
         return;
       case 'probe-answered':
-        running?.hostAnswered(message.probe);
+        beater?.hostAnswered(message.probe);
         return;
       case 'stop':
         void this.#stop();
@@ -71,7 +63,7 @@ export class BeatLoop {
 
   /** Never rejects: what goes wrong is told to the host. */
   async #begin({ settings, tasks, metrics, nextSequence }: Extract<ToThread, { type: 'begin' }>): Promise<void> {
-    const running = new Running({
+    const beater = new Beater({
       settings,
       nextSequence,
       clock: this.#clock,
@@ -79,164 +71,21 @@ export class BeatLoop {
       report: this.#report,
       post: (message) => this.#port.postMessage(message),
     });
-    for (const task of tasks) running.tasks.set(task.taskId, task);
-    for (const [name, value] of metrics) running.metrics.set(name, value);
-    this.#running = running;
+    for (const task of tasks) beater.tasks.set(task.taskId, task);
+    for (const [name, value] of metrics) beater.metrics.set(name, value);
+    this.#beater = beater;
     try {
-      const listening = await running.start();
+      const listening = await beater.start();
       this.#port.postMessage({ type: 'ready', listening });
     } catch (error) {
-      await running.stop();
+      await beater.stop();
       const code = error instanceof PulselaneError ? error.code : 'environment';
       this.#port.postMessage({ type: 'failed', code, message: messageOf(error) });
     }
   }
 
   async #stop(): Promise<void> {
-    await this.#running?.stop();
+    await this.#beater?.stop();
     this.#port.postMessage({ type: 'stopped' });
-  }
-}
-
-interface RunningOptions {
-  readonly settings: AgentSettings;
-  readonly nextSequence: number;
-  readonly clock: Clock;
-  readonly meter: MachineMeter;
-  readonly report: Report;
-  readonly post: (message: FromThread) => void;
-}
-
-/** What exists from `begin` to `stop`. */
-class Running {
-  readonly tasks = new Map<string, RunningTask>();
-  readonly metrics = new Map<string, number>();
-  readonly #options: RunningOptions;
-  readonly #connection: Connection;
-  readonly #hostLag: HostLag;
-  #listener: MasterListener | undefined;
-  #intervalMs: number;
-  #nextSequence: number;
-  #lastBeatMs: number;
-  #timer: Timer | undefined;
-  #isMeasuring = false;
-  #isStopped = false;
-
-  constructor(options: RunningOptions) {
-    const { settings, clock, report, post } = options;
-    this.#options = options;
-    this.#intervalMs = settings.intervalMs;
-    this.#nextSequence = options.nextSequence;
-    this.#lastBeatMs = clock.monotonicMs();
-    this.#hostLag = new HostLag(clock, (probe) => post({ type: 'probe', probe }));
-    this.#connection = new Connection({
-      workerId: settings.workerId,
-      clock,
-      report,
-      registration: (master) => this.#registration(master),
-      intervalMs: () => this.#intervalMs,
-      onInterval: (intervalMs) => {
-        this.#intervalMs = intervalMs;
-        this.#schedule();
-      },
-      onConnected: () => this.#beat(),
-    });
-  }
-
-  /** Resolves with the address it listens on, if it does. */
-  async start(): Promise<string | undefined> {
-    const { settings, report, meter } = this.#options;
-    // The first heartbeat can then tell how busy the processors were since now.
-    await meter.usages();
-    let listening: string | undefined;
-    if (settings.listen !== undefined) {
-      this.#listener = this.#makeListener();
-      listening = await this.#listener.listen(settings.listen);
-      if (settings.master === undefined) report('info', `waiting on ${listening} for a master to register this worker`);
-    }
-    if (this.#isStopped) return listening;
-    this.#schedule();
-    if (settings.master !== undefined) this.#connection.pointAt(settings.master);
-    return listening;
-  }
-
-  hostAnswered(probe: number): void {
-    this.#hostLag.answered(probe);
-  }
-
-  async stop(): Promise<void> {
-    if (this.#isStopped) return;
-    this.#isStopped = true;
-    this.#timer?.cancel();
-    this.#hostLag.stop();
-    this.#listener?.close();
-    const farewell = this.#connection.canSend() ? await this.#compose(true) : undefined;
-    await this.#connection.stop(farewell);
-  }
-
-  #makeListener(): MasterListener {
-    const { settings, post } = this.#options;
-    return new MasterListener({
-      allegiance: () => ({
-        workerId: settings.workerId,
-        master: this.#connection.master,
-        masterIsFixed: settings.masterIsFixed,
-      }),
-      onMaster: (master) => {
-        post({ type: 'master', master: formatAddress(master) });
-        this.#connection.pointAt(master);
-      },
-    });
-  }
-
-  async #registration(master: Address) {
-    const { settings, clock, meter } = this.#options;
-    const [capacity, workerIp] = await Promise.all([meter.capacity(), localAddressTowards(master, clock)]);
-    return workerInfoOf(settings, { capacity, workerIp, intervalMs: this.#intervalMs });
-  }
-
-  /** The next heartbeat is one interval after the last; those missed in a stall are not made up for. */
-  #schedule(): void {
-    this.#timer?.cancel();
-    if (this.#isStopped) return;
-    const { clock } = this.#options;
-    const delayMs = Math.max(0, this.#lastBeatMs + this.#intervalMs - clock.monotonicMs());
-    this.#timer = clock.after(delayMs, () => this.#beat());
-  }
-
-  #beat(): void {
-    this.#lastBeatMs = this.#options.clock.monotonicMs();
-    this.#schedule();
-    if (this.#isMeasuring) return;
-    this.#isMeasuring = true;
-    this.#measureAndSend()
-      .catch((error: unknown) => this.#options.report('error', `a heartbeat could not be made: ${messageOf(error)}`))
-      .finally(() => {
-        this.#isMeasuring = false;
-      });
-  }
-
-  async #measureAndSend(): Promise<void> {
-    // Also when nothing can be sent, so that the next usage is that of the last interval, not of a whole outage.
-    const heartbeat = await this.#compose(false);
-    if (this.#isStopped || !this.#connection.send(heartbeat)) return;
-    this.#nextSequence += 1;
-    this.#options.post({ type: 'beat', sequence: Number(heartbeat.sequence) });
-  }
-
-  async #compose(leaving: boolean) {
-    const { settings, clock, meter } = this.#options;
-    const usages = await meter.usages();
-    return heartbeatOf({
-      settings,
-      usages,
-      tasks: this.tasks.values(),
-      metrics: this.metrics,
-      sequence: this.#nextSequence,
-      sentAtUnixMs: clock.wallMs(),
-      hostLoopLagMs: this.#hostLag.takeMs(),
-      lastRoundTripMs: this.#connection.lastRoundTripMs,
-      leaving,
-    });
   }
 }
