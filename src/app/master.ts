@@ -70,6 +70,7 @@ async function start(
   return {
     grpcAddress,
     httpAddress,
+    manager,
     operator: new Operator({ manager, introducer }),
     stop: () => lifecycle.stop(STOP_WITHIN_MS),
   };

@@ -1,5 +1,6 @@
 /** A master that runs: what the CLI and tests see of it. */
 import type { Address } from '../config/kinds.ts';
+import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import type { Operator } from './operator.ts';
 
 export interface RunningMaster {
@@ -7,6 +8,7 @@ export interface RunningMaster {
   readonly grpcAddress: Address;
   /** Undefined when HTTP is off. */
   readonly httpAddress: Address | undefined;
+  readonly manager: TelemetryManager;
   readonly operator: Operator;
   /** Drains and ends everything, within 10 s; safe to call again. */
   stop(): Promise<void>;
