@@ -1,6 +1,7 @@
 /** What an operator may do to a running master, at the prompt and, later, over HTTP. */
 import { formatAddress, peerAddress } from '../config/kinds.ts';
 import type { InternalState, TelemetryManager } from '../engine/telemetry-manager.ts';
+import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { MasterIntroducer } from '../rpc/introducer.ts';
 import type { Directory } from '../store/directory.ts';
@@ -55,6 +56,16 @@ export class Operator {
   approve(workerId: string): string {
     this.#manager.approve(workerId);
     return `${workerId} is approved.`;
+  }
+
+  /** What a worker said of itself when it registered; undefined if it only ever sent heartbeats. */
+  workerInfo(workerId: string): WorkerInfo | undefined {
+    return this.#manager.workerInfo(workerId);
+  }
+
+  /** Where the master introduces itself to the worker; undefined if it was given no address. */
+  addressOf(workerId: string): string | undefined {
+    return this.#manager.members.addressOf(workerId);
   }
 
   internalState(): InternalState {

@@ -23,22 +23,53 @@ export function resolveOptions<O extends Options>(options: O, sources: Sources):
   return Object.freeze(values) as ValuesOf<O>;
 }
 
-function resolveOption<T>(key: string, option: Option<T>, { flags, environment, dotenv }: Sources): T | undefined {
-  const flag = flags[key];
-  const candidates: readonly [string, string | undefined][] = [
-    [option.flag, flag === undefined ? undefined : String(flag)],
-    [option.env, environment[option.env]],
-    [`${option.env} (in .env)`, dotenv[option.env]],
-  ];
-  const emptyCounts = option.kind.emptyCounts === true;
-  const given = candidates.find(([, text]) => text !== undefined && (text !== '' || emptyCounts));
-  const [origin, text] = given ?? [option.env, option.fallback];
+/** Where a setting's value comes from. */
+export type Origin = 'flag' | 'environment' | '.env' | 'default';
+
+/** One setting as it is in force, for people: texts as they were written. */
+export interface ExplainedOption {
+  readonly env: string;
+  readonly flag: string;
+  /** Undefined if nothing was given and there is no default. */
+  readonly text: string | undefined;
+  readonly origin: Origin;
+}
+
+/** What `resolveOptions` resolves, before it is parsed. */
+export function explainOptions(options: Options, sources: Sources): ExplainedOption[] {
+  return Object.entries(options).map(([key, option]) => {
+    const { text, origin } = findText(key, option, sources);
+    return { env: option.env, flag: option.flag, text, origin };
+  });
+}
+
+function resolveOption<T>(key: string, option: Option<T>, sources: Sources): T | undefined {
+  const { text, name } = findText(key, option, sources);
   if (text === undefined) return undefined;
   try {
     return option.kind.parse(text);
   } catch (error) {
-    throw new PulselaneError('bad_setting', `${origin}=${JSON.stringify(text)}: expected ${messageOf(error)}`);
+    throw new PulselaneError('bad_setting', `${name}=${JSON.stringify(text)}: expected ${messageOf(error)}`);
   }
+}
+
+interface Found {
+  readonly origin: Origin;
+  /** How whoever set it would call it. */
+  readonly name: string;
+  readonly text: string | undefined;
+}
+
+function findText(key: string, option: Option<unknown>, { flags, environment, dotenv }: Sources): Found {
+  const flag = flags[key];
+  const candidates: readonly Found[] = [
+    { origin: 'flag', name: option.flag, text: flag === undefined ? undefined : String(flag) },
+    { origin: 'environment', name: option.env, text: environment[option.env] },
+    { origin: '.env', name: `${option.env} (in .env)`, text: dotenv[option.env] },
+  ];
+  const emptyCounts = option.kind.emptyCounts === true;
+  const given = candidates.find(({ text }) => text !== undefined && (text !== '' || emptyCounts));
+  return given ?? { origin: 'default', name: option.env, text: option.fallback };
 }
 
 /** Rules that span several settings. */

@@ -116,6 +116,11 @@ export interface TelemetryJson {
 /** The library's shape of a record's JSON text. */
 export function telemetryOf(jsonHead: string, lastUpdateS: number, isActive: boolean): WorkerTelemetry {
   const record = JSON.parse(`${jsonHead}}`) as Omit<TelemetryJson, 'last_update' | 'is_active'>;
+  return telemetryOfJson({ ...record, last_update: lastUpdateS, is_active: isActive });
+}
+
+/** The library's shape of what the API answers. */
+export function telemetryOfJson(record: TelemetryJson): WorkerTelemetry {
   return {
     workerId: record.worker_id,
     cpuUsage: record.cpu_usage,
@@ -142,7 +147,7 @@ export function telemetryOf(jsonHead: string, lastUpdateS: number, isActive: boo
       ...(gpu.power_watts === undefined ? {} : { powerWatts: gpu.power_watts }),
     })),
     metrics: record.metrics ?? {},
-    lastUpdate: lastUpdateS,
-    isActive,
+    lastUpdate: record.last_update,
+    isActive: record.is_active,
   };
 }

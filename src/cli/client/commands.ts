@@ -1,0 +1,69 @@
+/** `pulselane workers` and `pulselane status [id]`: a look at a running master, over HTTP. */
+import { Command } from 'commander';
+import { addOptions, givenFlags } from '../../config/command-line.ts';
+import { clientOptions } from '../../config/options.ts';
+import { processSources, resolveOptions } from '../../config/resolve.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { checkWorkerId } from '../../model/worker-id.ts';
+import { examples } from '../help-text.ts';
+import { addOutputOption, jsonText, outputFormat } from '../output-format.ts';
+import type { Streams } from '../streams.ts';
+import { clusterText } from '../views/cluster-text.ts';
+import { clusterViewOf, workerDetailOf, workerRowsOf } from '../views/from-api.ts';
+import { workerText } from '../views/worker-text.ts';
+import { workersText } from '../views/workers-text.ts';
+import { ApiClient } from './api.ts';
+
+export interface ClientEnvironment {
+  readonly streams: Streams;
+  readonly clock: Clock;
+}
+
+export function workersCommand({ streams, clock }: ClientEnvironment): Command {
+  const command = clientCommand('workers', 'list the workers of a running master');
+  command.addHelpText('after', examples('pulselane workers', 'pulselane workers --url http://10.0.0.5:8080 -o json'));
+  return command.action(async () => {
+    const api = clientOf(command, clock);
+    const text =
+      outputFormat(command, streams) === 'json'
+        ? jsonText((await api.workers()).body)
+        : `${workersText(workerRowsOf(await api.telemetry()))}\n`;
+    streams.stdout.write(text);
+  });
+}
+
+export function statusCommand({ streams, clock }: ClientEnvironment): Command {
+  const command = clientCommand('status', 'show the fleet of a running master, or one worker').argument(
+    '[id]',
+    'the worker; without it, the fleet as a whole',
+  );
+  command.addHelpText('after', examples('pulselane status', 'pulselane status worker-1 -o json'));
+  return command.action(async (workerId: string | undefined) => {
+    const api = clientOf(command, clock);
+    const isJson = outputFormat(command, streams) === 'json';
+    streams.stdout.write(
+      workerId === undefined ? await clusterStatus(api, isJson) : await workerStatus(api, workerId, isJson),
+    );
+  });
+}
+
+async function clusterStatus(api: ApiClient, isJson: boolean): Promise<string> {
+  const health = await api.health();
+  if (isJson) return jsonText(health.body);
+  return `${clusterText(clusterViewOf(health, await api.telemetry()))}\n`;
+}
+
+async function workerStatus(api: ApiClient, workerId: string, isJson: boolean): Promise<string> {
+  checkWorkerId(workerId);
+  const answer = await api.workerTelemetry(workerId);
+  return isJson ? jsonText(answer.body) : `${workerText(workerDetailOf(answer))}\n`;
+}
+
+function clientCommand(name: string, description: string): Command {
+  return addOutputOption(addOptions(new Command(name).description(description), clientOptions));
+}
+
+function clientOf(command: Command, clock: Clock): ApiClient {
+  const { url } = resolveOptions(clientOptions, processSources(givenFlags(command, clientOptions)));
+  return new ApiClient(url, clock);
+}

@@ -1,0 +1,36 @@
+/** `pulselane config`: the master's settings as they are in force, and where each comes from. */
+import { Command } from 'commander';
+import { addOptions, givenFlags } from '../config/command-line.ts';
+import { masterOptions } from '../config/options.ts';
+import {
+  checkMasterConfig,
+  type ExplainedOption,
+  explainOptions,
+  processSources,
+  resolveOptions,
+} from '../config/resolve.ts';
+import { examples } from './help-text.ts';
+import { addOutputOption, jsonText, outputFormat } from './output-format.ts';
+import type { Streams } from './streams.ts';
+import { table } from './text/table.ts';
+import { NOTHING } from './text/units.ts';
+
+export function configCommand(streams: Streams): Command {
+  const command = new Command('config').description("print the master's settings, and where each comes from");
+  addOutputOption(addOptions(command, masterOptions));
+  command.addHelpText('after', examples('pulselane config', 'HTTP_PORT=:9000 pulselane config -o json'));
+  return command.action(() => {
+    const sources = processSources(givenFlags(command, masterOptions));
+    // What the master would refuse is refused here too, in the same words.
+    checkMasterConfig(resolveOptions(masterOptions, sources));
+    const settings = explainOptions(masterOptions, sources);
+    streams.stdout.write(outputFormat(command, streams) === 'json' ? jsonText(settings) : `${configText(settings)}\n`);
+  });
+}
+
+function configText(settings: readonly ExplainedOption[]): string {
+  return table(
+    [{ title: 'SETTING' }, { title: 'VALUE' }, { title: 'FROM' }, { title: 'FLAG' }],
+    settings.map(({ env, text, origin, flag }) => [env, text === undefined ? NOTHING : text || '""', origin, flag]),
+  );
+}

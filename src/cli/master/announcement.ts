@@ -1,0 +1,45 @@
+/** What a master that has just started says of itself: where it listens, and what to try next. */
+import { type Address, formatAddress, LOOPBACK } from '../../config/kinds.ts';
+
+/** An address that can be called from this machine: one that is bound to all interfaces is called over loopback. */
+export function callable({ host, port }: Address): string {
+  const isWildcard = host === '' || host === '0.0.0.0' || host === '::';
+  return formatAddress({ host: isWildcard ? LOOPBACK : host, port });
+}
+
+/** The origin of the HTTP API; undefined if it is off. */
+export function httpUrlOf(address: Address | undefined): string | undefined {
+  return address === undefined ? undefined : `http://${callable(address)}`;
+}
+
+export interface Listening {
+  readonly grpcAddress: Address;
+  readonly httpAddress: Address | undefined;
+}
+
+/** For a terminal: a line each. */
+export function announcementLines({ grpcAddress, httpAddress }: Listening, hasAgent: boolean): string[] {
+  const url = httpUrlOf(httpAddress);
+  const agent = hasAgent ? [] : [`pulselane agent --master ${callable(grpcAddress)}`];
+  const curl = url === undefined ? [] : [`curl ${url}/telemetry`];
+  return [
+    `gRPC listens on ${bound(grpcAddress)}: workers report there`,
+    httpAddress === undefined ? 'HTTP is off (HTTP_PORT)' : `HTTP listens on ${bound(httpAddress)}`,
+    `Try next: ${[...agent, ...curl].map((command) => `${command}, `).join('')}or type workers or help here`,
+  ];
+}
+
+/** For programs that read the log. */
+export function announcementFields({ grpcAddress, httpAddress }: Listening): Record<string, string>[] {
+  const url = httpUrlOf(httpAddress);
+  return [
+    { protocol: 'grpc', address: bound(grpcAddress), try: `pulselane agent --master ${callable(grpcAddress)}` },
+    ...(httpAddress === undefined || url === undefined
+      ? []
+      : [{ protocol: 'http', address: bound(httpAddress), try: `curl ${url}/telemetry` }]),
+  ];
+}
+
+function bound(address: Address): string {
+  return address.host === '' ? `:${address.port} (all interfaces)` : formatAddress(address);
+}

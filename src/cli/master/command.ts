@@ -1,0 +1,30 @@
+/** `pulselane master`: flags and settings; the rest is in run.ts. */
+import { Command } from 'commander';
+import { addOptions, givenFlags } from '../../config/command-line.ts';
+import { agentOptions, masterOptions } from '../../config/options.ts';
+import { checkMasterConfig, processSources, resolveOptions } from '../../config/resolve.ts';
+import { examples } from '../help-text.ts';
+import { type MasterParts, runMaster } from './run.ts';
+
+/** The local agent goes by the name that `pulselane agent` would have here. */
+const localAgentOptions = { workerId: agentOptions.workerId } as const;
+
+export function masterCommand(parts: MasterParts): Command {
+  const command = new Command('master').description('take heartbeats and answer how each worker is doing');
+  addOptions(command, masterOptions).option('--with-agent', 'also report this very machine, under its host name');
+  command.addHelpText(
+    'after',
+    examples(
+      'pulselane master --with-agent',
+      'HTTP_PORT=:8080 GRPC_PORT=:50051 pulselane master',
+      'pulselane master --admission approved --data-dir /var/lib/pulselane',
+    ),
+  );
+  return command.action(async () => {
+    const sources = processSources(givenFlags(command, masterOptions));
+    const config = checkMasterConfig(resolveOptions(masterOptions, sources));
+    const { withAgent } = command.opts<{ withAgent?: true }>();
+    const agentWorkerId = withAgent ? resolveOptions(localAgentOptions, { ...sources, flags: {} }).workerId : undefined;
+    await runMaster({ config, agentWorkerId }, parts);
+  });
+}

@@ -1,0 +1,74 @@
+/** How a master shows itself: a prompt in a terminal, JSON lines anywhere else. */
+import type { RunningMaster } from '../../app/running-master.ts';
+import type { MasterConfig } from '../../config/options.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { createLogger, type Logger } from '../../lib/logging.ts';
+import { PROMPT_COMMANDS } from '../prompt/commands.ts';
+import { Screen } from '../prompt/screen.ts';
+import { PromptSession } from '../prompt/session.ts';
+import { isTerminal, type Streams } from '../streams.ts';
+import { announcementFields, announcementLines, httpUrlOf } from './announcement.ts';
+import { readHistory, writeHistory } from './history-file.ts';
+
+export interface Face {
+  readonly logger: Logger;
+  /** The master listens. `onExit` is called when somebody at the prompt wants it to stop. */
+  started(master: RunningMaster, hasAgent: boolean, onExit: () => void): Promise<void>;
+  /** Once, when it begins to stop. @param cause a signal, or `exit` */
+  stopping(cause: string): Promise<void>;
+}
+
+export interface FaceOptions {
+  readonly streams: Streams;
+  readonly config: MasterConfig;
+  readonly clock: Clock;
+}
+
+export function faceOf(options: FaceOptions): Face {
+  return isTerminal(options.streams) ? terminalFace(options) : logFace(options);
+}
+
+function terminalFace({ streams, config, clock }: FaceOptions): Face {
+  const screen = new Screen(streams.stdout);
+  const logger = createLogger({ level: config.logLevel, destination: screen.asWritable(), readable: true });
+  let session: PromptSession | undefined;
+  return {
+    logger,
+    async started(master, hasAgent, onExit) {
+      session = new PromptSession({
+        input: streams.stdin,
+        screen,
+        context: {
+          operator: master.operator,
+          clock,
+          commands: PROMPT_COMMANDS,
+          httpUrl: httpUrlOf(master.httpAddress),
+        },
+        history: await readHistory(config.dataDir, logger),
+        clock,
+        logger,
+        onExit,
+      });
+      screen.print(announcementLines(master, hasAgent).join('\n'));
+      session.start();
+    },
+    async stopping() {
+      session?.close();
+      screen.print('stopping… (Ctrl-C ends at once)');
+      if (session !== undefined) await writeHistory(config.dataDir, session.history, logger);
+    },
+  };
+}
+
+function logFace({ streams, config }: FaceOptions): Face {
+  const logger = createLogger({ level: config.logLevel, destination: streams.stdout });
+  return {
+    logger,
+    async started(master) {
+      for (const fields of announcementFields(master)) logger.info(fields, 'listening');
+    },
+    async stopping(cause) {
+      logger.info({ cause }, 'stopping');
+    },
+  };
+}

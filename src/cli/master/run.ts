@@ -1,0 +1,89 @@
+/** The life of `pulselane master`: start, show itself, wait for the wish to end, stop in order. */
+import type { startMaster } from '../../app/master.ts';
+import type { RunningMaster } from '../../app/running-master.ts';
+import type { MasterConfig } from '../../config/options.ts';
+import { type Clock, endsWithin } from '../../lib/clock.ts';
+import { messageOf } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/logging.ts';
+import type { StopSignals } from '../stop-signals.ts';
+import type { Streams } from '../streams.ts';
+import { callable } from './announcement.ts';
+import { type Face, faceOf } from './face.ts';
+
+/** An agent in this process, reporting this machine. */
+export interface LocalAgent {
+  /** Says farewell. */
+  stop(): Promise<void>;
+}
+
+export interface LocalAgentOptions {
+  /** `host:port` of the master. */
+  readonly master: string;
+  readonly workerId: string;
+  readonly intervalMs: number;
+  readonly logger: Logger;
+}
+
+export interface MasterParts {
+  readonly streams: Streams;
+  readonly clock: Clock;
+  readonly signals: StopSignals;
+  readonly startMaster: typeof startMaster;
+  readonly startLocalAgent: (options: LocalAgentOptions) => Promise<LocalAgent>;
+}
+
+export interface MasterRun {
+  readonly config: MasterConfig;
+  /** The id under which this machine reports itself; undefined: it does not. */
+  readonly agentWorkerId: string | undefined;
+}
+
+/** A farewell takes milliseconds; a hanging one must not eat the master's own time to stop. */
+const FAREWELL_WITHIN_MS = 1500;
+
+/** Resolves once everything has stopped. @throws PulselaneError when it cannot start */
+export async function runMaster({ config, agentWorkerId }: MasterRun, parts: MasterParts): Promise<void> {
+  const { streams, clock, signals } = parts;
+  const face = faceOf({ streams, config, clock });
+  const wish = Promise.withResolvers<string>();
+  // Before anything is started, so that no signal is missed.
+  void signals.first().then((signal) => wish.resolve(signal));
+
+  const master = await parts.startMaster(config, { logger: face.logger, clock });
+  let agent: LocalAgent | undefined;
+  try {
+    agent = agentWorkerId === undefined ? undefined : await startAgent(master, agentWorkerId, config, face, parts);
+    await face.started(master, agent !== undefined, () => wish.resolve('exit'));
+    const cause = await wish.promise;
+    signals.stopping();
+    await face.stopping(cause);
+  } finally {
+    if (agent !== undefined) await farewell(agent, clock, face.logger);
+    await master.stop();
+  }
+  face.logger.info('stopped');
+}
+
+function startAgent(
+  { grpcAddress }: RunningMaster,
+  workerId: string,
+  config: MasterConfig,
+  { logger }: Face,
+  parts: MasterParts,
+): Promise<LocalAgent> {
+  return parts.startLocalAgent({
+    master: callable(grpcAddress),
+    workerId,
+    intervalMs: config.heartbeatIntervalMs,
+    logger,
+  });
+}
+
+async function farewell(agent: LocalAgent, clock: Clock, logger: Logger): Promise<void> {
+  try {
+    const inTime = await endsWithin(clock, FAREWELL_WITHIN_MS, agent.stop());
+    if (!inTime) logger.warn('the local agent did not end in time');
+  } catch (error) {
+    logger.warn({ err: messageOf(error) }, 'the local agent did not end well');
+  }
+}

@@ -1,0 +1,48 @@
+/** The command line as a whole: which commands there are, and how it speaks when one is used wrongly. */
+import { Command } from 'commander';
+import { VERSION } from '../lib/version.ts';
+import { statusCommand, workersCommand } from './client/commands.ts';
+import { configCommand } from './config-command.ts';
+import { line } from './exit-codes.ts';
+import { examples } from './help-text.ts';
+import { masterCommand } from './master/command.ts';
+import type { MasterParts } from './master/run.ts';
+
+export interface ProgramParts extends MasterParts {
+  /** Commands of folders that this one may not import: the agent's. */
+  readonly extraCommands: readonly Command[];
+}
+
+/** `parseAsync` of it rejects instead of ending the process. */
+export function buildProgram(parts: ProgramParts): Command {
+  const { streams, clock, extraCommands } = parts;
+  const program = new Command('pulselane')
+    .description('Telemetry for master/worker fleets.')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stderr.write(text),
+      outputError: (text, write) => write(line(text.replace(/^error: /, ''))),
+    })
+    .addHelpText(
+      'after',
+      examples(
+        'pulselane master --with-agent              a master, and this machine as its first worker',
+        'pulselane agent --master 10.0.0.5:50051    this machine as a worker of that master',
+        'pulselane workers                          who is there',
+        'pulselane status worker-1                  how one is doing',
+      ),
+    );
+  const [agent, ...others] = extraCommands;
+  const commands = [
+    masterCommand(parts),
+    ...(agent === undefined ? [] : [agent]),
+    workersCommand({ streams, clock }),
+    statusCommand({ streams, clock }),
+    configCommand(streams),
+    ...others,
+  ];
+  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  return program;
+}

@@ -1,0 +1,23 @@
+/** The table of the prompt's commands, in the order of `help`. */
+import type { PromptCommand } from './command.ts';
+import { approve } from './commands/approve.ts';
+import { exit } from './commands/exit.ts';
+import { help } from './commands/help.ts';
+import { internalState } from './commands/internal-state.ts';
+import { register } from './commands/register.ts';
+import { stats } from './commands/stats.ts';
+import { status } from './commands/status.ts';
+import { unregister } from './commands/unregister.ts';
+import { workers } from './commands/workers.ts';
+
+export const PROMPT_COMMANDS: readonly PromptCommand[] = [
+  help,
+  workers,
+  status,
+  stats,
+  register,
+  unregister,
+  approve,
+  internalState,
+  exit,
+];

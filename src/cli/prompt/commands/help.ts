@@ -1,0 +1,25 @@
+import { PulselaneError } from '../../../lib/errors.ts';
+import { facts } from '../../text/table.ts';
+import { expectArgs, type PromptCommand } from '../command.ts';
+import { findCommand, unknownCommand } from '../registry.ts';
+
+export const help: PromptCommand = {
+  names: ['help', '?'],
+  usage: 'help [<command>]',
+  help: 'what can be typed here',
+  run(args, { commands }) {
+    const [name] = expectArgs(args, 0, 1);
+    if (name === undefined) {
+      return (
+        `${facts(commands.map((command) => [command.usage, command.help]))}\n\n` +
+        'Tab completes commands and worker ids; an id with spaces goes in double quotes. ' +
+        'Ctrl-C on an empty line, or Ctrl-D, stops the master.'
+      );
+    }
+    const command = findCommand(commands, name);
+    if (command === undefined) throw new PulselaneError('invalid_argument', unknownCommand(commands, name));
+    const others = command.names.slice(1);
+    return `${command.usage}: ${command.help}${others.length === 0 ? '' : ` (also: ${others.join(', ')})`}`;
+  },
+  complete: ({ commands }) => commands.map(({ names }) => names[0]),
+};

@@ -1,0 +1,12 @@
+import { internalStateText } from '../../views/cluster-text.ts';
+import { expectArgs, type PromptCommand } from '../command.ts';
+
+export const internalState: PromptCommand = {
+  names: ['internal-state'],
+  usage: 'internal-state',
+  help: 'lanes and counts inside the master',
+  run(args, { operator }) {
+    expectArgs(args, 0, 0);
+    return internalStateText(operator.internalState());
+  },
+};

@@ -1,0 +1,141 @@
+/** The prompt in the master's terminal: reads a line, runs it, prints what came of it, until somebody ends it. */
+import { createInterface, type Interface } from 'node:readline';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/logging.ts';
+import type { Size } from '../views/live-text.ts';
+import type { PromptContext } from './command.ts';
+import { complete } from './complete.ts';
+import { dispatch } from './dispatch.ts';
+import { Keyboard, type KeySource } from './keyboard.ts';
+import { BlockFooter, eraseUp, type Footer, type Screen } from './screen.ts';
+
+export interface PromptSessionOptions {
+  readonly input: KeySource;
+  readonly screen: Screen;
+  readonly context: Omit<PromptContext, 'live' | 'exit'>;
+  /** Lines of earlier sessions, newest first. */
+  readonly history?: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Somebody wants the master to stop: `exit`, Ctrl-D, Ctrl-C on an empty line. */
+  readonly onExit: () => void;
+}
+
+export const PROMPT = 'master> ';
+/** Enough for a day's work, little enough to read in at once. */
+export const HISTORY_LINES = 500;
+const FRAME_EVERY_MS = 1000;
+
+export class PromptSession {
+  readonly #screen: Screen;
+  readonly #keyboard: Keyboard;
+  readonly #readline: Interface;
+  readonly #footer: Footer;
+  readonly #context: PromptContext;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #onExit: () => void;
+  #history: readonly string[];
+  #isClosed = false;
+
+  constructor({ input, screen, context, history = [], clock, logger, onExit }: PromptSessionOptions) {
+    this.#screen = screen;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#onExit = onExit;
+    this.#history = history;
+    this.#context = { ...context, live: (frame) => this.#live(frame), exit: () => this.#exit() };
+    this.#keyboard = new Keyboard(input, () => this.#exit());
+    this.#readline = createInterface({
+      input: this.#keyboard,
+      output: screen.output,
+      terminal: true,
+      prompt: PROMPT,
+      history: [...history],
+      historySize: HISTORY_LINES,
+      removeHistoryDuplicates: true,
+      // The keyboard hands over "\r\n" as the one line end that it is.
+      crlfDelay: Number.POSITIVE_INFINITY,
+      completer: (line: string) => complete(line, this.#context),
+    });
+    this.#footer = promptFooter(this.#readline, screen);
+    this.#readline.on('line', (line) => void this.#run(line));
+    this.#readline.on('history', (lines) => {
+      this.#history = [...lines];
+    });
+    this.#readline.on('SIGINT', () => this.#interrupt());
+    this.#readline.on('SIGCONT', () => this.#readline.prompt(true));
+    // Ctrl-D on an empty line, or the end of the input.
+    this.#readline.on('close', () => this.#exit());
+  }
+
+  /** Newest first. */
+  get history(): readonly string[] {
+    return this.#history;
+  }
+
+  /** Shows the prompt. */
+  start(): void {
+    this.#ask();
+  }
+
+  /** Takes the prompt away; what is printed later goes out all the same. Safe to call again. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#screen.removeFooter();
+    this.#readline.close();
+    this.#keyboard.destroy();
+  }
+
+  #exit(): void {
+    if (this.#isClosed) return;
+    this.close();
+    this.#onExit();
+  }
+
+  #ask(): void {
+    if (this.#isClosed) return;
+    this.#screen.setFooter(this.#footer);
+    this.#keyboard.release();
+  }
+
+  /** Never rejects. */
+  async #run(line: string): Promise<void> {
+    // Readline has moved on to a new line: what was typed is part of the text now.
+    this.#screen.keepFooter();
+    const text = await dispatch(line, this.#context, this.#logger);
+    if (text !== undefined) this.#screen.print(text);
+    this.#ask();
+  }
+
+  #interrupt(): void {
+    if (this.#readline.line === '') {
+      this.#exit();
+      return;
+    }
+    this.#readline.write(null, { ctrl: true, name: 'e' });
+    this.#readline.write(null, { ctrl: true, name: 'u' });
+  }
+
+  async #live(frame: (size: Size) => string[]): Promise<void> {
+    const block = new BlockFooter(this.#screen.output, () => frame(this.#screen.size));
+    this.#screen.setFooter(block);
+    const timer = this.#clock.every(FRAME_EVERY_MS, () => block.draw());
+    await this.#keyboard.nextKey();
+    timer.cancel();
+    this.#screen.keepFooter();
+  }
+}
+
+/** The prompt and what is typed, which may reach over several rows of the terminal. */
+function promptFooter(readline: Interface, screen: Screen): Footer {
+  return {
+    erase: () => eraseUp(readline.getCursorPos().rows),
+    draw() {
+      // Readline goes up by the rows it believes to be below; it is given them.
+      screen.output.write('\n'.repeat(readline.getCursorPos().rows));
+      readline.prompt(true);
+    },
+  };
+}

@@ -1,0 +1,14 @@
+/** The streams that the program reads and writes, handed in so that tests can be the terminal. */
+import type { Writable } from 'node:stream';
+import type { KeySource } from './prompt/keyboard.ts';
+
+export interface Streams {
+  readonly stdin: KeySource & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
+  readonly stderr: Writable;
+}
+
+/** Whether a person sits there, who reads and types. */
+export function isTerminal({ stdin, stdout }: Streams): boolean {
+  return stdin.isTTY === true && stdout.isTTY === true;
+}

@@ -1,0 +1,79 @@
+/** The fleet as a whole, and what the master is made of inside. */
+import type { InternalState } from '../../engine/telemetry-manager.ts';
+import { facts, section, table } from '../text/table.ts';
+import { count, countOf, NOTHING, percent } from '../text/units.ts';
+import type { ClusterView, HeartbeatCounts, Usages } from './views.ts';
+
+export function clusterText(view: ClusterView): string {
+  const { health, workers, states, tasks, means, inside } = view;
+  const entries: [string, string][] = [
+    ...(health === undefined ? [] : [['master', health] as [string, string]]),
+    ['workers', [count(workers), ...countsText(states)].join(', ')],
+    ['mean usage', means === undefined ? `${NOTHING} (no active worker)` : usagesText(means)],
+    ['tasks', count(tasks)],
+  ];
+  if (inside !== undefined) {
+    const { dedicated, shared, maxDedicated } = inside.lanes;
+    const restarts = inside.laneRestarts === 0 ? [] : [countOf(inside.laneRestarts, 'restart')];
+    entries.push(
+      [
+        'lanes',
+        [`${count(dedicated)} own (of ${count(maxDedicated)})`, `${count(shared)} shared`]
+          .concat(countsText(inside.lanesNotReady), restarts)
+          .join(', '),
+      ],
+      ['heartbeats', heartbeatsText(inside.counts)],
+    );
+    if (inside.pending > 0) entries.push(['pending', `${countOf(inside.pending, 'worker')} to approve, see "workers"`]);
+  }
+  return facts(entries);
+}
+
+export function heartbeatsText({ accepted, applied, rejected, replaced, lost }: HeartbeatCounts): string {
+  return (
+    `${count(accepted)} accepted: ${count(applied)} applied, ${count(rejected)} rejected, ` +
+    `${count(replaced)} replaced, ${count(lost)} lost`
+  );
+}
+
+export function usagesText({ cpu, memory, gpu, storage }: Usages): string {
+  return `CPU ${percent(cpu)}, memory ${percent(memory)}, GPU ${percent(gpu)}, storage ${percent(storage)}`;
+}
+
+export function internalStateText(state: InternalState): string {
+  const { workers, activeWorkers, lanes, maxDedicatedLanes, pending, mergedUpdates, callbackErrors } = state;
+  const summary = facts([
+    ['workers', `${count(workers)}, ${count(activeWorkers)} active`],
+    ['pending', count(pending.length)],
+    ['lanes', `${count(lanes.length)}, at most ${count(maxDedicatedLanes)} own`],
+    ['update callback', `${count(mergedUpdates)} merged, ${countOf(callbackErrors, 'error')}`],
+  ]);
+  if (lanes.length === 0) return summary;
+  const rows = lanes.map((lane) => [
+    String(lane.number),
+    lane.shared ? 'shared' : 'own',
+    lane.state,
+    count(lane.workers),
+    count(lane.restarts),
+  ]);
+  return (
+    summary +
+    section(
+      'Lanes',
+      table(
+        [
+          { title: 'LANE', align: 'right' },
+          { title: 'KIND' },
+          { title: 'STATE' },
+          { title: 'WORKERS', align: 'right' },
+          { title: 'RESTARTS', align: 'right' },
+        ],
+        rows,
+      ),
+    )
+  );
+}
+
+function countsText(counts: ReadonlyMap<string, number>): string[] {
+  return Array.from(counts, ([name, value]) => `${count(value)} ${name}`).sort();
+}

@@ -1,0 +1,140 @@
+/** Views of a master in this process: read from board and slots on the main thread, so rows are built without JSON. */
+import type { Operator } from '../../app/operator.ts';
+import type { WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { RowView } from '../../store/board.ts';
+import type { WorkerEntry } from '../../store/directory.ts';
+import type { RecordNumbers } from '../../store/slot-writer.ts';
+import {
+  byId,
+  type ClusterView,
+  type HeartbeatCounts,
+  type PendingRow,
+  totalsOf,
+  type WorkerDetail,
+  type WorkerFacts,
+  type WorkerInside,
+  type WorkerRow,
+} from './views.ts';
+
+/** What the views read; an `Operator` is one. */
+export type MasterFacts = Pick<Operator, 'directory' | 'internalState' | 'workerInfo' | 'addressOf'>;
+
+/** Every worker, by id. */
+export function workerRows(master: MasterFacts, clock: Clock): WorkerRow[] {
+  const nowMs = clock.monotonicMs();
+  const rows = Array.from(master.directory.all(), (entry) =>
+    rowOf(entry, master.directory.board.view(entry.row, nowMs)),
+  );
+  return rows.sort(byId);
+}
+
+/** Workers that wait for approval, by id. */
+export function pendingRows(master: MasterFacts, clock: Clock): PendingRow[] {
+  const nowUnixMs = clock.wallMs();
+  const rows = master.internalState().pending.map(({ workerId, firstSeenUnixMs, lastSeenUnixMs, attempts }) => ({
+    workerId,
+    firstSeenMs: sinceMs(firstSeenUnixMs, nowUnixMs),
+    lastSeenMs: sinceMs(lastSeenUnixMs, nowUnixMs),
+    attempts,
+  }));
+  return rows.sort(byId);
+}
+
+/** Undefined if no worker is called so. */
+export function workerDetail(master: MasterFacts, clock: Clock, workerId: string): WorkerDetail | undefined {
+  const entry = master.directory.get(workerId);
+  if (entry === undefined) return undefined;
+  const view = master.directory.board.view(entry.row, clock.monotonicMs());
+  const { runningTasks, gpus, metrics } = master.directory.telemetry(entry);
+  return { ...rowOf(entry, view), runningTasks, gpus, metrics, inside: insideOf(master, clock, entry, view) };
+}
+
+export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
+  const { lanes, maxDedicatedLanes, pending } = master.internalState();
+  const shared = lanes.filter((lane) => lane.shared).length;
+  const lanesNotReady = new Map<string, number>();
+  for (const { state } of lanes) {
+    if (state !== 'ready') lanesNotReady.set(state, (lanesNotReady.get(state) ?? 0) + 1);
+  }
+  return {
+    health: undefined,
+    ...totalsOf(workerRows(master, clock)),
+    inside: {
+      lanes: { dedicated: lanes.length - shared, shared, maxDedicated: maxDedicatedLanes },
+      lanesNotReady,
+      laneRestarts: lanes.reduce((sum, lane) => sum + lane.restarts, 0),
+      counts: countsOfAll(master, clock),
+      pending: pending.length,
+    },
+  };
+}
+
+function rowOf({ workerId, slot }: WorkerEntry, view: RowView): WorkerRow {
+  const numbers = slot.numbers();
+  return {
+    workerId,
+    state: view.state,
+    usages: numbers && usagesOf(numbers),
+    tasks: numbers?.runningTasks ?? 0,
+    ageMs: view.ageMs,
+    lane: { number: view.lane, shared: view.laneShared, state: view.laneState, restarts: view.laneRestarts },
+  };
+}
+
+function usagesOf(numbers: RecordNumbers) {
+  return {
+    cpu: numbers.cpuUsage,
+    memory: numbers.memoryUsage,
+    gpu: numbers.gpuUsage,
+    storage: numbers.storageUsage,
+  };
+}
+
+function insideOf(master: MasterFacts, clock: Clock, { workerId, slot }: WorkerEntry, view: RowView): WorkerInside {
+  const rejection = slot.lastRejection();
+  const numbers = slot.numbers();
+  const info = master.workerInfo(workerId);
+  return {
+    registeredUnixMs: view.registeredS * 1000,
+    counts: countsOf(slot, view),
+    rejection: rejection && { reason: rejection.reason, ageMs: sinceMs(rejection.atUnixMs, clock.wallMs()) },
+    timing: numbers && { hostLoopLagMs: numbers.hostLoopLagMs, lastRoundTripMs: numbers.lastRoundTripMs },
+    address: master.addressOf(workerId),
+    facts: info && factsOf(info),
+  };
+}
+
+function countsOf(slot: WorkerEntry['slot'], { accepted, replaced, lost }: RowView): HeartbeatCounts {
+  return { accepted, replaced, lost, ...slot.counts() };
+}
+
+function countsOfAll({ directory }: MasterFacts, clock: Clock): HeartbeatCounts {
+  const nowMs = clock.monotonicMs();
+  const sum = { accepted: 0, applied: 0, rejected: 0, replaced: 0, lost: 0 };
+  for (const entry of directory.all()) {
+    const counts = countsOf(entry.slot, directory.board.view(entry.row, nowMs));
+    for (const key of Object.keys(sum) as (keyof HeartbeatCounts)[]) sum[key] += counts[key];
+  }
+  return sum;
+}
+
+function factsOf(info: WorkerInfo): WorkerFacts {
+  return {
+    totalCpu: info.totalCpu,
+    totalMemoryGib: info.totalMemory,
+    totalStorageGib: info.totalStorage,
+    totalGpu: info.totalGpu,
+    ip: info.workerIp,
+    labels: info.labels,
+    group: info.group,
+    ephemeral: info.ephemeral,
+    instanceId: info.instanceId,
+    agentVersion: info.agentVersion,
+  };
+}
+
+/** Never negative: somebody may have set the clock back. */
+function sinceMs(unixMs: number, nowUnixMs: number): number {
+  return Math.max(0, nowUnixMs - unixMs);
+}

@@ -1,0 +1,131 @@
+/** What the commands show, as plain data: built from the store at the prompt, from the API by the HTTP clients. */
+import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
+
+/** Percentages. */
+export interface Usages {
+  readonly cpu: number;
+  readonly memory: number;
+  readonly gpu: number;
+  readonly storage: number;
+}
+
+/** The lane that serves a worker. */
+export interface LaneView {
+  readonly number: number;
+  readonly shared: boolean;
+  readonly state: string;
+  readonly restarts: number;
+}
+
+/** What became of the heartbeats since the master's start. */
+export interface HeartbeatCounts {
+  readonly accepted: number;
+  readonly applied: number;
+  readonly rejected: number;
+  readonly replaced: number;
+  readonly lost: number;
+}
+
+/** One worker in a list. */
+export interface WorkerRow {
+  readonly workerId: string;
+  readonly state: string;
+  /** Undefined before the first heartbeat. */
+  readonly usages: Usages | undefined;
+  readonly tasks: number;
+  /** Since the last heartbeat, or since the registration if there was none yet. */
+  readonly ageMs: number;
+  /** Known inside the master only. */
+  readonly lane: LaneView | undefined;
+}
+
+/** What a worker said of itself when it registered. */
+export interface WorkerFacts {
+  readonly totalCpu: number;
+  readonly totalMemoryGib: number;
+  readonly totalStorageGib: number;
+  readonly totalGpu: number;
+  readonly ip: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly group: string;
+  readonly ephemeral: boolean;
+  readonly instanceId: string;
+  readonly agentVersion: string;
+}
+
+/** Known inside the master only. */
+export interface WorkerInside {
+  readonly registeredUnixMs: number;
+  readonly counts: HeartbeatCounts;
+  readonly rejection: { readonly reason: string; readonly ageMs: number } | undefined;
+  /** Undefined before the first heartbeat. */
+  readonly timing: { readonly hostLoopLagMs: number; readonly lastRoundTripMs: number } | undefined;
+  /** Where the master introduces itself to the worker. */
+  readonly address: string | undefined;
+  readonly facts: WorkerFacts | undefined;
+}
+
+/** Everything that is known of one worker. */
+export interface WorkerDetail extends WorkerRow {
+  readonly runningTasks: readonly RunningTask[];
+  readonly gpus: readonly GpuUsage[];
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly inside: WorkerInside | undefined;
+}
+
+export interface PendingRow {
+  readonly workerId: string;
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+  readonly attempts: number;
+}
+
+/** The fleet as a whole. */
+export interface ClusterView {
+  /** As `/health` says; undefined inside the master, which answers because it is well. */
+  readonly health: string | undefined;
+  readonly workers: number;
+  readonly states: ReadonlyMap<string, number>;
+  readonly tasks: number;
+  /** Over the active workers; undefined if there are none. */
+  readonly means: Usages | undefined;
+  readonly inside:
+    | {
+        readonly lanes: { readonly dedicated: number; readonly shared: number; readonly maxDedicated: number };
+        /** Lanes that are not ready, by state. */
+        readonly lanesNotReady: ReadonlyMap<string, number>;
+        readonly laneRestarts: number;
+        readonly counts: HeartbeatCounts;
+        readonly pending: number;
+      }
+    | undefined;
+}
+
+/** By id, in the order of their characters: the same everywhere, whatever the language of the machine. */
+export function byId(left: { readonly workerId: string }, right: { readonly workerId: string }): number {
+  return left.workerId < right.workerId ? -1 : Number(left.workerId > right.workerId);
+}
+
+/** Totals over rows, wherever they come from. */
+export function totalsOf(rows: Iterable<WorkerRow>): Pick<ClusterView, 'workers' | 'states' | 'tasks' | 'means'> {
+  const states = new Map<string, number>();
+  const sums = { cpu: 0, memory: 0, gpu: 0, storage: 0 };
+  let workers = 0;
+  let tasks = 0;
+  let active = 0;
+  for (const row of rows) {
+    workers++;
+    states.set(row.state, (states.get(row.state) ?? 0) + 1);
+    // A silent worker's last values say nothing of the load of now.
+    if (row.state !== 'active' || row.usages === undefined) continue;
+    active++;
+    tasks += row.tasks;
+    for (const key of ['cpu', 'memory', 'gpu', 'storage'] as const) sums[key] += row.usages[key];
+  }
+  const mean = (sum: number) => sum / active;
+  const means =
+    active === 0
+      ? undefined
+      : { cpu: mean(sums.cpu), memory: mean(sums.memory), gpu: mean(sums.gpu), storage: mean(sums.storage) };
+  return { workers, states, tasks, means };
+}

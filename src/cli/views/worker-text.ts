@@ -1,0 +1,144 @@
+/** Everything that is known of one worker. */
+import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
+import { facts, section, table } from '../text/table.ts';
+import { age, count, countOf, gibibytes, instant, milliseconds, NOTHING, number, percent } from '../text/units.ts';
+import { heartbeatsText, usagesText } from './cluster-text.ts';
+import type { WorkerDetail, WorkerFacts, WorkerInside } from './views.ts';
+import { laneText } from './workers-text.ts';
+
+export interface WorkerTextOptions {
+  /** More tasks and metrics than this are only counted. */
+  readonly maxItems?: number;
+  /** Where all of them can be seen, for the line that counts the rest. */
+  readonly whereAll?: string;
+}
+
+type Fact = readonly [name: string, value: string];
+
+const MAX_NAME_WIDTH = 48;
+
+export function workerText(worker: WorkerDetail, options: WorkerTextOptions = {}): string {
+  const { workerId, state, usages, ageMs, inside, runningTasks, gpus, metrics } = worker;
+  const heard = usages === undefined ? `none yet, known for ${age(ageMs)}` : `${age(ageMs)} ago`;
+  const head: Fact[] = [
+    ['worker', workerId],
+    ['state', state],
+    ['last heartbeat', heard],
+    ['usage', usages === undefined ? NOTHING : usagesText(usages)],
+    ['tasks', count(runningTasks.length)],
+    ...(inside === undefined ? [] : insideFacts(inside, worker)),
+  ];
+  const metricRows = Object.entries(metrics)
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([name, value]) => [name, number(value)]);
+  return (
+    facts(head) +
+    listed('Tasks', TASK_COLUMNS, runningTasks.map(taskRow), options) +
+    listed('GPUs', GPU_COLUMNS, gpus.map(gpuRow), options) +
+    listed('Metrics', METRIC_COLUMNS, metricRows, options)
+  );
+}
+
+function insideFacts(inside: WorkerInside, { lane }: WorkerDetail): Fact[] {
+  const { registeredUnixMs, counts, rejection, timing, address, facts: known } = inside;
+  return [
+    ['registered', instant(registeredUnixMs)],
+    ['heartbeats', heartbeatsText(counts)],
+    ...(rejection === undefined
+      ? []
+      : [['last rejection', `${rejection.reason} (${age(rejection.ageMs)} ago)`] as const]),
+    ...(lane === undefined ? [] : [['lane', laneText(lane)] as const]),
+    ...(timing === undefined || (timing.hostLoopLagMs === 0 && timing.lastRoundTripMs === 0)
+      ? []
+      : [
+          [
+            'timing',
+            `host loop lag ${milliseconds(timing.hostLoopLagMs)}, round trip ${milliseconds(timing.lastRoundTripMs)}`,
+          ] as const,
+        ]),
+    ...(address === undefined ? [] : [['address', address] as const]),
+    ...(known === undefined ? [] : knownFacts(known)),
+  ];
+}
+
+/** What a worker left out when it registered is not shown. */
+function knownFacts(known: WorkerFacts): Fact[] {
+  const labels = Object.entries(known.labels).map(([name, value]) => `${name}=${value}`);
+  const entries: Fact[] = [
+    [
+      'capacity',
+      `${countOf(known.totalCpu, 'core')}, memory ${known.totalMemoryGib.toFixed(1)} GiB, ` +
+        `storage ${known.totalStorageGib.toFixed(1)} GiB, ${countOf(known.totalGpu, 'GPU')}`,
+    ],
+    ['ip', known.ip],
+    ['labels', labels.sort().join(', ')],
+    ['group', known.group],
+    ['ephemeral', known.ephemeral ? 'yes' : ''],
+    ['agent', known.agentVersion],
+    ['instance', known.instanceId],
+  ];
+  return entries.filter(([, value]) => value !== '');
+}
+
+const TASK_COLUMNS = [
+  { title: 'ID', maxWidth: MAX_NAME_WIDTH },
+  { title: 'STATUS', maxWidth: 24 },
+  { title: 'CORES', align: 'right' },
+  { title: 'MEM', align: 'right' },
+  { title: 'GPUS', align: 'right' },
+  { title: 'PROGRESS', align: 'right' },
+  { title: 'STARTED' },
+] as const;
+
+function taskRow(task: RunningTask): string[] {
+  return [
+    task.taskId,
+    task.status,
+    number(task.cpuAllocated),
+    `${number(task.memoryAllocated)} GiB`,
+    number(task.gpuAllocated),
+    task.progress === undefined ? NOTHING : percent(task.progress * 100),
+    task.startedAtUnixMs === undefined ? NOTHING : instant(task.startedAtUnixMs),
+  ];
+}
+
+const GPU_COLUMNS = [
+  { title: 'GPU', align: 'right' },
+  { title: 'NAME', maxWidth: MAX_NAME_WIDTH },
+  { title: 'USE', align: 'right' },
+  { title: 'MEM', align: 'right' },
+  { title: 'TEMP', align: 'right' },
+  { title: 'POWER', align: 'right' },
+] as const;
+
+function gpuRow(gpu: GpuUsage): string[] {
+  const memory = [gpu.memoryUsedBytes, gpu.memoryTotalBytes].map((bytes) =>
+    bytes === undefined ? NOTHING : gibibytes(bytes),
+  );
+  return [
+    String(gpu.index),
+    gpu.name,
+    gpu.utilizationPercent === undefined ? NOTHING : percent(gpu.utilizationPercent),
+    memory.join(' of '),
+    gpu.temperatureCelsius === undefined ? NOTHING : `${Math.round(gpu.temperatureCelsius)} °C`,
+    gpu.powerWatts === undefined ? NOTHING : `${Math.round(gpu.powerWatts)} W`,
+  ];
+}
+
+const METRIC_COLUMNS = [
+  { title: 'NAME', maxWidth: MAX_NAME_WIDTH },
+  { title: 'VALUE', align: 'right' },
+] as const;
+
+function listed(
+  title: string,
+  columns: Parameters<typeof table>[0],
+  rows: readonly string[][],
+  { maxItems = Number.POSITIVE_INFINITY, whereAll }: WorkerTextOptions,
+): string {
+  if (rows.length === 0) return '';
+  const shown = table(columns, rows.slice(0, maxItems));
+  const more = rows.length - maxItems;
+  if (!(more > 0)) return section(title, shown);
+  return section(title, `${shown}\n… and ${count(more)} more${whereAll === undefined ? '' : `: ${whereAll}`}`);
+}

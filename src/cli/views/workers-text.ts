@@ -1,0 +1,67 @@
+/** The list of workers, and of those that wait to be let in. */
+import { type Column, section, table } from '../text/table.ts';
+import { age, count, NOTHING, percent } from '../text/units.ts';
+import type { LaneView, PendingRow, WorkerRow } from './views.ts';
+
+/** Longer ids are cut in lists; `status <id>` shows them whole. */
+const MAX_ID_WIDTH = 40;
+
+const ID: Column = { title: 'ID', maxWidth: MAX_ID_WIDTH };
+const COLUMNS: readonly Column[] = [
+  ID,
+  { title: 'STATE' },
+  { title: 'CPU', align: 'right' },
+  { title: 'MEM', align: 'right' },
+  { title: 'GPU', align: 'right' },
+  { title: 'TASKS', align: 'right' },
+  { title: 'LAST', align: 'right' },
+];
+const LANE: Column = { title: 'LANE' };
+const PENDING_COLUMNS: readonly Column[] = [
+  ID,
+  { title: 'FIRST', align: 'right' },
+  { title: 'LAST', align: 'right' },
+  { title: 'TRIES', align: 'right' },
+];
+
+/** `rows` in their order; the lane is shown if it is known. */
+export function workersText(rows: readonly WorkerRow[]): string {
+  if (rows.length === 0) return 'No worker is known yet. To add one: pulselane agent --master <host:port>';
+  const hasLanes = rows.some(({ lane }) => lane !== undefined);
+  return table(
+    hasLanes ? [...COLUMNS, LANE] : COLUMNS,
+    rows.map(({ workerId, state, usages, tasks, ageMs, lane }) => [
+      workerId,
+      state,
+      usages === undefined ? NOTHING : percent(usages.cpu),
+      usages === undefined ? NOTHING : percent(usages.memory),
+      usages === undefined ? NOTHING : percent(usages.gpu),
+      usages === undefined ? NOTHING : count(tasks),
+      age(ageMs),
+      lane === undefined ? '' : laneText(lane),
+    ]),
+  );
+}
+
+/** Empty if nobody waits. */
+export function pendingText(rows: readonly PendingRow[]): string {
+  if (rows.length === 0) return '';
+  return section(
+    'Waiting for approval (approve <id> lets one in)',
+    table(
+      PENDING_COLUMNS,
+      rows.map(({ workerId, firstSeenMs, lastSeenMs, attempts }) => [
+        workerId,
+        age(firstSeenMs),
+        age(lastSeenMs),
+        count(attempts),
+      ]),
+    ),
+  );
+}
+
+/** `12 own`; what is out of the ordinary is added. */
+export function laneText({ number, shared, state, restarts }: LaneView): string {
+  const unusual = [...(state === 'ready' ? [] : [state]), ...(restarts === 0 ? [] : [`restarted ${restarts}×`])];
+  return [`${number} ${shared ? 'shared' : 'own'}`, ...unusual].join(', ');
+}

@@ -1,0 +1,6 @@
+/** The library: telemetry of a fleet inside a program of your own. */
+// biome-ignore-all lint/performance/noBarrelFile: a package has one entry, and this is it; nothing inside imports it
+export { TelemetryManager, type TelemetryManagerOptions } from './engine/telemetry-manager.ts';
+export type { UpdateCallback } from './engine/update-watcher.ts';
+export { type ErrorCode, PulselaneError } from './lib/errors.ts';
+export type { GpuUsage, HeartbeatInput, RunningTask, WorkerTelemetry } from './model/telemetry.ts';
