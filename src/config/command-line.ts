@@ -17,7 +17,15 @@ export function givenFlags(command: Command, options: Options): GivenFlags {
   );
 }
 
-function flagOf({ flag, argument, meaning, env, fallback }: Option<unknown>): CommanderOption {
-  const origin = fallback === undefined || fallback === '' ? `[${env}]` : `[${env}, default ${fallback}]`;
+function flagOf({
+  flag,
+  argument,
+  meaning,
+  env,
+  fallback,
+  fallbackShown = fallback,
+}: Option<unknown>): CommanderOption {
+  const origin =
+    fallbackShown === undefined || fallbackShown === '' ? `[${env}]` : `[${env}, default ${fallbackShown}]`;
   return new CommanderOption(argument === '' ? flag : `${flag} ${argument}`, `${meaning} ${origin}`);
 }

@@ -14,6 +14,8 @@ export interface Option<T> {
   readonly kind: kinds.Kind<T>;
   /** As a user would write it; undefined if there is none. */
   readonly fallback: string | undefined;
+  /** What is said of a fallback that differs from machine to machine. */
+  readonly fallbackShown?: string;
   readonly meaning: string;
 }
 
@@ -197,7 +199,8 @@ export const agentOptions = {
     argument: '<id>',
     kind: kinds.text,
     fallback: hostname(),
-    meaning: 'this worker’s id; default: the host name',
+    fallbackShown: 'the host name',
+    meaning: 'this worker’s id',
   }),
   listen: option<kinds.Address | undefined>({
     env: 'AGENT_LISTEN',
