@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { MAX_BUFFERED_BYTES, PING_MS, POLL_MS } from '../../src/http/limits.ts';
+import { ChangeWatcher } from '../../src/http/live/changes.ts';
 import { LiveClient, type LiveSocket } from '../../src/http/live/client.ts';
+import { BoardReader } from '../../src/store/board.ts';
+import { Directory } from '../../src/store/directory.ts';
 import { eventually } from '../support/eventually.ts';
 import { task } from '../support/fleet.ts';
 import { newServer } from './support.ts';
@@ -148,6 +151,18 @@ describe('/ws/telemetry', () => {
     fleet.beat('node-a', { cpuUsage: 10 });
     clock.advance(POLL_MS);
     expect((await client.frame(2))['node-a']).toMatchObject({ cpu_usage: 10 });
+  });
+
+  it('tells of a worker that went and came back between two looks, with as many records as before', async () => {
+    const { fleet, clock } = served;
+    fleet.register('node-a');
+    fleet.beat('node-a', { cpuUsage: 1 });
+    const client = await connected('/ws/telemetry');
+    fleet.forget('node-a');
+    fleet.register('node-a');
+    fleet.beat('node-a', { cpuUsage: 2 });
+    clock.advance(POLL_MS);
+    expect((await client.frame(1))['node-a']).toMatchObject({ cpu_usage: 2 });
   });
 
   it('sends nothing while nothing changes', async () => {
@@ -321,6 +336,22 @@ it('a client that does not read gets only the newest when it reads again', async
   const ofA = newest.map((frame) => JSON.parse(frame)['node-a']?.cpu_usage).filter((cpu) => cpu !== undefined);
   expect(ofA.at(-1)).toBe(BEATS);
   expect(ofA).toEqual([...ofA].sort((a, b) => a - b));
+});
+
+it('remembers nothing of workers that are gone', () => {
+  const { fleet } = served;
+  const directory = new Directory(new BoardReader(fleet.memory));
+  fleet.onAnnounce = (items) => {
+    for (const item of items) directory.apply(item);
+  };
+  const watcher = new ChangeWatcher(directory);
+  for (let round = 0; round < 10; round++) {
+    fleet.register(`ephemeral-${round}`);
+    expect(watcher.changed()).toHaveLength(1);
+    fleet.forget(`ephemeral-${round}`);
+  }
+  expect(watcher.changed()).toEqual([]);
+  expect(watcher.remembered).toBe(0);
 });
 
 describe('a client whose socket is full', () => {

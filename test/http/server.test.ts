@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { get, request } from 'node:http';
 import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { task } from '../support/fleet.ts';
 import { exchange, newServer } from './support.ts';
@@ -40,11 +40,16 @@ describe('a large body', () => {
 
   it('has a HEAD with its length and without itself', async () => {
     registerLarge();
+    // node-server tells the console when it is made to answer twice.
+    const complaints = vi.spyOn(console, 'error');
     const response = await fetch(`${served.url}/telemetry`, { method: 'HEAD' });
     expect(response.status).toBe(200);
     expect(Number(response.headers.get('content-length'))).toBeGreaterThan(500_000);
     expect(await response.text()).toBe('');
+    expect((await fetch(`${served.url}/health`)).status).toBe(200);
     expect(served.server.bodiesInFlight).toBe(0);
+    expect(complaints).not.toHaveBeenCalled();
+    complaints.mockRestore();
   });
 
   it('gives its buffer back when the reader goes away in the middle', async () => {
@@ -177,6 +182,21 @@ it('stops though a client holds its connection', async () => {
   await once(idle, 'connect');
   idle.on('error', () => {});
   const closed = once(idle, 'close');
+  await served.stop();
+  await closed;
+});
+
+it('cuts off a live client that does not say goodbye', async () => {
+  const client = connect(served.port, '127.0.0.1');
+  client.write(
+    'GET /ws/telemetry HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  );
+  const [answer] = await once(client, 'data');
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 101 /);
+  client.on('error', () => {});
+  client.resume();
+  const closed = once(client, 'close');
   await served.stop();
   await closed;
 });

@@ -36,6 +36,11 @@ export class ChangeWatcher {
     return changed;
   }
 
+  /** How many workers are remembered from the last look. */
+  get remembered(): number {
+    return this.#seen.size;
+  }
+
   /** Forgets everything: the next look is a first one. */
   reset(): void {
     this.#seen.clear();
