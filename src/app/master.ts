@@ -16,8 +16,8 @@ export interface MasterContext {
   readonly clock: Clock;
 }
 
-/** We promise an end within 10 s; the process needs the rest to exit. */
-const STOP_WITHIN_MS = 9000;
+/** We promise an end within 10 s; the farewell of a local agent and the exit of the process need the rest. */
+const STOP_WITHIN_MS = 8000;
 
 /** @throws PulselaneError naming the setting that cannot be met; nothing is left running then. */
 export async function startMaster(config: MasterConfig, { logger, clock }: MasterContext): Promise<RunningMaster> {

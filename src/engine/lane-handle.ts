@@ -185,10 +185,7 @@ export class LaneHandle {
         events.onLost(worker, reason);
       }
     }
-    logger[onPurpose ? 'info' : 'error'](
-      { lane: this.number, reason, restartInMs },
-      'lane ended; it is started again',
-    );
+    logger[onPurpose ? 'info' : 'error']({ lane: this.number, reason, restartInMs }, 'lane ended; it is started again');
     events.onChange(this);
   }
 }

@@ -1,7 +1,9 @@
 /** What somebody may have meant. */
 
-/** The candidate that differs from `word` the least; undefined if none is near. */
+/** The candidate that `word` begins, or that differs from it the least; undefined if none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const begun = candidates.find((candidate) => word !== '' && candidate.startsWith(word));
+  if (begun !== undefined) return begun;
   const near = candidates
     .map((candidate) => ({ candidate, edits: editsBetween(word, candidate) }))
     .filter(({ candidate, edits }) => edits <= Math.max(1, Math.floor(candidate.length / 3)))

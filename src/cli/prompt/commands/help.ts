@@ -12,7 +12,7 @@ export const help: PromptCommand = {
     if (name === undefined) {
       return (
         `${facts(commands.map((command) => [command.usage, command.help]))}\n\n` +
-        'Tab completes commands and worker ids; an id with spaces goes in double quotes. ' +
+        'Tab completes commands and worker ids; an id with spaces goes in double quotes.\n' +
         'Ctrl-C on an empty line, or Ctrl-D, stops the master.'
       );
     }
