@@ -20,16 +20,21 @@ import type { Mailbox, Parcel } from './mailbox.ts';
 export interface LaneWorker {
   readonly workerId: string;
   readonly row: number;
+  /** Which occupant of the row it is. */
+  readonly occupant: number;
   readonly mailbox: Mailbox;
   /** The newest memory of the worker. */
   readonly slot: SlotReader;
+  /** The lane that takes its heartbeats; undefined before it has one and after it is forgotten. Set by the pool. */
+  lane: LaneHandle | undefined;
 }
 
 /** What a lane tells whoever owns it. */
 export interface LaneEvents {
   /** State or restarts have changed. */
   onChange(lane: LaneHandle): void;
-  onGrown(row: number, memory: SlotMemory): void;
+  /** By row and its occupant: the worker may be gone by now, and its row another's. */
+  onGrown(row: number, occupant: number, memory: SlotMemory): void;
   /** The heartbeat in hand is gone with the thread. */
   onLost(worker: LaneWorker, reason: string): void;
 }
@@ -56,7 +61,10 @@ export class LaneHandle {
   readonly #batch = new FrameBatch();
   #flushScheduled = false;
   #restarts = 0;
+  /** Workers that the thread has not yet left, in the order in which it was told to. */
+  readonly #leaving: { readonly worker: LaneWorker; readonly left: () => void }[] = [];
   readonly #firstOutcome = Promise.withResolvers<void>();
+  readonly #firstReady = Promise.withResolvers<void>();
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -76,6 +84,7 @@ export class LaneHandle {
       onDeath: (death) => this.#died(death),
       onStateChange: (state) => {
         if (state !== 'starting') this.#firstOutcome.resolve();
+        if (state === 'ready') this.#firstReady.resolve();
         options.events.onChange(this);
       },
     });
@@ -104,20 +113,31 @@ export class LaneHandle {
     return this.#firstOutcome.promise;
   }
 
+  /** Resolves when the thread is ready for the first time; never, if it is stopped before. */
+  get ready(): Promise<void> {
+    return this.#firstReady.promise;
+  }
+
+  /** The worker is this lane's from now on, and so is what its mailbox holds. No other lane may serve it any more. */
   serve(worker: LaneWorker): void {
     this.#workers.set(worker.row, worker);
-    this.#postServe(worker);
+    this.#give(worker);
   }
 
-  leave(worker: LaneWorker): void {
-    this.#workers.delete(worker.row);
+  /** Serves the worker no longer. Resolves when the thread will not touch its slot again. */
+  leave(worker: LaneWorker): Promise<void> {
+    if (!this.#workers.delete(worker.row) || this.#thread.thread === undefined) return Promise.resolve();
     this.#flush();
     this.#thread.post({ type: 'leave', slot: worker.row });
+    return new Promise((left) => this.#leaving.push({ worker, left }));
   }
 
-  /** Sends the heartbeat with the others of this turn. Without a thread it stays in its mailbox until there is one. */
+  /**
+   * Sends the heartbeat with the others of this turn. While there is no thread, or the worker is on its way here from
+   * another lane, the heartbeat stays in its mailbox.
+   */
   post(worker: LaneWorker, parcel: Parcel): void {
-    if (this.#thread.thread === undefined) return;
+    if (this.#thread.thread === undefined || !this.#workers.has(worker.row)) return;
     this.#batch.add({
       slot: worker.row,
       ordinal: parcel.ordinal,
@@ -139,17 +159,19 @@ export class LaneHandle {
     await this.#thread.stop();
   }
 
-  /** A new thread knows nothing: it is given the slots, and then every heartbeat that is not done. */
+  /** A new thread knows nothing. */
   #begin(): void {
     this.#batch.clear();
-    for (const worker of this.#workers.values()) {
-      this.#postServe(worker);
-      for (const parcel of worker.mailbox.undone()) this.post(worker, parcel);
-    }
+    for (const worker of this.#workers.values()) this.#give(worker);
   }
 
-  #postServe(worker: LaneWorker): void {
-    this.#thread.post({ type: 'serve', slot: worker.row, workerId: worker.workerId, memory: worker.slot.memory });
+  /** Gives the thread the worker's slot, and then every heartbeat that is not done. */
+  #give(worker: LaneWorker): void {
+    const { row, occupant, workerId, slot, mailbox } = worker;
+    // What another lane has done since anybody looked is not given again.
+    mailbox.done(slot.finished);
+    this.#thread.post({ type: 'serve', slot: row, occupant, workerId, memory: slot.memory });
+    for (const parcel of mailbox.undone()) this.post(worker, parcel);
   }
 
   #flush(): void {
@@ -165,7 +187,10 @@ export class LaneHandle {
         // The supervisor has seen it.
         return;
       case 'grown':
-        this.#options.events.onGrown(message.slot, message.memory);
+        this.#options.events.onGrown(message.slot, message.occupant, message.memory);
+        return;
+      case 'left':
+        this.#leaving.shift()?.left();
         return;
       default:
         message satisfies never;
@@ -176,7 +201,8 @@ export class LaneHandle {
     this.#restarts++;
     this.#batch.clear();
     const { logger, events } = this.#options;
-    for (const worker of this.#workers.values()) {
+    const leaving = this.#leaving.splice(0);
+    for (const worker of [...this.#workers.values(), ...leaving.map((leave) => leave.worker)]) {
       const inHand = worker.slot.unfinished();
       // The lane had finished all it took, even if it could no longer say so.
       if (inHand === undefined) worker.mailbox.done(worker.slot.taken);
@@ -187,5 +213,6 @@ export class LaneHandle {
     }
     logger[onPurpose ? 'info' : 'error']({ lane: this.number, reason, restartInMs }, 'lane ended; it is started again');
     events.onChange(this);
+    for (const { left } of leaving) left();
   }
 }

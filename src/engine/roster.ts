@@ -18,7 +18,7 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   slot: SlotReader;
   /** What the worker said of itself when it registered; undefined if it only ever sent heartbeats. */
   info: WorkerInfo | undefined;
-  #lane: LaneHandle | undefined;
+  lane: LaneHandle | undefined;
 
   constructor(facts: {
     workerId: string;
@@ -34,15 +34,6 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
     this.slot = new SlotReader(facts.slot);
     this.mailbox = facts.mailbox;
     this.registeredMs = facts.registeredMs;
-  }
-
-  get lane(): LaneHandle {
-    if (this.#lane === undefined) throw new Error(`worker ${this.workerId} has no lane yet`);
-    return this.#lane;
-  }
-
-  set lane(lane: LaneHandle) {
-    this.#lane = lane;
   }
 }
 

@@ -118,12 +118,12 @@ export class TelemetryManager {
       logger: this.#logger,
       events: {
         onChange: (lane) => this.#showLane(lane),
-        onGrown: (row, memory) => {
+        onGrown: (row, occupant, memory) => {
           const entry = this.#roster.atRow(row);
-          if (entry !== undefined) this.#roster.grow(entry, memory);
+          if (entry?.occupant === occupant) this.#roster.grow(entry, memory);
         },
         onLost: (worker, reason) => {
-          this.#board.countLost(worker.row);
+          if (this.#roster.atRow(worker.row) === worker) this.#board.countLost(worker.row);
           this.#logger.warn({ worker: worker.workerId, reason }, 'the heartbeat in hand was lost with its lane');
         },
       },
@@ -217,7 +217,7 @@ export class TelemetryManager {
     entry.lastReceiptMs = receipt.monotonicMs;
     this.#updates.expect(entry);
     const { post, replaced } = entry.mailbox.accept(bytes, receipt);
-    if (post !== undefined) entry.lane.post(entry, post);
+    if (post !== undefined) entry.lane?.post(entry, post);
     else this.#wait(entry);
     if (replaced) this.#board.countReplaced(entry.row);
   }
@@ -289,7 +289,7 @@ export class TelemetryManager {
   /** Ends a worker's thread and starts another on the same slots; no heartbeat is lost. @returns whether it is known. */
   replaceLane(workerId: string): boolean {
     const entry = this.#roster.get(workerId);
-    entry?.lane.replaceThread();
+    entry?.lane?.replaceThread();
     return entry !== undefined;
   }
 
@@ -357,9 +357,8 @@ export class TelemetryManager {
       registeredMs: now.monotonicMs,
     });
     this.#roster.add(entry);
-    entry.lane = this.#lanes.assign(entry);
-    this.#showLane(entry.lane);
-    this.#logger.info({ worker: workerId, lane: entry.lane.number, shared: entry.lane.shared }, 'worker registered');
+    this.#lanes.assign(entry);
+    this.#logger.info({ worker: workerId }, 'worker registered');
     return entry;
   }
 
@@ -368,7 +367,7 @@ export class TelemetryManager {
     this.#waiting.delete(entry);
     this.#updates.forget(entry);
     this.#board.release(entry.row);
-    this.#lanes.release(entry.lane, entry).catch((error: unknown) => {
+    this.#lanes.release(entry).catch((error: unknown) => {
       this.#logger.error({ worker: entry.workerId, err: error }, 'a lane did not end');
     });
   }
@@ -400,7 +399,7 @@ export class TelemetryManager {
   /** Lets go of what the worker's lane has done, and posts what waited for room. */
   #settle(entry: RosterEntry): void {
     const parcel = entry.mailbox.done(entry.slot.finished);
-    if (parcel !== undefined) entry.lane.post(entry, parcel);
+    if (parcel !== undefined) entry.lane?.post(entry, parcel);
     if (!entry.mailbox.hasWaiting) this.#waiting.delete(entry);
   }
 

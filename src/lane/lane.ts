@@ -14,6 +14,7 @@ import type { FromLane, ToLane } from './messages.ts';
 import { heartbeatProblem } from './validate.ts';
 
 interface ServedWorker {
+  readonly occupant: number;
   readonly workerId: string;
   readonly slot: SlotWriter;
 }
@@ -35,11 +36,12 @@ export class Lane {
       case 'serve': {
         const slot = new SlotWriter(message.memory);
         slot.mend();
-        this.#served.set(message.slot, { workerId: message.workerId, slot });
+        this.#served.set(message.slot, { occupant: message.occupant, workerId: message.workerId, slot });
         return;
       }
       case 'leave':
         this.#served.delete(message.slot);
+        this.#port.postMessage({ type: 'left', slot: message.slot });
         return;
       case 'heartbeats':
         for (const frame of framesOf(message.frames)) this.#process(frame);
@@ -53,7 +55,7 @@ export class Lane {
     const served = this.#served.get(frame.slot);
     // Forgotten while its heartbeat was on the way.
     if (served === undefined) return;
-    const { slot, workerId } = served;
+    const { slot, workerId, occupant } = served;
     slot.take(frame.ordinal);
     const heartbeat = decoded(frame.bytes, workerId);
     if (typeof heartbeat === 'string') {
@@ -78,7 +80,7 @@ export class Lane {
       },
       recordJsonHead(heartbeat),
     );
-    if (grown !== undefined) this.#port.postMessage({ type: 'grown', slot: frame.slot, memory: grown });
+    if (grown !== undefined) this.#port.postMessage({ type: 'grown', slot: frame.slot, occupant, memory: grown });
   }
 }
 

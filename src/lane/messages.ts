@@ -4,8 +4,14 @@ import type { SlotMemory } from '../store/slot-memory.ts';
 
 export type ToLane =
   /** Serve this worker from now on. */
-  | { readonly type: 'serve'; readonly slot: number; readonly workerId: string; readonly memory: SlotMemory }
-  /** Stop serving it. */
+  | {
+      readonly type: 'serve';
+      readonly slot: number;
+      readonly occupant: number;
+      readonly workerId: string;
+      readonly memory: SlotMemory;
+    }
+  /** Stop serving it, once all that was sent before is done, and say so. */
   | { readonly type: 'leave'; readonly slot: number }
   /** Heartbeats, see frames.ts. */
   | { readonly type: 'heartbeats'; readonly frames: ArrayBuffer };
@@ -13,5 +19,7 @@ export type ToLane =
 export type FromLane =
   /** The thread runs and takes heartbeats. */
   | { readonly type: 'ready' }
-  /** The slot's record did not fit: from now on this memory is the slot. */
-  | { readonly type: 'grown'; readonly slot: number; readonly memory: SlotMemory };
+  /** The slot's record did not fit: from now on this memory is the slot, of this occupant of the row. */
+  | { readonly type: 'grown'; readonly slot: number; readonly occupant: number; readonly memory: SlotMemory }
+  /** The lane will not touch this slot again. */
+  | { readonly type: 'left'; readonly slot: number };

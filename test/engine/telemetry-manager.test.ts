@@ -217,3 +217,57 @@ test('shutdown lets lanes finish what they were given', async () => {
   await manager.shutdown();
   expect(last.at(-1)).toBe(50);
 });
+
+test('workers are served by shared lanes until their own are up, and move with no heartbeat lost', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 30, sharedLanes: 2, laneDepth: 4 });
+  const workers = Array.from({ length: 40 }, (_, i) => `w${i}`);
+  const isSettled = () => {
+    const { lanes } = manager.internalState();
+    return lanes.filter(({ shared, workers: served }) => !shared && served === 1).length === 30;
+  };
+  let sent = 0;
+  let servedByShared = 0;
+  while (!isSettled()) {
+    for (const workerId of workers) {
+      // Some grow their slot on the way.
+      const taskId = 't'.repeat(sent % 97 === 0 ? 5000 : 1);
+      manager.processHeartbeat({ workerId, cpuUsage: ++sent, runningTasks: [{ taskId }] });
+    }
+    const { lanes } = manager.internalState();
+    servedByShared = Math.max(servedByShared, ...lanes.filter(({ shared }) => shared).map((lane) => lane.workers));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await eventually(() => {
+    const { accepted, applied, replaced } = totals(manager);
+    return accepted === applied + replaced;
+  });
+  expect(servedByShared).toBeGreaterThan(5);
+  expect(totals(manager)).toMatchObject({ accepted: sent, rejected: 0, lost: 0 });
+  for (const [index, workerId] of workers.entries()) {
+    expect(manager.getWorkerTelemetry(workerId)?.cpuUsage).toBe(sent - workers.length + 1 + index);
+  }
+
+  // A place that frees is taken by a worker that shares.
+  manager.unregisterWorker('w0');
+  await eventually(isSettled);
+  const shared = manager.internalState().lanes.filter((lane) => lane.shared);
+  expect(shared.reduce((sum, lane) => sum + lane.workers, 0)).toBe(9);
+});
+
+test('workers that come and go while lanes start leave nothing behind, and a row’s next worker gets its own data', async () => {
+  const manager = await startManager({ maxWorkers: 5, maxDedicatedLanes: 4, sharedLanes: 1 });
+  for (let round = 0; round < 30; round++) {
+    for (let i = 0; i < 5; i++) {
+      const big = 'x'.repeat(round % 3 === i ? 4000 : 1);
+      manager.processHeartbeat({ workerId: `r${round}-${i}`, cpuUsage: round, runningTasks: [{ taskId: big }] });
+    }
+    if (round % 2 === 0) await new Promise((resolve) => setTimeout(resolve, round));
+    if (round === 29) break;
+    for (let i = 0; i < 5; i++) expect(manager.unregisterWorker(`r${round}-${i}`)).toBe(true);
+  }
+  await eventually(() => totals(manager).applied === 5);
+  for (const [id, telemetry] of manager.getAllWorkerTelemetry()) {
+    expect(telemetry).toMatchObject({ workerId: id, cpuUsage: 29 });
+  }
+  await eventually(() => manager.internalState().lanes.filter(({ shared }) => !shared).length === 4);
+});

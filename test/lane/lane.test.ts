@@ -22,7 +22,7 @@ function laneFor(workerId = 'w') {
   };
   new Lane(port, new FakeClock());
   let memory = newSlot(workerId, 8);
-  deliver({ type: 'serve', slot: 3, workerId, memory });
+  deliver({ type: 'serve', slot: 3, occupant: 1, workerId, memory });
   let ordinal = 0;
   const give = (bytes: Uint8Array) => {
     const batch = new FrameBatch();
