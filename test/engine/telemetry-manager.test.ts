@@ -148,7 +148,10 @@ test('workers beyond the cap on dedicated lanes share', async () => {
   const manager = await startManager({ maxDedicatedLanes: 2, sharedLanes: 2 });
   for (let i = 0; i < 6; i++) manager.processHeartbeat({ workerId: `w${i}`, cpuUsage: i });
   await eventually(() => totals(manager).applied === 6);
-  const { lanes } = manager.internalState();
+  const lanes = await eventually(() => {
+    const { lanes: all } = manager.internalState();
+    return all.every(({ state }) => state === 'ready') && all;
+  });
   expect(lanes.map(({ shared, workers, state }) => [shared, workers, state])).toEqual([
     [false, 1, 'ready'],
     [false, 1, 'ready'],
