@@ -1,0 +1,228 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { widthOf } from '../../src/cli/text/width.ts';
+import { clusterText, internalStateText } from '../../src/cli/views/cluster-text.ts';
+import { clusterViewOf, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
+import { liveText } from '../../src/cli/views/live-text.ts';
+import { totalsOf, type WorkerDetail, type WorkerRow } from '../../src/cli/views/views.ts';
+import { workerText } from '../../src/cli/views/worker-text.ts';
+import { pendingText, workersText } from '../../src/cli/views/workers-text.ts';
+import { CONTROL, trickyText, workerIdText } from './tricky-text.ts';
+
+const LANE = { number: 3, shared: false, state: 'ready', restarts: 0 };
+
+function row(workerId: string, more: Partial<WorkerRow> = {}): WorkerRow {
+  const usages = { cpu: 12.34, memory: 40, gpu: 0, storage: 70 };
+  return { workerId, state: 'active', usages, tasks: 2, ageMs: 3200, lane: LANE, ...more };
+}
+
+function detail(workerId: string, more: Partial<WorkerDetail> = {}): WorkerDetail {
+  return { ...row(workerId), runningTasks: [], gpus: [], metrics: {}, inside: undefined, ...more };
+}
+
+const tricky: fc.Arbitrary<WorkerDetail> = fc
+  .record({ id: workerIdText, text: trickyText, name: trickyText })
+  .map(({ id, text, name }) =>
+    detail(id, {
+      state: 'inactive',
+      runningTasks: [
+        { taskId: text, status: name, cpuAllocated: 0.5, memoryAllocated: 0.25, gpuAllocated: 0, progress: 0.5 },
+        {
+          taskId: name,
+          status: text,
+          cpuAllocated: 2,
+          memoryAllocated: 1,
+          gpuAllocated: 1,
+          startedAtUnixMs: 8.64e15 + 1,
+        },
+      ],
+      gpus: [{ index: 0, uuid: text, name, memoryUsedBytes: 1024 ** 3 }],
+      metrics: { [name]: 1.5, __proto__: 2 },
+      inside: {
+        registeredUnixMs: 0,
+        counts: { accepted: 5, applied: 4, rejected: 1, replaced: 0, lost: 0 },
+        rejection: { reason: text, ageMs: 500 },
+        timing: { hostLoopLagMs: 1.5, lastRoundTripMs: 20 },
+        address: text,
+        facts: {
+          totalCpu: 8,
+          totalMemoryGib: 15.6,
+          totalStorageGib: 100,
+          totalGpu: 1,
+          ip: name,
+          labels: { [name]: text },
+          group: name,
+          ephemeral: true,
+          instanceId: text,
+          agentVersion: name,
+        },
+      },
+    }),
+  );
+
+describe('whatever a worker calls itself and its things', () => {
+  test('no view lets a control character through', () => {
+    fc.assert(
+      fc.property(tricky, (worker) => {
+        const pending = [{ workerId: worker.workerId, firstSeenMs: 1, lastSeenMs: 1, attempts: 1 }];
+        const live = liveText(worker.workerId, worker, { columns: 50, rows: 10 });
+        for (const text of [workersText([worker]), workerText(worker), pendingText(pending), ...live]) {
+          expect(text.split('\n').filter((line) => CONTROL.test(line))).toEqual([]);
+        }
+      }),
+    );
+  });
+
+  test('the list has a line for each and its columns in place', () => {
+    fc.assert(
+      fc.property(fc.array(workerIdText, { minLength: 1, maxLength: 5 }), (ids) => {
+        const lines = workersText(ids.map((id) => row(id, { state: '@@' }))).split('\n');
+        expect(lines).toHaveLength(ids.length + 1);
+        const places = lines.slice(1).map((line) => widthOf(line.slice(0, line.lastIndexOf('@@'))));
+        expect(new Set(places).size).toBe(1);
+      }),
+    );
+  });
+
+  test('a live frame stays within the terminal', () => {
+    fc.assert(
+      fc.property(
+        tricky,
+        fc.integer({ min: 1, max: 200 }),
+        fc.integer({ min: 2, max: 40 }),
+        (worker, columns, rows) => {
+          const lines = liveText(worker.workerId, worker, { columns, rows });
+          expect(lines.length).toBeLessThan(Math.max(3, rows));
+          for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(Math.max(1, columns - 1));
+        },
+      ),
+    );
+  });
+});
+
+test('the list shows usages, age and lane of each worker', () => {
+  const rows = [
+    row('node-a'),
+    row('node-b', { state: 'registered', usages: undefined, tasks: 0, ageMs: 65_000, lane: { ...LANE, shared: true } }),
+    row('node-c', { state: 'inactive', lane: { number: 12, shared: false, state: 'restarting', restarts: 2 } }),
+  ];
+  expect(workersText(rows)).toBe(
+    [
+      'ID      STATE         CPU    MEM   GPU  TASKS   LAST  LANE',
+      'node-a  active      12.3%  40.0%  0.0%      2     3s  3 own',
+      'node-b  registered      –      –     –      –  1m 5s  3 shared',
+      'node-c  inactive    12.3%  40.0%  0.0%      2     3s  12 own, restarting, restarted 2×',
+    ].join('\n'),
+  );
+});
+
+test('a long id is cut in the list and whole in its status', () => {
+  const id = 'x'.repeat(256);
+  expect(workersText([row(id)])).toContain(`\n${'x'.repeat(39)}…  active`);
+  expect(workerText(detail(id))).toContain(`worker          ${id}\n`);
+});
+
+test('the list is without lanes where none is known, and says how to begin when it is empty', () => {
+  expect(workersText([row('a', { lane: undefined })]).split('\n')[0]).toMatch(/LAST$/);
+  expect(workersText([])).toContain('pulselane agent --master');
+});
+
+test('those who wait are listed with a hint', () => {
+  const text = pendingText([{ workerId: 'late', firstSeenMs: 61_000, lastSeenMs: 0, attempts: 1200 }]);
+  expect(text).toContain('approve <id>');
+  expect(text).toMatch(/late {2}1m 1s {3}<1s {2}1,200$/);
+  expect(pendingText([])).toBe('');
+});
+
+test('the status of a worker tells why and when a heartbeat was rejected', () => {
+  const text = workerText(
+    detail('node-a', {
+      inside: {
+        registeredUnixMs: 1_795_456_495_000,
+        counts: { accepted: 10, applied: 8, rejected: 2, replaced: 0, lost: 0 },
+        rejection: { reason: 'cpu_usage is NaN', ageMs: 4000 },
+        timing: undefined,
+        address: '10.0.0.9:50052',
+        facts: undefined,
+      },
+    }),
+  );
+  expect(text).toContain('last rejection  cpu_usage is NaN (4s ago)');
+  expect(text).toContain('heartbeats      10 accepted: 8 applied, 2 rejected, 0 replaced, 0 lost');
+  expect(text).toContain('registered      2026-11-23T17:54:55Z');
+  expect(text).toContain('address         10.0.0.9:50052');
+});
+
+test('a worker with ten thousand tasks shows as many as asked for and counts the rest', () => {
+  const runningTasks = Array.from({ length: 10_000 }, (_, index) => ({
+    taskId: `t${index}`,
+    status: 'running',
+    cpuAllocated: 1,
+    memoryAllocated: 1,
+    gpuAllocated: 0,
+  }));
+  const text = workerText(detail('a', { runningTasks }), { maxItems: 200, whereAll: 'curl x' });
+  expect(text).toContain('t199 ');
+  expect(text).not.toContain('t200 ');
+  expect(text).toContain('… and 9,800 more: curl x');
+});
+
+test('means are those of the active workers', () => {
+  const totals = totalsOf([
+    row('a', { usages: { cpu: 10, memory: 20, gpu: 0, storage: 1 } }),
+    row('b', { usages: { cpu: 30, memory: 40, gpu: 100, storage: 3 } }),
+    row('c', { state: 'inactive', usages: { cpu: 99, memory: 99, gpu: 99, storage: 99 } }),
+    row('d', { state: 'registered', usages: undefined }),
+  ]);
+  expect(totals).toMatchObject({ workers: 4, tasks: 4, means: { cpu: 20, memory: 30, gpu: 50, storage: 2 } });
+  expect(clusterText({ ...totals, health: undefined, inside: undefined })).toContain(
+    'workers     4, 1 inactive, 1 registered, 2 active',
+  );
+});
+
+test('the inside of a master is shown with each lane', () => {
+  const text = internalStateText({
+    workers: 2,
+    activeWorkers: 1,
+    lanes: [{ number: 1, shared: true, state: 'ready', workers: 2, restarts: 3 }],
+    maxDedicatedLanes: 2527,
+    pending: [],
+    mergedUpdates: 0,
+    callbackErrors: 1,
+  });
+  expect(text).toContain('lanes            1, at most 2,527 own');
+  expect(text).toMatch(/1 {2}shared {2}ready {8}2 {9}3$/);
+});
+
+describe('an answer of the API', () => {
+  const seed = {
+    worker_id: 'node-a',
+    cpu_usage: 14.9,
+    memory_usage: 0.58,
+    gpu_usage: 0,
+    running_tasks: [{ task_id: 't', cpu_allocated: 0.5, memory_allocated: 0.25, gpu_allocated: 0, status: 'running' }],
+    last_update: 100,
+    is_active: true,
+  };
+
+  test('of a master of the seed, without anything that came later, is shown', () => {
+    const [worker] = workerRowsOf({ body: { 'node-a': seed }, atUnixMs: 104_000 });
+    expect(worker).toMatchObject({ workerId: 'node-a', state: 'active', tasks: 1, ageMs: 4000, lane: undefined });
+  });
+
+  test('keeps workers and metrics with the names of JavaScript’s own things', () => {
+    const body: unknown = JSON.parse(
+      `{"__proto__":${JSON.stringify({ ...seed, worker_id: '__proto__' })},"a":${JSON.stringify({ ...seed, worker_id: 'a' })}}`,
+    );
+    expect(workerRowsOf({ body, atUnixMs: 0 }).map(({ workerId }) => workerId)).toEqual(['__proto__', 'a']);
+    const metrics: unknown = JSON.parse('{"__proto__":7}');
+    expect(workerText(workerDetailOf({ body: { ...seed, metrics }, atUnixMs: 0 }))).toMatch(/__proto__ +7/);
+  });
+
+  test('that is not a master’s is refused in one line', () => {
+    for (const body of ['x', null, [1], { a: { worker_id: 1 } }]) {
+      expect(() => workerRowsOf({ body, atUnixMs: 0 })).toThrow('not that of a Pulselane master');
+    }
+    expect(() => clusterViewOf({ body: {}, atUnixMs: 0 }, { body: {}, atUnixMs: 0 })).toThrow('/health');
+  });
+});
