@@ -15,6 +15,7 @@ const INPUTS = [
   'package.json',
   'package-lock.json',
   'scripts/bootstrap/build.mjs',
+  'scripts/bootstrap/bundle.mjs',
 ];
 
 /** Threads that ship as one file, every package included. The others import from node_modules. */
@@ -41,26 +42,16 @@ export function build(root, { node, scratch }) {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   // Unchecked: whether the types agree is what `npm run check` and `npm test` say, of all code and not of src/ alone.
   run('Compiling', [node, tsc, '-p', 'tsconfig.build.json', '--noCheck', '--outDir', next], root);
-  for (const thread of BUNDLED_THREADS) bundle(root, node, thread, next);
+  const bundle = join(root, 'scripts/bootstrap/bundle.mjs');
+  for (const thread of BUNDLED_THREADS) {
+    run('Bundling', [node, bundle, `src/${thread}.ts`, `${join(next, thread)}.js`], root);
+  }
   writeFileSync(stampPath(next), hash);
 
   const dist = join(root, 'dist');
   if (existsSync(dist)) renameSync(dist, previous);
   renameSync(next, dist);
   rmSync(previous, { recursive: true, force: true });
-}
-
-/**
- * @param {string} root
- * @param {string} node
- * @param {string} thread
- * @param {string} outFolder
- */
-function bundle(root, node, thread, outFolder) {
-  const esbuild = join(root, 'node_modules/esbuild/bin/esbuild');
-  const outFile = `--outfile=${join(outFolder, thread)}.js`;
-  const shape = ['--bundle', '--minify', '--format=esm', '--platform=node', '--target=node24', '--legal-comments=none'];
-  run('Bundling', [node, esbuild, `src/${thread}.ts`, outFile, ...shape, '--log-level=warning'], root);
 }
 
 /**

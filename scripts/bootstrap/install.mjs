@@ -8,6 +8,17 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './step.mjs';
 
+const FLAGS = [
+  '--no-audit',
+  '--no-fund',
+  '--loglevel=error',
+  // No package here needs its install script; npm 11 asks before it runs one, older ones just run them.
+  '--ignore-scripts',
+  // Development tools even with NODE_ENV=production: without a compiler there is no build.
+  '--include=dev',
+  '--include=optional',
+];
+
 /**
  * @typedef {object} LockedPackage
  * @property {string} version
@@ -52,9 +63,7 @@ export function satisfiesLockfile(folder, { platform, arch }) {
  * @param {string} folder
  */
 export function install(folder) {
-  // Development tools too, even with NODE_ENV=production: without a compiler there is no build.
-  const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional'];
-  run('npm ci', [...npmCommand(), 'ci', ...flags], folder);
+  run(`npm ci in ${folder} (is the npm registry reachable?)`, [...npmCommand(), 'ci', ...FLAGS], folder);
   stamp(folder);
 }
 

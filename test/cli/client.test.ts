@@ -1,0 +1,235 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterEach, describe, expect, test } from 'vitest';
+import { failureOf } from '../../src/cli/exit-codes.ts';
+import { buildProgram } from '../../src/cli/program.ts';
+import { StopSignals } from '../../src/cli/stop-signals.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const servers: Server[] = [];
+afterEach(async () => {
+  await Promise.all(
+    servers.splice(0).map((server) => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    }),
+  );
+});
+
+const NODE_A = {
+  worker_id: 'node-a',
+  cpu_usage: 14.9,
+  memory_usage: 50,
+  gpu_usage: 0,
+  running_tasks: [
+    { task_id: 'render\u001b[2J', cpu_allocated: 0.5, memory_allocated: 0.25, gpu_allocated: 0, status: 'running' },
+  ],
+  storage_usage: 70,
+  last_update: 1_795_456_495,
+  is_active: true,
+};
+const SLASHED = { ...NODE_A, worker_id: 'a/b c', running_tasks: [], is_active: false };
+
+const ROUTES: Readonly<Record<string, unknown>> = {
+  '/health': { status: 'healthy', time: 1_795_456_500, workers: 2, active_workers: 1, active_clients: 0 },
+  '/telemetry': { 'node-a': NODE_A, 'a/b c': SLASHED },
+  '/telemetry/node-a': NODE_A,
+  '/telemetry/a%2Fb%20c': SLASHED,
+  '/workers': { 'node-a': { worker_id: 'node-a', is_active: true, running_tasks_count: 1, last_update: 1 } },
+};
+
+/** A master as its HTTP side is seen. @returns its URL, and the paths that were asked for */
+async function serve(routes: Readonly<Record<string, unknown>> = ROUTES, status = 200) {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    const body = routes[request.url ?? ''];
+    response.writeHead(body === undefined ? 404 : status, {
+      'content-type': 'application/json',
+      date: new Date(1_795_456_500_000).toUTCString(),
+    });
+    response.end(JSON.stringify(body ?? { error: 'not found' }));
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
+
+/** Runs the command as the program would. */
+async function run(args: readonly string[], { isTTY = true, clock = systemClock } = {}) {
+  const stdout = Object.assign(new PassThrough(), { isTTY });
+  const stderr = new PassThrough();
+  const unused = () => Promise.reject(new Error('not in this test'));
+  const program = buildProgram({
+    streams: { stdin: new PassThrough(), stdout, stderr },
+    clock,
+    signals: new StopSignals(() => {}),
+    startMaster: unused,
+    startLocalAgent: unused,
+    extraCommands: [],
+  });
+  let failure = { exitCode: 0, text: '' };
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    failure = failureOf(error, false);
+  }
+  stdout.end();
+  stderr.end(failure.text);
+  return { stdout: await text(stdout), stderr: await text(stderr), exitCode: failure.exitCode };
+}
+
+describe('pulselane workers', () => {
+  test('prints a table on a terminal, with ages by the master’s clock', async () => {
+    const { url } = await serve();
+    const { stdout, exitCode } = await run(['workers', '--url', url]);
+    expect(stdout).toBe(
+      [
+        'ID      STATE       CPU    MEM   GPU  TASKS  LAST',
+        'a/b c   inactive  14.9%  50.0%  0.0%      0    5s',
+        'node-a  active    14.9%  50.0%  0.0%      1    5s',
+        '',
+      ].join('\n'),
+    );
+    expect(exitCode).toBe(0);
+  });
+
+  test('prints the API’s JSON elsewhere, or on demand', async () => {
+    const { url, asked } = await serve();
+    expect(JSON.parse((await run(['workers', '--url', url], { isTTY: false })).stdout)).toEqual(ROUTES['/workers']);
+    expect(JSON.parse((await run(['workers', '--url', url, '-o', 'json'])).stdout)).toEqual(ROUTES['/workers']);
+    expect((await run(['workers', '--url', url, '-o', 'table'], { isTTY: false })).stdout).toContain('STATE');
+    expect(asked).toEqual(['/workers', '/workers', '/telemetry']);
+  });
+});
+
+describe('pulselane status', () => {
+  test('shows the fleet', async () => {
+    const { url } = await serve();
+    const { stdout } = await run(['status', '--url', url]);
+    expect(stdout).toContain('master      healthy\nworkers     2, 1 active, 1 inactive\n');
+    expect(JSON.parse((await run(['status', '--url', url, '-o', 'json'])).stdout)).toEqual(ROUTES['/health']);
+  });
+
+  test('shows a master that is stuck as it says it is', async () => {
+    const { url } = await serve({ '/health': { status: 'unhealthy' } }, 503);
+    expect((await run(['status', '--url', url, '-o', 'json'])).stdout).toContain('"unhealthy"');
+  });
+
+  test('shows one worker, whatever is in its id, and nothing that moves the cursor', async () => {
+    const { url, asked } = await serve();
+    expect((await run(['status', 'a/b c', '--url', url])).stdout).toContain(
+      'worker          a/b c\nstate           inactive',
+    );
+    expect((await run(['status', 'node-a', '--url', url])).stdout).toContain('render\\x1b[2J  running');
+    expect(asked).toEqual(['/telemetry/a%2Fb%20c', '/telemetry/node-a']);
+  });
+
+  test('of an unknown worker fails with its name', async () => {
+    const { url } = await serve();
+    expect(await run(['status', 'x\u001b[2J', '--url', url])).toMatchObject({ exitCode: 2 });
+    expect(await run(['status', 'nobody', '--url', url])).toEqual({
+      stdout: '',
+      stderr: 'pulselane: no worker is called nobody\n',
+      exitCode: 1,
+    });
+  });
+});
+
+describe('a client whose master cannot be asked', () => {
+  test('names the URL and how to start one', async () => {
+    const { url } = await serve();
+    const [server] = servers.splice(0);
+    await new Promise((resolve) => server?.close(resolve));
+    expect(await run(['workers', '--url', url])).toEqual({
+      stdout: '',
+      stderr: `pulselane: no master answers at ${url} (ECONNREFUSED); "pulselane master" starts one, --url names another\n`,
+      exitCode: 1,
+    });
+  });
+
+  test('says that something else answers there', async () => {
+    const { url } = await serve({ '/telemetry': ['hello'] });
+    expect((await run(['workers', '--url', url])).stderr).toContain('not that of a Pulselane master');
+    expect((await run(['status', '--url', url])).stderr).toContain(`${url}/health answers 404`);
+    const broken = await serve({ '/telemetry': {} }, 500);
+    expect((await run(['workers', '--url', broken.url])).stderr).toContain(`${broken.url}/telemetry answers 500`);
+  });
+
+  test('gives up on one that never answers', async () => {
+    const clock = new FakeClock();
+    const server = createServer(() => clock.advance(5000));
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { stderr, exitCode } = await run(['workers', '--url', url], { clock });
+    expect(stderr).toBe(
+      `pulselane: ${url}/workers did not answer within 5 s; is a master there? --url names another\n`.replace(
+        '/workers',
+        '/telemetry',
+      ),
+    );
+    expect(exitCode).toBe(1);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('used wrongly', () => {
+  test.each([
+    [['workers', '--frob'], "unknown option '--frob'"],
+    [['frob'], "unknown command 'frob'"],
+    [['workrs'], "unknown command 'workrs' (Did you mean workers?)"],
+    [['status', 'a', 'b'], "too many arguments for 'status'. Expected 1 argument but got 2"],
+    [
+      ['workers', '-o', 'xml'],
+      "option '-o, --output <format>' argument 'xml' is invalid. Allowed choices are table, json.",
+    ],
+    [['workers', '--url', 'ftp://x'], '--url="ftp://x": expected a URL such as http://127.0.0.1:8080'],
+    [['status', '..'], 'worker_id ".." cannot be named in a URL'],
+    [['config', '--grpc-port', 'off'], '--grpc-port="off": expected'],
+    [['config', '--inactivity-timeout', '6s'], 'INACTIVITY_TIMEOUT=6s: expected at least twice HEARTBEAT_INTERVAL'],
+  ])('%j: one line and exit code 2', async (args, message) => {
+    const { stdout, stderr, exitCode } = await run(args);
+    expect(stderr).toContain(`pulselane: ${message}`);
+    expect(stderr.split('\n')).toHaveLength(2);
+    expect(stdout).toBe('');
+    expect(exitCode).toBe(2);
+  });
+
+  test('every command explains itself, with examples', async () => {
+    for (const command of [[], ['master'], ['workers'], ['status'], ['config']]) {
+      const { stdout, exitCode } = await run([...command, '--help']);
+      expect(stdout).toContain('Examples:');
+      expect(exitCode).toBe(0);
+    }
+  });
+});
+
+describe('pulselane config', () => {
+  test('tells where each setting comes from', async () => {
+    const { stdout } = await run(['config', '--http-port', '9000']);
+    expect(stdout).toMatch(/^HTTP_PORT +9000 +flag +--http-port$/m);
+    expect(stdout).toMatch(/^GRPC_PORT +127\.0\.0\.1:50051 +default +--grpc-port$/m);
+    const settings = JSON.parse((await run(['config', '-o', 'json'])).stdout) as { env: string; origin: string }[];
+    expect(settings.find(({ env }) => env === 'RETENTION')).toEqual({
+      env: 'RETENTION',
+      flag: '--retention',
+      text: '24h',
+      origin: 'default',
+    });
+  });
+});
+
+describe('an error', () => {
+  test('of our own making is one line, and its stack only for who asked for it', () => {
+    const error = new TypeError('x is\nundefined');
+    expect(failureOf(error, false)).toEqual({
+      exitCode: 1,
+      text: 'pulselane: internal error: x is undefined (LOG_LEVEL=debug shows where)\n',
+    });
+    expect(failureOf(error, true).text).toContain('client.test.ts');
+  });
+});

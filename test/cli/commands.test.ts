@@ -1,0 +1,173 @@
+import { Writable } from 'node:stream';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { PromptContext } from '../../src/cli/prompt/command.ts';
+import { complete } from '../../src/cli/prompt/complete.ts';
+import { dispatch } from '../../src/cli/prompt/dispatch.ts';
+import { createLogger, silentLogger } from '../../src/lib/logging.ts';
+import { eventually } from '../support/eventually.ts';
+import { addWorker, type PromptMaster, startPromptMaster, stopPromptMasters } from './prompt-context.ts';
+
+afterEach(stopPromptMasters);
+
+function typing(master: PromptMaster, more: Partial<PromptContext> = {}) {
+  const context: PromptContext = { ...master.context, live: async () => {}, exit: () => {}, ...more };
+  return (line: string) => dispatch(line, context, silentLogger);
+}
+
+describe('a command', () => {
+  test('lists the workers by id, with those who wait below', async () => {
+    const master = await startPromptMaster({ admission: 'approved' });
+    const type = typing(master);
+    expect(await type('register node-b')).toContain('node-b is registered');
+    master.manager.registerWorker('my worker');
+    await addWorker(master, 'node-b');
+    expect(() => master.manager.processHeartbeat({ workerId: 'stranger' })).toThrow('waits for approval');
+    const text = (await type('workers')) ?? '';
+    expect(text.split('\n').map((line) => line.trim().split(/ {2,}/)[0])).toEqual([
+      'ID',
+      'my worker',
+      'node-b',
+      '',
+      'Waiting for approval (approve <id> lets one in)',
+      'ID',
+      'stranger',
+    ]);
+    expect(text).toMatch(/node-b {5}active +42\.0% +0\.0% +0\.0% +0 +<1s {2}1 own/);
+    expect(await type('approve stranger')).toBe('stranger is approved.');
+    expect(await type('workers')).not.toContain('Waiting');
+  });
+
+  test('shows the fleet, and all of one worker', async () => {
+    const master = await startPromptMaster();
+    const type = typing(master);
+    master.manager.processHeartbeat({
+      workerId: 'a b',
+      cpuUsage: 10,
+      storageUsage: 33,
+      runningTasks: [{ taskId: 'render\x1b[2J', cpuAllocated: 2, status: 'running' }],
+      metrics: { queue_depth: 3 },
+    });
+    await eventually(() => master.manager.getWorkerTelemetry('a b')?.metrics.queue_depth === 3);
+    master.manager.processHeartbeat({ workerId: 'a b', cpuUsage: -1 });
+    await eventually(() => master.context.operator.directory.get('a b')?.slot.counts().rejected === 1);
+
+    const fleet = await type('status');
+    expect(fleet).toContain('workers     1, 1 active');
+    expect(fleet).toContain('mean usage  CPU 10.0%, memory 0.0%, GPU 0.0%, storage 33.0%');
+    expect(fleet).toContain('2 accepted: 1 applied, 1 rejected, 0 replaced, 0 lost');
+
+    const one = await type('status "a b"');
+    expect(one).toContain('worker          a b');
+    expect(one).toMatch(/last rejection {2}cpu_usage.* \(<1s ago\)/);
+    expect(one).toContain('render\\x1b[2J  running      2');
+    expect(one).toMatch(/queue_depth +3/);
+    expect(await type('internal-state')).toContain('Lanes');
+  });
+
+  test('registers with an address and tells what came of it', async () => {
+    const master = await startPromptMaster();
+    const type = typing(master);
+    expect(await type('register node-a 10.0.0.9:50052')).toBe(
+      'node-a at 10.0.0.9:50052 was told to report to 127.0.0.1:50051.',
+    );
+    master.introduction = Promise.resolve({ accepted: false, reason: 'connection refused' });
+    expect(await type('register node-a 10.0.0.9:50052')).toContain('connection refused. It is tried again.');
+    expect(await type('status node-a')).toContain('address         10.0.0.9:50052');
+    expect(await type('unregister node-a')).toContain('its next heartbeat admits it anew');
+  });
+
+  test('that cannot be done says why in one line', async () => {
+    const type = typing(await startPromptMaster());
+    expect(await type('status nobody')).toBe('no worker is called nobody; "workers" shows all');
+    expect(await type('stats nobody')).toContain('no worker is called nobody');
+    expect(await type('unregister nobody')).toBe('no worker is called nobody');
+    expect(await type('register ..')).toBe('worker_id ".." cannot be named in a URL');
+    expect(await type('register a 10.0.0.9')).toContain('address "10.0.0.9": expected host:port');
+    expect(await type('status "open')).toBe('a double quote is not closed');
+  });
+
+  test('used wrongly shows its usage', async () => {
+    const type = typing(await startPromptMaster());
+    expect(await type('stats')).toBe('usage: stats <id>');
+    expect(await type('workers now')).toBe('usage: workers');
+    expect(await type('register')).toBe('usage: register <id> [<ip:port>]');
+    expect(await type('status a b')).toBe('usage: status [<id>]');
+  });
+
+  test('that does not exist suggests the nearest', async () => {
+    const type = typing(await startPromptMaster());
+    expect(await type('wokers')).toBe('unknown command "wokers"; did you mean "workers"?');
+    expect(await type('frobnicate')).toBe('unknown command "frobnicate"; type "help"');
+    expect(await type('help statsu')).toContain('did you mean "status"?');
+    expect(await type('__proto__')).toContain('unknown command');
+  });
+
+  test('is explained by help', async () => {
+    const type = typing(await startPromptMaster());
+    const all = (await type('help')) ?? '';
+    for (const name of ['workers', 'status', 'stats', 'register', 'unregister', 'approve', 'internal-state', 'exit']) {
+      expect(all).toMatch(new RegExp(`^${name}`, 'm'));
+    }
+    expect(await type('help quit')).toBe('exit: stop the master (also: quit)');
+  });
+
+  test('with a bug ends in one line, and its stack in the debug log', async () => {
+    let logged = '';
+    const destination = new Writable({
+      write(chunk, _encoding, done) {
+        logged += chunk;
+        done();
+      },
+    });
+    const { context } = await startPromptMaster();
+    const broken = {
+      names: ['boom'],
+      usage: 'boom',
+      help: '',
+      run: () => {
+        throw new TypeError('x is undefined');
+      },
+    } as const;
+    const text = await dispatch(
+      'boom',
+      { ...context, commands: [broken], live: async () => {}, exit: () => {} },
+      createLogger({ level: 'debug', destination }),
+    );
+    expect(text).toBe('internal error: x is undefined (LOG_LEVEL=debug shows more)');
+    expect(logged).toContain('commands.test.ts');
+  });
+});
+
+describe('completion', () => {
+  test('knows commands', async () => {
+    const { context } = await startPromptMaster();
+    expect(complete('wor', context)).toEqual([['workers '], 'wor']);
+    expect(complete('sta', context)).toEqual([['stats ', 'status '], 'sta']);
+    expect(complete('zzz', context)).toEqual([[], 'zzz']);
+    expect(complete('', context)[0]).toHaveLength(9);
+  });
+
+  test('knows worker ids, quoted where they must be, and those who wait', async () => {
+    const { context, manager } = await startPromptMaster({ admission: 'approved' });
+    for (const id of ['node-a', 'node-b', 'my worker', '日本']) manager.registerWorker(id);
+    expect(() => manager.processHeartbeat({ workerId: 'stranger' })).toThrow();
+    expect(complete('status no', context)).toEqual([['node-a ', 'node-b '], 'no']);
+    expect(complete('stats my', context)).toEqual([['"my worker" '], 'my']);
+    expect(complete('stats "my w', context)).toEqual([['"my worker" '], '"my w']);
+    expect(complete('unregister 日', context)).toEqual([['日本 '], '日']);
+    expect(complete('approve ', context)).toEqual([['stranger '], '']);
+    expect(complete('help st', context)).toEqual([['stats ', 'status '], 'st']);
+    expect(complete('workers no', context)).toEqual([[], 'no']);
+    expect(complete('status node-a no', context)).toEqual([[], 'no']);
+  });
+
+  test('of many ids goes as far as they agree, and lists no more than a screen', async () => {
+    const { context, manager } = await startPromptMaster();
+    for (let index = 0; index < 150; index++) manager.registerWorker(`rack-${index}`);
+    expect(complete('status r', context)).toEqual([['rack-'], 'r']);
+    manager.registerWorker('r x');
+    const [shown] = complete('status r', context);
+    expect(shown).toHaveLength(101);
+    expect(shown.at(-1)).toBe('… and 51 more');
+  });
+});

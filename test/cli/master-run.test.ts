@@ -1,0 +1,152 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { RunningMaster } from '../../src/app/running-master.ts';
+import { announcementFields, announcementLines } from '../../src/cli/master/announcement.ts';
+import { type LocalAgent, type MasterParts, runMaster } from '../../src/cli/master/run.ts';
+import type { StopSignal, StopSignals } from '../../src/cli/stop-signals.ts';
+import { masterOptions } from '../../src/config/options.ts';
+import { resolveOptions } from '../../src/config/resolve.ts';
+import { PulselaneError } from '../../src/lib/errors.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { terminalStreams } from '../support/terminal.ts';
+import { startPromptMaster, stopPromptMasters } from './prompt-context.ts';
+
+const dataDir = mkdtempSync(join(tmpdir(), 'pulselane-cli-'));
+afterEach(async () => {
+  await stopPromptMasters();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+const config = resolveOptions(masterOptions, { flags: { dataDir }, environment: {}, dotenv: {} });
+
+/** A master and an agent that note what is done to them. */
+async function setUp(agentStop: () => Promise<void> = async () => {}) {
+  const done: string[] = [];
+  const { terminal, stdin, stdout } = terminalStreams({ columns: 120, rows: 24 });
+  const signal = Promise.withResolvers<StopSignal>();
+  const signals = { first: () => signal.promise, stopping: () => done.push('signals end it') };
+  const { context, manager } = await startPromptMaster();
+  const master: RunningMaster = {
+    grpcAddress: { host: '', port: 4711 },
+    httpAddress: { host: '127.0.0.1', port: 4712 },
+    operator: context.operator,
+    manager,
+    stop: async () => void done.push('master stopped'),
+  };
+  const agent: LocalAgent = {
+    async stop() {
+      done.push('farewell');
+      await agentStop();
+    },
+  };
+  const clock = new FakeClock();
+  const parts: MasterParts = {
+    streams: { stdin, stdout, stderr: new PassThrough() },
+    clock,
+    signals: signals as unknown as StopSignals,
+    startMaster: async () => master,
+    startLocalAgent: async ({ master: address, workerId }) => {
+      done.push(`agent ${workerId} reports to ${address}`);
+      return agent;
+    },
+  };
+  return { parts, done, terminal, stdin, stdout, signal, clock };
+}
+
+describe('a master in a terminal', () => {
+  test('says where it listens and what to try, and stops by exit after the farewell', async () => {
+    const { parts, done, terminal, stdin } = await setUp();
+    const ended = runMaster({ config, agentWorkerId: 'this-host' }, parts);
+    await terminal.endsWith('master>');
+    expect(terminal.text.split('\n')).toEqual([
+      'gRPC listens on :4711 (all interfaces): workers report there',
+      'HTTP listens on 127.0.0.1:4712',
+      'Try next: curl http://127.0.0.1:4712/telemetry, or type workers or help here',
+      'master>',
+    ]);
+    stdin.write('exit\r');
+    await ended;
+    expect(done).toEqual(['agent this-host reports to 127.0.0.1:4711', 'signals end it', 'farewell', 'master stopped']);
+    await terminal.shows(/master> exit\nstopping… .*\n.*INFO: stopped$/);
+    expect(readFileSync(join(dataDir, 'prompt-history'), 'utf8')).toBe('exit\n');
+  });
+
+  test('stops by a signal, and the prompt is gone before it says so', async () => {
+    const { parts, terminal, stdin, signal } = await setUp();
+    const ended = runMaster({ config, agentWorkerId: undefined }, parts);
+    await terminal.endsWith('master>');
+    stdin.write('half a li');
+    await terminal.endsWith('master> half a li');
+    signal.resolve('SIGTERM');
+    await ended;
+    await terminal.shows('stopped');
+    expect(terminal.text).not.toContain('half a li');
+    expect(terminal.text.match(/stopping…/g)).toHaveLength(1);
+  });
+
+  test('stops although the agent’s farewell hangs or fails', async () => {
+    for (const stop of [() => new Promise<void>(() => {}), () => Promise.reject(new Error('no thread'))]) {
+      const { parts, done, terminal, signal, clock } = await setUp(stop);
+      const ended = runMaster({ config, agentWorkerId: 'a' }, parts);
+      await terminal.endsWith('master>');
+      signal.resolve('SIGINT');
+      await eventually(() => done.includes('farewell'));
+      clock.advance(10_000);
+      await ended;
+      expect(done.at(-1)).toBe('master stopped');
+    }
+  });
+});
+
+describe('a master without a terminal', () => {
+  test('logs JSON lines alone and does not care for its input', async () => {
+    const { parts, stdin, signal } = await setUp();
+    const stdout = new PassThrough();
+    let logged = '';
+    stdout.on('data', (chunk) => {
+      logged += chunk;
+    });
+    const ended = runMaster({ config, agentWorkerId: undefined }, { ...parts, streams: { ...parts.streams, stdout } });
+    stdin.end('exit\n');
+    await eventually(() => logged.split('\n').length > 2);
+    signal.resolve('SIGTERM');
+    await ended;
+    const lines = logged
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.map(({ msg }) => msg)).toEqual(['listening', 'listening', 'stopping', 'stopped']);
+    expect(lines[1]).toMatchObject({
+      protocol: 'http',
+      address: '127.0.0.1:4712',
+      try: 'curl http://127.0.0.1:4712/telemetry',
+    });
+    expect(stdin.listenerCount('data')).toBe(0);
+  });
+});
+
+test('a master that cannot start its agent is stopped again', async () => {
+  const { parts, done } = await setUp();
+  const startLocalAgent = () => Promise.reject(new PulselaneError('environment', 'no thread'));
+  await expect(runMaster({ config, agentWorkerId: 'a' }, { ...parts, startLocalAgent })).rejects.toThrow('no thread');
+  expect(done).toEqual(['master stopped']);
+});
+
+test('addresses are told as they are bound and tried as they can be called', () => {
+  const off = { grpcAddress: { host: '::1', port: 1 }, httpAddress: undefined };
+  expect(announcementLines(off, false)).toEqual([
+    'gRPC listens on [::1]:1: workers report there',
+    'HTTP is off (HTTP_PORT)',
+    'Try next: pulselane agent --master [::1]:1, or type workers or help here',
+  ]);
+  expect(announcementFields(off)).toHaveLength(1);
+  const wild = { grpcAddress: { host: '0.0.0.0', port: 1 }, httpAddress: { host: '', port: 2 } };
+  expect(announcementFields(wild).map((fields) => fields.try)).toEqual([
+    'pulselane agent --master 127.0.0.1:1',
+    'curl http://127.0.0.1:2/telemetry',
+  ]);
+});
