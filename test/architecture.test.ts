@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+let folder: string;
+
+/** A tree with nothing but our rules. */
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pulselane-lint-'));
+  cpSync(join(ROOT, 'biome.json'), join(folder, 'biome.json'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What the linter that `npm test` runs says to `code` if it stood in `file`. */
+function lint(file: string, code: string): { refused: boolean; output: string } {
+  mkdirSync(dirname(join(folder, file)), { recursive: true });
+  writeFileSync(join(folder, file), code);
+  const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules/.bin/biome'), ['lint', file], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  return { refused: status !== 0, output: `${stdout}${stderr}` };
+}
+
+test.each([
+  ['src/store/wrong.ts', "import { Roster } from '../engine/roster.ts';\nexport const x = Roster;\n"],
+  ['src/store/wrong.ts', "import type { Roster } from '../engine/roster.ts';\nexport type X = Roster;\n"],
+  ['src/store/wrong.ts', "export { Roster } from '../engine/roster.ts';\n"],
+  ['src/store/wrong.ts', "export const x = import('../lane/lane.ts');\n"],
+  ['src/model/wrong.ts', "import { masterOptions } from '../config/options.ts';\nexport const x = masterOptions;\n"],
+  ['src/cli/wrong.ts', "import { Agent } from '../agent/agent.ts';\nexport const x = Agent;\n"],
+  ['src/agent/wrong.ts', "import { Directory } from '../store/directory.ts';\nexport const x = Directory;\n"],
+  ['src/http/wrong.ts', "import { startMaster } from '../app/master.ts';\nexport const x = startMaster;\n"],
+  ['src/engine/wrong.ts', "import { Worker } from 'node:worker_threads';\nexport const x = Worker;\n"],
+  ['src/engine/wrong.ts', "import { Server } from '@grpc/grpc-js';\nexport const x = Server;\n"],
+  ['src/rpc/wrong.ts', "import { Hono } from 'hono';\nexport const x = Hono;\n"],
+  ['src/engine/wrong.ts', 'export const x = new SharedArrayBuffer(4);\n'],
+  ['src/cli/wrong.ts', 'export const x = process.env.HOME;\n'],
+])('%s with %j is refused', (file, code) => {
+  const { refused, output } = lint(file, code);
+  expect(refused, output).toBe(true);
+  expect(output).toMatch(/noRestricted|noProcessEnv/);
+});
+
+test.each([
+  ['src/engine/right.ts', "import { BoardWriter } from '../store/board.ts';\nexport const x = BoardWriter;\n"],
+  ['src/http/right.ts', "import { Hono } from 'hono';\nexport const x = Hono;\n"],
+  ['src/store/right.ts', 'export const x = new SharedArrayBuffer(4);\n'],
+])('%s with %j is fine', (file, code) => {
+  const { refused, output } = lint(file, code);
+  expect(refused, output).toBe(false);
+});

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PulselaneProcess, portOf } from '../support/processes.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const run = promisify(execFile);
+let project: string;
+
+/** What a user's project runs on: this very Node, with nothing of the clone in the way. */
+const environment = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}` };
+const npm = (args: readonly string[], cwd: string) =>
+  run('npm', [...args, '--loglevel=error', '--prefer-offline', '--no-audit', '--no-fund'], { cwd, env: environment });
+const node = (args: readonly string[]) => run(process.execPath, [...args], { cwd: project, env: environment });
+
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'pulselane-user-'));
+  const { stdout } = await npm(['pack', '--ignore-scripts', '--pack-destination', project, '--json'], ROOT);
+  const packed = JSON.parse(stdout);
+  const { filename } = (Array.isArray(packed) ? packed : Object.values(packed))[0] as { filename: string };
+  await writeFile(join(project, 'package.json'), '{"name":"user","private":true,"type":"module"}');
+  await npm(['install', '--ignore-scripts', join(project, filename)], project);
+}, 180_000);
+afterAll(() => rm(project, { recursive: true, force: true }));
+
+/** The README's example behind a marker. */
+async function example(marker: string): Promise<string> {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const found = new RegExp(`<!-- ${marker} -->\\s+\`\`\`ts\\n([\\s\\S]*?)\`\`\``).exec(readme);
+  if (found === null) throw new Error(`README.md has no example behind ${marker}`);
+  return found[1] as string;
+}
+
+test('the package holds what runs, and nothing of the workshop', async () => {
+  const files = await readdir(join(project, 'node_modules/pulselane'));
+  expect(files.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'package.json', 'proto']);
+  const installed = await readdir(join(project, 'node_modules'));
+  expect(installed.filter((name) => /^(node-|typescript|vitest|esbuild)/.test(name))).toEqual([]);
+});
+
+test('the README’s embedding example runs in a project of the user’s own, its lanes found', async () => {
+  await writeFile(join(project, 'embed.mjs'), await example('test:embed'));
+  const { stdout, stderr } = await node(['embed.mjs']);
+  expect(stderr).toBe('');
+  expect(stdout).toContain('worker-1: CPU 42 %, active: true');
+  expect(stdout).toContain('queue_length: 3');
+});
+
+test('the README’s agent example reports to a master, and ends by itself', async () => {
+  const master = new PulselaneProcess(['master'], { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off' });
+  try {
+    const port = await portOf(master, 'grpc');
+    const code = (await example('test:agent')).replace('50051', String(port)).replace('60_000', '2_000');
+    await writeFile(join(project, 'agent.mjs'), code);
+    await node(['agent.mjs']);
+    await master.logged(({ worker, msg }) => worker === 'render-7' && /active/.test(msg));
+  } finally {
+    await master.close();
+  }
+});
+
+test('both examples pass the type check of a strict project', async () => {
+  await writeFile(join(project, 'embed.ts'), await example('test:embed'));
+  await writeFile(join(project, 'agent.ts'), await example('test:agent'));
+  const options = { module: 'nodenext', target: 'es2024', strict: true, noEmit: true, skipLibCheck: true };
+  const compilerOptions = { ...options, types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] };
+  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['embed.ts', 'agent.ts'] }));
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const { stdout } = await node([tsc, '-p', project]).catch((error) => ({ stdout: error.stdout as string }));
+  expect(stdout).toBe('');
+});
+
+test('its command runs', async () => {
+  const { stdout } = await run(join(project, 'node_modules/.bin/pulselane'), ['--help'], { env: environment });
+  expect(stdout).toContain('Usage: pulselane');
+});
