@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { spawn } from '@lydell/node-pty';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { TestTerminal } from '../support/terminal.ts';
+
+const BIN = fileURLToPath(new URL('../../bin/pulselane.js', import.meta.url));
+const SIZE = { columns: 100, rows: 30 };
+
+let folder: string;
+let end: () => void = () => {};
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pulselane-pty-'));
+});
+afterEach(async () => {
+  end();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A master in a real terminal. */
+async function startMaster() {
+  const terminal = new TestTerminal(SIZE);
+  const env = { ...process.env, TERM: 'xterm', GRPC_PORT: '127.0.0.1:0', HTTP_PORT: '127.0.0.1:0' };
+  const pty = spawn(process.execPath, [BIN, 'master', '--with-agent'], {
+    cols: SIZE.columns,
+    rows: SIZE.rows,
+    cwd: folder,
+    env: env as Record<string, string>,
+  });
+  const exited = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+  end = () => pty.kill('SIGKILL');
+  pty.onData((data) => void terminal.write(data));
+  await terminal.shows('worker is active');
+  await terminal.endsWith('master>');
+  return { terminal, type: (text: string) => pty.write(text), exited };
+}
+
+test('in a terminal there is a prompt: it completes, answers, and ends', async () => {
+  const { terminal, type, exited } = await startMaster();
+  expect(terminal.text).toMatch(/gRPC listens on 127\.0\.0\.1:\d+/);
+  expect(terminal.text).toMatch(/HTTP listens on 127\.0\.0\.1:\d+/);
+  type('wor');
+  await terminal.endsWith('master> wor');
+  type('\t');
+  await terminal.until(() => /master> workers ?$/.test(terminal.lastLine), 'workers');
+  type('\r');
+  await terminal.shows(/ID +STATE +CPU/);
+  await terminal.shows(/active +\d/);
+  await terminal.endsWith('master>');
+  type('register later 127.0.0.1:1\r');
+  await terminal.shows(/later is registered, but 127\.0\.0\.1:1 did not take it/);
+  type('unregister later\r');
+  await terminal.shows('its next heartbeat admits it anew');
+  type('exit\r');
+  expect(await exited).toBe(0);
+});
+
+test('Ctrl-C on an empty line stops, cleanly', async () => {
+  const { terminal, type, exited } = await startMaster();
+  type('typed');
+  await terminal.endsWith('master> typed');
+  type('\u0003');
+  await terminal.endsWith('master>');
+  type('\u0003');
+  expect(await exited).toBe(0);
+  expect(terminal.text).toContain('stopping');
+});
