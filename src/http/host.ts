@@ -14,7 +14,7 @@
  */
 import { type Address, formatAddress } from '../config/kinds.ts';
 import { masterOptions } from '../config/options.ts';
-import { type Clock, until } from '../lib/clock.ts';
+import { type Clock, type Timer, until } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
@@ -34,6 +34,13 @@ export interface HttpHostOptions {
   readonly logger: Logger;
 }
 
+/** How often a thread that listens is asked for a sign of life. */
+const PING_EVERY_MS = 1000;
+/**
+ * A thread that owes this many answers is stuck: no answer that it gives takes 10 s. A stall of main does not count: it
+ * asks once for all the time that it stood still.
+ */
+const MOST_UNANSWERED = 10;
 /** The thread's own grace, and as much again for a thread that is busy. */
 const STOP_WITHIN_MS = 2 * STOP_GRACE_MS;
 
@@ -45,8 +52,10 @@ export class HttpHost {
   #address: Address;
   /** The thread that lives now does not listen yet, and one before it did. */
   #cameBack = false;
-  /** Why the thread that lives now is about to end. */
-  #bindFailure: string | undefined;
+  /** Why the thread that lives now is about to be ended. */
+  #fatal: string | undefined;
+  #unanswered = 0;
+  #pings: Timer | undefined;
   #threadStopped = false;
   #stopping: Promise<void> | undefined;
 
@@ -62,6 +71,7 @@ export class HttpHost {
       onStart: () => {
         this.announce(options.roster());
         this.#thread.post({ type: 'listen', address: this.#address });
+        this.#unanswered = 0;
       },
       onMessage: (message) => this.#received(message),
       onDeath: (death) => this.#died(death),
@@ -107,6 +117,7 @@ export class HttpHost {
   async #stop(): Promise<void> {
     const wasServing = this.#state === 'serving';
     this.#state = 'stopped';
+    this.#pings?.cancel();
     this.#firstBind.reject(new PulselaneError('unavailable', 'the HTTP server was stopped'));
     if (wasServing && this.#thread.thread !== undefined) {
       this.#thread.post({ type: 'stop' });
@@ -128,6 +139,9 @@ export class HttpHost {
       case 'log':
         logger[message.level](message.message);
         break;
+      case 'pong':
+        this.#unanswered = 0;
+        break;
       case 'stopped':
         this.#threadStopped = true;
         break;
@@ -141,6 +155,7 @@ export class HttpHost {
     this.#address = address;
     if (this.#state === 'starting') {
       this.#state = 'serving';
+      this.#pings = this.#options.clock.every(PING_EVERY_MS, () => this.#ping());
       this.#firstBind.resolve(address);
     }
     if (this.#cameBack) this.#options.logger.info(`HTTP listens again on ${formatAddress(address)}`);
@@ -153,13 +168,24 @@ export class HttpHost {
       return;
     }
     // Dead is what a thread is that cannot listen: the supervisor tries again, less and less often.
-    this.#bindFailure = error.message;
+    this.#fatal = error.message;
     this.#thread.kill();
   }
 
+  #ping(): void {
+    if (this.#thread.thread === undefined) return;
+    if (this.#unanswered >= MOST_UNANSWERED) {
+      this.#fatal = 'the HTTP thread does not answer and is ended';
+      this.#thread.kill();
+      return;
+    }
+    this.#unanswered++;
+    this.#thread.post({ type: 'ping' });
+  }
+
   #died(death: ThreadDeath): void {
-    const reason = this.#bindFailure ?? `the HTTP thread ended: ${death.reason}`;
-    this.#bindFailure = undefined;
+    const reason = this.#fatal ?? `the HTTP thread ended: ${death.reason}`;
+    this.#fatal = undefined;
     if (this.#state === 'starting') this.#firstBind.reject(new PulselaneError('environment', reason));
     if (this.#state !== 'serving') return;
     this.#cameBack = true;

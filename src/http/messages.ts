@@ -15,6 +15,8 @@ export type ToHttp =
   | { readonly type: 'announcements'; readonly items: readonly Announcement[] }
   /** Comes after the roster, so that no client ever sees a fleet that is empty only because the thread is new. */
   | { readonly type: 'listen'; readonly address: Address }
+  /** Answer `pong`: the thread lives as long as it does. */
+  | { readonly type: 'ping' }
   /** Stop accepting, close live streams with 1001, answer `stopped`. */
   | { readonly type: 'stop' };
 
@@ -26,4 +28,5 @@ export type FromHttp =
   | { readonly type: 'listenFailed'; readonly message: string; readonly code: string }
   /** Threads do not own stdout. */
   | { readonly type: 'log'; readonly level: HttpLogLevel; readonly message: string }
+  | { readonly type: 'pong' }
   | { readonly type: 'stopped' };

@@ -18,6 +18,8 @@ export function serveOverPort(port: Port<ToHttp, FromHttp>, data: HttpThreadData
         return server.apply(message.items);
       case 'listen':
         return void listen(server, message.address).then((answer) => port.postMessage(answer));
+      case 'ping':
+        return port.postMessage({ type: 'pong' });
       case 'stop':
         return void server.stop().then(() => port.postMessage({ type: 'stopped' }));
       default:

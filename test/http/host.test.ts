@@ -7,6 +7,7 @@ import { bindError, HttpHost, type HttpHostOptions } from '../../src/http/host.t
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/lib/logging.ts';
 import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { Fleet } from '../support/fleet.ts';
 
 const hosts: HttpHost[] = [];
@@ -200,4 +201,32 @@ describe('stop', () => {
     await dead.stop();
     expect(dead.thread.state).toBe('stopped');
   });
+});
+
+it('ends a thread that does not answer, and starts another; one that answers is left alone', async () => {
+  const clock = new FakeClock();
+  const { host, lines } = newHost({ clock });
+  const { port } = await host.start();
+  const stuck = host.thread.thread;
+  for (let second = 0; second < 15; second++) {
+    clock.advance(1000);
+    // An answered request: whatever was posted before it has been answered as well.
+    await idsAt(port);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(host.thread.thread).toBe(stuck);
+
+  // Without a turn of the loop no answer can come.
+  clock.advance(12_000);
+  await eventually(() => lines.some((line) => line.includes('does not answer')));
+  clock.advance(1000);
+  await eventually(() => lines.some((line) => line.startsWith('HTTP listens again')));
+  expect(host.thread.thread).not.toBe(stuck);
+  expect(await idsAt(port)).toEqual([]);
+  const stopped = host.stop();
+  await eventually(() => {
+    clock.advance(50);
+    return host.thread.state === 'stopped';
+  });
+  await stopped;
 });
