@@ -274,3 +274,19 @@ test('workers that come and go while lanes start leave nothing behind, and a row
   }
   await eventually(() => manager.internalState().lanes.filter(({ shared }) => !shared).length === 4);
 });
+
+test('a heartbeat of two million empty tasks is rejected, and its lane lives on; the largest that is taken fits', async () => {
+  const manager = await startManager();
+  const emptyTasks = Buffer.concat([
+    Buffer.from([0x0a, 1, 0x61]),
+    Buffer.alloc(4 * 1024 ** 2 - 16, Buffer.from([0x2a, 0])),
+  ]);
+  manager.acceptHeartbeat(emptyTasks);
+  await eventually(() => totals(manager).rejected === 1);
+  // As many tasks as are taken, in a message of 4 MiB.
+  const task = Buffer.concat([Buffer.from([0x2a, 38, 0x0a, 36]), Buffer.alloc(36, 'x')]);
+  manager.acceptHeartbeat(Buffer.concat([Buffer.from([0x0a, 1, 0x61]), Buffer.alloc(100_000 * task.length, task)]));
+  await eventually(() => totals(manager).applied === 1);
+  expect(manager.getWorkerTelemetry('a')?.runningTasks).toHaveLength(100_000);
+  expect(manager.internalState().lanes.map(({ restarts }) => restarts)).toEqual([0]);
+});
