@@ -113,7 +113,7 @@ export class TelemetryManager {
     this.#lanes = new LanePool({
       maxDedicatedLanes: this.#maxDedicatedLanes,
       sharedLanes: options.sharedLanes ?? 2,
-      laneHeapMib: options.laneHeapMib ?? 64,
+      laneHeapMib: options.laneHeapMib ?? 128,
       clock: this.#clock,
       logger: this.#logger,
       events: {

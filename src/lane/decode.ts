@@ -22,10 +22,10 @@ export interface DecodedHeartbeat {
 }
 
 /**
- * Tasks, devices and metrics in one heartbeat. Ten times the 10,000 that a large worker runs; without a bound, 4 MiB of
+ * Tasks, devices and metrics in one heartbeat. Five times the 10,000 that a large worker runs; without a bound, 4 MiB of
  * empty tasks would be two million objects, and end the lane for want of memory.
  */
-export const MAX_ITEMS = 100_000;
+export const MAX_ITEMS = 50_000;
 
 /** The bytes are not such a message. The message says where. */
 export class MalformedHeartbeat extends Error {}
