@@ -65,10 +65,13 @@ async function measure(workers: number, seconds: number): Promise<Measured> {
   const load = new Child<LoadRequest, unknown>('load.ts');
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
-    const started = (await master.ask({ type: 'start', settings: {} })) as MasterAnswers['start'];
+    const started = (await master.ask({
+      type: 'start',
+      settings: { MAX_DEDICATED_LANES: '2000' },
+    })) as MasterAnswers['start'];
     const streams = Math.max(1, Math.floor(workers / WORKERS_PER_STREAM));
     await load.ask({ type: 'start', grpcPort: started.grpcPort, workers, streams, periodMs: PERIOD_MS });
-    await everybodyShown(master, workers);
+    await everybodySettled(master, workers);
 
     const heartbeat: number[] = [];
     for (let second = 0; second < seconds; second++) {
@@ -87,18 +90,15 @@ async function measure(workers: number, seconds: number): Promise<Measured> {
   }
 }
 
-/** Threads take a while to start; what is measured is the fleet at work. */
-async function everybodyShown(master: Child<MasterRequest, unknown>, workers: number): Promise<void> {
-  let shown = 0;
-  while (shown < workers) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    shown = 0;
-    // A worker whose heartbeat is not older than a few periods is being served by a running lane.
+/** Threads take a while to start; what is measured is the fleet at work, each worker on a lane of its own. */
+async function everybodySettled(master: Child<MasterRequest, unknown>, workers: number): Promise<void> {
+  let lanes = 0;
+  while (lanes < workers) {
     await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
-    shown = ((await master.ask({ type: 'latencies' })) as MasterAnswers['latencies']).values.filter(
-      (ms) => ms < PERIOD_MS,
-    ).length;
+    lanes = ((await master.ask({ type: 'settled' })) as MasterAnswers['settled']).lanes;
   }
+  // What was measured until now is of the start.
+  await master.ask({ type: 'latencies' });
 }
 
 async function timed(times: number, work: () => Promise<void>): Promise<number[]> {

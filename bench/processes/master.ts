@@ -11,6 +11,8 @@ import { answerParent } from '../lib/child.ts';
 
 export type MasterRequest =
   | { readonly type: 'start'; readonly settings: Readonly<Record<string, string>> }
+  /** Whether every worker has moved to a lane of its own, if it gets one. */
+  | { readonly type: 'settled' }
   /** Receipt to readable, in ms, of every worker's newest record that was not told before. */
   | { readonly type: 'latencies' }
   /** How long `getWorkerTelemetry` and `getAllWorkerTelemetry` take, in ms. */
@@ -18,6 +20,7 @@ export type MasterRequest =
 
 export interface MasterAnswers {
   readonly start: { readonly grpcPort: number; readonly httpPort: number };
+  readonly settled: { readonly lanes: number };
   readonly latencies: { readonly values: readonly number[] };
   readonly queries: { readonly one: readonly number[]; readonly all: readonly number[] };
 }
@@ -29,6 +32,7 @@ const told = new Map<string, number>();
 answerParent<MasterRequest>(
   async (request) => {
     if (request.type === 'start') return start(request.settings);
+    if (request.type === 'settled') return { lanes: readyLanes() };
     if (request.type === 'latencies') return { values: latencies() };
     return queries(request.one, request.all);
   },
@@ -43,6 +47,12 @@ async function start(settings: Readonly<Record<string, string>>): Promise<Master
   const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
   master = await startMaster(config, { logger: silentLogger, clock: systemClock });
   return { grpcPort: master.grpcAddress.port, httpPort: master.httpAddress?.port ?? 0 };
+}
+
+/** Dedicated lanes that serve their worker. */
+function readyLanes(): number {
+  const { lanes } = running().internalState();
+  return lanes.filter(({ shared, state, workers }) => !shared && state === 'ready' && workers === 1).length;
 }
 
 function latencies(): number[] {

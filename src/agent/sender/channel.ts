@@ -73,6 +73,8 @@ export function isUnimplemented(error: unknown): boolean {
 export function reasonOf(error: unknown): string {
   const { code, details, message } = error as Partial<ServiceError>;
   if (code === undefined) return message ?? String(error);
+  // A stream that the other side ends in good order, as a master does that is stopped.
+  if (code === status.OK) return 'the master ended the stream';
   const cause = (details ?? '').match(/Last error: (.*?)(?: \(\d{4}-.*)?\. Resolution note/s)?.[1] ?? details ?? '';
   return cause === '' ? (status[code] ?? String(code)) : `${status[code]}: ${cause}`;
 }
