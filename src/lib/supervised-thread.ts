@@ -79,9 +79,16 @@ export class SupervisedThread<In, Out> {
     if (this.#state !== 'waiting' || this.#thread !== undefined) return;
     this.#backOff?.cancel();
     const { file, name, data, limits, clock, onStart } = this.#options;
-    const thread = startThread(file, { name, data, ...(limits === undefined ? {} : { limits }) });
-    this.#thread = thread;
     this.#startedMs = clock.monotonicMs();
+    let thread: Thread;
+    try {
+      thread = startThread(file, { name, data, ...(limits === undefined ? {} : { limits }) });
+    } catch (error) {
+      // The system has no thread to give: a death like any other, tried again with back-off.
+      this.#rest(messageOf(error), false);
+      return;
+    }
+    this.#thread = thread;
     let reason = 'it ended by itself';
     thread.on('message', (message: In) => {
       if (this.#thread !== thread) return;
@@ -129,9 +136,14 @@ export class SupervisedThread<In, Out> {
   #died(thread: Thread, reason: string): void {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
-    const { clock, onDeath } = this.#options;
     const onPurpose = this.#replacing;
     this.#replacing = false;
+    this.#rest(reason, onPurpose);
+  }
+
+  /** There is no thread any more: says so, and starts another in its time. */
+  #rest(reason: string, onPurpose: boolean): void {
+    const { clock, onDeath } = this.#options;
     const isSteady = clock.monotonicMs() - this.#startedMs >= STEADY_MS;
     if (!onPurpose) this.#deathsInARow = isSteady ? 1 : this.#deathsInARow + 1;
     const restartInMs = onPurpose ? 0 : backOffMs(this.#deathsInARow);

@@ -1,0 +1,73 @@
+import { afterEach, expect, test } from 'vitest';
+import { backOffMs, SupervisedThread, type ThreadDeath } from '../../src/lib/supervised-thread.ts';
+import type { ThreadFile } from '../../src/lib/threads.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const clean: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of clean.splice(0)) await stop();
+});
+
+function supervised(file: ThreadFile = 'lane/thread') {
+  const clock = new FakeClock();
+  const deaths: ThreadDeath[] = [];
+  let starts = 0;
+  const thread = new SupervisedThread({
+    file,
+    name: 'test',
+    clock,
+    onStart: () => {
+      starts++;
+    },
+    onMessage: () => {},
+    onDeath: (death) => deaths.push(death),
+  });
+  clean.push(() => thread.stop());
+  return { clock, deaths, thread, starts: () => starts };
+}
+
+test('a thread that dies is started again after a back-off that grows', async () => {
+  const { clock, deaths, thread, starts } = supervised();
+  thread.start();
+  for (let death = 1; death <= 3; death++) {
+    await eventually(() => thread.state === 'ready');
+    thread.kill();
+    await eventually(() => deaths.length === death);
+    expect(deaths.at(-1)).toMatchObject({ inARow: death, onPurpose: false, restartInMs: backOffMs(death) });
+    clock.advance(backOffMs(death) - 1);
+    expect(starts()).toBe(death);
+    clock.advance(1);
+    expect(starts()).toBe(death + 1);
+  }
+});
+
+test('a thread that is replaced is started again at once, and nothing is held against it', async () => {
+  const { deaths, thread, starts } = supervised();
+  thread.start();
+  await eventually(() => thread.state === 'ready');
+  thread.replace();
+  await eventually(() => starts() === 2 && thread.state === 'ready');
+  expect(deaths).toMatchObject([{ onPurpose: true, inARow: 0, restartInMs: 0 }]);
+});
+
+test('a thread that cannot even be made is a death like any other', async () => {
+  const { clock, deaths, thread } = supervised('lane/missing' as ThreadFile);
+  thread.start();
+  expect(thread.state).toBe('waiting');
+  expect(deaths).toMatchObject([{ inARow: 1, reason: expect.stringContaining('lane/missing') }]);
+  clock.advance(backOffMs(1));
+  expect(deaths).toHaveLength(2);
+});
+
+test('stop is for good, also while a back-off runs', async () => {
+  const { clock, deaths, thread, starts } = supervised();
+  thread.start();
+  await eventually(() => thread.state === 'ready');
+  thread.kill();
+  await eventually(() => deaths.length === 1);
+  await thread.stop();
+  clock.advance(60_000);
+  expect(starts()).toBe(1);
+  expect(thread.state).toBe('stopped');
+});
