@@ -39,7 +39,7 @@ function report(error: unknown): number {
 }
 
 async function main(): Promise<number> {
-  const signals = new StopSignals((code) => process.exit(code));
+  const signals = new StopSignals((code) => process.exit(code), systemClock);
   const program = buildProgram({
     streams: { stdin, stdout, stderr },
     clock: systemClock,

@@ -1,19 +1,29 @@
 /** SIGINT and SIGTERM: the first asks for an end, the second one makes it. */
+import type { Clock } from '../lib/clock.ts';
 
 export type StopSignal = 'SIGINT' | 'SIGTERM';
 
 /** 128 and the signal's number, as a shell has it for a process that a signal ended. */
 const CUT_SHORT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
+/**
+ * One wish to stop may come twice: whoever signals the whole process group (systemd, timeout) reaches us directly, and
+ * again through npm, which passes it on. Nobody types two in this time.
+ */
+const SAME_WISH_MS = 300;
+
 export class StopSignals {
   readonly #exit: (code: number) => void;
+  readonly #clock: Clock;
+  #firstMs = Number.NEGATIVE_INFINITY;
   readonly #first = Promise.withResolvers<StopSignal>();
   #isListening = false;
   #isStopping = false;
 
   /** @param exit ends the process at once */
-  constructor(exit: (code: number) => void) {
+  constructor(exit: (code: number) => void, clock: Clock) {
     this.#exit = exit;
+    this.#clock = clock;
   }
 
   /** Resolves with the first signal. Until somebody asks, signals end the process as they always do. */
@@ -31,8 +41,11 @@ export class StopSignals {
   }
 
   #take(signal: StopSignal): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#firstMs < SAME_WISH_MS) return;
     if (this.#isStopping) this.#exit(CUT_SHORT[signal]);
     this.#isStopping = true;
+    this.#firstMs = nowMs;
     this.#first.resolve(signal);
   }
 }

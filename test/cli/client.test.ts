@@ -66,7 +66,7 @@ async function run(args: readonly string[], { isTTY = true, clock = systemClock 
   const program = buildProgram({
     streams: { stdin: new PassThrough(), stdout, stderr },
     clock,
-    signals: new StopSignals(() => {}),
+    signals: new StopSignals(() => {}, systemClock),
     startMaster: unused,
     startLocalAgent: unused,
     extraCommands: [],
