@@ -204,8 +204,8 @@ export class LaneHandle {
     const leaving = this.#leaving.splice(0);
     for (const worker of [...this.#workers.values(), ...leaving.map((leave) => leave.worker)]) {
       const inHand = worker.slot.unfinished();
-      // The lane had finished all it took, even if it could no longer say so.
-      if (inHand === undefined) worker.mailbox.done(worker.slot.taken);
+      // The lane had finished all it took, even if it could no longer say so; or what it left was charged before.
+      if (inHand === undefined || !worker.mailbox.holds(inHand)) worker.mailbox.done(worker.slot.taken);
       else if (!onPurpose) {
         worker.mailbox.done(inHand);
         events.onLost(worker, reason);

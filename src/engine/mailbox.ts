@@ -71,6 +71,11 @@ export class Mailbox {
     return this.#number(waiting);
   }
 
+  /** Whether the heartbeat was given to the lane and is not done. */
+  holds(ordinal: number): boolean {
+    return this.#posted.some((parcel) => parcel.ordinal === ordinal);
+  }
+
   /** What a new lane must be given: everything posted that is not done, oldest first. */
   undone(): readonly Parcel[] {
     return this.#posted;

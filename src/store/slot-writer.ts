@@ -76,7 +76,10 @@ export class SlotWriter {
     if (this.#number(note, NoteNumber.ordinal) === taken) {
       Atomics.store(control, SlotWord.rejected, this.#number(note, NoteNumber.rejectedIndex));
       Atomics.store(control, SlotWord.finished, taken);
+      return;
     }
+    // It left no trace, and has been charged or will be given again: nothing is in hand, whoever looks later.
+    Atomics.store(control, SlotWord.taken, Atomics.load(control, SlotWord.finished));
   }
 
   /** Marks the heartbeat as in hand. */

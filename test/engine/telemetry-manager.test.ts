@@ -1,7 +1,9 @@
+import type { Worker } from 'node:worker_threads';
 import { afterEach, expect, test } from 'vitest';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import type { PulselaneError } from '../../src/lib/errors.ts';
 import type { WorkerTelemetry } from '../../src/model/telemetry.ts';
+import type { SlotReader } from '../../src/store/slot-reader.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -289,4 +291,40 @@ test('a heartbeat of two million empty tasks is rejected, and its lane lives on;
   await eventually(() => totals(manager).applied === 1);
   expect(manager.getWorkerTelemetry('a')?.runningTasks).toHaveLength(50_000);
   expect(manager.internalState().lanes.map(({ restarts }) => restarts)).toEqual([0]);
+});
+
+test('after deaths that nobody asked for, every heartbeat is accounted for, and none is charged twice', async () => {
+  const threads: Worker[] = [];
+  const note = (thread: Worker) => threads.push(thread);
+  process.on('worker', note);
+  try {
+    const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1 });
+    // Takes a while to decode, so that it is in hand when the thread is ended.
+    const slow = Array.from({ length: 40_000 }, (_, i) => ({ taskId: `task-${i}` }));
+    manager.processHeartbeat({ workerId: 'slow' });
+    manager.processHeartbeat({ workerId: 'neighbour', cpuUsage: 1 });
+    await eventually(() => totals(manager).applied === 2);
+    const slot = () => manager.directory.get('slow')?.slot as SlotReader;
+    let sent = 1;
+    while (totals(manager).lost === 0) {
+      const deaths = threads.length;
+      manager.processHeartbeat({ workerId: 'slow', runningTasks: slow });
+      manager.processHeartbeat({ workerId: 'neighbour', cpuUsage: ++sent });
+      while (slot().taken === slot().finished) await new Promise((resolve) => setImmediate(resolve));
+      await threads.at(-1)?.terminate();
+      await eventually(() => threads.length > deaths && manager.getWorkerTelemetry('neighbour')?.cpuUsage === sent);
+    }
+    // Idle deaths: nothing is in hand.
+    for (let death = 0; death < 2; death++) {
+      const deaths = threads.length;
+      await threads.at(-1)?.terminate();
+      manager.processHeartbeat({ workerId: 'neighbour', cpuUsage: ++sent });
+      await eventually(() => threads.length > deaths && manager.getWorkerTelemetry('neighbour')?.cpuUsage === sent);
+    }
+    const { accepted, applied, replaced, lost } = totals(manager);
+    expect(lost).toBe(1);
+    expect(applied + replaced + lost).toBe(accepted);
+  } finally {
+    process.off('worker', note);
+  }
 });

@@ -124,7 +124,7 @@ test.each(['publish', 'reject'] as const)(
 
       const successor = new SlotWriter(memory);
       successor.mend();
-      expect(reader.unfinished()).toBe(mustBeGivenAgain && reader.taken === 2 ? 2 : undefined);
+      expect(reader.unfinished()).toBeUndefined();
       if (mustBeGivenAgain) {
         expect(reader.jsonHead()).toBe('first');
         successor.take(2);
