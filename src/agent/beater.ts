@@ -2,9 +2,11 @@
  * What exists between the host's `begin` and its `stop`: measures, composes and sends a heartbeat per interval, and
  * joins the parts that this takes.
  */
+
 import { type Address, formatAddress } from '../config/kinds.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
+import { localAddressTowards } from '../lib/local-address.ts';
 import type { RunningTask } from '../model/telemetry.ts';
 import { HostLag } from './host-lag.ts';
 import { MasterListener } from './listen.ts';
@@ -13,7 +15,6 @@ import type { FromThread } from './messages.ts';
 import type { Report } from './report.ts';
 import { heartbeatOf, workerInfoOf } from './sender/compose.ts';
 import { Connection } from './sender/connection.ts';
-import { localAddressTowards } from './sender/local-address.ts';
 import type { AgentSettings } from './settings.ts';
 
 export interface BeaterOptions {

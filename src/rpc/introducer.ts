@@ -12,8 +12,9 @@ import { MasterInfoSchema, MasterWorker, type RegisterAck } from '../gen/cluster
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
+import { localAddressTowards } from '../lib/local-address.ts';
 import type { Logger } from '../lib/logging.ts';
-import { advertisedAddress, routeHostTo } from './advertise.ts';
+import { advertisedAddress } from './advertise.ts';
 
 export interface MasterIntroducerOptions {
   readonly manager: TelemetryManager;
@@ -112,7 +113,7 @@ export class MasterIntroducer {
     return advertisedAddress({
       configured: advertiseAddress,
       bound: boundAddress,
-      routeHost: await routeHostTo(peer),
+      routeHost: await localAddressTowards(peer, this.#options.clock),
     });
   }
 

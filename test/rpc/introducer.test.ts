@@ -3,7 +3,9 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import { type MasterInfo, MasterWorker, RegisterAckSchema } from '../../src/gen/cluster/master_worker_pb.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { grpcServiceOf } from '../../src/lib/grpc-adapter.ts';
+import { localAddressTowards } from '../../src/lib/local-address.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { advertisedAddress } from '../../src/rpc/advertise.ts';
 import { MasterIntroducer } from '../../src/rpc/introducer.ts';
@@ -69,8 +71,11 @@ test('a worker is told now, and again with back-off while it is not active', asy
   expect(worker.told).toHaveLength(2);
 
   // Silent again: rebooted, it has forgotten its master.
-  clock.advance(15_000);
-  await eventually(() => worker.told.length === 3);
+  clock.advance(9_000);
+  await eventually(() => {
+    clock.advance(50);
+    return worker.told.length === 3;
+  });
 });
 
 test('addresses that an earlier master kept are called without anybody asking', async () => {
@@ -116,4 +121,13 @@ test('a remote worker cannot be told a loopback address, unless one is configure
   const facts = { bound: { host: '127.0.0.1', port: 50_051 }, routeHost: '10.1.2.3' };
   expect(() => advertisedAddress({ ...facts, configured: undefined })).toThrow('ADVERTISE_ADDRESS');
   expect(advertisedAddress({ ...facts, configured: { host: 'master.lan', port: 9 } })).toBe('master.lan:9');
+});
+
+test('a worker whose name does not resolve is told nothing, and the reason is the name', async () => {
+  const facts = { configured: undefined, routeHost: '' };
+  for (const host of ['', '127.0.0.1']) {
+    expect(() => advertisedAddress({ ...facts, bound: { host, port: 1 } })).toThrow('its name does not resolve');
+  }
+  expect(await localAddressTowards({ host: 'no-such-host.invalid', port: 1 }, systemClock)).toBe('');
+  expect(await localAddressTowards({ host: '127.0.0.1', port: 1 }, systemClock)).toBe('127.0.0.1');
 });
