@@ -48,7 +48,8 @@ export function checkAgentOptions(options: AgentOptions): AgentSettings {
   if (master === undefined && listen === undefined) {
     throw new PulselaneError('invalid_argument', 'master is not given: give it, or listen to wait for a master');
   }
-  const intervalMs = options.intervalMs ?? DEFAULT_INTERVAL_MS;
+  // The protocol's intervals are integers.
+  const intervalMs = Math.round(options.intervalMs ?? DEFAULT_INTERVAL_MS);
   if (!(intervalMs >= LEAST_INTERVAL_MS && intervalMs <= LONGEST_INTERVAL_MS)) {
     throw new PulselaneError(
       'invalid_argument',

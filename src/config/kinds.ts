@@ -35,7 +35,10 @@ export function durationMs({
     parse(text) {
       const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
       if (match === null && text !== '0') throw new Expected('a duration such as 500ms, 5s, 2m or 24h');
-      const valueMs = match === null ? 0 : Number(match[1]) * (DURATION_UNIT_MS[match[2] as string] as number);
+      // Whole milliseconds: 2.01 s are not quite 2010 in binary, and the protocol's intervals are integers.
+      const valueMs = Math.round(
+        match === null ? 0 : Number(match[1]) * (DURATION_UNIT_MS[match[2] as string] as number),
+      );
       if (valueMs < minMs || valueMs > maxMs) {
         throw new Expected(`a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`);
       }

@@ -95,6 +95,15 @@ test('every option is a flag of the command, and comes back under its key', () =
   }
 });
 
+test.each([
+  ['2.01s', 2010],
+  ['4.02s', 4020],
+  ['4.1m', 246_000],
+  ['100.5ms', 101],
+])('HEARTBEAT_INTERVAL=%s is whole milliseconds: %i', (text, valueMs) => {
+  expect(resolveMaster({}, { HEARTBEAT_INTERVAL: text }).heartbeatIntervalMs).toBe(valueMs);
+});
+
 test('durations and addresses that are shown read back as what they were', () => {
   fc.assert(
     fc.property(fc.nat(2 ** 31 - 1), (valueMs) => {
