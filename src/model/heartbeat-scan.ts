@@ -11,7 +11,7 @@ import { decodeWorkerId } from './worker-id.ts';
 /** The scalars of a heartbeat that decide about it, before anybody has decoded the rest. */
 export interface HeartbeatHead {
   readonly workerId: string;
-  /** 0 = the worker does not count. Exact up to 2^53. */
+  /** 0 = the worker does not count. At most 2^53 - 1. */
   readonly sequence: number;
   readonly sentAtUnixMs: number;
   readonly instanceId: string;
@@ -80,6 +80,8 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
   if (instanceBytes.length > MAX_INSTANCE_ID_BYTES) {
     throw malformed(`instance_id has ${instanceBytes.length} bytes; at most ${MAX_INSTANCE_ID_BYTES} are allowed`);
   }
+  // Beyond it a number is not exact, and could not be sent back as it came.
+  if (sequence > Number.MAX_SAFE_INTEGER) throw malformed('sequence is larger than 2^53 - 1');
   if (!isUtf8(instanceBytes)) throw malformed('instance_id is not valid UTF-8');
   return {
     workerId: decodeWorkerId(idBytes),

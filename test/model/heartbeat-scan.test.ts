@@ -54,6 +54,7 @@ test.each([
   [[0x0a, 1, 0x61, 0x03, 0x00], 'a field with number 0'],
   [[0x0a, 1, 0x61, 0x2b], 'field 5 has wire type 3'],
   [[0x0a, 0x81, 0x02, ...Array(257).fill(0x61)], 'worker_id has 257 bytes; at most 256 are allowed'],
+  [[0x0a, 1, 0x61, 0x80, 1, ...Array(9).fill(0xff), 1], 'sequence is larger than 2^53 - 1'],
   [[0x0a, 1, 0x61, 0x30, ...Array(11).fill(0xff)], 'a varint of more than 10 bytes'],
 ])('bytes %j are refused: %s', (bytes, message) => {
   expect(() => scanHeartbeat(Buffer.from(bytes))).toThrow(message);

@@ -145,6 +145,17 @@ test('a refused heartbeat is answered in band at once, and the stream lives on',
   stream.call.cancel();
 });
 
+test('a sequence that cannot be counted is refused in band, and the others on the stream go on', async () => {
+  const { client } = setup;
+  const stream = client.stream();
+  stream.send({ workerId: 'odd', sequence: 2n ** 64n - 1n });
+  stream.send({ workerId: 'good', sequence: 1n });
+  await eventually(() => stream.refusals.length === 1 && stream.acked('good') === 1);
+  expect(stream.refusals[0]).toMatchObject({ code: RefusalCode.INVALID_ARGUMENT });
+  expect(stream.error).toBeUndefined();
+  stream.call.cancel();
+});
+
 test('Deregister forgets a worker', async () => {
   const { client, manager } = setup;
   await client.call('Register', workerInfo('a'));
