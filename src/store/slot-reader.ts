@@ -130,6 +130,8 @@ export class SlotReader {
   samples(): Sample[] {
     const { control, ring, size } = this.#slot;
     const { ringCapacity } = size;
+    // What is published from here on may be copied in part.
+    const published = Atomics.load(control, SlotWord.applied) >>> 0;
     const times = ring.times.slice();
     const columns = ring.columns.map((column) => column.slice());
     const tasks = ring.tasks.slice();
@@ -137,7 +139,7 @@ export class SlotReader {
     const applied = Atomics.add(control, SlotWord.applied, 0) >>> 0;
     const oldest = Math.max(0, applied + 1 - ringCapacity);
     const samples: Sample[] = [];
-    for (let number = oldest; number < applied; number++) {
+    for (let number = oldest; number < published; number++) {
       const index = number % ringCapacity;
       const [cpuUsage, memoryUsage, storageUsage, gpuUsage] = columns.map((column) => column[index] as number);
       samples.push({

@@ -74,6 +74,20 @@ test('the ring gives the newest samples in order, less the one that may be under
   );
 });
 
+test('a sample that is published while the ring is copied is left for the next look', () => {
+  const memory = newSlot('w', 8);
+  const writer = new SlotWriter(memory);
+  writer.publish(checkableRecord(1).numbers, '{');
+  const copy = Float64Array.prototype.slice;
+  vi.spyOn(Float64Array.prototype, 'slice').mockImplementationOnce(function (this: Float64Array) {
+    const times = copy.call(this);
+    writer.publish(checkableRecord(2).numbers, '{');
+    return times;
+  });
+  const samples = new SlotReader(memory).samples();
+  expect(samples.map(({ receivedUnixMs, cpuUsage }) => [receivedUnixMs, cpuUsage])).toEqual([[1, 1]]);
+});
+
 test('a reason that is too long for the note is cut between characters', () => {
   const memory = newSlot('w', 2);
   const writer = new SlotWriter(memory);
