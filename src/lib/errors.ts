@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'not_admitted'
   /** The named worker is not known. */
   | 'not_found'
+  /** It does not fit what is known: an older instance of a worker speaks. */
+  | 'failed_precondition'
   /** A named limit is reached. */
   | 'resource_exhausted'
   /** The engine is not started yet, or is stopping. */

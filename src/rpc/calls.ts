@@ -25,8 +25,20 @@ export function unary<Response>(answer: (request: Buffer) => Response, logger: L
   };
 }
 
+/**
+ * What is decoded on the main thread, and kept there for each worker: some hundred labels. The limit for messages is
+ * that of heartbeats, which main does not decode; 4 MiB of labels were seen to hold it up for 160 ms.
+ */
+const MAX_REQUEST_BYTES = 64 * 1024;
+
 /** @throws PulselaneError `invalid_argument` */
 export function decodeRequest<Desc extends DescMessage>(schema: Desc, bytes: Buffer): MessageShape<Desc> {
+  if (bytes.length > MAX_REQUEST_BYTES) {
+    throw new PulselaneError(
+      'invalid_argument',
+      `${schema.name} has ${bytes.length} bytes; at most ${MAX_REQUEST_BYTES} are allowed`,
+    );
+  }
   try {
     return fromBinary(schema, bytes);
   } catch (error) {

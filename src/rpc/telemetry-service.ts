@@ -14,6 +14,7 @@ import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import type { Logger } from '../lib/logging.ts';
+import { checkWorkerId } from '../model/worker-id.ts';
 import { decodeRequest, unary } from './calls.ts';
 import { HeartbeatStream } from './heartbeat-stream.ts';
 
@@ -51,7 +52,12 @@ export function telemetryHandlers({ manager, intervalMs, clock, logger }: Teleme
         });
       }, logger),
       Deregister: unary((request) => {
-        const { workerId } = decodeRequest(DeregisterRequestSchema, request);
+        const { workerId, instanceId } = decodeRequest(DeregisterRequestSchema, request);
+        checkWorkerId(workerId);
+        const known = manager.workerInfo(workerId)?.instanceId ?? '';
+        if (instanceId !== '' && known !== '' && instanceId !== known) {
+          throw new PulselaneError('failed_precondition', `a later instance of ${workerId} has registered`);
+        }
         if (!manager.unregisterWorker(workerId)) {
           throw new PulselaneError('not_found', `no worker is called ${workerId}`);
         }

@@ -2,7 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
-import { RefusalCode, WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { DeregisterRequestSchema, RefusalCode, WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { RpcServer } from '../../src/rpc/server.ts';
@@ -164,6 +164,33 @@ test('Deregister forgets a worker', async () => {
   expect(manager.getWorkerTelemetry('a')).toBeUndefined();
   await expect(client.call('Deregister', Buffer.from([0x0a, 1, 0x61]))).rejects.toMatchObject({
     code: status.NOT_FOUND,
+  });
+  await expect(client.call('Deregister', Buffer.alloc(0))).rejects.toMatchObject({
+    code: status.INVALID_ARGUMENT,
+    details: 'worker_id is empty',
+  });
+});
+
+test('an older instance cannot deregister the one that came after it', async () => {
+  const { client, manager } = setup;
+  const register = (instanceId: string) =>
+    client.call('Register', toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { workerId: 'a', instanceId })));
+  await register('old');
+  await register('new');
+  const farewell = toBinary(
+    DeregisterRequestSchema,
+    create(DeregisterRequestSchema, { workerId: 'a', instanceId: 'old' }),
+  );
+  await expect(client.call('Deregister', farewell)).rejects.toMatchObject({ code: status.FAILED_PRECONDITION });
+  expect(manager.getWorkerTelemetry('a')).toBeDefined();
+});
+
+test('a registration is bounded well below a heartbeat, since main decodes and keeps it', async () => {
+  const labels = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`label-${i}`, 'x']));
+  const info = toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { workerId: 'a', labels }));
+  await expect(setup.client.call('Register', info)).rejects.toMatchObject({
+    code: status.INVALID_ARGUMENT,
+    details: expect.stringMatching(/^WorkerInfo has \d+ bytes; at most 65536 are allowed$/),
   });
 });
 
