@@ -7,6 +7,9 @@ import { checkWorkerId } from '../model/worker-id.ts';
 
 /** @throws PulselaneError `invalid_argument` if the id is not valid or a member has not the type that it must have. */
 export function heartbeatBytes(input: HeartbeatInput): Buffer {
+  if (typeof input.workerId !== 'string') {
+    throw new PulselaneError('invalid_argument', `workerId is a ${typeof input.workerId}, expected a string`);
+  }
   checkWorkerId(input.workerId);
   try {
     return Buffer.from(toBinary(HeartbeatSchema, heartbeatMessage(input)));

@@ -31,6 +31,8 @@ export interface LaneWorker {
 
 /** What a lane tells whoever owns it. */
 export interface LaneEvents {
+  /** The lane's back-off after a death is over: it is to be started again, in its turn. */
+  onRestartDue(lane: LaneHandle): void;
   /** State or restarts have changed. */
   onChange(lane: LaneHandle): void;
   /** By row and its occupant: the worker may be gone by now, and its row another's. */
@@ -63,7 +65,7 @@ export class LaneHandle {
   #restarts = 0;
   /** Workers that the thread has not yet left, in the order in which it was told to. */
   readonly #leaving: { readonly worker: LaneWorker; readonly left: () => void }[] = [];
-  readonly #firstOutcome = Promise.withResolvers<void>();
+  #outcome = Promise.withResolvers<void>();
   readonly #firstReady = Promise.withResolvers<void>();
 
   constructor(options: LaneOptions) {
@@ -82,8 +84,9 @@ export class LaneHandle {
       onStart: () => this.#begin(),
       onMessage: (message) => this.#handle(message),
       onDeath: (death) => this.#died(death),
+      onRestartDue: () => options.events.onRestartDue(this),
       onStateChange: (state) => {
-        if (state !== 'starting') this.#firstOutcome.resolve();
+        if (state !== 'starting') this.#outcome.resolve();
         if (state === 'ready') this.#firstReady.resolve();
         options.events.onChange(this);
       },
@@ -107,10 +110,12 @@ export class LaneHandle {
     return this.#workers.size;
   }
 
-  /** Resolves when the thread is ready for the first time, or has failed to be. */
+  /** Starts the thread. Resolves when it is ready, or has failed to be. */
   start(): Promise<void> {
+    this.#outcome = Promise.withResolvers<void>();
     this.#thread.start();
-    return this.#firstOutcome.promise;
+    if (this.#thread.state !== 'starting') this.#outcome.resolve();
+    return this.#outcome.promise;
   }
 
   /** Resolves when the thread is ready for the first time; never, if it is stopped before. */

@@ -17,7 +17,7 @@ export interface LanePoolOptions {
   readonly laneHeapMib: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly events: LaneEvents;
+  readonly events: Omit<LaneEvents, 'onRestartDue'>;
 }
 
 const STARTS_AT_ONCE = 2;
@@ -32,6 +32,7 @@ export class LanePool {
   readonly #toStart: LaneHandle[] = [];
   #starting = 0;
   #nextNumber = 1;
+  #stopped = false;
 
   constructor(options: LanePoolOptions) {
     this.#options = options;
@@ -62,6 +63,7 @@ export class LanePool {
 
   /** Ends all threads, all at once: one by one, a thousand take long. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#toStart.length = 0;
     await Promise.all(this.lanes.map((lane) => lane.stop()));
   }
@@ -76,8 +78,7 @@ export class LanePool {
   #reserve(worker: LaneWorker): LaneHandle {
     const own = this.#newLane(false);
     this.#own.set(worker, own);
-    this.#toStart.push(own);
-    this.#startNext();
+    this.#queueStart(own);
     void own.ready.then(() => this.#move(worker, own));
     return own;
   }
@@ -94,6 +95,7 @@ export class LanePool {
 
   /** Gives a free place among the dedicated lanes to a worker that shares one. */
   #promote(): void {
+    if (this.#stopped) return;
     for (const lane of this.#shared) {
       for (const worker of lane.workers) {
         if (this.#own.size >= this.#options.maxDedicatedLanes) return;
@@ -112,9 +114,7 @@ export class LanePool {
     if (this.#shared.length < this.#options.sharedLanes) {
       const lane = this.#newLane(true);
       this.#shared.push(lane);
-      // Before those who wait for lanes of their own: it serves them until then.
-      this.#toStart.unshift(lane);
-      this.#startNext();
+      this.#queueStart(lane);
       return lane;
     }
     return this.#shared.reduce((least, lane) => (lane.workerCount < least.workerCount ? lane : least));
@@ -128,8 +128,17 @@ export class LanePool {
       heapMib: shared ? laneHeapMib * SHARED_HEAP_FACTOR : laneHeapMib,
       clock,
       logger,
-      events,
+      events: { ...events, onRestartDue: (due) => this.#queueStart(due) },
     });
+  }
+
+  /** Also for lanes that died: many that die together must not all come back in one instant. */
+  #queueStart(lane: LaneHandle): void {
+    if (this.#stopped) return;
+    // Before those who wait for lanes of their own: it serves them until then.
+    if (lane.shared) this.#toStart.unshift(lane);
+    else this.#toStart.push(lane);
+    this.#startNext();
   }
 
   #startNext(): void {

@@ -39,6 +39,11 @@ export class Mailbox {
     return this.#posted.length;
   }
 
+  /** Whether the lane has been given as many as may be under way, as far as is known. */
+  get isFull(): boolean {
+    return this.#posted.length >= this.#depth;
+  }
+
   get hasWaiting(): boolean {
     return this.#waiting !== undefined;
   }

@@ -90,6 +90,7 @@ export class TelemetryManager {
   readonly #timers: Timer[] = [];
   #pump: Timer | undefined;
   #phase: Phase = 'new';
+  #stopping: Promise<void> | undefined;
 
   constructor(options: TelemetryManagerOptions = {}) {
     this.#clock = options.clock ?? systemClock;
@@ -146,8 +147,12 @@ export class TelemetryManager {
   }
 
   /** Takes no more heartbeats, lets lanes finish what they were given, ends all threads. Safe to call again. */
-  async shutdown(): Promise<void> {
-    if (this.#phase === 'stopped') return;
+  shutdown(): Promise<void> {
+    this.#stopping ??= this.#shutdown();
+    return this.#stopping;
+  }
+
+  async #shutdown(): Promise<void> {
     this.#phase = 'stopped';
     for (const timer of this.#timers.splice(0)) timer.cancel();
     await until(this.#clock, () => this.#allDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
@@ -216,6 +221,8 @@ export class TelemetryManager {
     if (!this.#board.isActive(entry.row)) this.#becameActive(entry);
     entry.lastReceiptMs = receipt.monotonicMs;
     this.#updates.expect(entry);
+    // The lane may have done them all since anybody looked.
+    if (entry.mailbox.isFull) this.#settle(entry);
     const { post, replaced } = entry.mailbox.accept(bytes, receipt);
     if (post !== undefined) entry.lane?.post(entry, post);
     else this.#wait(entry);
@@ -386,7 +393,7 @@ export class TelemetryManager {
       const state = judge(entry, nowMs, this.#limits);
       if (state === 'gone') {
         this.#logger.info({ worker: entry.workerId }, 'worker forgotten after its retention');
-        this.#members.forget(entry.workerId);
+        // What an operator said of it, approval and address, stays: it may be a rack that was off for a weekend.
         this.#forget(entry);
       } else if (state === 'inactive' && this.#board.isActive(entry.row)) {
         this.#board.setState(entry.row, 'inactive');

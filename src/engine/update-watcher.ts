@@ -70,6 +70,8 @@ export class UpdateWatcher {
         this.#merged += applied - seen - 1;
         this.#hand(entry);
       }
+      // The callback may have had the worker forgotten, or have taken itself away.
+      if (!this.#awaited.has(entry)) continue;
       if (isDone) this.#awaited.delete(entry);
       else this.#awaited.set(entry, applied);
     }

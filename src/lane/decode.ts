@@ -21,12 +21,6 @@ export interface DecodedHeartbeat {
   lastRoundTripMs: number;
 }
 
-/**
- * Tasks, devices and metrics in one heartbeat. Five times the 10,000 that a large worker runs; without a bound, 4 MiB of
- * empty tasks would be two million objects, and end the lane for want of memory.
- */
-export const MAX_ITEMS = 50_000;
-
 /** The bytes are not such a message. The message says where. */
 export class MalformedHeartbeat extends Error {}
 
@@ -47,11 +41,7 @@ export function decodeHeartbeat(bytes: Uint8Array): DecodedHeartbeat {
     lastRoundTripMs: 0,
   };
   const reader = new BinaryReader(bytes);
-  let items = 0;
   readFields(reader, bytes.length, 'heartbeat', (field, wireType) => {
-    if ((field === 5 || field === 19 || field === 20) && ++items > MAX_ITEMS) {
-      throw new MalformedHeartbeat(`heartbeat holds more than ${MAX_ITEMS} tasks, metrics and devices`);
-    }
     switch (field) {
       case 1:
         heartbeat.workerId = readString(reader, wireType);

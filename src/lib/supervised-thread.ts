@@ -39,6 +39,8 @@ export interface SupervisedThreadOptions<In> {
   readonly onMessage: (message: In) => void;
   readonly onDeath: (death: ThreadDeath) => void;
   readonly onStateChange?: (state: ThreadState) => void;
+  /** The back-off is over: call `start` now, or when it suits. Without it the thread is started at once. */
+  readonly onRestartDue?: () => void;
 }
 
 /** A thread that lived this long is taken for healthy: the back-off begins anew. */
@@ -143,14 +145,14 @@ export class SupervisedThread<In, Out> {
 
   /** There is no thread any more: says so, and starts another in its time. */
   #rest(reason: string, onPurpose: boolean): void {
-    const { clock, onDeath } = this.#options;
+    const { clock, onDeath, onRestartDue = () => this.start() } = this.#options;
     const isSteady = clock.monotonicMs() - this.#startedMs >= STEADY_MS;
     if (!onPurpose) this.#deathsInARow = isSteady ? 1 : this.#deathsInARow + 1;
     const restartInMs = onPurpose ? 0 : backOffMs(this.#deathsInARow);
     this.#setState('waiting');
     onDeath({ reason: onPurpose ? 'replaced' : reason, onPurpose, inARow: this.#deathsInARow, restartInMs });
     if (onPurpose) this.start();
-    else this.#backOff = clock.after(restartInMs, () => this.start());
+    else this.#backOff = clock.after(restartInMs, onRestartDue);
   }
 
   /** The exit handler does the rest. */

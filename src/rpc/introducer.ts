@@ -88,10 +88,9 @@ export class MasterIntroducer {
       if (manager.members.addressOf(workerId) === undefined) this.#attempts.delete(workerId);
     }
     for (const { workerId, address } of manager.members.all()) {
-      if (address === undefined || this.#calls >= MAX_CALLS) continue;
+      if (address === undefined || !manager.members.admits(workerId) || this.#calls >= MAX_CALLS) continue;
       const entry = manager.directory.get(workerId);
-      if (entry === undefined) continue;
-      if (manager.directory.board.isActive(entry.row)) this.#attempts.delete(workerId);
+      if (entry !== undefined && manager.directory.board.isActive(entry.row)) this.#attempts.delete(workerId);
       else if ((this.#attempts.get(workerId)?.nextMs ?? 0) <= nowMs) void this.introduceNow(workerId);
     }
   }

@@ -277,17 +277,14 @@ test('workers that come and go while lanes start leave nothing behind, and a row
   await eventually(() => manager.internalState().lanes.filter(({ shared }) => !shared).length === 4);
 });
 
-test('a heartbeat of two million empty tasks is rejected, and its lane lives on; the largest that is taken fits', async () => {
+test('two million empty tasks are refused at the door; the most that is taken fits into a lane', async () => {
   const manager = await startManager();
-  const emptyTasks = Buffer.concat([
-    Buffer.from([0x0a, 1, 0x61]),
-    Buffer.alloc(4 * 1024 ** 2 - 16, Buffer.from([0x2a, 0])),
-  ]);
-  manager.acceptHeartbeat(emptyTasks);
-  await eventually(() => totals(manager).rejected === 1);
+  const id = Buffer.from([0x0a, 1, 0x61]);
+  const emptyTasks = Buffer.concat([id, Buffer.alloc(4 * 1024 ** 2 - 16, Buffer.from([0x2a, 0]))]);
+  expect(() => manager.acceptHeartbeat(emptyTasks)).toThrow('more than 50000 tasks, metrics and devices');
   // As many tasks as are taken, in a message of 4 MiB.
   const task = Buffer.concat([Buffer.from([0x2a, 80, 0x0a, 78]), Buffer.alloc(78, 'x')]);
-  manager.acceptHeartbeat(Buffer.concat([Buffer.from([0x0a, 1, 0x61]), Buffer.alloc(50_000 * task.length, task)]));
+  manager.acceptHeartbeat(Buffer.concat([id, Buffer.alloc(50_000 * task.length, task)]));
   await eventually(() => totals(manager).applied === 1);
   expect(manager.getWorkerTelemetry('a')?.runningTasks).toHaveLength(50_000);
   expect(manager.internalState().lanes.map(({ restarts }) => restarts)).toEqual([0]);
@@ -327,4 +324,94 @@ test('after deaths that nobody asked for, every heartbeat is accounted for, and 
   } finally {
     process.off('worker', note);
   }
+});
+
+test('nothing is replaced while the lane has nothing to do', async () => {
+  // Time stands still, so that nobody but the burst itself looks what the lane has done.
+  const manager = await startManager({ clock: new FakeClock(), laneDepth: 4 });
+  for (let round = 1; round <= 5; round++) {
+    for (let i = 0; i < 4; i++) manager.processHeartbeat({ workerId: 'a', cpuUsage: round });
+    await eventually(() => totals(manager).applied === 4 * round);
+  }
+  expect(totals(manager)).toMatchObject({ accepted: 20, replaced: 0 });
+});
+
+test('a worker that is unregistered within the update callback leaves nothing behind', async () => {
+  const clock = new FakeClock();
+  const manager = await startManager({ clock, laneDepth: 1 });
+  const timers = clock.pending;
+  const seen: string[] = [];
+  manager.setUpdateCallback(({ workerId }) => {
+    seen.push(workerId);
+    manager.unregisterWorker(workerId);
+  });
+  // One under way and one that waits: the look that hands over the first expects another.
+  manager.processHeartbeat({ workerId: 'a' });
+  manager.processHeartbeat({ workerId: 'a' });
+  await eventually(() => totals(manager).applied === 1);
+  await eventually(() => {
+    clock.advance(10);
+    return seen.length > 0;
+  });
+  clock.advance(20);
+  expect(clock.pending).toBe(timers);
+});
+
+test('after shutdown no thread is started any more, and a second shutdown waits for the first', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1 });
+  for (const workerId of ['own', 'shares']) manager.processHeartbeat({ workerId });
+  await eventually(() => totals(manager).applied === 2);
+  const threads: Worker[] = [];
+  const note = (thread: Worker) => threads.push(thread);
+  const first = manager.shutdown();
+  expect(manager.shutdown()).toBe(first);
+  await first;
+  process.on('worker', note);
+  manager.unregisterWorker('own');
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('worker', note);
+  expect(threads).toEqual([]);
+});
+
+test('lanes that die together are started again a few at a time', async () => {
+  const threads: Worker[] = [];
+  let starting = 0;
+  let most = 0;
+  let counting = false;
+  const note = (thread: Worker) => {
+    threads.push(thread);
+    if (!counting) return;
+    most = Math.max(most, ++starting);
+    thread.once('message', () => starting--);
+  };
+  process.on('worker', note);
+  try {
+    const manager = await startManager({ maxDedicatedLanes: 12 });
+    for (let i = 0; i < 12; i++) manager.processHeartbeat({ workerId: `w${i}` });
+    const areReady = () => {
+      const { lanes } = manager.internalState();
+      const own = lanes.filter(({ shared }) => !shared);
+      return own.length === 12 && own.every(({ state, workers }) => state === 'ready' && workers === 1);
+    };
+    await eventually(areReady);
+    counting = true;
+    await Promise.all(threads.splice(0).map((thread) => thread.terminate()));
+    await eventually(() => threads.length >= 12 && areReady());
+    expect(most).toBeLessThanOrEqual(2);
+  } finally {
+    process.off('worker', note);
+  }
+});
+
+test('an approval outlives the retention', async () => {
+  const clock = new FakeClock();
+  const manager = await startManager({ clock, admission: 'approved', retentionMs: 3_600_000 });
+  manager.approve('a');
+  manager.processHeartbeat({ workerId: 'a' });
+  await eventually(() => totals(manager).applied === 1);
+  clock.advance(3_601_000);
+  expect(manager.getWorkerTelemetry('a')).toBeUndefined();
+  manager.processHeartbeat({ workerId: 'a' });
+  expect(manager.getWorkerTelemetry('a')?.isActive).toBe(true);
+  await eventually(() => totals(manager).applied === 1);
 });
