@@ -236,7 +236,7 @@ export const agentOptions = {
     argument: '',
     kind: kinds.onOff,
     fallback: 'false',
-    meaning: 'short-lived worker: forget it soon after it falls silent',
+    meaning: 'marks a short-lived worker; the master shows it',
   }),
   logLevel,
 } as const satisfies Options;

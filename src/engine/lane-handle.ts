@@ -53,6 +53,8 @@ export interface LaneOptions {
 /** A lane keeps nothing between heartbeats, so what is young dies young. */
 const YOUNG_GENERATION_MIB = 2;
 const STACK_MIB = 1;
+/** A message of this size is sent without waiting for the turn's end: waking the lane is no longer what costs. */
+const FLUSH_AT_BYTES = 1024 ** 2;
 
 export class LaneHandle {
   readonly number: number;
@@ -150,9 +152,13 @@ export class LaneHandle {
       receivedUnixMs: parcel.receipt.wallMs,
       bytes: parcel.bytes,
     });
-    if (this.#flushScheduled) return;
+    if (this.#batch.size >= FLUSH_AT_BYTES) this.#flush();
+    if (this.#flushScheduled || this.#batch.isEmpty) return;
     this.#flushScheduled = true;
-    setImmediate(() => this.#flush());
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      this.#flush();
+    });
   }
 
   /** Ends the thread, whatever it does, and starts another. */
@@ -180,7 +186,6 @@ export class LaneHandle {
   }
 
   #flush(): void {
-    this.#flushScheduled = false;
     if (this.#batch.isEmpty) return;
     const frames = this.#batch.take();
     this.#thread.post({ type: 'heartbeats', frames }, [frames]);

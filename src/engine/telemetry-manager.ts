@@ -4,7 +4,7 @@
  */
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
-import { PulselaneError } from '../lib/errors.ts';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import { judge } from '../model/liveness.ts';
@@ -289,7 +289,13 @@ export class TelemetryManager {
   restoreMembers(members: readonly Member[]): void {
     this.#members.restore(members);
     for (const { workerId, address, approved } of members) {
-      if (address !== undefined && (approved || this.#members.mode === 'open')) this.#entry(workerId);
+      if (address === undefined || !(approved || this.#members.mode === 'open')) continue;
+      try {
+        this.#entry(workerId);
+      } catch (error) {
+        // More addresses than MAX_WORKERS: those that come are served as far as there is room.
+        this.#logger.warn({ worker: workerId, err: messageOf(error) }, 'a worker of an earlier master is not taken');
+      }
     }
   }
 

@@ -31,6 +31,11 @@ export class FrameBatch {
   #bytes = Buffer.allocUnsafeSlow(FIRST_CAPACITY_BYTES);
   #used = 0;
 
+  /** Bytes collected so far. */
+  get size(): number {
+    return this.#used;
+  }
+
   get isEmpty(): boolean {
     return this.#used === 0;
   }

@@ -14,7 +14,6 @@ export interface ThreadOptions {
   readonly name: string;
   /** Handed to the thread as its `workerData`. */
   readonly data: unknown;
-  readonly transfer?: readonly import('node:worker_threads').Transferable[];
   readonly limits?: ResourceLimits;
 }
 
@@ -24,7 +23,7 @@ function threadUrl(file: ThreadFile): URL {
   return new URL(RUNS_FROM_SOURCE ? `../../dist/${file}.js` : `../${file}.js`, import.meta.url);
 }
 
-export function startThread(file: ThreadFile, { name, data, transfer = [], limits }: ThreadOptions): Worker {
+export function startThread(file: ThreadFile, { name, data, limits }: ThreadOptions): Worker {
   const url = threadUrl(file);
   if (RUNS_FROM_SOURCE && !existsSync(fileURLToPath(url))) {
     throw new PulselaneError('environment', `dist/${file}.js is not built: run "npm run build"`);
@@ -32,7 +31,6 @@ export function startThread(file: ThreadFile, { name, data, transfer = [], limit
   return new Worker(url, {
     name,
     workerData: data,
-    transferList: [...transfer],
     // Not inherited: a flag meant for the embedding program (--inspect, --import) must not reach every lane.
     execArgv: [],
     // A thread is given what it needs; the environment may hold secrets.

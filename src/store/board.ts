@@ -146,7 +146,6 @@ export class BoardWriter extends BoardReader {
     this.#stamp(row, at);
     this.#set(row, RowWord.occupant, occupant);
     Atomics.add(this.words, BoardWord.workers, 1);
-    Atomics.add(this.words, BoardWord.membership, 1);
     return { row, occupant };
   }
 
@@ -156,7 +155,6 @@ export class BoardWriter extends BoardReader {
     // Kept, negated: the next occupant gets another number than this one, so that old slots are not taken for its.
     this.#set(row, RowWord.occupant, -this.word(row, RowWord.occupant));
     Atomics.sub(this.words, BoardWord.workers, 1);
-    Atomics.add(this.words, BoardWord.membership, 1);
     this.#free.push(row);
   }
 

@@ -45,8 +45,6 @@ export const BoardWord = {
   workers: 5,
   /** Rows in state active. */
   activeWorkers: 6,
-  /** Moves whenever a worker comes or goes. */
-  membership: 7,
 } as const;
 
 /** Float64 in the header, written once before the board is shared: the monotonic time at which it was made, in ms. */
@@ -55,7 +53,7 @@ export const BOARD_HEADER_BYTES = 256;
 
 /** Words of a row. Each is whole by itself; a row as such is not. */
 export const RowWord = {
-  /** Which occupant of this row it is, from 1; 0 = free. A reader's slot is this row's only while the two agree. */
+  /** Which occupant of this row it is, from 1; 0, or the last one negated, when it is free. A reader's slot is this row's only while the two agree. */
   occupant: 0,
   /** Index into WORKER_STATES. */
   state: 1,

@@ -415,3 +415,9 @@ test('an approval outlives the retention', async () => {
   expect(manager.getWorkerTelemetry('a')?.isActive).toBe(true);
   await eventually(() => totals(manager).applied === 1);
 });
+
+test('more remembered addresses than workers are no reason not to start', async () => {
+  const manager = await startManager({ maxWorkers: 1 });
+  manager.restoreMembers(['a', 'b'].map((workerId) => ({ workerId, approved: false, address: '127.0.0.1:1' })));
+  expect([...manager.getAllWorkerTelemetry().keys()]).toEqual(['a']);
+});
