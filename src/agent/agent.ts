@@ -190,7 +190,7 @@ export class Agent {
       return;
     }
     this.#report('error', error.message);
-    this.#thread.kill();
+    this.#thread.kill(error.message);
   }
 
   #died({ reason, restartInMs }: ThreadDeath): void {

@@ -52,8 +52,6 @@ export class HttpHost {
   #address: Address;
   /** The thread that lives now does not listen yet, and one before it did. */
   #cameBack = false;
-  /** Why the thread that lives now is about to be ended. */
-  #fatal: string | undefined;
   #unanswered = 0;
   #pings: Timer | undefined;
   #threadStopped = false;
@@ -168,15 +166,13 @@ export class HttpHost {
       return;
     }
     // Dead is what a thread is that cannot listen: the supervisor tries again, less and less often.
-    this.#fatal = error.message;
-    this.#thread.kill();
+    this.#thread.kill(error.message);
   }
 
   #ping(): void {
     if (this.#thread.thread === undefined) return;
     if (this.#unanswered >= MOST_UNANSWERED) {
-      this.#fatal = 'the HTTP thread does not answer and is ended';
-      this.#thread.kill();
+      this.#thread.kill('the HTTP thread does not answer and is ended');
       return;
     }
     this.#unanswered++;
@@ -184,8 +180,7 @@ export class HttpHost {
   }
 
   #died(death: ThreadDeath): void {
-    const reason = this.#fatal ?? `the HTTP thread ended: ${death.reason}`;
-    this.#fatal = undefined;
+    const reason = death.how === 'killed' ? death.reason : `the HTTP thread ended: ${death.reason}`;
     if (this.#state === 'starting') this.#firstBind.reject(new PulselaneError('environment', reason));
     if (this.#state !== 'serving') return;
     this.#cameBack = true;

@@ -10,8 +10,12 @@
  *
  * Messages posted while there is a thread reach it in order; while there is none they are dropped, since whoever owns
  * the thread gives it its state anew in `onStart`.
+ *
+ * A thread that waits in a system call (a file on a dead server, a child process) does not end when it is told to. Where
+ * the owner says that it can do without (`canAbandon`), such a thread is given up: it counts as dead, and nothing that
+ * it still says is heard.
  */
-import type { Clock, Timer } from './clock.ts';
+import { type Clock, endsWithin, type Timer } from './clock.ts';
 import { messageOf } from './errors.ts';
 import { startThread, type ThreadFile, type ThreadOptions } from './threads.ts';
 
@@ -20,12 +24,16 @@ export type ThreadState = 'waiting' | 'starting' | 'ready' | 'stopped';
 /** Why a thread ended that goes on in another one. */
 export interface ThreadDeath {
   readonly reason: string;
+  /** How it ended: it threw, it ended itself, its heap was full, or it was ended by {@link SupervisedThread.kill}. */
+  readonly how: 'threw' | 'exited' | 'out of memory' | 'killed';
+  /** It would not end, and was given up: it may still run. */
+  readonly abandoned: boolean;
   /** Whether {@link SupervisedThread.replace} was asked for: then nothing is wrong. */
   readonly onPurpose: boolean;
   /** Deaths in a row without {@link STEADY_MS} of life between them, this one included. */
   readonly inARow: number;
-  /** Until it is started again. */
-  readonly restartInMs: number;
+  /** Until it is started again; undefined: it is not, unless `start` is called. */
+  readonly restartInMs: number | undefined;
 }
 
 export interface SupervisedThreadOptions<In> {
@@ -37,16 +45,22 @@ export interface SupervisedThreadOptions<In> {
   /** A new thread exists and has its port: post what it needs to begin. */
   readonly onStart?: () => void;
   readonly onMessage: (message: In) => void;
-  readonly onDeath: (death: ThreadDeath) => void;
+  readonly onDeath?: (death: ThreadDeath) => void;
+  /** How long to wait before the next start; undefined: until `start` is called. Without it, a back-off that doubles. */
+  readonly restartAfter?: (death: Omit<ThreadDeath, 'restartInMs'>) => number | undefined;
   readonly onStateChange?: (state: ThreadState) => void;
   /** The back-off is over: call `start` now, or when it suits. Without it the thread is started at once. */
   readonly onRestartDue?: () => void;
+  /** Whether a thread that does not end when it is told to may be left behind. */
+  readonly canAbandon?: boolean;
 }
 
 /** A thread that lived this long is taken for healthy: the back-off begins anew. */
 export const STEADY_MS = 10_000;
 const FIRST_BACK_OFF_MS = 100;
 const LONGEST_BACK_OFF_MS = 10_000;
+/** A thread that can be ended ends within milliseconds; on a machine that is overloaded, within tens of them. */
+const ABANDON_AFTER_MS = 500;
 
 /** How long to wait before the next start: doubles with each death in a row. */
 export function backOffMs(deathsInARow: number): number {
@@ -54,6 +68,7 @@ export function backOffMs(deathsInARow: number): number {
 }
 
 type Thread = ReturnType<typeof startThread>;
+type End = Pick<ThreadDeath, 'reason' | 'how' | 'abandoned'>;
 
 export class SupervisedThread<In, Out> {
   readonly #options: SupervisedThreadOptions<In>;
@@ -62,7 +77,9 @@ export class SupervisedThread<In, Out> {
   #startedMs = 0;
   #deathsInARow = 0;
   #backOff: Timer | undefined;
+  #giveUp: Timer | undefined;
   #replacing = false;
+  #killReason: string | undefined;
 
   constructor(options: SupervisedThreadOptions<In>) {
     this.#options = options;
@@ -87,24 +104,28 @@ export class SupervisedThread<In, Out> {
       thread = startThread(file, { name, data, ...(limits === undefined ? {} : { limits }) });
     } catch (error) {
       // The system has no thread to give: a death like any other, tried again with back-off.
-      this.#rest(messageOf(error), false);
+      this.#rest({ reason: messageOf(error), how: 'threw', abandoned: false }, false);
       return;
     }
     this.#thread = thread;
-    let reason = 'it ended by itself';
+    let end: Omit<End, 'abandoned'> | undefined;
     thread.on('message', (message: In) => {
       if (this.#thread !== thread) return;
       if (this.#state === 'starting') this.#setState('ready');
       this.#options.onMessage(message);
     });
-    thread.on('error', (error) => {
-      reason = messageOf(error);
+    thread.on('error', (error: Error & { code?: string }) => {
+      const how = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory' : 'threw';
+      end ??= { reason: messageOf(error), how };
     });
     thread.on('messageerror', (error) => {
-      reason = messageOf(error);
+      end ??= { reason: messageOf(error), how: 'threw' };
       this.#end(thread);
     });
-    thread.once('exit', () => this.#died(thread, reason));
+    thread.once('exit', (code) => {
+      end ??= { reason: `it ended by itself with exit code ${code}`, how: 'exited' };
+      this.#died(thread, { ...end, abandoned: false });
+    });
     this.#setState('starting');
     onStart?.();
   }
@@ -121,8 +142,10 @@ export class SupervisedThread<In, Out> {
   }
 
   /** Ends the thread as if it had died; it is started again with back-off. */
-  kill(): void {
-    if (this.#thread !== undefined) this.#end(this.#thread);
+  kill(reason: string): void {
+    if (this.#thread === undefined) return;
+    this.#killReason ??= reason;
+    this.#end(this.#thread);
   }
 
   /** Ends the thread for good. */
@@ -130,35 +153,53 @@ export class SupervisedThread<In, Out> {
     if (this.#state === 'stopped') return;
     this.#setState('stopped');
     this.#backOff?.cancel();
+    this.#giveUp?.cancel();
     const thread = this.#thread;
     this.#thread = undefined;
-    await thread?.terminate();
+    if (thread === undefined) return;
+    const ended = thread.terminate();
+    if (this.#options.canAbandon === true) await endsWithin(this.#options.clock, ABANDON_AFTER_MS, ended);
+    else await ended;
   }
 
-  #died(thread: Thread, reason: string): void {
+  #died(thread: Thread, end: End): void {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
+    this.#giveUp?.cancel();
+    this.#giveUp = undefined;
     const onPurpose = this.#replacing;
+    const killReason = this.#killReason;
     this.#replacing = false;
-    this.#rest(reason, onPurpose);
+    this.#killReason = undefined;
+    if (killReason !== undefined) this.#rest({ ...end, reason: killReason, how: 'killed' }, false);
+    else this.#rest(onPurpose ? { ...end, reason: 'replaced', how: 'killed' } : end, onPurpose);
   }
 
   /** There is no thread any more: says so, and starts another in its time. */
-  #rest(reason: string, onPurpose: boolean): void {
-    const { clock, onDeath, onRestartDue = () => this.start() } = this.#options;
+  #rest(end: End, onPurpose: boolean): void {
+    const { clock, onDeath, restartAfter, onRestartDue = () => this.start() } = this.#options;
     const isSteady = clock.monotonicMs() - this.#startedMs >= STEADY_MS;
     if (!onPurpose) this.#deathsInARow = isSteady ? 1 : this.#deathsInARow + 1;
-    const restartInMs = onPurpose ? 0 : backOffMs(this.#deathsInARow);
     this.#setState('waiting');
-    onDeath({ reason: onPurpose ? 'replaced' : reason, onPurpose, inARow: this.#deathsInARow, restartInMs });
+    const death = { ...end, onPurpose, inARow: this.#deathsInARow };
+    const decided = restartAfter === undefined ? backOffMs(this.#deathsInARow) : restartAfter(death);
+    const restartInMs = onPurpose ? 0 : decided;
+    onDeath?.({ ...death, restartInMs });
+    // Whoever was told may have stopped it, or started it.
+    if (this.#state !== 'waiting' || this.#thread !== undefined || restartInMs === undefined) return;
     if (onPurpose) this.start();
     else this.#backOff = clock.after(restartInMs, onRestartDue);
   }
 
-  /** The exit handler does the rest. */
+  /** The exit handler does the rest; or, where the thread does not end, whoever gives it up. */
   #end(thread: Thread): void {
     thread.terminate().catch(() => {
       // terminate() resolves with the exit code; it is not known to reject, and nothing more could be done.
+    });
+    if (this.#options.canAbandon !== true || this.#giveUp !== undefined) return;
+    this.#giveUp = this.#options.clock.after(ABANDON_AFTER_MS, () => {
+      thread.unref();
+      this.#died(thread, { reason: 'it does not end', how: 'killed', abandoned: true });
     });
   }
 

@@ -16,6 +16,7 @@ function supervised(file: ThreadFile = 'lane/thread') {
   const thread = new SupervisedThread({
     file,
     name: 'test',
+    data: { processor: undefined },
     clock,
     onStart: () => {
       starts++;
@@ -32,7 +33,7 @@ test('a thread that dies is started again after a back-off that grows', async ()
   thread.start();
   for (let death = 1; death <= 3; death++) {
     await eventually(() => thread.state === 'ready');
-    thread.kill();
+    thread.kill('as the test wants it');
     await eventually(() => deaths.length === death);
     expect(deaths.at(-1)).toMatchObject({ inARow: death, onPurpose: false, restartInMs: backOffMs(death) });
     clock.advance(backOffMs(death) - 1);
@@ -64,7 +65,7 @@ test('stop is for good, also while a back-off runs', async () => {
   const { clock, deaths, thread, starts } = supervised();
   thread.start();
   await eventually(() => thread.state === 'ready');
-  thread.kill();
+  thread.kill('as the test wants it');
   await eventually(() => deaths.length === 1);
   await thread.stop();
   clock.advance(60_000);
