@@ -3,4 +3,5 @@
 export { TelemetryManager, type TelemetryManagerOptions } from './engine/telemetry-manager.ts';
 export type { UpdateCallback } from './engine/update-watcher.ts';
 export { type ErrorCode, PulselaneError } from './lib/errors.ts';
+export type { HeartbeatProcessor, ProcessedHeartbeat, ProcessorAnswer } from './model/processor.ts';
 export type { GpuUsage, HeartbeatInput, RunningTask, WorkerTelemetry } from './model/telemetry.ts';

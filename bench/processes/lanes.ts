@@ -40,7 +40,7 @@ async function serve(count: number): Promise<void> {
   }
   const isDone = () => {
     const { lanes } = manager.internalState();
-    const own = lanes.filter(({ shared, state, workers }) => !shared && state === 'ready' && workers === 1);
+    const own = lanes.filter(({ kind, state, workers }) => kind === 'dedicated' && state === 'ready' && workers === 1);
     return own.length === count && [...manager.directory.all()].every(({ slot }) => slot.counts().applied > 0);
   };
   while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 20));

@@ -52,7 +52,7 @@ async function start(settings: Readonly<Record<string, string>>): Promise<Master
 /** Dedicated lanes that serve their worker. */
 function readyLanes(): number {
   const { lanes } = running().internalState();
-  return lanes.filter(({ shared, state, workers }) => !shared && state === 'ready' && workers === 1).length;
+  return lanes.filter(({ kind, state, workers }) => kind === 'dedicated' && state === 'ready' && workers === 1).length;
 }
 
 function latencies(): number[] {

@@ -58,6 +58,25 @@ export class Operator {
     return `${workerId} is approved.`;
   }
 
+  /** Takes a worker out of quarantine before its time. @returns a line for people. */
+  release(workerId: string): string {
+    if (this.directory.get(workerId) === undefined) {
+      throw new PulselaneError('not_found', `no worker is called ${workerId}`);
+    }
+    if (!this.#manager.releaseWorker(workerId)) {
+      throw new PulselaneError('failed_precondition', `${workerId} is not in quarantine`);
+    }
+    return `${workerId} is released: its lane is started again.`;
+  }
+
+  /** Workers in quarantine. */
+  quarantined(): string[] {
+    const { directory } = this;
+    return Array.from(directory.all())
+      .filter(({ row }) => directory.board.lane(row).state === 'quarantined')
+      .map(({ workerId }) => workerId);
+  }
+
   /** What a worker said of itself when it registered; undefined if it only ever sent heartbeats. */
   workerInfo(workerId: string): WorkerInfo | undefined {
     return this.#manager.workerInfo(workerId);

@@ -176,6 +176,42 @@ export const masterOptions = {
       'heap limit of a dedicated lane, in MiB, taken only when needed; a shared lane has four times as much; ' +
       'raise it along with MAX_MESSAGE_SIZE',
   }),
+  laneOffHeapMib: option({
+    env: 'LANE_OFF_HEAP',
+    flag: '--lane-off-heap',
+    argument: '<MiB>',
+    // A dedicated lane's own part is some 16 heartbeats of at most 4 MiB that wait in its port.
+    kind: kinds.count({ min: 16, max: 16_384 }),
+    fallback: '128',
+    meaning:
+      'limit of a dedicated lane’s memory outside the heap (Buffers of a processor), in MiB; a shared lane has four ' +
+      'times as much',
+  }),
+  laneStallMs: option({
+    env: 'LANE_STALL',
+    flag: '--lane-stall',
+    argument: '<duration>',
+    // Below half a second a machine that is merely busy looks stuck.
+    kind: kinds.durationMs({ minMs: 500, maxMs: 3_600_000 }),
+    fallback: '2s',
+    meaning: 'a lane that makes no progress for so long is ended and started again',
+  }),
+  laneQuarantineMs: option({
+    env: 'LANE_QUARANTINE',
+    flag: '--lane-quarantine',
+    argument: '<duration>',
+    kind: kinds.durationMs({ minMs: 1000 }),
+    fallback: '5m',
+    meaning: 'a worker that ends its lane 5 times within a minute gets no other for so long',
+  }),
+  processor: option<string | undefined>({
+    env: 'PROCESSOR',
+    flag: '--processor',
+    argument: '<file.mjs>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'ES module whose default export looks at each heartbeat: it may derive metrics from it, or reject it',
+  }),
   ringSamples: option({
     env: 'RING_SAMPLES',
     flag: '--ring-samples',

@@ -1,9 +1,11 @@
 /** The workers that are known, and all that main keeps of each. */
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
+import type { LaneFault } from '../model/lanes.ts';
 import type { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory, type WorkerEntry } from '../store/directory.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import { SlotReader } from '../store/slot-reader.ts';
+import { type FaultHistory, NO_FAULTS } from './fault-history.ts';
 import type { LaneHandle, LaneWorker } from './lane-handle.ts';
 import type { Mailbox } from './mailbox.ts';
 
@@ -19,6 +21,9 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   /** What the worker said of itself when it registered; undefined if it only ever sent heartbeats. */
   info: WorkerInfo | undefined;
   lane: LaneHandle | undefined;
+  faults: FaultHistory = NO_FAULTS;
+  /** The last failure of a lane that was charged to it; undefined if none was. */
+  lastFault: LaneFault | undefined;
 
   constructor(facts: {
     workerId: string;
@@ -80,6 +85,11 @@ export class Roster {
     this.#announce({ type: 'slotGrown', workerId: entry.workerId, slot });
   }
 
+  charge(entry: RosterEntry, fault: LaneFault): void {
+    entry.lastFault = fault;
+    this.#announce({ type: 'laneFault', workerId: entry.workerId, fault });
+  }
+
   remove(entry: RosterEntry): void {
     this.#byId.delete(entry.workerId);
     this.#byRow.delete(entry.row);
@@ -88,7 +98,10 @@ export class Roster {
 
   /** Everything that a new reader must know, to be followed by what `listen` hears. */
   announcements(): Announcement[] {
-    return Array.from(this.#byId.values(), added);
+    return [...this.#byId.values()].flatMap((entry) => {
+      const { workerId, lastFault: fault } = entry;
+      return fault === undefined ? [added(entry)] : [added(entry), { type: 'laneFault', workerId, fault }];
+    });
   }
 
   /** @returns how to stop listening. */

@@ -2,16 +2,19 @@
  * The public face of the engine: takes heartbeats, keeps each worker's newest state in shared memory, judges who is
  * alive. Usable by itself in any program; gRPC, HTTP and the prompt are built around it.
  */
+import { pathToFileURL } from 'node:url';
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
+import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
 import { judge } from '../model/liveness.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
-import { allocateBoard, type BoardMemory, BoardWriter, type Receipt } from '../store/board.ts';
+import { allocateBoard, type BoardMemory, BoardWriter, type LaneOnBoard, type Receipt } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
+import { copiedSlot } from '../store/slot-copy.ts';
 import { newSlot } from '../store/slot-writer.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import type { LaneHandle } from './lane-handle.ts';
@@ -38,8 +41,16 @@ export interface TelemetryManagerOptions {
   readonly sharedLanes?: number;
   /** Heartbeats per worker on their way to its lane; beyond it the newest replaces the one that waits. */
   readonly laneDepth?: number;
-  /** Heap limit of a dedicated lane. */
+  /** Heap limit of a dedicated lane; a shared one has four times as much. */
   readonly laneHeapMib?: number;
+  /** Limit of a dedicated lane's memory outside the heap, with a processor; a shared one has four times as much. */
+  readonly laneOffHeapMib?: number;
+  /** A lane that makes no progress for this long is ended and started again. */
+  readonly laneStallMs?: number;
+  /** How long a worker that keeps ending its lane gets no other. */
+  readonly laneQuarantineMs?: number;
+  /** Path or file URL of an ES module whose default export is a `HeartbeatProcessor`; it runs in every lane. */
+  readonly processor?: string | URL | undefined;
   /** Newest samples kept per worker. */
   readonly ringSamples?: number;
   readonly clock?: Clock;
@@ -52,10 +63,12 @@ export interface InternalState {
   readonly activeWorkers: number;
   readonly lanes: readonly {
     readonly number: number;
-    readonly shared: boolean;
-    readonly state: string;
+    readonly kind: LaneKind;
+    readonly state: LaneState;
     readonly workers: number;
     readonly restarts: number;
+    /** Why its thread failed last; undefined if none did. */
+    readonly lastError: string | undefined;
   }[];
   readonly maxDedicatedLanes: number;
   readonly pending: readonly PendingWorker[];
@@ -85,10 +98,12 @@ export class TelemetryManager {
   readonly #members: Members;
   readonly #lanes: LanePool;
   readonly #updates: UpdateWatcher;
+  readonly #processorUrl: string | undefined;
   /** Workers whose mailbox holds a heartbeat that waits for room. */
   readonly #waiting = new Set<RosterEntry>();
   readonly #timers: Timer[] = [];
   #pump: Timer | undefined;
+  #sweptMs = 0;
   #phase: Phase = 'new';
   #stopping: Promise<void> | undefined;
 
@@ -111,10 +126,19 @@ export class TelemetryManager {
       maxPending: options.maxPending ?? 1000,
       clock: this.#clock,
     });
+    this.#processorUrl = options.processor === undefined ? undefined : urlOf(options.processor);
+    const offHeapMib = options.laneOffHeapMib ?? 128;
     this.#lanes = new LanePool({
       maxDedicatedLanes: this.#maxDedicatedLanes,
       sharedLanes: options.sharedLanes ?? 2,
-      laneHeapMib: options.laneHeapMib ?? 128,
+      limits: { heapMib: options.laneHeapMib ?? 128, offHeapMib, stallMs: options.laneStallMs ?? 2000 },
+      quarantineMs: options.laneQuarantineMs ?? 5 * 60_000,
+      threadData: {
+        processor:
+          this.#processorUrl === undefined
+            ? undefined
+            : { url: this.#processorUrl, offHeapBytes: offHeapMib * 1024 ** 2 },
+      },
       clock: this.#clock,
       logger: this.#logger,
       events: {
@@ -123,9 +147,17 @@ export class TelemetryManager {
           const entry = this.#roster.atRow(row);
           if (entry?.occupant === occupant) this.#roster.grow(entry, memory);
         },
-        onLost: (worker, reason) => {
-          if (this.#roster.atRow(worker.row) === worker) this.#board.countLost(worker.row);
-          this.#logger.warn({ worker: worker.workerId, reason }, 'the heartbeat in hand was lost with its lane');
+        onServed: (worker, lane) => this.#board.setLane(worker.row, laneOnBoard(lane)),
+        onAbandoned: (worker) => {
+          const entry = this.#roster.atRow(worker.row);
+          if (entry === worker) this.#roster.grow(entry, copiedSlot(entry.slot.memory));
+        },
+        onLost: (worker, cause) => {
+          if (this.#roster.atRow(worker.row) === worker) this.#board.countLost(worker.row, cause);
+        },
+        onCharged: (worker, { cause, reason }) => {
+          const entry = this.#roster.atRow(worker.row);
+          if (entry === worker) this.#roster.charge(entry, { cause, reason, atUnixMs: this.#clock.wallMs() });
         },
       },
     });
@@ -139,10 +171,15 @@ export class TelemetryManager {
 
   // ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Begins to judge. Heartbeats are taken from here on. */
+  /**
+   * Begins to judge. Heartbeats are taken from here on.
+   * @throws PulselaneError `bad_setting` if the processor cannot be loaded; `unavailable` if it was started before.
+   */
   async start(): Promise<void> {
     if (this.#phase !== 'new') throw new PulselaneError('unavailable', 'a TelemetryManager is started once');
     this.#phase = 'running';
+    if (this.#processorUrl !== undefined) await this.#tryProcessor();
+    this.#sweptMs = this.#clock.monotonicMs();
     this.#timers.push(this.#clock.every(SWEEP_EVERY_MS, () => this.#sweep()));
   }
 
@@ -152,8 +189,17 @@ export class TelemetryManager {
     return this.#stopping;
   }
 
+  /** Before anything else depends on it, so that a wrong path is an error at the start and not a fleet in quarantine. */
+  async #tryProcessor(): Promise<void> {
+    const lane = await this.#lanes.startFirst();
+    if (lane.state === 'ready') return;
+    await this.shutdown();
+    throw new PulselaneError('bad_setting', lane.lastError ?? `processor ${this.#processorUrl} does not start`);
+  }
+
   async #shutdown(): Promise<void> {
     this.#phase = 'stopped';
+    this.#lanes.drain();
     for (const timer of this.#timers.splice(0)) timer.cancel();
     await until(this.#clock, () => this.#allDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
     this.#pump?.cancel();
@@ -225,8 +271,8 @@ export class TelemetryManager {
     if (entry.mailbox.isFull) this.#settle(entry);
     const { post, replaced } = entry.mailbox.accept(bytes, receipt);
     if (post !== undefined) entry.lane?.post(entry, post);
-    else this.#wait(entry);
-    if (replaced) this.#board.countReplaced(entry.row);
+    else if (entry.lane?.state === 'ready') this.#wait(entry);
+    if (replaced) this.#board.countReplaced(entry.row, replacementReason(entry.lane?.state));
   }
 
   // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -299,6 +345,12 @@ export class TelemetryManager {
     }
   }
 
+  /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
+  releaseWorker(workerId: string): boolean {
+    const entry = this.#roster.get(workerId);
+    return entry !== undefined && this.#lanes.pardon(entry);
+  }
+
   /** Ends a worker's thread and starts another on the same slots; no heartbeat is lost. @returns whether it is known. */
   replaceLane(workerId: string): boolean {
     const entry = this.#roster.get(workerId);
@@ -312,10 +364,11 @@ export class TelemetryManager {
       activeWorkers: this.#board.activeWorkers,
       lanes: this.#lanes.lanes.map((lane) => ({
         number: lane.number,
-        shared: lane.shared,
+        kind: lane.kind,
         state: lane.state,
         workers: lane.workerCount,
         restarts: lane.restarts,
+        lastError: lane.lastError,
       })),
       maxDedicatedLanes: this.#maxDedicatedLanes,
       pending: this.#members.pending(),
@@ -395,7 +448,7 @@ export class TelemetryManager {
     const nowMs = this.#clock.monotonicMs();
     this.#board.stampBeat(nowMs);
     for (const entry of this.#roster.all()) {
-      if (!entry.mailbox.isEmpty) this.#settle(entry);
+      if (!entry.mailbox.isEmpty) this.#sweepMailbox(entry);
       const state = judge(entry, nowMs, this.#limits);
       if (state === 'gone') {
         this.#logger.info({ worker: entry.workerId }, 'worker forgotten after its retention');
@@ -407,11 +460,21 @@ export class TelemetryManager {
         this.#logger.warn({ worker: entry.workerId, silentMs }, 'worker is inactive');
       }
     }
+    this.#lanes.watch(nowMs - this.#sweptMs);
+    this.#sweptMs = nowMs;
+  }
+
+  #sweepMailbox(entry: RosterEntry): void {
+    this.#settle(entry);
+    if (entry.mailbox.outstanding > 0) entry.lane?.noteDebt();
+    if (entry.mailbox.hasWaiting && entry.lane?.state === 'ready') this.#wait(entry);
   }
 
   /** Lets go of what the worker's lane has done, and posts what waited for room. */
   #settle(entry: RosterEntry): void {
+    const { outstanding } = entry.mailbox;
     const parcel = entry.mailbox.done(entry.slot.finished);
+    if (parcel !== undefined || entry.mailbox.outstanding < outstanding) entry.lane?.noteProgress();
     if (parcel !== undefined) entry.lane?.post(entry, parcel);
     if (!entry.mailbox.hasWaiting) this.#waiting.delete(entry);
   }
@@ -419,7 +482,11 @@ export class TelemetryManager {
   #wait(entry: RosterEntry): void {
     this.#waiting.add(entry);
     this.#pump ??= this.#clock.every(PUMP_EVERY_MS, () => {
-      for (const waiting of this.#waiting) this.#settle(waiting);
+      for (const waiting of this.#waiting) {
+        this.#settle(waiting);
+        // Until its lane is back, the sweep looks after it.
+        if (waiting.lane?.state !== 'ready') this.#waiting.delete(waiting);
+      }
       if (this.#waiting.size > 0) return;
       this.#pump?.cancel();
       this.#pump = undefined;
@@ -429,7 +496,8 @@ export class TelemetryManager {
   #allDone(): boolean {
     let all = true;
     for (const entry of this.#roster.all()) {
-      if (entry.mailbox.isEmpty) continue;
+      // What waits in quarantine is not taken any more.
+      if (entry.mailbox.isEmpty || entry.lane?.state === 'quarantined') continue;
       this.#settle(entry);
       all &&= entry.mailbox.isEmpty;
     }
@@ -437,7 +505,19 @@ export class TelemetryManager {
   }
 
   #showLane(lane: LaneHandle): void {
-    const { number, shared, state, restarts } = lane;
-    for (const worker of lane.workers) this.#board.setLane(worker.row, { number, shared, state, restarts });
+    const shown = laneOnBoard(lane);
+    for (const worker of lane.workers) this.#board.setLane(worker.row, shown);
   }
+}
+
+function laneOnBoard({ number, kind, state, restarts }: LaneHandle): LaneOnBoard {
+  return { number, kind, state, restarts };
+}
+
+/** @throws PulselaneError `bad_setting` if it is a URL of another kind than file: */
+function urlOf(processor: string | URL): string {
+  if (typeof processor === 'string' && !/^[a-z]+:\/\//.test(processor)) return pathToFileURL(processor).href;
+  const url = String(processor);
+  if (url.startsWith('file://')) return url;
+  throw new PulselaneError('bad_setting', `processor ${url}: expected the path or file URL of an ES module`);
 }

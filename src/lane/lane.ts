@@ -1,5 +1,5 @@
 /**
- * What runs in a lane: decodes, validates and publishes the heartbeats of the workers it serves, in the order in which
+ * What runs in a lane: decodes, validates, derives and publishes the heartbeats of the workers it serves, in the order in which
  * they come. A plain class over a port and a clock; thread.ts puts it into a thread.
  *
  * Everything that must outlive the lane is in the workers' slots: it may be killed between any two statements.
@@ -13,20 +13,27 @@ import { type Frame, framesOf } from './frames.ts';
 import type { FromLane, ToLane } from './messages.ts';
 import { heartbeatProblem } from './validate.ts';
 
-interface ServedWorker {
+export interface ServedWorker {
+  /** The lane's name for it: its row on the board. */
+  readonly row: number;
   readonly occupant: number;
   readonly workerId: string;
   readonly slot: SlotWriter;
 }
 
+/** Looks at a valid heartbeat and may add metrics to it. @returns why it is rejected; undefined if it is not */
+export type Derive = (heartbeat: DecodedHeartbeat, worker: ServedWorker) => string | undefined;
+
 export class Lane {
   readonly #port: Port<ToLane, FromLane>;
   readonly #clock: Clock;
+  readonly #derive: Derive | undefined;
   readonly #served = new Map<number, ServedWorker>();
 
-  constructor(port: Port<ToLane, FromLane>, clock: Clock) {
+  constructor(port: Port<ToLane, FromLane>, clock: Clock, derive?: Derive) {
     this.#port = port;
     this.#clock = clock;
+    this.#derive = derive;
     port.onMessage((message) => this.#handle(message));
     port.postMessage({ type: 'ready' });
   }
@@ -34,9 +41,10 @@ export class Lane {
   #handle(message: ToLane): void {
     switch (message.type) {
       case 'serve': {
+        const { slot: row, occupant, workerId } = message;
         const slot = new SlotWriter(message.memory);
         slot.mend();
-        this.#served.set(message.slot, { occupant: message.occupant, workerId: message.workerId, slot });
+        this.#served.set(row, { row, occupant, workerId, slot });
         return;
       }
       case 'leave':
@@ -58,8 +66,9 @@ export class Lane {
     const { slot, workerId, occupant } = served;
     slot.take(frame.ordinal);
     const heartbeat = decoded(frame.bytes, workerId);
-    if (typeof heartbeat === 'string') {
-      slot.reject(frame.ordinal, heartbeat, frame.receivedUnixMs);
+    const problem = typeof heartbeat === 'string' ? heartbeat : this.#derive?.(heartbeat, served);
+    if (typeof heartbeat === 'string' || problem !== undefined) {
+      slot.reject(frame.ordinal, problem as string, frame.receivedUnixMs);
       return;
     }
     const grown = slot.publish(

@@ -1,6 +1,20 @@
 /** What goes between the main thread and a lane: one union per direction. */
 
+import type { FaultCause } from '../model/lanes.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
+
+/** Handed to each thread of a lane when it is made. */
+export interface LaneThreadData {
+  /** What is done with each heartbeat beside publishing it; undefined: nothing. */
+  readonly processor: ProcessorSpec | undefined;
+}
+
+export interface ProcessorSpec {
+  /** URL of the ES module. */
+  readonly url: string;
+  /** Memory outside the heap at which the lane ends itself. */
+  readonly offHeapBytes: number;
+}
 
 export type ToLane =
   /** Serve this worker from now on. */
@@ -22,4 +36,12 @@ export type FromLane =
   /** The slot's record did not fit: from now on this memory is the slot, of this occupant of the row. */
   | { readonly type: 'grown'; readonly slot: number; readonly occupant: number; readonly memory: SlotMemory }
   /** The lane will not touch this slot again. */
-  | { readonly type: 'left'; readonly slot: number };
+  | { readonly type: 'left'; readonly slot: number }
+  /** The thread ends now, because of what was done for this worker; without one, nobody knows for whom. */
+  | {
+      readonly type: 'failed';
+      readonly cause: FaultCause;
+      readonly reason: string;
+      readonly slot: number | undefined;
+      readonly occupant: number | undefined;
+    };

@@ -4,6 +4,16 @@
  * Roles: the main thread is the only one that changes it, through `BoardWriter`; every thread reads it, through
  * `BoardReader`. Each word is whole by itself and may be a moment old; a row is not read as a unit.
  */
+import {
+  FAULT_CAUSES,
+  type FaultCause,
+  LANE_KINDS,
+  LANE_STATES,
+  type LaneKind,
+  type LaneState,
+  REPLACEMENT_REASONS,
+  type ReplacementReason,
+} from '../model/lanes.ts';
 import { WORKER_STATES, type WorkerState } from '../model/liveness.ts';
 import {
   BOARD_EPOCH_NUMBER,
@@ -14,10 +24,6 @@ import {
   RowWord,
   rowWordIndex,
 } from './layout.ts';
-
-/** States of a lane, see engine/lane-handle.ts; here because readers show them. */
-export const LANE_STATES = ['starting', 'ready', 'restarting', 'stopped'] as const;
-export type LaneState = (typeof LANE_STATES)[number];
 
 /** The memory itself, as it is handed from thread to thread. */
 export type BoardMemory = SharedArrayBuffer;
@@ -40,12 +46,21 @@ export interface RowView {
   readonly ageMs: number;
   readonly registeredS: number;
   readonly accepted: number;
+  /** Of the accepted heartbeats, those that a newer one replaced while they waited. */
   readonly replaced: number;
+  readonly replacedBy: Readonly<Record<ReplacementReason, number>>;
+  /** Of the accepted heartbeats, those that were in hand when their lane failed. */
   readonly lost: number;
-  readonly lane: number;
-  readonly laneShared: boolean;
-  readonly laneState: LaneState;
-  readonly laneRestarts: number;
+  readonly lostBy: Readonly<Record<FaultCause, number>>;
+  readonly lane: LaneOnBoard;
+}
+
+/** The lane that serves a worker. */
+export interface LaneOnBoard {
+  readonly number: number;
+  readonly kind: LaneKind;
+  readonly state: LaneState;
+  readonly restarts: number;
 }
 
 export class BoardReader {
@@ -92,20 +107,35 @@ export class BoardReader {
     return this.word(row, RowWord.lastUpdateS) >>> 0;
   }
 
+  lane(row: number): LaneOnBoard {
+    return {
+      number: this.word(row, RowWord.lane),
+      kind: LANE_KINDS[this.word(row, RowWord.laneKind)] ?? 'shared',
+      state: LANE_STATES[this.word(row, RowWord.laneState)] ?? 'stopped',
+      restarts: this.word(row, RowWord.laneRestarts) >>> 0,
+    };
+  }
+
   view(row: number, nowMonotonicMs: number): RowView {
+    const replacedBy = this.#counts(row, RowWord.replaced, REPLACEMENT_REASONS);
+    const lostBy = this.#counts(row, RowWord.lost, FAULT_CAUSES);
     return {
       state: WORKER_STATES[this.word(row, RowWord.state)] ?? 'registered',
       lastUpdateS: this.lastUpdateS(row),
       ageMs: this.#ageMs(this.word(row, RowWord.receiptCs), nowMonotonicMs),
       registeredS: this.word(row, RowWord.registeredS) >>> 0,
       accepted: this.word(row, RowWord.accepted) >>> 0,
-      replaced: this.word(row, RowWord.replaced) >>> 0,
-      lost: this.word(row, RowWord.lost) >>> 0,
-      lane: this.word(row, RowWord.lane),
-      laneShared: this.word(row, RowWord.laneShared) === 1,
-      laneState: LANE_STATES[this.word(row, RowWord.laneState)] ?? 'stopped',
-      laneRestarts: this.word(row, RowWord.laneRestarts) >>> 0,
+      replaced: sumOf(replacedBy),
+      replacedBy,
+      lost: sumOf(lostBy),
+      lostBy,
+      lane: this.lane(row),
     };
+  }
+
+  #counts<K extends string>(row: number, first: number, names: readonly K[]): Record<K, number> {
+    const counts = names.map((name, index) => [name, this.word(row, first + index) >>> 0]);
+    return Object.fromEntries(counts) as Record<K, number>;
   }
 
   protected word(row: number, word: number): number {
@@ -141,7 +171,7 @@ export class BoardWriter extends BoardReader {
     const row = this.#free.pop() ?? this.#unusedRow();
     if (row === undefined) return undefined;
     const occupant = this.#nextOccupant(row);
-    for (const word of Object.values(RowWord)) this.#set(row, word, 0);
+    for (let word = 0; word < RowWord.end; word++) this.#set(row, word, 0);
     this.#set(row, RowWord.registeredS, Math.floor(at.wallMs / 1000));
     this.#stamp(row, at);
     this.#set(row, RowWord.occupant, occupant);
@@ -170,17 +200,17 @@ export class BoardWriter extends BoardReader {
     if (change !== 0) Atomics.add(this.words, BoardWord.activeWorkers, change);
   }
 
-  countReplaced(row: number): void {
-    Atomics.add(this.words, rowWordIndex(row, RowWord.replaced), 1);
+  countReplaced(row: number, reason: ReplacementReason): void {
+    Atomics.add(this.words, rowWordIndex(row, RowWord.replaced + REPLACEMENT_REASONS.indexOf(reason)), 1);
   }
 
-  countLost(row: number): void {
-    Atomics.add(this.words, rowWordIndex(row, RowWord.lost), 1);
+  countLost(row: number, cause: FaultCause): void {
+    Atomics.add(this.words, rowWordIndex(row, RowWord.lost + FAULT_CAUSES.indexOf(cause)), 1);
   }
 
-  setLane(row: number, lane: { number: number; shared: boolean; state: LaneState; restarts: number }): void {
+  setLane(row: number, lane: LaneOnBoard): void {
     this.#set(row, RowWord.lane, lane.number);
-    this.#set(row, RowWord.laneShared, lane.shared ? 1 : 0);
+    this.#set(row, RowWord.laneKind, LANE_KINDS.indexOf(lane.kind));
     this.#set(row, RowWord.laneState, LANE_STATES.indexOf(lane.state));
     this.#set(row, RowWord.laneRestarts, lane.restarts);
   }
@@ -205,4 +235,8 @@ export class BoardWriter extends BoardReader {
   #set(row: number, word: number, value: number): void {
     Atomics.store(this.words, rowWordIndex(row, word), value);
   }
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }

@@ -3,6 +3,7 @@
  * main thread sends to every reader, in order.
  */
 
+import type { LaneFault } from '../model/lanes.ts';
 import { telemetryOf } from '../model/record-json.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import type { BoardReader } from './board.ts';
@@ -19,7 +20,9 @@ export type Announcement =
       readonly slot: SlotMemory;
     }
   | { readonly type: 'slotGrown'; readonly workerId: string; readonly slot: SlotMemory }
-  | { readonly type: 'slotGone'; readonly workerId: string };
+  | { readonly type: 'slotGone'; readonly workerId: string }
+  /** A lane failed, and the worker was charged with it. */
+  | { readonly type: 'laneFault'; readonly workerId: string; readonly fault: LaneFault };
 
 /** One worker's memory, for reading. */
 export interface WorkerEntry {
@@ -27,6 +30,8 @@ export interface WorkerEntry {
   readonly row: number;
   readonly occupant: number;
   readonly slot: SlotReader;
+  /** The last failure of a lane that was charged to it; undefined if none was. */
+  readonly lastFault: LaneFault | undefined;
 }
 
 export class Directory {
@@ -41,13 +46,18 @@ export class Directory {
     switch (announcement.type) {
       case 'slotAdded': {
         const { workerId, row, occupant, slot } = announcement;
-        this.#entries.set(workerId, { workerId, row, occupant, slot: new SlotReader(slot) });
+        this.#entries.set(workerId, { workerId, row, occupant, slot: new SlotReader(slot), lastFault: undefined });
         return;
       }
       case 'slotGrown': {
         const entry = this.#entries.get(announcement.workerId);
         if (entry === undefined) return;
         this.#entries.set(entry.workerId, { ...entry, slot: new SlotReader(announcement.slot) });
+        return;
+      }
+      case 'laneFault': {
+        const entry = this.#entries.get(announcement.workerId);
+        if (entry !== undefined) this.#entries.set(entry.workerId, { ...entry, lastFault: announcement.fault });
         return;
       }
       case 'slotGone':

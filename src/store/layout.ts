@@ -20,6 +20,8 @@
  *                                    ◄─ jsonCapacity ─►                     ◄─── ringCapacity each ──►
  */
 
+import { FAULT_CAUSES, REPLACEMENT_REASONS } from '../model/lanes.ts';
+
 export const WORD_BYTES = 4;
 const CACHE_LINE_BYTES = 64;
 const NUMBER_BYTES = 8;
@@ -27,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -64,17 +66,19 @@ export const RowWord = {
   registeredS: 4,
   /** Heartbeats accepted; of these: */
   accepted: 5,
-  /** … replaced by a newer one while they waited, */
-  replaced: 6,
-  /** … in hand when their lane failed. */
-  lost: 7,
   /** Number of the lane that serves the worker. */
-  lane: 8,
-  /** 0 = dedicated, 1 = shared. */
-  laneShared: 9,
+  lane: 6,
+  /** Index into LANE_KINDS. */
+  laneKind: 7,
   /** Index into LANE_STATES. */
-  laneState: 10,
-  laneRestarts: 11,
+  laneState: 8,
+  laneRestarts: 9,
+  /** … replaced by a newer one while they waited: a word for each of REPLACEMENT_REASONS. */
+  replaced: 10,
+  /** … in hand when their lane failed: a word for each of FAULT_CAUSES. */
+  lost: 13,
+  /** The first word that is free. */
+  end: 17,
 } as const;
 export const ROW_BYTES = 128;
 
@@ -219,6 +223,8 @@ assertLayout((BOARD_EPOCH_NUMBER + 1) * NUMBER_BYTES <= BOARD_HEADER_BYTES, 'the
 assertLayout(BOARD_HEADER_BYTES % CACHE_LINE_BYTES === 0, 'rows do not start on a cache line');
 assertLayout(ROW_BYTES % CACHE_LINE_BYTES === 0, 'rows share a cache line');
 assertDistinct(RowWord, ROW_BYTES / WORD_BYTES, 'row words');
+assertLayout(RowWord.replaced + REPLACEMENT_REASONS.length === RowWord.lost, 'reasons of replacement do not fit');
+assertLayout(RowWord.lost + FAULT_CAUSES.length === RowWord.end, 'causes of loss do not fit');
 assertDistinct(SlotWord, SLOT_CONTROL_BYTES / WORD_BYTES, 'slot words');
 assertDistinct(NoteNumber, NOTE_NUMBER_COUNT, 'note numbers');
 assertDistinct(RecordNumber, RECORD_NUMBER_COUNT, 'record numbers');

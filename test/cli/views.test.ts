@@ -9,7 +9,9 @@ import { workerText } from '../../src/cli/views/worker-text.ts';
 import { pendingText, workersText } from '../../src/cli/views/workers-text.ts';
 import { CONTROL, trickyText, workerIdText } from './tricky-text.ts';
 
-const LANE = { number: 3, shared: false, state: 'ready', restarts: 0 };
+const LANE = { number: 3, kind: 'dedicated', state: 'ready', restarts: 0 } as const;
+const NONE_REPLACED = { replaced: 0, replacedBy: { backlog: 0, restart: 0, quarantine: 0 } };
+const NONE_LOST = { lost: 0, lostBy: { crash: 0, exit: 0, memory: 0, stall: 0 } };
 
 function row(workerId: string, more: Partial<WorkerRow> = {}): WorkerRow {
   const usages = { cpu: 12.34, memory: 40, gpu: 0, storage: 70 };
@@ -40,8 +42,10 @@ const tricky: fc.Arbitrary<WorkerDetail> = fc
       metrics: { [name]: 1.5, __proto__: 2 },
       inside: {
         registeredUnixMs: 0,
-        counts: { accepted: 5, applied: 4, rejected: 1, replaced: 0, lost: 0 },
+        counts: { accepted: 5, applied: 4, rejected: 1, ...NONE_REPLACED, ...NONE_LOST },
         rejection: { reason: text, ageMs: 500 },
+        fault: { cause: 'crash', reason: text, ageMs: 700 },
+        sharesWith: [name, text],
         timing: { hostLoopLagMs: 1.5, lastRoundTripMs: 20 },
         address: text,
         facts: {
@@ -103,8 +107,14 @@ describe('whatever a worker calls itself and its things', () => {
 test('the list shows usages, age and lane of each worker', () => {
   const rows = [
     row('node-a'),
-    row('node-b', { state: 'registered', usages: undefined, tasks: 0, ageMs: 65_000, lane: { ...LANE, shared: true } }),
-    row('node-c', { state: 'inactive', lane: { number: 12, shared: false, state: 'restarting', restarts: 2 } }),
+    row('node-b', {
+      state: 'registered',
+      usages: undefined,
+      tasks: 0,
+      ageMs: 65_000,
+      lane: { ...LANE, kind: 'shared' },
+    }),
+    row('node-c', { state: 'inactive', lane: { ...LANE, number: 12, state: 'restarting', restarts: 2 } }),
   ];
   expect(workersText(rows)).toBe(
     [
@@ -139,8 +149,18 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
     detail('node-a', {
       inside: {
         registeredUnixMs: 1_795_456_495_000,
-        counts: { accepted: 10, applied: 8, rejected: 2, replaced: 0, lost: 0 },
+        counts: {
+          accepted: 18,
+          applied: 8,
+          rejected: 2,
+          replaced: 5,
+          replacedBy: { backlog: 4, restart: 1, quarantine: 0 },
+          lost: 3,
+          lostBy: { crash: 0, exit: 0, memory: 1, stall: 2 },
+        },
         rejection: { reason: 'cpu_usage is NaN', ageMs: 4000 },
+        fault: { cause: 'stall', reason: 'it made no progress for 2 s', ageMs: 9000 },
+        sharesWith: ['b', 'c', 'd', 'e', 'f', 'g', 'h'],
         timing: undefined,
         address: '10.0.0.9:50052',
         facts: undefined,
@@ -148,9 +168,30 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
     }),
   );
   expect(text).toContain('last rejection  cpu_usage is NaN (4s ago)');
-  expect(text).toContain('heartbeats      10 accepted: 8 applied, 2 rejected, 0 replaced, 0 lost');
+  expect(text).toContain(
+    'heartbeats      18 accepted: 8 applied, 2 rejected, 5 replaced (4 backlog, 1 restart), 3 lost (1 memory, 2 stall)',
+  );
+  expect(text).toContain('last failure    stall: it made no progress for 2 s (9s ago)');
+  expect(text).toContain('shares it with  b, c, d, e, f and 2 others');
+  expect(text).not.toContain('release');
   expect(text).toContain('registered      2026-11-23T17:54:55Z');
   expect(text).toContain('address         10.0.0.9:50052');
+});
+
+test('a worker in quarantine is told how it gets out', () => {
+  const inside = {
+    registeredUnixMs: 0,
+    counts: { accepted: 5, applied: 0, rejected: 0, ...NONE_REPLACED, ...NONE_LOST },
+    rejection: undefined,
+    fault: { cause: 'crash', reason: 'no', ageMs: 1000 } as const,
+    sharesWith: [],
+    timing: undefined,
+    address: undefined,
+    facts: undefined,
+  };
+  const text = workerText(detail('a', { lane: { ...LANE, state: 'quarantined', restarts: 5 }, inside }));
+  expect(text).toContain('3 own, quarantined, restarted 5×');
+  expect(text).toContain('"release a" tries it again now');
 });
 
 test('a worker with ten thousand tasks shows as many as asked for and counts the rest', () => {
@@ -184,14 +225,14 @@ test('the inside of a master is shown with each lane', () => {
   const text = internalStateText({
     workers: 2,
     activeWorkers: 1,
-    lanes: [{ number: 1, shared: true, state: 'ready', workers: 2, restarts: 3 }],
+    lanes: [{ number: 1, kind: 'shared', state: 'ready', workers: 2, restarts: 3, lastError: 'it ended' }],
     maxDedicatedLanes: 2527,
     pending: [],
     mergedUpdates: 0,
     callbackErrors: 1,
   });
   expect(text).toContain('lanes            1, at most 2,527 own');
-  expect(text).toMatch(/1 {2}shared {2}ready {8}2 {9}3$/);
+  expect(text).toMatch(/1 {2}shared {2}ready {8}2 {9}3 {2}it ended$/);
 });
 
 describe('an answer of the API', () => {

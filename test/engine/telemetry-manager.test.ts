@@ -154,11 +154,11 @@ test('workers beyond the cap on dedicated lanes share', async () => {
     const { lanes: all } = manager.internalState();
     return all.every(({ state }) => state === 'ready') && all;
   });
-  expect(lanes.map(({ shared, workers, state }) => [shared, workers, state])).toEqual([
-    [false, 1, 'ready'],
-    [false, 1, 'ready'],
-    [true, 2, 'ready'],
-    [true, 2, 'ready'],
+  expect(lanes.map(({ kind, workers, state }) => [kind, workers, state])).toEqual([
+    ['dedicated', 1, 'ready'],
+    ['dedicated', 1, 'ready'],
+    ['shared', 2, 'ready'],
+    ['shared', 2, 'ready'],
   ]);
 });
 
@@ -228,7 +228,7 @@ test('workers are served by shared lanes until their own are up, and move with n
   const workers = Array.from({ length: 40 }, (_, i) => `w${i}`);
   const isSettled = () => {
     const { lanes } = manager.internalState();
-    return lanes.filter(({ shared, workers: served }) => !shared && served === 1).length === 30;
+    return lanes.filter(({ kind, workers: served }) => kind === 'dedicated' && served === 1).length === 30;
   };
   let sent = 0;
   let servedByShared = 0;
@@ -239,7 +239,10 @@ test('workers are served by shared lanes until their own are up, and move with n
       manager.processHeartbeat({ workerId, cpuUsage: ++sent, runningTasks: [{ taskId }] });
     }
     const { lanes } = manager.internalState();
-    servedByShared = Math.max(servedByShared, ...lanes.filter(({ shared }) => shared).map((lane) => lane.workers));
+    servedByShared = Math.max(
+      servedByShared,
+      ...lanes.filter(({ kind }) => kind === 'shared').map((lane) => lane.workers),
+    );
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await eventually(() => {
@@ -255,7 +258,7 @@ test('workers are served by shared lanes until their own are up, and move with n
   // A place that frees is taken by a worker that shares.
   manager.unregisterWorker('w0');
   await eventually(isSettled);
-  const shared = manager.internalState().lanes.filter((lane) => lane.shared);
+  const shared = manager.internalState().lanes.filter(({ kind }) => kind === 'shared');
   expect(shared.reduce((sum, lane) => sum + lane.workers, 0)).toBe(9);
 });
 
@@ -274,11 +277,12 @@ test('workers that come and go while lanes start leave nothing behind, and a row
   for (const [id, telemetry] of manager.getAllWorkerTelemetry()) {
     expect(telemetry).toMatchObject({ workerId: id, cpuUsage: 29 });
   }
-  await eventually(() => manager.internalState().lanes.filter(({ shared }) => !shared).length === 4);
+  await eventually(() => manager.internalState().lanes.filter(({ kind }) => kind === 'dedicated').length === 4);
 });
 
 test('two million empty tasks are refused at the door; the most that is taken fits into a lane', async () => {
-  const manager = await startManager();
+  // It takes half a second of a core; a machine that is busy with other things must not make it look stuck.
+  const manager = await startManager({ laneStallMs: 30_000 });
   const id = Buffer.from([0x0a, 1, 0x61]);
   const emptyTasks = Buffer.concat([id, Buffer.alloc(4 * 1024 ** 2 - 16, Buffer.from([0x2a, 0]))]);
   expect(() => manager.acceptHeartbeat(emptyTasks)).toThrow('more than 50000 tasks, metrics and devices');
@@ -354,7 +358,7 @@ test('a worker that is unregistered within the update callback leaves nothing be
     return seen.length > 0;
   });
   clock.advance(20);
-  expect(clock.pending).toBe(timers);
+  await eventually(() => clock.pending === timers);
 });
 
 test('after shutdown no thread is started any more, and a second shutdown waits for the first', async () => {
@@ -390,7 +394,7 @@ test('lanes that die together are started again a few at a time', async () => {
     for (let i = 0; i < 12; i++) manager.processHeartbeat({ workerId: `w${i}` });
     const areReady = () => {
       const { lanes } = manager.internalState();
-      const own = lanes.filter(({ shared }) => !shared);
+      const own = lanes.filter(({ kind }) => kind === 'dedicated');
       return own.length === 12 && own.every(({ state, workers }) => state === 'ready' && workers === 1);
     };
     await eventually(areReady);

@@ -5,6 +5,7 @@ import { exit } from './commands/exit.ts';
 import { help } from './commands/help.ts';
 import { internalState } from './commands/internal-state.ts';
 import { register } from './commands/register.ts';
+import { release } from './commands/release.ts';
 import { stats } from './commands/stats.ts';
 import { status } from './commands/status.ts';
 import { unregister } from './commands/unregister.ts';
@@ -18,6 +19,7 @@ export const PROMPT_COMMANDS: readonly PromptCommand[] = [
   register,
   unregister,
   approve,
+  release,
   internalState,
   exit,
 ];

@@ -3,6 +3,7 @@ import type { InternalState } from '../../engine/telemetry-manager.ts';
 import { facts, section, table } from '../text/table.ts';
 import { count, countOf, NOTHING, percent } from '../text/units.ts';
 import type { ClusterView, HeartbeatCounts, Usages } from './views.ts';
+import { KIND_NAMES } from './workers-text.ts';
 
 export function clusterText(view: ClusterView): string {
   const { health, workers, states, tasks, means, inside } = view;
@@ -13,12 +14,13 @@ export function clusterText(view: ClusterView): string {
     ['tasks', count(tasks)],
   ];
   if (inside !== undefined) {
-    const { dedicated, shared, maxDedicated } = inside.lanes;
+    const { dedicated, shared, penalty, maxDedicated } = inside.lanes;
     const restarts = inside.laneRestarts === 0 ? [] : [countOf(inside.laneRestarts, 'restart')];
     entries.push(
       [
         'lanes',
         [`${count(dedicated)} own (of ${count(maxDedicated)})`, `${count(shared)} shared`]
+          .concat(penalty === 0 ? [] : [`${count(penalty)} penalty`])
           .concat(countsText(inside.lanesNotReady), restarts)
           .join(', '),
       ],
@@ -29,11 +31,18 @@ export function clusterText(view: ClusterView): string {
   return facts(entries);
 }
 
-export function heartbeatsText({ accepted, applied, rejected, replaced, lost }: HeartbeatCounts): string {
+export function heartbeatsText(counts: HeartbeatCounts): string {
+  const { accepted, applied, rejected, replaced, replacedBy, lost, lostBy } = counts;
   return (
     `${count(accepted)} accepted: ${count(applied)} applied, ${count(rejected)} rejected, ` +
-    `${count(replaced)} replaced, ${count(lost)} lost`
+    `${count(replaced)} replaced${splitText(replacedBy)}, ${count(lost)} lost${splitText(lostBy)}`
   );
+}
+
+/** ` (2 stall, 1 crash)`; empty if there is nothing to tell. */
+function splitText(parts: Readonly<Record<string, number>>): string {
+  const told = Object.entries(parts).filter(([, value]) => value > 0);
+  return told.length === 0 ? '' : ` (${told.map(([name, value]) => `${count(value)} ${name}`).join(', ')})`;
 }
 
 export function usagesText({ cpu, memory, gpu, storage }: Usages): string {
@@ -51,10 +60,11 @@ export function internalStateText(state: InternalState): string {
   if (lanes.length === 0) return summary;
   const rows = lanes.map((lane) => [
     String(lane.number),
-    lane.shared ? 'shared' : 'own',
+    KIND_NAMES[lane.kind],
     lane.state,
     count(lane.workers),
     count(lane.restarts),
+    lane.lastError ?? '',
   ]);
   return (
     summary +
@@ -67,6 +77,7 @@ export function internalStateText(state: InternalState): string {
           { title: 'STATE' },
           { title: 'WORKERS', align: 'right' },
           { title: 'RESTARTS', align: 'right' },
+          { title: 'LAST FAILURE' },
         ],
         rows,
       ),

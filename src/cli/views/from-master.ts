@@ -2,6 +2,7 @@
 import type { Operator } from '../../app/operator.ts';
 import type { WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { FAULT_CAUSES, type LaneKind, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import type { RowView } from '../../store/board.ts';
 import type { WorkerEntry } from '../../store/directory.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
@@ -52,7 +53,7 @@ export function workerDetail(master: MasterFacts, clock: Clock, workerId: string
 
 export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
   const { lanes, maxDedicatedLanes, pending } = master.internalState();
-  const shared = lanes.filter((lane) => lane.shared).length;
+  const ofKind = (kind: LaneKind) => lanes.filter((lane) => lane.kind === kind).length;
   const lanesNotReady = new Map<string, number>();
   for (const { state } of lanes) {
     if (state !== 'ready') lanesNotReady.set(state, (lanesNotReady.get(state) ?? 0) + 1);
@@ -61,7 +62,12 @@ export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
     health: undefined,
     ...totalsOf(workerRows(master, clock)),
     inside: {
-      lanes: { dedicated: lanes.length - shared, shared, maxDedicated: maxDedicatedLanes },
+      lanes: {
+        dedicated: ofKind('dedicated'),
+        shared: ofKind('shared'),
+        penalty: ofKind('penalty'),
+        maxDedicated: maxDedicatedLanes,
+      },
       lanesNotReady,
       laneRestarts: lanes.reduce((sum, lane) => sum + lane.restarts, 0),
       counts: countsOfAll(master, clock),
@@ -78,7 +84,7 @@ function rowOf({ workerId, slot }: WorkerEntry, view: RowView): WorkerRow {
     usages: numbers && usagesOf(numbers),
     tasks: numbers?.runningTasks ?? 0,
     ageMs: view.ageMs,
-    lane: { number: view.lane, shared: view.laneShared, state: view.laneState, restarts: view.laneRestarts },
+    lane: view.lane,
   };
 }
 
@@ -91,7 +97,8 @@ function usagesOf(numbers: RecordNumbers) {
   };
 }
 
-function insideOf(master: MasterFacts, clock: Clock, { workerId, slot }: WorkerEntry, view: RowView): WorkerInside {
+function insideOf(master: MasterFacts, clock: Clock, entry: WorkerEntry, view: RowView): WorkerInside {
+  const { workerId, slot, lastFault } = entry;
   const rejection = slot.lastRejection();
   const numbers = slot.numbers();
   const info = master.workerInfo(workerId);
@@ -99,22 +106,43 @@ function insideOf(master: MasterFacts, clock: Clock, { workerId, slot }: WorkerE
     registeredUnixMs: view.registeredS * 1000,
     counts: countsOf(slot, view),
     rejection: rejection && { reason: rejection.reason, ageMs: sinceMs(rejection.atUnixMs, clock.wallMs()) },
+    fault: lastFault && { ...lastFault, ageMs: sinceMs(lastFault.atUnixMs, clock.wallMs()) },
+    sharesWith: view.lane.kind === 'dedicated' ? [] : neighboursOf(entry, view.lane.number, master),
     timing: numbers && { hostLoopLagMs: numbers.hostLoopLagMs, lastRoundTripMs: numbers.lastRoundTripMs },
     address: master.addressOf(workerId),
     facts: info && factsOf(info),
   };
 }
 
-function countsOf(slot: WorkerEntry['slot'], { accepted, replaced, lost }: RowView): HeartbeatCounts {
-  return { accepted, replaced, lost, ...slot.counts() };
+function neighboursOf({ workerId }: WorkerEntry, lane: number, { directory }: MasterFacts): string[] {
+  const neighbours: string[] = [];
+  for (const other of directory.all()) {
+    if (other.workerId !== workerId && directory.board.lane(other.row).number === lane) neighbours.push(other.workerId);
+  }
+  return neighbours.sort();
+}
+
+function countsOf(slot: WorkerEntry['slot'], view: RowView): HeartbeatCounts {
+  const { accepted, replaced, replacedBy, lost, lostBy } = view;
+  return { accepted, replaced, replacedBy, lost, lostBy, ...slot.counts() };
 }
 
 function countsOfAll({ directory }: MasterFacts, clock: Clock): HeartbeatCounts {
   const nowMs = clock.monotonicMs();
-  const sum = { accepted: 0, applied: 0, rejected: 0, replaced: 0, lost: 0 };
+  const sum = {
+    accepted: 0,
+    applied: 0,
+    rejected: 0,
+    replaced: 0,
+    replacedBy: { backlog: 0, restart: 0, quarantine: 0 },
+    lost: 0,
+    lostBy: { crash: 0, exit: 0, memory: 0, stall: 0 },
+  };
   for (const entry of directory.all()) {
     const counts = countsOf(entry.slot, directory.board.view(entry.row, nowMs));
-    for (const key of Object.keys(sum) as (keyof HeartbeatCounts)[]) sum[key] += counts[key];
+    for (const key of ['accepted', 'applied', 'rejected', 'replaced', 'lost'] as const) sum[key] += counts[key];
+    for (const reason of REPLACEMENT_REASONS) sum.replacedBy[reason] += counts.replacedBy[reason];
+    for (const cause of FAULT_CAUSES) sum.lostBy[cause] += counts.lostBy[cause];
   }
   return sum;
 }

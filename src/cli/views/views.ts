@@ -1,4 +1,5 @@
 /** What the commands show, as plain data: built from the store at the prompt, from the API by the HTTP clients. */
+import type { FaultCause, LaneKind, ReplacementReason } from '../../model/lanes.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 
 /** Percentages. */
@@ -12,7 +13,7 @@ export interface Usages {
 /** The lane that serves a worker. */
 export interface LaneView {
   readonly number: number;
-  readonly shared: boolean;
+  readonly kind: LaneKind;
   readonly state: string;
   readonly restarts: number;
 }
@@ -23,7 +24,9 @@ export interface HeartbeatCounts {
   readonly applied: number;
   readonly rejected: number;
   readonly replaced: number;
+  readonly replacedBy: Readonly<Record<ReplacementReason, number>>;
   readonly lost: number;
+  readonly lostBy: Readonly<Record<FaultCause, number>>;
 }
 
 /** One worker in a list. */
@@ -58,6 +61,10 @@ export interface WorkerInside {
   readonly registeredUnixMs: number;
   readonly counts: HeartbeatCounts;
   readonly rejection: { readonly reason: string; readonly ageMs: number } | undefined;
+  /** The last failure of a lane that was charged to the worker. */
+  readonly fault: { readonly cause: FaultCause; readonly reason: string; readonly ageMs: number } | undefined;
+  /** Other workers on its lane. */
+  readonly sharesWith: readonly string[];
   /** Undefined before the first heartbeat. */
   readonly timing: { readonly hostLoopLagMs: number; readonly lastRoundTripMs: number } | undefined;
   /** Where the master introduces itself to the worker. */
@@ -91,7 +98,7 @@ export interface ClusterView {
   readonly means: Usages | undefined;
   readonly inside:
     | {
-        readonly lanes: { readonly dedicated: number; readonly shared: number; readonly maxDedicated: number };
+        readonly lanes: Readonly<Record<LaneKind | 'maxDedicated', number>>;
         /** Lanes that are not ready, by state. */
         readonly lanesNotReady: ReadonlyMap<string, number>;
         readonly laneRestarts: number;

@@ -39,8 +39,11 @@ export function workerText(worker: WorkerDetail, options: WorkerTextOptions = {}
   );
 }
 
-function insideFacts(inside: WorkerInside, { lane }: WorkerDetail): Fact[] {
-  const { registeredUnixMs, counts, rejection, timing, address, facts: known } = inside;
+/** More neighbours than this on a shared lane are only counted. */
+const MAX_NEIGHBOURS = 5;
+
+function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetail): Fact[] {
+  const { registeredUnixMs, counts, rejection, fault, sharesWith, timing, address, facts: known } = inside;
   return [
     ['registered', instant(registeredUnixMs)],
     ['heartbeats', heartbeatsText(counts)],
@@ -48,6 +51,11 @@ function insideFacts(inside: WorkerInside, { lane }: WorkerDetail): Fact[] {
       ? []
       : [['last rejection', `${rejection.reason} (${age(rejection.ageMs)} ago)`] as const]),
     ...(lane === undefined ? [] : [['lane', laneText(lane)] as const]),
+    ...(sharesWith.length === 0 ? [] : [['shares it with', neighboursText(sharesWith)] as const]),
+    ...(fault === undefined
+      ? []
+      : [['last failure', `${fault.cause}: ${fault.reason} (${age(fault.ageMs)} ago)`] as const]),
+    ...(lane?.state !== 'quarantined' ? [] : [['quarantined', `"release ${workerId}" tries it again now`] as const]),
     ...(timing === undefined || (timing.hostLoopLagMs === 0 && timing.lastRoundTripMs === 0)
       ? []
       : [
@@ -59,6 +67,12 @@ function insideFacts(inside: WorkerInside, { lane }: WorkerDetail): Fact[] {
     ...(address === undefined ? [] : [['address', address] as const]),
     ...(known === undefined ? [] : knownFacts(known)),
   ];
+}
+
+function neighboursText(workerIds: readonly string[]): string {
+  const rest = workerIds.length - MAX_NEIGHBOURS;
+  const shown = workerIds.slice(0, MAX_NEIGHBOURS).join(', ');
+  return rest > 0 ? `${shown} and ${countOf(rest, 'other')}` : shown;
 }
 
 /** What a worker left out when it registered is not shown. */

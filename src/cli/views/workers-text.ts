@@ -1,4 +1,5 @@
 /** The list of workers, and of those that wait to be let in. */
+import type { LaneKind } from '../../model/lanes.ts';
 import { type Column, section, table } from '../text/table.ts';
 import { age, count, NOTHING, percent } from '../text/units.ts';
 import type { LaneView, PendingRow, WorkerRow } from './views.ts';
@@ -60,8 +61,15 @@ export function pendingText(rows: readonly PendingRow[]): string {
   );
 }
 
+/** How kinds of lanes are called in few letters. */
+export const KIND_NAMES: Readonly<Record<LaneKind, string>> = {
+  dedicated: 'own',
+  shared: 'shared',
+  penalty: 'penalty',
+};
+
 /** `12 own`; what is out of the ordinary is added. */
-export function laneText({ number, shared, state, restarts }: LaneView): string {
+export function laneText({ number, kind, state, restarts }: LaneView): string {
   const unusual = [...(state === 'ready' ? [] : [state]), ...(restarts === 0 ? [] : [`restarted ${restarts}×`])];
-  return [`${number} ${shared ? 'shared' : 'own'}`, ...unusual].join(', ');
+  return [`${number} ${KIND_NAMES[kind]}`, ...unusual].join(', ');
 }

@@ -1,0 +1,32 @@
+/**
+ * When the lanes of a worker, or a lane itself, failed of late, and what follows: pure functions of that and the time.
+ */
+import { backOffMs } from '../lib/supervised-thread.ts';
+
+/** Moments of failures by the monotonic clock, oldest first, none older than {@link FAULT_WINDOW_MS}. */
+export type FaultHistory = readonly number[];
+
+export const NO_FAULTS: FaultHistory = [];
+
+/** Failures in the window after which it is not tried again for a while. */
+export const MAX_FAULTS = 5;
+export const FAULT_WINDOW_MS = 60_000;
+/**
+ * A shared lane that failed with nobody to blame is started again this soon at the latest: with the 2 s until a stall is
+ * noticed, the workers of the lane are served again within 3 s.
+ */
+const LONGEST_SHARED_DELAY_MS = 400;
+
+export function withFault(history: FaultHistory, nowMs: number): FaultHistory {
+  return [...history.filter((atMs) => nowMs - atMs < FAULT_WINDOW_MS), nowMs];
+}
+
+export function isTooMuch(history: FaultHistory, nowMs: number): boolean {
+  return history.filter((atMs) => nowMs - atMs < FAULT_WINDOW_MS).length >= MAX_FAULTS;
+}
+
+/** How long to wait before the next start: longer with each failure in the window. */
+export function restartDelayMs(history: FaultHistory, isShared: boolean): number {
+  const delayMs = backOffMs(history.length);
+  return isShared ? Math.min(delayMs, LONGEST_SHARED_DELAY_MS) : delayMs;
+}

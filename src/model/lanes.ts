@@ -1,0 +1,83 @@
+/**
+ * What can be said of a lane: its kind, its state, why one failed, and why a heartbeat was replaced. The words are here,
+ * low, because main writes them, shared memory carries them as indices, and every reader shows them.
+ */
+
+/**
+ * | kind      | serves                                                                                          |
+ * |-----------|-------------------------------------------------------------------------------------------------|
+ * | dedicated | one worker                                                                                      |
+ * | shared    | the workers for whom there is no thread of their own, or not yet                                |
+ * | penalty   | workers that ended a shared lane and for whom there is no thread of their own: they are kept    |
+ * |           | apart from those that did no harm                                                               |
+ */
+export const LANE_KINDS = ['dedicated', 'shared', 'penalty'] as const;
+export type LaneKind = (typeof LANE_KINDS)[number];
+
+/**
+ * | state       | a lane is in it                                                      | leaves it for                  |
+ * |-------------|----------------------------------------------------------------------|--------------------------------|
+ * | starting    | from its making until its first thread is ready                      | ready; restarting …            |
+ * | ready       | while its thread takes heartbeats                                    | restarting …                   |
+ * | restarting  | from the end of a thread until the next one is ready                 | ready …                        |
+ * | quarantined | after too many failures in a row: it has no thread; its worker stays | restarting, when a timer or an |
+ * |             | visible with the last good record, its heartbeats wait               | operator releases it           |
+ * | draining    | while it finishes what it was given, before it is stopped            | –                              |
+ * | stopped     | for ever                                                             | –                              |
+ *
+ * … and, from every state but the last: draining, stopped; from the first three: quarantined.
+ */
+export const LANE_STATES = ['starting', 'ready', 'restarting', 'quarantined', 'draining', 'stopped'] as const;
+export type LaneState = (typeof LANE_STATES)[number];
+
+const NEXT_STATES: Readonly<Record<LaneState, readonly LaneState[]>> = {
+  starting: ['ready', 'restarting', 'quarantined', 'draining', 'stopped'],
+  ready: ['restarting', 'quarantined', 'draining', 'stopped'],
+  restarting: ['ready', 'quarantined', 'draining', 'stopped'],
+  quarantined: ['restarting', 'draining', 'stopped'],
+  draining: ['stopped'],
+  stopped: [],
+};
+
+/** Whether a lane may go from one state to the other; staying is no change. */
+export function isLaneTransition(from: LaneState, to: LaneState): boolean {
+  return NEXT_STATES[from].includes(to);
+}
+
+/**
+ * Why a lane's thread ended without being asked to.
+ *
+ * | cause  | means                                                                              |
+ * |--------|------------------------------------------------------------------------------------|
+ * | crash  | something was thrown, or rejected, that nobody caught; or it could not be started  |
+ * | exit   | it ended itself, as by `process.exit`                                              |
+ * | memory | heap or off-heap memory reached its limit                                          |
+ * | stall  | it made no progress for too long                                                   |
+ */
+export const FAULT_CAUSES = ['crash', 'exit', 'memory', 'stall'] as const;
+export type FaultCause = (typeof FAULT_CAUSES)[number];
+
+/**
+ * Why a heartbeat that waited gave way to a newer one.
+ *
+ * | reason     | means                                                               |
+ * |------------|---------------------------------------------------------------------|
+ * | backlog    | the worker sends faster than its lane takes                         |
+ * | restart    | its lane was being started, or started again                        |
+ * | quarantine | its lane is in quarantine                                           |
+ */
+export const REPLACEMENT_REASONS = ['backlog', 'restart', 'quarantine'] as const;
+export type ReplacementReason = (typeof REPLACEMENT_REASONS)[number];
+
+export function replacementReason(state: LaneState | undefined): ReplacementReason {
+  if (state === 'quarantined') return 'quarantine';
+  return state === 'ready' || state === 'draining' ? 'backlog' : 'restart';
+}
+
+/** The last failure that was charged to a worker. */
+export interface LaneFault {
+  readonly cause: FaultCause;
+  /** For people. */
+  readonly reason: string;
+  readonly atUnixMs: number;
+}

@@ -1,0 +1,31 @@
+/** A custom processor: a function of the operator's that runs on each heartbeat, in the worker's lane. */
+import type { GpuUsage, RunningTask } from './telemetry.ts';
+
+/** The heartbeat as it was sent: valid, absent numbers are 0. It is the processor's own copy. */
+export interface ProcessedHeartbeat {
+  readonly workerId: string;
+  /** Percentages. */
+  readonly cpuUsage: number;
+  readonly memoryUsage: number;
+  readonly storageUsage: number;
+  readonly gpuUsage: number;
+  readonly runningTasks: readonly RunningTask[];
+  readonly gpus: readonly GpuUsage[];
+  /** Custom metrics, by name; an object without a prototype. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly sequence: number;
+  readonly sentAtUnixMs: number;
+  readonly hostLoopLagMs: number;
+  readonly lastRoundTripMs: number;
+}
+
+export interface ProcessorAnswer {
+  /** Finite numbers, added to the heartbeat's own metrics; of the same name, these count. */
+  readonly metrics?: Readonly<Record<string, number>>;
+  /** Why the heartbeat must not count: the last good record stays. */
+  readonly reject?: string;
+}
+
+/** The default export of the module that `--processor` names. It must answer at once, not with a promise. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a processor too
+export type HeartbeatProcessor = (heartbeat: ProcessedHeartbeat) => ProcessorAnswer | undefined | void;

@@ -1,0 +1,54 @@
+/**
+ * A copy of a slot whose writing thread can no longer be ended: the worker goes on in the copy, and whatever the thread
+ * may still write lands in memory that nobody reads any more.
+ *
+ * Called by main while the old writer may be at any point of a write. Record and note are copied whole (twin.ts); of the
+ * ring, the sample that may be under way is the one that the next writer overwrites. The next writer calls `mend` as
+ * after any killed writer.
+ */
+import { RecordNumber, RING_F32_COLUMNS, SlotWord } from './layout.ts';
+import { allocateSlot, type SlotMemory, viewSlot } from './slot-memory.ts';
+import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './twin.ts';
+
+export function copiedSlot(memory: SlotMemory): SlotMemory {
+  const old = viewSlot(memory);
+  const copy = allocateSlot(old.size);
+  // Counters first: what is published after them shows as finished by nobody, and is mended.
+  for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected]) {
+    Atomics.store(copy.control, word, Atomics.load(old.control, word));
+  }
+  const { offsets } = old;
+  const noteBytes = offsets.note[1] - offsets.note[0];
+  const recordBytes = offsets.record[1] - offsets.record[0];
+  copyTwin(old.control, SlotWord.noteGeneration, (from) => {
+    old.bytes.copy(copy.bytes, copy.offsets.note[0], offsets.note[from], offsets.note[from] + noteBytes);
+  });
+  copyTwin(old.control, SlotWord.recordGeneration, (from) => {
+    old.bytes.copy(copy.bytes, copy.offsets.record[0], offsets.record[from], offsets.record[from] + recordBytes);
+  });
+  copy.ring.times.set(old.ring.times);
+  RING_F32_COLUMNS.forEach((_, column) => {
+    copy.ring.columns[column]?.set(old.ring.columns[column] as Float32Array);
+  });
+  copy.ring.tasks.set(old.ring.tasks);
+  // The record may be newer than the counters. Its own number tells how many samples there are with it; the last of
+  // them is written again by `mend` if the record is of the heartbeat in hand.
+  const record = copy.offsets.record[0] / 8;
+  const appliedIndex = copy.numbers[record + RecordNumber.appliedIndex] as number;
+  const ordinal = copy.numbers[record + RecordNumber.ordinal] as number;
+  if (ordinal !== 0 && ordinal === Atomics.load(copy.control, SlotWord.taken)) {
+    Atomics.store(copy.control, SlotWord.applied, (appliedIndex - 1) | 0);
+    Atomics.store(copy.control, SlotWord.finished, (ordinal - 1) | 0);
+  }
+  return copy.memory;
+}
+
+/** Generation 0 makes copy 0 the current one. */
+function copyTwin(control: Int32Array, word: number, copy: (from: 0 | 1) => void): void {
+  for (let tries = 0; tries < MAX_READ_TRIES; tries++) {
+    const generation = beginRead(control, word);
+    copy(currentCopy(generation));
+    if (isWhole(control, word, generation)) return;
+  }
+  throw new Error(`a slot changed ${MAX_READ_TRIES} times while it was copied`);
+}

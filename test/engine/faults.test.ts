@@ -1,0 +1,257 @@
+/** What a fault in a lane does, and what it does not do: through real threads and a processor that misbehaves. */
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from 'vitest';
+import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+import type { FaultCause } from '../../src/model/lanes.ts';
+import { eventually } from '../support/eventually.ts';
+
+const FAULTY = fileURLToPath(new URL('../support/processors/faulty.mjs', import.meta.url));
+
+const running: TelemetryManager[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((manager) => manager.shutdown()));
+});
+
+async function startManager(options: TelemetryManagerOptions = {}): Promise<TelemetryManager> {
+  const manager = new TelemetryManager({ maxWorkers: 100, processor: FAULTY, laneHeapMib: 24, ...options });
+  running.push(manager);
+  await manager.start();
+  return manager;
+}
+
+function send(manager: TelemetryManager, workerId: string, cpuUsage: number, act = ''): void {
+  manager.processHeartbeat({ workerId, cpuUsage, runningTasks: [{ taskId: act }] });
+}
+
+function factsOf(manager: TelemetryManager, workerId: string) {
+  const entry = manager.directory.get(workerId);
+  if (entry === undefined) throw new Error(`${workerId} is not known`);
+  const { accepted, replaced, replacedBy, lost, lostBy, lane } = manager.directory.board.view(entry.row, 0);
+  return { accepted, replaced, replacedBy, lost, lostBy, lane, ...entry.slot.counts(), lastFault: entry.lastFault };
+}
+
+/** Everything accepted has become something. */
+function isAccountedFor(manager: TelemetryManager, workerId: string): boolean {
+  const { accepted, applied, rejected, replaced, lost } = factsOf(manager, workerId);
+  return accepted === applied + rejected + replaced + lost;
+}
+
+const shows = (manager: TelemetryManager, workerId: string, cpuUsage: number) => () =>
+  manager.getWorkerTelemetry(workerId)?.cpuUsage === cpuUsage;
+
+const laneOf = (manager: TelemetryManager, workerId: string) => factsOf(manager, workerId).lane;
+
+const FAULTS: readonly (readonly [act: string, cause: FaultCause, reason: RegExp])[] = [
+  ['throw', 'crash', /the processor threw: as the heartbeat says/],
+  ['loop', 'stall', /no progress for 0.6 s/],
+  ['exit', 'exit', /exit code 3/],
+  ['leak heap', 'memory', /its heap reached the limit of \d+ MiB/],
+  ['leak buffers', 'memory', /memory outside the heap reached \d+ MiB/],
+  ['wait in the system', 'stall', /no progress for 0.6 s/],
+];
+
+/** Short where a stall is what must be seen; where memory is, a slow machine must not make it look like one. */
+const stallMsFor = (cause: FaultCause) => (cause === 'memory' ? 30_000 : 600);
+
+describe.each(FAULTS)('a processor that does "%s"', (act, cause, reason) => {
+  test('costs its worker one heartbeat, on a lane of its own that starts again', async () => {
+    const manager = await startManager({ maxDedicatedLanes: 2, laneStallMs: stallMsFor(cause), laneOffHeapMib: 32 });
+    send(manager, 'bad', 1);
+    send(manager, 'good', 1);
+    await eventually(() => laneOf(manager, 'bad').kind === 'dedicated' && laneOf(manager, 'good').kind === 'dedicated');
+    await eventually(shows(manager, 'bad', 1));
+    send(manager, 'bad', 2, act);
+    send(manager, 'bad', 3);
+    send(manager, 'good', 2);
+    await eventually(shows(manager, 'good', 2));
+    await eventually(shows(manager, 'bad', 3));
+    expect(factsOf(manager, 'bad')).toMatchObject({ accepted: 3, applied: 2, lost: 1, lostBy: { [cause]: 1 } });
+    expect(factsOf(manager, 'bad').lastFault).toMatchObject({ cause, reason: expect.stringMatching(reason) });
+    expect(laneOf(manager, 'bad')).toMatchObject({ kind: 'dedicated', restarts: 1 });
+    expect(factsOf(manager, 'good')).toMatchObject({ applied: 2, lost: 0, lastFault: undefined });
+    expect(laneOf(manager, 'good').restarts).toBe(0);
+  });
+
+  test('has its worker moved out of a shared lane, and its neighbours lose nothing', async () => {
+    const manager = await startManager({
+      maxDedicatedLanes: 0,
+      sharedLanes: 1,
+      laneStallMs: stallMsFor(cause),
+      laneHeapMib: 16,
+      laneOffHeapMib: 16,
+    });
+    const neighbours = Array.from({ length: 10 }, (_, i) => `n${i}`);
+    for (const id of ['bad', ...neighbours]) send(manager, id, 1);
+    await eventually(() => neighbours.every((id) => shows(manager, id, 1)()));
+    const shared = laneOf(manager, 'n0').number;
+    for (const id of neighbours) send(manager, id, 2);
+    send(manager, 'bad', 2, act);
+    for (const id of neighbours) send(manager, id, 3);
+    send(manager, 'bad', 4);
+    await eventually(() => ['bad', ...neighbours].every((id) => isAccountedFor(manager, id)));
+    for (const id of neighbours) {
+      expect(factsOf(manager, id)).toMatchObject({ accepted: 3, applied: 3, lost: 0, replaced: 0 });
+      expect(shows(manager, id, 3)()).toBe(true);
+      expect(laneOf(manager, id)).toMatchObject({ number: shared, kind: 'shared' });
+    }
+    expect(factsOf(manager, 'bad')).toMatchObject({ lost: 1, lostBy: { [cause]: 1 }, lane: { kind: 'penalty' } });
+    expect(shows(manager, 'bad', 4)()).toBe(true);
+  });
+});
+
+test.each([
+  ['reject later', /a promise that nobody awaits/],
+  ['throw later', /a timer/],
+])('what a processor does late ("%s") is charged to the worker for whom it was begun', async (act, reason) => {
+  const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1 });
+  for (const id of ['bad', 'good']) send(manager, id, 1);
+  await eventually(() => isAccountedFor(manager, 'bad') && isAccountedFor(manager, 'good'));
+  send(manager, 'bad', 2, act);
+  send(manager, 'good', 2);
+  await eventually(() => laneOf(manager, 'bad').kind === 'penalty');
+  expect(factsOf(manager, 'bad').lastFault?.reason).toMatch(reason);
+  await eventually(() => isAccountedFor(manager, 'bad') && isAccountedFor(manager, 'good'));
+  // Its heartbeat was done before: nothing was in hand.
+  expect(factsOf(manager, 'bad')).toMatchObject({ applied: 2, lost: 0 });
+  expect(factsOf(manager, 'good')).toMatchObject({ applied: 2, lost: 0, lane: { kind: 'shared' } });
+});
+
+test.each(['leak heap slowly', 'leak buffers slowly'])(
+  '"%s" is charged to the worker that leaks, and to nobody else',
+  async (act) => {
+    const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1, laneHeapMib: 16, laneOffHeapMib: 16 });
+    for (const id of ['bad', 'good']) send(manager, id, 1);
+    for (let beat = 2; laneOf(manager, 'bad').kind !== 'penalty'; beat++) {
+      send(manager, 'bad', beat, act);
+      send(manager, 'good', beat);
+      await eventually(() => isAccountedFor(manager, 'bad') && isAccountedFor(manager, 'good'));
+    }
+    expect(factsOf(manager, 'bad')).toMatchObject({ lost: 1, lostBy: { memory: 1 } });
+    expect(factsOf(manager, 'good')).toMatchObject({ lost: 0, replaced: 0, lane: { kind: 'shared' } });
+  },
+);
+
+test('a worker on the penalty lane gets a lane of its own when a place frees', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1 });
+  for (const id of ['first', 'bad']) {
+    send(manager, id, 1);
+    await eventually(() => isAccountedFor(manager, id));
+  }
+  await eventually(() => laneOf(manager, 'first').kind === 'dedicated');
+  send(manager, 'bad', 2, 'throw');
+  await eventually(() => laneOf(manager, 'bad').kind === 'penalty');
+  manager.unregisterWorker('first');
+  await eventually(() => laneOf(manager, 'bad').kind === 'dedicated');
+  send(manager, 'bad', 3);
+  await eventually(shows(manager, 'bad', 3));
+  expect(isAccountedFor(manager, 'bad')).toBe(true);
+});
+
+test('a worker that fails while it shares a lane until its own is up goes on in its own', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 6, sharedLanes: 1 });
+  // More than start at once, so that the last of them share first.
+  const ids = ['a', 'b', 'c', 'd', 'bad'];
+  for (const id of ids) send(manager, id, 1, id === 'bad' ? 'throw' : '');
+  for (const id of ids) send(manager, id, 2);
+  await eventually(() => ids.every((id) => shows(manager, id, 2)() && laneOf(manager, id).kind === 'dedicated'));
+  await eventually(() => ids.every((id) => isAccountedFor(manager, id)));
+  expect(ids.map((id) => factsOf(manager, id).lost)).toEqual([0, 0, 0, 0, 1]);
+});
+
+describe('after five failures within a minute', () => {
+  test('a worker with a lane of its own is in quarantine: shown, alive, with its last good record', async () => {
+    const manager = await startManager({ maxDedicatedLanes: 1, laneDepth: 2 });
+    send(manager, 'bad', 1);
+    await eventually(shows(manager, 'bad', 1));
+    for (let failure = 1; failure <= 5; failure++) {
+      send(manager, 'bad', 2, 'throw');
+      await eventually(() => factsOf(manager, 'bad').lost === failure);
+    }
+    await eventually(() => laneOf(manager, 'bad').state === 'quarantined');
+    const { lanes } = manager.internalState();
+    expect(lanes.find(({ state }) => state === 'quarantined')).toMatchObject({
+      kind: 'dedicated',
+      workers: 1,
+      lastError: 'the processor threw: as the heartbeat says',
+    });
+    for (let beat = 3; beat < 10; beat++) send(manager, 'bad', beat);
+    expect(manager.getWorkerTelemetry('bad')).toMatchObject({ cpuUsage: 1, isActive: true });
+    expect(factsOf(manager, 'bad').replacedBy).toEqual({ backlog: 0, restart: 0, quarantine: 4 });
+
+    expect(manager.releaseWorker('nobody')).toBe(false);
+    expect(manager.releaseWorker('bad')).toBe(true);
+    await eventually(shows(manager, 'bad', 9));
+    await eventually(() => isAccountedFor(manager, 'bad'));
+    expect(manager.releaseWorker('bad')).toBe(false);
+    expect(laneOf(manager, 'bad')).toMatchObject({ kind: 'dedicated', state: 'ready' });
+  });
+
+  test('a worker without a place for a lane of its own is too, and a timer releases it', async () => {
+    const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1, laneQuarantineMs: 1500 });
+    for (const id of ['bad', 'good']) send(manager, id, 1);
+    await eventually(() => isAccountedFor(manager, 'bad') && isAccountedFor(manager, 'good'));
+    for (let failure = 1; failure <= 5; failure++) {
+      send(manager, 'bad', 2, 'throw');
+      send(manager, 'good', 2 + failure);
+      await eventually(() => factsOf(manager, 'bad').lost === failure && isAccountedFor(manager, 'good'));
+    }
+    await eventually(() => laneOf(manager, 'bad').state === 'quarantined');
+    send(manager, 'bad', 7);
+    await eventually(shows(manager, 'bad', 7));
+    expect(laneOf(manager, 'bad')).toMatchObject({ kind: 'penalty', state: 'ready' });
+    expect(factsOf(manager, 'good')).toMatchObject({ lost: 0, replaced: 0, applied: 6 });
+  });
+});
+
+describe('a processor', () => {
+  test('derives metrics that are shown beside the worker’s own', async () => {
+    const manager = await startManager();
+    manager.processHeartbeat({
+      workerId: 'a',
+      cpuUsage: 1,
+      memoryUsage: 2,
+      runningTasks: [{ taskId: 'derive' }],
+      metrics: { frames: 24, load: 100 },
+    });
+    const telemetry = await eventually(() => {
+      const found = manager.getWorkerTelemetry('a');
+      return found?.cpuUsage === 1 && found;
+    });
+    expect(telemetry.metrics).toEqual({ frames: 24, load: 3 });
+  });
+
+  test.each([
+    ['reject', 'processor: a is not wanted'],
+    ['derive nonsense', 'the processor’s metrics["load"] is NaN, expected a finite number'],
+    ['derive a text', 'the processor’s metrics are a string, expected an object of numbers'],
+    ['answer later', 'the processor answered a promise, expected an object or undefined at once'],
+    ['answer a number', 'the processor answered a number, expected an object or undefined'],
+  ])('that does "%s" has the heartbeat rejected with a reason', async (act, reason) => {
+    const manager = await startManager();
+    send(manager, 'a', 1);
+    send(manager, 'a', 2, act);
+    await eventually(() => factsOf(manager, 'a').rejected === 1);
+    expect(manager.directory.get('a')?.slot.lastRejection()?.reason).toBe(reason);
+    expect(manager.getWorkerTelemetry('a')?.cpuUsage).toBe(1);
+    expect(laneOf(manager, 'a').restarts).toBe(0);
+  });
+
+  test('works on its own copy of the heartbeat', async () => {
+    const manager = await startManager();
+    send(manager, 'a', 1, 'change it');
+    await eventually(shows(manager, 'a', 1));
+    expect(manager.getWorkerTelemetry('a')).toMatchObject({ runningTasks: [{ taskId: 'change it' }], metrics: {} });
+  });
+
+  test.each([
+    ['/nowhere/at/all.mjs', /processor file:\/\/\/nowhere\/at\/all.mjs cannot be loaded: .*all.mjs/],
+    [fileURLToPath(import.meta.resolve('fast-check')), /its default export is an? .+, expected a function/],
+    ['https://example.org/x.mjs', /expected the path or file URL of an ES module/],
+  ])('at %s that is none is an error at the start', async (processor, message) => {
+    const start = async () => {
+      const manager = new TelemetryManager({ processor });
+      await manager.start();
+    };
+    await expect(start()).rejects.toMatchObject({ code: 'bad_setting', message: expect.stringMatching(message) });
+  });
+});
