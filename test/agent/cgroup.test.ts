@@ -1,15 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  parseCpuMax,
-  parseFlatKeyed,
-  parseMemoryMax,
-  readCpuLimit,
-  readMemoryLimit,
-} from '../../src/agent/measure/cgroup.ts';
+import { readCpuLimit, readMemoryLimit } from '../../src/agent/measure/cgroup.ts';
 import { CpuMeter } from '../../src/agent/measure/cpu.ts';
 import { fillPercent, measureMemory } from '../../src/agent/measure/memory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -26,46 +19,6 @@ afterEach(() => rm(root, { recursive: true }));
 async function files(contents: Record<string, string>): Promise<void> {
   for (const [name, text] of Object.entries(contents)) await writeFile(join(root, name), text);
 }
-
-describe('the parsers of cgroup v2 files', () => {
-  test('read back every quota in cores', () => {
-    const micros = fc.integer({ min: 1, max: 10_000_000 });
-    fc.assert(
-      fc.property(micros, micros, (quota, period) => {
-        expect(parseCpuMax(`${quota} ${period}\n`)).toBeCloseTo(quota / period, 9);
-      }),
-    );
-  });
-
-  test('read back every limit in bytes', () => {
-    fc.assert(fc.property(fc.integer({ min: 1 }), (bytes) => parseMemoryMax(`${bytes}\n`) === bytes));
-  });
-
-  test('read back every counter of a flat keyed file', () => {
-    const counters = fc.dictionary(fc.stringMatching(/^[a-z_]{1,20}$/), fc.nat());
-    fc.assert(
-      fc.property(counters, (values) => {
-        const text = Object.entries(values).map(([key, value]) => `${key} ${value}\n`);
-        expect(Object.fromEntries(parseFlatKeyed(text.join('')))).toEqual({ ...values });
-      }),
-    );
-  });
-
-  test('take any text without throwing, and no nonsense for a number', () => {
-    fc.assert(
-      fc.property(fc.string(), (text) => {
-        for (const value of [parseCpuMax(text), parseMemoryMax(text), ...parseFlatKeyed(text).values()]) {
-          if (value !== undefined) expect(value).toBeGreaterThanOrEqual(0);
-        }
-      }),
-    );
-  });
-
-  test('take "max" for no limit', () => {
-    expect(parseMemoryMax('max\n')).toBeUndefined();
-    expect(parseCpuMax('max 100000\n')).toBeUndefined();
-  });
-});
 
 describe('memory', () => {
   const host = { usedBytes: 2 * GIB, totalBytes: 16 * GIB };

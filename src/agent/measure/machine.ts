@@ -1,8 +1,8 @@
 /** Everything that is measured of the machine, or of the container whose limits bind. */
+import { CGROUP_ROOT } from '../../lib/cgroup.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { GpuUsage } from '../../model/telemetry.ts';
 import type { Report } from '../report.ts';
-import { CGROUP_ROOT } from './cgroup.ts';
 import { CpuMeter } from './cpu.ts';
 import { GpuMeter, meanUtilization } from './gpu.ts';
 import { fillPercent, measureMemory } from './memory.ts';
