@@ -145,7 +145,8 @@ export const masterOptions = {
     argument: '<n>',
     kind: kinds.countOrAuto({ min: 0, max: 30_000 }),
     fallback: 'auto',
-    meaning: 'workers with a thread of their own; the rest share; auto: memory limit / 10 MB',
+    meaning:
+      'workers with a thread of their own; the rest share; auto: as many as the machine carries, told at the start',
   }),
   sharedLanes: option({
     env: 'SHARED_LANES',

@@ -19,10 +19,11 @@ import { newSlot } from '../store/slot-writer.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import { LanePool } from './lane-pool.ts';
+import { readMachineFacts } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
 import { type AdmissionMode, type Member, Members, type PendingWorker } from './members.ts';
 import { Roster, RosterEntry } from './roster.ts';
-import { defaultDedicatedLanes } from './thread-budget.ts';
+import { exceededBy, type LanePlan, planLanes } from './thread-budget.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
 
 /** Every member is optional; the defaults are those of the master's settings. */
@@ -36,7 +37,7 @@ export interface TelemetryManagerOptions {
   readonly maxWorkers?: number;
   /** Most unknown workers remembered while they wait for approval. */
   readonly maxPending?: number;
-  /** Workers with a thread of their own; undefined: what memory allows. The rest share. */
+  /** Workers with a thread of their own; undefined: what the machine carries. The rest share. */
   readonly maxDedicatedLanes?: number | undefined;
   readonly sharedLanes?: number;
   /** Heartbeats per worker on their way to its lane; beyond it the newest replaces the one that waits. */
@@ -70,7 +71,7 @@ export interface InternalState {
     /** Why its thread failed last; undefined if none did. */
     readonly lastError: string | undefined;
   }[];
-  readonly maxDedicatedLanes: number;
+  readonly lanePlan: LanePlan;
   readonly pending: readonly PendingWorker[];
   readonly mergedUpdates: number;
   readonly callbackErrors: number;
@@ -90,7 +91,7 @@ export class TelemetryManager {
   readonly #logger: Logger;
   readonly #limits: { readonly inactivityTimeoutMs: number; readonly retentionMs: number };
   readonly #maxWorkers: number;
-  readonly #maxDedicatedLanes: number;
+  readonly #lanePlan: LanePlan;
   readonly #laneDepth: number;
   readonly #ringSamples: number;
   readonly #board: BoardWriter;
@@ -115,7 +116,8 @@ export class TelemetryManager {
       retentionMs: options.retentionMs ?? 24 * 3_600_000,
     };
     this.#maxWorkers = options.maxWorkers ?? 20_000;
-    this.#maxDedicatedLanes = options.maxDedicatedLanes ?? defaultDedicatedLanes();
+    const { maxDedicatedLanes, sharedLanes = 2 } = options;
+    this.#lanePlan = planLanes(readMachineFacts(), { maxDedicatedLanes, sharedLanes });
     this.#laneDepth = options.laneDepth ?? 16;
     this.#ringSamples = options.ringSamples ?? 720;
     this.#board = new BoardWriter(allocateBoard(this.#maxWorkers, this.#clock.monotonicMs()));
@@ -129,8 +131,8 @@ export class TelemetryManager {
     this.#processorUrl = options.processor === undefined ? undefined : urlOf(options.processor);
     const offHeapMib = options.laneOffHeapMib ?? 128;
     this.#lanes = new LanePool({
-      maxDedicatedLanes: this.#maxDedicatedLanes,
-      sharedLanes: options.sharedLanes ?? 2,
+      maxDedicatedLanes: this.#lanePlan.dedicated,
+      sharedLanes,
       limits: { heapMib: options.laneHeapMib ?? 128, offHeapMib, stallMs: options.laneStallMs ?? 2000 },
       quarantineMs: options.laneQuarantineMs ?? 5 * 60_000,
       threadData: {
@@ -178,6 +180,7 @@ export class TelemetryManager {
   async start(): Promise<void> {
     if (this.#phase !== 'new') throw new PulselaneError('unavailable', 'a TelemetryManager is started once');
     this.#phase = 'running';
+    this.#checkPlan();
     if (this.#processorUrl !== undefined) await this.#tryProcessor();
     this.#sweptMs = this.#clock.monotonicMs();
     this.#timers.push(this.#clock.every(SWEEP_EVERY_MS, () => this.#sweep()));
@@ -370,11 +373,16 @@ export class TelemetryManager {
         restarts: lane.restarts,
         lastError: lane.lastError,
       })),
-      maxDedicatedLanes: this.#maxDedicatedLanes,
+      lanePlan: this.#lanePlan,
       pending: this.#members.pending(),
       mergedUpdates: this.#updates.merged,
       callbackErrors: this.#updates.callbackErrors,
     };
+  }
+
+  /** How many workers get a thread of their own, and why. */
+  get lanePlan(): LanePlan {
+    return this.#lanePlan;
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -384,6 +392,15 @@ export class TelemetryManager {
     throw new PulselaneError(
       'unavailable',
       this.#phase === 'new' ? 'the TelemetryManager is not started: await start() first' : 'the master is stopping',
+    );
+  }
+
+  #checkPlan(): void {
+    const exceeded = exceededBy(this.#lanePlan);
+    if (exceeded.length === 0) return;
+    const limits = exceeded.map(({ resource, setting, lanes }) => `${lanes} by ${resource} (${setting})`).join(', ');
+    this.#logger.warn(
+      `MAX_DEDICATED_LANES is ${this.#lanePlan.dedicated}, more than this machine seems to carry: ${limits}`,
     );
   }
 

@@ -65,6 +65,7 @@ describe('a master in a terminal', () => {
     expect(terminal.text.split('\n')).toEqual([
       'gRPC listens on :4711 (all interfaces): workers report there',
       'HTTP listens on 127.0.0.1:4712',
+      'Lanes: up to 1 worker gets a thread of its own (MAX_DEDICATED_LANES); the others share 1 thread',
       'Try next: curl http://127.0.0.1:4712/telemetry, or type workers or help here',
       'master>',
     ]);
@@ -112,19 +113,20 @@ describe('a master without a terminal', () => {
     });
     const ended = runMaster({ config, agentWorkerId: undefined }, { ...parts, streams: { ...parts.streams, stdout } });
     stdin.end('exit\n');
-    await eventually(() => logged.split('\n').length > 2);
+    await eventually(() => logged.split('\n').length > 3);
     signal.resolve('SIGTERM');
     await ended;
     const lines = logged
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(lines.map(({ msg }) => msg)).toEqual(['listening', 'listening', 'stopping', 'stopped']);
+    expect(lines.map(({ msg }) => msg)).toEqual(['listening', 'listening', 'lanes', 'stopping', 'stopped']);
     expect(lines[1]).toMatchObject({
       protocol: 'http',
       address: '127.0.0.1:4712',
       try: 'curl http://127.0.0.1:4712/telemetry',
     });
+    expect(lines[2]).toMatchObject({ dedicated: 1, shared: 1, limitedBy: 'MAX_DEDICATED_LANES' });
     expect(stdin.listenerCount('data')).toBe(0);
   });
 });
@@ -137,10 +139,17 @@ test('a master that cannot start its agent is stopped again', async () => {
 });
 
 test('addresses are told as they are bound and tried as they can be called', () => {
-  const off = { grpcAddress: { host: '::1', port: 1 }, httpAddress: undefined };
+  const budget = {
+    lanes: 7,
+    limitedBy: 'memory',
+    allowances: [{ resource: 'memory', setting: '', lanes: 7 }],
+  } as const;
+  const manager = { lanePlan: { dedicated: 7, isSet: false, shared: 2, budget } };
+  const off = { grpcAddress: { host: '::1', port: 1 }, httpAddress: undefined, manager };
   expect(announcementLines(off, false)).toEqual([
     'gRPC listens on [::1]:1: workers report there',
     'HTTP is off (HTTP_PORT)',
+    'Lanes: up to 7 workers get a thread of their own (memory: 7); the others share 2 threads',
     'Try next: pulselane agent --master [::1]:1, or type workers or help here',
   ]);
   expect(announcementFields(off)).toHaveLength(1);

@@ -3,11 +3,28 @@ import { describe, expect, test } from 'vitest';
 import { widthOf } from '../../src/cli/text/width.ts';
 import { clusterText, internalStateText } from '../../src/cli/views/cluster-text.ts';
 import { clusterViewOf, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
+import { lanePlanFields, lanePlanText } from '../../src/cli/views/lane-plan-text.ts';
 import { liveText } from '../../src/cli/views/live-text.ts';
 import { totalsOf, type WorkerDetail, type WorkerRow } from '../../src/cli/views/views.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
 import { pendingText, workersText } from '../../src/cli/views/workers-text.ts';
+import type { LanePlan } from '../../src/engine/thread-budget.ts';
 import { CONTROL, trickyText, workerIdText } from './tricky-text.ts';
+
+const PLAN: LanePlan = {
+  dedicated: 742,
+  isSet: false,
+  shared: 2,
+  budget: {
+    lanes: 742,
+    limitedBy: 'memory',
+    allowances: [
+      { resource: 'memory', setting: 'memory.max', lanes: 742 },
+      { resource: 'memory maps', setting: 'vm.max_map_count', lanes: 1217 },
+      { resource: 'processes', setting: 'kernel.threads-max', lanes: 144_000 },
+    ],
+  },
+};
 
 const LANE = { number: 3, kind: 'dedicated', state: 'ready', restarts: 0 } as const;
 const NONE_REPLACED = { replaced: 0, replacedBy: { backlog: 0, restart: 0, quarantine: 0 } };
@@ -221,18 +238,44 @@ test('means are those of the active workers', () => {
   );
 });
 
-test('the inside of a master is shown with each lane', () => {
+test('the inside of a master is shown with each lane, and with what limits them', () => {
   const text = internalStateText({
     workers: 2,
     activeWorkers: 1,
     lanes: [{ number: 1, kind: 'shared', state: 'ready', workers: 2, restarts: 3, lastError: 'it ended' }],
-    maxDedicatedLanes: 2527,
+    lanePlan: { ...PLAN, dedicated: 2527, isSet: true },
     pending: [],
     mergedUpdates: 0,
     callbackErrors: 1,
   });
-  expect(text).toContain('lanes            1, at most 2,527 own');
+  expect(text).toContain('lanes            1, at most 2,527 own (MAX_DEDICATED_LANES)\n');
+  expect(text).toContain(
+    [
+      'Thread budget',
+      '  LIMIT        SET BY                LANES',
+      '  memory       memory.max              742',
+      '  memory maps  vm.max_map_count      1,217',
+      '  processes    kernel.threads-max  144,000',
+    ].join('\n'),
+  );
   expect(text).toMatch(/1 {2}shared {2}ready {8}2 {9}3 {2}it ended$/);
+});
+
+test('the plan of lanes is told with every limit that is known, or with the setting that overrides them', () => {
+  expect(lanePlanText(PLAN)).toBe(
+    'Lanes: up to 742 workers get a thread of their own (memory: 742, memory maps: 1,217, processes: 144,000); ' +
+      'the others share 2 threads',
+  );
+  expect(lanePlanText({ ...PLAN, isSet: true, dedicated: 5000, shared: 1 })).toBe(
+    'Lanes: up to 5,000 workers get a thread of their own (MAX_DEDICATED_LANES); the others share 1 thread',
+  );
+  expect(lanePlanText({ ...PLAN, isSet: true, dedicated: 1 })).toContain('up to 1 worker gets a thread of its own (');
+  expect(lanePlanText({ ...PLAN, isSet: true, dedicated: 0 })).toBe(
+    'Lanes: all workers share 2 threads (MAX_DEDICATED_LANES)',
+  );
+  const machine = { memory: 742, 'memory maps': 1217, processes: 144_000 };
+  expect(lanePlanFields(PLAN)).toEqual({ dedicated: 742, shared: 2, limitedBy: 'memory', machine });
+  expect(lanePlanFields({ ...PLAN, isSet: true })).toMatchObject({ limitedBy: 'MAX_DEDICATED_LANES', machine });
 });
 
 describe('an answer of the API', () => {

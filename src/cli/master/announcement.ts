@@ -1,5 +1,7 @@
-/** What a master that has just started says of itself: where it listens, and what to try next. */
+/** What a master that has just started says of itself: where it listens, its lanes, and what to try next. */
 import { type Address, formatAddress, LOOPBACK } from '../../config/kinds.ts';
+import type { LanePlan } from '../../engine/thread-budget.ts';
+import { lanePlanText } from '../views/lane-plan-text.ts';
 
 /** An address that can be called from this machine: one that is bound to all interfaces is called over loopback. */
 export function callable({ host, port }: Address): string {
@@ -17,14 +19,19 @@ export interface Listening {
   readonly httpAddress: Address | undefined;
 }
 
+export interface Started extends Listening {
+  readonly manager: { readonly lanePlan: LanePlan };
+}
+
 /** For a terminal: a line each. */
-export function announcementLines({ grpcAddress, httpAddress }: Listening, hasAgent: boolean): string[] {
+export function announcementLines({ grpcAddress, httpAddress, manager }: Started, hasAgent: boolean): string[] {
   const url = httpUrlOf(httpAddress);
   const agent = hasAgent ? [] : [`pulselane agent --master ${callable(grpcAddress)}`];
   const curl = url === undefined ? [] : [`curl ${url}/telemetry`];
   return [
     `gRPC listens on ${bound(grpcAddress)}: workers report there`,
     httpAddress === undefined ? 'HTTP is off (HTTP_PORT)' : `HTTP listens on ${bound(httpAddress)}`,
+    lanePlanText(manager.lanePlan),
     `Try next: ${[...agent, ...curl].map((command) => `${command}, `).join('')}or type workers or help here`,
   ];
 }

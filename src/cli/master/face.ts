@@ -7,6 +7,7 @@ import { PROMPT_COMMANDS } from '../prompt/commands.ts';
 import { Screen } from '../prompt/screen.ts';
 import { PromptSession } from '../prompt/session.ts';
 import { isTerminal, type Streams } from '../streams.ts';
+import { lanePlanFields } from '../views/lane-plan-text.ts';
 import { announcementFields, announcementLines, httpUrlOf } from './announcement.ts';
 import { readHistory, writeHistory } from './history-file.ts';
 
@@ -66,6 +67,7 @@ function logFace({ streams, config }: FaceOptions): Face {
     logger,
     async started(master) {
       for (const fields of announcementFields(master)) logger.info(fields, 'listening');
+      logger.info(lanePlanFields(master.manager.lanePlan), 'lanes');
     },
     async stopping(cause) {
       logger.info({ cause }, 'stopping');

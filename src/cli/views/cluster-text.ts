@@ -2,6 +2,7 @@
 import type { InternalState } from '../../engine/telemetry-manager.ts';
 import { facts, section, table } from '../text/table.ts';
 import { count, countOf, NOTHING, percent } from '../text/units.ts';
+import { lanesLimitText, threadBudgetSection } from './lane-plan-text.ts';
 import type { ClusterView, HeartbeatCounts, Usages } from './views.ts';
 import { KIND_NAMES } from './workers-text.ts';
 
@@ -50,13 +51,13 @@ export function usagesText({ cpu, memory, gpu, storage }: Usages): string {
 }
 
 export function internalStateText(state: InternalState): string {
-  const { workers, activeWorkers, lanes, maxDedicatedLanes, pending, mergedUpdates, callbackErrors } = state;
+  const { workers, activeWorkers, lanes, lanePlan, pending, mergedUpdates, callbackErrors } = state;
   const summary = facts([
     ['workers', `${count(workers)}, ${count(activeWorkers)} active`],
     ['pending', count(pending.length)],
-    ['lanes', `${count(lanes.length)}, at most ${count(maxDedicatedLanes)} own`],
+    ['lanes', `${count(lanes.length)}, at most ${count(lanePlan.dedicated)} own (${lanesLimitText(lanePlan)})`],
     ['update callback', `${count(mergedUpdates)} merged, ${countOf(callbackErrors, 'error')}`],
-  ]);
+  ]).concat(threadBudgetSection(lanePlan.budget));
   if (lanes.length === 0) return summary;
   const rows = lanes.map((lane) => [
     String(lane.number),

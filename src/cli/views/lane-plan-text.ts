@@ -1,0 +1,39 @@
+/** How many workers get a thread of their own, and why. */
+import type { LanePlan, ThreadBudget } from '../../engine/thread-budget.ts';
+import { section, table } from '../text/table.ts';
+import { count, countOf } from '../text/units.ts';
+
+const SETTING = 'MAX_DEDICATED_LANES';
+
+/** For the start: one line. */
+export function lanePlanText({ dedicated, isSet, shared, budget }: LanePlan): string {
+  const limits = budget.allowances.map(({ resource, lanes }) => `${resource}: ${count(lanes)}`);
+  const reason = isSet ? SETTING : limits.join(', ');
+  const threads = countOf(shared, 'thread');
+  if (dedicated === 0) return `Lanes: all workers share ${threads} (${reason})`;
+  const own =
+    dedicated === 1 ? '1 worker gets a thread of its own' : `${count(dedicated)} workers get a thread of their own`;
+  return `Lanes: up to ${own} (${reason}); the others share ${threads}`;
+}
+
+/** The same for programs that read the log. */
+export function lanePlanFields({ dedicated, isSet, shared, budget }: LanePlan): Record<string, unknown> {
+  return {
+    dedicated,
+    shared,
+    limitedBy: isSet ? SETTING : budget.limitedBy,
+    machine: Object.fromEntries(budget.allowances.map(({ resource, lanes }) => [resource, lanes])),
+  };
+}
+
+/** What keeps the number of lanes where it is. */
+export function lanesLimitText({ isSet, budget }: LanePlan): string {
+  return isSet ? SETTING : budget.limitedBy;
+}
+
+/** Each limit with what it is called where it can be raised, the least first. */
+export function threadBudgetSection({ allowances }: ThreadBudget): string {
+  const columns = [{ title: 'LIMIT' }, { title: 'SET BY' }, { title: 'LANES', align: 'right' }] as const;
+  const rows = allowances.map(({ resource, setting, lanes }) => [resource, setting, count(lanes)]);
+  return section('Thread budget', table(columns, rows));
+}

@@ -1,0 +1,176 @@
+import { PassThrough } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
+import {
+  exceededBy,
+  type MachineFacts,
+  planLanes,
+  type Resource,
+  threadBudget,
+} from '../../src/engine/thread-budget.ts';
+import { createLogger } from '../../src/lib/logging.ts';
+
+const limit = fc.record({
+  setting: fc.string(),
+  // From nothing to more than 2 ** 53, as cgroup v1 writes "no limit"; near the sizes that matter more often than not.
+  most: fc.oneof(fc.nat(100_000), fc.integer({ min: 0, max: 100_000_000_000 }), fc.constant(2 ** 63)),
+  taken: fc.oneof(fc.nat(100_000), fc.integer({ min: 0, max: 100_000_000_000 })),
+});
+
+const facts: fc.Arbitrary<MachineFacts> = fc.record({
+  memory: fc.array(limit, { minLength: 1, maxLength: 4 }),
+  processes: fc.array(limit, { maxLength: 4 }),
+  'memory maps': fc.array(limit, { maxLength: 1 }),
+  'open files': fc.array(limit, { maxLength: 1 }),
+});
+
+const sharedLanes = fc.integer({ min: 1, max: 64 });
+const resource = fc.constantFrom<Resource>('memory', 'processes', 'memory maps', 'open files');
+
+/** A machine on which nothing binds but what is said. */
+function roomy(limits: Partial<Record<Resource, { most: number; taken: number }>>): MachineFacts {
+  const of = (name: Resource) => {
+    const given = limits[name];
+    return given === undefined ? [] : [{ setting: `max of ${name}`, ...given }];
+  };
+  return {
+    memory: [{ setting: 'RAM', most: 1e15, taken: 0 }, ...of('memory')],
+    processes: of('processes'),
+    'memory maps': of('memory maps'),
+    'open files': of('open files'),
+  };
+}
+
+const ROOM: Readonly<Record<Resource, number>> = {
+  memory: 100e9,
+  processes: 10_000,
+  'memory maps': 400_000,
+  'open files': 60_000,
+};
+
+describe('the thread budget', () => {
+  test('is a count, of whatever limits', () => {
+    fc.assert(
+      fc.property(facts, sharedLanes, (machine, shared) => {
+        const { lanes, allowances } = threadBudget(machine, shared);
+        for (const count of [lanes, ...allowances.map((allowance) => allowance.lanes)]) {
+          expect(Number.isInteger(count)).toBe(true);
+          expect(count).toBeGreaterThanOrEqual(0);
+        }
+      }),
+    );
+  });
+
+  test('names the limit that binds, and tells each resource once, the least first', () => {
+    fc.assert(
+      fc.property(facts, sharedLanes, (machine, shared) => {
+        const { lanes, limitedBy, allowances } = threadBudget(machine, shared);
+        expect(lanes).toBe(Math.min(...allowances.map((allowance) => allowance.lanes)));
+        expect(allowances[0]).toMatchObject({ resource: limitedBy, lanes });
+        expect(allowances.map((allowance) => allowance.lanes)).toEqual(
+          allowances.map((allowance) => allowance.lanes).sort((a, b) => a - b),
+        );
+        const known = Object.entries(machine).filter(([, limits]) => limits.length > 0);
+        expect(allowances.map((allowance) => allowance.resource).sort()).toEqual(known.map(([name]) => name).sort());
+        for (const { resource, setting } of allowances) {
+          expect(machine[resource].map((each) => each.setting)).toContain(setting);
+        }
+      }),
+    );
+  });
+
+  test('never grows when any one limit falls, when more of it is taken, or when another limit appears', () => {
+    fc.assert(
+      fc.property(
+        facts,
+        resource,
+        limit,
+        fc.nat(),
+        fc.nat(),
+        sharedLanes,
+        (machine, name, extra, less, more, shared) => {
+          const before = threadBudget(machine, shared).lanes;
+          const tighter = machine[name].map((each) => ({ ...each, most: each.most - less, taken: each.taken + more }));
+          for (const limits of [tighter, [...machine[name], extra]]) {
+            expect(threadBudget({ ...machine, [name]: limits }, shared).lanes).toBeLessThanOrEqual(before);
+          }
+          expect(threadBudget(machine, shared + 1).lanes).toBeLessThanOrEqual(before);
+        },
+      ),
+    );
+  });
+
+  test.each(Object.entries(ROOM))('is bound by %s alone where nothing else is short', (name, room) => {
+    const resource = name as Resource;
+    const at = (most: number) => threadBudget(roomy({ ...withRoom(), [resource]: { most, taken: 0 } }), 2);
+    const [little, twice] = [at(room / 20), at(room / 10)];
+    expect(little).toMatchObject({ limitedBy: resource, allowances: [{ setting: `max of ${resource}` }, {}, {}, {}] });
+    expect(little.lanes).toBeGreaterThan(0);
+    expect(twice.lanes).toBeGreaterThan(1.9 * little.lanes);
+    // Nothing is promised of what the others need.
+    expect(at(0).lanes).toBe(0);
+  });
+
+  test('leaves a quarter of what is free, and room for the rest of the master, to others', () => {
+    // 1 GB free, and what the master and two shared lanes take.
+    expect(threadBudget(roomy({ memory: { most: 3.12e9, taken: 2e9 } }), 2).lanes).toBe(75);
+    expect(threadBudget(roomy({ processes: { most: 168, taken: 50 } }), 2).lanes).toBe(75);
+    expect(threadBudget(roomy({ 'memory maps': { most: 4_880, taken: 500 } }), 2).lanes).toBe(75);
+    expect(threadBudget(roomy({ 'open files': { most: 1_024, taken: 380 } }), 2).lanes).toBe(75);
+  });
+});
+
+function withRoom() {
+  return Object.fromEntries(Object.entries(ROOM).map(([name, most]) => [name, { most, taken: 0 }]));
+}
+
+describe('a plan', () => {
+  const machine = roomy({ memory: { most: 3.12e9, taken: 2e9 }, processes: { most: 268, taken: 50 } });
+
+  test('is what the machine carries unless a setting says otherwise', () => {
+    const plan = planLanes(machine, { maxDedicatedLanes: undefined, sharedLanes: 2 });
+    expect(plan).toMatchObject({ dedicated: 75, isSet: false, shared: 2, budget: { lanes: 75, limitedBy: 'memory' } });
+    expect(exceededBy(plan)).toEqual([]);
+    const none = planLanes(machine, { maxDedicatedLanes: 0, sharedLanes: 2 });
+    expect(none).toMatchObject({ dedicated: 0, isSet: true, budget: { lanes: 75 } });
+  });
+
+  test.each([
+    [75, []],
+    [76, ['memory']],
+    [151, ['memory', 'processes']],
+  ])('of %i lanes exceeds the limits %j', (maxDedicatedLanes, exceeded) => {
+    const plan = planLanes(machine, { maxDedicatedLanes, sharedLanes: 2 });
+    expect(exceededBy(plan).map((allowance) => allowance.resource)).toEqual(exceeded);
+  });
+});
+
+describe('an engine', () => {
+  async function startedWith(maxDedicatedLanes: number | undefined) {
+    const log = new PassThrough();
+    const logger = createLogger({ level: 'warn', destination: log });
+    const manager = new TelemetryManager({ maxWorkers: 10, maxDedicatedLanes, logger });
+    await manager.start();
+    await manager.shutdown();
+    return { plan: manager.internalState().lanePlan, logged: String(log.read() ?? '') };
+  }
+
+  test('plans with the facts of its machine', async () => {
+    const { plan, logged } = await startedWith(undefined);
+    expect(plan).toMatchObject({ isSet: false, shared: 2, dedicated: plan.budget.lanes });
+    expect(plan.dedicated).toBeGreaterThan(0);
+    expect(logged).toBe('');
+  });
+
+  test('warns of every limit that a setting seems to exceed, and heeds the setting', async () => {
+    const { plan, logged } = await startedWith(10_000_000);
+    expect(plan.dedicated).toBe(10_000_000);
+    expect(logged).toContain('"level":"warn"');
+    expect(logged).toContain('MAX_DEDICATED_LANES is 10000000, more than this machine seems to carry: ');
+    for (const { resource, setting, lanes } of plan.budget.allowances) {
+      expect(logged).toContain(`${lanes} by ${resource} (${setting})`);
+    }
+    expect((await startedWith(1)).logged).toBe('');
+  });
+});
