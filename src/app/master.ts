@@ -7,6 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
+import { obey } from './commands.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import type { RunningMaster } from './running-master.ts';
@@ -66,19 +67,20 @@ async function start(
   introducer.start();
   lifecycle.onStop('introductions', () => introducer.stop());
 
-  const httpAddress = await startHttp(config, manager, { logger, clock }, lifecycle);
+  const operator = new Operator({ manager, introducer });
+  const httpAddress = await startHttp(config, { manager, operator }, { logger, clock }, lifecycle);
   return {
     grpcAddress,
     httpAddress,
     manager,
-    operator: new Operator({ manager, introducer }),
+    operator,
     stop: () => lifecycle.stop(STOP_WITHIN_MS),
   };
 }
 
 async function startHttp(
   config: MasterConfig,
-  manager: TelemetryManager,
+  { manager, operator }: Pick<RunningMaster, 'manager' | 'operator'>,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster['httpAddress']> {
@@ -88,6 +90,7 @@ async function startHttp(
     board: manager.boardMemory,
     roster: () => manager.announcements(),
     corsOrigins: config.corsOrigins,
+    onCommand: (command) => obey(command, operator),
     clock,
     logger,
   });

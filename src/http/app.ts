@@ -5,8 +5,10 @@ import { commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { errorJson } from './respond.ts';
 import { healthRoutes } from './routes/health.ts';
+import { lanesRoutes } from './routes/lanes.ts';
 import { liveRoutes } from './routes/live.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
+import { workerDetailRoutes } from './routes/worker-detail.ts';
 import { workersRoutes } from './routes/workers.ts';
 import { pathOfTarget } from './target.ts';
 
@@ -22,6 +24,8 @@ export function createApp(context: AppContext): Hono<HttpEnv> {
   telemetryRoutes(app, context);
   workersRoutes(app, context);
   liveRoutes(app, context);
+  lanesRoutes(app, context);
+  workerDetailRoutes(app, context);
   app.notFound((c) => errorJson(c, 404, 'there is nothing at this path'));
   app.onError((error, c) => {
     context.log('error', `${c.req.method} failed: ${messageOf(error)}`);

@@ -1,13 +1,16 @@
 /** What every route is given. */
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.ts';
 import type { Directory } from '../store/directory.ts';
 import type { JsonTextPool } from './json-text.ts';
 import type { LiveStreams } from './live/streams.ts';
-import type { HttpLogLevel } from './messages.ts';
+import type { Command, CommandReply, HttpLogLevel } from './messages.ts';
 
 export type Log = (level: HttpLogLevel, message: string) => void;
+
+/** Has main do something. Never rejects. */
+export type RunCommand = (command: Command) => Promise<CommandReply>;
 
 export interface AppContext {
   readonly directory: Directory;
@@ -16,11 +19,15 @@ export interface AppContext {
   readonly live: LiveStreams;
   readonly texts: JsonTextPool;
   readonly log: Log;
+  readonly command: RunCommand;
 }
 
 /** Bindings are those of @hono/node-server; without a server (`app.request()`) there are none. */
 export interface HttpEnv {
-  Bindings: { readonly incoming?: { readonly url?: string }; readonly outgoing?: ServerResponse };
+  Bindings: {
+    readonly incoming?: Pick<IncomingMessage, 'url'> & Partial<Pick<IncomingMessage, 'socket' | 'headers'>>;
+    readonly outgoing?: ServerResponse;
+  };
   Variables: {
     /** Headers that every response carries, for those that are written past Hono. */
     commonHeaders: Readonly<Record<string, string>>;

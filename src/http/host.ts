@@ -21,7 +21,7 @@ import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts'
 import type { BoardMemory } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
 import { STOP_GRACE_MS } from './limits.ts';
-import type { FromHttp, HttpThreadData, ToHttp } from './messages.ts';
+import type { Command, CommandReply, FromHttp, HttpThreadData, ToHttp } from './messages.ts';
 
 export interface HttpHostOptions {
   readonly board: BoardMemory;
@@ -30,6 +30,8 @@ export interface HttpHostOptions {
   readonly corsOrigins: readonly string[];
   /** One `slotAdded` for each worker there is. Already holds what `announce` is about to tell. */
   readonly roster: () => readonly Announcement[];
+  /** Does what the API asks for. */
+  readonly onCommand: (command: Command) => CommandReply | Promise<CommandReply>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -140,12 +142,28 @@ export class HttpHost {
       case 'pong':
         this.#unanswered = 0;
         break;
+      case 'command':
+        void this.#run(message.id, message.command);
+        break;
       case 'stopped':
         this.#threadStopped = true;
         break;
       default:
         message satisfies never;
     }
+  }
+
+  async #run(id: number, command: Command): Promise<void> {
+    const { thread } = this.#thread;
+    let reply: CommandReply;
+    try {
+      reply = await this.#options.onCommand(command);
+    } catch (error) {
+      this.#options.logger.error({ command: command.type, err: error }, 'a command failed');
+      reply = { ok: false, code: 'unavailable', message: 'internal error' };
+    }
+    // A new thread would take it for the reply to a command of its own.
+    if (thread === this.#thread.thread) this.#thread.post({ type: 'reply', id, reply });
   }
 
   #listening(address: Address): void {

@@ -25,6 +25,11 @@ export const MAX_CONNECTIONS = 4096;
 /** How long clients have to say goodbye when the server stops. The whole master has 10 s to end. */
 export const STOP_GRACE_MS = 1_000;
 
+/** Main answers within a turn of its event loop; whoever waits longer than this should look at /health. */
+export const COMMAND_WITHIN_MS = 5_000;
+/** Commands come from people and scripts, one at a time; a hundred at once are an accident. */
+export const MAX_COMMANDS_UNDER_WAY = 100;
+
 // ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Smaller bodies are copied and their buffer is free at once; larger ones are sent from the pooled buffer itself. */

@@ -1,5 +1,6 @@
 /** What goes between the main thread and the http thread: one union per direction. */
 import type { Address } from '../config/kinds.ts';
+import type { ErrorCode } from '../lib/errors.ts';
 import type { BoardMemory } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
 
@@ -15,10 +16,20 @@ export type ToHttp =
   | { readonly type: 'announcements'; readonly items: readonly Announcement[] }
   /** Comes after the roster, so that no client ever sees a fleet that is empty only because the thread is new. */
   | { readonly type: 'listen'; readonly address: Address }
+  /** The outcome of a command, by its number. */
+  | { readonly type: 'reply'; readonly id: number; readonly reply: CommandReply }
   /** Answer `pong`: the thread lives as long as it does. */
   | { readonly type: 'ping' }
   /** Stop accepting, close live streams with 1001, answer `stopped`. */
   | { readonly type: 'stop' };
+
+/** What the API asks main to do. */
+export type Command = { readonly type: 'release'; readonly workerId: string };
+
+/** What became of it. `message` is for people. */
+export type CommandReply =
+  | { readonly ok: true; readonly message: string }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
 export type HttpLogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -29,4 +40,6 @@ export type FromHttp =
   /** Threads do not own stdout. */
   | { readonly type: 'log'; readonly level: HttpLogLevel; readonly message: string }
   | { readonly type: 'pong' }
+  /** Answer `reply`. Numbers count within one life of the thread. */
+  | { readonly type: 'command'; readonly id: number; readonly command: Command }
   | { readonly type: 'stopped' };

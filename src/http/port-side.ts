@@ -3,13 +3,16 @@ import type { Address } from '../config/kinds.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Port } from '../lib/ports.ts';
+import { Commands } from './commands.ts';
 import type { FromHttp, HttpThreadData, ToHttp } from './messages.ts';
 import { HttpServer } from './server.ts';
 
 export function serveOverPort(port: Port<ToHttp, FromHttp>, data: HttpThreadData, clock: Clock): void {
+  const commands = new Commands(clock, (id, command) => port.postMessage({ type: 'command', id, command }));
   const server = new HttpServer({
     ...data,
     clock,
+    command: (command) => commands.run(command),
     log: (level, message) => port.postMessage({ type: 'log', level, message }),
   });
   port.onMessage((message) => {
@@ -18,6 +21,8 @@ export function serveOverPort(port: Port<ToHttp, FromHttp>, data: HttpThreadData
         return server.apply(message.items);
       case 'listen':
         return void listen(server, message.address).then((answer) => port.postMessage(answer));
+      case 'reply':
+        return commands.replied(message.id, message.reply);
       case 'ping':
         return port.postMessage({ type: 'pong' });
       case 'stop':

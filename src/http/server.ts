@@ -13,7 +13,7 @@ import { messageOf } from '../lib/errors.ts';
 import { type BoardMemory, BoardReader } from '../store/board.ts';
 import { type Announcement, Directory } from '../store/directory.ts';
 import { createApp } from './app.ts';
-import type { Log } from './context.ts';
+import type { Log, RunCommand } from './context.ts';
 import { JsonTextPool } from './json-text.ts';
 import * as limits from './limits.ts';
 import { LiveStreams } from './live/streams.ts';
@@ -24,6 +24,8 @@ export interface HttpServerOptions {
   readonly corsOrigins: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
+  /** Has main do something. */
+  readonly command: RunCommand;
 }
 
 export class HttpServer {
@@ -34,7 +36,7 @@ export class HttpServer {
   readonly #sockets = new Set<Socket>();
   readonly #texts = new JsonTextPool();
 
-  constructor({ board, corsOrigins, clock, log }: HttpServerOptions) {
+  constructor({ board, corsOrigins, clock, log, command }: HttpServerOptions) {
     this.#clock = clock;
     this.#directory = new Directory(new BoardReader(board));
     this.#live = new LiveStreams(this.#directory, clock);
@@ -45,6 +47,7 @@ export class HttpServer {
       clock,
       corsOrigins,
       log,
+      command,
     });
     this.#server = serverOf(app.fetch, log);
     this.#server.on('connection', (socket) => {

@@ -61,6 +61,8 @@ const FIRST_BACK_OFF_MS = 100;
 const LONGEST_BACK_OFF_MS = 10_000;
 /** A thread that can be ended ends within milliseconds; on a machine that is overloaded, within tens of them. */
 const ABANDON_AFTER_MS = 500;
+/** At the end many threads may be told to end at once. */
+const STOP_WITHIN_MS = 3000;
 
 /** How long to wait before the next start: doubles with each death in a row. */
 export function backOffMs(deathsInARow: number): number {
@@ -158,7 +160,7 @@ export class SupervisedThread<In, Out> {
     this.#thread = undefined;
     if (thread === undefined) return;
     const ended = thread.terminate();
-    if (this.#options.canAbandon === true) await endsWithin(this.#options.clock, ABANDON_AFTER_MS, ended);
+    if (this.#options.canAbandon === true) await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended);
     else await ended;
   }
 

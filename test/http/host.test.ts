@@ -25,6 +25,7 @@ function newHost(options: Partial<HttpHostOptions> = {}) {
     },
   });
   const host = new HttpHost({
+    onCommand: () => ({ ok: true, message: 'done' }),
     board: fleet.memory,
     address: { host: '127.0.0.1', port: 0 },
     corsOrigins: [],
@@ -62,6 +63,22 @@ it('serves from a thread of its own what there was before and what comes', async
   while (ids.length < 2) ids = await idsAt(port);
   expect(ids).toEqual(['after', 'before']);
   expect(lines).toEqual([]);
+});
+
+it('has main do what a client on this machine asks for', async () => {
+  const { host, lines } = newHost({
+    onCommand: ({ workerId }) => {
+      if (workerId === 'bug') throw new Error('secret');
+      return { ok: true, message: `${workerId} is released` };
+    },
+  });
+  const { port } = await host.start();
+  const release = (id: string) => fetch(`http://127.0.0.1:${port}/api/v1/workers/${id}/release`, { method: 'POST' });
+  const answer = await release('a');
+  expect([answer.status, await answer.json()]).toEqual([200, { message: 'a is released' }]);
+  const failed = await release('bug');
+  expect([failed.status, await failed.json()]).toMatchObject([503, { detail: 'internal error' }]);
+  expect(lines).toEqual(['a command failed']);
 });
 
 it('is unhealthy when main is stuck', async () => {

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { createApp } from '../../src/http/app.ts';
 import { JsonTextPool } from '../../src/http/json-text.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
+import type { Command, CommandReply } from '../../src/http/messages.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { Directory } from '../../src/store/directory.ts';
@@ -29,18 +30,28 @@ export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
   const live = new LiveStreams(directory, clock);
   const texts = new JsonTextPool();
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
-  const app = createApp({ directory, clock, corsOrigins, live, texts, log });
+  const command = async () => ({ ok: true, message: 'done' }) as const;
+  const app = createApp({ directory, clock, corsOrigins, live, texts, log, command });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
   const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
   return { app, raw, fleet, clock, live, texts, directory, logged };
 }
 
 /** A listening server; the caller stops it through `stop`. */
-export async function newServer({ corsOrigins = [] as readonly string[], rows = 64 } = {}) {
+export async function newServer({
+  corsOrigins = [] as readonly string[],
+  rows = 64,
+  replyTo = (_: Command): CommandReply => ({ ok: true, message: 'done' }),
+} = {}) {
   const { clock, fleet } = newFleet(rows);
   const logged: string[] = [];
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
-  const server = new HttpServer({ board: fleet.memory, corsOrigins, clock, log });
+  const commands: Command[] = [];
+  const command = async (asked: Command): Promise<CommandReply> => {
+    commands.push(asked);
+    return replyTo(asked);
+  };
+  const server = new HttpServer({ board: fleet.memory, corsOrigins, clock, log, command });
   fleet.onAnnounce = (items) => server.apply(items);
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   /** Time stands, so the grace passes only when it is made to: at once, for clients that are gone or stay. */
@@ -49,7 +60,7 @@ export async function newServer({ corsOrigins = [] as readonly string[], rows = 
     clock.advance(60_000);
     await stopped;
   };
-  return { server, fleet, clock, port, url: `http://127.0.0.1:${port}`, logged, stop };
+  return { server, fleet, clock, port, url: `http://127.0.0.1:${port}`, logged, commands, stop };
 }
 
 /** What the server answers to bytes of the test's own, up to the end of the connection. */

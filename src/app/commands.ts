@@ -1,0 +1,23 @@
+/** What the API may have a master do: commands as calls of the operator. */
+import type { Command, CommandReply } from '../http/messages.ts';
+import { PulselaneError } from '../lib/errors.ts';
+import type { Operator } from './operator.ts';
+
+/** @throws whatever is not a PulselaneError: a bug of ours */
+export function obey(command: Command, operator: Pick<Operator, 'release'>): CommandReply {
+  try {
+    return { ok: true, message: answer(command, operator) };
+  } catch (error) {
+    if (!(error instanceof PulselaneError)) throw error;
+    return { ok: false, code: error.code, message: error.message };
+  }
+}
+
+function answer(command: Command, operator: Pick<Operator, 'release'>): string {
+  switch (command.type) {
+    case 'release':
+      return operator.release(command.workerId);
+    default:
+      throw command.type satisfies never;
+  }
+}

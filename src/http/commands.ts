@@ -1,0 +1,47 @@
+/**
+ * The http thread's side of commands: asks main to do something and waits for its reply. Main may be stuck, so an answer
+ * comes in any case, and what waits is bounded.
+ */
+import type { Clock, Timer } from '../lib/clock.ts';
+import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from './limits.ts';
+import type { Command, CommandReply } from './messages.ts';
+
+interface Waiting {
+  readonly resolve: (reply: CommandReply) => void;
+  readonly timer: Timer;
+}
+
+export class Commands {
+  readonly #clock: Clock;
+  readonly #post: (id: number, command: Command) => void;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+
+  constructor(clock: Clock, post: (id: number, command: Command) => void) {
+    this.#clock = clock;
+    this.#post = post;
+  }
+
+  /** Never rejects: what could not be done is told in the reply. */
+  run(command: Command): Promise<CommandReply> {
+    if (this.#waiting.size >= MAX_COMMANDS_UNDER_WAY) {
+      return Promise.resolve({ ok: false, code: 'resource_exhausted', message: 'too many commands are under way' });
+    }
+    const id = ++this.#lastId;
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(COMMAND_WITHIN_MS, () => {
+        this.replied(id, { ok: false, code: 'unavailable', message: 'the master does not answer; it may still do it' });
+      });
+      this.#waiting.set(id, { resolve, timer });
+      this.#post(id, command);
+    });
+  }
+
+  replied(id: number, reply: CommandReply): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    waiting.timer.cancel();
+    waiting.resolve(reply);
+  }
+}
