@@ -330,7 +330,8 @@ export class LaneHandle {
     const { logger, events } = this.#options;
     this.#restarts++;
     this.#batch.clear();
-    const { cause, reason } = this.#causeOf(death);
+    const { cause, reason: why } = this.#causeOf(death);
+    const reason = death.abandoned ? `${why}; its thread does not end and is left behind` : why;
     const confessed = this.#confession;
     this.#confession = undefined;
     this.#verdict = undefined;

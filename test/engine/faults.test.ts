@@ -47,7 +47,7 @@ const FAULTS: readonly (readonly [act: string, cause: FaultCause, reason: RegExp
   ['exit', 'exit', /exit code 3/],
   ['leak heap', 'memory', /its heap reached the limit of \d+ MiB/],
   ['leak buffers', 'memory', /memory outside the heap reached \d+ MiB/],
-  ['wait in the system', 'stall', /no progress for 0.6 s/],
+  ['wait in the system', 'stall', /no progress for 0.6 s; its thread does not end and is left behind/],
 ];
 
 /** Short where a stall is what must be seen; where memory is, a slow machine must not make it look like one. */
