@@ -8,6 +8,7 @@
  *     │ number │         │        │       │ monotonic, ms │ Unix, ms     │ a multiple of 8   │
  *     └────────┴─────────┴────────┴───────┴───────────────┴──────────────┴───────────────────┘
  */
+import { WireReader } from './wire-reader.ts';
 
 const HEADER_BYTES = 32;
 const ALIGNMENT_BYTES = 8;
@@ -73,19 +74,52 @@ export class FrameBatch {
   }
 }
 
-export function* framesOf(batch: ArrayBuffer): Generator<Frame> {
-  const bytes = Buffer.from(batch);
-  for (let at = 0; at < bytes.length; ) {
-    const length = bytes.readInt32LE(at + 8);
-    const start = at + HEADER_BYTES;
-    yield {
-      slot: bytes.readInt32LE(at),
-      ordinal: bytes.readInt32LE(at + 4),
-      receivedMonotonicMs: bytes.readDoubleLE(at + 16),
-      receivedUnixMs: bytes.readDoubleLE(at + 24),
-      bytes: bytes.subarray(start, start + length),
-    };
-    at = start + padded(length);
+/**
+ * Goes through a batch, frame by frame, without an object for each: its members are those of the frame it is at, and
+ * `message` reads the heartbeat.
+ */
+export class FrameCursor implements Frame {
+  slot = 0;
+  ordinal = 0;
+  receivedMonotonicMs = 0;
+  receivedUnixMs = 0;
+  readonly message: WireReader;
+  readonly #batch: Buffer;
+  readonly #header: DataView;
+  #start = 0;
+  #end = 0;
+  #next = 0;
+
+  constructor(batch: ArrayBuffer) {
+    this.#batch = Buffer.from(batch);
+    this.#header = new DataView(batch);
+    this.message = new WireReader(this.#batch);
+  }
+
+  /** Goes to the next frame. @returns false if there is none. */
+  next(): boolean {
+    const at = this.#next;
+    if (at >= this.#batch.length) return false;
+    const header = this.#header;
+    this.slot = header.getInt32(at, true);
+    this.ordinal = header.getInt32(at + 4, true);
+    const length = header.getInt32(at + 8, true);
+    this.receivedMonotonicMs = header.getFloat64(at + 16, true);
+    this.receivedUnixMs = header.getFloat64(at + 24, true);
+    this.#start = at + HEADER_BYTES;
+    this.#end = this.#start + length;
+    this.#next = this.#start + padded(length);
+    this.rewind();
+    return true;
+  }
+
+  /** Lets `message` read the heartbeat again from its start. */
+  rewind(): void {
+    this.message.choose(this.#start, this.#end);
+  }
+
+  get bytes(): Uint8Array {
+    return this.#batch.subarray(this.#start, this.#end);
   }
 }
 

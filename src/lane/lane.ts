@@ -1,15 +1,16 @@
 /**
- * What runs in a lane: decodes, validates, derives and publishes the heartbeats of the workers it serves, in the order in which
- * they come. A plain class over a port and a clock; thread.ts puts it into a thread.
+ * What runs in a lane: decodes, validates, derives and publishes the heartbeats of the workers it serves, in the order
+ * in which they come. A plain class over a port and a clock; thread.ts puts it into a thread.
  *
  * Everything that must outlive the lane is in the workers' slots: it may be killed between any two statements.
  */
 import type { Clock } from '../lib/clock.ts';
 import type { Port } from '../lib/ports.ts';
-import { recordJsonHead } from '../model/record-json.ts';
+import { recordJsonParts } from '../model/record-json.ts';
 import { SlotWriter } from '../store/slot-writer.ts';
-import { type DecodedHeartbeat, decodeHeartbeat, MalformedHeartbeat } from './decode.ts';
-import { type Frame, framesOf } from './frames.ts';
+import { type DecodedHeartbeat, decodeNext, decodeWhole, MalformedHeartbeat, type ReadHeartbeat } from './decode.ts';
+import { FrameCursor } from './frames.ts';
+import { KnownTasks } from './known-tasks.ts';
 import type { FromLane, ToLane } from './messages.ts';
 import { heartbeatProblem } from './validate.ts';
 
@@ -19,6 +20,7 @@ export interface ServedWorker {
   readonly occupant: number;
   readonly workerId: string;
   readonly slot: SlotWriter;
+  readonly known: KnownTasks;
 }
 
 /** Looks at a valid heartbeat and may add metrics to it. @returns why it is rejected; undefined if it is not */
@@ -44,31 +46,32 @@ export class Lane {
         const { slot: row, occupant, workerId } = message;
         const slot = new SlotWriter(message.memory);
         slot.mend();
-        this.#served.set(row, { row, occupant, workerId, slot });
+        this.#served.set(row, { row, occupant, workerId, slot, known: new KnownTasks() });
         return;
       }
       case 'leave':
         this.#served.delete(message.slot);
         this.#port.postMessage({ type: 'left', slot: message.slot });
         return;
-      case 'heartbeats':
-        for (const frame of framesOf(message.frames)) this.#process(frame);
+      case 'heartbeats': {
+        const frames = new FrameCursor(message.frames);
+        while (frames.next()) this.#process(frames);
         return;
+      }
       default:
         message satisfies never;
     }
   }
 
-  #process(frame: Frame): void {
+  #process(frame: FrameCursor): void {
     const served = this.#served.get(frame.slot);
     // Forgotten while its heartbeat was on the way.
     if (served === undefined) return;
-    const { slot, workerId, occupant } = served;
+    const { slot, known, occupant } = served;
     slot.take(frame.ordinal);
-    const heartbeat = decoded(frame.bytes, workerId);
-    const problem = typeof heartbeat === 'string' ? heartbeat : this.#derive?.(heartbeat, served);
-    if (typeof heartbeat === 'string' || problem !== undefined) {
-      slot.reject(frame.ordinal, problem as string, frame.receivedUnixMs);
+    const heartbeat = this.#read(frame, served);
+    if (typeof heartbeat === 'string') {
+      slot.reject(frame.ordinal, heartbeat, frame.receivedUnixMs);
       return;
     }
     const grown = slot.publish(
@@ -78,7 +81,7 @@ export class Lane {
         memoryUsage: heartbeat.memoryUsage,
         storageUsage: heartbeat.storageUsage,
         gpuUsage: heartbeat.gpuUsage,
-        runningTasks: heartbeat.runningTasks.length,
+        runningTasks: heartbeat.runningTasks?.length ?? known.count,
         receivedUnixMs: frame.receivedUnixMs,
         receivedMonotonicMs: frame.receivedMonotonicMs,
         publishedMonotonicMs: this.#clock.monotonicMs(),
@@ -87,21 +90,34 @@ export class Lane {
         hostLoopLagMs: heartbeat.hostLoopLagMs,
         lastRoundTripMs: heartbeat.lastRoundTripMs,
       },
-      recordJsonHead(heartbeat),
+      recordJsonParts(heartbeat),
     );
+    if (heartbeat.runningTasks !== undefined && this.#derive === undefined) {
+      frame.rewind();
+      known.learn(frame.message);
+    }
     if (grown !== undefined) this.#port.postMessage({ type: 'grown', slot: frame.slot, occupant, memory: grown });
+  }
+
+  /** The heartbeat, or why it is rejected. */
+  #read(frame: FrameCursor, served: ServedWorker): ReadHeartbeat | string {
+    try {
+      if (this.#derive === undefined) {
+        const heartbeat = decodeNext(frame.message, served.workerId, served.known);
+        return problemOf(heartbeat, served) ?? heartbeat;
+      }
+      // Whoever looks at heartbeats gets all of each.
+      const heartbeat = decodeWhole(frame.message);
+      return problemOf(heartbeat, served) ?? this.#derive(heartbeat, served) ?? heartbeat;
+    } catch (error) {
+      if (error instanceof MalformedHeartbeat) return error.message;
+      throw error;
+    }
   }
 }
 
-/** The heartbeat, or why it is rejected. */
-function decoded(bytes: Uint8Array, workerId: string): DecodedHeartbeat | string {
-  try {
-    const heartbeat = decodeHeartbeat(bytes);
-    // Main read the id with its own eyes; if the two disagree, neither worker's record may change.
-    if (heartbeat.workerId !== workerId) return 'worker_id reads differently when the whole heartbeat is decoded';
-    return heartbeatProblem(heartbeat) ?? heartbeat;
-  } catch (error) {
-    if (error instanceof MalformedHeartbeat) return error.message;
-    throw error;
-  }
+function problemOf(heartbeat: ReadHeartbeat, { workerId }: ServedWorker): string | undefined {
+  // Main read the id with its own eyes; if the two disagree, neither worker's record may change.
+  if (heartbeat.workerId !== workerId) return 'worker_id reads differently when the whole heartbeat is decoded';
+  return heartbeatProblem(heartbeat);
 }

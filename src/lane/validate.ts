@@ -1,15 +1,15 @@
 /** What a decoded heartbeat must hold to replace the last good record. */
 import type { GpuUsage, RunningTask } from '../model/telemetry.ts';
-import type { DecodedHeartbeat } from './decode.ts';
+import type { ReadHeartbeat } from './decode.ts';
 
 /** Names in messages are cut to this: a metric's name may be of any length. */
 const SHOWN_NAME_LENGTH = 64;
 
 /**
  * What is wrong with the heartbeat, naming the field; undefined if nothing is. Usages above 100 are kept: a process may
- * use more than one whole core. Custom metrics may be any finite number.
+ * use more than one whole core. Custom metrics may be any finite number. Tasks that are known were in order before.
  */
-export function heartbeatProblem(heartbeat: DecodedHeartbeat): string | undefined {
+export function heartbeatProblem(heartbeat: ReadHeartbeat): string | undefined {
   return (
     amountProblem('cpu_usage', heartbeat.cpuUsage) ??
     amountProblem('memory_usage', heartbeat.memoryUsage) ??
@@ -17,19 +17,24 @@ export function heartbeatProblem(heartbeat: DecodedHeartbeat): string | undefine
     amountProblem('gpu_usage', heartbeat.gpuUsage) ??
     amountProblem('host_loop_lag_ms', heartbeat.hostLoopLagMs) ??
     amountProblem('last_round_trip_ms', heartbeat.lastRoundTripMs) ??
-    firstProblem(heartbeat.runningTasks, taskProblem) ??
+    (heartbeat.runningTasks === undefined ? undefined : firstProblem(heartbeat.runningTasks, taskProblem)) ??
     firstProblem(heartbeat.gpus, gpuProblem) ??
     metricsProblem(heartbeat.metrics)
   );
 }
 
 function taskProblem(task: RunningTask, index: number): string | undefined {
+  const { cpuAllocated, memoryAllocated, gpuAllocated, progress = 0 } = task;
+  // The good case without the text of a path, which a worker of 50 tasks would have made 200 times a heartbeat.
+  if (isAmount(cpuAllocated) && isAmount(memoryAllocated) && isAmount(gpuAllocated) && isAmount(progress)) {
+    return undefined;
+  }
   const path = `running_tasks[${index}]`;
   return (
-    amountProblem(`${path}.cpu_allocated`, task.cpuAllocated) ??
-    amountProblem(`${path}.memory_allocated`, task.memoryAllocated) ??
-    amountProblem(`${path}.gpu_allocated`, task.gpuAllocated) ??
-    amountProblem(`${path}.progress`, task.progress ?? 0)
+    amountProblem(`${path}.cpu_allocated`, cpuAllocated) ??
+    amountProblem(`${path}.memory_allocated`, memoryAllocated) ??
+    amountProblem(`${path}.gpu_allocated`, gpuAllocated) ??
+    amountProblem(`${path}.progress`, progress)
   );
 }
 
@@ -57,15 +62,17 @@ function numberProblem(path: string, value: number): string | undefined {
 }
 
 function amountProblem(path: string, value: number): string | undefined {
-  // One comparison for the normal case: false for NaN, for infinity and for anything negative.
-  return value >= 0 && value < Number.POSITIVE_INFINITY
-    ? undefined
-    : `${path} is ${value}, expected a finite number that is not negative`;
+  return isAmount(value) ? undefined : `${path} is ${value}, expected a finite number that is not negative`;
+}
+
+/** One comparison for the normal case: false for NaN, for infinity and for anything negative. */
+function isAmount(value: number): boolean {
+  return value >= 0 && value < Number.POSITIVE_INFINITY;
 }
 
 function firstProblem<T>(items: readonly T[], problemOf: (item: T, index: number) => string | undefined) {
-  for (const [index, item] of items.entries()) {
-    const problem = problemOf(item, index);
+  for (let index = 0; index < items.length; index++) {
+    const problem = problemOf(items[index] as T, index);
     if (problem !== undefined) return problem;
   }
   return undefined;

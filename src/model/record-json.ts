@@ -17,16 +17,34 @@ export interface RecordSource {
   readonly metrics: ReadonlyMap<string, number>;
 }
 
+/** The head in three parts: the tasks are most of it, and seldom change. */
+export interface RecordJsonParts {
+  readonly before: string;
+  /** undefined: the same as in the record before this one. */
+  readonly tasks: string | undefined;
+  readonly after: string;
+}
+
+export function recordJsonParts(
+  source: Omit<RecordSource, 'runningTasks'> & { readonly runningTasks: readonly RunningTask[] | undefined },
+): RecordJsonParts {
+  return {
+    before:
+      `{"worker_id":${JSON.stringify(source.workerId)}` +
+      `,"cpu_usage":${num(source.cpuUsage)},"memory_usage":${num(source.memoryUsage)},"gpu_usage":${num(source.gpuUsage)}` +
+      ',"running_tasks":[',
+    tasks: source.runningTasks?.map(taskJson).join(','),
+    after:
+      `],"storage_usage":${num(source.storageUsage)}` +
+      (source.metrics.size === 0 ? '' : `,"metrics":${metricsJson(source.metrics)}`) +
+      (source.gpus.length === 0 ? '' : `,"gpus":[${source.gpus.map(gpuJson).join(',')}]`),
+  };
+}
+
 /** The object's text up to and without the comma before `last_update`. */
 export function recordJsonHead(source: RecordSource): string {
-  return (
-    `{"worker_id":${JSON.stringify(source.workerId)}` +
-    `,"cpu_usage":${num(source.cpuUsage)},"memory_usage":${num(source.memoryUsage)},"gpu_usage":${num(source.gpuUsage)}` +
-    `,"running_tasks":[${source.runningTasks.map(taskJson).join(',')}]` +
-    `,"storage_usage":${num(source.storageUsage)}` +
-    (source.metrics.size === 0 ? '' : `,"metrics":${metricsJson(source.metrics)}`) +
-    (source.gpus.length === 0 ? '' : `,"gpus":[${source.gpus.map(gpuJson).join(',')}]`)
-  );
+  const { before, tasks, after } = recordJsonParts(source);
+  return `${before}${tasks}${after}`;
 }
 
 /** The rest of the object: board's part and closing brace. Always ASCII. */

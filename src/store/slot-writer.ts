@@ -5,7 +5,7 @@
  * at any instant; the next writer of the slot calls `mend` first, after which memory is as if the killed lane had
  * either not begun the heartbeat in hand or finished it.
  */
-import { emptyRecordJsonHead } from '../model/record-json.ts';
+import { emptyRecordJsonHead, type RecordJsonParts } from '../model/record-json.ts';
 import {
   type Copy,
   jsonCapacityFor,
@@ -48,6 +48,8 @@ export function newSlot(workerId: string, ringCapacity: number): SlotMemory {
 
 export class SlotWriter {
   #slot: SlotViews;
+  /** Where the tasks lie in the JSON of the record that was published last. */
+  #tasks: { from: number; readonly bytes: number } | undefined;
 
   constructor(memory: SlotMemory) {
     this.#slot = viewSlot(memory);
@@ -89,13 +91,13 @@ export class SlotWriter {
 
   /**
    * Makes the record of the heartbeat in hand readable and appends its sample.
+   * @param json a text as a whole, or in parts; tasks that are left out are copied from this writer's last record.
    * @returns the slot's new memory if it had to grow, which readers must be told; else undefined.
    */
-  publish(values: RecordNumbers, jsonHead: string): SlotMemory | undefined {
-    const jsonBytes = Buffer.byteLength(jsonHead);
-    const grows = jsonBytes > this.#slot.size.jsonCapacity;
-    if (grows) this.#slot = grown(this.#slot, jsonBytes);
-    const { control, numbers, bytes, offsets } = this.#slot;
+  publish(values: RecordNumbers, json: string | RecordJsonParts): SlotMemory | undefined {
+    const { before, tasks, after } = typeof json === 'string' ? { before: json, tasks: '', after: '' } : json;
+    const grows = this.#grow(before, tasks, after);
+    const { control, numbers } = this.#slot;
     const copy = beginWrite(control, SlotWord.recordGeneration);
     const record = this.#recordAt(copy);
     // One by one: a loop over the keys costs as much as all the rest of a write.
@@ -113,8 +115,7 @@ export class SlotWriter {
     numbers[record + RecordNumber.hostLoopLagMs] = values.hostLoopLagMs;
     numbers[record + RecordNumber.lastRoundTripMs] = values.lastRoundTripMs;
     numbers[record + RecordNumber.appliedIndex] = (Atomics.load(control, SlotWord.applied) + 1) | 0;
-    numbers[record + RecordNumber.jsonBytes] = jsonBytes;
-    bytes.write(jsonHead, offsets.json[copy], jsonBytes, 'utf8');
+    numbers[record + RecordNumber.jsonBytes] = this.#writeJson(copy, before, tasks, after);
     endWrite(control, SlotWord.recordGeneration);
     this.#appendSample(record);
     Atomics.store(control, SlotWord.finished, values.ordinal);
@@ -137,6 +138,44 @@ export class SlotWriter {
     Atomics.store(control, SlotWord.finished, ordinal);
   }
 
+  /** Makes room for the JSON. @returns whether the slot had to grow. */
+  #grow(before: string, tasks: string | undefined, after: string): boolean {
+    const { jsonCapacity } = this.#slot.size;
+    const tasksBytes = tasks === undefined ? this.#kept().bytes : Buffer.byteLength(tasks);
+    // No text takes more than three bytes per unit: that is enough to see that two short ones fit.
+    if (tasksBytes + 3 * (before.length + after.length) <= jsonCapacity) return false;
+    const jsonBytes = tasksBytes + Buffer.byteLength(before) + Buffer.byteLength(after);
+    if (jsonBytes <= jsonCapacity) return false;
+    this.#slot = grown(this.#slot, jsonBytes);
+    return true;
+  }
+
+  /** @returns how many bytes it has. */
+  #writeJson(copy: Copy, before: string, tasks: string | undefined, after: string): number {
+    const { bytes, offsets } = this.#slot;
+    const start = offsets.json[copy];
+    let at = start + bytes.write(before, start);
+    const from = at - start;
+    if (tasks === undefined) {
+      // From the current copy, which only this thread could overwrite.
+      const kept = this.#kept();
+      const current = offsets.json[copy === 0 ? 1 : 0] + kept.from;
+      bytes.copy(bytes, at, current, current + kept.bytes);
+      at += kept.bytes;
+      kept.from = from;
+    } else {
+      at += bytes.write(tasks, at);
+      this.#tasks = { from, bytes: at - start - from };
+    }
+    at += bytes.write(after, at);
+    return at - start;
+  }
+
+  #kept(): { from: number; readonly bytes: number } {
+    if (this.#tasks === undefined) throw new Error('no tasks were published yet that could be kept');
+    return this.#tasks;
+  }
+
   /** Index of the first number of a copy of the record. */
   #recordAt(copy: Copy): number {
     return this.#slot.offsets.record[copy] / 8;
@@ -155,9 +194,10 @@ export class SlotWriter {
     const { control, ring, size } = this.#slot;
     const index = (Atomics.load(control, SlotWord.applied) >>> 0) % size.ringCapacity;
     ring.times[index] = this.#number(record, RecordNumber.receivedUnixMs);
-    RING_F32_COLUMNS.forEach((name, column) => {
+    for (let column = 0; column < RING_F32_COLUMNS.length; column++) {
+      const name = RING_F32_COLUMNS[column] as (typeof RING_F32_COLUMNS)[number];
       (ring.columns[column] as Float32Array)[index] = this.#number(record, RecordNumber[name]);
-    });
+    }
     ring.tasks[index] = this.#number(record, RecordNumber.runningTasks);
     Atomics.add(control, SlotWord.applied, 1);
   }

@@ -2,7 +2,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
-import { FrameBatch, framesOf } from '../../src/lane/frames.ts';
+import { type Frame, FrameBatch, FrameCursor } from '../../src/lane/frames.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, ToLane } from '../../src/lane/messages.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
@@ -119,10 +119,12 @@ test('frames come out as they went in', () => {
       const batch = new FrameBatch();
       for (const frames of batches) {
         for (const one of frames) batch.add(one);
-        const out = [...framesOf(batch.take())].map(({ bytes, ...rest }) => ({
-          ...rest,
-          bytes: Uint8Array.from(bytes),
-        }));
+        const out: Frame[] = [];
+        const cursor = new FrameCursor(batch.take());
+        while (cursor.next()) {
+          const { slot, ordinal, receivedMonotonicMs, receivedUnixMs, bytes } = cursor;
+          out.push({ slot, ordinal, receivedMonotonicMs, receivedUnixMs, bytes: Uint8Array.from(bytes) });
+        }
         expect(out).toEqual(frames);
         expect(batch.isEmpty).toBe(true);
       }
