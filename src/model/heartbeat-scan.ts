@@ -6,7 +6,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { PulselaneError } from '../lib/errors.ts';
-import { decodeWorkerId } from './worker-id.ts';
+import { WorkerIdTable } from './worker-id-table.ts';
 
 /** The scalars of a heartbeat that decide about it, before anybody has decoded the rest. */
 export interface HeartbeatHead {
@@ -44,17 +44,20 @@ const FIXED32 = 5;
 const MAX_ITEMS = 50_000;
 /** A random id needs 36 characters; more would only cost memory on the main thread. */
 const MAX_INSTANCE_ID_BYTES = 128;
-const NO_BYTES = Buffer.alloc(0);
+
+const knownIds = new WorkerIdTable();
 
 /** @throws PulselaneError `invalid_argument`, naming the field, if the top level is malformed or the id is not valid. */
 export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
-  const cursor = new Cursor(bytes);
-  let idBytes: Buffer = NO_BYTES;
-  let instanceBytes: Buffer = NO_BYTES;
+  cursor.start(bytes);
+  let idStart = 0;
+  let idEnd = 0;
+  let instanceStart = 0;
+  let instanceEnd = 0;
   let sequence = 0;
   let sentAtUnixMs = 0;
-  let hostLoopLagMs = 0;
-  let lastRoundTripMs = 0;
+  let hostLoopLagAt = NOWHERE;
+  let lastRoundTripAt = NOWHERE;
   let leaving = false;
   let items = 0;
   while (!cursor.atEnd()) {
@@ -62,49 +65,125 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
     const wireType = tag & 7;
     const field = Math.floor(tag / 8);
     cursor.field = field;
-    if (field === WORKER_ID) {
-      cursor.expect(wireType, LENGTH_DELIMITED, 'worker_id');
-      idBytes = cursor.bytes();
-    } else if (field === SEQUENCE) {
-      cursor.expect(wireType, VARINT, 'sequence');
-      sequence = cursor.varint();
-    } else if (field === SENT_AT) {
-      cursor.expect(wireType, VARINT, 'sent_at_unix_ms');
-      sentAtUnixMs = cursor.varint();
-    } else if (field === INSTANCE_ID) {
-      cursor.expect(wireType, LENGTH_DELIMITED, 'instance_id');
-      instanceBytes = cursor.bytes();
-    } else if (field === HOST_LOOP_LAG) {
-      cursor.expect(wireType, FIXED64, 'host_loop_lag_ms');
-      hostLoopLagMs = cursor.double();
-    } else if (field === LAST_ROUND_TRIP) {
-      cursor.expect(wireType, FIXED64, 'last_round_trip_ms');
-      lastRoundTripMs = cursor.double();
-    } else if (field === LEAVING) {
-      cursor.expect(wireType, VARINT, 'leaving');
-      leaving = cursor.varint() !== 0;
-    } else {
-      if ((field === RUNNING_TASKS || field === METRICS || field === GPUS) && ++items > MAX_ITEMS) {
-        throw malformed(`heartbeat holds more than ${MAX_ITEMS} tasks, metrics and devices`);
-      }
-      cursor.skip(wireType);
+    switch (field) {
+      case WORKER_ID:
+        cursor.expect(wireType, LENGTH_DELIMITED, 'worker_id');
+        idStart = cursor.passText();
+        idEnd = cursor.at;
+        break;
+      case SEQUENCE:
+        cursor.expect(wireType, VARINT, 'sequence');
+        sequence = cursor.varint();
+        break;
+      case SENT_AT:
+        cursor.expect(wireType, VARINT, 'sent_at_unix_ms');
+        sentAtUnixMs = cursor.varint();
+        break;
+      case INSTANCE_ID:
+        cursor.expect(wireType, LENGTH_DELIMITED, 'instance_id');
+        instanceStart = cursor.passText();
+        instanceEnd = cursor.at;
+        break;
+      case HOST_LOOP_LAG:
+        cursor.expect(wireType, FIXED64, 'host_loop_lag_ms');
+        hostLoopLagAt = cursor.pass(8);
+        break;
+      case LAST_ROUND_TRIP:
+        cursor.expect(wireType, FIXED64, 'last_round_trip_ms');
+        lastRoundTripAt = cursor.pass(8);
+        break;
+      case LEAVING:
+        cursor.expect(wireType, VARINT, 'leaving');
+        leaving = cursor.varint() !== 0;
+        break;
+      case RUNNING_TASKS:
+      case METRICS:
+      case GPUS:
+        if (++items > MAX_ITEMS) {
+          throw malformed(`heartbeat holds more than ${MAX_ITEMS} tasks, metrics and devices`);
+        }
+        cursor.skip(wireType);
+        break;
+      default:
+        cursor.skip(wireType);
     }
   }
-  if (instanceBytes.length > MAX_INSTANCE_ID_BYTES) {
-    throw malformed(`instance_id has ${instanceBytes.length} bytes; at most ${MAX_INSTANCE_ID_BYTES} are allowed`);
+  const instanceBytes = instanceEnd - instanceStart;
+  if (instanceBytes > MAX_INSTANCE_ID_BYTES) {
+    throw malformed(`instance_id has ${instanceBytes} bytes; at most ${MAX_INSTANCE_ID_BYTES} are allowed`);
   }
   // Beyond it a number is not exact, and could not be sent back as it came.
   if (sequence > Number.MAX_SAFE_INTEGER) throw malformed('sequence is larger than 2^53 - 1');
-  if (!isUtf8(instanceBytes)) throw malformed('instance_id is not valid UTF-8');
-  return {
-    workerId: decodeWorkerId(idBytes),
+  if (!isText(bytes, instanceStart, instanceEnd)) throw malformed('instance_id is not valid UTF-8');
+  return new ScannedHead(
+    bytes,
+    knownIds.read(bytes, idStart, idEnd),
     sequence,
     sentAtUnixMs,
-    instanceId: instanceBytes.length === 0 ? '' : instanceBytes.toString('utf8'),
-    hostLoopLagMs,
-    lastRoundTripMs,
     leaving,
-  };
+    instanceStart,
+    instanceEnd,
+    hostLoopLagAt,
+    lastRoundTripAt,
+  );
+}
+
+/** Where a number lies that was not sent. */
+const NOWHERE = -1;
+
+/** What was read; what hardly anybody asks for is made when it is asked for. */
+class ScannedHead implements HeartbeatHead {
+  readonly workerId: string;
+  readonly sequence: number;
+  readonly sentAtUnixMs: number;
+  readonly leaving: boolean;
+  readonly #bytes: Buffer;
+  readonly #instanceStart: number;
+  readonly #instanceEnd: number;
+  readonly #hostLoopLagAt: number;
+  readonly #lastRoundTripAt: number;
+
+  constructor(
+    bytes: Buffer,
+    workerId: string,
+    sequence: number,
+    sentAtUnixMs: number,
+    leaving: boolean,
+    instanceStart: number,
+    instanceEnd: number,
+    hostLoopLagAt: number,
+    lastRoundTripAt: number,
+  ) {
+    this.#bytes = bytes;
+    this.workerId = workerId;
+    this.sequence = sequence;
+    this.sentAtUnixMs = sentAtUnixMs;
+    this.leaving = leaving;
+    this.#instanceStart = instanceStart;
+    this.#instanceEnd = instanceEnd;
+    this.#hostLoopLagAt = hostLoopLagAt;
+    this.#lastRoundTripAt = lastRoundTripAt;
+  }
+
+  get instanceId(): string {
+    return this.#bytes.toString('utf8', this.#instanceStart, this.#instanceEnd);
+  }
+
+  get hostLoopLagMs(): number {
+    return this.#hostLoopLagAt === NOWHERE ? 0 : this.#bytes.readDoubleLE(this.#hostLoopLagAt);
+  }
+
+  get lastRoundTripMs(): number {
+    return this.#lastRoundTripAt === NOWHERE ? 0 : this.#bytes.readDoubleLE(this.#lastRoundTripAt);
+  }
+}
+
+/** Whether it is UTF-8, which ASCII is: told without a view of the bytes. */
+function isText(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    if ((bytes[at] as number) > 0x7f) return isUtf8(bytes.subarray(start, end));
+  }
+  return true;
 }
 
 function malformed(message: string): PulselaneError {
@@ -114,60 +193,67 @@ function malformed(message: string): PulselaneError {
 class Cursor {
   /** The field being read, for error messages. */
   field = 0;
-  readonly #bytes: Buffer;
-  #at = 0;
+  /** The next byte to read. */
+  at = 0;
+  #bytes: Buffer = Buffer.alloc(0);
+  #end = 0;
 
-  constructor(bytes: Buffer) {
+  start(bytes: Buffer): void {
+    this.field = 0;
+    this.at = 0;
     this.#bytes = bytes;
+    this.#end = bytes.length;
   }
 
   atEnd(): boolean {
-    return this.#at >= this.#bytes.length;
+    return this.at >= this.#end;
   }
 
   /** An unsigned varint as a number; bits above 2^53 lose precision, which ids and times do not reach. */
   varint(): number {
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < 10; i++) {
-      const byte = this.#bytes[this.#at++];
-      if (byte === undefined) throw this.#cutShort();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-      scale *= 128;
+    // Nearly every tag and length is one byte.
+    if (this.at < this.#end) {
+      const byte = this.#bytes[this.at] as number;
+      if (byte < 0x80) {
+        this.at++;
+        return byte;
+      }
     }
-    throw malformed(`heartbeat is malformed: ${this.#where()} holds a varint of more than 10 bytes`);
+    return this.#longVarint();
   }
 
-  double(): number {
-    this.#need(8);
-    const value = this.#bytes.readDoubleLE(this.#at);
-    this.#at += 8;
-    return value;
+  /** Passes over a text. @returns where it starts. */
+  passText(): number {
+    return this.pass(this.varint());
   }
 
-  bytes(): Buffer {
-    const length = this.varint();
-    this.#need(length);
-    const start = this.#at;
-    this.#at += length;
-    return this.#bytes.subarray(start, this.#at);
+  /** Passes over `length` bytes. @returns where they start. */
+  pass(length: number): number {
+    const start = this.at;
+    if (start + length > this.#end) throw this.#cutShort();
+    this.at = start + length;
+    return start;
   }
 
   skip(wireType: number): void {
     if (this.field === 0) throw malformed('heartbeat is malformed: it has a field with number 0');
-    if (wireType === VARINT) {
-      this.varint();
-      return;
+    switch (wireType) {
+      case VARINT:
+        this.varint();
+        return;
+      case LENGTH_DELIMITED:
+        this.passText();
+        return;
+      case FIXED64:
+        this.pass(8);
+        return;
+      case FIXED32:
+        this.pass(4);
+        return;
+      default:
+        // Groups (3, 4) are not part of proto3.
+        throw malformed(`heartbeat is malformed: ${this.#where()} has wire type ${wireType}`);
     }
-    const length =
-      wireType === LENGTH_DELIMITED ? this.varint() : wireType === FIXED64 ? 8 : wireType === FIXED32 ? 4 : undefined;
-    // Groups (3, 4) are not part of proto3.
-    if (length === undefined) {
-      throw malformed(`heartbeat is malformed: ${this.#where()} has wire type ${wireType}`);
-    }
-    this.#need(length);
-    this.#at += length;
   }
 
   expect(wireType: number, expected: number, name: string): void {
@@ -178,8 +264,17 @@ class Cursor {
     }
   }
 
-  #need(length: number): void {
-    if (this.#at + length > this.#bytes.length) throw this.#cutShort();
+  #longVarint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 10; i++) {
+      if (this.at >= this.#end) throw this.#cutShort();
+      const byte = this.#bytes[this.at++] as number;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      scale *= 128;
+    }
+    throw malformed(`heartbeat is malformed: ${this.#where()} holds a varint of more than 10 bytes`);
   }
 
   #cutShort(): PulselaneError {
@@ -190,3 +285,6 @@ class Cursor {
     return this.field === 0 ? 'a field number' : `field ${this.field}`;
   }
 }
+
+/** One for all: a scan is done when the next one starts. */
+const cursor = new Cursor();
