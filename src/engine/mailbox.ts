@@ -23,10 +23,19 @@ export interface Accepted {
   readonly replaced: boolean;
 }
 
+/** One of those that are given to the lane and not done: each knows the next newer one, so that none is ever moved. */
+interface Posted extends Parcel {
+  newer: Posted | undefined;
+}
+
+const WAITS: Accepted = { post: undefined, replaced: false };
+const REPLACES: Accepted = { post: undefined, replaced: true };
+
 export class Mailbox {
   readonly #depth: number;
-  /** Given to the lane and not done, oldest first. */
-  readonly #posted: Parcel[] = [];
+  #oldest: Posted | undefined;
+  #newest: Posted | undefined;
+  #outstanding = 0;
   #waiting: Waiting | undefined;
   #lastOrdinal = 0;
 
@@ -36,12 +45,12 @@ export class Mailbox {
 
   /** How many the lane has been given and is not known to be done with. */
   get outstanding(): number {
-    return this.#posted.length;
+    return this.#outstanding;
   }
 
   /** Whether the lane has been given as many as may be under way, as far as is known. */
   get isFull(): boolean {
-    return this.#posted.length >= this.#depth;
+    return this.#outstanding >= this.#depth;
   }
 
   get hasWaiting(): boolean {
@@ -49,16 +58,14 @@ export class Mailbox {
   }
 
   get isEmpty(): boolean {
-    return this.#posted.length === 0 && this.#waiting === undefined;
+    return this.#outstanding === 0 && this.#waiting === undefined;
   }
 
   accept(bytes: Uint8Array, receipt: Receipt): Accepted {
-    if (this.#posted.length < this.#depth && this.#waiting === undefined) {
-      return { post: this.#number({ bytes, receipt }), replaced: false };
-    }
-    const replaced = this.#waiting !== undefined;
+    if (!this.isFull && this.#waiting === undefined) return { post: this.#number(bytes, receipt), replaced: false };
+    const outcome = this.#waiting === undefined ? WAITS : REPLACES;
     this.#waiting = { bytes, receipt };
-    return { post: undefined, replaced };
+    return outcome;
   }
 
   /**
@@ -66,31 +73,42 @@ export class Mailbox {
    * @returns the one that waited, if there is room for it now: to be given to the lane.
    */
   done(ordinal: number): Parcel | undefined {
-    const posted = this.#posted;
-    let count = 0;
-    while (count < posted.length && isUpTo((posted[count] as Parcel).ordinal, ordinal)) count++;
-    if (count > 0) posted.splice(0, count);
-    if (this.#waiting === undefined || posted.length >= this.#depth) return undefined;
+    let oldest = this.#oldest;
+    while (oldest !== undefined && isUpTo(oldest.ordinal, ordinal)) {
+      const { newer } = oldest;
+      // One that has grown old in the heap would keep all newer ones from being collected while they are young.
+      oldest.newer = undefined;
+      oldest = newer;
+      this.#outstanding--;
+    }
+    this.#oldest = oldest;
+    if (oldest === undefined) this.#newest = undefined;
     const waiting = this.#waiting;
+    if (waiting === undefined || this.isFull) return undefined;
     this.#waiting = undefined;
-    return this.#number(waiting);
+    return this.#number(waiting.bytes, waiting.receipt);
   }
 
   /** Whether the heartbeat was given to the lane and is not done. */
   holds(ordinal: number): boolean {
-    return this.#posted.some((parcel) => parcel.ordinal === ordinal);
+    return this.undone().some((parcel) => parcel.ordinal === ordinal);
   }
 
   /** What a new lane must be given: everything posted that is not done, oldest first. */
   undone(): readonly Parcel[] {
-    return this.#posted;
+    const undone: Parcel[] = [];
+    for (let parcel = this.#oldest; parcel !== undefined; parcel = parcel.newer) undone.push(parcel);
+    return undone;
   }
 
-  #number(waiting: Waiting): Parcel {
+  #number(bytes: Uint8Array, receipt: Receipt): Parcel {
     // Ordinals are signed 32-bit words; 0 stands for none.
     this.#lastOrdinal = (this.#lastOrdinal + 1) | 0 || 1;
-    const parcel = { ordinal: this.#lastOrdinal, ...waiting };
-    this.#posted.push(parcel);
+    const parcel: Posted = { ordinal: this.#lastOrdinal, bytes, receipt, newer: undefined };
+    if (this.#newest === undefined) this.#oldest = parcel;
+    else this.#newest.newer = parcel;
+    this.#newest = parcel;
+    this.#outstanding++;
     return parcel;
   }
 }

@@ -270,8 +270,9 @@ export class TelemetryManager {
     if (!this.#board.isActive(entry.row)) this.#becameActive(entry);
     entry.lastReceiptMs = receipt.monotonicMs;
     this.#updates.expect(entry);
-    // The lane may have done them all since anybody looked.
-    if (entry.mailbox.isFull) this.#settle(entry);
+    // The lane may have done them all since anybody looked. Bytes that are let go of while they are young cost nothing
+    // to collect: waiting until the mailbox is full takes longer.
+    if (!entry.mailbox.isEmpty) this.#settle(entry);
     const { post, replaced } = entry.mailbox.accept(bytes, receipt);
     if (post !== undefined) entry.lane?.post(entry, post);
     else if (entry.lane?.state === 'ready') this.#wait(entry);
