@@ -7,8 +7,9 @@ import type { LaneFault } from '../model/lanes.ts';
 import { telemetryOf } from '../model/record-json.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import type { BoardReader } from './board.ts';
+import { SlotWord } from './layout.ts';
 import type { SlotMemory } from './slot-memory.ts';
-import { SlotReader } from './slot-reader.ts';
+import { SlotReader, writesOf } from './slot-reader.ts';
 
 /** From main to every reader. */
 export type Announcement =
@@ -34,9 +35,15 @@ export interface WorkerEntry {
   readonly lastFault: LaneFault | undefined;
 }
 
+/** Stands for the slot of a row that nobody has: nothing is ever written to it. */
+const NO_SLOT = new Int32Array(SlotWord.recordGeneration + 1);
+
 export class Directory {
   readonly board: BoardReader;
   readonly #entries = new Map<string, WorkerEntry>();
+  readonly #rows: (WorkerEntry | undefined)[] = [];
+  /** Each row's slot, or NO_SLOT. */
+  readonly #controls: Int32Array[] = [];
 
   constructor(board: BoardReader) {
     this.board = board;
@@ -46,22 +53,24 @@ export class Directory {
     switch (announcement.type) {
       case 'slotAdded': {
         const { workerId, row, occupant, slot } = announcement;
+        this.#remove(workerId);
         this.#entries.set(workerId, { workerId, row, occupant, slot: new SlotReader(slot), lastFault: undefined });
+        this.#place(row, this.#entries.get(workerId));
         return;
       }
       case 'slotGrown': {
         const entry = this.#entries.get(announcement.workerId);
         if (entry === undefined) return;
-        this.#entries.set(entry.workerId, { ...entry, slot: new SlotReader(announcement.slot) });
+        this.#replace(entry, { ...entry, slot: new SlotReader(announcement.slot) });
         return;
       }
       case 'laneFault': {
         const entry = this.#entries.get(announcement.workerId);
-        if (entry !== undefined) this.#entries.set(entry.workerId, { ...entry, lastFault: announcement.fault });
+        if (entry !== undefined) this.#replace(entry, { ...entry, lastFault: announcement.fault });
         return;
       }
       case 'slotGone':
-        this.#entries.delete(announcement.workerId);
+        this.#remove(announcement.workerId);
         return;
       default:
         announcement satisfies never;
@@ -78,12 +87,52 @@ export class Directory {
     for (const entry of this.#entries.values()) if (this.#isCurrent(entry)) yield entry;
   }
 
+  /**
+   * The same workers by their row of the board, undefined where there is none: a place that a worker keeps, for those
+   * who remember something of each. Whether the row is still theirs is for the caller to ask.
+   */
+  get rows(): readonly (WorkerEntry | undefined)[] {
+    return this.#rows;
+  }
+
+  /**
+   * Copies how many records were written to each row's slot. A loop with nothing else in it: the slots lie all over
+   * memory, and only so does the processor wait for several of them at a time. With 10,000 workers on a busy machine that
+   * is 0.8 ms, where asking each reader in its turn took 4.
+   */
+  copyWrites(target: Int32Array): void {
+    const controls = this.#controls;
+    for (let row = 0; row < controls.length; row++) target[row] = writesOf(controls[row] as Int32Array);
+  }
+
   get size(): number {
     return this.#entries.size;
   }
 
   telemetry(entry: WorkerEntry): WorkerTelemetry {
     return telemetryOf(entry.slot.jsonHead(), this.board.lastUpdateS(entry.row), this.board.isActive(entry.row));
+  }
+
+  #replace(entry: WorkerEntry, by: WorkerEntry): void {
+    this.#entries.set(entry.workerId, by);
+    if (this.#rows[entry.row] === entry) this.#place(entry.row, by);
+  }
+
+  #remove(workerId: string): void {
+    const entry = this.#entries.get(workerId);
+    if (entry === undefined) return;
+    this.#entries.delete(workerId);
+    if (this.#rows[entry.row] === entry) this.#place(entry.row, undefined);
+  }
+
+  #place(row: number, entry: WorkerEntry | undefined): void {
+    // No holes, which would make every later look slower.
+    while (this.#rows.length <= row) {
+      this.#rows.push(undefined);
+      this.#controls.push(NO_SLOT);
+    }
+    this.#rows[row] = entry;
+    this.#controls[row] = entry === undefined ? NO_SLOT : entry.slot.control;
   }
 
   /** The row may already belong to somebody else, whose announcement is on its way. */

@@ -27,6 +27,11 @@ export interface SlotCounts {
   readonly rejected: number;
 }
 
+/** Records written to a slot, by its control words; the generation moves twice for each. */
+export function writesOf(control: Int32Array): number {
+  return Atomics.load(control, SlotWord.recordGeneration) >> 1;
+}
+
 export class SlotReader {
   readonly #slot: SlotViews;
 
@@ -36,6 +41,11 @@ export class SlotReader {
 
   get memory(): SlotMemory {
     return this.#slot.memory;
+  }
+
+  /** For the store alone. */
+  get control(): Int32Array {
+    return this.#slot.control;
   }
 
   /** Moves with each write: whoever remembers it can tell that the record may have changed. */
@@ -61,16 +71,17 @@ export class SlotReader {
   }
 
   /**
-   * Copies the JSON head of the record into `target`.
-   * @returns how many bytes were copied; a negative number if `target` has not that much room behind `offset`.
+   * Copies the JSON head of the record into `target`, from `offset` and never at or beyond `end`. Of the bytes between
+   * the copied ones and `end` nothing is known afterwards: a torn record may have been longer.
+   * @returns how many bytes were copied; if there is no room for them, minus how many they are.
    */
-  copyJsonHead(target: Buffer, offset: number): number {
+  copyJsonHead(target: Buffer, offset: number, end = target.length): number {
     const { numbers, bytes, offsets, size } = this.#slot;
     return this.#readWhole(SlotWord.recordGeneration, (copy) => {
       const jsonBytes = numbers[offsets.record[copy] / 8 + RecordNumber.jsonBytes] as number;
       // A torn length may be anything; the second look will throw it away.
       if (!(jsonBytes <= size.jsonCapacity)) return 0;
-      if (offset + jsonBytes > target.length) return -jsonBytes;
+      if (offset + jsonBytes > end) return -jsonBytes;
       const from = offsets.json[copy];
       bytes.copy(target, offset, from, from + jsonBytes);
       return jsonBytes;
@@ -106,6 +117,15 @@ export class SlotReader {
       hostLoopLagMs: at(RecordNumber.hostLoopLagMs),
       lastRoundTripMs: at(RecordNumber.lastRoundTripMs),
     };
+  }
+
+  /** How many tasks the record has. */
+  get runningTasks(): number {
+    const { numbers, offsets } = this.#slot;
+    return this.#readWhole(
+      SlotWord.recordGeneration,
+      (copy) => numbers[offsets.record[copy] / 8 + RecordNumber.runningTasks] as number,
+    );
   }
 
   /** Why and when a heartbeat was last rejected; undefined if none was. */
