@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.ts';
 import type { Directory } from '../store/directory.ts';
-import type { JsonTextPool } from './json-text.ts';
+import type { Bodies } from './bodies.ts';
 import type { LiveStreams } from './live/streams.ts';
 import type { Command, CommandReply, HttpLogLevel } from './messages.ts';
 
@@ -17,7 +17,7 @@ export interface AppContext {
   readonly clock: Clock;
   readonly corsOrigins: readonly string[];
   readonly live: LiveStreams;
-  readonly texts: JsonTextPool;
+  readonly bodies: Bodies;
   readonly log: Log;
   readonly command: RunCommand;
 }

@@ -1,8 +1,18 @@
 /** JSON text joined from parts in a buffer that grows and is used again: the body of a response, or a frame. */
-import type { SlotReader } from '../store/slot-reader.ts';
 import { BUFFERS_KEPT, MAX_BODY_BYTES_IN_FLIGHT } from './limits.ts';
 
 const FIRST_BYTES = 16 * 1024;
+const SPACE = 0x20;
+
+/** Where text may be put: from `at`, never at or beyond `end`. */
+export interface Room {
+  readonly buffer: Buffer;
+  readonly at: number;
+  readonly end: number;
+}
+
+/** Puts text into the room: how many bytes, or minus how many it needs if that is more. */
+export type Put = (room: Room) => number;
 
 export class JsonText {
   #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
@@ -12,9 +22,18 @@ export class JsonText {
     return this.#buffer.length;
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
   /** The text so far. Valid until the next change. */
   bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** The memory behind the text, for changing what is there. Valid until the next time something is appended. */
+  get buffer(): Buffer {
+    return this.#buffer;
   }
 
   /** A copy that outlives this text. */
@@ -23,7 +42,12 @@ export class JsonText {
   }
 
   clear(): this {
-    this.#length = 0;
+    return this.cutTo(0);
+  }
+
+  /** Drops what stands behind the first `length` bytes. */
+  cutTo(length: number): this {
+    this.#length = length;
     return this;
   }
 
@@ -41,16 +65,26 @@ export class JsonText {
     return this;
   }
 
-  /** Appends the JSON head of a slot's record. */
-  head(slot: SlotReader): this {
-    let bytes = slot.copyJsonHead(this.#buffer, this.#length);
+  spaces(count: number): this {
+    this.#makeRoom(count);
+    this.#buffer.fill(SPACE, this.#length, this.#length + count);
+    this.#length += count;
+    return this;
+  }
+
+  /** Appends what `put` puts there, asking again with more room if it needs more. */
+  put(put: Put): this {
+    let bytes = put(this.#room());
     while (bytes < 0) {
-      // Once more from the start, since the record may have changed meanwhile.
       this.#makeRoom(-bytes);
-      bytes = slot.copyJsonHead(this.#buffer, this.#length);
+      bytes = put(this.#room());
     }
     this.#length += bytes;
     return this;
+  }
+
+  #room(): Room {
+    return { buffer: this.#buffer, at: this.#length, end: this.#buffer.length };
   }
 
   #makeRoom(bytes: number): void {

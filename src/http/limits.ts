@@ -38,6 +38,18 @@ export const DIRECT_BODY_BYTES = 64 * KIB;
 export const MAX_BODY_BYTES_IN_FLIGHT = 256 * MIB;
 /** Buffers kept for the next large answers; as many readers at a time are a lot. */
 export const BUFFERS_KEPT = 4;
+/**
+ * Bodies of a map of all workers that are kept joined, for each map: one for each reader at a time, up to as many as are
+ * a lot. Beyond them an answer is joined anew, which takes longer and is bounded by MAX_BODY_BYTES_IN_FLIGHT.
+ */
+export const JOINED_BODIES = 4;
+/** Ten times a body of 10,000 workers. Larger ones are not kept: idle memory of that size is worth more than some ms. */
+export const MAX_JOINED_BYTES_KEPT = 64 * MIB;
+/**
+ * How much of a kept body may be blank. Freshly joined it is at most a quarter, so a third is only reached by change:
+ * joining anew, which takes as long as several answers, comes after a tenth of the workers left or outgrew theirs.
+ */
+export const MAX_BLANK_SHARE = 1 / 3;
 
 // ── live streams ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,6 +1,7 @@
 /** How responses are written: JSON text from pooled buffers, and errors. */
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { JoinedMapPool } from './bodies.ts';
 import type { AppContext, HttpContext, HttpEnv } from './context.ts';
 import type { JsonText } from './json-text.ts';
 import { DIRECT_BODY_BYTES } from './limits.ts';
@@ -19,35 +20,59 @@ export function errorJson(
 /** A small answer. HEAD gets its Content-Length too, which Hono itself would leave out. */
 export function sendJson(c: HttpContext, status: ContentfulStatusCode, value: unknown): Response {
   const body = Buffer.from(JSON.stringify(value));
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': String(body.length) };
+  const headers = jsonHeaders(body.length);
   return c.req.method === 'HEAD' ? c.body(null, status, headers) : c.body(body, status, headers);
 }
 
+function jsonHeaders(bodyBytes: number): Record<string, string> {
+  return { 'Content-Type': 'application/json', 'Content-Length': String(bodyBytes) };
+}
+
 /** Answers with the text that `write` makes. */
-export function sendJsonText({ texts }: AppContext, c: HttpContext, write: (text: JsonText) => void): Response {
+export function sendJsonText(context: AppContext, c: HttpContext, write: (text: JsonText) => void): Response {
+  const { texts } = context.bodies;
   const text = texts.take();
   if (text === undefined) {
     return errorJson(c, 503, 'too many large answers are under way', { 'Retry-After': '1' });
   }
+  const read = () => {
+    write(text);
+    return text.bytes();
+  };
+  return sendLent(c, read, () => texts.give(text));
+}
+
+/** Answers with a map of all workers: one that is kept joined or, while all of these are lent, one joined anew. */
+export function sendMap(context: AppContext, c: HttpContext, pool: JoinedMapPool): Response {
+  const map = pool.take();
+  if (map === undefined) return sendJsonText(context, c, (text) => pool.joinAnew(text));
+  return sendLent(
+    c,
+    () => map.bytes(),
+    () => pool.give(map),
+  );
+}
+
+/** Answers with what `read` gives, and calls `giveBack` once nobody looks at those bytes any more. */
+function sendLent(c: HttpContext, read: () => Buffer, giveBack: () => void): Response {
   let keep = false;
   try {
-    write(text);
-    const bytes = text.bytes();
-    const headers = { 'Content-Type': 'application/json', 'Content-Length': String(bytes.length) };
+    const bytes = read();
+    const headers = jsonHeaders(bytes.length);
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
     // Hono gives no bindings at all where there is no server.
     const outgoing = (c.env as HttpEnv['Bindings'] | undefined)?.outgoing;
     if (outgoing === undefined || outgoing.destroyed || bytes.length < DIRECT_BODY_BYTES) {
-      return c.body(text.copy(), 200, headers);
+      return c.body(Buffer.from(bytes), 200, headers);
     }
     // Past Hono, without a copy. Nothing may touch `c.res` after this: a copy of RESPONSE_ALREADY_SENT is no longer
     // known as such, and a second response would be written. `close` comes after the last byte and after an abort.
     keep = true;
-    outgoing.once('close', () => texts.give(text));
+    outgoing.once('close', giveBack);
     outgoing.writeHead(200, { ...c.get('commonHeaders'), ...headers });
     outgoing.end(bytes);
     return RESPONSE_ALREADY_SENT;
   } finally {
-    if (!keep) texts.give(text);
+    if (!keep) giveBack();
   }
 }

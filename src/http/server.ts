@@ -13,8 +13,8 @@ import { messageOf } from '../lib/errors.ts';
 import { type BoardMemory, BoardReader } from '../store/board.ts';
 import { type Announcement, Directory } from '../store/directory.ts';
 import { createApp } from './app.ts';
+import { Bodies } from './bodies.ts';
 import type { Log, RunCommand } from './context.ts';
-import { JsonTextPool } from './json-text.ts';
 import * as limits from './limits.ts';
 import { LiveStreams } from './live/streams.ts';
 
@@ -34,16 +34,17 @@ export class HttpServer {
   readonly #live: LiveStreams;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #texts = new JsonTextPool();
+  readonly #bodies: Bodies;
 
   constructor({ board, corsOrigins, clock, log, command }: HttpServerOptions) {
     this.#clock = clock;
     this.#directory = new Directory(new BoardReader(board));
     this.#live = new LiveStreams(this.#directory, clock);
+    this.#bodies = new Bodies(this.#directory);
     const app = createApp({
       directory: this.#directory,
       live: this.#live,
-      texts: this.#texts,
+      bodies: this.#bodies,
       clock,
       corsOrigins,
       log,
@@ -86,7 +87,7 @@ export class HttpServer {
 
   /** Large answers that are being sent. */
   get bodiesInFlight(): number {
-    return this.#texts.lent;
+    return this.#bodies.lent;
   }
 }
 

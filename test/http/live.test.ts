@@ -78,7 +78,7 @@ describe('/ws/telemetry', () => {
     fleet.register('__proto__');
     fleet.beat('node-a', { cpuUsage: 5, runningTasks: [task('1')] });
     const client = await connected('/ws/telemetry');
-    expect(client.frames[0]).toBe(await (await fetch(`${url}/telemetry`)).text());
+    expect(JSON.parse(client.frames[0] as string)).toEqual(await (await fetch(`${url}/telemetry`)).json());
     expect(client.binaryFrames).toBe(0);
   });
 

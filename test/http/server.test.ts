@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { get, request } from 'node:http';
 import { connect } from 'node:net';
-import { buffer } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { JOINED_BODIES } from '../../src/http/limits.ts';
 import { eventually } from '../support/eventually.ts';
 import { task } from '../support/fleet.ts';
 import { exchange, newServer } from './support.ts';
@@ -66,6 +67,38 @@ describe('a large body', () => {
     socket.destroy();
     await eventually(() => served.server.bodiesInFlight === 0);
     expect((await fetch(`${served.url}/health`)).status).toBe(200);
+  });
+
+  it('stays as it was while it is sent, whatever changes, and the next one has the changes', async () => {
+    const { fleet, port, server, url } = served;
+    const tasks = (name: string) => Array.from({ length: 60_000 }, (_, i) => task(`${name}-${i}`));
+    fleet.register('large');
+    fleet.beat('large', { cpuUsage: 1, runningTasks: tasks('old') });
+    const socket = connect(port, '127.0.0.1');
+    socket.write('GET /telemetry HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    // Some of it has come, most of it waits for this reader.
+    await once(socket, 'readable');
+    expect(server.bodiesInFlight).toBe(1);
+    fleet.beat('large', { cpuUsage: 2, runningTasks: tasks('new') });
+    const next = (await (await fetch(`${url}/telemetry`)).json()) as Record<string, object>;
+    expect(next.large).toMatchObject({ cpu_usage: 2, running_tasks: { 59999: { task_id: 'new-59999' } } });
+    const answer = await text(socket);
+    const old = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as Record<string, object>;
+    expect(old.large).toMatchObject({ cpu_usage: 1, running_tasks: { 59999: { task_id: 'old-59999' } } });
+    await eventually(() => server.bodiesInFlight === 0);
+  });
+
+  it('is joined anew for readers beyond those for whom bodies are kept', async () => {
+    const { fleet, port, server, url } = served;
+    fleet.register('large');
+    fleet.beat('large', { runningTasks: Array.from({ length: 60_000 }, (_, i) => task(`task-${i}`)) });
+    const slow = Array.from({ length: JOINED_BODIES + 1 }, () => connect(port, '127.0.0.1').pause());
+    for (const socket of slow) socket.write('GET /telemetry HTTP/1.1\r\nHost: x\r\n\r\n');
+    await eventually(() => server.bodiesInFlight === slow.length);
+    fleet.beat('large', { cpuUsage: 3 });
+    expect(await (await fetch(`${url}/telemetry`)).json()).toMatchObject({ large: { cpu_usage: 3 } });
+    for (const socket of slow) socket.destroy();
+    await eventually(() => server.bodiesInFlight === 0);
   });
 
   it('reaches several readers at a time, each whole', async () => {

@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createApp } from '../../src/http/app.ts';
-import { JsonTextPool } from '../../src/http/json-text.ts';
+import { Bodies } from '../../src/http/bodies.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
 import type { Command, CommandReply } from '../../src/http/messages.ts';
 import { HttpServer } from '../../src/http/server.ts';
@@ -28,13 +28,13 @@ export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
   };
   const logged: string[] = [];
   const live = new LiveStreams(directory, clock);
-  const texts = new JsonTextPool();
+  const bodies = new Bodies(directory);
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
   const command = async () => ({ ok: true, message: 'done' }) as const;
-  const app = createApp({ directory, clock, corsOrigins, live, texts, log, command });
+  const app = createApp({ directory, clock, corsOrigins, live, bodies, log, command });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
   const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
-  return { app, raw, fleet, clock, live, texts, directory, logged };
+  return { app, raw, fleet, clock, live, bodies, directory, logged };
 }
 
 /** A listening server; the caller stops it through `stop`. */

@@ -6,7 +6,7 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Directory } from '../../store/directory.ts';
 import { JsonText } from '../json-text.ts';
 import { PING_MS, POLL_MS } from '../limits.ts';
-import { appendMap, appendTelemetry } from '../worker-json.ts';
+import { appendMap, putTelemetry } from '../worker-json.ts';
 import { ChangeWatcher } from './changes.ts';
 import { LiveClient, type LiveSocket } from './client.ts';
 
@@ -103,7 +103,7 @@ export class LiveStreams {
   }
 
   #mapOf(entries: Parameters<typeof appendMap>[2]): Buffer {
-    appendMap(this.#text.clear(), this.#directory, entries, appendTelemetry);
+    appendMap(this.#text.clear(), this.#directory, entries, putTelemetry);
     return this.#text.copy();
   }
 }

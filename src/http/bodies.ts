@@ -1,0 +1,57 @@
+/** The bodies of large answers: lent to one answer at a time, and untouched until it is sent. */
+import type { Directory } from '../store/directory.ts';
+import { JoinedMap } from './joined-map.ts';
+import { type JsonText, JsonTextPool } from './json-text.ts';
+import { JOINED_BODIES, MAX_JOINED_BYTES_KEPT } from './limits.ts';
+import { appendMap, type PutValue, putSummary, putTelemetry } from './worker-json.ts';
+
+/** Bodies of one map of all workers, kept joined; at most {@link JOINED_BODIES}. */
+export class JoinedMapPool {
+  readonly #directory: Directory;
+  readonly #putValue: PutValue;
+  readonly #free: JoinedMap[] = [];
+  readonly #lent = new Set<JoinedMap>();
+
+  constructor(directory: Directory, putValue: PutValue) {
+    this.#directory = directory;
+    this.#putValue = putValue;
+  }
+
+  /** A map to bring up to date and send, or undefined while all are lent. Give it back. */
+  take(): JoinedMap | undefined {
+    if (this.#lent.size >= JOINED_BODIES) return undefined;
+    // The one that came back last: least has changed since it was brought up to date.
+    const map = this.#free.pop() ?? new JoinedMap(this.#directory, this.#putValue);
+    this.#lent.add(map);
+    return map;
+  }
+
+  /** Once for each `take`; more often does nothing. */
+  give(map: JoinedMap): void {
+    if (this.#lent.delete(map) && map.capacityBytes <= MAX_JOINED_BYTES_KEPT) this.#free.push(map);
+  }
+
+  /** The same map in a text of the caller's, joined anew: for when all that are kept are lent. */
+  joinAnew(text: JsonText): void {
+    appendMap(text, this.#directory, this.#directory.all(), this.#putValue);
+  }
+
+  get lent(): number {
+    return this.#lent.size;
+  }
+}
+
+export class Bodies {
+  readonly telemetry: JoinedMapPool;
+  readonly workers: JoinedMapPool;
+  readonly texts = new JsonTextPool();
+
+  constructor(directory: Directory) {
+    this.telemetry = new JoinedMapPool(directory, putTelemetry);
+    this.workers = new JoinedMapPool(directory, putSummary);
+  }
+
+  get lent(): number {
+    return this.telemetry.lent + this.workers.lent + this.texts.lent;
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * A map of all workers as JSON text that is kept from one request to the next: only what changed is copied anew. With
+ * 10,000 workers a request then copies some hundred records instead of 10,000.
+ *
+ *     {␣"a":{…}␣␣␣,"b":{…}␣␣,"c":{…}␣␣␣␣}
+ *      └─ region ─┘└─ region ┘└─ region ──┘
+ *
+ * Each worker has a region: a separator, its key, its value, and spaces, which JSON ignores. A value that changes its
+ * size a little fits into its region; one that outgrows it is written behind the last region, and its old region is
+ * blanked, as is that of a worker that is gone. Once too much of the text is blank, all of it is joined anew. The
+ * separator is a comma; the first region's, wherever the first one is just now, is a space.
+ *
+ * What is seen of a worker is remembered before its value is copied: whatever changes in between differs from what is
+ * remembered, and is found by the next look.
+ */
+import type { Directory, WorkerEntry } from '../store/directory.ts';
+import { JsonText } from './json-text.ts';
+import { MAX_BLANK_SHARE } from './limits.ts';
+import { keyOf, type PutValue } from './worker-json.ts';
+
+const SPACE = 0x20;
+const NONE = -1;
+/** In a small value, such as one of `GET /workers`: `true` becomes `false`, 9 tasks become 10. */
+const LEAST_SPARE_BYTES = 8;
+
+export class JoinedMap {
+  readonly #directory: Directory;
+  readonly #putValue: PutValue;
+  #text = new JsonText();
+  /** Where the closing brace stands: the end of the last region. */
+  #end = 0;
+  /** Bytes that are not blank. */
+  #usedBytes = 0;
+  /** The row whose region comes first, or NONE if that must be looked for. */
+  #first = NONE;
+  /** False at first, and when an error came in the middle of a change: then nothing of it is trusted. */
+  #isWhole = false;
+
+  // By row of the board; plain words, since going through 10,000 objects takes longer than sending them.
+  /** Whose region it is. */
+  readonly #entries: (WorkerEntry | undefined)[] = [];
+  readonly #start: Int32Array;
+  /** Bytes of the region; of these: */
+  readonly #size: Int32Array;
+  /** … not blank. */
+  readonly #used: Int32Array;
+  readonly #occupant: Int32Array;
+  /** Records that were written to the worker's slot when its value was copied. */
+  readonly #writes: Int32Array;
+  /** … and as of this look. */
+  readonly #writesNow: Int32Array;
+  readonly #lastUpdateS: Uint32Array;
+  readonly #isActive: Uint8Array;
+
+  constructor(directory: Directory, putValue: PutValue) {
+    this.#directory = directory;
+    this.#putValue = putValue;
+    const rows = directory.board.capacity;
+    this.#start = new Int32Array(rows);
+    this.#size = new Int32Array(rows);
+    this.#used = new Int32Array(rows);
+    this.#occupant = new Int32Array(rows);
+    this.#writes = new Int32Array(rows);
+    this.#writesNow = new Int32Array(rows);
+    this.#lastUpdateS = new Uint32Array(rows);
+    this.#isActive = new Uint8Array(rows);
+  }
+
+  get capacityBytes(): number {
+    return this.#text.capacityBytes;
+  }
+
+  /** The text as of now. Valid until the next call. */
+  bytes(): Buffer {
+    const whole = this.#isWhole;
+    this.#isWhole = false;
+    if (!whole) this.#startOver();
+    this.#text.cutTo(this.#end);
+    this.#look();
+    if (this.#end - this.#usedBytes > this.#end * MAX_BLANK_SHARE) {
+      this.#startOver();
+      this.#look();
+    }
+    this.#separateFirst();
+    this.#text.ascii('}');
+    this.#isWhole = true;
+    return this.#text.bytes();
+  }
+
+  /** Brings every region up to date. */
+  #look(): void {
+    const { board, rows } = this.#directory;
+    const entries = this.#entries;
+    while (entries.length < rows.length) entries.push(undefined);
+    // By itself, before everything else: see there.
+    this.#directory.copyWrites(this.#writesNow);
+    for (let row = 0; row < rows.length; row++) {
+      const entry = rows[row];
+      if (
+        entry === entries[row] &&
+        (entry === undefined ||
+          (this.#writesNow[row] === this.#writes[row] &&
+            board.lastUpdateS(row) === this.#lastUpdateS[row] &&
+            board.isActive(row) === (this.#isActive[row] === 1) &&
+            board.isOccupiedBy(row, this.#occupant[row] as number)))
+      ) {
+        continue;
+      }
+      this.#change(row, entry);
+    }
+  }
+
+  /** Brings one region up to date of which something differs. */
+  #change(row: number, entry: WorkerEntry | undefined): void {
+    const { board } = this.#directory;
+    const known = this.#entries[row];
+    const lastUpdateS = board.lastUpdateS(row);
+    const isActive = board.isActive(row);
+    // Asked last: if the row is the worker's still, so were the words that were read before.
+    const isThere = entry !== undefined && board.isOccupiedBy(row, entry.occupant);
+    if (known !== undefined && known.workerId !== (isThere ? entry.workerId : undefined)) this.#remove(row);
+    if (!isThere) return;
+    this.#occupant[row] = entry.occupant;
+    this.#writes[row] = this.#writesNow[row] as number;
+    this.#lastUpdateS[row] = lastUpdateS;
+    this.#isActive[row] = isActive ? 1 : 0;
+    // The same worker may have another entry: a larger slot.
+    if (this.#entries[row] === undefined || !this.#rewrite(row, entry)) this.#append(row, entry);
+    this.#entries[row] = entry;
+  }
+
+  /** Writes the value into the region that the worker has. @returns false if it had to give it up as too small. */
+  #rewrite(row: number, entry: WorkerEntry): boolean {
+    const start = this.#start[row] as number;
+    const end = start + (this.#size[row] as number);
+    const at = start + keyOf(entry).length + 2;
+    const { buffer } = this.#text;
+    const bytes = this.#putValue({ buffer, at, end }, entry, this.#standing(row));
+    if (bytes < 0) {
+      this.#remove(row);
+      return false;
+    }
+    // To the very end: a torn copy that was thrown away may have been longer than all that was ever there.
+    buffer.fill(SPACE, at + bytes, end);
+    this.#use(row, at + bytes - start);
+    return true;
+  }
+
+  /** Gives the worker a region behind the last one. */
+  #append(row: number, entry: WorkerEntry): void {
+    const start = this.#end;
+    const standing = this.#standing(row);
+    const text = this.#text.ascii(',').append(keyOf(entry)).ascii(':');
+    text.put((room) => this.#putValue(room, entry, standing));
+    const used = text.length - start;
+    const size = regionBytes(used, this.#size[row] as number);
+    this.#end = text.spaces(size - used).length;
+    this.#start[row] = start;
+    this.#size[row] = size;
+    this.#use(row, used);
+  }
+
+  /** Blanks the region. Its size is remembered, as a hint for the worker's next one. */
+  #remove(row: number): void {
+    const start = this.#start[row] as number;
+    this.#text.buffer.fill(SPACE, start, start + (this.#size[row] as number));
+    this.#use(row, 0);
+    this.#entries[row] = undefined;
+    if (this.#first === row) this.#first = NONE;
+  }
+
+  #use(row: number, bytes: number): void {
+    this.#usedBytes += bytes - (this.#used[row] as number);
+    this.#used[row] = bytes;
+  }
+
+  /** Takes the comma from the first region, if it has one. */
+  #separateFirst(): void {
+    if (this.#first !== NONE) return;
+    for (let row = 0; row < this.#entries.length; row++) {
+      if (this.#entries[row] === undefined) continue;
+      if (this.#first === NONE || (this.#start[row] as number) < (this.#start[this.#first] as number))
+        this.#first = row;
+    }
+    if (this.#first !== NONE) this.#text.buffer[this.#start[this.#first] as number] = SPACE;
+  }
+
+  #startOver(): void {
+    this.#entries.fill(undefined);
+    this.#used.fill(0);
+    this.#first = NONE;
+    // Memory of a fleet that was much larger is not kept.
+    if (this.#usedBytes < this.#text.capacityBytes / 4) this.#text = new JsonText();
+    this.#end = this.#text.clear().ascii('{').length;
+    this.#usedBytes = this.#end;
+  }
+
+  #standing(row: number) {
+    return { lastUpdateS: this.#lastUpdateS[row] as number, isActive: this.#isActive[row] === 1 };
+  }
+}
+
+/**
+ * The size of a region for so many bytes: a number or two may get some digits more. `before` is the size of the row's
+ * last region. One that was outgrown is followed by a roomier one, which a new joining then keeps, up to a quarter more
+ * than is used: workers that grow and shrink settle in regions that are large enough.
+ */
+function regionBytes(used: number, before: number): number {
+  const grew = before > 0 && before < used;
+  const spare = grew ? used >> 3 : Math.max(used >> 5, Math.min(used >> 2, before - used));
+  return used + spare + LEAST_SPARE_BYTES;
+}
