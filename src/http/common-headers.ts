@@ -3,7 +3,7 @@
  * body is written past Hono: a middleware that adds headers afterwards (as hono/cors does) would come too late.
  */
 import { createMiddleware } from 'hono/factory';
-import type { HttpEnv } from './context.ts';
+import type { HttpContext, HttpEnv } from './context.ts';
 
 const METHODS = 'GET, HEAD';
 
@@ -23,16 +23,22 @@ function isListed(origin: string | undefined, corsOrigins: readonly string[]): o
 export function commonHeaders(corsOrigins: readonly string[]) {
   return createMiddleware<HttpEnv>(async function commonHeaders(c, next) {
     const origin = c.req.header('origin');
-    const headers = commonHeadersFor(origin, corsOrigins);
-    for (const [name, value] of Object.entries(headers)) c.header(name, value);
-    c.set('commonHeaders', headers);
+    c.set('commonHeaders', commonHeadersFor(origin, corsOrigins));
     if (c.req.method !== 'OPTIONS' || !isListed(origin, corsOrigins)) return next();
     const asked = c.req.header('access-control-request-headers');
-    return c.body(null, 204, {
+    return answer(c, 204, null, {
       'Access-Control-Allow-Methods': METHODS,
       ...(asked === undefined ? {} : { 'Access-Control-Allow-Headers': asked }),
     });
   });
+}
+
+/**
+ * An answer with the common headers and its own. By hand and not by `c.body` or `c.header`, which would put the headers
+ * into a `Headers` object for node-server to take them out again: a tenth of the time that a small answer takes.
+ */
+export function answer(c: HttpContext, status: number, body: string | null, headers: Record<string, string>): Response {
+  return new Response(body, { status, headers: { ...c.get('commonHeaders'), ...headers } });
 }
 
 /** For methods that a known route does not have. */

@@ -2,6 +2,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { JoinedMapPool } from './bodies.ts';
+import { answer } from './common-headers.ts';
 import type { AppContext, HttpContext, HttpEnv } from './context.ts';
 import type { JsonText } from './json-text.ts';
 import { DIRECT_BODY_BYTES } from './limits.ts';
@@ -13,15 +14,19 @@ export function errorJson(
   error: string,
   headers: Record<string, string> = {},
 ): Response {
-  for (const [name, value] of Object.entries(headers)) c.header(name, value);
-  return sendJson(c, status, { error });
+  return sendJson(c, status, { error }, headers);
 }
 
 /** A small answer. HEAD gets its Content-Length too, which Hono itself would leave out. */
-export function sendJson(c: HttpContext, status: ContentfulStatusCode, value: unknown): Response {
-  const body = Buffer.from(JSON.stringify(value));
-  const headers = jsonHeaders(body.length);
-  return c.req.method === 'HEAD' ? c.body(null, status, headers) : c.body(body, status, headers);
+export function sendJson(
+  c: HttpContext,
+  status: ContentfulStatusCode,
+  value: unknown,
+  headers: Record<string, string> = {},
+): Response {
+  const body = JSON.stringify(value);
+  const own = { ...jsonHeaders(Buffer.byteLength(body)), ...headers };
+  return answer(c, status, c.req.method === 'HEAD' ? null : body, own);
 }
 
 function jsonHeaders(bodyBytes: number): Record<string, string> {
@@ -59,11 +64,12 @@ function sendLent(c: HttpContext, read: () => Buffer, giveBack: () => void): Res
   try {
     const bytes = read();
     const headers = jsonHeaders(bytes.length);
-    if (c.req.method === 'HEAD') return c.body(null, 200, headers);
+    if (c.req.method === 'HEAD') return answer(c, 200, null, headers);
     // Hono gives no bindings at all where there is no server.
     const outgoing = (c.env as HttpEnv['Bindings'] | undefined)?.outgoing;
     if (outgoing === undefined || outgoing.destroyed || bytes.length < DIRECT_BODY_BYTES) {
-      return c.body(Buffer.from(bytes), 200, headers);
+      // As a string it goes out in one write together with the headers.
+      return answer(c, 200, bytes.toString(), headers);
     }
     // Past Hono, without a copy. Nothing may touch `c.res` after this: a copy of RESPONSE_ALREADY_SENT is no longer
     // known as such, and a second response would be written. `close` comes after the last byte and after an abort.
