@@ -13,14 +13,34 @@ import {
 export type SlotMemory = SharedArrayBuffer;
 
 /** Views of one slot. They hold no state of their own: any number may look at the same memory. */
-export interface SlotViews {
+export class SlotViews {
   readonly memory: SlotMemory;
   readonly size: SlotSize;
   readonly offsets: SlotOffsets;
   readonly control: Int32Array;
   readonly numbers: Float64Array;
   readonly bytes: Buffer;
-  readonly ring: RingViews;
+  #ring: RingViews | undefined;
+
+  constructor(memory: SlotMemory) {
+    const control = new Int32Array(memory);
+    if (control[SlotWord.magic] !== SLOT_MAGIC || control[SlotWord.version] !== LAYOUT_VERSION) {
+      throw new Error('not a slot of this layout');
+    }
+    const { size, offsets } = shapeOf(control);
+    this.memory = memory;
+    this.size = size;
+    this.offsets = offsets;
+    this.control = control;
+    this.numbers = new Float64Array(memory);
+    this.bytes = Buffer.from(memory);
+  }
+
+  /** Made when it is first asked for: most readers never do, and each of its six views takes 100 bytes. */
+  get ring(): RingViews {
+    this.#ring ??= viewRing(this);
+    return this.#ring;
+  }
 }
 
 export interface RingViews {
@@ -40,27 +60,32 @@ export function allocateSlot(size: SlotSize): SlotViews {
 }
 
 export function viewSlot(memory: SlotMemory): SlotViews {
-  const control = new Int32Array(memory);
-  if (control[SlotWord.magic] !== SLOT_MAGIC || control[SlotWord.version] !== LAYOUT_VERSION) {
-    throw new Error('not a slot of this layout');
+  return new SlotViews(memory);
+}
+
+interface SlotShape {
+  readonly size: SlotSize;
+  readonly offsets: SlotOffsets;
+}
+
+/** The shape that was seen last. Nearly all slots have the same one, which they then share. */
+let lastShape: SlotShape | undefined;
+
+function shapeOf(control: Int32Array): SlotShape {
+  const jsonCapacity = Atomics.load(control, SlotWord.jsonCapacity);
+  const ringCapacity = Atomics.load(control, SlotWord.ringCapacity);
+  if (lastShape?.size.jsonCapacity !== jsonCapacity || lastShape.size.ringCapacity !== ringCapacity) {
+    const size = { jsonCapacity, ringCapacity };
+    lastShape = { size, offsets: slotOffsets(size) };
   }
-  const size = {
-    jsonCapacity: Atomics.load(control, SlotWord.jsonCapacity),
-    ringCapacity: Atomics.load(control, SlotWord.ringCapacity),
-  };
+  return lastShape;
+}
+
+function viewRing({ memory, offsets, size }: SlotViews): RingViews {
   const { ringCapacity } = size;
-  const offsets = slotOffsets(size);
   return {
-    memory,
-    size,
-    offsets,
-    control,
-    numbers: new Float64Array(memory),
-    bytes: Buffer.from(memory),
-    ring: {
-      times: new Float64Array(memory, offsets.ringTimes, ringCapacity),
-      columns: RING_F32_COLUMNS.map((_, column) => new Float32Array(memory, offsets.ringColumns[column], ringCapacity)),
-      tasks: new Uint32Array(memory, offsets.ringTasks, ringCapacity),
-    },
+    times: new Float64Array(memory, offsets.ringTimes, ringCapacity),
+    columns: RING_F32_COLUMNS.map((_, column) => new Float32Array(memory, offsets.ringColumns[column], ringCapacity)),
+    tasks: new Uint32Array(memory, offsets.ringTasks, ringCapacity),
   };
 }
