@@ -1,6 +1,7 @@
 /** Errors under /api/v1: RFC 9457, `application/problem+json`. Nothing of the inside is told. */
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { ErrorCode } from '../lib/errors.ts';
+import { answer } from './common-headers.ts';
 import type { HttpContext } from './context.ts';
 
 const STATUS_OF: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
@@ -30,7 +31,9 @@ export function problem(c: HttpContext, code: ErrorCode | 'forbidden', detail: s
   const status = code === 'forbidden' ? 403 : STATUS_OF[code];
   const type = `urn:pulselane:error:${code}`;
   const body = JSON.stringify({ type, title: TITLE_OF[code], status, detail });
-  if (status === 503) c.header('Retry-After', '1');
-  const headers = { 'Content-Type': 'application/problem+json' };
-  return c.req.method === 'HEAD' ? c.body(null, status, headers) : c.body(body, status, headers);
+  return answer(c, status, c.req.method === 'HEAD' ? null : body, {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    ...(status === 503 ? { 'Retry-After': '1' } : {}),
+  });
 }
