@@ -2,40 +2,38 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, platform, release } from 'node:os';
 import { Command } from 'commander';
-import { promises } from './flow/promises.ts';
-import { type Bench, FULL, QUICK } from './lib/bench.ts';
-import type { Row } from './lib/rows.ts';
+import { BENCHES } from './benches.ts';
+import { FULL, QUICK } from './lib/bench.ts';
+import { type Figure, rowOf } from './lib/rows.ts';
 import { tableOf } from './lib/table.ts';
-import { laneCost } from './micro/lane-cost.ts';
 
-const BENCHES: readonly Bench[] = [promises, laneCost];
-const FULL_RUNS = 3;
-
+const names = BENCHES.map(({ name }) => name).join(', ');
 const { only, quick, json } = new Command('npm run bench --')
-  .option('--only <names>', `comma-separated, of: ${BENCHES.map(({ name }) => name).join(', ')}`)
-  .option('--quick', 'smaller and once: a rough answer within a minute')
+  .option('--only <names>', `comma-separated, of: ${names}`)
+  .option('--quick', 'shorter and once: a rough answer')
   .option('--json <file>', 'also write the rows as JSON')
   .parse()
   .opts<{ only?: string; quick?: boolean; json?: string }>();
 
-const names = only?.split(',');
-const unknown = names?.find((name) => !BENCHES.some((bench) => bench.name === name));
+const wanted = only?.split(',');
+const unknown = wanted?.find((name) => !BENCHES.some((bench) => bench.name === name));
 if (unknown !== undefined) {
-  process.stderr.write(`--only ${unknown}: expected one of ${BENCHES.map(({ name }) => name).join(', ')}\n`);
+  process.stderr.write(`--only ${unknown}: expected one of ${names}\n`);
   process.exit(2);
 }
 
-const rows: Row[] = [];
+const startMs = performance.now();
+const seconds = () => `${((performance.now() - startMs) / 1000).toFixed(0)} s`;
+const figures: Figure[] = [];
 for (const bench of BENCHES) {
-  if (names !== undefined && !names.includes(bench.name)) continue;
-  rows.push(
+  if (wanted !== undefined && !wanted.includes(bench.name)) continue;
+  figures.push(
     ...(await bench.run({
-      sizes: quick ? QUICK : FULL,
-      runs: quick ? 1 : FULL_RUNS,
-      progress: (line) => process.stderr.write(`${line}\n`),
+      size: quick ? QUICK : FULL,
+      progress: (line) => process.stderr.write(`${seconds().padStart(5)}  ${line}\n`),
     })),
   );
 }
 const machine = `Node ${process.version}, ${availableParallelism()} × ${cpus()[0]?.model ?? 'CPU'}, ${platform()} ${release()}`;
-process.stdout.write(`${tableOf(rows)}\n${machine}\n`);
-if (json !== undefined) await writeFile(json, `${JSON.stringify({ rows }, null, 2)}\n`);
+process.stdout.write(`${tableOf(figures)}\n${machine}; ${seconds()}\n`);
+if (json !== undefined) await writeFile(json, `${JSON.stringify({ rows: figures.map(rowOf) }, null, 2)}\n`);

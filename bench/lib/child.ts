@@ -1,49 +1,106 @@
-/** Child processes of a bench, asked and answered over IPC: what is measured shares no event loop with its load. */
+/** Child processes of a bench, called over IPC: what is measured shares no event loop with its load. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-export class Child<Request, Answer> {
-  readonly #process: ChildProcess;
+/** What a process can be asked, by name: see `processes/`. */
+// biome-ignore lint/suspicious/noExplicitAny: any parameters, any answer
+export type Calls = Readonly<Record<string, (...parameters: any[]) => unknown>>;
 
-  constructor(file: string, args: readonly string[] = []) {
-    this.#process = fork(fileURLToPath(new URL(`../processes/${file}`, import.meta.url)), [...args], {
+interface Request {
+  readonly id: number;
+  readonly name: string;
+  readonly parameters: readonly unknown[];
+}
+
+interface Answer {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: string;
+}
+
+/** A child that does not end by itself is ended after this time. */
+const STOP_WITHIN_MS = 10_000;
+
+export class Child<C extends Calls> {
+  readonly #file: string;
+  readonly #process: ChildProcess;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #exit: Promise<void>;
+  #nextId = 1;
+
+  constructor(file: string, execArgv: readonly string[] = []) {
+    this.#file = file;
+    this.#process = fork(fileURLToPath(new URL(`../processes/${file}`, import.meta.url)), {
+      execArgv: [...execArgv],
+      serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-  }
-
-  /** Sends one request and waits for its answer; one at a time. */
-  ask(request: Request): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const ended = (code: number | null) => reject(new Error(`a bench process ended with ${code}`));
-      this.#process.once('exit', ended);
-      this.#process.once('message', (answer) => {
-        this.#process.off('exit', ended);
-        resolve(answer as Answer);
+    this.#process.on('message', (answer: Answer) => this.#answered(answer));
+    this.#exit = new Promise((resolve) => {
+      this.#process.once('exit', (code, signal) => {
+        for (const { reject } of this.#waiting.values()) reject(new Error(`${file} ended with ${code ?? signal}`));
+        resolve();
       });
-      this.#process.send(request as object);
     });
   }
 
+  call<Name extends keyof C & string>(
+    name: Name,
+    ...parameters: Parameters<C[Name]>
+  ): Promise<Awaited<ReturnType<C[Name]>>> {
+    const request: Request = { id: this.#nextId++, name, parameters };
+    const answer = Promise.withResolvers<unknown>();
+    this.#waiting.set(request.id, answer);
+    this.#process.send(request, (error) => {
+      if (error !== null) answer.reject(new Error(`${this.#file} does not hear: ${error.message}`));
+    });
+    return answer.promise as Promise<Awaited<ReturnType<C[Name]>>>;
+  }
+
+  /** Lets the process end, or ends it. */
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null) return;
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
-    this.#process.disconnect();
-    await ended;
+    if (this.#process.connected) this.#process.disconnect();
+    const kill = setTimeout(() => this.#process.kill('SIGKILL'), STOP_WITHIN_MS);
+    await this.#exit;
+    clearTimeout(kill);
+  }
+
+  #answered({ id, value, error }: Answer): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error === undefined) waiting?.resolve(value);
+    else waiting?.reject(new Error(`${this.#file}: ${error}`));
   }
 }
 
-/** The other side: answers requests until the parent goes away. */
-export function answerParent<Request>(answer: (request: Request) => Promise<unknown>, stop: () => Promise<void>): void {
-  process.on('message', (request) => {
-    answer(request as Request).then(
-      (result) => process.send?.(result ?? {}),
-      (error: unknown) => {
-        process.stderr.write(`${error}\n`);
-        process.exit(1);
-      },
-    );
+export type StartChild = <C extends Calls>(file: string, execArgv?: readonly string[]) => Child<C>;
+
+/** Ends whatever children `work` has started, the last one first, also when it fails. */
+export async function withChildren<T>(work: (start: StartChild) => Promise<T>): Promise<T> {
+  const children: Child<Calls>[] = [];
+  try {
+    return await work((file, execArgv) => {
+      const child = new Child(file, execArgv);
+      children.push(child);
+      return child as never;
+    });
+  } finally {
+    for (const child of children.reverse()) await child.stop();
+  }
+}
+
+/** The other side: answers calls until the parent goes away. */
+export function answerParent(calls: Calls, stop: () => Promise<void> = async () => {}): void {
+  process.on('message', async ({ id, name, parameters }: Request) => {
+    let answer: Answer;
+    try {
+      answer = { id, value: await calls[name]?.(...parameters) };
+    } catch (error) {
+      answer = { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    }
+    if (process.connected) process.send?.(answer);
   });
   process.on('disconnect', () => {
-    stop().finally(() => process.exit(0));
+    stop().finally(() => process.exit());
   });
 }

@@ -1,5 +1,6 @@
 /** What a bench yields: rows of one figure each, for machines (`--json`) and for people (the table). */
 
+/** As `--json` writes it. */
 export interface Row {
   /** Stable: listed in bench/README.md. */
   readonly id: string;
@@ -8,44 +9,75 @@ export interface Row {
   readonly median: number;
   readonly min: number;
   readonly max: number;
-  /** The most (or, where the question says so, the least) that is good enough; null where the figure is only reported. */
+  /** The most (with {@link Figure.goalIs} `at least`: the least) that is good enough; null where only reported. */
   readonly goal: number | null;
   /** Whether the median meets the goal; null without one. */
   readonly ok: boolean | null;
 }
+
+/** A row, and which way its goal points. */
+export interface Figure extends Row {
+  readonly goalIs: GoalIs;
+}
+
+export type GoalIs = 'at most' | 'at least';
 
 export interface Question {
   readonly id: string;
   readonly question: string;
   readonly unit: string;
   readonly goal?: number;
+  /** Default: at most. */
+  readonly goalIs?: GoalIs;
 }
 
-/** One row of the values that several runs gave for one question. */
-export function rowOf({ id, question, unit, goal }: Question, runs: readonly number[]): Row {
+/** A question, and where its answer is in what a run measured. */
+export interface QuestionOf<Run> extends Question {
+  readonly of: (run: Run) => number;
+}
+
+/** One figure of the values that several runs gave for one question. */
+export function figureOf(question: Question, runs: readonly number[]): Figure {
+  const { goal, goalIs = 'at most' } = question;
   const sorted = [...runs].sort((a, b) => a - b);
   const median = percentile(sorted, 50);
   return {
-    id,
-    question,
-    unit,
+    id: question.id,
+    question: question.question,
+    unit: question.unit,
     median,
     min: sorted[0] as number,
     max: sorted.at(-1) as number,
     goal: goal ?? null,
-    ok: goal === undefined ? null : median <= goal,
+    ok: goal === undefined ? null : goalIs === 'at most' ? median <= goal : median >= goal,
+    goalIs,
   };
 }
 
+/** The figures of several questions that the same runs answer. */
+export function figuresOf<Run>(runs: readonly Run[], questions: readonly QuestionOf<Run>[]): Figure[] {
+  return questions.map((question) => figureOf(question, runs.map(question.of)));
+}
+
+/** The row alone: its format is a promise. */
+export function rowOf({ id, question, unit, median, min, max, goal, ok }: Figure): Row {
+  return { id, question, unit, median, min, max, goal, ok };
+}
+
 /** The value below which `percent` of the ascending values lie: the nearest rank. */
-export function percentile(ascending: readonly number[], percent: number): number {
+export function percentile(ascending: ArrayLike<number>, percent: number): number {
   if (ascending.length === 0) throw new Error('a percentile of nothing');
   const rank = Math.max(1, Math.ceil((percent / 100) * ascending.length));
   return ascending[rank - 1] as number;
 }
 
+export interface Spread {
+  readonly p50: number;
+  readonly p99: number;
+}
+
 /** p50 and p99 of one run's values. */
-export function p50p99(values: readonly number[]): { p50: number; p99: number } {
-  const sorted = [...values].sort((a, b) => a - b);
+export function p50p99(values: Iterable<number>): Spread {
+  const sorted = Float64Array.from(values).sort();
   return { p50: percentile(sorted, 50), p99: percentile(sorted, 99) };
 }

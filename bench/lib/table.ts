@@ -1,8 +1,8 @@
-/** The rows as people read them. */
+/** The figures as people read them. */
 import { table } from '../../src/cli/text/table.ts';
-import type { Row } from './rows.ts';
+import type { Figure } from './rows.ts';
 
-export function tableOf(rows: readonly Row[]): string {
+export function tableOf(figures: readonly Figure[]): string {
   return table(
     [
       { title: 'ID' },
@@ -12,20 +12,26 @@ export function tableOf(rows: readonly Row[]): string {
       { title: 'GOAL', align: 'right' },
       { title: 'VERDICT' },
     ],
-    rows.map(({ id, question, unit, median, min, max, goal, ok }) => [
-      id,
-      question,
-      `${short(median)} ${unit}`,
-      `${short(min)} – ${short(max)}`,
-      goal === null ? '–' : `≤ ${goal} ${unit}`,
-      ok === null ? 'reported' : ok ? 'met' : 'MISSED',
-    ]),
+    figures.map((figure) => {
+      const { id, question, unit, median, min, max, ok } = figure;
+      const verdict = ok === null ? 'reported' : ok ? 'met' : 'MISSED';
+      return [id, question, withUnit(short(median), unit), `${short(min)} – ${short(max)}`, goalText(figure), verdict];
+    }),
   );
 }
 
-/** Three significant digits, without an exponent. */
+function goalText({ goal, goalIs, unit }: Figure): string {
+  if (goal === null) return '–';
+  return `${goalIs === 'at most' ? '≤' : '≥'} ${withUnit(goal.toLocaleString('en'), unit)}`;
+}
+
+function withUnit(value: string, unit: string): string {
+  return `${value} ${unit}`;
+}
+
+/** Three significant digits or all before the point, without an exponent. */
 function short(value: number): string {
   if (value === 0) return '0';
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  return value.toFixed(Math.min(digits, 6));
+  const digits = Math.min(Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))), 6);
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

@@ -1,92 +1,62 @@
-/** A fleet: workers on a few streams, each sending heartbeats of four tasks at a steady rate, spread over the period. */
-import { create, toBinary } from '@bufbuild/protobuf';
-import { Client, type ClientDuplexStream, credentials, type MethodDefinition } from '@grpc/grpc-js';
-import { HeartbeatSchema, RunningTaskSchema, TelemetryService } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
-import { grpcServiceOf } from '../../src/lib/grpc-adapter.ts';
+/** The fleet: one load at a time, see load/load.ts. */
 import { answerParent } from '../lib/child.ts';
+import { closedStreams } from '../load/closed-streams.ts';
+import { closedUnary } from '../load/closed-unary.ts';
+import { freshUnary } from '../load/fresh-unary.ts';
+import type { Load, LoadSpec, LoadStats } from '../load/load.ts';
+import { steadyStreams } from '../load/steady-streams.ts';
+import { steadyUnary } from '../load/steady-unary.ts';
 
-export type LoadRequest =
-  | {
-      readonly type: 'start';
-      readonly grpcPort: number;
-      readonly workers: number;
-      readonly streams: number;
-      readonly periodMs: number;
-    }
-  | { readonly type: 'sent' };
+let load: Load | undefined;
 
-export interface LoadAnswers {
-  readonly sent: { readonly heartbeats: number };
-}
-
-const TASKS = 4;
-const TICK_MS = 5;
-const { path, responseDeserialize } = grpcServiceOf(TelemetryService).StreamHeartbeats as MethodDefinition<
-  Buffer,
-  unknown
->;
-const clients: Client[] = [];
-let timer: NodeJS.Timeout | undefined;
-let heartbeats = 0;
-
-answerParent<LoadRequest>(
-  async (request) => {
-    if (request.type === 'sent') return { heartbeats };
-    start(request);
-    return {};
+const calls = {
+  start(spec: LoadSpec): void {
+    load = loadOf(spec);
   },
-  async () => {
-    clearInterval(timer);
-    for (const client of clients) client.close();
+
+  setRate(perSecond: number): void {
+    load?.setRate?.(perSecond);
   },
-);
 
-function start({ grpcPort, workers, streams, periodMs }: Extract<LoadRequest, { type: 'start' }>): void {
-  const calls = Array.from({ length: streams }, () => openStream(grpcPort));
-  const startMs = performance.now();
-  let next = 0;
-  timer = setInterval(() => {
-    // As many as are due by now, so that a late tick does not lower the rate.
-    const due = Math.floor(((performance.now() - startMs) / periodMs) * workers);
-    for (; next < due; next++) {
-      const worker = next % workers;
-      calls[worker % streams]?.write(heartbeat(worker, Math.floor(next / workers) + 1));
-      heartbeats++;
-    }
-  }, TICK_MS);
-}
+  /** See `ClosedStreamsSpec`. */
+  applied(heartbeats: number): void {
+    load?.applied?.(heartbeats);
+  },
 
-function openStream(grpcPort: number): ClientDuplexStream<Buffer, unknown> {
-  const client = new Client(`127.0.0.1:${grpcPort}`, credentials.createInsecure(), {
-    'grpc.use_local_subchannel_pool': 1,
-  });
-  clients.push(client);
-  const call = client.makeBidiStreamRequest(path, (bytes: Buffer) => bytes, responseDeserialize);
-  call.resume();
-  call.on('error', (error) => process.stderr.write(`load: ${error.message}\n`));
-  return call;
-}
+  /** Since the start; latencies since anybody asked. */
+  stats(): LoadStats {
+    if (load === undefined) throw new Error('there is no load');
+    const stats = { ...load.stats };
+    load.stats.latenciesMs = [];
+    return stats;
+  },
 
-function heartbeat(worker: number, sequence: number): Buffer {
-  return Buffer.from(
-    toBinary(
-      HeartbeatSchema,
-      create(HeartbeatSchema, {
-        workerId: `worker-${worker}`,
-        cpuUsage: 14.999999999997726 + (sequence % 50),
-        memoryUsage: 40.25,
-        storageUsage: 61.5,
-        sequence: BigInt(sequence),
-        sentAtUnixMs: BigInt(Date.now()),
-        runningTasks: Array.from({ length: TASKS }, (_, task) =>
-          create(RunningTaskSchema, {
-            taskId: `task-${worker}-${task}`,
-            cpuAllocated: 0.5,
-            memoryAllocated: 0.25,
-            status: 'running',
-          }),
-        ),
-      }),
-    ),
-  );
+  /** Sends no more, waits for acks. @returns what was sent in all. @throws if anything has failed. */
+  async stop(): Promise<number> {
+    if (load === undefined) throw new Error('there is no load');
+    await load.stop();
+    const { sent, failed } = load.stats;
+    if (failed > 0) throw new Error(`${failed} of ${sent} calls or streams have failed`);
+    return sent;
+  },
+};
+export type LoadCalls = typeof calls;
+
+answerParent(calls);
+
+function loadOf(spec: LoadSpec): Load {
+  switch (spec.type) {
+    case 'closed-unary':
+      return closedUnary(spec);
+    case 'closed-streams':
+      return closedStreams(spec);
+    case 'steady-unary':
+      return steadyUnary(spec);
+    case 'steady-streams':
+      return steadyStreams(spec);
+    case 'fresh-unary':
+      return freshUnary(spec);
+    default:
+      return spec satisfies never;
+  }
 }

@@ -8,82 +8,139 @@ import { resolveOptions } from '../../src/config/resolve.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { answerParent } from '../lib/child.ts';
-
-export type MasterRequest =
-  | { readonly type: 'start'; readonly settings: Readonly<Record<string, string>> }
-  /** Whether every worker has moved to a lane of its own, if it gets one. */
-  | { readonly type: 'settled' }
-  /** Receipt to readable, in ms, of every worker's newest record that was not told before. */
-  | { readonly type: 'latencies' }
-  /** How long `getWorkerTelemetry` and `getAllWorkerTelemetry` take, in ms. */
-  | { readonly type: 'queries'; readonly one: number; readonly all: number };
-
-export interface MasterAnswers {
-  readonly start: { readonly grpcPort: number; readonly httpPort: number };
-  readonly settled: { readonly lanes: number };
-  readonly latencies: { readonly values: readonly number[] };
-  readonly queries: { readonly one: readonly number[]; readonly all: readonly number[] };
-}
+import { type Counts, type Ports, type ServerCalls, usage } from '../lib/server.ts';
+import { eventually, monotonicMs } from '../lib/time.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'pulselane-bench-'));
 let master: Awaited<ReturnType<typeof startMaster>> | undefined;
-const told = new Map<string, number>();
 
-answerParent<MasterRequest>(
-  async (request) => {
-    if (request.type === 'start') return start(request.settings);
-    if (request.type === 'settled') return { lanes: readyLanes() };
-    if (request.type === 'latencies') return { values: latencies() };
-    return queries(request.one, request.all);
-  },
-  async () => {
-    await master?.stop();
-    rmSync(dataDir, { recursive: true, force: true });
-  },
-);
+const calls = {
+  start,
+  counts,
+  leastApplied,
+  usage,
+  settled,
+  freshness,
+  lastPublishedMs,
+  timedQueries,
+  timedQueriesOfAll,
+} satisfies ServerCalls;
+export type MasterCalls = typeof calls;
 
-async function start(settings: Readonly<Record<string, string>>): Promise<MasterAnswers['start']> {
+answerParent(calls, async () => {
+  await master?.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+async function start(settings: Readonly<Record<string, string>>): Promise<Ports> {
   const environment = { HTTP_PORT: '127.0.0.1:0', GRPC_PORT: '127.0.0.1:0', DATA_DIR: dataDir, ...settings };
   const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
   master = await startMaster(config, { logger: silentLogger, clock: systemClock });
   return { grpcPort: master.grpcAddress.port, httpPort: master.httpAddress?.port ?? 0 };
 }
 
-/** Dedicated lanes that serve their worker. */
-function readyLanes(): number {
-  const { lanes } = running().internalState();
-  return lanes.filter(({ kind, state, workers }) => kind === 'dedicated' && state === 'ready' && workers === 1).length;
+function counts(): Counts {
+  const { directory } = running();
+  const atMs = monotonicMs();
+  const sum = { accepted: 0, applied: 0, replaced: 0, rejected: 0, lost: 0 };
+  for (const { row, slot } of directory.all()) {
+    const { accepted, replaced, lost } = directory.board.view(row, atMs);
+    const { applied, rejected } = slot.counts();
+    sum.accepted += accepted;
+    sum.applied += applied;
+    sum.replaced += replaced;
+    sum.rejected += rejected;
+    sum.lost += lost;
+  }
+  return { atMs, ...sum };
 }
 
-function latencies(): number[] {
+function leastApplied(workers: number): number {
+  const { directory } = running();
+  if (directory.size < workers) return 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (const { slot } of directory.all()) least = Math.min(least, slot.counts().applied);
+  return least;
+}
+
+/**
+ * Makes workers known, as an operator would, and waits until each is on the lane that it keeps: on one of its own while
+ * these last.
+ */
+async function settled(workerIds: readonly string[]): Promise<void> {
+  const manager = running();
+  for (const id of workerIds) manager.registerWorker(id);
+  await eventually('all lanes started', () => {
+    const { lanes, maxDedicatedLanes, workers } = manager.internalState();
+    const own = lanes.filter(({ shared, state, workers: served }) => !shared && state === 'ready' && served === 1);
+    return own.length === Math.min(maxDedicatedLanes, workers);
+  });
+}
+
+/** Receipt to readable, in ms, of every worker's newest record, if it was received since then. */
+function freshness(sinceMs: number): Float64Array {
   const values: number[] = [];
-  for (const { workerId, slot } of running().directory.all()) {
+  for (const { slot } of running().directory.all()) {
     const record = slot.numbers();
-    if (record === undefined || told.get(workerId) === record.ordinal) continue;
-    told.set(workerId, record.ordinal);
+    if (record === undefined || record.receivedMonotonicMs < sinceMs) continue;
     values.push(record.publishedMonotonicMs - record.receivedMonotonicMs);
   }
-  return values;
+  return Float64Array.from(values);
 }
 
-function queries(one: number, all: number): MasterAnswers['queries'] {
+/** When the last of so many workers became readable with a heartbeat; undefined while one is missing. */
+function lastPublishedMs(workers: number): number | undefined {
+  let last = 0;
+  let applied = 0;
+  for (const { slot } of running().directory.all()) {
+    const record = slot.numbers();
+    if (record === undefined) continue;
+    applied++;
+    last = Math.max(last, record.publishedMonotonicMs);
+  }
+  return applied < workers ? undefined : last;
+}
+
+/** How long each of many calls of `getWorkerTelemetry` took, in µs: some every millisecond, so that heartbeats come between. */
+async function timedQueries(forMs: number): Promise<Float64Array> {
+  const perMs = 5;
   const manager = running();
   const ids = Array.from(manager.directory.all(), ({ workerId }) => workerId);
-  return {
-    one: Array.from({ length: one }, (_, i) =>
-      timedMs(() => manager.getWorkerTelemetry(ids[i % ids.length] as string)),
-    ),
-    all: Array.from({ length: all }, () => timedMs(() => manager.getAllWorkerTelemetry())),
-  };
+  const values: number[] = [];
+  await everyMs(1, forMs, () => {
+    for (let i = 0; i < perMs; i++) {
+      const id = ids[values.length % ids.length] as string;
+      values.push(timedUs(() => manager.getWorkerTelemetry(id)));
+    }
+  });
+  return Float64Array.from(values);
+}
+
+/** The same of `getAllWorkerTelemetry`. */
+async function timedQueriesOfAll(forMs: number): Promise<Float64Array> {
+  const manager = running();
+  const values: number[] = [];
+  await everyMs(20, forMs, () => values.push(timedUs(() => manager.getAllWorkerTelemetry())));
+  return Float64Array.from(values);
+}
+
+function everyMs(periodMs: number, forMs: number, work: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(work, periodMs);
+    setTimeout(() => {
+      clearInterval(timer);
+      resolve();
+    }, forMs);
+  });
+}
+
+function timedUs(work: () => unknown): number {
+  const start = process.hrtime.bigint();
+  work();
+  return Number(process.hrtime.bigint() - start) / 1000;
 }
 
 function running() {
   if (master === undefined) throw new Error('the master is not started');
   return master.manager;
-}
-
-function timedMs(work: () => unknown): number {
-  const start = performance.now();
-  work();
-  return performance.now() - start;
 }

@@ -1,0 +1,122 @@
+/** How many streamed heartbeats a second the master applies, beside what a bare server takes. */
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { type Child, type StartChild, withChildren } from '../lib/child.ts';
+import { figuresOf, type QuestionOf } from '../lib/rows.ts';
+import { accountedFor, measureWindow, type ServerProcess } from '../lib/server.ts';
+import { type LaneMix, laneMixes, startBare, startMaster } from '../lib/servers.ts';
+import { sleepMs } from '../lib/time.ts';
+import type { LoadCalls } from '../processes/load.ts';
+
+const WORKERS = 1000;
+const STREAMS = 50;
+/** LANE_DEPTH: with more on their way some would be replaced. */
+const WINDOW = 16;
+/** A window lasts 90 ms at the rate that is asked for. */
+const TELL_APPLIED_EVERY_MS = 20;
+const WARM_MS = 1500;
+const MEASURE_MS = 2500;
+
+interface Rate {
+  readonly perSecond: number;
+  readonly shareReplaced: number;
+  readonly mainCpuUs: number;
+}
+
+type Run = Readonly<Record<LaneMix | 'bare', Rate>>;
+
+export const ingestStreams: Bench = {
+  name: 'ingest-streams',
+  question: 'How many streamed heartbeats a second, beside a bare grpc-js server?',
+  async run(context: BenchContext) {
+    const runs = await repeated(this, context, measure);
+    const workers = scaled(WORKERS, context.size.fleet);
+    return figuresOf(runs, [
+      {
+        id: 'ingest.streams.bare.rate',
+        question: `streams, ${workers} workers, closed loop: bare server`,
+        unit: '/s',
+        of: ({ bare }) => bare.perSecond,
+      },
+      ...questionsOf('shared', 'streams, 2 shared lanes', 180_000),
+      ...questionsOf('dedicated', 'streams, 100 dedicated lanes and 1 shared', 130_000),
+    ]);
+  },
+};
+
+function questionsOf(lanes: LaneMix, what: string, goal: number): QuestionOf<Run>[] {
+  const id = `ingest.streams.${lanes}`;
+  return [
+    {
+      id: `${id}.rate`,
+      question: `${what}: applied`,
+      unit: '/s',
+      goal,
+      goalIs: 'at least',
+      of: (run) => run[lanes].perSecond,
+    },
+    {
+      id: `${id}.ratio`,
+      question: `${what}: rate beside the bare server's`,
+      unit: '×',
+      of: (run) => run[lanes].perSecond / run.bare.perSecond,
+    },
+    {
+      id: `${id}.replaced`,
+      question: `${what}: share that newer ones replaced`,
+      unit: '%',
+      of: (run) => run[lanes].shareReplaced * 100,
+    },
+    {
+      id: `${id}.main-cpu`,
+      question: `${what}: main thread's CPU per heartbeat`,
+      unit: 'µs',
+      of: (run) => run[lanes].mainCpuUs,
+    },
+  ];
+}
+
+async function measure(size: Size): Promise<Run> {
+  const mixes = laneMixes(size, 1);
+  const workers = scaled(WORKERS, size.fleet);
+  return {
+    bare: await withChildren(async (start) => rateOf(start, await startBare(start), size)),
+    shared: await withChildren(async (start) => rateOf(start, await startMaster(start, mixes.shared, workers), size)),
+    dedicated: await withChildren(async (start) =>
+      rateOf(start, await startMaster(start, mixes.dedicated, workers), size),
+    ),
+  };
+}
+
+async function rateOf(
+  start: StartChild,
+  { server, grpcPort }: { server: ServerProcess; grpcPort: number },
+  size: Size,
+): Promise<Rate> {
+  const load = start<LoadCalls>('load.ts');
+  const workers = scaled(WORKERS, size.fleet);
+  const streams = Math.min(STREAMS, workers);
+  await load.call('start', { type: 'closed-streams', grpcPort, workers, streams, window: WINDOW });
+  const stopTelling = tellApplied(server, load, workers);
+  await sleepMs(WARM_MS * size.time);
+  const { accepted, applied, replaced, mainCpuMs, seconds } = await measureWindow(server, MEASURE_MS * size.time);
+  await stopTelling();
+  await accountedFor(server, await load.call('stop'));
+  return { perSecond: applied / seconds, shareReplaced: replaced / accepted, mainCpuUs: (mainCpuMs * 1000) / accepted };
+}
+
+/** Closes the loop. @returns how to stop. */
+function tellApplied(server: ServerProcess, load: Child<LoadCalls>, workers: number): () => Promise<void> {
+  let isTelling = true;
+  const telling = (async () => {
+    while (isTelling) {
+      await load.call('applied', await server.call('leastApplied', workers));
+      await sleepMs(TELL_APPLIED_EVERY_MS);
+    }
+  })();
+  // Told to whoever stops it.
+  telling.catch(() => {});
+  return () => {
+    isTelling = false;
+    return telling;
+  };
+}

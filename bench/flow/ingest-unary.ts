@@ -1,0 +1,87 @@
+/** How many unary heartbeats a second the master takes, beside a bare server. */
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { type StartChild, withChildren } from '../lib/child.ts';
+import { figuresOf, type QuestionOf } from '../lib/rows.ts';
+import { accountedFor, measureWindow, type ServerProcess } from '../lib/server.ts';
+import { type LaneMix, laneMixes, startBare, startMaster } from '../lib/servers.ts';
+import { sleepMs } from '../lib/time.ts';
+import type { LoadCalls } from '../processes/load.ts';
+
+const WORKERS = 1000;
+const CONNECTIONS = 50;
+const WARM_MS = 1500;
+const MEASURE_MS = 2500;
+
+interface Rate {
+  readonly perSecond: number;
+  /** Of all that was acked, warming up included. */
+  readonly shareApplied: number;
+}
+
+type Run = Readonly<Record<LaneMix | 'bare', Rate>>;
+
+export const ingestUnary: Bench = {
+  name: 'ingest-unary',
+  question: 'How many unary heartbeats a second, beside a bare grpc-js server?',
+  async run(context: BenchContext) {
+    const runs = await repeated(this, context, measure);
+    const workers = scaled(WORKERS, context.size.fleet);
+    return figuresOf(runs, [
+      {
+        id: 'ingest.unary.bare.rate',
+        question: `unary, ${workers} workers, closed loop: bare server`,
+        unit: '/s',
+        of: ({ bare }) => bare.perSecond,
+      },
+      ...questionsOf('shared', `unary, 2 shared lanes`, 0.8),
+      ...questionsOf('dedicated', `unary, 100 dedicated lanes`, 0.65),
+    ]);
+  },
+};
+
+function questionsOf(lanes: LaneMix, what: string, goal: number): QuestionOf<Run>[] {
+  const id = `ingest.unary.${lanes}`;
+  return [
+    { id: `${id}.rate`, question: `${what}: acked`, unit: '/s', of: (run) => run[lanes].perSecond },
+    {
+      id: `${id}.ratio`,
+      question: `${what}: rate beside the bare server's`,
+      unit: '×',
+      goal,
+      goalIs: 'at least',
+      of: (run) => run[lanes].perSecond / run.bare.perSecond,
+    },
+    {
+      id: `${id}.applied`,
+      question: `${what}: share of the acked that was applied`,
+      unit: '%',
+      of: (run) => run[lanes].shareApplied * 100,
+    },
+  ];
+}
+
+async function measure(size: Size): Promise<Run> {
+  const mixes = laneMixes(size);
+  const workers = scaled(WORKERS, size.fleet);
+  return {
+    bare: await withChildren(async (start) => rateOf(start, await startBare(start), size)),
+    shared: await withChildren(async (start) => rateOf(start, await startMaster(start, mixes.shared, workers), size)),
+    dedicated: await withChildren(async (start) =>
+      rateOf(start, await startMaster(start, mixes.dedicated, workers), size),
+    ),
+  };
+}
+
+async function rateOf(
+  start: StartChild,
+  { server, grpcPort }: { server: ServerProcess; grpcPort: number },
+  size: Size,
+): Promise<Rate> {
+  const load = start<LoadCalls>('load.ts');
+  const workers = scaled(WORKERS, size.fleet);
+  await load.call('start', { type: 'closed-unary', grpcPort, workers, connections: Math.min(CONNECTIONS, workers) });
+  await sleepMs(WARM_MS * size.time);
+  const { accepted, seconds } = await measureWindow(server, MEASURE_MS * size.time);
+  const all = await accountedFor(server, await load.call('stop'));
+  return { perSecond: accepted / seconds, shareApplied: all.applied / all.accepted };
+}

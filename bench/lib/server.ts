@@ -1,0 +1,95 @@
+/** What every server process answers, product and baselines alike, so that one bench can ask any of them. */
+import type { Child } from './child.ts';
+import { eventually, monotonicMs, sleepMs } from './time.ts';
+
+export interface Ports {
+  readonly grpcPort: number;
+  /** 0 if it serves no HTTP. */
+  readonly httpPort: number;
+}
+
+/** Heartbeats since the start. A baseline has applied what it has accepted. */
+export interface Counts {
+  readonly atMs: number;
+  readonly accepted: number;
+  readonly applied: number;
+  readonly replaced: number;
+  readonly rejected: number;
+  readonly lost: number;
+}
+
+/** CPU time since the start. */
+export interface Usage {
+  readonly atMs: number;
+  /** Of the thread that answers: the main one. */
+  readonly mainCpuMs: number;
+  /** Of all threads of the process. */
+  readonly processCpuMs: number;
+}
+
+export type ServerCalls = {
+  start(settings: Readonly<Record<string, string>>): Promise<Ports>;
+  counts(): Counts;
+  /** How many heartbeats each of so many workers has applied at least. */
+  leastApplied(workers: number): number;
+  usage(): Usage;
+};
+
+export type ServerProcess = Pick<Child<ServerCalls>, 'call'>;
+
+export function usage(): Usage {
+  return {
+    atMs: monotonicMs(),
+    mainCpuMs: cpuMs(process.threadCpuUsage()),
+    processCpuMs: cpuMs(process.cpuUsage()),
+  };
+}
+
+function cpuMs({ user, system }: NodeJS.CpuUsage): number {
+  return (user + system) / 1000;
+}
+
+/** What a server did in a span of time. */
+export interface Window {
+  readonly seconds: number;
+  readonly accepted: number;
+  readonly applied: number;
+  readonly replaced: number;
+  readonly mainCpuMs: number;
+  readonly processCpuMs: number;
+}
+
+export async function measureWindow(server: ServerProcess, ms: number): Promise<Window> {
+  const before = { ...(await server.call('counts')), ...(await server.call('usage')) };
+  await sleepMs(ms);
+  const after = { ...(await server.call('usage')), ...(await server.call('counts')) };
+  return {
+    seconds: (after.atMs - before.atMs) / 1000,
+    accepted: after.accepted - before.accepted,
+    applied: after.applied - before.applied,
+    replaced: after.replaced - before.replaced,
+    mainCpuMs: after.mainCpuMs - before.mainCpuMs,
+    processCpuMs: after.processCpuMs - before.processCpuMs,
+  };
+}
+
+/**
+ * Waits until the server has done with all that was sent.
+ * @throws if a heartbeat is unaccounted for: neither applied, nor replaced, rejected or lost.
+ */
+export async function accountedFor(server: ServerProcess, sent: number): Promise<Counts> {
+  let counts = await server.call('counts');
+  const missing = () => {
+    const { accepted, applied, replaced, rejected, lost } = counts;
+    return { unaccepted: sent - accepted, unaccounted: accepted - applied - replaced - rejected - lost };
+  };
+  const isDone = async () => {
+    counts = await server.call('counts');
+    const { unaccepted, unaccounted } = missing();
+    return unaccepted === 0 && unaccounted === 0;
+  };
+  await eventually('all heartbeats accounted for', isDone, { withinMs: 10_000 }).catch(() => {
+    throw new Error(`of ${sent} heartbeats: ${JSON.stringify({ ...missing(), ...counts })}`);
+  });
+  return counts;
+}

@@ -1,0 +1,49 @@
+/** Starts what is measured. */
+import { workerIds } from '../load/fleet.ts';
+import type { MasterCalls } from '../processes/master.ts';
+import { type Size, scaled } from './bench.ts';
+import type { Child, StartChild } from './child.ts';
+import type { Ports, ServerCalls } from './server.ts';
+
+/** The two ways in which a fleet may be spread over lanes. */
+export type LaneMix = 'shared' | 'dedicated';
+export type LaneSettings = Readonly<Record<'MAX_DEDICATED_LANES' | 'SHARED_LANES', string>>;
+
+const DEDICATED_LANES = 100;
+
+/** `shared`: two lanes for all; `dedicated`: a hundred for a worker each, and so many for the rest. */
+export function laneMixes(size: Size, sharedBesideDedicated = 2): Readonly<Record<LaneMix, LaneSettings>> {
+  return {
+    shared: { MAX_DEDICATED_LANES: '0', SHARED_LANES: '2' },
+    dedicated: {
+      MAX_DEDICATED_LANES: String(scaled(DEDICATED_LANES, size.fleet)),
+      SHARED_LANES: String(sharedBesideDedicated),
+    },
+  };
+}
+
+export interface Started<C extends ServerCalls> extends Ports {
+  readonly server: Child<C>;
+}
+
+/** A master that knows so many workers, all on the lanes that they keep. */
+export async function startMaster(
+  start: StartChild,
+  settings: Readonly<Record<string, string>>,
+  workers: number,
+): Promise<Started<MasterCalls>> {
+  const server = start<MasterCalls>('master.ts');
+  const ports = await server.call('start', settings);
+  await server.call('settled', workerIds(workers));
+  return { server, ...ports };
+}
+
+export async function startBare(start: StartChild): Promise<Started<ServerCalls>> {
+  const server = start<ServerCalls>('bare.ts');
+  return { server, ...(await server.call('start', {})) };
+}
+
+export async function startPlain(start: StartChild): Promise<Started<ServerCalls>> {
+  const server = start<ServerCalls>('plain.ts');
+  return { server, ...(await server.call('start', {})) };
+}

@@ -1,0 +1,24 @@
+/** The bare server as a process. */
+import { BareServer } from '../baseline/bare-server.ts';
+import { answerParent } from '../lib/child.ts';
+import { type ServerCalls, usage } from '../lib/server.ts';
+import { monotonicMs } from '../lib/time.ts';
+
+const server = new BareServer();
+
+const calls: ServerCalls = {
+  start: async () => ({ grpcPort: await server.listen(), httpPort: 0 }),
+  counts: () => ({
+    atMs: monotonicMs(),
+    accepted: server.accepted,
+    applied: server.accepted,
+    replaced: 0,
+    rejected: 0,
+    lost: 0,
+  }),
+  // It does not look whose they are; the load comes in turns.
+  leastApplied: (workers) => Math.floor(server.accepted / workers),
+  usage,
+};
+
+answerParent(calls);
