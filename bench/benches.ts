@@ -1,6 +1,27 @@
 /** Every bench, in the order in which they are run and shown. */
-import { ingestUnary } from './flow/ingest-unary.ts';
+import { bigReads } from './flow/big-reads.ts';
+import { fleet } from './flow/fleet.ts';
+import { ingestFresh } from './flow/ingest-fresh.ts';
 import { ingestStreams } from './flow/ingest-streams.ts';
+import { ingestUnary } from './flow/ingest-unary.ts';
+import { mainCpu } from './flow/main-cpu.ts';
+import { promises } from './flow/promises.ts';
+import { reads } from './flow/reads.ts';
+import { storm } from './flow/storm.ts';
 import type { Bench } from './lib/bench.ts';
+import { laneCost } from './micro/lane-cost.ts';
+import { workerCost } from './micro/worker-cost.ts';
 
-export const BENCHES: readonly Bench[] = [ingestUnary, ingestStreams];
+export const BENCHES: readonly Bench[] = [
+  promises,
+  ingestUnary,
+  ingestStreams,
+  ingestFresh,
+  mainCpu,
+  fleet,
+  reads,
+  bigReads,
+  storm,
+  laneCost,
+  workerCost,
+];

@@ -11,9 +11,9 @@ const WORKERS = 1000;
 const STREAMS = 50;
 /** LANE_DEPTH: with more on their way some would be replaced. */
 const WINDOW = 16;
-/** A window lasts 90 ms at the rate that is asked for. */
-const TELL_APPLIED_EVERY_MS = 20;
-const WARM_MS = 1500;
+/** Often, so that the window, which lasts 90 ms at the rate that is asked for, never holds the load up. */
+const TELL_APPLIED_EVERY_MS = 5;
+const WARM_MS = 2000;
 const MEASURE_MS = 2500;
 
 interface Rate {

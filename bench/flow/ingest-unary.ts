@@ -16,6 +16,7 @@ interface Rate {
   readonly perSecond: number;
   /** Of all that was acked, warming up included. */
   readonly shareApplied: number;
+  readonly mainCpuUs: number;
 }
 
 type Run = Readonly<Record<LaneMix | 'bare', Rate>>;
@@ -57,6 +58,12 @@ function questionsOf(lanes: LaneMix, what: string, goal: number): QuestionOf<Run
       unit: '%',
       of: (run) => run[lanes].shareApplied * 100,
     },
+    {
+      id: `${id}.main-cpu`,
+      question: `${what}: main thread's CPU per heartbeat`,
+      unit: 'µs',
+      of: (run) => run[lanes].mainCpuUs,
+    },
   ];
 }
 
@@ -81,7 +88,11 @@ async function rateOf(
   const workers = scaled(WORKERS, size.fleet);
   await load.call('start', { type: 'closed-unary', grpcPort, workers, connections: Math.min(CONNECTIONS, workers) });
   await sleepMs(WARM_MS * size.time);
-  const { accepted, seconds } = await measureWindow(server, MEASURE_MS * size.time);
+  const { accepted, mainCpuMs, seconds } = await measureWindow(server, MEASURE_MS * size.time);
   const all = await accountedFor(server, await load.call('stop'));
-  return { perSecond: accepted / seconds, shareApplied: all.applied / all.accepted };
+  return {
+    perSecond: accepted / seconds,
+    shareApplied: all.applied / all.accepted,
+    mainCpuUs: (mainCpuMs * 1000) / accepted,
+  };
 }

@@ -1,126 +1,102 @@
-/** The seed's four promises, at 100 and at 1,000 workers with 4 tasks each, under live heartbeats. */
-import { Agent, request } from 'node:http';
-import type { Bench, BenchContext } from '../lib/bench.ts';
-import { Child } from '../lib/child.ts';
-import { p50p99, type Question, type Row, rowOf } from '../lib/rows.ts';
-import type { LoadRequest } from '../processes/load.ts';
-import type { MasterAnswers, MasterRequest } from '../processes/master.ts';
+/** The seed's four promises, with 4 tasks each, under live heartbeats. */
+import { type Bench, type BenchContext, type Size, scaled } from '../lib/bench.ts';
+import { withChildren } from '../lib/child.ts';
+import { type Figure, figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { accountedFor } from '../lib/server.ts';
+import { startMaster } from '../lib/servers.ts';
+import { monotonicMs, sleepMs } from '../lib/time.ts';
+import { workerIds } from '../load/fleet.ts';
+import type { LoadCalls } from '../processes/load.ts';
+import type { ReaderCalls } from '../processes/reader.ts';
 
-interface Measured {
-  readonly heartbeat: readonly number[];
-  readonly one: readonly number[];
-  readonly all: readonly number[];
-  readonly httpOne: readonly number[];
-  readonly httpAll: readonly number[];
+interface Run {
+  readonly heartbeat: Spread;
+  readonly queryOne: Spread;
+  readonly queryAll: Spread;
+  readonly httpOne: Spread;
+  readonly httpAll: Spread;
 }
 
 /** Goals are the seed's promises, in ms. */
-const PROMISES: readonly { key: keyof Measured; name: string; question: string; goalMs: number }[] = [
-  { key: 'heartbeat', name: 'heartbeat', question: 'heartbeat: received to readable', goalMs: 1 },
-  { key: 'one', name: 'query-one', question: 'getWorkerTelemetry', goalMs: 1 },
-  { key: 'all', name: 'query-all', question: 'getAllWorkerTelemetry', goalMs: 10 },
-  { key: 'httpOne', name: 'http-one', question: 'GET /telemetry/{id}', goalMs: 5 },
-  { key: 'httpAll', name: 'http-all', question: 'GET /telemetry', goalMs: 5 },
+const PROMISES: readonly { id: string; question: string; goalMs: number; of: (run: Run) => Spread }[] = [
+  { id: 'heartbeat', question: 'heartbeat: received to readable', goalMs: 1, of: (run) => run.heartbeat },
+  { id: 'query-one', question: 'getWorkerTelemetry', goalMs: 1, of: (run) => run.queryOne },
+  { id: 'query-all', question: 'getAllWorkerTelemetry', goalMs: 10, of: (run) => run.queryAll },
+  { id: 'http-one', question: 'GET /telemetry/{id}', goalMs: 5, of: (run) => run.httpOne },
+  { id: 'http-all', question: 'GET /telemetry', goalMs: 5, of: (run) => run.httpAll },
 ];
 
 /** Each worker sends once in this time: five times the rate of the field, to have enough to measure. */
 const PERIOD_MS = 1000;
 const WORKERS_PER_STREAM = 20;
+const HEARTBEATS_MS = 2000;
+const READS_MS = 800;
 
 export const promises: Bench = {
   name: 'promises',
   question: 'Are the seed’s four promises kept?',
-  async run({ sizes, runs, progress }: BenchContext): Promise<Row[]> {
-    const rows: Row[] = [];
-    for (const workers of sizes.workers) {
-      const measured: Measured[] = [];
-      for (let run = 1; run <= runs; run++) {
-        progress(`promises: ${workers} workers, run ${run} of ${runs}`);
-        measured.push(await measure(workers, sizes.seconds));
-      }
-      for (const promise of PROMISES) {
-        const perRun = measured.map((one) => p50p99(one[promise.key]));
-        for (const which of ['p50', 'p99'] as const) {
-          const question: Question = {
-            id: `promise.${promise.name}.${workers}.${which}`,
-            question: `${promise.question}, ${workers} workers, ${which}`,
-            unit: 'ms',
-            goal: promise.goalMs,
-          };
-          rows.push(
-            rowOf(
-              question,
-              perRun.map((values) => values[which]),
+  async run({ size, progress }: BenchContext) {
+    const figures: Figure[] = [];
+    for (const fleet of size.promises) {
+      const workers = scaled(fleet, size.fleet);
+      progress(`promises: ${workers} workers`);
+      const runs = await measure(workers, size);
+      figures.push(
+        ...PROMISES.flatMap(({ id, question, goalMs, of }) =>
+          figuresOf(
+            runs,
+            spreadQuestions(
+              { id: `promise.${id}.${fleet}`, question: `${question}, ${workers} workers`, unit: 'ms' },
+              of,
+              { p50: goalMs, p99: goalMs },
             ),
-          );
-        }
-      }
+          ),
+        ),
+      );
     }
-    return rows;
+    return figures;
   },
 };
 
-async function measure(workers: number, seconds: number): Promise<Measured> {
-  const master = new Child<MasterRequest, unknown>('master.ts');
-  const load = new Child<LoadRequest, unknown>('load.ts');
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  try {
-    const started = (await master.ask({
-      type: 'start',
-      settings: { MAX_DEDICATED_LANES: '2000' },
-    })) as MasterAnswers['start'];
-    const streams = Math.max(1, Math.floor(workers / WORKERS_PER_STREAM));
-    await load.ask({ type: 'start', grpcPort: started.grpcPort, workers, streams, periodMs: PERIOD_MS });
-    await everybodySettled(master, workers);
-
-    const heartbeat: number[] = [];
-    for (let second = 0; second < seconds; second++) {
-      await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
-      heartbeat.push(...((await master.ask({ type: 'latencies' })) as MasterAnswers['latencies']).values);
-    }
-    const queries = (await master.ask({ type: 'queries', one: 2000, all: 50 })) as MasterAnswers['queries'];
-    const url = (path: string) => `http://127.0.0.1:${started.httpPort}${path}`;
-    const httpOne = await timed(300, () => get(url('/telemetry/worker-1'), agent));
-    const httpAll = await timed(100, () => get(url('/telemetry'), agent));
-    return { heartbeat, ...queries, httpOne, httpAll };
-  } finally {
-    agent.destroy();
-    await load.stop();
-    await master.stop();
-  }
-}
-
-/** Threads take a while to start; what is measured is the fleet at work, each worker on a lane of its own. */
-async function everybodySettled(master: Child<MasterRequest, unknown>, workers: number): Promise<void> {
-  let lanes = 0;
-  while (lanes < workers) {
-    await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
-    lanes = ((await master.ask({ type: 'settled' })) as MasterAnswers['settled']).lanes;
-  }
-  // What was measured until now is of the start.
-  await master.ask({ type: 'latencies' });
-}
-
-async function timed(times: number, work: () => Promise<void>): Promise<number[]> {
-  const values: number[] = [];
-  for (let i = 0; i < times; i++) {
-    const start = performance.now();
-    await work();
-    values.push(performance.now() - start);
-  }
-  return values;
-}
-
-function get(url: string, agent: Agent): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const call = request(url, { agent }, (response) => {
-      response.resume();
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve();
-        else reject(new Error(`${url} answered ${response.statusCode}`));
-      });
+/** All runs are of one master, each worker on a lane of its own: to start a thousand takes most of a minute. */
+async function measure(workers: number, size: Size): Promise<Run[]> {
+  return withChildren(async (start) => {
+    const { server, grpcPort, httpPort } = await startMaster(start, { MAX_DEDICATED_LANES: String(workers) }, workers);
+    const load = start<LoadCalls>('load.ts');
+    const reader = start<ReaderCalls>('reader.ts');
+    const streams = Math.ceil(workers / WORKERS_PER_STREAM);
+    const perSecond = (workers * 1000) / PERIOD_MS;
+    await load.call('start', {
+      type: 'steady-streams',
+      grpcPort,
+      workers,
+      streams,
+      perSecond,
+      renewedPerMinute: 0,
     });
-    call.on('error', reject);
-    call.end();
+    await sleepMs(2 * PERIOD_MS);
+
+    const forMs = READS_MS * size.time;
+    const read = async (...paths: string[]) =>
+      p50p99((await reader.call('read', { httpPort, paths, forMs })).latenciesMs);
+    const inMs = (us: Float64Array) => p50p99(us.map((value) => value / 1000));
+    const runs: Run[] = [];
+    for (let run = 1; run <= size.runs; run++) {
+      const heartbeat: number[] = [];
+      for (let passedMs = 0; passedMs < HEARTBEATS_MS; passedMs += PERIOD_MS) {
+        const sinceMs = monotonicMs();
+        await sleepMs(PERIOD_MS);
+        heartbeat.push(...(await server.call('freshness', sinceMs)));
+      }
+      runs.push({
+        heartbeat: p50p99(heartbeat),
+        queryOne: inMs(await server.call('timedQueries', forMs)),
+        queryAll: inMs(await server.call('timedQueriesOfAll', forMs)),
+        httpOne: await read(...workerIds(workers).map((id) => `/telemetry/${id}`)),
+        httpAll: await read('/telemetry'),
+      });
+    }
+    await accountedFor(server, await load.call('stop'));
+    return runs;
   });
 }

@@ -81,3 +81,18 @@ export function p50p99(values: Iterable<number>): Spread {
   const sorted = Float64Array.from(values).sort();
   return { p50: percentile(sorted, 50), p99: percentile(sorted, 99) };
 }
+
+/** Both ends of a spread as questions, with goals for neither, one or both. */
+export function spreadQuestions<Run>(
+  { id, question, unit }: Pick<Question, 'id' | 'question' | 'unit'>,
+  of: (run: Run) => Spread,
+  goals: Partial<Spread> = {},
+): QuestionOf<Run>[] {
+  return (['p50', 'p99'] as const).map((which) => ({
+    id: `${id}.${which}`,
+    question: `${question}, ${which}`,
+    unit,
+    ...(goals[which] === undefined ? {} : { goal: goals[which] }),
+    of: (run) => of(run)[which],
+  }));
+}

@@ -59,10 +59,15 @@ export interface Window {
   readonly processCpuMs: number;
 }
 
+/** Lasts longer while nothing has come: the small size is short, and machines may be busy. */
 export async function measureWindow(server: ServerProcess, ms: number): Promise<Window> {
-  const before = { ...(await server.call('counts')), ...(await server.call('usage')) };
+  const before = await state(server);
   await sleepMs(ms);
-  const after = { ...(await server.call('usage')), ...(await server.call('counts')) };
+  let after = before;
+  await eventually('something has come', async () => {
+    after = await state(server);
+    return after.accepted > before.accepted;
+  });
   return {
     seconds: (after.atMs - before.atMs) / 1000,
     accepted: after.accepted - before.accepted,
@@ -71,6 +76,10 @@ export async function measureWindow(server: ServerProcess, ms: number): Promise<
     mainCpuMs: after.mainCpuMs - before.mainCpuMs,
     processCpuMs: after.processCpuMs - before.processCpuMs,
   };
+}
+
+async function state(server: ServerProcess): Promise<Counts & Usage> {
+  return { ...(await server.call('usage')), ...(await server.call('counts')) };
 }
 
 /**

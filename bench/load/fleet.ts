@@ -47,7 +47,8 @@ export class Fleet {
   /** The worker's next heartbeat, as gRPC frames it. The bytes change with the worker's next call: copy them. */
   next(worker: number): Buffer {
     const message = this.#messages[worker] as Buffer;
-    const sequence = ++(this.#sequences as Uint32Array & Record<number, number>)[worker];
+    const sequence = (this.#sequences[worker] as number) + 1;
+    this.#sequences[worker] = sequence;
     let at = message.length - this.#tailBytes + CPU_USAGE_TAG.length;
     message.writeDoubleLE(14.999999999997726 + (sequence % 50), at);
     at += DOUBLE_BYTES + SEQUENCE_TAG.length;

@@ -5,7 +5,8 @@ export type LoadSpec =
   | ClosedStreamsSpec
   | SteadyUnarySpec
   | SteadyStreamsSpec
-  | FreshUnarySpec;
+  | FreshUnarySpec
+  | StormSpec;
 
 /** Each worker sends its next heartbeat when the last one is acked. */
 export interface ClosedUnarySpec {
@@ -55,6 +56,18 @@ export interface FreshUnarySpec {
   readonly atOnce: number;
 }
 
+/**
+ * One known worker sends at a steady rate, whatever the server does; its acks are timed. At {@link Load.release} so many
+ * others come at once, each with a registration and, once that is acked, a first heartbeat.
+ */
+export interface StormSpec {
+  readonly type: 'storm';
+  readonly grpcPort: number;
+  readonly workers: number;
+  readonly connections: number;
+  readonly probesPerSecond: number;
+}
+
 /** One load under way. */
 export interface Load {
   readonly stats: LoadStats;
@@ -64,6 +77,15 @@ export interface Load {
   setRate?(perSecond: number): void;
   /** Only of closed streams: how many heartbeats of each worker are applied at least. */
   applied?(heartbeats: number): void;
+  /** Only of storms: lets it loose. Resolves when all registrations and first heartbeats are acked. */
+  release?(): Promise<Released>;
+}
+
+export interface Released {
+  /** By the clock of all processes. */
+  readonly atMs: number;
+  /** From the release to the ack of each worker's first heartbeat. */
+  readonly ackedAfterMs: readonly number[];
 }
 
 export interface LoadStats {
@@ -71,7 +93,7 @@ export interface LoadStats {
   /** Of unary calls. */
   acked: number;
   failed: number;
-  /** Of steady unary calls: from the time at which each was due to its ack, in ms. */
+  /** Of steady unary calls and probes: from the time at which each was due to its ack, in ms. */
   latenciesMs: number[];
 }
 
@@ -79,4 +101,5 @@ export function noStats(): LoadStats {
   return { sent: 0, acked: 0, failed: 0, latenciesMs: [] };
 }
 
+export const REGISTER_WORKER = '/cluster.MasterWorker/RegisterWorker';
 export const SEND_HEARTBEAT = '/cluster.MasterWorker/SendHeartbeat';

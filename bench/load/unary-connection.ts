@@ -40,7 +40,7 @@ export class UnaryConnection {
   constructor(port: number) {
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
     this.#socket.write(clientHello());
-    this.#socket.on('data', (chunk) => {
+    this.#socket.on('data', (chunk: Buffer) => {
       for (const received of this.#frames.read(chunk)) this.#receive(received);
     });
     this.#socket.on('error', () => {});

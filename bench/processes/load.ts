@@ -3,9 +3,10 @@ import { answerParent } from '../lib/child.ts';
 import { closedStreams } from '../load/closed-streams.ts';
 import { closedUnary } from '../load/closed-unary.ts';
 import { freshUnary } from '../load/fresh-unary.ts';
-import type { Load, LoadSpec, LoadStats } from '../load/load.ts';
+import type { Load, LoadSpec, LoadStats, Released } from '../load/load.ts';
 import { steadyStreams } from '../load/steady-streams.ts';
 import { steadyUnary } from '../load/steady-unary.ts';
+import { storm } from '../load/storm.ts';
 
 let load: Load | undefined;
 
@@ -21,6 +22,12 @@ const calls = {
   /** See `ClosedStreamsSpec`. */
   applied(heartbeats: number): void {
     load?.applied?.(heartbeats);
+  },
+
+  /** See `StormSpec`. */
+  release(): Promise<Released> {
+    if (load?.release === undefined) throw new Error('there is no storm');
+    return load.release();
   },
 
   /** Since the start; latencies since anybody asked. */
@@ -56,6 +63,8 @@ function loadOf(spec: LoadSpec): Load {
       return steadyStreams(spec);
     case 'fresh-unary':
       return freshUnary(spec);
+    case 'storm':
+      return storm(spec);
     default:
       return spec satisfies never;
   }

@@ -14,17 +14,15 @@ import { eventually, monotonicMs } from '../lib/time.ts';
 const dataDir = mkdtempSync(join(tmpdir(), 'pulselane-bench-'));
 let master: Awaited<ReturnType<typeof startMaster>> | undefined;
 
+const serverCalls: ServerCalls = { start, counts, leastApplied, usage };
 const calls = {
-  start,
-  counts,
-  leastApplied,
-  usage,
+  ...serverCalls,
   settled,
   freshness,
   lastPublishedMs,
   timedQueries,
   timedQueriesOfAll,
-} satisfies ServerCalls;
+};
 export type MasterCalls = typeof calls;
 
 answerParent(calls, async () => {

@@ -1,0 +1,143 @@
+/** What it costs to read all of 10,000 workers without a pause: the reader, and the workers whose acks may wait. */
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { type Child, type StartChild, withChildren } from '../lib/child.ts';
+import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { accountedFor, type Ports, type ServerProcess } from '../lib/server.ts';
+import { laneMixes, startMaster, startPlain } from '../lib/servers.ts';
+import { eventually, sleepMs } from '../lib/time.ts';
+import type { LoadCalls } from '../processes/load.ts';
+import type { ReaderCalls } from '../processes/reader.ts';
+
+const WORKERS = 10_000;
+const CONNECTIONS = 100;
+const HEARTBEATS_PER_SECOND = 2000;
+/** Until every worker has sent. */
+const FIRST_PER_SECOND = 4000;
+const WARM_MS = 1000;
+const MEASURE_MS = 2500;
+
+interface ServerRun {
+  readonly ackAlone: Spread;
+  readonly ackWhileRead: Spread;
+  readonly read: Spread;
+  readonly bodyBytes: number;
+}
+
+interface Run {
+  readonly master: ServerRun;
+  readonly plain: ServerRun;
+}
+
+export const bigReads: Bench = {
+  name: 'big-reads',
+  question: 'What does it cost to read 10,000 workers, and whom?',
+  async run(context: BenchContext) {
+    const runs = await repeated(this, context, measure);
+    const workers = scaled(WORKERS, context.size.fleet);
+    const megabytes = ((runs[0] as Run).master.bodyBytes / 1e6).toPrecision(2);
+    const read = `GET /telemetry, ${workers} workers send, ${megabytes} MB`;
+    const ack = 'ack of a unary heartbeat from when it was due';
+    return figuresOf(runs, [
+      ...spreadQuestions<Run>({ id: 'read.all.10000', question: read, unit: 'ms' }, ({ master }) => master.read, {
+        p50: 3.5,
+        p99: 8,
+      }),
+      ...spreadQuestions<Run>(
+        { id: 'read.all.10000.plain', question: `${read}: plain server`, unit: 'ms' },
+        ({ plain }) => plain.read,
+      ),
+      {
+        id: 'read.all.10000.ratio',
+        question: `${read}: so many times faster than the plain server, p50`,
+        unit: '×',
+        goal: 8,
+        goalIs: 'at least',
+        of: ({ master, plain }) => plain.read.p50 / master.read.p50,
+      },
+      {
+        id: 'ack.alone.p99',
+        question: `${ack}, nobody reads, p99`,
+        unit: 'ms',
+        of: ({ master }) => master.ackAlone.p99,
+      },
+      {
+        id: 'ack.while-read.p99',
+        question: `${ack}, one reads all without a pause, p99`,
+        unit: 'ms',
+        goal: 5,
+        of: ({ master }) => master.ackWhileRead.p99,
+      },
+      {
+        id: 'ack.while-read.ratio',
+        question: `${ack}: p99 with the reader beside without`,
+        unit: '×',
+        goal: 3,
+        of: ({ master }) => master.ackWhileRead.p99 / master.ackAlone.p99,
+      },
+      {
+        id: 'ack.plain.alone.p99',
+        question: `${ack}, nobody reads, p99: plain server`,
+        unit: 'ms',
+        of: ({ plain }) => plain.ackAlone.p99,
+      },
+      {
+        id: 'ack.plain.while-read.p99',
+        question: `${ack}, one reads all without a pause, p99: plain server`,
+        unit: 'ms',
+        of: ({ plain }) => plain.ackWhileRead.p99,
+      },
+    ]);
+  },
+};
+
+async function measure(size: Size): Promise<Run> {
+  return {
+    master: await withChildren(async (start) => {
+      const started = await startMaster(start, laneMixes(size).dedicated, scaled(WORKERS, size.fleet));
+      return measureServer(start, started, size);
+    }),
+    plain: await withChildren(async (start) => measureServer(start, await startPlain(start), size)),
+  };
+}
+
+async function measureServer(
+  start: StartChild,
+  { server, grpcPort, httpPort }: Ports & { server: ServerProcess },
+  size: Size,
+): Promise<ServerRun> {
+  const workers = scaled(WORKERS, size.fleet);
+  const load = start<LoadCalls>('load.ts');
+  const connections = Math.min(CONNECTIONS, workers);
+  await load.call('start', { type: 'steady-unary', grpcPort, workers, connections, perSecond: FIRST_PER_SECOND });
+  await sleepMs((1.1 * workers * 1000) / FIRST_PER_SECOND);
+  await load.call('setRate', HEARTBEATS_PER_SECOND);
+  await eventually('everybody has sent and the server keeps up', async () => {
+    const { sent, acked } = await load.call('stats');
+    return acked >= workers && sent - acked < HEARTBEATS_PER_SECOND / 10;
+  });
+  await sleepMs(WARM_MS * size.time);
+  await load.call('stats');
+
+  await sleepMs(MEASURE_MS * size.time);
+  const ackAlone = await ackSpread(load);
+
+  const reader = start<ReaderCalls>('reader.ts');
+  const paths = ['/telemetry'];
+  await reader.call('read', { httpPort, paths, forMs: WARM_MS * size.time });
+  await load.call('stats');
+  const { latenciesMs, bodyBytes } = await reader.call('read', { httpPort, paths, forMs: MEASURE_MS * size.time });
+  const ackWhileRead = await ackSpread(load);
+
+  await accountedFor(server, await load.call('stop'));
+  return { ackAlone, ackWhileRead, read: p50p99(latenciesMs), bodyBytes };
+}
+
+/** Of all acks since anybody asked, and of at least one. */
+async function ackSpread(load: Child<LoadCalls>): Promise<Spread> {
+  const latenciesMs: number[] = [];
+  await eventually('acks have come', async () => {
+    latenciesMs.push(...(await load.call('stats')).latenciesMs);
+    return latenciesMs.length > 0;
+  });
+  return p50p99(latenciesMs);
+}

@@ -1,0 +1,65 @@
+/** What a streamed heartbeat costs the main thread, on which all else waits, beside a bare server's. */
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { type StartChild, withChildren } from '../lib/child.ts';
+import { figuresOf } from '../lib/rows.ts';
+import { accountedFor, measureWindow, type ServerProcess } from '../lib/server.ts';
+import { laneMixes, startBare, startMaster } from '../lib/servers.ts';
+import { sleepMs } from '../lib/time.ts';
+import type { LoadCalls } from '../processes/load.ts';
+
+const WORKERS = 10_000;
+const STREAMS = 500;
+const HEARTBEATS_PER_SECOND = 5000;
+const WARM_MS = 2500;
+/** Acks are due once in it. */
+const MEASURE_MS = 3000;
+
+interface Run {
+  readonly masterUs: number;
+  readonly bareUs: number;
+}
+
+export const mainCpu: Bench = {
+  name: 'main-cpu',
+  question: 'What does a streamed heartbeat cost the main thread, beside a bare grpc-js server?',
+  async run(context: BenchContext) {
+    const runs = await repeated(this, context, measure);
+    const what = `main thread's CPU per heartbeat, ${HEARTBEATS_PER_SECOND}/s over ${STREAMS} streams`;
+    return figuresOf<Run>(runs, [
+      { id: 'main-cpu.heartbeat', question: what, unit: 'µs', goal: 40, of: ({ masterUs }) => masterUs },
+      { id: 'main-cpu.bare', question: `${what}: bare server`, unit: 'µs', of: ({ bareUs }) => bareUs },
+      {
+        id: 'main-cpu.ratio',
+        question: `${what}: beside the bare server's`,
+        unit: '×',
+        goal: 1.4,
+        of: ({ masterUs, bareUs }) => masterUs / bareUs,
+      },
+    ]);
+  },
+};
+
+async function measure(size: Size): Promise<Run> {
+  const workers = scaled(WORKERS, size.fleet);
+  return {
+    bareUs: await withChildren(async (start) => mainCpuUs(start, await startBare(start), size)),
+    masterUs: await withChildren(async (start) =>
+      mainCpuUs(start, await startMaster(start, laneMixes(size).dedicated, workers), size),
+    ),
+  };
+}
+
+async function mainCpuUs(
+  start: StartChild,
+  { server, grpcPort }: { server: ServerProcess; grpcPort: number },
+  size: Size,
+): Promise<number> {
+  const load = start<LoadCalls>('load.ts');
+  const workers = scaled(WORKERS, size.fleet);
+  const spec = { grpcPort, workers, streams: Math.min(STREAMS, workers), renewedPerMinute: 0 };
+  await load.call('start', { type: 'steady-streams', ...spec, perSecond: HEARTBEATS_PER_SECOND });
+  await sleepMs(WARM_MS * size.time);
+  const { mainCpuMs, accepted } = await measureWindow(server, MEASURE_MS * size.time);
+  await accountedFor(server, await load.call('stop'));
+  return (mainCpuMs * 1000) / accepted;
+}

@@ -1,0 +1,118 @@
+/** How fast a fleet of 1,000 is read while it sends: in the program, and over HTTP. */
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { type Child, type StartChild, withChildren } from '../lib/child.ts';
+import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { accountedFor, type Ports, type ServerProcess } from '../lib/server.ts';
+import { laneMixes, startMaster, startPlain } from '../lib/servers.ts';
+import { sleepMs } from '../lib/time.ts';
+import { workerIds } from '../load/fleet.ts';
+import type { LoadCalls } from '../processes/load.ts';
+import type { ReaderCalls } from '../processes/reader.ts';
+
+const WORKERS = 1000;
+const CONNECTIONS = 50;
+const HEARTBEATS_PER_SECOND = 2000;
+const WARM_MS = 500;
+const MEASURE_MS = 1500;
+
+interface Run {
+  readonly library: Spread;
+  readonly one: Spread;
+  readonly all: Spread;
+  /** Nobody sends: the cost of the request alone. A plain server under load would wait for itself. */
+  readonly idleOne: Spread;
+  readonly idleOnePlain: Spread;
+}
+
+export const reads: Bench = {
+  name: 'reads',
+  question: 'How fast are 1,000 workers read while they send?',
+  async run(context: BenchContext) {
+    const workers = scaled(WORKERS, context.size.fleet);
+    const runs = await repeated(this, context, measure);
+    const one = 'GET /telemetry/{id}';
+    return figuresOf(runs, [
+      ...spreadQuestions<Run>(
+        { id: 'read.library', question: `getWorkerTelemetry, ${workers} workers send`, unit: 'µs' },
+        (run) => run.library,
+        { p99: 10 },
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.one', question: `${one}, ${workers} workers send`, unit: 'ms' },
+        (run) => run.one,
+        { p99: 1 },
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.one.idle', question: `${one}, nobody sends`, unit: 'ms' },
+        (run) => run.idleOne,
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.one.idle.plain', question: `${one}, nobody sends: plain server`, unit: 'ms' },
+        (run) => run.idleOnePlain,
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.one.idle.ratio', question: `${one}, nobody sends: time beside the plain server's`, unit: '×' },
+        ({ idleOne, idleOnePlain }) => ({
+          p50: idleOne.p50 / idleOnePlain.p50,
+          p99: idleOne.p99 / idleOnePlain.p99,
+        }),
+        { p50: 1.3, p99: 1.3 },
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.all.1000', question: `GET /telemetry, ${workers} workers send`, unit: 'ms' },
+        (run) => run.all,
+        { p50: 0.5, p99: 2 },
+      ),
+    ]);
+  },
+};
+
+async function measure(size: Size): Promise<Run> {
+  const workers = scaled(WORKERS, size.fleet);
+  const onePaths = workerIds(workers).map((id) => `/telemetry/${id}`);
+  const ofMaster = await withChildren(async (start) => {
+    const started = await startMaster(start, laneMixes(size).dedicated, workers);
+    const reader = start<ReaderCalls>('reader.ts');
+    const live = await whileSending(start, started, size, async () => ({
+      library: p50p99(await started.server.call('timedQueries', MEASURE_MS * size.time)),
+      one: await read(reader, started, onePaths, size),
+      all: await read(reader, started, ['/telemetry'], size),
+    }));
+    return { ...live, idleOne: await read(reader, started, onePaths, size) };
+  });
+  const idleOnePlain = await withChildren(async (start) => {
+    const started = await startPlain(start);
+    await whileSending(start, started, size, async () => {});
+    return read(start<ReaderCalls>('reader.ts'), started, onePaths, size);
+  });
+  return { ...ofMaster, idleOnePlain };
+}
+
+async function whileSending<T>(
+  start: StartChild,
+  { server, grpcPort }: Ports & { server: ServerProcess },
+  size: Size,
+  work: () => Promise<T>,
+): Promise<T> {
+  const load = start<LoadCalls>('load.ts');
+  const workers = scaled(WORKERS, size.fleet);
+  const connections = Math.min(CONNECTIONS, workers);
+  const perSecond = HEARTBEATS_PER_SECOND;
+  await load.call('start', { type: 'steady-unary', grpcPort, workers, connections, perSecond });
+  // Until every worker has sent, twice.
+  await sleepMs((2 * workers * 1000) / perSecond);
+  const result = await work();
+  await accountedFor(server, await load.call('stop'));
+  return result;
+}
+
+async function read(
+  reader: Child<ReaderCalls>,
+  { httpPort }: Ports,
+  paths: readonly string[],
+  size: Size,
+): Promise<Spread> {
+  await reader.call('read', { httpPort, paths, forMs: WARM_MS * size.time });
+  const { latenciesMs } = await reader.call('read', { httpPort, paths, forMs: MEASURE_MS * size.time });
+  return p50p99(latenciesMs);
+}

@@ -1,0 +1,84 @@
+/** Whether 1,000 workers may come at once, as they do when a master is started again. */
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { withChildren } from '../lib/child.ts';
+import { figuresOf, p50p99 } from '../lib/rows.ts';
+import { accountedFor } from '../lib/server.ts';
+import { startMaster } from '../lib/servers.ts';
+import { eventually, sleepMs } from '../lib/time.ts';
+import { workerIds } from '../load/fleet.ts';
+import type { LoadCalls } from '../processes/load.ts';
+
+const WORKERS = 1000;
+const CONNECTIONS = 50;
+const DEDICATED_LANES = 100;
+const PROBES_PER_SECOND = 500;
+const WARM_MS = 1000;
+/** The shortest time over which acks are measured; else until all lanes have started. */
+const MEASURE_MS = 2000;
+
+interface Run {
+  readonly visibleMs: number;
+  readonly probeP99Ms: number;
+  readonly firstAckP99Ms: number;
+}
+
+export const storm: Bench = {
+  name: 'storm',
+  question: 'May 1,000 workers come at once?',
+  async run(context: BenchContext) {
+    const runs = await repeated(this, context, measure);
+    const what = `${scaled(WORKERS, context.size.fleet)} registrations at once`;
+    return figuresOf<Run>(runs, [
+      {
+        id: 'storm.visible',
+        question: `${what}: all readable with their first heartbeat`,
+        unit: 'ms',
+        goal: 600,
+        of: ({ visibleMs }) => visibleMs,
+      },
+      {
+        id: 'storm.ack.p99',
+        question: `${what}, then ${DEDICATED_LANES} lanes start: acks of another worker from when they were due, p99`,
+        unit: 'ms',
+        goal: 25,
+        of: ({ probeP99Ms }) => probeP99Ms,
+      },
+      {
+        id: 'storm.first-ack.p99',
+        question: `${what}: from the first registration to the ack of a first heartbeat, p99`,
+        unit: 'ms',
+        of: ({ firstAckP99Ms }) => firstAckP99Ms,
+      },
+    ]);
+  },
+};
+
+async function measure(size: Size): Promise<Run> {
+  return withChildren(async (start) => {
+    const workers = scaled(WORKERS, size.fleet);
+    const lanes = { MAX_DEDICATED_LANES: String(scaled(DEDICATED_LANES, size.fleet)), SHARED_LANES: '2' };
+    const { server, grpcPort } = await startMaster(start, lanes, 1);
+    const load = start<LoadCalls>('load.ts');
+    const connections = Math.min(CONNECTIONS, workers);
+    await load.call('start', { type: 'storm', grpcPort, workers, connections, probesPerSecond: PROBES_PER_SECOND });
+    await sleepMs(WARM_MS * size.time);
+    await load.call('stats');
+
+    const measured = sleepMs(MEASURE_MS * size.time);
+    const { atMs, ackedAfterMs } = await load.call('release');
+    let lastPublishedMs: number | undefined;
+    await eventually('all workers readable', async () => {
+      lastPublishedMs = await server.call('lastPublishedMs', workers + 1);
+      return lastPublishedMs !== undefined;
+    });
+    await server.call('settled', workerIds(workers + 1));
+    await measured;
+    const probes = (await load.call('stats')).latenciesMs;
+    await accountedFor(server, await load.call('stop'));
+    return {
+      visibleMs: (lastPublishedMs as number) - atMs,
+      probeP99Ms: p50p99(probes).p99,
+      firstAckP99Ms: p50p99(ackedAfterMs).p99,
+    };
+  });
+}
