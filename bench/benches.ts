@@ -8,6 +8,7 @@ import { mainCpu } from './flow/main-cpu.ts';
 import { promises } from './flow/promises.ts';
 import { reads } from './flow/reads.ts';
 import { storm } from './flow/storm.ts';
+import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
 import { laneCost } from './micro/lane-cost.ts';
 import { workerCost } from './micro/worker-cost.ts';
@@ -24,4 +25,5 @@ export const BENCHES: readonly Bench[] = [
   storm,
   laneCost,
   workerCost,
+  isolation,
 ];

@@ -32,7 +32,7 @@ export class Fleet {
   readonly #sequences: Uint32Array;
   readonly #tailBytes: number;
 
-  constructor(workers: number, kind: HeartbeatKind) {
+  constructor(workers: number, kind: HeartbeatKind, idOf = workerIdOf) {
     this.size = workers;
     const tail = [
       ...CPU_USAGE_TAG,
@@ -40,7 +40,9 @@ export class Fleet {
       ...(kind === 'cluster' ? [] : [...SEQUENCE_TAG, ...new Array(SEQUENCE_BYTES).fill(0)]),
     ];
     this.#tailBytes = tail.length;
-    this.#messages = Array.from({ length: workers }, (_, worker) => framed([...unchanging(worker, kind), ...tail]));
+    this.#messages = Array.from({ length: workers }, (_, worker) =>
+      framed([...unchanging(worker, kind, idOf), ...tail]),
+    );
     this.#sequences = new Uint32Array(workers);
   }
 
@@ -64,9 +66,9 @@ export function framed(message: Iterable<number>): Buffer {
   return bytes;
 }
 
-function unchanging(worker: number, kind: HeartbeatKind): Uint8Array {
+function unchanging(worker: number, kind: HeartbeatKind, idOf: (worker: number) => string): Uint8Array {
   const heartbeat = create(HeartbeatSchema, {
-    workerId: workerIdOf(worker),
+    workerId: idOf(worker),
     memoryUsage: 40.25,
     storageUsage: 61.5,
     runningTasks: Array.from({ length: TASKS }, (_, task) =>

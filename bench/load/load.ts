@@ -6,6 +6,7 @@ export type LoadSpec =
   | SteadyUnarySpec
   | SteadyStreamsSpec
   | FreshUnarySpec
+  | FloodSpec
   | StormSpec;
 
 /** Each worker sends its next heartbeat when the last one is acked. */
@@ -46,6 +47,14 @@ export interface SteadyStreamsSpec {
   readonly perSecond: number;
   /** So many connections are closed and opened anew in a minute. */
   readonly renewedPerMinute: number;
+}
+
+/** One worker on one stream sends far more than it should, whatever the server does. */
+export interface FloodSpec {
+  readonly type: 'flood';
+  readonly grpcPort: number;
+  readonly workerId: string;
+  readonly perSecond: number;
 }
 
 /** Opens a connection for each heartbeat, so many at a time. */

@@ -2,6 +2,7 @@
 import { answerParent } from '../lib/child.ts';
 import { closedStreams } from '../load/closed-streams.ts';
 import { closedUnary } from '../load/closed-unary.ts';
+import { flood } from '../load/flood.ts';
 import { freshUnary } from '../load/fresh-unary.ts';
 import type { Load, LoadSpec, LoadStats, Released } from '../load/load.ts';
 import { steadyStreams } from '../load/steady-streams.ts';
@@ -63,6 +64,8 @@ function loadOf(spec: LoadSpec): Load {
       return steadyStreams(spec);
     case 'fresh-unary':
       return freshUnary(spec);
+    case 'flood':
+      return flood(spec);
     case 'storm':
       return storm(spec);
     default:

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { startMaster } from '../../src/app/master.ts';
 import { masterOptions } from '../../src/config/options.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
@@ -22,6 +23,12 @@ const calls = {
   lastPublishedMs,
   timedQueries,
   timedQueriesOfAll,
+  makeKnown,
+  misbehave,
+  behave,
+  watch,
+  watched,
+  unaccounted,
 };
 export type MasterCalls = typeof calls;
 
@@ -69,9 +76,11 @@ async function settled(workerIds: readonly string[]): Promise<void> {
   const manager = running();
   for (const id of workerIds) manager.registerWorker(id);
   await eventually('all lanes started', () => {
-    const { lanes, maxDedicatedLanes, workers } = manager.internalState();
-    const own = lanes.filter(({ shared, state, workers: served }) => !shared && state === 'ready' && served === 1);
-    return own.length === Math.min(maxDedicatedLanes, workers);
+    const { lanes, lanePlan, workers } = manager.internalState();
+    const own = lanes.filter(
+      ({ kind, state, workers: served }) => kind === 'dedicated' && state === 'ready' && served === 1,
+    );
+    return own.length === Math.min(lanePlan.dedicated, workers);
   });
 }
 
@@ -120,6 +129,117 @@ async function timedQueriesOfAll(forMs: number): Promise<Float64Array> {
   const values: number[] = [];
   await everyMs(20, forMs, () => values.push(timedUs(() => manager.getAllWorkerTelemetry())));
   return Float64Array.from(values);
+}
+
+/** A worker that may misbehave later has a lane and a record. */
+async function makeKnown(workerId: string): Promise<void> {
+  const manager = running();
+  manager.processHeartbeat({ workerId });
+  await eventually('the worker is served', () => {
+    const entry = manager.directory.get(workerId);
+    if (entry === undefined || entry.slot.counts().applied === 0) return false;
+    const { kind } = manager.directory.board.lane(entry.row);
+    return kind === 'dedicated' || manager.internalState().lanePlan.dedicated === 0;
+  });
+}
+
+let misbehaviour: NodeJS.Timeout | undefined;
+
+/** Has a worker send heartbeats that make the processor do `act`: see isolation/faulty.mjs. */
+function misbehave(workerId: string, act: string, perSecond: number): void {
+  const send = () => running().processHeartbeat({ workerId, runningTasks: [{ taskId: act }] });
+  send();
+  misbehaviour = setInterval(send, 1000 / perSecond);
+}
+
+function behave(): void {
+  clearInterval(misbehaviour);
+}
+
+/** What was seen of some workers. */
+export interface Watched {
+  /** Receipt to readable, of every record that was seen; of those that are caught up in one go, the last is. */
+  readonly latenciesMs: Float64Array;
+  /** The longest time between two records of one worker. */
+  readonly longestGapMs: number;
+  readonly lost: number;
+  /** How much later than it should the main thread's event loop came round, p99. */
+  readonly loopDelayMs: number;
+}
+
+/** Often enough to see every record of workers that send five times a second. */
+const WATCH_EVERY_MS = 10;
+let endWatch: (() => Watched) | undefined;
+
+function watch(workerIds: readonly string[]): void {
+  const { directory } = running();
+  const lostBefore = lostOf(workerIds);
+  const loopDelay = monitorEventLoopDelay({ resolution: 1 });
+  const lastMs = new Map<string, number>();
+  const latenciesMs: number[] = [];
+  let longestGapMs = 0;
+  const look = () => {
+    for (const id of workerIds) {
+      const record = directory.get(id)?.slot.numbers();
+      if (record === undefined) continue;
+      const { publishedMonotonicMs, receivedMonotonicMs } = record;
+      const before = lastMs.get(id);
+      if (before === publishedMonotonicMs) continue;
+      lastMs.set(id, publishedMonotonicMs);
+      if (before === undefined) continue;
+      latenciesMs.push(publishedMonotonicMs - receivedMonotonicMs);
+      longestGapMs = Math.max(longestGapMs, publishedMonotonicMs - before);
+    }
+  };
+  look();
+  loopDelay.enable();
+  const timer = setInterval(look, WATCH_EVERY_MS);
+  endWatch = () => {
+    clearInterval(timer);
+    loopDelay.disable();
+    look();
+    const nowMs = monotonicMs();
+    for (const atMs of lastMs.values()) longestGapMs = Math.max(longestGapMs, nowMs - atMs);
+    const lost = lostOf(workerIds) - lostBefore;
+    return {
+      latenciesMs: Float64Array.from(latenciesMs),
+      longestGapMs,
+      lost,
+      loopDelayMs: loopDelay.percentile(99) / 1e6,
+    };
+  };
+}
+
+function watched(): Watched {
+  if (endWatch === undefined) throw new Error('nobody is watched');
+  return endWatch();
+}
+
+/** Accepted heartbeats of which nothing is known yet. */
+function unaccounted(workerIds: readonly string[]): number {
+  const { directory } = running();
+  let sum = 0;
+  for (const id of workerIds) {
+    const entry = directory.get(id);
+    if (entry === undefined) continue;
+    const { accepted, lost, replaced } = directory.board.view(entry.row, 0);
+    const { applied, rejected } = entry.slot.counts();
+    sum += accepted - lost - replaced - applied - rejected;
+  }
+  return sum;
+}
+
+/** Lost in the hand of a lane, or replaced since the lane did not take them. */
+function lostOf(workerIds: readonly string[]): number {
+  const { directory } = running();
+  let sum = 0;
+  for (const id of workerIds) {
+    const entry = directory.get(id);
+    if (entry === undefined) continue;
+    const { lost, replaced } = directory.board.view(entry.row, 0);
+    sum += lost + replaced;
+  }
+  return sum;
 }
 
 function everyMs(periodMs: number, forMs: number, work: () => void): Promise<void> {

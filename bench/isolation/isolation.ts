@@ -1,0 +1,138 @@
+/** What one worker's fault costs 200 others: on a lane of its own, and on a lane that it shares with them. */
+import { fileURLToPath } from 'node:url';
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { type Child, withChildren } from '../lib/child.ts';
+import { figuresOf, p50p99, type QuestionOf, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { type LaneMix, type LaneSettings, startMaster } from '../lib/servers.ts';
+import { eventually, sleepMs } from '../lib/time.ts';
+import { workerIds } from '../load/fleet.ts';
+import type { LoadCalls } from '../processes/load.ts';
+import type { MasterCalls, Watched } from '../processes/master.ts';
+
+const FAULTS = ['loop', 'heap', 'buffers', 'crash', 'flood'] as const;
+type Fault = (typeof FAULTS)[number];
+const MIXES: readonly LaneMix[] = ['dedicated', 'shared'];
+
+const NEIGHBOURS = 200;
+const STREAMS = 20;
+/** Five a second each: a gap shows soon. */
+const PER_SECOND = 1000;
+const BEFORE_MS = 1000;
+/** Two seconds until a stall is noticed, one to be served again. */
+const DURING_MS = 3500;
+/** What a flood settles down in is not its neighbours' fault. */
+const BETWEEN_MS = 500;
+const FLOOD_PER_SECOND = 20_000;
+const FAULTY_PER_SECOND = 20;
+/** Small, so that a leak of 4 MB a heartbeat reaches it: a shared lane has four times as much. */
+const MEMORY_LIMITS = { LANE_HEAP: '24', LANE_OFF_HEAP: '24' };
+
+interface Measured {
+  readonly before: Spread;
+  readonly during: Spread;
+  readonly lost: number;
+  readonly recoveryMs: number;
+  readonly loopDelayMs: number;
+}
+type Run = Readonly<Record<LaneMix, Readonly<Record<Fault, Measured>>>>;
+
+export const isolation: Bench = {
+  name: 'isolation',
+  question: 'What does one worker’s fault cost 200 others?',
+  async run(context: BenchContext) {
+    const neighbours = scaled(NEIGHBOURS, context.size.fleet);
+    const runs = await repeated(this, context, measure);
+    return figuresOf<Run>(
+      runs,
+      MIXES.flatMap((mix) => FAULTS.flatMap((fault) => questionsOf(mix, fault, neighbours))),
+    );
+  },
+};
+
+function questionsOf(mix: LaneMix, fault: Fault, neighbours: number): QuestionOf<Run>[] {
+  const id = `isolation.${fault}.${mix}`;
+  const of = (run: Run) => run[mix][fault];
+  const who = `${neighbours} neighbours, ${fault} on a ${mix} lane`;
+  return [
+    ...spreadQuestions<Run>(
+      { id: `${id}.before`, question: `${who}: accepted to readable before`, unit: 'ms' },
+      (run) => of(run).before,
+    ),
+    ...spreadQuestions<Run>({ id: `${id}.during`, question: `${who}: meanwhile`, unit: 'ms' }, (run) => of(run).during),
+    ...(fault === 'flood'
+      ? [
+          {
+            id: `${id}.ratio`,
+            question: `${who}: p99 meanwhile / before`,
+            unit: '×',
+            goal: 2,
+            of: (run: Run) => of(run).during.p99 / of(run).before.p99,
+          },
+        ]
+      : []),
+    { id: `${id}.lost`, question: `${who}: heartbeats they lost`, unit: '', goal: 0, of: (run) => of(run).lost },
+    {
+      id: `${id}.recovery`,
+      question: `${who}: longest time unserved`,
+      unit: 'ms',
+      goal: 3000,
+      of: (run) => of(run).recoveryMs,
+    },
+    { id: `${id}.loop`, question: `${who}: event-loop delay, p99`, unit: 'ms', of: (run) => of(run).loopDelayMs },
+  ];
+}
+
+async function measure(size: Size): Promise<Run> {
+  return { dedicated: await measureMix('dedicated', size), shared: await measureMix('shared', size) };
+}
+
+/** One master, one fault after the other, each of a worker of its own. */
+async function measureMix(mix: LaneMix, size: Size): Promise<Readonly<Record<Fault, Measured>>> {
+  return await withChildren(async (start) => {
+    const neighbours = scaled(NEIGHBOURS, size.fleet);
+    const lanes: LaneSettings = {
+      MAX_DEDICATED_LANES: mix === 'shared' ? '0' : String(neighbours + FAULTS.length),
+      SHARED_LANES: '2',
+    };
+    const PROCESSOR = fileURLToPath(new URL('./faulty.mjs', import.meta.url));
+    const settings = { ...lanes, ...MEMORY_LIMITS, PROCESSOR };
+    const { server, grpcPort } = await startMaster(start, settings, neighbours);
+    const load = start<LoadCalls>('load.ts');
+    const perSecond = Math.max(50, PER_SECOND * size.fleet);
+    const spec = { grpcPort, workers: neighbours, streams: Math.min(STREAMS, neighbours), renewedPerMinute: 0 };
+    await load.call('start', { type: 'steady-streams', ...spec, perSecond });
+    await sleepMs(BEFORE_MS);
+
+    const ids = workerIds(neighbours);
+    const periodMs = (1000 * neighbours) / perSecond;
+    const measured: Partial<Record<Fault, Measured>> = {};
+    for (const fault of FAULTS) {
+      const flooder = fault === 'flood' ? start<LoadCalls>('load.ts') : undefined;
+      await server.call('makeKnown', `bad-${fault}`);
+      const before = await watched(server, ids, BEFORE_MS * size.time);
+      if (flooder === undefined) await server.call('misbehave', `bad-${fault}`, fault, FAULTY_PER_SECOND);
+      else await flooder.call('start', { type: 'flood', grpcPort, workerId: 'bad-flood', perSecond: FLOOD_PER_SECOND });
+      const during = await watched(server, ids, DURING_MS * Math.max(size.time, 0.7));
+      await server.call('behave');
+      await flooder?.call('stop');
+      await sleepMs(BETWEEN_MS);
+      measured[fault] = {
+        before: p50p99(before.latenciesMs),
+        during: p50p99(during.latenciesMs),
+        lost: during.lost,
+        recoveryMs: Math.max(0, during.longestGapMs - periodMs),
+        loopDelayMs: during.loopDelayMs,
+      };
+    }
+    await load.call('stop');
+    // Those that misbehaved are in quarantine, and what they sent waits.
+    await eventually('all neighbours accounted for', async () => (await server.call('unaccounted', ids)) === 0);
+    return measured as Record<Fault, Measured>;
+  });
+}
+
+async function watched(server: Child<MasterCalls>, ids: readonly string[], ms: number): Promise<Watched> {
+  await server.call('watch', ids);
+  await sleepMs(Math.max(ms, 300));
+  return server.call('watched');
+}
