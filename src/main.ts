@@ -8,7 +8,8 @@ import { buildProgram } from './cli/program.ts';
 import { StopSignals } from './cli/stop-signals.ts';
 import { masterOptions } from './config/options.ts';
 import { processSources, resolveOptions } from './config/resolve.ts';
-import { systemClock } from './lib/clock.ts';
+import { systemClock, until } from './lib/clock.ts';
+import { threadsLeftBehind } from './lib/supervised-thread.ts';
 
 const { stdin, stdout, stderr } = process;
 
@@ -56,8 +57,18 @@ async function main(): Promise<number> {
   }
 }
 
+/**
+ * Exits. A thread that waits in a system call would hold the exit up for as long as that takes; everything that had to be
+ * done is done, so the process is killed then.
+ */
+async function endProcess(exitCode: number): Promise<void> {
+  const isFree = await until(systemClock, () => threadsLeftBehind() === 0, { withinMs: 1000, everyMs: 20 });
+  if (isFree) process.exit(exitCode);
+  stderr.write('a thread does not end: the process is killed\n', () => process.kill(process.pid, 'SIGKILL'));
+}
+
 outliveReaders(stdout, stderr);
 process.on('uncaughtException', (error) => process.exit(report(error)));
 const exitCode = await main();
 // What was written goes out first; a closed pipe calls back too.
-stdout.write('', () => process.exit(exitCode));
+stdout.write('', () => void endProcess(exitCode));

@@ -354,7 +354,7 @@ export class LaneHandle {
       restartInMs = after === 'quarantine' ? undefined : after.restartInMs;
       logger.error(
         { lane: this.number, kind: this.kind, cause, reason, worker: culprit?.workerId, restartInMs },
-        after === 'quarantine' ? 'lane failed too often: quarantined' : 'lane failed; it is started again',
+        after === 'quarantine' ? 'lane failed too often' : 'lane failed; it is started again',
       );
     }
     events.onChange(this);

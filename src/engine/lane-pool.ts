@@ -285,7 +285,7 @@ export class LanePool {
     const isTooOften =
       isTooMuch(lane.faults, nowMs) || (lane.wasReady && isTooMuch(worker?.faults ?? NO_FAULTS, nowMs));
     if (!isTooOften) return { restartInMs: restartDelayMs(lane.faults, false) };
-    this.#quarantine(lane);
+    this.#quarantine(lane, worker);
     return 'quarantine';
   }
 
@@ -314,13 +314,14 @@ export class LanePool {
     this.#own.set(worker, cell);
     void from.leave(worker);
     cell.quarantine(from.lastError);
-    this.#quarantine(cell);
+    this.#quarantine(cell, worker);
     this.#serve(worker, cell);
   }
 
   /** The lane's thread is gone; it gets no other for a while, and its place is free. */
-  #quarantine(lane: LaneHandle): void {
-    const { clock, quarantineMs } = this.#options;
+  #quarantine(lane: LaneHandle, worker?: LaneWorker): void {
+    const { clock, logger, quarantineMs } = this.#options;
+    logger.error({ worker: worker?.workerId, lane: lane.number, forMs: quarantineMs }, 'quarantined');
     const timer = clock.after(quarantineMs, () => {
       const [worker] = lane.workers;
       if (worker !== undefined) this.#endQuarantine(worker, lane);

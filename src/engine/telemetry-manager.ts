@@ -82,7 +82,7 @@ const SWEEP_EVERY_MS = 250;
 /** How often mailboxes with a waiting heartbeat are looked at; only while there are any. */
 const PUMP_EVERY_MS = 2;
 /** Lanes get this long to finish what they were given before they are ended. */
-const DRAIN_WITHIN_MS = 3000;
+const DRAIN_WITHIN_MS = 2000;
 
 type Phase = 'new' | 'running' | 'stopped';
 

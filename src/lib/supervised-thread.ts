@@ -55,6 +55,8 @@ export interface SupervisedThreadOptions<In> {
   readonly canAbandon?: boolean;
 }
 
+type Thread = ReturnType<typeof startThread>;
+
 /** A thread that lived this long is taken for healthy: the back-off begins anew. */
 export const STEADY_MS = 10_000;
 const FIRST_BACK_OFF_MS = 100;
@@ -62,14 +64,27 @@ const LONGEST_BACK_OFF_MS = 10_000;
 /** A thread that can be ended ends within milliseconds; on a machine that is overloaded, within tens of them. */
 const ABANDON_AFTER_MS = 500;
 /** At the end many threads may be told to end at once. */
-const STOP_WITHIN_MS = 3000;
+const STOP_WITHIN_MS = 1800;
+
+/** Threads that were told to end and have not, though nobody waits for them any more. */
+const leftBehind = new Set<Thread>();
+
+/** How many there are: the process cannot end by itself while one does not. */
+export function threadsLeftBehind(): number {
+  return leftBehind.size;
+}
+
+function leaveBehind(thread: Thread): void {
+  leftBehind.add(thread);
+  thread.once('exit', () => leftBehind.delete(thread));
+  thread.unref();
+}
 
 /** How long to wait before the next start: doubles with each death in a row. */
 export function backOffMs(deathsInARow: number): number {
   return Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** Math.max(0, deathsInARow - 1));
 }
 
-type Thread = ReturnType<typeof startThread>;
 type End = Pick<ThreadDeath, 'reason' | 'how' | 'abandoned'>;
 
 export class SupervisedThread<In, Out> {
@@ -160,8 +175,8 @@ export class SupervisedThread<In, Out> {
     this.#thread = undefined;
     if (thread === undefined) return;
     const ended = thread.terminate();
-    if (this.#options.canAbandon === true) await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended);
-    else await ended;
+    if (this.#options.canAbandon !== true) await ended;
+    else if (!(await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended))) leaveBehind(thread);
   }
 
   #died(thread: Thread, end: End): void {
@@ -200,7 +215,7 @@ export class SupervisedThread<In, Out> {
     });
     if (this.#options.canAbandon !== true || this.#giveUp !== undefined) return;
     this.#giveUp = this.#options.clock.after(ABANDON_AFTER_MS, () => {
-      thread.unref();
+      leaveBehind(thread);
       this.#died(thread, { reason: 'it does not end', how: 'killed', abandoned: true });
     });
   }

@@ -32,6 +32,17 @@ test.each([
   expect(master.stderr).toContain(message);
 });
 
+test('a processor that does not return does not hold up the end of the master', async () => {
+  master = new PulselaneProcess(['master', '--processor', FAULTY], { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off' });
+  client = new WorkerClient(await portOf(master, 'grpc'));
+  await client.sendHeartbeat({ workerId: 'a', runningTasks: [{ taskId: 'wait in the system for long' }] });
+  await master.logged(({ msg, worker }) => msg.startsWith('lane failed') && worker === 'a');
+  master.process.kill('SIGTERM');
+  expect(await master.ended()).toBe('SIGKILL');
+  expect(master.log.at(-1)?.msg).toBe('stopped');
+  expect(master.stderr).toBe('a thread does not end: the process is killed\n');
+});
+
 test('a wrong processor ends the start with one line', async () => {
   client = new WorkerClient(1);
   master = new PulselaneProcess(['master', '--processor', 'nowhere.mjs'], {

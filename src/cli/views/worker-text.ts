@@ -19,7 +19,8 @@ const MAX_NAME_WIDTH = 48;
 
 export function workerText(worker: WorkerDetail, options: WorkerTextOptions = {}): string {
   const { workerId, state, usages, ageMs, inside, runningTasks, gpus, metrics } = worker;
-  const heard = usages === undefined ? `none yet, known for ${age(ageMs)}` : `${age(ageMs)} ago`;
+  const isUnheard = usages === undefined && (inside === undefined || inside.counts.accepted === 0);
+  const heard = isUnheard ? `none yet, known for ${age(ageMs)}` : `${age(ageMs)} ago`;
   const head: Fact[] = [
     ['worker', workerId],
     ['state', state],

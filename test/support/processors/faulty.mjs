@@ -38,6 +38,9 @@ const acts = {
   'wait in the system'() {
     execFileSync('sleep', ['5']);
   },
+  'wait in the system for long'() {
+    execFileSync('sleep', ['8']);
+  },
   'end the process'() {
     process.kill(process.pid, 'SIGKILL');
   },
