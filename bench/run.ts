@@ -27,12 +27,14 @@ const seconds = () => `${((performance.now() - startMs) / 1000).toFixed(0)} s`;
 const figures: Figure[] = [];
 for (const bench of BENCHES) {
   if (wanted !== undefined && !wanted.includes(bench.name)) continue;
-  figures.push(
-    ...(await bench.run({
-      size: quick ? QUICK : FULL,
-      progress: (line) => process.stderr.write(`${seconds().padStart(5)}  ${line}\n`),
-    })),
-  );
+  try {
+    const progress = (line: string) => process.stderr.write(`${seconds().padStart(5)}  ${line}\n`);
+    figures.push(...(await bench.run({ size: quick ? QUICK : FULL, progress })));
+  } catch (error) {
+    // The others are asked all the same.
+    process.stderr.write(`${bench.name} failed: ${error instanceof Error ? error.stack : error}\n`);
+    process.exitCode = 1;
+  }
 }
 const machine = `Node ${process.version}, ${availableParallelism()} × ${cpus()[0]?.model ?? 'CPU'}, ${platform()} ${release()}`;
 process.stdout.write(`${tableOf(figures)}\n${machine}; ${seconds()}\n`);

@@ -3,8 +3,8 @@ import { type Bench, type BenchContext, repeated, type Size, scaled } from '../l
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
 import { accountedFor, measureWindow } from '../lib/server.ts';
-import { laneMixes, startMaster } from '../lib/servers.ts';
-import { eventually, monotonicMs, sleepMs } from '../lib/time.ts';
+import { freshnessMs, laneMixes, startMaster } from '../lib/servers.ts';
+import { monotonicMs, sleepMs } from '../lib/time.ts';
 import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 10_000;
@@ -70,12 +70,8 @@ async function measure(size: Size): Promise<Run> {
       await sleepMs(SETTLE_MS * size.time);
       const sinceMs = monotonicMs();
       const window = await measureWindow(server, ms * size.time);
-      let freshnessMs: Float64Array = new Float64Array();
-      await eventually('heartbeats have come', async () => {
-        freshnessMs = await server.call('freshness', sinceMs);
-        return freshnessMs.length > 0;
-      });
-      return { window, spread: p50p99(freshnessMs.map((value) => value * 1000)) };
+      const freshnessUs = (await freshnessMs(server, sinceMs)).map((value) => value * 1000);
+      return { window, spread: p50p99(freshnessUs) };
     };
     const field = await at(FIELD_PER_SECOND, FIELD_MS);
     const busy = await at(BUSY_PER_SECOND, BUSY_MS);

@@ -3,7 +3,7 @@ import { type Bench, type BenchContext, type Size, scaled } from '../lib/bench.t
 import { withChildren } from '../lib/child.ts';
 import { type Figure, figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
 import { accountedFor } from '../lib/server.ts';
-import { startMaster } from '../lib/servers.ts';
+import { freshnessMs, startMaster } from '../lib/servers.ts';
 import { monotonicMs, sleepMs } from '../lib/time.ts';
 import { workerIds } from '../load/fleet.ts';
 import type { LoadCalls } from '../processes/load.ts';
@@ -30,7 +30,7 @@ const PROMISES: readonly { id: string; question: string; goalMs: number; of: (ru
 const PERIOD_MS = 1000;
 const WORKERS_PER_STREAM = 20;
 const HEARTBEATS_MS = 2000;
-const READS_MS = 800;
+const READS_MS = 500;
 
 export const promises: Bench = {
   name: 'promises',
@@ -83,10 +83,10 @@ async function measure(workers: number, size: Size): Promise<Run[]> {
     const runs: Run[] = [];
     for (let run = 1; run <= size.runs; run++) {
       const heartbeat: number[] = [];
-      for (let passedMs = 0; passedMs < HEARTBEATS_MS; passedMs += PERIOD_MS) {
+      for (let passedMs = 0; passedMs < HEARTBEATS_MS * size.time; passedMs += PERIOD_MS) {
         const sinceMs = monotonicMs();
         await sleepMs(PERIOD_MS);
-        heartbeat.push(...(await server.call('freshness', sinceMs)));
+        heartbeat.push(...(await freshnessMs(server, sinceMs)));
       }
       runs.push({
         heartbeat: p50p99(heartbeat),

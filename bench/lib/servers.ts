@@ -4,6 +4,7 @@ import type { MasterCalls } from '../processes/master.ts';
 import { type Size, scaled } from './bench.ts';
 import type { Child, StartChild } from './child.ts';
 import type { Ports, ServerCalls } from './server.ts';
+import { eventually } from './time.ts';
 
 /** The two ways in which a fleet may be spread over lanes. */
 export type LaneMix = 'shared' | 'dedicated';
@@ -46,4 +47,14 @@ export async function startBare(start: StartChild): Promise<Started<ServerCalls>
 export async function startPlain(start: StartChild): Promise<Started<ServerCalls>> {
   const server = start<ServerCalls>('plain.ts');
   return { server, ...(await server.call('start', {})) };
+}
+
+/** Receipt to readable, in ms, of every worker's newest record since then; waits until there is one. */
+export async function freshnessMs(server: Child<MasterCalls>, sinceMs: number): Promise<Float64Array> {
+  let values: Float64Array = new Float64Array();
+  await eventually('a record is new', async () => {
+    values = await server.call('freshness', sinceMs);
+    return values.length > 0;
+  });
+  return values;
 }
