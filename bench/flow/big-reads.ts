@@ -13,8 +13,8 @@ const CONNECTIONS = 100;
 const HEARTBEATS_PER_SECOND = 2000;
 /** Until every worker has sent. */
 const FIRST_PER_SECOND = 4000;
-const WARM_MS = 1000;
-const MEASURE_MS = 2500;
+const WARM_MS = 700;
+const MEASURE_MS = 2000;
 
 interface ServerRun {
   readonly ackAlone: Spread;

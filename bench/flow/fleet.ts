@@ -12,8 +12,8 @@ const STREAMS = 500;
 const RENEWED_PER_MINUTE = 200;
 /** Until every worker has sent, and the main thread's code is compiled. */
 const FIRST_PER_SECOND = 6000;
-const FIRST_MS = 2500;
-const SETTLE_MS = 1000;
+const FIRST_MS = 2000;
+const SETTLE_MS = 500;
 /** Every 5 s each. */
 const FIELD_PER_SECOND = 2000;
 /** Acks are due twice in it. */
@@ -76,7 +76,7 @@ async function measure(size: Size): Promise<Run> {
     const field = await at(FIELD_PER_SECOND, FIELD_MS);
     const busy = await at(BUSY_PER_SECOND, BUSY_MS);
     await accountedFor(server, await load.call('stop'));
-    const cpuPercent = (100 * field.window.processCpuMs) / (field.window.seconds * 1000);
+    const cpuPercent = (100 * field.window.processCpuMs) / field.window.cpuMs;
     return { cpuPercent, field: field.spread, busy: busy.spread };
   });
 }

@@ -9,8 +9,8 @@ import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 1000;
 const AT_ONCE = 16;
-const WARM_MS = 1000;
-const MEASURE_MS = 2000;
+const WARM_MS = 700;
+const MEASURE_MS = 1500;
 
 interface Run {
   readonly master: Window;

@@ -13,8 +13,8 @@ const STREAMS = 50;
 const WINDOW = 16;
 /** Often, so that the window, which lasts 90 ms at the rate that is asked for, never holds the load up. */
 const TELL_APPLIED_EVERY_MS = 5;
-const WARM_MS = 2000;
-const MEASURE_MS = 2500;
+const WARM_MS = 1500;
+const MEASURE_MS = 2000;
 
 interface Rate {
   readonly perSecond: number;

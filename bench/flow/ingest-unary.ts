@@ -9,8 +9,8 @@ import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 1000;
 const CONNECTIONS = 50;
-const WARM_MS = 1500;
-const MEASURE_MS = 2500;
+const WARM_MS = 1200;
+const MEASURE_MS = 2000;
 
 interface Rate {
   readonly perSecond: number;

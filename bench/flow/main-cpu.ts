@@ -10,7 +10,7 @@ import type { LoadCalls } from '../processes/load.ts';
 const WORKERS = 10_000;
 const STREAMS = 500;
 const HEARTBEATS_PER_SECOND = 5000;
-const WARM_MS = 2500;
+const WARM_MS = 2000;
 /** Acks are due once in it. */
 const MEASURE_MS = 3000;
 

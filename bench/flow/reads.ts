@@ -13,7 +13,7 @@ const WORKERS = 1000;
 const CONNECTIONS = 50;
 const HEARTBEATS_PER_SECOND = 2000;
 const WARM_MS = 500;
-const MEASURE_MS = 1500;
+const MEASURE_MS = 1200;
 
 interface Run {
   readonly library: Spread;

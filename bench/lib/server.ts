@@ -55,31 +55,34 @@ export interface Window {
   readonly accepted: number;
   readonly applied: number;
   readonly replaced: number;
+  /** The span of the CPU times: within that of the counts, since counting costs. */
+  readonly cpuMs: number;
   readonly mainCpuMs: number;
   readonly processCpuMs: number;
 }
 
 /** Lasts longer while nothing has come: the small size is short, and machines may be busy. */
 export async function measureWindow(server: ServerProcess, ms: number): Promise<Window> {
-  const before = await state(server);
+  const countsBefore = await server.call('counts');
+  const before = await server.call('usage');
   await sleepMs(ms);
-  let after = before;
+  let after = await server.call('usage');
+  let counts = await server.call('counts');
   await eventually('something has come', async () => {
-    after = await state(server);
-    return after.accepted > before.accepted;
+    if (counts.accepted > countsBefore.accepted) return true;
+    after = await server.call('usage');
+    counts = await server.call('counts');
+    return false;
   });
   return {
-    seconds: (after.atMs - before.atMs) / 1000,
-    accepted: after.accepted - before.accepted,
-    applied: after.applied - before.applied,
-    replaced: after.replaced - before.replaced,
+    seconds: (counts.atMs - countsBefore.atMs) / 1000,
+    accepted: counts.accepted - countsBefore.accepted,
+    applied: counts.applied - countsBefore.applied,
+    replaced: counts.replaced - countsBefore.replaced,
+    cpuMs: after.atMs - before.atMs,
     mainCpuMs: after.mainCpuMs - before.mainCpuMs,
     processCpuMs: after.processCpuMs - before.processCpuMs,
   };
-}
-
-async function state(server: ServerProcess): Promise<Counts & Usage> {
-  return { ...(await server.call('usage')), ...(await server.call('counts')) };
 }
 
 /**

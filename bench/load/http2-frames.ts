@@ -12,7 +12,8 @@ export const STREAM_ID_AT = 5;
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const WINDOW_BYTES = 2 ** 31 - 1;
-const FIRST_WINDOW_BYTES = 65_535;
+/** What either side takes before it has said otherwise. */
+export const FIRST_WINDOW_BYTES = 65_535;
 
 export function frame(type: number, flags: number, streamId: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
   const bytes = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import {
   callHeaders,
   clientHello,
+  FIRST_WINDOW_BYTES,
   Flag,
   FRAME_HEADER_BYTES,
   type Frame,
@@ -35,6 +36,9 @@ export class UnaryConnection {
   readonly #open = new Map<number, OpenCall>();
   readonly #ready = Promise.withResolvers<void>();
   #nextStreamId = 1;
+  /** So many bytes of messages the server still takes; it says when it takes more. Messages are small: no stream's own window matters. */
+  #windowBytes = FIRST_WINDOW_BYTES;
+  readonly #waiting: { readonly headers: Buffer; readonly message: Buffer; readonly done: Done }[] = [];
   #out: Buffer[] = [];
 
   constructor(port: number) {
@@ -59,10 +63,18 @@ export class UnaryConnection {
 
   /** `message` is framed for gRPC, and copied. */
   call({ headers }: UnaryMethod, message: Buffer, done: Done): void {
-    if (this.isClosed) {
-      done(false);
-      return;
-    }
+    if (this.isClosed) done(false);
+    else if (message.length <= this.#windowBytes) this.#start(headers, message, done);
+    else this.#waiting.push({ headers, message: Buffer.from(message), done });
+  }
+
+  /** Ends the connection when what was sent is on its way. */
+  close(): void {
+    this.#socket.end();
+  }
+
+  #start(headers: Buffer, message: Buffer, done: Done): void {
+    this.#windowBytes -= message.length;
     const streamId = this.#nextStreamId;
     this.#nextStreamId += 2;
     this.#open.set(streamId, { done, hasMessage: false });
@@ -76,11 +88,6 @@ export class UnaryConnection {
     bytes.writeUInt32BE(streamId, data + STREAM_ID_AT);
     bytes.set(message, data + FRAME_HEADER_BYTES);
     this.#send(bytes);
-  }
-
-  /** Ends the connection when what was sent is on its way. */
-  close(): void {
-    this.#socket.end();
   }
 
   /** What is sent in one turn goes out in one write. */
@@ -104,11 +111,22 @@ export class UnaryConnection {
       if (flags & Flag.endStream) this.#ended(streamId);
     } else if (type === FrameType.resetStream) {
       this.#ended(streamId, false);
+    } else if (type === FrameType.windowUpdate) {
+      if (streamId === 0) this.#widen(payload.readUInt32BE());
     } else if (type === FrameType.settings && !(flags & Flag.ack)) {
       this.#send(frame(FrameType.settings, Flag.ack, 0));
       this.#ready.resolve();
     } else if (type === FrameType.ping && !(flags & Flag.ack)) {
       this.#send(frame(FrameType.ping, Flag.ack, 0, payload));
+    }
+  }
+
+  #widen(bytes: number): void {
+    this.#windowBytes += bytes;
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (next.message.length > this.#windowBytes) return;
+      this.#waiting.shift();
+      this.#start(next.headers, next.message, next.done);
     }
   }
 
@@ -121,5 +139,6 @@ export class UnaryConnection {
   #failAll(): void {
     this.#ready.reject(new Error('the connection was closed'));
     for (const streamId of [...this.#open.keys()]) this.#ended(streamId, false);
+    for (const { done } of this.#waiting.splice(0)) done(false);
   }
 }
