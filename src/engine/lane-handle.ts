@@ -9,7 +9,7 @@
 
 import { FrameBatch } from '../lane/frames.ts';
 import type { FromLane, LaneThreadData, ToLane } from '../lane/messages.ts';
-import type { Clock } from '../lib/clock.ts';
+import { type Clock, endsWithin } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
@@ -17,7 +17,7 @@ import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
 import type { FaultHistory } from './fault-history.ts';
 import type { Mailbox, Parcel } from './mailbox.ts';
-import { StallWatch } from './stall-watch.ts';
+import { isStuck, StallWatch } from './stall-watch.ts';
 
 /** What a lane needs of a worker. */
 export interface LaneWorker {
@@ -95,6 +95,9 @@ export class LaneHandle {
   readonly #workers = new Map<number, LaneWorker>();
   readonly #batch = new FrameBatch();
   readonly #stall: StallWatch;
+  /** Processor time of the thread when it began to stand still. */
+  #cpuBefore: { readonly atMs: number; readonly cpuMs: Promise<number | undefined> } | undefined;
+  #judging = false;
   #state: LaneState = 'starting';
   #wasReady = false;
   #flushScheduled = false;
@@ -232,7 +235,34 @@ export class LaneHandle {
   watch(elapsedMs: number): void {
     if (this.#thread.thread === undefined || this.#verdict !== undefined) return;
     const problem = this.#stall.look(elapsedMs, this.#thread.state === 'ready');
-    if (problem !== undefined) this.#fail('stall', problem);
+    if (this.#stall.stoodStillMs === 0) this.#cpuBefore = undefined;
+    else this.#cpuBefore ??= { atMs: this.#options.clock.monotonicMs(), cpuMs: this.#cpuMs() };
+    if (problem !== undefined) void this.#failIfStuck(problem);
+  }
+
+  async #failIfStuck(problem: string): Promise<void> {
+    const { thread } = this.#thread;
+    const before = this.#cpuBefore;
+    if (this.#judging) return;
+    this.#judging = true;
+    const fromMs = await before?.cpuMs;
+    const toMs = fromMs === undefined ? undefined : await this.#cpuMs();
+    this.#judging = false;
+    // It ended, or went on, while it was asked.
+    if (thread !== this.#thread.thread || this.#stall.stoodStillMs === 0) return;
+    const cpuMs = fromMs === undefined || toMs === undefined ? undefined : toMs - fromMs;
+    const stoodStillMs = this.#options.clock.monotonicMs() - (before?.atMs ?? 0);
+    if (isStuck({ stoodStillMs, allowedMs: this.#options.limits.stallMs, cpuMs })) this.#fail('stall', problem);
+  }
+
+  /** Processor time of its thread; undefined if it does not answer: one that runs does so when it gets a processor. */
+  async #cpuMs(): Promise<number | undefined> {
+    const { thread } = this.#thread;
+    if (thread === undefined) return undefined;
+    const asked = thread.cpuUsage().catch(() => undefined);
+    if (!(await endsWithin(this.#options.clock, this.#options.limits.stallMs / 2, asked))) return undefined;
+    const usage = await asked;
+    return usage === undefined ? undefined : (usage.user + usage.system) / 1000;
   }
 
   /** Whether it has been given something and did nothing since the last look. */
@@ -282,6 +312,7 @@ export class LaneHandle {
   #begin(): void {
     this.#batch.clear();
     this.#stall.reset();
+    this.#cpuBefore = undefined;
     for (const worker of this.#workers.values()) this.#give(worker);
   }
 

@@ -9,6 +9,28 @@ const MOST_PER_LOOK_MS = 500;
 /** Imports of a processor, on a machine that is starting a thousand threads; one that waits for ever is ended. */
 const READY_WITHIN_MS = 30_000;
 
+/** A thread that used less of a processor than this share while it stood still waits for something. */
+const WAITS_BELOW = 0.01;
+/** One that has worked for this share of the allowed time, however long that took, would have got somewhere. */
+const WORKED_SHARE = 0.25;
+
+/**
+ * Whether a thread that makes no progress is stuck; if not, it only gets no processor: on a machine that is overloaded, a
+ * lane must not be ended, and its worker charged, for that.
+ */
+export function isStuck({
+  stoodStillMs,
+  allowedMs,
+  cpuMs,
+}: {
+  readonly stoodStillMs: number;
+  readonly allowedMs: number;
+  /** Processor time that it used meanwhile; undefined if it does not even tell, as in a system call. */
+  readonly cpuMs: number | undefined;
+}): boolean {
+  return cpuMs === undefined || cpuMs < WAITS_BELOW * stoodStillMs || cpuMs >= WORKED_SHARE * allowedMs;
+}
+
 export class StallWatch {
   readonly #stallMs: number;
   #progressed = false;

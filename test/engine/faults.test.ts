@@ -65,6 +65,7 @@ describe.each(FAULTS)('a processor that does "%s"', (act, cause, reason) => {
     send(manager, 'good', 2);
     await eventually(shows(manager, 'good', 2));
     await eventually(shows(manager, 'bad', 3));
+    await eventually(() => isAccountedFor(manager, 'bad') && isAccountedFor(manager, 'good'));
     expect(factsOf(manager, 'bad')).toMatchObject({ accepted: 3, applied: 2, lost: 1, lostBy: { [cause]: 1 } });
     expect(factsOf(manager, 'bad').lastFault).toMatchObject({ cause, reason: expect.stringMatching(reason) });
     expect(laneOf(manager, 'bad')).toMatchObject({ kind: 'dedicated', restarts: 1 });

@@ -8,7 +8,7 @@ import {
   restartDelayMs,
   withFault,
 } from '../../src/engine/fault-history.ts';
-import { StallWatch } from '../../src/engine/stall-watch.ts';
+import { isStuck, StallWatch } from '../../src/engine/stall-watch.ts';
 import { isLaneTransition, LANE_STATES, replacementReason } from '../../src/model/lanes.ts';
 
 test('five failures within a minute are too much, however they are spread, and fewer never are', () => {
@@ -81,6 +81,13 @@ test('a thread stands still when it owes something and has done nothing for the 
   expect(watched([...Array(7).fill('debt'), 'both', ...Array(7).fill('debt')])).not.toContain(
     'it made no progress for 2 s',
   );
+});
+
+test('a thread without progress is stuck if it works or waits, and not if it only gets no processor', () => {
+  const after = (stoodStillMs: number, cpuMs: number | undefined) => isStuck({ stoodStillMs, allowedMs: 2000, cpuMs });
+  expect([after(2000, 1900), after(2000, 500), after(9000, 500)]).toEqual([true, true, true]);
+  expect([after(2000, 0), after(2000, undefined), after(60_000, 400)]).toEqual([true, true, true]);
+  expect([after(2000, 20), after(2000, 499), after(9000, 499)]).toEqual([false, false, false]);
 });
 
 test('an absence of the main thread is not held against a lane', () => {
