@@ -100,9 +100,12 @@ export class JoinedMap {
         entry === entries[row] &&
         (entry === undefined ||
           (this.#writesNow[row] === this.#writes[row] &&
-            board.lastUpdateS(row) === this.#lastUpdateS[row] &&
-            board.isActive(row) === (this.#isActive[row] === 1) &&
-            board.isOccupiedBy(row, this.#occupant[row] as number)))
+            board.looksLike(
+              row,
+              this.#occupant[row] as number,
+              this.#lastUpdateS[row] as number,
+              this.#isActive[row] === 1,
+            )))
       ) {
         continue;
       }
@@ -114,14 +117,16 @@ export class JoinedMap {
   #change(row: number, entry: WorkerEntry | undefined): void {
     const { board } = this.#directory;
     const known = this.#entries[row];
+    // All of it once more and in order, since the first look was a plain one.
+    const writes = entry?.slot.writes;
     const lastUpdateS = board.lastUpdateS(row);
     const isActive = board.isActive(row);
     // Asked last: if the row is the worker's still, so were the words that were read before.
     const isThere = entry !== undefined && board.isOccupiedBy(row, entry.occupant);
     if (known !== undefined && known.workerId !== (isThere ? entry.workerId : undefined)) this.#remove(row);
-    if (!isThere) return;
+    if (!isThere || writes === undefined) return;
     this.#occupant[row] = entry.occupant;
-    this.#writes[row] = this.#writesNow[row] as number;
+    this.#writes[row] = writes;
     this.#lastUpdateS[row] = lastUpdateS;
     this.#isActive[row] = isActive ? 1 : 0;
     // The same worker may have another entry: a larger slot.

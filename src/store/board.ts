@@ -63,6 +63,8 @@ export interface LaneOnBoard {
   readonly restarts: number;
 }
 
+const ACTIVE = WORKER_STATES.indexOf('active');
+
 export class BoardReader {
   readonly memory: BoardMemory;
   protected readonly words: Int32Array;
@@ -100,7 +102,7 @@ export class BoardReader {
   }
 
   isActive(row: number): boolean {
-    return WORKER_STATES[this.word(row, RowWord.state)] === 'active';
+    return this.word(row, RowWord.state) === ACTIVE;
   }
 
   lastUpdateS(row: number): number {
@@ -114,6 +116,21 @@ export class BoardReader {
       state: LANE_STATES[this.word(row, RowWord.laneState)] ?? 'stopped',
       restarts: this.word(row, RowWord.laneRestarts) >>> 0,
     };
+  }
+
+  /**
+   * Whether a row looks as it did, for whoever goes through thousands of them. Its words are read plainly, since a call
+   * of Atomics.load takes four times as long: they may be a moment old, and of different moments. True means no more than
+   * that no change was seen yet; before the row itself is used, it is read again.
+   */
+  looksLike(row: number, occupant: number, lastUpdateS: number, isActive: boolean): boolean {
+    const { words } = this;
+    const at = rowWordIndex(row, 0);
+    return (
+      words[at + RowWord.occupant] === occupant &&
+      (words[at + RowWord.lastUpdateS] as number) >>> 0 === lastUpdateS &&
+      (words[at + RowWord.state] === ACTIVE) === isActive
+    );
   }
 
   view(row: number, nowMonotonicMs: number): RowView {

@@ -9,7 +9,7 @@ import type { WorkerTelemetry } from '../model/telemetry.ts';
 import type { BoardReader } from './board.ts';
 import { SlotWord } from './layout.ts';
 import type { SlotMemory } from './slot-memory.ts';
-import { SlotReader, writesOf } from './slot-reader.ts';
+import { SlotReader } from './slot-reader.ts';
 
 /** From main to every reader. */
 export type Announcement =
@@ -96,13 +96,15 @@ export class Directory {
   }
 
   /**
-   * Copies how many records were written to each row's slot. A loop with nothing else in it: the slots lie all over
-   * memory, and only so does the processor wait for several of them at a time. With 10,000 workers on a busy machine that
-   * is 0.8 ms, where asking each reader in its turn took 4.
+   * Copies how many records were written to each row's slot, read plainly as by `board.looksLike`. A loop with nothing
+   * else in it: the slots lie all over memory, and only so does the processor wait for several of them at a time. Both
+   * together make a look at 10,000 workers four to six times faster than asking each reader in its turn.
    */
   copyWrites(target: Int32Array): void {
     const controls = this.#controls;
-    for (let row = 0; row < controls.length; row++) target[row] = writesOf(controls[row] as Int32Array);
+    for (let row = 0; row < controls.length; row++) {
+      target[row] = ((controls[row] as Int32Array)[SlotWord.recordGeneration] as number) >> 1;
+    }
   }
 
   get size(): number {

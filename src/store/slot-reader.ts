@@ -27,11 +27,6 @@ export interface SlotCounts {
   readonly rejected: number;
 }
 
-/** Records written to a slot, by its control words; the generation moves twice for each. */
-export function writesOf(control: Int32Array): number {
-  return Atomics.load(control, SlotWord.recordGeneration) >> 1;
-}
-
 export class SlotReader {
   readonly #slot: SlotViews;
 
@@ -51,6 +46,11 @@ export class SlotReader {
   /** Moves with each write: whoever remembers it can tell that the record may have changed. */
   get generation(): number {
     return Atomics.load(this.#slot.control, SlotWord.recordGeneration);
+  }
+
+  /** How many records were written, modulo 2^31: the generation moves twice for each. */
+  get writes(): number {
+    return this.generation >> 1;
   }
 
   /** Ordinal of the heartbeat that the lane took last. */

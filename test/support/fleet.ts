@@ -46,10 +46,15 @@ export class Fleet {
 
   /** A heartbeat of the worker: accepted by main, applied by its lane. */
   beat(workerId: string, beat: Beat = {}): void {
-    const member = this.#member(workerId);
-    this.board.accepted(member.row, this.#now());
-    this.board.setState(member.row, 'active');
+    this.accept(workerId);
     this.publish(workerId, beat);
+  }
+
+  /** Main's part of a heartbeat alone. */
+  accept(workerId: string): void {
+    const { row } = this.#member(workerId);
+    this.board.accepted(row, this.#now());
+    this.board.setState(row, 'active');
   }
 
   /** The lane's part of a heartbeat alone. */

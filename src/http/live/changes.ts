@@ -48,7 +48,7 @@ export class ChangeWatcher {
 
   #see(entry: WorkerEntry): boolean {
     const { board } = this.#directory;
-    const writes = entry.slot.generation >> 1;
+    const writes = entry.slot.writes;
     const isActive = board.isActive(entry.row);
     const lastUpdateS = board.lastUpdateS(entry.row);
     const seen = this.#seen.get(entry.workerId);
