@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, platform, release } from 'node:os';
 import { Command } from 'commander';
 import { BENCHES } from './benches.ts';
-import { FULL, QUICK } from './lib/bench.ts';
+import { type Bench, FULL, QUICK } from './lib/bench.ts';
 import { type Figure, rowOf } from './lib/rows.ts';
 import { tableOf } from './lib/table.ts';
 
@@ -16,7 +16,9 @@ const { only, quick, json } = new Command('npm run bench --')
   .opts<{ only?: string; quick?: boolean; json?: string }>();
 
 const wanted = only?.split(',');
-const unknown = wanted?.find((name) => !BENCHES.some((bench) => bench.name === name));
+/** `ingest` is all whose names begin so. */
+const isCalled = ({ name }: Bench, called: string) => name === called || name.startsWith(`${called}-`);
+const unknown = wanted?.find((called) => !BENCHES.some((bench) => isCalled(bench, called)));
 if (unknown !== undefined) {
   process.stderr.write(`--only ${unknown}: expected one of ${names}\n`);
   process.exit(2);
@@ -26,7 +28,7 @@ const startMs = performance.now();
 const seconds = () => `${((performance.now() - startMs) / 1000).toFixed(0)} s`;
 const figures: Figure[] = [];
 for (const bench of BENCHES) {
-  if (wanted !== undefined && !wanted.includes(bench.name)) continue;
+  if (wanted !== undefined && !wanted.some((called) => isCalled(bench, called))) continue;
   try {
     const progress = (line: string) => process.stderr.write(`${seconds().padStart(5)}  ${line}\n`);
     figures.push(...(await bench.run({ size: quick ? QUICK : FULL, progress })));

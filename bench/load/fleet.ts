@@ -66,6 +66,11 @@ export function framed(message: Iterable<number>): Buffer {
   return bytes;
 }
 
+/** The message within gRPC's framing. */
+export function messageOf(framedBytes: Buffer): Buffer {
+  return framedBytes.subarray(GRPC_PREFIX_BYTES);
+}
+
 function unchanging(worker: number, kind: HeartbeatKind, idOf: (worker: number) => string): Uint8Array {
   const heartbeat = create(HeartbeatSchema, {
     workerId: idOf(worker),

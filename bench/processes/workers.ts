@@ -10,15 +10,14 @@ import { silentLogger } from '../../src/lib/logging.ts';
 import { answerParent } from '../lib/child.ts';
 import { KeptConnection } from '../lib/kept-connection.ts';
 import { eventually, sleepMs } from '../lib/time.ts';
+import { Fleet, messageOf } from '../load/fleet.ts';
 
 export interface WorkerCost {
   readonly rssBytesPerWorker: number;
 }
 
-const TASKS = 4;
 /** They pay for what all share: lanes, code, the heaps' first pages. */
 const WARM_WORKERS = 1000;
-const REGISTER_AT_ONCE = 100;
 
 const dataDir = mkdtempSync(join(tmpdir(), 'pulselane-bench-'));
 const environment = {
@@ -33,9 +32,10 @@ const http = new KeptConnection(master.httpAddress?.port ?? 0);
 
 const calls = {
   async measure(workers: number): Promise<WorkerCost> {
-    await serve(0, WARM_WORKERS);
+    const fleet = new Fleet(WARM_WORKERS + workers, 'pulselane');
+    await sendOneEach(fleet, 0, WARM_WORKERS);
     const before = await restingRssBytes();
-    await serve(WARM_WORKERS, WARM_WORKERS + workers);
+    await sendOneEach(fleet, WARM_WORKERS, fleet.size);
     return { rssBytesPerWorker: ((await restingRssBytes()) - before) / workers };
   },
 };
@@ -47,30 +47,18 @@ answerParent(calls, async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** Makes the workers known, each with one heartbeat applied. */
-async function serve(from: number, to: number): Promise<void> {
-  const { manager } = master;
+/** Makes these workers known, each with one heartbeat applied. */
+async function sendOneEach(fleet: Fleet, from: number, to: number): Promise<void> {
   for (let worker = from; worker < to; worker++) {
-    manager.processHeartbeat({
-      workerId: `worker-${worker}`,
-      cpuUsage: 14.999999999997726,
-      memoryUsage: 40.25,
-      storageUsage: 61.5,
-      sequence: 1,
-      sentAtUnixMs: Date.now(),
-      runningTasks: Array.from({ length: TASKS }, (_, task) => ({
-        taskId: `task-${worker}-${task}`,
-        cpuAllocated: 0.5,
-        memoryAllocated: 0.25,
-        status: 'running',
-      })),
-    });
-    if (worker % REGISTER_AT_ONCE === 0) await sleepMs(1);
+    master.manager.acceptHeartbeat(Buffer.from(messageOf(fleet.next(worker))));
   }
-  await eventually('all heartbeats applied', () => {
-    const slots = Array.from(manager.directory.all(), ({ slot }) => slot);
-    return slots.length === to && slots.every((slot) => slot.counts().applied > 0);
-  });
+  await eventually('all heartbeats applied', () => applied() === to);
+}
+
+function applied(): number {
+  let sum = 0;
+  for (const { slot } of master.manager.directory.all()) sum += slot.counts().applied;
+  return sum;
 }
 
 /** The whole process's, when the http thread has read all and nothing is left to collect. */
