@@ -11,12 +11,11 @@ const acts = {
   crash() {
     throw new Error('as the heartbeat says');
   },
-  // Some 4 MB each.
   heap() {
     kept.push(Array.from({ length: 100_000 }, (_, i) => ({ i })));
   },
   buffers() {
-    kept.push(Buffer.alloc(4 * 1024 ** 2, 1));
+    kept.push(Buffer.alloc(32 * 1024 ** 2, 1));
   },
 };
 

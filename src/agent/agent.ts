@@ -193,13 +193,14 @@ export class Agent {
     this.#thread.kill(error.message);
   }
 
-  #died({ reason, restartInMs }: ThreadDeath): void {
+  #died({ reason, backOffMs }: ThreadDeath): number {
     this.#isReady = false;
     if (this.#stopping !== undefined) this.#ended.resolve();
-    if (!this.#hasBegun) {
+    if (this.#hasBegun) {
+      this.#report('error', `the agent's thread ended (${reason}) and is started again in ${backOffMs} ms`);
+    } else {
       this.#begun.reject(new PulselaneError('environment', `the agent's thread cannot start: ${reason}`));
-      return;
     }
-    this.#report('error', `the agent's thread ended (${reason}) and is started again in ${restartInMs} ms`);
+    return backOffMs;
   }
 }

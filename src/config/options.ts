@@ -181,12 +181,12 @@ export const masterOptions = {
     env: 'LANE_OFF_HEAP',
     flag: '--lane-off-heap',
     argument: '<MiB>',
-    // A dedicated lane's own part is some 16 heartbeats of at most 4 MiB that wait in its port.
-    kind: kinds.count({ min: 16, max: 16_384 }),
+    // The lane's own part are the heartbeats that wait in its port: by default 16 of at most 4 MiB, so half of this.
+    kind: kinds.count({ min: 128, max: 16_384 }),
     fallback: '128',
     meaning:
       'limit of a dedicated lane’s memory outside the heap (Buffers of a processor), in MiB; a shared lane has four ' +
-      'times as much',
+      'times as much; raise it along with MAX_MESSAGE_SIZE and LANE_DEPTH',
   }),
   laneStallMs: option({
     env: 'LANE_STALL',

@@ -3,13 +3,12 @@
  * states are those of model/lanes.ts.
  *
  * When the thread fails, the heartbeat in hand is charged to the worker it came from and counted as lost; all behind it
- * are given to the next thread. When the thread is replaced on purpose, nothing was wrong with the heartbeat in hand:
- * it is given again too.
+ * are given to the next thread.
  */
 
 import { FrameBatch } from '../lane/frames.ts';
 import type { FromLane, LaneThreadData, ToLane } from '../lane/messages.ts';
-import { type Clock, endsWithin } from '../lib/clock.ts';
+import { type Clock, endsWithin, type Timer } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
@@ -41,20 +40,27 @@ export interface LaneFailure {
   readonly reason: string;
   /** Whose heartbeat did it; undefined if none was in hand. */
   readonly culprit: LaneWorker | undefined;
+  /** The thread did not end and may still run. */
+  readonly isAbandoned: boolean;
 }
 
 /** What is to happen after a failure. */
-export type AfterFailure = { readonly restartInMs: number } | 'quarantine';
+export type AfterFailure = { readonly restartInMs: number } | { readonly quarantineMs: number };
 
 /** What a lane tells whoever owns it. */
 export interface LaneEvents {
-  /** The lane's back-off after a failure is over, or its quarantine: it is to be started again, in its turn. */
+  /** Its thread takes heartbeats. */
+  onReady(lane: LaneHandle): void;
+  /** A start is over: the thread is ready, or has failed to be, or is not wanted any more. */
+  onStartOver(lane: LaneHandle): void;
+  /** The lane's back-off after a failure is over: it is to be started again, in its turn. */
   onRestartDue(lane: LaneHandle): void;
+  onQuarantineOver(lane: LaneHandle): void;
   /** State or restarts have changed. */
   onChange(lane: LaneHandle): void;
   /** By row and its occupant: the worker may be gone by now, and its row another's. */
   onGrown(row: number, occupant: number, memory: SlotMemory): void;
-  /** The old thread would not end: the worker must go on in a copy of its slot. */
+  /** The old thread would not end, and has the worker's slot in hand: the worker must go on in a copy of it. */
   onAbandoned(worker: LaneWorker): void;
   /** The heartbeat in hand is gone with the thread. */
   onLost(worker: LaneWorker, cause: FaultCause): void;
@@ -106,13 +112,12 @@ export class LaneHandle {
   /** Failures of its threads, whoever is to blame. Kept by the pool. */
   faults: FaultHistory = [];
   /** What the thread said of its own end, which is about to follow. */
-  #confession: Extract<FromLane, { type: 'failed' }> | undefined;
+  #report: Extract<FromLane, { type: 'failed' }> | undefined;
   /** Why the thread is being ended from here. */
-  #verdict: FaultCause | undefined;
+  #endingFor: FaultCause | undefined;
+  #quarantine: Timer | undefined;
   /** Workers that the thread has not yet left, in the order in which it was told to. */
   readonly #leaving: { readonly worker: LaneWorker; readonly left: () => void }[] = [];
-  #outcome = Promise.withResolvers<void>();
-  readonly #firstReady = Promise.withResolvers<void>();
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -132,15 +137,15 @@ export class LaneHandle {
       canAbandon: true,
       onStart: () => this.#begin(),
       onMessage: (message) => this.#handle(message),
-      restartAfter: (death) => this.#ended(death),
+      onDeath: (death) => this.#ended(death),
       onRestartDue: () => options.events.onRestartDue(this),
       onStateChange: (state) => {
-        if (state !== 'starting') this.#outcome.resolve();
         if (state === 'ready') {
           this.#wasReady = true;
-          this.#firstReady.resolve();
           if (this.#state !== 'draining') this.#setState('ready');
+          options.events.onReady(this);
         }
+        if (state !== 'starting') options.events.onStartOver(this);
       },
     });
   }
@@ -171,18 +176,12 @@ export class LaneHandle {
     return this.#wasReady;
   }
 
-  /** Starts the thread. Resolves when it is ready, or has failed to be. */
-  start(): Promise<void> {
-    this.#outcome = Promise.withResolvers<void>();
-    if (this.#state === 'quarantined') this.#setState('restarting');
-    this.#thread.start();
-    if (this.#thread.state !== 'starting') this.#outcome.resolve();
-    return this.#outcome.promise;
+  get isStarting(): boolean {
+    return this.#thread.state === 'starting';
   }
 
-  /** Resolves when the thread is ready for the first time; never, if it is stopped before. */
-  get ready(): Promise<void> {
-    return this.#firstReady.promise;
+  start(): void {
+    this.#thread.start();
   }
 
   /** The worker is this lane's from now on, and so is what its mailbox holds. No other lane may serve it any more. */
@@ -221,23 +220,26 @@ export class LaneHandle {
     });
   }
 
-  /** A heartbeat of one of its workers was seen to be done. */
+  /** A heartbeat of a worker whose slot it may write was seen to be done. */
   noteProgress(): void {
     this.#stall.noteProgress();
   }
 
-  /** A heartbeat of one of its workers is not done. */
+  /** A heartbeat of a worker whose slot it may write is not done. */
   noteDebt(): void {
     this.#stall.noteDebt();
   }
 
   /** At each sweep, after mailboxes have let go of what is done: ends the thread if it stands still. */
   watch(elapsedMs: number): void {
-    if (this.#thread.thread === undefined || this.#verdict !== undefined) return;
-    const problem = this.#stall.look(elapsedMs, this.#thread.state === 'ready');
+    if (this.#thread.thread === undefined || this.#endingFor !== undefined) return;
+    const isReady = this.#thread.state === 'ready';
+    const problem = this.#stall.look(elapsedMs, isReady);
     if (this.#stall.stoodStillMs === 0) this.#cpuBefore = undefined;
     else this.#cpuBefore ??= { atMs: this.#options.clock.monotonicMs(), cpuMs: this.#cpuMs() };
-    if (problem !== undefined) void this.#failIfStuck(problem);
+    if (problem === undefined) return;
+    if (isReady) void this.#failIfStuck(problem);
+    else this.#fail('stall', problem);
   }
 
   async #failIfStuck(problem: string): Promise<void> {
@@ -266,7 +268,7 @@ export class LaneHandle {
   }
 
   /** Whether it has been given something and did nothing since the last look. */
-  get isSuspicious(): boolean {
+  get standsStill(): boolean {
     return this.#stall.stoodStillMs > 0;
   }
 
@@ -287,25 +289,31 @@ export class LaneHandle {
     }
   }
 
-  /** Ends the thread, whatever it does, and starts another. */
-  replaceThread(): void {
-    this.#thread.replace();
-  }
-
-  /** Holds a worker that is given no thread for now. */
-  quarantine(lastError: string | undefined): void {
+  /** Has no thread and gets none, until the time is over or it is released. */
+  quarantine(forMs: number, lastError: string | undefined): void {
+    const { clock, logger, events } = this.#options;
     this.#lastError = lastError;
     this.#setState('quarantined');
+    this.#quarantine = clock.after(forMs, () => events.onQuarantineOver(this));
+    logger.error({ lane: this.number, forMs, reason: lastError }, 'quarantined');
   }
 
-  /** It gets no new workers, and is stopped when it has finished what it was given. */
+  /** It may be started again. */
+  release(): void {
+    this.#quarantine?.cancel();
+    this.#setState('restarting');
+  }
+
+  /** It gets no new workers, and its state says so; whoever owns it stops it when it has finished what it was given. */
   drain(): void {
-    if (this.#state !== 'stopped') this.#setState('draining');
+    this.#setState('draining');
   }
 
   async stop(): Promise<void> {
+    this.#quarantine?.cancel();
     this.#setState('stopped');
     await this.#thread.stop();
+    for (const { left } of this.#leaving.splice(0)) left();
   }
 
   /** A new thread knows nothing. */
@@ -340,10 +348,13 @@ export class LaneHandle {
         this.#options.events.onGrown(message.slot, message.occupant, message.memory);
         return;
       case 'left':
+        this.#stall.noteProgress();
         this.#leaving.shift()?.left();
         return;
       case 'failed':
-        this.#confession = message;
+        this.#report = message;
+        // It ends by itself; or, if something holds it up on its way, it is given up.
+        this.#thread.kill(message.reason);
         return;
       default:
         message satisfies never;
@@ -351,67 +362,52 @@ export class LaneHandle {
   }
 
   #fail(cause: FaultCause, reason: string): void {
-    if (this.#verdict !== undefined) return;
-    this.#verdict = cause;
+    if (this.#endingFor !== undefined) return;
+    this.#endingFor = cause;
     this.#thread.kill(reason);
   }
 
   /** The thread is gone. @returns when to start another; undefined: not by itself. */
-  #ended(death: Omit<ThreadDeath, 'restartInMs'>): number | undefined {
+  #ended(death: ThreadDeath): number | undefined {
     const { logger, events } = this.#options;
     this.#restarts++;
     this.#batch.clear();
-    const { cause, reason: why } = this.#causeOf(death);
-    const reason = death.abandoned ? `${why}; its thread does not end and is left behind` : why;
-    const confessed = this.#confession;
-    this.#confession = undefined;
-    this.#verdict = undefined;
+    const { cause, reason } = this.#causeOf(death);
+    const report = this.#report;
+    this.#report = undefined;
+    this.#endingFor = undefined;
     const leaving = this.#leaving.splice(0);
     const touched = [...this.#workers.values(), ...leaving.map((leave) => leave.worker)];
-    if (death.abandoned) for (const worker of touched) events.onAbandoned(worker);
-    const inHand = touched.find((worker) => this.#settleDead(worker, death.onPurpose));
-    // The thread knows better whose fault it was: a rejection may come after its heartbeat is done.
-    const named = touched.find(({ row, occupant }) => row === confessed?.slot && occupant === confessed.occupant);
-    const culprit = named ?? inHand;
-    if (this.#state !== 'draining') this.#setState('restarting');
-    let restartInMs: number | undefined = 0;
-    if (death.onPurpose) {
-      logger.info({ lane: this.number }, 'lane replaced');
-    } else {
-      this.#lastError = reason;
-      if (inHand !== undefined) events.onLost(inHand, cause);
-      const after = events.onFailure(this, { cause, reason, culprit });
-      if (after === 'quarantine') this.#setState('quarantined');
-      restartInMs = after === 'quarantine' ? undefined : after.restartInMs;
-      logger.error(
-        { lane: this.number, kind: this.kind, cause, reason, worker: culprit?.workerId, restartInMs },
-        after === 'quarantine' ? 'lane failed too often' : 'lane failed; it is started again',
-      );
+    let inHand: LaneWorker | undefined;
+    for (const worker of touched) {
+      if (death.abandoned && worker.slot.isInHand) events.onAbandoned(worker);
+      // One at the most: a thread does one thing at a time.
+      if (settleDead(worker)) inHand = worker;
     }
+    if (inHand !== undefined) events.onLost(inHand, cause);
+    // The thread knows better whose fault it was: a rejection may come after its heartbeat is done.
+    const named = touched.find(({ row, occupant }) => row === report?.slot && occupant === report.occupant);
+    const culprit = named ?? inHand;
+    this.#lastError = reason;
+    if (this.#state !== 'draining') this.#setState('restarting');
+    const after = events.onFailure(this, { cause, reason, culprit, isAbandoned: death.abandoned });
+    const restartInMs = 'restartInMs' in after ? after.restartInMs : undefined;
+    const worker = culprit?.workerId;
+    logger.error({ lane: this.number, kind: this.kind, cause, reason, worker, restartInMs }, 'lane failed');
+    if ('quarantineMs' in after) this.quarantine(after.quarantineMs, reason);
     events.onChange(this);
     for (const { left } of leaving) left();
     return restartInMs;
   }
 
-  #causeOf({ how, reason }: Pick<ThreadDeath, 'how' | 'reason'>): { cause: FaultCause; reason: string } {
-    if (this.#verdict !== undefined) return { cause: this.#verdict, reason };
-    if (this.#confession !== undefined) return this.#confession;
+  #causeOf({ how, reason, abandoned }: ThreadDeath): { cause: FaultCause; reason: string } {
+    const whole = abandoned ? `${reason}; its thread does not end and is left behind` : reason;
+    if (this.#endingFor !== undefined) return { cause: this.#endingFor, reason: whole };
+    if (this.#report !== undefined) return { cause: this.#report.cause, reason: whole };
     if (how === 'out of memory') {
       return { cause: 'memory', reason: `its heap reached the limit of ${this.#options.limits.heapMib} MiB` };
     }
     return { cause: how === 'exited' ? 'exit' : 'crash', reason };
-  }
-
-  /** Lets the mailbox go of what the dead thread has done. @returns whether a heartbeat was in hand and is lost. */
-  #settleDead({ slot, mailbox }: LaneWorker, onPurpose: boolean): boolean {
-    const inHand = slot.unfinished();
-    // The lane had finished all it took, even if it could no longer say so; or what it left was charged before.
-    if (inHand === undefined || !mailbox.holds(inHand)) mailbox.done(slot.taken);
-    else if (!onPurpose) {
-      mailbox.done(inHand);
-      return true;
-    }
-    return false;
   }
 
   /** The only place that changes the state. */
@@ -421,4 +417,16 @@ export class LaneHandle {
     this.#state = next;
     this.#options.events.onChange(this);
   }
+}
+
+/** Lets the mailbox go of what the dead thread has done. @returns whether a heartbeat was in hand and is lost. */
+function settleDead({ slot, mailbox }: LaneWorker): boolean {
+  const inHand = slot.unfinished();
+  if (inHand !== undefined && mailbox.holds(inHand)) {
+    mailbox.done(inHand);
+    return true;
+  }
+  // The lane had finished all it took, even if it could no longer say so; or what it left was charged before.
+  mailbox.done(slot.taken);
+  return false;
 }

@@ -4,20 +4,25 @@
  *
  * A start is never waited for. Threads are started few at a time, so that a storm of registrations does not stop the
  * gRPC front: 16 at once held acks back for 280 ms, 2 at once for 20 to 25. Meanwhile a shared lane serves the worker,
- * which moves once its own lane is up. What moves is the slot and the heartbeats that are not done; the new lane is
- * given them when the old one has said that it will not touch the slot again, so that a slot has one writer.
+ * which moves once its own lane is up.
+ *
+ * `worker.lane` is the lane that may write the worker's slot, and stays so until that lane has said that it will not
+ * touch the slot again, or its thread is dead: a slot has one writer. Where a worker is on its way to stands in `#moves`;
+ * what moves with it is the slot and the heartbeats that are not done.
  *
  * A failure is charged to the worker whose heartbeat was in hand. On a shared lane that worker alone is moved out:
  *
  *     shared ──► a dedicated lane, if there is a place
- *            ──► else the penalty lane, with others of its kind; back after PAROLE_AFTER_MS without a failure
- *            ──► else, or after MAX_FAULTS within a minute wherever it is, quarantine: a lane without a thread
+ *            ──► else the penalty lane, with others of its kind; back after CLEAN_AFTER_MS without a failure
+ *            ──► else quarantine: a lane without a thread
  *
- * Quarantine ends by a timer or by an operator; it then gets a place as above, or a shared lane again.
+ * Quarantine also follows MAX_FAULTS failures within a minute wherever the worker is, and at once the failure of a thread
+ * that does not end. A timer or an operator ends it; the worker then gets a place as above.
  */
 import type { LaneThreadData } from '../lane/messages.ts';
-import type { Clock, Timer } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
+import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind } from '../model/lanes.ts';
 import { isTooMuch, NO_FAULTS, restartDelayMs, withFault } from './fault-history.ts';
 import {
@@ -38,7 +43,7 @@ export interface LanePoolOptions {
   readonly threadData: LaneThreadData;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly events: Omit<LaneEvents, 'onRestartDue' | 'onFailure'> & {
+  readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> & {
     /** A failure was charged to the worker. */
     readonly onCharged: (worker: LaneWorker, failure: LaneFailure) => void;
     /** The worker has another lane. */
@@ -52,7 +57,7 @@ const SHARED_MEMORY_FACTOR = 4;
 /** Workers on the penalty lane: each failure of one starts it anew for all, so more would only wait for each other. */
 const MAX_ON_PENALTY_LANE = 64;
 /** A worker that did no harm on the penalty lane for this long goes back to the others. */
-const PAROLE_AFTER_MS = 10 * 60_000;
+const CLEAN_AFTER_MS = 10 * 60_000;
 /** Lanes asked for their memory per look beside those that stand still: a round of a thousand takes 12 s. */
 const OFF_HEAP_LOOKS = 20;
 
@@ -62,12 +67,13 @@ export class LanePool {
   readonly #own = new Map<LaneWorker, LaneHandle>();
   readonly #shared: LaneHandle[] = [];
   #penalty: LaneHandle | undefined;
-  /** Running quarantines. */
-  readonly #quarantines = new Map<LaneHandle, Timer>();
-  /** Moves under way, by their worker. */
-  readonly #moves = new Map<LaneWorker, Promise<void>>();
+  /** Workers that their lane has been told to leave, and where they go then. */
+  readonly #moves = new Map<LaneWorker, LaneHandle>();
   readonly #toStart: LaneHandle[] = [];
-  #starting = 0;
+  /** Lanes whose thread is neither ready nor has failed to be. */
+  readonly #starting = new Map<LaneHandle, PromiseWithResolvers<void>>();
+  /** Lanes that are nobody's any more, until their threads have ended. */
+  readonly #ending = new Set<Promise<void>>();
   #nextNumber = 1;
   #nextOffHeapLook = 0;
   #stopped = false;
@@ -84,37 +90,34 @@ export class LanePool {
   async startFirst(): Promise<LaneHandle> {
     const lane = this.#newLane('shared');
     this.#shared.push(lane);
-    await lane.start();
+    await this.#start(lane);
     return lane;
   }
 
   /** Finds a lane for a worker that has none. */
   assign(worker: LaneWorker): void {
-    if (!this.#hasPlace()) {
-      this.#serve(worker, this.#leastShared());
-      return;
-    }
-    const own = this.#reserve(worker);
+    const own = this.#hasPlace() ? this.#newOwn(worker) : undefined;
+    if (own !== undefined) this.#queueStart(own);
     // Started at once, it needs no stand-in.
-    this.#serve(worker, this.#toStart.includes(own) ? this.#leastShared() : own);
+    this.#serve(worker, own !== undefined && this.#starting.has(own) ? own : this.#leastShared());
   }
 
   /** The worker is gone; a lane of its own ends with it, and its place is another worker's. */
-  async release(worker: LaneWorker): Promise<void> {
+  forget(worker: LaneWorker): void {
+    this.#moves.delete(worker);
     void worker.lane?.leave(worker);
     worker.lane = undefined;
-    const own = this.#own.get(worker);
-    if (own === undefined) return;
-    await this.#endOwn(worker, own);
+    this.#endOwn(worker);
+    this.#promote();
   }
 
   /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
-  pardon(worker: LaneWorker): boolean {
-    const lane = worker.lane;
+  release(worker: LaneWorker): boolean {
+    const { lane } = worker;
     if (lane?.state !== 'quarantined') return false;
     worker.faults = NO_FAULTS;
     lane.faults = NO_FAULTS;
-    this.#endQuarantine(worker, lane);
+    this.#endQuarantine(lane, worker);
     return true;
   }
 
@@ -122,13 +125,12 @@ export class LanePool {
   watch(elapsedMs: number): void {
     for (const lane of this.lanes) lane.watch(elapsedMs);
     this.#watchOffHeap();
-    this.#parole();
+    this.#letBack();
   }
 
   /** Lanes take no new workers and finish what they were given. */
   drain(): void {
     this.#stopped = true;
-    for (const timer of this.#quarantines.values()) timer.cancel();
     for (const lane of this.lanes) if (lane.state !== 'quarantined') lane.drain();
   }
 
@@ -136,54 +138,63 @@ export class LanePool {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#toStart.length = 0;
-    await Promise.all(this.lanes.map((lane) => lane.stop()));
+    await Promise.all([...this.lanes.map((lane) => lane.stop()), ...this.#ending]);
   }
 
   // ── places ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A lane in quarantine has no thread, and takes no place. */
   #hasPlace(): boolean {
-    return this.#own.size - this.#quarantines.size < this.#options.maxDedicatedLanes;
+    const { maxDedicatedLanes } = this.#options;
+    if (this.#own.size < maxDedicatedLanes) return true;
+    let places = 0;
+    for (const { state } of this.#own.values()) if (state !== 'quarantined') places++;
+    return places < maxDedicatedLanes;
   }
 
-  /** Starts a lane of the worker's own, in its turn; the worker moves to it when it is up. */
-  #reserve(worker: LaneWorker): LaneHandle {
-    const own = this.#newLane('dedicated');
+  /** A lane of the worker's own, yet without a thread; the worker moves to it whenever it is up. */
+  #newOwn(worker: LaneWorker): LaneHandle {
+    const own = this.#newLane('dedicated', () => {
+      if (this.#own.get(worker) === own && worker.lane !== own) this.#move(worker, own);
+    });
     this.#own.set(worker, own);
-    this.#queueStart(own);
-    void own.ready.then(() => this.#move(worker, own));
     return own;
   }
 
-  /** One move of a worker after the other, or its slot could have two writers. */
-  #move(worker: LaneWorker, to: LaneHandle): Promise<void> {
-    const move = (this.#moves.get(worker) ?? Promise.resolve())
-      .then(() => this.#moveNow(worker, to))
-      .finally(() => {
-        if (this.#moves.get(worker) === move) this.#moves.delete(worker);
-      });
-    this.#moves.set(worker, move);
-    return move;
+  #endOwn(worker: LaneWorker): void {
+    const own = this.#own.get(worker);
+    if (own === undefined) return;
+    this.#own.delete(worker);
+    const waiting = this.#toStart.indexOf(own);
+    if (waiting >= 0) this.#toStart.splice(waiting, 1);
+    const ending = own.stop().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
   }
 
-  async #moveNow(worker: LaneWorker, to: LaneHandle): Promise<void> {
-    const from = worker.lane;
-    if (from === undefined || from === to || (to.kind === 'dedicated' && this.#own.get(worker) !== to)) return;
-    // From here on its heartbeats wait in the mailbox.
-    worker.lane = to;
-    await from.leave(worker);
-    // Forgotten, or moved on, meanwhile?
-    if (worker.lane === to) this.#serve(worker, to);
-  }
-
-  /** Gives a free place among the dedicated lanes to a worker that shares one. */
+  /** Gives free places among the dedicated lanes to workers that share one. */
   #promote(): void {
     if (this.#stopped) return;
     for (const lane of [...this.#shared, ...(this.#penalty === undefined ? [] : [this.#penalty])]) {
       for (const worker of lane.workers) {
         if (!this.#hasPlace()) return;
-        if (!this.#own.has(worker)) this.#reserve(worker);
+        if (!this.#own.has(worker)) this.#queueStart(this.#newOwn(worker));
       }
+    }
+  }
+
+  /** Has the worker leave its lane and then go on in another; the newest destination counts. */
+  #move(worker: LaneWorker, to: LaneHandle): void {
+    const isUnderWay = this.#moves.has(worker);
+    this.#moves.set(worker, to);
+    if (!isUnderWay) void worker.lane?.leave(worker).then(() => this.#arrive(worker));
+  }
+
+  #arrive(worker: LaneWorker): void {
+    const to = this.#moves.get(worker);
+    this.#moves.delete(worker);
+    // Forgotten on its way?
+    if (to !== undefined && worker.lane !== undefined && !this.#stopped) {
+      this.#serve(worker, to.state === 'stopped' ? this.#leastShared() : to);
     }
   }
 
@@ -203,17 +214,16 @@ export class LanePool {
     return this.#shared.reduce((least, lane) => (lane.workerCount < least.workerCount ? lane : least));
   }
 
-  async #endOwn(worker: LaneWorker, own: LaneHandle): Promise<void> {
-    this.#own.delete(worker);
-    this.#quarantines.get(own)?.cancel();
-    this.#quarantines.delete(own);
-    const waiting = this.#toStart.indexOf(own);
-    if (waiting >= 0) this.#toStart.splice(waiting, 1);
-    this.#promote();
-    await own.stop();
+  /** Undefined if it is full. */
+  #penaltyLane(): LaneHandle | undefined {
+    if (this.#penalty === undefined) {
+      this.#penalty = this.#newLane('penalty');
+      this.#queueStart(this.#penalty);
+    }
+    return this.#penalty.workerCount < MAX_ON_PENALTY_LANE ? this.#penalty : undefined;
   }
 
-  #newLane(kind: LaneKind): LaneHandle {
+  #newLane(kind: LaneKind, onReady: () => void = () => {}): LaneHandle {
     const { clock, logger, events, limits, threadData } = this.#options;
     const factor = kind === 'dedicated' ? 1 : SHARED_MEMORY_FACTOR;
     const { processor } = threadData;
@@ -226,7 +236,10 @@ export class LanePool {
       logger,
       events: {
         ...events,
-        onRestartDue: (due) => this.#queueStart(due),
+        onReady,
+        onStartOver: (lane) => this.#startOver(lane),
+        onRestartDue: (lane) => this.#queueStart(lane),
+        onQuarantineOver: (lane) => this.#quarantineOver(lane),
         onFailure: (lane, failure) => this.#afterFailure(lane, failure),
       },
     });
@@ -244,15 +257,27 @@ export class LanePool {
   }
 
   #startNext(): void {
-    while (this.#starting < STARTS_AT_ONCE) {
+    while (this.#starting.size < STARTS_AT_ONCE) {
       const lane = this.#toStart.shift();
       if (lane === undefined) return;
-      this.#starting++;
-      void lane.start().then(() => {
-        this.#starting--;
-        this.#startNext();
-      });
+      void this.#start(lane);
     }
+  }
+
+  #start(lane: LaneHandle): Promise<void> {
+    const start = Promise.withResolvers<void>();
+    this.#starting.set(lane, start);
+    lane.start();
+    if (!lane.isStarting) this.#startOver(lane);
+    return start.promise;
+  }
+
+  #startOver(lane: LaneHandle): void {
+    const start = this.#starting.get(lane);
+    if (start === undefined) return;
+    this.#starting.delete(lane);
+    start.resolve();
+    this.#startNext();
   }
 
   // ── failures ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -266,98 +291,82 @@ export class LanePool {
       this.#options.events.onCharged(culprit, failure);
     }
     if (lane.state === 'draining') return { restartInMs: restartDelayMs(lane.faults, false) };
-    if (lane.kind === 'dedicated') return this.#afterDedicated(lane, nowMs);
+    if (lane.kind === 'dedicated') return this.#afterDedicated(lane, failure, nowMs);
     if (culprit === undefined || culprit.lane !== lane) return { restartInMs: restartDelayMs(lane.faults, true) };
-    if (lane.kind === 'shared') this.#moveOut(culprit, lane);
-    else if (isTooMuch(culprit.faults, nowMs)) this.#moveToQuarantine(culprit, lane);
-    else return { restartInMs: restartDelayMs(lane.faults, true) };
+    if (failure.isAbandoned || (lane.kind === 'penalty' && isTooMuch(culprit.faults, nowMs))) {
+      this.#moveToQuarantine(culprit, failure);
+    } else if (lane.kind === 'shared') {
+      this.#moveOut(culprit, failure);
+    } else {
+      // It was on its way back to the others.
+      if (this.#moves.has(culprit)) this.#moves.set(culprit, lane);
+      return { restartInMs: restartDelayMs(lane.faults, true) };
+    }
     // What was wrong with the lane has left it.
     return { restartInMs: 0 };
   }
 
-  #afterDedicated(lane: LaneHandle, nowMs: number): AfterFailure {
+  #afterDedicated(lane: LaneHandle, { culprit, isAbandoned }: LaneFailure, nowMs: number): AfterFailure {
     const [worker] = lane.workers;
     // It never ran (the system has no thread to give, say): the others serve its worker until it does.
-    if (worker !== undefined && !lane.wasReady) {
-      void lane.leave(worker);
-      this.#serve(worker, this.#leastShared());
+    if (worker !== undefined && !lane.wasReady) this.#move(worker, this.#leastShared());
+    const isTooOften = isTooMuch(lane.faults, nowMs) || (culprit !== undefined && isTooMuch(culprit.faults, nowMs));
+    if (!isAbandoned && !isTooOften) return { restartInMs: restartDelayMs(lane.faults, false) };
+    // Once the lane has no thread any more.
+    queueMicrotask(() => this.#promote());
+    return { quarantineMs: this.#options.quarantineMs };
+  }
+
+  #moveOut(worker: LaneWorker, failure: LaneFailure): void {
+    let to = this.#own.get(worker);
+    if (to === undefined && this.#hasPlace()) {
+      to = this.#newOwn(worker);
+      this.#queueStart(to);
     }
-    const isTooOften =
-      isTooMuch(lane.faults, nowMs) || (lane.wasReady && isTooMuch(worker?.faults ?? NO_FAULTS, nowMs));
-    if (!isTooOften) return { restartInMs: restartDelayMs(lane.faults, false) };
-    this.#quarantine(lane, worker);
-    return 'quarantine';
+    to ??= this.#penaltyLane();
+    if (to === undefined) this.#moveToQuarantine(worker, failure);
+    else this.#move(worker, to);
   }
 
-  #moveOut(worker: LaneWorker, from: LaneHandle): void {
-    const to = this.#own.get(worker) ?? (this.#hasPlace() ? this.#reserve(worker) : this.#penaltyLane());
-    if (to === undefined) {
-      this.#moveToQuarantine(worker, from);
-      return;
-    }
-    // The old thread is dead, so there is nothing to wait for.
-    void from.leave(worker);
-    this.#serve(worker, to);
-  }
-
-  /** Undefined if it is full. */
-  #penaltyLane(): LaneHandle | undefined {
-    if (this.#penalty === undefined) {
-      this.#penalty = this.#newLane('penalty');
-      this.#queueStart(this.#penalty);
-    }
-    return this.#penalty.workerCount < MAX_ON_PENALTY_LANE ? this.#penalty : undefined;
-  }
-
-  #moveToQuarantine(worker: LaneWorker, from: LaneHandle): void {
-    const cell = this.#newLane('dedicated');
-    this.#own.set(worker, cell);
-    void from.leave(worker);
-    cell.quarantine(from.lastError);
-    this.#quarantine(cell, worker);
-    this.#serve(worker, cell);
-  }
-
-  /** The lane's thread is gone; it gets no other for a while, and its place is free. */
-  #quarantine(lane: LaneHandle, worker?: LaneWorker): void {
-    const { clock, logger, quarantineMs } = this.#options;
-    logger.error({ worker: worker?.workerId, lane: lane.number, forMs: quarantineMs }, 'quarantined');
-    const timer = clock.after(quarantineMs, () => {
-      const [worker] = lane.workers;
-      if (worker !== undefined) this.#endQuarantine(worker, lane);
-      else this.#endUnused(lane);
-    });
-    this.#quarantines.set(lane, timer);
+  #moveToQuarantine(worker: LaneWorker, { reason }: LaneFailure): void {
+    // A lane of its own that was on its way comes too late.
+    this.#endOwn(worker);
+    const lane = this.#newOwn(worker);
+    lane.quarantine(this.#options.quarantineMs, reason);
+    this.#move(worker, lane);
     this.#promote();
   }
 
-  #endQuarantine(worker: LaneWorker, lane: LaneHandle): void {
-    this.#quarantines.get(lane)?.cancel();
-    this.#quarantines.delete(lane);
+  #quarantineOver(lane: LaneHandle): void {
+    for (const [worker, own] of this.#own) {
+      if (own !== lane) continue;
+      // While a thread runs that does not end, another try may cost another thread: that is for people to decide.
+      if (threadsLeftBehind() > 0) lane.quarantine(this.#options.quarantineMs, lane.lastError);
+      else this.#endQuarantine(lane, worker);
+      return;
+    }
+  }
+
+  #endQuarantine(lane: LaneHandle, worker: LaneWorker): void {
     this.#options.logger.info({ worker: worker.workerId, lane: lane.number }, 'released from quarantine');
-    if (this.#own.size - this.#quarantines.size <= this.#options.maxDedicatedLanes) {
+    if (this.#hasPlace()) {
+      lane.release();
       this.#queueStart(lane);
       return;
     }
     // Its place was given to another meanwhile.
-    this.#own.delete(worker);
-    void lane.leave(worker);
-    this.#serve(worker, this.#penaltyLane() ?? this.#leastShared());
-    void lane.stop();
+    this.#move(worker, this.#penaltyLane() ?? this.#leastShared());
+    this.#endOwn(worker);
   }
 
-  /** A lane that could not be started for a worker which shares one meanwhile: it may get a new one. */
-  #endUnused(lane: LaneHandle): void {
-    for (const [worker, own] of this.#own) if (own === lane) void this.#endOwn(worker, own);
-  }
-
-  #parole(): void {
+  /** Back to the shared lanes, who did no harm on the penalty lane for long, or was released by an operator. */
+  #letBack(): void {
     const penalty = this.#penalty;
     if (penalty === undefined || penalty.workerCount === 0 || this.#stopped) return;
     const nowMs = this.#options.clock.monotonicMs();
     for (const worker of [...penalty.workers]) {
-      const isQuiet = nowMs - (worker.faults.at(-1) ?? 0) >= PAROLE_AFTER_MS;
-      if (isQuiet && !this.#moves.has(worker)) void this.#move(worker, this.#leastShared());
+      const lastMs = worker.faults.at(-1);
+      if (lastMs === undefined || nowMs - lastMs >= CLEAN_AFTER_MS) this.#move(worker, this.#leastShared());
     }
   }
 
@@ -365,7 +374,7 @@ export class LanePool {
   #watchOffHeap(): void {
     if (this.#options.threadData.processor === undefined) return;
     const { lanes } = this;
-    for (const lane of lanes) if (lane.isSuspicious) void lane.watchOffHeap();
+    for (const lane of lanes) if (lane.standsStill) void lane.watchOffHeap();
     for (let look = 0; look < Math.min(OFF_HEAP_LOOKS, lanes.length); look++) {
       void lanes[this.#nextOffHeapLook++ % lanes.length]?.watchOffHeap();
     }

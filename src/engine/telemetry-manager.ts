@@ -7,6 +7,7 @@ import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
+import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
 import { judge } from '../model/liveness.ts';
@@ -72,6 +73,8 @@ export interface InternalState {
     readonly lastError: string | undefined;
   }[];
   readonly lanePlan: LanePlan;
+  /** Threads that were ended and still run. */
+  readonly threadsLeftBehind: number;
   readonly pending: readonly PendingWorker[];
   readonly mergedUpdates: number;
   readonly callbackErrors: number;
@@ -117,6 +120,8 @@ export class TelemetryManager {
     };
     this.#maxWorkers = options.maxWorkers ?? 20_000;
     const { maxDedicatedLanes, sharedLanes = 2 } = options;
+    if (!(sharedLanes >= 1))
+      throw new PulselaneError('bad_setting', `sharedLanes is ${sharedLanes}, expected at least 1`);
     this.#lanePlan = planLanes(readMachineFacts(), { maxDedicatedLanes, sharedLanes });
     this.#laneDepth = options.laneDepth ?? 16;
     this.#ringSamples = options.ringSamples ?? 720;
@@ -181,9 +186,9 @@ export class TelemetryManager {
     if (this.#phase !== 'new') throw new PulselaneError('unavailable', 'a TelemetryManager is started once');
     this.#phase = 'running';
     this.#checkPlan();
-    if (this.#processorUrl !== undefined) await this.#tryProcessor();
     this.#sweptMs = this.#clock.monotonicMs();
     this.#timers.push(this.#clock.every(SWEEP_EVERY_MS, () => this.#sweep()));
+    if (this.#processorUrl !== undefined) await this.#tryProcessor();
   }
 
   /** Takes no more heartbeats, lets lanes finish what they were given, ends all threads. Safe to call again. */
@@ -352,14 +357,7 @@ export class TelemetryManager {
   /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
   releaseWorker(workerId: string): boolean {
     const entry = this.#roster.get(workerId);
-    return entry !== undefined && this.#lanes.pardon(entry);
-  }
-
-  /** Ends a worker's thread and starts another on the same slots; no heartbeat is lost. @returns whether it is known. */
-  replaceLane(workerId: string): boolean {
-    const entry = this.#roster.get(workerId);
-    entry?.lane?.replaceThread();
-    return entry !== undefined;
+    return entry !== undefined && this.#lanes.release(entry);
   }
 
   internalState(): InternalState {
@@ -375,6 +373,7 @@ export class TelemetryManager {
         lastError: lane.lastError,
       })),
       lanePlan: this.#lanePlan,
+      threadsLeftBehind: threadsLeftBehind(),
       pending: this.#members.pending(),
       mergedUpdates: this.#updates.merged,
       callbackErrors: this.#updates.callbackErrors,
@@ -451,9 +450,7 @@ export class TelemetryManager {
     this.#waiting.delete(entry);
     this.#updates.forget(entry);
     this.#board.release(entry.row);
-    this.#lanes.release(entry).catch((error: unknown) => {
-      this.#logger.error({ worker: entry.workerId, err: error }, 'a lane did not end');
-    });
+    this.#lanes.forget(entry);
   }
 
   #becameActive(entry: RosterEntry): void {

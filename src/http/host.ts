@@ -197,12 +197,14 @@ export class HttpHost {
     this.#thread.post({ type: 'ping' });
   }
 
-  #died(death: ThreadDeath): void {
+  #died(death: ThreadDeath): number {
     const reason = death.how === 'killed' ? death.reason : `the HTTP thread ended: ${death.reason}`;
     if (this.#state === 'starting') this.#firstBind.reject(new PulselaneError('environment', reason));
-    if (this.#state !== 'serving') return;
-    this.#cameBack = true;
-    this.#options.logger.warn(`${reason}; it starts again in ${death.restartInMs} ms`);
+    if (this.#state === 'serving') {
+      this.#cameBack = true;
+      this.#options.logger.warn(`${reason}; it starts again in ${death.backOffMs} ms`);
+    }
+    return death.backOffMs;
   }
 }
 

@@ -21,19 +21,17 @@ import { startThread, type ThreadFile, type ThreadOptions } from './threads.ts';
 
 export type ThreadState = 'waiting' | 'starting' | 'ready' | 'stopped';
 
-/** Why a thread ended that goes on in another one. */
+/** Why a thread ended. */
 export interface ThreadDeath {
   readonly reason: string;
   /** How it ended: it threw, it ended itself, its heap was full, or it was ended by {@link SupervisedThread.kill}. */
   readonly how: 'threw' | 'exited' | 'out of memory' | 'killed';
   /** It would not end, and was given up: it may still run. */
   readonly abandoned: boolean;
-  /** Whether {@link SupervisedThread.replace} was asked for: then nothing is wrong. */
-  readonly onPurpose: boolean;
   /** Deaths in a row without {@link STEADY_MS} of life between them, this one included. */
   readonly inARow: number;
-  /** Until it is started again; undefined: it is not, unless `start` is called. */
-  readonly restartInMs: number | undefined;
+  /** A back-off that suits, see {@link backOffMs}. */
+  readonly backOffMs: number;
 }
 
 export interface SupervisedThreadOptions<In> {
@@ -45,9 +43,8 @@ export interface SupervisedThreadOptions<In> {
   /** A new thread exists and has its port: post what it needs to begin. */
   readonly onStart?: () => void;
   readonly onMessage: (message: In) => void;
-  readonly onDeath?: (death: ThreadDeath) => void;
-  /** How long to wait before the next start; undefined: until `start` is called. Without it, a back-off that doubles. */
-  readonly restartAfter?: (death: Omit<ThreadDeath, 'restartInMs'>) => number | undefined;
+  /** @returns how long to wait before the next start; undefined: until `start` is called. */
+  readonly onDeath: (death: ThreadDeath) => number | undefined;
   readonly onStateChange?: (state: ThreadState) => void;
   /** The back-off is over: call `start` now, or when it suits. Without it the thread is started at once. */
   readonly onRestartDue?: () => void;
@@ -95,7 +92,6 @@ export class SupervisedThread<In, Out> {
   #deathsInARow = 0;
   #backOff: Timer | undefined;
   #giveUp: Timer | undefined;
-  #replacing = false;
   #killReason: string | undefined;
 
   constructor(options: SupervisedThreadOptions<In>) {
@@ -121,7 +117,7 @@ export class SupervisedThread<In, Out> {
       thread = startThread(file, { name, data, ...(limits === undefined ? {} : { limits }) });
     } catch (error) {
       // The system has no thread to give: a death like any other, tried again with back-off.
-      this.#rest({ reason: messageOf(error), how: 'threw', abandoned: false }, false);
+      this.#rest({ reason: messageOf(error), how: 'threw', abandoned: false });
       return;
     }
     this.#thread = thread;
@@ -151,13 +147,6 @@ export class SupervisedThread<In, Out> {
     this.#thread?.postMessage(message, [...transfer]);
   }
 
-  /** Ends the thread, whatever it does, and starts another at once. */
-  replace(): void {
-    if (this.#thread === undefined) return;
-    this.#replacing = true;
-    this.#end(this.#thread);
-  }
-
   /** Ends the thread as if it had died; it is started again with back-off. */
   kill(reason: string): void {
     if (this.#thread === undefined) return;
@@ -184,28 +173,22 @@ export class SupervisedThread<In, Out> {
     this.#thread = undefined;
     this.#giveUp?.cancel();
     this.#giveUp = undefined;
-    const onPurpose = this.#replacing;
-    const killReason = this.#killReason;
-    this.#replacing = false;
+    const reason = this.#killReason;
     this.#killReason = undefined;
-    if (killReason !== undefined) this.#rest({ ...end, reason: killReason, how: 'killed' }, false);
-    else this.#rest(onPurpose ? { ...end, reason: 'replaced', how: 'killed' } : end, onPurpose);
+    this.#rest(reason === undefined ? end : { ...end, reason, how: 'killed' });
   }
 
   /** There is no thread any more: says so, and starts another in its time. */
-  #rest(end: End, onPurpose: boolean): void {
-    const { clock, onDeath, restartAfter, onRestartDue = () => this.start() } = this.#options;
+  #rest(end: End): void {
+    const { clock, onDeath, onRestartDue = () => this.start() } = this.#options;
     const isSteady = clock.monotonicMs() - this.#startedMs >= STEADY_MS;
-    if (!onPurpose) this.#deathsInARow = isSteady ? 1 : this.#deathsInARow + 1;
+    this.#deathsInARow = isSteady ? 1 : this.#deathsInARow + 1;
     this.#setState('waiting');
-    const death = { ...end, onPurpose, inARow: this.#deathsInARow };
-    const decided = restartAfter === undefined ? backOffMs(this.#deathsInARow) : restartAfter(death);
-    const restartInMs = onPurpose ? 0 : decided;
-    onDeath?.({ ...death, restartInMs });
+    const inARow = this.#deathsInARow;
+    const restartInMs = onDeath({ ...end, inARow, backOffMs: backOffMs(inARow) });
     // Whoever was told may have stopped it, or started it.
     if (this.#state !== 'waiting' || this.#thread !== undefined || restartInMs === undefined) return;
-    if (onPurpose) this.start();
-    else this.#backOff = clock.after(restartInMs, onRestartDue);
+    this.#backOff = clock.after(restartInMs, onRestartDue);
   }
 
   /** The exit handler does the rest; or, where the thread does not end, whoever gives it up. */

@@ -2,6 +2,10 @@
  * A copy of a slot whose writing thread can no longer be ended: the worker goes on in the copy, and whatever the thread
  * may still write lands in memory that nobody reads any more.
  *
+ * Only the slot in hand needs it. The thread was told to end (`terminate`): where it ever comes back from what holds it up,
+ * V8 ends it at the next call of a function, so it may at the most finish the write that it is in, and takes no other
+ * heartbeat and no message.
+ *
  * Called by main while the old writer may be at any point of a write. Record and note are copied whole (twin.ts); of the
  * ring, the sample that may be under way is the one that the next writer overwrites. The next writer calls `mend` as
  * after any killed writer.
@@ -14,7 +18,8 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
   const old = viewSlot(memory);
   const copy = allocateSlot(old.size);
   // Counters first: what is published after them shows as finished by nobody, and is mended.
-  for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected]) {
+  // `finished` before `taken`: the other way round, a heartbeat that is done meanwhile would look like one in hand.
+  for (const word of [SlotWord.finished, SlotWord.taken, SlotWord.applied, SlotWord.rejected]) {
     Atomics.store(copy.control, word, Atomics.load(old.control, word));
   }
   const { offsets } = old;
@@ -36,9 +41,9 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
   const record = copy.offsets.record[0] / 8;
   const appliedIndex = copy.numbers[record + RecordNumber.appliedIndex] as number;
   const ordinal = copy.numbers[record + RecordNumber.ordinal] as number;
-  if (ordinal !== 0 && ordinal === Atomics.load(copy.control, SlotWord.taken)) {
+  const taken = Atomics.load(copy.control, SlotWord.taken);
+  if (ordinal === taken && Atomics.load(copy.control, SlotWord.finished) !== taken) {
     Atomics.store(copy.control, SlotWord.applied, (appliedIndex - 1) | 0);
-    Atomics.store(copy.control, SlotWord.finished, (ordinal - 1) | 0);
   }
   return copy.memory;
 }

@@ -63,6 +63,13 @@ export class SlotReader {
     return Atomics.load(this.#slot.control, SlotWord.finished);
   }
 
+  /** Whether its lane, now dead, was in the middle of a heartbeat, or of writing. */
+  get isInHand(): boolean {
+    const { control } = this.#slot;
+    const isWriting = (word: number) => (Atomics.load(control, word) & 1) === 1;
+    return this.taken !== this.finished || isWriting(SlotWord.recordGeneration) || isWriting(SlotWord.noteGeneration);
+  }
+
   counts(): SlotCounts {
     return {
       applied: Atomics.load(this.#slot.control, SlotWord.applied) >>> 0,

@@ -244,10 +244,12 @@ test('the inside of a master is shown with each lane, and with what limits them'
     activeWorkers: 1,
     lanes: [{ number: 1, kind: 'shared', state: 'ready', workers: 2, restarts: 3, lastError: 'it ended' }],
     lanePlan: { ...PLAN, dedicated: 2527, isSet: true },
+    threadsLeftBehind: 2,
     pending: [],
     mergedUpdates: 0,
     callbackErrors: 1,
   });
+  expect(text).toContain('left behind      2 threads that did not end');
   expect(text).toContain('lanes            1, at most 2,527 own (MAX_DEDICATED_LANES)\n');
   expect(text).toContain(
     [

@@ -1,9 +1,14 @@
 /** What a fault in a lane does, and what it does not do: through real threads and a processor that misbehaves. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import type { FaultCause } from '../../src/model/lanes.ts';
 import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 const FAULTY = fileURLToPath(new URL('../support/processors/faulty.mjs', import.meta.url));
 
@@ -47,7 +52,6 @@ const FAULTS: readonly (readonly [act: string, cause: FaultCause, reason: RegExp
   ['exit', 'exit', /exit code 3/],
   ['leak heap', 'memory', /its heap reached the limit of \d+ MiB/],
   ['leak buffers', 'memory', /memory outside the heap reached \d+ MiB/],
-  ['wait in the system', 'stall', /no progress for 0.6 s; its thread does not end and is left behind/],
 ];
 
 /** Short where a stall is what must be seen; where memory is, a slow machine must not make it look like one. */
@@ -100,6 +104,40 @@ describe.each(FAULTS)('a processor that does "%s"', (act, cause, reason) => {
   });
 });
 
+describe('a processor that waits in the system, so that its thread does not end', () => {
+  test.each([0, 2])(
+    'has its worker quarantined at once (places: %d), and its neighbours lose nothing',
+    async (places) => {
+      const manager = await startManager({
+        maxDedicatedLanes: places,
+        sharedLanes: 1,
+        laneStallMs: 600,
+        laneQuarantineMs: 1000,
+      });
+      const neighbours = ['n0', 'n1', 'n2'];
+      for (const id of ['bad', ...neighbours]) send(manager, id, 1);
+      await eventually(() => ['bad', ...neighbours].every((id) => isAccountedFor(manager, id)));
+      await eventually(() => manager.internalState().lanes.every(({ state }) => state === 'ready'));
+      send(manager, 'bad', 2, 'wait in the system');
+      for (const id of neighbours) send(manager, id, 2);
+      send(manager, 'bad', 3);
+      await eventually(() => laneOf(manager, 'bad').state === 'quarantined');
+      expect(factsOf(manager, 'bad').lastFault).toMatchObject({
+        cause: 'stall',
+        reason: 'it made no progress for 0.6 s; its thread does not end and is left behind',
+      });
+      await eventually(() => neighbours.every((id) => isAccountedFor(manager, id)));
+      for (const id of neighbours) expect(factsOf(manager, id)).toMatchObject({ applied: 2, lost: 0, replaced: 0 });
+      // The timer lets nobody try again while the thread still runs; it is over when the call returns.
+      expect(manager.internalState().threadsLeftBehind).toBe(1);
+      await eventually(shows(manager, 'bad', 3));
+      expect(manager.internalState().threadsLeftBehind).toBe(0);
+      await eventually(() => isAccountedFor(manager, 'bad'));
+      expect(factsOf(manager, 'bad')).toMatchObject({ accepted: 3, applied: 2, lost: 1 });
+    },
+  );
+});
+
 test.each([
   ['reject later', /a promise that nobody awaits/],
   ['throw later', /a timer/],
@@ -148,15 +186,93 @@ test('a worker on the penalty lane gets a lane of its own when a place frees', a
   expect(isAccountedFor(manager, 'bad')).toBe(true);
 });
 
-test('a worker that fails while it shares a lane until its own is up goes on in its own', async () => {
-  const manager = await startManager({ maxDedicatedLanes: 6, sharedLanes: 1 });
-  // More than start at once, so that the last of them share first.
-  const ids = ['a', 'b', 'c', 'd', 'bad'];
-  for (const id of ids) send(manager, id, 1, id === 'bad' ? 'throw' : '');
-  for (const id of ids) send(manager, id, 2);
-  await eventually(() => ids.every((id) => shows(manager, id, 2)() && laneOf(manager, id).kind === 'dedicated'));
-  await eventually(() => ids.every((id) => isAccountedFor(manager, id)));
-  expect(ids.map((id) => factsOf(manager, id).lost)).toEqual([0, 0, 0, 0, 1]);
+test.each(['throw', 'loop'])(
+  'a worker that fails ("%s") while it shares a lane until its own is up goes on in its own',
+  async (act) => {
+    const manager = await startManager({ maxDedicatedLanes: 6, sharedLanes: 1, laneStallMs: 1000 });
+    // More than start at once, so that the last of them share first; their own are up before a stall is noticed.
+    const ids = ['a', 'b', 'c', 'd', 'bad'];
+    for (const id of ids) send(manager, id, 1, id === 'bad' ? act : '');
+    for (const id of ids) send(manager, id, 2);
+    await eventually(() => ids.every((id) => shows(manager, id, 2)() && laneOf(manager, id).kind === 'dedicated'));
+    await eventually(() => ids.every((id) => isAccountedFor(manager, id)));
+    expect(ids.map((id) => factsOf(manager, id).lost)).toEqual([0, 0, 0, 0, 1]);
+  },
+);
+
+test('a lane of its own that comes too late for a worker in quarantine ends, and so does the process', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1 });
+  for (const id of ['first', 'bad']) {
+    send(manager, id, 1);
+    await eventually(() => isAccountedFor(manager, id));
+  }
+  for (let failure = 1; failure <= 4; failure++) {
+    send(manager, 'bad', 2, 'throw');
+    await eventually(() => factsOf(manager, 'bad').lost === failure);
+  }
+  await eventually(() => manager.internalState().lanes.every(({ state }) => state === 'ready'));
+  const threads: Worker[] = [];
+  const note = (thread: Worker) => threads.push(thread);
+  process.on('worker', note);
+  try {
+    send(manager, 'bad', 2, 'throw');
+    manager.unregisterWorker('first');
+    await eventually(() => laneOf(manager, 'bad').state === 'quarantined' || factsOf(manager, 'bad').lost === 5);
+    await manager.shutdown();
+    await eventually(() => threads.every(({ threadId }) => threadId === -1));
+  } finally {
+    process.off('worker', note);
+  }
+});
+
+test('a worker released from quarantine twice is released once, and as many lanes start at once as before', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 10, sharedLanes: 1 });
+  send(manager, 'bad', 1);
+  await eventually(shows(manager, 'bad', 1));
+  for (let failure = 1; failure <= 5; failure++) {
+    send(manager, 'bad', 2, 'throw');
+    await eventually(() => factsOf(manager, 'bad').lost === failure);
+  }
+  await eventually(() => laneOf(manager, 'bad').state === 'quarantined');
+  for (const id of ['a', 'b', 'c']) send(manager, id, 1);
+  expect(manager.releaseWorker('bad')).toBe(true);
+  expect(manager.releaseWorker('bad')).toBe(false);
+  const ids = ['a', 'b', 'c', 'd', 'e', 'bad'];
+  for (const id of ids) send(manager, id, 3);
+  await eventually(() => ids.every((id) => shows(manager, id, 3)() && laneOf(manager, id).kind === 'dedicated'));
+});
+
+test('a worker whose lane could not be started after its quarantine moves to it when it is up', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pulselane-processor-'));
+  try {
+    // Throws when it is loaded, as long as there is a file called "broken".
+    const processor = join(folder, 'p.mjs');
+    writeFileSync(
+      processor,
+      `import { existsSync } from 'node:fs';
+       if (existsSync(new URL('broken', import.meta.url))) throw new Error('broken');
+       export default ({ runningTasks: [task] }) => { if (task?.taskId === 'throw') throw new Error('x'); };`,
+    );
+    const manager = await startManager({ processor, maxDedicatedLanes: 1, sharedLanes: 1 });
+    send(manager, 'bad', 1);
+    await eventually(shows(manager, 'bad', 1));
+    for (let failure = 1; failure <= 5; failure++) {
+      send(manager, 'bad', 2, 'throw');
+      await eventually(() => factsOf(manager, 'bad').lost === failure);
+    }
+    await eventually(() => laneOf(manager, 'bad').state === 'quarantined');
+    writeFileSync(join(folder, 'broken'), '');
+    const failures = manager.internalState().lanes.find(({ kind }) => kind === 'dedicated')?.restarts ?? 0;
+    manager.releaseWorker('bad');
+    send(manager, 'bad', 3);
+    await eventually(
+      () => (manager.internalState().lanes.find(({ kind }) => kind === 'dedicated')?.restarts ?? 0) > failures,
+    );
+    rmSync(join(folder, 'broken'));
+    await eventually(() => laneOf(manager, 'bad').kind === 'dedicated' && shows(manager, 'bad', 3)());
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 describe('after five failures within a minute', () => {
@@ -242,6 +358,34 @@ describe('a processor', () => {
     send(manager, 'a', 1, 'change it');
     await eventually(shows(manager, 'a', 1));
     expect(manager.getWorkerTelemetry('a')).toMatchObject({ runningTasks: [{ taskId: 'change it' }], metrics: {} });
+  });
+
+  test('that is never loaded is an error at the start', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pulselane-processor-'));
+    const clock = new FakeClock();
+    try {
+      const processor = join(folder, 'p.mjs');
+      writeFileSync(
+        processor,
+        'await new Promise((resolve) => setTimeout(resolve, 3_600_000)); export default () => {};',
+      );
+      const manager = new TelemetryManager({ processor, clock });
+      const started = manager.start().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      let over = false;
+      void started.then(() => {
+        over = true;
+      });
+      await eventually(() => {
+        clock.advance(250);
+        return over;
+      });
+      expect(await started).toMatchObject({ code: 'bad_setting', message: 'it was not ready within 30 s' });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test.each([

@@ -171,27 +171,38 @@ test('heartbeats that come before the lane is up are applied when it is', async 
   expect(totals(manager)).toEqual({ accepted: 10, applied: 5, rejected: 0, replaced: 5, lost: 0 });
 });
 
-test('with lanes killed under load, every accepted heartbeat is applied or replaced', async () => {
-  const manager = await startManager({ maxDedicatedLanes: 3, sharedLanes: 1, laneDepth: 8 });
-  const workers = Array.from({ length: 8 }, (_, i) => `w${i}`);
-  let sent = 0;
-  for (let kill = 0; kill < 12; kill++) {
-    for (let round = 0; round < 40; round++) {
-      for (const workerId of workers) manager.processHeartbeat({ workerId, cpuUsage: ++sent });
-      await new Promise((resolve) => setImmediate(resolve));
+test('with lanes killed under load, every accepted heartbeat is applied, replaced, or was in hand', async () => {
+  const threads: Worker[] = [];
+  const note = (thread: Worker) => threads.push(thread);
+  process.on('worker', note);
+  try {
+    const manager = await startManager({ maxDedicatedLanes: 3, sharedLanes: 1, laneDepth: 8 });
+    const workers = Array.from({ length: 8 }, (_, i) => `w${i}`);
+    let sent = 0;
+    for (let kill = 0; kill < 12; kill++) {
+      for (let round = 0; round < 40; round++) {
+        for (const workerId of workers) manager.processHeartbeat({ workerId, cpuUsage: ++sent });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await threads.splice(kill % threads.length, 1)[0]?.terminate();
+      // Each time all are back, so that nobody ends in quarantine.
+      await eventually(() => manager.internalState().lanes.every(({ state }) => state === 'ready'));
     }
-    expect(manager.replaceLane(workers[kill % workers.length] as string)).toBe(true);
-  }
-  await eventually(() => {
-    const { accepted, applied, replaced } = totals(manager);
-    return accepted === applied + replaced;
-  });
-  expect(totals(manager)).toMatchObject({ accepted: sent, rejected: 0, lost: 0 });
-  expect(totals(manager).applied).toBeGreaterThan(0);
-  expect(manager.internalState().lanes.reduce((sum, { restarts }) => sum + restarts, 0)).toBeGreaterThan(0);
-  // The newest of each worker is the one that is shown.
-  for (const [index, workerId] of workers.entries()) {
-    expect(manager.getWorkerTelemetry(workerId)?.cpuUsage).toBe(sent - workers.length + 1 + index);
+    for (const workerId of workers) manager.processHeartbeat({ workerId, cpuUsage: ++sent });
+    await eventually(() => {
+      const { accepted, applied, replaced, lost } = totals(manager);
+      return accepted === applied + replaced + lost;
+    });
+    const { accepted, rejected, lost, applied } = totals(manager);
+    expect({ accepted, rejected }).toEqual({ accepted: sent, rejected: 0 });
+    expect(lost).toBeLessThanOrEqual(12);
+    expect(applied).toBeGreaterThan(0);
+    // The newest of each worker is the one that is shown.
+    for (const [index, workerId] of workers.entries()) {
+      expect(manager.getWorkerTelemetry(workerId)?.cpuUsage).toBe(sent - workers.length + 1 + index);
+    }
+  } finally {
+    process.off('worker', note);
   }
 });
 

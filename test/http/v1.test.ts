@@ -111,6 +111,8 @@ test('a worker is released from this machine, and main’s answer comes back', a
 test.each([
   [{ 'X-Forwarded-For': '10.0.0.1' }, 'not through a proxy'],
   [{ Forwarded: 'for=10.0.0.1' }, 'not through a proxy'],
+  [{ Via: '1.1 proxy' }, 'not through a proxy'],
+  [{ 'X-Real-IP': '10.0.0.1' }, 'not through a proxy'],
   [{ Host: 'rebound.example:8080' }, 'only under a name of loopback'],
   [{ Host: '127.0.0.1.evil.example' }, 'only under a name of loopback'],
   [{ Origin: 'http://evil.example' }, 'not from a page of another origin'],

@@ -22,7 +22,10 @@ function supervised(file: ThreadFile = 'lane/thread') {
       starts++;
     },
     onMessage: () => {},
-    onDeath: (death) => deaths.push(death),
+    onDeath: (death) => {
+      deaths.push(death);
+      return death.backOffMs;
+    },
   });
   clean.push(() => thread.stop());
   return { clock, deaths, thread, starts: () => starts };
@@ -35,21 +38,12 @@ test('a thread that dies is started again after a back-off that grows', async ()
     await eventually(() => thread.state === 'ready');
     thread.kill('as the test wants it');
     await eventually(() => deaths.length === death);
-    expect(deaths.at(-1)).toMatchObject({ inARow: death, onPurpose: false, restartInMs: backOffMs(death) });
+    expect(deaths.at(-1)).toMatchObject({ inARow: death, how: 'killed', backOffMs: backOffMs(death) });
     clock.advance(backOffMs(death) - 1);
     expect(starts()).toBe(death);
     clock.advance(1);
     expect(starts()).toBe(death + 1);
   }
-});
-
-test('a thread that is replaced is started again at once, and nothing is held against it', async () => {
-  const { deaths, thread, starts } = supervised();
-  thread.start();
-  await eventually(() => thread.state === 'ready');
-  thread.replace();
-  await eventually(() => starts() === 2 && thread.state === 'ready');
-  expect(deaths).toMatchObject([{ onPurpose: true, inARow: 0, restartInMs: 0 }]);
 });
 
 test('a thread that cannot even be made is a death like any other', async () => {

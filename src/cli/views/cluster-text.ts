@@ -56,6 +56,9 @@ export function internalStateText(state: InternalState): string {
     ['workers', `${count(workers)}, ${count(activeWorkers)} active`],
     ['pending', count(pending.length)],
     ['lanes', `${count(lanes.length)}, at most ${count(lanePlan.dedicated)} own (${lanesLimitText(lanePlan)})`],
+    ...(state.threadsLeftBehind === 0
+      ? []
+      : [['left behind', `${countOf(state.threadsLeftBehind, 'thread')} that did not end`] as [string, string]]),
     ['update callback', `${count(mergedUpdates)} merged, ${countOf(callbackErrors, 'error')}`],
   ]).concat(threadBudgetSection(lanePlan.budget));
   if (lanes.length === 0) return summary;
