@@ -242,7 +242,9 @@ function lostOf(workerIds: readonly string[]): number {
   return sum;
 }
 
+/** At least once, also where timers come late. */
 function everyMs(periodMs: number, forMs: number, work: () => void): Promise<void> {
+  work();
   return new Promise((resolve) => {
     const timer = setInterval(work, periodMs);
     setTimeout(() => {
