@@ -115,7 +115,7 @@ async function measureServer(
     const { sent, acked } = await load.call('stats');
     return acked >= workers && sent - acked < HEARTBEATS_PER_SECOND / 10;
   });
-  await sleepMs(WARM_MS * size.time);
+  await sleepMs(WARM_MS * size.warm);
   await load.call('stats');
 
   await sleepMs(MEASURE_MS * size.time);
@@ -123,7 +123,7 @@ async function measureServer(
 
   const reader = start<ReaderCalls>('reader.ts');
   const paths = ['/telemetry'];
-  await reader.call('read', { httpPort, paths, forMs: WARM_MS * size.time });
+  await reader.call('read', { httpPort, paths, forMs: WARM_MS * size.warm });
   await load.call('stats');
   const { latenciesMs, bodyBytes } = await reader.call('read', { httpPort, paths, forMs: MEASURE_MS * size.time });
   const ackWhileRead = await ackSpread(load);

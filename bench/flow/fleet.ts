@@ -62,12 +62,12 @@ async function measure(size: Size): Promise<Run> {
     const load = start<LoadCalls>('load.ts');
     const spec = { grpcPort, workers, streams: Math.min(STREAMS, workers), renewedPerMinute: RENEWED_PER_MINUTE };
     await load.call('start', { type: 'steady-streams', ...spec, perSecond: FIRST_PER_SECOND });
-    await sleepMs(FIRST_MS * size.time);
+    await sleepMs(FIRST_MS * size.warm);
 
     // Freshness is read from every worker's newest record, once, at the end: looking oftener would hold main up.
     const at = async (perSecond: number, ms: number) => {
       await load.call('setRate', perSecond);
-      await sleepMs(SETTLE_MS * size.time);
+      await sleepMs(SETTLE_MS * size.warm);
       const sinceMs = monotonicMs();
       const window = await measureWindow(server, ms * size.time);
       const freshnessUs = (await freshnessMs(server, sinceMs)).map((value) => value * 1000);

@@ -62,7 +62,7 @@ async function measureServer(
   const load = start<LoadCalls>('load.ts');
   const workers = scaled(WORKERS, size.fleet);
   await load.call('start', { type: 'fresh-unary', grpcPort, workers, atOnce: AT_ONCE });
-  await sleepMs(WARM_MS * size.time);
+  await sleepMs(WARM_MS * size.warm);
   const window = await measureWindow(server, MEASURE_MS * size.time);
   await accountedFor(server, await load.call('stop'));
   return window;

@@ -13,7 +13,7 @@ const STREAMS = 50;
 const WINDOW = 16;
 /** Often, so that the window, which lasts 90 ms at the rate that is asked for, never holds the load up. */
 const TELL_APPLIED_EVERY_MS = 5;
-const WARM_MS = 1500;
+const WARM_MS = 3000;
 const MEASURE_MS = 2000;
 
 interface Rate {
@@ -97,7 +97,7 @@ async function rateOf(
   const streams = Math.min(STREAMS, workers);
   await load.call('start', { type: 'closed-streams', grpcPort, workers, streams, window: WINDOW });
   const stopTelling = tellApplied(server, load, workers);
-  await sleepMs(WARM_MS * size.time);
+  await sleepMs(WARM_MS * size.warm);
   const { accepted, applied, replaced, mainCpuMs, seconds } = await measureWindow(server, MEASURE_MS * size.time);
   await stopTelling();
   await accountedFor(server, await load.call('stop'));
@@ -109,7 +109,7 @@ function tellApplied(server: ServerProcess, load: Child<LoadCalls>, workers: num
   let isTelling = true;
   const telling = (async () => {
     while (isTelling) {
-      await load.call('applied', await server.call('leastApplied', workers));
+      await load.call('applied', await server.call('applied', workers));
       await sleepMs(TELL_APPLIED_EVERY_MS);
     }
   })();

@@ -9,7 +9,7 @@ import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 1000;
 const CONNECTIONS = 50;
-const WARM_MS = 1200;
+const WARM_MS = 2000;
 const MEASURE_MS = 2000;
 
 interface Rate {
@@ -87,7 +87,7 @@ async function rateOf(
   const load = start<LoadCalls>('load.ts');
   const workers = scaled(WORKERS, size.fleet);
   await load.call('start', { type: 'closed-unary', grpcPort, workers, connections: Math.min(CONNECTIONS, workers) });
-  await sleepMs(WARM_MS * size.time);
+  await sleepMs(WARM_MS * size.warm);
   const { accepted, mainCpuMs, seconds } = await measureWindow(server, MEASURE_MS * size.time);
   const all = await accountedFor(server, await load.call('stop'));
   return {

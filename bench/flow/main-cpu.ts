@@ -58,7 +58,7 @@ async function mainCpuUs(
   const workers = scaled(WORKERS, size.fleet);
   const spec = { grpcPort, workers, streams: Math.min(STREAMS, workers), renewedPerMinute: 0 };
   await load.call('start', { type: 'steady-streams', ...spec, perSecond: HEARTBEATS_PER_SECOND });
-  await sleepMs(WARM_MS * size.time);
+  await sleepMs(WARM_MS * size.warm);
   const { mainCpuMs, accepted } = await measureWindow(server, MEASURE_MS * size.time);
   await accountedFor(server, await load.call('stop'));
   return (mainCpuMs * 1000) / accepted;

@@ -112,7 +112,7 @@ async function read(
   paths: readonly string[],
   size: Size,
 ): Promise<Spread> {
-  await reader.call('read', { httpPort, paths, forMs: WARM_MS * size.time });
+  await reader.call('read', { httpPort, paths, forMs: WARM_MS * size.warm });
   const { latenciesMs } = await reader.call('read', { httpPort, paths, forMs: MEASURE_MS * size.time });
   return p50p99(latenciesMs);
 }

@@ -61,7 +61,7 @@ async function measure(size: Size): Promise<Run> {
     const load = start<LoadCalls>('load.ts');
     const connections = Math.min(CONNECTIONS, workers);
     await load.call('start', { type: 'storm', grpcPort, workers, connections, probesPerSecond: PROBES_PER_SECOND });
-    await sleepMs(WARM_MS * size.time);
+    await sleepMs(WARM_MS * size.warm);
     await load.call('stats');
 
     const measured = sleepMs(MEASURE_MS * size.time);

@@ -7,6 +7,8 @@ export interface Size {
   readonly runs: number;
   /** Of the full time that each run measures. */
   readonly time: number;
+  /** Of the full time before: until code is compiled and heaps have grown, figures are those of a start. */
+  readonly warm: number;
   /** Of the full fleets. */
   readonly fleet: number;
   /** Of the threads that are started only to see what they cost. */
@@ -26,11 +28,11 @@ export interface Bench {
   run(context: BenchContext): Promise<Figure[]>;
 }
 
-export const FULL: Size = { runs: 3, time: 1, fleet: 1, threads: 1, promises: [100, 1000] };
+export const FULL: Size = { runs: 3, time: 1, warm: 1, fleet: 1, threads: 1, promises: [100, 1000] };
 /** `--quick`: the same questions, a rough answer. */
-export const QUICK: Size = { runs: 1, time: 0.5, fleet: 1, threads: 0.2, promises: [100] };
+export const QUICK: Size = { runs: 1, time: 0.5, warm: 1, fleet: 1, threads: 0.2, promises: [100] };
 /** In `npm test`: only that everything still runs. */
-export const SMALL: Size = { runs: 1, time: 0.05, fleet: 0.02, threads: 0.03, promises: [100] };
+export const SMALL: Size = { runs: 1, time: 0.05, warm: 0.05, fleet: 0.02, threads: 0.03, promises: [100] };
 
 /** At least two of whatever is scaled, so that nothing is divided by none. */
 export function scaled(full: number, factor: number): number {

@@ -94,7 +94,9 @@ export function answerParent(calls: Calls, stop: () => Promise<void> = async () 
   process.on('message', async ({ id, name, parameters }: Request) => {
     let answer: Answer;
     try {
-      answer = { id, value: await calls[name]?.(...parameters) };
+      const call = calls[name];
+      if (call === undefined) throw new Error(`there is no call ${name}`);
+      answer = { id, value: await call(...parameters) };
     } catch (error) {
       answer = { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }

@@ -30,8 +30,8 @@ export interface Usage {
 export type ServerCalls = {
   start(settings: Readonly<Record<string, string>>): Promise<Ports>;
   counts(): Counts;
-  /** How many heartbeats each of so many workers has applied at least. */
-  leastApplied(workers: number): number;
+  /** How many heartbeats of each of so many workers are applied, in the order of their numbers. */
+  applied(workers: number): Uint32Array;
   usage(): Usage;
 };
 

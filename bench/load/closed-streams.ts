@@ -6,20 +6,31 @@ import { StreamConnection } from './stream-connection.ts';
 export function closedStreams({ grpcPort, workers, streams, window }: ClosedStreamsSpec): Load {
   const fleet = new Fleet(workers, 'pulselane');
   const stats = noStats();
-  let mayHaveSent = window;
+  const sent = new Uint32Array(workers);
+  let applied = new Uint32Array(workers);
   let isStopping = false;
 
-  /** The workers of one stream send in rounds: one heartbeat each, written together. */
+  /** One heartbeat of each worker of the stream that may send. */
+  const nextRound = (stream: number): Buffer[] => {
+    const round: Buffer[] = [];
+    for (let worker = stream; worker < workers; worker += streams) {
+      const underWay = (sent[worker] as number) - (applied[worker] as number);
+      if (underWay >= window) continue;
+      round.push(fleet.next(worker));
+      sent[worker] = (sent[worker] as number) + 1;
+    }
+    return round;
+  };
+
+  /** The workers of one stream send in rounds, each written together. */
   const senders = Array.from({ length: streams }, (_, stream) => {
     const connection = new StreamConnection(grpcPort, () => stats.failed++);
-    let rounds = 0;
     const send = (): void => {
-      while (!isStopping && rounds < mayHaveSent && !connection.needsDrain) {
-        const round: Buffer[] = [];
-        for (let worker = stream; worker < workers; worker += streams) round.push(fleet.next(worker));
+      while (!isStopping && !connection.needsDrain) {
+        const round = nextRound(stream);
+        if (round.length === 0) return;
         connection.write(Buffer.concat(round));
         stats.sent += round.length;
-        rounds++;
       }
     };
     connection.onDrain(send);
@@ -29,8 +40,8 @@ export function closedStreams({ grpcPort, workers, streams, window }: ClosedStre
 
   return {
     stats,
-    applied(heartbeats) {
-      mayHaveSent = heartbeats + window;
+    applied(ofWorkers) {
+      applied = ofWorkers as Uint32Array<ArrayBuffer>;
       for (const { send } of senders) send();
     },
     async stop() {

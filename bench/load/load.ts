@@ -19,7 +19,7 @@ export interface ClosedUnarySpec {
 
 /**
  * Each worker sends as fast as its stream takes it, but no more than `window` heartbeats that are not applied yet: see
- * {@link LoadCalls.applied}. With a window of LANE_DEPTH no heartbeat has to be replaced by a newer one.
+ * {@link Load.applied}. With a window of LANE_DEPTH no heartbeat has to be replaced by a newer one.
  */
 export interface ClosedStreamsSpec {
   readonly type: 'closed-streams';
@@ -84,8 +84,8 @@ export interface Load {
   stop(): Promise<void>;
   /** Only of steady loads. */
   setRate?(perSecond: number): void;
-  /** Only of closed streams: how many heartbeats of each worker are applied at least. */
-  applied?(heartbeats: number): void;
+  /** Only of closed streams: how many heartbeats of each worker are applied. */
+  applied?(ofWorkers: Uint32Array): void;
   /** Only of storms: lets it loose. Resolves when all registrations and first heartbeats are acked. */
   release?(): Promise<Released>;
 }

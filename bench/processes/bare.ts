@@ -17,7 +17,7 @@ const calls: ServerCalls = {
     lost: 0,
   }),
   // It does not look whose they are; the load comes in turns.
-  leastApplied: (workers) => Math.floor(server.accepted / workers),
+  applied: (workers) => new Uint32Array(workers).fill(server.accepted / workers),
   usage,
 };
 

@@ -21,8 +21,8 @@ const calls = {
   },
 
   /** See `ClosedStreamsSpec`. */
-  applied(heartbeats: number): void {
-    load?.applied?.(heartbeats);
+  applied(ofWorkers: Uint32Array): void {
+    load?.applied?.(ofWorkers);
   },
 
   /** See `StormSpec`. */

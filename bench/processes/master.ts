@@ -15,7 +15,7 @@ import { eventually, monotonicMs } from '../lib/time.ts';
 const dataDir = mkdtempSync(join(tmpdir(), 'pulselane-bench-'));
 let master: Awaited<ReturnType<typeof startMaster>> | undefined;
 
-const serverCalls: ServerCalls = { start, counts, leastApplied, usage };
+const serverCalls: ServerCalls = { start, counts, applied, usage };
 const calls = {
   ...serverCalls,
   settled,
@@ -60,12 +60,12 @@ function counts(): Counts {
   return { atMs, ...sum };
 }
 
-function leastApplied(workers: number): number {
-  const { directory } = running();
-  if (directory.size < workers) return 0;
-  let least = Number.POSITIVE_INFINITY;
-  for (const { slot } of directory.all()) least = Math.min(least, slot.counts().applied);
-  return least;
+/** `settled` has registered them in this order, which the directory keeps. */
+function applied(workers: number): Uint32Array {
+  const values = new Uint32Array(workers);
+  let worker = 0;
+  for (const { slot } of running().directory.all()) values[worker++] = slot.counts().applied;
+  return values;
 }
 
 /**
@@ -98,14 +98,14 @@ function freshness(sinceMs: number): Float64Array {
 /** When the last of so many workers became readable with a heartbeat; undefined while one is missing. */
 function lastPublishedMs(workers: number): number | undefined {
   let last = 0;
-  let applied = 0;
+  let readable = 0;
   for (const { slot } of running().directory.all()) {
     const record = slot.numbers();
     if (record === undefined) continue;
-    applied++;
+    readable++;
     last = Math.max(last, record.publishedMonotonicMs);
   }
-  return applied < workers ? undefined : last;
+  return readable < workers ? undefined : last;
 }
 
 /** How long each of many calls of `getWorkerTelemetry` took, in µs: some every millisecond, so that heartbeats come between. */

@@ -16,7 +16,7 @@ const calls: ServerCalls = {
     rejected: 0,
     lost: 0,
   }),
-  leastApplied: (workers) => Math.floor(server.accepted / workers),
+  applied: (workers) => new Uint32Array(workers).fill(server.accepted / workers),
   usage,
 };
 
