@@ -3,13 +3,18 @@
  * for all. No lanes, no liveness, no checks.
  */
 import { create } from '@bufbuild/protobuf';
-import { Server, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import { Server, type ServerDuplexStream, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { HeartbeatAckSchema, MasterWorker } from '../../src/gen/cluster/master_worker_pb.ts';
-import type { Heartbeat } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import {
+  type Heartbeat,
+  type StreamHeartbeatsResponse,
+  TelemetryService,
+} from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { grpcServiceOf } from '../../src/lib/grpc-adapter.ts';
 import type { TelemetryJson } from '../../src/model/record-json.ts';
+import { AckedStreams } from './acked-stream.ts';
 import { bindGrpc } from './bind-grpc.ts';
 
 export class PlainServer {
@@ -19,18 +24,25 @@ export class PlainServer {
 
   constructor() {
     const { SendHeartbeat } = grpcServiceOf(MasterWorker);
-    this.#server.addService({ SendHeartbeat } as ReturnType<typeof grpcServiceOf>, {
+    const { StreamHeartbeats } = grpcServiceOf(TelemetryService);
+    const streams = new AckedStreams<Heartbeat>((heartbeat) => this.#take(heartbeat));
+    this.#server.addService({ SendHeartbeat, StreamHeartbeats } as ReturnType<typeof grpcServiceOf>, {
       SendHeartbeat: ({ request }: ServerUnaryCall<Heartbeat, unknown>, callback: sendUnaryData<unknown>) => {
-        this.accepted++;
-        this.#workers.set(request.workerId, telemetryJson(request));
+        this.#take(request);
         callback(null, create(HeartbeatAckSchema, { success: true }));
       },
+      StreamHeartbeats: (call: ServerDuplexStream<Heartbeat, StreamHeartbeatsResponse>) => streams.take(call),
     });
   }
 
   /** @returns the ports. */
   async listen(): Promise<{ grpcPort: number; httpPort: number }> {
     return { grpcPort: await bindGrpc(this.#server), httpPort: await this.#serveHttp() };
+  }
+
+  #take(heartbeat: Heartbeat): void {
+    this.accepted++;
+    this.#workers.set(heartbeat.workerId, telemetryJson(heartbeat));
   }
 
   #serveHttp(): Promise<number> {

@@ -56,7 +56,7 @@ async function mainCpuUs(
 ): Promise<number> {
   const load = start<LoadCalls>('load.ts');
   const workers = scaled(WORKERS, size.fleet);
-  const spec = { grpcPort, workers, streams: Math.min(STREAMS, workers), renewedPerMinute: 0 };
+  const spec = { grpcPort, workers, streams: Math.min(STREAMS, workers) };
   await load.call('start', { type: 'steady-streams', ...spec, perSecond: HEARTBEATS_PER_SECOND });
   await sleepMs(WARM_MS * size.warm);
   const { mainCpuMs, accepted } = await measureWindow(server, MEASURE_MS * size.time);

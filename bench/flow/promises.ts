@@ -72,7 +72,6 @@ async function measure(workers: number, size: Size): Promise<Run[]> {
       workers,
       streams,
       perSecond,
-      renewedPerMinute: 0,
     });
     await sleepMs(2 * PERIOD_MS);
 

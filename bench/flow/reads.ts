@@ -10,7 +10,7 @@ import type { LoadCalls } from '../processes/load.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
 
 const WORKERS = 1000;
-const CONNECTIONS = 50;
+const STREAMS = 50;
 const HEARTBEATS_PER_SECOND = 2000;
 const WARM_MS = 500;
 const MEASURE_MS = 1200;
@@ -73,11 +73,14 @@ async function measure(size: Size): Promise<Run> {
   const ofMaster = await withChildren(async (start) => {
     const started = await startMaster(start, laneMixes(size).dedicated, workers);
     const reader = start<ReaderCalls>('reader.ts');
-    const live = await whileSending(start, started, size, async () => ({
-      library: p50p99(await started.server.call('timedQueries', MEASURE_MS * size.time)),
-      one: await read(reader, started, onePaths, size),
-      all: await read(reader, started, ['/telemetry'], size),
-    }));
+    const live = await whileSending(start, started, size, async () => {
+      await started.server.call('timedQueries', WARM_MS * size.warm);
+      return {
+        library: p50p99(await started.server.call('timedQueries', MEASURE_MS * size.time)),
+        one: await read(reader, started, onePaths, size),
+        all: await read(reader, started, ['/telemetry'], size),
+      };
+    });
     return { ...live, idleOne: await read(reader, started, onePaths, size) };
   });
   const idleOnePlain = await withChildren(async (start) => {
@@ -96,9 +99,9 @@ async function whileSending<T>(
 ): Promise<T> {
   const load = start<LoadCalls>('load.ts');
   const workers = scaled(WORKERS, size.fleet);
-  const connections = Math.min(CONNECTIONS, workers);
+  const streams = Math.min(STREAMS, workers);
   const perSecond = HEARTBEATS_PER_SECOND;
-  await load.call('start', { type: 'steady-unary', grpcPort, workers, connections, perSecond });
+  await load.call('start', { type: 'steady-streams', grpcPort, workers, streams, perSecond });
   // Until every worker has sent, twice.
   await sleepMs((2 * workers * 1000) / perSecond);
   const result = await work();

@@ -99,7 +99,7 @@ async function measureMix(mix: LaneMix, size: Size): Promise<Readonly<Record<Fau
     const { server, grpcPort } = await startMaster(start, settings, neighbours);
     const load = start<LoadCalls>('load.ts');
     const perSecond = Math.max(50, PER_SECOND * size.fleet);
-    const spec = { grpcPort, workers: neighbours, streams: Math.min(STREAMS, neighbours), renewedPerMinute: 0 };
+    const spec = { grpcPort, workers: neighbours, streams: Math.min(STREAMS, neighbours), };
     await load.call('start', { type: 'steady-streams', ...spec, perSecond });
     await sleepMs(BEFORE_MS);
 

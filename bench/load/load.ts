@@ -3,7 +3,6 @@
 export type LoadSpec =
   | ClosedUnarySpec
   | ClosedStreamsSpec
-  | SteadyUnarySpec
   | SteadyStreamsSpec
   | FreshUnarySpec
   | FloodSpec
@@ -30,14 +29,6 @@ export interface ClosedStreamsSpec {
 }
 
 /** Workers send in turn at a steady rate, whatever the server does. */
-export interface SteadyUnarySpec {
-  readonly type: 'steady-unary';
-  readonly grpcPort: number;
-  readonly workers: number;
-  readonly connections: number;
-  readonly perSecond: number;
-}
-
 export interface SteadyStreamsSpec {
   readonly type: 'steady-streams';
   readonly grpcPort: number;
@@ -46,7 +37,9 @@ export interface SteadyStreamsSpec {
   readonly streams: number;
   readonly perSecond: number;
   /** So many connections are closed and opened anew in a minute. */
-  readonly renewedPerMinute: number;
+  readonly renewedPerMinute?: number;
+  /** So many unary heartbeats of one more worker come beside the streams; their acks are timed. */
+  readonly probesPerSecond?: number;
 }
 
 /** One worker on one stream sends far more than it should, whatever the server does. */
@@ -102,7 +95,7 @@ export interface LoadStats {
   /** Of unary calls. */
   acked: number;
   failed: number;
-  /** Of steady unary calls and probes: from the time at which each was due to its ack, in ms. */
+  /** Of probes: from the time at which each was due to its ack, in ms. */
   latenciesMs: number[];
 }
 

@@ -1,5 +1,6 @@
 import { Fleet } from './fleet.ts';
 import { type Load, noStats, type SteadyStreamsSpec } from './load.ts';
+import { Probe } from './probe.ts';
 import { StreamConnection } from './stream-connection.ts';
 import { Ticks } from './ticks.ts';
 
@@ -7,7 +8,7 @@ const MINUTE_MS = 60_000;
 
 /** See {@link SteadyStreamsSpec}. */
 export function steadyStreams(spec: SteadyStreamsSpec): Load {
-  const { grpcPort, workers, streams, perSecond, renewedPerMinute } = spec;
+  const { grpcPort, workers, streams, perSecond, renewedPerMinute = 0, probesPerSecond = 0 } = spec;
   const fleet = new Fleet(workers, 'pulselane');
   const stats = noStats();
   const connect = () => new StreamConnection(grpcPort, () => stats.failed++);
@@ -18,6 +19,9 @@ export function steadyStreams(spec: SteadyStreamsSpec): Load {
     (open[worker % streams] as StreamConnection).write(Buffer.from(fleet.next(worker)));
     stats.sent++;
   });
+
+  const probe =
+    probesPerSecond === 0 ? undefined : new Probe({ grpcPort, worker: workers, perSecond: probesPerSecond, stats });
 
   let renewed = 0;
   const renew = () => {
@@ -33,6 +37,7 @@ export function steadyStreams(spec: SteadyStreamsSpec): Load {
     async stop() {
       ticks.stop();
       clearInterval(renewal);
+      await probe?.stop();
       await Promise.all(open.map((stream) => stream.close()));
     },
   };

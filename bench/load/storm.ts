@@ -2,8 +2,8 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { monotonicMs } from '../lib/time.ts';
 import { Fleet, framed, workerIdOf } from './fleet.ts';
-import { type Load, REGISTER_WORKER, SEND_HEARTBEAT, type StormSpec } from './load.ts';
-import { steadyUnary } from './steady-unary.ts';
+import { type Load, noStats, REGISTER_WORKER, SEND_HEARTBEAT, type StormSpec } from './load.ts';
+import { Probe } from './probe.ts';
 import { UnaryConnection, UnaryMethod } from './unary-connection.ts';
 
 /** See {@link StormSpec}. Worker 0 is the one that is known. */
@@ -12,24 +12,19 @@ export function storm({ grpcPort, workers, connections, probesPerSecond }: Storm
   const register = new UnaryMethod(REGISTER_WORKER);
   const heartbeat = new UnaryMethod(SEND_HEARTBEAT);
   const open = Array.from({ length: connections }, () => new UnaryConnection(grpcPort));
-  const probe = steadyUnary({
-    type: 'steady-unary',
-    grpcPort,
-    workers: 1,
-    connections: 1,
-    perSecond: probesPerSecond,
-  });
+  const stats = noStats();
+  const probe = new Probe({ grpcPort, worker: 0, perSecond: probesPerSecond, stats });
 
   const call = (worker: number, method: UnaryMethod, message: Buffer): Promise<void> =>
     new Promise((resolve) => {
       (open[worker % connections] as UnaryConnection).call(method, message, (isOk) => {
-        if (!isOk) probe.stats.failed++;
+        if (!isOk) stats.failed++;
         resolve();
       });
     });
 
   return {
-    stats: probe.stats,
+    stats,
     async release() {
       const infos = Array.from({ length: workers }, (_, index) => infoOf(index + 1));
       const atMs = monotonicMs();
@@ -38,8 +33,8 @@ export function storm({ grpcPort, workers, connections, probesPerSecond }: Storm
           const worker = index + 1;
           await call(worker, register, info);
           await call(worker, heartbeat, fleet.next(worker));
-          probe.stats.sent++;
-          probe.stats.acked++;
+          stats.sent++;
+          stats.acked++;
           return monotonicMs() - atMs;
         }),
       );

@@ -6,7 +6,6 @@ import { flood } from '../load/flood.ts';
 import { freshUnary } from '../load/fresh-unary.ts';
 import type { Load, LoadSpec, LoadStats, Released } from '../load/load.ts';
 import { steadyStreams } from '../load/steady-streams.ts';
-import { steadyUnary } from '../load/steady-unary.ts';
 import { storm } from '../load/storm.ts';
 
 let load: Load | undefined;
@@ -58,8 +57,6 @@ function loadOf(spec: LoadSpec): Load {
       return closedUnary(spec);
     case 'closed-streams':
       return closedStreams(spec);
-    case 'steady-unary':
-      return steadyUnary(spec);
     case 'steady-streams':
       return steadyStreams(spec);
     case 'fresh-unary':
