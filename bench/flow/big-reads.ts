@@ -2,8 +2,8 @@
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { type Child, type StartChild, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
-import { accountedFor, type Ports, type ServerProcess } from '../lib/server.ts';
-import { laneMixes, startMaster, startPlain } from '../lib/servers.ts';
+import { accountedFor } from '../lib/server.ts';
+import { laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
 import { eventually, sleepMs } from '../lib/time.ts';
 import type { LoadCalls } from '../processes/load.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
@@ -97,17 +97,16 @@ async function measure(size: Size): Promise<Run> {
       const started = await startMaster(start, laneMixes(size).dedicated, scaled(WORKERS, size.fleet));
       return measureServer(start, started, size);
     }),
-    plain: await withChildren(async (start) => measureServer(start, await startPlain(start), size)),
+    plain: await withChildren(async (start) => measureServer(start, await startBaseline(start, 'plain'), size)),
   };
 }
 
 async function measureServer(
   start: StartChild,
-  { server, grpcPort, httpPort }: Ports & { server: ServerProcess },
+  { server, load, grpcPort, httpPort }: Started,
   size: Size,
 ): Promise<ServerRun> {
   const workers = scaled(WORKERS, size.fleet);
-  const load = start<LoadCalls>('load.ts');
   const streams = Math.min(STREAMS, workers);
   const rates = { perSecond: FIRST_PER_SECOND, probesPerSecond: PROBES_PER_SECOND };
   await load.call('start', { type: 'steady-streams', grpcPort, workers, streams, ...rates });

@@ -5,7 +5,6 @@ import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts'
 import { accountedFor, measureWindow } from '../lib/server.ts';
 import { freshnessMs, laneMixes, startMaster } from '../lib/servers.ts';
 import { monotonicMs, sleepMs } from '../lib/time.ts';
-import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 10_000;
 const STREAMS = 500;
@@ -58,8 +57,7 @@ export const fleet: Bench = {
 async function measure(size: Size): Promise<Run> {
   return await withChildren(async (start) => {
     const workers = scaled(WORKERS, size.fleet);
-    const { server, grpcPort } = await startMaster(start, laneMixes(size).dedicated, workers);
-    const load = start<LoadCalls>('load.ts');
+    const { server, load, grpcPort } = await startMaster(start, laneMixes(size).dedicated, workers);
     const spec = { grpcPort, workers, streams: Math.min(STREAMS, workers), renewedPerMinute: RENEWED_PER_MINUTE };
     await load.call('start', { type: 'steady-streams', ...spec, perSecond: FIRST_PER_SECOND });
     await sleepMs(FIRST_MS * size.warm);

@@ -1,11 +1,10 @@
 /** What it costs that a worker of the seed opens a connection for each heartbeat. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
-import { type StartChild, withChildren } from '../lib/child.ts';
+import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
-import { accountedFor, measureWindow, type ServerProcess, type Window } from '../lib/server.ts';
-import { laneMixes, startBare, startMaster } from '../lib/servers.ts';
+import { accountedFor, measureWindow, type Window } from '../lib/server.ts';
+import { laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
 import { sleepMs } from '../lib/time.ts';
-import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 1000;
 const AT_ONCE = 16;
@@ -47,19 +46,14 @@ export const ingestFresh: Bench = {
 async function measure(size: Size): Promise<Run> {
   const workers = scaled(WORKERS, size.fleet);
   return {
-    bare: await withChildren(async (start) => measureServer(start, await startBare(start), size)),
+    bare: await withChildren(async (start) => measureServer(await startBaseline(start, 'bare'), size)),
     master: await withChildren(async (start) =>
-      measureServer(start, await startMaster(start, laneMixes(size).shared, workers), size),
+      measureServer(await startMaster(start, laneMixes(size).shared, workers), size),
     ),
   };
 }
 
-async function measureServer(
-  start: StartChild,
-  { server, grpcPort }: { server: ServerProcess; grpcPort: number },
-  size: Size,
-): Promise<Window> {
-  const load = start<LoadCalls>('load.ts');
+async function measureServer({ server, load, grpcPort }: Started, size: Size): Promise<Window> {
   const workers = scaled(WORKERS, size.fleet);
   await load.call('start', { type: 'fresh-unary', grpcPort, workers, atOnce: AT_ONCE });
   await sleepMs(WARM_MS * size.warm);

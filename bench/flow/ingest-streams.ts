@@ -1,9 +1,9 @@
 /** How many streamed heartbeats a second the master applies, beside what a bare server takes. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
-import { type Child, type StartChild, withChildren } from '../lib/child.ts';
+import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, type QuestionOf } from '../lib/rows.ts';
 import { accountedFor, measureWindow, type ServerProcess } from '../lib/server.ts';
-import { type LaneMix, laneMixes, startBare, startMaster } from '../lib/servers.ts';
+import { type LaneMix, laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
 import { sleepMs } from '../lib/time.ts';
 import type { LoadCalls } from '../processes/load.ts';
 
@@ -79,20 +79,13 @@ async function measure(size: Size): Promise<Run> {
   const mixes = laneMixes(size, 1);
   const workers = scaled(WORKERS, size.fleet);
   return {
-    bare: await withChildren(async (start) => rateOf(start, await startBare(start), size)),
-    shared: await withChildren(async (start) => rateOf(start, await startMaster(start, mixes.shared, workers), size)),
-    dedicated: await withChildren(async (start) =>
-      rateOf(start, await startMaster(start, mixes.dedicated, workers), size),
-    ),
+    bare: await withChildren(async (start) => rateOf(await startBaseline(start, 'bare'), size)),
+    shared: await withChildren(async (start) => rateOf(await startMaster(start, mixes.shared, workers), size)),
+    dedicated: await withChildren(async (start) => rateOf(await startMaster(start, mixes.dedicated, workers), size)),
   };
 }
 
-async function rateOf(
-  start: StartChild,
-  { server, grpcPort }: { server: ServerProcess; grpcPort: number },
-  size: Size,
-): Promise<Rate> {
-  const load = start<LoadCalls>('load.ts');
+async function rateOf({ server, load, grpcPort }: Started, size: Size): Promise<Rate> {
   const workers = scaled(WORKERS, size.fleet);
   const streams = Math.min(STREAMS, workers);
   await load.call('start', { type: 'closed-streams', grpcPort, workers, streams, window: WINDOW });

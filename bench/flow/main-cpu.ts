@@ -1,11 +1,10 @@
 /** What a streamed heartbeat costs the main thread, on which all else waits, beside a bare server's. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
-import { type StartChild, withChildren } from '../lib/child.ts';
+import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
-import { accountedFor, measureWindow, type ServerProcess } from '../lib/server.ts';
-import { laneMixes, startBare, startMaster } from '../lib/servers.ts';
+import { accountedFor, measureWindow } from '../lib/server.ts';
+import { laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
 import { sleepMs } from '../lib/time.ts';
-import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 10_000;
 const STREAMS = 500;
@@ -42,19 +41,14 @@ export const mainCpu: Bench = {
 async function measure(size: Size): Promise<Run> {
   const workers = scaled(WORKERS, size.fleet);
   return {
-    bareUs: await withChildren(async (start) => mainCpuUs(start, await startBare(start), size)),
+    bareUs: await withChildren(async (start) => mainCpuUs(await startBaseline(start, 'bare'), size)),
     masterUs: await withChildren(async (start) =>
-      mainCpuUs(start, await startMaster(start, laneMixes(size).dedicated, workers), size),
+      mainCpuUs(await startMaster(start, laneMixes(size).dedicated, workers), size),
     ),
   };
 }
 
-async function mainCpuUs(
-  start: StartChild,
-  { server, grpcPort }: { server: ServerProcess; grpcPort: number },
-  size: Size,
-): Promise<number> {
-  const load = start<LoadCalls>('load.ts');
+async function mainCpuUs({ server, load, grpcPort }: Started, size: Size): Promise<number> {
   const workers = scaled(WORKERS, size.fleet);
   const spec = { grpcPort, workers, streams: Math.min(STREAMS, workers) };
   await load.call('start', { type: 'steady-streams', ...spec, perSecond: HEARTBEATS_PER_SECOND });

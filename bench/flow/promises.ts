@@ -6,7 +6,6 @@ import { accountedFor } from '../lib/server.ts';
 import { freshnessMs, startMaster } from '../lib/servers.ts';
 import { monotonicMs, sleepMs } from '../lib/time.ts';
 import { workerIds } from '../load/fleet.ts';
-import type { LoadCalls } from '../processes/load.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
 
 interface Run {
@@ -61,8 +60,11 @@ export const promises: Bench = {
 /** All runs are of one master, each worker on a lane of its own: to start a thousand takes most of a minute. */
 async function measure(workers: number, size: Size): Promise<Run[]> {
   return withChildren(async (start) => {
-    const { server, grpcPort, httpPort } = await startMaster(start, { MAX_DEDICATED_LANES: String(workers) }, workers);
-    const load = start<LoadCalls>('load.ts');
+    const { server, load, grpcPort, httpPort } = await startMaster(
+      start,
+      { MAX_DEDICATED_LANES: String(workers) },
+      workers,
+    );
     const reader = start<ReaderCalls>('reader.ts');
     const streams = Math.ceil(workers / WORKERS_PER_STREAM);
     const perSecond = (workers * 1000) / PERIOD_MS;

@@ -1,12 +1,11 @@
 /** How fast a fleet of 1,000 is read while it sends: in the program, and over HTTP. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
-import { type Child, type StartChild, withChildren } from '../lib/child.ts';
+import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
-import { accountedFor, type Ports, type ServerProcess } from '../lib/server.ts';
-import { laneMixes, startMaster, startPlain } from '../lib/servers.ts';
+import { accountedFor, type Ports } from '../lib/server.ts';
+import { laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
 import { sleepMs } from '../lib/time.ts';
 import { workerIds } from '../load/fleet.ts';
-import type { LoadCalls } from '../processes/load.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
 
 const WORKERS = 1000;
@@ -73,7 +72,7 @@ async function measure(size: Size): Promise<Run> {
   const ofMaster = await withChildren(async (start) => {
     const started = await startMaster(start, laneMixes(size).dedicated, workers);
     const reader = start<ReaderCalls>('reader.ts');
-    const live = await whileSending(start, started, size, async () => {
+    const live = await whileSending(started, size, async () => {
       await started.server.call('timedQueries', WARM_MS * size.warm);
       return {
         library: p50p99(await started.server.call('timedQueries', MEASURE_MS * size.time)),
@@ -84,20 +83,14 @@ async function measure(size: Size): Promise<Run> {
     return { ...live, idleOne: await read(reader, started, onePaths, size) };
   });
   const idleOnePlain = await withChildren(async (start) => {
-    const started = await startPlain(start);
-    await whileSending(start, started, size, async () => {});
+    const started = await startBaseline(start, 'plain');
+    await whileSending(started, size, async () => {});
     return read(start<ReaderCalls>('reader.ts'), started, onePaths, size);
   });
   return { ...ofMaster, idleOnePlain };
 }
 
-async function whileSending<T>(
-  start: StartChild,
-  { server, grpcPort }: Ports & { server: ServerProcess },
-  size: Size,
-  work: () => Promise<T>,
-): Promise<T> {
-  const load = start<LoadCalls>('load.ts');
+async function whileSending<T>({ server, load, grpcPort }: Started, size: Size, work: () => Promise<T>): Promise<T> {
   const workers = scaled(WORKERS, size.fleet);
   const streams = Math.min(STREAMS, workers);
   const perSecond = HEARTBEATS_PER_SECOND;

@@ -6,7 +6,6 @@ import { accountedFor } from '../lib/server.ts';
 import { startMaster } from '../lib/servers.ts';
 import { eventually, sleepMs } from '../lib/time.ts';
 import { workerIds } from '../load/fleet.ts';
-import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 1000;
 const CONNECTIONS = 50;
@@ -57,8 +56,7 @@ async function measure(size: Size): Promise<Run> {
   return withChildren(async (start) => {
     const workers = scaled(WORKERS, size.fleet);
     const lanes = { MAX_DEDICATED_LANES: String(scaled(DEDICATED_LANES, size.fleet)), SHARED_LANES: '2' };
-    const { server, grpcPort } = await startMaster(start, lanes, 1);
-    const load = start<LoadCalls>('load.ts');
+    const { server, load, grpcPort } = await startMaster(start, lanes, 1);
     const connections = Math.min(CONNECTIONS, workers);
     await load.call('start', { type: 'storm', grpcPort, workers, connections, probesPerSecond: PROBES_PER_SECOND });
     await sleepMs(WARM_MS * size.warm);

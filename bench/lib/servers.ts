@@ -1,9 +1,10 @@
 /** Starts what is measured. */
 import { workerIds } from '../load/fleet.ts';
+import type { LoadCalls } from '../processes/load.ts';
 import type { MasterCalls } from '../processes/master.ts';
 import { type Size, scaled } from './bench.ts';
 import type { Child, StartChild } from './child.ts';
-import type { Ports, ServerCalls } from './server.ts';
+import type { Ports, ServerCalls, ServerProcess } from './server.ts';
 import { eventually } from './time.ts';
 
 /** The two ways in which a fleet may be spread over lanes. */
@@ -23,8 +24,14 @@ export function laneMixes(size: Size, sharedBesideDedicated = 2): Readonly<Recor
   };
 }
 
-export interface Started<C extends ServerCalls> extends Ports {
-  readonly server: Child<C>;
+/** A server, and the process that will be its fleet. */
+export interface Started extends Ports {
+  readonly server: ServerProcess;
+  readonly load: Child<LoadCalls>;
+}
+
+export interface StartedMaster extends Started {
+  readonly server: Child<MasterCalls>;
 }
 
 /** A master that knows so many workers, all on the lanes that they keep. */
@@ -32,21 +39,19 @@ export async function startMaster(
   start: StartChild,
   settings: Readonly<Record<string, string>>,
   workers: number,
-): Promise<Started<MasterCalls>> {
+): Promise<StartedMaster> {
   const server = start<MasterCalls>('master.ts');
+  const load = start<LoadCalls>('load.ts');
   const ports = await server.call('start', settings);
   await server.call('settled', workerIds(workers));
-  return { server, ...ports };
+  return { server, load, ...ports };
 }
 
-export async function startBare(start: StartChild): Promise<Started<ServerCalls>> {
-  const server = start<ServerCalls>('bare.ts');
-  return { server, ...(await server.call('start', {})) };
-}
-
-export async function startPlain(start: StartChild): Promise<Started<ServerCalls>> {
-  const server = start<ServerCalls>('plain.ts');
-  return { server, ...(await server.call('start', {})) };
+/** See baseline/. */
+export async function startBaseline(start: StartChild, which: 'bare' | 'plain'): Promise<Started> {
+  const server = start<ServerCalls>(`${which}.ts`);
+  const load = start<LoadCalls>('load.ts');
+  return { server, load, ...(await server.call('start', {})) };
 }
 
 /** Receipt to readable, in ms, of every worker's newest record since then; waits until there is one. */

@@ -1,6 +1,6 @@
 /**
  * As much of HTTP/2 (RFC 9113) as a unary gRPC call needs. Node's own client costs 30 µs per call and grpc-js's 100, on
- * two cores which are the master's as well; this costs 3.
+ * two cores which are the master's as well; this costs 6.
  */
 
 export const FrameType = { data: 0, headers: 1, resetStream: 3, settings: 4, ping: 6, goAway: 7, windowUpdate: 8 };
