@@ -99,7 +99,7 @@ async function measureMix(mix: LaneMix, size: Size): Promise<Readonly<Record<Fau
     const { server, grpcPort } = await startMaster(start, settings, neighbours);
     const load = start<LoadCalls>('load.ts');
     const perSecond = Math.max(50, PER_SECOND * size.fleet);
-    const spec = { grpcPort, workers: neighbours, streams: Math.min(STREAMS, neighbours), };
+    const spec = { grpcPort, workers: neighbours, streams: Math.min(STREAMS, neighbours) };
     await load.call('start', { type: 'steady-streams', ...spec, perSecond });
     await sleepMs(BEFORE_MS);
 
@@ -112,7 +112,7 @@ async function measureMix(mix: LaneMix, size: Size): Promise<Readonly<Record<Fau
       const before = await watched(server, ids, BEFORE_MS * size.time);
       if (flooder === undefined) await server.call('misbehave', `bad-${fault}`, fault, FAULTY_PER_SECOND);
       else await flooder.call('start', { type: 'flood', grpcPort, workerId: 'bad-flood', perSecond: FLOOD_PER_SECOND });
-      const during = await watched(server, ids, DURING_MS * Math.max(size.time, 0.7));
+      const during = await watched(server, ids, DURING_MS * Math.max(size.time, 0.3));
       await server.call('behave');
       await flooder?.call('stop');
       await sleepMs(BETWEEN_MS);

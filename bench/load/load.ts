@@ -1,12 +1,6 @@
 /** What kinds of load there are, and what each tells of itself. */
 
-export type LoadSpec =
-  | ClosedUnarySpec
-  | ClosedStreamsSpec
-  | SteadyStreamsSpec
-  | FreshUnarySpec
-  | FloodSpec
-  | StormSpec;
+export type LoadSpec = ClosedUnarySpec | ClosedStreamsSpec | SteadyStreamsSpec | FreshUnarySpec | FloodSpec | StormSpec;
 
 /** Each worker sends its next heartbeat when the last one is acked. */
 export interface ClosedUnarySpec {

@@ -12,6 +12,7 @@ import { type Clock, endsWithin, type Timer } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
+import { BellRinger, newBell } from '../store/bell.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
 import type { FaultHistory } from './fault-history.ts';
@@ -72,8 +73,7 @@ export interface LaneOptions {
   readonly number: number;
   readonly kind: LaneKind;
   readonly limits: LaneLimits;
-  /** Handed to each thread. */
-  readonly threadData: LaneThreadData;
+  readonly processor: LaneThreadData['processor'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: LaneEvents;
@@ -101,6 +101,7 @@ export class LaneHandle {
   readonly #workers = new Map<number, LaneWorker>();
   readonly #batch = new FrameBatch();
   readonly #stall: StallWatch;
+  readonly #bell: BellRinger;
   /** Processor time of the thread when it began to stand still. */
   #cpuBefore: { readonly atMs: number; readonly cpuMs: Promise<number | undefined> } | undefined;
   #judging = false;
@@ -124,10 +125,12 @@ export class LaneHandle {
     this.number = options.number;
     this.kind = options.kind;
     this.#stall = new StallWatch(options.limits.stallMs);
+    const bell = newBell();
+    this.#bell = new BellRinger(bell);
     this.#thread = new SupervisedThread<FromLane, ToLane>({
       file: 'lane/thread',
       name: `lane ${options.number}`,
-      data: options.threadData,
+      data: { processor: options.processor, bell } satisfies LaneThreadData,
       limits: {
         maxOldGenerationSizeMb: options.limits.heapMib,
         maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
@@ -194,7 +197,7 @@ export class LaneHandle {
   leave(worker: LaneWorker): Promise<void> {
     if (!this.#workers.delete(worker.row) || this.#thread.thread === undefined) return Promise.resolve();
     this.#flush();
-    this.#thread.post({ type: 'leave', slot: worker.row });
+    this.#send({ type: 'leave', slot: worker.row });
     return new Promise((left) => this.#leaving.push({ worker, left }));
   }
 
@@ -329,14 +332,19 @@ export class LaneHandle {
     const { row, occupant, workerId, slot, mailbox } = worker;
     // What another lane has done since anybody looked is not given again.
     mailbox.done(slot.finished);
-    this.#thread.post({ type: 'serve', slot: row, occupant, workerId, memory: slot.memory });
+    this.#send({ type: 'serve', slot: row, occupant, workerId, memory: slot.memory });
     for (const parcel of mailbox.undone()) this.post(worker, parcel);
   }
 
   #flush(): void {
     if (this.#batch.isEmpty) return;
     const frames = this.#batch.take();
-    this.#thread.post({ type: 'heartbeats', frames }, [frames]);
+    this.#send({ type: 'heartbeats', frames }, [frames]);
+  }
+
+  #send(message: ToLane, transfer: readonly ArrayBuffer[] = []): void {
+    this.#thread.post(message, transfer);
+    this.#bell.ring();
   }
 
   #handle(message: FromLane): void {

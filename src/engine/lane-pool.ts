@@ -3,8 +3,8 @@
  * the fewest workers; and who goes where when a lane fails.
  *
  * A start is never waited for. Threads are started few at a time, so that a storm of registrations does not stop the
- * gRPC front: 16 at once held acks back for 280 ms, 2 at once for 20 to 25. Meanwhile a shared lane serves the worker,
- * which moves once its own lane is up.
+ * gRPC front: 16 at once held acks back for 280 ms, 2 at once, on 2 cores, for 20 to 25. Meanwhile a shared lane serves
+ * the worker, which moves once its own lane is up.
  *
  * `worker.lane` is the lane that may write the worker's slot, and stays so until that lane has said that it will not
  * touch the slot again, or its thread is dead: a slot has one writer. Where a worker is on its way to stands in `#moves`;
@@ -19,6 +19,7 @@
  * Quarantine also follows MAX_FAULTS failures within a minute wherever the worker is, and at once the failure of a thread
  * that does not end. A timer or an operator ends it; the worker then gets a place as above.
  */
+import { availableParallelism } from 'node:os';
 import type { LaneThreadData } from '../lane/messages.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
@@ -40,7 +41,7 @@ export interface LanePoolOptions {
   /** Of a dedicated lane. */
   readonly limits: LaneLimits;
   readonly quarantineMs: number;
-  readonly threadData: LaneThreadData;
+  readonly processor: LaneThreadData['processor'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> & {
@@ -51,7 +52,8 @@ export interface LanePoolOptions {
   };
 }
 
-const STARTS_AT_ONCE = 2;
+/** A start keeps a core busy for tens of milliseconds: half of the cores are left to those who are there already. */
+const STARTS_AT_ONCE = Math.max(1, Math.floor(availableParallelism() / 2));
 /** A shared lane holds the slots and heartbeats of many workers; in a tight heap all its time goes to collecting. */
 const SHARED_MEMORY_FACTOR = 4;
 /** Workers on the penalty lane: each failure of one starts it anew for all, so more would only wait for each other. */
@@ -224,14 +226,13 @@ export class LanePool {
   }
 
   #newLane(kind: LaneKind, onReady: () => void = () => {}): LaneHandle {
-    const { clock, logger, events, limits, threadData } = this.#options;
+    const { clock, logger, events, limits, processor } = this.#options;
     const factor = kind === 'dedicated' ? 1 : SHARED_MEMORY_FACTOR;
-    const { processor } = threadData;
     return new LaneHandle({
       number: this.#nextNumber++,
       kind,
       limits: { ...limits, heapMib: limits.heapMib * factor, offHeapMib: limits.offHeapMib * factor },
-      threadData: { processor: processor && { ...processor, offHeapBytes: processor.offHeapBytes * factor } },
+      processor: processor && { ...processor, offHeapBytes: processor.offHeapBytes * factor },
       clock,
       logger,
       events: {
@@ -372,7 +373,7 @@ export class LanePool {
 
   /** Only processors put memory outside the heap that grows. */
   #watchOffHeap(): void {
-    if (this.#options.threadData.processor === undefined) return;
+    if (this.#options.processor === undefined) return;
     const { lanes } = this;
     for (const lane of lanes) if (lane.standsStill) void lane.watchOffHeap();
     for (let look = 0; look < Math.min(OFF_HEAP_LOOKS, lanes.length); look++) {

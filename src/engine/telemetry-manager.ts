@@ -140,12 +140,10 @@ export class TelemetryManager {
       sharedLanes,
       limits: { heapMib: options.laneHeapMib ?? 128, offHeapMib, stallMs: options.laneStallMs ?? 2000 },
       quarantineMs: options.laneQuarantineMs ?? 5 * 60_000,
-      threadData: {
-        processor:
-          this.#processorUrl === undefined
-            ? undefined
-            : { url: this.#processorUrl, offHeapBytes: offHeapMib * 1024 ** 2 },
-      },
+      processor:
+        this.#processorUrl === undefined
+          ? undefined
+          : { url: this.#processorUrl, offHeapBytes: offHeapMib * 1024 ** 2 },
       clock: this.#clock,
       logger: this.#logger,
       events: {

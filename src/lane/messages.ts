@@ -1,12 +1,15 @@
 /** What goes between the main thread and a lane: one union per direction. */
 
 import type { FaultCause } from '../model/lanes.ts';
+import type { Bell } from '../store/bell.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 
 /** Handed to each thread of a lane when it is made. */
 export interface LaneThreadData {
   /** What is done with each heartbeat beside publishing it; undefined: nothing. */
   readonly processor: ProcessorSpec | undefined;
+  /** Rung after each message. A lane with a processor has no use for it: it has an event loop. */
+  readonly bell: Bell;
 }
 
 export interface ProcessorSpec {

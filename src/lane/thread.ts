@@ -1,25 +1,38 @@
 /** The thread around a lane: built as one small bundle, since each thread loads it anew. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../lib/clock.ts';
-import { type Port, portOf } from '../lib/ports.ts';
+import { portOf } from '../lib/ports.ts';
+import type { Bell } from '../store/bell.ts';
 import { type Derive, Lane, type ServedWorker } from './lane.ts';
 import type { FromLane, LaneThreadData, ProcessorSpec, ToLane } from './messages.ts';
 import { loadProcessor, ProcessorHost } from './processor.ts';
+import { SleepingPort } from './sleeping-port.ts';
 
 if (parentPort === null) throw new Error('lane/thread runs in a worker_thread only');
-const port = portOf<ToLane, FromLane>(parentPort);
-const { processor } = workerData as LaneThreadData;
-new Lane(port, systemClock, processor === undefined ? undefined : await deriveBy(processor, port));
+const { processor, bell } = workerData as LaneThreadData;
+if (processor === undefined) sleepAndServe(parentPort, bell);
+else new Lane(portOf<ToLane, FromLane>(parentPort), systemClock, await deriveBy(processor, parentPort));
 
-async function deriveBy(
-  { url, offHeapBytes }: ProcessorSpec,
-  { postMessage }: Port<ToLane, FromLane>,
-): Promise<Derive> {
+function sleepAndServe(port: MessagePort, bellOfMain: Bell): never {
+  const sleepingPort = new SleepingPort<ToLane, FromLane>(
+    {
+      postMessage: (message) => port.postMessage(message),
+      receive: () => receiveMessageOnPort(port),
+      close: () => port.close(),
+    },
+    bellOfMain,
+  );
+  new Lane(sleepingPort, systemClock);
+  return sleepingPort.listen();
+}
+
+async function deriveBy({ url, offHeapBytes }: ProcessorSpec, port: MessagePort): Promise<Derive> {
   const host = new ProcessorHost<ServedWorker>({
     processor: await loadProcessor(url),
     offHeapBytes,
     onFault({ cause, reason, owner }) {
-      postMessage({ type: 'failed', cause, reason, slot: owner?.row, occupant: owner?.occupant });
+      const message: FromLane = { type: 'failed', cause, reason, slot: owner?.row, occupant: owner?.occupant };
+      port.postMessage(message);
       process.exit(1);
     },
   });

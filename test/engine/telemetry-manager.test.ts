@@ -150,16 +150,16 @@ test('workers beyond the cap on dedicated lanes share', async () => {
   const manager = await startManager({ maxDedicatedLanes: 2, sharedLanes: 2 });
   for (let i = 0; i < 6; i++) manager.processHeartbeat({ workerId: `w${i}`, cpuUsage: i });
   await eventually(() => totals(manager).applied === 6);
+  // They may have shared until their own lanes were up, and so the others may lie unevenly.
   const lanes = await eventually(() => {
     const { lanes: all } = manager.internalState();
-    return all.every(({ state }) => state === 'ready') && all;
+    const own = all.filter(({ kind, workers }) => kind === 'dedicated' && workers === 1);
+    return own.length === 2 && all.every(({ state }) => state === 'ready') && all;
   });
-  expect(lanes.map(({ kind, workers, state }) => [kind, workers, state])).toEqual([
-    ['dedicated', 1, 'ready'],
-    ['dedicated', 1, 'ready'],
-    ['shared', 2, 'ready'],
-    ['shared', 2, 'ready'],
-  ]);
+  const shared = lanes.filter(({ kind }) => kind === 'shared').map(({ workers }) => workers);
+  expect(lanes).toHaveLength(4);
+  expect(shared.reduce((sum, workers) => sum + workers, 0)).toBe(4);
+  expect(Math.min(...shared)).toBeGreaterThan(0);
 });
 
 test('heartbeats that come before the lane is up are applied when it is', async () => {

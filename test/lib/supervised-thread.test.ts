@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { backOffMs, SupervisedThread, type ThreadDeath } from '../../src/lib/supervised-thread.ts';
 import type { ThreadFile } from '../../src/lib/threads.ts';
+import { newBell } from '../../src/store/bell.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -16,7 +17,7 @@ function supervised(file: ThreadFile = 'lane/thread') {
   const thread = new SupervisedThread({
     file,
     name: 'test',
-    data: { processor: undefined },
+    data: { processor: undefined, bell: newBell() },
     clock,
     onStart: () => {
       starts++;
