@@ -3,7 +3,7 @@ import { type Bench, type BenchContext, repeated, type Size, scaled } from '../l
 import { type Child, type StartChild, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
 import { accountedFor } from '../lib/server.ts';
-import { laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
+import { caughtUp, laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
 import { eventually, sleepMs } from '../lib/time.ts';
 import type { LoadCalls } from '../processes/load.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
@@ -114,6 +114,7 @@ async function measureServer(
     everyMs: 200,
   });
   await load.call('setRate', HEARTBEATS_PER_SECOND);
+  await caughtUp({ server, load });
   await sleepMs(WARM_MS * size.warm);
   await load.call('stats');
 

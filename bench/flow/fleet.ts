@@ -3,7 +3,7 @@ import { type Bench, type BenchContext, repeated, type Size, scaled } from '../l
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
 import { accountedFor, measureWindow } from '../lib/server.ts';
-import { freshnessMs, laneMixes, startMaster } from '../lib/servers.ts';
+import { caughtUp, freshnessMs, laneMixes, startMaster } from '../lib/servers.ts';
 import { monotonicMs, sleepMs } from '../lib/time.ts';
 
 const WORKERS = 10_000;
@@ -65,6 +65,7 @@ async function measure(size: Size): Promise<Run> {
     // Freshness is read from every worker's newest record, once, at the end: looking oftener would hold main up.
     const at = async (perSecond: number, ms: number) => {
       await load.call('setRate', perSecond);
+      await caughtUp({ server, load });
       await sleepMs(SETTLE_MS * size.warm);
       const sinceMs = monotonicMs();
       const window = await measureWindow(server, ms * size.time);

@@ -3,7 +3,7 @@ import { type Bench, type BenchContext, repeated, type Size, scaled } from '../l
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
 import { accountedFor, measureWindow } from '../lib/server.ts';
-import { laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
+import { caughtUp, laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
 import { sleepMs } from '../lib/time.ts';
 
 const WORKERS = 10_000;
@@ -53,6 +53,7 @@ async function mainCpuUs({ server, load, grpcPort }: Started, size: Size): Promi
   const spec = { grpcPort, workers, streams: Math.min(STREAMS, workers) };
   await load.call('start', { type: 'steady-streams', ...spec, perSecond: HEARTBEATS_PER_SECOND });
   await sleepMs(WARM_MS * size.warm);
+  await caughtUp({ server, load });
   const { mainCpuMs, accepted } = await measureWindow(server, MEASURE_MS * size.time);
   await accountedFor(server, await load.call('stop'));
   return (mainCpuMs * 1000) / accepted;

@@ -17,11 +17,11 @@ const NEIGHBOURS = 200;
 const STREAMS = 20;
 /** Five a second each: a gap shows soon. */
 const PER_SECOND = 1000;
-const BEFORE_MS = 1000;
+const BEFORE_MS = 800;
 /** Two seconds until a stall is noticed, one to be served again. */
 const DURING_MS = 3500;
 /** What a flood settles down in is not its neighbours' fault. */
-const BETWEEN_MS = 500;
+const BETWEEN_MS = 300;
 const FLOOD_PER_SECOND = 20_000;
 const FAULTY_PER_SECOND = 20;
 /** Small, so that a leak of 4 MB (of Buffers: 32) a heartbeat reaches it; a shared lane has four times as much. */
@@ -112,7 +112,7 @@ async function measureMix(mix: LaneMix, size: Size): Promise<Readonly<Record<Fau
       const before = await watched(server, ids, BEFORE_MS * size.time);
       if (flooder === undefined) await server.call('misbehave', `bad-${fault}`, fault, FAULTY_PER_SECOND);
       else await flooder.call('start', { type: 'flood', grpcPort, workerId: 'bad-flood', perSecond: FLOOD_PER_SECOND });
-      const during = await watched(server, ids, DURING_MS * Math.max(size.time, 0.3));
+      const during = await watched(server, ids, DURING_MS * (size.time < 0.3 ? 0.3 : 1));
       await server.call('behave');
       await flooder?.call('stop');
       await sleepMs(BETWEEN_MS);

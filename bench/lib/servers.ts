@@ -54,6 +54,18 @@ export async function startBaseline(start: StartChild, which: 'bare' | 'plain'):
   return { server, load, ...(await server.call('start', {})) };
 }
 
+/** Heartbeats that may be under way at any moment. */
+const UNDER_WAY = 200;
+
+/** Waits until the server has taken in what a higher rate, or its own start, has left behind. */
+export async function caughtUp({ server, load }: Pick<Started, 'server' | 'load'>): Promise<void> {
+  const isSo = async () => {
+    const { accepted } = await server.call('counts');
+    return (await load.call('sent')) - accepted <= UNDER_WAY;
+  };
+  await eventually('the server keeps up', isSo, { everyMs: 200 });
+}
+
 /** Receipt to readable, in ms, of every worker's newest record since then; waits until there is one. */
 export async function freshnessMs(server: Child<MasterCalls>, sinceMs: number): Promise<Float64Array> {
   let values: Float64Array = new Float64Array();

@@ -30,6 +30,10 @@ const calls = {
     return load.release();
   },
 
+  sent(): number {
+    return load?.stats.sent ?? 0;
+  },
+
   /** Since the start; latencies since anybody asked. */
   stats(): LoadStats {
     if (load === undefined) throw new Error('there is no load');
