@@ -292,13 +292,13 @@ export class LaneHandle {
     }
   }
 
-  /** Has no thread and gets none, until the time is over or it is released. */
-  quarantine(forMs: number, lastError: string | undefined): void {
+  /** Has no thread and gets none, until the time is over or it is released. `worker` is whose lane it is. */
+  quarantine(forMs: number, lastError: string | undefined, worker: LaneWorker | undefined): void {
     const { clock, logger, events } = this.#options;
     this.#lastError = lastError;
     this.#setState('quarantined');
     this.#quarantine = clock.after(forMs, () => events.onQuarantineOver(this));
-    logger.error({ lane: this.number, forMs, reason: lastError }, 'quarantined');
+    logger.error({ worker: worker?.workerId, lane: this.number, forMs, reason: lastError }, 'worker quarantined');
   }
 
   /** It may be started again. */
@@ -402,7 +402,7 @@ export class LaneHandle {
     const restartInMs = 'restartInMs' in after ? after.restartInMs : undefined;
     const worker = culprit?.workerId;
     logger.error({ lane: this.number, kind: this.kind, cause, reason, worker, restartInMs }, 'lane failed');
-    if ('quarantineMs' in after) this.quarantine(after.quarantineMs, reason);
+    if ('quarantineMs' in after) this.quarantine(after.quarantineMs, reason, touched[0]);
     events.onChange(this);
     for (const { left } of leaving) left();
     return restartInMs;

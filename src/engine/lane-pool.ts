@@ -117,7 +117,8 @@ export class LanePool {
   release(worker: LaneWorker): boolean {
     const { lane } = worker;
     if (lane?.state !== 'quarantined') return false;
-    worker.faults = NO_FAULTS;
+    // It gets all its tries again, but has to prove itself before it is let back among the others.
+    worker.faults = withFault(NO_FAULTS, this.#options.clock.monotonicMs());
     lane.faults = NO_FAULTS;
     this.#endQuarantine(lane, worker);
     return true;
@@ -333,7 +334,7 @@ export class LanePool {
     // A lane of its own that was on its way comes too late.
     this.#endOwn(worker);
     const lane = this.#newOwn(worker);
-    lane.quarantine(this.#options.quarantineMs, reason);
+    lane.quarantine(this.#options.quarantineMs, reason, worker);
     this.#move(worker, lane);
     this.#promote();
   }
@@ -342,7 +343,7 @@ export class LanePool {
     for (const [worker, own] of this.#own) {
       if (own !== lane) continue;
       // While a thread runs that does not end, another try may cost another thread: that is for people to decide.
-      if (threadsLeftBehind() > 0) lane.quarantine(this.#options.quarantineMs, lane.lastError);
+      if (threadsLeftBehind() > 0) lane.quarantine(this.#options.quarantineMs, lane.lastError, worker);
       else this.#endQuarantine(lane, worker);
       return;
     }
@@ -360,14 +361,14 @@ export class LanePool {
     this.#endOwn(worker);
   }
 
-  /** Back to the shared lanes, who did no harm on the penalty lane for long, or was released by an operator. */
+  /** Back to the shared lanes, who did no harm on the penalty lane for long. */
   #letBack(): void {
     const penalty = this.#penalty;
     if (penalty === undefined || penalty.workerCount === 0 || this.#stopped) return;
     const nowMs = this.#options.clock.monotonicMs();
     for (const worker of [...penalty.workers]) {
-      const lastMs = worker.faults.at(-1);
-      if (lastMs === undefined || nowMs - lastMs >= CLEAN_AFTER_MS) this.#move(worker, this.#leastShared());
+      const lastMs = worker.faults.at(-1) ?? nowMs;
+      if (nowMs - lastMs >= CLEAN_AFTER_MS) this.#move(worker, this.#leastShared());
     }
   }
 

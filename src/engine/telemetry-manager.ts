@@ -200,7 +200,11 @@ export class TelemetryManager {
     const lane = await this.#lanes.startFirst();
     if (lane.state === 'ready') return;
     await this.shutdown();
-    throw new PulselaneError('bad_setting', lane.lastError ?? `processor ${this.#processorUrl} does not start`);
+    const reason = lane.lastError ?? 'it does not start';
+    throw new PulselaneError(
+      'bad_setting',
+      reason.startsWith('processor ') ? reason : `processor ${this.#processorUrl}: when it was loaded, ${reason}`,
+    );
   }
 
   async #shutdown(): Promise<void> {

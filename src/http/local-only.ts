@@ -15,7 +15,7 @@ const PROXY_HEADER = /^(?:forwarded|via|x-forwarded-.*|x-real-ip)$/;
 export function notLocalReason(c: HttpContext): string | undefined {
   const { incoming } = (c.env ?? {}) as HttpEnv['Bindings'];
   if (!LOOPBACK_PEER.test(incoming?.socket?.remoteAddress ?? ''))
-    return 'only from the machine that the master runs on';
+    return 'only from the machine that the master runs on, through localhost';
   const { headers = {} } = incoming ?? {};
   if (Object.keys(headers).some((name) => PROXY_HEADER.test(name))) return 'not through a proxy';
   const host = headers.host ?? '';

@@ -11,7 +11,7 @@ import { SleepingPort } from './sleeping-port.ts';
 if (parentPort === null) throw new Error('lane/thread runs in a worker_thread only');
 const { processor, bell } = workerData as LaneThreadData;
 if (processor === undefined) sleepAndServe(parentPort, bell);
-else new Lane(portOf<ToLane, FromLane>(parentPort), systemClock, await deriveBy(processor, parentPort));
+else void serveWith(processor, parentPort);
 
 function sleepAndServe(port: MessagePort, bellOfMain: Bell): never {
   const sleepingPort = new SleepingPort<ToLane, FromLane>(
@@ -24,6 +24,12 @@ function sleepAndServe(port: MessagePort, bellOfMain: Bell): never {
   );
   new Lane(sleepingPort, systemClock);
   return sleepingPort.listen();
+}
+
+/** Not awaited by the module: what it fails with ends the thread all the same, and with a clearer message. */
+async function serveWith(spec: ProcessorSpec, port: MessagePort): Promise<void> {
+  const derive = await deriveBy(spec, port);
+  new Lane(portOf<ToLane, FromLane>(port), systemClock, derive);
 }
 
 async function deriveBy({ url, offHeapBytes }: ProcessorSpec, port: MessagePort): Promise<Derive> {

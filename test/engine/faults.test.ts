@@ -320,6 +320,29 @@ describe('after five failures within a minute', () => {
   });
 });
 
+test('a worker that an operator released stays apart from the others until it has proved itself', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1 });
+  for (const id of ['first', 'bad', 'good']) {
+    send(manager, id, 1);
+    await eventually(() => isAccountedFor(manager, id));
+  }
+  for (let failure = 1; failure <= 5; failure++) {
+    send(manager, 'bad', 2, 'throw');
+    await eventually(() => factsOf(manager, 'bad').lost === failure);
+  }
+  await eventually(() => laneOf(manager, 'bad').state === 'quarantined');
+  manager.releaseWorker('bad');
+  send(manager, 'bad', 3);
+  await eventually(shows(manager, 'bad', 3));
+  // Some sweeps later, and after it has failed again.
+  send(manager, 'bad', 4, 'throw');
+  await eventually(() => factsOf(manager, 'bad').lost === 6);
+  send(manager, 'bad', 5);
+  await eventually(shows(manager, 'bad', 5));
+  expect(laneOf(manager, 'bad').kind).toBe('penalty');
+  expect(factsOf(manager, 'good')).toMatchObject({ lost: 0, replaced: 0 });
+});
+
 describe('a processor', () => {
   test('derives metrics that are shown beside the worker’s own', async () => {
     const manager = await startManager();
@@ -382,7 +405,10 @@ describe('a processor', () => {
         clock.advance(250);
         return over;
       });
-      expect(await started).toMatchObject({ code: 'bad_setting', message: 'it was not ready within 30 s' });
+      expect(await started).toMatchObject({
+        code: 'bad_setting',
+        message: expect.stringMatching(/^processor file:.*p.mjs: when it was loaded, it was not ready within 30 s$/),
+      });
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -130,7 +130,7 @@ test('from another machine nothing may be changed', () => {
     notLocalReason({ env: { incoming: { socket: { remoteAddress }, headers: { host: 'localhost' } } } } as never);
   for (const address of ['127.0.0.1', '127.8.9.10', '::1', '::ffff:127.0.0.1']) expect(from(address)).toBeUndefined();
   for (const address of ['10.0.0.1', '::ffff:10.0.0.1', '2001:db8::1', '', undefined]) {
-    expect(from(address)).toBe('only from the machine that the master runs on');
+    expect(from(address)).toBe('only from the machine that the master runs on, through localhost');
   }
 });
 
