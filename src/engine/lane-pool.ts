@@ -52,8 +52,11 @@ export interface LanePoolOptions {
   };
 }
 
-/** A start keeps a core busy for tens of milliseconds: half of the cores are left to those who are there already. */
-const STARTS_AT_ONCE = Math.max(1, Math.floor(availableParallelism() / 2));
+/**
+ * A start keeps a core busy for tens of milliseconds: half of the cores are left to those who are there already. No more
+ * than two, since main has its part in each.
+ */
+const STARTS_AT_ONCE = Math.min(2, Math.max(1, Math.floor(availableParallelism() / 2)));
 /** A shared lane holds the slots and heartbeats of many workers; in a tight heap all its time goes to collecting. */
 const SHARED_MEMORY_FACTOR = 4;
 /** Workers on the penalty lane: each failure of one starts it anew for all, so more would only wait for each other. */
