@@ -4,7 +4,7 @@
  */
 
 import type { LaneFault } from '../model/lanes.ts';
-import { telemetryOf } from '../model/record-json.ts';
+import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/record-json.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import type { BoardReader } from './board.ts';
 import { SlotWord } from './layout.ts';
@@ -112,7 +112,8 @@ export class Directory {
   }
 
   telemetry(entry: WorkerEntry): WorkerTelemetry {
-    return telemetryOf(entry.slot.jsonHead(), this.board.lastUpdateS(entry.row), this.board.isActive(entry.row));
+    const tail = recordJsonTail(this.board.lastUpdateS(entry.row), this.board.isActive(entry.row));
+    return telemetryOfJson(JSON.parse(entry.slot.json(tail)) as TelemetryJson);
   }
 
   #replace(entry: WorkerEntry, by: WorkerEntry): void {

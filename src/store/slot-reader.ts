@@ -2,7 +2,7 @@
  * The reading side of a slot, for any number of threads: never waits, never sees half of a write (see twin.ts), and may
  * be a moment behind.
  */
-import { NoteNumber, RECORD_NUMBER_COUNT, RecordNumber, SlotWord } from './layout.ts';
+import { NoteNumber, RecordNumber, SlotWord } from './layout.ts';
 import { type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './twin.ts';
@@ -26,6 +26,9 @@ export interface SlotCounts {
   readonly applied: number;
   readonly rejected: number;
 }
+
+/** Of this thread: what is copied into it is a text before anything else runs. */
+let scratch = Buffer.alloc(0);
 
 export class SlotReader {
   readonly #slot: SlotViews;
@@ -95,9 +98,12 @@ export class SlotReader {
     });
   }
 
-  jsonHead(): string {
-    const scratch = Buffer.allocUnsafe(this.#slot.size.jsonCapacity);
-    return scratch.toString('utf8', 0, this.copyJsonHead(scratch, 0));
+  /** The JSON head of the record with `tail`, which is ASCII, behind it. */
+  json(tail: string): string {
+    const room = this.#slot.size.jsonCapacity + tail.length;
+    if (scratch.length < room) scratch = Buffer.allocUnsafeSlow(room);
+    const headBytes = this.copyJsonHead(scratch, 0);
+    return scratch.toString('utf8', 0, headBytes + scratch.write(tail, headBytes, 'latin1'));
   }
 
   /** The numbers of the record; undefined before the first heartbeat was applied. */
@@ -105,25 +111,24 @@ export class SlotReader {
     const { numbers, offsets } = this.#slot;
     const record = this.#readWhole(SlotWord.recordGeneration, (copy) => {
       const from = offsets.record[copy] / 8;
-      return numbers.slice(from, from + RECORD_NUMBER_COUNT);
+      const at = (index: number) => numbers[from + index] as number;
+      return {
+        ordinal: at(RecordNumber.ordinal),
+        cpuUsage: at(RecordNumber.cpuUsage),
+        memoryUsage: at(RecordNumber.memoryUsage),
+        storageUsage: at(RecordNumber.storageUsage),
+        gpuUsage: at(RecordNumber.gpuUsage),
+        runningTasks: at(RecordNumber.runningTasks),
+        receivedUnixMs: at(RecordNumber.receivedUnixMs),
+        receivedMonotonicMs: at(RecordNumber.receivedMonotonicMs),
+        publishedMonotonicMs: at(RecordNumber.publishedMonotonicMs),
+        sequence: at(RecordNumber.sequence),
+        sentAtUnixMs: at(RecordNumber.sentAtUnixMs),
+        hostLoopLagMs: at(RecordNumber.hostLoopLagMs),
+        lastRoundTripMs: at(RecordNumber.lastRoundTripMs),
+      };
     });
-    const at = (index: number) => record[index] as number;
-    if (at(RecordNumber.ordinal) === 0) return undefined;
-    return {
-      ordinal: at(RecordNumber.ordinal),
-      cpuUsage: at(RecordNumber.cpuUsage),
-      memoryUsage: at(RecordNumber.memoryUsage),
-      storageUsage: at(RecordNumber.storageUsage),
-      gpuUsage: at(RecordNumber.gpuUsage),
-      runningTasks: at(RecordNumber.runningTasks),
-      receivedUnixMs: at(RecordNumber.receivedUnixMs),
-      receivedMonotonicMs: at(RecordNumber.receivedMonotonicMs),
-      publishedMonotonicMs: at(RecordNumber.publishedMonotonicMs),
-      sequence: at(RecordNumber.sequence),
-      sentAtUnixMs: at(RecordNumber.sentAtUnixMs),
-      hostLoopLagMs: at(RecordNumber.hostLoopLagMs),
-      lastRoundTripMs: at(RecordNumber.lastRoundTripMs),
-    };
+    return record.ordinal === 0 ? undefined : record;
   }
 
   /** How many tasks the record has. */

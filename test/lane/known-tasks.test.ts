@@ -39,7 +39,7 @@ function lane({ knowsNothing }: { knowsNothing: boolean }) {
       deliver({ type: 'heartbeats', frames: batch.take() });
       const slot = new SlotReader(memory);
       return {
-        json: slot.jsonHead(),
+        json: slot.json(''),
         numbers: slot.numbers(),
         counts: slot.counts(),
         rejection: slot.lastRejection(),

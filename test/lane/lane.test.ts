@@ -52,7 +52,7 @@ test('a heartbeat becomes a record with the seed’s members', () => {
     metrics: { queue: -3.5 },
     storageUsage: 140,
   });
-  expect(JSON.parse(`${lane.slot.jsonHead()}}`)).toEqual({
+  expect(JSON.parse(`${lane.slot.json('')}}`)).toEqual({
     worker_id: 'node-a',
     cpu_usage: 14.999999999997726,
     memory_usage: 0.58,
@@ -79,9 +79,9 @@ test.each([
 ])('a heartbeat with %o is rejected, and the last good record stays', (bad, reason) => {
   const lane = laneFor();
   lane.send({ cpuUsage: 1 });
-  const before = lane.slot.jsonHead();
+  const before = lane.slot.json('');
   lane.send({ cpuUsage: 2, ...(bad as object) });
-  expect(lane.slot.jsonHead()).toBe(before);
+  expect(lane.slot.json('')).toBe(before);
   expect(lane.slot.counts()).toEqual({ applied: 1, rejected: 1 });
   expect(lane.slot.lastRejection()?.reason).toContain(reason);
   expect(lane.slot.lastRejection()?.atUnixMs).toBe(2000);
@@ -95,7 +95,7 @@ test('a heartbeat with 10,000 running tasks is kept whole, in a slot that grew',
     runningTasks: Array.from({ length: 10_000 }, (_, i) => create(RunningTaskSchema, { taskId: `task-${i}` })),
   });
   expect(lane.sent.map(({ type }) => type)).toEqual(['ready', 'grown']);
-  expect(JSON.parse(`${lane.slot.jsonHead()}}`).running_tasks).toHaveLength(10_000);
+  expect(JSON.parse(`${lane.slot.json('')}}`).running_tasks).toHaveLength(10_000);
   expect(lane.slot.numbers()?.runningTasks).toBe(10_000);
 });
 

@@ -51,7 +51,7 @@ const seen = (memory: SlotMemory) => {
     taken: reader.taken,
     finished: reader.finished,
     counts: reader.counts(),
-    jsonHead: reader.jsonHead(),
+    jsonHead: reader.json(''),
   };
   return { of, samples, lastRejection, taken, finished, counts, jsonHead };
 };

@@ -9,7 +9,7 @@ afterEach(() => vi.restoreAllMocks());
 
 test('a new slot holds the record of a worker that has sent nothing', () => {
   const slot = new SlotReader(newSlot('näme "x"', 4));
-  expect(JSON.parse(`${slot.jsonHead()}}`)).toEqual({
+  expect(JSON.parse(`${slot.json('')}}`)).toEqual({
     worker_id: 'näme "x"',
     cpu_usage: 0,
     memory_usage: 0,
@@ -32,7 +32,7 @@ test('what is published is read back, numbers and JSON', () => {
         writer.take(index + 1);
         memory = writer.publish(numbers, text.toWellFormed()) ?? memory;
         const reader = new SlotReader(memory);
-        expect(reader.jsonHead()).toBe(text.toWellFormed());
+        expect(reader.json('')).toBe(text.toWellFormed());
         expect(reader.numbers()).toEqual(numbers);
         expect(reader.counts().applied).toBe(index + 1);
       }
@@ -51,14 +51,14 @@ test('a slot that grows keeps samples, counts and the last rejection; the old me
   const grown = writer.publish(checkableRecord(3).numbers, 'x'.repeat(100_000));
   expect(grown).toBeDefined();
   const reader = new SlotReader(grown as SharedArrayBuffer);
-  expect(reader.jsonHead()).toHaveLength(100_000);
+  expect(reader.json('')).toHaveLength(100_000);
   expect(reader.counts()).toEqual({ applied: 2, rejected: 1 });
   expect(reader.samples().map(({ cpuUsage }) => cpuUsage)).toEqual([1, 3]);
   expect(reader.lastRejection()).toEqual({ reason: 'cpu_usage is NaN', atUnixMs: 123 });
-  expect(new SlotReader(memory).jsonHead()).toBe('small');
+  expect(new SlotReader(memory).json('')).toBe('small');
   writer.take(4);
   expect(writer.publish(checkableRecord(4).numbers, 'again small')).toBeUndefined();
-  expect(reader.jsonHead()).toBe('again small');
+  expect(reader.json('')).toBe('again small');
 });
 
 test('the ring gives the newest samples in order, less the one that may be under way', () => {
@@ -140,13 +140,13 @@ test.each(['publish', 'reject'] as const)(
       successor.mend();
       expect(reader.unfinished()).toBeUndefined();
       if (mustBeGivenAgain) {
-        expect(reader.jsonHead()).toBe('first');
+        expect(reader.json('')).toBe('first');
         successor.take(2);
         if (act === 'publish') successor.publish(checkableRecord(2).numbers, 'second');
         else successor.reject(2, 'bad', 2);
       }
       // Once, whatever happened: applied or rejected, and sampled.
-      expect(reader.jsonHead()).toBe(act === 'publish' ? 'second' : 'first');
+      expect(reader.json('')).toBe(act === 'publish' ? 'second' : 'first');
       expect(reader.counts()).toEqual(act === 'publish' ? { applied: 2, rejected: 0 } : { applied: 1, rejected: 1 });
       expect(reader.samples().map(({ cpuUsage }) => cpuUsage)).toEqual(act === 'publish' ? [1, 2] : [1]);
       expect(reader.finished).toBe(2);
