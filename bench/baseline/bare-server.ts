@@ -4,7 +4,7 @@
  */
 import { create } from '@bufbuild/protobuf';
 import { Server, type ServerDuplexStream, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
-import { HeartbeatAckSchema, MasterWorker } from '../../src/gen/cluster/master_worker_pb.ts';
+import { HeartbeatAckSchema, MasterWorker, RegisterAckSchema } from '../../src/gen/cluster/master_worker_pb.ts';
 import { type StreamHeartbeatsResponse, TelemetryService } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { grpcServiceOf } from '../../src/lib/grpc-adapter.ts';
 import { AckedStreams } from './acked-stream.ts';
@@ -15,15 +15,18 @@ export class BareServer {
   accepted = 0;
 
   constructor() {
-    const { SendHeartbeat } = grpcServiceOf(MasterWorker, ['SendHeartbeat']);
+    const { SendHeartbeat, RegisterWorker } = grpcServiceOf(MasterWorker, ['SendHeartbeat', 'RegisterWorker']);
     const { StreamHeartbeats } = grpcServiceOf(TelemetryService, ['StreamHeartbeats']);
     const ack = create(HeartbeatAckSchema, { success: true });
+    const registered = create(RegisterAckSchema, { success: true });
     const streams = new AckedStreams<Buffer>(() => this.accepted++);
-    this.#server.addService({ SendHeartbeat, StreamHeartbeats } as ReturnType<typeof grpcServiceOf>, {
+    this.#server.addService({ SendHeartbeat, RegisterWorker, StreamHeartbeats } as ReturnType<typeof grpcServiceOf>, {
       SendHeartbeat: (_call: ServerUnaryCall<Buffer, unknown>, callback: sendUnaryData<unknown>) => {
         this.accepted++;
         callback(null, ack);
       },
+      RegisterWorker: (_call: ServerUnaryCall<Buffer, unknown>, callback: sendUnaryData<unknown>) =>
+        callback(null, registered),
       StreamHeartbeats: (call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>) => streams.take(call),
     });
   }

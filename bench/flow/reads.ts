@@ -3,7 +3,7 @@ import { type Bench, type BenchContext, repeated, type Size, scaled } from '../l
 import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
 import { accountedFor, type Ports } from '../lib/server.ts';
-import { laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
+import { laneMixes, type Started, type StartedMaster, startBaseline, startMaster } from '../lib/servers.ts';
 import { sleepMs } from '../lib/time.ts';
 import { workerIds } from '../load/fleet.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
@@ -16,6 +16,7 @@ const MEASURE_MS = 1200;
 
 interface Run {
   readonly library: Spread;
+  readonly arithmetic: Spread;
   readonly one: Spread;
   readonly all: Spread;
   /** Nobody sends: the cost of the request alone. A plain server under load would wait for itself. */
@@ -35,6 +36,10 @@ export const reads: Bench = {
         { id: 'read.library', question: `getWorkerTelemetry, ${workers} workers send`, unit: 'µs' },
         (run) => run.library,
         { p99: 10 },
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.library.floor', question: '4 µs of arithmetic in the place of getWorkerTelemetry', unit: 'µs' },
+        (run) => run.arithmetic,
       ),
       ...spreadQuestions<Run>(
         { id: 'read.one', question: `${one}, ${workers} workers send`, unit: 'ms' },
@@ -76,6 +81,7 @@ async function measure(size: Size): Promise<Run> {
       await started.server.call('timedQueries', WARM_MS * size.warm);
       return {
         library: p50p99(await started.server.call('timedQueries', MEASURE_MS * size.time)),
+        arithmetic: await timedArithmetic(started, size),
         one: await read(reader, started, onePaths, size),
         all: await read(reader, started, ['/telemetry'], size),
       };
@@ -88,6 +94,11 @@ async function measure(size: Size): Promise<Run> {
     return read(start<ReaderCalls>('reader.ts'), started, onePaths, size);
   });
   return { ...ofMaster, idleOnePlain };
+}
+
+async function timedArithmetic({ server }: StartedMaster, size: Size): Promise<Spread> {
+  await server.call('timedArithmetic', WARM_MS * size.warm);
+  return p50p99(await server.call('timedArithmetic', MEASURE_MS * size.time));
 }
 
 async function whileSending<T>({ server, load, grpcPort }: Started, size: Size, work: () => Promise<T>): Promise<T> {

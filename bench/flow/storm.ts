@@ -1,11 +1,12 @@
 /** Whether 1,000 workers may come at once, as they do when a master is started again. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
-import { withChildren } from '../lib/child.ts';
+import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99 } from '../lib/rows.ts';
 import { accountedFor } from '../lib/server.ts';
-import { startMaster } from '../lib/servers.ts';
+import { startBaseline, startMaster } from '../lib/servers.ts';
 import { eventually, sleepMs } from '../lib/time.ts';
 import { workerIds } from '../load/fleet.ts';
+import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 1000;
 const CONNECTIONS = 50;
@@ -19,6 +20,8 @@ interface Run {
   readonly visibleMs: number;
   readonly probeP99Ms: number;
   readonly firstAckP99Ms: number;
+  readonly bareProbeP99Ms: number;
+  readonly bareFirstAckP99Ms: number;
 }
 
 export const storm: Bench = {
@@ -48,19 +51,28 @@ export const storm: Bench = {
         unit: 'ms',
         of: ({ firstAckP99Ms }) => firstAckP99Ms,
       },
+      {
+        id: 'storm.bare.ack.p99',
+        question: `${what}: acks of another worker from when they were due, p99: bare server`,
+        unit: 'ms',
+        of: ({ bareProbeP99Ms }) => bareProbeP99Ms,
+      },
+      {
+        id: 'storm.bare.first-ack.p99',
+        question: `${what}: from the first registration to the ack of a first heartbeat, p99: bare server`,
+        unit: 'ms',
+        of: ({ bareFirstAckP99Ms }) => bareFirstAckP99Ms,
+      },
     ]);
   },
 };
 
 async function measure(size: Size): Promise<Run> {
-  return withChildren(async (start) => {
-    const workers = scaled(WORKERS, size.fleet);
+  const workers = scaled(WORKERS, size.fleet);
+  const ofMaster = await withChildren(async (start) => {
     const lanes = { MAX_DEDICATED_LANES: String(scaled(DEDICATED_LANES, size.fleet)), SHARED_LANES: '2' };
     const { server, load, grpcPort } = await startMaster(start, lanes, 1);
-    const connections = Math.min(CONNECTIONS, workers);
-    await load.call('start', { type: 'storm', grpcPort, workers, connections, probesPerSecond: PROBES_PER_SECOND });
-    await sleepMs(WARM_MS * size.warm);
-    await load.call('stats');
+    await startStorm(load, grpcPort, workers, size);
 
     const measured = sleepMs(MEASURE_MS * size.time);
     const { atMs, ackedAfterMs } = await load.call('release');
@@ -79,4 +91,23 @@ async function measure(size: Size): Promise<Run> {
       firstAckP99Ms: p50p99(ackedAfterMs).p99,
     };
   });
+  const ofBare = await withChildren(async (start) => {
+    const { load, grpcPort } = await startBaseline(start, 'bare');
+    await startStorm(load, grpcPort, workers, size);
+    const measured = sleepMs(MEASURE_MS * size.time);
+    const { ackedAfterMs } = await load.call('release');
+    await measured;
+    const probes = (await load.call('stats')).latenciesMs;
+    await load.call('stop');
+    return { bareProbeP99Ms: p50p99(probes).p99, bareFirstAckP99Ms: p50p99(ackedAfterMs).p99 };
+  });
+  return { ...ofMaster, ...ofBare };
+}
+
+/** Opens the connections, and has the worker that is known send until all is warm. */
+async function startStorm(load: Child<LoadCalls>, grpcPort: number, workers: number, size: Size): Promise<void> {
+  const connections = Math.min(CONNECTIONS, workers);
+  await load.call('start', { type: 'storm', grpcPort, workers, connections, probesPerSecond: PROBES_PER_SECOND });
+  await sleepMs(WARM_MS * size.warm);
+  await load.call('stats');
 }

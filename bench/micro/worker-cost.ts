@@ -23,6 +23,12 @@ export const workerCost: Bench = {
         goal: 40,
         of: ({ rssBytesPerWorker }) => rssBytesPerWorker / 1000,
       },
+      {
+        id: 'worker.slot.resident',
+        question: 'share of a new slot, ring included, that is resident before anything is written to it',
+        unit: '%',
+        of: ({ slotRssShare }) => slotRssShare * 100,
+      },
     ]);
   },
 };

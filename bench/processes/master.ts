@@ -22,6 +22,7 @@ const calls = {
   freshness,
   lastPublishedMs,
   timedQueries,
+  timedArithmetic,
   timedQueriesOfAll,
   makeKnown,
   misbehave,
@@ -108,17 +109,28 @@ function lastPublishedMs(workers: number): number | undefined {
   return readable < workers ? undefined : last;
 }
 
-/** How long each of many calls of `getWorkerTelemetry` took, in µs: some every millisecond, so that heartbeats come between. */
-async function timedQueries(forMs: number): Promise<Float64Array> {
-  const perMs = 5;
+/** How long each of many calls of `getWorkerTelemetry` took, in µs. */
+function timedQueries(forMs: number): Promise<Float64Array> {
   const manager = running();
   const ids = Array.from(manager.directory.all(), ({ workerId }) => workerId);
+  return timedCalls(forMs, (call) => manager.getWorkerTelemetry(ids[call % ids.length] as string));
+}
+
+/** The same of work as long as that which allocates nothing and needs no memory: what this machine takes by itself. */
+function timedArithmetic(forMs: number): Promise<Float64Array> {
+  return timedCalls(forMs, (call) => {
+    let value = call;
+    for (let i = 0; i < 3000; i++) value = Math.imul(value, 31) + i;
+    return value;
+  });
+}
+
+/** Some calls every millisecond, so that heartbeats come between; how long each took, in µs. */
+async function timedCalls(forMs: number, work: (call: number) => unknown): Promise<Float64Array> {
+  const perMs = 5;
   const values: number[] = [];
   await everyMs(1, forMs, () => {
-    for (let i = 0; i < perMs; i++) {
-      const id = ids[values.length % ids.length] as string;
-      values.push(timedUs(() => manager.getWorkerTelemetry(id)));
-    }
+    for (let i = 0; i < perMs; i++) values.push(timedUs(() => work(values.length)));
   });
   return Float64Array.from(values);
 }

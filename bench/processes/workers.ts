@@ -7,6 +7,7 @@ import { masterOptions } from '../../src/config/options.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
+import { newSlot } from '../../src/store/slot-writer.ts';
 import { answerParent } from '../lib/child.ts';
 import { KeptConnection } from '../lib/kept-connection.ts';
 import { eventually, sleepMs } from '../lib/time.ts';
@@ -14,6 +15,8 @@ import { Fleet, messageOf } from '../load/fleet.ts';
 
 export interface WorkerCost {
   readonly rssBytesPerWorker: number;
+  /** Of an empty slot by itself: how much of its ring is there before anything was written to it. */
+  readonly slotRssShare: number;
 }
 
 /** They pay for what all share: lanes, code, the heaps' first pages. */
@@ -36,7 +39,8 @@ const calls = {
     await sendOneEach(fleet, 0, WARM_WORKERS);
     const before = await restingRssBytes();
     await sendOneEach(fleet, WARM_WORKERS, fleet.size);
-    return { rssBytesPerWorker: ((await restingRssBytes()) - before) / workers };
+    const rssBytesPerWorker = ((await restingRssBytes()) - before) / workers;
+    return { rssBytesPerWorker, slotRssShare: slotRssShare(workers) };
   },
 };
 export type WorkersCalls = typeof calls;
@@ -46,6 +50,13 @@ answerParent(calls, async () => {
   await master.stop();
   rmSync(dataDir, { recursive: true, force: true });
 });
+
+function slotRssShare(slots: number): number {
+  const before = process.memoryUsage.rss();
+  const kept = Array.from({ length: slots }, (_, slot) => newSlot(`worker-${slot}`, config.ringSamples));
+  const bytes = kept.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return (process.memoryUsage.rss() - before) / bytes;
+}
 
 /** Makes these workers known, each with one heartbeat applied. */
 async function sendOneEach(fleet: Fleet, from: number, to: number): Promise<void> {
