@@ -3,8 +3,10 @@ import type { Command, CommandReply } from '../http/messages.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Operator } from './operator.ts';
 
+type CommandedOperator = Pick<Operator, 'release' | 'releaseBrakes'>;
+
 /** @throws whatever is not a PulselaneError: a bug of ours */
-export function obey(command: Command, operator: Pick<Operator, 'release'>): CommandReply {
+export function obey(command: Command, operator: CommandedOperator): CommandReply {
   try {
     return { ok: true, message: answer(command, operator) };
   } catch (error) {
@@ -13,11 +15,13 @@ export function obey(command: Command, operator: Pick<Operator, 'release'>): Com
   }
 }
 
-function answer(command: Command, operator: Pick<Operator, 'release'>): string {
+function answer(command: Command, operator: CommandedOperator): string {
   switch (command.type) {
     case 'release':
       return operator.release(command.workerId);
+    case 'release-brakes':
+      return operator.releaseBrakes(command.group);
     default:
-      throw command.type satisfies never;
+      throw command satisfies never;
   }
 }

@@ -49,7 +49,6 @@ async function start(
   const rpc = new RpcServer({
     address: config.grpcAddress,
     manager,
-    intervalMs: config.heartbeatIntervalMs,
     maxMessageBytes: config.maxMessageBytes,
     clock,
     logger,

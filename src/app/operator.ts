@@ -3,6 +3,8 @@ import { formatAddress, peerAddress } from '../config/kinds.ts';
 import type { InternalState, TelemetryManager } from '../engine/telemetry-manager.ts';
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
+import type { WorkerEvent } from '../model/events.ts';
+import type { Holds } from '../model/holds.ts';
 import type { MasterIntroducer } from '../rpc/introducer.ts';
 import type { Directory } from '../store/directory.ts';
 
@@ -67,6 +69,26 @@ export class Operator {
       throw new PulselaneError('failed_precondition', `${workerId} is not in quarantine`);
     }
     return `${workerId} is released: its lane is started again.`;
+  }
+
+  /**
+   * Ends the brake on mass failure: those who are silent have failed. @param group of workers; undefined: all.
+   * @returns a line for people.
+   */
+  releaseBrakes(group?: string): string {
+    const released = this.#manager.releaseBrakes(group);
+    if (released === 0) throw new PulselaneError('failed_precondition', 'no such brake is held');
+    return `${released === 1 ? 'The brake is' : `${released} brakes are`} released: who is silent counts as failed.`;
+  }
+
+  /** What keeps the master from judging, for now. */
+  holds(): Holds {
+    return this.#manager.holds;
+  }
+
+  /** What happened of late, oldest first. */
+  events(): readonly WorkerEvent[] {
+    return this.#manager.events.all();
   }
 
   /** Workers in quarantine. */

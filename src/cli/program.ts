@@ -1,7 +1,7 @@
 /** The command line as a whole: which commands there are, and how it speaks when one is used wrongly. */
 import { Command } from 'commander';
 import { VERSION } from '../lib/version.ts';
-import { statusCommand, workersCommand } from './client/commands.ts';
+import { eventsCommand, statusCommand, workersCommand } from './client/commands.ts';
 import { configCommand } from './config-command.ts';
 import { line } from './exit-codes.ts';
 import { examples } from './help-text.ts';
@@ -40,6 +40,7 @@ export function buildProgram(parts: ProgramParts): Command {
     ...(agent === undefined ? [] : [agent]),
     workersCommand({ streams, clock }),
     statusCommand({ streams, clock }),
+    eventsCommand({ streams, clock }),
     configCommand(streams),
     ...others,
   ];

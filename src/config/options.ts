@@ -89,6 +89,50 @@ export const masterOptions = {
     fallback: '24h',
     meaning: 'silence after which a worker is forgotten; 0 = never',
   }),
+  ephemeralRetentionMs: option({
+    env: 'EPHEMERAL_RETENTION',
+    flag: '--ephemeral-retention',
+    argument: '<duration>',
+    kind: kinds.durationMs({ maxMs: 10 * 365 * 24 * 3_600_000 }),
+    fallback: '10m',
+    meaning: 'the same for workers that registered as ephemeral; 0 = as for all',
+  }),
+  restartGraceMs: option({
+    env: 'RESTART_GRACE',
+    flag: '--restart-grace',
+    argument: '<duration>',
+    // Below the sum of these an agent that does all as it should may come back too late.
+    kind: kinds.durationMs({ maxMs: 3_600_000 }),
+    fallback: '60s',
+    meaning:
+      'how long a master that was started again waits for the workers it knew before it calls any of them inactive; at ' +
+      'least the inactivity timeout, two intervals and the 10 s of an agent’s back-off',
+  }),
+  brakeMaxHoldMs: option({
+    env: 'BRAKE_MAX_HOLD',
+    flag: '--brake-max-hold',
+    argument: '<duration>',
+    kind: kinds.durationMs({ maxMs: 24 * 3_600_000 }),
+    fallback: '5m',
+    meaning: 'how long, at most, nobody of a group is called inactive after most of it fell silent at once',
+  }),
+  stuckAfterMs: option({
+    env: 'STUCK_AFTER',
+    flag: '--stuck-after',
+    argument: '<duration>',
+    kind: kinds.durationMs({ maxMs: 30 * 24 * 3_600_000 }),
+    fallback: '5m',
+    meaning: 'a worker is marked stuck when a running task that tells its progress made none for so long; 0 = never',
+  }),
+  targetHeartbeatsPerS: option({
+    env: 'HEARTBEAT_RATE_TARGET',
+    flag: '--heartbeat-rate-target',
+    argument: '<n>',
+    // Below half of what one core takes over streams, so that a fleet of 25,000 keeps its 5 s.
+    kind: kinds.count({ min: 1, max: 1_000_000 }),
+    fallback: '5000',
+    meaning: 'heartbeats a second of the whole fleet above which workers are told to send less often',
+  }),
   admission: option({
     env: 'ADMISSION',
     flag: '--admission',
@@ -273,7 +317,7 @@ export const agentOptions = {
     argument: '',
     kind: kinds.onOff,
     fallback: 'false',
-    meaning: 'marks a short-lived worker; the master shows it',
+    meaning: 'marks a short-lived worker, which is forgotten soon after it falls silent',
   }),
   logLevel,
 } as const satisfies Options;

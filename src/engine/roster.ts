@@ -1,5 +1,7 @@
 /** The workers that are known, and all that main keeps of each. */
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
+import type { WorkerEvent } from '../model/events.ts';
+import type { Holds } from '../model/holds.ts';
 import type { LaneFault } from '../model/lanes.ts';
 import type { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory, type WorkerEntry } from '../store/directory.ts';
@@ -8,6 +10,7 @@ import { SlotReader } from '../store/slot-reader.ts';
 import { type FaultHistory, NO_FAULTS } from './fault-history.ts';
 import type { LaneHandle, LaneWorker } from './lane-handle.ts';
 import type { Mailbox } from './mailbox.ts';
+import type { WorkerLiveness } from './worker-liveness.ts';
 
 /** One worker, as main knows it. Telemetry is not here but in the store. */
 export class RosterEntry implements LaneWorker, WorkerEntry {
@@ -15,8 +18,7 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   readonly row: number;
   readonly occupant: number;
   readonly mailbox: Mailbox;
-  readonly registeredMs: number;
-  lastReceiptMs: number | undefined;
+  readonly liveness: WorkerLiveness;
   slot: SlotReader;
   /** What the worker said of itself when it registered; undefined if it only ever sent heartbeats. */
   info: WorkerInfo | undefined;
@@ -31,14 +33,14 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
     occupant: number;
     slot: SlotMemory;
     mailbox: Mailbox;
-    registeredMs: number;
+    liveness: WorkerLiveness;
   }) {
     this.workerId = facts.workerId;
     this.row = facts.row;
     this.occupant = facts.occupant;
     this.slot = new SlotReader(facts.slot);
     this.mailbox = facts.mailbox;
-    this.registeredMs = facts.registeredMs;
+    this.liveness = facts.liveness;
   }
 }
 
@@ -96,12 +98,24 @@ export class Roster {
     this.#announce({ type: 'slotGone', workerId: entry.workerId });
   }
 
+  /** For readers elsewhere: they are in the log of this thread's directory already. */
+  tellEvents(events: readonly WorkerEvent[]): void {
+    for (const listener of this.#listeners) listener({ type: 'events', events });
+  }
+
+  tellHolds(holds: Holds): void {
+    this.#announce({ type: 'holds', holds });
+  }
+
   /** Everything that a new reader must know, to be followed by what `listen` hears. */
   announcements(): Announcement[] {
-    return [...this.#byId.values()].flatMap((entry) => {
-      const { workerId, lastFault: fault } = entry;
-      return fault === undefined ? [added(entry)] : [added(entry), { type: 'laneFault', workerId, fault }];
-    });
+    const { events, holds } = this.#directory;
+    return [...this.#byId.values()]
+      .flatMap((entry): Announcement[] => {
+        const { workerId, lastFault: fault } = entry;
+        return fault === undefined ? [added(entry)] : [added(entry), { type: 'laneFault', workerId, fault }];
+      })
+      .concat({ type: 'events', events: events.all() }, { type: 'holds', holds });
   }
 
   /** @returns how to stop listening. */

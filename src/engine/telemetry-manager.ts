@@ -8,24 +8,32 @@ import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
+import type { EventLog } from '../model/events.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
+import type { Holds } from '../model/holds.ts';
 import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
-import { judge } from '../model/liveness.ts';
+import { jitteredIntervalMs, longestIntervalMs, pacedIntervalMs } from '../model/pace.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { allocateBoard, type BoardMemory, BoardWriter, type LaneOnBoard, type Receipt } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
 import { copiedSlot } from '../store/slot-copy.ts';
 import { newSlot } from '../store/slot-writer.ts';
+import { Chronicle } from './chronicle.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
+import { HeartbeatWatch } from './heartbeat-watch.ts';
+import { InstanceGuard } from './instance-guard.ts';
+import { Judge } from './judge.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import { LanePool } from './lane-pool.ts';
 import { readMachineFacts } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
 import { type AdmissionMode, type Member, Members, type PendingWorker } from './members.ts';
 import { Roster, RosterEntry } from './roster.ts';
+import { StuckWatch } from './stuck-watch.ts';
 import { exceededBy, type LanePlan, planLanes } from './thread-budget.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
+import { type Via, WorkerLiveness } from './worker-liveness.ts';
 
 /** Every member is optional; the defaults are those of the master's settings. */
 export interface TelemetryManagerOptions {
@@ -33,6 +41,18 @@ export interface TelemetryManagerOptions {
   readonly inactivityTimeoutMs?: number;
   /** Silence after which a worker is forgotten; 0 = never. */
   readonly retentionMs?: number;
+  /** The same for workers that said at their registration that they are ephemeral; 0 = as for all. */
+  readonly ephemeralRetentionMs?: number;
+  /** How often workers send; `inactivityTimeoutMs` is longer for one that sends less often. */
+  readonly heartbeatIntervalMs?: number;
+  /** Heartbeats a second of the whole fleet above which workers are told to send less often. */
+  readonly targetHeartbeatsPerS?: number;
+  /** How long workers of an earlier master are waited for. */
+  readonly restartGraceMs?: number;
+  /** How long a group that fell silent at once is not judged. */
+  readonly brakeMaxHoldMs?: number;
+  /** A running task that tells its progress and makes none for longer is stuck; 0 = never. */
+  readonly stuckAfterMs?: number;
   /** `open`: a first heartbeat admits a worker; `approved`: `registerWorker` or `approve` does. */
   readonly admission?: AdmissionMode;
   readonly maxWorkers?: number;
@@ -86,13 +106,19 @@ const SWEEP_EVERY_MS = 250;
 const PUMP_EVERY_MS = 2;
 /** Lanes get this long to finish what they were given before they are ended. */
 const DRAIN_WITHIN_MS = 2000;
+/** What is looked at less often, at a share of the workers with each sweep, so that each has its turn in 5 s. */
+const SLOW_ROUND_SWEEPS = 20;
+/** The longest that an agent waits before it tries a master again: MAX_BACKOFF_MS of the agent. */
+const AGENT_BACK_OFF_MS = 10_000;
 
 type Phase = 'new' | 'running' | 'stopped';
 
 export class TelemetryManager {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #limits: { readonly inactivityTimeoutMs: number; readonly retentionMs: number };
+  readonly #heartbeatIntervalMs: number;
+  readonly #targetHeartbeatsPerS: number;
+  readonly #restartGraceMs: number;
   readonly #maxWorkers: number;
   readonly #lanePlan: LanePlan;
   readonly #laneDepth: number;
@@ -100,24 +126,37 @@ export class TelemetryManager {
   readonly #board: BoardWriter;
   readonly #roster: Roster;
   readonly #members: Members;
+  readonly #chronicle: Chronicle;
+  readonly #guard: InstanceGuard;
+  readonly #stuck: StuckWatch;
+  readonly #heartbeats: HeartbeatWatch;
+  readonly #judge: Judge;
   readonly #lanes: LanePool;
   readonly #updates: UpdateWatcher;
   readonly #processorUrl: string | undefined;
+  /** Workers whose mailbox is not known to be empty. */
+  readonly #undone = new Set<RosterEntry>();
   /** Workers whose mailbox holds a heartbeat that waits for room. */
   readonly #waiting = new Set<RosterEntry>();
   readonly #timers: Timer[] = [];
   #pump: Timer | undefined;
   #sweptMs = 0;
+  #sweeps = 0;
+  #pacedIntervalMs: number;
   #phase: Phase = 'new';
   #stopping: Promise<void> | undefined;
 
   constructor(options: TelemetryManagerOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
-    this.#limits = {
-      inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,
-      retentionMs: options.retentionMs ?? 24 * 3_600_000,
-    };
+    const { heartbeatIntervalMs = 5000, inactivityTimeoutMs = 30_000 } = options;
+    this.#heartbeatIntervalMs = heartbeatIntervalMs;
+    this.#pacedIntervalMs = heartbeatIntervalMs;
+    this.#targetHeartbeatsPerS = options.targetHeartbeatsPerS ?? 5000;
+    this.#restartGraceMs = Math.max(
+      options.restartGraceMs ?? 60_000,
+      inactivityTimeoutMs + AGENT_BACK_OFF_MS + 2 * heartbeatIntervalMs,
+    );
     this.#maxWorkers = options.maxWorkers ?? 20_000;
     const { maxDedicatedLanes, sharedLanes = 2 } = options;
     if (!(sharedLanes >= 1))
@@ -132,6 +171,38 @@ export class TelemetryManager {
       mode: options.admission ?? 'open',
       maxPending: options.maxPending ?? 1000,
       clock: this.#clock,
+    });
+    this.#chronicle = new Chronicle({
+      log: this.#roster.directory.events,
+      clock: this.#clock,
+      logger: this.#logger,
+      onEvents: (events) => this.#roster.tellEvents(events),
+    });
+    this.#guard = new InstanceGuard({ board: this.#board, chronicle: this.#chronicle, onInstances: () => {} });
+    this.#stuck = new StuckWatch(this.#board, this.#chronicle, options.stuckAfterMs ?? 5 * 60_000);
+    this.#heartbeats = new HeartbeatWatch({
+      board: this.#board,
+      guard: this.#guard,
+      stuck: this.#stuck,
+      clock: this.#clock,
+    });
+    this.#judge = new Judge({
+      rows: this.#maxWorkers,
+      limits: {
+        heartbeatIntervalMs,
+        inactivityTimeoutMs,
+        retentionMs: options.retentionMs ?? 24 * 3_600_000,
+        ephemeralRetentionMs: options.ephemeralRetentionMs ?? 10 * 60_000,
+      },
+      brakeMaxHoldMs: options.brakeMaxHoldMs ?? 5 * 60_000,
+      board: this.#board,
+      chronicle: this.#chronicle,
+      clock: this.#clock,
+      atRow: (row) => this.#roster.atRow(row),
+      toldIntervalMs: () => longestIntervalMs(this.#pacedIntervalMs, heartbeatIntervalMs),
+      // What an operator said of it, approval and address, stays: it may be a rack that was off for a weekend.
+      onGone: (entry) => this.#forget(entry, 'retention'),
+      onHolds: (holds) => this.#roster.tellHolds(holds),
     });
     this.#processorUrl = options.processor === undefined ? undefined : urlOf(options.processor);
     const offHeapMib = options.laneOffHeapMib ?? 128;
@@ -237,9 +308,18 @@ export class TelemetryManager {
     this.#members.forget(workerId);
     const entry = this.#roster.get(workerId);
     if (entry === undefined) return false;
-    this.#forget(entry);
-    this.#logger.info({ worker: workerId }, 'worker unregistered');
+    this.#forget(entry, 'unregistered');
     return true;
+  }
+
+  /**
+   * The same on the worker's own behalf. @returns whether it was known.
+   * @throws PulselaneError `failed_precondition` if a later instance of it has spoken
+   */
+  deregisterWorker(workerId: string, instanceId: string): boolean {
+    const entry = this.#roster.get(workerId);
+    if (entry !== undefined) this.#guard.check(entry, instanceId, this.#judge.nowMs());
+    return this.unregisterWorker(workerId);
   }
 
   /** Lets in a worker that waits for approval, or will come. */
@@ -252,7 +332,14 @@ export class TelemetryManager {
   announceWorker(info: WorkerInfo): void {
     checkWorkerId(info.workerId);
     this.#mustRun();
-    this.#admitted(info.workerId).info = info;
+    const entry = this.#admitted(info.workerId);
+    this.#guard.check(entry, info.instanceId, this.#judge.nowMs());
+    // It may have reported to another master meanwhile: what that one took is not missing.
+    if (!this.#board.isActive(entry.row)) entry.liveness.sequence.reset();
+    entry.info = info;
+    entry.liveness.group = info.group;
+    entry.liveness.isEphemeral = info.ephemeral;
+    this.#judge.described(entry);
   }
 
   // ── heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -267,23 +354,50 @@ export class TelemetryManager {
 
   /**
    * The same for the bytes of a `cluster.Heartbeat` or `pulselane.v1.Heartbeat`. They are kept until a lane is done with
-   * them and must not change. `head` is what {@link scanHeartbeat} read of them.
+   * them and must not change. `head` is what {@link scanHeartbeat} read of them; `via` the stream by which they came, see
+   * {@link hungUp}.
+   * @throws PulselaneError `failed_precondition` if a later instance of the worker has spoken
    */
-  acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes)): void {
+  acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes), via?: Via): void {
     this.#mustRun();
     const entry = this.#admitted(head.workerId);
+    const { liveness } = entry;
     const receipt = this.#now();
+    const atMs = this.#judge.attention.at(receipt.monotonicMs);
+    const arrival = this.#heartbeats.note(entry, head, receipt, atMs);
+    const isOutdated = arrival === 'late' || arrival === 'duplicate';
+    liveness.via = via;
+    if (via !== undefined) liveness.hears = true;
     this.#board.accepted(entry.row, receipt);
-    if (!this.#board.isActive(entry.row)) this.#becameActive(entry);
-    entry.lastReceiptMs = receipt.monotonicMs;
+    this.#judge.heard(entry, atMs, isOutdated ? liveness.isLeaving : head.leaving);
+    if (isOutdated) {
+      this.#board.countReplaced(entry.row, arrival);
+      return;
+    }
     this.#updates.expect(entry);
     // The lane may have done them all since anybody looked. Bytes that are let go of while they are young cost nothing
     // to collect: waiting until the mailbox is full takes longer.
     if (!entry.mailbox.isEmpty) this.#settle(entry);
+    this.#undone.add(entry);
     const { post, replaced } = entry.mailbox.accept(bytes, receipt);
     if (post !== undefined) entry.lane?.post(entry, post);
     else if (entry.lane?.state === 'ready') this.#wait(entry);
     if (replaced) this.#board.countReplaced(entry.row, replacementReason(entry.lane?.state));
+  }
+
+  /** A stream is over: its workers closed it, whose heartbeats came by it last. */
+  hungUp(workerIds: Iterable<string>, via: Via): void {
+    for (const workerId of workerIds) {
+      const entry = this.#roster.get(workerId);
+      if (entry === undefined || entry.liveness.via !== via) continue;
+      entry.liveness.via = undefined;
+      this.#judge.hungUp(entry);
+    }
+  }
+
+  /** How often to send, as one worker is told; in a large fleet it differs a little from one to the next. */
+  intervalToTell(random = Math.random()): number {
+    return jitteredIntervalMs(this.#pacedIntervalMs, this.#heartbeatIntervalMs, random);
   }
 
   // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -313,6 +427,24 @@ export class TelemetryManager {
 
   get boardMemory(): BoardMemory {
     return this.#board.memory;
+  }
+
+  /** What happened of late. */
+  get events(): EventLog {
+    return this.#roster.directory.events;
+  }
+
+  /** What keeps the master from judging, for now. */
+  get holds(): Holds {
+    return this.#judge.holds;
+  }
+
+  /**
+   * Ends the brake on mass failure: those who are silent have failed. @param group of workers; undefined: all.
+   * @returns how many brakes were held
+   */
+  releaseBrakes(group?: string): number {
+    return this.#judge.releaseBrakes(group);
   }
 
   get admission(): AdmissionMode {
@@ -345,15 +477,17 @@ export class TelemetryManager {
   /** Takes over approvals and addresses of an earlier master; workers with an address are known from the start. */
   restoreMembers(members: readonly Member[]): void {
     this.#members.restore(members);
+    const graceUntilMs = this.#judge.nowMs() + this.#restartGraceMs;
     for (const { workerId, address, approved } of members) {
       if (address === undefined || !(approved || this.#members.mode === 'open')) continue;
       try {
-        this.#entry(workerId);
+        this.#newEntry(workerId, graceUntilMs);
       } catch (error) {
         // More addresses than MAX_WORKERS: those that come are served as far as there is room.
         this.#logger.warn({ worker: workerId, err: messageOf(error) }, 'a worker of an earlier master is not taken');
       }
     }
+    if (this.#roster.size > 0) this.#judge.grace(this.#roster.size, graceUntilMs);
   }
 
   /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
@@ -424,7 +558,8 @@ export class TelemetryManager {
     return this.#roster.get(workerId) ?? this.#newEntry(workerId);
   }
 
-  #newEntry(workerId: string): RosterEntry {
+  /** @param graceUntilMs until when it is waited for, if an earlier master knew it */
+  #newEntry(workerId: string, graceUntilMs?: number): RosterEntry {
     const now = this.#now();
     const place = this.#board.occupy(now);
     if (place === undefined) {
@@ -439,50 +574,55 @@ export class TelemetryManager {
       ...place,
       slot: newSlot(workerId, this.#ringSamples),
       mailbox: new Mailbox(this.#laneDepth),
-      registeredMs: now.monotonicMs,
+      liveness: new WorkerLiveness({
+        knownMs: this.#judge.attention.at(now.monotonicMs),
+        graceUntilMs,
+        intervalOf: (liveness) => this.#judge.intervalOf(liveness),
+      }),
     });
     this.#roster.add(entry);
+    this.#judge.admit(entry);
     this.#lanes.assign(entry);
-    this.#logger.info({ worker: workerId }, 'worker registered');
     return entry;
   }
 
-  #forget(entry: RosterEntry): void {
+  #forget(entry: RosterEntry, cause: 'retention' | 'unregistered'): void {
+    this.#judge.forget(entry, cause);
+    this.#guard.forget(entry);
     this.#roster.remove(entry);
     this.#waiting.delete(entry);
+    this.#undone.delete(entry);
     this.#updates.forget(entry);
     this.#board.release(entry.row);
     this.#lanes.forget(entry);
   }
 
-  #becameActive(entry: RosterEntry): void {
-    const wasHeard = entry.lastReceiptMs !== undefined;
-    this.#board.setState(entry.row, 'active');
-    this.#logger.info({ worker: entry.workerId }, wasHeard ? 'worker is active again' : 'worker is active');
-  }
-
   #sweep(): void {
     const nowMs = this.#clock.monotonicMs();
     this.#board.stampBeat(nowMs);
-    for (const entry of this.#roster.all()) {
-      if (!entry.mailbox.isEmpty) this.#sweepMailbox(entry);
-      const state = judge(entry, nowMs, this.#limits);
-      if (state === 'gone') {
-        this.#logger.info({ worker: entry.workerId }, 'worker forgotten after its retention');
-        // What an operator said of it, approval and address, stays: it may be a rack that was off for a weekend.
-        this.#forget(entry);
-      } else if (state === 'inactive' && this.#board.isActive(entry.row)) {
-        this.#board.setState(entry.row, 'inactive');
-        const silentMs = Math.round(nowMs - (entry.lastReceiptMs ?? nowMs));
-        this.#logger.warn({ worker: entry.workerId, silentMs }, 'worker is inactive');
-      }
-    }
+    for (const entry of this.#undone) this.#sweepMailbox(entry);
+    this.#judge.sweep();
+    this.#guard.look(this.#judge.nowMs());
+    this.#lookSlowly(nowMs);
+    this.#pacedIntervalMs = pacedIntervalMs(
+      this.#heartbeatIntervalMs,
+      this.#board.activeWorkers,
+      this.#targetHeartbeatsPerS,
+    );
     this.#lanes.watch(nowMs - this.#sweptMs);
     this.#sweptMs = nowMs;
   }
 
+  #lookSlowly(nowMs: number): void {
+    for (let row = this.#sweeps++ % SLOW_ROUND_SWEEPS; row < this.#board.rowsUsed; row += SLOW_ROUND_SWEEPS) {
+      const entry = this.#roster.atRow(row);
+      if (entry !== undefined) this.#stuck.look(entry, nowMs);
+    }
+  }
+
   #sweepMailbox(entry: RosterEntry): void {
     this.#settle(entry);
+    if (entry.mailbox.isEmpty) this.#undone.delete(entry);
     if (entry.mailbox.outstanding > 0) entry.lane?.noteDebt();
     if (entry.mailbox.hasWaiting && entry.lane?.state === 'ready') this.#wait(entry);
   }
@@ -512,7 +652,7 @@ export class TelemetryManager {
 
   #allDone(): boolean {
     let all = true;
-    for (const entry of this.#roster.all()) {
+    for (const entry of this.#undone) {
       // What waits in quarantine is not taken any more.
       if (entry.mailbox.isEmpty || entry.lane?.state === 'quarantined') continue;
       this.#settle(entry);

@@ -4,7 +4,9 @@ import { messageOf } from '../lib/errors.ts';
 import { commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { errorJson } from './respond.ts';
+import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { holdsRoutes } from './routes/holds.ts';
 import { lanesRoutes } from './routes/lanes.ts';
 import { liveRoutes } from './routes/live.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
@@ -25,6 +27,8 @@ export function createApp(context: AppContext): Hono<HttpEnv> {
   workersRoutes(app, context);
   liveRoutes(app, context);
   lanesRoutes(app, context);
+  eventsRoutes(app, context);
+  holdsRoutes(app, context);
   workerDetailRoutes(app, context);
   app.notFound((c) => errorJson(c, 404, 'there is nothing at this path'));
   app.onError((error, c) => {

@@ -24,7 +24,10 @@ export type ToHttp =
   | { readonly type: 'stop' };
 
 /** What the API asks main to do. */
-export type Command = { readonly type: 'release'; readonly workerId: string };
+export type Command =
+  | { readonly type: 'release'; readonly workerId: string }
+  /** `group`: undefined means all. */
+  | { readonly type: 'release-brakes'; readonly group: string | undefined };
 
 /** What became of it. `message` is for people. */
 export type CommandReply =

@@ -12,6 +12,7 @@ import { type DecodedHeartbeat, decodeNext, decodeWhole, MalformedHeartbeat, typ
 import { FrameCursor } from './frames.ts';
 import { KnownTasks } from './known-tasks.ts';
 import type { FromLane, ToLane } from './messages.ts';
+import { TaskProgress } from './task-progress.ts';
 import { heartbeatProblem } from './validate.ts';
 
 export interface ServedWorker {
@@ -21,6 +22,7 @@ export interface ServedWorker {
   readonly workerId: string;
   readonly slot: SlotWriter;
   readonly known: KnownTasks;
+  readonly progress: TaskProgress;
 }
 
 /** Looks at a valid heartbeat and may add metrics to it. @returns why it is rejected; undefined if it is not */
@@ -46,7 +48,7 @@ export class Lane {
         const { slot: row, occupant, workerId } = message;
         const slot = new SlotWriter(message.memory);
         slot.mend();
-        this.#served.set(row, { row, occupant, workerId, slot, known: new KnownTasks() });
+        this.#served.set(row, { row, occupant, workerId, slot, known: new KnownTasks(), progress: new TaskProgress() });
         return;
       }
       case 'leave':
@@ -67,13 +69,14 @@ export class Lane {
     const served = this.#served.get(frame.slot);
     // Forgotten while its heartbeat was on the way.
     if (served === undefined) return;
-    const { slot, known, occupant } = served;
+    const { slot, known, progress, occupant } = served;
     slot.take(frame.ordinal);
     const heartbeat = this.#read(frame, served);
     if (typeof heartbeat === 'string') {
       slot.reject(frame.ordinal, heartbeat, frame.receivedUnixMs);
       return;
     }
+    if (heartbeat.runningTasks !== undefined) progress.note(heartbeat.runningTasks, frame.receivedMonotonicMs);
     const grown = slot.publish(
       {
         ordinal: frame.ordinal,
@@ -89,6 +92,7 @@ export class Lane {
         sentAtUnixMs: heartbeat.sentAtUnixMs,
         hostLoopLagMs: heartbeat.hostLoopLagMs,
         lastRoundTripMs: heartbeat.lastRoundTripMs,
+        taskStoodStillSinceMs: progress.stoodStillSinceMs,
       },
       recordJsonParts(heartbeat),
     );

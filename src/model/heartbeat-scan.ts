@@ -18,6 +18,8 @@ export interface HeartbeatHead {
   readonly hostLoopLagMs: number;
   readonly lastRoundTripMs: number;
   readonly leaving: boolean;
+  /** Whether it names no other instance than this one: it may name none. */
+  isOf(instanceId: string | undefined): boolean;
 }
 
 const WORKER_ID = 1;
@@ -167,6 +169,17 @@ class ScannedHead implements HeartbeatHead {
 
   get instanceId(): string {
     return this.#bytes.toString('utf8', this.#instanceStart, this.#instanceEnd);
+  }
+
+  isOf(instanceId: string | undefined): boolean {
+    const length = this.#instanceEnd - this.#instanceStart;
+    if (length === 0) return true;
+    if (length !== instanceId?.length) return instanceId !== undefined && this.instanceId === instanceId;
+    for (let at = 0; at < length; at++) {
+      const byte = this.#bytes[this.#instanceStart + at] as number;
+      if (byte !== instanceId.charCodeAt(at)) return byte > 0x7f && this.instanceId === instanceId;
+    }
+    return true;
   }
 
   get hostLoopLagMs(): number {

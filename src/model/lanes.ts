@@ -58,17 +58,20 @@ export const FAULT_CAUSES = ['crash', 'exit', 'memory', 'stall'] as const;
 export type FaultCause = (typeof FAULT_CAUSES)[number];
 
 /**
- * Why a heartbeat that waited gave way to a newer one.
+ * Why an accepted heartbeat gave way to a newer one.
  *
  * | reason     | means                                                               |
  * |------------|---------------------------------------------------------------------|
  * | backlog    | the worker sends faster than its lane takes                         |
  * | restart    | its lane was being started, or started again                        |
  * | quarantine | its lane is in quarantine                                           |
+ * | late       | a newer one had come before it                                      |
+ * | duplicate  | it came twice                                                       |
  */
-export const REPLACEMENT_REASONS = ['backlog', 'restart', 'quarantine'] as const;
+export const REPLACEMENT_REASONS = ['backlog', 'restart', 'quarantine', 'late', 'duplicate'] as const;
 export type ReplacementReason = (typeof REPLACEMENT_REASONS)[number];
 
+/** Why a heartbeat that waited gives way, by its lane's state. */
 export function replacementReason(state: LaneState | undefined): ReplacementReason {
   if (state === 'quarantined') return 'quarantine';
   return state === 'ready' || state === 'draining' ? 'backlog' : 'restart';

@@ -19,11 +19,15 @@ import { refusalCodeOf, serviceErrorOf } from './status.ts';
 export interface HeartbeatStreamOptions {
   readonly call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>;
   /** @throws PulselaneError when the heartbeat is refused */
-  readonly accept: (bytes: Buffer, head: HeartbeatHead) => void;
-  readonly intervalMs: number;
+  readonly accept: (bytes: Buffer, head: HeartbeatHead, via: HeartbeatStream) => void;
+  /** What acks tell: how often to send. */
+  readonly intervalMs: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The stream is over. */
   readonly onClosed: () => void;
+  /** It is over because its client closed it, who spoke for these workers. */
+  readonly onHungUp: (workerIds: Iterable<string>, via: HeartbeatStream) => void;
 }
 
 interface PendingAck {
@@ -39,6 +43,7 @@ const MAX_ACKS_PER_MESSAGE = 5000;
 export class HeartbeatStream {
   readonly #options: HeartbeatStreamOptions;
   readonly #acks = new Map<string, PendingAck>();
+  readonly #workerIds = new Set<string>();
   readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
   #heard = false;
   #flushScheduled = false;
@@ -53,8 +58,14 @@ export class HeartbeatStream {
       this.#writable = true;
       this.flush();
     });
-    call.on('end', () => this.close());
-    call.on('cancelled', () => this.#ended());
+    call.on('end', () => {
+      this.#hungUp();
+      this.close();
+    });
+    call.on('cancelled', () => {
+      this.#hungUp();
+      this.#ended();
+    });
     call.on('error', () => this.#ended());
   }
 
@@ -74,7 +85,7 @@ export class HeartbeatStream {
       create(StreamHeartbeatsResponseSchema, {
         acks,
         refusals: this.#refusals.splice(0),
-        nextIntervalMs: intervalMs,
+        nextIntervalMs: intervalMs(),
         serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
       }),
     );
@@ -95,8 +106,9 @@ export class HeartbeatStream {
     let head: HeartbeatHead | undefined;
     try {
       head = scanHeartbeat(bytes);
-      accept(bytes, head);
       const { workerId, sequence } = head;
+      accept(bytes, head, this);
+      this.#workerIds.add(workerId);
       const before = this.#acks.get(workerId);
       if (before === undefined || sequence >= before.sequence) {
         this.#acks.set(workerId, { sequence, receivedMs: clock.monotonicMs() });
@@ -132,6 +144,10 @@ export class HeartbeatStream {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     setImmediate(() => this.flush());
+  }
+
+  #hungUp(): void {
+    if (!this.#closed) this.#options.onHungUp(this.#workerIds, this);
   }
 
   #ended(): void {

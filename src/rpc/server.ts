@@ -14,7 +14,6 @@ import { type TelemetryHandlers, telemetryDefinition, telemetryHandlers } from '
 export interface RpcServerOptions {
   readonly address: Address;
   readonly manager: TelemetryManager;
-  readonly intervalMs: number;
   readonly maxMessageBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -36,13 +35,13 @@ export class RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
-    const { manager, intervalMs, maxMessageBytes, clock, logger } = options;
+    const { manager, maxMessageBytes, clock, logger } = options;
     this.#server = new Server({
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     });
-    this.#telemetry = telemetryHandlers({ manager, intervalMs, clock, logger });
+    this.#telemetry = telemetryHandlers({ manager, clock, logger });
     this.#server.addService(clusterDefinition, clusterHandlers(manager, logger));
     this.#server.addService(telemetryDefinition, this.#telemetry.implementation);
     this.#health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));

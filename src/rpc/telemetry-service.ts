@@ -25,8 +25,6 @@ const ACK_EVERY_MS = 3000;
 
 export interface TelemetryHandlersOptions {
   readonly manager: TelemetryManager;
-  /** What acks tell workers. */
-  readonly intervalMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -37,7 +35,7 @@ export interface TelemetryHandlers {
   close(): void;
 }
 
-export function telemetryHandlers({ manager, intervalMs, clock, logger }: TelemetryHandlersOptions): TelemetryHandlers {
+export function telemetryHandlers({ manager, clock, logger }: TelemetryHandlersOptions): TelemetryHandlers {
   const streams = new Set<HeartbeatStream>();
   const ackTimer = clock.every(ACK_EVERY_MS, () => {
     for (const stream of streams) stream.flush();
@@ -47,27 +45,26 @@ export function telemetryHandlers({ manager, intervalMs, clock, logger }: Teleme
       Register: unary((request) => {
         manager.announceWorker(decodeRequest(WorkerInfoSchema, request));
         return create(RegisterResponseSchema, {
-          nextIntervalMs: intervalMs,
+          nextIntervalMs: manager.intervalToTell(),
           serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
         });
       }, logger),
       Deregister: unary((request) => {
         const { workerId, instanceId } = decodeRequest(DeregisterRequestSchema, request);
         checkWorkerId(workerId);
-        const known = manager.workerInfo(workerId)?.instanceId ?? '';
-        if (instanceId !== '' && known !== '' && instanceId !== known) {
-          throw new PulselaneError('failed_precondition', `a later instance of ${workerId} has registered`);
-        }
-        if (!manager.unregisterWorker(workerId)) {
+        if (!manager.deregisterWorker(workerId, instanceId)) {
           throw new PulselaneError('not_found', `no worker is called ${workerId}`);
         }
         return create(DeregisterResponseSchema);
       }, logger),
       StreamHeartbeats: (call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>) => {
+        // One for the life of the stream: an interval that changed with each ack would be no interval.
+        const jitter = Math.random();
         const stream: HeartbeatStream = new HeartbeatStream({
           call,
-          accept: (bytes, head) => manager.acceptHeartbeat(bytes, head),
-          intervalMs,
+          accept: (bytes, head, via) => manager.acceptHeartbeat(bytes, head, via),
+          intervalMs: () => manager.intervalToTell(jitter),
+          onHungUp: (workerIds, via) => manager.hungUp(workerIds, via),
           clock,
           logger,
           onClosed: () => streams.delete(stream),

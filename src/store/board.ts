@@ -14,13 +14,16 @@ import {
   REPLACEMENT_REASONS,
   type ReplacementReason,
 } from '../model/lanes.ts';
-import { WORKER_STATES, type WorkerState } from '../model/liveness.ts';
+import { isActiveIn, STATE_CAUSES, type StateCause, WORKER_STATES, type WorkerState } from '../model/liveness.ts';
+import { STUCK_REASONS, type StuckReason } from '../model/stuck.ts';
 import {
   BOARD_EPOCH_NUMBER,
   BOARD_MAGIC,
   BoardWord,
   boardBytes,
   LAYOUT_VERSION,
+  NO_SKEW,
+  RowFlag,
   RowWord,
   rowWordIndex,
 } from './layout.ts';
@@ -41,12 +44,28 @@ export function allocateBoard(rows: number, nowMonotonicMs: number): BoardMemory
 /** One worker's row as it is shown. */
 export interface RowView {
   readonly state: WorkerState;
+  /** Why it is in that state, and since when. */
+  readonly cause: StateCause;
+  readonly stateSinceS: number;
+  readonly isActive: boolean;
+  /** Why it is stuck; undefined if it is not. */
+  readonly stuck: StuckReason | undefined;
+  readonly isFlapping: boolean;
+  /** Two instances claim its id. */
+  readonly hasConflict: boolean;
+  readonly intervalMs: number;
+  /** How far its clock is ahead of the master's; undefined if it was never measured. */
+  readonly skewMs: number | undefined;
+  /** How often it came back as a new instance. */
+  readonly restarts: number;
+  /** Heartbeats that it sent and that never came. */
+  readonly missed: number;
   readonly lastUpdateS: number;
   /** How long ago the last heartbeat (or the registration) was received. */
   readonly ageMs: number;
   readonly registeredS: number;
   readonly accepted: number;
-  /** Of the accepted heartbeats, those that a newer one replaced while they waited. */
+  /** Of the accepted heartbeats, those that gave way to a newer one. */
   readonly replaced: number;
   readonly replacedBy: Readonly<Record<ReplacementReason, number>>;
   /** Of the accepted heartbeats, those that were in hand when their lane failed. */
@@ -62,8 +81,6 @@ export interface LaneOnBoard {
   readonly state: LaneState;
   readonly restarts: number;
 }
-
-const ACTIVE = WORKER_STATES.indexOf('active');
 
 export class BoardReader {
   readonly memory: BoardMemory;
@@ -81,6 +98,11 @@ export class BoardReader {
 
   get capacity(): number {
     return Atomics.load(this.words, BoardWord.capacity);
+  }
+
+  /** Rows at or beyond it were never used. */
+  get rowsUsed(): number {
+    return Atomics.load(this.words, BoardWord.rowsUsed);
   }
 
   get workers(): number {
@@ -101,8 +123,12 @@ export class BoardReader {
     return this.word(row, RowWord.occupant) === occupant;
   }
 
+  state(row: number): WorkerState {
+    return WORKER_STATES[this.word(row, RowWord.state)] ?? 'registered';
+  }
+
   isActive(row: number): boolean {
-    return this.word(row, RowWord.state) === ACTIVE;
+    return this.word(row, RowWord.isActive) === 1;
   }
 
   lastUpdateS(row: number): number {
@@ -129,15 +155,27 @@ export class BoardReader {
     return (
       words[at + RowWord.occupant] === occupant &&
       (words[at + RowWord.lastUpdateS] as number) >>> 0 === lastUpdateS &&
-      (words[at + RowWord.state] === ACTIVE) === isActive
+      (words[at + RowWord.isActive] === 1) === isActive
     );
   }
 
   view(row: number, nowMonotonicMs: number): RowView {
     const replacedBy = this.#counts(row, RowWord.replaced, REPLACEMENT_REASONS);
     const lostBy = this.#counts(row, RowWord.lost, FAULT_CAUSES);
+    const flags = this.word(row, RowWord.flags);
+    const skewMs = this.word(row, RowWord.skewMs);
     return {
-      state: WORKER_STATES[this.word(row, RowWord.state)] ?? 'registered',
+      state: this.state(row),
+      cause: STATE_CAUSES[this.word(row, RowWord.cause)] ?? 'registration',
+      stateSinceS: this.word(row, RowWord.stateSinceS) >>> 0,
+      isActive: this.isActive(row),
+      stuck: STUCK_REASONS[this.word(row, RowWord.stuck) - 1],
+      isFlapping: (flags & RowFlag.flapping) !== 0,
+      hasConflict: (flags & RowFlag.conflict) !== 0,
+      intervalMs: this.word(row, RowWord.intervalMs) >>> 0,
+      skewMs: skewMs === NO_SKEW ? undefined : skewMs,
+      restarts: this.word(row, RowWord.restarts) >>> 0,
+      missed: this.word(row, RowWord.missed) >>> 0,
       lastUpdateS: this.lastUpdateS(row),
       ageMs: this.#ageMs(this.word(row, RowWord.receiptCs), nowMonotonicMs),
       registeredS: this.word(row, RowWord.registeredS) >>> 0,
@@ -175,6 +213,15 @@ export interface Receipt {
   readonly wallMs: number;
 }
 
+/** What a master knows of a worker that an earlier one saw last. */
+export interface RestoredRow {
+  readonly isActive: boolean;
+  readonly lastUpdateS: number;
+  readonly registeredS: number;
+}
+
+const MOST_SKEW_MS = 0x7fffffff;
+
 export class BoardWriter extends BoardReader {
   /** Rows that were given back, to be used again first. */
   readonly #free: number[] = [];
@@ -190,6 +237,8 @@ export class BoardWriter extends BoardReader {
     const occupant = this.#nextOccupant(row);
     for (let word = 0; word < RowWord.end; word++) this.#set(row, word, 0);
     this.#set(row, RowWord.registeredS, Math.floor(at.wallMs / 1000));
+    this.#set(row, RowWord.stateSinceS, Math.floor(at.wallMs / 1000));
+    this.#set(row, RowWord.skewMs, NO_SKEW);
     this.#stamp(row, at);
     this.#set(row, RowWord.occupant, occupant);
     Atomics.add(this.words, BoardWord.workers, 1);
@@ -197,8 +246,7 @@ export class BoardWriter extends BoardReader {
   }
 
   release(row: number): void {
-    if (this.isActive(row)) Atomics.sub(this.words, BoardWord.activeWorkers, 1);
-    this.#set(row, RowWord.state, WORKER_STATES.indexOf('registered'));
+    this.#setActive(row, false);
     // Kept, negated: the next occupant gets another number than this one, so that old slots are not taken for its.
     this.#set(row, RowWord.occupant, -this.word(row, RowWord.occupant));
     Atomics.sub(this.words, BoardWord.workers, 1);
@@ -210,11 +258,45 @@ export class BoardWriter extends BoardReader {
     Atomics.add(this.words, rowWordIndex(row, RowWord.accepted), 1);
   }
 
-  setState(row: number, state: WorkerState): void {
-    const wasActive = this.isActive(row);
+  setState(row: number, state: WorkerState, cause: StateCause, sinceUnixMs: number): void {
+    const isActive = isActiveIn(state);
+    if (isActive !== undefined) this.#setActive(row, isActive);
     this.#set(row, RowWord.state, WORKER_STATES.indexOf(state));
-    const change = Number(state === 'active') - Number(wasActive);
-    if (change !== 0) Atomics.add(this.words, BoardWord.activeWorkers, change);
+    this.#set(row, RowWord.cause, STATE_CAUSES.indexOf(cause));
+    this.#set(row, RowWord.stateSinceS, Math.floor(sinceUnixMs / 1000));
+  }
+
+  /** A worker of an earlier master, as that one saw it last. */
+  restore(row: number, { isActive, lastUpdateS, registeredS }: RestoredRow): void {
+    this.#setActive(row, isActive);
+    this.#set(row, RowWord.lastUpdateS, lastUpdateS);
+    this.#set(row, RowWord.registeredS, registeredS);
+  }
+
+  setInterval(row: number, intervalMs: number): void {
+    this.#set(row, RowWord.intervalMs, Math.round(intervalMs));
+  }
+
+  /** As far as 24 days: further off no difference matters. */
+  setSkew(row: number, skewMs: number): void {
+    this.#set(row, RowWord.skewMs, Math.round(Math.max(-MOST_SKEW_MS, Math.min(MOST_SKEW_MS, skewMs))));
+  }
+
+  setStuck(row: number, reason: StuckReason | undefined): void {
+    this.#set(row, RowWord.stuck, reason === undefined ? 0 : STUCK_REASONS.indexOf(reason) + 1);
+  }
+
+  setFlag(row: number, flag: keyof typeof RowFlag, isSet: boolean): void {
+    const flags = this.word(row, RowWord.flags);
+    this.#set(row, RowWord.flags, isSet ? flags | RowFlag[flag] : flags & ~RowFlag[flag]);
+  }
+
+  setRestarts(row: number, restarts: number): void {
+    this.#set(row, RowWord.restarts, restarts);
+  }
+
+  setMissed(row: number, missed: number): void {
+    this.#set(row, RowWord.missed, missed);
   }
 
   countReplaced(row: number, reason: ReplacementReason): void {
@@ -242,6 +324,13 @@ export class BoardWriter extends BoardReader {
   #nextOccupant(row: number): number {
     const last = Math.abs(this.word(row, RowWord.occupant));
     return last >= 0x7fffffff ? 1 : last + 1;
+  }
+
+  #setActive(row: number, isActive: boolean): void {
+    const change = Number(isActive) - Number(this.isActive(row));
+    if (change === 0) return;
+    this.#set(row, RowWord.isActive, Number(isActive));
+    Atomics.add(this.words, BoardWord.activeWorkers, change);
   }
 
   #stamp(row: number, at: Receipt): void {

@@ -3,6 +3,8 @@
  * main thread sends to every reader, in order.
  */
 
+import { EventLog, type WorkerEvent } from '../model/events.ts';
+import { type Holds, NO_HOLDS } from '../model/holds.ts';
 import type { LaneFault } from '../model/lanes.ts';
 import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/record-json.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
@@ -23,7 +25,11 @@ export type Announcement =
   | { readonly type: 'slotGrown'; readonly workerId: string; readonly slot: SlotMemory }
   | { readonly type: 'slotGone'; readonly workerId: string }
   /** A lane failed, and the worker was charged with it. */
-  | { readonly type: 'laneFault'; readonly workerId: string; readonly fault: LaneFault };
+  | { readonly type: 'laneFault'; readonly workerId: string; readonly fault: LaneFault }
+  /** In the order in which they happened. */
+  | { readonly type: 'events'; readonly events: readonly WorkerEvent[] }
+  /** What keeps main from judging, as it is now. */
+  | { readonly type: 'holds'; readonly holds: Holds };
 
 /** One worker's memory, for reading. */
 export interface WorkerEntry {
@@ -40,6 +46,9 @@ const NO_SLOT = new Int32Array(SlotWord.recordGeneration + 1);
 
 export class Directory {
   readonly board: BoardReader;
+  /** What happened of late. */
+  readonly events = new EventLog();
+  #holds = NO_HOLDS;
   readonly #entries = new Map<string, WorkerEntry>();
   readonly #rows: (WorkerEntry | undefined)[] = [];
   /** Each row's slot, or NO_SLOT. */
@@ -72,9 +81,20 @@ export class Directory {
       case 'slotGone':
         this.#remove(announcement.workerId);
         return;
+      case 'events':
+        for (const event of announcement.events) this.events.add(event);
+        return;
+      case 'holds':
+        this.#holds = announcement.holds;
+        return;
       default:
         announcement satisfies never;
     }
+  }
+
+  /** What keeps main from judging. */
+  get holds(): Holds {
+    return this.#holds;
   }
 
   /** The worker's memory; undefined if it is not known, or has just been forgotten. */

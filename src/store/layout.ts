@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -45,7 +45,7 @@ export const BoardWord = {
   beatCs: 4,
   /** Rows in use. */
   workers: 5,
-  /** Rows in state active. */
+  /** Rows with `isActive`. */
   activeWorkers: 6,
 } as const;
 
@@ -57,29 +57,50 @@ export const BOARD_HEADER_BYTES = 256;
 export const RowWord = {
   /** Which occupant of this row it is, from 1; 0, or the last one negated, when it is free. A reader's slot is this row's only while the two agree. */
   occupant: 0,
-  /** Index into WORKER_STATES. */
-  state: 1,
   /** Unix seconds of the last accepted heartbeat, or of the registration. */
-  lastUpdateS: 2,
-  /** The same moment by the monotonic clock, in centiseconds since the board was made: 497 days until it wraps. */
-  receiptCs: 3,
-  registeredS: 4,
+  lastUpdateS: 1,
+  /** 1 or 0: the `is_active` that everybody is told. */
+  isActive: 2,
+  /** Index into WORKER_STATES. */
+  state: 3,
+  /** Index into STATE_CAUSES. */
+  cause: 4,
+  /** Unix seconds since which it is in its state. */
+  stateSinceS: 5,
+  /** When the last heartbeat was received, by the monotonic clock, in centiseconds since the board was made: 497 days until it wraps. */
+  receiptCs: 6,
+  registeredS: 7,
+  /** How often it sends, in ms, as far as main knows. */
+  intervalMs: 8,
+  /** How far its clock is ahead, in ms; NO_SKEW if it was never measured. */
+  skewMs: 9,
+  /** Bits of RowFlag. */
+  flags: 10,
+  /** Index into STUCK_REASONS, plus 1; 0 = not stuck. */
+  stuck: 11,
+  /** How often it came back as a new instance. */
+  restarts: 12,
+  /** Heartbeats that it sent and that never came. */
+  missed: 13,
   /** Heartbeats accepted; of these: */
-  accepted: 5,
-  /** Number of the lane that serves the worker. */
-  lane: 6,
-  /** Index into LANE_KINDS. */
-  laneKind: 7,
-  /** Index into LANE_STATES. */
-  laneState: 8,
-  laneRestarts: 9,
-  /** … replaced by a newer one while they waited: a word for each of REPLACEMENT_REASONS. */
-  replaced: 10,
+  accepted: 14,
+  /** … replaced by a newer one: a word for each of REPLACEMENT_REASONS. */
+  replaced: 15,
   /** … in hand when their lane failed: a word for each of FAULT_CAUSES. */
-  lost: 13,
+  lost: 20,
+  /** Number of the lane that serves the worker. */
+  lane: 24,
+  /** Index into LANE_KINDS. */
+  laneKind: 25,
+  /** Index into LANE_STATES. */
+  laneState: 26,
+  laneRestarts: 27,
   /** The first word that is free. */
-  end: 17,
+  end: 28,
 } as const;
+
+export const RowFlag = { flapping: 1, conflict: 2 } as const;
+export const NO_SKEW = -0x80000000;
 export const ROW_BYTES = 128;
 
 export function boardBytes(rows: number): number {
@@ -142,6 +163,8 @@ export const RecordNumber = {
   sentAtUnixMs: 12,
   hostLoopLagMs: 13,
   lastRoundTripMs: 14,
+  /** When the running task that has waited for the longest made progress last, by the monotonic clock; 0 = none tells. */
+  taskStoodStillSinceMs: 15,
 } as const;
 export const RECORD_NUMBER_COUNT = 16;
 const RECORD_NUMBERS_BYTES = RECORD_NUMBER_COUNT * NUMBER_BYTES;
@@ -224,7 +247,7 @@ assertLayout(BOARD_HEADER_BYTES % CACHE_LINE_BYTES === 0, 'rows do not start on 
 assertLayout(ROW_BYTES % CACHE_LINE_BYTES === 0, 'rows share a cache line');
 assertDistinct(RowWord, ROW_BYTES / WORD_BYTES, 'row words');
 assertLayout(RowWord.replaced + REPLACEMENT_REASONS.length === RowWord.lost, 'reasons of replacement do not fit');
-assertLayout(RowWord.lost + FAULT_CAUSES.length === RowWord.end, 'causes of loss do not fit');
+assertLayout(RowWord.lost + FAULT_CAUSES.length === RowWord.lane, 'causes of loss do not fit');
 assertDistinct(SlotWord, SLOT_CONTROL_BYTES / WORD_BYTES, 'slot words');
 assertDistinct(NoteNumber, NOTE_NUMBER_COUNT, 'note numbers');
 assertDistinct(RecordNumber, RECORD_NUMBER_COUNT, 'record numbers');

@@ -126,6 +126,7 @@ export class SlotReader {
         sentAtUnixMs: at(RecordNumber.sentAtUnixMs),
         hostLoopLagMs: at(RecordNumber.hostLoopLagMs),
         lastRoundTripMs: at(RecordNumber.lastRoundTripMs),
+        taskStoodStillSinceMs: at(RecordNumber.taskStoodStillSinceMs),
       };
     });
     return record.ordinal === 0 ? undefined : record;
@@ -138,6 +139,16 @@ export class SlotReader {
       SlotWord.recordGeneration,
       (copy) => numbers[offsets.record[copy] / 8 + RecordNumber.runningTasks] as number,
     );
+  }
+
+  /** When the running task that has waited for the longest made progress last, by the monotonic clock. */
+  get taskStoodStillSinceMs(): number | undefined {
+    const { numbers, offsets } = this.#slot;
+    const sinceMs = this.#readWhole(
+      SlotWord.recordGeneration,
+      (copy) => numbers[offsets.record[copy] / 8 + RecordNumber.taskStoodStillSinceMs] as number,
+    );
+    return sinceMs === 0 ? undefined : sinceMs;
   }
 
   /** Why and when a heartbeat was last rejected; undefined if none was. */

@@ -35,6 +35,8 @@ export interface RecordNumbers {
   readonly sentAtUnixMs: number;
   readonly hostLoopLagMs: number;
   readonly lastRoundTripMs: number;
+  /** When the running task that has waited for the longest made progress last, by the monotonic clock; 0 = none tells. */
+  readonly taskStoodStillSinceMs: number;
 }
 
 /** Memory for a new worker, its record all zeros. Called before anybody else can see the memory. */
@@ -114,6 +116,7 @@ export class SlotWriter {
     numbers[record + RecordNumber.sentAtUnixMs] = values.sentAtUnixMs;
     numbers[record + RecordNumber.hostLoopLagMs] = values.hostLoopLagMs;
     numbers[record + RecordNumber.lastRoundTripMs] = values.lastRoundTripMs;
+    numbers[record + RecordNumber.taskStoodStillSinceMs] = values.taskStoodStillSinceMs;
     numbers[record + RecordNumber.appliedIndex] = (Atomics.load(control, SlotWord.applied) + 1) | 0;
     numbers[record + RecordNumber.jsonBytes] = this.#writeJson(copy, before, tasks, after);
     endWrite(control, SlotWord.recordGeneration);

@@ -125,7 +125,32 @@ describe('pulselane status', () => {
       'worker          a/b c\nstate           inactive',
     );
     expect((await run(['status', 'node-a', '--url', url])).stdout).toContain('render\\x1b[2J  running');
-    expect(asked).toEqual(['/telemetry/a%2Fb%20c', '/telemetry/node-a']);
+    // A master of the seed has no such detail, and is shown all the same.
+    expect(asked).toEqual([
+      '/telemetry/a%2Fb%20c',
+      '/api/v1/workers/a%2Fb%20c',
+      '/telemetry/node-a',
+      '/api/v1/workers/node-a',
+    ]);
+  });
+
+  test('tells what a master knows beyond the seed', async () => {
+    const detail = {
+      state: 'suspect',
+      cause: 'silence',
+      since: new Date(1_795_456_496_000).toISOString(),
+      stuck: null,
+      flapping: true,
+      id_conflict: false,
+      interval_ms: 5000,
+      skew_ms: 250,
+      restarts: 2,
+      heartbeats: { missed: 3, late: 0, duplicate: 1 },
+    };
+    const { url } = await serve({ ...ROUTES, '/api/v1/workers/node-a': detail });
+    const { stdout } = await run(['status', 'node-a', '--url', url]);
+    expect(stdout).toContain('suspect, flapping; suspect for 4s (silence)');
+    expect(stdout).toContain('250 ms ahead of the master’s');
   });
 
   test('of an unknown worker fails with its name', async () => {
@@ -231,5 +256,21 @@ describe('an error', () => {
       text: 'pulselane: internal error: x is undefined (LOG_LEVEL=debug shows where)\n',
     });
     expect(failureOf(error, true).text).toContain('client.test.ts');
+  });
+});
+
+describe('pulselane events', () => {
+  const event = { at: '2026-11-24T10:34:55.000Z', worker_id: 'node-a', group: null, text: 'worker is inactive' };
+  const answer = { events: [event], last_id: 1 };
+
+  test('lists the newest for people, and prints the API’s JSON for machines', async () => {
+    const { url, asked } = await serve({ '/api/v1/events?limit=30': answer, '/api/v1/events?limit=7': answer });
+    expect((await run(['events', '--url', url])).stdout).toContain('2026-11-24T10:34:55Z  node-a  worker is inactive');
+    expect(JSON.parse((await run(['events', '7', '--url', url, '-o', 'json'])).stdout)).toEqual(answer);
+    expect(asked).toEqual(['/api/v1/events?limit=30', '/api/v1/events?limit=7']);
+  });
+
+  test('refuses a number that is none', async () => {
+    expect(await run(['events', 'many'])).toMatchObject({ exitCode: 2 });
   });
 });

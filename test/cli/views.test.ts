@@ -2,13 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { widthOf } from '../../src/cli/text/width.ts';
 import { clusterText, internalStateText } from '../../src/cli/views/cluster-text.ts';
+import { eventCount, eventsText } from '../../src/cli/views/events-text.ts';
 import { clusterViewOf, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
 import { lanePlanFields, lanePlanText } from '../../src/cli/views/lane-plan-text.ts';
 import { liveText } from '../../src/cli/views/live-text.ts';
-import { totalsOf, type WorkerDetail, type WorkerRow } from '../../src/cli/views/views.ts';
+import { type LivenessView, totalsOf, type WorkerDetail, type WorkerRow } from '../../src/cli/views/views.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
 import { pendingText, workersText } from '../../src/cli/views/workers-text.ts';
 import type { LanePlan } from '../../src/engine/thread-budget.ts';
+import { NO_HOLDS } from '../../src/model/holds.ts';
 import { CONTROL, trickyText, workerIdText } from './tricky-text.ts';
 
 const PLAN: LanePlan = {
@@ -27,12 +29,12 @@ const PLAN: LanePlan = {
 };
 
 const LANE = { number: 3, kind: 'dedicated', state: 'ready', restarts: 0 } as const;
-const NONE_REPLACED = { replaced: 0, replacedBy: { backlog: 0, restart: 0, quarantine: 0 } };
+const NONE_REPLACED = { replaced: 0, replacedBy: { backlog: 0, restart: 0, quarantine: 0, late: 0, duplicate: 0 } };
 const NONE_LOST = { lost: 0, lostBy: { crash: 0, exit: 0, memory: 0, stall: 0 } };
 
 function row(workerId: string, more: Partial<WorkerRow> = {}): WorkerRow {
   const usages = { cpu: 12.34, memory: 40, gpu: 0, storage: 70 };
-  return { workerId, state: 'active', usages, tasks: 2, ageMs: 3200, lane: LANE, ...more };
+  return { workerId, state: 'active', usages, tasks: 2, ageMs: 3200, liveness: undefined, lane: LANE, ...more };
 }
 
 function detail(workerId: string, more: Partial<WorkerDetail> = {}): WorkerDetail {
@@ -171,7 +173,7 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
           applied: 8,
           rejected: 2,
           replaced: 5,
-          replacedBy: { backlog: 4, restart: 1, quarantine: 0 },
+          replacedBy: { backlog: 4, restart: 1, quarantine: 0, late: 0, duplicate: 0 },
           lost: 3,
           lostBy: { crash: 0, exit: 0, memory: 1, stall: 2 },
         },
@@ -233,7 +235,7 @@ test('means are those of the active workers', () => {
     row('d', { state: 'registered', usages: undefined }),
   ]);
   expect(totals).toMatchObject({ workers: 4, tasks: 4, means: { cpu: 20, memory: 30, gpu: 50, storage: 2 } });
-  expect(clusterText({ ...totals, health: undefined, inside: undefined })).toContain(
+  expect(clusterText({ ...totals, health: undefined, holds: NO_HOLDS, inside: undefined })).toContain(
     'workers     4, 1 inactive, 1 registered, 2 active',
   );
 });
@@ -311,4 +313,60 @@ describe('an answer of the API', () => {
     }
     expect(() => clusterViewOf({ body: {}, atUnixMs: 0 }, { body: {}, atUnixMs: 0 })).toThrow('/health');
   });
+});
+
+const LIVENESS: LivenessView = {
+  forMs: 14_000,
+  cause: 'silence',
+  stuck: undefined,
+  isFlapping: false,
+  hasConflict: false,
+  intervalMs: 5000,
+  skewMs: undefined,
+  missed: 0,
+  late: 0,
+  duplicate: 0,
+  restarts: 0,
+};
+
+test('a worker’s state tells since when and why, and what is out of the ordinary', () => {
+  const usual = workerText(detail('w', { state: 'suspect', liveness: LIVENESS }));
+  expect(usual).toContain('suspect; suspect for 14s (silence)');
+  expect(usual).toContain('0 missed, 0 late, 0 twice');
+  expect(usual).not.toMatch(/restarts|clock|stuck/);
+  const liveness = {
+    ...LIVENESS,
+    stuck: 'tasks',
+    isFlapping: true,
+    hasConflict: true,
+    skewMs: -3_600_000,
+    missed: 1200,
+    restarts: 3,
+  };
+  const unusual = workerText(detail('w', { liveness }));
+  expect(unusual).toContain('active, stuck, flapping, id conflict; active for 14s');
+  expect(unusual).toContain('a running task makes no progress');
+  expect(unusual).toContain('1h behind the master’s');
+  expect(unusual).toContain('1,200 missed');
+  expect(workersText([row('w', { liveness })])).toContain('active, stuck, flapping, id conflict');
+});
+
+test('what keeps the master from judging is told', () => {
+  const brakes = [{ group: 'rack-1', sinceUnixMs: 0, silent: 12, watched: 20 }];
+  const text = clusterText({
+    ...totalsOf([]),
+    health: 'healthy',
+    holds: { graceEndsUnixMs: 60_000, brakes },
+    inside: undefined,
+  });
+  expect(text).toContain('grace after the restart until 1970-01-01T00:01:00Z');
+  expect(text).toContain('12 of 20 group rack-1 fell silent at once');
+});
+
+test('events are a list, the newest last', () => {
+  expect(eventsText([])).toBe('Nothing has happened yet.');
+  expect(eventsText([{ atUnixMs: 0, whom: 'w', text: 'worker is inactive: silent for 30.1 s' }])).toContain(
+    '1970-01-01T00:00:00Z  w       worker is inactive: silent for 30.1 s',
+  );
+  for (const wrong of ['0', '1001', 'x', '-1']) expect(() => eventCount(wrong)).toThrow('1 to 1000');
 });

@@ -293,7 +293,13 @@ describe('after five failures within a minute', () => {
     });
     for (let beat = 3; beat < 10; beat++) send(manager, 'bad', beat);
     expect(manager.getWorkerTelemetry('bad')).toMatchObject({ cpuUsage: 1, isActive: true });
-    expect(factsOf(manager, 'bad').replacedBy).toEqual({ backlog: 0, restart: 0, quarantine: 4 });
+    expect(factsOf(manager, 'bad').replacedBy).toEqual({
+      backlog: 0,
+      restart: 0,
+      quarantine: 4,
+      late: 0,
+      duplicate: 0,
+    });
 
     expect(manager.releaseWorker('nobody')).toBe(false);
     expect(manager.releaseWorker('bad')).toBe(true);

@@ -67,7 +67,8 @@ it('serves from a thread of its own what there was before and what comes', async
 
 it('has main do what a client on this machine asks for', async () => {
   const { host, lines } = newHost({
-    onCommand: ({ workerId }) => {
+    onCommand: (command) => {
+      const workerId = 'workerId' in command ? command.workerId : '';
       if (workerId === 'bug') throw new Error('secret');
       return { ok: true, message: `${workerId} is released` };
     },

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Commands } from '../../src/http/commands.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/limits.ts';
 import { notLocalReason } from '../../src/http/local-only.ts';
+import type { WorkerEvent } from '../../src/model/events.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { NOW_S, newApp, newServer } from './support.ts';
 
@@ -44,21 +45,97 @@ test('a worker’s detail tells its lane, what became of its heartbeats, and wha
   expect(await response.json()).toEqual({
     worker_id: 'a/b',
     state: 'active',
+    cause: 'heartbeat',
+    since: '1970-01-01T00:00:00.000Z',
+    is_active: true,
+    stuck: null,
+    flapping: false,
+    id_conflict: false,
+    interval_ms: 0,
+    skew_ms: null,
+    restarts: 0,
     registered_at: new Date(NOW_S * 1000).toISOString(),
     last_update_at: new Date(NOW_S * 1000).toISOString(),
     lane: { number: 7, kind: 'shared', state: 'restarting', restarts: 2 },
     heartbeats: {
       accepted: 1,
+      missed: 0,
+      late: 0,
+      duplicate: 0,
       applied: 1,
       rejected: 0,
       replaced: 1,
-      replaced_by_reason: { backlog: 1, restart: 0, quarantine: 0 },
+      replaced_by_reason: { backlog: 1, restart: 0, quarantine: 0, late: 0, duplicate: 0 },
       lost: 1,
       lost_by_cause: { crash: 0, exit: 0, memory: 0, stall: 1 },
     },
     last_rejection: null,
     last_fault: { cause: 'stall', reason: 'it made no progress for 2 s', at: '1970-01-01T00:00:00.000Z' },
   });
+});
+
+const EVENTS: readonly WorkerEvent[] = [
+  { id: 7, atUnixMs: 1000, type: 'state', workerId: 'a', to: 'registered', cause: 'registration' },
+  { id: 8, atUnixMs: 2000, type: 'state', workerId: 'a', from: 'registered', to: 'active', cause: 'heartbeat' },
+  { id: 9, atUnixMs: 3000, type: 'brake', group: 'rack', detail: '3 of 3' },
+];
+
+test('events come oldest first, the newest ones or those after an id, of all or of one worker', async () => {
+  const { app, fleet } = newApp();
+  fleet.onAnnounce([{ type: 'events', events: EVENTS }]);
+  const idsAt = async (query: string) => {
+    const { events } = (await (await app.request(`/api/v1/events${query}`)).json()) as { events: { id: number }[] };
+    return events.map(({ id }) => id);
+  };
+  expect(await idsAt('')).toEqual([7, 8, 9]);
+  expect(await idsAt('?limit=2')).toEqual([8, 9]);
+  expect(await idsAt('?after=0&limit=2')).toEqual([7, 8]);
+  expect(await idsAt('?after=8')).toEqual([9]);
+  expect(await idsAt('?worker=a')).toEqual([7, 8]);
+  expect(await (await app.request('/api/v1/events?limit=1')).json()).toEqual({
+    events: [
+      {
+        id: 9,
+        at: '1970-01-01T00:00:03.000Z',
+        type: 'brake',
+        worker_id: null,
+        group: 'rack',
+        from: null,
+        to: null,
+        cause: null,
+        detail: '3 of 3',
+        text: 'mass failure: not judged for now: 3 of 3',
+      },
+    ],
+    last_id: 9,
+  });
+});
+
+test.each(['limit=0', 'limit=1001', 'limit=x', 'after=-1', 'after=x'])(
+  'events with %s are a problem',
+  async (query) => {
+    const response = await newApp().app.request(`/api/v1/events?${query}`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ type: 'urn:pulselane:error:invalid_argument' });
+  },
+);
+
+test('what holds up judgement is told in health and by itself, and a brake is released from this machine', async () => {
+  const { url, commands, fleet } = await serve({ replyTo: () => ({ ok: true, message: 'released' }) });
+  const health = async () => (await fetch(`${url}/health`)).json();
+  expect(await health()).not.toHaveProperty('brakes');
+  expect(await (await fetch(`${url}/api/v1/holds`)).json()).toEqual({ grace: null, brakes: [] });
+  const brakes = [{ group: 'rack', sinceUnixMs: 0, silent: 3, watched: 4 }];
+  fleet.onAnnounce([{ type: 'holds', holds: { graceEndsUnixMs: 60_000, brakes } }]);
+  const told = {
+    grace: { ends_at: '1970-01-01T00:01:00.000Z' },
+    brakes: [{ group: 'rack', since: '1970-01-01T00:00:00.000Z', silent: 3, of: 4 }],
+  };
+  expect(await health()).toMatchObject(told);
+  expect(await (await fetch(`${url}/api/v1/holds`)).json()).toEqual(told);
+  expect(await post(`${url}/api/v1/brakes/release?group=rack`)).toMatchObject({ status: 200 });
+  expect(await post(`${url}/api/v1/brakes/release`, { 'X-Forwarded-For': '10.0.0.1' })).toMatchObject({ status: 403 });
+  expect(commands).toEqual([{ type: 'release-brakes', group: 'rack' }]);
 });
 
 test('the lanes tell who shares each', async () => {
@@ -89,10 +166,10 @@ test.each([
 
 test('a worker is released from this machine, and main’s answer comes back', async () => {
   const { url, commands } = await serve({
-    replyTo: ({ workerId }) =>
-      workerId === 'a/b'
+    replyTo: (command) =>
+      command.type === 'release' && command.workerId === 'a/b'
         ? { ok: true, message: 'released' }
-        : { ok: false, code: 'failed_precondition', message: `${workerId} is not in quarantine` },
+        : { ok: false, code: 'failed_precondition', message: 'not in quarantine' },
   });
   expect(await post(`${url}/api/v1/workers/a%2Fb/release`)).toMatchObject({
     status: 200,
@@ -101,9 +178,12 @@ test('a worker is released from this machine, and main’s answer comes back', a
   expect(await post(`${url}/api/v1/workers/c/release`)).toMatchObject({
     status: 409,
     type: 'application/problem+json',
-    body: { detail: 'c is not in quarantine' },
+    body: { detail: 'not in quarantine' },
   });
-  expect(commands.map(({ workerId }) => workerId)).toEqual(['a/b', 'c']);
+  expect(commands).toEqual([
+    { type: 'release', workerId: 'a/b' },
+    { type: 'release', workerId: 'c' },
+  ]);
   const wrong = await fetch(`${url}/api/v1/workers/c/release`);
   expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
 });

@@ -21,7 +21,6 @@ async function startServer(options: TelemetryManagerOptions = {}, maxMessageByte
   const server = new RpcServer({
     address: { host: '127.0.0.1', port: 0 },
     manager,
-    intervalMs: 5000,
     maxMessageBytes,
     clock: systemClock,
     logger: silentLogger,
@@ -225,7 +224,6 @@ test('a taken port is an error that names the setting', async () => {
   const second = new RpcServer({
     address: { host: '127.0.0.1', port: setup.port },
     manager: setup.manager,
-    intervalMs: 5000,
     maxMessageBytes: 1024,
     clock: systemClock,
     logger: silentLogger,

@@ -9,7 +9,7 @@ test('a row that was given back is told from its next occupant', () => {
   const board = new BoardWriter(allocateBoard(1, 0));
   const first = board.occupy(at(0));
   expect(board.occupy(at(0))).toBeUndefined();
-  board.setState(0, 'active');
+  board.setState(0, 'active', 'heartbeat', 0);
   board.release(0);
   const second = board.occupy(at(0));
   expect(second?.row).toBe(first?.row);
@@ -21,9 +21,9 @@ test('a row that was given back is told from its next occupant', () => {
 test('workers and active workers are counted as rows come, go and change', () => {
   const board = new BoardWriter(allocateBoard(4, 0));
   const rows = [0, 1, 2].map(() => (board.occupy(at(0)) as { row: number }).row);
-  for (const row of rows) board.setState(row, 'active');
-  board.setState(rows[0] as number, 'inactive');
-  board.setState(rows[0] as number, 'inactive');
+  for (const row of rows) board.setState(row, 'active', 'heartbeat', 0);
+  board.setState(rows[0] as number, 'inactive', 'heartbeat', 0);
+  board.setState(rows[0] as number, 'inactive', 'heartbeat', 0);
   board.release(rows[1] as number);
   const reader = new BoardReader(board.memory);
   expect([reader.workers, reader.activeWorkers]).toEqual([2, 1]);

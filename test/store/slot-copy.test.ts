@@ -32,6 +32,7 @@ const numbers = (ordinal: number) => ({
   sentAtUnixMs: 0,
   hostLoopLagMs: 0,
   lastRoundTripMs: 0,
+  taskStoodStillSinceMs: 0,
 });
 
 const seen = (memory: SlotMemory) => {

@@ -54,7 +54,7 @@ export class Fleet {
   accept(workerId: string): void {
     const { row } = this.#member(workerId);
     this.board.accepted(row, this.#now());
-    this.board.setState(row, 'active');
+    this.board.setState(row, 'active', 'heartbeat', 0);
   }
 
   /** The lane's part of a heartbeat alone. */
@@ -88,6 +88,7 @@ export class Fleet {
         sentAtUnixMs: 0,
         hostLoopLagMs: 0,
         lastRoundTripMs: 0,
+        taskStoodStillSinceMs: 0,
       },
       recordJsonHead(source),
     );
@@ -96,7 +97,7 @@ export class Fleet {
 
   /** Main judges the worker silent. */
   fallSilent(workerId: string): void {
-    this.board.setState(this.#member(workerId).row, 'inactive');
+    this.board.setState(this.#member(workerId).row, 'inactive', 'heartbeat', 0);
   }
 
   /** Takes the worker off the board; `announced` as main does it, or not yet. */

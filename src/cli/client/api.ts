@@ -1,4 +1,4 @@
-/** The HTTP API of a master, as the client commands call it: the seed's routes alone. */
+/** The HTTP API of a master, as the client commands call it: the seed's routes, and what there is beside them. */
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { Answer } from '../views/from-api.ts';
@@ -33,6 +33,17 @@ export class ApiClient {
     const { status, answer } = await this.#request(`/telemetry/${encodeURIComponent(workerId)}`, [200, 404]);
     if (status === 404) throw new PulselaneError('not_found', `no worker is called ${workerId}`);
     return answer;
+  }
+
+  /** What the seed does not know of a worker; undefined if the master is one of the seed. */
+  async workerDetail(workerId: string): Promise<Answer | undefined> {
+    const { status, answer } = await this.#request(`/api/v1/workers/${encodeURIComponent(workerId)}`, [200, 404]);
+    return status === 404 ? undefined : answer;
+  }
+
+  /** The newest `limit` events. */
+  events(limit: number): Promise<Answer> {
+    return this.#get(`/api/v1/events?limit=${limit}`, [200]);
   }
 
   async #get(path: string, expected: readonly number[]): Promise<Answer> {

@@ -1,4 +1,4 @@
-/** `pulselane workers` and `pulselane status [id]`: a look at a running master, over HTTP. */
+/** `pulselane workers`, `pulselane status [id]` and `pulselane events [n]`: a look at a running master, over HTTP. */
 import { Command } from 'commander';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { clientOptions } from '../../config/options.ts';
@@ -9,7 +9,8 @@ import { examples } from '../help-text.ts';
 import { addOutputOption, jsonText, outputFormat } from '../output-format.ts';
 import type { Streams } from '../streams.ts';
 import { clusterText } from '../views/cluster-text.ts';
-import { clusterViewOf, workerDetailOf, workerRowsOf } from '../views/from-api.ts';
+import { DEFAULT_EVENTS, eventCount, eventsText } from '../views/events-text.ts';
+import { clusterViewOf, eventsOf, workerDetailOf, workerRowsOf } from '../views/from-api.ts';
 import { workerText } from '../views/worker-text.ts';
 import { workersText } from '../views/workers-text.ts';
 import { ApiClient } from './api.ts';
@@ -47,6 +48,20 @@ export function statusCommand({ streams, clock }: ClientEnvironment): Command {
   });
 }
 
+export function eventsCommand({ streams, clock }: ClientEnvironment): Command {
+  const command = clientCommand('events', 'show what happened to the workers of a running master of late').argument(
+    '[n]',
+    'how many events, the newest',
+    String(DEFAULT_EVENTS),
+  );
+  command.addHelpText('after', examples('pulselane events', 'pulselane events 1000 -o json'));
+  return command.action(async (howMany: string) => {
+    const answer = await clientOf(command, clock).events(eventCount(howMany));
+    const isJson = outputFormat(command, streams) === 'json';
+    streams.stdout.write(isJson ? jsonText(answer.body) : `${eventsText(eventsOf(answer))}\n`);
+  });
+}
+
 async function clusterStatus(api: ApiClient, isJson: boolean): Promise<string> {
   const health = await api.health();
   if (isJson) return jsonText(health.body);
@@ -56,7 +71,8 @@ async function clusterStatus(api: ApiClient, isJson: boolean): Promise<string> {
 async function workerStatus(api: ApiClient, workerId: string, isJson: boolean): Promise<string> {
   checkWorkerId(workerId);
   const answer = await api.workerTelemetry(workerId);
-  return isJson ? jsonText(answer.body) : `${workerText(workerDetailOf(answer))}\n`;
+  if (isJson) return jsonText(answer.body);
+  return `${workerText(workerDetailOf(answer, await api.workerDetail(workerId)))}\n`;
 }
 
 function clientCommand(name: string, description: string): Command {

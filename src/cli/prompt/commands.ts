@@ -1,6 +1,8 @@
 /** The table of the prompt's commands, in the order of `help`. */
 import type { PromptCommand } from './command.ts';
 import { approve } from './commands/approve.ts';
+import { brake } from './commands/brake.ts';
+import { events } from './commands/events.ts';
 import { exit } from './commands/exit.ts';
 import { help } from './commands/help.ts';
 import { internalState } from './commands/internal-state.ts';
@@ -20,6 +22,8 @@ export const PROMPT_COMMANDS: readonly PromptCommand[] = [
   unregister,
   approve,
   release,
+  events,
+  brake,
   internalState,
   exit,
 ];

@@ -2,14 +2,16 @@
 import type { InternalState } from '../../engine/telemetry-manager.ts';
 import { facts, section, table } from '../text/table.ts';
 import { count, countOf, NOTHING, percent } from '../text/units.ts';
+import { holdsLines } from './holds-text.ts';
 import { lanesLimitText, threadBudgetSection } from './lane-plan-text.ts';
 import type { ClusterView, HeartbeatCounts, Usages } from './views.ts';
 import { KIND_NAMES } from './workers-text.ts';
 
 export function clusterText(view: ClusterView): string {
-  const { health, workers, states, tasks, means, inside } = view;
+  const { health, holds, workers, states, tasks, means, inside } = view;
   const entries: [string, string][] = [
     ...(health === undefined ? [] : [['master', health] as [string, string]]),
+    ...holdsLines(holds).map((line) => ['judgement', line] as [string, string]),
     ['workers', [count(workers), ...countsText(states)].join(', ')],
     ['mean usage', means === undefined ? `${NOTHING} (no active worker)` : usagesText(means)],
     ['tasks', count(tasks)],

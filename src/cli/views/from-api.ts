@@ -4,7 +4,9 @@
  */
 import { z } from 'zod';
 import { PulselaneError } from '../../lib/errors.ts';
+import type { Holds } from '../../model/holds.ts';
 import { telemetryOfJson } from '../../model/record-json.ts';
+import type { EventRow } from './events-text.ts';
 import { byId, type ClusterView, totalsOf, type WorkerDetail, type WorkerRow } from './views.ts';
 
 const finite = z.number().default(0);
@@ -48,7 +50,25 @@ const workerJson = z.object({
   is_active: z.boolean(),
 });
 
-const healthJson = z.object({ status: z.string() });
+const healthJson = z.object({
+  status: z.string(),
+  grace: z.object({ ends_at: z.string() }).optional(),
+  brakes: z.array(z.object({ group: z.string(), since: z.string(), silent: finite, of: finite })).default([]),
+});
+
+/** Of `GET /api/v1/workers/{id}`, what the seed has no word for. */
+const livenessJson = z.object({
+  state: z.string(),
+  cause: z.string(),
+  since: z.string(),
+  stuck: z.string().nullable(),
+  flapping: z.boolean(),
+  id_conflict: z.boolean(),
+  interval_ms: z.number(),
+  skew_ms: z.number().nullable(),
+  restarts: z.number(),
+  heartbeats: z.object({ missed: z.number(), late: z.number(), duplicate: z.number() }),
+});
 
 /** An answer and when, by the master's own clock, it was given: ages are told by one clock alone. */
 export interface Answer {
@@ -66,16 +86,58 @@ export function workerRowsOf(telemetry: Answer): WorkerRow[] {
     .sort(byId);
 }
 
-/** The worker of `GET /telemetry/{id}`. */
-export function workerDetailOf({ body, atUnixMs }: Answer): WorkerDetail {
-  return detailOf(body, atUnixMs, '/telemetry/{id}');
+/** The worker of `GET /telemetry/{id}`, and what `GET /api/v1/workers/{id}` adds, if there is such a route. */
+export function workerDetailOf({ body, atUnixMs }: Answer, more?: Answer): WorkerDetail {
+  const detail = detailOf(body, atUnixMs, '/telemetry/{id}');
+  const parsed = livenessJson.safeParse(more?.body);
+  if (!parsed.success) return detail;
+  const { state, cause, since, stuck, interval_ms, skew_ms, restarts, heartbeats } = parsed.data;
+  const liveness = {
+    forMs: Math.max(0, atUnixMs - Date.parse(since)),
+    cause,
+    stuck: stuck ?? undefined,
+    isFlapping: parsed.data.flapping,
+    hasConflict: parsed.data.id_conflict,
+    intervalMs: interval_ms,
+    skewMs: skew_ms ?? undefined,
+    ...heartbeats,
+    restarts,
+  };
+  return { ...detail, state, liveness };
 }
 
 /** From `GET /health` and `GET /telemetry`. */
 export function clusterViewOf(health: Answer, telemetry: Answer): ClusterView {
   const parsed = healthJson.safeParse(health.body);
   if (!parsed.success) throw notTelemetry('/health');
-  return { health: parsed.data.status, ...totalsOf(workerRowsOf(telemetry)), inside: undefined };
+  const { status, grace, brakes } = parsed.data;
+  const holds: Holds = {
+    graceEndsUnixMs: grace && Date.parse(grace.ends_at),
+    brakes: brakes.map(({ group, since, silent, of }) => ({
+      group,
+      sinceUnixMs: Date.parse(since),
+      silent,
+      watched: of,
+    })),
+  };
+  return { health: status, holds, ...totalsOf(workerRowsOf(telemetry)), inside: undefined };
+}
+
+const eventsJson = z.object({
+  events: z.array(
+    z.object({ at: z.string(), worker_id: z.string().nullable(), group: z.string().nullable(), text: z.string() }),
+  ),
+});
+
+/** Of `GET /api/v1/events`, oldest first. */
+export function eventsOf({ body }: Answer): EventRow[] {
+  const parsed = eventsJson.safeParse(body);
+  if (!parsed.success) throw notTelemetry('/api/v1/events');
+  return parsed.data.events.map(({ at, worker_id, group, text }) => ({
+    atUnixMs: Date.parse(at),
+    whom: worker_id ?? group ?? '',
+    text,
+  }));
 }
 
 function detailOf(value: unknown, atUnixMs: number, route: string): WorkerDetail {
@@ -85,6 +147,7 @@ function detailOf(value: unknown, atUnixMs: number, route: string): WorkerDetail
   return {
     workerId: worker.workerId,
     state: worker.isActive ? 'active' : 'inactive',
+    liveness: undefined,
     usages: {
       cpu: worker.cpuUsage,
       memory: worker.memoryUsage,

@@ -2,14 +2,17 @@
 import type { Operator } from '../../app/operator.ts';
 import type { WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { eventText } from '../../model/event-text.ts';
 import { FAULT_CAUSES, type LaneKind, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import type { RowView } from '../../store/board.ts';
 import type { WorkerEntry } from '../../store/directory.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
+import type { EventRow } from './events-text.ts';
 import {
   byId,
   type ClusterView,
   type HeartbeatCounts,
+  type LivenessView,
   type PendingRow,
   totalsOf,
   type WorkerDetail,
@@ -19,13 +22,13 @@ import {
 } from './views.ts';
 
 /** What the views read; an `Operator` is one. */
-export type MasterFacts = Pick<Operator, 'directory' | 'internalState' | 'workerInfo' | 'addressOf'>;
+export type MasterFacts = Pick<Operator, 'directory' | 'internalState' | 'workerInfo' | 'addressOf' | 'holds'>;
 
 /** Every worker, by id. */
 export function workerRows(master: MasterFacts, clock: Clock): WorkerRow[] {
   const nowMs = clock.monotonicMs();
   const rows = Array.from(master.directory.all(), (entry) =>
-    rowOf(entry, master.directory.board.view(entry.row, nowMs)),
+    rowOf(entry, master.directory.board.view(entry.row, nowMs), clock.wallMs()),
   );
   return rows.sort(byId);
 }
@@ -42,13 +45,31 @@ export function pendingRows(master: MasterFacts, clock: Clock): PendingRow[] {
   return rows.sort(byId);
 }
 
+/** The newest events, oldest first. */
+export function eventRows(master: Pick<Operator, 'events'>, howMany: number): EventRow[] {
+  return master
+    .events()
+    .slice(-howMany)
+    .map((event) => ({
+      atUnixMs: event.atUnixMs,
+      whom: event.workerId ?? event.group ?? '',
+      text: eventText(event),
+    }));
+}
+
 /** Undefined if no worker is called so. */
 export function workerDetail(master: MasterFacts, clock: Clock, workerId: string): WorkerDetail | undefined {
   const entry = master.directory.get(workerId);
   if (entry === undefined) return undefined;
   const view = master.directory.board.view(entry.row, clock.monotonicMs());
   const { runningTasks, gpus, metrics } = master.directory.telemetry(entry);
-  return { ...rowOf(entry, view), runningTasks, gpus, metrics, inside: insideOf(master, clock, entry, view) };
+  return {
+    ...rowOf(entry, view, clock.wallMs()),
+    runningTasks,
+    gpus,
+    metrics,
+    inside: insideOf(master, clock, entry, view),
+  };
 }
 
 export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
@@ -60,6 +81,7 @@ export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
   }
   return {
     health: undefined,
+    holds: master.holds(),
     ...totalsOf(workerRows(master, clock)),
     inside: {
       lanes: {
@@ -76,11 +98,19 @@ export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
   };
 }
 
-function rowOf({ workerId, slot }: WorkerEntry, view: RowView): WorkerRow {
+function livenessOf(view: RowView, nowUnixMs: number): LivenessView {
+  const { cause, stuck, isFlapping, hasConflict, intervalMs, skewMs, missed, restarts } = view;
+  const { late, duplicate } = view.replacedBy;
+  const forMs = sinceMs(view.stateSinceS * 1000, nowUnixMs);
+  return { forMs, cause, stuck, isFlapping, hasConflict, intervalMs, skewMs, missed, late, duplicate, restarts };
+}
+
+function rowOf({ workerId, slot }: WorkerEntry, view: RowView, nowUnixMs: number): WorkerRow {
   const numbers = slot.numbers();
   return {
     workerId,
     state: view.state,
+    liveness: livenessOf(view, nowUnixMs),
     usages: numbers && usagesOf(numbers),
     tasks: numbers?.runningTasks ?? 0,
     ageMs: view.ageMs,
@@ -134,7 +164,7 @@ function countsOfAll({ directory }: MasterFacts, clock: Clock): HeartbeatCounts 
     applied: 0,
     rejected: 0,
     replaced: 0,
-    replacedBy: { backlog: 0, restart: 0, quarantine: 0 },
+    replacedBy: { backlog: 0, restart: 0, quarantine: 0, late: 0, duplicate: 0 },
     lost: 0,
     lostBy: { crash: 0, exit: 0, memory: 0, stall: 0 },
   };

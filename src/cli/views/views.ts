@@ -1,4 +1,6 @@
 /** What the commands show, as plain data: built from the store at the prompt, from the API by the HTTP clients. */
+
+import type { Holds } from '../../model/holds.ts';
 import type { FaultCause, LaneKind, ReplacementReason } from '../../model/lanes.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 
@@ -29,10 +31,31 @@ export interface HeartbeatCounts {
   readonly lostBy: Readonly<Record<FaultCause, number>>;
 }
 
+/** Who is alive, beside the state. Known of a master that is not the seed's. */
+export interface LivenessView {
+  /** How long it has been in its state, and why. */
+  readonly forMs: number;
+  readonly cause: string;
+  /** Why it is stuck; undefined if it is not. */
+  readonly stuck: string | undefined;
+  readonly isFlapping: boolean;
+  readonly hasConflict: boolean;
+  /** How often it sends, as far as the master knows. */
+  readonly intervalMs: number;
+  /** How far its clock is ahead of the master's; undefined if it was never measured. */
+  readonly skewMs: number | undefined;
+  readonly missed: number;
+  readonly late: number;
+  readonly duplicate: number;
+  /** How often it came back as a new instance. */
+  readonly restarts: number;
+}
+
 /** One worker in a list. */
 export interface WorkerRow {
   readonly workerId: string;
   readonly state: string;
+  readonly liveness: LivenessView | undefined;
   /** Undefined before the first heartbeat. */
   readonly usages: Usages | undefined;
   readonly tasks: number;
@@ -91,6 +114,8 @@ export interface PendingRow {
 export interface ClusterView {
   /** As `/health` says; undefined inside the master, which answers because it is well. */
   readonly health: string | undefined;
+  /** What keeps the master from judging. */
+  readonly holds: Holds;
   readonly workers: number;
   readonly states: ReadonlyMap<string, number>;
   readonly tasks: number;
@@ -113,6 +138,9 @@ export function byId(left: { readonly workerId: string }, right: { readonly work
   return left.workerId < right.workerId ? -1 : Number(left.workerId > right.workerId);
 }
 
+/** States in which the last values are those of now, more or less. */
+const HEARD_STATES: ReadonlySet<string> = new Set(['active', 'suspect', 'leaving']);
+
 /** Totals over rows, wherever they come from. */
 export function totalsOf(rows: Iterable<WorkerRow>): Pick<ClusterView, 'workers' | 'states' | 'tasks' | 'means'> {
   const states = new Map<string, number>();
@@ -124,7 +152,7 @@ export function totalsOf(rows: Iterable<WorkerRow>): Pick<ClusterView, 'workers'
     workers++;
     states.set(row.state, (states.get(row.state) ?? 0) + 1);
     // A silent worker's last values say nothing of the load of now.
-    if (row.state !== 'active' || row.usages === undefined) continue;
+    if (!HEARD_STATES.has(row.state) || row.usages === undefined) continue;
     active++;
     tasks += row.tasks;
     for (const key of ['cpu', 'memory', 'gpu', 'storage'] as const) sums[key] += row.usages[key];

@@ -1,10 +1,11 @@
 /** Everything that is known of one worker. */
+import { formatDuration } from '../../config/kinds.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 import { facts, section, table } from '../text/table.ts';
 import { age, count, countOf, gibibytes, instant, milliseconds, NOTHING, number, percent } from '../text/units.ts';
 import { heartbeatsText, usagesText } from './cluster-text.ts';
-import type { WorkerDetail, WorkerFacts, WorkerInside } from './views.ts';
-import { laneText } from './workers-text.ts';
+import type { LivenessView, WorkerDetail, WorkerFacts, WorkerInside } from './views.ts';
+import { laneText, stateText } from './workers-text.ts';
 
 export interface WorkerTextOptions {
   /** More tasks and metrics than this are only counted. */
@@ -18,13 +19,14 @@ type Fact = readonly [name: string, value: string];
 const MAX_NAME_WIDTH = 48;
 
 export function workerText(worker: WorkerDetail, options: WorkerTextOptions = {}): string {
-  const { workerId, state, usages, ageMs, inside, runningTasks, gpus, metrics } = worker;
+  const { workerId, state, liveness, usages, ageMs, inside, runningTasks, gpus, metrics } = worker;
   const isUnheard = usages === undefined && (inside === undefined || inside.counts.accepted === 0);
   const heard = isUnheard ? `none yet, known for ${age(ageMs)}` : `${age(ageMs)} ago`;
   const head: Fact[] = [
     ['worker', workerId],
-    ['state', state],
+    ['state', liveness === undefined ? state : stateSinceText(state, liveness)],
     ['last heartbeat', heard],
+    ...(liveness === undefined ? [] : livenessFacts(liveness)),
     ['usage', usages === undefined ? NOTHING : usagesText(usages)],
     ['tasks', count(runningTasks.length)],
     ...(inside === undefined ? [] : insideFacts(inside, worker)),
@@ -38,6 +40,32 @@ export function workerText(worker: WorkerDetail, options: WorkerTextOptions = {}
     listed('GPUs', GPU_COLUMNS, gpus.map(gpuRow), options) +
     listed('Metrics', METRIC_COLUMNS, metricRows, options)
   );
+}
+
+function stateSinceText(state: string, liveness: LivenessView): string {
+  const { forMs, cause } = liveness;
+  return `${stateText(state, liveness)}; ${state} for ${age(forMs)} (${cause.replaceAll('_', ' ')})`;
+}
+
+const STUCK_TEXTS: Readonly<Record<string, string>> = {
+  host_loop: 'the event loop of its host program stands still',
+  tasks: 'a running task makes no progress',
+};
+
+function livenessFacts({ stuck, intervalMs, skewMs, missed, late, duplicate, restarts }: LivenessView): Fact[] {
+  return [
+    ...(stuck === undefined ? [] : [['stuck', STUCK_TEXTS[stuck] ?? stuck] as const]),
+    ['interval', formatDuration(intervalMs)],
+    ['on the way', `${count(missed)} missed, ${count(late)} late, ${count(duplicate)} twice`],
+    ...(restarts === 0 ? [] : [['restarts', count(restarts)] as const]),
+    ...(skewMs === undefined ? [] : [['clock', clockText(skewMs)] as const]),
+  ];
+}
+
+function clockText(skewMs: number): string {
+  if (Math.abs(skewMs) < 1) return 'as the master’s';
+  const off = Math.abs(skewMs) < 1000 ? milliseconds(Math.abs(skewMs)) : age(Math.abs(skewMs));
+  return `${off} ${skewMs > 0 ? 'ahead of' : 'behind'} the master’s`;
 }
 
 /** More neighbours than this on a shared lane are only counted. */

@@ -2,7 +2,7 @@
 import type { LaneKind } from '../../model/lanes.ts';
 import { type Column, section, table } from '../text/table.ts';
 import { age, count, NOTHING, percent } from '../text/units.ts';
-import type { LaneView, PendingRow, WorkerRow } from './views.ts';
+import type { LaneView, LivenessView, PendingRow, WorkerRow } from './views.ts';
 
 /** Longer ids are cut in lists; `status <id>` shows them whole. */
 const MAX_ID_WIDTH = 40;
@@ -17,6 +17,8 @@ const COLUMNS: readonly Column[] = [
   { title: 'TASKS', align: 'right' },
   { title: 'LAST', align: 'right' },
 ];
+/** How long it has been in its state. */
+const FOR: Column = { title: 'FOR', align: 'right' };
 const LANE: Column = { title: 'LANE' };
 const PENDING_COLUMNS: readonly Column[] = [
   ID,
@@ -29,19 +31,33 @@ const PENDING_COLUMNS: readonly Column[] = [
 export function workersText(rows: readonly WorkerRow[]): string {
   if (rows.length === 0) return 'No worker is known yet. To add one: pulselane agent --master <host:port>';
   const hasLanes = rows.some(({ lane }) => lane !== undefined);
+  const hasLiveness = rows.some(({ liveness }) => liveness !== undefined);
   return table(
-    hasLanes ? [...COLUMNS, LANE] : COLUMNS,
-    rows.map(({ workerId, state, usages, tasks, ageMs, lane }) => [
+    [...COLUMNS, ...(hasLiveness ? [FOR] : []), ...(hasLanes ? [LANE] : [])],
+    rows.map(({ workerId, state, liveness, usages, tasks, ageMs, lane }) => [
       workerId,
-      state,
+      stateText(state, liveness),
       usages === undefined ? NOTHING : percent(usages.cpu),
       usages === undefined ? NOTHING : percent(usages.memory),
       usages === undefined ? NOTHING : percent(usages.gpu),
       usages === undefined ? NOTHING : count(tasks),
       age(ageMs),
+      ...(hasLiveness ? [liveness === undefined ? '' : age(liveness.forMs)] : []),
       lane === undefined ? '' : laneText(lane),
     ]),
   );
+}
+
+/** `active, stuck`: what is out of the ordinary is added. */
+export function stateText(state: string, liveness: LivenessView | undefined): string {
+  if (liveness === undefined) return state;
+  const { stuck, isFlapping, hasConflict } = liveness;
+  return [
+    state,
+    ...(stuck === undefined ? [] : ['stuck']),
+    ...(isFlapping ? ['flapping'] : []),
+    ...(hasConflict ? ['id conflict'] : []),
+  ].join(', ');
 }
 
 /** Empty if nobody waits. */

@@ -2,6 +2,7 @@
 import type { AppContext } from '../context.ts';
 import { UNHEALTHY_BEAT_MS } from '../limits.ts';
 import { sendJson } from '../respond.ts';
+import { holdsJson } from './holds.ts';
 import { type App, readOnly } from './route.ts';
 
 export function healthRoutes(app: App, context: AppContext): void {
@@ -15,6 +16,7 @@ export function healthRoutes(app: App, context: AppContext): void {
       workers: board.workers,
       active_workers: board.activeWorkers,
       active_clients: live.clients,
+      ...holdsJson(directory.holds),
     });
   });
 }

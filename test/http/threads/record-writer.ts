@@ -18,6 +18,7 @@ const numbers = {
   sentAtUnixMs: 0,
   hostLoopLagMs: 0,
   lastRoundTripMs: 0,
+  taskStoodStillSinceMs: 0,
 };
 for (let ordinal = 1; ; ordinal++) {
   for (const { workerId, slot } of writers) {

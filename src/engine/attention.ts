@@ -1,0 +1,57 @@
+/**
+ * The time in which the master can listen: its monotonic clock without the stretches in which the main thread, or the whole
+ * process, did not run. Silence is measured in it alone, so that every deadline is later by what the master missed.
+ *
+ * After a stall, heartbeats that waited in sockets come in a burst. Attentive time stands still until main has run smoothly
+ * for a while, so that they are all counted before anyone is judged.
+ */
+
+/** Main looks four times a second; twice that is no stall but a busy turn. */
+const LONGEST_PAUSE_MS = 500;
+/** Without another pause for so long, what waited has been read: a fleet of 10,000 sends 2,000 heartbeats in it. */
+const SETTLED_AFTER_MS = 1000;
+
+export class Attention {
+  #lookedMs: number;
+  /** What monotonic time is ahead of attentive time. */
+  #givenBackMs = 0;
+  #settledMs = Number.NEGATIVE_INFINITY;
+  /** How long main did not run since it was last settled. */
+  #stalledMs = 0;
+
+  constructor(monotonicMs: number) {
+    this.#lookedMs = monotonicMs;
+  }
+
+  /** The moment in attentive time. Also notices a stall, since a heartbeat may be read before main looks. */
+  at(monotonicMs: number): number {
+    if (monotonicMs - this.#lookedMs > LONGEST_PAUSE_MS) this.#look(monotonicMs);
+    return monotonicMs - this.#givenBackMs;
+  }
+
+  /** Main looks round. @returns the moment in attentive time; undefined while it is too early to judge */
+  look(monotonicMs: number): number | undefined {
+    this.#look(monotonicMs);
+    return monotonicMs < this.#settledMs ? undefined : monotonicMs - this.#givenBackMs;
+  }
+
+  /** Once after each stall, when it is over: how long main did not run, in milliseconds. */
+  takeStall(): number | undefined {
+    if (this.#stalledMs === 0 || this.#lookedMs < this.#settledMs) return undefined;
+    const stalledMs = this.#stalledMs;
+    this.#stalledMs = 0;
+    return stalledMs;
+  }
+
+  #look(monotonicMs: number): void {
+    const pauseMs = monotonicMs - this.#lookedMs;
+    if (pauseMs > LONGEST_PAUSE_MS) {
+      this.#stalledMs += pauseMs;
+      this.#settledMs = monotonicMs + SETTLED_AFTER_MS;
+      this.#givenBackMs += pauseMs;
+    } else if (this.#lookedMs < this.#settledMs) {
+      this.#givenBackMs += Math.max(0, Math.min(monotonicMs, this.#settledMs) - this.#lookedMs);
+    }
+    this.#lookedMs = Math.max(this.#lookedMs, monotonicMs);
+  }
+}

@@ -1,0 +1,41 @@
+/** Tells what happened: into the log of events, to every reader, and as one line of the program's log. */
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/logging.ts';
+import { eventText } from '../model/event-text.ts';
+import type { EventLog, EventType, NewEvent, WorkerEvent } from '../model/events.ts';
+
+export interface ChronicleOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** For readers in other threads; in the order in which they happened. */
+  readonly onEvents: (events: readonly WorkerEvent[]) => void;
+}
+
+/** What a person should know of; a worker that becomes inactive is one more. */
+const WARNINGS: ReadonlySet<EventType> = new Set(['stuck', 'flapping', 'id_conflict', 'brake', 'stall']);
+
+export class Chronicle {
+  readonly #options: ChronicleOptions;
+  /** Told to readers at the end of this turn, all at once: a fleet that comes back is thousands of events. */
+  #untold: WorkerEvent[] = [];
+
+  constructor(options: ChronicleOptions) {
+    this.#options = options;
+  }
+
+  tell(event: NewEvent): void {
+    const { log, clock, logger } = this.#options;
+    const told = log.append(event, clock.wallMs());
+    const { type, workerId: worker, group, from, to, cause } = event;
+    const isWarning = WARNINGS.has(type) || to === 'inactive';
+    logger[isWarning ? 'warn' : 'info']({ worker, group, from, to, cause }, eventText(event));
+    if (this.#untold.push(told) === 1) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const events = this.#untold;
+    this.#untold = [];
+    this.#options.onEvents(events);
+  }
+}

@@ -1,0 +1,60 @@
+/** What each heartbeat tells beside telemetry: which instance sent it, what is missing, how far the clock is off. */
+import type { Clock } from '../lib/clock.ts';
+import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
+import type { Arrival } from '../model/sequence.ts';
+import { smoothedSkewMs } from '../model/skew.ts';
+import { HOST_LOOP_STUCK_MS } from '../model/stuck.ts';
+import type { BoardWriter, Receipt } from '../store/board.ts';
+import type { InstanceGuard } from './instance-guard.ts';
+import type { RosterEntry } from './roster.ts';
+import type { StuckWatch } from './stuck-watch.ts';
+
+export interface HeartbeatWatchOptions {
+  readonly board: BoardWriter;
+  readonly guard: InstanceGuard;
+  readonly stuck: StuckWatch;
+  readonly clock: Clock;
+}
+
+export class HeartbeatWatch {
+  readonly #options: HeartbeatWatchOptions;
+
+  constructor(options: HeartbeatWatchOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @returns how it comes among the others of its worker.
+   * @throws PulselaneError `failed_precondition` if a later instance has spoken
+   */
+  note(entry: RosterEntry, head: HeartbeatHead, receipt: Receipt, attentiveMs: number): Arrival {
+    const { liveness } = entry;
+    // Nearly always it is the same instance as before, which is told without making a text of it.
+    if (!head.isOf(liveness.instances[0])) this.#options.guard.check(entry, head.instanceId, attentiveMs);
+    if (head.sentAtUnixMs > 0) this.#noteClock(entry, head, receipt.wallMs);
+    const { hostLoopLagMs } = head;
+    liveness.hostLoopLagMs = hostLoopLagMs;
+    if (hostLoopLagMs >= HOST_LOOP_STUCK_MS !== (liveness.stuck === 'host_loop')) {
+      this.#options.stuck.look(entry, receipt.monotonicMs);
+    }
+    return head.sequence > 0 ? this.#noteSequence(entry, head.sequence) : 'next';
+  }
+
+  #noteClock({ liveness, row }: RosterEntry, head: HeartbeatHead, receivedUnixMs: number): void {
+    const { sentAtUnixMs, lastRoundTripMs: roundTripMs } = head;
+    liveness.skewMs = smoothedSkewMs(liveness.skewMs, { sentAtUnixMs, receivedUnixMs, roundTripMs });
+    this.#options.board.setSkew(row, liveness.skewMs);
+  }
+
+  #noteSequence(entry: RosterEntry, sequence: number): Arrival {
+    const { liveness, row } = entry;
+    const { missed } = liveness.sequence;
+    const arrival = liveness.sequence.note(sequence);
+    if (liveness.sequence.missed !== missed) this.#options.board.setMissed(row, liveness.sequence.missed);
+    // Where instances have names, a new one has been told of already.
+    if (arrival === 'again' && liveness.instances.length === 0) {
+      this.#options.guard.restarted(entry, 'it counts its heartbeats anew');
+    }
+    return arrival;
+  }
+}

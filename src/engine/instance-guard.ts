@@ -1,0 +1,95 @@
+/** Lets the latest instance of each worker speak, and refuses the older ones. */
+import { PulselaneError } from '../lib/errors.ts';
+import { instanceKind, withInstance } from '../model/instances.ts';
+import type { BoardWriter } from '../store/board.ts';
+import type { Chronicle } from './chronicle.ts';
+import type { RosterEntry } from './roster.ts';
+
+export interface InstanceGuardOptions {
+  readonly board: BoardWriter;
+  readonly chronicle: Chronicle;
+  /** A worker's instances are others than before: they outlive the master. */
+  readonly onInstances: (entry: RosterEntry) => void;
+}
+
+/** How long a refused instance is asked to keep quiet. */
+const RETRY_AFTER_MS = 60_000;
+/** One heartbeat of an older instance may have been on its way; a second one means that it does not stop. */
+const CONFLICT_AFTER = 2;
+/** It would have tried again twice. */
+const CONFLICT_OVER_AFTER_MS = 3 * RETRY_AFTER_MS;
+
+export class InstanceGuard {
+  readonly #options: InstanceGuardOptions;
+  readonly #conflicts = new Set<RosterEntry>();
+
+  constructor(options: InstanceGuardOptions) {
+    this.#options = options;
+  }
+
+  /** @throws PulselaneError `failed_precondition` if a later instance has spoken */
+  check(entry: RosterEntry, instanceId: string, nowMs: number): void {
+    switch (instanceKind(entry.liveness.instances, instanceId)) {
+      case 'older':
+        this.#refuse(entry, nowMs);
+        throw new PulselaneError(
+          'failed_precondition',
+          `a later instance of ${entry.workerId} reports to this master; this one is not heard`,
+          { retryAfterMs: RETRY_AFTER_MS },
+        );
+      case 'newer':
+        this.#takeOver(entry, instanceId);
+        return;
+      default:
+    }
+  }
+
+  /** The worker has begun anew. @param sign by which that was seen */
+  restarted({ liveness, workerId, row }: RosterEntry, sign: string): void {
+    liveness.restarts++;
+    this.#options.board.setRestarts(row, liveness.restarts);
+    this.#options.chronicle.tell({ type: 'restarted', workerId, detail: sign });
+  }
+
+  /** At times: says that a conflict is over. */
+  look(nowMs: number): void {
+    for (const entry of this.#conflicts) {
+      if (nowMs - entry.liveness.refusedOlderMs < CONFLICT_OVER_AFTER_MS) continue;
+      this.#setConflict(entry, false);
+      this.#options.chronicle.tell({ type: 'id_conflict_over', workerId: entry.workerId });
+    }
+  }
+
+  forget(entry: RosterEntry): void {
+    this.#conflicts.delete(entry);
+  }
+
+  #takeOver(entry: RosterEntry, instanceId: string): void {
+    const { liveness } = entry;
+    const isRestart = liveness.instances.length > 0;
+    liveness.instances = withInstance(liveness.instances, instanceId);
+    liveness.refusedOlder = 0;
+    this.#options.onInstances(entry);
+    if (!isRestart) return;
+    liveness.sequence.reset();
+    this.restarted(entry, `instance ${instanceId}`);
+  }
+
+  #refuse(entry: RosterEntry, nowMs: number): void {
+    const { liveness, workerId } = entry;
+    liveness.refusedOlder++;
+    liveness.refusedOlderMs = nowMs;
+    if (liveness.hasConflict || liveness.refusedOlder < CONFLICT_AFTER) return;
+    this.#setConflict(entry, true);
+    const detail = 'the later one is heard, the older one is refused and keeps trying';
+    this.#options.chronicle.tell({ type: 'id_conflict', workerId, detail });
+  }
+
+  #setConflict(entry: RosterEntry, hasConflict: boolean): void {
+    entry.liveness.hasConflict = hasConflict;
+    entry.liveness.refusedOlder = 0;
+    this.#options.board.setFlag(entry.row, 'conflict', hasConflict);
+    if (hasConflict) this.#conflicts.add(entry);
+    else this.#conflicts.delete(entry);
+  }
+}

@@ -1,0 +1,65 @@
+/** What main knows of one worker's life, beside its telemetry: the facts that are judged, and what is counted of them. */
+import { Cadence } from '../model/cadence.ts';
+import type { FlapSteps } from '../model/flapping.ts';
+import type { Instances } from '../model/instances.ts';
+import type { LivenessFacts, WorkerState } from '../model/liveness.ts';
+import { SequenceWindow } from '../model/sequence.ts';
+import type { StuckReason } from '../model/stuck.ts';
+
+/** How a heartbeat came: the stream, while it is open; undefined for a single call. Compared, never used. */
+export type Via = object | undefined;
+
+export class WorkerLiveness implements LivenessFacts {
+  state: WorkerState = 'registered';
+  readonly knownMs: number;
+  heardMs: number | undefined;
+  readonly isRestored: boolean;
+  isLeaving = false;
+  hasHungUp = false;
+  isEphemeral = false;
+  graceUntilMs: number;
+  /** Workers that may fail together; empty: it belongs to none. */
+  group = '';
+  /** Counts among those whose group's brake looks at it, and in which group: it may be told another one meanwhile. */
+  watchedIn: string | undefined;
+  /** Silent, and counted as such in that group. */
+  isSilent = false;
+  via: Via;
+  /** It can be told how often to send: it speaks Pulselane's own protocol. */
+  hears = false;
+  readonly cadence = new Cadence();
+  readonly sequence = new SequenceWindow();
+  instances: Instances = [];
+  /** How often it came back as a new instance, as far as this master and those before it saw. */
+  restarts = 0;
+  /** Heartbeats of older instances that were refused since there is a conflict, and when the last one came. */
+  refusedOlder = 0;
+  refusedOlderMs = 0;
+  hasConflict = false;
+  hostLoopLagMs = 0;
+  stuck: StuckReason | undefined;
+  skewMs: number | undefined;
+  flapSteps: FlapSteps = 0;
+  /** State changes since it was last steady, and those of them that were not told. */
+  transitions = 0;
+  untold = 0;
+  isFlapping = false;
+  readonly #intervalOf: (liveness: WorkerLiveness) => number;
+
+  constructor(facts: {
+    knownMs: number;
+    /** Until when an earlier master's worker is waited for; undefined: it is new. */
+    graceUntilMs: number | undefined;
+    intervalOf: (liveness: WorkerLiveness) => number;
+  }) {
+    this.knownMs = facts.knownMs;
+    this.isRestored = facts.graceUntilMs !== undefined;
+    this.graceUntilMs = facts.graceUntilMs ?? 0;
+    this.#intervalOf = facts.intervalOf;
+    if (this.isRestored) this.state = 'unknown';
+  }
+
+  get intervalMs(): number {
+    return this.#intervalOf(this);
+  }
+}

@@ -1,0 +1,40 @@
+/** An event as one line for people, without its worker and time: those stand beside it. */
+import type { NewEvent } from './events.ts';
+
+export function eventText(event: NewEvent): string {
+  const { type, detail } = event;
+  const text = type === 'state' ? stateText(event) : TEXTS[type];
+  return detail === undefined ? text : `${text}: ${detail}`;
+}
+
+const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
+  stuck: 'worker is stuck',
+  stuck_over: 'worker is not stuck any more',
+  flapping: 'worker is flapping',
+  flapping_over: 'worker is steady again',
+  restarted: 'worker has restarted',
+  id_conflict: 'two instances claim this id',
+  id_conflict_over: 'the older instance has given up',
+  brake: 'mass failure: not judged for now',
+  brake_released: 'mass failure over: judged again',
+  grace: 'workers of an earlier master are waited for',
+  grace_over: 'workers of an earlier master are waited for no longer',
+  stall: 'the master stood still',
+};
+
+function stateText({ from, to, cause }: NewEvent): string {
+  switch (to) {
+    case 'registered':
+      return 'worker registered';
+    case 'active':
+      return from === 'registered' || from === undefined ? 'worker is active' : 'worker is active again';
+    case 'gone':
+      return cause === 'unregistered' ? 'worker unregistered' : 'worker forgotten after its retention';
+    case 'leaving':
+      return 'worker says farewell';
+    case 'left':
+      return 'worker has left';
+    default:
+      return `worker is ${to}`;
+  }
+}

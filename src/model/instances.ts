@@ -1,0 +1,25 @@
+/**
+ * Lives of a worker's process. Each has an id of its own; one that is new with the same worker id is a restart of the
+ * worker, and whatever an older one still sends is refused. Workers that name no instance (those of the seed) are taken as
+ * they come.
+ */
+
+/** Newest first. */
+export type Instances = readonly string[];
+
+/** Enough to tell a straggler from a newcomer; a worker that restarts in a loop must not fill memory. */
+export const MAX_INSTANCES = 8;
+
+/** `unnamed`: nothing can be told. */
+export type InstanceKind = 'unnamed' | 'current' | 'older' | 'newer';
+
+export function instanceKind(known: Instances, instanceId: string): InstanceKind {
+  if (instanceId === '') return 'unnamed';
+  const age = known.indexOf(instanceId);
+  if (age === 0) return 'current';
+  return age > 0 ? 'older' : 'newer';
+}
+
+export function withInstance(known: Instances, instanceId: string): Instances {
+  return [instanceId, ...known].slice(0, MAX_INSTANCES);
+}
