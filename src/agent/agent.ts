@@ -170,7 +170,7 @@ export class Agent {
         this.#nextSequence = message.sequence + 1;
         return;
       case 'master':
-        this.#settings = { ...this.#settings, master: peerAddress.parse(message.master) };
+        this.#settings = { ...this.#settings, masters: [peerAddress.parse(message.master)] };
         return;
       case 'report':
         this.#report(message.level, message.message, message.fields);

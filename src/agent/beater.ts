@@ -70,11 +70,11 @@ export class Beater {
     if (settings.listen !== undefined) {
       this.#listener = this.#makeListener();
       listening = await this.#listener.listen(settings.listen);
-      if (settings.master === undefined) report('info', `waiting on ${listening} for a master to register this worker`);
+      if (settings.masters.length === 0) report('info', `waiting on ${listening} for a master to register this worker`);
     }
     if (this.#isStopped) return listening;
     this.#schedule();
-    if (settings.master !== undefined) this.#connection.pointAt(settings.master);
+    if (settings.masters.length > 0) this.#connection.pointAt(settings.masters);
     return listening;
   }
 
@@ -98,11 +98,11 @@ export class Beater {
       allegiance: () => ({
         workerId: settings.workerId,
         master: this.#connection.master,
-        masterIsFixed: settings.masterIsFixed,
+        fixedMasters: settings.mastersAreFixed ? settings.masters : [],
       }),
       onMaster: (master) => {
         post({ type: 'master', master: formatAddress(master) });
-        this.#connection.pointAt(master);
+        this.#connection.pointAt([master]);
       },
     });
   }

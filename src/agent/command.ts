@@ -40,11 +40,11 @@ async function runAgent(config: AgentConfig, { stdout, untilSignal }: AgentComma
 }
 
 function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): Agent {
-  const { workerId, master, listen, intervalMs, labels, group, ephemeral } = config;
+  const { workerId, masters, listen, intervalMs, labels, group, ephemeral } = config;
   try {
     return new Agent({
       workerId,
-      master: master && formatAddress(master),
+      master: masters?.map(formatAddress),
       listen: listen && formatAddress(listen),
       intervalMs,
       labels,

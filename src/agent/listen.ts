@@ -12,9 +12,10 @@ import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 /** Whom this agent reports to, and whether that can change. */
 export interface Allegiance {
   readonly workerId: string;
+  /** The one in use, or to be tried next. */
   readonly master: Address | undefined;
-  /** Given at the start: no other one is taken. */
-  readonly masterIsFixed: boolean;
+  /** Given at the start: no other one is taken, and one of them only in its turn. Empty if none was given. */
+  readonly fixedMasters: readonly Address[];
 }
 
 export type Pointing =
@@ -22,7 +23,7 @@ export type Pointing =
   | { readonly accepted: false; readonly message: string };
 
 /** What to answer a master that says where it is. */
-export function answerMaster({ workerId, master, masterIsFixed }: Allegiance, told: string): Pointing {
+export function answerMaster({ workerId, master, fixedMasters }: Allegiance, told: string): Pointing {
   let address: Address;
   try {
     address = peerAddress.parse(told);
@@ -31,8 +32,15 @@ export function answerMaster({ workerId, master, masterIsFixed }: Allegiance, to
   }
   const text = formatAddress(address);
   const isSame = master !== undefined && formatAddress(master) === text;
-  if (!isSame && masterIsFixed && master !== undefined) {
-    return refusal(`${workerId} was started with --master ${formatAddress(master)} and takes no other master`);
+  const fixed = fixedMasters.map(formatAddress);
+  if (!isSame && master !== undefined && fixed.includes(text)) {
+    // To obey would tear it between the masters of its list: each calls while it reports to another.
+    return refusal(
+      `${workerId} reports to ${formatAddress(master)} now; ${text} is on its list, and tried in its turn`,
+    );
+  }
+  if (!isSame && fixed.length > 0) {
+    return refusal(`${workerId} was started with --master ${fixed.join(',')} and takes no other master`);
   }
   return { accepted: true, master: address, message: `${workerId} reports to ${text}` };
 }

@@ -1,14 +1,17 @@
 /** What an agent is told at its start, checked before anything is sent anywhere. */
 import { randomUUID } from 'node:crypto';
-import { type Address, type Kind, listenAddress, peerAddress } from '../config/kinds.ts';
+import { type Address, type Kind, listenAddress, peerAddresses } from '../config/kinds.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 
 export interface AgentOptions {
   /** 1 to 256 bytes of UTF-8 without control characters. */
   readonly workerId: string;
-  /** `host:port` of the master; may be left out if `listen` is given. */
-  readonly master?: string | undefined;
+  /**
+   * `host:port` of the master; may be left out if `listen` is given. Of several, in a list or separated by commas, one
+   * at a time is reported to: when it is lost the next is tried, and the first again after the last.
+   */
+  readonly master?: string | readonly string[] | undefined;
   /** `host:port` where a master's "register <id> <ip:port>" can reach this agent; nowhere by default. */
   readonly listen?: string | undefined;
   /** How often to send until the master says otherwise: 100 to 3,600,000; 5,000 by default. */
@@ -25,9 +28,10 @@ export interface AgentSettings {
   readonly workerId: string;
   /** One life of this program. */
   readonly instanceId: string;
-  readonly master: Address | undefined;
-  /** Whether the master was given at the start, so that no other one is taken. */
-  readonly masterIsFixed: boolean;
+  /** In the order in which they are tried; empty until a master has told its address. */
+  readonly masters: readonly Address[];
+  /** Whether the masters were given at the start, so that no other one is taken. */
+  readonly mastersAreFixed: boolean;
   readonly listen: Address | undefined;
   readonly intervalMs: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -43,9 +47,9 @@ const DEFAULT_INTERVAL_MS = 5_000;
 /** @throws PulselaneError `invalid_argument`, naming the option */
 export function checkAgentOptions(options: AgentOptions): AgentSettings {
   checkWorkerId(options.workerId);
-  const master = addressOf('master', options.master, peerAddress);
-  const listen = addressOf('listen', options.listen, listenAddress);
-  if (master === undefined && listen === undefined) {
+  const masters = parsed('master', options.master, peerAddresses) ?? [];
+  const listen = parsed('listen', options.listen, listenAddress);
+  if (options.master === undefined && listen === undefined) {
     throw new PulselaneError('invalid_argument', 'master is not given: give it, or listen to wait for a master');
   }
   // The protocol's intervals are integers.
@@ -59,8 +63,8 @@ export function checkAgentOptions(options: AgentOptions): AgentSettings {
   return {
     workerId: options.workerId,
     instanceId: randomUUID(),
-    master,
-    masterIsFixed: master !== undefined,
+    masters,
+    mastersAreFixed: masters.length > 0,
     listen,
     intervalMs,
     labels: { ...options.labels },
@@ -75,11 +79,11 @@ export function boundedInterval(askedMs: number): number | undefined {
   return Math.min(LONGEST_INTERVAL_MS, Math.max(LEAST_INTERVAL_MS, askedMs));
 }
 
-function addressOf(option: string, text: string | undefined, kind: Kind<Address>): Address | undefined {
-  if (text === undefined) return undefined;
+function parsed<T>(option: string, given: string | readonly string[] | undefined, kind: Kind<T>): T | undefined {
+  if (given === undefined) return undefined;
   try {
-    return kind.parse(text);
+    return kind.parse(typeof given === 'string' ? given : given.join(','));
   } catch (error) {
-    throw new PulselaneError('invalid_argument', `${option} is ${JSON.stringify(text)}; expected ${messageOf(error)}`);
+    throw new PulselaneError('invalid_argument', `${option} is ${JSON.stringify(given)}; expected ${messageOf(error)}`);
   }
 }

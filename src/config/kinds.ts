@@ -91,6 +91,31 @@ export const peerAddress: Kind<Address> = {
   },
 };
 
+/** Addresses to call, separated by commas, each of them once. */
+export const peerAddresses: Kind<readonly Address[]> = {
+  parse(value) {
+    const seen = new Set<string>();
+    return value.split(',').map((item) => {
+      const part = item.trim();
+      // The likely slip: a comma too many would otherwise read as a list that is one address short.
+      if (part === '' && value !== '') throw new Expected('host:port between all commas, but one part is empty');
+      const address = peerAddressOfList(part);
+      const name = formatAddress(address).toLowerCase();
+      if (seen.has(name)) throw new Expected(`each address once, but ${name} is there twice`);
+      seen.add(name);
+      return address;
+    });
+  },
+};
+
+function peerAddressOfList(part: string): Address {
+  try {
+    return peerAddress.parse(part);
+  } catch {
+    throw new Expected('host:port, such as 10.0.0.5:50051, or several of them separated by commas');
+  }
+}
+
 /** `host:port`, with brackets around an IPv6 address. */
 export function formatAddress({ host, port }: Address): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;

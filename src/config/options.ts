@@ -269,13 +269,15 @@ export const masterOptions = {
 } as const satisfies Options;
 
 export const agentOptions = {
-  master: option<kinds.Address | undefined>({
+  masters: option<readonly kinds.Address[] | undefined>({
     env: 'MASTER_ADDRESS',
     flag: '--master',
-    argument: '<host:port>',
-    kind: kinds.peerAddress,
+    argument: '<host:port,…>',
+    kind: kinds.peerAddresses,
     fallback: undefined,
-    meaning: 'the master to report to; may be left out if --listen is given',
+    meaning:
+      'the master to report to, or several separated by commas: when one is lost the next is tried; ' +
+      'may be left out if --listen is given',
   }),
   workerId: option({
     env: 'WORKER_ID',

@@ -92,7 +92,7 @@ export function checkMasterConfig(config: MasterConfig): MasterConfig {
 }
 
 export function checkAgentConfig(config: AgentConfig): AgentConfig {
-  if (config.master === undefined && config.listen === undefined) {
+  if (config.masters === undefined && config.listen === undefined) {
     throw new PulselaneError(
       'bad_setting',
       'MASTER_ADDRESS is not set: give --master <host:port>, or --listen <address> to wait for a master',

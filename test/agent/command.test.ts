@@ -18,7 +18,8 @@ function run(...flags: string[]) {
 
 test('reports until SIGTERM, then says farewell and ends with 0; its log is JSON, a line per transition', async () => {
   const master = await FakeMaster.start();
-  const { child, ended, stdout, stderr } = run('--master', master.address, '--id', 'worker-1', '--labels', 'zone=a');
+  const masters = `${master.address},127.0.0.1:1`;
+  const { child, ended, stdout, stderr } = run('--master', masters, '--id', 'worker-1', '--labels', 'zone=a');
   await eventually(() => master.heartbeats.length > 0);
   child.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);
@@ -39,6 +40,7 @@ test('reports until SIGTERM, then says farewell and ends with 0; its log is JSON
 test.each([
   [['--id', 'w'], 'MASTER_ADDRESS is not set'],
   [['--master', 'nowhere'], '--master="nowhere": expected host:port'],
+  [['--master', 'a:1,a:1'], '--master="a:1,a:1": expected each address once'],
   [['--master', 'a:1', '--id', '..'], 'WORKER_ID="..": worker_id ".." cannot be named in a URL'],
 ])('refuses %j with one line and ends with 2', async (flags, expected) => {
   const { ended, stderr } = run(...flags);

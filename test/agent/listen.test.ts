@@ -32,7 +32,7 @@ afterEach(async () => {
   other.close();
 });
 
-async function listenWith(given: { master?: string }): Promise<void> {
+async function listenWith(given: { master?: string | string[] }): Promise<void> {
   loop = LoopUnderTest.fake({ workerId: 'worker-1', listen: '127.0.0.1:0', ...given });
   const { listening } = await eventually(() => loop.of('ready')[0]);
   client = new Client(listening as string, credentials.createInsecure());
@@ -88,6 +88,47 @@ describe('an agent that listens', () => {
     expect(refused.message).toContain(master.address);
     expect((await tell(master.address)).success).toBe(true);
     expect(other.registrations).toHaveLength(0);
+  });
+
+  test('refuses another master when it was started with several, and names them', async () => {
+    const third = await FakeMaster.start();
+    await listenWith({ master: [master.address, other.address] });
+    await eventually(() => master.heartbeats.length > 0);
+    const refused = await tell(third.address);
+    expect(refused.success).toBe(false);
+    expect(refused.message).toContain(`--master ${master.address},${other.address} `);
+    expect((await tell(master.address)).success).toBe(true);
+    expect(third.registrations).toHaveLength(0);
+    third.close();
+  });
+
+  test('stays where it reports when another one of its list calls: both would call in turn for ever', async () => {
+    await listenWith({ master: [master.address, other.address] });
+    await eventually(() => master.heartbeats.length > 0);
+    const refused = await tell(other.address);
+    expect(refused).toMatchObject({
+      success: false,
+      message: `worker-1 reports to ${master.address} now; ${other.address} is on its list, and tried in its turn`,
+    });
+    loop.clock.advance(5_000);
+    await eventually(() => master.heartbeats.length > 1);
+    expect(other.registrations).toHaveLength(0);
+  });
+
+  test('leaves a master that takes a later instance alone for 60 s, though it calls', async () => {
+    master.registerStatus = status.FAILED_PRECONDITION;
+    await listenWith({});
+    await tell(master.address);
+    await loop.lineWith('another instance of worker-1');
+    await tell(other.address);
+    await eventually(() => other.heartbeats.length === 1);
+    await tell(master.address);
+    await eventually(() => other.openStreams === 0);
+    loop.clock.advance(59_999);
+    await tell(master.address);
+    expect(loop.meter.tries).toBe(2);
+    loop.clock.advance(1);
+    await eventually(() => master.registrations.length === 2);
   });
 
   test.each(['', 'nonsense', '10.0.0.5', '10.0.0.5:0', ':50051', '10.0.0.5:99999'])(

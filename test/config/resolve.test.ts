@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { addOptions, givenFlags } from '../../src/config/command-line.ts';
 import * as kinds from '../../src/config/kinds.ts';
 import { agentOptions, masterOptions } from '../../src/config/options.ts';
@@ -85,6 +85,44 @@ test('settings that contradict each other are refused', () => {
   expect(checkMasterConfig(resolveMaster({}, { RETENTION: '0' })).retentionMs).toBe(0);
   const agent = resolveOptions(agentOptions, { flags: {}, environment: {}, dotenv: {} });
   expect(() => checkAgentConfig(agent)).toThrow('MASTER_ADDRESS is not set');
+});
+
+describe('MASTER_ADDRESS', () => {
+  const mastersOf = (text: string) =>
+    resolveOptions(agentOptions, { flags: {}, environment: { MASTER_ADDRESS: text }, dotenv: {} }).masters;
+
+  test('is one address, or several in the order in which they are tried', () => {
+    expect(mastersOf('10.0.0.5:50051')).toEqual([{ host: '10.0.0.5', port: 50_051 }]);
+    expect(mastersOf('b:2, [::1]:3,a:1')).toEqual([
+      { host: 'b', port: 2 },
+      { host: '::1', port: 3 },
+      { host: 'a', port: 1 },
+    ]);
+    expect(mastersOf('')).toBeUndefined();
+  });
+
+  test.each([
+    ['a:1,,b:2', 'host:port between all commas, but one part is empty'],
+    ['a:1,', 'host:port between all commas, but one part is empty'],
+    [',', 'host:port between all commas, but one part is empty'],
+    ['a:1,b:2,A:1', 'each address once, but a:1 is there twice'],
+    ['a:1;b:2', 'host:port, such as 10.0.0.5:50051, or several of them separated by commas'],
+    ['a:1,b', 'host:port, such as 10.0.0.5:50051, or several of them separated by commas'],
+    [':50051', 'host:port, such as 10.0.0.5:50051, or several of them separated by commas'],
+  ])('%j is one clear error', (text, expected) => {
+    expect(() => mastersOf(text)).toThrow(`MASTER_ADDRESS=${JSON.stringify(text)}: expected ${expected}`);
+  });
+
+  test('reads back as what it was', () => {
+    const host = fc.constantFrom('a', '10.0.0.5', '::1', 'master.example');
+    const address = fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) });
+    const list = fc.uniqueArray(address, { minLength: 1, maxLength: 8, selector: kinds.formatAddress });
+    fc.assert(
+      fc.property(list, fc.constantFrom(',', ', ', ' ,'), (addresses, comma) => {
+        expect(mastersOf(addresses.map(kinds.formatAddress).join(comma))).toEqual(addresses);
+      }),
+    );
+  });
 });
 
 test('every option is a flag of the command, and comes back under its key', () => {

@@ -13,6 +13,8 @@ export class FakeMeter implements MachineMeter {
   now: Usages = { cpuPercent: 12.5, memoryPercent: 25, storagePercent: 50, gpuPercent: 0, gpus: [] };
   /** How often it was asked. */
   looks = 0;
+  /** How often its capacity was asked for: once per try to register, in the turn in which it begins. */
+  tries = 0;
 
   async usages(): Promise<Usages> {
     this.looks += 1;
@@ -20,6 +22,7 @@ export class FakeMeter implements MachineMeter {
   }
 
   async capacity(): Promise<Capacity> {
+    this.tries += 1;
     return { cores: 4, memoryGib: 16, storageGib: 100, gpus: 1 };
   }
 }

@@ -40,6 +40,8 @@ export class FakeMaster {
   /** How `Register` is answered: an interval, or a status. */
   nextIntervalMs = 0;
   registerStatus: grpc.status = grpc.status.OK;
+  /** What a refused `Register` asks for, as gRPC's own "retry after"; undefined if nothing. */
+  pushbackMs: number | undefined;
   /** What a heartbeat is answered with; undefined for silence. Accepts all unless told otherwise. */
   answer: (heartbeat: Heartbeat) => Answer | undefined = ({ workerId, sequence }) => ({
     acks: [{ workerId, acceptedSequence: sequence, heldMs: 0 }],
@@ -48,6 +50,8 @@ export class FakeMaster {
   endsStreams = true;
   /** How a Go master takes workers. */
   admits = true;
+  /** With what status it ends a plain heartbeat's call. */
+  clusterStatus: grpc.status = grpc.status.OK;
   readonly #streams = new Set<Stream>();
   #server: grpc.Server | undefined;
   #port = 0;
@@ -104,6 +108,10 @@ export class FakeMaster {
       },
       SendHeartbeat: (call: grpc.ServerUnaryCall<ClusterHeartbeat, unknown>, reply: grpc.sendUnaryData<unknown>) => {
         this.clusterHeartbeats.push(call.request);
+        if (this.clusterStatus !== grpc.status.OK) {
+          reply({ code: this.clusterStatus, details: 'as the test wants it' });
+          return;
+        }
         reply(null, create(HeartbeatAckSchema, { success: this.admits }));
       },
     };
@@ -114,7 +122,9 @@ export class FakeMaster {
       Register: (call: grpc.ServerUnaryCall<WorkerInfo, unknown>, reply: grpc.sendUnaryData<unknown>) => {
         this.registrations.push(call.request);
         if (this.registerStatus !== grpc.status.OK) {
-          reply({ code: this.registerStatus, details: 'as the test wants it' });
+          const metadata = new grpc.Metadata();
+          if (this.pushbackMs !== undefined) metadata.set('grpc-retry-pushback-ms', String(this.pushbackMs));
+          reply({ code: this.registerStatus, details: 'as the test wants it', metadata });
           return;
         }
         reply(null, create(RegisterResponseSchema, { nextIntervalMs: this.nextIntervalMs }));

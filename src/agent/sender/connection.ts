@@ -6,28 +6,39 @@
  * | waiting     | no master is known                                 | one is told → connecting                           |
  * | connecting  | a new channel registers the worker, first with     | taken → streaming, or unary if the master knows no |
  * |             | TelemetryService, else with cluster.MasterWorker   | streams; refused or unreachable → backing-off      |
- * | streaming   | heartbeats go out on one stream                    | the stream ends or goes dead → backing-off         |
+ * | streaming   | heartbeats go out on one stream                    | the stream ends or goes dead, or the master says   |
+ * |             |                                                    | that it takes a later instance → backing-off; with |
+ * |             |                                                    | several masters also when it is not admitted       |
  * | unary       | heartbeats go out as single calls                  | a call fails or is not taken → backing-off         |
- * | backing-off | no channel; a timer runs                           | it is over → connecting                            |
+ * | backing-off | no channel; a timer runs                           | it is over → connecting to the master whose turn   |
+ * |             |                                                    | it then is                                         |
  * | stopped     | for good                                           | never                                              |
  *
- * Being told another master leaves every state but `stopped` for connecting. There is a channel in connecting,
- * streaming and unary, a sender in streaming and unary. Each attempt has a channel of its own, so that nothing of a
- * failed one (its back-off, what it had in hand) reaches the next.
+ * Whose turn it is, and for how long to back off, says `round.ts`: less than an interval before the next master of the
+ * list, longer when all of them have failed, 60 s before one that takes a later instance of this worker.
+ *
+ * Being told other masters leaves every state but `stopped` for connecting, or for backing-off while the first of them
+ * is to be left alone. There is a channel in connecting, streaming and unary, a sender in streaming and unary. Each
+ * attempt has a channel of its own, so that nothing of a failed one (its back-off, what it had in hand) reaches the
+ * next, be it to the same master or to another.
  */
 import type { Client } from '@grpc/grpc-js';
-import { type Address, formatAddress, formatDuration } from '../../config/kinds.ts';
+import { type Address, formatAddress } from '../../config/kinds.ts';
 import {
   type Heartbeat,
+  type Refusal,
+  RefusalCode,
   type RegisterResponse,
   TelemetryService,
   type WorkerInfo,
 } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import { backoffMs } from '../backoff.ts';
 import type { Report } from '../report.ts';
 import { boundedInterval } from '../settings.ts';
-import { callUnary, isUnimplemented, methodOf, openChannel, reasonOf } from './channel.ts';
+import { callUnary, isUnimplemented, methodOf, openChannel } from './channel.ts';
+import { lossOf, RefusedInBand } from './loss.ts';
+import { ConnectionNews } from './news.ts';
+import { afterAccepted, afterLoss, masterOf, quietForMs, type Round, roundOf } from './round.ts';
 import type { Sender, SenderEvents } from './sender.ts';
 import { Standing } from './standing.ts';
 import { HeartbeatStream } from './stream.ts';
@@ -37,9 +48,6 @@ export type ConnectionState = 'waiting' | 'connecting' | 'streaming' | 'unary' |
 
 /** Registration may take this long: a master that does not answer is tried anew. */
 const REGISTER_WITHIN_MS = 5_000;
-/** Reasons told since the connection stood; one that brings a new text each time must not fill the log. */
-const MAX_REASONS = 8;
-
 const REGISTER = methodOf<WorkerInfo, RegisterResponse>(TelemetryService, 'Register');
 
 export interface ConnectionOptions {
@@ -70,26 +78,28 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #random: () => number;
   readonly #standing: Standing;
+  readonly #news: ConnectionNews;
   #state: ConnectionState = 'waiting';
-  #master: Address | undefined;
+  /** Undefined in waiting alone. */
+  #round: Round | undefined;
   #attempt: Attempt | undefined;
   #backOff: Timer | undefined;
-  #failures = 0;
-  readonly #reasonsTold = new Set<string>();
   #lastRoundTripMs = 0;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
     this.#standing = new Standing(options.clock, options.report);
+    this.#news = new ConnectionNews(options.workerId, options.report);
   }
 
   get state(): ConnectionState {
     return this.#state;
   }
 
+  /** The one in use, or to be tried next. */
   get master(): Address | undefined {
-    return this.#master;
+    return this.#round && masterOf(this.#round);
   }
 
   /** Of the newest answered heartbeat; 0 before the first. */
@@ -97,15 +107,17 @@ export class Connection {
     return this.#lastRoundTripMs;
   }
 
-  /** The same master again changes nothing. */
-  pointAt(master: Address): void {
+  /** Takes these masters, at least one, in place of those of before. The same ones again change nothing. */
+  pointAt(masters: readonly Address[]): void {
     if (this.#state === 'stopped') return;
-    if (this.#master !== undefined && formatAddress(this.#master) === formatAddress(master)) return;
-    this.#master = master;
-    this.#failures = 0;
-    this.#reasonsTold.clear();
+    if (this.#round !== undefined && listText(this.#round.masters) === listText(masters)) return;
+    const round = roundOf(masters, this.#round);
+    this.#round = round;
+    this.#news.pointed();
     this.#letGo();
-    this.#connect();
+    const quietMs = quietForMs(round, this.#options.clock.monotonicMs());
+    if (quietMs > 0) this.#backOffFor(quietMs);
+    else this.#connect(masterOf(round));
   }
 
   /** Whether a heartbeat would be sent now; asked before anything is measured for it. */
@@ -127,9 +139,7 @@ export class Connection {
     this.#letGo();
   }
 
-  #connect(): void {
-    const master = this.#master;
-    if (master === undefined) return;
+  #connect(master: Address): void {
     this.#setState('connecting');
     const attempt: Attempt = {
       master,
@@ -162,7 +172,7 @@ export class Connection {
 
   #connected(attempt: Attempt, kind: 'streaming' | 'unary'): void {
     if (this.#attempt !== attempt || this.#state !== 'connecting') return;
-    const { workerId, clock, report, intervalMs, onConnected } = this.#options;
+    const { workerId, clock, intervalMs, onConnected } = this.#options;
     const { channel, master } = attempt;
     const events = this.#eventsOf(attempt);
     attempt.sender =
@@ -170,10 +180,8 @@ export class Connection {
         ? new HeartbeatStream({ channel, clock, workerId, events })
         : new UnarySender({ channel, clock, intervalMs, events });
     this.#setState(kind);
-    this.#standing.reconnected();
-    this.#reasonsTold.clear();
-    const way = kind === 'streaming' ? '' : ', one call per heartbeat';
-    report('info', `reporting ${workerId} to ${formatAddress(master)} every ${formatDuration(intervalMs())}${way}`);
+    this.#standing.reconnected(formatAddress(master));
+    this.#news.connected(master, kind, intervalMs());
     onConnected();
   }
 
@@ -182,12 +190,15 @@ export class Connection {
       onAccepted: (sequence, roundTripMs) => {
         if (this.#attempt !== attempt) return;
         // Only now: a master that registers workers and takes no heartbeat must not be tried ever faster.
-        this.#failures = 0;
+        if (this.#round !== undefined) this.#round = afterAccepted(this.#round);
+        this.#news.accepted(attempt.master);
         this.#lastRoundTripMs = roundTripMs ?? this.#lastRoundTripMs;
         this.#standing.accepted(sequence);
       },
       onRefused: (refusal) => {
-        if (this.#attempt === attempt) this.#standing.refused(refusal);
+        if (this.#attempt !== attempt) return;
+        if (this.#endsUse(refusal)) this.#lost(attempt, new RefusedInBand(refusal));
+        else this.#standing.refused(refusal);
       },
       onInterval: (askedMs) => {
         if (this.#attempt === attempt) this.#obey(askedMs);
@@ -202,21 +213,32 @@ export class Connection {
   }
 
   #lost(attempt: Attempt, cause: unknown): void {
-    if (this.#attempt !== attempt || this.#state === 'stopped') return;
+    if (this.#attempt !== attempt || this.#state === 'stopped' || this.#round === undefined) return;
     this.#letGo();
-    this.#failures += 1;
-    this.#tell(reasonOf(cause));
-    this.#setState('backing-off');
-    const delayMs = backoffMs(this.#failures, this.#random());
-    this.#backOff = this.#options.clock.after(delayMs, () => this.#connect());
+    const { clock, intervalMs } = this.#options;
+    const loss = lossOf(cause);
+    const { round, delayMs } = afterLoss(this.#round, {
+      nowMs: clock.monotonicMs(),
+      quietMs: loss.quietMs,
+      intervalMs: intervalMs(),
+      random: this.#random(),
+    });
+    this.#round = round;
+    this.#news.lost(loss, attempt.master, masterOf(round));
+    this.#backOffFor(delayMs);
   }
 
-  /** One line per reason until the connection stands again, however often it is tried. */
-  #tell(reason: string): void {
-    if (this.#reasonsTold.has(reason) || this.#reasonsTold.size >= MAX_REASONS || this.#master === undefined) return;
-    this.#reasonsTold.add(reason);
-    const { report, workerId } = this.#options;
-    report('warn', `cannot report ${workerId} to ${formatAddress(this.#master)} (${reason}); trying again`);
+  #backOffFor(delayMs: number): void {
+    this.#setState('backing-off');
+    this.#backOff = this.#options.clock.after(delayMs, () => {
+      if (this.#round !== undefined) this.#connect(masterOf(this.#round));
+    });
+  }
+
+  /** Other refusals leave the stream alone: what comes next may well be taken, and by this master only. */
+  #endsUse({ code }: Refusal): boolean {
+    if (code === RefusalCode.FAILED_PRECONDITION) return true;
+    return code === RefusalCode.NOT_ADMITTED && (this.#round?.masters.length ?? 0) > 1;
   }
 
   #letGo(): void {
@@ -233,4 +255,8 @@ export class Connection {
     if (this.#state === 'stopped') throw new Error(`a stopped connection cannot be ${state}`);
     this.#state = state;
   }
+}
+
+function listText(masters: readonly Address[]): string {
+  return masters.map(formatAddress).join(',');
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Report } from '../report.ts';
 
 /** A master that asks for more silence than this is believed no further: the worker would be forgotten. */
-const LONGEST_WAIT_MS = 600_000;
+export const LONGEST_WAIT_MS = 600_000;
 
 const CODE_TEXT: Readonly<Record<number, string>> = {
   [RefusalCode.UNSPECIFIED]: 'refused',
@@ -25,6 +25,7 @@ export class Standing {
   #refusal: string | undefined;
   #refusedSequence = 0;
   #waitUntilMs = 0;
+  #master: string | undefined;
 
   constructor(clock: Clock, report: Report) {
     this.#clock = clock;
@@ -51,8 +52,13 @@ export class Standing {
     return this.#clock.monotonicMs() < this.#waitUntilMs;
   }
 
-  /** A new connection is a new try. Sequences go on, and what was refused before is not told twice. */
-  reconnected(): void {
+  /**
+   * A new connection is a new try. Sequences go on, and what the same master refused before is not told twice; what
+   * another one refused says nothing of this one.
+   */
+  reconnected(master: string): void {
     this.#waitUntilMs = 0;
+    if (master !== this.#master) this.#refusal = undefined;
+    this.#master = master;
   }
 }

@@ -1,0 +1,65 @@
+/** What people are told of the connection: one line per transition, however often a master is tried in vain. */
+import { type Address, formatAddress, formatDuration } from '../../config/kinds.ts';
+import type { Report } from '../report.ts';
+import type { Loss } from './loss.ts';
+
+/** Reasons told of a master since the connection stood; one with a new text each time must not fill the log. */
+const MAX_REASONS = 8;
+
+export class ConnectionNews {
+  readonly #workerId: string;
+  readonly #report: Report;
+  /** By the address of the master, since some master was reached. */
+  readonly #reasonsTold = new Map<string, Set<string>>();
+  /** Addresses of masters that take a later instance, as was told, and no heartbeat of this one since. */
+  readonly #conflictsTold = new Set<string>();
+
+  constructor(workerId: string, report: Report) {
+    this.#workerId = workerId;
+    this.#report = report;
+  }
+
+  /** Other masters are to be tried: each reason is new again. */
+  pointed(): void {
+    this.#reasonsTold.clear();
+  }
+
+  connected(master: Address, kind: 'streaming' | 'unary', intervalMs: number): void {
+    this.#reasonsTold.clear();
+    const name = formatAddress(master);
+    // That this instance may register while a later one has its place is no change worth a line.
+    if (this.#conflictsTold.has(name)) return;
+    const way = kind === 'streaming' ? '' : ', one call per heartbeat';
+    this.#report('info', `reporting ${this.#workerId} to ${name} every ${formatDuration(intervalMs)}${way}`);
+  }
+
+  accepted(master: Address): void {
+    if (this.#conflictsTold.size === 0) return;
+    const name = formatAddress(master);
+    if (!this.#conflictsTold.delete(name)) return;
+    this.#report('info', `${name} takes heartbeats of this instance of ${this.#workerId} again`);
+  }
+
+  /** @param next the master that is tried next: another one, or the lost one again */
+  lost(loss: Loss, master: Address, next: Address): void {
+    const [name, nextName] = [formatAddress(master), formatAddress(next)];
+    if (loss.isConflict) this.#conflict(loss, name, nextName);
+    else this.#failed(loss, name, nextName);
+  }
+
+  #failed({ reason }: Loss, name: string, nextName: string): void {
+    const told = this.#reasonsTold.get(name) ?? new Set();
+    if (told.has(reason) || told.size >= MAX_REASONS) return;
+    this.#reasonsTold.set(name, told.add(reason));
+    const then = name === nextName ? 'trying again' : `trying ${nextName} next`;
+    this.#report('warn', `cannot report ${this.#workerId} to ${name} (${reason}); ${then}`);
+  }
+
+  #conflict({ reason, quietMs }: Loss, name: string, nextName: string): void {
+    if (this.#conflictsTold.has(name)) return;
+    this.#conflictsTold.add(name);
+    const waits = `this one waits ${Math.round(quietMs / 1000)} s before it tries`;
+    const then = name === nextName ? `${waits} again` : `${waits} there again, and tries ${nextName} next`;
+    this.#report('warn', `another instance of ${this.#workerId} reports to ${name}; ${then}`, { reason });
+  }
+}
