@@ -1,0 +1,191 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/lib/clock.ts';
+import { type DirectoryLock, lockDirectory } from '../../src/lib/directory-lock.ts';
+import { silentLogger } from '../../src/lib/logging.ts';
+import { identityOfSelf } from '../../src/lib/process-identity.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const TAKER = fileURLToPath(new URL('../support/lock-taker.ts', import.meta.url));
+
+let dataDir: string;
+let path: string;
+const locks: DirectoryLock[] = [];
+const children: ChildProcess[] = [];
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'pulselane-lock-'));
+  path = join(dataDir, 'lock');
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) await kill(child);
+  await Promise.all(locks.splice(0).map((lock) => lock.release()));
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+async function take(directory = dataDir, clock = new FakeClock()): Promise<void> {
+  locks.push(await lockDirectory(directory, { clock, logger: silentLogger }));
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'close');
+}
+
+/** A process that locks what it is told to. */
+async function startTaker() {
+  const child = spawn(process.execPath, [TAKER], { stdio: ['pipe', 'pipe', 'inherit'] });
+  children.push(child);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async () => (await lines.next()).value as string;
+  expect(await line()).toBe('ready');
+  return {
+    child,
+    take: (directory: string) => {
+      child.stdin.write(`${directory}\n`);
+      return line();
+    },
+  };
+}
+
+test('a directory is made, locked, and given back', async () => {
+  const directory = join(dataDir, 'new', 'one');
+  await take(directory);
+  expect(JSON.parse(await readFile(join(directory, 'lock'), 'utf8'))).toMatchObject(
+    JSON.parse(JSON.stringify(await identityOfSelf())),
+  );
+  await locks[0]?.release();
+  await locks[0]?.release();
+  expect(await readdir(directory)).toEqual([]);
+});
+
+test('two masters in one process exclude each other, by whatever name they call the directory', async () => {
+  await take();
+  const message = `DATA_DIR=${dataDir}/.: in use by process ${process.pid}, which is this one (${path})`;
+  await expect(take(`${dataDir}/.`)).rejects.toMatchObject({
+    code: 'environment',
+    message: expect.stringContaining(message),
+  });
+  await locks[0]?.release();
+  await take();
+});
+
+test('a process that lives is named; when it was killed, its lock is taken over', async () => {
+  const taker = await startTaker();
+  expect(await taker.take(dataDir)).toBe('held');
+  await expect(take()).rejects.toThrow(`DATA_DIR=${dataDir}: in use by process ${taker.child.pid} (${path})`);
+  await kill(taker.child);
+  await take();
+  expect(await readdir(dataDir)).toEqual(['lock']);
+});
+
+test('a lock under a number that was given to another process since is stale', async () => {
+  const self = await identityOfSelf();
+  await writeFile(path, JSON.stringify({ ...self, pid: process.ppid, startedAt: 1 }));
+  await take();
+});
+
+test('a lock with this very process’s number that it does not hold is stale', async () => {
+  await writeFile(path, JSON.stringify(await identityOfSelf()));
+  await take();
+});
+
+test('of many processes that find one stale lock exactly one gets it', async () => {
+  const takers = await Promise.all(Array.from({ length: 5 }, startTaker));
+  const stale = JSON.stringify({ ...(await identityOfSelf()), startedAt: 1 });
+  for (let round = 0; round < 30; round++) {
+    const directory = join(dataDir, String(round));
+    await mkdir(directory);
+    await writeFile(join(directory, 'lock'), stale);
+    const outcomes = await Promise.all(takers.map((taker) => taker.take(directory)));
+    const winners = takers.filter((_, index) => outcomes[index] === 'held');
+    expect(winners, `round ${round}: ${outcomes.join('\n')}`).toHaveLength(1);
+    const { pid } = JSON.parse(await readFile(join(directory, 'lock'), 'utf8'));
+    expect(pid).toBe(winners[0]?.child.pid);
+    expect(outcomes.filter((outcome) => outcome.includes('in use by process'))).toHaveLength(4);
+    expect(await readdir(directory)).toEqual(['lock']);
+  }
+});
+
+test('one that was killed while it took over a lock does not keep others from it', async () => {
+  const self = await identityOfSelf();
+  const stale = JSON.stringify({ ...self, startedAt: 1 });
+  await writeFile(path, stale);
+  // The right to remove the stale lock, which is held by name of its content.
+  const right = `${path}.${createHash('sha256').update(stale).digest('hex').slice(0, 12)}`;
+  await writeFile(right, JSON.stringify({ ...self, pid: process.ppid, startedAt: undefined }));
+  await expect(take()).rejects.toThrow(`in use by process ${process.ppid} (${path})`);
+  await writeFile(right, JSON.stringify({ ...self, startedAt: 2 }));
+  await take();
+  expect(await readdir(dataDir)).toEqual(['lock']);
+});
+
+/** Lets time pass until the work is done. */
+async function whileTimePasses(clock: FakeClock, work: Promise<unknown>): Promise<void> {
+  let done = false;
+  const end = () => {
+    done = true;
+  };
+  work.then(end, end);
+  await eventually(() => {
+    // Not while it looks at the file.
+    if (!done && clock.pending > 0) clock.advance(1000);
+    return done;
+  });
+}
+
+test.each([
+  ['of another host', { pid: process.pid, host: 'elsewhere.example' }],
+  ['of another container', { pid: process.pid, pidNamespace: 'pid:[1]' }],
+  ['that nobody can read', undefined],
+])('a lock %s that is not touched for 12 s is taken over', async (_, other) => {
+  await writeFile(path, other === undefined ? '' : JSON.stringify({ ...(await identityOfSelf()), ...other }));
+  const clock = new FakeClock();
+  const taken = take(dataDir, clock);
+  await whileTimePasses(clock, taken);
+  await taken;
+  expect(clock.monotonicMs()).toBe(12_000);
+});
+
+test('a lock from elsewhere that is touched is held', async () => {
+  await writeFile(path, JSON.stringify({ pid: 7, host: 'elsewhere.example' }));
+  const clock = new FakeClock();
+  const taken = take(dataDir, clock);
+  taken.catch(() => {});
+  await eventually(() => clock.pending > 0);
+  clock.advance(1000);
+  await eventually(() => clock.pending > 0);
+  await utimes(path, new Date(), new Date(1));
+  await whileTimePasses(clock, taken);
+  await expect(taken).rejects.toThrow(`in use by process 7 on elsewhere.example (${path})`);
+});
+
+test('whoever holds a lock touches it, but never one that was taken from it', async () => {
+  const clock = new FakeClock(1_000_000_000_000);
+  await take(dataDir, clock);
+  const { mtimeMs: atFirst } = await stat(path);
+  clock.advance(5000);
+  await eventually(async () => (await stat(path)).mtimeMs !== atFirst);
+  const theirs = JSON.stringify({ pid: 7, host: 'elsewhere.example' });
+  await writeFile(path, theirs);
+  const { mtimeMs: touched } = await stat(path);
+  clock.advance(5000);
+  await eventually(() => clock.pending === 0);
+  await locks[0]?.release();
+  expect(await readFile(path, 'utf8')).toBe(theirs);
+  expect((await stat(path)).mtimeMs).toBe(touched);
+});
+
+test('a directory that cannot be made is named with its setting', async () => {
+  await writeFile(join(dataDir, 'file'), '');
+  const options = { clock: systemClock, logger: silentLogger };
+  await expect(lockDirectory(join(dataDir, 'file', 'below'), options)).rejects.toThrow(/^DATA_DIR=.*file\/below: /);
+});
