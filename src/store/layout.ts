@@ -144,7 +144,7 @@ export const NOTE_TEXT_BYTES = NOTE_BYTES - NOTE_NUMBER_COUNT * NUMBER_BYTES;
 
 /** Numbers (Float64) at the start of each copy of the record. */
 export const RecordNumber = {
-  /** Ordinal of the heartbeat it comes from; 0 = none was applied yet. */
+  /** Ordinal of the heartbeat it comes from; 0 = none was applied yet, −1 = restored from an earlier master. */
   ordinal: 0,
   /** Value of `applied` once this record counts: lets a successor finish what a killed lane had begun. */
   appliedIndex: 1,

@@ -5,7 +5,7 @@
  * at any instant; the next writer of the slot calls `mend` first, after which memory is as if the killed lane had
  * either not begun the heartbeat in hand or finished it.
  */
-import { emptyRecordJsonHead, type RecordJsonParts } from '../model/record-json.ts';
+import { emptyRecordJsonHead, type RecordJsonParts, type TelemetryJson } from '../model/record-json.ts';
 import {
   type Copy,
   jsonCapacityFor,
@@ -39,12 +39,37 @@ export interface RecordNumbers {
   readonly taskStoodStillSinceMs: number;
 }
 
-/** Memory for a new worker, its record all zeros. Called before anybody else can see the memory. */
-export function newSlot(workerId: string, ringCapacity: number): SlotMemory {
-  const json = Buffer.from(emptyRecordJsonHead(workerId));
+/** What an earlier master kept of a worker's record. */
+export interface RestoredRecord {
+  /** The object's text as a lane writes it: without its end. */
+  readonly json: string;
+  /** When that master received it. */
+  readonly receivedUnixMs: number;
+}
+
+/** Of a record that no heartbeat of this master has made: 0 says that there is none, and heartbeats count from 1. */
+const RESTORED_ORDINAL = -1;
+
+/**
+ * Memory for a new worker, its record all zeros, or what an earlier master kept. Called before anybody else can see the
+ * memory. A restored record is no heartbeat of this master's: it is neither counted as applied nor a sample.
+ */
+export function newSlot(workerId: string, ringCapacity: number, restored?: RestoredRecord): SlotMemory {
+  const json = Buffer.from(restored?.json ?? emptyRecordJsonHead(workerId));
   const slot = allocateSlot({ jsonCapacity: jsonCapacityFor(json.length), ringCapacity });
   json.copy(slot.bytes, slot.offsets.json[0]);
-  slot.numbers[slot.offsets.record[0] / 8 + RecordNumber.jsonBytes] = json.length;
+  const { numbers } = slot;
+  const record = slot.offsets.record[0] / 8;
+  numbers[record + RecordNumber.jsonBytes] = json.length;
+  if (restored === undefined) return slot.memory;
+  const values = JSON.parse(`${restored.json}}`) as Omit<TelemetryJson, 'last_update' | 'is_active'>;
+  numbers[record + RecordNumber.ordinal] = RESTORED_ORDINAL;
+  numbers[record + RecordNumber.cpuUsage] = values.cpu_usage;
+  numbers[record + RecordNumber.memoryUsage] = values.memory_usage;
+  numbers[record + RecordNumber.storageUsage] = values.storage_usage;
+  numbers[record + RecordNumber.gpuUsage] = values.gpu_usage;
+  numbers[record + RecordNumber.runningTasks] = values.running_tasks.length;
+  numbers[record + RecordNumber.receivedUnixMs] = restored.receivedUnixMs;
   return slot.memory;
 }
 

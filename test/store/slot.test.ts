@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
+import { recordJsonHead } from '../../src/model/record-json.ts';
 import { slotOffsets } from '../../src/store/layout.ts';
+import { copiedSlot } from '../../src/store/slot-copy.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { checkableRecord } from './threads/checkable-record.ts';
@@ -177,3 +179,80 @@ test('no two parts of a slot overlap, whatever its size', () => {
     }),
   );
 });
+
+const restoredJson = (tasks: number) =>
+  recordJsonHead({
+    workerId: 'w',
+    cpuUsage: 12.5,
+    memoryUsage: 25,
+    storageUsage: 50,
+    gpuUsage: 75,
+    runningTasks: Array.from({ length: tasks }, (_, index) => {
+      return { taskId: `task-${index}`, cpuAllocated: 1, memoryAllocated: 2, gpuAllocated: 0, status: 'running' };
+    }),
+    gpus: [],
+    metrics: new Map([['frames', 7]]),
+  });
+
+test.each([0, 500])('a restored record with %d tasks is shown until a heartbeat replaces it', (tasks) => {
+  const json = restoredJson(tasks);
+  const memory = newSlot('w', 4, { json, receivedUnixMs: 1_795_456_495_000 });
+  const reader = new SlotReader(memory);
+  expect(reader.json('')).toBe(json);
+  expect(reader.numbers()).toMatchObject({
+    cpuUsage: 12.5,
+    memoryUsage: 25,
+    storageUsage: 50,
+    gpuUsage: 75,
+    runningTasks: tasks,
+    receivedUnixMs: 1_795_456_495_000,
+  });
+  // No heartbeat of this master's: neither applied nor in hand.
+  expect(reader.counts()).toEqual({ applied: 0, rejected: 0 });
+  expect(reader.samples()).toEqual([]);
+  expect(reader.isInHand).toBe(false);
+  expect(reader.unfinished()).toBeUndefined();
+
+  const writer = new SlotWriter(memory);
+  writer.mend();
+  writer.take(1);
+  writer.reject(1, 'cpu_usage is NaN', 5);
+  expect(reader.json('')).toBe(json);
+  writer.take(2);
+  const after = new SlotReader(writer.publish(checkableRecord(2).numbers, 'x'.repeat(9000)) ?? memory);
+  expect(after.json('')).toBe('x'.repeat(9000));
+  expect(after.numbers()).toEqual(checkableRecord(2).numbers);
+  expect(after.counts()).toEqual({ applied: 1, rejected: 1 });
+  expect(after.samples()).toHaveLength(1);
+});
+
+test.each(['publish', 'reject'] as const)(
+  'a lane killed anywhere within the first %s on a restored record leaves a slot that its successor mends',
+  (act) => {
+    const json = restoredJson(1);
+    let died = true;
+    for (let nth = 0; died; nth++) {
+      const memory = newSlot('w', 8, { json, receivedUnixMs: 1 });
+      const before = new SlotWriter(memory);
+      died = diesAt(nth, () => {
+        before.take(1);
+        if (act === 'publish') before.publish(checkableRecord(1).numbers, 'first');
+        else before.reject(1, 'bad', 1);
+      });
+      const copy = copiedSlot(memory);
+      const reader = new SlotReader(copy);
+      const mustBeGivenAgain = reader.taken === 0 || reader.unfinished() === 1;
+      const successor = new SlotWriter(copy);
+      successor.mend();
+      if (mustBeGivenAgain) {
+        expect(reader.json('')).toBe(json);
+        expect(reader.counts()).toEqual({ applied: 0, rejected: 0 });
+        successor.take(1);
+        if (act === 'publish') successor.publish(checkableRecord(1).numbers, 'first');
+        else successor.reject(1, 'bad', 1);
+      }
+      expect(reader.json('')).toBe(act === 'publish' ? 'first' : json);
+      expect(reader.counts()).toEqual(act === 'publish' ? { applied: 1, rejected: 0 } : { applied: 0, rejected: 1 });
+    }
+  },
+);
