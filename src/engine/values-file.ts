@@ -1,0 +1,195 @@
+/**
+ * Last values on disk: what readers are shown of a worker after a restart until its next heartbeat. Written as a whole now
+ * and then and when the master stops; up to half a minute of it may be lost, of who is there nothing (members-file.ts).
+ *
+ * A record's JSON is joined with the rest of its line as it is. Nothing is serialised, and main is never held up.
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { moveAside } from '../lib/damaged-file.ts';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { jsonIn } from '../lib/json.ts';
+import { readLines } from '../lib/lines.ts';
+import type { Logger } from '../lib/logging.ts';
+import { replaceFile } from '../lib/replace-file.ts';
+import { textsInTurns } from '../lib/turns.ts';
+
+const FILE_NAME = 'values.jsonl';
+const FORMAT = 'pulselane-values';
+const VERSION = 1;
+const WRITE_EVERY_MS = 30_000;
+/** 400,000 workers of the usual size. What is beyond it is left out, and back with each worker's next heartbeat. */
+const MAX_FILE_BYTES = 256 * 1024 ** 2;
+
+/** What is kept of a worker's last values. */
+export interface SavedValues {
+  readonly workerId: string;
+  /** How long it had been silent when this was saved, by the master's monotonic clock. */
+  readonly silentMs: number;
+  readonly isActive: boolean;
+  /** Unix seconds of its last accepted heartbeat. */
+  readonly lastUpdateS: number;
+  readonly registeredS: number;
+  /** The record's JSON head: see record-json.ts. */
+  readonly json: string;
+}
+
+const headerSchema = z.object({ format: z.literal(FORMAT), version: z.literal(VERSION) });
+const HEADER = `${JSON.stringify({ format: FORMAT, version: VERSION })}\n`;
+
+const number = z.number();
+const lineSchema = z.object({
+  id: z.string(),
+  silentMs: number.nonnegative(),
+  isActive: z.boolean(),
+  lastUpdateS: number.nonnegative(),
+  registeredS: number.nonnegative(),
+  record: z.object({
+    worker_id: z.string(),
+    cpu_usage: number,
+    memory_usage: number,
+    gpu_usage: number,
+    storage_usage: number,
+    running_tasks: z.array(z.unknown()),
+    // The reader's part: a record that had them would show them twice.
+    last_update: z.undefined().optional(),
+    is_active: z.undefined().optional(),
+  }),
+});
+/** All that stands before the record, in the very form in which it is written: what follows is taken as it is. */
+const BEFORE_RECORD =
+  /^\{"id":"(?:[^"\\]|\\.)*","silentMs":[^,]*,"isActive":[^,]*,"lastUpdateS":[^,]*,"registeredS":[^,]*,"record":/;
+const AFTER_RECORD = '}}';
+
+/** A worker's line, with its line feed. */
+export function valuesLine({ workerId, silentMs, isActive, lastUpdateS, registeredS, json }: SavedValues): string {
+  return (
+    `{"id":${JSON.stringify(workerId)},"silentMs":${silentMs},"isActive":${isActive}` +
+    `,"lastUpdateS":${lastUpdateS},"registeredS":${registeredS},"record":${json}${AFTER_RECORD}\n`
+  );
+}
+
+/** What a line, without its line feed, says; undefined if it is of another shape. */
+export function parseValuesLine(line: string): SavedValues | undefined {
+  const values = lineSchema.safeParse(jsonIn(line));
+  if (!values.success || values.data.id !== values.data.record.worker_id) return undefined;
+  const before = BEFORE_RECORD.exec(line)?.[0];
+  if (before === undefined || !line.endsWith(AFTER_RECORD)) return undefined;
+  const { id: workerId, record: _, ...rest } = values.data;
+  return { workerId, ...rest, json: line.slice(before.length, -AFTER_RECORD.length) };
+}
+
+export interface ValuesFileOptions {
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class ValuesFile {
+  readonly #options: ValuesFileOptions;
+  readonly #path: string;
+  #source: (() => Iterable<SavedValues>) | undefined;
+  #timer: Timer | undefined;
+  #writing: Promise<void> | undefined;
+  #isFailing = false;
+
+  constructor(options: ValuesFileOptions) {
+    this.#options = options;
+    this.#path = join(options.dataDir, FILE_NAME);
+  }
+
+  /**
+   * What an earlier master kept, by worker. A damaged file is set aside.
+   * @throws PulselaneError `environment`, naming the setting, if the data directory cannot be used
+   */
+  async read(): Promise<ReadonlyMap<string, SavedValues>> {
+    const { dataDir } = this.#options;
+    try {
+      return (await this.#read()) ?? new Map();
+    } catch (error) {
+      throw new PulselaneError('environment', `DATA_DIR=${dataDir}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /** Writes what `source` gives now and then. It is asked for one worker at a time, over many turns of the event loop. */
+  start(source: () => Iterable<SavedValues>): void {
+    this.#source = source;
+    this.#timer = this.#options.clock.every(WRITE_EVERY_MS, () => {
+      // One that takes longer than the time between two is not followed by more.
+      this.#writing ??= this.#write(source);
+    });
+  }
+
+  /** Writes a last time, if it was started. */
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#writing;
+    if (this.#source !== undefined) await this.#write(this.#source);
+  }
+
+  async #read(): Promise<ReadonlyMap<string, SavedValues> | undefined> {
+    const { logger } = this.#options;
+    const values = new Map<string, SavedValues>();
+    let skipped = 0;
+    let isFirst = true;
+    try {
+      for await (const { text } of readLines(this.#path, MAX_FILE_BYTES)) {
+        if (isFirst) {
+          isFirst = false;
+          if (!headerSchema.safeParse(jsonIn(text)).success) return await this.#setAside();
+          continue;
+        }
+        const line = text === undefined ? undefined : parseValuesLine(text);
+        if (line === undefined) skipped++;
+        else values.set(line.workerId, line);
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+    if (isFirst) return await this.#setAside();
+    if (skipped > 0) logger.warn({ file: this.#path, skipped }, 'lines of the values file cannot be read: left out');
+    return values;
+  }
+
+  async #setAside(): Promise<undefined> {
+    const { clock, logger } = this.#options;
+    const aside = await moveAside(this.#path, clock);
+    logger.error(
+      { file: this.#path, aside },
+      `values file is damaged or not of version ${VERSION}: set aside, starting without last values`,
+    );
+  }
+
+  /** Never rejects: the next one tries again. That it fails is told once, until it does not. */
+  async #write(source: () => Iterable<SavedValues>): Promise<void> {
+    const { logger } = this.#options;
+    try {
+      await replaceFile(this.#path, textsOf(linesOf(source())));
+      if (this.#isFailing) logger.info({ file: this.#path }, 'values file is written again');
+      this.#isFailing = false;
+    } catch (error) {
+      if (!this.#isFailing)
+        logger.error({ file: this.#path, err: messageOf(error) }, 'values file could not be written');
+      this.#isFailing = true;
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+}
+
+async function* textsOf(lines: Iterable<string>): AsyncGenerator<string> {
+  yield HEADER;
+  yield* textsInTurns(lines, (line) => line);
+}
+
+function* linesOf(source: Iterable<SavedValues>): Generator<string> {
+  let bytes = HEADER.length;
+  for (const values of source) {
+    const line = valuesLine(values);
+    bytes += Buffer.byteLength(line);
+    if (bytes > MAX_FILE_BYTES) return;
+    yield line;
+  }
+}

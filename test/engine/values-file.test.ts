@@ -1,0 +1,178 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseValuesLine, type SavedValues, ValuesFile, valuesLine } from '../../src/engine/values-file.ts';
+import { emptyRecordJsonHead, recordJsonHead } from '../../src/model/record-json.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { keptLog } from '../support/kept-log.ts';
+
+let dataDir: string;
+let path: string;
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'pulselane-values-'));
+  path = join(dataDir, 'values.jsonl');
+});
+afterEach(() => rm(dataDir, { recursive: true, force: true }));
+
+function open(clock = new FakeClock()) {
+  const { logger, lines: log } = keptLog();
+  return { file: new ValuesFile({ dataDir, clock, logger }), clock, log };
+}
+
+function valuesOf(workerId: string, silentMs = 10): SavedValues {
+  const json = emptyRecordJsonHead(workerId);
+  return { workerId, silentMs, isActive: true, lastUpdateS: 1_795_456_495, registeredS: 1_795_456_000, json };
+}
+
+async function save(values: readonly SavedValues[]): Promise<void> {
+  const { file } = open();
+  file.start(() => values);
+  await file.close();
+}
+
+const number = fc.double({ noNaN: true, noDefaultInfinity: true });
+const text = fc.string({ unit: 'binary', maxLength: 20 }).map((any) => any.toWellFormed());
+const awkward = fc.constantFrom(',"record":', '","record":{', '}}', '\u2028', '__proto__', '\\",\\"record\\":');
+const anyText = fc.oneof(text, awkward);
+const anyValues = fc
+  .record({
+    workerId: anyText,
+    numbers: fc.tuple(number, number, number, number),
+    tasks: fc.array(anyText, { maxLength: 3 }),
+    metrics: fc.array(fc.tuple(anyText, number), { maxLength: 3 }),
+    silentMs: fc.double({ min: 0, max: 1e12, noNaN: true }),
+    isActive: fc.boolean(),
+    lastUpdateS: fc.nat(),
+    registeredS: fc.nat(),
+  })
+  .map(({ numbers, tasks, metrics, ...rest }): SavedValues => {
+    const json = recordJsonHead({
+      workerId: rest.workerId,
+      cpuUsage: numbers[0],
+      memoryUsage: numbers[1],
+      storageUsage: numbers[2],
+      gpuUsage: numbers[3],
+      runningTasks: tasks.map((taskId) => {
+        return { taskId, cpuAllocated: 1, memoryAllocated: 1, gpuAllocated: 0, status: taskId };
+      }),
+      gpus: [],
+      metrics: new Map(metrics),
+    });
+    return { ...rest, json };
+  });
+
+test('a line says what it was made of, whatever stands in ids, tasks and metrics', () => {
+  fc.assert(
+    fc.property(anyValues, (values) => {
+      const line = valuesLine(values);
+      expect(line.indexOf('\n')).toBe(line.length - 1);
+      expect(parseValuesLine(line.slice(0, -1))).toEqual(values);
+    }),
+  );
+});
+
+test('a line with any change is either refused or a record that can be shown', () => {
+  fc.assert(
+    fc.property(anyValues, fc.nat(), fc.string({ maxLength: 2 }), (values, at, by) => {
+      const line = valuesLine(values).slice(0, -1);
+      const from = at % line.length;
+      const read = parseValuesLine(line.slice(0, from) + by + line.slice(from + 1));
+      if (read === undefined) return;
+      const record = JSON.parse(`${read.json},"last_update":1,"is_active":true}`);
+      expect(record.worker_id).toBe(read.workerId);
+      expect(Array.isArray(record.running_tasks)).toBe(true);
+    }),
+  );
+});
+
+test('what was saved at the end is there at the next start', async () => {
+  const values = Array.from({ length: 450 }, (_, index) => valuesOf(`worker-${index}`, index));
+  await save(values);
+  const { file, log } = open();
+  expect([...(await file.read()).values()]).toEqual(values);
+  expect(log).toEqual([]);
+  expect(await readdir(dataDir)).toEqual(['values.jsonl']);
+});
+
+test('without a file there are no values, and one that was never started writes none', async () => {
+  const { file } = open();
+  expect((await file.read()).size).toBe(0);
+  await file.close();
+  expect(await readdir(dataDir)).toEqual([]);
+});
+
+test('values are saved every 30 s, one write at a time', async () => {
+  const { file, clock } = open();
+  let asked = 0;
+  file.start(function* () {
+    asked++;
+    for (let i = 0; i < 1000; i++) yield valuesOf(`worker-${i}`, asked);
+  });
+  clock.advance(29_999);
+  expect(asked).toBe(0);
+  clock.advance(1);
+  await eventually(() => asked === 1);
+  // It is still being written.
+  clock.advance(30_000);
+  expect(asked).toBe(1);
+  await eventually(async () => (await readdir(dataDir)).join() === 'values.jsonl');
+  const { file: next } = open();
+  expect((await next.read()).get('worker-999')?.silentMs).toBe(1);
+  await file.close();
+  expect(asked).toBe(2);
+  expect((await next.read()).get('worker-999')?.silentMs).toBe(2);
+  clock.advance(30_000);
+  expect(clock.pending).toBe(0);
+});
+
+test.each([
+  '',
+  'garbage',
+  '{"format":"pulselane-values","version":9}\n',
+  '{"format":"pulselane-members","version":2}\n',
+])('a damaged file (%j) is set aside, and the master starts without it', async (content) => {
+  await writeFile(path, content);
+  const { file, log } = open();
+  expect((await file.read()).size).toBe(0);
+  const [aside] = await readdir(dataDir);
+  expect(aside).toMatch(/^values\.jsonl\.damaged-/);
+  expect(log).toMatchObject([{ level: 'error', aside: join(dataDir, aside as string) }]);
+  expect(await readFile(join(dataDir, aside as string), 'utf8')).toBe(content);
+});
+
+test('lines that cannot be read are left out and counted', async () => {
+  await save(['a', 'b', 'c'].map((id) => valuesOf(id)));
+  const content = await readFile(path, 'utf8');
+  await writeFile(path, `${content.replace('"id":"b"', '"id":"other"')}nonsense\n{"id":"cut sh`);
+  const { file, log } = open();
+  expect([...(await file.read()).keys()]).toEqual(['a', 'c']);
+  expect(log).toMatchObject([{ level: 'warn', skipped: 3 }]);
+});
+
+test('a write that fails is told once and tried again', async () => {
+  const { file, clock, log } = open();
+  let asked = 0;
+  file.start(() => {
+    asked++;
+    return [valuesOf('a')];
+  });
+  await mkdir(path);
+  for (let round = 1; round <= 2; round++) {
+    // Until the one before has ended.
+    await eventually(() => {
+      clock.advance(30_000);
+      return asked >= round;
+    });
+    await eventually(() => log.length === 1);
+  }
+  await rmdir(path);
+  await eventually(() => {
+    clock.advance(30_000);
+    return log.length === 2;
+  });
+  expect(log).toMatchObject([{ level: 'error' }, { level: 'info', msg: 'values file is written again' }]);
+  await file.close();
+});
