@@ -2,8 +2,10 @@
 import type { MasterConfig } from '../config/options.ts';
 import { MembersFile } from '../engine/members-file.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
+import { ValuesFile } from '../engine/values-file.ts';
 import { HttpHost } from '../http/host.ts';
 import type { Clock } from '../lib/clock.ts';
+import { lockDirectory } from '../lib/directory-lock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
@@ -36,15 +38,23 @@ async function start(
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
+  const lock = await lockDirectory(config.dataDir, { clock, logger });
+  lifecycle.onStop('lock of the data directory', () => lock.release());
+
   const manager = new TelemetryManager({ ...config, clock, logger });
 
   const membersFile = new MembersFile({ dataDir: config.dataDir, members: manager.members, clock, logger });
   const members = await membersFile.open();
   lifecycle.onStop('members file', () => membersFile.close());
 
+  const valuesFile = new ValuesFile({ dataDir: config.dataDir, clock, logger });
+  const values = await valuesFile.read();
+  lifecycle.onStop('values file', () => valuesFile.close());
+
   await manager.start();
   lifecycle.onStop('lanes', () => manager.shutdown());
-  manager.restoreMembers(members);
+  manager.restore(members, values);
+  valuesFile.start(() => manager.savedValues());
 
   const rpc = new RpcServer({
     address: config.grpcAddress,

@@ -147,7 +147,8 @@ export const masterOptions = {
     argument: '<folder>',
     kind: kinds.text,
     fallback: './data',
-    meaning: 'what must survive a restart: approvals and workers’ addresses',
+    meaning:
+      'what must survive a restart: who is in the fleet, approvals, addresses, last values; for one master alone',
   }),
   corsOrigins: option({
     env: 'CORS_ORIGINS',

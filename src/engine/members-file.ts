@@ -1,21 +1,36 @@
-/** Approvals and addresses on disk: one small JSON file in the data directory, replaced as a whole. */
-import { mkdir, readFile, rename } from 'node:fs/promises';
+/**
+ * Members on disk: a journal in the data directory. Changes are added at its end, soon and together; when most of it is
+ * history, it is replaced by what counts.
+ */
+import { constants } from 'node:fs';
+import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import type { Clock, Timer } from '../lib/clock.ts';
+import { copyAside, moveAside } from '../lib/damaged-file.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { readLines } from '../lib/lines.ts';
 import type { Logger } from '../lib/logging.ts';
+import { replaceFile } from '../lib/replace-file.ts';
+import { textsInTurns } from '../lib/turns.ts';
 import { workerIdProblem } from '../model/worker-id.ts';
 import type { Member, Members } from './members.ts';
+import { JOURNAL_HEADER, JOURNAL_VERSION, journalLine, type MemberChange, readJournal } from './members-journal.ts';
 
-const FILE_NAME = 'members.json';
-const FILE_VERSION = 1;
-/** Changes of this long are written together: approving a list of workers is one write. */
+const FILE_NAME = 'members.jsonl';
+/** What a master before this format wrote, as a whole each time. */
+const OLD_FILE_NAME = 'members.json';
+/** Changes of this long are written together: a fleet that registers is a few writes. All is on disk within a second. */
 const WRITE_AFTER_MS = 200;
+/** After a failed write. */
+const RETRY_AFTER_MS = 5000;
+/** Lines beyond two for each member, before the journal is replaced: a small fleet does not replace it all the time. */
+const SPARE_LINES = 1000;
+/** The largest message that a worker may send is 64 MiB; an info of this size was never one. */
+const MAX_LINE_BYTES = 128 * 1024 ** 2;
 
-const fileSchema = z.object({
-  version: z.literal(FILE_VERSION),
+const oldSchema = z.object({
+  version: z.literal(1),
   workers: z.array(
     z.object({
       id: z.string().refine((id) => workerIdProblem(id) === undefined),
@@ -35,74 +50,179 @@ export interface MembersFileOptions {
 export class MembersFile {
   readonly #options: MembersFileOptions;
   readonly #path: string;
+  readonly #oldPath: string;
+  /** Changes that are not written yet. */
+  #changes: MemberChange[] = [];
+  /** Changes that the file holds. */
+  #lines = 0;
+  /** There is no file yet, or nobody knows how its last write ended. */
+  #mustReplace = true;
+  #isFailing = false;
+  #isClosed = false;
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(options: MembersFileOptions) {
     this.#options = options;
     this.#path = join(options.dataDir, FILE_NAME);
+    this.#oldPath = join(options.dataDir, OLD_FILE_NAME);
   }
 
   /**
-   * Reads what an earlier master kept, and writes every change from then on. A damaged file is set aside.
-   * @throws PulselaneError `environment`, naming the setting, if the data directory cannot be used.
+   * Reads what an earlier master kept, and writes every change from then on. Of a damaged file, a copy is set aside and
+   * what can be read is kept.
+   * @throws PulselaneError `environment`, naming the setting, if the data directory cannot be used or is of a newer version
    */
   async open(): Promise<readonly Member[]> {
     const { dataDir, members } = this.#options;
     try {
-      await mkdir(dataDir, { recursive: true });
-      const kept = await this.#read();
-      members.onChange(() => this.#writeSoon());
+      const kept = (await this.#readJournal()) ?? (await this.#migrate()) ?? [];
+      members.onChange((workerId) => this.#changed(workerId));
       return kept;
     } catch (error) {
       throw new PulselaneError('environment', `DATA_DIR=${dataDir}: ${messageOf(error)}`, { cause: error });
     }
   }
 
-  /** Writes what is not yet written. */
+  /** Writes what is not yet written. What changes afterwards is not. */
   async close(): Promise<void> {
-    if (this.#timer !== undefined) this.#write();
-    await this.#writing;
+    this.#isClosed = true;
+    await this.#write();
   }
 
-  async #read(): Promise<readonly Member[]> {
-    const text = await readIfThere(this.#path);
-    if (text === undefined) return [];
+  // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** undefined if there is none. */
+  async #readJournal(): Promise<readonly Member[] | undefined> {
+    const { clock, logger } = this.#options;
+    const journal = await unlessMissing(readJournal(readLines(this.#path, MAX_LINE_BYTES)));
+    if (journal === undefined) return undefined;
+    const { version, changes, lostLines, isCutShort } = journal;
+    if (version !== undefined && version > JOURNAL_VERSION) {
+      throw new Error(
+        `${this.#path} has version ${version}, and this master reads up to ${JOURNAL_VERSION}: ` +
+          'start the newer Pulselane that wrote it, or use another directory',
+      );
+    }
+    const kept = [...journal.members.values()];
+    if (lostLines > 0) {
+      const aside = await copyAside(this.#path, clock);
+      logger.error(
+        { file: this.#path, aside, recovered: kept.length, lostLines },
+        'members file is damaged: a copy is set aside, going on with what can be read',
+      );
+    } else if (isCutShort) {
+      logger.warn({ file: this.#path }, 'the last line of the members file was cut short and is dropped');
+    } else if (version === undefined) {
+      logger.error({ file: this.#path }, 'members file is empty, which none that a master wrote is');
+    }
+    this.#lines = changes;
+    this.#mustReplace = version === undefined || lostLines > 0 || isCutShort;
+    if (this.#mustReplace || changes > kept.length) await this.#attempt(() => this.#replace(kept));
+    return kept;
+  }
+
+  /** Takes over what a master before this format kept; undefined if there is nothing. */
+  async #migrate(): Promise<readonly Member[] | undefined> {
+    const { clock, logger } = this.#options;
+    const text = await unlessMissing(readFile(this.#oldPath, 'utf8'));
+    if (text === undefined) return undefined;
     try {
-      const { workers } = fileSchema.parse(JSON.parse(text));
-      return workers.map(({ id, approved, address }) => ({ workerId: id, approved, address }));
+      const { workers } = oldSchema.parse(JSON.parse(text));
+      const kept = workers.map(({ id: workerId, approved, address }) => {
+        return { workerId, approved, address, known: false, instanceIds: [], info: undefined };
+      });
+      if (await this.#attempt(() => this.#replace(kept))) await rename(this.#oldPath, `${this.#oldPath}.migrated`);
+      return kept;
     } catch (error) {
-      const aside = `${this.#path}.damaged-${new Date(this.#options.clock.wallMs()).toISOString().replaceAll(':', '')}`;
-      await rename(this.#path, aside);
-      this.#options.logger.error(
-        { file: this.#path, aside, reason: error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error) },
+      const aside = await moveAside(this.#oldPath, clock);
+      logger.error(
+        { file: this.#oldPath, aside, reason: error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error) },
         'members file is damaged: set aside, starting without it',
       );
-      return [];
+      return undefined;
     }
   }
 
-  #writeSoon(): void {
-    this.#timer ??= this.#options.clock.after(WRITE_AFTER_MS, () => this.#write());
+  // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #changed(workerId: string): void {
+    if (this.#isClosed) return;
+    this.#changes.push({ workerId, member: this.#options.members.get(workerId) });
+    this.#writeAfter(this.#isFailing ? RETRY_AFTER_MS : WRITE_AFTER_MS);
   }
 
-  #write(): void {
+  #writeAfter(delayMs: number): void {
+    this.#timer ??= this.#options.clock.after(delayMs, () => void this.#write());
+  }
+
+  /** Never rejects. */
+  #write(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const { members, logger } = this.#options;
-    const workers = members.all().map(({ workerId, ...member }) => ({ id: workerId, ...member }));
-    const text = `${JSON.stringify({ version: FILE_VERSION, workers }, null, 2)}\n`;
-    this.#writing = this.#writing
-      .then(() => writeFileAtomic(this.#path, text))
-      .catch((error: unknown) => {
-        logger.error({ file: this.#path, err: messageOf(error) }, 'members file could not be written');
-      });
+    this.#writing = this.#writing.then(async () => {
+      const { members } = this.#options;
+      const changes = this.#changes;
+      this.#changes = [];
+      if (changes.length === 0) return;
+      const isMostlyHistory = this.#lines + changes.length > 2 * members.size + SPARE_LINES;
+      const isWritten = await this.#attempt(() =>
+        this.#mustReplace || isMostlyHistory ? this.#replace(members.all()) : this.#append(changes),
+      );
+      if (isWritten) return;
+      // The next attempt writes all that is known then; that there is something to write is all it must know.
+      this.#changes.unshift(...changes.slice(-1));
+      if (!this.#isClosed) this.#writeAfter(RETRY_AFTER_MS);
+    });
+    return this.#writing;
+  }
+
+  /** @returns whether it went well; that it did not is told once, until it does again. */
+  async #attempt(write: () => Promise<void>): Promise<boolean> {
+    const { logger } = this.#options;
+    try {
+      await write();
+      if (this.#isFailing) logger.info({ file: this.#path }, 'members file is written again');
+      this.#isFailing = false;
+      return true;
+    } catch (error) {
+      if (!this.#isFailing) {
+        logger.error({ file: this.#path, err: messageOf(error) }, 'members file could not be written: trying again');
+      }
+      this.#isFailing = true;
+      // Half a line may be at its end, and another must not go on from there.
+      this.#mustReplace = true;
+      return false;
+    }
+  }
+
+  async #append(changes: readonly MemberChange[]): Promise<void> {
+    // Not made anew where somebody has deleted it: it would lack all that was in it.
+    const file = await open(this.#path, constants.O_WRONLY | constants.O_APPEND);
+    try {
+      await file.appendFile(textsInTurns(changes, journalLine));
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    this.#lines += changes.length;
+  }
+
+  async #replace(members: readonly Member[]): Promise<void> {
+    await replaceFile(this.#path, textsOfAll(members));
+    this.#lines = members.length;
+    this.#mustReplace = false;
   }
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+async function* textsOfAll(members: readonly Member[]): AsyncGenerator<string> {
+  yield JOURNAL_HEADER;
+  yield* textsInTurns(members, (member) => journalLine({ workerId: member.workerId, member }));
+}
+
+async function unlessMissing<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await reading;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -1,17 +1,28 @@
 /**
- * Who may be in the fleet, beside what their heartbeats say: approvals by an operator, addresses at which a master has
- * to introduce itself, and unknown workers that wait for approval. Approvals and addresses outlive the master.
+ * Who is or may be in the fleet, beside what their heartbeats say: who was there last, what each said when it registered,
+ * approvals by an operator, addresses at which a master has to introduce itself. All of it outlives the master. Unknown
+ * workers that wait for approval do not.
  */
+import { toBinary } from '@bufbuild/protobuf';
+import { type WorkerInfo, WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../lib/clock.ts';
+import { MAX_INSTANCES } from '../model/instances.ts';
 
 export type AdmissionMode = 'open' | 'approved';
 
-/** What is kept of a worker across restarts. */
+/** What is kept of a worker across restarts. Never changed: each change makes another one. */
 export interface Member {
   readonly workerId: string;
+  /** An operator has let it in. */
   readonly approved: boolean;
   /** `ip:port` where the worker waits for MasterRegister. */
   readonly address: string | undefined;
+  /** It is in the fleet; after a restart: it was, when the master ended. */
+  readonly known: boolean;
+  /** The lives of its process, newest first, at most {@link MAX_INSTANCES}. */
+  readonly instanceIds: readonly string[];
+  /** What it said of itself when it registered; undefined if it only ever sent heartbeats. */
+  readonly info: WorkerInfo | undefined;
 }
 
 /** A worker that was turned away under `approved` admission. */
@@ -35,7 +46,7 @@ export class Members {
   readonly #members = new Map<string, Member>();
   /** Longest unheard first. */
   readonly #pending = new Map<string, PendingWorker>();
-  #onChange: () => void = () => {};
+  #onChange: (workerId: string) => void = () => {};
 
   constructor({ mode, maxPending, clock }: MembersOptions) {
     this.mode = mode;
@@ -43,14 +54,23 @@ export class Members {
     this.#clock = clock;
   }
 
-  /** Called after each change of what outlives the master. */
-  onChange(listener: () => void): void {
+  /** Called after each change of what outlives the master, with the worker's id. Must be cheap, and there is one. */
+  onChange(listener: (workerId: string) => void): void {
     this.#onChange = listener;
   }
 
   /** Takes over what an earlier master kept. */
   restore(members: readonly Member[]): void {
     for (const member of members) this.#members.set(member.workerId, member);
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** What is kept of a worker; undefined if nothing is. */
+  get(workerId: string): Member | undefined {
+    return this.#members.get(workerId);
   }
 
   all(): readonly Member[] {
@@ -95,15 +115,69 @@ export class Members {
     this.#change(workerId, { address });
   }
 
+  /** The worker is in the fleet from now on. */
+  join(workerId: string): void {
+    this.#change(workerId, { known: true });
+  }
+
+  /** Keeps what the worker said of itself. */
+  describe(workerId: string, info: WorkerInfo): void {
+    this.#change(workerId, { info });
+  }
+
+  /** Keeps the lives of the worker's process, newest first; beyond {@link MAX_INSTANCES} the oldest are dropped. */
+  setInstances(workerId: string, instanceIds: readonly string[]): void {
+    this.#change(workerId, { instanceIds: instanceIds.slice(0, MAX_INSTANCES) });
+  }
+
+  /**
+   * The worker was silent for so long that it is not in the fleet any more. What an operator said of it, approval and
+   * address, stays: it may be a rack that was off for a weekend.
+   */
+  expire(workerId: string): void {
+    const before = this.#members.get(workerId);
+    if (before === undefined) return;
+    if (before.approved || before.address !== undefined) {
+      this.#change(workerId, { known: false, instanceIds: [], info: undefined });
+    } else {
+      this.forget(workerId);
+    }
+  }
+
+  /** Keeps nothing of the worker. */
   forget(workerId: string): void {
-    if (this.#members.delete(workerId)) this.#onChange();
+    if (this.#members.delete(workerId)) this.#onChange(workerId);
   }
 
   #change(workerId: string, change: Partial<Omit<Member, 'workerId'>>): void {
-    const before = this.#members.get(workerId) ?? { workerId, approved: false, address: undefined };
+    const before = this.#members.get(workerId) ?? stranger(workerId);
     const after = { ...before, ...change };
-    if (after.approved === before.approved && after.address === before.address) return;
+    if (areSame(before, after)) return;
     this.#members.set(workerId, after);
-    this.#onChange();
+    this.#onChange(workerId);
   }
+}
+
+function stranger(workerId: string): Member {
+  return { workerId, approved: false, address: undefined, known: false, instanceIds: [], info: undefined };
+}
+
+function areSame(a: Member, b: Member): boolean {
+  return (
+    a.approved === b.approved &&
+    a.address === b.address &&
+    a.known === b.known &&
+    areSameIds(a.instanceIds, b.instanceIds) &&
+    isSameInfo(a.info, b.info)
+  );
+}
+
+function areSameIds(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((id, index) => id === b[index]));
+}
+
+function isSameInfo(a: WorkerInfo | undefined, b: WorkerInfo | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  // By their bytes: field by field, NaN would be a change each time.
+  return Buffer.compare(toBinary(WorkerInfoSchema, a), toBinary(WorkerInfoSchema, b)) === 0;
 }

@@ -5,7 +5,7 @@
 import { pathToFileURL } from 'node:url';
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
-import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { EventLog } from '../model/events.ts';
@@ -33,6 +33,7 @@ import { Roster, RosterEntry } from './roster.ts';
 import { StuckWatch } from './stuck-watch.ts';
 import { exceededBy, type LanePlan, planLanes } from './thread-budget.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
+import type { SavedValues } from './values-file.ts';
 import { type Via, WorkerLiveness } from './worker-liveness.ts';
 
 /** Every member is optional; the defaults are those of the master's settings. */
@@ -111,6 +112,14 @@ const SLOW_ROUND_SWEEPS = 20;
 /** The longest that an agent waits before it tries a master again: MAX_BACKOFF_MS of the agent. */
 const AGENT_BACK_OFF_MS = 10_000;
 
+/** A worker that an earlier master knew. */
+interface RestoredWorker {
+  /** Until when it is waited for. */
+  readonly graceUntilMs: number;
+  /** Undefined if it had sent none, or none that was saved. */
+  readonly values: SavedValues | undefined;
+}
+
 type Phase = 'new' | 'running' | 'stopped';
 
 export class TelemetryManager {
@@ -178,7 +187,11 @@ export class TelemetryManager {
       logger: this.#logger,
       onEvents: (events) => this.#roster.tellEvents(events),
     });
-    this.#guard = new InstanceGuard({ board: this.#board, chronicle: this.#chronicle, onInstances: () => {} });
+    this.#guard = new InstanceGuard({
+      board: this.#board,
+      chronicle: this.#chronicle,
+      onInstances: ({ workerId, liveness }) => this.#members.setInstances(workerId, liveness.instances),
+    });
     this.#stuck = new StuckWatch(this.#board, this.#chronicle, options.stuckAfterMs ?? 5 * 60_000);
     this.#heartbeats = new HeartbeatWatch({
       board: this.#board,
@@ -201,7 +214,10 @@ export class TelemetryManager {
       atRow: (row) => this.#roster.atRow(row),
       toldIntervalMs: () => longestIntervalMs(this.#pacedIntervalMs, heartbeatIntervalMs),
       // What an operator said of it, approval and address, stays: it may be a rack that was off for a weekend.
-      onGone: (entry) => this.#forget(entry, 'retention'),
+      onGone: (entry) => {
+        this.#forget(entry, 'retention');
+        this.#members.expire(entry.workerId);
+      },
       onHolds: (holds) => this.#roster.tellHolds(holds),
     });
     this.#processorUrl = options.processor === undefined ? undefined : urlOf(options.processor);
@@ -336,10 +352,8 @@ export class TelemetryManager {
     this.#guard.check(entry, info.instanceId, this.#judge.nowMs());
     // It may have reported to another master meanwhile: what that one took is not missing.
     if (!this.#board.isActive(entry.row)) entry.liveness.sequence.reset();
-    entry.info = info;
-    entry.liveness.group = info.group;
-    entry.liveness.isEphemeral = info.ephemeral;
-    this.#judge.described(entry);
+    this.#describe(entry, info);
+    this.#members.describe(info.workerId, info);
   }
 
   // ── heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -474,20 +488,41 @@ export class TelemetryManager {
     return this.#roster.listen(listener);
   }
 
-  /** Takes over approvals and addresses of an earlier master; workers with an address are known from the start. */
-  restoreMembers(members: readonly Member[]): void {
+  /**
+   * Takes over what an earlier master kept: who may be there, and who was, with their last values. Workers with an address
+   * are known from the start, too. Called once, before anybody else is heard.
+   */
+  restore(members: readonly Member[], values: ReadonlyMap<string, SavedValues>): void {
     this.#members.restore(members);
     const graceUntilMs = this.#judge.nowMs() + this.#restartGraceMs;
-    for (const { workerId, address, approved } of members) {
-      if (address === undefined || !(approved || this.#members.mode === 'open')) continue;
+    let waitedFor = 0;
+    let left = 0;
+    for (const { workerId, known, address, instanceIds, info } of members) {
+      // Known, but never approved: admission was open when it came.
+      if (!(known || address !== undefined) || !this.#members.admits(workerId)) continue;
       try {
-        this.#newEntry(workerId, graceUntilMs);
+        const entry = this.#newEntry(workerId, known ? { graceUntilMs, values: values.get(workerId) } : undefined);
+        entry.liveness.instances = instanceIds;
+        if (info !== undefined) this.#describe(entry, info);
+        if (known) waitedFor++;
       } catch (error) {
-        // More addresses than MAX_WORKERS: those that come are served as far as there is room.
-        this.#logger.warn({ worker: workerId, err: messageOf(error) }, 'a worker of an earlier master is not taken');
+        if (!(error instanceof PulselaneError)) throw error;
+        // Those that come are served as far as there is room.
+        left++;
       }
     }
-    if (this.#roster.size > 0) this.#judge.grace(this.#roster.size, graceUntilMs);
+    if (left > 0) this.#logger.warn({ left }, 'workers of an earlier master that MAX_WORKERS leaves no room for');
+    if (waitedFor > 0) this.#judge.grace(waitedFor, graceUntilMs);
+  }
+
+  /** The last values of each worker that has sent any, to be asked for one by one and taken at once. */
+  *savedValues(): Generator<SavedValues> {
+    for (const { workerId, row, slot } of this.#roster.all()) {
+      if (slot.numbers() === undefined) continue;
+      const view = this.#board.view(row, this.#clock.monotonicMs());
+      const { ageMs: silentMs, isActive, lastUpdateS, registeredS } = view;
+      yield { workerId, silentMs, isActive, lastUpdateS, registeredS, json: slot.json('') };
+    }
   }
 
   /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
@@ -558,10 +593,12 @@ export class TelemetryManager {
     return this.#roster.get(workerId) ?? this.#newEntry(workerId);
   }
 
-  /** @param graceUntilMs until when it is waited for, if an earlier master knew it */
-  #newEntry(workerId: string, graceUntilMs?: number): RosterEntry {
+  /** @param restored what an earlier master knew of it; undefined: it is new */
+  #newEntry(workerId: string, restored?: RestoredWorker): RosterEntry {
+    const values = restored?.values;
     const now = this.#now();
-    const place = this.#board.occupy(now);
+    const silentMs = values?.silentMs ?? 0;
+    const place = this.#board.occupy({ ...now, monotonicMs: now.monotonicMs - silentMs });
     if (place === undefined) {
       throw new PulselaneError(
         'resource_exhausted',
@@ -572,18 +609,32 @@ export class TelemetryManager {
     const entry = new RosterEntry({
       workerId,
       ...place,
-      slot: newSlot(workerId, this.#ringSamples),
+      slot: newSlot(
+        workerId,
+        this.#ringSamples,
+        values && { json: values.json, receivedUnixMs: values.lastUpdateS * 1000 },
+      ),
       mailbox: new Mailbox(this.#laneDepth),
       liveness: new WorkerLiveness({
-        knownMs: this.#judge.attention.at(now.monotonicMs),
-        graceUntilMs,
+        knownMs: this.#judge.attention.at(now.monotonicMs) - silentMs,
+        graceUntilMs: restored?.graceUntilMs,
         intervalOf: (liveness) => this.#judge.intervalOf(liveness),
       }),
     });
+    if (values !== undefined) this.#board.restore(entry.row, values);
     this.#roster.add(entry);
     this.#judge.admit(entry);
     this.#lanes.assign(entry);
+    this.#members.join(workerId);
     return entry;
+  }
+
+  /** What it says of itself. */
+  #describe(entry: RosterEntry, info: WorkerInfo): void {
+    entry.info = info;
+    entry.liveness.group = info.group;
+    entry.liveness.isEphemeral = info.ephemeral;
+    this.#judge.described(entry);
   }
 
   #forget(entry: RosterEntry, cause: 'retention' | 'unregistered'): void {

@@ -1,74 +1,79 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { create } from '@bufbuild/protobuf';
+import { expect, test } from 'vitest';
 import { Members } from '../../src/engine/members.ts';
-import { MembersFile } from '../../src/engine/members-file.ts';
-import { silentLogger } from '../../src/lib/logging.ts';
+import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { MAX_INSTANCES } from '../../src/model/instances.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-let dataDir: string;
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'pulselane-members-'));
-});
-afterEach(() => rm(dataDir, { recursive: true, force: true }));
-
-function open(clock = new FakeClock()) {
-  const members = new Members({ mode: 'approved', maxPending: 2, clock });
-  const file = new MembersFile({ dataDir, members, clock, logger: silentLogger });
-  return { members, file, clock };
+function newMembers(mode: 'open' | 'approved' = 'open') {
+  const clock = new FakeClock();
+  const members = new Members({ mode, maxPending: 2, clock });
+  const changed: string[] = [];
+  members.onChange((workerId) => changed.push(workerId));
+  return { members, clock, changed };
 }
 
-test('approvals and addresses are there after a restart, whatever the ids are', async () => {
-  const first = open();
-  await first.file.open();
-  for (const id of ['__proto__', '../x', '🦊']) first.members.approve(id);
-  first.members.setAddress('🦊', '10.0.0.5:6000');
-  first.members.approve('gone');
-  first.members.forget('gone');
-  await first.file.close();
+const infoOf = (group: string) =>
+  create(WorkerInfoSchema, { workerId: 'a', group, labels: { zone: 'x' }, totalCpu: Number.NaN });
 
-  const second = open();
-  const kept = await second.file.open();
-  second.members.restore(kept);
-  expect(second.members.all()).toEqual(first.members.all());
-  expect(second.members.admits('__proto__')).toBe(true);
-  expect(second.members.admits('gone')).toBe(false);
-  expect(second.members.addressOf('🦊')).toBe('10.0.0.5:6000');
+test('a change is told once, and what changes nothing is not', () => {
+  const { members, changed } = newMembers();
+  for (let i = 0; i < 2; i++) {
+    members.join('a');
+    members.describe('a', infoOf('rack-1'));
+    members.setInstances('a', ['2', '1']);
+    members.setAddress('a', '10.0.0.5:6000');
+    members.approve('a');
+  }
+  expect(changed).toEqual(['a', 'a', 'a', 'a', 'a']);
+  expect(members.get('a')).toEqual({
+    workerId: 'a',
+    approved: true,
+    address: '10.0.0.5:6000',
+    known: true,
+    instanceIds: ['2', '1'],
+    info: infoOf('rack-1'),
+  });
+  members.describe('a', infoOf('rack-2'));
+  members.setInstances('a', ['3', '2', '1']);
+  members.forget('a');
+  members.forget('a');
+  members.expire('a');
+  expect(changed).toHaveLength(8);
+  expect(members.size).toBe(0);
 });
 
-test('changes are written together, soon after the first', async () => {
-  const { members, file, clock } = open();
-  await file.open();
-  members.approve('a');
-  members.approve('b');
-  expect(await readdir(dataDir)).toEqual([]);
-  clock.advance(200);
-  await file.close();
-  const text = await readFile(join(dataDir, 'members.json'), 'utf8');
-  expect(JSON.parse(text).workers.map(({ id }: { id: string }) => id)).toEqual(['a', 'b']);
+test('only the newest lives of a worker are kept', () => {
+  const { members } = newMembers();
+  members.setInstances(
+    'a',
+    Array.from({ length: 20 }, (_, index) => String(index)),
+  );
+  expect(members.get('a')?.instanceIds).toHaveLength(MAX_INSTANCES);
+  expect(members.get('a')?.instanceIds[0]).toBe('0');
 });
 
-test.each(['{', '{"version":2,"workers":[]}', '{"version":1,"workers":[{"id":""}]}', 'null'])(
-  'a damaged file (%s) is set aside, and the master starts without it',
-  async (text) => {
-    await writeFile(join(dataDir, 'members.json'), text);
-    expect(await open().file.open()).toEqual([]);
-    const [aside] = await readdir(dataDir);
-    expect(aside).toMatch(/^members\.json\.damaged-/);
-    expect(await readFile(join(dataDir, aside as string), 'utf8')).toBe(text);
-  },
-);
-
-test('a data directory that cannot be used is named with its setting', async () => {
-  await writeFile(join(dataDir, 'file'), '');
-  dataDir = join(dataDir, 'file', 'below');
-  await expect(open().file.open()).rejects.toThrow(/^DATA_DIR=.*below: /);
-  dataDir = join(dataDir, '..', '..');
+test('of an expired worker only what an operator said stays', () => {
+  const { members, changed } = newMembers();
+  for (const id of ['plain', 'approved', 'addressed']) {
+    members.join(id);
+    members.describe(id, infoOf('rack-1'));
+    members.setInstances(id, ['1']);
+  }
+  members.approve('approved');
+  members.setAddress('addressed', '10.0.0.5:6000');
+  changed.length = 0;
+  for (const id of ['plain', 'approved', 'addressed', 'plain', 'approved', 'never seen']) members.expire(id);
+  expect(changed).toEqual(['plain', 'approved', 'addressed']);
+  const rest = { known: false, instanceIds: [], info: undefined };
+  expect(members.all()).toEqual([
+    { workerId: 'approved', approved: true, address: undefined, ...rest },
+    { workerId: 'addressed', approved: false, address: '10.0.0.5:6000', ...rest },
+  ]);
 });
 
 test('the list of those who wait is bounded: the one unheard for longest gives way', () => {
-  const { members, clock } = open();
+  const { members, clock } = newMembers('approved');
   members.turnAway('a');
   members.turnAway('b');
   clock.advance(1000);

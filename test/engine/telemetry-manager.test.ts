@@ -433,6 +433,10 @@ test('an approval outlives the retention', async () => {
 
 test('more remembered addresses than workers are no reason not to start', async () => {
   const manager = await startManager({ maxWorkers: 1 });
-  manager.restoreMembers(['a', 'b'].map((workerId) => ({ workerId, approved: false, address: '127.0.0.1:1' })));
+  const member = { approved: false, address: '127.0.0.1:1', known: false, instanceIds: [], info: undefined };
+  manager.restore(
+    ['a', 'b'].map((workerId) => ({ workerId, ...member })),
+    new Map(),
+  );
   expect([...manager.getAllWorkerTelemetry().keys()]).toEqual(['a']);
 });

@@ -81,7 +81,8 @@ test('a worker is told now, and again with back-off while it is not active', asy
 test('addresses that an earlier master kept are called without anybody asking', async () => {
   const { clock, manager } = await startIntroducer();
   const worker = await waitingWorker();
-  manager.restoreMembers([{ workerId: 'go', approved: false, address: `127.0.0.1:${worker.port}` }]);
+  const member = { workerId: 'go', approved: false, known: false, instanceIds: [], info: undefined };
+  manager.restore([{ ...member, address: `127.0.0.1:${worker.port}` }], new Map());
   expect(manager.getWorkerTelemetry('go')).toMatchObject({ isActive: false });
   clock.advance(500);
   await eventually(() => worker.told.length === 1);

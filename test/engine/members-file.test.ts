@@ -1,0 +1,299 @@
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Member, Members } from '../../src/engine/members.ts';
+import { MembersFile } from '../../src/engine/members-file.ts';
+import { JOURNAL_HEADER, journalLine } from '../../src/engine/members-journal.ts';
+import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { keptLog } from '../support/kept-log.ts';
+
+let dataDir: string;
+let path: string;
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'pulselane-members-'));
+  path = join(dataDir, 'members.jsonl');
+});
+afterEach(() => rm(dataDir, { recursive: true, force: true }));
+
+/** A master's life with the directory; `members` hold what the one before it kept. */
+async function open(clock = new FakeClock()) {
+  const members = new Members({ mode: 'open', maxPending: 2, clock });
+  const { logger, lines: log } = keptLog();
+  const file = new MembersFile({ dataDir, members, clock, logger });
+  members.restore(await file.open());
+  return { members, file, clock, log };
+}
+
+const linesIn = async () => (await readFile(path, 'utf8')).trimEnd().split('\n').slice(1);
+const idsIn = async () => (await linesIn()).map((line) => JSON.parse(line).id);
+
+test('all that is known of workers is there after a restart, whatever their ids are', async () => {
+  const first = await open();
+  for (const id of ['__proto__', '../x', '🦊', 'line\u2028separator']) first.members.approve(id);
+  first.members.setAddress('🦊', '10.0.0.5:6000');
+  first.members.join('🦊');
+  first.members.setInstances('🦊', ['2', '1']);
+  const info = create(WorkerInfoSchema, {
+    workerId: '🦊',
+    workerIp: '10.0.0.5',
+    totalCpu: 8,
+    totalMemory: Number.POSITIVE_INFINITY,
+    instanceId: '2',
+    labels: { zone: 'a "b"', '': '\n' },
+    group: 'rack-1',
+    ephemeral: true,
+    intervalMs: 5000,
+  });
+  first.members.describe('🦊', info);
+  first.members.approve('gone');
+  first.members.forget('gone');
+  await first.file.close();
+
+  const second = await open();
+  expect(second.members.all()).toEqual(first.members.all());
+  expect(second.members.get('🦊')?.info).toEqual(info);
+  expect(second.members.get('gone')).toBeUndefined();
+  expect(second.log).toEqual([]);
+});
+
+test('changes are written together, soon after the first', async () => {
+  const { members, file, clock } = await open();
+  members.approve('a');
+  members.approve('b');
+  expect(await readdir(dataDir)).toEqual([]);
+  clock.advance(200);
+  await eventually(async () => (await readdir(dataDir)).includes('members.jsonl'));
+  expect(await idsIn()).toEqual(['a', 'b']);
+  members.join('b');
+  clock.advance(199);
+  expect(clock.pending).toBe(1);
+  clock.advance(1);
+  await eventually(async () => (await idsIn()).length === 3);
+  expect(await idsIn()).toEqual(['a', 'b', 'b']);
+  await file.close();
+});
+
+test('what is history is dropped: at the start, and when most of it is', async () => {
+  const first = await open();
+  first.members.join('stays');
+  await first.file.close();
+  const before = await open();
+  const flap = (members: Members) => {
+    members.setAddress('flaps', '10.0.0.5:1');
+    members.forget('flaps');
+  };
+  for (let i = 0; i < 500; i++) flap(before.members);
+  await before.file.close();
+  expect(await linesIn()).toHaveLength(1001);
+  const { members, file } = await open();
+  expect(await idsIn()).toEqual(['stays']);
+
+  for (let i = 0; i < 501; i++) flap(members);
+  await file.close();
+  // 1 + 1002 + the next two are more than 2 × 1 + 1000.
+  expect(await idsIn()).toEqual(['stays']);
+});
+
+test('10,000 workers that come at once cost little, and are written within a second', async () => {
+  const { members, file, clock } = await open();
+  const beganMs = performance.now();
+  for (let i = 0; i < 10_000; i++) members.join(`worker-${i}`);
+  const tookMs = performance.now() - beganMs;
+  clock.advance(200);
+  await file.close();
+  expect(await linesIn()).toHaveLength(10_000);
+  // 10 ms on a slow core; a second would be felt by every worker.
+  expect(tookMs).toBeLessThan(1000);
+});
+
+test('a last line that a kill has cut short is dropped, and the next change is whole', async () => {
+  const first = await open();
+  first.members.join('a');
+  await first.file.close();
+  await appendFile(path, '{"id":"b","appr');
+  const second = await open();
+  expect(second.members.all().map(({ workerId }) => workerId)).toEqual(['a']);
+  expect(second.log).toMatchObject([{ level: 'warn', msg: expect.stringContaining('cut short') }]);
+  second.members.join('c');
+  await second.file.close();
+  expect((await open()).members.all().map(({ workerId }) => workerId)).toEqual(['a', 'c']);
+  expect(await readdir(dataDir)).toEqual(['members.jsonl']);
+});
+
+test.each([
+  ['text that is no JSON', 'nonsense', 2],
+  ['another shape', '{"id":"b","approved":"yes","known":true}', 2],
+  ['an id that cannot be one', '{"id":"","gone":true}', 2],
+  ['an info that is none', '{"id":"b","approved":true,"known":true,"info":{"totalCpu":"many"}}', 2],
+])('%s in the middle: the file is set aside, and all else is kept', async (_, damage, kept) => {
+  const good = ['a', 'c'].map((workerId) => journalLine({ workerId, member: memberOf(workerId) }));
+  const text = `${JOURNAL_HEADER}${good[0]}${damage}\n${good[1]}`;
+  await writeFile(path, text);
+  const { members, log } = await open();
+  expect(members.all()).toEqual(['a', 'c'].map(memberOf));
+  expect(log).toMatchObject([{ level: 'error', recovered: kept, lostLines: 1, file: path }]);
+  const aside = (await readdir(dataDir)).find((name) => name.startsWith('members.jsonl.damaged-')) as string;
+  expect(log[0]?.aside).toBe(join(dataDir, aside));
+  expect(await readFile(join(dataDir, aside), 'utf8')).toBe(text);
+  // Once: what is left is sound.
+  expect((await open()).log).toEqual([]);
+});
+
+test.each(['garbage\n', '\n', '{"format":"another","version":2}\n', Buffer.from([0xff, 0xfe, 10])])(
+  'a file that is none of ours (%j) is set aside, and the master starts',
+  async (content) => {
+    await writeFile(path, content);
+    const { members, file, log } = await open();
+    expect(members.all()).toEqual([]);
+    expect(log).toMatchObject([{ level: 'error', recovered: 0, lostLines: 1 }]);
+    members.join('a');
+    await file.close();
+    expect((await open()).members.all()).toHaveLength(1);
+  },
+);
+
+test('an empty file is told', async () => {
+  await writeFile(path, '');
+  expect((await open()).log).toMatchObject([{ level: 'error', msg: expect.stringContaining('is empty') }]);
+});
+
+test('a header that is lost costs no member', async () => {
+  await writeFile(path, journalLine({ workerId: 'a', member: memberOf('a') }));
+  const { members } = await open();
+  expect(members.all()).toEqual([memberOf('a')]);
+  expect((await readFile(path, 'utf8')).startsWith(JOURNAL_HEADER)).toBe(true);
+});
+
+test('a file of a newer version is left as it is, and the master says so', async () => {
+  const text = '{"format":"pulselane-members","version":3}\nsomething new\n';
+  await writeFile(path, text);
+  await expect(open()).rejects.toMatchObject({
+    code: 'environment',
+    message: expect.stringContaining(`DATA_DIR=${dataDir}: ${path} has version 3, and this master reads up to 2`),
+  });
+  expect(await readFile(path, 'utf8')).toBe(text);
+  expect(await readdir(dataDir)).toEqual(['members.jsonl']);
+});
+
+test('the file of a master before the journal is taken over once', async () => {
+  const old = join(dataDir, 'members.json');
+  const workers = [
+    { id: 'a', approved: true },
+    { id: 'b', approved: false, address: '10.0.0.5:6000' },
+  ];
+  await writeFile(old, JSON.stringify({ version: 1, workers }));
+  const first = await open();
+  expect(first.members.all()).toEqual([
+    { ...memberOf('a'), approved: true, known: false },
+    { ...memberOf('b'), address: '10.0.0.5:6000', known: false },
+  ]);
+  expect((await readdir(dataDir)).sort()).toEqual(['members.json.migrated', 'members.jsonl']);
+  first.members.forget('a');
+  await first.file.close();
+  // As if somebody had put it back.
+  await rename(`${old}.migrated`, old);
+  expect((await open()).members.all().map(({ workerId }) => workerId)).toEqual(['b']);
+});
+
+test.each(['{', '{"version":2,"workers":[]}', '{"version":1,"workers":[{"id":""}]}', 'null'])(
+  'a damaged file of a master before the journal (%s) is set aside, and the master starts without it',
+  async (text) => {
+    await writeFile(join(dataDir, 'members.json'), text);
+    expect((await open()).members.all()).toEqual([]);
+    const [aside] = await readdir(dataDir);
+    expect(aside).toMatch(/^members\.json\.damaged-/);
+    expect(await readFile(join(dataDir, aside as string), 'utf8')).toBe(text);
+  },
+);
+
+test('a write that fails is told once and tried again, and nothing is lost', async () => {
+  const { members, file, clock, log } = await open();
+  members.join('a');
+  clock.advance(200);
+  await eventually(async () => (await readdir(dataDir)).includes('members.jsonl'));
+  // Nothing can be written there, by whatever user.
+  await rm(path);
+  await mkdir(path);
+  members.join('b');
+  clock.advance(200);
+  await eventually(() => log.length === 1);
+  members.join('c');
+  clock.advance(5000);
+  await eventually(() => clock.pending === 1);
+  clock.advance(5000);
+  await eventually(() => clock.pending === 1);
+  await rmdir(path);
+  clock.advance(5000);
+  await eventually(() => log.length === 2);
+  expect(log).toMatchObject([
+    { level: 'error', file: path, msg: expect.stringContaining('could not be written') },
+    { level: 'info', msg: 'members file is written again' },
+  ]);
+  expect(await idsIn()).toEqual(['a', 'b', 'c']);
+  await file.close();
+});
+
+test('a directory that cannot be read is named with its setting', async () => {
+  await writeFile(join(dataDir, 'file'), '');
+  const outer = dataDir;
+  dataDir = join(dataDir, 'file', 'below');
+  await expect(open()).rejects.toThrow(/^DATA_DIR=.*below: /);
+  dataDir = outer;
+});
+
+const ids = fc.constantFrom('a', '🦊', '__proto__', 'ü');
+const change: fc.Arbitrary<(members: Members) => void> = fc.oneof(
+  ids.map((id) => (members: Members) => members.join(id)),
+  ids.map((id) => (members: Members) => members.approve(id)),
+  ids.map((id) => (members: Members) => members.forget(id)),
+  ids.map((id) => (members: Members) => members.expire(id)),
+  fc.tuple(ids, fc.nat(9)).map(([id, port]) => {
+    return (members: Members) => members.setAddress(id, `[::1]:${port}`);
+  }),
+  fc.tuple(ids, fc.array(fc.string(), { maxLength: 9 })).map(([id, instances]) => {
+    return (members: Members) => members.setInstances(id, instances);
+  }),
+  fc.tuple(ids, fc.string({ unit: 'binary', maxLength: 5 }), fc.double()).map(([id, text, totalCpu]) => {
+    const info = create(WorkerInfoSchema, { workerId: id, group: text.toWellFormed(), totalCpu });
+    return (members: Members) => members.describe(id, info);
+  }),
+);
+
+test('whatever has changed and wherever the journal is cut, a prefix of the history comes back', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(change, { maxLength: 12 }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      async (all, at) => {
+        await rm(path, { force: true });
+        await writeFile(path, JOURNAL_HEADER);
+        const { members, file } = await open();
+        const history: (readonly Member[])[] = [[]];
+        for (const apply of all) {
+          apply(members);
+          history.push(members.all());
+        }
+        await file.close();
+        const journal = await readFile(path);
+        const cut = Math.round(at * journal.length);
+        await writeFile(path, journal.subarray(0, cut));
+        const second = await open();
+        const restored = second.members.all();
+        expect(history).toContainEqual(restored);
+        // No more is lost than the change that was cut.
+        if (cut === journal.length) expect(restored).toEqual(history.at(-1));
+        expect((await readdir(dataDir)).filter((name) => name.includes('damaged'))).toEqual([]);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+function memberOf(workerId: string): Member {
+  return { workerId, approved: false, address: undefined, known: true, instanceIds: [], info: undefined };
+}

@@ -1,0 +1,103 @@
+import { create } from '@bufbuild/protobuf';
+import { afterEach, expect, test } from 'vitest';
+import type { Member } from '../../src/engine/members.ts';
+import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+import type { SavedValues } from '../../src/engine/values-file.ts';
+import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const running: TelemetryManager[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((manager) => manager.shutdown()));
+});
+
+async function startManager(options: TelemetryManagerOptions = {}): Promise<TelemetryManager> {
+  const manager = new TelemetryManager({ maxWorkers: 100, ...options });
+  running.push(manager);
+  await manager.start();
+  return manager;
+}
+
+/** What an earlier master has left. */
+function leftBy(manager: TelemetryManager): [readonly Member[], Map<string, SavedValues>] {
+  return [manager.members.all(), new Map(Array.from(manager.savedValues(), (values) => [values.workerId, values]))];
+}
+
+function memberOf(workerId: string, facts: Partial<Member> = {}): Member {
+  return { workerId, approved: false, address: undefined, known: false, instanceIds: [], info: undefined, ...facts };
+}
+
+test('a worker is there after a restart as it was last, and its next heartbeat counts as its first', async () => {
+  const wallMs = 1_795_456_495_000;
+  const clock = new FakeClock(wallMs);
+  const first = await startManager({ clock });
+  const runningTasks = Array.from({ length: 100 }, (_, index) => ({ taskId: `t${index}`, status: 'running' }));
+  const heartbeat = { workerId: 'a', cpuUsage: 12.5, memoryUsage: 40, runningTasks, metrics: { frames: 24 } };
+  first.processHeartbeat(heartbeat);
+  const info = create(WorkerInfoSchema, { workerId: 'a', group: 'rack-1', totalCpu: 8 });
+  first.announceWorker(info);
+  first.registerWorker('never heard');
+  await eventually(() => first.getWorkerTelemetry('a')?.cpuUsage === 12.5);
+  clock.advance(7000);
+  const left = leftBy(first);
+  expect(left[1].get('a')).toMatchObject({ silentMs: 7000, isActive: true, lastUpdateS: wallMs / 1000 });
+  // Zeros are no values of anybody's.
+  expect([...left[1].keys()]).toEqual(['a']);
+
+  const second = await startManager({ clock: new FakeClock(wallMs + 60_000) });
+  second.restore(...left);
+  expect(second.getWorkerTelemetry('a')).toEqual(first.getWorkerTelemetry('a'));
+  expect(second.directory.board.state(0)).toBe('unknown');
+  expect(second.getWorkerTelemetry('never heard')).toMatchObject({ cpuUsage: 0 });
+  expect(second.workerInfo('a')).toEqual(info);
+  // What is not heard before the next restart is not older then than it is.
+  expect(leftBy(second)[1].get('a')).toMatchObject({ silentMs: 7000, lastUpdateS: wallMs / 1000 });
+
+  second.processHeartbeat({ workerId: 'a', cpuUsage: 1 });
+  await eventually(() => second.getWorkerTelemetry('a')?.cpuUsage === 1);
+  expect(second.getWorkerTelemetry('a')).toMatchObject({ isActive: true, runningTasks: [], metrics: {} });
+  expect(second.directory.get('a')?.slot.counts()).toEqual({ applied: 1, rejected: 0 });
+  expect(second.directory.get('a')?.slot.samples()).toHaveLength(1);
+});
+
+test('what makes a worker known, or forgotten, is told to the members', async () => {
+  const clock = new FakeClock();
+  const manager = await startManager({ clock, retentionMs: 60_000 });
+  const changed: string[] = [];
+  manager.members.onChange((workerId) => changed.push(workerId));
+  for (let i = 0; i < 3; i++) manager.processHeartbeat({ workerId: 'a' });
+  manager.announceWorker(create(WorkerInfoSchema, { workerId: 'b', group: 'x' }));
+  manager.announceWorker(create(WorkerInfoSchema, { workerId: 'b', group: 'x' }));
+  expect(changed).toEqual(['a', 'b', 'b']);
+  manager.unregisterWorker('a');
+  expect(manager.members.all().map(({ workerId }) => workerId)).toEqual(['b']);
+  clock.advance(61_000);
+  expect(manager.getWorkerTelemetry('b')).toBeUndefined();
+  expect(manager.members.all()).toEqual([]);
+  expect(changed).toEqual(['a', 'b', 'b', 'a', 'b']);
+});
+
+test('who was there is there, who has an address is, too, and who only was approved is not yet', async () => {
+  const manager = await startManager();
+  manager.restore(
+    [
+      memberOf('was there', { known: true }),
+      memberOf('addressed', { address: '127.0.0.1:1' }),
+      memberOf('approved', { approved: true }),
+    ],
+    new Map(),
+  );
+  expect([...manager.getAllWorkerTelemetry().keys()]).toEqual(['was there', 'addressed']);
+  expect(manager.members.all()).toHaveLength(3);
+});
+
+test('under approved admission nobody is there who was never approved', async () => {
+  const manager = await startManager({ admission: 'approved' });
+  manager.restore(
+    [memberOf('let in', { known: true, approved: true }), memberOf('came under open admission', { known: true })],
+    new Map(),
+  );
+  expect([...manager.getAllWorkerTelemetry().keys()]).toEqual(['let in']);
+  expect(() => manager.processHeartbeat({ workerId: 'came under open admission' })).toThrow(/waits for approval/);
+});
