@@ -155,6 +155,7 @@ class HeldLock implements DirectoryLock {
   readonly #onRelease: () => void;
   readonly #timer: Timer;
   #touching: Promise<void> = Promise.resolve();
+  #isFailing = false;
   #released: Promise<void> | undefined;
 
   constructor(path: string, text: string, options: DirectoryLockOptions, onRelease: () => void) {
@@ -188,6 +189,7 @@ class HeldLock implements DirectoryLock {
       if (await this.#isOurs()) {
         const now = new Date(clock.wallMs());
         await utimes(this.#path, now, now);
+        this.#isFailing = false;
         return;
       }
       this.#timer.cancel();
@@ -196,7 +198,8 @@ class HeldLock implements DirectoryLock {
         'the data directory is not locked by this master any more: was it taken over?',
       );
     } catch (error) {
-      logger.warn({ lock: this.#path, err: messageOf(error) }, 'the lock of the data directory could not be touched');
+      if (!this.#isFailing) logger.warn({ lock: this.#path, err: messageOf(error) }, 'the lock could not be touched');
+      this.#isFailing = true;
     }
   }
 

@@ -1,9 +1,9 @@
 /** Long work on a thread that must stay awake, a turn of the event loop at a time. */
 import { setImmediate } from 'node:timers/promises';
 
-/** Both are about a millisecond's work. */
-const ITEMS_PER_TURN = 200;
-const UNITS_PER_TURN = 256 * 1024;
+/** Either is a millisecond's work or two. */
+const ITEMS_PER_TURN = 100;
+const UNITS_PER_TURN = 128 * 1024;
 
 /** The texts of `items`, joined to larger ones. Items are taken, and their texts made, a few in each turn. */
 export async function* textsInTurns<T>(items: Iterable<T>, textOf: (item: T) => string): AsyncGenerator<string> {
