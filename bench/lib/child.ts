@@ -20,6 +20,7 @@ interface Answer {
 
 /** A child that does not end by itself is ended after this time. */
 const STOP_WITHIN_MS = 10_000;
+const PROCESSES = new URL('../processes/', import.meta.url);
 
 export class Child<C extends Calls> {
   readonly #file: string;
@@ -28,9 +29,10 @@ export class Child<C extends Calls> {
   readonly #exit: Promise<void>;
   #nextId = 1;
 
+  /** `file`: a name in `processes/`, or the URL of a file elsewhere. */
   constructor(file: string, execArgv: readonly string[] = []) {
     this.#file = file;
-    this.#process = fork(fileURLToPath(new URL(`../processes/${file}`, import.meta.url)), {
+    this.#process = fork(fileURLToPath(new URL(file, PROCESSES)), {
       execArgv: [...execArgv],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -55,6 +57,16 @@ export class Child<C extends Calls> {
       if (error !== null) answer.reject(new Error(`${this.#file} does not hear: ${error.message}`));
     });
     return answer.promise as Promise<Awaited<ReturnType<C[Name]>>>;
+  }
+
+  get pid(): number {
+    return this.#process.pid as number;
+  }
+
+  /** Ends the process as a crash would: it does not get to do anything more. */
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#exit;
   }
 
   /** Lets the process end, or ends it. */
