@@ -4,12 +4,12 @@ export interface WorkerEvent {
   readonly id: number;
   readonly atUnixMs: number;
   readonly type: string;
-  readonly workerId: string | null;
-  readonly group: string | null;
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly cause: string | null;
-  readonly detail: string | null;
+  readonly workerId?: string | null;
+  readonly group?: string | null;
+  readonly from?: string | null;
+  readonly to?: string | null;
+  readonly cause?: string | null;
+  readonly detail?: string | null;
 }
 
 /** An event as `GET /api/v1/events` has it. */
@@ -40,4 +40,9 @@ export function inactivated(events: readonly WorkerEvent[]): string[] {
 
 export function ofType(type: string, events: readonly WorkerEvent[]): WorkerEvent[] {
   return events.filter((event) => event.type === type);
+}
+
+/** What a manager in this process tells, oldest first. */
+export function eventsOf(manager: object): readonly WorkerEvent[] {
+  return (manager as { readonly events: { all(): readonly WorkerEvent[] } }).events.all();
 }

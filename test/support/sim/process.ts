@@ -82,7 +82,7 @@ function addCohort(cohort: Cohort): void {
   const { link: kind, intervalMs, group = '', ephemeral = false, clockOffsetMs = 0 } = cohort;
   const nowMs = clock.monotonicMs();
   const workers = idsOf(cohort).map(
-    (workerId) => new SimWorker({ workerId, intervalMs, clockOffsetMs, isGo: kind === 'go', group, ephemeral }),
+    (workerId) => new SimWorker({ clock, workerId, intervalMs, clockOffsetMs, isGo: kind === 'go', group, ephemeral }),
   );
   const perLink = kind === 'shared' ? (cohort.workersPerStream ?? DEFAULT_WORKERS_PER_STREAM) : 1;
   for (let first = 0; first < workers.length; first += perLink) {

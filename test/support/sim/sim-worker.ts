@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { HeartbeatSchema, WorkerInfoSchema } from '../../../src/gen/pulselane/v1/telemetry_pb.ts';
+import type { Clock } from '../../../src/lib/clock.ts';
 
 /** What may befall one heartbeat in five. */
 export const MISHAPS = ['drop', 'duplicate', 'reorder'] as const;
@@ -19,6 +20,7 @@ export interface SimCounts {
 }
 
 export interface SimWorkerOptions {
+  readonly clock: Pick<Clock, 'wallMs'>;
   readonly workerId: string;
   readonly intervalMs: number;
   /** Added to the wall clock in what it sends. */
@@ -83,7 +85,7 @@ export class SimWorker {
     }
   }
 
-  /** Its last heartbeat. */
+  /** Its last heartbeat says so. */
   farewell(): Uint8Array {
     this.hasLeft = true;
     this.#counts.sent++;
@@ -102,7 +104,7 @@ export class SimWorker {
     const usages = { workerId, cpuUsage: this.#sequence % 100, memoryUsage: 40 };
     const ours = {
       sequence: BigInt(this.#sequence),
-      sentAtUnixMs: BigInt(Date.now() + this.clockOffsetMs),
+      sentAtUnixMs: BigInt(Math.round(this.#options.clock.wallMs()) + this.clockOffsetMs),
       instanceId: this.#instanceId,
       leaving,
     };
