@@ -4,7 +4,7 @@ import { CutProxy } from '../support/cut-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { FaultMaster } from '../support/fault-master.ts';
 import { idsOf, SimFleet } from '../support/sim-fleet.ts';
-import { inactivated, ofType, type WorkerEvent } from '../support/worker-events.ts';
+import { inactivated, ofType, statesOf, type WorkerEvent } from '../support/worker-events.ts';
 
 const INTERVAL_MS = 500;
 const TIMEOUT_MS = 3000;
@@ -38,7 +38,11 @@ afterAll(async () => {
   await master?.close();
 });
 
-const stateOf = async (id: string): Promise<string> => (await master.get(`/api/v1/workers/${id}`)).state;
+const areActive = (ids: readonly string[]) =>
+  eventually(async () => {
+    const states = statesOf(await master.events());
+    return ids.every((id) => states.get(id) === 'active');
+  });
 
 test('all workers cut off for longer than the timeout: the brake holds, one event says so, nobody is declared dead', async () => {
   nearProxy.cut();
@@ -52,10 +56,7 @@ test('all workers cut off for longer than the timeout: the brake holds, one even
   nearProxy.restore();
   farProxy.restore();
   await eventually(async () => ofType('brake_released', await master.events()).length > 0);
-  await eventually(async () => {
-    const states = await Promise.all(fleet.ids.map(stateOf));
-    return states.every((state) => state === 'active');
-  });
+  await areActive(fleet.ids);
   const events = await master.events();
   expect(ofType('brake', events)).toHaveLength(1);
   expect(ofType('brake_released', events)).toHaveLength(1);
@@ -75,10 +76,7 @@ test('30 % cut off: exactly those become inactive, and come back', async () => {
   expect(ofType('brake', events)).toEqual([]);
 
   farProxy.restore();
-  await eventually(async () => {
-    const states = await Promise.all(far.map(stateOf));
-    return states.every((state) => state === 'active');
-  });
+  await areActive(far);
   expect(inactivated(await since())).toHaveLength(far.length);
 });
 

@@ -5,7 +5,7 @@ import { ofType, type WorkerEvent } from '../support/worker-events.ts';
 
 const HOUR_MS = 3_600_000;
 /** How a worker's life begins is no change of it. */
-const BEGINNINGS = [null, undefined, 'registered'];
+const BEGINNINGS = [undefined, 'registered'];
 
 let faked: FakedMaster | undefined;
 afterEach(() => faked?.stop());

@@ -9,7 +9,7 @@ import { masterOptions } from '../../src/config/options.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { eventually } from '../support/eventually.ts';
-import { FakeFleet, passing, SettableClock } from '../support/fake-fleet.ts';
+import { FakeFleet, lanesAreUp, passing, SettableClock } from '../support/fake-fleet.ts';
 import { eventsOf, inactivated, ofType, transitionsTo } from '../support/worker-events.ts';
 
 const AWAY_MS = 60_000;
@@ -33,6 +33,7 @@ async function start(dataDir: string): Promise<RunningMaster> {
   const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
   const master = await passing(clock, startMaster(config, { logger: silentLogger, clock }));
   closing.push(() => passing(clock, master.stop()));
+  await lanesAreUp(master.manager);
   return master;
 }
 

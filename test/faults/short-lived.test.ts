@@ -48,10 +48,12 @@ test('10,000 in sequence: memory, threads and roster return to where they were',
   const { clock, manager } = faked;
   const isEmpty = () => {
     const { workers, lanes, pending } = manager.internalState();
-    return workers + lanes.length + pending.length + manager.directory.size + manager.announcements().length === 0;
+    const served = lanes.reduce((sum, lane) => sum + lane.workers, 0);
+    const announced = manager.announcements().filter(({ type }) => type === 'slotAdded').length;
+    return workers + served + pending.length + manager.directory.size + announced === 0;
   };
-  // These pay for what is kept for good: code, and a log of events that is full.
-  await live(faked, 'first-', 2500);
+  // These pay for what is kept for good: code, a log of events that is full, and what a lane lets pile up until it collects.
+  await live(faked, 'first-', 10_000);
   clock.advance(FORGOTTEN_AFTER_MS);
   await eventually(isEmpty);
   const threadsBefore = threads();
@@ -65,7 +67,7 @@ test('10,000 in sequence: memory, threads and roster return to where they were',
   clock.advance(FORGOTTEN_AFTER_MS);
   await eventually(isEmpty);
   await eventually(() => threads() <= threadsBefore);
-  // A slot alone has 24 KiB: a tenth of them would be seen.
+  // Their slots had 240 MiB in all. The second look is at the lane too, which collects when it pleases.
   expect((await memoryBytes()) - bytesBefore).toBeLessThan(16 * MIB);
   expect(process.memoryUsage.rss() - rssBefore).toBeLessThan(128 * MIB);
 });
@@ -73,6 +75,7 @@ test('10,000 in sequence: memory, threads and roster return to where they were',
 test('a lane of its own for each: the threads end with their workers', async () => {
   faked = await startFaked({ maxDedicatedLanes: 4 });
   const { clock, fleet, manager } = faked;
+  const lanesBefore = manager.internalState().lanes.length;
   const threadsBefore = threads();
   for (let i = 0; i < 30; i++) {
     fleet.add({ prefix: `w${i}-`, count: 1, intervalMs: 5000, ephemeral: true });
@@ -87,9 +90,9 @@ test('a lane of its own for each: the threads end with their workers', async () 
     clock.advance(FORGOTTEN_AFTER_MS);
     expect(manager.directory.size).toBe(0);
   }
-  await eventually(() => manager.internalState().lanes.length === 0);
+  await eventually(() => manager.internalState().lanes.length <= lanesBefore);
   await eventually(() => threads() <= threadsBefore);
-  expect(manager.internalState().threadsLeftBehind).toBe(0);
+  await eventually(() => manager.internalState().threadsLeftBehind === 0);
 });
 
 test('an ephemeral worker is forgotten 10 minutes after its farewell, or after its last heartbeat; others are not', async () => {

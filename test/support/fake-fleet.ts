@@ -3,6 +3,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock, Timer } from '../../src/lib/clock.ts';
+import { eventually } from './eventually.ts';
 import { FakeClock } from './fake-clock.ts';
 import { SimWorker } from './sim/sim-worker.ts';
 import { idsOf } from './sim-fleet.ts';
@@ -132,19 +133,29 @@ export interface FakedMaster {
 /** Lanes run in real time: however far faked time goes meanwhile, none of them stands still. */
 const NO_STALL_MS = Number.MAX_SAFE_INTEGER;
 
-/** A manager in faked time with a fleet. All its lanes are shared, unless the options say otherwise. */
+/** A manager in faked time with a fleet. All share one lane, unless the options say otherwise. */
 export async function startFaked(options: TelemetryManagerOptions = {}): Promise<FakedMaster> {
   const clock = new SettableClock();
   const lanes = { maxDedicatedLanes: 0, sharedLanes: 1, laneStallMs: NO_STALL_MS };
   const manager = new TelemetryManager({ ...lanes, ...options, clock });
   await manager.start();
+  await lanesAreUp(manager);
+  const before = eventsOf(manager).at(-1)?.id ?? 0;
   return {
     clock,
     manager,
     fleet: new FakeFleet(clock, () => manager),
-    events: () => eventsOf(manager),
+    events: () => eventsOf(manager).filter(({ id }) => id > before),
     stop: () => passing(clock, manager.shutdown()),
   };
+}
+
+/** Their threads start in real time: one that is not up after half a minute of faked time would be given up. */
+export async function lanesAreUp(manager: TelemetryManager): Promise<void> {
+  const workerId = 'the first of all';
+  manager.registerWorker(workerId);
+  await eventually(() => manager.internalState().lanes.every(({ state }) => state === 'ready'));
+  manager.unregisterWorker(workerId);
 }
 
 /** Lets faked time pass along with real time until `work` is done. */

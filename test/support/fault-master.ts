@@ -10,12 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child } from '../../bench/lib/child.ts';
 import type { FaultMasterCalls, MasterPorts, MasterUsage } from './fault-master/process.ts';
-import { type WorkerEvent, workerEventOf } from './worker-events.ts';
+import type { WorkerEvent } from './worker-events.ts';
 
 type Settings = Readonly<Record<string, string>>;
 
-/** What `GET /api/v1/events` answers at most at a time. */
-const EVENTS_PER_PAGE = 1000;
 /**
  * Below the ports that Linux gives to whoever connects. A master that is away must not lose its port to one of its
  * workers; one that connects to a port of that range may even meet itself.
@@ -102,15 +100,9 @@ export class FaultMaster {
     return JSON.parse(text);
   }
 
-  /** All events since this life of it began. */
-  async events(): Promise<WorkerEvent[]> {
-    const events: WorkerEvent[] = [];
-    for (;;) {
-      const after = events.at(-1)?.id ?? 0;
-      const page = (await this.get(`/api/v1/events?after=${after}&limit=${EVENTS_PER_PAGE}`)).events.map(workerEventOf);
-      events.push(...page);
-      if (page.length < EVENTS_PER_PAGE) return events;
-    }
+  /** All events since this life of it began, oldest first. */
+  async events(): Promise<readonly WorkerEvent[]> {
+    return this.#running.call('events');
   }
 
   /** Ends it, and forgets what it kept. */

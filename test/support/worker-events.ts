@@ -1,25 +1,15 @@
-/** What masters say of transitions, in process and over HTTP, and what the fault suite asks of it. */
+/** What masters tell of their workers, and what the fault suite asks of it. */
 
 export interface WorkerEvent {
   readonly id: number;
   readonly atUnixMs: number;
   readonly type: string;
-  readonly workerId?: string | null;
-  readonly group?: string | null;
-  readonly from?: string | null;
-  readonly to?: string | null;
-  readonly cause?: string | null;
-  readonly detail?: string | null;
-}
-
-/** An event as `GET /api/v1/events` has it. */
-export interface ApiEvent extends Omit<WorkerEvent, 'atUnixMs' | 'workerId'> {
-  readonly at: string;
-  readonly worker_id: string | null;
-}
-
-export function workerEventOf({ at, worker_id: workerId, ...event }: ApiEvent): WorkerEvent {
-  return { ...event, atUnixMs: Date.parse(at), workerId };
+  readonly workerId?: string;
+  readonly group?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly cause?: string;
+  readonly detail?: string;
 }
 
 /** Which workers went into one of these states, once for each time; in the order of the events. */
@@ -36,6 +26,13 @@ export function alarms(events: readonly WorkerEvent[]): string[] {
 
 export function inactivated(events: readonly WorkerEvent[]): string[] {
   return transitionsTo(['inactive'], events);
+}
+
+/** In which state each worker is by now. */
+export function statesOf(events: readonly WorkerEvent[]): Map<string, string> {
+  const states = new Map<string, string>();
+  for (const { workerId, to } of ofType('state', events)) states.set(String(workerId), String(to));
+  return states;
 }
 
 export function ofType(type: string, events: readonly WorkerEvent[]): WorkerEvent[] {

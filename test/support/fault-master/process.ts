@@ -6,6 +6,7 @@ import { masterOptions } from '../../../src/config/options.ts';
 import { resolveOptions } from '../../../src/config/resolve.ts';
 import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { silentLogger } from '../../../src/lib/logging.ts';
+import { eventsOf, type WorkerEvent } from '../worker-events.ts';
 
 export interface MasterPorts {
   readonly grpcPort: number;
@@ -31,6 +32,11 @@ const calls = {
     const config = resolveOptions(masterOptions, { flags: {}, environment: settings, dotenv: {} });
     master = await startMaster(config, { logger: silentLogger, clock });
     return { grpcPort: master.grpcAddress.port, httpPort: master.httpAddress?.port ?? 0 };
+  },
+
+  /** All that it tells since it was started. */
+  events(): readonly WorkerEvent[] {
+    return master === undefined ? [] : eventsOf(master.manager);
   },
 
   /** Answers when it is over, as does everything else. */
