@@ -28,7 +28,8 @@ beforeAll(async () => {
     { ...FAR, link: 'shared', workersPerStream: 3, port: farProxy.port, intervalMs: INTERVAL_MS },
     { ...FAR_GO, link: 'go', port: farProxy.port, intervalMs: INTERVAL_MS },
   ]);
-  await eventually(async () => (await master.get('/health')).active_workers === fleet.ids.length);
+  await areActive(fleet.ids);
+  await fleet.hasSent(3);
 });
 
 afterAll(async () => {
@@ -68,6 +69,8 @@ test('30 % cut off: exactly those become inactive, and come back', async () => {
   const earlier = (await master.events()).at(-1) as WorkerEvent;
   const since = async () => (await master.events()).filter(({ id }) => id > earlier.id);
   const far = [...idsOf(FAR), ...idsOf(FAR_GO)];
+  // All keep their usual pace again.
+  await fleet.hasSent(3);
   farProxy.cut();
   await eventually(async () => inactivated(await since()).length >= far.length);
   await fleet.hasSent(Math.ceil(TIMEOUT_MS / INTERVAL_MS), idsOf(NEAR));
