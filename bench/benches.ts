@@ -1,5 +1,6 @@
 /** Every bench, in the order in which they are run and shown. */
 import { bigReads } from './flow/big-reads.ts';
+import { faults } from './flow/faults.ts';
 import { fleet } from './flow/fleet.ts';
 import { ingestFresh } from './flow/ingest-fresh.ts';
 import { ingestStreams } from './flow/ingest-streams.ts';
@@ -23,6 +24,7 @@ export const BENCHES: readonly Bench[] = [
   reads,
   bigReads,
   storm,
+  faults,
   laneCost,
   workerCost,
   isolation,

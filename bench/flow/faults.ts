@@ -1,0 +1,149 @@
+/**
+ * Whether healthy workers are declared dead while the master stalls, is cut off or is started again, and how soon a
+ * silent one is found out: what the suite in test/faults proves, at a size that can be timed.
+ */
+import { CutProxy } from '../../test/support/cut-proxy.ts';
+import { FaultMaster } from '../../test/support/fault-master.ts';
+import { idsOf, SimFleet } from '../../test/support/sim-fleet.ts';
+import { alarms, inactivated, statesOf, type WorkerEvent } from '../../test/support/worker-events.ts';
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { figuresOf, percentile } from '../lib/rows.ts';
+import { eventually, sleepMs } from '../lib/time.ts';
+
+const INTERVAL_MS = 500;
+const TIMEOUT_MS = 2000;
+const BLOCKED_MS = 6000;
+const CUT_MS = 4000;
+/** Fewer make no mass of which most could fall silent. */
+const LEAST_WORKERS = 10;
+const SHARED = 200;
+const OWN = 20;
+const GO = 20;
+/** Of those that share streams; far from the share at which silence is held to be the network's. */
+const SILENT_SHARE = 0.25;
+
+interface Run {
+  readonly falseTransitions: number;
+  readonly detectP50Ms: number;
+  readonly detectMaxMs: number;
+}
+
+export const faults: Bench = {
+  name: 'faults',
+  question: 'Are healthy workers declared dead, and how soon are dead ones?',
+  async run(context: BenchContext) {
+    const { size } = context;
+    const runs = await repeated(this, context, measure);
+    const workers = cohortsOf(size).reduce((sum, { count }) => sum + count, 0);
+    const blockedS = (BLOCKED_MS * size.time) / 1000;
+    const detect = `silent worker to inactive, beyond the timeout of ${TIMEOUT_MS / 1000} s`;
+    return figuresOf<Run>(runs, [
+      {
+        id: 'faults.false-transitions',
+        question: `${workers} healthy workers; main blocked for ${blockedS} s, all cut off, killed: suspected or dead`,
+        unit: 'workers',
+        goal: 0,
+        of: ({ falseTransitions }) => falseTransitions,
+      },
+      { id: 'liveness.detect.p50', question: `${detect}, p50`, unit: 'ms', of: ({ detectP50Ms }) => detectP50Ms },
+      {
+        id: 'liveness.detect.max',
+        question: `${detect}, the last one`,
+        unit: 'ms',
+        goal: 500,
+        of: ({ detectMaxMs }) => detectMaxMs,
+      },
+    ]);
+  },
+};
+
+function cohortsOf(size: Size) {
+  return [
+    { prefix: 'shared-', count: Math.max(LEAST_WORKERS, scaled(SHARED, size.fleet)), link: 'shared' },
+    { prefix: 'own-', count: scaled(OWN, size.fleet), link: 'own' },
+    { prefix: 'go-', count: scaled(GO, size.fleet), link: 'go' },
+  ] as const;
+}
+
+async function measure(size: Size): Promise<Run> {
+  const ends: (() => Promise<void>)[] = [];
+  try {
+    const master = await FaultMaster.start({
+      HEARTBEAT_INTERVAL: `${INTERVAL_MS}ms`,
+      INACTIVITY_TIMEOUT: `${TIMEOUT_MS}ms`,
+    });
+    ends.push(() => master.close());
+    const proxy = await CutProxy.start(master.grpcPort);
+    ends.push(() => proxy.close());
+    const cohorts = cohortsOf(size);
+    const fleet = await SimFleet.start(
+      cohorts.map((cohort) => ({ ...cohort, port: proxy.port, intervalMs: INTERVAL_MS })),
+    );
+    ends.push(() => fleet.stop());
+    return await suffer({ master, proxy, fleet }, idsOf(cohorts[0]), size);
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
+
+interface Stage {
+  readonly master: FaultMaster;
+  readonly proxy: CutProxy;
+  readonly fleet: SimFleet;
+}
+
+async function suffer({ master, proxy, fleet }: Stage, shared: readonly string[], size: Size): Promise<Run> {
+  const areActive = () =>
+    eventually('all workers active', async () => {
+      const states = statesOf(await master.events());
+      return fleet.ids.every((id) => states.get(id) === 'active');
+    });
+  const since = async (event: WorkerEvent | undefined) =>
+    (await master.events()).filter(({ id }) => id > (event?.id ?? 0));
+  const last = async () => (await master.events()).at(-1);
+
+  await areActive();
+  await master.block(BLOCKED_MS * size.time);
+  // Long enough for what was missed to be held against somebody.
+  await fleet.hasSent(4);
+  let falseTransitions = alarms(await master.events()).length;
+
+  let before = await last();
+  proxy.cut();
+  await sleepMs(CUT_MS * size.time);
+  proxy.restore();
+  await areActive();
+  await fleet.hasSent(4);
+  // Their heartbeats are missing indeed, so that they may be suspected.
+  falseTransitions += inactivated(await since(before)).length;
+
+  before = await last();
+  const silent = shared.slice(0, Math.ceil(SILENT_SHARE * shared.length));
+  await fleet.silence(silent);
+  const sentUnixMs = await fleet.lastSentUnixMs(silent);
+  await eventually('the silent are inactive', async () => {
+    const found = inactivated(await since(before));
+    return silent.every((id) => found.includes(id));
+  });
+  const events = await since(before);
+  falseTransitions += alarms(events).filter((id) => !silent.includes(id)).length;
+  const detectMs = silent.map((id, i) => {
+    const event = events.find(({ workerId, to }) => workerId === id && to === 'inactive') as WorkerEvent;
+    return event.atUnixMs - (sentUnixMs[i] as number) - TIMEOUT_MS;
+  });
+
+  await fleet.resume(silent);
+  await areActive();
+  await master.kill();
+  await master.startAgain();
+  await areActive();
+  await fleet.hasSent(4);
+  falseTransitions += alarms(await master.events()).length;
+
+  const ascending = detectMs.toSorted((a, b) => a - b);
+  return {
+    falseTransitions,
+    detectP50Ms: percentile(ascending, 50),
+    detectMaxMs: percentile(ascending, 100),
+  };
+}
