@@ -53,7 +53,7 @@ test('1 in 5 heartbeats lost, duplicated or reordered, or each in turn: counted 
   closing.push(() => fleet.stop());
   await fleet.hasSent(1);
   for (const cohort of cohorts) await fleet.mishaps(idsOf(cohort), cohort.mishaps);
-  await fleet.hasSent(20);
+  await fleet.hasSent(17);
   await fleet.mishaps(fleet.ids, []);
   // The last one that is lost is missed when the next one comes.
   await fleet.hasSent(2);

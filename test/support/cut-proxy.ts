@@ -50,6 +50,7 @@ export class CutProxy {
   }
 
   restore(): void {
+    if (!this.#isCut) return;
     this.#isCut = false;
     for (const pair of this.#pairs) {
       if (pair.worker.destroyed || pair.master?.destroyed) this.#end(pair);
