@@ -183,7 +183,7 @@ test('a worker on the penalty lane gets a lane of its own when a place frees', a
   await eventually(() => laneOf(manager, 'bad').kind === 'dedicated');
   send(manager, 'bad', 3);
   await eventually(shows(manager, 'bad', 3));
-  expect(isAccountedFor(manager, 'bad')).toBe(true);
+  await eventually(() => isAccountedFor(manager, 'bad'));
 });
 
 test.each(['throw', 'loop'])(
