@@ -16,8 +16,11 @@ const AWAY_MS = 60_000;
 const GRACE_MS = 60_000;
 
 const clock = new SettableClock();
+/** Whom workers reach; undefined while it is away. */
+let master: RunningMaster | undefined;
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
+  master = undefined;
   for (const close of closing.splice(0).reverse()) await close();
 });
 
@@ -31,10 +34,10 @@ async function start(dataDir: string): Promise<RunningMaster> {
   const lanes = { MAX_DEDICATED_LANES: '0', SHARED_LANES: '1', LANE_STALL: '1h' };
   const environment = { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off', DATA_DIR: dataDir, ...lanes };
   const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
-  const master = await passing(clock, startMaster(config, { logger: silentLogger, clock }));
-  closing.push(() => passing(clock, master.stop()));
-  await lanesAreUp(master.manager);
-  return master;
+  const started = await passing(clock, startMaster(config, { logger: silentLogger, clock }));
+  closing.push(() => passing(clock, started.stop()));
+  await lanesAreUp(started.manager);
+  return started;
 }
 
 /** All that is in its files. */
@@ -45,7 +48,7 @@ async function textIn(folder: string): Promise<string> {
 
 test('killed, and started again after 60 s: nobody is inactive who lives, nobody is forgotten, the dead are found out', async () => {
   const before = await newFolder();
-  let master: RunningMaster | undefined = await start(before);
+  master = await start(before);
   const fleet = new FakeFleet(clock, () => master?.manager);
   fleet.add({ prefix: 'w', count: 100, intervalMs: 5000, group: 'rack' });
   clock.advance(1000);

@@ -33,13 +33,11 @@ async function endStage({ master, fleet }: Stage): Promise<void> {
 }
 
 describe.concurrent('300 healthy workers are neither suspected nor declared dead', () => {
-  const stages: Stage[] = [];
+  let stages: Stage[] = [];
   beforeAll(async () => {
-    stages.push(await startStage(), await startStage());
+    stages = await Promise.all([startStage(), startStage()]);
   });
-  afterAll(async () => {
-    for (const stage of stages) await endStage(stage);
-  });
+  afterAll(() => Promise.all(stages.map(endStage)));
 
   test.each([
     ['the main thread is blocked for 20 s', 0, (master: FaultMaster) => master.block(STALL_MS)],

@@ -141,20 +141,26 @@ export async function startFaked(options: TelemetryManagerOptions = {}): Promise
   await manager.start();
   await lanesAreUp(manager);
   const before = eventsOf(manager).at(-1)?.id ?? 0;
+  let isReached = true;
   return {
     clock,
     manager,
-    fleet: new FakeFleet(clock, () => manager),
+    fleet: new FakeFleet(clock, () => (isReached ? manager : undefined)),
     events: () => eventsOf(manager).filter(({ id }) => id > before),
-    stop: () => passing(clock, manager.shutdown()),
+    stop: () => {
+      isReached = false;
+      return passing(clock, manager.shutdown());
+    },
   };
 }
 
 /** Their threads start in real time: one that is not up after half a minute of faked time would be given up. */
 export async function lanesAreUp(manager: TelemetryManager): Promise<void> {
+  const areReady = () => manager.internalState().lanes.every(({ state }) => state === 'ready');
+  if (manager.internalState().lanes.length > 0) return void (await eventually(areReady));
   const workerId = 'the first of all';
   manager.registerWorker(workerId);
-  await eventually(() => manager.internalState().lanes.every(({ state }) => state === 'ready'));
+  await eventually(areReady);
   manager.unregisterWorker(workerId);
 }
 

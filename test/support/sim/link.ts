@@ -88,6 +88,8 @@ export class StreamLink implements Link {
         this.#failures = 0;
         for (const refusal of fromBinary(StreamHeartbeatsResponseSchema, message).refusals) onRefused(refusal);
       });
+      // The master has said its last word, or the connection is gone.
+      stream.once('end', () => this.#ended(channel));
       stream.once('close', () => this.#ended(channel));
       this.#stream = stream;
       for (const worker of members) if (worker.sends) this.send(worker);
