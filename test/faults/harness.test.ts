@@ -74,18 +74,6 @@ test('a cut lets nothing through and closes nothing; what was sent meanwhile com
   await fleet.hasSent(2, ['b-g0', 'b-g1']);
 });
 
-test('mishaps are done to every fifth heartbeat, each kind in its turn', async () => {
-  const fleet = await startFleet([{ prefix: 'd-s', count: 3, link: 'shared', port: master.grpcPort, intervalMs: 100 }]);
-  await fleet.mishaps(fleet.ids, ['drop', 'duplicate', 'reorder']);
-  await fleet.hasSent(17);
-  await fleet.silence(fleet.ids);
-  for (const { sent, dropped, duplicated, reordered } of await fleet.counts()) {
-    const each = Math.floor((sent + dropped) / 15);
-    expect(dropped).toBeGreaterThan(0);
-    for (const count of [dropped, duplicated, reordered]) expect(Math.abs(count - each)).toBeLessThanOrEqual(1);
-  }
-});
-
 test('workers that leave say so once, and those that die take their connection along', async () => {
   const proxy = await startProxy();
   const fleet = await startFleet([{ prefix: 'e-o', count: 4, link: 'own', port: proxy.port, intervalMs: 200 }]);

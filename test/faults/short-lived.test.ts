@@ -52,13 +52,12 @@ test('10,000 in sequence: memory, threads and roster return to where they were',
     const announced = manager.announcements().filter(({ type }) => type === 'slotAdded').length;
     return workers + served + pending.length + manager.directory.size + announced === 0;
   };
-  // These pay for what is kept for good: code, a log of events that is full, and what a lane lets pile up until it collects.
-  await live(faked, 'first-', 10_000);
+  // These pay for what is kept for good: code, and a log of events that is full.
+  await live(faked, 'first-', 2500);
   clock.advance(FORGOTTEN_AFTER_MS);
   await eventually(isEmpty);
   const threadsBefore = threads();
   const bytesBefore = await memoryBytes();
-  const rssBefore = process.memoryUsage.rss();
 
   await live(faked, 'w', 10_000);
   // Of those that came last, some are still remembered; the others are gone.
@@ -67,9 +66,8 @@ test('10,000 in sequence: memory, threads and roster return to where they were',
   clock.advance(FORGOTTEN_AFTER_MS);
   await eventually(isEmpty);
   await eventually(() => threads() <= threadsBefore);
-  // Their slots had 240 MiB in all. The second look is at the lane too, which collects when it pleases.
+  // Their slots alone had 240 MiB.
   expect((await memoryBytes()) - bytesBefore).toBeLessThan(16 * MIB);
-  expect(process.memoryUsage.rss() - rssBefore).toBeLessThan(128 * MIB);
 });
 
 test('a lane of its own for each: the threads end with their workers', async () => {

@@ -105,6 +105,11 @@ export class FaultMaster {
     return this.#running.call('events');
   }
 
+  /** Ids of the workers that it knows. */
+  knownIds(): Promise<string[]> {
+    return this.#running.call('knownIds');
+  }
+
   /** Ends it, and forgets what it kept. */
   async close(): Promise<void> {
     await this.#child?.kill();

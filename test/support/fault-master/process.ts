@@ -39,6 +39,10 @@ const calls = {
     return master === undefined ? [] : eventsOf(master.manager);
   },
 
+  knownIds(): string[] {
+    return master === undefined ? [] : Array.from(master.manager.directory.all(), ({ workerId }) => workerId);
+  },
+
   /** Answers when it is over, as does everything else. */
   block(forMs: number): void {
     const endMs = performance.now() + forMs;
