@@ -2,10 +2,11 @@
  * Whether healthy workers are declared dead while the master stalls, is cut off or is started again, and how soon a
  * silent one is found out: what the suite in test/faults proves, at a size that can be timed.
  */
+import type { WorkerEvent } from '../../src/model/events.ts';
 import { CutProxy } from '../../test/support/cut-proxy.ts';
 import { FaultMaster } from '../../test/support/fault-master.ts';
 import { idsOf, SimFleet } from '../../test/support/sim-fleet.ts';
-import { alarms, inactivated, statesOf, type WorkerEvent } from '../../test/support/worker-events.ts';
+import { alarms, inactivated, statesOf } from '../../test/support/worker-events.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { figuresOf, percentile } from '../lib/rows.ts';
 import { eventually, sleepMs } from '../lib/time.ts';

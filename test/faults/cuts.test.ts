@@ -1,10 +1,12 @@
 /** The network goes black: for all, which says nothing of any worker, or for some, which are dead to the master. */
+
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { WorkerEvent } from '../../src/model/events.ts';
 import { CutProxy } from '../support/cut-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { FaultMaster } from '../support/fault-master.ts';
 import { idsOf, SimFleet } from '../support/sim-fleet.ts';
-import { inactivated, ofType, statesOf, type WorkerEvent } from '../support/worker-events.ts';
+import { inactivated, ofType, statesOf } from '../support/worker-events.ts';
 
 /** What workers keep. Half of what the master expects: nobody is suspected since this machine is busy. */
 const INTERVAL_MS = 500;

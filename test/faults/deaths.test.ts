@@ -1,8 +1,10 @@
 /** Who really dies is found out, in time and alone: in faked time, since half a second matters. */
+
 import { afterEach, expect, test } from 'vitest';
+import type { WorkerEvent } from '../../src/model/events.ts';
 import { type FakedMaster, startFaked } from '../support/fake-fleet.ts';
 import { idsOf } from '../support/sim-fleet.ts';
-import { alarms, inactivated, ofType, type WorkerEvent } from '../support/worker-events.ts';
+import { alarms, inactivated, ofType } from '../support/worker-events.ts';
 
 const INTERVAL_MS = 5000;
 const TIMEOUT_MS = 30_000;

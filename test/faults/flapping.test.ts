@@ -1,7 +1,9 @@
 /** A worker that comes and goes is told a few times, then once for all. */
+
 import { afterEach, expect, test } from 'vitest';
+import type { WorkerEvent } from '../../src/model/events.ts';
 import { type FakedMaster, startFaked } from '../support/fake-fleet.ts';
-import { ofType, type WorkerEvent } from '../support/worker-events.ts';
+import { ofType } from '../support/worker-events.ts';
 
 const HOUR_MS = 3_600_000;
 /** How a worker's life begins is no change of it. */

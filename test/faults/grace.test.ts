@@ -10,7 +10,7 @@ import { resolveOptions } from '../../src/config/resolve.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeFleet, lanesAreUp, passing, SettableClock } from '../support/fake-fleet.ts';
-import { eventsOf, inactivated, ofType, transitionsTo } from '../support/worker-events.ts';
+import { inactivated, ofType, transitionsTo } from '../support/worker-events.ts';
 
 const AWAY_MS = 60_000;
 const GRACE_MS = 60_000;
@@ -69,7 +69,7 @@ test('killed, and started again after 60 s: nobody is inactive who lives, nobody
 
   master = await start(after);
   const startedUnixMs = clock.wallMs();
-  const events = () => eventsOf((master as RunningMaster).manager);
+  const events = () => (master as RunningMaster).manager.events.all();
   expect(master.manager.directory.size).toBe(fleet.ids.length);
   expect(ofType('grace', events())).toHaveLength(1);
   expect(transitionsTo(['suspect', 'inactive', 'gone'], events())).toEqual([]);

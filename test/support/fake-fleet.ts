@@ -1,13 +1,14 @@
 /** Simulated workers of a real TelemetryManager in this process, in faked time: an hour of theirs takes a moment. */
+
 import { fromBinary } from '@bufbuild/protobuf';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock, Timer } from '../../src/lib/clock.ts';
+import type { WorkerEvent } from '../../src/model/events.ts';
 import { eventually } from './eventually.ts';
 import { FakeClock } from './fake-clock.ts';
 import { SimWorker } from './sim/sim-worker.ts';
 import { idsOf } from './sim-fleet.ts';
-import { eventsOf, type WorkerEvent } from './worker-events.ts';
 
 /** Time that passes when the test says so, and whose wall clock somebody sets. */
 export class SettableClock extends FakeClock {
@@ -140,13 +141,13 @@ export async function startFaked(options: TelemetryManagerOptions = {}): Promise
   const manager = new TelemetryManager({ ...lanes, ...options, clock });
   await manager.start();
   await lanesAreUp(manager);
-  const before = eventsOf(manager).at(-1)?.id ?? 0;
+  const before = manager.events.all().at(-1)?.id ?? 0;
   let isReached = true;
   return {
     clock,
     manager,
     fleet: new FakeFleet(clock, () => (isReached ? manager : undefined)),
-    events: () => eventsOf(manager).filter(({ id }) => id > before),
+    events: () => manager.events.all().filter(({ id }) => id > before),
     stop: () => {
       isReached = false;
       return passing(clock, manager.shutdown());

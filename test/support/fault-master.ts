@@ -2,6 +2,7 @@
  * A master as a process of its own that can be blocked, stopped, killed and started again on the same ports and data
  * directory.
  */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,8 +10,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child } from '../../bench/lib/child.ts';
+import type { WorkerEvent } from '../../src/model/events.ts';
 import type { FaultMasterCalls, MasterPorts, MasterUsage } from './fault-master/process.ts';
-import type { WorkerEvent } from './worker-events.ts';
 
 type Settings = Readonly<Record<string, string>>;
 

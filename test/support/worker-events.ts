@@ -1,16 +1,5 @@
 /** What masters tell of their workers, and what the fault suite asks of it. */
-
-export interface WorkerEvent {
-  readonly id: number;
-  readonly atUnixMs: number;
-  readonly type: string;
-  readonly workerId?: string;
-  readonly group?: string;
-  readonly from?: string;
-  readonly to?: string;
-  readonly cause?: string;
-  readonly detail?: string;
-}
+import type { EventType, WorkerEvent } from '../../src/model/events.ts';
 
 /** Which workers went into one of these states, once for each time; in the order of the events. */
 export function transitionsTo(states: readonly string[], events: readonly WorkerEvent[]): string[] {
@@ -35,11 +24,6 @@ export function statesOf(events: readonly WorkerEvent[]): Map<string, string> {
   return states;
 }
 
-export function ofType(type: string, events: readonly WorkerEvent[]): WorkerEvent[] {
+export function ofType(type: EventType, events: readonly WorkerEvent[]): WorkerEvent[] {
   return events.filter((event) => event.type === type);
-}
-
-/** What a manager in this process tells, oldest first. */
-export function eventsOf(manager: object): readonly WorkerEvent[] {
-  return (manager as { readonly events: { all(): readonly WorkerEvent[] } }).events.all();
 }

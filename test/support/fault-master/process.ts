@@ -1,4 +1,5 @@
 /** A whole master that can be made to suffer: its main thread blocked, its wall clock set. */
+
 import { readdirSync } from 'node:fs';
 import { answerParent } from '../../../bench/lib/child.ts';
 import { startMaster } from '../../../src/app/master.ts';
@@ -6,7 +7,7 @@ import { masterOptions } from '../../../src/config/options.ts';
 import { resolveOptions } from '../../../src/config/resolve.ts';
 import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { silentLogger } from '../../../src/lib/logging.ts';
-import { eventsOf, type WorkerEvent } from '../worker-events.ts';
+import type { WorkerEvent } from '../../../src/model/events.ts';
 
 export interface MasterPorts {
   readonly grpcPort: number;
@@ -36,7 +37,7 @@ const calls = {
 
   /** All that it tells since it was started. */
   events(): readonly WorkerEvent[] {
-    return master === undefined ? [] : eventsOf(master.manager);
+    return master === undefined ? [] : master.manager.events.all();
   },
 
   knownIds(): string[] {
