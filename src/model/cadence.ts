@@ -2,9 +2,10 @@
  * How often a worker sends, learnt from when its heartbeats come: for workers that cannot be told an interval, and cannot
  * tell theirs. The shortest of the last gaps counts, so that a heartbeat which was lost on the way makes no difference. It
  * takes several gaps in a row that are longer, or so short that they are rather a burst of what had to wait, until a worker
- * is believed to have changed its pace.
+ * is believed to have changed its pace; and two until anything is believed, since the first may span an outage.
  */
 
+const BELIEVED_AT_FIRST = 2;
 const BELIEVED_AFTER = 4;
 /** A gap below this share of the interval is a burst. */
 const BURST_SHARE = 0.1;
@@ -15,7 +16,7 @@ export class Cadence {
   #otherMs = Number.POSITIVE_INFINITY;
   #othersInARow = 0;
 
-  /** Milliseconds; 0 if fewer than two heartbeats came. */
+  /** Milliseconds; 0 while too few heartbeats came. */
   get intervalMs(): number {
     return this.#intervalMs;
   }
@@ -23,10 +24,10 @@ export class Cadence {
   /** A heartbeat came `gapMs` after the one before. @returns whether the interval became shorter */
   note(gapMs: number): boolean {
     const before = this.#intervalMs;
-    const isPlausible = gapMs <= before && gapMs >= BURST_SHARE * before;
-    if (before === 0 || isPlausible) return this.#believe(gapMs);
+    if (gapMs <= before && gapMs >= BURST_SHARE * before) return this.#believe(gapMs);
     this.#otherMs = Math.min(this.#otherMs, gapMs);
-    return ++this.#othersInARow >= BELIEVED_AFTER && this.#believe(this.#otherMs);
+    const enough = before === 0 ? BELIEVED_AT_FIRST : BELIEVED_AFTER;
+    return ++this.#othersInARow >= enough && this.#believe(this.#otherMs);
   }
 
   #believe(intervalMs: number): boolean {

@@ -18,6 +18,17 @@ export class SettableClock extends FakeClock {
     return super.wallMs() + this.#wallOffsetMs;
   }
 
+  #stalledMs = 0;
+
+  override monotonicMs(): number {
+    return super.monotonicMs() + this.#stalledMs;
+  }
+
+  /** Time passes in which nothing runs: what is due in it fires late. */
+  stall(ms: number): void {
+    this.#stalledMs += ms;
+  }
+
   jumpWallClock(byMs: number): void {
     this.#wallOffsetMs += byMs;
   }

@@ -1,0 +1,305 @@
+/** What the manager makes of heartbeats beside telemetry, in faked time. Failures of fleets are in test/faults. */
+import { create } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { TelemetryManager, TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import type { WorkerEvent } from '../../src/model/events.ts';
+import { eventually } from '../support/eventually.ts';
+import { type SettableClock, startFaked } from '../support/fake-fleet.ts';
+import { type HeartbeatInit, heartbeatBytes } from '../support/grpc-client.ts';
+
+let clock: SettableClock;
+let manager: TelemetryManager;
+const stops: (() => Promise<void>)[] = [];
+
+async function start(options: TelemetryManagerOptions = {}): Promise<void> {
+  const faked = await startFaked({ maxWorkers: 200, ...options });
+  ({ clock, manager } = faked);
+  stops.push(faked.stop);
+}
+
+beforeEach(() => start());
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((stop) => stop()));
+});
+
+const STREAM = {};
+
+function send(workerId: string, more: HeartbeatInit = {}, via?: object): void {
+  manager.acceptHeartbeat(heartbeatBytes({ workerId, ...more }), undefined, via);
+}
+
+/** A heartbeat of each worker every 5 s for `ms`. */
+function beat(ms: number, workerIds: readonly string[], more: HeartbeatInit = {}): void {
+  for (let passed = 0; passed < ms; passed += 5000) {
+    for (const workerId of workerIds) send(workerId, more, STREAM);
+    clock.advance(5000);
+  }
+}
+
+function view(workerId: string) {
+  const { row } = manager.directory.get(workerId) as { row: number };
+  return manager.directory.board.view(row, clock.monotonicMs());
+}
+
+function announce(workerId: string, more: { group?: string; ephemeral?: boolean; instanceId?: string } = {}): void {
+  manager.announceWorker(create(WorkerInfoSchema, { workerId, ...more }));
+}
+
+function told(type: WorkerEvent['type'], workerId?: string): readonly WorkerEvent[] {
+  return manager.events.all().filter((event) => event.type === type && event.workerId === workerId);
+}
+
+function states(workerId: string): string[] {
+  return told('state', workerId).map(({ from = '', to, cause }) => `${from}>${to} ${cause}`);
+}
+
+test('each step of a life is told, with its cause', () => {
+  announce('a');
+  send('a');
+  clock.advance(12_000);
+  send('a');
+  clock.advance(31_000);
+  send('a', { leaving: true }, STREAM);
+  manager.hungUp(['a'], STREAM);
+  manager.unregisterWorker('a');
+  expect(states('a')).toEqual([
+    '>registered registration',
+    'registered>active heartbeat',
+    'active>suspect silence',
+    'suspect>active heartbeat',
+    'active>suspect silence',
+    'suspect>inactive silence',
+    'inactive>leaving farewell',
+    'leaving>left farewell',
+    'left>gone unregistered',
+  ]);
+});
+
+test('a farewell shows: who left is not active, and is back with its next heartbeat', () => {
+  send('a', { leaving: true });
+  expect(view('a')).toMatchObject({ state: 'leaving', isActive: true });
+  clock.advance(11_500);
+  expect(view('a')).toMatchObject({ state: 'left', isActive: false });
+  send('a');
+  expect(view('a')).toMatchObject({ state: 'active', isActive: true });
+});
+
+test('a late heartbeat does not bring back who has said farewell', () => {
+  send('a', { sequence: 1n });
+  send('a', { sequence: 3n, leaving: true });
+  send('a', { sequence: 2n });
+  expect(view('a')).toMatchObject({ state: 'leaving', missed: 0 });
+  expect(view('a').replacedBy).toMatchObject({ late: 1 });
+});
+
+test('is_active is false only beyond the timeout, and suspect says so earlier', () => {
+  send('a');
+  clock.advance(11_500);
+  expect(view('a')).toMatchObject({ state: 'suspect', isActive: true, cause: 'silence' });
+  clock.advance(18_500);
+  expect(view('a')).toMatchObject({ state: 'suspect', isActive: true });
+  clock.advance(500);
+  expect(view('a')).toMatchObject({ state: 'inactive', isActive: false });
+});
+
+test('wall clocks that jump, on either side, change nothing but what is shown', () => {
+  for (const offMs of [0, 3_600_000, -3_600_000, 86_400_000]) {
+    clock.jumpWallClock(-offMs);
+    send('a', { sentAtUnixMs: BigInt(Math.round(clock.wallMs()) + offMs), lastRoundTripMs: 0 });
+    clock.advance(5000);
+    expect(view('a').state).toBe('active');
+    expect(view('a').skewMs).toBe(offMs);
+  }
+  expect(states('a')).toHaveLength(2);
+});
+
+test('a worker is judged by the interval that it keeps, if it cannot be told one', () => {
+  for (let i = 0; i < 6; i++) {
+    send('slow');
+    clock.advance(20_000);
+  }
+  expect(view('slow')).toMatchObject({ state: 'active', intervalMs: 20_000 });
+  // Only before its pace was known was it taken for late.
+  expect(states('slow').filter((step) => step.startsWith('active>suspect'))).toHaveLength(2);
+  clock.advance(25_000);
+  expect(view('slow').state).toBe('suspect');
+  clock.advance(75_500);
+  expect(view('slow').state).toBe('inactive');
+});
+
+test('a fleet that is too large is told to send less often, and each deadline is later by as much', async () => {
+  await start({ targetHeartbeatsPerS: 10 });
+  const ids = Array.from({ length: 100 }, (_, index) => `w${index}`);
+  beat(10_000, ids);
+  const told = Array.from({ length: 50 }, () => manager.intervalToTell());
+  for (const intervalMs of told) expect(intervalMs).toBeGreaterThanOrEqual(9000);
+  expect(Math.max(...told)).toBeLessThanOrEqual(12_200);
+  expect(new Set(told).size).toBeGreaterThan(10);
+  // Those who hear it are waited for as long as that: they last sent 5 s ago.
+  clock.advance(15_000);
+  expect(view('w0').state).toBe('active');
+  // A worker that cannot hear, and keeps to 5 s, is not.
+  announce('go', { group: 'of its own' });
+  send('go');
+  clock.advance(11_500);
+  expect(view('go').state).toBe('suspect');
+});
+
+test('a new instance is a restart, and the older one is refused from then on', () => {
+  send('a', { instanceId: 'first', sequence: 41n });
+  send('a', { instanceId: 'second', sequence: 1n });
+  expect(view('a')).toMatchObject({ restarts: 1, missed: 0 });
+  expect(told('restarted', 'a')).toHaveLength(1);
+  const older = () => send('a', { instanceId: 'first', sequence: 42n });
+  expect(older).toThrow(expect.objectContaining({ code: 'failed_precondition', retryAfterMs: 60_000 }));
+  // One may have been on its way.
+  expect(told('id_conflict', 'a')).toEqual([]);
+  for (let i = 0; i < 5; i++) expect(older).toThrow('a later instance of a reports');
+  expect(told('id_conflict', 'a')).toHaveLength(1);
+  expect(view('a').hasConflict).toBe(true);
+  expect(() => announce('a', { instanceId: 'first' })).toThrow('a later instance');
+  expect(() => manager.deregisterWorker('a', 'first')).toThrow('a later instance');
+  send('a', { instanceId: 'second', sequence: 2n });
+  // Workers of the seed name no instance.
+  send('a');
+  clock.advance(180_500);
+  expect(told('id_conflict_over', 'a')).toHaveLength(1);
+  expect(view('a').hasConflict).toBe(false);
+});
+
+test('who was refused does not look alive for it', () => {
+  send('a', { instanceId: 'first' });
+  send('a', { instanceId: 'second' });
+  for (let passed = 0; passed < 35_000; passed += 5000) {
+    clock.advance(5000);
+    expect(() => send('a', { instanceId: 'first' })).toThrow();
+  }
+  expect(view('a').state).toBe('inactive');
+});
+
+test('a worker without instances that counts anew has restarted', () => {
+  for (const sequence of [1n, 2n, 500n, 1n, 2n]) send('a', { sequence });
+  expect(view('a')).toMatchObject({ restarts: 1, missed: 497 });
+});
+
+test('a host loop that stands still is told, once, and that it moves again', () => {
+  beat(10_000, ['a'], { hostLoopLagMs: 29_000 });
+  expect(view('a').stuck).toBeUndefined();
+  beat(15_000, ['a'], { hostLoopLagMs: 31_000 });
+  expect(view('a')).toMatchObject({ state: 'active', stuck: 'host_loop' });
+  beat(10_000, ['a'], { hostLoopLagMs: 3 });
+  expect(view('a').stuck).toBeUndefined();
+  expect([told('stuck', 'a').length, told('stuck_over', 'a').length]).toEqual([1, 1]);
+});
+
+test('a running task without progress is told when it takes longer than the limit', async () => {
+  await start({ stuckAfterMs: 60_000 });
+  const task = (progress: number) => ({ runningTasks: [{ taskId: 't', status: 'running', progress }] });
+  const applied = async () => {
+    const { slot } = manager.directory.get('a') as { slot: { counts(): { applied: number } } };
+    await eventually(() => slot.counts().applied === view('a').accepted);
+  };
+  for (let i = 0; i < 10; i++) {
+    beat(5000, ['a'], task(i / 10));
+    await applied();
+  }
+  beat(50_000, ['a'], task(0.95));
+  await applied();
+  beat(5000, ['a'], task(0.95));
+  await applied();
+  expect(view('a').stuck).toBeUndefined();
+  beat(10_000, ['a'], task(0.95));
+  await applied();
+  beat(5000, ['a'], task(0.95));
+  expect(view('a').stuck).toBe('tasks');
+  expect(told('stuck', 'a')).toHaveLength(1);
+  beat(5000, ['a'], task(0.96));
+  await applied();
+  beat(10_000, ['a'], task(0.96));
+  expect(view('a').stuck).toBeUndefined();
+});
+
+const RACK = ['r1', 'r2', 'r3', 'r4'];
+
+test('an operator ends the brake, and who is silent has failed', () => {
+  for (const id of RACK) announce(id, { group: 'rack' });
+  announce('other', { group: 'else' });
+  beat(20_000, [...RACK, 'other']);
+  beat(60_000, ['other']);
+  expect(manager.holds.brakes).toMatchObject([{ group: 'rack', silent: 4, watched: 4 }]);
+  expect(RACK.map((id) => view(id).isActive)).toEqual([true, true, true, true]);
+  expect(manager.releaseBrakes('else')).toBe(0);
+  expect(manager.releaseBrakes('rack')).toBe(1);
+  expect(RACK.map((id) => view(id).state)).toEqual(Array.from(RACK, () => 'inactive'));
+  expect(view('r1').cause).toBe('brake_released');
+  beat(60_000, ['other']);
+  expect(told('brake')).toHaveLength(1);
+  expect(manager.holds.brakes).toEqual([]);
+});
+
+test('most of a group back: the brake ends, and the others get as long as if they had just been heard', () => {
+  for (const id of RACK) announce(id, { group: 'rack' });
+  beat(20_000, RACK);
+  clock.advance(60_000);
+  beat(5000, ['r1', 'r2', 'r3']);
+  expect(manager.holds.brakes).toEqual([]);
+  beat(20_000, ['r1', 'r2', 'r3']);
+  expect(view('r4').isActive).toBe(true);
+  beat(15_000, ['r1', 'r2', 'r3']);
+  expect(view('r4')).toMatchObject({ state: 'inactive', isActive: false });
+});
+
+test('workers who came back, or were never frozen, are judged again after a brake', () => {
+  for (const id of RACK) announce(id, { group: 'rack' });
+  beat(20_000, RACK);
+  clock.advance(60_000);
+  beat(20_000, RACK);
+  expect(RACK.map((id) => view(id).state)).toEqual(Array.from(RACK, () => 'active'));
+  // One alone is no mass.
+  beat(40_000, RACK.slice(1));
+  expect(view('r1').state).toBe('inactive');
+});
+
+test('a connection that the workers closed is a sign that they ended; one that we closed is none', () => {
+  for (const id of RACK) announce(id, { group: 'rack' });
+  beat(20_000, RACK);
+  manager.hungUp(RACK, STREAM);
+  clock.advance(40_000);
+  expect(RACK.map((id) => view(id).state)).toEqual(Array.from(RACK, () => 'inactive'));
+  expect(told('brake')).toEqual([]);
+
+  beat(20_000, RACK);
+  // By another stream than the last heartbeats came by; and too late, as after our own keep-alive.
+  manager.hungUp(RACK, {});
+  clock.advance(15_000);
+  manager.hungUp(RACK, STREAM);
+  clock.advance(40_000);
+  expect(told('brake')).toHaveLength(1);
+  expect(RACK.every((id) => view(id).isActive)).toBe(true);
+});
+
+test('an ephemeral worker is forgotten soon, and its lane with it', () => {
+  announce('job', { ephemeral: true });
+  send('job');
+  send('server');
+  clock.advance(600_500);
+  expect(manager.getWorkerTelemetry('job')).toBeUndefined();
+  expect(manager.getWorkerTelemetry('server')).toBeDefined();
+  expect(states('job').at(-1)).toBe('inactive>gone retention');
+});
+
+test('a stall of main is told once, with how long it was, and given back', () => {
+  send('a');
+  clock.advance(9000);
+  clock.stall(25_000);
+  clock.advance(1000);
+  expect(view('a').state).toBe('active');
+  send('a');
+  clock.advance(2000);
+  expect(told('stall').map(({ detail }) => detail)).toEqual([expect.stringMatching(/^for 25\.\d s/)]);
+  expect(states('a')).toHaveLength(2);
+  // What was given back is given once.
+  clock.advance(31_000);
+  expect(view('a').isActive).toBe(false);
+});
