@@ -12,6 +12,7 @@ import { storm } from './flow/storm.ts';
 import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
 import { laneCost } from './micro/lane-cost.ts';
+import { sweep } from './micro/sweep.ts';
 import { workerCost } from './micro/worker-cost.ts';
 
 export const BENCHES: readonly Bench[] = [
@@ -24,6 +25,7 @@ export const BENCHES: readonly Bench[] = [
   reads,
   bigReads,
   storm,
+  sweep,
   faults,
   laneCost,
   workerCost,

@@ -35,6 +35,11 @@ async function startServer(options: TelemetryManagerOptions = {}, maxMessageByte
 const workerInfo = (workerId: string) =>
   toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { workerId, totalCpu: 8, labels: { zone: 'a' } }));
 
+function stateOf(manager: TelemetryManager, workerId: string): string | undefined {
+  const entry = manager.directory.get(workerId);
+  return entry && manager.directory.board.state(entry.row);
+}
+
 let setup: Awaited<ReturnType<typeof startServer>>;
 beforeEach(async () => {
   setup = await startServer();
@@ -182,6 +187,52 @@ test('an older instance cannot deregister the one that came after it', async () 
   );
   await expect(client.call('Deregister', farewell)).rejects.toMatchObject({ code: status.FAILED_PRECONDITION });
   expect(manager.getWorkerTelemetry('a')).toBeDefined();
+});
+
+test('an older instance is refused by status, and in band while the stream lives on', async () => {
+  const { client, manager } = setup;
+  const stream = client.stream();
+  stream.send({ workerId: 'a', instanceId: 'old', sequence: 1n });
+  await eventually(() => stream.acked('a') === 1);
+  await client.sendHeartbeat({ workerId: 'a', instanceId: 'new', sequence: 1n });
+  stream.send({ workerId: 'a', instanceId: 'old', sequence: 2n });
+  stream.send({ workerId: 'b', sequence: 1n });
+  await eventually(() => stream.refusals.length === 1 && stream.acked('b') === 1);
+  expect(stream.refusals[0]).toMatchObject({
+    workerId: 'a',
+    sequence: 2n,
+    code: RefusalCode.FAILED_PRECONDITION,
+    retryAfterMs: 60_000,
+  });
+  const old = toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { workerId: 'a', instanceId: 'old' }));
+  const refused = await client.call('Register', old).catch((error) => error);
+  expect(refused).toMatchObject({ code: status.FAILED_PRECONDITION });
+  expect(refused.metadata.get('grpc-retry-pushback-ms')).toEqual(['60000']);
+  // When the older one gives up, that says nothing of the later one.
+  stream.call.cancel();
+  await client.sendHeartbeat({ workerId: 'a', instanceId: 'new', sequence: 2n });
+  expect(stateOf(manager, 'a')).toBe('active');
+});
+
+test('who says farewell has left when the stream ends, and only then', async () => {
+  const { client, manager } = setup;
+  const stream = client.stream();
+  stream.send({ workerId: 'a', sequence: 1n });
+  stream.send({ workerId: 'b', sequence: 1n });
+  stream.send({ workerId: 'a', sequence: 2n, leaving: true });
+  await eventually(() => stream.acked('a') === 2);
+  expect(stateOf(manager, 'a')).toBe('leaving');
+  stream.call.end();
+  await eventually(() => stateOf(manager, 'a') === 'left');
+  expect(stateOf(manager, 'b')).toBe('active');
+});
+
+test('acks tell a large fleet to send less often', async () => {
+  const { client } = await startServer({ targetHeartbeatsPerS: 1 });
+  const stream = client.stream();
+  for (let worker = 0; worker < 20; worker++) stream.send({ workerId: `w${worker}`, sequence: 1n });
+  await eventually(() => stream.responses.some(({ nextIntervalMs }) => nextIntervalMs >= 18_000));
+  stream.call.cancel();
 });
 
 test('a registration is bounded well below a heartbeat, since main decodes and keeps it', async () => {

@@ -1,0 +1,57 @@
+/** What it costs main to judge everybody, four times a second. */
+import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
+import { withChildren } from '../lib/child.ts';
+import { figuresOf, p50p99 } from '../lib/rows.ts';
+import type { SweepsCalls, SweepTimes } from '../processes/sweeps.ts';
+
+const FLEETS = [
+  { workers: 10_000, goalMs: 1 },
+  { workers: 100_000, goalMs: 10 },
+] as const;
+const SWEEPS = 80;
+
+type Run = Readonly<Record<number, SweepTimes>>;
+
+export const sweep: Bench = {
+  name: 'sweep',
+  question: 'What does it cost to judge everybody?',
+  async run(context: BenchContext) {
+    const runs = await repeated(this, context, async ({ fleet }): Promise<Run> => {
+      const times: Record<number, SweepTimes> = {};
+      for (const { workers } of FLEETS) {
+        times[workers] = await withChildren((start) =>
+          start<SweepsCalls>('sweeps.ts').call('measure', scaled(workers, fleet), SWEEPS),
+        );
+      }
+      return times;
+    });
+    return figuresOf<Run>(
+      runs,
+      FLEETS.flatMap(({ workers, goalMs }) => {
+        const question = `main judges ${scaled(workers, context.size.fleet)} workers`;
+        const of = (run: Run) => run[workers] as SweepTimes;
+        return [
+          {
+            id: `sweep.${workers}.p50`,
+            question: `${question} who send, p50`,
+            unit: 'ms',
+            goal: goalMs,
+            of: (run: Run) => p50p99(of(run).healthyMs).p50,
+          },
+          {
+            id: `sweep.${workers}.p99`,
+            question: `${question} who send, p99`,
+            unit: 'ms',
+            of: (run: Run) => p50p99(of(run).healthyMs).p99,
+          },
+          {
+            id: `sweep.${workers}.silent`,
+            question: `${question} who all fell silent: the longest sweep`,
+            unit: 'ms',
+            of: (run: Run) => of(run).silentMs,
+          },
+        ];
+      }),
+    );
+  },
+};

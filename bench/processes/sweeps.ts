@@ -1,0 +1,70 @@
+/** A manager in this process whose sweeps are run and timed by hand, four in each second of its own time. */
+import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
+import { answerParent } from '../lib/child.ts';
+import { eventually, sleepMs } from '../lib/time.ts';
+import { Fleet, messageOf } from '../load/fleet.ts';
+
+export interface SweepTimes {
+  /** Everybody sends. */
+  readonly healthyMs: Float64Array;
+  /** Everybody has fallen silent: the sweep in which most of them are found out. */
+  readonly silentMs: number;
+}
+
+const SWEEP_EVERY_MS = 250;
+const INTERVAL_MS = 20_000;
+
+const calls = {
+  async measure(workers: number, sweeps: number): Promise<SweepTimes> {
+    let nowMs = 1_000_000;
+    let sweep = (): void => {};
+    const clock: Clock = {
+      ...systemClock,
+      monotonicMs: () => nowMs,
+      every(periodMs, fn) {
+        if (periodMs !== SWEEP_EVERY_MS) return systemClock.every(periodMs, fn);
+        sweep = fn;
+        return { cancel: () => {} };
+      },
+    };
+    const manager = new TelemetryManager({
+      maxWorkers: workers,
+      maxDedicatedLanes: 0,
+      ringSamples: 2,
+      // What a fleet of 100,000 is told; 10,000 would send oftener, but not more of them fall due.
+      heartbeatIntervalMs: INTERVAL_MS,
+      inactivityTimeoutMs: 6 * INTERVAL_MS,
+      laneStallMs: 1e9,
+      clock,
+    });
+    await manager.start();
+    const fleet = new Fleet(workers, 'pulselane');
+    const send = (worker: number) => manager.acceptHeartbeat(Buffer.from(messageOf(fleet.next(worker))));
+    const timedSweepMs = () => {
+      nowMs += SWEEP_EVERY_MS;
+      const startMs = performance.now();
+      sweep();
+      return performance.now() - startMs;
+    };
+    const perSweep = Math.ceil((workers * SWEEP_EVERY_MS) / INTERVAL_MS);
+    const healthyMs: number[] = [];
+    let next = 0;
+    const rounds = 3 * (INTERVAL_MS / SWEEP_EVERY_MS);
+    for (let round = 0; round < rounds + sweeps; round++) {
+      for (let i = 0; i < perSweep; i++) send(next++ % workers);
+      // Lanes finish in real time what they are given in the manager's.
+      await sleepMs(1);
+      const tookMs = timedSweepMs();
+      if (round >= rounds) healthyMs.push(tookMs);
+    }
+    await eventually('lanes have finished', () => manager.internalState().activeWorkers === workers);
+    const silent: number[] = [];
+    for (let passedMs = 0; passedMs < 4 * INTERVAL_MS; passedMs += SWEEP_EVERY_MS) silent.push(timedSweepMs());
+    await manager.shutdown();
+    return { healthyMs: Float64Array.from(healthyMs), silentMs: Math.max(...silent) };
+  },
+};
+export type SweepsCalls = typeof calls;
+
+answerParent(calls);
