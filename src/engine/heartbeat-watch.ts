@@ -1,5 +1,4 @@
 /** What each heartbeat tells beside telemetry: which instance sent it, what is missing, how far the clock is off. */
-import type { Clock } from '../lib/clock.ts';
 import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
 import type { Arrival } from '../model/sequence.ts';
 import { smoothedSkewMs } from '../model/skew.ts';
@@ -13,7 +12,6 @@ export interface HeartbeatWatchOptions {
   readonly board: BoardWriter;
   readonly guard: InstanceGuard;
   readonly stuck: StuckWatch;
-  readonly clock: Clock;
 }
 
 export class HeartbeatWatch {

@@ -12,48 +12,27 @@ import type { EventLog } from '../model/events.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
-import { jitteredIntervalMs, longestIntervalMs, pacedIntervalMs } from '../model/pace.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { allocateBoard, type BoardMemory, BoardWriter, type LaneOnBoard, type Receipt } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
 import { copiedSlot } from '../store/slot-copy.ts';
 import { newSlot } from '../store/slot-writer.ts';
-import { Chronicle } from './chronicle.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
-import { HeartbeatWatch } from './heartbeat-watch.ts';
-import { InstanceGuard } from './instance-guard.ts';
-import { Judge } from './judge.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import { LanePool } from './lane-pool.ts';
+import { Liveness, type LivenessSettings } from './liveness.ts';
 import { readMachineFacts } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
 import { type AdmissionMode, type Member, Members, type PendingWorker } from './members.ts';
 import { Roster, RosterEntry } from './roster.ts';
-import { StuckWatch } from './stuck-watch.ts';
 import { exceededBy, type LanePlan, planLanes } from './thread-budget.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
 import type { SavedValues } from './values-file.ts';
-import { type Via, WorkerLiveness } from './worker-liveness.ts';
+import type { Via } from './worker-liveness.ts';
 
 /** Every member is optional; the defaults are those of the master's settings. */
-export interface TelemetryManagerOptions {
-  /** Silence after which a worker is inactive. */
-  readonly inactivityTimeoutMs?: number;
-  /** Silence after which a worker is forgotten; 0 = never. */
-  readonly retentionMs?: number;
-  /** The same for workers that said at their registration that they are ephemeral; 0 = as for all. */
-  readonly ephemeralRetentionMs?: number;
-  /** How often workers send; `inactivityTimeoutMs` is longer for one that sends less often. */
-  readonly heartbeatIntervalMs?: number;
-  /** Heartbeats a second of the whole fleet above which workers are told to send less often. */
-  readonly targetHeartbeatsPerS?: number;
-  /** How long workers of an earlier master are waited for. */
-  readonly restartGraceMs?: number;
-  /** How long a group that fell silent at once is not judged. */
-  readonly brakeMaxHoldMs?: number;
-  /** A running task that tells its progress and makes none for longer is stuck; 0 = never. */
-  readonly stuckAfterMs?: number;
+export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   /** `open`: a first heartbeat admits a worker; `approved`: `registerWorker` or `approve` does. */
   readonly admission?: AdmissionMode;
   readonly maxWorkers?: number;
@@ -107,11 +86,6 @@ const SWEEP_EVERY_MS = 250;
 const PUMP_EVERY_MS = 2;
 /** Lanes get this long to finish what they were given before they are ended. */
 const DRAIN_WITHIN_MS = 2000;
-/** What is looked at less often, at a share of the workers with each sweep, so that each has its turn in 5 s. */
-const SLOW_ROUND_SWEEPS = 20;
-/** The longest that an agent waits before it tries a master again: MAX_BACKOFF_MS of the agent. */
-const AGENT_BACK_OFF_MS = 10_000;
-
 /** A worker that an earlier master knew. */
 interface RestoredWorker {
   /** Until when it is waited for. */
@@ -125,9 +99,6 @@ type Phase = 'new' | 'running' | 'stopped';
 export class TelemetryManager {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #heartbeatIntervalMs: number;
-  readonly #targetHeartbeatsPerS: number;
-  readonly #restartGraceMs: number;
   readonly #maxWorkers: number;
   readonly #lanePlan: LanePlan;
   readonly #laneDepth: number;
@@ -135,11 +106,7 @@ export class TelemetryManager {
   readonly #board: BoardWriter;
   readonly #roster: Roster;
   readonly #members: Members;
-  readonly #chronicle: Chronicle;
-  readonly #guard: InstanceGuard;
-  readonly #stuck: StuckWatch;
-  readonly #heartbeats: HeartbeatWatch;
-  readonly #judge: Judge;
+  readonly #liveness: Liveness;
   readonly #lanes: LanePool;
   readonly #updates: UpdateWatcher;
   readonly #processorUrl: string | undefined;
@@ -150,22 +117,12 @@ export class TelemetryManager {
   readonly #timers: Timer[] = [];
   #pump: Timer | undefined;
   #sweptMs = 0;
-  #sweeps = 0;
-  #pacedIntervalMs: number;
   #phase: Phase = 'new';
   #stopping: Promise<void> | undefined;
 
   constructor(options: TelemetryManagerOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
-    const { heartbeatIntervalMs = 5000, inactivityTimeoutMs = 30_000 } = options;
-    this.#heartbeatIntervalMs = heartbeatIntervalMs;
-    this.#pacedIntervalMs = heartbeatIntervalMs;
-    this.#targetHeartbeatsPerS = options.targetHeartbeatsPerS ?? 5000;
-    this.#restartGraceMs = Math.max(
-      options.restartGraceMs ?? 60_000,
-      inactivityTimeoutMs + AGENT_BACK_OFF_MS + 2 * heartbeatIntervalMs,
-    );
     this.#maxWorkers = options.maxWorkers ?? 20_000;
     const { maxDedicatedLanes, sharedLanes = 2 } = options;
     if (!(sharedLanes >= 1))
@@ -181,44 +138,18 @@ export class TelemetryManager {
       maxPending: options.maxPending ?? 1000,
       clock: this.#clock,
     });
-    this.#chronicle = new Chronicle({
-      log: this.#roster.directory.events,
+    this.#liveness = new Liveness({
+      settings: options,
+      roster: this.#roster,
+      board: this.#board,
       clock: this.#clock,
       logger: this.#logger,
-      onEvents: (events) => this.#roster.tellEvents(events),
-    });
-    this.#guard = new InstanceGuard({
-      board: this.#board,
-      chronicle: this.#chronicle,
-      onInstances: ({ workerId, liveness }) => this.#members.setInstances(workerId, liveness.instances),
-    });
-    this.#stuck = new StuckWatch(this.#board, this.#chronicle, options.stuckAfterMs ?? 5 * 60_000);
-    this.#heartbeats = new HeartbeatWatch({
-      board: this.#board,
-      guard: this.#guard,
-      stuck: this.#stuck,
-      clock: this.#clock,
-    });
-    this.#judge = new Judge({
-      rows: this.#maxWorkers,
-      limits: {
-        heartbeatIntervalMs,
-        inactivityTimeoutMs,
-        retentionMs: options.retentionMs ?? 24 * 3_600_000,
-        ephemeralRetentionMs: options.ephemeralRetentionMs ?? 10 * 60_000,
-      },
-      brakeMaxHoldMs: options.brakeMaxHoldMs ?? 5 * 60_000,
-      board: this.#board,
-      chronicle: this.#chronicle,
-      clock: this.#clock,
-      atRow: (row) => this.#roster.atRow(row),
-      toldIntervalMs: () => longestIntervalMs(this.#pacedIntervalMs, heartbeatIntervalMs),
       // What an operator said of it, approval and address, stays: it may be a rack that was off for a weekend.
       onGone: (entry) => {
         this.#forget(entry, 'retention');
         this.#members.expire(entry.workerId);
       },
-      onHolds: (holds) => this.#roster.tellHolds(holds),
+      onInstances: ({ workerId, liveness }) => this.#members.setInstances(workerId, liveness.instances),
     });
     this.#processorUrl = options.processor === undefined ? undefined : urlOf(options.processor);
     const offHeapMib = options.laneOffHeapMib ?? 128;
@@ -334,7 +265,7 @@ export class TelemetryManager {
    */
   deregisterWorker(workerId: string, instanceId: string): boolean {
     const entry = this.#roster.get(workerId);
-    if (entry !== undefined) this.#guard.check(entry, instanceId, this.#judge.nowMs());
+    if (entry !== undefined) this.#liveness.checkInstance(entry, instanceId);
     return this.unregisterWorker(workerId);
   }
 
@@ -349,9 +280,7 @@ export class TelemetryManager {
     checkWorkerId(info.workerId);
     this.#mustRun();
     const entry = this.#admitted(info.workerId);
-    this.#guard.check(entry, info.instanceId, this.#judge.nowMs());
-    // It may have reported to another master meanwhile: what that one took is not missing.
-    if (!this.#board.isActive(entry.row)) entry.liveness.sequence.reset();
+    this.#liveness.checkInstance(entry, info.instanceId);
     this.#describe(entry, info);
     this.#members.describe(info.workerId, info);
   }
@@ -375,16 +304,10 @@ export class TelemetryManager {
   acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes), via?: Via): void {
     this.#mustRun();
     const entry = this.#admitted(head.workerId);
-    const { liveness } = entry;
     const receipt = this.#now();
-    const atMs = this.#judge.attention.at(receipt.monotonicMs);
-    const arrival = this.#heartbeats.note(entry, head, receipt, atMs);
-    const isOutdated = arrival === 'late' || arrival === 'duplicate';
-    liveness.via = via;
-    if (via !== undefined) liveness.hears = true;
+    const arrival = this.#liveness.heard(entry, head, receipt, via);
     this.#board.accepted(entry.row, receipt);
-    this.#judge.heard(entry, atMs, isOutdated ? liveness.isLeaving : head.leaving);
-    if (isOutdated) {
+    if (arrival === 'late' || arrival === 'duplicate') {
       this.#board.countReplaced(entry.row, arrival);
       return;
     }
@@ -399,19 +322,14 @@ export class TelemetryManager {
     if (replaced) this.#board.countReplaced(entry.row, replacementReason(entry.lane?.state));
   }
 
-  /** A stream is over: its workers closed it, whose heartbeats came by it last. */
+  /** A stream is over because its client closed it, who spoke for these workers. */
   hungUp(workerIds: Iterable<string>, via: Via): void {
-    for (const workerId of workerIds) {
-      const entry = this.#roster.get(workerId);
-      if (entry === undefined || entry.liveness.via !== via) continue;
-      entry.liveness.via = undefined;
-      this.#judge.hungUp(entry);
-    }
+    this.#liveness.hungUp(workerIds, via);
   }
 
   /** How often to send, as one worker is told; in a large fleet it differs a little from one to the next. */
   intervalToTell(random = Math.random()): number {
-    return jitteredIntervalMs(this.#pacedIntervalMs, this.#heartbeatIntervalMs, random);
+    return this.#liveness.intervalToTell(random);
   }
 
   // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -450,7 +368,7 @@ export class TelemetryManager {
 
   /** What keeps the master from judging, for now. */
   get holds(): Holds {
-    return this.#judge.holds;
+    return this.#liveness.holds;
   }
 
   /**
@@ -458,7 +376,7 @@ export class TelemetryManager {
    * @returns how many brakes were held
    */
   releaseBrakes(group?: string): number {
-    return this.#judge.releaseBrakes(group);
+    return this.#liveness.releaseBrakes(group);
   }
 
   get admission(): AdmissionMode {
@@ -494,7 +412,7 @@ export class TelemetryManager {
    */
   restore(members: readonly Member[], values: ReadonlyMap<string, SavedValues>): void {
     this.#members.restore(members);
-    const graceUntilMs = this.#judge.nowMs() + this.#restartGraceMs;
+    const graceUntilMs = this.#liveness.graceUntilMs();
     let waitedFor = 0;
     let left = 0;
     for (const { workerId, known, address, instanceIds, info } of members) {
@@ -512,7 +430,7 @@ export class TelemetryManager {
       }
     }
     if (left > 0) this.#logger.warn({ left }, 'workers of an earlier master that MAX_WORKERS leaves no room for');
-    if (waitedFor > 0) this.#judge.grace(waitedFor, graceUntilMs);
+    if (waitedFor > 0) this.#liveness.grace(waitedFor, graceUntilMs);
   }
 
   /** The last values of each worker that has sent any, to be asked for one by one and taken at once. */
@@ -615,15 +533,11 @@ export class TelemetryManager {
         values && { json: values.json, receivedUnixMs: values.lastUpdateS * 1000 },
       ),
       mailbox: new Mailbox(this.#laneDepth),
-      liveness: new WorkerLiveness({
-        knownMs: this.#judge.attention.at(now.monotonicMs) - silentMs,
-        graceUntilMs: restored?.graceUntilMs,
-        intervalOf: (liveness) => this.#judge.intervalOf(liveness),
-      }),
+      liveness: this.#liveness.newFacts(silentMs, restored?.graceUntilMs),
     });
     if (values !== undefined) this.#board.restore(entry.row, values);
     this.#roster.add(entry);
-    this.#judge.admit(entry);
+    this.#liveness.admit(entry);
     this.#lanes.assign(entry);
     this.#members.join(workerId);
     return entry;
@@ -632,14 +546,11 @@ export class TelemetryManager {
   /** What it says of itself. */
   #describe(entry: RosterEntry, info: WorkerInfo): void {
     entry.info = info;
-    entry.liveness.group = info.group;
-    entry.liveness.isEphemeral = info.ephemeral;
-    this.#judge.described(entry);
+    this.#liveness.describe(entry, info);
   }
 
   #forget(entry: RosterEntry, cause: 'retention' | 'unregistered'): void {
-    this.#judge.forget(entry, cause);
-    this.#guard.forget(entry);
+    this.#liveness.forget(entry, cause);
     this.#roster.remove(entry);
     this.#waiting.delete(entry);
     this.#undone.delete(entry);
@@ -652,23 +563,9 @@ export class TelemetryManager {
     const nowMs = this.#clock.monotonicMs();
     this.#board.stampBeat(nowMs);
     for (const entry of this.#undone) this.#sweepMailbox(entry);
-    this.#judge.sweep();
-    this.#guard.look(this.#judge.nowMs());
-    this.#lookSlowly(nowMs);
-    this.#pacedIntervalMs = pacedIntervalMs(
-      this.#heartbeatIntervalMs,
-      this.#board.activeWorkers,
-      this.#targetHeartbeatsPerS,
-    );
+    this.#liveness.sweep(nowMs);
     this.#lanes.watch(nowMs - this.#sweptMs);
     this.#sweptMs = nowMs;
-  }
-
-  #lookSlowly(nowMs: number): void {
-    for (let row = this.#sweeps++ % SLOW_ROUND_SWEEPS; row < this.#board.rowsUsed; row += SLOW_ROUND_SWEEPS) {
-      const entry = this.#roster.atRow(row);
-      if (entry !== undefined) this.#stuck.look(entry, nowMs);
-    }
   }
 
   #sweepMailbox(entry: RosterEntry): void {

@@ -1,5 +1,5 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import { status } from '@grpc/grpc-js';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { DeregisterRequestSchema, RefusalCode, WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
@@ -205,7 +205,7 @@ test('an older instance is refused by status, and in band while the stream lives
     retryAfterMs: 60_000,
   });
   const old = toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { workerId: 'a', instanceId: 'old' }));
-  const refused = await client.call('Register', old).catch((error) => error);
+  const refused = (await client.call('Register', old).catch((error) => error)) as ServiceError;
   expect(refused).toMatchObject({ code: status.FAILED_PRECONDITION });
   expect(refused.metadata.get('grpc-retry-pushback-ms')).toEqual(['60000']);
   // When the older one gives up, that says nothing of the later one.
