@@ -89,7 +89,11 @@ describe('a command', () => {
   test('used wrongly shows its usage', async () => {
     const type = typing(await startPromptMaster());
     expect(await type('stats')).toBe('usage: stats <id>');
-    expect(await type('workers now')).toBe('usage: workers');
+    expect(await type('workers now')).toBe('usage: workers [liveness]');
+    expect(await type('brake now')).toBe('usage: brake [release [<group>]]');
+    expect(await type('brake release')).toBe('no such brake is held');
+    expect(await type('brake')).toBe('Nothing: everybody is judged.');
+    expect(await type('events many')).toContain('expected a number of events');
     expect(await type('register')).toBe('usage: register <id> [<ip:port>]');
     expect(await type('status a b')).toBe('usage: status [<id>]');
   });

@@ -8,7 +8,7 @@ import { lanePlanFields, lanePlanText } from '../../src/cli/views/lane-plan-text
 import { liveText } from '../../src/cli/views/live-text.ts';
 import { type LivenessView, totalsOf, type WorkerDetail, type WorkerRow } from '../../src/cli/views/views.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
-import { pendingText, workersText } from '../../src/cli/views/workers-text.ts';
+import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
 import type { LanePlan } from '../../src/engine/thread-budget.ts';
 import { NO_HOLDS } from '../../src/model/holds.ts';
 import { CONTROL, trickyText, workerIdText } from './tricky-text.ts';
@@ -349,6 +349,14 @@ test('a worker’s state tells since when and why, and what is out of the ordina
   expect(unusual).toContain('1h behind the master’s');
   expect(unusual).toContain('1,200 missed');
   expect(workersText([row('w', { liveness })])).toContain('active, stuck, flapping, id conflict');
+});
+
+test('the list of liveness shows since when, why, and what is missing', () => {
+  expect(livenessText([])).toContain('No worker is known yet');
+  const liveness = { ...LIVENESS, skewMs: -250, missed: 3, restarts: 1 };
+  expect(livenessText([row('w', { state: 'suspect', liveness })]).split('\n')[1]).toMatch(
+    /^w {3}suspect +14s {2}silence +5s {2}-250 ms +3 +0 +0 +1$/,
+  );
 });
 
 test('what keeps the master from judging is told', () => {

@@ -20,7 +20,7 @@ export function age(ageMs: number): string {
 
 /** A short time, such as a round trip. */
 export function milliseconds(valueMs: number): string {
-  return valueMs < 10 ? `${valueMs.toFixed(1)} ms` : `${counts.format(Math.round(valueMs))} ms`;
+  return Math.abs(valueMs) < 10 ? `${valueMs.toFixed(1)} ms` : `${counts.format(Math.round(valueMs))} ms`;
 }
 
 export function count(value: number): string {

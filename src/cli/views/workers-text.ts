@@ -1,7 +1,8 @@
 /** The list of workers, and of those that wait to be let in. */
+import { formatDuration } from '../../config/kinds.ts';
 import type { LaneKind } from '../../model/lanes.ts';
 import { type Column, section, table } from '../text/table.ts';
-import { age, count, NOTHING, percent } from '../text/units.ts';
+import { age, count, milliseconds, NOTHING, percent } from '../text/units.ts';
 import type { LaneView, LivenessView, PendingRow, WorkerRow } from './views.ts';
 
 /** Longer ids are cut in lists; `status <id>` shows them whole. */
@@ -27,9 +28,11 @@ const PENDING_COLUMNS: readonly Column[] = [
   { title: 'TRIES', align: 'right' },
 ];
 
+const NOBODY = 'No worker is known yet. To add one: pulselane agent --master <host:port>';
+
 /** `rows` in their order; the lane is shown if it is known. */
 export function workersText(rows: readonly WorkerRow[]): string {
-  if (rows.length === 0) return 'No worker is known yet. To add one: pulselane agent --master <host:port>';
+  if (rows.length === 0) return NOBODY;
   const hasLanes = rows.some(({ lane }) => lane !== undefined);
   const hasLiveness = rows.some(({ liveness }) => liveness !== undefined);
   return table(
@@ -45,6 +48,40 @@ export function workersText(rows: readonly WorkerRow[]): string {
       ...(hasLiveness ? [liveness === undefined ? '' : age(liveness.forMs)] : []),
       lane === undefined ? '' : laneText(lane),
     ]),
+  );
+}
+
+const LIVENESS_COLUMNS: readonly Column[] = [
+  ID,
+  { title: 'STATE' },
+  FOR,
+  { title: 'WHY' },
+  { title: 'EVERY', align: 'right' },
+  { title: 'SKEW', align: 'right' },
+  { title: 'MISSED', align: 'right' },
+  { title: 'LATE', align: 'right' },
+  { title: 'TWICE', align: 'right' },
+  { title: 'RESTARTS', align: 'right' },
+];
+
+/** The same workers, as far as it is about who is alive. */
+export function livenessText(rows: readonly WorkerRow[]): string {
+  if (rows.length === 0) return NOBODY;
+  return table(
+    LIVENESS_COLUMNS,
+    rows.map(({ workerId, state, liveness }) => {
+      const cells = [workerId, stateText(state, liveness)];
+      if (liveness === undefined) return cells;
+      const { forMs, cause, intervalMs, skewMs, missed, late, duplicate, restarts } = liveness;
+      return [
+        ...cells,
+        age(forMs),
+        cause.replaceAll('_', ' '),
+        formatDuration(intervalMs),
+        skewMs === undefined ? NOTHING : milliseconds(skewMs),
+        ...[missed, late, duplicate, restarts].map(count),
+      ];
+    }),
   );
 }
 

@@ -1,13 +1,17 @@
 import { pendingRows, workerRows } from '../../views/from-master.ts';
-import { pendingText, workersText } from '../../views/workers-text.ts';
-import { expectArgs, type PromptCommand } from '../command.ts';
+import { livenessText, pendingText, workersText } from '../../views/workers-text.ts';
+import { expectArgs, type PromptCommand, UsageError } from '../command.ts';
 
 export const workers: PromptCommand = {
   names: ['workers'],
-  usage: 'workers',
-  help: 'all workers, by id',
+  usage: 'workers [liveness]',
+  help: 'all workers, by id; "liveness": since when each is in its state and why, interval, clock, what is missing',
   run(args, { operator, clock }) {
-    expectArgs(args, 0, 0);
-    return workersText(workerRows(operator, clock)) + pendingText(pendingRows(operator, clock));
+    const [word] = expectArgs(args, 0, 1);
+    const rows = workerRows(operator, clock);
+    if (word === 'liveness') return livenessText(rows);
+    if (word !== undefined) throw new UsageError();
+    return workersText(rows) + pendingText(pendingRows(operator, clock));
   },
+  complete: () => ['liveness'],
 };
