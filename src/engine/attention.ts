@@ -23,6 +23,12 @@ export class Attention {
     this.#lookedMs = monotonicMs;
   }
 
+  /** What was before is no stall. */
+  begin(monotonicMs: number): void {
+    this.#givenBackMs += Math.max(0, monotonicMs - this.#lookedMs);
+    this.#lookedMs = monotonicMs;
+  }
+
   /** The moment in attentive time. Also notices a stall, since a heartbeat may be read before main looks. */
   at(monotonicMs: number): number {
     if (monotonicMs - this.#lookedMs > LONGEST_PAUSE_MS) this.#look(monotonicMs);

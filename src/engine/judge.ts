@@ -65,6 +65,11 @@ export class Judge {
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
   }
 
+  /** From now on main listens: what it did before, such as starting, is no stall. */
+  begin(): void {
+    this.attention.begin(this.#options.clock.monotonicMs());
+  }
+
   /** Now, in attentive time. */
   nowMs(): number {
     return this.attention.at(this.#options.clock.monotonicMs());
@@ -233,8 +238,7 @@ export class Judge {
   #inactiveStill(entry: RosterEntry, nowMs: number, untilMs: number): void {
     const { liveness, row } = entry;
     if (liveness.watchedIn === undefined) return;
-    const sinceMs = (liveness.heardMs ?? nowMs) + inactiveAfterMs(liveness.intervalMs, this.#options.limits);
-    const unwatchedFromMs = Math.max(sinceMs, liveness.graceUntilMs) + this.#watchedForMs(liveness);
+    const unwatchedFromMs = liveness.stateSinceMs + this.#watchedForMs(liveness);
     if (nowMs >= unwatchedFromMs) this.#groups.unwatch(entry);
     else this.#dueMs[row] = Math.min(untilMs, unwatchedFromMs);
   }
@@ -247,6 +251,7 @@ export class Judge {
     const { liveness, row } = entry;
     const from = liveness.state;
     liveness.state = to;
+    liveness.stateSinceMs = this.nowMs();
     this.#options.board.setState(row, to, cause, this.#options.clock.wallMs());
     this.#flaps.changed(entry, { from, to, cause, detail });
   }

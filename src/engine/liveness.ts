@@ -107,6 +107,11 @@ export class Liveness {
     });
   }
 
+  /** From now on the master listens. */
+  begin(): void {
+    this.#judge.begin();
+  }
+
   // ── workers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Until when workers of an earlier master are waited for, from now on, in attentive time. */

@@ -203,6 +203,7 @@ export class TelemetryManager {
     this.#phase = 'running';
     this.#checkPlan();
     this.#sweptMs = this.#clock.monotonicMs();
+    this.#liveness.begin();
     this.#timers.push(this.#clock.every(SWEEP_EVERY_MS, () => this.#sweep()));
     if (this.#processorUrl !== undefined) await this.#tryProcessor();
   }
@@ -430,6 +431,7 @@ export class TelemetryManager {
       }
     }
     if (left > 0) this.#logger.warn({ left }, 'workers of an earlier master that MAX_WORKERS leaves no room for');
+    this.#liveness.begin();
     if (waitedFor > 0) this.#liveness.grace(waitedFor, graceUntilMs);
   }
 

@@ -11,6 +11,8 @@ export type Via = object | undefined;
 
 export class WorkerLiveness implements LivenessFacts {
   state: WorkerState = 'registered';
+  /** Since when it is in its state. */
+  stateSinceMs: number;
   readonly knownMs: number;
   heardMs: number | undefined;
   readonly isRestored: boolean;
@@ -53,6 +55,7 @@ export class WorkerLiveness implements LivenessFacts {
     intervalOf: (liveness: WorkerLiveness) => number;
   }) {
     this.knownMs = facts.knownMs;
+    this.stateSinceMs = facts.knownMs;
     this.isRestored = facts.graceUntilMs !== undefined;
     this.graceUntilMs = facts.graceUntilMs ?? 0;
     this.#intervalOf = facts.intervalOf;

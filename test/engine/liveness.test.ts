@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { TelemetryManager, TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
+import { emptyRecordJsonHead } from '../../src/model/record-json.ts';
 import { eventually } from '../support/eventually.ts';
 import { type SettableClock, startFaked } from '../support/fake-fleet.ts';
 import { type HeartbeatInit, heartbeatBytes } from '../support/grpc-client.ts';
@@ -302,4 +303,41 @@ test('a stall of main is told once, with how long it was, and given back', () =>
   // What was given back is given once.
   clock.advance(31_000);
   expect(view('a').isActive).toBe(false);
+});
+
+/** What an earlier master left of the rack, all of it active. */
+function restoreRack(): void {
+  const members = RACK.map((workerId) => ({
+    workerId,
+    approved: false,
+    address: undefined,
+    known: true,
+    instanceIds: [],
+    info: create(WorkerInfoSchema, { workerId, group: 'rack' }),
+  }));
+  const lasts = { silentMs: 0, isActive: true, lastUpdateS: 1, registeredS: 1 };
+  const valuesOf = (workerId: string) => ({ workerId, ...lasts, json: emptyRecordJsonHead(workerId) });
+  manager.restore(members, new Map(RACK.map((workerId) => [workerId, valuesOf(workerId)])));
+}
+
+test('workers of an earlier master who never come back do not weigh on their group for ever', () => {
+  restoreRack();
+  expect(told('grace')).toHaveLength(1);
+  beat(50_000, ['r1', 'r2', 'r3']);
+  expect(view('r4')).toMatchObject({ state: 'unknown', isActive: true });
+  beat(60_000, ['r1', 'r2', 'r3']);
+  expect(view('r4')).toMatchObject({ state: 'inactive', cause: 'grace_over' });
+  beat(60_000, ['r1', 'r2', 'r3']);
+  clock.advance(60_000);
+  expect(manager.holds.brakes).toMatchObject([{ group: 'rack', silent: 3, watched: 3 }]);
+});
+
+test('nobody of an earlier master’s fleet comes back: that is rather the way to them', () => {
+  restoreRack();
+  clock.advance(70_000);
+  expect(told('brake')).toHaveLength(1);
+  expect(RACK.every((id) => view(id).isActive)).toBe(true);
+  clock.advance(300_000);
+  expect(RACK.map((id) => view(id).state)).toEqual(Array.from(RACK, () => 'inactive'));
+  expect(told('brake')).toHaveLength(1);
 });
