@@ -52,6 +52,7 @@ export class Beater {
       clock,
       report,
       registration: (master) => this.#registration(master),
+      ownIntervalMs: settings.intervalMs,
       intervalMs: () => this.#intervalMs,
       onInterval: (intervalMs) => {
         this.#intervalMs = intervalMs;

@@ -6,6 +6,7 @@ import { ValuesFile } from '../engine/values-file.ts';
 import { HttpHost } from '../http/host.ts';
 import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from '../lib/directory-lock.ts';
+import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
@@ -38,16 +39,23 @@ async function start(
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
-  const lock = await lockDirectory(config.dataDir, { clock, logger });
-  lifecycle.onStop('lock of the data directory', () => lock.release());
-
   const manager = new TelemetryManager({ ...config, clock, logger });
-
   const membersFile = new MembersFile({ dataDir: config.dataDir, members: manager.members, clock, logger });
+  const valuesFile = new ValuesFile({ dataDir: config.dataDir, clock, logger });
+  const failure = Promise.withResolvers<PulselaneError>();
+  const lock = await lockDirectory(config.dataDir, {
+    clock,
+    logger,
+    onLost() {
+      membersFile.abandon();
+      valuesFile.abandon();
+      const reason = `DATA_DIR=${config.dataDir}: another master has taken it over, so this one ends`;
+      failure.resolve(new PulselaneError('environment', reason));
+    },
+  });
+  lifecycle.onStop('lock of the data directory', () => lock.release());
   const members = await membersFile.open();
   lifecycle.onStop('members file', () => membersFile.close());
-
-  const valuesFile = new ValuesFile({ dataDir: config.dataDir, clock, logger });
   const values = await valuesFile.read();
   lifecycle.onStop('values file', () => valuesFile.close());
 
@@ -83,6 +91,7 @@ async function start(
     httpAddress,
     manager,
     operator,
+    failure: failure.promise,
     stop: () => lifecycle.stop(STOP_WITHIN_MS),
   };
 }

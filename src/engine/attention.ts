@@ -10,12 +10,20 @@
 const LONGEST_PAUSE_MS = 500;
 /** Without another pause for so long, what waited has been read: a fleet of 10,000 sends 2,000 heartbeats in it. */
 const SETTLED_AFTER_MS = 1000;
+/** Stalls that follow each other for longer than this are how the master runs. */
+const LONGEST_UNSETTLED_MS = 30_000;
+/** Without a stall for so long, the next one is another. */
+const CALM_MS = 5000;
+const TELL_EVERY_MS = 60_000;
 
 export class Attention {
   #lookedMs: number;
   /** What monotonic time is ahead of attentive time. */
   #givenBackMs = 0;
   #settledMs = Number.NEGATIVE_INFINITY;
+  /** When the stalls began of which none was followed by a calm time. */
+  #unsettledSinceMs = 0;
+  #toldMs = Number.NEGATIVE_INFINITY;
   /** How long main did not run since it was last settled. */
   #stalledMs = 0;
 
@@ -41,23 +49,33 @@ export class Attention {
     return monotonicMs < this.#settledMs ? undefined : monotonicMs - this.#givenBackMs;
   }
 
-  /** Once after each stall, when it is over: how long main did not run, in milliseconds. */
+  /** When a stall is over, at most once a minute: how long main did not run since it was told last, in milliseconds. */
   takeStall(): number | undefined {
-    if (this.#stalledMs === 0 || this.#lookedMs < this.#settledMs) return undefined;
+    const nowMs = this.#lookedMs;
+    if (this.#stalledMs === 0 || nowMs < this.#settledMs || nowMs - this.#toldMs < TELL_EVERY_MS) return undefined;
     const stalledMs = this.#stalledMs;
     this.#stalledMs = 0;
+    this.#toldMs = nowMs;
     return stalledMs;
   }
 
   #look(monotonicMs: number): void {
-    const pauseMs = monotonicMs - this.#lookedMs;
+    const beforeMs = this.#lookedMs;
+    const pauseMs = monotonicMs - beforeMs;
     if (pauseMs > LONGEST_PAUSE_MS) {
       this.#stalledMs += pauseMs;
-      this.#settledMs = monotonicMs + SETTLED_AFTER_MS;
       this.#givenBackMs += pauseMs;
-    } else if (this.#lookedMs < this.#settledMs) {
-      this.#givenBackMs += Math.max(0, Math.min(monotonicMs, this.#settledMs) - this.#lookedMs);
+      this.#settle(beforeMs, monotonicMs);
+    } else if (beforeMs < this.#settledMs) {
+      this.#givenBackMs += Math.max(0, Math.min(monotonicMs, this.#settledMs) - beforeMs);
     }
-    this.#lookedMs = Math.max(this.#lookedMs, monotonicMs);
+    this.#lookedMs = Math.max(beforeMs, monotonicMs);
+  }
+
+  /** A master that never runs smoothly judges all the same, in what time it has: else nobody would ever be found dead. */
+  #settle(stalledFromMs: number, monotonicMs: number): void {
+    if (stalledFromMs >= this.#settledMs + CALM_MS) this.#unsettledSinceMs = stalledFromMs;
+    const isChronic = stalledFromMs - this.#unsettledSinceMs > LONGEST_UNSETTLED_MS;
+    this.#settledMs = isChronic ? Math.max(this.#settledMs, stalledFromMs) : monotonicMs + SETTLED_AFTER_MS;
   }
 }

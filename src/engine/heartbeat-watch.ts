@@ -47,7 +47,7 @@ export class HeartbeatWatch {
   #noteSequence(entry: RosterEntry, sequence: number): Arrival {
     const { liveness, row } = entry;
     const { missed } = liveness.sequence;
-    const arrival = liveness.sequence.note(sequence);
+    const arrival = liveness.sequence.note(sequence, liveness.instances.length > 0);
     if (liveness.sequence.missed !== missed) this.#options.board.setMissed(row, liveness.sequence.missed);
     // Where instances have names, a new one has been told of already.
     if (arrival === 'again' && liveness.instances.length === 0) {

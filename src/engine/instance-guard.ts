@@ -1,6 +1,6 @@
 /** Lets the latest instance of each worker speak, and refuses the older ones. */
 import { PulselaneError } from '../lib/errors.ts';
-import { instanceKind, withInstance } from '../model/instances.ts';
+import { instanceKind, withInstance, withRefused } from '../model/instances.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { RosterEntry } from './roster.ts';
@@ -31,6 +31,7 @@ export class InstanceGuard {
   check(entry: RosterEntry, instanceId: string, nowMs: number): void {
     switch (instanceKind(entry.liveness.instances, instanceId)) {
       case 'older':
+        entry.liveness.instances = withRefused(entry.liveness.instances, instanceId);
         this.#refuse(entry, nowMs);
         throw new PulselaneError(
           'failed_precondition',
@@ -77,7 +78,8 @@ export class InstanceGuard {
 
   #refuse(entry: RosterEntry, nowMs: number): void {
     const { liveness, workerId } = entry;
-    liveness.refusedOlder++;
+    const isLongAgo = nowMs - liveness.refusedOlderMs > CONFLICT_OVER_AFTER_MS;
+    liveness.refusedOlder = isLongAgo ? 1 : liveness.refusedOlder + 1;
     liveness.refusedOlderMs = nowMs;
     if (liveness.hasConflict || liveness.refusedOlder < CONFLICT_AFTER) return;
     this.#setConflict(entry, true);

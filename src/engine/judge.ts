@@ -11,12 +11,19 @@ import type { Clock } from '../lib/clock.ts';
 import { decideBrake } from '../model/brake.ts';
 import { FLAP_STEP_MS } from '../model/flapping.ts';
 import type { Holds } from '../model/holds.ts';
-import { inactiveAfterMs, judge, type LivenessLimits, type StateCause, type WorkerState } from '../model/liveness.ts';
+import {
+  inactiveAfterMs,
+  judge,
+  type LivenessLimits,
+  type StateCause,
+  suspectAfterMs,
+  type WorkerState,
+} from '../model/liveness.ts';
 import type { BoardWriter } from '../store/board.ts';
 import { Attention } from './attention.ts';
 import type { Chronicle } from './chronicle.ts';
 import { FlapDamper } from './flap-damper.ts';
-import { GroupWatch, type WatchedGroup } from './group-watch.ts';
+import { type BrakeUnit, GroupWatch } from './group-watch.ts';
 import type { RosterEntry } from './roster.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
@@ -41,6 +48,8 @@ export interface JudgeOptions {
  * which takes 10 s (`grpc.keepalive_timeout_ms`).
  */
 const HANG_UP_WITHIN_MS = 9_000;
+/** Its group may have become another, which is not held. */
+const LOOK_AT_HELD_EVERY_MS = 1000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Judge {
@@ -118,11 +127,11 @@ export class Judge {
       this.#groups.heard(entry);
       this.#dueMs[entry.row] = 0;
     }
+    if (isLeaving) this.#groups.unwatch(entry);
+    else this.#groups.watch(entry);
     const state = isLeaving ? 'leaving' : 'active';
     if (liveness.state === state) return;
     this.#change(entry, state, isLeaving ? 'farewell' : 'heartbeat');
-    if (isLeaving) this.#groups.unwatch(entry);
-    else this.#groups.watch(entry);
     this.#dueMs[entry.row] = 0;
   }
 
@@ -138,6 +147,9 @@ export class Judge {
     const { heardMs } = liveness;
     if (heardMs === undefined || this.nowMs() - heardMs > HANG_UP_WITHIN_MS) return;
     liveness.hasHungUp = true;
+    // It may have been counted as silent, and held, already.
+    this.#groups.heard(entry);
+    this.#dueMs[entry.row] = 0;
     if (liveness.isLeaving) this.#look(entry, this.nowMs());
   }
 
@@ -168,11 +180,11 @@ export class Judge {
   get holds(): Holds {
     return {
       graceEndsUnixMs: this.#graceUntilMs === undefined ? undefined : this.#unixOf(this.#graceUntilMs),
-      brakes: this.#groups.held.map((group) => ({
-        group: group.name,
-        sinceUnixMs: this.#unixOf(group.heldSinceMs as number),
-        silent: group.silent,
-        watched: group.watched,
+      brakes: this.#groups.held.map(({ name, heldSinceMs, silent, watched }) => ({
+        group: name,
+        sinceUnixMs: this.#unixOf(heldSinceMs as number),
+        silent,
+        watched,
       })),
     };
   }
@@ -182,9 +194,9 @@ export class Judge {
    * @returns how many brakes were held
    */
   releaseBrakes(name?: string): number {
-    const groups = this.#groups.held.filter((group) => name === undefined || group.name === name);
-    for (const group of groups) this.#releaseFailed(group, 'by an operator');
-    return groups.length;
+    const units = this.#groups.held.filter((unit) => name === undefined || unit.name === name);
+    for (const unit of units) this.#releaseFailed(unit, 'by an operator');
+    return units.length;
   }
 
   #lookAtDue(nowMs: number): RosterEntry[] {
@@ -220,31 +232,34 @@ export class Judge {
     return true;
   }
 
-  /** The brake, if it holds, keeps the worker as it is: it is looked at again when the brake is released. */
+  /** The brake, if it holds, keeps the worker as it is. */
   #lookAtSilent(entry: RosterEntry, nowMs: number): void {
     const { liveness, row } = entry;
     // A brake that was just released may have given it more time.
     const { state, cause, untilMs } = judge(liveness, nowMs, this.#options.limits);
     if (state === 'gone' || state === liveness.state || isBetter(state, liveness.state)) return;
     if (this.#groups.isHeld(entry) && !liveness.hasHungUp) {
-      this.#dueMs[row] = NEVER;
+      this.#dueMs[row] = nowMs + LOOK_AT_HELD_EVERY_MS;
       return;
     }
     this.#change(entry, state, cause, silenceText(liveness, nowMs));
     // It goes on counting as one of its group for as long as others may be found to have fallen silent with it.
-    this.#dueMs[row] = state === 'inactive' ? Math.min(untilMs, nowMs + this.#watchedForMs(liveness)) : untilMs;
+    this.#dueMs[row] = state === 'inactive' ? Math.min(untilMs, this.#unwatchedFromMs(liveness)) : untilMs;
   }
 
   #inactiveStill(entry: RosterEntry, nowMs: number, untilMs: number): void {
     const { liveness, row } = entry;
     if (liveness.watchedIn === undefined) return;
-    const unwatchedFromMs = liveness.stateSinceMs + this.#watchedForMs(liveness);
+    const unwatchedFromMs = this.#unwatchedFromMs(liveness);
     if (nowMs >= unwatchedFromMs) this.#groups.unwatch(entry);
     else this.#dueMs[row] = Math.min(untilMs, unwatchedFromMs);
   }
 
-  #watchedForMs({ intervalMs }: WorkerLiveness): number {
-    return inactiveAfterMs(intervalMs, this.#options.limits);
+  /** It counts as having fallen silent for one inactivity timeout, and while it is not yet inactive. */
+  #unwatchedFromMs({ heardMs, intervalMs, stateSinceMs }: WorkerLiveness): number {
+    const timeoutMs = inactiveAfterMs(intervalMs, this.#options.limits);
+    if (heardMs === undefined) return stateSinceMs + timeoutMs;
+    return Math.max(stateSinceMs, heardMs + Math.min(suspectAfterMs(intervalMs), timeoutMs) + timeoutMs);
   }
 
   #change(entry: RosterEntry, to: WorkerState, cause: StateCause, detail?: string): void {
@@ -259,55 +274,59 @@ export class Judge {
   // ── what holds it up ─────────────────────────────────────────────────────────────────────────────────────────
 
   #decideBrakes(nowMs: number): void {
-    for (const group of this.#groups.groups) {
-      switch (decideBrake(group, nowMs, this.#options.brakeMaxHoldMs)) {
+    for (const unit of this.#groups.units) {
+      switch (decideBrake(unit, nowMs, this.#options.brakeMaxHoldMs)) {
         case 'engage':
-          this.#engage(group, nowMs);
+          this.#engage(unit, nowMs);
           break;
         case 'heard again':
-          this.#releaseHeard(group, nowMs);
+          this.#releaseHeard(unit, nowMs);
           break;
         case 'longest hold over':
-          this.#releaseFailed(group, 'it was held for as long as is allowed');
+          this.#releaseFailed(unit, 'it was held for as long as is allowed');
           break;
         default:
       }
     }
   }
 
-  #engage(group: WatchedGroup, nowMs: number): void {
-    group.heldSinceMs = nowMs;
-    const detail = `${group.silent} of ${group.watched} workers of ${groupText(group)} fell silent at once`;
-    this.#options.chronicle.tell({ type: 'brake', group: group.name, detail });
+  #engage(unit: BrakeUnit, nowMs: number): void {
+    this.#groups.setHeld(unit.name, nowMs);
+    const detail = `${unit.silent} of ${unit.watched} workers of ${unitText(unit)} fell silent at once`;
+    this.#options.chronicle.tell({ type: 'brake', group: unit.name, detail });
     this.#tellHolds();
   }
 
-  /** Most are back; the others may be on their way, and get as long as if they had been heard just now. */
-  #releaseHeard(group: WatchedGroup, nowMs: number): void {
-    const late = [...group.silentEntries].filter(({ liveness }) => liveness.state !== 'inactive');
+  /** Most are back; the others may be on their way, and get as long as if they had been heard just now: once. */
+  #releaseHeard(unit: BrakeUnit, nowMs: number): void {
+    const late = unit.silentEntries.filter(({ liveness }) => liveness.state !== 'inactive');
     for (const entry of late) {
-      entry.liveness.graceUntilMs = nowMs + this.#watchedForMs(entry.liveness);
+      const { liveness } = entry;
+      const hadMore = liveness.heardMs !== undefined && liveness.graceUntilMs > liveness.heardMs;
+      if (!hadMore) liveness.graceUntilMs = nowMs + inactiveAfterMs(liveness.intervalMs, this.#options.limits);
       this.#groups.heard(entry);
       this.#dueMs[entry.row] = 0;
     }
-    this.#released(group, `${groupText(group)} is heard again; ${late.length} of it not yet`);
+    this.#released(unit, `${unitText(unit)} is heard again; ${late.length} of it not yet`);
   }
 
   /** Who is silent now has failed. */
-  #releaseFailed(group: WatchedGroup, reason: string): void {
-    const failed = [...group.silentEntries];
-    this.#released(group, `${reason}; ${failed.length} workers of ${groupText(group)} are silent`);
+  #releaseFailed(unit: BrakeUnit, reason: string): void {
+    const failed = unit.silentEntries;
+    this.#released(unit, `${reason}; ${failed.length} workers of ${unitText(unit)} are silent`);
     for (const entry of failed) {
       this.#groups.unwatch(entry);
       const { state, untilMs } = judge(entry.liveness, this.nowMs(), this.#options.limits);
-      this.#dueMs[entry.row] = untilMs;
-      if (state !== 'gone' && state !== entry.liveness.state) this.#change(entry, state, 'brake_released');
+      // Who is to be forgotten is so with the next sweep.
+      this.#dueMs[entry.row] = state === 'gone' ? 0 : untilMs;
+      if (state === 'gone' || state === entry.liveness.state || isBetter(state, entry.liveness.state)) continue;
+      this.#change(entry, state, 'brake_released');
     }
   }
 
-  #released(group: WatchedGroup, detail: string): void {
-    this.#groups.release(group);
-    this.#options.chronicle.tell({ type: 'brake_released', group: group.name, detail });
+  #released({ name }: BrakeUnit, detail: string): void {
+    this.#groups.setHeld(name, undefined);
+    this.#options.chronicle.tell({ type: 'brake_released', group: name, detail });
     this.#tellHolds();
   }
 
@@ -336,14 +355,17 @@ export class Judge {
 
 /** Time alone makes nothing better: only a heartbeat does, however a grace or a longer interval put a deadline off. */
 function isBetter(state: WorkerState, than: WorkerState): boolean {
-  return BY_SILENCE.indexOf(state) >= 0 && BY_SILENCE.indexOf(state) < BY_SILENCE.indexOf(than);
+  return BY_TIME.some((states) => states.includes(state) && states.indexOf(state) < states.indexOf(than));
 }
-const BY_SILENCE: readonly WorkerState[] = ['active', 'suspect', 'inactive'];
+const BY_TIME: readonly (readonly WorkerState[])[] = [
+  ['active', 'suspect', 'inactive'],
+  ['leaving', 'left'],
+];
 
 function silenceText({ heardMs }: WorkerLiveness, nowMs: number): string | undefined {
   return heardMs === undefined ? undefined : `silent for ${((nowMs - heardMs) / 1000).toFixed(1)} s`;
 }
 
-function groupText({ name }: WatchedGroup): string {
-  return name === '' ? 'no group' : `group ${name}`;
+function unitText({ name }: BrakeUnit): string {
+  return name === '' ? 'no group, or a small one,' : `group ${name}`;
 }

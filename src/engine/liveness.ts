@@ -7,8 +7,14 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
-import type { StateCause } from '../model/liveness.ts';
-import { jitteredIntervalMs, longestIntervalMs, pacedIntervalMs } from '../model/pace.ts';
+import { type StateCause, suspectAfterMs } from '../model/liveness.ts';
+import {
+  jitteredIntervalMs,
+  longestIntervalMs,
+  pacedIntervalMs,
+  type ToldInterval,
+  toldInterval,
+} from '../model/pace.ts';
 import type { Arrival } from '../model/sequence.ts';
 import type { BoardWriter, Receipt } from '../store/board.ts';
 import { Chronicle } from './chronicle.ts';
@@ -76,6 +82,7 @@ export class Liveness {
   readonly #judge: Judge;
   /** How often workers are to send. */
   #intervalMs: number;
+  #told: ToldInterval;
   #sweeps = 0;
 
   constructor({ settings, roster, board, clock, logger, onGone, onInstances }: LivenessOptions) {
@@ -84,6 +91,7 @@ export class Liveness {
     this.#board = board;
     const { heartbeatIntervalMs, stuckAfterMs, brakeMaxHoldMs } = this.#settings;
     this.#intervalMs = heartbeatIntervalMs;
+    this.#told = { intervalMs: heartbeatIntervalMs, untilMs: 0 };
     const chronicle = new Chronicle({
       log: roster.directory.events,
       clock,
@@ -101,7 +109,7 @@ export class Liveness {
       chronicle,
       clock,
       atRow: (row) => roster.atRow(row),
-      toldIntervalMs: () => longestIntervalMs(this.#intervalMs, heartbeatIntervalMs),
+      toldIntervalMs: () => this.#told.intervalMs,
       onGone,
       onHolds: (holds) => roster.tellHolds(holds),
     });
@@ -123,13 +131,17 @@ export class Liveness {
 
   /**
    * The facts of a worker that is about to be known.
-   * @param silentMs how long it has not been heard
-   * @param graceUntilMs until when it is waited for, if an earlier master knew it
+   * @param earlier what an earlier master knew of it: how long it had been silent then, and how often it sent
+   * @param graceUntilMs until when such workers are waited for
    */
-  newFacts(silentMs: number, graceUntilMs: number | undefined): WorkerLiveness {
+  newFacts(earlier?: { silentMs: number; intervalMs: number }, graceUntilMs?: number): WorkerLiveness {
+    const nowMs = this.#judge.nowMs();
+    const { silentMs, intervalMs } = earlier ?? { silentMs: 0, intervalMs: 0 };
     return new WorkerLiveness({
-      knownMs: this.#judge.nowMs() - silentMs,
-      graceUntilMs,
+      knownMs: nowMs - silentMs,
+      // One that sends less often than others is waited for longer.
+      graceUntilMs: graceUntilMs && Math.max(graceUntilMs, nowMs + AGENT_BACK_OFF_MS + suspectAfterMs(intervalMs)),
+      intervalMs,
       intervalOf: (liveness) => this.#judge.intervalOf(liveness),
     });
   }
@@ -150,7 +162,7 @@ export class Liveness {
 
   /** What a worker says of itself, or said to an earlier master. */
   describe(entry: RosterEntry, { group, ephemeral }: Pick<WorkerInfo, 'group' | 'ephemeral'>): void {
-    // It may have reported to another master meanwhile: what that one took is not missing.
+    // Away for so long, it may have reported to another master: what that one took is not missing.
     if (!this.#board.isActive(entry.row)) entry.liveness.sequence.reset();
     entry.liveness.group = group;
     entry.liveness.isEphemeral = ephemeral;
@@ -176,7 +188,8 @@ export class Liveness {
     liveness.via = via;
     if (via !== undefined) liveness.hears = true;
     const isNewest = arrival === 'next' || arrival === 'again';
-    this.#judge.heard(entry, atMs, isNewest ? head.leaving : liveness.isLeaving);
+    // What was on its way when the worker said farewell brings nobody back.
+    if (isNewest || !liveness.isLeaving) this.#judge.heard(entry, atMs, isNewest && head.leaving);
     return arrival;
   }
 
@@ -208,6 +221,8 @@ export class Liveness {
     }
     const { heartbeatIntervalMs, targetHeartbeatsPerS } = this.#settings;
     this.#intervalMs = pacedIntervalMs(heartbeatIntervalMs, this.#board.activeWorkers, targetHeartbeatsPerS);
+    const longestMs = longestIntervalMs(this.#intervalMs, heartbeatIntervalMs);
+    this.#told = toldInterval(this.#told, longestMs, this.#judge.nowMs());
   }
 
   get holds(): Holds {

@@ -84,6 +84,13 @@ export class MembersFile {
     }
   }
 
+  /** Writes nothing more: the directory is another master's. */
+  abandon(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#changes = [];
+  }
+
   /** Writes what is not yet written. What changes afterwards is not. */
   async close(): Promise<void> {
     this.#isClosed = true;

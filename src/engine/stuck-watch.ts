@@ -31,10 +31,9 @@ export class StuckWatch {
         ? stuckReason({ hostLoopLagMs, taskStoodStillSinceMs }, nowMs, this.#stuckAfterMs)
         : undefined;
     if (reason === liveness.stuck) return;
-    const was = liveness.stuck;
     liveness.stuck = reason;
     this.#board.setStuck(row, reason);
     if (reason !== undefined) this.#chronicle.tell({ type: 'stuck', workerId, detail: TEXTS[reason] });
-    else if (was !== undefined) this.#chronicle.tell({ type: 'stuck_over', workerId });
+    else this.#chronicle.tell({ type: 'stuck_over', workerId });
   }
 }

@@ -418,7 +418,11 @@ export class TelemetryManager {
     let left = 0;
     for (const { workerId, known, address, instanceIds, info } of members) {
       // Known, but never approved: admission was open when it came.
-      if (!(known || address !== undefined) || !this.#members.admits(workerId)) continue;
+      if (!this.#members.admits(workerId)) {
+        this.#members.expire(workerId);
+        continue;
+      }
+      if (!known && address === undefined) continue;
       try {
         const entry = this.#newEntry(workerId, known ? { graceUntilMs, values: values.get(workerId) } : undefined);
         entry.liveness.instances = instanceIds;
@@ -440,8 +444,8 @@ export class TelemetryManager {
     for (const { workerId, row, slot } of this.#roster.all()) {
       if (slot.numbers() === undefined) continue;
       const view = this.#board.view(row, this.#clock.monotonicMs());
-      const { ageMs: silentMs, isActive, lastUpdateS, registeredS } = view;
-      yield { workerId, silentMs, isActive, lastUpdateS, registeredS, json: slot.json('') };
+      const { ageMs: silentMs, isActive, intervalMs, lastUpdateS, registeredS } = view;
+      yield { workerId, silentMs, isActive, intervalMs, lastUpdateS, registeredS, json: slot.json('') };
     }
   }
 
@@ -535,7 +539,7 @@ export class TelemetryManager {
         values && { json: values.json, receivedUnixMs: values.lastUpdateS * 1000 },
       ),
       mailbox: new Mailbox(this.#laneDepth),
-      liveness: this.#liveness.newFacts(silentMs, restored?.graceUntilMs),
+      liveness: this.#liveness.newFacts(values, restored?.graceUntilMs),
     });
     if (values !== undefined) this.#board.restore(entry.row, values);
     this.#roster.add(entry);

@@ -28,6 +28,8 @@ export interface SavedValues {
   /** How long it had been silent when this was saved, by the master's monotonic clock. */
   readonly silentMs: number;
   readonly isActive: boolean;
+  /** How often it sent, as far as the master knew. */
+  readonly intervalMs: number;
   /** Unix seconds of its last accepted heartbeat. */
   readonly lastUpdateS: number;
   readonly registeredS: number;
@@ -43,6 +45,7 @@ const lineSchema = z.object({
   id: z.string(),
   silentMs: number.nonnegative(),
   isActive: z.boolean(),
+  intervalMs: number.nonnegative(),
   lastUpdateS: number.nonnegative(),
   registeredS: number.nonnegative(),
   record: z.object({
@@ -59,14 +62,15 @@ const lineSchema = z.object({
 });
 /** All that stands before the record, in the very form in which it is written: what follows is taken as it is. */
 const BEFORE_RECORD =
-  /^\{"id":"(?:[^"\\]|\\.)*","silentMs":[^,]*,"isActive":[^,]*,"lastUpdateS":[^,]*,"registeredS":[^,]*,"record":/;
+  /^\{"id":"(?:[^"\\]|\\.)*","silentMs":[^,]*,"isActive":[^,]*,"intervalMs":[^,]*,"lastUpdateS":[^,]*,"registeredS":[^,]*,"record":/;
 const AFTER_RECORD = '}}';
 
 /** A worker's line, with its line feed. */
-export function valuesLine({ workerId, silentMs, isActive, lastUpdateS, registeredS, json }: SavedValues): string {
+export function valuesLine(values: SavedValues): string {
+  const { workerId, silentMs, isActive, intervalMs, lastUpdateS, registeredS, json } = values;
   return (
     `{"id":${JSON.stringify(workerId)},"silentMs":${silentMs},"isActive":${isActive}` +
-    `,"lastUpdateS":${lastUpdateS},"registeredS":${registeredS},"record":${json}${AFTER_RECORD}\n`
+    `,"intervalMs":${intervalMs},"lastUpdateS":${lastUpdateS},"registeredS":${registeredS},"record":${json}${AFTER_RECORD}\n`
   );
 }
 
@@ -93,6 +97,7 @@ export class ValuesFile {
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
   #isFailing = false;
+  #isAbandoned = false;
 
   constructor(options: ValuesFileOptions) {
     this.#options = options;
@@ -114,11 +119,19 @@ export class ValuesFile {
 
   /** Writes what `source` gives now and then. It is asked for one worker at a time, over many turns of the event loop. */
   start(source: () => Iterable<SavedValues>): void {
+    if (this.#isAbandoned) return;
     this.#source = source;
     this.#timer = this.#options.clock.every(WRITE_EVERY_MS, () => {
       // One that takes longer than the time between two is not followed by more.
       this.#writing ??= this.#write(source);
     });
+  }
+
+  /** Writes nothing more: the directory is another master's. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#timer?.cancel();
+    this.#source = undefined;
   }
 
   /** Writes a last time, if it was started. */

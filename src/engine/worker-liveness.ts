@@ -29,10 +29,10 @@ export class WorkerLiveness implements LivenessFacts {
   via: Via;
   /** It can be told how often to send: it speaks Pulselane's own protocol. */
   hears = false;
-  readonly cadence = new Cadence();
+  readonly cadence: Cadence;
   readonly sequence = new SequenceWindow();
   instances: Instances = [];
-  /** How often it came back as a new instance, as far as this master and those before it saw. */
+  /** How often it came back as a new instance, as far as this master saw. */
   restarts = 0;
   /** Heartbeats of older instances that were refused since there is a conflict, and when the last one came. */
   refusedOlder = 0;
@@ -52,12 +52,15 @@ export class WorkerLiveness implements LivenessFacts {
     knownMs: number;
     /** Until when an earlier master's worker is waited for; undefined: it is new. */
     graceUntilMs: number | undefined;
+    /** How often it sent to an earlier master; 0 = not known. */
+    intervalMs: number;
     intervalOf: (liveness: WorkerLiveness) => number;
   }) {
     this.knownMs = facts.knownMs;
     this.stateSinceMs = facts.knownMs;
     this.isRestored = facts.graceUntilMs !== undefined;
     this.graceUntilMs = facts.graceUntilMs ?? 0;
+    this.cadence = new Cadence(facts.intervalMs);
     this.#intervalOf = facts.intervalOf;
     if (this.isRestored) this.state = 'unknown';
   }

@@ -22,8 +22,8 @@ import { arePeers, identityOfSelf, type ProcessIdentity, stillRuns } from './pro
 
 const FILE_NAME = 'lock';
 const TOUCH_EVERY_MS = 5000;
-/** Longer than two touches, so that one may be late. */
-const STALE_AFTER_MS = 12_000;
+/** Longer than a master may stand still and yet live: one that did for 20 s must not find its directory taken. */
+const STALE_AFTER_MS = 30_000;
 const LOOK_EVERY_MS = 1000;
 
 const ownerSchema = z.object({
@@ -42,13 +42,15 @@ export interface DirectoryLock {
 export interface DirectoryLockOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Somebody has taken it over, who could not know that this process lives: nothing may be written any more. */
+  readonly onLost: () => void;
 }
 
 /** Directories that this process has locked: its own number in a lock does not tell whether it is held. */
 const heldHere = new Set<string>();
 
 /**
- * Makes the directory if it is not there, and locks it. Takes 12 s if its lock comes from elsewhere and is stale.
+ * Makes the directory if it is not there, and locks it. Takes 30 s if its lock comes from elsewhere and is stale.
  * @throws PulselaneError `environment`, naming DATA_DIR, if it is in use or cannot be used
  */
 export async function lockDirectory(dataDir: string, options: DirectoryLockOptions): Promise<DirectoryLock> {
@@ -156,6 +158,7 @@ class HeldLock implements DirectoryLock {
   readonly #timer: Timer;
   #touching: Promise<void> = Promise.resolve();
   #isFailing = false;
+  #isLost = false;
   #released: Promise<void> | undefined;
 
   constructor(path: string, text: string, options: DirectoryLockOptions, onRelease: () => void) {
@@ -184,7 +187,7 @@ class HeldLock implements DirectoryLock {
   }
 
   async #touch(): Promise<void> {
-    const { clock, logger } = this.#options;
+    const { clock, logger, onLost } = this.#options;
     try {
       if (await this.#isOurs()) {
         const now = new Date(clock.wallMs());
@@ -193,10 +196,8 @@ class HeldLock implements DirectoryLock {
         return;
       }
       this.#timer.cancel();
-      logger.error(
-        { lock: this.#path },
-        'the data directory is not locked by this master any more: was it taken over?',
-      );
+      if (!this.#isLost) onLost();
+      this.#isLost = true;
     } catch (error) {
       if (!this.#isFailing) logger.warn({ lock: this.#path, err: messageOf(error) }, 'the lock could not be touched');
       this.#isFailing = true;

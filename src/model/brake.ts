@@ -9,7 +9,7 @@
 /** Share of a group that falls silent within one inactivity timeout; that of Kubernetes' node controller. */
 const SILENT_PERCENT = 55;
 /** Fewer than these are no mass. */
-const LEAST_SILENT = 3;
+export const LEAST_SILENT = 3;
 /** Held until no more than this share is silent: the others are on their way back. */
 const BACK_PERCENT = SILENT_PERCENT / 2;
 

@@ -7,14 +7,19 @@
 
 const BELIEVED_AT_FIRST = 2;
 const BELIEVED_AFTER = 4;
-/** A gap below this share of the interval is a burst. */
-const BURST_SHARE = 0.1;
+/** A gap below this share of the interval is a burst, or the time between a heartbeat that came late and the next. */
+const BURST_SHARE = 0.5;
 
 export class Cadence {
   /** 0 = not known yet. */
-  #intervalMs = 0;
+  #intervalMs: number;
   #otherMs = Number.POSITIVE_INFINITY;
   #othersInARow = 0;
+
+  /** @param intervalMs what an earlier master knew; 0 = nothing */
+  constructor(intervalMs = 0) {
+    this.#intervalMs = intervalMs;
+  }
 
   /** Milliseconds; 0 while too few heartbeats came. */
   get intervalMs(): number {

@@ -49,7 +49,7 @@ export interface NewEvent {
 }
 
 export interface WorkerEvent extends NewEvent {
-  /** Larger than that of every event before, also of an earlier master's. */
+  /** Larger than that of every event before; of an earlier master's, unless the wall clock was set back. */
   readonly id: number;
   readonly atUnixMs: number;
 }

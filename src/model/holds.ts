@@ -10,7 +10,7 @@ export interface HeldBrake {
   /** Empty: workers that belong to no group. */
   readonly group: string;
   readonly sinceUnixMs: number;
-  /** Workers of it that fell silent, when the brake was engaged. */
+  /** Workers of it that are silent. */
   readonly silent: number;
   readonly watched: number;
 }

@@ -7,8 +7,11 @@
 /** Newest first. */
 export type Instances = readonly string[];
 
-/** Enough to tell a straggler from a newcomer; a worker that restarts in a loop must not fill memory. */
-export const MAX_INSTANCES = 8;
+/**
+ * Enough to tell a straggler from a newcomer; a worker that restarts in a loop must not fill memory. One that is refused
+ * counts as heard of just now, so that it is not forgotten while it keeps trying.
+ */
+export const MAX_INSTANCES = 16;
 
 /** `unnamed`: nothing can be told. */
 export type InstanceKind = 'unnamed' | 'current' | 'older' | 'newer';
@@ -18,6 +21,12 @@ export function instanceKind(known: Instances, instanceId: string): InstanceKind
   const age = known.indexOf(instanceId);
   if (age === 0) return 'current';
   return age > 0 ? 'older' : 'newer';
+}
+
+/** The older instance has just tried again. */
+export function withRefused(known: Instances, instanceId: string): Instances {
+  const [current = '', ...older] = known;
+  return [current, instanceId, ...older.filter((id) => id !== instanceId)];
 }
 
 export function withInstance(known: Instances, instanceId: string): Instances {

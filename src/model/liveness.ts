@@ -16,7 +16,7 @@
  * | gone       | silent for the retention: forgotten, its lane ended, its memory given | –          | –                         |
  * |            | back                                                                 |             |                           |
  *
- * A heartbeat makes any worker active, or leaving. `active` also leaves for `inactive` at once where the timeout is shorter
+ * A heartbeat makes any worker active, or leaving, and any may be gone when it was silent for long. `active` also leaves for `inactive` at once where the timeout is shorter
  * than the time until `suspect`.
  *
  * Beside the state stand flags, which change no state: `stuck` (heartbeats come, but nothing moves behind them), `flapping`
@@ -70,7 +70,7 @@ export interface LivenessFacts {
   /** It closed its connection since its last heartbeat. */
   readonly hasHungUp: boolean;
   readonly isEphemeral: boolean;
-  /** How often it sends, as far as the master knows; never less than the interval that all are told. */
+  /** How often it sends, as far as the master knows; never less than the shortest that workers are told. */
   readonly intervalMs: number;
   /** It is called neither suspect nor inactive before this moment; 0 = no such moment. */
   readonly graceUntilMs: number;

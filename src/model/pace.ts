@@ -24,7 +24,26 @@ export function jitteredIntervalMs(intervalMs: number, baseMs: number, random: n
   return Math.round(Math.max(baseMs, intervalMs * (1 - JITTER + 2 * JITTER * random)));
 }
 
-/** The longest that any worker was told. */
+/** The longest that any worker is told. */
 export function longestIntervalMs(intervalMs: number, baseMs: number): number {
   return intervalMs <= baseMs ? baseMs : intervalMs * (1 + JITTER);
+}
+
+/** The longest interval that some worker may still keep to. */
+export interface ToldInterval {
+  readonly intervalMs: number;
+  /** Until when somebody may who was told it. */
+  readonly untilMs: number;
+}
+
+/** Acks come this often to those who send. */
+const ACK_EVERY_MS = 3000;
+
+/**
+ * A pace that falls is heard by each worker with the ack of its next heartbeat: until then it keeps to the former one.
+ * @param longestMs what workers are told from now on
+ */
+export function toldInterval(before: ToldInterval, longestMs: number, nowMs: number): ToldInterval {
+  if (longestMs < before.intervalMs && nowMs <= before.untilMs) return before;
+  return { intervalMs: longestMs, untilMs: nowMs + 2 * longestMs + ACK_EVERY_MS };
 }

@@ -8,6 +8,9 @@ const WINDOW = 32;
 /** Further back than this is no late heartbeat: the worker counts anew. */
 const FAR_BACK = 1000;
 
+/** More heartbeats than this do not come late in a row. */
+const OLD_IN_A_ROW = 8;
+
 /** `next`: newer than all before. `again`: the worker has begun to count anew. */
 export type Arrival = 'next' | 'late' | 'duplicate' | 'again';
 
@@ -16,6 +19,9 @@ export class SequenceWindow {
   #highest = 0;
   /** Bit i: number `highest - i` has arrived. */
   #arrived = 0;
+  /** The last number that was not newer than all before, and how many such came in a row, each one more than the last. */
+  #lastOld = 0;
+  #oldInARow = 0;
   /** Heartbeats that did not arrive, up to now. A late one takes itself back. */
   missed = 0;
 
@@ -24,14 +30,22 @@ export class SequenceWindow {
     this.#highest = 0;
   }
 
-  /** @param sequence from 1 */
-  note(sequence: number): Arrival {
+  /**
+   * @param sequence from 1
+   * @param isNamed the worker names its instances: a new one is told by its name, and not from its numbers
+   */
+  note(sequence: number, isNamed = true): Arrival {
     if (this.#highest === 0) {
       this.#begin(sequence);
       return 'next';
     }
     const ahead = sequence - this.#highest;
+    if (ahead <= 0 && !isNamed && this.#countsAnew(sequence)) {
+      this.#begin(sequence);
+      return 'again';
+    }
     if (ahead > 0) {
+      this.#oldInARow = 0;
       this.missed += ahead - 1;
       this.#arrived = ahead >= WINDOW ? 1 : (this.#arrived << ahead) | 1;
       this.#highest = sequence;
@@ -50,7 +64,15 @@ export class SequenceWindow {
     return 'late';
   }
 
+  /** A worker that began anew, and whose first numbers were lost, would look late for as long as it lived before. */
+  #countsAnew(sequence: number): boolean {
+    this.#oldInARow = sequence === this.#lastOld + 1 ? this.#oldInARow + 1 : 1;
+    this.#lastOld = sequence;
+    return this.#oldInARow >= OLD_IN_A_ROW;
+  }
+
   #begin(sequence: number): void {
+    this.#oldInARow = 0;
     this.#first = sequence;
     this.#highest = sequence;
     this.#arrived = 1;

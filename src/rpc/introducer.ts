@@ -14,6 +14,8 @@ import { messageOf } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import { localAddressTowards } from '../lib/local-address.ts';
 import type { Logger } from '../lib/logging.ts';
+import { suspectAfterMs } from '../model/liveness.ts';
+import type { RowView } from '../store/board.ts';
 import { advertisedAddress } from './advertise.ts';
 
 export interface MasterIntroducerOptions {
@@ -90,7 +92,8 @@ export class MasterIntroducer {
     for (const { workerId, address } of manager.members.all()) {
       if (address === undefined || !manager.members.admits(workerId) || this.#calls >= MAX_CALLS) continue;
       const entry = manager.directory.get(workerId);
-      if (entry !== undefined && manager.directory.board.isActive(entry.row)) this.#attempts.delete(workerId);
+      if (entry !== undefined && isHeard(manager.directory.board.view(entry.row, nowMs)))
+        this.#attempts.delete(workerId);
       else if ((this.#attempts.get(workerId)?.nextMs ?? 0) <= nowMs) void this.introduceNow(workerId);
     }
   }
@@ -146,4 +149,9 @@ async function masterRegister(address: string, masterAddress: string, deadlineUn
   } finally {
     client.close();
   }
+}
+
+/** Not by `is_active` alone, which keeps its value while the master cannot judge: the worker may wait to be told. */
+function isHeard({ isActive, state, ageMs, intervalMs }: RowView): boolean {
+  return isActive && state !== 'unknown' && ageMs <= suspectAfterMs(intervalMs);
 }

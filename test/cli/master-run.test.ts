@@ -28,6 +28,7 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
   const done: string[] = [];
   const { terminal, stdin, stdout } = terminalStreams({ columns: 120, rows: 24 });
   const signal = Promise.withResolvers<StopSignal>();
+  const failure = Promise.withResolvers<PulselaneError>();
   const signals = { first: () => signal.promise, stopping: () => done.push('signals end it') };
   const { context, manager } = await startPromptMaster();
   const master: RunningMaster = {
@@ -35,6 +36,7 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
     httpAddress: { host: '127.0.0.1', port: 4712 },
     operator: context.operator,
     manager,
+    failure: failure.promise,
     stop: async () => void done.push('master stopped'),
   };
   const agent: LocalAgent = {
@@ -54,7 +56,7 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
       return agent;
     },
   };
-  return { parts, done, terminal, stdin, stdout, signal, clock };
+  return { parts, done, terminal, stdin, stdout, signal, failure, clock };
 }
 
 describe('a master in a terminal', () => {
@@ -129,6 +131,14 @@ describe('a master without a terminal', () => {
     expect(lines[2]).toMatchObject({ dedicated: 1, shared: 1, limitedBy: 'MAX_DEDICATED_LANES' });
     expect(stdin.listenerCount('data')).toBe(0);
   });
+});
+
+test('a master that cannot go on stops in order, and says why', async () => {
+  const { parts, done, failure } = await setUp();
+  const ended = runMaster({ config, agentWorkerId: 'this-host' }, parts);
+  failure.resolve(new PulselaneError('environment', 'the directory is another’s'));
+  await expect(ended).rejects.toThrow('the directory is another’s');
+  expect(done.slice(-2)).toEqual(['farewell', 'master stopped']);
 });
 
 test('a master that cannot start its agent is stopped again', async () => {

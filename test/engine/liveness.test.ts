@@ -141,7 +141,7 @@ test('a fleet that is too large is told to send less often, and each deadline is
   clock.advance(15_000);
   expect(view('w0').state).toBe('active');
   // A worker that cannot hear, and keeps to 5 s, is not.
-  announce('go', { group: 'of its own' });
+  beat(5000, ids);
   send('go');
   clock.advance(11_500);
   expect(view('go').state).toBe('suspect');
@@ -315,7 +315,7 @@ function restoreRack(): void {
     instanceIds: [],
     info: create(WorkerInfoSchema, { workerId, group: 'rack' }),
   }));
-  const lasts = { silentMs: 0, isActive: true, lastUpdateS: 1, registeredS: 1 };
+  const lasts = { silentMs: 0, isActive: true, intervalMs: 5000, lastUpdateS: 1, registeredS: 1 };
   const valuesOf = (workerId: string) => ({ workerId, ...lasts, json: emptyRecordJsonHead(workerId) });
   manager.restore(members, new Map(RACK.map((workerId) => [workerId, valuesOf(workerId)])));
 }
@@ -340,4 +340,112 @@ test('nobody of an earlier master’s fleet comes back: that is rather the way t
   clock.advance(300_000);
   expect(RACK.map((id) => view(id).state)).toEqual(Array.from(RACK, () => 'inactive'));
   expect(told('brake')).toHaveLength(1);
+});
+
+test('who was to be forgotten while the brake held is so when it is released', async () => {
+  await start({ retentionMs: 120_000 });
+  for (const id of RACK) announce(id, { group: 'rack' });
+  beat(20_000, RACK);
+  clock.advance(400_000);
+  expect(RACK.map((id) => manager.directory.get(id))).toEqual(Array.from(RACK, () => undefined));
+  expect(manager.holds.brakes).toEqual([]);
+});
+
+test('a dead worker is found out, though the way to its group fails again and again', () => {
+  for (const id of RACK) announce(id, { group: 'rack' });
+  beat(20_000, RACK);
+  for (let outage = 0; outage < 10; outage++) {
+    clock.advance(22_000);
+    beat(10_000, ['r1', 'r2', 'r3']);
+  }
+  expect(view('r4').state).toBe('inactive');
+  expect(view('r1').state).toBe('active');
+});
+
+test('one heartbeat that comes late does not make a slow worker look fast', () => {
+  for (let i = 0; i < 4; i++) {
+    send('slow');
+    clock.advance(20_000);
+  }
+  clock.advance(15_000);
+  send('slow');
+  clock.advance(5000);
+  send('slow');
+  clock.advance(40_000);
+  expect(view('slow')).toMatchObject({ state: 'active', intervalMs: 20_000 });
+});
+
+test('a pace that falls is not held against those who have not heard of it', async () => {
+  await start({ targetHeartbeatsPerS: 1 });
+  const many = Array.from({ length: 40 }, (_, index) => `w${index}`);
+  beat(5000, [...many, 'last']);
+  const toldMs = manager.intervalToTell(1);
+  expect(toldMs).toBeGreaterThan(40_000);
+  for (const id of many) manager.unregisterWorker(id);
+  clock.advance(1000);
+  expect(manager.intervalToTell(1)).toBe(5000);
+  clock.advance(toldMs - 5000);
+  expect(view('last').state).toBe('active');
+  beat(120_000, ['last']);
+  clock.advance(11_500);
+  expect(view('last').state).toBe('suspect');
+});
+
+test('workers of groups too small to tell a mass by have a brake together', () => {
+  const pairs = Array.from({ length: 10 }, (_, index) => `p${index}`);
+  for (const [index, id] of pairs.entries()) announce(id, { group: `pair-${Math.floor(index / 2)}` });
+  beat(20_000, pairs);
+  clock.advance(45_000);
+  expect(pairs.every((id) => view(id).isActive)).toBe(true);
+  expect(told('brake')).toHaveLength(1);
+  // One pair alone is none.
+  beat(60_000, pairs);
+  beat(40_000, pairs.slice(2));
+  expect(pairs.slice(0, 2).map((id) => view(id).state)).toEqual(['inactive', 'inactive']);
+  expect(told('brake')).toHaveLength(1);
+});
+
+test('a group that was held is watched again after it', () => {
+  for (const id of RACK) announce(id, { group: 'rack' });
+  beat(20_000, RACK);
+  clock.advance(13_000);
+  manager.releaseBrakes('rack');
+  beat(30_000, RACK);
+  clock.advance(45_000);
+  expect(RACK.every((id) => view(id).isActive)).toBe(true);
+});
+
+test('a master that never runs smoothly finds out the dead all the same, and says how it fares', () => {
+  send('dead');
+  for (let passedMs = 0; passedMs < 30 * 60_000; passedMs += 1000) {
+    clock.stall(600);
+    clock.advance(400);
+  }
+  expect(view('dead').state).toBe('inactive');
+  expect(told('stall').length).toBeGreaterThan(5);
+  expect(told('stall').length).toBeLessThan(40);
+});
+
+test('a worker that left stays so, whatever of it was on its way', () => {
+  send('a', { sequence: 1n }, STREAM);
+  send('a', { sequence: 3n, leaving: true }, STREAM);
+  manager.hungUp(['a'], STREAM);
+  send('a', { sequence: 2n }, STREAM);
+  expect(view('a')).toMatchObject({ state: 'left', isActive: false });
+});
+
+test('an older instance that keeps trying is not taken for a newcomer, however often the later one restarts', () => {
+  send('a', { instanceId: 'old' });
+  for (let life = 0; life < 100; life++) {
+    send('a', { instanceId: `life-${life}` });
+    if (life % 10 === 9) expect(() => send('a', { instanceId: 'old' })).toThrow('a later instance');
+    clock.advance(5000);
+  }
+});
+
+test('a worker without instances that begins anew is found out, also when its first numbers are lost', () => {
+  for (let sequence = 1n; sequence <= 400n; sequence++) send('a', { sequence });
+  for (let sequence = 2n; sequence <= 20n; sequence++) send('a', { sequence });
+  expect(view('a')).toMatchObject({ restarts: 1 });
+  expect(view('a').replacedBy.late).toBeLessThan(10);
 });

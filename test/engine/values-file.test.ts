@@ -24,7 +24,15 @@ function open(clock = new FakeClock()) {
 
 function valuesOf(workerId: string, silentMs = 10): SavedValues {
   const json = emptyRecordJsonHead(workerId);
-  return { workerId, silentMs, isActive: true, lastUpdateS: 1_795_456_495, registeredS: 1_795_456_000, json };
+  return {
+    workerId,
+    silentMs,
+    isActive: true,
+    intervalMs: 5000,
+    lastUpdateS: 1_795_456_495,
+    registeredS: 1_795_456_000,
+    json,
+  };
 }
 
 async function save(values: readonly SavedValues[]): Promise<void> {
@@ -44,6 +52,7 @@ const anyValues = fc
     tasks: fc.array(anyText, { maxLength: 3 }),
     metrics: fc.array(fc.tuple(anyText, number), { maxLength: 3 }),
     silentMs: fc.double({ min: 0, max: 1e12, noNaN: true }),
+    intervalMs: fc.nat(),
     isActive: fc.boolean(),
     lastUpdateS: fc.nat(),
     registeredS: fc.nat(),

@@ -30,8 +30,8 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-async function take(directory = dataDir, clock = new FakeClock()): Promise<void> {
-  locks.push(await lockDirectory(directory, { clock, logger: silentLogger }));
+async function take(directory = dataDir, clock = new FakeClock(), onLost = () => {}): Promise<void> {
+  locks.push(await lockDirectory(directory, { clock, logger: silentLogger, onLost }));
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -146,13 +146,13 @@ test.each([
   ['of another host', { pid: process.pid, host: 'elsewhere.example' }],
   ['of another container', { pid: process.pid, pidNamespace: 'pid:[1]' }],
   ['that nobody can read', undefined],
-])('a lock %s that is not touched for 12 s is taken over', async (_, other) => {
+])('a lock %s that is not touched for 30 s is taken over', async (_, other) => {
   await writeFile(path, other === undefined ? '' : JSON.stringify({ ...(await identityOfSelf()), ...other }));
   const clock = new FakeClock();
   const taken = take(dataDir, clock);
   await whileTimePasses(clock, taken);
   await taken;
-  expect(clock.monotonicMs()).toBe(12_000);
+  expect(clock.monotonicMs()).toBe(30_000);
 });
 
 test('a lock from elsewhere that is touched is held', async () => {
@@ -186,6 +186,22 @@ test('whoever holds a lock touches it, but never one that was taken from it', as
 
 test('a directory that cannot be made is named with its setting', async () => {
   await writeFile(join(dataDir, 'file'), '');
-  const options = { clock: systemClock, logger: silentLogger };
+  const options = { clock: systemClock, logger: silentLogger, onLost: () => {} };
   await expect(lockDirectory(join(dataDir, 'file', 'below'), options)).rejects.toThrow(/^DATA_DIR=.*file\/below: /);
+});
+
+test('an owner whose lock somebody else has taken over is told, once', async () => {
+  const clock = new FakeClock();
+  let lost = 0;
+  await take(dataDir, clock, () => lost++);
+  clock.advance(5000);
+  await writeFile(path, JSON.stringify({ pid: 1, host: 'elsewhere' }));
+  for (let touch = 0; touch < 3; touch++) {
+    clock.advance(5000);
+    await eventually(() => lost > 0);
+  }
+  expect(lost).toBe(1);
+  // What is another's stays.
+  await Promise.all(locks.splice(0).map((lock) => lock.release()));
+  expect(await readFile(path, 'utf8')).toContain('elsewhere');
 });

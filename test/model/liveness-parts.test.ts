@@ -25,7 +25,9 @@ test('a lost heartbeat, or a burst, is no change of pace; several gaps in a row 
   expect(cadenceOf(20_000, 20_000, 0, 0, 0)).toBe(20_000);
   expect(cadenceOf(20_000, 20_000, 40_000, 41_000, 42_000)).toBe(20_000);
   expect(cadenceOf(20_000, 20_000, 40_000, 41_000, 42_000, 43_000)).toBe(40_000);
-  expect(cadenceOf(20_000, 20_000, 5000)).toBe(5000);
+  expect(cadenceOf(20_000, 20_000, 15_000)).toBe(15_000);
+  expect(cadenceOf(20_000, 20_000, 5000, 5000, 5000)).toBe(20_000);
+  expect(cadenceOf(20_000, 20_000, 5000, 5000, 5000, 5000)).toBe(5000);
 });
 
 test('the interval that is believed is always a gap that was seen, and never more than one that is plausible', () => {

@@ -7,7 +7,7 @@ import { silentLogger } from '../../src/lib/logging.ts';
 
 process.stdout.write('ready\n');
 for await (const dataDir of createInterface({ input: process.stdin })) {
-  await lockDirectory(dataDir, { clock: systemClock, logger: silentLogger }).then(
+  await lockDirectory(dataDir, { clock: systemClock, logger: silentLogger, onLost: () => {} }).then(
     () => process.stdout.write('held\n'),
     (error: unknown) => process.stdout.write(`${messageOf(error)}\n`),
   );

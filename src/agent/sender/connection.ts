@@ -58,6 +58,8 @@ export interface ConnectionOptions {
   readonly random?: () => number;
   /** What to announce to this master. Must not reject. */
   readonly registration: (master: Address) => Promise<WorkerInfo>;
+  /** How often heartbeats go out where no master says otherwise. */
+  readonly ownIntervalMs: number;
   /** How often heartbeats go out now. */
   readonly intervalMs: () => number;
   /** The master wants another interval, within bounds. */
@@ -172,7 +174,7 @@ export class Connection {
 
   #connected(attempt: Attempt, kind: 'streaming' | 'unary'): void {
     if (this.#attempt !== attempt || this.#state !== 'connecting') return;
-    const { workerId, clock, intervalMs, onConnected } = this.#options;
+    const { workerId, clock, intervalMs, ownIntervalMs, onConnected } = this.#options;
     const { channel, master } = attempt;
     const events = this.#eventsOf(attempt);
     attempt.sender =
@@ -180,6 +182,8 @@ export class Connection {
         ? new HeartbeatStream({ channel, clock, workerId, events })
         : new UnarySender({ channel, clock, intervalMs, events });
     this.#setState(kind);
+    // It tells no interval, and judges by its own timeout: not by what another master asked for.
+    if (kind === 'unary') this.#obey(ownIntervalMs);
     this.#standing.reconnected(formatAddress(master));
     this.#news.connected(master, kind, intervalMs());
     onConnected();

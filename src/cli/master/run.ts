@@ -3,7 +3,7 @@ import type { startMaster } from '../../app/master.ts';
 import type { RunningMaster } from '../../app/running-master.ts';
 import type { MasterConfig } from '../../config/options.ts';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
-import { messageOf } from '../../lib/errors.ts';
+import { messageOf, type PulselaneError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logging.ts';
 import type { StopSignals } from '../stop-signals.ts';
 import type { Streams } from '../streams.ts';
@@ -41,7 +41,7 @@ export interface MasterRun {
 /** A farewell takes milliseconds; a hanging one must not eat the master's own time to stop. */
 const FAREWELL_WITHIN_MS = 1500;
 
-/** Resolves once everything has stopped. @throws PulselaneError when it cannot start */
+/** Resolves once everything has stopped. @throws PulselaneError when it cannot start, or cannot go on */
 export async function runMaster({ config, agentWorkerId }: MasterRun, parts: MasterParts): Promise<void> {
   const { streams, clock, signals } = parts;
   const face = faceOf({ streams, config, clock });
@@ -50,6 +50,11 @@ export async function runMaster({ config, agentWorkerId }: MasterRun, parts: Mas
   void signals.first().then((signal) => wish.resolve(signal));
 
   const master = await parts.startMaster(config, { logger: face.logger, clock });
+  let failure: PulselaneError | undefined;
+  void master.failure.then((error) => {
+    failure = error;
+    wish.resolve(error.message);
+  });
   let agent: LocalAgent | undefined;
   try {
     agent = agentWorkerId === undefined ? undefined : await startAgent(master, agentWorkerId, config, face, parts);
@@ -61,6 +66,7 @@ export async function runMaster({ config, agentWorkerId }: MasterRun, parts: Mas
     if (agent !== undefined) await farewell(agent, clock, face.logger);
     await master.stop();
   }
+  if (failure !== undefined) throw failure;
   face.logger.info('stopped');
 }
 
