@@ -192,3 +192,19 @@ describe('an agent with two masters', () => {
     expect(loop.clock.pending).toBe(0);
   });
 });
+
+test('an agent does not keep to the pace of another master where nobody tells it one', async () => {
+  first.nextIntervalMs = 60_000;
+  second.close();
+  second = await FakeMaster.start({ onlyUnary: true });
+  await startOnFirst();
+  first.close();
+  await loop.lineWith('cannot report');
+  loop.clock.advance(500);
+  await loop.lineWith('one call per heartbeat');
+  expect(loop.lines.at(-1)).toBe(`reporting worker-1 to ${second.address} every 5s, one call per heartbeat`);
+  await eventually(() => second.clusterHeartbeats.length === 1);
+  await sent(2);
+  loop.clock.advance(INTERVAL_MS);
+  await eventually(() => second.clusterHeartbeats.length === 2);
+});

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { grpcServiceOf } from '../../src/lib/grpc-adapter.ts';
 import { localAddressTowards } from '../../src/lib/local-address.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
+import { emptyRecordJsonHead } from '../../src/model/record-json.ts';
 import { advertisedAddress } from '../../src/rpc/advertise.ts';
 import { MasterIntroducer } from '../../src/rpc/introducer.ts';
 import { eventually } from '../support/eventually.ts';
@@ -131,4 +132,18 @@ test('a worker whose name does not resolve is told nothing, and the reason is th
   }
   expect(await localAddressTowards({ host: 'no-such-host.invalid', port: 1 }, systemClock)).toBe('');
   expect(await localAddressTowards({ host: '127.0.0.1', port: 1 }, systemClock)).toBe('127.0.0.1');
+});
+
+test('a worker of an earlier master is told, though nobody knows yet whether it is active', async () => {
+  const { clock, manager } = await startIntroducer();
+  const worker = await waitingWorker();
+  const address = `127.0.0.1:${worker.port}`;
+  const values = { silentMs: 0, isActive: true, intervalMs: 5000, lastUpdateS: 1, registeredS: 1 };
+  manager.restore(
+    [{ workerId: 'go', approved: false, address, known: true, instanceIds: [], info: undefined }],
+    new Map([['go', { workerId: 'go', ...values, json: emptyRecordJsonHead('go') }]]),
+  );
+  expect(manager.getWorkerTelemetry('go')?.isActive).toBe(true);
+  clock.advance(500);
+  await eventually(() => worker.told.length === 1);
 });
