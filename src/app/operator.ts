@@ -77,7 +77,10 @@ export class Operator {
    */
   releaseBrakes(group?: string): string {
     const released = this.#manager.releaseBrakes(group);
-    if (released === 0) throw new PulselaneError('failed_precondition', 'no such brake is held');
+    if (released === 0) {
+      const whose = group === undefined ? '' : ` for group ${group}`;
+      throw new PulselaneError('failed_precondition', `no brake is held${whose}`);
+    }
     return `${released === 1 ? 'The brake is' : `${released} brakes are`} released: who is silent counts as failed.`;
   }
 

@@ -1,6 +1,7 @@
 /** Lets the latest instance of each worker speak, and refuses the older ones. */
 import { PulselaneError } from '../lib/errors.ts';
 import { instanceKind, withInstance, withRefused } from '../model/instances.ts';
+import type { WorkerState } from '../model/liveness.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { RosterEntry } from './roster.ts';
@@ -14,8 +15,11 @@ export interface InstanceGuardOptions {
 
 /** How long a refused instance is asked to keep quiet. */
 const RETRY_AFTER_MS = 60_000;
-/** One heartbeat of an older instance may have been on its way; a second one means that it does not stop. */
+/** One heartbeat of an older instance may have been on its way for so long; a second one means that it does not stop. */
+const ON_ITS_WAY_MS = 2000;
 const CONFLICT_AFTER = 2;
+/** The later instance said farewell, or is not heard any more: the older one may have the id back. */
+const GONE_STATES: ReadonlySet<WorkerState> = new Set(['inactive', 'leaving', 'left']);
 /** It would have tried again twice. */
 const CONFLICT_OVER_AFTER_MS = 3 * RETRY_AFTER_MS;
 
@@ -27,10 +31,14 @@ export class InstanceGuard {
     this.#options = options;
   }
 
-  /** @throws PulselaneError `failed_precondition` if a later instance has spoken */
+  /** @throws PulselaneError `failed_precondition` if a later instance has spoken, and is there */
   check(entry: RosterEntry, instanceId: string, nowMs: number): void {
     switch (instanceKind(entry.liveness.instances, instanceId)) {
       case 'older':
+        if (GONE_STATES.has(entry.liveness.state)) {
+          this.#takeOver(entry, instanceId, nowMs);
+          return;
+        }
         entry.liveness.instances = withRefused(entry.liveness.instances, instanceId);
         this.#refuse(entry, nowMs);
         throw new PulselaneError(
@@ -39,7 +47,7 @@ export class InstanceGuard {
           { retryAfterMs: RETRY_AFTER_MS },
         );
       case 'newer':
-        this.#takeOver(entry, instanceId);
+        this.#takeOver(entry, instanceId, nowMs);
         return;
       default:
     }
@@ -65,8 +73,9 @@ export class InstanceGuard {
     this.#conflicts.delete(entry);
   }
 
-  #takeOver(entry: RosterEntry, instanceId: string): void {
+  #takeOver(entry: RosterEntry, instanceId: string, nowMs: number): void {
     const { liveness } = entry;
+    liveness.takenOverMs = nowMs;
     const isRestart = liveness.instances.length > 0;
     liveness.instances = withInstance(liveness.instances, instanceId);
     liveness.refusedOlder = 0;
@@ -81,7 +90,8 @@ export class InstanceGuard {
     const isLongAgo = nowMs - liveness.refusedOlderMs > CONFLICT_OVER_AFTER_MS;
     liveness.refusedOlder = isLongAgo ? 1 : liveness.refusedOlder + 1;
     liveness.refusedOlderMs = nowMs;
-    if (liveness.hasConflict || liveness.refusedOlder < CONFLICT_AFTER) return;
+    const mayBeLate = nowMs - liveness.takenOverMs <= ON_ITS_WAY_MS && liveness.refusedOlder < CONFLICT_AFTER;
+    if (liveness.hasConflict || mayBeLate) return;
     this.#setConflict(entry, true);
     const detail = 'the later one is heard, the older one is refused and keeps trying';
     this.#options.chronicle.tell({ type: 'id_conflict', workerId, detail });

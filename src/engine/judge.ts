@@ -62,7 +62,9 @@ export class Judge {
   /** Rows at or beyond it were never used. */
   #rows = 0;
   #nextFlapStepMs: number;
-  /** Until when workers of an earlier master are waited for. */
+  /** Workers of an earlier master that are not heard yet. */
+  #unknown = 0;
+  /** Until when they are waited for. */
   #graceUntilMs: number | undefined;
 
   constructor(options: JudgeOptions) {
@@ -98,6 +100,7 @@ export class Judge {
     this.#dueMs[entry.row] = 0;
     const { liveness, row } = entry;
     if (liveness.isRestored) {
+      this.#unknown++;
       this.#options.board.setState(row, 'unknown', 'master_restart', this.#options.clock.wallMs());
       // If nobody of its group comes back, it is rather the way to them.
       if (this.#options.board.isActive(row)) this.#groups.watch(entry);
@@ -111,7 +114,7 @@ export class Judge {
   grace(workers: number, untilMs: number): void {
     this.#graceUntilMs = untilMs;
     const seconds = Math.round((untilMs - this.nowMs()) / 1000);
-    this.#options.chronicle.tell({ type: 'grace', detail: `${workers} of them, for ${seconds} s` });
+    this.#options.chronicle.tell({ type: 'grace', detail: `${workers}, for up to ${seconds} s` });
     this.#tellHolds();
   }
 
@@ -156,6 +159,7 @@ export class Judge {
   /** The worker is forgotten. */
   forget(entry: RosterEntry, cause: StateCause): void {
     this.#dueMs[entry.row] = NEVER;
+    if (entry.liveness.state === 'unknown') this.#unknown--;
     this.#groups.unwatch(entry);
     this.#flaps.changed(entry, { from: entry.liveness.state, to: 'gone', cause });
     this.#flaps.forget(entry);
@@ -169,9 +173,9 @@ export class Judge {
     if (nowMs === undefined) return;
     this.#tellStall();
     const silent = this.#lookAtDue(nowMs);
+    this.#endGrace(nowMs);
     this.#decideBrakes(nowMs);
     for (const entry of silent) this.#lookAtSilent(entry, nowMs);
-    this.#endGrace(nowMs);
     if (nowMs < this.#nextFlapStepMs) return;
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
     this.#flaps.step();
@@ -183,6 +187,7 @@ export class Judge {
       brakes: this.#groups.held.map(({ name, heldSinceMs, silent, watched }) => ({
         group: name,
         sinceUnixMs: this.#unixOf(heldSinceMs as number),
+        endsUnixMs: this.#unixOf((heldSinceMs as number) + this.#options.brakeMaxHoldMs),
         silent,
         watched,
       })),
@@ -265,6 +270,7 @@ export class Judge {
   #change(entry: RosterEntry, to: WorkerState, cause: StateCause, detail?: string): void {
     const { liveness, row } = entry;
     const from = liveness.state;
+    if (from === 'unknown') this.#unknown--;
     liveness.state = to;
     liveness.stateSinceMs = this.nowMs();
     this.#options.board.setState(row, to, cause, this.#options.clock.wallMs());
@@ -292,7 +298,10 @@ export class Judge {
 
   #engage(unit: BrakeUnit, nowMs: number): void {
     this.#groups.setHeld(unit.name, nowMs);
-    const detail = `${unit.silent} of ${unit.watched} workers of ${unitText(unit)} fell silent at once`;
+    const maxS = this.#options.brakeMaxHoldMs / 1000;
+    const detail =
+      `${unit.silent} of ${unit.watched} workers of ${unitText(unit)} fell silent at once; ` +
+      `they are not judged until most are heard, or "brake release", for ${maxS} s at most`;
     this.#options.chronicle.tell({ type: 'brake', group: unit.name, detail });
     this.#tellHolds();
   }
@@ -307,13 +316,14 @@ export class Judge {
       this.#groups.heard(entry);
       this.#dueMs[entry.row] = 0;
     }
-    this.#released(unit, `${unitText(unit)} is heard again; ${late.length} of it not yet`);
+    const rest = late.length === 0 ? '' : `; ${late.length} not yet`;
+    this.#released(unit, `workers of ${unitText(unit)} are heard again${rest}`);
   }
 
   /** Who is silent now has failed. */
   #releaseFailed(unit: BrakeUnit, reason: string): void {
     const failed = unit.silentEntries;
-    this.#released(unit, `${reason}; ${failed.length} workers of ${unitText(unit)} are silent`);
+    this.#released(unit, `${reason}; ${failed.length} workers of ${unitText(unit)} have failed`);
     for (const entry of failed) {
       this.#groups.unwatch(entry);
       const { state, untilMs } = judge(entry.liveness, this.nowMs(), this.#options.limits);
@@ -331,7 +341,8 @@ export class Judge {
   }
 
   #endGrace(nowMs: number): void {
-    if (this.#graceUntilMs === undefined || nowMs <= this.#graceUntilMs) return;
+    // Earlier, when everybody is heard.
+    if (this.#graceUntilMs === undefined || (nowMs <= this.#graceUntilMs && this.#unknown > 0)) return;
     this.#graceUntilMs = undefined;
     this.#options.chronicle.tell({ type: 'grace_over' });
     this.#tellHolds();
@@ -340,7 +351,7 @@ export class Judge {
   #tellStall(): void {
     const stalledMs = this.attention.takeStall();
     if (stalledMs === undefined) return;
-    const detail = `for ${(stalledMs / 1000).toFixed(1)} s, by which every deadline is later`;
+    const detail = `${(stalledMs / 1000).toFixed(1)} s, by which every deadline is later`;
     this.#options.chronicle.tell({ type: 'stall', detail });
   }
 
@@ -367,5 +378,5 @@ function silenceText({ heardMs }: WorkerLiveness, nowMs: number): string | undef
 }
 
 function unitText({ name }: BrakeUnit): string {
-  return name === '' ? 'no group, or a small one,' : `group ${name}`;
+  return name === '' ? 'no group' : `group ${name}`;
 }

@@ -89,7 +89,13 @@ export class Liveness {
     this.#settings = withDefaults(settings);
     this.#roster = roster;
     this.#board = board;
-    const { heartbeatIntervalMs, stuckAfterMs, brakeMaxHoldMs } = this.#settings;
+    const { heartbeatIntervalMs, stuckAfterMs, brakeMaxHoldMs, restartGraceMs } = this.#settings;
+    const leastGraceMs = this.#leastGraceMs();
+    if (settings.restartGraceMs !== undefined && restartGraceMs < leastGraceMs) {
+      logger.warn(
+        `RESTART_GRACE is ${restartGraceMs / 1000} s; ${leastGraceMs / 1000} s are waited, which agents may need to come back`,
+      );
+    }
     this.#intervalMs = heartbeatIntervalMs;
     this.#told = { intervalMs: heartbeatIntervalMs, untilMs: 0 };
     const chronicle = new Chronicle({
@@ -124,9 +130,12 @@ export class Liveness {
 
   /** Until when workers of an earlier master are waited for, from now on, in attentive time. */
   graceUntilMs(): number {
-    const { restartGraceMs, inactivityTimeoutMs, heartbeatIntervalMs } = this.#settings;
-    const leastMs = inactivityTimeoutMs + AGENT_BACK_OFF_MS + 2 * heartbeatIntervalMs;
-    return this.#judge.nowMs() + Math.max(restartGraceMs, leastMs);
+    return this.#judge.nowMs() + Math.max(this.#settings.restartGraceMs, this.#leastGraceMs());
+  }
+
+  #leastGraceMs(): number {
+    const { inactivityTimeoutMs, heartbeatIntervalMs } = this.#settings;
+    return inactivityTimeoutMs + AGENT_BACK_OFF_MS + 2 * heartbeatIntervalMs;
   }
 
   /**

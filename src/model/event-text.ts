@@ -14,9 +14,9 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   flapping_over: 'worker is steady again',
   restarted: 'worker has restarted',
   id_conflict: 'two instances claim this id',
-  id_conflict_over: 'the older instance has given up',
-  brake: 'mass failure: not judged for now',
-  brake_released: 'mass failure over: judged again',
+  id_conflict_over: 'the older instance does not try any more',
+  brake: 'brake on mass failure',
+  brake_released: 'brake released',
   grace: 'workers of an earlier master are waited for',
   grace_over: 'workers of an earlier master are waited for no longer',
   stall: 'the master stood still',
@@ -35,6 +35,6 @@ function stateText({ from, to, cause }: NewEvent): string {
     case 'left':
       return 'worker has left';
     default:
-      return `worker is ${to}`;
+      return cause === 'silence' ? `worker is ${to}` : `worker is ${to} (${cause?.replaceAll('_', ' ')})`;
   }
 }

@@ -11,7 +11,7 @@ import type { StateCause, WorkerState } from './liveness.ts';
  * | flapping_over    | it is steady again; tells how many changes were not told                         |
  * | restarted        | a new instance of the worker reports                                             |
  * | id_conflict      | an older instance keeps sending beside the newer one, and is refused             |
- * | id_conflict_over | it has given up                                                                  |
+ * | id_conflict_over | it has not tried for a while                                                     |
  * | brake            | most of a group fell silent at once: it is not judged for now                    |
  * | brake_released   | it is judged again                                                               |
  * | grace            | this master took workers over from an earlier one, and waits for them            |

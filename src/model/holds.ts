@@ -10,6 +10,8 @@ export interface HeldBrake {
   /** Empty: workers that belong to no group. */
   readonly group: string;
   readonly sinceUnixMs: number;
+  /** When it is released at the latest. */
+  readonly endsUnixMs: number;
   /** Workers of it that are silent. */
   readonly silent: number;
   readonly watched: number;

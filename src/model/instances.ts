@@ -1,6 +1,6 @@
 /**
  * Lives of a worker's process. Each has an id of its own; one that is new with the same worker id is a restart of the
- * worker, and whatever an older one still sends is refused. Workers that name no instance (those of the seed) are taken as
+ * worker, and whatever an older one still sends is refused while the newer one is there. Workers that name no instance (those of the seed) are taken as
  * they come.
  */
 
@@ -29,6 +29,7 @@ export function withRefused(known: Instances, instanceId: string): Instances {
   return [current, instanceId, ...older.filter((id) => id !== instanceId)];
 }
 
+/** It speaks for the worker from now on. */
 export function withInstance(known: Instances, instanceId: string): Instances {
-  return [instanceId, ...known].slice(0, MAX_INSTANCES);
+  return [instanceId, ...known.filter((id) => id !== instanceId)].slice(0, MAX_INSTANCES);
 }

@@ -9,7 +9,11 @@ test.each([
       code: 14,
       details: 'No connection established. Last error: Error: connect ECONNREFUSED 1.2.3.4:5. Resolution note: x',
     },
-    'UNAVAILABLE: Error: connect ECONNREFUSED 1.2.3.4:5',
+    'UNAVAILABLE: connect ECONNREFUSED 1.2.3.4:5',
+  ],
+  [
+    { code: 14, details: 'No connection established. Last error: Error: Protocol error. Resolution note: x' },
+    'UNAVAILABLE: no gRPC is spoken there; is it the HTTP port?',
   ],
   [new Error('no code'), 'no code'],
 ])('%o reads as %s', (error, reason) => {

@@ -149,7 +149,7 @@ describe('pulselane status', () => {
     };
     const { url } = await serve({ ...ROUTES, '/api/v1/workers/node-a': detail });
     const { stdout } = await run(['status', 'node-a', '--url', url]);
-    expect(stdout).toContain('suspect, flapping; suspect for 4s (silence)');
+    expect(stdout).toContain('suspect for 4s (silence), flapping');
     expect(stdout).toContain('250 ms ahead of the master’s');
   });
 

@@ -91,7 +91,7 @@ describe('a command', () => {
     expect(await type('stats')).toBe('usage: stats <id>');
     expect(await type('workers now')).toBe('usage: workers [liveness]');
     expect(await type('brake now')).toBe('usage: brake [release [<group>]]');
-    expect(await type('brake release')).toBe('no such brake is held');
+    expect(await type('brake release')).toBe('no brake is held');
     expect(await type('brake')).toBe('Nothing: everybody is judged.');
     expect(await type('events many')).toContain('expected a number of events');
     expect(await type('register')).toBe('usage: register <id> [<ip:port>]');

@@ -331,7 +331,7 @@ const LIVENESS: LivenessView = {
 
 test('a worker’s state tells since when and why, and what is out of the ordinary', () => {
   const usual = workerText(detail('w', { state: 'suspect', liveness: LIVENESS }));
-  expect(usual).toContain('suspect; suspect for 14s (silence)');
+  expect(usual).toContain('suspect for 14s (silence)\n');
   expect(usual).toContain('0 missed, 0 late, 0 twice');
   expect(usual).not.toMatch(/restarts|clock|stuck/);
   const liveness = {
@@ -344,7 +344,7 @@ test('a worker’s state tells since when and why, and what is out of the ordina
     restarts: 3,
   };
   const unusual = workerText(detail('w', { liveness }));
-  expect(unusual).toContain('active, stuck, flapping, id conflict; active for 14s');
+  expect(unusual).toContain('active for 14s (silence), stuck, flapping, id conflict');
   expect(unusual).toContain('a running task makes no progress');
   expect(unusual).toContain('1h behind the master’s');
   expect(unusual).toContain('1,200 missed');
@@ -360,7 +360,7 @@ test('the list of liveness shows since when, why, and what is missing', () => {
 });
 
 test('what keeps the master from judging is told', () => {
-  const brakes = [{ group: 'rack-1', sinceUnixMs: 0, silent: 12, watched: 20 }];
+  const brakes = [{ group: 'rack-1', sinceUnixMs: 0, endsUnixMs: 300_000, silent: 12, watched: 20 }];
   const text = clusterText({
     ...totalsOf([]),
     health: 'healthy',
@@ -368,7 +368,7 @@ test('what keeps the master from judging is told', () => {
     inside: undefined,
   });
   expect(text).toContain('grace after the restart until 1970-01-01T00:01:00Z');
-  expect(text).toContain('12 of 20 group rack-1 fell silent at once');
+  expect(text).toContain('12 of 20 workers of group rack-1 fell silent at once');
 });
 
 test('events are a list, the newest last', () => {

@@ -104,7 +104,7 @@ test('events come oldest first, the newest ones or those after an id, of all or 
         to: null,
         cause: null,
         detail: '3 of 3',
-        text: 'mass failure: not judged for now: 3 of 3',
+        text: 'brake on mass failure: 3 of 3',
       },
     ],
     last_id: 9,
@@ -125,11 +125,13 @@ test('what holds up judgement is told in health and by itself, and a brake is re
   const health = async () => (await fetch(`${url}/health`)).json();
   expect(await health()).not.toHaveProperty('brakes');
   expect(await (await fetch(`${url}/api/v1/holds`)).json()).toEqual({ grace: null, brakes: [] });
-  const brakes = [{ group: 'rack', sinceUnixMs: 0, silent: 3, watched: 4 }];
+  const brakes = [{ group: 'rack', sinceUnixMs: 0, endsUnixMs: 300_000, silent: 3, watched: 4 }];
   fleet.onAnnounce([{ type: 'holds', holds: { graceEndsUnixMs: 60_000, brakes } }]);
   const told = {
     grace: { ends_at: '1970-01-01T00:01:00.000Z' },
-    brakes: [{ group: 'rack', since: '1970-01-01T00:00:00.000Z', silent: 3, of: 4 }],
+    brakes: [
+      { group: 'rack', since: '1970-01-01T00:00:00.000Z', ends_at: '1970-01-01T00:05:00.000Z', silent: 3, of: 4 },
+    ],
   };
   expect(await health()).toMatchObject(told);
   expect(await (await fetch(`${url}/api/v1/holds`)).json()).toEqual(told);

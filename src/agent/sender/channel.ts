@@ -75,6 +75,9 @@ export function reasonOf(error: unknown): string {
   if (code === undefined) return message ?? String(error);
   // A stream that the other side ends in good order, as a master does that is stopped.
   if (code === status.OK) return 'the master ended the stream';
-  const cause = (details ?? '').match(/Last error: (.*?)(?: \(\d{4}-.*)?\. Resolution note/s)?.[1] ?? details ?? '';
+  const found = (details ?? '').match(/Last error: (.*?)(?: \(\d{4}-.*)?\. Resolution note/s)?.[1] ?? details ?? '';
+  const cause = found
+    .replace(/^Error: /, '')
+    .replace(/^Protocol error$/, 'no gRPC is spoken there; is it the HTTP port?');
   return cause === '' ? (status[code] ?? String(code)) : `${status[code]}: ${cause}`;
 }

@@ -53,7 +53,9 @@ const workerJson = z.object({
 const healthJson = z.object({
   status: z.string(),
   grace: z.object({ ends_at: z.string() }).optional(),
-  brakes: z.array(z.object({ group: z.string(), since: z.string(), silent: finite, of: finite })).default([]),
+  brakes: z
+    .array(z.object({ group: z.string(), since: z.string(), ends_at: z.string(), silent: finite, of: finite }))
+    .default([]),
 });
 
 /** Of `GET /api/v1/workers/{id}`, what the seed has no word for. */
@@ -113,9 +115,10 @@ export function clusterViewOf(health: Answer, telemetry: Answer): ClusterView {
   const { status, grace, brakes } = parsed.data;
   const holds: Holds = {
     graceEndsUnixMs: grace && Date.parse(grace.ends_at),
-    brakes: brakes.map(({ group, since, silent, of }) => ({
+    brakes: brakes.map(({ group, since, ends_at, silent, of }) => ({
       group,
       sinceUnixMs: Date.parse(since),
+      endsUnixMs: Date.parse(ends_at),
       silent,
       watched: of,
     })),

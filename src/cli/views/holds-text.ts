@@ -8,11 +8,11 @@ export function holdsLines({ graceEndsUnixMs, brakes }: Holds): string[] {
       ? []
       : [`grace after the restart until ${instant(graceEndsUnixMs)}: nobody is called inactive before`];
   return grace.concat(
-    brakes.map(({ group, sinceUnixMs, silent, watched }) => {
-      const whose = group === '' ? 'workers of no group' : `group ${group}`;
+    brakes.map(({ group, sinceUnixMs, endsUnixMs, silent, watched }) => {
+      const whose = group === '' ? 'workers of no group' : `workers of group ${group}`;
       return (
-        `mass failure: ${count(silent)} of ${count(watched)} ${whose} fell silent at once, ` +
-        `not judged since ${instant(sinceUnixMs)}`
+        `brake since ${instant(sinceUnixMs)}: ${count(silent)} of ${count(watched)} ${whose} fell silent at once; they are ` +
+        `not judged until most are heard, or "brake release", or ${instant(endsUnixMs)}`
       );
     }),
   );

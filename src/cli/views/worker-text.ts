@@ -44,7 +44,7 @@ export function workerText(worker: WorkerDetail, options: WorkerTextOptions = {}
 
 function stateSinceText(state: string, liveness: LivenessView): string {
   const { forMs, cause } = liveness;
-  return `${stateText(state, liveness)}; ${state} for ${age(forMs)} (${cause.replaceAll('_', ' ')})`;
+  return stateText(`${state} for ${age(forMs)} (${cause.replaceAll('_', ' ')})`, liveness);
 }
 
 const STUCK_TEXTS: Readonly<Record<string, string>> = {
@@ -56,7 +56,7 @@ function livenessFacts({ stuck, intervalMs, skewMs, missed, late, duplicate, res
   return [
     ...(stuck === undefined ? [] : [['stuck', STUCK_TEXTS[stuck] ?? stuck] as const]),
     ['interval', formatDuration(intervalMs)],
-    ['on the way', `${count(missed)} missed, ${count(late)} late, ${count(duplicate)} twice`],
+    ['sequence', `${count(missed)} missed, ${count(late)} late, ${count(duplicate)} twice`],
     ...(restarts === 0 ? [] : [['restarts', count(restarts)] as const]),
     ...(skewMs === undefined ? [] : [['clock', clockText(skewMs)] as const]),
   ];

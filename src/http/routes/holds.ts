@@ -31,9 +31,10 @@ export function holdsJson({ graceEndsUnixMs, brakes }: Holds) {
     ...(brakes.length === 0
       ? {}
       : {
-          brakes: brakes.map(({ group, sinceUnixMs, silent, watched }) => ({
+          brakes: brakes.map(({ group, sinceUnixMs, endsUnixMs, silent, watched }) => ({
             group,
             since: new Date(sinceUnixMs).toISOString(),
+            ends_at: new Date(endsUnixMs).toISOString(),
             silent,
             of: watched,
           })),

@@ -1,4 +1,5 @@
 import { pendingRows, workerRows } from '../../views/from-master.ts';
+import { holdsLines } from '../../views/holds-text.ts';
 import { livenessText, pendingText, workersText } from '../../views/workers-text.ts';
 import { expectArgs, type PromptCommand, UsageError } from '../command.ts';
 
@@ -11,7 +12,8 @@ export const workers: PromptCommand = {
     const rows = workerRows(operator, clock);
     if (word === 'liveness') return livenessText(rows);
     if (word !== undefined) throw new UsageError();
-    return workersText(rows) + pendingText(pendingRows(operator, clock));
+    const holds = holdsLines(operator.holds()).map((line) => `\n\n${line}`);
+    return workersText(rows) + pendingText(pendingRows(operator, clock)) + holds.join('');
   },
   complete: () => ['liveness'],
 };
