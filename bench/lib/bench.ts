@@ -28,7 +28,7 @@ export interface Bench {
   run(context: BenchContext): Promise<Figure[]>;
 }
 
-export const FULL: Size = { runs: 3, time: 0.6, warm: 0.6, fleet: 1, threads: 1, promises: [100, 1000] };
+export const FULL: Size = { runs: 3, time: 0.4, warm: 0.4, fleet: 1, threads: 1, promises: [100, 1000] };
 /** `--quick`: the same questions, a rough answer. */
 export const QUICK: Size = { runs: 1, time: 0.5, warm: 1, fleet: 1, threads: 0.2, promises: [100] };
 /** In `npm test`: only that everything still runs. */

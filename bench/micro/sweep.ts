@@ -8,7 +8,7 @@ const FLEETS = [
   { workers: 10_000, goalMs: 1 },
   { workers: 100_000, goalMs: 10 },
 ] as const;
-const SWEEPS = 80;
+const SWEEPS = 40;
 
 type Run = Readonly<Record<number, SweepTimes>>;
 

@@ -50,7 +50,7 @@ const calls = {
     const perSweep = Math.ceil((workers * SWEEP_EVERY_MS) / INTERVAL_MS);
     const healthyMs: number[] = [];
     let next = 0;
-    const rounds = 3 * (INTERVAL_MS / SWEEP_EVERY_MS);
+    const rounds = 1.5 * (INTERVAL_MS / SWEEP_EVERY_MS);
     for (let round = 0; round < rounds + sweeps; round++) {
       for (let i = 0; i < perSweep; i++) send(next++ % workers);
       // Lanes finish in real time what they are given in the manager's.
