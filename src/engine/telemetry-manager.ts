@@ -557,6 +557,7 @@ export class TelemetryManager {
 
   #forget(entry: RosterEntry, cause: 'retention' | 'unregistered'): void {
     this.#liveness.forget(entry, cause);
+    entry.liveness.via?.forget(entry.workerId);
     this.#roster.remove(entry);
     this.#waiting.delete(entry);
     this.#undone.delete(entry);

@@ -6,8 +6,13 @@ import type { LivenessFacts, WorkerState } from '../model/liveness.ts';
 import { SequenceWindow } from '../model/sequence.ts';
 import type { StuckReason } from '../model/stuck.ts';
 
-/** How a heartbeat came: the stream, while it is open; undefined for a single call. Compared, never used. */
-export type Via = object | undefined;
+/** The stream by which a heartbeat came, while it is open; undefined for a single call. */
+export type Via =
+  | {
+      /** The worker is not known any more, and need not be remembered as one of the stream's. */
+      forget(workerId: string): void;
+    }
+  | undefined;
 
 export class WorkerLiveness implements LivenessFacts {
   state: WorkerState = 'registered';

@@ -68,10 +68,6 @@ export class EventLog {
     this.#capacity = capacity;
   }
 
-  get size(): number {
-    return this.#events.length;
-  }
-
   get lastId(): number {
     return this.#lastId;
   }

@@ -69,6 +69,11 @@ export class HeartbeatStream {
     call.on('error', () => this.#ended());
   }
 
+  /** One stream may carry any number of workers that come and go: only those that are known are remembered. */
+  forget(workerId: string): void {
+    this.#workerIds.delete(workerId);
+  }
+
   /** Sends what is pending, if the client reads. */
   flush(): void {
     this.#flushScheduled = false;

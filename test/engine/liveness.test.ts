@@ -19,14 +19,19 @@ async function start(options: TelemetryManagerOptions = {}): Promise<void> {
   stops.push(faked.stop);
 }
 
-beforeEach(() => start());
+beforeEach(async () => {
+  forgotten.length = 0;
+  await start();
+});
 afterEach(async () => {
   await Promise.all(stops.splice(0).map((stop) => stop()));
 });
 
-const STREAM = {};
+/** Who is remembered as one of the stream's. */
+const forgotten: string[] = [];
+const STREAM = { forget: (workerId: string) => void forgotten.push(workerId) };
 
-function send(workerId: string, more: HeartbeatInit = {}, via?: object): void {
+function send(workerId: string, more: HeartbeatInit = {}, via?: typeof STREAM): void {
   manager.acceptHeartbeat(heartbeatBytes({ workerId, ...more }), undefined, via);
 }
 
@@ -64,6 +69,7 @@ test('each step of a life is told, with its cause', () => {
   send('a', { leaving: true }, STREAM);
   manager.hungUp(['a'], STREAM);
   manager.unregisterWorker('a');
+  expect(forgotten).toEqual([]);
   expect(states('a')).toEqual([
     '>registered registration',
     'registered>active heartbeat',
@@ -288,7 +294,7 @@ test('a connection that the workers closed is a sign that they ended; one that w
 
   beat(20_000, RACK);
   // By another stream than the last heartbeats came by; and too late, as after our own keep-alive.
-  manager.hungUp(RACK, {});
+  manager.hungUp(RACK, { forget: () => {} });
   clock.advance(15_000);
   manager.hungUp(RACK, STREAM);
   clock.advance(40_000);
@@ -296,14 +302,15 @@ test('a connection that the workers closed is a sign that they ended; one that w
   expect(RACK.every((id) => view(id).isActive)).toBe(true);
 });
 
-test('an ephemeral worker is forgotten soon, and its lane with it', () => {
+test('an ephemeral worker is forgotten soon, its lane with it, and by the stream that it came by', () => {
   announce('job', { ephemeral: true });
-  send('job');
+  send('job', {}, STREAM);
   send('server');
   clock.advance(600_500);
   expect(manager.getWorkerTelemetry('job')).toBeUndefined();
   expect(manager.getWorkerTelemetry('server')).toBeDefined();
   expect(states('job').at(-1)).toBe('inactive>gone retention');
+  expect(forgotten).toEqual(['job']);
 });
 
 test('a stall of main is told once, with how long it was, and given back', () => {
