@@ -1,7 +1,6 @@
 /** What an operator may do to a running master, at the prompt and, later, over HTTP. */
 import { formatAddress, peerAddress } from '../config/kinds.ts';
 import type { InternalState, TelemetryManager } from '../engine/telemetry-manager.ts';
-import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { WorkerEvent } from '../model/events.ts';
 import type { Holds } from '../model/holds.ts';
@@ -100,11 +99,6 @@ export class Operator {
     return Array.from(directory.all())
       .filter(({ row }) => directory.board.lane(row).state === 'quarantined')
       .map(({ workerId }) => workerId);
-  }
-
-  /** What a worker said of itself when it registered; undefined if it only ever sent heartbeats. */
-  workerInfo(workerId: string): WorkerInfo | undefined {
-    return this.#manager.workerInfo(workerId);
   }
 
   /** Where the master introduces itself to the worker; undefined if it was given no address. */

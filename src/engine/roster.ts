@@ -1,8 +1,8 @@
 /** The workers that are known, and all that main keeps of each. */
-import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import type { WorkerEvent } from '../model/events.ts';
 import type { Holds } from '../model/holds.ts';
 import type { LaneFault } from '../model/lanes.ts';
+import type { WorkerFacts } from '../model/worker-facts.ts';
 import type { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory, type WorkerEntry } from '../store/directory.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
@@ -21,7 +21,7 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   readonly liveness: WorkerLiveness;
   slot: SlotReader;
   /** What the worker said of itself when it registered; undefined if it only ever sent heartbeats. */
-  info: WorkerInfo | undefined;
+  facts: WorkerFacts | undefined;
   lane: LaneHandle | undefined;
   faults: FaultHistory = NO_FAULTS;
   /** The last failure of a lane that was charged to it; undefined if none was. */
@@ -87,6 +87,11 @@ export class Roster {
     this.#announce({ type: 'slotGrown', workerId: entry.workerId, slot });
   }
 
+  describe(entry: RosterEntry, facts: WorkerFacts): void {
+    entry.facts = facts;
+    this.#announce({ type: 'workerFacts', workerId: entry.workerId, facts });
+  }
+
   charge(entry: RosterEntry, fault: LaneFault): void {
     entry.lastFault = fault;
     this.#announce({ type: 'laneFault', workerId: entry.workerId, fault });
@@ -112,8 +117,12 @@ export class Roster {
     const { events, holds } = this.#directory;
     return [...this.#byId.values()]
       .flatMap((entry): Announcement[] => {
-        const { workerId, lastFault: fault } = entry;
-        return fault === undefined ? [added(entry)] : [added(entry), { type: 'laneFault', workerId, fault }];
+        const { workerId, facts, lastFault: fault } = entry;
+        return [
+          added(entry),
+          ...(facts === undefined ? [] : [{ type: 'workerFacts', workerId, facts } as const]),
+          ...(fault === undefined ? [] : [{ type: 'laneFault', workerId, fault } as const]),
+        ];
       })
       .concat({ type: 'events', events: events.all() }, { type: 'holds', holds });
   }

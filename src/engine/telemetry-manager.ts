@@ -12,7 +12,9 @@ import type { EventLog } from '../model/events.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
+import { meanRate } from '../model/rate.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
+import { workerFactsOf } from '../model/worker-facts.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { allocateBoard, type BoardMemory, BoardWriter, type LaneOnBoard, type Receipt } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
@@ -117,6 +119,9 @@ export class TelemetryManager {
   readonly #timers: Timer[] = [];
   #pump: Timer | undefined;
   #sweptMs = 0;
+  /** Of late; and how many there were at the last sweep. */
+  #heartbeatsPerS = 0;
+  #heartbeatsSeen = 0;
   #phase: Phase = 'new';
   #stopping: Promise<void> | undefined;
 
@@ -393,10 +398,6 @@ export class TelemetryManager {
     return this.#roster.directory;
   }
 
-  workerInfo(workerId: string): WorkerInfo | undefined {
-    return this.#roster.get(workerId)?.info;
-  }
-
   /** What a new reading thread must be told; `onAnnouncement` tells what comes after. */
   announcements(): readonly Announcement[] {
     return this.#roster.announcements();
@@ -551,7 +552,7 @@ export class TelemetryManager {
 
   /** What it says of itself. */
   #describe(entry: RosterEntry, info: WorkerInfo): void {
-    entry.info = info;
+    this.#roster.describe(entry, workerFactsOf(info));
     this.#liveness.describe(entry, info);
   }
 
@@ -572,7 +573,15 @@ export class TelemetryManager {
     for (const entry of this.#undone) this.#sweepMailbox(entry);
     this.#liveness.sweep(nowMs);
     this.#lanes.watch(nowMs - this.#sweptMs);
+    this.#measureRate(nowMs - this.#sweptMs);
     this.#sweptMs = nowMs;
+  }
+
+  #measureRate(elapsedMs: number): void {
+    const { heartbeats } = this.#board;
+    this.#heartbeatsPerS = meanRate(this.#heartbeatsPerS, (heartbeats - this.#heartbeatsSeen) >>> 0, elapsedMs);
+    this.#heartbeatsSeen = heartbeats;
+    this.#board.setHeartbeatRate(this.#heartbeatsPerS);
   }
 
   #sweepMailbox(entry: RosterEntry): void {

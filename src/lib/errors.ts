@@ -1,24 +1,122 @@
+/** What is known of an error code: one table for every front, so that none of them can forget one. */
+interface ErrorFacts {
+  /** Short and the same for every occurrence: the `title` of RFC 9457. */
+  readonly title: string;
+  /** When it happens and what to do about it, for the documentation. */
+  readonly meaning: string;
+  readonly httpStatus: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 421 | 429 | 500 | 503;
+  /** Name of the canonical gRPC status (https://grpc.io/docs/guides/status-codes/). */
+  readonly grpcStatus:
+    | 'INVALID_ARGUMENT'
+    | 'UNAUTHENTICATED'
+    | 'PERMISSION_DENIED'
+    | 'NOT_FOUND'
+    | 'UNIMPLEMENTED'
+    | 'FAILED_PRECONDITION'
+    | 'RESOURCE_EXHAUSTED'
+    | 'UNAVAILABLE'
+    | 'INTERNAL';
+}
+
 /**
- * What can go wrong for a caller, by code. The gRPC side maps codes to statuses in `rpc/status.ts`; nobody reads the
- * kind of an error from its message.
+ * What can go wrong for a caller, by code; nobody reads the kind of an error from its message. Under /api/v1 the `type` of
+ * a problem is `urn:pulselane:error:<code>`.
  */
-export type ErrorCode =
-  /** The input breaks a rule; sending it again will not help. */
-  | 'invalid_argument'
-  /** Unknown worker under `approved` admission: an operator has to let it in. */
-  | 'not_admitted'
-  /** The named worker is not known. */
-  | 'not_found'
-  /** It does not fit what is known: an older instance of a worker speaks. */
-  | 'failed_precondition'
-  /** A named limit is reached. */
-  | 'resource_exhausted'
-  /** The engine is not started yet, or is stopping. */
-  | 'unavailable'
-  /** A setting is wrong. */
-  | 'bad_setting'
-  /** Something this program needs from its surroundings failed: a port, a file, a thread. */
-  | 'environment';
+export const ERRORS = {
+  invalid_argument: {
+    title: 'The request breaks a rule',
+    meaning: 'The input breaks a rule, which the detail names; sending it again will not help.',
+    httpStatus: 400,
+    grpcStatus: 'INVALID_ARGUMENT',
+  },
+  unauthenticated: {
+    title: 'No valid credentials',
+    meaning: 'A token or a session is needed, and none that is known came with the request.',
+    httpStatus: 401,
+    grpcStatus: 'UNAUTHENTICATED',
+  },
+  permission_denied: {
+    title: 'Not allowed',
+    meaning:
+      'Who asks is known, or asks from a place, that may not do this: a worker that speaks for another, for example.',
+    httpStatus: 403,
+    grpcStatus: 'PERMISSION_DENIED',
+  },
+  not_admitted: {
+    title: 'The worker is not admitted',
+    meaning: 'The worker is unknown, and admission is by approval: an operator has to let it in.',
+    httpStatus: 403,
+    grpcStatus: 'PERMISSION_DENIED',
+  },
+  not_found: {
+    title: 'There is no such thing',
+    meaning: 'What the request names is not known.',
+    httpStatus: 404,
+    grpcStatus: 'NOT_FOUND',
+  },
+  method_not_allowed: {
+    title: 'Not possible with this method',
+    meaning: 'The path is known, the method is not one of those that Allow lists.',
+    httpStatus: 405,
+    grpcStatus: 'UNIMPLEMENTED',
+  },
+  failed_precondition: {
+    title: 'It does not fit the present state',
+    meaning: 'It cannot be done now, and will not be by asking again: the worker is in another state than this needs.',
+    httpStatus: 409,
+    grpcStatus: 'FAILED_PRECONDITION',
+  },
+  too_large: {
+    title: 'Too large',
+    meaning: 'The request is larger than the limit that the detail names.',
+    httpStatus: 413,
+    grpcStatus: 'RESOURCE_EXHAUSTED',
+  },
+  misdirected: {
+    title: 'Not for this server',
+    meaning: 'The Host of the request is no name of this server: see ALLOWED_HOSTS.',
+    httpStatus: 421,
+    grpcStatus: 'FAILED_PRECONDITION',
+  },
+  rate_limited: {
+    title: 'Too often',
+    meaning: 'This client asks more often than it may; Retry-After tells when to ask again.',
+    httpStatus: 429,
+    grpcStatus: 'RESOURCE_EXHAUSTED',
+  },
+  resource_exhausted: {
+    title: 'A limit is reached',
+    meaning: 'A limit of the whole master is reached, which the detail names; Retry-After tells when to ask again.',
+    httpStatus: 503,
+    grpcStatus: 'RESOURCE_EXHAUSTED',
+  },
+  unavailable: {
+    title: 'The master cannot do it now',
+    meaning: 'The master starts, stops or is stuck.',
+    httpStatus: 503,
+    grpcStatus: 'UNAVAILABLE',
+  },
+  bad_setting: {
+    title: 'Internal error',
+    meaning: 'A setting of the master is wrong. It is told at the start, and not to clients.',
+    httpStatus: 500,
+    grpcStatus: 'INTERNAL',
+  },
+  environment: {
+    title: 'Internal error',
+    meaning: 'Something that the master needs from its surroundings failed: a port, a file, a thread.',
+    httpStatus: 500,
+    grpcStatus: 'INTERNAL',
+  },
+  internal: {
+    title: 'Internal error',
+    meaning: 'The master failed at this request; its log says why.',
+    httpStatus: 500,
+    grpcStatus: 'INTERNAL',
+  },
+} as const satisfies Readonly<Record<string, ErrorFacts>>;
+
+export type ErrorCode = keyof typeof ERRORS;
 
 export interface ErrorDetails {
   readonly cause?: unknown;

@@ -113,6 +113,16 @@ export class BoardReader {
     return Atomics.load(this.words, BoardWord.activeWorkers);
   }
 
+  /** Heartbeats accepted since the start, modulo 2^32. */
+  get heartbeats(): number {
+    return Atomics.load(this.words, BoardWord.heartbeats) >>> 0;
+  }
+
+  /** Heartbeats a second of late. */
+  get heartbeatsPerS(): number {
+    return (Atomics.load(this.words, BoardWord.heartbeatRateCentiHz) >>> 0) / 100;
+  }
+
   /** How long ago the main thread stamped its beat. */
   beatAgeMs(nowMonotonicMs: number): number {
     return this.#ageMs(Atomics.load(this.words, BoardWord.beatCs), nowMonotonicMs);
@@ -256,6 +266,11 @@ export class BoardWriter extends BoardReader {
   accepted(row: number, at: Receipt): void {
     this.#stamp(row, at);
     Atomics.add(this.words, rowWordIndex(row, RowWord.accepted), 1);
+    Atomics.add(this.words, BoardWord.heartbeats, 1);
+  }
+
+  setHeartbeatRate(perS: number): void {
+    Atomics.store(this.words, BoardWord.heartbeatRateCentiHz, Math.round(perS * 100));
   }
 
   setState(row: number, state: WorkerState, cause: StateCause, sinceUnixMs: number): void {

@@ -2,12 +2,12 @@
  * Which workers there are and where their memory is, as one reading thread knows it. Fed by the announcements that the
  * main thread sends to every reader, in order.
  */
-
 import { EventLog, type WorkerEvent } from '../model/events.ts';
 import { type Holds, NO_HOLDS } from '../model/holds.ts';
 import type { LaneFault } from '../model/lanes.ts';
 import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/record-json.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
+import type { WorkerFacts } from '../model/worker-facts.ts';
 import type { BoardReader } from './board.ts';
 import { SlotWord } from './layout.ts';
 import type { SlotMemory } from './slot-memory.ts';
@@ -24,6 +24,8 @@ export type Announcement =
     }
   | { readonly type: 'slotGrown'; readonly workerId: string; readonly slot: SlotMemory }
   | { readonly type: 'slotGone'; readonly workerId: string }
+  /** What the worker said of itself when it registered. */
+  | { readonly type: 'workerFacts'; readonly workerId: string; readonly facts: WorkerFacts }
   /** A lane failed, and the worker was charged with it. */
   | { readonly type: 'laneFault'; readonly workerId: string; readonly fault: LaneFault }
   /** In the order in which they happened. */
@@ -37,6 +39,8 @@ export interface WorkerEntry {
   readonly row: number;
   readonly occupant: number;
   readonly slot: SlotReader;
+  /** What it said of itself when it registered; undefined if it only ever sent heartbeats. */
+  readonly facts: WorkerFacts | undefined;
   /** The last failure of a lane that was charged to it; undefined if none was. */
   readonly lastFault: LaneFault | undefined;
 }
@@ -63,7 +67,8 @@ export class Directory {
       case 'slotAdded': {
         const { workerId, row, occupant, slot } = announcement;
         this.#remove(workerId);
-        this.#entries.set(workerId, { workerId, row, occupant, slot: new SlotReader(slot), lastFault: undefined });
+        const reader = new SlotReader(slot);
+        this.#entries.set(workerId, { workerId, row, occupant, slot: reader, facts: undefined, lastFault: undefined });
         this.#place(row, this.#entries.get(workerId));
         return;
       }
@@ -71,6 +76,11 @@ export class Directory {
         const entry = this.#entries.get(announcement.workerId);
         if (entry === undefined) return;
         this.#replace(entry, { ...entry, slot: new SlotReader(announcement.slot) });
+        return;
+      }
+      case 'workerFacts': {
+        const entry = this.#entries.get(announcement.workerId);
+        if (entry !== undefined) this.#replace(entry, { ...entry, facts: announcement.facts });
         return;
       }
       case 'laneFault': {

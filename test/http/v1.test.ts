@@ -202,7 +202,7 @@ test.each([
 ])('with %o nothing may be changed', async (headers, why) => {
   const { url, commands } = await serve();
   const answer = await post(`${url}/api/v1/workers/a/release`, headers);
-  expect(answer).toMatchObject({ status: 403, body: { type: 'urn:pulselane:error:forbidden' } });
+  expect(answer).toMatchObject({ status: 403, body: { type: 'urn:pulselane:error:permission_denied' } });
   expect((answer.body as { detail: string }).detail).toContain(why);
   expect(commands).toEqual([]);
 });

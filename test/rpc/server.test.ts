@@ -54,7 +54,7 @@ test('a worker of the seed registers and sends', async () => {
   });
   await eventually(() => manager.getWorkerTelemetry('node-a')?.cpuUsage === 14.999999999997726);
   expect(manager.getWorkerTelemetry('node-a')?.isActive).toBe(true);
-  expect(manager.workerInfo('node-a')?.totalCpu).toBe(8);
+  expect(manager.directory.get('node-a')?.facts?.totalCpu).toBe(8);
 });
 
 test('a new connection for each heartbeat, as Go workers do it, is fine', async () => {

@@ -1,6 +1,5 @@
 /** Views of a master in this process: read from board and slots on the main thread, so rows are built without JSON. */
 import type { Operator } from '../../app/operator.ts';
-import type { WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { eventText } from '../../model/event-text.ts';
 import { FAULT_CAUSES, type LaneKind, REPLACEMENT_REASONS } from '../../model/lanes.ts';
@@ -16,13 +15,12 @@ import {
   type PendingRow,
   totalsOf,
   type WorkerDetail,
-  type WorkerFacts,
   type WorkerInside,
   type WorkerRow,
 } from './views.ts';
 
 /** What the views read; an `Operator` is one. */
-export type MasterFacts = Pick<Operator, 'directory' | 'internalState' | 'workerInfo' | 'addressOf' | 'holds'>;
+export type MasterFacts = Pick<Operator, 'directory' | 'internalState' | 'addressOf' | 'holds'>;
 
 /** Every worker, by id. */
 export function workerRows(master: MasterFacts, clock: Clock): WorkerRow[] {
@@ -128,10 +126,9 @@ function usagesOf(numbers: RecordNumbers) {
 }
 
 function insideOf(master: MasterFacts, clock: Clock, entry: WorkerEntry, view: RowView): WorkerInside {
-  const { workerId, slot, lastFault } = entry;
+  const { workerId, slot, facts, lastFault } = entry;
   const rejection = slot.lastRejection();
   const numbers = slot.numbers();
-  const info = master.workerInfo(workerId);
   return {
     registeredUnixMs: view.registeredS * 1000,
     counts: countsOf(slot, view),
@@ -140,7 +137,7 @@ function insideOf(master: MasterFacts, clock: Clock, entry: WorkerEntry, view: R
     sharesWith: view.lane.kind === 'dedicated' ? [] : neighboursOf(entry, view.lane.number, master),
     timing: numbers && { hostLoopLagMs: numbers.hostLoopLagMs, lastRoundTripMs: numbers.lastRoundTripMs },
     address: master.addressOf(workerId),
-    facts: info && factsOf(info),
+    facts,
   };
 }
 
@@ -175,21 +172,6 @@ function countsOfAll({ directory }: MasterFacts, clock: Clock): HeartbeatCounts 
     for (const cause of FAULT_CAUSES) sum.lostBy[cause] += counts.lostBy[cause];
   }
   return sum;
-}
-
-function factsOf(info: WorkerInfo): WorkerFacts {
-  return {
-    totalCpu: info.totalCpu,
-    totalMemoryGib: info.totalMemory,
-    totalStorageGib: info.totalStorage,
-    totalGpu: info.totalGpu,
-    ip: info.workerIp,
-    labels: info.labels,
-    group: info.group,
-    ephemeral: info.ephemeral,
-    instanceId: info.instanceId,
-    agentVersion: info.agentVersion,
-  };
 }
 
 /** Never negative: somebody may have set the clock back. */

@@ -3,6 +3,7 @@
 import type { Holds } from '../../model/holds.ts';
 import type { FaultCause, LaneKind, ReplacementReason } from '../../model/lanes.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
+import type { WorkerFacts } from '../../model/worker-facts.ts';
 
 /** Percentages. */
 export interface Usages {
@@ -63,20 +64,6 @@ export interface WorkerRow {
   readonly ageMs: number;
   /** Known inside the master only. */
   readonly lane: LaneView | undefined;
-}
-
-/** What a worker said of itself when it registered. */
-export interface WorkerFacts {
-  readonly totalCpu: number;
-  readonly totalMemoryGib: number;
-  readonly totalStorageGib: number;
-  readonly totalGpu: number;
-  readonly ip: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly group: string;
-  readonly ephemeral: boolean;
-  readonly instanceId: string;
-  readonly agentVersion: string;
 }
 
 /** Known inside the master only. */

@@ -1,10 +1,11 @@
 /** Everything that is known of one worker. */
 import { formatDuration } from '../../config/kinds.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
+import type { WorkerFacts } from '../../model/worker-facts.ts';
 import { facts, section, table } from '../text/table.ts';
 import { age, count, countOf, gibibytes, instant, milliseconds, NOTHING, number, percent } from '../text/units.ts';
 import { heartbeatsText, usagesText } from './cluster-text.ts';
-import type { LivenessView, WorkerDetail, WorkerFacts, WorkerInside } from './views.ts';
+import type { LivenessView, WorkerDetail, WorkerInside } from './views.ts';
 import { laneText, stateText } from './workers-text.ts';
 
 export interface WorkerTextOptions {

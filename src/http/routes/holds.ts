@@ -16,7 +16,7 @@ export function holdsRoutes(app: App, { directory, command }: AppContext): void 
 
   app.post(RELEASE, async (c) => {
     const forbidden = notLocalReason(c);
-    if (forbidden !== undefined) return problem(c, 'forbidden', `a brake can be released ${forbidden}`);
+    if (forbidden !== undefined) return problem(c, 'permission_denied', `a brake can be released ${forbidden}`);
     const reply = await command({ type: 'release-brakes', group: c.req.query('group') });
     return reply.ok ? sendJson(c, 200, { message: reply.message }) : problem(c, reply.code, reply.message);
   });

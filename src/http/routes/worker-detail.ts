@@ -18,7 +18,7 @@ export function workerDetailRoutes(app: App, context: AppContext): void {
 
   app.post(`${PREFIX}:id{[^/]+}${RELEASE}`, async (c) => {
     const forbidden = notLocalReason(c);
-    if (forbidden !== undefined) return problem(c, 'forbidden', `a worker can be released ${forbidden}`);
+    if (forbidden !== undefined) return problem(c, 'permission_denied', `a worker can be released ${forbidden}`);
     const workerId = percentDecode(c.req.path.slice(PREFIX.length, -RELEASE.length));
     if (workerId === undefined) return invalidPath(c);
     const reply = await command({ type: 'release', workerId });

@@ -1,0 +1,35 @@
+/** What a worker says of itself when it registers, as it is shown. */
+import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
+
+/** Texts are empty and numbers 0 where the worker told nothing. */
+export interface WorkerFacts {
+  /** Cores. */
+  readonly totalCpu: number;
+  readonly totalMemoryGib: number;
+  readonly totalStorageGib: number;
+  /** Devices. */
+  readonly totalGpu: number;
+  readonly ip: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Workers that may fail together. */
+  readonly group: string;
+  readonly ephemeral: boolean;
+  /** One life of its process. */
+  readonly instanceId: string;
+  readonly agentVersion: string;
+}
+
+export function workerFactsOf(info: WorkerInfo): WorkerFacts {
+  return {
+    totalCpu: info.totalCpu,
+    totalMemoryGib: info.totalMemory,
+    totalStorageGib: info.totalStorage,
+    totalGpu: info.totalGpu,
+    ip: info.workerIp,
+    labels: info.labels,
+    group: info.group,
+    ephemeral: info.ephemeral,
+    instanceId: info.instanceId,
+    agentVersion: info.agentVersion,
+  };
+}
