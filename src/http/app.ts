@@ -1,8 +1,9 @@
 /** The HTTP API, as one Hono app over shared memory: `app.request()` tests it without a socket. */
-import { Hono } from 'hono';
 import { messageOf } from '../lib/errors.ts';
+import { type Api, newApi, refuseOtherMethods } from './api/endpoint.ts';
 import { commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
+import { problem } from './problem.ts';
 import { errorJson } from './respond.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -14,8 +15,8 @@ import { workerDetailRoutes } from './routes/worker-detail.ts';
 import { workersRoutes } from './routes/workers.ts';
 import { pathOfTarget } from './target.ts';
 
-export function createApp(context: AppContext): Hono<HttpEnv> {
-  const app = new Hono<HttpEnv>({
+export function createApp(context: AppContext): Api {
+  const app = newApi({
     getPath(request, options) {
       const { incoming } = (options?.env ?? {}) as HttpEnv['Bindings'];
       return pathOfTarget(incoming?.url ?? request.url);
@@ -30,9 +31,15 @@ export function createApp(context: AppContext): Hono<HttpEnv> {
   eventsRoutes(app, context);
   holdsRoutes(app, context);
   workerDetailRoutes(app, context);
-  app.notFound((c) => errorJson(c, 404, 'there is nothing at this path'));
+  refuseOtherMethods(app);
+  app.notFound((c) =>
+    c.req.path.startsWith('/api/')
+      ? problem(c, 'not_found', 'there is nothing at this path')
+      : errorJson(c, 404, 'there is nothing at this path'),
+  );
   app.onError((error, c) => {
     context.log('error', `${c.req.method} failed: ${messageOf(error)}`);
+    if (c.req.path.startsWith('/api/')) return problem(c, 'internal', 'internal error');
     return errorJson(c, 500, 'internal error');
   });
   return app;

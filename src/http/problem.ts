@@ -6,20 +6,24 @@ import type { HttpContext } from './context.ts';
 /** How long to wait before the same may succeed, where nothing better is known. */
 const RETRY_AFTER_S = 1;
 
+export interface ProblemDetails {
+  /** Which parts of the input are wrong, and why. */
+  readonly errors?: readonly { readonly in: string; readonly name: string; readonly detail: string }[];
+  /** Beside those of every problem, such as Allow. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** The stable name of an error, documented at /api/docs. */
 export function problemType(code: ErrorCode): string {
   return `urn:pulselane:error:${code}`;
 }
 
-/** @param headers beside those of every problem, such as Allow */
-export function problem(
-  c: HttpContext,
-  code: ErrorCode,
-  detail: string,
-  headers: Readonly<Record<string, string>> = {},
-): Response {
+/** @param detail for people: what was wrong, where, what was expected */
+export function problem(c: HttpContext, code: ErrorCode, detail: string, details: ProblemDetails = {}): Response {
   const { httpStatus: status, title } = ERRORS[code];
-  const body = JSON.stringify({ type: problemType(code), title, status, detail, instance: c.req.path });
+  const { errors, headers } = details;
+  const facts = { type: problemType(code), title, status, detail, instance: c.req.path };
+  const body = JSON.stringify(errors === undefined ? facts : { ...facts, errors });
   return answer(c, status, c.req.method === 'HEAD' ? null : body, {
     'Content-Type': 'application/problem+json',
     'Content-Length': String(Buffer.byteLength(body)),

@@ -1,11 +1,33 @@
 /** `GET /api/v1/lanes`: the lanes that serve somebody, and who shares each. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { LANE_KINDS, LANE_STATES } from '../../model/lanes.ts';
 import type { LaneOnBoard } from '../../store/board.ts';
+import { type Api, endpoint } from '../api/endpoint.ts';
+import { jsonAnswer } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
 import { sendJson } from '../respond.ts';
-import { type App, readOnly } from './route.ts';
 
-export function lanesRoutes(app: App, { directory }: AppContext): void {
-  readOnly(app, '/api/v1/lanes', (c) => {
+const Lane = z
+  .object({
+    number: z.int().openapi({ description: 'Counts the lanes that were ever started.' }),
+    kind: z.enum(LANE_KINDS),
+    state: z.enum(LANE_STATES),
+    restarts: z.int(),
+    workers: z.array(z.string()).openapi({ description: 'Ids of the workers that it serves.' }),
+  })
+  .openapi('Lane');
+
+const route = createRoute({
+  method: 'get',
+  path: '/api/v1/lanes',
+  operationId: 'listLanes',
+  tags: ['lanes'],
+  summary: 'The lanes that serve somebody, and who shares each',
+  responses: { 200: jsonAnswer('The lanes, by number.', z.object({ lanes: z.array(Lane) })) },
+});
+
+export function lanesRoutes(api: Api, { directory }: AppContext): void {
+  endpoint(api, route, (c) => {
     const lanes = new Map<number, LaneOnBoard & { workers: string[] }>();
     for (const { workerId, row } of directory.all()) {
       const lane = directory.board.lane(row);

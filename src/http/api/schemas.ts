@@ -1,0 +1,41 @@
+/** Schemas that several routes share: what answers look like, for the OpenAPI document. */
+import { z } from '@hono/zod-openapi';
+import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
+
+/** RFC 9457. */
+export const Problem = z
+  .object({
+    type: z.string().openapi({ description: 'A stable name of the error: urn:pulselane:error:<code>.' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().openapi({ description: 'For people: what was wrong, where, what was expected.' }),
+    instance: z.string().openapi({ description: 'The path that was asked for.' }),
+    errors: z
+      .array(z.object({ in: z.string(), name: z.string(), detail: z.string() }))
+      .optional()
+      .openapi({ description: 'Which parts of the input are wrong, and why.' }),
+  })
+  .openapi('Problem');
+
+/** One answer of a route in JSON. */
+export function jsonAnswer<S extends z.ZodType>(description: string, schema: S) {
+  return { description, content: { 'application/json': { schema } } };
+}
+
+/** The problems that a route has of its own, by status; those that any route may have are added for all. */
+export function problemAnswers(...codes: readonly ErrorCode[]) {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) {
+    const { httpStatus } = ERRORS[code];
+    byStatus.set(httpStatus, [...(byStatus.get(httpStatus) ?? []), code]);
+  }
+  return Object.fromEntries(
+    Array.from(byStatus, ([status, sharing]) => [
+      status,
+      {
+        description: sharing.map((code) => ERRORS[code].meaning).join(' Or: '),
+        content: { 'application/problem+json': { schema: Problem } },
+      },
+    ]),
+  );
+}
