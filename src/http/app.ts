@@ -11,7 +11,8 @@ import { holdsRoutes } from './routes/holds.ts';
 import { lanesRoutes } from './routes/lanes.ts';
 import { liveRoutes } from './routes/live.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
-import { workerDetailRoutes } from './routes/worker-detail.ts';
+import { workerRoutes } from './routes/worker.ts';
+import { workerCommandRoutes } from './routes/worker-commands.ts';
 import { workersRoutes } from './routes/workers.ts';
 import { pathOfTarget } from './target.ts';
 
@@ -30,7 +31,8 @@ export function createApp(context: AppContext): Api {
   lanesRoutes(app, context);
   eventsRoutes(app, context);
   holdsRoutes(app, context);
-  workerDetailRoutes(app, context);
+  workerRoutes(app, context);
+  workerCommandRoutes(app, context);
   refuseOtherMethods(app);
   app.notFound((c) =>
     c.req.path.startsWith('/api/')

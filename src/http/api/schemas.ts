@@ -17,9 +17,17 @@ export const Problem = z
   })
   .openapi('Problem');
 
-/** One answer of a route in JSON. */
-export function jsonAnswer<S extends z.ZodType>(description: string, schema: S) {
-  return { description, content: { 'application/json': { schema } } };
+/** What was done, for people. */
+export const Message = z.object({ message: z.string() }).openapi('Message');
+
+/** A moment by the master's clock, or by that of which the description says so. */
+export function moment(description: string) {
+  return z.iso.datetime().openapi({ description });
+}
+
+/** One answer of a route in JSON. @param example for the docs page; the schema must take it */
+export function jsonAnswer<S extends z.ZodType>(description: string, schema: S, example?: z.input<S>) {
+  return { description, content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
 /** The problems that a route has of its own, by status; those that any route may have are added for all. */
