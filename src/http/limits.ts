@@ -3,9 +3,6 @@
 const KIB = 1024;
 const MIB = 1024 ** 2;
 
-/** Main's beat is stamped at least every second: ten missed ones are no hiccup. Named in the contract. */
-export const UNHEALTHY_BEAT_MS = 10_000;
-
 // ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Node's own default. The longest id, percent-encoded, is 768 bytes; cookies of other ports of localhost come along. */
