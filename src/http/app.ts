@@ -1,10 +1,12 @@
 /** The HTTP API, as one Hono app over shared memory: `app.request()` tests it without a socket. */
 import { messageOf } from '../lib/errors.ts';
 import { type Api, newApi, refuseOtherMethods } from './api/endpoint.ts';
+import { describeSeedPaths } from './api/seed-paths.ts';
 import { commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { problem } from './problem.ts';
 import { errorJson } from './respond.ts';
+import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdsRoutes } from './routes/holds.ts';
@@ -37,6 +39,8 @@ export function createApp(context: AppContext): Api {
   pendingRoutes(app, context);
   workerRoutes(app, context);
   workerCommandRoutes(app, context);
+  documentRoutes(app);
+  describeSeedPaths(app);
   refuseOtherMethods(app);
   app.notFound((c) =>
     c.req.path.startsWith('/api/')

@@ -18,11 +18,17 @@ export function problemType(code: ErrorCode): string {
   return `urn:pulselane:error:${code}`;
 }
 
+/** What a problem always says. @param instance the path that was asked for */
+export function problemFacts(code: ErrorCode, detail: string, instance: string) {
+  const { httpStatus: status, title } = ERRORS[code];
+  return { type: problemType(code), title, status, detail, instance };
+}
+
 /** @param detail for people: what was wrong, where, what was expected */
 export function problem(c: HttpContext, code: ErrorCode, detail: string, details: ProblemDetails = {}): Response {
-  const { httpStatus: status, title } = ERRORS[code];
   const { errors, headers } = details;
-  const facts = { type: problemType(code), title, status, detail, instance: c.req.path };
+  const facts = problemFacts(code, detail, c.req.path);
+  const { status } = facts;
   const body = JSON.stringify(errors === undefined ? facts : { ...facts, errors });
   return answer(c, status, c.req.method === 'HEAD' ? null : body, {
     'Content-Type': 'application/problem+json',

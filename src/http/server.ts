@@ -9,7 +9,7 @@ import { createAdaptorServer, getRequestListener, RequestError, type WebSocketSe
 import { WebSocketServer } from 'ws';
 import type { Address } from '../config/kinds.ts';
 import { type Clock, until } from '../lib/clock.ts';
-import { messageOf } from '../lib/errors.ts';
+import { ERRORS, messageOf } from '../lib/errors.ts';
 import { type BoardMemory, BoardReader } from '../store/board.ts';
 import { type Announcement, Directory } from '../store/directory.ts';
 import { createApp } from './app.ts';
@@ -17,6 +17,8 @@ import { Bodies } from './bodies.ts';
 import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
 import { LiveStreams } from './live/streams.ts';
+import { problemFacts } from './problem.ts';
+import { pathOfTarget } from './target.ts';
 
 export interface HttpServerOptions {
   readonly board: BoardMemory;
@@ -103,10 +105,12 @@ function serverOf(fetch: Fetch, log: Log): Server {
   // Attached before anything else can happen on it: an error without a listener would end the thread.
   sockets.on('connection', (socket) => socket.on('error', () => {}));
 
+  // What cannot be turned into a request fails while its listener runs, before anything else can.
+  let inHand: IncomingMessage | undefined;
   const listener = getRequestListener(fetch, {
     // For HTTP/1.0, which has no Host.
     hostname: 'localhost',
-    errorHandler: (error) => requestErrorResponse(error, log),
+    errorHandler: (error) => requestErrorResponse(error, inHand?.url ?? '', log),
   });
   const server = createAdaptorServer({
     fetch,
@@ -115,7 +119,9 @@ function serverOf(fetch: Fetch, log: Log): Server {
     createServer: ((options: ServerOptions) =>
       createServer(options, (incoming, outgoing) => {
         tameTarget(incoming);
+        inHand = incoming;
         void listener(incoming, outgoing);
+        inHand = undefined;
       })) as typeof createServer,
   }) as Server;
   server.maxConnections = limits.MAX_CONNECTIONS;
@@ -148,9 +154,14 @@ function tameTarget(incoming: IncomingMessage): void {
 }
 
 /** What node-server could not turn into a request, or could not answer. */
-function requestErrorResponse(error: unknown, log: Log): Response {
-  if (error instanceof RequestError)
-    return Response.json({ error: 'the request cannot be understood' }, { status: 400 });
-  log('error', `a request failed: ${messageOf(error)}`);
-  return Response.json({ error: 'internal error' }, { status: 500 });
+function requestErrorResponse(error: unknown, target: string, log: Log): Response {
+  const isTheirs = error instanceof RequestError;
+  if (!isTheirs) log('error', `a request failed: ${messageOf(error)}`);
+  const code = isTheirs ? 'invalid_argument' : 'internal';
+  const detail = isTheirs ? 'the request cannot be understood' : 'internal error';
+  const path = pathOfTarget(target);
+  const { httpStatus: status } = ERRORS[code];
+  if (!path.startsWith('/api/')) return Response.json({ error: detail }, { status });
+  const headers = { 'Content-Type': 'application/problem+json' };
+  return Response.json(problemFacts(code, detail, path), { status, headers });
 }

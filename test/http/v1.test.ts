@@ -164,13 +164,13 @@ test.each([
   ['/events?limit=', 'limit', 'expected a whole number from 1 to 1000'],
   ['/events?limit=1e2', 'limit', 'expected a whole number from 1 to 1000'],
   ['/events?limit=%201', 'limit', 'expected a whole number from 1 to 1000'],
-  ['/events?limit=1&limit=2', 'limit', 'expected once, and not several times'],
+  ['/events?limit=1&limit=2', 'limit', 'given more than once'],
   ['/events?after=-1', 'after', 'expected a whole number, at least 0'],
   ['/events?after=9007199254740993', 'after', 'expected a whole number, at least 0'],
-  ['/events?limt=1', 'limt', 'unknown parameter; there are limit, after, worker'],
-  ['/workers/a?x=', 'x', 'unknown parameter; there are none here'],
-  ['/holds?x', 'x', 'unknown parameter; there are none here'],
-  ['/lanes?x=1', 'x', 'unknown parameter; there are none here'],
+  ['/events?limt=1', 'limt', 'there is no such parameter; there are limit, after, worker'],
+  ['/workers/a?x=', 'x', 'there is no such parameter; there are none here'],
+  ['/holds?x', 'x', 'there is no such parameter; there are none here'],
+  ['/lanes?x=1', 'x', 'there is no such parameter; there are none here'],
 ])('%s is a problem that names %s', async (target, name, detail) => {
   const response = await newApp().app.request(`/api/v1${target}`);
   expect(response.status).toBe(400);

@@ -1,14 +1,14 @@
 /** Parameters of requests, by zod, with messages that say what was expected. */
 import { z } from '@hono/zod-openapi';
 
-const ONCE = { error: 'expected once, and not several times' };
+const ONCE = { error: 'given more than once' };
 
 /** A query that has these parameters and no others: a misspelt one is refused, and not left out in silence. */
 export function query<S extends z.ZodRawShape>(shape: S) {
   const names = Object.keys(shape);
   const known = names.length === 0 ? 'there are none here' : `there are ${names.join(', ')}`;
   return z.strictObject(shape, {
-    error: ({ code }) => (code === 'unrecognized_keys' ? `unknown parameter; ${known}` : undefined),
+    error: ({ code }) => (code === 'unrecognized_keys' ? `there is no such parameter; ${known}` : undefined),
   });
 }
 

@@ -23,7 +23,14 @@ const route = createRoute({
   operationId: 'listLanes',
   tags: ['lanes'],
   summary: 'The lanes that serve somebody, and who shares each',
-  responses: { 200: jsonAnswer('The lanes, by number.', z.object({ lanes: z.array(Lane) })) },
+  responses: {
+    200: jsonAnswer('The lanes, by number.', z.object({ lanes: z.array(Lane) }), {
+      lanes: [
+        { number: 1, kind: 'dedicated', state: 'ready', restarts: 0, workers: ['worker-1'] },
+        { number: 2, kind: 'shared', state: 'ready', restarts: 1, workers: ['worker-2', 'worker-3'] },
+      ],
+    }),
+  },
 });
 
 export function lanesRoutes(api: Api, { directory }: AppContext): void {
