@@ -75,7 +75,7 @@ function pageHtml(document: OpenApiDocument): Html {
 
 function contentsLine({ method, path, operation }: DescribedOperation): Html {
   return html`<li>
-    <a href="#${operation.operationId}"><span class="method ${method}">${method.toUpperCase()}</span> ${path}</a>
+    <span class="method ${method}">${method.toUpperCase()}</span><a href="#${operation.operationId}">${path}</a>
   </li>`;
 }
 

@@ -21,8 +21,8 @@ table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
 th, td { padding: 0.35rem 0.8rem 0.35rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { color: var(--soft); font-weight: 600; }
 td p { margin: 0; }
+td:first-child code { white-space: nowrap; }
 td ul { margin: 0; padding-left: 1.1rem; }
-td:first-child { min-width: 7rem; }
 .method { display: inline-block; min-width: 4.2rem; font: 700 0.8rem/1.5 ui-monospace, Menlo, Consolas, monospace; color: var(--change); }
 .method.get { color: var(--get); }
 .soft { color: var(--soft); }
