@@ -51,6 +51,11 @@ export const MAX_JOINED_BYTES_KEPT = 64 * MIB;
  */
 export const MAX_BLANK_SHARE = 1 / 3;
 
+// ── revisions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Workers that are gone and still told of: twice a fleet of 10,000, so that all of it may be replaced. Some 2 MiB. */
+export const MAX_GONE_REMEMBERED = 20_000;
+
 // ── live streams ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A change must be on its way within 100 ms: looked for twice in that time. */

@@ -17,6 +17,7 @@ import { Bodies } from './bodies.ts';
 import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
 import { LiveStreams } from './live/streams.ts';
+import { newEpoch, Revisions } from './revisions.ts';
 
 export interface HttpServerOptions {
   readonly board: BoardMemory;
@@ -43,6 +44,7 @@ export class HttpServer {
     this.#bodies = new Bodies(this.#directory);
     const app = createApp({
       directory: this.#directory,
+      revisions: new Revisions(this.#directory, newEpoch()),
       live: this.#live,
       bodies: this.#bodies,
       clock,

@@ -169,6 +169,36 @@ export class BoardReader {
     );
   }
 
+  /** Room for a copy of every row, for {@link changedRows}. */
+  newRowCopies(): Int32Array {
+    return new Int32Array(this.capacity * RowWord.end);
+  }
+
+  /**
+   * Finds the rows below `rows` of which any word is not as in `copies`, and writes their numbers into `into`. Words are
+   * read plainly, as by `looksLike`: whatever is written later than they are read is found by the next call.
+   * @returns how many there are.
+   */
+  changedRows(copies: Int32Array, rows: number, into: Int32Array): number {
+    const { words } = this;
+    let changed = 0;
+    for (let row = 0; row < rows; row++) {
+      const at = rowWordIndex(row, 0);
+      const copyAt = row * RowWord.end;
+      for (let word = 0; word < RowWord.end; word++) {
+        if (words[at + word] === copies[copyAt + word]) continue;
+        into[changed++] = row;
+        break;
+      }
+    }
+    return changed;
+  }
+
+  /** Brings the copy of one row up to date. */
+  copyRow(row: number, copies: Int32Array): void {
+    for (let word = 0; word < RowWord.end; word++) copies[row * RowWord.end + word] = this.word(row, word);
+  }
+
   cause(row: number): StateCause {
     return STATE_CAUSES[this.word(row, RowWord.cause)] ?? 'registration';
   }
