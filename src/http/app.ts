@@ -6,6 +6,7 @@ import { commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { problem } from './problem.ts';
 import { errorJson } from './respond.ts';
+import { clusterRoutes } from './routes/cluster.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -17,6 +18,7 @@ import { probeRoutes } from './routes/probes.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { workerRoutes } from './routes/worker.ts';
 import { workerCommandRoutes } from './routes/worker-commands.ts';
+import { workerListRoutes } from './routes/worker-list.ts';
 import { workersRoutes } from './routes/workers.ts';
 import { pathOfTarget } from './target.ts';
 
@@ -33,6 +35,8 @@ export function createApp(context: AppContext): Api {
   telemetryRoutes(app, context);
   workersRoutes(app, context);
   liveRoutes(app, context);
+  workerListRoutes(app, context);
+  clusterRoutes(app, context);
   lanesRoutes(app, context);
   eventsRoutes(app, context);
   holdsRoutes(app, context);

@@ -1,5 +1,5 @@
 /** Errors under /api/v1: RFC 9457, `application/problem+json`. Nothing of the inside is told. */
-import { ERRORS, type ErrorCode } from '../lib/errors.ts';
+import { ERRORS, type ErrorCode, PulselaneError } from '../lib/errors.ts';
 import { answer } from './common-headers.ts';
 import type { HttpContext } from './context.ts';
 
@@ -22,6 +22,12 @@ export function problemType(code: ErrorCode): string {
 export function problemFacts(code: ErrorCode, detail: string, instance: string) {
   const { httpStatus: status, title } = ERRORS[code];
   return { type: problemType(code), title, status, detail, instance };
+}
+
+/** The problem of an error with a code; any other is thrown on. */
+export function problemOf(c: HttpContext, error: unknown): Response {
+  if (!(error instanceof PulselaneError)) throw error;
+  return problem(c, error.code, error.message);
 }
 
 /** @param detail for people: what was wrong, where, what was expected */

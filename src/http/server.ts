@@ -18,6 +18,8 @@ import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
 import { LiveStreams } from './live/streams.ts';
 import { problemFacts } from './problem.ts';
+import { Queries } from './query/queries.ts';
+import { newEpoch, Revisions } from './revisions.ts';
 import { pathOfTarget } from './target.ts';
 
 export interface HttpServerOptions {
@@ -37,16 +39,20 @@ export class HttpServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #bodies: Bodies;
+  readonly #queries: Queries;
 
   constructor({ board, corsOrigins, clock, log, command }: HttpServerOptions) {
     this.#clock = clock;
     this.#directory = new Directory(new BoardReader(board));
     this.#live = new LiveStreams(this.#directory, clock);
     this.#bodies = new Bodies(this.#directory);
+    this.#queries = new Queries({ directory: this.#directory, texts: this.#bodies.texts, clock, log });
     const app = createApp({
       directory: this.#directory,
+      revisions: new Revisions(this.#directory, newEpoch()),
       live: this.#live,
       bodies: this.#bodies,
+      queries: this.#queries,
       clock,
       corsOrigins,
       log,
@@ -62,6 +68,7 @@ export class HttpServer {
   /** Takes in which workers there are. */
   apply(announcements: readonly Announcement[]): void {
     for (const announcement of announcements) this.#directory.apply(announcement);
+    this.#queries.told(announcements);
   }
 
   /**
@@ -83,13 +90,14 @@ export class HttpServer {
     this.#server.closeIdleConnections();
     this.#live.stop();
     const gone = () => this.#sockets.size === 0;
-    if (await until(this.#clock, gone, { withinMs: limits.STOP_GRACE_MS, everyMs: 10 })) return;
+    await until(this.#clock, gone, { withinMs: limits.STOP_GRACE_MS, everyMs: 10 });
     for (const socket of this.#sockets) socket.destroy();
+    await this.#queries.stop();
   }
 
   /** Large answers that are being sent. */
   get bodiesInFlight(): number {
-    return this.#bodies.lent;
+    return this.#bodies.lent + this.#queries.bodiesInFlight;
   }
 }
 

@@ -52,7 +52,7 @@ export interface WorkerEntry {
 }
 
 /** Stands for the slot of a row that nobody has: nothing is ever written to it. */
-const NO_SLOT = new Int32Array(SlotWord.recordGeneration + 1);
+const NO_SLOT = new Int32Array(SlotWord.noteGeneration + 1);
 
 export class Directory {
   readonly board: BoardReader;
@@ -158,6 +158,16 @@ export class Directory {
     const controls = this.#controls;
     for (let row = 0; row < controls.length; row++) {
       target[row] = ((controls[row] as Int32Array)[SlotWord.recordGeneration] as number) >> 1;
+    }
+  }
+
+  /** The same for records and notes together: how many of both were published to each row's slot. */
+  copyPublications(target: Int32Array): void {
+    const controls = this.#controls;
+    for (let row = 0; row < controls.length; row++) {
+      const control = controls[row] as Int32Array;
+      target[row] =
+        ((control[SlotWord.recordGeneration] as number) >> 1) + ((control[SlotWord.noteGeneration] as number) >> 1);
     }
   }
 

@@ -11,6 +11,18 @@ export interface Sample {
 }
 
 export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
+  listWorkers: [
+    { target: '/api/v1/workers', status: 200 },
+    { target: '/api/v1/workers?fields=metrics,telemetry&min.cpu_usage=1&label.zone=a&sort=-cpu_usage', status: 200 },
+    { target: '/api/v1/workers?limit=2', status: 200 },
+    { target: '/api/v1/workers', status: 304, headers: { 'If-None-Match': '*' } },
+    { target: '/api/v1/workers?limit=0&cursor=x&nonsense=1', status: 400 },
+  ],
+  getCluster: [
+    { target: '/api/v1/cluster', status: 200 },
+    { target: '/api/v1/cluster', status: 304, headers: { 'If-None-Match': '*' } },
+    { target: '/api/v1/cluster?x=1', status: 400 },
+  ],
   listLanes: [{ target: '/api/v1/lanes', status: 200 }],
   listEvents: [
     { target: '/api/v1/events', status: 200 },
@@ -30,6 +42,7 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/full', status: 200 },
     { target: '/api/v1/workers/new', status: 200 },
     { target: '/api/v1/workers/a%2Fb', status: 200 },
+    { target: '/api/v1/workers/full', status: 304, headers: { 'If-None-Match': '*' } },
     { target: '/api/v1/workers/ghost', status: 404 },
     { target: '/api/v1/workers/%ff', status: 400 },
   ],

@@ -120,6 +120,30 @@ test('a worker’s detail tells what it said of itself, and no record before its
   });
 });
 
+test('a worker’s detail is asked for conditionally, and only what changes of that worker is news', async () => {
+  const { app, fleet } = newApp();
+  for (const id of ['a', 'b']) {
+    fleet.register(id);
+    fleet.beat(id);
+  }
+  const ask = (etag = '"none"') => app.request('/api/v1/workers/a', { headers: { 'if-none-match': etag } });
+  const first = await ask();
+  const etag = first.headers.get('etag') ?? '';
+  expect([first.status, etag, first.headers.get('cache-control')]).toEqual([
+    200,
+    expect.stringMatching(/^W\/"[a-z0-9]+-\d+"$/),
+    'no-cache',
+  ]);
+  fleet.beat('b', { cpuUsage: 3 });
+  const same = await ask(etag);
+  expect([same.status, same.headers.get('etag'), await same.text()]).toEqual([304, etag, '']);
+  fleet.board.setLane(0, { number: 7, kind: 'shared', state: 'restarting', restarts: 2 });
+  const next = await ask(etag);
+  expect([next.status, next.headers.get('etag') === etag]).toEqual([200, false]);
+  fleet.beat('a', { cpuUsage: 3 });
+  expect(await (await ask(next.headers.get('etag') ?? '')).json()).toMatchObject({ record: { cpu_usage: 3 } });
+});
+
 const EVENTS: readonly WorkerEvent[] = [
   { id: 7, atUnixMs: 1000, type: 'state', workerId: 'a', to: 'registered', cause: 'registration' },
   { id: 8, atUnixMs: 2000, type: 'state', workerId: 'a', from: 'registered', to: 'active', cause: 'heartbeat' },

@@ -22,7 +22,7 @@ const LICENSE = { name: 'Apache License 2.0', identifier: 'Apache-2.0' };
 
 const TAGS = [
   { name: 'workers', description: 'Who there is, and how each is doing.' },
-  { name: 'fleet', description: 'The fleet as a whole.' },
+  { name: 'cluster', description: 'The fleet as a whole.' },
   { name: 'live', description: 'What changes, as it changes.' },
   { name: 'events', description: 'What happened.' },
   { name: 'lanes', description: 'The threads that serve the workers.' },

@@ -27,7 +27,7 @@ const list = createRoute({
   method: 'get',
   path: '/api/v1/holds',
   operationId: 'getHolds',
-  tags: ['fleet'],
+  tags: ['cluster'],
   summary: 'What keeps the master from judging who is alive, for now',
   responses: {
     200: jsonAnswer('The holds.', z.object({ grace: Grace.nullable(), brakes: z.array(Brake) }), {
