@@ -7,7 +7,7 @@ import type { AppContext, HttpContext, HttpEnv } from './context.ts';
 import { acceptsGzip, varyHeader } from './encoding.ts';
 import type { JsonText } from './json-text.ts';
 import { DIRECT_BODY_BYTES } from './limits.ts';
-import { problemOf } from './problem.ts';
+import { problem, problemOf } from './problem.ts';
 import type { Body } from './query/queries.ts';
 
 /** An answer for people and scripts: `{"error": "..."}`. Never says anything of the inside. */
@@ -52,7 +52,10 @@ export function sendJsonText(
   const { texts } = context.bodies;
   const text = texts.take();
   if (text === undefined) {
-    return errorJson(c, 503, 'too many large answers are under way', { 'Retry-After': '1' });
+    const detail = 'too many large answers are under way';
+    return c.req.path.startsWith('/api/')
+      ? problem(c, 'resource_exhausted', detail)
+      : errorJson(c, 503, detail, { 'Retry-After': '1' });
   }
   const read = () => {
     write(text);

@@ -50,3 +50,27 @@ export const WorkerPath = z.object({
     example: 'worker-1',
   }),
 });
+
+/** Parameters whose names are not fixed, as OpenAPI has them: one object, of which each member is a parameter. */
+function named(name: string, pattern: string, value: { readonly type: 'string' | 'number' }, description: string) {
+  return {
+    name,
+    in: 'query' as const,
+    description,
+    style: 'form' as const,
+    explode: true,
+    schema: { type: 'object' as const, patternProperties: { [pattern]: value }, additionalProperties: false },
+  };
+}
+
+/** Of every route that shows some of the workers. */
+export const FILTER_PARAMETERS = [
+  named('label.*', '^label\\..+$', { type: 'string' }, 'The label of that name has this value: `label.zone=a`.'),
+  named(
+    'min.*',
+    '^min\\..+$',
+    { type: 'number' },
+    'That number is not less: `min.cpu_usage=90`, `min.metrics.frames=24`.',
+  ),
+  named('max.*', '^max\\..+$', { type: 'number' }, 'That number is not more.'),
+];

@@ -55,6 +55,10 @@ export function typeOf(schema: Schema, resolve: (schema: Schema) => Schema): str
 function oneType(name: string, schema: Schema, resolve: (schema: Schema) => Schema): string {
   if (name === 'array') return isRecord(schema.items) ? `list of ${typeOf(schema.items, resolve)}` : 'list';
   if (name === 'string' && schema.format === 'date-time') return 'time';
+  if (isRecord(schema.patternProperties)) {
+    const values = Object.values(schema.patternProperties).filter(isRecord);
+    return values.map((value) => typeOf(value, resolve)).join(' or ');
+  }
   if (name === 'object' && isRecord(schema.additionalProperties)) {
     return `map to ${typeOf(schema.additionalProperties, resolve)}`;
   }

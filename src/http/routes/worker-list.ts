@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
+import { FILTER_PARAMETERS } from '../api/parameters.ts';
 import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
 import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext, HttpContext } from '../context.ts';
@@ -67,6 +68,7 @@ const route = createRoute({
       'value stayed as it was; one whose value changed between two pages may be listed twice or not at all.',
     'A page may end before its limit when its items are large; what counts is next_cursor.',
   ].join('\n\n'),
+  parameters: FILTER_PARAMETERS,
   request: { query: ListQuery },
   responses: {
     200: {
