@@ -10,6 +10,7 @@ import { healthRoutes } from './routes/health.ts';
 import { holdsRoutes } from './routes/holds.ts';
 import { lanesRoutes } from './routes/lanes.ts';
 import { liveRoutes } from './routes/live.ts';
+import { streamRoutes } from './routes/stream.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { workerDetailRoutes } from './routes/worker-detail.ts';
 import { workersRoutes } from './routes/workers.ts';
@@ -27,6 +28,7 @@ export function createApp(context: AppContext): Api {
   telemetryRoutes(app, context);
   workersRoutes(app, context);
   liveRoutes(app, context);
+  streamRoutes(app, context);
   lanesRoutes(app, context);
   eventsRoutes(app, context);
   holdsRoutes(app, context);
