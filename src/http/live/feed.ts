@@ -5,7 +5,7 @@
  */
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import { JsonText } from '../json-text.ts';
-import { MAX_FRAME_BYTES, MAX_FRAME_BYTES_IN_FLIGHT } from '../limits.ts';
+import { MAX_FRAME_BYTES_IN_FLIGHT } from '../limits.ts';
 import type { Fields } from '../query/fields.ts';
 import { putItem } from '../query/item.ts';
 import type { Gone, Revisions } from '../revisions.ts';
@@ -32,22 +32,32 @@ export interface Step {
 /** Of this thread: what is written into it is copied before anything else runs. */
 const text = new JsonText();
 
+export interface FeedParts {
+  readonly directory: Directory;
+  readonly revisions: Revisions;
+  readonly flight: Flight;
+  /** A frame ends with whatever reaches it. */
+  readonly maxFrameBytes: number;
+}
+
 export class Feed {
   readonly view: View;
   readonly #fields: Fields;
   readonly #directory: Directory;
   readonly #revisions: Revisions;
   readonly #flight: Flight;
+  readonly #maxFrameBytes: number;
   /** Made since the last change, by position. */
   readonly #steps = new Map<string, Step>();
   #madeAt = 0;
 
-  constructor(view: View, fields: Fields, directory: Directory, revisions: Revisions, flight: Flight) {
+  constructor(view: View, fields: Fields, { directory, revisions, flight, maxFrameBytes }: FeedParts) {
     this.view = view;
     this.#fields = fields;
     this.#directory = directory;
     this.#revisions = revisions;
     this.#flight = flight;
+    this.#maxFrameBytes = maxFrameBytes;
   }
 
   /** What comes next for a client at that position. The same until something changes, and made once for all. */
@@ -114,7 +124,7 @@ export class Feed {
     let items = 0;
     let removedBytes = 0;
     let to = from;
-    const isFull = () => text.length + removedBytes >= MAX_FRAME_BYTES;
+    const isFull = () => text.length + removedBytes >= this.#maxFrameBytes;
     const remove = (workerId: string) => {
       if (this.view.shows(workerId)) return;
       removed.add(workerId);

@@ -10,6 +10,7 @@ import type { Directory } from '../../store/directory.ts';
 import {
   CLIENT_STILL_MORE_MS,
   CLIENT_STILL_MS,
+  MAX_FRAME_BYTES,
   MAX_FRAME_BYTES_IN_FLIGHT,
   PING_MS,
   POLL_MS,
@@ -47,6 +48,8 @@ export interface LiveOptions {
   readonly log: (level: 'debug' | 'error', message: string) => void;
   /** Streams and WebSockets together. */
   readonly maxClients: number;
+  /** About how large a frame of a stream becomes; MAX_FRAME_BYTES if undefined. */
+  readonly maxFrameBytes?: number;
 }
 
 export interface StreamRequest {
@@ -213,12 +216,15 @@ export class LiveStreams {
   }
 
   #takeFeed({ selection, fields }: StreamRequest): Shared {
-    const { directory, revisions } = this.#options;
+    const { directory, revisions, maxFrameBytes = MAX_FRAME_BYTES } = this.#options;
     const view = this.#views.take(selection);
     const key = JSON.stringify([selection.key, fields.key]);
     let shared = this.#feeds.get(key);
     if (shared === undefined) {
-      shared = { feed: new Feed(view, fields, directory, revisions, this.#flight), users: 0 };
+      shared = {
+        feed: new Feed(view, fields, { directory, revisions, flight: this.#flight, maxFrameBytes }),
+        users: 0,
+      };
       this.#feeds.set(key, shared);
     }
     shared.users++;
