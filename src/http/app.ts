@@ -15,6 +15,7 @@ import { lanesRoutes } from './routes/lanes.ts';
 import { liveRoutes } from './routes/live.ts';
 import { pendingRoutes } from './routes/pending.ts';
 import { probeRoutes } from './routes/probes.ts';
+import { streamRoutes } from './routes/stream.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { workerRoutes } from './routes/worker.ts';
 import { workerCommandRoutes } from './routes/worker-commands.ts';
@@ -37,6 +38,7 @@ export function createApp(context: AppContext): Api {
   liveRoutes(app, context);
   workerListRoutes(app, context);
   clusterRoutes(app, context);
+  streamRoutes(app, context);
   lanesRoutes(app, context);
   eventsRoutes(app, context);
   holdsRoutes(app, context);

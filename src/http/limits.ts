@@ -94,3 +94,41 @@ export const PING_MS = 54_000;
 export const MAX_CLIENT_MESSAGE_BYTES = 4 * KIB;
 /** What may wait in a client's socket before it gets only the newest: some 250 workers' frames, a moment of a busy fleet. */
 export const MAX_BUFFERED_BYTES = 256 * KIB;
+/** Streams and WebSockets: four times the 1,000 that are aimed at, and a hundred connections less than there may be. */
+export const MAX_LIVE_CLIENTS = 4_000;
+/** Some 500 workers: a millisecond's work, and no more than what may wait in a client's socket anyway. */
+export const MAX_FRAME_BYTES = 256 * KIB;
+/**
+ * Frames are shared by the clients that are told the same. Clients that take nothing hold on to different ones: beyond this
+ * the slowest are dropped and new ones refused, as for large answers.
+ */
+export const MAX_FRAME_BYTES_IN_FLIGHT = 256 * MIB;
+/** A line that takes less than one frame in it (9 KB/s) follows no fleet; a network that broke for a moment is back. */
+export const CLIENT_STILL_MS = 30_000;
+/** Frames are small, but a WebSocket begins with a map of all workers: so much more time for each 64 KiB of it. */
+export const CLIENT_STILL_MORE_MS = 1_000;
+/** How often slow clients are looked for: a thirtieth of the time that they have. */
+export const STILL_CHECK_MS = 1_000;
+/** Named in the interface; well below the minute after which proxies, and SOCKET_IDLE_MS after which we, give up. */
+export const STREAM_PING_MS = 15_000;
+/** How long a browser waits before it connects again: a new http thread is up by then. */
+export const STREAM_RETRY_MS = 2_000;
+/** Updates a second that a stream may ask for: from one in ten seconds to one with each look. */
+export const LEAST_STREAM_RATE = 0.1;
+export const MOST_STREAM_RATE = 1_000 / POLL_MS;
+/** What people can follow; more is for programs, which ask for it. */
+export const STREAM_RATE = 2;
+/** Each change is held against each filter that is followed, at a microsecond or so: 200 changes in a look cost 50 ms. */
+export const MAX_VIEWS = 256;
+/** A client that lost its connection, or asks again, is back within seconds. */
+export const VIEW_KEPT_MS = 60_000;
+/** Workers that left a filter, remembered at least; whoever asks for older ones is told of more than need be. */
+export const MAX_LEFT_REMEMBERED = 1_000;
+/** Blocking queries at a time: each holds a connection, a quarter of which they may have. */
+export const MAX_WAITING = 1_000;
+/** What proxies of the field, such as Consul's, let a query wait at most. */
+export const MOST_WAIT_MS = 600_000;
+/** Where a client gives an index and no time: below the minute after which proxies give up. */
+export const WAIT_MS = 30_000;
+/** Up to so much of the wait is added at random, so that clients that began together do not all ask again together. */
+export const WAIT_JITTER = 1 / 16;

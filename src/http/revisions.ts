@@ -91,6 +91,14 @@ export class Revisions {
     return `${this.epoch}-${counter}`;
   }
 
+  /** The counter of such a text; undefined if this epoch never gave it out. */
+  counterIn(text: string): number | undefined {
+    const [epoch, digits = '', ...rest] = text.split('-');
+    if (epoch !== this.epoch || rest.length > 0 || !/^\d{1,16}$/.test(digits)) return undefined;
+    const counter = Number(digits);
+    return counter <= this.#counter ? counter : undefined;
+  }
+
   /** What was told up to a counter below it cannot be gone on with: some that are gone since are not remembered. */
   get horizon(): number {
     return this.#horizon;

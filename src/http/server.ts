@@ -26,6 +26,8 @@ export interface HttpServerOptions {
   readonly board: BoardMemory;
   /** Browser origins that may read the API. */
   readonly corsOrigins: readonly string[];
+  /** Streams and WebSockets at a time; MAX_LIVE_CLIENTS if undefined. */
+  readonly maxLiveClients?: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Has main do something. */
@@ -41,15 +43,23 @@ export class HttpServer {
   readonly #bodies: Bodies;
   readonly #queries: Queries;
 
-  constructor({ board, corsOrigins, clock, log, command }: HttpServerOptions) {
+  constructor({
+    board,
+    corsOrigins,
+    clock,
+    log,
+    command,
+    maxLiveClients = limits.MAX_LIVE_CLIENTS,
+  }: HttpServerOptions) {
     this.#clock = clock;
     this.#directory = new Directory(new BoardReader(board));
-    this.#live = new LiveStreams(this.#directory, clock);
+    const revisions = new Revisions(this.#directory, newEpoch());
+    this.#live = new LiveStreams({ directory: this.#directory, revisions, clock, log, maxClients: maxLiveClients });
     this.#bodies = new Bodies(this.#directory);
     this.#queries = new Queries({ directory: this.#directory, texts: this.#bodies.texts, clock, log });
     const app = createApp({
       directory: this.#directory,
-      revisions: new Revisions(this.#directory, newEpoch()),
+      revisions,
       live: this.#live,
       bodies: this.#bodies,
       queries: this.#queries,

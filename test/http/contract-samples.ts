@@ -18,6 +18,10 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers', status: 304, headers: { 'If-None-Match': '*' } },
     { target: '/api/v1/workers?limit=0&cursor=x&nonsense=1', status: 400 },
   ],
+  streamWorkers: [
+    { target: '/api/v1/stream?state=active&min.cpu_usage=1', status: 200, method: 'HEAD' },
+    { target: '/api/v1/stream?rate=often', status: 400 },
+  ],
   getCluster: [
     { target: '/api/v1/cluster', status: 200 },
     { target: '/api/v1/cluster', status: 304, headers: { 'If-None-Match': '*' } },

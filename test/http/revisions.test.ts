@@ -5,7 +5,8 @@ import { MAX_GONE_REMEMBERED } from '../../src/http/limits.ts';
 import { newEpoch, Revisions } from '../../src/http/revisions.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { Directory, type WorkerEntry } from '../../src/store/directory.ts';
-import { type Fleet, task } from '../support/fleet.ts';
+import { task } from '../support/fleet.ts';
+import { CHANGES, type ChangeKind, changeOf, make } from './fleet-changes.ts';
 import { newFleet } from './support.ts';
 import { MOST_TASKS } from './threads/records.ts';
 
@@ -21,42 +22,7 @@ function newWatchedFleet(rows?: number) {
 const idsOf = (entries: Iterable<WorkerEntry>) => Array.from(entries, ({ workerId }) => workerId);
 
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f'];
-const id = fc.constantFrom(...IDS);
-const REASONS = ['one', 'two'];
-
-/** Every kind of change there is; each leaves those alone that it does not name. */
-const CHANGES = {
-  register(fleet: Fleet, known: Set<string>, workerId: string) {
-    if (known.has(workerId)) return;
-    fleet.register(workerId);
-    known.add(workerId);
-  },
-  accept: (fleet: Fleet, _: Set<string>, workerId: string) => fleet.accept(workerId),
-  publish: (fleet: Fleet, _: Set<string>, workerId: string) => fleet.publish(workerId, { cpuUsage: 5 }),
-  reject: (fleet: Fleet, _: Set<string>, workerId: string, n: number) => fleet.reject(workerId, REASONS[n % 2] ?? ''),
-  grow: (fleet: Fleet, _: Set<string>, workerId: string, n: number) =>
-    fleet.publish(workerId, { runningTasks: Array.from({ length: n * 10 }, (_, i) => task(`task ${i}`)) }),
-  fallSilent: (fleet: Fleet, _: Set<string>, workerId: string) => fleet.fallSilent(workerId),
-  missed: (fleet: Fleet, _: Set<string>, workerId: string, n: number) =>
-    fleet.board.setMissed(fleet.rowOf(workerId), n),
-  lane: (fleet: Fleet, _: Set<string>, workerId: string, n: number) =>
-    fleet.board.setLane(fleet.rowOf(workerId), { number: n, kind: 'shared', state: 'ready', restarts: n }),
-  facts: (fleet: Fleet, _: Set<string>, workerId: string, n: number) =>
-    fleet.onAnnounce([{ type: 'workerFacts', workerId, facts: { group: `g${n}` } as never }]),
-  forget(fleet: Fleet, known: Set<string>, workerId: string) {
-    fleet.forget(workerId);
-    known.delete(workerId);
-  },
-  vanish(fleet: Fleet, known: Set<string>, workerId: string) {
-    fleet.forget(workerId, { announced: false });
-    known.delete(workerId);
-  },
-};
-const change = fc.record({
-  kind: fc.constantFrom(...(Object.keys(CHANGES) as (keyof typeof CHANGES)[])),
-  id,
-  n: fc.nat(9),
-});
+const change = changeOf(IDS);
 
 /** All that can be told of a worker. */
 function pictureOf({ board }: Directory, entry: WorkerEntry): string {
@@ -84,9 +50,7 @@ it('finds what changed, once, in the order of the last change, and who is gone',
       const counters = [0];
       looks.forEach((changes, at) => {
         clock.advance(1_000);
-        for (const { kind, id, n } of changes) {
-          if (kind === 'register' || known.has(id)) CHANGES[kind](fleet, known, id, n);
-        }
+        for (const step of changes) make(step, fleet, known);
         const now = new Map(
           Array.from(directory.all(), (entry) => [entry.workerId, { entry, picture: pictureOf(directory, entry) }]),
         );
@@ -139,10 +103,10 @@ it('finds every change of a row, of its record, of its note and of what is known
   fleet.register('b');
   fleet.publish('a', {});
   revisions.look();
-  for (const [kind, make] of Object.entries(CHANGES)) {
+  for (const kind of Object.keys(CHANGES) as ChangeKind[]) {
     if (kind === 'register' || kind === 'vanish') continue;
     clock.advance(1_000);
-    make(fleet, new Set(), 'a', 7);
+    make({ kind, id: 'a', n: 7 }, fleet, new Set(['a', 'b']));
     expect(idsOf(revisions.look()), kind).toEqual(kind === 'forget' ? [] : ['a']);
   }
   expect(Array.from(revisions.goneAfter(0))).toEqual([{ workerId: 'a', at: revisions.counter }]);

@@ -31,10 +31,10 @@ export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
   };
   const logged: string[] = [];
   const revisions = new Revisions(directory, 'epochabc');
-  const live = new LiveStreams(directory, clock);
   const bodies = new Bodies(directory);
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
   const queries = new Queries({ directory, texts: bodies.texts, clock, log });
+  const live = new LiveStreams({ directory, revisions, clock, log, maxClients: 10 });
   const command = async () => ({ ok: true, message: 'done' }) as const;
   const app = createApp({ directory, revisions, clock, corsOrigins, live, bodies, queries, log, command });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
@@ -46,6 +46,7 @@ export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
 export async function newServer({
   corsOrigins = [] as readonly string[],
   rows = 64,
+  maxLiveClients = 1_000,
   replyTo = (_: Command): CommandReply => ({ ok: true, message: 'done' }),
 } = {}) {
   const { clock, fleet } = newFleet(rows);
@@ -56,7 +57,7 @@ export async function newServer({
     commands.push(asked);
     return replyTo(asked);
   };
-  const server = new HttpServer({ board: fleet.memory, corsOrigins, clock, log, command });
+  const server = new HttpServer({ board: fleet.memory, corsOrigins, maxLiveClients, clock, log, command });
   fleet.onAnnounce = (items) => server.apply(items);
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   /** Time stands, so the grace passes only when it is made to: at once, for clients that are gone or stay. */
