@@ -11,7 +11,7 @@ const own = `${channel}-${threadId}`;
 openChannel(own, (message) => runner.told(message as FromFeed));
 openChannel(channel, () => {}).postMessage({ channel: own, threadId } satisfies Hello);
 
-export default async function run(task: Task) {
+export default async function run(task: Task): Promise<unknown> {
   const answer = await runner.run(task);
   const bytes = bytesIn(answer);
   // Transferred, not copied.
