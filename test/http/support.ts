@@ -22,8 +22,8 @@ export function newFleet(rows?: number) {
   return { clock, fleet: new Fleet(clock, rows) };
 }
 
-export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
-  const { clock, fleet } = newFleet();
+export function newApp({ corsOrigins = [] as readonly string[], rows = 64 } = {}) {
+  const { clock, fleet } = newFleet(rows);
   const directory = new Directory(new BoardReader(fleet.memory));
   fleet.onAnnounce = (items) => {
     for (const item of items) directory.apply(item);
@@ -39,7 +39,7 @@ export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
   const app = createApp({ directory, revisions, clock, corsOrigins, live, bodies, queries, log, command });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
   const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
-  return { app, raw, fleet, clock, live, bodies, directory, revisions, logged };
+  return { app, raw, fleet, clock, live, bodies, queries, directory, revisions, logged };
 }
 
 /** A listening server; the caller stops it through `stop`. */

@@ -85,12 +85,16 @@ export class QueryPool {
     const timer = clock.after(QUERY_WITHIN_MS, () => late.abort());
     try {
       const { piscina, feed } = await this.#start();
+      // A pool that was ended would start threads again.
+      if (this.#isStopped) throw stopped();
       // Its type names what is no list of transfers any more.
       const options = { signal: late.signal, transferList: transferList as never };
       return (await piscina.run(taskAt(feed.count), options)) as Answer;
     } catch (error) {
       if (!this.#isStopped) log('warn', `a query failed: ${messageOf(error)}`);
-      throw new PulselaneError('unavailable', 'the query was not answered; it may succeed when asked again');
+      throw this.#isStopped
+        ? stopped()
+        : new PulselaneError('unavailable', 'the query was not answered; it may succeed when asked again');
     } finally {
       timer.cancel();
       this.#underWay--;
@@ -111,10 +115,9 @@ export class QueryPool {
     const filename = threadPath('http/query/thread');
     // Loaded when it is needed: it is a third of what the http thread would load.
     const { Piscina } = await import('piscina');
-    if (this.#isStopped) throw new PulselaneError('unavailable', 'the HTTP server stops');
+    if (this.#isStopped) throw stopped();
     const channel = `pulselane-query-${randomUUID()}`;
     const feed = new RosterFeed(directory, channel);
-    this.#feed?.stop();
     this.#feed = feed;
     const data: QueryThreadData = { board: directory.board.memory, channel };
     const piscina = new Piscina({
@@ -137,4 +140,8 @@ export class QueryPool {
     });
     return { piscina, feed };
   }
+}
+
+function stopped(): PulselaneError {
+  return new PulselaneError('unavailable', 'the HTTP server stops');
 }
