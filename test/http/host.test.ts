@@ -9,6 +9,7 @@ import { createLogger } from '../../src/lib/logging.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { Fleet } from '../support/fleet.ts';
+import { DEFAULT_LIMITS } from './support.ts';
 
 const hosts: HttpHost[] = [];
 afterEach(async () => {
@@ -29,6 +30,9 @@ function newHost(options: Partial<HttpHostOptions> = {}) {
     board: fleet.memory,
     address: { host: '127.0.0.1', port: 0 },
     corsOrigins: [],
+    allowedHosts: [],
+    limits: DEFAULT_LIMITS,
+    secrets: { tokens: [], sessionKey: new Uint8Array(), tls: undefined },
     roster: () => fleet.roster(),
     clock: systemClock,
     logger: createLogger({ level: 'info', destination }),
