@@ -129,8 +129,9 @@ test('every option but secrets is a flag of the command, and comes back under it
   for (const [key, option] of Object.entries(masterOptions)) {
     if (option.flag === '') continue;
     const command = addOptions(new Command(), masterOptions).exitOverride();
-    command.parse([option.flag, 'some-text'], { from: 'user' });
-    expect(givenFlags(command, masterOptions)[key]).toBe('some-text');
+    const isSwitch = option.argument === '';
+    command.parse(isSwitch ? [option.flag] : [option.flag, 'some-text'], { from: 'user' });
+    expect(givenFlags(command, masterOptions)[key]).toBe(isSwitch ? true : 'some-text');
   }
 });
 

@@ -40,10 +40,11 @@ export function door({ access, refusals, maxBodyBytes }: DoorOptions) {
     // Bodies that are not there cost nothing.
     const body = incoming === undefined ? undefined : readBounded(incoming, maxBodyBytes);
     if (body === undefined) return next();
-    return body.then((outcome): Response | Promise<Response | void> => {
+    return body.then(async (outcome): Promise<Response | undefined> => {
       switch (outcome) {
         case 'whole':
-          return next();
+          await next();
+          return undefined;
         case 'too large':
           refusals.count('body');
           return refuse(c, {
