@@ -30,7 +30,11 @@ export function newFleet(rows?: number) {
 export const DEFAULT_LIMITS = httpLimitsOf(resolveOptions(masterOptions, { flags: {}, environment: {}, dotenv: {} }));
 export const SESSION_KEY = Buffer.alloc(32, 7);
 
-export function newApp({ corsOrigins = [] as readonly string[], tokens = [] as readonly ApiToken[] } = {}) {
+export function newApp({
+  corsOrigins = [] as readonly string[],
+  tokens = [] as readonly ApiToken[],
+  requestsPerS = 0,
+} = {}) {
   const { clock, fleet } = newFleet();
   const directory = new Directory(new BoardReader(fleet.memory));
   fleet.onAnnounce = (items) => {
@@ -45,7 +49,7 @@ export function newApp({ corsOrigins = [] as readonly string[], tokens = [] as r
     corsOrigins,
     allowedHosts: [],
     machineNames: [],
-    requestsPerS: 0,
+    requestsPerS,
     tokens,
     sessionKey: SESSION_KEY,
     clock,
