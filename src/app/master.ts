@@ -4,6 +4,8 @@ import { MembersFile } from '../engine/members-file.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { ValuesFile } from '../engine/values-file.ts';
 import { HttpHost } from '../http/host.ts';
+import { httpLimitsOf } from '../http/limits.ts';
+import type { HttpSecrets } from '../http/messages.ts';
 import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from '../lib/directory-lock.ts';
 import { PulselaneError } from '../lib/errors.ts';
@@ -12,6 +14,8 @@ import { unreadyReasons } from '../model/readiness.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
+import { exposureOf } from './exposure.ts';
+import { readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
@@ -63,6 +67,8 @@ async function start(
     },
   });
   lifecycle.onStop('lock of the data directory', () => lock.release());
+  const secrets = await readHttpSecrets(config, undefined);
+  checkExposure(config, secrets, logger);
   const members = await membersFile.open();
   lifecycle.onStop('members file', () => membersFile.close());
   const values = await valuesFile.read();
@@ -98,7 +104,8 @@ async function start(
   const operator = new Operator({ manager, introducer });
   // HTTP is the last part to start: whoever can ask there sees a master that serves.
   readiness.update({ phase: 'serving' });
-  const httpAddress = await startHttp(config, { manager, operator, readiness }, { logger, clock }, lifecycle);
+  const parts = { manager, operator, secrets, readiness };
+  const httpAddress = await startHttp(config, parts, { logger, clock }, lifecycle);
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
   return {
     grpcAddress,
@@ -110,13 +117,14 @@ async function start(
   };
 }
 
+interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
+  readonly secrets: HttpSecrets;
+  readonly readiness: ReadinessTeller;
+}
+
 async function startHttp(
   config: MasterConfig,
-  {
-    manager,
-    operator,
-    readiness,
-  }: Pick<RunningMaster, 'manager' | 'operator'> & { readonly readiness: ReadinessTeller },
+  { manager, operator, secrets, readiness }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster['httpAddress']> {
@@ -126,6 +134,9 @@ async function startHttp(
     board: manager.boardMemory,
     roster: () => [...manager.announcements(), readiness.announcement],
     corsOrigins: config.corsOrigins,
+    allowedHosts: config.allowedHosts,
+    limits: httpLimitsOf(config),
+    secrets,
     onCommand: (command) => obey(command, operator),
     clock,
     logger,
@@ -138,4 +149,13 @@ async function startHttp(
     await http.stop();
   });
   return http.start();
+}
+
+/** @throws PulselaneError `bad_setting` if authentication is required and a port asks nobody who they are */
+function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, logger: Logger): void {
+  const asksClients = tokens.length > 0 || tls?.clientCa !== undefined;
+  const exposure = exposureOf({ ...config, asksClients, asksWorkers: false });
+  if (exposure === undefined) return;
+  if (config.requireAuth) throw new PulselaneError('bad_setting', `REQUIRE_AUTH=true: ${exposure}`);
+  logger.warn(exposure);
 }

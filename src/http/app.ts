@@ -1,8 +1,9 @@
 /** The HTTP API, as one Hono app over shared memory: `app.request()` tests it without a socket. */
 import { messageOf } from '../lib/errors.ts';
+import { door, headerFactsOf } from './access/door.ts';
 import { type Api, newApi, refuseOtherMethods } from './api/endpoint.ts';
 import { describeSeedPaths } from './api/seed-paths.ts';
-import { commonHeaders } from './common-headers.ts';
+import { CommonHeaders, commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { problem } from './problem.ts';
 import { errorJson } from './respond.ts';
@@ -12,7 +13,9 @@ import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdsRoutes } from './routes/holds.ts';
 import { lanesRoutes } from './routes/lanes.ts';
+import { limitsRoutes } from './routes/limits.ts';
 import { liveRoutes } from './routes/live.ts';
+import { loginRoutes } from './routes/login.ts';
 import { pendingRoutes } from './routes/pending.ts';
 import { probeRoutes } from './routes/probes.ts';
 import { streamRoutes } from './routes/stream.ts';
@@ -30,7 +33,9 @@ export function createApp(context: AppContext): Api {
       return pathOfTarget(incoming?.url ?? request.url);
     },
   });
-  app.use(commonHeaders(context.corsOrigins));
+  app.use(commonHeaders(new CommonHeaders(context.corsOrigins), headerFactsOf));
+  app.use(door({ ...context, maxBodyBytes: context.limits.maxBodyBytes }));
+  loginRoutes(app, context);
   healthRoutes(app, context);
   probeRoutes(app, context);
   telemetryRoutes(app, context);
@@ -40,6 +45,7 @@ export function createApp(context: AppContext): Api {
   clusterRoutes(app, context);
   streamRoutes(app, context);
   lanesRoutes(app, context);
+  limitsRoutes(app, context);
   eventsRoutes(app, context);
   holdsRoutes(app, context);
   pendingRoutes(app, context);

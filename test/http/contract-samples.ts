@@ -68,6 +68,13 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
   ],
   getOpenApi: [{ target: '/api/v1/openapi.json', status: 200 }],
   getDocs: [{ target: '/api/docs', status: 200 }],
+  listLimits: [{ target: '/api/v1/limits', status: 200 }],
+  getLogin: [{ target: '/login?next=/', status: 200 }],
+  logIn: [
+    { target: '/login', status: 400 },
+    { target: '/login', status: 401, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } },
+  ],
+  logOut: [{ target: '/logout', status: 303 }],
   getHealth: [
     { target: '/health', status: 200 },
     { target: '/health', status: 405, method: 'PUT' },

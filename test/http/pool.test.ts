@@ -20,7 +20,7 @@ import { ALL } from '../../src/http/query/selection.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { keptLog } from '../support/kept-log.ts';
-import { newApp, newServer } from './support.ts';
+import { DEFAULT_LIMITS, newApp, newServer } from './support.ts';
 
 const MANY = MAX_WORKERS_INLINE + 200;
 
@@ -268,6 +268,9 @@ describe('a thread', () => {
       board: fleet.memory,
       address: { host: '127.0.0.1', port: 0 },
       corsOrigins: [],
+      allowedHosts: [],
+      limits: DEFAULT_LIMITS,
+      secrets: { tokens: [], sessionKey: new Uint8Array(), tls: undefined },
       roster: () => fleet.roster(),
       clock: systemClock,
       logger,

@@ -1,13 +1,19 @@
 /** The HTTP side over a fleet of the test's own: without a socket, and with one. */
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { masterOptions } from '../../src/config/options.ts';
+import { resolveOptions } from '../../src/config/resolve.ts';
+import { Access } from '../../src/http/access/access.ts';
 import { createApp } from '../../src/http/app.ts';
 import { Bodies } from '../../src/http/bodies.ts';
+import { type HttpLimits, httpLimitsOf } from '../../src/http/limits.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
-import type { Command, CommandReply } from '../../src/http/messages.ts';
+import type { Command, CommandReply, HttpTls } from '../../src/http/messages.ts';
 import { Queries } from '../../src/http/query/queries.ts';
+import { Refusals } from '../../src/http/refused.ts';
 import { Revisions } from '../../src/http/revisions.ts';
 import { HttpServer } from '../../src/http/server.ts';
+import type { ApiToken } from '../../src/lib/tokens.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { Directory } from '../../src/store/directory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -22,7 +28,16 @@ export function newFleet(rows?: number) {
   return { clock, fleet: new Fleet(clock, rows) };
 }
 
-export function newApp({ corsOrigins = [] as readonly string[], rows = 64 } = {}) {
+/** Limits as they are unless somebody sets them. */
+export const DEFAULT_LIMITS = httpLimitsOf(resolveOptions(masterOptions, { flags: {}, environment: {}, dotenv: {} }));
+export const SESSION_KEY = Buffer.alloc(32, 7);
+
+export function newApp({
+  corsOrigins = [] as readonly string[],
+  rows = 64,
+  tokens = [] as readonly ApiToken[],
+  requestsPerS = 0,
+} = {}) {
   const { clock, fleet } = newFleet(rows);
   const directory = new Directory(new BoardReader(fleet.memory));
   fleet.onAnnounce = (items) => {
@@ -36,7 +51,19 @@ export function newApp({ corsOrigins = [] as readonly string[], rows = 64 } = {}
   const queries = new Queries({ directory, texts: bodies.texts, clock, log });
   const live = new LiveStreams({ directory, revisions, clock, log, maxClients: 10 });
   const command = async () => ({ ok: true, message: 'done' }) as const;
-  const app = createApp({ directory, revisions, clock, corsOrigins, live, bodies, queries, log, command });
+  const access = new Access({
+    corsOrigins,
+    allowedHosts: [],
+    machineNames: [],
+    requestsPerS,
+    tokens,
+    sessionKey: SESSION_KEY,
+    clock,
+    warn: (message) => log('warn', message),
+  });
+  const refusals = new Refusals();
+  const parts = { directory, revisions, clock, corsOrigins, live, bodies, queries, log, command };
+  const app = createApp({ ...parts, access, refusals, limits: DEFAULT_LIMITS });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
   const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
   return { app, raw, fleet, clock, live, bodies, queries, directory, revisions, logged };
@@ -48,6 +75,11 @@ export async function newServer({
   rows = 64,
   maxLiveClients = 1_000,
   replyTo = (_: Command): CommandReply => ({ ok: true, message: 'done' }),
+  allowedHosts = [] as readonly string[],
+  tokens = [] as readonly ApiToken[],
+  tls = undefined as HttpTls | undefined,
+  limits = {} as Partial<HttpLimits>,
+  host = '127.0.0.1',
 } = {}) {
   const { clock, fleet } = newFleet(rows);
   const logged: string[] = [];
@@ -57,16 +89,34 @@ export async function newServer({
     commands.push(asked);
     return replyTo(asked);
   };
-  const server = new HttpServer({ board: fleet.memory, corsOrigins, maxLiveClients, clock, log, command });
+  const server = new HttpServer({
+    board: fleet.memory,
+    corsOrigins,
+    allowedHosts,
+    limits: { ...DEFAULT_LIMITS, maxLiveClients, ...limits },
+    secrets: { tokens, sessionKey: SESSION_KEY, tls },
+    clock,
+    log,
+    command,
+  });
   fleet.onAnnounce = (items) => server.apply(items);
-  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = await server.listen({ host, port: 0 });
   /** Time stands, so the grace passes only when it is made to: at once, for clients that are gone or stay. */
   const stop = async () => {
     const stopped = server.stop();
     clock.advance(60_000);
     await stopped;
   };
-  return { server, fleet, clock, port, url: `http://127.0.0.1:${port}`, logged, commands, stop };
+  return {
+    server,
+    fleet,
+    clock,
+    port,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    logged,
+    commands,
+    stop,
+  };
 }
 
 /** What the server answers to bytes of the test's own, up to the end of the connection. */

@@ -29,6 +29,7 @@ const TAGS = [
   { name: 'commands', description: 'What an operator may do.' },
   { name: 'seed', description: 'Routes of the system that Pulselane succeeds: they stay as they are.' },
   { name: 'probes', description: 'For load balancers and supervisors; they need no credentials.' },
+  { name: 'access', description: 'How a browser shows a token.' },
   { name: 'documents', description: 'This very description.' },
 ];
 

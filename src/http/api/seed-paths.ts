@@ -1,6 +1,6 @@
 /**
- * The routes of the seed and the probes as the OpenAPI document describes them. They are served as ever, without schemas:
- * tests hold their real answers against what is said here.
+ * The routes of the seed, the probes and the login as the OpenAPI document describes them. They are served without
+ * schemas, as ever: tests hold their real answers against what is said here.
  */
 import { z } from '@hono/zod-openapi';
 import { UNREADY_CODES } from '../../model/readiness.ts';
@@ -156,6 +156,58 @@ const SEED: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = [
   },
 ];
 
+const page = { 'text/html': { schema: z.string() } };
+const goOn = { description: 'It goes on to the next page.' };
+
+const LOGIN: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = [
+  {
+    method: 'get',
+    path: '/login',
+    operationId: 'getLogin',
+    tags: ['access'],
+    summary: 'The page where a browser shows a token',
+    security: [],
+    request: {
+      query: z.object({
+        next: z.string().optional().openapi({ description: 'Where to go on to: a path of this server.' }),
+      }),
+    },
+    responses: { 200: { description: 'The page.', content: page } },
+  },
+  {
+    method: 'post',
+    path: '/login',
+    operationId: 'logIn',
+    tags: ['access'],
+    summary: 'A token for the cookie of a session',
+    security: [],
+    request: {
+      body: {
+        required: true,
+        content: {
+          'application/x-www-form-urlencoded': { schema: z.object({ token: z.string(), next: z.string().optional() }) },
+        },
+      },
+    },
+    responses: {
+      303: goOn,
+      400: jsonAnswer('It is no form.', SeedError, {
+        error: 'expected a form, as application/x-www-form-urlencoded',
+      }),
+      401: { description: 'The token is not known: the page again.', content: page },
+      429: { description: 'Too many attempts: the page again.', content: page },
+    },
+  },
+  {
+    method: 'post',
+    path: '/logout',
+    operationId: 'logOut',
+    tags: ['access'],
+    summary: 'The cookie goes',
+    responses: { 303: goOn },
+  },
+];
+
 export function describeSeedPaths(api: Api): void {
-  for (const route of [...SEED, ...PROBES]) api.openAPIRegistry.registerPath(route);
+  for (const route of [...SEED, ...PROBES, ...LOGIN]) api.openAPIRegistry.registerPath(route);
 }

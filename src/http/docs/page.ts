@@ -25,9 +25,9 @@ export function docsPage(document: OpenApiDocument): DocsPage {
 }
 
 function pageHtml(document: OpenApiDocument): Html {
-  const { info, paths = {} } = document;
+  const { info } = document;
   const operations = operationsIn(document);
-  const guides = GUIDES.filter(({ about }) => about === undefined || about in paths);
+  const guides = GUIDES.filter((guide) => isAbout(guide, operations));
   const tags = (document.tags ?? []).map(({ name, description = '' }) => ({
     name,
     description,
@@ -71,6 +71,13 @@ function pageHtml(document: OpenApiDocument): Html {
         </main>
       </body>
     </html> `;
+}
+
+function isAbout({ about, parameter }: Guide, operations: readonly DescribedOperation[]): boolean {
+  if (about === undefined) return true;
+  const reading = operations.find(({ path, method }) => path === about && method === 'get');
+  const parameters = Array.isArray(reading?.operation.parameters) ? reading.operation.parameters : [];
+  return reading !== undefined && (parameter === undefined || parameters.some(({ name }) => name === parameter));
 }
 
 function contentsLine({ method, path, operation }: DescribedOperation): Html {
