@@ -97,6 +97,11 @@ export class HttpServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** For what is told of live clients. */
+  get live(): LiveStreams {
+    return this.#live;
+  }
+
   /** Large answers that are being sent. */
   get bodiesInFlight(): number {
     return this.#bodies.lent;
