@@ -5,6 +5,7 @@ import { commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { problem } from './problem.ts';
 import { errorJson } from './respond.ts';
+import { clusterRoutes } from './routes/cluster.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdsRoutes } from './routes/holds.ts';
@@ -13,6 +14,7 @@ import { liveRoutes } from './routes/live.ts';
 import { streamRoutes } from './routes/stream.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { workerDetailRoutes } from './routes/worker-detail.ts';
+import { workerListRoutes } from './routes/worker-list.ts';
 import { workersRoutes } from './routes/workers.ts';
 import { pathOfTarget } from './target.ts';
 
@@ -29,6 +31,8 @@ export function createApp(context: AppContext): Api {
   workersRoutes(app, context);
   liveRoutes(app, context);
   streamRoutes(app, context);
+  workerListRoutes(app, context);
+  clusterRoutes(app, context);
   lanesRoutes(app, context);
   eventsRoutes(app, context);
   holdsRoutes(app, context);

@@ -6,6 +6,7 @@ import type { Directory } from '../store/directory.ts';
 import type { Bodies } from './bodies.ts';
 import type { LiveStreams } from './live/streams.ts';
 import type { Command, CommandReply, HttpLogLevel } from './messages.ts';
+import type { Queries } from './query/queries.ts';
 import type { Revisions } from './revisions.ts';
 
 export type Log = (level: HttpLogLevel, message: string) => void;
@@ -21,6 +22,8 @@ export interface AppContext {
   readonly revisions: Revisions;
   readonly live: LiveStreams;
   readonly bodies: Bodies;
+  /** What goes through many workers, or takes long. */
+  readonly queries: Queries;
   readonly log: Log;
   readonly command: RunCommand;
 }

@@ -56,6 +56,37 @@ export const MAX_BLANK_SHARE = 1 / 3;
 /** Workers that are gone and still told of: twice a fleet of 10,000, so that all of it may be replaced. Some 2 MiB. */
 export const MAX_GONE_REMEMBERED = 20_000;
 
+// ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Up to so many workers are gone through in the http thread: a few ms, which no stream's client sees. Beyond: the pool. */
+export const MAX_WORKERS_INLINE = 1000;
+/** Workers in a page unless the client says how many, and at most: one is some 600 bytes. */
+export const PAGE_WORKERS = 100;
+export const MAX_PAGE_WORKERS = 1000;
+/** Records may have megabytes each: a page that is that large ends before its limit, and the next one goes on. */
+export const MAX_PAGE_BYTES = 16 * MIB;
+/**
+ * Smaller bodies are sent as they are: with their headers they arrive in the first ten segments of a connection, which
+ * nobody has to acknowledge, so that fewer bytes would not be fewer round trips.
+ */
+export const MIN_GZIP_BYTES = 14 * KIB;
+/** From here on it takes more than a few ms of a processor: in the pool, which is bounded, and not in libuv's threads. */
+export const MIN_GZIP_BYTES_IN_POOL = 256 * KIB;
+/** The fastest: for pages of the list level 6 takes two to three times as long and saves a twentieth more. */
+export const GZIP_LEVEL = 1;
+/** One for who asks, one for who asks at the same time; lanes and streams need the other processors more. */
+export const POOL_THREADS = 2;
+/** The second thread ends after so long without work. */
+export const POOL_IDLE_MS = 60_000;
+/** Under way or waiting; at 20 to 100 ms each the last one waits for a second or two. Beyond: 503. */
+export const MAX_QUERIES_UNDER_WAY = 64;
+/** A thread that takes longer is stuck, and is ended: a hundred times what a query of 10,000 workers takes. */
+export const QUERY_WITHIN_MS = 10_000;
+/** A cap, not a reservation: the views of 100,000 workers' slots take some 100 MB, and a sort of them as much again. */
+export const POOL_HEAP_MIB = 512;
+/** Workers told to a new thread at a time: about a millisecond of the http thread. */
+export const ROSTER_PART = 250;
+
 // ── live streams ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A change must be on its way within 100 ms: looked for twice in that time. */

@@ -1,5 +1,5 @@
 /** Errors under /api/v1: RFC 9457, `application/problem+json`. Nothing of the inside is told. */
-import { ERRORS, type ErrorCode } from '../lib/errors.ts';
+import { ERRORS, type ErrorCode, PulselaneError } from '../lib/errors.ts';
 import { answer } from './common-headers.ts';
 import type { HttpContext } from './context.ts';
 
@@ -16,6 +16,12 @@ export interface ProblemDetails {
 /** The stable name of an error, documented at /api/docs. */
 export function problemType(code: ErrorCode): string {
   return `urn:pulselane:error:${code}`;
+}
+
+/** The problem of an error with a code; any other is thrown on. */
+export function problemOf(c: HttpContext, error: unknown): Response {
+  if (!(error instanceof PulselaneError)) throw error;
+  return problem(c, error.code, error.message);
 }
 
 /** @param detail for people: what was wrong, where, what was expected */

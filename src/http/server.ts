@@ -17,6 +17,7 @@ import { Bodies } from './bodies.ts';
 import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
 import { LiveStreams } from './live/streams.ts';
+import { Queries } from './query/queries.ts';
 import { newEpoch, Revisions } from './revisions.ts';
 
 export interface HttpServerOptions {
@@ -38,6 +39,7 @@ export class HttpServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #bodies: Bodies;
+  readonly #queries: Queries;
 
   constructor({
     board,
@@ -52,11 +54,13 @@ export class HttpServer {
     const revisions = new Revisions(this.#directory, newEpoch());
     this.#live = new LiveStreams({ directory: this.#directory, revisions, clock, log, maxClients: maxLiveClients });
     this.#bodies = new Bodies(this.#directory);
+    this.#queries = new Queries({ directory: this.#directory, texts: this.#bodies.texts, clock, log });
     const app = createApp({
       directory: this.#directory,
       revisions,
       live: this.#live,
       bodies: this.#bodies,
+      queries: this.#queries,
       clock,
       corsOrigins,
       log,
@@ -72,6 +76,7 @@ export class HttpServer {
   /** Takes in which workers there are. */
   apply(announcements: readonly Announcement[]): void {
     for (const announcement of announcements) this.#directory.apply(announcement);
+    this.#queries.told(announcements);
   }
 
   /**
@@ -93,8 +98,9 @@ export class HttpServer {
     this.#server.closeIdleConnections();
     this.#live.stop();
     const gone = () => this.#sockets.size === 0;
-    if (await until(this.#clock, gone, { withinMs: limits.STOP_GRACE_MS, everyMs: 10 })) return;
+    await until(this.#clock, gone, { withinMs: limits.STOP_GRACE_MS, everyMs: 10 });
     for (const socket of this.#sockets) socket.destroy();
+    await this.#queries.stop();
   }
 
   /** For what is told of live clients. */
@@ -104,7 +110,7 @@ export class HttpServer {
 
   /** Large answers that are being sent. */
   get bodiesInFlight(): number {
-    return this.#bodies.lent;
+    return this.#bodies.lent + this.#queries.bodiesInFlight;
   }
 }
 

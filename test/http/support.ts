@@ -5,6 +5,7 @@ import { createApp } from '../../src/http/app.ts';
 import { Bodies } from '../../src/http/bodies.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
 import type { Command, CommandReply } from '../../src/http/messages.ts';
+import { Queries } from '../../src/http/query/queries.ts';
 import { Revisions } from '../../src/http/revisions.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { BoardReader } from '../../src/store/board.ts';
@@ -21,22 +22,24 @@ export function newFleet(rows?: number) {
   return { clock, fleet: new Fleet(clock, rows) };
 }
 
-export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
-  const { clock, fleet } = newFleet();
+export function newApp({ corsOrigins = [] as readonly string[], rows = 64 } = {}) {
+  const { clock, fleet } = newFleet(rows);
   const directory = new Directory(new BoardReader(fleet.memory));
   fleet.onAnnounce = (items) => {
     for (const item of items) directory.apply(item);
+    queries.told(items);
   };
   const logged: string[] = [];
   const revisions = new Revisions(directory, 'epochabc');
   const bodies = new Bodies(directory);
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
   const live = new LiveStreams({ directory, revisions, clock, log, maxClients: 10 });
+  const queries = new Queries({ directory, texts: bodies.texts, clock, log });
   const command = async () => ({ ok: true, message: 'done' }) as const;
-  const app = createApp({ directory, revisions, clock, corsOrigins, live, bodies, log, command });
+  const app = createApp({ directory, revisions, clock, corsOrigins, live, bodies, queries, log, command });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
   const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
-  return { app, raw, fleet, clock, live, bodies, directory, revisions, logged };
+  return { app, raw, fleet, clock, live, bodies, queries, directory, revisions, logged };
 }
 
 /** A listening server; the caller stops it through `stop`. */
