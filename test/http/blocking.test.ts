@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { MAX_WAITING, POLL_MS, VIEW_KEPT_MS, WAIT_JITTER } from '../../src/http/limits.ts';
 import { readCriteria } from '../../src/http/query/criteria.ts';
 import { ALL, selectionBy } from '../../src/http/query/selection.ts';
-import { newApp } from './support.ts';
+import { eventually } from '../support/eventually.ts';
+import { newApp, newServer } from './support.ts';
 
 const WAIT_MS = 30_000;
 const busy = selectionBy(readCriteria({ 'min.cpu_usage': '50' }).criteria);
@@ -167,4 +168,70 @@ describe('a blocking query', () => {
     await settle();
     expect(all.every(({ isOver }) => isOver)).toBe(true);
   });
+});
+
+describe('GET /api/v1/workers with an index', () => {
+  async function withServer(work: (served: Awaited<ReturnType<typeof newServer>>) => Promise<void>): Promise<void> {
+    const served = await newServer();
+    try {
+      await work(served);
+    } finally {
+      await served.stop();
+    }
+  }
+
+  it('answers when something changed, with the change and the next index', () =>
+    withServer(async ({ fleet, url, clock, server }) => {
+      fleet.register('a');
+      const index = (await fetch(`${url}/api/v1/workers?index=0`)).headers.get('x-pulselane-index') as string;
+      const answer = fetch(`${url}/api/v1/workers?index=${index}&wait=5m`);
+      await eventually(() => server.live.waiting === 1);
+      fleet.beat('a', { cpuUsage: 66 });
+      clock.advance(POLL_MS);
+      const response = await answer;
+      expect(await response.json()).toMatchObject({ workers: [{ worker_id: 'a', cpu_usage: 66 }] });
+      expect(response.headers.get('x-pulselane-index')).not.toBe(index);
+      expect((await fetch(`${url}/api/v1/workers?wait=10m`)).status).toBe(200);
+    }));
+
+  it('answers with the same when its time is over', () =>
+    withServer(async ({ fleet, url, clock, server }) => {
+      fleet.register('a');
+      const { revision } = (await (await fetch(`${url}/api/v1/workers`)).json()) as { revision: string };
+      const tag = { 'If-None-Match': `W/"${revision}"` };
+      const answer = fetch(`${url}/api/v1/workers?index=${revision}&wait=2s`, { headers: tag });
+      await eventually(() => server.live.waiting === 1);
+      clock.advance(2_000 * (1 + WAIT_JITTER));
+      expect((await answer).status).toBe(304);
+    }));
+
+  it('waits for nobody who is gone', () =>
+    withServer(async ({ url, server }) => {
+      const index = (await fetch(`${url}/api/v1/workers`)).headers.get('x-pulselane-index');
+      const leaving = new AbortController();
+      const answer = fetch(`${url}/api/v1/workers?index=${index}`, { signal: leaving.signal }).catch(() => 'gone');
+      await eventually(() => server.live.waiting === 1);
+      leaving.abort();
+      expect(await answer).toBe('gone');
+      await eventually(() => server.live.waiting === 0);
+    }));
+
+  it('leads to further pages that wait for nothing', () =>
+    withServer(async ({ fleet, url }) => {
+      for (const id of ['a', 'b']) fleet.register(id);
+      const response = await fetch(`${url}/api/v1/workers?index=0&wait=30s&limit=1`);
+      expect(response.headers.get('link')).toMatch(/^<\?limit=1&cursor=[^&>]+>; rel="next"$/);
+    }));
+
+  it.each([
+    ['index=yesterday', 'index'],
+    ['index=0&wait=11m', 'wait'],
+    ['index=0&wait=30', 'wait'],
+  ])('refuses %s', (query, name) =>
+    withServer(async ({ url }) => {
+      const response = await fetch(`${url}/api/v1/workers?${query}`);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ errors: [{ in: 'query', name }] });
+    }),
+  );
 });
