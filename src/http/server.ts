@@ -134,6 +134,11 @@ export class HttpServer {
     await this.#queries.stop();
   }
 
+  /** For what is told of live clients. */
+  get live(): LiveStreams {
+    return this.#live;
+  }
+
   /** Large answers that are being sent. */
   get bodiesInFlight(): number {
     return this.#bodies.lent + this.#queries.bodiesInFlight;

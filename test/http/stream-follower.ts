@@ -1,4 +1,5 @@
 /** What a good client of /api/v1/stream does: applies events to a map, and remembers where it is. */
+import { EventEmitter } from 'node:events';
 import { createParser } from 'eventsource-parser';
 
 export type Item = Readonly<Record<string, unknown>> & { readonly worker_id: string };
@@ -61,4 +62,49 @@ export class Follower {
     for (const item of [...workers, ...updated]) this.workers.set(item.worker_id, item);
     for (const id of removed) this.workers.delete(id);
   }
+}
+
+/** A response of which the test decides when the client takes what was written. */
+export class HeldResponse extends EventEmitter {
+  readonly #written: { bytes: Buffer; taken: () => void }[] = [];
+  readonly #follower: Follower;
+
+  constructor(follower: Follower) {
+    super();
+    this.#follower = follower;
+  }
+
+  /** Full with the first frame, though not with the few bytes before it. */
+  get writableLength(): number {
+    return this.#written.every(({ bytes }) => bytes.length < 20) ? 0 : Number.MAX_SAFE_INTEGER;
+  }
+
+  write(bytes: Buffer | string, taken = () => {}): boolean {
+    this.#written.push({ bytes: Buffer.from(bytes as string), taken });
+    return false;
+  }
+
+  take(): void {
+    for (const { bytes, taken } of this.#written.splice(0)) {
+      this.#follower.feed(bytes);
+      taken();
+    }
+  }
+
+  takeAll(): void {
+    while (this.#written.length > 0) this.take();
+  }
+
+  /** The connection breaks: of what was under way a part still comes. */
+  break(share: number): void {
+    const bytes = Buffer.concat(this.#written.map(({ bytes }) => bytes));
+    this.#follower.feed(bytes.subarray(0, Math.floor(bytes.length * share)));
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.emit('close');
+  }
+
+  end(): void {}
 }

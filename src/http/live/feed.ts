@@ -5,7 +5,6 @@
  */
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import { JsonText } from '../json-text.ts';
-import { MAX_FRAME_BYTES_IN_FLIGHT } from '../limits.ts';
 import type { Fields } from '../query/fields.ts';
 import { putItem } from '../query/item.ts';
 import type { Gone, Revisions } from '../revisions.ts';
@@ -75,7 +74,7 @@ export class Feed {
     if (known !== undefined) return known;
     const step = this.#make({ from, floor, part }, base, isKnown);
     // While memory is scarce each client has frames of its own, which go with it.
-    if (this.#flight.bytes > MAX_FRAME_BYTES_IN_FLIGHT / 2) return step;
+    if (this.#flight.share > 1 / 2) return step;
     this.#steps.set(key, step);
     if (step.frame !== undefined) this.#flight.hold(step.frame);
     return step;

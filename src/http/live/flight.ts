@@ -10,7 +10,18 @@ export class Frame {
 }
 
 export class Flight {
+  readonly #maxBytes: number;
   #bytes = 0;
+
+  /** @param maxBytes not kept by itself: whoever sends asks for the {@link share} */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Of the bytes that there may be; 1 and more: too many. */
+  get share(): number {
+    return this.#bytes / this.#maxBytes;
+  }
 
   /** Of all frames that somebody holds. */
   get bytes(): number {

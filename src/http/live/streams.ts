@@ -50,6 +50,8 @@ export interface LiveOptions {
   readonly maxClients: number;
   /** About how large a frame of a stream becomes; MAX_FRAME_BYTES if undefined. */
   readonly maxFrameBytes?: number;
+  /** Of all frames together; MAX_FRAME_BYTES_IN_FLIGHT if undefined. */
+  readonly maxBytesInFlight?: number;
 }
 
 export interface StreamRequest {
@@ -74,7 +76,7 @@ export class LiveStreams {
   readonly #streams = new Set<StreamClient>();
   readonly #sockets = new Set<SocketClient>();
   readonly #feeds = new Map<string, Shared>();
-  readonly #flight = new Flight();
+  readonly #flight: Flight;
   readonly #seedFrames: SeedFrames;
   readonly #views: Views;
   readonly #waiting: Waiting;
@@ -88,6 +90,7 @@ export class LiveStreams {
   constructor(options: LiveOptions) {
     const { directory, revisions, clock } = options;
     this.#options = options;
+    this.#flight = new Flight(options.maxBytesInFlight ?? MAX_FRAME_BYTES_IN_FLIGHT);
     this.#nowMs = () => clock.monotonicMs();
     this.#seedFrames = new SeedFrames(directory, revisions, this.#flight);
     this.#views = new Views(directory, revisions, clock);
@@ -121,7 +124,7 @@ export class LiveStreams {
     if (this.clients >= maxClients) {
       return new PulselaneError('resource_exhausted', `${maxClients} live clients are connected already`);
     }
-    if (this.#flight.bytes >= MAX_FRAME_BYTES_IN_FLIGHT) {
+    if (this.#flight.share >= 1) {
       return new PulselaneError(
         'resource_exhausted',
         'live clients that are slow take up all the memory that they may',
@@ -281,12 +284,12 @@ export class LiveStreams {
     for (const client of this.#all()) {
       if (client.sender.stillForMs(nowMs) > mayBeStillMs(client.sender)) this.#drop(client, 'slow');
     }
-    if (this.#flight.bytes < MAX_FRAME_BYTES_IN_FLIGHT) return;
+    if (this.#flight.share < 1) return;
     const slowestFirst = [...this.#all()]
       .filter(({ sender }) => !sender.isIdle)
       .sort((left, right) => right.sender.stillForMs(nowMs) - left.sender.stillForMs(nowMs));
     for (const client of slowestFirst) {
-      if (this.#flight.bytes < MAX_FRAME_BYTES_IN_FLIGHT / 2) return;
+      if (this.#flight.share < 1 / 2) return;
       this.#drop(client, 'memory');
     }
   }

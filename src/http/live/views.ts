@@ -21,6 +21,7 @@ export class Views {
   readonly #clock: Clock;
   /** Those that were given back last come last. */
   readonly #kept = new Map<string, Kept>();
+  #isStopped = false;
 
   constructor(directory: Directory, revisions: Revisions, clock: Clock) {
     this.#directory = directory;
@@ -48,6 +49,10 @@ export class Views {
   give({ key }: View): void {
     const kept = this.#kept.get(key);
     if (kept === undefined || --kept.users > 0) return;
+    if (this.#isStopped) {
+      this.#drop(key, kept);
+      return;
+    }
     this.#kept.delete(key);
     this.#kept.set(key, kept);
     kept.expiry = this.#clock.after(VIEW_KEPT_MS, () => this.#drop(key, kept));
@@ -55,6 +60,7 @@ export class Views {
 
   /** Nobody comes back. */
   stop(): void {
+    this.#isStopped = true;
     for (const [key, kept] of this.#kept) if (kept.users === 0) this.#drop(key, kept);
   }
 

@@ -14,6 +14,7 @@ import { WorkerItem } from '../query/item-schema.ts';
 import { FILTERS_IN_WORDS, once, parsedBy, selectionOf, selectionQuery } from '../query/schema.ts';
 import { type Position, sortOf } from '../query/sort.ts';
 import { sendBody } from '../respond.ts';
+import { WAIT_PARAMETERS, waited } from './waiting.ts';
 
 const LIMIT_ERROR = `expected a whole number from 1 to ${MAX_PAGE_WORKERS}`;
 
@@ -34,6 +35,7 @@ const ListQuery = selectionQuery({
     .default(PAGE_WORKERS)
     .openapi({ description: 'Most workers of a page.' }),
   cursor: once().optional().openapi({ description: 'The next_cursor of the page before this one.' }),
+  ...WAIT_PARAMETERS,
 });
 
 const List = z
@@ -97,6 +99,11 @@ export function workerListRoutes(api: Api, context: AppContext): void {
       const detail = messageOf(error);
       return problem(c, error.code, `cursor: ${detail}`, { errors: [{ in: 'query', name: 'cursor', detail }] });
     }
+    try {
+      await waited(c, context, selectionOf(query), query);
+    } catch (error) {
+      return problemOf(c, error);
+    }
     // Before anything is read: what changes from here on may be in the page, and makes the next tag another one.
     revisions.look();
     const revision = revisions.text;
@@ -124,5 +131,7 @@ function positionOf(query: z.output<typeof ListQuery>): Position | undefined {
 function nextTarget(c: HttpContext, cursor: string): string {
   const { searchParams } = new URL(c.req.url);
   searchParams.set('cursor', cursor);
+  // Who waited for the first page wants the others at once.
+  for (const name of Object.keys(WAIT_PARAMETERS)) searchParams.delete(name);
   return `?${searchParams}`;
 }
