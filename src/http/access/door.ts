@@ -37,6 +37,8 @@ export function door({ access, refusals, maxBodyBytes }: DoorOptions) {
     }
     c.set('mayRead', verdict.mayRead);
     const { incoming } = bindingsOf(c);
+    if (verdict.identity !== undefined && incoming?.socket !== undefined)
+      access.hold(incoming.socket, verdict.identity);
     // Bodies that are not there cost nothing.
     const body = incoming === undefined ? undefined : readBounded(incoming, maxBodyBytes);
     if (body === undefined) return next();

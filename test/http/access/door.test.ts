@@ -156,6 +156,26 @@ describe('over a socket, with tokens', () => {
   });
 });
 
+test('a stream ends when its token is taken back, and those of others go on', async () => {
+  const { server, port, fleet } = await serve({ tokens: TOKENS });
+  fleet.register('node-a');
+  const open = async (token: string) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws/telemetry`, { headers: bearer(token) });
+    socket.on('error', () => {});
+    await once(socket, 'open');
+    return socket;
+  };
+  const taken = await open(READ);
+  const kept = await open(OPERATE);
+  const closed = once(taken, 'close');
+  server.setSecrets({ tokens: TOKENS.slice(1), sessionKey: Buffer.alloc(32, 7), tls: undefined });
+  await closed;
+  const pong = once(kept, 'pong');
+  kept.ping();
+  await pong;
+  kept.terminate();
+});
+
 describe('the login of a browser', () => {
   const PAGE = { accept: 'text/html,*/*' };
 
