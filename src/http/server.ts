@@ -25,6 +25,7 @@ import { Access } from './access/access.ts';
 import { isLoopbackHost } from './access/hosts.ts';
 import { createApp } from './app.ts';
 import { Bodies } from './bodies.ts';
+import { BASE_HEADERS } from './common-headers.ts';
 import { Connections } from './connections.ts';
 import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
@@ -212,7 +213,7 @@ function tameTarget(incoming: IncomingMessage): void {
 /** What node-server could not turn into a request, or could not answer. */
 function requestErrorResponse(error: unknown, log: Log): Response {
   if (error instanceof RequestError)
-    return Response.json({ error: 'the request cannot be understood' }, { status: 400 });
+    return Response.json({ error: 'the request cannot be understood' }, { status: 400, headers: BASE_HEADERS });
   log('error', `a request failed: ${messageOf(error)}`);
-  return Response.json({ error: 'internal error' }, { status: 500 });
+  return Response.json({ error: 'internal error' }, { status: 500, headers: BASE_HEADERS });
 }

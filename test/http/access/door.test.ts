@@ -381,6 +381,17 @@ describe('a body', () => {
     expect(commands).toHaveLength(1);
   });
 
+  test('of a WebSocket handshake is not waited for', async () => {
+    const { port } = await serve();
+    const head = 'GET /ws/telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
+    const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`${head}${key}Content-Length: 100\r\n\r\n`);
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 101 /);
+    socket.destroy();
+  });
+
   test('that breaks off does nothing', async () => {
     const { port, commands, ask, logged } = await serve();
     const socket = connect(port, '127.0.0.1');
