@@ -29,6 +29,13 @@ export async function readHttpSecrets(
 async function readApiTokens({ apiTokens = [], apiTokensFile }: TokenSettings): Promise<readonly ApiToken[]> {
   if (apiTokensFile === undefined) return apiTokens;
   const ofFile = parseApiTokens(await textOf(apiTokensFile), apiTokensFile);
+  if (ofFile.length + apiTokens.length === 0) {
+    // Somebody who names a file wants to be asked; cut short by accident it must not open the door, least of all on SIGHUP.
+    throw new PulselaneError(
+      'bad_setting',
+      `API_TOKENS_FILE=${apiTokensFile}: expected at least one token; "pulselane token create" makes one`,
+    );
+  }
   const twice = ofFile.find(({ name }) => apiTokens.some((token) => token.name === name));
   if (twice !== undefined) {
     throw new PulselaneError(
