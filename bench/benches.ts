@@ -5,6 +5,7 @@ import { fleet } from './flow/fleet.ts';
 import { ingestFresh } from './flow/ingest-fresh.ts';
 import { ingestStreams } from './flow/ingest-streams.ts';
 import { ingestUnary } from './flow/ingest-unary.ts';
+import { live } from './flow/live.ts';
 import { mainCpu } from './flow/main-cpu.ts';
 import { promises } from './flow/promises.ts';
 import { reads } from './flow/reads.ts';
@@ -24,6 +25,7 @@ export const BENCHES: readonly Bench[] = [
   fleet,
   reads,
   bigReads,
+  live,
   storm,
   sweep,
   faults,
