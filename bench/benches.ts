@@ -13,6 +13,7 @@ import { storm } from './flow/storm.ts';
 import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
 import { laneCost } from './micro/lane-cost.ts';
+import { queries } from './micro/queries.ts';
 import { sweep } from './micro/sweep.ts';
 import { workerCost } from './micro/worker-cost.ts';
 
@@ -26,6 +27,7 @@ export const BENCHES: readonly Bench[] = [
   reads,
   bigReads,
   live,
+  queries,
   storm,
   sweep,
   faults,
