@@ -1,4 +1,6 @@
 /** The composition root of a master: makes every part, joins them, and undoes it all in reverse. */
+
+import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
 import { MembersFile } from '../engine/members-file.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -8,9 +10,12 @@ import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from '../lib/directory-lock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
+import { Authority } from '../rpc/authority.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
+import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import type { RunningMaster } from './running-master.ts';
@@ -39,6 +44,9 @@ async function start(
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
+  const tls = await readTlsFiles(config);
+  const authority = needsIdentity(config) ? new Authority(await readWorkerTokens(config.workerTokensFile)) : undefined;
+  warnOfCredentials(config, tls, { logger, clock });
   const manager = new TelemetryManager({ ...config, clock, logger });
   const membersFile = new MembersFile({ dataDir: config.dataDir, members: manager.members, clock, logger });
   const valuesFile = new ValuesFile({ dataDir: config.dataDir, clock, logger });
@@ -67,7 +75,10 @@ async function start(
   const rpc = new RpcServer({
     address: config.grpcAddress,
     manager,
-    maxMessageBytes: config.maxMessageBytes,
+    limits: config,
+    tls,
+    authority,
+    hasReflection: config.grpcReflection,
     clock,
     logger,
   });
@@ -86,14 +97,66 @@ async function start(
 
   const operator = new Operator({ manager, introducer });
   const httpAddress = await startHttp(config, { manager, operator }, { logger, clock }, lifecycle);
+  const reloadables = reloadablesOf(config, { rpc, authority });
+  let reloading = Promise.resolve();
   return {
     grpcAddress,
     httpAddress,
     manager,
     operator,
     failure: failure.promise,
+    reload() {
+      // One after the other: what was read last is to be in force.
+      reloading = reloading.then(() => reloadAll(reloadables, logger));
+      return reloading;
+    },
+    localAccess: (workerId) => ({ isEncrypted: tls !== undefined, token: authority?.issue(workerId) }),
     stop: () => lifecycle.stop(STOP_WITHIN_MS),
   };
+}
+
+interface ReloadableParts {
+  readonly rpc: RpcServer;
+  readonly authority: Authority | undefined;
+}
+
+function reloadablesOf(config: MasterConfig, { rpc, authority }: ReloadableParts): Reloadable[] {
+  const reloadables: Reloadable[] = [];
+  if (config.tlsCert !== undefined) {
+    reloadables.push({
+      name: 'TLS files',
+      async reload() {
+        const tls = await readTlsFiles(config);
+        if (tls === undefined) return;
+        rpc.setTls(tls);
+        // HTTP: the same files go to the HTTP thread here.
+      },
+    });
+  }
+  if (authority !== undefined && config.workerTokensFile !== undefined) {
+    reloadables.push({
+      name: 'tokens of workers',
+      async reload() {
+        authority.setTokens(await readWorkerTokens(config.workerTokensFile));
+        rpc.recheckCallers();
+      },
+    });
+  }
+  return reloadables;
+}
+
+/** What works and is most likely not meant. */
+function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { logger, clock }: MasterContext): void {
+  if (tls !== undefined && tls.certExpiresUnixMs < clock.wallMs()) {
+    const since = new Date(tls.certExpiresUnixMs).toISOString();
+    logger.warn(`TLS_CERT=${config.tlsCert}: the certificate is not valid any more since ${since}`);
+  }
+  if (config.workerTokensFile === undefined) return;
+  if (config.workerAuth === 'off')
+    logger.warn('WORKER_AUTH is off: the tokens of WORKER_TOKENS_FILE are not asked for');
+  else if (tls === undefined && !isLoopback(config.grpcAddress.host)) {
+    logger.warn('workers send their tokens without encryption: set TLS_CERT and TLS_KEY');
+  }
 }
 
 async function startHttp(
