@@ -31,7 +31,9 @@ export type Announcement =
   /** In the order in which they happened. */
   | { readonly type: 'events'; readonly events: readonly WorkerEvent[] }
   /** What keeps main from judging, as it is now. */
-  | { readonly type: 'holds'; readonly holds: Holds };
+  | { readonly type: 'holds'; readonly holds: Holds }
+  /** What was refused since the start, by reason. */
+  | { readonly type: 'limits'; readonly counts: Readonly<Record<string, number>> };
 
 /** One worker's memory, for reading. */
 export interface WorkerEntry {
@@ -53,6 +55,7 @@ export class Directory {
   /** What happened of late. */
   readonly events = new EventLog();
   #holds = NO_HOLDS;
+  #refusals: Readonly<Record<string, number>> = {};
   readonly #entries = new Map<string, WorkerEntry>();
   readonly #rows: (WorkerEntry | undefined)[] = [];
   /** Each row's slot, or NO_SLOT. */
@@ -97,6 +100,9 @@ export class Directory {
       case 'holds':
         this.#holds = announcement.holds;
         return;
+      case 'limits':
+        this.#refusals = announcement.counts;
+        return;
       default:
         announcement satisfies never;
     }
@@ -105,6 +111,11 @@ export class Directory {
   /** What keeps main from judging. */
   get holds(): Holds {
     return this.#holds;
+  }
+
+  /** What was refused since the start, by reason; a second old at most. */
+  get refusals(): Readonly<Record<string, number>> {
+    return this.#refusals;
   }
 
   /** The worker's memory; undefined if it is not known, or has just been forgotten. */
