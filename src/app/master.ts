@@ -1,4 +1,6 @@
 /** The composition root of a master: makes every part, joins them, and undoes it all in reverse. */
+
+import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
 import { MembersFile } from '../engine/members-file.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -10,12 +12,15 @@ import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from '../lib/directory-lock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
 import { unreadyReasons } from '../model/readiness.ts';
+import { Authority } from '../rpc/authority.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
+import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
 import { exposureOf } from './exposure.ts';
-import { readHttpSecrets } from './http-secrets.ts';
+import { httpTlsOf, readApiTokens, readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
@@ -45,6 +50,9 @@ async function start(
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
+  const tls = await readTlsFiles(config);
+  const authority = needsIdentity(config) ? new Authority(await readWorkerTokens(config.workerTokensFile)) : undefined;
+  warnOfCredentials(config, tls, { logger, clock });
   const manager = new TelemetryManager({ ...config, clock, logger });
   const readiness = new ReadinessTeller();
   const membersFile = new MembersFile({
@@ -67,7 +75,7 @@ async function start(
     },
   });
   lifecycle.onStop('lock of the data directory', () => lock.release());
-  const secrets = await readHttpSecrets(config, undefined);
+  const secrets = await readHttpSecrets(config, tls);
   checkExposure(config, secrets, logger);
   const members = await membersFile.open();
   lifecycle.onStop('members file', () => membersFile.close());
@@ -82,7 +90,10 @@ async function start(
   const rpc = new RpcServer({
     address: config.grpcAddress,
     manager,
-    maxMessageBytes: config.maxMessageBytes,
+    limits: config,
+    tls,
+    authority,
+    hasReflection: config.grpcReflection,
     clock,
     logger,
   });
@@ -102,17 +113,27 @@ async function start(
   lifecycle.onStop('introductions', () => introducer.stop());
 
   const operator = new Operator({ manager, introducer });
+  const parts = { manager, operator, secrets, readiness };
+  const http = makeHttp(config, parts, { logger, clock }, lifecycle);
   // HTTP is the last part to start: whoever can ask there sees a master that serves.
   readiness.update({ phase: 'serving' });
-  const parts = { manager, operator, secrets, readiness };
-  const httpAddress = await startHttp(config, parts, { logger, clock }, lifecycle);
+  const httpAddress = await http?.start();
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
+  const reloadables = reloadablesOf(config, { rpc, authority, http });
+  let reloading = Promise.resolve();
   return {
     grpcAddress,
     httpAddress,
+    httpAccess: { isEncrypted: tls !== undefined, asksForToken: secrets.tokens.length > 0 },
     manager,
     operator,
     failure: failure.promise,
+    reload() {
+      // One after the other: what was read last is to be in force.
+      reloading = reloading.then(() => reloadAll(reloadables, logger));
+      return reloading;
+    },
+    localAccess: (workerId) => ({ isEncrypted: tls !== undefined, token: authority?.issue(workerId) }),
     stop: () => lifecycle.stop(STOP_WITHIN_MS),
   };
 }
@@ -122,12 +143,67 @@ interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
   readonly readiness: ReadinessTeller;
 }
 
-async function startHttp(
+interface ReloadableParts {
+  readonly rpc: RpcServer;
+  readonly authority: Authority | undefined;
+  /** Undefined: HTTP is off. */
+  readonly http: HttpHost | undefined;
+}
+
+function reloadablesOf(config: MasterConfig, { rpc, authority, http }: ReloadableParts): Reloadable[] {
+  const reloadables: Reloadable[] = [];
+  if (config.tlsCert !== undefined) {
+    reloadables.push({
+      name: 'TLS files',
+      async reload() {
+        const tls = await readTlsFiles(config);
+        if (tls === undefined) return;
+        rpc.setTls(tls);
+        http?.reload({ tls: httpTlsOf(tls, config) });
+      },
+    });
+  }
+  if (authority !== undefined && config.workerTokensFile !== undefined) {
+    reloadables.push({
+      name: 'tokens of workers',
+      async reload() {
+        authority.setTokens(await readWorkerTokens(config.workerTokensFile));
+        rpc.recheckCallers();
+      },
+    });
+  }
+  if (http !== undefined && config.apiTokensFile !== undefined) {
+    reloadables.push({
+      name: 'tokens of the API',
+      async reload() {
+        http.reload({ tokens: await readApiTokens(config) });
+      },
+    });
+  }
+  return reloadables;
+}
+
+/** What works and is most likely not meant. */
+function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { logger, clock }: MasterContext): void {
+  if (tls !== undefined && tls.certExpiresUnixMs < clock.wallMs()) {
+    const since = new Date(tls.certExpiresUnixMs).toISOString();
+    logger.warn(`TLS_CERT=${config.tlsCert}: the certificate is not valid any more since ${since}`);
+  }
+  if (config.workerTokensFile === undefined) return;
+  if (config.workerAuth === 'off')
+    logger.warn('WORKER_AUTH is off: the tokens of WORKER_TOKENS_FILE are not asked for');
+  else if (tls === undefined && !isLoopback(config.grpcAddress.host)) {
+    logger.warn('workers send their tokens without encryption: set TLS_CERT and TLS_KEY');
+  }
+}
+
+/** Made, and not started yet. */
+function makeHttp(
   config: MasterConfig,
   { manager, operator, secrets, readiness }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
-): Promise<RunningMaster['httpAddress']> {
+): HttpHost | undefined {
   if (config.httpAddress === undefined) return undefined;
   const http = new HttpHost({
     address: config.httpAddress,
@@ -148,13 +224,13 @@ async function startHttp(
     stopFollowing();
     await http.stop();
   });
-  return http.start();
+  return http;
 }
 
 /** @throws PulselaneError `bad_setting` if authentication is required and a port asks nobody who they are */
 function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, logger: Logger): void {
   const asksClients = tokens.length > 0 || tls?.clientCa !== undefined;
-  const exposure = exposureOf({ ...config, asksClients, asksWorkers: false });
+  const exposure = exposureOf({ ...config, asksClients, asksWorkers: needsIdentity(config) });
   if (exposure === undefined) return;
   if (config.requireAuth) throw new PulselaneError('bad_setting', `REQUIRE_AUTH=true: ${exposure}`);
   logger.warn(exposure);

@@ -34,9 +34,12 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
   const master: RunningMaster = {
     grpcAddress: { host: '', port: 4711 },
     httpAddress: { host: '127.0.0.1', port: 4712 },
+    httpAccess: { isEncrypted: false, asksForToken: false },
     operator: context.operator,
     manager,
     failure: failure.promise,
+    reload: async () => void done.push('files read again'),
+    localAccess: () => ({ isEncrypted: true, token: 'of-this-process' }),
     stop: async () => void done.push('master stopped'),
   };
   const agent: LocalAgent = {
@@ -51,7 +54,8 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
     clock,
     signals: signals as unknown as StopSignals,
     startMaster: async () => master,
-    startLocalAgent: async ({ master: address, workerId }) => {
+    startLocalAgent: async ({ master: address, workerId, isEncrypted, token }) => {
+      expect({ isEncrypted, token }).toEqual({ isEncrypted: true, token: 'of-this-process' });
       done.push(`agent ${workerId} reports to ${address}`);
       return agent;
     },
@@ -168,4 +172,8 @@ test('addresses are told as they are bound and tried as they can be called', () 
     'pulselane agent --master 127.0.0.1:1',
     'curl http://127.0.0.1:2/telemetry',
   ]);
+  const locked = { ...wild, httpAccess: { isEncrypted: true, asksForToken: true } };
+  expect(announcementFields(locked)[1]?.try).toBe(
+    'curl -H "Authorization: Bearer $PULSELANE_TOKEN" https://127.0.0.1:2/telemetry',
+  );
 });
