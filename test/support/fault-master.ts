@@ -6,20 +6,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child } from '../../bench/lib/child.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import type { FaultMasterCalls, MasterPorts, MasterUsage } from './fault-master/process.ts';
+import { freePort } from './free-port.ts';
 
 type Settings = Readonly<Record<string, string>>;
-
-/**
- * Below the ports that Linux gives to whoever connects. A master that is away must not lose its port to one of its
- * workers; one that connects to a port of that range may even meet itself.
- */
-const PORTS = { from: 20_000, to: 32_000 };
 
 export class FaultMaster {
   readonly #settings: Settings;
@@ -120,20 +114,5 @@ export class FaultMaster {
   get #running(): Child<FaultMasterCalls> {
     if (this.#child === undefined) throw new Error('the master does not run');
     return this.#child;
-  }
-}
-
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
   }
 }
