@@ -83,6 +83,8 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
         break;
       case INSTANCE_ID:
         cursor.expect(wireType, LENGTH_DELIMITED, 'instance_id');
+        // Also one that is replaced by another must be a text, as it must for the lane and for protobuf.
+        checkInstanceId(bytes, instanceStart, instanceEnd);
         instanceStart = cursor.passText();
         instanceEnd = cursor.at;
         break;
@@ -110,13 +112,9 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
         cursor.skip(wireType);
     }
   }
-  const instanceBytes = instanceEnd - instanceStart;
-  if (instanceBytes > MAX_INSTANCE_ID_BYTES) {
-    throw malformed(`instance_id has ${instanceBytes} bytes; at most ${MAX_INSTANCE_ID_BYTES} are allowed`);
-  }
+  checkInstanceId(bytes, instanceStart, instanceEnd);
   // Beyond it a number is not exact, and could not be sent back as it came.
   if (sequence > Number.MAX_SAFE_INTEGER) throw malformed('sequence is larger than 2^53 - 1');
-  if (!isText(bytes, instanceStart, instanceEnd)) throw malformed('instance_id is not valid UTF-8');
   return new ScannedHead(
     bytes,
     knownIds.read(bytes, idStart, idEnd),
@@ -189,6 +187,13 @@ class ScannedHead implements HeartbeatHead {
   get lastRoundTripMs(): number {
     return this.#lastRoundTripAt === NOWHERE ? 0 : this.#bytes.readDoubleLE(this.#lastRoundTripAt);
   }
+}
+
+function checkInstanceId(bytes: Buffer, start: number, end: number): void {
+  if (end - start > MAX_INSTANCE_ID_BYTES) {
+    throw malformed(`instance_id has ${end - start} bytes; at most ${MAX_INSTANCE_ID_BYTES} are allowed`);
+  }
+  if (!isText(bytes, start, end)) throw malformed('instance_id is not valid UTF-8');
 }
 
 /** Whether it is UTF-8, which ASCII is: told without a view of the bytes. */

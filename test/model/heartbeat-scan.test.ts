@@ -51,6 +51,7 @@ test.each([
   [[0x0a, 1, 0xff], 'worker_id is not valid UTF-8'],
   [[0x0a, 1, 0x07], 'control character'],
   [[0x0a, 2, 0x2e, 0x2e], 'worker_id ".." cannot be named in a URL'],
+  [[0x0a, 1, 0x61, 0x92, 1, 1, 0xff, 0x92, 1, 1, 0x62], 'instance_id is not valid UTF-8'],
   [[0x08, 1], 'worker_id (field 1) has wire type 0, expected 2'],
   [[0x0a, 1, 0x61, 0x03, 0x00], 'a field with number 0'],
   [[0x0a, 1, 0x61, 0x2b], 'field 5 has wire type 3'],
