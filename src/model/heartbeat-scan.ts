@@ -288,7 +288,8 @@ class Cursor {
     for (let i = 0; i < 10; i++) {
       if (this.at >= this.#end) throw this.#cutShort();
       const byte = this.#bytes[this.at++] as number;
-      value += (byte & 0x7f) * scale;
+      // Of the tenth byte one bit is left: those beyond the 64th do not count, as in protobuf.
+      value += (byte & (i === 9 ? 0x01 : 0x7f)) * scale;
       if (byte < 0x80) return value;
       scale *= 128;
     }

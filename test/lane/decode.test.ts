@@ -67,10 +67,12 @@ test('what could not be measured stays absent', () => {
 });
 
 test('groups within groups are bounded below what the library takes, also in nested messages', () => {
-  const groups = (depth: number) => [...Array(depth).fill(0x1b), ...Array(depth).fill(0x1c)];
+  const GROUP_25 = [0xcb, 1];
+  const ITS_END = [0xcc, 1];
+  const groups = (depth: number) => [...Array(depth).fill(GROUP_25), ...Array(depth).fill(ITS_END)].flat();
   expect(decodeHeartbeat(Uint8Array.from(groups(50))).workerId).toBe('');
   expect(() => decodeHeartbeat(Uint8Array.from(groups(51)))).toThrow('groups are nested too deep');
   // Field 19, an entry of metrics.
-  const entry = [0x9a, 1, 102, ...groups(51)];
+  const entry = [0x9a, 1, 0xcc, 1, ...groups(51)];
   expect(() => decodeHeartbeat(Uint8Array.from(entry))).toThrow('groups are nested too deep');
 });

@@ -45,6 +45,12 @@ test('the last occurrence of a field wins', () => {
   expect(scanHeartbeat(bytes).workerId).toBe('b');
 });
 
+test('bits beyond the 64th of a number do not count', () => {
+  const leaving = (last: number) => Buffer.from([0x0a, 1, 0x61, 0xb8, 1, ...Array(9).fill(0x80), last]);
+  expect(scanHeartbeat(leaving(0x40)).leaving).toBe(false);
+  expect(scanHeartbeat(leaving(0x01)).leaving).toBe(true);
+});
+
 test.each([
   [[], 'worker_id is empty'],
   [[0x0a, 5, 0x61], 'it ends within field 1'],
