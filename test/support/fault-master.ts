@@ -45,6 +45,14 @@ export class FaultMaster {
     return this.#ports.grpcPort;
   }
 
+  get httpPort(): number {
+    return this.#ports.httpPort;
+  }
+
+  get pid(): number {
+    return this.#running.pid;
+  }
+
   /** After `kill` or `stop`. */
   async startAgain(): Promise<void> {
     const { grpcPort, httpPort } = this.#ports;
