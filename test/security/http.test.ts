@@ -8,7 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { PREFACE } from './raw-http2.ts';
-import { Siege } from './siege.ts';
+import { ATTACKER, Siege } from './siege.ts';
 
 const MIB = 1024 ** 2;
 
@@ -36,7 +36,7 @@ function drip(socket: Socket, start: string): void {
 }
 
 async function open(): Promise<Socket> {
-  const socket = connect({ port: siege.httpPort, host: '127.0.0.1', noDelay: true });
+  const socket = connect({ port: siege.httpPort, host: '127.0.0.1', localAddress: ATTACKER, noDelay: true });
   socket.on('error', () => {});
   await once(socket, 'connect');
   return socket;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Flag, type Frame, FrameReader, FrameType, frame } from '../../bench/load/http2-frames.ts';
 import { eventually } from '../support/eventually.ts';
+import { ATTACKER } from './siege.ts';
 
 export { Flag, FrameType, frame };
 
@@ -116,7 +117,7 @@ export class RawHttp2 {
 
   /** Connects without a word. */
   static async connect(port: number): Promise<RawHttp2> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    const socket = connect({ port, host: '127.0.0.1', localAddress: ATTACKER, noDelay: true });
     const raw = new RawHttp2(socket);
     await once(socket, 'connect');
     return raw;

@@ -14,6 +14,12 @@ const MIB = 1024 ** 2;
 const INTERVAL_MS = 1000;
 
 /**
+ * Where attacks come from: another address than that of the healthy workers, so that what is limited for an address is so
+ * for the attacker's. Linux has all of 127/8 on loopback.
+ */
+export const ATTACKER = '127.0.0.2';
+
+/**
  * What may be left of an attack on the main thread's heap and beside it once it is over: tables that have grown and keep
  * their size, code that was compiled. An attack of ours that left something for each of its frames would leave more.
  */
