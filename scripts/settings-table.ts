@@ -24,7 +24,7 @@ export function withSettings(readme: string): string {
 function tableOf(options: Options): string {
   const rows = Object.values(options).map(({ env, flag, fallback, fallbackShown = fallback, meaning }) => [
     `\`${env}\``,
-    `\`${flag}\``,
+    flag === '' ? '' : `\`${flag}\``,
     fallbackShown === undefined || fallbackShown === ''
       ? ''
       : fallbackShown === fallback

@@ -4,6 +4,8 @@ import { MembersFile } from '../engine/members-file.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { ValuesFile } from '../engine/values-file.ts';
 import { HttpHost } from '../http/host.ts';
+import { httpLimitsOf } from '../http/limits.ts';
+import type { HttpSecrets } from '../http/messages.ts';
 import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from '../lib/directory-lock.ts';
 import { PulselaneError } from '../lib/errors.ts';
@@ -11,6 +13,8 @@ import type { Logger } from '../lib/logging.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
+import { exposureOf } from './exposure.ts';
+import { readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import type { RunningMaster } from './running-master.ts';
@@ -54,6 +58,8 @@ async function start(
     },
   });
   lifecycle.onStop('lock of the data directory', () => lock.release());
+  const secrets = await readHttpSecrets(config, undefined);
+  checkExposure(config, secrets, logger);
   const members = await membersFile.open();
   lifecycle.onStop('members file', () => membersFile.close());
   const values = await valuesFile.read();
@@ -85,7 +91,7 @@ async function start(
   lifecycle.onStop('introductions', () => introducer.stop());
 
   const operator = new Operator({ manager, introducer });
-  const httpAddress = await startHttp(config, { manager, operator }, { logger, clock }, lifecycle);
+  const httpAddress = await startHttp(config, { manager, operator, secrets }, { logger, clock }, lifecycle);
   return {
     grpcAddress,
     httpAddress,
@@ -98,7 +104,7 @@ async function start(
 
 async function startHttp(
   config: MasterConfig,
-  { manager, operator }: Pick<RunningMaster, 'manager' | 'operator'>,
+  { manager, operator, secrets }: Pick<RunningMaster, 'manager' | 'operator'> & { readonly secrets: HttpSecrets },
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster['httpAddress']> {
@@ -108,6 +114,9 @@ async function startHttp(
     board: manager.boardMemory,
     roster: () => manager.announcements(),
     corsOrigins: config.corsOrigins,
+    allowedHosts: config.allowedHosts,
+    limits: httpLimitsOf(config),
+    secrets,
     onCommand: (command) => obey(command, operator),
     clock,
     logger,
@@ -118,4 +127,13 @@ async function startHttp(
     await http.stop();
   });
   return http.start();
+}
+
+/** @throws PulselaneError `bad_setting` if authentication is required and a port asks nobody who they are */
+function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, logger: Logger): void {
+  const asksClients = tokens.length > 0 || tls?.clientCa !== undefined;
+  const exposure = exposureOf({ ...config, asksClients, asksWorkers: false });
+  if (exposure === undefined) return;
+  if (config.requireAuth) throw new PulselaneError('bad_setting', `REQUIRE_AUTH=true: ${exposure}`);
+  logger.warn(exposure);
 }

@@ -5,7 +5,7 @@ import type { GivenFlags } from './resolve.ts';
 
 /** Declares a flag for each option; `--help` shows meaning, variable and default. */
 export function addOptions(command: Command, options: Options): Command {
-  for (const option of Object.values(options)) command.addOption(flagOf(option));
+  for (const option of Object.values(options)) if (option.flag !== '') command.addOption(flagOf(option));
   return command;
 }
 
@@ -13,7 +13,9 @@ export function addOptions(command: Command, options: Options): Command {
 export function givenFlags(command: Command, options: Options): GivenFlags {
   const given = command.opts<Record<string, string | boolean | undefined>>();
   return Object.fromEntries(
-    Object.entries(options).map(([key, option]) => [key, given[flagOf(option).attributeName()]]),
+    Object.entries(options)
+      .filter(([, { flag }]) => flag !== '')
+      .map(([key, option]) => [key, given[flagOf(option).attributeName()]]),
   );
 }
 

@@ -1,4 +1,5 @@
 /** The kinds of value a setting can have: how each is read from text, and how people are told what was expected. */
+import { type ApiToken, parseApiTokens } from '../lib/tokens.ts';
 
 /** Reads one setting. Throws {@link Expected} when the text does not fit. */
 export interface Kind<T> {
@@ -199,6 +200,35 @@ export const origins: Kind<readonly string[]> = {
       if (origin !== item) throw new Expected('origins such as http://localhost:3000, separated by commas');
       return origin;
     });
+  },
+};
+
+/** Comma-separated host names or addresses, in lower case; IPv6 in brackets, as in a Host header. */
+export const hostNames: Kind<readonly string[]> = {
+  emptyCounts: true,
+  parse(value) {
+    return splitList(value).map((item) => {
+      const name = item.toLowerCase();
+      if (!/^(?:\[[0-9a-f:.]+\]|[^\s:/@]+)$/.test(name) || name.includes('*')) {
+        throw new Expected('host names without port, such as pulselane.example, separated by commas');
+      }
+      return name;
+    });
+  },
+};
+
+/**
+ * Tokens of the API, as the lines of a file of them, or separated by semicolons or commas: a comma behind a hash
+ * cannot be one between scopes.
+ */
+export const apiTokens: Kind<readonly ApiToken[]> = {
+  parse(value) {
+    const text = value.replaceAll(/(sha256:[0-9a-f]{64})[ \t]*[,;]/g, '$1\n');
+    try {
+      return parseApiTokens(text, 'entry');
+    } catch (error) {
+      throw new Expected((error as Error).message.replace(/^(entry(?::\d+)?): expected /, '$1 as '));
+    }
   },
 };
 

@@ -4,10 +4,12 @@
  */
 import { hostname } from 'node:os';
 import { LOG_LEVELS } from '../lib/logging.ts';
+import type { ApiToken } from '../lib/tokens.ts';
 import * as kinds from './kinds.ts';
 
 export interface Option<T> {
   readonly env: string;
+  /** Empty for secrets: the command line of a process is shown to everybody on its machine. */
   readonly flag: string;
   /** What stands for the value in `--help`; empty for switches. */
   readonly argument: string;
@@ -157,6 +159,113 @@ export const masterOptions = {
     kind: kinds.origins,
     fallback: '',
     meaning: 'browser origins that may read the API, separated by commas; none by default',
+  }),
+  allowedHosts: option({
+    env: 'ALLOWED_HOSTS',
+    flag: '--allowed-hosts',
+    argument: '<names>',
+    kind: kinds.hostNames,
+    fallback: '',
+    meaning:
+      'host names under which the API may be asked, without port, separated by commas; on loopback, its names always are',
+  }),
+  apiTokens: option<readonly ApiToken[] | undefined>({
+    env: 'API_TOKENS',
+    flag: '',
+    argument: '',
+    kind: kinds.apiTokens,
+    fallback: undefined,
+    meaning:
+      'who may use the API: "<name> <scopes> sha256:<hash of the token>", separated by semicolons, with the scopes read ' +
+      'or operate; without any token anybody may read, and change things from this machine',
+  }),
+  apiTokensFile: option<string | undefined>({
+    env: 'API_TOKENS_FILE',
+    flag: '--api-tokens-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'more of them, one on each line, as "pulselane token create" writes them; read again on SIGHUP',
+  }),
+  requireAuth: option({
+    env: 'REQUIRE_AUTH',
+    flag: '--require-auth',
+    argument: '',
+    kind: kinds.onOff,
+    fallback: 'false',
+    meaning: 'refuses to start where a port can be reached from other machines and asks nobody who they are',
+  }),
+  httpClientCert: option({
+    env: 'HTTP_CLIENT_CERT',
+    flag: '--http-client-cert',
+    argument: '<mode>',
+    kind: kinds.choice('required', 'off'),
+    fallback: 'required',
+    meaning:
+      'with TLS_CLIENT_CA, whether HTTP clients must show a certificate, as workers must; off: a token is enough',
+  }),
+  maxHttpConnections: option({
+    env: 'MAX_HTTP_CONNECTIONS',
+    flag: '--max-http-connections',
+    argument: '<n>',
+    // Twice the live clients; half of the 8,192 files that a service is usually allowed.
+    kind: kinds.count({ min: 1, max: 1_000_000 }),
+    fallback: '4096',
+    meaning: 'most HTTP connections at a time',
+  }),
+  maxPeerHttpConnections: option({
+    env: 'MAX_HTTP_CONNECTIONS_PER_PEER',
+    flag: '--max-http-connections-per-peer',
+    argument: '<n>',
+    // A proxy that carries all live clients is one peer; whoever takes all of these leaves half for the others.
+    kind: kinds.count({ min: 1, max: 1_000_000 }),
+    fallback: '2048',
+    meaning: 'the same of one address; of IPv6, of one /64 network',
+  }),
+  maxLiveClients: option({
+    env: 'MAX_LIVE_CLIENTS',
+    flag: '--max-live-clients',
+    argument: '<n>',
+    // Twice the 1,000 that are aimed at on two cores.
+    kind: kinds.count({ min: 0, max: 1_000_000 }),
+    fallback: '2000',
+    meaning: 'most live streams at a time, WebSocket and SSE together',
+  }),
+  maxHttpHeaderBytes: option({
+    env: 'MAX_HTTP_HEADER_SIZE',
+    flag: '--max-http-header-size',
+    argument: '<size>',
+    // Node's own default. The longest id, percent-encoded, is 768 bytes; cookies of other ports of localhost come along.
+    kind: kinds.sizeBytes({ minBytes: 4096, maxBytes: 256 * 1024 }),
+    fallback: '16KiB',
+    meaning: 'most headers of one HTTP request',
+  }),
+  maxHttpBodyBytes: option({
+    env: 'MAX_HTTP_BODY_SIZE',
+    flag: '--max-http-body-size',
+    argument: '<size>',
+    // What the API takes is far below 1 KiB.
+    kind: kinds.sizeBytes({ minBytes: 1024, maxBytes: 16 * MIB }),
+    fallback: '64KiB',
+    meaning: 'largest body of an HTTP request',
+  }),
+  httpRequestTimeoutMs: option({
+    env: 'HTTP_REQUEST_TIMEOUT',
+    flag: '--http-request-timeout',
+    argument: '<duration>',
+    // 64 KiB take 10 s on the slowest line that anybody has.
+    kind: kinds.durationMs({ minMs: 1000, maxMs: 600_000 }),
+    fallback: '30s',
+    meaning: 'from the first byte of an HTTP request to its last one',
+  }),
+  maxPeerHttpRequestsPerS: option({
+    env: 'API_RATE',
+    flag: '--api-rate',
+    argument: '<n>',
+    // A script that asks for each of 10,000 workers every 10 s; some twentieth of what the API answers.
+    kind: kinds.count({ min: 0, max: 1_000_000 }),
+    fallback: '1000',
+    meaning: 'most HTTP requests a second from one address; 0 = no limit; this very machine has none',
   }),
   maxMessageBytes: option({
     env: 'MAX_MESSAGE_SIZE',
@@ -333,6 +442,22 @@ export const clientOptions = {
     kind: kinds.url,
     fallback: 'http://127.0.0.1:8080',
     meaning: 'HTTP API of the master',
+  }),
+  token: option<string | undefined>({
+    env: 'PULSELANE_TOKEN',
+    flag: '',
+    argument: '',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'token for the API, where the master asks for one',
+  }),
+  tokenFile: option<string | undefined>({
+    env: 'PULSELANE_TOKEN_FILE',
+    flag: '--token-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'the same in a file',
   }),
 } as const satisfies Options;
 

@@ -39,8 +39,15 @@ export interface ExplainedOption {
 export function explainOptions(options: Options, sources: Sources): ExplainedOption[] {
   return Object.entries(options).map(([key, option]) => {
     const { text, origin } = findText(key, option, sources);
-    return { env: option.env, flag: option.flag, text, origin };
+    return { env: option.env, flag: option.flag, text: isSecret(option) && text ? MASKED : text, origin };
   });
+}
+
+/** What stands for a secret. */
+const MASKED = '********';
+
+function isSecret({ flag }: Option<unknown>): boolean {
+  return flag === '';
 }
 
 function resolveOption<T>(key: string, option: Option<T>, sources: Sources): T | undefined {
@@ -49,7 +56,8 @@ function resolveOption<T>(key: string, option: Option<T>, sources: Sources): T |
   try {
     return option.kind.parse(text);
   } catch (error) {
-    throw new PulselaneError('bad_setting', `${name}=${JSON.stringify(text)}: expected ${messageOf(error)}`);
+    const told = isSecret(option) ? name : `${name}=${JSON.stringify(text)}`;
+    throw new PulselaneError('bad_setting', `${told}: expected ${messageOf(error)}`);
   }
 }
 

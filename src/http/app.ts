@@ -1,7 +1,8 @@
 /** The HTTP API, as one Hono app over shared memory: `app.request()` tests it without a socket. */
 import { messageOf } from '../lib/errors.ts';
+import { door, headerFactsOf } from './access/door.ts';
 import { type Api, newApi, refuseOtherMethods } from './api/endpoint.ts';
-import { commonHeaders } from './common-headers.ts';
+import { CommonHeaders, commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { problem } from './problem.ts';
 import { errorJson } from './respond.ts';
@@ -9,7 +10,9 @@ import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdsRoutes } from './routes/holds.ts';
 import { lanesRoutes } from './routes/lanes.ts';
+import { limitsRoutes } from './routes/limits.ts';
 import { liveRoutes } from './routes/live.ts';
+import { loginRoutes } from './routes/login.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { workerDetailRoutes } from './routes/worker-detail.ts';
 import { workersRoutes } from './routes/workers.ts';
@@ -22,12 +25,15 @@ export function createApp(context: AppContext): Api {
       return pathOfTarget(incoming?.url ?? request.url);
     },
   });
-  app.use(commonHeaders(context.corsOrigins));
+  app.use(commonHeaders(new CommonHeaders(context.corsOrigins), headerFactsOf));
+  app.use(door({ ...context, maxBodyBytes: context.limits.maxBodyBytes }));
+  loginRoutes(app, context);
   healthRoutes(app, context);
   telemetryRoutes(app, context);
   workersRoutes(app, context);
   liveRoutes(app, context);
   lanesRoutes(app, context);
+  limitsRoutes(app, context);
   eventsRoutes(app, context);
   holdsRoutes(app, context);
   workerDetailRoutes(app, context);

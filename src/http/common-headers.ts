@@ -6,30 +6,77 @@ import { createMiddleware } from 'hono/factory';
 import type { HttpContext, HttpEnv } from './context.ts';
 
 const METHODS = 'GET, HEAD';
+const API_METHODS = 'GET, HEAD, POST, DELETE';
 
-/** What `origin` gets to see. Responses differ by origin only if there is a list. */
-export function commonHeadersFor(origin: string | undefined, corsOrigins: readonly string[]): Record<string, string> {
-  return {
-    'Cache-Control': 'no-store',
-    ...(corsOrigins.length === 0 ? {} : { Vary: 'Origin' }),
-    ...(isListed(origin, corsOrigins) ? { 'Access-Control-Allow-Origin': origin } : {}),
-  };
+type HeaderMap = Readonly<Record<string, string>>;
+
+/**
+ * What every answer has. They tell browsers to take no answer of ours for a script, a style or a frame of theirs.
+ * Resource policy: pages of CORS_ORIGINS read by CORS, to which it does not apply. Referrer policy: with `no-referrer` a
+ * form of ours would be sent with `Origin: null`.
+ */
+const BASE: HeaderMap = Object.freeze({
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'same-origin',
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+});
+
+/**
+ * A browser that was here over TLS comes back over TLS alone, for so many seconds: a year, as lists of such servers want
+ * it. It counts for the host, whatever the port: so it is not sent under a name of loopback, where others listen too.
+ */
+const STRICT_TRANSPORT = { 'Strict-Transport-Security': 'max-age=31536000' } as const;
+
+/** What pages of other origins may see of an answer beside what they always may. */
+const EXPOSED = 'ETag, Link, Retry-After, X-Pulselane-Index';
+/** How long a browser remembers a preflight: a change of CORS_ORIGINS comes with a restart, which takes longer. */
+const PREFLIGHT_MAX_AGE_S = '600';
+
+export interface CommonHeaderFacts {
+  readonly origin: string | undefined;
+  /** Asked for over TLS, under a name that is not one of loopback. */
+  readonly isStrictTransport: boolean;
 }
 
-function isListed(origin: string | undefined, corsOrigins: readonly string[]): origin is string {
-  return origin !== undefined && corsOrigins.includes(origin);
+export class CommonHeaders {
+  readonly #corsOrigins: readonly string[];
+  readonly #unlisted: HeaderMap;
+
+  constructor(corsOrigins: readonly string[]) {
+    this.#corsOrigins = corsOrigins;
+    // Responses differ by origin only if there is a list.
+    this.#unlisted = corsOrigins.length === 0 ? BASE : Object.freeze({ ...BASE, Vary: 'Origin' });
+  }
+
+  /** What is sent to `origin`. */
+  of({ origin, isStrictTransport }: CommonHeaderFacts): HeaderMap {
+    const isListed = origin !== undefined && this.#corsOrigins.includes(origin);
+    if (!isListed && !isStrictTransport) return this.#unlisted;
+    return {
+      ...this.#unlisted,
+      ...(isListed ? { 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': EXPOSED } : {}),
+      ...(isStrictTransport ? STRICT_TRANSPORT : {}),
+    };
+  }
 }
 
-export function commonHeaders(corsOrigins: readonly string[]) {
-  return createMiddleware<HttpEnv>(async function commonHeaders(c, next) {
-    const origin = c.req.header('origin');
-    c.set('commonHeaders', commonHeadersFor(origin, corsOrigins));
-    if (c.req.method !== 'OPTIONS' || !isListed(origin, corsOrigins)) return next();
-    const asked = c.req.header('access-control-request-headers');
-    return answer(c, 204, null, {
-      'Access-Control-Allow-Methods': METHODS,
-      ...(asked === undefined ? {} : { 'Access-Control-Allow-Headers': asked }),
-    });
+/** The answer to a preflight of a listed origin. Cookies are never allowed along: a page of another origin has a token. */
+export function preflightAnswer(c: HttpContext): Response {
+  const asked = c.req.header('access-control-request-headers');
+  return answer(c, 204, null, {
+    'Access-Control-Allow-Methods': c.req.path.startsWith('/api/') ? API_METHODS : METHODS,
+    'Access-Control-Max-Age': PREFLIGHT_MAX_AGE_S,
+    ...(asked === undefined ? {} : { 'Access-Control-Allow-Headers': asked }),
+  });
+}
+
+export function commonHeaders(headers: CommonHeaders, factsOf: (c: HttpContext) => CommonHeaderFacts) {
+  return createMiddleware<HttpEnv>((c, next) => {
+    c.set('commonHeaders', headers.of(factsOf(c)));
+    return next();
   });
 }
 

@@ -3,9 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.ts';
 import type { Directory } from '../store/directory.ts';
+import type { Access } from './access/access.ts';
 import type { Bodies } from './bodies.ts';
+import type { HttpLimits } from './limits.ts';
 import type { LiveStreams } from './live/streams.ts';
 import type { Command, CommandReply, HttpLogLevel } from './messages.ts';
+import type { Refusals } from './refused.ts';
 
 export type Log = (level: HttpLogLevel, message: string) => void;
 
@@ -20,6 +23,10 @@ export interface AppContext {
   readonly bodies: Bodies;
   readonly log: Log;
   readonly command: RunCommand;
+  /** Who may come in: asked before any route. */
+  readonly access: Access;
+  readonly limits: HttpLimits;
+  readonly refusals: Refusals;
 }
 
 /** Bindings are those of @hono/node-server; without a server (`app.request()`) there are none. */
@@ -31,6 +38,8 @@ export interface HttpEnv {
   Variables: {
     /** Headers that every response carries, for those that are written past Hono. */
     commonHeaders: Readonly<Record<string, string>>;
+    /** On a public path: whether whoever asks may also read what is not public. */
+    mayRead: boolean;
   };
 }
 

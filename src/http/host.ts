@@ -20,14 +20,18 @@ import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import type { BoardMemory } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
-import { STOP_GRACE_MS } from './limits.ts';
-import type { Command, CommandReply, FromHttp, HttpThreadData, ToHttp } from './messages.ts';
+import { type HttpLimits, STOP_GRACE_MS } from './limits.ts';
+import type { Command, CommandReply, FromHttp, HttpSecrets, HttpThreadData, ToHttp } from './messages.ts';
 
 export interface HttpHostOptions {
   readonly board: BoardMemory;
   /** Where to listen; port 0 means any free one, kept for as long as the host lives. */
   readonly address: Address;
   readonly corsOrigins: readonly string[];
+  readonly allowedHosts: readonly string[];
+  readonly limits: HttpLimits;
+  /** Those of the start; see {@link HttpHost.reload}. */
+  readonly secrets: HttpSecrets;
   /** One `slotAdded` for each worker there is. Already holds what `announce` is about to tell. */
   readonly roster: () => readonly Announcement[];
   /** Does what the API asks for. */
@@ -52,6 +56,7 @@ export class HttpHost {
   readonly #firstBind = Promise.withResolvers<Address>();
   #state: 'idle' | 'starting' | 'serving' | 'stopped' = 'idle';
   #address: Address;
+  #secrets: HttpSecrets;
   /** The thread that lives now does not listen yet, and one before it did. */
   #cameBack = false;
   #unanswered = 0;
@@ -62,7 +67,9 @@ export class HttpHost {
   constructor(options: HttpHostOptions) {
     this.#options = options;
     this.#address = options.address;
-    const data: HttpThreadData = { board: options.board, corsOrigins: options.corsOrigins };
+    const { board, corsOrigins, allowedHosts, limits, secrets } = options;
+    const data: HttpThreadData = { board, corsOrigins, allowedHosts, limits, secrets };
+    this.#secrets = secrets;
     this.#thread = new SupervisedThread({
       file: 'http/thread',
       name: 'pulselane-http',
@@ -70,6 +77,8 @@ export class HttpHost {
       clock: options.clock,
       onStart: () => {
         this.announce(options.roster());
+        // They may have changed since the data was made.
+        this.#thread.post({ type: 'secrets', secrets: this.#secrets });
         this.#thread.post({ type: 'listen', address: this.#address });
         this.#unanswered = 0;
       },
@@ -106,6 +115,18 @@ export class HttpHost {
   /** Tells the thread what changed, in order. */
   announce(items: readonly Announcement[]): void {
     if (items.length > 0) this.#thread.post({ type: 'announcements', items });
+  }
+
+  /**
+   * Other tokens and certificates, from the next request and the next connection on; nobody is cut off.
+   * @throws PulselaneError `bad_setting` if TLS was switched on or off, which needs a restart.
+   */
+  reload(secrets: HttpSecrets): void {
+    if ((secrets.tls === undefined) !== (this.#secrets.tls === undefined)) {
+      throw new PulselaneError('bad_setting', 'TLS_CERT: TLS is switched on and off by a restart only');
+    }
+    this.#secrets = secrets;
+    this.#thread.post({ type: 'secrets', secrets });
   }
 
   /** Ends the server: politely, then, after at most 2 s, for good. Idempotent. */

@@ -1,4 +1,5 @@
-/** Every bound of the HTTP side, and why it is that number. */
+/** Every bound of the HTTP side, and why it is that number. Those that are settings have their reasons there. */
+import type { MasterConfig } from '../config/options.ts';
 
 const KIB = 1024;
 const MIB = 1024 ** 2;
@@ -8,20 +9,46 @@ export const UNHEALTHY_BEAT_MS = 10_000;
 
 // ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Node's own default. The longest id, percent-encoded, is 768 bytes; cookies of other ports of localhost come along. */
-export const MAX_HEADER_BYTES = 16 * KIB;
+/** Those that are settings. */
+export interface HttpLimits {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerPeer: number;
+  /** SSE and WebSocket. */
+  readonly maxLiveClients: number;
+  readonly maxHeaderBytes: number;
+  readonly maxBodyBytes: number;
+  /** From the first byte of a request to its last one. */
+  readonly requestTimeoutMs: number;
+  /** Of one peer; 0 = no limit. */
+  readonly requestsPerS: number;
+}
+
+export function httpLimitsOf(config: MasterConfig): HttpLimits {
+  return {
+    maxConnections: config.maxHttpConnections,
+    maxConnectionsPerPeer: config.maxPeerHttpConnections,
+    maxLiveClients: config.maxLiveClients,
+    maxHeaderBytes: config.maxHttpHeaderBytes,
+    maxBodyBytes: config.maxHttpBodyBytes,
+    requestTimeoutMs: config.httpRequestTimeoutMs,
+    requestsPerS: config.maxPeerHttpRequestsPerS,
+  };
+}
+
 /** From the first byte of a request to the end of its headers: seconds on the slowest line, no room for slow-loris. */
 export const HEADERS_TIMEOUT_MS = 10_000;
-/** From the first byte to the last of a request, whose body nobody reads. */
-export const REQUEST_TIMEOUT_MS = 30_000;
-/** How often the two above are looked at; half of the shorter one. */
+/** From a connection to the end of its TLS handshake: two round trips and some arithmetic; the same as for headers. */
+export const HANDSHAKE_TIMEOUT_MS = HEADERS_TIMEOUT_MS;
+/** How often the two time-outs of a request are looked at; half of the shorter one. */
 export const TIMEOUT_CHECK_MS = 5_000;
 /** An idle connection stays open a little longer than the minute after which proxies give up theirs. */
 export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** A connection on which nothing moves, not even a byte of a response that its reader does not take. */
 export const SOCKET_IDLE_MS = 90_000;
-/** Four times the 1,000 live clients that are aimed at; half of the 8,192 files that a service is usually allowed. */
-export const MAX_CONNECTIONS = 4096;
+/** Connections beyond the most that are taken all the same, to be told 503; further ones are closed without a word. */
+export const SPARE_CONNECTIONS = 64;
+/** How long such a connection may take to ask for something, and so to be told. */
+export const SPARE_CONNECTION_MS = 2_000;
 /** How long clients have to say goodbye when the server stops. The whole master has 10 s to end. */
 export const STOP_GRACE_MS = 1_000;
 
@@ -29,6 +56,20 @@ export const STOP_GRACE_MS = 1_000;
 export const COMMAND_WITHIN_MS = 5_000;
 /** Commands come from people and scripts, one at a time; a hundred at once are an accident. */
 export const MAX_COMMANDS_UNDER_WAY = 100;
+
+// ── peers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Peers whose rates are remembered: as many as the largest fleet that is aimed at, some 2 MB. */
+export const MAX_PEERS = 10_000;
+/**
+ * Wrong tokens of one peer, a second and at once: people mistype, and a dashboard asks for several things together. What
+ * this protects is the log and the processor: 256 random bits are not guessed, however often somebody tries. That is
+ * also why a right token is taken at any time: nobody can lock others out who share an address with him.
+ */
+export const WRONG_TOKENS_PER_S = 3;
+export const WRONG_TOKENS_AT_ONCE = 10;
+/** Between two lines of the log about wrong tokens, each with how many there were. */
+export const WRONG_TOKENS_LOG_MS = 10_000;
 
 // ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

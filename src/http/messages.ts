@@ -1,14 +1,38 @@
 /** What goes between the main thread and the http thread: one union per direction. */
 import type { Address } from '../config/kinds.ts';
 import type { ErrorCode } from '../lib/errors.ts';
+import type { ApiToken } from '../lib/tokens.ts';
 import type { BoardMemory } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
+import type { HttpLimits } from './limits.ts';
 
 /** Handed to the thread when it is made. */
 export interface HttpThreadData {
   readonly board: BoardMemory;
   /** Browser origins that may read the API. */
   readonly corsOrigins: readonly string[];
+  /** Names beside those of loopback under which the server may be asked, in lower case, without ports. */
+  readonly allowedHosts: readonly string[];
+  readonly limits: HttpLimits;
+  readonly secrets: HttpSecrets;
+}
+
+/** What files hold, and what changes without a restart. Never logged. */
+export interface HttpSecrets {
+  /** None: anybody may read, and this machine may change. */
+  readonly tokens: readonly ApiToken[];
+  /** Seals the sessions of browsers. */
+  readonly sessionKey: Uint8Array;
+  /** Undefined: plain HTTP. */
+  readonly tls: HttpTls | undefined;
+}
+
+export interface HttpTls {
+  /** In PEM, followed by those that lead to its authority. */
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities, in PEM, of which every client must show a certificate; undefined: none is asked for. */
+  readonly clientCa: string | undefined;
 }
 
 export type ToHttp =
@@ -16,6 +40,8 @@ export type ToHttp =
   | { readonly type: 'announcements'; readonly items: readonly Announcement[] }
   /** Comes after the roster, so that no client ever sees a fleet that is empty only because the thread is new. */
   | { readonly type: 'listen'; readonly address: Address }
+  /** From now on; connections and streams go on. TLS cannot be switched on or off. */
+  | { readonly type: 'secrets'; readonly secrets: HttpSecrets }
   /** The outcome of a command, by its number. */
   | { readonly type: 'reply'; readonly id: number; readonly reply: CommandReply }
   /** Answer `pong`: the thread lives as long as it does. */

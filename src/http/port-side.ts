@@ -21,6 +21,8 @@ export function serveOverPort(port: Port<ToHttp, FromHttp>, data: HttpThreadData
         return server.apply(message.items);
       case 'listen':
         return void listen(server, message.address).then((answer) => port.postMessage(answer));
+      case 'secrets':
+        return server.setSecrets(message.secrets);
       case 'reply':
         return commands.replied(message.id, message.reply);
       case 'ping':

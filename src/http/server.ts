@@ -3,25 +3,36 @@
  * few lines around it, and tests run it without a thread.
  */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { createAdaptorServer, getRequestListener, RequestError, type WebSocketServerLike } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
 import type { Address } from '../config/kinds.ts';
 import { type Clock, until } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
-import { type BoardMemory, BoardReader } from '../store/board.ts';
+import { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory } from '../store/directory.ts';
+import { Access } from './access/access.ts';
+import { isLoopbackHost } from './access/hosts.ts';
 import { createApp } from './app.ts';
 import { Bodies } from './bodies.ts';
+import { Connections } from './connections.ts';
 import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
 import { LiveStreams } from './live/streams.ts';
+import type { HttpSecrets, HttpThreadData, HttpTls } from './messages.ts';
+import { Refusals } from './refused.ts';
 
-export interface HttpServerOptions {
-  readonly board: BoardMemory;
-  /** Browser origins that may read the API. */
-  readonly corsOrigins: readonly string[];
+export interface HttpServerOptions extends HttpThreadData {
   readonly clock: Clock;
   readonly log: Log;
   /** Has main do something. */
@@ -33,28 +44,48 @@ export class HttpServer {
   readonly #directory: Directory;
   readonly #live: LiveStreams;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #connections: Connections;
+  readonly #access: Access;
   readonly #bodies: Bodies;
 
-  constructor({ board, corsOrigins, clock, log, command }: HttpServerOptions) {
+  constructor({ board, corsOrigins, allowedHosts, limits: bounds, secrets, clock, log, command }: HttpServerOptions) {
     this.#clock = clock;
     this.#directory = new Directory(new BoardReader(board));
     this.#live = new LiveStreams(this.#directory, clock);
     this.#bodies = new Bodies(this.#directory);
+    const refusals = new Refusals();
+    this.#access = new Access({
+      ...secrets,
+      corsOrigins,
+      allowedHosts,
+      machineNames: [hostname()],
+      requestsPerS: bounds.requestsPerS,
+      clock,
+      warn: (message) => log('warn', message),
+    });
     const app = createApp({
       directory: this.#directory,
       live: this.#live,
       bodies: this.#bodies,
+      access: this.#access,
+      limits: bounds,
+      refusals,
       clock,
       corsOrigins,
       log,
       command,
     });
-    this.#server = serverOf(app.fetch, log);
-    this.#server.on('connection', (socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
+    this.#server = serverOf({ fetch: app.fetch, log, limits: bounds, tls: secrets.tls }, () => this.#connections);
+    this.#server.on('tlsClientError', () => refusals.count('handshake'));
+    this.#connections = new Connections(this.#server, bounds, refusals, secrets.tls !== undefined);
+  }
+
+  /** From the next request and the next connection on. */
+  setSecrets({ tokens, tls }: HttpSecrets): void {
+    this.#access.setTokens(tokens);
+    if (tls !== undefined && 'setSecureContext' in this.#server) {
+      (this.#server as TlsServer).setSecureContext(secureContextOf(tls));
+    }
   }
 
   /** Takes in which workers there are. */
@@ -68,6 +99,7 @@ export class HttpServer {
    * @throws the system's error, such as EADDRINUSE.
    */
   async listen({ host, port }: Address): Promise<Address> {
+    this.#access.boundTo(isLoopbackHost(host.includes(':') ? `[${host}]` : host));
     const bound = once(this.#server, 'listening');
     // Without a host: all interfaces, IPv4 and IPv6.
     this.#server.listen({ port, ...(host === '' ? {} : { host }) });
@@ -80,9 +112,9 @@ export class HttpServer {
     this.#server.close();
     this.#server.closeIdleConnections();
     this.#live.stop();
-    const gone = () => this.#sockets.size === 0;
+    const gone = () => this.#connections.size === 0;
     if (await until(this.#clock, gone, { withinMs: limits.STOP_GRACE_MS, everyMs: 10 })) return;
-    for (const socket of this.#sockets) socket.destroy();
+    this.#connections.destroyAll();
   }
 
   /** Large answers that are being sent. */
@@ -93,7 +125,15 @@ export class HttpServer {
 
 type Fetch = Parameters<typeof getRequestListener>[0];
 
-function serverOf(fetch: Fetch, log: Log): Server {
+interface ServerParts {
+  readonly fetch: Fetch;
+  readonly log: Log;
+  readonly limits: limits.HttpLimits;
+  readonly tls: HttpTls | undefined;
+}
+
+/** @param connections of the server that is made here: they are there before the first request */
+function serverOf({ fetch, log, limits: bounds, tls }: ServerParts, connections: () => Connections): Server {
   const sockets = new WebSocketServer({
     noServer: true,
     // The server's own set of sockets is enough.
@@ -111,14 +151,26 @@ function serverOf(fetch: Fetch, log: Log): Server {
   const server = createAdaptorServer({
     fetch,
     websocket: { server: sockets as WebSocketServerLike },
-    serverOptions: SERVER_OPTIONS,
-    createServer: ((options: ServerOptions) =>
-      createServer(options, (incoming, outgoing) => {
+    serverOptions: serverOptions(bounds, (request) => connections().mayUpgrade(request)),
+    createServer: ((options: ServerOptions) => {
+      const onRequest: RequestListener = (incoming, outgoing) => {
+        if (connections().turnsAway(incoming, outgoing)) return;
         tameTarget(incoming);
         void listener(incoming, outgoing);
-      })) as typeof createServer,
+      };
+      if (tls === undefined) return createServer(options, onRequest);
+      const handshakeTimeout = limits.HANDSHAKE_TIMEOUT_MS;
+      return createTlsServer(
+        { ...options, ...secureContextOf(tls), ...clientCheckOf(tls), handshakeTimeout },
+        onRequest,
+      );
+    }) as typeof createServer,
   }) as Server;
-  server.maxConnections = limits.MAX_CONNECTIONS;
+  // A body that is refused by its length is not even asked for.
+  server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (!(Number(incoming.headers['content-length']) > bounds.maxBodyBytes)) outgoing.writeContinue();
+    server.emit('request', incoming, outgoing);
+  });
   server.timeout = limits.SOCKET_IDLE_MS;
   // An accept that fails (too many open files) is not the end.
   server.on('error', (error) => {
@@ -127,10 +179,20 @@ function serverOf(fetch: Fetch, log: Log): Server {
   return server;
 }
 
-const SERVER_OPTIONS: ServerOptions = {
-  maxHeaderSize: limits.MAX_HEADER_BYTES,
-  headersTimeout: limits.HEADERS_TIMEOUT_MS,
-  requestTimeout: limits.REQUEST_TIMEOUT_MS,
+function secureContextOf({ cert, key, clientCa }: HttpTls) {
+  return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) };
+}
+
+function clientCheckOf({ clientCa }: HttpTls) {
+  return { requestCert: clientCa !== undefined, rejectUnauthorized: clientCa !== undefined };
+}
+
+type MayUpgrade = (request: IncomingMessage) => boolean;
+
+const serverOptions = (bounds: limits.HttpLimits, mayUpgrade: MayUpgrade): ServerOptions => ({
+  maxHeaderSize: bounds.maxHeaderBytes,
+  headersTimeout: Math.min(limits.HEADERS_TIMEOUT_MS, bounds.requestTimeoutMs),
+  requestTimeout: bounds.requestTimeoutMs,
   keepAliveTimeout: limits.KEEP_ALIVE_TIMEOUT_MS,
   connectionsCheckingInterval: limits.TIMEOUT_CHECK_MS,
   // Others (curl --http2 asks for h2c) are answered as if they had not asked: node-server would never answer them, and
@@ -138,9 +200,9 @@ const SERVER_OPTIONS: ServerOptions = {
   shouldUpgradeCallback(request) {
     tameTarget(request);
     const { upgrade, host } = request.headers;
-    return upgrade?.toLowerCase() === 'websocket' && URL.canParse(`http://${host}`);
+    return mayUpgrade(request) && upgrade?.toLowerCase() === 'websocket' && URL.canParse(`http://${host}`);
   },
-};
+});
 
 /** A raw backslash, which node-server refuses, may be part of a worker's id. Escaped it means the same. */
 function tameTarget(incoming: IncomingMessage): void {

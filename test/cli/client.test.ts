@@ -1,16 +1,25 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { failureOf } from '../../src/cli/exit-codes.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { StopSignals } from '../../src/cli/stop-signals.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { hashOfToken } from '../../src/lib/tokens.ts';
+import { newServer } from '../http/support.ts';
+import { CertificateAuthority } from '../support/certificates.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const servers: Server[] = [];
+const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {
+  vi.unstubAllEnvs();
+  for (const stop of stops.splice(0)) await stop();
   await Promise.all(
     servers.splice(0).map((server) => {
       server.closeAllConnections();
@@ -162,6 +171,71 @@ describe('pulselane status', () => {
       exitCode: 1,
     });
   });
+});
+
+describe('a client of a master that asks for tokens', () => {
+  const tokens = [{ name: 'reader', scopes: ['read'], hash: hashOfToken('plt_reader') }] as const;
+
+  test('shows the one of its file, or of the environment', async () => {
+    const { url, stop } = await newServer({ tokens });
+    stops.push(stop);
+    const folder = await mkdtemp(join(tmpdir(), 'pulselane-token-'));
+    stops.push(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'token');
+    await writeFile(file, 'plt_reader\n');
+    expect(await run(['workers', '--url', url, '-o', 'json', '--token-file', file])).toMatchObject({
+      exitCode: 0,
+      stderr: '',
+    });
+    vi.stubEnv('PULSELANE_TOKEN', 'plt_reader');
+    expect(await run(['status', '--url', url])).toMatchObject({ exitCode: 0, stderr: '' });
+    await writeFile(file, 'plt_other');
+    expect((await run(['workers', '--url', url, '--token-file', file])).stderr).toBe(
+      `pulselane: the master at ${url} does not know this token: it was taken back, or is of another master\n`,
+    );
+    vi.stubEnv('PULSELANE_TOKEN', 'plt_secret plt_secret');
+    const { stderr, exitCode } = await run(['workers', '--url', url]);
+    expect([exitCode, stderr]).toEqual([
+      2,
+      'pulselane: PULSELANE_TOKEN: expected a token, on one line and without spaces\n',
+    ]);
+    expect((await run(['workers', '--url', url, '--token-file', `${file}.no`])).stderr).toContain(
+      '.no: cannot be read: ENOENT',
+    );
+  });
+
+  test('is told what is missing', async () => {
+    const { url, stop } = await newServer({ tokens });
+    stops.push(stop);
+    expect(await run(['workers', '--url', url])).toEqual({
+      stdout: '',
+      stderr: `pulselane: the master at ${url} asks for a token: give --token-file <file>, or set PULSELANE_TOKEN\n`,
+      exitCode: 1,
+    });
+  });
+
+  test.each([
+    [403, 'does not let this token do that'],
+    [421, 'does not go by that name: ALLOWED_HOSTS of the master adds it'],
+    [429, 'is asked too often from here; try again in 1 s'],
+  ])('is told what %i means', async (status, what) => {
+    const { url } = await serve(ROUTES, status);
+    expect((await run(['workers', '--url', url])).stderr).toBe(`pulselane: the master at ${url} ${what}\n`);
+  });
+});
+
+test('a client is told what is wrong with a certificate', async () => {
+  const authority = await CertificateAuthority.create();
+  stops.push(() => authority.remove());
+  const { certPem: cert, keyPem: key } = await authority.server();
+  const { url, port, stop } = await newServer({ tls: { cert, key, clientCa: undefined } });
+  stops.push(stop);
+  expect((await run(['workers', '--url', url])).stderr).toMatch(
+    /^pulselane: the certificate at https:\S+ is of no known authority \(\w+\); NODE_EXTRA_CA_CERTS=<ca.pem> names one more\n$/,
+  );
+  expect((await run(['workers', '--url', `http://127.0.0.1:${port}`])).stderr).toContain('; is it https:?');
+  const plain = await serve();
+  expect((await run(['workers', '--url', plain.url.replace('http', 'https')])).stderr).toContain('; is it http:?');
 });
 
 describe('a client whose master cannot be asked', () => {

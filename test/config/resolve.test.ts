@@ -7,7 +7,13 @@ import { describe, expect, test } from 'vitest';
 import { addOptions, givenFlags } from '../../src/config/command-line.ts';
 import * as kinds from '../../src/config/kinds.ts';
 import { agentOptions, masterOptions } from '../../src/config/options.ts';
-import { checkAgentConfig, checkMasterConfig, readDotenv, resolveOptions } from '../../src/config/resolve.ts';
+import {
+  checkAgentConfig,
+  checkMasterConfig,
+  explainOptions,
+  readDotenv,
+  resolveOptions,
+} from '../../src/config/resolve.ts';
 import type { PulselaneError } from '../../src/lib/errors.ts';
 
 const resolveMaster = (
@@ -125,11 +131,13 @@ describe('MASTER_ADDRESS', () => {
   });
 });
 
-test('every option is a flag of the command, and comes back under its key', () => {
+test('every option but secrets is a flag of the command, and comes back under its key', () => {
   for (const [key, option] of Object.entries(masterOptions)) {
+    if (option.flag === '') continue;
     const command = addOptions(new Command(), masterOptions).exitOverride();
-    command.parse([option.flag, 'some-text'], { from: 'user' });
-    expect(givenFlags(command, masterOptions)[key]).toBe('some-text');
+    const isSwitch = option.argument === '';
+    command.parse(isSwitch ? [option.flag] : [option.flag, 'some-text'], { from: 'user' });
+    expect(givenFlags(command, masterOptions)[key]).toBe(isSwitch ? true : 'some-text');
   }
 });
 
@@ -167,4 +175,66 @@ test('the seed’s .env file is read, quotes and all; one that cannot be read is
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+describe('API_TOKENS', () => {
+  const hash = 'a1'.repeat(32);
+  const tokensOf = (text: string) => resolveMaster({}, { API_TOKENS: text }).apiTokens;
+
+  test('is one entry or several, however they are separated', () => {
+    const a = { name: 'a', scopes: ['read'], hash };
+    const b = { name: 'b', scopes: ['read', 'operate'], hash };
+    expect(tokensOf(`a read sha256:${hash}`)).toEqual([a]);
+    for (const separator of [';', '; ', ',', ' , ', '\n', ';\n']) {
+      expect(tokensOf(`a read sha256:${hash}${separator}b read,operate sha256:${hash}`)).toEqual([a, b]);
+    }
+    expect(resolveMaster().apiTokens).toBeUndefined();
+  });
+
+  test('reads back as what it was', () => {
+    const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/);
+    const scopes = fc.constantFrom(['read'], ['read', 'operate']);
+    const token = fc.record({ name, scopes, hash: fc.stringMatching(/^[0-9a-f]{64}$/) });
+    const tokens = fc.uniqueArray(token, { minLength: 1, maxLength: 8, selector: (each) => each.name });
+    fc.assert(
+      fc.property(tokens, fc.constantFrom(';', ',', '\n', ' ; '), (list, separator) => {
+        const text = list.map((each) => `${each.name} ${each.scopes.join(',')} sha256:${each.hash}`).join(separator);
+        expect(tokensOf(text)).toEqual(list);
+      }),
+    );
+  });
+
+  test('that is wrong is told without what it says', () => {
+    for (const text of [
+      'plt_secret',
+      'a read plt_secret',
+      `a write sha256:${hash}`,
+      `plt_secret! read sha256:${hash}`,
+    ]) {
+      expect(() => tokensOf(text)).toThrow(/^API_TOKENS: expected /);
+      expect(() => tokensOf(text)).toThrow(
+        expect.objectContaining({ message: expect.not.stringContaining('plt_secret') }),
+      );
+    }
+  });
+
+  test('is not shown among the settings, and its file is', () => {
+    const environment = { API_TOKENS: `a read sha256:${hash}`, API_TOKENS_FILE: '/etc/pulselane/tokens' };
+    const shown = explainOptions(masterOptions, { flags: {}, environment, dotenv: {} });
+    expect(shown.find(({ env }) => env === 'API_TOKENS')?.text).toBe('********');
+    expect(shown.find(({ env }) => env === 'API_TOKENS_FILE')?.text).toBe('/etc/pulselane/tokens');
+    expect(JSON.stringify(shown)).not.toContain(hash);
+  });
+});
+
+test.each([
+  ['pulselane.example, Other', ['pulselane.example', 'other']],
+  ['[2001:DB8::1]', ['[2001:db8::1]']],
+  ['', []],
+])('ALLOWED_HOSTS=%s is understood', (text, names) => {
+  expect(resolveMaster({}, { ALLOWED_HOSTS: text }).allowedHosts).toEqual(names);
+});
+
+test.each(['http://a', 'a:8080', '*', '*.example', 'a b', 'a/b'])('ALLOWED_HOSTS=%s is refused', (text) => {
+  expect(() => resolveMaster({}, { ALLOWED_HOSTS: text })).toThrow('expected host names without port');
 });

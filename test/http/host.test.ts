@@ -6,9 +6,11 @@ import WebSocket from 'ws';
 import { bindError, HttpHost, type HttpHostOptions } from '../../src/http/host.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/lib/logging.ts';
+import { hashOfToken } from '../../src/lib/tokens.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { Fleet } from '../support/fleet.ts';
+import { DEFAULT_LIMITS } from './support.ts';
 
 const hosts: HttpHost[] = [];
 afterEach(async () => {
@@ -29,6 +31,9 @@ function newHost(options: Partial<HttpHostOptions> = {}) {
     board: fleet.memory,
     address: { host: '127.0.0.1', port: 0 },
     corsOrigins: [],
+    allowedHosts: [],
+    limits: DEFAULT_LIMITS,
+    secrets: { tokens: [], sessionKey: new Uint8Array(), tls: undefined },
     roster: () => fleet.roster(),
     clock: systemClock,
     logger: createLogger({ level: 'info', destination }),
@@ -80,6 +85,27 @@ it('has main do what a client on this machine asks for', async () => {
   const failed = await release('bug');
   expect([failed.status, await failed.json()]).toMatchObject([503, { detail: 'internal error' }]);
   expect(lines).toEqual(['a command failed']);
+});
+
+it('takes other tokens without a restart, and keeps them over a death of the thread', async () => {
+  const { host, lines } = newHost();
+  const { port } = await host.start();
+  const statusWith = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await fetch(`http://127.0.0.1:${port}/workers`, { headers })).status;
+  };
+  expect(await statusWith('plt_a')).toBe(200);
+  host.reload({
+    tokens: [{ name: 'a', scopes: ['read'], hash: hashOfToken('plt_a') }],
+    sessionKey: new Uint8Array(32),
+    tls: undefined,
+  });
+  await eventually(async () => (await statusWith('plt_b')) === 401);
+  expect(await statusWith('plt_a')).toBe(200);
+  await killed(host, lines);
+  expect([await statusWith('plt_a'), await statusWith('plt_b')]).toEqual([200, 401]);
+  const tls = { cert: '', key: '', clientCa: undefined };
+  expect(() => host.reload({ tokens: [], sessionKey: new Uint8Array(), tls })).toThrow('by a restart only');
 });
 
 it('is unhealthy when main is stuck', async () => {

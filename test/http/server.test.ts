@@ -62,7 +62,7 @@ describe('a large body', () => {
     }
     const socket = connect(served.port, '127.0.0.1');
     socket.pause();
-    socket.write('GET /telemetry HTTP/1.1\r\nHost: x\r\n\r\n');
+    socket.write('GET /telemetry HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await eventually(() => served.server.bodiesInFlight === 1);
     socket.destroy();
     await eventually(() => served.server.bodiesInFlight === 0);
@@ -75,7 +75,7 @@ describe('a large body', () => {
     fleet.register('large');
     fleet.beat('large', { cpuUsage: 1, runningTasks: tasks('old') });
     const socket = connect(port, '127.0.0.1');
-    socket.write('GET /telemetry HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    socket.write('GET /telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
     // Some of it has come, most of it waits for this reader.
     await once(socket, 'readable');
     expect(server.bodiesInFlight).toBe(1);
@@ -93,7 +93,7 @@ describe('a large body', () => {
     fleet.register('large');
     fleet.beat('large', { runningTasks: Array.from({ length: 60_000 }, (_, i) => task(`task-${i}`)) });
     const slow = Array.from({ length: JOINED_BODIES + 1 }, () => connect(port, '127.0.0.1').pause());
-    for (const socket of slow) socket.write('GET /telemetry HTTP/1.1\r\nHost: x\r\n\r\n');
+    for (const socket of slow) socket.write('GET /telemetry HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await eventually(() => server.bodiesInFlight === slow.length);
     fleet.beat('large', { cpuUsage: 3 });
     expect(await (await fetch(`${url}/telemetry`)).json()).toMatchObject({ large: { cpu_usage: 3 } });
@@ -121,13 +121,19 @@ describe('the raw request target', () => {
     ['http://anything/telemetry/node-a', 'node-a'],
   ])('%s reaches the worker %s', async (target, id) => {
     served.fleet.register(id);
-    const answer = await exchange(served.port, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    const answer = await exchange(
+      served.port,
+      `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+    );
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
     expect(answer).toContain(`"worker_id":${JSON.stringify(id)}`);
   });
 
   it.each(['/telemetry/%', '/telemetry/%ff', '*', 'nonsense'])('%s is 400', async (target) => {
-    const answer = await exchange(served.port, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    const answer = await exchange(
+      served.port,
+      `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+    );
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   });
 });
@@ -137,31 +143,31 @@ describe('what clients do wrong', () => {
     ['bytes that are not HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 400],
     ['a request without Host', 'GET /health HTTP/1.1\r\n\r\n', 400],
     ['a Host that is none', 'GET /health HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400],
-    ['headers beyond the bound', `GET /health HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    ['headers beyond the bound', `GET /health HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
     [
       'a POST with a body',
-      'POST /telemetry HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}',
+      'POST /telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}',
       405,
     ],
-    ['TRACE', 'TRACE /telemetry HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 405],
+    ['TRACE', 'TRACE /telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 405],
     [
       'a WebSocket handshake without a key',
-      'GET /ws/telemetry HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'GET /ws/telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
       400,
     ],
     [
       'an upgrade by POST',
-      'POST /ws/telemetry HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'POST /ws/telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
       405,
     ],
     [
       'an upgrade of something else',
-      'GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
       200,
     ],
     [
       'an upgrade whose target is broken',
-      'GET /ws/telemetry/%zz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'GET /ws/telemetry/%zz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
       400,
     ],
     [
@@ -177,7 +183,7 @@ describe('what clients do wrong', () => {
 
   it('a connection that ends in the middle of a handshake harms nobody', async () => {
     const socket = connect(served.port, '127.0.0.1');
-    socket.write('GET /ws/telemetry HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    socket.write('GET /ws/telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     socket.resetAndDestroy();
     expect((await fetch(`${served.url}/health`)).status).toBe(200);
   });
@@ -222,7 +228,7 @@ it('stops though a client holds its connection', async () => {
 it('cuts off a live client that does not say goodbye', async () => {
   const client = connect(served.port, '127.0.0.1');
   client.write(
-    'GET /ws/telemetry HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+    'GET /ws/telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
       'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
   );
   const [answer] = await once(client, 'data');

@@ -1,11 +1,17 @@
 /** The HTTP side over a fleet of the test's own: without a socket, and with one. */
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { masterOptions } from '../../src/config/options.ts';
+import { resolveOptions } from '../../src/config/resolve.ts';
+import { Access } from '../../src/http/access/access.ts';
 import { createApp } from '../../src/http/app.ts';
 import { Bodies } from '../../src/http/bodies.ts';
+import { type HttpLimits, httpLimitsOf } from '../../src/http/limits.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
-import type { Command, CommandReply } from '../../src/http/messages.ts';
+import type { Command, CommandReply, HttpTls } from '../../src/http/messages.ts';
+import { Refusals } from '../../src/http/refused.ts';
 import { HttpServer } from '../../src/http/server.ts';
+import type { ApiToken } from '../../src/lib/tokens.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { Directory } from '../../src/store/directory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -20,7 +26,15 @@ export function newFleet(rows?: number) {
   return { clock, fleet: new Fleet(clock, rows) };
 }
 
-export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
+/** Limits as they are unless somebody sets them. */
+export const DEFAULT_LIMITS = httpLimitsOf(resolveOptions(masterOptions, { flags: {}, environment: {}, dotenv: {} }));
+export const SESSION_KEY = Buffer.alloc(32, 7);
+
+export function newApp({
+  corsOrigins = [] as readonly string[],
+  tokens = [] as readonly ApiToken[],
+  requestsPerS = 0,
+} = {}) {
   const { clock, fleet } = newFleet();
   const directory = new Directory(new BoardReader(fleet.memory));
   fleet.onAnnounce = (items) => {
@@ -31,7 +45,19 @@ export function newApp({ corsOrigins = [] as readonly string[] } = {}) {
   const bodies = new Bodies(directory);
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
   const command = async () => ({ ok: true, message: 'done' }) as const;
-  const app = createApp({ directory, clock, corsOrigins, live, bodies, log, command });
+  const access = new Access({
+    corsOrigins,
+    allowedHosts: [],
+    machineNames: [],
+    requestsPerS,
+    tokens,
+    sessionKey: SESSION_KEY,
+    clock,
+    warn: (message) => log('warn', message),
+  });
+  const refusals = new Refusals();
+  const parts = { directory, clock, corsOrigins, live, bodies, log, command };
+  const app = createApp({ ...parts, access, refusals, limits: DEFAULT_LIMITS });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
   const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
   return { app, raw, fleet, clock, live, bodies, directory, logged };
@@ -42,6 +68,11 @@ export async function newServer({
   corsOrigins = [] as readonly string[],
   rows = 64,
   replyTo = (_: Command): CommandReply => ({ ok: true, message: 'done' }),
+  allowedHosts = [] as readonly string[],
+  tokens = [] as readonly ApiToken[],
+  tls = undefined as HttpTls | undefined,
+  limits = {} as Partial<HttpLimits>,
+  host = '127.0.0.1',
 } = {}) {
   const { clock, fleet } = newFleet(rows);
   const logged: string[] = [];
@@ -51,16 +82,34 @@ export async function newServer({
     commands.push(asked);
     return replyTo(asked);
   };
-  const server = new HttpServer({ board: fleet.memory, corsOrigins, clock, log, command });
+  const server = new HttpServer({
+    board: fleet.memory,
+    corsOrigins,
+    allowedHosts,
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    secrets: { tokens, sessionKey: SESSION_KEY, tls },
+    clock,
+    log,
+    command,
+  });
   fleet.onAnnounce = (items) => server.apply(items);
-  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = await server.listen({ host, port: 0 });
   /** Time stands, so the grace passes only when it is made to: at once, for clients that are gone or stay. */
   const stop = async () => {
     const stopped = server.stop();
     clock.advance(60_000);
     await stopped;
   };
-  return { server, fleet, clock, port, url: `http://127.0.0.1:${port}`, logged, commands, stop };
+  return {
+    server,
+    fleet,
+    clock,
+    port,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    logged,
+    commands,
+    stop,
+  };
 }
 
 /** What the server answers to bytes of the test's own, up to the end of the connection. */

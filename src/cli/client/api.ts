@@ -6,13 +6,22 @@ import type { Answer } from '../views/from-api.ts';
 /** A master answers within milliseconds; a wrong address may never. */
 const TIMEOUT_MS = 5000;
 
+export interface ApiClientOptions {
+  /** The origin, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Undefined: none is shown. */
+  readonly token: string | undefined;
+  readonly clock: Clock;
+}
+
 export class ApiClient {
   readonly #url: string;
+  readonly #token: string | undefined;
   readonly #clock: Clock;
 
-  /** @param url the origin, such as `http://127.0.0.1:8080` */
-  constructor(url: string, clock: Clock) {
+  constructor({ url, token, clock }: ApiClientOptions) {
     this.#url = url;
+    this.#token = token;
     this.#clock = clock;
   }
 
@@ -57,7 +66,7 @@ export class ApiClient {
     try {
       const response = await this.#fetch(path, abort.signal);
       const text = await response.text();
-      if (!expected.includes(response.status)) throw this.#failure(path, `answers ${response.status}`);
+      if (!expected.includes(response.status)) throw this.#refusal(path, response);
       const atUnixMs = Date.parse(response.headers.get('date') ?? '');
       return {
         status: response.status,
@@ -78,9 +87,13 @@ export class ApiClient {
 
   async #fetch(path: string, signal: AbortSignal): Promise<Response> {
     try {
-      return await fetch(this.#url + path, { signal, redirect: 'error' });
+      const headers: Record<string, string> =
+        this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+      return await fetch(this.#url + path, { signal, redirect: 'error', headers });
     } catch (error) {
       if (signal.aborted) throw error;
+      const aboutTls = tlsProblem(this.#url, reasonOf(error));
+      if (aboutTls !== undefined) throw new PulselaneError('environment', aboutTls, { cause: error });
       throw new PulselaneError(
         'environment',
         `no master answers at ${this.#url} (${reasonOf(error)}); "pulselane master" starts one, --url names another`,
@@ -97,6 +110,31 @@ export class ApiClient {
     }
   }
 
+  /** What an answer means that is none. */
+  #refusal(path: string, { status, headers }: Response): PulselaneError {
+    switch (status) {
+      case 401: {
+        const what =
+          this.#token === undefined
+            ? 'asks for a token: give --token-file <file>, or set PULSELANE_TOKEN'
+            : 'does not know this token: it was taken back, or is of another master';
+        return new PulselaneError('unauthenticated', `the master at ${this.#url} ${what}`);
+      }
+      case 403:
+        return new PulselaneError('permission_denied', `the master at ${this.#url} does not let this token do that`);
+      case 421: {
+        const what = `does not go by that name: ALLOWED_HOSTS of the master adds it`;
+        return new PulselaneError('environment', `the master at ${this.#url} ${what}`);
+      }
+      case 429: {
+        const what = `is asked too often from here; try again in ${headers.get('retry-after') ?? '1'} s`;
+        return new PulselaneError('rate_limited', `the master at ${this.#url} ${what}`);
+      }
+      default:
+        return this.#failure(path, `answers ${status}`);
+    }
+  }
+
   #failure(path: string, what: string): PulselaneError {
     return new PulselaneError('environment', `${this.#url}${path} ${what}; is a master there? --url names another`);
   }
@@ -107,4 +145,33 @@ function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   return code ?? messageOf(cause ?? error);
+}
+
+const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+/** What a failure means where it is one of TLS, and what to do; undefined if it is none. */
+function tlsProblem(url: string, code: string): string | undefined {
+  if (UNKNOWN_AUTHORITY.has(code)) {
+    return `the certificate at ${url} is of no known authority (${code}); NODE_EXTRA_CA_CERTS=<ca.pem> names one more`;
+  }
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+    return `the certificate at ${url} is not valid at this time (${code})`;
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `the certificate at ${url} is for other names (${code})`;
+  if (/CERTIFICATE_REQUIRED/.test(code)) {
+    return `the master at ${url} asks for a certificate, of which these commands have none; HTTP_CLIENT_CERT=off of the master does without`;
+  }
+  if (url.startsWith('https:') && /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|EPROTO/.test(code)) {
+    return `what answers at ${url} does not speak TLS (${code}); is it http:?`;
+  }
+  if (url.startsWith('http:') && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET')) {
+    return `what answers at ${url} closes the connection (${code}); is it https:?`;
+  }
+  return undefined;
 }

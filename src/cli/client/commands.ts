@@ -14,6 +14,7 @@ import { clusterViewOf, eventsOf, workerDetailOf, workerRowsOf } from '../views/
 import { workerText } from '../views/worker-text.ts';
 import { workersText } from '../views/workers-text.ts';
 import { ApiClient } from './api.ts';
+import { clientToken } from './token.ts';
 
 export interface ClientEnvironment {
   readonly streams: Streams;
@@ -22,7 +23,14 @@ export interface ClientEnvironment {
 
 export function workersCommand({ streams, clock }: ClientEnvironment): Command {
   const command = clientCommand('workers', 'list the workers of a running master');
-  command.addHelpText('after', examples('pulselane workers', 'pulselane workers --url http://10.0.0.5:8080 -o json'));
+  command.addHelpText(
+    'after',
+    examples(
+      'pulselane workers',
+      'pulselane workers --url http://10.0.0.5:8080 -o json',
+      'pulselane workers --token-file my.token',
+    ),
+  );
   return command.action(async () => {
     const api = clientOf(command, clock);
     const text =
@@ -80,6 +88,6 @@ function clientCommand(name: string, description: string): Command {
 }
 
 function clientOf(command: Command, clock: Clock): ApiClient {
-  const { url } = resolveOptions(clientOptions, processSources(givenFlags(command, clientOptions)));
-  return new ApiClient(url, clock);
+  const config = resolveOptions(clientOptions, processSources(givenFlags(command, clientOptions)));
+  return new ApiClient({ url: config.url, token: clientToken(config), clock });
 }

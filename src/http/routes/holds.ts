@@ -4,7 +4,6 @@
  */
 import type { Holds } from '../../model/holds.ts';
 import type { AppContext } from '../context.ts';
-import { notLocalReason } from '../local-only.ts';
 import { problem } from '../problem.ts';
 import { errorJson, sendJson } from '../respond.ts';
 import { type App, readOnly } from './route.ts';
@@ -15,8 +14,6 @@ export function holdsRoutes(app: App, { directory, command }: AppContext): void 
   readOnly(app, '/api/v1/holds', (c) => sendJson(c, 200, { grace: null, brakes: [], ...holdsJson(directory.holds) }));
 
   app.post(RELEASE, async (c) => {
-    const forbidden = notLocalReason(c);
-    if (forbidden !== undefined) return problem(c, 'permission_denied', `a brake can be released ${forbidden}`);
     const reply = await command({ type: 'release-brakes', group: c.req.query('group') });
     return reply.ok ? sendJson(c, 200, { message: reply.message }) : problem(c, reply.code, reply.message);
   });

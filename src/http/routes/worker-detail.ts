@@ -4,7 +4,6 @@
  */
 import type { WorkerEntry } from '../../store/directory.ts';
 import type { AppContext, HttpContext } from '../context.ts';
-import { notLocalReason } from '../local-only.ts';
 import { problem } from '../problem.ts';
 import { errorJson, sendJson } from '../respond.ts';
 import { percentDecode } from '../target.ts';
@@ -17,8 +16,6 @@ export function workerDetailRoutes(app: App, context: AppContext): void {
   const { directory, command } = context;
 
   app.post(`${PREFIX}:id{[^/]+}${RELEASE}`, async (c) => {
-    const forbidden = notLocalReason(c);
-    if (forbidden !== undefined) return problem(c, 'permission_denied', `a worker can be released ${forbidden}`);
     const workerId = percentDecode(c.req.path.slice(PREFIX.length, -RELEASE.length));
     if (workerId === undefined) return invalidPath(c);
     const reply = await command({ type: 'release', workerId });

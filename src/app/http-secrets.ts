@@ -1,0 +1,48 @@
+/** What the HTTP side needs to know of secrets, read from settings and files: at the start, and again on SIGHUP. */
+import { readFile } from 'node:fs/promises';
+import type { MasterConfig } from '../config/options.ts';
+import type { HttpSecrets, HttpTls } from '../http/messages.ts';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { type ApiToken, parseApiTokens } from '../lib/tokens.ts';
+import { sessionKeyIn } from './session-key.ts';
+
+type TokenSettings = Pick<MasterConfig, 'apiTokens' | 'apiTokensFile'>;
+
+/** @throws PulselaneError `bad_setting`, naming the setting or the line, or `environment` */
+export async function readHttpSecrets(
+  config: TokenSettings & Pick<MasterConfig, 'dataDir' | 'httpClientCert'>,
+  tls: HttpTls | undefined,
+): Promise<HttpSecrets> {
+  const tokens = await readApiTokens(config);
+  return {
+    tokens,
+    // Without tokens there are no sessions, and the data directory need not hold one file more.
+    sessionKey: tokens.length === 0 ? new Uint8Array() : await sessionKeyIn(config.dataDir),
+    tls:
+      tls === undefined
+        ? undefined
+        : { cert: tls.cert, key: tls.key, clientCa: config.httpClientCert === 'off' ? undefined : tls.clientCa },
+  };
+}
+
+/** Those of API_TOKENS and those of API_TOKENS_FILE, together. */
+async function readApiTokens({ apiTokens = [], apiTokensFile }: TokenSettings): Promise<readonly ApiToken[]> {
+  if (apiTokensFile === undefined) return apiTokens;
+  const ofFile = parseApiTokens(await textOf(apiTokensFile), apiTokensFile);
+  const twice = ofFile.find(({ name }) => apiTokens.some((token) => token.name === name));
+  if (twice !== undefined) {
+    throw new PulselaneError(
+      'bad_setting',
+      `API_TOKENS_FILE=${apiTokensFile}: expected no token that API_TOKENS has too, but ${twice.name} is in both`,
+    );
+  }
+  return [...apiTokens, ...ofFile];
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new PulselaneError('bad_setting', `API_TOKENS_FILE=${path}: cannot be read: ${messageOf(error)}`);
+  }
+}

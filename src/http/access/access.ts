@@ -1,0 +1,154 @@
+/** Who may be answered: the rules and tokens that are in force, and what each peer has tried. */
+import type { Clock } from '../../lib/clock.ts';
+import { type ApiToken, bearerToken, TokenTable } from '../../lib/tokens.ts';
+import * as limits from '../limits.ts';
+import { type Decision, decide, type Facts, type Identity, type Rules, type Who } from './decide.ts';
+import { isLoopbackPeer, peerKey } from './peer.ts';
+import { PeerRates } from './rates.ts';
+import { openSession, SESSION_S, sealSession, sessionIn } from './session.ts';
+
+export interface AccessOptions {
+  readonly corsOrigins: readonly string[];
+  /** In lower case, without ports. */
+  readonly allowedHosts: readonly string[];
+  /** Names of this machine, under which it may be asked by itself. */
+  readonly machineNames: readonly string[];
+  /** Requests of one peer a second; 0 = no limit. */
+  readonly requestsPerS: number;
+  readonly tokens: readonly ApiToken[];
+  /** Seals the sessions of browsers. */
+  readonly sessionKey: Uint8Array;
+  readonly clock: Clock;
+  readonly warn: (message: string) => void;
+}
+
+/** What {@link Access.admit} adds to the decisions of `decide.ts`. */
+export type Verdict =
+  | Decision
+  | {
+      readonly type: 'refuse';
+      readonly code: 'rate_limited';
+      readonly reason: 'rate' | 'guesses';
+      readonly detail: string;
+      readonly retryAfterMs: number;
+    };
+
+export class Access {
+  readonly #options: AccessOptions;
+  readonly #requests: PeerRates | undefined;
+  readonly #wrong = new PeerRates({
+    perS: limits.WRONG_TOKENS_PER_S,
+    burst: limits.WRONG_TOKENS_AT_ONCE,
+    maxPeers: limits.MAX_PEERS,
+  });
+  #rules: Rules;
+  #table = new TokenTable<ApiToken>([]);
+  #byName: ReadonlyMap<string, ApiToken> = new Map();
+  #wrongSinceLine = 0;
+  #nextLineMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    const { corsOrigins, allowedHosts, machineNames, requestsPerS: perS } = options;
+    // A second's worth at once: whoever asks for many things asks for them together.
+    if (perS > 0) this.#requests = new PeerRates({ perS, burst: perS, maxPeers: limits.MAX_PEERS });
+    this.#rules = {
+      corsOrigins,
+      allowedHosts: new Set(allowedHosts),
+      machineNames: new Set(machineNames.map((name) => name.toLowerCase())),
+      listensBeyondLoopback: false,
+      hasTokens: false,
+    };
+    this.setTokens(options.tokens);
+  }
+
+  get hasTokens(): boolean {
+    return this.#rules.hasTokens;
+  }
+
+  /** From the next request on; sessions of tokens that are gone are over. */
+  setTokens(tokens: readonly ApiToken[]): void {
+    this.#table = new TokenTable(tokens.map((token) => [token.hash, token] as const));
+    this.#byName = new Map(tokens.map((token) => [token.name, token]));
+    this.#rules = { ...this.#rules, hasTokens: tokens.length > 0 };
+  }
+
+  /** Where the server listens; until this is told the stricter rule holds. */
+  boundTo(isLoopback: boolean): void {
+    this.#rules = { ...this.#rules, listensBeyondLoopback: !isLoopback };
+  }
+
+  /** Not pure: it counts against the peer's rates. */
+  admit(facts: Facts): Verdict {
+    const waitMs = this.#waitMs(facts.peer);
+    if (waitMs > 0) {
+      const detail = `this address asks more than ${this.#options.requestsPerS} times a second (API_RATE)`;
+      return { type: 'refuse', code: 'rate_limited', reason: 'rate', detail, retryAfterMs: waitMs };
+    }
+    let who: Who = 'none';
+    const decision = decide(facts, this.#rules, () => {
+      who = this.#whoAsks(facts);
+      return who;
+    });
+    // Told of a session that is over nobody learns anything: only a wrong token is an attempt.
+    if ((who as Who) !== 'unknown' || facts.headers.authorization === undefined) return decision;
+    return this.#wrongToken(facts.peer) ?? decision;
+  }
+
+  /** What the login page asks: whose token it is. Wrong ones count like those of a header. */
+  logIn(token: string, peer: string | undefined): { readonly session: string } | Verdict {
+    const found = this.#table.find(token);
+    if (found === undefined) {
+      const detail = 'the token is not known';
+      const limited = this.#wrongToken(peer);
+      return limited ?? { type: 'refuse', code: 'unauthenticated', reason: 'unauthenticated', detail };
+    }
+    const expiresUnixS = Math.floor(this.#options.clock.wallMs() / 1000) + SESSION_S;
+    return { session: sealSession({ name: found.name, expiresUnixS }, found.hash, this.#options.sessionKey) };
+  }
+
+  #waitMs(peer: string | undefined): number {
+    // Loopback has no limit: a proxy on this machine carries everybody, and whoever runs programs here has the machine.
+    if (this.#requests === undefined || peer === undefined || isLoopbackPeer(peer)) return 0;
+    return this.#requests.take(peerKey(peer), this.#options.clock.monotonicMs());
+  }
+
+  #whoAsks({ headers }: Facts): Who {
+    const { authorization, cookie } = headers as { authorization?: string; cookie?: string };
+    if (authorization !== undefined) {
+      const token = bearerToken(authorization);
+      const found = token === undefined ? undefined : this.#table.find(token);
+      return found === undefined ? 'unknown' : identityOf(found, 'token');
+    }
+    const session = cookie === undefined ? undefined : sessionIn(cookie);
+    if (session === undefined) return 'none';
+    const opened = openSession(session, {
+      nowUnixS: this.#options.clock.wallMs() / 1000,
+      hashOf: (name) => this.#byName.get(name)?.hash,
+      key: this.#options.sessionKey,
+    });
+    const token = opened === undefined ? undefined : this.#byName.get(opened.name);
+    return token === undefined ? 'unknown' : identityOf(token, 'cookie');
+  }
+
+  #wrongToken(peer = ''): Verdict | undefined {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#wrongSinceLine++;
+    if (nowMs >= this.#nextLineMs) {
+      this.#options.warn(
+        `HTTP: ${this.#wrongSinceLine} request${this.#wrongSinceLine === 1 ? '' : 's'} with a token that is not known, ` +
+          `the last one from ${peer || 'nowhere'}`,
+      );
+      this.#wrongSinceLine = 0;
+      this.#nextLineMs = nowMs + limits.WRONG_TOKENS_LOG_MS;
+    }
+    const waitMs = this.#wrong.take(peerKey(peer), nowMs);
+    if (waitMs === 0) return undefined;
+    const detail = 'this address has shown too many tokens that are not known';
+    return { type: 'refuse', code: 'rate_limited', reason: 'guesses', detail, retryAfterMs: waitMs };
+  }
+}
+
+function identityOf({ name, scopes }: ApiToken, by: Identity['by']): Identity {
+  return { name, scopes, by };
+}

@@ -1,0 +1,117 @@
+/** The middleware before all routes: who may not come in is answered here. Routes need not know. */
+import { createMiddleware } from 'hono/factory';
+import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
+import { answer, preflightAnswer } from '../common-headers.ts';
+import type { HttpContext, HttpEnv } from '../context.ts';
+import { problem } from '../problem.ts';
+import type { Refusals } from '../refused.ts';
+import { readBounded } from '../request-body.ts';
+import { errorJson } from '../respond.ts';
+import type { Access } from './access.ts';
+import type { Facts } from './decide.ts';
+import { isLoopbackHost } from './hosts.ts';
+import { loginPath } from './next-page.ts';
+
+export interface DoorOptions {
+  readonly access: Access;
+  readonly refusals: Refusals;
+  readonly maxBodyBytes: number;
+}
+
+export function door({ access, refusals, maxBodyBytes }: DoorOptions) {
+  return createMiddleware<HttpEnv>((c, next) => {
+    const verdict = access.admit(factsOf(c));
+    switch (verdict.type) {
+      case 'allow':
+        break;
+      case 'preflight':
+        return Promise.resolve(preflightAnswer(c));
+      case 'login':
+        refusals.count('unauthenticated');
+        return Promise.resolve(answer(c, 302, null, { Location: loginPath(targetOf(c)) }));
+      case 'refuse':
+        refusals.count(verdict.reason);
+        return Promise.resolve(refuse(c, verdict));
+      default:
+        throw verdict satisfies never;
+    }
+    c.set('mayRead', verdict.mayRead);
+    const { incoming } = bindingsOf(c);
+    // Bodies that are not there cost nothing.
+    const body = incoming === undefined ? undefined : readBounded(incoming, maxBodyBytes);
+    if (body === undefined) return next();
+    return body.then(async (outcome): Promise<Response | undefined> => {
+      switch (outcome) {
+        case 'whole':
+          await next();
+          return undefined;
+        case 'too large':
+          refusals.count('body');
+          return refuse(c, {
+            code: 'too_large',
+            detail: `the body is larger than ${maxBodyBytes} bytes (MAX_HTTP_BODY_SIZE)`,
+            // The rest of it is not read, so the connection is of no more use.
+            headers: { Connection: 'close' },
+          });
+        case 'broken':
+          return refuse(c, { code: 'invalid_argument', detail: 'the body is not whole' });
+        default:
+          throw outcome satisfies never;
+      }
+    });
+  });
+}
+
+export interface RefusalAnswer {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly retryAfterMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** In the shape that the path's other errors have. */
+export function refuse(c: HttpContext, { code, detail, retryAfterMs, headers: own }: RefusalAnswer): Response {
+  const headers = {
+    ...(code === 'unauthenticated' ? { 'WWW-Authenticate': 'Bearer realm="pulselane"' } : {}),
+    ...(retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.ceil(retryAfterMs / 1000)) }),
+    ...own,
+  };
+  if (c.req.path.startsWith('/api/')) return problem(c, code, detail, { headers });
+  return errorJson(c, ERRORS[code].httpStatus, detail, headers);
+}
+
+export function factsOf(c: HttpContext): Facts {
+  const { incoming } = bindingsOf(c);
+  return {
+    method: c.req.method,
+    path: c.req.path,
+    // Those of a request of node-server are made only when they are asked for, at the price of a small answer.
+    headers: incoming?.headers ?? Object.fromEntries(c.req.raw.headers),
+    peer: incoming?.socket?.remoteAddress,
+    isTls: isTls(c),
+  };
+}
+
+/** For the headers of every answer. */
+export function headerFactsOf(c: HttpContext): { origin: string | undefined; isStrictTransport: boolean } {
+  const { incoming } = bindingsOf(c);
+  const headers = incoming?.headers;
+  const origin = headers === undefined ? c.req.header('origin') : headers.origin;
+  return { origin, isStrictTransport: isTls(c) && !isLoopbackHost(headers?.host ?? '') };
+}
+
+function isTls(c: HttpContext): boolean {
+  const socket = bindingsOf(c).incoming?.socket;
+  return socket !== undefined && 'encrypted' in socket;
+}
+
+/** The path and query that were asked for, as the client wrote them. */
+function targetOf(c: HttpContext): string {
+  const query = c.req.url.indexOf('?');
+  return query < 0 ? c.req.path : c.req.path + c.req.url.slice(query);
+}
+
+/** Hono gives none at all where there is no server. */
+function bindingsOf(c: HttpContext): HttpEnv['Bindings'] {
+  return c.env ?? {};
+}

@@ -1,0 +1,79 @@
+/**
+ * Connections, counted in all and for each peer. One too many is not cut off: it is told 503 when it asks for something.
+ * There is room for a few such; beyond them, and over TLS, where the telling would cost a handshake, it is closed.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { peerKey } from './access/peer.ts';
+import { type HttpLimits, SPARE_CONNECTION_MS, SPARE_CONNECTIONS } from './limits.ts';
+import type { Refusals } from './refused.ts';
+
+const BUSY = JSON.stringify({ error: 'too many connections' });
+const BUSY_HEADERS = {
+  Connection: 'close',
+  'Content-Type': 'application/json',
+  'Content-Length': String(Buffer.byteLength(BUSY)),
+  'Retry-After': '1',
+} as const;
+
+export class Connections {
+  readonly #limits: HttpLimits;
+  readonly #refusals: Refusals;
+  readonly #sockets = new Set<Socket>();
+  readonly #byPeer = new Map<string, number>();
+  readonly #tooMany = new WeakSet<Socket>();
+
+  /** Watches the connections of a server that does not listen yet. */
+  constructor(server: Server, limits: HttpLimits, refusals: Refusals, isTls: boolean) {
+    this.#limits = limits;
+    this.#refusals = refusals;
+    server.maxConnections = limits.maxConnections + SPARE_CONNECTIONS;
+    server.on('drop', () => refusals.count('connections'));
+    server.on('connection', (socket: Socket) => this.#opened(socket, isTls));
+  }
+
+  /** Open ones. */
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  destroyAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** @returns whether the request was answered: it came on a connection too many */
+  turnsAway({ socket }: IncomingMessage, outgoing: ServerResponse): boolean {
+    if (!this.#tooMany.has(socket)) return false;
+    outgoing.writeHead(503, BUSY_HEADERS).end(BUSY);
+    return true;
+  }
+
+  /** Such a connection does not become a WebSocket. */
+  mayUpgrade({ socket }: IncomingMessage): boolean {
+    return !this.#tooMany.has(socket);
+  }
+
+  #opened(socket: Socket, isTls: boolean): void {
+    const peer = peerKey(socket.remoteAddress ?? '');
+    const ofPeer = (this.#byPeer.get(peer) ?? 0) + 1;
+    this.#sockets.add(socket);
+    this.#byPeer.set(peer, ofPeer);
+    socket.once('close', () => this.#closed(socket, peer));
+    if (this.#sockets.size > this.#limits.maxConnections) this.#refusals.count('connections');
+    else if (ofPeer > this.#limits.maxConnectionsPerPeer) this.#refusals.count('connections_per_peer');
+    else return;
+    if (isTls) {
+      socket.destroy();
+      return;
+    }
+    this.#tooMany.add(socket);
+    socket.setTimeout(SPARE_CONNECTION_MS, () => socket.destroy());
+  }
+
+  #closed(socket: Socket, peer: string): void {
+    this.#sockets.delete(socket);
+    const left = (this.#byPeer.get(peer) ?? 1) - 1;
+    if (left === 0) this.#byPeer.delete(peer);
+    else this.#byPeer.set(peer, left);
+  }
+}

@@ -1,0 +1,53 @@
+/** `GET /api/v1/limits`: what bounds the HTTP side, and how often something was refused for which reason. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { type Api, endpoint } from '../api/endpoint.ts';
+import { jsonAnswer } from '../api/schemas.ts';
+import type { AppContext } from '../context.ts';
+import type { HttpLimits } from '../limits.ts';
+import { REFUSAL_REASONS, type RefusalReason } from '../refused.ts';
+import { sendJson } from '../respond.ts';
+
+const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: RefusalReason | undefined }[] = [
+  { setting: 'MAX_HTTP_CONNECTIONS', of: 'maxConnections', reason: 'connections' },
+  { setting: 'MAX_HTTP_CONNECTIONS_PER_PEER', of: 'maxConnectionsPerPeer', reason: 'connections_per_peer' },
+  { setting: 'MAX_LIVE_CLIENTS', of: 'maxLiveClients', reason: 'live_clients' },
+  { setting: 'MAX_HTTP_HEADER_SIZE', of: 'maxHeaderBytes', reason: undefined },
+  { setting: 'MAX_HTTP_BODY_SIZE', of: 'maxBodyBytes', reason: 'body' },
+  { setting: 'HTTP_REQUEST_TIMEOUT', of: 'requestTimeoutMs', reason: undefined },
+  { setting: 'API_RATE', of: 'requestsPerS', reason: 'rate' },
+];
+
+const Limit = z
+  .object({
+    setting: z.string().openapi({ description: 'The setting that changes it.' }),
+    value: z.number().openapi({ description: 'In bytes, milliseconds or a count; 0 = no limit.' }),
+    refused: z.int().nullable().openapi({ description: 'How often it was reached; null where that is not counted.' }),
+  })
+  .openapi('Limit');
+
+const route = createRoute({
+  method: 'get',
+  path: '/api/v1/limits',
+  operationId: 'listLimits',
+  tags: ['cluster'],
+  summary: 'What bounds the HTTP side, and how often something was refused, by reason',
+  responses: {
+    200: jsonAnswer(
+      'Counts begin anew with the HTTP thread.',
+      z.object({ limits: z.array(Limit), refused: z.record(z.enum(REFUSAL_REASONS), z.int()) }),
+    ),
+  },
+});
+
+export function limitsRoutes(api: Api, { limits, refusals }: Pick<AppContext, 'limits' | 'refusals'>): void {
+  endpoint(api, route, (c) =>
+    sendJson(c, 200, {
+      limits: LIMITS.map(({ setting, of, reason }) => ({
+        setting,
+        value: limits[of],
+        refused: reason === undefined ? null : refusals.of(reason),
+      })),
+      refused: Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, refusals.of(reason)])),
+    }),
+  );
+}

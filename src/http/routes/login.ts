@@ -1,0 +1,63 @@
+/**
+ * `GET /login`: the page. `POST /login`: a token for a cookie, which the browser sends from then on. `POST /logout`: the
+ * cookie goes; the session ends with the browser's forgetting it, since nothing is kept of it here.
+ */
+import type { Access } from '../access/access.ts';
+import { factsOf, refuse } from '../access/door.ts';
+import { LOGIN_CSP, loginHtml } from '../access/login-page.ts';
+import { nextPage } from '../access/next-page.ts';
+import { sessionCookie } from '../access/session.ts';
+import { answer } from '../common-headers.ts';
+import type { AppContext, HttpContext } from '../context.ts';
+import { errorJson } from '../respond.ts';
+import type { App } from './route.ts';
+
+const FORM = 'application/x-www-form-urlencoded';
+
+export function loginRoutes(app: App, { access }: Pick<AppContext, 'access'>): void {
+  app.get('/login', (c) => page(c, 200, access, nextPage(c.req.query('next'))));
+
+  app.post('/login', async (c) => {
+    if (c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase() !== FORM) {
+      return refuse(c, { code: 'invalid_argument', detail: `expected a form, as ${FORM}` });
+    }
+    const form = new URLSearchParams(await c.req.text());
+    const next = nextPage(form.get('next') ?? undefined);
+    const outcome = access.logIn((form.get('token') ?? '').trim(), factsOf(c).peer);
+    if ('session' in outcome) {
+      return answer(c, 303, null, { Location: next, 'Set-Cookie': sessionCookie(outcome.session, isSecure(c)) });
+    }
+    const retry = 'retryAfterMs' in outcome ? { 'Retry-After': String(Math.ceil(outcome.retryAfterMs / 1000)) } : {};
+    const error = 'retryAfterMs' in outcome ? 'Too many attempts. Wait a moment.' : 'This token is not known.';
+    return page(c, 'retryAfterMs' in outcome ? 429 : 401, access, next, error, retry);
+  });
+
+  app.post('/logout', (c) =>
+    answer(c, 303, null, { Location: '/login', 'Set-Cookie': sessionCookie('', isSecure(c)) }),
+  );
+
+  app.all('/login', (c) => errorJson(c, 405, `${c.req.method} is not possible here`, { Allow: 'GET, HEAD, POST' }));
+  app.all('/logout', (c) => errorJson(c, 405, `${c.req.method} is not possible here`, { Allow: 'POST' }));
+}
+
+function page(
+  c: HttpContext,
+  status: number,
+  access: Access,
+  next: string,
+  error?: string,
+  headers: Record<string, string> = {},
+): Response {
+  const body = loginHtml({ next, hasTokens: access.hasTokens, ...(error === undefined ? {} : { error }) });
+  return answer(c, status, c.req.method === 'HEAD' ? null : body, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    'Content-Security-Policy': LOGIN_CSP,
+    ...headers,
+  });
+}
+
+/** Whether the browser speaks TLS: with us, or with a proxy before us. */
+function isSecure(c: HttpContext): boolean {
+  return factsOf(c).isTls || (c.req.header('origin') ?? '').startsWith('https:');
+}

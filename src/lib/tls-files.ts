@@ -1,0 +1,85 @@
+/**
+ * The PEM files that TLS needs, read and checked as a whole before anything uses them: a key that does not fit its
+ * certificate would otherwise show as a failed handshake of every client.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
+import { messageOf, PulselaneError } from './errors.ts';
+
+/** Where the files are; undefined: not set. */
+export interface TlsPaths {
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  readonly tlsClientCa: string | undefined;
+}
+
+/** What is in the files, in PEM. */
+export interface TlsFiles {
+  /** The server's certificate, followed by those that lead to its authority. */
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities whose clients are known by their certificates; undefined: no certificate is asked for. */
+  readonly clientCa: string | undefined;
+  /** Unix milliseconds after which the server's certificate is not valid any more. */
+  readonly certExpiresUnixMs: number;
+}
+
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/**
+ * @returns undefined if TLS is not asked for.
+ * @throws PulselaneError `bad_setting`, naming the setting, the path and what was expected there.
+ */
+export async function readTlsFiles({ tlsCert, tlsKey, tlsClientCa }: TlsPaths): Promise<TlsFiles | undefined> {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const certSetting = `TLS_CERT=${tlsCert}`;
+  const keySetting = `TLS_KEY=${tlsKey}`;
+  const [cert, key, clientCa] = await Promise.all([
+    readPem(certSetting, tlsCert),
+    readPem(keySetting, tlsKey),
+    tlsClientCa === undefined ? undefined : readPem(`TLS_CLIENT_CA=${tlsClientCa}`, tlsClientCa),
+  ]);
+  const certificate = firstCertificate(certSetting, cert);
+  if (!certificate.checkPrivateKey(privateKey(keySetting, key))) {
+    throw new PulselaneError('bad_setting', `${keySetting}: the key does not fit the certificate of ${certSetting}`);
+  }
+  if (clientCa !== undefined) firstCertificate(`TLS_CLIENT_CA=${tlsClientCa}`, clientCa);
+  try {
+    // Whatever else OpenSSL finds wrong: a key that is too short, an algorithm that it does not take.
+    createSecureContext({ cert, key, ca: clientCa });
+  } catch (error) {
+    throw new PulselaneError('bad_setting', `${certSetting}: cannot be used for TLS: ${messageOf(error)}`);
+  }
+  return { cert, key, clientCa, certExpiresUnixMs: certificate.validToDate.getTime() };
+}
+
+async function readPem(setting: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new PulselaneError('bad_setting', `${setting}: cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/** Looks at all of them, since one that is cut short would go unnoticed behind a whole one. */
+function firstCertificate(setting: string, pem: string): X509Certificate {
+  const begun = pem.split('-----BEGIN CERTIFICATE-----').length - 1;
+  const blocks = pem.match(CERTIFICATES) ?? [];
+  const expected = `${setting}: expected one or more whole certificates in PEM ("-----BEGIN CERTIFICATE-----")`;
+  if (blocks.length === 0 || blocks.length !== begun) throw new PulselaneError('bad_setting', expected);
+  try {
+    return blocks.map((block) => new X509Certificate(block))[0] as X509Certificate;
+  } catch (error) {
+    throw new PulselaneError('bad_setting', `${expected}: ${messageOf(error)}`);
+  }
+}
+
+function privateKey(setting: string, pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    // The parser's own words are about OpenSSL's inside, and may hold parts of the file.
+    throw new PulselaneError('bad_setting', `${setting}: expected a private key in PEM, without a passphrase`);
+  }
+}

@@ -1,0 +1,92 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { exposureOf } from '../../src/app/exposure.ts';
+import { readHttpSecrets } from '../../src/app/http-secrets.ts';
+import { hashOfToken } from '../../src/lib/tokens.ts';
+
+let dataDir: string;
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'pulselane-secrets-'));
+});
+afterEach(() => rm(dataDir, { recursive: true }));
+
+const HASH = hashOfToken('plt_a');
+const ENV_TOKENS = [{ name: 'a', scopes: ['read'], hash: HASH }] as const;
+
+describe('the tokens of the API', () => {
+  const read = async (text: string | undefined, apiTokens: typeof ENV_TOKENS | undefined = undefined) => {
+    const apiTokensFile = text === undefined ? undefined : join(dataDir, 'tokens');
+    if (apiTokensFile !== undefined) await writeFile(apiTokensFile, text as string);
+    return readHttpSecrets({ apiTokens, apiTokensFile, dataDir, httpClientCert: 'required' }, undefined);
+  };
+
+  test('are those of the setting and those of the file, together', async () => {
+    const { tokens } = await read(`# people\nb operate sha256:${HASH}\n`, ENV_TOKENS);
+    expect(tokens).toEqual([...ENV_TOKENS, { name: 'b', scopes: ['read', 'operate'], hash: HASH }]);
+  });
+
+  test('have each name once over both', async () => {
+    await expect(read(`a read sha256:${HASH}`, ENV_TOKENS)).rejects.toThrow('but a is in both');
+  });
+
+  test('that are wrong are told by file and line, and not shown', async () => {
+    await expect(read('a read plt_secret')).rejects.toThrow(/^\S+tokens:1: expected (?!.*plt_secret)/);
+    const settings = { apiTokens: undefined, dataDir, httpClientCert: 'required' } as const;
+    await expect(readHttpSecrets({ ...settings, apiTokensFile: join(dataDir, 'no') }, undefined)).rejects.toThrow(
+      /^API_TOKENS_FILE=\S+no: cannot be read: ENOENT/,
+    );
+  });
+
+  test('bring a key for sessions, which stays, is nobody else’s to read, and is made anew if damaged', async () => {
+    const path = join(dataDir, 'session-key');
+    await read(undefined);
+    await expect(stat(path)).rejects.toThrow('ENOENT');
+    const { sessionKey } = await read(undefined, ENV_TOKENS);
+    expect(sessionKey).toHaveLength(32);
+    expect((await read(undefined, ENV_TOKENS)).sessionKey).toEqual(sessionKey);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    await writeFile(path, 'damaged');
+    const anew = (await read(undefined, ENV_TOKENS)).sessionKey;
+    expect(anew).toHaveLength(32);
+    expect(anew).not.toEqual(sessionKey);
+    expect((await readFile(path, 'utf8')).trim()).toBe(Buffer.from(anew).toString('base64url'));
+  });
+});
+
+test('clients show certificates of TLS_CLIENT_CA, unless that is off', async () => {
+  const tls = { cert: 'cert', key: 'key', clientCa: 'ca' };
+  const settings = { apiTokens: undefined, apiTokensFile: undefined, dataDir };
+  expect((await readHttpSecrets({ ...settings, httpClientCert: 'required' }, tls)).tls).toEqual(tls);
+  expect((await readHttpSecrets({ ...settings, httpClientCert: 'off' }, tls)).tls).toEqual({
+    ...tls,
+    clientCa: undefined,
+  });
+});
+
+describe('what stands open', () => {
+  const loopback = { host: '127.0.0.1', port: 1 };
+  const all = { host: '', port: 2 };
+  const facts = { grpcAddress: loopback, httpAddress: loopback, asksWorkers: false, asksClients: false };
+
+  test('is nothing on loopback', () => {
+    expect(exposureOf(facts)).toBeUndefined();
+    expect(
+      exposureOf({ ...facts, httpAddress: { host: '::1', port: 1 }, grpcAddress: { host: 'localhost', port: 1 } }),
+    ).toBeUndefined();
+  });
+
+  test('is told for each port that asks nobody, with what closes it', () => {
+    const http = 'anybody who reaches HTTP on :2 may read everything: set API_TOKENS_FILE';
+    const grpc = 'anybody who reaches gRPC on :2 may report as any worker: set WORKER_TOKENS_FILE or TLS_CLIENT_CA';
+    expect(exposureOf({ ...facts, httpAddress: all })).toBe(http);
+    expect(exposureOf({ ...facts, grpcAddress: all, httpAddress: undefined })).toBe(grpc);
+    expect(exposureOf({ ...facts, grpcAddress: all, httpAddress: all })).toBe(`${http}; ${grpc}`);
+    expect(exposureOf({ ...facts, grpcAddress: all, httpAddress: all, asksClients: true })).toBe(grpc);
+    expect(
+      exposureOf({ ...facts, grpcAddress: all, httpAddress: all, asksClients: true, asksWorkers: true }),
+    ).toBeUndefined();
+    expect(exposureOf({ ...facts, httpAddress: { host: '10.0.0.1', port: 3 } })).toContain('10.0.0.1:3');
+  });
+});
