@@ -10,6 +10,7 @@ import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import { clusterDefinition, clusterHandlers } from './cluster-service.ts';
 import { type TelemetryHandlers, telemetryDefinition, telemetryHandlers } from './telemetry-service.ts';
+import { UnfinishedMessages } from './unfinished.ts';
 
 export interface RpcServerOptions {
   readonly address: Address;
@@ -24,6 +25,12 @@ const KEEPALIVE_TIME_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 /** Calls under way get this long to end before their connections are cut. */
 const STOP_WITHIN_MS = 1500;
+/**
+ * What messages may take that are not whole yet: sixteen of the largest at a time. Heartbeats of a usual size come whole.
+ * Where messages may be larger there must be room for some of them.
+ */
+const MAX_UNFINISHED_BYTES = 64 * 1024 ** 2;
+const LARGEST_UNFINISHED = 4;
 /** Names in the health service: the whole server, and each service by itself. */
 const HEALTH_NAMES = ['', TelemetryService.typeName, MasterWorker.typeName];
 
@@ -32,6 +39,7 @@ export class RpcServer {
   readonly #server: Server;
   readonly #telemetry: TelemetryHandlers;
   readonly #health: HealthImplementation;
+  readonly #unfinished: UnfinishedMessages;
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
@@ -46,6 +54,14 @@ export class RpcServer {
     this.#server.addService(telemetryDefinition, this.#telemetry.implementation);
     this.#health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
     this.#health.addToServer(this.#server);
+    this.#unfinished = new UnfinishedMessages({
+      maxBytes: Math.max(MAX_UNFINISHED_BYTES, LARGEST_UNFINISHED * maxMessageBytes),
+      streamedPaths: new Set(
+        Object.values(telemetryDefinition).flatMap(({ path, requestStream }) => (requestStream ? path : [])),
+      ),
+      onCut: () => logger.warn('a gRPC connection that keeps too much of unfinished messages is cut'),
+    });
+    this.#unfinished.start();
   }
 
   /**
@@ -67,6 +83,7 @@ export class RpcServer {
       }
     }
     this.#telemetry.close();
+    this.#unfinished.stop();
     const reason = /EADDRINUSE/.test(messageOf(failure)) ? 'the port is in use' : messageOf(failure);
     throw new PulselaneError('environment', `GRPC_PORT=${formatAddress(address)}: ${reason}`, { cause: failure });
   }
@@ -78,6 +95,7 @@ export class RpcServer {
     const ended = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended);
     this.#server.forceShutdown();
+    this.#unfinished.stop();
   }
 
   #bind(address: Address): Promise<number> {

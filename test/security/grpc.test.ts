@@ -28,6 +28,8 @@ import {
 import { Siege } from './siege.ts';
 
 const MIB = 1024 ** 2;
+/** The default of MAX_MESSAGE_SIZE. */
+const LARGEST_BYTES = 4 * MIB;
 const PRIORITY = 2;
 const UNKNOWN = 0xee;
 
@@ -315,6 +317,27 @@ describe('connections and streams that are held', () => {
         for (const byte of bytes.subarray(0, 200)) {
           await Promise.all(connections.map((connection) => connection.write(Buffer.of(byte))));
           await delay(1);
+        }
+      }),
+    );
+  });
+
+  test('messages of nearly the largest size that are never finished', async () => {
+    await siege.withstands(() =>
+      withConnections(async (open) => {
+        const part = Buffer.alloc(16_384);
+        for (let n = 0; n < 2; n++) {
+          const connection = await open(siege.grpcPort);
+          for (let i = 0; i < 100; i++) {
+            const begin = grpcMessage(part, { length: LARGEST_BYTES });
+            const path = n === 0 ? SEND_HEARTBEAT : HEARTBEATS;
+            await connection.write(Buffer.concat([callHeaders(stream(i), path), data(stream(i), begin)]));
+          }
+          // All of them but for the last part.
+          for (let sent = 2 * part.length; sent < LARGEST_BYTES; sent += part.length) {
+            const parts = repeated(100, (i) => data(stream(i), part));
+            if (!(await connection.write(parts))) break;
+          }
         }
       }),
     );
