@@ -3,7 +3,7 @@ import type { Command, CommandReply } from '../http/messages.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Operator } from './operator.ts';
 
-type CommandedOperator = Pick<Operator, 'release' | 'releaseBrakes'>;
+type CommandedOperator = Pick<Operator, 'unregister' | 'approve' | 'release' | 'releaseBrakes'>;
 
 /** @throws whatever is not a PulselaneError: a bug of ours */
 export function obey(command: Command, operator: CommandedOperator): CommandReply {
@@ -17,6 +17,10 @@ export function obey(command: Command, operator: CommandedOperator): CommandRepl
 
 function answer(command: Command, operator: CommandedOperator): string {
   switch (command.type) {
+    case 'unregister':
+      return operator.unregister(command.workerId);
+    case 'approve':
+      return operator.approve(command.workerId);
     case 'release':
       return operator.release(command.workerId);
     case 'release-brakes':

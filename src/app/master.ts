@@ -10,6 +10,7 @@ import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from '../lib/directory-lock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import { unreadyReasons } from '../model/readiness.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
@@ -17,6 +18,7 @@ import { exposureOf } from './exposure.ts';
 import { readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
+import { ReadinessTeller } from './readiness.ts';
 import type { RunningMaster } from './running-master.ts';
 
 export interface MasterContext {
@@ -44,7 +46,14 @@ async function start(
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
   const manager = new TelemetryManager({ ...config, clock, logger });
-  const membersFile = new MembersFile({ dataDir: config.dataDir, members: manager.members, clock, logger });
+  const readiness = new ReadinessTeller();
+  const membersFile = new MembersFile({
+    dataDir: config.dataDir,
+    members: manager.members,
+    onFailing: (membersFileFails) => readiness.update({ membersFileFails }),
+    clock,
+    logger,
+  });
   const valuesFile = new ValuesFile({ dataDir: config.dataDir, clock, logger });
   const failure = Promise.withResolvers<PulselaneError>();
   const lock = await lockDirectory(config.dataDir, {
@@ -77,6 +86,8 @@ async function start(
     clock,
     logger,
   });
+  // That it can be asked at all shows that main is not stuck.
+  readiness.follow((facts) => rpc.setServing(unreadyReasons(facts, 0).length === 0));
   const grpcAddress = await rpc.start();
   lifecycle.onStop('gRPC', () => rpc.stop());
 
@@ -91,7 +102,11 @@ async function start(
   lifecycle.onStop('introductions', () => introducer.stop());
 
   const operator = new Operator({ manager, introducer });
-  const httpAddress = await startHttp(config, { manager, operator, secrets }, { logger, clock }, lifecycle);
+  // HTTP is the last part to start: whoever can ask there sees a master that serves.
+  readiness.update({ phase: 'serving' });
+  const parts = { manager, operator, secrets, readiness };
+  const httpAddress = await startHttp(config, parts, { logger, clock }, lifecycle);
+  lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
   return {
     grpcAddress,
     httpAddress,
@@ -102,9 +117,14 @@ async function start(
   };
 }
 
+interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
+  readonly secrets: HttpSecrets;
+  readonly readiness: ReadinessTeller;
+}
+
 async function startHttp(
   config: MasterConfig,
-  { manager, operator, secrets }: Pick<RunningMaster, 'manager' | 'operator'> & { readonly secrets: HttpSecrets },
+  { manager, operator, secrets, readiness }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster['httpAddress']> {
@@ -112,7 +132,7 @@ async function startHttp(
   const http = new HttpHost({
     address: config.httpAddress,
     board: manager.boardMemory,
-    roster: () => manager.announcements(),
+    roster: () => [...manager.announcements(), readiness.announcement],
     corsOrigins: config.corsOrigins,
     allowedHosts: config.allowedHosts,
     limits: httpLimitsOf(config),
@@ -122,8 +142,10 @@ async function startHttp(
     logger,
   });
   const stopListening = manager.onAnnouncement((announcement) => http.announce([announcement]));
+  const stopFollowing = readiness.follow(() => http.announce([readiness.announcement]));
   lifecycle.onStop('HTTP', async () => {
     stopListening();
+    stopFollowing();
     await http.stop();
   });
   return http.start();

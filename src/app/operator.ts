@@ -1,4 +1,4 @@
-/** What an operator may do to a running master, at the prompt and, later, over HTTP. */
+/** What an operator may do to a running master, at the prompt and over HTTP. */
 import { formatAddress, peerAddress } from '../config/kinds.ts';
 import type { InternalState, TelemetryManager } from '../engine/telemetry-manager.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';

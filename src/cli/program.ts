@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../lib/version.ts';
 import { eventsCommand, statusCommand, workersCommand } from './client/commands.ts';
+import { orderCommands } from './client/orders.ts';
 import { configCommand } from './config-command.ts';
 import { line } from './exit-codes.ts';
 import { examples } from './help-text.ts';
@@ -41,6 +42,7 @@ export function buildProgram(parts: ProgramParts): Command {
     workersCommand({ streams, clock }),
     statusCommand({ streams, clock }),
     eventsCommand({ streams, clock }),
+    ...orderCommands({ streams, clock }),
     configCommand(streams),
     ...others,
   ];

@@ -43,6 +43,8 @@ const oldSchema = z.object({
 export interface MembersFileOptions {
   readonly dataDir: string;
   readonly members: Members;
+  /** Told whenever the file can no longer be written, and when it can again. */
+  readonly onFailing?: (fails: boolean) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -190,17 +192,23 @@ export class MembersFile {
     try {
       await write();
       if (this.#isFailing) logger.info({ file: this.#path }, 'members file is written again');
-      this.#isFailing = false;
+      this.#setFailing(false);
       return true;
     } catch (error) {
       if (!this.#isFailing) {
         logger.error({ file: this.#path, err: messageOf(error) }, 'members file could not be written: trying again');
       }
-      this.#isFailing = true;
+      this.#setFailing(true);
       // Half a line may be at its end, and another must not go on from there.
       this.#mustReplace = true;
       return false;
     }
+  }
+
+  #setFailing(fails: boolean): void {
+    if (this.#isFailing === fails) return;
+    this.#isFailing = fails;
+    this.#options.onFailing?.(fails);
   }
 
   async #append(changes: readonly MemberChange[]): Promise<void> {

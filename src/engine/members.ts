@@ -7,6 +7,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { type WorkerInfo, WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MAX_INSTANCES } from '../model/instances.ts';
+import type { PendingWorker } from '../model/pending.ts';
 
 export type AdmissionMode = 'open' | 'approved';
 
@@ -25,14 +26,6 @@ export interface Member {
   readonly info: WorkerInfo | undefined;
 }
 
-/** A worker that was turned away under `approved` admission. */
-export interface PendingWorker {
-  readonly workerId: string;
-  readonly firstSeenUnixMs: number;
-  readonly lastSeenUnixMs: number;
-  readonly attempts: number;
-}
-
 export interface MembersOptions {
   readonly mode: AdmissionMode;
   readonly maxPending: number;
@@ -46,6 +39,7 @@ export class Members {
   readonly #members = new Map<string, Member>();
   /** Longest unheard first. */
   readonly #pending = new Map<string, PendingWorker>();
+  #pendingChanges = 0;
   #onChange: (workerId: string) => void = () => {};
 
   constructor({ mode, maxPending, clock }: MembersOptions) {
@@ -81,6 +75,11 @@ export class Members {
     return [...this.#pending.values()];
   }
 
+  /** Moves with each change of {@link pending}. */
+  get pendingChanges(): number {
+    return this.#pendingChanges;
+  }
+
   admits(workerId: string): boolean {
     return this.mode === 'open' || this.#members.get(workerId)?.approved === true;
   }
@@ -92,6 +91,7 @@ export class Members {
   /** Remembers that an unknown worker knocked; the one unheard for longest gives way when the list is full. */
   turnAway(workerId: string): void {
     if (this.#maxPending === 0) return;
+    this.#pendingChanges++;
     const nowMs = this.#clock.wallMs();
     const before = this.#pending.get(workerId);
     this.#pending.delete(workerId);
@@ -107,7 +107,7 @@ export class Members {
   }
 
   approve(workerId: string): void {
-    this.#pending.delete(workerId);
+    if (this.#pending.delete(workerId)) this.#pendingChanges++;
     this.#change(workerId, { approved: true });
   }
 

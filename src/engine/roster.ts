@@ -2,6 +2,7 @@
 import type { WorkerEvent } from '../model/events.ts';
 import type { Holds } from '../model/holds.ts';
 import type { LaneFault } from '../model/lanes.ts';
+import type { PendingWorker } from '../model/pending.ts';
 import type { WorkerFacts } from '../model/worker-facts.ts';
 import type { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory, type WorkerEntry } from '../store/directory.ts';
@@ -112,9 +113,13 @@ export class Roster {
     this.#announce({ type: 'holds', holds });
   }
 
+  tellPending(pending: readonly PendingWorker[]): void {
+    this.#announce({ type: 'pending', pending });
+  }
+
   /** Everything that a new reader must know, to be followed by what `listen` hears. */
   announcements(): Announcement[] {
-    const { events, holds } = this.#directory;
+    const { events, holds, pending } = this.#directory;
     return [...this.#byId.values()]
       .flatMap((entry): Announcement[] => {
         const { workerId, facts, lastFault: fault } = entry;
@@ -124,7 +129,7 @@ export class Roster {
           ...(fault === undefined ? [] : [{ type: 'laneFault', workerId, fault } as const]),
         ];
       })
-      .concat({ type: 'events', events: events.all() }, { type: 'holds', holds });
+      .concat({ type: 'events', events: events.all() }, { type: 'holds', holds }, { type: 'pending', pending });
   }
 
   /** @returns how to stop listening. */

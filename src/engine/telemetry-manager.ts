@@ -12,6 +12,7 @@ import type { EventLog } from '../model/events.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
+import type { PendingWorker } from '../model/pending.ts';
 import { meanRate } from '../model/rate.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
 import { workerFactsOf } from '../model/worker-facts.ts';
@@ -26,7 +27,7 @@ import { LanePool } from './lane-pool.ts';
 import { Liveness, type LivenessSettings } from './liveness.ts';
 import { readMachineFacts } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
-import { type AdmissionMode, type Member, Members, type PendingWorker } from './members.ts';
+import { type AdmissionMode, type Member, Members } from './members.ts';
 import { Roster, RosterEntry } from './roster.ts';
 import { exceededBy, type LanePlan, planLanes } from './thread-budget.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
@@ -84,6 +85,8 @@ export interface InternalState {
 
 /** How often main stamps its beat, judges everybody and lets go of what lanes have done. */
 const SWEEP_EVERY_MS = 250;
+/** How often readers are told at the most who waits for approval: those who wait knock all the time. */
+const TELL_PENDING_EVERY_MS = 1000;
 /** How often mailboxes with a waiting heartbeat are looked at; only while there are any. */
 const PUMP_EVERY_MS = 2;
 /** Lanes get this long to finish what they were given before they are ended. */
@@ -122,6 +125,9 @@ export class TelemetryManager {
   /** Of late; and how many there were at the last sweep. */
   #heartbeatsPerS = 0;
   #heartbeatsSeen = 0;
+  /** When readers were told last who waits for approval, and at which change. */
+  #pendingToldMs = 0;
+  #pendingTold = 0;
   #phase: Phase = 'new';
   #stopping: Promise<void> | undefined;
 
@@ -574,6 +580,7 @@ export class TelemetryManager {
     this.#liveness.sweep(nowMs);
     this.#lanes.watch(nowMs - this.#sweptMs);
     this.#measureRate(nowMs - this.#sweptMs);
+    this.#tellPending(nowMs);
     this.#sweptMs = nowMs;
   }
 
@@ -582,6 +589,14 @@ export class TelemetryManager {
     this.#heartbeatsPerS = meanRate(this.#heartbeatsPerS, (heartbeats - this.#heartbeatsSeen) >>> 0, elapsedMs);
     this.#heartbeatsSeen = heartbeats;
     this.#board.setHeartbeatRate(this.#heartbeatsPerS);
+  }
+
+  #tellPending(nowMs: number): void {
+    const { pendingChanges } = this.#members;
+    if (pendingChanges === this.#pendingTold || nowMs - this.#pendingToldMs < TELL_PENDING_EVERY_MS) return;
+    this.#pendingTold = pendingChanges;
+    this.#pendingToldMs = nowMs;
+    this.#roster.tellPending(this.#members.pending());
   }
 
   #sweepMailbox(entry: RosterEntry): void {

@@ -2,10 +2,13 @@
 import { messageOf } from '../lib/errors.ts';
 import { door, headerFactsOf } from './access/door.ts';
 import { type Api, newApi, refuseOtherMethods } from './api/endpoint.ts';
+import { describeSeedPaths } from './api/seed-paths.ts';
 import { CommonHeaders, commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { problem } from './problem.ts';
 import { errorJson } from './respond.ts';
+import { clusterRoutes } from './routes/cluster.ts';
+import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdsRoutes } from './routes/holds.ts';
@@ -13,8 +16,13 @@ import { lanesRoutes } from './routes/lanes.ts';
 import { limitsRoutes } from './routes/limits.ts';
 import { liveRoutes } from './routes/live.ts';
 import { loginRoutes } from './routes/login.ts';
+import { pendingRoutes } from './routes/pending.ts';
+import { probeRoutes } from './routes/probes.ts';
+import { streamRoutes } from './routes/stream.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
-import { workerDetailRoutes } from './routes/worker-detail.ts';
+import { workerRoutes } from './routes/worker.ts';
+import { workerCommandRoutes } from './routes/worker-commands.ts';
+import { workerListRoutes } from './routes/worker-list.ts';
 import { workersRoutes } from './routes/workers.ts';
 import { pathOfTarget } from './target.ts';
 
@@ -29,14 +37,22 @@ export function createApp(context: AppContext): Api {
   app.use(door({ ...context, maxBodyBytes: context.limits.maxBodyBytes }));
   loginRoutes(app, context);
   healthRoutes(app, context);
+  probeRoutes(app, context);
   telemetryRoutes(app, context);
   workersRoutes(app, context);
   liveRoutes(app, context);
+  workerListRoutes(app, context);
+  clusterRoutes(app, context);
+  streamRoutes(app, context);
   lanesRoutes(app, context);
   limitsRoutes(app, context);
   eventsRoutes(app, context);
   holdsRoutes(app, context);
-  workerDetailRoutes(app, context);
+  pendingRoutes(app, context);
+  workerRoutes(app, context);
+  workerCommandRoutes(app, context);
+  documentRoutes(app);
+  describeSeedPaths(app);
   refuseOtherMethods(app);
   app.notFound((c) =>
     c.req.path.startsWith('/api/')

@@ -8,7 +8,9 @@ import type { Bodies } from './bodies.ts';
 import type { HttpLimits } from './limits.ts';
 import type { LiveStreams } from './live/streams.ts';
 import type { Command, CommandReply, HttpLogLevel } from './messages.ts';
+import type { Queries } from './query/queries.ts';
 import type { Refusals } from './refused.ts';
+import type { Revisions } from './revisions.ts';
 
 export type Log = (level: HttpLogLevel, message: string) => void;
 
@@ -19,8 +21,12 @@ export interface AppContext {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly corsOrigins: readonly string[];
+  /** What changed when: behind ETags, blocking queries and live streams. */
+  readonly revisions: Revisions;
   readonly live: LiveStreams;
   readonly bodies: Bodies;
+  /** What goes through many workers, or takes long. */
+  readonly queries: Queries;
   readonly log: Log;
   readonly command: RunCommand;
   /** Who may come in: asked before any route. */

@@ -181,7 +181,7 @@ export class HttpHost {
       reply = await this.#options.onCommand(command);
     } catch (error) {
       this.#options.logger.error({ command: command.type, err: error }, 'a command failed');
-      reply = { ok: false, code: 'unavailable', message: 'internal error' };
+      reply = { ok: false, code: 'internal', message: 'internal error' };
     }
     // A new thread would take it for the reply to a command of its own.
     if (thread === this.#thread.thread) this.#thread.post({ type: 'reply', id, reply });

@@ -58,6 +58,14 @@ export class JsonText {
     return this;
   }
 
+  /** Appends any text. */
+  utf8(text: string): this {
+    // No text takes more than three bytes per unit.
+    this.#makeRoom(3 * text.length);
+    this.#length += this.#buffer.write(text, this.#length, 'utf8');
+    return this;
+  }
+
   append(bytes: Uint8Array): this {
     this.#makeRoom(bytes.length);
     this.#buffer.set(bytes, this.#length);

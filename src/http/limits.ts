@@ -4,9 +4,6 @@ import type { MasterConfig } from '../config/options.ts';
 const KIB = 1024;
 const MIB = 1024 ** 2;
 
-/** Main's beat is stamped at least every second: ten missed ones are no hiccup. Named in the contract. */
-export const UNHEALTHY_BEAT_MS = 10_000;
-
 // ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Those that are settings. */
@@ -92,6 +89,42 @@ export const MAX_JOINED_BYTES_KEPT = 64 * MIB;
  */
 export const MAX_BLANK_SHARE = 1 / 3;
 
+// ── revisions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Workers that are gone and still told of: twice a fleet of 10,000, so that all of it may be replaced. Some 2 MiB. */
+export const MAX_GONE_REMEMBERED = 20_000;
+
+// ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Up to so many workers are gone through in the http thread: a few ms, which no stream's client sees. Beyond: the pool. */
+export const MAX_WORKERS_INLINE = 1000;
+/** Workers in a page unless the client says how many, and at most: one is some 600 bytes. */
+export const PAGE_WORKERS = 100;
+export const MAX_PAGE_WORKERS = 1000;
+/** Records may have megabytes each: a page that is that large ends before its limit, and the next one goes on. */
+export const MAX_PAGE_BYTES = 16 * MIB;
+/**
+ * Smaller bodies are sent as they are: with their headers they arrive in the first ten segments of a connection, which
+ * nobody has to acknowledge, so that fewer bytes would not be fewer round trips.
+ */
+export const MIN_GZIP_BYTES = 14 * KIB;
+/** From here on it takes more than a few ms of a processor: in the pool, which is bounded, and not in libuv's threads. */
+export const MIN_GZIP_BYTES_IN_POOL = 256 * KIB;
+/** The fastest: for pages of the list level 6 takes two to three times as long and saves a twentieth more. */
+export const GZIP_LEVEL = 1;
+/** One for who asks, one for who asks at the same time; lanes and streams need the other processors more. */
+export const POOL_THREADS = 2;
+/** The second thread ends after so long without work. */
+export const POOL_IDLE_MS = 60_000;
+/** Under way or waiting; at 20 to 100 ms each the last one waits for a second or two. Beyond: 503. */
+export const MAX_QUERIES_UNDER_WAY = 64;
+/** A thread that takes longer is stuck, and is ended: a hundred times what a query of 10,000 workers takes. */
+export const QUERY_WITHIN_MS = 10_000;
+/** A cap, not a reservation: the views of 100,000 workers' slots take some 100 MB, and a sort of them as much again. */
+export const POOL_HEAP_MIB = 512;
+/** Workers told to a new thread at a time: about a millisecond of the http thread. */
+export const ROSTER_PART = 250;
+
 // ── live streams ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A change must be on its way within 100 ms: looked for twice in that time. */
@@ -102,3 +135,39 @@ export const PING_MS = 54_000;
 export const MAX_CLIENT_MESSAGE_BYTES = 4 * KIB;
 /** What may wait in a client's socket before it gets only the newest: some 250 workers' frames, a moment of a busy fleet. */
 export const MAX_BUFFERED_BYTES = 256 * KIB;
+/** Some 500 workers: a millisecond's work, and no more than what may wait in a client's socket anyway. */
+export const MAX_FRAME_BYTES = 256 * KIB;
+/**
+ * Frames are shared by the clients that are told the same. Clients that take nothing hold on to different ones: beyond this
+ * the slowest are dropped and new ones refused, as for large answers.
+ */
+export const MAX_FRAME_BYTES_IN_FLIGHT = 256 * MIB;
+/** A line that takes less than one frame in it (9 KB/s) follows no fleet; a network that broke for a moment is back. */
+export const CLIENT_STILL_MS = 30_000;
+/** Frames are small, but a WebSocket begins with a map of all workers: so much more time for each 64 KiB of it. */
+export const CLIENT_STILL_MORE_MS = 1_000;
+/** How often slow clients are looked for: a thirtieth of the time that they have. */
+export const STILL_CHECK_MS = 1_000;
+/** Named in the interface; well below the minute after which proxies, and SOCKET_IDLE_MS after which we, give up. */
+export const STREAM_PING_MS = 15_000;
+/** How long a browser waits before it connects again: a new http thread is up by then. */
+export const STREAM_RETRY_MS = 2_000;
+/** Updates a second that a stream may ask for: from one in ten seconds to one with each look. */
+export const LEAST_STREAM_RATE = 0.1;
+export const MOST_STREAM_RATE = 1_000 / POLL_MS;
+/** What people can follow; more is for programs, which ask for it. */
+export const STREAM_RATE = 2;
+/** Each change is held against each filter that is followed, at a microsecond or so: 200 changes in a look cost 50 ms. */
+export const MAX_VIEWS = 256;
+/** A client that lost its connection, or asks again, is back within seconds. */
+export const VIEW_KEPT_MS = 60_000;
+/** Workers that left a filter, remembered at least; whoever asks for older ones is told of more than need be. */
+export const MAX_LEFT_REMEMBERED = 1_000;
+/** Blocking queries at a time: each holds a connection, a quarter of which they may have. */
+export const MAX_WAITING = 1_000;
+/** What proxies of the field, such as Consul's, let a query wait at most. */
+export const MOST_WAIT_MS = 600_000;
+/** Where a client gives an index and no time: below the minute after which proxies give up. */
+export const WAIT_MS = 30_000;
+/** Up to so much of the wait is added at random, so that clients that began together do not all ask again together. */
+export const WAIT_JITTER = 1 / 16;

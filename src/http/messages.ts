@@ -51,6 +51,8 @@ export type ToHttp =
 
 /** What the API asks main to do. */
 export type Command =
+  | { readonly type: 'unregister'; readonly workerId: string }
+  | { readonly type: 'approve'; readonly workerId: string }
   | { readonly type: 'release'; readonly workerId: string }
   /** `group`: undefined means all. */
   | { readonly type: 'release-brakes'; readonly group: string | undefined };

@@ -1,5 +1,5 @@
 /** Errors under /api/v1: RFC 9457, `application/problem+json`. Nothing of the inside is told. */
-import { ERRORS, type ErrorCode } from '../lib/errors.ts';
+import { ERRORS, type ErrorCode, PulselaneError } from '../lib/errors.ts';
 import { answer } from './common-headers.ts';
 import type { HttpContext } from './context.ts';
 
@@ -18,11 +18,23 @@ export function problemType(code: ErrorCode): string {
   return `urn:pulselane:error:${code}`;
 }
 
+/** What a problem always says. @param instance the path that was asked for */
+export function problemFacts(code: ErrorCode, detail: string, instance: string) {
+  const { httpStatus: status, title } = ERRORS[code];
+  return { type: problemType(code), title, status, detail, instance };
+}
+
+/** The problem of an error with a code; any other is thrown on. */
+export function problemOf(c: HttpContext, error: unknown): Response {
+  if (!(error instanceof PulselaneError)) throw error;
+  return problem(c, error.code, error.message);
+}
+
 /** @param detail for people: what was wrong, where, what was expected */
 export function problem(c: HttpContext, code: ErrorCode, detail: string, details: ProblemDetails = {}): Response {
-  const { httpStatus: status, title } = ERRORS[code];
   const { errors, headers } = details;
-  const facts = { type: problemType(code), title, status, detail, instance: c.req.path };
+  const facts = problemFacts(code, detail, c.req.path);
+  const { status } = facts;
   const body = JSON.stringify(errors === undefined ? facts : { ...facts, errors });
   return answer(c, status, c.req.method === 'HEAD' ? null : body, {
     'Content-Type': 'application/problem+json',

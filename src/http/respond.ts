@@ -4,8 +4,11 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { JoinedMapPool } from './bodies.ts';
 import { answer } from './common-headers.ts';
 import type { AppContext, HttpContext, HttpEnv } from './context.ts';
+import { acceptsGzip, varyHeader } from './encoding.ts';
 import type { JsonText } from './json-text.ts';
 import { DIRECT_BODY_BYTES } from './limits.ts';
+import { problem, problemOf } from './problem.ts';
+import type { Body } from './query/queries.ts';
 
 /** An answer for people and scripts: `{"error": "..."}`. Never says anything of the inside. */
 export function errorJson(
@@ -29,22 +32,36 @@ export function sendJson(
   return answer(c, status, c.req.method === 'HEAD' ? null : body, own);
 }
 
+/** A text that is there already; its type is among the headers. */
+export function sendText(c: HttpContext, body: string, headers: Record<string, string>): Response {
+  const all = { 'Content-Length': String(Buffer.byteLength(body)), ...headers };
+  return answer(c, 200, c.req.method === 'HEAD' ? null : body, all);
+}
+
 function jsonHeaders(bodyBytes: number): Record<string, string> {
   return { 'Content-Type': 'application/json', 'Content-Length': String(bodyBytes) };
 }
 
 /** Answers with the text that `write` makes. */
-export function sendJsonText(context: AppContext, c: HttpContext, write: (text: JsonText) => void): Response {
+export function sendJsonText(
+  context: AppContext,
+  c: HttpContext,
+  write: (text: JsonText) => void,
+  headers: Record<string, string> = {},
+): Response {
   const { texts } = context.bodies;
   const text = texts.take();
   if (text === undefined) {
-    return errorJson(c, 503, 'too many large answers are under way', { 'Retry-After': '1' });
+    const detail = 'too many large answers are under way';
+    return c.req.path.startsWith('/api/')
+      ? problem(c, 'resource_exhausted', detail)
+      : errorJson(c, 503, detail, { 'Retry-After': '1' });
   }
   const read = () => {
     write(text);
     return text.bytes();
   };
-  return sendLent(c, read, () => texts.give(text));
+  return sendLent(c, read, () => texts.give(text), headers);
 }
 
 /** Answers with a map of all workers: one that is kept joined or, while all of these are lent, one joined anew. */
@@ -59,17 +76,58 @@ export function sendMap(context: AppContext, c: HttpContext, pool: JoinedMapPool
 }
 
 /** Answers with what `read` gives, and calls `giveBack` once nobody looks at those bytes any more. */
-function sendLent(c: HttpContext, read: () => Buffer, giveBack: () => void): Response {
+function sendLent(
+  c: HttpContext,
+  read: () => Buffer,
+  giveBack: () => void,
+  headers: Record<string, string> = {},
+): Response {
+  let bytes: Buffer;
+  try {
+    bytes = read();
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+  return sendBytes(c, bytes, giveBack, { ...jsonHeaders(bytes.length), ...headers });
+}
+
+/** Answers with a body, which is given back once nobody looks at it any more. */
+export function sendBody(c: HttpContext, body: Body, headers: Record<string, string> = {}): Response {
+  const { bytes, isGzip } = body;
+  return sendBytes(c, bytes, () => body.giveBack(), {
+    ...jsonHeaders(bytes.length),
+    ...varyHeader(c),
+    ...(isGzip ? { 'Content-Encoding': 'gzip' } : {}),
+    ...headers,
+  });
+}
+
+/** Answers under /api/v1 with a value that may be large: compressed, by another thread, where the client takes that. */
+export async function sendLargeJson(
+  { queries }: AppContext,
+  c: HttpContext,
+  value: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  const plain = Buffer.from(JSON.stringify(value));
+  try {
+    return sendBody(c, await queries.body(plain, acceptsGzip(c.req.header('accept-encoding'))), headers);
+  } catch (error) {
+    return problemOf(c, error);
+  }
+}
+
+function sendBytes(c: HttpContext, bytes: Uint8Array, giveBack: () => void, headers: Record<string, string>): Response {
   let keep = false;
   try {
-    const bytes = read();
-    const headers = jsonHeaders(bytes.length);
     if (c.req.method === 'HEAD') return answer(c, 200, null, headers);
     // Hono gives no bindings at all where there is no server.
     const outgoing = (c.env as HttpEnv['Bindings'] | undefined)?.outgoing;
     if (outgoing === undefined || outgoing.destroyed || bytes.length < DIRECT_BODY_BYTES) {
-      // As a string it goes out in one write together with the headers.
-      return answer(c, 200, bytes.toString(), headers);
+      // Text as a string goes out in one write together with the headers; a lent buffer must be copied in any case.
+      const isText = headers['Content-Encoding'] === undefined;
+      return answer(c, 200, isText ? textOf(bytes) : new Uint8Array(bytes), headers);
     }
     // Past Hono, without a copy. Nothing may touch `c.res` after this: a copy of RESPONSE_ALREADY_SENT is no longer
     // known as such, and a second response would be written. `close` comes after the last byte and after an abort.
@@ -81,4 +139,8 @@ function sendLent(c: HttpContext, read: () => Buffer, giveBack: () => void): Res
   } finally {
     if (!keep) giveBack();
   }
+}
+
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString();
 }

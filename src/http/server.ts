@@ -18,7 +18,7 @@ import { createAdaptorServer, getRequestListener, RequestError, type WebSocketSe
 import { WebSocketServer } from 'ws';
 import type { Address } from '../config/kinds.ts';
 import { type Clock, until } from '../lib/clock.ts';
-import { messageOf } from '../lib/errors.ts';
+import { ERRORS, messageOf } from '../lib/errors.ts';
 import { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory } from '../store/directory.ts';
 import { Access } from './access/access.ts';
@@ -30,7 +30,11 @@ import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
 import { LiveStreams } from './live/streams.ts';
 import type { HttpSecrets, HttpThreadData, HttpTls } from './messages.ts';
+import { problemFacts } from './problem.ts';
+import { Queries } from './query/queries.ts';
 import { Refusals } from './refused.ts';
+import { newEpoch, Revisions } from './revisions.ts';
+import { pathOfTarget } from './target.ts';
 
 export interface HttpServerOptions extends HttpThreadData {
   readonly clock: Clock;
@@ -47,12 +51,21 @@ export class HttpServer {
   readonly #connections: Connections;
   readonly #access: Access;
   readonly #bodies: Bodies;
+  readonly #queries: Queries;
 
   constructor({ board, corsOrigins, allowedHosts, limits: bounds, secrets, clock, log, command }: HttpServerOptions) {
     this.#clock = clock;
     this.#directory = new Directory(new BoardReader(board));
-    this.#live = new LiveStreams(this.#directory, clock);
+    const revisions = new Revisions(this.#directory, newEpoch());
+    this.#live = new LiveStreams({
+      directory: this.#directory,
+      revisions,
+      clock,
+      log,
+      maxClients: bounds.maxLiveClients,
+    });
     this.#bodies = new Bodies(this.#directory);
+    this.#queries = new Queries({ directory: this.#directory, texts: this.#bodies.texts, clock, log });
     const refusals = new Refusals();
     this.#access = new Access({
       ...secrets,
@@ -65,8 +78,10 @@ export class HttpServer {
     });
     const app = createApp({
       directory: this.#directory,
+      revisions,
       live: this.#live,
       bodies: this.#bodies,
+      queries: this.#queries,
       access: this.#access,
       limits: bounds,
       refusals,
@@ -91,6 +106,7 @@ export class HttpServer {
   /** Takes in which workers there are. */
   apply(announcements: readonly Announcement[]): void {
     for (const announcement of announcements) this.#directory.apply(announcement);
+    this.#queries.told(announcements);
   }
 
   /**
@@ -113,13 +129,19 @@ export class HttpServer {
     this.#server.closeIdleConnections();
     this.#live.stop();
     const gone = () => this.#connections.size === 0;
-    if (await until(this.#clock, gone, { withinMs: limits.STOP_GRACE_MS, everyMs: 10 })) return;
+    await until(this.#clock, gone, { withinMs: limits.STOP_GRACE_MS, everyMs: 10 });
     this.#connections.destroyAll();
+    await this.#queries.stop();
+  }
+
+  /** For what is told of live clients. */
+  get live(): LiveStreams {
+    return this.#live;
   }
 
   /** Large answers that are being sent. */
   get bodiesInFlight(): number {
-    return this.#bodies.lent;
+    return this.#bodies.lent + this.#queries.bodiesInFlight;
   }
 }
 
@@ -143,10 +165,12 @@ function serverOf({ fetch, log, limits: bounds, tls }: ServerParts, connections:
   // Attached before anything else can happen on it: an error without a listener would end the thread.
   sockets.on('connection', (socket) => socket.on('error', () => {}));
 
+  // What cannot be turned into a request fails while its listener runs, before anything else can.
+  let inHand: IncomingMessage | undefined;
   const listener = getRequestListener(fetch, {
     // For HTTP/1.0, which has no Host.
     hostname: 'localhost',
-    errorHandler: (error) => requestErrorResponse(error, log),
+    errorHandler: (error) => requestErrorResponse(error, inHand?.url ?? '', log),
   });
   const server = createAdaptorServer({
     fetch,
@@ -156,7 +180,9 @@ function serverOf({ fetch, log, limits: bounds, tls }: ServerParts, connections:
       const onRequest: RequestListener = (incoming, outgoing) => {
         if (connections().turnsAway(incoming, outgoing)) return;
         tameTarget(incoming);
+        inHand = incoming;
         void listener(incoming, outgoing);
+        inHand = undefined;
       };
       if (tls === undefined) return createServer(options, onRequest);
       const handshakeTimeout = limits.HANDSHAKE_TIMEOUT_MS;
@@ -210,9 +236,14 @@ function tameTarget(incoming: IncomingMessage): void {
 }
 
 /** What node-server could not turn into a request, or could not answer. */
-function requestErrorResponse(error: unknown, log: Log): Response {
-  if (error instanceof RequestError)
-    return Response.json({ error: 'the request cannot be understood' }, { status: 400 });
-  log('error', `a request failed: ${messageOf(error)}`);
-  return Response.json({ error: 'internal error' }, { status: 500 });
+function requestErrorResponse(error: unknown, target: string, log: Log): Response {
+  const isTheirs = error instanceof RequestError;
+  if (!isTheirs) log('error', `a request failed: ${messageOf(error)}`);
+  const code = isTheirs ? 'invalid_argument' : 'internal';
+  const detail = isTheirs ? 'the request cannot be understood' : 'internal error';
+  const path = pathOfTarget(target);
+  const { httpStatus: status } = ERRORS[code];
+  if (!path.startsWith('/api/')) return Response.json({ error: detail }, { status });
+  const headers = { 'Content-Type': 'application/problem+json' };
+  return Response.json(problemFacts(code, detail, path), { status, headers });
 }

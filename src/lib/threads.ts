@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { PulselaneError } from './errors.ts';
 
-export type ThreadFile = 'lane/thread' | 'http/thread' | 'agent/thread';
+export type ThreadFile = 'lane/thread' | 'http/thread' | 'http/query/thread' | 'agent/thread';
 
 export interface ThreadOptions {
   /** Shown by `top -H` and in stack dumps; the kernel cuts it after 15 bytes. */
@@ -23,18 +23,31 @@ function threadUrl(file: ThreadFile): URL {
   return new URL(RUNS_FROM_SOURCE ? `../../dist/${file}.js` : `../${file}.js`, import.meta.url);
 }
 
-export function startThread(file: ThreadFile, { name, data, limits }: ThreadOptions): Worker {
-  const url = threadUrl(file);
-  if (RUNS_FROM_SOURCE && !existsSync(fileURLToPath(url))) {
+/**
+ * The path of a thread's file, for a pool that starts the threads itself.
+ * @throws PulselaneError `environment` if it is not built
+ */
+export function threadPath(file: ThreadFile): string {
+  const path = fileURLToPath(threadUrl(file));
+  if (RUNS_FROM_SOURCE && !existsSync(path)) {
     throw new PulselaneError('environment', `dist/${file}.js is not built: run "npm run build"`);
   }
-  return new Worker(url, {
+  return path;
+}
+
+/** What no thread inherits. */
+export const NOTHING_INHERITED = {
+  // A flag meant for the embedding program (--inspect, --import) must not reach every thread.
+  execArgv: [] as string[],
+  // A thread is given what it needs; the environment may hold secrets.
+  env: {},
+};
+
+export function startThread(file: ThreadFile, { name, data, limits }: ThreadOptions): Worker {
+  return new Worker(threadPath(file), {
     name,
     workerData: data,
-    // Not inherited: a flag meant for the embedding program (--inspect, --import) must not reach every lane.
-    execArgv: [],
-    // A thread is given what it needs; the environment may hold secrets.
-    env: {},
+    ...NOTHING_INHERITED,
     ...(limits === undefined ? {} : { resourceLimits: limits }),
   });
 }

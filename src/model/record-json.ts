@@ -5,6 +5,10 @@
  */
 import type { GpuUsage, RunningTask, WorkerTelemetry } from './telemetry.ts';
 
+/** No task has a member of such a name, and only devices come after the metrics. */
+const METRICS_BEGIN = ',"metrics":{';
+const GPUS_BEGIN = ',"gpus":[';
+
 /** A decoded heartbeat, validated: what a record is made of. */
 export interface RecordSource {
   readonly workerId: string;
@@ -36,8 +40,8 @@ export function recordJsonParts(
     tasks: source.runningTasks?.map(taskJson).join(','),
     after:
       `],"storage_usage":${num(source.storageUsage)}` +
-      (source.metrics.size === 0 ? '' : `,"metrics":${metricsJson(source.metrics)}`) +
-      (source.gpus.length === 0 ? '' : `,"gpus":[${source.gpus.map(gpuJson).join(',')}]`),
+      (source.metrics.size === 0 ? '' : `${METRICS_BEGIN}${metricsJson(source.metrics)}}`) +
+      (source.gpus.length === 0 ? '' : `${GPUS_BEGIN}${source.gpus.map(gpuJson).join(',')}]`),
   };
 }
 
@@ -50,6 +54,18 @@ export function recordJsonHead(source: RecordSource): string {
 /** The rest of the object: board's part and closing brace. Always ASCII. */
 export function recordJsonTail(lastUpdateS: number, isActive: boolean): string {
   return `,"last_update":${lastUpdateS},"is_active":${isActive}}`;
+}
+
+/**
+ * The text of a head's custom metrics, an object; undefined if it has none. Found without parsing the whole: within a JSON
+ * string every quotation mark is escaped, so a comma, a quotation mark and a name are a member's begin and no content.
+ */
+export function metricsTextIn(head: string): string | undefined {
+  const begin = head.indexOf(METRICS_BEGIN);
+  if (begin === -1) return undefined;
+  const from = begin + METRICS_BEGIN.length - 1;
+  const end = head.indexOf(GPUS_BEGIN, from);
+  return head.slice(from, end === -1 ? undefined : end);
 }
 
 /** The record of a worker that has not sent anything yet: zeros. */
@@ -82,9 +98,10 @@ function taskJson(task: RunningTask): string {
   );
 }
 
+/** The members alone. */
 function metricsJson(metrics: ReadonlyMap<string, number>): string {
   const members = Array.from(metrics, ([name, value]) => `${JSON.stringify(name)}:${num(value)}`);
-  return `{${members.join(',')}}`;
+  return members.join(',');
 }
 
 function gpuJson(gpu: GpuUsage): string {

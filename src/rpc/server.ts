@@ -40,6 +40,7 @@ export class RpcServer {
   readonly #telemetry: TelemetryHandlers;
   readonly #health: HealthImplementation;
   readonly #unfinished: UnfinishedMessages;
+  #isServing = true;
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
@@ -88,9 +89,17 @@ export class RpcServer {
     throw new PulselaneError('environment', `GRPC_PORT=${formatAddress(address)}: ${reason}`, { cause: failure });
   }
 
+  /** What the health service says of the whole server and of each service. */
+  setServing(isServing: boolean): void {
+    // Who watches is told of each setting, changed or not.
+    if (isServing === this.#isServing) return;
+    this.#isServing = isServing;
+    for (const name of HEALTH_NAMES) this.#health.setStatus(name, isServing ? 'SERVING' : 'NOT_SERVING');
+  }
+
   /** Takes no more calls, ends streams with their last acks, and cuts what does not end in time. */
   async stop(): Promise<void> {
-    for (const name of HEALTH_NAMES) this.#health.setStatus(name, 'NOT_SERVING');
+    this.setServing(false);
     this.#telemetry.close();
     const ended = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended);

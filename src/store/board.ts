@@ -169,26 +169,105 @@ export class BoardReader {
     );
   }
 
-  view(row: number, nowMonotonicMs: number): RowView {
-    const replacedBy = this.#counts(row, RowWord.replaced, REPLACEMENT_REASONS);
-    const lostBy = this.#counts(row, RowWord.lost, FAULT_CAUSES);
-    const flags = this.word(row, RowWord.flags);
+  /** Room for a copy of every row, for {@link changedRows}. */
+  newRowCopies(): Int32Array {
+    return new Int32Array(this.capacity * RowWord.end);
+  }
+
+  /**
+   * Finds the rows below `rows` of which any word is not as in `copies`, and writes their numbers into `into`. Words are
+   * read plainly, as by `looksLike`: whatever is written later than they are read is found by the next call.
+   * @returns how many there are.
+   */
+  changedRows(copies: Int32Array, rows: number, into: Int32Array): number {
+    const { words } = this;
+    let changed = 0;
+    for (let row = 0; row < rows; row++) {
+      const at = rowWordIndex(row, 0);
+      const copyAt = row * RowWord.end;
+      for (let word = 0; word < RowWord.end; word++) {
+        if (words[at + word] === copies[copyAt + word]) continue;
+        into[changed++] = row;
+        break;
+      }
+    }
+    return changed;
+  }
+
+  /** Brings the copy of one row up to date. */
+  copyRow(row: number, copies: Int32Array): void {
+    for (let word = 0; word < RowWord.end; word++) copies[row * RowWord.end + word] = this.word(row, word);
+  }
+
+  cause(row: number): StateCause {
+    return STATE_CAUSES[this.word(row, RowWord.cause)] ?? 'registration';
+  }
+
+  stateSinceS(row: number): number {
+    return this.word(row, RowWord.stateSinceS) >>> 0;
+  }
+
+  registeredS(row: number): number {
+    return this.word(row, RowWord.registeredS) >>> 0;
+  }
+
+  /** Why it is stuck; undefined if it is not. */
+  stuck(row: number): StuckReason | undefined {
+    return STUCK_REASONS[this.word(row, RowWord.stuck) - 1];
+  }
+
+  isFlapping(row: number): boolean {
+    return (this.word(row, RowWord.flags) & RowFlag.flapping) !== 0;
+  }
+
+  hasConflict(row: number): boolean {
+    return (this.word(row, RowWord.flags) & RowFlag.conflict) !== 0;
+  }
+
+  intervalMs(row: number): number {
+    return this.word(row, RowWord.intervalMs) >>> 0;
+  }
+
+  /** How far its clock is ahead of the master's; undefined if it was never measured. */
+  skewMs(row: number): number | undefined {
     const skewMs = this.word(row, RowWord.skewMs);
+    return skewMs === NO_SKEW ? undefined : skewMs;
+  }
+
+  restarts(row: number): number {
+    return this.word(row, RowWord.restarts) >>> 0;
+  }
+
+  missed(row: number): number {
+    return this.word(row, RowWord.missed) >>> 0;
+  }
+
+  replacedBy(row: number): Record<ReplacementReason, number> {
+    return this.#counts(row, RowWord.replaced, REPLACEMENT_REASONS);
+  }
+
+  lostBy(row: number): Record<FaultCause, number> {
+    return this.#counts(row, RowWord.lost, FAULT_CAUSES);
+  }
+
+  view(row: number, nowMonotonicMs: number): RowView {
+    const replacedBy = this.replacedBy(row);
+    const lostBy = this.lostBy(row);
     return {
       state: this.state(row),
-      cause: STATE_CAUSES[this.word(row, RowWord.cause)] ?? 'registration',
-      stateSinceS: this.word(row, RowWord.stateSinceS) >>> 0,
+      cause: this.cause(row),
+      stateSinceS: this.stateSinceS(row),
       isActive: this.isActive(row),
-      stuck: STUCK_REASONS[this.word(row, RowWord.stuck) - 1],
-      isFlapping: (flags & RowFlag.flapping) !== 0,
-      hasConflict: (flags & RowFlag.conflict) !== 0,
-      intervalMs: this.word(row, RowWord.intervalMs) >>> 0,
-      skewMs: skewMs === NO_SKEW ? undefined : skewMs,
-      restarts: this.word(row, RowWord.restarts) >>> 0,
-      missed: this.word(row, RowWord.missed) >>> 0,
+      stuck: this.stuck(row),
+      isFlapping: this.isFlapping(row),
+      hasConflict: this.hasConflict(row),
+      intervalMs: this.intervalMs(row),
+      skewMs: this.skewMs(row),
+      restarts: this.restarts(row),
+      missed: this.missed(row),
       lastUpdateS: this.lastUpdateS(row),
       ageMs: this.#ageMs(this.word(row, RowWord.receiptCs), nowMonotonicMs),
-      registeredS: this.word(row, RowWord.registeredS) >>> 0,
+      registeredS: this.registeredS(row),
       accepted: this.word(row, RowWord.accepted) >>> 0,
       replaced: sumOf(replacedBy),
       replacedBy,

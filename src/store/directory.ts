@@ -5,6 +5,8 @@
 import { EventLog, type WorkerEvent } from '../model/events.ts';
 import { type Holds, NO_HOLDS } from '../model/holds.ts';
 import type { LaneFault } from '../model/lanes.ts';
+import type { PendingWorker } from '../model/pending.ts';
+import { type ReadinessFacts, STARTING } from '../model/readiness.ts';
 import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/record-json.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import type { WorkerFacts } from '../model/worker-facts.ts';
@@ -31,7 +33,11 @@ export type Announcement =
   /** In the order in which they happened. */
   | { readonly type: 'events'; readonly events: readonly WorkerEvent[] }
   /** What keeps main from judging, as it is now. */
-  | { readonly type: 'holds'; readonly holds: Holds };
+  | { readonly type: 'holds'; readonly holds: Holds }
+  /** Who waits for approval; at most once a second. */
+  | { readonly type: 'pending'; readonly pending: readonly PendingWorker[] }
+  /** Whether the master is to be given work. */
+  | { readonly type: 'readiness'; readonly readiness: ReadinessFacts };
 
 /** One worker's memory, for reading. */
 export interface WorkerEntry {
@@ -46,13 +52,15 @@ export interface WorkerEntry {
 }
 
 /** Stands for the slot of a row that nobody has: nothing is ever written to it. */
-const NO_SLOT = new Int32Array(SlotWord.recordGeneration + 1);
+const NO_SLOT = new Int32Array(SlotWord.noteGeneration + 1);
 
 export class Directory {
   readonly board: BoardReader;
   /** What happened of late. */
   readonly events = new EventLog();
   #holds = NO_HOLDS;
+  #pending: readonly PendingWorker[] = [];
+  #readiness = STARTING;
   readonly #entries = new Map<string, WorkerEntry>();
   readonly #rows: (WorkerEntry | undefined)[] = [];
   /** Each row's slot, or NO_SLOT. */
@@ -97,6 +105,12 @@ export class Directory {
       case 'holds':
         this.#holds = announcement.holds;
         return;
+      case 'pending':
+        this.#pending = announcement.pending;
+        return;
+      case 'readiness':
+        this.#readiness = announcement.readiness;
+        return;
       default:
         announcement satisfies never;
     }
@@ -105,6 +119,16 @@ export class Directory {
   /** What keeps main from judging. */
   get holds(): Holds {
     return this.#holds;
+  }
+
+  /** Workers that wait for approval, the one unheard for longest first; a second old at the most. */
+  get pending(): readonly PendingWorker[] {
+    return this.#pending;
+  }
+
+  /** What main tells of itself; to readers in other threads alone. */
+  get readiness(): ReadinessFacts {
+    return this.#readiness;
   }
 
   /** The worker's memory; undefined if it is not known, or has just been forgotten. */
@@ -134,6 +158,16 @@ export class Directory {
     const controls = this.#controls;
     for (let row = 0; row < controls.length; row++) {
       target[row] = ((controls[row] as Int32Array)[SlotWord.recordGeneration] as number) >> 1;
+    }
+  }
+
+  /** The same for records and notes together: how many of both were published to each row's slot. */
+  copyPublications(target: Int32Array): void {
+    const controls = this.#controls;
+    for (let row = 0; row < controls.length; row++) {
+      const control = controls[row] as Int32Array;
+      target[row] =
+        ((control[SlotWord.recordGeneration] as number) >> 1) + ((control[SlotWord.noteGeneration] as number) >> 1);
     }
   }
 

@@ -56,6 +56,11 @@ export class SlotReader {
     return this.generation >> 1;
   }
 
+  /** How many records and notes were published, modulo 2^32: both only grow, so that their sum tells of either. */
+  get publications(): number {
+    return (this.writes + (Atomics.load(this.#slot.control, SlotWord.noteGeneration) >> 1)) | 0;
+  }
+
   /** Ordinal of the heartbeat that the lane took last. */
   get taken(): number {
     return Atomics.load(this.#slot.control, SlotWord.taken);

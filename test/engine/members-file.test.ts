@@ -24,9 +24,11 @@ afterEach(() => rm(dataDir, { recursive: true, force: true }));
 async function open(clock = new FakeClock()) {
   const members = new Members({ mode: 'open', maxPending: 2, clock });
   const { logger, lines: log } = keptLog();
-  const file = new MembersFile({ dataDir, members, clock, logger });
+  const failing: boolean[] = [];
+  const onFailing = (fails: boolean) => void failing.push(fails);
+  const file = new MembersFile({ dataDir, members, onFailing, clock, logger });
   members.restore(await file.open());
-  return { members, file, clock, log };
+  return { members, file, clock, log, failing };
 }
 
 const linesIn = async () => (await readFile(path, 'utf8')).trimEnd().split('\n').slice(1);
@@ -212,7 +214,7 @@ test.each(['{', '{"version":2,"workers":[]}', '{"version":1,"workers":[{"id":""}
 );
 
 test('a write that fails is told once and tried again, and nothing is lost', async () => {
-  const { members, file, clock, log } = await open();
+  const { members, file, clock, log, failing } = await open();
   members.join('a');
   clock.advance(200);
   await eventually(async () => (await readdir(dataDir)).includes('members.jsonl'));
@@ -234,6 +236,7 @@ test('a write that fails is told once and tried again, and nothing is lost', asy
     { level: 'error', file: path, msg: expect.stringContaining('could not be written') },
     { level: 'info', msg: 'members file is written again' },
   ]);
+  expect(failing).toEqual([true, false]);
   expect(await idsIn()).toEqual(['a', 'b', 'c']);
   await file.close();
 });

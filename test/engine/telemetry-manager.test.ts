@@ -117,6 +117,32 @@ test('under approved admission an unknown worker waits until an operator lets it
   expect(codeOf(() => manager.processHeartbeat({ workerId: 'a' }))).toBe('not_admitted');
 });
 
+test('readers are told once a second at the most who waits for approval', async () => {
+  const clock = new FakeClock();
+  const manager = await startManager({ admission: 'approved', clock });
+  const told: string[][] = [];
+  manager.onAnnouncement((announcement) => {
+    if (announcement.type === 'pending') told.push(announcement.pending.map(({ workerId }) => workerId));
+  });
+  const knock = (workerId: string) => codeOf(() => manager.processHeartbeat({ workerId }));
+  clock.advance(1000);
+  expect(told).toEqual([]);
+  knock('a');
+  clock.advance(250);
+  knock('b');
+  clock.advance(750);
+  expect(told).toEqual([['a']]);
+  clock.advance(250);
+  expect(told).toEqual([['a'], ['a', 'b']]);
+  expect(manager.announcements()).toContainEqual({
+    type: 'pending',
+    pending: [expect.objectContaining({ workerId: 'a' }), expect.objectContaining({ workerId: 'b' })],
+  });
+  manager.approve('a');
+  clock.advance(5000);
+  expect(told).toEqual([['a'], ['a', 'b'], ['b']]);
+});
+
 test('a silent worker becomes inactive and keeps its values, comes back, and is forgotten after the retention', async () => {
   const clock = new FakeClock(1_795_456_495_000);
   const manager = await startManager({ clock, inactivityTimeoutMs: 30_000, retentionMs: 3_600_000 });

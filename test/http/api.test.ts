@@ -250,7 +250,7 @@ it('answers an internal error with 500, says nothing of the inside and logs it',
 });
 
 it('refuses a large answer while too many are under way, instead of growing', async () => {
-  const { app, bodies } = newApp();
+  const { app, bodies, fleet } = newApp();
   const { telemetry, texts } = bodies;
   const kept = Array.from({ length: JOINED_BODIES }, () => telemetry.take() as JoinedMap);
   const lent = [];
@@ -261,6 +261,10 @@ it('refuses a large answer while too many are under way, instead of growing', as
   const response = await app.request('/telemetry');
   expect(response.status).toBe(503);
   expect(response.headers.get('retry-after')).toBe('1');
+  fleet.register('a');
+  const detail = await app.request('/api/v1/workers/a');
+  expect([detail.status, detail.headers.get('retry-after')]).toEqual([503, '1']);
+  expect(await detail.json()).toMatchObject({ type: 'urn:pulselane:error:resource_exhausted' });
   for (const text of lent) texts.give(text);
   expect((await app.request('/telemetry')).status).toBe(200);
   for (const map of kept) telemetry.give(map);

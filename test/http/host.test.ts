@@ -83,7 +83,7 @@ it('has main do what a client on this machine asks for', async () => {
   const answer = await release('a');
   expect([answer.status, await answer.json()]).toEqual([200, { message: 'a is released' }]);
   const failed = await release('bug');
-  expect([failed.status, await failed.json()]).toMatchObject([503, { detail: 'internal error' }]);
+  expect([failed.status, await failed.json()]).toMatchObject([500, { detail: 'internal error' }]);
   expect(lines).toEqual(['a command failed']);
 });
 

@@ -2,13 +2,10 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { MAX_BUFFERED_BYTES, PING_MS, POLL_MS } from '../../src/http/limits.ts';
-import { ChangeWatcher } from '../../src/http/live/changes.ts';
-import { LiveClient, type LiveSocket } from '../../src/http/live/client.ts';
-import { BoardReader } from '../../src/store/board.ts';
-import { Directory } from '../../src/store/directory.ts';
+import type { LiveSocket } from '../../src/http/live/socket-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { task } from '../support/fleet.ts';
-import { newServer } from './support.ts';
+import { newApp, newServer } from './support.ts';
 
 let served: Awaited<ReturnType<typeof newServer>>;
 const clients: Client[] = [];
@@ -338,57 +335,54 @@ it('a client that does not read gets only the newest when it reads again', async
   expect(ofA).toEqual([...ofA].sort((a, b) => a - b));
 });
 
-it('remembers nothing of workers that are gone', () => {
-  const { fleet } = served;
-  const directory = new Directory(new BoardReader(fleet.memory));
-  fleet.onAnnounce = (items) => {
-    for (const item of items) directory.apply(item);
-  };
-  const watcher = new ChangeWatcher(directory);
-  for (let round = 0; round < 10; round++) {
-    fleet.register(`ephemeral-${round}`);
-    expect(watcher.changed()).toHaveLength(1);
-    fleet.forget(`ephemeral-${round}`);
-  }
-  expect(watcher.changed()).toEqual([]);
-  expect(watcher.remembered).toBe(0);
-});
-
 describe('a client whose socket is full', () => {
   function fullClient() {
+    const { fleet, live, clock } = newApp();
     const sent: string[] = [];
     const socket = {
-      bufferedAmount: MAX_BUFFERED_BYTES + 1,
-      send: (frame: Buffer) => sent.push(frame.toString()),
+      bufferedAmount: 0,
+      send: (frame: Buffer, _: unknown, done: () => void) => {
+        sent.push(frame.toString());
+        done();
+      },
       ping() {},
       close() {},
       terminate() {},
       on() {},
-    } satisfies LiveSocket;
-    return { sent, socket, client: new LiveClient(socket, undefined) };
+    };
+    for (const id of ['a', 'b']) fleet.register(id);
+    live.add(socket satisfies LiveSocket, undefined);
+    socket.bufferedAmount = MAX_BUFFERED_BYTES + 1;
+    sent.length = 0;
+    return { fleet, sent, socket, look: () => clock.advance(POLL_MS) };
   }
 
-  it('is owed each changed worker once, and sent its newest state when there is room', () => {
-    const { sent, socket, client } = fullClient();
-    for (let round = 1; round <= 100; round++) {
-      client.owe('a');
-      client.owe('b');
-      client.settle((id) => Buffer.from(`${id}${round}`));
+  it('is sent the newest state of each changed worker, once, when there is room', () => {
+    const { fleet, sent, socket, look } = fullClient();
+    for (let cpuUsage = 1; cpuUsage <= 20; cpuUsage++) {
+      fleet.beat('a', { cpuUsage });
+      fleet.beat('b', { cpuUsage: 2 * cpuUsage });
+      look();
     }
     expect(sent).toEqual([]);
     socket.bufferedAmount = 0;
-    client.settle((id) => Buffer.from(`${id} newest`));
-    expect(sent).toEqual(['a newest', 'b newest']);
-    client.settle(() => Buffer.from('again'));
+    look();
+    expect(sent.map((frame) => JSON.parse(frame))).toEqual([
+      { a: expect.objectContaining({ cpu_usage: 20 }) },
+      { b: expect.objectContaining({ cpu_usage: 40 }) },
+    ]);
+    look();
     expect(sent).toHaveLength(2);
   });
 
   it('is not sent what was forgotten meanwhile', () => {
-    const { sent, socket, client } = fullClient();
-    client.owe('gone');
-    client.owe('there');
+    const { fleet, sent, socket, look } = fullClient();
+    fleet.beat('a');
+    fleet.beat('b');
+    look();
+    fleet.forget('a');
     socket.bufferedAmount = 0;
-    client.settle((id) => (id === 'gone' ? undefined : Buffer.from(id)));
-    expect(sent).toEqual(['there']);
+    look();
+    expect(sent.map((frame) => Object.keys(JSON.parse(frame)))).toEqual([['b']]);
   });
 });

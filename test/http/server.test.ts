@@ -189,6 +189,20 @@ describe('what clients do wrong', () => {
   });
 });
 
+it('tells a problem under /api/ where a request cannot be understood, and an error elsewhere', async () => {
+  const ask = (path: string) => exchange(served.port, `GET ${path} HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n`);
+  const answer = await ask('/api/v1/lanes?x');
+  expect(answer).toMatch(/^HTTP\/1\.1 400 .*\r\ncontent-type: application\/problem\+json\r\n/is);
+  expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toEqual({
+    type: 'urn:pulselane:error:invalid_argument',
+    title: 'The request breaks a rule',
+    status: 400,
+    detail: 'the request cannot be understood',
+    instance: '/api/v1/lanes',
+  });
+  expect(await ask('/telemetry')).toMatch(/\{"error":"the request cannot be understood"\}$/);
+});
+
 it('answers a client that would rather speak HTTP/2', async () => {
   const outgoing = get(`${served.url}/health`, { headers: { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c' } });
   const [response] = await once(outgoing, 'response');

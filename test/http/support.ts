@@ -9,7 +9,9 @@ import { Bodies } from '../../src/http/bodies.ts';
 import { type HttpLimits, httpLimitsOf } from '../../src/http/limits.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
 import type { Command, CommandReply, HttpTls } from '../../src/http/messages.ts';
+import { Queries } from '../../src/http/query/queries.ts';
 import { Refusals } from '../../src/http/refused.ts';
+import { Revisions } from '../../src/http/revisions.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import type { ApiToken } from '../../src/lib/tokens.ts';
 import { BoardReader } from '../../src/store/board.ts';
@@ -32,18 +34,22 @@ export const SESSION_KEY = Buffer.alloc(32, 7);
 
 export function newApp({
   corsOrigins = [] as readonly string[],
+  rows = 64,
   tokens = [] as readonly ApiToken[],
   requestsPerS = 0,
 } = {}) {
-  const { clock, fleet } = newFleet();
+  const { clock, fleet } = newFleet(rows);
   const directory = new Directory(new BoardReader(fleet.memory));
   fleet.onAnnounce = (items) => {
     for (const item of items) directory.apply(item);
+    queries.told(items);
   };
   const logged: string[] = [];
-  const live = new LiveStreams(directory, clock);
+  const revisions = new Revisions(directory, 'epochabc');
   const bodies = new Bodies(directory);
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
+  const queries = new Queries({ directory, texts: bodies.texts, clock, log });
+  const live = new LiveStreams({ directory, revisions, clock, log, maxClients: 10 });
   const command = async () => ({ ok: true, message: 'done' }) as const;
   const access = new Access({
     corsOrigins,
@@ -56,17 +62,18 @@ export function newApp({
     warn: (message) => log('warn', message),
   });
   const refusals = new Refusals();
-  const parts = { directory, clock, corsOrigins, live, bodies, log, command };
+  const parts = { directory, revisions, clock, corsOrigins, live, bodies, queries, log, command };
   const app = createApp({ ...parts, access, refusals, limits: DEFAULT_LIMITS });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
   const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
-  return { app, raw, fleet, clock, live, bodies, directory, logged };
+  return { app, raw, fleet, clock, live, bodies, queries, directory, revisions, logged };
 }
 
 /** A listening server; the caller stops it through `stop`. */
 export async function newServer({
   corsOrigins = [] as readonly string[],
   rows = 64,
+  maxLiveClients = 1_000,
   replyTo = (_: Command): CommandReply => ({ ok: true, message: 'done' }),
   allowedHosts = [] as readonly string[],
   tokens = [] as readonly ApiToken[],
@@ -86,7 +93,7 @@ export async function newServer({
     board: fleet.memory,
     corsOrigins,
     allowedHosts,
-    limits: { ...DEFAULT_LIMITS, ...limits },
+    limits: { ...DEFAULT_LIMITS, maxLiveClients, ...limits },
     secrets: { tokens, sessionKey: SESSION_KEY, tls },
     clock,
     log,

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Commands } from '../../src/http/commands.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/limits.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
+import type { WorkerFacts } from '../../src/model/worker-facts.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { NOW_S, newApp, newServer } from './support.ts';
 
@@ -19,9 +20,9 @@ async function serve(options: Parameters<typeof newServer>[0] = {}) {
 }
 
 /** `fetch` sets Host and Origin as it likes. */
-async function post(url: string, headers: Record<string, string> = {}) {
+async function ask(method: 'POST' | 'DELETE', url: string, headers: Record<string, string> = {}) {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; type: string; body: unknown }>();
-  const call = request(url, { method: 'POST', headers }, async (response) => {
+  const call = request(url, { method, headers }, async (response) => {
     const type = String(response.headers['content-type']);
     resolve({ status: response.statusCode ?? 0, type, body: await json(response) });
   });
@@ -70,7 +71,76 @@ test('a worker’s detail tells its lane, what became of its heartbeats, and wha
     },
     last_rejection: null,
     last_fault: { cause: 'stall', reason: 'it made no progress for 2 s', at: '1970-01-01T00:00:00.000Z' },
+    facts: null,
+    record: {
+      worker_id: 'a/b',
+      cpu_usage: 1,
+      memory_usage: 0,
+      gpu_usage: 0,
+      running_tasks: [],
+      storage_usage: 0,
+      received_at: new Date(NOW_S * 1000).toISOString(),
+      published_at: null,
+      sent_at: null,
+      sequence: null,
+      host_loop_lag_ms: 0,
+      last_round_trip_ms: 0,
+    },
   });
+});
+
+test('a worker’s detail tells what it said of itself, and no record before its first heartbeat', async () => {
+  const { app, fleet } = newApp();
+  fleet.register('a');
+  const facts: WorkerFacts = {
+    totalCpu: 16,
+    totalMemoryGib: 64,
+    totalStorageGib: 960,
+    totalGpu: 0,
+    ip: '10.0.0.17',
+    labels: { zone: 'a' },
+    group: 'rack',
+    ephemeral: true,
+    instanceId: 'i-1',
+    agentVersion: '1.2.3',
+  };
+  fleet.onAnnounce([{ type: 'workerFacts', workerId: 'a', facts }]);
+  expect(await (await app.request('/api/v1/workers/a')).json()).toMatchObject({
+    facts: {
+      group: 'rack',
+      labels: { zone: 'a' },
+      ephemeral: true,
+      ip: '10.0.0.17',
+      agent_version: '1.2.3',
+      instance_id: 'i-1',
+      capacity: { cpu_cores: 16, memory_gib: 64, storage_gib: 960, gpus: 0 },
+    },
+    record: null,
+  });
+});
+
+test('a worker’s detail is asked for conditionally, and only what changes of that worker is news', async () => {
+  const { app, fleet } = newApp();
+  for (const id of ['a', 'b']) {
+    fleet.register(id);
+    fleet.beat(id);
+  }
+  const ask = (etag = '"none"') => app.request('/api/v1/workers/a', { headers: { 'if-none-match': etag } });
+  const first = await ask();
+  const etag = first.headers.get('etag') ?? '';
+  expect([first.status, etag, first.headers.get('cache-control')]).toEqual([
+    200,
+    expect.stringMatching(/^W\/"[a-z0-9]+-\d+"$/),
+    'no-cache',
+  ]);
+  fleet.beat('b', { cpuUsage: 3 });
+  const same = await ask(etag);
+  expect([same.status, same.headers.get('etag'), await same.text()]).toEqual([304, etag, '']);
+  fleet.board.setLane(0, { number: 7, kind: 'shared', state: 'restarting', restarts: 2 });
+  const next = await ask(etag);
+  expect([next.status, next.headers.get('etag') === etag]).toEqual([200, false]);
+  fleet.beat('a', { cpuUsage: 3 });
+  expect(await (await ask(next.headers.get('etag') ?? '')).json()).toMatchObject({ record: { cpu_usage: 3 } });
 });
 
 const EVENTS: readonly WorkerEvent[] = [
@@ -110,14 +180,30 @@ test('events come oldest first, the newest ones or those after an id, of all or 
   });
 });
 
-test.each(['limit=0', 'limit=1001', 'limit=x', 'after=-1', 'after=x'])(
-  'events with %s are a problem',
-  async (query) => {
-    const response = await newApp().app.request(`/api/v1/events?${query}`);
-    expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ type: 'urn:pulselane:error:invalid_argument' });
-  },
-);
+test.each([
+  ['/events?limit=0', 'limit', 'expected a whole number from 1 to 1000'],
+  ['/events?limit=1001', 'limit', 'expected a whole number from 1 to 1000'],
+  ['/events?limit=x', 'limit', 'expected a whole number from 1 to 1000'],
+  ['/events?limit=', 'limit', 'expected a whole number from 1 to 1000'],
+  ['/events?limit=1e2', 'limit', 'expected a whole number from 1 to 1000'],
+  ['/events?limit=%201', 'limit', 'expected a whole number from 1 to 1000'],
+  ['/events?limit=1&limit=2', 'limit', 'given more than once'],
+  ['/events?after=-1', 'after', 'expected a whole number, at least 0'],
+  ['/events?after=9007199254740993', 'after', 'expected a whole number, at least 0'],
+  ['/events?limt=1', 'limt', 'there is no such parameter; there are limit, after, worker'],
+  ['/workers/a?x=', 'x', 'there is no such parameter; there are none here'],
+  ['/holds?x', 'x', 'there is no such parameter; there are none here'],
+  ['/lanes?x=1', 'x', 'there is no such parameter; there are none here'],
+])('%s is a problem that names %s', async (target, name, detail) => {
+  const response = await newApp().app.request(`/api/v1${target}`);
+  expect(response.status).toBe(400);
+  expect(response.headers.get('content-type')).toBe('application/problem+json');
+  expect(await response.json()).toMatchObject({
+    type: 'urn:pulselane:error:invalid_argument',
+    detail: `${name}: ${detail}`,
+    errors: [{ in: 'query', name, detail }],
+  });
+});
 
 test('what holds up judgement is told in health and by itself, and a brake is released from this machine', async () => {
   const { url, commands, fleet } = await serve({ replyTo: () => ({ ok: true, message: 'released' }) });
@@ -134,8 +220,10 @@ test('what holds up judgement is told in health and by itself, and a brake is re
   };
   expect(await health()).toMatchObject(told);
   expect(await (await fetch(`${url}/api/v1/holds`)).json()).toEqual(told);
-  expect(await post(`${url}/api/v1/brakes/release?group=rack`)).toMatchObject({ status: 200 });
-  expect(await post(`${url}/api/v1/brakes/release`, { 'X-Forwarded-For': '10.0.0.1' })).toMatchObject({ status: 403 });
+  expect(await ask('POST', `${url}/api/v1/brakes/release?group=rack`)).toMatchObject({ status: 200 });
+  expect(await ask('POST', `${url}/api/v1/brakes/release`, { 'X-Forwarded-For': '10.0.0.1' })).toMatchObject({
+    status: 403,
+  });
   expect(commands).toEqual([{ type: 'release-brakes', group: 'rack' }]);
 });
 
@@ -172,11 +260,11 @@ test('a worker is released from this machine, and main’s answer comes back', a
         ? { ok: true, message: 'released' }
         : { ok: false, code: 'failed_precondition', message: 'not in quarantine' },
   });
-  expect(await post(`${url}/api/v1/workers/a%2Fb/release`)).toMatchObject({
+  expect(await ask('POST', `${url}/api/v1/workers/a%2Fb/release`)).toMatchObject({
     status: 200,
     body: { message: 'released' },
   });
-  expect(await post(`${url}/api/v1/workers/c/release`)).toMatchObject({
+  expect(await ask('POST', `${url}/api/v1/workers/c/release`)).toMatchObject({
     status: 409,
     type: 'application/problem+json',
     body: { detail: 'not in quarantine' },
@@ -187,6 +275,41 @@ test('a worker is released from this machine, and main’s answer comes back', a
   ]);
   const wrong = await fetch(`${url}/api/v1/workers/c/release`);
   expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
+  expect(wrong.headers.get('content-type')).toBe('application/problem+json');
+});
+
+test('a worker is forgotten and let in from this machine, and no broken id gets as far as main', async () => {
+  const { url, commands } = await serve({
+    replyTo: ({ type }) =>
+      type === 'approve'
+        ? { ok: true, message: 'approved' }
+        : { ok: false, code: 'not_found', message: 'no worker is called c' },
+  });
+  expect(await ask('POST', `${url}/api/v1/workers/a%2Fb/approve`)).toMatchObject({
+    status: 200,
+    body: { message: 'approved' },
+  });
+  expect(await ask('DELETE', `${url}/api/v1/workers/c`)).toMatchObject({
+    status: 404,
+    body: { type: 'urn:pulselane:error:not_found', detail: 'no worker is called c' },
+  });
+  expect(commands).toEqual([
+    { type: 'approve', workerId: 'a/b' },
+    { type: 'unregister', workerId: 'c' },
+  ]);
+  for (const [method, path] of [
+    ['DELETE', 'workers/%ff'],
+    ['POST', 'workers/%ff/approve'],
+    ['POST', 'workers/%ff/release'],
+    ['POST', 'workers/a/release?now=1'],
+    ['POST', 'brakes/release?grop=rack'],
+  ] as const) {
+    expect(await ask(method, `${url}/api/v1/${path}`)).toMatchObject({ status: 400, type: 'application/problem+json' });
+  }
+  expect(await ask('DELETE', `${url}/api/v1/workers/c`, { Forwarded: 'for=10.0.0.1' })).toMatchObject({ status: 403 });
+  expect(commands).toHaveLength(2);
+  const wrong = await fetch(`${url}/api/v1/workers/c`, { method: 'PUT' });
+  expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD, DELETE']);
 });
 
 test.each([
@@ -198,7 +321,7 @@ test.each([
   [{ Origin: 'null' }, 'not from a page of another origin'],
 ])('with %o nothing may be changed', async (headers, why) => {
   const { url, commands } = await serve();
-  const answer = await post(`${url}/api/v1/workers/a/release`, headers);
+  const answer = await ask('POST', `${url}/api/v1/workers/a/release`, headers);
   expect(answer).toMatchObject({ status: 403, body: { type: 'urn:pulselane:error:permission_denied' } });
   expect((answer.body as { detail: string }).detail).toContain(why);
   expect(commands).toEqual([]);

@@ -95,6 +95,19 @@ export class Fleet {
     if (grown !== undefined) this.onAnnounce([{ type: 'slotGrown', workerId, slot: grown }]);
   }
 
+  /** The lane's part of a heartbeat that it does not take. */
+  reject(workerId: string, reason: string): void {
+    const member = this.#member(workerId);
+    member.beats++;
+    member.writer.take(member.beats);
+    member.writer.reject(member.beats, reason, this.#clock.wallMs());
+  }
+
+  /** What main knows of the worker's row, for tests that judge it themselves. */
+  rowOf(workerId: string): number {
+    return this.#member(workerId).row;
+  }
+
   /** Main judges the worker silent. */
   fallSilent(workerId: string): void {
     this.board.setState(this.#member(workerId).row, 'inactive', 'heartbeat', 0);

@@ -58,6 +58,21 @@ export class WorkerClient {
     );
   }
 
+  /** Tells what the standard health service says of the server, now and with each change, until the connection ends. */
+  watchHealth(onStatus: (status: 'SERVING' | 'NOT_SERVING' | 'UNKNOWN') => void): void {
+    const call = this.#client.makeServerStreamRequest<Buffer, Buffer>(
+      '/grpc.health.v1.Health/Watch',
+      (request) => request,
+      (response) => response,
+      Buffer.alloc(0),
+    );
+    // Its one field is an enum; zero is not sent.
+    call.on('data', (response: Buffer) =>
+      onStatus((['UNKNOWN', 'SERVING', 'NOT_SERVING'] as const)[response[1] ?? 0] ?? 'UNKNOWN'),
+    );
+    call.on('error', () => {});
+  }
+
   close(): void {
     this.#client.close();
   }

@@ -1,10 +1,22 @@
 /** The HTTP API of a master, as the client commands call it: the seed's routes, and what there is beside them. */
 import type { Clock } from '../../lib/clock.ts';
-import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../../lib/errors.ts';
+import { jsonIn } from '../../lib/json.ts';
 import type { Answer } from '../views/from-api.ts';
 
-/** A master answers within milliseconds; a wrong address may never. */
+/** A master answers within milliseconds, and a command within 5 s in any case; a wrong address may never. */
 const TIMEOUT_MS = 5000;
+const COMMAND_TIMEOUT_MS = 6000;
+
+/** What lists tell of a worker, and is shown. */
+const LIST_FIELDS =
+  'state,cause,since,is_active,stuck,flapping,id_conflict,interval_ms,skew_ms,restarts,missed,last_update_at,' +
+  'cpu_usage,memory_usage,storage_usage,gpu_usage,running_tasks_count';
+
+interface Asked {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly timeoutMs?: number;
+}
 
 export interface ApiClientOptions {
   /** The origin, such as `http://127.0.0.1:8080`. */
@@ -50,6 +62,51 @@ export class ApiClient {
     return status === 404 ? undefined : answer;
   }
 
+  /** Every worker with its state, by id, page by page; undefined if the master has no such list. */
+  async listWorkers(): Promise<readonly Answer[] | undefined> {
+    const pages: Answer[] = [];
+    const list = `/api/v1/workers?limit=1000&fields=${LIST_FIELDS}`;
+    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+      const path: string = cursor === '' ? list : `${list}&cursor=${encodeURIComponent(cursor)}`;
+      const { status, answer } = await this.#request(path, [200, 404]);
+      if (status === 404) return undefined;
+      pages.push(answer);
+      const { next_cursor: next } = (answer.body ?? {}) as { next_cursor?: unknown };
+      cursor = typeof next === 'string' ? next : undefined;
+    }
+    return pages;
+  }
+
+  /** Who waits for approval; undefined if the master does not tell. */
+  async pending(): Promise<Answer | undefined> {
+    const { status, answer } = await this.#request('/api/v1/pending', [200, 404]);
+    return status === 404 ? undefined : answer;
+  }
+
+  /** What keeps the master from judging. */
+  holds(): Promise<Answer> {
+    return this.#get('/api/v1/holds', [200]);
+  }
+
+  /** Has the master do something to a worker. @returns what it says */
+  approve(workerId: string): Promise<Answer> {
+    return this.#order('POST', `/api/v1/workers/${encodeURIComponent(workerId)}/approve`);
+  }
+
+  release(workerId: string): Promise<Answer> {
+    return this.#order('POST', `/api/v1/workers/${encodeURIComponent(workerId)}/release`);
+  }
+
+  unregister(workerId: string): Promise<Answer> {
+    return this.#order('DELETE', `/api/v1/workers/${encodeURIComponent(workerId)}`);
+  }
+
+  /** @param group undefined: of all groups */
+  releaseBrakes(group: string | undefined): Promise<Answer> {
+    const query = group === undefined ? '' : `?group=${encodeURIComponent(group)}`;
+    return this.#order('POST', `/api/v1/brakes/release${query}`);
+  }
+
   /** The newest `limit` events. */
   events(limit: number): Promise<Answer> {
     return this.#get(`/api/v1/events?limit=${limit}`, [200]);
@@ -59,14 +116,22 @@ export class ApiClient {
     return (await this.#request(path, expected)).answer;
   }
 
-  /** @throws PulselaneError `environment`, naming the URL */
-  async #request(path: string, expected: readonly number[]): Promise<{ status: number; answer: Answer }> {
+  async #order(method: 'POST' | 'DELETE', path: string): Promise<Answer> {
+    return (await this.#request(path, [200], { method, timeoutMs: COMMAND_TIMEOUT_MS })).answer;
+  }
+
+  /** @throws PulselaneError as the master names it, else `environment`, naming the URL */
+  async #request(
+    path: string,
+    expected: readonly number[],
+    { method = 'GET', timeoutMs = TIMEOUT_MS }: Asked = {},
+  ): Promise<{ status: number; answer: Answer }> {
     const abort = new AbortController();
-    const timer = this.#clock.after(TIMEOUT_MS, () => abort.abort());
+    const timer = this.#clock.after(timeoutMs, () => abort.abort());
     try {
-      const response = await this.#fetch(path, abort.signal);
+      const response = await this.#fetch(method, path, abort.signal);
       const text = await response.text();
-      if (!expected.includes(response.status)) throw this.#refusal(path, response);
+      if (!expected.includes(response.status)) throw problemIn(response, text) ?? this.#refusal(path, response);
       const atUnixMs = Date.parse(response.headers.get('date') ?? '');
       return {
         status: response.status,
@@ -78,18 +143,18 @@ export class ApiClient {
     } catch (error) {
       if (error instanceof PulselaneError) throw error;
       throw abort.signal.aborted
-        ? this.#failure(path, `did not answer within ${TIMEOUT_MS / 1000} s`)
+        ? this.#failure(path, `did not answer within ${timeoutMs / 1000} s`)
         : this.#failure(path, `broke off: ${messageOf(error)}`);
     } finally {
       timer.cancel();
     }
   }
 
-  async #fetch(path: string, signal: AbortSignal): Promise<Response> {
+  async #fetch(method: string, path: string, signal: AbortSignal): Promise<Response> {
     try {
       const headers: Record<string, string> =
         this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
-      return await fetch(this.#url + path, { signal, redirect: 'error', headers });
+      return await fetch(this.#url + path, { method, signal, redirect: 'error', headers });
     } catch (error) {
       if (signal.aborted) throw error;
       const aboutTls = tlsProblem(this.#url, reasonOf(error));
@@ -138,6 +203,18 @@ export class ApiClient {
   #failure(path: string, what: string): PulselaneError {
     return new PulselaneError('environment', `${this.#url}${path} ${what}; is a master there? --url names another`);
   }
+}
+
+/** Of these `ApiClient` knows better what is to be done about them than the master does. */
+const TOLD_BY_STATUS: ReadonlySet<number> = new Set([401, 421, 429]);
+
+/** The error that the master tells, if it is one of ours. */
+function problemIn({ status }: Response, text: string): PulselaneError | undefined {
+  if (TOLD_BY_STATUS.has(status)) return undefined;
+  const { type, detail } = (jsonIn(text) ?? {}) as { type?: unknown; detail?: unknown };
+  const code = typeof type === 'string' ? type.replace('urn:pulselane:error:', '') : '';
+  if (!Object.hasOwn(ERRORS, code) || typeof detail !== 'string') return undefined;
+  return new PulselaneError(code as ErrorCode, detail);
 }
 
 /** What lies behind the "fetch failed" of fetch. */

@@ -10,9 +10,16 @@ import { addOutputOption, jsonText, outputFormat } from '../output-format.ts';
 import type { Streams } from '../streams.ts';
 import { clusterText } from '../views/cluster-text.ts';
 import { DEFAULT_EVENTS, eventCount, eventsText } from '../views/events-text.ts';
-import { clusterViewOf, eventsOf, workerDetailOf, workerRowsOf } from '../views/from-api.ts';
+import {
+  clusterViewOf,
+  eventsOf,
+  pendingRowsOf,
+  workerDetailOf,
+  workerRowsOf,
+  workerRowsOfList,
+} from '../views/from-api.ts';
 import { workerText } from '../views/worker-text.ts';
-import { workersText } from '../views/workers-text.ts';
+import { pendingText, workersText } from '../views/workers-text.ts';
 import { ApiClient } from './api.ts';
 import { clientToken } from './token.ts';
 
@@ -33,11 +40,8 @@ export function workersCommand({ streams, clock }: ClientEnvironment): Command {
   );
   return command.action(async () => {
     const api = clientOf(command, clock);
-    const text =
-      outputFormat(command, streams) === 'json'
-        ? jsonText((await api.workers()).body)
-        : `${workersText(workerRowsOf(await api.telemetry()))}\n`;
-    streams.stdout.write(text);
+    const isJson = outputFormat(command, streams) === 'json';
+    streams.stdout.write(isJson ? jsonText((await api.workers()).body) : `${await workersTable(api)}\n`);
   });
 }
 
@@ -70,6 +74,14 @@ export function eventsCommand({ streams, clock }: ClientEnvironment): Command {
   });
 }
 
+/** With states and those who wait, if the master tells of them; one of the seed does not. */
+async function workersTable(api: ApiClient): Promise<string> {
+  const pages = await api.listWorkers();
+  if (pages === undefined) return workersText(workerRowsOf(await api.telemetry()));
+  const pending = await api.pending();
+  return workersText(workerRowsOfList(pages)) + (pending === undefined ? '' : pendingText(pendingRowsOf(pending)));
+}
+
 async function clusterStatus(api: ApiClient, isJson: boolean): Promise<string> {
   const health = await api.health();
   if (isJson) return jsonText(health.body);
@@ -87,7 +99,7 @@ function clientCommand(name: string, description: string): Command {
   return addOutputOption(addOptions(new Command(name).description(description), clientOptions));
 }
 
-function clientOf(command: Command, clock: Clock): ApiClient {
+export function clientOf(command: Command, clock: Clock): ApiClient {
   const config = resolveOptions(clientOptions, processSources(givenFlags(command, clientOptions)));
   return new ApiClient({ url: config.url, token: clientToken(config), clock });
 }

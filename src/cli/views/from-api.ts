@@ -7,7 +7,7 @@ import { PulselaneError } from '../../lib/errors.ts';
 import type { Holds } from '../../model/holds.ts';
 import { telemetryOfJson } from '../../model/record-json.ts';
 import type { EventRow } from './events-text.ts';
-import { byId, type ClusterView, totalsOf, type WorkerDetail, type WorkerRow } from './views.ts';
+import { byId, type ClusterView, type PendingRow, totalsOf, type WorkerDetail, type WorkerRow } from './views.ts';
 
 const finite = z.number().default(0);
 
@@ -50,13 +50,13 @@ const workerJson = z.object({
   is_active: z.boolean(),
 });
 
-const healthJson = z.object({
-  status: z.string(),
-  grace: z.object({ ends_at: z.string() }).optional(),
+const holdsJson = z.object({
+  grace: z.object({ ends_at: z.string() }).nullish(),
   brakes: z
     .array(z.object({ group: z.string(), since: z.string(), ends_at: z.string(), silent: finite, of: finite }))
     .default([]),
 });
+const healthJson = holdsJson.extend({ status: z.string() });
 
 /** Of `GET /api/v1/workers/{id}`, what the seed has no word for. */
 const livenessJson = z.object({
@@ -88,6 +88,81 @@ export function workerRowsOf(telemetry: Answer): WorkerRow[] {
     .sort(byId);
 }
 
+const itemJson = z.object({
+  worker_id: z.string(),
+  state: z.string(),
+  cause: z.string(),
+  since: z.string(),
+  stuck: z.string().nullable(),
+  flapping: z.boolean(),
+  id_conflict: z.boolean(),
+  interval_ms: z.number(),
+  skew_ms: z.number().nullable(),
+  restarts: z.number(),
+  missed: z.number(),
+  last_update_at: z.string(),
+  cpu_usage: z.number().nullable(),
+  memory_usage: z.number().nullable(),
+  storage_usage: z.number().nullable(),
+  gpu_usage: z.number().nullable(),
+  running_tasks_count: z.number().nullable(),
+});
+
+/** The workers of the pages of `GET /api/v1/workers`, by id. */
+export function workerRowsOfList(pages: readonly Answer[]): WorkerRow[] {
+  return pages.flatMap(({ body, atUnixMs }) => {
+    const parsed = z.object({ workers: z.array(itemJson) }).safeParse(body);
+    if (!parsed.success) throw notTelemetry('/api/v1/workers');
+    return parsed.data.workers.map((item) => rowOf(item, atUnixMs));
+  });
+}
+
+function rowOf(item: z.infer<typeof itemJson>, atUnixMs: number): WorkerRow {
+  const { cpu_usage: cpu, memory_usage: memory, storage_usage: storage, gpu_usage: gpu } = item;
+  const sinceMs = (time: string) => Math.max(0, atUnixMs - Date.parse(time));
+  return {
+    workerId: item.worker_id,
+    state: item.state,
+    liveness: {
+      forMs: sinceMs(item.since),
+      cause: item.cause,
+      stuck: item.stuck ?? undefined,
+      isFlapping: item.flapping,
+      hasConflict: item.id_conflict,
+      intervalMs: item.interval_ms,
+      skewMs: item.skew_ms ?? undefined,
+      missed: item.missed,
+      // Neither told in a list nor shown in one.
+      late: 0,
+      duplicate: 0,
+      restarts: item.restarts,
+    },
+    usages:
+      cpu === null || memory === null || storage === null || gpu === null ? undefined : { cpu, memory, storage, gpu },
+    tasks: item.running_tasks_count ?? 0,
+    ageMs: sinceMs(item.last_update_at),
+    lane: undefined,
+  };
+}
+
+const pendingJson = z.object({
+  workers: z.array(
+    z.object({ worker_id: z.string(), first_seen_at: z.string(), last_seen_at: z.string(), attempts: z.number() }),
+  ),
+});
+
+/** Of `GET /api/v1/pending`. */
+export function pendingRowsOf({ body, atUnixMs }: Answer): PendingRow[] {
+  const parsed = pendingJson.safeParse(body);
+  if (!parsed.success) throw notTelemetry('/api/v1/pending');
+  return parsed.data.workers.map(({ worker_id, first_seen_at, last_seen_at, attempts }) => ({
+    workerId: worker_id,
+    firstSeenMs: Math.max(0, atUnixMs - Date.parse(first_seen_at)),
+    lastSeenMs: Math.max(0, atUnixMs - Date.parse(last_seen_at)),
+    attempts,
+  }));
+}
+
 /** The worker of `GET /telemetry/{id}`, and what `GET /api/v1/workers/{id}` adds, if there is such a route. */
 export function workerDetailOf({ body, atUnixMs }: Answer, more?: Answer): WorkerDetail {
   const detail = detailOf(body, atUnixMs, '/telemetry/{id}');
@@ -112,9 +187,20 @@ export function workerDetailOf({ body, atUnixMs }: Answer, more?: Answer): Worke
 export function clusterViewOf(health: Answer, telemetry: Answer): ClusterView {
   const parsed = healthJson.safeParse(health.body);
   if (!parsed.success) throw notTelemetry('/health');
-  const { status, grace, brakes } = parsed.data;
-  const holds: Holds = {
-    graceEndsUnixMs: grace && Date.parse(grace.ends_at),
+  const { status, ...holds } = parsed.data;
+  return { health: status, holds: holdsIn(holds), ...totalsOf(workerRowsOf(telemetry)), inside: undefined };
+}
+
+/** Of `GET /api/v1/holds`. */
+export function holdsOf({ body }: Answer): Holds {
+  const parsed = holdsJson.safeParse(body);
+  if (!parsed.success) throw notTelemetry('/api/v1/holds');
+  return holdsIn(parsed.data);
+}
+
+function holdsIn({ grace, brakes }: z.infer<typeof holdsJson>): Holds {
+  return {
+    graceEndsUnixMs: grace ? Date.parse(grace.ends_at) : undefined,
     brakes: brakes.map(({ group, since, ends_at, silent, of }) => ({
       group,
       sinceUnixMs: Date.parse(since),
@@ -123,7 +209,15 @@ export function clusterViewOf(health: Answer, telemetry: Answer): ClusterView {
       watched: of,
     })),
   };
-  return { health: status, holds, ...totalsOf(workerRowsOf(telemetry)), inside: undefined };
+}
+
+const messageJson = z.object({ message: z.string() });
+
+/** What the master says that it did. */
+export function messageIn({ body }: Answer): string {
+  const parsed = messageJson.safeParse(body);
+  if (!parsed.success) throw notTelemetry('a command');
+  return parsed.data.message;
 }
 
 const eventsJson = z.object({

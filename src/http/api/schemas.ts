@@ -1,12 +1,15 @@
 /** Schemas that several routes share: what answers look like, for the OpenAPI document. */
 import { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
+import { problemType } from '../problem.ts';
 
 /** RFC 9457. */
 export const Problem = z
   .object({
-    type: z.string().openapi({ description: 'A stable name of the error: urn:pulselane:error:<code>.' }),
-    title: z.string(),
+    type: z
+      .enum(Object.keys(ERRORS).map((code) => problemType(code as ErrorCode)))
+      .openapi({ description: `A stable name of the error:\n\n${errorTable()}` }),
+    title: z.string().openapi({ description: 'The same for every occurrence.' }),
     status: z.int(),
     detail: z.string().openapi({ description: 'For people: what was wrong, where, what was expected.' }),
     instance: z.string().openapi({ description: 'The path that was asked for.' }),
@@ -17,9 +20,26 @@ export const Problem = z
   })
   .openapi('Problem');
 
-/** One answer of a route in JSON. */
-export function jsonAnswer<S extends z.ZodType>(description: string, schema: S) {
-  return { description, content: { 'application/json': { schema } } };
+/** What was done, for people. */
+export const Message = z.object({ message: z.string() }).openapi('Message');
+
+/** A moment by the master's clock, or by that of which the description says so. */
+export function moment(description: string) {
+  return z.iso.datetime().openapi({ description });
+}
+
+/** All errors as a list, for those who read the document itself. */
+function errorTable(): string {
+  return Object.entries(ERRORS)
+    .map(
+      ([code, { httpStatus, grpcStatus, meaning }]) => `- \`${code}\` (${httpStatus}, gRPC ${grpcStatus}): ${meaning}`,
+    )
+    .join('\n');
+}
+
+/** One answer of a route in JSON. @param example for the docs page; the schema must take it */
+export function jsonAnswer<S extends z.ZodType>(description: string, schema: S, example?: z.input<S>) {
+  return { description, content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
 /** The problems that a route has of its own, by status; those that any route may have are added for all. */

@@ -1,109 +1,323 @@
 /**
- * All live streams: one look at shared memory for all clients, each frame made once for all. Without clients nothing
- * runs.
+ * All live clients: streams, the seed's WebSockets, and blocking queries. One look at shared memory is for all of them,
+ * and each frame is made once for all who are told the same. No client has a queue: it is a position, up to which it was
+ * told everything, and gets the newest of what changed after it when its socket has room. Without clients nothing runs.
  */
+import type { ServerResponse } from 'node:http';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { Directory } from '../../store/directory.ts';
-import { JsonText } from '../json-text.ts';
-import { PING_MS, POLL_MS } from '../limits.ts';
-import { appendMap, putTelemetry } from '../worker-json.ts';
-import { ChangeWatcher } from './changes.ts';
-import { LiveClient, type LiveSocket } from './client.ts';
+import {
+  CLIENT_STILL_MORE_MS,
+  CLIENT_STILL_MS,
+  MAX_FRAME_BYTES,
+  MAX_FRAME_BYTES_IN_FLIGHT,
+  PING_MS,
+  POLL_MS,
+  STILL_CHECK_MS,
+  STREAM_RETRY_MS,
+} from '../limits.ts';
+import type { Fields } from '../query/fields.ts';
+import type { Selection } from '../query/selection.ts';
+import type { Revisions } from '../revisions.ts';
+import { Feed } from './feed.ts';
+import { Flight } from './flight.ts';
+import type { Sender } from './outlet.ts';
+import { SeedFrames } from './seed-frames.ts';
+import { type LiveSocket, SocketClient } from './socket-client.ts';
+import { outletOf, StreamClient } from './stream-client.ts';
+import { Views } from './views.ts';
+import { Waiting } from './waiting.ts';
+
+/**
+ * Why a client was dropped: it took nothing for too long; it was the slowest while frames took up all the memory that
+ * they may; or it did not answer a ping.
+ */
+export type DropReason = 'slow' | 'memory' | 'silent';
+
+const WORDS: Readonly<Record<DropReason, string>> = {
+  slow: 'it took nothing for too long',
+  memory: 'it was the slowest while frames took up too much memory',
+  silent: 'it did not answer a ping',
+};
+
+export interface LiveOptions {
+  readonly directory: Directory;
+  readonly revisions: Revisions;
+  readonly clock: Clock;
+  readonly log: (level: 'debug' | 'error', message: string) => void;
+  /** Streams and WebSockets together. */
+  readonly maxClients: number;
+  /** About how large a frame of a stream becomes; MAX_FRAME_BYTES if undefined. */
+  readonly maxFrameBytes?: number;
+  /** Of all frames together; MAX_FRAME_BYTES_IN_FLIGHT if undefined. */
+  readonly maxBytesInFlight?: number;
+}
+
+export interface StreamRequest {
+  readonly selection: Selection;
+  readonly fields: Fields;
+  /** Updates a second, at most. */
+  readonly rate: number;
+  /** The id of the event that the client has seen last, if it was here before. */
+  readonly lastEventId: string | undefined;
+}
+
+type Client = StreamClient | SocketClient;
+
+/** A feed and how many clients it has. */
+interface Shared {
+  readonly feed: Feed;
+  users: number;
+}
 
 export class LiveStreams {
-  readonly #directory: Directory;
-  readonly #clock: Clock;
-  readonly #watcher: ChangeWatcher;
-  readonly #clients = new Set<LiveClient>();
-  readonly #text = new JsonText();
-  /** Made since the last look; undefined for a worker that is gone. */
-  readonly #frames = new Map<string, Buffer | undefined>();
-  #snapshot: Buffer | undefined;
+  readonly #options: LiveOptions;
+  readonly #streams = new Set<StreamClient>();
+  readonly #sockets = new Set<SocketClient>();
+  readonly #feeds = new Map<string, Shared>();
+  readonly #flight: Flight;
+  readonly #seedFrames: SeedFrames;
+  readonly #views: Views;
+  readonly #waiting: Waiting;
+  readonly #dropped: Record<DropReason, number> = { slow: 0, memory: 0, silent: 0 };
+  readonly #nowMs: () => number;
   #timers: readonly Timer[] = [];
+  #looks = 0;
+  #checkedMs = 0;
+  #isStopped = false;
 
-  constructor(directory: Directory, clock: Clock) {
-    this.#directory = directory;
-    this.#clock = clock;
-    this.#watcher = new ChangeWatcher(directory);
+  constructor(options: LiveOptions) {
+    const { directory, revisions, clock } = options;
+    this.#options = options;
+    this.#flight = new Flight(options.maxBytesInFlight ?? MAX_FRAME_BYTES_IN_FLIGHT);
+    this.#nowMs = () => clock.monotonicMs();
+    this.#seedFrames = new SeedFrames(directory, revisions, this.#flight);
+    this.#views = new Views(directory, revisions, clock);
+    this.#waiting = new Waiting(clock);
   }
 
-  /** Clients that are connected. */
+  /** Streams and WebSockets that are connected. */
   get clients(): number {
-    return this.#clients.size;
+    return this.#streams.size + this.#sockets.size;
   }
 
-  /** Serves an open socket: what there is now, then every change. `workerId` undefined means all workers. */
+  /** Clients that were dropped, by reason. */
+  get dropped(): Readonly<Record<DropReason, number>> {
+    return this.#dropped;
+  }
+
+  /** Bytes of frames that are kept for, or on the way to, clients. */
+  get bytesInFlight(): number {
+    return this.#flight.bytes;
+  }
+
+  /** Blocking queries that wait. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Why no further client can be served; undefined if one can. */
+  refusal(): PulselaneError | undefined {
+    const { maxClients } = this.#options;
+    if (this.#isStopped) return new PulselaneError('unavailable', 'the server is stopping');
+    if (this.clients >= maxClients) {
+      return new PulselaneError('resource_exhausted', `${maxClients} live clients are connected already`);
+    }
+    if (this.#flight.share >= 1) {
+      return new PulselaneError(
+        'resource_exhausted',
+        'live clients that are slow take up all the memory that they may',
+      );
+    }
+    return undefined;
+  }
+
+  /** Serves an open WebSocket: what there is now, then every change. `workerId` undefined means all workers. */
   add(socket: LiveSocket, workerId: string | undefined): void {
-    if (this.#clients.size === 0) this.#begin();
-    const client = new LiveClient(socket, workerId);
-    this.#clients.add(client);
-    socket.on('close', () => this.#remove(client));
-    // A snapshot or frame is never older than the last look, so nothing falls between it and the next one.
-    const first = workerId === undefined ? this.#all() : this.#frameOf(workerId);
-    if (first !== undefined) client.send(first);
+    const { directory, revisions } = this.#options;
+    this.#begin();
+    const client = new SocketClient(socket, workerId, { revisions, flight: this.#flight, nowMs: this.#nowMs });
+    this.#sockets.add(client);
+    socket.on('close', () => {
+      client.sender.closed();
+      this.#sockets.delete(client);
+      this.#endIfUnused();
+    });
+    this.#guarded(client, () => client.sendFirst(this.#seedFrames, directory));
+  }
+
+  /**
+   * Serves a response whose headers are written. Ask for a {@link refusal} first.
+   * @throws PulselaneError `resource_exhausted` if too many different filters are followed; nothing is written then.
+   */
+  stream(request: StreamRequest, open: () => ServerResponse): void {
+    const { revisions } = this.#options;
+    this.#begin();
+    let shared: Shared;
+    try {
+      shared = this.#takeFeed(request);
+    } catch (error) {
+      this.#endIfUnused();
+      throw error;
+    }
+    const outgoing = open();
+    // Without a listener an error would end the thread; `close` follows it.
+    outgoing.on('error', () => {});
+    outgoing.write(`retry: ${STREAM_RETRY_MS}\n\n`);
+    const client = new StreamClient(outletOf(outgoing), shared.feed, request, {
+      revisions,
+      flight: this.#flight,
+      nowMs: this.#nowMs,
+      goOn: (client) => this.#guarded(client, () => client.serve()),
+    });
+    this.#streams.add(client);
+    outgoing.once('close', () => {
+      client.sender.closed();
+      this.#streams.delete(client);
+      this.#giveFeed(shared);
+      this.#endIfUnused();
+    });
+    this.#guarded(client, () => client.serve(this.#looks));
+  }
+
+  /**
+   * Resolves when something of the selection changed after `index` (`<epoch>-<counter>`), when the wait, lengthened a little
+   * at random, is over, or when `signal` aborts; at once if the index is not of this epoch, or if it cannot be known whether
+   * something changed, since nobody followed this selection then.
+   * @throws PulselaneError `resource_exhausted` if too many wait, or too many different filters are followed.
+   */
+  async waitForChange(selection: Selection, index: string, waitMs: number, signal: AbortSignal): Promise<void> {
+    const { revisions } = this.#options;
+    revisions.look();
+    const counter = revisions.counterIn(index);
+    if (counter === undefined || this.#isStopped) return;
+    const view = this.#views.take(selection);
+    try {
+      if (counter < view.since || view.changedAt > counter) return;
+      const waited = this.#waiting.wait(view, counter, waitMs, signal);
+      this.#begin();
+      await waited;
+    } finally {
+      this.#views.give(view);
+      this.#endIfUnused();
+    }
   }
 
   /** Says goodbye to every client; those that do not answer are cut off with the server's sockets. */
   stop(): void {
-    for (const client of this.#clients) client.sayGoodbye();
+    this.#isStopped = true;
+    for (const { sender } of this.#all()) sender.end();
+    this.#waiting.stop();
+    this.#views.stop();
     this.#end();
   }
 
-  #remove(client: LiveClient): void {
-    this.#clients.delete(client);
-    if (this.#clients.size === 0) this.#end();
+  *#all(): Generator<Client> {
+    yield* this.#streams;
+    yield* this.#sockets;
+  }
+
+  #takeFeed({ selection, fields }: StreamRequest): Shared {
+    const { directory, revisions, maxFrameBytes = MAX_FRAME_BYTES } = this.#options;
+    const view = this.#views.take(selection);
+    const key = JSON.stringify([selection.key, fields.key]);
+    let shared = this.#feeds.get(key);
+    if (shared === undefined) {
+      shared = {
+        feed: new Feed(view, fields, { directory, revisions, flight: this.#flight, maxFrameBytes }),
+        users: 0,
+      };
+      this.#feeds.set(key, shared);
+    }
+    shared.users++;
+    return shared;
+  }
+
+  #giveFeed(shared: Shared): void {
+    this.#views.give(shared.feed.view);
+    if (--shared.users > 0) return;
+    shared.feed.dropFrames();
+    for (const [key, other] of this.#feeds) if (other === shared) this.#feeds.delete(key);
   }
 
   #begin(): void {
-    this.#look();
+    if (this.#timers.length > 0 || this.#isStopped) return;
+    this.#options.revisions.look();
+    const { clock } = this.#options;
     this.#timers = [
-      this.#clock.every(POLL_MS, () => this.#poll()),
-      this.#clock.every(PING_MS, () => {
-        for (const client of this.#clients) client.ping();
+      clock.every(POLL_MS, () => this.#poll()),
+      clock.every(PING_MS, () => {
+        for (const client of this.#sockets) if (!client.ping()) this.#drop(client, 'silent');
       }),
     ];
+  }
+
+  #endIfUnused(): void {
+    if (this.clients === 0 && this.#waiting.size === 0) this.#end();
   }
 
   #end(): void {
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
-    this.#watcher.reset();
-    this.#dropFrames();
+    this.#seedFrames.dropFrames();
   }
 
   #poll(): void {
-    const changed = this.#look();
-    for (const client of this.#clients) {
-      for (const { workerId } of changed) client.owe(workerId);
-      client.settle((workerId) => this.#frameOf(workerId));
+    this.#options.revisions.look();
+    this.#looks++;
+    this.#waiting.look();
+    for (const client of this.#sockets) this.#guarded(client, () => client.serve(this.#seedFrames));
+    for (const client of this.#streams) {
+      this.#guarded(client, () => {
+        client.serve(this.#looks);
+        client.ping();
+      });
+    }
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#checkedMs < STILL_CHECK_MS) return;
+    this.#checkedMs = nowMs;
+    this.#dropSlow(nowMs);
+  }
+
+  #dropSlow(nowMs: number): void {
+    for (const client of this.#all()) {
+      if (client.sender.stillForMs(nowMs) > mayBeStillMs(client.sender)) this.#drop(client, 'slow');
+    }
+    if (this.#flight.share < 1) return;
+    const slowestFirst = [...this.#all()]
+      .filter(({ sender }) => !sender.isIdle)
+      .sort((left, right) => right.sender.stillForMs(nowMs) - left.sender.stillForMs(nowMs));
+    for (const client of slowestFirst) {
+      if (this.#flight.share < 1 / 2) return;
+      this.#drop(client, 'memory');
     }
   }
 
-  #look() {
-    this.#dropFrames();
-    return this.#watcher.changed();
+  #drop(client: Client, reason: DropReason): void {
+    const { sender } = client;
+    if (sender.isClosed) return;
+    this.#dropped[reason]++;
+    this.#options.log('debug', `a live client (${sender.outlet.kind}) is dropped: ${WORDS[reason]}`);
+    // At once, and not when the socket says so: its memory is free, and it is not dropped twice.
+    sender.closed();
+    sender.outlet.cut();
   }
 
-  #dropFrames(): void {
-    this.#frames.clear();
-    this.#snapshot = undefined;
+  /** One client's trouble is not the others': it is tried again with the next look. */
+  #guarded(client: Client, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.log(
+        'error',
+        `a live client (${client.sender.outlet.kind}) could not be served: ${messageOf(error)}`,
+      );
+    }
   }
+}
 
-  #frameOf(workerId: string): Buffer | undefined {
-    if (this.#frames.has(workerId)) return this.#frames.get(workerId);
-    const entry = this.#directory.get(workerId);
-    const frame = entry === undefined ? undefined : this.#mapOf([entry]);
-    this.#frames.set(workerId, frame);
-    return frame;
-  }
-
-  #all(): Buffer {
-    this.#snapshot ??= this.#mapOf(this.#directory.all());
-    return this.#snapshot;
-  }
-
-  #mapOf(entries: Parameters<typeof appendMap>[2]): Buffer {
-    appendMap(this.#text.clear(), this.#directory, entries, putTelemetry);
-    return this.#text.copy();
-  }
+/** How long a client may take nothing. */
+function mayBeStillMs({ pendingBytes }: Sender): number {
+  return CLIENT_STILL_MS + Math.floor(pendingBytes / (64 * 1024)) * CLIENT_STILL_MORE_MS;
 }

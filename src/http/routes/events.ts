@@ -1,28 +1,83 @@
 /** `GET /api/v1/events`: what happened to workers of late, oldest first. */
+import { createRoute, z } from '@hono/zod-openapi';
 import { eventText } from '../../model/event-text.ts';
-import type { WorkerEvent } from '../../model/events.ts';
-import type { AppContext, HttpContext } from '../context.ts';
-import { problem } from '../problem.ts';
+import { EVENT_TYPES, type WorkerEvent } from '../../model/events.ts';
+import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
+import { type Api, endpoint } from '../api/endpoint.ts';
+import { query, text, wholeNumber } from '../api/parameters.ts';
+import { jsonAnswer, moment } from '../api/schemas.ts';
+import type { AppContext } from '../context.ts';
 import { sendJson } from '../respond.ts';
-import { type App, readOnly } from './route.ts';
 
 const DEFAULT_LIMIT = 100;
 /** Some 250 kB: made in one turn of the thread's loop. */
 const MAX_LIMIT = 1000;
 
-/**
- * `after`: events with a larger id alone, from the oldest on; without it the newest ones. `limit`: at most so many. `worker`:
- * of that worker alone.
- */
-export function eventsRoutes(app: App, { directory }: AppContext): void {
-  readOnly(app, '/api/v1/events', (c) => {
-    const limit = wholeNumber(c, 'limit') ?? DEFAULT_LIMIT;
-    const after = wholeNumber(c, 'after');
-    if (Number.isNaN(limit) || limit < 1 || limit > MAX_LIMIT) {
-      return problem(c, 'invalid_argument', `limit: expected a whole number from 1 to ${MAX_LIMIT}`);
-    }
-    if (Number.isNaN(after)) return problem(c, 'invalid_argument', 'after: expected the id of an event, or 0');
-    const worker = c.req.query('worker');
+const Event = z
+  .object({
+    id: z.int().openapi({ description: 'Larger than that of every event before.' }),
+    at: moment('When it happened.'),
+    type: z.enum(EVENT_TYPES),
+    worker_id: z.string().nullable().openapi({ description: 'Null if it is about a group or the master.' }),
+    group: z.string().nullable().openapi({ description: 'Of a brake: whose. Empty: workers of no group.' }),
+    from: z.enum(WORKER_STATES).nullable(),
+    to: z.enum([...WORKER_STATES, 'gone']).nullable(),
+    cause: z.enum(STATE_CAUSES).nullable(),
+    detail: z.string().nullable(),
+    text: z.string().openapi({ description: 'All of it in words.' }),
+  })
+  .openapi('Event');
+
+type EventJson = z.infer<typeof Event>;
+
+const EXAMPLE: EventJson = {
+  id: 1795456495001,
+  at: '2026-11-23T17:54:55.001Z',
+  type: 'state',
+  worker_id: 'worker-1',
+  group: null,
+  from: 'suspect',
+  to: 'inactive',
+  cause: 'silence',
+  detail: null,
+  text: 'suspect → inactive: silence',
+};
+
+const route = createRoute({
+  method: 'get',
+  path: '/api/v1/events',
+  operationId: 'listEvents',
+  tags: ['events'],
+  summary: 'What happened to workers of late, oldest first',
+  description:
+    'Without `after` the newest ones; with it those that came later than that event, from the oldest on. Whoever follows asks with `after=<last_id>`; the newest 10,000 are kept.',
+  request: {
+    query: query({
+      limit: wholeNumber({ description: 'At most so many.', min: 1, max: MAX_LIMIT, default: DEFAULT_LIMIT }),
+      after: wholeNumber({
+        description: 'The id of an event, or 0: those with a larger id alone.',
+        min: 0,
+        max: Number.MAX_SAFE_INTEGER,
+        example: 0,
+      }),
+      worker: text('Of that worker alone.', 'worker-1'),
+    }).partial(),
+  },
+  responses: {
+    200: jsonAnswer(
+      'The events.',
+      z.object({
+        events: z.array(Event),
+        last_id: z.int().openapi({ description: 'The id of the newest event there is; 0 if there is none.' }),
+      }),
+      { events: [EXAMPLE], last_id: EXAMPLE.id },
+    ),
+  },
+});
+
+export function eventsRoutes(api: Api, { directory }: AppContext): void {
+  endpoint(api, route, (c) => {
+    const { limit = DEFAULT_LIMIT, after, worker } = c.req.valid('query');
     const matching = directory.events
       .all()
       .filter(({ id, workerId }) => id > (after ?? 0) && (worker === undefined || workerId === worker));
@@ -31,15 +86,7 @@ export function eventsRoutes(app: App, { directory }: AppContext): void {
   });
 }
 
-/** NaN if it is none; undefined if it is not given. */
-function wholeNumber(c: HttpContext, name: string): number | undefined {
-  const text = c.req.query(name);
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  return /^\d+$/.test(text) && Number.isSafeInteger(value) ? value : Number.NaN;
-}
-
-export function eventJson(event: WorkerEvent) {
+export function eventJson(event: WorkerEvent): EventJson {
   const { id, atUnixMs, type, workerId, group, from, to, cause, detail } = event;
   return {
     id,

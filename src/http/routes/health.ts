@@ -1,6 +1,6 @@
 /** `GET /health`: whether the master is alive, told by a thread that lives when main is stuck. */
+import { deadReasons } from '../../model/readiness.ts';
 import type { AppContext } from '../context.ts';
-import { UNHEALTHY_BEAT_MS } from '../limits.ts';
 import { sendJson } from '../respond.ts';
 import { holdsJson } from './holds.ts';
 import { type App, readOnly } from './route.ts';
@@ -9,7 +9,7 @@ export function healthRoutes(app: App, context: AppContext): void {
   const { clock, directory, live } = context;
   readOnly(app, '/health', (c) => {
     const { board } = directory;
-    const healthy = board.beatAgeMs(clock.monotonicMs()) <= UNHEALTHY_BEAT_MS;
+    const healthy = deadReasons(board.beatAgeMs(clock.monotonicMs())).length === 0;
     return sendJson(c, healthy ? 200 : 503, {
       status: healthy ? 'healthy' : 'unhealthy',
       time: Math.floor(clock.wallMs() / 1000),

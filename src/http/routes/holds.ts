@@ -2,23 +2,58 @@
  * `GET /api/v1/holds`: what keeps the master from judging who is alive, for now.
  * `POST /api/v1/brakes/release`: those who are silent have failed; `?group=` for one group, empty for workers of none.
  */
+import { createRoute, z } from '@hono/zod-openapi';
 import type { Holds } from '../../model/holds.ts';
+import { carryOut, commandAnswers } from '../api/command.ts';
+import { type Api, endpoint } from '../api/endpoint.ts';
+import { query, text } from '../api/parameters.ts';
+import { jsonAnswer, moment } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
-import { problem } from '../problem.ts';
-import { errorJson, sendJson } from '../respond.ts';
-import { type App, readOnly } from './route.ts';
+import { sendJson } from '../respond.ts';
 
-const RELEASE = '/api/v1/brakes/release';
+export const Grace = z.object({ ends_at: moment('Until when workers of an earlier master are waited for.') });
 
-export function holdsRoutes(app: App, { directory, command }: AppContext): void {
-  readOnly(app, '/api/v1/holds', (c) => sendJson(c, 200, { grace: null, brakes: [], ...holdsJson(directory.holds) }));
+export const Brake = z
+  .object({
+    group: z.string().openapi({ description: 'Empty: workers of no group.' }),
+    since: moment('Since when it is held.'),
+    ends_at: moment('When it is released at the latest.'),
+    silent: z.int().openapi({ description: 'Workers of the group that are silent.' }),
+    of: z.int().openapi({ description: 'Workers of the group that are watched.' }),
+  })
+  .openapi('Brake');
 
-  app.post(RELEASE, async (c) => {
-    const reply = await command({ type: 'release-brakes', group: c.req.query('group') });
-    return reply.ok ? sendJson(c, 200, { message: reply.message }) : problem(c, reply.code, reply.message);
-  });
+const list = createRoute({
+  method: 'get',
+  path: '/api/v1/holds',
+  operationId: 'getHolds',
+  tags: ['cluster'],
+  summary: 'What keeps the master from judging who is alive, for now',
+  responses: {
+    200: jsonAnswer('The holds.', z.object({ grace: Grace.nullable(), brakes: z.array(Brake) }), {
+      grace: null,
+      brakes: [
+        { group: 'rack-7', since: '2026-11-23T17:54:55.000Z', ends_at: '2026-11-23T17:59:55.000Z', silent: 9, of: 12 },
+      ],
+    }),
+  },
+});
 
-  app.all(RELEASE, (c) => errorJson(c, 405, `${c.req.method} is not possible here`, { Allow: 'POST' }));
+const release = createRoute({
+  method: 'post',
+  path: '/api/v1/brakes/release',
+  operationId: 'releaseBrakes',
+  tags: ['commands'],
+  summary: 'End the brake on mass failure',
+  description: 'Those who are silent have failed, and are judged.',
+  request: { query: query({ group: text('Of that group alone; empty: workers of no group.', 'rack-7') }).partial() },
+  responses: commandAnswers('The brake is released: who is silent counts as failed.', 'failed_precondition'),
+});
+
+export function holdsRoutes(api: Api, context: AppContext): void {
+  endpoint(api, list, (c) => sendJson(c, 200, { grace: null, brakes: [], ...holdsJson(context.directory.holds) }));
+
+  endpoint(api, release, (c) => carryOut(c, context, { type: 'release-brakes', group: c.req.valid('query').group }));
 }
 
 /** Members for an answer; none while nothing is held up. */

@@ -5,7 +5,7 @@ import type { LaneOnBoard } from '../../store/board.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { jsonAnswer } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
-import { sendJson } from '../respond.ts';
+import { sendLargeJson } from '../respond.ts';
 
 const Lane = z
   .object({
@@ -23,10 +23,19 @@ const route = createRoute({
   operationId: 'listLanes',
   tags: ['lanes'],
   summary: 'The lanes that serve somebody, and who shares each',
-  responses: { 200: jsonAnswer('The lanes, by number.', z.object({ lanes: z.array(Lane) })) },
+  responses: {
+    200: jsonAnswer('The lanes, by number.', z.object({ lanes: z.array(Lane) }), {
+      lanes: [
+        { number: 1, kind: 'dedicated', state: 'ready', restarts: 0, workers: ['worker-1'] },
+        { number: 2, kind: 'shared', state: 'ready', restarts: 1, workers: ['worker-2', 'worker-3'] },
+      ],
+    }),
+  },
 });
 
-export function lanesRoutes(api: Api, { directory }: AppContext): void {
+export function lanesRoutes(api: Api, context: AppContext): void {
+  const { directory } = context;
+
   endpoint(api, route, (c) => {
     const lanes = new Map<number, LaneOnBoard & { workers: string[] }>();
     for (const { workerId, row } of directory.all()) {
@@ -36,6 +45,6 @@ export function lanesRoutes(api: Api, { directory }: AppContext): void {
       else known.workers.push(workerId);
     }
     const sorted = [...lanes.values()].sort((left, right) => left.number - right.number);
-    return sendJson(c, 200, { lanes: sorted });
+    return sendLargeJson(context, c, { lanes: sorted });
   });
 }

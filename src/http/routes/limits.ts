@@ -17,6 +17,11 @@ const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: RefusalR
   { setting: 'API_RATE', of: 'requestsPerS', reason: 'rate' },
 ];
 
+const NOTHING_REFUSED = Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, 0])) as Record<
+  RefusalReason,
+  number
+>;
+
 const Limit = z
   .object({
     setting: z.string().openapi({ description: 'The setting that changes it.' }),
@@ -35,6 +40,10 @@ const route = createRoute({
     200: jsonAnswer(
       'Counts begin anew with the HTTP thread.',
       z.object({ limits: z.array(Limit), refused: z.record(z.enum(REFUSAL_REASONS), z.int()) }),
+      {
+        limits: [{ setting: 'API_RATE', value: 100, refused: 3 }],
+        refused: { ...NOTHING_REFUSED, rate: 3 },
+      },
     ),
   },
 });

@@ -15,6 +15,10 @@ const upgradeRequired = createMiddleware<HttpEnv>(async function upgradeRequired
 });
 
 export function liveRoutes(app: App, { directory, live, log }: AppContext): void {
+  const roomNeeded = createMiddleware<HttpEnv>(async function roomNeeded(c, next) {
+    const refused = live.refusal();
+    return refused === undefined ? next() : errorJson(c, 503, refused.message, { 'Retry-After': '5' });
+  });
   const stream = (workerId: string | undefined) =>
     upgradeWebSocket(
       () => ({
@@ -24,9 +28,9 @@ export function liveRoutes(app: App, { directory, live, log }: AppContext): void
       { onError: (error) => log('warn', `a live stream failed: ${messageOf(error)}`) },
     );
 
-  readOnly(app, '/ws/telemetry', upgradeRequired, stream(undefined));
+  readOnly(app, '/ws/telemetry', upgradeRequired, roomNeeded, stream(undefined));
 
-  readOnly(app, `${PREFIX}:id{.+}`, upgradeRequired, (c, next) => {
+  readOnly(app, `${PREFIX}:id{.+}`, upgradeRequired, roomNeeded, (c, next) => {
     const named = workerIdBehind(PREFIX, c);
     if ('refused' in named) return named.refused;
     if (directory.get(named.id) === undefined) return unknownWorker(c, named.id);

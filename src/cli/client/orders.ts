@@ -1,0 +1,58 @@
+/** Client commands that have a running master do something: what an operator may do at its prompt, over HTTP. */
+import { Command } from 'commander';
+import { addOptions } from '../../config/command-line.ts';
+import { clientOptions } from '../../config/options.ts';
+import { PulselaneError } from '../../lib/errors.ts';
+import { checkWorkerId } from '../../model/worker-id.ts';
+import { examples } from '../help-text.ts';
+import { printable } from '../text/printable.ts';
+import { holdsOf, messageIn } from '../views/from-api.ts';
+import { holdsLines } from '../views/holds-text.ts';
+import type { ApiClient } from './api.ts';
+import { type ClientEnvironment, clientOf } from './commands.ts';
+
+/** Each takes the id of a worker. */
+const ORDERS = [
+  { name: 'approve', description: 'let in a worker that waits for approval, or will come' },
+  { name: 'release', description: 'try a worker in quarantine again, before its time' },
+  { name: 'unregister', description: 'forget a worker' },
+] as const satisfies readonly { name: keyof ApiClient; description: string }[];
+
+export function orderCommands(environment: ClientEnvironment): Command[] {
+  const { streams, clock } = environment;
+  return ORDERS.map(({ name, description }) => {
+    const command = orderCommand(name, `${description}, at a running master`).argument('<id>', 'the worker');
+    command.addHelpText('after', examples(`pulselane ${name} worker-1`));
+    return command.action(async (workerId: string) => {
+      checkWorkerId(workerId);
+      streams.stdout.write(line(messageIn(await clientOf(command, clock)[name](workerId))));
+    });
+  }).concat(brakeCommand(environment));
+}
+
+function brakeCommand({ streams, clock }: ClientEnvironment): Command {
+  const command = orderCommand('brake', 'what keeps a running master from judging who is alive')
+    .argument('[release]', '"release": who is silent has failed')
+    .argument('[group]', 'of that group of workers alone');
+  command.addHelpText(
+    'after',
+    examples('pulselane brake', 'pulselane brake release', 'pulselane brake release rack-7'),
+  );
+  return command.action(async (word: string | undefined, group: string | undefined) => {
+    if (word !== undefined && word !== 'release') {
+      throw new PulselaneError('invalid_argument', `brake ${word}: expected "release" or nothing`);
+    }
+    const api = clientOf(command, clock);
+    const lines =
+      word === undefined ? holdsLines(holdsOf(await api.holds())) : [messageIn(await api.releaseBrakes(group))];
+    streams.stdout.write((lines.length === 0 ? ['Nothing: everybody is judged.'] : lines).map(line).join(''));
+  });
+}
+
+function orderCommand(name: string, description: string): Command {
+  return addOptions(new Command(name).description(description), clientOptions);
+}
+
+function line(text: string): string {
+  return `${printable(text)}\n`;
+}

@@ -1,0 +1,18 @@
+/** Routes that have main do something. */
+import type { ErrorCode } from '../../lib/errors.ts';
+import type { AppContext, HttpContext } from '../context.ts';
+import type { Command } from '../messages.ts';
+import { problem } from '../problem.ts';
+import { sendJson } from '../respond.ts';
+import { jsonAnswer, Message, problemAnswers } from './schemas.ts';
+
+/** Has main do it, and answers with what it says. */
+export async function carryOut(c: HttpContext, { command }: AppContext, asked: Command): Promise<Response> {
+  const reply = await command(asked);
+  return reply.ok ? sendJson(c, 200, { message: reply.message }) : problem(c, reply.code, reply.message);
+}
+
+/** What a command answers, beside the problems that are its own. */
+export function commandAnswers(example: string, ...problems: readonly ErrorCode[]) {
+  return { 200: jsonAnswer('It is done.', Message, { message: example }), ...problemAnswers(...problems) };
+}

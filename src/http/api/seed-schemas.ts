@@ -1,0 +1,60 @@
+/** What the seed's routes answer, for the OpenAPI document: nothing of it is made or checked by these schemas. */
+import { z } from '@hono/zod-openapi';
+
+const percentage = z.number();
+const unixSeconds = z.int();
+
+export const RunningTask = z
+  .object({
+    task_id: z.string(),
+    cpu_allocated: z.number().openapi({ description: 'Cores.' }),
+    memory_allocated: z.number().openapi({ description: 'GiB.' }),
+    gpu_allocated: z.number().openapi({ description: 'Devices.' }),
+    status: z.string().openapi({ description: '`running`, `paused` or `failed`; kept as it is sent.' }),
+    started_at_unix_ms: z.number().optional().openapi({ description: 'By the worker’s clock.' }),
+    progress: z.number().optional().openapi({ description: '0 to 1.' }),
+  })
+  .openapi('RunningTask');
+
+export const Gpu = z
+  .object({
+    index: z.int(),
+    uuid: z.string(),
+    name: z.string(),
+    utilization_percent: z.number().optional(),
+    memory_used_bytes: z.number().optional(),
+    memory_total_bytes: z.number().optional(),
+    temperature_celsius: z.number().optional(),
+    power_watts: z.number().optional(),
+  })
+  .openapi('Gpu', { description: 'One device; what could not be measured is absent.' });
+
+export const Telemetry = z
+  .object({
+    worker_id: z.string(),
+    cpu_usage: percentage,
+    memory_usage: percentage,
+    gpu_usage: percentage,
+    running_tasks: z.array(RunningTask),
+    storage_usage: percentage,
+    metrics: z
+      .record(z.string(), z.number())
+      .optional()
+      .openapi({ description: 'Custom metrics; absent without any.' }),
+    gpus: z.array(Gpu).optional().openapi({ description: 'Absent without any.' }),
+    last_update: unixSeconds.openapi({ description: 'Unix seconds of the last accepted heartbeat.' }),
+    is_active: z.boolean(),
+  })
+  .openapi('Telemetry', { description: 'The newest of one worker; usages are percentages, 0 to 100.' });
+
+export const Summary = z
+  .object({
+    worker_id: z.string(),
+    is_active: z.boolean(),
+    running_tasks_count: z.int(),
+    last_update: unixSeconds,
+  })
+  .openapi('Summary');
+
+/** What the seed's routes refuse with. */
+export const SeedError = z.object({ error: z.string() }).openapi('SeedError');

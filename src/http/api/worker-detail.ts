@@ -1,0 +1,208 @@
+/** Everything that is known of one worker, as the API shows it. */
+import { z } from '@hono/zod-openapi';
+import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
+import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
+import { STUCK_REASONS } from '../../model/stuck.ts';
+import type { WorkerFacts } from '../../model/worker-facts.ts';
+import type { WorkerEntry } from '../../store/directory.ts';
+import type { SlotReader } from '../../store/slot-reader.ts';
+import type { RecordNumbers } from '../../store/slot-writer.ts';
+import type { AppContext } from '../context.ts';
+import type { JsonText } from '../json-text.ts';
+import { moment } from './schemas.ts';
+import { Gpu, RunningTask } from './seed-schemas.ts';
+
+const percentage = z.number();
+
+const Record = z.object({
+  worker_id: z.string(),
+  cpu_usage: percentage,
+  memory_usage: percentage,
+  gpu_usage: percentage,
+  storage_usage: percentage,
+  running_tasks: z.array(RunningTask),
+  metrics: z.record(z.string(), z.number()).optional().openapi({ description: 'Custom metrics; absent without any.' }),
+  gpus: z.array(Gpu).optional().openapi({ description: 'Absent without any.' }),
+  received_at: moment('When the master received it.'),
+  published_at: moment('When its lane had published it.').nullable(),
+  sent_at: moment('By the worker’s own clock.').nullable(),
+  sequence: z.int().nullable().openapi({ description: 'Counts the heartbeats of one life of the worker, from 1.' }),
+  host_loop_lag_ms: z.number().openapi({ description: 'How late the event loop of the worker’s program runs.' }),
+  last_round_trip_ms: z.number().openapi({ description: 'How long the heartbeat before it waited for its ack.' }),
+});
+
+const counter = z.int();
+
+export const WorkerDetail = z
+  .object({
+    worker_id: z.string(),
+    state: z.enum(WORKER_STATES),
+    cause: z.enum(STATE_CAUSES).openapi({ description: 'Why it is in that state.' }),
+    since: moment('Since when it is in that state.'),
+    is_active: z.boolean(),
+    stuck: z.enum(STUCK_REASONS).nullable().openapi({ description: 'Heartbeats come, but nothing moves behind them.' }),
+    flapping: z.boolean().openapi({ description: 'It keeps changing; changes are counted and not told.' }),
+    id_conflict: z.boolean().openapi({ description: 'Two instances claim its id.' }),
+    interval_ms: z.int().openapi({ description: 'How often it sends.' }),
+    skew_ms: z.int().nullable().openapi({ description: 'How far its clock is ahead of the master’s.' }),
+    restarts: counter.openapi({ description: 'How often it came back as a new instance.' }),
+    registered_at: moment('When it became known.'),
+    last_update_at: moment('When its last heartbeat was accepted, or it registered.'),
+    lane: z
+      .object({ number: z.int(), kind: z.enum(LANE_KINDS), state: z.enum(LANE_STATES), restarts: counter })
+      .openapi({ description: 'The thread that serves it.' }),
+    heartbeats: z
+      .object({
+        accepted: counter,
+        missed: counter.openapi({ description: 'Sent, and never came.' }),
+        late: counter,
+        duplicate: counter,
+        applied: counter,
+        rejected: counter.openapi({ description: 'Of wrong content.' }),
+        replaced: counter.openapi({ description: 'Gave way to a newer one.' }),
+        replaced_by_reason: z.object(counterOf(REPLACEMENT_REASONS)),
+        lost: counter.openapi({ description: 'In hand when their lane failed.' }),
+        lost_by_cause: z.object(counterOf(FAULT_CAUSES)),
+      })
+      .openapi({ description: 'What became of them.' }),
+    last_rejection: z.object({ reason: z.string(), at: moment('When.') }).nullable(),
+    last_fault: z
+      .object({ cause: z.enum(FAULT_CAUSES), reason: z.string(), at: moment('When.') })
+      .nullable()
+      .openapi({ description: 'The last failure of a lane that was charged to it.' }),
+    facts: z
+      .object({
+        group: z.string().openapi({ description: 'Workers that may fail together.' }),
+        labels: z.record(z.string(), z.string()),
+        ephemeral: z.boolean().openapi({ description: 'It comes and goes, and nobody is told that it is gone.' }),
+        ip: z.string(),
+        agent_version: z.string(),
+        instance_id: z.string().openapi({ description: 'One life of its process.' }),
+        capacity: z.object({
+          cpu_cores: z.number(),
+          memory_gib: z.number(),
+          storage_gib: z.number(),
+          gpus: z.number(),
+        }),
+      })
+      .nullable()
+      .openapi({ description: 'What it said of itself when it registered; null if it only ever sent heartbeats.' }),
+    record: Record.nullable().openapi({ description: 'Its newest heartbeat; null before the first one.' }),
+  })
+  .openapi('WorkerDetail');
+
+type DetailJson = z.infer<typeof WorkerDetail>;
+
+function counterOf<K extends string>(names: readonly K[]) {
+  return Object.fromEntries(names.map((name) => [name, counter])) as { readonly [Name in K]: typeof counter };
+}
+
+/** Appends the worker. Its record is copied as its lane wrote it: whatever it holds, it is neither parsed nor made anew. */
+export function putWorkerDetail(text: JsonText, entry: WorkerEntry, context: AppContext): void {
+  const json = JSON.stringify(detailOf(entry, context));
+  text.append(Buffer.from(json.slice(0, -1))).ascii(',"record":');
+  putRecord(text, entry.slot);
+  text.ascii('}');
+}
+
+/** A record that keeps changing is shown all the same, with the times of the one before it. */
+const MAX_TRIES = 3;
+
+function putRecord(text: JsonText, slot: SlotReader): void {
+  const { length } = text;
+  for (let tries = 1; ; tries++) {
+    const { generation } = slot;
+    const numbers = slot.numbers();
+    if (numbers === undefined) {
+      text.ascii('null');
+      return;
+    }
+    text.put(({ buffer, at, end }) => slot.copyJsonHead(buffer, at, end));
+    if (slot.generation === generation || tries === MAX_TRIES) {
+      text.ascii(`,${JSON.stringify(timesOf(numbers)).slice(1)}`);
+      return;
+    }
+    text.cutTo(length);
+  }
+}
+
+function timesOf(numbers: RecordNumbers) {
+  const { receivedUnixMs, receivedMonotonicMs, publishedMonotonicMs, sentAtUnixMs, sequence } = numbers;
+  return {
+    received_at: isoOf(receivedUnixMs),
+    // Of an earlier master's record nobody knows it any more.
+    published_at:
+      publishedMonotonicMs === 0 ? null : isoOf(receivedUnixMs + publishedMonotonicMs - receivedMonotonicMs),
+    sent_at: sentAtUnixMs === 0 ? null : isoOf(sentAtUnixMs),
+    sequence: sequence === 0 ? null : sequence,
+    host_loop_lag_ms: numbers.hostLoopLagMs,
+    last_round_trip_ms: numbers.lastRoundTripMs,
+  };
+}
+
+function detailOf(
+  { workerId, row, slot, lastFault, facts }: WorkerEntry,
+  { directory, clock }: AppContext,
+): Omit<DetailJson, 'record'> {
+  const view = directory.board.view(row, clock.monotonicMs());
+  const { applied, rejected } = slot.counts();
+  const rejection = slot.lastRejection();
+  return {
+    worker_id: workerId,
+    state: view.state,
+    cause: view.cause,
+    since: isoOf(view.stateSinceS * 1000),
+    is_active: view.isActive,
+    stuck: view.stuck ?? null,
+    flapping: view.isFlapping,
+    id_conflict: view.hasConflict,
+    interval_ms: view.intervalMs,
+    skew_ms: view.skewMs ?? null,
+    restarts: view.restarts,
+    registered_at: isoOf(view.registeredS * 1000),
+    last_update_at: isoOf(view.lastUpdateS * 1000),
+    lane: view.lane,
+    heartbeats: {
+      accepted: view.accepted,
+      missed: view.missed,
+      late: view.replacedBy.late,
+      duplicate: view.replacedBy.duplicate,
+      applied,
+      rejected,
+      replaced: view.replaced,
+      replaced_by_reason: view.replacedBy,
+      lost: view.lost,
+      lost_by_cause: view.lostBy,
+    },
+    last_rejection: rejection === undefined ? null : { reason: rejection.reason, at: isoOf(rejection.atUnixMs) },
+    last_fault:
+      lastFault === undefined
+        ? null
+        : { cause: lastFault.cause, reason: lastFault.reason, at: isoOf(lastFault.atUnixMs) },
+    facts: facts === undefined ? null : factsJson(facts),
+  };
+}
+
+function factsJson(facts: WorkerFacts) {
+  return {
+    group: facts.group,
+    labels: facts.labels,
+    ephemeral: facts.ephemeral,
+    ip: facts.ip,
+    agent_version: facts.agentVersion,
+    instance_id: facts.instanceId,
+    capacity: {
+      cpu_cores: facts.totalCpu,
+      memory_gib: facts.totalMemoryGib,
+      storage_gib: facts.totalStorageGib,
+      gpus: facts.totalGpu,
+    },
+  };
+}
+
+/** The end of time as JavaScript has it: a worker's clock may say anything, and no answer fails for it. */
+const MAX_UNIX_MS = 8.64e15;
+
+function isoOf(unixMs: number): string {
+  return new Date(Math.max(-MAX_UNIX_MS, Math.min(MAX_UNIX_MS, unixMs))).toISOString();
+}

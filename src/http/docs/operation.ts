@@ -1,0 +1,113 @@
+/** One operation of the document as HTML: what it takes, what it answers, an example. */
+import { html } from 'hono/html';
+import { membersOf, type Schema, typeOf } from './members.ts';
+import { type Html, inline, prose } from './prose.ts';
+import { isRecord } from './values.ts';
+
+/** An operation as the document has it, with where it stands. */
+export interface DescribedOperation {
+  readonly method: string;
+  readonly path: string;
+  readonly operation: Schema;
+}
+
+/** Follows a reference within the document. */
+export type Resolve = (schema: Schema) => Schema;
+
+export function operationHtml({ method, path, operation }: DescribedOperation, resolve: Resolve): Html {
+  const parameters = Array.isArray(operation.parameters) ? operation.parameters.filter(isRecord) : [];
+  return html`<article id="${operation.operationId}">
+    <h3><span class="method ${method}">${method.toUpperCase()}</span> <code>${path}</code></h3>
+    ${prose(`${operation.summary}.`)}${prose(operation.description as string | undefined)}
+    ${parameters.length === 0 ? '' : parametersHtml(parameters, resolve)} ${answersHtml(operation, resolve)}
+  </article>`;
+}
+
+function parametersHtml(parameters: readonly Schema[], resolve: Resolve): Html {
+  const rows = parameters.map((parameter) => {
+    const schema = isRecord(parameter.schema) ? resolve(parameter.schema) : {};
+    const bounds = [
+      schema.minimum === undefined ? '' : `at least ${schema.minimum}`,
+      schema.maximum === undefined || schema.maximum === Number.MAX_SAFE_INTEGER ? '' : `at most ${schema.maximum}`,
+      schema.default === undefined ? '' : `${schema.default} if not given`,
+    ].filter((bound) => bound !== '');
+    return html`<tr>
+      <td><code>${parameter.name}</code></td>
+      <td>${parameter.in}</td>
+      <td>${typeOf(schema, resolve)}${bounds.length === 0 ? '' : `, ${bounds.join(', ')}`}</td>
+      <td>${prose(parameter.description as string | undefined)}</td>
+    </tr>`;
+  });
+  return html`<h4>Parameters</h4>
+    ${table(['Name', 'In', 'Type', 'Meaning'], rows)}`;
+}
+
+/** Common problems are told once for all, in the table of errors. */
+function answersHtml(operation: Schema, resolve: Resolve): Html {
+  const answers = Object.entries(isRecord(operation.responses) ? operation.responses : {}).filter(
+    (answer): answer is [string, Schema] => isRecord(answer[1]) && answer[1].$ref === undefined,
+  );
+  const rows = answers.map(
+    ([status, { description, content }]) =>
+      html`<tr>
+        <td><code>${status}</code></td>
+        <td>${inline(String(description))}</td>
+        <td class="soft">${Object.keys(isRecord(content) ? content : {}).join(', ')}</td>
+      </tr>`,
+  );
+  return html`<h4>Answers</h4>
+    ${table(['Status', 'Meaning', 'As'], rows)} ${answers.map(([status, answer]) => bodyHtml(status, answer, resolve))}`;
+}
+
+function bodyHtml(status: string, { content }: Schema, resolve: Resolve): Html | '' {
+  const json = isRecord(content) ? content['application/json'] : undefined;
+  if (status !== '200' || !isRecord(json)) return '';
+  const members = isRecord(json.schema) ? membersOf(json.schema, resolve) : [];
+  const rows = members.map(
+    ({ path, type, description }) =>
+      html`<tr>
+        <td><code>${path}</code></td>
+        <td>${type}</td>
+        <td>${prose(description)}</td>
+      </tr>`,
+  );
+  return html`${
+    rows.length === 0
+      ? ''
+      : html`<details>
+        <summary>Members of the answer</summary>
+        ${table(['Member', 'Type', 'Meaning'], rows)}
+      </details>`
+  }
+  ${json.example === undefined ? '' : exampleHtml(json.example)}`;
+}
+
+/** Longer ones are folded up: they would bury what is around them. */
+const LINES_SHOWN = 16;
+
+function exampleHtml(example: unknown): Html {
+  const text = JSON.stringify(example, null, 2);
+  const block = html`<pre><code>${text}</code></pre>`;
+  return text.split('\n').length > LINES_SHOWN
+    ? html`<details>
+        <summary>Example</summary>
+        ${block}
+      </details>`
+    : html`<h4>Example</h4>
+        ${block}`;
+}
+
+export function table(heads: readonly string[], rows: readonly Html[]): Html {
+  return html`<div class="scroll">
+    <table>
+      <thead>
+        <tr>
+          ${heads.map((head) => html`<th scope="col">${head}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows}
+      </tbody>
+    </table>
+  </div>`;
+}

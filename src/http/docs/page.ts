@@ -1,0 +1,129 @@
+/** The page at /api/docs: the OpenAPI document for people, without scripts and without anything to fetch. */
+import { createHash } from 'node:crypto';
+import { html, raw } from 'hono/html';
+import { ERRORS } from '../../lib/errors.ts';
+import { METHODS, type OpenApiDocument } from '../api/document.ts';
+import { GUIDES, type Guide } from './guides.ts';
+import type { Schema } from './members.ts';
+import { type DescribedOperation, operationHtml, type Resolve, table } from './operation.ts';
+import { type Html, inline, prose } from './prose.ts';
+import { STYLE } from './style.ts';
+import { isRecord } from './values.ts';
+
+export interface DocsPage {
+  readonly html: string;
+  /** Allows its own style, and nothing else. */
+  readonly contentSecurityPolicy: string;
+}
+
+export function docsPage(document: OpenApiDocument): DocsPage {
+  const styleHash = createHash('sha256').update(STYLE).digest('base64');
+  return {
+    html: String(pageHtml(document)),
+    contentSecurityPolicy: `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  };
+}
+
+function pageHtml(document: OpenApiDocument): Html {
+  const { info } = document;
+  const operations = operationsIn(document);
+  const guides = GUIDES.filter((guide) => isAbout(guide, operations));
+  const tags = (document.tags ?? []).map(({ name, description = '' }) => ({
+    name,
+    description,
+    operations: operations.filter(({ operation }) => (operation.tags as readonly string[]).includes(name)),
+  }));
+  const resolve = resolverOf(document);
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${info.title} API</title>
+        <style>${raw(STYLE)}</style>
+      </head>
+      <body>
+        <header>
+          <h1>${info.title} API</h1>
+          <p class="soft">Version ${info.version} · <a href="/api/v1/openapi.json">OpenAPI 3.1 document</a></p>
+          ${prose('Telemetry for master/worker fleets: who is alive, how each worker is doing, and what needs a person.')}
+        </header>
+        <nav aria-label="Contents">
+          <ul>
+            ${guides.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}
+            <li><a href="#errors">Errors</a></li>
+            ${tags.flatMap((tag) => tag.operations.map(contentsLine))}
+          </ul>
+        </nav>
+        <main>
+          ${guides.map(guideHtml)}
+          <section id="errors">
+            <h2>Errors</h2>
+            ${errorsHtml()}
+          </section>
+          ${tags.map(
+            ({ name, description, operations: tagged }) =>
+              html`<section id="tag-${name}">
+                <h2>${name.slice(0, 1).toUpperCase()}${name.slice(1)}</h2>
+                ${prose(description)} ${tagged.map((described) => operationHtml(described, resolve))}
+              </section>`,
+          )}
+        </main>
+      </body>
+    </html> `;
+}
+
+function isAbout({ about, parameter }: Guide, operations: readonly DescribedOperation[]): boolean {
+  if (about === undefined) return true;
+  const reading = operations.find(({ path, method }) => path === about && method === 'get');
+  const parameters = Array.isArray(reading?.operation.parameters) ? reading.operation.parameters : [];
+  return reading !== undefined && (parameter === undefined || parameters.some(({ name }) => name === parameter));
+}
+
+function contentsLine({ method, path, operation }: DescribedOperation): Html {
+  return html`<li>
+    <span class="method ${method}">${method.toUpperCase()}</span><a href="#${operation.operationId}">${path}</a>
+  </li>`;
+}
+
+function guideHtml({ id, title, text, example }: Guide): Html {
+  return html`<section id="${id}">
+    <h2>${title}</h2>
+    ${prose(text)} ${example === undefined ? '' : html`<pre><code>${example}</code></pre>`}
+  </section>`;
+}
+
+function errorsHtml(): Html {
+  const rows = Object.entries(ERRORS).map(
+    ([code, { httpStatus, grpcStatus, meaning }]) =>
+      html`<tr id="error-${code}">
+        <td><code>${code}</code></td>
+        <td>${httpStatus}</td>
+        <td>${grpcStatus}</td>
+        <td>${inline(meaning)}</td>
+      </tr>`,
+  );
+  return html`${prose(
+    'Under `/api/` errors are `application/problem+json` (RFC 9457). Their `type` is `urn:pulselane:error:<code>`, `detail` says what was wrong, where, and what was expected, and `errors` names the parts of the input. Routes of the seed answer `{"error": "…"}`. With 429 and 503, `Retry-After` tells how many seconds to wait. gRPC has the same codes, with these statuses.',
+  )}
+  ${table(['Code', 'HTTP', 'gRPC', 'Meaning'], rows)}`;
+}
+
+function operationsIn({ paths = {} }: OpenApiDocument): readonly DescribedOperation[] {
+  return Object.entries(paths).flatMap(([path, item]) =>
+    METHODS.flatMap((method) => {
+      const operation = item[method];
+      return operation === undefined ? [] : [{ method, path, operation: operation as unknown as Schema }];
+    }),
+  );
+}
+
+/** References are all of the form `#/components/schemas/<name>`. */
+function resolverOf({ components }: OpenApiDocument): Resolve {
+  const schemas: Schema = components?.schemas ?? {};
+  return (schema) => {
+    if (typeof schema.$ref !== 'string') return schema;
+    const target = schemas[schema.$ref.split('/').at(-1) ?? ''];
+    return isRecord(target) ? target : {};
+  };
+}

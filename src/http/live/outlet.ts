@@ -1,0 +1,83 @@
+/** What a live client is sent through, and what of it is still under way: the same for streams and WebSockets. */
+import { MAX_BUFFERED_BYTES } from '../limits.ts';
+import type { Flight, Frame } from './flight.ts';
+
+/** One client's connection. */
+export interface Outlet {
+  /** What it is called in the log. */
+  readonly kind: 'stream' | 'WebSocket';
+  /** Bytes that were written and that the client has not taken yet. */
+  readonly pendingBytes: number;
+  /** `taken` is called when the system has taken all of it over; perhaps never, if the connection ends before. */
+  write(bytes: Buffer, taken: () => void): void;
+  /** Ends it behind what was written: the server goes away. */
+  end(): void;
+  /** Ends it at once, whatever is under way. */
+  cut(): void;
+}
+
+export class Sender {
+  readonly outlet: Outlet;
+  readonly #flight: Flight;
+  /** Frames that are under way, oldest first. */
+  readonly #pending: Frame[] = [];
+  /** Since when nothing was taken of what is under way. */
+  #stillSinceMs = 0;
+  #isEnded = false;
+  #isClosed = false;
+
+  constructor(outlet: Outlet, flight: Flight) {
+    this.outlet = outlet;
+    this.#flight = flight;
+  }
+
+  /** Whether so much waits in the socket already that the client is better sent something newer later; or never more. */
+  get isFull(): boolean {
+    return this.#isEnded || this.#isClosed || this.outlet.pendingBytes > MAX_BUFFERED_BYTES;
+  }
+
+  /** @param taken called when the frame is gone to the system */
+  send(frame: Frame, nowMs: () => number, taken: () => void = () => {}): void {
+    if (this.#pending.length === 0) this.#stillSinceMs = nowMs();
+    this.#flight.hold(frame);
+    this.#pending.push(frame);
+    this.outlet.write(frame.bytes, () => {
+      if (this.#isClosed) return;
+      // In the order of writing, as sockets do it.
+      const sent = this.#pending.shift();
+      if (sent !== undefined) this.#flight.release(sent);
+      this.#stillSinceMs = nowMs();
+      taken();
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Whether everything was taken. */
+  get isIdle(): boolean {
+    return this.#pending.length === 0;
+  }
+
+  get pendingBytes(): number {
+    return this.outlet.pendingBytes;
+  }
+
+  /** Ends the connection behind what was sent. */
+  end(): void {
+    this.#isEnded = true;
+    this.outlet.end();
+  }
+
+  /** For how long the client has taken nothing, though there was something to take. */
+  stillForMs(nowMs: number): number {
+    return this.#pending.length === 0 ? 0 : nowMs - this.#stillSinceMs;
+  }
+
+  /** The connection is gone, and with it all that was under way. */
+  closed(): void {
+    this.#isClosed = true;
+    for (const frame of this.#pending.splice(0)) this.#flight.release(frame);
+  }
+}

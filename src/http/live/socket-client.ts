@@ -1,0 +1,93 @@
+/** One client of a seed's WebSocket: told of all workers or of one, a frame for each change. */
+import type { Directory, WorkerEntry } from '../../store/directory.ts';
+import type { Revisions } from '../revisions.ts';
+import type { Flight } from './flight.ts';
+import { type Outlet, Sender } from './outlet.ts';
+import type { SeedFrames } from './seed-frames.ts';
+
+/** What is used of a WebSocket of `ws`. */
+export interface LiveSocket {
+  /** Bytes that were sent and that the client has not taken yet. */
+  readonly bufferedAmount: number;
+  send(frame: Buffer, options: { binary: boolean }, sent: (error?: Error) => void): void;
+  ping(): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+  on(event: 'pong' | 'close', listener: () => void): unknown;
+}
+
+function outletOf(socket: LiveSocket): Outlet {
+  return {
+    kind: 'WebSocket',
+    get pendingBytes() {
+      return socket.bufferedAmount;
+    },
+    write: (bytes, taken) => socket.send(bytes, { binary: false }, (error) => error ?? taken()),
+    end: () => socket.close(1001, 'the server is stopping'),
+    cut: () => socket.terminate(),
+  };
+}
+
+export class SocketClient {
+  readonly sender: Sender;
+  readonly #socket: LiveSocket;
+  /** Undefined: all workers. */
+  readonly #workerId: string | undefined;
+  readonly #revisions: Revisions;
+  readonly #nowMs: () => number;
+  /** Up to where it was told everything. */
+  #from: number;
+  #isAnswered = true;
+
+  /** What is sent first is as of the last look, or newer. */
+  constructor(
+    socket: LiveSocket,
+    workerId: string | undefined,
+    { revisions, flight, nowMs }: { revisions: Revisions; flight: Flight; nowMs: () => number },
+  ) {
+    this.sender = new Sender(outletOf(socket), flight);
+    this.#socket = socket;
+    this.#workerId = workerId;
+    this.#revisions = revisions;
+    this.#nowMs = nowMs;
+    this.#from = revisions.counter;
+    socket.on('pong', () => {
+      this.#isAnswered = true;
+    });
+  }
+
+  sendFirst(frames: SeedFrames, directory: Directory): void {
+    if (this.#workerId === undefined) {
+      this.sender.send(frames.ofAll(), this.#nowMs);
+      return;
+    }
+    const entry = directory.get(this.#workerId);
+    if (entry !== undefined) this.#send(frames, entry);
+  }
+
+  /** Sends what changed, newest state, while there is room. */
+  serve(frames: SeedFrames): void {
+    const revisions = this.#revisions;
+    for (let row = revisions.firstRowAfter(this.#from); row !== -1; row = revisions.rowAfter(row)) {
+      const entry = revisions.entryAt(row);
+      if (entry !== undefined && (this.#workerId === undefined || this.#workerId === entry.workerId)) {
+        if (this.sender.isFull) return;
+        this.#send(frames, entry);
+      }
+      this.#from = revisions.changedAt(row);
+    }
+    this.#from = revisions.counter;
+  }
+
+  /** Asks for a sign of life. @returns false if it still owes the last one. */
+  ping(): boolean {
+    if (!this.#isAnswered) return false;
+    this.#isAnswered = false;
+    this.#socket.ping();
+    return true;
+  }
+
+  #send(frames: SeedFrames, entry: WorkerEntry): void {
+    this.sender.send(frames.of(entry), this.#nowMs);
+  }
+}

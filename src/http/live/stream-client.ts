@@ -1,0 +1,113 @@
+/** One client of `GET /api/v1/stream`. It has no queue: it is a position, and what comes next is asked of its feed. */
+import type { ServerResponse } from 'node:http';
+import { POLL_MS, STREAM_PING_MS } from '../limits.ts';
+import type { Revisions } from '../revisions.ts';
+import type { Feed, Position } from './feed.ts';
+import { type Flight, Frame } from './flight.ts';
+import { type Outlet, Sender } from './outlet.ts';
+
+/** Why a client is told to forget what it has: it is of another life of the http thread, or too much happened since. */
+type ResetReason = 'other_epoch' | 'too_old';
+
+const FRESH: Position = { from: 0, floor: 0, part: 1 };
+const PING = Buffer.from(': ping\n\n');
+
+export function outletOf(outgoing: ServerResponse): Outlet {
+  return {
+    kind: 'stream',
+    get pendingBytes() {
+      return outgoing.writableLength;
+    },
+    // With an error the connection is gone, and says so by `close`.
+    write: (bytes, taken) => void outgoing.write(bytes, (error) => error ?? taken()),
+    end: () => void outgoing.end(),
+    cut: () => void outgoing.destroy(),
+  };
+}
+
+export interface StreamParts {
+  readonly revisions: Revisions;
+  readonly flight: Flight;
+  readonly nowMs: () => number;
+  /** There is room for more of what did not fit: `serve` it as of the same look. */
+  readonly goOn: (client: StreamClient) => void;
+}
+
+export class StreamClient {
+  readonly feed: Feed;
+  readonly sender: Sender;
+  readonly #revisions: Revisions;
+  readonly #nowMs: () => number;
+  readonly #goOn: (client: StreamClient) => void;
+  /** Looks from one update to the next, at least. */
+  readonly #looks: number;
+  #position: Position = FRESH;
+  /** There is more to tell than fitted into the last frame. */
+  #isBehind = true;
+  /** The look with which it was told something last; long ago at first. */
+  #toldAtLook = Number.NEGATIVE_INFINITY;
+  #writtenMs: number;
+  #reset: ResetReason | undefined;
+
+  /**
+   * @param rate updates a second, at most
+   * @param lastEventId where it was, if it was here before
+   */
+  constructor(
+    outlet: Outlet,
+    feed: Feed,
+    { rate, lastEventId }: { rate: number; lastEventId: string | undefined },
+    { revisions, flight, nowMs, goOn }: StreamParts,
+  ) {
+    this.feed = feed;
+    this.sender = new Sender(outlet, flight);
+    this.#revisions = revisions;
+    this.#nowMs = nowMs;
+    this.#goOn = goOn;
+    this.#looks = Math.ceil(1_000 / (rate * POLL_MS) - 1e-6);
+    this.#writtenMs = nowMs();
+    if (lastEventId === undefined) return;
+    const counter = revisions.counterIn(lastEventId);
+    if (counter === undefined) this.#reset = 'other_epoch';
+    // At 0 nothing had been told.
+    else if (counter > 0) this.#position = { from: counter, floor: 0, part: 0 };
+  }
+
+  /** Sends what is new, while there is room and it is time. `look` counts the looks; without it: as of the last one. */
+  serve(look = this.#toldAtLook): void {
+    if (!this.#isBehind && look - this.#toldAtLook < this.#looks) return;
+    while (!this.sender.isFull) {
+      const { from, floor } = this.#position;
+      if (from > 0 && Math.max(from, floor) < this.#revisions.horizon) this.#reset = 'too_old';
+      if (this.#reset !== undefined) this.#startOver(this.#reset);
+      const { frame, next, more } = this.feed.step(this.#position);
+      this.#position = next;
+      if (frame !== undefined) {
+        this.#toldAtLook = look;
+        this.#write(frame);
+      }
+      this.#isBehind = more;
+      if (!more) return;
+    }
+  }
+
+  /** So that nobody on the way takes the connection for dead. */
+  ping(): void {
+    if (this.#nowMs() - this.#writtenMs >= STREAM_PING_MS && !this.sender.isFull) this.#write(new Frame(PING));
+  }
+
+  #startOver(reason: ResetReason): void {
+    this.#reset = undefined;
+    this.#position = FRESH;
+    this.#write(
+      new Frame(Buffer.from(`event: reset\nid: ${this.#revisions.textOf(0)}\ndata: {"reason":"${reason}"}\n\n`)),
+    );
+  }
+
+  #write(frame: Frame): void {
+    this.#writtenMs = this.#nowMs();
+    this.sender.send(frame, this.#nowMs, () => {
+      if (this.#isBehind) this.#goOn(this);
+    });
+  }
+}

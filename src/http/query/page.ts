@@ -1,0 +1,64 @@
+/** One page of the list of workers, as JSON text. Runs in the http thread and in those of the pool. */
+import type { Directory, WorkerEntry } from '../../store/directory.ts';
+import type { JsonText } from '../json-text.ts';
+import { MAX_PAGE_BYTES } from '../limits.ts';
+import { cursorOf } from './cursor.ts';
+import { fieldsOf } from './fields.ts';
+import { First } from './first.ts';
+import { putItem } from './item.ts';
+import { type Criteria, selectionBy } from './selection.ts';
+import { type Position, sortOf } from './sort.ts';
+
+/** What was asked for, as plain data that also goes from thread to thread. Checked before. */
+export interface PageRequest {
+  readonly criteria: Criteria;
+  readonly sort: string | undefined;
+  readonly fields: string | undefined;
+  /** Behind it the page begins. */
+  readonly after: Position | undefined;
+  readonly limit: number;
+  /** Told in the answer: the page is at least as new. */
+  readonly revision: string;
+}
+
+interface Candidate extends Position {
+  readonly entry: WorkerEntry;
+}
+
+/**
+ * Writes the page.
+ * @returns the cursor of the next page; null if this is the last.
+ */
+export function writePage(text: JsonText, directory: Directory, request: PageRequest): string | null {
+  const selection = selectionBy(request.criteria);
+  const sort = sortOf(request.sort);
+  const { limit, after } = request;
+  // One more than is shown tells whether there is a next page.
+  const first = new First<Candidate>(limit + 1, sort.compare);
+  let total = 0;
+  for (const entry of directory.all()) {
+    if (!selection.matches(entry, directory)) continue;
+    total++;
+    const { values, workerId } = sort.positionOf(entry, directory);
+    const candidate = { values, workerId, entry };
+    if (after === undefined || sort.compare(candidate, after) > 0) first.add(candidate);
+  }
+
+  const candidates = first.sorted();
+  const fields = fieldsOf(request.fields);
+  const begin = text.ascii('{"workers":[').length;
+  let shown = 0;
+  while (shown < Math.min(limit, candidates.length) && text.length - begin < MAX_PAGE_BYTES) {
+    const before = text.length;
+    if (before > begin) text.ascii(',');
+    const isThere = putItem(text, (candidates[shown] as Candidate).entry, directory, fields);
+    if (!isThere) text.cutTo(before);
+    shown++;
+  }
+  const last = candidates[shown - 1];
+  const next = last === undefined || shown === candidates.length ? null : cursorOf(last, sort, selection);
+  text.ascii(
+    `],"total":${total},"next_cursor":${JSON.stringify(next)},"revision":${JSON.stringify(request.revision)}}`,
+  );
+  return next;
+}

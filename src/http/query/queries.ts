@@ -1,0 +1,109 @@
+/** Queries over many workers: answered at once while they are few, by the pool when they are not. */
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { PulselaneError } from '../../lib/errors.ts';
+import { BytesInFlight } from '../bytes-in-flight.ts';
+import type { JsonTextPool } from '../json-text.ts';
+import { GZIP_LEVEL, MAX_WORKERS_INLINE, MIN_GZIP_BYTES, MIN_GZIP_BYTES_IN_POOL } from '../limits.ts';
+import { type ClusterFigures, clusterFigures } from './cluster.ts';
+import { type PageRequest, writePage } from './page.ts';
+import { QueryPool, type QueryPoolOptions } from './pool.ts';
+
+const gzipAside = promisify(gzip);
+
+/** The bytes of an answer. Call `giveBack` when nobody looks at them any more. */
+export interface Body {
+  readonly bytes: Uint8Array;
+  readonly isGzip: boolean;
+  giveBack(): void;
+}
+
+export interface Page extends Body {
+  readonly nextCursor: string | null;
+}
+
+export interface QueriesOptions extends QueryPoolOptions {
+  readonly texts: JsonTextPool;
+}
+
+export class Queries {
+  readonly pool: QueryPool;
+  readonly #options: QueriesOptions;
+  readonly #inFlight = new BytesInFlight();
+
+  constructor(options: QueriesOptions) {
+    this.#options = options;
+    this.pool = new QueryPool(options);
+  }
+
+  /** Tells what changed, after the directory has taken it in. */
+  told(...announcements: Parameters<QueryPool['told']>): void {
+    this.pool.told(...announcements);
+  }
+
+  /** @throws PulselaneError `resource_exhausted` or `unavailable` */
+  async page(request: PageRequest, wantsGzip: boolean): Promise<Page> {
+    const { directory, texts } = this.#options;
+    if (this.#areMany) {
+      const { bytes, isGzip, nextCursor } = await this.pool.page(request, wantsGzip);
+      return { ...this.#held(bytes, isGzip), nextCursor };
+    }
+    const text = texts.take();
+    if (text === undefined) throw tooMuch();
+    try {
+      const nextCursor = writePage(text, directory, request);
+      const zipped = wantsGzip ? await this.#zipped(text.bytes()) : undefined;
+      if (zipped === undefined) {
+        return { bytes: text.bytes(), isGzip: false, nextCursor, giveBack: () => texts.give(text) };
+      }
+      texts.give(text);
+      return { ...this.#held(zipped, true), nextCursor };
+    } catch (error) {
+      texts.give(text);
+      throw error;
+    }
+  }
+
+  /** @throws PulselaneError as `page` does */
+  async cluster(): Promise<ClusterFigures> {
+    return this.#areMany ? this.pool.cluster() : clusterFigures(this.#options.directory);
+  }
+
+  /**
+   * A body of those bytes; compressed, by another thread, if that is wanted and of use.
+   * @throws PulselaneError as `page` does
+   */
+  async body(plain: Uint8Array, wantsGzip: boolean): Promise<Body> {
+    const zipped = wantsGzip ? await this.#zipped(plain) : undefined;
+    return this.#held(zipped ?? plain, zipped !== undefined);
+  }
+
+  /** Large bodies that wait for their readers. */
+  get bodiesInFlight(): number {
+    return this.#inFlight.bodies;
+  }
+
+  #held(bytes: Uint8Array, isGzip: boolean): Body {
+    const giveBack = this.#inFlight.take(bytes.length);
+    if (giveBack === undefined) throw tooMuch();
+    return { bytes, isGzip, giveBack };
+  }
+
+  async #zipped(bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    if (bytes.length < MIN_GZIP_BYTES) return undefined;
+    if (bytes.length >= MIN_GZIP_BYTES_IN_POOL) return this.pool.gzip(bytes);
+    return gzipAside(bytes, { level: GZIP_LEVEL });
+  }
+
+  stop(): Promise<void> {
+    return this.pool.stop();
+  }
+
+  get #areMany(): boolean {
+    return this.#options.directory.size > MAX_WORKERS_INLINE;
+  }
+}
+
+function tooMuch(): PulselaneError {
+  return new PulselaneError('resource_exhausted', 'too many large answers are under way');
+}

@@ -1,0 +1,241 @@
+/**
+ * The revision behind live streams, blocking queries and ETags: a counter that moves with every change of a worker that a
+ * look at shared memory finds. Nobody announces changes; they are seen by comparing words.
+ *
+ *     counter   1      2      3      4      5      6
+ *               a      b      c      a      –b     c        –: gone
+ *     order     ·      ·      ·      a             c        each worker once, where it changed last
+ *     gone                                  b
+ *
+ * Workers hang in a list in the order of their last change, so that "all that changed after counter N" takes as many steps
+ * as there are such workers; those that are gone are remembered in a ring. Whoever has everything up to N, and is told
+ * both, has everything up to now. Each change has a counter of its own, so that the telling may stop anywhere and be gone on
+ * with.
+ *
+ * What is seen of a worker is remembered before its values are read: whatever changes in between differs from what is
+ * remembered, and is found by the next look.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Directory, WorkerEntry } from '../store/directory.ts';
+import { MAX_GONE_REMEMBERED } from './limits.ts';
+
+const NONE = -1;
+
+/** A worker that is gone, and the counter of its going. */
+export interface Gone {
+  readonly workerId: string;
+  readonly at: number;
+}
+
+export interface LookListener {
+  /** A worker is new, or something of it changed. */
+  changed(entry: WorkerEntry, at: number): void;
+  /** A worker is gone from this row. Comes before all that changed in the same look. */
+  gone(row: number, workerId: string, at: number): void;
+}
+
+/** Tells one life of the http thread from another: counters of different epochs do not compare. */
+export function newEpoch(): string {
+  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
+  return Array.from(randomBytes(8), (byte) => alphabet[byte & 31]).join('');
+}
+
+export class Revisions {
+  readonly epoch: string;
+  readonly #directory: Directory;
+  readonly #listeners = new Set<LookListener>();
+  #counter = 0;
+
+  // By row of the board, as in joined-map.ts.
+  /** Who was there at the last look. */
+  readonly #entries: (WorkerEntry | undefined)[] = [];
+  readonly #rowCopies: Int32Array;
+  readonly #publications: Int32Array;
+  readonly #publicationsNow: Int32Array;
+  readonly #changedAt: Float64Array;
+  /** The list in the order of last changes: each row's neighbours. */
+  readonly #before: Int32Array;
+  readonly #after: Int32Array;
+  #newest = NONE;
+  readonly #changedRows: Int32Array;
+
+  /** The ring: number n is at n modulo its size. */
+  readonly #gone: Gone[] = [];
+  #goneCount = 0;
+  #horizon = 0;
+
+  constructor(directory: Directory, epoch: string) {
+    this.#directory = directory;
+    this.epoch = epoch;
+    const rows = directory.board.capacity;
+    this.#rowCopies = directory.board.newRowCopies();
+    this.#publications = new Int32Array(rows);
+    this.#publicationsNow = new Int32Array(rows);
+    this.#changedAt = new Float64Array(rows);
+    this.#before = new Int32Array(rows);
+    this.#after = new Int32Array(rows);
+    this.#changedRows = new Int32Array(rows);
+  }
+
+  /** The last change that was seen; 0 before the first. */
+  get counter(): number {
+    return this.#counter;
+  }
+
+  /** `<epoch>-<counter>`, as clients know it. */
+  get text(): string {
+    return this.textOf(this.#counter);
+  }
+
+  textOf(counter: number): string {
+    return `${this.epoch}-${counter}`;
+  }
+
+  /** The counter of such a text; undefined if this epoch never gave it out. */
+  counterIn(text: string): number | undefined {
+    const [epoch, digits = '', ...rest] = text.split('-');
+    if (epoch !== this.epoch || rest.length > 0 || !/^\d{1,16}$/.test(digits)) return undefined;
+    const counter = Number(digits);
+    return counter <= this.#counter ? counter : undefined;
+  }
+
+  /** What was told up to a counter below it cannot be gone on with: some that are gone since are not remembered. */
+  get horizon(): number {
+    return this.#horizon;
+  }
+
+  /** The counter at which the worker changed last, as of the last look; for one that it did not see the newest. */
+  of({ row, workerId }: WorkerEntry): number {
+    return this.#entries[row]?.workerId === workerId ? (this.#changedAt[row] as number) : this.#counter;
+  }
+
+  /** Tells of each change from now on, as a look finds it. @returns what ends it. */
+  listen(listener: LookListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Finds what changed since the last look. @returns the workers that are new or changed, each once. */
+  look(): readonly WorkerEntry[] {
+    const rows = this.#findChangedRows();
+    // First all that are gone: an id that left one row for another is there in the end.
+    for (const row of rows) this.#lookForGone(row);
+    const changed: WorkerEntry[] = [];
+    for (const row of rows) {
+      const entry = this.#lookForChange(row);
+      if (entry !== undefined) changed.push(entry);
+    }
+    return changed;
+  }
+
+  /** The workers that changed after `counter`, in the order of their last changes; as of the last look. */
+  *changedAfter(counter: number): Generator<WorkerEntry> {
+    for (let row = this.firstRowAfter(counter); row !== NONE; row = this.rowAfter(row)) {
+      yield this.#entries[row] as WorkerEntry;
+    }
+  }
+
+  /** The row of the first worker that changed after `counter`, or -1. */
+  firstRowAfter(counter: number): number {
+    let first = NONE;
+    for (let row = this.#newest; row !== NONE && (this.#changedAt[row] as number) > counter; ) {
+      first = row;
+      row = this.#before[row] as number;
+    }
+    return first;
+  }
+
+  /** The row of the worker that changed next after that of `row`, or -1. */
+  rowAfter(row: number): number {
+    return this.#after[row] as number;
+  }
+
+  /** Who was seen in that row, and when it changed last. */
+  entryAt(row: number): WorkerEntry | undefined {
+    return this.#entries[row];
+  }
+
+  changedAt(row: number): number {
+    return this.#changedAt[row] as number;
+  }
+
+  /** Those that went after `counter`, in that order; all of them, if it is not below the horizon. Some may be back. */
+  *goneAfter(counter: number): Generator<Gone> {
+    const oldest = Math.max(0, this.#goneCount - MAX_GONE_REMEMBERED);
+    let number = this.#goneCount;
+    while (number > oldest && this.#goneNumber(number - 1).at > counter) number--;
+    for (; number < this.#goneCount; number++) yield this.#goneNumber(number);
+  }
+
+  #goneNumber(number: number): Gone {
+    return this.#gone[number % MAX_GONE_REMEMBERED] as Gone;
+  }
+
+  #findChangedRows(): Int32Array {
+    const { board, rows } = this.#directory;
+    const entries = this.#entries;
+    while (entries.length < rows.length) entries.push(undefined);
+    this.#directory.copyPublications(this.#publicationsNow);
+    const changedRows = this.#changedRows;
+    let found = board.changedRows(this.#rowCopies, rows.length, changedRows);
+    // What is in the list already is not looked for again: rows come in ascending order.
+    const onBoard = found;
+    for (let row = 0, next = 0; row < rows.length; row++) {
+      if (next < onBoard && changedRows[next] === row) {
+        next++;
+        continue;
+      }
+      const entry = rows[row];
+      const isSame =
+        entry === entries[row] && (entry === undefined || this.#publicationsNow[row] === this.#publications[row]);
+      if (!isSame) changedRows[found++] = row;
+    }
+    return changedRows.subarray(0, found);
+  }
+
+  #lookForGone(row: number): void {
+    const { board, rows } = this.#directory;
+    board.copyRow(row, this.#rowCopies);
+    const known = this.#entries[row];
+    if (known === undefined) return;
+    const entry = rows[row];
+    // Another entry of the same worker is a larger slot, new facts, or the worker after it was gone for a moment.
+    if (entry?.workerId === known.workerId && board.isOccupiedBy(row, entry.occupant)) return;
+    this.#entries[row] = undefined;
+    this.#unlink(row);
+    const at = ++this.#counter;
+    const place = this.#goneCount++ % MAX_GONE_REMEMBERED;
+    this.#horizon = this.#gone[place]?.at ?? 0;
+    this.#gone[place] = { workerId: known.workerId, at };
+    for (const listener of this.#listeners) listener.gone(row, known.workerId, at);
+  }
+
+  #lookForChange(row: number): WorkerEntry | undefined {
+    const { board, rows } = this.#directory;
+    const entry = rows[row];
+    if (entry === undefined || !board.isOccupiedBy(row, entry.occupant)) return undefined;
+    this.#publications[row] = entry.slot.publications;
+    if (this.#entries[row] !== undefined) this.#unlink(row);
+    this.#entries[row] = entry;
+    const at = ++this.#counter;
+    this.#changedAt[row] = at;
+    this.#append(row);
+    for (const listener of this.#listeners) listener.changed(entry, at);
+    return entry;
+  }
+
+  #unlink(row: number): void {
+    const before = this.#before[row] as number;
+    const after = this.#after[row] as number;
+    if (before !== NONE) this.#after[before] = after;
+    if (after === NONE) this.#newest = before;
+    else this.#before[after] = before;
+  }
+
+  #append(row: number): void {
+    this.#before[row] = this.#newest;
+    this.#after[row] = NONE;
+    if (this.#newest !== NONE) this.#after[this.#newest] = row;
+    this.#newest = row;
+  }
+}

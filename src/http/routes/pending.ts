@@ -1,0 +1,50 @@
+/** `GET /api/v1/pending`: workers that wait for approval. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { type Api, endpoint } from '../api/endpoint.ts';
+import { jsonAnswer, moment } from '../api/schemas.ts';
+import type { AppContext } from '../context.ts';
+import { sendJson } from '../respond.ts';
+
+const Pending = z
+  .object({
+    worker_id: z.string(),
+    first_seen_at: moment('When it came first.'),
+    last_seen_at: moment('When it came last.'),
+    attempts: z.int().openapi({ description: 'How often it was turned away.' }),
+  })
+  .openapi('PendingWorker');
+
+const route = createRoute({
+  method: 'get',
+  path: '/api/v1/pending',
+  operationId: 'listPending',
+  tags: ['workers'],
+  summary: 'Workers that wait for approval',
+  description:
+    'Under `ADMISSION=approved`: unknown workers that came and were turned away, the newest of them last, as of a second ago at the most. POST `/api/v1/workers/{id}/approve` lets one in.',
+  responses: {
+    200: jsonAnswer('Those who wait.', z.object({ workers: z.array(Pending) }), {
+      workers: [
+        {
+          worker_id: 'worker-9',
+          first_seen_at: '2026-11-23T17:54:55.000Z',
+          last_seen_at: '2026-11-23T17:55:10.000Z',
+          attempts: 4,
+        },
+      ],
+    }),
+  },
+});
+
+export function pendingRoutes(api: Api, { directory }: AppContext): void {
+  endpoint(api, route, (c) =>
+    sendJson(c, 200, {
+      workers: directory.pending.map(({ workerId, firstSeenUnixMs, lastSeenUnixMs, attempts }) => ({
+        worker_id: workerId,
+        first_seen_at: new Date(firstSeenUnixMs).toISOString(),
+        last_seen_at: new Date(lastSeenUnixMs).toISOString(),
+        attempts,
+      })),
+    }),
+  );
+}

@@ -1,0 +1,25 @@
+/** `GET /livez`: whether the master lives. `GET /readyz`: whether it should be given work, and why not. */
+import { deadReasons, unreadyReasons } from '../../model/readiness.ts';
+import type { AppContext } from '../context.ts';
+import { sendJson } from '../respond.ts';
+import { type App, readOnly } from './route.ts';
+
+export function probeRoutes(app: App, { clock, directory }: AppContext): void {
+  const beatAgeMs = () => directory.board.beatAgeMs(clock.monotonicMs());
+
+  readOnly(app, '/livez', (c) => {
+    const reasons = deadReasons(beatAgeMs());
+    return reasons.length === 0
+      ? sendJson(c, 200, { status: 'ok' })
+      : sendJson(c, 503, { status: 'stuck', reasons }, RETRY);
+  });
+
+  readOnly(app, '/readyz', (c) => {
+    const reasons = unreadyReasons(directory.readiness, beatAgeMs());
+    return reasons.length === 0
+      ? sendJson(c, 200, { status: 'ready', reasons })
+      : sendJson(c, 503, { status: 'not ready', reasons }, RETRY);
+  });
+}
+
+const RETRY = { 'Retry-After': '1' };

@@ -1,0 +1,43 @@
+/** `POST /api/v1/workers/{id}/approve` and `…/release`: lets a worker in; out of quarantine before its time. */
+import { createRoute } from '@hono/zod-openapi';
+import { carryOut, commandAnswers } from '../api/command.ts';
+import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
+import { WorkerPath } from '../api/parameters.ts';
+import type { AppContext } from '../context.ts';
+import { brokenEscape } from './worker.ts';
+
+const PREFIX = '/api/v1/workers/';
+
+const approve = createRoute({
+  method: 'post',
+  path: `${PREFIX}{id}/approve`,
+  operationId: 'approveWorker',
+  tags: ['commands'],
+  summary: 'Let in a worker',
+  description: 'One that waits for approval, or one that has never come: then it is registered from now on.',
+  request: { params: WorkerPath },
+  responses: commandAnswers('worker-1 is approved.', 'invalid_argument', 'resource_exhausted'),
+});
+
+const release = createRoute({
+  method: 'post',
+  path: `${PREFIX}{id}/release`,
+  operationId: 'releaseWorker',
+  tags: ['commands'],
+  summary: 'End a quarantine before its time',
+  description: 'A worker that keeps ending its lane is in quarantine for a while; this starts its lane again now.',
+  request: { params: WorkerPath },
+  responses: commandAnswers('worker-1 is released: its lane is started again.', 'not_found', 'failed_precondition'),
+});
+
+export function workerCommandRoutes(api: Api, context: AppContext): void {
+  endpoint(api, approve, (c) => {
+    const workerId = workerIdIn(c, PREFIX, '/approve');
+    return workerId === undefined ? brokenEscape(c) : carryOut(c, context, { type: 'approve', workerId });
+  });
+
+  endpoint(api, release, (c) => {
+    const workerId = workerIdIn(c, PREFIX, '/release');
+    return workerId === undefined ? brokenEscape(c) : carryOut(c, context, { type: 'release', workerId });
+  });
+}

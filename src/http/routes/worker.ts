@@ -1,0 +1,70 @@
+/** `GET /api/v1/workers/{id}`: everything that is known of one worker. `DELETE`: forgets it. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { carryOut, commandAnswers } from '../api/command.ts';
+import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
+import { WORKER_DETAIL } from '../api/examples.ts';
+import { WorkerPath } from '../api/parameters.ts';
+import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
+import { putWorkerDetail, WorkerDetail } from '../api/worker-detail.ts';
+import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
+import type { AppContext, HttpContext } from '../context.ts';
+import type { JsonText } from '../json-text.ts';
+import { problem } from '../problem.ts';
+import { sendJsonText } from '../respond.ts';
+
+const PREFIX = '/api/v1/workers/';
+
+const read = createRoute({
+  method: 'get',
+  path: `${PREFIX}{id}`,
+  operationId: 'getWorker',
+  tags: ['workers'],
+  summary: 'Everything that is known of one worker',
+  request: { params: WorkerPath },
+  responses: {
+    200: { ...jsonAnswer('The worker.', WorkerDetail, WORKER_DETAIL), headers: z.object({ ETag: z.string() }) },
+    304: { description: 'The client has it already: If-None-Match names its tag.' },
+    ...problemAnswers('not_found'),
+  },
+});
+
+const unregister = createRoute({
+  method: 'delete',
+  path: `${PREFIX}{id}`,
+  operationId: 'unregisterWorker',
+  tags: ['commands'],
+  summary: 'Forget a worker',
+  description:
+    'Its lane ends, its values and its approval are gone. Under open admission its next heartbeat admits it anew; else it must be approved again.',
+  request: { params: WorkerPath },
+  responses: commandAnswers(
+    'worker-1 is forgotten. Admission is open: its next heartbeat admits it anew.',
+    'not_found',
+  ),
+});
+
+export function workerRoutes(api: Api, context: AppContext): void {
+  const { directory, revisions } = context;
+
+  endpoint(api, read, (c) => {
+    const workerId = workerIdIn(c, PREFIX);
+    if (workerId === undefined) return brokenEscape(c);
+    const entry = directory.get(workerId);
+    if (entry === undefined) return problem(c, 'not_found', `worker ${JSON.stringify(workerId)} is not known`);
+    // Before anything is read: what changes from here on makes the next tag another one.
+    revisions.look();
+    const etag = weakTag(revisions.textOf(revisions.of(entry)));
+    const write = (text: JsonText) => putWorkerDetail(text, entry, context);
+    return notModified(c, etag) ?? sendJsonText(context, c, write, conditionalHeaders(etag));
+  });
+
+  endpoint(api, unregister, (c) => {
+    const workerId = workerIdIn(c, PREFIX);
+    if (workerId === undefined) return brokenEscape(c);
+    return carryOut(c, context, { type: 'unregister', workerId });
+  });
+}
+
+export function brokenEscape(c: HttpContext): Response {
+  return problem(c, 'invalid_argument', 'the path is not valid percent-encoded UTF-8');
+}

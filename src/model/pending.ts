@@ -1,0 +1,7 @@
+/** A worker that was turned away under `approved` admission, and waits for an operator. */
+export interface PendingWorker {
+  readonly workerId: string;
+  readonly firstSeenUnixMs: number;
+  readonly lastSeenUnixMs: number;
+  readonly attempts: number;
+}

@@ -1,0 +1,237 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_WAITING, POLL_MS, VIEW_KEPT_MS, WAIT_JITTER } from '../../src/http/limits.ts';
+import { readCriteria } from '../../src/http/query/criteria.ts';
+import { ALL, selectionBy } from '../../src/http/query/selection.ts';
+import { eventually } from '../support/eventually.ts';
+import { newApp, newServer } from './support.ts';
+
+const WAIT_MS = 30_000;
+const busy = selectionBy(readCriteria({ 'min.cpu_usage': '50' }).criteria);
+
+function newWaits() {
+  const { fleet, clock, live, revisions } = newApp();
+  for (const id of ['a', 'b']) {
+    fleet.register(id);
+    fleet.beat(id, { cpuUsage: 0 });
+  }
+  /** What a list would tell its reader. */
+  const index = () => {
+    revisions.look();
+    return revisions.text;
+  };
+  const wait = (selection = ALL, from = index(), signal = new AbortController().signal) => {
+    const state = { isOver: false };
+    void live.waitForChange(selection, from, WAIT_MS, signal).then(() => {
+      state.isOver = true;
+    });
+    return state;
+  };
+  /** Lets what was resolved go on. */
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  const look = async (looks = 1) => {
+    clock.advance(looks * POLL_MS);
+    await settle();
+  };
+  return { fleet, clock, live, revisions, index, wait, settle, look };
+}
+
+describe('a blocking query', () => {
+  it('ends with the next change', async () => {
+    const { fleet, live, clock, wait, look } = newWaits();
+    const state = wait();
+    await look(100);
+    expect([state.isOver, live.waiting]).toEqual([false, 1]);
+    fleet.beat('a', { cpuUsage: 1 });
+    await look();
+    expect([state.isOver, live.waiting]).toEqual([true, 0]);
+    clock.advance(VIEW_KEPT_MS);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('ends at once if the change has come already', async () => {
+    const { fleet, index, wait, settle } = newWaits();
+    const before = index();
+    fleet.beat('a', { cpuUsage: 1 });
+    const state = wait(ALL, before);
+    await settle();
+    expect(state.isOver).toBe(true);
+  });
+
+  it('ends when its time is over, and a random part of it more', async () => {
+    const { clock, wait, settle } = newWaits();
+    const states = Array.from({ length: 50 }, () => wait());
+    clock.advance(WAIT_MS - 1);
+    await settle();
+    expect(states.some(({ isOver }) => isOver)).toBe(false);
+    clock.advance(1 + (WAIT_MS * WAIT_JITTER) / 2);
+    await settle();
+    const over = states.filter(({ isOver }) => isOver).length;
+    expect(over).toBeGreaterThan(0);
+    expect(over).toBeLessThan(50);
+    clock.advance((WAIT_MS * WAIT_JITTER) / 2);
+    await settle();
+    expect(states.every(({ isOver }) => isOver)).toBe(true);
+  });
+
+  it.each(['0', 'aaaaaaaa-1', 'epochabc-999', 'nonsense'])(
+    'ends at once with the index %s, which this epoch never gave out',
+    async (from) => {
+      const { wait, settle, clock } = newWaits();
+      const state = wait(ALL, from);
+      await settle();
+      expect(state.isOver).toBe(true);
+      clock.advance(VIEW_KEPT_MS);
+      expect(clock.pending).toBe(0);
+    },
+  );
+
+  it('waits for a change of what is selected: enters, changes, leaves, is gone', async () => {
+    const { fleet, wait, look } = newWaits();
+    const steps: [what: string, step: () => void][] = [
+      ['enters', () => fleet.beat('a', { cpuUsage: 60 })],
+      ['changes', () => fleet.beat('a', { cpuUsage: 70 })],
+      ['leaves', () => fleet.beat('a', { cpuUsage: 10 })],
+      ['enters again', () => fleet.beat('a', { cpuUsage: 60 })],
+      ['is gone', () => fleet.forget('a')],
+    ];
+    for (const [what, step] of steps) {
+      const state = wait(busy);
+      fleet.beat('b', { cpuUsage: 1 });
+      await look(10);
+      expect(state.isOver, `before it ${what}`).toBe(false);
+      step();
+      await look();
+      expect(state.isOver, what).toBe(true);
+    }
+  });
+
+  it('is answered exactly if its filter was followed when the index was given, also between two waits', async () => {
+    const { fleet, index, wait, settle, look } = newWaits();
+    const first = wait(busy);
+    fleet.beat('a', { cpuUsage: 60 });
+    await look();
+    expect(first.isOver).toBe(true);
+    const after = index();
+    fleet.beat('b', { cpuUsage: 1 });
+    const second = wait(busy, after);
+    await settle();
+    expect(second.isOver).toBe(false);
+    fleet.beat('a', { cpuUsage: 1 });
+    await look();
+    expect(second.isOver).toBe(true);
+    const third = index();
+    fleet.beat('a', { cpuUsage: 2 });
+    expect(wait(busy, third)).toEqual({ isOver: false });
+    await look(5);
+    // Came and left between two answers, seen by the list's own looks.
+    const fourth = index();
+    fleet.beat('a', { cpuUsage: 60 });
+    index();
+    fleet.beat('a', { cpuUsage: 2 });
+    const state = wait(busy, fourth);
+    await settle();
+    expect(state.isOver).toBe(true);
+  });
+
+  it('ends at once if it cannot be known what happened since', async () => {
+    const { fleet, index, wait, settle } = newWaits();
+    const before = index();
+    fleet.beat('a', { cpuUsage: 1 });
+    const state = wait(busy, before);
+    await settle();
+    expect(state.isOver).toBe(true);
+  });
+
+  it('ends when its client goes away, and when the server stops', async () => {
+    const { live, wait, settle, index, clock } = newWaits();
+    const leaving = new AbortController();
+    const states = [wait(ALL, index(), leaving.signal), wait()];
+    leaving.abort();
+    await settle();
+    expect(states.map(({ isOver }) => isOver)).toEqual([true, false]);
+    live.stop();
+    await settle();
+    expect(states.map(({ isOver }) => isOver)).toEqual([true, true]);
+    expect(clock.pending).toBe(0);
+    const gone = wait(ALL, index(), AbortSignal.abort());
+    await settle();
+    expect(gone.isOver).toBe(true);
+  });
+
+  it('is refused if too many wait', async () => {
+    const { live, wait, index, settle } = newWaits();
+    const all = Array.from({ length: MAX_WAITING }, () => wait());
+    expect(live.waiting).toBe(MAX_WAITING);
+    const refused = live.waitForChange(ALL, index(), WAIT_MS, new AbortController().signal);
+    await expect(refused).rejects.toMatchObject({ code: 'resource_exhausted' });
+    live.stop();
+    await settle();
+    expect(all.every(({ isOver }) => isOver)).toBe(true);
+  });
+});
+
+describe('GET /api/v1/workers with an index', () => {
+  async function withServer(work: (served: Awaited<ReturnType<typeof newServer>>) => Promise<void>): Promise<void> {
+    const served = await newServer();
+    try {
+      await work(served);
+    } finally {
+      await served.stop();
+    }
+  }
+
+  it('answers when something changed, with the change and the next index', () =>
+    withServer(async ({ fleet, url, clock, server }) => {
+      fleet.register('a');
+      const index = (await fetch(`${url}/api/v1/workers?index=0`)).headers.get('x-pulselane-index') as string;
+      const answer = fetch(`${url}/api/v1/workers?index=${index}&wait=5m`);
+      await eventually(() => server.live.waiting === 1);
+      fleet.beat('a', { cpuUsage: 66 });
+      clock.advance(POLL_MS);
+      const response = await answer;
+      expect(await response.json()).toMatchObject({ workers: [{ worker_id: 'a', cpu_usage: 66 }] });
+      expect(response.headers.get('x-pulselane-index')).not.toBe(index);
+      expect((await fetch(`${url}/api/v1/workers?wait=10m`)).status).toBe(200);
+    }));
+
+  it('answers with the same when its time is over', () =>
+    withServer(async ({ fleet, url, clock, server }) => {
+      fleet.register('a');
+      const { revision } = (await (await fetch(`${url}/api/v1/workers`)).json()) as { revision: string };
+      const tag = { 'If-None-Match': `W/"${revision}"` };
+      const answer = fetch(`${url}/api/v1/workers?index=${revision}&wait=2s`, { headers: tag });
+      await eventually(() => server.live.waiting === 1);
+      clock.advance(2_000 * (1 + WAIT_JITTER));
+      expect((await answer).status).toBe(304);
+    }));
+
+  it('waits for nobody who is gone', () =>
+    withServer(async ({ url, server }) => {
+      const index = (await fetch(`${url}/api/v1/workers`)).headers.get('x-pulselane-index');
+      const leaving = new AbortController();
+      const answer = fetch(`${url}/api/v1/workers?index=${index}`, { signal: leaving.signal }).catch(() => 'gone');
+      await eventually(() => server.live.waiting === 1);
+      leaving.abort();
+      expect(await answer).toBe('gone');
+      await eventually(() => server.live.waiting === 0);
+    }));
+
+  it('leads to further pages that wait for nothing', () =>
+    withServer(async ({ fleet, url }) => {
+      for (const id of ['a', 'b']) fleet.register(id);
+      const response = await fetch(`${url}/api/v1/workers?index=0&wait=30s&limit=1`);
+      expect(response.headers.get('link')).toMatch(/^<\?limit=1&cursor=[^&>]+>; rel="next"$/);
+    }));
+
+  it.each([
+    ['index=yesterday', 'index'],
+    ['index=0&wait=11m', 'wait'],
+    ['index=0&wait=30', 'wait'],
+  ])('refuses %s', (query, name) =>
+    withServer(async ({ url }) => {
+      const response = await fetch(`${url}/api/v1/workers?${query}`);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ errors: [{ in: 'query', name }] });
+    }),
+  );
+});

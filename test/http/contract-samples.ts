@@ -1,0 +1,96 @@
+/**
+ * A request for every operation of the OpenAPI document, by its id. Who adds a route adds at least one here: an operation
+ * without a request fails the contract test.
+ */
+export interface Sample {
+  /** With query, as it goes over the wire. */
+  readonly target: string;
+  readonly status: number;
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
+  listWorkers: [
+    { target: '/api/v1/workers', status: 200 },
+    { target: '/api/v1/workers?fields=metrics,telemetry&min.cpu_usage=1&label.zone=a&sort=-cpu_usage', status: 200 },
+    { target: '/api/v1/workers?limit=2', status: 200 },
+    { target: '/api/v1/workers', status: 304, headers: { 'If-None-Match': '*' } },
+    { target: '/api/v1/workers?limit=0&cursor=x&nonsense=1', status: 400 },
+  ],
+  streamWorkers: [
+    { target: '/api/v1/stream?state=active&min.cpu_usage=1', status: 200, method: 'HEAD' },
+    { target: '/api/v1/stream?rate=often', status: 400 },
+  ],
+  getCluster: [
+    { target: '/api/v1/cluster', status: 200 },
+    { target: '/api/v1/cluster', status: 304, headers: { 'If-None-Match': '*' } },
+    { target: '/api/v1/cluster?x=1', status: 400 },
+  ],
+  listLanes: [{ target: '/api/v1/lanes', status: 200 }],
+  listEvents: [
+    { target: '/api/v1/events', status: 200 },
+    { target: '/api/v1/events?after=1&limit=3&worker=full', status: 200 },
+    { target: '/api/v1/events?limit=none&x=1', status: 400 },
+  ],
+  getHolds: [{ target: '/api/v1/holds', status: 200 }],
+  releaseBrakes: [
+    { target: '/api/v1/brakes/release?group=rack', status: 200 },
+    { target: '/api/v1/brakes/release', status: 409 },
+    { target: '/api/v1/brakes/release?grop=rack', status: 400 },
+    { target: '/api/v1/brakes/release', status: 403, headers: { Forwarded: 'for=10.0.0.1' } },
+    { target: '/api/v1/brakes/release', status: 405, method: 'PUT' },
+  ],
+  listPending: [{ target: '/api/v1/pending', status: 200 }],
+  getWorker: [
+    { target: '/api/v1/workers/full', status: 200 },
+    { target: '/api/v1/workers/new', status: 200 },
+    { target: '/api/v1/workers/a%2Fb', status: 200 },
+    { target: '/api/v1/workers/full', status: 304, headers: { 'If-None-Match': '*' } },
+    { target: '/api/v1/workers/ghost', status: 404 },
+    { target: '/api/v1/workers/%ff', status: 400 },
+  ],
+  unregisterWorker: [
+    { target: '/api/v1/workers/full', status: 200 },
+    { target: '/api/v1/workers/ghost', status: 404 },
+  ],
+  approveWorker: [
+    { target: '/api/v1/workers/full/approve', status: 200 },
+    { target: '/api/v1/workers/%0a/approve', status: 400 },
+    { target: '/api/v1/workers/one-too-many/approve', status: 503 },
+  ],
+  releaseWorker: [
+    { target: '/api/v1/workers/full/release', status: 200 },
+    { target: '/api/v1/workers/ghost/release', status: 404 },
+    { target: '/api/v1/workers/new/release', status: 409 },
+    { target: '/api/v1/workers/bug/release', status: 500 },
+    { target: '/api/v1/workers/full/release', status: 405, method: 'PATCH' },
+  ],
+  getOpenApi: [{ target: '/api/v1/openapi.json', status: 200 }],
+  getDocs: [{ target: '/api/docs', status: 200 }],
+  listLimits: [{ target: '/api/v1/limits', status: 200 }],
+  getLogin: [{ target: '/login?next=/', status: 200 }],
+  logIn: [
+    { target: '/login', status: 400 },
+    { target: '/login', status: 401, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } },
+  ],
+  logOut: [{ target: '/logout', status: 303 }],
+  getHealth: [
+    { target: '/health', status: 200 },
+    { target: '/health', status: 405, method: 'PUT' },
+  ],
+  getLivez: [{ target: '/livez', status: 200 }],
+  getReadyz: [{ target: '/readyz', status: 200 }],
+  getAllTelemetry: [{ target: '/telemetry', status: 200 }],
+  getTelemetry: [
+    { target: '/telemetry/full', status: 200 },
+    { target: '/telemetry/ghost', status: 404 },
+    { target: '/telemetry/%ff', status: 400 },
+  ],
+  getSummaries: [{ target: '/workers', status: 200 }],
+  followAllTelemetry: [{ target: '/ws/telemetry', status: 426 }],
+  followTelemetry: [
+    { target: '/ws/telemetry/full', status: 426 },
+    { target: '/ws/telemetry/full', status: 426, headers: { Upgrade: 'h2c', Connection: 'Upgrade' } },
+  ],
+};

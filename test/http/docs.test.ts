@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { membersOf, type Schema, typeOf } from '../../src/http/docs/members.ts';
+import { prose } from '../../src/http/docs/prose.ts';
+import { ERRORS } from '../../src/lib/errors.ts';
+import { newApp } from './support.ts';
+
+async function docs() {
+  const { app } = newApp();
+  const response = await app.request('/api/docs');
+  return { headers: response.headers, html: await response.text() };
+}
+
+test('the page tells every operation and every error code', async () => {
+  const { html } = await docs();
+  const document = await (await newApp().app.request('/api/v1/openapi.json')).json();
+  const operations = Object.entries((document as { paths: object }).paths).flatMap(([path, item]) =>
+    Object.values(item as object).map(({ operationId }) => [path, operationId] as const),
+  );
+  expect(operations.length).toBeGreaterThan(10);
+  for (const [path, id] of operations) {
+    expect(html).toContain(`<article id="${id}">`);
+    expect(html).toContain(`<code>${path}</code>`);
+    expect(html.match(new RegExp(` id="${id}"`, 'g'))).toHaveLength(1);
+  }
+  for (const [code, { httpStatus }] of Object.entries(ERRORS)) {
+    expect(html).toMatch(new RegExp(`<code>${code}</code></td>\\s*<td>${httpStatus}</td>`));
+  }
+  expect(html).not.toMatch(/undefined|\[object/);
+});
+
+test('every link within the page leads somewhere', async () => {
+  const { html } = await docs();
+  const targets = Array.from(html.matchAll(/href="#([^"]+)"/g), ([, id]) => id);
+  expect(targets.length).toBeGreaterThan(10);
+  for (const id of targets) expect(html).toContain(` id="${id}"`);
+});
+
+test('the page runs no script, fetches nothing, and its style is the one that is allowed', async () => {
+  const { headers, html } = await docs();
+  expect(html).not.toMatch(/<script|<link|<img|style="|@import|url\(| on\w+="/);
+  const [, style = ''] = /<style>(.*?)<\/style>/s.exec(html) ?? [];
+  const hash = createHash('sha256').update(style).digest('base64');
+  expect(headers.get('content-security-policy')).toBe(
+    `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  );
+  expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+});
+
+test('what is described stays text', () => {
+  expect(String(prose('a <b>`<i>`\n- one\n- `two`'))).toBe(
+    '<p>a &lt;b&gt;<code>&lt;i&gt;</code></p><ul><li>one</li><li><code>two</code></li></ul>',
+  );
+  expect(String(prose(undefined))).toBe('');
+});
+
+test('a schema is told member by member, through references, lists, maps and nulls', () => {
+  const task = { type: 'object', properties: { at: { type: 'string', format: 'date-time', description: 'When.' } } };
+  const resolve = (schema: Schema) => ('$ref' in schema ? task : schema);
+  const schema = {
+    type: 'object',
+    properties: {
+      tasks: { type: 'array', items: { $ref: '#/x' } },
+      last: { anyOf: [{ $ref: '#/x' }, { type: 'null' }], description: 'The last.' },
+      by: { type: 'object', additionalProperties: { type: 'number' } },
+      state: { type: ['string', 'null'], enum: ['on', 'off', null] },
+    },
+  };
+  expect(membersOf(schema, resolve)).toEqual([
+    { path: 'tasks', type: 'list of object', description: '' },
+    { path: 'tasks[].at', type: 'time', description: 'When.' },
+    { path: 'last', type: 'object or null', description: 'The last.' },
+    { path: 'last.at', type: 'time', description: 'When.' },
+    { path: 'by', type: 'map to number', description: '' },
+    { path: 'state', type: 'on, off, null', description: '' },
+  ]);
+  expect(typeOf({ const: 'x' }, resolve)).toBe('"x"');
+});
