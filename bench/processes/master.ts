@@ -39,7 +39,15 @@ answerParent(calls, async () => {
 });
 
 async function start(settings: Readonly<Record<string, string>>): Promise<Ports> {
-  const environment = { HTTP_PORT: '127.0.0.1:0', GRPC_PORT: '127.0.0.1:0', DATA_DIR: dataDir, ...settings };
+  const environment = {
+    HTTP_PORT: '127.0.0.1:0',
+    GRPC_PORT: '127.0.0.1:0',
+    DATA_DIR: dataDir,
+    // Floods are what is measured.
+    MAX_HEARTBEAT_RATE: '0',
+    MAX_PEER_HEARTBEAT_RATE: '0',
+    ...settings,
+  };
   const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
   master = await startMaster(config, { logger: silentLogger, clock: systemClock });
   return { grpcPort: master.grpcAddress.port, httpPort: master.httpAddress?.port ?? 0 };

@@ -28,6 +28,7 @@ const environment = {
   GRPC_PORT: '127.0.0.1:0',
   DATA_DIR: dataDir,
   MAX_DEDICATED_LANES: '0',
+  MAX_PEER_HEARTBEAT_RATE: '0',
 };
 const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
 const master = await startMaster(config, { logger: silentLogger, clock: systemClock });

@@ -49,6 +49,7 @@ export class Beater {
     this.#hostLag = new HostLag(clock, (probe) => post({ type: 'probe', probe }));
     this.#connection = new Connection({
       workerId: settings.workerId,
+      access: settings.access,
       clock,
       report,
       registration: (master) => this.#registration(master),

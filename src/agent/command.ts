@@ -8,6 +8,8 @@ import { checkAgentConfig, processSources, resolveOptions } from '../config/reso
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { createLogger } from '../lib/logging.ts';
 import { Agent } from './agent.ts';
+import { type AccessSettings, isToken, readAccess } from './sender/access.ts';
+import type { TlsOptions } from './settings.ts';
 
 /** What the command needs of the program around it, which alone knows signals and exit codes. */
 export interface AgentCommandEnvironment {
@@ -30,6 +32,8 @@ export function agentCommand(environment: AgentCommandEnvironment): Command {
 
 async function runAgent(config: AgentConfig, { stdout, untilSignal }: AgentCommandEnvironment): Promise<void> {
   const logger = createLogger({ level: config.logLevel, destination: stdout, readable: stdout.isTTY === true });
+  // What is wrong with the files already now is told at once, and not with each try.
+  readAccess(checkedAccess(config), '');
   const agent = agentOf(config, logger);
   // Before anything is started, so that no signal is missed.
   const signalled = untilSignal();
@@ -39,8 +43,22 @@ async function runAgent(config: AgentConfig, { stdout, untilSignal }: AgentComma
   await agent.stop();
 }
 
+/** Each of the files says that TLS is meant: nothing is to go out in the open because `--tls` was forgotten. */
+function tlsOf({ tls, tlsCa: ca, tlsCert: cert, tlsKey: key }: AgentConfig): TlsOptions | undefined {
+  return tls || ca !== undefined || cert !== undefined ? { ca, cert, key } : undefined;
+}
+
+function checkedAccess(config: AgentConfig): AccessSettings {
+  const { token, tokenFile } = config;
+  if (token !== undefined && !isToken(token)) {
+    throw new PulselaneError('bad_setting', 'WORKER_TOKEN: expected one token of visible ASCII characters');
+  }
+  const tls = tlsOf(config);
+  return { tls: tls && { ca: tls.ca, cert: tls.cert, key: tls.key, verify: true }, token, tokenFile };
+}
+
 function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): Agent {
-  const { workerId, masters, listen, intervalMs, labels, group, ephemeral } = config;
+  const { workerId, masters, listen, intervalMs, labels, group, ephemeral, token, tokenFile } = config;
   try {
     return new Agent({
       workerId,
@@ -50,6 +68,9 @@ function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): 
       labels,
       group,
       ephemeral,
+      tls: tlsOf(config),
+      token,
+      tokenFile,
       logger,
     });
   } catch (error) {

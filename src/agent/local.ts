@@ -7,12 +7,16 @@ export interface LocalAgentOptions {
   readonly master: string;
   readonly workerId: string;
   readonly intervalMs?: number;
+  /** TLS, without a look at the certificate: the process calls itself, under whatever address it is bound to. */
+  readonly isEncrypted?: boolean;
+  readonly token?: string | undefined;
   readonly logger?: Logger;
 }
 
 /** Starts an agent beside a master, for `pulselane master --with-agent`; the caller stops it before the master. */
-export async function startLocalAgent({ master, workerId, intervalMs, logger }: LocalAgentOptions): Promise<Agent> {
-  const agent = new Agent({ master, workerId, intervalMs, logger });
+export async function startLocalAgent(options: LocalAgentOptions): Promise<Agent> {
+  const { isEncrypted = false, ...others } = options;
+  const agent = new Agent({ ...others, tls: isEncrypted && { verify: false } });
   await agent.start();
   return agent;
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Address, type Kind, listenAddress, peerAddresses } from '../config/kinds.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
+import { type AccessSettings, isToken } from './sender/access.ts';
 
 export interface AgentOptions {
   /** 1 to 256 bytes of UTF-8 without control characters. */
@@ -21,6 +22,23 @@ export interface AgentOptions {
   readonly group?: string | undefined;
   /** A short-lived worker: to be forgotten soon after it falls silent. */
   readonly ephemeral?: boolean | undefined;
+  /** Speaks TLS with the master; true is the same as an empty object. */
+  readonly tls?: boolean | TlsOptions | undefined;
+  /** By which the master knows this worker. */
+  readonly token?: string | undefined;
+  /** Path of a file that holds the token alone; it is read again for each connection. Instead of `token`. */
+  readonly tokenFile?: string | undefined;
+}
+
+/** Paths of PEM files, read again for each connection. */
+export interface TlsOptions {
+  /** Authorities of the master's certificate; by default those that Node comes with. */
+  readonly ca?: string | undefined;
+  /** By which the master knows this worker; with `key`. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** False: any master is believed. For an agent that runs in the process of its master, and nowhere else. */
+  readonly verify?: boolean | undefined;
 }
 
 /** {@link AgentOptions}, checked and whole; plain data, since it travels to the thread. */
@@ -37,6 +55,7 @@ export interface AgentSettings {
   readonly labels: Readonly<Record<string, string>>;
   readonly group: string;
   readonly ephemeral: boolean;
+  readonly access: AccessSettings;
 }
 
 /** Faster than this a fleet measures itself; the same bounds as HEARTBEAT_INTERVAL. */
@@ -70,7 +89,29 @@ export function checkAgentOptions(options: AgentOptions): AgentSettings {
     labels: { ...options.labels },
     group: options.group ?? '',
     ephemeral: options.ephemeral ?? false,
+    access: accessOf(options, masters.length > 0),
   };
+}
+
+function accessOf({ tls, token, tokenFile }: AgentOptions, mastersAreFixed: boolean): AccessSettings {
+  const { ca, cert, key, verify = true } = typeof tls === 'object' ? tls : {};
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new PulselaneError('invalid_argument', 'tls.cert and tls.key belong together, but one of them is not given');
+  }
+  if (token !== undefined && tokenFile !== undefined) {
+    throw new PulselaneError('invalid_argument', 'token and tokenFile are both given; expected one of them');
+  }
+  if (token !== undefined && !isToken(token)) {
+    throw new PulselaneError('invalid_argument', 'token is not one: expected visible ASCII characters, without spaces');
+  }
+  const speaksTls = tls !== undefined && tls !== false;
+  if (!speaksTls && !mastersAreFixed && (token !== undefined || tokenFile !== undefined)) {
+    throw new PulselaneError(
+      'invalid_argument',
+      'the token would go to whoever calls: give master, or tls beside listen',
+    );
+  }
+  return { tls: speaksTls ? { ca, cert, key, verify } : undefined, token, tokenFile };
 }
 
 /** What a master asks for, within the same bounds; undefined if it asks for nothing. */

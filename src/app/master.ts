@@ -1,4 +1,7 @@
 /** The composition root of a master: makes every part, joins them, and undoes it all in reverse. */
+
+import type { Address } from '../config/kinds.ts';
+import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
 import { MembersFile } from '../engine/members-file.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -10,10 +13,13 @@ import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from '../lib/directory-lock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
 import { unreadyReasons } from '../model/readiness.ts';
+import { Authority } from '../rpc/authority.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
+import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
 import { exposureOf } from './exposure.ts';
 import { readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -45,6 +51,9 @@ async function start(
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
+  const tls = await readTlsFiles(config);
+  const authority = needsIdentity(config) ? new Authority(await readWorkerTokens(config.workerTokensFile)) : undefined;
+  warnOfCredentials(config, tls, { logger, clock });
   const manager = new TelemetryManager({ ...config, clock, logger });
   const readiness = new ReadinessTeller();
   const membersFile = new MembersFile({
@@ -67,8 +76,8 @@ async function start(
     },
   });
   lifecycle.onStop('lock of the data directory', () => lock.release());
-  const secrets = await readHttpSecrets(config, undefined);
-  checkExposure(config, secrets, logger);
+  const secrets = await readHttpSecrets(config, tls);
+  checkExposure(config, secrets, authority !== undefined || tls?.clientCa !== undefined, logger);
   const members = await membersFile.open();
   lifecycle.onStop('members file', () => membersFile.close());
   const values = await valuesFile.read();
@@ -82,7 +91,10 @@ async function start(
   const rpc = new RpcServer({
     address: config.grpcAddress,
     manager,
-    maxMessageBytes: config.maxMessageBytes,
+    limits: config,
+    tls,
+    authority,
+    hasReflection: config.grpcReflection,
     clock,
     logger,
   });
@@ -105,14 +117,23 @@ async function start(
   // HTTP is the last part to start: whoever can ask there sees a master that serves.
   readiness.update({ phase: 'serving' });
   const parts = { manager, operator, secrets, readiness };
-  const httpAddress = await startHttp(config, parts, { logger, clock }, lifecycle);
+  const http = await startHttp(config, parts, { logger, clock }, lifecycle);
+  const httpAddress = http?.address;
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
+  const reloadables = reloadablesOf(config, { rpc, authority, http: http?.host });
+  let reloading = Promise.resolve();
   return {
     grpcAddress,
     httpAddress,
     manager,
     operator,
     failure: failure.promise,
+    reload() {
+      // One after the other: what was read last is to be in force.
+      reloading = reloading.then(() => reloadAll(reloadables, logger));
+      return reloading;
+    },
+    localAccess: (workerId) => ({ isEncrypted: tls !== undefined, token: authority?.issue(workerId) }),
     stop: () => lifecycle.stop(STOP_WITHIN_MS),
   };
 }
@@ -122,12 +143,62 @@ interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
   readonly readiness: ReadinessTeller;
 }
 
+interface ReloadableParts {
+  readonly rpc: RpcServer;
+  readonly authority: Authority | undefined;
+  readonly http: HttpHost | undefined;
+}
+
+function reloadablesOf(config: MasterConfig, { rpc, authority, http }: ReloadableParts): Reloadable[] {
+  const reloadables: Reloadable[] = [];
+  if (config.tlsCert !== undefined) {
+    reloadables.push({
+      name: 'TLS files',
+      async reload() {
+        const tls = await readTlsFiles(config);
+        if (tls === undefined) return;
+        rpc.setTls(tls);
+      },
+    });
+  }
+  if (http !== undefined && (config.tlsCert !== undefined || config.apiTokensFile !== undefined)) {
+    reloadables.push({
+      name: 'tokens and certificate of HTTP',
+      reload: async () => http.reload(await readHttpSecrets(config, await readTlsFiles(config))),
+    });
+  }
+  if (authority !== undefined && config.workerTokensFile !== undefined) {
+    reloadables.push({
+      name: 'tokens of workers',
+      async reload() {
+        authority.setTokens(await readWorkerTokens(config.workerTokensFile));
+        rpc.recheckCallers();
+      },
+    });
+  }
+  return reloadables;
+}
+
+/** What works and is most likely not meant. */
+function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { logger, clock }: MasterContext): void {
+  if (tls !== undefined && tls.certExpiresUnixMs < clock.wallMs()) {
+    const since = new Date(tls.certExpiresUnixMs).toISOString();
+    logger.warn(`TLS_CERT=${config.tlsCert}: the certificate is not valid any more since ${since}`);
+  }
+  if (config.workerTokensFile === undefined) return;
+  if (config.workerAuth === 'off')
+    logger.warn('WORKER_AUTH is off: the tokens of WORKER_TOKENS_FILE are not asked for');
+  else if (tls === undefined && !isLoopback(config.grpcAddress.host)) {
+    logger.warn('workers send their tokens without encryption: set TLS_CERT and TLS_KEY');
+  }
+}
+
 async function startHttp(
   config: MasterConfig,
   { manager, operator, secrets, readiness }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
-): Promise<RunningMaster['httpAddress']> {
+): Promise<{ readonly host: HttpHost; readonly address: Address } | undefined> {
   if (config.httpAddress === undefined) return undefined;
   const http = new HttpHost({
     address: config.httpAddress,
@@ -148,13 +219,13 @@ async function startHttp(
     stopFollowing();
     await http.stop();
   });
-  return http.start();
+  return { host: http, address: await http.start() };
 }
 
 /** @throws PulselaneError `bad_setting` if authentication is required and a port asks nobody who they are */
-function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, logger: Logger): void {
+function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, asksWorkers: boolean, logger: Logger): void {
   const asksClients = tokens.length > 0 || tls?.clientCa !== undefined;
-  const exposure = exposureOf({ ...config, asksClients, asksWorkers: false });
+  const exposure = exposureOf({ ...config, asksClients, asksWorkers });
   if (exposure === undefined) return;
   if (config.requireAuth) throw new PulselaneError('bad_setting', `REQUIRE_AUTH=true: ${exposure}`);
   logger.warn(exposure);

@@ -8,6 +8,7 @@ import { line } from './exit-codes.ts';
 import { examples } from './help-text.ts';
 import { masterCommand } from './master/command.ts';
 import type { MasterParts } from './master/run.ts';
+import { tokenCommand } from './token/command.ts';
 
 export interface ProgramParts extends MasterParts {
   /** Commands of folders that this one may not import: the agent's. */
@@ -44,8 +45,12 @@ export function buildProgram(parts: ProgramParts): Command {
     eventsCommand({ streams, clock }),
     ...orderCommands({ streams, clock }),
     configCommand(streams),
+    tokenCommand(streams),
     ...others,
   ];
-  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  for (const command of commands) {
+    program.addCommand(command.copyInheritedSettings(program));
+    for (const below of command.commands) below.copyInheritedSettings(program);
+  }
   return program;
 }

@@ -21,6 +21,11 @@ export interface Address {
 
 export const LOOPBACK = '127.0.0.1';
 
+/** Whether only this machine can reach it, of a host as it is written in a setting. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\./.test(host);
+}
+
 const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 /** Timers of Node count in signed 32-bit milliseconds; a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -190,6 +195,9 @@ export const onOff: Kind<boolean> = {
     throw new Expected('true or false');
   },
 };
+
+/** The same as a flag with a value: for what is on by default. */
+export const trueFalse: Kind<boolean> = { parse: onOff.parse };
 
 /** Comma-separated browser origins: scheme, host and port, without a path. */
 export const origins: Kind<readonly string[]> = {

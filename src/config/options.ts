@@ -285,6 +285,121 @@ export const masterOptions = {
     fallback: '20000',
     meaning: 'most workers known at a time',
   }),
+  tlsCert: option<string | undefined>({
+    env: 'TLS_CERT',
+    flag: '--tls-cert',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'certificate of this master, with those that lead to its authority: all is encrypted then; with TLS_KEY',
+  }),
+  tlsKey: option<string | undefined>({
+    env: 'TLS_KEY',
+    flag: '--tls-key',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'private key of that certificate, without a passphrase',
+  }),
+  tlsClientCa: option<string | undefined>({
+    env: 'TLS_CLIENT_CA',
+    flag: '--tls-client-ca',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'authorities by whose certificates clients are known; see WORKER_AUTH',
+  }),
+  workerTokensFile: option<string | undefined>({
+    env: 'WORKER_TOKENS_FILE',
+    flag: '--worker-tokens-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'hashes of the tokens by which workers are known, as "pulselane token create" writes them',
+  }),
+  workerAuth: option({
+    env: 'WORKER_AUTH',
+    flag: '--worker-auth',
+    argument: '<mode>',
+    kind: kinds.choice('auto', 'off'),
+    fallback: 'auto',
+    meaning:
+      'auto: with WORKER_TOKENS_FILE or TLS_CLIENT_CA a worker must prove who it is, and speaks for nobody else; off: ' +
+      'any worker may speak for any',
+  }),
+  grpcReflection: option({
+    env: 'GRPC_REFLECTION',
+    flag: '--grpc-reflection',
+    argument: '<true|false>',
+    kind: kinds.trueFalse,
+    fallback: 'true',
+    meaning: 'whether generic gRPC tools may ask which services there are',
+  }),
+  maxGrpcConnections: option({
+    env: 'MAX_GRPC_CONNECTIONS',
+    flag: '--max-grpc-connections',
+    argument: '<n>',
+    // 10,000 agents with one each, as many again that their machines have lost and keepalive has not found yet, and
+    // some room; an idle one costs the master about 30 kB.
+    kind: kinds.count({ min: 1, max: 1_000_000 }),
+    fallback: '25000',
+    meaning: 'most gRPC connections at a time',
+  }),
+  maxPeerGrpcConnections: option({
+    env: 'MAX_GRPC_CONNECTIONS_PER_PEER',
+    flag: '--max-grpc-connections-per-peer',
+    argument: '<n>',
+    // One NAT may stand before a fleet of 10,000; whoever takes all of these leaves more than half for the others.
+    kind: kinds.count({ min: 1, max: 1_000_000 }),
+    fallback: '12000',
+    meaning: 'the same of one address; of IPv6, of one /64 network',
+  }),
+  maxStreamsPerConnection: option({
+    env: 'MAX_STREAMS_PER_CONNECTION',
+    flag: '--max-streams-per-connection',
+    argument: '<n>',
+    // An agent needs two. A proxy that carries a fleet of 10,000 opens some connections more, as HTTP/2 wants it.
+    kind: kinds.count({ min: 2, max: 100_000 }),
+    fallback: '1000',
+    meaning: 'most calls under way on one gRPC connection',
+  }),
+  maxMetadataBytes: option({
+    env: 'MAX_METADATA_SIZE',
+    flag: '--max-metadata-size',
+    argument: '<size>',
+    // The usual limit of gRPC. A stream keeps its metadata for as long as it lives: 10,000 of them 80 MiB at the most,
+    // and not the 640 MiB that the 64 KiB of HTTP/2 would allow.
+    kind: kinds.sizeBytes({ minBytes: 512, maxBytes: 64 * 1024 }),
+    fallback: '8KiB',
+    meaning: 'most metadata of one gRPC call',
+  }),
+  grpcHandshakeMs: option({
+    env: 'GRPC_HANDSHAKE_TIMEOUT',
+    flag: '--grpc-handshake-timeout',
+    argument: '<duration>',
+    // Whoever means it speaks within a round trip or two; a line that loses packets takes a few seconds.
+    kind: kinds.durationMs({ minMs: 100, maxMs: 600_000 }),
+    fallback: '10s',
+    meaning: 'a gRPC connection that has not begun to speak TLS and HTTP/2 after this is closed',
+  }),
+  maxWorkerHeartbeatsPerS: option({
+    env: 'MAX_HEARTBEAT_RATE',
+    flag: '--max-heartbeat-rate',
+    argument: '<n>',
+    // Ten times what the shortest interval of 100 ms makes.
+    kind: kinds.count({ min: 0, max: 1_000_000 }),
+    fallback: '100',
+    meaning: 'most heartbeats a second of one worker; 0 = no limit',
+  }),
+  maxPeerHeartbeatsPerS: option({
+    env: 'MAX_PEER_HEARTBEAT_RATE',
+    flag: '--max-peer-heartbeat-rate',
+    argument: '<n>',
+    // A NAT before 10,000 workers: 2,000 a second at 5 s, and all of them within a second when the master is back.
+    kind: kinds.count({ min: 0, max: 10_000_000 }),
+    fallback: '20000',
+    meaning: 'most heartbeats a second from one address; of IPv6, from one /64 network; 0 = no limit',
+  }),
   maxPending: option({
     env: 'MAX_PENDING',
     flag: '--max-pending',
@@ -431,6 +546,54 @@ export const agentOptions = {
     fallback: 'false',
     meaning: 'marks a short-lived worker, which is forgotten soon after it falls silent',
   }),
+  tls: option({
+    env: 'MASTER_TLS',
+    flag: '--tls',
+    argument: '',
+    kind: kinds.onOff,
+    fallback: 'false',
+    meaning: 'speaks TLS with the master; each of the three files below means the same',
+  }),
+  tlsCa: option<string | undefined>({
+    env: 'MASTER_TLS_CA',
+    flag: '--tls-ca',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'authorities of the master’s certificate; default: those that Node comes with',
+  }),
+  tlsCert: option<string | undefined>({
+    env: 'MASTER_TLS_CERT',
+    flag: '--tls-cert',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'certificate by which the master knows this worker; with MASTER_TLS_KEY',
+  }),
+  tlsKey: option<string | undefined>({
+    env: 'MASTER_TLS_KEY',
+    flag: '--tls-key',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'private key of that certificate',
+  }),
+  token: option<string | undefined>({
+    env: 'WORKER_TOKEN',
+    flag: '',
+    argument: '',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'token by which the master knows this worker',
+  }),
+  tokenFile: option<string | undefined>({
+    env: 'WORKER_TOKEN_FILE',
+    flag: '--token-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'the same in a file, which is read again for each connection',
+  }),
   logLevel,
 } as const satisfies Options;
 
@@ -458,6 +621,19 @@ export const clientOptions = {
     kind: kinds.text,
     fallback: undefined,
     meaning: 'the same in a file',
+  }),
+} as const satisfies Options;
+
+/** Of `pulselane token create`. */
+export const tokenOptions = {
+  workerTokensFile: masterOptions.workerTokensFile,
+  apiTokensFile: option<string | undefined>({
+    env: 'API_TOKENS_FILE',
+    flag: '--api-tokens-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'hashes of the tokens of the HTTP API',
   }),
 } as const satisfies Options;
 

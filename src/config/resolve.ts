@@ -96,10 +96,40 @@ export function checkMasterConfig(config: MasterConfig): MasterConfig {
         `(${formatDuration(config.inactivityTimeoutMs)})`,
     );
   }
+  together({ TLS_CERT: config.tlsCert, TLS_KEY: config.tlsKey });
+  if (config.tlsClientCa !== undefined && config.tlsCert === undefined) {
+    throw new PulselaneError(
+      'bad_setting',
+      `TLS_CLIENT_CA=${config.tlsClientCa}: expected TLS_CERT and TLS_KEY beside it: without TLS no client shows a certificate`,
+    );
+  }
   return config;
 }
 
+/** @throws PulselaneError `bad_setting` if one of the two is set without the other */
+function together(pair: Readonly<Record<string, string | undefined>>): void {
+  const set = Object.entries(pair).find(([, value]) => value !== undefined);
+  const missing = Object.entries(pair).find(([, value]) => value === undefined);
+  if (set === undefined || missing === undefined) return;
+  throw new PulselaneError('bad_setting', `${set[0]}=${set[1]}: expected ${missing[0]} beside it`);
+}
+
 export function checkAgentConfig(config: AgentConfig): AgentConfig {
+  together({ MASTER_TLS_CERT: config.tlsCert, MASTER_TLS_KEY: config.tlsKey });
+  const hasToken = config.token !== undefined || config.tokenFile !== undefined;
+  const hasTls = config.tls || config.tlsCa !== undefined || config.tlsCert !== undefined;
+  if (hasToken && !hasTls && config.masters === undefined && config.listen !== undefined) {
+    throw new PulselaneError(
+      'bad_setting',
+      'AGENT_LISTEN: expected MASTER_ADDRESS or MASTER_TLS beside it, or the token of this worker would go to whoever calls',
+    );
+  }
+  if (config.token !== undefined && config.tokenFile !== undefined) {
+    throw new PulselaneError(
+      'bad_setting',
+      `WORKER_TOKEN_FILE=${config.tokenFile}: expected no WORKER_TOKEN beside it`,
+    );
+  }
   if (config.masters === undefined && config.listen === undefined) {
     throw new PulselaneError(
       'bad_setting',

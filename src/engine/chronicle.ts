@@ -13,7 +13,7 @@ export interface ChronicleOptions {
 }
 
 /** What a person should know of; a worker that becomes inactive is one more. */
-const WARNINGS: ReadonlySet<EventType> = new Set(['stuck', 'flapping', 'id_conflict', 'brake', 'stall']);
+const WARNINGS: ReadonlySet<EventType> = new Set(['stuck', 'flapping', 'id_conflict', 'identity', 'brake', 'stall']);
 
 export class Chronicle {
   readonly #options: ChronicleOptions;

@@ -5,6 +5,7 @@
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
+import type { NewEvent } from '../model/events.ts';
 import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import { type StateCause, suspectAfterMs } from '../model/liveness.ts';
@@ -80,6 +81,7 @@ export class Liveness {
   readonly #stuck: StuckWatch;
   readonly #heartbeats: HeartbeatWatch;
   readonly #judge: Judge;
+  readonly #chronicle: Chronicle;
   /** How often workers are to send. */
   #intervalMs: number;
   #told: ToldInterval;
@@ -104,6 +106,7 @@ export class Liveness {
       logger,
       onEvents: (events) => roster.tellEvents(events),
     });
+    this.#chronicle = chronicle;
     this.#guard = new InstanceGuard({ board, chronicle, onInstances });
     this.#stuck = new StuckWatch(board, chronicle, stuckAfterMs);
     this.#heartbeats = new HeartbeatWatch({ board, guard: this.#guard, stuck: this.#stuck });
@@ -124,6 +127,11 @@ export class Liveness {
   /** From now on the master listens. */
   begin(): void {
     this.#judge.begin();
+  }
+
+  /** Tells of what was seen elsewhere: one chronicle for all, since the order of events counts. */
+  tell(event: NewEvent): void {
+    this.#chronicle.tell(event);
   }
 
   // ── workers ──────────────────────────────────────────────────────────────────────────────────────────────────

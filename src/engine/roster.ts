@@ -1,5 +1,6 @@
 /** The workers that are known, and all that main keeps of each. */
 import type { WorkerEvent } from '../model/events.ts';
+import { NEVER_MS } from '../model/heartbeat-rate.ts';
 import type { Holds } from '../model/holds.ts';
 import type { LaneFault } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
@@ -24,6 +25,8 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   /** What the worker said of itself when it registered; undefined if it only ever sent heartbeats. */
   facts: WorkerFacts | undefined;
   lane: LaneHandle | undefined;
+  /** When its next heartbeat is due at the most that it may send, in monotonic time. */
+  heartbeatDueMs = NEVER_MS;
   faults: FaultHistory = NO_FAULTS;
   /** The last failure of a lane that was charged to it; undefined if none was. */
   lastFault: LaneFault | undefined;
@@ -117,9 +120,13 @@ export class Roster {
     this.#announce({ type: 'pending', pending });
   }
 
+  tellLimits(counts: Readonly<Record<string, number>>): void {
+    this.#announce({ type: 'limits', counts });
+  }
+
   /** Everything that a new reader must know, to be followed by what `listen` hears. */
   announcements(): Announcement[] {
-    const { events, holds, pending } = this.#directory;
+    const { events, holds, pending, refusals } = this.#directory;
     return [...this.#byId.values()]
       .flatMap((entry): Announcement[] => {
         const { workerId, facts, lastFault: fault } = entry;
@@ -129,7 +136,12 @@ export class Roster {
           ...(fault === undefined ? [] : [{ type: 'laneFault', workerId, fault } as const]),
         ];
       })
-      .concat({ type: 'events', events: events.all() }, { type: 'holds', holds }, { type: 'pending', pending });
+      .concat(
+        { type: 'events', events: events.all() },
+        { type: 'holds', holds },
+        { type: 'pending', pending },
+        { type: 'limits', counts: refusals },
+      );
   }
 
   /** @returns how to stop listening. */

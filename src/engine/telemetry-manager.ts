@@ -9,6 +9,7 @@ import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { EventLog } from '../model/events.ts';
+import { afterArrival, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
@@ -22,12 +23,14 @@ import type { Announcement } from '../store/directory.ts';
 import { copiedSlot } from '../store/slot-copy.ts';
 import { newSlot } from '../store/slot-writer.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
+import { type Impostor, Impostors } from './impostors.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import { LanePool } from './lane-pool.ts';
 import { Liveness, type LivenessSettings } from './liveness.ts';
 import { readMachineFacts } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
 import { type AdmissionMode, type Member, Members } from './members.ts';
+import { type RefusalCounts, Refusals } from './refusals.ts';
 import { Roster, RosterEntry } from './roster.ts';
 import { exceededBy, type LanePlan, planLanes } from './thread-budget.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
@@ -41,6 +44,8 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly maxWorkers?: number;
   /** Most unknown workers remembered while they wait for approval. */
   readonly maxPending?: number;
+  /** Most heartbeats a second of one worker; 0, the default here, is no limit. */
+  readonly maxWorkerHeartbeatsPerS?: number;
   /** Workers with a thread of their own; undefined: what the machine carries. The rest share. */
   readonly maxDedicatedLanes?: number | undefined;
   readonly sharedLanes?: number;
@@ -79,6 +84,8 @@ export interface InternalState {
   /** Threads that were ended and still run. */
   readonly threadsLeftBehind: number;
   readonly pending: readonly PendingWorker[];
+  /** What was refused, by reason. */
+  readonly refusals: RefusalCounts;
   readonly mergedUpdates: number;
   readonly callbackErrors: number;
 }
@@ -91,6 +98,8 @@ const TELL_PENDING_EVERY_MS = 1000;
 const PUMP_EVERY_MS = 2;
 /** Lanes get this long to finish what they were given before they are ended. */
 const DRAIN_WITHIN_MS = 2000;
+/** A worker that sends too often is quiet for a second, in which its burst may begin anew. */
+const RATE_RETRY_AFTER_MS = 1000;
 /** A worker that an earlier master knew. */
 interface RestoredWorker {
   /** Until when it is waited for. */
@@ -114,6 +123,12 @@ export class TelemetryManager {
   readonly #liveness: Liveness;
   readonly #lanes: LanePool;
   readonly #updates: UpdateWatcher;
+  readonly #refusals = new Refusals();
+  readonly #impostors = new Impostors((event) => this.#liveness.tell(event));
+  /** Of each worker; undefined: none. */
+  readonly #rateLimit: RateLimit | undefined;
+  /** Made once: a worker that floods must not cost an error for each heartbeat. */
+  readonly #tooOften: PulselaneError;
   readonly #processorUrl: string | undefined;
   /** Workers whose mailbox is not known to be empty. */
   readonly #undone = new Set<RosterEntry>();
@@ -140,6 +155,13 @@ export class TelemetryManager {
       throw new PulselaneError('bad_setting', `sharedLanes is ${sharedLanes}, expected at least 1`);
     this.#lanePlan = planLanes(readMachineFacts(), { maxDedicatedLanes, sharedLanes });
     this.#laneDepth = options.laneDepth ?? 16;
+    const { maxWorkerHeartbeatsPerS = 0 } = options;
+    this.#rateLimit = rateLimit(maxWorkerHeartbeatsPerS);
+    this.#tooOften = new PulselaneError(
+      'rate_limited',
+      `the worker sends more than ${maxWorkerHeartbeatsPerS} heartbeats a second (MAX_HEARTBEAT_RATE)`,
+      { retryAfterMs: RATE_RETRY_AFTER_MS },
+    );
     this.#ringSamples = options.ringSamples ?? 720;
     this.#board = new BoardWriter(allocateBoard(this.#maxWorkers, this.#clock.monotonicMs()));
     this.#board.stampBeat(this.#clock.monotonicMs());
@@ -311,12 +333,13 @@ export class TelemetryManager {
    * The same for the bytes of a `cluster.Heartbeat` or `pulselane.v1.Heartbeat`. They are kept until a lane is done with
    * them and must not change. `head` is what {@link scanHeartbeat} read of them; `via` the stream by which they came, see
    * {@link hungUp}.
-   * @throws PulselaneError `failed_precondition` if a later instance of the worker has spoken
+   * @throws PulselaneError `failed_precondition` if a later instance of the worker has spoken, `rate_limited`
    */
   acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes), via?: Via): void {
     this.#mustRun();
     const entry = this.#admitted(head.workerId);
     const receipt = this.#now();
+    if (this.#rateLimit !== undefined) this.#limitRate(entry, receipt.monotonicMs, this.#rateLimit);
     const arrival = this.#liveness.heard(entry, head, receipt, via);
     this.#board.accepted(entry.row, receipt);
     if (arrival === 'late' || arrival === 'duplicate') {
@@ -456,6 +479,22 @@ export class TelemetryManager {
     }
   }
 
+  /** What was refused, here or by those in front of the engine, who count it here too. */
+  get refusals(): Refusals {
+    return this.#refusals;
+  }
+
+  /** The group of a worker, empty if it has none; undefined if the worker is not known. */
+  groupOf(workerId: string): string | undefined {
+    return this.#roster.get(workerId)?.liveness.group;
+  }
+
+  /** A peer spoke for a worker that it is not, and was refused. */
+  impostorSeen(impostor: Impostor): void {
+    this.#refusals.count('identity');
+    this.#impostors.seen(impostor, this.#clock.monotonicMs());
+  }
+
   /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
   releaseWorker(workerId: string): boolean {
     const entry = this.#roster.get(workerId);
@@ -477,6 +516,7 @@ export class TelemetryManager {
       lanePlan: this.#lanePlan,
       threadsLeftBehind: threadsLeftBehind(),
       pending: this.#members.pending(),
+      refusals: this.#refusals.counts(),
       mergedUpdates: this.#updates.merged,
       callbackErrors: this.#updates.callbackErrors,
     };
@@ -520,6 +560,16 @@ export class TelemetryManager {
     return this.#entry(workerId);
   }
 
+  #limitRate(entry: RosterEntry, nowMs: number, limit: RateLimit): void {
+    const dueMs = afterArrival(entry.heartbeatDueMs, nowMs, limit);
+    if (dueMs !== undefined) {
+      entry.heartbeatDueMs = dueMs;
+      return;
+    }
+    this.#refusals.count('worker_heartbeat_rate');
+    throw this.#tooOften;
+  }
+
   #entry(workerId: string): RosterEntry {
     return this.#roster.get(workerId) ?? this.#newEntry(workerId);
   }
@@ -531,6 +581,7 @@ export class TelemetryManager {
     const silentMs = values?.silentMs ?? 0;
     const place = this.#board.occupy({ ...now, monotonicMs: now.monotonicMs - silentMs });
     if (place === undefined) {
+      this.#refusals.count('workers');
       throw new PulselaneError(
         'resource_exhausted',
         `the limit of ${this.#maxWorkers} workers (MAX_WORKERS) is reached; ${workerId} is not taken`,
@@ -581,6 +632,8 @@ export class TelemetryManager {
     this.#lanes.watch(nowMs - this.#sweptMs);
     this.#measureRate(nowMs - this.#sweptMs);
     this.#tellPending(nowMs);
+    const refusals = this.#refusals.takeNews(nowMs);
+    if (refusals !== undefined) this.#roster.tellLimits(refusals);
     this.#sweptMs = nowMs;
   }
 

@@ -1,5 +1,5 @@
 /** Which address of this master a worker is told in MasterRegister. */
-import { type Address, formatAddress } from '../config/kinds.ts';
+import { type Address, formatAddress, isLoopback } from '../config/kinds.ts';
 import { PulselaneError } from '../lib/errors.ts';
 
 export interface AdvertiseFacts {
@@ -27,8 +27,4 @@ export function advertisedAddress({ configured, bound, routeHost }: AdvertiseFac
     );
   }
   return formatAddress(bound);
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\./.test(host);
 }

@@ -3,6 +3,7 @@ import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/proto
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import type { Caller, CallGuard } from './call-guard.ts';
 import { serviceErrorOf } from './status.ts';
 
 /** Requests arrive as raw bytes, so that what is malformed is answered with INVALID_ARGUMENT and not INTERNAL. */
@@ -11,11 +12,15 @@ export type UnaryHandler<Response> = (
   callback: sendUnaryData<Response>,
 ) => void;
 
-export function unary<Response>(answer: (request: Buffer) => Response, logger: Logger): UnaryHandler<Response> {
+/** @param answer what is asked, and by whom: the guard has let the caller in */
+export function unary<Response>(
+  answer: (request: Buffer, caller: Caller) => Response,
+  { guard, logger }: { guard: CallGuard; logger: Logger },
+): UnaryHandler<Response> {
   return (call, callback) => {
     let response: Response;
     try {
-      response = answer(call.request);
+      response = answer(call.request, guard.enter(call));
     } catch (error) {
       if (!(error instanceof PulselaneError)) logger.error({ err: error, method: call.getPath() }, 'a call failed');
       callback(serviceErrorOf(error));

@@ -10,16 +10,28 @@ import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import type { Logger } from '../lib/logging.ts';
+import { scanHeartbeat } from '../model/heartbeat-scan.ts';
+import { checkWorkerId } from '../model/worker-id.ts';
+import type { CallGuard } from './call-guard.ts';
 import { decodeRequest, unary } from './calls.ts';
 
 const { RegisterWorker, SendHeartbeat } = grpcServiceOf(MasterWorker, ['RegisterWorker', 'SendHeartbeat']);
 export const clusterDefinition = { RegisterWorker, SendHeartbeat } as ReturnType<typeof grpcServiceOf>;
 
-export function clusterHandlers(manager: TelemetryManager, logger: Logger): UntypedServiceImplementation {
+export interface ClusterHandlersOptions {
+  readonly manager: TelemetryManager;
+  readonly guard: CallGuard;
+  readonly logger: Logger;
+}
+
+export function clusterHandlers({ manager, guard, logger }: ClusterHandlersOptions): UntypedServiceImplementation {
+  const parts = { guard, logger };
   const ack = create(HeartbeatAckSchema, { success: true });
   return {
-    RegisterWorker: unary((request) => {
+    RegisterWorker: unary((request, caller) => {
       const info = decodeRequest(WorkerInfoSchema, request);
+      checkWorkerId(info.workerId);
+      guard.mustSpeakFor(caller, info.workerId, info.group);
       try {
         manager.announceWorker(info);
       } catch (error) {
@@ -28,10 +40,14 @@ export function clusterHandlers(manager: TelemetryManager, logger: Logger): Unty
         return create(RegisterAckSchema, { success: false, message: error.message });
       }
       return create(RegisterAckSchema, { success: true, message: `${info.workerId} is registered` });
-    }, logger),
-    SendHeartbeat: unary((request) => {
-      manager.acceptHeartbeat(request);
+    }, parts),
+    SendHeartbeat: unary((request, caller) => {
+      const refusal = guard.heartbeatRefusal(caller);
+      if (refusal !== undefined) throw refusal;
+      const head = scanHeartbeat(request);
+      guard.mustSpeakFor(caller, head.workerId);
+      manager.acceptHeartbeat(request, head);
       return ack;
-    }, logger),
+    }, parts),
   };
 }

@@ -18,6 +18,8 @@ import { refusalCodeOf, serviceErrorOf } from './status.ts';
 
 export interface HeartbeatStreamOptions {
   readonly call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>;
+  /** Why the next heartbeat is refused whatever is in it; undefined if it is to be looked at. */
+  readonly refusal: () => PulselaneError | undefined;
   /** @throws PulselaneError when the heartbeat is refused */
   readonly accept: (bytes: Buffer, head: HeartbeatHead, via: HeartbeatStream) => void;
   /** What acks tell: how often to send. */
@@ -105,12 +107,22 @@ export class HeartbeatStream {
     this.#ended();
   }
 
+  /** Ends the stream with an error, after what is pending. */
+  fail(error: PulselaneError): void {
+    if (this.#closed) return;
+    this.flush();
+    this.#options.call.emit('error', serviceErrorOf(error));
+    this.#ended();
+  }
+
   #receive(bytes: Buffer): void {
     if (this.#closed) return;
-    const { accept, clock } = this.#options;
+    const { accept, refusal, clock } = this.#options;
     let head: HeartbeatHead | undefined;
     try {
+      const refused = refusal();
       head = scanHeartbeat(bytes);
+      if (refused !== undefined) throw refused;
       const { workerId, sequence } = head;
       accept(bytes, head, this);
       this.#workerIds.add(workerId);

@@ -1,5 +1,5 @@
-/** The gRPC front: both services and the standard health service on one port, in the main thread. */
-import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
+/** The gRPC front: both services, the standard health service and reflection on one port, in the main thread. */
+import { type ConnectionInjector, logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { type Address, formatAddress } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -8,14 +8,36 @@ import { TelemetryService } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, endsWithin } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import type { TlsFiles } from '../lib/tls-files.ts';
+import { rateLimit } from '../model/heartbeat-rate.ts';
+import type { Authority } from './authority.ts';
+import { CallGuard } from './call-guard.ts';
 import { clusterDefinition, clusterHandlers } from './cluster-service.ts';
+import { type ConnectionLimits, Connections } from './connections.ts';
+import { Peers } from './peers.ts';
+import { addReflection } from './reflection.ts';
 import { type TelemetryHandlers, telemetryDefinition, telemetryHandlers } from './telemetry-service.ts';
 import { UnfinishedMessages } from './unfinished.ts';
+
+/** All of them are settings, named and explained in `config/options.ts`. */
+export interface RpcLimits extends ConnectionLimits {
+  readonly maxMessageBytes: number;
+  readonly maxMetadataBytes: number;
+  readonly maxStreamsPerConnection: number;
+  /** 0 is no limit. */
+  readonly maxPeerHeartbeatsPerS: number;
+}
 
 export interface RpcServerOptions {
   readonly address: Address;
   readonly manager: TelemetryManager;
-  readonly maxMessageBytes: number;
+  readonly limits: RpcLimits;
+  /** Undefined: nothing is encrypted. */
+  readonly tls?: TlsFiles | undefined;
+  /** Who is known by which token; undefined: nobody has to say who it is. */
+  readonly authority?: Authority | undefined;
+  /** Whether tools may ask which services there are. */
+  readonly hasReflection?: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -37,6 +59,8 @@ const HEALTH_NAMES = ['', TelemetryService.typeName, MasterWorker.typeName];
 export class RpcServer {
   readonly #options: RpcServerOptions;
   readonly #server: Server;
+  readonly #peers: Peers;
+  readonly #connections: Connections;
   readonly #telemetry: TelemetryHandlers;
   readonly #health: HealthImplementation;
   readonly #unfinished: UnfinishedMessages;
@@ -44,25 +68,47 @@ export class RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
-    const { manager, maxMessageBytes, clock, logger } = options;
+    const { manager, limits, tls, authority, clock, logger } = options;
+    // It would write to stderr by itself; whatever matters reaches us as an error.
+    setLogVerbosity(logVerbosity.NONE);
     this.#server = new Server({
-      'grpc.max_receive_message_length': maxMessageBytes,
+      'grpc.max_receive_message_length': limits.maxMessageBytes,
+      'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     });
-    this.#telemetry = telemetryHandlers({ manager, clock, logger });
-    this.#server.addService(clusterDefinition, clusterHandlers(manager, logger));
+    this.#peers = new Peers(clock, rateLimit(limits.maxPeerHeartbeatsPerS));
+    const guard = new CallGuard({ manager, peers: this.#peers, authority, ...limits });
+    this.#telemetry = telemetryHandlers({ manager, guard, clock, logger });
+    this.#server.addService(clusterDefinition, clusterHandlers({ manager, guard, logger }));
     this.#server.addService(telemetryDefinition, this.#telemetry.implementation);
     this.#health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
     this.#health.addToServer(this.#server);
+    if (options.hasReflection !== false) addReflection(this.#server);
     this.#unfinished = new UnfinishedMessages({
-      maxBytes: Math.max(MAX_UNFINISHED_BYTES, LARGEST_UNFINISHED * maxMessageBytes),
+      maxBytes: Math.max(MAX_UNFINISHED_BYTES, LARGEST_UNFINISHED * limits.maxMessageBytes),
       streamedPaths: new Set(
         Object.values(telemetryDefinition).flatMap(({ path, requestStream }) => (requestStream ? path : [])),
       ),
-      onCut: () => logger.warn('a gRPC connection that keeps too much of unfinished messages is cut'),
+      onCut: () => {
+        manager.refusals.count('unfinished_messages');
+        logger.warn('a gRPC connection that keeps too much of unfinished messages is cut');
+      },
     });
     this.#unfinished.start();
+    // Insecure as far as grpc-js is concerned: what it gets has been decrypted.
+    const injector: ConnectionInjector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#connections = new Connections({
+      limits,
+      tls,
+      // Who must be known may also be so by a token; if nobody must, the certificate is what lets in.
+      mustHaveCertificate: tls?.clientCa !== undefined && authority === undefined,
+      peers: this.#peers,
+      refusals: manager.refusals,
+      onConnection: (socket) => injector.injectConnection(socket),
+      clock,
+      logger,
+    });
   }
 
   /**
@@ -71,19 +117,17 @@ export class RpcServer {
    */
   async start(): Promise<Address> {
     const { address } = this.#options;
-    // It would write to stderr by itself; whatever matters reaches us as an error.
-    setLogVerbosity(logVerbosity.NONE);
     // All interfaces: IPv6 and IPv4 where both exist, else IPv4 alone.
     const hosts = address.host === '' ? ['::', '0.0.0.0'] : [address.host];
     let failure: unknown;
     for (const host of hosts) {
       try {
-        return { host: address.host, port: await this.#bind({ ...address, host }) };
+        return { host: address.host, port: await this.#connections.listen(host, address.port) };
       } catch (error) {
         failure = error;
       }
     }
-    this.#telemetry.close();
+    this.#close();
     this.#unfinished.stop();
     const reason = /EADDRINUSE/.test(messageOf(failure)) ? 'the port is in use' : messageOf(failure);
     throw new PulselaneError('environment', `GRPC_PORT=${formatAddress(address)}: ${reason}`, { cause: failure });
@@ -97,22 +141,32 @@ export class RpcServer {
     for (const name of HEALTH_NAMES) this.#health.setStatus(name, isServing ? 'SERVING' : 'NOT_SERVING');
   }
 
+  /** New connections get this certificate; those that are there go on as they are. */
+  setTls(tls: TlsFiles): void {
+    this.#connections.setTls(tls);
+  }
+
+  /** The authority knows other tokens than before: streams by tokens that are gone end. */
+  recheckCallers(): void {
+    this.#telemetry.recheck();
+  }
+
   /** Takes no more calls, ends streams with their last acks, and cuts what does not end in time. */
   async stop(): Promise<void> {
     this.setServing(false);
-    this.#telemetry.close();
+    this.#close();
     const ended = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
-    await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended);
+    // It takes sessions on sockets of others for closed as soon as they begin to close.
+    await endsWithin(this.#options.clock, STOP_WITHIN_MS, Promise.all([ended, this.#connections.whenEmpty()]));
     this.#server.forceShutdown();
+    // Those that were not yet, or are not any more, a session of grpc-js.
+    this.#connections.destroy();
     this.#unfinished.stop();
   }
 
-  #bind(address: Address): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(formatAddress(address), ServerCredentials.createInsecure(), (error, port) => {
-        if (error === null) resolve(port);
-        else reject(error);
-      });
-    });
+  #close(): void {
+    this.#connections.close();
+    this.#telemetry.close();
+    this.#peers.stop();
   }
 }

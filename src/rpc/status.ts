@@ -3,6 +3,9 @@ import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { RefusalCode } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../lib/errors.ts';
 
+/** Trailing metadata: the error's code among ours. */
+const ERROR_CODE_KEY = 'pulselane-error-code';
+
 const REFUSAL_OF: Readonly<Record<ErrorCode, RefusalCode>> = {
   invalid_argument: RefusalCode.INVALID_ARGUMENT,
   unauthenticated: RefusalCode.PERMISSION_DENIED,
@@ -25,6 +28,8 @@ const REFUSAL_OF: Readonly<Record<ErrorCode, RefusalCode>> = {
 export function serviceErrorOf(thrown: unknown): Partial<ServiceError> {
   if (!(thrown instanceof PulselaneError)) return { code: status.INTERNAL, details: 'internal error' };
   const metadata = new Metadata();
+  // Two codes of ours share a status: an agent asks soon again for admission, and seldom with a wrong name.
+  metadata.set(ERROR_CODE_KEY, thrown.code);
   // gRPC's own word for "retry after": clients with a retry policy obey it (grpc/proposal A6).
   if (thrown.retryAfterMs !== undefined) metadata.set('grpc-retry-pushback-ms', String(thrown.retryAfterMs));
   return { code: status[ERRORS[thrown.code].grpcStatus], details: messageOf(thrown), metadata };

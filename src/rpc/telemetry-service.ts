@@ -15,8 +15,10 @@ import { PulselaneError } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import type { Logger } from '../lib/logging.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
+import type { Caller, CallGuard } from './call-guard.ts';
 import { decodeRequest, unary } from './calls.ts';
 import { HeartbeatStream } from './heartbeat-stream.ts';
+import { serviceErrorOf } from './status.ts';
 
 export const telemetryDefinition = grpcServiceOf(TelemetryService, ['Register', 'Deregister', 'StreamHeartbeats']);
 
@@ -25,56 +27,84 @@ const ACK_EVERY_MS = 3000;
 
 export interface TelemetryHandlersOptions {
   readonly manager: TelemetryManager;
+  readonly guard: CallGuard;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 export interface TelemetryHandlers {
   readonly implementation: UntypedServiceImplementation;
+  /** Other tokens are in force: ends the streams of those whose token is not known any more. */
+  recheck(): void;
   /** Sends the last acks and ends every stream. */
   close(): void;
 }
 
-export function telemetryHandlers({ manager, clock, logger }: TelemetryHandlersOptions): TelemetryHandlers {
-  const streams = new Set<HeartbeatStream>();
+export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHandlersOptions): TelemetryHandlers {
+  const streams = new Map<HeartbeatStream, Caller>();
   const ackTimer = clock.every(ACK_EVERY_MS, () => {
-    for (const stream of streams) stream.flush();
+    for (const stream of streams.keys()) stream.flush();
   });
+  const parts = { guard, logger };
   return {
     implementation: {
-      Register: unary((request) => {
-        manager.announceWorker(decodeRequest(WorkerInfoSchema, request));
+      Register: unary((request, caller) => {
+        const info = decodeRequest(WorkerInfoSchema, request);
+        checkWorkerId(info.workerId);
+        guard.mustSpeakFor(caller, info.workerId, info.group);
+        manager.announceWorker(info);
         return create(RegisterResponseSchema, {
           nextIntervalMs: manager.intervalToTell(),
           serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
         });
-      }, logger),
-      Deregister: unary((request) => {
+      }, parts),
+      Deregister: unary((request, caller) => {
         const { workerId, instanceId } = decodeRequest(DeregisterRequestSchema, request);
         checkWorkerId(workerId);
+        guard.mustSpeakFor(caller, workerId);
         if (!manager.deregisterWorker(workerId, instanceId)) {
           throw new PulselaneError('not_found', `no worker is called ${workerId}`);
         }
         return create(DeregisterResponseSchema);
-      }, logger),
+      }, parts),
       StreamHeartbeats: (call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>) => {
+        let caller: Caller;
+        try {
+          caller = guard.enter(call);
+        } catch (error) {
+          if (!(error instanceof PulselaneError)) logger.error({ err: error, method: call.getPath() }, 'a call failed');
+          call.emit('error', serviceErrorOf(error));
+          return;
+        }
         // One for the life of the stream: an interval that changed with each ack would be no interval.
         const jitter = Math.random();
         const stream: HeartbeatStream = new HeartbeatStream({
           call,
-          accept: (bytes, head, via) => manager.acceptHeartbeat(bytes, head, via),
+          refusal: () => guard.heartbeatRefusal(caller),
+          accept: (bytes, head, via) => {
+            guard.mustSpeakFor(caller, head.workerId);
+            manager.acceptHeartbeat(bytes, head, via);
+          },
           intervalMs: () => manager.intervalToTell(jitter),
           onHungUp: (workerIds, via) => manager.hungUp(workerIds, via),
           clock,
           logger,
           onClosed: () => streams.delete(stream),
         });
-        streams.add(stream);
+        streams.set(stream, caller);
       },
+    },
+    recheck() {
+      for (const [stream, caller] of streams) {
+        if (guard.isStillKnown(caller)) continue;
+        stream.fail(
+          new PulselaneError('unauthenticated', 'the token of this stream is not known to this master any more'),
+        );
+      }
     },
     close() {
       ackTimer.cancel();
-      for (const stream of streams) stream.close();
+      for (const stream of streams.keys()) stream.close();
     },
   };
 }

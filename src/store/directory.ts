@@ -37,7 +37,9 @@ export type Announcement =
   /** Who waits for approval; at most once a second. */
   | { readonly type: 'pending'; readonly pending: readonly PendingWorker[] }
   /** Whether the master is to be given work. */
-  | { readonly type: 'readiness'; readonly readiness: ReadinessFacts };
+  | { readonly type: 'readiness'; readonly readiness: ReadinessFacts }
+  /** What was refused since the start, by reason. */
+  | { readonly type: 'limits'; readonly counts: Readonly<Record<string, number>> };
 
 /** One worker's memory, for reading. */
 export interface WorkerEntry {
@@ -61,6 +63,7 @@ export class Directory {
   #holds = NO_HOLDS;
   #pending: readonly PendingWorker[] = [];
   #readiness = STARTING;
+  #refusals: Readonly<Record<string, number>> = {};
   readonly #entries = new Map<string, WorkerEntry>();
   readonly #rows: (WorkerEntry | undefined)[] = [];
   /** Each row's slot, or NO_SLOT. */
@@ -111,6 +114,9 @@ export class Directory {
       case 'readiness':
         this.#readiness = announcement.readiness;
         return;
+      case 'limits':
+        this.#refusals = announcement.counts;
+        return;
       default:
         announcement satisfies never;
     }
@@ -129,6 +135,11 @@ export class Directory {
   /** What main tells of itself; to readers in other threads alone. */
   get readiness(): ReadinessFacts {
     return this.#readiness;
+  }
+
+  /** What was refused since the start, by reason; a second old at most. */
+  get refusals(): Readonly<Record<string, number>> {
+    return this.#refusals;
   }
 
   /** The worker's memory; undefined if it is not known, or has just been forgotten. */

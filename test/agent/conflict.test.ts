@@ -142,11 +142,16 @@ describe('a loss', () => {
     ['soon', 60_000],
   ])('with a pushback of %s keeps an older instance away for %i ms', (pushback, quietMs) => {
     const reason = 'FAILED_PRECONDITION: why';
-    expect(failed(status.FAILED_PRECONDITION, pushback)).toEqual({ isConflict: true, reason, quietMs });
+    expect(failed(status.FAILED_PRECONDITION, pushback)).toEqual({
+      isConflict: true,
+      isDenied: false,
+      reason,
+      quietMs,
+    });
   });
 
   test('of another kind leaves the wait to the back-off', () => {
     expect(failed(status.UNAVAILABLE, '90000')).toMatchObject({ isConflict: false, quietMs: 0 });
-    expect(lossOf(new Error('cut'))).toEqual({ isConflict: false, reason: 'cut', quietMs: 0 });
+    expect(lossOf(new Error('cut'))).toEqual({ isConflict: false, isDenied: false, reason: 'cut', quietMs: 0 });
   });
 });

@@ -37,6 +37,8 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
     operator: context.operator,
     manager,
     failure: failure.promise,
+    reload: async () => void done.push('files read again'),
+    localAccess: () => ({ isEncrypted: true, token: 'of-this-process' }),
     stop: async () => void done.push('master stopped'),
   };
   const agent: LocalAgent = {
@@ -51,7 +53,8 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
     clock,
     signals: signals as unknown as StopSignals,
     startMaster: async () => master,
-    startLocalAgent: async ({ master: address, workerId }) => {
+    startLocalAgent: async ({ master: address, workerId, isEncrypted, token }) => {
+      expect({ isEncrypted, token }).toEqual({ isEncrypted: true, token: 'of-this-process' });
       done.push(`agent ${workerId} reports to ${address}`);
       return agent;
     },

@@ -249,6 +249,7 @@ test('the inside of a master is shown with each lane, and with what limits them'
     threadsLeftBehind: 2,
     pending: [],
     mergedUpdates: 0,
+    refusals: { peer_heartbeat_rate: 1200 },
     callbackErrors: 1,
   });
   expect(text).toContain('left behind      2 threads that did not end');

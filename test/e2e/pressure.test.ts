@@ -22,8 +22,11 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
+/** Floods are what is tested. */
+const NO_RATES = { MAX_HEARTBEAT_RATE: '0', MAX_PEER_HEARTBEAT_RATE: '0' };
+
 async function start(settings: Record<string, string>): Promise<RunningMaster> {
-  const environment = { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off', DATA_DIR: dataDir, ...settings };
+  const environment = { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off', DATA_DIR: dataDir, ...NO_RATES, ...settings };
   const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
   master = await startMaster(config, { logger: silentLogger, clock: systemClock });
   return master;

@@ -8,6 +8,7 @@ import { silentLogger } from '../../src/lib/logging.ts';
 import { RpcServer } from '../../src/rpc/server.ts';
 import { eventually } from '../support/eventually.ts';
 import { WorkerClient } from '../support/grpc-client.ts';
+import { NO_LIMITS } from '../support/rpc-limits.ts';
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
@@ -21,7 +22,7 @@ async function startServer(options: TelemetryManagerOptions = {}, maxMessageByte
   const server = new RpcServer({
     address: { host: '127.0.0.1', port: 0 },
     manager,
-    maxMessageBytes,
+    limits: { ...NO_LIMITS, maxMessageBytes },
     clock: systemClock,
     logger: silentLogger,
   });
@@ -275,7 +276,7 @@ test('a taken port is an error that names the setting', async () => {
   const second = new RpcServer({
     address: { host: '127.0.0.1', port: setup.port },
     manager: setup.manager,
-    maxMessageBytes: 1024,
+    limits: NO_LIMITS,
     clock: systemClock,
     logger: silentLogger,
   });

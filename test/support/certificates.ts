@@ -3,7 +3,6 @@ import type { webcrypto } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-// biome-ignore assist/source/organizeImports: has to be there before the next
 import './no-reflection.ts';
 import * as x509 from '@peculiar/x509';
 

@@ -33,6 +33,8 @@ export class FakeMaster {
   readonly heartbeats: Heartbeat[] = [];
   readonly clusterRegistrations: ClusterWorkerInfo[] = [];
   readonly clusterHeartbeats: ClusterHeartbeat[] = [];
+  /** What plain calls brought as their credentials. */
+  readonly authorizations: string[] = [];
   /** Streams that were opened, ended ones too. */
   streamsOpened = 0;
   /** Streams whose worker closed its side in order. */
@@ -103,11 +105,13 @@ export class FakeMaster {
     return {
       RegisterWorker: (call: grpc.ServerUnaryCall<ClusterWorkerInfo, unknown>, reply: grpc.sendUnaryData<unknown>) => {
         this.clusterRegistrations.push(call.request);
+        this.authorizations.push(...call.metadata.get('authorization').map(String));
         const message = this.admits ? '' : 'worker is not registered by an operator';
         reply(null, create(RegisterAckSchema, { success: this.admits, message }));
       },
       SendHeartbeat: (call: grpc.ServerUnaryCall<ClusterHeartbeat, unknown>, reply: grpc.sendUnaryData<unknown>) => {
         this.clusterHeartbeats.push(call.request);
+        this.authorizations.push(...call.metadata.get('authorization').map(String));
         if (this.clusterStatus !== grpc.status.OK) {
           reply({ code: this.clusterStatus, details: 'as the test wants it' });
           return;

@@ -1,6 +1,14 @@
 /** Calls as a worker makes them, over a real socket, with raw bytes where a test wants to send nonsense. */
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { Client, type ClientDuplexStream, credentials, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import { MasterWorker } from '../../src/gen/cluster/master_worker_pb.ts';
 import {
   HeartbeatSchema,
@@ -20,11 +28,28 @@ export function heartbeatBytes(heartbeat: HeartbeatInit): Buffer {
   return Buffer.from(toBinary(HeartbeatSchema, create(HeartbeatSchema, heartbeat)));
 }
 
+/** By which it shows who it is. */
+export interface ClientAccess {
+  readonly credentials?: ChannelCredentials;
+  /** Goes with each call. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export function bearer(token: string): ClientAccess {
+  return { metadata: { authorization: `Bearer ${token}` } };
+}
+
 export class WorkerClient {
   readonly #client: Client;
+  readonly #metadata: Metadata;
 
-  constructor(port: number, options: Record<string, number> = {}) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+  constructor(port: number, options: Record<string, number> = {}, access: ClientAccess = {}) {
+    this.#client = new Client(`127.0.0.1:${port}`, access.credentials ?? credentials.createInsecure(), {
+      ...options,
+      // An IP address cannot be a name in TLS.
+      ...(access.credentials === undefined ? {} : { 'grpc.ssl_target_name_override': 'localhost' }),
+    });
+    this.#metadata = Metadata.fromHttp2Headers(access.metadata ?? {});
   }
 
   /** Calls a unary method by name with bytes; rejects with the ServiceError. */
@@ -36,6 +61,7 @@ export class WorkerClient {
         (request) => Buffer.from(request),
         method.responseDeserialize,
         bytes,
+        this.#metadata,
         (error: ServiceError | null, response?: Response) => {
           if (error === null) resolve(response as Response);
           else reject(error);
@@ -54,7 +80,7 @@ export class WorkerClient {
       StreamHeartbeatsResponse
     >;
     return new HeartbeatStreamClient(
-      this.#client.makeBidiStreamRequest(path, (bytes: Buffer) => bytes, responseDeserialize),
+      this.#client.makeBidiStreamRequest(path, (bytes: Buffer) => bytes, responseDeserialize, this.#metadata),
     );
   }
 

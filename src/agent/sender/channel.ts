@@ -1,10 +1,11 @@
 /** One connection to a master, and unary calls on it as promises. */
 import type { DescService } from '@bufbuild/protobuf';
-import { Client, credentials, Metadata, type MethodDefinition, type ServiceError, status } from '@grpc/grpc-js';
+import { Client, Metadata, type MethodDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../../config/kinds.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { grpcServiceOf } from '../../lib/grpc-adapter.ts';
 import { MAX_BACKOFF_MS } from '../backoff.ts';
+import { type AccessSettings, readAccess } from './access.ts';
 
 const CHANNEL_OPTIONS = {
   // The agent makes a new channel for each attempt and backs off by itself; a pool shared by all channels of the
@@ -19,8 +20,35 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_permit_without_calls': 0,
 };
 
-export function openChannel(master: Address): Client {
-  return new Client(formatAddress(master), credentials.createInsecure(), CHANNEL_OPTIONS);
+/** A connection, and the token that goes with each call on it. */
+export class Channel {
+  readonly client: Client;
+  readonly #token: string | undefined;
+
+  /** @throws PulselaneError `bad_setting` if a file that it needs is wrong */
+  constructor(master: Address, settings: AccessSettings) {
+    const { credentials, channelOptions, token } = readAccess(settings, master.host);
+    this.client = new Client(formatAddress(master), credentials, { ...CHANNEL_OPTIONS, ...channelOptions });
+    this.#token = token;
+  }
+
+  get hasToken(): boolean {
+    return this.#token !== undefined;
+  }
+
+  /**
+   * For one call. By hand, since call credentials of grpc-js refuse to go over connections that are not encrypted: whether
+   * that is acceptable is for people to say, who are warned.
+   */
+  metadata(): Metadata {
+    const metadata = new Metadata();
+    if (this.#token !== undefined) metadata.set('authorization', `Bearer ${this.#token}`);
+    return metadata;
+  }
+
+  close(): void {
+    this.client.close();
+  }
 }
 
 /** The codecs and path of one method, typed by whoever names it. */
@@ -38,7 +66,7 @@ export interface CallOptions {
 
 /** @throws ServiceError of grpc-js, with CANCELLED when the signal aborts */
 export function callUnary<Request, Response>(
-  channel: Client,
+  channel: Channel,
   method: MethodDefinition<Request, Response>,
   request: Request,
   { clock, timeoutMs, signal }: CallOptions,
@@ -46,12 +74,12 @@ export function callUnary<Request, Response>(
   return new Promise((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = method;
     const deadline = new Date(clock.wallMs() + timeoutMs);
-    const call = channel.makeUnaryRequest(
+    const call = channel.client.makeUnaryRequest(
       path,
       requestSerialize,
       responseDeserialize,
       request,
-      new Metadata(),
+      channel.metadata(),
       { deadline },
       (error, response) => {
         signal.removeEventListener('abort', cancel);
@@ -72,12 +100,13 @@ export function isUnimplemented(error: unknown): boolean {
 /** Why a call failed, for people, and the same for the same cause, so that it can be told once. */
 export function reasonOf(error: unknown): string {
   const { code, details, message } = error as Partial<ServiceError>;
-  if (code === undefined) return message ?? String(error);
+  // Not of gRPC: errors of Node and of ours have codes that are words.
+  if (typeof code !== 'number') return message ?? String(error);
   // A stream that the other side ends in good order, as a master does that is stopped.
   if (code === status.OK) return 'the master ended the stream';
   const found = (details ?? '').match(/Last error: (.*?)(?: \(\d{4}-.*)?\. Resolution note/s)?.[1] ?? details ?? '';
   const cause = found
-    .replace(/^Error: /, '')
+    .replace(/^Error(?: \[\w+\])?: /, '')
     .replace(/^Protocol error$/, 'no gRPC is spoken there; is it the HTTP port?');
   return cause === '' ? (status[code] ?? String(code)) : `${status[code]}: ${cause}`;
 }

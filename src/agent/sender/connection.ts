@@ -7,7 +7,8 @@
  * | connecting  | a new channel registers the worker, first with     | taken → streaming, or unary if the master knows no |
  * |             | TelemetryService, else with cluster.MasterWorker   | streams; refused or unreachable → backing-off      |
  * | streaming   | heartbeats go out on one stream                    | the stream ends or goes dead, or the master says   |
- * |             |                                                    | that it takes a later instance → backing-off; with |
+ * |             |                                                    | that it takes a later instance, or that this one   |
+ * |             |                                                    | speaks for another worker → backing-off; with      |
  * |             |                                                    | several masters also when it is not admitted       |
  * | unary       | heartbeats go out as single calls                  | a call fails or is not taken → backing-off         |
  * | backing-off | no channel; a timer runs                           | it is over → connecting to the master whose turn   |
@@ -15,15 +16,15 @@
  * | stopped     | for good                                           | never                                              |
  *
  * Whose turn it is, and for how long to back off, says `round.ts`: less than an interval before the next master of the
- * list, longer when all of them have failed, 60 s before one that takes a later instance of this worker.
+ * list, longer when all of them have failed, 60 s before one that takes a later instance of this worker, or does not
+ * believe that this is that worker.
  *
  * Being told other masters leaves every state but `stopped` for connecting, or for backing-off while the first of them
  * is to be left alone. There is a channel in connecting, streaming and unary, a sender in streaming and unary. Each
  * attempt has a channel of its own, so that nothing of a failed one (its back-off, what it had in hand) reaches the
  * next, be it to the same master or to another.
  */
-import type { Client } from '@grpc/grpc-js';
-import { type Address, formatAddress } from '../../config/kinds.ts';
+import { type Address, formatAddress, isLoopback } from '../../config/kinds.ts';
 import {
   type Heartbeat,
   type Refusal,
@@ -35,7 +36,8 @@ import {
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Report } from '../report.ts';
 import { boundedInterval } from '../settings.ts';
-import { callUnary, isUnimplemented, methodOf, openChannel } from './channel.ts';
+import type { AccessSettings } from './access.ts';
+import { Channel, callUnary, isUnimplemented, methodOf } from './channel.ts';
 import { lossOf, RefusedInBand } from './loss.ts';
 import { ConnectionNews } from './news.ts';
 import { afterAccepted, afterLoss, masterOf, quietForMs, type Round, roundOf } from './round.ts';
@@ -52,6 +54,8 @@ const REGISTER = methodOf<WorkerInfo, RegisterResponse>(TelemetryService, 'Regis
 
 export interface ConnectionOptions {
   readonly workerId: string;
+  /** By which the master is known, and this worker. */
+  readonly access: AccessSettings;
   readonly clock: Clock;
   readonly report: Report;
   /** From 0 up to 1; the jitter of the back-off. */
@@ -71,7 +75,8 @@ export interface ConnectionOptions {
 /** One try to reach one master, with all that belongs to it. */
 interface Attempt {
   readonly master: Address;
-  readonly channel: Client;
+  /** Undefined if what it needs could not be read. */
+  channel: Channel | undefined;
   readonly abort: AbortController;
   sender: Sender | undefined;
 }
@@ -87,6 +92,7 @@ export class Connection {
   #attempt: Attempt | undefined;
   #backOff: Timer | undefined;
   #lastRoundTripMs = 0;
+  #hasWarned = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -145,37 +151,52 @@ export class Connection {
     this.#setState('connecting');
     const attempt: Attempt = {
       master,
-      channel: openChannel(master),
+      channel: undefined,
       abort: new AbortController(),
       sender: undefined,
     };
     this.#attempt = attempt;
     this.#register(attempt).then(
-      (kind) => this.#connected(attempt, kind),
+      ({ kind, channel }) => this.#connected(attempt, kind, channel),
       (error: unknown) => this.#lost(attempt, error),
     );
   }
 
-  async #register({ master, channel, abort }: Attempt): Promise<'streaming' | 'unary'> {
-    const { clock, registration } = this.#options;
+  async #register(attempt: Attempt): Promise<{ kind: 'streaming' | 'unary'; channel: Channel }> {
+    const { clock, registration, access } = this.#options;
+    const { master, abort } = attempt;
+    const channel = new Channel(master, access);
+    attempt.channel = channel;
+    this.#warnOfPlainToken(master, channel);
     const info = await registration(master);
     abort.signal.throwIfAborted();
     const options = { clock, timeoutMs: REGISTER_WITHIN_MS, signal: abort.signal };
     try {
       const { nextIntervalMs } = await callUnary(channel, REGISTER, info, options);
       this.#obey(nextIntervalMs);
-      return 'streaming';
+      return { kind: 'streaming', channel };
     } catch (error) {
       if (!isUnimplemented(error)) throw error;
     }
     await registerUnary(channel, info, options);
-    return 'unary';
+    return { kind: 'unary', channel };
   }
 
-  #connected(attempt: Attempt, kind: 'streaming' | 'unary'): void {
+  /** Once: it is a decision of people, which they may have made. */
+  #warnOfPlainToken({ host }: Address, { hasToken }: Channel): void {
+    const { access, report } = this.#options;
+    if (this.#hasWarned || !hasToken || access.tls !== undefined || isLoopback(host)) return;
+    this.#hasWarned = true;
+    report(
+      'warn',
+      `the token of this worker goes to ${host} without encryption: everybody on the way can read it (--tls)`,
+    );
+  }
+
+  #connected(attempt: Attempt, kind: 'streaming' | 'unary', channel: Channel): void {
     if (this.#attempt !== attempt || this.#state !== 'connecting') return;
     const { workerId, clock, intervalMs, ownIntervalMs, onConnected } = this.#options;
-    const { channel, master } = attempt;
+    const { master } = attempt;
     const events = this.#eventsOf(attempt);
     attempt.sender =
       kind === 'streaming'
@@ -241,7 +262,7 @@ export class Connection {
 
   /** Other refusals leave the stream alone: what comes next may well be taken, and by this master only. */
   #endsUse({ code }: Refusal): boolean {
-    if (code === RefusalCode.FAILED_PRECONDITION) return true;
+    if (code === RefusalCode.FAILED_PRECONDITION || code === RefusalCode.PERMISSION_DENIED) return true;
     return code === RefusalCode.NOT_ADMITTED && (this.#round?.masters.length ?? 0) > 1;
   }
 
@@ -252,7 +273,7 @@ export class Connection {
     this.#attempt = undefined;
     attempt?.abort.abort();
     attempt?.sender?.close();
-    attempt?.channel.close();
+    attempt?.channel?.close();
   }
 
   #setState(state: ConnectionState): void {

@@ -9,12 +9,19 @@ import { LONGEST_WAIT_MS } from './standing.ts';
  * only people can tell which one should be; asking more often would fill two logs and change nothing.
  */
 export const CONFLICT_WAIT_MS = 60_000;
+/**
+ * How long it keeps away from a master that does not believe who it is: only people can change that, by another token or
+ * certificate, and each try is counted there.
+ */
+export const DENIED_WAIT_MS = 60_000;
 
 export interface Loss {
   /** For people. */
   readonly reason: string;
   /** A later instance of this worker reports to that master. */
   readonly isConflict: boolean;
+  /** That master does not know this agent, or not as this worker. */
+  readonly isDenied: boolean;
   /** How long that master is not to be asked again; 0 if it may be at once. */
   readonly quietMs: number;
 }
@@ -33,17 +40,32 @@ export class RefusedInBand extends Error {
 export function lossOf(cause: unknown): Loss {
   if (cause instanceof RefusedInBand) {
     const { code, reason, retryAfterMs } = cause.refusal;
-    return lossFor(code === RefusalCode.FAILED_PRECONDITION, reason, retryAfterMs);
+    return lossFor(
+      {
+        isConflict: code === RefusalCode.FAILED_PRECONDITION,
+        isDenied: code === RefusalCode.PERMISSION_DENIED,
+      },
+      reason,
+      retryAfterMs,
+    );
   }
   const { code, metadata } = cause as Partial<ServiceError>;
   const isConflict = code === status.FAILED_PRECONDITION;
   // Other failures have the back-off, as they have without this word of the master's.
-  return lossFor(isConflict, reasonOf(cause), isConflict ? pushbackMs(metadata) : 0);
+  const isDenied = code === status.UNAUTHENTICATED || (code === status.PERMISSION_DENIED && isAboutIdentity(metadata));
+  return lossFor({ isConflict, isDenied }, reasonOf(cause), isConflict ? pushbackMs(metadata) : 0);
 }
 
-function lossFor(isConflict: boolean, reason: string, askedMs: number): Loss {
-  const quietMs = Math.min(LONGEST_WAIT_MS, Math.max(askedMs, isConflict ? CONFLICT_WAIT_MS : 0));
-  return { reason, isConflict, quietMs };
+type Kind = Pick<Loss, 'isConflict' | 'isDenied'>;
+
+function lossFor({ isConflict, isDenied }: Kind, reason: string, askedMs: number): Loss {
+  const leastMs = isConflict ? CONFLICT_WAIT_MS : isDenied ? DENIED_WAIT_MS : 0;
+  return { reason, isConflict, isDenied, quietMs: Math.min(LONGEST_WAIT_MS, Math.max(askedMs, leastMs)) };
+}
+
+/** A worker that waits for its approval has the same status, and may be let in at any moment. */
+function isAboutIdentity(metadata: Metadata | undefined): boolean {
+  return metadata?.get('pulselane-error-code')[0] === 'permission_denied';
 }
 
 /** gRPC's own word for "retry after" (grpc/proposal A6); 0 if it is not there or makes no sense. */

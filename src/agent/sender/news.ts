@@ -47,12 +47,18 @@ export class ConnectionNews {
     else this.#failed(loss, name, nextName);
   }
 
-  #failed({ reason }: Loss, name: string, nextName: string): void {
+  #failed({ reason, isDenied, quietMs }: Loss, name: string, nextName: string): void {
     const told = this.#reasonsTold.get(name) ?? new Set();
     if (told.has(reason) || told.size >= MAX_REASONS) return;
     this.#reasonsTold.set(name, told.add(reason));
     const then = name === nextName ? 'trying again' : `trying ${nextName} next`;
-    this.#report('warn', `cannot report ${this.#workerId} to ${name} (${reason}); ${then}`);
+    if (!isDenied) {
+      this.#report('warn', `cannot report ${this.#workerId} to ${name} (${reason}); ${then}`);
+      return;
+    }
+    const waits = `it is asked again in ${Math.round(quietMs / 1000)} s`;
+    const denied = name === nextName ? waits : `${waits}, and ${nextName} is tried next`;
+    this.#report('warn', `${name} does not let this agent report ${this.#workerId} (${reason}); ${denied}`);
   }
 
   #conflict({ reason, quietMs }: Loss, name: string, nextName: string): void {

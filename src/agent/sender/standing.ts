@@ -16,6 +16,7 @@ const CODE_TEXT: Readonly<Record<number, string>> = {
   [RefusalCode.FAILED_PRECONDITION]: 'failed precondition',
   [RefusalCode.RESOURCE_EXHAUSTED]: 'resource exhausted',
   [RefusalCode.UNAVAILABLE]: 'unavailable',
+  [RefusalCode.PERMISSION_DENIED]: 'permission denied',
 };
 
 export class Standing {

@@ -1,12 +1,12 @@
 /** Heartbeats on one bidirectional stream of `TelemetryService`. */
-import { type Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
 import {
   type Heartbeat,
   type StreamHeartbeatsResponse,
   TelemetryService,
 } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import { methodOf } from './channel.ts';
+import { type Channel, methodOf } from './channel.ts';
 import { RoundTrips } from './round-trips.ts';
 import type { Sender, SenderEvents } from './sender.ts';
 
@@ -21,7 +21,7 @@ const FAREWELL_WITHIN_MS = 2_000;
 const STREAM = methodOf<Heartbeat, StreamHeartbeatsResponse>(TelemetryService, 'StreamHeartbeats');
 
 export interface HeartbeatStreamOptions {
-  readonly channel: Client;
+  readonly channel: Channel;
   readonly clock: Clock;
   readonly workerId: string;
   readonly events: SenderEvents;
@@ -44,7 +44,7 @@ export class HeartbeatStream implements Sender {
     this.#workerId = workerId;
     this.#events = events;
     const { path, requestSerialize, responseDeserialize } = STREAM;
-    this.#call = channel.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
+    this.#call = channel.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, channel.metadata());
     this.#call.on('data', (response: StreamHeartbeatsResponse) => this.#answered(response));
     // Always followed by `status`, which says the same; without a listener it would end the thread.
     this.#call.on('error', () => {});

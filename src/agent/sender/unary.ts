@@ -1,6 +1,5 @@
 /** Heartbeats as single calls of `cluster.MasterWorker`, for masters that know nothing else. */
 import { create } from '@bufbuild/protobuf';
-import type { Client } from '@grpc/grpc-js';
 import {
   type HeartbeatAck,
   HeartbeatSchema,
@@ -12,14 +11,14 @@ import {
 } from '../../gen/cluster/master_worker_pb.ts';
 import type { Heartbeat, WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { type CallOptions, callUnary, methodOf } from './channel.ts';
+import { type CallOptions, type Channel, callUnary, methodOf } from './channel.ts';
 import type { Sender, SenderEvents } from './sender.ts';
 
 const REGISTER = methodOf<PlainWorkerInfo, RegisterAck>(MasterWorker, 'RegisterWorker');
 const HEARTBEAT = methodOf<PlainHeartbeat, HeartbeatAck>(MasterWorker, 'SendHeartbeat');
 
 /** @throws Error with the master's words if it does not take this worker (a Go master: not yet, an operator must). */
-export async function registerUnary(channel: Client, info: WorkerInfo, options: CallOptions): Promise<void> {
+export async function registerUnary(channel: Channel, info: WorkerInfo, options: CallOptions): Promise<void> {
   const { workerId, workerIp, totalCpu, totalMemory, totalStorage, totalGpu } = info;
   const plain = create(WorkerInfoSchema, { workerId, workerIp, totalCpu, totalMemory, totalStorage, totalGpu });
   const { success, message } = await callUnary(channel, REGISTER, plain, options);
@@ -27,7 +26,7 @@ export async function registerUnary(channel: Client, info: WorkerInfo, options: 
 }
 
 export interface UnarySenderOptions {
-  readonly channel: Client;
+  readonly channel: Channel;
   readonly clock: Clock;
   /** A call may take no longer than the time to the next heartbeat. */
   readonly intervalMs: () => number;

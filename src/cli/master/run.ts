@@ -1,10 +1,12 @@
 /** The life of `pulselane master`: start, show itself, wait for the wish to end, stop in order. */
+import { hasReloadableFiles } from '../../app/credentials.ts';
 import type { startMaster } from '../../app/master.ts';
 import type { RunningMaster } from '../../app/running-master.ts';
 import type { MasterConfig } from '../../config/options.ts';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
 import { messageOf, type PulselaneError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logging.ts';
+import { onReloadSignal } from '../reload-signal.ts';
 import type { StopSignals } from '../stop-signals.ts';
 import type { Streams } from '../streams.ts';
 import { callable } from './announcement.ts';
@@ -21,6 +23,9 @@ export interface LocalAgentOptions {
   readonly master: string;
   readonly workerId: string;
   readonly intervalMs: number;
+  /** TLS, without a look at the certificate: the process calls itself. */
+  readonly isEncrypted: boolean;
+  readonly token: string | undefined;
   readonly logger: Logger;
 }
 
@@ -55,6 +60,7 @@ export async function runMaster({ config, agentWorkerId }: MasterRun, parts: Mas
     failure = error;
     wish.resolve(error.message);
   });
+  const stopReloading = hasReloadableFiles(config) ? onReloadSignal(() => void master.reload()) : undefined;
   let agent: LocalAgent | undefined;
   try {
     agent = agentWorkerId === undefined ? undefined : await startAgent(master, agentWorkerId, config, face, parts);
@@ -63,6 +69,7 @@ export async function runMaster({ config, agentWorkerId }: MasterRun, parts: Mas
     signals.stopping();
     await face.stopping(cause);
   } finally {
+    stopReloading?.();
     if (agent !== undefined) await farewell(agent, clock, face.logger);
     await master.stop();
   }
@@ -71,7 +78,7 @@ export async function runMaster({ config, agentWorkerId }: MasterRun, parts: Mas
 }
 
 function startAgent(
-  { grpcAddress }: RunningMaster,
+  { grpcAddress, localAccess }: RunningMaster,
   workerId: string,
   config: MasterConfig,
   { logger }: Face,
@@ -81,6 +88,7 @@ function startAgent(
     master: callable(grpcAddress),
     workerId,
     intervalMs: config.heartbeatIntervalMs,
+    ...localAccess(workerId),
     logger,
   });
 }

@@ -61,6 +61,7 @@ export function internalStateText(state: InternalState): string {
     ...(state.threadsLeftBehind === 0
       ? []
       : [['left behind', `${countOf(state.threadsLeftBehind, 'thread')} that did not end`] as [string, string]]),
+    ['refused', refusalsText(state.refusals)],
     ['update callback', `${count(mergedUpdates)} merged, ${countOf(callbackErrors, 'error')}`],
   ]).concat(threadBudgetSection(lanePlan.budget));
   if (lanes.length === 0) return summary;
@@ -89,6 +90,11 @@ export function internalStateText(state: InternalState): string {
       ),
     )
   );
+}
+
+function refusalsText(refusals: InternalState['refusals']): string {
+  const reasons = Object.entries(refusals).map(([reason, n]): [string, number] => [reason.replaceAll('_', ' '), n]);
+  return reasons.length === 0 ? 'nothing' : countsText(new Map(reasons)).join(', ');
 }
 
 function countsText(counts: ReadonlyMap<string, number>): string[] {

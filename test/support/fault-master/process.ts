@@ -30,7 +30,9 @@ const clock: Clock = { ...systemClock, wallMs: () => systemClock.wallMs() + wall
 
 const calls = {
   async start(settings: Readonly<Record<string, string>>): Promise<MasterPorts> {
-    const config = resolveOptions(masterOptions, { flags: {}, environment: settings, dotenv: {} });
+    // A whole fleet comes from this one address, in a hurry.
+    const environment = { MAX_HEARTBEAT_RATE: '0', MAX_PEER_HEARTBEAT_RATE: '0', ...settings };
+    const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
     master = await startMaster(config, { logger: silentLogger, clock });
     return { grpcPort: master.grpcAddress.port, httpPort: master.httpAddress?.port ?? 0 };
   },

@@ -1,0 +1,54 @@
+/**
+ * What a master is shown by files that may change while it runs: its certificate, and the tokens of workers. Read at the
+ * start, where a wrong one is an error, and again by `reload`, where it is a line in the log and the old one stays.
+ */
+import { readFile } from 'node:fs/promises';
+import type { MasterConfig } from '../config/options.ts';
+import { messageOf, PulselaneError } from '../lib/errors.ts';
+import type { Logger } from '../lib/logging.ts';
+import { parseWorkerTokens, type WorkerToken } from '../model/identity.ts';
+
+/** @throws PulselaneError `bad_setting`, naming the setting, the file and the line */
+export async function readWorkerTokens(path: string | undefined): Promise<WorkerToken[]> {
+  if (path === undefined) return [];
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new PulselaneError(
+      'bad_setting',
+      `WORKER_TOKENS_FILE=${path}: cannot be read: ${messageOf(error)}; "pulselane token create" makes one`,
+    );
+  }
+  return parseWorkerTokens(text, `WORKER_TOKENS_FILE=${path}`);
+}
+
+/** Whether workers have to say who they are. */
+export function needsIdentity({ workerAuth, workerTokensFile, tlsClientCa }: MasterConfig): boolean {
+  return workerAuth === 'auto' && (workerTokensFile !== undefined || tlsClientCa !== undefined);
+}
+
+/** Whether there is anything that `reload` would read again. */
+export function hasReloadableFiles({ tlsCert, workerTokensFile }: MasterConfig): boolean {
+  return tlsCert !== undefined || workerTokensFile !== undefined;
+}
+
+/** Something that is read from files, and put in force anew. */
+export interface Reloadable {
+  /** For the log. */
+  readonly name: string;
+  /** Reads and checks first, and changes something only then. Rejects if the files are wrong. */
+  readonly reload: () => Promise<void>;
+}
+
+/** Each by itself: a wrong certificate must not keep a token from being taken back. Never rejects. */
+export async function reloadAll(reloadables: readonly Reloadable[], logger: Logger): Promise<void> {
+  for (const { name, reload } of reloadables) {
+    try {
+      await reload();
+      logger.info(`${name}: read again`);
+    } catch (error) {
+      logger.error(`${name}: what was in force stays so: ${messageOf(error)}`);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/** What was refused since the start, counted by reason: limits that were reached, and peers that may not do as they try. */
+
+/**
+ * | reason                | says                                                                          |
+ * |-----------------------|-------------------------------------------------------------------------------|
+ * | connections           | one connection more than the master takes in all                              |
+ * | peer_connections      | one more than it takes of one address                                         |
+ * | silent_connection     | a connection that did not begin to speak HTTP/2 in time                       |
+ * | tls_handshake         | a TLS handshake that failed, or did not end in time                           |
+ * | metadata              | a call with more metadata than is taken                                       |
+ * | unfinished_messages   | a connection that kept the oldest of too many unfinished messages             |
+ * | unauthenticated       | a call without credentials that are known                                     |
+ * | identity              | a peer that spoke for a worker that it is not                                 |
+ * | worker_heartbeat_rate | a heartbeat of a worker that sends too often                                  |
+ * | peer_heartbeat_rate   | a heartbeat of an address that sends too often                                |
+ * | workers               | a worker beyond the most that are known at a time                             |
+ */
+export const REFUSAL_REASONS = [
+  'connections',
+  'peer_connections',
+  'silent_connection',
+  'tls_handshake',
+  'metadata',
+  'unfinished_messages',
+  'unauthenticated',
+  'identity',
+  'worker_heartbeat_rate',
+  'peer_heartbeat_rate',
+  'workers',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/** By reason; those that never happened are left out. */
+export type RefusalCounts = Readonly<Record<string, number>>;
+
+/** Readers in other threads need no more; a flood of refusals must not be one of messages, too. */
+const TELL_EVERY_MS = 1000;
+
+export class Refusals {
+  readonly #counts = new Map<RefusalReason, number>();
+  #hasNews = false;
+  #toldMs = Number.NEGATIVE_INFINITY;
+
+  count(reason: RefusalReason): void {
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+    this.#hasNews = true;
+  }
+
+  counts(): RefusalCounts {
+    return Object.fromEntries(this.#counts);
+  }
+
+  /** What readers are to be told now; undefined if there is nothing new, or they were told a moment ago. */
+  takeNews(nowMs: number): RefusalCounts | undefined {
+    if (!this.#hasNews || nowMs - this.#toldMs < TELL_EVERY_MS) return undefined;
+    this.#hasNews = false;
+    this.#toldMs = nowMs;
+    return this.counts();
+  }
+}

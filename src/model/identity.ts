@@ -1,0 +1,182 @@
+/**
+ * For whom a peer may speak, by its token or by its certificate: some workers by name, or all workers of a group. Pure
+ * functions; whoever holds the sockets and files asks them.
+ */
+import { badLine, hashLines } from '../lib/tokens.ts';
+import { workerIdProblem } from './worker-id.ts';
+
+/** For whom one credential speaks. */
+export interface Grant {
+  readonly workers: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+}
+
+/** What is known of the worker that a peer speaks for. */
+export interface Claim {
+  readonly workerId: string;
+  /** The group it belongs to; undefined: no worker of this id is known. */
+  readonly knownGroup: string | undefined;
+  /** The group that it names where it registers; undefined where it does not register. */
+  readonly namedGroup: string | undefined;
+}
+
+/**
+ * Why this peer may not speak for that worker; undefined if it may. A group's token registers workers into its group,
+ * and neither takes one of another group over nor moves one out of its own: the group of a known worker is what counts,
+ * not what the request says of it.
+ */
+export function refusalOf({ workers, groups }: Grant, { workerId, knownGroup, namedGroup }: Claim): string | undefined {
+  if (workers.has(workerId)) return undefined;
+  if (groups.size === 0) return `it may not speak for ${workerId}`;
+  if (knownGroup !== undefined && !groups.has(knownGroup)) {
+    return `it may not speak for ${workerId}, which belongs to ${groupText(knownGroup)}`;
+  }
+  if (namedGroup !== undefined && !groups.has(namedGroup)) {
+    return `it may not register ${workerId} in ${groupText(namedGroup)}`;
+  }
+  if (knownGroup === undefined && namedGroup === undefined) {
+    return `it may not speak for ${workerId}, which has to be registered in its group first`;
+  }
+  return undefined;
+}
+
+function groupText(group: string): string {
+  return group === '' ? 'no group' : `group ${group}`;
+}
+
+// ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Whom a worker token is for. */
+export type TokenSubject =
+  | { readonly kind: 'worker'; readonly id: string }
+  | { readonly kind: 'group'; readonly id: string };
+
+/** What a file says of one token. */
+export interface WorkerToken {
+  readonly hash: string;
+  readonly grant: Grant;
+  /** For logs and events. */
+  readonly name: string;
+}
+
+const WORKER_LINE =
+  '"worker:<id> sha256:<64 hexadecimal digits>" or "group:<name> sha256:<…>", id and name percent-encoded';
+/** As long as an id may be: it stands in logs and events. */
+const MAX_GROUP_BYTES = 256;
+
+/** Why it cannot be the group of a token; undefined if it can. Workers without a group cannot be given to anybody. */
+export function groupProblem(group: string): string | undefined {
+  if (group === '') return 'a group that is not empty';
+  return workerIdProblem(group) === undefined && Buffer.byteLength(group) <= MAX_GROUP_BYTES
+    ? undefined
+    : `a group of at most ${MAX_GROUP_BYTES} bytes of UTF-8 without control characters`;
+}
+
+/** How a line is written that {@link parseWorkerTokens} reads. */
+export function workerTokenLine({ kind, id }: TokenSubject, hash: string): string {
+  return `${kind}:${encodeURIComponent(id)} sha256:${hash}`;
+}
+
+/**
+ * A token with several lines speaks for all that they name.
+ * @param where names the file in errors
+ * @throws PulselaneError `bad_setting`, naming file and line
+ */
+export function parseWorkerTokens(text: string, where: string): WorkerToken[] {
+  const subjects = new Map<string, TokenSubject[]>();
+  for (const { where: at, words, hash } of hashLines(text, where, WORKER_LINE)) {
+    const [, kind, name] = (words.length === 1 && /^(worker|group):(\S+)$/.exec(words[0] as string)) || [];
+    const id = name === undefined ? undefined : decoded(name);
+    if ((kind !== 'worker' && kind !== 'group') || id === undefined) throw badLine(at, WORKER_LINE);
+    const problem = kind === 'worker' ? workerIdProblem(id) : groupProblem(id);
+    if (problem !== undefined) throw badLine(at, kind === 'worker' ? `a worker's id, but ${problem}` : problem);
+    subjects.set(hash, [...(subjects.get(hash) ?? []), { kind, id }]);
+  }
+  return Array.from(subjects, ([hash, of]) => ({ hash, grant: grantOf(of), name: `the token of ${namesText(of)}` }));
+}
+
+export function grantOf(subjects: readonly TokenSubject[]): Grant {
+  const idsOf = (kind: TokenSubject['kind']) => new Set(subjects.filter((s) => s.kind === kind).map(({ id }) => id));
+  return { workers: idsOf('worker'), groups: idsOf('group') };
+}
+
+/** Longer lists would fill the log. */
+const MAX_NAMES_SHOWN = 3;
+
+function namesText(subjects: readonly TokenSubject[]): string {
+  const names = subjects.slice(0, MAX_NAMES_SHOWN).map(({ kind, id }) => (kind === 'group' ? `group ${id}` : id));
+  const more = subjects.length - names.length;
+  return names.join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+// ── certificates ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What Node tells of a peer's certificate that it has verified. */
+export interface CertificateNames {
+  /** As of `tls`: `DNS:worker-1, URI:urn:…`. */
+  readonly subjectaltname?: string | undefined;
+  readonly subject?: { readonly CN?: string | readonly string[] | undefined } | undefined;
+}
+
+const WORKER_URN = 'urn:pulselane:worker:';
+const GROUP_URN = 'urn:pulselane:group:';
+
+/**
+ * Its DNS names are ids of workers; its URIs `urn:pulselane:worker:<id>` and `urn:pulselane:group:<name>`, percent-encoded.
+ * The common name counts only where there are no other names at all, as of RFC 6125. Undefined if it names nobody.
+ */
+export function subjectsOfCertificate({ subjectaltname, subject }: CertificateNames): TokenSubject[] | undefined {
+  const subjects =
+    subjectaltname === undefined || subjectaltname === ''
+      ? commonNameOf(subject?.CN)
+      : altNames(subjectaltname).flatMap(([type, value]) => subjectOfName(type, value));
+  return subjects.length === 0 ? undefined : subjects;
+}
+
+export function certificateName(subjects: readonly TokenSubject[]): string {
+  return `the certificate of ${namesText(subjects)}`;
+}
+
+function commonNameOf(name: string | readonly string[] | undefined): TokenSubject[] {
+  return typeof name === 'string' && workerIdProblem(name) === undefined ? [{ kind: 'worker', id: name }] : [];
+}
+
+function subjectOfName(type: string, value: string): TokenSubject[] {
+  if (type === 'DNS') return workerIdProblem(value) === undefined ? [{ kind: 'worker', id: value }] : [];
+  if (type !== 'URI') return [];
+  if (value.startsWith(WORKER_URN)) {
+    const id = decoded(value.slice(WORKER_URN.length));
+    return id === undefined || workerIdProblem(id) !== undefined ? [] : [{ kind: 'worker', id }];
+  }
+  if (!value.startsWith(GROUP_URN)) return [];
+  const id = decoded(value.slice(GROUP_URN.length));
+  return id === undefined || groupProblem(id) !== undefined ? [] : [{ kind: 'group', id }];
+}
+
+/**
+ * The pairs of type and value. Node writes a value that holds a comma, a quote or the like as a JSON string, so that a
+ * name cannot smuggle in another one (CVE-2021-44532); what does not fit that form names nobody.
+ */
+function altNames(text: string): [type: string, value: string][] {
+  const names: [string, string][] = [];
+  const name = /([^:,"]+):(?:"((?:[^"\\]|\\.)*)"|([^",]*))(?:, |$)/y;
+  while (name.lastIndex < text.length) {
+    const match = name.exec(text);
+    if (match === null) return [];
+    const [, type, quoted, plain] = match;
+    try {
+      names.push([type as string, quoted === undefined ? (plain as string) : (JSON.parse(`"${quoted}"`) as string)]);
+    } catch {
+      return [];
+    }
+  }
+  return names;
+}

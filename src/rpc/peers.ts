@@ -1,0 +1,90 @@
+/**
+ * The addresses that connections come from, each with what is limited by address: its connections and its heartbeats.
+ * Known while it has a connection, or has sent so much of late that a new connection must not begin anew.
+ */
+import type { Clock, Timer } from '../lib/clock.ts';
+import { afterArrival, NEVER_MS, type RateLimit } from '../model/heartbeat-rate.ts';
+
+export interface Peer {
+  /** An IPv4 address, or a /64 network of IPv6: there, one machine has all of its network's addresses. */
+  readonly name: string;
+  connections: number;
+  /** When its next heartbeat is due at the most that it may send, in monotonic time. */
+  dueMs: number;
+}
+
+const CLEAN_EVERY_MS = 1000;
+
+export class Peers {
+  readonly #clock: Clock;
+  readonly #rateLimit: RateLimit | undefined;
+  readonly #peers = new Map<string, Peer>();
+  /** Those without a connection. */
+  readonly #idle = new Set<Peer>();
+  readonly #timer: Timer;
+
+  /** @param rateLimit heartbeats of one peer; undefined: none */
+  constructor(clock: Clock, rateLimit: RateLimit | undefined) {
+    this.#clock = clock;
+    this.#rateLimit = rateLimit;
+    this.#timer = clock.every(CLEAN_EVERY_MS, () => this.#clean());
+  }
+
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  /** @param address as of a socket */
+  of(address: string): Peer {
+    const name = networkOf(address);
+    const known = this.#peers.get(name);
+    if (known !== undefined) return known;
+    const peer: Peer = { name, connections: 0, dueMs: NEVER_MS };
+    this.#peers.set(name, peer);
+    this.#idle.add(peer);
+    return peer;
+  }
+
+  connected(peer: Peer): void {
+    peer.connections++;
+    this.#idle.delete(peer);
+    this.#peers.set(peer.name, peer);
+  }
+
+  disconnected(peer: Peer): void {
+    if (--peer.connections === 0) this.#idle.add(peer);
+  }
+
+  /** It sends a heartbeat. @returns whether it may */
+  mayBeat(peer: Peer): boolean {
+    if (this.#rateLimit === undefined) return true;
+    const dueMs = afterArrival(peer.dueMs, this.#clock.monotonicMs(), this.#rateLimit);
+    if (dueMs === undefined) return false;
+    peer.dueMs = dueMs;
+    return true;
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
+
+  #clean(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const peer of this.#idle) {
+      if (peer.dueMs > nowMs) continue;
+      this.#idle.delete(peer);
+      this.#peers.delete(peer.name);
+    }
+  }
+}
+
+/** What counts as one peer, of an address as Node writes it. */
+export function networkOf(address: string): string {
+  // ::ffff:10.0.0.1 is how an IPv4 client looks to a socket for both.
+  if (address.includes('.')) return address.slice(address.lastIndexOf(':') + 1);
+  const [head = '', tail] = address.split('::');
+  const first = head === '' ? [] : head.split(':');
+  const last = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? [] : new Array<string>(Math.max(0, 8 - first.length - last.length)).fill('0');
+  return `${[...first, ...zeros, ...last].slice(0, 4).join(':')}::/64`;
+}

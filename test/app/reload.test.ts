@@ -1,0 +1,174 @@
+/** A master whose certificate and tokens change while it runs. */
+import { once } from 'node:events';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { credentials, status } from '@grpc/grpc-js';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startMaster } from '../../src/app/master.ts';
+import type { RunningMaster } from '../../src/app/running-master.ts';
+import { masterOptions } from '../../src/config/options.ts';
+import { checkMasterConfig, resolveOptions } from '../../src/config/resolve.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { hashOfToken, newToken } from '../../src/lib/tokens.ts';
+import { workerTokenLine } from '../../src/model/identity.ts';
+import { CertificateAuthority } from '../support/certificates.ts';
+import { eventually } from '../support/eventually.ts';
+import { bearer, WorkerClient } from '../support/grpc-client.ts';
+import { type KeptLine, keptLog } from '../support/kept-log.ts';
+
+const tokens = { a: newToken(), b: newToken() };
+
+let authority: CertificateAuthority;
+let folder: string;
+let files: { cert: string; key: string; tokens: string };
+let master: RunningMaster | undefined;
+let lines: KeptLine[];
+const clients: WorkerClient[] = [];
+
+beforeEach(async () => {
+  authority = await CertificateAuthority.create();
+  folder = await mkdtemp(join(tmpdir(), 'pulselane-reload-'));
+  files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem'), tokens: join(folder, 'tokens') };
+  await renew();
+  await writeTokens('a', 'b');
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  await master?.stop();
+  master = undefined;
+  await authority.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function renew(): Promise<void> {
+  const keys = await authority.server();
+  await copyFile(keys.cert, files.cert);
+  await copyFile(keys.key, files.key);
+}
+
+async function writeTokens(...ids: (keyof typeof tokens)[]): Promise<void> {
+  const text = ids.map((id) => workerTokenLine({ kind: 'worker', id }, hashOfToken(tokens[id]))).join('\n');
+  await writeFile(files.tokens, text);
+}
+
+async function start(settings: Record<string, string> = {}): Promise<RunningMaster> {
+  const environment = {
+    GRPC_PORT: '127.0.0.1:0',
+    HTTP_PORT: 'off',
+    DATA_DIR: join(folder, 'data'),
+    MAX_DEDICATED_LANES: '0',
+    TLS_CERT: files.cert,
+    TLS_KEY: files.key,
+    WORKER_TOKENS_FILE: files.tokens,
+    ...settings,
+  };
+  const log = keptLog();
+  lines = log.lines;
+  const config = checkMasterConfig(resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} }));
+  master = await startMaster(config, { logger: log.logger, clock: systemClock });
+  return master;
+}
+
+function client({ grpcAddress }: RunningMaster, token: string): WorkerClient {
+  const access = { credentials: credentials.createSsl(Buffer.from(authority.pem)), ...bearer(token) };
+  const made = new WorkerClient(grpcAddress.port, { 'grpc.use_local_subchannel_pool': 1 }, access);
+  clients.push(made);
+  return made;
+}
+
+async function serialNumber({ grpcAddress }: RunningMaster): Promise<string> {
+  const socket = connect({ port: grpcAddress.port, host: '127.0.0.1', ca: authority.pem, ALPNProtocols: ['h2'] });
+  await once(socket, 'secureConnect');
+  const { serialNumber: number } = socket.getPeerCertificate();
+  socket.destroy();
+  return number;
+}
+
+const errors = () => lines.filter(({ level }) => level === 'error').map(({ msg }) => msg);
+
+test('new files are in force after a reload, and a stream of before lives on', async () => {
+  const running = await start();
+  const stream = client(running, tokens.a).stream();
+  stream.send({ workerId: 'a', sequence: 1n });
+  await eventually(() => stream.acked('a') === 1);
+  const before = await serialNumber(running);
+  await renew();
+  expect(await serialNumber(running)).toBe(before);
+  // Two at once, as two signals do it.
+  await Promise.all([running.reload(), running.reload()]);
+  expect(await serialNumber(running)).not.toBe(before);
+  stream.send({ workerId: 'a', sequence: 2n, cpuUsage: 2 });
+  await eventually(() => running.manager.getWorkerTelemetry('a')?.cpuUsage === 2);
+  await client(running, tokens.b).sendHeartbeat({ workerId: 'b' });
+  stream.call.cancel();
+});
+
+test('wrong files are an error in the log, and what was in force stays', async () => {
+  const running = await start();
+  const before = await serialNumber(running);
+  await writeFile(files.cert, 'not a certificate');
+  await writeFile(files.tokens, `worker:a sha256:${'0'.repeat(64)}\nworker:b ${tokens.b}\n`);
+  await running.reload();
+  expect(errors()).toEqual([
+    `TLS files: what was in force stays so: TLS_CERT=${files.cert}: expected one or more whole certificates in PEM ` +
+      '("-----BEGIN CERTIFICATE-----")',
+    expect.stringContaining(
+      `tokens of workers: what was in force stays so: WORKER_TOKENS_FILE=${files.tokens}:2: expec`,
+    ),
+  ]);
+  expect(JSON.stringify(lines)).not.toContain('plt_');
+  expect(await serialNumber(running)).toBe(before);
+  await client(running, tokens.a).sendHeartbeat({ workerId: 'a' });
+});
+
+test('a certificate that is wrong does not keep a token from being taken back', async () => {
+  const running = await start();
+  const stream = client(running, tokens.a).stream();
+  stream.send({ workerId: 'a', sequence: 1n });
+  await eventually(() => stream.acked('a') === 1);
+  await writeFile(files.key, 'not a key');
+  await writeTokens('b');
+  await running.reload();
+  await eventually(() => stream.error !== undefined);
+  expect(stream.error).toMatchObject({ code: status.UNAUTHENTICATED });
+});
+
+test('an agent of this process is let in, under its own name', async () => {
+  const running = await start();
+  const { isEncrypted, token } = running.localAccess('here');
+  expect(isEncrypted).toBe(true);
+  const local = client(running, token as string);
+  await local.sendHeartbeat({ workerId: 'here' });
+  await expect(local.sendHeartbeat({ workerId: 'a' })).rejects.toMatchObject({ code: status.PERMISSION_DENIED });
+});
+
+test('with WORKER_AUTH off nobody is asked, and the log says so', async () => {
+  const running = await start({ WORKER_AUTH: 'off' });
+  expect(running.localAccess('here').token).toBeUndefined();
+  await client(running, 'anything').sendHeartbeat({ workerId: 'a' });
+  expect(lines.map(({ msg }) => msg)).toContain(
+    'WORKER_AUTH is off: the tokens of WORKER_TOKENS_FILE are not asked for',
+  );
+});
+
+test('tokens over an open line beyond this machine are worth a warning', async () => {
+  await start({ TLS_CERT: '', TLS_KEY: '', GRPC_PORT: ':0' });
+  expect(lines.find(({ level }) => level === 'warn')?.msg).toBe(
+    'workers send their tokens without encryption: set TLS_CERT and TLS_KEY',
+  );
+});
+
+test.each([
+  [{ TLS_KEY: '' }, 'expected TLS_KEY beside it'],
+  [{ TLS_CERT: '' }, 'expected TLS_CERT beside it'],
+  [
+    { TLS_CERT: '', TLS_KEY: '', TLS_CLIENT_CA: 'ca.pem' },
+    'TLS_CLIENT_CA=ca.pem: expected TLS_CERT and TLS_KEY beside',
+  ],
+  [{ TLS_KEY: '/no/such/key' }, 'TLS_KEY=/no/such/key: cannot be read: ENOENT'],
+  [{ WORKER_TOKENS_FILE: '/no/such/file' }, '"pulselane token create" makes one'],
+])('%j is an error at the start', async (settings, message) => {
+  await expect(start(settings)).rejects.toThrow(message);
+});

@@ -1,0 +1,94 @@
+/** TLS and tokens as an operator meets them: real processes, files and signals. */
+import { copyFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { CertificateAuthority } from '../support/certificates.ts';
+import { eventually } from '../support/eventually.ts';
+import { PulselaneProcess, portOf } from '../support/processes.ts';
+
+let authority: CertificateAuthority;
+const processes: PulselaneProcess[] = [];
+beforeEach(async () => {
+  authority = await CertificateAuthority.create();
+});
+afterEach(async () => {
+  for (const process of processes.splice(0).reverse()) await process.close();
+  await authority.remove();
+});
+
+function run(args: readonly string[], environment: Record<string, string> = {}): PulselaneProcess {
+  const started = new PulselaneProcess(args, environment);
+  processes.push(started);
+  return started;
+}
+
+async function newToken(file: string, workerId: string): Promise<string> {
+  const made = run(['token', 'create', '--worker', workerId, '--tokens-file', file]);
+  expect(await made.ended()).toBe(0);
+  const path = join(authority.folder, `${workerId}.token`);
+  await writeFile(path, made.stdout);
+  return path;
+}
+
+test('workers are let in by their tokens, over TLS, and SIGHUP takes one back and lets another one in', async () => {
+  const tokensFile = join(authority.folder, 'worker-tokens');
+  const firstToken = await newToken(tokensFile, 'worker-1');
+  const keys = await authority.server();
+  const master = run(['master', '--with-agent', '--heartbeat-interval', '200ms'], {
+    GRPC_PORT: '127.0.0.1:0',
+    HTTP_PORT: '127.0.0.1:0',
+    TLS_CERT: keys.cert,
+    TLS_KEY: keys.key,
+    WORKER_TOKENS_FILE: tokensFile,
+  });
+  const address = `127.0.0.1:${await portOf(master, 'grpc')}`;
+  const httpPort = await portOf(master, 'http');
+  const isActive = async (id: string) => {
+    const telemetry = (await (await fetch(`http://127.0.0.1:${httpPort}/telemetry`)).json()) as Record<
+      string,
+      { is_active: boolean }
+    >;
+    return telemetry[id]?.is_active;
+  };
+  const agent = (id: string, tokenFile: string) =>
+    run(['agent', '--master', address, '--tls-ca', authority.path, '--id', id, '--token-file', tokenFile]);
+  await eventually(() => isActive(hostname()));
+  const first = agent('worker-1', firstToken);
+  await eventually(() => isActive('worker-1'));
+  const impostor = agent('worker-2', firstToken);
+  await impostor.logged(({ msg }) => msg.includes('does not let this agent report worker-2 (PERMISSION_DENIED'));
+  await master.logged(({ msg }) => msg.startsWith('somebody else spoke for this worker, and was refused'));
+
+  await writeFile(tokensFile, '# nobody\n');
+  const secondToken = await newToken(tokensFile, 'worker-3');
+  const renewed = await authority.server();
+  await copyFile(renewed.cert, keys.cert);
+  await copyFile(renewed.key, keys.key);
+  master.process.kill('SIGHUP');
+  await first.logged(({ msg }) => msg.includes('UNAUTHENTICATED'));
+  agent('worker-3', secondToken);
+  await eventually(() => isActive('worker-3'));
+  // The local agent's token is of no file.
+  expect(await isActive(hostname())).toBe(true);
+  expect(master.log.filter(({ level }) => level === 'error')).toEqual([]);
+  for (const { stdout, stderr } of [master, first, impostor]) expect(stdout + stderr).not.toContain('plt_');
+  master.process.kill('SIGTERM');
+  expect(await master.ended()).toBe(0);
+});
+
+test('without such files SIGHUP ends a master, as it always did', async () => {
+  const master = run(['master'], { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off' });
+  await portOf(master, 'grpc');
+  master.process.kill('SIGHUP');
+  expect(await master.ended()).toBe('SIGHUP');
+});
+
+test('an agent whose token file is wrong says so and ends with 2', async () => {
+  const agent = run(['agent', '--master', '127.0.0.1:1', '--token-file', '/no/such/token']);
+  expect(await agent.ended()).toBe(2);
+  expect(agent.stderr).toBe(
+    'pulselane: WORKER_TOKEN_FILE=/no/such/token: cannot be read: ' +
+      "ENOENT: no such file or directory, open '/no/such/token'\n",
+  );
+});
