@@ -7,8 +7,8 @@ import { expect } from 'vitest';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import { eventually } from '../support/eventually.ts';
 import { FaultMaster } from '../support/fault-master.ts';
-import { WorkerClient } from '../support/grpc-client.ts';
-import { type Cohort, SimFleet } from '../support/sim-fleet.ts';
+import { bearer, WorkerClient } from '../support/grpc-client.ts';
+import { type Cohort, idsOf, SimFleet } from '../support/sim-fleet.ts';
 
 const MIB = 1024 ** 2;
 const INTERVAL_MS = 1000;
@@ -31,37 +31,49 @@ const LEFT_BYTES = 16 * MIB;
  */
 const PEAK_BYTES = 256 * MIB;
 
+/** What the well-behaved show, where something is asked for. */
+export interface Credentials {
+  /** Of all healthy workers, and of the newcomer. */
+  readonly workers?: string;
+  /** That may operate. */
+  readonly api?: string;
+}
+
+/** Who comes anew after each attack. */
+const NEWCOMER = 'newcomer';
+const COHORTS = [
+  { prefix: 'own-', count: 6, link: 'own' },
+  { prefix: 'shared-', count: 10, link: 'shared' },
+  { prefix: 'go-', count: 4, link: 'go' },
+] as const satisfies Partial<Cohort>[];
+/** Everybody who means well. */
+export const WELL_BEHAVED: readonly string[] = [...COHORTS.flatMap(idsOf), NEWCOMER];
+
 export class Siege {
   readonly master: FaultMaster;
+  readonly #credentials: Credentials;
   readonly #fleet: SimFleet;
   #lastEventId = 0;
   #rssBytesAtFirst = 0;
 
-  private constructor(master: FaultMaster, fleet: SimFleet) {
+  private constructor(master: FaultMaster, fleet: SimFleet, credentials: Credentials) {
     this.master = master;
     this.#fleet = fleet;
+    this.#credentials = credentials;
   }
 
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<Siege> {
+  static async start(settings: Readonly<Record<string, string>> = {}, credentials: Credentials = {}): Promise<Siege> {
     const master = await FaultMaster.start({
       HEARTBEAT_INTERVAL: `${INTERVAL_MS}ms`,
       INACTIVITY_TIMEOUT: '10s',
       ...settings,
     });
     try {
-      const cohort = (prefix: string, count: number, link: Cohort['link']): Cohort => ({
-        prefix,
-        count,
-        link,
-        port: master.grpcPort,
-        intervalMs: INTERVAL_MS,
-      });
-      const fleet = await SimFleet.start([
-        cohort('own-', 6, 'own'),
-        cohort('shared-', 10, 'shared'),
-        cohort('go-', 4, 'go'),
-      ]);
-      const siege = new Siege(master, fleet);
+      master.apiToken = credentials.api;
+      const { workers: token } = credentials;
+      const common = { port: master.grpcPort, intervalMs: INTERVAL_MS, ...(token === undefined ? {} : { token }) };
+      const fleet = await SimFleet.start(COHORTS.map((cohort) => ({ ...cohort, ...common })));
+      const siege = new Siege(master, fleet, credentials);
       await fleet.hasSent(2);
       await siege.#noteEvents();
       siege.#rssBytesAtFirst = (await master.usage()).rssBytes;
@@ -109,12 +121,13 @@ export class Siege {
   async #answers(): Promise<void> {
     const { status } = await this.master.get('/health');
     expect(status).toBe('healthy');
-    const client = new WorkerClient(this.grpcPort, { 'grpc.use_local_subchannel_pool': 1 });
+    const { workers: token } = this.#credentials;
+    const options = { 'grpc.use_local_subchannel_pool': 1 };
+    const client = new WorkerClient(this.grpcPort, options, token === undefined ? {} : bearer(token));
     try {
-      const workerId = 'newcomer';
-      await client.sendHeartbeat({ workerId });
-      await eventually(async () => (await this.master.get('/telemetry'))[workerId]?.is_active);
-      await client.call('Deregister', Buffer.from([0x0a, workerId.length, ...Buffer.from(workerId)]));
+      await client.sendHeartbeat({ workerId: NEWCOMER });
+      await eventually(async () => (await this.master.get('/telemetry'))[NEWCOMER]?.is_active);
+      await client.call('Deregister', Buffer.from([0x0a, NEWCOMER.length, ...Buffer.from(NEWCOMER)]));
     } finally {
       client.close();
     }
@@ -147,12 +160,12 @@ export class Siege {
     expect(await this.#noteEvents()).toEqual([]);
   }
 
-  /** What happened to healthy workers since it was asked last. */
+  /** What happened to healthy workers since it was asked last. That somebody poses as one is told, and changes nothing. */
   async #noteEvents(): Promise<WorkerEvent[]> {
     const events = (await this.master.events()).filter(({ id }) => id > this.#lastEventId);
     this.#lastEventId = events.at(-1)?.id ?? this.#lastEventId;
     const healthy = new Set(this.#fleet.ids);
-    return events.filter(({ workerId }) => workerId !== undefined && healthy.has(workerId));
+    return events.filter(({ type, workerId = '' }) => type !== 'identity' && healthy.has(workerId));
   }
 }
 

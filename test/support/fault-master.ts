@@ -20,6 +20,8 @@ export class FaultMaster {
   readonly #dataDir: string;
   #ports: MasterPorts;
   #child: Child<FaultMasterCalls> | undefined;
+  /** What `get` shows; undefined: nothing. */
+  apiToken: string | undefined;
 
   private constructor(settings: Settings, dataDir: string, ports: MasterPorts) {
     this.#settings = settings;
@@ -97,7 +99,9 @@ export class FaultMaster {
 
   // biome-ignore lint/suspicious/noExplicitAny: what the API answers is what tests look at
   async get(path: string): Promise<any> {
-    const response = await fetch(`http://127.0.0.1:${this.#ports.httpPort}${path}`);
+    const headers: Record<string, string> =
+      this.apiToken === undefined ? {} : { authorization: `Bearer ${this.apiToken}` };
+    const response = await fetch(`http://127.0.0.1:${this.#ports.httpPort}${path}`, { headers });
     const text = await response.text();
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${text}`);
     return JSON.parse(text);
