@@ -8,6 +8,7 @@
  * | silent_connection     | a connection that did not begin to speak HTTP/2 in time                       |
  * | tls_handshake         | a TLS handshake that failed, or did not end in time                           |
  * | metadata              | a call with more metadata than is taken                                       |
+ * | unfinished_messages   | a connection that kept the oldest of too many unfinished messages             |
  * | unauthenticated       | a call without credentials that are known                                     |
  * | identity              | a peer that spoke for a worker that it is not                                 |
  * | worker_heartbeat_rate | a heartbeat of a worker that sends too often                                  |
@@ -20,6 +21,7 @@ export const REFUSAL_REASONS = [
   'silent_connection',
   'tls_handshake',
   'metadata',
+  'unfinished_messages',
   'unauthenticated',
   'identity',
   'worker_heartbeat_rate',

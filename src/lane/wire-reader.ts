@@ -9,8 +9,11 @@ import { isUtf8 } from 'node:buffer';
 export const WireType = { varint: 0, fixed64: 1, lengthDelimited: 2, startGroup: 3, endGroup: 4, fixed32: 5 } as const;
 
 const MAX_VARINT_BYTES = 10;
-/** Groups within groups; a bound, so that no message can overflow the stack. */
-const MAX_GROUP_DEPTH = 100;
+/**
+ * Groups within groups; a bound, so that no message can overflow the stack. Half of the library's, which counts the
+ * messages around them too: nobody sends any, and what it refuses must not be read here.
+ */
+const MAX_GROUP_DEPTH = 50;
 const TWO_TO_32 = 2 ** 32;
 
 export class WireReader {

@@ -83,6 +83,8 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
         break;
       case INSTANCE_ID:
         cursor.expect(wireType, LENGTH_DELIMITED, 'instance_id');
+        // Also one that is replaced by another must be a text, as it must for the lane and for protobuf.
+        checkInstanceId(bytes, instanceStart, instanceEnd);
         instanceStart = cursor.passText();
         instanceEnd = cursor.at;
         break;
@@ -110,13 +112,9 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
         cursor.skip(wireType);
     }
   }
-  const instanceBytes = instanceEnd - instanceStart;
-  if (instanceBytes > MAX_INSTANCE_ID_BYTES) {
-    throw malformed(`instance_id has ${instanceBytes} bytes; at most ${MAX_INSTANCE_ID_BYTES} are allowed`);
-  }
+  checkInstanceId(bytes, instanceStart, instanceEnd);
   // Beyond it a number is not exact, and could not be sent back as it came.
   if (sequence > Number.MAX_SAFE_INTEGER) throw malformed('sequence is larger than 2^53 - 1');
-  if (!isText(bytes, instanceStart, instanceEnd)) throw malformed('instance_id is not valid UTF-8');
   return new ScannedHead(
     bytes,
     knownIds.read(bytes, idStart, idEnd),
@@ -189,6 +187,13 @@ class ScannedHead implements HeartbeatHead {
   get lastRoundTripMs(): number {
     return this.#lastRoundTripAt === NOWHERE ? 0 : this.#bytes.readDoubleLE(this.#lastRoundTripAt);
   }
+}
+
+function checkInstanceId(bytes: Buffer, start: number, end: number): void {
+  if (end - start > MAX_INSTANCE_ID_BYTES) {
+    throw malformed(`instance_id has ${end - start} bytes; at most ${MAX_INSTANCE_ID_BYTES} are allowed`);
+  }
+  if (!isText(bytes, start, end)) throw malformed('instance_id is not valid UTF-8');
 }
 
 /** Whether it is UTF-8, which ASCII is: told without a view of the bytes. */
@@ -283,7 +288,8 @@ class Cursor {
     for (let i = 0; i < 10; i++) {
       if (this.at >= this.#end) throw this.#cutShort();
       const byte = this.#bytes[this.at++] as number;
-      value += (byte & 0x7f) * scale;
+      // Of the tenth byte one bit is left: those beyond the 64th do not count, as in protobuf.
+      value += (byte & (i === 9 ? 0x01 : 0x7f)) * scale;
       if (byte < 0x80) return value;
       scale *= 128;
     }

@@ -17,6 +17,7 @@ import { type ConnectionLimits, Connections } from './connections.ts';
 import { Peers } from './peers.ts';
 import { addReflection } from './reflection.ts';
 import { type TelemetryHandlers, telemetryDefinition, telemetryHandlers } from './telemetry-service.ts';
+import { UnfinishedMessages } from './unfinished.ts';
 
 /** All of them are settings, named and explained in `config/options.ts`. */
 export interface RpcLimits extends ConnectionLimits {
@@ -46,6 +47,12 @@ const KEEPALIVE_TIME_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 /** Calls under way get this long to end before their connections are cut. */
 const STOP_WITHIN_MS = 1500;
+/**
+ * What messages may take that are not whole yet: sixteen of the largest at a time. Heartbeats of a usual size come whole.
+ * Where messages may be larger there must be room for some of them.
+ */
+const MAX_UNFINISHED_BYTES = 64 * 1024 ** 2;
+const LARGEST_UNFINISHED = 4;
 /** Names in the health service: the whole server, and each service by itself. */
 const HEALTH_NAMES = ['', TelemetryService.typeName, MasterWorker.typeName];
 
@@ -56,6 +63,7 @@ export class RpcServer {
   readonly #connections: Connections;
   readonly #telemetry: TelemetryHandlers;
   readonly #health: HealthImplementation;
+  readonly #unfinished: UnfinishedMessages;
   #isServing = true;
 
   constructor(options: RpcServerOptions) {
@@ -77,6 +85,17 @@ export class RpcServer {
     this.#health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
     this.#health.addToServer(this.#server);
     if (options.hasReflection !== false) addReflection(this.#server);
+    this.#unfinished = new UnfinishedMessages({
+      maxBytes: Math.max(MAX_UNFINISHED_BYTES, LARGEST_UNFINISHED * limits.maxMessageBytes),
+      streamedPaths: new Set(
+        Object.values(telemetryDefinition).flatMap(({ path, requestStream }) => (requestStream ? path : [])),
+      ),
+      onCut: () => {
+        manager.refusals.count('unfinished_messages');
+        logger.warn('a gRPC connection that keeps too much of unfinished messages is cut');
+      },
+    });
+    this.#unfinished.start();
     // Insecure as far as grpc-js is concerned: what it gets has been decrypted.
     const injector: ConnectionInjector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.#connections = new Connections({
@@ -109,6 +128,7 @@ export class RpcServer {
       }
     }
     this.#close();
+    this.#unfinished.stop();
     const reason = /EADDRINUSE/.test(messageOf(failure)) ? 'the port is in use' : messageOf(failure);
     throw new PulselaneError('environment', `GRPC_PORT=${formatAddress(address)}: ${reason}`, { cause: failure });
   }
@@ -141,6 +161,7 @@ export class RpcServer {
     this.#server.forceShutdown();
     // Those that were not yet, or are not any more, a session of grpc-js.
     this.#connections.destroy();
+    this.#unfinished.stop();
   }
 
   #close(): void {

@@ -1,57 +1,18 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  GpuSchema,
-  type Heartbeat,
-  HeartbeatSchema,
-  RunningTaskSchema,
-} from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { GpuSchema, HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { type DecodedHeartbeat, decodeHeartbeat, MalformedHeartbeat } from '../../src/lane/decode.ts';
 import { PulselaneError } from '../../src/lib/errors.ts';
 import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
+import { expectedHeartbeat } from '../support/expected-heartbeat.ts';
 import { heartbeatMessages } from '../support/heartbeat-messages.ts';
-
-/** The library's message in the lane's shape. */
-function expected(message: Heartbeat): DecodedHeartbeat {
-  return {
-    workerId: message.workerId,
-    cpuUsage: message.cpuUsage,
-    memoryUsage: message.memoryUsage,
-    storageUsage: message.storageUsage,
-    gpuUsage: message.gpuUsage,
-    runningTasks: message.runningTasks.map((task) => ({
-      taskId: task.taskId,
-      cpuAllocated: task.cpuAllocated,
-      memoryAllocated: task.memoryAllocated,
-      gpuAllocated: task.gpuAllocated,
-      status: task.status,
-      ...(task.startedAtUnixMs === 0n ? {} : { startedAtUnixMs: Number(task.startedAtUnixMs) }),
-      ...(task.progress === undefined ? {} : { progress: task.progress }),
-    })),
-    gpus: message.gpus.map(({ index, uuid, name, ...rest }) => ({
-      index,
-      uuid,
-      name,
-      ...Object.fromEntries(
-        (['utilizationPercent', 'memoryUsedBytes', 'memoryTotalBytes', 'temperatureCelsius', 'powerWatts'] as const)
-          .filter((key) => rest[key] !== undefined)
-          .map((key) => [key, rest[key]]),
-      ),
-    })),
-    metrics: new Map(Object.entries(message.metrics)),
-    sequence: Number(message.sequence),
-    sentAtUnixMs: Number(message.sentAtUnixMs),
-    hostLoopLagMs: message.hostLoopLagMs,
-    lastRoundTripMs: message.lastRoundTripMs,
-  };
-}
 
 test('any message decodes to what the full library makes of it', () => {
   fc.assert(
     fc.property(heartbeatMessages, (message) => {
       const bytes = toBinary(HeartbeatSchema, message);
-      expect(decodeHeartbeat(bytes)).toEqual(expected(fromBinary(HeartbeatSchema, bytes)));
+      expect(decodeHeartbeat(bytes)).toEqual(expectedHeartbeat(fromBinary(HeartbeatSchema, bytes)));
     }),
   );
 });
@@ -75,7 +36,7 @@ test('mutated messages are either refused as malformed or read as the full libra
         }
         let reference: DecodedHeartbeat;
         try {
-          reference = expected(fromBinary(HeartbeatSchema, bytes));
+          reference = expectedHeartbeat(fromBinary(HeartbeatSchema, bytes));
         } catch {
           // The lane does not read what only main needs; main refuses such a heartbeat at the door.
           expect(() => scanHeartbeat(Buffer.from(bytes))).toThrow(PulselaneError);
@@ -103,4 +64,15 @@ test('what could not be measured stays absent', () => {
   expect(decodeHeartbeat(toBinary(HeartbeatSchema, message)).gpus).toEqual([
     { index: 0, uuid: 'u', name: '', powerWatts: 0 },
   ]);
+});
+
+test('groups within groups are bounded below what the library takes, also in nested messages', () => {
+  const GROUP_25 = [0xcb, 1];
+  const ITS_END = [0xcc, 1];
+  const groups = (depth: number) => [...Array(depth).fill(GROUP_25), ...Array(depth).fill(ITS_END)].flat();
+  expect(decodeHeartbeat(Uint8Array.from(groups(50))).workerId).toBe('');
+  expect(() => decodeHeartbeat(Uint8Array.from(groups(51)))).toThrow('groups are nested too deep');
+  // Field 19, an entry of metrics.
+  const entry = [0x9a, 1, 0xcc, 1, ...groups(51)];
+  expect(() => decodeHeartbeat(Uint8Array.from(entry))).toThrow('groups are nested too deep');
 });

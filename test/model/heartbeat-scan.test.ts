@@ -45,12 +45,19 @@ test('the last occurrence of a field wins', () => {
   expect(scanHeartbeat(bytes).workerId).toBe('b');
 });
 
+test('bits beyond the 64th of a number do not count', () => {
+  const leaving = (last: number) => Buffer.from([0x0a, 1, 0x61, 0xb8, 1, ...Array(9).fill(0x80), last]);
+  expect(scanHeartbeat(leaving(0x40)).leaving).toBe(false);
+  expect(scanHeartbeat(leaving(0x01)).leaving).toBe(true);
+});
+
 test.each([
   [[], 'worker_id is empty'],
   [[0x0a, 5, 0x61], 'it ends within field 1'],
   [[0x0a, 1, 0xff], 'worker_id is not valid UTF-8'],
   [[0x0a, 1, 0x07], 'control character'],
   [[0x0a, 2, 0x2e, 0x2e], 'worker_id ".." cannot be named in a URL'],
+  [[0x0a, 1, 0x61, 0x92, 1, 1, 0xff, 0x92, 1, 1, 0x62], 'instance_id is not valid UTF-8'],
   [[0x08, 1], 'worker_id (field 1) has wire type 0, expected 2'],
   [[0x0a, 1, 0x61, 0x03, 0x00], 'a field with number 0'],
   [[0x0a, 1, 0x61, 0x2b], 'field 5 has wire type 3'],

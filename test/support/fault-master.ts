@@ -6,26 +6,22 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child } from '../../bench/lib/child.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import type { FaultMasterCalls, MasterPorts, MasterUsage } from './fault-master/process.ts';
+import { freePort } from './free-port.ts';
 
 type Settings = Readonly<Record<string, string>>;
-
-/**
- * Below the ports that Linux gives to whoever connects. A master that is away must not lose its port to one of its
- * workers; one that connects to a port of that range may even meet itself.
- */
-const PORTS = { from: 20_000, to: 32_000 };
 
 export class FaultMaster {
   readonly #settings: Settings;
   readonly #dataDir: string;
   #ports: MasterPorts;
   #child: Child<FaultMasterCalls> | undefined;
+  /** What `get` shows; undefined: nothing. */
+  apiToken: string | undefined;
 
   private constructor(settings: Settings, dataDir: string, ports: MasterPorts) {
     this.#settings = settings;
@@ -49,6 +45,14 @@ export class FaultMaster {
 
   get grpcPort(): number {
     return this.#ports.grpcPort;
+  }
+
+  get httpPort(): number {
+    return this.#ports.httpPort;
+  }
+
+  get pid(): number {
+    return this.#running.pid;
   }
 
   /** After `kill` or `stop`. */
@@ -95,7 +99,9 @@ export class FaultMaster {
 
   // biome-ignore lint/suspicious/noExplicitAny: what the API answers is what tests look at
   async get(path: string): Promise<any> {
-    const response = await fetch(`http://127.0.0.1:${this.#ports.httpPort}${path}`);
+    const headers: Record<string, string> =
+      this.apiToken === undefined ? {} : { authorization: `Bearer ${this.apiToken}` };
+    const response = await fetch(`http://127.0.0.1:${this.#ports.httpPort}${path}`, { headers });
     const text = await response.text();
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${text}`);
     return JSON.parse(text);
@@ -120,20 +126,5 @@ export class FaultMaster {
   get #running(): Child<FaultMasterCalls> {
     if (this.#child === undefined) throw new Error('the master does not run');
     return this.#child;
-  }
-}
-
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
   }
 }

@@ -24,6 +24,8 @@ export interface Cohort {
   readonly ephemeral?: boolean;
   /** Added to the worker's wall clock. */
   readonly clockOffsetMs?: number;
+  /** Goes with each call. */
+  readonly token?: string;
 }
 
 export class SimFleet {

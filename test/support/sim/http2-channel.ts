@@ -8,9 +8,11 @@ export class Http2Channel {
   readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
   readonly #onClosed: () => void;
+  readonly #access: Readonly<Record<string, string>>;
 
   /** `onClosed` is called once, however the connection ends; not after `close` and `destroy`. */
-  constructor(port: number, onClosed: () => void = () => {}) {
+  constructor(port: number, onClosed: () => void = () => {}, token?: string) {
+    this.#access = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.#socket = connectTcp({ port, host: '127.0.0.1', noDelay: true });
     // The session hands on what befalls its socket; until it has taken it over, nobody else would hear it.
     this.#socket.on('error', () => {});
@@ -27,6 +29,7 @@ export class Http2Channel {
       ':path': path,
       'content-type': 'application/grpc',
       te: 'trailers',
+      ...this.#access,
     });
     let pending: Buffer = Buffer.alloc(0);
     stream.on('data', (chunk: Buffer) => {

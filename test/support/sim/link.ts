@@ -25,6 +25,7 @@ export interface LinkOptions {
   readonly maxBackoffMs: number;
   readonly clock: Clock;
   readonly onRefused: (refusal: Refusal) => void;
+  readonly token: string | undefined;
 }
 
 export interface Link {
@@ -77,8 +78,8 @@ export class StreamLink implements Link {
   }
 
   #open(): void {
-    const { port, workers, onRefused } = this.#options;
-    const channel = new Http2Channel(port, () => this.#ended(channel));
+    const { port, workers, onRefused, token } = this.#options;
+    const channel = new Http2Channel(port, () => this.#ended(channel), token);
     this.#channel = channel;
     // An agent registers before it sends; whether that succeeds, its heartbeats will tell.
     const members = workers.filter(({ hasLeft }) => !hasLeft);
@@ -120,7 +121,7 @@ export class UnaryLink implements Link {
 
   send(worker: SimWorker): boolean {
     if (this.#underWay !== undefined) return false;
-    const channel = new Http2Channel(this.#options.port);
+    const channel = new Http2Channel(this.#options.port, undefined, this.#options.token);
     this.#underWay = channel;
     const [message] = worker.next();
     if (message === undefined) throw new Error('a Go worker has no mishaps: its heartbeats are not counted');

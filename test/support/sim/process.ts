@@ -96,9 +96,9 @@ function addCohort(cohort: Cohort): void {
   }
 }
 
-function newLink({ link, port, maxBackoffMs, intervalMs }: Cohort, workers: readonly SimWorker[]): Link {
+function newLink({ link, port, maxBackoffMs, intervalMs, token }: Cohort, workers: readonly SimWorker[]): Link {
   const onRefused = ({ reason }: { readonly reason: string }) => refused.add(reason);
-  const options = { port, workers, maxBackoffMs: maxBackoffMs ?? intervalMs, clock, onRefused };
+  const options = { port, workers, maxBackoffMs: maxBackoffMs ?? intervalMs, clock, onRefused, token };
   return link === 'go' ? new UnaryLink(options) : new StreamLink(options);
 }
 

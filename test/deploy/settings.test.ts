@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { agentOptions, clientOptions, masterOptions, type Options } from '../../src/config/options.ts';
+import { resolveOptions } from '../../src/config/resolve.ts';
+
+const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
+
+/** Upper-case names that are no settings of ours: what the formats themselves know. */
+const FOREIGN = new Set(['NODE_ENV', 'NODE_IMAGE']);
+
+/** Whatever is given a value like a setting, also in a comment, since comments are there to be used. */
+function namedIn(file: string): string[] {
+  const text = readFileSync(join(DEPLOY, file), 'utf8');
+  const names = Array.from(text.matchAll(/(?<![\w$./-])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?=[=:])/g), ([, name]) => name);
+  return [...new Set(names as string[])].filter((name) => !FOREIGN.has(name)).sort();
+}
+
+function known(...tables: Options[]): Set<string> {
+  return new Set(tables.flatMap((options) => Object.values(options).map(({ env }) => env)));
+}
+
+test.each([
+  ['Dockerfile', known(masterOptions)],
+  ['compose.yaml', known(masterOptions, agentOptions)],
+  ['systemd/pulselane-master.service', known(masterOptions)],
+  ['systemd/pulselane-agent.service', known(agentOptions)],
+  ['systemd/master.env', known(masterOptions)],
+  ['systemd/agent.env', known(agentOptions)],
+  ['README.md', known(masterOptions, agentOptions, clientOptions)],
+])('each setting that %s names is one', (file, settings) => {
+  const names = namedIn(file);
+  expect(names).not.toEqual([]);
+  expect(names.filter((name) => !settings.has(name))).toEqual([]);
+});
+
+test.each([
+  ['systemd/master.env', masterOptions],
+  ['systemd/agent.env', agentOptions],
+] as const)('%s is taken as it stands, and with its comments taken away', (file, options) => {
+  const text = readFileSync(join(DEPLOY, file), 'utf8');
+  for (const lines of [text, text.replaceAll(/^#(?=[A-Z_]+=)/gm, '')]) {
+    const assignments = lines.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    const environment = Object.fromEntries(assignments.map((line) => line.split(/=(.*)/s, 2)));
+    expect(() => resolveOptions(options as Options, { flags: {}, environment, dotenv: {} })).not.toThrow();
+  }
+});
