@@ -19,7 +19,7 @@ import { Directory } from '../../src/store/directory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { Fleet } from '../support/fleet.ts';
 
-/** 2026-11-24T10:34:55Z, the contract's own example. */
+/** 2026-11-23T17:54:55Z, the contract's own example. */
 export const NOW_S = 1_795_456_495;
 
 /** A fleet at {@link NOW_S}, by a clock that stands. */

@@ -162,18 +162,18 @@ describe('with an authority for clients', () => {
 });
 
 test('a connection that does not shake hands is closed, and one that shakes hands and says no more', async () => {
-  const { port, manager, client } = await start({ limits: { grpcHandshakeMs: 150 } });
+  // Long enough for an honest handshake on a machine that is busy; the two wait together.
+  const { port, manager, client } = await start({ limits: { grpcHandshakeMs: 1500 } });
   const stream = client(access()).stream();
   stream.send({ workerId: 'a', sequence: 1n });
   await eventually(() => stream.acked('a') === 1);
   const mute = connect(port, '127.0.0.1');
-  mute.on('error', () => {});
-  await once(mute, 'close');
   const shy = connectTls({ host: '127.0.0.1', port, ca: authority.pem, ALPNProtocols: ['h2'] });
-  shy.on('error', () => {});
+  for (const socket of [mute, shy]) socket.on('error', () => {});
+  const closed = Promise.all([once(mute, 'close'), once(shy, 'close')]);
   await once(shy, 'secureConnect');
-  shy.write('PRI * HTTP/2.0');
-  await once(shy.resume(), 'close');
+  shy.resume().write('PRI * HTTP/2.0');
+  await closed;
   // Who has spoken is older than both, and still there.
   stream.send({ workerId: 'a', sequence: 2n, cpuUsage: 2 });
   await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 2);

@@ -3,7 +3,7 @@ import type { webcrypto } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import './no-reflection.ts';
+import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 
 /** In the distinguished name and the alternative names of a certificate. */
