@@ -144,9 +144,11 @@ export class Members {
     }
   }
 
-  /** Keeps nothing of the worker. */
-  forget(workerId: string): void {
-    if (this.#members.delete(workerId)) this.#onChange(workerId);
+  /** Keeps nothing of the worker. @returns whether there was anything, such as an approval */
+  forget(workerId: string): boolean {
+    const wasMember = this.#members.delete(workerId);
+    if (wasMember) this.#onChange(workerId);
+    return wasMember;
   }
 
   #change(workerId: string, change: Partial<Omit<Member, 'workerId'>>): void {

@@ -284,11 +284,11 @@ export class TelemetryManager {
     this.#entry(workerId);
   }
 
-  /** Forgets a worker, its lane and its memory. @returns whether it was known. */
+  /** Forgets a worker, its approval, its lane and its memory. @returns whether there was any of these. */
   unregisterWorker(workerId: string): boolean {
-    this.#members.forget(workerId);
+    const wasMember = this.#members.forget(workerId);
     const entry = this.#roster.get(workerId);
-    if (entry === undefined) return false;
+    if (entry === undefined) return wasMember;
     this.#forget(entry, 'unregistered');
     return true;
   }

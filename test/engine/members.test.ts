@@ -36,8 +36,8 @@ test('a change is told once, and what changes nothing is not', () => {
   });
   members.describe('a', infoOf('rack-2'));
   members.setInstances('a', ['3', '2', '1']);
-  members.forget('a');
-  members.forget('a');
+  expect(members.forget('a')).toBe(true);
+  expect(members.forget('a')).toBe(false);
   members.expire('a');
   expect(changed).toHaveLength(8);
   expect(members.size).toBe(0);
