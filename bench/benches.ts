@@ -5,6 +5,7 @@ import { fleet } from './flow/fleet.ts';
 import { ingestFresh } from './flow/ingest-fresh.ts';
 import { ingestStreams } from './flow/ingest-streams.ts';
 import { ingestUnary } from './flow/ingest-unary.ts';
+import { live } from './flow/live.ts';
 import { mainCpu } from './flow/main-cpu.ts';
 import { promises } from './flow/promises.ts';
 import { reads } from './flow/reads.ts';
@@ -12,6 +13,7 @@ import { storm } from './flow/storm.ts';
 import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
 import { laneCost } from './micro/lane-cost.ts';
+import { queries } from './micro/queries.ts';
 import { sweep } from './micro/sweep.ts';
 import { workerCost } from './micro/worker-cost.ts';
 
@@ -24,6 +26,8 @@ export const BENCHES: readonly Bench[] = [
   fleet,
   reads,
   bigReads,
+  live,
+  queries,
   storm,
   sweep,
   faults,

@@ -11,6 +11,7 @@ import { silentLogger } from '../../src/lib/logging.ts';
 import { answerParent } from '../lib/child.ts';
 import { type Counts, type Ports, type ServerCalls, usage } from '../lib/server.ts';
 import { eventually, monotonicMs } from '../lib/time.ts';
+import type { Published } from './followers.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'pulselane-bench-'));
 let master: Awaited<ReturnType<typeof startMaster>> | undefined;
@@ -30,6 +31,8 @@ const calls = {
   watch,
   watched,
   unaccounted,
+  published,
+  rssBytes,
 };
 export type MasterCalls = typeof calls;
 
@@ -233,6 +236,19 @@ function watch(workerIds: readonly string[]): void {
 function watched(): Watched {
   if (endWatch === undefined) throw new Error('nobody is watched');
   return endWatch();
+}
+
+/** The newest record of each worker. */
+function published(workerIds: readonly string[]): (Published | undefined)[] {
+  const { directory } = running();
+  return workerIds.map((id) => {
+    const record = directory.get(id)?.slot.numbers();
+    return record === undefined ? undefined : { cpuUsage: record.cpuUsage, atMs: record.publishedMonotonicMs };
+  });
+}
+
+function rssBytes(): number {
+  return process.memoryUsage.rss();
 }
 
 /** Accepted heartbeats of which nothing is known yet. */

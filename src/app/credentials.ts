@@ -29,8 +29,8 @@ export function needsIdentity({ workerAuth, workerTokensFile, tlsClientCa }: Mas
 }
 
 /** Whether there is anything that `reload` would read again. */
-export function hasReloadableFiles({ tlsCert, workerTokensFile }: MasterConfig): boolean {
-  return tlsCert !== undefined || workerTokensFile !== undefined;
+export function hasReloadableFiles({ tlsCert, workerTokensFile, apiTokensFile }: MasterConfig): boolean {
+  return tlsCert !== undefined || workerTokensFile !== undefined || apiTokensFile !== undefined;
 }
 
 /** Something that is read from files, and put in force anew. */

@@ -1,5 +1,5 @@
 /** Whether anybody in the network may come in: said once at the start, or a reason not to start. */
-import { type Address, formatAddress } from '../config/kinds.ts';
+import { type Address, formatAddress, isLoopback } from '../config/kinds.ts';
 
 export interface ExposureFacts {
   readonly grpcAddress: Address;
@@ -14,20 +14,16 @@ export interface ExposureFacts {
 /** What stands open to other machines, and what closes it; undefined if nothing does. */
 export function exposureOf({ grpcAddress, httpAddress, asksWorkers, asksClients }: ExposureFacts): string | undefined {
   const open = [
-    ...(httpAddress === undefined || asksClients || isLoopback(httpAddress)
+    ...(httpAddress === undefined || asksClients || isLoopback(httpAddress.host)
       ? []
       : [`anybody who reaches HTTP on ${shown(httpAddress)} may read everything: set API_TOKENS_FILE`]),
-    ...(asksWorkers || isLoopback(grpcAddress)
+    ...(asksWorkers || isLoopback(grpcAddress.host)
       ? []
       : [
           `anybody who reaches gRPC on ${shown(grpcAddress)} may report as any worker: set WORKER_TOKENS_FILE or TLS_CLIENT_CA`,
         ]),
   ];
   return open.length === 0 ? undefined : open.join('; ');
-}
-
-function isLoopback({ host }: Address): boolean {
-  return /^(?:localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(host);
 }
 
 function shown(address: Address): string {

@@ -18,17 +18,31 @@ export async function readHttpSecrets(
     tokens,
     // Without tokens there are no sessions, and the data directory need not hold one file more.
     sessionKey: tokens.length === 0 ? new Uint8Array() : await sessionKeyIn(config.dataDir),
-    tls:
-      tls === undefined
-        ? undefined
-        : { cert: tls.cert, key: tls.key, clientCa: config.httpClientCert === 'off' ? undefined : tls.clientCa },
+    tls: tls === undefined ? undefined : httpTlsOf(tls, config),
   };
 }
 
-/** Those of API_TOKENS and those of API_TOKENS_FILE, together. */
-async function readApiTokens({ apiTokens = [], apiTokensFile }: TokenSettings): Promise<readonly ApiToken[]> {
+export function httpTlsOf(
+  { cert, key, clientCa }: HttpTls,
+  { httpClientCert }: Pick<MasterConfig, 'httpClientCert'>,
+): HttpTls {
+  return { cert, key, clientCa: httpClientCert === 'off' ? undefined : clientCa };
+}
+
+/**
+ * Those of API_TOKENS and those of API_TOKENS_FILE, together.
+ * @throws PulselaneError `bad_setting`, naming the setting, or the file and the line
+ */
+export async function readApiTokens({ apiTokens = [], apiTokensFile }: TokenSettings): Promise<readonly ApiToken[]> {
   if (apiTokensFile === undefined) return apiTokens;
   const ofFile = parseApiTokens(await textOf(apiTokensFile), apiTokensFile);
+  if (ofFile.length + apiTokens.length === 0) {
+    // Somebody who names a file wants to be asked; cut short by accident it must not open the door, least of all on SIGHUP.
+    throw new PulselaneError(
+      'bad_setting',
+      `API_TOKENS_FILE=${apiTokensFile}: expected at least one token; "pulselane token create" makes one`,
+    );
+  }
   const twice = ofFile.find(({ name }) => apiTokens.some((token) => token.name === name));
   if (twice !== undefined) {
     throw new PulselaneError(

@@ -1,6 +1,5 @@
 /** The composition root of a master: makes every part, joins them, and undoes it all in reverse. */
 
-import type { Address } from '../config/kinds.ts';
 import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
 import { MembersFile } from '../engine/members-file.ts';
@@ -21,7 +20,7 @@ import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
 import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
 import { exposureOf } from './exposure.ts';
-import { readHttpSecrets } from './http-secrets.ts';
+import { httpTlsOf, readApiTokens, readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
@@ -77,7 +76,7 @@ async function start(
   });
   lifecycle.onStop('lock of the data directory', () => lock.release());
   const secrets = await readHttpSecrets(config, tls);
-  checkExposure(config, secrets, authority !== undefined || tls?.clientCa !== undefined, logger);
+  checkExposure(config, secrets, logger);
   const members = await membersFile.open();
   lifecycle.onStop('members file', () => membersFile.close());
   const values = await valuesFile.read();
@@ -114,17 +113,18 @@ async function start(
   lifecycle.onStop('introductions', () => introducer.stop());
 
   const operator = new Operator({ manager, introducer });
+  const parts = { manager, operator, secrets, readiness };
+  const http = makeHttp(config, parts, { logger, clock }, lifecycle);
   // HTTP is the last part to start: whoever can ask there sees a master that serves.
   readiness.update({ phase: 'serving' });
-  const parts = { manager, operator, secrets, readiness };
-  const http = await startHttp(config, parts, { logger, clock }, lifecycle);
-  const httpAddress = http?.address;
+  const httpAddress = await http?.start();
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
-  const reloadables = reloadablesOf(config, { rpc, authority, http: http?.host });
+  const reloadables = reloadablesOf(config, { rpc, authority, http });
   let reloading = Promise.resolve();
   return {
     grpcAddress,
     httpAddress,
+    httpAccess: { isEncrypted: tls !== undefined, asksForToken: secrets.tokens.length > 0 },
     manager,
     operator,
     failure: failure.promise,
@@ -146,6 +146,7 @@ interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
 interface ReloadableParts {
   readonly rpc: RpcServer;
   readonly authority: Authority | undefined;
+  /** Undefined: HTTP is off. */
   readonly http: HttpHost | undefined;
 }
 
@@ -158,13 +159,8 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http }: Reloadabl
         const tls = await readTlsFiles(config);
         if (tls === undefined) return;
         rpc.setTls(tls);
+        http?.reload({ tls: httpTlsOf(tls, config) });
       },
-    });
-  }
-  if (http !== undefined && (config.tlsCert !== undefined || config.apiTokensFile !== undefined)) {
-    reloadables.push({
-      name: 'tokens and certificate of HTTP',
-      reload: async () => http.reload(await readHttpSecrets(config, await readTlsFiles(config))),
     });
   }
   if (authority !== undefined && config.workerTokensFile !== undefined) {
@@ -173,6 +169,14 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http }: Reloadabl
       async reload() {
         authority.setTokens(await readWorkerTokens(config.workerTokensFile));
         rpc.recheckCallers();
+      },
+    });
+  }
+  if (http !== undefined && config.apiTokensFile !== undefined) {
+    reloadables.push({
+      name: 'tokens of the API',
+      async reload() {
+        http.reload({ tokens: await readApiTokens(config) });
       },
     });
   }
@@ -193,12 +197,13 @@ function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { lo
   }
 }
 
-async function startHttp(
+/** Made, and not started yet. */
+function makeHttp(
   config: MasterConfig,
   { manager, operator, secrets, readiness }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
-): Promise<{ readonly host: HttpHost; readonly address: Address } | undefined> {
+): HttpHost | undefined {
   if (config.httpAddress === undefined) return undefined;
   const http = new HttpHost({
     address: config.httpAddress,
@@ -219,13 +224,13 @@ async function startHttp(
     stopFollowing();
     await http.stop();
   });
-  return { host: http, address: await http.start() };
+  return http;
 }
 
 /** @throws PulselaneError `bad_setting` if authentication is required and a port asks nobody who they are */
-function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, asksWorkers: boolean, logger: Logger): void {
+function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, logger: Logger): void {
   const asksClients = tokens.length > 0 || tls?.clientCa !== undefined;
-  const exposure = exposureOf({ ...config, asksClients, asksWorkers });
+  const exposure = exposureOf({ ...config, asksClients, asksWorkers: needsIdentity(config) });
   if (exposure === undefined) return;
   if (config.requireAuth) throw new PulselaneError('bad_setting', `REQUIRE_AUTH=true: ${exposure}`);
   logger.warn(exposure);

@@ -12,11 +12,19 @@ export interface LocalAccess {
   readonly token: string | undefined;
 }
 
+/** What a client of the HTTP API needs beside the address. */
+export interface HttpAccess {
+  /** Whether TLS is spoken. */
+  readonly isEncrypted: boolean;
+  readonly asksForToken: boolean;
+}
+
 export interface RunningMaster {
   /** Where workers send, as bound: a port 0 of the settings is the real port here. */
   readonly grpcAddress: Address;
   /** Undefined when HTTP is off. */
   readonly httpAddress: Address | undefined;
+  readonly httpAccess: HttpAccess;
   readonly manager: TelemetryManager;
   readonly operator: Operator;
   /** Resolves if it cannot go on: it is to be stopped then. */

@@ -627,14 +627,7 @@ export const clientOptions = {
 /** Of `pulselane token create`. */
 export const tokenOptions = {
   workerTokensFile: masterOptions.workerTokensFile,
-  apiTokensFile: option<string | undefined>({
-    env: 'API_TOKENS_FILE',
-    flag: '--api-tokens-file',
-    argument: '<file>',
-    kind: kinds.text,
-    fallback: undefined,
-    meaning: 'hashes of the tokens of the HTTP API',
-  }),
+  apiTokensFile: masterOptions.apiTokensFile,
 } as const satisfies Options;
 
 export type MasterConfig = ValuesOf<typeof masterOptions>;

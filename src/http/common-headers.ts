@@ -15,7 +15,7 @@ type HeaderMap = Readonly<Record<string, string>>;
  * Resource policy: pages of CORS_ORIGINS read by CORS, to which it does not apply. Referrer policy: with `no-referrer` a
  * form of ours would be sent with `Origin: null`.
  */
-const BASE: HeaderMap = Object.freeze({
+export const BASE_HEADERS: HeaderMap = Object.freeze({
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
@@ -48,7 +48,7 @@ export class CommonHeaders {
   constructor(corsOrigins: readonly string[]) {
     this.#corsOrigins = corsOrigins;
     // Responses differ by origin only if there is a list.
-    this.#unlisted = corsOrigins.length === 0 ? BASE : Object.freeze({ ...BASE, Vary: 'Origin' });
+    this.#unlisted = corsOrigins.length === 0 ? BASE_HEADERS : Object.freeze({ ...BASE_HEADERS, Vary: 'Origin' });
   }
 
   /** What is sent to `origin`. */

@@ -5,11 +5,13 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { peerKey } from './access/peer.ts';
+import { BASE_HEADERS } from './common-headers.ts';
 import { type HttpLimits, SPARE_CONNECTION_MS, SPARE_CONNECTIONS } from './limits.ts';
 import type { Refusals } from './refused.ts';
 
 const BUSY = JSON.stringify({ error: 'too many connections' });
 const BUSY_HEADERS = {
+  ...BASE_HEADERS,
   Connection: 'close',
   'Content-Type': 'application/json',
   'Content-Length': String(Buffer.byteLength(BUSY)),

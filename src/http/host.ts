@@ -121,7 +121,8 @@ export class HttpHost {
    * Other tokens and certificates, from the next request and the next connection on; nobody is cut off.
    * @throws PulselaneError `bad_setting` if TLS was switched on or off, which needs a restart.
    */
-  reload(secrets: HttpSecrets): void {
+  reload(changes: Partial<HttpSecrets>): void {
+    const secrets = { ...this.#secrets, ...changes };
     if ((secrets.tls === undefined) !== (this.#secrets.tls === undefined)) {
       throw new PulselaneError('bad_setting', 'TLS_CERT: TLS is switched on and off by a restart only');
     }

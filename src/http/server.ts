@@ -25,6 +25,7 @@ import { Access } from './access/access.ts';
 import { isLoopbackHost } from './access/hosts.ts';
 import { createApp } from './app.ts';
 import { Bodies } from './bodies.ts';
+import { BASE_HEADERS } from './common-headers.ts';
 import { Connections } from './connections.ts';
 import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
@@ -243,7 +244,7 @@ function requestErrorResponse(error: unknown, target: string, log: Log): Respons
   const detail = isTheirs ? 'the request cannot be understood' : 'internal error';
   const path = pathOfTarget(target);
   const { httpStatus: status } = ERRORS[code];
-  if (!path.startsWith('/api/')) return Response.json({ error: detail }, { status });
-  const headers = { 'Content-Type': 'application/problem+json' };
+  if (!path.startsWith('/api/')) return Response.json({ error: detail }, { status, headers: BASE_HEADERS });
+  const headers = { ...BASE_HEADERS, 'Content-Type': 'application/problem+json' };
   return Response.json(problemFacts(code, detail, path), { status, headers });
 }

@@ -31,6 +31,11 @@ describe('the tokens of the API', () => {
     await expect(read(`a read sha256:${HASH}`, ENV_TOKENS)).rejects.toThrow('but a is in both');
   });
 
+  test('are never none where a file is named: that would open the door', async () => {
+    await expect(read('# none yet\n')).rejects.toThrow('expected at least one token');
+    expect((await read('', ENV_TOKENS)).tokens).toEqual(ENV_TOKENS);
+  });
+
   test('that are wrong are told by file and line, and not shown', async () => {
     await expect(read('a read plt_secret')).rejects.toThrow(/^\S+tokens:1: expected (?!.*plt_secret)/);
     const settings = { apiTokens: undefined, dataDir, httpClientCert: 'required' } as const;

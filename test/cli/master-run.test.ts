@@ -34,6 +34,7 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
   const master: RunningMaster = {
     grpcAddress: { host: '', port: 4711 },
     httpAddress: { host: '127.0.0.1', port: 4712 },
+    httpAccess: { isEncrypted: false, asksForToken: false },
     operator: context.operator,
     manager,
     failure: failure.promise,
@@ -171,4 +172,8 @@ test('addresses are told as they are bound and tried as they can be called', () 
     'pulselane agent --master 127.0.0.1:1',
     'curl http://127.0.0.1:2/telemetry',
   ]);
+  const locked = { ...wild, httpAccess: { isEncrypted: true, asksForToken: true } };
+  expect(announcementFields(locked)[1]?.try).toBe(
+    'curl -H "Authorization: Bearer $PULSELANE_TOKEN" https://127.0.0.1:2/telemetry',
+  );
 });

@@ -5,8 +5,13 @@ import { PulselaneProcess, portOf } from '../support/processes.ts';
 import { openShell, type Shell } from '../support/shell.ts';
 
 const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-const blocks = [...readme.matchAll(/<!-- test:shell -->\s+```sh\n([\s\S]*?)```/g)].map((match) => match[1] as string);
-const commands = blocks.flatMap((block) => block.trim().split('\n'));
+/** The lines of all blocks that are marked so. */
+function linesOf(mark: string): string[] {
+  const blocks = readme.matchAll(new RegExp(`<!-- ${mark} -->\\s+\`\`\`sh\\n([\\s\\S]*?)\`\`\``, 'g'));
+  return Array.from(blocks, (match) => (match[1] as string).trim().split('\n')).flat();
+}
+
+const commands = linesOf('test:shell');
 
 /** The contract's own lines, which must stand in the README too. */
 const CONTRACT = [
@@ -36,7 +41,8 @@ afterAll(async () => {
   shell?.close();
 });
 
-const onThisPort = (command: string) => command.replaceAll('localhost:8080', `localhost:${httpPort}`);
+const onPort = (command: string, port: number) => command.replaceAll('localhost:8080', `localhost:${port}`);
+const onThisPort = (command: string) => onPort(command, httpPort);
 
 test('the README holds the contract’s lines as they stand', () => {
   for (const line of CONTRACT) expect(readme).toContain(line);
@@ -52,4 +58,44 @@ test.each(commands)('%s', async (command) => {
 test('what watch runs each second works', async () => {
   const inner = /watch -n 1 '(.*)'/.exec(CONTRACT[3] as string)?.[1] as string;
   expect(JSON.parse(await shell.run(onThisPort(inner)))).toMatchObject({ worker_id: 'worker-1', is_active: true });
+});
+
+test('the tokens of the locked door are made as the README says, and open it', async () => {
+  for (const command of linesOf('test:door:create')) await shell.run(command);
+  const folder = (await shell.run('pwd')).trim();
+  const locked = new PulselaneProcess(['master'], {
+    GRPC_PORT: '127.0.0.1:0',
+    HTTP_PORT: 'localhost:0',
+    API_TOKENS_FILE: `${folder}/api-tokens`,
+    WORKER_TOKENS_FILE: `${folder}/worker-tokens`,
+  });
+  try {
+    const port = await portOf(locked, 'http');
+    const grpcPort = await portOf(locked, 'grpc');
+    const tokenFile = ['--token-file', `${folder}/worker-1.token`];
+    const known = new PulselaneProcess([
+      'agent',
+      '--master',
+      `127.0.0.1:${grpcPort}`,
+      '--id',
+      'worker-1',
+      ...tokenFile,
+    ]);
+    try {
+      await locked.logged(({ msg, worker }) => worker === 'worker-1' && /active/.test(msg));
+      expect(await shell.run(`curl -s http://localhost:${port}/telemetry`)).toContain('token');
+      const use = linesOf('test:door:use');
+      expect(use.length).toBeGreaterThan(0);
+      for (const command of use) {
+        const printed = await shell.run(
+          onPort(command, port).replace('pulselane workers', `$& --url http://localhost:${port}`),
+        );
+        expect(printed).toContain('worker-1');
+      }
+    } finally {
+      await known.close();
+    }
+  } finally {
+    await locked.close();
+  }
 });

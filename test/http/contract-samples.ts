@@ -15,6 +15,7 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers', status: 200 },
     { target: '/api/v1/workers?fields=metrics,telemetry&min.cpu_usage=1&label.zone=a&sort=-cpu_usage', status: 200 },
     { target: '/api/v1/workers?limit=2', status: 200 },
+    { target: '/api/v1/workers?index=0&wait=10s', status: 200 },
     { target: '/api/v1/workers', status: 304, headers: { 'If-None-Match': '*' } },
     { target: '/api/v1/workers?limit=0&cursor=x&nonsense=1', status: 400 },
   ],

@@ -10,6 +10,7 @@ import { hashOfToken } from '../../src/lib/tokens.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { Fleet } from '../support/fleet.ts';
+import { Follower } from './stream-follower.ts';
 import { DEFAULT_LIMITS } from './support.ts';
 
 const hosts: HttpHost[] = [];
@@ -105,7 +106,7 @@ it('takes other tokens without a restart, and keeps them over a death of the thr
   await killed(host, lines);
   expect([await statusWith('plt_a'), await statusWith('plt_b')]).toEqual([200, 401]);
   const tls = { cert: '', key: '', clientCa: undefined };
-  expect(() => host.reload({ tokens: [], sessionKey: new Uint8Array(), tls })).toThrow('by a restart only');
+  expect(() => host.reload({ tls })).toThrow('by a restart only');
 });
 
 it('is unhealthy when main is stuck', async () => {
@@ -156,6 +157,37 @@ it('lets live clients come back after a death', async () => {
   fleet.beat('node-a', { cpuUsage: 5 });
   expect(JSON.parse(String((await changed)[0]))).toMatchObject({ 'node-a': {} });
   second.terminate();
+});
+
+it('tells streams that come back after a death to forget what they have', async () => {
+  const { host, fleet, lines } = newHost();
+  fleet.register('before');
+  const { port } = await host.start();
+  const follower = new Follower();
+  /** Up to the events with such a name, and the end of the connection. */
+  const follow = async (until: string) => {
+    const headers = follower.lastEventId === undefined ? {} : { 'Last-Event-ID': follower.lastEventId };
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1/stream`, { headers });
+    follower.connected();
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const before = follower.named(until).length;
+    while (follower.named(until).length === before) follower.feed((await reader.read()).value ?? new Uint8Array());
+    return reader;
+  };
+  const reader = await follow('snapshot');
+  fleet.register('in time');
+  while (!follower.workers.has('in time')) follower.feed((await reader.read()).value ?? new Uint8Array());
+  await killed(host, lines, () => {
+    fleet.forget('before');
+    fleet.register('after');
+  });
+  const cutOff = async () => {
+    while (!(await reader.read()).done);
+  };
+  await expect(cutOff()).rejects.toThrow();
+  await (await follow('snapshot')).cancel();
+  expect(follower.named('reset').map(({ data }) => data)).toEqual([{ reason: 'other_epoch' }]);
+  expect([...follower.workers.keys()].sort()).toEqual(['after', 'in time']);
 });
 
 describe('a port that is taken', () => {

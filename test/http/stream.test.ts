@@ -7,6 +7,7 @@ import {
   MAX_FRAME_BYTES,
   MAX_GONE_REMEMBERED,
   POLL_MS,
+  SOCKET_IDLE_MS,
   STILL_CHECK_MS,
   STREAM_PING_MS,
 } from '../../src/http/limits.ts';
@@ -222,6 +223,8 @@ describe('GET /api/v1/stream', () => {
     served.clock.advance(STREAM_PING_MS);
     await eventually(() => client.follower.comments.length === 2);
     expect(STREAM_PING_MS).toBe(15_000);
+    // A connection on which nothing moves is ended.
+    expect(STREAM_PING_MS).toBeLessThan(SOCKET_IDLE_MS / 2);
   });
 
   it('is one of the active clients', async () => {

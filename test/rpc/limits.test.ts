@@ -13,7 +13,7 @@ import { networkOf, Peers } from '../../src/rpc/peers.ts';
 import { RpcServer } from '../../src/rpc/server.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { heartbeatBytes } from '../support/grpc-client.ts';
+import { heartbeatBytes, type WorkerClient } from '../support/grpc-client.ts';
 import { NO_LIMITS } from '../support/rpc-limits.ts';
 import { type RpcTestOptions, type RunningRpc, startRpc } from '../support/rpc-server.ts';
 
@@ -38,6 +38,13 @@ async function open(port: number, host = '127.0.0.1'): Promise<Socket> {
   return socket;
 }
 
+/** Whether it gets through now. */
+const isTaken = (worker: WorkerClient) =>
+  worker.sendHeartbeat({ workerId: 'a' }).then(
+    () => true,
+    () => false,
+  );
+
 const isClosed = (socket: Socket) => eventually(() => socket.closed);
 
 test('one connection too many is closed at once, and another takes its place later', async () => {
@@ -49,21 +56,20 @@ test('one connection too many is closed at once, and another takes its place lat
   expect(manager.internalState().refusals.connections).toBeGreaterThanOrEqual(2);
   expect(second.closed).toBe(false);
   first.destroy();
-  await eventually(() =>
-    worker.sendHeartbeat({ workerId: 'a' }).then(
-      () => true,
-      () => false,
-    ),
-  );
+  await eventually(() => isTaken(worker));
 });
 
 test('one address does not take the connections of the others', async () => {
-  const { port, manager } = await start({ limits: { maxPeerGrpcConnections: 2 } });
+  const { port, manager, client } = await start({ limits: { maxPeerGrpcConnections: 2 } });
   const mine = [await open(port), await open(port)];
   await isClosed(await open(port));
   const others = await open(port, '127.0.0.2');
   expect(manager.internalState().refusals).toEqual({ peer_connections: 1 });
   expect([...mine, others].map(({ closed }) => closed)).toEqual([false, false, false]);
+  // Its place is free when it has gone.
+  mine[0]?.destroy();
+  const worker = client();
+  await eventually(() => isTaken(worker));
 });
 
 test('a connection that does not begin to speak is closed, and one that has spoken is not', async () => {
@@ -166,6 +172,7 @@ test('all interfaces are those of both families, and a name is all of its addres
       const socket = connect(port, address);
       sockets.push(socket);
       await once(socket, 'connect');
+      socket.destroy();
     }
     await server.stop();
   }

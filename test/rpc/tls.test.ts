@@ -162,7 +162,10 @@ describe('with an authority for clients', () => {
 });
 
 test('a connection that does not shake hands is closed, and one that shakes hands and says no more', async () => {
-  const { port, manager } = await start({ limits: { grpcHandshakeMs: 150 } });
+  const { port, manager, client } = await start({ limits: { grpcHandshakeMs: 150 } });
+  const stream = client(access()).stream();
+  stream.send({ workerId: 'a', sequence: 1n });
+  await eventually(() => stream.acked('a') === 1);
   const mute = connect(port, '127.0.0.1');
   mute.on('error', () => {});
   await once(mute, 'close');
@@ -171,5 +174,10 @@ test('a connection that does not shake hands is closed, and one that shakes hand
   await once(shy, 'secureConnect');
   shy.write('PRI * HTTP/2.0');
   await once(shy.resume(), 'close');
+  // Who has spoken is older than both, and still there.
+  stream.send({ workerId: 'a', sequence: 2n, cpuUsage: 2 });
+  await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 2);
+  expect(stream.error).toBeUndefined();
+  stream.call.cancel();
   expect(manager.internalState().refusals).toEqual({ silent_connection: 2 });
 });

@@ -1,4 +1,5 @@
 /** What a master that has just started says of itself: where it listens, its lanes, and what to try next. */
+import type { HttpAccess } from '../../app/running-master.ts';
 import { type Address, formatAddress, LOOPBACK } from '../../config/kinds.ts';
 import type { LanePlan } from '../../engine/thread-budget.ts';
 import { lanePlanText } from '../views/lane-plan-text.ts';
@@ -9,14 +10,18 @@ export function callable({ host, port }: Address): string {
   return formatAddress({ host: isWildcard ? LOOPBACK : host, port });
 }
 
+const PLAIN_HTTP: HttpAccess = { isEncrypted: false, asksForToken: false };
+
 /** The origin of the HTTP API; undefined if it is off. */
-export function httpUrlOf(address: Address | undefined): string | undefined {
-  return address === undefined ? undefined : `http://${callable(address)}`;
+export function httpUrlOf(address: Address | undefined, { isEncrypted } = PLAIN_HTTP): string | undefined {
+  return address === undefined ? undefined : `${isEncrypted ? 'https' : 'http'}://${callable(address)}`;
 }
 
 export interface Listening {
   readonly grpcAddress: Address;
   readonly httpAddress: Address | undefined;
+  /** Undefined: plain HTTP, and no token. */
+  readonly httpAccess?: HttpAccess;
 }
 
 export interface Started extends Listening {
@@ -24,10 +29,13 @@ export interface Started extends Listening {
 }
 
 /** For a terminal: a line each. */
-export function announcementLines({ grpcAddress, httpAddress, manager }: Started, hasAgent: boolean): string[] {
-  const url = httpUrlOf(httpAddress);
+export function announcementLines(
+  { grpcAddress, httpAddress, httpAccess, manager }: Started,
+  hasAgent: boolean,
+): string[] {
+  const url = httpUrlOf(httpAddress, httpAccess);
   const agent = hasAgent ? [] : [`pulselane agent --master ${callable(grpcAddress)}`];
-  const curl = url === undefined ? [] : [`curl ${url}/telemetry`];
+  const curl = url === undefined ? [] : [curlOf(url, httpAccess)];
   return [
     `gRPC listens on ${bound(grpcAddress)}: workers report there`,
     httpAddress === undefined ? 'HTTP is off (HTTP_PORT)' : `HTTP listens on ${bound(httpAddress)}`,
@@ -37,14 +45,18 @@ export function announcementLines({ grpcAddress, httpAddress, manager }: Started
 }
 
 /** For programs that read the log. */
-export function announcementFields({ grpcAddress, httpAddress }: Listening): Record<string, string>[] {
-  const url = httpUrlOf(httpAddress);
+export function announcementFields({ grpcAddress, httpAddress, httpAccess }: Listening): Record<string, string>[] {
+  const url = httpUrlOf(httpAddress, httpAccess);
   return [
     { protocol: 'grpc', address: bound(grpcAddress), try: `pulselane agent --master ${callable(grpcAddress)}` },
     ...(httpAddress === undefined || url === undefined
       ? []
-      : [{ protocol: 'http', address: bound(httpAddress), try: `curl ${url}/telemetry` }]),
+      : [{ protocol: 'http', address: bound(httpAddress), try: curlOf(url, httpAccess) }]),
   ];
+}
+
+function curlOf(url: string, { asksForToken } = PLAIN_HTTP): string {
+  return `curl ${asksForToken ? '-H "Authorization: Bearer $PULSELANE_TOKEN" ' : ''}${url}/telemetry`;
 }
 
 function bound(address: Address): string {

@@ -43,7 +43,7 @@ function terminalFace({ streams, config, clock }: FaceOptions): Face {
           operator: master.operator,
           clock,
           commands: PROMPT_COMMANDS,
-          httpUrl: httpUrlOf(master.httpAddress),
+          httpUrl: httpUrlOf(master.httpAddress, master.httpAccess),
         },
         history: await readHistory(config.dataDir, logger),
         clock,

@@ -1,8 +1,10 @@
 /** Who may be answered: the rules and tokens that are in force, and what each peer has tried. */
+import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
 import { type ApiToken, bearerToken, TokenTable } from '../../lib/tokens.ts';
 import * as limits from '../limits.ts';
 import { type Decision, decide, type Facts, type Identity, type Rules, type Who } from './decide.ts';
+import { Holders } from './holders.ts';
 import { isLoopbackPeer, peerKey } from './peer.ts';
 import { PeerRates } from './rates.ts';
 import { openSession, SESSION_S, sealSession, sessionIn } from './session.ts';
@@ -41,6 +43,7 @@ export class Access {
     burst: limits.WRONG_TOKENS_AT_ONCE,
     maxPeers: limits.MAX_PEERS,
   });
+  readonly #holders = new Holders();
   #rules: Rules;
   #table = new TokenTable<ApiToken>([]);
   #byName: ReadonlyMap<string, ApiToken> = new Map();
@@ -66,11 +69,18 @@ export class Access {
     return this.#rules.hasTokens;
   }
 
-  /** From the next request on; sessions of tokens that are gone are over. */
+  /** From the next request on; sessions and streams of tokens that are gone are over. */
   setTokens(tokens: readonly ApiToken[]): void {
     this.#table = new TokenTable(tokens.map((token) => [token.hash, token] as const));
     this.#byName = new Map(tokens.map((token) => [token.name, token]));
     this.#rules = { ...this.#rules, hasTokens: tokens.length > 0 };
+    this.#holders.keepOnly(new Set(tokens.map(({ hash }) => hash)));
+  }
+
+  /** A request of theirs was let in on this connection. */
+  hold(socket: Socket, { name }: Identity): void {
+    const hash = this.#byName.get(name)?.hash;
+    if (hash !== undefined) this.#holders.note(socket, hash);
   }
 
   /** Where the server listens; until this is told the stricter rule holds. */

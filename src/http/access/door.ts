@@ -36,9 +36,11 @@ export function door({ access, refusals, maxBodyBytes }: DoorOptions) {
         throw verdict satisfies never;
     }
     c.set('mayRead', verdict.mayRead);
-    const { incoming } = bindingsOf(c);
-    // Bodies that are not there cost nothing.
-    const body = incoming === undefined ? undefined : readBounded(incoming, maxBodyBytes);
+    const { incoming, outgoing } = bindingsOf(c);
+    if (verdict.identity !== undefined && incoming?.socket !== undefined)
+      access.hold(incoming.socket, verdict.identity);
+    // A WebSocket handshake has no answer yet, and its body, if any, is never read.
+    const body = incoming === undefined || outgoing === undefined ? undefined : readBounded(incoming, maxBodyBytes);
     if (body === undefined) return next();
     return body.then(async (outcome): Promise<Response | undefined> => {
       switch (outcome) {

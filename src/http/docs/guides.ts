@@ -32,7 +32,7 @@ export const GUIDES: readonly Guide[] = [
     title: 'Selecting, sorting, paging',
     about: '/api/v1/workers',
     text: [
-      'Lists come in pages. Whoever wants the next one follows `Link: <…>; rel="next"`, or asks with `cursor=<next_cursor>`; there is none behind the last page. A cursor stays valid while workers come, go and change: nobody who is there all the time is left out or told twice.',
+      'Lists come in pages. Whoever wants the next one follows `Link: <…>; rel="next"`, or asks with `cursor=<next_cursor>`; there is none behind the last page. A cursor stays valid while workers come, go and change: sorted by id, nobody who is there all the time is left out or told twice.',
       'Filters are joined by "and": `state=active,suspect`, `group=`, `isolation=dedicated`, `label.zone=a`, `prefix=rack-7-`, and `min.<field>=` or `max.<field>=` (inclusive) for any number such as `cpu_usage` or `metrics.frames`; a worker that has no such value does not match. `fields=` asks for those members alone.',
     ].join('\n'),
     example:

@@ -24,6 +24,8 @@ export interface Page extends Body {
 
 export interface QueriesOptions extends QueryPoolOptions {
   readonly texts: JsonTextPool;
+  /** Most workers that are gone through in this thread. Default: MAX_WORKERS_INLINE. */
+  readonly maxWorkersInline?: number;
 }
 
 export class Queries {
@@ -100,7 +102,8 @@ export class Queries {
   }
 
   get #areMany(): boolean {
-    return this.#options.directory.size > MAX_WORKERS_INLINE;
+    const { directory, maxWorkersInline = MAX_WORKERS_INLINE } = this.#options;
+    return directory.size > maxWorkersInline;
   }
 }
 

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { BoardReader } from '../../store/board.ts';
 import { Directory } from '../../store/directory.ts';
 import { JsonText } from '../json-text.ts';
-import { GZIP_LEVEL, MIN_GZIP_BYTES } from '../limits.ts';
+import { GZIP_LEVEL, MAX_PAGE_BYTES, MIN_GZIP_BYTES } from '../limits.ts';
 import { type ClusterFigures, clusterFigures } from './cluster.ts';
 import { type PageRequest, writePage } from './page.ts';
 import type { FromFeed } from './roster-feed.ts';
@@ -36,7 +36,7 @@ export interface Answers {
 
 export class TaskRunner {
   readonly #directory: Directory;
-  readonly #text = new JsonText();
+  #text = new JsonText();
   #isComplete = false;
   #count = 0;
   #waiting: { readonly count: number; readonly go: () => void }[] = [];
@@ -76,6 +76,8 @@ export class TaskRunner {
     const isGzip = gzip && this.#text.length >= MIN_GZIP_BYTES;
     // A copy: what is sent away is gone from this thread, and the text is used again.
     const bytes = isGzip ? gzipped(this.#text.bytes()) : new Uint8Array(this.#text.bytes());
+    // The memory of a page of large records is not kept.
+    if (this.#text.capacityBytes > MAX_PAGE_BYTES / 4) this.#text = new JsonText();
     return { bytes, isGzip, nextCursor };
   }
 

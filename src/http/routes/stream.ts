@@ -67,6 +67,8 @@ export function streamRoutes(api: Api, { live }: AppContext): void {
     const outgoing = (c.env as HttpEnv['Bindings'] | undefined)?.outgoing;
     // Hono gives no bindings at all where there is no server.
     if (outgoing === undefined) return problem(c, 'unavailable', 'a stream needs a connection');
+    // Gone already: nothing would tell that it is.
+    if (outgoing.destroyed) return answer(c, 200, null, HEADERS);
     const query = c.req.valid('query') as { fields?: string; rate?: string; lastEventId?: string };
     try {
       live.stream(
@@ -74,7 +76,8 @@ export function streamRoutes(api: Api, { live }: AppContext): void {
           selection: selectionOf(query),
           fields: fieldsOf(query.fields),
           rate: Number(query.rate ?? STREAM_RATE),
-          lastEventId: c.req.header('last-event-id') ?? query.lastEventId,
+          // Empty is what it is before the first event.
+          lastEventId: c.req.header('last-event-id') || query.lastEventId || undefined,
         },
         () => {
           // The connection is of no use to anybody after it.

@@ -156,6 +156,26 @@ describe('over a socket, with tokens', () => {
   });
 });
 
+test('a stream ends when its token is taken back, and those of others go on', async () => {
+  const { server, port, fleet } = await serve({ tokens: TOKENS });
+  fleet.register('node-a');
+  const open = async (token: string) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws/telemetry`, { headers: bearer(token) });
+    socket.on('error', () => {});
+    await once(socket, 'open');
+    return socket;
+  };
+  const taken = await open(READ);
+  const kept = await open(OPERATE);
+  const closed = once(taken, 'close');
+  server.setSecrets({ tokens: TOKENS.slice(1), sessionKey: Buffer.alloc(32, 7), tls: undefined });
+  await closed;
+  const pong = once(kept, 'pong');
+  kept.ping();
+  await pong;
+  kept.terminate();
+});
+
 describe('the login of a browser', () => {
   const PAGE = { accept: 'text/html,*/*' };
 
@@ -359,6 +379,17 @@ describe('a body', () => {
     const release = `POST ${RELEASE} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer ${OPERATE}\r\nContent-Length: 2\r\n\r\n{}`;
     expect(await exchange(port, release)).toMatch(/^HTTP\/1\.1 200 /);
     expect(commands).toHaveLength(1);
+  });
+
+  test('of a WebSocket handshake is not waited for', async () => {
+    const { port } = await serve();
+    const head = 'GET /ws/telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
+    const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`${head}${key}Content-Length: 100\r\n\r\n`);
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 101 /);
+    socket.destroy();
   });
 
   test('that breaks off does nothing', async () => {
