@@ -2,12 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { CertificateAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { buildImage, copyTree, type Image, setFoldersWritable } from './image.ts';
@@ -89,7 +91,14 @@ test('the image holds what runs, and nothing that builds', () => {
 test('it runs without rights and writes to its volume alone; the health check tells whether it lives', async () => {
   // Loopback and any free port, for this test alone: the image listens on all interfaces.
   const [httpPort, grpcPort] = [await freePort(), await freePort()];
-  const environment = { HTTP_PORT: `127.0.0.1:${httpPort}`, GRPC_PORT: `127.0.0.1:${grpcPort}`, SHARED_LANES: '1' };
+  // Under a name that health checks do not ask by.
+  const ALLOWED_HOSTS = 'pulselane.example';
+  const environment = {
+    ALLOWED_HOSTS,
+    HTTP_PORT: `127.0.0.1:${httpPort}`,
+    GRPC_PORT: `127.0.0.1:${grpcPort}`,
+    SHARED_LANES: '1',
+  };
   const health = () => end(start(image.healthCommand, environment));
 
   const before = await health();
@@ -125,4 +134,25 @@ test('health: what is wrong is said in one line', async () => {
   const { port } = stuck.address() as AddressInfo;
   expect(await health({ HTTP_PORT: `:${port}` })).toEqual({ code: 1, stderr: '/health answers 503\n' });
   stuck.close();
+});
+
+test('health: over TLS, whatever the certificate names, and with it where clients must show one', async () => {
+  const authority = await CertificateAuthority.create();
+  try {
+    chmodSync(authority.folder, 0o755);
+    const { cert, key, certPem, keyPem } = await authority.issue({ commonName: 'm', dns: ['master.example'] });
+    for (const file of [cert, key]) chmodSync(file, 0o644);
+    for (const requestCert of [false, true]) {
+      const options = { cert: certPem, key: keyPem, ca: authority.pem, requestCert, rejectUnauthorized: requestCert };
+      const server = createSecureServer(options, (_, response) => response.end('{}'));
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const environment = { HTTP_PORT: `127.0.0.1:${port}`, TLS_CERT: cert, TLS_KEY: key };
+      expect(await end(start(image.healthCommand, environment))).toEqual({ code: 0, stderr: '' });
+      server.close();
+    }
+  } finally {
+    await authority.remove();
+  }
 });
