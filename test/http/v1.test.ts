@@ -343,3 +343,12 @@ test('a command that main does not answer is answered all the same, and so are t
   expect(posted).toHaveLength(MAX_COMMANDS_UNDER_WAY);
   expect(clock.pending).toBe(0);
 });
+
+test('limits tell what was refused on the gRPC side, too', async () => {
+  const { app, fleet } = newApp();
+  fleet.onAnnounce([{ type: 'limits', counts: { identity: 2 } }]);
+  expect(await (await app.request('/api/v1/limits')).json()).toMatchObject({
+    grpc_refused: { identity: 2 },
+    dropped: { slow: 0, memory: 0, silent: 0 },
+  });
+});
