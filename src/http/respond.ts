@@ -3,6 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { JoinedMapPool } from './bodies.ts';
 import { answer } from './common-headers.ts';
+import { conditionalHeaders, notModified } from './conditional.ts';
 import type { AppContext, HttpContext, HttpEnv } from './context.ts';
 import { acceptsGzip, varyHeader } from './encoding.ts';
 import type { JsonText } from './json-text.ts';
@@ -103,16 +104,22 @@ export function sendBody(c: HttpContext, body: Body, headers: Record<string, str
   });
 }
 
-/** Answers under /api/v1 with a value that may be large: compressed, by another thread, where the client takes that. */
-export async function sendLargeJson(
+/**
+ * Answers under /api/v1 with a list that has a tag: not at all to a client that has it already; compressed, by another thread,
+ * where the client takes that and it is large.
+ */
+export async function sendTagged(
   { queries }: AppContext,
   c: HttpContext,
-  value: unknown,
-  headers: Record<string, string> = {},
+  etag: string,
+  make: () => unknown,
 ): Promise<Response> {
-  const plain = Buffer.from(JSON.stringify(value));
+  const known = notModified(c, etag, varyHeader(c));
+  if (known !== undefined) return known;
+  const plain = Buffer.from(JSON.stringify(make()));
   try {
-    return sendBody(c, await queries.body(plain, acceptsGzip(c.req.header('accept-encoding'))), headers);
+    const body = await queries.body(plain, acceptsGzip(c.req.header('accept-encoding')));
+    return sendBody(c, body, conditionalHeaders(etag));
   } catch (error) {
     return problemOf(c, error);
   }

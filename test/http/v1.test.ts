@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { Commands } from '../../src/http/commands.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/limits.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
@@ -351,4 +351,49 @@ test('limits tell what was refused on the gRPC side, too', async () => {
     grpc_refused: { identity: 2 },
     dropped: { slow: 0, memory: 0, silent: 0 },
   });
+});
+
+test.each([
+  ['/api/v1/lanes', ({ fleet }: ReturnType<typeof newApp>) => fleet.register('b')],
+  [
+    '/api/v1/events',
+    ({ fleet }: ReturnType<typeof newApp>) =>
+      fleet.onAnnounce([{ type: 'events', events: [{ id: 7, atUnixMs: 0, type: 'id_conflict', workerId: 'a' }] }]),
+  ],
+  [
+    '/api/v1/pending',
+    ({ fleet }: ReturnType<typeof newApp>) =>
+      fleet.onAnnounce([
+        { type: 'pending', pending: [{ workerId: 'c', firstSeenUnixMs: 0, lastSeenUnixMs: 0, attempts: 1 }] },
+      ]),
+  ],
+])('%s has a tag that changes with it, and no body for who has it', async (path, change) => {
+  const served = newApp();
+  served.fleet.register('a');
+  const tagged = async (etag: string) => served.app.request(path, { headers: { 'If-None-Match': etag } });
+  const first = await tagged('');
+  const etag = String(first.headers.get('etag'));
+  const again = await tagged(etag);
+  expect([first.status, again.status, again.headers.get('etag'), await again.text()]).toEqual([200, 304, etag, '']);
+  change(served);
+  const changed = await tagged(etag);
+  expect(changed.status).toBe(200);
+  expect(await changed.text()).not.toBe(await first.text());
+});
+
+test('a worker that is forgotten, and its row given to another, while it is told of is not known', async () => {
+  const { app, fleet, directory, bodies } = newApp();
+  fleet.register('a');
+  fleet.beat('a');
+  const { board } = directory;
+  const view = board.view.bind(board);
+  vi.spyOn(board, 'view').mockImplementation((...args) => {
+    fleet.forget('a', { announced: false });
+    fleet.register('b');
+    return view(...args);
+  });
+  const response = await app.request('/api/v1/workers/a');
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject({ detail: 'worker "a" is not known' });
+  expect(bodies.lent).toBe(0);
 });

@@ -5,7 +5,7 @@ import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REPLACEMENT_REASONS } from '../.
 import { WORKER_STATES } from '../../model/liveness.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { CLUSTER } from '../api/examples.ts';
-import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
+import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
 import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
 import { problemOf } from '../problem.ts';
@@ -91,8 +91,8 @@ const route = createRoute({
   tags: ['cluster'],
   summary: 'The whole fleet in figures',
   responses: {
-    200: { ...jsonAnswer('The figures.', Cluster, CLUSTER), headers: z.object({ ETag: z.string() }) },
-    304: { description: 'The client has it already: If-None-Match names its tag.' },
+    200: { ...jsonAnswer('The figures.', Cluster, CLUSTER), headers: Tagged },
+    304: NOT_MODIFIED,
     ...problemAnswers('invalid_argument', 'resource_exhausted', 'unavailable'),
   },
 });

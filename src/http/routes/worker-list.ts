@@ -2,8 +2,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
-import { FILTER_PARAMETERS } from '../api/parameters.ts';
-import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
+import { FILTER_PARAMETERS, wholeNumber } from '../api/parameters.ts';
+import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
 import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext, HttpContext } from '../context.ts';
 import { acceptsGzip, varyHeader } from '../encoding.ts';
@@ -16,8 +16,6 @@ import { type Position, sortOf } from '../query/sort.ts';
 import { sendBody } from '../respond.ts';
 import { WAIT_PARAMETERS, waited } from './waiting.ts';
 
-const LIMIT_ERROR = `expected a whole number from 1 to ${MAX_PAGE_WORKERS}`;
-
 const ListQuery = selectionQuery({
   sort: parsedBy(sortOf)
     .optional()
@@ -27,13 +25,12 @@ const ListQuery = selectionQuery({
         'group, last_update_at, and whatever can have a minimum. Workers without a value come last; the id decides in the end.',
       example: '-cpu_usage,worker_id',
     }),
-  limit: z.coerce
-    .number({ error: LIMIT_ERROR })
-    .int(LIMIT_ERROR)
-    .min(1, LIMIT_ERROR)
-    .max(MAX_PAGE_WORKERS, LIMIT_ERROR)
-    .default(PAGE_WORKERS)
-    .openapi({ description: 'Most workers of a page.' }),
+  limit: wholeNumber({
+    description: 'Most workers of a page.',
+    min: 1,
+    max: MAX_PAGE_WORKERS,
+    default: PAGE_WORKERS,
+  }).optional(),
   cursor: once().optional().openapi({ description: 'The next_cursor of the page before this one.' }),
   ...WAIT_PARAMETERS,
 });
@@ -75,13 +72,12 @@ const route = createRoute({
   responses: {
     200: {
       ...jsonAnswer('One page.', List, EXAMPLE),
-      headers: z.object({
-        ETag: z.string(),
+      headers: Tagged.extend({
         'X-Pulselane-Index': z.string().openapi({ description: 'The revision of the list.' }),
         Link: z.string().optional().openapi({ description: 'The next page, with rel="next"; not on the last one.' }),
       }),
     },
-    304: { description: 'The client has it already: If-None-Match names its tag.' },
+    304: NOT_MODIFIED,
     ...problemAnswers('invalid_argument', 'resource_exhausted', 'unavailable'),
   },
 });
@@ -111,7 +107,7 @@ export function workerListRoutes(api: Api, context: AppContext): void {
     const headers = { ...conditionalHeaders(etag), 'X-Pulselane-Index': revision };
     const known = notModified(c, etag, { ...headers, ...varyHeader(c) });
     if (known !== undefined) return known;
-    const { sort, fields, limit } = query;
+    const { sort, fields, limit = PAGE_WORKERS } = query;
     const request = { criteria: selectionOf(query).criteria, sort, fields, limit, after, revision };
     try {
       const page = await queries.page(request, acceptsGzip(c.req.header('accept-encoding')));
