@@ -8,7 +8,7 @@ import type { AppContext, HttpContext, HttpEnv } from './context.ts';
 import { acceptsGzip, varyHeader } from './encoding.ts';
 import type { JsonText } from './json-text.ts';
 import { DIRECT_BODY_BYTES } from './limits.ts';
-import { problem, problemOf } from './problem.ts';
+import { problemOf } from './problem.ts';
 import type { Body } from './query/queries.ts';
 
 /** An answer for people and scripts: `{"error": "..."}`. Never says anything of the inside. */
@@ -43,26 +43,18 @@ function jsonHeaders(bodyBytes: number): Record<string, string> {
   return { 'Content-Type': 'application/json', 'Content-Length': String(bodyBytes) };
 }
 
-/** Answers with the text that `write` makes. */
-export function sendJsonText(
-  context: AppContext,
-  c: HttpContext,
-  write: (text: JsonText) => void,
-  headers: Record<string, string> = {},
-): Response {
+/** Answers, outside /api/, with the text that `write` makes. */
+export function sendJsonText(context: AppContext, c: HttpContext, write: (text: JsonText) => void): Response {
   const { texts } = context.bodies;
   const text = texts.take();
   if (text === undefined) {
-    const detail = 'too many large answers are under way';
-    return c.req.path.startsWith('/api/')
-      ? problem(c, 'resource_exhausted', detail)
-      : errorJson(c, 503, detail, { 'Retry-After': '1' });
+    return errorJson(c, 503, 'too many large answers are under way', { 'Retry-After': '1' });
   }
   const read = () => {
     write(text);
     return text.bytes();
   };
-  return sendLent(c, read, () => texts.give(text), headers);
+  return sendLent(c, read, () => texts.give(text));
 }
 
 /** Answers with a map of all workers: one that is kept joined or, while all of these are lent, one joined anew. */
@@ -77,12 +69,7 @@ export function sendMap(context: AppContext, c: HttpContext, pool: JoinedMapPool
 }
 
 /** Answers with what `read` gives, and calls `giveBack` once nobody looks at those bytes any more. */
-function sendLent(
-  c: HttpContext,
-  read: () => Buffer,
-  giveBack: () => void,
-  headers: Record<string, string> = {},
-): Response {
+function sendLent(c: HttpContext, read: () => Buffer, giveBack: () => void): Response {
   let bytes: Buffer;
   try {
     bytes = read();
@@ -90,7 +77,7 @@ function sendLent(
     giveBack();
     throw error;
   }
-  return sendBytes(c, bytes, giveBack, { ...jsonHeaders(bytes.length), ...headers });
+  return sendBytes(c, bytes, giveBack, jsonHeaders(bytes.length));
 }
 
 /** Answers with a body, which is given back once nobody looks at it any more. */

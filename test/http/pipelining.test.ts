@@ -46,6 +46,14 @@ describe('requests that are sent before the answers of others have come', () => 
     expect(told).toEqual(ids.flatMap((id) => [id, id]));
   });
 
+  it('may have bodies', async () => {
+    const post = 'POST /api/v1/workers/a/approve HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\n12345';
+    socket.write(post.repeat(20));
+    send('/health');
+    await eventually(() => received.includes('"healthy"'));
+    expect(served.commands).toHaveLength(20);
+  });
+
   it('behind a stream take up nothing, and are gone with it', async () => {
     large('worker-1');
     send('/api/v1/stream', '/api/v1/stream', '/telemetry', '/api/v1/workers?index=0');

@@ -5,7 +5,9 @@ import { Commands } from '../../src/http/commands.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/limits.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import type { WorkerFacts } from '../../src/model/worker-facts.ts';
+import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { task } from '../support/fleet.ts';
 import { NOW_S, newApp, newServer } from './support.ts';
 
 const stops: (() => Promise<void>)[] = [];
@@ -379,6 +381,19 @@ test.each([
   const changed = await tagged(etag);
   expect(changed.status).toBe(200);
   expect(await changed.text()).not.toBe(await first.text());
+});
+
+test('what is told of a worker with many tasks is compressed for who takes that', async () => {
+  const { url, fleet, server } = await serve();
+  fleet.register('a');
+  fleet.beat('a', { runningTasks: Array.from({ length: 1_000 }, (_, n) => task(`task-${n}`)) });
+  const get = (encoding: string) => fetch(`${url}/api/v1/workers/a`, { headers: { 'Accept-Encoding': encoding } });
+  const [plain, zipped] = [await get('identity'), await get('gzip')];
+  expect(plain.headers.get('content-encoding')).toBeNull();
+  expect(zipped.headers.get('content-encoding')).toBe('gzip');
+  expect(zipped.headers.get('vary')).toBe('Accept-Encoding');
+  expect(await zipped.text()).toBe(await plain.text());
+  await eventually(() => server.bodiesInFlight === 0);
 });
 
 test('a worker that is forgotten, and its row given to another, while it is told of is not known', async () => {

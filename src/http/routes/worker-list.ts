@@ -87,16 +87,18 @@ export function workerListRoutes(api: Api, context: AppContext): void {
 
   endpoint(api, route, async (c) => {
     const query = c.req.valid('query');
+    const { sort, fields, limit = PAGE_WORKERS, cursor } = query;
+    const selection = selectionOf(query);
     let after: Position | undefined;
     try {
-      after = positionOf(query);
+      if (cursor !== undefined) after = positionIn(cursor, sortOf(sort), selection);
     } catch (error) {
       if (!(error instanceof PulselaneError)) throw error;
       const detail = messageOf(error);
       return problem(c, error.code, `cursor: ${detail}`, { errors: [{ in: 'query', name: 'cursor', detail }] });
     }
     try {
-      await waited(c, context, selectionOf(query), query);
+      await waited(c, context, selection, query);
     } catch (error) {
       return problemOf(c, error);
     }
@@ -107,8 +109,7 @@ export function workerListRoutes(api: Api, context: AppContext): void {
     const headers = { ...conditionalHeaders(etag), 'X-Pulselane-Index': revision };
     const known = notModified(c, etag, { ...headers, ...varyHeader(c) });
     if (known !== undefined) return known;
-    const { sort, fields, limit = PAGE_WORKERS } = query;
-    const request = { criteria: selectionOf(query).criteria, sort, fields, limit, after, revision };
+    const request = { criteria: selection.criteria, sort, fields, limit, after, revision };
     try {
       const page = await queries.page(request, acceptsGzip(c.req.header('accept-encoding')));
       const next = page.nextCursor === null ? {} : { Link: `<${nextTarget(c, page.nextCursor)}>; rel="next"` };
@@ -117,10 +118,6 @@ export function workerListRoutes(api: Api, context: AppContext): void {
       return problemOf(c, error);
     }
   });
-}
-
-function positionOf(query: z.output<typeof ListQuery>): Position | undefined {
-  return query.cursor === undefined ? undefined : positionIn(query.cursor, sortOf(query.sort), selectionOf(query));
 }
 
 /** Relative, so that it holds behind any proxy. */

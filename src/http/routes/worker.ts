@@ -9,9 +9,10 @@ import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas
 import { putWorkerDetail, WorkerDetail } from '../api/worker-detail.ts';
 import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext, HttpContext } from '../context.ts';
+import { acceptsGzip, varyHeader } from '../encoding.ts';
 import type { JsonText } from '../json-text.ts';
 import { problem, problemOf } from '../problem.ts';
-import { sendJsonText } from '../respond.ts';
+import { sendBody } from '../respond.ts';
 
 const PREFIX = '/api/v1/workers/';
 
@@ -25,7 +26,7 @@ const read = createRoute({
   responses: {
     200: { ...jsonAnswer('The worker.', WorkerDetail, WORKER_DETAIL), headers: Tagged },
     304: NOT_MODIFIED,
-    ...problemAnswers('not_found'),
+    ...problemAnswers('not_found', 'resource_exhausted', 'unavailable'),
   },
 });
 
@@ -45,9 +46,9 @@ const unregister = createRoute({
 });
 
 export function workerRoutes(api: Api, context: AppContext): void {
-  const { directory, revisions } = context;
+  const { directory, revisions, queries } = context;
 
-  endpoint(api, read, (c) => {
+  endpoint(api, read, async (c) => {
     const workerId = workerIdIn(c, PREFIX);
     if (workerId === undefined) return brokenEscape(c);
     const entry = directory.get(workerId);
@@ -56,7 +57,7 @@ export function workerRoutes(api: Api, context: AppContext): void {
     // Before anything is read: what changes from here on makes the next tag another one.
     revisions.look();
     const etag = weakTag(revisions.textOf(revisions.of(entry)));
-    const known = notModified(c, etag);
+    const known = notModified(c, etag, varyHeader(c));
     if (known !== undefined) return known;
     const write = (text: JsonText) => {
       putWorkerDetail(text, entry, context);
@@ -64,7 +65,8 @@ export function workerRoutes(api: Api, context: AppContext): void {
       if (!directory.board.isOccupiedBy(entry.row, entry.occupant)) throw unknown;
     };
     try {
-      return sendJsonText(context, c, write, conditionalHeaders(etag));
+      const body = await queries.text(write, acceptsGzip(c.req.header('accept-encoding')));
+      return sendBody(c, body, conditionalHeaders(etag));
     } catch (error) {
       return problemOf(c, error);
     }
