@@ -46,6 +46,8 @@ export const SOCKET_IDLE_MS = 90_000;
 export const SPARE_CONNECTIONS = 64;
 /** How long such a connection may take to ask for something, and so to be told. */
 export const SPARE_CONNECTION_MS = 2_000;
+/** Requests on one connection that wait for the answers before theirs: tools that send several at once send tens. */
+export const MAX_PIPELINED = 100;
 /** How long clients have to say goodbye when the server stops. The whole master has 10 s to end. */
 export const STOP_GRACE_MS = 1_000;
 

@@ -3,11 +3,12 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { JoinedMapPool } from './bodies.ts';
 import { answer } from './common-headers.ts';
+import { conditionalHeaders, notModified } from './conditional.ts';
 import type { AppContext, HttpContext, HttpEnv } from './context.ts';
 import { acceptsGzip, varyHeader } from './encoding.ts';
 import type { JsonText } from './json-text.ts';
 import { DIRECT_BODY_BYTES } from './limits.ts';
-import { problem, problemOf } from './problem.ts';
+import { problemOf } from './problem.ts';
 import type { Body } from './query/queries.ts';
 
 /** An answer for people and scripts: `{"error": "..."}`. Never says anything of the inside. */
@@ -42,26 +43,18 @@ function jsonHeaders(bodyBytes: number): Record<string, string> {
   return { 'Content-Type': 'application/json', 'Content-Length': String(bodyBytes) };
 }
 
-/** Answers with the text that `write` makes. */
-export function sendJsonText(
-  context: AppContext,
-  c: HttpContext,
-  write: (text: JsonText) => void,
-  headers: Record<string, string> = {},
-): Response {
+/** Answers, outside /api/, with the text that `write` makes. */
+export function sendJsonText(context: AppContext, c: HttpContext, write: (text: JsonText) => void): Response {
   const { texts } = context.bodies;
   const text = texts.take();
   if (text === undefined) {
-    const detail = 'too many large answers are under way';
-    return c.req.path.startsWith('/api/')
-      ? problem(c, 'resource_exhausted', detail)
-      : errorJson(c, 503, detail, { 'Retry-After': '1' });
+    return errorJson(c, 503, 'too many large answers are under way', { 'Retry-After': '1' });
   }
   const read = () => {
     write(text);
     return text.bytes();
   };
-  return sendLent(c, read, () => texts.give(text), headers);
+  return sendLent(c, read, () => texts.give(text));
 }
 
 /** Answers with a map of all workers: one that is kept joined or, while all of these are lent, one joined anew. */
@@ -76,12 +69,7 @@ export function sendMap(context: AppContext, c: HttpContext, pool: JoinedMapPool
 }
 
 /** Answers with what `read` gives, and calls `giveBack` once nobody looks at those bytes any more. */
-function sendLent(
-  c: HttpContext,
-  read: () => Buffer,
-  giveBack: () => void,
-  headers: Record<string, string> = {},
-): Response {
+function sendLent(c: HttpContext, read: () => Buffer, giveBack: () => void): Response {
   let bytes: Buffer;
   try {
     bytes = read();
@@ -89,7 +77,7 @@ function sendLent(
     giveBack();
     throw error;
   }
-  return sendBytes(c, bytes, giveBack, { ...jsonHeaders(bytes.length), ...headers });
+  return sendBytes(c, bytes, giveBack, jsonHeaders(bytes.length));
 }
 
 /** Answers with a body, which is given back once nobody looks at it any more. */
@@ -103,16 +91,22 @@ export function sendBody(c: HttpContext, body: Body, headers: Record<string, str
   });
 }
 
-/** Answers under /api/v1 with a value that may be large: compressed, by another thread, where the client takes that. */
-export async function sendLargeJson(
+/**
+ * Answers under /api/v1 with a list that has a tag: not at all to a client that has it already; compressed, by another thread,
+ * where the client takes that and it is large.
+ */
+export async function sendTagged(
   { queries }: AppContext,
   c: HttpContext,
-  value: unknown,
-  headers: Record<string, string> = {},
+  etag: string,
+  make: () => unknown,
 ): Promise<Response> {
-  const plain = Buffer.from(JSON.stringify(value));
+  const known = notModified(c, etag, varyHeader(c));
+  if (known !== undefined) return known;
+  const plain = Buffer.from(JSON.stringify(make()));
   try {
-    return sendBody(c, await queries.body(plain, acceptsGzip(c.req.header('accept-encoding'))), headers);
+    const body = await queries.body(plain, acceptsGzip(c.req.header('accept-encoding')));
+    return sendBody(c, body, conditionalHeaders(etag));
   } catch (error) {
     return problemOf(c, error);
   }

@@ -31,6 +31,7 @@ import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
 import { LiveStreams } from './live/streams.ts';
 import type { HttpSecrets, HttpThreadData, HttpTls } from './messages.ts';
+import { inTurn } from './pipelining.ts';
 import { problemFacts } from './problem.ts';
 import { Queries } from './query/queries.ts';
 import { Refusals } from './refused.ts';
@@ -180,10 +181,12 @@ function serverOf({ fetch, log, limits: bounds, tls }: ServerParts, connections:
     createServer: ((options: ServerOptions) => {
       const onRequest: RequestListener = (incoming, outgoing) => {
         if (connections().turnsAway(incoming, outgoing)) return;
-        tameTarget(incoming);
-        inHand = incoming;
-        void listener(incoming, outgoing);
-        inHand = undefined;
+        inTurn(incoming, outgoing, () => {
+          tameTarget(incoming);
+          inHand = incoming;
+          void listener(incoming, outgoing);
+          inHand = undefined;
+        });
       };
       if (tls === undefined) return createServer(options, onRequest);
       const handshakeTimeout = limits.HANDSHAKE_TIMEOUT_MS;

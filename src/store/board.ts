@@ -113,9 +113,13 @@ export class BoardReader {
     return Atomics.load(this.words, BoardWord.activeWorkers);
   }
 
-  /** Heartbeats accepted since the start, modulo 2^32. */
+  /** Heartbeats accepted since the start. */
   get heartbeats(): number {
-    return Atomics.load(this.words, BoardWord.heartbeats) >>> 0;
+    for (;;) {
+      const wraps = Atomics.load(this.words, BoardWord.heartbeatWraps);
+      const count = Atomics.load(this.words, BoardWord.heartbeats) >>> 0;
+      if (wraps === Atomics.load(this.words, BoardWord.heartbeatWraps)) return wraps * 2 ** 32 + count;
+    }
   }
 
   /** Heartbeats a second of late. */
@@ -345,7 +349,7 @@ export class BoardWriter extends BoardReader {
   accepted(row: number, at: Receipt): void {
     this.#stamp(row, at);
     Atomics.add(this.words, rowWordIndex(row, RowWord.accepted), 1);
-    Atomics.add(this.words, BoardWord.heartbeats, 1);
+    if (Atomics.add(this.words, BoardWord.heartbeats, 1) === -1) Atomics.add(this.words, BoardWord.heartbeatWraps, 1);
   }
 
   setHeartbeatRate(perS: number): void {

@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -51,6 +51,8 @@ export const BoardWord = {
   heartbeats: 7,
   /** Heartbeats a second of late, in hundredths. */
   heartbeatRateCentiHz: 8,
+  /** How often `heartbeats` wrapped: at 2,000 a second it does every 25 days. */
+  heartbeatWraps: 9,
 } as const;
 
 /** Float64 in the header, written once before the board is shared: the monotonic time at which it was made, in ms. */

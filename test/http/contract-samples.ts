@@ -28,10 +28,14 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/cluster', status: 304, headers: { 'If-None-Match': '*' } },
     { target: '/api/v1/cluster?x=1', status: 400 },
   ],
-  listLanes: [{ target: '/api/v1/lanes', status: 200 }],
+  listLanes: [
+    { target: '/api/v1/lanes', status: 200 },
+    { target: '/api/v1/lanes', status: 304, headers: { 'If-None-Match': '*' } },
+  ],
   listEvents: [
     { target: '/api/v1/events', status: 200 },
     { target: '/api/v1/events?after=1&limit=3&worker=full', status: 200 },
+    { target: '/api/v1/events', status: 304, headers: { 'If-None-Match': '*' } },
     { target: '/api/v1/events?limit=none&x=1', status: 400 },
   ],
   getHolds: [{ target: '/api/v1/holds', status: 200 }],
@@ -42,7 +46,10 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/brakes/release', status: 403, headers: { Forwarded: 'for=10.0.0.1' } },
     { target: '/api/v1/brakes/release', status: 405, method: 'PUT' },
   ],
-  listPending: [{ target: '/api/v1/pending', status: 200 }],
+  listPending: [
+    { target: '/api/v1/pending', status: 200 },
+    { target: '/api/v1/pending', status: 304, headers: { 'If-None-Match': '*' } },
+  ],
   getWorker: [
     { target: '/api/v1/workers/full', status: 200 },
     { target: '/api/v1/workers/new', status: 200 },

@@ -94,6 +94,8 @@ describe('the list', () => {
     ['limit=1001', 'limit', 'expected a whole number from 1 to 1000'],
     ['limit=x', 'limit', 'expected a whole number from 1 to 1000'],
     ['limit=1.5', 'limit', 'expected a whole number from 1 to 1000'],
+    ['limit=1e2', 'limit', 'expected a whole number from 1 to 1000'],
+    ['limit=1&limit=2', 'limit', 'given more than once'],
     ['sort=cpu', 'sort', '"cpu" is nothing to sort by'],
     ['sort=missed&sort=worker_id', 'sort', 'given more than once'],
     ['cursor=abc', 'cursor', 'none that a list has given'],

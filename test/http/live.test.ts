@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
 import { MAX_BUFFERED_BYTES, PING_MS, POLL_MS } from '../../src/http/limits.ts';
 import type { LiveSocket } from '../../src/http/live/socket-client.ts';
@@ -337,7 +337,7 @@ it('a client that does not read gets only the newest when it reads again', async
 
 describe('a client whose socket is full', () => {
   function fullClient() {
-    const { fleet, live, clock } = newApp();
+    const { fleet, live, clock, revisions } = newApp();
     const sent: string[] = [];
     const socket = {
       bufferedAmount: 0,
@@ -354,8 +354,16 @@ describe('a client whose socket is full', () => {
     live.add(socket satisfies LiveSocket, undefined);
     socket.bufferedAmount = MAX_BUFFERED_BYTES + 1;
     sent.length = 0;
-    return { fleet, sent, socket, look: () => clock.advance(POLL_MS) };
+    return { fleet, revisions, sent, socket, look: () => clock.advance(POLL_MS) };
   }
+
+  it('costs nothing while there is no room, however far behind it is', () => {
+    const { fleet, revisions, look } = fullClient();
+    const search = vi.spyOn(revisions, 'firstRowAfter');
+    fleet.beat('a');
+    look();
+    expect(search).not.toHaveBeenCalled();
+  });
 
   it('is sent the newest state of each changed worker, once, when there is room', () => {
     const { fleet, sent, socket, look } = fullClient();

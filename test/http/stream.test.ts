@@ -86,6 +86,11 @@ async function health(): Promise<Record<string, number>> {
   return (await (await fetch(`${served.url}/health`)).json()) as Record<string, number>;
 }
 
+async function limits() {
+  type Counts = Record<string, number>;
+  return (await (await fetch(`${served.url}/api/v1/limits`)).json()) as { refused: Counts; dropped: Counts };
+}
+
 describe('GET /api/v1/stream', () => {
   it('begins with headers, the time to wait, and a snapshot', async () => {
     const { fleet } = served;
@@ -367,6 +372,7 @@ describe('a client that does not read', () => {
       served.clock.advance(STILL_CHECK_MS);
     }
     expect(server.live.dropped).toEqual({ slow: 1, memory: 0, silent: 0 });
+    expect((await limits()).dropped).toEqual(server.live.dropped);
     stuck.response?.resume();
     await eventually(() => stuck.isClosed);
     expect(stuck.isEnded).toBe(false);
@@ -415,6 +421,7 @@ describe('limits', () => {
     const [, response] = await once(socket, 'unexpected-response');
     expect(response.statusCode).toBe(503);
     response.resume();
+    expect((await limits()).refused.live_clients).toBe(2);
     first.close();
     await eventually(async () => (await health()).active_clients === 1);
     await connected();

@@ -1,11 +1,13 @@
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { Commands } from '../../src/http/commands.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/limits.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import type { WorkerFacts } from '../../src/model/worker-facts.ts';
+import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { task } from '../support/fleet.ts';
 import { NOW_S, newApp, newServer } from './support.ts';
 
 const stops: (() => Promise<void>)[] = [];
@@ -342,4 +344,71 @@ test('a command that main does not answer is answered all the same, and so are t
   commands.replied(2, { ok: true, message: 'too late' });
   expect(posted).toHaveLength(MAX_COMMANDS_UNDER_WAY);
   expect(clock.pending).toBe(0);
+});
+
+test('limits tell what was refused on the gRPC side, too', async () => {
+  const { app, fleet } = newApp();
+  fleet.onAnnounce([{ type: 'limits', counts: { identity: 2 } }]);
+  expect(await (await app.request('/api/v1/limits')).json()).toMatchObject({
+    grpc_refused: { identity: 2 },
+    dropped: { slow: 0, memory: 0, silent: 0 },
+  });
+});
+
+test.each([
+  ['/api/v1/lanes', ({ fleet }: ReturnType<typeof newApp>) => fleet.register('b')],
+  [
+    '/api/v1/events',
+    ({ fleet }: ReturnType<typeof newApp>) =>
+      fleet.onAnnounce([{ type: 'events', events: [{ id: 7, atUnixMs: 0, type: 'id_conflict', workerId: 'a' }] }]),
+  ],
+  [
+    '/api/v1/pending',
+    ({ fleet }: ReturnType<typeof newApp>) =>
+      fleet.onAnnounce([
+        { type: 'pending', pending: [{ workerId: 'c', firstSeenUnixMs: 0, lastSeenUnixMs: 0, attempts: 1 }] },
+      ]),
+  ],
+])('%s has a tag that changes with it, and no body for who has it', async (path, change) => {
+  const served = newApp();
+  served.fleet.register('a');
+  const tagged = async (etag: string) => served.app.request(path, { headers: { 'If-None-Match': etag } });
+  const first = await tagged('');
+  const etag = String(first.headers.get('etag'));
+  const again = await tagged(etag);
+  expect([first.status, again.status, again.headers.get('etag'), await again.text()]).toEqual([200, 304, etag, '']);
+  change(served);
+  const changed = await tagged(etag);
+  expect(changed.status).toBe(200);
+  expect(await changed.text()).not.toBe(await first.text());
+});
+
+test('what is told of a worker with many tasks is compressed for who takes that', async () => {
+  const { url, fleet, server } = await serve();
+  fleet.register('a');
+  fleet.beat('a', { runningTasks: Array.from({ length: 1_000 }, (_, n) => task(`task-${n}`)) });
+  const get = (encoding: string) => fetch(`${url}/api/v1/workers/a`, { headers: { 'Accept-Encoding': encoding } });
+  const [plain, zipped] = [await get('identity'), await get('gzip')];
+  expect(plain.headers.get('content-encoding')).toBeNull();
+  expect(zipped.headers.get('content-encoding')).toBe('gzip');
+  expect(zipped.headers.get('vary')).toBe('Accept-Encoding');
+  expect(await zipped.text()).toBe(await plain.text());
+  await eventually(() => server.bodiesInFlight === 0);
+});
+
+test('a worker that is forgotten, and its row given to another, while it is told of is not known', async () => {
+  const { app, fleet, directory, bodies } = newApp();
+  fleet.register('a');
+  fleet.beat('a');
+  const { board } = directory;
+  const view = board.view.bind(board);
+  vi.spyOn(board, 'view').mockImplementation((...args) => {
+    fleet.forget('a', { announced: false });
+    fleet.register('b');
+    return view(...args);
+  });
+  const response = await app.request('/api/v1/workers/a');
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject({ detail: 'worker "a" is not known' });
+  expect(bodies.lent).toBe(0);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
 import { Directory } from '../../src/store/directory.ts';
+import { BoardWord } from '../../src/store/layout.ts';
 import { newSlot } from '../../src/store/slot-writer.ts';
 
 const at = (monotonicMs: number, wallMs = 1_795_456_495_000) => ({ monotonicMs, wallMs });
@@ -49,4 +50,15 @@ test('a directory shows nobody whose row has another occupant by now', () => {
   board.occupy(at(0));
   expect(directory.get('a')).toBeUndefined();
   expect([...directory.all()]).toEqual([]);
+});
+
+test('heartbeats are counted beyond 32 bits', () => {
+  const memory = allocateBoard(1, 0);
+  const board = new BoardWriter(memory);
+  const at = { monotonicMs: 0, wallMs: 0 };
+  const { row } = board.occupy(at) as { row: number };
+  const words = new Int32Array(memory);
+  words[BoardWord.heartbeats] = -2;
+  for (let n = 1; n <= 3; n++) board.accepted(row, at);
+  expect(board.heartbeats).toBe(2 ** 32 + 1);
 });

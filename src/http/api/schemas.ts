@@ -42,6 +42,10 @@ export function jsonAnswer<S extends z.ZodType>(description: string, schema: S, 
   return { description, content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
+/** Of a route whose answers carry a tag. */
+export const Tagged = z.object({ ETag: z.string() });
+export const NOT_MODIFIED = { description: 'The client has it already: If-None-Match names its tag.' };
+
 /** The problems that a route has of its own, by status; those that any route may have are added for all. */
 export function problemAnswers(...codes: readonly ErrorCode[]) {
   const byStatus = new Map<number, ErrorCode[]>();

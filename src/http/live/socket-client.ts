@@ -67,6 +67,8 @@ export class SocketClient {
 
   /** Sends what changed, newest state, while there is room. */
   serve(frames: SeedFrames): void {
+    // Before anything is looked for: a client that is far behind would have thousands of changes gone through each time.
+    if (this.sender.isFull) return;
     const revisions = this.#revisions;
     for (let row = revisions.firstRowAfter(this.#from); row !== -1; row = revisions.rowAfter(row)) {
       const entry = revisions.entryAt(row);

@@ -2,8 +2,9 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { PulselaneError } from '../../lib/errors.ts';
+import type { Announcement } from '../../store/directory.ts';
 import { BytesInFlight } from '../bytes-in-flight.ts';
-import type { JsonTextPool } from '../json-text.ts';
+import type { JsonText, JsonTextPool } from '../json-text.ts';
 import { GZIP_LEVEL, MAX_WORKERS_INLINE, MIN_GZIP_BYTES, MIN_GZIP_BYTES_IN_POOL } from '../limits.ts';
 import { type ClusterFigures, clusterFigures } from './cluster.ts';
 import { type PageRequest, writePage } from './page.ts';
@@ -39,27 +40,38 @@ export class Queries {
   }
 
   /** Tells what changed, after the directory has taken it in. */
-  told(...announcements: Parameters<QueryPool['told']>): void {
-    this.pool.told(...announcements);
+  told(announcements: readonly Announcement[]): void {
+    this.pool.told(announcements);
   }
 
   /** @throws PulselaneError `resource_exhausted` or `unavailable` */
   async page(request: PageRequest, wantsGzip: boolean): Promise<Page> {
-    const { directory, texts } = this.#options;
+    const { directory } = this.#options;
     if (this.#areMany) {
       const { bytes, isGzip, nextCursor } = await this.pool.page(request, wantsGzip);
       return { ...this.#held(bytes, isGzip), nextCursor };
     }
+    let nextCursor: string | null = null;
+    const body = await this.text((text) => {
+      nextCursor = writePage(text, directory, request);
+    }, wantsGzip);
+    return { ...body, nextCursor };
+  }
+
+  /**
+   * A body of what `write` writes; compressed, by another thread, if that is wanted and of use.
+   * @throws PulselaneError as `page` does, and whatever `write` throws
+   */
+  async text(write: (text: JsonText) => void, wantsGzip: boolean): Promise<Body> {
+    const { texts } = this.#options;
     const text = texts.take();
     if (text === undefined) throw tooMuch();
     try {
-      const nextCursor = writePage(text, directory, request);
+      write(text);
       const zipped = wantsGzip ? await this.#zipped(text.bytes()) : undefined;
-      if (zipped === undefined) {
-        return { bytes: text.bytes(), isGzip: false, nextCursor, giveBack: () => texts.give(text) };
-      }
+      if (zipped === undefined) return { bytes: text.bytes(), isGzip: false, giveBack: () => texts.give(text) };
       texts.give(text);
-      return { ...this.#held(zipped, true), nextCursor };
+      return this.#held(zipped, true);
     } catch (error) {
       texts.give(text);
       throw error;

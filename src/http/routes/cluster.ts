@@ -5,12 +5,12 @@ import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REPLACEMENT_REASONS } from '../.
 import { WORKER_STATES } from '../../model/liveness.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { CLUSTER } from '../api/examples.ts';
-import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
+import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
 import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
 import { problemOf } from '../problem.ts';
 import { sendJson } from '../respond.ts';
-import { holdsJson } from './holds.ts';
+import { Brake, Grace, holdsJson } from './holds.ts';
 
 const counts = <Name extends string>(names: readonly Name[]) =>
   z.object(Object.fromEntries(names.map((name) => [name, z.int()])) as Record<Name, z.ZodInt>);
@@ -64,19 +64,8 @@ const Cluster = z
       )
       .openapi({ description: 'Lanes that serve somebody, by kind and state.' }),
     flags: z.object({ stuck: z.int(), flapping: z.int(), id_conflict: z.int() }),
-    grace: z
-      .object({ ends_at: z.iso.datetime() })
-      .nullable()
-      .openapi({ description: 'While workers of an earlier master are waited for.' }),
-    brakes: z.array(
-      z.object({
-        group: z.string(),
-        since: z.iso.datetime(),
-        ends_at: z.iso.datetime(),
-        silent: z.int(),
-        of: z.int(),
-      }),
-    ),
+    grace: Grace.nullable(),
+    brakes: z.array(Brake),
     live_clients: z.int(),
     revision: z.string(),
   })
@@ -91,8 +80,8 @@ const route = createRoute({
   tags: ['cluster'],
   summary: 'The whole fleet in figures',
   responses: {
-    200: { ...jsonAnswer('The figures.', Cluster, CLUSTER), headers: z.object({ ETag: z.string() }) },
-    304: { description: 'The client has it already: If-None-Match names its tag.' },
+    200: { ...jsonAnswer('The figures.', Cluster, CLUSTER), headers: Tagged },
+    304: NOT_MODIFIED,
     ...problemAnswers('invalid_argument', 'resource_exhausted', 'unavailable'),
   },
 });

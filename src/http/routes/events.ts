@@ -5,9 +5,10 @@ import { EVENT_TYPES, type WorkerEvent } from '../../model/events.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { query, text, wholeNumber } from '../api/parameters.ts';
-import { jsonAnswer, moment } from '../api/schemas.ts';
+import { jsonAnswer, moment, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
+import { weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
-import { sendJson } from '../respond.ts';
+import { sendTagged } from '../respond.ts';
 
 const DEFAULT_LIMIT = 100;
 /** Some 250 kB: made in one turn of the thread's loop. */
@@ -64,25 +65,34 @@ const route = createRoute({
     }).partial(),
   },
   responses: {
-    200: jsonAnswer(
-      'The events.',
-      z.object({
-        events: z.array(Event),
-        last_id: z.int().openapi({ description: 'The id of the newest event there is; 0 if there is none.' }),
-      }),
-      { events: [EXAMPLE], last_id: EXAMPLE.id },
-    ),
+    200: {
+      headers: Tagged,
+      ...jsonAnswer(
+        'The events.',
+        z.object({
+          events: z.array(Event),
+          last_id: z.int().openapi({ description: 'The id of the newest event there is; 0 if there is none.' }),
+        }),
+        { events: [EXAMPLE], last_id: EXAMPLE.id },
+      ),
+    },
+    304: NOT_MODIFIED,
   },
 });
 
-export function eventsRoutes(api: Api, { directory }: AppContext): void {
+export function eventsRoutes(api: Api, context: AppContext): void {
+  const { directory, revisions } = context;
+
   endpoint(api, route, (c) => {
     const { limit = DEFAULT_LIMIT, after, worker } = c.req.valid('query');
-    const matching = directory.events
-      .all()
-      .filter(({ id, workerId }) => id > (after ?? 0) && (worker === undefined || workerId === worker));
-    const events = after === undefined ? matching.slice(-limit) : matching.slice(0, limit);
-    return sendJson(c, 200, { events: events.map(eventJson), last_id: directory.events.lastId });
+    const { lastId } = directory.events;
+    return sendTagged(context, c, weakTag(`${revisions.epoch}-events-${lastId}`), () => {
+      const matching = directory.events
+        .all()
+        .filter(({ id, workerId }) => id > (after ?? 0) && (worker === undefined || workerId === worker));
+      const events = after === undefined ? matching.slice(-limit) : matching.slice(0, limit);
+      return { events: events.map(eventJson), last_id: lastId };
+    });
   });
 }
 

@@ -3,9 +3,10 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { LANE_KINDS, LANE_STATES } from '../../model/lanes.ts';
 import type { LaneOnBoard } from '../../store/board.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
-import { jsonAnswer } from '../api/schemas.ts';
+import { jsonAnswer, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
+import { weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
-import { sendLargeJson } from '../respond.ts';
+import { sendTagged } from '../respond.ts';
 
 const Lane = z
   .object({
@@ -24,19 +25,23 @@ const route = createRoute({
   tags: ['lanes'],
   summary: 'The lanes that serve somebody, and who shares each',
   responses: {
-    200: jsonAnswer('The lanes, by number.', z.object({ lanes: z.array(Lane) }), {
-      lanes: [
-        { number: 1, kind: 'dedicated', state: 'ready', restarts: 0, workers: ['worker-1'] },
-        { number: 2, kind: 'shared', state: 'ready', restarts: 1, workers: ['worker-2', 'worker-3'] },
-      ],
-    }),
+    200: {
+      headers: Tagged,
+      ...jsonAnswer('The lanes, by number.', z.object({ lanes: z.array(Lane) }), {
+        lanes: [
+          { number: 1, kind: 'dedicated', state: 'ready', restarts: 0, workers: ['worker-1'] },
+          { number: 2, kind: 'shared', state: 'ready', restarts: 1, workers: ['worker-2', 'worker-3'] },
+        ],
+      }),
+    },
+    304: NOT_MODIFIED,
   },
 });
 
 export function lanesRoutes(api: Api, context: AppContext): void {
-  const { directory } = context;
+  const { directory, revisions } = context;
 
-  endpoint(api, route, (c) => {
+  function lanesNow() {
     const lanes = new Map<number, LaneOnBoard & { workers: string[] }>();
     for (const { workerId, row } of directory.all()) {
       const lane = directory.board.lane(row);
@@ -44,7 +49,11 @@ export function lanesRoutes(api: Api, context: AppContext): void {
       if (known === undefined) lanes.set(lane.number, { ...lane, workers: [workerId] });
       else known.workers.push(workerId);
     }
-    const sorted = [...lanes.values()].sort((left, right) => left.number - right.number);
-    return sendLargeJson(context, c, { lanes: sorted });
+    return [...lanes.values()].sort((left, right) => left.number - right.number);
+  }
+
+  endpoint(api, route, (c) => {
+    revisions.look();
+    return sendTagged(context, c, weakTag(revisions.text), () => ({ lanes: lanesNow() }));
   });
 }

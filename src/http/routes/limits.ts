@@ -1,4 +1,4 @@
-/** `GET /api/v1/limits`: what bounds the HTTP side, and how often something was refused for which reason. */
+/** `GET /api/v1/limits`: what bounds the HTTP side, and how often something was refused or dropped for which reason. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { jsonAnswer } from '../api/schemas.ts';
@@ -35,20 +35,35 @@ const route = createRoute({
   path: '/api/v1/limits',
   operationId: 'listLimits',
   tags: ['cluster'],
-  summary: 'What bounds the HTTP side, and how often something was refused, by reason',
+  summary: 'What bounds the HTTP side, and how often something was refused or dropped, by reason',
   responses: {
     200: jsonAnswer(
-      'Counts begin anew with the HTTP thread.',
-      z.object({ limits: z.array(Limit), refused: z.record(z.enum(REFUSAL_REASONS), z.int()) }),
+      'Counts begin anew with the HTTP thread; those of gRPC with the master.',
+      z.object({
+        limits: z.array(Limit),
+        refused: z.record(z.enum(REFUSAL_REASONS), z.int()),
+        dropped: z
+          .object({
+            slow: z.int().openapi({ description: 'It took nothing for too long.' }),
+            memory: z.int().openapi({ description: 'It was the slowest while frames took up too much memory.' }),
+            silent: z.int().openapi({ description: 'It did not answer a ping.' }),
+          })
+          .openapi({ description: 'Live clients that were served, and are cut off.' }),
+        grpc_refused: z
+          .record(z.string(), z.int())
+          .openapi({ description: 'On the gRPC side, as of a second ago at the most; what never happened is absent.' }),
+      }),
       {
         limits: [{ setting: 'API_RATE', value: 100, refused: 3 }],
         refused: { ...NOTHING_REFUSED, rate: 3 },
+        dropped: { slow: 1, memory: 0, silent: 0 },
+        grpc_refused: { identity: 2 },
       },
     ),
   },
 });
 
-export function limitsRoutes(api: Api, { limits, refusals }: Pick<AppContext, 'limits' | 'refusals'>): void {
+export function limitsRoutes(api: Api, { limits, refusals, live, directory }: AppContext): void {
   endpoint(api, route, (c) =>
     sendJson(c, 200, {
       limits: LIMITS.map(({ setting, of, reason }) => ({
@@ -57,6 +72,8 @@ export function limitsRoutes(api: Api, { limits, refusals }: Pick<AppContext, 'l
         refused: reason === undefined ? null : refusals.of(reason),
       })),
       refused: Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, refusals.of(reason)])),
+      dropped: live.dropped,
+      grpc_refused: directory.refusals,
     }),
   );
 }

@@ -14,10 +14,12 @@ const upgradeRequired = createMiddleware<HttpEnv>(async function upgradeRequired
   return errorJson(c, 426, 'this path speaks WebSocket', { Upgrade: 'websocket', Connection: 'Upgrade' });
 });
 
-export function liveRoutes(app: App, { directory, live, log }: AppContext): void {
+export function liveRoutes(app: App, { directory, live, refusals, log }: AppContext): void {
   const roomNeeded = createMiddleware<HttpEnv>(async function roomNeeded(c, next) {
     const refused = live.refusal();
-    return refused === undefined ? next() : errorJson(c, 503, refused.message, { 'Retry-After': '5' });
+    if (refused === undefined) return next();
+    refusals.count('live_clients');
+    return errorJson(c, 503, refused.message, { 'Retry-After': '5' });
   });
   const stream = (workerId: string | undefined) =>
     upgradeWebSocket(

@@ -59,7 +59,13 @@ const route = createRoute({
 
 const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' };
 
-export function streamRoutes(api: Api, { live }: AppContext): void {
+export function streamRoutes(api: Api, { live, refusals }: AppContext): void {
+  /** Clients that go make room soon: browsers would not ask again by themselves, others should not at once. */
+  const refusal = (c: HttpContext, { code, message }: PulselaneError) => {
+    refusals.count('live_clients');
+    return problem(c, code, message, { headers: { 'Retry-After': '5' } });
+  };
+
   endpoint(api, route, (c) => {
     const refused = live.refusal();
     if (refused !== undefined) return refusal(c, refused);
@@ -91,9 +97,4 @@ export function streamRoutes(api: Api, { live }: AppContext): void {
     }
     return RESPONSE_ALREADY_SENT;
   });
-}
-
-/** Clients that go make room soon: browsers would not ask again by themselves, others should not at once. */
-function refusal(c: HttpContext, { code, message }: PulselaneError): Response {
-  return problem(c, code, message, { headers: { 'Retry-After': '5' } });
 }

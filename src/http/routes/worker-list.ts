@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { FILTER_PARAMETERS, wholeNumber } from '../api/parameters.ts';
-import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
+import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
 import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext, HttpContext } from '../context.ts';
 import { acceptsGzip, varyHeader } from '../encoding.ts';
@@ -72,13 +72,12 @@ const route = createRoute({
   responses: {
     200: {
       ...jsonAnswer('One page.', List, EXAMPLE),
-      headers: z.object({
-        ETag: z.string(),
+      headers: Tagged.extend({
         'X-Pulselane-Index': z.string().openapi({ description: 'The revision of the list.' }),
         Link: z.string().optional().openapi({ description: 'The next page, with rel="next"; not on the last one.' }),
       }),
     },
-    304: { description: 'The client has it already: If-None-Match names its tag.' },
+    304: NOT_MODIFIED,
     ...problemAnswers('invalid_argument', 'resource_exhausted', 'unavailable'),
   },
 });
@@ -88,16 +87,18 @@ export function workerListRoutes(api: Api, context: AppContext): void {
 
   endpoint(api, route, async (c) => {
     const query = c.req.valid('query');
+    const { sort, fields, limit = PAGE_WORKERS, cursor } = query;
+    const selection = selectionOf(query);
     let after: Position | undefined;
     try {
-      after = positionOf(query);
+      if (cursor !== undefined) after = positionIn(cursor, sortOf(sort), selection);
     } catch (error) {
       if (!(error instanceof PulselaneError)) throw error;
       const detail = messageOf(error);
       return problem(c, error.code, `cursor: ${detail}`, { errors: [{ in: 'query', name: 'cursor', detail }] });
     }
     try {
-      await waited(c, context, selectionOf(query), query);
+      await waited(c, context, selection, query);
     } catch (error) {
       return problemOf(c, error);
     }
@@ -108,8 +109,7 @@ export function workerListRoutes(api: Api, context: AppContext): void {
     const headers = { ...conditionalHeaders(etag), 'X-Pulselane-Index': revision };
     const known = notModified(c, etag, { ...headers, ...varyHeader(c) });
     if (known !== undefined) return known;
-    const { sort, fields, limit = PAGE_WORKERS } = query;
-    const request = { criteria: selectionOf(query).criteria, sort, fields, limit, after, revision };
+    const request = { criteria: selection.criteria, sort, fields, limit, after, revision };
     try {
       const page = await queries.page(request, acceptsGzip(c.req.header('accept-encoding')));
       const next = page.nextCursor === null ? {} : { Link: `<${nextTarget(c, page.nextCursor)}>; rel="next"` };
@@ -118,10 +118,6 @@ export function workerListRoutes(api: Api, context: AppContext): void {
       return problemOf(c, error);
     }
   });
-}
-
-function positionOf(query: z.output<typeof ListQuery>): Position | undefined {
-  return query.cursor === undefined ? undefined : positionIn(query.cursor, sortOf(query.sort), selectionOf(query));
 }
 
 /** Relative, so that it holds behind any proxy. */

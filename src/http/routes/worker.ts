@@ -1,16 +1,18 @@
 /** `GET /api/v1/workers/{id}`: everything that is known of one worker. `DELETE`: forgets it. */
-import { createRoute, z } from '@hono/zod-openapi';
+import { createRoute } from '@hono/zod-openapi';
+import { PulselaneError } from '../../lib/errors.ts';
 import { carryOut, commandAnswers } from '../api/command.ts';
 import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
 import { WORKER_DETAIL } from '../api/examples.ts';
 import { WorkerPath } from '../api/parameters.ts';
-import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
+import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
 import { putWorkerDetail, WorkerDetail } from '../api/worker-detail.ts';
 import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext, HttpContext } from '../context.ts';
+import { acceptsGzip, varyHeader } from '../encoding.ts';
 import type { JsonText } from '../json-text.ts';
-import { problem } from '../problem.ts';
-import { sendJsonText } from '../respond.ts';
+import { problem, problemOf } from '../problem.ts';
+import { sendBody } from '../respond.ts';
 
 const PREFIX = '/api/v1/workers/';
 
@@ -22,9 +24,9 @@ const read = createRoute({
   summary: 'Everything that is known of one worker',
   request: { params: WorkerPath },
   responses: {
-    200: { ...jsonAnswer('The worker.', WorkerDetail, WORKER_DETAIL), headers: z.object({ ETag: z.string() }) },
-    304: { description: 'The client has it already: If-None-Match names its tag.' },
-    ...problemAnswers('not_found'),
+    200: { ...jsonAnswer('The worker.', WorkerDetail, WORKER_DETAIL), headers: Tagged },
+    304: NOT_MODIFIED,
+    ...problemAnswers('not_found', 'resource_exhausted', 'unavailable'),
   },
 });
 
@@ -44,18 +46,30 @@ const unregister = createRoute({
 });
 
 export function workerRoutes(api: Api, context: AppContext): void {
-  const { directory, revisions } = context;
+  const { directory, revisions, queries } = context;
 
-  endpoint(api, read, (c) => {
+  endpoint(api, read, async (c) => {
     const workerId = workerIdIn(c, PREFIX);
     if (workerId === undefined) return brokenEscape(c);
     const entry = directory.get(workerId);
-    if (entry === undefined) return problem(c, 'not_found', `worker ${JSON.stringify(workerId)} is not known`);
+    const unknown = new PulselaneError('not_found', `worker ${JSON.stringify(workerId)} is not known`);
+    if (entry === undefined) return problemOf(c, unknown);
     // Before anything is read: what changes from here on makes the next tag another one.
     revisions.look();
     const etag = weakTag(revisions.textOf(revisions.of(entry)));
-    const write = (text: JsonText) => putWorkerDetail(text, entry, context);
-    return notModified(c, etag) ?? sendJsonText(context, c, write, conditionalHeaders(etag));
+    const known = notModified(c, etag, varyHeader(c));
+    if (known !== undefined) return known;
+    const write = (text: JsonText) => {
+      putWorkerDetail(text, entry, context);
+      // Asked last: if the row is the worker's still, so was all that was read of it.
+      if (!directory.board.isOccupiedBy(entry.row, entry.occupant)) throw unknown;
+    };
+    try {
+      const body = await queries.text(write, acceptsGzip(c.req.header('accept-encoding')));
+      return sendBody(c, body, conditionalHeaders(etag));
+    } catch (error) {
+      return problemOf(c, error);
+    }
   });
 
   endpoint(api, unregister, (c) => {
