@@ -129,6 +129,7 @@ async function start(
     operator,
     failure: failure.promise,
     reload() {
+      if (reloadables.length === 0) logger.info('no files of tokens or certificates are set: nothing is read again');
       // One after the other: what was read last is to be in force.
       reloading = reloading.then(() => reloadAll(reloadables, logger));
       return reloading;
