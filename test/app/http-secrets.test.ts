@@ -93,5 +93,7 @@ describe('what stands open', () => {
       exposureOf({ ...facts, grpcAddress: all, httpAddress: all, asksClients: true, asksWorkers: true }),
     ).toBeUndefined();
     expect(exposureOf({ ...facts, httpAddress: { host: '10.0.0.1', port: 3 } })).toContain('10.0.0.1:3');
+    // A name that only looks like an address of loopback.
+    expect(exposureOf({ ...facts, httpAddress: { host: '127.example', port: 3 } })).toContain('127.example:3');
   });
 });
