@@ -103,7 +103,9 @@ export class Access {
     });
     // Told of a session that is over nobody learns anything: only a wrong token is an attempt.
     if ((who as Who) !== 'unknown' || facts.headers.authorization === undefined) return decision;
-    return this.#wrongToken(facts.peer) ?? decision;
+    const limited = this.#wrongToken(facts.peer);
+    // What is for everybody stays so: a probe with a token of yesterday must not call the master dead.
+    return decision.type === 'allow' ? decision : (limited ?? decision);
   }
 
   /** What the login page asks: whose token it is. Wrong ones count like those of a header. */
