@@ -2,12 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { CertificateAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { buildImage, copyTree, type Image, setFoldersWritable } from './image.ts';
@@ -125,4 +127,29 @@ test('health: what is wrong is said in one line', async () => {
   const { port } = stuck.address() as AddressInfo;
   expect(await health({ HTTP_PORT: `:${port}` })).toEqual({ code: 1, stderr: '/health answers 503\n' });
   stuck.close();
+});
+
+test('health: a master that takes no certificate of ours lives, and one that says nothing does not', async () => {
+  const [ours, theirs] = [await CertificateAuthority.create(), await CertificateAuthority.create()];
+  const { cert, key, certPem, keyPem } = await ours.server();
+  const server = createTlsServer({ cert: certPem, key: keyPem, ca: theirs.pem, requestCert: true });
+  try {
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const health = (settings: Record<string, string>) =>
+      end(
+        spawn(process.execPath, [join(ROOT, 'deploy/health.mjs')], {
+          env: { HTTP_PORT: `127.0.0.1:${port}`, TLS_CERT: cert, TLS_KEY: key, ...settings },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        }),
+      );
+    expect(await health({ TLS_CLIENT_CA: theirs.path })).toEqual({ code: 0, stderr: '' });
+    // It would not be asked for one, so that something else is wrong.
+    expect((await health({ TLS_CLIENT_CA: theirs.path, HTTP_CLIENT_CERT: 'off' })).code).toBe(1);
+    expect((await health({ TLS_CLIENT_CA: theirs.path, HTTP_PORT: String(await freePort()) })).code).toBe(1);
+  } finally {
+    server.close();
+    await ours.remove();
+    await theirs.remove();
+  }
 });
