@@ -1,9 +1,12 @@
 /** TLS and tokens as an operator meets them: real processes, files and signals. */
-import { copyFile, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ask } from '../http/access/http.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { PulselaneProcess, portOf } from '../support/processes.ts';
@@ -32,6 +35,12 @@ async function newToken(file: string, workerId: string): Promise<string> {
   return path;
 }
 
+async function overTls(port: number, path: string, caFile: string): Promise<unknown> {
+  const call = get({ host: '127.0.0.1', port, path, ca: await readFile(caFile), agent: false });
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  return json(response);
+}
+
 test('workers are let in by their tokens, over TLS, and SIGHUP takes one back and lets another one in', async () => {
   const tokensFile = join(authority.folder, 'worker-tokens');
   const firstToken = await newToken(tokensFile, 'worker-1');
@@ -46,8 +55,8 @@ test('workers are let in by their tokens, over TLS, and SIGHUP takes one back an
   const address = `127.0.0.1:${await portOf(master, 'grpc')}`;
   const httpPort = await portOf(master, 'http');
   const isActive = async (id: string) => {
-    const { body } = await ask(`https://localhost:${httpPort}/telemetry`, { ca: authority.pem });
-    return (JSON.parse(body) as Record<string, { is_active: boolean }>)[id]?.is_active;
+    const telemetry = await overTls(httpPort, '/telemetry', authority.path);
+    return (telemetry as Record<string, { is_active: boolean }>)[id]?.is_active;
   };
   const agent = (id: string, tokenFile: string) =>
     run(['agent', '--master', address, '--tls-ca', authority.path, '--id', id, '--token-file', tokenFile]);
