@@ -15,11 +15,13 @@ const WITHIN_MS = 4000;
 const ALL_INTERFACES = ['', '0.0.0.0', '::'];
 
 try {
-  const { HTTP_PORT = ':8080', TLS_CERT, TLS_KEY } = process.env;
+  const { HTTP_PORT = ':8080', TLS_CERT, TLS_KEY, TLS_CLIENT_CA, HTTP_CLIENT_CERT } = process.env;
   const address = listenAddressOrOff.parse(HTTP_PORT);
   if (address === undefined) throw new Error('HTTP is off, so there is nobody to ask: run it with --no-healthcheck');
   const host = ALL_INTERFACES.includes(address.host) ? '127.0.0.1' : address.host;
-  const status = await statusOf({ host, port: address.port, path: '/health', ...tls(TLS_CERT, TLS_KEY) });
+  const wantsCertificate = Boolean(TLS_CLIENT_CA) && HTTP_CLIENT_CERT !== 'off';
+  const asked = { host, port: address.port, path: '/health', ...tls(TLS_CERT, TLS_KEY) };
+  const status = await statusOf(asked, wantsCertificate);
   if (status !== 200) throw new Error(`/health answers ${status}`);
 } catch (error) {
   process.stderr.write(`${error.message}\n`);
@@ -35,14 +37,26 @@ function tls(certFile, keyFile) {
   return { rejectUnauthorized: false, cert: readFileSync(certFile), key: readFileSync(keyFile) };
 }
 
-function statusOf(options) {
+/**
+ * A master that wants certificates may not take its own from a client: of another authority, or not meant for it. That
+ * it has spoken TLS and then turned us away is all that there is to be known then, and a sign of life.
+ */
+function statusOf(options, wantsCertificate) {
   const get = options.cert === undefined ? getPlain : getSecure;
   return new Promise((resolve, reject) => {
+    let hasSpoken = false;
     const request = get({ ...options, agent: false, timeout: WITHIN_MS }, (response) => {
       response.resume();
       resolve(response.statusCode);
     });
-    request.on('timeout', () => request.destroy(new Error(`no answer within ${WITHIN_MS / 1000} s`)));
-    request.on('error', (error) => reject(new Error(`no answer from port ${options.port}: ${error.message}`)));
+    request.on('socket', (socket) => socket.once('secureConnect', () => (hasSpoken = true)));
+    request.on('timeout', () => {
+      hasSpoken = false;
+      request.destroy(new Error(`no answer within ${WITHIN_MS / 1000} s`));
+    });
+    request.on('error', (error) => {
+      if (wantsCertificate && hasSpoken) resolve(200);
+      else reject(new Error(`no answer from port ${options.port}: ${error.message}`));
+    });
   });
 }

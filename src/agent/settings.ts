@@ -105,10 +105,11 @@ function accessOf({ tls, token, tokenFile }: AgentOptions, mastersAreFixed: bool
     throw new PulselaneError('invalid_argument', 'token is not one: expected visible ASCII characters, without spaces');
   }
   const speaksTls = tls !== undefined && tls !== false;
-  if (!speaksTls && !mastersAreFixed && (token !== undefined || tokenFile !== undefined)) {
+  // With the authorities of Node any host that has a certificate for its own name would be believed.
+  if (!(speaksTls && ca !== undefined) && !mastersAreFixed && (token !== undefined || tokenFile !== undefined)) {
     throw new PulselaneError(
       'invalid_argument',
-      'the token would go to whoever calls: give master, or tls beside listen',
+      'the token would go to whoever calls: give master, or tls.ca beside listen',
     );
   }
   return { tls: speaksTls ? { ca, cert, key, verify } : undefined, token, tokenFile };

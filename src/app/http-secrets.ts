@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { MasterConfig } from '../config/options.ts';
 import type { HttpSecrets, HttpTls } from '../http/messages.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
-import { type ApiToken, parseApiTokens } from '../lib/tokens.ts';
+import { type ApiToken, checkOnce, parseApiTokens } from '../lib/tokens.ts';
 import { sessionKeyIn } from './session-key.ts';
 
 type TokenSettings = Pick<MasterConfig, 'apiTokens' | 'apiTokensFile'>;
@@ -43,14 +43,9 @@ export async function readApiTokens({ apiTokens = [], apiTokensFile }: TokenSett
       `API_TOKENS_FILE=${apiTokensFile}: expected at least one token; "pulselane token create" makes one`,
     );
   }
-  const twice = ofFile.find(({ name }) => apiTokens.some((token) => token.name === name));
-  if (twice !== undefined) {
-    throw new PulselaneError(
-      'bad_setting',
-      `API_TOKENS_FILE=${apiTokensFile}: expected no token that API_TOKENS has too, but ${twice.name} is in both`,
-    );
-  }
-  return [...apiTokens, ...ofFile];
+  const tokens = [...apiTokens, ...ofFile];
+  checkOnce(tokens, `API_TOKENS and API_TOKENS_FILE=${apiTokensFile}`);
+  return tokens;
 }
 
 async function textOf(path: string): Promise<string> {

@@ -129,11 +129,20 @@ async function start(
     operator,
     failure: failure.promise,
     reload() {
+      if (reloadables.length === 0) logger.info('no files of tokens or certificates are set: nothing is read again');
       // One after the other: what was read last is to be in force.
       reloading = reloading.then(() => reloadAll(reloadables, logger));
       return reloading;
     },
-    localAccess: (workerId) => ({ isEncrypted: tls !== undefined, token: authority?.issue(workerId) }),
+    localAccess(workerId) {
+      if (authority === undefined && tls?.clientCa !== undefined) {
+        throw new PulselaneError(
+          'bad_setting',
+          'WORKER_AUTH=off: expected auto beside --with-agent and TLS_CLIENT_CA: the agent in this process has no certificate',
+        );
+      }
+      return { isEncrypted: tls !== undefined, token: authority?.issue(workerId) };
+    },
     stop: () => lifecycle.stop(STOP_WITHIN_MS),
   };
 }
@@ -230,7 +239,9 @@ function makeHttp(
 /** @throws PulselaneError `bad_setting` if authentication is required and a port asks nobody who they are */
 function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, logger: Logger): void {
   const asksClients = tokens.length > 0 || tls?.clientCa !== undefined;
-  const exposure = exposureOf({ ...config, asksClients, asksWorkers: needsIdentity(config) });
+  // With WORKER_AUTH off nobody has to be this worker or that, but a certificate is what lets in.
+  const asksWorkers = needsIdentity(config) || config.tlsClientCa !== undefined;
+  const exposure = exposureOf({ ...config, asksClients, asksWorkers });
   if (exposure === undefined) return;
   if (config.requireAuth) throw new PulselaneError('bad_setting', `REQUIRE_AUTH=true: ${exposure}`);
   logger.warn(exposure);

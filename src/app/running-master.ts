@@ -34,7 +34,7 @@ export interface RunningMaster {
    * whose token is gone. Never rejects: what is wrong is logged, and what was in force stays so.
    */
   reload(): Promise<void>;
-  /** How an agent in this process may reach this master. */
+  /** How an agent in this process may reach this master. @throws PulselaneError `bad_setting` if it cannot */
   localAccess(workerId: string): LocalAccess;
   /** Drains and ends everything, within 10 s; safe to call again. */
   stop(): Promise<void>;

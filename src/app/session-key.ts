@@ -1,6 +1,6 @@
 /** The secret that seals browsers' sessions: kept in the data directory, so that a restart ends none of them. */
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 
@@ -15,6 +15,8 @@ export async function sessionKeyIn(dataDir: string): Promise<Uint8Array> {
     if (kept?.length === KEY_BYTES) return kept;
     const key = randomBytes(KEY_BYTES);
     await writeFile(path, `${key.toString('base64url')}\n`, { mode: 0o600 });
+    // One that was there keeps the rights that it had.
+    await chmod(path, 0o600);
     return key;
   } catch (error) {
     throw new PulselaneError('environment', `${path}: ${messageOf(error)}`, { cause: error });

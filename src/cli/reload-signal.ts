@@ -1,10 +1,41 @@
 /** SIGHUP: read again what files say. */
 
 /**
- * Calls `reload` at each SIGHUP, which otherwise ends the process. A terminal that is closed sends it, too; a prompt has
- * then read its end of input, and ends the master by that. @returns how to stop listening
+ * | SIGHUP comes          | then                                                                                 |
+ * |-----------------------|--------------------------------------------------------------------------------------|
+ * | while it starts       | files are read again once it runs: those of the start may have been read before      |
+ * | while it runs         | files are read again                                                                 |
+ * | while it stops        | nothing: it must not be cut short                                                    |
+ * | before `listen`       | it ends the process, as it does by itself                                            |
+ *
+ * A terminal that is closed sends it, too; a prompt has then read its end of input, and ends the master by that.
  */
-export function onReloadSignal(reload: () => void): () => void {
-  process.on('SIGHUP', reload);
-  return () => process.off('SIGHUP', reload);
+export class ReloadSignal {
+  #reload: (() => void) | undefined;
+  #isWanted = false;
+  readonly #take = (): void => {
+    if (this.#reload === undefined) this.#isWanted = true;
+    else this.#reload();
+  };
+
+  /** From now on it does not end the process any more. */
+  listen(): void {
+    process.on('SIGHUP', this.#take);
+  }
+
+  /** It runs: what came meanwhile, and each one from now on, calls `reload`. */
+  started(reload: () => void): void {
+    this.#reload = reload;
+    if (this.#isWanted) reload();
+  }
+
+  /** It begins to stop. */
+  stopping(): void {
+    this.#reload = () => {};
+  }
+
+  /** It has stopped. */
+  close(): void {
+    process.off('SIGHUP', this.#take);
+  }
 }

@@ -1,4 +1,5 @@
 /** The kinds of value a setting can have: how each is read from text, and how people are told what was expected. */
+import { isIP } from 'node:net';
 import { type ApiToken, parseApiTokens } from '../lib/tokens.ts';
 
 /** Reads one setting. Throws {@link Expected} when the text does not fit. */
@@ -23,7 +24,7 @@ export const LOOPBACK = '127.0.0.1';
 
 /** Whether only this machine can reach it, of a host as it is written in a setting. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\./.test(host);
+  return host === 'localhost' || host === '::1' || (isIP(host) !== 0 && /^(::ffff:)?127\./.test(host));
 }
 
 const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

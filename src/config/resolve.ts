@@ -117,11 +117,11 @@ function together(pair: Readonly<Record<string, string | undefined>>): void {
 export function checkAgentConfig(config: AgentConfig): AgentConfig {
   together({ MASTER_TLS_CERT: config.tlsCert, MASTER_TLS_KEY: config.tlsKey });
   const hasToken = config.token !== undefined || config.tokenFile !== undefined;
-  const hasTls = config.tls || config.tlsCa !== undefined || config.tlsCert !== undefined;
-  if (hasToken && !hasTls && config.masters === undefined && config.listen !== undefined) {
+  // With the authorities of Node any host that has a certificate for its own name would be believed.
+  if (hasToken && config.tlsCa === undefined && config.masters === undefined && config.listen !== undefined) {
     throw new PulselaneError(
       'bad_setting',
-      'AGENT_LISTEN: expected MASTER_ADDRESS or MASTER_TLS beside it, or the token of this worker would go to whoever calls',
+      'AGENT_LISTEN: expected MASTER_ADDRESS or MASTER_TLS_CA beside it, or the token of this worker would go to whoever calls',
     );
   }
   if (config.token !== undefined && config.tokenFile !== undefined) {

@@ -14,26 +14,32 @@ export interface Impostor {
 
 /** One that keeps trying is told again after this. */
 export const TELL_AGAIN_MS = 60_000;
-/** Pairs of speaker and worker told within that time: whoever tries one id after the other makes no more events. */
+/** Pairs of speaker and worker told within that time: at that rate the log of 10,000 events still holds some 100 minutes. */
 const MAX_TOLD = 100;
+/** Of one speaker: whoever tries one id after the other must not keep others from being told. */
+const MAX_TOLD_OF_ONE = 10;
 
 export class Impostors {
   readonly #tell: (event: NewEvent) => void;
-  /** When each was told last, oldest first. */
-  readonly #toldMs = new Map<string, number>();
+  /** When each was told last, by pair. */
+  readonly #toldMs = new Map<string, { readonly speaker: string; readonly ms: number }>();
 
   constructor(tell: (event: NewEvent) => void) {
     this.#tell = tell;
   }
 
   seen({ workerId, speaker, peer, reason }: Impostor, nowMs: number): void {
-    for (const [pair, toldMs] of this.#toldMs) {
-      if (nowMs - toldMs < TELL_AGAIN_MS) break;
-      this.#toldMs.delete(pair);
-    }
     const pair = JSON.stringify([workerId, speaker]);
-    if (this.#toldMs.has(pair) || this.#toldMs.size >= MAX_TOLD) return;
-    this.#toldMs.set(pair, nowMs);
+    const before = this.#toldMs.get(pair);
+    // Most often: it sends heartbeat after heartbeat.
+    if (before !== undefined && nowMs - before.ms < TELL_AGAIN_MS) return;
+    let ofSpeaker = 0;
+    for (const [told, { speaker: by, ms }] of this.#toldMs) {
+      if (nowMs - ms >= TELL_AGAIN_MS) this.#toldMs.delete(told);
+      else if (by === speaker) ofSpeaker++;
+    }
+    if (ofSpeaker >= MAX_TOLD_OF_ONE || this.#toldMs.size >= MAX_TOLD) return;
+    this.#toldMs.set(pair, { speaker, ms: nowMs });
     this.#tell({ type: 'identity', workerId, detail: `${speaker}, at ${peer}: ${reason}` });
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { peerKey } from './access/peer.ts';
+import { networkOf } from '../lib/networks.ts';
 import { BASE_HEADERS } from './common-headers.ts';
 import { type HttpLimits, SPARE_CONNECTION_MS, SPARE_CONNECTIONS } from './limits.ts';
 import type { Refusals } from './refused.ts';
@@ -56,7 +56,7 @@ export class Connections {
   }
 
   #opened(socket: Socket, isTls: boolean): void {
-    const peer = peerKey(socket.remoteAddress ?? '');
+    const peer = networkOf(socket.remoteAddress ?? '');
     const ofPeer = (this.#byPeer.get(peer) ?? 0) + 1;
     this.#sockets.add(socket);
     this.#byPeer.set(peer, ofPeer);

@@ -136,12 +136,25 @@ export function parseApiTokens(text: string, where: string): ApiToken[] {
     if (problem !== undefined) throw badLine(at, problem);
     return { name, scopes: parseApiScopes(scopes, at), hash };
   });
+  checkOnce(tokens, where);
+  return tokens;
+}
+
+/**
+ * A token has one name and its scopes: of two lines with one hash only one could count, and the other would be believed.
+ * @throws PulselaneError `bad_setting`, naming the names
+ */
+export function checkOnce(tokens: readonly ApiToken[], where: string): void {
   const names = new Set<string>();
-  for (const { name } of tokens) {
+  const nameOfHash = new Map<string, string>();
+  for (const { name, hash } of tokens) {
     if (names.has(name)) throw badLine(where, `each name once, but ${name} is there twice`);
     names.add(name);
+    const other = nameOfHash.get(hash);
+    if (other !== undefined)
+      throw badLine(where, `a token of its own for each name, but ${other} and ${name} have one`);
+    nameOfHash.set(hash, name);
   }
-  return tokens;
 }
 
 /** @throws PulselaneError `bad_setting` */

@@ -18,14 +18,19 @@ export interface Claim {
   readonly knownGroup: string | undefined;
   /** The group that it names where it registers; undefined where it does not register. */
   readonly namedGroup: string | undefined;
+  /** Whether there is a token for this very worker. */
+  readonly hasOwnToken: boolean;
 }
 
 /**
  * Why this peer may not speak for that worker; undefined if it may. A group's token registers workers into its group,
  * and neither takes one of another group over nor moves one out of its own: the group of a known worker is what counts,
- * not what the request says of it.
+ * not what the request says of it. A worker that has a token of its own joins a group by that alone.
  */
-export function refusalOf({ workers, groups }: Grant, { workerId, knownGroup, namedGroup }: Claim): string | undefined {
+export function refusalOf(
+  { workers, groups }: Grant,
+  { workerId, knownGroup, namedGroup, hasOwnToken }: Claim,
+): string | undefined {
   if (workers.has(workerId)) return undefined;
   if (groups.size === 0) return `it may not speak for ${workerId}`;
   if (knownGroup !== undefined && !groups.has(knownGroup)) {
@@ -33,6 +38,9 @@ export function refusalOf({ workers, groups }: Grant, { workerId, knownGroup, na
   }
   if (namedGroup !== undefined && !groups.has(namedGroup)) {
     return `it may not register ${workerId} in ${groupText(namedGroup)}`;
+  }
+  if (knownGroup === undefined && hasOwnToken) {
+    return `it may not speak for ${workerId}, which has a token of its own and has to register by that first`;
   }
   if (knownGroup === undefined && namedGroup === undefined) {
     return `it may not speak for ${workerId}, which has to be registered in its group first`;

@@ -17,17 +17,26 @@ export type Credentials = Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | '
 
 export class Authority {
   #tokens: TokenTable<WorkerToken>;
+  /** Workers that a token of a file names. */
+  #named: ReadonlySet<string>;
   /** Tokens that were made for agents within this process; files do not know them. */
   readonly #issued: WorkerToken[] = [];
   #issuedTable = new TokenTable<WorkerToken>([]);
 
   constructor(tokens: readonly WorkerToken[]) {
     this.#tokens = tableOf(tokens);
+    this.#named = workersOf(tokens);
   }
 
   /** In place of those of before: who comes with another one is not known any more. */
   setTokens(tokens: readonly WorkerToken[]): void {
     this.#tokens = tableOf(tokens);
+    this.#named = workersOf(tokens);
+  }
+
+  /** Whether there is a token for this very worker, by whomever it is used. */
+  hasTokenOf(workerId: string): boolean {
+    return this.#named.has(workerId) || this.#issued.some(({ grant }) => grant.workers.has(workerId));
   }
 
   /** A token for a worker of this process, good for as long as it runs. */
@@ -56,9 +65,14 @@ export class Authority {
     );
   }
 
-  /** Whether a speaker of before would be taken again. A certificate is: nobody has taken it back. */
-  isStillKnown({ tokenHash }: Speaker): boolean {
-    return tokenHash === undefined || this.#find(tokenHash) !== undefined;
+  /**
+   * A speaker of before, with what its token allows now; undefined if nobody knows the token any more. One with a
+   * certificate stays as it is: nobody has taken that back.
+   */
+  renewed(speaker: Speaker): Speaker | undefined {
+    if (speaker.tokenHash === undefined) return speaker;
+    const found = this.#find(speaker.tokenHash);
+    return found && speakerBy(found);
   }
 
   #byToken(authorization: readonly (string | Buffer)[]): Speaker {
@@ -70,7 +84,7 @@ export class Authority {
     }
     const found = this.#find(hashOfToken(token));
     if (found === undefined) throw new PulselaneError('unauthenticated', 'the token is not known to this master');
-    return { name: found.name, grant: found.grant, tokenHash: found.hash };
+    return speakerBy(found);
   }
 
   #find(hash: string): WorkerToken | undefined {
@@ -78,6 +92,14 @@ export class Authority {
   }
 }
 
+function speakerBy({ name, grant, hash }: WorkerToken): Speaker {
+  return { name, grant, tokenHash: hash };
+}
+
 function tableOf(tokens: readonly WorkerToken[]): TokenTable<WorkerToken> {
   return new TokenTable(tokens.map((token) => [token.hash, token]));
+}
+
+function workersOf(tokens: readonly WorkerToken[]): Set<string> {
+  return new Set(tokens.flatMap(({ grant }) => [...grant.workers]));
 }

@@ -76,16 +76,24 @@ export class CallGuard {
    */
   mustSpeakFor({ speaker, peer }: Caller, workerId: string, namedGroup?: string): void {
     if (speaker === undefined || speaker.grant.workers.has(workerId)) return;
-    const { manager } = this.#options;
-    const reason = refusalOf(speaker.grant, { workerId, knownGroup: manager.groupOf(workerId), namedGroup });
+    const { manager, authority } = this.#options;
+    const reason = refusalOf(speaker.grant, {
+      workerId,
+      knownGroup: manager.groupOf(workerId),
+      namedGroup,
+      hasOwnToken: authority?.hasTokenOf(workerId) === true,
+    });
     if (reason === undefined) return;
     manager.impostorSeen({ workerId, speaker: speaker.name, peer: peer.name, reason });
     throw new PulselaneError('permission_denied', `the caller is known by ${speaker.name}: ${reason}`);
   }
 
-  /** Whether the caller of a stream that lives on would be let in again. */
-  isStillKnown({ speaker }: Caller): boolean {
-    return speaker === undefined || this.#options.authority?.isStillKnown(speaker) !== false;
+  /** The caller of a stream that lives on, with what it may do now; undefined if it would not be let in again. */
+  renewed(caller: Caller): Caller | undefined {
+    const { authority } = this.#options;
+    if (caller.speaker === undefined || authority === undefined) return caller;
+    const speaker = authority.renewed(caller.speaker);
+    return speaker && { ...caller, speaker };
   }
 
   #checkMetadata({ metadata }: Call): void {

@@ -3,6 +3,7 @@
  * Known while it has a connection, or has sent so much of late that a new connection must not begin anew.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
+import { networkOf } from '../lib/networks.ts';
 import { afterArrival, NEVER_MS, type RateLimit } from '../model/heartbeat-rate.ts';
 
 export interface Peer {
@@ -76,15 +77,4 @@ export class Peers {
       this.#peers.delete(peer.name);
     }
   }
-}
-
-/** What counts as one peer, of an address as Node writes it. */
-export function networkOf(address: string): string {
-  // ::ffff:10.0.0.1 is how an IPv4 client looks to a socket for both.
-  if (address.includes('.')) return address.slice(address.lastIndexOf(':') + 1);
-  const [head = '', tail] = address.split('::');
-  const first = head === '' ? [] : head.split(':');
-  const last = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? [] : new Array<string>(Math.max(0, 8 - first.length - last.length)).fill('0');
-  return `${[...first, ...zeros, ...last].slice(0, 4).join(':')}::/64`;
 }

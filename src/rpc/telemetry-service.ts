@@ -34,16 +34,16 @@ export interface TelemetryHandlersOptions {
 
 export interface TelemetryHandlers {
   readonly implementation: UntypedServiceImplementation;
-  /** Other tokens are in force: ends the streams of those whose token is not known any more. */
+  /** Other tokens are in force: ends the streams whose token is not known any more, and holds others to what it allows. */
   recheck(): void;
   /** Sends the last acks and ends every stream. */
   close(): void;
 }
 
 export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHandlersOptions): TelemetryHandlers {
-  const streams = new Map<HeartbeatStream, Caller>();
+  const callers = new Map<HeartbeatStream, Caller>();
   const ackTimer = clock.every(ACK_EVERY_MS, () => {
-    for (const stream of streams.keys()) stream.flush();
+    for (const stream of callers.keys()) stream.flush();
   });
   const parts = { guard, logger };
   return {
@@ -68,9 +68,9 @@ export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHa
         return create(DeregisterResponseSchema);
       }, parts),
       StreamHeartbeats: (call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>) => {
-        let caller: Caller;
+        let entered: Caller;
         try {
-          caller = guard.enter(call);
+          entered = guard.enter(call);
         } catch (error) {
           if (!(error instanceof PulselaneError)) logger.error({ err: error, method: call.getPath() }, 'a call failed');
           call.emit('error', serviceErrorOf(error));
@@ -80,23 +80,27 @@ export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHa
         const jitter = Math.random();
         const stream: HeartbeatStream = new HeartbeatStream({
           call,
-          refusal: () => guard.heartbeatRefusal(caller),
+          refusal: () => guard.heartbeatRefusal(entered),
           accept: (bytes, head, via) => {
-            guard.mustSpeakFor(caller, head.workerId);
+            guard.mustSpeakFor(callers.get(stream) ?? entered, head.workerId);
             manager.acceptHeartbeat(bytes, head, via);
           },
           intervalMs: () => manager.intervalToTell(jitter),
           onHungUp: (workerIds, via) => manager.hungUp(workerIds, via),
           clock,
           logger,
-          onClosed: () => streams.delete(stream),
+          onClosed: () => callers.delete(stream),
         });
-        streams.set(stream, caller);
+        callers.set(stream, entered);
       },
     },
     recheck() {
-      for (const [stream, caller] of streams) {
-        if (guard.isStillKnown(caller)) continue;
+      for (const [stream, caller] of callers) {
+        const renewed = guard.renewed(caller);
+        if (renewed !== undefined) {
+          callers.set(stream, renewed);
+          continue;
+        }
         stream.fail(
           new PulselaneError('unauthenticated', 'the token of this stream is not known to this master any more'),
         );
@@ -104,7 +108,7 @@ export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHa
     },
     close() {
       ackTimer.cancel();
-      for (const stream of streams.keys()) stream.close();
+      for (const stream of callers.keys()) stream.close();
     },
   };
 }

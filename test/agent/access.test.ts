@@ -197,6 +197,8 @@ test.each([
   [{ token: 'a', tokenFile: 'b' }, 'token and tokenFile are both given'],
   [{ token: 'two words' }, 'token is not one: expected visible ASCII'],
   [{ master: undefined, listen: '127.0.0.1:0', token: 'a' }, 'the token would go to whoever calls'],
+  [{ master: undefined, listen: '127.0.0.1:0', token: 'a', tls: true }, 'the token would go to whoever calls'],
+  [{ master: undefined, listen: '127.0.0.1:0', tokenFile: 'a', tls: { cert: 'c', key: 'k' } }, 'whoever calls'],
 ])('%j is refused at the call', (options, message) => {
   const check = () => checkAgentOptions({ workerId: 'a', master: 'a:1', ...options });
   expect(check).toThrow(message);

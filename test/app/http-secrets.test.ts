@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -23,12 +23,16 @@ describe('the tokens of the API', () => {
   };
 
   test('are those of the setting and those of the file, together', async () => {
-    const { tokens } = await read(`# people\nb operate sha256:${HASH}\n`, ENV_TOKENS);
-    expect(tokens).toEqual([...ENV_TOKENS, { name: 'b', scopes: ['read', 'operate'], hash: HASH }]);
+    const hash = hashOfToken('plt_b');
+    const { tokens } = await read(`# people\nb operate sha256:${hash}\n`, ENV_TOKENS);
+    expect(tokens).toEqual([...ENV_TOKENS, { name: 'b', scopes: ['read', 'operate'], hash }]);
   });
 
-  test('have each name once over both', async () => {
-    await expect(read(`a read sha256:${HASH}`, ENV_TOKENS)).rejects.toThrow('but a is in both');
+  test('have each name once over both, and each name a token of its own', async () => {
+    await expect(read(`a read sha256:${hashOfToken('plt_b')}`, ENV_TOKENS)).rejects.toThrow(
+      /^API_TOKENS and API_TOKENS_FILE=\S+: expected each name once, but a is there twice$/,
+    );
+    await expect(read(`b operate sha256:${HASH}`, ENV_TOKENS)).rejects.toThrow('but a and b have one');
   });
 
   test('are never none where a file is named: that would open the door', async () => {
@@ -53,9 +57,11 @@ describe('the tokens of the API', () => {
     expect((await read(undefined, ENV_TOKENS)).sessionKey).toEqual(sessionKey);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     await writeFile(path, 'damaged');
+    await chmod(path, 0o644);
     const anew = (await read(undefined, ENV_TOKENS)).sessionKey;
     expect(anew).toHaveLength(32);
     expect(anew).not.toEqual(sessionKey);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await readFile(path, 'utf8')).trim()).toBe(Buffer.from(anew).toString('base64url'));
   });
 });
@@ -93,5 +99,7 @@ describe('what stands open', () => {
       exposureOf({ ...facts, grpcAddress: all, httpAddress: all, asksClients: true, asksWorkers: true }),
     ).toBeUndefined();
     expect(exposureOf({ ...facts, httpAddress: { host: '10.0.0.1', port: 3 } })).toContain('10.0.0.1:3');
+    // A name that only looks like an address of loopback.
+    expect(exposureOf({ ...facts, httpAddress: { host: '127.example', port: 3 } })).toContain('127.example:3');
   });
 });

@@ -153,6 +153,15 @@ test('with WORKER_AUTH off nobody is asked, and the log says so', async () => {
   );
 });
 
+test('with WORKER_AUTH off a certificate still lets in, which an agent of this process does not have', async () => {
+  const ca = join(folder, 'ca.pem');
+  await writeFile(ca, authority.pem);
+  const settings = { WORKER_AUTH: 'off', WORKER_TOKENS_FILE: '', TLS_CLIENT_CA: ca };
+  const running = await start({ ...settings, GRPC_PORT: ':0', REQUIRE_AUTH: 'true' });
+  await expect(client(running, 'anything').sendHeartbeat({ workerId: 'a' })).rejects.toThrow();
+  expect(() => running.localAccess('here')).toThrow('WORKER_AUTH=off: expected auto beside --with-agent');
+});
+
 test('tokens over an open line beyond this machine are worth a warning', async () => {
   await start({ TLS_CERT: '', TLS_KEY: '', GRPC_PORT: ':0' });
   expect(lines.find(({ level }) => level === 'warn')?.msg).toBe(

@@ -137,6 +137,43 @@ describe('a master without a terminal', () => {
   });
 });
 
+describe('SIGHUP', () => {
+  const withFile = { ...config, apiTokensFile: 'tokens' };
+
+  test('while a master starts it is remembered, while it stops it is nothing, and afterwards nobody listens', async () => {
+    const before = process.listenerCount('SIGHUP');
+    const { parts, done, signal } = await setUp(async () => {
+      process.emit('SIGHUP');
+    });
+    const starting = Promise.withResolvers<void>();
+    const startMaster: MasterParts['startMaster'] = async (...args) => {
+      await starting.promise;
+      return parts.startMaster(...args);
+    };
+    const ended = runMaster({ config: withFile, agentWorkerId: 'a' }, { ...parts, startMaster });
+    process.emit('SIGHUP');
+    expect(done).toEqual([]);
+    starting.resolve();
+    await eventually(() => done.includes('files read again'));
+    process.emit('SIGHUP');
+    signal.resolve('SIGTERM');
+    await ended;
+    expect(done.filter((what) => what === 'files read again')).toHaveLength(2);
+    expect(done.slice(-2)).toEqual(['farewell', 'master stopped']);
+    expect(process.listenerCount('SIGHUP')).toBe(before);
+  });
+
+  test('is left alone in a terminal, where nothing can be read again', async () => {
+    const before = process.listenerCount('SIGHUP');
+    const { parts, terminal, signal } = await setUp();
+    const ended = runMaster({ config, agentWorkerId: undefined }, parts);
+    await terminal.endsWith('master>');
+    expect(process.listenerCount('SIGHUP')).toBe(before);
+    signal.resolve('SIGTERM');
+    await ended;
+  });
+});
+
 test('a master that cannot go on stops in order, and says why', async () => {
   const { parts, done, failure } = await setUp();
   const ended = runMaster({ config, agentWorkerId: 'this-host' }, parts);

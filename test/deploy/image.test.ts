@@ -156,3 +156,28 @@ test('health: over TLS, whatever the certificate names, and with it where client
     await authority.remove();
   }
 });
+
+test('health: a master that takes no certificate of ours lives, and one that says nothing does not', async () => {
+  const [ours, theirs] = [await CertificateAuthority.create(), await CertificateAuthority.create()];
+  const { cert, key, certPem, keyPem } = await ours.server();
+  const server = createSecureServer({ cert: certPem, key: keyPem, ca: theirs.pem, requestCert: true });
+  try {
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const health = (settings: Record<string, string>) =>
+      end(
+        spawn(process.execPath, [join(ROOT, 'deploy/health.mjs')], {
+          env: { HTTP_PORT: `127.0.0.1:${port}`, TLS_CERT: cert, TLS_KEY: key, ...settings },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        }),
+      );
+    expect(await health({ TLS_CLIENT_CA: theirs.path })).toEqual({ code: 0, stderr: '' });
+    // It would not be asked for one, so that something else is wrong.
+    expect((await health({ TLS_CLIENT_CA: theirs.path, HTTP_CLIENT_CERT: 'off' })).code).toBe(1);
+    expect((await health({ TLS_CLIENT_CA: theirs.path, HTTP_PORT: String(await freePort()) })).code).toBe(1);
+  } finally {
+    server.close();
+    await ours.remove();
+    await theirs.remove();
+  }
+});

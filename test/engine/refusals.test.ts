@@ -78,6 +78,9 @@ test('an impostor is told once a minute, and many of them do not fill the log', 
   seen('a', 0, 'the token of y');
   expect(events).toHaveLength(2);
   for (let i = 0; i < 10_000; i++) seen(`worker-${i}`, 1000);
+  expect(events).toHaveLength(11);
+  // It keeps nobody else from being told.
+  for (let i = 0; i < 1000; i++) seen('a', 1000, `the token of z${i}`);
   expect(events).toHaveLength(100);
   seen('a', TELL_AGAIN_MS);
   expect(events).toHaveLength(101);

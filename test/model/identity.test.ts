@@ -31,9 +31,21 @@ describe('who speaks for whom', () => {
     ['a group that moves one out', rack, { workerId: 'b', knownGroup: 'rack', namedGroup: 'other' }, false],
     ['a group that lets one go', rack, { workerId: 'b', knownGroup: 'rack', namedGroup: '' }, false],
     ['a group for one that is not known', rack, { workerId: 'b', knownGroup: undefined, namedGroup: undefined }, false],
+    [
+      'a group that registers one with a token of its own',
+      rack,
+      { workerId: 'b', knownGroup: undefined, namedGroup: 'rack', hasOwnToken: true },
+      false,
+    ],
+    [
+      'a group for its worker with a token of its own',
+      rack,
+      { workerId: 'b', knownGroup: 'rack', namedGroup: undefined, hasOwnToken: true },
+      true,
+    ],
     ['nobody', grantOf([]), { workerId: 'b', knownGroup: '', namedGroup: '' }, false],
   ])('%s', (_, grant, claim, may) => {
-    expect(refusalOf(grant, claim) === undefined).toBe(may);
+    expect(refusalOf(grant, { hasOwnToken: false, ...claim }) === undefined).toBe(may);
   });
 });
 

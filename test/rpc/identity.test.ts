@@ -118,6 +118,34 @@ test('a relay speaks for the workers of its group, and for no others', async () 
   expect(rpc.manager.groupOf('b')).toBe('elsewhere');
 });
 
+test('a worker that has a token of its own is not registered by a relay, but may be carried by it', async () => {
+  const relay = rpc.client(bearer(tokens.rack));
+  const joins = info({ workerId: 'a', group: 'rack' });
+  await expect(relay.call('Register', joins)).rejects.toMatchObject({
+    code: status.PERMISSION_DENIED,
+    details: expect.stringContaining('which has a token of its own'),
+  });
+  expect(rpc.manager.groupOf('a')).toBeUndefined();
+  await rpc.client(bearer(tokens.a)).call('Register', joins);
+  await relay.sendHeartbeat({ workerId: 'a' });
+});
+
+test('a token that names fewer workers than before holds its stream to those that are left', async () => {
+  const both = (...ids: string[]) =>
+    parseWorkerTokens(ids.map((id) => workerTokenLine({ kind: 'worker', id }, hashOfToken(tokens.a))).join('\n'), '');
+  authority.setTokens(both('a', 'c'));
+  const stream = rpc.client(bearer(tokens.a)).stream();
+  for (const workerId of ['a', 'c']) stream.send({ workerId, sequence: 1n });
+  await eventually(() => stream.acked('a') === 1 && stream.acked('c') === 1);
+  authority.setTokens(both('a', 'd'));
+  rpc.server.recheckCallers();
+  for (const workerId of ['a', 'c', 'd']) stream.send({ workerId, sequence: 2n });
+  await eventually(() => stream.acked('a') === 2 && stream.acked('d') === 2 && stream.refusals.length === 1);
+  expect(stream.refusals[0]).toMatchObject({ workerId: 'c', code: RefusalCode.PERMISSION_DENIED });
+  expect(stream.error).toBeUndefined();
+  stream.call.cancel();
+});
+
 test('a token that is taken back ends its stream, and leaves the others', async () => {
   const [a, b] = [rpc.client(bearer(tokens.a)).stream(), rpc.client(bearer(tokens.b)).stream()];
   a.send({ workerId: 'a', sequence: 1n });

@@ -6,7 +6,7 @@ import type { MasterConfig } from '../../config/options.ts';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
 import { messageOf, type PulselaneError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logging.ts';
-import { onReloadSignal } from '../reload-signal.ts';
+import { ReloadSignal } from '../reload-signal.ts';
 import type { StopSignals } from '../stop-signals.ts';
 import type { Streams } from '../streams.ts';
 import { callable } from './announcement.ts';
@@ -54,13 +54,43 @@ export async function runMaster({ config, agentWorkerId }: MasterRun, parts: Mas
   // Before anything is started, so that no signal is missed.
   void signals.first().then((signal) => wish.resolve(signal));
 
+  const reloads = new ReloadSignal();
+  if (takesReloads(config, streams)) reloads.listen();
+  try {
+    await startAndRun({ config, agentWorkerId }, { face, wish, reloads }, parts);
+  } finally {
+    reloads.close();
+  }
+  face.logger.info('stopped');
+}
+
+/**
+ * Whether SIGHUP is not the end: there are files to be read again, or nobody's terminal can be closed. A service is told
+ * to reload whatever its settings are (`systemctl reload`), and must not end by it.
+ */
+function takesReloads(config: MasterConfig, { stdin }: Streams): boolean {
+  return hasReloadableFiles(config) || stdin.isTTY !== true;
+}
+
+interface RunParts {
+  readonly face: Face;
+  readonly wish: PromiseWithResolvers<string>;
+  readonly reloads: ReloadSignal;
+}
+
+async function startAndRun(
+  { config, agentWorkerId }: MasterRun,
+  { face, wish, reloads }: RunParts,
+  parts: MasterParts,
+): Promise<void> {
+  const { clock, signals } = parts;
   const master = await parts.startMaster(config, { logger: face.logger, clock });
   let failure: PulselaneError | undefined;
   void master.failure.then((error) => {
     failure = error;
     wish.resolve(error.message);
   });
-  const stopReloading = hasReloadableFiles(config) ? onReloadSignal(() => void master.reload()) : undefined;
+  reloads.started(() => void master.reload());
   let agent: LocalAgent | undefined;
   try {
     agent = agentWorkerId === undefined ? undefined : await startAgent(master, agentWorkerId, config, face, parts);
@@ -69,12 +99,11 @@ export async function runMaster({ config, agentWorkerId }: MasterRun, parts: Mas
     signals.stopping();
     await face.stopping(cause);
   } finally {
-    stopReloading?.();
+    reloads.stopping();
     if (agent !== undefined) await farewell(agent, clock, face.logger);
     await master.stop();
   }
   if (failure !== undefined) throw failure;
-  face.logger.info('stopped');
 }
 
 function startAgent(

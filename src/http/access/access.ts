@@ -1,11 +1,12 @@
 /** Who may be answered: the rules and tokens that are in force, and what each peer has tried. */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
+import { networkOf } from '../../lib/networks.ts';
 import { type ApiToken, bearerToken, TokenTable } from '../../lib/tokens.ts';
 import * as limits from '../limits.ts';
 import { type Decision, decide, type Facts, type Identity, type Rules, type Who } from './decide.ts';
 import { Holders } from './holders.ts';
-import { isLoopbackPeer, peerKey } from './peer.ts';
+import { isLoopbackPeer } from './peer.ts';
 import { PeerRates } from './rates.ts';
 import { openSession, SESSION_S, sealSession, sessionIn } from './session.ts';
 
@@ -102,7 +103,9 @@ export class Access {
     });
     // Told of a session that is over nobody learns anything: only a wrong token is an attempt.
     if ((who as Who) !== 'unknown' || facts.headers.authorization === undefined) return decision;
-    return this.#wrongToken(facts.peer) ?? decision;
+    const limited = this.#wrongToken(facts.peer);
+    // What is for everybody stays so: a probe with a token of yesterday must not call the master dead.
+    return decision.type === 'allow' ? decision : (limited ?? decision);
   }
 
   /** What the login page asks: whose token it is. Wrong ones count like those of a header. */
@@ -120,7 +123,7 @@ export class Access {
   #waitMs(peer: string | undefined): number {
     // Loopback has no limit: a proxy on this machine carries everybody, and whoever runs programs here has the machine.
     if (this.#requests === undefined || peer === undefined || isLoopbackPeer(peer)) return 0;
-    return this.#requests.take(peerKey(peer), this.#options.clock.monotonicMs());
+    return this.#requests.take(networkOf(peer), this.#options.clock.monotonicMs());
   }
 
   #whoAsks({ headers }: Facts): Who {
@@ -152,7 +155,7 @@ export class Access {
       this.#wrongSinceLine = 0;
       this.#nextLineMs = nowMs + limits.WRONG_TOKENS_LOG_MS;
     }
-    const waitMs = this.#wrong.take(peerKey(peer), nowMs);
+    const waitMs = this.#wrong.take(networkOf(peer), nowMs);
     if (waitMs === 0) return undefined;
     const detail = 'this address has shown too many tokens that are not known';
     return { type: 'refuse', code: 'rate_limited', reason: 'guesses', detail, retryAfterMs: waitMs };

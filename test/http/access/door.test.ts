@@ -125,6 +125,7 @@ describe('over a socket, with tokens', () => {
     const wrong = () => ask('/telemetry', { headers: bearer('plt_guess') });
     for (let i = 0; i < WRONG_TOKENS_AT_ONCE; i++) expect((await wrong()).status).toBe(401);
     expect(await wrong()).toMatchObject({ status: 429, headers: { 'retry-after': '1' } });
+    expect((await ask('/health', { headers: bearer('plt_guess') })).status).toBe(200);
     expect(logged).toEqual(['warn HTTP: 1 request with a token that is not known, the last one from 127.0.0.1']);
     // A right one is taken at any time: nobody locks others out who share an address with him.
     const limits = await ask('/api/v1/limits', { headers: bearer(READ) });
@@ -134,7 +135,7 @@ describe('over a socket, with tokens', () => {
     clock.advance(10_000);
     await wrong();
     expect(logged.slice(1)).toEqual([
-      'warn HTTP: 12 requests with a token that is not known, the last one from 127.0.0.1',
+      'warn HTTP: 13 requests with a token that is not known, the last one from 127.0.0.1',
     ]);
   });
 

@@ -1,0 +1,18 @@
+/** What counts as one peer, wherever limits are by address. */
+
+/**
+ * An IPv4 address, or the /64 network of an IPv6 address, whose other half its owner chooses freely.
+ * @param address as Node writes it of a socket
+ */
+export function networkOf(address: string): string {
+  // The zone says by which interface of ours it came.
+  const bare = address.split('%', 1)[0] as string;
+  // ::ffff:10.0.0.1 is how an IPv4 client looks to a socket for both.
+  if (bare.includes('.')) return bare.slice(bare.lastIndexOf(':') + 1);
+  if (!bare.includes(':')) return bare;
+  const [head = '', tail] = bare.split('::');
+  const first = head === '' ? [] : head.split(':');
+  const last = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? [] : new Array<string>(Math.max(0, 8 - first.length - last.length)).fill('0');
+  return `${[...first, ...zeros, ...last].slice(0, 4).join(':')}::/64`;
+}
