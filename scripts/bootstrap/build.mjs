@@ -1,6 +1,6 @@
 /**
  * src/ to dist/: TypeScript to JavaScript file by file, and the lane as one small bundle, since each lane is a thread
- * that loads it anew (ARCHITECTURE, "Lanes"), and HTTP as one bundle. Built aside and moved into place, so dist/ is whole or not there.
+ * that loads it anew (ARCHITECTURE, "Lanes"). Built aside and moved into place, so dist/ is whole or not there.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,15 +18,8 @@ const INPUTS = [
   'scripts/bootstrap/bundle.mjs',
 ];
 
-/**
- * Threads that ship as one file, packages included; the others import from node_modules. The lane is there many times,
- * so that it must be small. HTTP is the last part of a master to start: as one file it is there in two thirds of the time,
- * and nothing is gained by making its stack traces hard to read.
- */
-const BUNDLED_THREADS = [
-  { thread: 'lane/thread', form: 'small' },
-  { thread: 'http/thread', form: 'readable' },
-];
+/** Threads that ship as one file, every package included. The others import from node_modules. */
+const BUNDLED_THREADS = ['lane/thread'];
 
 /** @param {string} root */
 export function isBuilt(root) {
@@ -50,8 +43,8 @@ export function build(root, { node, scratch }) {
   // Unchecked: whether the types agree is what `npm run check` and `npm test` say, of all code and not of src/ alone.
   run('Compiling', [node, tsc, '-p', 'tsconfig.build.json', '--noCheck', '--outDir', next], root);
   const bundle = join(root, 'scripts/bootstrap/bundle.mjs');
-  for (const { thread, form } of BUNDLED_THREADS) {
-    run('Bundling', [node, bundle, `src/${thread}.ts`, `${join(next, thread)}.js`, form], root);
+  for (const thread of BUNDLED_THREADS) {
+    run('Bundling', [node, bundle, `src/${thread}.ts`, `${join(next, thread)}.js`], root);
   }
   writeFileSync(stampPath(next), hash);
 

@@ -1,27 +1,18 @@
 /**
- * Bundles one thread's entry into one file: node bundle.mjs ENTRY OUT FORM, small or readable. A program of its own, run on the pinned Node.
+ * Bundles one thread's entry into one file: node bundle.mjs ENTRY OUT. A program of its own, run on the pinned Node.
  * It uses esbuild's interface and not its command, which an npm that runs install scripts replaces by a binary.
  */
 import { build } from 'esbuild';
 
-const [entry = '', outfile = '', form = ''] = process.argv.slice(2);
-const isSmall = form === 'small';
+const [entry = '', outfile = ''] = process.argv.slice(2);
 await build({
   entryPoints: [entry],
   outfile,
   bundle: true,
-  minify: isSmall,
+  minify: true,
   format: 'esm',
   platform: 'node',
   target: 'node24',
-  legalComments: isSmall ? 'none' : 'eof',
-  // It finds the file of its threads beside its own.
-  external: ['piscina'],
-  // For packages of the older kind (ws), which ask for parts of Node by it.
-  ...(isSmall
-    ? {}
-    : {
-        banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" },
-      }),
+  legalComments: 'none',
   logLevel: 'warning',
 });
