@@ -217,9 +217,10 @@ export const masterOptions = {
     env: 'MAX_HTTP_CONNECTIONS_PER_PEER',
     flag: '--max-http-connections-per-peer',
     argument: '<n>',
-    // A proxy that carries all live clients is one peer; whoever takes all of these leaves half for the others.
+    // A proxy that carries the 1,000 live clients that are aimed at is one peer. Fewer than MAX_LIVE_CLIENTS: whoever takes
+    // all of these leaves a quarter of the streams for the others.
     kind: kinds.count({ min: 1, max: 1_000_000 }),
-    fallback: '2048',
+    fallback: '1500',
     meaning: 'the same of one address; of IPv6, of one /64 network',
   }),
   maxLiveClients: option({

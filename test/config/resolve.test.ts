@@ -183,10 +183,11 @@ describe('API_TOKENS', () => {
 
   test('is one entry or several, however they are separated', () => {
     const a = { name: 'a', scopes: ['read'], hash };
-    const b = { name: 'b', scopes: ['read', 'operate'], hash };
+    const other = 'b2'.repeat(32);
+    const b = { name: 'b', scopes: ['read', 'operate'], hash: other };
     expect(tokensOf(`a read sha256:${hash}`)).toEqual([a]);
     for (const separator of [';', '; ', ',', ' , ', '\n', ';\n']) {
-      expect(tokensOf(`a read sha256:${hash}${separator}b read,operate sha256:${hash}`)).toEqual([a, b]);
+      expect(tokensOf(`a read sha256:${hash}${separator}b read,operate sha256:${other}`)).toEqual([a, b]);
     }
     expect(resolveMaster().apiTokens).toBeUndefined();
   });
@@ -195,7 +196,9 @@ describe('API_TOKENS', () => {
     const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/);
     const scopes = fc.constantFrom(['read'], ['read', 'operate']);
     const token = fc.record({ name, scopes, hash: fc.stringMatching(/^[0-9a-f]{64}$/) });
-    const tokens = fc.uniqueArray(token, { minLength: 1, maxLength: 8, selector: (each) => each.name });
+    const tokens = fc
+      .uniqueArray(token, { minLength: 1, maxLength: 8, selector: (each) => each.name })
+      .filter((list) => new Set(list.map((each) => each.hash)).size === list.length);
     fc.assert(
       fc.property(tokens, fc.constantFrom(';', ',', '\n', ' ; '), (list, separator) => {
         const text = list.map((each) => `${each.name} ${each.scopes.join(',')} sha256:${each.hash}`).join(separator);
@@ -237,4 +240,11 @@ test.each([
 
 test.each(['http://a', 'a:8080', '*', '*.example', 'a b', 'a/b'])('ALLOWED_HOSTS=%s is refused', (text) => {
   expect(() => resolveMaster({}, { ALLOWED_HOSTS: text })).toThrow('expected host names without port');
+});
+
+test('one address cannot take all live streams, nor all connections, of either port', () => {
+  const config = resolveOptions(masterOptions, { flags: {}, environment: {}, dotenv: {} });
+  expect(config.maxPeerHttpConnections).toBeLessThan(config.maxLiveClients);
+  expect(config.maxPeerHttpConnections).toBeLessThan(config.maxHttpConnections / 2);
+  expect(config.maxPeerGrpcConnections).toBeLessThan(config.maxGrpcConnections / 2);
 });
