@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -294,18 +295,72 @@ describe('a client of a master that asks for tokens', () => {
   });
 });
 
-test('a client is told what is wrong with a certificate', async () => {
-  const authority = await CertificateAuthority.create();
-  stops.push(() => authority.remove());
-  const { certPem: cert, keyPem: key } = await authority.server();
-  const { url, port, stop } = await newServer({ tls: { cert, key, clientCa: undefined } });
-  stops.push(stop);
-  expect((await run(['workers', '--url', url])).stderr).toMatch(
-    /^pulselane: the certificate at https:\S+ is of no known authority \(\w+\); NODE_EXTRA_CA_CERTS=<ca.pem> names one more\n$/,
-  );
-  expect((await run(['workers', '--url', `http://127.0.0.1:${port}`])).stderr).toContain('; is it https:?');
-  const plain = await serve();
-  expect((await run(['workers', '--url', plain.url.replace('http', 'https')])).stderr).toContain('; is it http:?');
+describe('a client of a master that speaks TLS', () => {
+  async function authority(): Promise<CertificateAuthority> {
+    const made = await CertificateAuthority.create();
+    stops.push(() => made.remove());
+    return made;
+  }
+
+  /** @param clients whose certificates are taken; undefined: none is asked for */
+  async function speaking(server: CertificateAuthority, clients?: CertificateAuthority) {
+    const { certPem: cert, keyPem: key } = await server.server();
+    const listening = await newServer({ tls: { cert, key, clientCa: clients?.pem } });
+    stops.push(listening.stop);
+    return listening;
+  }
+
+  test('is told what is wrong with the certificate', async () => {
+    const { url, port } = await speaking(await authority());
+    expect((await run(['workers', '--url', url])).stderr).toMatch(
+      /^pulselane: the certificate at https:\S+ is of no known authority \(\w+\); --tls-ca <ca.pem> names its authority\n$/,
+    );
+    expect((await run(['workers', '--url', `http://127.0.0.1:${port}`])).stderr).toContain('; is it https:?');
+    const plain = await serve();
+    expect((await run(['workers', '--url', plain.url.replace('http', 'https')])).stderr).toContain('; is it http:?');
+  });
+
+  test('believes the authority that it is given', async () => {
+    const known = await authority();
+    const { url } = await speaking(known);
+    expect(await run(['workers', '--url', url, '--tls-ca', known.path])).toMatchObject({ exitCode: 0, stderr: '' });
+    vi.stubEnv('PULSELANE_TLS_CA', (await authority()).path);
+    expect((await run(['workers', '--url', url])).stderr).toContain('is of no known authority');
+  });
+
+  test('shows its certificate where one is asked for, and is told so if it has none', async () => {
+    const known = await authority();
+    const { url } = await speaking(known, known);
+    const { cert, key } = await known.issue({ commonName: 'operator' });
+    const trusting = ['workers', '--url', url, '--tls-ca', known.path];
+    expect(await run([...trusting, '--tls-cert', cert, '--tls-key', key])).toMatchObject({ exitCode: 0, stderr: '' });
+    expect((await run(trusting)).stderr).toMatch(
+      /^pulselane: the master at \S+ asks for a client certificate \(\w+\): give --tls-cert <file.pem> and --tls-key <file.pem>; HTTP_CLIENT_CERT=off /,
+    );
+    const stranger = await (await authority()).issue({ commonName: 'operator' });
+    expect((await run([...trusting, '--tls-cert', stranger.cert, '--tls-key', stranger.key])).stderr).toMatch(
+      /^pulselane: the master at \S+ does not take the certificate of --tls-cert \(\w+\)/,
+    );
+  });
+
+  test('is told which file is wrong before anybody is asked', async () => {
+    const known = await authority();
+    const { cert } = await known.issue({ commonName: 'operator' });
+    const { key: otherKey } = await known.issue({ commonName: 'other' });
+    const failure = async (...flags: string[]) => {
+      const { exitCode, stderr } = await run(['workers', '--url', 'https://127.0.0.1:1', ...flags]);
+      expect(exitCode).toBe(2);
+      return stderr;
+    };
+    expect(await failure('--tls-cert', cert)).toBe(
+      `pulselane: PULSELANE_TLS_CERT=${cert}: expected PULSELANE_TLS_KEY beside it\n`,
+    );
+    expect(await failure('--tls-ca', `${cert}.no`)).toContain(`PULSELANE_TLS_CA=${cert}.no: cannot be read: ENOENT`);
+    expect(await failure('--tls-ca', otherKey)).toContain('expected certificates in PEM');
+    expect(await failure('--tls-cert', cert, '--tls-key', otherKey)).toContain(
+      `PULSELANE_TLS_KEY=${otherKey}: cannot be used for TLS: `,
+    );
+  });
 });
 
 describe('a client whose master cannot be asked', () => {
@@ -318,6 +373,23 @@ describe('a client whose master cannot be asked', () => {
       stderr: `pulselane: no master answers at ${url} (ECONNREFUSED); "pulselane master" starts one, --url names another\n`,
       exitCode: 1,
     });
+  });
+
+  test('asks at any port', async () => {
+    // A port that browsers, and fetch with them, refuse to ask; nobody listens there.
+    expect((await run(['status', '--url', 'http://127.0.0.1:1'])).stderr).toMatch(
+      /^pulselane: no master answers at http:\/\/127.0.0.1:1 \(ECONNREFUSED\)/,
+    );
+  });
+
+  test('says that it may be the gRPC port', async () => {
+    const server = createHttp2Server();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    stops.push(() => new Promise((resolve) => server.close(() => resolve())));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect((await run(['status', '--url', url])).stderr).toMatch(
+      /^pulselane: what answers at \S+ does not speak HTTP\/1.1 \(HPE_\w+\); is it the gRPC port\?/,
+    );
   });
 
   test('says that something else answers there', async () => {

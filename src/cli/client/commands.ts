@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { clientOptions } from '../../config/options.ts';
-import { processSources, resolveOptions } from '../../config/resolve.ts';
+import { checkClientConfig, processSources, resolveOptions } from '../../config/resolve.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { checkWorkerId } from '../../model/worker-id.ts';
 import { examples } from '../help-text.ts';
@@ -21,6 +21,7 @@ import {
 import { workerText } from '../views/worker-text.ts';
 import { pendingText, workersText } from '../views/workers-text.ts';
 import { ApiClient } from './api.ts';
+import { clientTls } from './tls.ts';
 import { clientToken } from './token.ts';
 
 export interface ClientEnvironment {
@@ -100,6 +101,7 @@ function clientCommand(name: string, description: string): Command {
 }
 
 export function clientOf(command: Command, clock: Clock): ApiClient {
-  const config = resolveOptions(clientOptions, processSources(givenFlags(command, clientOptions)));
-  return new ApiClient({ url: config.url, token: clientToken(config), clock });
+  const sources = processSources(givenFlags(command, clientOptions));
+  const config = checkClientConfig(resolveOptions(clientOptions, sources));
+  return new ApiClient({ url: config.url, token: clientToken(config), tls: clientTls(config), clock });
 }
