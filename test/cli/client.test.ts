@@ -202,6 +202,18 @@ describe('a client of a master of ours', () => {
     expect(stdout).toMatch(/Waiting for approval[^\n]*\n.*\n +?stranger/s);
   });
 
+  test('counts workers by the states that the list tells', async () => {
+    const { url, fleet, clock } = await ours();
+    fleet.register('new');
+    expect((await run(['status', '--url', url], { clock })).stdout).toContain(
+      'workers     1, 1 registered\nmean usage  – (no active worker)\ntasks       0\n',
+    );
+    fleet.register('beating');
+    fleet.beat('beating', { cpuUsage: 12 });
+    const { stdout } = await run(['status', '--url', url], { clock });
+    expect(stdout).toContain('workers     2, 1 active, 1 registered\nmean usage  CPU 12.0%, ');
+  });
+
   test.each([
     ['approve', { type: 'approve', workerId: 'a/b' }],
     ['release', { type: 'release', workerId: 'a/b' }],

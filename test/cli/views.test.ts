@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { widthOf } from '../../src/cli/text/width.ts';
 import { clusterText, internalStateText } from '../../src/cli/views/cluster-text.ts';
 import { eventCount, eventsText } from '../../src/cli/views/events-text.ts';
-import { clusterViewOf, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
+import { clusterViewOf, totalsOfCluster, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
 import { lanePlanFields, lanePlanText } from '../../src/cli/views/lane-plan-text.ts';
 import { liveText } from '../../src/cli/views/live-text.ts';
 import { type LivenessView, totalsOf, type WorkerDetail, type WorkerRow } from '../../src/cli/views/views.ts';
@@ -312,7 +312,8 @@ describe('an answer of the API', () => {
     for (const body of ['x', null, [1], { a: { worker_id: 1 } }]) {
       expect(() => workerRowsOf({ body, atUnixMs: 0 })).toThrow('not that of a Pulselane master');
     }
-    expect(() => clusterViewOf({ body: {}, atUnixMs: 0 }, { body: {}, atUnixMs: 0 })).toThrow('/health');
+    expect(() => clusterViewOf({ body: {}, atUnixMs: 0 }, totalsOf([]))).toThrow('/health');
+    expect(() => totalsOfCluster({ body: {}, atUnixMs: 0 })).toThrow('/api/v1/cluster');
   });
 });
 

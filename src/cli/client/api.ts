@@ -48,6 +48,12 @@ export class ApiClient {
     return this.#get('/health', [200, 503]);
   }
 
+  /** The fleet in figures; undefined if the master is one of the seed. */
+  async cluster(): Promise<Answer | undefined> {
+    const { status, answer } = await this.#request('/api/v1/cluster', [200, 404]);
+    return status === 404 ? undefined : answer;
+  }
+
   workers(): Promise<Answer> {
     return this.#get('/workers', [200]);
   }

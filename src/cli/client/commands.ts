@@ -14,10 +14,12 @@ import {
   clusterViewOf,
   eventsOf,
   pendingRowsOf,
+  totalsOfCluster,
   workerDetailOf,
   workerRowsOf,
   workerRowsOfList,
 } from '../views/from-api.ts';
+import { totalsOf } from '../views/views.ts';
 import { workerText } from '../views/worker-text.ts';
 import { pendingText, workersText } from '../views/workers-text.ts';
 import { ApiClient } from './api.ts';
@@ -86,7 +88,9 @@ async function workersTable(api: ApiClient): Promise<string> {
 async function clusterStatus(api: ApiClient, isJson: boolean): Promise<string> {
   const health = await api.health();
   if (isJson) return jsonText(health.body);
-  return `${clusterText(clusterViewOf(health, await api.telemetry()))}\n`;
+  const cluster = await api.cluster();
+  const totals = cluster === undefined ? totalsOf(workerRowsOf(await api.telemetry())) : totalsOfCluster(cluster);
+  return `${clusterText(clusterViewOf(health, totals))}\n`;
 }
 
 async function workerStatus(api: ApiClient, workerId: string, isJson: boolean): Promise<string> {
