@@ -430,6 +430,9 @@ describe('used wrongly', () => {
     [['workers', '--frob'], "unknown option '--frob'"],
     [['frob'], "unknown command 'frob'"],
     [['workrs'], "unknown command 'workrs' (Did you mean workers?)"],
+    [['frob', '--help'], "unknown command 'frob'"],
+    [['help', 'frob'], "unknown command 'frob'"],
+    [['token', 'frob', '--help'], "unknown command 'frob'"],
     [['status', 'a', 'b'], "too many arguments for 'status'. Expected 1 argument but got 2"],
     [
       ['workers', '-o', 'xml'],
@@ -448,7 +451,7 @@ describe('used wrongly', () => {
   });
 
   test('every command explains itself, with examples', async () => {
-    for (const command of [[], ['master'], ['workers'], ['status'], ['config']]) {
+    for (const command of [[], ['master'], ['workers'], ['status'], ['config'], ['token', 'create'], ['help']]) {
       const { stdout, exitCode } = await run([...command, '--help']);
       expect(stdout).toContain('Examples:');
       expect(exitCode).toBe(0);
