@@ -83,6 +83,28 @@ const tricky: fc.Arbitrary<WorkerDetail> = fc
     }),
   );
 
+const CAPACITY = { totalCpu: 0, totalMemoryGib: 0, totalStorageGib: 0, totalGpu: 0 };
+
+test.each([
+  [{}, undefined],
+  [{ totalCpu: 8, totalMemoryGib: 15.6, totalStorageGib: 100 }, '8 cores, memory 15.6 GiB, storage 100.0 GiB, 0 GPUs'],
+  [{ totalCpu: 1 }, '1 core, 0 GPUs'],
+  [{ totalGpu: 2 }, '2 GPUs'],
+])('of a capacity of %o only what a worker told is shown', (told, shown) => {
+  const texts = { ip: '', labels: {}, group: '', instanceId: '', agentVersion: '' };
+  const inside = {
+    registeredUnixMs: 0,
+    counts: { accepted: 0, applied: 0, rejected: 0, ...NONE_REPLACED, ...NONE_LOST },
+    rejection: undefined,
+    fault: undefined,
+    sharesWith: [],
+    timing: undefined,
+    address: undefined,
+    facts: { ...CAPACITY, ...texts, ephemeral: false, ...told },
+  };
+  expect(/^capacity +(.*)$/m.exec(workerText(detail('a', { inside })))?.[1]).toBe(shown);
+});
+
 describe('whatever a worker calls itself and its things', () => {
   test('no view lets a control character through', () => {
     fc.assert(
