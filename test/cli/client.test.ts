@@ -69,8 +69,8 @@ async function serve(routes: Readonly<Record<string, unknown>> = ROUTES, status 
 }
 
 /** Runs the command as the program would. */
-async function run(args: readonly string[], { isTTY = true, clock = systemClock } = {}) {
-  const stdout = Object.assign(new PassThrough(), { isTTY });
+async function run(args: readonly string[], { isTTY = true, columns = 200, clock = systemClock } = {}) {
+  const stdout = Object.assign(new PassThrough(), { isTTY, columns });
   const stderr = new PassThrough();
   const unused = () => Promise.reject(new Error('not in this test'));
   const program = buildProgram({
@@ -102,6 +102,8 @@ describe('pulselane workers', () => {
         'a/b c   inactive  14.9%  50.0%  0.0%      0    5s',
         'node-a  active    14.9%  50.0%  0.0%      1    5s',
         '',
+        '2 workers',
+        '',
       ].join('\n'),
     );
     expect(exitCode).toBe(0);
@@ -115,6 +117,36 @@ describe('pulselane workers', () => {
     // A master of the seed has no list with states, and is shown all the same.
     expect(asked).toEqual(['/workers', '/workers', expect.stringMatching(/^\/api\/v1\/workers\?/), '/telemetry']);
   });
+});
+
+test('pulselane workers lists those whose ids begin as is asked for', async () => {
+  const seed = await serve();
+  expect((await run(['workers', 'a/', '--url', seed.url])).stdout).toMatch(
+    /^ID .*\na\/b c .*\n\n1 worker whose id begins with "a\/"\n$/,
+  );
+  expect((await run(['workers', 'x', '--url', seed.url])).stdout).toBe('No worker’s id begins with "x".\n');
+  expect(JSON.parse((await run(['workers', 'a/', '--url', seed.url, '-o', 'json'])).stdout)).toEqual({});
+  expect(JSON.parse((await run(['workers', 'node', '--url', seed.url, '-o', 'json'])).stdout)).toEqual(
+    ROUTES['/workers'],
+  );
+  const { url, fleet, stop } = await newServer();
+  stops.push(stop);
+  for (const id of ['web-1', 'web-2', 'we&b', 'db-1']) fleet.register(id);
+  expect((await run(['workers', 'web-', '--url', url])).stdout).toMatch(
+    /\nweb-1 .*\nweb-2 .*\n\n2 workers whose id begins with "web-"\n$/,
+  );
+  expect((await run(['workers', 'we&', '--url', url])).stdout).toMatch(/^ID .*\nwe&b .*\n\n1 worker whose/);
+});
+
+test('what is printed fits a terminal, and programs get whole lines', async () => {
+  const { url } = await serve();
+  const lengths = async (options: { isTTY: boolean; columns: number }) =>
+    (await run(['status', 'node-a', '--url', url, '-o', 'table'], options)).stdout
+      .split('\n')
+      .map((line) => line.length);
+  const inTerminal = await lengths({ isTTY: true, columns: 40 });
+  expect(Math.max(...inTerminal)).toBeLessThanOrEqual(40);
+  expect(Math.max(...(await lengths({ isTTY: false, columns: 40 })))).toBeGreaterThan(60);
 });
 
 describe('pulselane status', () => {

@@ -74,10 +74,14 @@ export class ApiClient {
     return status === 404 ? undefined : answer;
   }
 
-  /** Every worker with its state, by id, page by page; undefined if the master has no such list. */
-  async listWorkers(): Promise<readonly Answer[] | undefined> {
+  /**
+   * Every worker with its state, by id, page by page; undefined if the master has no such list.
+   * @param prefix with which their ids begin
+   */
+  async listWorkers(prefix: string): Promise<readonly Answer[] | undefined> {
     const pages: Answer[] = [];
-    const list = `/api/v1/workers?limit=1000&fields=${LIST_FIELDS}`;
+    const which = prefix === '' ? '' : `&prefix=${encodeURIComponent(prefix)}`;
+    const list = `/api/v1/workers?limit=1000&fields=${LIST_FIELDS}${which}`;
     for (let cursor: string | undefined = ''; cursor !== undefined; ) {
       const path: string = cursor === '' ? list : `${list}&cursor=${encodeURIComponent(cursor)}`;
       const { status, answer } = await this.#request(path, [200, 404]);

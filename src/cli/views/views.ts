@@ -125,6 +125,11 @@ export function byId(left: { readonly workerId: string }, right: { readonly work
   return left.workerId < right.workerId ? -1 : Number(left.workerId > right.workerId);
 }
 
+/** Those whose ids begin with `prefix`: all, if it is empty. */
+export function beginningWith<T extends { readonly workerId: string }>(prefix: string, rows: readonly T[]): T[] {
+  return rows.filter(({ workerId }) => workerId.startsWith(prefix));
+}
+
 /** States in which the last values are those of now, more or less. */
 export const HEARD_STATES: ReadonlySet<string> = new Set(['active', 'suspect', 'leaving']);
 
