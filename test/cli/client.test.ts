@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { createServer as createHttp2Server } from 'node:http2';
+import { createServer as createHttp2Server, createSecureServer as createSecureHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -384,6 +384,18 @@ describe('a client of a master that speaks TLS', () => {
     const stranger = await (await authority()).issue({ commonName: 'operator' });
     expect((await run([...trusting, '--tls-cert', stranger.cert, '--tls-key', stranger.key])).stderr).toMatch(
       /^pulselane: the master at \S+ does not take the certificate of --tls-cert \(\w+\)/,
+    );
+  });
+
+  test('is told that it may be the gRPC port', async () => {
+    const known = await authority();
+    const { certPem: cert, keyPem: key } = await known.server();
+    const server = createSecureHttp2Server({ cert, key });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    stops.push(() => new Promise((resolve) => server.close(() => resolve())));
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect((await run(['status', '--url', url, '--tls-ca', known.path])).stderr).toMatch(
+      /^pulselane: what answers at \S+ does not speak HTTP\/1.1 \(\w+\); is it the gRPC port\?/,
     );
   });
 

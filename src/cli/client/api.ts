@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../../lib/errors.ts';
 import { jsonIn } from '../../lib/json.ts';
 import type { Answer } from '../views/from-api.ts';
-import { noAnswerText } from './no-answer.ts';
+import { grpcPortText, noAnswerText } from './no-answer.ts';
 import { NoAnswerError, type Response, send } from './send.ts';
 import type { ClientTls } from './tls.ts';
 
@@ -147,7 +147,7 @@ export class ApiClient {
     try {
       const response = await this.#send(method, path, abort.signal);
       const text = await response.text();
-      if (!expected.includes(response.status)) throw problemIn(response, text) ?? this.#refusal(path, response);
+      if (!expected.includes(response.status)) throw problemIn(response, text) ?? this.#refusal(path, response, text);
       const atUnixMs = Date.parse(response.headers.date ?? '');
       return {
         status: response.status,
@@ -187,7 +187,7 @@ export class ApiClient {
   }
 
   /** What an answer means that is none. */
-  #refusal(path: string, { status, headers }: Response): PulselaneError {
+  #refusal(path: string, { status, headers }: Response, text: string): PulselaneError {
     switch (status) {
       case 401: {
         const what =
@@ -197,6 +197,8 @@ export class ApiClient {
         return new PulselaneError('unauthenticated', `the master at ${this.#url} ${what}`);
       }
       case 403:
+        // What Node says at a port of HTTP/2 alone, where it says it over TLS.
+        if (/\bALPN\b/.test(text)) return new PulselaneError('environment', grpcPortText(this.#url, 'ALPN'));
         return new PulselaneError('permission_denied', `the master at ${this.#url} does not let this token do that`);
       case 421: {
         const what = `does not go by that name: ALLOWED_HOSTS of the master adds it`;

@@ -39,17 +39,18 @@ export function noAnswerText(url: string, error: NoAnswerError, hasCert: boolean
       : `the master at ${url} asks for a client certificate (${code}): give --tls-cert <file.pem> and --tls-key <file.pem>; ` +
           'HTTP_CLIENT_CERT=off of the master does without';
   }
-  if (isTls && /NO_APPLICATION_PROTOCOL/.test(code)) return grpcText(url, code);
+  if (isTls && /NO_APPLICATION_PROTOCOL/.test(code)) return grpcPortText(url, code);
   if (isTls && /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|EPROTO/.test(code)) {
     return `what answers at ${url} does not speak TLS (${code}); is it http:?`;
   }
   if (!isTls && (CLOSED.has(code) || TLS_RECORDS.includes(error.received[0]))) {
     return `what answers at ${url} closes the connection (${code}); is it https:?`;
   }
-  if (code.startsWith('HPE_')) return grpcText(url, code);
+  if (code.startsWith('HPE_')) return grpcPortText(url, code);
   return `no master answers at ${url} (${code}); "pulselane master" starts one, --url names another`;
 }
 
-function grpcText(url: string, code: string): string {
-  return `what answers at ${url} does not speak HTTP/1.1 (${code}); is it the gRPC port? The HTTP port is another one`;
+/** @param why how it was seen */
+export function grpcPortText(url: string, why: string): string {
+  return `what answers at ${url} does not speak HTTP/1.1 (${why}); is it the gRPC port? The HTTP port is another one`;
 }
