@@ -51,6 +51,17 @@ export function buildProgram(parts: ProgramParts): Command {
   for (const command of commands) {
     program.addCommand(command.copyInheritedSettings(program));
     for (const below of command.commands) below.copyInheritedSettings(program);
+    if (command.commands.length > 0) refuseHelpOnUnknown(command);
   }
-  return program;
+  return refuseHelpOnUnknown(program);
+}
+
+/** Left alone, commander prints the help of `command` where that of a command is asked for that there is not. */
+function refuseHelpOnUnknown(command: Command): Command {
+  return command.on('beforeHelp', () => {
+    const [first, second] = command.args;
+    const name = first === 'help' ? second : first;
+    if (name === undefined || name.startsWith('-') || command.commands.some((known) => known.name() === name)) return;
+    command.error(`unknown command '${name}'`, { code: 'commander.unknownCommand' });
+  });
 }

@@ -206,7 +206,12 @@ export const origins: Kind<readonly string[]> = {
   parse(value) {
     return splitList(value).map((item) => {
       const origin = URL.parse(item)?.origin;
-      if (origin !== item) throw new Expected('origins such as http://localhost:3000, separated by commas');
+      if (origin !== item) {
+        throw new Expected(
+          `origins such as http://localhost:3000, without a path or a slash at the end, separated by commas; ` +
+            `${JSON.stringify(item)} is none`,
+        );
+      }
       return origin;
     });
   },
@@ -241,14 +246,18 @@ export const apiTokens: Kind<readonly ApiToken[]> = {
   },
 };
 
-/** Comma-separated `name=value` pairs. */
+/** Comma-separated `name=value` pairs, each name once. */
 export const labels: Kind<Readonly<Record<string, string>>> = {
   emptyCounts: true,
   parse(value) {
+    const names = new Set<string>();
     const pairs = splitList(value).map((item): [string, string] => {
       const at = item.indexOf('=');
       if (at < 1) throw new Expected('labels such as zone=a,disk=ssd');
-      return [item.slice(0, at), item.slice(at + 1)];
+      const name = item.slice(0, at);
+      if (names.has(name)) throw new Expected(`each label once, but ${JSON.stringify(name)} is there twice`);
+      names.add(name);
+      return [name, item.slice(at + 1)];
     });
     return Object.fromEntries(pairs);
   },

@@ -593,7 +593,7 @@ export const agentOptions = {
     argument: '<file>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'the same in a file, which is read again for each connection',
+    meaning: 'file that holds that token alone, read again for each connection; instead of WORKER_TOKEN',
   }),
   logLevel,
 } as const satisfies Options;
@@ -621,7 +621,31 @@ export const clientOptions = {
     argument: '<file>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'the same in a file',
+    meaning: 'file that holds that token alone; wins over PULSELANE_TOKEN',
+  }),
+  tlsCa: option<string | undefined>({
+    env: 'PULSELANE_TLS_CA',
+    flag: '--tls-ca',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'for https: authorities of the master’s certificate; default: those that Node comes with',
+  }),
+  tlsCert: option<string | undefined>({
+    env: 'PULSELANE_TLS_CERT',
+    flag: '--tls-cert',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'for https: certificate to show a master that asks for one; with PULSELANE_TLS_KEY',
+  }),
+  tlsKey: option<string | undefined>({
+    env: 'PULSELANE_TLS_KEY',
+    flag: '--tls-key',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'private key of that certificate, without a passphrase',
   }),
 } as const satisfies Options;
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { formatDuration } from './kinds.ts';
-import type { AgentConfig, MasterConfig, Option, Options, ValuesOf } from './options.ts';
+import type { AgentConfig, ClientConfig, MasterConfig, Option, Options, ValuesOf } from './options.ts';
 
 /** Raw texts by the key of the option, as the command line gave them. */
 export type GivenFlags = Readonly<Record<string, string | boolean | undefined>>;
@@ -136,6 +136,11 @@ export function checkAgentConfig(config: AgentConfig): AgentConfig {
       'MASTER_ADDRESS is not set: give --master <host:port>, or --listen <address> to wait for a master',
     );
   }
+  return config;
+}
+
+export function checkClientConfig(config: ClientConfig): ClientConfig {
+  together({ PULSELANE_TLS_CERT: config.tlsCert, PULSELANE_TLS_KEY: config.tlsKey });
   return config;
 }
 

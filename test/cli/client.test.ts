@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { createServer as createHttp2Server, createSecureServer as createSecureHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,8 +69,8 @@ async function serve(routes: Readonly<Record<string, unknown>> = ROUTES, status 
 }
 
 /** Runs the command as the program would. */
-async function run(args: readonly string[], { isTTY = true, clock = systemClock } = {}) {
-  const stdout = Object.assign(new PassThrough(), { isTTY });
+async function run(args: readonly string[], { isTTY = true, columns = 200, clock = systemClock } = {}) {
+  const stdout = Object.assign(new PassThrough(), { isTTY, columns });
   const stderr = new PassThrough();
   const unused = () => Promise.reject(new Error('not in this test'));
   const program = buildProgram({
@@ -101,6 +102,8 @@ describe('pulselane workers', () => {
         'a/b c   inactive  14.9%  50.0%  0.0%      0    5s',
         'node-a  active    14.9%  50.0%  0.0%      1    5s',
         '',
+        '2 workers',
+        '',
       ].join('\n'),
     );
     expect(exitCode).toBe(0);
@@ -114,6 +117,36 @@ describe('pulselane workers', () => {
     // A master of the seed has no list with states, and is shown all the same.
     expect(asked).toEqual(['/workers', '/workers', expect.stringMatching(/^\/api\/v1\/workers\?/), '/telemetry']);
   });
+});
+
+test('pulselane workers lists those whose ids begin as is asked for', async () => {
+  const seed = await serve();
+  expect((await run(['workers', 'a/', '--url', seed.url])).stdout).toMatch(
+    /^ID .*\na\/b c .*\n\n1 worker whose id begins with "a\/"\n$/,
+  );
+  expect((await run(['workers', 'x', '--url', seed.url])).stdout).toBe('No worker’s id begins with "x".\n');
+  expect(JSON.parse((await run(['workers', 'a/', '--url', seed.url, '-o', 'json'])).stdout)).toEqual({});
+  expect(JSON.parse((await run(['workers', 'node', '--url', seed.url, '-o', 'json'])).stdout)).toEqual(
+    ROUTES['/workers'],
+  );
+  const { url, fleet, stop } = await newServer();
+  stops.push(stop);
+  for (const id of ['web-1', 'web-2', 'we&b', 'db-1']) fleet.register(id);
+  expect((await run(['workers', 'web-', '--url', url])).stdout).toMatch(
+    /\nweb-1 .*\nweb-2 .*\n\n2 workers whose id begins with "web-"\n$/,
+  );
+  expect((await run(['workers', 'we&', '--url', url])).stdout).toMatch(/^ID .*\nwe&b .*\n\n1 worker whose/);
+});
+
+test('what is printed fits a terminal, and programs get whole lines', async () => {
+  const { url } = await serve();
+  const lengths = async (options: { isTTY: boolean; columns: number }) =>
+    (await run(['status', 'node-a', '--url', url, '-o', 'table'], options)).stdout
+      .split('\n')
+      .map((line) => line.length);
+  const inTerminal = await lengths({ isTTY: true, columns: 40 });
+  expect(Math.max(...inTerminal)).toBeLessThanOrEqual(40);
+  expect(Math.max(...(await lengths({ isTTY: false, columns: 40 })))).toBeGreaterThan(60);
 });
 
 describe('pulselane status', () => {
@@ -199,6 +232,18 @@ describe('a client of a master of ours', () => {
     expect(lines[2]).toMatch(/^node-0001 +registered +–/);
     expect(lines[1100]).toMatch(/^node-1099 +registered /);
     expect(stdout).toMatch(/Waiting for approval[^\n]*\n.*\n +?stranger/s);
+  });
+
+  test('counts workers by the states that the list tells', async () => {
+    const { url, fleet, clock } = await ours();
+    fleet.register('new');
+    expect((await run(['status', '--url', url], { clock })).stdout).toContain(
+      'workers     1, 1 registered\nmean usage  – (no active worker)\ntasks       0\n',
+    );
+    fleet.register('beating');
+    fleet.beat('beating', { cpuUsage: 12 });
+    const { stdout } = await run(['status', '--url', url], { clock });
+    expect(stdout).toContain('workers     2, 1 active, 1 registered\nmean usage  CPU 12.0%, ');
   });
 
   test.each([
@@ -294,18 +339,84 @@ describe('a client of a master that asks for tokens', () => {
   });
 });
 
-test('a client is told what is wrong with a certificate', async () => {
-  const authority = await CertificateAuthority.create();
-  stops.push(() => authority.remove());
-  const { certPem: cert, keyPem: key } = await authority.server();
-  const { url, port, stop } = await newServer({ tls: { cert, key, clientCa: undefined } });
-  stops.push(stop);
-  expect((await run(['workers', '--url', url])).stderr).toMatch(
-    /^pulselane: the certificate at https:\S+ is of no known authority \(\w+\); NODE_EXTRA_CA_CERTS=<ca.pem> names one more\n$/,
-  );
-  expect((await run(['workers', '--url', `http://127.0.0.1:${port}`])).stderr).toContain('; is it https:?');
-  const plain = await serve();
-  expect((await run(['workers', '--url', plain.url.replace('http', 'https')])).stderr).toContain('; is it http:?');
+describe('a client of a master that speaks TLS', () => {
+  async function authority(): Promise<CertificateAuthority> {
+    const made = await CertificateAuthority.create();
+    stops.push(() => made.remove());
+    return made;
+  }
+
+  /** @param clients whose certificates are taken; undefined: none is asked for */
+  async function speaking(server: CertificateAuthority, clients?: CertificateAuthority) {
+    const { certPem: cert, keyPem: key } = await server.server();
+    const listening = await newServer({ tls: { cert, key, clientCa: clients?.pem } });
+    stops.push(listening.stop);
+    return listening;
+  }
+
+  test('is told what is wrong with the certificate', async () => {
+    const { url, port } = await speaking(await authority());
+    expect((await run(['workers', '--url', url])).stderr).toMatch(
+      /^pulselane: the certificate at https:\S+ is of no known authority \(\w+\); --tls-ca <ca.pem> names its authority\n$/,
+    );
+    expect((await run(['workers', '--url', `http://127.0.0.1:${port}`])).stderr).toContain('; is it https:?');
+    const plain = await serve();
+    expect((await run(['workers', '--url', plain.url.replace('http', 'https')])).stderr).toContain('; is it http:?');
+  });
+
+  test('believes the authority that it is given', async () => {
+    const known = await authority();
+    const { url } = await speaking(known);
+    expect(await run(['workers', '--url', url, '--tls-ca', known.path])).toMatchObject({ exitCode: 0, stderr: '' });
+    vi.stubEnv('PULSELANE_TLS_CA', (await authority()).path);
+    expect((await run(['workers', '--url', url])).stderr).toContain('is of no known authority');
+  });
+
+  test('shows its certificate where one is asked for, and is told so if it has none', async () => {
+    const known = await authority();
+    const { url } = await speaking(known, known);
+    const { cert, key } = await known.issue({ commonName: 'operator' });
+    const trusting = ['workers', '--url', url, '--tls-ca', known.path];
+    expect(await run([...trusting, '--tls-cert', cert, '--tls-key', key])).toMatchObject({ exitCode: 0, stderr: '' });
+    expect((await run(trusting)).stderr).toMatch(
+      /^pulselane: the master at \S+ asks for a client certificate \(\w+\): give --tls-cert <file.pem> and --tls-key <file.pem>; HTTP_CLIENT_CERT=off /,
+    );
+    const stranger = await (await authority()).issue({ commonName: 'operator' });
+    expect((await run([...trusting, '--tls-cert', stranger.cert, '--tls-key', stranger.key])).stderr).toMatch(
+      /^pulselane: the master at \S+ does not take the certificate of --tls-cert \(\w+\)/,
+    );
+  });
+
+  test('is told that it may be the gRPC port', async () => {
+    const known = await authority();
+    const { certPem: cert, keyPem: key } = await known.server();
+    const server = createSecureHttp2Server({ cert, key });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    stops.push(() => new Promise((resolve) => server.close(() => resolve())));
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect((await run(['status', '--url', url, '--tls-ca', known.path])).stderr).toMatch(
+      /^pulselane: what answers at \S+ does not speak HTTP\/1.1 \(\w+\); is it the gRPC port\?/,
+    );
+  });
+
+  test('is told which file is wrong before anybody is asked', async () => {
+    const known = await authority();
+    const { cert } = await known.issue({ commonName: 'operator' });
+    const { key: otherKey } = await known.issue({ commonName: 'other' });
+    const failure = async (...flags: string[]) => {
+      const { exitCode, stderr } = await run(['workers', '--url', 'https://127.0.0.1:1', ...flags]);
+      expect(exitCode).toBe(2);
+      return stderr;
+    };
+    expect(await failure('--tls-cert', cert)).toBe(
+      `pulselane: PULSELANE_TLS_CERT=${cert}: expected PULSELANE_TLS_KEY beside it\n`,
+    );
+    expect(await failure('--tls-ca', `${cert}.no`)).toContain(`PULSELANE_TLS_CA=${cert}.no: cannot be read: ENOENT`);
+    expect(await failure('--tls-ca', otherKey)).toContain('expected certificates in PEM');
+    expect(await failure('--tls-cert', cert, '--tls-key', otherKey)).toContain(
+      `PULSELANE_TLS_KEY=${otherKey}: cannot be used for TLS: `,
+    );
+  });
 });
 
 describe('a client whose master cannot be asked', () => {
@@ -318,6 +429,23 @@ describe('a client whose master cannot be asked', () => {
       stderr: `pulselane: no master answers at ${url} (ECONNREFUSED); "pulselane master" starts one, --url names another\n`,
       exitCode: 1,
     });
+  });
+
+  test('asks at any port', async () => {
+    // A port that browsers, and fetch with them, refuse to ask; nobody listens there.
+    expect((await run(['status', '--url', 'http://127.0.0.1:1'])).stderr).toMatch(
+      /^pulselane: no master answers at http:\/\/127.0.0.1:1 \(ECONNREFUSED\)/,
+    );
+  });
+
+  test('says that it may be the gRPC port', async () => {
+    const server = createHttp2Server();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    stops.push(() => new Promise((resolve) => server.close(() => resolve())));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect((await run(['status', '--url', url])).stderr).toMatch(
+      /^pulselane: what answers at \S+ does not speak HTTP\/1.1 \(HPE_\w+\); is it the gRPC port\?/,
+    );
   });
 
   test('says that something else answers there', async () => {
@@ -346,6 +474,9 @@ describe('used wrongly', () => {
     [['workers', '--frob'], "unknown option '--frob'"],
     [['frob'], "unknown command 'frob'"],
     [['workrs'], "unknown command 'workrs' (Did you mean workers?)"],
+    [['frob', '--help'], "unknown command 'frob'"],
+    [['help', 'frob'], "unknown command 'frob'"],
+    [['token', 'frob', '--help'], "unknown command 'frob'"],
     [['status', 'a', 'b'], "too many arguments for 'status'. Expected 1 argument but got 2"],
     [
       ['workers', '-o', 'xml'],
@@ -364,7 +495,7 @@ describe('used wrongly', () => {
   });
 
   test('every command explains itself, with examples', async () => {
-    for (const command of [[], ['master'], ['workers'], ['status'], ['config']]) {
+    for (const command of [[], ['master'], ['workers'], ['status'], ['config'], ['token', 'create'], ['help']]) {
       const { stdout, exitCode } = await run([...command, '--help']);
       expect(stdout).toContain('Examples:');
       expect(exitCode).toBe(0);

@@ -28,11 +28,23 @@ describe('a command', () => {
       'my worker',
       'node-b',
       '',
+      '2 workers',
+      '',
       'Waiting for approval (approve <id> lets one in)',
       'ID',
       'stranger',
     ]);
     expect(text).toMatch(/node-b {5}active +42\.0% +0\.0% +0\.0% +0 +<1s +(<1s|1s) {2}1 own/);
+    const some = (await type('workers my')) ?? '';
+    expect(some.split('\n').slice(1)).toEqual([
+      expect.stringMatching(/^my worker {2}registered /),
+      '',
+      '1 worker whose id begins with "my"',
+    ]);
+    expect(await type('workers liveness node')).toMatch(
+      /^ID .*\nnode-b +active .*\n1 worker whose id begins with "node"$/s,
+    );
+    expect(await type('workers x')).toBe('No worker’s id begins with "x".');
     expect(await type('approve stranger')).toBe('stranger is approved.');
     expect(await type('workers')).not.toContain('Waiting');
   });
@@ -89,7 +101,7 @@ describe('a command', () => {
   test('used wrongly shows its usage', async () => {
     const type = typing(await startPromptMaster());
     expect(await type('stats')).toBe('usage: stats <id>');
-    expect(await type('workers now')).toBe('usage: workers [liveness]');
+    expect(await type('workers a b')).toBe('usage: workers [liveness] [<start of id>]');
     expect(await type('brake now')).toBe('usage: brake [release [<group>]]');
     expect(await type('brake release')).toBe('no brake is held');
     expect(await type('brake')).toBe('Nothing: everybody is judged.');
@@ -161,7 +173,9 @@ describe('completion', () => {
     expect(complete('unregister 日', context)).toEqual([['日本 '], '日']);
     expect(complete('approve ', context)).toEqual([['stranger '], '']);
     expect(complete('help st', context)).toEqual([['stats ', 'status '], 'st']);
-    expect(complete('workers no', context)).toEqual([[], 'no']);
+    expect(complete('workers no', context)).toEqual([['node-a ', 'node-b '], 'no']);
+    expect(complete('workers l', context)).toEqual([['liveness '], 'l']);
+    expect(complete('internal-state no', context)).toEqual([[], 'no']);
     expect(complete('status node-a no', context)).toEqual([[], 'no']);
   });
 

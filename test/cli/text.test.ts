@@ -4,6 +4,7 @@ import { printable, printableLines } from '../../src/cli/text/printable.ts';
 import { facts, table } from '../../src/cli/text/table.ts';
 import { age, milliseconds, number, percent } from '../../src/cli/text/units.ts';
 import { cut, widthOf } from '../../src/cli/text/width.ts';
+import { wrapLines } from '../../src/cli/text/wrap.ts';
 import { CONTROL, trickyText } from './tricky-text.ts';
 
 describe('printable text', () => {
@@ -25,6 +26,32 @@ describe('printable text', () => {
 
   test('leaves letters, emoji and accents of every language alone', () => {
     for (const text of ['日本', 'e\u0301', '👨‍👩‍👧', '🏳️‍🌈', 'ก็', '🫠', 'क्षि']) expect(printable(text)).toBe(text);
+  });
+});
+
+describe('wrapped lines', () => {
+  const words = (text: string) => text.split(/[ \n]+/).filter((word) => word !== '');
+
+  test('fit wherever their words do, and lose nothing', () => {
+    fc.assert(
+      fc.property(fc.array(trickyText, { maxLength: 8 }), fc.integer({ min: 1, max: 60 }), (texts, columns) => {
+        const text = texts.map(printable).join('  ');
+        const wrapped = wrapLines(text, columns);
+        expect(words(wrapped)).toEqual(words(text));
+        for (const line of wrapped.split('\n')) {
+          if (widthOf(line) > columns) expect(words(line).length).toBeLessThanOrEqual(1);
+        }
+        if (widthOf(text) <= columns) expect(wrapped).toBe(text);
+      }),
+    );
+  });
+
+  test('hang below their first one, where there is room', () => {
+    expect(wrapLines('Lanes: up to 742 workers get a thread of their own', 24)).toBe(
+      'Lanes: up to 742 workers\n  get a thread of their\n  own',
+    );
+    expect(wrapLines('a\n  one two three four five six', 20)).toBe('a\n  one two three four\n    five six');
+    expect(wrapLines('one two three', 8)).toBe('one two\nthree');
   });
 });
 

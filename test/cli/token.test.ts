@@ -56,6 +56,29 @@ test('a worker token is printed alone on stdout, and its hash is kept for the ow
   expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
+test('a token goes into a new file of its owner, and is not printed then', async () => {
+  const out = join(folder, 'my.token');
+  const made = await run('create', '--worker', 'a', '--tokens-file', file, '--out', out);
+  expect(made).toMatchObject({ stdout: '', exitCode: 0 });
+  expect(made.stderr).toContain(`The token is in ${out}, for its owner alone; an agent takes it by --token-file`);
+  const token = await readFile(out, 'utf8');
+  expect(made.stderr).not.toContain(token.trim());
+  expect((await stat(out)).mode & 0o777).toBe(0o600);
+  const kept = await readFile(file, 'utf8');
+  expect(parseWorkerTokens(kept, file)[0]?.hash).toBe(hashOfToken(token.trim()));
+
+  expect(await run('create', '--worker', 'b', '--tokens-file', file, '--out', out)).toMatchObject({
+    stderr: `pulselane: ${out} is there already: expected a new file\n`,
+    exitCode: 1,
+  });
+  expect([await readFile(out, 'utf8'), await readFile(file, 'utf8')]).toEqual([token, kept]);
+
+  const unkept = join(folder, 'unkept.token');
+  const failed = await run('create', '--worker', 'b', '--tokens-file', join(folder, 'no', 'tokens'), '--out', unkept);
+  expect(failed.stderr).toContain('cannot be written');
+  await expect(stat(unkept)).rejects.toThrow('ENOENT');
+});
+
 test('what is in the file stays, also where its last line has no end', async () => {
   await writeFile(file, '# by hand');
   await chmod(file, 0o640);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { widthOf } from '../../src/cli/text/width.ts';
 import { clusterText, internalStateText } from '../../src/cli/views/cluster-text.ts';
 import { eventCount, eventsText } from '../../src/cli/views/events-text.ts';
-import { clusterViewOf, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
+import { clusterViewOf, totalsOfCluster, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
 import { lanePlanFields, lanePlanText } from '../../src/cli/views/lane-plan-text.ts';
 import { liveText } from '../../src/cli/views/live-text.ts';
 import { type LivenessView, totalsOf, type WorkerDetail, type WorkerRow } from '../../src/cli/views/views.ts';
@@ -83,6 +83,28 @@ const tricky: fc.Arbitrary<WorkerDetail> = fc
     }),
   );
 
+const CAPACITY = { totalCpu: 0, totalMemoryGib: 0, totalStorageGib: 0, totalGpu: 0 };
+
+test.each([
+  [{}, undefined],
+  [{ totalCpu: 8, totalMemoryGib: 15.6, totalStorageGib: 100 }, '8 cores, memory 15.6 GiB, storage 100.0 GiB, 0 GPUs'],
+  [{ totalCpu: 1 }, '1 core, 0 GPUs'],
+  [{ totalGpu: 2 }, '2 GPUs'],
+])('of a capacity of %o only what a worker told is shown', (told, shown) => {
+  const texts = { ip: '', labels: {}, group: '', instanceId: '', agentVersion: '' };
+  const inside = {
+    registeredUnixMs: 0,
+    counts: { accepted: 0, applied: 0, rejected: 0, ...NONE_REPLACED, ...NONE_LOST },
+    rejection: undefined,
+    fault: undefined,
+    sharesWith: [],
+    timing: undefined,
+    address: undefined,
+    facts: { ...CAPACITY, ...texts, ephemeral: false, ...told },
+  };
+  expect(/^capacity +(.*)$/m.exec(workerText(detail('a', { inside })))?.[1]).toBe(shown);
+});
+
 describe('whatever a worker calls itself and its things', () => {
   test('no view lets a control character through', () => {
     fc.assert(
@@ -100,8 +122,8 @@ describe('whatever a worker calls itself and its things', () => {
     fc.assert(
       fc.property(fc.array(workerIdText, { minLength: 1, maxLength: 5 }), (ids) => {
         const lines = workersText(ids.map((id) => row(id, { state: '@@' }))).split('\n');
-        expect(lines).toHaveLength(ids.length + 1);
-        const places = lines.slice(1).map((line) => widthOf(line.slice(0, line.lastIndexOf('@@'))));
+        expect(lines).toHaveLength(ids.length + 3);
+        const places = lines.slice(1, -2).map((line) => widthOf(line.slice(0, line.lastIndexOf('@@'))));
         expect(new Set(places).size).toBe(1);
       }),
     );
@@ -141,6 +163,8 @@ test('the list shows usages, age and lane of each worker', () => {
       'node-a  active      12.3%  40.0%  0.0%      2     3s  3 own',
       'node-b  registered      –      –     –      –  1m 5s  3 shared',
       'node-c  inactive    12.3%  40.0%  0.0%      2     3s  12 own, restarting, restarted 2×',
+      '',
+      '3 workers',
     ].join('\n'),
   );
 });
@@ -312,7 +336,8 @@ describe('an answer of the API', () => {
     for (const body of ['x', null, [1], { a: { worker_id: 1 } }]) {
       expect(() => workerRowsOf({ body, atUnixMs: 0 })).toThrow('not that of a Pulselane master');
     }
-    expect(() => clusterViewOf({ body: {}, atUnixMs: 0 }, { body: {}, atUnixMs: 0 })).toThrow('/health');
+    expect(() => clusterViewOf({ body: {}, atUnixMs: 0 }, totalsOf([]))).toThrow('/health');
+    expect(() => totalsOfCluster({ body: {}, atUnixMs: 0 })).toThrow('/api/v1/cluster');
   });
 });
 

@@ -65,6 +65,8 @@ test.each([
   [{ HEARTBEAT_INTERVAL: '1ms' }, 'expected a duration from 100ms to 1h'],
   [{ ADMISSION: 'maybe' }, 'ADMISSION="maybe": expected one of open, approved'],
   [{ CORS_ORIGINS: 'http://localhost:3000/x' }, 'CORS_ORIGINS="http://localhost:3000/x": expected origins'],
+  [{ CORS_ORIGINS: 'http://a:1, http://b:3000/' }, 'without a path or a slash at the end'],
+  [{ CORS_ORIGINS: 'http://a:1, http://b:3000/' }, '"http://b:3000/" is none'],
   [{ MAX_MESSAGE_SIZE: '4 megs' }, 'MAX_MESSAGE_SIZE="4 megs": expected a size from 1KiB to 64MiB'],
   [{ MAX_DEDICATED_LANES: '-1' }, 'expected a whole number from 0 to 30000, or "auto"'],
   [{ ADVERTISE_ADDRESS: ':50051' }, 'ADVERTISE_ADDRESS=":50051": expected host:port'],
@@ -91,6 +93,18 @@ test('settings that contradict each other are refused', () => {
   expect(checkMasterConfig(resolveMaster({}, { RETENTION: '0' })).retentionMs).toBe(0);
   const agent = resolveOptions(agentOptions, { flags: {}, environment: {}, dotenv: {} });
   expect(() => checkAgentConfig(agent)).toThrow('MASTER_ADDRESS is not set');
+});
+
+describe('WORKER_LABELS', () => {
+  const labelsOf = (text: string) =>
+    resolveOptions(agentOptions, { flags: {}, environment: { WORKER_LABELS: text }, dotenv: {} }).labels;
+
+  test('are pairs, each name once', () => {
+    expect(labelsOf('zone=a, disk=b=c,empty=')).toEqual({ zone: 'a', disk: 'b=c', empty: '' });
+    expect(() => labelsOf('a=1,b=1,a=2')).toThrow('expected each label once, but "a" is there twice');
+    expect(() => labelsOf('__proto__=1,__proto__=1')).toThrow('"__proto__" is there twice');
+    expect(() => labelsOf('a')).toThrow('expected labels such as zone=a,disk=ssd');
+  });
 });
 
 describe('MASTER_ADDRESS', () => {

@@ -72,7 +72,7 @@ test('a master speaks TLS on both ports, and SIGHUP puts other certificates and 
       (await ask(`${url}/workers`, { ca: authority.pem, headers: { authorization: `Bearer ${token}` } })).status;
     expect([await status('plt_reader'), await status('plt_other')]).toEqual([200, 401]);
     const client = { PULSELANE_TOKEN: 'plt_reader', PULSELANE_URL: url };
-    const trusting = start(['workers', '-o', 'json'], { ...client, NODE_EXTRA_CA_CERTS: authority.path });
+    const trusting = start(['workers', '-o', 'json'], { ...client, PULSELANE_TLS_CA: authority.path });
     expect([await trusting.ended(), trusting.stdout, trusting.stderr]).toEqual([0, '{}\n', '']);
 
     const serial = async () => {

@@ -3,6 +3,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../../lib/errors.ts';
 import { jsonIn } from '../../lib/json.ts';
 import type { Answer } from '../views/from-api.ts';
+import { grpcPortText, noAnswerText } from './no-answer.ts';
+import { NoAnswerError, type Response, send } from './send.ts';
+import type { ClientTls } from './tls.ts';
 
 /** A master answers within milliseconds, and a command within 5 s in any case; a wrong address may never. */
 const TIMEOUT_MS = 5000;
@@ -23,23 +26,32 @@ export interface ApiClientOptions {
   readonly url: string;
   /** Undefined: none is shown. */
   readonly token: string | undefined;
+  readonly tls: ClientTls;
   readonly clock: Clock;
 }
 
 export class ApiClient {
   readonly #url: string;
   readonly #token: string | undefined;
+  readonly #tls: ClientTls;
   readonly #clock: Clock;
 
-  constructor({ url, token, clock }: ApiClientOptions) {
+  constructor({ url, token, tls, clock }: ApiClientOptions) {
     this.#url = url;
     this.#token = token;
+    this.#tls = tls;
     this.#clock = clock;
   }
 
   /** `/health` is 503 and tells the same when the master is stuck. */
   health(): Promise<Answer> {
     return this.#get('/health', [200, 503]);
+  }
+
+  /** The fleet in figures; undefined if the master is one of the seed. */
+  async cluster(): Promise<Answer | undefined> {
+    const { status, answer } = await this.#request('/api/v1/cluster', [200, 404]);
+    return status === 404 ? undefined : answer;
   }
 
   workers(): Promise<Answer> {
@@ -62,10 +74,14 @@ export class ApiClient {
     return status === 404 ? undefined : answer;
   }
 
-  /** Every worker with its state, by id, page by page; undefined if the master has no such list. */
-  async listWorkers(): Promise<readonly Answer[] | undefined> {
+  /**
+   * Every worker with its state, by id, page by page; undefined if the master has no such list.
+   * @param prefix with which their ids begin
+   */
+  async listWorkers(prefix: string): Promise<readonly Answer[] | undefined> {
     const pages: Answer[] = [];
-    const list = `/api/v1/workers?limit=1000&fields=${LIST_FIELDS}`;
+    const which = prefix === '' ? '' : `&prefix=${encodeURIComponent(prefix)}`;
+    const list = `/api/v1/workers?limit=1000&fields=${LIST_FIELDS}${which}`;
     for (let cursor: string | undefined = ''; cursor !== undefined; ) {
       const path: string = cursor === '' ? list : `${list}&cursor=${encodeURIComponent(cursor)}`;
       const { status, answer } = await this.#request(path, [200, 404]);
@@ -129,10 +145,10 @@ export class ApiClient {
     const abort = new AbortController();
     const timer = this.#clock.after(timeoutMs, () => abort.abort());
     try {
-      const response = await this.#fetch(method, path, abort.signal);
+      const response = await this.#send(method, path, abort.signal);
       const text = await response.text();
-      if (!expected.includes(response.status)) throw problemIn(response, text) ?? this.#refusal(path, response);
-      const atUnixMs = Date.parse(response.headers.get('date') ?? '');
+      if (!expected.includes(response.status)) throw problemIn(response, text) ?? this.#refusal(path, response, text);
+      const atUnixMs = Date.parse(response.headers.date ?? '');
       return {
         status: response.status,
         answer: {
@@ -150,20 +166,15 @@ export class ApiClient {
     }
   }
 
-  async #fetch(method: string, path: string, signal: AbortSignal): Promise<Response> {
+  async #send(method: string, path: string, signal: AbortSignal): Promise<Response> {
     try {
       const headers: Record<string, string> =
         this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
-      return await fetch(this.#url + path, { method, signal, redirect: 'error', headers });
+      return await send({ method, url: this.#url + path, headers, tls: this.#tls, signal });
     } catch (error) {
-      if (signal.aborted) throw error;
-      const aboutTls = tlsProblem(this.#url, reasonOf(error));
-      if (aboutTls !== undefined) throw new PulselaneError('environment', aboutTls, { cause: error });
-      throw new PulselaneError(
-        'environment',
-        `no master answers at ${this.#url} (${reasonOf(error)}); "pulselane master" starts one, --url names another`,
-        { cause: error },
-      );
+      if (signal.aborted || !(error instanceof NoAnswerError)) throw error;
+      const hasCert = this.#tls.cert !== undefined;
+      throw new PulselaneError('environment', noAnswerText(this.#url, error, hasCert), { cause: error });
     }
   }
 
@@ -176,7 +187,7 @@ export class ApiClient {
   }
 
   /** What an answer means that is none. */
-  #refusal(path: string, { status, headers }: Response): PulselaneError {
+  #refusal(path: string, { status, headers }: Response, text: string): PulselaneError {
     switch (status) {
       case 401: {
         const what =
@@ -186,13 +197,15 @@ export class ApiClient {
         return new PulselaneError('unauthenticated', `the master at ${this.#url} ${what}`);
       }
       case 403:
+        // What Node says at a port of HTTP/2 alone, where it says it over TLS.
+        if (/\bALPN\b/.test(text)) return new PulselaneError('environment', grpcPortText(this.#url, 'ALPN'));
         return new PulselaneError('permission_denied', `the master at ${this.#url} does not let this token do that`);
       case 421: {
         const what = `does not go by that name: ALLOWED_HOSTS of the master adds it`;
         return new PulselaneError('environment', `the master at ${this.#url} ${what}`);
       }
       case 429: {
-        const what = `is asked too often from here; try again in ${headers.get('retry-after') ?? '1'} s`;
+        const what = `is asked too often from here; try again in ${headers['retry-after'] ?? '1'} s`;
         return new PulselaneError('rate_limited', `the master at ${this.#url} ${what}`);
       }
       default:
@@ -215,40 +228,4 @@ function problemIn({ status }: Response, text: string): PulselaneError | undefin
   const code = typeof type === 'string' ? type.replace('urn:pulselane:error:', '') : '';
   if (!Object.hasOwn(ERRORS, code) || typeof detail !== 'string') return undefined;
   return new PulselaneError(code as ErrorCode, detail);
-}
-
-/** What lies behind the "fetch failed" of fetch. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  return code ?? messageOf(cause ?? error);
-}
-
-const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
-
-/** What a failure means where it is one of TLS, and what to do; undefined if it is none. */
-function tlsProblem(url: string, code: string): string | undefined {
-  if (UNKNOWN_AUTHORITY.has(code)) {
-    return `the certificate at ${url} is of no known authority (${code}); NODE_EXTRA_CA_CERTS=<ca.pem> names one more`;
-  }
-  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    return `the certificate at ${url} is not valid at this time (${code})`;
-  }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `the certificate at ${url} is for other names (${code})`;
-  if (/CERTIFICATE_REQUIRED/.test(code)) {
-    return `the master at ${url} asks for a certificate, of which these commands have none; HTTP_CLIENT_CERT=off of the master does without`;
-  }
-  if (url.startsWith('https:') && /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|EPROTO/.test(code)) {
-    return `what answers at ${url} does not speak TLS (${code}); is it http:?`;
-  }
-  if (url.startsWith('http:') && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET')) {
-    return `what answers at ${url} closes the connection (${code}); is it https:?`;
-  }
-  return undefined;
 }

@@ -2,25 +2,30 @@
 import { Command } from 'commander';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { clientOptions } from '../../config/options.ts';
-import { processSources, resolveOptions } from '../../config/resolve.ts';
+import { checkClientConfig, processSources, resolveOptions } from '../../config/resolve.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { checkWorkerId } from '../../model/worker-id.ts';
 import { examples } from '../help-text.ts';
 import { addOutputOption, jsonText, outputFormat } from '../output-format.ts';
 import type { Streams } from '../streams.ts';
+import { wrapLines } from '../text/wrap.ts';
 import { clusterText } from '../views/cluster-text.ts';
 import { DEFAULT_EVENTS, eventCount, eventsText } from '../views/events-text.ts';
 import {
+  type Answer,
   clusterViewOf,
   eventsOf,
   pendingRowsOf,
+  totalsOfCluster,
   workerDetailOf,
   workerRowsOf,
   workerRowsOfList,
 } from '../views/from-api.ts';
+import { beginningWith, totalsOf } from '../views/views.ts';
 import { workerText } from '../views/worker-text.ts';
 import { pendingText, workersText } from '../views/workers-text.ts';
 import { ApiClient } from './api.ts';
+import { clientTls } from './tls.ts';
 import { clientToken } from './token.ts';
 
 export interface ClientEnvironment {
@@ -29,20 +34,32 @@ export interface ClientEnvironment {
 }
 
 export function workersCommand({ streams, clock }: ClientEnvironment): Command {
-  const command = clientCommand('workers', 'list the workers of a running master');
+  const command = clientCommand('workers', 'list the workers of a running master').argument(
+    '[prefix]',
+    'only those whose ids begin so',
+    '',
+  );
   command.addHelpText(
     'after',
     examples(
       'pulselane workers',
+      'pulselane workers web-',
       'pulselane workers --url http://10.0.0.5:8080 -o json',
       'pulselane workers --token-file my.token',
     ),
   );
-  return command.action(async () => {
+  return command.action(async (prefix: string) => {
     const api = clientOf(command, clock);
     const isJson = outputFormat(command, streams) === 'json';
-    streams.stdout.write(isJson ? jsonText((await api.workers()).body) : `${await workersTable(api)}\n`);
+    if (isJson) streams.stdout.write(jsonText(entriesBeginningWith(prefix, (await api.workers()).body)));
+    else printText(await workersTable(api, prefix), streams);
   });
+}
+
+/** Of the seed's map by id. */
+function entriesBeginningWith(prefix: string, body: unknown): unknown {
+  if (prefix === '' || typeof body !== 'object' || body === null) return body;
+  return Object.fromEntries(Object.entries(body).filter(([workerId]) => workerId.startsWith(prefix)));
 }
 
 export function statusCommand({ streams, clock }: ClientEnvironment): Command {
@@ -54,9 +71,12 @@ export function statusCommand({ streams, clock }: ClientEnvironment): Command {
   return command.action(async (workerId: string | undefined) => {
     const api = clientOf(command, clock);
     const isJson = outputFormat(command, streams) === 'json';
-    streams.stdout.write(
-      workerId === undefined ? await clusterStatus(api, isJson) : await workerStatus(api, workerId, isJson),
-    );
+    if (isJson) {
+      const answer = workerId === undefined ? await api.health() : await workerAnswer(api, workerId);
+      streams.stdout.write(jsonText(answer.body));
+      return;
+    }
+    printText(workerId === undefined ? await clusterStatus(api) : await workerStatus(api, workerId), streams);
   });
 }
 
@@ -70,29 +90,41 @@ export function eventsCommand({ streams, clock }: ClientEnvironment): Command {
   return command.action(async (howMany: string) => {
     const answer = await clientOf(command, clock).events(eventCount(howMany));
     const isJson = outputFormat(command, streams) === 'json';
-    streams.stdout.write(isJson ? jsonText(answer.body) : `${eventsText(eventsOf(answer))}\n`);
+    if (isJson) streams.stdout.write(jsonText(answer.body));
+    else printText(eventsText(eventsOf(answer)), streams);
   });
 }
 
 /** With states and those who wait, if the master tells of them; one of the seed does not. */
-async function workersTable(api: ApiClient): Promise<string> {
-  const pages = await api.listWorkers();
-  if (pages === undefined) return workersText(workerRowsOf(await api.telemetry()));
+async function workersTable(api: ApiClient, prefix: string): Promise<string> {
+  const pages = await api.listWorkers(prefix);
+  if (pages === undefined) return workersText(beginningWith(prefix, workerRowsOf(await api.telemetry())), prefix);
   const pending = await api.pending();
-  return workersText(workerRowsOfList(pages)) + (pending === undefined ? '' : pendingText(pendingRowsOf(pending)));
+  const waiting = pending === undefined ? [] : beginningWith(prefix, pendingRowsOf(pending));
+  return workersText(workerRowsOfList(pages), prefix) + pendingText(waiting);
 }
 
-async function clusterStatus(api: ApiClient, isJson: boolean): Promise<string> {
+async function clusterStatus(api: ApiClient): Promise<string> {
   const health = await api.health();
-  if (isJson) return jsonText(health.body);
-  return `${clusterText(clusterViewOf(health, await api.telemetry()))}\n`;
+  const cluster = await api.cluster();
+  const totals = cluster === undefined ? totalsOf(workerRowsOf(await api.telemetry())) : totalsOfCluster(cluster);
+  return clusterText(clusterViewOf(health, totals));
 }
 
-async function workerStatus(api: ApiClient, workerId: string, isJson: boolean): Promise<string> {
+async function workerStatus(api: ApiClient, workerId: string): Promise<string> {
+  const answer = await workerAnswer(api, workerId);
+  return workerText(workerDetailOf(answer, await api.workerDetail(workerId)));
+}
+
+function workerAnswer(api: ApiClient, workerId: string): Promise<Answer> {
   checkWorkerId(workerId);
-  const answer = await api.workerTelemetry(workerId);
-  if (isJson) return jsonText(answer.body);
-  return `${workerText(workerDetailOf(answer, await api.workerDetail(workerId)))}\n`;
+  return api.workerTelemetry(workerId);
+}
+
+/** Fits a terminal; programs get whole lines. */
+function printText(text: string, { stdout }: Streams): void {
+  const columns = stdout.isTTY === true && stdout.columns ? stdout.columns : Number.POSITIVE_INFINITY;
+  stdout.write(`${wrapLines(text, columns)}\n`);
 }
 
 function clientCommand(name: string, description: string): Command {
@@ -100,6 +132,7 @@ function clientCommand(name: string, description: string): Command {
 }
 
 export function clientOf(command: Command, clock: Clock): ApiClient {
-  const config = resolveOptions(clientOptions, processSources(givenFlags(command, clientOptions)));
-  return new ApiClient({ url: config.url, token: clientToken(config), clock });
+  const sources = processSources(givenFlags(command, clientOptions));
+  const config = checkClientConfig(resolveOptions(clientOptions, sources));
+  return new ApiClient({ url: config.url, token: clientToken(config), tls: clientTls(config), clock });
 }

@@ -6,6 +6,7 @@
  */
 import { Writable } from 'node:stream';
 import { printableLines } from '../text/printable.ts';
+import { wrapLines } from '../text/wrap.ts';
 
 export interface Footer {
   /** What to write to take it away: the cursor is left where the footer began, nothing below it. */
@@ -52,11 +53,11 @@ export class Screen {
     if (footer !== undefined) this.output.write(footer.erase());
   }
 
-  /** Prints whole lines; the last line end may be left out. */
+  /** Prints whole lines, broken between words to fit; the last line end may be left out. */
   print(text: string): void {
     if (text === '') return;
     const lines = printableLines(text.endsWith('\n') ? text : `${text}\n`);
-    this.output.write((this.#footer?.erase() ?? '') + lines);
+    this.output.write((this.#footer?.erase() ?? '') + wrapLines(lines, this.size.columns));
     this.#footer?.draw();
   }
 

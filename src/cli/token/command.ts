@@ -16,6 +16,7 @@ import { checkWorkerId } from '../../model/worker-id.ts';
 import { examples } from '../help-text.ts';
 import type { Streams } from '../streams.ts';
 import { appendLines } from './append-lines.ts';
+import { writeSecret } from './secret-file.ts';
 
 interface CreateFlags {
   readonly worker?: string;
@@ -23,6 +24,7 @@ interface CreateFlags {
   readonly api?: string;
   readonly scope?: string;
   readonly tokensFile?: string;
+  readonly out?: string;
 }
 
 /** What is to be written, and where. */
@@ -39,16 +41,17 @@ interface Entry {
 
 export function tokenCommand(streams: Streams): Command {
   const create = new Command('create')
-    .description('make a token, print it once, and keep its hash')
+    .description('make a token, hand it out once, and keep its hash')
     .option('--worker <id>', 'the worker that it lets report')
     .option('--group <name>', 'the group whose workers it lets report: for a relay')
     .option('--api <name>', 'the name of whom it lets use the HTTP API')
     .option('--scope <scope>', 'what it lets do there: read, or operate, which includes read')
-    .option('--tokens-file <file>', 'where its hash goes [WORKER_TOKENS_FILE, API_TOKENS_FILE]');
+    .option('--tokens-file <file>', 'where its hash goes [WORKER_TOKENS_FILE, API_TOKENS_FILE]')
+    .option('--out <file>', 'a new file for the token, which its owner alone can read; default: it is printed');
   create.addHelpText(
     'after',
     examples(
-      'pulselane token create --worker worker-1 --tokens-file worker-tokens > worker-1.token',
+      'pulselane token create --worker worker-1 --tokens-file worker-tokens --out worker-1.token',
       'pulselane token create --group rack-7',
       'pulselane token create --api grafana --scope read --tokens-file api-tokens',
     ),
@@ -60,13 +63,18 @@ export function tokenCommand(streams: Streams): Command {
 async function createToken(flags: CreateFlags, streams: Streams): Promise<void> {
   const token = newToken();
   const { lines, file, setting, check, use } = entryOf(flags, hashOfToken(token));
-  // Only what is kept is worth anything: the token is printed last.
-  if (file !== undefined) await appendLines(file, lines, (text) => check(text, file));
+  const { out } = flags;
+  // Only what is kept is worth anything: the token is handed out last.
+  const keep = async () => {
+    if (file !== undefined) await appendLines(file, lines, (text) => check(text, file));
+  };
+  await (out === undefined ? keep() : writeSecret(out, `${token}\n`, keep));
   const where = file === undefined ? `Add to the file of ${setting}:` : `Added to ${file}:`;
+  const shown = out === undefined ? 'It is shown this once' : `The token is in ${out}, for its owner alone`;
   streams.stderr.write(
-    `${[where, ...lines.map((line) => `  ${line}`), 'A running master takes it at SIGHUP.', use].join('\n')}\n`,
+    `${[where, ...lines.map((line) => `  ${line}`), 'A running master takes it at SIGHUP.', `${shown}; ${use}`].join('\n')}\n`,
   );
-  streams.stdout.write(`${token}\n`);
+  if (out === undefined) streams.stdout.write(`${token}\n`);
 }
 
 /** @throws PulselaneError `invalid_argument` naming the flag */
@@ -84,7 +92,7 @@ function entryOf(flags: CreateFlags, hash: string): Entry {
       setting: 'API_TOKENS_FILE',
       file: tokensFile ?? settings.apiTokensFile,
       check: parseApiTokens,
-      use: 'It is shown this once; requests carry it as "Authorization: Bearer <token>".',
+      use: 'requests carry it as "Authorization: Bearer <token>".',
     };
   }
   if (scope !== undefined) throw invalid('--scope: expected --api beside it');
@@ -95,7 +103,7 @@ function entryOf(flags: CreateFlags, hash: string): Entry {
     setting: 'WORKER_TOKENS_FILE',
     file: tokensFile ?? settings.workerTokensFile,
     check: parseWorkerTokens,
-    use: 'It is shown this once; an agent takes it by --token-file <file>.',
+    use: 'an agent takes it by --token-file <file>.',
   };
 }
 

@@ -7,7 +7,15 @@ import { PulselaneError } from '../../lib/errors.ts';
 import type { Holds } from '../../model/holds.ts';
 import { telemetryOfJson } from '../../model/record-json.ts';
 import type { EventRow } from './events-text.ts';
-import { byId, type ClusterView, type PendingRow, totalsOf, type WorkerDetail, type WorkerRow } from './views.ts';
+import {
+  byId,
+  type ClusterTotals,
+  type ClusterView,
+  HEARD_STATES,
+  type PendingRow,
+  type WorkerDetail,
+  type WorkerRow,
+} from './views.ts';
 
 const finite = z.number().default(0);
 
@@ -183,12 +191,41 @@ export function workerDetailOf({ body, atUnixMs }: Answer, more?: Answer): Worke
   return { ...detail, state, liveness };
 }
 
-/** From `GET /health` and `GET /telemetry`. */
-export function clusterViewOf(health: Answer, telemetry: Answer): ClusterView {
+/** From `GET /health`, and what is known of the workers. */
+export function clusterViewOf(health: Answer, totals: ClusterTotals): ClusterView {
   const parsed = healthJson.safeParse(health.body);
   if (!parsed.success) throw notTelemetry('/health');
   const { status, ...holds } = parsed.data;
-  return { health: status, holds: holdsIn(holds), ...totalsOf(workerRowsOf(telemetry)), inside: undefined };
+  return { health: status, holds: holdsIn(holds), ...totals, inside: undefined };
+}
+
+const mean = z.object({ mean: z.number().nullable() });
+const clusterJson = z.object({
+  workers: z.object({ total: z.number(), by_state: z.record(z.string(), z.number()) }),
+  usage: z.object({ cpu_usage: mean, memory_usage: mean, storage_usage: mean, gpu_usage: mean }),
+  running_tasks: z.number(),
+});
+
+/** Of `GET /api/v1/cluster`: the states are those that the list of workers tells. */
+export function totalsOfCluster({ body }: Answer): ClusterTotals {
+  const parsed = clusterJson.safeParse(body);
+  if (!parsed.success) throw notTelemetry('/api/v1/cluster');
+  const { workers, usage, running_tasks: tasks } = parsed.data;
+  const states = Object.entries(workers.by_state).filter(([, howMany]) => howMany > 0);
+  const [cpu, memory, gpu, storage] = [usage.cpu_usage, usage.memory_usage, usage.gpu_usage, usage.storage_usage].map(
+    (of) => of.mean,
+  );
+  // While nobody was heard since a restart, the figures are of values from before it: those say nothing of now.
+  const isHeard = states.some(([state]) => HEARD_STATES.has(state));
+  return {
+    workers: workers.total,
+    states: new Map(states),
+    tasks: isHeard ? tasks : 0,
+    means:
+      !isHeard || cpu == null || memory == null || gpu == null || storage == null
+        ? undefined
+        : { cpu, memory, gpu, storage },
+  };
 }
 
 /** Of `GET /api/v1/holds`. */

@@ -125,11 +125,18 @@ export function byId(left: { readonly workerId: string }, right: { readonly work
   return left.workerId < right.workerId ? -1 : Number(left.workerId > right.workerId);
 }
 
+/** Those whose ids begin with `prefix`: all, if it is empty. */
+export function beginningWith<T extends { readonly workerId: string }>(prefix: string, rows: readonly T[]): T[] {
+  return rows.filter(({ workerId }) => workerId.startsWith(prefix));
+}
+
 /** States in which the last values are those of now, more or less. */
-const HEARD_STATES: ReadonlySet<string> = new Set(['active', 'suspect', 'leaving']);
+export const HEARD_STATES: ReadonlySet<string> = new Set(['active', 'suspect', 'leaving']);
+
+export type ClusterTotals = Pick<ClusterView, 'workers' | 'states' | 'tasks' | 'means'>;
 
 /** Totals over rows, wherever they come from. */
-export function totalsOf(rows: Iterable<WorkerRow>): Pick<ClusterView, 'workers' | 'states' | 'tasks' | 'means'> {
+export function totalsOf(rows: Iterable<WorkerRow>): ClusterTotals {
   const states = new Map<string, number>();
   const sums = { cpu: 0, memory: 0, gpu: 0, storage: 0 };
   let workers = 0;

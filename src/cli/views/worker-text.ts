@@ -109,11 +109,7 @@ function neighboursText(workerIds: readonly string[]): string {
 function knownFacts(known: WorkerFacts): Fact[] {
   const labels = Object.entries(known.labels).map(([name, value]) => `${name}=${value}`);
   const entries: Fact[] = [
-    [
-      'capacity',
-      `${countOf(known.totalCpu, 'core')}, memory ${known.totalMemoryGib.toFixed(1)} GiB, ` +
-        `storage ${known.totalStorageGib.toFixed(1)} GiB, ${countOf(known.totalGpu, 'GPU')}`,
-    ],
+    ['capacity', capacityText(known)],
     ['ip', known.ip],
     ['labels', labels.sort().join(', ')],
     ['group', known.group],
@@ -122,6 +118,18 @@ function knownFacts(known: WorkerFacts): Fact[] {
     ['instance', known.instanceId],
   ];
   return entries.filter(([, value]) => value !== '');
+}
+
+/** Empty if nothing was told. No machine is without cores or memory, but many are without GPUs. */
+function capacityText({ totalCpu, totalMemoryGib, totalStorageGib, totalGpu }: WorkerFacts): string {
+  const isTold = [totalCpu, totalMemoryGib, totalStorageGib, totalGpu].some((value) => value !== 0);
+  if (!isTold) return '';
+  return [
+    ...(totalCpu === 0 ? [] : [countOf(totalCpu, 'core')]),
+    ...(totalMemoryGib === 0 ? [] : [`memory ${totalMemoryGib.toFixed(1)} GiB`]),
+    ...(totalStorageGib === 0 ? [] : [`storage ${totalStorageGib.toFixed(1)} GiB`]),
+    countOf(totalGpu, 'GPU'),
+  ].join(', ');
 }
 
 const TASK_COLUMNS = [

@@ -1,8 +1,9 @@
 /** The list of workers, and of those that wait to be let in. */
 import { formatDuration } from '../../config/kinds.ts';
 import type { LaneKind } from '../../model/lanes.ts';
+import { printable } from '../text/printable.ts';
 import { type Column, section, table } from '../text/table.ts';
-import { age, count, milliseconds, NOTHING, percent } from '../text/units.ts';
+import { age, count, countOf, milliseconds, NOTHING, percent } from '../text/units.ts';
 import type { LaneView, LivenessView, PendingRow, WorkerRow } from './views.ts';
 
 /** Longer ids are cut in lists; `status <id>` shows them whole. */
@@ -30,12 +31,12 @@ const PENDING_COLUMNS: readonly Column[] = [
 
 const NOBODY = 'No worker is known yet. To add one: pulselane agent --master <host:port>';
 
-/** `rows` in their order; the lane is shown if it is known. */
-export function workersText(rows: readonly WorkerRow[]): string {
-  if (rows.length === 0) return NOBODY;
+/** `rows` in their order, and how many there are; the lane is shown if it is known. @param prefix of all these ids */
+export function workersText(rows: readonly WorkerRow[], prefix = ''): string {
+  if (rows.length === 0) return nobodyText(prefix);
   const hasLanes = rows.some(({ lane }) => lane !== undefined);
   const hasLiveness = rows.some(({ liveness }) => liveness !== undefined);
-  return table(
+  const list = table(
     [...COLUMNS, ...(hasLiveness ? [FOR] : []), ...(hasLanes ? [LANE] : [])],
     rows.map(({ workerId, state, liveness, usages, tasks, ageMs, lane }) => [
       workerId,
@@ -49,6 +50,17 @@ export function workersText(rows: readonly WorkerRow[]): string {
       lane === undefined ? '' : laneText(lane),
     ]),
   );
+  return list + totalText(rows, prefix);
+}
+
+function nobodyText(prefix: string): string {
+  return prefix === '' ? NOBODY : printable(`No worker’s id begins with ${JSON.stringify(prefix)}.`);
+}
+
+/** Of a list that may have run off the screen. */
+function totalText(rows: readonly WorkerRow[], prefix: string): string {
+  const which = prefix === '' ? '' : ` whose id begins with ${JSON.stringify(prefix)}`;
+  return `\n\n${printable(`${countOf(rows.length, 'worker')}${which}`)}`;
 }
 
 const LIVENESS_COLUMNS: readonly Column[] = [
@@ -65,9 +77,9 @@ const LIVENESS_COLUMNS: readonly Column[] = [
 ];
 
 /** The same workers, as far as it is about who is alive. */
-export function livenessText(rows: readonly WorkerRow[]): string {
-  if (rows.length === 0) return NOBODY;
-  return table(
+export function livenessText(rows: readonly WorkerRow[], prefix = ''): string {
+  if (rows.length === 0) return nobodyText(prefix);
+  const list = table(
     LIVENESS_COLUMNS,
     rows.map(({ workerId, state, liveness }) => {
       const cells = [workerId, stateText(state, liveness)];
@@ -83,6 +95,7 @@ export function livenessText(rows: readonly WorkerRow[]): string {
       ];
     }),
   );
+  return list + totalText(rows, prefix);
 }
 
 /** `active, stuck`: what is out of the ordinary is added. */

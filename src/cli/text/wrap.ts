@@ -1,0 +1,36 @@
+/** Lines broken between words, where a terminal would break them in the middle of one. */
+import { widthOf } from './width.ts';
+
+/** What sets the rest of a line off from the next line. */
+const HANGING = '  ';
+/** In a narrower terminal the room is worth more. */
+const LEAST_COLUMNS_TO_HANG = 20;
+
+/** Each line of `text` in lines of at most `columns`; a word that is longer stays whole. What fits stays as it is. */
+export function wrapLines(text: string, columns: number): string {
+  return text
+    .split('\n')
+    .map((line) => (widthOf(line) <= columns ? line : wrapLine(line, columns)))
+    .join('\n');
+}
+
+function wrapLine(line: string, columns: number): string {
+  const indent = (/^ */.exec(line)?.[0] ?? '') + HANGING;
+  const hanging = columns < LEAST_COLUMNS_TO_HANG || indent.length > columns / 2 ? '' : indent;
+  const lines: string[] = [];
+  let current = '';
+  let width = 0;
+  for (const [part] of line.matchAll(/ *[^ ]+/g)) {
+    const partWidth = widthOf(part);
+    if (current !== '' && width + partWidth > columns) {
+      lines.push(current);
+      const word = part.trimStart();
+      current = hanging + word;
+      width = hanging.length + widthOf(word);
+    } else {
+      current += part;
+      width += partWidth;
+    }
+  }
+  return [...lines, current].join('\n');
+}
