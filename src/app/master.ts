@@ -166,9 +166,10 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http }: Reloadabl
       name: 'TLS files',
       async reload() {
         const tls = await readTlsFiles(config);
-        if (tls === undefined) return;
+        if (tls === undefined) return undefined;
         rpc.setTls(tls);
         http?.reload({ tls: httpTlsOf(tls, config) });
+        return undefined;
       },
     });
   }
@@ -176,8 +177,10 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http }: Reloadabl
     reloadables.push({
       name: 'tokens of workers',
       async reload() {
-        authority.setTokens(await readWorkerTokens(config.workerTokensFile));
-        rpc.recheckCallers();
+        const tokens = await readWorkerTokens(config.workerTokensFile);
+        const gone = authority.setTokens(tokens);
+        const ended = rpc.recheckCallers();
+        return `${tokens.length} now, ${gone} gone; streams ended: ${ended}`;
       },
     });
   }
@@ -185,7 +188,9 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http }: Reloadabl
     reloadables.push({
       name: 'tokens of the API',
       async reload() {
-        http.reload({ tokens: await readApiTokens(config) });
+        const tokens = await readApiTokens(config);
+        http.reload({ tokens });
+        return `${tokens.length} now`;
       },
     });
   }
