@@ -15,7 +15,7 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   restarted: 'worker has restarted',
   id_conflict: 'two instances claim this id',
   id_conflict_over: 'the older instance does not try any more',
-  identity: 'somebody else spoke for this worker, and was refused',
+  identity: 'a call that speaks for this worker was refused',
   brake: 'brake on mass failure',
   brake_released: 'brake released',
   grace: 'workers of an earlier master are waited for',

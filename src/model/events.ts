@@ -12,7 +12,7 @@ import type { StateCause, WorkerState } from './liveness.ts';
  * | restarted        | a new instance of the worker reports                                             |
  * | id_conflict      | an older instance keeps sending beside the newer one, and is refused             |
  * | id_conflict_over | it has not tried for a while                                                     |
- * | identity         | somebody spoke for a worker that it is not, and was refused                      |
+ * | identity         | a call was refused whose credentials do not speak for the worker, or its group   |
  * | brake            | most of a group fell silent at once: it is not judged for now                    |
  * | brake_released   | it is judged again                                                               |
  * | grace            | this master took workers over from an earlier one, and waits for them            |
