@@ -24,7 +24,7 @@ import { httpTlsOf, readApiTokens, readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
-import type { RunningMaster } from './running-master.ts';
+import type { ClientAccess, RunningMaster } from './running-master.ts';
 
 export interface MasterContext {
   readonly logger: Logger;
@@ -124,7 +124,12 @@ async function start(
   return {
     grpcAddress,
     httpAddress,
-    httpAccess: { isEncrypted: tls !== undefined, asksForToken: secrets.tokens.length > 0 },
+    httpAccess: {
+      isEncrypted: tls !== undefined,
+      asksForToken: secrets.tokens.length > 0,
+      asksForCertificate: secrets.tls?.clientCa !== undefined,
+    },
+    grpcAccess: grpcAccessOf(config),
     manager,
     operator,
     failure: failure.promise,
@@ -144,6 +149,16 @@ async function start(
       return { isEncrypted: tls !== undefined, token: authority?.issue(workerId) };
     },
     stop: () => lifecycle.stop(STOP_WITHIN_MS),
+  };
+}
+
+function grpcAccessOf(config: MasterConfig): ClientAccess {
+  const asksForToken = needsIdentity(config) && config.workerTokensFile !== undefined;
+  return {
+    isEncrypted: config.tlsCert !== undefined,
+    asksForToken,
+    // A token does as well.
+    asksForCertificate: config.tlsClientCa !== undefined && !asksForToken,
   };
 }
 
