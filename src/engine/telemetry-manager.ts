@@ -24,6 +24,7 @@ import { copiedSlot } from '../store/slot-copy.ts';
 import { newSlot } from '../store/slot-writer.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import { type Impostor, Impostors } from './impostors.ts';
+import { Knocks } from './knocks.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import { LanePool } from './lane-pool.ts';
 import { Liveness, type LivenessSettings } from './liveness.ts';
@@ -125,6 +126,7 @@ export class TelemetryManager {
   readonly #updates: UpdateWatcher;
   readonly #refusals = new Refusals();
   readonly #impostors = new Impostors((event) => this.#liveness.tell(event));
+  readonly #knocks = new Knocks((event) => this.#liveness.tell(event));
   /** Of each worker; undefined: none. */
   readonly #rateLimit: RateLimit | undefined;
   /** Made once: a worker that floods must not cost an error for each heartbeat. */
@@ -554,7 +556,7 @@ export class TelemetryManager {
     const known = this.#roster.get(workerId);
     if (known !== undefined) return known;
     if (!this.#members.admits(workerId)) {
-      this.#members.turnAway(workerId);
+      if (this.#members.turnAway(workerId)) this.#knocks.heard(workerId, this.#clock.monotonicMs());
       throw new PulselaneError('not_admitted', `worker ${workerId} waits for approval by an operator`);
     }
     return this.#entry(workerId);
