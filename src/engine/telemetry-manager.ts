@@ -9,7 +9,7 @@ import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { EventLog } from '../model/events.ts';
-import { afterArrival, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
+import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
@@ -161,7 +161,7 @@ export class TelemetryManager {
     this.#rateLimit = rateLimit(maxWorkerHeartbeatsPerS);
     this.#tooOften = new PulselaneError(
       'rate_limited',
-      `the worker sends more than ${maxWorkerHeartbeatsPerS} heartbeats a second (MAX_HEARTBEAT_RATE)`,
+      `the worker sends more than ${heartbeatsText(maxWorkerHeartbeatsPerS)} a second (MAX_HEARTBEAT_RATE)`,
       { retryAfterMs: RATE_RETRY_AFTER_MS },
     );
     this.#ringSamples = options.ringSamples ?? 720;

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { clientOptions } from '../../config/options.ts';
-import { processSources, resolveOptions } from '../../config/resolve.ts';
+import { processSources, resolveOptions, settingName } from '../../config/resolve.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { checkWorkerId } from '../../model/worker-id.ts';
 import { examples } from '../help-text.ts';
@@ -100,6 +100,8 @@ function clientCommand(name: string, description: string): Command {
 }
 
 export function clientOf(command: Command, clock: Clock): ApiClient {
-  const config = resolveOptions(clientOptions, processSources(givenFlags(command, clientOptions)));
-  return new ApiClient({ url: config.url, token: clientToken(config), clock });
+  const sources = processSources(givenFlags(command, clientOptions));
+  const config = resolveOptions(clientOptions, sources);
+  const token = clientToken(config, settingName(clientOptions, 'tokenFile', sources));
+  return new ApiClient({ url: config.url, token, clock });
 }
