@@ -32,6 +32,11 @@ function outliveReaders(...streams: Writable[]): void {
   }
 }
 
+/** Without a terminal that could be closed, SIGHUP is a manager's "reload", and must not end an agent. */
+function onReloadSignal(take: () => void): void {
+  if (stdin.isTTY !== true) process.on('SIGHUP', take);
+}
+
 /** Says what went wrong. @returns the exit code */
 function report(error: unknown): number {
   const { text, exitCode } = failureOf(error, isDebugging());
@@ -47,7 +52,7 @@ async function main(): Promise<number> {
     signals,
     startMaster,
     startLocalAgent,
-    extraCommands: [agentCommand({ stdout, untilSignal: () => signals.first() })],
+    extraCommands: [agentCommand({ stdout, untilSignal: () => signals.first(), onReloadSignal })],
   });
   try {
     await program.parseAsync(process.argv);

@@ -16,6 +16,8 @@ export interface AgentCommandEnvironment {
   readonly stdout: Writable & { readonly isTTY?: boolean };
   /** Resolves with the first signal that asks the program to end; a second one ends it at once. */
   readonly untilSignal: () => Promise<string>;
+  /** Calls back at each signal to reload. Where there is none (in a terminal) it does nothing. */
+  readonly onReloadSignal: (take: () => void) => void;
 }
 
 /**
@@ -30,13 +32,17 @@ export function agentCommand(environment: AgentCommandEnvironment): Command {
   });
 }
 
-async function runAgent(config: AgentConfig, { stdout, untilSignal }: AgentCommandEnvironment): Promise<void> {
+async function runAgent(config: AgentConfig, environment: AgentCommandEnvironment): Promise<void> {
+  const { stdout, untilSignal, onReloadSignal } = environment;
   const logger = createLogger({ level: config.logLevel, destination: stdout, readable: stdout.isTTY === true });
   // What is wrong with the files already now is told at once, and not with each try.
   readAccess(checkedAccess(config), '');
   const agent = agentOf(config, logger);
   // Before anything is started, so that no signal is missed.
   const signalled = untilSignal();
+  onReloadSignal(() =>
+    logger.info('SIGHUP: nothing to read again: token and certificates are read for each connection'),
+  );
   await agent.start();
   const signal = await signalled;
   logger.info(`${signal}: saying farewell`);

@@ -20,7 +20,15 @@ export async function readWorkerTokens(path: string | undefined): Promise<Worker
       `WORKER_TOKENS_FILE=${path}: cannot be read: ${messageOf(error)}; "pulselane token create" makes one`,
     );
   }
-  return parseWorkerTokens(text, `WORKER_TOKENS_FILE=${path}`);
+  const tokens = parseWorkerTokens(text, `WORKER_TOKENS_FILE=${path}`);
+  if (tokens.length === 0) {
+    // Cut short by accident it would throw out the whole fleet; whoever wants nobody in stops the master.
+    throw new PulselaneError(
+      'bad_setting',
+      `WORKER_TOKENS_FILE=${path}: expected at least one token; "pulselane token create" makes one`,
+    );
+  }
+  return tokens;
 }
 
 /** Whether workers have to say who they are. */
@@ -37,16 +45,19 @@ export function hasReloadableFiles({ tlsCert, workerTokensFile, apiTokensFile }:
 export interface Reloadable {
   /** For the log. */
   readonly name: string;
-  /** Reads and checks first, and changes something only then. Rejects if the files are wrong. */
-  readonly reload: () => Promise<void>;
+  /**
+   * Reads and checks first, and changes something only then. Rejects if the files are wrong.
+   * @returns what has changed, for people; undefined if there is nothing to say
+   */
+  readonly reload: () => Promise<string | undefined>;
 }
 
 /** Each by itself: a wrong certificate must not keep a token from being taken back. Never rejects. */
 export async function reloadAll(reloadables: readonly Reloadable[], logger: Logger): Promise<void> {
   for (const { name, reload } of reloadables) {
     try {
-      await reload();
-      logger.info(`${name}: read again`);
+      const changes = await reload();
+      logger.info(`${name}: read again${changes === undefined ? '' : `: ${changes}`}`);
     } catch (error) {
       logger.error(`${name}: what was in force stays so: ${messageOf(error)}`);
     }

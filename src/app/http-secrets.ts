@@ -35,7 +35,7 @@ export function httpTlsOf(
  */
 export async function readApiTokens({ apiTokens = [], apiTokensFile }: TokenSettings): Promise<readonly ApiToken[]> {
   if (apiTokensFile === undefined) return apiTokens;
-  const ofFile = parseApiTokens(await textOf(apiTokensFile), apiTokensFile);
+  const ofFile = parseApiTokens(await textOf(apiTokensFile), `API_TOKENS_FILE=${apiTokensFile}`);
   if (ofFile.length + apiTokens.length === 0) {
     // Somebody who names a file wants to be asked; cut short by accident it must not open the door, least of all on SIGHUP.
     throw new PulselaneError(

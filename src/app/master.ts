@@ -24,7 +24,7 @@ import { httpTlsOf, readApiTokens, readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
-import type { RunningMaster } from './running-master.ts';
+import type { ClientAccess, RunningMaster } from './running-master.ts';
 
 export interface MasterContext {
   readonly logger: Logger;
@@ -124,7 +124,12 @@ async function start(
   return {
     grpcAddress,
     httpAddress,
-    httpAccess: { isEncrypted: tls !== undefined, asksForToken: secrets.tokens.length > 0 },
+    httpAccess: {
+      isEncrypted: tls !== undefined,
+      asksForToken: secrets.tokens.length > 0,
+      asksForCertificate: secrets.tls?.clientCa !== undefined,
+    },
+    grpcAccess: grpcAccessOf(config),
     manager,
     operator,
     failure: failure.promise,
@@ -147,6 +152,16 @@ async function start(
   };
 }
 
+function grpcAccessOf(config: MasterConfig): ClientAccess {
+  const asksForToken = needsIdentity(config) && config.workerTokensFile !== undefined;
+  return {
+    isEncrypted: config.tlsCert !== undefined,
+    asksForToken,
+    // A token does as well.
+    asksForCertificate: config.tlsClientCa !== undefined && !asksForToken,
+  };
+}
+
 interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
   readonly secrets: HttpSecrets;
   readonly readiness: ReadinessTeller;
@@ -166,9 +181,10 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http }: Reloadabl
       name: 'TLS files',
       async reload() {
         const tls = await readTlsFiles(config);
-        if (tls === undefined) return;
+        if (tls === undefined) return undefined;
         rpc.setTls(tls);
         http?.reload({ tls: httpTlsOf(tls, config) });
+        return undefined;
       },
     });
   }
@@ -176,8 +192,10 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http }: Reloadabl
     reloadables.push({
       name: 'tokens of workers',
       async reload() {
-        authority.setTokens(await readWorkerTokens(config.workerTokensFile));
-        rpc.recheckCallers();
+        const tokens = await readWorkerTokens(config.workerTokensFile);
+        const gone = authority.setTokens(tokens);
+        const ended = rpc.recheckCallers();
+        return `${tokens.length} now, ${gone} gone; streams ended: ${ended}`;
       },
     });
   }
@@ -185,7 +203,9 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http }: Reloadabl
     reloadables.push({
       name: 'tokens of the API',
       async reload() {
-        http.reload({ tokens: await readApiTokens(config) });
+        const tokens = await readApiTokens(config);
+        http.reload({ tokens });
+        return `${tokens.length} now`;
       },
     });
   }

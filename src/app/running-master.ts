@@ -12,11 +12,13 @@ export interface LocalAccess {
   readonly token: string | undefined;
 }
 
-/** What a client of the HTTP API needs beside the address. */
-export interface HttpAccess {
+/** What a client of the HTTP API, or a worker, needs beside the address. */
+export interface ClientAccess {
   /** Whether TLS is spoken. */
   readonly isEncrypted: boolean;
   readonly asksForToken: boolean;
+  /** Whether it does not do without a client certificate. */
+  readonly asksForCertificate: boolean;
 }
 
 export interface RunningMaster {
@@ -24,7 +26,8 @@ export interface RunningMaster {
   readonly grpcAddress: Address;
   /** Undefined when HTTP is off. */
   readonly httpAddress: Address | undefined;
-  readonly httpAccess: HttpAccess;
+  readonly httpAccess: ClientAccess;
+  readonly grpcAccess: ClientAccess;
   readonly manager: TelemetryManager;
   readonly operator: Operator;
   /** Resolves if it cannot go on: it is to be stopped then. */

@@ -46,6 +46,11 @@ export function explainOptions(options: Options, sources: Sources): ExplainedOpt
 /** What stands for a secret. */
 const MASKED = '********';
 
+/** How whoever set it would call an option: by its flag, or by its variable. For errors that show after parsing. */
+export function settingName<O extends Options>(options: O, key: keyof O & string, sources: Sources): string {
+  return findText(key, options[key] as Option<unknown>, sources).name;
+}
+
 function isSecret({ flag }: Option<unknown>): boolean {
   return flag === '';
 }

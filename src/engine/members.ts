@@ -88,9 +88,12 @@ export class Members {
     return this.#members.get(workerId)?.address;
   }
 
-  /** Remembers that an unknown worker knocked; the one unheard for longest gives way when the list is full. */
-  turnAway(workerId: string): void {
-    if (this.#maxPending === 0) return;
+  /**
+   * Remembers that an unknown worker knocked; the one unheard for longest gives way when the list is full.
+   * @returns whether it did not wait yet, and does now
+   */
+  turnAway(workerId: string): boolean {
+    if (this.#maxPending === 0) return false;
     this.#pendingChanges++;
     const nowMs = this.#clock.wallMs();
     const before = this.#pending.get(workerId);
@@ -101,9 +104,11 @@ export class Members {
       lastSeenUnixMs: nowMs,
       attempts: (before?.attempts ?? 0) + 1,
     });
-    if (this.#pending.size <= this.#maxPending) return;
-    const [oldest] = this.#pending.keys();
-    if (oldest !== undefined) this.#pending.delete(oldest);
+    if (this.#pending.size > this.#maxPending) {
+      const [oldest] = this.#pending.keys();
+      if (oldest !== undefined) this.#pending.delete(oldest);
+    }
+    return before === undefined;
   }
 
   approve(workerId: string): void {

@@ -9,7 +9,7 @@ import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { EventLog } from '../model/events.ts';
-import { afterArrival, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
+import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
@@ -24,6 +24,7 @@ import { copiedSlot } from '../store/slot-copy.ts';
 import { newSlot } from '../store/slot-writer.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import { type Impostor, Impostors } from './impostors.ts';
+import { Knocks } from './knocks.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import { LanePool } from './lane-pool.ts';
 import { Liveness, type LivenessSettings } from './liveness.ts';
@@ -125,6 +126,7 @@ export class TelemetryManager {
   readonly #updates: UpdateWatcher;
   readonly #refusals = new Refusals();
   readonly #impostors = new Impostors((event) => this.#liveness.tell(event));
+  readonly #knocks = new Knocks((event) => this.#liveness.tell(event));
   /** Of each worker; undefined: none. */
   readonly #rateLimit: RateLimit | undefined;
   /** Made once: a worker that floods must not cost an error for each heartbeat. */
@@ -159,7 +161,7 @@ export class TelemetryManager {
     this.#rateLimit = rateLimit(maxWorkerHeartbeatsPerS);
     this.#tooOften = new PulselaneError(
       'rate_limited',
-      `the worker sends more than ${maxWorkerHeartbeatsPerS} heartbeats a second (MAX_HEARTBEAT_RATE)`,
+      `the worker sends more than ${heartbeatsText(maxWorkerHeartbeatsPerS)} a second (MAX_HEARTBEAT_RATE)`,
       { retryAfterMs: RATE_RETRY_AFTER_MS },
     );
     this.#ringSamples = options.ringSamples ?? 720;
@@ -554,7 +556,7 @@ export class TelemetryManager {
     const known = this.#roster.get(workerId);
     if (known !== undefined) return known;
     if (!this.#members.admits(workerId)) {
-      this.#members.turnAway(workerId);
+      if (this.#members.turnAway(workerId)) this.#knocks.heard(workerId, this.#clock.monotonicMs());
       throw new PulselaneError('not_admitted', `worker ${workerId} waits for approval by an operator`);
     }
     return this.#entry(workerId);

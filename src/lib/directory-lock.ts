@@ -58,8 +58,16 @@ export async function lockDirectory(dataDir: string, options: DirectoryLockOptio
     await mkdir(dataDir, { recursive: true });
     return await lock(dataDir, await realpath(dataDir), options);
   } catch (error) {
-    throw new PulselaneError('environment', `DATA_DIR=${dataDir}: ${messageOf(error)}`, { cause: error });
+    throw new PulselaneError('environment', `DATA_DIR=${dataDir}: ${problemOf(error)}`, { cause: error });
   }
+}
+
+/** `mkdir` says of a file that it exists already, which is not what is wrong with it. */
+function problemOf(error: unknown): string {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return syscall === 'mkdir' && (code === 'EEXIST' || code === 'ENOTDIR')
+    ? 'expected a directory, or a path where one can be made: it leads to a file'
+    : messageOf(error);
 }
 
 async function lock(dataDir: string, realDir: string, options: DirectoryLockOptions): Promise<DirectoryLock> {

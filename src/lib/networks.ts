@@ -1,5 +1,10 @@
 /** What counts as one peer, wherever limits are by address. */
 
+/** An address as people write it: `::ffff:10.0.0.1` is how an IPv4 client looks to a socket for both. */
+export function plainAddress(address: string): string {
+  return address.includes('.') ? address.slice(address.lastIndexOf(':') + 1) : address;
+}
+
 /**
  * An IPv4 address, or the /64 network of an IPv6 address, whose other half its owner chooses freely.
  * @param address as Node writes it of a socket
@@ -7,8 +12,7 @@
 export function networkOf(address: string): string {
   // The zone says by which interface of ours it came.
   const bare = address.split('%', 1)[0] as string;
-  // ::ffff:10.0.0.1 is how an IPv4 client looks to a socket for both.
-  if (bare.includes('.')) return bare.slice(bare.lastIndexOf(':') + 1);
+  if (bare.includes('.')) return plainAddress(bare);
   if (!bare.includes(':')) return bare;
   const [head = '', tail] = bare.split('::');
   const first = head === '' ? [] : head.split(':');

@@ -6,6 +6,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { messageOf, PulselaneError } from './errors.ts';
+import { withoutOpensslInside } from './tls-errors.ts';
 
 /** Where the files are; undefined: not set. */
 export interface TlsPaths {
@@ -49,7 +50,10 @@ export async function readTlsFiles({ tlsCert, tlsKey, tlsClientCa }: TlsPaths): 
     // Whatever else OpenSSL finds wrong: a key that is too short, an algorithm that it does not take.
     createSecureContext({ cert, key, ca: clientCa });
   } catch (error) {
-    throw new PulselaneError('bad_setting', `${certSetting}: cannot be used for TLS: ${messageOf(error)}`);
+    throw new PulselaneError(
+      'bad_setting',
+      `${certSetting}: cannot be used for TLS: ${withoutOpensslInside(messageOf(error))}`,
+    );
   }
   return { cert, key, clientCa, certExpiresUnixMs: certificate.validToDate.getTime() };
 }
@@ -62,8 +66,12 @@ async function readPem(setting: string, path: string): Promise<string> {
   }
 }
 
-/** Looks at all of them, since one that is cut short would go unnoticed behind a whole one. */
-function firstCertificate(setting: string, pem: string): X509Certificate {
+/**
+ * The first of the certificates in a file, after a look at all of them: one that is cut short would go unnoticed behind a
+ * whole one, and authorities that are none are passed over by Node without a word.
+ * @throws PulselaneError `bad_setting`, naming the setting and what was expected
+ */
+export function firstCertificate(setting: string, pem: string): X509Certificate {
   const begun = pem.split('-----BEGIN CERTIFICATE-----').length - 1;
   const blocks = pem.match(CERTIFICATES) ?? [];
   const expected = `${setting}: expected one or more whole certificates in PEM ("-----BEGIN CERTIFICATE-----")`;
@@ -71,7 +79,7 @@ function firstCertificate(setting: string, pem: string): X509Certificate {
   try {
     return blocks.map((block) => new X509Certificate(block))[0] as X509Certificate;
   } catch (error) {
-    throw new PulselaneError('bad_setting', `${expected}: ${messageOf(error)}`);
+    throw new PulselaneError('bad_setting', `${expected}: ${withoutOpensslInside(messageOf(error))}`);
   }
 }
 

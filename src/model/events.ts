@@ -12,7 +12,8 @@ import type { StateCause, WorkerState } from './liveness.ts';
  * | restarted        | a new instance of the worker reports                                             |
  * | id_conflict      | an older instance keeps sending beside the newer one, and is refused             |
  * | id_conflict_over | it has not tried for a while                                                     |
- * | identity         | somebody spoke for a worker that it is not, and was refused                      |
+ * | identity         | a call was refused whose credentials do not speak for the worker, or its group   |
+ * | pending          | an unknown worker asks to be let in, and waits for an operator                   |
  * | brake            | most of a group fell silent at once: it is not judged for now                    |
  * | brake_released   | it is judged again                                                               |
  * | grace            | this master took workers over from an earlier one, and waits for them            |
@@ -29,6 +30,7 @@ export const EVENT_TYPES = [
   'id_conflict',
   'id_conflict_over',
   'identity',
+  'pending',
   'brake',
   'brake_released',
   'grace',

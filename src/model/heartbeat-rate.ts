@@ -21,6 +21,11 @@ export function rateLimit(perS: number): RateLimit | undefined {
   return { intervalMs, toleranceMs: Math.max(0, BURST_MS - intervalMs) };
 }
 
+/** For people. */
+export function heartbeatsText(count: number): string {
+  return `${count} heartbeat${count === 1 ? '' : 's'}`;
+}
+
 /** Of somebody who has sent nothing yet. */
 export const NEVER_MS = Number.NEGATIVE_INFINITY;
 

@@ -37,7 +37,9 @@ export function refusalOf(
     return `it may not speak for ${workerId}, which belongs to ${groupText(knownGroup)}`;
   }
   if (namedGroup !== undefined && !groups.has(namedGroup)) {
-    return `it may not register ${workerId} in ${groupText(namedGroup)}`;
+    // Most often it is the worker itself, started without its group.
+    const [group] = groups;
+    return `it may not register ${workerId} in ${groupText(namedGroup)}; it may in ${groupsText(groups)} (agent: --group ${group})`;
   }
   if (knownGroup === undefined && hasOwnToken) {
     return `it may not speak for ${workerId}, which has a token of its own and has to register by that first`;
@@ -50,6 +52,10 @@ export function refusalOf(
 
 function groupText(group: string): string {
   return group === '' ? 'no group' : `group ${group}`;
+}
+
+function groupsText(groups: ReadonlySet<string>): string {
+  return namesText(Array.from(groups, (id) => ({ kind: 'group', id })));
 }
 
 // ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -28,10 +28,16 @@ export class Authority {
     this.#named = workersOf(tokens);
   }
 
-  /** In place of those of before: who comes with another one is not known any more. */
-  setTokens(tokens: readonly WorkerToken[]): void {
+  /**
+   * In place of those of before: who comes with another one is not known any more.
+   * @returns how many of those of before are gone
+   */
+  setTokens(tokens: readonly WorkerToken[]): number {
+    const before = this.#tokens;
     this.#tokens = tableOf(tokens);
+    const kept = tokens.filter(({ hash }) => before.findHash(hash) !== undefined).length;
     this.#named = workersOf(tokens);
+    return before.size - kept;
   }
 
   /** Whether there is a token for this very worker, by whomever it is used. */

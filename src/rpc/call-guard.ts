@@ -5,6 +5,7 @@
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { PulselaneError } from '../lib/errors.ts';
+import { heartbeatsText } from '../model/heartbeat-rate.ts';
 import { refusalOf } from '../model/identity.ts';
 import type { Authority, Speaker } from './authority.ts';
 import type { Peer, Peers } from './peers.ts';
@@ -40,7 +41,7 @@ export class CallGuard {
     this.#options = options;
     this.#tooOften = new PulselaneError(
       'rate_limited',
-      `more than ${options.maxPeerHeartbeatsPerS} heartbeats a second come from this address (MAX_PEER_HEARTBEAT_RATE)`,
+      `this address sends more than ${heartbeatsText(options.maxPeerHeartbeatsPerS)} a second (MAX_PEER_HEARTBEAT_RATE)`,
       { retryAfterMs: RATE_RETRY_AFTER_MS },
     );
   }

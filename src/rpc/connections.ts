@@ -12,6 +12,8 @@ import type { Refusals } from '../engine/refusals.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import { plainAddress } from '../lib/networks.ts';
+import { handshakeText } from '../lib/tls-errors.ts';
 import type { TlsFiles } from '../lib/tls-files.ts';
 import type { Peers } from './peers.ts';
 
@@ -174,7 +176,7 @@ export class Connections {
       // Null where there was no certificate to look at; grpc-js shows only those that are valid to the calls.
       const problem = socket.authorizationError as unknown;
       if (tls.clientCa !== undefined && !socket.authorized && Object.keys(socket.getPeerCertificate()).length > 0) {
-        this.#warn(`a client certificate from ${socket.remoteAddress} is not valid: ${String(problem)}`);
+        this.#warn(`a client certificate from ${addressOf(socket)} is not valid: ${String(problem)}`);
       }
       this.#handOver(socket);
     });
@@ -183,7 +185,7 @@ export class Connections {
       // Whoever only looks whether the port is open goes away like this.
       else if (error.code !== 'ECONNRESET') {
         this.#options.refusals.count('tls_handshake');
-        this.#warn(`a TLS handshake with ${socket.remoteAddress} failed: ${messageOf(error)}`);
+        this.#warn(`a TLS handshake with ${addressOf(socket)} failed: ${handshakeText(messageOf(error))}`);
       }
       socket.destroy();
     });
@@ -214,6 +216,11 @@ export class Connections {
 
 /** Lines within that time, of all reasons and addresses. */
 const MAX_LOGGED = 20;
+
+/** A socket that is gone has none any more. */
+function addressOf({ remoteAddress }: Socket): string {
+  return remoteAddress === undefined ? 'a client that has gone away' : plainAddress(remoteAddress);
+}
 
 function contextOf({ cert, key, clientCa }: TlsFiles): TlsOptions {
   return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }), minVersion: 'TLSv1.2' };

@@ -146,9 +146,9 @@ export class RpcServer {
     this.#connections.setTls(tls);
   }
 
-  /** The authority knows other tokens than before: streams by tokens that are gone end. */
-  recheckCallers(): void {
-    this.#telemetry.recheck();
+  /** The authority knows other tokens than before: streams by tokens that are gone end. @returns how many do */
+  recheckCallers(): number {
+    return this.#telemetry.recheck();
   }
 
   /** Takes no more calls, ends streams with their last acks, and cuts what does not end in time. */

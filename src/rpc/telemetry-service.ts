@@ -34,8 +34,11 @@ export interface TelemetryHandlersOptions {
 
 export interface TelemetryHandlers {
   readonly implementation: UntypedServiceImplementation;
-  /** Other tokens are in force: ends the streams whose token is not known any more, and holds others to what it allows. */
-  recheck(): void;
+  /**
+   * Other tokens are in force: ends the streams whose token is not known any more, and holds others to what it allows.
+   * @returns how many streams it ends
+   */
+  recheck(): number;
   /** Sends the last acks and ends every stream. */
   close(): void;
 }
@@ -95,6 +98,7 @@ export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHa
       },
     },
     recheck() {
+      let ended = 0;
       for (const [stream, caller] of callers) {
         const renewed = guard.renewed(caller);
         if (renewed !== undefined) {
@@ -104,7 +108,9 @@ export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHa
         stream.fail(
           new PulselaneError('unauthenticated', 'the token of this stream is not known to this master any more'),
         );
+        ended++;
       }
+      return ended;
     },
     close() {
       ackTimer.cancel();

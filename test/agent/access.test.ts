@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { readAccess } from '../../src/agent/sender/access.ts';
 import { lossOf } from '../../src/agent/sender/loss.ts';
 import { type AgentOptions, checkAgentOptions } from '../../src/agent/settings.ts';
 import { RefusalCode } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
@@ -77,7 +78,10 @@ describe('over TLS', () => {
     const loop = agent(port, { tls: { ca: stranger.path }, token: tokens['worker-1'] });
     await loop.lineWith('self-signed certificate in certificate chain');
     const plain = agent(port, {});
-    await plain.lineWith('cannot report worker-1');
+    await plain.lineWith('does the master speak TLS');
+    const open = await serve({ authority: new Authority(workerTokens) });
+    const overTls = agent(open.port, { tls: { ca: stranger.path } });
+    await overTls.lineWith('(UNAVAILABLE: no TLS is spoken there');
     expect(manager.getAllWorkerTelemetry().size).toBe(0);
 
     const elsewhere = await serve({ isEncrypted: true, name: 'elsewhere', authority: new Authority(workerTokens) });
@@ -97,6 +101,14 @@ describe('over TLS', () => {
     agent(port, { tls: { verify: false }, token: tokens['worker-1'] });
     await eventually(() => manager.getWorkerTelemetry('worker-1')?.isActive);
   });
+});
+
+test('a file of authorities that holds none is an error before anything is sent', async () => {
+  const path = await tokenFile('\u0001\u0002 no certificate');
+  const tls = { ca: path, cert: undefined, key: undefined, verify: true };
+  expect(() => readAccess({ tls, token: undefined, tokenFile: undefined }, 'localhost')).toThrow(
+    `MASTER_TLS_CA=${path}: expected one or more whole certificates in PEM`,
+  );
 });
 
 describe('with a token', () => {

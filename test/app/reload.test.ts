@@ -123,6 +123,22 @@ test('wrong files are an error in the log, and what was in force stays', async (
   await client(running, tokens.a).sendHeartbeat({ workerId: 'a' });
 });
 
+test('a file of tokens that is cut short throws nobody out', async () => {
+  const running = await start();
+  const stream = client(running, tokens.a).stream();
+  stream.send({ workerId: 'a', sequence: 1n });
+  await eventually(() => stream.acked('a') === 1);
+  await writeFile(files.tokens, '# nobody\n');
+  await running.reload();
+  expect(errors()).toEqual([
+    `tokens of workers: what was in force stays so: WORKER_TOKENS_FILE=${files.tokens}: expected at least one token; ` +
+      '"pulselane token create" makes one',
+  ]);
+  stream.send({ workerId: 'a', sequence: 2n });
+  await eventually(() => stream.acked('a') === 2);
+  stream.call.cancel();
+});
+
 test('a certificate that is wrong does not keep a token from being taken back', async () => {
   const running = await start();
   const stream = client(running, tokens.a).stream();
@@ -133,6 +149,7 @@ test('a certificate that is wrong does not keep a token from being taken back', 
   await running.reload();
   await eventually(() => stream.error !== undefined);
   expect(stream.error).toMatchObject({ code: status.UNAUTHENTICATED });
+  expect(lines.map(({ msg }) => msg)).toContain('tokens of workers: read again: 1 now, 1 gone; streams ended: 1');
 });
 
 test('an agent of this process is let in, under its own name', async () => {
@@ -178,6 +195,7 @@ test.each([
   ],
   [{ TLS_KEY: '/no/such/key' }, 'TLS_KEY=/no/such/key: cannot be read: ENOENT'],
   [{ WORKER_TOKENS_FILE: '/no/such/file' }, '"pulselane token create" makes one'],
+  [{ WORKER_TOKENS_FILE: '/dev/null' }, 'WORKER_TOKENS_FILE=/dev/null: expected at least one token'],
 ])('%j is an error at the start', async (settings, message) => {
   await expect(start(settings)).rejects.toThrow(message);
 });

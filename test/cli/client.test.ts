@@ -315,7 +315,7 @@ describe('a client of a master that asks for tokens', () => {
       'pulselane: PULSELANE_TOKEN: expected a token, on one line and without spaces\n',
     ]);
     expect((await run(['workers', '--url', url, '--token-file', `${file}.no`])).stderr).toContain(
-      '.no: cannot be read: ENOENT',
+      `pulselane: --token-file=${file}.no: cannot be read: ENOENT`,
     );
   });
 

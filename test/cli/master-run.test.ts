@@ -23,6 +23,8 @@ afterEach(async () => {
 
 const config = resolveOptions(masterOptions, { flags: { dataDir }, environment: {}, dotenv: {} });
 
+const open = { isEncrypted: false, asksForToken: false, asksForCertificate: false };
+
 /** A master and an agent that note what is done to them. */
 async function setUp(agentStop: () => Promise<void> = async () => {}) {
   const done: string[] = [];
@@ -34,7 +36,8 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
   const master: RunningMaster = {
     grpcAddress: { host: '', port: 4711 },
     httpAddress: { host: '127.0.0.1', port: 4712 },
-    httpAccess: { isEncrypted: false, asksForToken: false },
+    httpAccess: open,
+    grpcAccess: open,
     operator: context.operator,
     manager,
     failure: failure.promise,
@@ -209,8 +212,16 @@ test('addresses are told as they are bound and tried as they can be called', () 
     'pulselane agent --master 127.0.0.1:1',
     'curl http://127.0.0.1:2/telemetry',
   ]);
-  const locked = { ...wild, httpAccess: { isEncrypted: true, asksForToken: true } };
-  expect(announcementFields(locked)[1]?.try).toBe(
-    'curl -H "Authorization: Bearer $PULSELANE_TOKEN" https://127.0.0.1:2/telemetry',
-  );
+  const byToken = { isEncrypted: true, asksForToken: true, asksForCertificate: false };
+  const byCertificate = { ...byToken, asksForToken: false, asksForCertificate: true };
+  const locked = { ...wild, grpcAccess: byToken, httpAccess: byToken };
+  expect(announcementFields(locked).map((fields) => fields.try)).toEqual([
+    'pulselane agent --master 127.0.0.1:1 --tls-ca <ca.pem> --token-file <file>',
+    'curl --cacert <ca.pem> -H "Authorization: Bearer $(cat <file>)" https://127.0.0.1:2/telemetry',
+  ]);
+  const certified = { ...wild, grpcAccess: byCertificate, httpAccess: byCertificate };
+  expect(announcementFields(certified).map((fields) => fields.try)).toEqual([
+    'pulselane agent --master 127.0.0.1:1 --tls-ca <ca.pem> --tls-cert <cert.pem> --tls-key <key.pem>',
+    'curl --cacert <ca.pem> --cert <cert.pem> --key <key.pem> https://127.0.0.1:2/telemetry',
+  ]);
 });

@@ -65,7 +65,7 @@ test('workers are let in by their tokens, over TLS, and SIGHUP takes one back an
   await eventually(() => isActive('worker-1'));
   const impostor = agent('worker-2', firstToken);
   await impostor.logged(({ msg }) => msg.includes('does not let this agent report worker-2 (PERMISSION_DENIED'));
-  await master.logged(({ msg }) => msg.startsWith('somebody else spoke for this worker, and was refused'));
+  await master.logged(({ msg }) => msg.startsWith('a call that speaks for this worker was refused'));
 
   await writeFile(tokensFile, '# nobody\n');
   const secondToken = await newToken(tokensFile, 'worker-3');
@@ -86,9 +86,13 @@ test('workers are let in by their tokens, over TLS, and SIGHUP takes one back an
 
 test('a service that is told to reload lives on, also without such files', async () => {
   const master = run(['master'], { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off' });
-  await portOf(master, 'grpc');
-  master.process.kill('SIGHUP');
+  const agent = run(['agent', '--master', `127.0.0.1:${await portOf(master, 'grpc')}`, '--id', 'worker-1']);
+  await agent.logged(({ msg }) => msg.startsWith('reporting worker-1'));
+  for (const { process } of [master, agent]) process.kill('SIGHUP');
   await master.logged(({ msg }) => msg.includes('nothing is read again'));
+  await agent.logged(({ msg }) => msg.includes('nothing to read again'));
+  agent.process.kill('SIGTERM');
+  expect(await agent.ended()).toBe(0);
   master.process.kill('SIGTERM');
   expect(await master.ended()).toBe(0);
 });

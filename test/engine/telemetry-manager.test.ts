@@ -117,6 +117,24 @@ test('under approved admission an unknown worker waits until an operator lets it
   expect(codeOf(() => manager.processHeartbeat({ workerId: 'a' }))).toBe('not_admitted');
 });
 
+test('who asks to be let in is an event, once while it waits, and a hundred a minute at the most', async () => {
+  const clock = new FakeClock();
+  const manager = await startManager({ admission: 'approved', clock, maxPending: 200 });
+  const knock = (workerId: string) => codeOf(() => manager.processHeartbeat({ workerId }));
+  const told = () => manager.events.all().flatMap(({ type, workerId }) => (type === 'pending' ? [workerId] : []));
+  for (let round = 0; round < 3; round++) knock('a');
+  expect(told()).toEqual(['a']);
+  manager.approve('a');
+  manager.unregisterWorker('a');
+  knock('a');
+  expect(told()).toEqual(['a', 'a']);
+  for (let n = 0; n < 150; n++) knock(`stranger-${n}`);
+  expect(told()).toHaveLength(100);
+  clock.advance(60_000);
+  knock('b');
+  expect(told().at(-1)).toBe('b');
+});
+
 test('readers are told once a second at the most who waits for approval', async () => {
   const clock = new FakeClock();
   const manager = await startManager({ admission: 'approved', clock });

@@ -188,6 +188,8 @@ test('a directory that cannot be made is named with its setting', async () => {
   await writeFile(join(dataDir, 'file'), '');
   const options = { clock: systemClock, logger: silentLogger, onLost: () => {} };
   await expect(lockDirectory(join(dataDir, 'file', 'below'), options)).rejects.toThrow(/^DATA_DIR=.*file\/below: /);
+  const message = `DATA_DIR=${join(dataDir, 'file')}: expected a directory`;
+  await expect(lockDirectory(join(dataDir, 'file'), options)).rejects.toThrow(message);
 });
 
 test('an owner whose lock somebody else has taken over is told, once', async () => {

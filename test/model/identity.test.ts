@@ -47,6 +47,13 @@ describe('who speaks for whom', () => {
   ])('%s', (_, grant, claim, may) => {
     expect(refusalOf(grant, { hasOwnToken: false, ...claim }) === undefined).toBe(may);
   });
+
+  test('a worker that was started without its group is told which one', () => {
+    const claim = { workerId: 'relay-3', knownGroup: undefined, namedGroup: '', hasOwnToken: false };
+    expect(refusalOf(rack, claim)).toBe(
+      'it may not register relay-3 in no group; it may in group rack (agent: --group rack)',
+    );
+  });
 });
 
 describe('a file of worker tokens', () => {

@@ -9,7 +9,9 @@ const untilSignal = async (): Promise<string> => {
   return 'SIGTERM';
 };
 
-const program = new Command('pulselane').addCommand(agentCommand({ stdout: process.stdout, untilSignal }));
+const program = new Command('pulselane').addCommand(
+  agentCommand({ stdout: process.stdout, untilSignal, onReloadSignal() {} }),
+);
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = error instanceof PulselaneError && error.code === 'bad_setting' ? 2 : 1;

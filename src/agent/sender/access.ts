@@ -7,6 +7,8 @@ import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { withoutOpensslInside } from '../../lib/tls-errors.ts';
+import { firstCertificate } from '../../lib/tls-files.ts';
 
 /** Plain data: it travels to the agent's thread. */
 export interface AccessSettings {
@@ -74,13 +76,18 @@ function tlsCredentials({ ca, cert, key, verify }: TlsSettings, host: string): C
     cert === undefined ? null : readFile(`MASTER_TLS_CERT=${cert}`, cert),
     key === undefined ? null : readFile(`MASTER_TLS_KEY=${key}`, key),
   ];
+  if (caPem !== null) firstCertificate(`MASTER_TLS_CA=${ca}`, caPem.toString());
+  if (certPem !== null) firstCertificate(`MASTER_TLS_CERT=${cert}`, certPem.toString());
   try {
     return credentials.createSsl(caPem, keyPem, certPem, verify ? verifying(host) : ACCEPT_ANY);
   } catch (error) {
     const files = Object.entries({ MASTER_TLS_CA: ca, MASTER_TLS_CERT: cert, MASTER_TLS_KEY: key })
       .filter(([, path]) => path !== undefined)
       .map(([name, path]) => `${name}=${path}`);
-    throw new PulselaneError('bad_setting', `${files.join(', ')}: cannot be used for TLS: ${messageOf(error)}`);
+    throw new PulselaneError(
+      'bad_setting',
+      `${files.join(', ')}: cannot be used for TLS: ${withoutOpensslInside(messageOf(error))}`,
+    );
   }
 }
 

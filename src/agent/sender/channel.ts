@@ -4,6 +4,7 @@ import { Client, Metadata, type MethodDefinition, type ServiceError, status } fr
 import { type Address, formatAddress } from '../../config/kinds.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { grpcServiceOf } from '../../lib/grpc-adapter.ts';
+import { withoutOpensslInside } from '../../lib/tls-errors.ts';
 import { MAX_BACKOFF_MS } from '../backoff.ts';
 import { type AccessSettings, readAccess } from './access.ts';
 
@@ -97,6 +98,33 @@ export function isUnimplemented(error: unknown): boolean {
   return (error as Partial<ServiceError>).code === status.UNIMPLEMENTED;
 }
 
+/** What is most likely wrong, by what grpc-js, Node or OpenSSL says of a connection that did not come about. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/^Protocol error$/, 'no gRPC is spoken there; is it the HTTP port?'],
+  [
+    /^Failed to connect$/,
+    'the connection was closed before gRPC was spoken; does the master speak TLS (--tls-ca <file>, or --tls), or is it ' +
+      'the HTTP port?',
+  ],
+  [
+    /before secure TLS connection was established|wrong version number|packet length too long|http request/,
+    'no TLS is spoken there; is the master without TLS, or is it the HTTP port?',
+  ],
+  [/no application protocol/, 'TLS is spoken there, but no gRPC; is it the HTTP port?'],
+  [/certificate required/, 'the master asks for a client certificate (--tls-cert and --tls-key)'],
+];
+/** In place of Node's advice, which is about a switch of its own. */
+const UNKNOWN_ISSUER =
+  /^((?:unable to (?:verify|get)|self[- ]signed) [^;]*)(?:; if the root CA is installed locally[^;]*)?$/;
+
+function hinted(cause: string): string {
+  const hint = HINTS.find(([pattern]) => pattern.test(cause))?.[1];
+  return (
+    hint ??
+    cause.replace(UNKNOWN_ISSUER, "$1: who issued the master's certificate is not known here; --tls-ca <file> names it")
+  );
+}
+
 /** Why a call failed, for people, and the same for the same cause, so that it can be told once. */
 export function reasonOf(error: unknown): string {
   const { code, details, message } = error as Partial<ServiceError>;
@@ -105,8 +133,6 @@ export function reasonOf(error: unknown): string {
   // A stream that the other side ends in good order, as a master does that is stopped.
   if (code === status.OK) return 'the master ended the stream';
   const found = (details ?? '').match(/Last error: (.*?)(?: \(\d{4}-.*)?\. Resolution note/s)?.[1] ?? details ?? '';
-  const cause = found
-    .replace(/^Error(?: \[\w+\])?: /, '')
-    .replace(/^Protocol error$/, 'no gRPC is spoken there; is it the HTTP port?');
+  const cause = hinted(withoutOpensslInside(found.replace(/^Error(?: \[\w+\])?: /, '')));
   return cause === '' ? (status[code] ?? String(code)) : `${status[code]}: ${cause}`;
 }

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { clientOptions } from '../../config/options.ts';
-import { checkClientConfig, processSources, resolveOptions } from '../../config/resolve.ts';
+import { checkClientConfig, processSources, resolveOptions, settingName } from '../../config/resolve.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { checkWorkerId } from '../../model/worker-id.ts';
 import { examples } from '../help-text.ts';
@@ -134,5 +134,6 @@ function clientCommand(name: string, description: string): Command {
 export function clientOf(command: Command, clock: Clock): ApiClient {
   const sources = processSources(givenFlags(command, clientOptions));
   const config = checkClientConfig(resolveOptions(clientOptions, sources));
-  return new ApiClient({ url: config.url, token: clientToken(config), tls: clientTls(config), clock });
+  const token = clientToken(config, settingName(clientOptions, 'tokenFile', sources));
+  return new ApiClient({ url: config.url, token, tls: clientTls(config), clock });
 }

@@ -5,18 +5,25 @@ import { messageOf, PulselaneError } from '../../lib/errors.ts';
 
 /**
  * The file wins over PULSELANE_TOKEN, so that a flag does.
+ * @param fileSetting how whoever set the file calls that setting
  * @throws PulselaneError `bad_setting`, naming the setting
  */
-export function clientToken({ token, tokenFile }: Pick<ClientConfig, 'token' | 'tokenFile'>): string | undefined {
-  if (tokenFile !== undefined) return checked(textOf(tokenFile), `PULSELANE_TOKEN_FILE=${tokenFile}`);
+export function clientToken(
+  { token, tokenFile }: Pick<ClientConfig, 'token' | 'tokenFile'>,
+  fileSetting: string,
+): string | undefined {
+  if (tokenFile !== undefined) {
+    const setting = `${fileSetting}=${tokenFile}`;
+    return checked(textOf(tokenFile, setting), setting);
+  }
   return token === undefined ? undefined : checked(token, 'PULSELANE_TOKEN');
 }
 
-function textOf(path: string): string {
+function textOf(path: string, setting: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new PulselaneError('bad_setting', `PULSELANE_TOKEN_FILE=${path}: cannot be read: ${messageOf(error)}`);
+    throw new PulselaneError('bad_setting', `${setting}: cannot be read: ${messageOf(error)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** What a master that has just started says of itself: where it listens, its lanes, and what to try next. */
-import type { HttpAccess } from '../../app/running-master.ts';
+import type { ClientAccess } from '../../app/running-master.ts';
 import { type Address, formatAddress, LOOPBACK } from '../../config/kinds.ts';
 import type { LanePlan } from '../../engine/thread-budget.ts';
 import { lanePlanText } from '../views/lane-plan-text.ts';
@@ -10,18 +10,19 @@ export function callable({ host, port }: Address): string {
   return formatAddress({ host: isWildcard ? LOOPBACK : host, port });
 }
 
-const PLAIN_HTTP: HttpAccess = { isEncrypted: false, asksForToken: false };
+const OPEN: ClientAccess = { isEncrypted: false, asksForToken: false, asksForCertificate: false };
 
 /** The origin of the HTTP API; undefined if it is off. */
-export function httpUrlOf(address: Address | undefined, { isEncrypted } = PLAIN_HTTP): string | undefined {
+export function httpUrlOf(address: Address | undefined, { isEncrypted } = OPEN): string | undefined {
   return address === undefined ? undefined : `${isEncrypted ? 'https' : 'http'}://${callable(address)}`;
 }
 
 export interface Listening {
   readonly grpcAddress: Address;
   readonly httpAddress: Address | undefined;
-  /** Undefined: plain HTTP, and no token. */
-  readonly httpAccess?: HttpAccess;
+  /** Undefined: neither TLS nor a token; so too for workers. */
+  readonly httpAccess?: ClientAccess;
+  readonly grpcAccess?: ClientAccess;
 }
 
 export interface Started extends Listening {
@@ -30,11 +31,11 @@ export interface Started extends Listening {
 
 /** For a terminal: a line each. */
 export function announcementLines(
-  { grpcAddress, httpAddress, httpAccess, manager }: Started,
+  { grpcAddress, httpAddress, httpAccess, grpcAccess, manager }: Started,
   hasAgent: boolean,
 ): string[] {
   const url = httpUrlOf(httpAddress, httpAccess);
-  const agent = hasAgent ? [] : [`pulselane agent --master ${callable(grpcAddress)}`];
+  const agent = hasAgent ? [] : [agentOf(grpcAddress, grpcAccess)];
   const curl = url === undefined ? [] : [curlOf(url, httpAccess)];
   return [
     `gRPC listens on ${bound(grpcAddress)}: workers report there`,
@@ -45,18 +46,39 @@ export function announcementLines(
 }
 
 /** For programs that read the log. */
-export function announcementFields({ grpcAddress, httpAddress, httpAccess }: Listening): Record<string, string>[] {
+export function announcementFields({
+  grpcAddress,
+  httpAddress,
+  httpAccess,
+  grpcAccess,
+}: Listening): Record<string, string>[] {
   const url = httpUrlOf(httpAddress, httpAccess);
   return [
-    { protocol: 'grpc', address: bound(grpcAddress), try: `pulselane agent --master ${callable(grpcAddress)}` },
+    { protocol: 'grpc', address: bound(grpcAddress), try: agentOf(grpcAddress, grpcAccess) },
     ...(httpAddress === undefined || url === undefined
       ? []
       : [{ protocol: 'http', address: bound(httpAddress), try: curlOf(url, httpAccess) }]),
   ];
 }
 
-function curlOf(url: string, { asksForToken } = PLAIN_HTTP): string {
-  return `curl ${asksForToken ? '-H "Authorization: Bearer $PULSELANE_TOKEN" ' : ''}${url}/telemetry`;
+/** What stands in angle brackets is a file that only its reader knows. */
+function agentOf(address: Address, { isEncrypted, asksForToken, asksForCertificate } = OPEN): string {
+  return [
+    `pulselane agent --master ${callable(address)}`,
+    ...(isEncrypted ? ['--tls-ca <ca.pem>'] : []),
+    ...(asksForCertificate ? ['--tls-cert <cert.pem> --tls-key <key.pem>'] : []),
+    ...(asksForToken ? ['--token-file <file>'] : []),
+  ].join(' ');
+}
+
+function curlOf(url: string, { isEncrypted, asksForToken, asksForCertificate } = OPEN): string {
+  return [
+    'curl',
+    ...(isEncrypted ? ['--cacert <ca.pem>'] : []),
+    ...(asksForCertificate ? ['--cert <cert.pem> --key <key.pem>'] : []),
+    ...(asksForToken ? ['-H "Authorization: Bearer $(cat <file>)"'] : []),
+    `${url}/telemetry`,
+  ].join(' ');
 }
 
 function bound(address: Address): string {

@@ -1,13 +1,21 @@
 /** `pulselane master`: flags and settings; the rest is in run.ts. */
 import { Command } from 'commander';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
-import { agentOptions, masterOptions } from '../../config/options.ts';
+import { nearMisses } from '../../config/near-misses.ts';
+import { agentOptions, clientOptions, masterOptions, type Options } from '../../config/options.ts';
 import { checkMasterConfig, processSources, resolveOptions } from '../../config/resolve.ts';
 import { examples } from '../help-text.ts';
 import { type MasterParts, runMaster } from './run.ts';
 
 /** The local agent goes by the name that `pulselane agent` would have here. */
 const localAgentOptions = { workerId: agentOptions.workerId } as const;
+
+/** One `.env` may serve them all. */
+const NAMES_OF_OTHERS = new Set([agentOptions, clientOptions].flatMap(namesOf));
+
+function namesOf(options: Options): string[] {
+  return Object.values(options).map(({ env }) => env);
+}
 
 export function masterCommand(parts: MasterParts): Command {
   const command = new Command('master').description('take heartbeats and answer how each worker is doing');
@@ -25,6 +33,7 @@ export function masterCommand(parts: MasterParts): Command {
     const config = checkMasterConfig(resolveOptions(masterOptions, sources));
     const { withAgent } = command.opts<{ withAgent?: true }>();
     const agentWorkerId = withAgent ? resolveOptions(localAgentOptions, { ...sources, flags: {} }).workerId : undefined;
-    await runMaster({ config, agentWorkerId }, parts);
+    const warnings = nearMisses(masterOptions, NAMES_OF_OTHERS, sources);
+    await runMaster({ config, agentWorkerId, warnings }, parts);
   });
 }

@@ -41,15 +41,19 @@ export interface MasterRun {
   readonly config: MasterConfig;
   /** The id under which this machine reports itself; undefined: it does not. */
   readonly agentWorkerId: string | undefined;
+  /** What is most likely not meant, a line each. */
+  readonly warnings?: readonly string[];
 }
 
 /** A farewell takes milliseconds; a hanging one must not eat the master's own time to stop. */
 const FAREWELL_WITHIN_MS = 1500;
 
 /** Resolves once everything has stopped. @throws PulselaneError when it cannot start, or cannot go on */
-export async function runMaster({ config, agentWorkerId }: MasterRun, parts: MasterParts): Promise<void> {
+export async function runMaster(run: MasterRun, parts: MasterParts): Promise<void> {
+  const { config, warnings = [] } = run;
   const { streams, clock, signals } = parts;
   const face = faceOf({ streams, config, clock });
+  for (const warning of warnings) face.logger.warn(warning);
   const wish = Promise.withResolvers<string>();
   // Before anything is started, so that no signal is missed.
   void signals.first().then((signal) => wish.resolve(signal));
@@ -57,7 +61,7 @@ export async function runMaster({ config, agentWorkerId }: MasterRun, parts: Mas
   const reloads = new ReloadSignal();
   if (takesReloads(config, streams)) reloads.listen();
   try {
-    await startAndRun({ config, agentWorkerId }, { face, wish, reloads }, parts);
+    await startAndRun(run, { face, wish, reloads }, parts);
   } finally {
     reloads.close();
   }

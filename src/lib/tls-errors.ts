@@ -1,0 +1,23 @@
+/** What OpenSSL says of a failed handshake, for people. */
+
+/** `40D3…:error:0A00010B:SSL routines:function:reason:file:line:more`, on a line of its own. */
+const OPENSSL_LINE = /[0-9A-F]+:error:[0-9A-F]{8}:[^:\n]*:[^:\n]*:([^:\n]+)[^\n]*\n?/g;
+
+/** Its reasons alone: threads, functions and lines of its sources help nobody, and differ for one and the same cause. */
+export function withoutOpensslInside(text: string): string {
+  return text.replace(OPENSSL_LINE, (_line, reason: string) => `${reason}; `).replace(/(?:; )?\s*$/, '');
+}
+
+/** A failed handshake as a master tells of it. @param text of the error */
+export function handshakeText(text: string): string {
+  const plain = withoutOpensslInside(text);
+  const hint = SERVER_HINTS.find(([pattern]) => pattern.test(plain))?.[1];
+  return hint === undefined ? plain : `${plain} (${hint})`;
+}
+
+const SERVER_HINTS: readonly (readonly [RegExp, string])[] = [
+  [/wrong version number|http request|packet length/, 'most likely it speaks no TLS'],
+  [/no application protocol/, 'it does not speak gRPC'],
+  [/alert unknown ca/, 'it does not know the authority of TLS_CERT'],
+  [/did not return a certificate/, 'TLS_CLIENT_CA asks for one'],
+];
