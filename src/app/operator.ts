@@ -53,10 +53,11 @@ export class Operator {
       : `${workerId} is forgotten. It must be approved again before its heartbeats count.`;
   }
 
-  /** Lets in a worker that waits for approval. @returns a line for people. */
+  /** Lets in a worker that waits for approval, or will come. @returns a line for people. */
   approve(workerId: string): string {
-    this.#manager.approve(workerId);
-    return `${workerId} is approved.`;
+    return this.#manager.approve(workerId) === 'awaited'
+      ? `${workerId} is not there yet; it will be let in when it comes.`
+      : `${workerId} is approved.`;
   }
 
   /** Takes a worker out of quarantine before its time. @returns a line for people. */
