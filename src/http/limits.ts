@@ -159,7 +159,10 @@ export const LEAST_STREAM_RATE = 0.1;
 export const MOST_STREAM_RATE = 1_000 / POLL_MS;
 /** What people can follow; more is for programs, which ask for it. */
 export const STREAM_RATE = 2;
-/** Each change is held against each filter that is followed, at a microsecond or so: 200 changes in a look cost 50 ms. */
+/**
+ * Each change is held against each filter that is followed, at a microsecond or so: 200 changes in a look cost 50 ms. With
+ * fields of its own, a view takes some microseconds more for each worker that passes, and 32 bytes for each that there is.
+ */
 export const MAX_VIEWS = 256;
 /** A client that lost its connection, or asks again, is back within seconds. */
 export const VIEW_KEPT_MS = 60_000;

@@ -54,9 +54,13 @@ export interface LiveOptions {
   readonly maxBytesInFlight?: number;
 }
 
-export interface StreamRequest {
+/** What somebody wants to know changes of. */
+export interface Watched {
   readonly selection: Selection;
   readonly fields: Fields;
+}
+
+export interface StreamRequest extends Watched {
   /** Updates a second, at most. */
   readonly rate: number;
   /** The id of the event that the client has seen last, if it was here before. */
@@ -182,17 +186,22 @@ export class LiveStreams {
   }
 
   /**
-   * Resolves when something of the selection changed after `index` (`<epoch>-<counter>`), when the wait, lengthened a little
-   * at random, is over, or when `signal` aborts; at once if the index is not of this epoch, or if it cannot be known whether
-   * something changed, since nobody followed this selection then.
+   * Resolves when something of what is watched changed after `index` (`<epoch>-<counter>`), when the wait, lengthened a
+   * little at random, is over, or when `signal` aborts; at once if the index is not of this epoch, or if it cannot be known
+   * whether something changed, since nobody watched it then.
    * @throws PulselaneError `resource_exhausted` if too many wait, or too many different filters are followed.
    */
-  async waitForChange(selection: Selection, index: string, waitMs: number, signal: AbortSignal): Promise<void> {
+  async waitForChange(
+    { selection, fields }: Watched,
+    index: string,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { revisions } = this.#options;
     revisions.look();
     const counter = revisions.counterIn(index);
     if (counter === undefined || this.#isStopped) return;
-    const view = this.#views.take(selection);
+    const view = this.#views.take(selection, fields);
     try {
       if (counter < view.since || view.changedAt > counter) return;
       const waited = this.#waiting.wait(view, counter, waitMs, signal);
@@ -220,7 +229,7 @@ export class LiveStreams {
 
   #takeFeed({ selection, fields }: StreamRequest): Shared {
     const { directory, revisions, maxFrameBytes = MAX_FRAME_BYTES } = this.#options;
-    const view = this.#views.take(selection);
+    const view = this.#views.take(selection, fields);
     const key = JSON.stringify([selection.key, fields.key]);
     let shared = this.#feeds.get(key);
     if (shared === undefined) {

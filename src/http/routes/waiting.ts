@@ -4,8 +4,8 @@ import { durationMs } from '../../config/kinds.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../limits.ts';
+import type { Watched } from '../live/streams.ts';
 import { once } from '../query/schema.ts';
-import type { Selection } from '../query/selection.ts';
 
 const waitTime = durationMs({ maxMs: MOST_WAIT_MS });
 
@@ -16,7 +16,7 @@ export const WAIT_PARAMETERS = {
     .openapi({
       description:
         'The X-Pulselane-Index of an earlier answer: answer only once something of these workers changed after it, or the ' +
-        'wait is over. 0, and an index of another life of the server: answer at once.',
+        'wait is over. With `fields` and without `sort`: something of these fields. 0, and an index of another life of the server: answer at once.',
     }),
   wait: once()
     .superRefine((text, context) => {
@@ -41,7 +41,7 @@ export const WAIT_PARAMETERS = {
 export async function waited(
   c: HttpContext,
   { live }: AppContext,
-  selection: Selection,
+  watched: Watched,
   { index, wait }: { readonly index?: string | undefined; readonly wait?: string | undefined },
 ): Promise<void> {
   if (index === undefined) return;
@@ -50,7 +50,7 @@ export async function waited(
   const socket = (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket;
   socket?.setTimeout(0);
   try {
-    await live.waitForChange(selection, index, waitMs, c.req.raw.signal);
+    await live.waitForChange(watched, index, waitMs, c.req.raw.signal);
   } finally {
     socket?.setTimeout(SOCKET_IDLE_MS);
   }
