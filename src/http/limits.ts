@@ -48,7 +48,7 @@ export const SPARE_CONNECTIONS = 64;
 export const SPARE_CONNECTION_MS = 2_000;
 /** Requests on one connection that wait for the answers before theirs: tools that send several at once send tens. */
 export const MAX_PIPELINED = 100;
-/** How long clients have to say goodbye when the server stops. The whole master has 10 s to end. */
+/** How long clients have to say goodbye when the server stops, or their token is taken back. The whole master has 10 s to end. */
 export const STOP_GRACE_MS = 1_000;
 
 /** Main answers within a turn of its event loop; whoever waits longer than this should look at /health. */

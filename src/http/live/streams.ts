@@ -4,6 +4,7 @@
  * told everything, and gets the newest of what changed after it when its socket has room. Without clients nothing runs.
  */
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { Directory } from '../../store/directory.ts';
@@ -211,6 +212,18 @@ export class LiveStreams {
       this.#views.give(view);
       this.#endIfUnused();
     }
+  }
+
+  /** Ends the streams on these connections, behind what was sent. @returns the connections that had one */
+  endStreamsOn(connections: ReadonlySet<Socket>): ReadonlySet<Socket> {
+    const ended = new Set<Socket>();
+    for (const { sender } of this.#streams) {
+      const { connection } = sender.outlet;
+      if (connection == null || !connections.has(connection)) continue;
+      sender.end();
+      ended.add(connection);
+    }
+    return ended;
   }
 
   /** Says goodbye to every client; those that do not answer are cut off with the server's sockets. */

@@ -1,9 +1,12 @@
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { WRONG_TOKENS_AT_ONCE } from '../../../src/http/limits.ts';
 import { type ApiToken, hashOfToken } from '../../../src/lib/tokens.ts';
+import { eventually } from '../../support/eventually.ts';
 import { exchange, newApp, newServer } from '../support.ts';
 import { type AskOptions, ask } from './http.ts';
 
@@ -155,6 +158,19 @@ describe('over a socket, with tokens', () => {
     expect((await ask('/telemetry', { headers: bearer(READ) })).status).toBe(401);
     expect((await ask('/telemetry', { headers: bearer('new') })).status).toBe(200);
   });
+});
+
+test('a stream of events is ended as a whole answer', async () => {
+  const { server, port, fleet } = await serve({ tokens: TOKENS });
+  fleet.register('node-a');
+  const call = request(`http://127.0.0.1:${port}/api/v1/stream`, { agent: false, headers: bearer(READ) }).end();
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  await eventually(() => server.live.clients === 1);
+  server.setSecrets({ tokens: TOKENS.slice(1), sessionKey: Buffer.alloc(32, 7), tls: undefined });
+  // Cut off in the middle it would be an error.
+  expect(await text(response)).toContain('event: snapshot');
+  expect(response.complete).toBe(true);
+  await eventually(() => server.live.clients === 0);
 });
 
 test('a stream ends when its token is taken back, and those of others go on', async () => {
