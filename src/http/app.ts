@@ -12,6 +12,7 @@ import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdsRoutes } from './routes/holds.ts';
+import { homeRoutes } from './routes/home.ts';
 import { lanesRoutes } from './routes/lanes.ts';
 import { limitsRoutes } from './routes/limits.ts';
 import { liveRoutes } from './routes/live.ts';
@@ -35,6 +36,7 @@ export function createApp(context: AppContext): Api {
   });
   app.use(commonHeaders(new CommonHeaders(context.corsOrigins), headerFactsOf));
   app.use(door({ ...context, maxBodyBytes: context.limits.maxBodyBytes }));
+  homeRoutes(app);
   loginRoutes(app, context);
   healthRoutes(app, context);
   probeRoutes(app, context);

@@ -76,6 +76,7 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/full/release', status: 405, method: 'PATCH' },
   ],
   getOpenApi: [{ target: '/api/v1/openapi.json', status: 200 }],
+  getHome: [{ target: '/', status: 200 }],
   getDocs: [{ target: '/api/docs', status: 200 }],
   listLimits: [{ target: '/api/v1/limits', status: 200 }],
   getLogin: [{ target: '/login?next=/', status: 200 }],

@@ -220,9 +220,14 @@ describe('the login of a browser', () => {
     expect((await ask(RELEASE, { method: 'POST', headers: { cookie } })).status).toBe(403);
     expect(commands).toEqual([]);
     expect((await change(origin)).status).toBe(200);
+    const again = await ask('/login', { headers: { ...PAGE, cookie } });
+    expect(again.body).toContain('Logged in as <strong>admin</strong>');
+    expect(again.body).toContain('<form method="post" action="/logout">');
+    expect(again.body).not.toContain('type="password"');
     const logout = await ask('/logout', { method: 'POST', headers: { cookie, origin } });
     expect(logout).toMatchObject({ status: 303, headers: { location: '/login' } });
     expect(logout.headers['set-cookie']?.[0]).toMatch(/^pulselane_session=; Max-Age=0;/);
+    expect((await ask('/login', { headers: PAGE })).body).toContain('type="password"');
   });
 
   test('refuses a token that is not known, a page of another origin, and what is no form', async () => {
