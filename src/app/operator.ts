@@ -78,7 +78,7 @@ export class Operator {
   releaseBrakes(group?: string): string {
     const released = this.#manager.releaseBrakes(group);
     if (released === 0) {
-      const whose = group === undefined ? '' : ` for group ${group}`;
+      const whose = group === undefined ? '' : group === '' ? ' for workers of no group' : ` for group ${group}`;
       throw new PulselaneError('failed_precondition', `no brake is held${whose}`);
     }
     return `${released === 1 ? 'The brake is' : `${released} brakes are`} released: who is silent counts as failed.`;

@@ -15,7 +15,7 @@ import { WorkerItem } from '../query/item-schema.ts';
 import { FILTERS_IN_WORDS, once, parsedBy, selectionOf, selectionQuery } from '../query/schema.ts';
 import { type Position, sortOf } from '../query/sort.ts';
 import { sendBody } from '../respond.ts';
-import { WAIT_PARAMETERS, waited } from './waiting.ts';
+import { checkWait, WAIT_PARAMETERS, waited } from './waiting.ts';
 
 const ListQuery = selectionQuery({
   sort: parsedBy(sortOf)
@@ -34,7 +34,7 @@ const ListQuery = selectionQuery({
   }).optional(),
   cursor: once().optional().openapi({ description: 'The next_cursor of the page before this one.' }),
   ...WAIT_PARAMETERS,
-});
+}).superRefine(checkWait);
 
 const List = z
   .object({
