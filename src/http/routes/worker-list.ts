@@ -52,7 +52,7 @@ const EXAMPLE: z.input<typeof List> = {
   ],
   total: 7,
   next_cursor: 'WyJ3b3JrZXItMiJd',
-  revision: 'k3v9q0aa-1204',
+  revision: 'frir53zq-1204',
 };
 
 const route = createRoute({
