@@ -53,10 +53,11 @@ export class Operator {
       : `${workerId} is forgotten. It must be approved again before its heartbeats count.`;
   }
 
-  /** Lets in a worker that waits for approval. @returns a line for people. */
+  /** Lets in a worker that waits for approval, or will come. @returns a line for people. */
   approve(workerId: string): string {
-    this.#manager.approve(workerId);
-    return `${workerId} is approved.`;
+    return this.#manager.approve(workerId) === 'awaited'
+      ? `${workerId} is not there yet; it will be let in when it comes.`
+      : `${workerId} is approved.`;
   }
 
   /** Takes a worker out of quarantine before its time. @returns a line for people. */
@@ -77,7 +78,7 @@ export class Operator {
   releaseBrakes(group?: string): string {
     const released = this.#manager.releaseBrakes(group);
     if (released === 0) {
-      const whose = group === undefined ? '' : ` for group ${group}`;
+      const whose = group === undefined ? '' : group === '' ? ' for workers of no group' : ` for group ${group}`;
       throw new PulselaneError('failed_precondition', `no brake is held${whose}`);
     }
     return `${released === 1 ? 'The brake is' : `${released} brakes are`} released: who is silent counts as failed.`;

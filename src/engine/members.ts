@@ -111,9 +111,12 @@ export class Members {
     return before === undefined;
   }
 
-  approve(workerId: string): void {
-    if (this.#pending.delete(workerId)) this.#pendingChanges++;
+  /** @returns whether it waits for that */
+  approve(workerId: string): boolean {
+    const isWaiting = this.#pending.delete(workerId);
+    if (isWaiting) this.#pendingChanges++;
     this.#change(workerId, { approved: true });
+    return isWaiting;
   }
 
   setAddress(workerId: string, address: string): void {

@@ -305,10 +305,27 @@ export class TelemetryManager {
     return this.unregisterWorker(workerId);
   }
 
-  /** Lets in a worker that waits for approval, or will come. */
-  approve(workerId: string): void {
-    this.registerWorker(workerId);
-    this.#members.approve(workerId);
+  /**
+   * Lets in a worker. One that is not there yet is shown once it comes.
+   * @returns whether it is known, waits to be let in, or has never come
+   * @throws PulselaneError `invalid_argument`, `unavailable`, `resource_exhausted` if there is no room for it;
+   * `failed_precondition` if it is not known and admission is open
+   */
+  approve(workerId: string): 'known' | 'waiting' | 'awaited' {
+    checkWorkerId(workerId);
+    this.#mustRun();
+    const isKnown = this.#roster.get(workerId) !== undefined;
+    if (!isKnown && this.#members.mode === 'open') {
+      throw new PulselaneError('failed_precondition', 'admission is open: nobody waits for approval');
+    }
+    if (!isKnown && !this.#members.admits(workerId)) {
+      // Who is approved and never comes is kept for ever, so that there is a bound of those, too.
+      const isFull = this.#roster.size >= this.#maxWorkers || this.#members.size >= 2 * this.#maxWorkers;
+      if (isFull) throw this.#noRoomFor(workerId);
+    }
+    const isWaiting = this.#members.approve(workerId);
+    if (isKnown) return 'known';
+    return isWaiting ? 'waiting' : 'awaited';
   }
 
   /** Announces a worker on its own behalf, so only if it is admitted. @throws as `processHeartbeat` */
@@ -576,20 +593,22 @@ export class TelemetryManager {
     return this.#roster.get(workerId) ?? this.#newEntry(workerId);
   }
 
+  #noRoomFor(workerId: string): PulselaneError {
+    this.#refusals.count('workers');
+    return new PulselaneError(
+      'resource_exhausted',
+      `the limit of ${this.#maxWorkers} workers (MAX_WORKERS) is reached; ${workerId} is not taken`,
+      { retryAfterMs: 60_000 },
+    );
+  }
+
   /** @param restored what an earlier master knew of it; undefined: it is new */
   #newEntry(workerId: string, restored?: RestoredWorker): RosterEntry {
     const values = restored?.values;
     const now = this.#now();
     const silentMs = values?.silentMs ?? 0;
     const place = this.#board.occupy({ ...now, monotonicMs: now.monotonicMs - silentMs });
-    if (place === undefined) {
-      this.#refusals.count('workers');
-      throw new PulselaneError(
-        'resource_exhausted',
-        `the limit of ${this.#maxWorkers} workers (MAX_WORKERS) is reached; ${workerId} is not taken`,
-        { retryAfterMs: 60_000 },
-      );
-    }
+    if (place === undefined) throw this.#noRoomFor(workerId);
     const entry = new RosterEntry({
       workerId,
       ...place,

@@ -12,6 +12,7 @@ import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdsRoutes } from './routes/holds.ts';
+import { homeRoutes } from './routes/home.ts';
 import { lanesRoutes } from './routes/lanes.ts';
 import { limitsRoutes } from './routes/limits.ts';
 import { liveRoutes } from './routes/live.ts';
@@ -24,7 +25,7 @@ import { workerRoutes } from './routes/worker.ts';
 import { workerCommandRoutes } from './routes/worker-commands.ts';
 import { workerListRoutes } from './routes/worker-list.ts';
 import { workersRoutes } from './routes/workers.ts';
-import { pathOfTarget } from './target.ts';
+import { pathOfTarget, percentDecode, queryOfTarget } from './target.ts';
 
 export function createApp(context: AppContext): Api {
   const app = newApi({
@@ -35,6 +36,13 @@ export function createApp(context: AppContext): Api {
   });
   app.use(commonHeaders(new CommonHeaders(context.corsOrigins), headerFactsOf));
   app.use(door({ ...context, maxBodyBytes: context.limits.maxBodyBytes }));
+  // Frameworks take what is broken for the text itself, which nobody has: an answer with nobody, and no error.
+  app.use('/api/*', (c, next) => {
+    const query = queryOfTarget(c.req.url);
+    if (!query.includes('%') || percentDecode(query) !== undefined) return next();
+    return Promise.resolve(problem(c, 'invalid_argument', 'the query is not valid percent-encoded UTF-8'));
+  });
+  homeRoutes(app);
   loginRoutes(app, context);
   healthRoutes(app, context);
   probeRoutes(app, context);
@@ -56,7 +64,7 @@ export function createApp(context: AppContext): Api {
   refuseOtherMethods(app);
   app.notFound((c) =>
     c.req.path.startsWith('/api/')
-      ? problem(c, 'not_found', 'there is nothing at this path')
+      ? problem(c, 'not_found', `there is nothing at this path${hintFor(c.req.path)}`)
       : errorJson(c, 404, 'there is nothing at this path'),
   );
   app.onError((error, c) => {
@@ -65,4 +73,9 @@ export function createApp(context: AppContext): Api {
     return errorJson(c, 500, 'internal error');
   });
   return app;
+}
+
+/** What somebody may have meant. */
+function hintFor(path: string): string {
+  return /^\/api\/v1\/workers\/.*\//.test(path) ? '; a slash in a worker’s id is written %2F' : '';
 }

@@ -46,6 +46,8 @@ export interface HttpEnv {
     commonHeaders: Readonly<Record<string, string>>;
     /** On a public path: whether whoever asks may also read what is not public. */
     mayRead: boolean;
+    /** The name of the token behind a browser's session; undefined without one. */
+    sessionOf: string | undefined;
   };
 }
 

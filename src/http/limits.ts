@@ -48,7 +48,7 @@ export const SPARE_CONNECTIONS = 64;
 export const SPARE_CONNECTION_MS = 2_000;
 /** Requests on one connection that wait for the answers before theirs: tools that send several at once send tens. */
 export const MAX_PIPELINED = 100;
-/** How long clients have to say goodbye when the server stops. The whole master has 10 s to end. */
+/** How long clients have to say goodbye when the server stops, or their token is taken back. The whole master has 10 s to end. */
 export const STOP_GRACE_MS = 1_000;
 
 /** Main answers within a turn of its event loop; whoever waits longer than this should look at /health. */
@@ -159,7 +159,10 @@ export const LEAST_STREAM_RATE = 0.1;
 export const MOST_STREAM_RATE = 1_000 / POLL_MS;
 /** What people can follow; more is for programs, which ask for it. */
 export const STREAM_RATE = 2;
-/** Each change is held against each filter that is followed, at a microsecond or so: 200 changes in a look cost 50 ms. */
+/**
+ * Each change is held against each filter that is followed, at a microsecond or so: 200 changes in a look cost 50 ms. With
+ * fields of its own, a view takes some microseconds more for each worker that passes, and 32 bytes for each that there is.
+ */
 export const MAX_VIEWS = 256;
 /** A client that lost its connection, or asks again, is back within seconds. */
 export const VIEW_KEPT_MS = 60_000;

@@ -33,12 +33,6 @@ export function sendJson(
   return answer(c, status, c.req.method === 'HEAD' ? null : body, own);
 }
 
-/** A text that is there already; its type is among the headers. */
-export function sendText(c: HttpContext, body: string, headers: Record<string, string>): Response {
-  const all = { 'Content-Length': String(Buffer.byteLength(body)), ...headers };
-  return answer(c, 200, c.req.method === 'HEAD' ? null : body, all);
-}
-
 function jsonHeaders(bodyBytes: number): Record<string, string> {
   return { 'Content-Type': 'application/json', 'Content-Length': String(bodyBytes) };
 }

@@ -17,9 +17,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Directory, WorkerEntry } from '../store/directory.ts';
+import { ChangeOrder } from './change-order.ts';
 import { MAX_GONE_REMEMBERED } from './limits.ts';
-
-const NONE = -1;
 
 /** A worker that is gone, and the counter of its going. */
 export interface Gone {
@@ -42,6 +41,8 @@ export function newEpoch(): string {
 
 export class Revisions {
   readonly epoch: string;
+  /** Those who are there, in the order of their last changes; as of the last look. */
+  readonly order: ChangeOrder;
   readonly #directory: Directory;
   readonly #listeners = new Set<LookListener>();
   #counter = 0;
@@ -52,11 +53,6 @@ export class Revisions {
   readonly #rowCopies: Int32Array;
   readonly #publications: Int32Array;
   readonly #publicationsNow: Int32Array;
-  readonly #changedAt: Float64Array;
-  /** The list in the order of last changes: each row's neighbours. */
-  readonly #before: Int32Array;
-  readonly #after: Int32Array;
-  #newest = NONE;
   readonly #changedRows: Int32Array;
 
   /** The ring: number n is at n modulo its size. */
@@ -71,9 +67,7 @@ export class Revisions {
     this.#rowCopies = directory.board.newRowCopies();
     this.#publications = new Int32Array(rows);
     this.#publicationsNow = new Int32Array(rows);
-    this.#changedAt = new Float64Array(rows);
-    this.#before = new Int32Array(rows);
-    this.#after = new Int32Array(rows);
+    this.order = new ChangeOrder(rows);
     this.#changedRows = new Int32Array(rows);
   }
 
@@ -106,7 +100,7 @@ export class Revisions {
 
   /** The counter at which the worker changed last, as of the last look; for one that it did not see the newest. */
   of({ row, workerId }: WorkerEntry): number {
-    return this.#entries[row]?.workerId === workerId ? (this.#changedAt[row] as number) : this.#counter;
+    return this.#entries[row]?.workerId === workerId ? this.order.at(row) : this.#counter;
   }
 
   /** Tells of each change from now on, as a look finds it. @returns what ends it. */
@@ -130,33 +124,19 @@ export class Revisions {
 
   /** The workers that changed after `counter`, in the order of their last changes; as of the last look. */
   *changedAfter(counter: number): Generator<WorkerEntry> {
-    for (let row = this.firstRowAfter(counter); row !== NONE; row = this.rowAfter(row)) {
+    for (let row = this.order.firstAfter(counter); row !== -1; row = this.order.next(row)) {
       yield this.#entries[row] as WorkerEntry;
     }
   }
 
-  /** The row of the first worker that changed after `counter`, or -1. */
-  firstRowAfter(counter: number): number {
-    let first = NONE;
-    for (let row = this.#newest; row !== NONE && (this.#changedAt[row] as number) > counter; ) {
-      first = row;
-      row = this.#before[row] as number;
-    }
-    return first;
-  }
-
-  /** The row of the worker that changed next after that of `row`, or -1. */
-  rowAfter(row: number): number {
-    return this.#after[row] as number;
-  }
-
-  /** Who was seen in that row, and when it changed last. */
+  /** Who was seen in that row. */
   entryAt(row: number): WorkerEntry | undefined {
     return this.#entries[row];
   }
 
-  changedAt(row: number): number {
-    return this.#changedAt[row] as number;
+  /** Rows of which something changed since the last look, which does not see it yet. Valid until the next look. */
+  changedSinceLook(): Int32Array {
+    return this.#findChangedRows();
   }
 
   /** Those that went after `counter`, in that order; all of them, if it is not below the horizon. Some may be back. */
@@ -202,7 +182,7 @@ export class Revisions {
     // Another entry of the same worker is a larger slot, new facts, or the worker after it was gone for a moment.
     if (entry?.workerId === known.workerId && board.isOccupiedBy(row, entry.occupant)) return;
     this.#entries[row] = undefined;
-    this.#unlink(row);
+    this.order.remove(row);
     const at = ++this.#counter;
     const place = this.#goneCount++ % MAX_GONE_REMEMBERED;
     this.#horizon = this.#gone[place]?.at ?? 0;
@@ -215,27 +195,10 @@ export class Revisions {
     const entry = rows[row];
     if (entry === undefined || !board.isOccupiedBy(row, entry.occupant)) return undefined;
     this.#publications[row] = entry.slot.publications;
-    if (this.#entries[row] !== undefined) this.#unlink(row);
     this.#entries[row] = entry;
     const at = ++this.#counter;
-    this.#changedAt[row] = at;
-    this.#append(row);
+    this.order.move(row, at);
     for (const listener of this.#listeners) listener.changed(entry, at);
     return entry;
-  }
-
-  #unlink(row: number): void {
-    const before = this.#before[row] as number;
-    const after = this.#after[row] as number;
-    if (before !== NONE) this.#after[before] = after;
-    if (after === NONE) this.#newest = before;
-    else this.#before[after] = before;
-  }
-
-  #append(row: number): void {
-    this.#before[row] = this.#newest;
-    this.#after[row] = NONE;
-    if (this.#newest !== NONE) this.#after[this.#newest] = row;
-    this.#newest = row;
   }
 }

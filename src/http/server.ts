@@ -12,7 +12,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { createAdaptorServer, getRequestListener, RequestError, type WebSocketServerLike } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
@@ -99,10 +99,21 @@ export class HttpServer {
 
   /** From the next request and the next connection on. */
   setSecrets({ tokens, tls }: HttpSecrets): void {
-    this.#access.setTokens(tokens);
+    const over = this.#access.setTokens(tokens);
+    const told = this.#live.endStreamsOn(new Set(over));
+    for (const socket of over) {
+      if (told.has(socket)) this.#endSoon(socket);
+      else socket.destroy();
+    }
     if (tls !== undefined && 'setSecureContext' in this.#server) {
       (this.#server as TlsServer).setSecureContext(secureContextOf(tls));
     }
+  }
+
+  /** It was told that it is over, and ends by itself, unless its client does not read. */
+  #endSoon(socket: Socket): void {
+    const timer = this.#clock.after(limits.STOP_GRACE_MS, () => socket.destroy());
+    socket.once('close', () => timer.cancel());
   }
 
   /** Takes in which workers there are. */

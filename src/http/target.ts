@@ -11,6 +11,12 @@ export function pathOfTarget(target: string): string {
   return path === '' ? '/' : path;
 }
 
+/** The query of a request target, without the question mark; empty without one. */
+export function queryOfTarget(target: string): string {
+  const at = target.indexOf('?');
+  return at === -1 ? '' : (target.slice(at + 1).split('#', 1)[0] ?? '');
+}
+
 /**
  * Decodes the rest of a path; `+` stays `+`.
  * @returns undefined if an escape is broken or the bytes are not UTF-8.

@@ -77,6 +77,11 @@ test('a worker that waits is seen, let in and forgotten over HTTP', async () => 
   expect(waiting).toMatchObject({ worker_id: 'a/b', attempts: 1 });
   expect(await ask('/api/v1/workers/a%2Fb/approve', 'POST')).toMatchObject({ status: 200 });
   await eventually(async () => (await ask('/api/v1/pending')).body.workers.length === 0);
+  expect(await ask('/api/v1/workers/a%2Fb')).toMatchObject({ status: 404 });
+  expect(await ask('/api/v1/workers/early/approve', 'POST')).toMatchObject({
+    status: 200,
+    body: { message: 'early is not there yet; it will be let in when it comes.' },
+  });
   await knock();
   await eventually(async () => (await ask('/api/v1/workers/a%2Fb')).body.record?.cpu_usage === 7);
   expect(await ask('/api/v1/workers/a%2Fb/release', 'POST')).toMatchObject({ status: 409 });

@@ -104,6 +104,8 @@ describe('a command', () => {
     expect(await type('workers a b')).toBe('usage: workers [liveness] [<start of id>]');
     expect(await type('brake now')).toBe('usage: brake [release [<group>]]');
     expect(await type('brake release')).toBe('no brake is held');
+    expect(await type('brake release rack')).toBe('no brake is held for group rack');
+    expect(await type('brake release ""')).toBe('no brake is held for workers of no group');
     expect(await type('brake')).toBe('Nothing: everybody is judged.');
     expect(await type('events many')).toContain('expected a number of events');
     expect(await type('register')).toBe('usage: register <id> [<ip:port>]');

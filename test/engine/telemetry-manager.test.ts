@@ -110,9 +110,11 @@ test('under approved admission an unknown worker waits until an operator lets it
   expect(codeOf(() => manager.processHeartbeat({ workerId: 'a', cpuUsage: 1 }))).toBe('not_admitted');
   expect(manager.internalState().pending).toMatchObject([{ workerId: 'a', attempts: 1 }]);
   expect(manager.getAllWorkerTelemetry().size).toBe(0);
-  manager.approve('a');
-  manager.processHeartbeat({ workerId: 'a', cpuUsage: 1 });
+  expect(manager.approve('a')).toBe('waiting');
   expect(manager.internalState().pending).toEqual([]);
+  expect(manager.getAllWorkerTelemetry().size).toBe(0);
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: 1 });
+  expect(manager.approve('a')).toBe('known');
   manager.unregisterWorker('a');
   expect(codeOf(() => manager.processHeartbeat({ workerId: 'a' }))).toBe('not_admitted');
 });
@@ -133,6 +135,28 @@ test('who asks to be let in is an event, once while it waits, and a hundred a mi
   clock.advance(60_000);
   knock('b');
   expect(told().at(-1)).toBe('b');
+});
+
+test('a worker that is approved before it comes is not there until it comes', async () => {
+  const manager = await startManager({ admission: 'approved', maxWorkers: 1 });
+  expect(codeOf(() => manager.approve('a\n'))).toBe('invalid_argument');
+  expect(manager.approve('a')).toBe('awaited');
+  expect(manager.approve('a')).toBe('awaited');
+  expect(manager.getAllWorkerTelemetry().size).toBe(0);
+  // There is an end to those that never come, and none are taken that there is no room for.
+  expect(manager.approve('b')).toBe('awaited');
+  expect(codeOf(() => manager.approve('c'))).toBe('resource_exhausted');
+  manager.unregisterWorker('b');
+  manager.processHeartbeat({ workerId: 'a' });
+  expect(codeOf(() => manager.approve('c'))).toBe('resource_exhausted');
+});
+
+test('under open admission nobody waits for approval', async () => {
+  const manager = await startManager();
+  expect(codeOf(() => manager.approve('a'))).toBe('failed_precondition');
+  expect(manager.getAllWorkerTelemetry().size).toBe(0);
+  manager.processHeartbeat({ workerId: 'a' });
+  expect(manager.approve('a')).toBe('known');
 });
 
 test('readers are told once a second at the most who waits for approval', async () => {

@@ -224,11 +224,23 @@ describe('methods', () => {
   );
 });
 
-it.each(['/', '/nowhere', '/workers/x', '/telemetryx', '/health/'])('%s is 404 in JSON', async (path) => {
+it.each(['/nowhere', '/workers/x', '/telemetryx', '/health/'])('%s is 404 in JSON', async (path) => {
   const { app } = newApp();
   const response = await app.request(path);
   expect(response.status).toBe(404);
   expect(await response.json()).toEqual({ error: 'there is nothing at this path' });
+});
+
+it('/ leads people to the page of the API, and tells programs what there is', async () => {
+  const { app } = newApp();
+  const page = await app.request('/', { headers: { accept: 'text/html,*/*;q=0.8' } });
+  expect([page.status, page.headers.get('location')]).toEqual([302, '/api/docs']);
+  const told = Object.values((await (await app.request('/')).json()) as Record<string, string>);
+  expect(told).toContain('/telemetry');
+  for (const path of told) {
+    const method = path === '/api/v1/stream' ? 'HEAD' : 'GET';
+    expect((await app.request(path, { method })).status, path).toBe(200);
+  }
 });
 
 it('forbids caches on every answer', async () => {

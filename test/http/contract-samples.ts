@@ -65,6 +65,7 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
   approveWorker: [
     { target: '/api/v1/workers/full/approve', status: 200 },
     { target: '/api/v1/workers/%0a/approve', status: 400 },
+    { target: '/api/v1/workers/new/approve', status: 409 },
     { target: '/api/v1/workers/one-too-many/approve', status: 503 },
   ],
   releaseWorker: [
@@ -74,8 +75,15 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/bug/release', status: 500 },
     { target: '/api/v1/workers/full/release', status: 405, method: 'PATCH' },
   ],
-  getOpenApi: [{ target: '/api/v1/openapi.json', status: 200 }],
-  getDocs: [{ target: '/api/docs', status: 200 }],
+  getOpenApi: [
+    { target: '/api/v1/openapi.json', status: 200 },
+    { target: '/api/v1/openapi.json', status: 304, headers: { 'If-None-Match': '*' } },
+  ],
+  getHome: [{ target: '/', status: 200 }],
+  getDocs: [
+    { target: '/api/docs', status: 200 },
+    { target: '/api/docs', status: 304, headers: { 'If-None-Match': '*' } },
+  ],
   listLimits: [{ target: '/api/v1/limits', status: 200 }],
   getLogin: [{ target: '/login?next=/', status: 200 }],
   logIn: [

@@ -189,6 +189,24 @@ describe.each(operations)('$method $path', (described) => {
   });
 });
 
+test('examples of parameters are such parameters', () => {
+  let examples = 0;
+  for (const { path, method } of operations) {
+    const operation = ['paths', path, method.toLowerCase()];
+    ((at(operation).parameters ?? []) as Json[]).forEach(({ name, example, schema }, index) => {
+      for (const given of [example, schema?.example]) {
+        if (given === undefined) continue;
+        examples++;
+        expect(
+          mistakesIn(given, ...operation, 'parameters', String(index), 'schema'),
+          `${path} ${name}`,
+        ).toBeUndefined();
+      }
+    });
+  }
+  expect(examples).toBeGreaterThan(5);
+});
+
 test('a sample is of an operation that there is', () => {
   const ids = operations.map(({ id }) => id);
   expect(Object.keys(SAMPLES).filter((id) => !ids.includes(id))).toEqual([]);

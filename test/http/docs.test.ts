@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { GUIDES } from '../../src/http/docs/guides.ts';
 import { membersOf, type Schema, typeOf } from '../../src/http/docs/members.ts';
 import { prose } from '../../src/http/docs/prose.ts';
 import { ERRORS } from '../../src/lib/errors.ts';
@@ -45,6 +47,40 @@ test('the page runs no script, fetches nothing, and its style is the one that is
     `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
   );
   expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+});
+
+test.each([
+  ['/api/docs', 'text/html; charset=utf-8'],
+  ['/api/v1/openapi.json', 'application/json'],
+])('%s is compressed for who takes that, and known by its tag', async (path, type) => {
+  const { app } = newApp();
+  const plain = await app.request(path);
+  const bytes = Buffer.from(await plain.arrayBuffer());
+  const zipped = await app.request(path, { headers: { 'accept-encoding': 'gzip' } });
+  expect(zipped.headers.get('content-encoding')).toBe('gzip');
+  const small = Buffer.from(await zipped.arrayBuffer());
+  expect(zipped.headers.get('content-length')).toBe(String(small.length));
+  expect(small.length).toBeLessThan(bytes.length / 3);
+  expect(gunzipSync(small)).toEqual(bytes);
+  const etag = plain.headers.get('etag') as string;
+  const known = await app.request(path, { headers: { 'if-none-match': etag } });
+  expect([known.status, await known.text()]).toEqual([304, '']);
+  // What a browser keeps for the page it has.
+  for (const name of ['content-type', 'content-security-policy', 'vary', 'cache-control', 'etag']) {
+    for (const { headers } of [zipped, known]) expect(headers.get(name), name).toBe(plain.headers.get(name));
+  }
+  expect(plain.headers.get('content-type')).toBe(type);
+  expect(plain.headers.get('vary')).toBe('Accept-Encoding');
+});
+
+test('what the guides ask for is answered', async () => {
+  const { app } = newApp();
+  const targets = GUIDES.flatMap(({ example = '' }) => /http:\/\/localhost:8080([^"' ]+)/.exec(example)?.[1] ?? []);
+  expect(targets.length).toBeGreaterThan(3);
+  for (const target of targets) {
+    const method = target.startsWith('/api/v1/stream') ? 'HEAD' : 'GET';
+    expect((await app.request(target, { method })).status, target).toBe(200);
+  }
 });
 
 test('what is described stays text', () => {

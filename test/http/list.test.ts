@@ -100,6 +100,9 @@ describe('the list', () => {
     ['sort=missed&sort=worker_id', 'sort', 'given more than once'],
     ['cursor=abc', 'cursor', 'none that a list has given'],
     ['cursor=', 'cursor', 'none that a list has given'],
+    ['index=0&wait=11m', 'wait', 'expected a duration from 0 to 10m, such as 30s'],
+    ['index=0&wait=soon', 'wait', 'expected a duration from 0 to 10m, such as 30s'],
+    ['wait=5s', 'wait', 'waits for a change after an index'],
     ['page=2', 'page', 'there is no such parameter; there are state, group'],
   ])('with %s is a problem that names it', async (query, name, detail) => {
     const { app } = newApp();

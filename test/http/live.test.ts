@@ -359,7 +359,7 @@ describe('a client whose socket is full', () => {
 
   it('costs nothing while there is no room, however far behind it is', () => {
     const { fleet, revisions, look } = fullClient();
-    const search = vi.spyOn(revisions, 'firstRowAfter');
+    const search = vi.spyOn(revisions.order, 'firstAfter');
     fleet.beat('a');
     look();
     expect(search).not.toHaveBeenCalled();

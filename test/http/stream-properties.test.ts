@@ -24,7 +24,7 @@ const FILTERS: readonly Selection[] = [
   { group: 'g1' },
   { state: 'active' },
 ].map((query) => selectionBy(readCriteria(query).criteria));
-const FIELDS = [undefined, 'cpu_usage,missed', 'telemetry'].map(fieldsOf);
+const FIELDS = [undefined, 'cpu_usage,missed', 'state', 'group,lane_state', 'telemetry'].map(fieldsOf);
 const RATES = [0.5, 20];
 
 const CLIENTS = 4;

@@ -193,9 +193,9 @@ test.each([
   ['/events?after=-1', 'after', 'expected a whole number, at least 0'],
   ['/events?after=9007199254740993', 'after', 'expected a whole number, at least 0'],
   ['/events?limt=1', 'limt', 'there is no such parameter; there are limit, after, worker'],
-  ['/workers/a?x=', 'x', 'there is no such parameter; there are none here'],
-  ['/holds?x', 'x', 'there is no such parameter; there are none here'],
-  ['/lanes?x=1', 'x', 'there is no such parameter; there are none here'],
+  ['/workers/a?x=', 'x', 'there is no such parameter; this path takes none'],
+  ['/holds?x', 'x', 'there is no such parameter; this path takes none'],
+  ['/lanes?x=1', 'x', 'there is no such parameter; this path takes none'],
 ])('%s is a problem that names %s', async (target, name, detail) => {
   const response = await newApp().app.request(`/api/v1${target}`);
   expect(response.status).toBe(400);
@@ -205,6 +205,23 @@ test.each([
     detail: `${name}: ${detail}`,
     errors: [{ in: 'query', name, detail }],
   });
+});
+
+test.each(['prefix=%zz', 'prefix=%', 'label.a=%ff', '%zz=1'])(
+  'a query that is no text is refused: %s',
+  async (query) => {
+    const response = await newApp().app.request(`/api/v1/workers?${query}`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ detail: 'the query is not valid percent-encoded UTF-8' });
+  },
+);
+
+test('a worker’s id with a slash in it is told how to be written', async () => {
+  const detail = async (path: string) => ((await (await newApp().raw(path)).json()) as { detail: string }).detail;
+  const hint = 'there is nothing at this path; a slash in a worker’s id is written %2F';
+  expect(await detail('/api/v1/workers/a/b')).toBe(hint);
+  expect(await detail('/api/v1/workers/a/b/approve')).toBe(hint);
+  expect(await detail('/api/v1/nothing/a/b')).toBe('there is nothing at this path');
 });
 
 test('what holds up judgement is told in health and by itself, and a brake is released from this machine', async () => {

@@ -4,7 +4,7 @@ import { MAX_LEFT_REMEMBERED, MAX_VIEWS, POLL_MS, VIEW_KEPT_MS } from '../../src
 import { Views } from '../../src/http/live/views.ts';
 import { readCriteria } from '../../src/http/query/criteria.ts';
 import { fieldsOf } from '../../src/http/query/fields.ts';
-import { type Selection, selectionBy } from '../../src/http/query/selection.ts';
+import { NO_CRITERIA, type Selection, selectionBy } from '../../src/http/query/selection.ts';
 import { Follower, HeldResponse } from './stream-follower.ts';
 import { newApp } from './support.ts';
 
@@ -13,7 +13,9 @@ const busy = filter({ 'min.cpu_usage': '50' });
 
 function newViews() {
   const { fleet, clock, directory, revisions } = newApp();
-  return { fleet, clock, revisions, views: new Views(directory, revisions, clock) };
+  const all = new Views(directory, revisions, clock);
+  const take = (selection: Selection, fields?: string) => all.take(selection, fieldsOf(fields));
+  return { fleet, clock, revisions, views: { take, give: all.give.bind(all), size: () => all.size } };
 }
 
 it('those who follow the same filter share a view, and find it for a minute after', () => {
@@ -29,8 +31,77 @@ it('those who follow the same filter share a view, and find it for a minute afte
   expect(views.take(busy)).toBe(first);
   views.give(first);
   clock.advance(VIEW_KEPT_MS);
-  expect(views.size).toBe(0);
+  expect(views.size()).toBe(0);
   expect(views.take(busy)).not.toBe(first);
+});
+
+it('fields that tell the last heartbeat share a view; others have their own', () => {
+  const { views } = newViews();
+  const usual = views.take(busy);
+  expect(views.take(busy, 'telemetry')).toBe(usual);
+  expect(views.take(busy, 'state,last_update_at')).toBe(usual);
+  const states = views.take(busy, 'state');
+  expect(states).not.toBe(usual);
+  expect(views.take(busy, 'worker_id,state')).toBe(states);
+});
+
+/** One worker, and two clients of the same fields; `events` are those of the first. */
+function newFollowers(fields: string) {
+  const { fleet, clock, live, directory } = newApp();
+  fleet.register('a');
+  const connect = (follower: Follower, lastEventId = follower.lastEventId) => {
+    const response = new HeldResponse(follower);
+    const request = { selection: selectionBy(NO_CRITERIA), fields: fieldsOf(fields), rate: 20, lastEventId };
+    live.stream(request, () => response as unknown as ServerResponse);
+    response.takeAll();
+    return response;
+  };
+  return { fleet, clock, directory, connect };
+}
+
+it('who asked for some fields is told of a worker only when one of them changes', () => {
+  const { fleet, clock, connect } = newFollowers('cpu_usage');
+  const follower = new Follower();
+  fleet.beat('a', { cpuUsage: 1 });
+  const response = connect(follower);
+  const look = () => {
+    clock.advance(POLL_MS);
+    response.takeAll();
+    return follower.named('delta').map(({ data }) => data.updated?.map(({ cpu_usage }) => cpu_usage));
+  };
+  fleet.beat('a', { cpuUsage: 1, memoryUsage: 1 });
+  expect(look()).toEqual([]);
+  fleet.beat('a', { cpuUsage: 2, memoryUsage: 1 });
+  expect(look()).toEqual([[2]]);
+  fleet.beat('a', { cpuUsage: 2, memoryUsage: 2 });
+  expect(look()).toEqual([[2]]);
+  // Another that comes back from before the change is told of it, however many heartbeats came after it.
+  const late = new Follower();
+  connect(late, follower.events[0]?.id);
+  expect(late.events.map(({ event, data }) => [event, data.updated])).toEqual([
+    ['delta', [{ worker_id: 'a', cpu_usage: 2 }]],
+  ]);
+  const early = new Follower();
+  connect(early, follower.lastEventId);
+  expect(early.events).toEqual([]);
+});
+
+it('a value that was told before a look saw it is taken back when it is back to what it was', () => {
+  const { fleet, clock, connect } = newFollowers('cpu_usage');
+  fleet.beat('a', { cpuUsage: 5 });
+  const first = new Follower();
+  const response = connect(first);
+  fleet.beat('a', { cpuUsage: 1 });
+  clock.advance(POLL_MS);
+  // The second client comes between two looks: it is told what is there now.
+  fleet.beat('a', { cpuUsage: 2 });
+  const second = new Follower();
+  const other = connect(second);
+  expect(second.workers.get('a')).toMatchObject({ cpu_usage: 2 });
+  fleet.beat('a', { cpuUsage: 1 });
+  clock.advance(POLL_MS);
+  for (const held of [response, other]) held.takeAll();
+  for (const { workers } of [first, second]) expect(workers.get('a')).toMatchObject({ cpu_usage: 1 });
 });
 
 it('there are so many at most: those that nobody uses give way, those in use do not', () => {
@@ -41,7 +112,7 @@ it('there are so many at most: those that nobody uses give way, those in use do 
   views.give(views.take(filter({ prefix: 'p7' })));
   views.give(all[3] as (typeof all)[number]);
   views.take(busy);
-  expect(views.size).toBe(MAX_VIEWS);
+  expect(views.size()).toBe(MAX_VIEWS);
 });
 
 it('a view that is not followed any more costs nothing with each look', () => {

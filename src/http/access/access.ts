@@ -70,12 +70,12 @@ export class Access {
     return this.#rules.hasTokens;
   }
 
-  /** From the next request on; sessions and streams of tokens that are gone are over. */
-  setTokens(tokens: readonly ApiToken[]): void {
+  /** From the next request on; sessions of tokens that are gone are over. @returns their connections, for whom to end them */
+  setTokens(tokens: readonly ApiToken[]): readonly Socket[] {
     this.#table = new TokenTable(tokens.map((token) => [token.hash, token] as const));
     this.#byName = new Map(tokens.map((token) => [token.name, token]));
     this.#rules = { ...this.#rules, hasTokens: tokens.length > 0 };
-    this.#holders.keepOnly(new Set(tokens.map(({ hash }) => hash)));
+    return this.#holders.others(new Set(tokens.map(({ hash }) => hash)));
   }
 
   /** A request of theirs was let in on this connection. */

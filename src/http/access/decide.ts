@@ -137,7 +137,8 @@ export function isOwnOrigin(origin: string, { headers, isTls }: Pick<Facts, 'hea
   return origin === `https://${host}` || (!isTls && origin === `http://${host}`);
 }
 
-function wantsPage({ accept, upgrade }: Headers): boolean {
+/** Whether it is a browser that would show the answer. */
+export function wantsPage({ accept, upgrade }: Headers): boolean {
   return typeof accept === 'string' && accept.includes('text/html') && upgrade === undefined;
 }
 

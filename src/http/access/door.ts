@@ -36,6 +36,7 @@ export function door({ access, refusals, maxBodyBytes }: DoorOptions) {
         throw verdict satisfies never;
     }
     c.set('mayRead', verdict.mayRead);
+    c.set('sessionOf', verdict.identity?.by === 'cookie' ? verdict.identity.name : undefined);
     const { incoming, outgoing } = bindingsOf(c);
     if (verdict.identity !== undefined && incoming?.socket !== undefined)
       access.hold(incoming.socket, verdict.identity);

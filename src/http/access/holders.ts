@@ -10,9 +10,9 @@ export class Holders {
     this.#hashes.set(socket, hash);
   }
 
-  /** Ends the connections of all tokens but these; others go on. */
-  keepOnly(hashes: ReadonlySet<string>): void {
-    for (const [socket, hash] of this.#hashes) if (!hashes.has(hash)) socket.destroy();
+  /** The connections of all tokens but these. */
+  others(hashes: ReadonlySet<string>): Socket[] {
+    return [...this.#hashes].filter(([, hash]) => !hashes.has(hash)).map(([socket]) => socket);
   }
 
   get size(): number {

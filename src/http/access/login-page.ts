@@ -32,9 +32,11 @@ export interface LoginPage {
   readonly error?: string;
   /** Without any token nobody needs to log in. */
   readonly hasTokens: boolean;
+  /** Who is logged in already: the name of the token. */
+  readonly sessionOf: string | undefined;
 }
 
-export function loginHtml({ next, error, hasTokens }: LoginPage): string {
+export function loginHtml({ next, error, hasTokens, sessionOf }: LoginPage): string {
   const form = html`<p>Show a token of this master. <code>pulselane token create</code> makes one.</p>
       ${error === undefined ? '' : html`<p class="error" role="alert">${error}</p>`}
       <form method="post" action="/login">
@@ -43,6 +45,12 @@ export function loginHtml({ next, error, hasTokens }: LoginPage): string {
         <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
         <button>Log in</button>
       </form>`;
+  const wayOut = html`<p>Logged in as <strong>${sessionOf}</strong>. <a href="${next}">Go on</a></p>
+      <form method="post" action="/logout">
+        <button>Log out</button>
+      </form>`;
+  const open = html`<p>This master asks nobody for a token. <a href="${next}">Go on</a></p>`;
+  const asked = sessionOf === undefined ? form : wayOut;
   return String(html`<!doctype html>
 <html lang="en">
   <head>
@@ -54,7 +62,7 @@ export function loginHtml({ next, error, hasTokens }: LoginPage): string {
   <body>
     <main>
       <h1>Pulselane</h1>
-      ${hasTokens ? form : html`<p>This master asks nobody for a token. <a href="${next}">Go on</a></p>`}
+      ${hasTokens ? asked : open}
     </main>
   </body>
 </html>

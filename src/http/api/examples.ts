@@ -108,5 +108,5 @@ export const CLUSTER: ClusterJson = {
   grace: null,
   brakes: [],
   live_clients: 0,
-  revision: 'k3v9q0aa-1204',
+  revision: 'frir53zq-1204',
 };

@@ -5,11 +5,16 @@ const ONCE = { error: 'given more than once' };
 
 /** A query that has these parameters and no others: a misspelt one is refused, and not left out in silence. */
 export function query<S extends z.ZodRawShape>(shape: S) {
-  const names = Object.keys(shape);
-  const known = names.length === 0 ? 'there are none here' : `there are ${names.join(', ')}`;
+  const message = noSuchParameter(Object.keys(shape));
   return z.strictObject(shape, {
-    error: ({ code }) => (code === 'unrecognized_keys' ? `there is no such parameter; ${known}` : undefined),
+    error: ({ code }) => (code === 'unrecognized_keys' ? message : undefined),
   });
+}
+
+/** @param names of those that there are */
+export function noSuchParameter(names: readonly string[]): string {
+  if (names.length === 0) return 'there is no such parameter; this path takes none';
+  return `there is no such parameter; ${names.length === 1 ? 'the only one is' : 'there are'} ${names.join(', ')}`;
 }
 
 export function text(description: string, example: string) {

@@ -5,6 +5,7 @@
 import { z } from '@hono/zod-openapi';
 import { UNREADY_CODES } from '../../model/readiness.ts';
 import { Brake, Grace } from '../routes/holds.ts';
+import { HOME } from '../routes/home.ts';
 import type { Api } from './endpoint.ts';
 import { TELEMETRY } from './examples.ts';
 import { jsonAnswer } from './schemas.ts';
@@ -59,6 +60,18 @@ const upgradeRequired = jsonAnswer('It was asked for without a WebSocket upgrade
   error: 'this path speaks WebSocket',
 });
 const upgraded = { description: 'From here on it is a WebSocket.' };
+
+const HOME_PATH: Parameters<Api['openAPIRegistry']['registerPath']>[0] = {
+  method: 'get',
+  path: '/',
+  operationId: 'getHome',
+  tags: ['documents'],
+  summary: 'What there is; a browser comes to the page of this API',
+  responses: {
+    200: jsonAnswer('Where to begin.', z.record(z.string(), z.string()), HOME),
+    302: { description: 'To `/api/docs`, for who wants a page.' },
+  },
+};
 
 const PROBES: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = [
   {
@@ -209,5 +222,5 @@ const LOGIN: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = 
 ];
 
 export function describeSeedPaths(api: Api): void {
-  for (const route of [...SEED, ...PROBES, ...LOGIN]) api.openAPIRegistry.registerPath(route);
+  for (const route of [HOME_PATH, ...SEED, ...PROBES, ...LOGIN]) api.openAPIRegistry.registerPath(route);
 }

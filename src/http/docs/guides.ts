@@ -43,7 +43,7 @@ export const GUIDES: readonly Guide[] = [
     title: 'Asking only for news',
     about: '/api/v1/workers',
     text: 'Lists, the cluster and the detail of a worker carry `ETag: W/"<epoch>-<counter>"`. Sent back as `If-None-Match`, it gets `304 Not Modified` without a body as long as nothing has changed. The epoch is a new one whenever the HTTP thread is started anew.',
-    example: 'curl -i -H \'If-None-Match: W/"k3v9q0aa-1204"\' http://localhost:8080/api/v1/workers',
+    example: 'curl -i -H \'If-None-Match: W/"frir53zq-1204"\' http://localhost:8080/api/v1/workers',
   },
   {
     id: 'blocking',
@@ -51,7 +51,7 @@ export const GUIDES: readonly Guide[] = [
     about: '/api/v1/workers',
     parameter: 'index',
     text: 'Lists carry their revision as `X-Pulselane-Index`. With `index=<index>&wait=30s` the answer waits until something in it has changed, or until the time is over. An index of another epoch is answered at once.',
-    example: 'curl -i "http://localhost:8080/api/v1/workers?index=k3v9q0aa-1204&wait=30s"',
+    example: 'curl -i "http://localhost:8080/api/v1/workers?index=frir53zq-1204&wait=30s"',
   },
   {
     id: 'streams',

@@ -45,7 +45,7 @@ function pageHtml(document: OpenApiDocument): Html {
       <body>
         <header>
           <h1>${info.title} API</h1>
-          <p class="soft">Version ${info.version} · <a href="/api/v1/openapi.json">OpenAPI 3.1 document</a></p>
+          <p class="soft">Version ${info.version} · <a href="/api/v1/openapi.json">OpenAPI 3.1 document</a> · <a href="/login">Log in or out</a></p>
           ${prose('Telemetry for master/worker fleets: who is alive, how each worker is doing, and what needs a person.')}
         </header>
         <nav aria-label="Contents">

@@ -118,6 +118,7 @@ export class Feed {
   /** Appends the items to the text. */
   #tell(from: number, base: number, isKnown: boolean): { items: number; removed: ReadonlySet<string>; to: number } {
     const revisions = this.#revisions;
+    const { order } = this.view;
     const leaving = (isKnown ? this.view.leftAfter(base) : revisions.goneAfter(base))[Symbol.iterator]();
     const removed = new Set<string>();
     let items = 0;
@@ -132,10 +133,10 @@ export class Feed {
 
     text.clear();
     let left = nextOf(leaving);
-    let row = revisions.firstRowAfter(from);
+    let row = order.firstAfter(from);
     // Both in one order, so that the frame may end anywhere.
     while ((row !== -1 || left !== undefined) && !isFull()) {
-      const changedAt = row === -1 ? Number.POSITIVE_INFINITY : revisions.changedAt(row);
+      const changedAt = row === -1 ? Number.POSITIVE_INFINITY : order.at(row);
       if (left !== undefined && left.at < changedAt) {
         remove(left.workerId);
         to = left.at;
@@ -146,14 +147,17 @@ export class Feed {
       if (this.view.shows(entry.workerId)) {
         const before = text.length;
         if (items > 0) text.ascii(',');
-        if (putItem(text, entry, this.#directory, this.#fields)) items++;
-        else text.cutTo(before);
+        const begin = text.length;
+        if (putItem(text, entry, this.#directory, this.#fields)) {
+          items++;
+          this.view.told(row, text.bytes().subarray(begin));
+        } else text.cutTo(before);
       } else if (!isKnown && changedAt > base) {
         // It may have left the view since, before anybody watched it: telling that of one who never was there is harmless.
         remove(entry.workerId);
       }
       to = changedAt;
-      row = revisions.rowAfter(row);
+      row = order.next(row);
     }
     return { items, removed, to: row === -1 && left === undefined ? revisions.counter : to };
   }

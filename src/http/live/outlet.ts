@@ -1,4 +1,5 @@
 /** What a live client is sent through, and what of it is still under way: the same for streams and WebSockets. */
+import type { Socket } from 'node:net';
 import { MAX_BUFFERED_BYTES } from '../limits.ts';
 import type { Flight, Frame } from './flight.ts';
 
@@ -6,11 +7,13 @@ import type { Flight, Frame } from './flight.ts';
 export interface Outlet {
   /** What it is called in the log. */
   readonly kind: 'stream' | 'WebSocket';
+  /** Of a stream. */
+  readonly connection?: Socket | null;
   /** Bytes that were written and that the client has not taken yet. */
   readonly pendingBytes: number;
   /** `taken` is called when the system has taken all of it over; perhaps never, if the connection ends before. */
   write(bytes: Buffer, taken: () => void): void;
-  /** Ends it behind what was written: the server goes away. */
+  /** Ends it behind what was written: the server goes away, or the client may not stay. */
   end(): void;
   /** Ends it at once, whatever is under way. */
   cut(): void;

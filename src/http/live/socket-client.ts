@@ -70,13 +70,13 @@ export class SocketClient {
     // Before anything is looked for: a client that is far behind would have thousands of changes gone through each time.
     if (this.sender.isFull) return;
     const revisions = this.#revisions;
-    for (let row = revisions.firstRowAfter(this.#from); row !== -1; row = revisions.rowAfter(row)) {
+    for (let row = revisions.order.firstAfter(this.#from); row !== -1; row = revisions.order.next(row)) {
       const entry = revisions.entryAt(row);
       if (entry !== undefined && (this.#workerId === undefined || this.#workerId === entry.workerId)) {
         if (this.sender.isFull) return;
         this.#send(frames, entry);
       }
-      this.#from = revisions.changedAt(row);
+      this.#from = revisions.order.at(row);
     }
     this.#from = revisions.counter;
   }

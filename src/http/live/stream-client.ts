@@ -15,6 +15,7 @@ const PING = Buffer.from(': ping\n\n');
 export function outletOf(outgoing: ServerResponse): Outlet {
   return {
     kind: 'stream',
+    connection: outgoing.socket,
     get pendingBytes() {
       return outgoing.writableLength;
     },

@@ -4,6 +4,7 @@
  * told everything, and gets the newest of what changed after it when its socket has room. Without clients nothing runs.
  */
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { Directory } from '../../store/directory.ts';
@@ -54,9 +55,13 @@ export interface LiveOptions {
   readonly maxBytesInFlight?: number;
 }
 
-export interface StreamRequest {
+/** What somebody wants to know changes of. */
+export interface Watched {
   readonly selection: Selection;
   readonly fields: Fields;
+}
+
+export interface StreamRequest extends Watched {
   /** Updates a second, at most. */
   readonly rate: number;
   /** The id of the event that the client has seen last, if it was here before. */
@@ -182,17 +187,22 @@ export class LiveStreams {
   }
 
   /**
-   * Resolves when something of the selection changed after `index` (`<epoch>-<counter>`), when the wait, lengthened a little
-   * at random, is over, or when `signal` aborts; at once if the index is not of this epoch, or if it cannot be known whether
-   * something changed, since nobody followed this selection then.
+   * Resolves when something of what is watched changed after `index` (`<epoch>-<counter>`), when the wait, lengthened a
+   * little at random, is over, or when `signal` aborts; at once if the index is not of this epoch, or if it cannot be known
+   * whether something changed, since nobody watched it then.
    * @throws PulselaneError `resource_exhausted` if too many wait, or too many different filters are followed.
    */
-  async waitForChange(selection: Selection, index: string, waitMs: number, signal: AbortSignal): Promise<void> {
+  async waitForChange(
+    { selection, fields }: Watched,
+    index: string,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { revisions } = this.#options;
     revisions.look();
     const counter = revisions.counterIn(index);
     if (counter === undefined || this.#isStopped) return;
-    const view = this.#views.take(selection);
+    const view = this.#views.take(selection, fields);
     try {
       if (counter < view.since || view.changedAt > counter) return;
       const waited = this.#waiting.wait(view, counter, waitMs, signal);
@@ -202,6 +212,18 @@ export class LiveStreams {
       this.#views.give(view);
       this.#endIfUnused();
     }
+  }
+
+  /** Ends the streams on these connections, behind what was sent. @returns the connections that had one */
+  endStreamsOn(connections: ReadonlySet<Socket>): ReadonlySet<Socket> {
+    const ended = new Set<Socket>();
+    for (const { sender } of this.#streams) {
+      const { connection } = sender.outlet;
+      if (connection == null || !connections.has(connection)) continue;
+      sender.end();
+      ended.add(connection);
+    }
+    return ended;
   }
 
   /** Says goodbye to every client; those that do not answer are cut off with the server's sockets. */
@@ -220,7 +242,7 @@ export class LiveStreams {
 
   #takeFeed({ selection, fields }: StreamRequest): Shared {
     const { directory, revisions, maxFrameBytes = MAX_FRAME_BYTES } = this.#options;
-    const view = this.#views.take(selection);
+    const view = this.#views.take(selection, fields);
     const key = JSON.stringify([selection.key, fields.key]);
     let shared = this.#feeds.get(key);
     if (shared === undefined) {

@@ -3,9 +3,10 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import { PulselaneError } from '../../lib/errors.ts';
 import type { Directory } from '../../store/directory.ts';
 import { MAX_VIEWS, VIEW_KEPT_MS } from '../limits.ts';
+import type { Fields } from '../query/fields.ts';
 import type { Selection } from '../query/selection.ts';
 import type { Revisions } from '../revisions.ts';
-import { View } from './view.ts';
+import { View, viewKey } from './view.ts';
 
 interface Kept {
   readonly view: View;
@@ -34,11 +35,11 @@ export class Views {
   }
 
   /**
-   * The view of this selection, as of the last look. Give it back.
+   * The view of this selection and these fields, as of the last look. Give it back.
    * @throws PulselaneError `resource_exhausted` if there are too many in use.
    */
-  take(selection: Selection): View {
-    const kept = this.#kept.get(selection.key) ?? this.#make(selection);
+  take(selection: Selection, fields: Fields): View {
+    const kept = this.#kept.get(viewKey(selection, fields)) ?? this.#make(selection, fields);
     kept.users++;
     kept.expiry?.cancel();
     kept.expiry = undefined;
@@ -64,7 +65,7 @@ export class Views {
     for (const [key, kept] of this.#kept) if (kept.users === 0) this.#drop(key, kept);
   }
 
-  #make(selection: Selection): Kept {
+  #make(selection: Selection, fields: Fields): Kept {
     if (this.#kept.size >= MAX_VIEWS) {
       const unused = [...this.#kept].find(([, { users }]) => users === 0);
       if (unused === undefined) {
@@ -72,9 +73,9 @@ export class Views {
       }
       this.#drop(...unused);
     }
-    const view = new View(selection, this.#directory, this.#revisions);
+    const view = new View(selection, fields, this.#directory, this.#revisions);
     const kept: Kept = { view, stopListening: this.#revisions.listen(view), users: 0, expiry: undefined };
-    this.#kept.set(selection.key, kept);
+    this.#kept.set(view.key, kept);
     return kept;
   }
 

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { messageOf } from '../../lib/errors.ts';
 import { LANE_KINDS } from '../../model/lanes.ts';
 import { WORKER_STATES } from '../../model/liveness.ts';
+import { noSuchParameter } from '../api/parameters.ts';
 import { type FILTER_NAMES, isFilter, numberNames, readCriteria } from './criteria.ts';
 import { FIELD_NAMES, fieldsOf } from './fields.ts';
 import { type Selection, selectionBy } from './selection.ts';
@@ -51,7 +52,7 @@ export function selectionQuery<Own extends z.ZodRawShape>(own: Own) {
     .superRefine((parameters, context) => {
       for (const name of Object.keys(parameters)) {
         if (names.includes(name) || isFilter(name)) continue;
-        const message = `there is no such parameter; there are ${names.join(', ')}, label.<name>, min.<field>, max.<field>`;
+        const message = noSuchParameter([...names, 'label.<name>', 'min.<field>', 'max.<field>']);
         context.addIssue({ code: 'custom', path: [name], message });
       }
       for (const { name, detail } of readCriteria(parameters).mistakes) {

@@ -2,9 +2,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { type OpenApiDocument, openApiDocument } from '../api/document.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
-import { jsonAnswer } from '../api/schemas.ts';
-import { type DocsPage, docsPage } from '../docs/page.ts';
-import { sendText } from '../respond.ts';
+import { jsonAnswer, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
+import { docsPage } from '../docs/page.ts';
+import { KeptText } from '../kept-text.ts';
 
 const openApi = createRoute({
   method: 'get',
@@ -13,7 +13,11 @@ const openApi = createRoute({
   tags: ['documents'],
   summary: 'This API as an OpenAPI 3.1 document',
   responses: {
-    200: jsonAnswer('The document.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.0' }),
+    200: {
+      ...jsonAnswer('The document.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.0' }),
+      headers: Tagged,
+    },
+    304: NOT_MODIFIED,
   },
 });
 
@@ -23,30 +27,38 @@ const docs = createRoute({
   operationId: 'getDocs',
   tags: ['documents'],
   summary: 'This API as a page for people',
-  responses: { 200: { description: 'The page.', content: { 'text/html': { schema: z.string() } } } },
+  responses: {
+    200: { description: 'The page.', content: { 'text/html': { schema: z.string() } }, headers: Tagged },
+    304: NOT_MODIFIED,
+  },
 });
 
 /** Called after all other routes: it is they that are described. */
 export function documentRoutes(api: Api): void {
   // Made when it is first asked for, once for each thread.
   let document: OpenApiDocument | undefined;
-  let json: string | undefined;
-  let page: DocsPage | undefined;
+  let json: KeptText | undefined;
+  let page: KeptText | undefined;
   const theDocument = () => {
     document ??= openApiDocument(api);
     return document;
   };
 
   endpoint(api, openApi, (c) => {
-    json ??= JSON.stringify(theDocument());
-    return sendText(c, json, { 'Content-Type': 'application/json' });
+    json ??= new KeptText(JSON.stringify(theDocument()), { 'Content-Type': 'application/json' });
+    return json.send(c);
   });
 
   endpoint(api, docs, (c) => {
-    page ??= docsPage(theDocument());
-    return sendText(c, page.html, {
-      'Content-Type': 'text/html; charset=utf-8',
-      'Content-Security-Policy': page.contentSecurityPolicy,
-    });
+    page ??= keptPage(theDocument());
+    return page.send(c);
+  });
+}
+
+function keptPage(document: OpenApiDocument): KeptText {
+  const { html, contentSecurityPolicy } = docsPage(document);
+  return new KeptText(html, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Security-Policy': contentSecurityPolicy,
   });
 }

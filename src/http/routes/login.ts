@@ -1,5 +1,5 @@
 /**
- * `GET /login`: the page. `POST /login`: a token for a cookie, which the browser sends from then on. `POST /logout`: the
+ * `GET /login`: the page, with a way out for who is logged in. `POST /login`: a token for a cookie, which the browser sends from then on. `POST /logout`: the
  * cookie goes; the session ends with the browser's forgetting it, since nothing is kept of it here.
  */
 import type { Access } from '../access/access.ts';
@@ -48,7 +48,8 @@ function page(
   error?: string,
   headers: Record<string, string> = {},
 ): Response {
-  const body = loginHtml({ next, hasTokens: access.hasTokens, ...(error === undefined ? {} : { error }) });
+  const sessionOf = error === undefined ? c.get('sessionOf') : undefined;
+  const body = loginHtml({ next, hasTokens: access.hasTokens, sessionOf, ...(error === undefined ? {} : { error }) });
   return answer(c, status, c.req.method === 'HEAD' ? null : body, {
     'Content-Type': 'text/html; charset=utf-8',
     'Content-Length': String(Buffer.byteLength(body)),

@@ -15,7 +15,7 @@ import { FILTERS_IN_WORDS, once, selectionOf, selectionQuery } from '../query/sc
 const EVENTS = `Events, each with the revision up to which it tells everything as its id:
 
 - \`snapshot\`: \`{"revision","part","last","workers":[…]}\`. With part 1 forget all that you have. \`last\` says whether it is complete.
-- \`delta\`: \`{"revision","updated":[…],"removed":["<id>"]}\`: workers that are new or changed, with all their fields; and who is gone, or passes the filter no longer. Some that are removed you may never have seen.
+- \`delta\`: \`{"revision","updated":[…],"removed":["<id>"]}\`: workers that are new, or changed in the \`fields\` that were asked for, with all of these; and who is gone, or passes the filter no longer. Some that are removed you may never have seen.
 - \`reset\`: \`{"reason"}\`: where you stopped is not known (\`other_epoch\`) or too long ago (\`too_old\`); a snapshot follows.
 
 Connect again with the id of the last event, in \`Last-Event-ID\` or \`lastEventId\`, to go on where you stopped, in the middle of a snapshot too. What changes often is told in its newest state only. A comment comes where there was nothing for 15 s. ${FILTERS_IN_WORDS}`;

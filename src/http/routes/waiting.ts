@@ -1,11 +1,10 @@
 /** The parameters of a list that is not answered before something changed. */
 import type { z } from '@hono/zod-openapi';
-import { durationMs } from '../../config/kinds.ts';
-import { messageOf } from '../../lib/errors.ts';
+import { durationMs, formatDuration } from '../../config/kinds.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../limits.ts';
+import type { Watched } from '../live/streams.ts';
 import { once } from '../query/schema.ts';
-import type { Selection } from '../query/selection.ts';
 
 const waitTime = durationMs({ maxMs: MOST_WAIT_MS });
 
@@ -16,23 +15,35 @@ export const WAIT_PARAMETERS = {
     .openapi({
       description:
         'The X-Pulselane-Index of an earlier answer: answer only once something of these workers changed after it, or the ' +
-        'wait is over. 0, and an index of another life of the server: answer at once.',
+        'wait is over. With `fields` and without `sort`: something of these fields. 0, and an index of another life of the server: answer at once.',
     }),
   wait: once()
     .superRefine((text, context) => {
       try {
         waitTime.parse(text);
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: `expected ${messageOf(error)}` });
+      } catch {
+        const message = `expected a duration from 0 to ${formatDuration(MOST_WAIT_MS)}, such as ${formatDuration(WAIT_MS)}`;
+        context.addIssue({ code: 'custom', message });
       }
     })
     .optional()
     .openapi({
       description:
         'How long to wait at most for a change after `index`, such as 30s (which it is if nothing is said) or 5m, at most ' +
-        '10m; up to a sixteenth more at random. Nothing without `index`.',
+        '10m; up to a sixteenth more at random. Only together with `index`.',
     }),
 } satisfies z.ZodRawShape;
+
+/** A wait for nothing would be answered at once, and be asked for again at once. */
+export function checkWait(
+  { index, wait }: { readonly index?: unknown; readonly wait?: unknown },
+  context: z.RefinementCtx,
+): void {
+  if (wait === undefined || index !== undefined) return;
+  const message =
+    'waits for a change after an index, which is missing: give the X-Pulselane-Index of an earlier answer';
+  context.addIssue({ code: 'custom', path: ['wait'], message });
+}
 
 /**
  * Waits as the parameters say.
@@ -41,7 +52,7 @@ export const WAIT_PARAMETERS = {
 export async function waited(
   c: HttpContext,
   { live }: AppContext,
-  selection: Selection,
+  watched: Watched,
   { index, wait }: { readonly index?: string | undefined; readonly wait?: string | undefined },
 ): Promise<void> {
   if (index === undefined) return;
@@ -50,7 +61,7 @@ export async function waited(
   const socket = (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket;
   socket?.setTimeout(0);
   try {
-    await live.waitForChange(selection, index, waitMs, c.req.raw.signal);
+    await live.waitForChange(watched, index, waitMs, c.req.raw.signal);
   } finally {
     socket?.setTimeout(SOCKET_IDLE_MS);
   }

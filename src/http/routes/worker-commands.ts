@@ -14,9 +14,10 @@ const approve = createRoute({
   operationId: 'approveWorker',
   tags: ['commands'],
   summary: 'Let in a worker',
-  description: 'One that waits for approval, or one that has never come: then it is registered from now on.',
+  description:
+    'One that waits for approval, or one that has never come: then it is let in when it comes. While admission is open nobody waits, and only a worker that is known can be approved.',
   request: { params: WorkerPath },
-  responses: commandAnswers('worker-1 is approved.', 'invalid_argument', 'resource_exhausted'),
+  responses: commandAnswers('worker-1 is approved.', 'invalid_argument', 'failed_precondition', 'resource_exhausted'),
 });
 
 const release = createRoute({

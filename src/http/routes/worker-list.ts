@@ -10,11 +10,12 @@ import { acceptsGzip, varyHeader } from '../encoding.ts';
 import { MAX_PAGE_WORKERS, PAGE_WORKERS } from '../limits.ts';
 import { problem, problemOf } from '../problem.ts';
 import { positionIn } from '../query/cursor.ts';
+import { fieldsOf } from '../query/fields.ts';
 import { WorkerItem } from '../query/item-schema.ts';
 import { FILTERS_IN_WORDS, once, parsedBy, selectionOf, selectionQuery } from '../query/schema.ts';
 import { type Position, sortOf } from '../query/sort.ts';
 import { sendBody } from '../respond.ts';
-import { WAIT_PARAMETERS, waited } from './waiting.ts';
+import { checkWait, WAIT_PARAMETERS, waited } from './waiting.ts';
 
 const ListQuery = selectionQuery({
   sort: parsedBy(sortOf)
@@ -33,7 +34,7 @@ const ListQuery = selectionQuery({
   }).optional(),
   cursor: once().optional().openapi({ description: 'The next_cursor of the page before this one.' }),
   ...WAIT_PARAMETERS,
-});
+}).superRefine(checkWait);
 
 const List = z
   .object({
@@ -51,7 +52,7 @@ const EXAMPLE: z.input<typeof List> = {
   ],
   total: 7,
   next_cursor: 'WyJ3b3JrZXItMiJd',
-  revision: 'k3v9q0aa-1204',
+  revision: 'frir53zq-1204',
 };
 
 const route = createRoute({
@@ -98,7 +99,8 @@ export function workerListRoutes(api: Api, context: AppContext): void {
       return problem(c, error.code, `cursor: ${detail}`, { errors: [{ in: 'query', name: 'cursor', detail }] });
     }
     try {
-      await waited(c, context, selection, query);
+      // Another order is a change of the list, too, whatever is told of each worker.
+      await waited(c, context, { selection, fields: fieldsOf(sort === undefined ? fields : undefined) }, query);
     } catch (error) {
       return problemOf(c, error);
     }
@@ -112,6 +114,9 @@ export function workerListRoutes(api: Api, context: AppContext): void {
     const request = { criteria: selection.criteria, sort, fields, limit, after, revision };
     try {
       const page = await queries.page(request, acceptsGzip(c.req.header('accept-encoding')));
+      // What the page has of a later change was seen now, too, so that whoever waits for more of these fields does not
+      // take it for what was there before.
+      if (fields !== undefined) revisions.look();
       const next = page.nextCursor === null ? {} : { Link: `<${nextTarget(c, page.nextCursor)}>; rel="next"` };
       return sendBody(c, page, { ...headers, ...next });
     } catch (error) {

@@ -1,9 +1,12 @@
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { WRONG_TOKENS_AT_ONCE } from '../../../src/http/limits.ts';
 import { type ApiToken, hashOfToken } from '../../../src/lib/tokens.ts';
+import { eventually } from '../../support/eventually.ts';
 import { exchange, newApp, newServer } from '../support.ts';
 import { type AskOptions, ask } from './http.ts';
 
@@ -157,6 +160,19 @@ describe('over a socket, with tokens', () => {
   });
 });
 
+test('a stream of events is ended as a whole answer', async () => {
+  const { server, port, fleet } = await serve({ tokens: TOKENS });
+  fleet.register('node-a');
+  const call = request(`http://127.0.0.1:${port}/api/v1/stream`, { agent: false, headers: bearer(READ) }).end();
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  await eventually(() => server.live.clients === 1);
+  server.setSecrets({ tokens: TOKENS.slice(1), sessionKey: Buffer.alloc(32, 7), tls: undefined });
+  // Cut off in the middle it would be an error.
+  expect(await text(response)).toContain('event: snapshot');
+  expect(response.complete).toBe(true);
+  await eventually(() => server.live.clients === 0);
+});
+
 test('a stream ends when its token is taken back, and those of others go on', async () => {
   const { server, port, fleet } = await serve({ tokens: TOKENS });
   fleet.register('node-a');
@@ -204,9 +220,14 @@ describe('the login of a browser', () => {
     expect((await ask(RELEASE, { method: 'POST', headers: { cookie } })).status).toBe(403);
     expect(commands).toEqual([]);
     expect((await change(origin)).status).toBe(200);
+    const again = await ask('/login', { headers: { ...PAGE, cookie } });
+    expect(again.body).toContain('Logged in as <strong>admin</strong>');
+    expect(again.body).toContain('<form method="post" action="/logout">');
+    expect(again.body).not.toContain('type="password"');
     const logout = await ask('/logout', { method: 'POST', headers: { cookie, origin } });
     expect(logout).toMatchObject({ status: 303, headers: { location: '/login' } });
     expect(logout.headers['set-cookie']?.[0]).toMatch(/^pulselane_session=; Max-Age=0;/);
+    expect((await ask('/login', { headers: PAGE })).body).toContain('type="password"');
   });
 
   test('refuses a token that is not known, a page of another origin, and what is no form', async () => {

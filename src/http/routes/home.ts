@@ -1,0 +1,23 @@
+/** `GET /`: people come to the page of the API, programs are told what there is. */
+import { wantsPage } from '../access/decide.ts';
+import { factsOf } from '../access/door.ts';
+import { answer } from '../common-headers.ts';
+import { sendJson } from '../respond.ts';
+import { type App, readOnly } from './route.ts';
+
+/** Where to begin, by what is there. */
+export const HOME = {
+  docs: '/api/docs',
+  openapi: '/api/v1/openapi.json',
+  workers: '/api/v1/workers',
+  cluster: '/api/v1/cluster',
+  stream: '/api/v1/stream',
+  telemetry: '/telemetry',
+  health: '/health',
+};
+
+export function homeRoutes(app: App): void {
+  readOnly(app, '/', (c) =>
+    wantsPage(factsOf(c).headers) ? answer(c, 302, null, { Location: HOME.docs }) : sendJson(c, 200, HOME),
+  );
+}
