@@ -3,7 +3,7 @@ import type { NewEvent } from '../model/events.ts';
 
 /** Told within {@link WINDOW_MS}: at that rate the log of 10,000 events still holds some 100 minutes. */
 export const MAX_TOLD = 100;
-export const WINDOW_MS = 60_000;
+const WINDOW_MS = 60_000;
 
 export class Knocks {
   readonly #tell: (event: NewEvent) => void;

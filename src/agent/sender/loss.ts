@@ -13,7 +13,7 @@ export const CONFLICT_WAIT_MS = 60_000;
  * How long it keeps away from a master that does not believe who it is: only people can change that, by another token or
  * certificate, and each try is counted there.
  */
-export const DENIED_WAIT_MS = 60_000;
+const DENIED_WAIT_MS = 60_000;
 
 export interface Loss {
   /** For people. */

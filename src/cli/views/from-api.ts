@@ -66,8 +66,8 @@ const holdsJson = z.object({
 });
 const healthJson = holdsJson.extend({ status: z.string() });
 
-/** Of `GET /api/v1/workers/{id}`, what the seed has no word for. */
-const livenessJson = z.object({
+/** What the seed has no word for: of one worker, and of each in the list. */
+const standingJson = z.object({
   state: z.string(),
   cause: z.string(),
   since: z.string(),
@@ -77,6 +77,10 @@ const livenessJson = z.object({
   interval_ms: z.number(),
   skew_ms: z.number().nullable(),
   restarts: z.number(),
+});
+
+/** Of `GET /api/v1/workers/{id}`. */
+const livenessJson = standingJson.extend({
   heartbeats: z.object({ missed: z.number(), late: z.number(), duplicate: z.number() }),
 });
 
@@ -96,17 +100,8 @@ export function workerRowsOf(telemetry: Answer): WorkerRow[] {
     .sort(byId);
 }
 
-const itemJson = z.object({
+const itemJson = standingJson.extend({
   worker_id: z.string(),
-  state: z.string(),
-  cause: z.string(),
-  since: z.string(),
-  stuck: z.string().nullable(),
-  flapping: z.boolean(),
-  id_conflict: z.boolean(),
-  interval_ms: z.number(),
-  skew_ms: z.number().nullable(),
-  restarts: z.number(),
   missed: z.number(),
   last_update_at: z.string(),
   cpu_usage: z.number().nullable(),

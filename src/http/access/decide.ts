@@ -131,7 +131,7 @@ export function scopeOf(method: string, path: string): ApiScope {
  * Whether a page of this server has that origin. Where we do not speak TLS ourselves a proxy before us may: then both
  * schemes are ours.
  */
-export function isOwnOrigin(origin: string, { headers, isTls }: Pick<Facts, 'headers' | 'isTls'>): boolean {
+function isOwnOrigin(origin: string, { headers, isTls }: Pick<Facts, 'headers' | 'isTls'>): boolean {
   const { host } = headers as { host?: string };
   if (host === undefined || host === '') return false;
   return origin === `https://${host}` || (!isTls && origin === `http://${host}`);

@@ -6,7 +6,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { parse, serialize } from 'hono/utils/cookie';
 
-export const COOKIE = 'pulselane_session';
+const COOKIE = 'pulselane_session';
 /** A working day with its margins: whoever comes back the next morning shows the token again. */
 export const SESSION_S = 12 * 3600;
 

@@ -88,7 +88,7 @@ export type Operation = NonNullable<PathItem['get']>;
 
 export const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
-export function operationsOf(item: PathItem): Operation[] {
+function operationsOf(item: PathItem): Operation[] {
   return METHODS.flatMap((method) => item[method] ?? []);
 }
 

@@ -11,7 +11,7 @@ import { WORKER_STATES } from '../../model/liveness.ts';
 import type { Directory } from '../../store/directory.ts';
 import { groupOf } from './values.ts';
 
-export const USAGES = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage'] as const;
+const USAGES = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage'] as const;
 
 /** Of percentages; null where there is no worker to tell of. */
 export interface UsageFigures {

@@ -11,7 +11,7 @@ export interface Mistake {
 }
 
 /** People give a handful; each is asked of every worker. */
-export const MAX_FILTERS = 32;
+const MAX_FILTERS = 32;
 
 const LABEL = 'label.';
 const LEAST = 'min.';

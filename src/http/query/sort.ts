@@ -26,7 +26,7 @@ export interface Sort {
 }
 
 /** More than anybody means to sort by; each costs a reading of every worker. */
-export const MAX_SORT_FIELDS = 8;
+const MAX_SORT_FIELDS = 8;
 /** Of a text, so much counts: positions travel in URLs. */
 const MAX_TEXT_UNITS = 256;
 

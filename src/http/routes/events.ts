@@ -96,7 +96,7 @@ export function eventsRoutes(api: Api, context: AppContext): void {
   });
 }
 
-export function eventJson(event: WorkerEvent): EventJson {
+function eventJson(event: WorkerEvent): EventJson {
   const { id, atUnixMs, type, workerId, group, from, to, cause, detail } = event;
   return {
     id,
