@@ -1,12 +1,12 @@
 /** `GET /api/v1/workers` and `GET /api/v1/cluster`, over a small fleet: what they answer, and how. */
 import fc from 'fast-check';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { acceptsGzip } from '../../src/http/encoding.ts';
 import { DIRECT_BODY_BYTES, MIN_GZIP_BYTES } from '../../src/http/limits.ts';
 import { usageFigures } from '../../src/http/query/cluster.ts';
 import { First } from '../../src/http/query/first.ts';
 import { eventually } from '../support/eventually.ts';
-import { exchange, NOW_S, newApp, newServer } from './support.ts';
+import { exchange, NOW_S, newApp, serve } from './support.ts';
 
 interface List {
   readonly workers: readonly { readonly worker_id: string; readonly cpu_usage?: number | null }[];
@@ -25,17 +25,6 @@ async function list(app: App, query = ''): Promise<List> {
 
 async function idsOf(app: App, query = ''): Promise<string[]> {
   return (await list(app, query)).workers.map(({ worker_id }) => worker_id);
-}
-
-const stops: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop();
-});
-
-async function serve(options: Parameters<typeof newServer>[0] = {}) {
-  const server = await newServer(options);
-  stops.push(server.stop);
-  return server;
 }
 
 describe('the list', () => {

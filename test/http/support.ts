@@ -1,6 +1,7 @@
 /** The HTTP side over a fleet of the test's own: without a socket, and with one. */
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { onTestFinished } from 'vitest';
 import { masterOptions } from '../../src/config/options.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import { Access } from '../../src/http/access/access.ts';
@@ -117,6 +118,13 @@ export async function newServer({
     commands,
     stop,
   };
+}
+
+/** The same, stopped when the test is over. */
+export async function serve(options: Parameters<typeof newServer>[0] = {}) {
+  const server = await newServer(options);
+  onTestFinished(server.stop);
+  return server;
 }
 
 /** What the server answers to bytes of the test's own, up to the end of the connection. */

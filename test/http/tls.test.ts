@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { hashOfToken } from '../../src/lib/tokens.ts';
 import { CertificateAuthority, type KeyPair } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { ask } from './access/http.ts';
-import { newServer, SESSION_KEY } from './support.ts';
+import { SESSION_KEY, serve } from './support.ts';
 
 let authority: CertificateAuthority;
 let pair: KeyPair;
@@ -17,19 +17,12 @@ beforeAll(async () => {
 });
 afterAll(() => authority.remove());
 
-const stops: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop();
-});
-
-async function serve(options: Parameters<typeof newServer>[0] = {}, clientCa?: string) {
-  const served = await newServer({ tls: { cert: pair.certPem, key: pair.keyPem, clientCa }, ...options });
-  stops.push(served.stop);
-  return served;
+function serveTls(options: Parameters<typeof serve>[0] = {}, clientCa?: string) {
+  return serve({ tls: { cert: pair.certPem, key: pair.keyPem, clientCa }, ...options });
 }
 
 test('all is served over TLS, and a browser told to stay with it where the name is not one of loopback', async () => {
-  const { url, port, fleet } = await serve({ allowedHosts: ['pulselane.example'] });
+  const { url, port, fleet } = await serveTls({ allowedHosts: ['pulselane.example'] });
   fleet.register('node-a');
   const answer = await ask(`${url}/telemetry`, { ca: authority.pem });
   expect(answer.status).toBe(200);
@@ -50,14 +43,14 @@ test('all is served over TLS, and a browser told to stay with it where the name 
 });
 
 test('a session of a login over TLS is for TLS alone', async () => {
-  const { url } = await serve({ tokens: [{ name: 'a', scopes: ['read'], hash: hashOfToken('plt_a') }] });
+  const { url } = await serveTls({ tokens: [{ name: 'a', scopes: ['read'], hash: hashOfToken('plt_a') }] });
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
   const login = await ask(`${url}/login`, { ca: authority.pem, method: 'POST', headers, body: 'token=plt_a' });
   expect(login.headers['set-cookie']?.[0]).toContain('; Secure;');
 });
 
 test('with authorities of clients, who shows no certificate of theirs gets nothing', async () => {
-  const { url } = await serve({}, authority.pem);
+  const { url } = await serveTls({}, authority.pem);
   const client = await authority.issue({ commonName: 'a client' });
   const other = await CertificateAuthority.create('another authority');
   const stranger = await other.issue({ commonName: 'a client' });
@@ -74,7 +67,7 @@ test('with authorities of clients, who shows no certificate of theirs gets nothi
 });
 
 test('a new certificate is shown to new connections, and old ones go on', async () => {
-  const { server, port } = await serve();
+  const { server, port } = await serveTls();
   const open = async () => {
     const socket = tlsConnect({ port, host: 'localhost', ca: authority.pem, servername: 'localhost' });
     await once(socket, 'secureConnect');
@@ -101,7 +94,7 @@ test('a new certificate is shown to new connections, and old ones go on', async 
 });
 
 test('who speaks something else is closed, and harms nobody', async () => {
-  const { url, port } = await serve();
+  const { url, port } = await serveTls();
   for (const bytes of [
     'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n',
     '\x16\x03\x01\x00\x05hello',
@@ -118,7 +111,7 @@ test('who speaks something else is closed, and harms nobody', async () => {
 });
 
 test('a connection too many is closed', async () => {
-  const { port, url } = await serve({ limits: { maxConnectionsPerPeer: 1 } });
+  const { port, url } = await serveTls({ limits: { maxConnectionsPerPeer: 1 } });
   const first = tlsConnect({ port, host: 'localhost', ca: authority.pem });
   await once(first, 'secureConnect');
   await expect(ask(`${url}/health`, { ca: authority.pem })).rejects.toThrow();

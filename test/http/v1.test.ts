@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { afterEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Commands } from '../../src/http/commands.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/limits.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
@@ -8,18 +8,7 @@ import type { WorkerFacts } from '../../src/model/worker-facts.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { task } from '../support/fleet.ts';
-import { NOW_S, newApp, newServer } from './support.ts';
-
-const stops: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop();
-});
-
-async function serve(options: Parameters<typeof newServer>[0] = {}) {
-  const server = await newServer(options);
-  stops.push(server.stop);
-  return server;
-}
+import { NOW_S, newApp, serve } from './support.ts';
 
 /** `fetch` sets Host and Origin as it likes. */
 async function ask(method: 'POST' | 'DELETE', url: string, headers: Record<string, string> = {}) {

@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { WRONG_TOKENS_AT_ONCE } from '../../../src/http/limits.ts';
 import { type ApiToken, hashOfToken } from '../../../src/lib/tokens.ts';
 import { eventually } from '../../support/eventually.ts';
-import { exchange, newApp, newServer } from '../support.ts';
+import { exchange, newApp, serve } from '../support.ts';
 import { type AskOptions, ask } from './http.ts';
 
 const READ = 'plt_read';
@@ -18,14 +18,8 @@ const TOKENS: readonly ApiToken[] = [
 ];
 const RELEASE = '/api/v1/brakes/release';
 
-const stops: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop();
-});
-
-async function serve(options: Parameters<typeof newServer>[0] = {}) {
-  const served = await newServer(options);
-  stops.push(served.stop);
+async function serveAsked(options: Parameters<typeof serve>[0] = {}) {
+  const served = await serve(options);
   return { ...served, ask: (path: string, options?: AskOptions) => ask(served.url + path, options) };
 }
 
@@ -79,7 +73,7 @@ describe('every route, also those that are yet to come', () => {
 
 describe('over a socket, with tokens', () => {
   test('a reader reads, an operator changes, and nobody else gets anything', async () => {
-    const { ask, fleet, commands, logged } = await serve({ tokens: TOKENS });
+    const { ask, fleet, commands, logged } = await serveAsked({ tokens: TOKENS });
     fleet.register('node-a');
     expect(await ask('/telemetry')).toMatchObject({
       status: 401,
@@ -98,7 +92,7 @@ describe('over a socket, with tokens', () => {
   });
 
   test('a live stream needs one, too', async () => {
-    const { port, fleet } = await serve({ tokens: TOKENS });
+    const { port, fleet } = await serveAsked({ tokens: TOKENS });
     fleet.register('node-a');
     const open = async (headers: Record<string, string>) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/ws/telemetry`, { headers });
@@ -117,14 +111,14 @@ describe('over a socket, with tokens', () => {
   });
 
   test('health tells everybody that the master lives, and readers what holds it up', async () => {
-    const { ask, fleet } = await serve({ tokens: TOKENS });
+    const { ask, fleet } = await serveAsked({ tokens: TOKENS });
     fleet.onAnnounce([{ type: 'holds', holds: { graceEndsUnixMs: 60_000, brakes: [] } }]);
     expect(JSON.parse((await ask('/health')).body)).toEqual(expect.not.objectContaining({ grace: expect.anything() }));
     expect(JSON.parse((await ask('/health', { headers: bearer(READ) })).body)).toHaveProperty('grace');
   });
 
   test('wrong ones are counted, logged without themselves, and too many are answered with a wait', async () => {
-    const { ask, logged, clock } = await serve({ tokens: TOKENS });
+    const { ask, logged, clock } = await serveAsked({ tokens: TOKENS });
     const wrong = () => ask('/telemetry', { headers: bearer('plt_guess') });
     for (let i = 0; i < WRONG_TOKENS_AT_ONCE; i++) expect((await wrong()).status).toBe(401);
     expect(await wrong()).toMatchObject({ status: 429, headers: { 'retry-after': '1' } });
@@ -143,7 +137,7 @@ describe('over a socket, with tokens', () => {
   });
 
   test('they change without a restart, and a session ends with its token', async () => {
-    const { server, ask, port } = await serve({ tokens: TOKENS });
+    const { server, ask, port } = await serveAsked({ tokens: TOKENS });
     const form = { 'content-type': 'application/x-www-form-urlencoded', origin: `http://127.0.0.1:${port}` };
     const login = await ask('/login', { method: 'POST', headers: form, body: `token=${READ}` });
     const cookie = (login.headers['set-cookie']?.[0] ?? '').split(';')[0] ?? '';
@@ -161,7 +155,7 @@ describe('over a socket, with tokens', () => {
 });
 
 test('a stream of events is ended as a whole answer', async () => {
-  const { server, port, fleet } = await serve({ tokens: TOKENS });
+  const { server, port, fleet } = await serveAsked({ tokens: TOKENS });
   fleet.register('node-a');
   const call = request(`http://127.0.0.1:${port}/api/v1/stream`, { agent: false, headers: bearer(READ) }).end();
   const [response] = (await once(call, 'response')) as [IncomingMessage];
@@ -174,7 +168,7 @@ test('a stream of events is ended as a whole answer', async () => {
 });
 
 test('a stream ends when its token is taken back, and those of others go on', async () => {
-  const { server, port, fleet } = await serve({ tokens: TOKENS });
+  const { server, port, fleet } = await serveAsked({ tokens: TOKENS });
   fleet.register('node-a');
   const open = async (token: string) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/ws/telemetry`, { headers: bearer(token) });
@@ -197,7 +191,7 @@ describe('the login of a browser', () => {
   const PAGE = { accept: 'text/html,*/*' };
 
   test('leads from a page through the token back to the page', async () => {
-    const { ask, port, commands } = await serve({ tokens: TOKENS });
+    const { ask, port, commands } = await serveAsked({ tokens: TOKENS });
     const origin = `http://127.0.0.1:${port}`;
     const sent = await ask('/telemetry?a=b', { headers: PAGE });
     expect(sent).toMatchObject({ status: 302, headers: { location: '/login?next=%2Ftelemetry%3Fa%3Db' } });
@@ -231,7 +225,7 @@ describe('the login of a browser', () => {
   });
 
   test('refuses a token that is not known, a page of another origin, and what is no form', async () => {
-    const { ask, port } = await serve({ tokens: TOKENS });
+    const { ask, port } = await serveAsked({ tokens: TOKENS });
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const origin = `http://127.0.0.1:${port}`;
     const wrong = await ask('/login', {
@@ -263,7 +257,7 @@ describe('the login of a browser', () => {
   });
 
   test('is over after twelve hours, and marked for TLS behind a proxy that speaks it', async () => {
-    const { ask, clock, port } = await serve({ tokens: TOKENS });
+    const { ask, clock, port } = await serveAsked({ tokens: TOKENS });
     const headers = { 'content-type': 'application/x-www-form-urlencoded', origin: `https://127.0.0.1:${port}` };
     const login = await ask('/login', { method: 'POST', headers, body: `token=${READ}` });
     const set = login.headers['set-cookie']?.[0] ?? '';
@@ -276,7 +270,7 @@ describe('the login of a browser', () => {
   });
 
   test('is not asked for where there are no tokens', async () => {
-    const { ask } = await serve();
+    const { ask } = await serveAsked();
     expect((await ask('/telemetry', { headers: PAGE })).status).toBe(200);
     expect((await ask('/login?next=/telemetry', { headers: PAGE })).body).toContain('<a href="/telemetry">');
     expect((await ask('/login', { method: 'PUT' })).headers.allow).toBe('GET, HEAD, POST');
@@ -285,7 +279,7 @@ describe('the login of a browser', () => {
 
 describe('the Host', () => {
   test('must be a name of ours, in the shape of the path’s errors', async () => {
-    const { ask } = await serve({ allowedHosts: ['pulselane.example'] });
+    const { ask } = await serveAsked({ allowedHosts: ['pulselane.example'] });
     const headers = { host: 'rebound.example:8080' };
     expect(await ask('/telemetry', { headers })).toMatchObject({
       status: 421,
@@ -302,13 +296,13 @@ describe('the Host', () => {
   });
 
   test('of a WebSocket as well', async () => {
-    const { port } = await serve();
+    const { port } = await serveAsked();
     const handshake = `GET /ws/telemetry HTTP/1.1\r\nHost: rebound.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`;
     expect(await exchange(port, handshake)).toMatch(/^HTTP\/1\.1 421 /);
   });
 
   test('is anything where the server listens beyond loopback, but for a browser on this machine', async () => {
-    const { ask } = await serve({ host: '0.0.0.0' });
+    const { ask } = await serveAsked({ host: '0.0.0.0' });
     expect((await ask('/telemetry', { headers: { host: 'rebound.example' } })).status).toBe(421);
     expect((await ask('/telemetry', { headers: { host: 'any.example', 'x-forwarded-for': '10.0.0.1' } })).status).toBe(
       200,
@@ -319,7 +313,7 @@ describe('the Host', () => {
 
 describe('a page of another origin', () => {
   test('of the list may ask with a token, and sees what it needs; others get nothing', async () => {
-    const { ask } = await serve({ tokens: TOKENS, corsOrigins: ['http://dashboard.example'] });
+    const { ask } = await serveAsked({ tokens: TOKENS, corsOrigins: ['http://dashboard.example'] });
     const preflight = (origin: string, path = '/api/v1/workers/a') =>
       ask(path, {
         method: 'OPTIONS',
@@ -352,7 +346,7 @@ describe('a page of another origin', () => {
 });
 
 test('every answer tells browsers not to make anything of it', async () => {
-  const { ask } = await serve({ tokens: TOKENS });
+  const { ask } = await serveAsked({ tokens: TOKENS });
   for (const path of ['/health', '/telemetry', '/nowhere', '/api/v1/holds', '/login']) {
     expect((await ask(path)).headers).toMatchObject({
       'x-content-type-options': 'nosniff',
@@ -367,7 +361,7 @@ test('every answer tells browsers not to make anything of it', async () => {
 
 describe('a body', () => {
   test('that is too large is refused by its length, before it comes', async () => {
-    const { port, ask } = await serve({ limits: { maxBodyBytes: 1024 } });
+    const { port, ask } = await serveAsked({ limits: { maxBodyBytes: 1024 } });
     const head = `POST ${RELEASE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n`;
     const answer = await exchange(port, `${head}\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 413 /);
@@ -377,7 +371,7 @@ describe('a body', () => {
   });
 
   test('in chunks is refused as soon as there is too much of it, and not read on', async () => {
-    const { port, commands } = await serve({ limits: { maxBodyBytes: 1024 } });
+    const { port, commands } = await serveAsked({ limits: { maxBodyBytes: 1024 } });
     const socket = connect(port, '127.0.0.1');
     socket.on('error', () => {});
     socket.write(`POST ${RELEASE} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`);
@@ -394,7 +388,7 @@ describe('a body', () => {
   });
 
   test('that is small is read, and the route gets it', async () => {
-    const { port, commands } = await serve({ limits: { maxBodyBytes: 1024 }, tokens: TOKENS });
+    const { port, commands } = await serveAsked({ limits: { maxBodyBytes: 1024 }, tokens: TOKENS });
     const form = `token=${READ}`;
     const login = `POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n${form.length.toString(16)}\r\n${form}\r\n0\r\n\r\n`;
     expect(await exchange(port, login)).toMatch(/^HTTP\/1\.1 303 /);
@@ -404,7 +398,7 @@ describe('a body', () => {
   });
 
   test('of a WebSocket handshake is not waited for', async () => {
-    const { port } = await serve();
+    const { port } = await serveAsked();
     const head = 'GET /ws/telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
     const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
     const socket = connect(port, '127.0.0.1');
@@ -415,7 +409,7 @@ describe('a body', () => {
   });
 
   test('that breaks off does nothing', async () => {
-    const { port, commands, ask, logged } = await serve();
+    const { port, commands, ask, logged } = await serveAsked();
     const socket = connect(port, '127.0.0.1');
     socket.end(`POST ${RELEASE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf`);
     await once(socket.resume(), 'close');
@@ -452,7 +446,7 @@ describe('connections', () => {
     ['of one peer', { maxConnectionsPerPeer: 2 }, 'connections_per_peer'],
     ['in all', { maxConnections: 2 }, 'connections'],
   ])('%s: one too many is told so, and counted', async (_, limits, reason) => {
-    const { port, ask, url } = await serve({ limits });
+    const { port, ask, url } = await serveAsked({ limits });
     const first = await idle(port);
     const second = await idle(port);
     expect(await ask('/health')).toMatchObject({ status: 503, headers: { 'retry-after': '1', connection: 'close' } });
