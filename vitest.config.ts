@@ -1,13 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+// Real processes and threads on 2 shared cores: generous, since no test asserts on time.
+const TIMEOUT_MS = process.env.TEST_LONG === '1' ? 3_600_000 : 60_000;
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/setup.ts'],
     pool: 'forks',
-    // Real processes and threads on 2 shared cores: generous, since no test asserts on time.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: TIMEOUT_MS,
+    hookTimeout: TIMEOUT_MS,
     maxWorkers: 2,
   },
 });
