@@ -212,6 +212,12 @@ function readGpu(reader: WireReader, index: number): GpuUsage {
         case 8:
           gpu.powerWatts = reader.double();
           break;
+        case 9: {
+          const parentUuid = reader.string();
+          if (parentUuid === '') delete gpu.parentUuid;
+          else gpu.parentUuid = parentUuid;
+          break;
+        }
         default:
           reader.skip(field);
       }

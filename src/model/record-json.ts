@@ -114,6 +114,7 @@ function gpuJson(gpu: GpuUsage): string {
     memory_total_bytes: gpu.memoryTotalBytes,
     temperature_celsius: gpu.temperatureCelsius,
     power_watts: gpu.powerWatts,
+    parent_uuid: gpu.parentUuid,
   });
 }
 
@@ -143,6 +144,7 @@ export interface TelemetryJson {
     readonly memory_total_bytes?: number;
     readonly temperature_celsius?: number;
     readonly power_watts?: number;
+    readonly parent_uuid?: string;
   }[];
   readonly last_update: number;
   readonly is_active: boolean;
@@ -166,6 +168,7 @@ export function telemetryOfJson(record: TelemetryJson): WorkerTelemetry {
       ...(gpu.memory_total_bytes === undefined ? {} : { memoryTotalBytes: gpu.memory_total_bytes }),
       ...(gpu.temperature_celsius === undefined ? {} : { temperatureCelsius: gpu.temperature_celsius }),
       ...(gpu.power_watts === undefined ? {} : { powerWatts: gpu.power_watts }),
+      ...(gpu.parent_uuid === undefined ? {} : { parentUuid: gpu.parent_uuid }),
     })),
     metrics: record.metrics ?? {},
     lastUpdate: record.last_update,

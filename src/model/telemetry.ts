@@ -27,6 +27,8 @@ export interface GpuUsage {
   readonly memoryTotalBytes?: number;
   readonly temperatureCelsius?: number;
   readonly powerWatts?: number;
+  /** Uuid of the device that this one is a part of, such as a MIG instance; absent for a whole device. */
+  readonly parentUuid?: string;
 }
 
 /** A heartbeat as a program hands it to the library. Usages are percentages, 0 to 100; absent ones are 0. */

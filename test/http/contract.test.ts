@@ -89,7 +89,10 @@ function fill(fleet: typeof served.fleet): void {
     cpuUsage: 14.5,
     runningTasks: [task('1'), task('2', { progress: 0.5, startedAtUnixMs: 1 })],
     metrics: new Map([['frames', 24]]),
-    gpus: [{ index: 0, uuid: 'u', name: 'n', utilizationPercent: 3, memoryUsedBytes: 1, powerWatts: 0.5 }],
+    gpus: [
+      { index: 0, uuid: 'u', name: 'n', utilizationPercent: 3, memoryUsedBytes: 1, powerWatts: 0.5 },
+      { index: 0, uuid: 'm', name: 'part', parentUuid: 'u' },
+    ],
   });
   fleet.board.setLane(0, { number: 1, kind: 'dedicated', state: 'ready', restarts: 0 });
   fleet.board.setSkew(0, -12);

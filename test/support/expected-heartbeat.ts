@@ -27,6 +27,7 @@ export function expectedHeartbeat(message: Heartbeat): DecodedHeartbeat {
           .filter((key) => rest[key] !== undefined)
           .map((key) => [key, rest[key]]),
       ),
+      ...(rest.parentUuid === '' ? {} : { parentUuid: rest.parentUuid }),
     })),
     metrics: new Map(Object.entries(message.metrics)),
     sequence: Number(message.sequence),

@@ -30,6 +30,7 @@ const gpus = fc
     memoryTotalBytes: maybe(double),
     temperatureCelsius: maybe(double),
     powerWatts: maybe(double),
+    parentUuid: maybe(text),
   })
   .map((gpu) => create(GpuSchema, Object.fromEntries(Object.entries(gpu).filter(([, value]) => value !== undefined))));
 

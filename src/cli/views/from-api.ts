@@ -38,6 +38,7 @@ const gpuJson = z.object({
   memory_total_bytes: z.number().exactOptional(),
   temperature_celsius: z.number().exactOptional(),
   power_watts: z.number().exactOptional(),
+  parent_uuid: z.string().exactOptional(),
 });
 
 /** Not a record of zod: it would leave out a metric called "__proto__". */

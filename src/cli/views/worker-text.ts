@@ -168,7 +168,8 @@ function gpuRow(gpu: GpuUsage): string[] {
     bytes === undefined ? NOTHING : gibibytes(bytes),
   );
   return [
-    String(gpu.index),
+    // A part stands under its device, as its heartbeat has it.
+    gpu.parentUuid === undefined ? String(gpu.index) : `/${gpu.index}`,
     gpu.name,
     gpu.utilizationPercent === undefined ? NOTHING : percent(gpu.utilizationPercent),
     memory.join(' of '),

@@ -26,6 +26,10 @@ export const Gpu = z
     memory_total_bytes: z.number().optional(),
     temperature_celsius: z.number().optional(),
     power_watts: z.number().optional(),
+    parent_uuid: z
+      .string()
+      .optional()
+      .openapi({ description: 'Of a part, such as a MIG instance: the uuid of its device.' }),
   })
   .openapi('Gpu', { description: 'One device; what could not be measured is absent.' });
 
