@@ -43,11 +43,6 @@ export interface JudgeOptions {
   readonly onHolds: (holds: Holds) => void;
 }
 
-/**
- * A closed connection is a sign that the worker ended, unless it was the master who closed it because pings went unanswered,
- * which takes 10 s (`grpc.keepalive_timeout_ms`).
- */
-const HANG_UP_WITHIN_MS = 9_000;
 /** Its group may have become another, which is not held. */
 const LOOK_AT_HELD_EVERY_MS = 1000;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -144,16 +139,14 @@ export class Judge {
     this.#dueMs[entry.row] = 0;
   }
 
-  /** The worker closed the connection by which its last heartbeat came. */
+  /**
+   * The stream by which the last heartbeat came is closed. After a farewell, the worker has left. Without one it says
+   * nothing of the worker: a load balancer that restarts closes the streams of a whole fleet.
+   */
   hungUp(entry: RosterEntry): void {
-    const { liveness } = entry;
-    const { heardMs } = liveness;
-    if (heardMs === undefined || this.nowMs() - heardMs > HANG_UP_WITHIN_MS) return;
-    liveness.hasHungUp = true;
-    // It may have been counted as silent, and held, already.
-    this.#groups.heard(entry);
-    this.#dueMs[entry.row] = 0;
-    if (liveness.isLeaving) this.#look(entry, this.nowMs());
+    if (!entry.liveness.isLeaving) return;
+    entry.liveness.hasHungUp = true;
+    this.#look(entry, this.nowMs());
   }
 
   /** The worker is forgotten. */
@@ -233,7 +226,7 @@ export class Judge {
       this.#change(entry, state, cause);
       return false;
     }
-    if (!liveness.hasHungUp) this.#groups.silent(entry);
+    this.#groups.silent(entry);
     return true;
   }
 
@@ -243,7 +236,7 @@ export class Judge {
     // A brake that was just released may have given it more time.
     const { state, cause, untilMs } = judge(liveness, nowMs, this.#options.limits);
     if (state === 'gone' || state === liveness.state || isBetter(state, liveness.state)) return;
-    if (this.#groups.isHeld(entry) && !liveness.hasHungUp) {
+    if (this.#groups.isHeld(entry)) {
       this.#dueMs[row] = nowMs + LOOK_AT_HELD_EVERY_MS;
       return;
     }

@@ -16,7 +16,7 @@ const BACK_PERCENT = SILENT_PERCENT / 2;
 export interface GroupFacts {
   /** Workers that were alive within the last inactivity timeout. */
   readonly watched: number;
-  /** Of them, those that fell silent without a sign that they ended: no farewell, no closed connection. */
+  /** Of them, those that fell silent without a farewell. */
   readonly silent: number;
   /** Since when the brake is held; undefined: it is not. */
   readonly heldSinceMs: number | undefined;

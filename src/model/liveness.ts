@@ -67,7 +67,7 @@ export interface LivenessFacts {
   readonly isRestored: boolean;
   /** Its last heartbeat said farewell. */
   readonly isLeaving: boolean;
-  /** It closed its connection since its last heartbeat. */
+  /** The connection by which its farewell came is closed. */
   readonly hasHungUp: boolean;
   readonly isEphemeral: boolean;
   /** How often it sends, as far as the master knows; never less than the shortest that workers are told. */

@@ -92,13 +92,16 @@ test('30 % cut off: exactly those become inactive, and come back', async () => {
   expect(inactivated(await since())).toHaveLength(far.length);
 });
 
-test('all workers dead with their connections closed: no brake, since a network that is cut closes none', async () => {
+test('all connections closed without a farewell: the brake holds, until an operator says that they have failed', async () => {
   const earlier = (await master.events()).at(-1) as WorkerEvent;
   const since = async () => (await master.events()).filter(({ id }) => id > earlier.id);
   const streamed = [...idsOf(NEAR), ...idsOf(FAR)];
   await fleet.die(streamed);
+  await eventually(async () => ofType('brake', await since()).length > 0);
+  expect(inactivated(await since())).toEqual([]);
+  await master.releaseBrakes();
   await eventually(async () => inactivated(await since()).length >= streamed.length);
   const events = await since();
   expect(inactivated(events).toSorted()).toEqual(streamed.toSorted());
-  expect(ofType('brake', events)).toEqual([]);
+  expect(ofType('brake', events)).toHaveLength(1);
 });

@@ -92,6 +92,11 @@ export class FaultMaster {
     return this.#running.call('jumpWallClock', byMs);
   }
 
+  /** As an operator does. */
+  async releaseBrakes(): Promise<void> {
+    await this.#running.call('releaseBrakes');
+  }
+
   /** After a garbage collection. */
   usage(): Promise<MasterUsage> {
     return this.#running.call('usage');

@@ -56,6 +56,11 @@ const calls = {
     wallOffsetMs += byMs;
   },
 
+  /** As an operator does. */
+  releaseBrakes(): number {
+    return master?.manager.releaseBrakes() ?? 0;
+  },
+
   usage(): MasterUsage {
     globalThis.gc?.();
     const { heapUsed, external, rss } = process.memoryUsage();
