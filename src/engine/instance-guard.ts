@@ -1,6 +1,6 @@
 /** Lets the latest instance of each worker speak, and refuses the older ones. */
 import { PulselaneError } from '../lib/errors.ts';
-import { instanceKind, withInstance, withRefused } from '../model/instances.ts';
+import { instanceKind, maySayFarewell, withInstance, withRefused } from '../model/instances.ts';
 import type { WorkerState } from '../model/liveness.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { Chronicle } from './chronicle.ts';
@@ -51,6 +51,23 @@ export class InstanceGuard {
         return;
       default:
     }
+  }
+
+  /**
+   * A worker that is there is deregistered by the instance that speaks for it: one with a name by that name, one without
+   * by none. For a worker that is not there anybody may who may speak for its id.
+   * @throws PulselaneError `failed_precondition` if it is another instance
+   */
+  checkFarewell({ workerId, liveness }: RosterEntry, instanceId: string): void {
+    const { instances, heardMs, state } = liveness;
+    const isThere = (heardMs !== undefined || instances.length > 0) && !GONE_STATES.has(state);
+    if (!isThere || maySayFarewell(instances, instanceId)) return;
+    const which = instanceKind(instances, instanceId) === 'older' ? 'a later' : 'another';
+    throw new PulselaneError(
+      'failed_precondition',
+      `${which} instance of ${workerId} reports to this master; this one cannot deregister it`,
+      { retryAfterMs: RETRY_AFTER_MS },
+    );
   }
 
   /** The worker has begun anew. @param sign by which that was seen */

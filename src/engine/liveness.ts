@@ -177,6 +177,11 @@ export class Liveness {
     this.#guard.check(entry, instanceId, this.#judge.nowMs());
   }
 
+  /** @throws PulselaneError `failed_precondition` if it is not that instance which speaks for the worker now */
+  checkFarewell(entry: RosterEntry, instanceId: string): void {
+    this.#guard.checkFarewell(entry, instanceId);
+  }
+
   /** What a worker says of itself, or said to an earlier master. */
   describe(entry: RosterEntry, { group, ephemeral }: Pick<WorkerInfo, 'group' | 'ephemeral'>): void {
     // Away for so long, it may have reported to another master: what that one took is not missing.

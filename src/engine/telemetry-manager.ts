@@ -296,13 +296,18 @@ export class TelemetryManager {
   }
 
   /**
-   * The same on the worker's own behalf. @returns whether it was known.
-   * @throws PulselaneError `failed_precondition` if a later instance of it has spoken
+   * Forgets a worker on its own behalf; what an operator said of it, approval and address, stays. An instance speaks for
+   * itself alone: see {@link Liveness.checkFarewell}.
+   * @returns whether the worker was known
+   * @throws PulselaneError `failed_precondition` if another instance of it is there
    */
   deregisterWorker(workerId: string, instanceId: string): boolean {
     const entry = this.#roster.get(workerId);
-    if (entry !== undefined) this.#liveness.checkInstance(entry, instanceId);
-    return this.unregisterWorker(workerId);
+    if (entry === undefined) return false;
+    this.#liveness.checkFarewell(entry, instanceId);
+    this.#forget(entry, 'unregistered');
+    this.#members.expire(workerId);
+    return true;
   }
 
   /**

@@ -33,3 +33,8 @@ export function withRefused(known: Instances, instanceId: string): Instances {
 export function withInstance(known: Instances, instanceId: string): Instances {
   return [instanceId, ...known.filter((id) => id !== instanceId)].slice(0, MAX_INSTANCES);
 }
+
+/** Whether the instance may say farewell for the worker while it is there: it must be the one that speaks for it. */
+export function maySayFarewell([current = '']: Instances, instanceId: string): boolean {
+  return instanceId === current;
+}

@@ -175,6 +175,30 @@ test('a new instance is a restart, and the older one is refused from then on', (
   expect(view('a').hasConflict).toBe(false);
 });
 
+test('only the instance that speaks for a worker deregisters it, and its approval stays', async () => {
+  await start({ admission: 'approved' });
+  manager.approve('a');
+  // It is not there: whoever says farewell in its name takes nothing from it.
+  expect(manager.deregisterWorker('a', '')).toBe(false);
+  send('a', { instanceId: 'one' });
+  for (const other of ['', 'two']) {
+    expect(() => manager.deregisterWorker('a', other)).toThrow('another instance of a');
+  }
+  send('a', { instanceId: 'one' });
+  expect(manager.deregisterWorker('a', 'one')).toBe(true);
+  expect(manager.directory.get('a')).toBeUndefined();
+  send('a', { instanceId: 'two' });
+  // A silent one is cleared away by anybody who may speak for it; one without instances by itself.
+  clock.advance(31_000);
+  expect(manager.deregisterWorker('a', '')).toBe(true);
+  send('a');
+  expect(() => manager.deregisterWorker('a', 'three')).toThrow('another instance of a');
+  expect(manager.deregisterWorker('a', '')).toBe(true);
+  // An operator takes the approval too.
+  manager.unregisterWorker('a');
+  expect(() => send('a')).toThrow('waits for approval');
+});
+
 test('an older instance that keeps sending is told of at once, and is heard again when the later one is gone', () => {
   send('a', { instanceId: 'first' });
   send('a', { instanceId: 'second' });
