@@ -48,7 +48,8 @@ export class Lane {
         const { slot: row, occupant, workerId } = message;
         const slot = new SlotWriter(message.memory);
         slot.mend();
-        this.#served.set(row, { row, occupant, workerId, slot, known: new KnownTasks(), progress: new TaskProgress() });
+        const progress = new TaskProgress(slot.progress());
+        this.#served.set(row, { row, occupant, workerId, slot, known: new KnownTasks(), progress });
         return;
       }
       case 'leave':
@@ -95,6 +96,7 @@ export class Lane {
         taskStoodStillSinceMs: progress.stoodStillSinceMs,
       },
       recordJsonParts(heartbeat),
+      progress.oldest,
     );
     if (heartbeat.runningTasks !== undefined && this.#derive === undefined) {
       frame.rewind();

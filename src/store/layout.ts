@@ -12,12 +12,12 @@
  *
  * SLOT, one per worker: changed by its lane alone.
  *
- *     0               256          768                                          ringOffset
- *     ┌───────────────┬──────┬──────┬──────────────────┬──────────────────┬──────┬──────┬───┬───────┐
- *     │ control words │note A│note B│record A          │record B          │times │cpu   │ … │tasks  │
- *     │               │      │      │numbers│JSON bytes│numbers│JSON bytes│f64   │f32   │   │u32    │
- *     └───────────────┴──────┴──────┴──────────────────┴──────────────────┴──────┴──────┴───┴───────┘
- *                                    ◄─ jsonCapacity ─►                     ◄─── ringCapacity each ──►
+ *     0               256          768                                               ringOffset
+ *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬──────┬──────┬───┬───────┐
+ *     │ control words │note A│note B│record A                   │record B           │times │cpu   │ … │tasks  │
+ *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │f64   │f32   │   │u32    │
+ *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴──────┴──────┴───┴───────┘
+ *                                                    ◄─ jsonCapacity                   ◄─── ringCapacity each ──►
  */
 
 import { FAULT_CAUSES, REPLACEMENT_REASONS } from '../model/lanes.ts';
@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 5;
+export const LAYOUT_VERSION = 6;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -173,7 +173,21 @@ export const RecordNumber = {
   taskStoodStillSinceMs: 15,
 } as const;
 export const RECORD_NUMBER_COUNT = 16;
-const RECORD_NUMBERS_BYTES = RECORD_NUMBER_COUNT * NUMBER_BYTES;
+
+/**
+ * Numbers (Float64) of the progress table, which follows those of each copy of the record: how many entries it has, and
+ * for each task a hash of its id, its progress, and since when it stands there. It is in the
+ * record, so that a killed lane leaves either the table of the last record or that of the one before it.
+ */
+export const ProgressNumber = { count: 0, first: 1 } as const;
+export const PROGRESS_ENTRY_NUMBERS = 3;
+/** As many as 512 bytes hold. */
+export const PROGRESS_ENTRIES = 21;
+const PROGRESS_NUMBERS = ProgressNumber.first + PROGRESS_ENTRIES * PROGRESS_ENTRY_NUMBERS;
+/** From the first number of a copy of the record to the first of its progress table. */
+export const PROGRESS_OFFSET_NUMBERS = RECORD_NUMBER_COUNT;
+/** Of a copy of the record, without its JSON. */
+export const RECORD_HEAD_BYTES = (RECORD_NUMBER_COUNT + PROGRESS_NUMBERS) * NUMBER_BYTES;
 
 /** Columns of the ring; `times` are Unix milliseconds of the receipt. */
 export const RING_F32_COLUMNS = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;
@@ -199,7 +213,7 @@ export interface SlotOffsets {
 }
 
 export function slotOffsets({ jsonCapacity, ringCapacity }: SlotSize): SlotOffsets {
-  const recordBytes = RECORD_NUMBERS_BYTES + jsonCapacity;
+  const recordBytes = RECORD_HEAD_BYTES + jsonCapacity;
   const records = SLOT_CONTROL_BYTES + 2 * NOTE_BYTES;
   const ringTimes = records + 2 * recordBytes;
   const columns = ringTimes + ringCapacity * NUMBER_BYTES;
@@ -212,7 +226,7 @@ export function slotOffsets({ jsonCapacity, ringCapacity }: SlotSize): SlotOffse
       SLOT_CONTROL_BYTES + NOTE_BYTES + NOTE_NUMBER_COUNT * NUMBER_BYTES,
     ],
     record: [records, records + recordBytes],
-    json: [records + RECORD_NUMBERS_BYTES, records + recordBytes + RECORD_NUMBERS_BYTES],
+    json: [records + RECORD_HEAD_BYTES, records + recordBytes + RECORD_HEAD_BYTES],
     ringTimes,
     ringColumns: RING_F32_COLUMNS.map((_, column) => columns + column * columnBytes),
     ringTasks,
@@ -257,6 +271,7 @@ assertLayout(RowWord.lost + FAULT_CAUSES.length === RowWord.lane, 'causes of los
 assertDistinct(SlotWord, SLOT_CONTROL_BYTES / WORD_BYTES, 'slot words');
 assertDistinct(NoteNumber, NOTE_NUMBER_COUNT, 'note numbers');
 assertDistinct(RecordNumber, RECORD_NUMBER_COUNT, 'record numbers');
+assertLayout(RECORD_HEAD_BYTES % CACHE_LINE_BYTES === 0, 'the JSON of a record does not start on a cache line');
 for (const offsets of [slotOffsets({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 3 })]) {
   assertLayout(
     offsets.record.every((offset) => offset % CACHE_LINE_BYTES === 0),

@@ -11,13 +11,15 @@ import {
   jsonCapacityFor,
   NOTE_TEXT_BYTES,
   NoteNumber,
-  RECORD_NUMBER_COUNT,
+  PROGRESS_OFFSET_NUMBERS,
+  RECORD_HEAD_BYTES,
   RecordNumber,
   RING_F32_COLUMNS,
   SLOT_CONTROL_BYTES,
   SlotWord,
 } from './layout.ts';
 import { allocateSlot, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
+import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
 import { beginWrite, currentCopy, endWrite, mendWrite } from './twin.ts';
 
 /** What is published of a heartbeat, beside its JSON. Usages are percentages. */
@@ -46,6 +48,8 @@ export interface RestoredRecord {
   /** When that master received it. */
   readonly receivedUnixMs: number;
 }
+
+const NO_PROGRESS: readonly ProgressEntry[] = [];
 
 /** Of a record that no heartbeat of this master has made: 0 says that there is none, and heartbeats count from 1. */
 const RESTORED_ORDINAL = -1;
@@ -111,6 +115,12 @@ export class SlotWriter {
     Atomics.store(control, SlotWord.taken, Atomics.load(control, SlotWord.finished));
   }
 
+  /** What the last record tells of the progress of its tasks: for the lane, which may have been started again. */
+  progress(): ProgressEntry[] {
+    const { control, numbers } = this.#slot;
+    return readProgress(numbers, this.#progressAt(currentCopy(Atomics.load(control, SlotWord.recordGeneration))));
+  }
+
   /** Marks the heartbeat as in hand. */
   take(ordinal: number): void {
     Atomics.store(this.#slot.control, SlotWord.taken, ordinal);
@@ -119,9 +129,14 @@ export class SlotWriter {
   /**
    * Makes the record of the heartbeat in hand readable and appends its sample.
    * @param json a text as a whole, or in parts; tasks that are left out are copied from this writer's last record.
+   * @param progress of its tasks, as far as slot-progress.ts keeps it
    * @returns the slot's new memory if it had to grow, which readers must be told; else undefined.
    */
-  publish(values: RecordNumbers, json: string | RecordJsonParts): SlotMemory | undefined {
+  publish(
+    values: RecordNumbers,
+    json: string | RecordJsonParts,
+    progress: readonly ProgressEntry[] = NO_PROGRESS,
+  ): SlotMemory | undefined {
     const { before, tasks, after } = typeof json === 'string' ? { before: json, tasks: '', after: '' } : json;
     const grows = this.#grow(before, tasks, after);
     const { control, numbers } = this.#slot;
@@ -143,6 +158,7 @@ export class SlotWriter {
     numbers[record + RecordNumber.lastRoundTripMs] = values.lastRoundTripMs;
     numbers[record + RecordNumber.taskStoodStillSinceMs] = values.taskStoodStillSinceMs;
     numbers[record + RecordNumber.appliedIndex] = (Atomics.load(control, SlotWord.applied) + 1) | 0;
+    writeProgress(numbers, this.#progressAt(copy), progress);
     numbers[record + RecordNumber.jsonBytes] = this.#writeJson(copy, before, tasks, after);
     endWrite(control, SlotWord.recordGeneration);
     this.#appendSample(record);
@@ -209,6 +225,10 @@ export class SlotWriter {
     return this.#slot.offsets.record[copy] / 8;
   }
 
+  #progressAt(copy: Copy): number {
+    return this.#recordAt(copy) + PROGRESS_OFFSET_NUMBERS;
+  }
+
   #noteAt(copy: Copy): number {
     return this.#slot.offsets.note[copy] / 8;
   }
@@ -243,7 +263,7 @@ function grown(old: SlotViews, jsonBytes: number): SlotViews {
   }
   // Notes lie at the same place in every slot; records do not.
   old.bytes.copy(slot.bytes, SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES, old.offsets.record[0]);
-  const recordBytes = RECORD_NUMBER_COUNT * 8 + old.size.jsonCapacity;
+  const recordBytes = RECORD_HEAD_BYTES + old.size.jsonCapacity;
   for (const copy of [0, 1] as const) {
     const from = old.offsets.record[copy];
     old.bytes.copy(slot.bytes, slot.offsets.record[copy], from, from + recordBytes);

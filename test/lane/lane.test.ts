@@ -20,13 +20,17 @@ function laneFor(workerId = 'w') {
     },
     close: () => {},
   };
-  new Lane(port, new FakeClock());
   let memory = newSlot(workerId, 8);
-  deliver({ type: 'serve', slot: 3, occupant: 1, workerId, memory });
+  const start = () => {
+    new Lane(port, new FakeClock());
+    deliver({ type: 'serve', slot: 3, occupant: 1, workerId, memory });
+  };
+  start();
   let ordinal = 0;
+  let nowMs = 1;
   const give = (bytes: Uint8Array) => {
     const batch = new FrameBatch();
-    batch.add({ slot: 3, ordinal: ++ordinal, receivedMonotonicMs: 1, receivedUnixMs: 2000, bytes });
+    batch.add({ slot: 3, ordinal: ++ordinal, receivedMonotonicMs: nowMs, receivedUnixMs: 2000, bytes });
     deliver({ type: 'heartbeats', frames: batch.take() });
     const last = sent.at(-1);
     if (last?.type === 'grown') memory = last.memory;
@@ -34,6 +38,10 @@ function laneFor(workerId = 'w') {
   return {
     sent,
     deliver,
+    restart: start,
+    set nowMs(ms: number) {
+      nowMs = ms;
+    },
     give,
     send: (heartbeat: MessageInitShape<typeof HeartbeatSchema>) =>
       give(toBinary(HeartbeatSchema, create(HeartbeatSchema, { workerId, ...heartbeat }))),
@@ -97,6 +105,16 @@ test('a heartbeat with 10,000 running tasks is kept whole, in a slot that grew',
   expect(lane.sent.map(({ type }) => type)).toEqual(['ready', 'grown']);
   expect(JSON.parse(`${lane.slot.json('')}}`).running_tasks).toHaveLength(10_000);
   expect(lane.slot.numbers()?.runningTasks).toBe(10_000);
+});
+
+test('a lane that is started again knows since when a task makes no progress', () => {
+  const lane = laneFor();
+  const runningTasks = [create(RunningTaskSchema, { taskId: 't', status: 'running', progress: 0.5 })];
+  lane.send({ runningTasks });
+  lane.nowMs = 60_000;
+  lane.restart();
+  lane.send({ runningTasks });
+  expect(lane.slot.taskStoodStillSinceMs).toBe(1);
 });
 
 test('heartbeats of a worker that the lane no longer serves are passed over', () => {
