@@ -25,6 +25,14 @@ export function isTooMuch(history: FaultHistory, nowMs: number): boolean {
   return history.filter((atMs) => nowMs - atMs < FAULT_WINDOW_MS).length >= MAX_FAULTS;
 }
 
+/** A worker that did no harm on the penalty lane for this long goes back to the others. */
+export const CLEAN_AFTER_MS = 10 * 60_000;
+
+/** Whether a worker has done no harm for long enough. @param sinceMs when it came to the penalty lane */
+export function isCleanAgain(history: FaultHistory, sinceMs: number, nowMs: number): boolean {
+  return nowMs - Math.max(sinceMs, history.at(-1) ?? sinceMs) >= CLEAN_AFTER_MS;
+}
+
 /** How long to wait before the next start: longer with each failure in the window. */
 export function restartDelayMs(history: FaultHistory, isShared: boolean): number {
   const delayMs = backOffMs(history.length);

@@ -25,7 +25,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind } from '../model/lanes.ts';
-import { isTooMuch, NO_FAULTS, restartDelayMs, withFault } from './fault-history.ts';
+import { isCleanAgain, isTooMuch, NO_FAULTS, restartDelayMs, withFault } from './fault-history.ts';
 import {
   type AfterFailure,
   type LaneEvents,
@@ -37,6 +37,8 @@ import {
 
 export interface LanePoolOptions {
   readonly maxDedicatedLanes: number;
+  /** Whether the machine carries another dedicated lane at this moment. */
+  readonly hasRoom: () => boolean;
   readonly sharedLanes: number;
   /** Of a dedicated lane. */
   readonly limits: LaneLimits;
@@ -61,8 +63,6 @@ const STARTS_AT_ONCE = Math.min(2, Math.max(1, Math.floor(availableParallelism()
 const SHARED_MEMORY_FACTOR = 4;
 /** Workers on the penalty lane: each failure of one starts it anew for all, so more would only wait for each other. */
 const MAX_ON_PENALTY_LANE = 64;
-/** A worker that did no harm on the penalty lane for this long goes back to the others. */
-const CLEAN_AFTER_MS = 10 * 60_000;
 /** Lanes asked for their memory per look beside those that stand still: a round of a thousand takes 12 s. */
 const OFF_HEAP_LOOKS = 20;
 
@@ -72,6 +72,8 @@ export class LanePool {
   readonly #own = new Map<LaneWorker, LaneHandle>();
   readonly #shared: LaneHandle[] = [];
   #penalty: LaneHandle | undefined;
+  /** When each of its workers came to it: one that was never charged with anything leaves it by that. */
+  readonly #penaltySinceMs = new WeakMap<LaneWorker, number>();
   /** Workers that their lane has been told to leave, and where they go then. */
   readonly #moves = new Map<LaneWorker, LaneHandle>();
   readonly #toStart: LaneHandle[] = [];
@@ -79,12 +81,18 @@ export class LanePool {
   readonly #starting = new Map<LaneHandle, PromiseWithResolvers<void>>();
   /** Lanes that are nobody's any more, until their threads have ended. */
   readonly #ending = new Set<Promise<void>>();
+  /** Whether the machine had no memory for a lane that could have been started otherwise. */
+  #isHeldBack = false;
   #nextNumber = 1;
   #nextOffHeapLook = 0;
   #stopped = false;
 
   constructor(options: LanePoolOptions) {
     this.#options = options;
+  }
+
+  get isHeldBack(): boolean {
+    return this.#isHeldBack;
   }
 
   get lanes(): readonly LaneHandle[] {
@@ -132,6 +140,7 @@ export class LanePool {
     for (const lane of this.lanes) lane.watch(elapsedMs);
     this.#watchOffHeap();
     this.#letBack();
+    if (this.#isHeldBack) this.#promote();
   }
 
   /** Lanes take no new workers and finish what they were given. */
@@ -149,8 +158,14 @@ export class LanePool {
 
   // ── places ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A lane in quarantine has no thread, and takes no place. */
   #hasPlace(): boolean {
+    if (!this.#isBelowMost()) return false;
+    this.#isHeldBack = !this.#options.hasRoom();
+    return !this.#isHeldBack;
+  }
+
+  /** A lane in quarantine has no thread, and takes no place. */
+  #isBelowMost(): boolean {
     const { maxDedicatedLanes } = this.#options;
     if (this.#own.size < maxDedicatedLanes) return true;
     let places = 0;
@@ -207,6 +222,7 @@ export class LanePool {
   #serve(worker: LaneWorker, lane: LaneHandle): void {
     worker.lane = lane;
     lane.serve(worker);
+    if (lane.kind === 'penalty') this.#penaltySinceMs.set(worker, this.#options.clock.monotonicMs());
     this.#options.events.onServed(worker, lane);
   }
 
@@ -370,8 +386,8 @@ export class LanePool {
     if (penalty === undefined || penalty.workerCount === 0 || this.#stopped) return;
     const nowMs = this.#options.clock.monotonicMs();
     for (const worker of [...penalty.workers]) {
-      const lastMs = worker.faults.at(-1) ?? nowMs;
-      if (nowMs - lastMs >= CLEAN_AFTER_MS) this.#move(worker, this.#leastShared());
+      const sinceMs = this.#penaltySinceMs.get(worker) ?? nowMs;
+      if (isCleanAgain(worker.faults, sinceMs, nowMs)) this.#move(worker, this.#leastShared());
     }
   }
 

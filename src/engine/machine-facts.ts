@@ -2,13 +2,14 @@
  * The limits of this machine, and of the control groups this process is in, as far as they can be read. What is
  * missing, unreadable or garbled (macOS, cgroup v1, a hidden /proc) is no limit that we could know of.
  *
- * Read at once and blocking: a few small files of the kernel, when an engine is made.
+ * Read at once and blocking: a few small files of the kernel, when an engine is made; of memory again before more lanes
+ * are started.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { CGROUP_ROOT, groupFolders, parseCount } from '../lib/cgroup.ts';
+import { CGROUP_ROOT, groupFolders, parseCount, parseFlatKeyed } from '../lib/cgroup.ts';
 import type { Limit, MachineFacts } from './thread-budget.ts';
 
 /** Where the facts come from; tests make their own. */
@@ -36,8 +37,8 @@ export function thisMachine(): FactSources {
 }
 
 export function readMachineFacts(sources: FactSources = thisMachine()): MachineFacts {
-  const { procRoot, cgroupRoot } = sources;
-  const groups = groupFolders(cgroupRoot, textOf(join(procRoot, 'self/cgroup')));
+  const { procRoot } = sources;
+  const groups = groupsOf(sources);
   const limits = textOf(join(procRoot, 'self/limits'));
   return {
     memory: memoryLimits(groups, sources),
@@ -56,17 +57,67 @@ export function readMachineFacts(sources: FactSources = thisMachine()): MachineF
   };
 }
 
-/** `memory.high` counts too: above it the kernel all but stops the process. */
+/** The limits of memory alone, as they are now. */
+export function readMemoryLimits(sources: FactSources = thisMachine()): readonly Limit[] {
+  return memoryLimits(groupsOf(sources), sources);
+}
+
+function groupsOf({ procRoot, cgroupRoot }: FactSources): readonly string[] {
+  return groupFolders(cgroupRoot, textOf(join(procRoot, 'self/cgroup')));
+}
+
+/**
+ * Others share each of these: what they use is taken, too. What the kernel gives back by itself (the cache of files) is
+ * not. `memory.high` counts as well: above it the kernel all but stops the process.
+ */
 function memoryLimits(groups: readonly string[], sources: FactSources): readonly Limit[] {
-  const { totalMemoryBytes, constrainedMemoryBytes, usedMemoryBytes: taken } = sources;
-  const ofGroups = groups.flatMap((group) =>
-    ['memory.max', 'memory.high'].map((file) => ({ setting: file, most: countIn(group, file), taken })),
-  );
+  const { procRoot, totalMemoryBytes, constrainedMemoryBytes } = sources;
+  const takenOf = (usedBytes: number | undefined) => Math.max(sources.usedMemoryBytes, usedBytes ?? 0);
+  const ofGroups = groups.flatMap((group) => {
+    const taken = takenOf(usedInGroup(group));
+    return ['memory.max', 'memory.high'].map((file) => ({ setting: file, most: countIn(group, file), taken }));
+  });
   return known([
     ...ofGroups,
-    { setting: 'the container’s memory', most: constrainedMemoryBytes || undefined, taken },
-    { setting: 'the machine’s memory', most: totalMemoryBytes, taken },
+    {
+      setting: 'the container’s memory',
+      most: constrainedMemoryBytes || undefined,
+      taken: takenOf(usedInContainer(sources)),
+    },
+    { setting: 'the machine’s memory', most: totalMemoryBytes, taken: takenOf(usedOnMachine(procRoot)) },
   ]);
+}
+
+/** Undefined where the kernel does not tell. */
+function usedOnMachine(procRoot: string): number | undefined {
+  const text = textOf(join(procRoot, 'meminfo'));
+  const bytesOf = (name: string) => {
+    const kib = parseCount(new RegExp(`^${name}: +(\\d+) kB$`, 'm').exec(text)?.[1] ?? '');
+    return kib === undefined ? undefined : kib * 1024;
+  };
+  const total = bytesOf('MemTotal');
+  const available = bytesOf('MemAvailable');
+  return total === undefined || available === undefined ? undefined : total - available;
+}
+
+/** Of a group of version 2. */
+function usedInGroup(group: string): number | undefined {
+  const current = countIn(group, 'memory.current');
+  if (current === undefined) return undefined;
+  const stat = parseFlatKeyed(textOf(join(group, 'memory.stat')));
+  return current - (stat.get('inactive_file') ?? 0) - (stat.get('slab_reclaimable') ?? 0);
+}
+
+/** Of the container whose limit libuv tells: what version 1 says where its own group is seen, be it as the root. */
+function usedInContainer({ procRoot, cgroupRoot }: FactSources): number | undefined {
+  const path = /^\d+:memory:(\/.*)$/m.exec(textOf(join(procRoot, 'self/cgroup')))?.[1];
+  if (path === undefined) return undefined;
+  for (const group of [join(cgroupRoot, 'memory', path), join(cgroupRoot, 'memory')]) {
+    const used = countIn(group, 'memory.usage_in_bytes');
+    if (used === undefined) continue;
+    return used - (parseFlatKeyed(textOf(join(group, 'memory.stat'))).get('total_inactive_file') ?? 0);
+  }
+  return undefined;
 }
 
 function processLimits(groups: readonly string[], limits: string, { procRoot, isRoot }: FactSources): readonly Limit[] {

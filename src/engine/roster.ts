@@ -2,7 +2,7 @@
 import type { WorkerEvent } from '../model/events.ts';
 import { NEVER_MS } from '../model/heartbeat-rate.ts';
 import type { Holds } from '../model/holds.ts';
-import type { LaneFault } from '../model/lanes.ts';
+import type { LaneFault, LaneLimit } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import type { WorkerFacts } from '../model/worker-facts.ts';
 import type { BoardReader } from '../store/board.ts';
@@ -124,9 +124,13 @@ export class Roster {
     this.#announce({ type: 'limits', counts });
   }
 
+  tellLaneLimit(limit: LaneLimit): void {
+    this.#announce({ type: 'laneLimit', limit });
+  }
+
   /** Everything that a new reader must know, to be followed by what `listen` hears. */
   announcements(): Announcement[] {
-    const { events, holds, pending, refusals } = this.#directory;
+    const { events, holds, pending, refusals, laneLimit } = this.#directory;
     return [...this.#byId.values()]
       .flatMap((entry): Announcement[] => {
         const { workerId, facts, lastFault: fault } = entry;
@@ -141,6 +145,7 @@ export class Roster {
         { type: 'holds', holds },
         { type: 'pending', pending },
         { type: 'limits', counts: refusals },
+        ...(laneLimit === undefined ? [] : [{ type: 'laneLimit', limit: laneLimit } as const]),
       );
   }
 

@@ -12,7 +12,7 @@ import type { EventLog } from '../model/events.ts';
 import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
-import { type LaneKind, type LaneState, replacementReason } from '../model/lanes.ts';
+import { type LaneKind, type LaneLimit, type LaneState, replacementReason } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import { meanRate } from '../model/rate.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
@@ -28,12 +28,13 @@ import { Knocks } from './knocks.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import { LanePool } from './lane-pool.ts';
 import { Liveness, type LivenessSettings } from './liveness.ts';
-import { readMachineFacts } from './machine-facts.ts';
+import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
 import { type AdmissionMode, type Member, Members } from './members.ts';
+import { MemoryRoom } from './memory-room.ts';
 import { type RefusalCounts, Refusals } from './refusals.ts';
 import { Roster, RosterEntry } from './roster.ts';
-import { exceededBy, type LanePlan, planLanes } from './thread-budget.ts';
+import { exceededBy, type LanePlan, laneLimitOf, planLanes } from './thread-budget.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
 import type { SavedValues } from './values-file.ts';
 import type { Via } from './worker-liveness.ts';
@@ -82,6 +83,8 @@ export interface InternalState {
     readonly lastError: string | undefined;
   }[];
   readonly lanePlan: LanePlan;
+  /** What keeps the number of dedicated lanes where it is. */
+  readonly laneLimit: LaneLimit;
   /** Threads that were ended and still run. */
   readonly threadsLeftBehind: number;
   readonly pending: readonly PendingWorker[];
@@ -155,7 +158,9 @@ export class TelemetryManager {
     const { maxDedicatedLanes, sharedLanes = 2 } = options;
     if (!(sharedLanes >= 1))
       throw new PulselaneError('bad_setting', `sharedLanes is ${sharedLanes}, expected at least 1`);
-    this.#lanePlan = planLanes(readMachineFacts(), { maxDedicatedLanes, sharedLanes });
+    const facts = readMachineFacts();
+    this.#lanePlan = planLanes(facts, { maxDedicatedLanes, sharedLanes });
+    const memory = new MemoryRoom(this.#clock, facts.memory, readMemoryLimits);
     this.#laneDepth = options.laneDepth ?? 16;
     const { maxWorkerHeartbeatsPerS = 0 } = options;
     this.#rateLimit = rateLimit(maxWorkerHeartbeatsPerS);
@@ -190,6 +195,8 @@ export class TelemetryManager {
     const offHeapMib = options.laneOffHeapMib ?? 128;
     this.#lanes = new LanePool({
       maxDedicatedLanes: this.#lanePlan.dedicated,
+      // What an operator has set is heeded.
+      hasRoom: () => this.#lanePlan.isSet || memory.isRoom,
       sharedLanes,
       limits: { heapMib: options.laneHeapMib ?? 128, offHeapMib, stallMs: options.laneStallMs ?? 2000 },
       quarantineMs: options.laneQuarantineMs ?? 5 * 60_000,
@@ -237,6 +244,7 @@ export class TelemetryManager {
     if (this.#phase !== 'new') throw new PulselaneError('unavailable', 'a TelemetryManager is started once');
     this.#phase = 'running';
     this.#checkPlan();
+    this.#roster.tellLaneLimit(laneLimitOf(this.#lanePlan, false));
     this.#sweptMs = this.#clock.monotonicMs();
     this.#liveness.begin();
     this.#timers.push(this.#clock.every(SWEEP_EVERY_MS, () => this.#sweep()));
@@ -538,6 +546,7 @@ export class TelemetryManager {
         lastError: lane.lastError,
       })),
       lanePlan: this.#lanePlan,
+      laneLimit: laneLimitOf(this.#lanePlan, this.#lanes.isHeldBack),
       threadsLeftBehind: threadsLeftBehind(),
       pending: this.#members.pending(),
       refusals: this.#refusals.counts(),
@@ -656,11 +665,20 @@ export class TelemetryManager {
     for (const entry of this.#undone) this.#sweepMailbox(entry);
     this.#liveness.sweep(nowMs);
     this.#lanes.watch(nowMs - this.#sweptMs);
+    this.#tellLaneLimit();
     this.#measureRate(nowMs - this.#sweptMs);
     this.#tellPending(nowMs);
     const refusals = this.#refusals.takeNews(nowMs);
     if (refusals !== undefined) this.#roster.tellLimits(refusals);
     this.#sweptMs = nowMs;
+  }
+
+  #tellLaneLimit(): void {
+    const isMemoryShort = this.#lanes.isHeldBack;
+    if (this.#roster.directory.laneLimit?.isMemoryShort === isMemoryShort) return;
+    this.#roster.tellLaneLimit(laneLimitOf(this.#lanePlan, isMemoryShort));
+    if (isMemoryShort) this.#logger.warn('memory is short on this machine: no more dedicated lanes are started');
+    else this.#logger.info('memory is free again: dedicated lanes are started');
   }
 
   #measureRate(elapsedMs: number): void {

@@ -5,6 +5,7 @@
  * Of what is free of a limit, first comes off what the rest of the master will take when it has all started; of what
  * remains the dedicated lanes get their share. Overcommitted address space is no limit.
  */
+import type { LaneLimit } from '../model/lanes.ts';
 
 /** What a dedicated lane takes of the system. */
 const RESOURCES = ['memory', 'processes', 'memory maps', 'open files'] as const;
@@ -89,6 +90,20 @@ function allowanceOf(resource: Resource, { setting, most, taken }: Limit, shared
   return { resource, setting, lanes: Math.max(0, Math.floor((free * LANES_SHARE) / perLane)) };
 }
 
+/**
+ * Whether memory, as it is now, carries another dedicated lane: others on the machine may have taken meanwhile what was
+ * free when the lanes were planned. Half of what the plan left over must stay free.
+ *
+ * @param atStart the limits that the plan was made from
+ */
+export function carriesAnother(atStart: readonly Limit[], now: readonly Limit[]): boolean {
+  return now.every(({ setting, most, taken }) => {
+    const before = atStart.find((limit) => limit.setting === setting && limit.most === most);
+    const freeAtStart = before === undefined ? 0 : Math.max(0, before.most - before.taken);
+    return most - taken - PER_LANE.memory >= (freeAtStart * (1 - LANES_SHARE)) / 2;
+  });
+}
+
 function byLanes(a: Allowance, b: Allowance): number {
   return a.lanes - b.lanes;
 }
@@ -116,6 +131,14 @@ export function planLanes(
     shared: sharedLanes,
     budget,
   };
+}
+
+/** @param isMemoryShort whether the machine has no memory for another at this moment */
+export function laneLimitOf({ dedicated, isSet, budget }: LanePlan, isMemoryShort: boolean): LaneLimit {
+  if (isSet) return { dedicated, limitedBy: 'MAX_DEDICATED_LANES', setting: 'MAX_DEDICATED_LANES', isMemoryShort };
+  const { limitedBy } = budget;
+  const setting = budget.allowances.find(({ resource }) => resource === limitedBy)?.setting ?? limitedBy;
+  return { dedicated, limitedBy, setting, isMemoryShort };
 }
 
 /** Of a plan that was set: the limits that it seems to exceed, the tightest first. */

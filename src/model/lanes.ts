@@ -77,6 +77,18 @@ export function replacementReason(state: LaneState | undefined): ReplacementReas
   return state === 'ready' || state === 'draining' ? 'backlog' : 'restart';
 }
 
+/** What keeps the number of dedicated lanes where it is. */
+export interface LaneLimit {
+  /** How many there may be. */
+  readonly dedicated: number;
+  /** The resource of this machine that binds, or the name of the setting that says so instead. */
+  readonly limitedBy: string;
+  /** What it is called where it can be raised, such as `vm.max_map_count`. */
+  readonly setting: string;
+  /** Others have taken the memory that was free at the start: no more are started until there is some again. */
+  readonly isMemoryShort: boolean;
+}
+
 /** The last failure that was charged to a worker. */
 export interface LaneFault {
   readonly cause: FaultCause;

@@ -4,7 +4,7 @@
  */
 import { EventLog, type WorkerEvent } from '../model/events.ts';
 import { type Holds, NO_HOLDS } from '../model/holds.ts';
-import type { LaneFault } from '../model/lanes.ts';
+import type { LaneFault, LaneLimit } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import { type ReadinessFacts, STARTING } from '../model/readiness.ts';
 import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/record-json.ts';
@@ -39,7 +39,9 @@ export type Announcement =
   /** Whether the master is to be given work. */
   | { readonly type: 'readiness'; readonly readiness: ReadinessFacts }
   /** What was refused since the start, by reason. */
-  | { readonly type: 'limits'; readonly counts: Readonly<Record<string, number>> };
+  | { readonly type: 'limits'; readonly counts: Readonly<Record<string, number>> }
+  /** What keeps the number of dedicated lanes where it is. */
+  | { readonly type: 'laneLimit'; readonly limit: LaneLimit };
 
 /** One worker's memory, for reading. */
 export interface WorkerEntry {
@@ -64,6 +66,7 @@ export class Directory {
   #pending: readonly PendingWorker[] = [];
   #readiness = STARTING;
   #refusals: Readonly<Record<string, number>> = {};
+  #laneLimit: LaneLimit | undefined;
   readonly #entries = new Map<string, WorkerEntry>();
   readonly #rows: (WorkerEntry | undefined)[] = [];
   /** Each row's slot, or NO_SLOT. */
@@ -117,6 +120,9 @@ export class Directory {
       case 'limits':
         this.#refusals = announcement.counts;
         return;
+      case 'laneLimit':
+        this.#laneLimit = announcement.limit;
+        return;
       default:
         announcement satisfies never;
     }
@@ -140,6 +146,11 @@ export class Directory {
   /** What was refused since the start, by reason; a second old at most. */
   get refusals(): Readonly<Record<string, number>> {
     return this.#refusals;
+  }
+
+  /** Undefined where nobody has told it. */
+  get laneLimit(): LaneLimit | undefined {
+    return this.#laneLimit;
   }
 
   /** The worker's memory; undefined if it is not known, or has just been forgotten. */

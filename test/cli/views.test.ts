@@ -269,6 +269,12 @@ test('the inside of a master is shown with each lane, and with what limits them'
     workers: 2,
     activeWorkers: 1,
     lanes: [{ number: 1, kind: 'shared', state: 'ready', workers: 2, restarts: 3, lastError: 'it ended' }],
+    laneLimit: {
+      dedicated: 2527,
+      limitedBy: 'MAX_DEDICATED_LANES',
+      setting: 'MAX_DEDICATED_LANES',
+      isMemoryShort: false,
+    },
     lanePlan: { ...PLAN, dedicated: 2527, isSet: true },
     threadsLeftBehind: 2,
     pending: [],

@@ -275,6 +275,39 @@ test('a worker whose lane could not be started after its quarantine moves to it 
   }
 });
 
+test('a worker that was never charged leaves the penalty lane as others do', async () => {
+  const clock = new FakeClock();
+  const manager = await startManager({ processor: undefined, clock, maxDedicatedLanes: 1, sharedLanes: 1 });
+  const soon = (condition: () => boolean) =>
+    eventually(() => {
+      clock.advance(250);
+      return condition();
+    });
+  const threads: Worker[] = [];
+  const note = (thread: Worker) => threads.push(thread);
+  process.on('worker', note);
+  try {
+    send(manager, 'innocent', 1);
+    await soon(() => laneOf(manager, 'innocent').state === 'ready');
+    // Its lane ends for no reason that anybody knows.
+    const restarts = () => manager.internalState().lanes.find(({ kind }) => kind === 'dedicated')?.restarts ?? 0;
+    for (let ends = 1; ends <= 5; ends++) {
+      await eventually(() => laneOf(manager, 'innocent').state === 'ready');
+      void threads.at(-1)?.terminate();
+      await soon(() => restarts() === ends);
+      if (ends < 5) await soon(() => laneOf(manager, 'innocent').state === 'ready');
+    }
+    expect(laneOf(manager, 'innocent').state).toBe('quarantined');
+    send(manager, 'other', 1);
+    await soon(() => laneOf(manager, 'other').kind === 'dedicated');
+    await soon(() => laneOf(manager, 'innocent').kind === 'penalty');
+    expect(factsOf(manager, 'innocent').lastFault).toBeUndefined();
+    await soon(() => laneOf(manager, 'innocent').kind === 'shared');
+  } finally {
+    process.off('worker', note);
+  }
+});
+
 describe('after five failures within a minute', () => {
   test('a worker with a lane of its own is in quarantine: shown, alive, with its last good record', async () => {
     const manager = await startManager({ maxDedicatedLanes: 1, laneDepth: 2 });

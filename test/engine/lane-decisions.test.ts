@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  CLEAN_AFTER_MS,
   FAULT_WINDOW_MS,
+  isCleanAgain,
   isTooMuch,
   MAX_FAULTS,
   NO_FAULTS,
@@ -27,6 +29,18 @@ test('five failures within a minute are too much, however they are spread, and f
         expect(history.length).toBe(recent);
       }
       expect(isTooMuch(history, nowMs + FAULT_WINDOW_MS)).toBe(false);
+    }),
+  );
+});
+
+test('whoever comes to the penalty lane leaves it in its time, charged with anything or not', () => {
+  const times = fc.array(fc.nat(10 * CLEAN_AFTER_MS), { maxLength: 20 });
+  fc.assert(
+    fc.property(times, fc.nat(CLEAN_AFTER_MS), fc.nat(CLEAN_AFTER_MS), (atMs, sinceMs, passedMs) => {
+      const history = atMs.sort((a, b) => a - b).reduce(withFault, NO_FAULTS);
+      const lastMs = Math.max(sinceMs, history.at(-1) ?? 0);
+      expect(isCleanAgain(history, sinceMs, lastMs + CLEAN_AFTER_MS)).toBe(true);
+      expect(isCleanAgain(history, sinceMs, lastMs + Math.min(passedMs, CLEAN_AFTER_MS - 1))).toBe(false);
     }),
   );
 });

@@ -65,6 +65,36 @@ describe('memory', () => {
     expect(least(read().memory)).toEqual({ setting, most: 2e9, taken: 80e6 });
   });
 
+  test('that others use is taken, and what the kernel gives back by itself is not', () => {
+    files({
+      'proc/meminfo': 'MemTotal:        8000000 kB\nMemFree:  100 kB\nMemAvailable:    2000000 kB\n',
+      'proc/self/cgroup': '0::/a\n',
+      'cgroup/a/memory.max': '4000000000\n',
+      'cgroup/a/memory.current': '3000000000\n',
+      'cgroup/a/memory.stat': 'anon 1\ninactive_file 500000000\nslab_reclaimable 100000000\n',
+    });
+    expect(read({ totalMemoryBytes: 8_192_000_000, constrainedMemoryBytes: 0 }).memory).toEqual([
+      { setting: 'memory.max', most: 4e9, taken: 2.4e9 },
+      { setting: 'the machine’s memory', most: 8_192_000_000, taken: 6_144_000_000 },
+    ]);
+  });
+
+  test.each(['cgroup/memory/limited', 'cgroup/memory'])(
+    'that others use in a group of version 1 is taken (%s)',
+    (group) => {
+      files({
+        'proc/self/cgroup': '4:memory:/limited\n0::/\n',
+        [`${group}/memory.usage_in_bytes`]: '900000000\n',
+        [`${group}/memory.stat`]: 'inactive_file 1\ntotal_inactive_file 300000000\n',
+      });
+      expect(least(read({ constrainedMemoryBytes: 1e9 }).memory)).toEqual({
+        setting: 'the container’s memory',
+        most: 1e9,
+        taken: 6e8,
+      });
+    },
+  );
+
   test('is what libuv knows of version 1', () => {
     files({ 'proc/self/cgroup': '4:memory:/limited\n0::/\n' });
     const { memory } = read({ constrainedMemoryBytes: 1e9 });
@@ -124,7 +154,10 @@ test('what is missing, unlimited or garbled is no limit, and never a failure', (
     'proc/sys/kernel/threads-max',
     'proc/sys/kernel/pid_max',
     'proc/sys/vm/max_map_count',
+    'proc/meminfo',
     'cgroup/memory.max',
+    'cgroup/memory.current',
+    'cgroup/memory.stat',
     'cgroup/memory.high',
     'cgroup/pids.max',
     'cgroup/pids.current',

@@ -1,15 +1,19 @@
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MemoryRoom } from '../../src/engine/memory-room.ts';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import {
+  carriesAnother,
   exceededBy,
+  laneLimitOf,
   type MachineFacts,
   planLanes,
   type Resource,
   threadBudget,
 } from '../../src/engine/thread-budget.ts';
 import { createLogger } from '../../src/lib/logging.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 const limit = fc.record({
   setting: fc.string(),
@@ -143,6 +147,53 @@ describe('a plan', () => {
   ])('of %i lanes exceeds the limits %j', (maxDedicatedLanes, exceeded) => {
     const plan = planLanes(machine, { maxDedicatedLanes, sharedLanes: 2 });
     expect(exceededBy(plan).map((allowance) => allowance.resource)).toEqual(exceeded);
+  });
+});
+
+describe('memory at the moment', () => {
+  test('carries another lane as long as others leave an eighth of what was free, under every limit', () => {
+    fc.assert(
+      fc.property(fc.array(limit, { minLength: 1, maxLength: 4 }), fc.nat(), (atStart, more) => {
+        const now = atStart.map((each) => ({ ...each, taken: each.taken + more }));
+        const isEnough = atStart.every(
+          ({ most, taken }) => most - taken - more - 10e6 >= Math.max(0, most - taken) / 8,
+        );
+        // Limits may be alike.
+        const isOne = new Set(atStart.map(({ setting, most }) => `${setting} ${most}`)).size === atStart.length;
+        if (isOne) expect(carriesAnother(atStart, now)).toBe(isEnough);
+        if (carriesAnother(atStart, now)) {
+          expect(now.every(({ most, taken }) => most - taken >= 10e6)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  test('is read again, a few times a second at most', () => {
+    const clock = new FakeClock();
+    let taken = 1e9;
+    let reads = 0;
+    const memory = () => [{ setting: 'RAM', most: 8e9, taken }];
+    const room = new MemoryRoom(clock, memory(), () => {
+      reads++;
+      return memory();
+    });
+    for (let asked = 0; asked < 100; asked++) expect(room.isRoom).toBe(true);
+    expect(reads).toBe(1);
+    taken = 7.9e9;
+    clock.advance(250);
+    expect(room.isRoom).toBe(false);
+    taken = 2e9;
+    clock.advance(250);
+    expect(room.isRoom).toBe(true);
+  });
+
+  test('is told beside the limit that binds', () => {
+    const machine = roomy({ memory: { most: 3.12e9, taken: 2e9 } });
+    const plan = planLanes(machine, { maxDedicatedLanes: undefined, sharedLanes: 2 });
+    const told = { dedicated: 75, limitedBy: 'memory', setting: 'max of memory', isMemoryShort: true };
+    expect(laneLimitOf(plan, true)).toEqual(told);
+    const set = laneLimitOf(planLanes(machine, { maxDedicatedLanes: 3, sharedLanes: 2 }), false);
+    expect(set).toMatchObject({ dedicated: 3, limitedBy: 'MAX_DEDICATED_LANES', isMemoryShort: false });
   });
 });
 

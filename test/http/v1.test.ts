@@ -247,6 +247,7 @@ test('the lanes tell who shares each', async () => {
       { number: 2, kind: 'dedicated', state: 'ready', restarts: 0, workers: ['b'] },
       { number: 9, kind: 'shared', state: 'ready', restarts: 0, workers: ['a', 'c'] },
     ],
+    limit: null,
   });
 });
 
@@ -352,13 +353,21 @@ test('a command that main does not answer is answered all the same, and so are t
   expect(clock.pending).toBe(0);
 });
 
-test('limits tell what was refused on the gRPC side, too', async () => {
+const LIMIT = { dedicated: 7, limitedBy: 'memory', setting: 'memory.max', isMemoryShort: true };
+const LIMIT_JSON = { dedicated: 7, limited_by: 'memory', setting: 'memory.max', memory_short: true };
+
+test('limits tell what was refused on the gRPC side, and what binds the number of lanes', async () => {
   const { app, fleet } = newApp();
-  fleet.onAnnounce([{ type: 'limits', counts: { identity: 2 } }]);
+  fleet.onAnnounce([
+    { type: 'limits', counts: { identity: 2 } },
+    { type: 'laneLimit', limit: LIMIT },
+  ]);
   expect(await (await app.request('/api/v1/limits')).json()).toMatchObject({
     grpc_refused: { identity: 2 },
     dropped: { slow: 0, memory: 0, silent: 0 },
+    lanes: LIMIT_JSON,
   });
+  expect(await (await app.request('/api/v1/lanes')).json()).toMatchObject({ limit: LIMIT_JSON });
 });
 
 test.each([

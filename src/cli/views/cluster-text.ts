@@ -3,7 +3,7 @@ import type { InternalState } from '../../engine/telemetry-manager.ts';
 import { facts, section, table } from '../text/table.ts';
 import { count, countOf, NOTHING, percent } from '../text/units.ts';
 import { holdsLines } from './holds-text.ts';
-import { lanesLimitText, threadBudgetSection } from './lane-plan-text.ts';
+import { laneLimitText, threadBudgetSection } from './lane-plan-text.ts';
 import type { ClusterView, HeartbeatCounts, Usages } from './views.ts';
 import { KIND_NAMES } from './workers-text.ts';
 
@@ -17,12 +17,12 @@ export function clusterText(view: ClusterView): string {
     ['tasks', count(tasks)],
   ];
   if (inside !== undefined) {
-    const { dedicated, shared, penalty, maxDedicated } = inside.lanes;
+    const { dedicated, shared, penalty, limit } = inside.lanes;
     const restarts = inside.laneRestarts === 0 ? [] : [countOf(inside.laneRestarts, 'restart')];
     entries.push(
       [
         'lanes',
-        [`${count(dedicated)} own (of ${count(maxDedicated)})`, `${count(shared)} shared`]
+        [`${count(dedicated)} own (of ${count(limit.dedicated)}, ${laneLimitText(limit)})`, `${count(shared)} shared`]
           .concat(penalty === 0 ? [] : [`${count(penalty)} penalty`])
           .concat(countsText(inside.lanesNotReady), restarts)
           .join(', '),
@@ -53,11 +53,11 @@ export function usagesText({ cpu, memory, gpu, storage }: Usages): string {
 }
 
 export function internalStateText(state: InternalState): string {
-  const { workers, activeWorkers, lanes, lanePlan, pending, mergedUpdates, callbackErrors } = state;
+  const { workers, activeWorkers, lanes, lanePlan, laneLimit, pending, mergedUpdates, callbackErrors } = state;
   const summary = facts([
     ['workers', `${count(workers)}, ${count(activeWorkers)} active`],
     ['pending', count(pending.length)],
-    ['lanes', `${count(lanes.length)}, at most ${count(lanePlan.dedicated)} own (${lanesLimitText(lanePlan)})`],
+    ['lanes', `${count(lanes.length)}, at most ${count(lanePlan.dedicated)} own (${laneLimitText(laneLimit)})`],
     ...(state.threadsLeftBehind === 0
       ? []
       : [['left behind', `${countOf(state.threadsLeftBehind, 'thread')} that did not end`] as [string, string]]),

@@ -71,7 +71,7 @@ export function workerDetail(master: MasterFacts, clock: Clock, workerId: string
 }
 
 export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
-  const { lanes, lanePlan, pending } = master.internalState();
+  const { lanes, laneLimit, pending } = master.internalState();
   const ofKind = (kind: LaneKind) => lanes.filter((lane) => lane.kind === kind).length;
   const lanesNotReady = new Map<string, number>();
   for (const { state } of lanes) {
@@ -86,7 +86,7 @@ export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
         dedicated: ofKind('dedicated'),
         shared: ofKind('shared'),
         penalty: ofKind('penalty'),
-        maxDedicated: lanePlan.dedicated,
+        limit: laneLimit,
       },
       lanesNotReady,
       laneRestarts: lanes.reduce((sum, lane) => sum + lane.restarts, 0),

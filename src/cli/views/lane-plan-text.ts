@@ -1,5 +1,6 @@
 /** How many workers get a thread of their own, and why. */
 import type { LanePlan, ThreadBudget } from '../../engine/thread-budget.ts';
+import type { LaneLimit } from '../../model/lanes.ts';
 import { section, table } from '../text/table.ts';
 import { count, countOf } from '../text/units.ts';
 
@@ -27,8 +28,9 @@ export function lanePlanFields({ dedicated, isSet, shared, budget }: LanePlan): 
 }
 
 /** What keeps the number of lanes where it is. */
-export function lanesLimitText({ isSet, budget }: LanePlan): string {
-  return isSet ? SETTING : budget.limitedBy;
+export function laneLimitText({ limitedBy, setting, isMemoryShort }: LaneLimit): string {
+  const limit = limitedBy === setting ? setting : `${limitedBy}: ${setting}`;
+  return isMemoryShort ? `${limit}; memory is short, no more are started` : limit;
 }
 
 /** Each limit with what it is called where it can be raised, the least first. */

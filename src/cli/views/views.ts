@@ -1,7 +1,7 @@
 /** What the commands show, as plain data: built from the store at the prompt, from the API by the HTTP clients. */
 
 import type { Holds } from '../../model/holds.ts';
-import type { FaultCause, LaneKind, ReplacementReason } from '../../model/lanes.ts';
+import type { FaultCause, LaneKind, LaneLimit, ReplacementReason } from '../../model/lanes.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 
@@ -110,7 +110,7 @@ export interface ClusterView {
   readonly means: Usages | undefined;
   readonly inside:
     | {
-        readonly lanes: Readonly<Record<LaneKind | 'maxDedicated', number>>;
+        readonly lanes: Readonly<Record<LaneKind, number>> & { readonly limit: LaneLimit };
         /** Lanes that are not ready, by state. */
         readonly lanesNotReady: ReadonlyMap<string, number>;
         readonly laneRestarts: number;

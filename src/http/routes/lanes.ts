@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { LANE_KINDS, LANE_STATES } from '../../model/lanes.ts';
 import type { LaneOnBoard } from '../../store/board.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
+import { LaneLimitJson, laneLimitJson } from '../api/lane-limit.ts';
 import { jsonAnswer, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
 import { weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
@@ -27,11 +28,12 @@ const route = createRoute({
   responses: {
     200: {
       headers: Tagged,
-      ...jsonAnswer('The lanes, by number.', z.object({ lanes: z.array(Lane) }), {
+      ...jsonAnswer('The lanes, by number.', z.object({ lanes: z.array(Lane), limit: LaneLimitJson.nullable() }), {
         lanes: [
           { number: 1, kind: 'dedicated', state: 'ready', restarts: 0, workers: ['worker-1'] },
           { number: 2, kind: 'shared', state: 'ready', restarts: 1, workers: ['worker-2', 'worker-3'] },
         ],
+        limit: { dedicated: 1, limited_by: 'memory', setting: 'memory.max', memory_short: false },
       }),
     },
     304: NOT_MODIFIED,
@@ -54,6 +56,9 @@ export function lanesRoutes(api: Api, context: AppContext): void {
 
   endpoint(api, route, (c) => {
     revisions.look();
-    return sendTagged(context, c, weakTag(revisions.text), () => ({ lanes: lanesNow() }));
+    const { laneLimit } = directory;
+    // The limit is no part of a worker's revision.
+    const tag = weakTag(laneLimit?.isMemoryShort ? `${revisions.text}-short` : revisions.text);
+    return sendTagged(context, c, tag, () => ({ lanes: lanesNow(), limit: laneLimitJson(laneLimit) }));
   });
 }

@@ -1,6 +1,7 @@
 /** `GET /api/v1/limits`: what bounds the HTTP side, and how often something was refused or dropped for which reason. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { type Api, endpoint } from '../api/endpoint.ts';
+import { LaneLimitJson, laneLimitJson } from '../api/lane-limit.ts';
 import { jsonAnswer } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
 import type { HttpLimits } from '../limits.ts';
@@ -52,12 +53,14 @@ const route = createRoute({
         grpc_refused: z
           .record(z.string(), z.int())
           .openapi({ description: 'On the gRPC side, as of a second ago at the most; what never happened is absent.' }),
+        lanes: LaneLimitJson.nullable(),
       }),
       {
         limits: [{ setting: 'API_RATE', value: 100, refused: 3 }],
         refused: { ...NOTHING_REFUSED, rate: 3 },
         dropped: { slow: 1, memory: 0, silent: 0 },
         grpc_refused: { identity: 2 },
+        lanes: { dedicated: 200, limited_by: 'memory', setting: 'memory.max', memory_short: false },
       },
     ),
   },
@@ -74,6 +77,7 @@ export function limitsRoutes(api: Api, { limits, refusals, live, directory }: Ap
       refused: Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, refusals.of(reason)])),
       dropped: live.dropped,
       grpc_refused: directory.refusals,
+      lanes: laneLimitJson(directory.laneLimit),
     }),
   );
 }

@@ -1,0 +1,20 @@
+/** What keeps the number of dedicated lanes where it is, in the API's words. */
+import { z } from '@hono/zod-openapi';
+import type { LaneLimit } from '../../model/lanes.ts';
+
+export const LaneLimitJson = z
+  .object({
+    dedicated: z.int().openapi({ description: 'Most workers with a lane of their own.' }),
+    limited_by: z.string().openapi({ description: 'The resource that binds, or the setting that says so instead.' }),
+    setting: z.string().openapi({ description: 'What it is called where it can be raised.' }),
+    memory_short: z
+      .boolean()
+      .openapi({ description: 'The machine has no memory for another at this moment: no more are started.' }),
+  })
+  .openapi('LaneLimit', { description: 'What keeps the number of dedicated lanes where it is; null at the start.' });
+
+export function laneLimitJson(limit: LaneLimit | undefined): z.infer<typeof LaneLimitJson> | null {
+  if (limit === undefined) return null;
+  const { dedicated, limitedBy, setting, isMemoryShort } = limit;
+  return { dedicated, limited_by: limitedBy, setting, memory_short: isMemoryShort };
+}
