@@ -53,8 +53,13 @@ async function start(
   const tls = await readTlsFiles(config);
   const authority = needsIdentity(config) ? new Authority(await readWorkerTokens(config.workerTokensFile)) : undefined;
   warnOfCredentials(config, tls, { logger, clock });
-  const manager = new TelemetryManager({ ...config, clock, logger });
   const readiness = new ReadinessTeller();
+  const manager = new TelemetryManager({
+    ...config,
+    onThreadsFailing: (threadsFail) => readiness.update({ threadsFail }),
+    clock,
+    logger,
+  });
   const membersFile = new MembersFile({
     dataDir: config.dataDir,
     members: manager.members,

@@ -13,7 +13,15 @@ export interface ChronicleOptions {
 }
 
 /** What a person should know of; a worker that becomes inactive is one more. */
-const WARNINGS: ReadonlySet<EventType> = new Set(['stuck', 'flapping', 'id_conflict', 'identity', 'brake', 'stall']);
+const WARNINGS: ReadonlySet<EventType> = new Set([
+  'stuck',
+  'flapping',
+  'id_conflict',
+  'identity',
+  'brake',
+  'stall',
+  'fault',
+]);
 
 export class Chronicle {
   readonly #options: ChronicleOptions;

@@ -43,6 +43,8 @@ export interface LaneFailure {
   readonly culprit: LaneWorker | undefined;
   /** The thread did not end and may still run. */
   readonly isAbandoned: boolean;
+  /** It had not come so far as to take heartbeats: no worker has a part in that. */
+  readonly isFailedStart: boolean;
 }
 
 /** What is to happen after a failure. */
@@ -106,7 +108,8 @@ export class LaneHandle {
   #cpuBefore: { readonly atMs: number; readonly cpuMs: Promise<number | undefined> } | undefined;
   #judging = false;
   #state: LaneState = 'starting';
-  #wasReady = false;
+  /** Its thread of now takes heartbeats. */
+  #isReady = false;
   #flushScheduled = false;
   #restarts = 0;
   #lastError: string | undefined;
@@ -142,14 +145,6 @@ export class LaneHandle {
       onMessage: (message) => this.#handle(message),
       onDeath: (death) => this.#ended(death),
       onRestartDue: () => options.events.onRestartDue(this),
-      onStateChange: (state) => {
-        if (state === 'ready') {
-          this.#wasReady = true;
-          if (this.#state !== 'draining') this.#setState('ready');
-          options.events.onReady(this);
-        }
-        if (state !== 'starting') options.events.onStartOver(this);
-      },
     });
   }
 
@@ -172,11 +167,6 @@ export class LaneHandle {
 
   get workerCount(): number {
     return this.#workers.size;
-  }
-
-  /** Whether a thread of it was ever ready. */
-  get wasReady(): boolean {
-    return this.#wasReady;
   }
 
   get isStarting(): boolean {
@@ -236,7 +226,7 @@ export class LaneHandle {
   /** At each sweep, after mailboxes have let go of what is done: ends the thread if it stands still. */
   watch(elapsedMs: number): void {
     if (this.#thread.thread === undefined || this.#endingFor !== undefined) return;
-    const isReady = this.#thread.state === 'ready';
+    const isReady = this.#isReady;
     const problem = this.#stall.look(elapsedMs, isReady);
     if (this.#stall.stoodStillMs === 0) this.#cpuBefore = undefined;
     else this.#cpuBefore ??= { atMs: this.#options.clock.monotonicMs(), cpuMs: this.#cpuMs() };
@@ -315,12 +305,14 @@ export class LaneHandle {
   async stop(): Promise<void> {
     this.#quarantine?.cancel();
     this.#setState('stopped');
+    this.#options.events.onStartOver(this);
     await this.#thread.stop();
     for (const { left } of this.#leaving.splice(0)) left();
   }
 
   /** A new thread knows nothing. */
   #begin(): void {
+    this.#isReady = false;
     this.#batch.clear();
     this.#stall.reset();
     this.#cpuBefore = undefined;
@@ -350,7 +342,10 @@ export class LaneHandle {
   #handle(message: FromLane): void {
     switch (message.type) {
       case 'ready':
-        // The supervisor has seen it.
+        this.#isReady = true;
+        if (this.#state !== 'draining') this.#setState('ready');
+        this.#options.events.onReady(this);
+        this.#options.events.onStartOver(this);
         return;
       case 'grown':
         this.#options.events.onGrown(message.slot, message.occupant, message.memory);
@@ -398,13 +393,17 @@ export class LaneHandle {
     const culprit = named ?? inHand;
     this.#lastError = reason;
     if (this.#state !== 'draining') this.#setState('restarting');
-    const after = events.onFailure(this, { cause, reason, culprit, isAbandoned: death.abandoned });
+    const isFailedStart = !this.#isReady && culprit === undefined;
+    this.#isReady = false;
+    const after = events.onFailure(this, { cause, reason, culprit, isAbandoned: death.abandoned, isFailedStart });
     const restartInMs = 'restartInMs' in after ? after.restartInMs : undefined;
     const worker = culprit?.workerId;
-    logger.error({ lane: this.number, kind: this.kind, cause, reason, worker, restartInMs }, 'lane failed');
+    const what = isFailedStart ? 'a lane could not be started' : 'lane failed';
+    logger.error({ lane: this.number, kind: this.kind, cause, reason, worker, restartInMs }, what);
     if ('quarantineMs' in after) this.quarantine(after.quarantineMs, reason, touched[0]);
     events.onChange(this);
     for (const { left } of leaving) left();
+    events.onStartOver(this);
     return restartInMs;
   }
 

@@ -18,10 +18,13 @@
  *
  * Quarantine also follows MAX_FAULTS failures within a minute wherever the worker is, and at once the failure of a thread
  * that does not end. A timer or an operator ends it; the worker then gets a place as above.
+ *
+ * A start that fails is no failure of a worker's (start-gate.ts): whom the lane was to serve is served by a shared lane that
+ * runs, unless it has ended a lane of late; where none runs, its heartbeats wait.
  */
 import { availableParallelism } from 'node:os';
 import type { LaneThreadData } from '../lane/messages.ts';
-import type { Clock } from '../lib/clock.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind } from '../model/lanes.ts';
@@ -34,6 +37,7 @@ import {
   type LaneLimits,
   type LaneWorker,
 } from './lane-handle.ts';
+import { StartGate } from './start-gate.ts';
 
 export interface LanePoolOptions {
   readonly maxDedicatedLanes: number;
@@ -51,6 +55,8 @@ export interface LanePoolOptions {
     readonly onCharged: (worker: LaneWorker, failure: LaneFailure) => void;
     /** The worker has another lane. */
     readonly onServed: (worker: LaneWorker, lane: LaneHandle) => void;
+    /** Threads can no longer be started, with the reason; undefined: they can again. */
+    readonly onStartsFailing: (reason: string | undefined) => void;
   };
 }
 
@@ -77,6 +83,9 @@ export class LanePool {
   /** Workers that their lane has been told to leave, and where they go then. */
   readonly #moves = new Map<LaneWorker, LaneHandle>();
   readonly #toStart: LaneHandle[] = [];
+  readonly #gate: StartGate;
+  /** Opens the gate again. */
+  #gateTimer: Timer | undefined;
   /** Lanes whose thread is neither ready nor has failed to be. */
   readonly #starting = new Map<LaneHandle, PromiseWithResolvers<void>>();
   /** Lanes that are nobody's any more, until their threads have ended. */
@@ -89,6 +98,7 @@ export class LanePool {
 
   constructor(options: LanePoolOptions) {
     this.#options = options;
+    this.#gate = new StartGate(options.quarantineMs);
   }
 
   get isHeldBack(): boolean {
@@ -152,6 +162,7 @@ export class LanePool {
   /** Ends all threads, all at once: one by one, a thousand take long. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#gateTimer?.cancel();
     this.#toStart.length = 0;
     await Promise.all([...this.lanes.map((lane) => lane.stop()), ...this.#ending]);
   }
@@ -227,13 +238,22 @@ export class LanePool {
   }
 
   #leastShared(): LaneHandle {
+    // Another thread may not come up for long.
+    const running = this.#gate.isFailing ? this.#runningShared() : undefined;
+    if (running !== undefined) return running;
     if (this.#shared.length < this.#options.sharedLanes) {
       const lane = this.#newLane('shared');
       this.#shared.push(lane);
       this.#queueStart(lane);
       return lane;
     }
-    return this.#shared.reduce((least, lane) => (lane.workerCount < least.workerCount ? lane : least));
+    return this.#shared.reduce(lessBusy);
+  }
+
+  /** Undefined if none runs. */
+  #runningShared(): LaneHandle | undefined {
+    const running = this.#shared.filter(({ state }) => state === 'ready');
+    return running.length === 0 ? undefined : running.reduce(lessBusy);
   }
 
   /** Undefined if it is full. */
@@ -257,7 +277,10 @@ export class LanePool {
       logger,
       events: {
         ...events,
-        onReady,
+        onReady: () => {
+          if (this.#gate.succeeded()) this.#options.events.onStartsFailing(undefined);
+          onReady();
+        },
         onStartOver: (lane) => this.#startOver(lane),
         onRestartDue: (lane) => this.#queueStart(lane),
         onQuarantineOver: (lane) => this.#quarantineOver(lane),
@@ -278,7 +301,15 @@ export class LanePool {
   }
 
   #startNext(): void {
-    while (this.#starting.size < STARTS_AT_ONCE) {
+    const waitMs = this.#gate.waitMs(this.#options.clock.monotonicMs());
+    if (waitMs > 0) {
+      this.#gateTimer ??= this.#options.clock.after(waitMs, () => {
+        this.#gateTimer = undefined;
+        this.#startNext();
+      });
+      return;
+    }
+    while (this.#starting.size < (this.#gate.isFailing ? 1 : STARTS_AT_ONCE)) {
       const lane = this.#toStart.shift();
       if (lane === undefined) return;
       void this.#start(lane);
@@ -305,6 +336,7 @@ export class LanePool {
 
   #afterFailure(lane: LaneHandle, failure: LaneFailure): AfterFailure {
     const nowMs = this.#options.clock.monotonicMs();
+    if (failure.isFailedStart) return this.#afterFailedStart(lane, failure, nowMs);
     const { culprit } = failure;
     lane.faults = withFault(lane.faults, nowMs);
     if (culprit !== undefined) {
@@ -327,10 +359,18 @@ export class LanePool {
     return { restartInMs: 0 };
   }
 
+  #afterFailedStart(lane: LaneHandle, failure: LaneFailure, nowMs: number): AfterFailure {
+    if (this.#gate.failed(failure, nowMs)) this.#options.events.onStartsFailing(failure.reason);
+    const running = this.#runningShared();
+    const to = running ?? (lane.kind === 'dedicated' ? this.#leastShared() : undefined);
+    for (const worker of lane.kind === 'penalty' || to === undefined ? [] : [...lane.workers]) {
+      // One that ended a lane of late must not end the last one that runs.
+      if (worker.faults.length === 0) this.#move(worker, to as LaneHandle);
+    }
+    return { restartInMs: this.#gate.waitMs(nowMs) };
+  }
+
   #afterDedicated(lane: LaneHandle, { culprit, isAbandoned }: LaneFailure, nowMs: number): AfterFailure {
-    const [worker] = lane.workers;
-    // It never ran (the system has no thread to give, say): the others serve its worker until it does.
-    if (worker !== undefined && !lane.wasReady) this.#move(worker, this.#leastShared());
     const isTooOften = isTooMuch(lane.faults, nowMs) || (culprit !== undefined && isTooMuch(culprit.faults, nowMs));
     if (!isAbandoned && !isTooOften) return { restartInMs: restartDelayMs(lane.faults, false) };
     // Once the lane has no thread any more.
@@ -400,4 +440,8 @@ export class LanePool {
       void lanes[this.#nextOffHeapLook++ % lanes.length]?.watchOffHeap();
     }
   }
+}
+
+function lessBusy(a: LaneHandle, b: LaneHandle): LaneHandle {
+  return b.workerCount < a.workerCount ? b : a;
 }

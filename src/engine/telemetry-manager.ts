@@ -65,6 +65,8 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly processor?: string | URL | undefined;
   /** Newest samples kept per worker. */
   readonly ringSamples?: number;
+  /** Told when threads for lanes can no longer be started, and when they can again: no worker's fault. */
+  readonly onThreadsFailing?: (fails: boolean) => void;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
@@ -223,6 +225,14 @@ export class TelemetryManager {
         onCharged: (worker, { cause, reason }) => {
           const entry = this.#roster.atRow(worker.row);
           if (entry === worker) this.#roster.charge(entry, { cause, reason, atUnixMs: this.#clock.wallMs() });
+        },
+        onStartsFailing: (reason) => {
+          this.#liveness.tell(
+            reason === undefined
+              ? { type: 'fault_over', detail: 'threads can be started again' }
+              : { type: 'fault', detail: `threads cannot be started: ${reason}` },
+          );
+          options.onThreadsFailing?.(reason !== undefined);
         },
       },
     });

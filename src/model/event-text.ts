@@ -22,6 +22,8 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   grace: 'workers of an earlier master are waited for',
   grace_over: 'workers of an earlier master are waited for no longer',
   stall: 'the master stood still',
+  fault: 'fault of the master',
+  fault_over: 'fault of the master is over',
 };
 
 function stateText({ from, to, cause }: NewEvent): string {

@@ -19,6 +19,8 @@ import type { StateCause, WorkerState } from './liveness.ts';
  * | grace            | this master took workers over from an earlier one, and waits for them            |
  * | grace_over       | it waits no longer                                                               |
  * | stall            | the main thread did not run for a while, which is held against nobody            |
+ * | fault            | something of the master's own fails: threads do not start, files are not written |
+ * | fault_over       | it works again                                                                   |
  */
 export const EVENT_TYPES = [
   'state',
@@ -36,6 +38,8 @@ export const EVENT_TYPES = [
   'grace',
   'grace_over',
   'stall',
+  'fault',
+  'fault_over',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -8,11 +8,13 @@ export interface ReadinessFacts {
   readonly phase: 'starting' | 'serving' | 'stopping';
   /** The last write of the members file failed: who registers now would be forgotten by a restart. */
   readonly membersFileFails: boolean;
+  /** The last thread that was to be started was not: new workers, and those whose lane failed, may not be served. */
+  readonly threadsFail: boolean;
 }
 
-export const STARTING: ReadinessFacts = { phase: 'starting', membersFileFails: false };
+export const STARTING: ReadinessFacts = { phase: 'starting', membersFileFails: false, threadsFail: false };
 
-export const UNREADY_CODES = ['starting', 'stopping', 'main_stuck', 'members_file'] as const;
+export const UNREADY_CODES = ['starting', 'stopping', 'main_stuck', 'members_file', 'threads'] as const;
 
 /** Why it is not ready. */
 export interface Unready {
@@ -29,7 +31,10 @@ export function deadReasons(beatAgeMs: number): readonly Unready[] {
 }
 
 /** Why the master should be given no work; empty: it is ready. @param beatAgeMs how long ago main stamped its beat */
-export function unreadyReasons({ phase, membersFileFails }: ReadinessFacts, beatAgeMs: number): readonly Unready[] {
+export function unreadyReasons(
+  { phase, membersFileFails, threadsFail }: ReadinessFacts,
+  beatAgeMs: number,
+): readonly Unready[] {
   return [
     ...(phase === 'starting' ? [{ code: phase, detail: 'the master starts' } as const] : []),
     ...(phase === 'stopping' ? [{ code: phase, detail: 'the master stops' } as const] : []),
@@ -41,6 +46,9 @@ export function unreadyReasons({ phase, membersFileFails }: ReadinessFacts, beat
             detail: 'the members file cannot be written, see the log; it is tried again',
           } as const,
         ]
+      : []),
+    ...(threadsFail
+      ? [{ code: 'threads', detail: 'threads cannot be started, see the log; it is tried again' } as const]
       : []),
   ];
 }

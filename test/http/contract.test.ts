@@ -132,7 +132,7 @@ function fill(fleet: typeof served.fleet): void {
       },
     },
     { type: 'pending', pending: [{ workerId: 'w', firstSeenUnixMs: 1, lastSeenUnixMs: 2, attempts: 2 }] },
-    { type: 'readiness', readiness: { phase: 'serving', membersFileFails: false } },
+    { type: 'readiness', readiness: { phase: 'serving', membersFileFails: false, threadsFail: false } },
   ]);
 }
 

@@ -7,7 +7,7 @@ import {
   unreadyReasons,
 } from '../../src/model/readiness.ts';
 
-const SERVING: ReadinessFacts = { phase: 'serving', membersFileFails: false };
+const SERVING: ReadinessFacts = { phase: 'serving', membersFileFails: false, threadsFail: false };
 const codesOf = (facts: ReadinessFacts, beatAgeMs = 0) => unreadyReasons(facts, beatAgeMs).map(({ code }) => code);
 
 test('a master that serves, writes and beats is ready', () => {
@@ -19,8 +19,9 @@ test('each reason is told, and all of them at a time', () => {
   expect(codesOf(STARTING)).toEqual(['starting']);
   expect(codesOf({ ...SERVING, phase: 'stopping' })).toEqual(['stopping']);
   expect(codesOf({ ...SERVING, membersFileFails: true })).toEqual(['members_file']);
+  expect(codesOf({ ...SERVING, threadsFail: true })).toEqual(['threads']);
   expect(codesOf(SERVING, UNHEALTHY_BEAT_MS + 1)).toEqual(['main_stuck']);
-  expect(codesOf({ phase: 'stopping', membersFileFails: true }, 60_000)).toEqual([
+  expect(codesOf({ phase: 'stopping', membersFileFails: true, threadsFail: false }, 60_000)).toEqual([
     'stopping',
     'main_stuck',
     'members_file',
