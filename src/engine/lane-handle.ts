@@ -16,6 +16,7 @@ import { BellRinger, newBell } from '../store/bell.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
 import type { FaultHistory } from './fault-history.ts';
+import { claimProblem, type GivenToLane } from './lane-claims.ts';
 import type { Mailbox, Parcel } from './mailbox.ts';
 import { isStuck, StallWatch } from './stall-watch.ts';
 
@@ -92,6 +93,11 @@ export interface LaneLimits {
 const YOUNG_GENERATION_MIB = 2;
 const STACK_MIB = 1;
 const MIB = 1024 ** 2;
+/**
+ * A record is a text in the lane's heap before it is written, of a byte or more a character there and at most two in
+ * UTF-8 for each of them; a slot holds it twice, with a quarter to spare.
+ */
+const SLOT_TO_HEAP = 5;
 /** A message of this size is sent without waiting for the turn's end: waking the lane is no longer what costs. */
 const FLUSH_AT_BYTES = 1024 ** 2;
 
@@ -123,8 +129,12 @@ export class LaneHandle {
   /** Workers that the thread has not yet left, in the order in which it was told to. */
   readonly #leaving: { readonly worker: LaneWorker; readonly left: () => void }[] = [];
 
+  /** What its messages may speak of. */
+  readonly #given: GivenToLane;
+
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#given = this.#whatIsGiven();
     this.number = options.number;
     this.kind = options.kind;
     this.#stall = new StallWatch(options.limits.stallMs);
@@ -142,6 +152,7 @@ export class LaneHandle {
       clock: options.clock,
       canAbandon: true,
       onStart: () => this.#begin(),
+      problemOf: (message) => claimProblem(message, this.#given),
       onMessage: (message) => this.#handle(message),
       onDeath: (death) => this.#ended(death),
       onRestartDue: () => options.events.onRestartDue(this),
@@ -364,6 +375,24 @@ export class LaneHandle {
     }
   }
 
+  #whatIsGiven(): GivenToLane {
+    const lane = this;
+    return {
+      maxSlotBytes: SLOT_TO_HEAP * this.#options.limits.heapMib * MIB,
+      get isReady() {
+        return lane.#thread.state === 'ready';
+      },
+      get nextToLeave() {
+        return lane.#leaving[0]?.worker.row;
+      },
+      workerAt(row, occupant) {
+        const served = lane.#workers.get(row);
+        if (served?.occupant === occupant) return served;
+        return lane.#leaving.find(({ worker }) => worker.row === row && worker.occupant === occupant)?.worker;
+      },
+    };
+  }
+
   #fail(cause: FaultCause, reason: string): void {
     if (this.#endingFor !== undefined) return;
     this.#endingFor = cause;
@@ -414,7 +443,7 @@ export class LaneHandle {
     if (how === 'out of memory') {
       return { cause: 'memory', reason: `its heap reached the limit of ${this.#options.limits.heapMib} MiB` };
     }
-    return { cause: how === 'exited' ? 'exit' : 'crash', reason };
+    return { cause: how === 'exited' ? 'exit' : 'crash', reason: whole };
   }
 
   /** The only place that changes the state. */

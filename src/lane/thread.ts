@@ -1,17 +1,17 @@
 /** The thread around a lane: built as one small bundle, since each thread loads it anew. */
-import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { systemClock } from '../lib/clock.ts';
 import { portOf } from '../lib/ports.ts';
+import { takeThreadStart } from '../lib/thread-start.ts';
 import type { Bell } from '../store/bell.ts';
 import { type Derive, Lane, type ServedWorker } from './lane.ts';
 import type { FromLane, LaneThreadData, ProcessorSpec, ToLane } from './messages.ts';
 import { loadProcessor, ProcessorHost } from './processor.ts';
 import { SleepingPort } from './sleeping-port.ts';
 
-if (parentPort === null) throw new Error('lane/thread runs in a worker_thread only');
-const { processor, bell } = workerData as LaneThreadData;
-if (processor === undefined) sleepAndServe(parentPort, bell);
-else void serveWith(processor, parentPort);
+const { port: ownPort, data } = takeThreadStart<LaneThreadData>();
+if (data.processor === undefined) sleepAndServe(ownPort, data.bell);
+else void serveWith(data.processor, ownPort);
 
 function sleepAndServe(port: MessagePort, bellOfMain: Bell): never {
   const sleepingPort = new SleepingPort<ToLane, FromLane>(

@@ -17,7 +17,7 @@
  */
 import { type Clock, endsWithin, type Timer } from './clock.ts';
 import { messageOf } from './errors.ts';
-import { startThread, type ThreadFile, type ThreadOptions } from './threads.ts';
+import { receivedOn, type StartedThread, startThread, type ThreadFile, type ThreadOptions } from './threads.ts';
 
 export type ThreadState = 'waiting' | 'starting' | 'ready' | 'stopped';
 
@@ -42,6 +42,11 @@ export interface SupervisedThreadOptions<In> {
   readonly clock: Clock;
   /** A new thread exists and has its port: post what it needs to begin. */
   readonly onStart?: () => void;
+  /**
+   * What is wrong with a message of the thread's; undefined if nothing is. A thread that says what it cannot mean is ended
+   * and not heard any more. Without it every message is believed: for threads that run no code but ours.
+   */
+  readonly problemOf?: (message: unknown) => string | undefined;
   readonly onMessage: (message: In) => void;
   /** @returns how long to wait before the next start; undefined: until `start` is called. */
   readonly onDeath: (death: ThreadDeath) => number | undefined;
@@ -52,7 +57,7 @@ export interface SupervisedThreadOptions<In> {
   readonly canAbandon?: boolean;
 }
 
-type Thread = ReturnType<typeof startThread>;
+type Thread = StartedThread['thread'];
 
 /** A thread that lived this long is taken for healthy: the back-off begins anew. */
 export const STEADY_MS = 10_000;
@@ -88,11 +93,14 @@ export class SupervisedThread<In, Out> {
   readonly #options: SupervisedThreadOptions<In>;
   #state: ThreadState = 'waiting';
   #thread: Thread | undefined;
+  #port: StartedThread['port'] | undefined;
   #startedMs = 0;
   #deathsInARow = 0;
   #backOff: Timer | undefined;
   #giveUp: Timer | undefined;
   #killReason: string | undefined;
+  /** The thread that lives now has said what it cannot mean. */
+  #isDisbelieved = false;
 
   constructor(options: SupervisedThreadOptions<In>) {
     this.#options = options;
@@ -112,30 +120,31 @@ export class SupervisedThread<In, Out> {
     this.#backOff?.cancel();
     const { file, name, data, limits, clock, onStart } = this.#options;
     this.#startedMs = clock.monotonicMs();
-    let thread: Thread;
+    let started: StartedThread;
     try {
-      thread = startThread(file, { name, data, ...(limits === undefined ? {} : { limits }) });
+      started = startThread(file, { name, data, ...(limits === undefined ? {} : { limits }) });
     } catch (error) {
       // The system has no thread to give: a death like any other, tried again with back-off.
       this.#rest({ reason: messageOf(error), how: 'threw', abandoned: false });
       return;
     }
+    const { thread, port } = started;
     this.#thread = thread;
+    this.#port = port;
     let end: Omit<End, 'abandoned'> | undefined;
-    thread.on('message', (message: In) => {
-      if (this.#thread !== thread) return;
-      if (this.#state === 'starting') this.#setState('ready');
-      this.#options.onMessage(message);
+    port.on('message', (message: unknown) => this.#received(thread, message));
+    port.on('messageerror', (error) => {
+      end ??= { reason: messageOf(error), how: 'threw' };
+      this.#end(thread);
     });
     thread.on('error', (error: Error & { code?: string }) => {
       const how = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory' : 'threw';
       end ??= { reason: messageOf(error), how };
     });
-    thread.on('messageerror', (error) => {
-      end ??= { reason: messageOf(error), how: 'threw' };
-      this.#end(thread);
-    });
     thread.once('exit', (code) => {
+      // Its last words may still lie in the port.
+      for (let got = receivedOn(port); got !== undefined; got = receivedOn(port)) this.#received(thread, got.message);
+      port.close();
       end ??= { reason: `it ended by itself with exit code ${code}`, how: 'exited' };
       this.#died(thread, { ...end, abandoned: false });
     });
@@ -144,7 +153,7 @@ export class SupervisedThread<In, Out> {
   }
 
   post(message: Out, transfer: readonly ArrayBuffer[] = []): void {
-    this.#thread?.postMessage(message, [...transfer]);
+    this.#port?.postMessage(message, [...transfer]);
   }
 
   /** Ends the thread as if it had died; it is started again with back-off. */
@@ -162,15 +171,32 @@ export class SupervisedThread<In, Out> {
     this.#giveUp?.cancel();
     const thread = this.#thread;
     this.#thread = undefined;
+    this.#port?.close();
+    this.#port = undefined;
     if (thread === undefined) return;
     const ended = thread.terminate();
     if (this.#options.canAbandon !== true) await ended;
     else if (!(await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended))) leaveBehind(thread);
   }
 
+  #received(thread: Thread, message: unknown): void {
+    if (this.#thread !== thread || this.#isDisbelieved) return;
+    const problem = this.#options.problemOf?.(message);
+    if (problem !== undefined) {
+      this.#isDisbelieved = true;
+      this.kill(problem);
+      return;
+    }
+    if (this.#state === 'starting') this.#setState('ready');
+    this.#options.onMessage(message as In);
+  }
+
   #died(thread: Thread, end: End): void {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
+    this.#port?.close();
+    this.#port = undefined;
+    this.#isDisbelieved = false;
     this.#giveUp?.cancel();
     this.#giveUp = undefined;
     const reason = this.#killReason;

@@ -4,7 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type ResourceLimits, Worker } from 'node:worker_threads';
+import {
+  MessageChannel,
+  type MessagePort,
+  type ResourceLimits,
+  receiveMessageOnPort,
+  Worker,
+} from 'node:worker_threads';
 import { PulselaneError } from './errors.ts';
 
 export type ThreadFile = 'lane/thread' | 'http/thread' | 'http/query/thread' | 'agent/thread';
@@ -12,7 +18,7 @@ export type ThreadFile = 'lane/thread' | 'http/thread' | 'http/query/thread' | '
 export interface ThreadOptions {
   /** Shown by `top -H` and in stack dumps; the kernel cuts it after 15 bytes. */
   readonly name: string;
-  /** Handed to the thread as its `workerData`. */
+  /** What the thread takes with `takeThreadStart`. */
   readonly data: unknown;
   readonly limits?: ResourceLimits;
 }
@@ -43,11 +49,31 @@ export const NOTHING_INHERITED = {
   env: {},
 };
 
-export function startThread(file: ThreadFile, { name, data, limits }: ThreadOptions): Worker {
-  return new Worker(threadPath(file), {
-    name,
-    workerData: data,
-    ...NOTHING_INHERITED,
-    ...(limits === undefined ? {} : { resourceLimits: limits }),
-  });
+export interface StartedThread {
+  readonly thread: Worker;
+  /** Private: nothing in the thread can reach its other end but the thread's entry. The Worker's own port is not used. */
+  readonly port: MessagePort;
+}
+
+/** @throws Error if the system has no thread to give */
+export function startThread(file: ThreadFile, { name, data, limits }: ThreadOptions): StartedThread {
+  const { port1: port, port2 } = new MessageChannel();
+  try {
+    const thread = new Worker(threadPath(file), {
+      name,
+      workerData: { port: port2, data },
+      transferList: [port2],
+      ...NOTHING_INHERITED,
+      ...(limits === undefined ? {} : { resourceLimits: limits }),
+    });
+    return { thread, port };
+  } catch (error) {
+    port.close();
+    throw error;
+  }
+}
+
+/** The next message that waits in the port, if there is one. */
+export function receivedOn(port: MessagePort): { readonly message: unknown } | undefined {
+  return receiveMessageOnPort(port);
 }

@@ -7,6 +7,7 @@ import {
   type SlotSize,
   SlotWord,
   slotOffsets,
+  WORD_BYTES,
 } from './layout.ts';
 
 /** The memory itself, as it is handed from thread to thread. */
@@ -61,6 +62,28 @@ export function allocateSlot(size: SlotSize): SlotViews {
 
 export function viewSlot(memory: SlotMemory): SlotViews {
   return new SlotViews(memory);
+}
+
+/**
+ * Whether `memory`, which another thread says to be a slot that has grown out of `old`, can be one.
+ * @returns what is wrong with it, for people; undefined if nothing is
+ */
+export function successorProblem(memory: unknown, old: SlotMemory, maxBytes: number): string | undefined {
+  if (!(memory instanceof SharedArrayBuffer)) return 'no shared memory';
+  if (memory.growable) return 'its size may change';
+  const { byteLength } = memory;
+  if (byteLength <= old.byteLength) return `${byteLength} bytes, expected more than ${old.byteLength}`;
+  if (byteLength > maxBytes) return `${byteLength} bytes, more than ${maxBytes}`;
+  if (byteLength % WORD_BYTES !== 0) return `${byteLength} bytes are no whole number of words`;
+  const control = new Int32Array(memory);
+  if (control[SlotWord.magic] !== SLOT_MAGIC || control[SlotWord.version] !== LAYOUT_VERSION) {
+    return 'not a slot of this layout';
+  }
+  const jsonCapacity = Atomics.load(control, SlotWord.jsonCapacity);
+  const ringCapacity = Atomics.load(control, SlotWord.ringCapacity);
+  if (ringCapacity !== Atomics.load(new Int32Array(old), SlotWord.ringCapacity)) return 'its ring has another size';
+  const expectedBytes = jsonCapacity > 0 ? slotOffsets({ jsonCapacity, ringCapacity }).totalBytes : undefined;
+  return byteLength === expectedBytes ? undefined : 'its size is not what it says of itself';
 }
 
 interface SlotShape {

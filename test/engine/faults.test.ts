@@ -155,6 +155,20 @@ test.each([
   expect(factsOf(manager, 'good')).toMatchObject({ applied: 2, lost: 0, lane: { kind: 'shared' } });
 });
 
+test('what a processor says in its lane’s stead is not heard, and it finds nothing of the lane’s', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1 });
+  const ids = ['bad', 'n0', 'n1'];
+  for (const id of ids) send(manager, id, 1, id === 'bad' ? 'speak for the lane' : '');
+  for (const id of ids) send(manager, id, 2);
+  await eventually(() => ids.every((id) => shows(manager, id, 2)() && isAccountedFor(manager, id)));
+  for (const id of ids) {
+    expect(factsOf(manager, id)).toMatchObject({ applied: 2, lost: 0, lastFault: undefined, lane: { restarts: 0 } });
+  }
+  send(manager, 'bad', 3, 'speak for the lane');
+  await eventually(shows(manager, 'bad', 3));
+  expect(manager.getWorkerTelemetry('bad')?.metrics).toEqual({ found: 0 });
+});
+
 test.each(['leak heap slowly', 'leak buffers slowly'])(
   '"%s" is charged to the worker that leaks, and to nobody else',
   async (act) => {

@@ -10,9 +10,13 @@ afterEach(async () => {
   for (const stop of clean.splice(0)) await stop();
 });
 
-function supervised(file: ThreadFile = 'lane/thread') {
+function supervised(
+  file: ThreadFile = 'lane/thread',
+  problemOf = (_message: unknown): string | undefined => undefined,
+) {
   const clock = new FakeClock();
   const deaths: ThreadDeath[] = [];
+  const heard: unknown[] = [];
   let starts = 0;
   const thread = new SupervisedThread({
     file,
@@ -22,14 +26,15 @@ function supervised(file: ThreadFile = 'lane/thread') {
     onStart: () => {
       starts++;
     },
-    onMessage: () => {},
+    problemOf,
+    onMessage: (message) => heard.push(message),
     onDeath: (death) => {
       deaths.push(death);
       return death.backOffMs;
     },
   });
   clean.push(() => thread.stop());
-  return { clock, deaths, thread, starts: () => starts };
+  return { clock, deaths, heard, thread, starts: () => starts };
 }
 
 test('a thread that dies is started again after a back-off that grows', async () => {
@@ -66,4 +71,12 @@ test('stop is for good, also while a back-off runs', async () => {
   clock.advance(60_000);
   expect(starts()).toBe(1);
   expect(thread.state).toBe('stopped');
+});
+
+test('a thread that says what it cannot mean is ended, and not heard', async () => {
+  const { deaths, heard, thread } = supervised('lane/thread', () => 'it said what is no message');
+  thread.start();
+  await eventually(() => deaths.length === 1);
+  expect(deaths).toMatchObject([{ reason: 'it said what is no message', how: 'killed' }]);
+  expect(heard).toEqual([]);
 });

@@ -1,5 +1,6 @@
 /** A processor that does what the first task's id of a heartbeat says, and nothing for any other. */
 import { execFileSync } from 'node:child_process';
+import { parentPort, workerData } from 'node:worker_threads';
 
 /** @type {unknown[]} */
 const kept = [];
@@ -46,6 +47,18 @@ const acts = {
   },
   'allocate far too much'() {
     kept.push('x'.repeat(2 ** 27).split(''));
+  },
+  'speak for the lane'() {
+    const memory = new SharedArrayBuffer(2 ** 20);
+    const crash = { type: 'failed', cause: 'crash', reason: 'forged' };
+    for (let row = 0; row < 12; row++) {
+      parentPort?.postMessage({ type: 'grown', slot: row, occupant: 1, memory });
+      parentPort?.postMessage({ type: 'left', slot: row });
+      parentPort?.postMessage({ ...crash, slot: row, occupant: 1 });
+    }
+    for (const nonsense of [null, undefined, 0, 'ready', {}, [], { type: 'toString' }])
+      parentPort?.postMessage(nonsense);
+    return { metrics: { found: Reflect.ownKeys(workerData).length } };
   },
   derive: ({ cpuUsage, memoryUsage }) => ({ metrics: { load: cpuUsage + memoryUsage } }),
   'derive nonsense': () => ({ metrics: { load: Number.NaN } }),

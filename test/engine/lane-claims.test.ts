@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { claimProblem, type GivenToLane } from '../../src/engine/lane-claims.ts';
+import type { FromLane } from '../../src/lane/messages.ts';
+import { SlotReader } from '../../src/store/slot-reader.ts';
+import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
+import { repetitions } from '../support/repetitions.ts';
+
+const RING = 4;
+const MAX_SLOT_BYTES = 64 * 1024;
+const [ROW, OCCUPANT] = [3, 7];
+
+/** A slot that has grown as a lane grows it. */
+function grownFrom(memory: SharedArrayBuffer, jsonBytes: number): SharedArrayBuffer {
+  const writer = new SlotWriter(memory);
+  writer.take(1);
+  const numbers = new Proxy({}, { get: () => 1 }) as Parameters<SlotWriter['publish']>[0];
+  return writer.publish(numbers, 'x'.repeat(jsonBytes)) ?? memory;
+}
+
+const SLOT = newSlot('w', RING);
+const GROWN = grownFrom(SLOT, 5000);
+
+function given(facts: Partial<GivenToLane> = {}): GivenToLane {
+  const slot = new SlotReader(SLOT);
+  return {
+    isReady: true,
+    nextToLeave: ROW,
+    workerAt: (row, occupant) => (row === ROW && occupant === OCCUPANT ? { slot } : undefined),
+    maxSlotBytes: MAX_SLOT_BYTES,
+    ...facts,
+  };
+}
+
+const grown = (memory: unknown = GROWN) => ({ type: 'grown', slot: ROW, occupant: OCCUPANT, memory });
+const FAILED = { type: 'failed', cause: 'crash', reason: 'x', slot: undefined, occupant: undefined };
+
+test('what a lane says in its turn, of whom it was given, is believed', () => {
+  expect(claimProblem({ type: 'ready' }, given({ isReady: false }))).toBeUndefined();
+  expect(claimProblem(grown(), given())).toBeUndefined();
+  expect(claimProblem({ type: 'left', slot: ROW }, given())).toBeUndefined();
+  expect(claimProblem(FAILED, given({ isReady: false }))).toBeUndefined();
+  expect(claimProblem({ ...FAILED, cause: 'memory', slot: 99, occupant: 1 }, given())).toBeUndefined();
+});
+
+const wrongLayout = (change: (control: Int32Array) => void) => {
+  const memory = new SharedArrayBuffer(GROWN.byteLength);
+  new Uint8Array(memory).set(new Uint8Array(GROWN));
+  change(new Int32Array(memory));
+  return grown(memory);
+};
+
+test.each<[what: string, message: unknown, facts?: Partial<GivenToLane>]>([
+  ['nothing', null],
+  ['nothing at all', undefined],
+  ['a text', 'ready'],
+  ['an object without a type', {}],
+  ['a type that there is not', { type: 'constructor' }],
+  ['that it is ready again', { type: 'ready' }],
+  ['of a slot before it is ready', grown(), { isReady: false }],
+  ['of leaving before it is ready', { type: 'left', slot: ROW }, { isReady: false }],
+  ['of a slot of another row', { ...grown(), slot: 4 }],
+  ['of a slot of an earlier occupant', { ...grown(), occupant: OCCUPANT - 1 }],
+  ['of a slot of a row that is a text', { ...grown(), slot: String(ROW) }],
+  ['of a slot that is none', grown(null)],
+  ['of a slot that is not shared', grown(new ArrayBuffer(GROWN.byteLength))],
+  ['of a slot that looks shared', grown({ byteLength: GROWN.byteLength })],
+  ['of a slot that may change its size', grown(new SharedArrayBuffer(8192, { maxByteLength: 16384 }))],
+  ['of a slot no larger than before', grown(newSlot('w', RING))],
+  ['of a slot that is too large', grown(grownFrom(SLOT, MAX_SLOT_BYTES))],
+  ['of a slot of odd size', grown(new SharedArrayBuffer(GROWN.byteLength - 1))],
+  ['of a slot without a layout', grown(new SharedArrayBuffer(GROWN.byteLength))],
+  ['of a slot with another ring', grown(grownFrom(newSlot('w', RING + 1), 5000))],
+  [
+    'of a slot that claims to hold more',
+    wrongLayout((control) => {
+      control[2] = 2 ** 30;
+    }),
+  ],
+  [
+    'of a slot that claims to hold less than nothing',
+    wrongLayout((control) => {
+      control[2] = -64;
+    }),
+  ],
+  ['of leaving another row', { type: 'left', slot: 4 }],
+  ['of leaving when it was not told to', { type: 'left', slot: ROW }, { nextToLeave: undefined }],
+  ['of an end by a cause that is seen from outside', { ...FAILED, cause: 'stall' }],
+  ['of an end by no cause', { ...FAILED, cause: '__proto__' }],
+  ['of an end without a text', { ...FAILED, reason: { length: 3 } }],
+  ['of an end because of a worker that is a text', { ...FAILED, slot: 'w' }],
+])('a lane that speaks %s is not believed', (_, message, facts) => {
+  expect(claimProblem(message, given(facts))).toMatch(/^it (said|spoke|gave)/);
+});
+
+test('whatever a lane says is either a message about what it was given or not believed, and never an error', () => {
+  const names = ['type', 'slot', 'occupant', 'memory', 'cause', 'reason'];
+  const value = fc.oneof(
+    fc.constantFrom('ready', 'grown', 'left', 'failed', 'crash', ROW, OCCUPANT, GROWN, SLOT),
+    fc.anything(),
+  );
+  const message = fc.oneof(fc.anything(), fc.dictionary(fc.constantFrom(...names), value));
+  fc.assert(
+    fc.property(message, (said) => {
+      if (claimProblem(said, given()) !== undefined) return;
+      const claim = said as FromLane;
+      if (claim.type === 'grown') expect([claim.slot, claim.occupant, claim.memory]).toEqual([ROW, OCCUPANT, GROWN]);
+      else if (claim.type === 'left') expect(claim.slot).toBe(ROW);
+      else expect(claim).toMatchObject({ type: 'failed', cause: 'crash', reason: expect.any(String) });
+    }),
+    { numRuns: repetitions(2000, 100_000) },
+  );
+});
