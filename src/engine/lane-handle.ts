@@ -9,6 +9,7 @@
 import { FrameBatch } from '../lane/frames.ts';
 import type { FromLane, LaneThreadData, ToLane } from '../lane/messages.ts';
 import { type Clock, endsWithin, type Timer } from '../lib/clock.ts';
+import { shortText } from '../lib/foreign-text.ts';
 import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
@@ -299,7 +300,8 @@ export class LaneHandle {
     this.#lastError = lastError;
     this.#setState('quarantined');
     this.#quarantine = clock.after(forMs, () => events.onQuarantineOver(this));
-    logger.error({ worker: worker?.workerId, lane: this.number, forMs, reason: lastError }, 'worker quarantined');
+    // Why is told of the failure itself.
+    logger.error({ worker: worker?.workerId, lane: this.number, forMs }, 'worker quarantined');
   }
 
   /** It may be started again. */
@@ -366,9 +368,9 @@ export class LaneHandle {
         this.#leaving.shift()?.left();
         return;
       case 'failed':
-        this.#report = message;
+        this.#report = { ...message, reason: shortText(message.reason) };
         // It ends by itself; or, if something holds it up on its way, it is given up.
-        this.#thread.kill(message.reason);
+        this.#thread.kill(this.#report.reason);
         return;
       default:
         message satisfies never;

@@ -6,6 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { messageOf } from '../lib/errors.ts';
+import { shortText } from '../lib/foreign-text.ts';
 import type { FaultCause } from '../model/lanes.ts';
 import type { HeartbeatProcessor, ProcessedHeartbeat } from '../model/processor.ts';
 import type { DecodedHeartbeat } from './decode.ts';
@@ -107,7 +108,7 @@ function applyAnswer(heartbeat: DecodedHeartbeat, answer: unknown): string | und
   const { metrics, reject } = answer as { metrics?: unknown; reject?: unknown };
   if (reject !== undefined) {
     return typeof reject === 'string'
-      ? `processor: ${reject}`
+      ? `processor: ${shortText(reject)}`
       : `the processor’s reject is ${kindOf(reject)}, expected a string`;
   }
   if (metrics === undefined) return undefined;

@@ -1,3 +1,6 @@
+import { types } from 'node:util';
+import { shortText } from './foreign-text.ts';
+
 /** What is known of an error code: one table for every front, so that none of them can forget one. */
 interface ErrorFacts {
   /** Short and the same for every occurrence: the `title` of RFC 9457. */
@@ -137,8 +140,31 @@ export class PulselaneError extends Error {
   }
 }
 
-/** The text of anything thrown, for people: no stack, no class name. */
+/**
+ * The text of anything thrown, for people: no stack, no class name, and of bounded length. It runs no code of what was
+ * thrown (`toString`, getters, traps of a proxy), which may throw, never end, or answer 20 MB.
+ */
 export function messageOf(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message;
-  return typeof thrown === 'string' ? thrown : `${typeof thrown} thrown: ${String(thrown)}`;
+  if (typeof thrown === 'string') return shortText(thrown);
+  if ((typeof thrown === 'object' && thrown !== null) || typeof thrown === 'function') {
+    const text = plainText(thrown, 'message') || plainText(thrown, 'name');
+    return text ? shortText(text) : `${typeof thrown} thrown`;
+  }
+  // The digits of a large one take long.
+  return typeof thrown === 'bigint' ? 'bigint thrown' : shortText(`${typeof thrown} thrown: ${String(thrown)}`);
+}
+
+/** Classes within classes; nobody's errors have as many. */
+const MAX_PROTOTYPES = 16;
+
+/** A member that is a text, its own or its class's; undefined if it could not be read without running foreign code. */
+function plainText(thrown: object, name: string): string | undefined {
+  let holder: object | null = thrown;
+  for (let depth = 0; depth < MAX_PROTOTYPES && holder !== null; depth++) {
+    if (types.isProxy(holder)) return undefined;
+    const member = Object.getOwnPropertyDescriptor(holder, name);
+    if (member !== undefined) return typeof member.value === 'string' ? member.value : undefined;
+    holder = Object.getPrototypeOf(holder) as object | null;
+  }
+  return undefined;
 }
