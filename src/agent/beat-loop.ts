@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Port } from '../lib/ports.ts';
 import { Beater } from './beater.ts';
+import { machineGpus } from './measure/gpu/gpu-meter.ts';
 import { Machine, type MachineMeter } from './measure/machine.ts';
 import type { FromThread, ToThread } from './messages.ts';
 import type { Report } from './report.ts';
@@ -21,14 +22,14 @@ export class BeatLoop {
   readonly #port: Port<ToThread, FromThread>;
   readonly #clock: Clock;
   readonly #report: Report;
-  readonly #meter: MachineMeter;
+  readonly #meter: MachineMeter | undefined;
   #beater: Beater | undefined;
 
   constructor({ port, clock, meter }: BeatLoopOptions) {
     this.#port = port;
     this.#clock = clock;
     this.#report = (level, message, fields = {}) => port.postMessage({ type: 'report', level, message, fields });
-    this.#meter = meter ?? new Machine({ clock, report: this.#report });
+    this.#meter = meter;
     port.onMessage((message) => this.#receive(message));
   }
 
@@ -63,11 +64,12 @@ export class BeatLoop {
 
   /** Never rejects: what goes wrong is told to the host. */
   async #begin({ settings, tasks, metrics, nextSequence }: Extract<ToThread, { type: 'begin' }>): Promise<void> {
+    const own = { clock: this.#clock, report: this.#report };
     const beater = new Beater({
       settings,
       nextSequence,
       clock: this.#clock,
-      meter: this.#meter,
+      meter: this.#meter ?? new Machine({ ...own, gpus: machineGpus({ ...own, tools: settings.tools }) }),
       report: this.#report,
       post: (message) => this.#port.postMessage(message),
     });

@@ -67,7 +67,7 @@ export class Beater {
   async start(): Promise<string | undefined> {
     const { settings, report, meter } = this.#options;
     // The first heartbeat can then tell how busy the processors were since now.
-    await meter.usages();
+    await meter.usages(0);
     let listening: string | undefined;
     if (settings.listen !== undefined) {
       this.#listener = this.#makeListener();
@@ -146,7 +146,8 @@ export class Beater {
 
   async #compose(leaving: boolean) {
     const { settings, clock, meter } = this.#options;
-    const usages = await meter.usages();
+    // A farewell waits for nothing that is slow.
+    const usages = await meter.usages(leaving ? 0 : this.#intervalMs);
     return heartbeatOf({
       settings,
       usages,

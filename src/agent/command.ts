@@ -64,7 +64,7 @@ function checkedAccess(config: AgentConfig): AccessSettings {
 }
 
 function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): Agent {
-  const { workerId, masters, listen, intervalMs, labels, group, ephemeral, token, tokenFile } = config;
+  const { workerId, masters, listen, intervalMs, labels, group, ephemeral, gpuToolPath, token, tokenFile } = config;
   try {
     return new Agent({
       workerId,
@@ -74,6 +74,7 @@ function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): 
       labels,
       group,
       ephemeral,
+      gpuToolPath,
       tls: tlsOf(config),
       token,
       tokenFile,

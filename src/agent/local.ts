@@ -10,6 +10,7 @@ export interface LocalAgentOptions {
   /** TLS, without a look at the certificate: the process calls itself, under whatever address it is bound to. */
   readonly isEncrypted?: boolean;
   readonly token?: string | undefined;
+  readonly gpuToolPath?: string;
   readonly logger?: Logger;
 }
 

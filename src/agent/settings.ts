@@ -1,8 +1,10 @@
 /** What an agent is told at its start, checked before anything is sent anywhere. */
 import { randomUUID } from 'node:crypto';
 import { type Address, type Kind, listenAddress, peerAddresses } from '../config/kinds.ts';
+import { toolEnvironment } from '../config/tool-environment.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
+import type { ToolSettings } from './measure/gpu/tool.ts';
 import { type AccessSettings, isToken } from './sender/access.ts';
 
 export interface AgentOptions {
@@ -22,6 +24,11 @@ export interface AgentOptions {
   readonly group?: string | undefined;
   /** A short-lived worker: to be forgotten soon after it falls silent. */
   readonly ephemeral?: boolean | undefined;
+  /**
+   * Folders, in the notation of PATH, in which nvidia-smi, amd-smi, rocm-smi and xpu-smi are looked for before those of
+   * PATH and the places where drivers put them.
+   */
+  readonly gpuToolPath?: string | undefined;
   /** Speaks TLS with the master; true is the same as an empty object. */
   readonly tls?: boolean | TlsOptions | undefined;
   /** By which the master knows this worker. */
@@ -56,6 +63,7 @@ export interface AgentSettings {
   readonly group: string;
   readonly ephemeral: boolean;
   readonly access: AccessSettings;
+  readonly tools: ToolSettings;
 }
 
 /** Faster than this a fleet measures itself; the same bounds as HEARTBEAT_INTERVAL. */
@@ -90,6 +98,7 @@ export function checkAgentOptions(options: AgentOptions): AgentSettings {
     group: options.group ?? '',
     ephemeral: options.ephemeral ?? false,
     access: accessOf(options, masters.length > 0),
+    tools: { gpuToolPath: options.gpuToolPath ?? '', environment: toolEnvironment() },
   };
 }
 

@@ -547,6 +547,15 @@ export const agentOptions = {
     fallback: 'false',
     meaning: 'marks a short-lived worker, which is forgotten soon after it falls silent',
   }),
+  gpuToolPath: option({
+    env: 'GPU_TOOL_PATH',
+    flag: '--gpu-tool-path',
+    argument: '<folder:…>',
+    kind: kinds.text,
+    fallback: '',
+    meaning:
+      'folders in which nvidia-smi, amd-smi, rocm-smi and xpu-smi are looked for first; then those of PATH and known ones',
+  }),
   tls: option({
     env: 'MASTER_TLS',
     flag: '--tls',

@@ -1,6 +1,9 @@
 /** The whole agent with its real thread; needs dist/agent/thread.js. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -52,6 +55,27 @@ describe('an embedded agent', () => {
     expect(changed.runningTasks).toMatchObject([{ cpuAllocated: 2, status: 'paused', progress: 0.5 }]);
     agent.removeTask('render-17');
     await eventually(() => master.heartbeats.at(-1)?.runningTasks.length === 0);
+  });
+
+  test('reports what its vendor’s tool tells of a split GPU, found in the folder that it was given', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tools-'));
+    const script = `#!/bin/sh
+case "$1" in
+  --query-gpu*) echo '0, GPU-1, NVIDIA H100, [N/A], 3000, 81559, 31, 55' ;;
+  -L) echo 'GPU 0: NVIDIA H100 (UUID: GPU-1)'; echo '  MIG 1g.10gb     Device  0: (UUID: MIG-a)' ;;
+  -q) echo '<gpu id="1"><mig_devices><mig_device><index>0</index><fb_memory_usage><total>9856 MiB</total><used>12 MiB</used></fb_memory_usage></mig_device></mig_devices><uuid>GPU-1</uuid></gpu>' ;;
+esac
+`;
+    await writeFile(join(folder, 'nvidia-smi'), script, { mode: 0o755 });
+    agent = new Agent({ workerId: 'w', master: master.address, intervalMs: 100, gpuToolPath: folder });
+    await agent.start();
+    const { gpus } = await eventually(() => master.heartbeats.find((heartbeat) => heartbeat.gpus.length === 2));
+    expect(gpus).toMatchObject([
+      { uuid: 'GPU-1', memoryTotalBytes: 81559 * 1024 ** 2, parentUuid: '' },
+      { uuid: 'MIG-a', name: 'MIG 1g.10gb', memoryUsedBytes: 12 * 1024 ** 2, parentUuid: 'GPU-1' },
+    ]);
+    expect(gpus[0]?.utilizationPercent).toBeUndefined();
+    await rm(folder, { recursive: true });
   });
 
   test('gives a thread that follows a dead one its tasks, metrics and the next sequence', async () => {

@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readCpuLimit, readMemoryLimit } from '../../src/agent/measure/cgroup.ts';
 import { CpuMeter } from '../../src/agent/measure/cpu.ts';
@@ -17,7 +18,10 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true }));
 
 async function files(contents: Record<string, string>): Promise<void> {
-  for (const [name, text] of Object.entries(contents)) await writeFile(join(root, name), text);
+  for (const [name, text] of Object.entries(contents)) {
+    await mkdir(dirname(join(root, name)), { recursive: true });
+    await writeFile(join(root, name), text);
+  }
 }
 
 describe('memory', () => {
@@ -36,13 +40,32 @@ describe('memory', () => {
   });
 
   test.each([
-    ['no files, as with cgroup v1', {}],
+    ['no files', {}],
+    [
+      'version 1 without a limit',
+      { 'memory/memory.limit_in_bytes': '9223372036854771712', 'memory/memory.usage_in_bytes': '1' },
+    ],
+    ['version 1 that is cut short', { 'memory/memory.limit_in_bytes': `${GIB}` }],
     ['a limit above the host', { 'memory.max': `${64 * GIB}`, 'memory.current': '1' }],
     ['no limit', { 'memory.max': 'max', 'memory.current': '1' }],
     ['a limit without usage', { 'memory.max': `${GIB}` }],
   ])('is the host’s with %s', async (_, contents) => {
     await files(contents);
     expect(await measure()).toEqual(host);
+  });
+
+  test.each([
+    ['version 1', {}],
+    // Version 2 is mounted, and has no memory controller.
+    ['a hybrid', { 'unified/cgroup.controllers': '', 'cgroup.procs': '1' }],
+  ])('is the container’s with %s, by the least limit of its group and those above', async (_, more) => {
+    await files({
+      ...more,
+      'memory/memory.limit_in_bytes': `${8 * GIB}\n`,
+      'memory/memory.usage_in_bytes': `${3 * GIB}\n`,
+      'memory/memory.stat': `cache 1\ninactive_file 5\nhierarchical_memory_limit ${4 * GIB}\ntotal_inactive_file ${GIB}\n`,
+    });
+    expect(await measure()).toEqual({ usedBytes: 2 * GIB, totalBytes: 4 * GIB });
   });
 
   test('never falls below zero when the kernel’s counters disagree', async () => {
@@ -69,6 +92,42 @@ describe('processor time', () => {
     clock.advance(2_000);
     expect(await meter.measure()).toBe(50);
     expect(await meter.cores()).toBe(0.5);
+  });
+
+  test.each([
+    ['mounted together', 'cpu,cpuacct', 'cpu,cpuacct'],
+    ['mounted apart', 'cpu', 'cpuacct'],
+    ['linked', 'cpu', 'cpu,cpuacct'],
+  ])('is read of version 1, its controllers %s', async (_, cpu, cpuacct) => {
+    await files({
+      [`${cpu}/cpu.cfs_quota_us`]: '150000\n',
+      [`${cpu}/cpu.cfs_period_us`]: '100000\n',
+      [`${cpuacct}/cpuacct.usage`]: '2500000000\n',
+    });
+    expect(await readCpuLimit(root)).toEqual({ usedMs: 2500, cores: 1.5 });
+    await files({ [`${cpu}/cpu.cfs_quota_us`]: '-1\n' });
+    expect(await readCpuLimit(root)).toBeUndefined();
+  });
+
+  test('any files give a limit of finite numbers, or none', async () => {
+    const paths = [
+      ...['cpu.max', 'cpu.stat', 'memory.max', 'memory.current', 'memory.stat'],
+      ...['memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes', 'memory/memory.stat'],
+      ...['cpu/cpu.cfs_quota_us', 'cpu/cpu.cfs_period_us', 'cpuacct/cpuacct.usage'],
+    ];
+    const text = fc.oneof(
+      fc.string(),
+      fc.nat().map(String),
+      fc.constantFrom('max', '-1', 'max 100000', '0 0', 'usage_usec 5'),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(fc.constantFrom(...paths), text), async (contents) => {
+        await files({ ...Object.fromEntries(paths.map((path) => [path, ''])), ...contents });
+        const numbers = { ...(await readCpuLimit(root)), ...(await readMemoryLimit(root)) };
+        for (const value of Object.values(numbers)) expect(Number.isFinite(value) && value >= 0).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test('is the host’s, over the time since the last look', async () => {

@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import fc from 'fast-check';
-import type { Systeminformation } from 'systeminformation';
 import { describe, expect, test } from 'vitest';
 import { CpuMeter } from '../../src/agent/measure/cpu.ts';
-import { GpuMeter, gpusOf, meanUtilization, parseNvidiaSmi } from '../../src/agent/measure/gpu.ts';
-import { Machine } from '../../src/agent/measure/machine.ts';
+import { machineGpus } from '../../src/agent/measure/gpu/gpu-meter.ts';
+import { Machine, patienceOf } from '../../src/agent/measure/machine.ts';
 import { Probe } from '../../src/agent/measure/probe.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -14,14 +12,16 @@ const NO_CGROUP = '/nonexistent';
 
 describe('this machine', () => {
   test('has the memory, cores and disk that /proc and the kernel tell', async () => {
-    const machine = new Machine({ clock: systemClock, report: () => {}, cgroupRoot: NO_CGROUP });
+    const own = { clock: systemClock, report: () => {} };
+    const tools = { gpuToolPath: '', environment: { path: '', libraryPath: '' } };
+    const machine = new Machine({ ...own, cgroupRoot: NO_CGROUP, gpus: machineGpus({ ...own, tools }) });
     const capacity = await machine.capacity();
     const meminfo = readFileSync('/proc/meminfo', 'utf8');
     const kib = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(meminfo)?.[1]);
     expect(capacity.memoryGib).toBeCloseTo(kib('MemTotal') / 1024 ** 2, 3);
     expect(capacity.cores).toBe(cpus().length);
     expect(capacity.storageGib).toBeGreaterThan(0);
-    const usages = await machine.usages();
+    const usages = await machine.usages(5000);
     const expected = 100 * (1 - kib('MemAvailable') / kib('MemTotal'));
     expect(Math.abs(usages.memoryPercent - expected)).toBeLessThan(5);
     expect(usages.storagePercent).toBeGreaterThan(0);
@@ -83,75 +83,89 @@ describe('a probe', () => {
     expect(begun).toBe(1);
     expect(clock.pending).toBe(0);
   });
+
+  test('that hangs has no value once the one before is older than its time-out, and says so once', async () => {
+    const clock = new FakeClock();
+    const lines: string[] = [];
+    let pending: PromiseWithResolvers<number> | undefined;
+    const probe = new Probe<number>({
+      name: 'storage',
+      clock,
+      report: (level, message) => lines.push(`${level} ${message}`),
+      measure: () => pending?.promise ?? Promise.resolve(7),
+    });
+    const refresh = () => {
+      const refreshed = probe.refresh(500);
+      clock.advance(500);
+      return refreshed;
+    };
+    expect(await refresh()).toBe(7);
+    pending = Promise.withResolvers();
+    clock.advance(4500);
+    expect(await refresh(), 'five seconds old').toBe(7);
+    clock.advance(5000);
+    expect(await refresh(), 'older than its time-out').toBeUndefined();
+    clock.advance(5000);
+    await refresh();
+    await refresh();
+    pending.resolve(8);
+    await probe.refresh(0);
+    expect(probe.newest).toBe(8);
+    expect(lines).toEqual([
+      'warn storage cannot be measured and is reported as 0: no answer within 10 s',
+      'info storage is measured again',
+    ]);
+  });
+
+  test('that was not asked for long has no old value to tell', async () => {
+    const clock = new FakeClock();
+    let answer = Promise.resolve(7);
+    const probe = new Probe<number>({ name: 'memory', clock, report: () => {}, measure: () => answer });
+    await probe.refresh(0);
+    // The machine was asleep.
+    clock.advance(3_600_000);
+    answer = new Promise(() => {});
+    expect(probe.newest).toBeUndefined();
+  });
+
+  test('that fails and works in turn does not say the same each time', async () => {
+    const clock = new FakeClock();
+    const lines: string[] = [];
+    let works = true;
+    const probe = new Probe<number>({
+      name: 'memory',
+      clock,
+      report: (level, message) => lines.push(`${level} ${message}`),
+      measure: async () => {
+        if (!works) throw new Error('odd');
+        return 1;
+      },
+    });
+    for (let i = 0; i < 60; i++) {
+      works = !works;
+      await probe.refresh(0);
+      clock.advance(1000);
+    }
+    expect(lines).toHaveLength(2);
+  });
+
+  test('keeps a tool’s words to one short line', async () => {
+    const lines: string[] = [];
+    const probe = new Probe<number>({
+      name: 'memory',
+      clock: new FakeClock(),
+      report: (_, message) => lines.push(message),
+      measure: () => Promise.reject(new Error(`a\n\u001b[31mb${'x'.repeat(10_000)}`)),
+    });
+    await probe.refresh(0);
+    expect(lines[0]).toMatch(/: a \[31mbx+…$/);
+    expect(lines[0]?.length).toBeLessThan(600);
+  });
 });
 
-const LINES = `0, GPU-aaaa, NVIDIA A100, 0, 100, 40960, 31, 55.12
-1, GPU-bbbb, NVIDIA A100, 80, [N/A], 40960, 9223372036854775794, [Unknown Error]
-`;
-
-describe('GPUs', () => {
-  test('idle is 0, what is not known is absent, and a sentinel is not a value', () => {
-    const gpus = parseNvidiaSmi(LINES);
-    expect(gpus).toEqual([
-      {
-        index: 0,
-        uuid: 'GPU-aaaa',
-        name: 'NVIDIA A100',
-        utilizationPercent: 0,
-        memoryUsedBytes: 100 * 1024 ** 2,
-        memoryTotalBytes: 40960 * 1024 ** 2,
-        temperatureCelsius: 31,
-        powerWatts: 55.12,
-      },
-      {
-        index: 1,
-        uuid: 'GPU-bbbb',
-        name: 'NVIDIA A100',
-        utilizationPercent: 80,
-        memoryTotalBytes: 40960 * 1024 ** 2,
-      },
-    ]);
-    expect(meanUtilization(gpus)).toBe(40);
-  });
-
-  test('any output gives finite numbers within bounds or none', () => {
-    const cell = fc.oneof(fc.double().map(String), fc.integer().map(String), fc.string(), fc.constant('[N/A]'));
-    fc.assert(
-      fc.property(fc.array(cell, { minLength: 5, maxLength: 5 }), (cells) => {
-        for (const { index, uuid, name, ...numbers } of parseNvidiaSmi(`0, u, n, ${cells.join(', ')}`)) {
-          for (const value of Object.values(numbers)) expect(value).toBeGreaterThanOrEqual(0);
-          expect(numbers.utilizationPercent ?? 0).toBeLessThanOrEqual(100);
-        }
-      }),
-    );
-  });
-
-  test('a virtual screen adapter is none', () => {
-    const adapter = { vendor: 'Cirrus', model: 'GD 5446', bus: 'PCI', vram: 4, vramDynamic: false };
-    expect(gpusOf([adapter])).toEqual([]);
-  });
-
-  test('are looked for once where there is no driver', async () => {
-    let looks = 0;
-    const meter = new GpuMeter({
-      nvidiaSmi: () => Promise.reject(Object.assign(new Error('no such file'), { code: 'ENOENT' })),
-      controllers: async () => {
-        looks += 1;
-        return [{ model: 'Iris', memoryTotal: 512 } as Systeminformation.GraphicsControllerData];
-      },
-    });
-    for (let i = 0; i < 3; i++) expect(await meter.measure()).toMatchObject([{ name: 'Iris' }]);
-    expect(looks).toBe(1);
-  });
-
-  test('are measured again and again where a driver answers', async () => {
-    let percent = 10;
-    const meter = new GpuMeter({
-      nvidiaSmi: async () => `0, GPU-1, T4, ${percent}, 1, 2, 3, 4`,
-      controllers: () => Promise.reject(new Error('must not be asked')),
-    });
-    expect(meanUtilization(await meter.measure())).toBe(10);
-    percent = 90;
-    expect(meanUtilization(await meter.measure())).toBe(90);
-  });
+test('rare heartbeats wait for slow numbers, frequent ones do not, and none for longer than half its interval', () => {
+  expect(patienceOf(0)).toEqual({ quickMs: 500, slowMs: 0 });
+  expect(patienceOf(5000)).toEqual({ quickMs: 500, slowMs: 0 });
+  expect(patienceOf(12_000)).toEqual({ quickMs: 6000, slowMs: 6000 });
+  expect(patienceOf(3_600_000)).toEqual({ quickMs: 10_000, slowMs: 10_000 });
 });

@@ -69,7 +69,7 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
 describe('a master in a terminal', () => {
   test('says where it listens and what to try, and stops by exit after the farewell', async () => {
     const { parts, done, terminal, stdin } = await setUp();
-    const ended = runMaster({ config, agentWorkerId: 'this-host' }, parts);
+    const ended = runMaster({ config, localAgent: { workerId: 'this-host', gpuToolPath: '' } }, parts);
     await terminal.endsWith('master>');
     expect(terminal.text.split('\n')).toEqual([
       'gRPC listens on :4711 (all interfaces): workers report there',
@@ -87,7 +87,7 @@ describe('a master in a terminal', () => {
 
   test('stops by a signal, and the prompt is gone before it says so', async () => {
     const { parts, terminal, stdin, signal } = await setUp();
-    const ended = runMaster({ config, agentWorkerId: undefined }, parts);
+    const ended = runMaster({ config, localAgent: undefined }, parts);
     await terminal.endsWith('master>');
     stdin.write('half a li');
     await terminal.endsWith('master> half a li');
@@ -101,7 +101,7 @@ describe('a master in a terminal', () => {
   test('stops although the agent’s farewell hangs or fails', async () => {
     for (const stop of [() => new Promise<void>(() => {}), () => Promise.reject(new Error('no thread'))]) {
       const { parts, done, terminal, signal, clock } = await setUp(stop);
-      const ended = runMaster({ config, agentWorkerId: 'a' }, parts);
+      const ended = runMaster({ config, localAgent: { workerId: 'a', gpuToolPath: '' } }, parts);
       await terminal.endsWith('master>');
       signal.resolve('SIGINT');
       await eventually(() => done.includes('farewell'));
@@ -120,7 +120,7 @@ describe('a master without a terminal', () => {
     stdout.on('data', (chunk) => {
       logged += chunk;
     });
-    const ended = runMaster({ config, agentWorkerId: undefined }, { ...parts, streams: { ...parts.streams, stdout } });
+    const ended = runMaster({ config, localAgent: undefined }, { ...parts, streams: { ...parts.streams, stdout } });
     stdin.end('exit\n');
     await eventually(() => logged.split('\n').length > 3);
     signal.resolve('SIGTERM');
@@ -153,7 +153,10 @@ describe('SIGHUP', () => {
       await starting.promise;
       return parts.startMaster(...args);
     };
-    const ended = runMaster({ config: withFile, agentWorkerId: 'a' }, { ...parts, startMaster });
+    const ended = runMaster(
+      { config: withFile, localAgent: { workerId: 'a', gpuToolPath: '' } },
+      { ...parts, startMaster },
+    );
     process.emit('SIGHUP');
     expect(done).toEqual([]);
     starting.resolve();
@@ -169,7 +172,7 @@ describe('SIGHUP', () => {
   test('is left alone in a terminal, where nothing can be read again', async () => {
     const before = process.listenerCount('SIGHUP');
     const { parts, terminal, signal } = await setUp();
-    const ended = runMaster({ config, agentWorkerId: undefined }, parts);
+    const ended = runMaster({ config, localAgent: undefined }, parts);
     await terminal.endsWith('master>');
     expect(process.listenerCount('SIGHUP')).toBe(before);
     signal.resolve('SIGTERM');
@@ -179,7 +182,7 @@ describe('SIGHUP', () => {
 
 test('a master that cannot go on stops in order, and says why', async () => {
   const { parts, done, failure } = await setUp();
-  const ended = runMaster({ config, agentWorkerId: 'this-host' }, parts);
+  const ended = runMaster({ config, localAgent: { workerId: 'this-host', gpuToolPath: '' } }, parts);
   failure.resolve(new PulselaneError('environment', 'the directory is another’s'));
   await expect(ended).rejects.toThrow('the directory is another’s');
   expect(done.slice(-2)).toEqual(['farewell', 'master stopped']);
@@ -188,7 +191,9 @@ test('a master that cannot go on stops in order, and says why', async () => {
 test('a master that cannot start its agent is stopped again', async () => {
   const { parts, done } = await setUp();
   const startLocalAgent = () => Promise.reject(new PulselaneError('environment', 'no thread'));
-  await expect(runMaster({ config, agentWorkerId: 'a' }, { ...parts, startLocalAgent })).rejects.toThrow('no thread');
+  await expect(
+    runMaster({ config, localAgent: { workerId: 'a', gpuToolPath: '' } }, { ...parts, startLocalAgent }),
+  ).rejects.toThrow('no thread');
   expect(done).toEqual(['master stopped']);
 });
 

@@ -4,9 +4,9 @@ import type { Clock } from '../../lib/clock.ts';
 import type { GpuUsage } from '../../model/telemetry.ts';
 import type { Report } from '../report.ts';
 import { CpuMeter } from './cpu.ts';
-import { GpuMeter, meanUtilization } from './gpu.ts';
+import { type GpuMeter, meanUtilization, wholeDevices } from './gpu/gpu-meter.ts';
 import { fillPercent, measureMemory } from './memory.ts';
-import { Probe } from './probe.ts';
+import { PROBE_TIMEOUT_MS, Probe } from './probe.ts';
 import { measureStorage } from './storage.ts';
 
 /** Percentages; what could not be measured is 0, as Go workers send it. */
@@ -28,7 +28,8 @@ export interface Capacity {
 
 /** What a heartbeat needs of the machine; tests give their own. */
 export interface MachineMeter {
-  usages(): Promise<Usages>;
+  /** @param intervalMs until the next heartbeat: what is measured slowly is waited for only where that is long */
+  usages(intervalMs: number): Promise<Usages>;
   capacity(): Promise<Capacity>;
 }
 
@@ -43,7 +44,25 @@ export interface MachineOptions {
   readonly report: Report;
   readonly cgroupRoot?: string;
   readonly storagePath?: string;
-  readonly gpu?: GpuMeter;
+  readonly gpus: GpuMeter;
+}
+
+/** How long a heartbeat waits for its numbers. */
+export interface Patience {
+  readonly quickMs: number;
+  /** For what runs a process: GPUs. */
+  readonly slowMs: number;
+}
+
+/**
+ * Of an agent that sends every few seconds, the value of the look before is fresh enough, and so no GPU is waited for.
+ * Where heartbeats are rarer than values last, they are waited for, up to half the interval: what a look found any
+ * later than that is still fresh for the next heartbeat, or the look had failed.
+ */
+export function patienceOf(intervalMs: number): Patience {
+  if (intervalMs <= PROBE_TIMEOUT_MS) return { quickMs: MEASURE_WITHIN_MS, slowMs: 0 };
+  const withinMs = Math.min(PROBE_TIMEOUT_MS, intervalMs / 2);
+  return { quickMs: withinMs, slowMs: withinMs };
 }
 
 export class Machine implements MachineMeter {
@@ -51,26 +70,25 @@ export class Machine implements MachineMeter {
   readonly #cpu: Probe<number>;
   readonly #memory: Probe<Awaited<ReturnType<typeof measureMemory>>>;
   readonly #storage: Probe<Awaited<ReturnType<typeof measureStorage>>>;
-  readonly #gpu: Probe<readonly GpuUsage[]>;
+  readonly #gpus: GpuMeter;
 
   constructor(options: MachineOptions) {
-    const { clock, report, cgroupRoot = CGROUP_ROOT, storagePath = '/', gpu = new GpuMeter() } = options;
+    const { clock, report, cgroupRoot = CGROUP_ROOT, storagePath = '/', gpus } = options;
     this.#cpuMeter = new CpuMeter({ clock, cgroupRoot });
     this.#cpu = new Probe({ name: 'CPU', measure: () => this.#cpuMeter.measure(), clock, report });
     this.#memory = new Probe({ name: 'memory', measure: () => measureMemory({ cgroupRoot }), clock, report });
     this.#storage = new Probe({ name: 'storage', measure: () => measureStorage(storagePath), clock, report });
-    this.#gpu = new Probe({ name: 'GPU', measure: () => gpu.measure(), clock, report });
+    this.#gpus = gpus;
   }
 
-  async usages(): Promise<Usages> {
-    // Slow, so not waited for: what a heartbeat carries of the GPUs is as old as the last look at them.
-    void this.#gpu.refreshInBackground();
-    const [cpuPercent = 0, memory, storage] = await Promise.all([
-      this.#cpu.refresh(MEASURE_WITHIN_MS),
-      this.#memory.refresh(MEASURE_WITHIN_MS),
-      this.#storage.refresh(MEASURE_WITHIN_MS),
+  async usages(intervalMs: number): Promise<Usages> {
+    const { quickMs, slowMs } = patienceOf(intervalMs);
+    const [cpuPercent = 0, memory, storage, gpus] = await Promise.all([
+      this.#cpu.refresh(quickMs),
+      this.#memory.refresh(quickMs),
+      this.#storage.refresh(quickMs),
+      this.#gpus.refresh(slowMs),
     ]);
-    const gpus = this.#gpu.newest ?? [];
     return {
       cpuPercent,
       memoryPercent: memory === undefined ? 0 : fillPercent(memory),
@@ -85,13 +103,13 @@ export class Machine implements MachineMeter {
       this.#cpuMeter.cores().catch(() => 0),
       this.#memory.refresh(MEASURE_WITHIN_MS),
       this.#storage.refresh(MEASURE_WITHIN_MS),
-      this.#gpu.newest ?? this.#gpu.refresh(FIRST_GPU_LOOK_WITHIN_MS),
+      this.#gpus.newest.length > 0 ? this.#gpus.newest : this.#gpus.refresh(FIRST_GPU_LOOK_WITHIN_MS),
     ]);
     return {
       cores,
       memoryGib: (memory?.totalBytes ?? 0) / GIB,
       storageGib: (storage?.deviceBytes ?? 0) / GIB,
-      gpus: gpus?.length ?? 0,
+      gpus: wholeDevices(gpus).length,
     };
   }
 }

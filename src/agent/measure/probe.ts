@@ -1,29 +1,60 @@
-/** One thing that is measured again and again: its newest value, and one line when it begins or ceases to fail. */
+/**
+ * One thing that is measured again and again: its newest value while that is fresh, and one line when measuring begins or
+ * ceases to fail.
+ */
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Report } from '../report.ts';
+
+/**
+ * How long a measurement may take: then it has failed, though it may still be under way, and no value is told that is
+ * older. A disk or a device that is unwell answers after seconds; one that is gone, never.
+ */
+export const PROBE_TIMEOUT_MS = 10_000;
+/** The same line is not told again within this, however often measuring fails and succeeds in turn. */
+const REPEAT_AFTER_MS = 600_000;
+/** Of a line: a tool's own words may be of any length. */
+const MAX_REASON_LENGTH = 500;
 
 export interface ProbeOptions<T> {
   /** For people: "memory". */
   readonly name: string;
   readonly measure: () => Promise<T>;
+  /** What is wrong with a value that is told all the same; undefined if nothing is. */
+  readonly complaintOf?: (value: T) => string | undefined;
+  /** What becomes of what cannot be measured. */
+  readonly absence?: string;
   readonly clock: Clock;
   readonly report: Report;
 }
 
+interface Value<T> {
+  readonly value: T;
+  readonly atMs: number;
+}
+
 export class Probe<T> {
   readonly #options: ProbeOptions<T>;
-  #newest: T | undefined;
+  #newest: Value<T> | undefined;
   #underWay: Promise<void> | undefined;
-  #failing = false;
+  #begunMs = 0;
+  /** Whether it fails, or complains; and whether anybody was told so. */
+  #problem: 'none' | 'told' | 'kept' = 'none';
+  #told: { readonly line: string; readonly atMs: number } | undefined;
 
   constructor(options: ProbeOptions<T>) {
     this.#options = options;
   }
 
-  /** What was measured last; undefined before the first value, and while measuring fails. */
+  /** What was measured last; undefined before the first value, while measuring fails, and once it is too old. */
   get newest(): T | undefined {
-    return this.#newest;
+    if (this.#newest === undefined || this.#now() - this.#newest.atMs > PROBE_TIMEOUT_MS) return undefined;
+    return this.#newest.value;
+  }
+
+  /** Whether the last measurement that ended, or is overdue, failed. */
+  get isFailing(): boolean {
+    return this.#problem !== 'none' && this.newest === undefined;
   }
 
   /** Measures anew and resolves when that is done, at the latest after `withinMs`. Never rejects. */
@@ -33,27 +64,65 @@ export class Probe<T> {
     const timer = this.#options.clock.after(withinMs, resolve);
     await Promise.race([underWay, timeout]);
     timer.cancel();
-    return this.#newest;
+    return this.newest;
   }
 
-  /** Joins a measurement that is still under way: a probe that hangs must not pile up. */
+  /** Joins a measurement that is still under way: a probe that hangs must not pile up. Never rejects. */
   refreshInBackground(): Promise<void> {
-    this.#underWay ??= this.#measure().finally(() => {
-      this.#underWay = undefined;
-    });
+    if (this.#underWay === undefined) {
+      this.#begunMs = this.#now();
+      this.#underWay = this.#measure().finally(() => {
+        this.#underWay = undefined;
+      });
+    } else if (this.#now() - this.#begunMs > PROBE_TIMEOUT_MS) {
+      this.#failed(`no answer within ${PROBE_TIMEOUT_MS / 1000} s`);
+    }
     return this.#underWay;
   }
 
+  #now(): number {
+    return this.#options.clock.monotonicMs();
+  }
+
   async #measure(): Promise<void> {
-    const { name, measure, report } = this.#options;
+    const { name, measure, complaintOf } = this.#options;
     try {
-      this.#newest = await measure();
-      if (this.#failing) report('info', `${name} is measured again`);
-      this.#failing = false;
+      const value = await measure();
+      this.#newest = { value, atMs: this.#now() };
+      const complaint = complaintOf?.(value);
+      if (complaint === undefined) this.#isWell();
+      else this.#tell(`${name}: ${shortened(complaint)}`);
     } catch (error) {
-      this.#newest = undefined;
-      if (!this.#failing) report('warn', `${name} cannot be measured and is reported as 0: ${messageOf(error)}`);
-      this.#failing = true;
+      this.#failed(messageOf(error));
     }
   }
+
+  #failed(reason: string): void {
+    const { name, absence = 'reported as 0' } = this.#options;
+    this.#newest = undefined;
+    this.#tell(`${name} cannot be measured and is ${absence}: ${shortened(reason)}`);
+  }
+
+  /** One line for one outage, also where each try says something else, such as the time. */
+  #tell(line: string): void {
+    if (this.#problem !== 'none') return;
+    const nowMs = this.#now();
+    const isRepeated = this.#told?.line === line && nowMs - this.#told.atMs < REPEAT_AFTER_MS;
+    this.#problem = isRepeated ? 'kept' : 'told';
+    if (isRepeated) return;
+    this.#told = { line, atMs: nowMs };
+    this.#options.report('warn', line);
+  }
+
+  #isWell(): void {
+    const wasTold = this.#problem === 'told';
+    this.#problem = 'none';
+    if (wasTold) this.#options.report('info', `${this.#options.name} is measured again`);
+  }
+}
+
+/** One line of text that is fit for a log: a tool may print anything. */
+function shortened(text: string): string {
+  const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
+  return line.length <= MAX_REASON_LENGTH ? line : `${line.slice(0, MAX_REASON_LENGTH)}…`;
 }

@@ -7,8 +7,8 @@ import { checkMasterConfig, processSources, resolveOptions } from '../../config/
 import { examples } from '../help-text.ts';
 import { type MasterParts, runMaster } from './run.ts';
 
-/** The local agent goes by the name that `pulselane agent` would have here. */
-const localAgentOptions = { workerId: agentOptions.workerId } as const;
+/** The local agent goes by the name that `pulselane agent` would have here, and finds its tools as that would. */
+const localAgentOptions = { workerId: agentOptions.workerId, gpuToolPath: agentOptions.gpuToolPath } as const;
 
 /** One `.env` may serve them all. */
 const NAMES_OF_OTHERS = new Set([agentOptions, clientOptions].flatMap(namesOf));
@@ -32,8 +32,8 @@ export function masterCommand(parts: MasterParts): Command {
     const sources = processSources(givenFlags(command, masterOptions));
     const config = checkMasterConfig(resolveOptions(masterOptions, sources));
     const { withAgent } = command.opts<{ withAgent?: true }>();
-    const agentWorkerId = withAgent ? resolveOptions(localAgentOptions, { ...sources, flags: {} }).workerId : undefined;
+    const localAgent = withAgent ? resolveOptions(localAgentOptions, { ...sources, flags: {} }) : undefined;
     const warnings = nearMisses(masterOptions, NAMES_OF_OTHERS, sources);
-    await runMaster({ config, agentWorkerId, warnings }, parts);
+    await runMaster({ config, localAgent, warnings }, parts);
   });
 }

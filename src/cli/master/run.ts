@@ -22,6 +22,7 @@ export interface LocalAgentOptions {
   /** `host:port` of the master. */
   readonly master: string;
   readonly workerId: string;
+  readonly gpuToolPath: string;
   readonly intervalMs: number;
   /** TLS, without a look at the certificate: the process calls itself. */
   readonly isEncrypted: boolean;
@@ -39,8 +40,8 @@ export interface MasterParts {
 
 export interface MasterRun {
   readonly config: MasterConfig;
-  /** The id under which this machine reports itself; undefined: it does not. */
-  readonly agentWorkerId: string | undefined;
+  /** How this machine reports itself; undefined: it does not. */
+  readonly localAgent: Pick<LocalAgentOptions, 'workerId' | 'gpuToolPath'> | undefined;
   /** What is most likely not meant, a line each. */
   readonly warnings?: readonly string[];
 }
@@ -83,7 +84,7 @@ interface RunParts {
 }
 
 async function startAndRun(
-  { config, agentWorkerId }: MasterRun,
+  { config, localAgent }: MasterRun,
   { face, wish, reloads }: RunParts,
   parts: MasterParts,
 ): Promise<void> {
@@ -97,7 +98,7 @@ async function startAndRun(
   reloads.started(() => void master.reload());
   let agent: LocalAgent | undefined;
   try {
-    agent = agentWorkerId === undefined ? undefined : await startAgent(master, agentWorkerId, config, face, parts);
+    agent = localAgent === undefined ? undefined : await startAgent(master, localAgent, config, face, parts);
     await face.started(master, agent !== undefined, () => wish.resolve('exit'));
     const cause = await wish.promise;
     signals.stopping();
@@ -112,16 +113,16 @@ async function startAndRun(
 
 function startAgent(
   { grpcAddress, localAccess }: RunningMaster,
-  workerId: string,
+  own: NonNullable<MasterRun['localAgent']>,
   config: MasterConfig,
   { logger }: Face,
   parts: MasterParts,
 ): Promise<LocalAgent> {
   return parts.startLocalAgent({
     master: callable(grpcAddress),
-    workerId,
+    ...own,
     intervalMs: config.heartbeatIntervalMs,
-    ...localAccess(workerId),
+    ...localAccess(own.workerId),
     logger,
   });
 }

@@ -1,0 +1,149 @@
+/**
+ * Running a vendor's tool. Such tools hang when a device has fallen off its bus, fail after half of their output, and live
+ * in odd places: what was printed is used however the tool ended, and its end is waited for no longer than allowed.
+ */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import type { ToolEnvironment } from '../../../config/tool-environment.ts';
+
+/** A device that has fallen off its bus can hang its tool for ever. */
+export const TOOL_TIMEOUT_MS = 10_000;
+/** A report of 16 devices is some 200 KiB where it is longest (XML). */
+const MAX_OUTPUT_BYTES = 4 * 1024 ** 2;
+
+/** Where tools are beside the places of PATH, which a service or a container often lacks. */
+const KNOWN_FOLDERS = [
+  '/usr/local/bin',
+  '/usr/bin',
+  '/bin',
+  '/usr/local/sbin',
+  '/usr/sbin',
+  '/sbin',
+  // WSL.
+  '/usr/lib/wsl/lib',
+  // NixOS.
+  '/run/current-system/sw/bin',
+  '/run/opengl-driver/bin',
+  // GKE: in containers, and on its nodes.
+  '/usr/local/nvidia/bin',
+  '/home/kubernetes/bin/nvidia/bin',
+  // ROCm and XPU Manager as their own installers lay them out.
+  '/opt/rocm/bin',
+  '/opt/xpum/bin',
+] as const;
+
+export interface ToolSettings {
+  /** Folders that come first, in the notation of PATH; empty: none. */
+  readonly gpuToolPath: string;
+  readonly environment: ToolEnvironment;
+}
+
+/** Where tools are looked for, in this order: the setting's folders, those of PATH, the known ones. */
+export function toolFolders({ gpuToolPath, environment }: ToolSettings): string[] {
+  const folders = [...gpuToolPath.split(delimiter), ...environment.path.split(delimiter), ...KNOWN_FOLDERS];
+  // A relative folder of PATH means another one after each change of the working directory.
+  return [...new Set(folders.filter((folder) => folder.startsWith('/') || /^[A-Za-z]:/.test(folder)))];
+}
+
+/** How a run ended, with what was printed until then. */
+export interface ToolRun {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Why it did not end well, for people; undefined if it did. */
+  readonly failure: string | undefined;
+}
+
+/** Finds and runs tools; sources ask for no more than this, so that tests can record what tools print. */
+export interface Tools {
+  /** The path of the first one that is there. */
+  find(name: string): Promise<string | undefined>;
+  run(path: string, args: readonly string[]): Promise<ToolRun>;
+}
+
+export function toolsOf(settings: ToolSettings, timeoutMs = TOOL_TIMEOUT_MS): Tools {
+  const folders = toolFolders(settings);
+  const names = (name: string) => (process.platform === 'win32' ? [`${name}.exe`, name] : [name]);
+  return {
+    async find(name) {
+      for (const folder of folders) {
+        for (const file of names(name)) {
+          const path = join(folder, file);
+          if (await isExecutable(path)) return path;
+        }
+      }
+      return undefined;
+    },
+    run: (path, args) => runTool(path, args, { env: environmentOf(path, folders, settings.environment), timeoutMs }),
+  };
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Without a locale of the user's: numbers and words are then as they are parsed. */
+function environmentOf(path: string, folders: readonly string[], { libraryPath }: ToolEnvironment) {
+  // Drivers that are mounted into a container bring their libraries along in a folder beside their tools.
+  const libraries = [libraryPath, join(dirname(dirname(path)), 'lib64')].filter((folder) => folder !== '');
+  return { PATH: folders.join(delimiter), LD_LIBRARY_PATH: libraries.join(delimiter), LC_ALL: 'C' };
+}
+
+interface RunOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
+/** Never rejects. A tool that cannot even be killed, waiting for its device in the kernel, is not waited for. */
+function runTool(path: string, args: readonly string[], { env, timeoutMs }: RunOptions): Promise<ToolRun> {
+  const { promise, resolve } = Promise.withResolvers<ToolRun>();
+  // In a group of its own, since many tools are scripts: what they started is ended with them.
+  const child = spawn(path, args, { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const output = { stdout: [] as Buffer[], stderr: [] as Buffer[], bytes: 0 };
+  const end = (failure: string | undefined) => {
+    clearTimeout(timer);
+    const [stdout, stderr] = [output.stdout, output.stderr].map((chunks) => Buffer.concat(chunks).toString('utf8'));
+    resolve({ stdout: stdout ?? '', stderr: stderr ?? '', failure });
+    // Whoever inherited the pipes may keep them open.
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.unref();
+  };
+  const kill = (failure: string) => {
+    endGroup(child.pid);
+    end(failure);
+  };
+  const timer = setTimeout(() => kill(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (chunk: Buffer) => {
+      output.bytes += chunk.length;
+      if (output.bytes <= MAX_OUTPUT_BYTES) output[name].push(chunk);
+      else kill(`it prints more than ${MAX_OUTPUT_BYTES / 1024 ** 2} MiB`);
+    });
+    child[name].on('error', () => {});
+  }
+  child.on('error', (error) => end(error.message));
+  child.on('close', (code, signal) => end(code === 0 ? undefined : `ended with ${signal ?? `exit code ${code}`}`));
+  return promise;
+}
+
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
+  } catch {
+    // It has just ended.
+  }
+}
+
+/** A tool's own words and how it ended, in one line; undefined if there is nothing to tell. */
+export function complaintOf(words: readonly string[], { stderr, failure }: ToolRun): string | undefined {
+  const said = [...words, ...(failure === undefined ? [] : stderr.split('\n')), failure ?? ''];
+  const parts = said.map((line) => line.trim()).filter((line) => line !== '');
+  return parts.length === 0 ? undefined : parts.join('; ');
+}
