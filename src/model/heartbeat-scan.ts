@@ -13,13 +13,20 @@ export interface HeartbeatHead {
   readonly workerId: string;
   /** 0 = the worker does not count. At most 2^53 - 1. */
   readonly sequence: number;
+  /** 0 = not known; negative before 1970. */
   readonly sentAtUnixMs: number;
   readonly instanceId: string;
+  /** As they were sent: whoever uses them checks them, see {@link amountIn}. */
   readonly hostLoopLagMs: number;
   readonly lastRoundTripMs: number;
   readonly leaving: boolean;
   /** Whether it names no other instance than this one: it may name none. */
   isOf(instanceId: string | undefined): boolean;
+}
+
+/** What is no amount (NaN, an infinity, a negative number) counts as not sent; a lane rejects its heartbeat by name. */
+export function amountIn(value: number): number {
+  return value >= 0 && value < Number.POSITIVE_INFINITY ? value : 0;
 }
 
 const WORKER_ID = 1;
@@ -79,7 +86,7 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
         break;
       case SENT_AT:
         cursor.expect(wireType, VARINT, 'sent_at_unix_ms');
-        sentAtUnixMs = cursor.varint();
+        sentAtUnixMs = signed(cursor.varint());
         break;
       case INSTANCE_ID:
         cursor.expect(wireType, LENGTH_DELIMITED, 'instance_id');
@@ -187,6 +194,11 @@ class ScannedHead implements HeartbeatHead {
   get lastRoundTripMs(): number {
     return this.#lastRoundTripAt === NOWHERE ? 0 : this.#bytes.readDoubleLE(this.#lastRoundTripAt);
   }
+}
+
+/** The number of an int64, of which {@link Cursor.varint} reads the bits as if it had no sign. */
+function signed(unsigned: number): number {
+  return unsigned < 2 ** 63 ? unsigned : unsigned - 2 ** 64;
 }
 
 function checkInstanceId(bytes: Buffer, start: number, end: number): void {

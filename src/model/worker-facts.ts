@@ -1,5 +1,6 @@
 /** What a worker says of itself when it registers, as it is shown. */
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
+import { amountIn } from './heartbeat-scan.ts';
 
 /** Texts are empty and numbers 0 where the worker told nothing. */
 export interface WorkerFacts {
@@ -21,10 +22,10 @@ export interface WorkerFacts {
 
 export function workerFactsOf(info: WorkerInfo): WorkerFacts {
   return {
-    totalCpu: info.totalCpu,
-    totalMemoryGib: info.totalMemory,
-    totalStorageGib: info.totalStorage,
-    totalGpu: info.totalGpu,
+    totalCpu: amountIn(info.totalCpu),
+    totalMemoryGib: amountIn(info.totalMemory),
+    totalStorageGib: amountIn(info.totalStorage),
+    totalGpu: amountIn(info.totalGpu),
     ip: info.workerIp,
     labels: info.labels,
     group: info.group,

@@ -21,8 +21,9 @@ import {
   BOARD_MAGIC,
   BoardWord,
   boardBytes,
+  HIGH_CHANGES,
   LAYOUT_VERSION,
-  NO_SKEW,
+  NO_SKEW_HIGH,
   RowFlag,
   RowWord,
   rowWordIndex,
@@ -234,8 +235,7 @@ export class BoardReader {
 
   /** How far its clock is ahead of the master's; undefined if it was never measured. */
   skewMs(row: number): number | undefined {
-    const skewMs = this.word(row, RowWord.skewMs);
-    return skewMs === NO_SKEW ? undefined : skewMs;
+    return this.#wide(row, RowWord.skewMs, RowWord.skewHigh);
   }
 
   restarts(row: number): number {
@@ -243,7 +243,7 @@ export class BoardReader {
   }
 
   missed(row: number): number {
-    return this.word(row, RowWord.missed) >>> 0;
+    return this.#wide(row, RowWord.missed, RowWord.missedHigh) ?? 0;
   }
 
   replacedBy(row: number): Record<ReplacementReason, number> {
@@ -286,6 +286,17 @@ export class BoardReader {
     return Object.fromEntries(counts) as Record<K, number>;
   }
 
+  /** Both halves of one number. */
+  #wide(row: number, lowWord: number, highWord: number): number | undefined {
+    for (;;) {
+      const high = this.word(row, highWord);
+      const low = this.word(row, lowWord) >>> 0;
+      // Main changes them within a microsecond, however long a reader's thread had to wait in between.
+      if (high === HIGH_CHANGES || high !== this.word(row, highWord)) continue;
+      return high === NO_SKEW_HIGH ? undefined : high * 2 ** 32 + low;
+    }
+  }
+
   protected word(row: number, word: number): number {
     return Atomics.load(this.words, rowWordIndex(row, word));
   }
@@ -313,8 +324,6 @@ export interface RestoredRow {
   readonly registeredS: number;
 }
 
-const MOST_SKEW_MS = 0x7fffffff;
-
 export class BoardWriter extends BoardReader {
   /** Rows that were given back, to be used again first. */
   readonly #free: number[] = [];
@@ -331,7 +340,7 @@ export class BoardWriter extends BoardReader {
     for (let word = 0; word < RowWord.end; word++) this.#set(row, word, 0);
     this.#set(row, RowWord.registeredS, Math.floor(at.wallMs / 1000));
     this.#set(row, RowWord.stateSinceS, Math.floor(at.wallMs / 1000));
-    this.#set(row, RowWord.skewMs, NO_SKEW);
+    this.#set(row, RowWord.skewHigh, NO_SKEW_HIGH);
     this.#stamp(row, at);
     this.#set(row, RowWord.occupant, occupant);
     Atomics.add(this.words, BoardWord.workers, 1);
@@ -375,9 +384,8 @@ export class BoardWriter extends BoardReader {
     this.#set(row, RowWord.intervalMs, Math.round(intervalMs));
   }
 
-  /** As far as 24 days: further off no difference matters. */
   setSkew(row: number, skewMs: number): void {
-    this.#set(row, RowWord.skewMs, Math.round(Math.max(-MOST_SKEW_MS, Math.min(MOST_SKEW_MS, skewMs))));
+    this.#setWide(row, RowWord.skewMs, RowWord.skewHigh, skewMs);
   }
 
   setStuck(row: number, reason: StuckReason | undefined): void {
@@ -394,7 +402,7 @@ export class BoardWriter extends BoardReader {
   }
 
   setMissed(row: number, missed: number): void {
-    this.#set(row, RowWord.missed, missed);
+    this.#setWide(row, RowWord.missed, RowWord.missedHigh, missed);
   }
 
   countReplaced(row: number, reason: ReplacementReason): void {
@@ -434,6 +442,16 @@ export class BoardWriter extends BoardReader {
   #stamp(row: number, at: Receipt): void {
     this.#set(row, RowWord.lastUpdateS, Math.floor(at.wallMs / 1000));
     this.#set(row, RowWord.receiptCs, this.centiseconds(at.monotonicMs));
+  }
+
+  /** A whole number of at most 2^53 - 1 to either side. Mostly the high half stays, and then the number is one store. */
+  #setWide(row: number, lowWord: number, highWord: number, value: number): void {
+    const whole = Math.round(Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value)));
+    const high = Math.floor(whole / 2 ** 32);
+    const isHighSame = this.word(row, highWord) === high;
+    if (!isHighSame) this.#set(row, highWord, HIGH_CHANGES);
+    this.#set(row, lowWord, whole | 0);
+    if (!isHighSame) this.#set(row, highWord, high);
   }
 
   #set(row: number, word: number, value: number): void {

@@ -78,7 +78,7 @@ export const RowWord = {
   registeredS: 7,
   /** How often it sends, in ms, as far as main knows. */
   intervalMs: 8,
-  /** How far its clock is ahead, in ms; NO_SKEW if it was never measured. */
+  /** How far its clock is ahead, in ms: the low half, see `skewHigh`. */
   skewMs: 9,
   /** Bits of RowFlag. */
   flags: 10,
@@ -86,7 +86,7 @@ export const RowWord = {
   stuck: 11,
   /** How often it came back as a new instance. */
   restarts: 12,
-  /** Heartbeats that it sent and that never came. */
+  /** Heartbeats that it sent and that never came: the low half, see `missedHigh`. */
   missed: 13,
   /** Heartbeats accepted; of these: */
   accepted: 14,
@@ -101,12 +101,18 @@ export const RowWord = {
   /** Index into LANE_STATES. */
   laneState: 26,
   laneRestarts: 27,
+  /** High halves of numbers that a worker can make as large as it likes; HIGH_CHANGES while both halves change. */
+  missedHigh: 28,
+  skewHigh: 29,
   /** The first word that is free. */
-  end: 28,
+  end: 30,
 } as const;
 
 export const RowFlag = { flapping: 1, conflict: 2 } as const;
-export const NO_SKEW = -0x80000000;
+/** A high half while both halves change. A number is at most 2^53 - 1 to either side, so that no high half looks so. */
+export const HIGH_CHANGES = -0x80000000;
+/** The high half of a skew that was never measured. */
+export const NO_SKEW_HIGH = 0x7fffffff;
 export const ROW_BYTES = 128;
 
 export function boardBytes(rows: number): number {

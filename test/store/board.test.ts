@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
 import { Directory } from '../../src/store/directory.ts';
@@ -61,4 +62,18 @@ test('heartbeats are counted beyond 32 bits', () => {
   words[BoardWord.heartbeats] = -2;
   for (let n = 1; n <= 3; n++) board.accepted(row, at);
   expect(board.heartbeats).toBe(2 ** 32 + 1);
+});
+
+test('numbers that a worker can make large are whole, however large they are', () => {
+  const board = new BoardWriter(allocateBoard(1, 0));
+  board.occupy(at(0));
+  expect(board.skewMs(0)).toBeUndefined();
+  const anyNumber = fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER });
+  fc.assert(
+    fc.property(fc.oneof(anyNumber, fc.integer()), (number) => {
+      board.setSkew(0, number);
+      board.setMissed(0, Math.abs(number));
+      expect(new BoardReader(board.memory).view(0, 0)).toMatchObject({ skewMs: number, missed: Math.abs(number) });
+    }),
+  );
 });
