@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { eventText } from '../model/event-text.ts';
 import type { EventLog, EventType, NewEvent, WorkerEvent } from '../model/events.ts';
+import { EventDamper } from './event-damper.ts';
 
 export interface ChronicleOptions {
   readonly log: EventLog;
@@ -16,6 +17,7 @@ export interface ChronicleOptions {
 const WARNINGS: ReadonlySet<EventType> = new Set([
   'stuck',
   'flapping',
+  'noisy',
   'id_conflict',
   'identity',
   'brake',
@@ -27,12 +29,23 @@ export class Chronicle {
   readonly #options: ChronicleOptions;
   /** Told to readers at the end of this turn, all at once: a fleet that comes back is thousands of events. */
   #untold: WorkerEvent[] = [];
+  readonly #damper = new EventDamper((event) => this.#append(event));
 
   constructor(options: ChronicleOptions) {
     this.#options = options;
   }
 
-  tell(event: NewEvent): void {
+  /** @returns whether it was told: of a worker that causes too many they are counted */
+  tell(event: NewEvent): boolean {
+    return this.#damper.tell(event, this.#options.clock.monotonicMs());
+  }
+
+  /** At times: says who does not cause too many any more. */
+  look(nowMonotonicMs: number): void {
+    this.#damper.look(nowMonotonicMs);
+  }
+
+  #append(event: NewEvent): void {
     const { log, clock, logger } = this.#options;
     const told = log.append(event, clock.wallMs());
     const { type, workerId: worker, group, from, to, cause } = event;

@@ -95,6 +95,7 @@ export class MembersFile {
 
   /** Writes what is not yet written. What changes afterwards is not. */
   async close(): Promise<void> {
+    this.#options.members.tellLate(true);
     this.#isClosed = true;
     await this.#write();
   }

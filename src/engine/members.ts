@@ -6,6 +6,7 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { type WorkerInfo, WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../lib/clock.ts';
+import { afterArrival, NEVER_MS, type RateLimit } from '../model/heartbeat-rate.ts';
 import { MAX_INSTANCES } from '../model/instances.ts';
 import type { PendingWorker } from '../model/pending.ts';
 
@@ -26,11 +27,19 @@ export interface Member {
   readonly info: WorkerInfo | undefined;
 }
 
+type Change = Partial<Omit<Member, 'workerId'>>;
+
 export interface MembersOptions {
   readonly mode: AdmissionMode;
   readonly maxPending: number;
   readonly clock: Clock;
 }
+
+/**
+ * Changes that a worker causes are told at this rate: 30 at once, and then 4 a minute. What is beyond it is told later, and
+ * once: a worker that restarts all the time is no journal of a line for each life.
+ */
+const OWN_CHANGES: RateLimit = { intervalMs: 15_000, toleranceMs: 29 * 15_000 };
 
 export class Members {
   readonly mode: AdmissionMode;
@@ -40,6 +49,10 @@ export class Members {
   /** Longest unheard first. */
   readonly #pending = new Map<string, PendingWorker>();
   #pendingChanges = 0;
+  /** When the next change of a worker's own is due at the most that it may cause; of those that caused some of late. */
+  readonly #ownDueMs = new Map<string, number>();
+  /** Whose own changes are not told yet. */
+  readonly #late = new Set<string>();
   #onChange: (workerId: string) => void = () => {};
 
   constructor({ mode, maxPending, clock }: MembersOptions) {
@@ -48,9 +61,24 @@ export class Members {
     this.#clock = clock;
   }
 
-  /** Called after each change of what outlives the master, with the worker's id. Must be cheap, and there is one. */
+  /**
+   * Called after each change of what outlives the master, with the worker's id: at once, or in {@link tellLate} if the worker
+   * causes too many. Must be cheap, and there is one.
+   */
   onChange(listener: (workerId: string) => void): void {
     this.#onChange = listener;
+  }
+
+  /** At times: tells changes that came too often, as they are by now. @param all the master is about to end */
+  tellLate(all = false): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const workerId of this.#late) {
+      const dueMs = afterArrival(this.#ownDueMs.get(workerId) ?? NEVER_MS, nowMs, OWN_CHANGES);
+      if (dueMs === undefined && !all) continue;
+      if (dueMs !== undefined) this.#ownDueMs.set(workerId, dueMs);
+      this.#tell(workerId);
+    }
+    for (const [workerId, dueMs] of this.#ownDueMs) if (dueMs <= nowMs) this.#ownDueMs.delete(workerId);
   }
 
   /** Takes over what an earlier master kept. */
@@ -125,17 +153,17 @@ export class Members {
 
   /** The worker is in the fleet from now on. */
   join(workerId: string): void {
-    this.#change(workerId, { known: true });
+    this.#ownChange(workerId, { known: true });
   }
 
   /** Keeps what the worker said of itself. */
   describe(workerId: string, info: WorkerInfo): void {
-    this.#change(workerId, { info });
+    this.#ownChange(workerId, { info });
   }
 
   /** Keeps the lives of the worker's process, newest first; beyond {@link MAX_INSTANCES} the oldest are dropped. */
   setInstances(workerId: string, instanceIds: readonly string[]): void {
-    this.#change(workerId, { instanceIds: instanceIds.slice(0, MAX_INSTANCES) });
+    this.#ownChange(workerId, { instanceIds: instanceIds.slice(0, MAX_INSTANCES) });
   }
 
   /**
@@ -146,24 +174,52 @@ export class Members {
     const before = this.#members.get(workerId);
     if (before === undefined) return;
     if (before.approved || before.address !== undefined) {
-      this.#change(workerId, { known: false, instanceIds: [], info: undefined });
+      this.#ownChange(workerId, { known: false, instanceIds: [], info: undefined });
     } else {
-      this.forget(workerId);
+      this.#members.delete(workerId);
+      this.#tellOwn(workerId);
     }
   }
 
   /** Keeps nothing of the worker. @returns whether there was anything, such as an approval */
   forget(workerId: string): boolean {
     const wasMember = this.#members.delete(workerId);
-    if (wasMember) this.#onChange(workerId);
+    if (wasMember) this.#tell(workerId);
     return wasMember;
   }
 
-  #change(workerId: string, change: Partial<Omit<Member, 'workerId'>>): void {
+  /** By an operator. */
+  #change(workerId: string, change: Change): void {
+    if (this.#set(workerId, change)) this.#tell(workerId);
+  }
+
+  /** By the worker. */
+  #ownChange(workerId: string, change: Change): void {
+    if (this.#set(workerId, change)) this.#tellOwn(workerId);
+  }
+
+  /** @returns whether anything is other than before */
+  #set(workerId: string, change: Change): boolean {
     const before = this.#members.get(workerId) ?? stranger(workerId);
     const after = { ...before, ...change };
-    if (areSame(before, after)) return;
+    if (areSame(before, after)) return false;
     this.#members.set(workerId, after);
+    return true;
+  }
+
+  #tellOwn(workerId: string): void {
+    const nowMs = this.#clock.monotonicMs();
+    const dueMs = afterArrival(this.#ownDueMs.get(workerId) ?? NEVER_MS, nowMs, OWN_CHANGES);
+    if (dueMs === undefined) {
+      this.#late.add(workerId);
+      return;
+    }
+    this.#ownDueMs.set(workerId, dueMs);
+    this.#tell(workerId);
+  }
+
+  #tell(workerId: string): void {
+    this.#late.delete(workerId);
     this.#onChange(workerId);
   }
 }

@@ -12,6 +12,8 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   stuck_over: 'worker is not stuck any more',
   flapping: 'worker is flapping',
   flapping_over: 'worker is steady again',
+  noisy: 'worker causes too many events',
+  noisy_over: 'worker does not cause too many events any more',
   restarted: 'worker has restarted',
   id_conflict: 'two instances claim this id',
   id_conflict_over: 'the older instance does not try any more',

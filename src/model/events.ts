@@ -9,6 +9,8 @@ import type { StateCause, WorkerState } from './liveness.ts';
  * | stuck_over       | it moves again                                                                   |
  * | flapping         | a worker keeps changing: until it is over, changes are counted and not told      |
  * | flapping_over    | it is steady again; tells how many changes were not told                         |
+ * | noisy            | a worker causes too many events of a kind: they are counted and not told         |
+ * | noisy_over       | it does not any more; tells how many were not told                               |
  * | restarted        | a new instance of the worker reports                                             |
  * | id_conflict      | an older instance keeps sending beside the newer one, and is refused             |
  * | id_conflict_over | it has not tried for a while                                                     |
@@ -28,6 +30,8 @@ export const EVENT_TYPES = [
   'stuck_over',
   'flapping',
   'flapping_over',
+  'noisy',
+  'noisy_over',
   'restarted',
   'id_conflict',
   'id_conflict_over',
