@@ -1,5 +1,6 @@
 /** What each heartbeat tells beside telemetry: which instance sent it, what is missing, how far the clock is off. */
-import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
+import { amountIn, type HeartbeatHead } from '../model/heartbeat-scan.ts';
+import { suspectAfterMs } from '../model/liveness.ts';
 import type { Arrival } from '../model/sequence.ts';
 import { smoothedSkewMs } from '../model/skew.ts';
 import { HOST_LOOP_STUCK_MS } from '../model/stuck.ts';
@@ -7,6 +8,7 @@ import type { BoardWriter, Receipt } from '../store/board.ts';
 import type { InstanceGuard } from './instance-guard.ts';
 import type { RosterEntry } from './roster.ts';
 import type { StuckWatch } from './stuck-watch.ts';
+import type { WorkerLiveness } from './worker-liveness.ts';
 
 export interface HeartbeatWatchOptions {
   readonly board: BoardWriter;
@@ -29,8 +31,9 @@ export class HeartbeatWatch {
     const { liveness } = entry;
     // Nearly always it is the same instance as before, which is told without making a text of it.
     if (!head.isOf(liveness.instances[0])) this.#options.guard.check(entry, head.instanceId, attentiveMs);
-    if (head.sentAtUnixMs > 0) this.#noteClock(entry, head, receipt.wallMs);
-    const { hostLoopLagMs } = head;
+    if (head.sentAtUnixMs !== 0) this.#noteClock(entry, head, receipt.wallMs);
+    this.#noteGap(liveness, receipt.monotonicMs);
+    const hostLoopLagMs = amountIn(head.hostLoopLagMs);
     liveness.hostLoopLagMs = hostLoopLagMs;
     if (hostLoopLagMs >= HOST_LOOP_STUCK_MS !== (liveness.stuck === 'host_loop')) {
       this.#options.stuck.look(entry, receipt.monotonicMs);
@@ -38,8 +41,14 @@ export class HeartbeatWatch {
     return head.sequence > 0 ? this.#noteSequence(entry, head.sequence) : 'next';
   }
 
+  #noteGap(liveness: WorkerLiveness, receivedMs: number): void {
+    if (receivedMs - liveness.receivedMs > suspectAfterMs(liveness.intervalMs)) liveness.steadySinceMs = receivedMs;
+    liveness.receivedMs = receivedMs;
+  }
+
   #noteClock({ liveness, row }: RosterEntry, head: HeartbeatHead, receivedUnixMs: number): void {
-    const { sentAtUnixMs, lastRoundTripMs: roundTripMs } = head;
+    const { sentAtUnixMs } = head;
+    const roundTripMs = amountIn(head.lastRoundTripMs);
     liveness.skewMs = smoothedSkewMs(liveness.skewMs, { sentAtUnixMs, receivedUnixMs, roundTripMs });
     this.#options.board.setSkew(row, liveness.skewMs);
   }
@@ -47,12 +56,10 @@ export class HeartbeatWatch {
   #noteSequence(entry: RosterEntry, sequence: number): Arrival {
     const { liveness, row } = entry;
     const { missed } = liveness.sequence;
-    const arrival = liveness.sequence.note(sequence, liveness.instances.length > 0);
+    const arrival = liveness.sequence.note(sequence);
     if (liveness.sequence.missed !== missed) this.#options.board.setMissed(row, liveness.sequence.missed);
-    // Where instances have names, a new one has been told of already.
-    if (arrival === 'again' && liveness.instances.length === 0) {
-      this.#options.guard.restarted(entry, 'it counts its heartbeats anew');
-    }
+    // A new instance with a name has been told of already, and its numbers begin with the first that comes.
+    if (arrival === 'again') this.#options.guard.restarted(entry, 'it counts its heartbeats anew');
     return arrival;
   }
 }

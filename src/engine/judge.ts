@@ -9,8 +9,9 @@
 
 import type { Clock } from '../lib/clock.ts';
 import { decideBrake } from '../model/brake.ts';
+import { patienceMs } from '../model/cadence.ts';
 import { FLAP_STEP_MS } from '../model/flapping.ts';
-import type { Holds } from '../model/holds.ts';
+import { type HeldBrake, type Holds, NO_HOLDS } from '../model/holds.ts';
 import {
   inactiveAfterMs,
   judge,
@@ -43,6 +44,10 @@ export interface JudgeOptions {
   readonly onHolds: (holds: Holds) => void;
 }
 
+/** How often readers are told at the most how many are silent while a brake holds. */
+const TELL_HELD_EVERY_MS = 1000;
+/** A moment that moved by less is told with the next figures that changed. */
+const SAME_MOMENT_WITHIN_MS = 1000;
 /** Its group may have become another, which is not held. */
 const LOOK_AT_HELD_EVERY_MS = 1000;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -61,6 +66,9 @@ export class Judge {
   #unknown = 0;
   /** Until when they are waited for. */
   #graceUntilMs: number | undefined;
+  /** What readers were told last, and when. */
+  #toldHolds = NO_HOLDS;
+  #toldHoldsMs = 0;
 
   constructor(options: JudgeOptions) {
     this.#options = options;
@@ -82,9 +90,10 @@ export class Judge {
   }
 
   /** How often a worker sends as far as is known. */
-  intervalOf({ cadence, hears }: Pick<WorkerLiveness, 'cadence' | 'hears'>): number {
+  intervalOf({ cadence, hears, announcedIntervalMs }: WorkerLiveness): number {
     const { limits, toldIntervalMs } = this.#options;
-    return Math.max(limits.heartbeatIntervalMs, cadence.intervalMs, hears ? toldIntervalMs() : 0);
+    // Who is told an interval does not keep to the one that it announced before.
+    return Math.max(limits.heartbeatIntervalMs, cadence.intervalMs, hears ? toldIntervalMs() : announcedIntervalMs);
   }
 
   // ── news ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,7 +129,7 @@ export class Judge {
     liveness.heardMs = atMs;
     liveness.isLeaving = isLeaving;
     liveness.hasHungUp = false;
-    if (beforeMs !== undefined && liveness.cadence.note(atMs - beforeMs)) this.#dueMs[entry.row] = 0;
+    if (beforeMs !== undefined) this.#noteGap(entry, atMs - beforeMs);
     if (liveness.isSilent) {
       this.#groups.heard(entry);
       this.#dueMs[entry.row] = 0;
@@ -131,6 +140,15 @@ export class Judge {
     if (liveness.state === state) return;
     this.#change(entry, state, isLeaving ? 'farewell' : 'heartbeat');
     this.#dueMs[entry.row] = 0;
+  }
+
+  #noteGap({ liveness, row }: RosterEntry, gapMs: number): void {
+    const { cadence, heardMs, intervalMs, isLeaving } = liveness;
+    const patientForMs = isLeaving ? 0 : patienceMs(gapMs, intervalMs);
+    const wasPatient = liveness.patientUntilMs > 0;
+    liveness.patientUntilMs = patientForMs > 0 ? (heardMs as number) + patientForMs : 0;
+    const isShorter = cadence.note(gapMs);
+    if (isShorter || wasPatient) this.#dueMs[row] = 0;
   }
 
   /** It was told, or found out, what its group is, or whether it is ephemeral. */
@@ -169,6 +187,7 @@ export class Judge {
     this.#endGrace(nowMs);
     this.#decideBrakes(nowMs);
     for (const entry of silent) this.#lookAtSilent(entry, nowMs);
+    this.#tellChangedHolds(nowMs);
     if (nowMs < this.#nextFlapStepMs) return;
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
     this.#flaps.step();
@@ -254,10 +273,11 @@ export class Judge {
   }
 
   /** It counts as having fallen silent for one inactivity timeout, and while it is not yet inactive. */
-  #unwatchedFromMs({ heardMs, intervalMs, stateSinceMs }: WorkerLiveness): number {
+  #unwatchedFromMs({ heardMs, intervalMs, patientUntilMs, stateSinceMs }: WorkerLiveness): number {
     const timeoutMs = inactiveAfterMs(intervalMs, this.#options.limits);
     if (heardMs === undefined) return stateSinceMs + timeoutMs;
-    return Math.max(stateSinceMs, heardMs + Math.min(suspectAfterMs(intervalMs), timeoutMs) + timeoutMs);
+    const silentFromMs = Math.max(patientUntilMs, heardMs + Math.min(suspectAfterMs(intervalMs), timeoutMs));
+    return Math.max(stateSinceMs, silentFromMs + timeoutMs);
   }
 
   #change(entry: RosterEntry, to: WorkerState, cause: StateCause, detail?: string): void {
@@ -349,12 +369,40 @@ export class Judge {
   }
 
   #tellHolds(): void {
-    this.#options.onHolds(this.holds);
+    this.#toldHolds = this.holds;
+    this.#toldHoldsMs = this.nowMs();
+    this.#options.onHolds(this.#toldHolds);
+  }
+
+  /** While a brake holds others may fall silent or be heard, and a stall of the master's puts off every moment. */
+  #tellChangedHolds(nowMs: number): void {
+    const { graceEndsUnixMs, brakes } = this.#toldHolds;
+    if (graceEndsUnixMs === undefined && brakes.length === 0) return;
+    if (nowMs - this.#toldHoldsMs < TELL_HELD_EVERY_MS) return;
+    if (!areAlike(this.holds, this.#toldHolds)) this.#tellHolds();
   }
 
   #unixOf(attentiveMs: number): number {
     return this.#options.clock.wallMs() + attentiveMs - this.nowMs();
   }
+}
+
+function areAlike(a: Holds, b: Holds): boolean {
+  return (
+    isSameMoment(a.graceEndsUnixMs, b.graceEndsUnixMs) &&
+    a.brakes.length === b.brakes.length &&
+    a.brakes.every((brake, index) => areAlikeBrakes(brake, b.brakes[index] as HeldBrake))
+  );
+}
+
+function areAlikeBrakes(a: HeldBrake, b: HeldBrake): boolean {
+  const isSameUnit = a.group === b.group && a.silent === b.silent && a.watched === b.watched;
+  return isSameUnit && isSameMoment(a.endsUnixMs, b.endsUnixMs);
+}
+
+function isSameMoment(aUnixMs: number | undefined, bUnixMs: number | undefined): boolean {
+  if (aUnixMs === undefined || bUnixMs === undefined) return aUnixMs === bUnixMs;
+  return Math.abs(aUnixMs - bUnixMs) < SAME_MOMENT_WITHIN_MS;
 }
 
 /** Time alone makes nothing better: only a heartbeat does, however a grace or a longer interval put a deadline off. */

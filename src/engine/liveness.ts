@@ -11,6 +11,7 @@ import type { Holds } from '../model/holds.ts';
 import { type StateCause, suspectAfterMs } from '../model/liveness.ts';
 import {
   jitteredIntervalMs,
+  LONGEST_INTERVAL_MS,
   longestIntervalMs,
   pacedIntervalMs,
   type ToldInterval,
@@ -56,6 +57,9 @@ export interface LivenessOptions {
   /** A worker's instances are others than before: they outlive the master. */
   readonly onInstances: (entry: RosterEntry) => void;
 }
+
+/** What of a worker's registration counts here. */
+type Description = Pick<WorkerInfo, 'group' | 'ephemeral' | 'intervalMs'>;
 
 const DEFAULTS: LivenessSettings = {
   heartbeatIntervalMs: 5000,
@@ -183,11 +187,13 @@ export class Liveness {
   }
 
   /** What a worker says of itself, or said to an earlier master. */
-  describe(entry: RosterEntry, { group, ephemeral }: Pick<WorkerInfo, 'group' | 'ephemeral'>): void {
+  describe(entry: RosterEntry, { group, ephemeral, intervalMs }: Description): void {
     // Away for so long, it may have reported to another master: what that one took is not missing.
     if (!this.#board.isActive(entry.row)) entry.liveness.sequence.reset();
     entry.liveness.group = group;
     entry.liveness.isEphemeral = ephemeral;
+    entry.liveness.announcedIntervalMs = Math.min(intervalMs, LONGEST_INTERVAL_MS);
+    entry.liveness.cadence.announce(intervalMs);
     this.#judge.described(entry);
   }
 
@@ -237,6 +243,7 @@ export class Liveness {
   sweep(nowMonotonicMs: number): void {
     this.#judge.sweep();
     this.#guard.look(this.#judge.nowMs());
+    if (this.#sweeps % SLOW_ROUND_SWEEPS === 0) this.#chronicle.look(nowMonotonicMs);
     for (let row = this.#sweeps++ % SLOW_ROUND_SWEEPS; row < this.#board.rowsUsed; row += SLOW_ROUND_SWEEPS) {
       const entry = this.#roster.atRow(row);
       if (entry !== undefined) this.#stuck.look(entry, nowMonotonicMs);

@@ -2,8 +2,10 @@
 import type { StuckReason } from '../model/stuck.ts';
 import { stuckReason } from '../model/stuck.ts';
 import type { BoardWriter } from '../store/board.ts';
+import type { SlotReader } from '../store/slot-reader.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { RosterEntry } from './roster.ts';
+import type { WorkerLiveness } from './worker-liveness.ts';
 
 const TEXTS: Readonly<Record<StuckReason, string>> = {
   host_loop: 'the event loop of its host program stands still',
@@ -23,17 +25,23 @@ export class StuckWatch {
 
   /** @param nowMs by the monotonic clock, as are the moments in records */
   look({ liveness, slot, row, workerId }: RosterEntry, nowMs: number): void {
-    const { hostLoopLagMs } = liveness;
-    const { taskStoodStillSinceMs } = slot;
-    // Who is silent may be anything.
-    const reason =
-      liveness.state === 'active'
-        ? stuckReason({ hostLoopLagMs, taskStoodStillSinceMs }, nowMs, this.#stuckAfterMs)
-        : undefined;
-    if (reason === liveness.stuck) return;
+    const { state, stuck: before } = liveness;
+    // One that is silent for now is as its last heartbeat said.
+    if (state === 'suspect' || state === 'unknown') return;
+    const reason = state === 'active' ? this.#reason(liveness, slot, nowMs) : undefined;
+    if (reason === before) return;
     liveness.stuck = reason;
     this.#board.setStuck(row, reason);
     if (reason !== undefined) this.#chronicle.tell({ type: 'stuck', workerId, detail: TEXTS[reason] });
-    else this.#chronicle.tell({ type: 'stuck_over', workerId });
+    else if (state === 'active') this.#chronicle.tell({ type: 'stuck_over', workerId });
+    else this.#chronicle.tell({ type: 'stuck_over', workerId, detail: `nothing is known of it: it is ${state}` });
+  }
+
+  #reason(liveness: WorkerLiveness, slot: SlotReader, nowMs: number): StuckReason | undefined {
+    const { hostLoopLagMs, steadySinceMs, intervalMs } = liveness;
+    // In this order: a record that is written meanwhile makes the stretch between them shorter, and no alarm.
+    const toldMs = Math.min(nowMs, slot.receivedMonotonicMs + intervalMs);
+    const { taskStoodStillSinceMs } = slot;
+    return stuckReason({ hostLoopLagMs, taskStoodStillSinceMs, toldMs, steadySinceMs }, this.#stuckAfterMs);
   }
 }

@@ -98,6 +98,8 @@ export interface InternalState {
 
 /** How often main stamps its beat, judges everybody and lets go of what lanes have done. */
 const SWEEP_EVERY_MS = 250;
+/** How often changes of members that came too often are told. */
+const TELL_LATE_EVERY_MS = 5000;
 /** How often readers are told at the most who waits for approval: those who wait knock all the time. */
 const TELL_PENDING_EVERY_MS = 1000;
 /** How often mailboxes with a waiting heartbeat are looked at; only while there are any. */
@@ -150,6 +152,7 @@ export class TelemetryManager {
   /** When readers were told last who waits for approval, and at which change. */
   #pendingToldMs = 0;
   #pendingTold = 0;
+  #lateToldMs = 0;
   #phase: Phase = 'new';
   #stopping: Promise<void> | undefined;
 
@@ -678,6 +681,10 @@ export class TelemetryManager {
     this.#tellLaneLimit();
     this.#measureRate(nowMs - this.#sweptMs);
     this.#tellPending(nowMs);
+    if (nowMs - this.#lateToldMs >= TELL_LATE_EVERY_MS) {
+      this.#lateToldMs = nowMs;
+      this.#members.tellLate();
+    }
     const refusals = this.#refusals.takeNews(nowMs);
     if (refusals !== undefined) this.#roster.tellLimits(refusals);
     this.#sweptMs = nowMs;

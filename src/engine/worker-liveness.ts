@@ -25,6 +25,9 @@ export class WorkerLiveness implements LivenessFacts {
   hasHungUp = false;
   isEphemeral = false;
   graceUntilMs: number;
+  patientUntilMs = 0;
+  /** How often it said at its registration that it means to send; 0 = it did not. */
+  announcedIntervalMs = 0;
   /** Workers that may fail together; empty: it belongs to none. */
   group = '';
   /** Counts among those whose group's brake looks at it, and in which group: it may be told another one meanwhile. */
@@ -46,6 +49,9 @@ export class WorkerLiveness implements LivenessFacts {
   refusedOlderMs = 0;
   hasConflict = false;
   hostLoopLagMs = 0;
+  /** When its last heartbeat was received, and since when they have come without a gap, by the monotonic clock. */
+  receivedMs = Number.NEGATIVE_INFINITY;
+  steadySinceMs = Number.NEGATIVE_INFINITY;
   stuck: StuckReason | undefined;
   skewMs: number | undefined;
   flapSteps: FlapSteps = 0;

@@ -74,6 +74,8 @@ export interface LivenessFacts {
   readonly intervalMs: number;
   /** It is called neither suspect nor inactive before this moment; 0 = no such moment. */
   readonly graceUntilMs: number;
+  /** The same, for a worker that may have begun to send less often; 0 = no such moment. */
+  readonly patientUntilMs: number;
 }
 
 export interface LivenessLimits {
@@ -107,17 +109,19 @@ export function inactiveAfterMs(intervalMs: number, limits: LivenessLimits): num
 }
 
 export function judge(facts: LivenessFacts, nowMs: number, limits: LivenessLimits): Verdict {
-  const { heardMs, intervalMs, graceUntilMs } = facts;
-  const goneAfterMs = Math.max(graceUntilMs, (heardMs ?? facts.knownMs) + retentionOf(facts, limits));
+  const { heardMs, intervalMs } = facts;
+  const heldUntilMs = Math.max(facts.graceUntilMs, facts.patientUntilMs);
+  const suspectFromMs = Math.max(heldUntilMs, (heardMs ?? Number.NEGATIVE_INFINITY) + suspectAfterMs(intervalMs));
+  // Nobody is forgotten who keeps to its interval, however short the retention is.
+  const goneAfterMs = Math.max(suspectFromMs, (heardMs ?? facts.knownMs) + retentionOf(facts, limits));
   if (nowMs > goneAfterMs) return { state: 'gone', cause: 'retention', untilMs: Number.POSITIVE_INFINITY };
   if (heardMs === undefined) return judgeUnheard(facts, nowMs, goneAfterMs);
-  const suspectFromMs = Math.max(graceUntilMs, heardMs + suspectAfterMs(intervalMs));
   if (facts.isLeaving) {
     return facts.hasHungUp || nowMs > suspectFromMs
       ? { state: 'left', cause: 'farewell', untilMs: goneAfterMs }
       : { state: 'leaving', cause: 'farewell', untilMs: Math.min(suspectFromMs, goneAfterMs) };
   }
-  const inactiveFromMs = Math.max(graceUntilMs, heardMs + inactiveAfterMs(intervalMs, limits));
+  const inactiveFromMs = Math.max(heldUntilMs, heardMs + inactiveAfterMs(intervalMs, limits));
   if (nowMs > inactiveFromMs) return { state: 'inactive', cause: 'silence', untilMs: goneAfterMs };
   if (nowMs > suspectFromMs) {
     return { state: 'suspect', cause: 'silence', untilMs: Math.min(inactiveFromMs, goneAfterMs) };

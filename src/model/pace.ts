@@ -4,8 +4,8 @@
 const STEP = 1.1;
 /** Told intervals differ by up to this share to either side: what begins together must not stay together. */
 const JITTER = 0.1;
-/** The longest that an agent obeys: LONGEST_INTERVAL_MS of the agent. */
-const LONGEST_INTERVAL_MS = 3_600_000;
+/** The longest that an agent obeys: LONGEST_INTERVAL_MS of the agent. Nobody may announce more. */
+export const LONGEST_INTERVAL_MS = 3_600_000;
 
 /**
  * The interval at which `workers` send no more than `targetPerS` heartbeats a second together.

@@ -8,10 +8,15 @@ const WINDOW = 32;
 /** Further back than this is no late heartbeat: the worker counts anew. */
 const FAR_BACK = 1000;
 
-/** More heartbeats than this do not come late in a row. */
+/**
+ * So many old numbers in a row, each one more than the last, are no late heartbeats: the worker counts from there, as one
+ * whose machine was set back does under its former name. Beyond the window, where nothing comes late that was only
+ * overtaken, fewer are enough. Until then its heartbeats are dropped, and what is shown of it stands still.
+ */
 const OLD_IN_A_ROW = 8;
+const FAR_OLD_IN_A_ROW = 3;
 
-/** `next`: newer than all before. `again`: the worker has begun to count anew. */
+/** `next`: newer than all before. `again`: the worker has begun to count anew, or from an earlier number. */
 export type Arrival = 'next' | 'late' | 'duplicate' | 'again';
 
 export class SequenceWindow {
@@ -30,23 +35,21 @@ export class SequenceWindow {
     this.#highest = 0;
   }
 
-  /**
-   * @param sequence from 1
-   * @param isNamed the worker names its instances: a new one is told by its name, and not from its numbers
-   */
-  note(sequence: number, isNamed = true): Arrival {
+  /** @param sequence from 1 */
+  note(sequence: number): Arrival {
     if (this.#highest === 0) {
       this.#begin(sequence);
       return 'next';
     }
     const ahead = sequence - this.#highest;
-    if (ahead <= 0 && !isNamed && this.#countsAnew(sequence)) {
+    if (ahead <= 0 && this.#countsAnew(sequence)) {
       this.#begin(sequence);
       return 'again';
     }
     if (ahead > 0) {
       this.#oldInARow = 0;
-      this.missed += ahead - 1;
+      // A worker may say any number: what it missed stays one that can be counted.
+      this.missed = Math.min(this.missed + ahead - 1, Number.MAX_SAFE_INTEGER);
       this.#arrived = ahead >= WINDOW ? 1 : (this.#arrived << ahead) | 1;
       this.#highest = sequence;
       return 'next';
@@ -64,11 +67,11 @@ export class SequenceWindow {
     return 'late';
   }
 
-  /** A worker that began anew, and whose first numbers were lost, would look late for as long as it lived before. */
+  /** A worker that was set back, or whose first numbers were lost, would look late for as long as it lived before. */
   #countsAnew(sequence: number): boolean {
     this.#oldInARow = sequence === this.#lastOld + 1 ? this.#oldInARow + 1 : 1;
     this.#lastOld = sequence;
-    return this.#oldInARow >= OLD_IN_A_ROW;
+    return this.#oldInARow >= (this.#highest - sequence >= WINDOW ? FAR_OLD_IN_A_ROW : OLD_IN_A_ROW);
   }
 
   #begin(sequence: number): void {

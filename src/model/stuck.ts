@@ -1,4 +1,7 @@
-/** Heartbeats come, but nothing moves behind them: the agent's thread lives, its host program may not. */
+/**
+ * Heartbeats come, but nothing moves behind them: the agent's thread lives, its host program may not. Only heartbeats tell
+ * that nothing moved. While none came, be it that the worker was silent or that the master did not listen, anything may have.
+ */
 
 /**
  * | reason    | means                                                                              |
@@ -17,11 +20,16 @@ export interface StuckFacts {
   readonly hostLoopLagMs: number;
   /** When the running task that has waited for the longest last moved; undefined if none waits. */
   readonly taskStoodStillSinceMs: number | undefined;
+  /** Until when the heartbeat that tells so speaks: until the next one is due, or now. */
+  readonly toldMs: number;
+  /** Since when heartbeats have come without a gap. */
+  readonly steadySinceMs: number;
 }
 
 /** @param stuckAfterMs for tasks; 0 = never */
-export function stuckReason(facts: StuckFacts, nowMs: number, stuckAfterMs: number): StuckReason | undefined {
-  if (facts.hostLoopLagMs >= HOST_LOOP_STUCK_MS) return 'host_loop';
-  const { taskStoodStillSinceMs: sinceMs } = facts;
-  return stuckAfterMs > 0 && sinceMs !== undefined && nowMs - sinceMs > stuckAfterMs ? 'tasks' : undefined;
+export function stuckReason(facts: StuckFacts, stuckAfterMs: number): StuckReason | undefined {
+  const { hostLoopLagMs, taskStoodStillSinceMs: stillSinceMs, toldMs, steadySinceMs } = facts;
+  if (hostLoopLagMs >= HOST_LOOP_STUCK_MS) return 'host_loop';
+  if (stuckAfterMs <= 0 || stillSinceMs === undefined) return undefined;
+  return toldMs - Math.max(stillSinceMs, steadySinceMs) > stuckAfterMs ? 'tasks' : undefined;
 }

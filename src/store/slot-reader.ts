@@ -146,6 +146,15 @@ export class SlotReader {
     );
   }
 
+  /** When the master received the heartbeat of the record, by the monotonic clock; 0 before the first. */
+  get receivedMonotonicMs(): number {
+    const { numbers, offsets } = this.#slot;
+    return this.#readWhole(
+      SlotWord.recordGeneration,
+      (copy) => numbers[offsets.record[copy] / 8 + RecordNumber.receivedMonotonicMs] as number,
+    );
+  }
+
   /** When the running task that has waited for the longest made progress last, by the monotonic clock. */
   get taskStoodStillSinceMs(): number | undefined {
     const { numbers, offsets } = this.#slot;

@@ -1,13 +1,16 @@
 /** What the manager makes of heartbeats beside telemetry, in faked time. Failures of fleets are in test/faults. */
 import { create } from '@bufbuild/protobuf';
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { TelemetryManager, TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
+import type { Holds } from '../../src/model/holds.ts';
 import { emptyRecordJsonHead } from '../../src/model/record-json.ts';
 import { eventually } from '../support/eventually.ts';
 import { type SettableClock, startFaked } from '../support/fake-fleet.ts';
 import { type HeartbeatInit, heartbeatBytes } from '../support/grpc-client.ts';
+import { repetitions } from '../support/repetitions.ts';
 
 let clock: SettableClock;
 let manager: TelemetryManager;
@@ -48,7 +51,10 @@ function view(workerId: string) {
   return manager.directory.board.view(row, clock.monotonicMs());
 }
 
-function announce(workerId: string, more: { group?: string; ephemeral?: boolean; instanceId?: string } = {}): void {
+function announce(
+  workerId: string,
+  more: { group?: string; ephemeral?: boolean; instanceId?: string; intervalMs?: number } = {},
+): void {
   manager.announceWorker(create(WorkerInfoSchema, { workerId, ...more }));
 }
 
@@ -128,12 +134,182 @@ test('a worker is judged by the interval that it keeps, if it cannot be told one
   }
   expect(view('slow')).toMatchObject({ state: 'active', intervalMs: 20_000 });
   // Only before its pace was known was it taken for late.
-  expect(states('slow').filter((step) => step.startsWith('active>suspect'))).toHaveLength(2);
+  expect(states('slow').filter((step) => step.startsWith('active>suspect'))).toHaveLength(1);
   clock.advance(25_000);
   expect(view('slow').state).toBe('suspect');
   clock.advance(75_500);
   expect(view('slow').state).toBe('inactive');
 });
+
+test('a worker that slows down costs one alarm, and one that announced its interval none', () => {
+  announce('announced', { intervalMs: 60_000 });
+  for (let i = 0; i < 30; i++) {
+    send('slower');
+    if (i === 0) send('announced');
+    clock.advance(1000);
+  }
+  for (let i = 0; i < 12; i++) {
+    clock.advance(30_000);
+    if (i % 2 === 0) send('announced');
+    else send('slower');
+  }
+  expect(states('announced').slice(2)).toEqual([]);
+  expect(states('slower').slice(2)).toEqual([
+    'active>suspect silence',
+    'suspect>inactive silence',
+    'inactive>active heartbeat',
+  ]);
+});
+
+test('nobody is called inactive who keeps to what it announced, or to its gap before', () => {
+  const gaps = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 3, maxLength: 12 });
+  let life = 0;
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 90 }), gaps, (announcedS, gapsS) => {
+      const [announced, untold] = [`announced-${life}`, `untold-${life++}`];
+      announce(announced, { intervalMs: announcedS * 1000 });
+      let beforeS = 0;
+      for (const gapS of gapsS) {
+        send(untold);
+        const earlier = inactivations(untold);
+        for (let passedS = 0; passedS < gapS; passedS += announcedS) {
+          send(announced);
+          clock.advance(Math.min(announcedS, gapS - passedS) * 1000);
+        }
+        if (gapS <= beforeS) expect(inactivations(untold)).toBe(earlier);
+        beforeS = gapS;
+      }
+      expect(inactivations(announced)).toBe(0);
+      manager.unregisterWorker(announced);
+      manager.unregisterWorker(untold);
+    }),
+    { numRuns: repetitions(20, 300) },
+  );
+});
+
+function inactivations(workerId: string): number {
+  return told('state', workerId).filter(({ to }) => to === 'inactive').length;
+}
+
+test('a worker whose machine is set back under its former name is heard again after a few heartbeats', () => {
+  for (let sequence = 1n; sequence <= 400n; sequence++) send('a', { sequence, instanceId: 'one' });
+  for (let sequence = 40n; sequence <= 60n; sequence++) send('a', { sequence, instanceId: 'one' });
+  expect(view('a')).toMatchObject({ restarts: 1, missed: 0 });
+  expect(view('a').replacedBy.late).toBe(2);
+});
+
+test('a worker that is another instance each time is told of a few times, then counted, then summed up', () => {
+  let lines = 0;
+  manager.members.onChange(() => lines++);
+  send('victim');
+  for (let i = 0; i < 5000; i++) send('noisy', { instanceId: `i${i}` });
+  expect(told('restarted', 'noisy')).toHaveLength(30);
+  expect(told('noisy', 'noisy')).toHaveLength(1);
+  expect(view('noisy').restarts).toBe(4999);
+  expect(lines).toBeLessThan(40);
+  // Another worker is told of as ever, and so is whether the noisy one lives.
+  send('victim', { instanceId: 'one' });
+  clock.advance(40_000);
+  expect(states('noisy').at(-1)).toBe('suspect>inactive silence');
+  expect(manager.members.get('noisy')?.instanceIds[0]).toBe('i4999');
+  clock.advance(10 * 60_000);
+  expect(told('noisy_over', 'noisy').map(({ detail }) => detail)).toEqual([
+    'events of the kind "restarted" that were not told: 4969',
+  ]);
+});
+
+test('a worker that comes and goes all the time does not fill the log, nor the journal', () => {
+  let lines = 0;
+  manager.members.onChange(() => lines++);
+  for (let i = 0; i < 500; i++) {
+    send('restless');
+    manager.deregisterWorker('restless', '');
+  }
+  expect(manager.events.all().filter(({ workerId }) => workerId === 'restless').length).toBeLessThan(40);
+  expect(lines).toBeLessThan(40);
+  // What is told late is what is so then.
+  send('restless');
+  clock.advance(60_000);
+  expect(manager.members.get('restless')?.known).toBe(true);
+  expect(lines).toBeLessThan(45);
+});
+
+test('figures of a brake go on being told while it holds, at most once a second', () => {
+  const holds: Holds[] = [];
+  manager.onAnnouncement((announcement) => {
+    if (announcement.type === 'holds') holds.push(announcement.holds);
+  });
+  const rack = Array.from({ length: 10 }, (_, index) => `r${index}`);
+  for (const id of rack) announce(id, { group: 'rack' });
+  beat(20_000, rack);
+  beat(20_000, rack.slice(6));
+  expect(holds.at(-1)?.brakes).toMatchObject([{ silent: 6, watched: 10 }]);
+  clock.advance(20_000);
+  expect(holds.at(-1)?.brakes).toMatchObject([{ silent: 10, watched: 10 }]);
+  expect(holds.at(-1)).toEqual(expect.objectContaining({ brakes: [expect.objectContaining({ silent: 10 })] }));
+  expect(holds.length).toBeLessThan(10);
+  // A stall of the master's puts off when the brake ends.
+  const before = holds.at(-1)?.brakes[0]?.endsUnixMs as number;
+  clock.stall(30_000);
+  clock.jumpWallClock(30_000);
+  clock.advance(5000);
+  expect((holds.at(-1)?.brakes[0]?.endsUnixMs as number) - before).toBeGreaterThan(29_000);
+});
+
+test('skew and missed are as large as they are, and one number that is none spoils nothing', () => {
+  const sentAt = (offMs: number) => ({ sentAtUnixMs: BigInt(Math.round(clock.wallMs()) + offMs), lastRoundTripMs: 0 });
+  const year = 365 * 86_400_000;
+  for (const offMs of [40 * year, -40 * year, 1, -1]) {
+    send('a', sentAt(offMs));
+    expect(view('a').skewMs).toBe(offMs);
+    clock.advance(20_000);
+    manager.unregisterWorker('a');
+  }
+  send('a', sentAt(3_600_000));
+  for (const lastRoundTripMs of [Number.NaN, Number.POSITIVE_INFINITY, -1, 1e300]) {
+    send('a', {
+      ...sentAt(3_600_000),
+      lastRoundTripMs,
+      hostLoopLagMs: lastRoundTripMs === 1e300 ? 0 : lastRoundTripMs,
+    });
+  }
+  expect(view('a')).toMatchObject({ skewMs: 3_600_000, stuck: undefined });
+  send('a', { sequence: 1n });
+  send('a', { sequence: 5_000_000_002n });
+  expect(view('a').missed).toBe(5_000_000_000);
+  send('a', { sequence: 5_000_000_001n });
+  expect(view('a').missed).toBe(4_999_999_999);
+});
+
+test('silence is no lack of progress: neither an outage, nor a brake, nor a stall of the master', async () => {
+  await start({ stuckAfterMs: 60_000 });
+  const ids = ['a', 'b', 'c', 'd'];
+  let progress = 0;
+  const report = async (forMs: number) => {
+    beat(forMs, ids, { runningTasks: [{ taskId: 't', status: 'running', progress }] });
+    await eventually(() => ids.every((id) => slotOf(id).counts().applied === view(id).accepted));
+  };
+  for (let i = 0; i < 4; i++) {
+    progress += 0.01;
+    await report(5000);
+  }
+  await report(35_000);
+  // Nobody is heard for longer than the limit, and the first heartbeat after it tells the same as the last before.
+  clock.advance(240_000);
+  expect(manager.holds.brakes).toHaveLength(1);
+  await report(30_000);
+  clock.stall(240_000);
+  clock.advance(250);
+  await report(30_000);
+  expect(manager.events.all().filter(({ type }) => type === 'stuck')).toEqual([]);
+  // Heard all the time, it is one.
+  for (let i = 0; i < 5; i++) await report(10_000);
+  expect(told('stuck', 'a')).toHaveLength(1);
+});
+
+function slotOf(workerId: string) {
+  return (manager.directory.get(workerId) as { slot: { counts(): { applied: number } } }).slot;
+}
 
 test('a fleet that is too large is told to send less often, and each deadline is later by as much', async () => {
   await start({ targetHeartbeatsPerS: 10 });

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decideBrake } from '../../src/model/brake.ts';
-import { Cadence } from '../../src/model/cadence.ts';
+import { Cadence, patienceMs } from '../../src/model/cadence.ts';
 import { EventLog } from '../../src/model/events.ts';
 import { beginsToFlap, flapScore, isSteadyAgain, nextStep, withChange } from '../../src/model/flapping.ts';
 import { instanceKind, MAX_INSTANCES, withInstance } from '../../src/model/instances.ts';
@@ -10,6 +10,7 @@ import { jitteredIntervalMs, longestIntervalMs, pacedIntervalMs } from '../../sr
 import { SequenceWindow } from '../../src/model/sequence.ts';
 import { smoothedSkewMs } from '../../src/model/skew.ts';
 import { stuckReason } from '../../src/model/stuck.ts';
+import { repetitions } from '../support/repetitions.ts';
 
 function cadenceOf(...gapsMs: number[]): number {
   const cadence = new Cadence();
@@ -137,6 +138,8 @@ test('skew is smoothed, and taken over at once when a clock was set', () => {
   expect(smoothedSkewMs(undefined, sample(500))).toBe(500);
   expect(smoothedSkewMs(500, sample(580))).toBe(510);
   expect(smoothedSkewMs(500, sample(-3_600_000))).toBe(-3_600_000);
+  // No round trip takes a day.
+  expect(smoothedSkewMs(undefined, { ...sample(500), roundTripMs: 86_400_000 })).toBe(490);
 });
 
 test('a large fleet is told to send less often, a small one is not', () => {
@@ -169,12 +172,74 @@ test('what is told differs from one to the next, and is never less than the shor
 
 test('stuck is a host loop that stands still, or a task that makes no progress', () => {
   const reasonAt = (hostLoopLagMs: number, taskStoodStillSinceMs: number | undefined, stuckAfterMs = 300_000) =>
-    stuckReason({ hostLoopLagMs, taskStoodStillSinceMs }, 1_000_000, stuckAfterMs);
+    stuckReason({ hostLoopLagMs, taskStoodStillSinceMs, toldMs: 1_000_000, steadySinceMs: 0 }, stuckAfterMs);
   expect(reasonAt(29_999, undefined)).toBeUndefined();
   expect(reasonAt(30_000, undefined)).toBe('host_loop');
   expect(reasonAt(0, 700_000)).toBeUndefined();
   expect(reasonAt(0, 699_999)).toBe('tasks');
   expect(reasonAt(0, 1, 0)).toBeUndefined();
+});
+
+test('what is not heard of is no lack of progress', () => {
+  const reasonOf = (toldMs: number, steadySinceMs: number) =>
+    stuckReason({ hostLoopLagMs: 0, taskStoodStillSinceMs: 100_000, toldMs, steadySinceMs }, 300_000);
+  expect(reasonOf(400_001, 0)).toBe('tasks');
+  expect(reasonOf(400_000, 0)).toBeUndefined();
+  // Only since the gap is over.
+  expect(reasonOf(700_000, 400_000)).toBeUndefined();
+  expect(reasonOf(700_001, 400_000)).toBe('tasks');
+  // The lane has not yet done the first one after it.
+  expect(reasonOf(390_000, 700_000)).toBeUndefined();
+});
+
+test('a worker whose machine was set back is taken again after a few heartbeats, wherever it goes on', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 3000 }),
+      fc.integer({ min: 1, max: 3000 }),
+      fc.array(fc.boolean(), { minLength: 100, maxLength: 100 }),
+      (highest, back, arrived) => {
+        const window = new SequenceWindow();
+        for (let sequence = 1; sequence <= highest; sequence++) {
+          if (sequence === 1 || sequence === highest || arrived[sequence % 100]) window.note(sequence);
+        }
+        let dropped = 0;
+        let sequence = Math.max(1, highest - back);
+        while (['late', 'duplicate'].includes(window.note(sequence++))) dropped++;
+        expect(dropped).toBeLessThan(8);
+        if (back >= 40 && highest > back) expect(dropped).toBeLessThan(3);
+        // From there on it counts as before.
+        for (let i = 0; i < 10; i++) expect(window.note(sequence++)).toBe('next');
+      },
+    ),
+    { numRuns: repetitions(100, 2000) },
+  );
+});
+
+test('what was missed stays a number that can be counted, whatever the worker says', () => {
+  const window = new SequenceWindow();
+  for (let life = 0; life < 3; life++) {
+    window.reset();
+    window.note(1);
+    window.note(Number.MAX_SAFE_INTEGER);
+  }
+  expect(window.missed).toBe(Number.MAX_SAFE_INTEGER);
+});
+
+test('a worker that announced an interval, or slows down, is waited for', () => {
+  const announced = new Cadence();
+  announced.announce(60_000);
+  expect(announced.intervalMs).toBe(60_000);
+  announced.announce(5000);
+  announced.announce(0);
+  expect(announced.intervalMs).toBe(60_000);
+  for (let i = 0; i < 4; i++) announced.note(5000);
+  expect(announced.intervalMs).toBe(5000);
+  announced.announce(4_000_000_000);
+  expect(announced.intervalMs).toBe(3_600_000);
+  expect(patienceMs(11_000, 5000)).toBe(0);
+  expect(patienceMs(60_000, 5000)).toBe(132_000);
+  expect(patienceMs(86_400_000, 5000)).toBe(1_320_000);
 });
 
 test('the log keeps the newest events, in order, their numbers rising from one master to the next', () => {

@@ -20,6 +20,7 @@ function facts(some: Partial<LivenessFacts> = {}): LivenessFacts {
     isEphemeral: false,
     intervalMs: 5000,
     graceUntilMs: 0,
+    patientUntilMs: 0,
     ...some,
   };
 }
@@ -87,6 +88,7 @@ const anyFacts: fc.Arbitrary<LivenessFacts> = fc.record({
   isEphemeral: fc.boolean(),
   intervalMs: fc.integer({ min: 5000, max: 600_000 }),
   graceUntilMs: fc.nat(2_000_000),
+  patientUntilMs: fc.nat(2_000_000),
 });
 
 test('without news a verdict holds for as long as it says, and no longer', () => {
