@@ -1,7 +1,7 @@
 /** How the program ends: its exit code, and the one line that says why. */
 import { CommanderError } from 'commander';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
-import { printable } from './text/printable.ts';
+import { printable } from '../lib/printable.ts';
 
 export const EXIT_OK = 0;
 export const EXIT_FAILURE = 1;

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { printable, printableLines } from '../../src/cli/text/printable.ts';
 import { facts, table } from '../../src/cli/text/table.ts';
 import { age, milliseconds, number, percent } from '../../src/cli/text/units.ts';
 import { cut, widthOf } from '../../src/cli/text/width.ts';
 import { wrapLines } from '../../src/cli/text/wrap.ts';
+import { printable, printableLines, printableStart } from '../../src/lib/printable.ts';
 import { CONTROL, trickyText } from './tricky-text.ts';
 
 describe('printable text', () => {
@@ -129,4 +129,9 @@ describe('numbers', () => {
       '1234570',
     ]);
   });
+});
+
+test('of a long text from outside the start is shown, and how long it is', () => {
+  expect(printableStart('a\nb')).toBe('a\\x0ab');
+  expect(printableStart(`\u001b${'x'.repeat(20)}`, 5)).toBe('\\x1bxxxx… (21 characters)');
 });

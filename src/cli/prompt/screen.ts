@@ -5,7 +5,7 @@
  * All text goes through `printableLines`; the escape sequences of this folder are written here and by readline alone.
  */
 import { Writable } from 'node:stream';
-import { printableLines } from '../text/printable.ts';
+import { printableLines } from '../../lib/printable.ts';
 import { wrapLines } from '../text/wrap.ts';
 
 export interface Footer {

@@ -1,5 +1,5 @@
 /** Aligned columns and lists of facts. Every cell is made printable here, so that no renderer can forget it. */
-import { printable } from './printable.ts';
+import { printable } from '../../lib/printable.ts';
 import { cut, padEnd, padStart, widthOf } from './width.ts';
 
 export interface Column {

@@ -1,5 +1,5 @@
 /** One frame of the live view: it fits the terminal, so that it can be drawn over the frame before. */
-import { printable } from '../text/printable.ts';
+import { printable } from '../../lib/printable.ts';
 import { age, count, number, percent } from '../text/units.ts';
 import { cut, padEnd, padStart } from '../text/width.ts';
 import type { Usages, WorkerDetail } from './views.ts';

@@ -1,7 +1,7 @@
 /** The list of workers, and of those that wait to be let in. */
 import { formatDuration } from '../../config/kinds.ts';
+import { printable } from '../../lib/printable.ts';
 import type { LaneKind } from '../../model/lanes.ts';
-import { printable } from '../text/printable.ts';
 import { type Column, section, table } from '../text/table.ts';
 import { age, count, countOf, milliseconds, NOTHING, percent } from '../text/units.ts';
 import type { LaneView, LivenessView, PendingRow, WorkerRow } from './views.ts';

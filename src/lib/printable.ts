@@ -1,7 +1,7 @@
 /**
- * Text from outside, made safe to print. Task ids, status strings, metric and GPU names and reasons come from workers:
- * printed as they are, they could move the cursor, retitle the terminal or fake a line. Nothing is taken away, so that
- * a person sees what was sent: each such character is shown as its escape.
+ * Text from outside, made safe to print. Ids, reasons, names and messages come from workers and other machines: printed as
+ * they are, in a table, a line of the log or an error, they could move the cursor, retitle the terminal or fake a line.
+ * Nothing is taken away, so that a person sees what was sent: each such character is shown as its escape.
  */
 
 /** Control characters, line and paragraph separators, lone surrogates, and what reorders or hides its neighbours. */
@@ -10,6 +10,12 @@ const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Surrogate}\u061c\u200b\u200e\u200f\u2
 /** One line of text, whatever `text` holds. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, escaped);
+}
+
+/** The same, of at most so many characters as sent: what others say must not fill a log. */
+export function printableStart(text: string, mostCharacters = 300): string {
+  if (text.length <= mostCharacters) return printable(text);
+  return `${printable(text.slice(0, mostCharacters))}… (${text.length} characters)`;
 }
 
 /** The same for text of several lines: line feeds stay. */
