@@ -401,6 +401,31 @@ export const masterOptions = {
     fallback: '20000',
     meaning: 'most heartbeats a second from one address; of IPv6, from one /64 network; 0 = no limit',
   }),
+  maxWorkerRegistersPerS: option({
+    env: 'MAX_REGISTER_RATE',
+    flag: '--max-register-rate',
+    argument: '<n>',
+    // Each is decoded on main and is a message to every reader. A process that ends at its start and is started again at
+    // once begins every second or so; ten at once are a person who tries something.
+    kind: kinds.count({ min: 0, max: 1000 }),
+    fallback: '1',
+    meaning:
+      'most changes a second of one worker (registers with other info, or deregisters), ten at once; 0 = no limit; ' +
+      'to register again as before is no change',
+  }),
+  maxPeerCallsPerS: option({
+    env: 'MAX_PEER_CALL_RATE',
+    flag: '--max-peer-call-rate',
+    argument: '<n>',
+    // 24 seconds' worth may come at once: two calls of each of the 12,000 connections that one address may have, all of
+    // which come back when the master does. Beyond that, 1,000 KiB of registrations keep main busy for a sixteenth of
+    // its time.
+    kind: kinds.count({ min: 0, max: 1_000_000 }),
+    fallback: '1000',
+    meaning:
+      'most gRPC calls a second from one address that are no heartbeats, 24 seconds’ worth at once; of registrations ' +
+      'each begun KiB counts; 0 = no limit',
+  }),
   maxPending: option({
     env: 'MAX_PENDING',
     flag: '--max-pending',

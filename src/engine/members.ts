@@ -156,9 +156,9 @@ export class Members {
     this.#ownChange(workerId, { known: true });
   }
 
-  /** Keeps what the worker said of itself. */
-  describe(workerId: string, info: WorkerInfo): void {
-    this.#ownChange(workerId, { info });
+  /** Keeps what the worker said of itself. @returns whether it is something else than before */
+  describe(workerId: string, info: WorkerInfo): boolean {
+    return this.#ownChange(workerId, { info });
   }
 
   /** Keeps the lives of the worker's process, newest first; beyond {@link MAX_INSTANCES} the oldest are dropped. */
@@ -194,8 +194,10 @@ export class Members {
   }
 
   /** By the worker. */
-  #ownChange(workerId: string, change: Change): void {
-    if (this.#set(workerId, change)) this.#tellOwn(workerId);
+  #ownChange(workerId: string, change: Change): boolean {
+    const isNews = this.#set(workerId, change);
+    if (isNews) this.#tellOwn(workerId);
+    return isNews;
   }
 
   /** @returns whether anything is other than before */
@@ -243,7 +245,8 @@ function areSameIds(a: readonly string[], b: readonly string[]): boolean {
 }
 
 function isSameInfo(a: WorkerInfo | undefined, b: WorkerInfo | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
+  if (a === b) return true;
+  if (a === undefined || b === undefined) return false;
   // By their bytes: field by field, NaN would be a change each time.
   return Buffer.compare(toBinary(WorkerInfoSchema, a), toBinary(WorkerInfoSchema, b)) === 0;
 }

@@ -13,6 +13,17 @@
  * | identity              | a peer that spoke for a worker that it is not                                 |
  * | worker_heartbeat_rate | a heartbeat of a worker that sends too often                                  |
  * | peer_heartbeat_rate   | a heartbeat of an address that sends too often                                |
+ * | worker_register_rate  | a worker that registers with other info or deregisters too often              |
+ * | peer_call_rate        | a call of an address that makes too many beside heartbeats                    |
+ * | registration_size     | what a worker says of itself is too large                                     |
+ * | watches               | one health watch more than there may be                                       |
+ * | message_size          | a message that is larger than is taken, also once it is decompressed          |
+ * | malformed_call        | a call that is not as gRPC wants it, or a small request that is too large     |
+ * | unimplemented         | a call of a method that is not served                                         |
+ * | not_grpc              | an HTTP/2 request that is none of gRPC                                        |
+ * | streams               | a call beyond those that a connection may have under way                      |
+ * | http2_error           | a connection that broke the rules of HTTP/2, or was reset                     |
+ * | pending_acks          | acks of a client that does not read, beyond those that are kept               |
  * | workers               | a worker beyond the most that are known at a time                             |
  */
 export const REFUSAL_REASONS = [
@@ -26,6 +37,17 @@ export const REFUSAL_REASONS = [
   'identity',
   'worker_heartbeat_rate',
   'peer_heartbeat_rate',
+  'worker_register_rate',
+  'peer_call_rate',
+  'registration_size',
+  'watches',
+  'message_size',
+  'malformed_call',
+  'unimplemented',
+  'not_grpc',
+  'streams',
+  'http2_error',
+  'pending_acks',
   'workers',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
@@ -41,8 +63,8 @@ export class Refusals {
   #hasNews = false;
   #toldMs = Number.NEGATIVE_INFINITY;
 
-  count(reason: RefusalReason): void {
-    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+  count(reason: RefusalReason, times = 1): void {
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + times);
     this.#hasNews = true;
   }
 

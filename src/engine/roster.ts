@@ -24,6 +24,8 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   slot: SlotReader;
   /** What the worker said of itself when it registered; undefined if it only ever sent heartbeats. */
   facts: WorkerFacts | undefined;
+  /** Of the bytes in which it said so last; undefined: nobody knows them. */
+  infoDigest: string | undefined;
   lane: LaneHandle | undefined;
   /** When its next heartbeat is due at the most that it may send, in monotonic time. */
   heartbeatDueMs = NEVER_MS;

@@ -33,6 +33,7 @@ import { Mailbox } from './mailbox.ts';
 import { type AdmissionMode, type Member, Members } from './members.ts';
 import { MemoryRoom } from './memory-room.ts';
 import { type RefusalCounts, Refusals } from './refusals.ts';
+import { Registrations } from './registrations.ts';
 import { Roster, RosterEntry } from './roster.ts';
 import { exceededBy, type LanePlan, laneLimitOf, planLanes } from './thread-budget.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
@@ -48,6 +49,8 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly maxPending?: number;
   /** Most heartbeats a second of one worker; 0, the default here, is no limit. */
   readonly maxWorkerHeartbeatsPerS?: number;
+  /** Most changes a second of one worker, as registrations are; 0, the default here, is no limit. */
+  readonly maxWorkerRegistersPerS?: number;
   /** Workers with a thread of their own; undefined: what the machine carries. The rest share. */
   readonly maxDedicatedLanes?: number | undefined;
   readonly sharedLanes?: number;
@@ -132,6 +135,7 @@ export class TelemetryManager {
   readonly #lanes: LanePool;
   readonly #updates: UpdateWatcher;
   readonly #refusals = new Refusals();
+  readonly #registrations: Registrations;
   readonly #impostors = new Impostors((event) => this.#liveness.tell(event));
   readonly #knocks = new Knocks((event) => this.#liveness.tell(event));
   /** Of each worker; undefined: none. */
@@ -174,6 +178,12 @@ export class TelemetryManager {
       `the worker sends more than ${heartbeatsText(maxWorkerHeartbeatsPerS)} a second (MAX_HEARTBEAT_RATE)`,
       { retryAfterMs: RATE_RETRY_AFTER_MS },
     );
+    this.#registrations = new Registrations({
+      perS: options.maxWorkerRegistersPerS ?? 0,
+      maxWorkers: this.#maxWorkers,
+      refusals: this.#refusals,
+      clock: this.#clock,
+    });
     this.#ringSamples = options.ringSamples ?? 720;
     this.#board = new BoardWriter(allocateBoard(this.#maxWorkers, this.#clock.monotonicMs()));
     this.#board.stampBeat(this.#clock.monotonicMs());
@@ -320,11 +330,12 @@ export class TelemetryManager {
    * Forgets a worker on its own behalf; what an operator said of it, approval and address, stays. An instance speaks for
    * itself alone: see {@link Liveness.checkFarewell}.
    * @returns whether the worker was known
-   * @throws PulselaneError `failed_precondition` if another instance of it is there
+   * @throws PulselaneError `failed_precondition` if another instance of it is there; `rate_limited`
    */
   deregisterWorker(workerId: string, instanceId: string): boolean {
     const entry = this.#roster.get(workerId);
     if (entry === undefined) return false;
+    this.#registrations.mustMayChange(workerId);
     this.#liveness.checkFarewell(entry, instanceId);
     this.#forget(entry, 'unregistered');
     this.#members.expire(workerId);
@@ -354,14 +365,29 @@ export class TelemetryManager {
     return isWaiting ? 'waiting' : 'awaited';
   }
 
-  /** Announces a worker on its own behalf, so only if it is admitted. @throws as `processHeartbeat` */
-  announceWorker(info: WorkerInfo): void {
+  /** What a worker said of itself last, if it did so in bytes of this digest: they need not be decoded again. */
+  announced(digest: string): WorkerInfo | undefined {
+    const entry = this.#registrations.by(digest);
+    return entry && this.#members.get(entry.workerId)?.info;
+  }
+
+  /**
+   * Announces a worker on its own behalf, so only if it is admitted.
+   * @param digest of the bytes in which it says so; undefined: nobody knows it
+   * @throws as `processHeartbeat`; `rate_limited`
+   */
+  announceWorker(info: WorkerInfo, digest?: string): void {
     checkWorkerId(info.workerId);
     this.#mustRun();
+    const isUnchanged = digest !== undefined && this.#registrations.by(digest)?.workerId === info.workerId;
+    if (!isUnchanged) this.#registrations.mustMayChange(info.workerId);
     const entry = this.#admitted(info.workerId);
     this.#liveness.checkInstance(entry, info.instanceId);
-    this.#describe(entry, info);
-    this.#members.describe(info.workerId, info);
+    this.#liveness.describe(entry, info);
+    if (isUnchanged) return;
+    const isNews = this.#members.describe(info.workerId, info);
+    if (isNews || entry.facts === undefined) this.#roster.describe(entry, workerFactsOf(info));
+    this.#registrations.remember(entry, digest);
   }
 
   // ── heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -663,6 +689,7 @@ export class TelemetryManager {
 
   #forget(entry: RosterEntry, cause: 'retention' | 'unregistered'): void {
     this.#liveness.forget(entry, cause);
+    this.#registrations.remember(entry, undefined);
     entry.liveness.via?.forget(entry.workerId);
     this.#roster.remove(entry);
     this.#waiting.delete(entry);

@@ -14,11 +14,11 @@ export interface RateLimit {
 /** A worker that was held up, or a fleet that comes back, may send one second's worth at once. */
 const BURST_MS = 1000;
 
-/** `perS` arrivals a second; 0 is no limit. */
-export function rateLimit(perS: number): RateLimit | undefined {
+/** `perS` arrivals a second; 0 is no limit. @param burstMs how much of the rate may come at once */
+export function rateLimit(perS: number, burstMs = BURST_MS): RateLimit | undefined {
   if (perS <= 0) return undefined;
   const intervalMs = 1000 / perS;
-  return { intervalMs, toleranceMs: Math.max(0, BURST_MS - intervalMs) };
+  return { intervalMs, toleranceMs: Math.max(0, burstMs - intervalMs) };
 }
 
 /** For people. */
@@ -31,9 +31,14 @@ export const NEVER_MS = Number.NEGATIVE_INFINITY;
 
 /**
  * Somebody sends at `nowMs`. @returns when its next one is due, to be remembered; undefined if this one comes too soon,
- * and what was remembered stays.
+ * and what was remembered stays. @param weight as how many it counts; one that is heavier than a burst is never taken
  */
-export function afterArrival(dueMs: number, nowMs: number, { intervalMs, toleranceMs }: RateLimit): number | undefined {
-  if (dueMs - nowMs > toleranceMs) return undefined;
-  return Math.max(dueMs, nowMs) + intervalMs;
+export function afterArrival(
+  dueMs: number,
+  nowMs: number,
+  { intervalMs, toleranceMs }: RateLimit,
+  weight = 1,
+): number | undefined {
+  if (Math.max(dueMs - nowMs, 0) + (weight - 1) * intervalMs > toleranceMs) return undefined;
+  return Math.max(dueMs, nowMs) + weight * intervalMs;
 }

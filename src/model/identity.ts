@@ -4,6 +4,7 @@
  */
 import { badLine, hashLines } from '../lib/tokens.ts';
 import { workerIdProblem } from './worker-id.ts';
+import { MAX_GROUP_BYTES } from './worker-info.ts';
 
 /** For whom one credential speaks. */
 export interface Grant {
@@ -75,8 +76,6 @@ export interface WorkerToken {
 
 const WORKER_LINE =
   '"worker:<id> sha256:<64 hexadecimal digits>" or "group:<name> sha256:<…>", id and name percent-encoded';
-/** As long as an id may be: it stands in logs and events. */
-const MAX_GROUP_BYTES = 256;
 
 /** Why it cannot be the group of a token; undefined if it can. Workers without a group cannot be given to anybody. */
 export function groupProblem(group: string): string | undefined {

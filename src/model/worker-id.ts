@@ -10,12 +10,17 @@ export const MAX_WORKER_ID_BYTES = 256;
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+/** Of texts that are logged, or shown at a terminal. */
+export function hasControlCharacter(text: string): boolean {
+  return CONTROL_CHARACTER.test(text);
+}
+
 /** Why `id` cannot be a worker's id; undefined if it can. */
 export function workerIdProblem(id: string): string | undefined {
   if (id === '') return 'worker_id is empty';
   const bytes = Buffer.byteLength(id);
   if (bytes > MAX_WORKER_ID_BYTES) return `worker_id has ${bytes} bytes; at most ${MAX_WORKER_ID_BYTES} are allowed`;
-  if (CONTROL_CHARACTER.test(id)) return 'worker_id contains a control character';
+  if (hasControlCharacter(id)) return 'worker_id contains a control character';
   if (LONE_SURROGATE.test(id)) return 'worker_id is not valid UTF-8';
   if (id === '.' || id === '..') return `worker_id "${id}" cannot be named in a URL`;
   return undefined;

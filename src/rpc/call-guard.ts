@@ -12,14 +12,18 @@ import type { Peer, Peers } from './peers.ts';
 
 type Call = Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getAuthContext' | 'getPeer'>;
 
-export interface CallGuardOptions {
+/** For the words of the refusals alone: the peers know them. */
+export interface PeerLimits {
+  readonly maxPeerHeartbeatsPerS: number;
+  readonly maxPeerCallsPerS: number;
+}
+
+export interface CallGuardOptions extends PeerLimits {
   readonly manager: TelemetryManager;
   readonly peers: Peers;
   /** Undefined: nobody has to say who it is. */
   readonly authority: Authority | undefined;
   readonly maxMetadataBytes: number;
-  /** For the words of the refusal alone: the peers know it. */
-  readonly maxPeerHeartbeatsPerS: number;
 }
 
 /** A peer that sends too often is quiet for a second, in which its burst may begin anew. */
@@ -36,6 +40,7 @@ export class CallGuard {
   readonly #options: CallGuardOptions;
   /** Made once: a peer that floods must not cost an error for each heartbeat. */
   readonly #tooOften: PulselaneError;
+  readonly #tooManyCalls: PulselaneError;
 
   constructor(options: CallGuardOptions) {
     this.#options = options;
@@ -44,6 +49,7 @@ export class CallGuard {
       `this address sends more than ${heartbeatsText(options.maxPeerHeartbeatsPerS)} a second (MAX_PEER_HEARTBEAT_RATE)`,
       { retryAfterMs: RATE_RETRY_AFTER_MS },
     );
+    this.#tooManyCalls = tooManyCalls(options.maxPeerCallsPerS);
   }
 
   /** A call begins. Nothing of its request has been decoded. @throws PulselaneError `too_large`, `unauthenticated` */
@@ -61,6 +67,33 @@ export class CallGuard {
       manager.refusals.count('unauthenticated');
       throw error;
     }
+  }
+
+  /**
+   * A small request comes, whose call has been counted for its address: each further KiB counts as one more.
+   * @throws PulselaneError `invalid_argument` if it is too large, `rate_limited`
+   */
+  mustFit({ peer }: Caller, name: string, request: Buffer, maxBytes: number): void {
+    const { peers, manager } = this.#options;
+    if (request.length > maxBytes) {
+      manager.refusals.count('registration_size');
+      throw new PulselaneError(
+        'invalid_argument',
+        `${name} has ${request.length} bytes; at most ${maxBytes} are allowed`,
+      );
+    }
+    const more = Math.ceil(request.length / 1024) - 1;
+    if (more <= 0 || peers.mayCall(peer, more)) return;
+    manager.refusals.count('peer_call_rate');
+    throw this.#tooManyCalls;
+  }
+
+  /** Something comes that counts as a call of this peer. @returns why it is refused; undefined if it is not */
+  callRefusal(peerAddress: string): PulselaneError | undefined {
+    const { peers, manager } = this.#options;
+    if (peers.mayCall(peers.of(addressOf(peerAddress)))) return undefined;
+    manager.refusals.count('peer_call_rate');
+    return this.#tooManyCalls;
   }
 
   /** A heartbeat comes. @returns why it is refused, before anybody has looked at it; undefined if it may be taken */
@@ -113,7 +146,15 @@ export class CallGuard {
 }
 
 /** Without the port. */
-function addressOf(peer: string): string {
+export function addressOf(peer: string): string {
   const at = peer.lastIndexOf(':');
   return at < 0 ? peer : peer.slice(0, at);
+}
+
+export function tooManyCalls(perS: number): PulselaneError {
+  return new PulselaneError(
+    'rate_limited',
+    `this address makes more than ${perS} calls a second beside heartbeats (MAX_PEER_CALL_RATE)`,
+    { retryAfterMs: RATE_RETRY_AFTER_MS },
+  );
 }

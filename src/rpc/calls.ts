@@ -1,6 +1,7 @@
 /** Unary calls as functions: bytes in, answer out, errors translated. */
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
-import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { ServerUnaryCall, ServiceDefinition, sendUnaryData } from '@grpc/grpc-js';
+import { MAX_QUESTION_BYTES } from '../config/call-limits.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { Caller, CallGuard } from './call-guard.ts';
@@ -30,23 +31,23 @@ export function unary<Response>(
   };
 }
 
-/**
- * What is decoded on the main thread, and kept there for each worker: some hundred labels. The limit for messages is
- * that of heartbeats, which main does not decode; 4 MiB of labels were seen to hold it up for 160 ms.
- */
-const MAX_REQUEST_BYTES = 64 * 1024;
-
-/** @throws PulselaneError `invalid_argument` */
+/** How large it is has been checked. @throws PulselaneError `invalid_argument` */
 export function decodeRequest<Desc extends DescMessage>(schema: Desc, bytes: Buffer): MessageShape<Desc> {
-  if (bytes.length > MAX_REQUEST_BYTES) {
-    throw new PulselaneError(
-      'invalid_argument',
-      `${schema.name} has ${bytes.length} bytes; at most ${MAX_REQUEST_BYTES} are allowed`,
-    );
-  }
   try {
     return fromBinary(schema, bytes);
   } catch (error) {
     throw new PulselaneError('invalid_argument', `${schema.name} is malformed: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** A service of others whose requests are names: larger ones are not decoded. */
+export function withSmallRequests(service: ServiceDefinition): ServiceDefinition {
+  const methods = Object.entries(service).map(([name, method]) => {
+    const requestDeserialize = (bytes: Buffer): unknown => {
+      if (bytes.length > MAX_QUESTION_BYTES) throw new Error(`the request has more than ${MAX_QUESTION_BYTES} bytes`);
+      return method.requestDeserialize(bytes);
+    };
+    return [name, { ...method, requestDeserialize }];
+  });
+  return Object.fromEntries(methods);
 }

@@ -6,14 +6,13 @@ import { create } from '@bufbuild/protobuf';
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { HeartbeatAckSchema, MasterWorker, RegisterAckSchema } from '../gen/cluster/master_worker_pb.ts';
-import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import type { Logger } from '../lib/logging.ts';
 import { scanHeartbeat } from '../model/heartbeat-scan.ts';
-import { checkWorkerId } from '../model/worker-id.ts';
 import type { CallGuard } from './call-guard.ts';
-import { decodeRequest, unary } from './calls.ts';
+import { unary } from './calls.ts';
+import { register } from './registration.ts';
 
 const { RegisterWorker, SendHeartbeat } = grpcServiceOf(MasterWorker, ['RegisterWorker', 'SendHeartbeat']);
 export const clusterDefinition = { RegisterWorker, SendHeartbeat } as ReturnType<typeof grpcServiceOf>;
@@ -25,21 +24,18 @@ export interface ClusterHandlersOptions {
 }
 
 export function clusterHandlers({ manager, guard, logger }: ClusterHandlersOptions): UntypedServiceImplementation {
-  const parts = { guard, logger };
+  const parts = { manager, guard, logger };
   const ack = create(HeartbeatAckSchema, { success: true });
   return {
     RegisterWorker: unary((request, caller) => {
-      const info = decodeRequest(WorkerInfoSchema, request);
-      checkWorkerId(info.workerId);
-      guard.mustSpeakFor(caller, info.workerId, info.group);
       try {
-        manager.announceWorker(info);
+        const { workerId } = register(request, caller, parts);
+        return create(RegisterAckSchema, { success: true, message: `${workerId} is registered` });
       } catch (error) {
         // The seed's way to say no: an answer, not a status.
         if (!(error instanceof PulselaneError) || error.code !== 'not_admitted') throw error;
         return create(RegisterAckSchema, { success: false, message: error.message });
       }
-      return create(RegisterAckSchema, { success: true, message: `${info.workerId} is registered` });
     }, parts),
     SendHeartbeat: unary((request, caller) => {
       const refusal = guard.heartbeatRefusal(caller);

@@ -1,22 +1,71 @@
 /** Server reflection: generic gRPC tools ask the server what it offers. */
 import { type DescFile, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type DescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import type { Server } from '@grpc/grpc-js';
+import type { Server, ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { service as healthService } from 'grpc-health-check';
 import { MasterWorker } from '../gen/cluster/master_worker_pb.ts';
 import { TelemetryService } from '../gen/pulselane/v1/telemetry_pb.ts';
+import type { PulselaneError } from '../lib/errors.ts';
+import { withSmallRequests } from './calls.ts';
+import { serviceErrorOf } from './status.ts';
 
 type Package = ConstructorParameters<typeof ReflectionService>[0];
 
-/** It wants the definitions that proto-loader makes, and reads nothing of them but the files that they come from. */
-export function addReflection(server: Server): void {
+/**
+ * It wants the definitions that proto-loader makes, and reads nothing of them but the files that they come from.
+ * @param refusal why one more question of a call is not answered: the address asks too often; undefined if it is
+ */
+export function addReflection(
+  server: Server,
+  refusal: (call: { getPeer(): string }) => PulselaneError | undefined,
+): void {
   const own = [TelemetryService, MasterWorker].flatMap(({ file }) => filesOf(file));
   const health = Object.values(healthService).flatMap(({ requestType }) =>
     fileProtosOf(requestType).map(withFullNames),
   );
   const files = { fileDescriptorProtos: [...own, ...health] };
-  new ReflectionService({ files } as unknown as Package).addToServer(server);
+  const bounded = {
+    addService(definition: ServiceDefinition, implementation: UntypedServiceImplementation) {
+      const handlers = Object.entries(implementation).map(([name, handler]) => [
+        name,
+        (call: Conversation) => {
+          bound(call, refusal);
+          (handler as (call: Conversation) => void)(call);
+        },
+      ]);
+      server.addService(withSmallRequests(definition), Object.fromEntries(handlers));
+    },
+  };
+  new ReflectionService({ files } as unknown as Package).addToServer(bounded as unknown as Server);
+}
+
+type Conversation = ServerDuplexStream<unknown, unknown>;
+
+/** Each question counts as a call, and the next one is not read before the client has taken the answers. */
+function bound(call: Conversation, refusal: (call: Conversation) => PulselaneError | undefined): void {
+  const write = call.write.bind(call) as (answer: unknown) => boolean;
+  let isOver = false;
+  call.write = (answer: unknown) => {
+    // To the question that was one too many.
+    if (isOver) return false;
+    const hasRoom = write(answer);
+    if (!hasRoom) {
+      call.pause();
+      call.once('drain', () => call.resume());
+    }
+    return hasRoom;
+  };
+  let isFirst = true;
+  call.on('data', () => {
+    // The first came with the call, which was counted.
+    const refused = isFirst ? undefined : refusal(call);
+    isFirst = false;
+    if (refused === undefined || isOver) return;
+    isOver = true;
+    call.pause();
+    call.emit('error', serviceErrorOf(refused));
+  });
 }
 
 /** A file and all that it imports. */

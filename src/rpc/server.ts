@@ -1,6 +1,5 @@
 /** The gRPC front: both services, the standard health service and reflection on one port, in the main thread. */
 import { type ConnectionInjector, logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
 import { type Address, formatAddress } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { MasterWorker } from '../gen/cluster/master_worker_pb.ts';
@@ -11,21 +10,22 @@ import type { Logger } from '../lib/logging.ts';
 import type { TlsFiles } from '../lib/tls-files.ts';
 import { rateLimit } from '../model/heartbeat-rate.ts';
 import type { Authority } from './authority.ts';
-import { CallGuard } from './call-guard.ts';
+import { CallGuard, type PeerLimits } from './call-guard.ts';
+import { CallWatch } from './call-watch.ts';
 import { clusterDefinition, clusterHandlers } from './cluster-service.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';
+import { HealthService } from './health.ts';
 import { Peers } from './peers.ts';
 import { addReflection } from './reflection.ts';
 import { type TelemetryHandlers, telemetryDefinition, telemetryHandlers } from './telemetry-service.ts';
 import { UnfinishedMessages } from './unfinished.ts';
 
 /** All of them are settings, named and explained in `config/options.ts`. */
-export interface RpcLimits extends ConnectionLimits {
+/** 0 is no limit of a rate. */
+export interface RpcLimits extends ConnectionLimits, PeerLimits {
   readonly maxMessageBytes: number;
   readonly maxMetadataBytes: number;
   readonly maxStreamsPerConnection: number;
-  /** 0 is no limit. */
-  readonly maxPeerHeartbeatsPerS: number;
 }
 
 export interface RpcServerOptions {
@@ -53,6 +53,8 @@ const STOP_WITHIN_MS = 1500;
  */
 const MAX_UNFINISHED_BYTES = 64 * 1024 ** 2;
 const LARGEST_UNFINISHED = 4;
+/** As of MAX_PEER_CALL_RATE: what a whole fleet behind one address needs when the master is back. */
+export const PEER_CALLS_BURST_MS = 24_000;
 /** Names in the health service: the whole server, and each service by itself. */
 const HEALTH_NAMES = ['', TelemetryService.typeName, MasterWorker.typeName];
 
@@ -62,49 +64,60 @@ export class RpcServer {
   readonly #peers: Peers;
   readonly #connections: Connections;
   readonly #telemetry: TelemetryHandlers;
-  readonly #health: HealthImplementation;
+  readonly #health: HealthService;
   readonly #unfinished: UnfinishedMessages;
-  #isServing = true;
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
     const { manager, limits, tls, authority, clock, logger } = options;
     // It would write to stderr by itself; whatever matters reaches us as an error.
     setLogVerbosity(logVerbosity.NONE);
+    const { refusals } = manager;
+    this.#peers = new Peers(clock, {
+      heartbeats: rateLimit(limits.maxPeerHeartbeatsPerS),
+      calls: rateLimit(limits.maxPeerCallsPerS, PEER_CALLS_BURST_MS),
+    });
+    const watch = new CallWatch({
+      peers: this.#peers,
+      refusals,
+      maxPeerCallsPerS: limits.maxPeerCallsPerS,
+      heartbeatPaths: new Set([(clusterDefinition.SendHeartbeat as { path: string }).path]),
+    });
     this.#server = new Server({
       'grpc.max_receive_message_length': limits.maxMessageBytes,
       'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+      interceptors: [watch.intercept],
     });
-    this.#peers = new Peers(clock, rateLimit(limits.maxPeerHeartbeatsPerS));
     const guard = new CallGuard({ manager, peers: this.#peers, authority, ...limits });
     this.#telemetry = telemetryHandlers({ manager, guard, clock, logger });
     this.#server.addService(clusterDefinition, clusterHandlers({ manager, guard, logger }));
     this.#server.addService(telemetryDefinition, this.#telemetry.implementation);
-    this.#health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
-    this.#health.addToServer(this.#server);
-    if (options.hasReflection !== false) addReflection(this.#server);
+    this.#health = new HealthService({ names: HEALTH_NAMES, peers: this.#peers, refusals });
+    this.#server.addService(this.#health.definition, this.#health.implementation);
+    if (options.hasReflection !== false) addReflection(this.#server, (call) => guard.callRefusal(call.getPeer()));
     this.#unfinished = new UnfinishedMessages({
       maxBytes: Math.max(MAX_UNFINISHED_BYTES, LARGEST_UNFINISHED * limits.maxMessageBytes),
       streamedPaths: new Set(
         Object.values(telemetryDefinition).flatMap(({ path, requestStream }) => (requestStream ? path : [])),
       ),
       onCut: () => {
-        manager.refusals.count('unfinished_messages');
+        refusals.count('unfinished_messages');
         logger.warn('a gRPC connection that keeps too much of unfinished messages is cut');
       },
     });
     this.#unfinished.start();
     // Insecure as far as grpc-js is concerned: what it gets has been decrypted.
     const injector: ConnectionInjector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    watch.watch(this.#server);
     this.#connections = new Connections({
       limits,
       tls,
       // Who must be known may also be so by a token; if nobody must, the certificate is what lets in.
       mustHaveCertificate: tls?.clientCa !== undefined && authority === undefined,
       peers: this.#peers,
-      refusals: manager.refusals,
+      refusals,
       onConnection: (socket) => injector.injectConnection(socket),
       clock,
       logger,
@@ -135,10 +148,7 @@ export class RpcServer {
 
   /** What the health service says of the whole server and of each service. */
   setServing(isServing: boolean): void {
-    // Who watches is told of each setting, changed or not.
-    if (isServing === this.#isServing) return;
-    this.#isServing = isServing;
-    for (const name of HEALTH_NAMES) this.#health.setStatus(name, isServing ? 'SERVING' : 'NOT_SERVING');
+    this.#health.set(isServing ? 'SERVING' : 'NOT_SERVING');
   }
 
   /** New connections get this certificate; those that are there go on as they are. */

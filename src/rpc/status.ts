@@ -35,6 +35,11 @@ export function serviceErrorOf(thrown: unknown): Partial<ServiceError> {
   return { code: status[ERRORS[thrown.code].grpcStatus], details: messageOf(thrown), metadata };
 }
 
+/** Whether it is an error of ours, and not one of grpc-js. */
+export function hasErrorCode(metadata: Metadata | null | undefined): boolean {
+  return metadata != null && metadata.get(ERROR_CODE_KEY).length > 0;
+}
+
 export function refusalCodeOf(error: PulselaneError): RefusalCode {
   return REFUSAL_OF[error.code];
 }

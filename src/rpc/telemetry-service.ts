@@ -1,6 +1,7 @@
 /** Pulselane's own service: Register, Deregister, StreamHeartbeats. */
 import { create } from '@bufbuild/protobuf';
 import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { MAX_REGISTRATION_BYTES } from '../config/call-limits.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import {
   DeregisterRequestSchema,
@@ -8,16 +9,17 @@ import {
   RegisterResponseSchema,
   type StreamHeartbeatsResponse,
   TelemetryService,
-  WorkerInfoSchema,
 } from '../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import type { Logger } from '../lib/logging.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
+import { checkText, MAX_INSTANCE_ID_BYTES } from '../model/worker-info.ts';
 import type { Caller, CallGuard } from './call-guard.ts';
 import { decodeRequest, unary } from './calls.ts';
 import { HeartbeatStream } from './heartbeat-stream.ts';
+import { register } from './registration.ts';
 import { serviceErrorOf } from './status.ts';
 
 export const telemetryDefinition = grpcServiceOf(TelemetryService, ['Register', 'Deregister', 'StreamHeartbeats']);
@@ -48,22 +50,21 @@ export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHa
   const ackTimer = clock.every(ACK_EVERY_MS, () => {
     for (const stream of callers.keys()) stream.flush();
   });
-  const parts = { guard, logger };
+  const parts = { manager, guard, logger };
   return {
     implementation: {
       Register: unary((request, caller) => {
-        const info = decodeRequest(WorkerInfoSchema, request);
-        checkWorkerId(info.workerId);
-        guard.mustSpeakFor(caller, info.workerId, info.group);
-        manager.announceWorker(info);
+        register(request, caller, parts);
         return create(RegisterResponseSchema, {
           nextIntervalMs: manager.intervalToTell(),
           serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
         });
       }, parts),
       Deregister: unary((request, caller) => {
+        guard.mustFit(caller, 'DeregisterRequest', request, MAX_REGISTRATION_BYTES);
         const { workerId, instanceId } = decodeRequest(DeregisterRequestSchema, request);
         checkWorkerId(workerId);
+        checkText('instance_id', instanceId, MAX_INSTANCE_ID_BYTES);
         guard.mustSpeakFor(caller, workerId);
         if (!manager.deregisterWorker(workerId, instanceId)) {
           throw new PulselaneError('not_found', `no worker is called ${workerId}`);

@@ -198,7 +198,7 @@ test('stopping ends connections that never spoke', async () => {
 
 test('a peer is remembered while it is connected, or would begin anew otherwise', () => {
   const clock = new FakeClock();
-  const peers = new Peers(clock, rateLimit(2));
+  const peers = new Peers(clock, { heartbeats: rateLimit(2), calls: undefined });
   const peer = peers.of('10.0.0.1');
   peers.connected(peer);
   expect([peers.mayBeat(peer), peers.mayBeat(peer), peers.mayBeat(peer)]).toEqual([true, true, false]);

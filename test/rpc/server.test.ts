@@ -241,7 +241,7 @@ test('a registration is bounded well below a heartbeat, since main decodes and k
   const info = toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { workerId: 'a', labels }));
   await expect(setup.client.call('Register', info)).rejects.toMatchObject({
     code: status.INVALID_ARGUMENT,
-    details: expect.stringMatching(/^WorkerInfo has \d+ bytes; at most 65536 are allowed$/),
+    details: expect.stringMatching(/^WorkerInfo has \d+ bytes; at most 8192 are allowed$/),
   });
 });
 

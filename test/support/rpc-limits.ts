@@ -6,6 +6,7 @@ export const NO_LIMITS: RpcLimits = {
   maxMetadataBytes: 64 * 1024,
   maxStreamsPerConnection: 1000,
   maxPeerHeartbeatsPerS: 0,
+  maxPeerCallsPerS: 0,
   maxGrpcConnections: 10_000,
   maxPeerGrpcConnections: 10_000,
   grpcHandshakeMs: 60_000,

@@ -1,0 +1,98 @@
+/**
+ * The standard health service (grpc.health.v1). The package's own implementation keeps a list for every name that somebody
+ * asks to watch, for ever, and writes to watchers that do not read; here both are bounded.
+ */
+import type {
+  ServerWritableStream,
+  ServiceDefinition,
+  sendUnaryData,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
+import { service } from 'grpc-health-check';
+import { MAX_PEER_WATCHES, MAX_WATCHES } from '../config/call-limits.ts';
+import type { Refusals } from '../engine/refusals.ts';
+import { addressOf } from './call-guard.ts';
+import { withSmallRequests } from './calls.ts';
+import type { Peer, Peers } from './peers.ts';
+
+export type Health = 'SERVING' | 'NOT_SERVING';
+
+interface Question {
+  readonly service: string;
+}
+
+type WatchCall = ServerWritableStream<Question, { status: Health | 'SERVICE_UNKNOWN' }>;
+
+export interface HealthServiceOptions {
+  /** Whose health there is to ask for. */
+  readonly names: readonly string[];
+  readonly peers: Peers;
+  readonly refusals: Refusals;
+}
+
+export class HealthService {
+  readonly definition: ServiceDefinition = withSmallRequests(service);
+  readonly #options: HealthServiceOptions;
+  readonly #watches = new Map<WatchCall, Peer>();
+  #health: Health = 'SERVING';
+
+  constructor(options: HealthServiceOptions) {
+    this.#options = options;
+  }
+
+  /** What is said of every name. Who watches one is told. */
+  set(health: Health): void {
+    if (health === this.#health) return;
+    this.#health = health;
+    for (const call of this.#watches.keys()) {
+      if (!this.#knows(call.request.service)) continue;
+      // It has not taken the ones before: what it is told when it comes again is the newest.
+      if (call.writableNeedDrain) call.destroy();
+      else call.write({ status: health });
+    }
+  }
+
+  /** Watches that are open. */
+  get watches(): number {
+    return this.#watches.size;
+  }
+
+  get implementation(): UntypedServiceImplementation {
+    return {
+      Check: ({ request }: { request: Question }, callback: sendUnaryData<{ status: Health }>) => {
+        if (this.#knows(request.service)) callback(null, { status: this.#health });
+        else callback({ code: status.NOT_FOUND, details: 'no service of this name is known here' });
+      },
+      List: (_call: unknown, callback: sendUnaryData<{ statuses: Record<string, { status: Health }> }>) => {
+        const { names } = this.#options;
+        callback(null, { statuses: Object.fromEntries(names.map((name) => [name, { status: this.#health }])) });
+      },
+      Watch: (call: WatchCall) => this.#watch(call),
+    };
+  }
+
+  #watch(call: WatchCall): void {
+    const { peers, refusals } = this.#options;
+    const peer = peers.of(addressOf(call.getPeer()));
+    if (this.#watches.size >= MAX_WATCHES || peer.watches >= MAX_PEER_WATCHES) {
+      refusals.count('watches');
+      call.emit('error', {
+        code: status.RESOURCE_EXHAUSTED,
+        details: `at most ${MAX_PEER_WATCHES} watches of an address`,
+      });
+      return;
+    }
+    this.#watches.set(call, peer);
+    peer.watches++;
+    const over = () => {
+      if (this.#watches.delete(call)) peer.watches--;
+    };
+    for (const event of ['cancelled', 'close', 'error', 'finish']) call.once(event, over);
+    call.write({ status: this.#knows(call.request.service) ? this.#health : 'SERVICE_UNKNOWN' });
+  }
+
+  #knows(name: string): boolean {
+    return this.#options.names.includes(name);
+  }
+}
