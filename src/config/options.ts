@@ -492,6 +492,16 @@ export const masterOptions = {
     fallback: '2s',
     meaning: 'a lane that makes no progress for so long is ended and started again',
   }),
+  laneBudgetMs: option({
+    env: 'LANE_BUDGET',
+    flag: '--lane-budget',
+    argument: '<duration>',
+    // A tenth: whoever takes it keeps all others waiting for as long. A worker that sends every 5 s would have to take half
+    // a second for each heartbeat, a thousand times what decoding takes.
+    kind: kinds.durationMs({ minMs: 10, maxMs: 10_000 }),
+    fallback: '1s',
+    meaning: 'a worker for whom a processor takes so long of a shared lane’s 10 s is moved to another lane',
+  }),
   laneQuarantineMs: option({
     env: 'LANE_QUARANTINE',
     flag: '--lane-quarantine',

@@ -14,12 +14,15 @@ import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
 import { BellRinger, newBell } from '../store/bell.ts';
+import { LedgerReader, newLedger } from '../store/lane-ledger.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
+import { ranFor } from './blame.ts';
 import type { FaultHistory } from './fault-history.ts';
 import { claimProblem, type GivenToLane } from './lane-claims.ts';
 import type { Mailbox, Parcel } from './mailbox.ts';
 import { isStuck, StallWatch } from './stall-watch.ts';
+import { BUDGET_WINDOW_MS, TimeShares } from './time-shares.ts';
 
 /** What a lane needs of a worker. */
 export interface LaneWorker {
@@ -41,8 +44,10 @@ export interface LaneFailure {
   readonly cause: FaultCause;
   /** For people. */
   readonly reason: string;
-  /** Whose heartbeat did it; undefined if none was in hand. */
+  /** Whose heartbeat did it, or what was begun for it; undefined if nobody's is known to. */
   readonly culprit: LaneWorker | undefined;
+  /** It was a processor's doing, and nothing tells for which worker. */
+  readonly isUntraced: boolean;
   /** The thread did not end and may still run. */
   readonly isAbandoned: boolean;
   /** It had not come so far as to take heartbeats: no worker has a part in that. */
@@ -78,6 +83,10 @@ export interface LaneOptions {
   readonly kind: LaneKind;
   readonly limits: LaneLimits;
   readonly processor: LaneThreadData['processor'];
+  /** Workers that there can be; their rows are below it. */
+  readonly rows: number;
+  /** Whoever is known there, on whatever lane. */
+  readonly workerAt: (row: number, occupant: number) => LaneWorker | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: LaneEvents;
@@ -88,6 +97,8 @@ export interface LaneLimits {
   readonly offHeapMib: number;
   /** Without progress for this long, the thread is ended. */
   readonly stallMs: number;
+  /** Of a shared lane's time, for one worker, see time-shares.ts. */
+  readonly budgetMs: number;
 }
 
 /** A lane keeps nothing between heartbeats, so what is young dies young. */
@@ -111,6 +122,12 @@ export class LaneHandle {
   readonly #batch = new FrameBatch();
   readonly #stall: StallWatch;
   readonly #bell: BellRinger;
+  /** Of the thread of now; undefined without a processor. */
+  #ledger: LedgerReader | undefined;
+  /** Its turns when it was last seen to make progress. */
+  #turnsBefore = 0;
+  /** Undefined also where there is one worker alone. */
+  #shares: TimeShares | undefined;
   /** Processor time of the thread when it began to stand still. */
   #cpuBefore: { readonly atMs: number; readonly cpuMs: Promise<number | undefined> } | undefined;
   #judging = false;
@@ -141,10 +158,13 @@ export class LaneHandle {
     this.#stall = new StallWatch(options.limits.stallMs);
     const bell = newBell();
     this.#bell = new BellRinger(bell);
+    const newData = () => this.#newThreadData(bell);
     this.#thread = new SupervisedThread<FromLane, ToLane>({
       file: 'lane/thread',
       name: `lane ${options.number}`,
-      data: { processor: options.processor, bell } satisfies LaneThreadData,
+      get data() {
+        return newData();
+      },
       limits: {
         maxOldGenerationSizeMb: options.limits.heapMib,
         maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
@@ -181,6 +201,11 @@ export class LaneHandle {
     return this.#workers.size;
   }
 
+  /** Whether no worker is on it, nor on its way from it. */
+  get isEmpty(): boolean {
+    return this.#workers.size === 0 && this.#leaving.length === 0;
+  }
+
   get isStarting(): boolean {
     return this.#thread.state === 'starting';
   }
@@ -189,10 +214,43 @@ export class LaneHandle {
     this.#thread.start();
   }
 
+  /** A ledger has one writer: one that an abandoned thread still writes is not the next one's. */
+  #newThreadData(bell: LaneThreadData['bell']): LaneThreadData {
+    const { processor, rows } = this.#options;
+    if (processor === undefined) return { processor, bell, ledger: undefined };
+    const ledger = newLedger(this.kind === 'dedicated' ? 0 : rows);
+    this.#ledger = new LedgerReader(ledger);
+    this.#shares = this.kind === 'dedicated' ? undefined : new TimeShares(this.#ledger);
+    return { processor, bell, ledger };
+  }
+
   /** The worker is this lane's from now on, and so is what its mailbox holds. No other lane may serve it any more. */
   serve(worker: LaneWorker): void {
     this.#workers.set(worker.row, worker);
+    this.#ledger?.hold(worker.row, false);
     this.#give(worker);
+  }
+
+  /** Has the thread leave the worker's heartbeats where they are, from the next one on: until it is served again. */
+  hold(worker: LaneWorker): void {
+    this.#ledger?.hold(worker.row, true);
+  }
+
+  /** A worker that seems to take too much of the lane's time, the one that takes the most; undefined if none does. */
+  get suspect(): LaneWorker | undefined {
+    return this.#shares?.suspect(this.#workers.values(), this.#options.limits.budgetMs);
+  }
+
+  /** How the worker took more of the lane's time than it may, for people; undefined if it did not. Asked once. */
+  excess(worker: LaneWorker): string | undefined {
+    const { budgetMs } = this.#options.limits;
+    const usedMs = this.#shares?.endedMs(worker) ?? 0;
+    if (usedMs < budgetMs) return undefined;
+    this.#shares?.forgive(worker);
+    return (
+      `its processor took ${(usedMs / 1000).toFixed(1)} s of ${BUDGET_WINDOW_MS / 1000} s on a lane that it shares, ` +
+      `of ${budgetMs / 1000} s allowed`
+    );
   }
 
   /** Serves the worker no longer. Resolves when the thread will not touch its slot again. */
@@ -238,8 +296,10 @@ export class LaneHandle {
   /** At each sweep, after mailboxes have let go of what is done: ends the thread if it stands still. */
   watch(elapsedMs: number): void {
     if (this.#thread.thread === undefined || this.#endingFor !== undefined) return;
+    this.#shares?.look(elapsedMs);
     const isReady = this.#isReady;
     const problem = this.#stall.look(elapsedMs, isReady);
+    if (this.#stall.stoodStillMs === 0) this.#turnsBefore = this.#ledger?.turns ?? 0;
     if (this.#stall.stoodStillMs === 0) this.#cpuBefore = undefined;
     else this.#cpuBefore ??= { atMs: this.#options.clock.monotonicMs(), cpuMs: this.#cpuMs() };
     if (problem === undefined) return;
@@ -420,13 +480,24 @@ export class LaneHandle {
     }
     if (inHand !== undefined) events.onLost(inHand, cause);
     // The thread knows better whose fault it was: a rejection may come after its heartbeat is done.
-    const named = touched.find(({ row, occupant }) => row === report?.slot && occupant === report.occupant);
-    const culprit = named ?? inHand;
+    const named =
+      report?.slot === undefined || report.occupant === undefined
+        ? undefined
+        : this.#options.workerAt(report.slot, report.occupant);
+    const ran = report?.slot === undefined && inHand === undefined ? this.#ranFor(cause) : undefined;
+    const culprit = named ?? inHand ?? (ran === 'nobody known' ? undefined : ran);
     this.#lastError = reason;
     if (this.#state !== 'draining') this.#setState('restarting');
     const isFailedStart = !this.#isReady && culprit === undefined;
     this.#isReady = false;
-    const after = events.onFailure(this, { cause, reason, culprit, isAbandoned: death.abandoned, isFailedStart });
+    const after = events.onFailure(this, {
+      cause,
+      reason,
+      culprit,
+      isAbandoned: death.abandoned,
+      isFailedStart,
+      isUntraced: ran === 'nobody known',
+    });
     const restartInMs = 'restartInMs' in after ? after.restartInMs : undefined;
     const worker = culprit?.workerId;
     const what = isFailedStart ? 'a lane could not be started' : 'lane failed';
@@ -436,6 +507,17 @@ export class LaneHandle {
     for (const { left } of leaving) left();
     events.onStartOver(this);
     return restartInMs;
+  }
+
+  /** For whom the processor ran in the thread that is dead, or given up; undefined if it is nobody's doing, or if he is gone. */
+  #ranFor(cause: FaultCause): LaneWorker | 'nobody known' | undefined {
+    const ledger = this.#ledger;
+    if (ledger === undefined || !this.#isReady) return undefined;
+    // Whatever its processor does, it does it for the only one there is.
+    if (this.kind === 'dedicated') return this.#workers.values().next().value;
+    const { hand, isResting, owner, turns } = ledger;
+    const found = ranFor({ hand, isResting, owner, hasMoved: turns !== this.#turnsBefore }, cause);
+    return found === undefined ? 'nobody known' : this.#options.workerAt(found.row, found.occupant);
   }
 
   #causeOf({ how, reason, abandoned }: ThreadDeath): { cause: FaultCause; reason: string } {

@@ -10,7 +10,7 @@
  * touch the slot again, or its thread is dead: a slot has one writer. Where a worker is on its way to stands in `#moves`;
  * what moves with it is the slot and the heartbeats that are not done.
  *
- * A failure is charged to the worker whose heartbeat was in hand. On a shared lane that worker alone is moved out:
+ * A failure is charged to the worker whose heartbeat was in hand, or for whom the thread ran otherwise. On a shared lane that worker alone is moved out:
  *
  *     shared ──► a dedicated lane, if there is a place
  *            ──► else the penalty lane, with others of its kind; back after CLEAN_AFTER_MS without a failure
@@ -28,13 +28,15 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind } from '../model/lanes.ts';
-import { isCleanAgain, isTooMuch, NO_FAULTS, restartDelayMs, withFault } from './fault-history.ts';
+import { FAULT_WINDOW_MS, isCleanAgain, isTooMuch, NO_FAULTS, restartDelayMs, withFault } from './fault-history.ts';
+import { nextStep } from './halving.ts';
 import {
   type AfterFailure,
   type LaneEvents,
   type LaneFailure,
   LaneHandle,
   type LaneLimits,
+  type LaneOptions,
   type LaneWorker,
 } from './lane-handle.ts';
 import { StartGate } from './start-gate.ts';
@@ -46,13 +48,15 @@ export interface LanePoolOptions {
   readonly sharedLanes: number;
   /** Of a dedicated lane. */
   readonly limits: LaneLimits;
+  readonly rows: LaneOptions['rows'];
+  readonly workerAt: LaneOptions['workerAt'];
   readonly quarantineMs: number;
   readonly processor: LaneThreadData['processor'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> & {
     /** A failure was charged to the worker. */
-    readonly onCharged: (worker: LaneWorker, failure: LaneFailure) => void;
+    readonly onCharged: (worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>) => void;
     /** The worker has another lane. */
     readonly onServed: (worker: LaneWorker, lane: LaneHandle) => void;
     /** Threads can no longer be started, with the reason; undefined: they can again. */
@@ -72,16 +76,30 @@ const MAX_ON_PENALTY_LANE = 64;
 /** Lanes asked for their memory per look beside those that stand still: a round of a thousand takes 12 s. */
 const OFF_HEAP_LOOKS = 20;
 
+/** The search for a worker that ends lanes while nothing tells which one does, see halving.ts. */
+interface Search {
+  readonly home: LaneHandle;
+  readonly apart: LaneHandle;
+  readonly cleared: ReadonlySet<LaneWorker>;
+  /** When one of the two failed last. */
+  readonly failedMs: number;
+}
+
 export class LanePool {
   readonly #options: LanePoolOptions;
   /** Lanes of one worker, by their worker: it may still be served by a shared lane. */
   readonly #own = new Map<LaneWorker, LaneHandle>();
   readonly #shared: LaneHandle[] = [];
+  #search: Search | undefined;
+  /** The second lane of a search: one more shared lane, until the search is over and it is empty. */
+  #apart: LaneHandle | undefined;
   #penalty: LaneHandle | undefined;
   /** When each of its workers came to it: one that was never charged with anything leaves it by that. */
   readonly #penaltySinceMs = new WeakMap<LaneWorker, number>();
   /** Workers that their lane has been told to leave, and where they go then. */
   readonly #moves = new Map<LaneWorker, LaneHandle>();
+  /** Workers that leave a shared lane since they seem to take too much of its time. */
+  readonly #held = new Set<LaneWorker>();
   readonly #toStart: LaneHandle[] = [];
   readonly #gate: StartGate;
   /** Opens the gate again. */
@@ -106,7 +124,12 @@ export class LanePool {
   }
 
   get lanes(): readonly LaneHandle[] {
-    return [...this.#own.values(), ...this.#shared, ...(this.#penalty === undefined ? [] : [this.#penalty])];
+    return [...this.#own.values(), ...this.#several];
+  }
+
+  /** Lanes of several workers. */
+  get #several(): readonly LaneHandle[] {
+    return [...this.#shared, this.#apart, this.#penalty].filter((lane) => lane !== undefined);
   }
 
   /** Starts a shared lane ahead of any worker. Resolves when its thread is ready, or has failed to be. */
@@ -128,6 +151,7 @@ export class LanePool {
   /** The worker is gone; a lane of its own ends with it, and its place is another worker's. */
   forget(worker: LaneWorker): void {
     this.#moves.delete(worker);
+    this.#held.delete(worker);
     void worker.lane?.leave(worker);
     worker.lane = undefined;
     this.#endOwn(worker);
@@ -148,8 +172,10 @@ export class LanePool {
   /** At each sweep, after mailboxes have let go of what is done: ends threads that stand still. */
   watch(elapsedMs: number): void {
     for (const lane of this.lanes) lane.watch(elapsedMs);
+    this.#watchTime();
     this.#watchOffHeap();
     this.#letBack();
+    this.#watchSearch();
     if (this.#isHeldBack) this.#promote();
   }
 
@@ -197,16 +223,21 @@ export class LanePool {
     const own = this.#own.get(worker);
     if (own === undefined) return;
     this.#own.delete(worker);
-    const waiting = this.#toStart.indexOf(own);
+    this.#end(own);
+  }
+
+  /** Nobody's any more. */
+  #end(lane: LaneHandle): void {
+    const waiting = this.#toStart.indexOf(lane);
     if (waiting >= 0) this.#toStart.splice(waiting, 1);
-    const ending = own.stop().finally(() => this.#ending.delete(ending));
+    const ending = lane.stop().finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
   }
 
   /** Gives free places among the dedicated lanes to workers that share one. */
   #promote(): void {
     if (this.#stopped) return;
-    for (const lane of [...this.#shared, ...(this.#penalty === undefined ? [] : [this.#penalty])]) {
+    for (const lane of this.#several) {
       for (const worker of lane.workers) {
         if (!this.#hasPlace()) return;
         if (!this.#own.has(worker)) this.#queueStart(this.#newOwn(worker));
@@ -222,8 +253,16 @@ export class LanePool {
   }
 
   #arrive(worker: LaneWorker): void {
-    const to = this.#moves.get(worker);
+    let to = this.#moves.get(worker);
     this.#moves.delete(worker);
+    const from = worker.lane;
+    const excess = this.#held.delete(worker) ? from?.excess(worker) : undefined;
+    if (excess !== undefined && !this.#stopped) {
+      const failure = { cause: 'stall', reason: excess } as const;
+      this.#charge(worker, failure);
+      this.#options.logger.warn({ worker: worker.workerId, lane: from?.number, reason: excess }, 'worker moved out');
+      to = to === from ? this.#placeApart(worker, excess) : to;
+    }
     // Forgotten on its way?
     if (to !== undefined && worker.lane !== undefined && !this.#stopped) {
       this.#serve(worker, to.state === 'stopped' ? this.#leastShared() : to);
@@ -266,12 +305,14 @@ export class LanePool {
   }
 
   #newLane(kind: LaneKind, onReady: () => void = () => {}): LaneHandle {
-    const { clock, logger, events, limits, processor } = this.#options;
+    const { clock, logger, events, limits, processor, rows, workerAt } = this.#options;
     const factor = kind === 'dedicated' ? 1 : SHARED_MEMORY_FACTOR;
     return new LaneHandle({
       number: this.#nextNumber++,
       kind,
       limits: { ...limits, heapMib: limits.heapMib * factor, offHeapMib: limits.offHeapMib * factor },
+      rows,
+      workerAt,
       processor: processor && { ...processor, offHeapBytes: processor.offHeapBytes * factor },
       clock,
       logger,
@@ -340,16 +381,17 @@ export class LanePool {
     const { culprit } = failure;
     lane.faults = withFault(lane.faults, nowMs);
     if (culprit !== undefined) {
-      culprit.faults = withFault(culprit.faults, nowMs);
-      this.#options.events.onCharged(culprit, failure);
+      this.#charge(culprit, failure);
+      this.#held.delete(culprit);
     }
     if (lane.state === 'draining') return { restartInMs: restartDelayMs(lane.faults, false) };
     if (lane.kind === 'dedicated') return this.#afterDedicated(lane, failure, nowMs);
+    if (failure.isUntraced) return this.#afterUntraced(lane, failure, nowMs);
     if (culprit === undefined || culprit.lane !== lane) return { restartInMs: restartDelayMs(lane.faults, true) };
     if (failure.isAbandoned || (lane.kind === 'penalty' && isTooMuch(culprit.faults, nowMs))) {
-      this.#moveToQuarantine(culprit, failure);
+      this.#move(culprit, this.#quarantined(culprit, failure.reason));
     } else if (lane.kind === 'shared') {
-      this.#moveOut(culprit, failure);
+      this.#move(culprit, this.#placeApart(culprit, failure.reason));
     } else {
       // It was on its way back to the others.
       if (this.#moves.has(culprit)) this.#moves.set(culprit, lane);
@@ -357,6 +399,72 @@ export class LanePool {
     }
     // What was wrong with the lane has left it.
     return { restartInMs: 0 };
+  }
+
+  /** One of the lane's workers did it, and nothing tells which. */
+  #afterUntraced(lane: LaneHandle, failure: LaneFailure, nowMs: number): AfterFailure {
+    const search = this.#search;
+    const restart = { restartInMs: restartDelayMs(lane.faults, true) };
+    // One at a time: another lane's turn comes when this one's worker is found.
+    if (search !== undefined && lane !== search.home && lane !== search.apart) return restart;
+    const other = lane === search?.apart ? search.home : this.#apart;
+    const step = nextStep(lane.workers, other?.workers ?? [], search?.cleared ?? new Set());
+    if ('found' in step) {
+      if (search !== undefined) this.#endSearch(search);
+      if (step.found === undefined) return restart;
+      const reason = `${failure.reason}; found by moving half of its lane’s workers at a time`;
+      this.#charge(step.found, { cause: failure.cause, reason });
+      const { found } = step;
+      const isLastTry = failure.isAbandoned || lane.kind === 'penalty';
+      this.#move(found, isLastTry ? this.#quarantined(found, reason) : this.#placeApart(found, reason));
+      return { restartInMs: 0 };
+    }
+    const to = other ?? this.#newApart(lane.kind);
+    this.#search = {
+      home: search?.home ?? lane,
+      apart: search?.apart ?? to,
+      cleared: step.cleared,
+      failedMs: nowMs,
+    };
+    this.#options.logger.warn(
+      { lane: lane.number, to: to.number, workers: step.move.length, of: lane.workerCount },
+      'a lane failed and nothing tells for whom: half of its workers move, until one is left',
+    );
+    for (const worker of step.move) this.#move(worker, to);
+    return restart;
+  }
+
+  #newApart(kind: LaneKind): LaneHandle {
+    this.#apart = this.#newLane(kind);
+    this.#queueStart(this.#apart);
+    return this.#apart;
+  }
+
+  /** Its second lane goes when it is empty. */
+  #endSearch({ home, apart }: Search): void {
+    this.#search = undefined;
+    for (const worker of [...apart.workers]) this.#move(worker, home.kind === 'penalty' ? home : this.#leastShared());
+  }
+
+  #watchSearch(): void {
+    const search = this.#search;
+    if (search !== undefined && this.#options.clock.monotonicMs() - search.failedMs >= FAULT_WINDOW_MS)
+      this.#endSearch(search);
+    const apart = this.#apart;
+    if (apart === undefined || this.#search !== undefined || !apart.isEmpty || this.#isAwaited(apart)) return;
+    this.#apart = undefined;
+    this.#end(apart);
+  }
+
+  /** Whether a worker is on its way to the lane. */
+  #isAwaited(lane: LaneHandle): boolean {
+    for (const to of this.#moves.values()) if (to === lane) return true;
+    return false;
+  }
+
+  #charge(worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>): void {
+    worker.faults = withFault(worker.faults, this.#options.clock.monotonicMs());
+    this.#options.events.onCharged(worker, failure);
   }
 
   #afterFailedStart(lane: LaneHandle, failure: LaneFailure, nowMs: number): AfterFailure {
@@ -378,24 +486,23 @@ export class LanePool {
     return { quarantineMs: this.#options.quarantineMs };
   }
 
-  #moveOut(worker: LaneWorker, failure: LaneFailure): void {
-    let to = this.#own.get(worker);
-    if (to === undefined && this.#hasPlace()) {
-      to = this.#newOwn(worker);
-      this.#queueStart(to);
-    }
-    to ??= this.#penaltyLane();
-    if (to === undefined) this.#moveToQuarantine(worker, failure);
-    else this.#move(worker, to);
+  /** Away from those that it harms. */
+  #placeApart(worker: LaneWorker, reason: string): LaneHandle {
+    const own = this.#own.get(worker);
+    if (own !== undefined) return own;
+    if (!this.#hasPlace()) return this.#penaltyLane() ?? this.#quarantined(worker, reason);
+    const lane = this.#newOwn(worker);
+    this.#queueStart(lane);
+    return lane;
   }
 
-  #moveToQuarantine(worker: LaneWorker, { reason }: LaneFailure): void {
+  #quarantined(worker: LaneWorker, reason: string): LaneHandle {
     // A lane of its own that was on its way comes too late.
     this.#endOwn(worker);
     const lane = this.#newOwn(worker);
     lane.quarantine(this.#options.quarantineMs, reason, worker);
-    this.#move(worker, lane);
-    this.#promote();
+    queueMicrotask(() => this.#promote());
+    return lane;
   }
 
   #quarantineOver(lane: LaneHandle): void {
@@ -428,6 +535,18 @@ export class LanePool {
     for (const worker of [...penalty.workers]) {
       const sinceMs = this.#penaltySinceMs.get(worker) ?? nowMs;
       if (isCleanAgain(worker.faults, sinceMs, nowMs)) this.#move(worker, this.#leastShared());
+    }
+  }
+
+  /** Workers of shared lanes that seem to take too much time leave them; when they have left, it is known whether they did. */
+  #watchTime(): void {
+    if (this.#options.processor === undefined || this.#stopped) return;
+    for (const lane of this.#several) {
+      const worker = lane.kind === 'shared' ? lane.suspect : undefined;
+      if (worker === undefined) continue;
+      lane.hold(worker);
+      this.#held.add(worker);
+      this.#move(worker, this.#moves.get(worker) ?? lane);
     }
   }
 

@@ -62,6 +62,8 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly laneOffHeapMib?: number;
   /** A lane that makes no progress for this long is ended and started again. */
   readonly laneStallMs?: number;
+  /** A worker for whom the processor takes so long of a shared lane's 10 s is moved to another lane. */
+  readonly laneBudgetMs?: number;
   /** How long a worker that keeps ending its lane gets no other. */
   readonly laneQuarantineMs?: number;
   /** Path or file URL of an ES module whose default export is a `HeartbeatProcessor`; it runs in every lane. */
@@ -213,7 +215,17 @@ export class TelemetryManager {
       // What an operator has set is heeded.
       hasRoom: () => this.#lanePlan.isSet || memory.isRoom,
       sharedLanes,
-      limits: { heapMib: options.laneHeapMib ?? 128, offHeapMib, stallMs: options.laneStallMs ?? 2000 },
+      limits: {
+        heapMib: options.laneHeapMib ?? 128,
+        offHeapMib,
+        stallMs: options.laneStallMs ?? 2000,
+        budgetMs: options.laneBudgetMs ?? 1000,
+      },
+      rows: this.#maxWorkers,
+      workerAt: (row, occupant) => {
+        const entry = this.#roster.atRow(row);
+        return entry?.occupant === occupant ? entry : undefined;
+      },
       quarantineMs: options.laneQuarantineMs ?? 5 * 60_000,
       processor:
         this.#processorUrl === undefined

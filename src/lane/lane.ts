@@ -28,16 +28,23 @@ export interface ServedWorker {
 /** Looks at a valid heartbeat and may add metrics to it. @returns why it is rejected; undefined if it is not */
 export type Derive = (heartbeat: DecodedHeartbeat, worker: ServedWorker) => string | undefined;
 
+/** What a lane does beside publishing. */
+export interface CustomCode {
+  readonly derive: Derive;
+  /** Whether the worker's heartbeats are left where they are: another lane will take them. */
+  readonly isHeld: (worker: ServedWorker) => boolean;
+}
+
 export class Lane {
   readonly #port: Port<ToLane, FromLane>;
   readonly #clock: Clock;
-  readonly #derive: Derive | undefined;
+  readonly #custom: CustomCode | undefined;
   readonly #served = new Map<number, ServedWorker>();
 
-  constructor(port: Port<ToLane, FromLane>, clock: Clock, derive?: Derive) {
+  constructor(port: Port<ToLane, FromLane>, clock: Clock, custom?: CustomCode) {
     this.#port = port;
     this.#clock = clock;
-    this.#derive = derive;
+    this.#custom = custom;
     port.onMessage((message) => this.#handle(message));
     port.postMessage({ type: 'ready' });
   }
@@ -69,7 +76,7 @@ export class Lane {
   #process(frame: FrameCursor): void {
     const served = this.#served.get(frame.slot);
     // Forgotten while its heartbeat was on the way.
-    if (served === undefined) return;
+    if (served === undefined || this.#custom?.isHeld(served)) return;
     const { slot, known, progress, occupant } = served;
     slot.take(frame.ordinal);
     const heartbeat = this.#read(frame, served);
@@ -98,7 +105,7 @@ export class Lane {
       recordJsonParts(heartbeat),
       progress.oldest,
     );
-    if (heartbeat.runningTasks !== undefined && this.#derive === undefined) {
+    if (heartbeat.runningTasks !== undefined && this.#custom === undefined) {
       frame.rewind();
       known.learn(frame.message);
     }
@@ -108,13 +115,13 @@ export class Lane {
   /** The heartbeat, or why it is rejected. */
   #read(frame: FrameCursor, served: ServedWorker): ReadHeartbeat | string {
     try {
-      if (this.#derive === undefined) {
+      if (this.#custom === undefined) {
         const heartbeat = decodeNext(frame.message, served.workerId, served.known);
         return problemOf(heartbeat, served) ?? heartbeat;
       }
       // Whoever looks at heartbeats gets all of each.
       const heartbeat = decodeWhole(frame.message);
-      return problemOf(heartbeat, served) ?? this.#derive(heartbeat, served) ?? heartbeat;
+      return problemOf(heartbeat, served) ?? this.#custom.derive(heartbeat, served) ?? heartbeat;
     } catch (error) {
       if (error instanceof MalformedHeartbeat) return error.message;
       throw error;

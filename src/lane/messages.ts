@@ -2,6 +2,7 @@
 
 import type { FaultCause } from '../model/lanes.ts';
 import type { Bell } from '../store/bell.ts';
+import type { LedgerMemory } from '../store/lane-ledger.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 
 /** Handed to each thread of a lane when it is made. */
@@ -10,6 +11,8 @@ export interface LaneThreadData {
   readonly processor: ProcessorSpec | undefined;
   /** Rung after each message. A lane with a processor has no use for it: it has an event loop. */
   readonly bell: Bell;
+  /** For whom the processor runs; undefined without one. */
+  readonly ledger: LedgerMemory | undefined;
 }
 
 export interface ProcessorSpec {

@@ -3,12 +3,12 @@
  * may reject it. It is trusted code with bugs: whatever it throws, now or later, ends this lane and no other, and is
  * charged to the worker for whom it ran.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { messageOf } from '../lib/errors.ts';
 import { shortText } from '../lib/foreign-text.ts';
 import type { FaultCause } from '../model/lanes.ts';
 import type { HeartbeatProcessor, ProcessedHeartbeat } from '../model/processor.ts';
+import type { Account, Owner } from './account.ts';
 import type { DecodedHeartbeat } from './decode.ts';
 
 /** What a processor failed at, and for whom. */
@@ -19,12 +19,14 @@ export interface ProcessorFault<Owner> {
   readonly owner: Owner | undefined;
 }
 
-export interface ProcessorHostOptions<Owner> {
+export interface ProcessorHostOptions<O extends Owner> {
   readonly processor: HeartbeatProcessor;
   /** Memory outside the heap at which the lane ends; V8's own limits do not count it. */
   readonly offHeapBytes: number;
+  /** For whom it runs, also in what it put off. */
+  readonly account: Account<O>;
   /** Says so and ends the thread. */
-  readonly onFault: (fault: ProcessorFault<Owner>) => never;
+  readonly onFault: (fault: ProcessorFault<O>) => never;
 }
 
 /** Names in messages are cut to this: a metric's name may be of any length. */
@@ -46,18 +48,16 @@ export async function loadProcessor(url: string): Promise<HeartbeatProcessor> {
   return module.default as HeartbeatProcessor;
 }
 
-export class ProcessorHost<Owner> {
-  readonly #options: ProcessorHostOptions<Owner>;
-  /** For whom the processor runs, also in what it put off: timers, promises. */
-  readonly #owner = new AsyncLocalStorage<Owner>();
+export class ProcessorHost<O extends Owner> {
+  readonly #options: ProcessorHostOptions<O>;
 
-  constructor(options: ProcessorHostOptions<Owner>) {
+  constructor(options: ProcessorHostOptions<O>) {
     this.#options = options;
     const fail = (error: unknown) => {
       options.onFault({
         cause: 'crash',
         reason: `the processor threw: ${messageOf(error)}`,
-        owner: this.#owner.getStore(),
+        owner: options.account.owner,
       });
     };
     process.on('uncaughtException', fail);
@@ -68,11 +68,11 @@ export class ProcessorHost<Owner> {
    * Runs the processor and adds the metrics that it derives to the heartbeat.
    * @returns why the heartbeat is rejected; undefined if it is not.
    */
-  run(heartbeat: DecodedHeartbeat, owner: Owner): string | undefined {
-    const { processor, onFault } = this.#options;
+  run(heartbeat: DecodedHeartbeat, owner: O): string | undefined {
+    const { processor, account, onFault } = this.#options;
     let answer: unknown;
     try {
-      answer = this.#owner.run(owner, processor, processedOf(heartbeat));
+      answer = account.run(owner, processor, processedOf(heartbeat));
     } catch (error) {
       onFault({ cause: 'crash', reason: `the processor threw: ${messageOf(error)}`, owner });
     }
@@ -81,7 +81,7 @@ export class ProcessorHost<Owner> {
   }
 
   /** The worker whose heartbeat crosses the limit is as near to the one that leaks as can be told. */
-  #watchOffHeap(owner: Owner): void {
+  #watchOffHeap(owner: O): void {
     const { offHeapBytes, onFault } = this.#options;
     const { external_memory: bytes } = getHeapStatistics();
     if (bytes <= offHeapBytes) return;

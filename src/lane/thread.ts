@@ -4,14 +4,17 @@ import { systemClock } from '../lib/clock.ts';
 import { portOf } from '../lib/ports.ts';
 import { takeThreadStart } from '../lib/thread-start.ts';
 import type { Bell } from '../store/bell.ts';
-import { type Derive, Lane, type ServedWorker } from './lane.ts';
+import { type LedgerMemory, LedgerWriter } from '../store/lane-ledger.ts';
+import { Account } from './account.ts';
+import { type CustomCode, Lane, type ServedWorker } from './lane.ts';
 import type { FromLane, LaneThreadData, ProcessorSpec, ToLane } from './messages.ts';
 import { loadProcessor, ProcessorHost } from './processor.ts';
 import { SleepingPort } from './sleeping-port.ts';
 
 const { port: ownPort, data } = takeThreadStart<LaneThreadData>();
-if (data.processor === undefined) sleepAndServe(ownPort, data.bell);
-else void serveWith(data.processor, ownPort);
+const { processor, bell, ledger } = data;
+if (processor === undefined || ledger === undefined) sleepAndServe(ownPort, bell);
+else void serveWith(processor, ownPort, ledger);
 
 function sleepAndServe(port: MessagePort, bellOfMain: Bell): never {
   const sleepingPort = new SleepingPort<ToLane, FromLane>(
@@ -27,20 +30,30 @@ function sleepAndServe(port: MessagePort, bellOfMain: Bell): never {
 }
 
 /** Not awaited by the module: what it fails with ends the thread all the same, and with a clearer message. */
-async function serveWith(spec: ProcessorSpec, port: MessagePort): Promise<void> {
-  const derive = await deriveBy(spec, port);
-  new Lane(portOf<ToLane, FromLane>(port), systemClock, derive);
+async function serveWith(spec: ProcessorSpec, port: MessagePort, ledgerOfMain: LedgerMemory): Promise<void> {
+  const custom = await customCode(spec, port, ledgerOfMain);
+  new Lane(portOf<ToLane, FromLane>(port), systemClock, custom);
 }
 
-async function deriveBy({ url, offHeapBytes }: ProcessorSpec, port: MessagePort): Promise<Derive> {
+async function customCode(
+  { url, offHeapBytes }: ProcessorSpec,
+  port: MessagePort,
+  ledgerOfMain: LedgerMemory,
+): Promise<CustomCode> {
+  const ledger = new LedgerWriter(ledgerOfMain);
+  const account = new Account<ServedWorker>(ledger);
   const host = new ProcessorHost<ServedWorker>({
     processor: await loadProcessor(url),
     offHeapBytes,
+    account,
     onFault({ cause, reason, owner }) {
       const message: FromLane = { type: 'failed', cause, reason, slot: owner?.row, occupant: owner?.occupant };
       port.postMessage(message);
       process.exit(1);
     },
   });
-  return (heartbeat, worker) => host.run(heartbeat, worker);
+  return {
+    derive: (heartbeat, worker) => host.run(heartbeat, worker),
+    isHeld: ({ row }) => ledger.isHeld(row),
+  };
 }

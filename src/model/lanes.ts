@@ -52,7 +52,7 @@ export function isLaneTransition(from: LaneState, to: LaneState): boolean {
  * | crash  | something was thrown, or rejected, that nobody caught; or it could not be started  |
  * | exit   | it ended itself, as by `process.exit`                                              |
  * | memory | heap or off-heap memory reached its limit                                          |
- * | stall  | it made no progress for too long                                                   |
+ * | stall  | it made no progress for too long, or took too much of a lane's time for one worker |
  */
 export const FAULT_CAUSES = ['crash', 'exit', 'memory', 'stall'] as const;
 export type FaultCause = (typeof FAULT_CAUSES)[number];

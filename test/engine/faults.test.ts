@@ -302,7 +302,7 @@ test('a worker that was never charged leaves the penalty lane as others do', asy
   process.on('worker', note);
   try {
     send(manager, 'innocent', 1);
-    await soon(() => laneOf(manager, 'innocent').state === 'ready');
+    await eventually(shows(manager, 'innocent', 1));
     // Its lane ends for no reason that anybody knows.
     const restarts = () => manager.internalState().lanes.find(({ kind }) => kind === 'dedicated')?.restarts ?? 0;
     for (let ends = 1; ends <= 5; ends++) {

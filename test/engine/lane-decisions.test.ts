@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { ranFor } from '../../src/engine/blame.ts';
 import {
   CLEAN_AFTER_MS,
   FAULT_WINDOW_MS,
@@ -10,8 +11,12 @@ import {
   restartDelayMs,
   withFault,
 } from '../../src/engine/fault-history.ts';
+import { nextStep } from '../../src/engine/halving.ts';
+import type { LaneWorker } from '../../src/engine/lane-handle.ts';
 import { isStuck, StallWatch } from '../../src/engine/stall-watch.ts';
+import { overBudget, TimeShares } from '../../src/engine/time-shares.ts';
 import { isLaneTransition, LANE_STATES, replacementReason } from '../../src/model/lanes.ts';
+import { Hand, LedgerReader, LedgerWriter, newLedger } from '../../src/store/lane-ledger.ts';
 
 test('five failures within a minute are too much, however they are spread, and fewer never are', () => {
   const gaps = fc.array(fc.integer({ min: 0, max: 40_000 }), { minLength: 1, maxLength: 30 });
@@ -117,4 +122,130 @@ test('a thread that is never ready is ended, and one that takes its time is not'
   expect(watch.look(250, false)).toBe('it was not ready within 30 s');
   watch.reset();
   expect(watch.look(250, false)).toBeUndefined();
+});
+
+describe('the search by halves', () => {
+  test('finds one of n workers in ⌈log₂ n⌉ + 1 failures, whoever it is, and clears nobody but innocents', () => {
+    const fleets = fc.integer({ min: 1, max: 300 }).chain((n) => fc.tuple(fc.constant(n), fc.nat(n - 1)));
+    fc.assert(
+      fc.property(fleets, ([n, culprit]) => {
+        const lanes = [new Set(Array.from({ length: n }, (_, worker) => worker)), new Set<number>()] as const;
+        let cleared: ReadonlySet<number> = new Set();
+        for (let failure = 1; ; failure++) {
+          expect(failure).toBeLessThanOrEqual(Math.ceil(Math.log2(n)) + 1);
+          const [failed, other] = lanes[0].has(culprit) ? lanes : [lanes[1], lanes[0]];
+          const step = nextStep(failed, other, cleared);
+          if ('found' in step) {
+            expect(step.found).toBe(culprit);
+            return;
+          }
+          expect(step.cleared.has(culprit)).toBe(false);
+          for (const worker of step.move) {
+            failed.delete(worker);
+            other.add(worker);
+          }
+          cleared = step.cleared;
+        }
+      }),
+    );
+  });
+
+  test('ends without anybody when those who are left cannot be it', () => {
+    expect(nextStep(['a', 'b'], [], new Set(['a', 'b']))).toEqual({ found: undefined });
+    expect(nextStep([], ['a'], new Set())).toEqual({ found: undefined });
+  });
+});
+
+test('who takes more than the budget, and the most of all, is found; nobody below it ever is', () => {
+  const uses = fc.array(fc.integer({ min: 0, max: 10_000 }), { maxLength: 50 });
+  fc.assert(
+    fc.property(uses, fc.integer({ min: 1, max: 10_000 }), (used, budgetMs) => {
+      const most = Math.max(...used);
+      const found = overBudget(
+        used.map((usedMs, worker) => ({ worker, usedMs })),
+        budgetMs,
+      );
+      if (most >= budgetMs) expect(found?.usedMs).toBe(most);
+      else expect(found).toBeUndefined();
+    }),
+  );
+});
+
+describe('the time of a lane', () => {
+  const worker = (row: number) => ({ row, occupant: 1 }) as LaneWorker;
+  const workers = [worker(0), worker(1)];
+
+  function newShares() {
+    const memory = newLedger(2);
+    return { lane: new LedgerWriter(memory), shares: new TimeShares(new LedgerReader(memory)) };
+  }
+
+  test('counts what was used in the last ten seconds, wherever its counts wrap', () => {
+    fc.assert(
+      fc.property(fc.nat(2 ** 31 - 1), fc.array(fc.nat(400_000), { maxLength: 20 }), (before, uses) => {
+        const memory = newLedger(2);
+        const lane = new LedgerWriter(memory);
+        lane.add(0, before);
+        lane.add(0, before);
+        const shares = new TimeShares(new LedgerReader(memory));
+        for (const micros of uses) {
+          lane.add(0, micros);
+          shares.look(250);
+        }
+        const usedMicros = uses.reduce((sum, micros) => sum + micros, 0);
+        expect(shares.endedMs(worker(0))).toBe(usedMicros / 1000);
+        expect(shares.suspect(workers, 1000)).toBe(usedMicros >= 1e6 ? workers[0] : undefined);
+      }),
+    );
+  });
+
+  test('of a turn that does not end counts while it lasts, for whom it runs', () => {
+    const { lane, shares } = newShares();
+    lane.takeUp(worker(1));
+    for (let look = 0; look < 4; look++) {
+      expect(shares.suspect(workers, 1000)).toBeUndefined();
+      shares.look(250);
+    }
+    shares.look(250);
+    expect(shares.suspect(workers, 1000)).toBe(workers[1]);
+    // What of it was the worker's is known at its end.
+    expect(shares.endedMs(worker(1))).toBe(0);
+    lane.layDown();
+    lane.add(1, 1_200_000);
+    expect(shares.endedMs(worker(1))).toBe(1200);
+    shares.forgive(worker(1));
+    expect(shares.endedMs(worker(1))).toBe(0);
+  });
+
+  test.each([
+    ['ten seconds', 41, 250],
+    ['an absence of main', 1, 60_000],
+  ])('is forgotten after %s', (_, looks, elapsedMs) => {
+    const { lane, shares } = newShares();
+    lane.add(0, 5_000_000);
+    shares.look(250);
+    expect(shares.suspect(workers, 1000)).toBe(workers[0]);
+    for (let look = 0; look < looks; look++) shares.look(elapsedMs);
+    expect(shares.suspect(workers, 1000)).toBeUndefined();
+  });
+
+  test('that runs for a row’s former worker is not its successor’s', () => {
+    const { lane, shares } = newShares();
+    lane.takeUp({ row: 0, occupant: 7 });
+    for (let look = 0; look < 9; look++) shares.look(250);
+    expect(shares.suspect(workers, 1000)).toBeUndefined();
+  });
+});
+
+test('a thread ran for whom it ran last, unless it hears no more', () => {
+  const owner = { row: 3, occupant: 4 };
+  const of = (hand: Hand, isResting: boolean, hasMoved: boolean) =>
+    (['stall', 'exit', 'crash'] as const).map((cause) => ranFor({ hand, isResting, owner, hasMoved }, cause)?.row);
+  expect(of(Hand.worker, false, false)).toEqual([3, 3, 3]);
+  // Between two of its endless promises.
+  expect(of(Hand.worker, true, true)).toEqual([3, 3, 3]);
+  expect(of(Hand.worker, true, false)).toEqual([undefined, 3, 3]);
+  for (const isResting of [true, false]) {
+    expect(of(Hand.nobodyKnown, isResting, true)).toEqual([undefined, undefined, undefined]);
+  }
 });

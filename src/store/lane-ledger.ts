@@ -1,0 +1,130 @@
+/**
+ * For whom a lane with a processor runs code, and how long it has done so for each worker. A word in shared memory says so
+ * even of a thread that loops for ever or is gone, which a message does not.
+ *
+ *     ledger, of 4-byte words                                                    holds, of 4-byte words
+ *     ┌───────┬─────────┬──────┬─────┬──────────┬──────────┬───────────────────┐  ┌───────────────────┐
+ *     │ turns │ resting │ hand │ row │ occupant │ total µs │ µs, for each row  │  │ for each row      │
+ *     └───────┴─────────┴──────┴─────┴──────────┴──────────┴───────────────────┘  └───────────────────┘
+ *
+ * Roles: the lane's thread alone writes the ledger, and each thread gets a new one; main alone writes the holds. Counts wrap;
+ * what counts are differences. While the thread rests, the other words tell of its last turn. Main may see a turn that is
+ * just beginning or ending; when the thread is dead, what stands there stands.
+ */
+
+/** For whom the thread runs, or has run last. */
+export const Hand = { none: 0, worker: 1, nobodyKnown: 2 } as const;
+export type Hand = (typeof Hand)[keyof typeof Hand];
+
+const Word = { turns: 0, resting: 1, hand: 2, row: 3, occupant: 4, totalMicros: 5, firstRow: 6 } as const;
+
+/** The memory itself, as it is handed to the lane. */
+export interface LedgerMemory {
+  readonly ledger: SharedArrayBuffer;
+  readonly holds: SharedArrayBuffer;
+}
+
+/** @param rows on the board whose time is counted; 0: of none, since there is one worker alone */
+export function newLedger(rows: number): LedgerMemory {
+  return {
+    ledger: new SharedArrayBuffer((Word.firstRow + rows) * Int32Array.BYTES_PER_ELEMENT),
+    holds: new SharedArrayBuffer(rows * Int32Array.BYTES_PER_ELEMENT),
+  };
+}
+
+/** The lane's side. */
+export class LedgerWriter {
+  readonly #words: Int32Array;
+  readonly #holds: Int32Array;
+
+  constructor({ ledger, holds }: LedgerMemory) {
+    this.#words = new Int32Array(ledger);
+    this.#holds = new Int32Array(holds);
+  }
+
+  /** Whether the time of each worker is counted. */
+  get countsTime(): boolean {
+    return this.#words.length > Word.firstRow;
+  }
+
+  /** From here on the thread runs for this worker; undefined: for nobody who is known. */
+  takeUp(owner: { readonly row: number; readonly occupant: number } | undefined): void {
+    const words = this.#words;
+    if (owner !== undefined) {
+      Atomics.store(words, Word.row, owner.row);
+      Atomics.store(words, Word.occupant, owner.occupant);
+    }
+    Atomics.store(words, Word.hand, owner === undefined ? Hand.nobodyKnown : Hand.worker);
+    Atomics.add(words, Word.turns, 1);
+    Atomics.store(words, Word.resting, 0);
+  }
+
+  layDown(): void {
+    Atomics.store(this.#words, Word.resting, 1);
+  }
+
+  /** The thread has worked for the worker at this row. */
+  add(row: number, micros: number): void {
+    const at = Word.firstRow + row;
+    if (at >= this.#words.length) return;
+    Atomics.add(this.#words, at, micros);
+    Atomics.add(this.#words, Word.totalMicros, micros);
+  }
+
+  /** Whether heartbeats of the worker at this row are to be left for another lane. */
+  isHeld(row: number): boolean {
+    return row < this.#holds.length && Atomics.load(this.#holds, row) !== 0;
+  }
+}
+
+/** Main's side. */
+export class LedgerReader {
+  readonly memory: LedgerMemory;
+  readonly #words: Int32Array;
+  readonly #holds: Int32Array;
+
+  constructor(memory: LedgerMemory) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory.ledger);
+    this.#holds = new Int32Array(memory.holds);
+  }
+
+  /** Moves whenever the thread begins to run for somebody. */
+  get turns(): number {
+    return Atomics.load(this.#words, Word.turns);
+  }
+
+  /** Whether it runs for nobody at all. */
+  get isResting(): boolean {
+    return Atomics.load(this.#words, Word.resting) !== 0;
+  }
+
+  get hand(): Hand {
+    return Atomics.load(this.#words, Word.hand) as Hand;
+  }
+
+  /** For whom it runs, or has run last. */
+  get owner(): { readonly row: number; readonly occupant: number } {
+    return { row: Atomics.load(this.#words, Word.row), occupant: Atomics.load(this.#words, Word.occupant) };
+  }
+
+  /** For all rows together, modulo 2^32. */
+  get totalMicros(): number {
+    return Atomics.load(this.#words, Word.totalMicros);
+  }
+
+  /** Modulo 2^32. */
+  micros(row: number): number {
+    return Atomics.load(this.#words, Word.firstRow + row);
+  }
+
+  /** All rows at once, each modulo 2^32. */
+  copyMicros(): Int32Array {
+    return this.#words.slice(Word.firstRow);
+  }
+
+  /** Has the lane leave heartbeats of the worker at this row where they are, from the next one on. */
+  hold(row: number, isHeld: boolean): void {
+    if (row < this.#holds.length) Atomics.store(this.#holds, row, isHeld ? 1 : 0);
+  }
+}
