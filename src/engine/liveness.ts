@@ -213,6 +213,7 @@ export class Liveness {
     const { liveness } = entry;
     const atMs = this.#judge.attention.at(receipt.monotonicMs);
     const arrival = this.#heartbeats.note(entry, head, receipt, atMs);
+    if (liveness.via !== via) liveness.via?.left?.(entry.workerId);
     liveness.via = via;
     if (via !== undefined) liveness.hears = true;
     const isNewest = arrival === 'next' || arrival === 'again';

@@ -11,6 +11,8 @@ export type Via =
   | {
       /** The worker is not known any more, and need not be remembered as one of the stream's. */
       forget(workerId: string): void;
+      /** The worker came by another stream, or by a call of its own. */
+      left?(workerId: string): void;
     }
   | undefined;
 

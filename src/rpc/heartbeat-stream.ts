@@ -1,7 +1,8 @@
 /**
  * One stream of heartbeats, of one worker or of several. What the client must hear is collected and sent together: every
  * few seconds, or at the end of this turn when it cannot wait (the stream's first heartbeat, a refusal). A client that
- * does not read is not written to: acks are cumulative and wait as one entry per worker, refusals are bounded.
+ * does not read is not written to: acks are cumulative and wait as one entry per worker (pending-acks.ts), refusals are
+ * bounded.
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
@@ -14,6 +15,7 @@ import type { Clock } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
+import { type AckRoom, PendingAcks } from './pending-acks.ts';
 import { refusalCodeOf, serviceErrorOf } from './status.ts';
 
 export interface HeartbeatStreamOptions {
@@ -24,17 +26,14 @@ export interface HeartbeatStreamOptions {
   readonly accept: (bytes: Buffer, head: HeartbeatHead, via: HeartbeatStream) => void;
   /** What acks tell: how often to send. */
   readonly intervalMs: () => number;
+  /** Shared by all streams. */
+  readonly ackRoom: AckRoom;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The stream is over. */
   readonly onClosed: () => void;
   /** It is over because its client closed it, who spoke for these workers. */
   readonly onHungUp: (workerIds: Iterable<string>, via: HeartbeatStream) => void;
-}
-
-interface PendingAck {
-  readonly sequence: number;
-  readonly receivedMs: number;
 }
 
 /** Refusals that wait for a client which does not read; a client that is told this many has its answer. */
@@ -44,7 +43,7 @@ const MAX_ACKS_PER_MESSAGE = 5000;
 
 export class HeartbeatStream {
   readonly #options: HeartbeatStreamOptions;
-  readonly #acks = new Map<string, PendingAck>();
+  readonly #acks: PendingAcks;
   readonly #workerIds = new Set<string>();
   readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
   #heard = false;
@@ -54,10 +53,11 @@ export class HeartbeatStream {
 
   constructor(options: HeartbeatStreamOptions) {
     this.#options = options;
+    this.#acks = new PendingAcks(options.ackRoom);
     const { call } = options;
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
     call.on('drain', () => {
-      this.#writable = true;
+      this.#setWritable(true);
       this.flush();
     });
     call.on('end', () => {
@@ -74,6 +74,12 @@ export class HeartbeatStream {
   /** One stream may carry any number of workers that come and go: only those that are known are remembered. */
   forget(workerId: string): void {
     this.#workerIds.delete(workerId);
+    this.#acks.forget(workerId);
+  }
+
+  /** It came by another stream, or by none: this one does not speak for it any more. What it accepted is still told. */
+  left(workerId: string): void {
+    this.#workerIds.delete(workerId);
   }
 
   /** Sends what is pending, if the client reads. */
@@ -82,19 +88,18 @@ export class HeartbeatStream {
     if (this.#closed || !this.#writable || (this.#acks.size === 0 && this.#refusals.length === 0)) return;
     const { call, clock, intervalMs } = this.#options;
     const nowMs = clock.monotonicMs();
-    const acks = [];
-    for (const [workerId, { sequence, receivedMs }] of this.#acks) {
-      if (acks.length === MAX_ACKS_PER_MESSAGE) break;
-      acks.push({ workerId, acceptedSequence: BigInt(sequence), heldMs: nowMs - receivedMs });
-      this.#acks.delete(workerId);
-    }
-    this.#writable = call.write(
-      create(StreamHeartbeatsResponseSchema, {
-        acks,
-        refusals: this.#refusals.splice(0),
-        nextIntervalMs: intervalMs(),
-        serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
-      }),
+    const acks = this.#acks.take(MAX_ACKS_PER_MESSAGE).map(({ workerId, sequence, receivedMs }) => {
+      return { workerId, acceptedSequence: BigInt(sequence), heldMs: nowMs - receivedMs };
+    });
+    this.#setWritable(
+      call.write(
+        create(StreamHeartbeatsResponseSchema, {
+          acks,
+          refusals: this.#refusals.splice(0),
+          nextIntervalMs: intervalMs(),
+          serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
+        }),
+      ),
     );
     if (this.#acks.size > 0 && this.#writable) this.#flushSoon();
   }
@@ -126,10 +131,7 @@ export class HeartbeatStream {
       const { workerId, sequence } = head;
       accept(bytes, head, this);
       this.#workerIds.add(workerId);
-      const before = this.#acks.get(workerId);
-      if (before === undefined || sequence >= before.sequence) {
-        this.#acks.set(workerId, { sequence, receivedMs: clock.monotonicMs() });
-      }
+      this.#acks.add({ workerId, sequence, receivedMs: clock.monotonicMs() });
       if (!this.#heard) this.#flushSoon();
       this.#heard = true;
     } catch (error) {
@@ -163,6 +165,11 @@ export class HeartbeatStream {
     setImmediate(() => this.flush());
   }
 
+  #setWritable(isWritable: boolean): void {
+    this.#writable = isWritable;
+    this.#acks.setReads(isWritable);
+  }
+
   #hungUp(): void {
     if (!this.#closed) this.#options.onHungUp(this.#workerIds, this);
   }
@@ -170,6 +177,7 @@ export class HeartbeatStream {
   #ended(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#acks.clear();
     this.#options.onClosed();
   }
 }

@@ -19,6 +19,7 @@ import { checkText, MAX_INSTANCE_ID_BYTES } from '../model/worker-info.ts';
 import type { Caller, CallGuard } from './call-guard.ts';
 import { decodeRequest, unary } from './calls.ts';
 import { HeartbeatStream } from './heartbeat-stream.ts';
+import { AckRoom, MAX_UNREAD_ACKS } from './pending-acks.ts';
 import { register } from './registration.ts';
 import { serviceErrorOf } from './status.ts';
 
@@ -47,6 +48,7 @@ export interface TelemetryHandlers {
 
 export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHandlersOptions): TelemetryHandlers {
   const callers = new Map<HeartbeatStream, Caller>();
+  const ackRoom = new AckRoom(MAX_UNREAD_ACKS, () => manager.refusals.count('pending_acks'));
   const ackTimer = clock.every(ACK_EVERY_MS, () => {
     for (const stream of callers.keys()) stream.flush();
   });
@@ -90,6 +92,7 @@ export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHa
             manager.acceptHeartbeat(bytes, head, via);
           },
           intervalMs: () => manager.intervalToTell(jitter),
+          ackRoom,
           onHungUp: (workerIds, via) => manager.hungUp(workerIds, via),
           clock,
           logger,

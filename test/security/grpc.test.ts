@@ -361,6 +361,39 @@ describe('connections and streams that are held', () => {
     );
   });
 
+  test('a stream that carries a fleet and whose acks are never read keeps the newest ack of each worker', async () => {
+    const WORKERS = 100;
+    await siege.withstands(() =>
+      withConnections(async (open) => {
+        const connection = await open(siege.grpcPort, { [Setting.initialWindowSize]: 0 });
+        await connection.write(callHeaders(1, HEARTBEATS));
+        const ROUNDS = 40;
+        for (let sequence = 1; sequence <= ROUNDS; sequence++) {
+          const beats = repeated(WORKERS, (i) =>
+            grpcMessage(heartbeatBytes({ workerId: `unread-${i}`, sequence: BigInt(sequence) })),
+          );
+          await connection.write(data(1, beats));
+        }
+        await connection.settled();
+        const answers = () =>
+          connection.received.filter(({ type, streamId }) => type === FrameType.data && streamId === 1);
+        expect(answers()).toEqual([]);
+        // It reads at last: all it gets is an ack or two for each, with the last number.
+        await connection.write(frame(FrameType.windowUpdate, 0, 1, uint32(2 ** 20)));
+        const bytes = () => answers().reduce((sum, { payload }) => sum + payload.length, 0);
+        const LEAST_ACK_BYTES = 'unread-0'.length;
+        await eventually(() => bytes() > WORKERS * LEAST_ACK_BYTES);
+        expect(bytes()).toBeLessThan(3 * WORKERS * 40);
+        const client = new WorkerClient(siege.grpcPort);
+        for (let i = 0; i < WORKERS; i++) {
+          const id = Buffer.from(`unread-${i}`);
+          await client.call('Deregister', Buffer.concat([Buffer.from([0x0a, id.length]), id]));
+        }
+        client.close();
+      }),
+    );
+  });
+
   test('calls whose answers are never read', async () => {
     await siege.withstands(() =>
       withConnections(async (open) => {
