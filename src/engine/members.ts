@@ -54,6 +54,7 @@ export class Members {
   /** Whose own changes are not told yet. */
   readonly #late = new Set<string>();
   #onChange: (workerId: string) => void = () => {};
+  #onAddress: (workerId: string) => void = () => {};
 
   constructor({ mode, maxPending, clock }: MembersOptions) {
     this.mode = mode;
@@ -67,6 +68,12 @@ export class Members {
    */
   onChange(listener: (workerId: string) => void): void {
     this.#onChange = listener;
+  }
+
+  /** Called where a worker that has an address may be called there, from now on or at another one. There is one. */
+  onAddress(listener: (workerId: string) => void): void {
+    this.#onAddress = listener;
+    for (const { workerId, address } of this.#members.values()) if (address !== undefined) listener(workerId);
   }
 
   /** At times: tells changes that came too often, as they are by now. @param all the master is about to end */
@@ -83,7 +90,10 @@ export class Members {
 
   /** Takes over what an earlier master kept. */
   restore(members: readonly Member[]): void {
-    for (const member of members) this.#members.set(member.workerId, member);
+    for (const member of members) {
+      this.#members.set(member.workerId, member);
+      if (member.address !== undefined) this.#onAddress(member.workerId);
+    }
   }
 
   get size(): number {
@@ -206,6 +216,8 @@ export class Members {
     const after = { ...before, ...change };
     if (areSame(before, after)) return false;
     this.#members.set(workerId, after);
+    const mayBeCalled = after.address !== undefined && this.admits(workerId);
+    if (mayBeCalled && (after.address !== before.address || !before.approved)) this.#onAddress(workerId);
     return true;
   }
 

@@ -10,6 +10,7 @@ import { type Address, peerAddress } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { MasterInfoSchema, MasterWorker, type RegisterAck } from '../gen/cluster/master_worker_pb.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
+import { DueQueue } from '../lib/due-queue.ts';
 import { messageOf } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import { localAddressTowards } from '../lib/local-address.ts';
@@ -32,8 +33,6 @@ export type Introduction =
   | { readonly accepted: false; readonly reason: string };
 
 interface Attempt {
-  /** 0 while one is under way: it sets the next itself. */
-  nextMs: number;
   delayMs: number;
   /** Logged once per change, not once per try. */
   lastReason: string | undefined;
@@ -46,6 +45,8 @@ const BACK_OFF_FACTOR = 1.5;
 const LOOK_EVERY_MS = 500;
 /** A worker that is there answers within milliseconds. */
 const CALL_TIMEOUT_MS = 3000;
+/** Workers that are looked at in one go: a few ms, and enough for 20,000 that report. */
+const MAX_LOOKS = 1000;
 /** Calls under way at a time: each is a connection. */
 const MAX_CALLS = 32;
 
@@ -54,6 +55,11 @@ const MASTER_REGISTER = grpcServiceOf(MasterWorker).MasterRegister as MethodDefi
 export class MasterIntroducer {
   readonly #options: MasterIntroducerOptions;
   readonly #attempts = new Map<string, Attempt>();
+  /**
+   * Workers with an address, by when they are to be looked at: one that is not heard when it is to be called next, one that
+   * is heard when it would have been silent for too long. So those that report cost a look in some seconds.
+   */
+  readonly #due = new DueQueue();
   #timer: Timer | undefined;
   #calls = 0;
 
@@ -62,7 +68,9 @@ export class MasterIntroducer {
   }
 
   start(): void {
-    this.#timer = this.#options.clock.every(LOOK_EVERY_MS, () => this.#look());
+    const { manager, clock } = this.#options;
+    manager.members.onAddress((workerId) => this.#due.set(workerId, clock.monotonicMs()));
+    this.#timer = clock.every(LOOK_EVERY_MS, () => this.#look());
   }
 
   stop(): void {
@@ -71,31 +79,43 @@ export class MasterIntroducer {
 
   /** Introduces this master to a worker whose address is known. Never rejects: the outcome says what happened. */
   async introduceNow(workerId: string): Promise<Introduction> {
-    const attempt = this.#attempts.get(workerId) ?? { nextMs: 0, delayMs: FIRST_DELAY_MS, lastReason: undefined };
+    const attempt = this.#attempts.get(workerId) ?? { delayMs: FIRST_DELAY_MS, lastReason: undefined };
     this.#attempts.set(workerId, attempt);
-    attempt.nextMs = Number.POSITIVE_INFINITY;
+    // It sets the next one itself.
+    this.#due.delete(workerId);
     this.#calls++;
     const outcome = await this.#call(this.#options.manager.members.addressOf(workerId));
     this.#calls--;
-    attempt.nextMs = this.#options.clock.monotonicMs() + attempt.delayMs;
+    this.#due.set(workerId, this.#options.clock.monotonicMs() + attempt.delayMs);
     attempt.delayMs = Math.min(LONGEST_DELAY_MS, attempt.delayMs * BACK_OFF_FACTOR);
     this.#log(workerId, attempt, outcome);
     return outcome;
   }
 
   #look(): void {
-    const { manager, clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    for (const workerId of this.#attempts.keys()) {
-      if (manager.members.addressOf(workerId) === undefined) this.#attempts.delete(workerId);
+    const nowMs = this.#options.clock.monotonicMs();
+    for (let looks = 0; looks < MAX_LOOKS && this.#calls < MAX_CALLS; looks++) {
+      const workerId = this.#due.take(nowMs);
+      if (workerId === undefined) return;
+      this.#lookAt(workerId, nowMs);
     }
-    for (const { workerId, address } of manager.members.all()) {
-      if (address === undefined || !manager.members.admits(workerId) || this.#calls >= MAX_CALLS) continue;
-      const entry = manager.directory.get(workerId);
-      if (entry !== undefined && isHeard(manager.directory.board.view(entry.row, nowMs)))
-        this.#attempts.delete(workerId);
-      else if ((this.#attempts.get(workerId)?.nextMs ?? 0) <= nowMs) void this.introduceNow(workerId);
+  }
+
+  #lookAt(workerId: string, nowMs: number): void {
+    const { members, directory } = this.#options.manager;
+    // Forgotten, or not let in: if that changes we are told.
+    if (members.addressOf(workerId) === undefined || !members.admits(workerId)) {
+      this.#attempts.delete(workerId);
+      return;
     }
+    const entry = directory.get(workerId);
+    const heardForMs = entry === undefined ? 0 : stillHeardForMs(directory.board.view(entry.row, nowMs));
+    if (heardForMs <= 0) {
+      void this.introduceNow(workerId);
+      return;
+    }
+    this.#attempts.delete(workerId);
+    this.#due.set(workerId, nowMs + Math.min(heardForMs, LONGEST_DELAY_MS));
   }
 
   async #call(address: string | undefined): Promise<Introduction> {
@@ -151,7 +171,10 @@ async function masterRegister(address: string, masterAddress: string, deadlineUn
   }
 }
 
-/** Not by `is_active` alone, which keeps its value while the master cannot judge: the worker may wait to be told. */
-function isHeard({ isActive, state, ageMs, intervalMs }: RowView): boolean {
-  return isActive && state !== 'unknown' && ageMs <= suspectAfterMs(intervalMs);
+/**
+ * How long the worker will count as heard if nothing more comes of it; not above 0: it does not now. Not by `is_active` alone,
+ * which keeps its value while the master cannot judge: the worker may wait to be told.
+ */
+function stillHeardForMs({ isActive, state, ageMs, intervalMs }: RowView): number {
+  return isActive && state !== 'unknown' ? suspectAfterMs(intervalMs) - ageMs + 1 : 0;
 }

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import { type MasterInfo, MasterWorker, RegisterAckSchema } from '../../src/gen/cluster/master_worker_pb.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -12,6 +12,7 @@ import { advertisedAddress } from '../../src/rpc/advertise.ts';
 import { MasterIntroducer } from '../../src/rpc/introducer.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { passing } from '../support/fake-fleet.ts';
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
@@ -38,11 +39,11 @@ async function waitingWorker(port = 0, success = true) {
   return { told, port: bound, stop: () => server.forceShutdown() };
 }
 
-async function startIntroducer() {
+async function startIntroducer(maxWorkers = 10, admission: 'open' | 'approved' = 'open') {
   const clock = new FakeClock();
-  const manager = new TelemetryManager({ clock, maxWorkers: 10 });
+  const manager = new TelemetryManager({ clock, maxWorkers, admission, maxDedicatedLanes: 0, sharedLanes: 1 });
   await manager.start();
-  cleanUps.push(() => manager.shutdown());
+  cleanUps.push(() => passing(clock, manager.shutdown()));
   const introducer = new MasterIntroducer({
     manager,
     advertiseAddress: undefined,
@@ -146,4 +147,49 @@ test('a worker of an earlier master is told, though nobody knows yet whether it 
   expect(manager.getWorkerTelemetry('go')?.isActive).toBe(true);
   clock.advance(500);
   await eventually(() => worker.told.length === 1);
+});
+
+test('those that report cost a look in some seconds, and whoever falls silent is called then', async () => {
+  const { clock, manager } = await startIntroducer(200);
+  const worker = await waitingWorker();
+  const ids = Array.from({ length: 100 }, (_, i) => `w${i}`);
+  for (const id of ids) {
+    manager.registerWorker(id);
+    manager.members.setAddress(id, `127.0.0.1:${worker.port}`);
+    manager.processHeartbeat({ workerId: id });
+  }
+  const look = vi.spyOn(manager.directory, 'get');
+  const all = vi.spyOn(manager.members, 'all');
+  const MINUTE_S = 60;
+  for (let s = 0; s < MINUTE_S; s++) {
+    clock.advance(1000);
+    if (s % 5 === 4) for (const id of ids) manager.processHeartbeat({ workerId: id });
+  }
+  expect(worker.told).toEqual([]);
+  // With a look at each every half a second they would be 12,000.
+  expect(look.mock.calls.length).toBeLessThan(15 * ids.length);
+  expect(all).not.toHaveBeenCalled();
+  let s = 0;
+  await eventually(() => {
+    clock.advance(1000);
+    if (s++ % 5 === 4) for (const id of ids.slice(1)) manager.processHeartbeat({ workerId: id });
+    return worker.told.length > 0;
+  });
+  expect(s).toBeGreaterThan(5);
+});
+
+test('a worker that is let in later, or gets another address, is called from then on', async () => {
+  const { clock, manager } = await startIntroducer(10, 'approved');
+  const [first, second] = [await waitingWorker(), await waitingWorker()];
+  manager.members.setAddress('go', `127.0.0.1:${first.port}`);
+  clock.advance(60_000);
+  expect(first.told).toEqual([]);
+  manager.approve('go');
+  clock.advance(500);
+  await eventually(() => first.told.length === 1);
+  manager.members.setAddress('go', `127.0.0.1:${second.port}`);
+  await eventually(() => {
+    clock.advance(500);
+    return second.told.length > 0;
+  });
 });
