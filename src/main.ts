@@ -1,17 +1,24 @@
 /** The program: joins the command line and the agent's command, and is the one place where the process is ended. */
-import type { Writable } from 'node:stream';
 import { agentCommand } from './agent/command.ts';
 import { startLocalAgent } from './agent/local.ts';
 import { startMaster } from './app/master.ts';
-import { EXIT_OK, failureOf } from './cli/exit-codes.ts';
+import { endProcess } from './cli/end-process.ts';
+import { EXIT_FAILURE, EXIT_OK, failureOf } from './cli/exit-codes.ts';
+import { processStreams } from './cli/process-streams.ts';
 import { buildProgram } from './cli/program.ts';
 import { StopSignals } from './cli/stop-signals.ts';
 import { masterOptions } from './config/options.ts';
 import { processSources, resolveOptions } from './config/resolve.ts';
-import { systemClock, until } from './lib/clock.ts';
-import { threadsLeftBehind } from './lib/supervised-thread.ts';
+import { systemClock as clock } from './lib/clock.ts';
+import { relayThreadOutput } from './lib/threads.ts';
 
-const { stdin, stdout, stderr } = process;
+const { answering, lasting } = processStreams(process, clock);
+const { stderr } = lasting;
+const signals = new StopSignals((code) => process.exit(code), clock);
+let hasCrashed = false;
+
+/** A stop in order is done within 10 s; one that an internal error holds up is not waited for. */
+const STOP_AFTER_CRASH_WITHIN_MS = 10_000;
 
 /** Errors come with their stack only for somebody who asked for it. */
 function isDebugging(): boolean {
@@ -23,18 +30,10 @@ function isDebugging(): boolean {
   }
 }
 
-/** Whoever reads the output may go away at any time (`| head`): what they do not want is not written. */
-function outliveReaders(...streams: Writable[]): void {
-  for (const stream of streams) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
-}
-
 /** Without a terminal that could be closed, SIGHUP is a manager's "reload", and must not end an agent. */
-function onReloadSignal(take: () => void): void {
-  if (stdin.isTTY !== true) process.on('SIGHUP', take);
+function onHangUp(reload: () => void): void {
+  if (answering.stdin.isTTY === true) signals.hangUpEnds();
+  else process.on('SIGHUP', reload);
 }
 
 /** Says what went wrong. @returns the exit code */
@@ -45,35 +44,39 @@ function report(error: unknown): number {
 }
 
 async function main(): Promise<number> {
-  const signals = new StopSignals((code) => process.exit(code), systemClock);
   const program = buildProgram({
-    streams: { stdin, stdout, stderr },
-    clock: systemClock,
-    signals,
-    startMaster,
-    startLocalAgent,
-    extraCommands: [agentCommand({ stdout, untilSignal: () => signals.first(), onReloadSignal })],
+    streams: answering,
+    clock,
+    master: { streams: lasting, clock, signals, startMaster, startLocalAgent },
+    extraCommands: [
+      agentCommand({ stdout: lasting.stdout, untilSignal: () => signals.first(), onReloadSignal: onHangUp }),
+    ],
   });
-  try {
-    await program.parseAsync(process.argv);
-    return EXIT_OK;
-  } catch (error) {
-    return report(error);
+  let exitCode = EXIT_OK;
+  for (const step of [() => program.parseAsync(process.argv), () => answering.stdout.finished()]) {
+    try {
+      await step();
+    } catch (error) {
+      exitCode ||= report(error);
+    }
   }
+  return exitCode;
 }
 
-/**
- * Exits. A thread that waits in a system call would hold the exit up for as long as that takes; everything that had to be
- * done is done, so the process is killed then.
- */
-async function endProcess(exitCode: number): Promise<void> {
-  const isFree = await until(systemClock, () => threadsLeftBehind() === 0, { withinMs: 1000, everyMs: 20 });
-  if (isFree) process.exit(exitCode);
-  stderr.write('a thread does not end: the process is killed\n', () => process.kill(process.pid, 'SIGKILL'));
+function end(exitCode: number): Promise<never> {
+  return endProcess(hasCrashed ? EXIT_FAILURE : exitCode, [lasting.stdout.idle(), lasting.stderr.idle()], clock);
 }
 
-outliveReaders(stdout, stderr);
-process.on('uncaughtException', (error) => process.exit(report(error)));
-const exitCode = await main();
-// What was written goes out first; a closed pipe calls back too.
-stdout.write('', () => void endProcess(exitCode));
+/** A bug of ours: what runs is stopped in order, since workers, files and lanes are worth as much as before. */
+function crash(error: unknown): void {
+  report(error);
+  if (hasCrashed) return;
+  hasCrashed = true;
+  if (signals.crashed()) clock.after(STOP_AFTER_CRASH_WITHIN_MS, () => void end(EXIT_FAILURE));
+  else void end(EXIT_FAILURE);
+}
+
+// What a processor prints is no part of the log, which is for programs to read.
+relayThreadOutput((text) => stderr.write(text));
+process.on('uncaughtException', crash);
+await end(await main());

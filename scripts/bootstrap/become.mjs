@@ -1,5 +1,7 @@
 /** Goes on as another program, for a process that found itself on the wrong Node. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** Signals that mean "end yourself" and that are sent to one process. */
 const FORWARDED = /** @type {const} */ (['SIGTERM', 'SIGHUP', 'SIGINT']);
@@ -15,7 +17,8 @@ export function become(program, args) {
   for (const signal of FORWARDED) {
     process.on(signal, () => {
       // A terminal sends Ctrl-C to the child too, and a second one would mean "at once".
-      if (signal !== 'SIGINT' || !onTerminal) child.kill(signal);
+      if (signal === 'SIGHUP') void hangUp(child);
+      else if (signal !== 'SIGINT' || !onTerminal) child.kill(signal);
     });
   }
   child.on('error', (error) => {
@@ -27,4 +30,30 @@ export function become(program, args) {
     for (const forwarded of FORWARDED) process.removeAllListeners(forwarded);
     process.kill(process.pid, signal);
   });
+}
+
+/** How long a program may take until it listens for SIGHUP. */
+const LISTENS_WITHIN_MS = 2000;
+
+/**
+ * Passes SIGHUP on once the program takes it: in its first moments it would be ended by it.
+ * @param {import('node:child_process').ChildProcess} child
+ */
+async function hangUp(child) {
+  for (const endMs = performance.now() + LISTENS_WITHIN_MS; performance.now() < endMs && !takesHangUp(child.pid); ) {
+    await delay(20);
+  }
+  child.kill('SIGHUP');
+}
+
+/** @param {number | undefined} pid */
+function takesHangUp(pid) {
+  try {
+    const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
+    // Signals are counted from the lowest bit, and SIGHUP is the first.
+    return (BigInt(`0x${caught}`) & 1n) === 1n;
+  } catch {
+    // No /proc: nothing can be known.
+    return true;
+  }
 }

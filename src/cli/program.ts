@@ -1,5 +1,6 @@
 /** The command line as a whole: which commands there are, and how it speaks when one is used wrongly. */
 import { Command } from 'commander';
+import type { Clock } from '../lib/clock.ts';
 import { VERSION } from '../lib/version.ts';
 import { eventsCommand, statusCommand, workersCommand } from './client/commands.ts';
 import { orderCommands } from './client/orders.ts';
@@ -8,16 +9,21 @@ import { line } from './exit-codes.ts';
 import { examples } from './help-text.ts';
 import { masterCommand } from './master/command.ts';
 import type { MasterParts } from './master/run.ts';
+import type { Streams } from './streams.ts';
 import { tokenCommand } from './token/command.ts';
 
-export interface ProgramParts extends MasterParts {
+export interface ProgramParts {
+  /** Of the commands that answer and end. */
+  readonly streams: Streams;
+  readonly clock: Clock;
+  readonly master: MasterParts;
   /** Commands of folders that this one may not import: the agent's. */
   readonly extraCommands: readonly Command[];
 }
 
 /** `parseAsync` of it rejects instead of ending the process. */
 export function buildProgram(parts: ProgramParts): Command {
-  const { streams, clock, extraCommands } = parts;
+  const { streams, clock, master, extraCommands } = parts;
   const program = new Command('pulselane')
     .description('Telemetry for master/worker fleets.')
     .version(VERSION)
@@ -38,7 +44,7 @@ export function buildProgram(parts: ProgramParts): Command {
     );
   const [agent, ...others] = extraCommands;
   const commands = [
-    masterCommand(parts),
+    masterCommand(master),
     ...(agent === undefined ? [] : [agent]),
     workersCommand({ streams, clock }),
     statusCommand({ streams, clock }),

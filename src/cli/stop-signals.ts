@@ -1,10 +1,10 @@
 /** SIGINT and SIGTERM: the first asks for an end, the second one makes it. */
 import type { Clock } from '../lib/clock.ts';
 
-export type StopSignal = 'SIGINT' | 'SIGTERM';
+export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 /** 128 and the signal's number, as a shell has it for a process that a signal ended. */
-const CUT_SHORT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
+const CUT_SHORT: Readonly<Record<'SIGINT' | 'SIGTERM', number>> = { SIGINT: 130, SIGTERM: 143 };
 
 /**
  * One wish to stop may come twice: whoever signals the whole process group (systemd, timeout) reaches us directly, and
@@ -16,7 +16,7 @@ export class StopSignals {
   readonly #exit: (code: number) => void;
   readonly #clock: Clock;
   #firstMs = Number.NEGATIVE_INFINITY;
-  readonly #first = Promise.withResolvers<StopSignal>();
+  readonly #first = Promise.withResolvers<string>();
   #isListening = false;
   #isStopping = false;
 
@@ -26,8 +26,8 @@ export class StopSignals {
     this.#clock = clock;
   }
 
-  /** Resolves with the first signal. Until somebody asks, signals end the process as they always do. */
-  first(): Promise<StopSignal> {
+  /** Resolves with the first signal, or cause. Until somebody asks, signals end the process as they always do. */
+  first(): Promise<string> {
     if (!this.#isListening) {
       this.#isListening = true;
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => this.#take(signal));
@@ -35,17 +35,35 @@ export class StopSignals {
     return this.#first.promise;
   }
 
+  /**
+   * From now on SIGHUP asks for an end, too: the terminal is gone. It never makes it: a shell that ends sends a second one
+   * behind that of its terminal.
+   */
+  hangUpEnds(): void {
+    process.on('SIGHUP', () => this.#ask('SIGHUP'));
+  }
+
   /** The end was asked for in another way: already the next signal makes it. */
   stopping(): void {
     this.#isStopping = true;
   }
 
-  #take(signal: StopSignal): void {
+  /** Something in the program went wrong that nothing expects. @returns whether an end in order follows */
+  crashed(): boolean {
+    if (this.#isListening) this.#ask('an internal error');
+    return this.#isListening;
+  }
+
+  #take(signal: 'SIGINT' | 'SIGTERM'): void {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#firstMs < SAME_WISH_MS) return;
     if (this.#isStopping) this.#exit(CUT_SHORT[signal]);
-    this.#isStopping = true;
     this.#firstMs = nowMs;
-    this.#first.resolve(signal);
+    this.#ask(signal);
+  }
+
+  #ask(cause: string): void {
+    this.#isStopping = true;
+    this.#first.resolve(cause);
   }
 }

@@ -2,6 +2,7 @@
 import type { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { LossyOutput } from './output/lossy-output.ts';
 
 export type { Logger } from 'pino';
 
@@ -23,11 +24,21 @@ export function createLogger({ level, destination, readable = false }: LoggerOpt
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  if (!readable) return pino(options, destination);
-  return pino(
+  const logger = pino(
     options,
-    pretty({ destination, sync: true, translateTime: 'HH:MM:ss', singleLine: true, colorize: false }),
+    readable
+      ? pretty({ destination, sync: true, translateTime: 'HH:MM:ss', singleLine: true, colorize: false })
+      : destination,
   );
+  tellLosses(destination, logger);
+  return logger;
+}
+
+/** The log says itself what is missing in it. @param output where its lines go in the end */
+export function tellLosses(output: Writable, logger: Logger): void {
+  if (!(output instanceof LossyOutput)) return;
+  output.onLoss = ({ lines, reason }) =>
+    logger.warn({ lines, reason }, 'lines of this log were lost: it could not be written');
 }
 
 /** For programs that embed the engine and did not give a logger. */

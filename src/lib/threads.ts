@@ -3,6 +3,7 @@
  * `dist/` (everybody else), but a thread always loads the built file, since stripping types costs each thread 40 ms.
  */
 import { existsSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import {
   MessageChannel,
@@ -11,6 +12,7 @@ import {
   receiveMessageOnPort,
   Worker,
 } from 'node:worker_threads';
+import { systemClock } from './clock.ts';
 import { PulselaneError } from './errors.ts';
 
 export type ThreadFile = 'lane/thread' | 'http/thread' | 'http/query/thread' | 'agent/thread';
@@ -57,15 +59,20 @@ export interface StartedThread {
 
 /** @throws Error if the system has no thread to give */
 export function startThread(file: ThreadFile, { name, data, limits }: ThreadOptions): StartedThread {
+  const take = takeOutput;
+  const isRelayed = take !== undefined;
   const { port1: port, port2 } = new MessageChannel();
   try {
     const thread = new Worker(threadPath(file), {
       name,
       workerData: { port: port2, data },
       transferList: [port2],
+      stdout: isRelayed,
+      stderr: isRelayed,
       ...NOTHING_INHERITED,
       ...(limits === undefined ? {} : { resourceLimits: limits }),
     });
+    if (take !== undefined) for (const stream of [thread.stdout, thread.stderr]) relay(stream, take);
     return { thread, port };
   } catch (error) {
     port.close();
@@ -76,4 +83,31 @@ export function startThread(file: ThreadFile, { name, data, limits }: ThreadOpti
 /** The next message that waits in the port, if there is one. */
 export function receivedOn(port: MessagePort): { readonly message: unknown } | undefined {
   return receiveMessageOnPort(port);
+}
+
+type TakeOutput = (text: Buffer) => void;
+
+/** Undefined: Node hands it to the process's own streams, as suits a program that embeds the engine. */
+let takeOutput: TakeOutput | undefined;
+
+/** From now on whatever threads print is given to `take`, which must not wait. */
+export function relayThreadOutput(take: TakeOutput): void {
+  takeOutput = take;
+}
+
+/** Of one stream of one thread in a second. What is beyond it waits in the thread's own memory, which is limited. */
+const RELAYED_BYTES_PER_S = 64 * 1024;
+
+function relay(stream: Readable, take: TakeOutput): void {
+  let bytes = 0;
+  stream.on('data', (text: Buffer) => {
+    take(text);
+    bytes += text.length;
+    if (bytes < RELAYED_BYTES_PER_S || stream.isPaused()) return;
+    stream.pause();
+    systemClock.after(1000, () => {
+      bytes = 0;
+      stream.resume();
+    });
+  });
 }

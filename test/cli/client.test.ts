@@ -73,12 +73,17 @@ async function run(args: readonly string[], { isTTY = true, columns = 200, clock
   const stdout = Object.assign(new PassThrough(), { isTTY, columns });
   const stderr = new PassThrough();
   const unused = () => Promise.reject(new Error('not in this test'));
+  const streams = { stdin: new PassThrough(), stdout, stderr };
   const program = buildProgram({
-    streams: { stdin: new PassThrough(), stdout, stderr },
+    streams,
     clock,
-    signals: new StopSignals(() => {}, systemClock),
-    startMaster: unused,
-    startLocalAgent: unused,
+    master: {
+      streams,
+      clock,
+      signals: new StopSignals(() => {}, systemClock),
+      startMaster: unused,
+      startLocalAgent: unused,
+    },
     extraCommands: [],
   });
   let failure = { exitCode: 0, text: '' };

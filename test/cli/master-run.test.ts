@@ -31,7 +31,11 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
   const { terminal, stdin, stdout } = terminalStreams({ columns: 120, rows: 24 });
   const signal = Promise.withResolvers<StopSignal>();
   const failure = Promise.withResolvers<PulselaneError>();
-  const signals = { first: () => signal.promise, stopping: () => done.push('signals end it') };
+  const signals = {
+    first: () => signal.promise,
+    stopping: () => done.push('signals end it'),
+    hangUpEnds: () => done.push('SIGHUP ends it'),
+  };
   const { context, manager } = await startPromptMaster();
   const master: RunningMaster = {
     grpcAddress: { host: '', port: 4711 },
@@ -80,7 +84,13 @@ describe('a master in a terminal', () => {
     ]);
     stdin.write('exit\r');
     await ended;
-    expect(done).toEqual(['agent this-host reports to 127.0.0.1:4711', 'signals end it', 'farewell', 'master stopped']);
+    expect(done).toEqual([
+      'SIGHUP ends it',
+      'agent this-host reports to 127.0.0.1:4711',
+      'signals end it',
+      'farewell',
+      'master stopped',
+    ]);
     await terminal.shows(/master> exit\nstopping… .*\n.*INFO: stopped$/);
     expect(readFileSync(join(dataDir, 'prompt-history'), 'utf8')).toBe('exit\n');
   });
@@ -169,14 +179,16 @@ describe('SIGHUP', () => {
     expect(process.listenerCount('SIGHUP')).toBe(before);
   });
 
-  test('is left alone in a terminal, where nothing can be read again', async () => {
+  test('asks for an end in a terminal, where nothing can be read again', async () => {
     const before = process.listenerCount('SIGHUP');
-    const { parts, terminal, signal } = await setUp();
+    const { parts, done, terminal, signal } = await setUp();
     const ended = runMaster({ config, localAgent: undefined }, parts);
     await terminal.endsWith('master>');
+    expect(done).toContain('SIGHUP ends it');
     expect(process.listenerCount('SIGHUP')).toBe(before);
-    signal.resolve('SIGTERM');
+    signal.resolve('SIGHUP');
     await ended;
+    expect(done.at(-1)).toBe('master stopped');
   });
 });
 
@@ -194,7 +206,7 @@ test('a master that cannot start its agent is stopped again', async () => {
   await expect(
     runMaster({ config, localAgent: { workerId: 'a', gpuToolPath: '' } }, { ...parts, startLocalAgent }),
   ).rejects.toThrow('no thread');
-  expect(done).toEqual(['master stopped']);
+  expect(done).toEqual(['SIGHUP ends it', 'master stopped']);
 });
 
 test('addresses are told as they are bound and tried as they can be called', () => {

@@ -22,12 +22,17 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 async function run(...args: string[]) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const unused = () => Promise.reject(new Error('not in this test'));
+  const streams = { stdin: new PassThrough(), stdout, stderr };
   const program = buildProgram({
-    streams: { stdin: new PassThrough(), stdout, stderr },
+    streams,
     clock: systemClock,
-    signals: new StopSignals(() => {}, systemClock),
-    startMaster: unused,
-    startLocalAgent: unused,
+    master: {
+      streams,
+      clock: systemClock,
+      signals: new StopSignals(() => {}, systemClock),
+      startMaster: unused,
+      startLocalAgent: unused,
+    },
     extraCommands: [],
   });
   let failure = { exitCode: 0, text: '' };

@@ -2,7 +2,7 @@
 import type { RunningMaster } from '../../app/running-master.ts';
 import type { MasterConfig } from '../../config/options.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { createLogger, type Logger } from '../../lib/logging.ts';
+import { createLogger, type Logger, tellLosses } from '../../lib/logging.ts';
 import { PROMPT_COMMANDS } from '../prompt/commands.ts';
 import { Screen } from '../prompt/screen.ts';
 import { PromptSession } from '../prompt/session.ts';
@@ -32,6 +32,7 @@ export function faceOf(options: FaceOptions): Face {
 function terminalFace({ streams, config, clock }: FaceOptions): Face {
   const screen = new Screen(streams.stdout);
   const logger = createLogger({ level: config.logLevel, destination: screen.asWritable(), readable: true });
+  tellLosses(streams.stdout, logger);
   let session: PromptSession | undefined;
   return {
     logger,

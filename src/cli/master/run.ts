@@ -61,6 +61,8 @@ export async function runMaster(run: MasterRun, parts: MasterParts): Promise<voi
 
   const reloads = new ReloadSignal();
   if (takesReloads(config, streams)) reloads.listen();
+  // Nobody sits there any more; what would be cut short is worth an end in order.
+  else signals.hangUpEnds();
   try {
     await startAndRun(run, { face, wish, reloads }, parts);
   } finally {

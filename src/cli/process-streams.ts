@@ -1,0 +1,36 @@
+/** The streams of this process, as its commands use them: none of them holds a thread up, or ends the process. */
+import type { Writable } from 'node:stream';
+import type { Clock } from '../lib/clock.ts';
+import { LossyOutput } from '../lib/output/lossy-output.ts';
+import { outputDevice } from '../lib/output/output-device.ts';
+import { WholeOutput } from '../lib/output/whole-output.ts';
+import type { Streams } from './streams.ts';
+
+type TerminalLike = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
+
+export interface ProcessStreams {
+  /** Of commands that answer and end. */
+  readonly answering: Streams & { readonly stdout: WholeOutput };
+  /** Of what goes on for long: a log, a prompt. */
+  readonly lasting: Streams & { readonly stdout: LossyOutput; readonly stderr: LossyOutput };
+}
+
+export function processStreams({ stdin, stdout, stderr }: NodeJS.Process, clock: Clock): ProcessStreams {
+  const device = outputDevice(stdout);
+  const errors = new LossyOutput({ device: outputDevice(stderr), clock });
+  // Nobody here writes by them; but Node does (its warnings), and that must not end the process either.
+  for (const stream of [stdout, stderr]) stream.on('error', () => {});
+  return {
+    answering: { stdin, stdout: likeTerminal(new WholeOutput(device, clock), stdout), stderr: errors },
+    lasting: { stdin, stdout: likeTerminal(new LossyOutput({ device, clock }), stdout), stderr: errors },
+  };
+}
+
+/** The output with what there is to know of the terminal behind it. */
+function likeTerminal<T extends Writable>(output: T, terminal: TerminalLike): T {
+  for (const name of ['isTTY', 'columns', 'rows'] as const) {
+    Object.defineProperty(output, name, { get: () => terminal[name] });
+  }
+  if (terminal.isTTY === true) terminal.on('resize', () => output.emit('resize'));
+  return output;
+}

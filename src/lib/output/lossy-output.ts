@@ -1,0 +1,97 @@
+/**
+ * Output that never fails, never waits and never grows: of a log, a prompt, an error message. What cannot be written now is
+ * kept up to a bound and tried again, whatever the reason is: a disk is freed, a reader goes on, a FIFO is opened again.
+ */
+import { Writable } from 'node:stream';
+import { type Clock, sleep } from '../clock.ts';
+import { messageOf } from '../errors.ts';
+import { BoundedQueue } from './bounded-queue.ts';
+import type { OutputDevice } from './output-device.ts';
+
+export interface Loss {
+  readonly lines: number;
+  /** What kept them from being written. */
+  readonly reason: string;
+}
+
+export interface LossyOutputOptions {
+  readonly device: OutputDevice;
+  readonly clock: Clock;
+  readonly maxBytes?: number;
+}
+
+/** Some 5,000 lines of a log: minutes of a fleet that is in trouble, and next to nothing in memory. */
+const MAX_BYTES = 1024 ** 2;
+/** A reader that is merely slow goes on within milliseconds; what is broken is looked at every second. */
+const FIRST_RETRY_MS = 10;
+const LONGEST_RETRY_MS = 1000;
+
+export class LossyOutput extends Writable {
+  readonly #device: OutputDevice;
+  readonly #clock: Clock;
+  readonly #queue: BoundedQueue;
+  #isWriting = false;
+  #reason = '';
+  #onLoss: (loss: Loss) => void = () => {};
+  #whenIdle: (() => void)[] = [];
+
+  constructor({ device, clock, maxBytes = MAX_BYTES }: LossyOutputOptions) {
+    super({ decodeStrings: true });
+    this.#device = device;
+    this.#clock = clock;
+    this.#queue = new BoundedQueue(maxBytes);
+  }
+
+  /** Who says that lines were lost, once there is room for saying it. */
+  set onLoss(listener: (loss: Loss) => void) {
+    this.#onLoss = listener;
+  }
+
+  /** Bytes that wait to be written. */
+  get waitingBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** Resolves when everything is written, also what is written meanwhile. */
+  idle(): Promise<void> {
+    if (!this.#isWriting) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#queue.add(chunk);
+    if (!this.#isWriting) void this.#writeAll();
+    done();
+  }
+
+  /** Never rejects. */
+  async #writeAll(): Promise<void> {
+    this.#isWriting = true;
+    let retryMs = FIRST_RETRY_MS;
+    for (let bytes = this.#queue.next(); bytes !== undefined; bytes = this.#queue.next()) {
+      const written = await this.#try(bytes);
+      this.#queue.written(written);
+      if (written > 0) {
+        retryMs = FIRST_RETRY_MS;
+        const lines = this.#queue.takeLoss();
+        if (lines > 0) this.#onLoss({ lines, reason: this.#reason });
+        continue;
+      }
+      await sleep(this.#clock, retryMs);
+      retryMs = Math.min(LONGEST_RETRY_MS, retryMs * 2);
+    }
+    this.#isWriting = false;
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  async #try(bytes: Buffer): Promise<number> {
+    try {
+      const written = await this.#device.write(bytes);
+      if (written === 0) this.#reason = 'whoever reads it stood still';
+      return written;
+    } catch (error) {
+      this.#reason = messageOf(error);
+      return 0;
+    }
+  }
+}
