@@ -17,7 +17,9 @@ await refuseDebugger();
  */
 async function refuseDebugger() {
   process.on('SIGUSR1', () => {});
-  const isAsked = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((option) => option.includes('--inspect'));
+  const isAsked = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((option) =>
+    /--inspect(?!-port)/.test(option),
+  );
   if (isAsked) return;
   // One signal opens it twice: by an interrupt, and in a later turn of the loop.
   for (let turn = 0; turn < 3; turn++) {
