@@ -8,7 +8,7 @@ import { resolveOptions } from '../../src/config/resolve.ts';
 const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
 
 /** Upper-case names that are no settings of ours: what the formats themselves know. */
-const FOREIGN = new Set(['NODE_ENV', 'NODE_IMAGE']);
+const FOREIGN = new Set(['NODE_ENV', 'NODE_IMAGE', 'NODE_OPTIONS']);
 
 /** Whatever is given a value like a setting, also in a comment, since comments are there to be used. */
 function namedIn(file: string): string[] {
@@ -45,4 +45,17 @@ test.each([
     const environment = Object.fromEntries(assignments.map((line) => line.split(/=(.*)/s, 2)));
     expect(() => resolveOptions(options as Options, { flags: {}, environment, dotenv: {} })).not.toThrow();
   }
+});
+
+test('wherever the program is started for good, Node’s inspector cannot be opened', () => {
+  for (const file of ['systemd/pulselane-master.service', 'systemd/pulselane-agent.service']) {
+    expect(readFileSync(join(DEPLOY, file), 'utf8')).toContain('Environment=NODE_OPTIONS=--disable-sigusr1');
+  }
+  const starts = readFileSync(join(DEPLOY, 'Dockerfile'), 'utf8').match(/"node"[^\]]*/g) ?? [];
+  expect(starts).toHaveLength(2);
+  for (const start of starts) expect(start).toContain('"--disable-sigusr1"');
+  const { scripts } = JSON.parse(readFileSync(join(DEPLOY, '../package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  expect(scripts.start).toContain('--disable-sigusr1 bin/pulselane.js');
 });
