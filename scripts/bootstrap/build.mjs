@@ -1,6 +1,7 @@
 /**
- * src/ to dist/: TypeScript to JavaScript file by file, and the lane as one small bundle, since each lane is a thread
- * that loads it anew (ARCHITECTURE, "Lanes"). Built aside and moved into place, so dist/ is whole or not there.
+ * src/ to dist/: TypeScript to JavaScript file by file, and threads as bundles, which a program reads once and starts
+ * them from, also when the package's files are gone by then. Built aside and moved into place, so dist/ is whole or not
+ * there.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,8 +19,8 @@ const INPUTS = [
   'scripts/bootstrap/bundle.mjs',
 ];
 
-/** Threads that ship as one file, every package included. The others import from node_modules. */
-const BUNDLED_THREADS = ['lane/thread'];
+/** Threads that ship as one script, every package included: those of lib/threads.ts. */
+const BUNDLED_THREADS = ['lane/thread', 'http/thread', 'agent/thread'];
 
 /** @param {string} root */
 export function isBuilt(root) {
@@ -43,9 +44,7 @@ export function build(root, { node, scratch }) {
   // Unchecked: whether the types agree is what `npm run check` and `npm test` say, of all code and not of src/ alone.
   run('Compiling', [node, tsc, '-p', 'tsconfig.build.json', '--noCheck', '--outDir', next], root);
   const bundle = join(root, 'scripts/bootstrap/bundle.mjs');
-  for (const thread of BUNDLED_THREADS) {
-    run('Bundling', [node, bundle, `src/${thread}.ts`, `${join(next, thread)}.js`], root);
-  }
+  run('Bundling', [node, bundle, next, ...BUNDLED_THREADS], root);
   writeFileSync(stampPath(next), hash);
 
   const dist = join(root, 'dist');

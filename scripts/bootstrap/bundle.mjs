@@ -1,18 +1,32 @@
 /**
- * Bundles one thread's entry into one file: node bundle.mjs ENTRY OUT. A program of its own, run on the pinned Node.
+ * Bundles each thread's entry into one script: node bundle.mjs DIST THREAD… A program of its own, run on the pinned Node.
  * It uses esbuild's interface and not its command, which an npm that runs install scripts replaces by a binary.
  */
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 
-const [entry = '', outfile = ''] = process.argv.slice(2);
-await build({
-  entryPoints: [entry],
-  outfile,
-  bundle: true,
-  minify: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node24',
-  legalComments: 'none',
-  logLevel: 'warning',
-});
+const [dist = '', ...threads] = process.argv.slice(2);
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+for (const thread of threads) {
+  await build({
+    entryPoints: [`src/${thread}.ts`],
+    outfile: `${join(dist, thread)}.cjs`,
+    bundle: true,
+    // Each lane is a thread that compiles it anew. Of the others, there is one, and its stack traces are read.
+    minify: thread.startsWith('lane/'),
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // A thread that is started from a text is a script.
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    // A text lies nowhere: both are put before it, or into it.
+    define: { 'import.meta.url': 'THREAD_URL', BUNDLED_VERSION: JSON.stringify(version) },
+    legalComments: 'eof',
+    logLevel: 'warning',
+  });
+  // What the compiler made of the entry is started by nobody.
+  rmSync(`${join(dist, thread)}.js`);
+}

@@ -56,7 +56,7 @@ export class Agent {
     this.#settings = checkAgentOptions(options);
     this.#report = reportTo(options.logger ?? silentLogger);
     this.#thread = new SupervisedThread<FromThread, ToThread>({
-      file: 'agent/thread',
+      script: 'agent/thread',
       name: 'pulse-agent',
       limits: { maxOldGenerationSizeMb: THREAD_HEAP_MIB },
       clock: this.#clock,

@@ -1,5 +1,7 @@
 /** What an agent is told at its start, checked before anything is sent anywhere. */
+
 import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
 import { type Address, type Kind, listenAddress, peerAddresses } from '../config/kinds.ts';
 import { toolEnvironment } from '../config/tool-environment.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
@@ -121,7 +123,13 @@ function accessOf({ tls, token, tokenFile }: AgentOptions, mastersAreFixed: bool
       'the token would go to whoever calls: give master, or tls.ca beside listen',
     );
   }
-  return { tls: speaksTls ? { ca, cert, key, verify } : undefined, token, tokenFile };
+  // They are read for each connection, wherever the process is by then.
+  const files = { ca: absolute(ca), cert: absolute(cert), key: absolute(key) };
+  return { tls: speaksTls ? { ...files, verify } : undefined, token, tokenFile: absolute(tokenFile) };
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path);
 }
 
 /** What a master asks for, within the same bounds; undefined if it asks for nothing. */

@@ -13,6 +13,7 @@ import { lockDirectory } from '../lib/directory-lock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
+import { keepWorkingDirectory } from '../lib/working-directory.ts';
 import { unreadyReasons } from '../model/readiness.ts';
 import { Authority } from '../rpc/authority.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
@@ -33,6 +34,8 @@ export interface MasterContext {
 
 /** We promise an end within 10 s; the farewell of a local agent and the exit of the process need the rest. */
 const STOP_WITHIN_MS = 8000;
+/** A look takes microseconds and no disk. */
+const LOOK_AT_DIRECTORY_EVERY_MS = 1000;
 
 /** @throws PulselaneError naming the setting that cannot be met; nothing is left running then. */
 export async function startMaster(config: MasterConfig, { logger, clock }: MasterContext): Promise<RunningMaster> {
@@ -50,6 +53,7 @@ async function start(
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
+  watchWorkingDirectory({ logger, clock }, lifecycle);
   const tls = await readTlsFiles(config);
   const authority = needsIdentity(config) ? new Authority(await readWorkerTokens(config.workerTokensFile)) : undefined;
   warnOfCredentials(config, tls, { logger, clock });
@@ -155,6 +159,17 @@ async function start(
     },
     stop: () => lifecycle.stop(STOP_WITHIN_MS),
   };
+}
+
+/** Also for threads that are started by threads: those of queries. */
+function watchWorkingDirectory({ logger, clock }: MasterContext, lifecycle: Lifecycle): void {
+  let told = keepWorkingDirectory();
+  const timer = clock.every(LOOK_AT_DIRECTORY_EVERY_MS, () => {
+    const movedTo = keepWorkingDirectory();
+    if (movedTo !== told) logger.warn(`the working directory was removed: going on in ${movedTo}`);
+    told = movedTo;
+  });
+  lifecycle.onStop('look at the working directory', () => timer.cancel());
 }
 
 function grpcAccessOf(config: MasterConfig): ClientAccess {

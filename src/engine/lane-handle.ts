@@ -160,7 +160,7 @@ export class LaneHandle {
     this.#bell = new BellRinger(bell);
     const newData = () => this.#newThreadData(bell);
     this.#thread = new SupervisedThread<FromLane, ToLane>({
-      file: 'lane/thread',
+      script: 'lane/thread',
       name: `lane ${options.number}`,
       get data() {
         return newData();

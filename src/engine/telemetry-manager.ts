@@ -8,6 +8,7 @@ import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
+import { holdThread } from '../lib/threads.ts';
 import type { EventLog } from '../model/events.ts';
 import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
@@ -277,6 +278,7 @@ export class TelemetryManager {
    */
   async start(): Promise<void> {
     if (this.#phase !== 'new') throw new PulselaneError('unavailable', 'a TelemetryManager is started once');
+    holdThread('lane/thread');
     this.#phase = 'running';
     this.#checkPlan();
     this.#roster.tellLaneLimit(laneLimitOf(this.#lanePlan, false));

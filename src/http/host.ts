@@ -71,7 +71,7 @@ export class HttpHost {
     const data: HttpThreadData = { board, corsOrigins, allowedHosts, limits, secrets };
     this.#secrets = secrets;
     this.#thread = new SupervisedThread({
-      file: 'http/thread',
+      script: 'http/thread',
       name: 'pulselane-http',
       data,
       clock: options.clock,

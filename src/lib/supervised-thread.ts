@@ -17,7 +17,7 @@
  */
 import { type Clock, endsWithin, type Timer } from './clock.ts';
 import { messageOf } from './errors.ts';
-import { receivedOn, type StartedThread, startThread, type ThreadFile, type ThreadOptions } from './threads.ts';
+import { receivedOn, type StartedThread, startThread, type ThreadOptions, type ThreadScript } from './threads.ts';
 
 export type ThreadState = 'waiting' | 'starting' | 'ready' | 'stopped';
 
@@ -35,7 +35,7 @@ export interface ThreadDeath {
 }
 
 export interface SupervisedThreadOptions<In> {
-  readonly file: ThreadFile;
+  readonly script: ThreadScript;
   readonly name: string;
   readonly data?: unknown;
   readonly limits?: ThreadOptions['limits'];
@@ -118,11 +118,11 @@ export class SupervisedThread<In, Out> {
   start(): void {
     if (this.#state !== 'waiting' || this.#thread !== undefined) return;
     this.#backOff?.cancel();
-    const { file, name, data, limits, clock, onStart } = this.#options;
+    const { script, name, data, limits, clock, onStart } = this.#options;
     this.#startedMs = clock.monotonicMs();
     let started: StartedThread;
     try {
-      started = startThread(file, { name, data, ...(limits === undefined ? {} : { limits }) });
+      started = startThread(script, { name, data, ...(limits === undefined ? {} : { limits }) });
     } catch (error) {
       // The system has no thread to give: a death like any other, tried again with back-off.
       this.#rest({ reason: messageOf(error), how: 'threw', abandoned: false });

@@ -1,8 +1,11 @@
 /**
  * Where threads come from. The one place that knows the files behind them: sources run from `src/` (tests) and from
- * `dist/` (everybody else), but a thread always loads the built file, since stripping types costs each thread 40 ms.
+ * `dist/` (everybody else), but a thread always runs what was built, since stripping types costs each thread 40 ms.
+ *
+ * A thread's script is read once, before the first is needed, and each is started from the text: the package may be moved,
+ * removed or replaced by another version under a program that runs.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import {
@@ -13,9 +16,13 @@ import {
   Worker,
 } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
-import { PulselaneError } from './errors.ts';
+import { messageOf, PulselaneError } from './errors.ts';
+import { keepWorkingDirectory } from './working-directory.ts';
 
-export type ThreadFile = 'lane/thread' | 'http/thread' | 'http/query/thread' | 'agent/thread';
+export type ThreadScript = 'lane/thread' | 'http/thread' | 'agent/thread';
+
+/** The file of a pool that starts its threads itself. */
+export type ThreadFile = 'http/query/thread';
 
 export interface ThreadOptions {
   /** Shown by `top -H` and in stack dumps; the kernel cuts it after 15 bytes. */
@@ -27,20 +34,51 @@ export interface ThreadOptions {
 
 const RUNS_FROM_SOURCE = import.meta.url.endsWith('.ts');
 
-function threadUrl(file: ThreadFile): URL {
-  return new URL(RUNS_FROM_SOURCE ? `../../dist/${file}.js` : `../${file}.js`, import.meta.url);
+function distUrl(path: string): URL {
+  return new URL(RUNS_FROM_SOURCE ? `../../dist/${path}` : `../${path}`, import.meta.url);
+}
+
+/** @throws PulselaneError `environment` if it is not built */
+export function threadPath(file: ThreadFile): string {
+  const path = fileURLToPath(distUrl(`${file}.js`));
+  if (RUNS_FROM_SOURCE && !existsSync(path)) throw notBuilt(`${file}.js`);
+  return path;
+}
+
+/** Read, and kept for as long as the process lives: under a megabyte each. */
+const texts = new Map<ThreadScript, string>();
+
+/** Reads what such a thread is started from. @throws PulselaneError `environment` if it cannot be read */
+export function holdThread(script: ThreadScript): void {
+  textOf(script);
+}
+
+function textOf(script: ThreadScript): string {
+  let text = texts.get(script);
+  if (text !== undefined) return text;
+  try {
+    text = closed(readFileSync(distUrl(`${script}.cjs`), 'utf8'));
+  } catch (error) {
+    if (RUNS_FROM_SOURCE) throw notBuilt(`${script}.cjs`);
+    throw new PulselaneError('environment', `the package is incomplete: ${messageOf(error)}`, { cause: error });
+  }
+  texts.set(script, text);
+  return text;
 }
 
 /**
- * The path of a thread's file, for a pool that starts the threads itself.
- * @throws PulselaneError `environment` if it is not built
+ * What a script declares is seen by all that runs in its thread, and so is what Node hands to it: neither is the business
+ * of a processor. The bundler has put THREAD_URL in the place of `import.meta.url`.
  */
-export function threadPath(file: ThreadFile): string {
-  const path = fileURLToPath(threadUrl(file));
-  if (RUNS_FROM_SOURCE && !existsSync(path)) {
-    throw new PulselaneError('environment', `dist/${file}.js is not built: run "npm run build"`);
-  }
-  return path;
+function closed(script: string): string {
+  const url = JSON.stringify(distUrl('lib/threads.js').href);
+  const handed = ['require', 'module', 'exports', '__filename', '__dirname'];
+  const hide = handed.map((name) => `delete globalThis.${name};`).join('');
+  return `(function(THREAD_URL,${handed}){'use strict';${hide}${script}\n})(${url},${handed})`;
+}
+
+function notBuilt(file: string): PulselaneError {
+  return new PulselaneError('environment', `dist/${file} is not built: run "npm run build"`);
 }
 
 /** What no thread inherits. */
@@ -58,12 +96,15 @@ export interface StartedThread {
 }
 
 /** @throws Error if the system has no thread to give */
-export function startThread(file: ThreadFile, { name, data, limits }: ThreadOptions): StartedThread {
+export function startThread(script: ThreadScript, { name, data, limits }: ThreadOptions): StartedThread {
+  const text = textOf(script);
+  keepWorkingDirectory();
   const take = takeOutput;
   const isRelayed = take !== undefined;
   const { port1: port, port2 } = new MessageChannel();
   try {
-    const thread = new Worker(threadPath(file), {
+    const thread = new Worker(text, {
+      eval: true,
       name,
       workerData: { port: port2, data },
       transferList: [port2],

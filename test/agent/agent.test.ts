@@ -1,4 +1,4 @@
-/** The whole agent with its real thread; needs dist/agent/thread.js. */
+/** The whole agent with its real thread; needs dist/agent/thread.cjs. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** `pulselane agent` as a process; needs dist/agent/thread.js. */
+/** `pulselane agent` as a process; needs dist/agent/thread.cjs. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';

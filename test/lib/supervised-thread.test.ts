@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { backOffMs, SupervisedThread, type ThreadDeath } from '../../src/lib/supervised-thread.ts';
-import type { ThreadFile } from '../../src/lib/threads.ts';
+import type { ThreadScript } from '../../src/lib/threads.ts';
 import { newBell } from '../../src/store/bell.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -11,7 +11,7 @@ afterEach(async () => {
 });
 
 function supervised(
-  file: ThreadFile = 'lane/thread',
+  script: ThreadScript = 'lane/thread',
   problemOf = (_message: unknown): string | undefined => undefined,
 ) {
   const clock = new FakeClock();
@@ -19,7 +19,7 @@ function supervised(
   const heard: unknown[] = [];
   let starts = 0;
   const thread = new SupervisedThread({
-    file,
+    script,
     name: 'test',
     data: { processor: undefined, bell: newBell() },
     clock,
@@ -53,7 +53,7 @@ test('a thread that dies is started again after a back-off that grows', async ()
 });
 
 test('a thread that cannot even be made is a death like any other', async () => {
-  const { clock, deaths, thread } = supervised('lane/missing' as ThreadFile);
+  const { clock, deaths, thread } = supervised('lane/missing' as ThreadScript);
   thread.start();
   expect(thread.state).toBe('waiting');
   expect(deaths).toMatchObject([{ inARow: 1, reason: expect.stringContaining('lane/missing') }]);

@@ -20,8 +20,8 @@ export class PulselaneProcess {
   #stderr = '';
 
   /** Runs in an empty folder, so that no `.env` and no data of somebody else are in the way. */
-  constructor(args: readonly string[], environment: Record<string, string> = {}) {
-    this.process = spawn(process.execPath, [BIN, ...args], {
+  constructor(args: readonly string[], environment: Record<string, string> = {}, bin = BIN) {
+    this.process = spawn(process.execPath, [bin, ...args], {
       cwd: this.#folder,
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -32,6 +32,11 @@ export class PulselaneProcess {
     this.process.stderr?.on('data', (chunk) => {
       this.#stderr += chunk;
     });
+  }
+
+  /** Where it runs. */
+  get folder(): string {
+    return this.#folder;
   }
 
   get stdout(): string {

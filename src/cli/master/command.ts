@@ -1,5 +1,6 @@
 /** `pulselane master`: flags and settings; the rest is in run.ts. */
 import { Command } from 'commander';
+import { withAbsolutePaths } from '../../config/absolute-paths.ts';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { nearMisses } from '../../config/near-misses.ts';
 import { agentOptions, clientOptions, masterOptions, type Options } from '../../config/options.ts';
@@ -30,7 +31,7 @@ export function masterCommand(parts: MasterParts): Command {
   );
   return command.action(async () => {
     const sources = processSources(givenFlags(command, masterOptions));
-    const config = checkMasterConfig(resolveOptions(masterOptions, sources));
+    const config = withAbsolutePaths(checkMasterConfig(resolveOptions(masterOptions, sources)));
     const { withAgent } = command.opts<{ withAgent?: true }>();
     const localAgent = withAgent ? resolveOptions(localAgentOptions, { ...sources, flags: {} }) : undefined;
     const warnings = nearMisses(masterOptions, NAMES_OF_OTHERS, sources);

@@ -3,6 +3,7 @@
  * never pay for them; each reads the same shared memory, and is told by a feed which workers there are.
  */
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import type { Piscina } from 'piscina';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
@@ -113,8 +114,8 @@ export class QueryPool {
   async #make(): Promise<Started> {
     const { directory, log } = this.#options;
     const filename = threadPath('http/query/thread');
-    // Loaded when it is needed: it is a third of what the http thread would load.
-    const { Piscina } = await import('piscina');
+    // Loaded when it is needed: it is a third of what the http thread would load. From its folder, where its threads are.
+    const { Piscina } = createRequire(import.meta.url)('piscina') as typeof import('piscina');
     if (this.#isStopped) throw stopped();
     const channel = `pulselane-query-${randomUUID()}`;
     const feed = new RosterFeed(directory, channel);
