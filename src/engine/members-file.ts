@@ -9,13 +9,21 @@ import { z } from 'zod';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { copyAside, moveAside } from '../lib/damaged-file.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
-import { readLines } from '../lib/lines.ts';
+import { jsonIn } from '../lib/json.ts';
+import { type Losses, objectsIn, readObjects } from '../lib/json-objects.ts';
 import type { Logger } from '../lib/logging.ts';
 import { replaceFile } from '../lib/replace-file.ts';
 import { textsInTurns } from '../lib/turns.ts';
 import { workerIdProblem } from '../model/worker-id.ts';
 import type { Member, Members } from './members.ts';
-import { JOURNAL_HEADER, JOURNAL_VERSION, journalLine, type MemberChange, readJournal } from './members-journal.ts';
+import {
+  CHANGE_BEGINS,
+  JOURNAL_HEADER,
+  JOURNAL_VERSION,
+  JournalReader,
+  journalLine,
+  type MemberChange,
+} from './members-journal.ts';
 
 const FILE_NAME = 'members.jsonl';
 /** What a master before this format wrote, as a whole each time. */
@@ -26,19 +34,15 @@ const WRITE_AFTER_MS = 200;
 const RETRY_AFTER_MS = 5000;
 /** Lines beyond two for each member, before the journal is replaced: a small fleet does not replace it all the time. */
 const SPARE_LINES = 1000;
-/** The largest message that a worker may send is 64 MiB; an info of this size was never one. */
-const MAX_LINE_BYTES = 128 * 1024 ** 2;
+/** Many times what a registration may hold; a damaged file costs no more memory than some of these. */
+const MAX_CHANGE_BYTES = 16 * 1024 ** 2;
 
-const oldSchema = z.object({
-  version: z.literal(1),
-  workers: z.array(
-    z.object({
-      id: z.string().refine((id) => workerIdProblem(id) === undefined),
-      approved: z.boolean(),
-      address: z.string().optional(),
-    }),
-  ),
+const oldWorkerSchema = z.object({
+  id: z.string().refine((id) => workerIdProblem(id) === undefined),
+  approved: z.boolean(),
+  address: z.string().optional(),
 });
+const oldSchema = z.object({ version: z.literal(1), workers: z.array(oldWorkerSchema) });
 
 export interface MembersFileOptions {
   readonly dataDir: string;
@@ -59,6 +63,8 @@ export class MembersFile {
   #lines = 0;
   /** There is no file yet, or nobody knows how its last write ended. */
   #mustReplace = true;
+  /** The file is not as it should be, whether anything changes or not. */
+  #isOwed = false;
   #isFailing = false;
   #isClosed = false;
   #timer: Timer | undefined;
@@ -104,32 +110,49 @@ export class MembersFile {
 
   /** undefined if there is none. */
   async #readJournal(): Promise<readonly Member[] | undefined> {
-    const { clock, logger } = this.#options;
-    const journal = await unlessMissing(readJournal(readLines(this.#path, MAX_LINE_BYTES)));
-    if (journal === undefined) return undefined;
-    const { version, changes, lostLines, isCutShort } = journal;
-    if (version !== undefined && version > JOURNAL_VERSION) {
+    const { logger } = this.#options;
+    const journal = new JournalReader();
+    const take = (text: string) => journal.take(text);
+    const reading = readObjects(this.#path, { maxBytes: MAX_CHANGE_BYTES, beginning: CHANGE_BEGINS, take });
+    const losses = await unlessMissing(reading);
+    if (losses === undefined) return undefined;
+    const { version, changes } = journal;
+    if (journal.isNewer) {
       throw new Error(
         `${this.#path} has version ${version}, and this master reads up to ${JOURNAL_VERSION}: ` +
           'start the newer Pulselane that wrote it, or use another directory',
       );
     }
     const kept = [...journal.members.values()];
-    if (lostLines > 0) {
-      const aside = await copyAside(this.#path, clock);
-      logger.error(
-        { file: this.#path, aside, recovered: kept.length, lostLines },
-        'members file is damaged: a copy is set aside, going on with what can be read',
-      );
-    } else if (isCutShort) {
-      logger.warn({ file: this.#path }, 'the last line of the members file was cut short and is dropped');
-    } else if (version === undefined) {
+    const hasLost = losses.lostPlaces > 0 || version === undefined;
+    if (losses.bytes === 0) {
       logger.error({ file: this.#path }, 'members file is empty, which none that a master wrote is');
+    } else if (hasLost) {
+      await this.#tellDamage(losses, { members: kept.length, changes });
+    } else if (losses.isCutShort) {
+      logger.warn({ file: this.#path }, 'the last line of the members file was cut short and is dropped');
     }
     this.#lines = changes;
-    this.#mustReplace = version === undefined || lostLines > 0 || isCutShort;
+    this.#mustReplace = hasLost || losses.isCutShort;
     if (this.#mustReplace || changes > kept.length) await this.#attempt(() => this.#replace(kept));
     return kept;
+  }
+
+  async #tellDamage({ bytes, lostPlaces, lostBytes }: Losses, read: { members: number; changes: number }) {
+    const { clock, logger } = this.#options;
+    const aside = await copyAside(this.#path, clock);
+    logger.error(
+      {
+        file: this.#path,
+        aside,
+        recovered: read.members,
+        changes: read.changes,
+        lostLines: lostPlaces,
+        lostBytes,
+        bytes,
+      },
+      'members file is damaged: a copy is set aside, going on with what can be read',
+    );
   }
 
   /** Takes over what a master before this format kept; undefined if there is nothing. */
@@ -137,21 +160,28 @@ export class MembersFile {
     const { clock, logger } = this.#options;
     const text = await unlessMissing(readFile(this.#oldPath, 'utf8'));
     if (text === undefined) return undefined;
-    try {
-      const { workers } = oldSchema.parse(JSON.parse(text));
-      const kept = workers.map(({ id: workerId, approved, address }) => {
-        return { workerId, approved, address, known: false, instanceIds: [], info: undefined };
-      });
-      if (await this.#attempt(() => this.#replace(kept))) await rename(this.#oldPath, `${this.#oldPath}.migrated`);
-      return kept;
-    } catch (error) {
+    const whole = oldSchema.safeParse(jsonIn(text));
+    const workers = whole.success ? whole.data.workers : oldWorkersIn(text);
+    const kept = workers.map(({ id: workerId, approved, address }): Member => {
+      return { workerId, approved, address, known: false, instanceIds: [], info: undefined };
+    });
+    if (!whole.success) {
       const aside = await moveAside(this.#oldPath, clock);
       logger.error(
-        { file: this.#oldPath, aside, reason: error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error) },
-        'members file is damaged: set aside, starting without it',
+        {
+          file: this.#oldPath,
+          aside,
+          recovered: kept.length,
+          bytes: text.length,
+          reason: z.prettifyError(whole.error),
+        },
+        'members file is damaged: set aside, going on with what can be read',
       );
-      return undefined;
+      if (kept.length > 0) await this.#attempt(() => this.#replace(kept));
+    } else if (await this.#attempt(() => this.#replace(kept))) {
+      await rename(this.#oldPath, `${this.#oldPath}.migrated`);
     }
+    return kept;
   }
 
   // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,15 +204,11 @@ export class MembersFile {
       const { members } = this.#options;
       const changes = this.#changes;
       this.#changes = [];
-      if (changes.length === 0) return;
+      if (changes.length === 0 && !this.#isOwed) return;
       const isMostlyHistory = this.#lines + changes.length > 2 * members.size + SPARE_LINES;
-      const isWritten = await this.#attempt(() =>
+      await this.#attempt(() =>
         this.#mustReplace || isMostlyHistory ? this.#replace(members.all()) : this.#append(changes),
       );
-      if (isWritten) return;
-      // The next attempt writes all that is known then; that there is something to write is all it must know.
-      this.#changes.unshift(...changes.slice(-1));
-      if (!this.#isClosed) this.#writeAfter(RETRY_AFTER_MS);
     });
     return this.#writing;
   }
@@ -194,14 +220,17 @@ export class MembersFile {
       await write();
       if (this.#isFailing) logger.info({ file: this.#path }, 'members file is written again');
       this.#setFailing(false);
+      this.#isOwed = false;
       return true;
     } catch (error) {
       if (!this.#isFailing) {
         logger.error({ file: this.#path, err: messageOf(error) }, 'members file could not be written: trying again');
       }
       this.#setFailing(true);
-      // Half a line may be at its end, and another must not go on from there.
+      // Half a line may be at its end, and another must not go on from there: the next attempt writes all that is known then.
       this.#mustReplace = true;
+      this.#isOwed = true;
+      if (!this.#isClosed) this.#writeAfter(RETRY_AFTER_MS);
       return false;
     }
   }
@@ -229,6 +258,18 @@ export class MembersFile {
     this.#lines = members.length;
     this.#mustReplace = false;
   }
+}
+
+/** Of a damaged file: those that are whole. */
+function oldWorkersIn(text: string): z.infer<typeof oldWorkerSchema>[] {
+  const workers: z.infer<typeof oldWorkerSchema>[] = [];
+  const take = (found: string) => {
+    const worker = oldWorkerSchema.safeParse(jsonIn(found));
+    if (worker.success) workers.push(worker.data);
+    return worker.success;
+  };
+  objectsIn(Buffer.from(text), { maxBytes: text.length, beginning: CHANGE_BEGINS, take });
+  return workers;
 }
 
 async function* textsOfAll(members: readonly Member[]): AsyncGenerator<string> {

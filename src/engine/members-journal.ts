@@ -6,7 +6,6 @@ import { fromJson, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { z } from 'zod';
 import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { jsonIn } from '../lib/json.ts';
-import type { Line } from '../lib/lines.ts';
 import { MAX_INSTANCES } from '../model/instances.ts';
 import { workerIdProblem } from '../model/worker-id.ts';
 import type { Member } from './members.ts';
@@ -52,58 +51,41 @@ export function journalLine({ workerId, member }: MemberChange): string {
   return `${JSON.stringify(line)}\n`;
 }
 
-/** What a journal holds, as far as it can be read. */
-export interface Journal {
-  readonly members: ReadonlyMap<string, Member>;
-  /** Of its header; undefined if there is none that can be read. */
-  readonly version: number | undefined;
+/** How each change begins. */
+export const CHANGE_BEGINS = '{"id":';
+
+/** Takes in the objects of a journal, in the order of the file. */
+export class JournalReader {
+  readonly members = new Map<string, Member>();
   /** Changes that were read. */
-  readonly changes: number;
-  /** Lines that cannot be read, the header among them. */
-  readonly lostLines: number;
-  /** Its last line has no end: whoever wrote it was killed. Its change was not promised to anybody, and is dropped. */
-  readonly isCutShort: boolean;
-}
+  changes = 0;
+  /** Of its header; undefined if there was none that can be read. */
+  version: number | undefined;
 
-/** Reads on where a line is damaged: each holds a worker as a whole. A newer version is left after its header. */
-export async function readJournal(lines: AsyncIterable<Line>): Promise<Journal> {
-  const members = new Map<string, Member>();
-  let version: number | undefined;
-  let changes = 0;
-  let lostLines = 0;
-  let isCutShort = false;
-  let isFirst = true;
-  for await (const { text, isEnded } of lines) {
-    if (!isEnded) {
-      isCutShort = true;
-      break;
+  /** @returns whether the object is one of a journal's; all are left that follow the header of a newer version */
+  take(text: string): boolean {
+    if (this.isNewer) return true;
+    const value = jsonIn(text);
+    const header = headerSchema.safeParse(value);
+    if (header.success) {
+      this.version ??= header.data.version;
+      return true;
     }
-    if (isFirst) {
-      isFirst = false;
-      version = versionIn(text);
-      if (version !== undefined && version > JOURNAL_VERSION) break;
-      // Damaged, or not there: then the line may be a change.
-      if (version !== undefined) continue;
-    }
-    const change = changeIn(text);
-    if (change === undefined) {
-      lostLines++;
-      continue;
-    }
-    changes++;
-    if (change.member === undefined) members.delete(change.workerId);
-    else members.set(change.workerId, change.member);
+    const change = changeIn(value);
+    if (change === undefined) return false;
+    this.changes++;
+    if (change.member === undefined) this.members.delete(change.workerId);
+    else this.members.set(change.workerId, change.member);
+    return true;
   }
-  return { members, version, changes, lostLines, isCutShort };
+
+  get isNewer(): boolean {
+    return this.version !== undefined && this.version > JOURNAL_VERSION;
+  }
 }
 
-function versionIn(text: string | undefined): number | undefined {
-  const header = headerSchema.safeParse(jsonIn(text));
-  return header.success ? header.data.version : undefined;
-}
-
-function changeIn(text: string | undefined): MemberChange | undefined {
-  const line = lineSchema.safeParse(jsonIn(text));
+function changeIn(value: unknown): MemberChange | undefined {
+  const line = lineSchema.safeParse(value);
   if (!line.success) return undefined;
   const { id: workerId } = line.data;
   if ('gone' in line.data) return { workerId, member: undefined };
