@@ -7,10 +7,10 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock, Timer } from '../lib/clock.ts';
-import { moveAside } from '../lib/damaged-file.ts';
+import { copyAside, moveAside } from '../lib/damaged-file.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { jsonIn } from '../lib/json.ts';
-import { readLines } from '../lib/lines.ts';
+import { type Losses, readObjects } from '../lib/json-objects.ts';
 import type { Logger } from '../lib/logging.ts';
 import { replaceFile } from '../lib/replace-file.ts';
 import { textsInTurns } from '../lib/turns.ts';
@@ -21,6 +21,9 @@ const VERSION = 1;
 const WRITE_EVERY_MS = 30_000;
 /** 400,000 workers of the usual size. What is beyond it is left out, and back with each worker's next heartbeat. */
 const MAX_FILE_BYTES = 256 * 1024 ** 2;
+/** Several times what a worker's record can hold; a damaged file costs no more memory than some of these. */
+const MAX_LINE_BYTES = 64 * 1024 ** 2;
+const VALUES_BEGIN = '{"id":';
 
 /** What is kept of a worker's last values. */
 export interface SavedValues {
@@ -37,7 +40,7 @@ export interface SavedValues {
   readonly json: string;
 }
 
-const headerSchema = z.object({ format: z.literal(FORMAT), version: z.literal(VERSION) });
+const headerSchema = z.object({ format: z.literal(FORMAT), version: z.int() });
 const HEADER = `${JSON.stringify({ format: FORMAT, version: VERSION })}\n`;
 
 const number = z.number();
@@ -84,6 +87,11 @@ export function parseValuesLine(line: string): SavedValues | undefined {
   return { workerId, ...rest, json: line.slice(before.length, -AFTER_RECORD.length) };
 }
 
+function versionIn(text: string): number | undefined {
+  const header = headerSchema.safeParse(jsonIn(text));
+  return header.success ? header.data.version : undefined;
+}
+
 export interface ValuesFileOptions {
   readonly dataDir: string;
   readonly clock: Clock;
@@ -97,6 +105,8 @@ export class ValuesFile {
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
   #isFailing = false;
+  /** What the file holds is damaged. */
+  #isOwed = false;
   #isAbandoned = false;
 
   constructor(options: ValuesFileOptions) {
@@ -105,7 +115,7 @@ export class ValuesFile {
   }
 
   /**
-   * What an earlier master kept, by worker. A damaged file is set aside.
+   * What an earlier master kept, by worker. A damaged file is set aside, and what can be read of it is kept.
    * @throws PulselaneError `environment`, naming the setting, if the data directory cannot be used
    */
   async read(): Promise<ReadonlyMap<string, SavedValues>> {
@@ -121,6 +131,7 @@ export class ValuesFile {
   start(source: () => Iterable<SavedValues>): void {
     if (this.#isAbandoned) return;
     this.#source = source;
+    if (this.#isOwed) this.#writing ??= this.#write(source);
     this.#timer = this.#options.clock.every(WRITE_EVERY_MS, () => {
       // One that takes longer than the time between two is not followed by more.
       this.#writing ??= this.#write(source);
@@ -142,37 +153,37 @@ export class ValuesFile {
   }
 
   async #read(): Promise<ReadonlyMap<string, SavedValues> | undefined> {
-    const { logger } = this.#options;
+    const { clock, logger } = this.#options;
     const values = new Map<string, SavedValues>();
-    let skipped = 0;
-    let isFirst = true;
+    let version: number | undefined;
+    const take = (text: string) => {
+      const line = parseValuesLine(text);
+      if (line !== undefined) values.set(line.workerId, line);
+      const found = line === undefined ? versionIn(text) : undefined;
+      version ??= found;
+      return line !== undefined || found !== undefined;
+    };
+    let losses: Losses;
     try {
-      for await (const { text } of readLines(this.#path, MAX_FILE_BYTES)) {
-        if (isFirst) {
-          isFirst = false;
-          if (!headerSchema.safeParse(jsonIn(text)).success) return await this.#setAside();
-          continue;
-        }
-        const line = text === undefined ? undefined : parseValuesLine(text);
-        if (line === undefined) skipped++;
-        else values.set(line.workerId, line);
-      }
+      losses = await readObjects(this.#path, { maxBytes: MAX_LINE_BYTES, beginning: VALUES_BEGIN, take });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }
-    if (isFirst) return await this.#setAside();
-    if (skipped > 0) logger.warn({ file: this.#path, skipped }, 'lines of the values file cannot be read: left out');
-    return values;
-  }
-
-  async #setAside(): Promise<undefined> {
-    const { clock, logger } = this.#options;
-    const aside = await moveAside(this.#path, clock);
+    const { bytes, lostPlaces, lostBytes, isCutShort } = losses;
+    const isForeign = version !== undefined && version !== VERSION;
+    if (version === VERSION && lostPlaces === 0 && !isCutShort) return values;
+    // What is of use is needed again if this master is killed before it has written.
+    this.#isOwed = !isForeign && values.size > 0;
+    const aside = await (this.#isOwed ? copyAside : moveAside)(this.#path, clock);
+    const lostLines = lostPlaces + Number(isCutShort);
     logger.error(
-      { file: this.#path, aside },
-      `values file is damaged or not of version ${VERSION}: set aside, starting without last values`,
+      { file: this.#path, aside, recovered: isForeign ? 0 : values.size, lostLines, lostBytes, bytes },
+      isForeign
+        ? `values file has version ${version}, and this master reads ${VERSION}: set aside, starting without last values`
+        : 'values file is damaged: set aside, going on with what can be read',
     );
+    return isForeign ? undefined : values;
   }
 
   /** Never rejects: the next one tries again. That it fails is told once, until it does not. */

@@ -152,13 +152,31 @@ test.each([
   expect(await readFile(join(dataDir, aside as string), 'utf8')).toBe(content);
 });
 
-test('lines that cannot be read are left out and counted', async () => {
+test('of a damaged file, a copy is set aside with counts, and what can be read is kept and written anew', async () => {
   await save(['a', 'b', 'c'].map((id) => valuesOf(id)));
   const content = await readFile(path, 'utf8');
   await writeFile(path, `${content.replace('"id":"b"', '"id":"other"')}nonsense\n{"id":"cut sh`);
   const { file, log } = open();
   expect([...(await file.read()).keys()]).toEqual(['a', 'c']);
-  expect(log).toMatchObject([{ level: 'warn', skipped: 3 }]);
+  expect(log).toMatchObject([{ level: 'error', recovered: 2, lostLines: 3, lostBytes: expect.any(Number) }]);
+  expect(await readFile(String(log[0]?.aside), 'utf8')).toContain('cut sh');
+  // Also if the master is killed before it would have written.
+  file.start(() => [valuesOf('c')]);
+  await eventually(async () => (await readFile(path, 'utf8')).split('\n').length === 3);
+  await file.close();
+});
+
+test.each([
+  ['without line feeds', (all: string) => all.replaceAll('\n', ''), ['a', 'b'], 0],
+  ['without a header', (all: string) => all.slice(all.indexOf('\n') + 1), ['a', 'b'], 0],
+  ['with NULs', (all: string) => `${all}${'\0'.repeat(10_000)}`, ['a', 'b'], 1],
+  ['whose lines are joined by what is cut', (all: string) => all.replace(/"record":.*\n/, '"rec'), ['b'], 1],
+])('a file %s costs no more than what is gone', async (_, damage, kept, lostLines) => {
+  await save(['a', 'b'].map((id) => valuesOf(id)));
+  await writeFile(path, damage(await readFile(path, 'utf8')));
+  const { file, log } = open();
+  expect([...(await file.read()).keys()]).toEqual(kept);
+  if (lostLines > 0) expect(log).toMatchObject([{ level: 'error', recovered: kept.length, lostLines }]);
 });
 
 test('a write that fails is told once and tried again', async () => {

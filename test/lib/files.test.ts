@@ -1,9 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Line, readLines } from '../../src/lib/lines.ts';
 import { replaceFile } from '../../src/lib/replace-file.ts';
 import { textsInTurns } from '../../src/lib/turns.ts';
 
@@ -14,36 +12,6 @@ beforeEach(async () => {
   path = join(folder, 'file');
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
-
-async function linesOf(content: string | Buffer, maxBytes = 1e6): Promise<Line[]> {
-  await writeFile(path, content);
-  return allOf(readLines(path, maxBytes));
-}
-
-test('lines come back as they were written, whatever separators and lengths they have', async () => {
-  const text = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 40 }).map((line) => line.toWellFormed().replaceAll('\n', '\u2028')),
-    fc.integer({ min: 60_000, max: 140_000 }).map((length) => 'é'.repeat(length)),
-  );
-  await fc.assert(
-    fc.asyncProperty(fc.array(text, { maxLength: 8 }), fc.string({ maxLength: 5 }), async (texts, rest) => {
-      const last = rest.replaceAll('\n', '');
-      const lines = await linesOf(texts.map((line) => `${line}\n`).join('') + last);
-      expect(lines).toEqual([
-        ...texts.map((line) => ({ text: line, isEnded: true })),
-        ...(last === '' ? [] : [{ text: last, isEnded: false }]),
-      ]);
-    }),
-    { numRuns: 20 },
-  );
-});
-
-test('a line that is too long, or not UTF-8, is passed over and the next one read', async () => {
-  const long = Buffer.alloc(1_000_000, 'x');
-  const bad = Buffer.from([0x61, 0xff]);
-  const lines = await linesOf(Buffer.concat([long, Buffer.from('\n'), bad, Buffer.from('\nnext\n')]), 10);
-  expect(lines.map(({ text }) => text)).toEqual([undefined, undefined, 'next']);
-});
 
 test('a write that fails half-way leaves the old content and nothing else', async () => {
   await replaceFile(path, ['old']);
