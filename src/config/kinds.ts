@@ -140,16 +140,7 @@ export function count({ min, max }: { min: number; max: number }): Kind<number> 
 
 /** A number, or `auto`, which is read as undefined. */
 export function countOrAuto(bounds: { min: number; max: number }): Kind<number | undefined> {
-  return {
-    parse(text) {
-      if (text === 'auto') return undefined;
-      try {
-        return count(bounds).parse(text);
-      } catch (error) {
-        throw new Expected(`${(error as Error).message}, or "auto"`);
-      }
-    },
-  };
+  return orAuto(count(bounds));
 }
 
 const SIZE_UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
@@ -163,6 +154,24 @@ export function sizeBytes({ minBytes, maxBytes }: { minBytes: number; maxBytes: 
         throw new Expected(`a size from ${formatSize(minBytes)} to ${formatSize(maxBytes)}, such as 512KiB or 4MiB`);
       }
       return valueBytes;
+    },
+  };
+}
+
+/** Undefined for `auto`. */
+export function sizeBytesOrAuto(bounds: { minBytes: number; maxBytes: number }): Kind<number | undefined> {
+  return orAuto(sizeBytes(bounds));
+}
+
+function orAuto<T>(kind: Kind<T>): Kind<T | undefined> {
+  return {
+    parse(text) {
+      if (text === 'auto') return undefined;
+      try {
+        return kind.parse(text);
+      } catch (error) {
+        throw new Expected(`${(error as Error).message}, or "auto"`);
+      }
     },
   };
 }

@@ -277,6 +277,26 @@ export const masterOptions = {
     fallback: '4MiB',
     meaning: 'largest message that a worker may send',
   }),
+  maxRecordBytes: option({
+    env: 'MAX_RECORD_SIZE',
+    flag: '--max-record-size',
+    argument: '<size>',
+    // Twice the largest message: the names of JSON's members make a task twice as long as it is on the wire.
+    kind: kinds.sizeBytes({ minBytes: 4096, maxBytes: 128 * MIB }),
+    fallback: '8MiB',
+    meaning: 'largest record of a worker, as JSON; a heartbeat that would make a larger one is rejected',
+  }),
+  recordMemoryBytes: option({
+    env: 'RECORD_MEMORY',
+    flag: '--record-memory',
+    argument: '<size>',
+    // See engine/record-memory.ts: half of what the budget of lanes leaves to things that grow with the fleet.
+    kind: kinds.sizeBytesOrAuto({ minBytes: MIB, maxBytes: 64 * 1024 * MIB }),
+    fallback: 'auto',
+    meaning:
+      'memory for all records and heartbeats on their way, beyond some 25 KB for each worker; the largest are refused ' +
+      'first; auto: an eighth of the memory, from 64MiB to 512MiB',
+  }),
   maxWorkers: option({
     env: 'MAX_WORKERS',
     flag: '--max-workers',

@@ -15,6 +15,7 @@ import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts'
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
 import { BellRinger, newBell } from '../store/bell.ts';
 import { LedgerReader, newLedger } from '../store/lane-ledger.ts';
+import type { AllowanceMemory } from '../store/record-allowance.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
 import { ranFor } from './blame.ts';
@@ -87,6 +88,7 @@ export interface LaneOptions {
   readonly rows: number;
   /** Whoever is known there, on whatever lane. */
   readonly workerAt: (row: number, occupant: number) => LaneWorker | undefined;
+  readonly allowance: AllowanceMemory;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: LaneEvents;
@@ -216,12 +218,12 @@ export class LaneHandle {
 
   /** A ledger has one writer: one that an abandoned thread still writes is not the next one's. */
   #newThreadData(bell: LaneThreadData['bell']): LaneThreadData {
-    const { processor, rows } = this.#options;
-    if (processor === undefined) return { processor, bell, ledger: undefined };
+    const { processor, rows, allowance } = this.#options;
+    if (processor === undefined) return { processor, bell, allowance, ledger: undefined };
     const ledger = newLedger(this.kind === 'dedicated' ? 0 : rows);
     this.#ledger = new LedgerReader(ledger);
     this.#shares = this.kind === 'dedicated' ? undefined : new TimeShares(this.#ledger);
-    return { processor, bell, ledger };
+    return { processor, bell, allowance, ledger };
   }
 
   /** The worker is this lane's from now on, and so is what its mailbox holds. No other lane may serve it any more. */
@@ -352,6 +354,11 @@ export class LaneHandle {
     } catch {
       // It ended while it was asked.
     }
+  }
+
+  /** Has its thread collect the memory of slots that it no longer writes. */
+  collect(): void {
+    if (this.#thread.thread !== undefined) this.#send({ type: 'collect' });
   }
 
   /** Has no thread and gets none, until the time is over or it is released. `worker` is whose lane it is. */

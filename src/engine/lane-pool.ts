@@ -52,6 +52,7 @@ export interface LanePoolOptions {
   readonly workerAt: LaneOptions['workerAt'];
   readonly quarantineMs: number;
   readonly processor: LaneThreadData['processor'];
+  readonly allowance: LaneThreadData['allowance'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> & {
@@ -305,7 +306,7 @@ export class LanePool {
   }
 
   #newLane(kind: LaneKind, onReady: () => void = () => {}): LaneHandle {
-    const { clock, logger, events, limits, processor, rows, workerAt } = this.#options;
+    const { clock, logger, events, limits, processor, rows, workerAt, allowance } = this.#options;
     const factor = kind === 'dedicated' ? 1 : SHARED_MEMORY_FACTOR;
     return new LaneHandle({
       number: this.#nextNumber++,
@@ -314,6 +315,7 @@ export class LanePool {
       rows,
       workerAt,
       processor: processor && { ...processor, offHeapBytes: processor.offHeapBytes * factor },
+      allowance,
       clock,
       logger,
       events: {

@@ -28,19 +28,26 @@ interface Posted extends Parcel {
   newer: Posted | undefined;
 }
 
+/** Where the bytes of all mailboxes are counted. */
+export interface HeartbeatLedger {
+  heartbeatBytes: number;
+}
+
 const WAITS: Accepted = { post: undefined, replaced: false };
 const REPLACES: Accepted = { post: undefined, replaced: true };
 
 export class Mailbox {
   readonly #depth: number;
+  readonly #ledger: HeartbeatLedger;
   #oldest: Posted | undefined;
   #newest: Posted | undefined;
   #outstanding = 0;
   #waiting: Waiting | undefined;
   #lastOrdinal = 0;
 
-  constructor(depth: number) {
+  constructor(depth: number, ledger: HeartbeatLedger = { heartbeatBytes: 0 }) {
     this.#depth = depth;
+    this.#ledger = ledger;
   }
 
   /** How many the lane has been given and is not known to be done with. */
@@ -62,8 +69,10 @@ export class Mailbox {
   }
 
   accept(bytes: Uint8Array, receipt: Receipt): Accepted {
+    this.#ledger.heartbeatBytes += bytes.length;
     if (!this.isFull && this.#waiting === undefined) return { post: this.#number(bytes, receipt), replaced: false };
     const outcome = this.#waiting === undefined ? WAITS : REPLACES;
+    this.#ledger.heartbeatBytes -= this.#waiting?.bytes.length ?? 0;
     this.#waiting = { bytes, receipt };
     return outcome;
   }
@@ -78,6 +87,7 @@ export class Mailbox {
       const { newer } = oldest;
       // One that has grown old in the heap would keep all newer ones from being collected while they are young.
       oldest.newer = undefined;
+      this.#ledger.heartbeatBytes -= oldest.bytes.length;
       oldest = newer;
       this.#outstanding--;
     }
@@ -87,6 +97,18 @@ export class Mailbox {
     if (waiting === undefined || this.isFull) return undefined;
     this.#waiting = undefined;
     return this.#number(waiting.bytes, waiting.receipt);
+  }
+
+  /** Lets go of everything: the worker is gone. */
+  clear(): void {
+    for (let parcel = this.#oldest; parcel !== undefined; parcel = parcel.newer) {
+      this.#ledger.heartbeatBytes -= parcel.bytes.length;
+    }
+    this.#ledger.heartbeatBytes -= this.#waiting?.bytes.length ?? 0;
+    this.#oldest = undefined;
+    this.#newest = undefined;
+    this.#waiting = undefined;
+    this.#outstanding = 0;
   }
 
   /** Whether the heartbeat was given to the lane and is not done. */

@@ -24,6 +24,8 @@
  * | streams               | a call beyond those that a connection may have under way                      |
  * | http2_error           | a connection that broke the rules of HTTP/2, or was reset                     |
  * | pending_acks          | acks of a client that does not read, beyond those that are kept               |
+ * | record_size           | a heartbeat whose record would be larger than any may be                      |
+ * | record_memory         | a heartbeat for whose record, or for itself, there was no memory              |
  * | workers               | a worker beyond the most that are known at a time                             |
  */
 export const REFUSAL_REASONS = [
@@ -48,6 +50,8 @@ export const REFUSAL_REASONS = [
   'streams',
   'http2_error',
   'pending_acks',
+  'record_size',
+  'record_memory',
   'workers',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -4,6 +4,7 @@ import { NEVER_MS } from '../model/heartbeat-rate.ts';
 import type { Holds } from '../model/holds.ts';
 import type { LaneFault, LaneLimit } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
+import type { RecordMemoryView } from '../model/record-memory.ts';
 import type { WorkerFacts } from '../model/worker-facts.ts';
 import type { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory, type WorkerEntry } from '../store/directory.ts';
@@ -29,6 +30,8 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   lane: LaneHandle | undefined;
   /** When its next heartbeat is due at the most that it may send, in monotonic time. */
   heartbeatDueMs = NEVER_MS;
+  /** Heartbeats that its lane had rejected when somebody looked last. */
+  rejectionsSeen = 0;
   faults: FaultHistory = NO_FAULTS;
   /** The last failure of a lane that was charged to it; undefined if none was. */
   lastFault: LaneFault | undefined;
@@ -130,9 +133,18 @@ export class Roster {
     this.#announce({ type: 'laneLimit', limit });
   }
 
+  tellRecordMemory(memory: RecordMemoryView): void {
+    this.#announce({ type: 'recordMemory', memory });
+  }
+
+  /** To readers in other threads. */
+  tellSlotsLetGo(): void {
+    for (const listener of this.#listeners) listener({ type: 'slotsLetGo' });
+  }
+
   /** Everything that a new reader must know, to be followed by what `listen` hears. */
   announcements(): Announcement[] {
-    const { events, holds, pending, refusals, laneLimit } = this.#directory;
+    const { events, holds, pending, recordMemory, refusals, laneLimit } = this.#directory;
     return [...this.#byId.values()]
       .flatMap((entry): Announcement[] => {
         const { workerId, facts, lastFault: fault } = entry;
@@ -147,6 +159,7 @@ export class Roster {
         { type: 'holds', holds },
         { type: 'pending', pending },
         { type: 'limits', counts: refusals },
+        { type: 'recordMemory', memory: recordMemory },
         ...(laneLimit === undefined ? [] : [{ type: 'laneLimit', limit: laneLimit } as const]),
       );
   }

@@ -5,23 +5,27 @@
 import { pathToFileURL } from 'node:url';
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
+import { collectGarbage } from '../lib/collect-garbage.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import { holdThread } from '../lib/threads.ts';
 import type { EventLog } from '../model/events.ts';
+import { MAX_RECORD_BYTES } from '../model/heartbeat-limits.ts';
 import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import { type LaneKind, type LaneLimit, type LaneState, replacementReason } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import { meanRate } from '../model/rate.ts';
+import type { RecordMemoryView } from '../model/record-memory.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
 import { workerFactsOf } from '../model/worker-facts.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { allocateBoard, type BoardMemory, BoardWriter, type LaneOnBoard, type Receipt } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
 import { copiedSlot } from '../store/slot-copy.ts';
+import type { SlotMemory } from '../store/slot-memory.ts';
 import { newSlot } from '../store/slot-writer.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import { type Impostor, Impostors } from './impostors.ts';
@@ -33,6 +37,7 @@ import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
 import { type AdmissionMode, type Member, Members } from './members.ts';
 import { MemoryRoom } from './memory-room.ts';
+import { ALWAYS_TAKEN_BYTES, RecordMemory, recordBudgetBytes } from './record-memory.ts';
 import { type RefusalCounts, Refusals } from './refusals.ts';
 import { Registrations } from './registrations.ts';
 import { Roster, RosterEntry } from './roster.ts';
@@ -69,6 +74,10 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly laneQuarantineMs?: number;
   /** Path or file URL of an ES module whose default export is a `HeartbeatProcessor`; it runs in every lane. */
   readonly processor?: string | URL | undefined;
+  /** Largest record, in bytes of JSON. */
+  readonly maxRecordBytes?: number;
+  /** Memory for records and heartbeats on their way; undefined: what the machine's memory suggests. */
+  readonly recordMemoryBytes?: number | undefined;
   /** Newest samples kept per worker. */
   readonly ringSamples?: number;
   /** Told when threads for lanes can no longer be started, and when they can again: no worker's fault. */
@@ -96,12 +105,14 @@ export interface InternalState {
   /** Threads that were ended and still run. */
   readonly threadsLeftBehind: number;
   readonly pending: readonly PendingWorker[];
+  readonly recordMemory: RecordMemoryView;
   /** What was refused, by reason. */
   readonly refusals: RefusalCounts;
   readonly mergedUpdates: number;
   readonly callbackErrors: number;
 }
 
+const MIB = 1024 ** 2;
 /** How often main stamps its beat, judges everybody and lets go of what lanes have done. */
 const SWEEP_EVERY_MS = 250;
 /** How often changes of members that came too often are told. */
@@ -139,6 +150,11 @@ export class TelemetryManager {
   readonly #updates: UpdateWatcher;
   readonly #refusals = new Refusals();
   readonly #registrations: Registrations;
+  readonly #records: RecordMemory;
+  /** Made once, as for a worker that sends too often. */
+  readonly #noMemory: PulselaneError;
+  /** Lanes that have seen slots which were let go of since garbage was collected last. */
+  readonly #lanesToCollect = new Set<LaneHandle>();
   readonly #impostors = new Impostors((event) => this.#liveness.tell(event));
   readonly #knocks = new Knocks((event) => this.#liveness.tell(event));
   /** Of each worker; undefined: none. */
@@ -188,6 +204,19 @@ export class TelemetryManager {
       clock: this.#clock,
     });
     this.#ringSamples = options.ringSamples ?? 720;
+    const budgetBytes =
+      options.recordMemoryBytes ?? recordBudgetBytes(Math.min(...facts.memory.map(({ most }) => most)));
+    this.#records = new RecordMemory({
+      budgetBytes,
+      maxRecordBytes: options.maxRecordBytes ?? MAX_RECORD_BYTES,
+      ringSamples: this.#ringSamples,
+      onCollect: () => this.#collectGarbage(),
+    });
+    this.#noMemory = new PulselaneError(
+      'resource_exhausted',
+      `the memory for records and heartbeats on their way (RECORD_MEMORY, ${Math.round(budgetBytes / MIB)} MiB) is ` +
+        'nearly used up: a heartbeat of this size counts as a sign of life alone, smaller ones are taken',
+    );
     this.#board = new BoardWriter(allocateBoard(this.#maxWorkers, this.#clock.monotonicMs()));
     this.#board.stampBeat(this.#clock.monotonicMs());
     this.#roster = new Roster(this.#board);
@@ -229,21 +258,20 @@ export class TelemetryManager {
       },
       quarantineMs: options.laneQuarantineMs ?? 5 * 60_000,
       processor:
-        this.#processorUrl === undefined
-          ? undefined
-          : { url: this.#processorUrl, offHeapBytes: offHeapMib * 1024 ** 2 },
+        this.#processorUrl === undefined ? undefined : { url: this.#processorUrl, offHeapBytes: offHeapMib * MIB },
+      allowance: this.#records.memory,
       clock: this.#clock,
       logger: this.#logger,
       events: {
         onChange: (lane) => this.#showLane(lane),
         onGrown: (row, occupant, memory) => {
           const entry = this.#roster.atRow(row);
-          if (entry?.occupant === occupant) this.#roster.grow(entry, memory);
+          if (entry?.occupant === occupant) this.#replaceSlot(entry, memory);
         },
         onServed: (worker, lane) => this.#board.setLane(worker.row, laneOnBoard(lane)),
         onAbandoned: (worker) => {
           const entry = this.#roster.atRow(worker.row);
-          if (entry === worker) this.#roster.grow(entry, copiedSlot(entry.slot.memory));
+          if (entry === worker) this.#replaceSlot(entry, copiedSlot(entry.slot.memory));
         },
         onLost: (worker, cause) => {
           if (this.#roster.atRow(worker.row) === worker) this.#board.countLost(worker.row, cause);
@@ -431,6 +459,7 @@ export class TelemetryManager {
       this.#board.countReplaced(entry.row, arrival);
       return;
     }
+    if (bytes.length > ALWAYS_TAKEN_BYTES) this.#checkMemory(entry, bytes.length);
     this.#updates.expect(entry);
     // The lane may have done them all since anybody looked. Bytes that are let go of while they are young cost nothing
     // to collect: waiting until the mailbox is full takes longer.
@@ -602,6 +631,7 @@ export class TelemetryManager {
       laneLimit: laneLimitOf(this.#lanePlan, this.#lanes.isHeldBack),
       threadsLeftBehind: threadsLeftBehind(),
       pending: this.#members.pending(),
+      recordMemory: this.#records.view,
       refusals: this.#refusals.counts(),
       mergedUpdates: this.#updates.merged,
       callbackErrors: this.#updates.callbackErrors,
@@ -684,15 +714,45 @@ export class TelemetryManager {
         this.#ringSamples,
         values && { json: values.json, receivedUnixMs: values.lastUpdateS * 1000 },
       ),
-      mailbox: new Mailbox(this.#laneDepth),
+      mailbox: new Mailbox(this.#laneDepth, this.#records),
       liveness: this.#liveness.newFacts(values, restored?.graceUntilMs),
     });
     if (values !== undefined) this.#board.restore(entry.row, values);
+    this.#records.added(entry.slot.memory.byteLength);
     this.#roster.add(entry);
     this.#liveness.admit(entry);
     this.#lanes.assign(entry);
     this.#members.join(workerId);
     return entry;
+  }
+
+  /** @throws PulselaneError if there is no memory for a heartbeat of that size: it was heard, and is nothing else */
+  #checkMemory(entry: RosterEntry, bytes: number): void {
+    const { slot, mailbox, row } = entry;
+    if (!mailbox.isEmpty) this.#settle(entry);
+    if (this.#records.mayTake({ bytes, room: slot.capacityBytes, isFirst: mailbox.isEmpty })) return;
+    this.#board.countReplaced(row, 'memory');
+    this.#refusals.count('record_memory');
+    throw this.#noMemory;
+  }
+
+  #replaceSlot(entry: RosterEntry, memory: SlotMemory): void {
+    this.#records.replaced(entry.slot.memory.byteLength, memory.byteLength);
+    if (entry.lane !== undefined) this.#lanesToCollect.add(entry.lane);
+    this.#roster.grow(entry, memory);
+  }
+
+  #letGo(entry: RosterEntry): void {
+    this.#records.letGo(entry.slot.memory.byteLength);
+    if (entry.lane !== undefined) this.#lanesToCollect.add(entry.lane);
+  }
+
+  /** In every thread that may have seen the slots that were let go of. */
+  #collectGarbage(): void {
+    this.#roster.tellSlotsLetGo();
+    for (const lane of this.#lanesToCollect) lane.collect();
+    this.#lanesToCollect.clear();
+    collectGarbage();
   }
 
   /** What it says of itself. */
@@ -710,6 +770,8 @@ export class TelemetryManager {
     this.#undone.delete(entry);
     this.#updates.forget(entry);
     this.#board.release(entry.row);
+    entry.mailbox.clear();
+    this.#letGo(entry);
     this.#lanes.forget(entry);
   }
 
@@ -726,6 +788,9 @@ export class TelemetryManager {
       this.#lateToldMs = nowMs;
       this.#members.tellLate();
     }
+    this.#records.look(nowMs);
+    const recordMemory = this.#records.takeNews(nowMs);
+    if (recordMemory !== undefined) this.#roster.tellRecordMemory(recordMemory);
     const refusals = this.#refusals.takeNews(nowMs);
     if (refusals !== undefined) this.#roster.tellLimits(refusals);
     this.#sweptMs = nowMs;
@@ -768,6 +833,14 @@ export class TelemetryManager {
     if (parcel !== undefined || entry.mailbox.outstanding < outstanding) entry.lane?.noteProgress();
     if (parcel !== undefined) entry.lane?.post(entry, parcel);
     if (!entry.mailbox.hasWaiting) this.#waiting.delete(entry);
+    const { rejected } = entry.slot;
+    if (rejected !== entry.rejectionsSeen) this.#noteRejections(entry, rejected);
+  }
+
+  #noteRejections(entry: RosterEntry, rejected: number): void {
+    entry.rejectionsSeen = rejected;
+    const rejection = entry.slot.lastRejection();
+    if (rejection !== undefined && rejection.cause !== 'content') this.#refusals.count(rejection.cause);
   }
 
   #wait(entry: RosterEntry): void {

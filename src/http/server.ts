@@ -18,6 +18,7 @@ import { createAdaptorServer, getRequestListener, RequestError, type WebSocketSe
 import { WebSocketServer } from 'ws';
 import type { Address } from '../config/kinds.ts';
 import { type Clock, until } from '../lib/clock.ts';
+import { collectGarbage } from '../lib/collect-garbage.ts';
 import { ERRORS, messageOf } from '../lib/errors.ts';
 import { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory } from '../store/directory.ts';
@@ -120,6 +121,7 @@ export class HttpServer {
   apply(announcements: readonly Announcement[]): void {
     for (const announcement of announcements) this.#directory.apply(announcement);
     this.#queries.told(announcements);
+    if (announcements.some(({ type }) => type === 'slotsLetGo')) collectGarbage();
   }
 
   /**

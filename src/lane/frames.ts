@@ -118,6 +118,11 @@ export class FrameCursor implements Frame {
     this.message.choose(this.#start, this.#end);
   }
 
+  /** Bytes of the heartbeat. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
   get bytes(): Uint8Array {
     return this.#batch.subarray(this.#start, this.#end);
   }

@@ -5,8 +5,10 @@
  * Everything that must outlive the lane is in the workers' slots: it may be killed between any two statements.
  */
 import type { Clock } from '../lib/clock.ts';
+import { collectGarbage } from '../lib/collect-garbage.ts';
 import type { Port } from '../lib/ports.ts';
 import { recordJsonParts } from '../model/record-json.ts';
+import type { RecordAllowance } from '../store/record-allowance.ts';
 import { SlotWriter } from '../store/slot-writer.ts';
 import { type DecodedHeartbeat, decodeNext, decodeWhole, MalformedHeartbeat, type ReadHeartbeat } from './decode.ts';
 import { FrameCursor } from './frames.ts';
@@ -35,18 +37,45 @@ export interface CustomCode {
   readonly isHeld: (worker: ServedWorker) => boolean;
 }
 
+/** What a lane is given beside its port. */
+export interface LaneOptions {
+  readonly clock: Clock;
+  readonly custom?: CustomCode | undefined;
+  readonly allowance: RecordAllowance;
+}
+
+/**
+ * After so many bytes of large heartbeats the lane collects its garbage: a text of megabytes that nobody needs any more
+ * would stay for hours in the heap of a lane that has little to do. It takes some milliseconds, a tenth of what such
+ * heartbeats take.
+ */
+const COLLECT_AFTER_BYTES = 2 * 1024 ** 2;
+/** Smaller heartbeats leave nothing worth it. */
+const LARGE_BYTES = 256 * 1024;
+
 export class Lane {
   readonly #port: Port<ToLane, FromLane>;
   readonly #clock: Clock;
   readonly #custom: CustomCode | undefined;
+  readonly #allowance: RecordAllowance;
+  /** Bytes of large heartbeats since garbage was collected last. */
+  #largeBytes = 0;
   readonly #served = new Map<number, ServedWorker>();
 
-  constructor(port: Port<ToLane, FromLane>, clock: Clock, custom?: CustomCode) {
+  constructor(port: Port<ToLane, FromLane>, { clock, custom, allowance }: LaneOptions) {
     this.#port = port;
     this.#clock = clock;
     this.#custom = custom;
+    this.#allowance = allowance;
     port.onMessage((message) => this.#handle(message));
     port.postMessage({ type: 'ready' });
+  }
+
+  /** Called when it has nothing to do. */
+  idle(): void {
+    if (this.#largeBytes < COLLECT_AFTER_BYTES) return;
+    this.#largeBytes = 0;
+    collectGarbage();
   }
 
   #handle(message: ToLane): void {
@@ -63,9 +92,15 @@ export class Lane {
         this.#served.delete(message.slot);
         this.#port.postMessage({ type: 'left', slot: message.slot });
         return;
+      case 'collect':
+        this.#largeBytes = COLLECT_AFTER_BYTES;
+        return;
       case 'heartbeats': {
         const frames = new FrameCursor(message.frames);
-        while (frames.next()) this.#process(frames);
+        while (frames.next()) {
+          if (frames.length >= LARGE_BYTES) this.#largeBytes += frames.length;
+          this.#process(frames);
+        }
         return;
       }
       default:
@@ -84,8 +119,14 @@ export class Lane {
       slot.reject(frame.ordinal, heartbeat, frame.receivedUnixMs);
       return;
     }
+    const json = recordJsonParts(heartbeat);
+    const noRoom = slot.makeRoom(json, this.#allowance);
+    if (noRoom !== undefined) {
+      slot.reject(frame.ordinal, noRoom.reason, frame.receivedUnixMs, noRoom.cause);
+      return;
+    }
     if (heartbeat.runningTasks !== undefined) progress.note(heartbeat.runningTasks, frame.receivedMonotonicMs);
-    const grown = slot.publish(
+    const resized = slot.publish(
       {
         ordinal: frame.ordinal,
         cpuUsage: heartbeat.cpuUsage,
@@ -102,14 +143,14 @@ export class Lane {
         lastRoundTripMs: heartbeat.lastRoundTripMs,
         taskStoodStillSinceMs: progress.stoodStillSinceMs,
       },
-      recordJsonParts(heartbeat),
+      json,
       progress.oldest,
     );
     if (heartbeat.runningTasks !== undefined && this.#custom === undefined) {
       frame.rewind();
       known.learn(frame.message);
     }
-    if (grown !== undefined) this.#port.postMessage({ type: 'grown', slot: frame.slot, occupant, memory: grown });
+    if (resized !== undefined) this.#port.postMessage({ type: 'grown', slot: frame.slot, occupant, memory: resized });
   }
 
   /** The heartbeat, or why it is rejected. */

@@ -3,6 +3,7 @@
 import type { FaultCause } from '../model/lanes.ts';
 import type { Bell } from '../store/bell.ts';
 import type { LedgerMemory } from '../store/lane-ledger.ts';
+import type { AllowanceMemory } from '../store/record-allowance.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 
 /** Handed to each thread of a lane when it is made. */
@@ -13,6 +14,8 @@ export interface LaneThreadData {
   readonly bell: Bell;
   /** For whom the processor runs; undefined without one. */
   readonly ledger: LedgerMemory | undefined;
+  /** How large records may be. */
+  readonly allowance: AllowanceMemory;
 }
 
 export interface ProcessorSpec {
@@ -33,13 +36,15 @@ export type ToLane =
     }
   /** Stop serving it, once all that was sent before is done, and say so. */
   | { readonly type: 'leave'; readonly slot: number }
+  /** Collect the memory of slots that were replaced or left. */
+  | { readonly type: 'collect' }
   /** Heartbeats, see frames.ts. */
   | { readonly type: 'heartbeats'; readonly frames: ArrayBuffer };
 
 export type FromLane =
   /** The thread runs and takes heartbeats. */
   | { readonly type: 'ready' }
-  /** The slot's record did not fit: from now on this memory is the slot, of this occupant of the row. */
+  /** The slot's record did not fit, or had far too much room: from now on this memory is the slot, of this occupant of the row. */
   | { readonly type: 'grown'; readonly slot: number; readonly occupant: number; readonly memory: SlotMemory }
   /** The lane will not touch this slot again. */
   | { readonly type: 'left'; readonly slot: number }

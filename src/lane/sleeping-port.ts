@@ -19,6 +19,7 @@ export class SleepingPort<In, Out> implements Port<In, Out> {
   readonly #port: ReadablePort;
   readonly #bell: BellWaiter;
   #listener: (message: In) => void = () => {};
+  #idleListener: () => void = () => {};
 
   constructor(port: ReadablePort, bell: Bell) {
     this.#port = port;
@@ -33,6 +34,11 @@ export class SleepingPort<In, Out> implements Port<In, Out> {
     this.#listener = listener;
   }
 
+  /** Called when all messages that came are handed over, before it sleeps. */
+  onIdle(listener: () => void): void {
+    this.#idleListener = listener;
+  }
+
   close(): void {
     this.#port.close();
   }
@@ -41,10 +47,16 @@ export class SleepingPort<In, Out> implements Port<In, Out> {
   listen(): never {
     for (;;) {
       const { rings } = this.#bell;
-      for (let got = this.#port.receive(); got !== undefined; got = this.#port.receive()) {
-        this.#listener(got.message as In);
-      }
+      this.#handOver();
+      this.#idleListener();
       this.#bell.waitBeyond(rings);
+    }
+  }
+
+  /** By itself, so that the last message is garbage when it is over. */
+  #handOver(): void {
+    for (let got = this.#port.receive(); got !== undefined; got = this.#port.receive()) {
+      this.#listener(got.message as In);
     }
   }
 }

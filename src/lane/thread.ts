@@ -5,6 +5,7 @@ import { portOf } from '../lib/ports.ts';
 import { takeThreadStart } from '../lib/thread-start.ts';
 import type { Bell } from '../store/bell.ts';
 import { type LedgerMemory, LedgerWriter } from '../store/lane-ledger.ts';
+import { AllowanceReader } from '../store/record-allowance.ts';
 import { Account } from './account.ts';
 import { type CustomCode, Lane, type ServedWorker } from './lane.ts';
 import type { FromLane, LaneThreadData, ProcessorSpec, ToLane } from './messages.ts';
@@ -13,6 +14,7 @@ import { SleepingPort } from './sleeping-port.ts';
 
 const { port: ownPort, data } = takeThreadStart<LaneThreadData>();
 const { processor, bell, ledger } = data;
+const allowance = new AllowanceReader(data.allowance);
 if (processor === undefined || ledger === undefined) sleepAndServe(ownPort, bell);
 else void serveWith(processor, ownPort, ledger);
 
@@ -25,14 +27,16 @@ function sleepAndServe(port: MessagePort, bellOfMain: Bell): never {
     },
     bellOfMain,
   );
-  new Lane(sleepingPort, systemClock);
+  const lane = new Lane(sleepingPort, { clock: systemClock, allowance });
+  sleepingPort.onIdle(() => lane.idle());
   return sleepingPort.listen();
 }
 
 /** Not awaited by the module: what it fails with ends the thread all the same, and with a clearer message. */
 async function serveWith(spec: ProcessorSpec, port: MessagePort, ledgerOfMain: LedgerMemory): Promise<void> {
   const custom = await customCode(spec, port, ledgerOfMain);
-  new Lane(portOf<ToLane, FromLane>(port), systemClock, custom);
+  const lane = new Lane(portOf<ToLane, FromLane>(port), { clock: systemClock, custom, allowance });
+  port.on('message', () => setImmediate(() => lane.idle()));
 }
 
 async function customCode(

@@ -6,6 +6,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { PulselaneError } from '../lib/errors.ts';
+import { MAX_ITEMS } from './heartbeat-limits.ts';
 import { WorkerIdTable } from './worker-id-table.ts';
 
 /** The scalars of a heartbeat that decide about it, before anybody has decoded the rest. */
@@ -46,11 +47,6 @@ const FIXED64 = 1;
 const LENGTH_DELIMITED = 2;
 const FIXED32 = 5;
 
-/**
- * Tasks, devices and metrics in one heartbeat. Five times the 10,000 that a large worker runs; without a bound, 4 MiB of
- * empty tasks would be two million objects, and end the lane for want of memory.
- */
-const MAX_ITEMS = 50_000;
 /** A random id needs 36 characters; more would only cost memory on the main thread. */
 const MAX_INSTANCE_ID_BYTES = 128;
 

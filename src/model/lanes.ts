@@ -67,8 +67,9 @@ export type FaultCause = (typeof FAULT_CAUSES)[number];
  * | quarantine | its lane is in quarantine                                           |
  * | late       | a newer one had come before it                                      |
  * | duplicate  | it came twice                                                       |
+ * | memory     | the memory for records and heartbeats on their way was used up      |
  */
-export const REPLACEMENT_REASONS = ['backlog', 'restart', 'quarantine', 'late', 'duplicate'] as const;
+export const REPLACEMENT_REASONS = ['backlog', 'restart', 'quarantine', 'late', 'duplicate', 'memory'] as const;
 export type ReplacementReason = (typeof REPLACEMENT_REASONS)[number];
 
 /** Why a heartbeat that waited gives way, by its lane's state. */
@@ -88,6 +89,18 @@ export interface LaneLimit {
   /** Others have taken the memory that was free at the start: no more are started until there is some again. */
   readonly isMemoryShort: boolean;
 }
+
+/**
+ * Why a lane rejected a heartbeat.
+ *
+ * | cause         | means                                                                 |
+ * |---------------|-----------------------------------------------------------------------|
+ * | content       | a field holds what it must not, or a processor did not want it        |
+ * | record_size   | its record would be larger than any may be                            |
+ * | record_memory | its record would be larger than there is memory for just now          |
+ */
+export const REJECTION_CAUSES = ['content', 'record_size', 'record_memory'] as const;
+export type RejectionCause = (typeof REJECTION_CAUSES)[number];
 
 /** The last failure that was charged to a worker. */
 export interface LaneFault {

@@ -8,6 +8,7 @@ import type { LaneFault, LaneLimit } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import { type ReadinessFacts, STARTING } from '../model/readiness.ts';
 import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/record-json.ts';
+import { NO_RECORD_MEMORY, type RecordMemoryView } from '../model/record-memory.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import type { WorkerFacts } from '../model/worker-facts.ts';
 import type { BoardReader } from './board.ts';
@@ -25,6 +26,8 @@ export type Announcement =
       readonly slot: SlotMemory;
     }
   | { readonly type: 'slotGrown'; readonly workerId: string; readonly slot: SlotMemory }
+  /** Much memory of slots was let go of: it is free when every thread that saw it has collected its garbage. */
+  | { readonly type: 'slotsLetGo' }
   | { readonly type: 'slotGone'; readonly workerId: string }
   /** What the worker said of itself when it registered. */
   | { readonly type: 'workerFacts'; readonly workerId: string; readonly facts: WorkerFacts }
@@ -38,6 +41,8 @@ export type Announcement =
   | { readonly type: 'pending'; readonly pending: readonly PendingWorker[] }
   /** Whether the master is to be given work. */
   | { readonly type: 'readiness'; readonly readiness: ReadinessFacts }
+  /** What is held of the memory for records; at most once a second. */
+  | { readonly type: 'recordMemory'; readonly memory: RecordMemoryView }
   /** What was refused since the start, by reason. */
   | { readonly type: 'limits'; readonly counts: Readonly<Record<string, number>> }
   /** What keeps the number of dedicated lanes where it is. */
@@ -65,6 +70,7 @@ export class Directory {
   #holds = NO_HOLDS;
   #pending: readonly PendingWorker[] = [];
   #readiness = STARTING;
+  #recordMemory = NO_RECORD_MEMORY;
   #refusals: Readonly<Record<string, number>> = {};
   #laneLimit: LaneLimit | undefined;
   readonly #entries = new Map<string, WorkerEntry>();
@@ -102,6 +108,9 @@ export class Directory {
         if (entry !== undefined) this.#replace(entry, { ...entry, lastFault: announcement.fault });
         return;
       }
+      case 'slotsLetGo':
+        // For the thread as a whole.
+        return;
       case 'slotGone':
         this.#remove(announcement.workerId);
         return;
@@ -116,6 +125,9 @@ export class Directory {
         return;
       case 'readiness':
         this.#readiness = announcement.readiness;
+        return;
+      case 'recordMemory':
+        this.#recordMemory = announcement.memory;
         return;
       case 'limits':
         this.#refusals = announcement.counts;
@@ -141,6 +153,11 @@ export class Directory {
   /** What main tells of itself; to readers in other threads alone. */
   get readiness(): ReadinessFacts {
     return this.#readiness;
+  }
+
+  /** What is held of the memory for records; a second old at most. */
+  get recordMemory(): RecordMemoryView {
+    return this.#recordMemory;
   }
 
   /** What was refused since the start, by reason; a second old at most. */

@@ -93,19 +93,19 @@ export const RowWord = {
   /** … replaced by a newer one: a word for each of REPLACEMENT_REASONS. */
   replaced: 15,
   /** … in hand when their lane failed: a word for each of FAULT_CAUSES. */
-  lost: 20,
+  lost: 21,
   /** Number of the lane that serves the worker. */
-  lane: 24,
+  lane: 25,
   /** Index into LANE_KINDS. */
-  laneKind: 25,
+  laneKind: 26,
   /** Index into LANE_STATES. */
-  laneState: 26,
-  laneRestarts: 27,
+  laneState: 27,
+  laneRestarts: 28,
   /** High halves of numbers that a worker can make as large as it likes; HIGH_CHANGES while both halves change. */
-  missedHigh: 28,
-  skewHigh: 29,
+  missedHigh: 29,
+  skewHigh: 30,
   /** The first word that is free. */
-  end: 30,
+  end: 31,
 } as const;
 
 export const RowFlag = { flapping: 1, conflict: 2 } as const;
@@ -148,9 +148,12 @@ export const SlotWord = {
 } as const;
 export const SLOT_CONTROL_BYTES = 256;
 
-/** Numbers (Float64) at the start of each copy of the note: why the last rejected heartbeat was rejected. */
-export const NoteNumber = { ordinal: 0, rejectedIndex: 1, atUnixMs: 2, textBytes: 3 } as const;
-const NOTE_NUMBER_COUNT = 4;
+/**
+ * Numbers (Float64) at the start of each copy of the note: why the last rejected heartbeat was rejected; `cause` is an
+ * index into REJECTION_CAUSES.
+ */
+export const NoteNumber = { ordinal: 0, rejectedIndex: 1, atUnixMs: 2, textBytes: 3, cause: 4 } as const;
+const NOTE_NUMBER_COUNT = 5;
 const NOTE_BYTES = 256;
 export const NOTE_TEXT_BYTES = NOTE_BYTES - NOTE_NUMBER_COUNT * NUMBER_BYTES;
 
@@ -240,8 +243,12 @@ export function slotOffsets({ jsonCapacity, ringCapacity }: SlotSize): SlotOffse
   };
 }
 
+export function slotBytes(size: SlotSize): number {
+  return slotOffsets(size).totalBytes;
+}
+
 /** Room for four tasks and a few metrics; larger records make the slot grow. */
-const LEAST_JSON_CAPACITY = 1024;
+export const LEAST_JSON_CAPACITY = 1024;
 
 /** The capacity to give to a record of `jsonBytes`: a quarter more, so that a growing worker does not grow each time. */
 export function jsonCapacityFor(jsonBytes: number): number {

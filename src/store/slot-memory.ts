@@ -65,14 +65,14 @@ export function viewSlot(memory: SlotMemory): SlotViews {
 }
 
 /**
- * Whether `memory`, which another thread says to be a slot that has grown out of `old`, can be one.
+ * Whether `memory`, which another thread says to be the slot of another size that follows `old`, can be one.
  * @returns what is wrong with it, for people; undefined if nothing is
  */
 export function successorProblem(memory: unknown, old: SlotMemory, maxBytes: number): string | undefined {
   if (!(memory instanceof SharedArrayBuffer)) return 'no shared memory';
   if (memory.growable) return 'its size may change';
   const { byteLength } = memory;
-  if (byteLength <= old.byteLength) return `${byteLength} bytes, expected more than ${old.byteLength}`;
+  if (byteLength === old.byteLength) return `${byteLength} bytes as before, expected another size`;
   if (byteLength > maxBytes) return `${byteLength} bytes, more than ${maxBytes}`;
   if (byteLength % WORD_BYTES !== 0) return `${byteLength} bytes are no whole number of words`;
   const control = new Int32Array(memory);

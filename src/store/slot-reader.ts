@@ -2,6 +2,7 @@
  * The reading side of a slot, for any number of threads: never waits, never sees half of a write (see twin.ts), and may
  * be a moment behind.
  */
+import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { NoteNumber, RecordNumber, SlotWord } from './layout.ts';
 import { type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
@@ -18,6 +19,7 @@ export interface Sample {
 }
 
 export interface Rejection {
+  readonly cause: RejectionCause;
   readonly reason: string;
   readonly atUnixMs: number;
 }
@@ -27,8 +29,11 @@ export interface SlotCounts {
   readonly rejected: number;
 }
 
-/** Of this thread: what is copied into it is a text before anything else runs. */
-let scratch = Buffer.alloc(0);
+/**
+ * Of this thread: what is copied into it is a text before anything else runs. Records of a few hundred tasks fit; for a
+ * larger one memory is taken each time, which is little beside making so large a text.
+ */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 export class SlotReader {
   readonly #slot: SlotViews;
@@ -39,6 +44,11 @@ export class SlotReader {
 
   get memory(): SlotMemory {
     return this.#slot.memory;
+  }
+
+  /** Bytes of JSON that its record may have. */
+  get capacityBytes(): number {
+    return this.#slot.size.jsonCapacity;
   }
 
   /** For the store alone. */
@@ -106,9 +116,9 @@ export class SlotReader {
   /** The JSON head of the record with `tail`, which is ASCII, behind it. */
   json(tail: string): string {
     const room = this.#slot.size.jsonCapacity + tail.length;
-    if (scratch.length < room) scratch = Buffer.allocUnsafeSlow(room);
-    const headBytes = this.copyJsonHead(scratch, 0);
-    return scratch.toString('utf8', 0, headBytes + scratch.write(tail, headBytes, 'latin1'));
+    const target = room <= scratch.length ? scratch : Buffer.allocUnsafeSlow(room);
+    const headBytes = this.copyJsonHead(target, 0);
+    return target.toString('utf8', 0, headBytes + target.write(tail, headBytes, 'latin1'));
   }
 
   /** The numbers of the record; undefined before the first heartbeat was applied. */
@@ -137,13 +147,14 @@ export class SlotReader {
     return record.ordinal === 0 ? undefined : record;
   }
 
+  /** Bytes of the record as JSON. */
+  get jsonBytes(): number {
+    return this.#recordNumber(RecordNumber.jsonBytes);
+  }
+
   /** How many tasks the record has. */
   get runningTasks(): number {
-    const { numbers, offsets } = this.#slot;
-    return this.#readWhole(
-      SlotWord.recordGeneration,
-      (copy) => numbers[offsets.record[copy] / 8 + RecordNumber.runningTasks] as number,
-    );
+    return this.#recordNumber(RecordNumber.runningTasks);
   }
 
   /** When the master received the heartbeat of the record, by the monotonic clock; 0 before the first. */
@@ -157,11 +168,7 @@ export class SlotReader {
 
   /** When the running task that has waited for the longest made progress last, by the monotonic clock. */
   get taskStoodStillSinceMs(): number | undefined {
-    const { numbers, offsets } = this.#slot;
-    const sinceMs = this.#readWhole(
-      SlotWord.recordGeneration,
-      (copy) => numbers[offsets.record[copy] / 8 + RecordNumber.taskStoodStillSinceMs] as number,
-    );
+    const sinceMs = this.#recordNumber(RecordNumber.taskStoodStillSinceMs);
     return sinceMs === 0 ? undefined : sinceMs;
   }
 
@@ -169,7 +176,11 @@ export class SlotReader {
   lastRejection(): Rejection | undefined {
     const note = this.#note();
     if (note.ordinal === 0) return undefined;
-    return { reason: note.text.toString('utf8'), atUnixMs: note.atUnixMs };
+    return {
+      cause: REJECTION_CAUSES[note.cause] as RejectionCause,
+      reason: note.text.toString('utf8'),
+      atUnixMs: note.atUnixMs,
+    };
   }
 
   /**
@@ -211,7 +222,17 @@ export class SlotReader {
     return samples;
   }
 
-  #note(): { ordinal: number; atUnixMs: number; text: Buffer } {
+  #recordNumber(index: number): number {
+    const { numbers, offsets } = this.#slot;
+    return this.#readWhole(SlotWord.recordGeneration, (copy) => numbers[offsets.record[copy] / 8 + index] as number);
+  }
+
+  /** How many heartbeats were rejected, modulo 2^32. */
+  get rejected(): number {
+    return Atomics.load(this.#slot.control, SlotWord.rejected);
+  }
+
+  #note(): { ordinal: number; atUnixMs: number; cause: number; text: Buffer } {
     const { numbers, bytes, offsets } = this.#slot;
     return this.#readWhole(SlotWord.noteGeneration, (copy) => {
       const from = offsets.note[copy] / 8;
@@ -220,6 +241,7 @@ export class SlotReader {
       return {
         ordinal: numbers[from + NoteNumber.ordinal] as number,
         atUnixMs: numbers[from + NoteNumber.atUnixMs] as number,
+        cause: numbers[from + NoteNumber.cause] as number,
         text: Buffer.from(bytes.subarray(textFrom, textFrom + textBytes)),
       };
     });

@@ -1,25 +1,28 @@
 /**
  * The writing side of a slot, used by one thread: the worker's lane.
  *
- * For each heartbeat: `take`, then `publish` or `reject`. Between the two the heartbeat is in hand. A lane may be killed
+ * For each heartbeat: `take`, then `makeRoom` and `publish`, or `reject`. Between the two the heartbeat is in hand. A lane may be killed
  * at any instant; the next writer of the slot calls `mend` first, after which memory is as if the killed lane had
  * either not begun the heartbeat in hand or finished it.
  */
+import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { emptyRecordJsonHead, type RecordJsonParts, type TelemetryJson } from '../model/record-json.ts';
 import {
   type Copy,
   jsonCapacityFor,
+  LEAST_JSON_CAPACITY,
   NOTE_TEXT_BYTES,
   NoteNumber,
   PROGRESS_OFFSET_NUMBERS,
-  RECORD_HEAD_BYTES,
   RecordNumber,
   RING_F32_COLUMNS,
   SLOT_CONTROL_BYTES,
   SlotWord,
 } from './layout.ts';
+import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
 import { allocateSlot, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
+import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
 import { beginWrite, currentCopy, endWrite, mendWrite } from './twin.ts';
 
 /** What is published of a heartbeat, beside its JSON. Usages are percentages. */
@@ -81,6 +84,11 @@ export class SlotWriter {
   #slot: SlotViews;
   /** Where the tasks lie in the JSON of the record that was published last. */
   #tasks: { from: number; readonly bytes: number } | undefined;
+  /** Of another size: holds the record that is current, until the next one is published. */
+  #before: SlotViews | undefined;
+  #small = NO_SMALL_RECORDS;
+  /** The JSON in hand is known to fit. */
+  #hasRoom = false;
 
   constructor(memory: SlotMemory) {
     this.#slot = viewSlot(memory);
@@ -127,18 +135,51 @@ export class SlotWriter {
   }
 
   /**
-   * Makes the record of the heartbeat in hand readable and appends its sample.
+   * Makes the slot larger or smaller, if the JSON of the heartbeat in hand calls for it.
+   * @returns why that may not be; undefined if the JSON fits, and is to be published next
+   */
+  makeRoom(json: string | RecordJsonParts, allowance: RecordAllowance): NoRoom | undefined {
+    const { before, tasks, after } = partsOf(json);
+    this.#hasRoom = false;
+    const { jsonCapacity: capacity } = this.#slot.size;
+    const tasksBytes = tasks === undefined ? this.#kept().bytes : Buffer.byteLength(tasks);
+    // No text takes more than three bytes per unit: that is enough to see that two short ones fit.
+    const mostBytes = tasksBytes + 3 * (before.length + after.length);
+    const fits = mostBytes <= capacity;
+    if (fits && capacity === LEAST_JSON_CAPACITY) {
+      this.#hasRoom = true;
+      return undefined;
+    }
+    const jsonBytes = fits ? mostBytes : tasksBytes + Buffer.byteLength(before) + Buffer.byteLength(after);
+    if (jsonBytes > capacity) {
+      const noRoom = whyNoRoom(jsonBytes, allowance);
+      if (noRoom !== undefined) return noRoom;
+    }
+    const room = roomAfter({ capacity, small: this.#small }, jsonBytes, allowance.isShort);
+    this.#small = room.small;
+    this.#hasRoom = true;
+    if (room.capacity === capacity) return undefined;
+    this.#before = this.#slot;
+    this.#slot = resized(this.#slot, room.capacity);
+    return undefined;
+  }
+
+  /**
+   * Makes the record of the heartbeat in hand readable and appends its sample. Room is made for it, whatever
+   * it takes, unless {@link makeRoom} has made it.
    * @param json a text as a whole, or in parts; tasks that are left out are copied from this writer's last record.
    * @param progress of its tasks, as far as slot-progress.ts keeps it
-   * @returns the slot's new memory if it had to grow, which readers must be told; else undefined.
+   * @returns the slot's new memory if it was made larger or smaller for this record, which readers must be told; else
+   * undefined.
    */
   publish(
     values: RecordNumbers,
     json: string | RecordJsonParts,
     progress: readonly ProgressEntry[] = NO_PROGRESS,
   ): SlotMemory | undefined {
-    const { before, tasks, after } = typeof json === 'string' ? { before: json, tasks: '', after: '' } : json;
-    const grows = this.#grow(before, tasks, after);
+    if (!this.#hasRoom) this.makeRoom(json, UNLIMITED);
+    this.#hasRoom = false;
+    const { before, tasks, after } = partsOf(json);
     const { control, numbers } = this.#slot;
     const copy = beginWrite(control, SlotWord.recordGeneration);
     const record = this.#recordAt(copy);
@@ -163,11 +204,13 @@ export class SlotWriter {
     endWrite(control, SlotWord.recordGeneration);
     this.#appendSample(record);
     Atomics.store(control, SlotWord.finished, values.ordinal);
-    return grows ? this.#slot.memory : undefined;
+    if (this.#before === undefined) return undefined;
+    this.#before = undefined;
+    return this.#slot.memory;
   }
 
   /** Counts the heartbeat in hand as rejected; the last good record stays. `reason` is cut to what the note holds. */
-  reject(ordinal: number, reason: string, atUnixMs: number): void {
+  reject(ordinal: number, reason: string, atUnixMs: number, cause: RejectionCause = 'content'): void {
     const { control, numbers, bytes, offsets } = this.#slot;
     const rejected = (Atomics.load(control, SlotWord.rejected) + 1) | 0;
     const copy = beginWrite(control, SlotWord.noteGeneration);
@@ -175,23 +218,12 @@ export class SlotWriter {
     numbers[note + NoteNumber.ordinal] = ordinal;
     numbers[note + NoteNumber.rejectedIndex] = rejected;
     numbers[note + NoteNumber.atUnixMs] = atUnixMs;
+    numbers[note + NoteNumber.cause] = REJECTION_CAUSES.indexOf(cause);
     // write() never splits a character.
     numbers[note + NoteNumber.textBytes] = bytes.write(reason, offsets.noteText[copy], NOTE_TEXT_BYTES, 'utf8');
     endWrite(control, SlotWord.noteGeneration);
     Atomics.store(control, SlotWord.rejected, rejected);
     Atomics.store(control, SlotWord.finished, ordinal);
-  }
-
-  /** Makes room for the JSON. @returns whether the slot had to grow. */
-  #grow(before: string, tasks: string | undefined, after: string): boolean {
-    const { jsonCapacity } = this.#slot.size;
-    const tasksBytes = tasks === undefined ? this.#kept().bytes : Buffer.byteLength(tasks);
-    // No text takes more than three bytes per unit: that is enough to see that two short ones fit.
-    if (tasksBytes + 3 * (before.length + after.length) <= jsonCapacity) return false;
-    const jsonBytes = tasksBytes + Buffer.byteLength(before) + Buffer.byteLength(after);
-    if (jsonBytes <= jsonCapacity) return false;
-    this.#slot = grown(this.#slot, jsonBytes);
-    return true;
   }
 
   /** @returns how many bytes it has. */
@@ -203,8 +235,9 @@ export class SlotWriter {
     if (tasks === undefined) {
       // From the current copy, which only this thread could overwrite.
       const kept = this.#kept();
-      const current = offsets.json[copy === 0 ? 1 : 0] + kept.from;
-      bytes.copy(bytes, at, current, current + kept.bytes);
+      const source = this.#before ?? this.#slot;
+      const current = source.offsets.json[copy === 0 ? 1 : 0] + kept.from;
+      source.bytes.copy(bytes, at, current, current + kept.bytes);
       at += kept.bytes;
       kept.from = from;
     } else {
@@ -251,23 +284,26 @@ export class SlotWriter {
   }
 }
 
-/** A larger slot with the same content. The old one stays as it is: its readers keep a whole record until they move. */
-function grown(old: SlotViews, jsonBytes: number): SlotViews {
+function partsOf(json: string | RecordJsonParts): RecordJsonParts {
+  return typeof json === 'string' ? { before: json, tasks: '', after: '' } : json;
+}
+
+/**
+ * A slot of another size with the same counts, note and samples, for a record that is about to be published: nobody sees it
+ * before that, so that the records of the old one need not be copied. The old one stays as it is: its readers keep a whole
+ * record until they move.
+ */
+function resized(old: SlotViews, jsonCapacity: number): SlotViews {
   const { ringCapacity } = old.size;
-  const slot = allocateSlot({ jsonCapacity: jsonCapacityFor(jsonBytes), ringCapacity });
+  const slot = allocateSlot({ jsonCapacity, ringCapacity });
   for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected]) {
     Atomics.store(slot.control, word, Atomics.load(old.control, word));
   }
   for (const word of [SlotWord.recordGeneration, SlotWord.noteGeneration]) {
     Atomics.store(slot.control, word, Atomics.load(old.control, word));
   }
-  // Notes lie at the same place in every slot; records do not.
+  // Notes lie at the same place in every slot.
   old.bytes.copy(slot.bytes, SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES, old.offsets.record[0]);
-  const recordBytes = RECORD_HEAD_BYTES + old.size.jsonCapacity;
-  for (const copy of [0, 1] as const) {
-    const from = old.offsets.record[copy];
-    old.bytes.copy(slot.bytes, slot.offsets.record[copy], from, from + recordBytes);
-  }
   old.bytes.copy(slot.bytes, slot.offsets.ringTimes, old.offsets.ringTimes, old.offsets.totalBytes);
   return slot;
 }

@@ -29,7 +29,10 @@ const PLAN: LanePlan = {
 };
 
 const LANE = { number: 3, kind: 'dedicated', state: 'ready', restarts: 0 } as const;
-const NONE_REPLACED = { replaced: 0, replacedBy: { backlog: 0, restart: 0, quarantine: 0, late: 0, duplicate: 0 } };
+const NONE_REPLACED = {
+  replaced: 0,
+  replacedBy: { backlog: 0, restart: 0, quarantine: 0, late: 0, duplicate: 0, memory: 0 },
+};
 const NONE_LOST = { lost: 0, lostBy: { crash: 0, exit: 0, memory: 0, stall: 0 } };
 
 function row(workerId: string, more: Partial<WorkerRow> = {}): WorkerRow {
@@ -60,6 +63,7 @@ const tricky: fc.Arbitrary<WorkerDetail> = fc
       gpus: [{ index: 0, uuid: text, name, memoryUsedBytes: 1024 ** 3 }],
       metrics: { [name]: 1.5, __proto__: 2 },
       inside: {
+        record: { bytes: 400, roomBytes: 1024 },
         registeredUnixMs: 0,
         counts: { accepted: 5, applied: 4, rejected: 1, ...NONE_REPLACED, ...NONE_LOST },
         rejection: { reason: text, ageMs: 500 },
@@ -93,6 +97,7 @@ test.each([
 ])('of a capacity of %o only what a worker told is shown', (told, shown) => {
   const texts = { ip: '', labels: {}, group: '', instanceId: '', agentVersion: '' };
   const inside = {
+    record: { bytes: 400, roomBytes: 1024 },
     registeredUnixMs: 0,
     counts: { accepted: 0, applied: 0, rejected: 0, ...NONE_REPLACED, ...NONE_LOST },
     rejection: undefined,
@@ -191,13 +196,14 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
   const text = workerText(
     detail('node-a', {
       inside: {
+        record: { bytes: 400, roomBytes: 1024 },
         registeredUnixMs: 1_795_456_495_000,
         counts: {
           accepted: 18,
           applied: 8,
           rejected: 2,
           replaced: 5,
-          replacedBy: { backlog: 4, restart: 1, quarantine: 0, late: 0, duplicate: 0 },
+          replacedBy: { backlog: 4, restart: 1, quarantine: 0, late: 0, duplicate: 0, memory: 0 },
           lost: 3,
           lostBy: { crash: 0, exit: 0, memory: 1, stall: 2 },
         },
@@ -223,6 +229,7 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
 
 test('a worker in quarantine is told how it gets out', () => {
   const inside = {
+    record: { bytes: 400, roomBytes: 1024 },
     registeredUnixMs: 0,
     counts: { accepted: 5, applied: 0, rejected: 0, ...NONE_REPLACED, ...NONE_LOST },
     rejection: undefined,
@@ -278,12 +285,22 @@ test('the inside of a master is shown with each lane, and with what limits them'
     lanePlan: { ...PLAN, dedicated: 2527, isSet: true },
     threadsLeftBehind: 2,
     pending: [],
+    recordMemory: {
+      budgetBytes: 512 * 1024 ** 2,
+      slotBytes: 1024 ** 2,
+      heartbeatBytes: 0,
+      letGoBytes: 0,
+      largestRecordBytes: 8 * 1024 ** 2,
+    },
     mergedUpdates: 0,
     refusals: { peer_heartbeat_rate: 1200 },
     callbackErrors: 1,
   });
   expect(text).toContain('left behind      2 threads that did not end');
   expect(text).toContain('lanes            1, at most 2,527 own (MAX_DEDICATED_LANES)\n');
+  expect(text).toContain(
+    'record memory    1.0 MiB in records, 0.0 MiB on their way, 0.0 MiB let go, of 512.0 MiB; one record may have 8.0 MiB',
+  );
   expect(text).toContain(
     [
       'Thread budget',

@@ -346,6 +346,7 @@ describe('after five failures within a minute', () => {
       quarantine: 4,
       late: 0,
       duplicate: 0,
+      memory: 0,
     });
 
     expect(manager.releaseWorker('nobody')).toBe(false);

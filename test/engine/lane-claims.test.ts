@@ -66,7 +66,7 @@ test.each<[what: string, message: unknown, facts?: Partial<GivenToLane>]>([
   ['of a slot that is not shared', grown(new ArrayBuffer(GROWN.byteLength))],
   ['of a slot that looks shared', grown({ byteLength: GROWN.byteLength })],
   ['of a slot that may change its size', grown(new SharedArrayBuffer(8192, { maxByteLength: 16384 }))],
-  ['of a slot no larger than before', grown(newSlot('w', RING))],
+  ['of a slot as large as before', grown(newSlot('w', RING))],
   ['of a slot that is too large', grown(grownFrom(SLOT, MAX_SLOT_BYTES))],
   ['of a slot of odd size', grown(new SharedArrayBuffer(GROWN.byteLength - 1))],
   ['of a slot without a layout', grown(new SharedArrayBuffer(GROWN.byteLength))],

@@ -348,7 +348,7 @@ describe('the cluster', () => {
         per_second: 0.6,
         missed: 4,
         rejected: 1,
-        replaced_by_reason: { backlog: 0, restart: 0, quarantine: 0, late: 1, duplicate: 0 },
+        replaced_by_reason: { backlog: 0, restart: 0, quarantine: 0, late: 1, duplicate: 0, memory: 0 },
         lost_by_cause: { crash: 1, exit: 0, memory: 0, stall: 0 },
       },
       lanes: {

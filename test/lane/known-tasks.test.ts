@@ -7,6 +7,7 @@ import { KnownTasks } from '../../src/lane/known-tasks.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, ToLane } from '../../src/lane/messages.ts';
 import { WireReader } from '../../src/lane/wire-reader.ts';
+import { UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import { newSlot } from '../../src/store/slot-writer.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -26,7 +27,7 @@ function lane({ knowsNothing }: { knowsNothing: boolean }) {
     },
     close: () => {},
   };
-  new Lane(port, new FakeClock());
+  new Lane(port, { clock: new FakeClock(), allowance: UNLIMITED });
   const serve = () => deliver({ type: 'serve', slot: 0, occupant: 1, workerId: WORKER_ID, memory });
   serve();
   let ordinal = 0;

@@ -5,12 +5,14 @@ import { HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/t
 import { type Frame, FrameBatch, FrameCursor } from '../../src/lane/frames.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, ToLane } from '../../src/lane/messages.ts';
+import { type RecordAllowance, UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
+import { SHRINK_AFTER } from '../../src/store/slot-room.ts';
 import { newSlot } from '../../src/store/slot-writer.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 /** A lane without a thread, serving one worker called `w`. */
-function laneFor(workerId = 'w') {
+function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
   const sent: FromLane[] = [];
   let deliver: (message: ToLane) => void = () => {};
   const port = {
@@ -22,7 +24,7 @@ function laneFor(workerId = 'w') {
   };
   let memory = newSlot(workerId, 8);
   const start = () => {
-    new Lane(port, new FakeClock());
+    new Lane(port, { clock: new FakeClock(), allowance });
     deliver({ type: 'serve', slot: 3, occupant: 1, workerId, memory });
   };
   start();
@@ -105,6 +107,53 @@ test('a heartbeat with 10,000 running tasks is kept whole, in a slot that grew',
   expect(lane.sent.map(({ type }) => type)).toEqual(['ready', 'grown']);
   expect(JSON.parse(`${lane.slot.json('')}}`).running_tasks).toHaveLength(10_000);
   expect(lane.slot.numbers()?.runningTasks).toBe(10_000);
+});
+
+test('a record that may not be so large is rejected with the reason, and the last good one stays', () => {
+  const allowance = { maxRecordBytes: 20_000, maxCapacityBytes: 10_000, isShort: true };
+  const lane = laneFor('w', allowance);
+  const tasks = (count: number) =>
+    Array.from({ length: count }, (_, i) => create(RunningTaskSchema, { taskId: `task-${i}`, status: 'running' }));
+  lane.send({ cpuUsage: 1, runningTasks: tasks(50) });
+  const before = lane.slot.json('');
+  lane.send({ cpuUsage: 2, runningTasks: tasks(150) });
+  expect(lane.slot.lastRejection()).toMatchObject({
+    cause: 'record_memory',
+    reason: expect.stringMatching(/no memory for a record of \d+ bytes as JSON: for now, one may have 8000/),
+  });
+  lane.send({ cpuUsage: 3, runningTasks: tasks(1000) });
+  expect(lane.slot.lastRejection()).toMatchObject({
+    cause: 'record_size',
+    reason: expect.stringMatching(/has \d+ bytes as JSON; at most 20000 are taken \(MAX_RECORD_SIZE\)/),
+  });
+  expect(lane.slot.json('')).toBe(before);
+  expect(lane.slot.counts()).toEqual({ applied: 1, rejected: 2 });
+  // Its room is there already, and the least room always is.
+  lane.send({ cpuUsage: 4, runningTasks: tasks(50) });
+  allowance.maxCapacityBytes = 0;
+  lane.send({ cpuUsage: 5, runningTasks: tasks(50) });
+  expect(lane.slot.capacityBytes).toBeGreaterThan(5000);
+  lane.send({ cpuUsage: 6 });
+  expect(lane.slot.capacityBytes).toBe(1024);
+  expect(lane.slot.counts()).toEqual({ applied: 4, rejected: 2 });
+  expect(lane.sent.map(({ type }) => type)).toEqual(['ready', 'grown', 'grown']);
+});
+
+test('a slot far too large shrinks after some heartbeats, whether or not its tasks are known', () => {
+  const lane = laneFor();
+  const task = create(RunningTaskSchema, { taskId: 't', status: 'running' });
+  lane.send({ runningTasks: [task], metrics: Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`m${n}`, n])) });
+  expect(lane.slot.capacityBytes).toBeGreaterThan(4096);
+  for (let beat = 0; beat < SHRINK_AFTER; beat++) {
+    expect(lane.slot.capacityBytes).toBeGreaterThan(4096);
+    lane.send({ cpuUsage: beat, runningTasks: [task] });
+  }
+  expect(lane.slot.capacityBytes).toBe(1024);
+  expect(JSON.parse(`${lane.slot.json('')}}`)).toMatchObject({ cpu_usage: 7, running_tasks: [{ task_id: 't' }] });
+  expect(lane.slot.counts()).toEqual({ applied: 1 + SHRINK_AFTER, rejected: 0 });
+  expect(lane.slot.samples()).toHaveLength(7);
+  lane.send({ cpuUsage: 9, runningTasks: [task] });
+  expect(JSON.parse(`${lane.slot.json('')}}`)).toMatchObject({ cpu_usage: 9, running_tasks: [{ task_id: 't' }] });
 });
 
 test('a lane that is started again knows since when a task makes no progress', () => {

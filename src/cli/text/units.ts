@@ -39,6 +39,14 @@ export function number(value: number): string {
   return Number.isSafeInteger(value) ? String(value) : numbers.format(value);
 }
 
+export function kibibytes(bytes: number): string {
+  return `${(bytes / 1024).toFixed(1)} KiB`;
+}
+
+export function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}
+
 export function gibibytes(bytes: number): string {
   return `${(bytes / GIB).toFixed(1)} GiB`;
 }

@@ -1,7 +1,7 @@
 /** The fleet as a whole, and what the master is made of inside. */
 import type { InternalState } from '../../engine/telemetry-manager.ts';
 import { facts, section, table } from '../text/table.ts';
-import { count, countOf, NOTHING, percent } from '../text/units.ts';
+import { count, countOf, mebibytes, NOTHING, percent } from '../text/units.ts';
 import { holdsLines } from './holds-text.ts';
 import { laneLimitText, threadBudgetSection } from './lane-plan-text.ts';
 import type { ClusterView, HeartbeatCounts, Usages } from './views.ts';
@@ -61,6 +61,7 @@ export function internalStateText(state: InternalState): string {
     ...(state.threadsLeftBehind === 0
       ? []
       : [['left behind', `${countOf(state.threadsLeftBehind, 'thread')} that did not end`] as [string, string]]),
+    ['record memory', recordMemoryText(state.recordMemory)],
     ['refused', refusalsText(state.refusals)],
     ['update callback', `${count(mergedUpdates)} merged, ${countOf(callbackErrors, 'error')}`],
   ]).concat(threadBudgetSection(lanePlan.budget));
@@ -89,6 +90,14 @@ export function internalStateText(state: InternalState): string {
         rows,
       ),
     )
+  );
+}
+
+function recordMemoryText(memory: InternalState['recordMemory']): string {
+  const { budgetBytes, slotBytes, heartbeatBytes, letGoBytes, largestRecordBytes } = memory;
+  return (
+    `${mebibytes(slotBytes)} in records, ${mebibytes(heartbeatBytes)} on their way, ${mebibytes(letGoBytes)} let go, ` +
+    `of ${mebibytes(budgetBytes)}; one record may have ${mebibytes(largestRecordBytes)}`
   );
 }
 

@@ -132,6 +132,7 @@ function insideOf(master: MasterFacts, clock: Clock, entry: WorkerEntry, view: R
   return {
     registeredUnixMs: view.registeredS * 1000,
     counts: countsOf(slot, view),
+    record: { bytes: slot.jsonBytes, roomBytes: slot.capacityBytes },
     rejection: rejection && { reason: rejection.reason, ageMs: sinceMs(rejection.atUnixMs, clock.wallMs()) },
     fault: lastFault && { ...lastFault, ageMs: sinceMs(lastFault.atUnixMs, clock.wallMs()) },
     sharesWith: view.lane.kind === 'dedicated' ? [] : neighboursOf(entry, view.lane.number, master),
@@ -161,7 +162,7 @@ function countsOfAll({ directory }: MasterFacts, clock: Clock): HeartbeatCounts 
     applied: 0,
     rejected: 0,
     replaced: 0,
-    replacedBy: { backlog: 0, restart: 0, quarantine: 0, late: 0, duplicate: 0 },
+    replacedBy: { backlog: 0, restart: 0, quarantine: 0, late: 0, duplicate: 0, memory: 0 },
     lost: 0,
     lostBy: { crash: 0, exit: 0, memory: 0, stall: 0 },
   };

@@ -70,6 +70,8 @@ export interface WorkerRow {
 export interface WorkerInside {
   readonly registeredUnixMs: number;
   readonly counts: HeartbeatCounts;
+  /** As JSON, and what there is room for. */
+  readonly record: { readonly bytes: number; readonly roomBytes: number };
   readonly rejection: { readonly reason: string; readonly ageMs: number } | undefined;
   /** The last failure of a lane that was charged to the worker. */
   readonly fault: { readonly cause: FaultCause; readonly reason: string; readonly ageMs: number } | undefined;

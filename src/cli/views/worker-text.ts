@@ -3,7 +3,18 @@ import { formatDuration } from '../../config/kinds.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import { facts, section, table } from '../text/table.ts';
-import { age, count, countOf, gibibytes, instant, milliseconds, NOTHING, number, percent } from '../text/units.ts';
+import {
+  age,
+  count,
+  countOf,
+  gibibytes,
+  instant,
+  kibibytes,
+  milliseconds,
+  NOTHING,
+  number,
+  percent,
+} from '../text/units.ts';
 import { heartbeatsText, usagesText } from './cluster-text.ts';
 import type { LivenessView, WorkerDetail, WorkerInside } from './views.ts';
 import { laneText, stateText } from './workers-text.ts';
@@ -73,10 +84,11 @@ function clockText(skewMs: number): string {
 const MAX_NEIGHBOURS = 5;
 
 function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetail): Fact[] {
-  const { registeredUnixMs, counts, rejection, fault, sharesWith, timing, address, facts: known } = inside;
+  const { registeredUnixMs, counts, record, rejection, fault, sharesWith, timing, address, facts: known } = inside;
   return [
     ['registered', instant(registeredUnixMs)],
     ['heartbeats', heartbeatsText(counts)],
+    ['record', `${kibibytes(record.bytes)} as JSON, room for ${kibibytes(record.roomBytes)}`],
     ...(rejection === undefined
       ? []
       : [['last rejection', `${rejection.reason} (${age(rejection.ageMs)} ago)`] as const]),

@@ -1,6 +1,6 @@
 /** Everything that is known of one worker, as the API shows it. */
 import { z } from '@hono/zod-openapi';
-import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
+import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
 import { STUCK_REASONS } from '../../model/stuck.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
@@ -65,7 +65,9 @@ export const WorkerDetail = z
         lost_by_cause: z.object(counterOf(FAULT_CAUSES)),
       })
       .openapi({ description: 'What became of them.' }),
-    last_rejection: z.object({ reason: z.string(), at: moment('When.') }).nullable(),
+    last_rejection: z.object({ cause: z.enum(REJECTION_CAUSES), reason: z.string(), at: moment('When.') }).nullable(),
+    record_bytes: z.int().openapi({ description: 'What its record has, as JSON.' }),
+    record_room_bytes: z.int().openapi({ description: 'What there is room for; memory holds it twice.' }),
     last_fault: z
       .object({ cause: z.enum(FAULT_CAUSES), reason: z.string(), at: moment('When.') })
       .nullable()
@@ -174,7 +176,12 @@ function detailOf(
       lost: view.lost,
       lost_by_cause: view.lostBy,
     },
-    last_rejection: rejection === undefined ? null : { reason: rejection.reason, at: isoOf(rejection.atUnixMs) },
+    last_rejection:
+      rejection === undefined
+        ? null
+        : { cause: rejection.cause, reason: rejection.reason, at: isoOf(rejection.atUnixMs) },
+    record_bytes: slot.jsonBytes,
+    record_room_bytes: slot.capacityBytes,
     last_fault:
       lastFault === undefined
         ? null

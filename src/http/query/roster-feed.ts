@@ -98,7 +98,13 @@ export class RosterFeed {
 
 /** Of what happened and what is held up no query tells. */
 function isOfUse({ type }: Announcement): boolean {
-  return type === 'slotAdded' || type === 'slotGrown' || type === 'slotGone' || type === 'workerFacts';
+  return (
+    type === 'slotAdded' ||
+    type === 'slotGrown' ||
+    type === 'slotGone' ||
+    type === 'slotsLetGo' ||
+    type === 'workerFacts'
+  );
 }
 
 function announcementsOf({ workerId, row, occupant, slot, facts }: WorkerEntry): Announcement[] {

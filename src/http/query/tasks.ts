@@ -1,7 +1,8 @@
 /** What the pool's threads are asked to do, and how: a plain class over a directory of their own. */
 import { gzipSync } from 'node:zlib';
+import { collectGarbage } from '../../lib/collect-garbage.ts';
 import { BoardReader } from '../../store/board.ts';
-import { Directory } from '../../store/directory.ts';
+import { type Announcement, Directory } from '../../store/directory.ts';
 import { JsonText } from '../json-text.ts';
 import { GZIP_LEVEL, MAX_PAGE_BYTES, MIN_GZIP_BYTES } from '../limits.ts';
 import { type ClusterFigures, clusterFigures } from './cluster.ts';
@@ -48,12 +49,17 @@ export class TaskRunner {
   /** Takes in what the http thread tells. */
   told(message: FromFeed): void {
     if (message.type === 'complete') this.#isComplete = true;
-    else for (const item of message.items) this.#directory.apply(item);
+    else this.#apply(message.items);
     this.#count = message.count;
     const isDue = ({ count }: { readonly count: number }) => this.#knows(count);
     const due = this.#waiting.filter(isDue);
     this.#waiting = this.#waiting.filter((waiting) => !isDue(waiting));
     for (const { go } of due) go();
+  }
+
+  #apply(items: readonly Announcement[]): void {
+    for (const item of items) this.#directory.apply(item);
+    if (items.some(({ type }) => type === 'slotsLetGo')) collectGarbage();
   }
 
   async run(task: Task): Promise<Answers[Task['type']]> {

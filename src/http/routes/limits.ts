@@ -50,6 +50,15 @@ const route = createRoute({
             silent: z.int().openapi({ description: 'It did not answer a ping.' }),
           })
           .openapi({ description: 'Live clients that were served, and are cut off.' }),
+        record_memory: z
+          .object({
+            budget_bytes: z.int().openapi({ description: 'RECORD_MEMORY.' }),
+            slot_bytes: z.int().openapi({ description: 'Records, beyond the least room that each worker has.' }),
+            heartbeat_bytes: z.int().openapi({ description: 'Heartbeats that no lane has done yet.' }),
+            let_go_bytes: z.int().openapi({ description: 'Given up, and not yet collected by every thread.' }),
+            largest_record_bytes: z.int().openapi({ description: 'What a record may have just now, as JSON.' }),
+          })
+          .openapi({ description: 'Memory for records and heartbeats on their way, as of a second ago at the most.' }),
         grpc_refused: z
           .record(z.string(), z.int())
           .openapi({ description: 'On the gRPC side, as of a second ago at the most; what never happened is absent.' }),
@@ -59,6 +68,13 @@ const route = createRoute({
         limits: [{ setting: 'API_RATE', value: 100, refused: 3 }],
         refused: { ...NOTHING_REFUSED, rate: 3 },
         dropped: { slow: 1, memory: 0, silent: 0 },
+        record_memory: {
+          budget_bytes: 536_870_912,
+          slot_bytes: 73_400,
+          heartbeat_bytes: 0,
+          let_go_bytes: 0,
+          largest_record_bytes: 8_388_608,
+        },
         grpc_refused: { identity: 2 },
         lanes: { dedicated: 200, limited_by: 'memory', setting: 'memory.max', memory_short: false },
       },
@@ -76,6 +92,13 @@ export function limitsRoutes(api: Api, { limits, refusals, live, directory }: Ap
       })),
       refused: Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, refusals.of(reason)])),
       dropped: live.dropped,
+      record_memory: {
+        budget_bytes: directory.recordMemory.budgetBytes,
+        slot_bytes: directory.recordMemory.slotBytes,
+        heartbeat_bytes: directory.recordMemory.heartbeatBytes,
+        let_go_bytes: directory.recordMemory.letGoBytes,
+        largest_record_bytes: directory.recordMemory.largestRecordBytes,
+      },
       grpc_refused: directory.refusals,
       lanes: laneLimitJson(directory.laneLimit),
     }),

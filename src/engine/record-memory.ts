@@ -1,0 +1,190 @@
+/**
+ * The memory for records and for heartbeats on their way to lanes: what is held of it, what may still be taken, and when
+ * threads are told to collect what was let go of. One budget for all workers, RECORD_MEMORY.
+ *
+ * The least room of a slot is every worker's and not counted: MAX_WORKERS bounds that. What counts:
+ *
+ *     slots       what they have beyond the least room
+ *     heartbeats  on their way, each WEIGHT times: its bytes, their copy for the lane, and the two copies of the record
+ *                 that it may become
+ *     let go      slots that were replaced or forgotten, until every thread that saw them has collected its garbage
+ *
+ * One record, or one heartbeat on its way, may have at most a QUARTER of what is free just now. So the largest are refused
+ * first, and the less is free, the smaller they are that are refused; small ones are never. Lanes are told through shared
+ * memory, and may be a moment behind: WEIGHT has reserved what they take meanwhile.
+ */
+import type { RecordMemoryView } from '../model/record-memory.ts';
+import { jsonCapacityFor, LEAST_JSON_CAPACITY, slotBytes } from '../store/layout.ts';
+import {
+  type AllowanceMemory,
+  AllowanceWriter,
+  newAllowance,
+  type RecordAllowance,
+} from '../store/record-allowance.ts';
+
+const WEIGHT = 4;
+const QUARTER = 1 / 4;
+/** Heartbeats of some 20 tasks: they are taken, whatever others have. */
+export const ALWAYS_TAKEN_BYTES = 4096;
+/** Garbage of so large a part of the budget is worth stopping each thread for some milliseconds … */
+const COLLECT_AT = 1 / 8;
+/** … as often as this at most. */
+const COLLECT_EVERY_MS = 10_000;
+/** Threads hear of it within milliseconds, and V8 then frees in the background. */
+const COLLECTED_WITHIN_MS = 2000;
+
+/** Readers in other threads need no more. */
+const TELL_EVERY_MS = 1000;
+
+const MIB = 1024 ** 2;
+/** Below it not even one of the largest records fits; above it only people know that a fleet is worth so much. */
+const LEAST_BUDGET_BYTES = 64 * MIB;
+const MOST_BUDGET_BYTES = 512 * MIB;
+
+/** An eighth of the memory: half of the quarter that thread-budget.ts leaves to what grows with the fleet. */
+export function recordBudgetBytes(memoryBytes: number): number {
+  return Math.round(Math.min(MOST_BUDGET_BYTES, Math.max(LEAST_BUDGET_BYTES, memoryBytes / 8)));
+}
+
+export type RecordMemoryFacts = Omit<RecordMemoryView, 'largestRecordBytes'>;
+
+/** What counts of the budget. */
+export function heldBytes({ slotBytes: slots, heartbeatBytes, letGoBytes }: RecordMemoryFacts): number {
+  return slots + WEIGHT * heartbeatBytes + letGoBytes;
+}
+
+/** The most that one record, or one heartbeat with its WEIGHT, may take. */
+export function mostAtOnceBytes(facts: RecordMemoryFacts): number {
+  return Math.max(0, facts.budgetBytes - heldBytes(facts)) * QUARTER;
+}
+
+/** How large records may be. A slot holds a record twice. */
+export function allowanceOf(facts: RecordMemoryFacts, maxRecordBytes: number): RecordAllowance {
+  const capacity = Math.floor(mostAtOnceBytes(facts) / 2);
+  const wanted = jsonCapacityFor(maxRecordBytes);
+  return { maxRecordBytes, maxCapacityBytes: Math.min(capacity, wanted), isShort: capacity < wanted };
+}
+
+/** A heartbeat at the door. */
+export interface Arriving {
+  readonly bytes: number;
+  /** Bytes of JSON that the worker's slot has room for. */
+  readonly room: number;
+  /** Whether none of its worker is on its way. */
+  readonly isFirst: boolean;
+}
+
+/** Whether there is memory for it. One that needs no more room than its worker's records have is taken when it comes alone. */
+export function mayTake({ bytes, room, isFirst }: Arriving, facts: RecordMemoryFacts): boolean {
+  if (bytes <= ALWAYS_TAKEN_BYTES || (isFirst && bytes <= room)) return true;
+  return WEIGHT * bytes <= mostAtOnceBytes(facts);
+}
+
+export interface RecordMemoryOptions {
+  readonly budgetBytes: number;
+  readonly maxRecordBytes: number;
+  readonly ringSamples: number;
+  /** Every thread that may have seen what was let go of is to collect its garbage. */
+  readonly onCollect: () => void;
+}
+
+export class RecordMemory implements RecordMemoryView {
+  /** For lanes. */
+  readonly memory: AllowanceMemory = newAllowance();
+  readonly budgetBytes: number;
+  /** Kept by the mailboxes. */
+  heartbeatBytes = 0;
+  readonly #options: RecordMemoryOptions;
+  readonly #leastBytes: number;
+  readonly #writer = new AllowanceWriter(this.memory);
+  #slotBytes = 0;
+  #letGoBytes = 0;
+  /** Of these: when threads were told to collect them. */
+  #collectingBytes = 0;
+  #collectMs = Number.NEGATIVE_INFINITY;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #told = '';
+
+  constructor(options: RecordMemoryOptions) {
+    this.#options = options;
+    this.budgetBytes = options.budgetBytes;
+    this.#leastBytes = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: options.ringSamples });
+    this.#allow();
+  }
+
+  get slotBytes(): number {
+    return this.#slotBytes;
+  }
+
+  get letGoBytes(): number {
+    return this.#letGoBytes;
+  }
+
+  /** Bytes of JSON that a record may have just now. */
+  get largestRecordBytes(): number {
+    const { maxCapacityBytes, maxRecordBytes } = allowanceOf(this, this.#options.maxRecordBytes);
+    return Math.min(maxRecordBytes, Math.max(LEAST_JSON_CAPACITY, Math.floor(maxCapacityBytes / 1.25)));
+  }
+
+  /** A worker has its first slot. */
+  added(bytes: number): void {
+    this.#slotBytes += this.#beyondLeast(bytes);
+    this.#allow();
+  }
+
+  /** A worker has a slot of another size. */
+  replaced(oldBytes: number, newBytes: number): void {
+    this.letGo(oldBytes);
+    this.added(newBytes);
+  }
+
+  /** A slot is nobody's any more. */
+  letGo(bytes: number): void {
+    const beyondBytes = this.#beyondLeast(bytes);
+    this.#slotBytes -= beyondBytes;
+    this.#letGoBytes += beyondBytes;
+    this.#allow();
+  }
+
+  mayTake(arriving: Arriving): boolean {
+    return mayTake(arriving, this);
+  }
+
+  get view(): RecordMemoryView {
+    const { budgetBytes, slotBytes: slots, heartbeatBytes, letGoBytes, largestRecordBytes } = this;
+    return { budgetBytes, slotBytes: slots, heartbeatBytes, letGoBytes, largestRecordBytes };
+  }
+
+  /** What readers are to be told now; undefined if nothing but small heartbeats has changed, or they were told a moment ago. */
+  takeNews(nowMs: number): RecordMemoryView | undefined {
+    if (nowMs - this.#toldMs < TELL_EVERY_MS) return undefined;
+    const news = `${this.#slotBytes} ${this.#letGoBytes} ${Math.round(this.heartbeatBytes / MIB)}`;
+    if (news === this.#told) return undefined;
+    this.#told = news;
+    this.#toldMs = nowMs;
+    return this.view;
+  }
+
+  /** Time has passed. */
+  look(nowMs: number): void {
+    if (this.#collectingBytes > 0 && nowMs - this.#collectMs >= COLLECTED_WITHIN_MS) {
+      this.#letGoBytes -= this.#collectingBytes;
+      this.#collectingBytes = 0;
+    }
+    const isMuch = this.#letGoBytes - this.#collectingBytes >= this.budgetBytes * COLLECT_AT;
+    if (isMuch && nowMs - this.#collectMs >= COLLECT_EVERY_MS) {
+      this.#collectMs = nowMs;
+      this.#collectingBytes = this.#letGoBytes;
+      this.#options.onCollect();
+    }
+    this.#allow();
+  }
+
+  #beyondLeast(bytes: number): number {
+    return Math.max(0, bytes - this.#leastBytes);
+  }
+
+  #allow(): void {
+    this.#writer.allow(allowanceOf(this, this.#options.maxRecordBytes));
+  }
+}

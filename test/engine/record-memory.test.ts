@@ -1,0 +1,167 @@
+import fc from 'fast-check';
+import { afterEach, expect, test } from 'vitest';
+import { Mailbox } from '../../src/engine/mailbox.ts';
+import {
+  ALWAYS_TAKEN_BYTES,
+  allowanceOf,
+  heldBytes,
+  mayTake,
+  mostAtOnceBytes,
+  RecordMemory,
+  recordBudgetBytes,
+} from '../../src/engine/record-memory.ts';
+import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+import type { PulselaneError } from '../../src/lib/errors.ts';
+import { LEAST_JSON_CAPACITY, slotBytes } from '../../src/store/layout.ts';
+import { AllowanceReader } from '../../src/store/record-allowance.ts';
+import { eventually } from '../support/eventually.ts';
+
+const MIB = 1024 ** 2;
+
+const facts = fc.record({
+  budgetBytes: fc.integer({ min: MIB, max: 1024 * MIB }),
+  slotBytes: fc.nat(2 ** 30),
+  heartbeatBytes: fc.nat(2 ** 28),
+  letGoBytes: fc.nat(2 ** 30),
+});
+
+test('whatever is taken, the budget is never exceeded by more than small heartbeats and those that fit already', () => {
+  fc.assert(
+    fc.property(facts, fc.nat(64 * MIB), (held, bytes) => {
+      const taken = mayTake({ bytes, room: 0, isFirst: false }, held);
+      if (!taken) expect(bytes).toBeGreaterThan(ALWAYS_TAKEN_BYTES);
+      else if (bytes > ALWAYS_TAKEN_BYTES) {
+        const after = { ...held, heartbeatBytes: held.heartbeatBytes + bytes };
+        expect(heldBytes(after)).toBeLessThanOrEqual(held.budgetBytes);
+      }
+      // Whoever is refused is larger than whoever is not: the largest first.
+      if (taken) expect(mayTake({ bytes: Math.floor(bytes / 2), room: 0, isFirst: false }, held)).toBe(true);
+      const { maxCapacityBytes } = allowanceOf(held, 8 * MIB);
+      expect(2 * maxCapacityBytes).toBeLessThanOrEqual(mostAtOnceBytes(held));
+    }),
+  );
+});
+
+test('what mailboxes hold is counted, until a lane is done with it, a newer one takes its place, or the worker goes', () => {
+  const receipt = { monotonicMs: 0, wallMs: 0 };
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.nat(50), fc.constant('done' as const)), { maxLength: 60 }), (acts) => {
+      const ledger = { heartbeatBytes: 0 };
+      const mailbox = new Mailbox(4, ledger);
+      let lastDone = 0;
+      for (const act of acts) {
+        if (act !== 'done') mailbox.accept(Buffer.alloc(act), receipt);
+        else if (mailbox.outstanding > 0) mailbox.done(++lastDone);
+        if (mailbox.isEmpty) expect(ledger.heartbeatBytes).toBe(0);
+        if (!mailbox.hasWaiting) {
+          const posted = mailbox.undone().reduce((sum, { bytes }) => sum + bytes.length, 0);
+          expect(ledger.heartbeatBytes).toBe(posted);
+        }
+      }
+      mailbox.clear();
+      expect(ledger.heartbeatBytes).toBe(0);
+    }),
+  );
+});
+
+test('the budget is an eighth of the memory, within bounds', () => {
+  expect(recordBudgetBytes(256 * MIB)).toBe(64 * MIB);
+  expect(recordBudgetBytes(2048 * MIB)).toBe(256 * MIB);
+  expect(recordBudgetBytes(1024 ** 4)).toBe(512 * MIB);
+});
+
+test('what was let go of counts until threads have collected it, which they are told to do when it is much', () => {
+  let collected = 0;
+  const options = { budgetBytes: 80 * MIB, maxRecordBytes: 8 * MIB, ringSamples: 4, onCollect: () => collected++ };
+  const memory = new RecordMemory(options);
+  const allowance = new AllowanceReader(memory.memory);
+  const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4 });
+  memory.added(least);
+  expect(memory.view).toMatchObject({ slotBytes: 0, letGoBytes: 0, largestRecordBytes: 8 * MIB });
+  expect([allowance.maxRecordBytes, allowance.isShort]).toEqual([8 * MIB, false]);
+  memory.replaced(least, least + 20 * MIB);
+  expect(memory.slotBytes).toBe(20 * MIB);
+  expect([allowance.maxCapacityBytes, allowance.isShort]).toEqual([(60 * MIB) / 8, true]);
+  memory.replaced(least + 20 * MIB, least);
+  expect(memory.view).toMatchObject({ slotBytes: 0, letGoBytes: 20 * MIB });
+  memory.look(1000);
+  expect(collected).toBe(1);
+  memory.look(2999);
+  expect(memory.letGoBytes).toBe(20 * MIB);
+  memory.look(3000);
+  expect(memory.letGoBytes).toBe(0);
+  // Not again at once, however much it is; and not for little.
+  memory.added(least + 40 * MIB);
+  memory.letGo(least + 40 * MIB);
+  memory.look(10_999);
+  expect(collected).toBe(1);
+  memory.look(11_000);
+  expect(collected).toBe(2);
+  memory.look(13_000);
+  memory.added(least + MIB);
+  memory.letGo(least + MIB);
+  memory.look(30_000);
+  expect(collected).toBe(2);
+  expect(memory.letGoBytes).toBe(MIB);
+});
+
+const running: TelemetryManager[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((manager) => manager.shutdown()));
+});
+
+async function startManager(options: TelemetryManagerOptions): Promise<TelemetryManager> {
+  const manager = new TelemetryManager({ maxWorkers: 100, maxDedicatedLanes: 0, sharedLanes: 1, ...options });
+  running.push(manager);
+  await manager.start();
+  return manager;
+}
+
+const countsOf = (manager: TelemetryManager, workerId: string) => {
+  const entry = manager.directory.get(workerId);
+  if (entry === undefined) throw new Error(`${workerId} is not known`);
+  const { accepted, replacedBy } = manager.directory.board.view(entry.row, 0);
+  return { accepted, memory: replacedBy.memory, ...entry.slot.counts() };
+};
+
+test('records grow until their budget is reached, the largest are refused, and all have room again when they are small', async () => {
+  const manager = await startManager({ recordMemoryBytes: 12 * MIB });
+  const large = 'x'.repeat(250_000);
+  const errors: string[] = [];
+  for (let n = 0; n < 20; n++) {
+    try {
+      manager.processHeartbeat({ workerId: `w${n}`, runningTasks: [{ taskId: large }] });
+    } catch (error) {
+      errors.push((error as PulselaneError).code);
+    }
+    await eventually(() => manager.internalState().recordMemory.heartbeatBytes === 0);
+  }
+  const { slotBytes: held, budgetBytes } = manager.internalState().recordMemory;
+  expect(held).toBeLessThanOrEqual(budgetBytes);
+  expect(held).toBeGreaterThan(budgetBytes / 2);
+  expect(errors.length).toBeGreaterThan(3);
+  expect(new Set(errors)).toEqual(new Set(['resource_exhausted']));
+  expect(manager.internalState().refusals).toMatchObject({ record_memory: errors.length });
+  // Refused, but heard: it lives, and is accounted for.
+  expect(manager.getWorkerTelemetry('w19')).toMatchObject({ isActive: true, runningTasks: [] });
+  expect(countsOf(manager, 'w19')).toEqual({ accepted: 1, memory: 1, applied: 0, rejected: 0 });
+  // Smaller ones are taken, and a large one that has its room already.
+  manager.processHeartbeat({ workerId: 'w19', runningTasks: [{ taskId: 'x'.repeat(40_000) }] });
+  manager.processHeartbeat({ workerId: 'w0', cpuUsage: 5, runningTasks: [{ taskId: large }] });
+  await eventually(() => countsOf(manager, 'w19').applied === 1 && countsOf(manager, 'w0').applied === 2);
+
+  for (let n = 0; n < 20; n++) manager.processHeartbeat({ workerId: `w${n}`, cpuUsage: 1 });
+  await eventually(() => manager.internalState().recordMemory.slotBytes < MIB / 2);
+  await eventually(() => manager.internalState().recordMemory.letGoBytes < budgetBytes / 8);
+  manager.processHeartbeat({ workerId: 'w18', runningTasks: [{ taskId: large }] });
+  await eventually(() => manager.getWorkerTelemetry('w18')?.runningTasks.length === 1);
+});
+
+test('a heartbeat whose record is larger than any may be is rejected, counted, and its worker lives', async () => {
+  const manager = await startManager({ maxRecordBytes: 4096 });
+  manager.processHeartbeat({ workerId: 'w', cpuUsage: 1 });
+  manager.processHeartbeat({ workerId: 'w', cpuUsage: 2, runningTasks: [{ taskId: 'x'.repeat(5000) }] });
+  await eventually(() => manager.internalState().refusals.record_size === 1);
+  expect(countsOf(manager, 'w')).toEqual({ accepted: 2, memory: 0, applied: 1, rejected: 1 });
+  expect(manager.getWorkerTelemetry('w')).toMatchObject({ cpuUsage: 1, isActive: true });
+});
