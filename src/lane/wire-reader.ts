@@ -5,15 +5,11 @@
  * Wire format: protobuf.dev/programming-guides/encoding.
  */
 import { isUtf8 } from 'node:buffer';
+import { MAX_GROUP_DEPTH } from '../model/protobuf.ts';
 
 export const WireType = { varint: 0, fixed64: 1, lengthDelimited: 2, startGroup: 3, endGroup: 4, fixed32: 5 } as const;
 
 const MAX_VARINT_BYTES = 10;
-/**
- * Groups within groups; a bound, so that no message can overflow the stack. Half of the library's, which counts the
- * messages around them too: nobody sends any, and what it refuses must not be read here.
- */
-const MAX_GROUP_DEPTH = 50;
 const TWO_TO_32 = 2 ** 32;
 
 export class WireReader {

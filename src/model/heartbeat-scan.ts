@@ -7,6 +7,7 @@
 import { isUtf8 } from 'node:buffer';
 import { PulselaneError } from '../lib/errors.ts';
 import { MAX_ITEMS } from './heartbeat-limits.ts';
+import { MAX_GROUP_DEPTH } from './protobuf.ts';
 import { WorkerIdTable } from './worker-id-table.ts';
 
 /** The scalars of a heartbeat that decide about it, before anybody has decoded the rest. */
@@ -45,6 +46,8 @@ const GPUS = 20;
 const VARINT = 0;
 const FIXED64 = 1;
 const LENGTH_DELIMITED = 2;
+const START_GROUP = 3;
+const END_GROUP = 4;
 const FIXED32 = 5;
 
 /** A random id needs 36 characters; more would only cost memory on the main thread. */
@@ -261,7 +264,7 @@ class Cursor {
     return start;
   }
 
-  skip(wireType: number): void {
+  skip(wireType: number, depth = 0): void {
     if (this.field === 0) throw malformed('heartbeat is malformed: it has a field with number 0');
     switch (wireType) {
       case VARINT:
@@ -276,9 +279,27 @@ class Cursor {
       case FIXED32:
         this.pass(4);
         return;
+      case START_GROUP:
+        this.#skipGroup(depth);
+        return;
       default:
-        // Groups (3, 4) are not part of proto3.
         throw malformed(`heartbeat is malformed: ${this.#where()} has wire type ${wireType}`);
+    }
+  }
+
+  /** Groups are not part of proto3, but of the wire format: whoever reads it skips those that it does not know. */
+  #skipGroup(depth: number): void {
+    const group = this.field;
+    if (depth >= MAX_GROUP_DEPTH) throw malformed('heartbeat is malformed: groups are nested too deep');
+    for (;;) {
+      const tag = this.varint();
+      this.field = Math.floor(tag / 8);
+      if ((tag & 7) !== END_GROUP) {
+        this.skip(tag & 7, depth + 1);
+        continue;
+      }
+      if (this.field !== group) throw malformed(`heartbeat is malformed: group ${group} ends as ${this.field}`);
+      return;
     }
   }
 

@@ -6,12 +6,29 @@ import { type DecodedHeartbeat, decodeHeartbeat, MalformedHeartbeat } from '../.
 import { PulselaneError } from '../../src/lib/errors.ts';
 import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
 import { expectedHeartbeat } from '../support/expected-heartbeat.ts';
-import { heartbeatMessages } from '../support/heartbeat-messages.ts';
+import { heartbeatMessages, unknownFields } from '../support/heartbeat-messages.ts';
 
 test('any message decodes to what the full library makes of it', () => {
   fc.assert(
     fc.property(heartbeatMessages, (message) => {
       const bytes = toBinary(HeartbeatSchema, message);
+      expect(decodeHeartbeat(bytes)).toEqual(expectedHeartbeat(fromBinary(HeartbeatSchema, bytes)));
+    }),
+  );
+});
+
+test('fields that nobody knows, groups among them, are skipped as the full library skips them, also in a task', () => {
+  fc.assert(
+    fc.property(heartbeatMessages, unknownFields, unknownFields, (message, before, inTask) => {
+      const task = Buffer.concat([toBinary(RunningTaskSchema, create(RunningTaskSchema, { taskId: 'x' })), inTask]);
+      fc.pre(task.length < 128);
+      const bytes = Buffer.concat([
+        before,
+        toBinary(HeartbeatSchema, message),
+        Buffer.of(0x2a, task.length),
+        task,
+        before,
+      ]);
       expect(decodeHeartbeat(bytes)).toEqual(expectedHeartbeat(fromBinary(HeartbeatSchema, bytes)));
     }),
   );

@@ -5,7 +5,7 @@ import { HeartbeatSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { PulselaneError } from '../../src/lib/errors.ts';
 import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
 import { workerIdProblem } from '../../src/model/worker-id.ts';
-import { heartbeatMessages } from '../support/heartbeat-messages.ts';
+import { heartbeatMessages, unknownFields } from '../support/heartbeat-messages.ts';
 
 test('what main reads of a heartbeat is what the full library reads', () => {
   fc.assert(
@@ -22,6 +22,19 @@ test('what main reads of a heartbeat is what the full library reads', () => {
         lastRoundTripMs: message.lastRoundTripMs,
         leaving: message.leaving,
       });
+    }),
+  );
+});
+
+test('fields that nobody knows, groups among them, change nothing of what main reads', () => {
+  fc.assert(
+    fc.property(heartbeatMessages, unknownFields, unknownFields, (message, before, after) => {
+      fc.pre(workerIdProblem(message.workerId) === undefined);
+      const bytes = toBinary(HeartbeatSchema, message);
+      const alone = scanHeartbeat(Buffer.from(bytes));
+      const among = scanHeartbeat(Buffer.concat([before, bytes, after]));
+      expect([among.workerId, among.sequence, among.leaving]).toEqual([alone.workerId, alone.sequence, alone.leaving]);
+      expect([among.instanceId, among.hostLoopLagMs]).toEqual([alone.instanceId, alone.hostLoopLagMs]);
     }),
   );
 });
@@ -60,7 +73,11 @@ test.each([
   [[0x0a, 1, 0x61, 0x92, 1, 1, 0xff, 0x92, 1, 1, 0x62], 'instance_id is not valid UTF-8'],
   [[0x08, 1], 'worker_id (field 1) has wire type 0, expected 2'],
   [[0x0a, 1, 0x61, 0x03, 0x00], 'a field with number 0'],
-  [[0x0a, 1, 0x61, 0x2b], 'field 5 has wire type 3'],
+  [[0x0a, 1, 0x61, 0xcb, 1], 'it ends within field 25'],
+  [[0x0a, 1, 0x61, 0xcb, 1, 0xd4, 1], 'group 25 ends as 26'],
+  [[0x0a, 1, 0x61, 0xcc, 1], 'field 25 has wire type 4'],
+  [[0x0a, 1, 0x61, 0xcb, 1, 0x03, 0x04, 0xcc, 1], 'a field with number 0'],
+  [[0x0a, 1, 0x61, ...Array(51).fill([0xcb, 1]).flat()], 'groups are nested too deep'],
   [[0x0a, 0x81, 0x02, ...Array(257).fill(0x61)], 'worker_id has 257 bytes; at most 256 are allowed'],
   [[0x0a, 1, 0x61, 0x80, 1, ...Array(9).fill(0xff), 1], 'sequence is larger than 2^53 - 1'],
   [[0x0a, 1, 0x61, 0x30, ...Array(11).fill(0xff)], 'a varint of more than 10 bytes'],

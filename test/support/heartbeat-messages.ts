@@ -52,3 +52,31 @@ export const heartbeatMessages = fc
     leaving: fc.boolean(),
   })
   .map((heartbeat) => create(HeartbeatSchema, heartbeat));
+
+/** Bytes of fields that no message of ours has, groups within groups among them. */
+export const unknownFields: fc.Arbitrary<Buffer> = fc.letrec<{ field: Buffer; fields: Buffer }>((tie) => ({
+  fields: fc.array(tie('field'), { maxLength: 3 }).map((fields) => Buffer.concat(fields)),
+  field: fc
+    .tuple(
+      fc.integer({ min: 100, max: 120 }),
+      fc.oneof(
+        { depthSize: 'small', withCrossShrink: true },
+        fc.nat(127).map((value) => ({ wireType: 0, value: Buffer.of(value), end: undefined })),
+        fc.uint8Array({ minLength: 8, maxLength: 8 }).map((value) => ({ wireType: 1, value, end: undefined })),
+        fc
+          .uint8Array({ maxLength: 20 })
+          .map((value) => ({ wireType: 2, value: Buffer.concat([Buffer.of(value.length), value]), end: undefined })),
+        fc.uint8Array({ minLength: 4, maxLength: 4 }).map((value) => ({ wireType: 5, value, end: undefined })),
+        tie('fields').map((value) => ({ wireType: 3, value, end: 4 })),
+      ),
+    )
+    .map(([number, { wireType, value, end }]) =>
+      Buffer.concat([tagOf(number, wireType), value, end === undefined ? Buffer.alloc(0) : tagOf(number, end)]),
+    ),
+})).fields;
+
+/** Of two bytes: numbers from 16 to 2,047. */
+function tagOf(number: number, wireType: number): Buffer {
+  const tag = number * 8 + wireType;
+  return Buffer.of((tag & 0x7f) | 0x80, tag >> 7);
+}
