@@ -8,7 +8,9 @@ import { isUtf8 } from 'node:buffer';
 import { PulselaneError } from '../lib/errors.ts';
 import { MAX_ITEMS } from './heartbeat-limits.ts';
 import { MAX_GROUP_DEPTH } from './protobuf.ts';
+import { hasControlCharacter } from './worker-id.ts';
 import { WorkerIdTable } from './worker-id-table.ts';
+import { MAX_INSTANCE_ID_BYTES } from './worker-info.ts';
 
 /** The scalars of a heartbeat that decide about it, before anybody has decoded the rest. */
 export interface HeartbeatHead {
@@ -49,9 +51,6 @@ const LENGTH_DELIMITED = 2;
 const START_GROUP = 3;
 const END_GROUP = 4;
 const FIXED32 = 5;
-
-/** A random id needs 36 characters; more would only cost memory on the main thread. */
-const MAX_INSTANCE_ID_BYTES = 128;
 
 const knownIds = new WorkerIdTable();
 
@@ -204,16 +203,24 @@ function checkInstanceId(bytes: Buffer, start: number, end: number): void {
   if (end - start > MAX_INSTANCE_ID_BYTES) {
     throw malformed(`instance_id has ${end - start} bytes; at most ${MAX_INSTANCE_ID_BYTES} are allowed`);
   }
-  if (!isText(bytes, start, end)) throw malformed('instance_id is not valid UTF-8');
+  const problem = textProblem(bytes, start, end);
+  if (problem !== undefined) throw malformed(`instance_id ${problem}`);
 }
 
-/** Whether it is UTF-8, which ASCII is: told without a view of the bytes. */
-function isText(bytes: Buffer, start: number, end: number): boolean {
+/** Why it is no text that can be logged; undefined if it is one. That of ASCII is told without a view of the bytes. */
+function textProblem(bytes: Buffer, start: number, end: number): string | undefined {
   for (let at = start; at < end; at++) {
-    if ((bytes[at] as number) > 0x7f) return isUtf8(bytes.subarray(start, end));
+    const byte = bytes[at] as number;
+    if (byte > 0x7f) {
+      if (!isUtf8(bytes.subarray(start, end))) return 'is not valid UTF-8';
+      return hasControlCharacter(bytes.toString('utf8', start, end)) ? CONTROL_CHARACTER : undefined;
+    }
+    if (byte < 0x20 || byte === 0x7f) return CONTROL_CHARACTER;
   }
-  return true;
+  return undefined;
 }
+
+const CONTROL_CHARACTER = 'contains a control character';
 
 function malformed(message: string): PulselaneError {
   return new PulselaneError('invalid_argument', message);

@@ -4,13 +4,13 @@ import { expect, test } from 'vitest';
 import { HeartbeatSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { PulselaneError } from '../../src/lib/errors.ts';
 import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
-import { workerIdProblem } from '../../src/model/worker-id.ts';
+import { hasControlCharacter, workerIdProblem } from '../../src/model/worker-id.ts';
 import { heartbeatMessages, unknownFields } from '../support/heartbeat-messages.ts';
 
 test('what main reads of a heartbeat is what the full library reads', () => {
   fc.assert(
     fc.property(heartbeatMessages, (message) => {
-      fc.pre(workerIdProblem(message.workerId) === undefined);
+      fc.pre(workerIdProblem(message.workerId) === undefined && !hasControlCharacter(message.instanceId));
       const head = scanHeartbeat(Buffer.from(toBinary(HeartbeatSchema, message)));
       const { workerId, sequence, sentAtUnixMs, instanceId, hostLoopLagMs, lastRoundTripMs, leaving } = head;
       expect({ workerId, sequence, sentAtUnixMs, instanceId, hostLoopLagMs, lastRoundTripMs, leaving }).toEqual({
@@ -29,7 +29,7 @@ test('what main reads of a heartbeat is what the full library reads', () => {
 test('fields that nobody knows, groups among them, change nothing of what main reads', () => {
   fc.assert(
     fc.property(heartbeatMessages, unknownFields, unknownFields, (message, before, after) => {
-      fc.pre(workerIdProblem(message.workerId) === undefined);
+      fc.pre(workerIdProblem(message.workerId) === undefined && !hasControlCharacter(message.instanceId));
       const bytes = toBinary(HeartbeatSchema, message);
       const alone = scanHeartbeat(Buffer.from(bytes));
       const among = scanHeartbeat(Buffer.concat([before, bytes, after]));
@@ -71,6 +71,8 @@ test.each([
   [[0x0a, 1, 0x07], 'control character'],
   [[0x0a, 2, 0x2e, 0x2e], 'worker_id ".." cannot be named in a URL'],
   [[0x0a, 1, 0x61, 0x92, 1, 1, 0xff, 0x92, 1, 1, 0x62], 'instance_id is not valid UTF-8'],
+  [[0x0a, 1, 0x61, 0x92, 1, 2, 0x62, 0x0a], 'instance_id contains a control character'],
+  [[0x0a, 1, 0x61, 0x92, 1, 2, 0xc2, 0x85], 'instance_id contains a control character'],
   [[0x08, 1], 'worker_id (field 1) has wire type 0, expected 2'],
   [[0x0a, 1, 0x61, 0x03, 0x00], 'a field with number 0'],
   [[0x0a, 1, 0x61, 0xcb, 1], 'it ends within field 25'],
