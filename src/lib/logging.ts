@@ -1,8 +1,9 @@
 /** Logs: JSON lines for machines, one readable line for people at a terminal. */
 import type { Writable } from 'node:stream';
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions as LoggerOptionsOfPino, pino } from 'pino';
 import pretty from 'pino-pretty';
 import { LossyOutput } from './output/lossy-output.ts';
+import { printable, printableLines } from './printable.ts';
 
 export type { Logger } from 'pino';
 
@@ -24,14 +25,41 @@ export function createLogger({ level, destination, readable = false }: LoggerOpt
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const logger = pino(
-    options,
-    readable
-      ? pretty({ destination, sync: true, translateTime: 'HH:MM:ss', singleLine: true, colorize: false })
-      : destination,
-  );
+  const logger = readable
+    ? pino(
+        { ...options, ...ON_A_TERMINAL, formatters: { ...options.formatters, log: printableFields } },
+        pretty({ destination, sync: true, translateTime: 'HH:MM:ss', singleLine: true, colorize: false }),
+      )
+    : pino(options, destination);
   tellLosses(destination, logger);
   return logger;
+}
+
+/**
+ * Much of what is logged comes from outside: ids, groups, what another machine answered, what a processor threw. At a terminal
+ * none of it may fake a line or move the cursor; in JSON it cannot.
+ */
+const ON_A_TERMINAL: Pick<LoggerOptionsOfPino, 'hooks' | 'serializers'> = {
+  hooks: {
+    logMethod(args, method) {
+      const made = args.map((part: unknown) => (typeof part === 'string' ? printable(part) : part));
+      method.apply(this, made as Parameters<typeof method>);
+    },
+  },
+  serializers: {
+    err: (error: unknown) => {
+      if (!(error instanceof Error)) return error;
+      const message = printable(error.message);
+      const stack = printableLines((error.stack ?? '').replace(error.message, () => message));
+      return { type: error.name, message, stack };
+    },
+  },
+};
+
+function printableFields(fields: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? printable(value) : value]),
+  );
 }
 
 /** The log says itself what is missing in it. @param output where its lines go in the end */

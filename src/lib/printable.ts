@@ -12,12 +12,6 @@ export function printable(text: string): string {
   return text.replace(UNPRINTABLE, escaped);
 }
 
-/** The same, of at most so many characters as sent: what others say must not fill a log. */
-export function printableStart(text: string, mostCharacters = 300): string {
-  if (text.length <= mostCharacters) return printable(text);
-  return `${printable(text.slice(0, mostCharacters))}… (${text.length} characters)`;
-}
-
 /** The same for text of several lines: line feeds stay. */
 export function printableLines(text: string): string {
   return text.replace(UNPRINTABLE, (character) => (character === '\n' ? character : escaped(character)));

@@ -12,9 +12,11 @@ import { MasterInfoSchema, MasterWorker, type RegisterAck } from '../gen/cluster
 import type { Clock, Timer } from '../lib/clock.ts';
 import { DueQueue } from '../lib/due-queue.ts';
 import { messageOf } from '../lib/errors.ts';
+import { shortText } from '../lib/foreign-text.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import { localAddressTowards } from '../lib/local-address.ts';
 import type { Logger } from '../lib/logging.ts';
+import { printable } from '../lib/printable.ts';
 import { suspectAfterMs } from '../model/liveness.ts';
 import type { RowView } from '../store/board.ts';
 import { advertisedAddress } from './advertise.ts';
@@ -47,6 +49,8 @@ const LOOK_EVERY_MS = 500;
 const CALL_TIMEOUT_MS = 3000;
 /** Workers that are looked at in one go: a few ms, and enough for 20,000 that report. */
 const MAX_LOOKS = 1000;
+/** Of a worker's answer, which may be as large as a message. */
+const MAX_REASON_LENGTH = 300;
 /** Calls under way at a time: each is a connection. */
 const MAX_CALLS = 32;
 
@@ -124,9 +128,9 @@ export class MasterIntroducer {
       const advertised = await this.#advertisedTo(peerAddress.parse(address));
       const ack = await masterRegister(address, advertised, this.#options.clock.wallMs() + CALL_TIMEOUT_MS);
       if (ack.success) return { accepted: true, advertised };
-      return { accepted: false, reason: ack.message === '' ? 'the worker refused' : ack.message };
+      return { accepted: false, reason: ack.message === '' ? 'the worker refused' : toldByWorker(ack.message) };
     } catch (error) {
-      return { accepted: false, reason: messageOf(error) };
+      return { accepted: false, reason: toldByWorker(messageOf(error)) };
     }
   }
 
@@ -146,6 +150,11 @@ export class MasterIntroducer {
     if (outcome.accepted) this.#options.logger.info({ worker: workerId }, 'worker was told to report here');
     else this.#options.logger.warn({ worker: workerId, reason }, 'worker could not be told to report here');
   }
+}
+
+/** What another machine says, as one line for the log and the prompt. */
+function toldByWorker(text: string): string {
+  return printable(shortText(text, MAX_REASON_LENGTH));
 }
 
 /** One call on a connection of its own: workers are many and called seldom. */

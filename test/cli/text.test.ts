@@ -4,7 +4,7 @@ import { facts, table } from '../../src/cli/text/table.ts';
 import { age, milliseconds, number, percent } from '../../src/cli/text/units.ts';
 import { cut, widthOf } from '../../src/cli/text/width.ts';
 import { wrapLines } from '../../src/cli/text/wrap.ts';
-import { printable, printableLines, printableStart } from '../../src/lib/printable.ts';
+import { printable, printableLines } from '../../src/lib/printable.ts';
 import { CONTROL, trickyText } from './tricky-text.ts';
 
 describe('printable text', () => {
@@ -129,9 +129,4 @@ describe('numbers', () => {
       '1234570',
     ]);
   });
-});
-
-test('of a long text from outside the start is shown, and how long it is', () => {
-  expect(printableStart('a\nb')).toBe('a\\x0ab');
-  expect(printableStart(`\u001b${'x'.repeat(20)}`, 5)).toBe('\\x1bxxxx… (21 characters)');
 });

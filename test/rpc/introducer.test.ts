@@ -20,14 +20,14 @@ afterEach(async () => {
 });
 
 /** A worker that waits to be told where its master is, as a Go worker does. */
-async function waitingWorker(port = 0, success = true) {
+async function waitingWorker(port = 0, success = true, refusal = 'I have another master') {
   const told: string[] = [];
   const server = new Server();
   const { MasterRegister } = grpcServiceOf(MasterWorker);
   server.addService({ MasterRegister } as never, {
     MasterRegister: (call: { request: MasterInfo }, callback: (error: null, ack: unknown) => void) => {
       told.push(call.request.masterAddress);
-      callback(null, create(RegisterAckSchema, { success, message: success ? '' : 'I have another master' }));
+      callback(null, create(RegisterAckSchema, { success, message: success ? '' : refusal }));
     },
   });
   const bound = await new Promise<number>((resolve, reject) => {
@@ -192,4 +192,16 @@ test('a worker that is let in later, or gets another address, is called from the
     clock.advance(500);
     return second.told.length > 0;
   });
+});
+
+test('what a worker answers is a line of bounded length, and fakes none', async () => {
+  const { manager, introducer } = await startIntroducer();
+  const worker = await waitingWorker(0, false, `no\nworker-2 is registered\u001b[2J${'x'.repeat(100_000)}`);
+  manager.members.setAddress('go', `127.0.0.1:${worker.port}`);
+  const outcome = await introducer.introduceNow('go');
+  expect(outcome).toEqual({
+    accepted: false,
+    reason: expect.stringMatching(/^no\\x0aworker-2 is registered\\x1b\[2Jx+… \(\d+ characters\)$/),
+  });
+  expect((outcome as { reason: string }).reason.length).toBeLessThan(400);
 });
