@@ -12,12 +12,13 @@ type TokenSettings = Pick<MasterConfig, 'apiTokens' | 'apiTokensFile'>;
 export async function readHttpSecrets(
   config: TokenSettings & Pick<MasterConfig, 'dataDir' | 'httpClientCert'>,
   tls: HttpTls | undefined,
+  context: Parameters<typeof sessionKeyIn>[1],
 ): Promise<HttpSecrets> {
   const tokens = await readApiTokens(config);
   return {
     tokens,
     // Without tokens there are no sessions, and the data directory need not hold one file more.
-    sessionKey: tokens.length === 0 ? new Uint8Array() : await sessionKeyIn(config.dataDir),
+    sessionKey: tokens.length === 0 ? new Uint8Array() : await sessionKeyIn(config.dataDir, context),
     tls: tls === undefined ? undefined : httpTlsOf(tls, config),
   };
 }

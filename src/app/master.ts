@@ -2,14 +2,11 @@
 
 import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
-import { MembersFile } from '../engine/members-file.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
-import { ValuesFile } from '../engine/values-file.ts';
 import { HttpHost } from '../http/host.ts';
 import { httpLimitsOf } from '../http/limits.ts';
 import type { HttpSecrets } from '../http/messages.ts';
 import type { Clock } from '../lib/clock.ts';
-import { lockDirectory } from '../lib/directory-lock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
@@ -20,6 +17,7 @@ import { MasterIntroducer } from '../rpc/introducer.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
 import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
+import { DataDirectory } from './data-directory.ts';
 import { exposureOf } from './exposure.ts';
 import { httpTlsOf, readApiTokens, readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -64,37 +62,28 @@ async function start(
     clock,
     logger,
   });
-  const membersFile = new MembersFile({
-    dataDir: config.dataDir,
-    members: manager.members,
-    onFailing: (membersFileFails) => readiness.update({ membersFileFails }),
-    clock,
-    logger,
-  });
-  const valuesFile = new ValuesFile({ dataDir: config.dataDir, clock, logger });
   const failure = Promise.withResolvers<PulselaneError>();
-  const lock = await lockDirectory(config.dataDir, {
+  const directory = new DataDirectory({
+    dataDir: config.dataDir,
+    manager,
+    onFailing: (membersFileFails) => readiness.update({ membersFileFails }),
+    onLost: (error) => failure.resolve(error),
     clock,
     logger,
-    onLost() {
-      membersFile.abandon();
-      valuesFile.abandon();
-      const reason = `DATA_DIR=${config.dataDir}: another master has taken it over, so this one ends`;
-      failure.resolve(new PulselaneError('environment', reason));
-    },
   });
-  lifecycle.onStop('lock of the data directory', () => lock.release());
-  const secrets = await readHttpSecrets(config, tls);
+  await directory.lock(lifecycle);
+  const secrets = await readHttpSecrets(config, tls, { logger, clock });
+  directory.keep(secrets.sessionKey);
   checkExposure(config, secrets, logger);
-  const members = await membersFile.open();
-  lifecycle.onStop('members file', () => membersFile.close());
-  const values = await valuesFile.read();
-  lifecycle.onStop('values file', () => valuesFile.close());
+  const members = await directory.members.open();
+  lifecycle.onStop('members file', () => directory.members.close());
+  const values = await directory.values.read();
+  lifecycle.onStop('values file', () => directory.values.close());
 
   await manager.start();
   lifecycle.onStop('lanes', () => manager.shutdown());
   manager.restore(members, values);
-  valuesFile.start(() => manager.savedValues());
+  directory.values.start(() => manager.savedValues());
 
   const rpc = new RpcServer({
     address: config.grpcAddress,

@@ -1,32 +1,55 @@
 /** The secret that seals browsers' sessions: kept in the data directory, so that a restart ends none of them. */
 import { randomBytes } from 'node:crypto';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../lib/clock.ts';
+import { copyAside } from '../lib/damaged-file.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
+import type { Logger } from '../lib/logging.ts';
+import { replaceFile } from '../lib/replace-file.ts';
 
 const FILE = 'session-key';
 const KEY_BYTES = 32;
+/** Nobody else's. */
+const MODE = 0o600;
 
 /** Makes it where there is none. @throws PulselaneError `environment`, naming the file */
-export async function sessionKeyIn(dataDir: string): Promise<Uint8Array> {
+export async function sessionKeyIn(
+  dataDir: string,
+  { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
+): Promise<Uint8Array> {
   const path = join(dataDir, FILE);
   try {
-    const kept = await keptKey(path);
+    const text = await keptText(path);
+    const kept = text === undefined ? undefined : Buffer.from(text.trim(), 'base64url');
     if (kept?.length === KEY_BYTES) return kept;
+    if (text !== undefined) {
+      const aside = await copyAside(path, clock);
+      logger.error(
+        { file: path, aside, bytes: text.length },
+        'session key is damaged: a copy is set aside, and a new one is made; browsers show their token once more',
+      );
+    }
     const key = randomBytes(KEY_BYTES);
-    await writeFile(path, `${key.toString('base64url')}\n`, { mode: 0o600 });
-    // One that was there keeps the rights that it had.
-    await chmod(path, 0o600);
+    await keepSessionKey(dataDir, key);
     return key;
   } catch (error) {
     throw new PulselaneError('environment', `${path}: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/** Whatever is damaged is as good as lost: browsers show their token once more. */
-async function keptKey(path: string): Promise<Buffer | undefined> {
+/** @throws as `replaceFile` does */
+export async function keepSessionKey(dataDir: string, key: Uint8Array): Promise<void> {
+  const path = join(dataDir, FILE);
+  await replaceFile(path, [`${Buffer.from(key).toString('base64url')}\n`], MODE);
+}
+
+async function keptText(path: string): Promise<string | undefined> {
   try {
-    return Buffer.from((await readFile(path, 'utf8')).trim(), 'base64url');
+    const text = await readFile(path, 'utf8');
+    // One that somebody made keeps no other rights.
+    await chmod(path, MODE);
+    return text;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

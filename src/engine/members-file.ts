@@ -3,7 +3,7 @@
  * history, it is replaced by what counts.
  */
 import { constants } from 'node:fs';
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -48,7 +48,7 @@ export interface MembersFileOptions {
   readonly dataDir: string;
   readonly members: Members;
   /** Told whenever the file can no longer be written, and when it can again. */
-  readonly onFailing?: (fails: boolean) => void;
+  readonly onFailing?: (fails: boolean, reason?: string) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -67,6 +67,8 @@ export class MembersFile {
   #isOwed = false;
   #isFailing = false;
   #isClosed = false;
+  /** How large it was when it was written last; undefined: there is none of ours. */
+  #sizeBytes: number | undefined;
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -90,6 +92,20 @@ export class MembersFile {
     } catch (error) {
       throw new PulselaneError('environment', `DATA_DIR=${dataDir}: ${messageOf(error)}`, { cause: error });
     }
+  }
+
+  /** At times: whether somebody has removed the file, or cut it. Then it is written anew, of all that is known. */
+  look(): Promise<void> {
+    this.#writing = this.#writing.then(async () => {
+      if (this.#sizeBytes === undefined || this.#isOwed || this.#isClosed) return;
+      const sizeBytes = await sizeOf(this.#path).catch(() => this.#sizeBytes as number);
+      if (sizeBytes >= this.#sizeBytes) return;
+      this.#options.logger.warn({ file: this.#path }, 'members file was removed or cut: it is written anew');
+      this.#mustReplace = true;
+      this.#isOwed = true;
+      this.#writeAfter(0);
+    });
+    return this.#writing;
   }
 
   /** Writes nothing more: the directory is another master's. */
@@ -133,6 +149,7 @@ export class MembersFile {
       logger.warn({ file: this.#path }, 'the last line of the members file was cut short and is dropped');
     }
     this.#lines = changes;
+    this.#sizeBytes = losses.bytes;
     this.#mustReplace = hasLost || losses.isCutShort;
     if (this.#mustReplace || changes > kept.length) await this.#attempt(() => this.#replace(kept));
     return kept;
@@ -226,7 +243,7 @@ export class MembersFile {
       if (!this.#isFailing) {
         logger.error({ file: this.#path, err: messageOf(error) }, 'members file could not be written: trying again');
       }
-      this.#setFailing(true);
+      this.#setFailing(true, messageOf(error));
       // Half a line may be at its end, and another must not go on from there: the next attempt writes all that is known then.
       this.#mustReplace = true;
       this.#isOwed = true;
@@ -235,10 +252,10 @@ export class MembersFile {
     }
   }
 
-  #setFailing(fails: boolean): void {
+  #setFailing(fails: boolean, reason?: string): void {
     if (this.#isFailing === fails) return;
     this.#isFailing = fails;
-    this.#options.onFailing?.(fails);
+    this.#options.onFailing?.(fails, reason);
   }
 
   async #append(changes: readonly MemberChange[]): Promise<void> {
@@ -247,6 +264,7 @@ export class MembersFile {
     try {
       await file.appendFile(textsInTurns(changes, journalLine));
       await file.datasync();
+      this.#sizeBytes = (await file.stat()).size;
     } finally {
       await file.close();
     }
@@ -255,9 +273,15 @@ export class MembersFile {
 
   async #replace(members: readonly Member[]): Promise<void> {
     await replaceFile(this.#path, textsOfAll(members));
+    this.#sizeBytes = await sizeOf(this.#path);
     this.#lines = members.length;
     this.#mustReplace = false;
   }
+}
+
+/** 0 where there is none. @throws as `stat` does */
+async function sizeOf(path: string): Promise<number> {
+  return (await unlessMissing(stat(path)))?.size ?? 0;
 }
 
 /** Of a damaged file: those that are whole. */

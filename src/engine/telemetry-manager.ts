@@ -10,7 +10,7 @@ import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import { holdThread } from '../lib/threads.ts';
-import type { EventLog } from '../model/events.ts';
+import type { EventLog, NewEvent } from '../model/events.ts';
 import { MAX_RECORD_BYTES } from '../model/heartbeat-limits.ts';
 import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
@@ -513,6 +513,11 @@ export class TelemetryManager {
   /** What happened of late. */
   get events(): EventLog {
     return this.#roster.directory.events;
+  }
+
+  /** Tells what was seen by what is built around the engine: in the log of events, and to every reader. */
+  tell(event: NewEvent): void {
+    this.#liveness.tell(event);
   }
 
   /** What keeps the master from judging, for now. */

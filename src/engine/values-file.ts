@@ -138,6 +138,11 @@ export class ValuesFile {
     });
   }
 
+  /** At once, since what was written is gone. */
+  writeAgain(): void {
+    if (this.#source !== undefined) this.#writing ??= this.#write(this.#source);
+  }
+
   /** Writes nothing more: the directory is another master's. */
   abandon(): void {
     this.#isAbandoned = true;

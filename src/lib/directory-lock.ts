@@ -10,10 +10,13 @@
  *
  * Elsewhere: the owner's process number says nothing in another container or on another host. So every owner touches
  * its lock now and then, and a lock from elsewhere is stale when it was not touched for a while.
+ *
+ * Lost: a lock that is gone, or damaged, or one of a process that is gone, is nobody's; its owner makes it again, and the
+ * directory with it. Only what names another process that lives, or one elsewhere of which nobody can tell, ends the right.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, realpath, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { type Clock, sleep, type Timer } from './clock.ts';
 import { messageOf, PulselaneError } from './errors.ts';
@@ -44,7 +47,14 @@ export interface DirectoryLockOptions {
   readonly logger: Logger;
   /** Somebody has taken it over, who could not know that this process lives: nothing may be written any more. */
   readonly onLost: () => void;
+  /** At each touch that finds the lock held. @param wasMade it, and maybe all beside it, had been gone and was made again */
+  readonly onHeld?: (wasMade: boolean) => void;
+  /** Told when the lock can no longer be touched, or made again, with the reason; undefined: it can again. */
+  readonly onFailing?: (reason: string | undefined) => void;
 }
+
+/** Somebody who lives has it. */
+class InUse extends Error {}
 
 /** Directories that this process has locked: its own number in a lock does not tell whether it is held. */
 const heldHere = new Set<string>();
@@ -72,14 +82,14 @@ function problemOf(error: unknown): string {
 
 async function lock(dataDir: string, realDir: string, options: DirectoryLockOptions): Promise<DirectoryLock> {
   const path = join(dataDir, FILE_NAME);
-  if (heldHere.has(realDir)) throw new Error(inUse(path, `process ${process.pid}, which is this one`));
+  if (heldHere.has(realDir)) throw new InUse(inUse(path, `process ${process.pid}, which is this one`));
   heldHere.add(realDir);
   try {
     const self = await identityOfSelf();
     // The id makes every lock another text, whatever the system tells of processes.
     const text = `${JSON.stringify({ ...self, id: randomUUID() })}\n`;
     await new Acquisition(path, self, text, options).take(path);
-    return new HeldLock(path, text, options, () => heldHere.delete(realDir));
+    return new HeldLock(path, self, text, options, () => heldHere.delete(realDir));
   } catch (error) {
     heldHere.delete(realDir);
     throw error;
@@ -115,7 +125,7 @@ class Acquisition {
       const owner = ownerIn(sight.text);
       const isPeer = owner !== undefined && arePeers(owner, this.#self);
       const verdict = isPeer ? await judgePeer(owner) : await this.#judgeFromElsewhere(path, sight);
-      if (verdict === 'held') throw new Error(inUse(this.#path, nameOf(owner, isPeer)));
+      if (verdict === 'held') throw new InUse(inUse(this.#path, nameOf(owner, isPeer)));
       if (verdict === 'stale') await this.#remove(path, sight, nameOf(owner, isPeer));
     }
   }
@@ -160,6 +170,7 @@ async function judgePeer(owner: ProcessIdentity): Promise<Verdict> {
 
 class HeldLock implements DirectoryLock {
   readonly #path: string;
+  readonly #self: ProcessIdentity;
   readonly #text: string;
   readonly #options: DirectoryLockOptions;
   readonly #onRelease: () => void;
@@ -167,10 +178,13 @@ class HeldLock implements DirectoryLock {
   #touching: Promise<void> = Promise.resolve();
   #isFailing = false;
   #isLost = false;
+  /** What stood in the place of the lock at the last look, if it named nobody. */
+  #junk: string | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(path: string, text: string, options: DirectoryLockOptions, onRelease: () => void) {
+  constructor(path: string, self: ProcessIdentity, text: string, options: DirectoryLockOptions, onRelease: () => void) {
     this.#path = path;
+    this.#self = self;
     this.#text = text;
     this.#options = options;
     this.#onRelease = onRelease;
@@ -195,21 +209,57 @@ class HeldLock implements DirectoryLock {
   }
 
   async #touch(): Promise<void> {
-    const { clock, logger, onLost } = this.#options;
+    const { clock, onHeld } = this.#options;
+    if (this.#isLost) return;
     try {
-      if (await this.#isOurs()) {
+      const sight = await look(this.#path);
+      if (sight?.text === this.#text) {
         const now = new Date(clock.wallMs());
         await utimes(this.#path, now, now);
-        this.#isFailing = false;
-        return;
-      }
-      this.#timer.cancel();
-      if (!this.#isLost) onLost();
-      this.#isLost = true;
+      } else if (!(await this.#makeAgain(sight))) return;
+      this.#setFailing(undefined);
+      onHeld?.(sight?.text !== this.#text);
     } catch (error) {
-      if (!this.#isFailing) logger.warn({ lock: this.#path, err: messageOf(error) }, 'the lock could not be touched');
-      this.#isFailing = true;
+      if (error instanceof InUse) this.#lose();
+      else this.#setFailing(error);
     }
+  }
+
+  /** @returns whether it was; not if it is another's, or may be. */
+  async #makeAgain(sight: Sight | undefined): Promise<boolean> {
+    if (sight !== undefined) {
+      const owner = ownerIn(sight.text);
+      if (owner === undefined) {
+        // It may be somebody's who has not written all of it yet.
+        const wasSeen = this.#junk === sight.text;
+        this.#junk = sight.text;
+        if (!wasSeen) return false;
+        await rm(this.#path, { force: true });
+      } else if (!arePeers(owner, this.#self) || (await judgePeer(owner)) === 'held') {
+        this.#lose();
+        return false;
+      }
+    }
+    this.#junk = undefined;
+    await mkdir(dirname(this.#path), { recursive: true });
+    await new Acquisition(this.#path, this.#self, this.#text, this.#options).take(this.#path);
+    this.#options.logger.warn({ lock: this.#path }, 'the lock of the data directory was gone, and is made again');
+    return true;
+  }
+
+  #lose(): void {
+    this.#timer.cancel();
+    this.#isLost = true;
+    this.#options.onLost();
+  }
+
+  #setFailing(error: unknown): void {
+    const { logger, onFailing } = this.#options;
+    if ((error !== undefined) === this.#isFailing) return;
+    this.#isFailing = error !== undefined;
+    const reason = error === undefined ? undefined : messageOf(error);
+    if (reason !== undefined) logger.warn({ lock: this.#path, err: reason }, 'the lock could not be touched');
+    onFailing?.(reason);
   }
 
   async #isOurs(): Promise<boolean> {

@@ -6,10 +6,14 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** One writer at a time: what an earlier one left unfinished is overwritten. @throws as `open`, `write` and `rename` do */
-export async function replaceFile(path: string, parts: Iterable<string> | AsyncIterable<string>): Promise<void> {
+export async function replaceFile(
+  path: string,
+  parts: Iterable<string> | AsyncIterable<string>,
+  mode = 0o666,
+): Promise<void> {
   const unfinished = `${path}.new`;
   try {
-    const file = await open(unfinished, 'w');
+    const file = await open(unfinished, 'w', mode);
     try {
       await file.writeFile(parts);
       await file.sync();

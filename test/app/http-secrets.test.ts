@@ -4,13 +4,21 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { exposureOf } from '../../src/app/exposure.ts';
 import { readHttpSecrets } from '../../src/app/http-secrets.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { hashOfToken } from '../../src/lib/tokens.ts';
+import { keptLog } from '../support/kept-log.ts';
 
 let dataDir: string;
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'pulselane-secrets-'));
 });
 afterEach(() => rm(dataDir, { recursive: true }));
+
+let log = keptLog();
+beforeEach(() => {
+  log = keptLog();
+});
+const context = () => ({ logger: log.logger, clock: systemClock });
 
 const HASH = hashOfToken('plt_a');
 const ENV_TOKENS = [{ name: 'a', scopes: ['read'], hash: HASH }] as const;
@@ -19,7 +27,7 @@ describe('the tokens of the API', () => {
   const read = async (text: string | undefined, apiTokens: typeof ENV_TOKENS | undefined = undefined) => {
     const apiTokensFile = text === undefined ? undefined : join(dataDir, 'tokens');
     if (apiTokensFile !== undefined) await writeFile(apiTokensFile, text as string);
-    return readHttpSecrets({ apiTokens, apiTokensFile, dataDir, httpClientCert: 'required' }, undefined);
+    return readHttpSecrets({ apiTokens, apiTokensFile, dataDir, httpClientCert: 'required' }, undefined, context());
   };
 
   test('are those of the setting and those of the file, together', async () => {
@@ -43,9 +51,9 @@ describe('the tokens of the API', () => {
   test('that are wrong are told by file and line, and not shown', async () => {
     await expect(read('a read plt_secret')).rejects.toThrow(/^\S+tokens:1: expected (?!.*plt_secret)/);
     const settings = { apiTokens: undefined, dataDir, httpClientCert: 'required' } as const;
-    await expect(readHttpSecrets({ ...settings, apiTokensFile: join(dataDir, 'no') }, undefined)).rejects.toThrow(
-      /^API_TOKENS_FILE=\S+no: cannot be read: ENOENT/,
-    );
+    await expect(
+      readHttpSecrets({ ...settings, apiTokensFile: join(dataDir, 'no') }, undefined, context()),
+    ).rejects.toThrow(/^API_TOKENS_FILE=\S+no: cannot be read: ENOENT/);
   });
 
   test('bring a key for sessions, which stays, is nobody else’s to read, and is made anew if damaged', async () => {
@@ -61,6 +69,8 @@ describe('the tokens of the API', () => {
     const anew = (await read(undefined, ENV_TOKENS)).sessionKey;
     expect(anew).toHaveLength(32);
     expect(anew).not.toEqual(sessionKey);
+    expect(log.lines).toMatchObject([{ level: 'error', file: path, bytes: 7 }]);
+    expect(await readFile(String(log.lines[0]?.aside), 'utf8')).toBe('damaged');
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await readFile(path, 'utf8')).trim()).toBe(Buffer.from(anew).toString('base64url'));
   });
@@ -69,8 +79,8 @@ describe('the tokens of the API', () => {
 test('clients show certificates of TLS_CLIENT_CA, unless that is off', async () => {
   const tls = { cert: 'cert', key: 'key', clientCa: 'ca' };
   const settings = { apiTokens: undefined, apiTokensFile: undefined, dataDir };
-  expect((await readHttpSecrets({ ...settings, httpClientCert: 'required' }, tls)).tls).toEqual(tls);
-  expect((await readHttpSecrets({ ...settings, httpClientCert: 'off' }, tls)).tls).toEqual({
+  expect((await readHttpSecrets({ ...settings, httpClientCert: 'required' }, tls, context())).tls).toEqual(tls);
+  expect((await readHttpSecrets({ ...settings, httpClientCert: 'off' }, tls, context())).tls).toEqual({
     ...tls,
     clientCa: undefined,
   });

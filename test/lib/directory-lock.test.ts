@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/clock.ts';
-import { type DirectoryLock, lockDirectory } from '../../src/lib/directory-lock.ts';
+import { type DirectoryLock, type DirectoryLockOptions, lockDirectory } from '../../src/lib/directory-lock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { identityOfSelf } from '../../src/lib/process-identity.ts';
 import { eventually } from '../support/eventually.ts';
@@ -30,8 +30,13 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-async function take(directory = dataDir, clock = new FakeClock(), onLost = () => {}): Promise<void> {
-  locks.push(await lockDirectory(directory, { clock, logger: silentLogger, onLost }));
+async function take(
+  directory = dataDir,
+  clock = new FakeClock(),
+  onLost = () => {},
+  more: Partial<DirectoryLockOptions> = {},
+): Promise<void> {
+  locks.push(await lockDirectory(directory, { clock, logger: silentLogger, onLost, ...more }));
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -206,4 +211,71 @@ test('an owner whose lock somebody else has taken over is told, once', async () 
   // What is another's stays.
   await Promise.all(locks.splice(0).map((lock) => lock.release()));
   expect(await readFile(path, 'utf8')).toContain('elsewhere');
+});
+
+describe('a lock that is not there any more', () => {
+  const LOSSES: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['was removed', () => rm(path)],
+    ['went with its directory', () => rm(dataDir, { recursive: true })],
+    ['is nonsense', () => writeFile(path, 'nonsense')],
+    ['is empty', () => writeFile(path, '')],
+    [
+      'is that of a process that is gone',
+      async () => writeFile(path, JSON.stringify({ ...(await identityOfSelf()), pid: 4_194_303 })),
+    ],
+    ['is one of this process', async () => writeFile(path, JSON.stringify(await identityOfSelf()))],
+  ];
+
+  test.each(LOSSES)('since it %s, is made again by its owner', async (_, lose) => {
+    const clock = new FakeClock();
+    const held: boolean[] = [];
+    let lost = 0;
+    await take(dataDir, clock, () => lost++, { onHeld: (wasMade) => held.push(wasMade) });
+    const text = await readFile(path, 'utf8');
+    await lose();
+    await eventually(() => {
+      if (held.length === 0) clock.advance(5000);
+      return held.length > 0;
+    });
+    expect(await readFile(path, 'utf8')).toBe(text);
+    expect(held[0]).toBe(true);
+    expect(lost).toBe(0);
+    const seen = held.length;
+    clock.advance(5000);
+    await eventually(() => held.length > seen);
+    expect(held.at(-1)).toBe(false);
+    await expect(take(dataDir, clock)).rejects.toThrow('in use');
+  });
+
+  test('is another’s where a process that lives has made one', async () => {
+    const clock = new FakeClock();
+    let lost = 0;
+    await take(dataDir, clock, () => lost++);
+    const theirs = JSON.stringify({ ...(await identityOfSelf()), pid: process.ppid, startedAt: undefined });
+    await writeFile(path, theirs);
+    clock.advance(5000);
+    await eventually(() => lost === 1);
+    await Promise.all(locks.splice(0).map((lock) => lock.release()));
+    expect(await readFile(path, 'utf8')).toBe(theirs);
+  });
+
+  test('and cannot be made again is told once, tried again, and told when it is back', async () => {
+    const clock = new FakeClock();
+    const failing: (string | undefined)[] = [];
+    let lost = 0;
+    await take(dataDir, clock, () => lost++, { onFailing: (reason) => failing.push(reason) });
+    await rm(dataDir, { recursive: true });
+    await writeFile(dataDir, 'a file in its place');
+    for (const count of [1, 1]) {
+      clock.advance(5000);
+      await eventually(() => failing.length === count);
+    }
+    await rm(dataDir);
+    await eventually(() => {
+      clock.advance(5000);
+      return failing.length === 2;
+    });
+    expect(failing).toEqual([expect.stringMatching(/EEXIST|ENOTDIR/), undefined]);
+    expect(lost).toBe(0);
+  });
 });
