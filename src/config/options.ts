@@ -500,7 +500,7 @@ export const masterOptions = {
     kind: kinds.count({ min: 128, max: 16_384 }),
     fallback: '128',
     meaning:
-      'limit of a dedicated lane’s memory outside the heap (Buffers of a processor), in MiB; a shared lane has four ' +
+      'limit of a dedicated lane’s memory outside the heap (Buffers, WebAssembly.Memory and SharedArrayBuffer of a processor), in MiB; a shared lane has four ' +
       'times as much; raise it along with MAX_MESSAGE_SIZE and LANE_DEPTH',
   }),
   laneStallMs: option({

@@ -3,13 +3,13 @@
  * may reject it. It is trusted code with bugs: whatever it throws, now or later, ends this lane and no other, and is
  * charged to the worker for whom it ran.
  */
-import { getHeapStatistics } from 'node:v8';
 import { messageOf } from '../lib/errors.ts';
 import { shortText } from '../lib/foreign-text.ts';
 import type { FaultCause } from '../model/lanes.ts';
 import type { HeartbeatProcessor, ProcessedHeartbeat } from '../model/processor.ts';
 import type { Account, Owner } from './account.ts';
 import type { DecodedHeartbeat } from './decode.ts';
+import type { OffHeap } from './off-heap.ts';
 
 /** What a processor failed at, and for whom. */
 export interface ProcessorFault<Owner> {
@@ -21,8 +21,7 @@ export interface ProcessorFault<Owner> {
 
 export interface ProcessorHostOptions<O extends Owner> {
   readonly processor: HeartbeatProcessor;
-  /** Memory outside the heap at which the lane ends; V8's own limits do not count it. */
-  readonly offHeapBytes: number;
+  readonly offHeap: OffHeap<O>;
   /** For whom it runs, also in what it put off. */
   readonly account: Account<O>;
   /** Says so and ends the thread. */
@@ -69,24 +68,22 @@ export class ProcessorHost<O extends Owner> {
    * @returns why the heartbeat is rejected; undefined if it is not.
    */
   run(heartbeat: DecodedHeartbeat, owner: O): string | undefined {
-    const { processor, account, onFault } = this.#options;
+    const { processor, account, offHeap, onFault } = this.#options;
     let answer: unknown;
     try {
-      answer = account.run(owner, processor, processedOf(heartbeat));
+      answer = account.run(
+        owner,
+        (copy) => {
+          const given = processor(copy);
+          offHeap.check();
+          return given;
+        },
+        processedOf(heartbeat),
+      );
     } catch (error) {
       onFault({ cause: 'crash', reason: `the processor threw: ${messageOf(error)}`, owner });
     }
-    this.#watchOffHeap(owner);
     return applyAnswer(heartbeat, answer);
-  }
-
-  /** The worker whose heartbeat crosses the limit is as near to the one that leaks as can be told. */
-  #watchOffHeap(owner: O): void {
-    const { offHeapBytes, onFault } = this.#options;
-    const { external_memory: bytes } = getHeapStatistics();
-    if (bytes <= offHeapBytes) return;
-    const reason = `memory outside the heap reached ${mib(bytes)} MiB, of ${mib(offHeapBytes)} MiB allowed`;
-    onFault({ cause: 'memory', reason, owner });
   }
 }
 
@@ -132,8 +129,4 @@ function applyAnswer(heartbeat: DecodedHeartbeat, answer: unknown): string | und
 function kindOf(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   return `a ${typeof value}`;
-}
-
-function mib(bytes: number): number {
-  return Math.round(bytes / 1024 ** 2);
 }

@@ -9,7 +9,8 @@ import { AllowanceReader } from '../store/record-allowance.ts';
 import { Account } from './account.ts';
 import { type CustomCode, Lane, type ServedWorker } from './lane.ts';
 import type { FromLane, LaneThreadData, ProcessorSpec, ToLane } from './messages.ts';
-import { loadProcessor, ProcessorHost } from './processor.ts';
+import { OffHeap } from './off-heap.ts';
+import { loadProcessor, type ProcessorFault, ProcessorHost } from './processor.ts';
 import { SleepingPort } from './sleeping-port.ts';
 
 const { port: ownPort, data } = takeThreadStart<LaneThreadData>();
@@ -46,16 +47,13 @@ async function customCode(
 ): Promise<CustomCode> {
   const ledger = new LedgerWriter(ledgerOfMain);
   const account = new Account<ServedWorker>(ledger);
-  const host = new ProcessorHost<ServedWorker>({
-    processor: await loadProcessor(url),
-    offHeapBytes,
-    account,
-    onFault({ cause, reason, owner }) {
-      const message: FromLane = { type: 'failed', cause, reason, slot: owner?.row, occupant: owner?.occupant };
-      port.postMessage(message);
-      process.exit(1);
-    },
-  });
+  const onFault = ({ cause, reason, owner }: ProcessorFault<ServedWorker>) => {
+    const message: FromLane = { type: 'failed', cause, reason, slot: owner?.row, occupant: owner?.occupant };
+    port.postMessage(message);
+    process.exit(1);
+  };
+  const offHeap = new OffHeap<ServedWorker>(offHeapBytes, () => account.owner, onFault);
+  const host = new ProcessorHost<ServedWorker>({ processor: await loadProcessor(url), offHeap, account, onFault });
   return {
     derive: (heartbeat, worker) => host.run(heartbeat, worker),
     isHeld: ({ row }) => ledger.isHeld(row),

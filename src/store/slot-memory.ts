@@ -50,8 +50,11 @@ export interface RingViews {
   readonly tasks: Uint32Array;
 }
 
+/** As it was before foreign code came: its own memory is counted, see foreign-memory.ts. */
+const Memory = SharedArrayBuffer;
+
 export function allocateSlot(size: SlotSize): SlotViews {
-  const memory = new SharedArrayBuffer(slotOffsets(size).totalBytes);
+  const memory = new Memory(slotOffsets(size).totalBytes);
   const control = new Int32Array(memory);
   Atomics.store(control, SlotWord.magic, SLOT_MAGIC);
   Atomics.store(control, SlotWord.version, LAYOUT_VERSION);

@@ -184,6 +184,44 @@ test.each(['leak heap slowly', 'leak buffers slowly'])(
   },
 );
 
+describe.each([
+  'take WebAssembly memory',
+  'grow WebAssembly memory',
+  'grow the memory of a module',
+  'take shared memory',
+  'grow shared memory',
+])('a processor that does "%s"', (act) => {
+  test.each([0, 2])('ends at the limit, charged to whom it took it for (places: %d)', async (places) => {
+    const manager = await startManager({ maxDedicatedLanes: places, sharedLanes: 1, laneOffHeapMib: 32 });
+    for (const id of ['bad', 'good']) send(manager, id, 1);
+    const kind = places === 0 ? 'shared' : 'dedicated';
+    await eventually(() => ['bad', 'good'].every((id) => laneOf(manager, id).kind === kind && shows(manager, id, 1)()));
+    const rssBytes = process.memoryUsage.rss();
+    for (let beat = 2; factsOf(manager, 'bad').lastFault === undefined; beat++) {
+      send(manager, 'bad', beat, act);
+      send(manager, 'good', beat);
+      await eventually(() => isAccountedFor(manager, 'bad') && isAccountedFor(manager, 'good'));
+      expect(beat).toBeLessThan(40);
+    }
+    expect(factsOf(manager, 'bad').lastFault).toMatchObject({
+      cause: 'memory',
+      reason: expect.stringMatching(/^memory outside the heap reached \d+ MiB, of \d+ MiB allowed$/),
+    });
+    expect(process.memoryUsage.rss() - rssBytes).toBeLessThan(300e6);
+    await eventually(() => isAccountedFor(manager, 'good'));
+    expect(factsOf(manager, 'good')).toMatchObject({ lost: 0, replaced: 0, lastFault: undefined, lane: { kind } });
+  });
+});
+
+test('shared memory that a processor has let go of is not counted', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1, laneOffHeapMib: 64 });
+  for (let beat = 1; beat <= 12; beat++) {
+    send(manager, 'a', beat, 'take and drop shared memory');
+    await eventually(shows(manager, 'a', beat));
+  }
+  expect(factsOf(manager, 'a')).toMatchObject({ applied: 12, lost: 0, lastFault: undefined });
+});
+
 test('a worker on the penalty lane gets a lane of its own when a place frees', async () => {
   const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1 });
   for (const id of ['first', 'bad']) {

@@ -5,6 +5,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 /** @type {unknown[]} */
 const kept = [];
 
+/** Node's types know nothing of its memory. @type {any} */
+const { WebAssembly } = globalThis;
+
 /** @type {Record<string, (heartbeat: any) => unknown>} */
 const acts = {
   throw() {
@@ -35,6 +38,30 @@ const acts = {
   },
   'leak buffers slowly'() {
     kept.push(Buffer.alloc(4 * 1024 ** 2, 1));
+  },
+  'take WebAssembly memory'() {
+    kept.push(new WebAssembly.Memory({ initial: 128, maximum: 128 }));
+  },
+  'grow WebAssembly memory'() {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 65_536 });
+    kept.push(memory);
+    for (;;) memory.grow(64);
+  },
+  'grow the memory of a module'() {
+    // (module (memory (export "m") 128))
+    const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 5, 4, 1, 0, 128, 1, 7, 5, 1, 1, 109, 2, 0];
+    kept.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))));
+  },
+  'take shared memory'() {
+    kept.push(new SharedArrayBuffer(8 * 1024 ** 2));
+  },
+  'grow shared memory'() {
+    const memory = new SharedArrayBuffer(1024, { maxByteLength: 1024 ** 3 });
+    kept.push(memory);
+    for (;;) memory.grow(memory.byteLength + 4 * 1024 ** 2);
+  },
+  'take and drop shared memory'() {
+    for (let i = 0; i < 40; i++) new SharedArrayBuffer(1024 ** 2).slice(0);
   },
   'wait in the system'() {
     execFileSync('sleep', ['5']);
