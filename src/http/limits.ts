@@ -160,16 +160,35 @@ export const MOST_STREAM_RATE = 1_000 / POLL_MS;
 /** What people can follow; more is for programs, which ask for it. */
 export const STREAM_RATE = 2;
 /**
- * Each change is held against each filter that is followed, at a microsecond or so: 200 changes in a look cost 50 ms. With
- * fields of its own, a view takes some microseconds more for each worker that passes, and 32 bytes for each that there is.
+ * Filters that are followed at a time. Each takes some 70 bytes for each worker that there is: 256 of 10,000 take 180 MB.
+ * The time that they take is bounded by the limits below, however many they are.
  */
 export const MAX_VIEWS = 256;
+/** Without a pause: answers that come in meanwhile wait for no longer, and ten of these in 100 ms is what a loop may lose. */
+export const VIEW_SLICE_MS = 4;
+/** Of one view: a few thousand workers, which is more than change between two looks. */
+export const VIEW_TURN_MS = 1;
+/** Behind each slice that was not enough, as long again: half of the thread is for views, the rest for everybody else. */
+export const VIEW_REST_SHARE = 1;
+/** With each look: after a second, a twentieth is left of what a view took. */
+export const VIEW_COST_DECAY = 0.86;
+/** Streams are told twice a second unless they want more: what is late by more than this is felt. Beyond: 503. */
+export const MAX_VIEW_LATE_MS = 1_000;
+/** How long a new filter may go through all workers before its first answer: a tenth of a second where it is the only one. Beyond: 503. */
+export const MAX_VIEW_BUILD_MS = 5_000;
+/** Of what was read of workers and is kept while some view has not looked at it: a fleet of 10,000, a kilobyte each. */
+export const MAX_READING_BYTES = 16 * MIB;
 /** A client that lost its connection, or asks again, is back within seconds. */
 export const VIEW_KEPT_MS = 60_000;
 /** Workers that left a filter, remembered at least; whoever asks for older ones is told of more than need be. */
 export const MAX_LEFT_REMEMBERED = 1_000;
 /** Blocking queries at a time: each holds a connection, a quarter of which they may have. */
 export const MAX_WAITING = 1_000;
+/**
+ * Of one client: a token, with its sessions, or else an address. A quarter, so that no three of them keep others out; a
+ * dashboard asks with a handful. Behind a proxy, where all have one address, tokens tell clients apart.
+ */
+export const MAX_WAITING_PER_CLIENT = MAX_WAITING / 4;
 /** What proxies of the field, such as Consul's, let a query wait at most. */
 export const MOST_WAIT_MS = 600_000;
 /** Where a client gives an index and no time: below the minute after which proxies give up. */

@@ -1,4 +1,5 @@
 /** What was refused and why, counted in one place: `GET /api/v1/limits` shows it. */
+import { type ErrorCode, PulselaneError } from '../lib/errors.ts';
 
 /** One word for each reason; each is one row of a table in this folder, or a limit of `limits.ts`. */
 export const REFUSAL_REASONS = [
@@ -13,14 +14,32 @@ export const REFUSAL_REASONS = [
   'connections_per_peer',
   'handshake',
   'live_clients',
+  'filters',
+  'waiting',
+  'waiting_per_client',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/** A limit is reached deep within; whoever answers counts it. */
+export class LimitReached extends PulselaneError {
+  readonly reason: RefusalReason;
+
+  constructor(code: ErrorCode, reason: RefusalReason, message: string) {
+    super(code, message);
+    this.reason = reason;
+  }
+}
 
 export class Refusals {
   readonly #counts = new Map<RefusalReason, number>();
 
   count(reason: RefusalReason): void {
     this.#counts.set(reason, this.of(reason) + 1);
+  }
+
+  /** Counts an error, if it is one of a limit that was reached. */
+  countError(error: unknown): void {
+    if (error instanceof LimitReached) this.count(error.reason);
   }
 
   /** How often since this thread began. */

@@ -20,17 +20,17 @@ import type { Directory, WorkerEntry } from '../store/directory.ts';
 import { ChangeOrder } from './change-order.ts';
 import { MAX_GONE_REMEMBERED } from './limits.ts';
 
-/** A worker that is gone, and the counter of its going. */
-export interface Gone {
+/** A worker that left, and the counter at which it did. */
+export interface Left {
   readonly workerId: string;
   readonly at: number;
 }
 
-export interface LookListener {
-  /** A worker is new, or something of it changed. */
-  changed(entry: WorkerEntry, at: number): void;
-  /** A worker is gone from this row. Comes before all that changed in the same look. */
-  gone(row: number, workerId: string, at: number): void;
+/** A worker that is gone. */
+export interface Gone extends Left {
+  readonly row: number;
+  /** The counter of its last change before. */
+  readonly before: number;
 }
 
 /** Tells one life of the http thread from another: counters of different epochs do not compare. */
@@ -44,7 +44,7 @@ export class Revisions {
   /** Those who are there, in the order of their last changes; as of the last look. */
   readonly order: ChangeOrder;
   readonly #directory: Directory;
-  readonly #listeners = new Set<LookListener>();
+  readonly #listeners = new Set<() => void>();
   #counter = 0;
 
   // By row of the board, as in joined-map.ts.
@@ -54,6 +54,8 @@ export class Revisions {
   readonly #publications: Int32Array;
   readonly #publicationsNow: Int32Array;
   readonly #changedRows: Int32Array;
+  /** The counter of the worker's change before its last one; 0: there was none. */
+  readonly #before: Float64Array;
 
   /** The ring: number n is at n modulo its size. */
   readonly #gone: Gone[] = [];
@@ -69,6 +71,7 @@ export class Revisions {
     this.#publicationsNow = new Int32Array(rows);
     this.order = new ChangeOrder(rows);
     this.#changedRows = new Int32Array(rows);
+    this.#before = new Float64Array(rows);
   }
 
   /** The last change that was seen; 0 before the first. */
@@ -103,10 +106,10 @@ export class Revisions {
     return this.#entries[row]?.workerId === workerId ? this.order.at(row) : this.#counter;
   }
 
-  /** Tells of each change from now on, as a look finds it. @returns what ends it. */
-  listen(listener: LookListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** Calls `looked` after each look. @returns what ends it. */
+  listen(looked: () => void): () => void {
+    this.#listeners.add(looked);
+    return () => this.#listeners.delete(looked);
   }
 
   /** Finds what changed since the last look. @returns the workers that are new or changed, each once. */
@@ -119,6 +122,7 @@ export class Revisions {
       const entry = this.#lookForChange(row);
       if (entry !== undefined) changed.push(entry);
     }
+    for (const looked of this.#listeners) looked();
     return changed;
   }
 
@@ -134,9 +138,17 @@ export class Revisions {
     return this.#entries[row];
   }
 
-  /** Rows of which something changed since the last look, which does not see it yet. Valid until the next look. */
-  changedSinceLook(): Int32Array {
-    return this.#findChangedRows();
+  /** The counter of the change before the last one of the worker in that row; 0: there was none. */
+  changeBefore(row: number): number {
+    return this.#before[row] as number;
+  }
+
+  /** Whether the worker in that row is still as the last look saw it. */
+  isAsSeen(row: number): boolean {
+    const { board, rows } = this.#directory;
+    const entry = this.#entries[row];
+    if (entry === undefined || entry !== rows[row]) return false;
+    return entry.slot.publications === this.#publications[row] && board.isAsCopied(row, this.#rowCopies);
   }
 
   /** Those that went after `counter`, in that order; all of them, if it is not below the horizon. Some may be back. */
@@ -151,6 +163,7 @@ export class Revisions {
     return this.#gone[number % MAX_GONE_REMEMBERED] as Gone;
   }
 
+  /** Valid until the next look. */
   #findChangedRows(): Int32Array {
     const { board, rows } = this.#directory;
     const entries = this.#entries;
@@ -182,12 +195,12 @@ export class Revisions {
     // Another entry of the same worker is a larger slot, new facts, or the worker after it was gone for a moment.
     if (entry?.workerId === known.workerId && board.isOccupiedBy(row, entry.occupant)) return;
     this.#entries[row] = undefined;
+    const before = this.order.at(row);
     this.order.remove(row);
     const at = ++this.#counter;
     const place = this.#goneCount++ % MAX_GONE_REMEMBERED;
     this.#horizon = this.#gone[place]?.at ?? 0;
-    this.#gone[place] = { workerId: known.workerId, at };
-    for (const listener of this.#listeners) listener.gone(row, known.workerId, at);
+    this.#gone[place] = { workerId: known.workerId, row, at, before };
   }
 
   #lookForChange(row: number): WorkerEntry | undefined {
@@ -197,8 +210,8 @@ export class Revisions {
     this.#publications[row] = entry.slot.publications;
     this.#entries[row] = entry;
     const at = ++this.#counter;
+    this.#before[row] = this.order.at(row);
     this.order.move(row, at);
-    for (const listener of this.#listeners) listener.changed(entry, at);
     return entry;
   }
 }

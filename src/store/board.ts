@@ -204,6 +204,17 @@ export class BoardReader {
     for (let word = 0; word < RowWord.end; word++) copies[row * RowWord.end + word] = this.word(row, word);
   }
 
+  /** Whether the row is still as its copy. Read plainly, as by `changedRows`. */
+  isAsCopied(row: number, copies: Int32Array): boolean {
+    const { words } = this;
+    const at = rowWordIndex(row, 0);
+    const copyAt = row * RowWord.end;
+    for (let word = 0; word < RowWord.end; word++) {
+      if (words[at + word] !== copies[copyAt + word]) return false;
+    }
+    return true;
+  }
+
   cause(row: number): StateCause {
     return STATE_CAUSES[this.word(row, RowWord.cause)] ?? 'registration';
   }

@@ -109,7 +109,7 @@ it('finds every change of a row, of its record, of its note and of what is known
     make({ kind, id: 'a', n: 7 }, fleet, new Set(['a', 'b']));
     expect(idsOf(revisions.look()), kind).toEqual(kind === 'forget' ? [] : ['a']);
   }
-  expect(Array.from(revisions.goneAfter(0))).toEqual([{ workerId: 'a', at: revisions.counter }]);
+  expect(Array.from(revisions.goneAfter(0))).toMatchObject([{ workerId: 'a', at: revisions.counter }]);
 });
 
 it('one who left one row for another is there in the end', () => {

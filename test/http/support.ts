@@ -24,8 +24,7 @@ import { Fleet } from '../support/fleet.ts';
 export const NOW_S = 1_795_456_495;
 
 /** A fleet at {@link NOW_S}, by a clock that stands. */
-export function newFleet(rows?: number) {
-  const clock = new FakeClock(NOW_S * 1000);
+export function newFleet(rows?: number, clock = new FakeClock(NOW_S * 1000)) {
   return { clock, fleet: new Fleet(clock, rows) };
 }
 

@@ -7,7 +7,8 @@ import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import { JsonText } from '../json-text.ts';
 import type { Fields } from '../query/fields.ts';
 import { putItem } from '../query/item.ts';
-import type { Gone, Revisions } from '../revisions.ts';
+import { Reading } from '../query/reading.ts';
+import type { Left, Revisions } from '../revisions.ts';
 import { type Flight, Frame } from './flight.ts';
 import type { View } from './view.ts';
 
@@ -46,7 +47,7 @@ export class Feed {
   readonly #revisions: Revisions;
   readonly #flight: Flight;
   readonly #maxFrameBytes: number;
-  /** Made since the last change, by position. */
+  /** Made since the view saw more, by position. */
   readonly #steps = new Map<string, Step>();
   #madeAt = 0;
 
@@ -59,16 +60,19 @@ export class Feed {
     this.#maxFrameBytes = maxFrameBytes;
   }
 
-  /** What comes next for a client at that position. The same until something changes, and made once for all. */
+  /**
+   * What comes next for a client at that position, of all that the view has seen. The same until it sees more, and made once
+   * for all. Ask only while the view is complete.
+   */
   step(position: Position): Step {
-    if (this.#madeAt !== this.#revisions.counter) this.dropFrames();
+    const { seen } = this.view;
+    if (this.#madeAt !== seen) this.dropFrames();
     const { from, part } = position;
-    const { counter } = this.#revisions;
     // Who has nothing yet cannot miss what left before.
-    const floor = from === 0 && part > 0 ? counter : position.floor;
+    const floor = from === 0 && part > 0 ? seen : position.floor;
     const base = Math.max(from, floor);
     const isKnown = base >= this.view.since;
-    if (part === 0 && isKnown && this.view.changedAt <= from) return quiet(counter);
+    if (part === 0 && isKnown && this.view.changedAt <= from) return quiet(Math.max(from, seen));
     const key = `${part} ${from} ${base}`;
     const known = this.#steps.get(key);
     if (known !== undefined) return known;
@@ -84,16 +88,15 @@ export class Feed {
   dropFrames(): void {
     for (const { frame } of this.#steps.values()) if (frame !== undefined) this.#flight.release(frame);
     this.#steps.clear();
-    this.#madeAt = this.#revisions.counter;
+    this.#madeAt = this.view.seen;
   }
 
   #make({ from, floor, part }: Position, base: number, isKnown: boolean): Step {
-    const { counter } = this.#revisions;
     const told = this.#tell(from, base, isKnown);
     const { removed, to } = told;
     const isLast = to >= floor;
     const next = { from: to, floor, part: part === 0 || isLast ? 0 : part + 1 };
-    const more = to < counter;
+    const more = to < this.view.seen;
     const isEmpty = told.items === 0 && removed.size === 0;
     if (part === 0 && isEmpty) return { frame: undefined, next, more };
     const removedJson = JSON.stringify([...removed]);
@@ -118,7 +121,7 @@ export class Feed {
   /** Appends the items to the text. */
   #tell(from: number, base: number, isKnown: boolean): { items: number; removed: ReadonlySet<string>; to: number } {
     const revisions = this.#revisions;
-    const { order } = this.view;
+    const { order, seen } = this.view;
     const leaving = (isKnown ? this.view.leftAfter(base) : revisions.goneAfter(base))[Symbol.iterator]();
     const removed = new Set<string>();
     let items = 0;
@@ -130,46 +133,59 @@ export class Feed {
       removed.add(workerId);
       removedBytes += workerId.length + 3;
     };
+    const nextLeft = () => {
+      const left = nextOf(leaving);
+      return left === undefined || left.at > seen ? undefined : left;
+    };
+    const upToSeen = (row: number) => (row === -1 || order.at(row) > seen ? -1 : row);
 
     text.clear();
-    let left = nextOf(leaving);
-    let row = order.firstAfter(from);
+    let left = nextLeft();
+    let row = upToSeen(order.firstAfter(from));
     // Both in one order, so that the frame may end anywhere.
     while ((row !== -1 || left !== undefined) && !isFull()) {
       const changedAt = row === -1 ? Number.POSITIVE_INFINITY : order.at(row);
       if (left !== undefined && left.at < changedAt) {
         remove(left.workerId);
         to = left.at;
-        left = nextOf(leaving);
+        left = nextLeft();
         continue;
       }
-      const entry = revisions.entryAt(row) as WorkerEntry;
-      if (this.view.shows(entry.workerId)) {
-        const before = text.length;
-        if (items > 0) text.ascii(',');
-        const begin = text.length;
-        if (putItem(text, entry, this.#directory, this.#fields)) {
-          items++;
-          this.view.told(row, text.bytes().subarray(begin));
-        } else text.cutTo(before);
-      } else if (!isKnown && changedAt > base) {
+      // None where the worker is gone and the view has not seen it yet.
+      const entry = revisions.entryAt(row);
+      if (entry !== undefined && this.view.shows(entry.workerId)) {
+        if (this.#append(entry, items > 0)) items++;
+      } else if (entry !== undefined && !isKnown && changedAt > base) {
         // It may have left the view since, before anybody watched it: telling that of one who never was there is harmless.
         remove(entry.workerId);
       }
       to = changedAt;
-      row = order.next(row);
+      row = upToSeen(order.next(row));
     }
-    return { items, removed, to: row === -1 && left === undefined ? revisions.counter : to };
+    return { items, removed, to: row === -1 && left === undefined ? Math.max(from, seen) : to };
+  }
+
+  /** @returns false if the worker was forgotten meanwhile; nothing is appended then */
+  #append(entry: WorkerEntry, isFurther: boolean): boolean {
+    const before = text.length;
+    if (isFurther) text.ascii(',');
+    const reading = new Reading(entry);
+    if (!putItem(text, entry, this.#directory, this.#fields, reading)) {
+      text.cutTo(before);
+      return false;
+    }
+    this.view.told(reading);
+    return true;
   }
 }
 
-function nextOf(leaving: Iterator<Gone>): Gone | undefined {
+function nextOf(leaving: Iterator<Left>): Left | undefined {
   const { done, value } = leaving.next();
   return done ? undefined : value;
 }
 
-function quiet(counter: number): Step {
-  return { frame: undefined, next: { from: counter, floor: 0, part: 0 }, more: false };
+function quiet(from: number): Step {
+  return { frame: undefined, next: { from, floor: 0, part: 0 }, more: false };
 }
 
 /** The event around the items in the text; `removed` is JSON, undefined where an event has no such member. */

@@ -3,20 +3,16 @@
  * these is not told of the others. What was told is remembered as hashes, and a worker's place in the order moves only when
  * its hash differs.
  *
- * A hash holds as long as every client whose position is behind the worker's place has just these bytes. Where that is not
+ * A hash holds as long as every client whose position is behind the worker's place has just these values. Where that is not
  * sure, as when a client was told something newer than the last look saw, there is none, and the next change counts
  * whatever it is.
  */
-import { hash } from 'node:crypto';
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
+import type { Directory } from '../../store/directory.ts';
 import { ChangeOrder } from '../change-order.ts';
-import { JsonText } from '../json-text.ts';
 import type { Fields } from '../query/fields.ts';
-import { putItem } from '../query/item.ts';
-import type { Revisions } from '../revisions.ts';
+import { itemHash } from '../query/item.ts';
+import type { Reading } from '../query/reading.ts';
 
-/** Of this thread: what is written into it is hashed before anything else runs. */
-const text = new JsonText();
 const UNSURE = Number.NaN;
 
 export class ShownItems {
@@ -26,34 +22,34 @@ export class ShownItems {
   /** By row. */
   readonly #hashes: Float64Array;
 
-  /** @param shows whether the view that these items are of shows a worker; @param revisions as of their last look */
-  constructor(fields: Fields, directory: Directory, revisions: Revisions, shows: (workerId: string) => boolean) {
+  constructor(fields: Fields, directory: Directory) {
     this.#fields = fields;
     this.#directory = directory;
     this.order = new ChangeOrder(directory.board.capacity);
     this.#hashes = new Float64Array(directory.board.capacity).fill(UNSURE);
-    for (const entry of revisions.changedAfter(0)) {
-      this.order.move(entry.row, revisions.of(entry));
-      if (shows(entry.workerId)) this.#hashes[entry.row] = this.#hashOf(entry);
-    }
-    // Those who come back have what was seen by then, and not what is there now.
-    for (const row of revisions.changedSinceLook()) this.#hashes[row] = UNSURE;
   }
 
-  /** The worker is shown, and changed at that counter. @param wasShown before */
-  changed(entry: WorkerEntry, at: number, wasShown: boolean): boolean {
-    const { row } = entry;
+  /** The worker is seen for the first time, shown or not. */
+  begin(reading: Reading, at: number, isShown: boolean): void {
+    const { row } = reading.entry;
+    this.#hashes[row] = isShown ? this.#hashOf(reading) : UNSURE;
+    this.order.move(row, at);
+  }
+
+  /** The worker is shown, and changed at that counter. @param isKnown it was shown before, and no change of it was missed */
+  changed(reading: Reading, at: number, isKnown: boolean): boolean {
+    const { row } = reading.entry;
     const before = this.#hashes[row];
-    const now = this.#hashOf(entry);
+    const now = this.#hashOf(reading);
     this.#hashes[row] = now;
     // Nothing equals UNSURE, not even itself.
-    if (wasShown && now === before) return false;
+    if (isKnown && now === before) return false;
     this.order.move(row, at);
     return true;
   }
 
   /** It is not shown. @param leaves it was until now */
-  hidden({ row }: WorkerEntry, at: number, leaves: boolean): void {
+  hidden(row: number, at: number, leaves: boolean): void {
     this.#hashes[row] = UNSURE;
     if (leaves || this.order.at(row) === 0) this.order.move(row, at);
   }
@@ -63,22 +59,23 @@ export class ShownItems {
     this.order.remove(row);
   }
 
-  /** A client is told these bytes. */
-  told(row: number, bytes: Uint8Array): void {
-    if (hashOf(bytes) !== this.#hashes[row]) this.#hashes[row] = UNSURE;
+  /** What was read of the worker in that row may be newer than what the last look saw. */
+  unsure(row: number): void {
+    this.#hashes[row] = UNSURE;
   }
 
-  #hashOf(entry: WorkerEntry): number {
+  /** A client is told what was read. */
+  told(reading: Reading): void {
+    const { row } = reading.entry;
+    if (this.#hashOf(reading) !== this.#hashes[row]) this.#hashes[row] = UNSURE;
+  }
+
+  #hashOf(reading: Reading): number {
     try {
-      return putItem(text.clear(), entry, this.#directory, this.#fields) ? hashOf(text.bytes()) : UNSURE;
+      return itemHash(reading, this.#directory.board, this.#fields);
     } catch {
       // It changes too fast to be read: so it changes again.
       return UNSURE;
     }
   }
-}
-
-/** 48 bits: that a change is taken for none happens once in 280 million million. */
-function hashOf(bytes: Uint8Array): number {
-  return hash('sha256', bytes, 'buffer').readUIntBE(0, 6);
 }

@@ -76,7 +76,7 @@ export class StreamClient {
 
   /** Sends what is new, while there is room and it is time. `look` counts the looks; without it: as of the last one. */
   serve(look = this.#toldAtLook): void {
-    if (!this.#isBehind && look - this.#toldAtLook < this.#looks) return;
+    if (!this.feed.view.isComplete || (!this.#isBehind && look - this.#toldAtLook < this.#looks)) return;
     while (!this.sender.isFull) {
       const { from, floor } = this.#position;
       if (from > 0 && Math.max(from, floor) < this.#revisions.horizon) this.#reset = 'too_old';

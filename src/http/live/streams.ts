@@ -20,6 +20,7 @@ import {
 } from '../limits.ts';
 import type { Fields } from '../query/fields.ts';
 import type { Selection } from '../query/selection.ts';
+import { LimitReached } from '../refused.ts';
 import type { Revisions } from '../revisions.ts';
 import { Feed } from './feed.ts';
 import { Flight } from './flight.ts';
@@ -127,11 +128,12 @@ export class LiveStreams {
     const { maxClients } = this.#options;
     if (this.#isStopped) return new PulselaneError('unavailable', 'the server is stopping');
     if (this.clients >= maxClients) {
-      return new PulselaneError('resource_exhausted', `${maxClients} live clients are connected already`);
+      return new LimitReached('resource_exhausted', 'live_clients', `${maxClients} live clients are connected already`);
     }
     if (this.#flight.share >= 1) {
-      return new PulselaneError(
+      return new LimitReached(
         'resource_exhausted',
+        'live_clients',
         'live clients that are slow take up all the memory that they may',
       );
     }
@@ -190,13 +192,15 @@ export class LiveStreams {
    * Resolves when something of what is watched changed after `index` (`<epoch>-<counter>`), when the wait, lengthened a
    * little at random, is over, or when `signal` aborts; at once if the index is not of this epoch, or if it cannot be known
    * whether something changed, since nobody watched it then.
-   * @throws PulselaneError `resource_exhausted` if too many wait, or too many different filters are followed.
+   * @param client who asks: none may have more than its share of those that wait
+   * @throws LimitReached if too many wait, in all or of that client, or too many different filters are followed.
    */
   async waitForChange(
     { selection, fields }: Watched,
     index: string,
     waitMs: number,
     signal: AbortSignal,
+    client?: string,
   ): Promise<void> {
     const { revisions } = this.#options;
     revisions.look();
@@ -205,7 +209,7 @@ export class LiveStreams {
     const view = this.#views.take(selection, fields);
     try {
       if (counter < view.since || view.changedAt > counter) return;
-      const waited = this.#waiting.wait(view, counter, waitMs, signal);
+      const waited = this.#waiting.wait({ view, counter, waitMs, signal, client });
       this.#begin();
       await waited;
     } finally {

@@ -1,14 +1,24 @@
 /**
- * Which workers pass a selection now, which did of late, and when that which is shown of them changed: what all clients and
- * blocking queries with this selection and these fields share. It follows every look, so that between two of them nothing
- * enters and leaves that it does not see.
+ * Which workers pass a selection now, which did before, and when that which is shown of them changed: what all clients and
+ * blocking queries with this selection and these fields share.
+ *
+ * A view has a position, as clients do: the counter up to which it has seen every change. It goes on from there in steps of
+ * one worker, so that somebody may stop it after any of them. A new one begins at 0, and tells nobody anything before it has
+ * been through all workers that there were when it was made.
+ *
+ * It may be late, and then see only the last of several changes of a worker. What came between is not known: the worker
+ * may have passed, or shown other values, and somebody may have been told so by a list. So it counts as changed, and as
+ * one that left if it does not pass: a client may be told more than it needs, and never less. The same holds for a worker that
+ * changes while it is looked at.
  */
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import type { ChangeOrder } from '../change-order.ts';
 import { MAX_LEFT_REMEMBERED } from '../limits.ts';
 import type { Fields } from '../query/fields.ts';
+import type { Reading } from '../query/reading.ts';
 import type { Selection } from '../query/selection.ts';
-import type { Gone, LookListener, Revisions } from '../revisions.ts';
+import type { Gone, Left, Revisions } from '../revisions.ts';
+import type { Readings } from './readings.ts';
 import { ShownItems } from './shown-items.ts';
 
 /** Equal for what shares a view. */
@@ -21,34 +31,74 @@ function isNewWithHeartbeats({ names }: Fields): boolean {
   return names.includes('last_update_at') || names.includes('telemetry');
 }
 
-export class View implements LookListener {
+export interface ViewParts {
+  readonly directory: Directory;
+  readonly revisions: Revisions;
+  readonly readings: Readings;
+  readonly nowMs: () => number;
+}
+
+export class View {
   /** See {@link viewKey}. */
   readonly key: string;
   readonly #selection: Selection;
+  readonly #fields: Fields;
   readonly #directory: Directory;
   readonly #revisions: Revisions;
+  readonly #readings: Readings;
+  readonly #nowMs: () => number;
+  readonly #isAsSeen = (row: number) => this.#revisions.isAsSeen(row);
   /** Undefined where every change of a worker is one of what is shown. */
-  readonly #items: ShownItems | undefined;
+  #items: ShownItems | undefined;
   readonly #shown = new Set<string>();
+  /** Rows of workers that may have changed while they were looked at. */
+  readonly #unsure = new Set<number>();
   /** Who left, in that order; those that came back since are still among them. */
-  #left: Gone[] = [];
-  #since: number;
-  #changedAt: number;
+  #left: Left[] = [];
+  /** The counter as of which it was made. */
+  #bornAt = 0;
+  #since = 0;
+  #seen = 0;
+  #changedAt = 0;
+  /** Of workers that come next, every change up to this counter was seen. */
+  #certainTo = 0;
+  /** What `#certainTo` becomes when `#seen` has reached `counter`: all changes beyond it were found when `seen` was the position. */
+  #mark = { counter: 0, seen: 0, atMs: 0 };
 
-  /** @param revisions as of their last look */
-  constructor(selection: Selection, fields: Fields, directory: Directory, revisions: Revisions) {
+  /** Complete when it is no longer behind. */
+  constructor(selection: Selection, fields: Fields, { directory, revisions, readings, nowMs }: ViewParts) {
     this.key = viewKey(selection, fields);
     this.#selection = selection;
+    this.#fields = fields;
     this.#directory = directory;
     this.#revisions = revisions;
-    for (const entry of revisions.changedAfter(0)) {
-      if (this.#matches(entry)) this.#shown.add(entry.workerId);
-    }
-    this.#items = isNewWithHeartbeats(fields)
-      ? undefined
-      : new ShownItems(fields, directory, revisions, (workerId) => this.shows(workerId));
-    this.#since = revisions.counter;
-    this.#changedAt = revisions.counter;
+    this.#readings = readings;
+    this.#nowMs = nowMs;
+    this.#begin();
+  }
+
+  /** Up to this counter every change was seen. */
+  get seen(): number {
+    return this.#seen;
+  }
+
+  /** Whether it has been through all workers that there were at first: nobody is told anything before. */
+  get isComplete(): boolean {
+    return this.#seen >= this.#bornAt;
+  }
+
+  get isBehind(): boolean {
+    return this.#seen < this.#revisions.counter;
+  }
+
+  /** A look has found changes, of which it had seen all that were found before. */
+  becameLate(nowMs: number): void {
+    this.#mark.atMs = nowMs;
+  }
+
+  /** For how long there have been changes that it has not seen; up to twice as long as it is late. */
+  lateMs(nowMs: number): number {
+    return this.isBehind ? nowMs - this.#mark.atMs : 0;
   }
 
   /** Who left after a counter that is not below this one is known. */
@@ -61,9 +111,9 @@ export class View implements LookListener {
     return this.#items?.order ?? this.#revisions.order;
   }
 
-  /** A client is told these bytes of the worker in that row. */
-  told(row: number, bytes: Uint8Array): void {
-    this.#items?.told(row, bytes);
+  /** A client is told what was read of a worker. */
+  told(reading: Reading): void {
+    this.#items?.told(reading);
   }
 
   /** The counter of the last change of what is shown of a worker that is, or was until then, shown; at first that of its making. */
@@ -76,45 +126,124 @@ export class View implements LookListener {
   }
 
   /** Who left after `counter`, in that order. */
-  leftAfter(counter: number): readonly Gone[] {
+  leftAfter(counter: number): readonly Left[] {
     let first = this.#left.length;
-    while (first > 0 && (this.#left[first - 1] as Gone).at > counter) first--;
+    while (first > 0 && (this.#left[first - 1] as Left).at > counter) first--;
     return this.#left.slice(first);
   }
 
-  changed(entry: WorkerEntry, at: number): void {
-    const { workerId } = entry;
-    const wasShown = this.#shown.has(workerId);
-    if (this.#matches(entry)) {
-      this.#shown.add(workerId);
-      if (this.#items?.changed(entry, at, wasShown) !== false) this.#changedAt = at;
-    } else {
-      this.#items?.hidden(entry, at, wasShown);
-      this.#leaves(workerId, at);
+  /** Looks at changes that it has not seen, one worker after the other, at least at one, until there are no more or `isOver`. */
+  catchUp(isOver: () => boolean): void {
+    const revisions = this.#revisions;
+    const { order } = revisions;
+    const goneFrom = Math.max(this.#seen, this.#bornAt);
+    // Some that are gone are not remembered.
+    if (goneFrom < revisions.horizon) this.#begin();
+    const going = revisions.goneAfter(Math.max(this.#seen, this.#bornAt));
+    let gone = nextOf(going);
+    let row = order.firstAfter(this.#seen);
+    while (row !== -1 || gone !== undefined) {
+      const at = row === -1 ? Number.POSITIVE_INFINITY : order.at(row);
+      if (gone !== undefined && gone.at < at) {
+        this.#gone(gone);
+        this.#seen = gone.at;
+        gone = nextOf(going);
+      } else {
+        this.#look(revisions.entryAt(row) as WorkerEntry, at);
+        this.#seen = at;
+        row = order.next(row);
+      }
+      if (isOver()) break;
     }
+    if (row === -1 && gone === undefined) this.#seen = revisions.counter;
+    this.#remember();
   }
 
-  gone(row: number, workerId: string, at: number): void {
+  #begin(): void {
+    const { counter } = this.#revisions;
+    this.#shown.clear();
+    this.#unsure.clear();
+    this.#left = [];
+    this.#items = isNewWithHeartbeats(this.#fields) ? undefined : new ShownItems(this.#fields, this.#directory);
+    this.#bornAt = counter;
+    this.#since = counter;
+    this.#changedAt = counter;
+    this.#seen = 0;
+    this.#certainTo = 0;
+    this.#mark = { counter, seen: 0, atMs: this.#nowMs() };
+  }
+
+  /**
+   * A change that was found after a mark was made and missed lies behind the position of that time: `seen` of the mark, or
+   * more. Once all that was found before is seen, this holds for all that comes.
+   */
+  #remember(): void {
+    const { counter } = this.#revisions;
+    if (this.#seen >= counter) this.#certainTo = counter;
+    else if (this.#seen >= this.#mark.counter) this.#certainTo = this.#mark.seen;
+    else return;
+    this.#mark = { counter, seen: this.#seen, atMs: this.#nowMs() };
+  }
+
+  #look(entry: WorkerEntry, at: number): void {
+    const { workerId, row } = entry;
+    const reading = this.#readings.of(entry, at);
+    const wasShown = this.#shown.has(workerId);
+    const wasUnsure = this.#unsure.delete(row);
+    const isShown = this.#matches(reading, wasShown);
+    if (isShown) this.#shown.add(workerId);
+    if (at <= this.#bornAt) this.#items?.begin(reading, at, isShown);
+    else this.#follow(reading, at, { wasShown, isShown, isCertain: !wasUnsure && this.#isCertain(row) });
+    if (reading.isSure(this.#isAsSeen)) return;
+    this.#unsure.add(row);
+    this.#items?.unsure(row);
+  }
+
+  #follow(
+    reading: Reading,
+    at: number,
+    { wasShown, isShown, isCertain }: { wasShown: boolean; isShown: boolean; isCertain: boolean },
+  ): void {
+    if (isShown) {
+      if (this.#items?.changed(reading, at, wasShown && isCertain) !== false) this.#changedAt = at;
+      return;
+    }
+    const leaves = wasShown || !isCertain;
+    this.#items?.hidden(reading.entry.row, at, leaves);
+    if (leaves) this.#leaves(reading.entry.workerId, at);
+  }
+
+  #gone({ row, workerId, at, before }: Gone): void {
+    const isCertain = !this.#unsure.delete(row) && before <= this.#certainTo;
     this.#items?.gone(row);
-    this.#leaves(workerId, at);
+    if (this.#shown.has(workerId) || !isCertain) this.#leaves(workerId, at);
+  }
+
+  #isCertain(row: number): boolean {
+    return this.#revisions.changeBefore(row) <= this.#certainTo;
   }
 
   /** A record that changes too fast to be read changes again: the next look decides. Others must not miss this one. */
-  #matches(entry: WorkerEntry): boolean {
+  #matches(reading: Reading, wasShown: boolean): boolean {
     try {
-      return this.#selection.matches(entry, this.#directory);
+      return this.#selection.matches(reading.entry, this.#directory, reading);
     } catch {
-      return this.#shown.has(entry.workerId);
+      return wasShown;
     }
   }
 
   #leaves(workerId: string, at: number): void {
-    if (!this.#shown.delete(workerId)) return;
+    this.#shown.delete(workerId);
     this.#changedAt = at;
     this.#left.push({ workerId, at });
     if (this.#left.length < 2 * MAX_LEFT_REMEMBERED) return;
     // Half at a time, since taking the first of an array one by one would move all others each time.
-    this.#since = (this.#left[MAX_LEFT_REMEMBERED - 1] as Gone).at;
+    this.#since = (this.#left[MAX_LEFT_REMEMBERED - 1] as Left).at;
     this.#left = this.#left.slice(MAX_LEFT_REMEMBERED);
   }
+}
+
+function nextOf(gone: Iterator<Gone>): Gone | undefined {
+  const { done, value } = gone.next();
+  return done ? undefined : value;
 }

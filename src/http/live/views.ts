@@ -1,27 +1,58 @@
-/** The views that are in use, and those that were until a minute ago: whoever comes back finds his. */
+/**
+ * The views that are in use, and those that were until a minute ago: whoever comes back finds his. They share what is read
+ * of each worker, and the time that they may take of the thread:
+ *
+ *     look ─► slice ── 4 ms ──► rest ── 4 ms ──► slice ─► …        until every view has seen every change
+ *             └ turn of a view ┘└ turn ┘…
+ *
+ * The turn goes to the view that has taken the least time of late, for a millisecond at most: so one that costs little
+ * keeps up with each look, and those that cost much share what is left evenly and are told of changes later. When one is
+ * late by more than a second, or a new one is not complete after five, further filters are refused: each would make all of
+ * them later.
+ */
 import type { Clock, Timer } from '../../lib/clock.ts';
-import { PulselaneError } from '../../lib/errors.ts';
 import type { Directory } from '../../store/directory.ts';
-import { MAX_VIEWS, VIEW_KEPT_MS } from '../limits.ts';
+import {
+  MAX_VIEW_BUILD_MS,
+  MAX_VIEW_LATE_MS,
+  MAX_VIEWS,
+  VIEW_COST_DECAY,
+  VIEW_KEPT_MS,
+  VIEW_REST_SHARE,
+  VIEW_SLICE_MS,
+  VIEW_TURN_MS,
+} from '../limits.ts';
 import type { Fields } from '../query/fields.ts';
 import type { Selection } from '../query/selection.ts';
+import { LimitReached } from '../refused.ts';
 import type { Revisions } from '../revisions.ts';
+import { Readings } from './readings.ts';
 import { View, viewKey } from './view.ts';
 
 interface Kept {
   readonly view: View;
-  readonly stopListening: () => void;
   users: number;
+  /** The time that it took of late. */
+  costMs: number;
   /** Runs while nobody uses it. */
   expiry: Timer | undefined;
 }
+
+/** Looking at a clock costs a third of looking at a worker. */
+const STEPS_PER_CLOCK = 4;
 
 export class Views {
   readonly #directory: Directory;
   readonly #revisions: Revisions;
   readonly #clock: Clock;
+  readonly #readings = new Readings();
   /** Those that were given back last come last. */
   readonly #kept = new Map<string, Kept>();
+  #stopListening: (() => void) | undefined;
+  /** The counter as of the last look. */
+  #lookedAt = 0;
+  /** When the next slice begins; undefined while no view is behind. */
+  #rest: Timer | undefined;
   #isStopped = false;
 
   constructor(directory: Directory, revisions: Revisions, clock: Clock) {
@@ -35,8 +66,8 @@ export class Views {
   }
 
   /**
-   * The view of this selection and these fields, as of the last look. Give it back.
-   * @throws PulselaneError `resource_exhausted` if there are too many in use.
+   * The view of this selection and these fields; not complete at once where there are many workers. Give it back.
+   * @throws PulselaneError `resource_exhausted` if there are too many in use, or if they take up all the time that they may.
    */
   take(selection: Selection, fields: Fields): View {
     const kept = this.#kept.get(viewKey(selection, fields)) ?? this.#make(selection, fields);
@@ -59,6 +90,14 @@ export class Views {
     kept.expiry = this.#clock.after(VIEW_KEPT_MS, () => this.#drop(key, kept));
   }
 
+  /** Whether a further filter would make those late that are followed already, or would itself be late. */
+  get areLate(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    return [...this.#kept.values()].some(
+      ({ view }) => view.lateMs(nowMs) > (view.isComplete ? MAX_VIEW_LATE_MS : MAX_VIEW_BUILD_MS),
+    );
+  }
+
   /** Nobody comes back. */
   stop(): void {
     this.#isStopped = true;
@@ -66,22 +105,95 @@ export class Views {
   }
 
   #make(selection: Selection, fields: Fields): Kept {
+    if (this.areLate) {
+      // What nobody uses must not keep anybody out.
+      for (const [key, kept] of this.#kept) if (kept.users === 0) this.#drop(key, kept);
+    }
+    if (this.areLate) {
+      throw new PulselaneError(
+        'resource_exhausted',
+        'the filters that are followed take up all the time that they may',
+      );
+    }
     if (this.#kept.size >= MAX_VIEWS) {
       const unused = [...this.#kept].find(([, { users }]) => users === 0);
       if (unused === undefined) {
-        throw new PulselaneError('resource_exhausted', `${MAX_VIEWS} different filters are being followed already`);
+        throw new LimitReached('resource_exhausted', 'filters', `${MAX_VIEWS} different filters are being followed already`);
       }
       this.#drop(...unused);
     }
-    const view = new View(selection, fields, this.#directory, this.#revisions);
-    const kept: Kept = { view, stopListening: this.#revisions.listen(view), users: 0, expiry: undefined };
+    const view = new View(selection, fields, {
+      directory: this.#directory,
+      revisions: this.#revisions,
+      readings: this.#readings,
+      nowMs: () => this.#clock.monotonicMs(),
+    });
+    this.#lookedAt = this.#revisions.counter;
+    const kept: Kept = { view, users: 0, costMs: 0, expiry: undefined };
     this.#kept.set(view.key, kept);
+    this.#stopListening ??= this.#revisions.listen(() => this.#looked());
+    this.#slice();
     return kept;
   }
 
   #drop(key: string, kept: Kept): void {
     kept.expiry?.cancel();
-    kept.stopListening();
     this.#kept.delete(key);
+    if (this.#kept.size > 0) return;
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+    this.#endRest();
+    this.#readings.clear();
+  }
+
+  #looked(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const kept of this.#kept.values()) {
+      kept.costMs *= VIEW_COST_DECAY;
+      if (kept.view.seen >= this.#lookedAt) kept.view.becameLate(nowMs);
+    }
+    this.#lookedAt = this.#revisions.counter;
+    this.#slice();
+  }
+
+  /** Unless one has just ended. */
+  #slice(): void {
+    if (this.#rest !== undefined) return;
+    const startMs = this.#clock.monotonicMs();
+    let nowMs = startMs;
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      if (nowMs - startMs >= VIEW_SLICE_MS) {
+        this.#rest = this.#clock.after((nowMs - startMs) * VIEW_REST_SHARE, () => {
+          this.#rest = undefined;
+          this.#slice();
+        });
+        return;
+      }
+      nowMs = this.#turn(next, nowMs, Math.min(nowMs + VIEW_TURN_MS, startMs + VIEW_SLICE_MS));
+    }
+    this.#readings.clear();
+  }
+
+  /** The one that took the least of those that are behind. */
+  #next(): Kept | undefined {
+    let next: Kept | undefined;
+    for (const kept of this.#kept.values()) {
+      if (kept.view.isBehind && (next === undefined || kept.costMs < next.costMs)) next = kept;
+    }
+    return next;
+  }
+
+  /** @returns when it ended */
+  #turn(kept: Kept, nowMs: number, overMs: number): number {
+    let steps = 0;
+    kept.view.catchUp(() => ++steps % STEPS_PER_CLOCK === 0 && this.#clock.monotonicMs() >= overMs);
+    const endMs = this.#clock.monotonicMs();
+    kept.costMs += endMs - nowMs;
+    return endMs;
+  }
+
+  #endRest(): void {
+    this.#rest?.cancel();
+    this.#rest = undefined;
   }
 }

@@ -1,7 +1,7 @@
 /** Blocking queries: each waits for a change of what it asked for, or for the end of its time. */
 import type { Clock } from '../../lib/clock.ts';
-import { PulselaneError } from '../../lib/errors.ts';
-import { MAX_WAITING, WAIT_JITTER } from '../limits.ts';
+import { MAX_WAITING, MAX_WAITING_PER_CLIENT, WAIT_JITTER } from '../limits.ts';
+import { LimitReached } from '../refused.ts';
 import type { View } from './view.ts';
 
 interface Waiter {
@@ -10,8 +10,18 @@ interface Waiter {
   readonly end: () => void;
 }
 
+export interface Wait {
+  readonly view: View;
+  readonly counter: number;
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+  /** Undefined: nobody who could have a share. */
+  readonly client: string | undefined;
+}
+
 export class Waiting {
   readonly #clock: Clock;
+  readonly #byClient = new Map<string | undefined, number>();
   readonly #waiters = new Set<Waiter>();
 
   constructor(clock: Clock) {
@@ -25,22 +35,31 @@ export class Waiting {
   /**
    * Resolves once the view changed after `counter`, which it knows of; when `waitMs` and a random part of it have passed; or
    * when `signal` says that nobody wants to know any more.
-   * @throws PulselaneError `resource_exhausted` if too many wait.
+   * @throws LimitReached if too many wait, in all or of that client.
    */
-  async wait(view: View, counter: number, waitMs: number, signal: AbortSignal): Promise<void> {
+  async wait({ view, counter, waitMs, signal, client }: Wait): Promise<void> {
     if (signal.aborted) return;
     if (this.#waiters.size >= MAX_WAITING) {
-      throw new PulselaneError('resource_exhausted', `${MAX_WAITING} blocking queries are waiting already`);
+      throw new LimitReached('resource_exhausted', 'waiting', `${MAX_WAITING} blocking queries are waiting already`);
+    }
+    const ofClient = this.#byClient.get(client) ?? 0;
+    if (client !== undefined && ofClient >= MAX_WAITING_PER_CLIENT) {
+      const detail = `${MAX_WAITING_PER_CLIENT} blocking queries of this client are waiting already`;
+      throw new LimitReached('rate_limited', 'waiting_per_client', detail);
     }
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter: Waiter = { view, counter, end: resolve };
     this.#waiters.add(waiter);
+    this.#byClient.set(client, ofClient + 1);
     const timer = this.#clock.after(waitMs * (1 + Math.random() * WAIT_JITTER), resolve);
     signal.addEventListener('abort', waiter.end, { once: true });
     await promise;
     timer.cancel();
     signal.removeEventListener('abort', waiter.end);
     this.#waiters.delete(waiter);
+    const left = (this.#byClient.get(client) ?? 1) - 1;
+    if (left === 0) this.#byClient.delete(client);
+    else this.#byClient.set(client, left);
   }
 
   /** Answers those for whom something changed. */

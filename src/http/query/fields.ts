@@ -40,9 +40,13 @@ export interface Fields {
   readonly key: string;
   /** Each once, in the order in which they are told; `worker_id` always is. */
   readonly names: readonly FieldName[];
+  /** Their places in {@link FIELD_NAMES}. */
+  readonly numbers: readonly number[];
 }
 
-const USUAL_FIELDS: Fields = { key: '', names: USUAL };
+const numbersOf = (names: readonly FieldName[]) => names.map((name) => FIELD_NAMES.indexOf(name));
+
+const USUAL_FIELDS: Fields = { key: '', names: USUAL, numbers: numbersOf(USUAL) };
 
 /**
  * @param text names with commas between them; undefined: the usual ones.
@@ -60,5 +64,5 @@ export function fieldsOf(text: string | undefined): Fields {
   }
   const names = FIELD_NAMES.filter((name) => name === 'worker_id' || asked.includes(name));
   const key = names.join(',');
-  return key === USUAL.join(',') ? USUAL_FIELDS : { key, names };
+  return key === USUAL.join(',') ? USUAL_FIELDS : { key, names, numbers: numbersOf(names) };
 }

@@ -6,6 +6,7 @@ import { cursorOf } from './cursor.ts';
 import { fieldsOf } from './fields.ts';
 import { First } from './first.ts';
 import { putItem } from './item.ts';
+import { Reading } from './reading.ts';
 import { type Criteria, selectionBy } from './selection.ts';
 import { type Position, sortOf } from './sort.ts';
 
@@ -37,9 +38,10 @@ export function writePage(text: JsonText, directory: Directory, request: PageReq
   const first = new First<Candidate>(limit + 1, sort.compare);
   let total = 0;
   for (const entry of directory.all()) {
-    if (!selection.matches(entry, directory)) continue;
+    const reading = new Reading(entry);
+    if (!selection.matches(entry, directory, reading)) continue;
     total++;
-    const { values, workerId } = sort.positionOf(entry, directory);
+    const { values, workerId } = sort.positionOf(entry, directory, reading);
     const candidate = { values, workerId, entry };
     if (after === undefined || sort.compare(candidate, after) > 0) first.add(candidate);
   }

@@ -2,7 +2,8 @@
 import type { LaneKind } from '../../model/lanes.ts';
 import type { WorkerState } from '../../model/liveness.ts';
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
-import { groupOf, metricIn, metricsOf, numberReader } from './values.ts';
+import { Reading } from './reading.ts';
+import { groupOf, metricIn, numberReader, rowOf } from './values.ts';
 
 /** Filters as plain data, which also goes from thread to thread. What is undefined or empty filters nothing. */
 export interface Criteria {
@@ -40,10 +41,11 @@ export interface Selection {
   /** Equal for selections of equal filters; empty for all workers. */
   readonly key: string;
   readonly criteria: Criteria;
-  matches(entry: WorkerEntry, directory: Directory): boolean;
+  /** @param reading of the worker, where somebody else reads it, too */
+  matches(entry: WorkerEntry, directory: Directory, reading?: Reading): boolean;
 }
 
-type Test = (entry: WorkerEntry, directory: Directory) => boolean;
+type Test = (reading: Reading, directory: Directory) => boolean;
 
 export function selectionBy(given: Criteria): Selection {
   const criteria = canonical(given);
@@ -51,7 +53,7 @@ export function selectionBy(given: Criteria): Selection {
   return {
     key: keyOf(criteria),
     criteria,
-    matches: (entry, directory) => tests.every((test) => test(entry, directory)),
+    matches: (entry, directory, reading = new Reading(entry)) => tests.every((test) => test(reading, directory)),
   };
 }
 
@@ -89,27 +91,21 @@ function keyOf({ states, isolation, group, prefix, labels, ranges }: Criteria): 
 /** The cheap ones first: most workers are sorted out before a record is looked into. */
 function testsOf({ states, isolation, group, prefix, labels, ranges }: Criteria): Test[] {
   const tests: Test[] = [];
-  if (prefix !== '') tests.push(({ workerId }) => workerId.startsWith(prefix));
-  if (states.length > 0) tests.push(({ row }, { board }) => states.includes(board.state(row)));
-  if (isolation.length > 0) tests.push(({ row }, { board }) => isolation.includes(board.lane(row).kind));
-  if (group !== undefined) tests.push((entry) => groupOf(entry) === group);
+  if (prefix !== '') tests.push(({ entry }) => entry.workerId.startsWith(prefix));
+  if (states.length > 0) tests.push((reading, { board }) => states.includes(board.state(rowOf(reading))));
+  if (isolation.length > 0) tests.push((reading, { board }) => isolation.includes(board.lane(rowOf(reading)).kind));
+  if (group !== undefined) tests.push(({ entry }) => groupOf(entry) === group);
   for (const [name, value] of labels) {
-    tests.push(({ facts }) => facts !== undefined && Object.hasOwn(facts.labels, name) && facts.labels[name] === value);
+    tests.push(
+      ({ entry: { facts } }) =>
+        facts !== undefined && Object.hasOwn(facts.labels, name) && facts.labels[name] === value,
+    );
   }
-  for (const range of ranges) {
-    const read = metricIn(range.field) === undefined ? numberReader(range.field) : undefined;
-    if (read !== undefined) tests.push((entry, directory) => isWithin(range, read(entry, directory)));
-  }
-  // Together: finding and parsing the metrics costs more than all the rest.
-  const metrics = ranges.flatMap((range) => {
-    const metric = metricIn(range.field);
-    return metric === undefined ? [] : [{ metric, range }];
-  });
-  if (metrics.length > 0) {
-    tests.push(({ slot }) => {
-      const values = metricsOf(slot);
-      return values !== undefined && metrics.every(({ metric, range }) => isWithin(range, values[metric]));
-    });
+  // Finding and parsing the custom metrics costs more than all the rest.
+  const isCustom = ({ field }: Range) => metricIn(field) !== undefined;
+  for (const range of [...ranges.filter((range) => !isCustom(range)), ...ranges.filter(isCustom)]) {
+    const read = numberReader(range.field);
+    if (read !== undefined) tests.push((reading, directory) => isWithin(range, read(reading, directory)));
   }
   return tests;
 }

@@ -3,7 +3,8 @@ import { PulselaneError } from '../../lib/errors.ts';
 import { WORKER_STATES } from '../../model/liveness.ts';
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import { numberNames } from './criteria.ts';
-import { groupOf, numberReader, type Read } from './values.ts';
+import { Reading } from './reading.ts';
+import { groupOf, numberReader, type Read, rowOf } from './values.ts';
 
 /** What one field of the sort is worth; null, which comes last in both directions, if the worker has none. */
 export type SortValue = number | string | null;
@@ -20,7 +21,8 @@ export interface Sort {
   readonly key: string;
   /** What it sorts by before the id. */
   readonly fields: readonly string[];
-  positionOf(entry: WorkerEntry, directory: Directory): Position;
+  /** @param reading of the worker, where somebody else reads it, too */
+  positionOf(entry: WorkerEntry, directory: Directory, reading?: Reading): Position;
   /** Below 0: `left` comes first. 0 only for one and the same id with the same values. */
   compare(left: Position, right: Position): number;
 }
@@ -34,9 +36,9 @@ const ID = 'worker_id';
 
 const OTHERS = {
   /** In the order of a life: registered, active, suspect, … */
-  state: ({ row }, { board }) => WORKER_STATES.indexOf(board.state(row)),
-  group: (entry) => groupOf(entry).slice(0, MAX_TEXT_UNITS) || undefined,
-  last_update_at: ({ row }, { board }) => board.lastUpdateS(row),
+  state: (reading, { board }) => WORKER_STATES.indexOf(board.state(rowOf(reading))),
+  group: ({ entry }) => groupOf(entry).slice(0, MAX_TEXT_UNITS) || undefined,
+  last_update_at: (reading, { board }) => board.lastUpdateS(rowOf(reading)),
 } as const satisfies Readonly<Record<string, Read<number | string>>>;
 
 interface Step {
@@ -62,8 +64,8 @@ export function sortOf(text: string | undefined): Sort {
   return {
     key: keyOf(steps, idDescends),
     fields: steps.map(({ name }) => name),
-    positionOf: (entry, directory) => ({
-      values: steps.map(({ read }) => read(entry, directory) ?? null),
+    positionOf: (entry, directory, reading = new Reading(entry)) => ({
+      values: steps.map(({ read }) => read(reading, directory) ?? null),
       workerId: entry.workerId,
     }),
     compare(left, right) {
@@ -83,7 +85,7 @@ export function sortOf(text: string | undefined): Sort {
 function stepOf(text: string): Step {
   const isDescending = text.startsWith('-');
   const name = isDescending ? text.slice(1) : text;
-  const read = name === ID ? ({ workerId }: WorkerEntry) => workerId : readerOf(name);
+  const read = name === ID ? ({ entry }: Reading) => entry.workerId : readerOf(name);
   if (read === undefined) {
     const names = [ID, ...Object.keys(OTHERS)].join(', ');
     throw invalid(`${JSON.stringify(name)} is nothing to sort by: there are ${names}, ${numberNames()}`);

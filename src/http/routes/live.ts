@@ -18,7 +18,7 @@ export function liveRoutes(app: App, { directory, live, refusals, log }: AppCont
   const roomNeeded = createMiddleware<HttpEnv>(async function roomNeeded(c, next) {
     const refused = live.refusal();
     if (refused === undefined) return next();
-    refusals.count('live_clients');
+    refusals.countError(refused);
     return errorJson(c, 503, refused.message, { 'Retry-After': '5' });
   });
   const stream = (workerId: string | undefined) =>

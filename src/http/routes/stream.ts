@@ -61,8 +61,9 @@ const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-stor
 
 export function streamRoutes(api: Api, { live, refusals }: AppContext): void {
   /** Clients that go make room soon: browsers would not ask again by themselves, others should not at once. */
-  const refusal = (c: HttpContext, { code, message }: PulselaneError) => {
-    refusals.count('live_clients');
+  const refusal = (c: HttpContext, error: PulselaneError) => {
+    refusals.countError(error);
+    const { code, message } = error;
     return problem(c, code, message, { headers: { 'Retry-After': '5' } });
   };
 

@@ -1,5 +1,6 @@
 /** The parameters of a list that is not answered before something changed. */
 import type { z } from '@hono/zod-openapi';
+import { networkOf } from '../../lib/networks.ts';
 import { durationMs, formatDuration } from '../../config/kinds.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../limits.ts';
@@ -47,11 +48,11 @@ export function checkWait(
 
 /**
  * Waits as the parameters say.
- * @throws PulselaneError `resource_exhausted` if too many wait.
+ * @throws LimitReached if too many wait, in all or of this client; it is counted.
  */
 export async function waited(
   c: HttpContext,
-  { live }: AppContext,
+  { live, refusals }: AppContext,
   watched: Watched,
   { index, wait }: { readonly index?: string | undefined; readonly wait?: string | undefined },
 ): Promise<void> {
@@ -61,8 +62,18 @@ export async function waited(
   const socket = (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket;
   socket?.setTimeout(0);
   try {
-    await live.waitForChange(watched, index, waitMs, c.req.raw.signal);
+    await live.waitForChange(watched, index, waitMs, c.req.raw.signal, clientOf(c, socket?.remoteAddress));
+  } catch (error) {
+    refusals.countError(error);
+    throw error;
   } finally {
     socket?.setTimeout(SOCKET_IDLE_MS);
   }
+}
+
+/** Whose blocking queries count together: those of a token, however it came, or of an address. */
+function clientOf(c: HttpContext, address: string | undefined): string | undefined {
+  const identity = c.get('identity');
+  if (identity !== undefined) return `token ${identity.name}`;
+  return address === undefined ? undefined : `address ${networkOf(address)}`;
 }

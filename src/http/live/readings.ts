@@ -1,0 +1,36 @@
+/** What was read of the workers that changed last: once for all views that look at the same change. */
+import type { WorkerEntry } from '../../store/directory.ts';
+import { MAX_READING_BYTES } from '../limits.ts';
+import { Reading } from '../query/reading.ts';
+
+export class Readings {
+  /** By row, with the counter of the change behind which it was read. */
+  #kept: (Reading | undefined)[] = [];
+  #ats: number[] = [];
+  /** Of those that were read before the last one. */
+  #bytes = 0;
+  #last: Reading | undefined;
+
+  /** The worker as it was read after its change at that counter. */
+  of(entry: WorkerEntry, at: number): Reading {
+    const { row } = entry;
+    const kept = this.#kept[row];
+    if (kept !== undefined && this.#ats[row] === at && kept.entry === entry) return kept;
+    // What it has read is known when the next one is asked for.
+    this.#bytes += this.#last?.bytes ?? 0;
+    if (this.#bytes >= MAX_READING_BYTES) this.clear();
+    const reading = new Reading(entry);
+    this.#last = reading;
+    this.#kept[row] = reading;
+    this.#ats[row] = at;
+    return reading;
+  }
+
+  clear(): void {
+    if (this.#last === undefined) return;
+    this.#kept = [];
+    this.#ats = [];
+    this.#bytes = 0;
+    this.#last = undefined;
+  }
+}

@@ -1,0 +1,185 @@
+/** Views that cannot look at all changes at once: they are late, and nobody is told less for it. */
+import fc from 'fast-check';
+import { expect, it, vi } from 'vitest';
+import { JsonText } from '../../src/http/json-text.ts';
+import {
+  MAX_VIEW_LATE_MS,
+  POLL_MS,
+  VIEW_KEPT_MS,
+  VIEW_REST_SHARE,
+  VIEW_SLICE_MS,
+  VIEW_TURN_MS,
+} from '../../src/http/limits.ts';
+import { LiveStreams } from '../../src/http/live/streams.ts';
+import { Views } from '../../src/http/live/views.ts';
+import { readCriteria } from '../../src/http/query/criteria.ts';
+import { fieldsOf } from '../../src/http/query/fields.ts';
+import { putItem } from '../../src/http/query/item.ts';
+import { selectionBy } from '../../src/http/query/selection.ts';
+import { Revisions } from '../../src/http/revisions.ts';
+import { BoardReader } from '../../src/store/board.ts';
+import { Directory } from '../../src/store/directory.ts';
+import { repetitions } from '../support/repetitions.ts';
+import { BusyClock } from './busy-clock.ts';
+import { changeOf, make } from './fleet-changes.ts';
+import { newFleet } from './support.ts';
+
+const filter = (query: Record<string, string>) => selectionBy(readCriteria(query).criteria);
+
+function newViews(workers: number, costMs: number) {
+  const { clock, fleet } = newFleet(workers, new BusyClock(0));
+  const directory = new Directory(new BoardReader(fleet.memory));
+  fleet.onAnnounce = (items) => {
+    for (const item of items) directory.apply(item);
+  };
+  const revisions = new Revisions(directory, 'epoch234');
+  const ids = Array.from({ length: workers }, (_, n) => `w${n}`);
+  for (const id of ids) {
+    fleet.register(id);
+    fleet.beat(id, { metrics: new Map([['load', 1]]) });
+  }
+  revisions.look();
+  const views = new Views(directory, revisions, clock);
+  (clock as BusyClock).costMs = costMs;
+  return { clock: clock as BusyClock, fleet, revisions, views, ids };
+}
+
+it('a filter over many workers is made in slices, and tells nobody anything before it is complete', () => {
+  const { clock, views, ids } = newViews(400, VIEW_TURN_MS);
+  let looked = 0;
+  const all = filter({});
+  const view = views.take({ ...all, matches: () => ++looked > 0 }, fieldsOf('cpu_usage'));
+  const first = looked;
+  expect(view.isComplete).toBe(false);
+  expect(first).toBeLessThan(20);
+  clock.advance(VIEW_SLICE_MS * VIEW_REST_SHARE);
+  expect(looked).toBe(2 * first);
+  clock.advance(10_000);
+  expect([view.isComplete, looked]).toEqual([true, 400]);
+  expect(ids.every((id) => view.shows(id))).toBe(true);
+  views.give(view);
+  clock.advance(VIEW_KEPT_MS);
+  expect(clock.pending).toBe(0);
+});
+
+it('a filter that costs little keeps up while others are late', () => {
+  const { clock, fleet, revisions, views, ids } = newViews(64, 0);
+  let dearMs = 0;
+  /** A filter of which looking at a worker takes so long. */
+  const costing = (prefix: string, costMs: () => number) => {
+    const selection = filter({ prefix });
+    const matches = () => {
+      clock.costMs = costMs();
+      return true;
+    };
+    return views.take({ ...selection, matches }, fieldsOf('cpu_usage'));
+  };
+  const late = costing('w', () => dearMs);
+  const plain = costing('w1', () => 0);
+  dearMs = 3;
+  for (let look = 0; look < 10; look++) {
+    for (const id of ids) fleet.beat(id, { cpuUsage: look });
+    revisions.look();
+    clock.costMs = 0;
+    clock.advance(POLL_MS);
+    if (look > 0) expect([look, plain.isBehind, late.isBehind]).toEqual([look, false, true]);
+  }
+});
+
+it('further filters are refused while one is late, unless it is one that nobody uses', () => {
+  const { clock, fleet, revisions, views } = newViews(64, 0);
+  const used = views.take(filter({ prefix: 'w1' }), fieldsOf('cpu_usage'));
+  clock.costMs = VIEW_SLICE_MS;
+  for (let n = 0; n < 8; n++) fleet.beat(`w${n}`);
+  revisions.look();
+  clock.costMs = MAX_VIEW_LATE_MS;
+  expect(() => views.take(filter({ prefix: 'w2' }), fieldsOf('cpu_usage'))).toThrow(
+    expect.objectContaining({ code: 'resource_exhausted' }),
+  );
+  // The same is no further one.
+  expect(views.take(filter({ prefix: 'w1' }), fieldsOf('cpu_usage'))).toBe(used);
+  views.give(used);
+  views.give(used);
+  clock.costMs = 0;
+  views.take(filter({ prefix: 'w2' }), fieldsOf('cpu_usage'));
+});
+
+it('what a worker sent is read once for all filters', () => {
+  const { fleet, revisions, views } = newViews(4, 0);
+  for (let n = 0; n < 32; n++) views.take(filter({ 'min.metrics.load': String(n) }), fieldsOf('state,metrics'));
+  fleet.beat('w1', { metrics: new Map([['load', 16]]) });
+  const parse = vi.spyOn(JSON, 'parse');
+  try {
+    revisions.look();
+    expect(parse).toHaveBeenCalledTimes(1);
+  } finally {
+    parse.mockRestore();
+  }
+});
+
+const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
+const step = fc.oneof(
+  { weight: 6, arbitrary: changeOf(IDS).map((change) => ({ type: 'change', change }) as const) },
+  { weight: 2, arbitrary: fc.constant({ type: 'look' } as const) },
+  { weight: 2, arbitrary: fc.constantFrom(1, 10, POLL_MS).map((ms) => ({ type: 'pass', ms }) as const) },
+);
+
+it('whoever waits for changes and then lists has the newest in the end, however late the filters are', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom({}, { 'min.cpu_usage': '4' }, { state: 'active' }, { group: 'g1' }),
+      fc.constantFrom(undefined, 'cpu_usage', 'state'),
+      fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }),
+      fc.constantFrom(0, VIEW_SLICE_MS),
+      async (query, fieldNames, steps, costMs) => {
+        const { clock, fleet } = newFleet(IDS.length, new BusyClock(costMs));
+        const directory = new Directory(new BoardReader(fleet.memory));
+        fleet.onAnnounce = (items) => {
+          for (const item of items) directory.apply(item);
+        };
+        const revisions = new Revisions(directory, 'epoch234');
+        const live = new LiveStreams({ directory, revisions, clock, log: () => {}, maxClients: 1 });
+        const [selection, fields] = [filter(query), fieldsOf(fieldNames)];
+        const list = () => {
+          const items = new Map<string, string>();
+          for (const entry of directory.all()) {
+            if (!selection.matches(entry, directory)) continue;
+            const text = new JsonText();
+            putItem(text, entry, directory, fields);
+            items.set(entry.workerId, text.bytes().toString());
+          }
+          return items;
+        };
+        let index = '0';
+        let has = new Map<string, string>();
+        let isOver = false;
+        const follow = async () => {
+          while (!isOver) {
+            await live.waitForChange({ selection, fields }, index, 600_000, new AbortController().signal);
+            revisions.look();
+            index = revisions.text;
+            has = list();
+          }
+        };
+        const following = follow();
+        const settle = () => new Promise((resolve) => setImmediate(resolve));
+        const known = new Set<string>();
+        for (const step of steps) {
+          if (step.type === 'change') make(step.change, fleet, known);
+          else if (step.type === 'look') revisions.look();
+          else clock.advance(step.ms);
+          if (step.type === 'pass') await settle();
+        }
+        for (let looks = 0; looks < 4; looks++) {
+          clock.advance(POLL_MS);
+          await settle();
+        }
+        expect(has).toEqual(list());
+        isOver = true;
+        live.stop();
+        await following;
+      },
+    ),
+    { numRuns: repetitions(150, 3_000) },
+  );
+});
