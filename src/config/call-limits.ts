@@ -9,12 +9,12 @@
 /** One bound. */
 export interface Bound {
   /**
-   * `size`: bytes of one request · `rate`: calls a second · `atATime`: calls or connections under way · `time`: how long one
-   * may take.
+   * `size`: bytes of one request · `answer`: bytes of one answer · `rate`: calls a second · `atATime`: calls or connections
+   * under way, or bytes of answers · `time`: how long one may take.
    */
-  readonly what: 'size' | 'rate' | 'atATime' | 'time';
+  readonly what: 'size' | 'answer' | 'rate' | 'atATime' | 'time';
   /** Whose calls are counted together; of a size or a time, always one call. */
-  readonly per: 'call' | 'worker' | 'peer' | 'connection' | 'master';
+  readonly per: 'call' | 'worker' | 'client' | 'peer' | 'connection' | 'master';
   /** The setting's variable where it is one, else the number: bytes, calls or milliseconds. */
   readonly limit: string | number;
   /** The word by which reaching it is counted in `GET /api/v1/limits`; undefined where it is not a refusal. */
@@ -93,7 +93,5 @@ const RPC_LIMITS: readonly CallLimits[] = [
   UNKNOWN_RPC,
 ];
 
-/** The routes of HTTP. */
-const HTTP_LIMITS: readonly CallLimits[] = [];
-
-export const CALL_LIMITS: readonly CallLimits[] = [...RPC_LIMITS, ...HTTP_LIMITS];
+/** Of gRPC; the rows of HTTP's routes, whose numbers are its own, are in `http/route-limits.ts`. */
+export const CALL_LIMITS = RPC_LIMITS;

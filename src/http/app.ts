@@ -25,7 +25,7 @@ import { workerRoutes } from './routes/worker.ts';
 import { workerCommandRoutes } from './routes/worker-commands.ts';
 import { workerListRoutes } from './routes/worker-list.ts';
 import { workersRoutes } from './routes/workers.ts';
-import { pathOfTarget, percentDecode, queryOfTarget } from './target.ts';
+import { isApiPath, pathOfTarget, percentDecode, queryOfTarget } from './target.ts';
 
 export function createApp(context: AppContext): Api {
   const app = newApi({
@@ -63,13 +63,13 @@ export function createApp(context: AppContext): Api {
   describeSeedPaths(app);
   refuseOtherMethods(app);
   app.notFound((c) =>
-    c.req.path.startsWith('/api/')
+    isApiPath(c.req.path)
       ? problem(c, 'not_found', `there is nothing at this path${hintFor(c.req.path)}`)
       : errorJson(c, 404, 'there is nothing at this path'),
   );
   app.onError((error, c) => {
     context.log('error', `${c.req.method} failed: ${messageOf(error)}`);
-    if (c.req.path.startsWith('/api/')) return problem(c, 'internal', 'internal error');
+    if (isApiPath(c.req.path)) return problem(c, 'internal', 'internal error');
     return errorJson(c, 500, 'internal error');
   });
   return app;

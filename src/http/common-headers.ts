@@ -4,6 +4,7 @@
  */
 import { createMiddleware } from 'hono/factory';
 import type { HttpContext, HttpEnv } from './context.ts';
+import { isApiPath } from './target.ts';
 
 const METHODS = 'GET, HEAD';
 const API_METHODS = 'GET, HEAD, POST, DELETE';
@@ -67,7 +68,7 @@ export class CommonHeaders {
 export function preflightAnswer(c: HttpContext): Response {
   const asked = c.req.header('access-control-request-headers');
   return answer(c, 204, null, {
-    'Access-Control-Allow-Methods': c.req.path.startsWith('/api/') ? API_METHODS : METHODS,
+    'Access-Control-Allow-Methods': isApiPath(c.req.path) ? API_METHODS : METHODS,
     'Access-Control-Max-Age': PREFLIGHT_MAX_AGE_S,
     ...(asked === undefined ? {} : { 'Access-Control-Allow-Headers': asked }),
   });

@@ -7,16 +7,25 @@ import type { Socket } from 'node:net';
 import { networkOf } from '../lib/networks.ts';
 import { BASE_HEADERS } from './common-headers.ts';
 import { type HttpLimits, SPARE_CONNECTION_MS, SPARE_CONNECTIONS } from './limits.ts';
+import { problemFacts } from './problem.ts';
 import type { Refusals } from './refused.ts';
+import { isApiPath, pathOfTarget } from './target.ts';
 
-const BUSY = JSON.stringify({ error: 'too many connections' });
-const BUSY_HEADERS = {
-  ...BASE_HEADERS,
-  Connection: 'close',
-  'Content-Type': 'application/json',
-  'Content-Length': String(Buffer.byteLength(BUSY)),
-  'Retry-After': '1',
-} as const;
+const BUSY = 'too many connections';
+
+/** In the shape that the path's other errors have. */
+function busyAnswer(path: string): { readonly body: string; readonly headers: Readonly<Record<string, string>> } {
+  const isProblem = isApiPath(path);
+  const body = JSON.stringify(isProblem ? problemFacts('resource_exhausted', BUSY, path) : { error: BUSY });
+  const headers = {
+    ...BASE_HEADERS,
+    Connection: 'close',
+    'Content-Type': isProblem ? 'application/problem+json' : 'application/json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    'Retry-After': '1',
+  };
+  return { body, headers };
+}
 
 export class Connections {
   readonly #limits: HttpLimits;
@@ -39,14 +48,20 @@ export class Connections {
     return this.#sockets.size;
   }
 
+  /** Open ones. */
+  all(): readonly Socket[] {
+    return [...this.#sockets];
+  }
+
   destroyAll(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
   /** @returns whether the request was answered: it came on a connection too many */
-  turnsAway({ socket }: IncomingMessage, outgoing: ServerResponse): boolean {
+  turnsAway({ socket, url = '' }: IncomingMessage, outgoing: ServerResponse): boolean {
     if (!this.#tooMany.has(socket)) return false;
-    outgoing.writeHead(503, BUSY_HEADERS).end(BUSY);
+    const { body, headers } = busyAnswer(pathOfTarget(url));
+    outgoing.writeHead(503, headers).end(body);
     return true;
   }
 

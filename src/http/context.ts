@@ -1,9 +1,12 @@
 /** What every route is given. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.ts';
 import type { Directory } from '../store/directory.ts';
 import type { Access } from './access/access.ts';
+import type { Identity } from './access/decide.ts';
+import type { Session } from './access/session.ts';
 import type { Bodies } from './bodies.ts';
 import type { HttpLimits } from './limits.ts';
 import type { LiveStreams } from './live/streams.ts';
@@ -33,12 +36,15 @@ export interface AppContext {
   readonly access: Access;
   readonly limits: HttpLimits;
   readonly refusals: Refusals;
+  /** Ends a session, and the live clients that came with it. */
+  readonly logOut: (session: Session, by: Socket | undefined) => void;
 }
 
 /** Bindings are those of @hono/node-server; without a server (`app.request()`) there are none. */
 export interface HttpEnv {
   Bindings: {
-    readonly incoming?: Pick<IncomingMessage, 'url'> & Partial<Pick<IncomingMessage, 'socket' | 'headers'>>;
+    readonly incoming?: Pick<IncomingMessage, 'url'> &
+      Partial<Pick<IncomingMessage, 'socket' | 'headers' | 'rawHeaders'>>;
     readonly outgoing?: ServerResponse;
   };
   Variables: {
@@ -46,8 +52,10 @@ export interface HttpEnv {
     commonHeaders: Readonly<Record<string, string>>;
     /** On a public path: whether whoever asks may also read what is not public. */
     mayRead: boolean;
-    /** The name of the token behind a browser's session; undefined without one. */
-    sessionOf: string | undefined;
+    /** Counts what is refused behind the door; undefined before it. */
+    refusals: Refusals | undefined;
+    /** Who asks; undefined where nobody needs a token. */
+    identity: Identity | undefined;
   };
 }
 

@@ -20,6 +20,7 @@ import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import type { BoardMemory } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
+import { EndedSessions } from './access/ended-sessions.ts';
 import { type HttpLimits, STOP_GRACE_MS } from './limits.ts';
 import type { Command, CommandReply, FromHttp, HttpSecrets, HttpThreadData, ToHttp } from './messages.ts';
 
@@ -57,6 +58,8 @@ export class HttpHost {
   #state: 'idle' | 'starting' | 'serving' | 'stopped' = 'idle';
   #address: Address;
   #secrets: HttpSecrets;
+  /** Of all lives of the thread. */
+  readonly #endedSessions = new EndedSessions();
   /** The thread that lives now does not listen yet, and one before it did. */
   #cameBack = false;
   #unanswered = 0;
@@ -79,6 +82,8 @@ export class HttpHost {
         this.announce(options.roster());
         // They may have changed since the data was made.
         this.#thread.post({ type: 'secrets', secrets: this.#secrets });
+        const sessions = this.#endedSessions.list(options.clock.wallMs() / 1000);
+        if (sessions.length > 0) this.#thread.post({ type: 'endedSessions', sessions });
         this.#thread.post({ type: 'listen', address: this.#address });
         this.#unanswered = 0;
       },
@@ -160,6 +165,9 @@ export class HttpHost {
         break;
       case 'log':
         logger[message.level](message.message);
+        break;
+      case 'sessionEnded':
+        this.#endedSessions.add(message.ended, this.#options.clock.wallMs() / 1000);
         break;
       case 'pong':
         this.#unanswered = 0;

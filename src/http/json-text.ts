@@ -1,5 +1,11 @@
 /** JSON text joined from parts in a buffer that grows and is used again: the body of a response, or a frame. */
-import { BUFFERS_KEPT, MAX_BODY_BYTES_IN_FLIGHT } from './limits.ts';
+import {
+  BUFFERS_KEPT,
+  KEPT_TEXT_BYTES,
+  MAX_BODY_BYTES_IN_FLIGHT,
+  MAX_TEXT_BYTES_KEPT,
+  TEXT_USES_BEFORE_SHRINKING,
+} from './limits.ts';
 
 const FIRST_BYTES = 16 * 1024;
 const SPACE = 0x20;
@@ -17,6 +23,9 @@ export type Put = (room: Room) => number;
 export class JsonText {
   #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #length = 0;
+  /** The longest text since the buffer was last looked at, and how often it was used since. */
+  #mostBytes = 0;
+  #uses = 0;
 
   get capacityBytes(): number {
     return this.#buffer.length;
@@ -41,7 +50,10 @@ export class JsonText {
     return Buffer.from(this.bytes());
   }
 
+  /** Begins anew, in less memory if texts of late were much smaller than it. */
   clear(): this {
+    this.#mostBytes = Math.max(this.#mostBytes, this.#length);
+    if (++this.#uses >= TEXT_USES_BEFORE_SHRINKING) this.#shrink();
     return this.cutTo(0);
   }
 
@@ -91,6 +103,13 @@ export class JsonText {
     return this;
   }
 
+  #shrink(): void {
+    const needed = Math.max(KEPT_TEXT_BYTES, 2 * this.#mostBytes);
+    if (this.#buffer.length > 2 * needed) this.#buffer = Buffer.allocUnsafeSlow(needed);
+    this.#mostBytes = 0;
+    this.#uses = 0;
+  }
+
   #room(): Room {
     return { buffer: this.#buffer, at: this.#length, end: this.#buffer.length };
   }
@@ -121,7 +140,8 @@ export class JsonTextPool {
 
   /** Once for each `take`; more often does nothing. */
   give(text: JsonText): void {
-    if (this.#lent.delete(text) && this.#free.length < BUFFERS_KEPT) this.#free.push(text);
+    if (!this.#lent.delete(text)) return;
+    if (this.#free.length < BUFFERS_KEPT && text.capacityBytes <= MAX_TEXT_BYTES_KEPT) this.#free.push(text);
   }
 
   get lent(): number {

@@ -67,6 +67,11 @@ export const MAX_PEERS = 10_000;
  */
 export const WRONG_TOKENS_PER_S = 3;
 export const WRONG_TOKENS_AT_ONCE = 10;
+/**
+ * Sessions that were logged out and are remembered, for 12 h at most, at some 100 bytes each: a hundred people who log out
+ * ten times a day. Beyond it all sessions of a token end together, and their browsers log in again.
+ */
+export const MAX_ENDED_SESSIONS = 1_000;
 /** Between two lines of the log about wrong tokens, each with how many there were. */
 export const WRONG_TOKENS_LOG_MS = 10_000;
 
@@ -76,8 +81,14 @@ export const WRONG_TOKENS_LOG_MS = 10_000;
 export const DIRECT_BODY_BYTES = 64 * KIB;
 /** Forty answers of 10,000 workers at a time. Beyond it readers that take nothing would eat the master's memory: 503. */
 export const MAX_BODY_BYTES_IN_FLIGHT = 256 * MIB;
+/** A text keeps this much memory whatever was in it: two frames. */
+export const KEPT_TEXT_BYTES = 512 * KIB;
+/** So many texts in a row that need less than a quarter of the memory give it back: a moment of a busy server, a minute of a quiet one. */
+export const TEXT_USES_BEFORE_SHRINKING = 64;
 /** Buffers kept for the next large answers; as many readers at a time are a lot. */
 export const BUFFERS_KEPT = 4;
+/** Of each: a map of 10,000 workers. Larger ones are not kept: idle memory of that size is worth more than a millisecond. */
+export const MAX_TEXT_BYTES_KEPT = 8 * MIB;
 /**
  * Bodies of a map of all workers that are kept joined, for each map: one for each reader at a time, up to as many as are
  * a lot. Beyond them an answer is joined anew, which takes longer and is bounded by MAX_BODY_BYTES_IN_FLIGHT.

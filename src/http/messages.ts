@@ -4,6 +4,7 @@ import type { ErrorCode } from '../lib/errors.ts';
 import type { ApiToken } from '../lib/tokens.ts';
 import type { BoardMemory } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
+import type { EndedSession } from './access/ended-sessions.ts';
 import type { HttpLimits } from './limits.ts';
 
 /** Handed to the thread when it is made. */
@@ -42,6 +43,8 @@ export type ToHttp =
   | { readonly type: 'listen'; readonly address: Address }
   /** From now on; connections and streams go on. TLS cannot be switched on or off. */
   | { readonly type: 'secrets'; readonly secrets: HttpSecrets }
+  /** Sessions that were logged out in the life of an earlier thread. Comes before `listen`. */
+  | { readonly type: 'endedSessions'; readonly sessions: readonly EndedSession[] }
   /** The outcome of a command, by its number. */
   | { readonly type: 'reply'; readonly id: number; readonly reply: CommandReply }
   /** Answer `pong`: the thread lives as long as it does. */
@@ -71,6 +74,8 @@ export type FromHttp =
   /** Threads do not own stdout. */
   | { readonly type: 'log'; readonly level: HttpLogLevel; readonly message: string }
   | { readonly type: 'pong' }
+  /** To be told to the next thread. */
+  | { readonly type: 'sessionEnded'; readonly ended: EndedSession }
   /** Answer `reply`. Numbers count within one life of the thread. */
   | { readonly type: 'command'; readonly id: number; readonly command: Command }
   | { readonly type: 'stopped' };

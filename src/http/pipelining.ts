@@ -10,14 +10,20 @@ import { MAX_PIPELINED } from './limits.ts';
 /** How many requests wait on each connection. */
 const waiting = new WeakMap<Socket, number>();
 
-/** Serves a request when the answers before it are sent; never, if the connection ends first. */
-export function inTurn({ socket }: IncomingMessage, outgoing: ServerResponse, serve: () => void): void {
+/** Serves a request when the answers before it are sent; never, if the connection ends first, or has too many that wait. */
+export function inTurn(
+  { socket }: IncomingMessage,
+  outgoing: ServerResponse,
+  { serve, refused }: { readonly serve: () => void; readonly refused: () => void },
+): void {
   if (outgoing.socket !== null) {
     serve();
     return;
   }
   const before = waiting.get(socket) ?? 0;
   if (before >= MAX_PIPELINED) {
+    // What came with it is handed over all the same.
+    if (!socket.destroyed) refused();
     socket.destroy();
     return;
   }

@@ -13,6 +13,7 @@ export function serveOverPort(port: Port<ToHttp, FromHttp>, data: HttpThreadData
     ...data,
     clock,
     command: (command) => commands.run(command),
+    sessionEnded: (ended) => port.postMessage({ type: 'sessionEnded', ended }),
     log: (level, message) => port.postMessage({ type: 'log', level, message }),
   });
   port.onMessage((message) => {
@@ -23,6 +24,8 @@ export function serveOverPort(port: Port<ToHttp, FromHttp>, data: HttpThreadData
         return void listen(server, message.address).then((answer) => port.postMessage(answer));
       case 'secrets':
         return server.setSecrets(message.secrets);
+      case 'endedSessions':
+        return server.endSessions(message.sessions);
       case 'reply':
         return commands.replied(message.id, message.reply);
       case 'ping':

@@ -24,9 +24,10 @@ export function problemFacts(code: ErrorCode, detail: string, instance: string) 
   return { type: problemType(code), title, status, detail, instance };
 }
 
-/** The problem of an error with a code; any other is thrown on. */
+/** The problem of an error with a code, counted if it is a limit that was reached; any other is thrown on. */
 export function problemOf(c: HttpContext, error: unknown): Response {
   if (!(error instanceof PulselaneError)) throw error;
+  c.get('refusals')?.countError(error);
   return problem(c, error.code, error.message);
 }
 

@@ -17,6 +17,13 @@ export const REFUSAL_REASONS = [
   'filters',
   'waiting',
   'waiting_per_client',
+  'headers',
+  'timeout',
+  'idle',
+  'malformed',
+  'pipelined',
+  'answers',
+  'queries',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 

@@ -42,6 +42,7 @@ export function sendJsonText(context: AppContext, c: HttpContext, write: (text: 
   const { texts } = context.bodies;
   const text = texts.take();
   if (text === undefined) {
+    context.refusals.count('answers');
     return errorJson(c, 503, 'too many large answers are under way', { 'Retry-After': '1' });
   }
   const read = () => {

@@ -23,6 +23,7 @@ import { ERRORS, messageOf } from '../lib/errors.ts';
 import { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory } from '../store/directory.ts';
 import { Access } from './access/access.ts';
+import type { EndedSession } from './access/ended-sessions.ts';
 import { isLoopbackHost } from './access/hosts.ts';
 import { createApp } from './app.ts';
 import { Bodies } from './bodies.ts';
@@ -30,20 +31,24 @@ import { BASE_HEADERS } from './common-headers.ts';
 import { Connections } from './connections.ts';
 import type { Log, RunCommand } from './context.ts';
 import * as limits from './limits.ts';
+import type { Goodbye } from './live/outlet.ts';
 import { LiveStreams } from './live/streams.ts';
 import type { HttpSecrets, HttpThreadData, HttpTls } from './messages.ts';
+import { watchParser } from './parser-errors.ts';
 import { inTurn } from './pipelining.ts';
 import { problemFacts } from './problem.ts';
 import { Queries } from './query/queries.ts';
 import { Refusals } from './refused.ts';
 import { newEpoch, Revisions } from './revisions.ts';
-import { pathOfTarget } from './target.ts';
+import { isApiPath, pathOfTarget } from './target.ts';
 
 export interface HttpServerOptions extends HttpThreadData {
   readonly clock: Clock;
   readonly log: Log;
   /** Has main do something. */
   readonly command: RunCommand;
+  /** A session was logged out: the next http thread must know. */
+  readonly sessionEnded?: (ended: EndedSession) => void;
 }
 
 export class HttpServer {
@@ -55,9 +60,12 @@ export class HttpServer {
   readonly #access: Access;
   readonly #bodies: Bodies;
   readonly #queries: Queries;
+  #clientCa: string | undefined;
 
-  constructor({ board, corsOrigins, allowedHosts, limits: bounds, secrets, clock, log, command }: HttpServerOptions) {
+  constructor(options: HttpServerOptions) {
+    const { board, corsOrigins, allowedHosts, limits: bounds, secrets, clock, log, command, sessionEnded } = options;
     this.#clock = clock;
+    this.#clientCa = secrets.tls?.clientCa;
     this.#directory = new Directory(new BoardReader(board));
     const revisions = new Revisions(this.#directory, newEpoch());
     this.#live = new LiveStreams({
@@ -78,6 +86,8 @@ export class HttpServer {
       requestsPerS: bounds.requestsPerS,
       clock,
       warn: (message) => log('warn', message),
+      sessionOver: (socket) => this.#endLive([socket], 'session_over'),
+      ...(sessionEnded === undefined ? {} : { sessionEnded }),
     });
     const app = createApp({
       directory: this.#directory,
@@ -92,23 +102,54 @@ export class HttpServer {
       corsOrigins,
       log,
       command,
+      logOut: (session, by) => {
+        const over = this.#access.logOut(session);
+        this.#cutOff(
+          over.filter((socket) => socket !== by),
+          'session_over',
+        );
+      },
     });
-    this.#server = serverOf({ fetch: app.fetch, log, limits: bounds, tls: secrets.tls }, () => this.#connections);
+    this.#server = serverOf(
+      { fetch: app.fetch, log, limits: bounds, tls: secrets.tls, refusals },
+      () => this.#connections,
+    );
     this.#server.on('tlsClientError', () => refusals.count('handshake'));
+    watchParser(this.#server, refusals);
     this.#connections = new Connections(this.#server, bounds, refusals, secrets.tls !== undefined);
   }
 
   /** From the next request and the next connection on. */
   setSecrets({ tokens, tls }: HttpSecrets): void {
-    const over = this.#access.setTokens(tokens);
-    const told = this.#live.endStreamsOn(new Set(over));
-    for (const socket of over) {
-      if (told.has(socket)) this.#endSoon(socket);
-      else socket.destroy();
-    }
-    if (tls !== undefined && 'setSecureContext' in this.#server) {
-      (this.#server as TlsServer).setSecureContext(secureContextOf(tls));
-    }
+    this.#cutOff(this.#access.setTokens(tokens), 'token_removed');
+    if (tls === undefined || !('setSecureContext' in this.#server)) return;
+    (this.#server as TlsServer).setSecureContext(secureContextOf(tls));
+    // Which of them showed a certificate of an authority that is none any more nobody knows: so all come back.
+    const isFewer = !authoritiesIn(this.#clientCa).every((authority) =>
+      authoritiesIn(tls.clientCa).includes(authority),
+    );
+    this.#clientCa = tls.clientCa;
+    if (!isFewer) return;
+    this.#live.endAll('certificates_changed');
+    for (const socket of this.#connections.all()) this.#endSoon(socket);
+  }
+
+  /** Sessions that ended in the life of an earlier thread. */
+  endSessions(sessions: readonly EndedSession[]): void {
+    for (const ended of sessions) this.#access.endSession(ended);
+  }
+
+  /** Ends these connections: live clients as whole answers, others at once. */
+  #cutOff(sockets: readonly Socket[], reason: Goodbye): void {
+    const told = this.#endLive(sockets, reason);
+    for (const socket of sockets) if (!told.has(socket)) socket.destroy();
+  }
+
+  /** Ends the live clients on these connections. @returns the connections that had one */
+  #endLive(sockets: readonly Socket[], reason: Goodbye): ReadonlySet<Socket> {
+    const told = this.#live.endOn(new Set(sockets), reason);
+    for (const socket of told) this.#endSoon(socket);
+    return told;
   }
 
   /** It was told that it is over, and ends by itself, unless its client does not read. */
@@ -167,10 +208,11 @@ interface ServerParts {
   readonly log: Log;
   readonly limits: limits.HttpLimits;
   readonly tls: HttpTls | undefined;
+  readonly refusals: Refusals;
 }
 
 /** @param connections of the server that is made here: they are there before the first request */
-function serverOf({ fetch, log, limits: bounds, tls }: ServerParts, connections: () => Connections): Server {
+function serverOf({ fetch, log, limits: bounds, tls, refusals }: ServerParts, connections: () => Connections): Server {
   const sockets = new WebSocketServer({
     noServer: true,
     // The server's own set of sockets is enough.
@@ -194,12 +236,13 @@ function serverOf({ fetch, log, limits: bounds, tls }: ServerParts, connections:
     createServer: ((options: ServerOptions) => {
       const onRequest: RequestListener = (incoming, outgoing) => {
         if (connections().turnsAway(incoming, outgoing)) return;
-        inTurn(incoming, outgoing, () => {
+        const serve = () => {
           tameTarget(incoming);
           inHand = incoming;
           void listener(incoming, outgoing);
           inHand = undefined;
-        });
+        };
+        inTurn(incoming, outgoing, { serve, refused: () => refusals.count('pipelined') });
       };
       if (tls === undefined) return createServer(options, onRequest);
       const handshakeTimeout = limits.HANDSHAKE_TIMEOUT_MS;
@@ -224,6 +267,11 @@ function serverOf({ fetch, log, limits: bounds, tls }: ServerParts, connections:
 
 function secureContextOf({ cert, key, clientCa }: HttpTls) {
   return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) };
+}
+
+/** The certificates of a file of authorities, each as it stands there. */
+function authoritiesIn(pem = ''): readonly string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
 function clientCheckOf({ clientCa }: HttpTls) {
@@ -260,7 +308,7 @@ function requestErrorResponse(error: unknown, target: string, log: Log): Respons
   const detail = isTheirs ? 'the request cannot be understood' : 'internal error';
   const path = pathOfTarget(target);
   const { httpStatus: status } = ERRORS[code];
-  if (!path.startsWith('/api/')) return Response.json({ error: detail }, { status, headers: BASE_HEADERS });
+  if (!isApiPath(path)) return Response.json({ error: detail }, { status, headers: BASE_HEADERS });
   const headers = { ...BASE_HEADERS, 'Content-Type': 'application/problem+json' };
   return Response.json(problemFacts(code, detail, path), { status, headers });
 }

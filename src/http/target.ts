@@ -3,12 +3,23 @@
  * what is not theirs to decode, and any text may be a worker's id; so routes match the raw request target.
  */
 
+/** The scheme and the authority of a target in absolute form, as proxies send it; undefined in any other form. */
+export function authorityOfTarget(target: string): { readonly scheme: string; readonly authority: string } | undefined {
+  const [, scheme = '', authority] = /^(https?):\/\/([^/?#]*)/i.exec(target) ?? [];
+  return authority === undefined ? undefined : { scheme: scheme.toLowerCase(), authority };
+}
+
 /** The path of a request target: without the query, and without the origin that proxies put before it. */
 export function pathOfTarget(target: string): string {
   const origin = /^https?:\/\/[^/?]*/i.exec(target)?.[0] ?? '';
   const query = target.indexOf('?', origin.length);
   const path = target.slice(origin.length, query === -1 ? undefined : query);
   return path === '' ? '/' : path;
+}
+
+/** Whether errors at that path are problems (RFC 9457). */
+export function isApiPath(path: string): boolean {
+  return path === '/api' || path.startsWith('/api/');
 }
 
 /** The query of a request target, without the question mark; empty without one. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_WAITING, POLL_MS, VIEW_KEPT_MS, WAIT_JITTER } from '../../src/http/limits.ts';
+import { MAX_WAITING, MAX_WAITING_PER_CLIENT, POLL_MS, VIEW_KEPT_MS, WAIT_JITTER } from '../../src/http/limits.ts';
 import { readCriteria } from '../../src/http/query/criteria.ts';
 import { fieldsOf } from '../../src/http/query/fields.ts';
 import { ALL, selectionBy } from '../../src/http/query/selection.ts';
 import { eventually } from '../support/eventually.ts';
-import { newApp, newServer } from './support.ts';
+import { newApp, newServer, serve } from './support.ts';
 
 const WAIT_MS = 30_000;
 const busy = selectionBy(readCriteria({ 'min.cpu_usage': '50' }).criteria);
@@ -255,4 +255,42 @@ describe('GET /api/v1/workers with an index', () => {
       expect(await response.json()).toMatchObject({ errors: [{ in: 'query', name }] });
     }),
   );
+});
+
+describe('the share of a client', () => {
+  it('leaves room for others: one too many is 429, and counted', async () => {
+    const { url, server } = await serve({ limits: { maxConnectionsPerPeer: 1_000 } });
+    const index = async () => (await fetch(`${url}/api/v1/workers`)).headers.get('x-pulselane-index') ?? '';
+    const held = await index();
+    const controller = new AbortController();
+    const wait = () => fetch(`${url}/api/v1/workers?index=${held}&wait=5m`, { signal: controller.signal });
+    const waits = Array.from({ length: MAX_WAITING_PER_CLIENT }, () => wait().catch(() => undefined));
+    await eventually(() => server.live.waiting === MAX_WAITING_PER_CLIENT);
+    const refused = await wait();
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(refused.headers.get('content-type')).toBe('application/problem+json');
+    const limits = (await (await fetch(`${url}/api/v1/limits`)).json()) as { refused: Record<string, number> };
+    expect(limits.refused.waiting_per_client).toBe(1);
+    controller.abort();
+    await Promise.all(waits);
+    await eventually(() => server.live.waiting === 0);
+  });
+
+  it('is of a token where there is one, and of nobody where the address is not known', async () => {
+    const { clock, live, revisions } = newApp();
+    const watched = { selection: ALL, fields: fieldsOf(undefined) };
+    revisions.look();
+    const { signal } = new AbortController();
+    const wait = (client?: string) => live.waitForChange(watched, revisions.text, WAIT_MS, signal, client);
+    const all = Array.from({ length: MAX_WAITING_PER_CLIENT }, () => wait('token a'));
+    await expect(wait('token a')).rejects.toMatchObject({ code: 'rate_limited', reason: 'waiting_per_client' });
+    const others = [wait('token b'), wait('address 10.0.0.1'), wait(), wait()];
+    expect(live.waiting).toBe(MAX_WAITING_PER_CLIENT + 4);
+    clock.advance(2 * WAIT_MS);
+    await Promise.all([...all, ...others]);
+    const after = wait('token a');
+    expect(live.waiting).toBe(1);
+    clock.advance(2 * WAIT_MS);
+    await after;
+  });
 });

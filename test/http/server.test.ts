@@ -118,7 +118,7 @@ describe('the raw request target', () => {
     ['/telemetry/a/b', 'a/b'],
     ['/telemetry/node%2Da?x=%zz', 'node-a'],
     ['/telemetry/DOMAIN\\host', 'DOMAIN\\host'],
-    ['http://anything/telemetry/node-a', 'node-a'],
+    ['http://localhost/telemetry/node-a', 'node-a'],
   ])('%s reaches the worker %s', async (target, id) => {
     served.fleet.register(id);
     const answer = await exchange(

@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest';
 import { masterOptions } from '../../src/config/options.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import { Access } from '../../src/http/access/access.ts';
+import type { EndedSession } from '../../src/http/access/ended-sessions.ts';
 import { createApp } from '../../src/http/app.ts';
 import { Bodies } from '../../src/http/bodies.ts';
 import { type HttpLimits, httpLimitsOf } from '../../src/http/limits.ts';
@@ -63,7 +64,8 @@ export function newApp({
   });
   const refusals = new Refusals();
   const parts = { directory, revisions, clock, corsOrigins, live, bodies, queries, log, command };
-  const app = createApp({ ...parts, access, refusals, limits: DEFAULT_LIMITS });
+  const logOut = () => {};
+  const app = createApp({ ...parts, access, refusals, limits: DEFAULT_LIMITS, logOut });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
   const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
   return { app, raw, fleet, clock, live, bodies, queries, directory, revisions, logged };
@@ -85,6 +87,7 @@ export async function newServer({
   const logged: string[] = [];
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
   const commands: Command[] = [];
+  const endedSessions: EndedSession[] = [];
   const command = async (asked: Command): Promise<CommandReply> => {
     commands.push(asked);
     return replyTo(asked);
@@ -98,6 +101,7 @@ export async function newServer({
     clock,
     log,
     command,
+    sessionEnded: (ended) => endedSessions.push(ended),
   });
   fleet.onAnnounce = (items) => server.apply(items);
   const { port } = await server.listen({ host, port: 0 });
@@ -115,6 +119,7 @@ export async function newServer({
     url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     logged,
     commands,
+    endedSessions,
     stop,
   };
 }

@@ -5,10 +5,11 @@ import { networkOf } from '../../lib/networks.ts';
 import { type ApiToken, bearerToken, TokenTable } from '../../lib/tokens.ts';
 import * as limits from '../limits.ts';
 import { type Decision, decide, type Facts, type Identity, type Rules, type Who } from './decide.ts';
+import { type EndedSession, EndedSessions } from './ended-sessions.ts';
 import { Holders } from './holders.ts';
 import { isLoopbackPeer } from './peer.ts';
 import { PeerRates } from './rates.ts';
-import { openSession, SESSION_S, sealSession, sessionIn } from './session.ts';
+import { openSession, SESSION_S, type Session, sealSession, sessionIn } from './session.ts';
 
 export interface AccessOptions {
   readonly corsOrigins: readonly string[];
@@ -23,6 +24,10 @@ export interface AccessOptions {
   readonly sessionKey: Uint8Array;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
+  /** The session by which that connection was let in last has reached its end. */
+  readonly sessionOver?: (socket: Socket) => void;
+  /** A session was logged out; the next http thread must know. */
+  readonly sessionEnded?: (ended: EndedSession) => void;
 }
 
 /** What {@link Access.admit} adds to the decisions of `decide.ts`. */
@@ -44,7 +49,8 @@ export class Access {
     burst: limits.WRONG_TOKENS_AT_ONCE,
     maxPeers: limits.MAX_PEERS,
   });
-  readonly #holders = new Holders();
+  readonly #holders: Holders;
+  readonly #ended = new EndedSessions();
   #rules: Rules;
   #table = new TokenTable<ApiToken>([]);
   #byName: ReadonlyMap<string, ApiToken> = new Map();
@@ -53,6 +59,7 @@ export class Access {
 
   constructor(options: AccessOptions) {
     this.#options = options;
+    this.#holders = new Holders(options.clock, (socket) => options.sessionOver?.(socket));
     const { corsOrigins, allowedHosts, machineNames, requestsPerS: perS } = options;
     // A second's worth at once: whoever asks for many things asks for them together.
     if (perS > 0) this.#requests = new PeerRates({ perS, burst: perS, maxPeers: limits.MAX_PEERS });
@@ -79,9 +86,22 @@ export class Access {
   }
 
   /** A request of theirs was let in on this connection. */
-  hold(socket: Socket, { name }: Identity): void {
+  hold(socket: Socket, { name, session }: Identity): void {
     const hash = this.#byName.get(name)?.hash;
-    if (hash !== undefined) this.#holders.note(socket, hash);
+    if (hash !== undefined) this.#holders.note(socket, { hash, session });
+  }
+
+  /** That session is over, before its time. @returns its connections, for whom to end them */
+  logOut(session: Session): readonly Socket[] {
+    const ended = this.#ended.endOf(session, this.#nowUnixS);
+    this.#options.sessionEnded?.(ended);
+    return this.endSession(ended);
+  }
+
+  /** As `logOut`, of what an earlier thread was told. */
+  endSession(ended: EndedSession): readonly Socket[] {
+    this.#ended.add(ended, this.#nowUnixS);
+    return this.#holders.of((session) => this.#ended.has(session));
   }
 
   /** Where the server listens; until this is told the stricter rule holds. */
@@ -116,8 +136,12 @@ export class Access {
       const limited = this.#wrongToken(peer);
       return limited ?? { type: 'refuse', code: 'unauthenticated', reason: 'unauthenticated', detail };
     }
-    const expiresUnixS = Math.floor(this.#options.clock.wallMs() / 1000) + SESSION_S;
+    const expiresUnixS = Math.floor(this.#nowUnixS) + SESSION_S;
     return { session: sealSession({ name: found.name, expiresUnixS }, found.hash, this.#options.sessionKey) };
+  }
+
+  get #nowUnixS(): number {
+    return this.#options.clock.wallMs() / 1000;
   }
 
   #waitMs(peer: string | undefined): number {
@@ -136,12 +160,12 @@ export class Access {
     const session = cookie === undefined ? undefined : sessionIn(cookie);
     if (session === undefined) return 'none';
     const opened = openSession(session, {
-      nowUnixS: this.#options.clock.wallMs() / 1000,
+      nowUnixS: this.#nowUnixS,
       hashOf: (name) => this.#byName.get(name)?.hash,
       key: this.#options.sessionKey,
     });
-    const token = opened === undefined ? undefined : this.#byName.get(opened.name);
-    return token === undefined ? 'unknown' : identityOf(token, 'cookie');
+    const token = opened === undefined || this.#ended.has(opened) ? undefined : this.#byName.get(opened.name);
+    return token === undefined ? 'unknown' : identityOf(token, 'cookie', opened);
   }
 
   #wrongToken(peer = ''): Verdict | undefined {
@@ -162,6 +186,6 @@ export class Access {
   }
 }
 
-function identityOf({ name, scopes }: ApiToken, by: Identity['by']): Identity {
-  return { name, scopes, by };
+function identityOf({ name, scopes }: ApiToken, by: Identity['by'], session?: Session): Identity {
+  return { name, scopes, by, ...(session === undefined ? {} : { session }) };
 }

@@ -4,6 +4,7 @@
  * | check                                        | fails when                                                  | answer |
  * |----------------------------------------------|-------------------------------------------------------------|--------|
  * | how often this peer asks (`door.ts`)         | more than API_RATE; never for loopback                      | 429    |
+ * | form of Host, and of the target's authority  | several, none that RFC 9110 knows, or two that differ       | 400    |
  * | Host                                         | see `hosts.ts`                                              | 421    |
  * | preflight of an origin of CORS_ORIGINS       | – (it carries no credentials)                               | 204    |
  * | Origin, of a change or a WebSocket           | given, and neither this server's nor one of CORS_ORIGINS    | 403    |
@@ -22,8 +23,9 @@
  */
 import type { ApiScope } from '../../lib/tokens.ts';
 import type { RefusalReason } from '../refused.ts';
-import { type HostRules, isHostAllowed, isLoopbackHost } from './hosts.ts';
+import { type HostFacts, type HostRules, hostMistake, isHostAllowed, isLoopbackHost } from './hosts.ts';
 import { type Headers, isLoopbackPeer, isProxied } from './peer.ts';
+import type { Session } from './session.ts';
 
 export interface Facts {
   readonly method: string;
@@ -33,6 +35,8 @@ export interface Facts {
   /** The peer's address; undefined without a connection. */
   readonly peer: string | undefined;
   readonly isTls: boolean;
+  /** Under which names the server is asked for, where there is a connection. */
+  readonly names?: HostFacts;
 }
 
 export interface Identity {
@@ -40,6 +44,8 @@ export interface Identity {
   readonly name: string;
   readonly scopes: readonly ApiScope[];
   readonly by: 'token' | 'cookie';
+  /** Of a cookie. */
+  readonly session?: Session;
 }
 
 /** `none`: no credentials came; `unknown`: some came, and nobody has them. */
@@ -55,7 +61,7 @@ export type Decision =
   | { readonly type: 'login' }
   | {
       readonly type: 'refuse';
-      readonly code: 'misdirected' | 'permission_denied' | 'unauthenticated';
+      readonly code: 'invalid_argument' | 'misdirected' | 'permission_denied' | 'unauthenticated';
       readonly reason: RefusalReason;
       readonly detail: string;
     };
@@ -67,7 +73,9 @@ const SEED_PATH = /^\/(?:health|telemetry|workers|ws\/telemetry)(?:\/|$)/;
 /** @param whoAsks looked up only where it matters: it costs two hashes */
 export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision {
   const { method, path, headers, peer } = facts;
-  const { host } = headers as { host?: string };
+  const mistake = facts.names === undefined ? undefined : hostMistake(facts.names);
+  if (mistake !== undefined) return refuse('invalid_argument', 'host', mistake);
+  const host = (headers as { host?: string }).host ?? facts.names?.target?.authority;
   const { origin } = headers as { origin?: string };
   const isLocal = () => isLoopbackPeer(peer) && !isProxied(headers);
   if (!isHostAllowed(host, isLocal, rules)) {

@@ -7,6 +7,7 @@ import { problem } from '../problem.ts';
 import type { Refusals } from '../refused.ts';
 import { readBounded } from '../request-body.ts';
 import { errorJson } from '../respond.ts';
+import { authorityOfTarget, isApiPath } from '../target.ts';
 import type { Access } from './access.ts';
 import type { Facts } from './decide.ts';
 import { isLoopbackHost } from './hosts.ts';
@@ -36,7 +37,8 @@ export function door({ access, refusals, maxBodyBytes }: DoorOptions) {
         throw verdict satisfies never;
     }
     c.set('mayRead', verdict.mayRead);
-    c.set('sessionOf', verdict.identity?.by === 'cookie' ? verdict.identity.name : undefined);
+    c.set('identity', verdict.identity);
+    c.set('refusals', refusals);
     const { incoming, outgoing } = bindingsOf(c);
     if (verdict.identity !== undefined && incoming?.socket !== undefined)
       access.hold(incoming.socket, verdict.identity);
@@ -79,7 +81,7 @@ export function refuse(c: HttpContext, { code, detail, retryAfterMs, headers: ow
     ...(retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.ceil(retryAfterMs / 1000)) }),
     ...own,
   };
-  if (c.req.path.startsWith('/api/')) return problem(c, code, detail, { headers });
+  if (isApiPath(c.req.path)) return problem(c, code, detail, { headers });
   return errorJson(c, ERRORS[code].httpStatus, detail, headers);
 }
 
@@ -92,7 +94,20 @@ export function factsOf(c: HttpContext): Facts {
     headers: incoming?.headers ?? Object.fromEntries(c.req.raw.headers),
     peer: incoming?.socket?.remoteAddress,
     isTls: isTls(c),
+    ...(incoming?.rawHeaders === undefined
+      ? {}
+      : { names: { target: authorityOfTarget(incoming.url ?? ''), hosts: valuesOf('host', incoming.rawHeaders) } }),
   };
+}
+
+/** Of all headers of that name: Node keeps the first Host and drops the others. */
+function valuesOf(name: string, rawHeaders: readonly string[]): readonly string[] {
+  const values: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const given = rawHeaders[at] as string;
+    if (given.length === name.length && given.toLowerCase() === name) values.push(rawHeaders[at + 1] as string);
+  }
+  return values;
 }
 
 /** For the headers of every answer. */

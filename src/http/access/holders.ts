@@ -1,21 +1,68 @@
-/** By which token each open connection was let in last: a stream must not outlive the token that opened it. */
+/** By which token, and by which session, each open connection was let in last: a stream must not outlive either. */
 import type { Socket } from 'node:net';
+import type { Clock, Timer } from '../../lib/clock.ts';
+import type { Session } from './session.ts';
+
+/** Who was let in. */
+export interface Holder {
+  /** Of the token. */
+  readonly hash: string;
+  /** Undefined where the token itself was shown. */
+  readonly session: Session | undefined;
+}
+
+interface Held extends Holder {
+  readonly expiry: Timer | undefined;
+}
 
 export class Holders {
-  readonly #hashes = new Map<Socket, string>();
+  readonly #clock: Clock;
+  readonly #sessionOver: (socket: Socket) => void;
+  readonly #held = new Map<Socket, Held>();
 
-  /** @param hash of the token */
-  note(socket: Socket, hash: string): void {
-    if (!this.#hashes.has(socket)) socket.once('close', () => this.#hashes.delete(socket));
-    this.#hashes.set(socket, hash);
+  /** @param sessionOver the session by which that connection was let in last has reached its end */
+  constructor(clock: Clock, sessionOver: (socket: Socket) => void) {
+    this.#clock = clock;
+    this.#sessionOver = sessionOver;
+  }
+
+  note(socket: Socket, holder: Holder): void {
+    const held = this.#held.get(socket);
+    if (held === undefined) socket.once('close', () => this.#closed(socket));
+    else if (held.hash === holder.hash && isSame(held.session, holder.session)) return;
+    held?.expiry?.cancel();
+    const { hash, session } = holder;
+    this.#held.set(socket, { hash, session, expiry: session && this.#expiryOf(socket, session) });
   }
 
   /** The connections of all tokens but these. */
   others(hashes: ReadonlySet<string>): Socket[] {
-    return [...this.#hashes].filter(([, hash]) => !hashes.has(hash)).map(([socket]) => socket);
+    return this.#where(({ hash }) => !hashes.has(hash));
+  }
+
+  /** The connections of sessions that are over. */
+  of(isOver: (session: Session) => boolean): Socket[] {
+    return this.#where(({ session }) => session !== undefined && isOver(session));
   }
 
   get size(): number {
-    return this.#hashes.size;
+    return this.#held.size;
   }
+
+  #where(isMeant: (held: Held) => boolean): Socket[] {
+    return [...this.#held].filter(([, held]) => isMeant(held)).map(([socket]) => socket);
+  }
+
+  #expiryOf(socket: Socket, { expiresUnixS }: Session): Timer {
+    return this.#clock.after(Math.max(0, expiresUnixS * 1000 - this.#clock.wallMs()), () => this.#sessionOver(socket));
+  }
+
+  #closed(socket: Socket): void {
+    this.#held.get(socket)?.expiry?.cancel();
+    this.#held.delete(socket);
+  }
+}
+
+function isSame(left: Session | undefined, right: Session | undefined): boolean {
+  return left?.name === right?.name && left?.expiresUnixS === right?.expiresUnixS;
 }

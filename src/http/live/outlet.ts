@@ -3,18 +3,21 @@ import type { Socket } from 'node:net';
 import { MAX_BUFFERED_BYTES } from '../limits.ts';
 import type { Flight, Frame } from './flight.ts';
 
+/** Why a client is told goodbye. */
+export type Goodbye = 'stopping' | 'session_over' | 'token_removed' | 'certificates_changed';
+
 /** One client's connection. */
 export interface Outlet {
   /** What it is called in the log. */
   readonly kind: 'stream' | 'WebSocket';
-  /** Of a stream. */
-  readonly connection?: Socket | null;
+  /** Undefined where it is not known. */
+  readonly connection?: Socket | null | undefined;
   /** Bytes that were written and that the client has not taken yet. */
   readonly pendingBytes: number;
   /** `taken` is called when the system has taken all of it over; perhaps never, if the connection ends before. */
   write(bytes: Buffer, taken: () => void): void;
   /** Ends it behind what was written: the server goes away, or the client may not stay. */
-  end(): void;
+  end(reason: Goodbye): void;
   /** Ends it at once, whatever is under way. */
   cut(): void;
 }
@@ -68,9 +71,10 @@ export class Sender {
   }
 
   /** Ends the connection behind what was sent. */
-  end(): void {
+  end(reason: Goodbye): void {
+    if (this.#isEnded) return;
     this.#isEnded = true;
-    this.outlet.end();
+    this.outlet.end(reason);
   }
 
   /** For how long the client has taken nothing, though there was something to take. */

@@ -1,8 +1,9 @@
 /** One client of a seed's WebSocket: told of all workers or of one, a frame for each change. */
+import type { Socket } from 'node:net';
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import type { Revisions } from '../revisions.ts';
 import type { Flight } from './flight.ts';
-import { type Outlet, Sender } from './outlet.ts';
+import { type Goodbye, type Outlet, Sender } from './outlet.ts';
 import type { SeedFrames } from './seed-frames.ts';
 
 /** What is used of a WebSocket of `ws`. */
@@ -16,16 +17,32 @@ export interface LiveSocket {
   on(event: 'pong' | 'close', listener: () => void): unknown;
 }
 
-function outletOf(socket: LiveSocket): Outlet {
+/** Close codes of RFC 6455: the server goes away; the client may not stay. */
+const CLOSES: Readonly<Record<Goodbye, readonly [code: number, reason: string]>> = {
+  stopping: [1001, 'the server is stopping'],
+  session_over: [1008, 'the session is over'],
+  token_removed: [1008, 'the token was removed'],
+  certificates_changed: [1008, 'the authorities of client certificates changed'],
+};
+
+function outletOf(socket: LiveSocket, connection: Socket | undefined): Outlet {
   return {
     kind: 'WebSocket',
+    connection,
     get pendingBytes() {
       return socket.bufferedAmount;
     },
     write: (bytes, taken) => socket.send(bytes, { binary: false }, (error) => error ?? taken()),
-    end: () => socket.close(1001, 'the server is stopping'),
+    end: (reason) => socket.close(...CLOSES[reason]),
     cut: () => socket.terminate(),
   };
+}
+
+export interface SocketParts {
+  readonly revisions: Revisions;
+  readonly flight: Flight;
+  readonly nowMs: () => number;
+  readonly connection: Socket | undefined;
 }
 
 export class SocketClient {
@@ -40,12 +57,8 @@ export class SocketClient {
   #isAnswered = true;
 
   /** What is sent first is as of the last look, or newer. */
-  constructor(
-    socket: LiveSocket,
-    workerId: string | undefined,
-    { revisions, flight, nowMs }: { revisions: Revisions; flight: Flight; nowMs: () => number },
-  ) {
-    this.sender = new Sender(outletOf(socket), flight);
+  constructor(socket: LiveSocket, workerId: string | undefined, { revisions, flight, nowMs, connection }: SocketParts) {
+    this.sender = new Sender(outletOf(socket, connection), flight);
     this.#socket = socket;
     this.#workerId = workerId;
     this.#revisions = revisions;

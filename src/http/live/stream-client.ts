@@ -21,7 +21,7 @@ export function outletOf(outgoing: ServerResponse): Outlet {
     },
     // With an error the connection is gone, and says so by `close`.
     write: (bytes, taken) => void outgoing.write(bytes, (error) => error ?? taken()),
-    end: () => void outgoing.end(),
+    end: (reason) => void outgoing.end(reason === 'stopping' ? '' : `event: end\ndata: {"reason":"${reason}"}\n\n`),
     cut: () => void outgoing.destroy(),
   };
 }

@@ -24,7 +24,7 @@ import { LimitReached } from '../refused.ts';
 import type { Revisions } from '../revisions.ts';
 import { Feed } from './feed.ts';
 import { Flight } from './flight.ts';
-import type { Sender } from './outlet.ts';
+import type { Goodbye, Sender } from './outlet.ts';
 import { SeedFrames } from './seed-frames.ts';
 import { type LiveSocket, SocketClient } from './socket-client.ts';
 import { outletOf, StreamClient } from './stream-client.ts';
@@ -141,10 +141,15 @@ export class LiveStreams {
   }
 
   /** Serves an open WebSocket: what there is now, then every change. `workerId` undefined means all workers. */
-  add(socket: LiveSocket, workerId: string | undefined): void {
+  add(socket: LiveSocket, workerId: string | undefined, connection?: Socket): void {
     const { directory, revisions } = this.#options;
     this.#begin();
-    const client = new SocketClient(socket, workerId, { revisions, flight: this.#flight, nowMs: this.#nowMs });
+    const client = new SocketClient(socket, workerId, {
+      revisions,
+      flight: this.#flight,
+      nowMs: this.#nowMs,
+      connection,
+    });
     this.#sockets.add(client);
     socket.on('close', () => {
       client.sender.closed();
@@ -218,22 +223,26 @@ export class LiveStreams {
     }
   }
 
-  /** Ends the streams on these connections, behind what was sent. @returns the connections that had one */
-  endStreamsOn(connections: ReadonlySet<Socket>): ReadonlySet<Socket> {
+  /** Ends the live clients on these connections, behind what was sent. @returns the connections that had one */
+  endOn(connections: ReadonlySet<Socket>, reason: Goodbye): ReadonlySet<Socket> {
     const ended = new Set<Socket>();
-    for (const { sender } of this.#streams) {
+    for (const { sender } of this.#all()) {
       const { connection } = sender.outlet;
       if (connection == null || !connections.has(connection)) continue;
-      sender.end();
+      sender.end(reason);
       ended.add(connection);
     }
     return ended;
   }
 
+  endAll(reason: Goodbye): void {
+    for (const { sender } of this.#all()) sender.end(reason);
+  }
+
   /** Says goodbye to every client; those that do not answer are cut off with the server's sockets. */
   stop(): void {
     this.#isStopped = true;
-    for (const { sender } of this.#all()) sender.end();
+    this.endAll('stopping');
     this.#waiting.stop();
     this.#views.stop();
     this.#end();

@@ -110,15 +110,20 @@ export class Views {
       for (const [key, kept] of this.#kept) if (kept.users === 0) this.#drop(key, kept);
     }
     if (this.areLate) {
-      throw new PulselaneError(
+      throw new LimitReached(
         'resource_exhausted',
+        'filters',
         'the filters that are followed take up all the time that they may',
       );
     }
     if (this.#kept.size >= MAX_VIEWS) {
       const unused = [...this.#kept].find(([, { users }]) => users === 0);
       if (unused === undefined) {
-        throw new LimitReached('resource_exhausted', 'filters', `${MAX_VIEWS} different filters are being followed already`);
+        throw new LimitReached(
+          'resource_exhausted',
+          'filters',
+          `${MAX_VIEWS} different filters are being followed already`,
+        );
       }
       this.#drop(...unused);
     }

@@ -11,6 +11,7 @@ import { NOTHING_INHERITED, threadPath } from '../../lib/threads.ts';
 import type { Announcement, Directory } from '../../store/directory.ts';
 import type { Log } from '../context.ts';
 import { MAX_QUERIES_UNDER_WAY, POOL_HEAP_MIB, POOL_IDLE_MS, POOL_THREADS, QUERY_WITHIN_MS } from '../limits.ts';
+import { LimitReached } from '../refused.ts';
 import type { PageRequest } from './page.ts';
 import { RosterFeed } from './roster-feed.ts';
 import type { Answers, QueryThreadData, Task } from './tasks.ts';
@@ -77,7 +78,7 @@ export class QueryPool {
     transferList: readonly ArrayBuffer[] = [],
   ): Promise<Answer> {
     if (this.#underWay >= MAX_QUERIES_UNDER_WAY) {
-      throw new PulselaneError('resource_exhausted', `${MAX_QUERIES_UNDER_WAY} queries are under way already`);
+      throw new LimitReached('resource_exhausted', 'queries', `${MAX_QUERIES_UNDER_WAY} queries are under way already`);
     }
     this.#underWay++;
     const { clock, log } = this.#options;

@@ -1,11 +1,11 @@
 /** Queries over many workers: answered at once while they are few, by the pool when they are not. */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { PulselaneError } from '../../lib/errors.ts';
 import type { Announcement } from '../../store/directory.ts';
 import { BytesInFlight } from '../bytes-in-flight.ts';
 import type { JsonText, JsonTextPool } from '../json-text.ts';
 import { GZIP_LEVEL, MAX_WORKERS_INLINE, MIN_GZIP_BYTES, MIN_GZIP_BYTES_IN_POOL } from '../limits.ts';
+import { LimitReached } from '../refused.ts';
 import { type ClusterFigures, clusterFigures } from './cluster.ts';
 import { type PageRequest, writePage } from './page.ts';
 import { QueryPool, type QueryPoolOptions } from './pool.ts';
@@ -119,6 +119,6 @@ export class Queries {
   }
 }
 
-function tooMuch(): PulselaneError {
-  return new PulselaneError('resource_exhausted', 'too many large answers are under way');
+function tooMuch(): LimitReached {
+  return new LimitReached('resource_exhausted', 'answers', 'too many large answers are under way');
 }

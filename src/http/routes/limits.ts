@@ -12,9 +12,9 @@ const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: RefusalR
   { setting: 'MAX_HTTP_CONNECTIONS', of: 'maxConnections', reason: 'connections' },
   { setting: 'MAX_HTTP_CONNECTIONS_PER_PEER', of: 'maxConnectionsPerPeer', reason: 'connections_per_peer' },
   { setting: 'MAX_LIVE_CLIENTS', of: 'maxLiveClients', reason: 'live_clients' },
-  { setting: 'MAX_HTTP_HEADER_SIZE', of: 'maxHeaderBytes', reason: undefined },
+  { setting: 'MAX_HTTP_HEADER_SIZE', of: 'maxHeaderBytes', reason: 'headers' },
   { setting: 'MAX_HTTP_BODY_SIZE', of: 'maxBodyBytes', reason: 'body' },
-  { setting: 'HTTP_REQUEST_TIMEOUT', of: 'requestTimeoutMs', reason: undefined },
+  { setting: 'HTTP_REQUEST_TIMEOUT', of: 'requestTimeoutMs', reason: 'timeout' },
   { setting: 'API_RATE', of: 'requestsPerS', reason: 'rate' },
 ];
 

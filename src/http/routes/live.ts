@@ -23,9 +23,9 @@ export function liveRoutes(app: App, { directory, live, refusals, log }: AppCont
   });
   const stream = (workerId: string | undefined) =>
     upgradeWebSocket(
-      () => ({
+      (c) => ({
         // The socket itself: Hono's wrapper would send buffers as binary frames and knows no pings.
-        onOpen: (_, { raw }) => live.add(raw as WebSocket, workerId),
+        onOpen: (_, { raw }) => live.add(raw as WebSocket, workerId, (c.env as HttpEnv['Bindings']).incoming?.socket),
       }),
       { onError: (error) => log('warn', `a live stream failed: ${messageOf(error)}`) },
     );

@@ -1,6 +1,6 @@
 /**
  * `GET /login`: the page, with a way out for who is logged in. `POST /login`: a token for a cookie, which the browser sends from then on. `POST /logout`: the
- * cookie goes; the session ends with the browser's forgetting it, since nothing is kept of it here.
+ * cookie goes, and the session is over: whoever has a copy of the cookie is refused, and its live clients are told goodbye.
  */
 import type { Access } from '../access/access.ts';
 import { factsOf, refuse } from '../access/door.ts';
@@ -8,13 +8,13 @@ import { LOGIN_CSP, loginHtml } from '../access/login-page.ts';
 import { nextPage } from '../access/next-page.ts';
 import { sessionCookie } from '../access/session.ts';
 import { answer } from '../common-headers.ts';
-import type { AppContext, HttpContext } from '../context.ts';
+import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { errorJson } from '../respond.ts';
 import type { App } from './route.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
 
-export function loginRoutes(app: App, { access }: Pick<AppContext, 'access'>): void {
+export function loginRoutes(app: App, { access, logOut }: Pick<AppContext, 'access' | 'logOut'>): void {
   app.get('/login', (c) => page(c, 200, access, nextPage(c.req.query('next'))));
 
   app.post('/login', async (c) => {
@@ -32,9 +32,11 @@ export function loginRoutes(app: App, { access }: Pick<AppContext, 'access'>): v
     return page(c, 'retryAfterMs' in outcome ? 429 : 401, access, next, error, retry);
   });
 
-  app.post('/logout', (c) =>
-    answer(c, 303, null, { Location: '/login', 'Set-Cookie': sessionCookie('', isSecure(c)) }),
-  );
+  app.post('/logout', (c) => {
+    const session = c.get('identity')?.session;
+    if (session !== undefined) logOut(session, (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket);
+    return answer(c, 303, null, { Location: '/login', 'Set-Cookie': sessionCookie('', isSecure(c)) });
+  });
 
   app.all('/login', (c) => errorJson(c, 405, `${c.req.method} is not possible here`, { Allow: 'GET, HEAD, POST' }));
   app.all('/logout', (c) => errorJson(c, 405, `${c.req.method} is not possible here`, { Allow: 'POST' }));
@@ -48,7 +50,7 @@ function page(
   error?: string,
   headers: Record<string, string> = {},
 ): Response {
-  const sessionOf = error === undefined ? c.get('sessionOf') : undefined;
+  const sessionOf = error === undefined ? c.get('identity')?.session?.name : undefined;
   const body = loginHtml({ next, hasTokens: access.hasTokens, sessionOf, ...(error === undefined ? {} : { error }) });
   return answer(c, status, c.req.method === 'HEAD' ? null : body, {
     'Content-Type': 'text/html; charset=utf-8',

@@ -1,7 +1,7 @@
 /** The parameters of a list that is not answered before something changed. */
 import type { z } from '@hono/zod-openapi';
-import { networkOf } from '../../lib/networks.ts';
 import { durationMs, formatDuration } from '../../config/kinds.ts';
+import { networkOf } from '../../lib/networks.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../limits.ts';
 import type { Watched } from '../live/streams.ts';
@@ -48,24 +48,24 @@ export function checkWait(
 
 /**
  * Waits as the parameters say.
- * @throws LimitReached if too many wait, in all or of this client; it is counted.
+ * @throws LimitReached if too many wait, in all or of this client.
  */
 export async function waited(
   c: HttpContext,
-  { live, refusals }: AppContext,
+  { live, clock }: AppContext,
   watched: Watched,
   { index, wait }: { readonly index?: string | undefined; readonly wait?: string | undefined },
 ): Promise<void> {
   if (index === undefined) return;
-  const waitMs = wait === undefined ? WAIT_MS : waitTime.parse(wait);
+  const askedMs = wait === undefined ? WAIT_MS : waitTime.parse(wait);
+  // No longer than its session.
+  const expiresUnixS = c.get('identity')?.session?.expiresUnixS ?? Number.POSITIVE_INFINITY;
+  const waitMs = Math.min(askedMs, Math.max(0, expiresUnixS * 1000 - clock.wallMs()));
   // Nothing moves on the connection meanwhile, which is as it should be.
   const socket = (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket;
   socket?.setTimeout(0);
   try {
     await live.waitForChange(watched, index, waitMs, c.req.raw.signal, clientOf(c, socket?.remoteAddress));
-  } catch (error) {
-    refusals.countError(error);
-    throw error;
   } finally {
     socket?.setTimeout(SOCKET_IDLE_MS);
   }

@@ -1,0 +1,103 @@
+/**
+ * What bounds each route, as `config/call-limits.ts` does for each RPC. A test lists the routes of the app, and fails for one
+ * that has no row, or whose row leaves out how large, how often, how many at a time or how long.
+ */
+import type { Bound, CallLimits } from '../config/call-limits.ts';
+import {
+  COMMAND_WITHIN_MS,
+  MAX_BODY_BYTES_IN_FLIGHT,
+  MAX_COMMANDS_UNDER_WAY,
+  MAX_FRAME_BYTES_IN_FLIGHT,
+  MAX_PAGE_BYTES,
+  MAX_QUERIES_UNDER_WAY,
+  MAX_VIEWS,
+  MAX_WAITING,
+  MAX_WAITING_PER_CLIENT,
+  MOST_WAIT_MS,
+  QUERY_WITHIN_MS,
+  SOCKET_IDLE_MS,
+  WRONG_TOKENS_PER_S,
+} from './limits.ts';
+import type { RefusalReason } from './refused.ts';
+
+type Row = CallLimits & { readonly bounds: readonly (Bound & { readonly reason?: RefusalReason })[] };
+
+const bound = (what: Bound['what'], per: Bound['per'], limit: string | number, reason?: RefusalReason) => ({
+  what,
+  per,
+  limit,
+  ...(reason === undefined ? {} : { reason }),
+});
+
+/** What stands before every route: the door, the connections, the parser; and the socket, on which something must move. */
+const ANY = [
+  bound('size', 'call', 'MAX_HTTP_HEADER_SIZE', 'headers'),
+  bound('size', 'call', 'MAX_HTTP_BODY_SIZE', 'body'),
+  bound('rate', 'peer', 'API_RATE', 'rate'),
+  bound('atATime', 'peer', 'MAX_HTTP_CONNECTIONS_PER_PEER', 'connections_per_peer'),
+  bound('atATime', 'master', 'MAX_HTTP_CONNECTIONS', 'connections'),
+  bound('time', 'call', 'HTTP_REQUEST_TIMEOUT', 'timeout'),
+  bound('time', 'call', SOCKET_IDLE_MS, 'idle'),
+];
+/** Facts and counts of the master: some KiB. */
+const SMALL = [...ANY, bound('answer', 'call', 64 * 1024)];
+/** A list of bounded lists, each of bounded texts. */
+const LIST = [
+  ...ANY,
+  bound('answer', 'call', MAX_PAGE_BYTES),
+  bound('atATime', 'master', MAX_BODY_BYTES_IN_FLIGHT, 'answers'),
+];
+/** As many records as there are workers, which the store bounds. */
+const RECORDS = [
+  ...ANY,
+  bound('answer', 'call', 'MAX_WORKERS'),
+  bound('atATime', 'master', MAX_BODY_BYTES_IN_FLIGHT, 'answers'),
+];
+const QUERY = [
+  ...LIST,
+  bound('atATime', 'master', MAX_QUERIES_UNDER_WAY, 'queries'),
+  bound('time', 'call', QUERY_WITHIN_MS),
+];
+const FILTERS = bound('atATime', 'master', MAX_VIEWS, 'filters');
+const LIVE = [
+  ...ANY,
+  bound('atATime', 'master', 'MAX_LIVE_CLIENTS', 'live_clients'),
+  bound('answer', 'master', MAX_FRAME_BYTES_IN_FLIGHT, 'live_clients'),
+];
+const COMMAND = [
+  ...SMALL,
+  bound('atATime', 'master', MAX_COMMANDS_UNDER_WAY),
+  bound('time', 'call', COMMAND_WITHIN_MS),
+];
+const CREDENTIALS = [...SMALL, bound('rate', 'peer', WRONG_TOKENS_PER_S, 'guesses')];
+
+const rows = (bounds: Row['bounds'], ...calls: readonly string[]): readonly Row[] =>
+  calls.map((call) => ({ call, bounds }));
+
+export const ROUTE_LIMITS: readonly Row[] = [
+  ...rows(SMALL, 'GET /', 'GET /health', 'GET /livez', 'GET /readyz', 'GET /api/v1/limits', 'GET /api/v1/holds'),
+  ...rows(CREDENTIALS, 'GET /login', 'POST /login', 'POST /logout'),
+  ...rows([...ANY, bound('answer', 'call', 1024 ** 2)], 'GET /api/v1/openapi.json', 'GET /api/docs'),
+  ...rows(LIST, 'GET /api/v1/lanes', 'GET /api/v1/events', 'GET /api/v1/pending', 'GET /api/v1/workers/{id}'),
+  ...rows(RECORDS, 'GET /telemetry', 'GET /telemetry/{workerID}', 'GET /workers'),
+  ...rows(QUERY, 'GET /api/v1/cluster'),
+  ...rows(
+    [
+      ...QUERY,
+      FILTERS,
+      bound('atATime', 'client', MAX_WAITING_PER_CLIENT, 'waiting_per_client'),
+      bound('atATime', 'master', MAX_WAITING, 'waiting'),
+      bound('time', 'call', MOST_WAIT_MS),
+    ],
+    'GET /api/v1/workers',
+  ),
+  ...rows([...LIVE, FILTERS], 'GET /api/v1/stream'),
+  ...rows(LIVE, 'GET /ws/telemetry', 'GET /ws/telemetry/{workerID}'),
+  ...rows(
+    COMMAND,
+    'DELETE /api/v1/workers/{id}',
+    'POST /api/v1/workers/{id}/approve',
+    'POST /api/v1/workers/{id}/release',
+    'POST /api/v1/brakes/release',
+  ),
+];
