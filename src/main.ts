@@ -14,7 +14,7 @@ import { relayThreadOutput } from './lib/threads.ts';
 
 const { answering, lasting } = processStreams(process, clock);
 const { stderr } = lasting;
-const signals = new StopSignals((code) => process.exit(code), clock);
+const signals = new StopSignals((code) => void endProcess(code, [], clock), clock);
 let hasCrashed = false;
 
 /** A stop in order is done within 10 s; one that an internal error holds up is not waited for. */

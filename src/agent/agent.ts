@@ -73,10 +73,13 @@ export class Agent {
 
   /**
    * Resolves when it measures and, if asked to, listens. The master need not be there yet: it is tried for ever.
-   * @throws PulselaneError `environment` if the thread or the port to listen on cannot be had
+   * Called again it is the same start, until `stop`; from then on it is an error.
+   * @throws PulselaneError `unavailable` if it was stopped, also while it started; `environment` if the thread or the port to listen on cannot be had
    */
   start(): Promise<void> {
-    this.#starting ??= this.#start();
+    // Also where it was started before: that it runs would not be true.
+    if (this.#stopping === undefined) this.#starting ??= this.#start();
+    else return Promise.reject(new PulselaneError('unavailable', 'the agent is stopped: make another'));
     return this.#starting;
   }
 
@@ -118,7 +121,6 @@ export class Agent {
   }
 
   async #start(): Promise<void> {
-    if (this.#stopping !== undefined) throw new PulselaneError('unavailable', 'the agent is stopped: make another');
     this.#thread.start();
     try {
       await this.#begun.promise;

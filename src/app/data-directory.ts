@@ -7,6 +7,7 @@ import { lockDirectory } from '../lib/directory-lock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { makeDataDirectory } from './make-data-directory.ts';
 import { keepSessionKey } from './session-key.ts';
 
 export interface DataDirectoryOptions {
@@ -44,6 +45,7 @@ export class DataDirectory {
   /** @throws PulselaneError `environment`, naming DATA_DIR, if it is in use or cannot be used */
   async lock(lifecycle: Lifecycle): Promise<void> {
     const { dataDir, clock, logger, onLost } = this.#options;
+    await makeDataDirectory(dataDir, clock);
     const lock = await lockDirectory(dataDir, {
       clock,
       logger,

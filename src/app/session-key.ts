@@ -34,7 +34,7 @@ export async function sessionKeyIn(
     await keepSessionKey(dataDir, key);
     return key;
   } catch (error) {
-    throw new PulselaneError('environment', `${path}: ${messageOf(error)}`, { cause: error });
+    throw new PulselaneError('environment', `DATA_DIR=${dataDir}: ${path}: ${messageOf(error)}`, { cause: error });
   }
 }
 

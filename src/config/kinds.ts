@@ -272,12 +272,20 @@ export const labels: Kind<Readonly<Record<string, string>>> = {
   },
 };
 
+/** The origin of an API. What else a URL can hold would be left out without a word. */
 export const url: Kind<string> = {
   parse(value) {
     const parsed = URL.parse(value);
     if (parsed === null || !/^https?:$/.test(parsed.protocol))
       throw new Expected('a URL such as http://127.0.0.1:8080');
-    return parsed.origin;
+    const { username, password, pathname, search, hash, origin } = parsed;
+    if (username !== '' || password !== '') {
+      throw new Expected(`a URL without a user and a password, such as ${origin}: PULSELANE_TOKEN is what lets in`);
+    }
+    if (pathname !== '/' || search !== '' || hash !== '') {
+      throw new Expected(`the origin alone, which is ${origin}: the API is at the root of its server`);
+    }
+    return origin;
   },
 };
 

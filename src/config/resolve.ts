@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { textIn } from '../lib/text-file.ts';
 import { formatDuration } from './kinds.ts';
 import type { AgentConfig, ClientConfig, MasterConfig, Option, Options, ValuesOf } from './options.ts';
 
@@ -39,7 +40,12 @@ export interface ExplainedOption {
 export function explainOptions(options: Options, sources: Sources): ExplainedOption[] {
   return Object.entries(options).map(([key, option]) => {
     const { text, origin } = findText(key, option, sources);
-    return { env: option.env, flag: option.flag, text: isSecret(option) && text ? MASKED : text, origin };
+    return {
+      env: option.env,
+      flag: option.flag,
+      text: isSecret(option) && text ? MASKED : text && withoutCredentials(text),
+      origin,
+    };
   });
 }
 
@@ -62,8 +68,13 @@ function resolveOption<T>(key: string, option: Option<T>, sources: Sources): T |
     return option.kind.parse(text);
   } catch (error) {
     const told = isSecret(option) ? name : `${name}=${JSON.stringify(text)}`;
-    throw new PulselaneError('bad_setting', `${told}: expected ${messageOf(error)}`);
+    throw new PulselaneError('bad_setting', withoutCredentials(`${told}: expected ${messageOf(error)}`));
   }
+}
+
+/** A password in a URL is a secret wherever it was written. */
+function withoutCredentials(text: string): string {
+  return text.replaceAll(/\/\/[^\s"',]*@/g, `//${MASKED}@`);
 }
 
 interface Found {
@@ -149,10 +160,13 @@ export function checkClientConfig(config: ClientConfig): ClientConfig {
   return config;
 }
 
-/** @throws PulselaneError `bad_setting` if the file is there but cannot be read. */
+/**
+ * As Windows and editors write it, too: see `textIn`. Names may follow an `export`, as for a shell.
+ * @throws PulselaneError `bad_setting` if the file is there but cannot be read.
+ */
 export function readDotenv(path = '.env'): Environment {
   try {
-    return parseEnv(readFileSync(path, 'utf8'));
+    return parseEnv(textIn(readFileSync(path)).replaceAll(/^\s*(?:export\s+)?(?=\w+\s*=)/gm, ''));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw new PulselaneError('bad_setting', `${path} cannot be read: ${messageOf(error)}`, { cause: error });

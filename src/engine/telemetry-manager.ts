@@ -305,7 +305,9 @@ export class TelemetryManager {
    * @throws PulselaneError `bad_setting` if the processor cannot be loaded; `unavailable` if it was started before.
    */
   async start(): Promise<void> {
-    if (this.#phase !== 'new') throw new PulselaneError('unavailable', 'a TelemetryManager is started once');
+    if (this.#stopping !== undefined || this.#phase !== 'new') {
+      throw new PulselaneError('unavailable', 'a TelemetryManager is started once: make another');
+    }
     holdThread('lane/thread');
     this.#phase = 'running';
     this.#checkPlan();
@@ -325,6 +327,7 @@ export class TelemetryManager {
   /** Before anything else depends on it, so that a wrong path is an error at the start and not a fleet in quarantine. */
   async #tryProcessor(): Promise<void> {
     const lane = await this.#lanes.startFirst();
+    if (this.#stopping !== undefined) throw new PulselaneError('unavailable', 'it was shut down while it started');
     if (lane.state === 'ready') return;
     await this.shutdown();
     const reason = lane.lastError ?? 'it does not start';

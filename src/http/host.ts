@@ -16,6 +16,7 @@ import { type Address, formatAddress } from '../config/kinds.ts';
 import { masterOptions } from '../config/options.ts';
 import { type Clock, type Timer, until } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
+import { portTakenText } from '../lib/local-ports.ts';
 import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import type { BoardMemory } from '../store/board.ts';
@@ -239,7 +240,6 @@ export class HttpHost {
 }
 
 const BIND_PROBLEMS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use',
   EACCES: 'this user may not listen on that port',
   EADDRNOTAVAIL: 'this machine does not have that address',
   ENOTFOUND: 'there is no such host',
@@ -247,6 +247,7 @@ const BIND_PROBLEMS: Readonly<Record<string, string>> = {
 
 /** The failure as people read it: the setting, its value, what is wrong. */
 export function bindError(address: Address, failure: { code: string; message: string }): PulselaneError {
-  const problem = BIND_PROBLEMS[failure.code] ?? failure.message;
+  const problem =
+    failure.code === 'EADDRINUSE' ? portTakenText(address.port) : (BIND_PROBLEMS[failure.code] ?? failure.message);
   return new PulselaneError('environment', `${masterOptions.httpAddress.env}=${formatAddress(address)}: ${problem}`);
 }

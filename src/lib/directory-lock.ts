@@ -15,12 +15,13 @@
  * directory with it. Only what names another process that lives, or one elsewhere of which nobody can tell, ends the right.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, realpath, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, realpath, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { type Clock, sleep, type Timer } from './clock.ts';
 import { messageOf, PulselaneError } from './errors.ts';
 import type { Logger } from './logging.ts';
+import { makeDirectory } from './make-directory.ts';
 import { arePeers, identityOfSelf, type ProcessIdentity, stillRuns } from './process-identity.ts';
 
 const FILE_NAME = 'lock';
@@ -65,7 +66,7 @@ const heldHere = new Set<string>();
  */
 export async function lockDirectory(dataDir: string, options: DirectoryLockOptions): Promise<DirectoryLock> {
   try {
-    await mkdir(dataDir, { recursive: true });
+    await makeDirectory(dataDir);
     return await lock(dataDir, await realpath(dataDir), options);
   } catch (error) {
     throw new PulselaneError('environment', `DATA_DIR=${dataDir}: ${problemOf(error)}`, { cause: error });
@@ -241,7 +242,7 @@ class HeldLock implements DirectoryLock {
       }
     }
     this.#junk = undefined;
-    await mkdir(dirname(this.#path), { recursive: true });
+    await makeDirectory(dirname(this.#path));
     await new Acquisition(this.#path, this.#self, this.#text, this.#options).take(this.#path);
     this.#options.logger.warn({ lock: this.#path }, 'the lock of the data directory was gone, and is made again');
     return true;

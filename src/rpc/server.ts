@@ -6,6 +6,7 @@ import { MasterWorker } from '../gen/cluster/master_worker_pb.ts';
 import { TelemetryService } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, endsWithin } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { portTakenText } from '../lib/local-ports.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { TlsFiles } from '../lib/tls-files.ts';
 import { rateLimit } from '../model/heartbeat-rate.ts';
@@ -142,7 +143,7 @@ export class RpcServer {
     }
     this.#close();
     this.#unfinished.stop();
-    const reason = /EADDRINUSE/.test(messageOf(failure)) ? 'the port is in use' : messageOf(failure);
+    const reason = /EADDRINUSE/.test(messageOf(failure)) ? portTakenText(address.port) : messageOf(failure);
     throw new PulselaneError('environment', `GRPC_PORT=${formatAddress(address)}: ${reason}`, { cause: failure });
   }
 

@@ -29,6 +29,17 @@ describe('an embedded agent', () => {
     vi.restoreAllMocks();
   });
 
+  test('started again is the same run while it runs, and an error once it was stopped', async () => {
+    agent = new Agent({ workerId: 'worker-1', master: master.address });
+    const [first, second] = [agent.start(), agent.start()];
+    expect(second).toBe(first);
+    await first;
+    const stopping = agent.stop();
+    await expect(agent.start()).rejects.toMatchObject({ code: 'unavailable' });
+    await stopping;
+    await expect(agent.start()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
   test('reports real usages, tasks and metrics, and their changes', async () => {
     agent = new Agent({ workerId: 'worker-1', master: master.address, intervalMs: 100 });
     agent.addTask({ taskId: 'render-17', cpuAllocated: 2, startedAtUnixMs: 1_700_000_000_000, progress: 0.25 });

@@ -200,6 +200,19 @@ test('a master that cannot go on stops in order, and says why', async () => {
   expect(done.slice(-2)).toEqual(['farewell', 'master stopped']);
 });
 
+test('a start that waits for something is not waited for when the end is asked for', async () => {
+  const { parts, signal, clock } = await setUp();
+  const startMaster = () => new Promise<never>(() => {});
+  const ended = runMaster({ config, localAgent: undefined }, { ...parts, startMaster });
+  const failed = expect(ended).rejects.toThrow('ended by SIGTERM before it had started');
+  signal.resolve('SIGTERM');
+  await eventually(() => {
+    clock.advance(1000);
+    return clock.monotonicMs() > 10_000;
+  });
+  await failed;
+});
+
 test('a master that cannot start its agent is stopped again', async () => {
   const { parts, done } = await setUp();
   const startLocalAgent = () => Promise.reject(new PulselaneError('environment', 'no thread'));

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addOptions, givenFlags } from '../../src/config/command-line.ts';
 import * as kinds from '../../src/config/kinds.ts';
-import { agentOptions, masterOptions } from '../../src/config/options.ts';
+import { agentOptions, clientOptions, masterOptions } from '../../src/config/options.ts';
 import {
   checkAgentConfig,
   checkMasterConfig,
@@ -15,6 +15,7 @@ import {
   resolveOptions,
 } from '../../src/config/resolve.ts';
 import type { PulselaneError } from '../../src/lib/errors.ts';
+import { repetitions } from '../support/repetitions.ts';
 
 const resolveMaster = (
   flags: Record<string, string> = {},
@@ -261,4 +262,63 @@ test('one address cannot take all live streams, nor all connections, of either p
   expect(config.maxPeerHttpConnections).toBeLessThan(config.maxLiveClients);
   expect(config.maxPeerHttpConnections).toBeLessThan(config.maxHttpConnections / 2);
   expect(config.maxPeerGrpcConnections).toBeLessThan(config.maxGrpcConnections / 2);
+});
+
+describe('.env as editors write it', () => {
+  const plain = { HTTP_PORT: ':8080', GRPC_PORT: '50051', WORKER_ID: 'a b' };
+  const marks = { none: [], utf8: [0xef, 0xbb, 0xbf], utf16le: [0xff, 0xfe], utf16be: [0xfe, 0xff] } as const;
+  const blank = fc.constantFrom('', ' ', '\t', '  ');
+  const lineOf = (name: string, value: string) =>
+    fc
+      .tuple(blank, fc.constantFrom('', 'export ', 'export\t'), blank, blank, fc.constantFrom('"', "'", ''))
+      .map(
+        ([before, exported, left, right, quote]) =>
+          `${before}${exported}${name}${left}=${right}${quote}${value}${quote}`,
+      );
+  const file = fc.record({
+    lines: fc.tuple(...Object.entries(plain).map(([name, value]) => lineOf(name, value))),
+    end: fc.constantFrom('\n', '\r\n', '\r'),
+    mark: fc.constantFrom(...(Object.keys(marks) as (keyof typeof marks)[])),
+  });
+
+  function bytesOf(text: string, mark: keyof typeof marks): Buffer {
+    const bytes = mark.startsWith('utf16') ? Buffer.from(text, 'utf16le') : Buffer.from(text);
+    return Buffer.concat([Buffer.from(marks[mark]), mark === 'utf16be' ? bytes.swap16() : bytes]);
+  }
+
+  test('is read as if it were plain', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pulselane-env-'));
+    const path = join(folder, '.env');
+    try {
+      await fc.assert(
+        fc.asyncProperty(file, async ({ lines, end, mark }) => {
+          await writeFile(path, bytesOf(`# comment${end}${lines.join(end)}${end}`, mark));
+          expect(readDotenv(path)).toEqual(plain);
+        }),
+        { numRuns: repetitions(100, 2000) },
+      );
+      for (const bytes of [Buffer.from([0x41, 0x3d, 0xe4]), Buffer.from('A=1\0')]) {
+        await writeFile(path, bytes);
+        expect(() => readDotenv(path)).toThrow(/\.env cannot be read: expected /);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe('a URL', () => {
+  const urlOf = (text: string) =>
+    resolveOptions(clientOptions, { flags: {}, environment: { PULSELANE_URL: text }, dotenv: {} }).url;
+
+  test('is an origin; what would be left out of it is refused, and a password shown nowhere', () => {
+    expect(urlOf('https://host:1/')).toBe('https://host:1');
+    for (const text of ['http://host/api', 'http://host/?a=1', 'http://host/#a']) {
+      expect(() => urlOf(text)).toThrow('expected the origin alone, which is http://host');
+    }
+    const secret = 'http://me:s3cret@host:8080/';
+    expect(() => urlOf(secret)).toThrow('expected a URL without a user and a password, such as http://host:8080');
+    expect(() => urlOf(secret)).not.toThrow('s3cret');
+    expect(() => resolveMaster({}, { CORS_ORIGINS: secret })).not.toThrow('s3cret');
+  });
 });

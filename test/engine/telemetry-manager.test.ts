@@ -7,6 +7,8 @@ import type { SlotReader } from '../../src/store/slot-reader.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
+const PROCESSOR = new URL('../support/processors/faulty.mjs', import.meta.url);
+
 const running: TelemetryManager[] = [];
 afterEach(async () => {
   await Promise.all(running.splice(0).map((manager) => manager.shutdown()));
@@ -507,4 +509,18 @@ test('more remembered addresses than workers are no reason not to start', async 
     new Map(),
   );
   expect([...manager.getAllWorkerTelemetry().keys()]).toEqual(['a']);
+});
+
+test('started again, or after a shutdown, it says so and runs nothing', async () => {
+  const manager = await startManager();
+  await expect(manager.start()).rejects.toMatchObject({ code: 'unavailable' });
+  const never = new TelemetryManager({ maxWorkers: 1 });
+  await never.shutdown();
+  await expect(never.start()).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('shut down while its processor is tried, its start says that and not that the processor is wrong', async () => {
+  const manager = new TelemetryManager({ maxWorkers: 1, processor: PROCESSOR });
+  const starting = manager.start();
+  await Promise.all([expect(starting).rejects.toMatchObject({ code: 'unavailable' }), manager.shutdown()]);
 });

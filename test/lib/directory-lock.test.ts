@@ -279,3 +279,10 @@ describe('a lock that is not there any more', () => {
     expect(lost).toBe(0);
   });
 });
+
+test('a directory that cannot be made is an error at once, also where Node would try for ever', async () => {
+  await expect(take('/proc/1/x/y')).rejects.toThrow(/^DATA_DIR=\/proc\/1\/x\/y: /);
+  await writeFile(path, '');
+  await expect(take(join(path, 'below'))).rejects.toThrow('it leads to a file');
+  await take(join(dataDir, 'a', 'b', 'c'));
+});

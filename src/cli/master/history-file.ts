@@ -1,8 +1,9 @@
 /** The prompt's history, kept in the data directory. It is a convenience: a failure is worth a debug line, no more. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logging.ts';
+import { makeDirectory } from '../../lib/make-directory.ts';
 
 function pathIn(dataDir: string): string {
   return join(dataDir, 'prompt-history');
@@ -21,7 +22,7 @@ export async function readHistory(dataDir: string, logger: Logger): Promise<stri
 
 export async function writeHistory(dataDir: string, lines: readonly string[], logger: Logger): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true });
+    await makeDirectory(dataDir);
     // Worker ids and addresses are nobody else's business.
     await writeFile(pathIn(dataDir), lines.map((line) => `${line}\n`).join(''), { mode: 0o600 });
   } catch (error) {

@@ -4,7 +4,7 @@ import type { startMaster } from '../../app/master.ts';
 import type { RunningMaster } from '../../app/running-master.ts';
 import type { MasterConfig } from '../../config/options.ts';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
-import { messageOf, type PulselaneError } from '../../lib/errors.ts';
+import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logging.ts';
 import { ReloadSignal } from '../reload-signal.ts';
 import type { StopSignals } from '../stop-signals.ts';
@@ -49,6 +49,9 @@ export interface MasterRun {
 /** A farewell takes milliseconds; a hanging one must not eat the master's own time to stop. */
 const FAREWELL_WITHIN_MS = 1500;
 
+/** A start takes a second or two; the whole end has 10 s. */
+const START_AFTER_WISH_WITHIN_MS = 5000;
+
 /** Resolves once everything has stopped. @throws PulselaneError when it cannot start, or cannot go on */
 export async function runMaster(run: MasterRun, parts: MasterParts): Promise<void> {
   const { config, warnings = [] } = run;
@@ -91,7 +94,11 @@ async function startAndRun(
   parts: MasterParts,
 ): Promise<void> {
   const { clock, signals } = parts;
-  const master = await parts.startMaster(config, { logger: face.logger, clock });
+  const master = await startedUnlessStuck(
+    parts.startMaster(config, { logger: face.logger, clock }),
+    wish.promise,
+    clock,
+  );
   let failure: PulselaneError | undefined;
   void master.failure.then((error) => {
     failure = error;
@@ -111,6 +118,19 @@ async function startAndRun(
     await master.stop();
   }
   if (failure !== undefined) throw failure;
+}
+
+/**
+ * A start that is under way is stopped in order once it is done; one that waits for something (a lock that may be another
+ * host's, a disk that does not answer) is not waited for when the end is asked for.
+ */
+async function startedUnlessStuck<T>(starting: Promise<T>, wish: Promise<string>, clock: Clock): Promise<T> {
+  const stuck = wish.then(async (cause): Promise<never> => {
+    await endsWithin(clock, START_AFTER_WISH_WITHIN_MS, starting);
+    throw new PulselaneError('unavailable', `ended by ${cause} before it had started`);
+  });
+  stuck.catch(() => {});
+  return await Promise.race([starting, stuck]);
 }
 
 function startAgent(
