@@ -5,28 +5,62 @@ import { figuresOf } from '../lib/rows.ts';
 import type { LaneCost, LanesCalls } from '../processes/lanes.ts';
 
 const LANES = 100;
+const HEARTBEATS = 20_000;
+
+interface Run {
+  readonly without: LaneCost;
+  readonly with: LaneCost;
+}
 
 export const laneCost: Bench = {
   name: 'lane-cost',
-  question: 'What does a dedicated lane cost?',
+  question: 'What does a dedicated lane cost, and what a processor in it?',
   async run(context: BenchContext) {
-    const runs = await repeated(this, context, ({ threads }) =>
-      withChildren((start) => start<LanesCalls>('lanes.ts').call('start', scaled(LANES, threads))),
-    );
-    return figuresOf<LaneCost>(runs, [
+    const runs = await repeated(this, context, async ({ threads, time }): Promise<Run> => {
+      const measure = (hasProcessor: boolean) =>
+        withChildren((start) =>
+          start<LanesCalls>('lanes.ts').call('start', scaled(LANES, threads), scaled(HEARTBEATS, time), hasProcessor),
+        );
+      return { without: await measure(false), with: await measure(true) };
+    });
+    return figuresOf<Run>(runs, [
       {
         id: 'lane.rss',
         question: 'RSS of a dedicated lane with one worker',
         unit: 'MB',
         goal: 6.5,
-        of: ({ rssBytesPerLane }) => rssBytesPerLane / 1e6,
+        of: (run) => run.without.rssBytesPerLane / 1e6,
       },
       {
         id: 'lane.cpu',
         question: 'CPU to start a dedicated lane and apply one heartbeat',
         unit: 'ms',
         goal: 25,
-        of: ({ cpuMsPerLane }) => cpuMsPerLane,
+        of: (run) => run.without.cpuMsPerLane,
+      },
+      {
+        id: 'lane.work',
+        question: 'CPU of a lane for a heartbeat of 4 tasks, in bursts of 16',
+        unit: 'µs',
+        of: (run) => run.without.cpuUsPerHeartbeat,
+      },
+      {
+        id: 'lane.processor.rss',
+        question: 'RSS of a dedicated lane with a processor that does nothing',
+        unit: 'MB',
+        of: (run) => run.with.rssBytesPerLane / 1e6,
+      },
+      {
+        id: 'lane.processor.cpu',
+        question: 'CPU to start it and apply one heartbeat',
+        unit: 'ms',
+        of: (run) => run.with.cpuMsPerLane,
+      },
+      {
+        id: 'lane.processor.work',
+        question: 'CPU of it for a heartbeat of 4 tasks, in bursts of 16',
+        unit: 'µs',
+        of: (run) => run.with.cpuUsPerHeartbeat,
       },
     ]);
   },

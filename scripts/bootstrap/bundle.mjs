@@ -9,6 +9,22 @@ import { build } from 'esbuild';
 const [dist = '', ...threads] = process.argv.slice(2);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
+/** What a lane with a processor runs in a realm of its own, where nothing can be imported. */
+const realm = await build({
+  entryPoints: ['src/lane/realm.ts'],
+  write: false,
+  bundle: true,
+  minify: true,
+  format: 'cjs',
+  platform: 'node',
+  target: 'node24',
+  // Its functions must not tell foreign code who called them.
+  banner: { js: '"use strict";' },
+  logLevel: 'warning',
+});
+const realmScript = realm.outputFiles[0]?.text ?? '';
+rmSync(join(dist, 'lane/realm.js'));
+
 for (const thread of threads) {
   await build({
     entryPoints: [`src/${thread}.ts`],
@@ -23,10 +39,15 @@ for (const thread of threads) {
     platform: 'node',
     target: 'node24',
     // A text lies nowhere: both are put before it, or into it.
-    define: { 'import.meta.url': 'THREAD_URL', BUNDLED_VERSION: JSON.stringify(version) },
+    define: { 'import.meta.url': 'THREAD_URL', BUNDLED_VERSION: JSON.stringify(version), ...realmOf(thread) },
     legalComments: 'eof',
     logLevel: 'warning',
   });
   // What the compiler made of the entry is started by nobody.
   rmSync(`${join(dist, thread)}.js`);
+}
+
+/** @param {string} thread */
+function realmOf(thread) {
+  return thread === 'lane/processor-thread' ? { REALM_SCRIPT: JSON.stringify(realmScript) } : {};
 }

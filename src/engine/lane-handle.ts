@@ -9,7 +9,7 @@
 import { FrameBatch } from '../lane/frames.ts';
 import type { FromLane, LaneThreadData, ToLane } from '../lane/messages.ts';
 import { type Clock, endsWithin, type Timer } from '../lib/clock.ts';
-import { shortText } from '../lib/foreign-text.ts';
+import { MAX_FOREIGN_TEXT, shortText } from '../lib/foreign-text.ts';
 import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
@@ -107,6 +107,8 @@ export interface LaneLimits {
 const YOUNG_GENERATION_MIB = 2;
 const STACK_MIB = 1;
 const MIB = 1024 ** 2;
+/** Of what a thread says of its end: a foreign text, and words of ours around it. */
+const MAX_REASON = 2 * MAX_FOREIGN_TEXT;
 /**
  * A record is a text in the lane's heap before it is written, of a byte or more a character there and at most two in
  * UTF-8 for each of them; a slot holds it twice, with a quarter to spare.
@@ -162,7 +164,7 @@ export class LaneHandle {
     this.#bell = new BellRinger(bell);
     const newData = () => this.#newThreadData(bell);
     this.#thread = new SupervisedThread<FromLane, ToLane>({
-      script: 'lane/thread',
+      script: options.processor === undefined ? 'lane/thread' : 'lane/processor-thread',
       name: `lane ${options.number}`,
       get data() {
         return newData();
@@ -435,7 +437,7 @@ export class LaneHandle {
         this.#leaving.shift()?.left();
         return;
       case 'failed':
-        this.#report = { ...message, reason: shortText(message.reason) };
+        this.#report = { ...message, reason: shortText(message.reason, MAX_REASON) };
         // It ends by itself; or, if something holds it up on its way, it is given up.
         this.#thread.kill(this.#report.reason);
         return;

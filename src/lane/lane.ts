@@ -39,7 +39,7 @@ export interface CustomCode {
 
 /** What a lane is given beside its port. */
 export interface LaneOptions {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly custom?: CustomCode | undefined;
   readonly allowance: RecordAllowance;
 }
@@ -55,7 +55,7 @@ const LARGE_BYTES = 256 * 1024;
 
 export class Lane {
   readonly #port: Port<ToLane, FromLane>;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #custom: CustomCode | undefined;
   readonly #allowance: RecordAllowance;
   /** Bytes of large heartbeats since garbage was collected last. */

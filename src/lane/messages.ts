@@ -10,7 +10,7 @@ import type { SlotMemory } from '../store/slot-memory.ts';
 export interface LaneThreadData {
   /** What is done with each heartbeat beside publishing it; undefined: nothing. */
   readonly processor: ProcessorSpec | undefined;
-  /** Rung after each message. A lane with a processor has no use for it: it has an event loop. */
+  /** Rung after each message. */
   readonly bell: Bell;
   /** For whom the processor runs; undefined without one. */
   readonly ledger: LedgerMemory | undefined;

@@ -3,28 +3,45 @@
  * and within each allocation of shared memory. Of that, V8 does not feel when to collect what nobody uses any more: a full
  * collection comes before the verdict, unless twice the limit is reached, at which a thread may never come so far.
  */
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from '../lib/collect-garbage.ts';
 import { ForeignMemory } from '../store/foreign-memory.ts';
-import type { ProcessorFault } from './processor.ts';
+import type { Owner } from './account.ts';
+import type { Fault } from './processor.ts';
 
-/** Taken before a processor is loaded. */
-const later = setImmediate;
+/** What is known of the thread's memory, and done about it. */
+export interface ThreadMemory {
+  /** Outside the heap, as V8 counts it. */
+  externalBytes(): number;
+  /** Has `note` called with all memory that foreign code takes, and `noteExports` with what modules export. */
+  watchAllocations(note: (made: object) => void, noteExports: (exports: object) => void): void;
+  /** Calls it in a later turn of the event loop. */
+  later(turn: () => void): void;
+}
 
-export class OffHeap<O extends object> {
+export class OffHeap<O extends Owner> {
+  readonly #thread: ThreadMemory;
   readonly #mostBytes: number;
   readonly #ownerNow: () => O | undefined;
-  readonly #onFault: (fault: ProcessorFault<O>) => never;
+  readonly #onFault: (fault: Fault<O>) => never;
   readonly #shared: ForeignMemory<O>;
   #isCollecting = false;
 
   /** To be made before a processor is loaded. */
-  constructor(mostBytes: number, ownerNow: () => O | undefined, onFault: (fault: ProcessorFault<O>) => never) {
+  constructor(
+    thread: ThreadMemory,
+    mostBytes: number,
+    ownerNow: () => O | undefined,
+    onFault: (fault: Fault<O>) => never,
+  ) {
+    this.#thread = thread;
     this.#mostBytes = mostBytes;
     this.#ownerNow = ownerNow;
     this.#onFault = onFault;
     this.#shared = new ForeignMemory(ownerNow, () => this.check());
-    this.#shared.install();
+    thread.watchAllocations(
+      (made) => this.#shared.note(made),
+      (exports) => this.#shared.noteExports(exports),
+    );
   }
 
   /**
@@ -32,7 +49,7 @@ export class OffHeap<O extends object> {
    * is counted here, it is the one that holds the most.
    */
   check(isCollected = false): void {
-    const { external_memory: externalBytes } = getHeapStatistics();
+    const externalBytes = this.#thread.externalBytes();
     const { bytes: sharedBytes } = this.#shared;
     const bytes = externalBytes + sharedBytes;
     if (bytes <= this.#mostBytes) return;
@@ -48,6 +65,7 @@ export class OffHeap<O extends object> {
   #collect(): void {
     if (this.#isCollecting) return;
     this.#isCollecting = true;
+    const { later } = this.#thread;
     later(() => {
       collectGarbage();
       // What was collected is told between turns.
@@ -63,14 +81,4 @@ export class OffHeap<O extends object> {
 
 function mib(bytes: number): number {
   return Math.round(bytes / 1024 ** 2);
-}
-
-let collector: (() => void) | undefined;
-
-/** Node has it behind a flag, which can be set late. */
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  collector ??= runInNewContext('gc') as () => void;
-  setFlagsFromString('--no-expose-gc');
-  collector();
 }

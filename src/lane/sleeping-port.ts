@@ -1,6 +1,6 @@
 /**
- * A port whose thread sleeps between messages and has no event loop: for lanes, which wait for nothing else. A lane with a
- * processor cannot be one, since whatever the processor puts off (timers, promises) would never run.
+ * A port whose thread waits for a bell between messages: asleep, without an event loop, where it waits for nothing else; or
+ * beside what a processor puts off (timers, promises).
  *
  * A port is read in one way only: with listeners beside it, wake-ups were seen to be lost.
  */
@@ -14,6 +14,9 @@ export interface ReadablePort {
   receive(): { readonly message: unknown } | undefined;
   close(): void;
 }
+
+/** Messages that are handed over before others get their turn. */
+const MESSAGES_PER_TURN = 16;
 
 export class SleepingPort<In, Out> implements Port<In, Out> {
   readonly #port: ReadablePort;
@@ -53,10 +56,29 @@ export class SleepingPort<In, Out> implements Port<In, Out> {
     }
   }
 
-  /** By itself, so that the last message is garbage when it is over. */
-  #handOver(): void {
-    for (let got = this.#port.receive(); got !== undefined; got = this.#port.receive()) {
+  /** The same, and between messages the thread's event loop goes on. @param later calls it in a later turn of the loop */
+  listenBetween(later: (turn: () => void) => void): void {
+    const turn = () => {
+      const { rings } = this.#bell;
+      if (!this.#handOver(MESSAGES_PER_TURN)) {
+        later(turn);
+        return;
+      }
+      this.#idleListener();
+      const rung = this.#bell.rungBeyond(rings);
+      if (rung === undefined) later(turn);
+      else void rung.then(turn);
+    };
+    turn();
+  }
+
+  /** By itself, so that the last message is garbage when it is over. @returns whether there are no more */
+  #handOver(most = Number.POSITIVE_INFINITY): boolean {
+    for (let taken = 0; taken < most; taken++) {
+      const got = this.#port.receive();
+      if (got === undefined) return true;
       this.#listener(got.message as In);
     }
+    return false;
   }
 }

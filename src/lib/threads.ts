@@ -19,7 +19,7 @@ import { systemClock } from './clock.ts';
 import { messageOf, PulselaneError } from './errors.ts';
 import { keepWorkingDirectory } from './working-directory.ts';
 
-export type ThreadScript = 'lane/thread' | 'http/thread' | 'agent/thread';
+export type ThreadScript = 'lane/thread' | 'lane/processor-thread' | 'http/thread' | 'agent/thread';
 
 /** The file of a pool that starts its threads itself. */
 export type ThreadFile = 'http/query/thread';

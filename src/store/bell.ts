@@ -43,4 +43,10 @@ export class BellWaiter {
   waitBeyond(rings: number): void {
     Atomics.wait(this.#word, 0, rings);
   }
+
+  /** Resolves when that has happened, without blocking the thread; undefined if it has already. */
+  rungBeyond(rings: number): Promise<unknown> | undefined {
+    const rung = Atomics.waitAsync(this.#word, 0, rings);
+    return rung.async ? rung.value : undefined;
+  }
 }

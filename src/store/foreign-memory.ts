@@ -2,23 +2,26 @@
  * Counts the shared memory that foreign code takes in this thread: V8 counts neither SharedArrayBuffer nor
  * WebAssembly.Memory, neither in the heap nor outside of it.
  *
- * The constructors, and what makes memory grow, are put in front of the originals, whose prototypes stay: `instanceof` and
- * `constructor` are as before. Memory is counted for whom the code ran that took it, until the collector has it. A memory of
+ * What tells of it is in front of the constructors of the realm that foreign code runs in (lane/foreign-constructors.ts); the
+ * count is kept in the lane's own. Memory is counted for whom the code ran that took it, until the collector has it. A memory of
  * a WebAssembly module's own is seen if the instance exports it; what grows by an instruction is seen at the next look.
  */
 
-/** WebAssembly as far as it is needed here: the types of Node know nothing of its memory. */
+/** As far as it is needed here: the types of Node know nothing of WebAssembly's memory. */
 interface Memory {
   readonly buffer: { readonly byteLength: number };
 }
-interface Instance {
-  readonly exports: object;
-}
-interface WebAssemblyObject {
-  Memory: new (...args: never[]) => Memory;
-  Instance: new (...args: never[]) => Instance;
-}
-const wasm = (globalThis as unknown as { readonly WebAssembly: WebAssemblyObject }).WebAssembly;
+
+type Getter = (this: object) => unknown;
+/** Of the realm in which this runs: they take what any realm has made, and what that realm has put there is not asked. */
+const getterOf = (prototype: object, name: string) => Object.getOwnPropertyDescriptor(prototype, name)?.get as Getter;
+const { prototype: wasmMemory } = (
+  globalThis as unknown as { readonly WebAssembly: { readonly Memory: { readonly prototype: object } } }
+).WebAssembly.Memory;
+const bufferOf = getterOf(wasmMemory, 'buffer');
+const isGrowable = getterOf(SharedArrayBuffer.prototype, 'growable');
+const sharedBytes = getterOf(SharedArrayBuffer.prototype, 'byteLength');
+const plainBytes = getterOf(ArrayBuffer.prototype, 'byteLength');
 
 interface Taken<O> {
   readonly owner: O | undefined;
@@ -67,33 +70,15 @@ export class ForeignMemory<O extends object> {
     return heaviest;
   }
 
-  /** From now on, whatever code of this realm takes is counted. */
-  install(): void {
-    const note = (made: object) => this.#note(made as Growing);
-    const noteExports = (made: object) => this.#noteExports(made as Instance);
-    globalThis.SharedArrayBuffer = noting(SharedArrayBuffer, note);
-    notingGrowth(SharedArrayBuffer.prototype, note);
-    wasm.Memory = noting(wasm.Memory, note);
-    notingGrowth(wasm.Memory.prototype, note);
-    wasm.Instance = noting(wasm.Instance, noteExports);
-    for (const name of ['instantiate', 'instantiateStreaming']) {
-      const original = Reflect.get(wasm, name) as (...args: unknown[]) => Promise<object>;
-      const value = async (...args: unknown[]) => {
-        const made = await original(...args);
-        noteExports('instance' in made ? (made.instance as object) : made);
-        return made;
-      };
-      Object.defineProperty(wasm, name, { value, writable: true, configurable: true, enumerable: true });
-    }
-  }
-
-  #note(memory: Growing): void {
+  /** Foreign code has taken it, or had it grow. */
+  note(made: object): void {
+    const memory = made as Growing;
     if (!this.#seen.has(memory)) {
       this.#seen.add(memory);
       const taken = { owner: this.#ownerNow(), bytes: 0 };
-      if ('growable' in memory && !memory.growable) {
+      if (!isMemory(memory) && isGrowable.call(memory) === false) {
         this.#collected.register(memory, taken);
-        this.#resize(taken, memory.byteLength);
+        this.#resize(taken, sizeOf(memory));
       } else {
         const tracked = { memory: new WeakRef(memory), taken };
         this.#growing.add(tracked);
@@ -103,8 +88,8 @@ export class ForeignMemory<O extends object> {
     this.#onGrowth();
   }
 
-  #noteExports({ exports }: Instance): void {
-    for (const value of Object.values(exports)) if (value instanceof wasm.Memory) this.#note(value);
+  noteExports(exports: object): void {
+    for (const value of Object.values(exports)) if (isMemory(value)) this.note(value);
   }
 
   #resize(taken: Taken<O>, bytes: number): void {
@@ -118,32 +103,27 @@ export class ForeignMemory<O extends object> {
   }
 }
 
+function isMemory(value: unknown): value is Memory {
+  try {
+    bufferOf.call(value as object);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function sizeOf(memory: Growing | undefined): number {
   if (memory === undefined) return 0;
-  return 'buffer' in memory ? memory.buffer.byteLength : memory.byteLength;
+  if (!isMemory(memory)) return sharedBytes.call(memory) as number;
+  const buffer = bufferOf.call(memory) as object;
+  return (isPlain(buffer) ? plainBytes : sharedBytes).call(buffer) as number;
 }
 
-/** The constructor, which also tells of what it made. */
-function noting<C extends abstract new (...args: never[]) => object>(original: C, note: (made: object) => void): C {
-  const noted: C = new Proxy(original, {
-    construct(target, args, newTarget): object {
-      const made = Reflect.construct(target, args, newTarget === noted ? target : newTarget) as object;
-      note(made);
-      return made;
-    },
-  });
-  // What is made by way of `constructor`, as `slice` does, counts too.
-  Object.defineProperty(original.prototype, 'constructor', { value: noted, writable: true, configurable: true });
-  return noted;
-}
-
-function notingGrowth(prototype: object, note: (made: object) => void): void {
-  const original = Reflect.get(prototype, 'grow') as ((by: number) => unknown) | undefined;
-  if (original === undefined) return;
-  const grow = function (this: object, by: number): unknown {
-    const answer = original.call(this, by);
-    note(this);
-    return answer;
-  };
-  Object.defineProperty(prototype, 'grow', { value: grow, writable: true, configurable: true });
+function isPlain(buffer: object): boolean {
+  try {
+    plainBytes.call(buffer);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -2,10 +2,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+import { createLogger } from '../../src/lib/logging.ts';
 import type { FaultCause } from '../../src/model/lanes.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -48,6 +50,10 @@ const laneOf = (manager: TelemetryManager, workerId: string) => factsOf(manager,
 
 const FAULTS: readonly (readonly [act: string, cause: FaultCause, reason: RegExp])[] = [
   ['throw', 'crash', /the processor threw: as the heartbeat says/],
+  ['throw 20 MB', 'crash', /^the processor threw: x{1001}… \(20000000 characters\)$/],
+  ['throw what has no text', 'crash', /^the processor threw: object thrown$/],
+  ['answer and throw', 'crash', /^the processor threw: a getter of the answer$/],
+  ['answer and loop', 'stall', /no progress for 0.6 s/],
   ['loop', 'stall', /no progress for 0.6 s/],
   ['exit', 'exit', /exit code 3/],
   ['leak heap', 'memory', /its heap reached the limit of \d+ MiB/],
@@ -457,15 +463,51 @@ describe('a processor', () => {
     ['derive nonsense', 'the processor’s metrics["load"] is NaN, expected a finite number'],
     ['derive a text', 'the processor’s metrics are a string, expected an object of numbers'],
     ['answer later', 'the processor answered a promise, expected an object or undefined at once'],
+    ['answer a thenable', 'the processor answered a promise, expected an object or undefined at once'],
+    ['reject at length', expect.stringMatching(/^processor: é{90,120}$/)],
+    ['derive long names', 'the processor’s names of metrics take 262145 bytes; at most 262144 are allowed'],
+    ['derive too many', 'the processor derived 10001 metrics; at most 10000 are allowed'],
     ['answer a number', 'the processor answered a number, expected an object or undefined'],
   ])('that does "%s" has the heartbeat rejected with a reason', async (act, reason) => {
     const manager = await startManager();
     send(manager, 'a', 1);
     send(manager, 'a', 2, act);
     await eventually(() => factsOf(manager, 'a').rejected === 1);
-    expect(manager.directory.get('a')?.slot.lastRejection()?.reason).toBe(reason);
+    expect(manager.directory.get('a')?.slot.lastRejection()?.reason).toEqual(reason);
     expect(manager.getWorkerTelemetry('a')?.cpuUsage).toBe(1);
     expect(laneOf(manager, 'a').restarts).toBe(0);
+  });
+
+  test.each([
+    ['inherit an answer', 0],
+    ['derive names of any length up to the bound', 1],
+  ])('that does "%s" has the heartbeat published', async (act, metrics) => {
+    const manager = await startManager();
+    send(manager, 'a', 1, act);
+    await eventually(shows(manager, 'a', 1));
+    expect(Object.keys(manager.getWorkerTelemetry('a')?.metrics ?? {})).toHaveLength(metrics);
+  });
+
+  test('that throws 20 MB is logged once, and nothing long is kept', async () => {
+    const errors: string[] = [];
+    const destination = new Writable({
+      write(line, _, done) {
+        errors.push(String(line));
+        done();
+      },
+    });
+    const logger = createLogger({ level: 'error', destination });
+    const manager = await startManager({ maxDedicatedLanes: 1, logger });
+    send(manager, 'bad', 1);
+    await eventually(shows(manager, 'bad', 1));
+    for (let failure = 1; failure <= 5; failure++) {
+      send(manager, 'bad', 2, 'throw 20 MB');
+      await eventually(() => factsOf(manager, 'bad').lost === failure);
+    }
+    await eventually(() => laneOf(manager, 'bad').state === 'quarantined');
+    expect(errors.filter((line) => line.includes('xxx'))).toHaveLength(5);
+    expect(Math.max(...errors.map(({ length }) => length))).toBeLessThan(2000);
+    expect(JSON.stringify([manager.internalState(), manager.announcements()]).length).toBeLessThan(10_000);
   });
 
   test('works on its own copy of the heartbeat', async () => {

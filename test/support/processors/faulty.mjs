@@ -8,6 +8,11 @@ const kept = [];
 /** Node's types know nothing of its memory. @type {any} */
 const { WebAssembly } = globalThis;
 
+/** @returns {never} */
+function forEver() {
+  for (;;);
+}
+
 /** @type {Record<string, (heartbeat: any) => unknown>} */
 const acts = {
   throw() {
@@ -21,9 +26,32 @@ const acts = {
       throw new Error('a timer');
     }, 1);
   },
-  loop() {
-    for (;;);
+  'throw 20 MB'() {
+    throw new Error('x'.repeat(20_000_000));
   },
+  'throw what has no text'() {
+    throw {
+      get message() {
+        for (;;);
+      },
+      toString() {
+        for (;;);
+      },
+    };
+  },
+  'answer and throw': () => ({
+    get metrics() {
+      throw new Error('a getter of the answer');
+    },
+  }),
+  'answer and loop': () => new Proxy({}, { has: forEver, getOwnPropertyDescriptor: forEver }),
+  'inherit an answer': () => Object.create({ metrics: { load: 1 }, reject: 'inherited' }),
+  'answer a thenable': () => Object.create(Object.create({ ['th' + 'en']: () => {} })),
+  'reject at length': () => ({ reject: 'é'.repeat(10_000_000) }),
+  'derive long names': () => ({ metrics: { ['n'.repeat(262_145)]: 1 } }),
+  'derive names of any length up to the bound': () => ({ metrics: { ['n'.repeat(262_144)]: 1 } }),
+  'derive too many': () => ({ metrics: Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [i, 1])) }),
+  loop: forEver,
   exit() {
     process.exit(3);
   },

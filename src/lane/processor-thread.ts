@@ -1,0 +1,115 @@
+/**
+ * The thread around a lane with a processor. Here, in the thread's first realm, the processor is loaded and runs; the lane
+ * has a realm of its own (realm.ts). Everything that the lane needs of this realm is captured before foreign code is
+ * loaded: as a variable, or as a member of an object's own, since what a class has may be replaced.
+ */
+import { AsyncLocalStorage, createHook } from 'node:async_hooks';
+import * as buffer from 'node:buffer';
+import { openSync, readSync } from 'node:fs';
+import { types } from 'node:util';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { compileFunction, constants, createContext, runInNewContext } from 'node:vm';
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { takeThreadStart } from '../lib/thread-start.ts';
+import { watchAllocations } from './foreign-constructors.ts';
+import { loadProcessor } from './load-processor.ts';
+import type { LaneThreadData } from './messages.ts';
+import type { laneIn, Outside, RealmLane } from './realm.ts';
+
+/** realm.ts as a script, put here by the bundler. */
+declare const REALM_SCRIPT: string;
+
+type ProcessorThreadData = { readonly [Name in keyof LaneThreadData]-?: NonNullable<LaneThreadData[Name]> };
+
+const { port, data } = takeThreadStart<ProcessorThreadData>();
+keepWhatNodeUses();
+const lane = newRealm().laneIn(captured());
+let isLoaded = false;
+// Before that, a failure is one to start: the thread ends, and the error says why.
+const fail = (thrown: unknown) => {
+  if (!isLoaded) throw thrown;
+  lane.failed(thrown);
+};
+process.setUncaughtExceptionCaptureCallback(fail);
+process.on('unhandledRejection', fail);
+// Nothing listens on the port, so that this alone keeps the thread's loop going.
+port.ref();
+void serveWith(data.processor.url, lane);
+
+/** Not awaited by the module: what it fails with ends the thread all the same, and with a clearer message. */
+async function serveWith(url: string, { begin }: RealmLane): Promise<void> {
+  const processor = await loadProcessor(url);
+  isLoaded = true;
+  begin(processor);
+}
+
+function newRealm(): { laneIn: typeof laneIn } {
+  const context = createContext(constants.DONT_CONTEXTIFY);
+  const script = compileFunction(REALM_SCRIPT, ['require', 'module', 'performance'], {
+    filename: 'lane/realm',
+    parsingContext: context,
+  });
+  // Own copies: what Node's modules export may be replaced.
+  const { Buffer: NodeBuffer, isUtf8 } = buffer;
+  const { isProxy, isPromise } = types;
+  /** To be called with `new`. */
+  function OwnLocalStorage() {
+    return withOwn(new AsyncLocalStorage(), ['run', 'getStore', 'enterWith']);
+  }
+  const modules: Readonly<Record<string, unknown>> = {
+    'node:async_hooks': { AsyncLocalStorage: OwnLocalStorage, createHook },
+    'node:fs': { openSync, readSync },
+    'node:v8': { setFlagsFromString },
+    'node:vm': { runInNewContext },
+    'node:buffer': { Buffer: NodeBuffer, isUtf8 },
+    'node:util': { types: { isProxy, isPromise } },
+  };
+  const module: { exports?: unknown } = {};
+  const now = performance.now.bind(performance);
+  script((name: string) => modules[name], module, { now });
+  return module.exports as { laneIn: typeof laneIn };
+}
+
+function captured(): Outside {
+  const { hrtime } = process;
+  const receive = receiveMessageOnPort;
+  const heapStatistics = getHeapStatistics;
+  const later = setImmediate;
+  const ownPort = withOwn(port, ['postMessage']);
+  return {
+    bell: data.bell,
+    ledger: data.ledger,
+    allowance: data.allowance,
+    offHeapBytes: data.processor.offHeapBytes,
+    objectPrototype: Object.prototype,
+    copyOf: (object) => ({ ...object }),
+    arrayPrototype: Array.prototype,
+    post: (message) => ownPort.postMessage(message),
+    receive: () => receive(ownPort),
+    later: (turn) => {
+      later(turn);
+    },
+    hrtime: () => hrtime(),
+    watchAllocations: (note, noteExports) => watchAllocations({ note, noteExports }),
+    externalBytes: () => heapStatistics().external_memory,
+  };
+}
+
+/** The object, with what its class has of these names as members of its own. */
+function withOwn<T extends object>(object: T, names: readonly (keyof T)[]): T {
+  for (const name of names) Object.defineProperty(object, name, { value: object[name] });
+  return object;
+}
+
+/**
+ * Node's own code is written to stand replaced builtins. What of it runs here and does not: AsyncLocalStorage copies maps, and
+ * hooks keep a stack of resources. Who tries to replace these methods is told so by a TypeError.
+ */
+function keepWhatNodeUses(): void {
+  keep(Object.getPrototypeOf(new Map().entries()), 'next');
+  keep(Array.prototype, 'pop');
+}
+
+function keep(prototype: object, name: string): void {
+  Object.defineProperty(prototype, name, { writable: false, configurable: false });
+}

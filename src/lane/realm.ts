@@ -1,0 +1,79 @@
+/**
+ * A lane beside a processor, in a realm of its own: a second set of JavaScript's builtins in the same thread. A processor
+ * runs in the thread's first realm, as any module of Node's; whatever it does there to `JSON`, `Array.prototype` or
+ * `Promise`, the lane's code has its own. It is built as one script, which processor-thread.ts runs in the new realm before
+ * any foreign code is loaded.
+ *
+ * What holds: nothing of this realm is handed to the processor, and of the other realm nothing is called but what
+ * {@link Outside} has, and no member is read but an object's own.
+ */
+import './realm-buffer.ts';
+import type { HeartbeatProcessor } from '../model/processor.ts';
+import type { Bell } from '../store/bell.ts';
+import { BellWaiter, newBell } from '../store/bell.ts';
+import { type LedgerMemory, LedgerWriter } from '../store/lane-ledger.ts';
+import { type AllowanceMemory, AllowanceReader } from '../store/record-allowance.ts';
+import { Account } from './account.ts';
+import { Lane, type ServedWorker } from './lane.ts';
+import type { FromLane, ToLane } from './messages.ts';
+import { OffHeap, type ThreadMemory } from './off-heap.ts';
+import { type Fault, type ForeignRealm, ProcessorHost } from './processor.ts';
+import { SleepingPort } from './sleeping-port.ts';
+
+/** What the lane needs of the realm around it: functions that were captured before foreign code was loaded. */
+export interface Outside extends ForeignRealm, ThreadMemory {
+  readonly bell: Bell;
+  readonly ledger: LedgerMemory;
+  readonly allowance: AllowanceMemory;
+  /** Memory outside the heap at which the lane ends. */
+  readonly offHeapBytes: number;
+  post(message: FromLane): void;
+  receive(): { readonly message: unknown } | undefined;
+  /** As `process.hrtime` tells it. */
+  hrtime(): readonly [seconds: number, nanoseconds: number];
+}
+
+export interface RealmLane {
+  /** Takes heartbeats from now on. */
+  begin(processor: HeartbeatProcessor): void;
+  /** Something was thrown, or rejected, that nobody caught. */
+  failed(thrown: unknown): void;
+}
+
+export function laneIn(outside: Outside): RealmLane {
+  const end = ({ cause, reason, owner }: Fault<ServedWorker>): never => {
+    outside.post({ type: 'failed', cause, reason, slot: owner?.row, occupant: owner?.occupant });
+    // Main ends the thread. Until then no foreign code runs any more, and no heartbeat is taken.
+    const silence = new BellWaiter(newBell());
+    for (;;) silence.waitBeyond(0);
+  };
+  const ledger = new LedgerWriter(outside.ledger);
+  const account = new Account<ServedWorker>(ledger);
+  const offHeap = new OffHeap<ServedWorker>(outside, outside.offHeapBytes, () => account.owner, end);
+  const host = new ProcessorHost<ServedWorker>({ realm: outside, account, offHeap, onFault: end });
+  return {
+    failed: (thrown) => host.failed(thrown),
+    begin(processor) {
+      const port = new SleepingPort<ToLane, FromLane>(
+        { postMessage: (message) => outside.post(message as FromLane), receive: outside.receive, close() {} },
+        outside.bell,
+      );
+      const clock = {
+        monotonicMs() {
+          const time = outside.hrtime();
+          return time[0] * 1e3 + time[1] / 1e6;
+        },
+      };
+      const lane = new Lane(port, {
+        clock,
+        allowance: new AllowanceReader(outside.allowance),
+        custom: {
+          derive: (heartbeat, worker) => host.run(processor, heartbeat, worker),
+          isHeld: ({ row }) => ledger.isHeld(row),
+        },
+      });
+      port.onIdle(() => lane.idle());
+      port.listenBetween(outside.later);
+    },
+  };
+}
