@@ -149,7 +149,7 @@ export class LaneHandle {
   #endingFor: FaultCause | undefined;
   #quarantine: Timer | undefined;
   /** Workers that the thread has not yet left, in the order in which it was told to. */
-  readonly #leaving: { readonly worker: LaneWorker; readonly left: () => void }[] = [];
+  readonly #leaving: { readonly worker: LaneWorker; readonly left: (bySaying: boolean) => void }[] = [];
 
   /** What its messages may speak of. */
   readonly #given: GivenToLane;
@@ -257,9 +257,12 @@ export class LaneHandle {
     );
   }
 
-  /** Serves the worker no longer. Resolves when the thread will not touch its slot again. */
-  leave(worker: LaneWorker): Promise<void> {
-    if (!this.#workers.delete(worker.row) || this.#thread.thread === undefined) return Promise.resolve();
+  /**
+   * Serves the worker no longer. Resolves when the thread will not touch its slot again.
+   * @returns whether the thread itself has said so
+   */
+  leave(worker: LaneWorker): Promise<boolean> {
+    if (!this.#workers.delete(worker.row) || this.#thread.thread === undefined) return Promise.resolve(false);
     this.#flush();
     this.#send({ type: 'leave', slot: worker.row });
     return new Promise((left) => this.#leaving.push({ worker, left }));
@@ -389,7 +392,7 @@ export class LaneHandle {
     this.#setState('stopped');
     this.#options.events.onStartOver(this);
     await this.#thread.stop();
-    for (const { left } of this.#leaving.splice(0)) left();
+    for (const { left } of this.#leaving.splice(0)) left(false);
   }
 
   /** A new thread knows nothing. */
@@ -434,7 +437,7 @@ export class LaneHandle {
         return;
       case 'left':
         this.#stall.noteProgress();
-        this.#leaving.shift()?.left();
+        this.#leaving.shift()?.left(true);
         return;
       case 'failed':
         this.#report = { ...message, reason: shortText(message.reason, MAX_REASON) };
@@ -513,7 +516,7 @@ export class LaneHandle {
     logger.error({ lane: this.number, kind: this.kind, cause, reason, worker, restartInMs }, what);
     if ('quarantineMs' in after) this.quarantine(after.quarantineMs, reason, touched[0]);
     events.onChange(this);
-    for (const { left } of leaving) left();
+    for (const { left } of leaving) left(false);
     events.onStartOver(this);
     return restartInMs;
   }

@@ -58,6 +58,8 @@ export interface LanePoolOptions {
   readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> & {
     /** A failure was charged to the worker. */
     readonly onCharged: (worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>) => void;
+    /** The worker was forgotten, and its lane has said that it will not touch its slot again. */
+    readonly onLeft: (worker: LaneWorker) => void;
     /** The worker has another lane. */
     readonly onServed: (worker: LaneWorker, lane: LaneHandle) => void;
     /** Threads can no longer be started, with the reason; undefined: they can again. */
@@ -153,7 +155,9 @@ export class LanePool {
   forget(worker: LaneWorker): void {
     this.#moves.delete(worker);
     this.#held.delete(worker);
-    void worker.lane?.leave(worker);
+    void worker.lane?.leave(worker).then((hasSaid) => {
+      if (hasSaid) this.#options.events.onLeft(worker);
+    });
     worker.lane = undefined;
     this.#endOwn(worker);
     this.#promote();

@@ -9,6 +9,9 @@
  *                 that it may become
  *     let go      slots that were replaced or forgotten, until every thread that saw them has collected its garbage
  *
+ * V8 collects shared memory late, as it does not count it as any thread's own. So threads are told to collect when much was
+ * let go of; then the least room of forgotten workers counts too, or a fleet that comes and goes would fill the memory.
+ *
  * One record, or one heartbeat on its way, may have at most a QUARTER of what is free just now. So the largest are refused
  * first, and the less is free, the smaller they are that are refused; small ones are never. Lanes are told through shared
  * memory, and may be a moment behind: WEIGHT has reserved what they take meanwhile.
@@ -29,7 +32,7 @@ export const ALWAYS_TAKEN_BYTES = 4096;
 /** Garbage of so large a part of the budget is worth stopping each thread for some milliseconds … */
 const COLLECT_AT = 1 / 8;
 /** … as often as this at most. */
-const COLLECT_EVERY_MS = 10_000;
+const COLLECT_EVERY_MS = 5000;
 /** Threads hear of it within milliseconds, and V8 then frees in the background. */
 const COLLECTED_WITHIN_MS = 2000;
 
@@ -99,8 +102,10 @@ export class RecordMemory implements RecordMemoryView {
   readonly #writer = new AllowanceWriter(this.memory);
   #slotBytes = 0;
   #letGoBytes = 0;
-  /** Of these: when threads were told to collect them. */
+  /** Of these: threads were told to collect them. */
   #collectingBytes = 0;
+  /** Of whole slots, since threads were told last. */
+  #garbageBytes = 0;
   #collectMs = Number.NEGATIVE_INFINITY;
   #toldMs = Number.NEGATIVE_INFINITY;
   #told = '';
@@ -141,9 +146,15 @@ export class RecordMemory implements RecordMemoryView {
   /** A slot is nobody's any more. */
   letGo(bytes: number): void {
     const beyondBytes = this.#beyondLeast(bytes);
+    this.#garbageBytes += bytes;
     this.#slotBytes -= beyondBytes;
     this.#letGoBytes += beyondBytes;
     this.#allow();
+  }
+
+  /** Of what was let go of, the memory of a slot is kept for the next worker. */
+  kept(bytes: number): void {
+    this.#garbageBytes = Math.max(0, this.#garbageBytes - bytes);
   }
 
   mayTake(arriving: Arriving): boolean {
@@ -171,10 +182,11 @@ export class RecordMemory implements RecordMemoryView {
       this.#letGoBytes -= this.#collectingBytes;
       this.#collectingBytes = 0;
     }
-    const isMuch = this.#letGoBytes - this.#collectingBytes >= this.budgetBytes * COLLECT_AT;
+    const isMuch = this.#garbageBytes >= this.budgetBytes * COLLECT_AT;
     if (isMuch && nowMs - this.#collectMs >= COLLECT_EVERY_MS) {
       this.#collectMs = nowMs;
       this.#collectingBytes = this.#letGoBytes;
+      this.#garbageBytes = 0;
       this.#options.onCollect();
     }
     this.#allow();

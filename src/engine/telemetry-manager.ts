@@ -26,6 +26,7 @@ import { allocateBoard, type BoardMemory, BoardWriter, type LaneOnBoard, type Re
 import type { Announcement } from '../store/directory.ts';
 import { copiedSlot } from '../store/slot-copy.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
+import { SlotShelf } from '../store/slot-shelf.ts';
 import { newSlot } from '../store/slot-writer.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import { type Impostor, Impostors } from './impostors.ts';
@@ -151,6 +152,7 @@ export class TelemetryManager {
   readonly #refusals = new Refusals();
   readonly #registrations: Registrations;
   readonly #records: RecordMemory;
+  readonly #shelf: SlotShelf;
   /** Made once, as for a worker that sends too often. */
   readonly #noMemory: PulselaneError;
   /** Lanes that have seen slots which were let go of since garbage was collected last. */
@@ -206,6 +208,7 @@ export class TelemetryManager {
     this.#ringSamples = options.ringSamples ?? 720;
     const budgetBytes =
       options.recordMemoryBytes ?? recordBudgetBytes(Math.min(...facts.memory.map(({ most }) => most)));
+    this.#shelf = new SlotShelf(this.#ringSamples);
     this.#records = new RecordMemory({
       budgetBytes,
       maxRecordBytes: options.maxRecordBytes ?? MAX_RECORD_BYTES,
@@ -267,6 +270,10 @@ export class TelemetryManager {
         onGrown: (row, occupant, memory) => {
           const entry = this.#roster.atRow(row);
           if (entry?.occupant === occupant) this.#replaceSlot(entry, memory);
+        },
+        onLeft: ({ slot }) => {
+          const isKept = this.#shelf.keep(slot.memory, this.#clock.monotonicMs());
+          if (isKept) this.#records.kept(slot.memory.byteLength);
         },
         onServed: (worker, lane) => this.#board.setLane(worker.row, laneOnBoard(lane)),
         onAbandoned: (worker) => {
@@ -717,11 +724,7 @@ export class TelemetryManager {
     const entry = new RosterEntry({
       workerId,
       ...place,
-      slot: newSlot(
-        workerId,
-        this.#ringSamples,
-        values && { json: values.json, receivedUnixMs: values.lastUpdateS * 1000 },
-      ),
+      slot: this.#newSlot(workerId, values),
       mailbox: new Mailbox(this.#laneDepth, this.#records),
       liveness: this.#liveness.newFacts(values, restored?.graceUntilMs),
     });
@@ -732,6 +735,14 @@ export class TelemetryManager {
     this.#lanes.assign(entry);
     this.#members.join(workerId);
     return entry;
+  }
+
+  #newSlot(workerId: string, values: SavedValues | undefined): SlotMemory {
+    if (values !== undefined) {
+      const { json, lastUpdateS } = values;
+      return newSlot(workerId, this.#ringSamples, { json, receivedUnixMs: lastUpdateS * 1000 });
+    }
+    return this.#shelf.take(workerId, this.#clock.monotonicMs()) ?? newSlot(workerId, this.#ringSamples);
   }
 
   /** @throws PulselaneError if there is no memory for a heartbeat of that size: it was heard, and is nothing else */

@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 6;
+export const LAYOUT_VERSION = 7;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,6 +134,8 @@ export const SlotWord = {
   jsonCapacity: 2,
   /** Samples that the ring holds. */
   ringCapacity: 3,
+  /** Counts the workers whose slot this memory was, see slot-shelf.ts. Changed by main, while it is nobody's. */
+  tenancy: 4,
   /** Generation of the twin record, see twin.ts. On a cache line of its own: readers' fences touch it. */
   recordGeneration: 16,
   /** Generation of the twin note. */
@@ -153,7 +155,7 @@ export const SLOT_CONTROL_BYTES = 256;
  * index into REJECTION_CAUSES.
  */
 export const NoteNumber = { ordinal: 0, rejectedIndex: 1, atUnixMs: 2, textBytes: 3, cause: 4 } as const;
-const NOTE_NUMBER_COUNT = 5;
+export const NOTE_NUMBER_COUNT = 5;
 const NOTE_BYTES = 256;
 export const NOTE_TEXT_BYTES = NOTE_BYTES - NOTE_NUMBER_COUNT * NUMBER_BYTES;
 
@@ -196,7 +198,8 @@ const PROGRESS_NUMBERS = ProgressNumber.first + PROGRESS_ENTRIES * PROGRESS_ENTR
 /** From the first number of a copy of the record to the first of its progress table. */
 export const PROGRESS_OFFSET_NUMBERS = RECORD_NUMBER_COUNT;
 /** Of a copy of the record, without its JSON. */
-export const RECORD_HEAD_BYTES = (RECORD_NUMBER_COUNT + PROGRESS_NUMBERS) * NUMBER_BYTES;
+export const RECORD_NUMBERS_WITH_PROGRESS = RECORD_NUMBER_COUNT + PROGRESS_NUMBERS;
+export const RECORD_HEAD_BYTES = RECORD_NUMBERS_WITH_PROGRESS * NUMBER_BYTES;
 
 /** Columns of the ring; `times` are Unix milliseconds of the receipt. */
 export const RING_F32_COLUMNS = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;

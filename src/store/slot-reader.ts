@@ -1,6 +1,6 @@
 /**
- * The reading side of a slot, for any number of threads: never waits, never sees half of a write (see twin.ts), and may
- * be a moment behind.
+ * The reading side of a slot, for any number of threads: never waits, never sees half of a write (see twin.ts), may
+ * be a moment behind, and reads of the one worker alone whose slot the memory was when it was made (see slot-shelf.ts).
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { NoteNumber, RecordNumber, SlotWord } from './layout.ts';
@@ -35,11 +35,20 @@ export interface SlotCounts {
  */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
+/** The memory is another worker's by now: this one was forgotten a while ago, and its reader not yet told. */
+export class SlotGone extends Error {
+  constructor() {
+    super('the worker was forgotten, and its memory is another worker’s');
+  }
+}
+
 export class SlotReader {
   readonly #slot: SlotViews;
+  readonly #tenancy: number;
 
   constructor(memory: SlotMemory) {
     this.#slot = viewSlot(memory);
+    this.#tenancy = Atomics.load(this.#slot.control, SlotWord.tenancy);
   }
 
   get memory(): SlotMemory {
@@ -89,10 +98,11 @@ export class SlotReader {
   }
 
   counts(): SlotCounts {
-    return {
-      applied: Atomics.load(this.#slot.control, SlotWord.applied) >>> 0,
-      rejected: Atomics.load(this.#slot.control, SlotWord.rejected) >>> 0,
-    };
+    const { control } = this.#slot;
+    const applied = Atomics.load(control, SlotWord.applied) >>> 0;
+    const rejected = Atomics.load(control, SlotWord.rejected) >>> 0;
+    this.#mustBeMine();
+    return { applied, rejected };
   }
 
   /**
@@ -205,6 +215,9 @@ export class SlotReader {
     const tasks = ring.tasks.slice();
     // The second look, as in twin.ts: sample number `applied` may be under way and overwrites the oldest of the ring.
     const applied = Atomics.add(control, SlotWord.applied, 0) >>> 0;
+    // The same for the tenancy: what was read plainly before it is not of the next tenant.
+    Atomics.add(control, SlotWord.tenancy, 0);
+    this.#mustBeMine();
     const oldest = Math.max(0, applied + 1 - ringCapacity);
     const samples: Sample[] = [];
     for (let number = oldest; number < published; number++) {
@@ -247,11 +260,16 @@ export class SlotReader {
     });
   }
 
+  #mustBeMine(): void {
+    if (Atomics.load(this.#slot.control, SlotWord.tenancy) !== this.#tenancy) throw new SlotGone();
+  }
+
   /** Reads until what was read is whole. */
   #readWhole<T>(word: number, read: (copy: 0 | 1) => T): T {
     const { control } = this.#slot;
     for (let tries = 0; tries < MAX_READ_TRIES; tries++) {
       const generation = beginRead(control, word);
+      this.#mustBeMine();
       const value = read(currentCopy(generation));
       if (isWhole(control, word, generation)) return value;
     }

@@ -1,0 +1,101 @@
+/**
+ * Memory of forgotten workers, kept for the next ones: V8 collects shared memory late, so that a fleet which comes and goes
+ * would fill the memory with slots that are nobody's.
+ *
+ * Only slots of the least room, and only when no thread writes them any more: their lane has said that it left. Readers
+ * may still hold them, and must never show one worker's record as another's. Main, in this order:
+ *
+ *     L  releases the worker's row of the board
+ *     R  the memory becomes the next worker's: `begin` of a record, `begin` of a note; tenancy + 1; counters to zero;
+ *        the empty record and note are written to the copies that are not current; `end` of both
+ *
+ * A reader: A attaches, and remembers the tenancy; B asks the board whether the row is still the worker's, and gives up if
+ * not; C reads. All of it are Atomics, so that there is one order of them all:
+ * - Attached after R: B comes after L, so that the reader has given up.
+ * - Attached before R: it remembers the old tenancy. A record or note is read as twin.ts says: first look at the generation,
+ *   look at the tenancy, copy, second look. If the first look sees what `end` wrote, or later, the tenancy is seen to be another
+ *   one. If it sees less, the copy that it takes for current is the old worker's, which is overwritten first by the write after
+ *   R, whose `begin` the second look sees. Counts and samples are read before a look at the tenancy: seen to be the old one, they
+ *   were read before it changed.
+ * The reader then throws SlotGone. It is a race of a moment, which {@link COOL_MS} makes longer than any reader takes from B
+ * to C, unless its thread is stopped there.
+ */
+import { emptyRecordJsonHead } from '../model/record-json.ts';
+import {
+  jsonCapacityFor,
+  LEAST_JSON_CAPACITY,
+  NOTE_NUMBER_COUNT,
+  RECORD_NUMBERS_WITH_PROGRESS,
+  RecordNumber,
+  SlotWord,
+  slotBytes,
+} from './layout.ts';
+import { type SlotMemory, viewSlot } from './slot-memory.ts';
+import { beginWrite, endWrite, mendWrite } from './twin.ts';
+
+/** From a worker's end until its memory may be another's. */
+export const COOL_MS = 250;
+/** 100 MB with a ring of 720 samples. What comes beyond is left to the garbage collection. */
+const MAX_KEPT = 4096;
+
+interface Kept {
+  readonly memory: SlotMemory;
+  readonly sinceMs: number;
+}
+
+export class SlotShelf {
+  readonly #leastBytes: number;
+  /** The longest kept first, from `#first` on. */
+  #kept: Kept[] = [];
+  #first = 0;
+
+  constructor(ringCapacity: number) {
+    this.#leastBytes = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity });
+  }
+
+  get size(): number {
+    return this.#kept.length - this.#first;
+  }
+
+  /** Nobody writes it any more, and its worker's row is released. @returns false if it is not kept */
+  keep(memory: SlotMemory, nowMs: number): boolean {
+    if (memory.byteLength !== this.#leastBytes || this.size >= MAX_KEPT) return false;
+    this.#kept.push({ memory, sinceMs: nowMs });
+    return true;
+  }
+
+  /** A slot for a new worker, its record all zeros; undefined if there is none. */
+  take(workerId: string, nowMs: number): SlotMemory | undefined {
+    const kept = this.#kept[this.#first];
+    if (kept === undefined || nowMs - kept.sinceMs < COOL_MS) return undefined;
+    const json = Buffer.from(emptyRecordJsonHead(workerId));
+    if (jsonCapacityFor(json.length) !== LEAST_JSON_CAPACITY) return undefined;
+    this.#first++;
+    if (this.#first > MAX_KEPT) {
+      this.#kept = this.#kept.slice(this.#first);
+      this.#first = 0;
+    }
+    return handedOver(kept.memory, json);
+  }
+}
+
+/** Step R. */
+function handedOver(memory: SlotMemory, json: Buffer): SlotMemory {
+  const { control, numbers, bytes, offsets } = viewSlot(memory);
+  for (const word of [SlotWord.recordGeneration, SlotWord.noteGeneration]) mendWrite(control, word);
+  const record = beginWrite(control, SlotWord.recordGeneration);
+  const note = beginWrite(control, SlotWord.noteGeneration);
+  Atomics.add(control, SlotWord.tenancy, 1);
+  for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected]) {
+    Atomics.store(control, word, 0);
+  }
+  const recordAt = offsets.record[record] / 8;
+  numbers.fill(0, recordAt, recordAt + RECORD_NUMBERS_WITH_PROGRESS);
+  numbers[recordAt + RecordNumber.jsonBytes] = json.length;
+  json.copy(bytes, offsets.json[record]);
+  const noteAt = offsets.note[note] / 8;
+  numbers.fill(0, noteAt, noteAt + NOTE_NUMBER_COUNT);
+  endWrite(control, SlotWord.noteGeneration);
+  endWrite(control, SlotWord.recordGeneration);
+  return memory;
+}

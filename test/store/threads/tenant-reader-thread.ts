@@ -1,0 +1,54 @@
+/**
+ * Attaches to one slot again and again, and reads it until the memory is another worker's. Counts what a reader got that was
+ * not of the worker it had read of first.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { SlotGone, SlotReader } from '../../../src/store/slot-reader.ts';
+
+const { memory } = workerData as { memory: SharedArrayBuffer };
+const port = parentPort as NonNullable<typeof parentPort>;
+const counts = { readers: 0, reads: 0, mixed: 0 };
+
+let running = true;
+port.on('message', () => {
+  running = false;
+});
+
+function tenantOf(slot: SlotReader): number {
+  return Number((JSON.parse(`${slot.json('')}}`) as { worker_id: string }).worker_id.slice(1));
+}
+
+function readOne(): void {
+  const slot = new SlotReader(memory);
+  counts.readers++;
+  const tenant = tenantOf(slot);
+  for (;;) {
+    const numbers = slot.numbers();
+    const { applied } = slot.counts();
+    const samples = slot.samples();
+    const isMine =
+      tenantOf(slot) === tenant &&
+      (numbers === undefined || numbers.cpuUsage === tenant) &&
+      applied <= 3 &&
+      samples.every(({ cpuUsage }) => cpuUsage === Math.fround(tenant));
+    counts.reads++;
+    if (!isMine) counts.mixed++;
+  }
+}
+
+function turn(): void {
+  for (let readers = 0; readers < 20; readers++) {
+    try {
+      readOne();
+    } catch (error) {
+      if (!(error instanceof SlotGone)) throw error;
+    }
+  }
+  if (running) setImmediate(turn);
+  else {
+    port.postMessage(counts);
+    port.close();
+  }
+}
+port.postMessage('ready');
+turn();
