@@ -1,12 +1,14 @@
 /** Lets the latest instance of each worker speak, and refuses the older ones. */
 import { PulselaneError } from '../lib/errors.ts';
 import { instanceKind, maySayFarewell, withInstance, withRefused } from '../model/instances.ts';
-import type { WorkerState } from '../model/liveness.ts';
+import { inactiveAfterMs, type LivenessLimits, type WorkerState } from '../model/liveness.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { RosterEntry } from './roster.ts';
+import type { WorkerLiveness } from './worker-liveness.ts';
 
 export interface InstanceGuardOptions {
+  readonly limits: LivenessLimits;
   readonly board: BoardWriter;
   readonly chronicle: Chronicle;
   /** A worker's instances are others than before: they outlive the master. */
@@ -35,7 +37,7 @@ export class InstanceGuard {
   check(entry: RosterEntry, instanceId: string, nowMs: number): void {
     switch (instanceKind(entry.liveness.instances, instanceId)) {
       case 'older':
-        if (GONE_STATES.has(entry.liveness.state)) {
+        if (this.#isGone(entry.liveness, nowMs)) {
           this.#takeOver(entry, instanceId, nowMs);
           return;
         }
@@ -58,9 +60,9 @@ export class InstanceGuard {
    * by none. For a worker that is not there anybody may who may speak for its id.
    * @throws PulselaneError `failed_precondition` if it is another instance
    */
-  checkFarewell({ workerId, liveness }: RosterEntry, instanceId: string): void {
-    const { instances, heardMs, state } = liveness;
-    const isThere = (heardMs !== undefined || instances.length > 0) && !GONE_STATES.has(state);
+  checkFarewell({ workerId, liveness }: RosterEntry, instanceId: string, nowMs: number): void {
+    const { instances, heardMs } = liveness;
+    const isThere = (heardMs !== undefined || instances.length > 0) && !this.#isGone(liveness, nowMs);
     if (!isThere || maySayFarewell(instances, instanceId)) return;
     const which = instanceKind(instances, instanceId) === 'older' ? 'a later' : 'another';
     throw new PulselaneError(
@@ -88,6 +90,12 @@ export class InstanceGuard {
 
   forget(entry: RosterEntry): void {
     this.#conflicts.delete(entry);
+  }
+
+  /** One of which there was never anything to show is not called inactive, however long it is silent. */
+  #isGone({ state, heardMs, intervalMs }: WorkerLiveness, nowMs: number): boolean {
+    if (state !== 'registered') return GONE_STATES.has(state);
+    return heardMs !== undefined && nowMs - heardMs > inactiveAfterMs(intervalMs, this.#options.limits);
   }
 
   #takeOver(entry: RosterEntry, instanceId: string, nowMs: number): void {

@@ -129,7 +129,15 @@ export class Judge {
     liveness.heardMs = atMs;
     liveness.isLeaving = isLeaving;
     liveness.hasHungUp = false;
-    if (beforeMs !== undefined) this.#noteGap(entry, atMs - beforeMs);
+    // How it sends before any was applied says nothing: it may be a worker that tries.
+    if (beforeMs !== undefined && liveness.hasRecord) this.#noteGap(entry, atMs - beforeMs);
+    if (!liveness.hasRecord) {
+      if (!entry.slot.hasRecord) {
+        this.#heardWithoutRecord(entry);
+        return;
+      }
+      liveness.hasRecord = true;
+    }
     if (liveness.isSilent) {
       this.#groups.heard(entry);
       this.#dueMs[entry.row] = 0;
@@ -140,6 +148,27 @@ export class Judge {
     if (liveness.state === state) return;
     this.#change(entry, state, isLeaving ? 'farewell' : 'heartbeat');
     this.#dueMs[entry.row] = 0;
+  }
+
+  /** The first record of the worker is there: from now on it is what its heartbeats make it. */
+  recorded(entry: RosterEntry): void {
+    const { liveness, row } = entry;
+    liveness.hasRecord = true;
+    if (liveness.heardMs === undefined) return;
+    this.#dueMs[row] = 0;
+    const { state, cause } = judge(liveness, this.nowMs(), this.#options.limits);
+    // Who is to be forgotten is so with the next sweep.
+    if (state === 'gone' || state === liveness.state) return;
+    if (!liveness.isLeaving) this.#groups.watch(entry);
+    this.#change(entry, state, cause);
+  }
+
+  /** There is nothing to show of it. That it falls silent again is no news, and no sign of anything. */
+  #heardWithoutRecord(entry: RosterEntry): void {
+    const { board, clock } = this.#options;
+    this.#dueMs[entry.row] = 0;
+    if (entry.liveness.state !== 'registered' || board.cause(entry.row) === 'no_record') return;
+    board.setState(entry.row, 'registered', 'no_record', clock.wallMs());
   }
 
   #noteGap({ liveness, row }: RosterEntry, gapMs: number): void {
@@ -241,7 +270,8 @@ export class Judge {
     }
     if (state === 'inactive' && liveness.state === 'inactive') this.#inactiveStill(entry, nowMs, untilMs);
     if (state === liveness.state || isBetter(state, liveness.state)) return false;
-    if (state === 'left') {
+    // That it left, or that of a worker of an earlier master there is nothing to show, is no silence.
+    if (state === 'left' || state === 'registered') {
       this.#change(entry, state, cause);
       return false;
     }

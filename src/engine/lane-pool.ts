@@ -147,8 +147,10 @@ export class LanePool {
   assign(worker: LaneWorker): void {
     const own = this.#hasPlace() ? this.#newOwn(worker) : undefined;
     if (own !== undefined) this.#queueStart(own);
-    // Started at once, it needs no stand-in.
-    this.#serve(worker, own !== undefined && this.#starting.has(own) ? own : this.#leastShared());
+    // Until its own lane is up a shared one that runs stands in, so that its first heartbeat is done at once. Where none
+    // runs, its own is up as soon as another that is started for it.
+    const isStarting = own !== undefined && this.#starting.has(own);
+    this.#serve(worker, isStarting ? (this.#runningShared() ?? own) : this.#leastShared());
   }
 
   /** The worker is gone; a lane of its own ends with it, and its place is another worker's. */

@@ -111,7 +111,7 @@ export class Liveness {
       onEvents: (events) => roster.tellEvents(events),
     });
     this.#chronicle = chronicle;
-    this.#guard = new InstanceGuard({ board, chronicle, onInstances });
+    this.#guard = new InstanceGuard({ limits: this.#settings, board, chronicle, onInstances });
     this.#stuck = new StuckWatch(board, chronicle, stuckAfterMs);
     this.#heartbeats = new HeartbeatWatch({ board, guard: this.#guard, stuck: this.#stuck });
     this.#judge = new Judge({
@@ -162,6 +162,7 @@ export class Liveness {
       knownMs: nowMs - silentMs,
       // One that sends less often than others is waited for longer.
       graceUntilMs: graceUntilMs && Math.max(graceUntilMs, nowMs + AGENT_BACK_OFF_MS + suspectAfterMs(intervalMs)),
+      hasRecord: earlier !== undefined,
       intervalMs,
       intervalOf: (liveness) => this.#judge.intervalOf(liveness),
     });
@@ -183,7 +184,7 @@ export class Liveness {
 
   /** @throws PulselaneError `failed_precondition` if it is not that instance which speaks for the worker now */
   checkFarewell(entry: RosterEntry, instanceId: string): void {
-    this.#guard.checkFarewell(entry, instanceId);
+    this.#guard.checkFarewell(entry, instanceId, this.#judge.nowMs());
   }
 
   /** What a worker says of itself, or said to an earlier master. */
@@ -220,6 +221,11 @@ export class Liveness {
     // What was on its way when the worker said farewell brings nobody back.
     if (isNewest || !liveness.isLeaving) this.#judge.heard(entry, atMs, isNewest && head.leaving);
     return arrival;
+  }
+
+  /** Says so if the first record of the worker is there by now. */
+  lookForRecord(entry: RosterEntry): void {
+    if (!entry.liveness.hasRecord && entry.slot.hasRecord) this.#judge.recorded(entry);
   }
 
   /** A stream is over because its client closed it. */

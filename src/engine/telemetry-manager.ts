@@ -122,6 +122,12 @@ const TELL_LATE_EVERY_MS = 5000;
 const TELL_PENDING_EVERY_MS = 1000;
 /** How often mailboxes with a waiting heartbeat are looked at; only while there are any. */
 const PUMP_EVERY_MS = 2;
+/** How often a worker's first record is looked for; only while there are such workers. */
+const LOOK_FOR_RECORD_EVERY_MS = 1;
+/** For so long after each heartbeat: a lane that has to be started takes some 100 ms. Later the sweep sees it. */
+const LOOK_FOR_RECORD_MS = 200;
+/** So many are looked at each time, which takes some 20 µs: of a storm of newcomers the others have their turn later. */
+const RECORD_LOOKS = 256;
 /** Lanes get this long to finish what they were given before they are ended. */
 const DRAIN_WITHIN_MS = 2000;
 /** A worker that sends too often is quiet for a second, in which its burst may begin anew. */
@@ -170,6 +176,9 @@ export class TelemetryManager {
   readonly #waiting = new Set<RosterEntry>();
   readonly #timers: Timer[] = [];
   #pump: Timer | undefined;
+  /** Workers without a record, whose heartbeat their lane is about to do, and until when that is looked for. */
+  readonly #newcomers = new Map<RosterEntry, number>();
+  #newcomersTimer: Timer | undefined;
   #sweptMs = 0;
   /** Of late; and how many there were at the last sweep. */
   #heartbeatsPerS = 0;
@@ -269,7 +278,9 @@ export class TelemetryManager {
         onChange: (lane) => this.#showLane(lane),
         onGrown: (row, occupant, memory) => {
           const entry = this.#roster.atRow(row);
-          if (entry?.occupant === occupant) this.#replaceSlot(entry, memory);
+          if (entry?.occupant !== occupant) return;
+          this.#replaceSlot(entry, memory);
+          this.#liveness.lookForRecord(entry);
         },
         onLeft: ({ slot }) => {
           const isKept = this.#shelf.keep(slot.memory, this.#clock.monotonicMs());
@@ -300,7 +311,11 @@ export class TelemetryManager {
     this.#updates = new UpdateWatcher({
       clock: this.#clock,
       logger: this.#logger,
-      telemetryOf: (entry) => this.#roster.directory.telemetry(entry),
+      telemetryOf: (entry) => {
+        // What changed is perhaps the first record, which makes the worker active.
+        this.#liveness.lookForRecord(entry);
+        return this.#roster.directory.telemetry(entry);
+      },
       settle: (entry) => this.#settle(entry),
     });
   }
@@ -350,6 +365,7 @@ export class TelemetryManager {
     for (const timer of this.#timers.splice(0)) timer.cancel();
     await until(this.#clock, () => this.#allDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
     this.#pump?.cancel();
+    this.#newcomersTimer?.cancel();
     this.#updates.look();
     this.#updates.stop();
     await this.#lanes.stop();
@@ -479,6 +495,7 @@ export class TelemetryManager {
     if (post !== undefined) entry.lane?.post(entry, post);
     else if (entry.lane?.state === 'ready') this.#wait(entry);
     if (replaced) this.#board.countReplaced(entry.row, replacementReason(entry.lane?.state));
+    if (!entry.liveness.hasRecord) this.#awaitRecord(entry);
   }
 
   /** A stream is over because its client closed it, who spoke for these workers. */
@@ -787,6 +804,7 @@ export class TelemetryManager {
     this.#roster.remove(entry);
     this.#waiting.delete(entry);
     this.#undone.delete(entry);
+    this.#newcomers.delete(entry);
     this.#updates.forget(entry);
     this.#board.release(entry.row);
     entry.mailbox.clear();
@@ -847,6 +865,7 @@ export class TelemetryManager {
 
   /** Lets go of what the worker's lane has done, and posts what waited for room. */
   #settle(entry: RosterEntry): void {
+    this.#liveness.lookForRecord(entry);
     const { outstanding } = entry.mailbox;
     const parcel = entry.mailbox.done(entry.slot.finished);
     if (parcel !== undefined || entry.mailbox.outstanding < outstanding) entry.lane?.noteProgress();
@@ -876,6 +895,26 @@ export class TelemetryManager {
     });
   }
 
+  /** The sweep would see it too, a quarter of a second later. */
+  #awaitRecord(entry: RosterEntry): void {
+    this.#newcomers.set(entry, this.#clock.monotonicMs() + LOOK_FOR_RECORD_MS);
+    this.#newcomersTimer ??= this.#clock.every(LOOK_FOR_RECORD_EVERY_MS, () => {
+      let looks = 0;
+      const nowMs = this.#clock.monotonicMs();
+      for (const [newcomer, untilMs] of this.#newcomers) {
+        if (looks++ === RECORD_LOOKS) break;
+        this.#newcomers.delete(newcomer);
+        this.#settle(newcomer);
+        // Last in the line again. One whose heartbeat was rejected, or whose lane is away, is left to the sweep.
+        const isAwaited = !newcomer.liveness.hasRecord && !newcomer.mailbox.isEmpty && isAtWork(newcomer.lane);
+        if (isAwaited && nowMs < untilMs) this.#newcomers.set(newcomer, untilMs);
+      }
+      if (this.#newcomers.size > 0) return;
+      this.#newcomersTimer?.cancel();
+      this.#newcomersTimer = undefined;
+    });
+  }
+
   #allDone(): boolean {
     let all = true;
     for (const entry of this.#undone) {
@@ -891,6 +930,11 @@ export class TelemetryManager {
     const shown = laneOnBoard(lane);
     for (const worker of lane.workers) this.#board.setLane(worker.row, shown);
   }
+}
+
+/** Whether it does what it is given, or will in a moment. */
+function isAtWork(lane: LaneHandle | undefined): boolean {
+  return lane?.state === 'ready' || lane?.state === 'starting' || lane?.state === 'draining';
 }
 
 function laneOnBoard({ number, kind, state, restarts }: LaneHandle): LaneOnBoard {

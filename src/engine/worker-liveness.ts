@@ -23,6 +23,8 @@ export class WorkerLiveness implements LivenessFacts {
   readonly knownMs: number;
   heardMs: number | undefined;
   readonly isRestored: boolean;
+  /** Set by the judge alone, when it sees the first one. */
+  hasRecord: boolean;
   isLeaving = false;
   hasHungUp = false;
   isEphemeral = false;
@@ -67,6 +69,8 @@ export class WorkerLiveness implements LivenessFacts {
     knownMs: number;
     /** Until when an earlier master's worker is waited for; undefined: it is new. */
     graceUntilMs: number | undefined;
+    /** Whether there are values of it from an earlier master. */
+    hasRecord: boolean;
     /** How often it sent to an earlier master; 0 = not known. */
     intervalMs: number;
     intervalOf: (liveness: WorkerLiveness) => number;
@@ -74,6 +78,7 @@ export class WorkerLiveness implements LivenessFacts {
     this.knownMs = facts.knownMs;
     this.stateSinceMs = facts.knownMs;
     this.isRestored = facts.graceUntilMs !== undefined;
+    this.hasRecord = facts.hasRecord;
     this.graceUntilMs = facts.graceUntilMs ?? 0;
     this.cadence = new Cadence(facts.intervalMs);
     this.#intervalOf = facts.intervalOf;

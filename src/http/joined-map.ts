@@ -16,7 +16,7 @@
 import type { Directory, WorkerEntry } from '../store/directory.ts';
 import { JsonText } from './json-text.ts';
 import { MAX_BLANK_SHARE } from './limits.ts';
-import { keyOf, type PutValue } from './worker-json.ts';
+import { isShownActive, keyOf, type PutValue } from './worker-json.ts';
 
 const SPACE = 0x20;
 const NONE = -1;
@@ -120,7 +120,7 @@ export class JoinedMap {
     // All of it once more and in order, since the first look was a plain one.
     const writes = entry?.slot.writes;
     const lastUpdateS = board.lastUpdateS(row);
-    const isActive = board.isActive(row);
+    const isActive = entry !== undefined && isShownActive(board, entry);
     // Asked last: if the row is the worker's still, so were the words that were read before.
     const isThere = entry !== undefined && board.isOccupiedBy(row, entry.occupant);
     if (known !== undefined && known.workerId !== (isThere ? entry.workerId : undefined)) this.#remove(row);

@@ -46,8 +46,16 @@ export const putSummary: PutValue = ({ buffer, at, end }, entry, { lastUpdateS, 
   return bytes;
 };
 
+/**
+ * A worker is active only where there are values. Main sees to that; but of a record that made the slot grow it may have
+ * been told earlier than this thread. Asked before the values are read.
+ */
+export function isShownActive(board: BoardReader, { row, slot }: WorkerEntry): boolean {
+  return board.isActive(row) && slot.hasRecord;
+}
+
 export function appendValue(text: JsonText, board: BoardReader, entry: WorkerEntry, putValue: PutValue): void {
-  const standing = { lastUpdateS: board.lastUpdateS(entry.row), isActive: board.isActive(entry.row) };
+  const standing = { lastUpdateS: board.lastUpdateS(entry.row), isActive: isShownActive(board, entry) };
   text.put((room) => putValue(room, entry, standing));
 }
 

@@ -31,7 +31,7 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
 function stateText({ from, to, cause }: NewEvent): string {
   switch (to) {
     case 'registered':
-      return 'worker registered';
+      return cause === 'no_record' ? 'worker has no values yet' : 'worker registered';
     case 'active':
       return from === 'registered' || from === undefined ? 'worker is active' : 'worker is active again';
     case 'gone':

@@ -5,7 +5,7 @@
  *
  * | state      | a worker is in it                                                    | `is_active` | leaves it for             |
  * |------------|----------------------------------------------------------------------|-------------|---------------------------|
- * | registered | from its registration to its first heartbeat                         | no          | active, leaving, gone     |
+ * | registered | from its registration until a heartbeat of it was applied            | no          | active, leaving, gone     |
  * | active     | while its heartbeats come                                            | yes         | suspect, inactive, leaving |
  * | suspect    | two heartbeats are missing                                           | yes         | active, inactive, leaving |
  * | inactive   | silent for longer than the inactivity timeout                        | no          | active, leaving, gone     |
@@ -39,6 +39,7 @@ export type WorkerState = (typeof WORKER_STATES)[number];
  * | brake_released | it stayed silent until the brake on mass failure was released              |
  * | retention      | it was silent, or gone for good, for as long as workers are remembered     |
  * | unregistered   | it asked to be forgotten, or an operator did                               |
+ * | no_record      | heartbeats came, and none of them was applied: there are no values to show |
  */
 export const STATE_CAUSES = [
   'registration',
@@ -50,6 +51,7 @@ export const STATE_CAUSES = [
   'brake_released',
   'retention',
   'unregistered',
+  'no_record',
 ] as const;
 export type StateCause = (typeof STATE_CAUSES)[number];
 
@@ -65,6 +67,8 @@ export interface LivenessFacts {
   /** When this master received its last heartbeat; undefined if it received none. */
   readonly heardMs: number | undefined;
   readonly isRestored: boolean;
+  /** A heartbeat of it was applied, by this master or an earlier one. */
+  readonly hasRecord: boolean;
   /** Its last heartbeat said farewell. */
   readonly isLeaving: boolean;
   /** The connection by which its farewell came is closed. */
@@ -116,6 +120,7 @@ export function judge(facts: LivenessFacts, nowMs: number, limits: LivenessLimit
   const goneAfterMs = Math.max(suspectFromMs, (heardMs ?? facts.knownMs) + retentionOf(facts, limits));
   if (nowMs > goneAfterMs) return { state: 'gone', cause: 'retention', untilMs: Number.POSITIVE_INFINITY };
   if (heardMs === undefined) return judgeUnheard(facts, nowMs, goneAfterMs);
+  if (!facts.hasRecord) return { state: 'registered', cause: 'no_record', untilMs: goneAfterMs };
   if (facts.isLeaving) {
     return facts.hasHungUp || nowMs > suspectFromMs
       ? { state: 'left', cause: 'farewell', untilMs: goneAfterMs }

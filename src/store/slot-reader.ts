@@ -75,6 +75,13 @@ export class SlotReader {
     return this.generation >> 1;
   }
 
+  /** Whether there is a record: of a heartbeat that was applied, or what an earlier master kept. */
+  get hasRecord(): boolean {
+    if (this.writes !== 0) return true;
+    // Only before the slot was shared was this copy written while nothing was published.
+    return this.#slot.numbers[this.#slot.offsets.record[0] / 8 + RecordNumber.ordinal] !== 0;
+  }
+
   /** How many records and notes were published, modulo 2^32: both only grow, so that their sum tells of either. */
   get publications(): number {
     return (this.writes + (Atomics.load(this.#slot.control, SlotWord.noteGeneration) >> 1)) | 0;

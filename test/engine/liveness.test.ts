@@ -7,8 +7,9 @@ import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import type { Holds } from '../../src/model/holds.ts';
 import { emptyRecordJsonHead } from '../../src/model/record-json.ts';
+import type { SlotReader } from '../../src/store/slot-reader.ts';
 import { eventually } from '../support/eventually.ts';
-import { type SettableClock, startFaked } from '../support/fake-fleet.ts';
+import { haveValues, type SettableClock, startFaked } from '../support/fake-fleet.ts';
 import { type HeartbeatInit, heartbeatBytes } from '../support/grpc-client.ts';
 import { repetitions } from '../support/repetitions.ts';
 
@@ -36,6 +37,12 @@ const STREAM = { forget: (workerId: string) => void forgotten.push(workerId) };
 
 function send(workerId: string, more: HeartbeatInit = {}, via?: typeof STREAM): void {
   manager.acceptHeartbeat(heartbeatBytes({ workerId, ...more }), undefined, via);
+}
+
+/** There are values of the workers: from their next heartbeat on they are active. */
+async function appear(...workerIds: string[]): Promise<void> {
+  for (const workerId of workerIds) send(workerId);
+  await haveValues(manager, workerIds);
 }
 
 /** A heartbeat of each worker every 5 s for `ms`. */
@@ -66,8 +73,9 @@ function states(workerId: string): string[] {
   return told('state', workerId).map(({ from = '', to, cause }) => `${from}>${to} ${cause}`);
 }
 
-test('each step of a life is told, with its cause', () => {
+test('each step of a life is told, with its cause', async () => {
   announce('a');
+  await appear('a');
   send('a');
   clock.advance(12_000);
   send('a');
@@ -89,7 +97,40 @@ test('each step of a life is told, with its cause', () => {
   ]);
 });
 
-test('a farewell shows: who left is not active, and is back with its next heartbeat', () => {
+test('a worker is active once there are values of it, and says until then that there are none', async () => {
+  const isActive = () => manager.getWorkerTelemetry('a')?.isActive;
+  send('a');
+  expect(view('a')).toMatchObject({ state: 'registered', cause: 'no_record', isActive: false });
+  expect(manager.internalState().activeWorkers).toBe(0);
+  await haveValues(manager, ['a']);
+  expect(isActive()).toBe(false);
+  // Found within a millisecond, and not with the next heartbeat or sweep.
+  clock.advance(1);
+  expect(view('a')).toMatchObject({ state: 'active', cause: 'heartbeat', isActive: true });
+  expect(states('a')).toEqual(['>registered registration', 'registered>active heartbeat']);
+});
+
+test('a worker none of whose heartbeats is applied is registered, not silent, and once it was active it stays so', async () => {
+  const bad = { cpuUsage: Number.NaN };
+  const rejected = (id: string) => (manager.directory.get(id) as { slot: SlotReader }).slot.lastRejection();
+  for (const id of RACK) announce(id, { group: 'rack' });
+  for (let i = 0; i < 8; i++) {
+    for (const id of RACK) send(id, bad, STREAM);
+    clock.advance(5000);
+    await eventually(() => RACK.every((id) => rejected(id) !== undefined));
+  }
+  expect(view('r1')).toMatchObject({ state: 'registered', cause: 'no_record', isActive: false, accepted: 8 });
+  expect(rejected('r1')?.reason).toContain('cpu_usage');
+  clock.advance(60_000);
+  expect(told('brake')).toEqual([]);
+  expect(view('r1').state).toBe('registered');
+  await appear('r1');
+  beat(20_000, ['r1'], bad);
+  expect(view('r1')).toMatchObject({ state: 'active', isActive: true });
+});
+
+test('a farewell shows: who left is not active, and is back with its next heartbeat', async () => {
+  await appear('a');
   send('a', { leaving: true });
   expect(view('a')).toMatchObject({ state: 'leaving', isActive: true });
   clock.advance(11_500);
@@ -98,7 +139,8 @@ test('a farewell shows: who left is not active, and is back with its next heartb
   expect(view('a')).toMatchObject({ state: 'active', isActive: true });
 });
 
-test('a late heartbeat does not bring back who has said farewell', () => {
+test('a late heartbeat does not bring back who has said farewell', async () => {
+  await appear('a');
   send('a', { sequence: 1n });
   send('a', { sequence: 3n, leaving: true });
   send('a', { sequence: 2n });
@@ -106,7 +148,8 @@ test('a late heartbeat does not bring back who has said farewell', () => {
   expect(view('a').replacedBy).toMatchObject({ late: 1 });
 });
 
-test('is_active is false only beyond the timeout, and suspect says so earlier', () => {
+test('is_active is false only beyond the timeout, and suspect says so earlier', async () => {
+  await appear('a');
   send('a');
   clock.advance(11_500);
   expect(view('a')).toMatchObject({ state: 'suspect', isActive: true, cause: 'silence' });
@@ -116,7 +159,8 @@ test('is_active is false only beyond the timeout, and suspect says so earlier', 
   expect(view('a')).toMatchObject({ state: 'inactive', isActive: false });
 });
 
-test('wall clocks that jump, on either side, change nothing but what is shown', () => {
+test('wall clocks that jump, on either side, change nothing but what is shown', async () => {
+  await appear('a');
   for (const offMs of [0, 3_600_000, -3_600_000, 86_400_000]) {
     clock.jumpWallClock(-offMs);
     send('a', { sentAtUnixMs: BigInt(Math.round(clock.wallMs()) + offMs), lastRoundTripMs: 0 });
@@ -127,7 +171,8 @@ test('wall clocks that jump, on either side, change nothing but what is shown', 
   expect(states('a')).toHaveLength(2);
 });
 
-test('a worker is judged by the interval that it keeps, if it cannot be told one', () => {
+test('a worker is judged by the interval that it keeps, if it cannot be told one', async () => {
+  await appear('slow');
   for (let i = 0; i < 6; i++) {
     send('slow');
     clock.advance(20_000);
@@ -141,8 +186,9 @@ test('a worker is judged by the interval that it keeps, if it cannot be told one
   expect(view('slow').state).toBe('inactive');
 });
 
-test('a worker that slows down costs one alarm, and one that announced its interval none', () => {
+test('a worker that slows down costs one alarm, and one that announced its interval none', async () => {
   announce('announced', { intervalMs: 60_000 });
+  await appear('announced', 'slower');
   for (let i = 0; i < 30; i++) {
     send('slower');
     if (i === 0) send('announced');
@@ -161,13 +207,14 @@ test('a worker that slows down costs one alarm, and one that announced its inter
   ]);
 });
 
-test('nobody is called inactive who keeps to what it announced, or to its gap before', () => {
+test('nobody is called inactive who keeps to what it announced, or to its gap before', async () => {
   const gaps = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 3, maxLength: 12 });
   let life = 0;
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 90 }), gaps, (announcedS, gapsS) => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 90 }), gaps, async (announcedS, gapsS) => {
       const [announced, untold] = [`announced-${life}`, `untold-${life++}`];
       announce(announced, { intervalMs: announcedS * 1000 });
+      await appear(announced, untold);
       let beforeS = 0;
       for (const gapS of gapsS) {
         send(untold);
@@ -198,10 +245,11 @@ test('a worker whose machine is set back under its former name is heard again af
   expect(view('a').replacedBy.late).toBe(2);
 });
 
-test('a worker that is another instance each time is told of a few times, then counted, then summed up', () => {
+test('a worker that is another instance each time is told of a few times, then counted, then summed up', async () => {
   let lines = 0;
   manager.members.onChange(() => lines++);
   send('victim');
+  await appear('noisy');
   for (let i = 0; i < 5000; i++) send('noisy', { instanceId: `i${i}` });
   expect(told('restarted', 'noisy')).toHaveLength(30);
   expect(told('noisy', 'noisy')).toHaveLength(1);
@@ -234,13 +282,14 @@ test('a worker that comes and goes all the time does not fill the log, nor the j
   expect(lines).toBeLessThan(45);
 });
 
-test('figures of a brake go on being told while it holds, at most once a second', () => {
+test('figures of a brake go on being told while it holds, at most once a second', async () => {
   const holds: Holds[] = [];
   manager.onAnnouncement((announcement) => {
     if (announcement.type === 'holds') holds.push(announcement.holds);
   });
   const rack = Array.from({ length: 10 }, (_, index) => `r${index}`);
   for (const id of rack) announce(id, { group: 'rack' });
+  await appear(...rack);
   beat(20_000, rack);
   beat(20_000, rack.slice(6));
   expect(holds.at(-1)?.brakes).toMatchObject([{ silent: 6, watched: 10 }]);
@@ -256,7 +305,8 @@ test('figures of a brake go on being told while it holds, at most once a second'
   expect((holds.at(-1)?.brakes[0]?.endsUnixMs as number) - before).toBeGreaterThan(29_000);
 });
 
-test('skew and missed are as large as they are, and one number that is none spoils nothing', () => {
+test('skew and missed are as large as they are, and one number that is none spoils nothing', async () => {
+  await appear('a');
   const sentAt = (offMs: number) => ({ sentAtUnixMs: BigInt(Math.round(clock.wallMs()) + offMs), lastRoundTripMs: 0 });
   const year = 365 * 86_400_000;
   for (const offMs of [40 * year, -40 * year, 1, -1]) {
@@ -314,6 +364,7 @@ function slotOf(workerId: string) {
 test('a fleet that is too large is told to send less often, and each deadline is later by as much', async () => {
   await start({ targetHeartbeatsPerS: 10 });
   const ids = Array.from({ length: 100 }, (_, index) => `w${index}`);
+  await appear(...ids);
   beat(10_000, ids);
   const told = Array.from({ length: 50 }, () => manager.intervalToTell());
   for (const intervalMs of told) expect(intervalMs).toBeGreaterThanOrEqual(9000);
@@ -324,6 +375,7 @@ test('a fleet that is too large is told to send less often, and each deadline is
   expect(view('w0').state).toBe('active');
   // A worker that cannot hear, and keeps to 5 s, is not.
   beat(5000, ids);
+  await appear('go');
   send('go');
   clock.advance(11_500);
   expect(view('go').state).toBe('suspect');
@@ -375,7 +427,8 @@ test('only the instance that speaks for a worker deregisters it, and its approva
   expect(() => send('a')).toThrow('waits for approval');
 });
 
-test('an older instance that keeps sending is told of at once, and is heard again when the later one is gone', () => {
+test('an older instance that keeps sending is told of at once, and is heard again when the later one is gone', async () => {
+  await appear('a');
   send('a', { instanceId: 'first' });
   send('a', { instanceId: 'second' });
   clock.advance(3000);
@@ -390,7 +443,8 @@ test('an older instance that keeps sending is told of at once, and is heard agai
   expect(view('a').state).toBe('active');
 });
 
-test('who was refused does not look alive for it', () => {
+test('who was refused does not look alive for it', async () => {
+  await appear('a');
   send('a', { instanceId: 'first' });
   send('a', { instanceId: 'second' });
   for (let passed = 0; passed < 30_000; passed += 5000) {
@@ -406,7 +460,8 @@ test('a worker without instances that counts anew has restarted', () => {
   expect(view('a')).toMatchObject({ restarts: 1, missed: 497 });
 });
 
-test('a host loop that stands still is told, once, and that it moves again', () => {
+test('a host loop that stands still is told, once, and that it moves again', async () => {
+  await appear('a');
   beat(10_000, ['a'], { hostLoopLagMs: 29_000 });
   expect(view('a').stuck).toBeUndefined();
   beat(15_000, ['a'], { hostLoopLagMs: 31_000 });
@@ -445,9 +500,10 @@ test('a running task without progress is told when it takes longer than the limi
 
 const RACK = ['r1', 'r2', 'r3', 'r4'];
 
-test('an operator ends the brake, and who is silent has failed', () => {
+test('an operator ends the brake, and who is silent has failed', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
   announce('other', { group: 'else' });
+  await appear(...RACK, 'other');
   beat(20_000, [...RACK, 'other']);
   beat(60_000, ['other']);
   expect(manager.holds.brakes).toMatchObject([{ group: 'rack', silent: 4, watched: 4 }]);
@@ -461,8 +517,9 @@ test('an operator ends the brake, and who is silent has failed', () => {
   expect(manager.holds.brakes).toEqual([]);
 });
 
-test('most of a group back: the brake ends, and the others get as long as if they had just been heard', () => {
+test('most of a group back: the brake ends, and the others get as long as if they had just been heard', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
+  await appear(...RACK);
   beat(20_000, RACK);
   clock.advance(60_000);
   beat(5000, ['r1', 'r2', 'r3']);
@@ -473,8 +530,9 @@ test('most of a group back: the brake ends, and the others get as long as if the
   expect(view('r4')).toMatchObject({ state: 'inactive', isActive: false });
 });
 
-test('workers who came back, or were never frozen, are judged again after a brake', () => {
+test('workers who came back, or were never frozen, are judged again after a brake', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
+  await appear(...RACK);
   beat(20_000, RACK);
   clock.advance(60_000);
   beat(20_000, RACK);
@@ -484,8 +542,9 @@ test('workers who came back, or were never frozen, are judged again after a brak
   expect(view('r1').state).toBe('inactive');
 });
 
-test('connections that end without a farewell are silence: of most of a group the brake holds', () => {
+test('connections that end without a farewell are silence: of most of a group the brake holds', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
+  await appear(...RACK);
   beat(20_000, RACK);
   manager.hungUp(RACK, STREAM);
   expect(RACK.map((id) => view(id).state)).toEqual(Array.from(RACK, () => 'active'));
@@ -494,8 +553,9 @@ test('connections that end without a farewell are silence: of most of a group th
   expect(told('brake')).toHaveLength(1);
 });
 
-test('one connection that ends is one silent worker, whose group is not held', () => {
+test('one connection that ends is one silent worker, whose group is not held', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
+  await appear(...RACK);
   beat(20_000, RACK);
   manager.hungUp(['r1'], STREAM);
   beat(40_000, RACK.slice(1));
@@ -503,8 +563,9 @@ test('one connection that ends is one silent worker, whose group is not held', (
   expect(told('brake')).toEqual([]);
 });
 
-test('a farewell of most of a group is no brake, though their connections end with it', () => {
+test('a farewell of most of a group is no brake, though their connections end with it', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
+  await appear(...RACK);
   beat(20_000, RACK);
   for (const id of RACK) send(id, { leaving: true }, STREAM);
   // By another stream than their last heartbeats came by.
@@ -516,8 +577,9 @@ test('a farewell of most of a group is no brake, though their connections end wi
   expect(told('brake')).toEqual([]);
 });
 
-test('an ephemeral worker is forgotten soon, its lane with it, and by the stream that it came by', () => {
+test('an ephemeral worker is forgotten soon, its lane with it, and by the stream that it came by', async () => {
   announce('job', { ephemeral: true });
+  await appear('job', 'server');
   send('job', {}, STREAM);
   send('server');
   clock.advance(600_500);
@@ -527,7 +589,8 @@ test('an ephemeral worker is forgotten soon, its lane with it, and by the stream
   expect(forgotten).toEqual(['job']);
 });
 
-test('a stall of main is told once, with how long it was, and given back', () => {
+test('a stall of main is told once, with how long it was, and given back', async () => {
+  await appear('a');
   send('a');
   clock.advance(9000);
   clock.stall(25_000);
@@ -582,14 +645,16 @@ test('nobody of an earlier master’s fleet comes back: that is rather the way t
 test('who was to be forgotten while the brake held is so when it is released', async () => {
   await start({ retentionMs: 120_000 });
   for (const id of RACK) announce(id, { group: 'rack' });
+  await appear(...RACK);
   beat(20_000, RACK);
   clock.advance(400_000);
   expect(RACK.map((id) => manager.directory.get(id))).toEqual(Array.from(RACK, () => undefined));
   expect(manager.holds.brakes).toEqual([]);
 });
 
-test('a dead worker is found out, though the way to its group fails again and again', () => {
+test('a dead worker is found out, though the way to its group fails again and again', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
+  await appear(...RACK);
   beat(20_000, RACK);
   for (let outage = 0; outage < 10; outage++) {
     clock.advance(22_000);
@@ -599,7 +664,8 @@ test('a dead worker is found out, though the way to its group fails again and ag
   expect(view('r1').state).toBe('active');
 });
 
-test('one heartbeat that comes late does not make a slow worker look fast', () => {
+test('one heartbeat that comes late does not make a slow worker look fast', async () => {
+  await appear('slow');
   for (let i = 0; i < 4; i++) {
     send('slow');
     clock.advance(20_000);
@@ -615,6 +681,7 @@ test('one heartbeat that comes late does not make a slow worker look fast', () =
 test('a pace that falls is not held against those who have not heard of it', async () => {
   await start({ targetHeartbeatsPerS: 1 });
   const many = Array.from({ length: 40 }, (_, index) => `w${index}`);
+  await appear(...many, 'last');
   beat(5000, [...many, 'last']);
   const toldMs = manager.intervalToTell(1);
   expect(toldMs).toBeGreaterThan(40_000);
@@ -628,9 +695,10 @@ test('a pace that falls is not held against those who have not heard of it', asy
   expect(view('last').state).toBe('suspect');
 });
 
-test('workers of groups too small to tell a mass by have a brake together', () => {
+test('workers of groups too small to tell a mass by have a brake together', async () => {
   const pairs = Array.from({ length: 10 }, (_, index) => `p${index}`);
   for (const [index, id] of pairs.entries()) announce(id, { group: `pair-${Math.floor(index / 2)}` });
+  await appear(...pairs);
   beat(20_000, pairs);
   clock.advance(45_000);
   expect(pairs.every((id) => view(id).isActive)).toBe(true);
@@ -642,8 +710,9 @@ test('workers of groups too small to tell a mass by have a brake together', () =
   expect(told('brake')).toHaveLength(1);
 });
 
-test('a group that was held is watched again after it', () => {
+test('a group that was held is watched again after it', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
+  await appear(...RACK);
   beat(20_000, RACK);
   clock.advance(13_000);
   manager.releaseBrakes('rack');
@@ -652,7 +721,8 @@ test('a group that was held is watched again after it', () => {
   expect(RACK.every((id) => view(id).isActive)).toBe(true);
 });
 
-test('a master that never runs smoothly finds out the dead all the same, and says how it fares', () => {
+test('a master that never runs smoothly finds out the dead all the same, and says how it fares', async () => {
+  await appear('dead');
   send('dead');
   for (let passedMs = 0; passedMs < 30 * 60_000; passedMs += 1000) {
     clock.stall(600);
@@ -663,7 +733,8 @@ test('a master that never runs smoothly finds out the dead all the same, and say
   expect(told('stall').length).toBeLessThan(40);
 });
 
-test('a worker that left stays so, whatever of it was on its way', () => {
+test('a worker that left stays so, whatever of it was on its way', async () => {
+  await appear('a');
   send('a', { sequence: 1n }, STREAM);
   send('a', { sequence: 3n, leaving: true }, STREAM);
   manager.hungUp(['a'], STREAM);

@@ -19,7 +19,7 @@ test('an hour of clocks that are an hour off, and jump, on both sides: no transi
   closing.push(faked.stop);
   const { clock, fleet, events } = faked;
   for (const [i, clockOffsetMs] of OFFSETS_MS.entries()) {
-    fleet.add({ prefix: `clock${i}-`, count: 10, intervalMs: 5000, clockOffsetMs });
+    await fleet.add({ prefix: `clock${i}-`, count: 10, intervalMs: 5000, clockOffsetMs });
   }
   clock.advance(60_000);
   const before = events().length;

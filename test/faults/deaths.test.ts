@@ -15,7 +15,7 @@ afterEach(() => faked?.stop());
 
 test('30 % cut off: exactly those become inactive, within 30 ± 0.5 s', async () => {
   const { clock, fleet, events } = await start();
-  fleet.add({ prefix: 'w', count: 100, intervalMs: INTERVAL_MS });
+  await fleet.add({ prefix: 'w', count: 100, intervalMs: INTERVAL_MS });
   clock.advance(MINUTE_MS);
   const cut = fleet.ids.filter((_, i) => i % 10 < 3);
   fleet.silence(cut);
@@ -34,9 +34,9 @@ test('30 % cut off: exactly those become inactive, within 30 ± 0.5 s', async ()
 test('a group dead for good: inactive once the brake’s longest hold is over, one event for the brake', async () => {
   const { clock, fleet, events } = await start();
   const dead = { prefix: 'dead-', count: 20 };
-  fleet.add({ ...dead, intervalMs: INTERVAL_MS, group: 'rack-1' });
-  fleet.add({ prefix: 'well-', count: 20, intervalMs: INTERVAL_MS, group: 'rack-2' });
-  fleet.add({ prefix: 'single-', count: 20, intervalMs: INTERVAL_MS });
+  await fleet.add({ ...dead, intervalMs: INTERVAL_MS, group: 'rack-1' });
+  await fleet.add({ prefix: 'well-', count: 20, intervalMs: INTERVAL_MS, group: 'rack-2' });
+  await fleet.add({ prefix: 'single-', count: 20, intervalMs: INTERVAL_MS });
   clock.advance(MINUTE_MS);
   fleet.silence(idsOf(dead));
   const diedUnixMs = clock.wallMs();
@@ -60,7 +60,7 @@ test('a group dead for good: inactive once the brake’s longest hold is over, o
 
 test('a whole fleet cut off for 45 s and back: one event for the brake, nobody inactive', async () => {
   const { clock, fleet, events } = await start();
-  fleet.add({ prefix: 'w', count: 100, intervalMs: INTERVAL_MS });
+  await fleet.add({ prefix: 'w', count: 100, intervalMs: INTERVAL_MS });
   clock.advance(MINUTE_MS);
   fleet.silence(fleet.ids);
   clock.advance(45_000);

@@ -24,8 +24,8 @@ test.each([
   async ({ name, intervalMs, inactivityTimeoutMs }) => {
     faked = await startFaked({ inactivityTimeoutMs, heartbeatIntervalMs: intervalMs });
     const { clock, fleet, events } = faked;
-    fleet.add({ prefix: 'steady-', count: 4, intervalMs });
-    fleet.add({ prefix: 'flapping-', count: 1, intervalMs });
+    await fleet.add({ prefix: 'steady-', count: 4, intervalMs });
+    await fleet.add({ prefix: 'flapping-', count: 1, intervalMs });
     clock.advance(60_000);
     const before = events().length;
     for (let ms = 0; ms < HOUR_MS; ms += 40_000) {

@@ -52,7 +52,7 @@ test('killed, and started again after 60 s: nobody is inactive who lives, nobody
   const before = await newFolder();
   master = await start(before);
   const fleet = new FakeFleet(clock, () => master?.manager);
-  fleet.add({ prefix: 'w', count: 100, intervalMs: 5000, group: 'rack' });
+  await fleet.add({ prefix: 'w', count: 100, intervalMs: 5000, group: 'rack' });
   clock.advance(1000);
   // Nothing more is needed: what is a second old is on its way to the disk.
   await eventually(async () => {

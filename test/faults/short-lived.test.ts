@@ -34,7 +34,7 @@ async function memoryBytes(): Promise<number> {
 /** So many workers, one after the other; every other one says farewell. */
 async function live({ clock, fleet }: FakedMaster, prefix: string, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    fleet.add({ prefix: `${prefix}${i}-`, count: 1, intervalMs: 5000, ephemeral: true });
+    fleet.addAtOnce({ prefix: `${prefix}${i}-`, count: 1, intervalMs: 5000, ephemeral: true });
     clock.advance(LIFE_MS);
     if (i % 2 === 0) fleet.leave(fleet.ids);
     fleet.remove(fleet.ids);
@@ -76,7 +76,7 @@ test('a lane of its own for each: the threads end with their workers', async () 
   const lanesBefore = manager.internalState().lanes.length;
   const threadsBefore = threads();
   for (let i = 0; i < 30; i++) {
-    fleet.add({ prefix: `w${i}-`, count: 1, intervalMs: 5000, ephemeral: true });
+    await fleet.add({ prefix: `w${i}-`, count: 1, intervalMs: 5000, ephemeral: true });
     clock.advance(LIFE_MS);
     await eventually(() =>
       manager.internalState().lanes.some(({ kind, state, workers }) => {
@@ -96,9 +96,9 @@ test('a lane of its own for each: the threads end with their workers', async () 
 test('an ephemeral worker is forgotten 10 minutes after its farewell, or after its last heartbeat; others are not', async () => {
   faked = await startFaked();
   const { clock, fleet, events, manager } = faked;
-  fleet.add({ prefix: 'left-', count: 1, intervalMs: 5000, ephemeral: true });
-  fleet.add({ prefix: 'silent-', count: 1, intervalMs: 5000, ephemeral: true });
-  fleet.add({ prefix: 'kept-', count: 1, intervalMs: 5000 });
+  await fleet.add({ prefix: 'left-', count: 1, intervalMs: 5000, ephemeral: true });
+  await fleet.add({ prefix: 'silent-', count: 1, intervalMs: 5000, ephemeral: true });
+  await fleet.add({ prefix: 'kept-', count: 1, intervalMs: 5000 });
   clock.advance(60_000);
   fleet.leave(['left-0']);
   fleet.silence(fleet.ids);

@@ -52,7 +52,7 @@ interface Member {
 }
 
 /** What they need of a manager. */
-type Target = Pick<TelemetryManager, 'announceWorker' | 'acceptHeartbeat'>;
+type Target = Pick<TelemetryManager, 'announceWorker' | 'acceptHeartbeat' | 'directory'>;
 
 export class FakeFleet {
   readonly #target: () => Target | undefined;
@@ -69,8 +69,15 @@ export class FakeFleet {
     return [...this.#members.keys()];
   }
 
-  /** They register, and send from here on, evenly spread over their interval. */
-  add(cohort: FakeCohort): void {
+  /** They register, and send from here on, evenly spread over their interval. Resolves when there are values of each. */
+  async add(cohort: FakeCohort): Promise<void> {
+    const ids = this.addAtOnce(cohort);
+    const target = this.#target();
+    if (target !== undefined) await haveValues(target, ids);
+  }
+
+  /** The same without waiting for their lanes. */
+  addAtOnce(cohort: FakeCohort): readonly string[] {
     const { intervalMs, count, group = '', ephemeral = false, clockOffsetMs = 0 } = cohort;
     for (const [i, workerId] of idsOf(cohort).entries()) {
       const clock = this.#clock;
@@ -82,7 +89,9 @@ export class FakeFleet {
       });
       const member: Member = { worker, timer: { cancel: () => timer.cancel() }, sentMs: undefined };
       this.#members.set(workerId, member);
+      this.#send(member);
     }
+    return idsOf(cohort);
   }
 
   silence(ids: readonly string[]): void {
@@ -140,6 +149,11 @@ export interface FakedMaster {
   readonly fleet: FakeFleet;
   events(): readonly WorkerEvent[];
   stop(): Promise<void>;
+}
+
+/** Resolves when a heartbeat of each worker was applied: from its next one on it is active. Lanes run in real time. */
+export async function haveValues({ directory }: Pick<TelemetryManager, 'directory'>, ids: readonly string[]) {
+  await eventually(() => ids.every((id) => directory.get(id)?.slot.hasRecord === true));
 }
 
 /** Lanes run in real time: however far faked time goes meanwhile, none of them stands still. */

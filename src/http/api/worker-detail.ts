@@ -9,6 +9,7 @@ import type { SlotReader } from '../../store/slot-reader.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
 import type { AppContext } from '../context.ts';
 import type { JsonText } from '../json-text.ts';
+import { isShownActive } from '../worker-json.ts';
 import { moment } from './schemas.ts';
 import { Gpu, RunningTask } from './seed-schemas.ts';
 
@@ -142,10 +143,8 @@ function timesOf(numbers: RecordNumbers) {
   };
 }
 
-function detailOf(
-  { workerId, row, slot, lastFault, facts }: WorkerEntry,
-  { directory, clock }: AppContext,
-): Omit<DetailJson, 'record'> {
+function detailOf(entry: WorkerEntry, { directory, clock }: AppContext): Omit<DetailJson, 'record'> {
+  const { workerId, row, slot, lastFault, facts } = entry;
   const view = directory.board.view(row, clock.monotonicMs());
   const { applied, rejected } = slot.counts();
   const rejection = slot.lastRejection();
@@ -154,7 +153,7 @@ function detailOf(
     state: view.state,
     cause: view.cause,
     since: isoOf(view.stateSinceS * 1000),
-    is_active: view.isActive,
+    is_active: isShownActive(directory.board, entry),
     stuck: view.stuck ?? null,
     flapping: view.isFlapping,
     id_conflict: view.hasConflict,

@@ -2,7 +2,7 @@
 import type { BoardReader } from '../../store/board.ts';
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import type { JsonText } from '../json-text.ts';
-import { appendValue, putTelemetry } from '../worker-json.ts';
+import { appendValue, isShownActive, putTelemetry } from '../worker-json.ts';
 import { FIELD_NAMES, type FieldName, type Fields } from './fields.ts';
 import { Reading } from './reading.ts';
 import { groupOf } from './values.ts';
@@ -21,7 +21,7 @@ const VALUES: Readonly<Record<Exclude<FieldName, 'telemetry'>, (source: Source) 
   state: ({ entry, board }) => `"${board.state(entry.row)}"`,
   cause: ({ entry, board }) => `"${board.cause(entry.row)}"`,
   since: ({ entry, board }) => isoOf(board.stateSinceS(entry.row)),
-  is_active: ({ entry, board }) => String(board.isActive(entry.row)),
+  is_active: ({ entry, board }) => String(isShownActive(board, entry)),
   stuck: ({ entry, board }) => quoted(board.stuck(entry.row)),
   flapping: ({ entry, board }) => String(board.isFlapping(entry.row)),
   id_conflict: ({ entry, board }) => String(board.hasConflict(entry.row)),
