@@ -12,6 +12,7 @@ import { reads } from './flow/reads.ts';
 import { storm } from './flow/storm.ts';
 import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
+import { firstVisible } from './micro/first-visible.ts';
 import { laneCost } from './micro/lane-cost.ts';
 import { queries } from './micro/queries.ts';
 import { sweep } from './micro/sweep.ts';
@@ -29,6 +30,7 @@ export const BENCHES: readonly Bench[] = [
   live,
   queries,
   storm,
+  firstVisible,
   sweep,
   faults,
   laneCost,

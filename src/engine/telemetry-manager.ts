@@ -311,11 +311,7 @@ export class TelemetryManager {
     this.#updates = new UpdateWatcher({
       clock: this.#clock,
       logger: this.#logger,
-      telemetryOf: (entry) => {
-        // What changed is perhaps the first record, which makes the worker active.
-        this.#liveness.lookForRecord(entry);
-        return this.#roster.directory.telemetry(entry);
-      },
+      telemetryOf: (entry) => this.#telemetryOf(entry),
       settle: (entry) => this.#settle(entry),
     });
   }
@@ -513,13 +509,13 @@ export class TelemetryManager {
   /** The newest that is known of a worker; undefined if the worker is not known. */
   getWorkerTelemetry(workerId: string): WorkerTelemetry | undefined {
     const entry = this.#roster.get(workerId);
-    return entry === undefined ? undefined : this.#roster.directory.telemetry(entry);
+    return entry === undefined ? undefined : this.#telemetryOf(entry);
   }
 
   /** The newest of every worker, by id. */
   getAllWorkerTelemetry(): Map<string, WorkerTelemetry> {
     const all = new Map<string, WorkerTelemetry>();
-    for (const entry of this.#roster.all()) all.set(entry.workerId, this.#roster.directory.telemetry(entry));
+    for (const entry of this.#roster.all()) all.set(entry.workerId, this.#telemetryOf(entry));
     return all;
   }
 
@@ -676,6 +672,12 @@ export class TelemetryManager {
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #telemetryOf(entry: RosterEntry): WorkerTelemetry {
+    // The first record makes the worker active, also when it came a moment ago.
+    this.#liveness.lookForRecord(entry);
+    return this.#roster.directory.telemetry(entry);
+  }
 
   #mustRun(): void {
     if (this.#phase === 'running') return;
@@ -899,10 +901,11 @@ export class TelemetryManager {
   #awaitRecord(entry: RosterEntry): void {
     this.#newcomers.set(entry, this.#clock.monotonicMs() + LOOK_FOR_RECORD_MS);
     this.#newcomersTimer ??= this.#clock.every(LOOK_FOR_RECORD_EVERY_MS, () => {
-      let looks = 0;
+      // Those that are put back are seen again next time.
+      let looks = Math.min(RECORD_LOOKS, this.#newcomers.size);
       const nowMs = this.#clock.monotonicMs();
       for (const [newcomer, untilMs] of this.#newcomers) {
-        if (looks++ === RECORD_LOOKS) break;
+        if (looks-- === 0) break;
         this.#newcomers.delete(newcomer);
         this.#settle(newcomer);
         // Last in the line again. One whose heartbeat was rejected, or whose lane is away, is left to the sweep.

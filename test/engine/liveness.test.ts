@@ -98,12 +98,11 @@ test('each step of a life is told, with its cause', async () => {
 });
 
 test('a worker is active once there are values of it, and says until then that there are none', async () => {
-  const isActive = () => manager.getWorkerTelemetry('a')?.isActive;
   send('a');
   expect(view('a')).toMatchObject({ state: 'registered', cause: 'no_record', isActive: false });
   expect(manager.internalState().activeWorkers).toBe(0);
   await haveValues(manager, ['a']);
-  expect(isActive()).toBe(false);
+  expect(view('a').isActive).toBe(false);
   // Found within a millisecond, and not with the next heartbeat or sweep.
   clock.advance(1);
   expect(view('a')).toMatchObject({ state: 'active', cause: 'heartbeat', isActive: true });

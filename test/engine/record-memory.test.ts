@@ -162,8 +162,8 @@ test('records grow until their budget is reached, the largest are refused, and a
   expect(errors.length).toBeGreaterThan(3);
   expect(new Set(errors)).toEqual(new Set(['resource_exhausted']));
   expect(manager.internalState().refusals).toMatchObject({ record_memory: errors.length });
-  // Refused, but heard: it lives, and is accounted for.
-  expect(manager.getWorkerTelemetry('w19')).toMatchObject({ isActive: true, runningTasks: [] });
+  // Refused, but heard, and accounted for; it is not active, since there is nothing to show of it.
+  expect(manager.getWorkerTelemetry('w19')).toMatchObject({ isActive: false, runningTasks: [] });
   expect(countsOf(manager, 'w19')).toEqual({ accepted: 1, memory: 1, applied: 0, rejected: 0 });
   // Smaller ones are taken, and a large one that has its room already.
   manager.processHeartbeat({ workerId: 'w19', runningTasks: [{ taskId: 'x'.repeat(40_000) }] });

@@ -497,8 +497,8 @@ test('an approval outlives the retention', async () => {
   clock.advance(3_601_000);
   expect(manager.getWorkerTelemetry('a')).toBeUndefined();
   manager.processHeartbeat({ workerId: 'a' });
-  expect(manager.getWorkerTelemetry('a')?.isActive).toBe(true);
-  await eventually(() => totals(manager).applied === 1);
+  await eventually(() => manager.getWorkerTelemetry('a')?.isActive === true);
+  expect(totals(manager).applied).toBe(1);
 });
 
 test('more remembered addresses than workers are no reason not to start', async () => {
@@ -523,4 +523,25 @@ test('shut down while its processor is tried, its start says that and not that t
   const manager = new TelemetryManager({ maxWorkers: 1, processor: PROCESSOR });
   const starting = manager.start();
   await Promise.all([expect(starting).rejects.toMatchObject({ code: 'unavailable' }), manager.shutdown()]);
+});
+
+test('whoever reads while newcomers send finds nobody active without values, also where their slots grow', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 4 });
+  const metrics = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`metric-${index}`, index]));
+  const told: boolean[] = [];
+  manager.setUpdateCallback(({ isActive, cpuUsage }) => told.push(isActive && cpuUsage === 12.5));
+  const isFalse = ({ isActive, cpuUsage }: { isActive: boolean; cpuUsage: number }) => isActive && cpuUsage === 0;
+  const all = () => [...manager.getAllWorkerTelemetry().values()];
+  for (let i = 0; i < 100; i++) {
+    manager.processHeartbeat({ workerId: `w${i}`, cpuUsage: 12.5, ...(i % 2 === 0 ? { metrics } : {}) });
+    expect(manager.getWorkerTelemetry(`w${i}`)?.isActive).toBe(false);
+    await new Promise(setImmediate);
+    expect(all().filter(isFalse)).toEqual([]);
+  }
+  await eventually(() => {
+    expect(all().filter(isFalse)).toEqual([]);
+    return manager.internalState().activeWorkers === 100;
+  });
+  await eventually(() => told.length >= 100);
+  expect(told).not.toContain(false);
 });

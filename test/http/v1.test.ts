@@ -429,3 +429,17 @@ test('a worker that is forgotten, and its row given to another, while it is told
   expect(await response.json()).toMatchObject({ detail: 'worker "a" is not known' });
   expect(bodies.lent).toBe(0);
 });
+
+test('nobody is shown as active without values, though main says so before this thread knows of a slot that grew', async () => {
+  const { app, fleet } = newApp();
+  fleet.register('a');
+  fleet.accept('a');
+  const shown = async () => {
+    const paths = ['/telemetry', '/telemetry/a', '/workers', '/api/v1/workers', '/api/v1/workers/a'];
+    const texts = await Promise.all(paths.map(async (path) => (await app.request(path)).text()));
+    return texts.map((text) => /"is_active": ?(true|false)/.exec(text)?.[1]);
+  };
+  expect(await shown()).toEqual(['false', 'false', 'false', 'false', 'false']);
+  fleet.publish('a', { cpuUsage: 1 });
+  expect(await shown()).toEqual(['true', 'true', 'true', 'true', 'true']);
+});
