@@ -97,6 +97,7 @@ export class Beater {
   #makeListener(): MasterListener {
     const { settings, post } = this.#options;
     return new MasterListener({
+      tls: settings.listenTls,
       allegiance: () => ({
         workerId: settings.workerId,
         master: this.#connection.master,

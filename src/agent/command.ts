@@ -54,6 +54,10 @@ function tlsOf({ tls, tlsCa: ca, tlsCert: cert, tlsKey: key }: AgentConfig): Tls
   return tls || ca !== undefined || cert !== undefined ? { ca, cert, key } : undefined;
 }
 
+function listenTlsOf({ listenTlsCert: cert, listenTlsKey: key, listenTlsClientCa: clientCa }: AgentConfig) {
+  return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
+}
+
 function checkedAccess(config: AgentConfig): AccessSettings {
   const { token, tokenFile } = config;
   if (token !== undefined && !isToken(token)) {
@@ -70,6 +74,7 @@ function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): 
       workerId,
       master: masters?.map(formatAddress),
       listen: listen && formatAddress(listen),
+      listenTls: listenTlsOf(config),
       intervalMs,
       labels,
       group,

@@ -8,6 +8,8 @@ import { type Address, formatAddress, peerAddress } from '../config/kinds.ts';
 import { type MasterInfo, MasterWorker, type RegisterAck, RegisterAckSchema } from '../gen/cluster/master_worker_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
+import { readTlsFiles } from '../lib/tls-files.ts';
+import type { ListenTlsOptions } from './settings.ts';
 
 /** Whom this agent reports to, and whether that can change. */
 export interface Allegiance {
@@ -50,14 +52,18 @@ function refusal(message: string): Pointing {
 }
 
 export interface MasterListenerOptions {
+  /** Undefined: nothing is encrypted. */
+  readonly tls: ListenTlsOptions | undefined;
   readonly allegiance: () => Allegiance;
   readonly onMaster: (master: Address) => void;
 }
 
 export class MasterListener {
   readonly #server = new Server();
+  readonly #tls: ListenTlsOptions | undefined;
 
-  constructor({ allegiance, onMaster }: MasterListenerOptions) {
+  constructor({ tls, allegiance, onMaster }: MasterListenerOptions) {
+    this.#tls = tls;
     this.#server.addService(grpcServiceOf(MasterWorker), {
       MasterRegister: (call: ServerUnaryCall<MasterInfo, RegisterAck>, reply: sendUnaryData<RegisterAck>) => {
         const pointing = answerMaster(allegiance(), call.request.masterAddress);
@@ -69,14 +75,15 @@ export class MasterListener {
 
   /**
    * Resolves with the address it is bound to.
-   * @throws PulselaneError `environment` if that cannot be
+   * @throws PulselaneError `environment` if that cannot be; `bad_setting` if a file for TLS is wrong
    */
   async listen({ host, port }: Address): Promise<string> {
+    const credentials = await credentialsOf(this.#tls);
     const errors: string[] = [];
     // All interfaces: both families where there is IPv6, else IPv4 alone.
     for (const candidate of host === '' ? ['::', '0.0.0.0'] : [host]) {
       try {
-        const bound = await this.#bind(formatAddress({ host: candidate, port }));
+        const bound = await this.#bind(formatAddress({ host: candidate, port }), credentials);
         return formatAddress({ host: candidate, port: bound });
       } catch (error) {
         errors.push(messageOf(error));
@@ -91,12 +98,24 @@ export class MasterListener {
     this.#server.forceShutdown();
   }
 
-  #bind(address: string): Promise<number> {
+  #bind(address: string, credentials: ServerCredentials): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      this.#server.bindAsync(address, credentials, (error, port) => {
         if (error !== null) reject(error);
         else resolve(port);
       });
     });
   }
+}
+
+async function credentialsOf(tls: ListenTlsOptions | undefined): Promise<ServerCredentials> {
+  const paths = { tlsCert: tls?.cert, tlsKey: tls?.key, tlsClientCa: tls?.clientCa };
+  const files = await readTlsFiles(paths, 'AGENT_LISTEN_');
+  if (files === undefined) return ServerCredentials.createInsecure();
+  const { cert, key, clientCa } = files;
+  return ServerCredentials.createSsl(
+    clientCa === undefined ? null : Buffer.from(clientCa),
+    [{ private_key: Buffer.from(key), cert_chain: Buffer.from(cert) }],
+    clientCa !== undefined,
+  );
 }

@@ -19,6 +19,8 @@ export interface AgentOptions {
   readonly master?: string | readonly string[] | undefined;
   /** `host:port` where a master's "register <id> <ip:port>" can reach this agent; nowhere by default. */
   readonly listen?: string | undefined;
+  /** Speaks TLS where it listens. Paths of PEM files, read when it begins. */
+  readonly listenTls?: ListenTlsOptions | undefined;
   /** How often to send until the master says otherwise: 100 to 3,600,000; 5,000 by default. */
   readonly intervalMs?: number | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -50,6 +52,14 @@ export interface TlsOptions {
   readonly verify?: boolean | undefined;
 }
 
+/** Paths of PEM files. */
+export interface ListenTlsOptions {
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of the masters that may call; any may by default. */
+  readonly clientCa?: string | undefined;
+}
+
 /** {@link AgentOptions}, checked and whole; plain data, since it travels to the thread. */
 export interface AgentSettings {
   readonly workerId: string;
@@ -60,6 +70,7 @@ export interface AgentSettings {
   /** Whether the masters were given at the start, so that no other one is taken. */
   readonly mastersAreFixed: boolean;
   readonly listen: Address | undefined;
+  readonly listenTls: ListenTlsOptions | undefined;
   readonly intervalMs: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly group: string;
@@ -95,6 +106,7 @@ export function checkAgentOptions(options: AgentOptions): AgentSettings {
     masters,
     mastersAreFixed: masters.length > 0,
     listen,
+    listenTls: options.listenTls,
     intervalMs,
     labels: { ...options.labels },
     group: options.group ?? '',

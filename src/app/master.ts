@@ -8,8 +8,9 @@ import { httpLimitsOf } from '../http/limits.ts';
 import type { HttpSecrets } from '../http/messages.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
+import type { ClientPems } from '../lib/grpc-adapter.ts';
 import type { Logger } from '../lib/logging.ts';
-import { readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
+import { firstCertificate, readPem, readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
 import { keepWorkingDirectory } from '../lib/working-directory.ts';
 import { unreadyReasons } from '../model/readiness.ts';
 import { Authority } from '../rpc/authority.ts';
@@ -104,6 +105,7 @@ async function start(
     manager,
     advertiseAddress: config.advertiseAddress,
     boundAddress: grpcAddress,
+    tls: await introducerTls(config, tls),
     clock,
     logger,
   });
@@ -117,7 +119,7 @@ async function start(
   readiness.update({ phase: 'serving' });
   const httpAddress = await http?.start();
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
-  const reloadables = reloadablesOf(config, { rpc, authority, http });
+  const reloadables = reloadablesOf(config, { rpc, authority, http, introducer });
   let reloading = Promise.resolve();
   return {
     grpcAddress,
@@ -178,12 +180,21 @@ interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
 
 interface ReloadableParts {
   readonly rpc: RpcServer;
+  readonly introducer: MasterIntroducer;
   readonly authority: Authority | undefined;
   /** Undefined: HTTP is off. */
   readonly http: HttpHost | undefined;
 }
 
-function reloadablesOf(config: MasterConfig, { rpc, authority, http }: ReloadableParts): Reloadable[] {
+/** What workers are called with that listen with TLS. @throws PulselaneError `bad_setting`, naming the setting */
+async function introducerTls({ introduceTlsCa: path }: MasterConfig, tls: TlsFiles | undefined): Promise<ClientPems> {
+  const setting = `INTRODUCE_TLS_CA=${path}`;
+  const ca = path === undefined ? undefined : await readPem(setting, path);
+  if (ca !== undefined) firstCertificate(setting, ca);
+  return { ca, cert: tls?.cert, key: tls?.key };
+}
+
+function reloadablesOf(config: MasterConfig, { rpc, authority, http, introducer }: ReloadableParts): Reloadable[] {
   const reloadables: Reloadable[] = [];
   if (config.tlsCert !== undefined) {
     reloadables.push({
@@ -191,7 +202,9 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http }: Reloadabl
       async reload() {
         const tls = await readTlsFiles(config);
         if (tls === undefined) return undefined;
+        const callingTls = await introducerTls(config, tls);
         rpc.setTls(tls);
+        introducer.setTls(callingTls);
         http?.reload({ tls: httpTlsOf(tls, config) });
         return undefined;
       },

@@ -1,5 +1,5 @@
 /** What an operator may do to a running master, at the prompt and over HTTP. */
-import { formatAddress, peerAddress } from '../config/kinds.ts';
+import { formatWorkerAddress, workerAddress } from '../config/kinds.ts';
 import type { InternalState, TelemetryManager } from '../engine/telemetry-manager.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { WorkerEvent } from '../model/events.ts';
@@ -27,7 +27,7 @@ export class Operator {
   }
 
   /**
-   * Makes a worker known. With an address (`ip:port`), the master introduces itself there now, and again while the worker
+   * Makes a worker known. With an address (`ip:port`, or `tls://ip:port`), the master introduces itself there now, and again while the worker
    * is not active; the address outlives the master.
    * @returns a line for people.
    * @throws PulselaneError with a code
@@ -36,11 +36,11 @@ export class Operator {
     const target = address === undefined ? undefined : parsePeer(address);
     this.#manager.registerWorker(workerId);
     if (target === undefined) return `${workerId} is registered; it is shown once it sends a heartbeat.`;
-    this.#manager.members.setAddress(workerId, formatAddress(target));
+    this.#manager.members.setAddress(workerId, formatWorkerAddress(target));
     const outcome = await this.#introducer.introduceNow(workerId);
     return outcome.accepted
-      ? `${workerId} at ${formatAddress(target)} was told to report to ${outcome.advertised}.`
-      : `${workerId} is registered, but ${formatAddress(target)} did not take it: ${outcome.reason}. It is tried again.`;
+      ? `${workerId} at ${formatWorkerAddress(target)} was told to report to ${outcome.advertised}.`
+      : `${workerId} is registered, but ${formatWorkerAddress(target)} did not take it: ${outcome.reason}. It is tried again.`;
   }
 
   /** Forgets a worker. @returns a line for people. */
@@ -114,7 +114,7 @@ export class Operator {
 
 function parsePeer(text: string) {
   try {
-    return peerAddress.parse(text);
+    return workerAddress.parse(text);
   } catch (error) {
     throw new PulselaneError('invalid_argument', `address ${JSON.stringify(text)}: expected ${messageOf(error)}`);
   }

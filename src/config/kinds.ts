@@ -98,6 +98,30 @@ export const peerAddress: Kind<Address> = {
   },
 };
 
+/** Where a worker waits for a master's call. */
+export interface WorkerAddress extends Address {
+  /** It speaks TLS there. */
+  readonly isTls: boolean;
+}
+
+const TLS_SCHEME = 'tls://';
+
+/** The same with `tls://` before it where TLS is spoken. */
+export const workerAddress: Kind<WorkerAddress> = {
+  parse(text) {
+    const isTls = text.startsWith(TLS_SCHEME);
+    try {
+      return { ...peerAddress.parse(isTls ? text.slice(TLS_SCHEME.length) : text), isTls };
+    } catch {
+      throw new Expected('host:port, such as 10.0.0.5:50052, or tls://10.0.0.5:50052');
+    }
+  },
+};
+
+export function formatWorkerAddress(address: WorkerAddress): string {
+  return (address.isTls ? TLS_SCHEME : '') + formatAddress(address);
+}
+
 /** Addresses to call, separated by commas, each of them once. */
 export const peerAddresses: Kind<readonly Address[]> = {
   parse(value) {

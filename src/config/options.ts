@@ -74,6 +74,16 @@ export const masterOptions = {
     fallback: undefined,
     meaning: 'the address of this master that "register <id> <ip:port>" tells a worker; default: the gRPC address',
   }),
+  introduceTlsCa: option<string | undefined>({
+    env: 'INTRODUCE_TLS_CA',
+    flag: '--introduce-tls-ca',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning:
+      'authorities of the certificates of agents that "register <id> tls://<ip:port>" calls; default: those that Node comes ' +
+      'with; the master shows the certificate of TLS_CERT there, if it has one',
+  }),
   heartbeatIntervalMs,
   inactivityTimeoutMs: option({
     env: 'INACTIVITY_TIMEOUT',
@@ -576,6 +586,30 @@ export const agentOptions = {
     kind: kinds.listenAddress,
     fallback: undefined,
     meaning: 'where a master’s "register <id> <ip:port>" can reach this agent; nowhere by default',
+  }),
+  listenTlsCert: option<string | undefined>({
+    env: 'AGENT_LISTEN_TLS_CERT',
+    flag: '--listen-tls-cert',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'certificate of this agent where it listens: masters call it by "register <id> tls://<ip:port>" then',
+  }),
+  listenTlsKey: option<string | undefined>({
+    env: 'AGENT_LISTEN_TLS_KEY',
+    flag: '--listen-tls-key',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'private key of that certificate, without a passphrase',
+  }),
+  listenTlsClientCa: option<string | undefined>({
+    env: 'AGENT_LISTEN_TLS_CLIENT_CA',
+    flag: '--listen-tls-client-ca',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'authorities of the masters that may call where this agent listens; default: any master may',
   }),
   intervalMs: { ...heartbeatIntervalMs, meaning: 'how often to send until the master says otherwise' },
   labels: option({

@@ -132,6 +132,9 @@ function together(pair: Readonly<Record<string, string | undefined>>): void {
 
 export function checkAgentConfig(config: AgentConfig): AgentConfig {
   together({ MASTER_TLS_CERT: config.tlsCert, MASTER_TLS_KEY: config.tlsKey });
+  together({ AGENT_LISTEN_TLS_CERT: config.listenTlsCert, AGENT_LISTEN_TLS_KEY: config.listenTlsKey });
+  needs('AGENT_LISTEN_TLS_CLIENT_CA', config.listenTlsClientCa, 'AGENT_LISTEN_TLS_CERT', config.listenTlsCert);
+  needs('AGENT_LISTEN_TLS_CERT', config.listenTlsCert, 'AGENT_LISTEN', config.listen);
   const hasToken = config.token !== undefined || config.tokenFile !== undefined;
   // With the authorities of Node any host that has a certificate for its own name would be believed.
   if (hasToken && config.tlsCa === undefined && config.masters === undefined && config.listen !== undefined) {
@@ -176,4 +179,10 @@ export function readDotenv(path = '.env'): Environment {
 /** The environment of this process, and the `.env` of its working directory. */
 export function processSources(flags: GivenFlags): Sources {
   return { flags, environment: process.env, dotenv: readDotenv() };
+}
+
+/** @throws PulselaneError `bad_setting` if the one is set and the other, which it is about, is not */
+function needs(name: string, value: string | undefined, other: string, otherValue: unknown): void {
+  if (value === undefined || otherValue !== undefined) return;
+  throw new PulselaneError('bad_setting', `${name}=${value}: expected ${other} beside it`);
 }

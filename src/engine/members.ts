@@ -17,7 +17,7 @@ export interface Member {
   readonly workerId: string;
   /** An operator has let it in. */
   readonly approved: boolean;
-  /** `ip:port` where the worker waits for MasterRegister. */
+  /** `ip:port`, or `tls://ip:port`, where the worker waits for MasterRegister. */
   readonly address: string | undefined;
   /** It is in the fleet; after a restart: it was, when the master ended. */
   readonly known: boolean;

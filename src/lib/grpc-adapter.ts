@@ -1,4 +1,6 @@
 /** Turns a protobuf-es service into what grpc-js wants, with the client's and the server's codecs. */
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import {
   create,
   type DescMessage,
@@ -8,7 +10,13 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  credentials,
+  type MethodDefinition,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
 
 export interface Codec<T> {
   serialize(value: T): Buffer;
@@ -55,4 +63,47 @@ export function grpcServiceOf(service: DescService, rawRequests: readonly string
     };
   }
   return definition;
+}
+
+// ── TLS of a client ──────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What is in the files, in PEM. */
+export interface ClientPems {
+  /** Authorities of the server's certificate; undefined: those that Node comes with. */
+  readonly ca: string | undefined;
+  /** By which the server knows this client; both or none. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
+
+type VerifyOptions = NonNullable<Parameters<typeof credentials.createSsl>[3]>;
+
+/**
+ * grpc-js sends the host that it calls as the name of the server (SNI), which Node refuses for an IP address, as
+ * RFC 6066 does. It is told this name instead, which nobody has, and the certificate is still held against the address.
+ */
+const NO_NAME = 'address.invalid';
+const ACCEPT_ANY: VerifyOptions = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
+
+/**
+ * How to speak TLS with `host`, whose certificate has to name it, unless any is accepted.
+ * @throws whatever OpenSSL finds wrong with the files
+ */
+export function tlsChannel(
+  { ca, cert, key }: ClientPems,
+  host: string,
+  verify = true,
+): { credentials: ChannelCredentials; channelOptions: ChannelOptions } {
+  const bytes = (pem: string | undefined) => (pem === undefined ? null : Buffer.from(pem));
+  const options = verify ? verifying(host) : ACCEPT_ANY;
+  return {
+    credentials: credentials.createSsl(bytes(ca), bytes(key), bytes(cert), options),
+    channelOptions: isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': NO_NAME },
+  };
+}
+
+function verifying(host: string): VerifyOptions {
+  return isIP(host) === 0
+    ? {}
+    : { checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate) };
 }

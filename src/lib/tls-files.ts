@@ -29,23 +29,28 @@ export interface TlsFiles {
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
+ * @param prefix of the settings' names
  * @returns undefined if TLS is not asked for.
  * @throws PulselaneError `bad_setting`, naming the setting, the path and what was expected there.
  */
-export async function readTlsFiles({ tlsCert, tlsKey, tlsClientCa }: TlsPaths): Promise<TlsFiles | undefined> {
+export async function readTlsFiles(
+  { tlsCert, tlsKey, tlsClientCa }: TlsPaths,
+  prefix = '',
+): Promise<TlsFiles | undefined> {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
-  const certSetting = `TLS_CERT=${tlsCert}`;
-  const keySetting = `TLS_KEY=${tlsKey}`;
+  const certSetting = `${prefix}TLS_CERT=${tlsCert}`;
+  const keySetting = `${prefix}TLS_KEY=${tlsKey}`;
+  const caSetting = `${prefix}TLS_CLIENT_CA=${tlsClientCa}`;
   const [cert, key, clientCa] = await Promise.all([
     readPem(certSetting, tlsCert),
     readPem(keySetting, tlsKey),
-    tlsClientCa === undefined ? undefined : readPem(`TLS_CLIENT_CA=${tlsClientCa}`, tlsClientCa),
+    tlsClientCa === undefined ? undefined : readPem(caSetting, tlsClientCa),
   ]);
   const certificate = firstCertificate(certSetting, cert);
   if (!certificate.checkPrivateKey(privateKey(keySetting, key))) {
     throw new PulselaneError('bad_setting', `${keySetting}: the key does not fit the certificate of ${certSetting}`);
   }
-  if (clientCa !== undefined) firstCertificate(`TLS_CLIENT_CA=${tlsClientCa}`, clientCa);
+  if (clientCa !== undefined) firstCertificate(caSetting, clientCa);
   try {
     // Whatever else OpenSSL finds wrong: a key that is too short, an algorithm that it does not take.
     createSecureContext({ cert, key, ca: clientCa });
@@ -58,7 +63,8 @@ export async function readTlsFiles({ tlsCert, tlsKey, tlsClientCa }: TlsPaths): 
   return { cert, key, clientCa, certExpiresUnixMs: certificate.validToDate.getTime() };
 }
 
-async function readPem(setting: string, path: string): Promise<string> {
+/** @throws PulselaneError `bad_setting`, naming the setting */
+export async function readPem(setting: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {

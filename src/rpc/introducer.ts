@@ -6,14 +6,14 @@
 import { hostname } from 'node:os';
 import { create } from '@bufbuild/protobuf';
 import { Client, credentials, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
-import { type Address, peerAddress } from '../config/kinds.ts';
+import { type Address, formatAddress, type WorkerAddress, workerAddress } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { MasterInfoSchema, MasterWorker, type RegisterAck } from '../gen/cluster/master_worker_pb.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { DueQueue } from '../lib/due-queue.ts';
 import { messageOf } from '../lib/errors.ts';
 import { shortText } from '../lib/foreign-text.ts';
-import { grpcServiceOf } from '../lib/grpc-adapter.ts';
+import { type ClientPems, grpcServiceOf, tlsChannel } from '../lib/grpc-adapter.ts';
 import { localAddressTowards } from '../lib/local-address.ts';
 import type { Logger } from '../lib/logging.ts';
 import { printable } from '../lib/printable.ts';
@@ -26,6 +26,8 @@ export interface MasterIntroducerOptions {
   readonly advertiseAddress: Address | undefined;
   /** Where the gRPC server is bound. */
   readonly boundAddress: Address;
+  /** For workers that speak TLS. */
+  readonly tls?: ClientPems;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -64,11 +66,18 @@ export class MasterIntroducer {
    * is heard when it would have been silent for too long. So those that report cost a look in some seconds.
    */
   readonly #due = new DueQueue();
+  #tls: ClientPems;
   #timer: Timer | undefined;
   #calls = 0;
 
   constructor(options: MasterIntroducerOptions) {
     this.#options = options;
+    this.#tls = options.tls ?? { ca: undefined, cert: undefined, key: undefined };
+  }
+
+  /** Calls from now on are made with these. */
+  setTls(tls: ClientPems): void {
+    this.#tls = tls;
   }
 
   start(): void {
@@ -125,13 +134,25 @@ export class MasterIntroducer {
   async #call(address: string | undefined): Promise<Introduction> {
     if (address === undefined) return { accepted: false, reason: 'no address is known' };
     try {
-      const advertised = await this.#advertisedTo(peerAddress.parse(address));
-      const ack = await masterRegister(address, advertised, this.#options.clock.wallMs() + CALL_TIMEOUT_MS);
+      const peer = workerAddress.parse(address);
+      const advertised = await this.#advertisedTo(peer);
+      const deadlineUnixMs = this.#options.clock.wallMs() + CALL_TIMEOUT_MS;
+      const ack = await masterRegister(this.#clientOf(peer), advertised, deadlineUnixMs);
       if (ack.success) return { accepted: true, advertised };
       return { accepted: false, reason: ack.message === '' ? 'the worker refused' : toldByWorker(ack.message) };
     } catch (error) {
       return { accepted: false, reason: toldByWorker(messageOf(error)) };
     }
+  }
+
+  /** On a connection of its own: workers are many and called seldom. */
+  #clientOf(peer: WorkerAddress): Client {
+    const target = formatAddress(peer);
+    // Of the process's own pool a connection would keep the certificates with which it was made.
+    const options = { 'grpc.use_local_subchannel_pool': 1 };
+    if (!peer.isTls) return new Client(target, credentials.createInsecure(), options);
+    const { credentials: secure, channelOptions } = tlsChannel(this.#tls, peer.host);
+    return new Client(target, secure, { ...options, ...channelOptions });
   }
 
   async #advertisedTo(peer: Address): Promise<string> {
@@ -157,9 +178,8 @@ function toldByWorker(text: string): string {
   return printable(shortText(text, MAX_REASON_LENGTH));
 }
 
-/** One call on a connection of its own: workers are many and called seldom. */
-async function masterRegister(address: string, masterAddress: string, deadlineUnixMs: number): Promise<RegisterAck> {
-  const client = new Client(address, credentials.createInsecure());
+/** One call, by a client that is closed after it. */
+async function masterRegister(client: Client, masterAddress: string, deadlineUnixMs: number): Promise<RegisterAck> {
   try {
     return await new Promise<RegisterAck>((resolve, reject) => {
       client.makeUnaryRequest(

@@ -322,3 +322,14 @@ describe('a URL', () => {
     expect(() => resolveMaster({}, { CORS_ORIGINS: secret })).not.toThrow('s3cret');
   });
 });
+
+test('an agent that listens with TLS needs a certificate, its key and a place to listen', () => {
+  const check = (environment: Record<string, string>) => () =>
+    checkAgentConfig(resolveOptions(agentOptions, { flags: {}, environment, dotenv: {} }));
+  const listen = { AGENT_LISTEN: '127.0.0.1:1' };
+  expect(check({ ...listen, AGENT_LISTEN_TLS_CERT: 'a.pem' })).toThrow('AGENT_LISTEN_TLS_KEY');
+  expect(check({ ...listen, AGENT_LISTEN_TLS_CLIENT_CA: 'a.pem' })).toThrow('AGENT_LISTEN_TLS_CERT');
+  const pair = { AGENT_LISTEN_TLS_CERT: 'a.pem', AGENT_LISTEN_TLS_KEY: 'b.pem' };
+  expect(check({ MASTER_ADDRESS: '127.0.0.1:1', ...pair })).toThrow('expected AGENT_LISTEN beside it');
+  expect(check({ ...listen, ...pair })).not.toThrow();
+});

@@ -3,10 +3,9 @@
  * was replaced needs no restart. The files are small and nothing is sent meanwhile, so they are read at once.
  */
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
-import { checkServerIdentity } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { tlsChannel } from '../../lib/grpc-adapter.ts';
 import { withoutOpensslInside } from '../../lib/tls-errors.ts';
 import { firstCertificate } from '../../lib/tls-files.ts';
 
@@ -30,8 +29,6 @@ export interface TlsSettings {
   readonly verify: boolean;
 }
 
-type VerifyOptions = NonNullable<Parameters<typeof credentials.createSsl>[3]>;
-
 export interface Access {
   readonly credentials: ChannelCredentials;
   readonly channelOptions: ChannelOptions;
@@ -51,8 +48,7 @@ export function isToken(text: string): boolean {
  */
 export function readAccess({ tls, token, tokenFile }: AccessSettings, host: string): Access {
   return {
-    credentials: tls === undefined ? credentials.createInsecure() : tlsCredentials(tls, host),
-    channelOptions: tls !== undefined && isIP(host) !== 0 ? { 'grpc.ssl_target_name_override': NO_NAME } : {},
+    ...(tls === undefined ? { credentials: credentials.createInsecure(), channelOptions: {} } : tlsAccess(tls, host)),
     token: tokenFile === undefined ? token : readToken(tokenFile),
   };
 }
@@ -64,22 +60,16 @@ function readToken(path: string): string {
   return text;
 }
 
-/**
- * grpc-js sends the host that it calls as the name of the server (SNI), which Node refuses for an IP address, as
- * RFC 6066 does. It is told this name instead, which nobody has, and the certificate is still held against the address.
- */
-const NO_NAME = 'master.invalid';
-
-function tlsCredentials({ ca, cert, key, verify }: TlsSettings, host: string): ChannelCredentials {
+function tlsAccess({ ca, cert, key, verify }: TlsSettings, host: string): Omit<Access, 'token'> {
   const [caPem, certPem, keyPem] = [
-    ca === undefined ? null : readFile(`MASTER_TLS_CA=${ca}`, ca),
-    cert === undefined ? null : readFile(`MASTER_TLS_CERT=${cert}`, cert),
-    key === undefined ? null : readFile(`MASTER_TLS_KEY=${key}`, key),
+    ca === undefined ? undefined : readFile(`MASTER_TLS_CA=${ca}`, ca).toString(),
+    cert === undefined ? undefined : readFile(`MASTER_TLS_CERT=${cert}`, cert).toString(),
+    key === undefined ? undefined : readFile(`MASTER_TLS_KEY=${key}`, key).toString(),
   ];
-  if (caPem !== null) firstCertificate(`MASTER_TLS_CA=${ca}`, caPem.toString());
-  if (certPem !== null) firstCertificate(`MASTER_TLS_CERT=${cert}`, certPem.toString());
+  if (caPem !== undefined) firstCertificate(`MASTER_TLS_CA=${ca}`, caPem);
+  if (certPem !== undefined) firstCertificate(`MASTER_TLS_CERT=${cert}`, certPem);
   try {
-    return credentials.createSsl(caPem, keyPem, certPem, verify ? verifying(host) : ACCEPT_ANY);
+    return tlsChannel({ ca: caPem, cert: certPem, key: keyPem }, host, verify);
   } catch (error) {
     const files = Object.entries({ MASTER_TLS_CA: ca, MASTER_TLS_CERT: cert, MASTER_TLS_KEY: key })
       .filter(([, path]) => path !== undefined)
@@ -90,14 +80,6 @@ function tlsCredentials({ ca, cert, key, verify }: TlsSettings, host: string): C
     );
   }
 }
-
-function verifying(host: string): VerifyOptions {
-  return isIP(host) === 0
-    ? {}
-    : { checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate) };
-}
-
-const ACCEPT_ANY: VerifyOptions = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
 
 function readFile(setting: string, path: string): Buffer {
   try {
