@@ -58,8 +58,11 @@ export interface MasterListenerOptions {
   readonly onMaster: (master: Address) => void;
 }
 
+/** A master makes one call, whose request is a name and an address; whoever else can reach the port gets no more room. */
+const LIMITS = { 'grpc.max_receive_message_length': 4096, 'grpc.max_concurrent_streams': 16 };
+
 export class MasterListener {
-  readonly #server = new Server();
+  readonly #server = new Server(LIMITS);
   readonly #tls: ListenTlsOptions | undefined;
 
   constructor({ tls, allegiance, onMaster }: MasterListenerOptions) {

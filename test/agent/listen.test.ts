@@ -141,6 +141,12 @@ describe('an agent that listens', () => {
     },
   );
 
+  test('takes no request that is larger than a name and an address', async () => {
+    await listenWith({});
+    await expect(tell('x'.repeat(5000))).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+    expect(await tell(master.address)).toMatchObject({ success: true });
+  });
+
   test('answers UNIMPLEMENTED to what is not its part', async () => {
     await listenWith({});
     const { path, requestSerialize, responseDeserialize } = methodOf(MasterWorker, 'SendHeartbeat');
