@@ -510,8 +510,19 @@ export const masterOptions = {
     kind: kinds.count({ min: 128, max: 16_384 }),
     fallback: '128',
     meaning:
-      'limit of a dedicated lane’s memory outside the heap (Buffers, WebAssembly.Memory and SharedArrayBuffer of a processor), in MiB; a shared lane has four ' +
+      'limit of a dedicated lane’s memory outside the heap (a processor’s buffers, shared or not), in MiB; a shared lane has four ' +
       'times as much; raise it along with MAX_MESSAGE_SIZE and LANE_DEPTH',
+  }),
+  maxResidentMib: option({
+    env: 'MAX_RESIDENT',
+    flag: '--max-resident',
+    argument: '<MiB>',
+    // Below this the master alone may be above it.
+    kind: kinds.countOrAuto({ min: 256, max: 16_777_216 }),
+    fallback: 'auto',
+    meaning:
+      'memory of the whole process, in MiB, at which a lane is ended whose processor made it grow; ' +
+      'auto: nine tenths of what machine and control groups have',
   }),
   laneStallMs: option({
     env: 'LANE_STALL',

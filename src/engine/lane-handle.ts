@@ -14,7 +14,7 @@ import type { Logger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
 import { BellRinger, newBell } from '../store/bell.ts';
-import { LedgerReader, newLedger } from '../store/lane-ledger.ts';
+import { LedgerReader, newLedger, type Place } from '../store/lane-ledger.ts';
 import type { AllowanceMemory } from '../store/record-allowance.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
@@ -145,6 +145,8 @@ export class LaneHandle {
   faults: FaultHistory = [];
   /** What the thread said of its own end, which is about to follow. */
   #report: Extract<FromLane, { type: 'failed' }> | undefined;
+  /** For whom its memory grew, by what main saw. */
+  #accused: Place | undefined;
   /** Why the thread is being ended from here. */
   #endingFor: FaultCause | undefined;
   #quarantine: Timer | undefined;
@@ -208,6 +210,18 @@ export class LaneHandle {
   /** Whether no worker is on it, nor on its way from it. */
   get isEmpty(): boolean {
     return this.#workers.size === 0 && this.#leaving.length === 0;
+  }
+
+  /** Undefined without a processor, and while it has no thread. */
+  get ledger(): LedgerReader | undefined {
+    return this.#isReady ? this.#ledger : undefined;
+  }
+
+  /** The memory of the process grew by this lane, for this worker. */
+  endForMemory(reason: string, owner: Place): void {
+    if (this.#thread.thread === undefined || this.#endingFor !== undefined) return;
+    this.#accused = owner;
+    this.#fail('memory', reason);
   }
 
   get isStarting(): boolean {
@@ -492,11 +506,13 @@ export class LaneHandle {
     }
     if (inHand !== undefined) events.onLost(inHand, cause);
     // The thread knows better whose fault it was: a rejection may come after its heartbeat is done.
-    const named =
+    const told =
       report?.slot === undefined || report.occupant === undefined
-        ? undefined
-        : this.#options.workerAt(report.slot, report.occupant);
-    const ran = report?.slot === undefined && inHand === undefined ? this.#ranFor(cause) : undefined;
+        ? this.#accused
+        : { row: report.slot, occupant: report.occupant };
+    this.#accused = undefined;
+    const named = told && this.#options.workerAt(told.row, told.occupant);
+    const ran = told === undefined && inHand === undefined ? this.#ranFor(cause) : undefined;
     const culprit = named ?? inHand ?? (ran === 'nobody known' ? undefined : ran);
     this.#lastError = reason;
     if (this.#state !== 'draining') this.#setState('restarting');

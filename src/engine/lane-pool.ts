@@ -39,6 +39,7 @@ import {
   type LaneOptions,
   type LaneWorker,
 } from './lane-handle.ts';
+import { type ResidentSources, ResidentWatch } from './resident-watch.ts';
 import { StartGate } from './start-gate.ts';
 
 export interface LanePoolOptions {
@@ -52,6 +53,7 @@ export interface LanePoolOptions {
   readonly workerAt: LaneOptions['workerAt'];
   readonly quarantineMs: number;
   readonly processor: LaneThreadData['processor'];
+  readonly resident: ResidentSources;
   readonly allowance: LaneThreadData['allowance'];
   readonly clock: Clock;
   readonly logger: Logger;
@@ -105,6 +107,7 @@ export class LanePool {
   readonly #held = new Set<LaneWorker>();
   readonly #toStart: LaneHandle[] = [];
   readonly #gate: StartGate;
+  readonly #resident: ResidentWatch<LaneHandle>;
   /** Opens the gate again. */
   #gateTimer: Timer | undefined;
   /** Lanes whose thread is neither ready nor has failed to be. */
@@ -120,6 +123,7 @@ export class LanePool {
   constructor(options: LanePoolOptions) {
     this.#options = options;
     this.#gate = new StartGate(options.quarantineMs);
+    this.#resident = new ResidentWatch(options.resident);
   }
 
   get isHeldBack(): boolean {
@@ -180,6 +184,7 @@ export class LanePool {
   watch(elapsedMs: number): void {
     for (const lane of this.lanes) lane.watch(elapsedMs);
     this.#watchTime();
+    this.#watchResident(elapsedMs);
     this.#watchOffHeap();
     this.#letBack();
     this.#watchSearch();
@@ -556,6 +561,14 @@ export class LanePool {
       this.#held.add(worker);
       this.#move(worker, this.#moves.get(worker) ?? lane);
     }
+  }
+
+  #watchResident(elapsedMs: number): void {
+    if (this.#options.processor === undefined || this.#stopped) return;
+    const found = this.#resident.look(elapsedMs, this.lanes);
+    if (found === undefined) return;
+    const mib = Math.round(found.grownKib / 1024);
+    found.lane.endForMemory(`memory ran short, and ${mib} MiB of it were taken here`, found.owner);
   }
 
   /** Only processors put memory outside the heap that grows. */

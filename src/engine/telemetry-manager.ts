@@ -67,6 +67,8 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly laneHeapMib?: number;
   /** Limit of a dedicated lane's memory outside the heap, with a processor; a shared one has four times as much. */
   readonly laneOffHeapMib?: number;
+  /** Memory of the process at which the lane is ended that made it grow; undefined: nine tenths of what the machine has. */
+  readonly maxResidentMib?: number | undefined;
   /** A lane that makes no progress for this long is ended and started again. */
   readonly laneStallMs?: number;
   /** A worker for whom the processor takes so long of a shared lane's 10 s is moved to another lane. */
@@ -262,6 +264,11 @@ export class TelemetryManager {
         offHeapMib,
         stallMs: options.laneStallMs ?? 2000,
         budgetMs: options.laneBudgetMs ?? 1000,
+      },
+      resident: {
+        limits: readMemoryLimits,
+        residentBytes: () => process.memoryUsage.rss(),
+        boundBytes: options.maxResidentMib === undefined ? undefined : options.maxResidentMib * 1024 ** 2,
       },
       rows: this.#maxWorkers,
       workerAt: (row, occupant) => {

@@ -7,6 +7,7 @@
  */
 import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import type { LedgerWriter } from '../store/lane-ledger.ts';
+import { MemoryGrowth } from './memory-growth.ts';
 import { RunQueue } from './run-queue.ts';
 
 export interface Owner {
@@ -26,12 +27,15 @@ export class Account<O extends Owner> {
   readonly #runQueue: RunQueue | undefined;
   /** Those whose turns were interrupted by the one that runs, innermost last. */
   readonly #outer: (O | undefined)[] = [];
+  readonly #growth: MemoryGrowth<O>;
   #depth = 0;
   #current: O | undefined;
   #sinceMs = 0;
 
-  constructor(ledger: LedgerWriter) {
+  /** @param residentBytes memory of the process */
+  constructor(ledger: LedgerWriter, residentBytes: () => number) {
     this.#ledger = ledger;
+    this.#growth = new MemoryGrowth(ledger, residentBytes);
     if (ledger.countsTime) this.#runQueue = new RunQueue();
     createHook({ before: () => this.#begin(this.#owner.getStore()), after: () => this.#end() }).enable();
   }
@@ -66,6 +70,7 @@ export class Account<O extends Owner> {
   }
 
   #switchTo(owner: O | undefined): void {
+    this.#growth.turn(this.#current, owner);
     if (this.#runQueue !== undefined) this.#time(this.#runQueue, this.#current, owner);
     this.#current = owner;
     if (this.#depth === 0) this.#ledger.layDown();

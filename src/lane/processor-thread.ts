@@ -75,6 +75,7 @@ function captured(): Outside {
   const receive = receiveMessageOnPort;
   const heapStatistics = getHeapStatistics;
   const later = setImmediate;
+  const { rss } = process.memoryUsage;
   const ownPort = withOwn(port, ['postMessage']);
   return {
     bell: data.bell,
@@ -89,6 +90,7 @@ function captured(): Outside {
     later: (turn) => {
       later(turn);
     },
+    residentBytes: () => rss(),
     hrtime: () => hrtime(),
     watchAllocations: (note, noteExports) => watchAllocations({ note, noteExports }),
     externalBytes: () => heapStatistics().external_memory,

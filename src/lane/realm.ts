@@ -29,6 +29,8 @@ export interface Outside extends ForeignRealm, ThreadMemory {
   readonly offHeapBytes: number;
   post(message: FromLane): void;
   receive(): { readonly message: unknown } | undefined;
+  /** Memory of the whole process. */
+  residentBytes(): number;
   /** As `process.hrtime` tells it. */
   hrtime(): readonly [seconds: number, nanoseconds: number];
 }
@@ -48,7 +50,7 @@ export function laneIn(outside: Outside): RealmLane {
     for (;;) silence.waitBeyond(0);
   };
   const ledger = new LedgerWriter(outside.ledger);
-  const account = new Account<ServedWorker>(ledger);
+  const account = new Account<ServedWorker>(ledger, outside.residentBytes);
   const offHeap = new OffHeap<ServedWorker>(outside, outside.offHeapBytes, () => account.owner, end);
   const host = new ProcessorHost<ServedWorker>({ realm: outside, account, offHeap, onFault: end });
   return {

@@ -2,10 +2,14 @@
  * For whom a lane with a processor runs code, and how long it has done so for each worker. A word in shared memory says so
  * even of a thread that loops for ever or is gone, which a message does not.
  *
- *     ledger, of 4-byte words                                                    holds, of 4-byte words
- *     ┌───────┬─────────┬──────┬─────┬──────────┬──────────┬───────────────────┐  ┌───────────────────┐
- *     │ turns │ resting │ hand │ row │ occupant │ total µs │ µs, for each row  │  │ for each row      │
- *     └───────┴─────────┴──────┴─────┴──────────┴──────────┴───────────────────┘  └───────────────────┘
+ *     ledger, of 4-byte words
+ *     ┌───────┬─────────┬──────┬─────┬──────────┬───────────┬─────┬──────────┬──────────┬──────────────────┐
+ *     │ turns │ resting │ hand │ row │ occupant │ grown KiB │ row │ occupant │ total µs │ µs, for each row │
+ *     └───────┴─────────┴──────┴─────┴──────────┴───────────┴─────┴──────────┴──────────┴──────────────────┘
+ *     holds, of 4-byte words
+ *     ┌───────────────────┬────────────────────┐
+ *     │ memory is watched │ held, for each row │
+ *     └───────────────────┴────────────────────┘
  *
  * Roles: the lane's thread alone writes the ledger, and each thread gets a new one; main alone writes the holds. Counts wrap;
  * what counts are differences. While the thread rests, the other words tell of its last turn. Main may see a turn that is
@@ -16,7 +20,25 @@
 export const Hand = { none: 0, worker: 1, nobodyKnown: 2 } as const;
 export type Hand = (typeof Hand)[keyof typeof Hand];
 
-const Word = { turns: 0, resting: 1, hand: 2, row: 3, occupant: 4, totalMicros: 5, firstRow: 6 } as const;
+const Word = {
+  turns: 0,
+  resting: 1,
+  hand: 2,
+  row: 3,
+  occupant: 4,
+  grownKib: 5,
+  grownRow: 6,
+  grownOccupant: 7,
+  totalMicros: 8,
+  firstRow: 9,
+} as const;
+const HoldWord = { watched: 0, firstRow: 1 } as const;
+
+/** A worker, by its place on the board. */
+export interface Place {
+  readonly row: number;
+  readonly occupant: number;
+}
 
 /** The memory itself, as it is handed to the lane. */
 export interface LedgerMemory {
@@ -28,7 +50,7 @@ export interface LedgerMemory {
 export function newLedger(rows: number): LedgerMemory {
   return {
     ledger: new SharedArrayBuffer((Word.firstRow + rows) * Int32Array.BYTES_PER_ELEMENT),
-    holds: new SharedArrayBuffer(rows * Int32Array.BYTES_PER_ELEMENT),
+    holds: new SharedArrayBuffer((HoldWord.firstRow + rows) * Int32Array.BYTES_PER_ELEMENT),
   };
 }
 
@@ -48,7 +70,7 @@ export class LedgerWriter {
   }
 
   /** From here on the thread runs for this worker; undefined: for nobody who is known. */
-  takeUp(owner: { readonly row: number; readonly occupant: number } | undefined): void {
+  takeUp(owner: Place | undefined): void {
     const words = this.#words;
     if (owner !== undefined) {
       Atomics.store(words, Word.row, owner.row);
@@ -73,7 +95,20 @@ export class LedgerWriter {
 
   /** Whether heartbeats of the worker at this row are to be left for another lane. */
   isHeld(row: number): boolean {
-    return row < this.#holds.length && Atomics.load(this.#holds, row) !== 0;
+    const at = HoldWord.firstRow + row;
+    return at < this.#holds.length && Atomics.load(this.#holds, at) !== 0;
+  }
+
+  /** Whether it is to be told for whom the process's memory grows. */
+  get isWatched(): boolean {
+    return Atomics.load(this.#holds, HoldWord.watched) !== 0;
+  }
+
+  /** The most that the process's memory has grown during the turns of one worker, since it is watched. */
+  setGrown(kib: number, { row, occupant }: Place): void {
+    Atomics.store(this.#words, Word.grownRow, row);
+    Atomics.store(this.#words, Word.grownOccupant, occupant);
+    Atomics.store(this.#words, Word.grownKib, kib);
   }
 }
 
@@ -104,7 +139,7 @@ export class LedgerReader {
   }
 
   /** For whom it runs, or has run last. */
-  get owner(): { readonly row: number; readonly occupant: number } {
+  get owner(): Place {
     return { row: Atomics.load(this.#words, Word.row), occupant: Atomics.load(this.#words, Word.occupant) };
   }
 
@@ -125,6 +160,19 @@ export class LedgerReader {
 
   /** Has the lane leave heartbeats of the worker at this row where they are, from the next one on. */
   hold(row: number, isHeld: boolean): void {
-    if (row < this.#holds.length) Atomics.store(this.#holds, row, isHeld ? 1 : 0);
+    const at = HoldWord.firstRow + row;
+    if (at < this.#holds.length) Atomics.store(this.#holds, at, isHeld ? 1 : 0);
+  }
+
+  /** Has the thread tell for whom the process's memory grows. */
+  watchMemory(isWatched: boolean): void {
+    Atomics.store(this.#holds, HoldWord.watched, isWatched ? 1 : 0);
+  }
+
+  /** The most that the process's memory has grown during the turns of one worker, and whose. */
+  get grown(): { readonly kib: number; readonly owner: Place } {
+    const words = this.#words;
+    const owner = { row: Atomics.load(words, Word.grownRow), occupant: Atomics.load(words, Word.grownOccupant) };
+    return { kib: Atomics.load(words, Word.grownKib), owner };
   }
 }

@@ -219,6 +219,31 @@ describe.each([
   });
 });
 
+test.each([0, 2])('memory that only the process tells of ends the lane that grows it (places: %d)', async (places) => {
+  const maxResidentMib = Math.round(process.memoryUsage.rss() / 1024 ** 2) + 150;
+  const manager = await startManager({ maxDedicatedLanes: places, sharedLanes: 1, maxResidentMib });
+  for (const id of ['bad', 'good']) send(manager, id, 1);
+  const kind = places === 0 ? 'shared' : 'dedicated';
+  await eventually(() => ['bad', 'good'].every((id) => laneOf(manager, id).kind === kind && shows(manager, id, 1)()));
+  let beat = 1;
+  await eventually(() => {
+    if (factsOf(manager, 'bad').lastFault !== undefined) return true;
+    if (!isAccountedFor(manager, 'bad') || !isAccountedFor(manager, 'good')) return false;
+    beat++;
+    // Enough is enough, also where nobody ends it.
+    const isFull = process.memoryUsage.rss() > (maxResidentMib + 400) * 1024 ** 2;
+    send(manager, 'bad', beat, isFull ? '' : 'grow memory that nobody sees');
+    send(manager, 'good', beat);
+    return false;
+  });
+  expect(factsOf(manager, 'bad').lastFault).toMatchObject({
+    cause: 'memory',
+    reason: expect.stringMatching(/^memory ran short, and \d+ MiB of it were taken here$/),
+  });
+  await eventually(() => isAccountedFor(manager, 'good'));
+  expect(factsOf(manager, 'good')).toMatchObject({ lost: 0, replaced: 0, lastFault: undefined, lane: { kind } });
+});
+
 test('shared memory that a processor has let go of is not counted', async () => {
   const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1, laneOffHeapMib: 64 });
   for (let beat = 1; beat <= 12; beat++) {

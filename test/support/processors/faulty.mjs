@@ -4,6 +4,24 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 /** @type {unknown[]} */
 const kept = [];
+/** @type {(() => void) | undefined} */
+let unseen;
+
+/** Of a memory that is no export: 4 MiB more of it with each call, written to. */
+function newUnseen() {
+  // (module (memory 0) (func (export "f") (memory.fill (i32.shl (memory.grow (i32.const 64)) (i32.const 16))
+  //   (i32.const 1) (i32.const 0x400000))))
+  const bytes = [
+    [0, 97, 115, 109, 1, 0, 0, 0],
+    [1, 4, 1, 96, 0, 0],
+    [3, 2, 1, 0],
+    [5, 3, 1, 0, 0],
+    [7, 5, 1, 1, 102, 0, 0],
+    [10, 22, 1, 20, 0, 0x41, 0xc0, 0, 0x40, 0, 0x41, 16, 0x74, 0x41, 1, 0x41, 0x80, 0x80, 0x80, 2, 0xfc, 11, 0, 0x0b],
+  ].flat();
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
+  return /** @type {{ f: () => void }} */ (exports).f;
+}
 
 /** Node's types know nothing of its memory. @type {any} */
 const { WebAssembly } = globalThis;
@@ -79,6 +97,10 @@ const acts = {
     // (module (memory (export "m") 128))
     const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 5, 4, 1, 0, 128, 1, 7, 5, 1, 1, 109, 2, 0];
     kept.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))));
+  },
+  'grow memory that nobody sees'() {
+    unseen ??= newUnseen();
+    unseen();
   },
   'take shared memory'() {
     kept.push(new SharedArrayBuffer(8 * 1024 ** 2));
