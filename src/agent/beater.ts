@@ -10,6 +10,7 @@ import { localAddressTowards } from '../lib/local-address.ts';
 import type { RunningTask } from '../model/telemetry.ts';
 import { HostLag } from './host-lag.ts';
 import { MasterListener } from './listen.ts';
+import { LoadFitter } from './load.ts';
 import type { MachineMeter } from './measure/machine.ts';
 import type { FromThread } from './messages.ts';
 import type { Report } from './report.ts';
@@ -32,6 +33,7 @@ export class Beater {
   readonly #options: BeaterOptions;
   readonly #connection: Connection;
   readonly #hostLag: HostLag;
+  readonly #load: LoadFitter;
   #listener: MasterListener | undefined;
   #intervalMs: number;
   #nextSequence: number;
@@ -47,6 +49,7 @@ export class Beater {
     this.#nextSequence = options.nextSequence;
     this.#lastBeatMs = clock.monotonicMs();
     this.#hostLag = new HostLag(clock, (probe) => post({ type: 'probe', probe }));
+    this.#load = new LoadFitter(report);
     this.#connection = new Connection({
       workerId: settings.workerId,
       access: settings.access,
@@ -59,6 +62,7 @@ export class Beater {
         this.#intervalMs = intervalMs;
         this.#schedule();
       },
+      onLimits: (limits, master) => this.#load.limit(limits, master),
       onConnected: () => this.#beat(),
     });
   }
@@ -152,8 +156,7 @@ export class Beater {
     return heartbeatOf({
       settings,
       usages,
-      tasks: this.tasks.values(),
-      metrics: this.metrics,
+      ...this.#load.fit(this.tasks, this.metrics),
       sequence: this.#nextSequence,
       sentAtUnixMs: clock.wallMs(),
       hostLoopLagMs: this.#hostLag.takeMs(),

@@ -1,22 +1,34 @@
 /**
  * What the host program says of itself: its running tasks and its own metrics. Checked here, so that a bad value is
- * refused where it is given and not later by the master, which would reject the whole heartbeat.
+ * refused where it is given and not later by the master, which would reject the whole heartbeat. What a heartbeat may hold is
+ * said in one place for both, model/heartbeat-limits.ts.
  */
 import { PulselaneError } from '../lib/errors.ts';
+import {
+  DEFAULT_LIMITS,
+  type Load,
+  loadOfMetric,
+  loadOfTask,
+  MAX_MESSAGE_BYTES,
+  MAX_RECORD_BYTES,
+  MAX_TASKS_AND_METRICS,
+  roomFor,
+} from '../model/heartbeat-limits.ts';
 import type { RunningTask } from '../model/telemetry.ts';
 
 /** A task as a program reports it; what is left out is 0, `running`, or not known. */
 export type TaskInput = Pick<RunningTask, 'taskId'> & TaskChanges;
 export type TaskChanges = Partial<Omit<RunningTask, 'taskId'>>;
 
-/** A heartbeat of 4 MiB, the most that a master takes by default, holds about 60,000 plain tasks. */
-const MAX_TASKS = 50_000;
 const MAX_METRICS = 10_000;
 const MAX_NAME_BYTES = 256;
 
 export class Workload {
   readonly #tasks = new Map<string, RunningTask>();
   readonly #metrics = new Map<string, number>();
+  /** What both take of a heartbeat, at most. */
+  #messageBytes = 0;
+  #recordBytes = 0;
 
   tasks(): RunningTask[] {
     return [...this.#tasks.values()];
@@ -30,9 +42,7 @@ export class Workload {
   addTask(input: TaskInput): RunningTask {
     checkName('taskId', input.taskId);
     if (this.#tasks.has(input.taskId)) throw invalid(`taskId "${input.taskId}" was added before: use updateTask`);
-    if (this.#tasks.size >= MAX_TASKS) {
-      throw new PulselaneError('resource_exhausted', `taskId "${input.taskId}" is one above the ${MAX_TASKS} tasks`);
-    }
+    this.#mustCount(`taskId "${input.taskId}"`);
     return this.#keep(merged(BLANK_TASK, input.taskId, input));
   }
 
@@ -45,7 +55,10 @@ export class Workload {
 
   /** @throws PulselaneError `not_found` */
   removeTask(taskId: string): void {
-    if (!this.#tasks.delete(taskId)) throw unknownTask(taskId);
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) throw unknownTask(taskId);
+    this.#tasks.delete(taskId);
+    this.#change(loadOfTask(task), NO_LOAD, '');
   }
 
   /** @throws PulselaneError `invalid_argument` unless `value` is finite */
@@ -55,19 +68,53 @@ export class Workload {
     if (!this.#metrics.has(name) && this.#metrics.size >= MAX_METRICS) {
       throw new PulselaneError('resource_exhausted', `metric "${name}" is one above the ${MAX_METRICS} metrics`);
     }
+    if (!this.#metrics.has(name)) {
+      this.#mustCount(`metric "${name}"`);
+      this.#change(NO_LOAD, loadOfMetric(name), `metric "${name}"`);
+    }
     this.#metrics.set(name, value);
   }
 
   /** @throws PulselaneError `not_found` */
   removeMetric(name: string): void {
     if (!this.#metrics.delete(name)) throw new PulselaneError('not_found', `metric "${name}" is not known`);
+    this.#change(loadOfMetric(name), NO_LOAD, '');
   }
 
   #keep(task: RunningTask): RunningTask {
     checkTask(task);
+    const known = this.#tasks.get(task.taskId);
+    this.#change(known === undefined ? NO_LOAD : loadOfTask(known), loadOfTask(task), `task "${task.taskId}"`);
     this.#tasks.set(task.taskId, task);
     return task;
   }
+
+  /** What a master takes, so that it never comes to be refused there. */
+  #mustCount(what: string): void {
+    if (this.#tasks.size + this.#metrics.size < MAX_TASKS_AND_METRICS) return;
+    throw tooMuch(`${what} is one above the ${MAX_TASKS_AND_METRICS} tasks and metrics that a heartbeat may hold`);
+  }
+
+  #change(before: Load, after: Load, what: string): void {
+    const messageBytes = this.#messageBytes - before.messageBytes + after.messageBytes;
+    const recordBytes = this.#recordBytes - before.recordBytes + after.recordBytes;
+    const grows = after.messageBytes > before.messageBytes || after.recordBytes > before.recordBytes;
+    if (grows && messageBytes > ROOM.messageBytes) {
+      throw tooMuch(`with ${what} a heartbeat would have more than ${MAX_MESSAGE_BYTES} bytes`);
+    }
+    if (grows && recordBytes > ROOM.recordBytes) {
+      throw tooMuch(`with ${what} a heartbeat would have more than ${MAX_RECORD_BYTES} bytes as the master’s JSON`);
+    }
+    this.#messageBytes = messageBytes;
+    this.#recordBytes = recordBytes;
+  }
+}
+
+const ROOM = roomFor(DEFAULT_LIMITS);
+const NO_LOAD: Load = { messageBytes: 0, recordBytes: 0 };
+
+function tooMuch(message: string): PulselaneError {
+  return new PulselaneError('resource_exhausted', message);
 }
 
 const BLANK_TASK: TaskChanges = {};

@@ -87,7 +87,7 @@ function num(value: number): string {
   return String(value);
 }
 
-function taskJson(task: RunningTask): string {
+export function taskJson(task: RunningTask): string {
   return (
     `{"task_id":${JSON.stringify(task.taskId)},"cpu_allocated":${num(task.cpuAllocated)}` +
     `,"memory_allocated":${num(task.memoryAllocated)},"gpu_allocated":${num(task.gpuAllocated)}` +

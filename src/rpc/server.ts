@@ -25,6 +25,8 @@ import { UnfinishedMessages } from './unfinished.ts';
 /** 0 is no limit of a rate. */
 export interface RpcLimits extends ConnectionLimits, PeerLimits {
   readonly maxMessageBytes: number;
+  /** Told to agents alone: it is the lanes that see to it. */
+  readonly maxRecordBytes: number;
   readonly maxMetadataBytes: number;
   readonly maxStreamsPerConnection: number;
 }
@@ -92,7 +94,7 @@ export class RpcServer {
       interceptors: [watch.intercept],
     });
     const guard = new CallGuard({ manager, peers: this.#peers, authority, ...limits });
-    this.#telemetry = telemetryHandlers({ manager, guard, clock, logger });
+    this.#telemetry = telemetryHandlers({ manager, guard, limits, clock, logger });
     this.#server.addService(clusterDefinition, clusterHandlers({ manager, guard, logger }));
     this.#server.addService(telemetryDefinition, this.#telemetry.implementation);
     this.#health = new HealthService({ names: HEALTH_NAMES, peers: this.#peers, refusals });

@@ -31,6 +31,8 @@ const ACK_EVERY_MS = 3000;
 export interface TelemetryHandlersOptions {
   readonly manager: TelemetryManager;
   readonly guard: CallGuard;
+  /** What agents are told that the master takes of one heartbeat. */
+  readonly limits: { readonly maxMessageBytes: number; readonly maxRecordBytes: number };
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -46,7 +48,13 @@ export interface TelemetryHandlers {
   close(): void;
 }
 
-export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHandlersOptions): TelemetryHandlers {
+export function telemetryHandlers({
+  manager,
+  guard,
+  limits,
+  clock,
+  logger,
+}: TelemetryHandlersOptions): TelemetryHandlers {
   const callers = new Map<HeartbeatStream, Caller>();
   const ackRoom = new AckRoom(MAX_UNREAD_ACKS, () => manager.refusals.count('pending_acks'));
   const ackTimer = clock.every(ACK_EVERY_MS, () => {
@@ -60,6 +68,8 @@ export function telemetryHandlers({ manager, guard, clock, logger }: TelemetryHa
         return create(RegisterResponseSchema, {
           nextIntervalMs: manager.intervalToTell(),
           serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
+          maxMessageBytes: limits.maxMessageBytes,
+          maxRecordBytes: limits.maxRecordBytes,
         });
       }, parts),
       Deregister: unary((request, caller) => {

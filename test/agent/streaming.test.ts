@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ANSWER_WITHIN_MS } from '../../src/agent/sender/stream.ts';
+import { Workload } from '../../src/agent/workload.ts';
 import { RefusalCode, type WorkerAckSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { LoopUnderTest } from '../support/agent-bench.ts';
 import { eventually } from '../support/eventually.ts';
@@ -50,6 +51,33 @@ async function tell(answer: { acks?: WorkerAckInit[]; nextIntervalMs?: number })
   });
   await loop.lineWith(reason);
 }
+
+describe('an agent with a master that takes less than usual', () => {
+  test('sends what fits, lives, and says once what it leaves out', async () => {
+    const small = await FakeMaster.start();
+    small.maxMessageBytes = 2048;
+    const agent = LoopUnderTest.fake({ workerId: 'worker-2', master: small.address });
+    const workload = new Workload();
+    for (let n = 0; n < 100; n++) agent.post({ type: 'task', task: workload.addTask({ taskId: `task-${n}` }) });
+    try {
+      for (let beat = 1; beat <= 3; beat++) {
+        await eventually(() => small.heartbeats.length >= beat && agent.of('beat').length >= beat);
+        agent.clock.advance(5000);
+      }
+      const [heartbeat] = small.heartbeats;
+      expect(heartbeat?.runningTasks.length).toBeGreaterThan(5);
+      expect(heartbeat?.runningTasks.length).toBeLessThan(30);
+      const told = agent.lines.filter((line) => line.includes('tasks and'));
+      expect(told).toHaveLength(1);
+      expect(told[0]).toMatch(
+        /takes heartbeats of at most 2048 bytes, 8388608 as JSON .*: \d+ of 100 tasks and 0 of 0 metrics are left out/,
+      );
+    } finally {
+      await agent.stop();
+      small.close();
+    }
+  });
+});
 
 describe('an agent with a master that knows streams', () => {
   test('registers with all that it knows of itself, then streams at once', async () => {

@@ -41,6 +41,9 @@ export class FakeMaster {
   streamsEnded = 0;
   /** How `Register` is answered: an interval, or a status. */
   nextIntervalMs = 0;
+  /** What it says that it takes; 0: it does not say. */
+  maxMessageBytes = 0;
+  maxRecordBytes = 0;
   registerStatus: grpc.status = grpc.status.OK;
   /** What a refused `Register` asks for, as gRPC's own "retry after"; undefined if nothing. */
   pushbackMs: number | undefined;
@@ -131,7 +134,8 @@ export class FakeMaster {
           reply({ code: this.registerStatus, details: 'as the test wants it', metadata });
           return;
         }
-        reply(null, create(RegisterResponseSchema, { nextIntervalMs: this.nextIntervalMs }));
+        const { nextIntervalMs, maxMessageBytes, maxRecordBytes } = this;
+        reply(null, create(RegisterResponseSchema, { nextIntervalMs, maxMessageBytes, maxRecordBytes }));
       },
       StreamHeartbeats: (stream: Stream) => {
         this.streamsOpened += 1;

@@ -3,6 +3,7 @@ import type { RpcLimits } from '../../src/rpc/server.ts';
 
 export const NO_LIMITS: RpcLimits = {
   maxMessageBytes: 4 * 1024 ** 2,
+  maxRecordBytes: 8 * 1024 ** 2,
   maxMetadataBytes: 64 * 1024,
   maxStreamsPerConnection: 1000,
   maxPeerHeartbeatsPerS: 0,

@@ -7,6 +7,7 @@ import {
   WorkerInfoSchema,
 } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import { VERSION } from '../../lib/version.ts';
+import { MAX_DEVICES } from '../../model/heartbeat-limits.ts';
 import type { RunningTask } from '../../model/telemetry.ts';
 import type { Capacity, Usages } from '../measure/machine.ts';
 import type { AgentSettings } from '../settings.ts';
@@ -39,7 +40,7 @@ export function heartbeatOf(parts: HeartbeatParts): Heartbeat {
     sentAtUnixMs: BigInt(Math.round(parts.sentAtUnixMs)),
     instanceId: settings.instanceId,
     metrics: Object.fromEntries(parts.metrics),
-    gpus: usages.gpus.map((gpu) => ({ ...gpu })),
+    gpus: usages.gpus.slice(0, MAX_DEVICES).map((gpu) => ({ ...gpu })),
     hostLoopLagMs: parts.hostLoopLagMs,
     lastRoundTripMs: parts.lastRoundTripMs,
     leaving: parts.leaving,

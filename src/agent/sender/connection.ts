@@ -34,6 +34,7 @@ import {
   type WorkerInfo,
 } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { DEFAULT_LIMITS, type HeartbeatLimits } from '../../model/heartbeat-limits.ts';
 import type { Report } from '../report.ts';
 import { boundedInterval } from '../settings.ts';
 import type { AccessSettings } from './access.ts';
@@ -68,6 +69,8 @@ export interface ConnectionOptions {
   readonly intervalMs: () => number;
   /** The master wants another interval, within bounds. */
   readonly onInterval: (intervalMs: number) => void;
+  /** What the master takes of a heartbeat. */
+  readonly onLimits: (limits: HeartbeatLimits, master: string) => void;
   /** A heartbeat can go out, and should at once. */
   readonly onConnected: () => void;
 }
@@ -163,7 +166,7 @@ export class Connection {
   }
 
   async #register(attempt: Attempt): Promise<{ kind: 'streaming' | 'unary'; channel: Channel }> {
-    const { clock, registration, access } = this.#options;
+    const { clock, registration, access, onLimits } = this.#options;
     const { master, abort } = attempt;
     const channel = new Channel(master, access);
     attempt.channel = channel;
@@ -172,13 +175,15 @@ export class Connection {
     abort.signal.throwIfAborted();
     const options = { clock, timeoutMs: REGISTER_WITHIN_MS, signal: abort.signal };
     try {
-      const { nextIntervalMs } = await callUnary(channel, REGISTER, info, options);
-      this.#obey(nextIntervalMs);
+      const answer = await callUnary(channel, REGISTER, info, options);
+      this.#obey(answer.nextIntervalMs);
+      onLimits(limitsOf(answer), formatAddress(master));
       return { kind: 'streaming', channel };
     } catch (error) {
       if (!isUnimplemented(error)) throw error;
     }
     await registerUnary(channel, info, options);
+    onLimits(DEFAULT_LIMITS, formatAddress(master));
     return { kind: 'unary', channel };
   }
 
@@ -280,6 +285,14 @@ export class Connection {
     if (this.#state === 'stopped') throw new Error(`a stopped connection cannot be ${state}`);
     this.#state = state;
   }
+}
+
+/** An earlier master does not say. More than the agent composes is no news. */
+function limitsOf({ maxMessageBytes, maxRecordBytes }: RegisterResponse): HeartbeatLimits {
+  return {
+    messageBytes: Math.min(maxMessageBytes || Number.POSITIVE_INFINITY, DEFAULT_LIMITS.messageBytes),
+    recordBytes: Math.min(maxRecordBytes || Number.POSITIVE_INFINITY, DEFAULT_LIMITS.recordBytes),
+  };
 }
 
 function listText(masters: readonly Address[]): string {

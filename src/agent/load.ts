@@ -1,0 +1,49 @@
+/**
+ * What of the host's tasks and metrics goes into a heartbeat: all, as a rule, since the host cannot give more than a master
+ * takes by default. A master that was told to take less gets as many as fit, and people are told so, once.
+ */
+import { DEFAULT_LIMITS, fitted, type HeartbeatLimits } from '../model/heartbeat-limits.ts';
+import type { RunningTask } from '../model/telemetry.ts';
+import type { Report } from './report.ts';
+
+export class LoadFitter {
+  readonly #report: Report;
+  #limits = DEFAULT_LIMITS;
+  #master = '';
+  #isTold = false;
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  /** What the master takes, said each time it is reached. */
+  limit(limits: HeartbeatLimits, master: string): void {
+    const isSame = master === this.#master && limits.messageBytes === this.#limits.messageBytes;
+    if (!isSame || limits.recordBytes !== this.#limits.recordBytes) this.#isTold = false;
+    this.#limits = limits;
+    this.#master = master;
+  }
+
+  fit(
+    tasks: ReadonlyMap<string, RunningTask>,
+    metrics: ReadonlyMap<string, number>,
+  ): { readonly tasks: Iterable<RunningTask>; readonly metrics: Iterable<readonly [string, number]> } {
+    const { messageBytes, recordBytes } = this.#limits;
+    const isLess = messageBytes < DEFAULT_LIMITS.messageBytes || recordBytes < DEFAULT_LIMITS.recordBytes;
+    if (!isLess) return { tasks: tasks.values(), metrics };
+    const fits = fitted(tasks.values(), metrics, this.#limits);
+    const { leftOut } = fits;
+    if (leftOut.tasks + leftOut.metrics === 0) {
+      this.#isTold = false;
+    } else if (!this.#isTold) {
+      this.#isTold = true;
+      this.#report(
+        'warn',
+        `${this.#master} takes heartbeats of at most ${messageBytes} bytes, ${recordBytes} as JSON (MAX_MESSAGE_SIZE, ` +
+          `MAX_RECORD_SIZE): ${leftOut.tasks} of ${tasks.size} tasks and ${leftOut.metrics} of ${metrics.size} metrics ` +
+          'are left out',
+      );
+    }
+    return fits;
+  }
+}
