@@ -14,8 +14,8 @@ const HEADER_BYTES = 32;
 const ALIGNMENT_BYTES = 8;
 /** Holds a turn's heartbeats of a busy fleet; grows when it does not. */
 const FIRST_CAPACITY_BYTES = 4096;
-/** A scratch grown beyond this by one burst is given back. */
-const KEPT_CAPACITY_BYTES = 1024 ** 2;
+/** A scratch grown beyond this by one burst is given back: there is one for each lane, so that a thousand keep 64 MB at most. */
+const KEPT_CAPACITY_BYTES = 64 * 1024;
 
 export interface Frame {
   /** The lane's name for the worker: its row on the board. */
@@ -35,6 +35,11 @@ export class FrameBatch {
   /** Bytes collected so far. */
   get size(): number {
     return this.#used;
+  }
+
+  /** Bytes that it keeps ready. */
+  get capacityBytes(): number {
+    return this.#bytes.length;
   }
 
   get isEmpty(): boolean {

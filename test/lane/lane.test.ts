@@ -173,6 +173,18 @@ test('heartbeats of a worker that the lane no longer serves are passed over', ()
   expect(lane.slot.counts()).toEqual({ applied: 0, rejected: 0 });
 });
 
+test('a batch gives back what one burst made it grow to', () => {
+  const batch = new FrameBatch();
+  const first = batch.capacityBytes;
+  const frame = { slot: 0, ordinal: 1, receivedMonotonicMs: 0, receivedUnixMs: 0 };
+  batch.add({ ...frame, bytes: Buffer.alloc(1024 ** 2) });
+  batch.take();
+  expect(batch.capacityBytes).toBe(first);
+  batch.add({ ...frame, bytes: Buffer.alloc(20_000) });
+  batch.take();
+  expect(batch.capacityBytes).toBeGreaterThan(20_000);
+});
+
 test('frames come out as they went in', () => {
   const frame = fc.record({
     slot: fc.nat(1_000_000),
