@@ -10,11 +10,12 @@ import { StopSignals } from './cli/stop-signals.ts';
 import { masterOptions } from './config/options.ts';
 import { processSources, resolveOptions } from './config/resolve.ts';
 import { systemClock as clock } from './lib/clock.ts';
+import { leaveThreadsToProcessEnd } from './lib/supervised-thread.ts';
 import { relayThreadOutput } from './lib/threads.ts';
 
 const { answering, lasting } = processStreams(process, clock);
 const { stderr } = lasting;
-const signals = new StopSignals((code) => void endProcess(code, [], clock), clock);
+const signals = new StopSignals((code) => void endProcess(code, { outputs: [], errors: stderr, clock }), clock);
 let hasCrashed = false;
 
 /** A stop in order is done within 10 s; one that an internal error holds up is not waited for. */
@@ -47,7 +48,14 @@ async function main(): Promise<number> {
   const program = buildProgram({
     streams: answering,
     clock,
-    master: { streams: lasting, clock, signals, startMaster, startLocalAgent },
+    master: {
+      streams: lasting,
+      clock,
+      signals,
+      startMaster,
+      startLocalAgent,
+      onStopping: leaveThreadsToProcessEnd,
+    },
     extraCommands: [
       agentCommand({ stdout: lasting.stdout, untilSignal: () => signals.first(), onReloadSignal: onHangUp }),
     ],
@@ -64,7 +72,7 @@ async function main(): Promise<number> {
 }
 
 function end(exitCode: number): Promise<never> {
-  return endProcess(hasCrashed ? EXIT_FAILURE : exitCode, [lasting.stdout.idle(), lasting.stderr.idle()], clock);
+  return endProcess(hasCrashed ? EXIT_FAILURE : exitCode, { outputs: [lasting.stdout, stderr], errors: stderr, clock });
 }
 
 /** A bug of ours: what runs is stopped in order, since workers, files and lanes are worth as much as before. */

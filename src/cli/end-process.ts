@@ -1,24 +1,43 @@
 /** The end of the process, which nothing may hold up. */
+import { existsSync } from 'node:fs';
 import { type Clock, endsWithin, until } from '../lib/clock.ts';
-import { threadsLeftBehind } from '../lib/supervised-thread.ts';
+import type { LossyOutput } from '../lib/output/lossy-output.ts';
+import { threadsLeftBehind, threadsLeftToProcessEnd } from '../lib/supervised-thread.ts';
 
 /** What was written goes out first, if whoever reads it lets it. */
 const FLUSH_WITHIN_MS = 1000;
-/** Threads that were told to end, and calls of the system that are about to return, take milliseconds. */
+/** Calls of the system that are about to return take milliseconds. */
 const FREE_WITHIN_MS = 1000;
 
 /** What Node calls the work of its thread pool that the system may never give back: files, names. */
 const SYSTEM_CALL = /^(FSReq|GetAddrInfo|GetNameInfo)/;
+const SHELL = '/bin/sh';
 
-/** @param outputs what has to be written before; each resolves when nothing waits any more */
-export async function endProcess(exitCode: number, outputs: readonly Promise<void>[], clock: Clock): Promise<never> {
-  await endsWithin(clock, FLUSH_WITHIN_MS, Promise.all(outputs));
-  const isFree = await until(clock, () => threadsLeftBehind() === 0 && !waitsForSystem(), {
+export interface ProcessEnd {
+  /** What has to be written before. */
+  readonly outputs: readonly LossyOutput[];
+  readonly errors: LossyOutput;
+  readonly clock: Clock;
+}
+
+export async function endProcess(exitCode: number, { outputs, errors, clock }: ProcessEnd): Promise<never> {
+  await endsWithin(clock, FLUSH_WITHIN_MS, Promise.all(outputs.map((output) => output.idle())));
+  const isFree = await until(clock, () => !waitsForSystem() && threadsLeftBehind() === 0, {
     withinMs: FREE_WITHIN_MS,
     everyMs: 10,
   });
-  if (isFree) process.exit(exitCode);
-  return endAtOnce(exitCode);
+  if (threadsLeftBehind() > 0) return await kill('a thread does not end: the process is killed', errors, clock);
+  if (!isFree || threadsLeftToProcessEnd() > 0) endAtOnce(exitCode);
+  // Where there is no shell.
+  if (!isFree) return await kill('a call of the system does not return: the process is killed', errors, clock);
+  process.exit(exitCode);
+}
+
+async function kill(why: string, errors: LossyOutput, clock: Clock): Promise<never> {
+  errors.write(`${why}\n`);
+  await endsWithin(clock, FLUSH_WITHIN_MS, errors.idle());
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('unreachable: nothing outlives SIGKILL');
 }
 
 function waitsForSystem(): boolean {
@@ -26,15 +45,15 @@ function waitsForSystem(): boolean {
 }
 
 /**
- * `process.exit` joins every thread, and would wait for one that waits in the system (a file on a dead server, a terminal
- * that stands still) for as long as that takes. Becoming another program ends them all, and keeps the exit code.
+ * `process.exit` ends threads one after the other, and would wait for one that waits in the system (a file on a dead
+ * server, a terminal that stands still) for as long as that takes. Becoming another program ends all of them at once, and
+ * keeps the exit code. Returns where that cannot be done.
  */
-function endAtOnce(exitCode: number): never {
+function endAtOnce(exitCode: number): void {
+  if (!existsSync(SHELL)) return;
   try {
-    process.execve?.('/bin/sh', ['sh', '-c', `exit ${exitCode}`], {});
+    process.execve?.(SHELL, ['sh', '-c', `exit ${exitCode}`], {});
   } catch {
-    // There is no shell: the code is lost, the end is not.
+    // It may not be run.
   }
-  process.kill(process.pid, 'SIGKILL');
-  throw new Error('unreachable: SIGKILL cannot be survived');
 }

@@ -76,6 +76,22 @@ export function threadsLeftBehind(): number {
   return leftBehind.size;
 }
 
+let endsWithProcess = false;
+let leftToProcessEnd = 0;
+
+/** How many still run, and are only waiting for that. */
+export function threadsLeftToProcessEnd(): number {
+  return leftToProcessEnd;
+}
+
+/**
+ * The process ends next: a thread that is stopped from now on is left to that. The system ends a thousand at once, where
+ * ending them one by one takes a core for a second and more. Whoever stops a thread has it finish first what it was given.
+ */
+export function leaveThreadsToProcessEnd(): void {
+  endsWithProcess = true;
+}
+
 function leaveBehind(thread: Thread): void {
   leftBehind.add(thread);
   thread.once('exit', () => leftBehind.delete(thread));
@@ -174,6 +190,11 @@ export class SupervisedThread<In, Out> {
     this.#port?.close();
     this.#port = undefined;
     if (thread === undefined) return;
+    if (endsWithProcess) {
+      leftToProcessEnd++;
+      thread.unref();
+      return;
+    }
     const ended = thread.terminate();
     if (this.#options.canAbandon !== true) await ended;
     else if (!(await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended))) leaveBehind(thread);

@@ -36,6 +36,8 @@ export interface MasterParts {
   readonly signals: StopSignals;
   readonly startMaster: typeof startMaster;
   readonly startLocalAgent: (options: LocalAgentOptions) => Promise<LocalAgent>;
+  /** The master is about to be stopped for good. */
+  readonly onStopping?: () => void;
 }
 
 export interface MasterRun {
@@ -115,6 +117,7 @@ async function startAndRun(
   } finally {
     reloads.stopping();
     if (agent !== undefined) await farewell(agent, clock, face.logger);
+    parts.onStopping?.();
     await master.stop();
   }
   if (failure !== undefined) throw failure;
