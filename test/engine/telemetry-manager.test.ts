@@ -1,7 +1,8 @@
 import type { Worker } from 'node:worker_threads';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import type { PulselaneError } from '../../src/lib/errors.ts';
+import { SupervisedThread } from '../../src/lib/supervised-thread.ts';
 import type { WorkerTelemetry } from '../../src/model/telemetry.ts';
 import type { SlotReader } from '../../src/store/slot-reader.ts';
 import { eventually } from '../support/eventually.ts';
@@ -460,14 +461,14 @@ test('after shutdown no thread is started any more, and a second shutdown waits 
 
 test('lanes that die together are started again a few at a time', async () => {
   const threads: Worker[] = [];
-  let starting = 0;
+  const starts = vi.spyOn(SupervisedThread.prototype, 'start');
   let most = 0;
   let counting = false;
   const note = (thread: Worker) => {
     threads.push(thread);
     if (!counting) return;
-    most = Math.max(most, ++starting);
-    thread.once('message', () => starting--);
+    const starting = new Set(starts.mock.contexts.filter(({ state }) => state === 'starting'));
+    most = Math.max(most, starting.size);
   };
   process.on('worker', note);
   try {
@@ -482,9 +483,11 @@ test('lanes that die together are started again a few at a time', async () => {
     counting = true;
     await Promise.all(threads.splice(0).map((thread) => thread.terminate()));
     await eventually(() => threads.length >= 12 && areReady());
+    expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThanOrEqual(2);
   } finally {
     process.off('worker', note);
+    starts.mockRestore();
   }
 });
 
