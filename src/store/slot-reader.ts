@@ -3,7 +3,7 @@
  * be a moment behind, and reads of the one worker alone whose slot the memory was when it was made (see slot-shelf.ts).
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
-import { NoteNumber, RecordNumber, SlotWord } from './layout.ts';
+import { NOTE_TEXT_BYTES, NoteNumber, RecordNumber, SlotWord } from './layout.ts';
 import { type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './twin.ts';
@@ -122,7 +122,7 @@ export class SlotReader {
     return this.#readWhole(SlotWord.recordGeneration, (copy) => {
       const jsonBytes = numbers[offsets.record[copy] / 8 + RecordNumber.jsonBytes] as number;
       // A torn length may be anything; the second look will throw it away.
-      if (!(jsonBytes <= size.jsonCapacity)) return 0;
+      if (!isLength(jsonBytes, size.jsonCapacity)) return 0;
       if (offset + jsonBytes > end) return -jsonBytes;
       const from = offsets.json[copy];
       bytes.copy(target, offset, from, from + jsonBytes);
@@ -257,7 +257,8 @@ export class SlotReader {
     return this.#readWhole(SlotWord.noteGeneration, (copy) => {
       const from = offsets.note[copy] / 8;
       const textFrom = offsets.noteText[copy];
-      const textBytes = numbers[from + NoteNumber.textBytes] as number;
+      const length = numbers[from + NoteNumber.textBytes] as number;
+      const textBytes = isLength(length, NOTE_TEXT_BYTES) ? length : 0;
       return {
         ordinal: numbers[from + NoteNumber.ordinal] as number,
         atUnixMs: numbers[from + NoteNumber.atUnixMs] as number,
@@ -282,4 +283,9 @@ export class SlotReader {
     }
     throw new Error(`a slot changed ${MAX_READ_TRIES} times while it was read`);
   }
+}
+
+/** Whether it can be one: no length that is read leads beyond the slot, whatever stands there. */
+function isLength(bytes: number, most: number): boolean {
+  return Number.isInteger(bytes) && bytes >= 0 && bytes <= most;
 }

@@ -467,7 +467,9 @@ test('lanes that die together are started again a few at a time', async () => {
   const note = (thread: Worker) => {
     threads.push(thread);
     if (!counting) return;
-    const starting = new Set(starts.mock.contexts.filter(({ state }) => state === 'starting'));
+    const starting = new Set(
+      (starts.mock.contexts as SupervisedThread<unknown, unknown>[]).filter(({ state }) => state === 'starting'),
+    );
     most = Math.max(most, starting.size);
   };
   process.on('worker', note);

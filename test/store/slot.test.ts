@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import { recordJsonHead } from '../../src/model/record-json.ts';
-import { slotOffsets } from '../../src/store/layout.ts';
+import { NoteNumber, RecordNumber, slotOffsets } from '../../src/store/layout.ts';
 import { copiedSlot } from '../../src/store/slot-copy.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
@@ -88,6 +88,19 @@ test('a sample that is published while the ring is copied is left for the next l
   });
   const samples = new SlotReader(memory).samples();
   expect(samples.map(({ receivedUnixMs, cpuUsage }) => [receivedUnixMs, cpuUsage])).toEqual([[1, 1]]);
+});
+
+test.each([-1, 2 ** 31, 0.5, Number.NaN, Number.POSITIVE_INFINITY])('a length of %d leads nowhere', (length) => {
+  const slot = new SlotWriter(newSlot('w', 4));
+  slot.take(1);
+  slot.reject(1, 'a reason', 5);
+  const numbers = new Float64Array(slot.memory);
+  const { note, record } = slotOffsets({ jsonCapacity: new Int32Array(slot.memory)[2] as number, ringCapacity: 4 });
+  for (const at of note) numbers[at / 8 + NoteNumber.textBytes] = length;
+  for (const at of record) numbers[at / 8 + RecordNumber.jsonBytes] = length;
+  const reader = new SlotReader(slot.memory);
+  expect(reader.lastRejection()?.reason).toBe('');
+  expect(reader.json('}')).toBe('}');
 });
 
 test('a reason that is too long for the note is cut between characters', () => {
