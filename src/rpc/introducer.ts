@@ -202,8 +202,10 @@ async function masterRegister(client: Client, masterAddress: string, deadlineUni
 
 /**
  * How long the worker will count as heard if nothing more comes of it; not above 0: it does not now. Not by `is_active` alone,
- * which keeps its value while the master cannot judge: the worker may wait to be told.
+ * which keeps its value while the master cannot judge: the worker may wait to be told. One whose heartbeats come and are not
+ * applied has been told, though it is not active.
  */
-function stillHeardForMs({ isActive, state, ageMs, intervalMs }: RowView): number {
-  return isActive && state !== 'unknown' ? suspectAfterMs(intervalMs) - ageMs + 1 : 0;
+function stillHeardForMs({ isActive, state, cause, ageMs, intervalMs }: RowView): number {
+  const isHeard = (isActive && state !== 'unknown') || cause === 'no_record';
+  return isHeard ? suspectAfterMs(intervalMs) - ageMs + 1 : 0;
 }
