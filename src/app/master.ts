@@ -84,7 +84,9 @@ async function start(
   await manager.start();
   lifecycle.onStop('lanes', () => manager.shutdown());
   manager.restore(members, values);
-  directory.values.start(() => manager.savedValues());
+  const one = (workerId: string) => manager.valuesOf(workerId);
+  directory.values.start(() => manager.savedValues(), one);
+  manager.onActive((workerId) => directory.values.hasCome(workerId));
 
   const rpc = new RpcServer({
     address: config.grpcAddress,

@@ -40,6 +40,8 @@ export interface JudgeOptions {
   readonly toldIntervalMs: () => number;
   /** The worker is to be forgotten. */
   readonly onGone: (entry: RosterEntry) => void;
+  /** The worker is active now, or no more: it outlives the master. */
+  readonly onActivity: (entry: RosterEntry, isActive: boolean) => void;
   /** What holds up judgement is other than before. */
   readonly onHolds: (holds: Holds) => void;
 }
@@ -316,7 +318,11 @@ export class Judge {
     if (from === 'unknown') this.#unknown--;
     liveness.state = to;
     liveness.stateSinceMs = this.nowMs();
-    this.#options.board.setState(row, to, cause, this.#options.clock.wallMs());
+    const { board, clock, onActivity } = this.#options;
+    const wasActive = board.isActive(row);
+    board.setState(row, to, cause, clock.wallMs());
+    const isActive = board.isActive(row);
+    if (isActive !== wasActive) onActivity(entry, isActive);
     this.#flaps.changed(entry, { from, to, cause, detail });
   }
 

@@ -56,6 +56,8 @@ export interface LivenessOptions {
   readonly onGone: (entry: RosterEntry) => void;
   /** A worker's instances are others than before: they outlive the master. */
   readonly onInstances: (entry: RosterEntry) => void;
+  /** A worker is active now, or no more: it outlives the master. */
+  readonly onActivity: (entry: RosterEntry, isActive: boolean) => void;
 }
 
 /** What of a worker's registration counts here. */
@@ -91,7 +93,7 @@ export class Liveness {
   #told: ToldInterval;
   #sweeps = 0;
 
-  constructor({ settings, roster, board, clock, logger, onGone, onInstances }: LivenessOptions) {
+  constructor({ settings, roster, board, clock, logger, onGone, onInstances, onActivity }: LivenessOptions) {
     this.#settings = withDefaults(settings);
     this.#roster = roster;
     this.#board = board;
@@ -124,6 +126,7 @@ export class Liveness {
       atRow: (row) => roster.atRow(row),
       toldIntervalMs: () => this.#told.intervalMs,
       onGone,
+      onActivity,
       onHolds: (holds) => roster.tellHolds(holds),
     });
   }

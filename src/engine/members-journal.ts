@@ -30,6 +30,8 @@ const lineSchema = z.union([
     address: z.string().optional(),
     known: z.boolean(),
     instanceIds: z.array(z.string()).max(MAX_INSTANCES).default([]),
+    isActive: z.boolean().optional(),
+    heardS: z.int().nonnegative().default(0),
     info: z.json().optional(),
   }),
 ]);
@@ -39,13 +41,14 @@ export const JOURNAL_HEADER = `${JSON.stringify({ format: FORMAT, version: JOURN
 /** The line of a change, with its line feed. */
 export function journalLine({ workerId, member }: MemberChange): string {
   if (member === undefined) return `${JSON.stringify({ id: workerId, gone: true })}\n`;
-  const { approved, address, known, instanceIds, info } = member;
+  const { approved, address, known, instanceIds, info, activity } = member;
   const line = {
     id: workerId,
     approved,
     address,
     known,
     ...(instanceIds.length === 0 ? {} : { instanceIds }),
+    ...activity,
     ...(info === undefined ? {} : { info: toJson(WorkerInfoSchema, info) }),
   };
   return `${JSON.stringify(line)}\n`;
@@ -89,10 +92,11 @@ function changeIn(value: unknown): MemberChange | undefined {
   if (!line.success) return undefined;
   const { id: workerId } = line.data;
   if ('gone' in line.data) return { workerId, member: undefined };
-  const { approved, address, known, instanceIds } = line.data;
+  const { approved, address, known, instanceIds, isActive, heardS } = line.data;
+  const activity = isActive === undefined ? undefined : { isActive, heardS };
   try {
     const info = line.data.info === undefined ? undefined : infoIn(line.data.info);
-    return { workerId, member: { workerId, approved, address, known, instanceIds, info } };
+    return { workerId, member: { workerId, approved, address, known, instanceIds, info, activity } };
   } catch {
     return undefined;
   }

@@ -12,6 +12,12 @@ import type { PendingWorker } from '../model/pending.ts';
 
 export type AdmissionMode = 'open' | 'approved';
 
+/** Whether a worker was active when that was last decided, and the Unix second at which it had been heard by then. */
+export interface Activity {
+  readonly isActive: boolean;
+  readonly heardS: number;
+}
+
 /** What is kept of a worker across restarts. Never changed: each change makes another one. */
 export interface Member {
   readonly workerId: string;
@@ -25,6 +31,8 @@ export interface Member {
   readonly instanceIds: readonly string[];
   /** What it said of itself when it registered; undefined if it only ever sent heartbeats. */
   readonly info: WorkerInfo | undefined;
+  /** Undefined if it was never heard, as far as is known. */
+  readonly activity?: Activity | undefined;
 }
 
 type Change = Partial<Omit<Member, 'workerId'>>;
@@ -176,6 +184,11 @@ export class Members {
     this.#ownChange(workerId, { instanceIds: instanceIds.slice(0, MAX_INSTANCES) });
   }
 
+  /** Keeps that it is active now, or no more. */
+  setActivity(workerId: string, activity: Activity): void {
+    if (this.#members.has(workerId)) this.#ownChange(workerId, { activity });
+  }
+
   /**
    * The worker was silent for so long that it is not in the fleet any more. What an operator said of it, approval and
    * address, stays: it may be a rack that was off for a weekend.
@@ -184,7 +197,7 @@ export class Members {
     const before = this.#members.get(workerId);
     if (before === undefined) return;
     if (before.approved || before.address !== undefined) {
-      this.#ownChange(workerId, { known: false, instanceIds: [], info: undefined });
+      this.#ownChange(workerId, { known: false, instanceIds: [], info: undefined, activity: undefined });
     } else {
       this.#members.delete(workerId);
       this.#tellOwn(workerId);
@@ -247,6 +260,7 @@ function areSame(a: Member, b: Member): boolean {
     a.approved === b.approved &&
     a.address === b.address &&
     a.known === b.known &&
+    a.activity?.isActive === b.activity?.isActive &&
     areSameIds(a.instanceIds, b.instanceIds) &&
     isSameInfo(a.info, b.info)
   );

@@ -36,7 +36,7 @@ import { LanePool } from './lane-pool.ts';
 import { Liveness, type LivenessSettings } from './liveness.ts';
 import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
-import { type AdmissionMode, type Member, Members } from './members.ts';
+import { type Activity, type AdmissionMode, type Member, Members } from './members.ts';
 import { MemoryRoom } from './memory-room.ts';
 import { ALWAYS_TAKEN_BYTES, RecordMemory, recordBudgetBytes } from './record-memory.ts';
 import { type RefusalCounts, Refusals } from './refusals.ts';
@@ -140,6 +140,8 @@ interface RestoredWorker {
   readonly graceUntilMs: number;
   /** Undefined if it had sent none, or none that was saved. */
   readonly values: SavedValues | undefined;
+  /** Newer than the values, which are saved now and then. */
+  readonly activity: Activity | undefined;
 }
 
 type Phase = 'new' | 'running' | 'stopped';
@@ -189,6 +191,7 @@ export class TelemetryManager {
   #pendingToldMs = 0;
   #pendingTold = 0;
   #lateToldMs = 0;
+  #onActive: (workerId: string) => void = () => {};
   #phase: Phase = 'new';
   #stopping: Promise<void> | undefined;
 
@@ -251,6 +254,12 @@ export class TelemetryManager {
         this.#members.expire(entry.workerId);
       },
       onInstances: ({ workerId, liveness }) => this.#members.setInstances(workerId, liveness.instances),
+      onActivity: ({ workerId, row }, isActive) => {
+        // What makes it active is a heartbeat that came just now.
+        const heardS = isActive ? Math.floor(this.#clock.wallMs() / 1000) : this.#board.lastUpdateS(row);
+        this.#members.setActivity(workerId, { isActive, heardS });
+        if (isActive) this.#onActive(workerId);
+      },
     });
     this.#processorUrl = options.processor === undefined ? undefined : urlOf(options.processor);
     const offHeapMib = options.laneOffHeapMib ?? 128;
@@ -595,7 +604,7 @@ export class TelemetryManager {
     const graceUntilMs = this.#liveness.graceUntilMs();
     let waitedFor = 0;
     let left = 0;
-    for (const { workerId, known, address, instanceIds, info } of members) {
+    for (const { workerId, known, address, instanceIds, info, activity } of members) {
       // Known, but never approved: admission was open when it came.
       if (!this.#members.admits(workerId)) {
         this.#members.expire(workerId);
@@ -603,7 +612,10 @@ export class TelemetryManager {
       }
       if (!known && address === undefined) continue;
       try {
-        const entry = this.#newEntry(workerId, known ? { graceUntilMs, values: values.get(workerId) } : undefined);
+        const entry = this.#newEntry(
+          workerId,
+          known ? { graceUntilMs, values: values.get(workerId), activity } : undefined,
+        );
         entry.liveness.instances = instanceIds;
         if (info !== undefined) this.#describe(entry, info);
         if (known) waitedFor++;
@@ -618,13 +630,22 @@ export class TelemetryManager {
     if (waitedFor > 0) this.#liveness.grace(waitedFor, graceUntilMs);
   }
 
+  /** Called with each worker that becomes active: there are values of it. Must be cheap, and there is one. */
+  onActive(listener: (workerId: string) => void): void {
+    this.#onActive = listener;
+  }
+
+  /** The last values of a worker; undefined if there are none. */
+  valuesOf(workerId: string): SavedValues | undefined {
+    const entry = this.#roster.get(workerId);
+    return entry === undefined ? undefined : this.#valuesOf(entry);
+  }
+
   /** The last values of each worker that has sent any, to be asked for one by one and taken at once. */
   *savedValues(): Generator<SavedValues> {
-    for (const { workerId, row, slot } of this.#roster.all()) {
-      if (slot.numbers() === undefined) continue;
-      const view = this.#board.view(row, this.#clock.monotonicMs());
-      const { ageMs: silentMs, isActive, intervalMs, lastUpdateS, registeredS } = view;
-      yield { workerId, silentMs, isActive, intervalMs, lastUpdateS, registeredS, json: slot.json('') };
+    for (const entry of this.#roster.all()) {
+      const values = this.#valuesOf(entry);
+      if (values !== undefined) yield values;
     }
   }
 
@@ -679,6 +700,13 @@ export class TelemetryManager {
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #valuesOf({ workerId, row, slot }: RosterEntry): SavedValues | undefined {
+    if (slot.numbers() === undefined) return undefined;
+    const view = this.#board.view(row, this.#clock.monotonicMs());
+    const { ageMs: silentMs, isActive, intervalMs, lastUpdateS, registeredS } = view;
+    return { workerId, silentMs, isActive, intervalMs, lastUpdateS, registeredS, json: slot.json('') };
+  }
 
   #telemetryOf(entry: RosterEntry): WorkerTelemetry {
     // The first record makes the worker active, also when it came a moment ago.
@@ -754,7 +782,7 @@ export class TelemetryManager {
       mailbox: new Mailbox(this.#laneDepth, this.#records),
       liveness: this.#liveness.newFacts(values, restored?.graceUntilMs),
     });
-    if (values !== undefined) this.#board.restore(entry.row, values);
+    if (restored !== undefined) this.#restoreRow(entry.row, restored);
     this.#records.added(entry.slot.memory.byteLength);
     this.#roster.add(entry);
     this.#liveness.admit(entry);
@@ -769,6 +797,15 @@ export class TelemetryManager {
       return newSlot(workerId, this.#ringSamples, { json, receivedUnixMs: lastUpdateS * 1000 });
     }
     return this.#shelf.take(workerId, this.#clock.monotonicMs()) ?? newSlot(workerId, this.#ringSamples);
+  }
+
+  #restoreRow(row: number, { values, activity }: RestoredWorker): void {
+    if (values === undefined && activity === undefined) return;
+    this.#board.restore(row, {
+      isActive: activity?.isActive ?? values?.isActive ?? false,
+      lastUpdateS: Math.max(activity?.heardS ?? 0, values?.lastUpdateS ?? 0),
+      registeredS: values?.registeredS ?? this.#board.registeredS(row),
+    });
   }
 
   /** @throws PulselaneError if there is no memory for a heartbeat of that size: it was heard, and is nothing else */

@@ -1,9 +1,12 @@
 /**
  * Last values on disk: what readers are shown of a worker after a restart until its next heartbeat. Written as a whole now
- * and then and when the master stops; up to half a minute of it may be lost, of who is there nothing (members-file.ts).
+ * and then and when the master stops; up to half a minute of it may be lost, of who is there nothing (members-file.ts). The
+ * first values of a worker are added at once: nobody is shown as active of whom there are none.
  *
  * A record's JSON is joined with the rest of its line as it is. Nothing is serialised, and main is never held up.
  */
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -19,6 +22,8 @@ const FILE_NAME = 'values.jsonl';
 const FORMAT = 'pulselane-values';
 const VERSION = 1;
 const WRITE_EVERY_MS = 30_000;
+/** Newcomers of this long are written together, as their membership is. */
+const ADD_AFTER_MS = 200;
 /** 400,000 workers of the usual size. What is beyond it is left out, and back with each worker's next heartbeat. */
 const MAX_FILE_BYTES = 256 * 1024 ** 2;
 /** Several times what a worker's record can hold; a damaged file costs no more memory than some of these. */
@@ -102,6 +107,13 @@ export class ValuesFile {
   readonly #options: ValuesFileOptions;
   readonly #path: string;
   #source: (() => Iterable<SavedValues>) | undefined;
+  #one: (workerId: string) => SavedValues | undefined = () => undefined;
+  /** Whose values the file holds. */
+  #held = new Set<string>();
+  /** Whose values it does not hold, and should soon. */
+  #newcomers = new Set<string>();
+  #addTimer: Timer | undefined;
+  #sizeBytes = 0;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
   #isFailing = false;
@@ -127,15 +139,26 @@ export class ValuesFile {
     }
   }
 
-  /** Writes what `source` gives now and then. It is asked for one worker at a time, over many turns of the event loop. */
-  start(source: () => Iterable<SavedValues>): void {
+  /**
+   * Writes what `source` gives now and then. It is asked for one worker at a time, over many turns of the event loop.
+   * @param one the values of one worker, for {@link hasCome}
+   */
+  start(source: () => Iterable<SavedValues>, one?: (workerId: string) => SavedValues | undefined): void {
     if (this.#isAbandoned) return;
     this.#source = source;
+    if (one !== undefined) this.#one = one;
     if (this.#isOwed) this.#writing ??= this.#write(source);
     this.#timer = this.#options.clock.every(WRITE_EVERY_MS, () => {
       // One that takes longer than the time between two is not followed by more.
       this.#writing ??= this.#write(source);
     });
+  }
+
+  /** There are values of the worker: they are written soon, unless the file holds some of it. Cheap. */
+  hasCome(workerId: string): void {
+    if (this.#source === undefined || this.#held.has(workerId)) return;
+    this.#newcomers.add(workerId);
+    this.#addTimer ??= this.#options.clock.after(ADD_AFTER_MS, () => this.#addNewcomers());
   }
 
   /** At once, since what was written is gone. */
@@ -147,12 +170,14 @@ export class ValuesFile {
   abandon(): void {
     this.#isAbandoned = true;
     this.#timer?.cancel();
+    this.#addTimer?.cancel();
     this.#source = undefined;
   }
 
   /** Writes a last time, if it was started. */
   async close(): Promise<void> {
     this.#timer?.cancel();
+    this.#addTimer?.cancel();
     await this.#writing;
     if (this.#source !== undefined) await this.#write(this.#source);
   }
@@ -178,6 +203,11 @@ export class ValuesFile {
     const { bytes, lostPlaces, lostBytes, isCutShort } = losses;
     const isForeign = version !== undefined && version !== VERSION;
     if (version === VERSION && lostPlaces === 0 && !isCutShort) return values;
+    if (version === VERSION && lostPlaces === 0) {
+      logger.warn({ file: this.#path }, 'the last line of the values file was cut short and is dropped');
+      this.#isOwed = true;
+      return values;
+    }
     // What is of use is needed again if this master is killed before it has written.
     this.#isOwed = !isForeign && values.size > 0;
     const aside = await (this.#isOwed ? copyAside : moveAside)(this.#path, clock);
@@ -191,11 +221,62 @@ export class ValuesFile {
     return isForeign ? undefined : values;
   }
 
+  #addNewcomers(): void {
+    this.#addTimer = undefined;
+    const source = this.#source;
+    if (source === undefined) return;
+    if (this.#writing !== undefined) {
+      // It may have them in it; if not, it is their turn afterwards.
+      this.#addTimer = this.#options.clock.after(ADD_AFTER_MS, () => this.#addNewcomers());
+      return;
+    }
+    const newcomers = [...this.#newcomers].filter((workerId) => !this.#held.has(workerId));
+    this.#newcomers.clear();
+    if (newcomers.length === 0) return;
+    this.#writing = this.#held.size === 0 ? this.#write(source) : this.#add(newcomers);
+  }
+
+  /** Never rejects: what is not added is written with the others. */
+  async #add(workerIds: readonly string[]): Promise<void> {
+    try {
+      // Not made anew where somebody has removed it: it would lack all that was in it.
+      const file = await open(this.#path, constants.O_WRONLY | constants.O_APPEND);
+      try {
+        await file.appendFile(textsInTurns(this.#linesOfEach(workerIds), (line) => line));
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      this.#options.logger.debug({ file: this.#path, err: messageOf(error) }, 'values could not be added');
+    } finally {
+      for (const workerId of workerIds) this.#held.add(workerId);
+      this.#writing = undefined;
+    }
+  }
+
+  *#linesOfEach(workerIds: readonly string[]): Generator<string> {
+    for (const workerId of workerIds) {
+      const values = this.#one(workerId);
+      const line = values === undefined ? '' : valuesLine(values);
+      this.#sizeBytes += Buffer.byteLength(line);
+      if (this.#sizeBytes > MAX_FILE_BYTES) return;
+      yield line;
+    }
+  }
+
   /** Never rejects: the next one tries again. That it fails is told once, until it does not. */
   async #write(source: () => Iterable<SavedValues>): Promise<void> {
     const { logger } = this.#options;
     try {
-      await replaceFile(this.#path, textsOf(linesOf(source())));
+      const held = new Set<string>();
+      let bytes = 0;
+      const lines = linesOf(source(), (workerId, size) => {
+        held.add(workerId);
+        bytes = size;
+      });
+      await replaceFile(this.#path, textsOf(lines));
+      this.#held = held;
+      this.#sizeBytes = bytes;
       if (this.#isFailing) logger.info({ file: this.#path }, 'values file is written again');
       this.#isFailing = false;
     } catch (error) {
@@ -213,12 +294,13 @@ async function* textsOf(lines: Iterable<string>): AsyncGenerator<string> {
   yield* textsInTurns(lines, (line) => line);
 }
 
-function* linesOf(source: Iterable<SavedValues>): Generator<string> {
+function* linesOf(source: Iterable<SavedValues>, onLine: (workerId: string, bytes: number) => void): Generator<string> {
   let bytes = HEADER.length;
   for (const values of source) {
     const line = valuesLine(values);
     bytes += Buffer.byteLength(line);
     if (bytes > MAX_FILE_BYTES) return;
+    onLine(values.workerId, bytes);
     yield line;
   }
 }

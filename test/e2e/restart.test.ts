@@ -41,9 +41,12 @@ async function startMaster() {
   return { master, client, telemetry };
 }
 
-const idsOnDisk = async () => {
-  const lines = (await readFile(join(dataDir, 'members.jsonl'), 'utf8').catch(() => '')).trimEnd().split('\n');
-  return new Set(lines.slice(1).map((line) => JSON.parse(line).id as string));
+const activeOnDisk = async () => {
+  const text = await readFile(join(dataDir, 'members.jsonl'), 'utf8').catch(() => '');
+  // The last line may be on its way.
+  const lines = text.split('\n').slice(1, -1);
+  const members = new Map(lines.map((line) => JSON.parse(line)).map((member) => [member.id, member]));
+  return [...members.values()].filter(({ isActive }) => isActive).length;
 };
 
 test('a master that is killed finds its fleet again, with the last values that were saved', async () => {
@@ -52,7 +55,7 @@ test('a master that is killed finds its fleet again, with the last values that w
   await Promise.all(early.map((workerId, index) => first.client.sendHeartbeat({ workerId, cpuUsage: index + 0.5 })));
   const before = await eventually(async () => {
     const seen = await first.telemetry();
-    return early.every((id, index) => seen[id]?.cpu_usage === index + 0.5) && seen;
+    return early.every((id, index) => seen[id]?.cpu_usage === index + 0.5 && seen[id].is_active) && seen;
   });
   // Stopped by a signal it saves values and all; nothing is left of its lock.
   first.master.process.kill('SIGTERM');
@@ -66,7 +69,9 @@ test('a master that is killed finds its fleet again, with the last values that w
   expect(await second.telemetry()).toEqual(before);
   const late = Array.from({ length: 200 }, (_, index) => `late-${index}`);
   await Promise.all(late.map((workerId) => second.client.sendHeartbeat({ workerId })));
-  await eventually(async () => (await idsOnDisk()).size === 250);
+  await eventually(async () => (await activeOnDisk()) === 250);
+  const valuesOnDisk = async () => (await readFile(join(dataDir, 'values.jsonl'), 'utf8')).split('\n').length - 2;
+  await eventually(async () => (await valuesOnDisk()) >= 250);
   second.master.process.kill('SIGKILL');
   await second.master.ended();
 
@@ -74,6 +79,9 @@ test('a master that is killed finds its fleet again, with the last values that w
   const after = await third.telemetry();
   expect(Object.keys(after).sort()).toEqual([...early, ...late].sort());
   expect(after).toMatchObject(before);
+  // Long before all values are saved for the first time.
+  for (const id of late) expect(after[id]).toMatchObject({ is_active: true, last_update: expect.any(Number) });
+  expect(late.filter((id) => Math.abs((after[id]?.last_update ?? 0) - Date.now() / 1000) > 60)).toEqual([]);
   expect(third.master.log.filter(({ level }) => level === 'error')).toEqual([]);
 });
 

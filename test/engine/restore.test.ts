@@ -78,6 +78,50 @@ test('what makes a worker known, or forgotten, is told to the members', async ()
   expect(changed).toEqual(['a', 'b', 'b', 'a', 'b']);
 });
 
+test('who was active is so after a kill at any moment, and watched by the brake; who was not is not', async () => {
+  const wallMs = 1_795_456_495_000;
+  const clock = new FakeClock(wallMs);
+  const options = {
+    heartbeatIntervalMs: 5000,
+    inactivityTimeoutMs: 30_000,
+    restartGraceMs: 60_000,
+    maxDedicatedLanes: 0,
+  };
+  const first = await startManager({ clock, ...options });
+  const fleet = Array.from({ length: 10 }, (_, index) => `w${index}`);
+  for (const workerId of ['silent', ...fleet]) first.processHeartbeat({ workerId });
+  // Threads need time of their own: the clock's would make them seem to stand still.
+  const saved = await eventually(() => {
+    const all = [...first.savedValues()];
+    return all.length === 11 && all;
+  });
+  for (let i = 0; i < 8; i++) {
+    clock.advance(5000);
+    for (const workerId of fleet) first.processHeartbeat({ workerId });
+    await eventually(() => fleet.every((id) => first.directory.get(id)?.slot.counts().applied === i + 2));
+  }
+  first.registerWorker('never heard');
+  const isActive = (manager: TelemetryManager) => {
+    const all = [...manager.getAllWorkerTelemetry().values()];
+    return Object.fromEntries(all.map((worker) => [worker.workerId, worker.isActive]));
+  };
+  const before = isActive(first);
+  expect(before).toMatchObject({ w0: true, silent: false, 'never heard': false });
+
+  // What was saved of values is as old as it can be: some were not active yet, and one was.
+  const values = new Map(saved.map((one) => [one.workerId, { ...one, isActive: one.workerId === 'silent' }]));
+  const later = new FakeClock(wallMs + 100_000);
+  const second = await startManager({ clock: later, ...options });
+  second.restore(first.members.all(), values);
+  expect(isActive(second)).toEqual(before);
+  expect(second.internalState().activeWorkers).toBe(10);
+  // The way to them, rather than all of them.
+  for (let i = 0; i < 70; i++) later.advance(1000);
+  expect(second.holds.brakes).toMatchObject([{ silent: 10, watched: 10 }]);
+  expect(isActive(second)).toEqual(before);
+  expect(second.members.all()).toEqual(first.members.all());
+});
+
 test('who was there is there, who has an address is, too, and who only was approved is not yet', async () => {
   const manager = await startManager();
   manager.restore(

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -177,6 +177,33 @@ test.each([
   const { file, log } = open();
   expect([...(await file.read()).keys()]).toEqual(kept);
   if (lostLines > 0) expect(log).toMatchObject([{ level: 'error', recovered: kept.length, lostLines }]);
+});
+
+test('the first values of a worker are added soon, and no more of it until all are written', async () => {
+  const { file, clock } = open();
+  const one = (id: string) => (id === 'gone' ? undefined : valuesOf(id, 7));
+  file.start(() => [valuesOf('a')], one);
+  const held = async () => (await readFile(path, 'utf8').catch(() => '')).split('\n').slice(1, -1);
+  file.hasCome('a');
+  clock.advance(200);
+  await eventually(async () => (await held()).length === 1);
+  for (const id of ['b', 'a', 'gone', 'c', 'b']) file.hasCome(id);
+  await eventually(async () => {
+    clock.advance(200);
+    return (await held()).length === 3;
+  });
+  for (const id of ['b', 'c', 'gone']) file.hasCome(id);
+  expect(clock.pending).toBe(1);
+  // As if it had been killed while it added one more.
+  await appendFile(path, '{"id":"d","silentMs":');
+  const { file: next, log } = open();
+  const values = await next.read();
+  expect([...values.values()]).toEqual([valuesOf('a'), valuesOf('b', 7), valuesOf('c', 7)]);
+  expect(log).toMatchObject([{ level: 'warn', msg: expect.stringContaining('cut short') }]);
+  next.start(() => values.values());
+  await eventually(async () => !(await readFile(path, 'utf8')).includes('"d"'));
+  await next.close();
+  await file.close();
 });
 
 test('a write that fails is told once and tried again', async () => {
