@@ -306,3 +306,20 @@ it('ends a thread that does not answer, and starts another; one that answers is 
   });
   await stopped;
 });
+
+it('a session that was logged out stays so when the thread is new', async () => {
+  const token = { name: 'admin', hash: hashOfToken('secret'), scopes: ['read'] as const };
+  const { host, lines } = newHost({ secrets: { tokens: [token], sessionKey: Buffer.alloc(32, 7), tls: undefined } });
+  const { port } = await host.start();
+  const url = `http://127.0.0.1:${port}`;
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', origin: url };
+  const login = await fetch(`${url}/login`, { method: 'POST', headers, body: 'token=secret', redirect: 'manual' });
+  const cookie = login.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+  const status = async () => (await fetch(`${url}/workers`, { headers: { cookie } })).status;
+  expect(await status()).toBe(200);
+  await fetch(`${url}/logout`, { method: 'POST', headers: { cookie, origin: url }, redirect: 'manual' });
+  expect(await status()).toBe(401);
+  // Behind what the thread told main of it.
+  await killed(host, lines);
+  expect(await status()).toBe(401);
+});

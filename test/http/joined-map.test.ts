@@ -239,3 +239,15 @@ it('has each record whole while a thread writes as fast as it can', async () => 
   }
   await writer.terminate();
 });
+
+it('gives memory back when a record that was large has become small', () => {
+  const { fleet, directory } = newWatchedFleet();
+  for (const workerId of ['a', 'b']) fleet.register(workerId);
+  const map = new JoinedMap(directory, putTelemetry);
+  const many = Array.from({ length: 20_000 }, (_, n) => task(`task ${n}`));
+  fleet.beat('a', { runningTasks: many });
+  expect(map.bytes().length).toBeGreaterThan(1024 ** 2);
+  fleet.beat('a', { runningTasks: [] });
+  expect(map.bytes().length).toBeLessThan(8192);
+  expect(map.capacityBytes).toBeLessThan(64 * 1024);
+});

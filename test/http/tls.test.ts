@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { STOP_GRACE_MS } from '../../src/http/limits.ts';
 import { hashOfToken } from '../../src/lib/tokens.ts';
 import { CertificateAuthority, type KeyPair } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
@@ -119,4 +120,31 @@ test('a connection too many is closed', async () => {
   await eventually(
     async () => (await ask(`${url}/health`, { ca: authority.pem }).catch(() => undefined))?.status === 200,
   );
+});
+
+test('when an authority of clients is taken away all connections end; when one is added none does', async () => {
+  const other = await CertificateAuthority.create('another authority');
+  const { server, url, port, fleet, clock } = await serveTls({}, authority.pem);
+  fleet.register('node-a');
+  const { certPem: cert, keyPem: key } = await authority.issue({ commonName: 'a client' });
+  const socket = new WebSocket(`wss://localhost:${port}/ws/telemetry`, { ca: authority.pem, cert, key });
+  const closed = once(socket, 'close');
+  const idle = tlsConnect({ port, host: 'localhost', ca: authority.pem, cert, key, servername: 'localhost' });
+  idle.on('error', () => {});
+  const ended = once(idle.resume(), 'close');
+  await Promise.all([once(socket, 'message'), once(idle, 'secureConnect')]);
+  const authorities = (clientCa: string) =>
+    server.setSecrets({ tokens: [], sessionKey: SESSION_KEY, tls: { cert: pair.certPem, key: pair.keyPem, clientCa } });
+  authorities(authority.pem + other.pem);
+  const pong = once(socket, 'pong');
+  socket.ping();
+  await pong;
+  expect([socket.readyState, idle.closed]).toEqual([WebSocket.OPEN, false]);
+  authorities(other.pem);
+  const [code] = await closed;
+  expect(code).toBe(1008);
+  await expect(ask(`${url}/health`, { ca: authority.pem, cert, key })).rejects.toThrow();
+  clock.advance(STOP_GRACE_MS);
+  await ended;
+  await other.remove();
 });
