@@ -187,10 +187,15 @@ export const VIEW_COST_DECAY = 0.86;
 export const MAX_VIEW_LATE_MS = 1_000;
 /** How long a new filter may go through all workers before its first answer: a tenth of a second where it is the only one. Beyond: 503. */
 export const MAX_VIEW_BUILD_MS = 5_000;
-/** Of what was read of workers and is kept while some view has not looked at it: a fleet of 10,000, a kilobyte each. */
+/** Of what was read of workers and is kept for views and frames: a fleet of 10,000, a kilobyte each. */
 export const MAX_READING_BYTES = 16 * MIB;
 /** A client that lost its connection, or asks again, is back within seconds. */
 export const VIEW_KEPT_MS = 60_000;
+/**
+ * Clients are served for so long without a pause, and then wait as long: a thousand that are told different fields cost more
+ * than there is between two looks. With views, which take as much, it leaves answers their places in between.
+ */
+export const SERVE_SLICE_MS = 4;
 /** Workers that left a filter, remembered at least; whoever asks for older ones is told of more than need be. */
 export const MAX_LEFT_REMEMBERED = 1_000;
 /** Blocking queries at a time: each holds a connection, a quarter of which they may have. */

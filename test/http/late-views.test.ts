@@ -1,10 +1,12 @@
 /** Views that cannot look at all changes at once: they are late, and nobody is told less for it. */
+import type { ServerResponse } from 'node:http';
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
 import { JsonText } from '../../src/http/json-text.ts';
 import {
   MAX_VIEW_LATE_MS,
   POLL_MS,
+  SERVE_SLICE_MS,
   VIEW_KEPT_MS,
   VIEW_REST_SHARE,
   VIEW_SLICE_MS,
@@ -22,6 +24,7 @@ import { Directory } from '../../src/store/directory.ts';
 import { repetitions } from '../support/repetitions.ts';
 import { BusyClock } from './busy-clock.ts';
 import { changeOf, make } from './fleet-changes.ts';
+import { Follower, HeldResponse } from './stream-follower.ts';
 import { newFleet } from './support.ts';
 
 const filter = (query: Record<string, string>) => selectionBy(readCriteria(query).criteria);
@@ -41,7 +44,7 @@ function newViews(workers: number, costMs: number) {
   revisions.look();
   const views = new Views(directory, revisions, clock);
   (clock as BusyClock).costMs = costMs;
-  return { clock: clock as BusyClock, fleet, revisions, views, ids };
+  return { clock: clock as BusyClock, fleet, directory, revisions, views, ids };
 }
 
 it('a filter over many workers is made in slices, and tells nobody anything before it is complete', () => {
@@ -182,4 +185,28 @@ it('whoever waits for changes and then lists has the newest in the end, however 
     ),
     { numRuns: repetitions(150, 3_000) },
   );
+});
+
+it('clients that take long to be told are served one after the other, with rests, and all are told', () => {
+  const { clock, fleet, revisions, directory } = newViews(4, 0);
+  const live = new LiveStreams({ directory, revisions, clock, log: () => {}, maxClients: 5 });
+  const followers = Array.from({ length: 5 }, () => {
+    const follower = new Follower();
+    const response = new HeldResponse(follower);
+    const request = { selection: filter({}), fields: fieldsOf('cpu_usage'), rate: 20, lastEventId: undefined };
+    live.stream(request, () => response as unknown as ServerResponse);
+    return { follower, response };
+  });
+  const told = () => {
+    for (const { response } of followers) response.takeAll();
+    return followers.filter(({ follower }) => follower.workers.get('w1')?.cpu_usage === 7).length;
+  };
+  expect(told()).toBe(0);
+  fleet.beat('w1', { cpuUsage: 7 });
+  clock.costMs = SERVE_SLICE_MS;
+  clock.advance(POLL_MS);
+  expect(told()).toBe(1);
+  clock.advance(10 * POLL_MS);
+  expect(told()).toBe(5);
+  live.stop();
 });

@@ -10,6 +10,7 @@ import { putItem } from '../query/item.ts';
 import { Reading } from '../query/reading.ts';
 import type { Left, Revisions } from '../revisions.ts';
 import { type Flight, Frame } from './flight.ts';
+import type { Readings } from './readings.ts';
 import type { View } from './view.ts';
 
 /** Up to where a client was told everything. */
@@ -35,6 +36,7 @@ const text = new JsonText();
 export interface FeedParts {
   readonly directory: Directory;
   readonly revisions: Revisions;
+  readonly readings: Readings;
   readonly flight: Flight;
   /** A frame ends with whatever reaches it. */
   readonly maxFrameBytes: number;
@@ -45,17 +47,19 @@ export class Feed {
   readonly #fields: Fields;
   readonly #directory: Directory;
   readonly #revisions: Revisions;
+  readonly #readings: Readings;
   readonly #flight: Flight;
   readonly #maxFrameBytes: number;
   /** Made since the view saw more, by position. */
   readonly #steps = new Map<string, Step>();
   #madeAt = 0;
 
-  constructor(view: View, fields: Fields, { directory, revisions, flight, maxFrameBytes }: FeedParts) {
+  constructor(view: View, fields: Fields, { directory, revisions, readings, flight, maxFrameBytes }: FeedParts) {
     this.view = view;
     this.#fields = fields;
     this.#directory = directory;
     this.#revisions = revisions;
+    this.#readings = readings;
     this.#flight = flight;
     this.#maxFrameBytes = maxFrameBytes;
   }
@@ -169,7 +173,11 @@ export class Feed {
   #append(entry: WorkerEntry, isFurther: boolean): boolean {
     const before = text.length;
     if (isFurther) text.ascii(',');
-    const reading = new Reading(entry);
+    // What the views read, while it is still the newest.
+    const { row } = entry;
+    const reading = this.#revisions.isAsSeen(row)
+      ? this.#readings.of(entry, this.#revisions.order.at(row))
+      : new Reading(entry);
     if (!putItem(text, entry, this.#directory, this.#fields, reading)) {
       text.cutTo(before);
       return false;

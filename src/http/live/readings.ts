@@ -1,4 +1,4 @@
-/** What was read of the workers that changed last: once for all views that look at the same change. */
+/** What was read of the workers that changed last: once for all views that look at the same change, and all who tell of it. */
 import type { WorkerEntry } from '../../store/directory.ts';
 import { MAX_READING_BYTES } from '../limits.ts';
 import { Reading } from '../query/reading.ts';

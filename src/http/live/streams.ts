@@ -15,6 +15,7 @@ import {
   MAX_FRAME_BYTES_IN_FLIGHT,
   PING_MS,
   POLL_MS,
+  SERVE_SLICE_MS,
   STILL_CHECK_MS,
   STREAM_RETRY_MS,
 } from '../limits.ts';
@@ -89,6 +90,9 @@ export class LiveStreams {
   readonly #dropped: Record<DropReason, number> = { slow: 0, memory: 0, silent: 0 };
   readonly #nowMs: () => number;
   #timers: readonly Timer[] = [];
+  /** Those that are still to be served of the last look; undefined: none. */
+  #round: Generator<Client, undefined> | undefined;
+  #rest: Timer | undefined;
   #looks = 0;
   #checkedMs = 0;
   #isStopped = false;
@@ -248,9 +252,11 @@ export class LiveStreams {
     this.#end();
   }
 
-  *#all(): Generator<Client> {
-    yield* this.#streams;
+  /** WebSockets first: of them the contract says how soon they are told. */
+  *#all(): Generator<Client, undefined> {
     yield* this.#sockets;
+    yield* this.#streams;
+    return undefined;
   }
 
   #takeFeed({ selection, fields }: StreamRequest): Shared {
@@ -260,7 +266,13 @@ export class LiveStreams {
     let shared = this.#feeds.get(key);
     if (shared === undefined) {
       shared = {
-        feed: new Feed(view, fields, { directory, revisions, flight: this.#flight, maxFrameBytes }),
+        feed: new Feed(view, fields, {
+          directory,
+          revisions,
+          flight: this.#flight,
+          maxFrameBytes,
+          readings: this.#views.readings,
+        }),
         users: 0,
       };
       this.#feeds.set(key, shared);
@@ -295,6 +307,9 @@ export class LiveStreams {
   #end(): void {
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
+    this.#round = undefined;
+    this.#rest?.cancel();
+    this.#rest = undefined;
     this.#seedFrames.dropFrames();
   }
 
@@ -302,17 +317,35 @@ export class LiveStreams {
     this.#options.revisions.look();
     this.#looks++;
     this.#waiting.look();
-    for (const client of this.#sockets) this.#guarded(client, () => client.serve(this.#seedFrames));
-    for (const client of this.#streams) {
-      this.#guarded(client, () => {
-        client.serve(this.#looks);
-        client.ping();
-      });
-    }
+    this.#round ??= this.#all();
+    if (this.#rest === undefined) this.#serve();
     const nowMs = this.#nowMs();
     if (nowMs - this.#checkedMs < STILL_CHECK_MS) return;
     this.#checkedMs = nowMs;
     this.#dropSlow(nowMs);
+  }
+
+  /** Goes on with the round: each client has its turn once in it, WebSockets first. One that takes long goes on after a rest. */
+  #serve(): void {
+    const startMs = this.#nowMs();
+    for (let turn = this.#round?.next(); turn?.done === false; turn = this.#round?.next()) {
+      const client = turn.value;
+      this.#guarded(client, () => {
+        if (client instanceof SocketClient) client.serve(this.#seedFrames);
+        else {
+          client.serve(this.#looks);
+          client.ping();
+        }
+      });
+      const tookMs = this.#nowMs() - startMs;
+      if (tookMs < SERVE_SLICE_MS) continue;
+      this.#rest = this.#options.clock.after(tookMs, () => {
+        this.#rest = undefined;
+        this.#serve();
+      });
+      return;
+    }
+    this.#round = undefined;
   }
 
   #dropSlow(nowMs: number): void {

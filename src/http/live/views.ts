@@ -45,7 +45,8 @@ export class Views {
   readonly #directory: Directory;
   readonly #revisions: Revisions;
   readonly #clock: Clock;
-  readonly #readings = new Readings();
+  /** Of the last changes, for whoever tells of them. */
+  readonly readings = new Readings();
   /** Those that were given back last come last. */
   readonly #kept = new Map<string, Kept>();
   #stopListening: (() => void) | undefined;
@@ -130,7 +131,7 @@ export class Views {
     const view = new View(selection, fields, {
       directory: this.#directory,
       revisions: this.#revisions,
-      readings: this.#readings,
+      readings: this.readings,
       nowMs: () => this.#clock.monotonicMs(),
     });
     this.#lookedAt = this.#revisions.counter;
@@ -148,7 +149,7 @@ export class Views {
     this.#stopListening?.();
     this.#stopListening = undefined;
     this.#endRest();
-    this.#readings.clear();
+    this.readings.clear();
   }
 
   #looked(): void {
@@ -176,7 +177,6 @@ export class Views {
       }
       nowMs = this.#turn(next, nowMs, Math.min(nowMs + VIEW_TURN_MS, startMs + VIEW_SLICE_MS));
     }
-    this.#readings.clear();
   }
 
   /** The one that took the least of those that are behind. */
