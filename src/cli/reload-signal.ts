@@ -6,7 +6,7 @@
  * | while it starts       | files are read again once it runs: those of the start may have been read before      |
  * | while it runs         | files are read again                                                                 |
  * | while it stops        | nothing: it must not be cut short                                                    |
- * | before `listen`       | `bin/pulselane.js` keeps it, and tells it then                                        |
+ * | before `listen`       | `bin/pulselane.js` keeps it, and tells it then                                       |
  *
  * A terminal that is closed sends it, too. Where nothing can be read again it asks for an end; elsewhere the prompt has read
  * its end of input, and ends the master by that.
