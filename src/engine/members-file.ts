@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { copyAside, moveAside } from '../lib/damaged-file.ts';
-import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import { jsonIn } from '../lib/json.ts';
 import { type Losses, objectsIn, readObjects } from '../lib/json-objects.ts';
 import type { Logger } from '../lib/logging.ts';
 import { replaceFile } from '../lib/replace-file.ts';
 import { textsInTurns } from '../lib/turns.ts';
 import { workerIdProblem } from '../model/worker-id.ts';
+import { dataFileError } from './data-file-error.ts';
 import type { Member, Members } from './members.ts';
 import {
   CHANGE_BEGINS,
@@ -90,7 +91,7 @@ export class MembersFile {
       members.onChange((workerId) => this.#changed(workerId));
       return kept;
     } catch (error) {
-      throw new PulselaneError('environment', `DATA_DIR=${dataDir}: ${messageOf(error)}`, { cause: error });
+      throw dataFileError(dataDir, this.#path, error);
     }
   }
 

@@ -11,12 +11,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { copyAside, moveAside } from '../lib/damaged-file.ts';
-import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import { jsonIn } from '../lib/json.ts';
 import { type Losses, readObjects } from '../lib/json-objects.ts';
 import type { Logger } from '../lib/logging.ts';
 import { replaceFile } from '../lib/replace-file.ts';
 import { textsInTurns } from '../lib/turns.ts';
+import { dataFileError } from './data-file-error.ts';
 
 const FILE_NAME = 'values.jsonl';
 const FORMAT = 'pulselane-values';
@@ -135,7 +136,7 @@ export class ValuesFile {
     try {
       return (await this.#read()) ?? new Map();
     } catch (error) {
-      throw new PulselaneError('environment', `DATA_DIR=${dataDir}: ${messageOf(error)}`, { cause: error });
+      throw dataFileError(dataDir, this.#path, error);
     }
   }
 
