@@ -346,6 +346,7 @@ export class TelemetryManager {
     this.#phase = 'running';
     this.#checkPlan();
     this.#roster.tellLaneLimit(laneLimitOf(this.#lanePlan, false));
+    this.#tellRecordMemory(this.#clock.monotonicMs());
     this.#sweptMs = this.#clock.monotonicMs();
     this.#liveness.begin();
     this.#timers.push(this.#clock.every(SWEEP_EVERY_MS, () => this.#sweep()));
@@ -872,11 +873,15 @@ export class TelemetryManager {
       this.#members.tellLate();
     }
     this.#records.look(nowMs);
-    const recordMemory = this.#records.takeNews(nowMs);
-    if (recordMemory !== undefined) this.#roster.tellRecordMemory(recordMemory);
+    this.#tellRecordMemory(nowMs);
     const refusals = this.#refusals.takeNews(nowMs);
     if (refusals !== undefined) this.#roster.tellLimits(refusals);
     this.#sweptMs = nowMs;
+  }
+
+  #tellRecordMemory(nowMs: number): void {
+    const news = this.#records.takeNews(nowMs);
+    if (news !== undefined) this.#roster.tellRecordMemory(news);
   }
 
   #tellLaneLimit(): void {
