@@ -3,6 +3,8 @@
  * attack: it lives and answers, its memory is what it was, and no healthy worker noticed anything.
  */
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { status as grpcStatus } from '@grpc/grpc-js';
 import { expect } from 'vitest';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import { eventually } from '../support/eventually.ts';
@@ -127,7 +129,18 @@ export class Siege {
     try {
       await client.sendHeartbeat({ workerId: NEWCOMER });
       await eventually(async () => (await this.master.get('/telemetry'))[NEWCOMER]?.is_active);
-      await client.call('Deregister', Buffer.from([0x0a, NEWCOMER.length, ...Buffer.from(NEWCOMER)]));
+      await eventually(async () => {
+        const bytes = Buffer.from([0x0a, NEWCOMER.length, ...Buffer.from(NEWCOMER)]);
+        const error = await client.call('Deregister', bytes).then(
+          () => undefined,
+          (failed) => failed,
+        );
+        // It has come and gone after other attacks a moment ago, and does as it is told: it waits.
+        if (error?.code === grpcStatus.RESOURCE_EXHAUSTED)
+          await delay(Number(error.metadata.get('grpc-retry-pushback-ms')[0]));
+        else if (error !== undefined) throw error;
+        return error === undefined;
+      });
     } finally {
       client.close();
     }
