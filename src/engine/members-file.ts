@@ -273,8 +273,7 @@ export class MembersFile {
   }
 
   async #replace(members: readonly Member[]): Promise<void> {
-    await replaceFile(this.#path, textsOfAll(members));
-    this.#sizeBytes = await sizeOf(this.#path);
+    this.#sizeBytes = await replaceFile(this.#path, textsOfAll(members));
     this.#lines = members.length;
     this.#mustReplace = false;
   }

@@ -5,18 +5,24 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** One writer at a time: what an earlier one left unfinished is overwritten. @throws as `open`, `write` and `rename` do */
+/**
+ * One writer at a time: what an earlier one left unfinished is overwritten.
+ * @returns the size of what was written, in bytes
+ * @throws as `open`, `write` and `rename` do
+ */
 export async function replaceFile(
   path: string,
   parts: Iterable<string> | AsyncIterable<string>,
   mode = 0o666,
-): Promise<void> {
+): Promise<number> {
   const unfinished = `${path}.new`;
+  let sizeBytes: number;
   try {
     const file = await open(unfinished, 'w', mode);
     try {
       await file.writeFile(parts);
       await file.sync();
+      sizeBytes = (await file.stat()).size;
     } finally {
       await file.close();
     }
@@ -27,6 +33,7 @@ export async function replaceFile(
     throw error;
   }
   await syncFolder(dirname(path));
+  return sizeBytes;
 }
 
 /** So that the new name outlives a power cut, too. */
