@@ -77,9 +77,8 @@ export class SlotReader {
 
   /** Whether there is a record: of a heartbeat that was applied, or what an earlier master kept. */
   get hasRecord(): boolean {
-    if (this.writes !== 0) return true;
-    // Only before the slot was shared was this copy written while nothing was published.
-    return this.#slot.numbers[this.#slot.offsets.record[0] / 8 + RecordNumber.ordinal] !== 0;
+    // Not by the generation, which goes on when the memory is given to the next worker.
+    return this.#recordNumber(RecordNumber.ordinal) !== 0;
   }
 
   /** How many records and notes were published, modulo 2^32: both only grow, so that their sum tells of either. */

@@ -51,6 +51,7 @@ test('memory of a forgotten worker becomes the next one’s, which has sent noth
   const reader = new SlotReader(memory);
   expect(JSON.parse(`${reader.json('')}}`)).toMatchObject({ worker_id: 'new', running_tasks: [] });
   expect(reader.numbers()).toBeUndefined();
+  expect(reader.hasRecord).toBe(false);
   expect(reader.counts()).toEqual({ applied: 0, rejected: 0 });
   expect(reader.samples()).toEqual([]);
   expect(reader.lastRejection()).toBeUndefined();
