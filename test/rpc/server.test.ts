@@ -212,7 +212,7 @@ test('an older instance is refused by status, and in band while the stream lives
   // When the older one gives up, that says nothing of the later one.
   stream.call.cancel();
   await client.sendHeartbeat({ workerId: 'a', instanceId: 'new', sequence: 2n });
-  expect(stateOf(manager, 'a')).toBe('active');
+  await eventually(() => stateOf(manager, 'a') === 'active');
 });
 
 test('who says farewell has left when the stream ends, and only then', async () => {
