@@ -83,16 +83,20 @@ test('slots of another size are not kept, nor more than a bound', () => {
 test('no reader ever sees another worker’s record, counts or samples as those of its own', async () => {
   const shelf = new SlotShelf(RING);
   const memory = newSlot('w0', RING);
+  // Stands for the word of the board that says whose the row is; 0: nobody's.
+  const row = new Int32Array(new SharedArrayBuffer(4));
   const threads = Array.from(
     { length: 2 },
-    () => new Worker(new URL('./threads/tenant-reader-thread.ts', import.meta.url), { workerData: { memory } }),
+    () => new Worker(new URL('./threads/tenant-reader-thread.ts', import.meta.url), { workerData: { memory, row } }),
   );
   await Promise.all(threads.map((thread) => once(thread, 'message')));
   const tenants = repetitions(4000, 100_000);
   for (let tenant = 1; tenant <= tenants; tenant++) {
     const workerId = `w${tenant}`;
+    Atomics.store(row, 0, 0);
     shelf.keep(memory, 0);
     shelf.take(workerId, COOL_MS);
+    Atomics.store(row, 0, tenant);
     const writer = new SlotWriter(memory);
     writer.mend();
     for (let ordinal = 1; ordinal <= 3; ordinal++) {

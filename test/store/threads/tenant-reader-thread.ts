@@ -1,11 +1,12 @@
 /**
  * Attaches to one slot again and again, and reads it until the memory is another worker's. Counts what a reader got that was
- * not of the worker it had read of first.
+ * not of the worker it had read of first. As readers do, it gives up if the row is not that worker's any more once it has
+ * attached: see slot-shelf.ts.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SlotGone, SlotReader } from '../../../src/store/slot-reader.ts';
 
-const { memory } = workerData as { memory: SharedArrayBuffer };
+const { memory, row } = workerData as { memory: SharedArrayBuffer; row: Int32Array };
 const port = parentPort as NonNullable<typeof parentPort>;
 const counts = { readers: 0, reads: 0, mixed: 0 };
 
@@ -19,7 +20,9 @@ function tenantOf(slot: SlotReader): number {
 }
 
 function readOne(): void {
+  const occupant = Atomics.load(row, 0);
   const slot = new SlotReader(memory);
+  if (occupant === 0 || Atomics.load(row, 0) !== occupant) return;
   counts.readers++;
   const tenant = tenantOf(slot);
   for (;;) {
