@@ -108,7 +108,7 @@ describe('a command', () => {
     expect(await type('brake release ""')).toBe('no brake is held for workers of no group');
     expect(await type('brake')).toBe('Nothing: everybody is judged.');
     expect(await type('events many')).toContain('expected a number of events');
-    expect(await type('register')).toBe('usage: register <id> [<ip:port>]');
+    expect(await type('register')).toBe('usage: register <id> [[tls://]<ip:port>]');
     expect(await type('status a b')).toBe('usage: status [<id>]');
   });
 

@@ -37,7 +37,16 @@ async function example(marker: string): Promise<string> {
 
 test('the package holds what runs, and nothing of the workshop', async () => {
   const files = await readdir(join(project, 'node_modules/pulselane'));
-  expect(files.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'package.json', 'proto']);
+  expect(files.sort()).toEqual([
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'bin',
+    'dist',
+    'docs',
+    'package.json',
+    'proto',
+  ]);
   const installed = await readdir(join(project, 'node_modules'));
   expect(installed.filter((name) => /^(node-|typescript|vitest|esbuild)/.test(name))).toEqual([]);
 });
