@@ -4,6 +4,7 @@
  * by itself, so that a worker which restarts all the time is still told to be inactive. Changes of state are damped before
  * that, see flap-damper.ts; here they are bounded even if the worker is forgotten and comes back.
  */
+import { MapRound } from '../lib/map-round.ts';
 import type { EventType, NewEvent } from '../model/events.ts';
 import { afterArrival, NEVER_MS, type RateLimit } from '../model/heartbeat-rate.ts';
 
@@ -13,6 +14,8 @@ const LIMIT: RateLimit = { intervalMs: 15_000, toleranceMs: 29 * 15_000 };
 const OVER_BELOW_MS = LIMIT.toleranceMs / 2;
 /** Workers that caused events of late, forgotten ones included; of more no event is damped. Some 10 MB. */
 const MAX_REMEMBERED = 50_000;
+/** Of those, in each look: a fleet that came at once is not forgotten at once, which would hold up main. */
+const MOST_A_LOOK = 2000;
 
 /** What is counted together; a kind that is not here is bounded by whoever tells it. */
 const COUNTED_AS: Readonly<Partial<Record<EventType, EventType>>> = {
@@ -36,6 +39,7 @@ export class EventDamper {
   readonly #tell: (event: NewEvent) => void;
   /** By kind and worker. */
   readonly #sources = new Map<string, Source>();
+  readonly #round = new MapRound(this.#sources);
 
   constructor(tell: (event: NewEvent) => void) {
     this.#tell = tell;
@@ -63,7 +67,7 @@ export class EventDamper {
 
   /** At times: says that a worker is not noisy any more, and forgets who has been quiet. */
   look(nowMs: number): void {
-    for (const [key, source] of this.#sources) {
+    for (const [key, source] of this.#round.next(MOST_A_LOOK)) {
       if (source.untold > 0 && source.dueMs - nowMs <= OVER_BELOW_MS) {
         const detail = `events of the kind "${source.type}" that were not told: ${source.untold}`;
         source.untold = 0;

@@ -6,6 +6,7 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { type WorkerInfo, WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../lib/clock.ts';
+import { MapRound } from '../lib/map-round.ts';
 import { afterArrival, NEVER_MS, type RateLimit } from '../model/heartbeat-rate.ts';
 import { MAX_INSTANCES } from '../model/instances.ts';
 import type { PendingWorker } from '../model/pending.ts';
@@ -49,6 +50,9 @@ export interface MembersOptions {
  */
 const OWN_CHANGES: RateLimit = { intervalMs: 15_000, toleranceMs: 29 * 15_000 };
 
+/** A fleet that has just come is forgotten in pieces: 10,000 at once would hold up main for milliseconds. */
+const MOST_A_LOOK = 2000;
+
 export class Members {
   readonly mode: AdmissionMode;
   readonly #maxPending: number;
@@ -59,6 +63,7 @@ export class Members {
   #pendingChanges = 0;
   /** When the next change of a worker's own is due at the most that it may cause; of those that caused some of late. */
   readonly #ownDueMs = new Map<string, number>();
+  readonly #dueRound = new MapRound(this.#ownDueMs);
   /** Whose own changes are not told yet. */
   readonly #late = new Set<string>();
   #onChange: (workerId: string) => void = () => {};
@@ -93,7 +98,9 @@ export class Members {
       if (dueMs !== undefined) this.#ownDueMs.set(workerId, dueMs);
       this.#tell(workerId);
     }
-    for (const [workerId, dueMs] of this.#ownDueMs) if (dueMs <= nowMs) this.#ownDueMs.delete(workerId);
+    for (const [workerId, dueMs] of this.#dueRound.next(MOST_A_LOOK)) {
+      if (dueMs <= nowMs) this.#ownDueMs.delete(workerId);
+    }
   }
 
   /** Takes over what an earlier master kept. */
