@@ -13,7 +13,7 @@
  * What is seen of a worker is remembered before its value is copied: whatever changes in between differs from what is
  * remembered, and is found by the next look.
  */
-import type { Directory, WorkerEntry } from '../store/directory.ts';
+import { type Directory, readWhileThere, type WorkerEntry } from '../store/directory.ts';
 import { JsonText } from './json-text.ts';
 import { MAX_BLANK_SHARE } from './limits.ts';
 import { isShownActive, keyOf, type PutValue } from './worker-json.ts';
@@ -116,22 +116,24 @@ export class JoinedMap {
   /** Brings one region up to date of which something differs. */
   #change(row: number, entry: WorkerEntry | undefined): void {
     const { board } = this.#directory;
-    const known = this.#entries[row];
-    // All of it once more and in order, since the first look was a plain one.
-    const writes = entry?.slot.writes;
-    const lastUpdateS = board.lastUpdateS(row);
-    const isActive = entry !== undefined && isShownActive(board, entry);
-    // Asked last: if the row is the worker's still, so were the words that were read before.
-    const isThere = entry !== undefined && board.isOccupiedBy(row, entry.occupant);
-    if (known !== undefined && known.workerId !== (isThere ? entry.workerId : undefined)) this.#remove(row);
-    if (!isThere || writes === undefined) return;
-    this.#occupant[row] = entry.occupant;
-    this.#writes[row] = writes;
-    this.#lastUpdateS[row] = lastUpdateS;
-    this.#isActive[row] = isActive ? 1 : 0;
     // The same worker may have another entry: a larger slot.
+    if (this.#entries[row]?.workerId !== entry?.workerId) this.#remove(row);
+    if (entry === undefined || readWhileThere(board, entry, () => this.#bringUpToDate(row, entry))) return;
+    // Forgotten, perhaps in the middle of it.
+    this.#remove(row);
+    this.#text.cutTo(this.#end);
+  }
+
+  #bringUpToDate(row: number, entry: WorkerEntry): true {
+    const { board } = this.#directory;
+    // All of it once more and in order, since the first look was a plain one.
+    this.#occupant[row] = entry.occupant;
+    this.#writes[row] = entry.slot.writes;
+    this.#lastUpdateS[row] = board.lastUpdateS(row);
+    this.#isActive[row] = isShownActive(board, entry) ? 1 : 0;
     if (this.#entries[row] === undefined || !this.#rewrite(row, entry)) this.#append(row, entry);
     this.#entries[row] = entry;
+    return true;
   }
 
   /** Writes the value into the region that the worker has. @returns false if it had to give it up as too small. */
@@ -165,8 +167,9 @@ export class JoinedMap {
     this.#use(row, used);
   }
 
-  /** Blanks the region. Its size is remembered, as a hint for the worker's next one. */
+  /** Blanks the region, if there is one. Its size is remembered, as a hint for the worker's next one. */
   #remove(row: number): void {
+    if (this.#entries[row] === undefined) return;
     const start = this.#start[row] as number;
     this.#text.buffer.fill(SPACE, start, start + (this.#size[row] as number));
     this.#use(row, 0);

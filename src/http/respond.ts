@@ -37,25 +37,31 @@ function jsonHeaders(bodyBytes: number): Record<string, string> {
   return { 'Content-Type': 'application/json', 'Content-Length': String(bodyBytes) };
 }
 
-/** Answers, outside /api/, with the text that `write` makes. */
-export function sendJsonText(context: AppContext, c: HttpContext, write: (text: JsonText) => void): Response {
+/** Answers, outside /api/, with the text that `write` makes, or with what it returns instead. */
+export function sendJsonText(
+  context: AppContext,
+  c: HttpContext,
+  write: (text: JsonText) => Response | undefined,
+): Response {
   const { texts } = context.bodies;
   const text = texts.take();
   if (text === undefined) {
     context.refusals.count('answers');
     return errorJson(c, 503, 'too many large answers are under way', { 'Retry-After': '1' });
   }
-  const read = () => {
-    write(text);
-    return text.bytes();
-  };
+  const read = () => write(text) ?? text.bytes();
   return sendLent(c, read, () => texts.give(text));
 }
 
 /** Answers with a map of all workers: one that is kept joined or, while all of these are lent, one joined anew. */
 export function sendMap(context: AppContext, c: HttpContext, pool: JoinedMapPool): Response {
   const map = pool.take();
-  if (map === undefined) return sendJsonText(context, c, (text) => pool.joinAnew(text));
+  if (map === undefined) {
+    return sendJsonText(context, c, (text) => {
+      pool.joinAnew(text);
+      return undefined;
+    });
+  }
   return sendLent(
     c,
     () => map.bytes(),
@@ -64,13 +70,17 @@ export function sendMap(context: AppContext, c: HttpContext, pool: JoinedMapPool
 }
 
 /** Answers with what `read` gives, and calls `giveBack` once nobody looks at those bytes any more. */
-function sendLent(c: HttpContext, read: () => Buffer, giveBack: () => void): Response {
-  let bytes: Buffer;
+function sendLent(c: HttpContext, read: () => Buffer | Response, giveBack: () => void): Response {
+  let bytes: Buffer | Response;
   try {
     bytes = read();
   } catch (error) {
     giveBack();
     throw error;
+  }
+  if (bytes instanceof Response) {
+    giveBack();
+    return bytes;
   }
   return sendBytes(c, bytes, giveBack, jsonHeaders(bytes.length));
 }

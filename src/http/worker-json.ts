@@ -1,7 +1,7 @@
 /** Workers as JSON text: joined from what lanes wrote and what main judged, never parsed, never serialised anew. */
 import { recordJsonTail } from '../model/record-json.ts';
 import type { BoardReader } from '../store/board.ts';
-import type { Directory, WorkerEntry } from '../store/directory.ts';
+import { type Directory, readWhileThere, type WorkerEntry } from '../store/directory.ts';
 import type { JsonText, Room } from './json-text.ts';
 
 /** Main's part of what is told of a worker. */
@@ -54,23 +54,37 @@ export function isShownActive(board: BoardReader, { row, slot }: WorkerEntry): b
   return board.isActive(row) && slot.hasRecord;
 }
 
-export function appendValue(text: JsonText, board: BoardReader, entry: WorkerEntry, putValue: PutValue): void {
-  const standing = { lastUpdateS: board.lastUpdateS(entry.row), isActive: isShownActive(board, entry) };
-  text.put((room) => putValue(room, entry, standing));
+/** @returns false if the worker was forgotten meanwhile: nothing is appended then */
+export function appendValue(text: JsonText, board: BoardReader, entry: WorkerEntry, putValue: PutValue): boolean {
+  const before = text.length;
+  const put = readWhileThere(board, entry, () => {
+    const standing = { lastUpdateS: board.lastUpdateS(entry.row), isActive: isShownActive(board, entry) };
+    return text.put((room) => putValue(room, entry, standing));
+  });
+  if (put !== undefined) return true;
+  text.cutTo(before);
+  return false;
 }
 
-/** A map from id to each worker's value. */
+/**
+ * A map from id to each worker's value, without those that were forgotten meanwhile.
+ * @returns how many are in it
+ */
 export function appendMap(
   text: JsonText,
   { board }: Directory,
   entries: Iterable<WorkerEntry>,
   putValue: PutValue,
-): void {
-  let separator = '{';
+): number {
+  let count = 0;
+  text.ascii('{');
   for (const entry of entries) {
-    text.ascii(separator).append(keyOf(entry)).ascii(':');
-    appendValue(text, board, entry, putValue);
-    separator = ',';
+    const before = text.length;
+    if (count > 0) text.ascii(',');
+    text.append(keyOf(entry)).ascii(':');
+    if (appendValue(text, board, entry, putValue)) count++;
+    else text.cutTo(before);
   }
-  text.ascii(separator === '{' ? '{}' : '}');
+  text.ascii('}');
+  return count;
 }

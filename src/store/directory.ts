@@ -14,7 +14,7 @@ import type { WorkerFacts } from '../model/worker-facts.ts';
 import type { BoardReader } from './board.ts';
 import { SlotWord } from './layout.ts';
 import type { SlotMemory } from './slot-memory.ts';
-import { SlotReader } from './slot-reader.ts';
+import { SlotGone, SlotReader } from './slot-reader.ts';
 
 /** From main to every reader. */
 export type Announcement =
@@ -58,6 +58,23 @@ export interface WorkerEntry {
   readonly facts: WorkerFacts | undefined;
   /** The last failure of a lane that was charged to it; undefined if none was. */
   readonly lastFault: LaneFault | undefined;
+}
+
+/**
+ * What `read` reads of the worker, from its slot and its row; undefined if the worker is forgotten, which this thread may be
+ * told of later. Whoever is not main reads of a worker in here: see slot-shelf.ts.
+ */
+export function readWhileThere<T>(board: BoardReader, { row, occupant }: WorkerEntry, read: () => T): T | undefined {
+  if (!board.isOccupiedBy(row, occupant)) return undefined;
+  let value: T;
+  try {
+    value = read();
+  } catch (error) {
+    if (error instanceof SlotGone) return undefined;
+    throw error;
+  }
+  // Asked once more: if the row is the worker's still, so was all that was read of it.
+  return board.isOccupiedBy(row, occupant) ? value : undefined;
 }
 
 /** Stands for the slot of a row that nobody has: nothing is ever written to it. */

@@ -17,8 +17,10 @@
  *   one. If it sees less, the copy that it takes for current is the old worker's, which is overwritten first by the write after
  *   R, whose `begin` the second look sees. Counts and samples are read before a look at the tenancy: seen to be the old one, they
  *   were read before it changed.
- * The reader then throws SlotGone. It is a race of a moment, which {@link COOL_MS} makes longer than any reader takes from B
- * to C, unless its thread is stopped there.
+ * The reader then throws SlotGone. It is a race of a moment, which {@link COOL_MS} makes longer than most readers take from B
+ * to C; one that goes through the whole fleet between them, or whose thread is stopped there, takes longer. So whoever may be
+ * behind main reads through `readWhileThere` of directory.ts, to which it says no more than that the worker is forgotten; it
+ * asks B again behind C, since the words of a row are another worker's without a trace.
  */
 import { emptyRecordJsonHead } from '../model/record-json.ts';
 import {

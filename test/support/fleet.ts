@@ -4,6 +4,7 @@ import { type RecordSource, recordJsonHead } from '../../src/model/record-json.t
 import type { RunningTask } from '../../src/model/telemetry.ts';
 import { allocateBoard, type BoardMemory, BoardWriter } from '../../src/store/board.ts';
 import type { Announcement } from '../../src/store/directory.ts';
+import { COOL_MS, SlotShelf } from '../../src/store/slot-shelf.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 
 const RING_SAMPLES = 4;
@@ -118,6 +119,20 @@ export class Fleet {
     this.board.release(this.#member(workerId).row);
     this.#members.delete(workerId);
     if (announced) this.onAnnounce([{ type: 'slotGone', workerId }]);
+  }
+
+  /** Gives the row and the memory of a worker to another one; nobody has been told of either yet. */
+  handOver(workerId: string, nextId: string): void {
+    const { writer } = this.#member(workerId);
+    this.forget(workerId, { announced: false });
+    const shelf = new SlotShelf(RING_SAMPLES);
+    shelf.keep(writer.memory, 0);
+    const memory = shelf.take(nextId, COOL_MS);
+    const place = this.board.occupy(this.#now());
+    if (place === undefined || memory === undefined) throw new Error('the row or the memory was not given back');
+    const next = new SlotWriter(memory);
+    next.mend();
+    this.#members.set(nextId, { ...place, writer: next, beats: 0 });
   }
 
   roster(): Announcement[] {

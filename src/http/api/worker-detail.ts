@@ -4,7 +4,7 @@ import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_RE
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
 import { STUCK_REASONS } from '../../model/stuck.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
-import type { WorkerEntry } from '../../store/directory.ts';
+import { readWhileThere, type WorkerEntry } from '../../store/directory.ts';
 import type { SlotReader } from '../../store/slot-reader.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
 import type { AppContext } from '../context.ts';
@@ -100,12 +100,18 @@ function counterOf<K extends string>(names: readonly K[]) {
   return Object.fromEntries(names.map((name) => [name, counter])) as { readonly [Name in K]: typeof counter };
 }
 
-/** Appends the worker. Its record is copied as its lane wrote it: whatever it holds, it is neither parsed nor made anew. */
-export function putWorkerDetail(text: JsonText, entry: WorkerEntry, context: AppContext): void {
-  const json = JSON.stringify(detailOf(entry, context));
-  text.append(Buffer.from(json.slice(0, -1))).ascii(',"record":');
-  putRecord(text, entry.slot);
-  text.ascii('}');
+/**
+ * Appends the worker. Its record is copied as its lane wrote it: whatever it holds, it is neither parsed nor made anew.
+ * @returns false if the worker was forgotten meanwhile
+ */
+export function putWorkerDetail(text: JsonText, entry: WorkerEntry, context: AppContext): boolean {
+  const put = readWhileThere(context.directory.board, entry, () => {
+    const json = JSON.stringify(detailOf(entry, context));
+    text.append(Buffer.from(json.slice(0, -1))).ascii(',"record":');
+    putRecord(text, entry.slot);
+    return text.ascii('}');
+  });
+  return put !== undefined;
 }
 
 /** A record that keeps changing is shown all the same, with the times of the one before it. */

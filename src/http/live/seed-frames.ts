@@ -25,13 +25,20 @@ export class SeedFrames {
 
   ofAll(): Frame {
     this.#dropOld();
-    this.#ofAll ??= this.#hold(this.#directory.all());
+    if (this.#ofAll === undefined) {
+      this.#put(this.#directory.all());
+      this.#ofAll = this.#held();
+    }
     return this.#ofAll;
   }
 
-  of(entry: WorkerEntry): Frame {
+  /** @returns undefined if the worker is forgotten */
+  of(entry: WorkerEntry): Frame | undefined {
     this.#dropOld();
-    const made = this.#ofOne.get(entry) ?? this.#hold([entry]);
+    const known = this.#ofOne.get(entry);
+    if (known !== undefined) return known;
+    if (this.#put([entry]) === 0) return undefined;
+    const made = this.#held();
     this.#ofOne.set(entry, made);
     return made;
   }
@@ -48,8 +55,12 @@ export class SeedFrames {
     if (this.#madeAt !== this.#revisions.counter) this.dropFrames();
   }
 
-  #hold(entries: Iterable<WorkerEntry>): Frame {
-    appendMap(text.clear(), this.#directory, entries, putTelemetry);
+  #put(entries: Iterable<WorkerEntry>): number {
+    return appendMap(text.clear(), this.#directory, entries, putTelemetry);
+  }
+
+  /** Of the text. */
+  #held(): Frame {
     const frame = new Frame(text.copy());
     this.#flight.hold(frame);
     return frame;

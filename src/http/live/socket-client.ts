@@ -103,6 +103,7 @@ export class SocketClient {
   }
 
   #send(frames: SeedFrames, entry: WorkerEntry): void {
-    this.sender.send(frames.of(entry), this.#nowMs);
+    const frame = frames.of(entry);
+    if (frame !== undefined) this.sender.send(frame, this.#nowMs);
   }
 }

@@ -223,7 +223,7 @@ export class View {
     return this.#revisions.changeBefore(row) <= this.#certainTo;
   }
 
-  /** A record that changes too fast to be read changes again: the next look decides. Others must not miss this one. */
+  /** A record that changes too fast to be read, or whose worker is gone, changes again: the next look decides. Others must not miss this one. */
   #matches(reading: Reading, wasShown: boolean): boolean {
     try {
       return this.#selection.matches(reading.entry, this.#directory, reading);

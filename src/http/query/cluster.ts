@@ -8,7 +8,7 @@ import {
   REPLACEMENT_REASONS,
 } from '../../model/lanes.ts';
 import { WORKER_STATES } from '../../model/liveness.ts';
-import type { Directory } from '../../store/directory.ts';
+import { type Directory, readWhileThere } from '../../store/directory.ts';
 import { groupOf } from './values.ts';
 
 const USAGES = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage'] as const;
@@ -68,12 +68,17 @@ export function clusterFigures(directory: Directory): ClusterFigures {
 
   for (const entry of directory.all()) {
     const { row, slot } = entry;
+    const read = readWhileThere(board, entry, () => ({
+      rejected: slot.counts().rejected,
+      record: board.isActive(row) ? slot.numbers() : undefined,
+    }));
+    if (read === undefined) continue;
     total++;
     byState[board.state(row)]++;
     addTo(replacedByReason, board.replacedBy(row));
     addTo(lostByCause, board.lostBy(row));
     missed += board.missed(row);
-    rejected += slot.counts().rejected;
+    rejected += read.rejected;
     flags.stuck += Number(board.stuck(row) !== undefined);
     flags.flapping += Number(board.isFlapping(row));
     flags.id_conflict += Number(board.hasConflict(row));
@@ -83,7 +88,7 @@ export function clusterFigures(directory: Directory): ClusterFigures {
     lanes.set(lane.number, lane);
     if (!board.isActive(row)) continue;
     active++;
-    const record = slot.numbers();
+    const { record } = read;
     if (record === undefined) continue;
     runningTasks += record.runningTasks;
     usages.cpu_usage.push(record.cpuUsage);

@@ -1,6 +1,6 @@
 /** One worker as a JSON object, made from what lies in memory. */
 import type { BoardReader } from '../../store/board.ts';
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
+import { type Directory, readWhileThere, type WorkerEntry } from '../../store/directory.ts';
 import type { JsonText } from '../json-text.ts';
 import { appendValue, isShownActive, putTelemetry } from '../worker-json.ts';
 import { FIELD_NAMES, type FieldName, type Fields } from './fields.ts';
@@ -69,15 +69,17 @@ export function putItem(
   reading = new Reading(entry),
 ): boolean {
   const before = text.length;
-  let json = '';
-  for (const [index, name] of names.entries()) {
-    json += `${index === 0 ? '{' : ','}"${name}":${valueText(reading, board, numbers[index] as number)}`;
-  }
-  text.utf8(json);
-  if (names.at(-1) === 'telemetry') appendValue(text, board, entry, putTelemetry);
-  text.ascii('}');
-  // Asked last: if the row is the worker's still, so was all that was read of it.
-  if (board.isOccupiedBy(entry.row, entry.occupant)) return true;
+  const isPut = readWhileThere(board, entry, () => {
+    let json = '';
+    for (const [index, name] of names.entries()) {
+      json += `${index === 0 ? '{' : ','}"${name}":${valueText(reading, board, numbers[index] as number)}`;
+    }
+    text.utf8(json);
+    if (names.at(-1) === 'telemetry' && !appendValue(text, board, entry, putTelemetry)) return false;
+    text.ascii('}');
+    return true;
+  });
+  if (isPut === true) return true;
   text.cutTo(before);
   return false;
 }

@@ -1,5 +1,5 @@
 /** One page of the list of workers, as JSON text. Runs in the http thread and in those of the pool. */
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
+import { type Directory, readWhileThere, type WorkerEntry } from '../../store/directory.ts';
 import type { JsonText } from '../json-text.ts';
 import { MAX_PAGE_BYTES } from '../limits.ts';
 import { cursorOf } from './cursor.ts';
@@ -38,11 +38,13 @@ export function writePage(text: JsonText, directory: Directory, request: PageReq
   const first = new First<Candidate>(limit + 1, sort.compare);
   let total = 0;
   for (const entry of directory.all()) {
-    const reading = new Reading(entry);
-    if (!selection.matches(entry, directory, reading)) continue;
+    const candidate = readWhileThere(directory.board, entry, (): Candidate | undefined => {
+      const reading = new Reading(entry);
+      if (!selection.matches(entry, directory, reading)) return undefined;
+      return { ...sort.positionOf(entry, directory, reading), entry };
+    });
+    if (candidate === undefined) continue;
     total++;
-    const { values, workerId } = sort.positionOf(entry, directory, reading);
-    const candidate = { values, workerId, entry };
     if (after === undefined || sort.compare(candidate, after) > 0) first.add(candidate);
   }
 

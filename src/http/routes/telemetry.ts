@@ -14,6 +14,8 @@ export function telemetryRoutes(app: App, context: AppContext): void {
     if ('refused' in named) return named.refused;
     const entry = directory.get(named.id);
     if (entry === undefined) return unknownWorker(c, named.id);
-    return sendJsonText(context, c, (text) => appendValue(text, directory.board, entry, putTelemetry));
+    return sendJsonText(context, c, (text) =>
+      appendValue(text, directory.board, entry, putTelemetry) ? undefined : unknownWorker(c, named.id),
+    );
   });
 }

@@ -60,9 +60,7 @@ export function workerRoutes(api: Api, context: AppContext): void {
     const known = notModified(c, etag, varyHeader(c));
     if (known !== undefined) return known;
     const write = (text: JsonText) => {
-      putWorkerDetail(text, entry, context);
-      // Asked last: if the row is the worker's still, so was all that was read of it.
-      if (!directory.board.isOccupiedBy(entry.row, entry.occupant)) throw unknown;
+      if (!putWorkerDetail(text, entry, context)) throw unknown;
     };
     try {
       const body = await queries.text(write, acceptsGzip(c.req.header('accept-encoding')));
