@@ -47,8 +47,8 @@ interface Kept {
 
 export class SlotShelf {
   readonly #leastBytes: number;
-  /** The longest kept first, from `#first` on. */
-  #kept: Kept[] = [];
+  /** The longest kept first, from `#first` on; nothing before it, so that memory which was taken is its worker's alone. */
+  #kept: (Kept | undefined)[] = [];
   #first = 0;
 
   constructor(ringCapacity: number) {
@@ -72,7 +72,7 @@ export class SlotShelf {
     if (kept === undefined || nowMs - kept.sinceMs < COOL_MS) return undefined;
     const json = Buffer.from(emptyRecordJsonHead(workerId));
     if (jsonCapacityFor(json.length) !== LEAST_JSON_CAPACITY) return undefined;
-    this.#first++;
+    this.#kept[this.#first++] = undefined;
     if (this.#first > MAX_KEPT) {
       this.#kept = this.#kept.slice(this.#first);
       this.#first = 0;

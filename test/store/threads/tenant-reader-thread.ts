@@ -1,12 +1,12 @@
 /**
  * Attaches to one slot again and again, and reads it until the memory is another worker's. Counts what a reader got that was
  * not of the worker it had read of first. As readers do, it gives up if the row is not that worker's any more once it has
- * attached: see slot-shelf.ts.
+ * attached: see slot-shelf.ts. Tells in its place of `row` how far it has come.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SlotGone, SlotReader } from '../../../src/store/slot-reader.ts';
 
-const { memory, row } = workerData as { memory: SharedArrayBuffer; row: Int32Array };
+const { memory, row, place } = workerData as { memory: SharedArrayBuffer; row: Int32Array; place: number };
 const port = parentPort as NonNullable<typeof parentPort>;
 const counts = { readers: 0, reads: 0, mixed: 0 };
 
@@ -47,6 +47,7 @@ function turn(): void {
       if (!(error instanceof SlotGone)) throw error;
     }
   }
+  Atomics.store(row, place, Math.min(counts.readers, counts.reads));
   if (running) setImmediate(turn);
   else {
     port.postMessage(counts);
