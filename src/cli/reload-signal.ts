@@ -5,7 +5,7 @@
  * |-----------------------|--------------------------------------------------------------------------------------|
  * | while it starts       | files are read again once it runs: those of the start may have been read before      |
  * | while it runs         | files are read again                                                                 |
- * | while it stops        | nothing: it must not be cut short                                                    |
+ * | while it stops, ended | nothing: it must not be cut short, nor end by a signal where it has stopped in order |
  * | before `listen`       | `bin/pulselane.js` keeps it, and tells it then                                       |
  *
  * A terminal that is closed sends it, too. Where nothing can be read again it asks for an end; elsewhere the prompt has read
@@ -30,13 +30,8 @@ export class ReloadSignal {
     if (this.#isWanted) reload();
   }
 
-  /** It begins to stop. */
+  /** It begins to stop. The listener stays: without one, the signal would end the process before the process ends itself. */
   stopping(): void {
     this.#reload = () => {};
-  }
-
-  /** It has stopped. */
-  close(): void {
-    process.off('SIGHUP', this.#take);
   }
 }

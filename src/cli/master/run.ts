@@ -68,11 +68,7 @@ export async function runMaster(run: MasterRun, parts: MasterParts): Promise<voi
   if (takesReloads(config, streams)) reloads.listen();
   // Nobody sits there any more; what would be cut short is worth an end in order.
   else signals.hangUpEnds();
-  try {
-    await startAndRun(run, { face, wish, reloads }, parts);
-  } finally {
-    reloads.close();
-  }
+  await startAndRun(run, { face, wish, reloads }, parts);
   face.logger.info('stopped');
 }
 
