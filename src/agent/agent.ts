@@ -3,6 +3,7 @@
  * master. Measuring and sending happen in a thread of its own, so that a busy program does not fall silent.
  */
 import { peerAddress } from '../config/kinds.ts';
+import { ChildGroups } from '../lib/child-groups.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
@@ -39,6 +40,8 @@ export class Agent {
   readonly #report: Report;
   readonly #workload = new Workload();
   readonly #thread: SupervisedThread<FromThread, ToThread>;
+  /** What the thread runs, to be ended if it ends without having done so. */
+  readonly #groups = new ChildGroups();
   readonly #begun = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #settings: AgentSettings;
@@ -141,6 +144,7 @@ export class Agent {
       timer.cancel();
     }
     await this.#thread.stop();
+    this.#groups.endAll();
   }
 
   /** A thread that follows a dead one knows nothing: it is told all. */
@@ -174,6 +178,9 @@ export class Agent {
       case 'master':
         this.#settings = { ...this.#settings, masters: [peerAddress.parse(message.master)] };
         return;
+      case 'groups':
+        this.#groups.replace(message.leaders);
+        return;
       case 'report':
         this.#report(message.level, message.message, message.fields);
         return;
@@ -197,6 +204,7 @@ export class Agent {
 
   #died({ reason, backOffMs }: ThreadDeath): number {
     this.#isReady = false;
+    this.#groups.endRunning();
     if (this.#stopping !== undefined) this.#ended.resolve();
     if (this.#hasBegun) {
       this.#report('error', `the agent's thread ended (${reason}) and is started again in ${backOffMs} ms`);

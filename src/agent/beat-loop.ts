@@ -2,11 +2,13 @@
  * The agent's thread as a plain object: takes the host's messages and starts and stops what beats. It runs over a port,
  * a clock and a meter, so that tests drive it without a thread.
  */
+import { ChildGroups } from '../lib/child-groups.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Port } from '../lib/ports.ts';
 import { Beater } from './beater.ts';
 import { machineGpus } from './measure/gpu/gpu-meter.ts';
+import type { ToolSettings } from './measure/gpu/tool.ts';
 import { Machine, type MachineMeter } from './measure/machine.ts';
 import type { FromThread, ToThread } from './messages.ts';
 import type { Report } from './report.ts';
@@ -23,13 +25,19 @@ export class BeatLoop {
   readonly #clock: Clock;
   readonly #report: Report;
   readonly #meter: MachineMeter | undefined;
+  /** Tools under way. */
+  readonly #groups: ChildGroups;
   #beater: Beater | undefined;
+  #hasEnded = false;
 
   constructor({ port, clock, meter }: BeatLoopOptions) {
     this.#port = port;
     this.#clock = clock;
-    this.#report = (level, message, fields = {}) => port.postMessage({ type: 'report', level, message, fields });
+    this.#report = (level, message, fields = {}) => {
+      if (!this.#hasEnded) port.postMessage({ type: 'report', level, message, fields });
+    };
     this.#meter = meter;
+    this.#groups = new ChildGroups((leaders) => port.postMessage({ type: 'groups', leaders }));
     port.onMessage((message) => this.#receive(message));
   }
 
@@ -64,12 +72,11 @@ export class BeatLoop {
 
   /** Never rejects: what goes wrong is told to the host. */
   async #begin({ settings, tasks, metrics, nextSequence }: Extract<ToThread, { type: 'begin' }>): Promise<void> {
-    const own = { clock: this.#clock, report: this.#report };
     const beater = new Beater({
       settings,
       nextSequence,
       clock: this.#clock,
-      meter: this.#meter ?? new Machine({ ...own, gpus: machineGpus({ ...own, tools: settings.tools }) }),
+      meter: this.#meter ?? this.#machine(settings.tools),
       report: this.#report,
       post: (message) => this.#port.postMessage(message),
     });
@@ -80,14 +87,26 @@ export class BeatLoop {
       const listening = await beater.start();
       this.#port.postMessage({ type: 'ready', listening });
     } catch (error) {
-      await beater.stop();
+      await this.#end(beater);
       const code = error instanceof PulselaneError ? error.code : 'environment';
       this.#port.postMessage({ type: 'failed', code, message: messageOf(error) });
     }
   }
 
   async #stop(): Promise<void> {
-    await this.#beater?.stop();
+    await this.#end(this.#beater);
     this.#port.postMessage({ type: 'stopped' });
+  }
+
+  #machine(tools: ToolSettings): Machine {
+    const own = { clock: this.#clock, report: this.#report };
+    return new Machine({ ...own, gpus: machineGpus({ ...own, tools, groups: this.#groups }) });
+  }
+
+  /** Nothing that it runs is left. That a tool fails which is ended here is nothing to tell. */
+  async #end(beater: Beater | undefined): Promise<void> {
+    await beater?.stop();
+    this.#hasEnded = true;
+    this.#groups.endAll();
   }
 }

@@ -33,5 +33,7 @@ export type FromThread =
   | { readonly type: 'beat'; readonly sequence: number }
   /** A master pointed this agent at itself. */
   | { readonly type: 'master'; readonly master: string }
+  /** Process groups that run now, by their leaders: to be ended if the thread cannot do it any more. */
+  | { readonly type: 'groups'; readonly leaders: readonly number[] }
   | { readonly type: 'report'; readonly level: ReportLevel; readonly message: string; readonly fields: ReportFields }
   | { readonly type: 'stopped' };

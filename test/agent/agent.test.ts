@@ -1,6 +1,7 @@
 /** The whole agent with its real thread; needs dist/agent/thread.cjs. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { PulselaneError } from '../../src/lib/errors.ts';
 import { SupervisedThread } from '../../src/lib/supervised-thread.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeMaster } from '../support/fake-master.ts';
+import { isRunning } from '../support/is-running.ts';
 
 let master: FakeMaster;
 
@@ -20,6 +22,33 @@ beforeEach(async () => {
 });
 
 afterEach(() => master.close());
+
+/** An nvidia-smi that does not return. */
+class HangingTool {
+  readonly folder: string;
+
+  static async install(): Promise<HangingTool> {
+    const tool = new HangingTool(await mkdtemp(join(tmpdir(), 'hanging-tool-')));
+    const script = `#!/bin/sh\necho $$ >> ${join(tool.folder, 'pids')}\nexec sleep 600\n`;
+    await writeFile(join(tool.folder, 'nvidia-smi'), script, { mode: 0o755 });
+    return tool;
+  }
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Process ids of those that were started and have not ended. */
+  running(): number[] {
+    const path = join(this.folder, 'pids');
+    const started = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+    return started.map(Number).filter(isRunning);
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.folder, { recursive: true });
+  }
+}
 
 describe('an embedded agent', () => {
   let agent: Agent;
@@ -93,12 +122,20 @@ esac
     const starts = vi.spyOn(SupervisedThread.prototype, 'start');
     const lines: string[] = [];
     const logger = { info: () => {}, warn: () => {}, error: (_: object, line: string) => lines.push(line) };
-    agent = new Agent({ workerId: 'w', master: master.address, intervalMs: 100, logger: logger as never });
+    const tool = await HangingTool.install();
+    agent = new Agent({
+      workerId: 'w',
+      master: master.address,
+      intervalMs: 100,
+      gpuToolPath: tool.folder,
+      logger: logger as never,
+    });
     await agent.start();
     agent.addTask({ taskId: 'survivor' });
     agent.setMetric('m', 1);
     await eventually(() => master.heartbeats.at(-1)?.metrics.m === 1);
     const streams = master.streamsOpened;
+    const [hanging] = await eventually(() => tool.running().length > 0 && tool.running());
     // As running out of memory would, without the agent's knowledge.
     const [supervised] = starts.mock.contexts as SupervisedThread<unknown, unknown>[];
     await supervised?.thread?.terminate();
@@ -108,6 +145,8 @@ esac
     expect(new Set(master.heartbeats.map(({ instanceId }) => instanceId)).size).toBe(1);
     expect(master.heartbeats.at(-1)?.runningTasks).toMatchObject([{ taskId: 'survivor' }]);
     expect(lines).toEqual([expect.stringContaining('is started again in')]);
+    await eventually(() => !tool.running().includes(hanging as number));
+    await tool.remove();
   });
 
   test('refuses bad values at the call, naming the field', () => {
@@ -166,18 +205,21 @@ esac
 describe('a host program', () => {
   let host: ChildProcessWithoutNullStreams;
   let words: string[];
+  let tool: HangingTool;
 
   beforeEach(async () => {
     const program = fileURLToPath(new URL('../support/agent-host.ts', import.meta.url));
-    host = spawn(process.execPath, [program, master.address]);
+    tool = await HangingTool.install();
+    host = spawn(process.execPath, [program, master.address, tool.folder]);
     words = [];
     createInterface({ input: host.stdout }).on('line', (line) => words.push(line));
     host.stderr.pipe(process.stderr);
     await eventually(() => words.includes('started'));
   });
 
-  afterEach(() => {
+  afterEach(async () => {
     host.kill('SIGKILL');
+    await tool.remove();
   });
 
   test('that is blocked for seconds goes on beating, and its lag is seen while it is', async () => {
@@ -198,10 +240,19 @@ describe('a host program', () => {
 
   test('that stops its agent says farewell and ends by itself, with nothing left behind', async () => {
     await eventually(() => master.heartbeats.length > 0);
+    await eventually(() => tool.running().length > 0);
     const ended = once(host, 'exit');
     host.stdin.write('stop\n');
     expect(await ended).toEqual([0, null]);
     expect(master.heartbeats.at(-1)?.leaving).toBe(true);
     expect(master.openStreams).toBe(0);
+    await eventually(() => tool.running().length === 0);
+  });
+
+  test('that exits without stopping its agent leaves no tool behind', async () => {
+    await eventually(() => tool.running().length > 0);
+    host.stdin.write('exit\n');
+    await once(host, 'exit');
+    await eventually(() => tool.running().length === 0);
   });
 });

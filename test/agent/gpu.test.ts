@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import type { Systeminformation } from 'systeminformation';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,10 +15,11 @@ import { parseDiscovery, parseDump, XpuSmi } from '../../src/agent/measure/gpu/i
 import { IntelSysfs, sinceThen } from '../../src/agent/measure/gpu/intel-sysfs.ts';
 import { NvidiaSmi, parseMigList, parseMigMemory, parseNvidiaSmi } from '../../src/agent/measure/gpu/nvidia.ts';
 import type { GpuSource } from '../../src/agent/measure/gpu/source.ts';
-import { type Tools, toolFolders, toolsOf } from '../../src/agent/measure/gpu/tool.ts';
+import { TOOL_TIMEOUT_MS, type Tools, toolFolders, toolsOf } from '../../src/agent/measure/gpu/tool.ts';
 import type { GpuUsage } from '../../src/model/telemetry.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { isRunning } from '../support/is-running.ts';
 
 const MIB = 1024 ** 2;
 let root: string;
@@ -34,8 +38,8 @@ async function install(folder: string, name: string, script: string): Promise<vo
   await chmod(path, 0o755);
 }
 
-function toolsIn(folder: string, timeoutMs?: number): Tools {
-  return toolsOf({ gpuToolPath: join(root, folder), environment: { path: '', libraryPath: '' } }, timeoutMs);
+function toolsIn(folder: string, timeoutMs = TOOL_TIMEOUT_MS): Tools {
+  return toolsOf({ gpuToolPath: join(root, folder), environment: { path: '', libraryPath: '' } }, { timeoutMs });
 }
 
 /** Says of each tool what it printed on a real machine, as far as it is read. */
@@ -91,6 +95,13 @@ describe('a vendor’s tool', () => {
     expect(lines).toEqual(['warn GPU (nvidia-smi): no answer within 1 s']);
     const pid = Number(await readFile(pidFile, 'utf8'));
     await eventually(() => !isRunning(pid));
+  });
+
+  test('that cannot be started since no file can be opened is an error like any other', async () => {
+    const program = fileURLToPath(new URL('../support/tool-without-files.ts', import.meta.url));
+    const script = 'ulimit -n 100; exec "$0" "$@"';
+    const { stdout } = await promisify(execFile)('/bin/sh', ['-c', script, process.execPath, program]);
+    expect(JSON.parse(stdout)).toEqual({ without: expect.stringContaining('EMFILE') });
   });
 
   test('that floods is ended', async () => {
@@ -158,15 +169,6 @@ describe('a vendor’s tool', () => {
     expect(meter.newest).toMatchObject([{ uuid: 'GPU-1' }]);
   });
 });
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('nvidia-smi', () => {
   test('idle is 0, what is not known is absent, and a sentinel is not a value', () => {

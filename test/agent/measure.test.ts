@@ -5,6 +5,7 @@ import { CpuMeter } from '../../src/agent/measure/cpu.ts';
 import { machineGpus } from '../../src/agent/measure/gpu/gpu-meter.ts';
 import { Machine, patienceOf } from '../../src/agent/measure/machine.ts';
 import { Probe } from '../../src/agent/measure/probe.ts';
+import { ChildGroups } from '../../src/lib/child-groups.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -14,7 +15,11 @@ describe('this machine', () => {
   test('has the memory, cores and disk that /proc and the kernel tell', async () => {
     const own = { clock: systemClock, report: () => {} };
     const tools = { gpuToolPath: '', environment: { path: '', libraryPath: '' } };
-    const machine = new Machine({ ...own, cgroupRoot: NO_CGROUP, gpus: machineGpus({ ...own, tools }) });
+    const machine = new Machine({
+      ...own,
+      cgroupRoot: NO_CGROUP,
+      gpus: machineGpus({ ...own, tools, groups: new ChildGroups() }),
+    });
     const capacity = await machine.capacity();
     const meminfo = readFileSync('/proc/meminfo', 'utf8');
     const kib = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(meminfo)?.[1]);

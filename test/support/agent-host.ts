@@ -3,7 +3,8 @@ import { createInterface } from 'node:readline';
 import { Agent } from '../../src/agent/agent.ts';
 
 const master = process.argv[2] as string;
-const agent = new Agent({ workerId: 'embedded', master, intervalMs: 200 });
+const gpuToolPath = process.argv[3];
+const agent = new Agent({ workerId: 'embedded', master, intervalMs: 200, gpuToolPath });
 agent.addTask({ taskId: 'early', cpuAllocated: 1, status: 'running' });
 await agent.start();
 agent.setMetric('queue_depth', 3);
@@ -19,6 +20,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   } else if (word === 'stop') {
     await agent.stop();
     break;
+  } else if (word === 'exit') {
+    process.exit();
   }
 }
 // Nothing may be left that keeps the process: it has to end by itself.

@@ -2,6 +2,7 @@
  * All graphics processors of the machine: of each vendor by the first source that is there, each asked and failing by
  * itself. A driver may be installed under a running agent, so what is missing is looked for again and again.
  */
+import type { ChildGroups } from '../../../lib/child-groups.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { GpuUsage } from '../../../model/telemetry.ts';
 import type { Report } from '../../report.ts';
@@ -32,13 +33,15 @@ export interface MachineGpuOptions {
   readonly clock: Clock;
   readonly report: Report;
   readonly tools: ToolSettings;
+  /** Where tools are noted while they run. */
+  readonly groups: ChildGroups;
 }
 
-export function machineGpus({ clock, report, tools: settings }: MachineGpuOptions): GpuMeter {
+export function machineGpus({ clock, report, tools: settings, groups }: MachineGpuOptions): GpuMeter {
   return new GpuMeter({
     clock,
     report,
-    vendors: vendorsOf(toolsOf(settings), DRM_ROOT, clock),
+    vendors: vendorsOf(toolsOf(settings, { groups }), DRM_ROOT, clock),
     fallback: new Controllers(),
   });
 }

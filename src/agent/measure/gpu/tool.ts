@@ -2,11 +2,13 @@
  * Running a vendor's tool. Such tools hang when a device has fallen off its bus, fail after half of their output, and live
  * in odd places: what was printed is used however the tool ended, and its end is waited for no longer than allowed.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { ToolEnvironment } from '../../../config/tool-environment.ts';
+import { ChildGroups, endGroup } from '../../../lib/child-groups.ts';
+import { messageOf } from '../../../lib/errors.ts';
 
 /** A device that has fallen off its bus can hang its tool for ever. */
 export const TOOL_TIMEOUT_MS = 10_000;
@@ -62,7 +64,16 @@ export interface Tools {
   run(path: string, args: readonly string[]): Promise<ToolRun>;
 }
 
-export function toolsOf(settings: ToolSettings, timeoutMs = TOOL_TIMEOUT_MS): Tools {
+export interface ToolOptions {
+  readonly timeoutMs?: number;
+  /** Where a tool is noted for as long as it runs, so that it does not outlive the agent. */
+  readonly groups?: ChildGroups;
+}
+
+export function toolsOf(
+  settings: ToolSettings,
+  { timeoutMs = TOOL_TIMEOUT_MS, groups = new ChildGroups() }: ToolOptions = {},
+): Tools {
   const folders = toolFolders(settings);
   const names = (name: string) => (process.platform === 'win32' ? [`${name}.exe`, name] : [name]);
   return {
@@ -75,7 +86,10 @@ export function toolsOf(settings: ToolSettings, timeoutMs = TOOL_TIMEOUT_MS): To
       }
       return undefined;
     },
-    run: (path, args) => runTool(path, args, { env: environmentOf(path, folders, settings.environment), timeoutMs }),
+    run: (path, args) => {
+      const env = environmentOf(path, folders, settings.environment);
+      return runTool(path, args, { env, timeoutMs, groups });
+    },
   };
 }
 
@@ -98,47 +112,58 @@ function environmentOf(path: string, folders: readonly string[], { libraryPath }
 interface RunOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  readonly groups: ChildGroups;
 }
 
-/** Never rejects. A tool that cannot even be killed, waiting for its device in the kernel, is not waited for. */
-function runTool(path: string, args: readonly string[], { env, timeoutMs }: RunOptions): Promise<ToolRun> {
+/**
+ * Never rejects, also where the system has no process or file to give. A tool that cannot even be killed, waiting for its
+ * device in the kernel, is not waited for.
+ */
+async function runTool(path: string, args: readonly string[], options: RunOptions): Promise<ToolRun> {
+  try {
+    // In a group of its own, since many tools are scripts: what they started is ended with them.
+    const spawnOptions = { cwd: '/', env: options.env, detached: true } as const;
+    return await endOf(spawn(path, args, { ...spawnOptions, stdio: ['ignore', 'pipe', 'pipe'] }), options);
+  } catch (error) {
+    return { stdout: '', stderr: '', failure: messageOf(error) };
+  }
+}
+
+function endOf(child: ChildProcess, { timeoutMs, groups }: RunOptions): Promise<ToolRun> {
   const { promise, resolve } = Promise.withResolvers<ToolRun>();
-  // In a group of its own, since many tools are scripts: what they started is ended with them.
-  const child = spawn(path, args, { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[], bytes: 0 };
+  let timer: NodeJS.Timeout | undefined;
   const end = (failure: string | undefined) => {
     clearTimeout(timer);
+    if (child.pid !== undefined) groups.delete(child.pid);
     const [stdout, stderr] = [output.stdout, output.stderr].map((chunks) => Buffer.concat(chunks).toString('utf8'));
     resolve({ stdout: stdout ?? '', stderr: stderr ?? '', failure });
     // Whoever inherited the pipes may keep them open.
-    child.stdout.destroy();
-    child.stderr.destroy();
+    child.stdout?.destroy();
+    child.stderr?.destroy();
     child.unref();
   };
+  // First of all: where it could not be started, it has no process id, and without a file to spare no pipes either.
+  child.on('error', (error) => end(error.message));
+  child.on('close', (code, signal) => end(code === 0 ? undefined : `ended with ${signal ?? `exit code ${code}`}`));
+  const { pid } = child;
+  if (pid === undefined) return promise;
+
   const kill = (failure: string) => {
-    endGroup(child.pid);
+    endGroup(pid);
     end(failure);
   };
-  const timer = setTimeout(() => kill(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
+  groups.add(pid);
+  timer = setTimeout(() => kill(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (chunk: Buffer) => {
+    child[name]?.on('data', (chunk: Buffer) => {
       output.bytes += chunk.length;
       if (output.bytes <= MAX_OUTPUT_BYTES) output[name].push(chunk);
       else kill(`it prints more than ${MAX_OUTPUT_BYTES / 1024 ** 2} MiB`);
     });
-    child[name].on('error', () => {});
+    child[name]?.on('error', () => {});
   }
-  child.on('error', (error) => end(error.message));
-  child.on('close', (code, signal) => end(code === 0 ? undefined : `ended with ${signal ?? `exit code ${code}`}`));
   return promise;
-}
-
-function endGroup(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
-  } catch {
-    // It has just ended.
-  }
 }
 
 /** A tool's own words and how it ended, in one line; undefined if there is nothing to tell. */
