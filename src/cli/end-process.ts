@@ -1,5 +1,6 @@
 /** The end of the process, which nothing may hold up. */
 import { existsSync } from 'node:fs';
+import { endChildGroups } from '../lib/child-groups.ts';
 import { type Clock, endsWithin, until } from '../lib/clock.ts';
 import type { LossyOutput } from '../lib/output/lossy-output.ts';
 import { threadsLeftBehind, threadsLeftToProcessEnd } from '../lib/supervised-thread.ts';
@@ -26,9 +27,9 @@ export async function endProcess(exitCode: number, { outputs, errors, clock }: P
     withinMs: FREE_WITHIN_MS,
     everyMs: 10,
   });
-  if (threadsLeftBehind() > 0) return await kill('a thread does not end: the process is killed', errors, clock);
   if (!isFree || threadsLeftToProcessEnd() > 0) endAtOnce(exitCode);
-  // Where there is no shell.
+  // Where there is no shell, or no way to become one.
+  if (threadsLeftBehind() > 0) return await kill('a thread does not end: the process is killed', errors, clock);
   if (!isFree) return await kill('a call of the system does not return: the process is killed', errors, clock);
   process.exit(exitCode);
 }
@@ -36,6 +37,7 @@ export async function endProcess(exitCode: number, { outputs, errors, clock }: P
 async function kill(why: string, errors: LossyOutput, clock: Clock): Promise<never> {
   errors.write(`${why}\n`);
   await endsWithin(clock, FLUSH_WITHIN_MS, errors.idle());
+  endChildGroups();
   process.kill(process.pid, 'SIGKILL');
   throw new Error('unreachable: nothing outlives SIGKILL');
 }
@@ -46,11 +48,13 @@ function waitsForSystem(): boolean {
 
 /**
  * `process.exit` ends threads one after the other, and would wait for one that waits in the system (a file on a dead
- * server, a terminal that stands still) for as long as that takes. Becoming another program ends all of them at once, and
- * keeps the exit code. Returns where that cannot be done.
+ * server, a terminal that stands still) for as long as that takes. Becoming another program ends all of them at once,
+ * also those that loop, and keeps the exit code. Returns where that cannot be done.
  */
 function endAtOnce(exitCode: number): void {
   if (!existsSync(SHELL)) return;
+  // Nothing that listens for the exit is called.
+  endChildGroups();
   try {
     process.execve?.(SHELL, ['sh', '-c', `exit ${exitCode}`], {});
   } catch {
