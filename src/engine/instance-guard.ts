@@ -74,6 +74,7 @@ export class InstanceGuard {
 
   /** The worker has begun anew. @param sign by which that was seen */
   restarted({ liveness, workerId, row }: RosterEntry, sign: string): void {
+    liveness.hasBegunAnew = true;
     liveness.restarts++;
     this.#options.board.setRestarts(row, liveness.restarts);
     this.#options.chronicle.tell({ type: 'restarted', workerId, detail: sign });
@@ -101,6 +102,7 @@ export class InstanceGuard {
   #takeOver(entry: RosterEntry, instanceId: string, nowMs: number): void {
     const { liveness } = entry;
     liveness.takenOverMs = nowMs;
+    liveness.hasBegunAnew = true;
     const isRestart = liveness.instances.length > 0;
     liveness.instances = withInstance(liveness.instances, instanceId);
     liveness.refusedOlder = 0;

@@ -124,25 +124,38 @@ export class Judge {
     this.#tellHolds();
   }
 
-  /** A heartbeat came, at `atMs` of attentive time. */
-  heard(entry: RosterEntry, atMs: number, isLeaving: boolean): void {
+  /** From now on it is told how often to send, or cannot be told any more. How it kept its own pace says nothing then. */
+  hears({ liveness, row }: RosterEntry, hears: boolean): void {
+    liveness.hears = hears;
+    this.#dueMs[row] = 0;
+    if (!hears) return;
+    liveness.cadence.reset();
+    // Nor is it waited for longer than others after a restart of the master.
+    liveness.graceUntilMs = Math.min(liveness.graceUntilMs, this.#graceUntilMs ?? 0);
+  }
+
+  /**
+   * A heartbeat came, at `atMs` of attentive time.
+   * @param isNewest it is no copy of one that came before, nor one that was overtaken
+   */
+  heard(entry: RosterEntry, atMs: number, isNewest: boolean, isLeaving: boolean): void {
     const { liveness } = entry;
-    const beforeMs = liveness.heardMs;
+    const gapMs = gapOfPaceMs(liveness, atMs);
     liveness.heardMs = atMs;
     liveness.isLeaving = isLeaving;
     liveness.hasHungUp = false;
-    // How it sends before any was applied says nothing: it may be a worker that tries.
-    if (beforeMs !== undefined && liveness.hasRecord) this.#noteGap(entry, atMs - beforeMs);
+    liveness.hasBegunAnew = false;
+    if (isNewest) this.#noteGap(entry, gapMs);
+    if (liveness.isSilent) {
+      this.#groups.heard(entry);
+      this.#dueMs[entry.row] = 0;
+    }
     if (!liveness.hasRecord) {
       if (!entry.slot.hasRecord) {
         this.#heardWithoutRecord(entry);
         return;
       }
       liveness.hasRecord = true;
-    }
-    if (liveness.isSilent) {
-      this.#groups.heard(entry);
-      this.#dueMs[entry.row] = 0;
     }
     if (isLeaving) this.#groups.unwatch(entry);
     else this.#groups.watch(entry);
@@ -173,13 +186,14 @@ export class Judge {
     board.setState(entry.row, 'registered', 'no_record', clock.wallMs());
   }
 
-  #noteGap({ liveness, row }: RosterEntry, gapMs: number): void {
-    const { cadence, heardMs, intervalMs, isLeaving } = liveness;
-    const patientForMs = isLeaving ? 0 : patienceMs(gapMs, intervalMs);
-    const wasPatient = liveness.patientUntilMs > 0;
+  /** @param gapMs before the heartbeat that came just now; undefined: it says nothing of the worker's pace */
+  #noteGap({ liveness, row }: RosterEntry, gapMs: number | undefined): void {
+    const { cadence, heardMs, hears, intervalMs, isLeaving, patientUntilMs } = liveness;
+    const isPaceKnown = hears || isLeaving || gapMs === undefined;
+    const patientForMs = isPaceKnown ? 0 : patienceMs(gapMs, intervalMs);
     liveness.patientUntilMs = patientForMs > 0 ? (heardMs as number) + patientForMs : 0;
-    const isShorter = cadence.note(gapMs);
-    if (isShorter || wasPatient) this.#dueMs[row] = 0;
+    const isShorter = gapMs !== undefined && cadence.note(gapMs);
+    if (isShorter || patientUntilMs > 0) this.#dueMs[row] = 0;
   }
 
   /** It was told, or found out, what its group is, or whether it is ephemeral. */
@@ -439,6 +453,17 @@ function areAlikeBrakes(a: HeldBrake, b: HeldBrake): boolean {
 function isSameMoment(aUnixMs: number | undefined, bUnixMs: number | undefined): boolean {
   if (aUnixMs === undefined || bUnixMs === undefined) return aUnixMs === bUnixMs;
   return Math.abs(aUnixMs - bUnixMs) < SAME_MOMENT_WITHIN_MS;
+}
+
+/**
+ * How long before its newest heartbeat a worker was quiet; undefined if that is no pace of its own: it had said goodbye, or
+ * another process speaks now, or it is told how often to send and did not. How it sends before any was applied says nothing
+ * either: it may be a worker that tries.
+ */
+function gapOfPaceMs(liveness: WorkerLiveness, atMs: number): number | undefined {
+  const { heardMs, hasRecord, isLeaving, hasBegunAnew, hears, state } = liveness;
+  if (heardMs === undefined || !hasRecord || isLeaving || hasBegunAnew) return undefined;
+  return hears && state === 'inactive' ? undefined : atMs - heardMs;
 }
 
 /** Time alone makes nothing better: only a heartbeat does, however a grace or a longer interval put a deadline off. */

@@ -197,7 +197,6 @@ export class Liveness {
     entry.liveness.group = group;
     entry.liveness.isEphemeral = ephemeral;
     entry.liveness.announcedIntervalMs = Math.min(intervalMs, LONGEST_INTERVAL_MS);
-    entry.liveness.cadence.announce(intervalMs);
     this.#judge.described(entry);
   }
 
@@ -219,10 +218,10 @@ export class Liveness {
     const arrival = this.#heartbeats.note(entry, head, receipt, atMs);
     if (liveness.via !== via) liveness.via?.left?.(entry.workerId);
     liveness.via = via;
-    if (via !== undefined) liveness.hears = true;
+    if ((via !== undefined) !== liveness.hears) this.#judge.hears(entry, via !== undefined);
     const isNewest = arrival === 'next' || arrival === 'again';
     // What was on its way when the worker said farewell brings nobody back.
-    if (isNewest || !liveness.isLeaving) this.#judge.heard(entry, atMs, isNewest && head.leaving);
+    if (isNewest || !liveness.isLeaving) this.#judge.heard(entry, atMs, isNewest, isNewest && head.leaving);
     return arrival;
   }
 

@@ -39,8 +39,10 @@ export class WorkerLiveness implements LivenessFacts {
   /** Silent, and counted as such in that group. */
   isSilent = false;
   via: Via;
-  /** It can be told how often to send: it speaks Pulselane's own protocol. */
+  /** It is told how often to send, and keeps to that: its last heartbeat came by Pulselane's own stream. */
   hears = false;
+  /** Another process speaks for it since its last heartbeat, or the same one counts anew. */
+  hasBegunAnew = false;
   readonly cadence: Cadence;
   readonly sequence = new SequenceWindow();
   instances: Instances = [];

@@ -1,23 +1,24 @@
 /**
- * How often a worker sends, as it announced, and learnt from when its heartbeats come. The shortest of the last gaps counts, so that a heartbeat which was lost on the way makes no difference. It
+ * How often a worker sends, learnt from when its heartbeats come. The shortest of the last gaps counts, so that a heartbeat which was lost on the way makes no difference. It
  * takes several gaps in a row that are longer, or so short that they are rather a burst of what had to wait, until a worker
  * is believed to have changed its pace; and two until anything is believed, since the first may span an outage.
  *
- * Until a slower pace is believed, a worker that came back after a long gap is waited for as if it kept to that gap: see
- * {@link patienceMs}. So a change of pace costs one alarm, and not one for each gap until it is believed.
+ * Until a slower pace is believed, a worker of unknown pace that came back after a long gap is waited for until another such
+ * gap is over: see {@link patienceMs}. So a change of pace costs one alarm, and not one for each gap until it is believed.
  */
 import { suspectAfterMs } from './liveness.ts';
-import { LONGEST_INTERVAL_MS } from './pace.ts';
 
 const BELIEVED_AT_FIRST = 2;
 const BELIEVED_AFTER = 4;
 /** A gap below this share of the interval is a burst, or the time between a heartbeat that came late and the next. */
 const BURST_SHARE = 0.5;
 /**
- * A worker that comes back after a longer outage and dies at once is found out after 22 minutes. Longer gaps are believed
+ * A worker that comes back after a longer outage and dies at once is found out after 6 minutes. Longer gaps are believed
  * sooner instead: nobody is away for so long twice, and sends one heartbeat in between.
  */
-const LONGEST_PATIENCE_GAP_MS = 10 * 60_000;
+const LONGEST_PATIENCE_GAP_MS = 5 * 60_000;
+/** A heartbeat at the new pace may be a little late. */
+const PATIENCE_GAPS = 1.2;
 
 /**
  * How long a worker is waited for after a heartbeat that came `gapMs` after the one before, while it is known to send every
@@ -25,7 +26,7 @@ const LONGEST_PATIENCE_GAP_MS = 10 * 60_000;
  */
 export function patienceMs(gapMs: number, intervalMs: number): number {
   if (gapMs <= suspectAfterMs(intervalMs)) return 0;
-  return suspectAfterMs(Math.min(gapMs, LONGEST_PATIENCE_GAP_MS));
+  return PATIENCE_GAPS * Math.min(gapMs, LONGEST_PATIENCE_GAP_MS);
 }
 
 export class Cadence {
@@ -44,10 +45,11 @@ export class Cadence {
     return this.#intervalMs;
   }
 
-  /** The worker says how often it means to send; 0 = it does not. A shorter interval is believed when it is kept. */
-  announce(intervalMs: number): void {
-    const boundedMs = Math.min(intervalMs, LONGEST_INTERVAL_MS);
-    if (boundedMs > this.#intervalMs) this.#believe(boundedMs);
+  /** What it did before says nothing any more. */
+  reset(): void {
+    this.#intervalMs = 0;
+    this.#otherMs = Number.POSITIVE_INFINITY;
+    this.#othersInARow = 0;
   }
 
   /** A heartbeat came `gapMs` after the one before. @returns whether the interval became shorter */

@@ -233,6 +233,50 @@ test('nobody is called inactive who keeps to what it announced, or to its gap be
   );
 });
 
+test('a worker whose pace is known is found out in time, whatever it announced and however long it was away', async () => {
+  const others = ['o1', 'o2', 'o3', 'o4'];
+  const restored = { approved: false, address: undefined, known: true, instanceIds: [], info: undefined };
+  const lasts = { silentMs: 0, isActive: true, intervalMs: 3_600_000, lastUpdateS: 1, registeredS: 1 };
+  const values = { workerId: 'slow before', ...lasts, json: emptyRecordJsonHead('slow before') };
+  manager.restore([{ workerId: 'slow before', ...restored }], new Map([['slow before', values]]));
+  await appear('announced', 'outage', 'restarted', 'goodbye', ...others);
+  announce('announced', { intervalMs: 3_600_000 });
+  beat(60_000, [...others, 'announced', 'outage', 'slow before']);
+  for (const id of ['restarted', 'goodbye']) send(id, { instanceId: 'one' });
+  // It registers as before, at each connection.
+  announce('announced', { intervalMs: 3_600_000 });
+  beat(10_000, [...others, 'announced', 'slow before']);
+  send('goodbye', { instanceId: 'one', leaving: true });
+  beat(25_000, others);
+  expect(view('announced').state).toBe('suspect');
+  beat(5000, others);
+  expect([view('announced').state, view('slow before').state]).toEqual(['inactive', 'inactive']);
+  beat(480_000, others);
+  expect(['outage', 'restarted', 'goodbye'].map((id) => view(id).isActive)).toEqual([false, false, false]);
+  // They come back, send one heartbeat, and die.
+  send('outage', {}, STREAM);
+  send('restarted', { instanceId: 'two' });
+  send('goodbye', { instanceId: 'one' });
+  beat(30_000, others);
+  expect(['outage', 'restarted', 'goodbye'].map((id) => view(id).isActive)).toEqual([true, true, true]);
+  beat(5000, others);
+  expect(['outage', 'restarted', 'goodbye'].map((id) => view(id).isActive)).toEqual([false, false, false]);
+});
+
+test('a worker that cannot be told any more keeps to what it announced, and copies are no pace', async () => {
+  announce('a', { intervalMs: 60_000 });
+  await appear('a', 'copied');
+  beat(20_000, ['a']);
+  for (let i = 1n; i <= 20n; i++) {
+    send('a');
+    send('copied', { sequence: i });
+    for (let copy = 0; copy < 5; copy++) send('copied', { sequence: i });
+    clock.advance(60_000);
+  }
+  expect(states('a').at(-1)).toBe('registered>active heartbeat');
+  expect(inactivations('copied')).toBe(1);
+});
+
 function inactivations(workerId: string): number {
   return told('state', workerId).filter(({ to }) => to === 'inactive').length;
 }
