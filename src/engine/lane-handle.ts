@@ -18,7 +18,7 @@ import { LedgerReader, newLedger, type Place } from '../store/lane-ledger.ts';
 import type { AllowanceMemory } from '../store/record-allowance.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
-import { ranFor } from './blame.ts';
+import { blameFor, ranFor } from './blame.ts';
 import type { FaultHistory } from './fault-history.ts';
 import { claimProblem, type GivenToLane } from './lane-claims.ts';
 import type { Mailbox, Parcel } from './mailbox.ts';
@@ -32,8 +32,8 @@ export interface LaneWorker {
   /** Which occupant of the row it is. */
   readonly occupant: number;
   readonly mailbox: Mailbox;
-  /** The newest memory of the worker. */
-  readonly slot: SlotReader;
+  /** The newest memory of the worker, also after it is forgotten: until its lane has left it, that may change. */
+  slot: SlotReader;
   /** The lane that takes its heartbeats; undefined before it has one and after it is forgotten. Set by the pool. */
   lane: LaneHandle | undefined;
   /** When it was charged with the failure of a lane. Kept by the pool. */
@@ -69,8 +69,8 @@ export interface LaneEvents {
   onQuarantineOver(lane: LaneHandle): void;
   /** State or restarts have changed. */
   onChange(lane: LaneHandle): void;
-  /** By row and its occupant: the worker may be gone by now, and its row another's. */
-  onGrown(row: number, occupant: number, memory: SlotMemory): void;
+  /** The worker, which may be forgotten by now, has this memory from now on: `slot` is to be of it. */
+  onGrown(worker: LaneWorker, memory: SlotMemory): void;
   /** The old thread would not end, and has the worker's slot in hand: the worker must go on in a copy of it. */
   onAbandoned(worker: LaneWorker): void;
   /** The heartbeat in hand is gone with the thread. */
@@ -446,9 +446,11 @@ export class LaneHandle {
         this.#options.events.onReady(this);
         this.#options.events.onStartOver(this);
         return;
-      case 'grown':
-        this.#options.events.onGrown(message.slot, message.occupant, message.memory);
+      case 'grown': {
+        const worker = this.#givenAt(message.slot, message.occupant);
+        if (worker !== undefined) this.#options.events.onGrown(worker, message.memory);
         return;
+      }
       case 'left':
         this.#stall.noteProgress();
         this.#leaving.shift()?.left(true);
@@ -473,12 +475,15 @@ export class LaneHandle {
       get nextToLeave() {
         return lane.#leaving[0]?.worker.row;
       },
-      workerAt(row, occupant) {
-        const served = lane.#workers.get(row);
-        if (served?.occupant === occupant) return served;
-        return lane.#leaving.find(({ worker }) => worker.row === row && worker.occupant === occupant)?.worker;
-      },
+      workerAt: (row, occupant) => lane.#givenAt(row, occupant),
     };
+  }
+
+  /** Whom it serves there, or has been told to leave and has not. */
+  #givenAt(row: number, occupant: number): LaneWorker | undefined {
+    const served = this.#workers.get(row);
+    if (served?.occupant === occupant) return served;
+    return this.#leaving.find(({ worker }) => worker.row === row && worker.occupant === occupant)?.worker;
   }
 
   #fail(cause: FaultCause, reason: string): void {
@@ -498,22 +503,21 @@ export class LaneHandle {
     this.#endingFor = undefined;
     const leaving = this.#leaving.splice(0);
     const touched = [...this.#workers.values(), ...leaving.map((leave) => leave.worker)];
-    let inHand: LaneWorker | undefined;
+    const inHand: LaneWorker[] = [];
     for (const worker of touched) {
       if (death.abandoned && worker.slot.isInHand) events.onAbandoned(worker);
-      // One at the most: a thread does one thing at a time.
-      if (settleDead(worker)) inHand = worker;
+      if (settleDead(worker)) inHand.push(worker);
     }
-    if (inHand !== undefined) events.onLost(inHand, cause);
-    // The thread knows better whose fault it was: a rejection may come after its heartbeat is done.
+    for (const worker of inHand) events.onLost(worker, cause);
     const told =
       report?.slot === undefined || report.occupant === undefined
         ? this.#accused
         : { row: report.slot, occupant: report.occupant };
     this.#accused = undefined;
-    const named = told && this.#options.workerAt(told.row, told.occupant);
-    const ran = told === undefined && inHand === undefined ? this.#ranFor(cause) : undefined;
-    const culprit = named ?? inHand ?? (ran === 'nobody known' ? undefined : ran);
+    const { culprit, isUntraced } = blameFor(
+      { isDisbelieved: death.isDisbelieved, told, inHand, ran: this.#ranFor(cause) },
+      this.#options.workerAt,
+    );
     this.#lastError = reason;
     if (this.#state !== 'draining') this.#setState('restarting');
     const isFailedStart = !this.#isReady && culprit === undefined;
@@ -524,7 +528,7 @@ export class LaneHandle {
       culprit,
       isAbandoned: death.abandoned,
       isFailedStart,
-      isUntraced: ran === 'nobody known',
+      isUntraced,
     });
     const restartInMs = 'restartInMs' in after ? after.restartInMs : undefined;
     const worker = culprit?.workerId;
@@ -537,15 +541,14 @@ export class LaneHandle {
     return restartInMs;
   }
 
-  /** For whom the processor ran in the thread that is dead, or given up; undefined if it is nobody's doing, or if he is gone. */
-  #ranFor(cause: FaultCause): LaneWorker | 'nobody known' | undefined {
+  /** For whom the processor ran in the thread that is dead, or given up; undefined if it ran for nobody. */
+  #ranFor(cause: FaultCause): Place | 'nobody known' | undefined {
     const ledger = this.#ledger;
     if (ledger === undefined || !this.#isReady) return undefined;
     // Whatever its processor does, it does it for the only one there is.
     if (this.kind === 'dedicated') return this.#workers.values().next().value;
     const { hand, isResting, owner, turns } = ledger;
-    const found = ranFor({ hand, isResting, owner, hasMoved: turns !== this.#turnsBefore }, cause);
-    return found === undefined ? 'nobody known' : this.#options.workerAt(found.row, found.occupant);
+    return ranFor({ hand, isResting, owner, hasMoved: turns !== this.#turnsBefore }, cause) ?? 'nobody known';
   }
 
   #causeOf({ how, reason, abandoned }: ThreadDeath): { cause: FaultCause; reason: string } {

@@ -26,6 +26,7 @@ import { allocateBoard, type BoardMemory, BoardWriter, type LaneOnBoard, type Re
 import type { Announcement } from '../store/directory.ts';
 import { copiedSlot } from '../store/slot-copy.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
+import { SlotReader } from '../store/slot-reader.ts';
 import { SlotShelf } from '../store/slot-shelf.ts';
 import { newSlot } from '../store/slot-writer.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
@@ -292,11 +293,17 @@ export class TelemetryManager {
       logger: this.#logger,
       events: {
         onChange: (lane) => this.#showLane(lane),
-        onGrown: (row, occupant, memory) => {
-          const entry = this.#roster.atRow(row);
-          if (entry?.occupant !== occupant) return;
-          this.#replaceSlot(entry, memory);
-          this.#liveness.lookForRecord(entry);
+        onGrown: (worker, memory) => {
+          const entry = this.#roster.atRow(worker.row);
+          if (entry === worker) {
+            this.#replaceSlot(entry, memory);
+            this.#liveness.lookForRecord(entry);
+          } else {
+            // Forgotten: nobody reads it any more, and what it takes is let go of as soon as it is there.
+            worker.slot = new SlotReader(memory);
+            this.#records.added(memory.byteLength);
+            this.#records.letGo(memory.byteLength);
+          }
         },
         onLeft: ({ slot }) => {
           const isKept = this.#shelf.keep(slot.memory, this.#clock.monotonicMs());

@@ -28,6 +28,8 @@ export interface ThreadDeath {
   readonly how: 'threw' | 'exited' | 'out of memory' | 'killed';
   /** It would not end, and was given up: it may still run. */
   readonly abandoned: boolean;
+  /** It was ended for saying what it cannot mean: what it was about then tells nothing. */
+  readonly isDisbelieved: boolean;
   /** Deaths in a row without {@link STEADY_MS} of life between them, this one included. */
   readonly inARow: number;
   /** A back-off that suits, see {@link backOffMs}. */
@@ -115,8 +117,8 @@ export class SupervisedThread<In, Out> {
   #backOff: Timer | undefined;
   #giveUp: Timer | undefined;
   #killReason: string | undefined;
-  /** The thread that lives now has said what it cannot mean. */
-  #isDisbelieved = false;
+  /** What was wrong with what the thread that lives now has said. */
+  #disbelief: string | undefined;
 
   constructor(options: SupervisedThreadOptions<In>) {
     this.#options = options;
@@ -141,7 +143,7 @@ export class SupervisedThread<In, Out> {
       started = startThread(script, { name, data, ...(limits === undefined ? {} : { limits }) });
     } catch (error) {
       // The system has no thread to give: a death like any other, tried again with back-off.
-      this.#rest({ reason: messageOf(error), how: 'threw', abandoned: false });
+      this.#rest({ reason: messageOf(error), how: 'threw', abandoned: false, isDisbelieved: false });
       return;
     }
     const { thread, port } = started;
@@ -201,10 +203,10 @@ export class SupervisedThread<In, Out> {
   }
 
   #received(thread: Thread, message: unknown): void {
-    if (this.#thread !== thread || this.#isDisbelieved) return;
+    if (this.#thread !== thread || this.#disbelief !== undefined) return;
     const problem = this.#options.problemOf?.(message);
     if (problem !== undefined) {
-      this.#isDisbelieved = true;
+      this.#disbelief = problem;
       this.kill(problem);
       return;
     }
@@ -217,16 +219,18 @@ export class SupervisedThread<In, Out> {
     this.#thread = undefined;
     this.#port?.close();
     this.#port = undefined;
-    this.#isDisbelieved = false;
     this.#giveUp?.cancel();
     this.#giveUp = undefined;
     const reason = this.#killReason;
+    // Whoever was being ended for something else before is ended for that.
+    const isDisbelieved = reason !== undefined && reason === this.#disbelief;
+    this.#disbelief = undefined;
     this.#killReason = undefined;
-    this.#rest(reason === undefined ? end : { ...end, reason, how: 'killed' });
+    this.#rest(reason === undefined ? { ...end, isDisbelieved } : { ...end, isDisbelieved, reason, how: 'killed' });
   }
 
   /** There is no thread any more: says so, and starts another in its time. */
-  #rest(end: End): void {
+  #rest(end: Omit<ThreadDeath, 'inARow' | 'backOffMs'>): void {
     const { clock, onDeath, onRestartDue = () => this.start() } = this.#options;
     const isSteady = clock.monotonicMs() - this.#startedMs >= STEADY_MS;
     this.#deathsInARow = isSteady ? 1 : this.#deathsInARow + 1;

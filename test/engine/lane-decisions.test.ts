@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ranFor } from '../../src/engine/blame.ts';
+import { blameFor, type EndFacts, ranFor } from '../../src/engine/blame.ts';
 import {
   CLEAN_AFTER_MS,
   FAULT_WINDOW_MS,
@@ -248,4 +248,27 @@ test('a thread ran for whom it ran last, unless it hears no more', () => {
   for (const isResting of [true, false]) {
     expect(of(Hand.nobodyKnown, isResting, true)).toEqual([undefined, undefined, undefined]);
   }
+});
+
+describe('the end of a thread', () => {
+  const KNOWN = ['a', 'b', 'c'];
+  const at = (row: number) => ({ row, occupant: 1 });
+  const GONE = at(7);
+  const none: EndFacts<string> = { isDisbelieved: false, told: undefined, inHand: [], ran: undefined };
+
+  test.each<[whose: string, facts: Partial<EndFacts<string>>, culprit: string | undefined, isUntraced?: boolean]>([
+    ['whoever the thread or main names', { told: at(0), inHand: ['b'], ran: at(2) }, 'a'],
+    ['nobody’s, if who is named is gone', { told: GONE, inHand: ['b'], ran: at(2) }, undefined],
+    ['that of the one in hand', { inHand: ['b'], ran: at(2) }, 'b'],
+    ['that of the one it ran for, if several seem to be in hand', { inHand: ['a', 'b'], ran: at(2) }, 'c'],
+    ['nobody’s, if several seem to be in hand and nothing else tells', { inHand: ['a', 'b'] }, undefined],
+    ['that of the one it ran for', { ran: at(2) }, 'c'],
+    ['nobody’s, if the one it ran for is gone', { ran: GONE }, undefined],
+    ['to be searched for, if it ran for nobody known', { ran: 'nobody known' }, undefined, true],
+    ['nobody’s, if it ran for nobody', {}, undefined],
+    ['nobody’s, if it is ended for what it says', { isDisbelieved: true, inHand: ['b'], ran: at(2) }, undefined],
+    ['nobody’s, whoever it names, if it is ended for what it says', { isDisbelieved: true, told: at(0) }, undefined],
+  ])('is %s', (_, facts, culprit, isUntraced = false) => {
+    expect(blameFor({ ...none, ...facts }, (row) => KNOWN[row])).toEqual({ culprit, isUntraced });
+  });
 });

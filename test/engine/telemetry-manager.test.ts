@@ -362,6 +362,28 @@ test('workers that come and go while lanes start leave nothing behind, and a row
   await eventually(() => manager.internalState().lanes.filter(({ kind }) => kind === 'dedicated').length === 4);
 });
 
+test('a worker whose slot grows and shrinks while it is forgotten costs its lane nothing', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1 });
+  const send = (workerId: string, cpuUsage: number, taskId = '') =>
+    manager.processHeartbeat({ workerId, cpuUsage, runningTasks: [{ taskId }] });
+  const shows = (cpuUsage: number) => eventually(() => manager.getWorkerTelemetry('other')?.cpuUsage === cpuUsage);
+  for (let round = 1; round < 9; round += 3) {
+    send('other', round);
+    send('comes and goes', round);
+    await eventually(() => totals(manager).applied === round + 1);
+    send('comes and goes', 2, 'x'.repeat(5000));
+    for (let beat = 0; beat < 12; beat++) send('comes and goes', 3);
+    send('other', round + 1);
+    manager.unregisterWorker('comes and goes');
+    await shows(round + 1);
+    // What the lane has said before that is heard by now.
+    send('other', round + 2);
+    await shows(round + 2);
+  }
+  expect(manager.internalState().lanes).toMatchObject([{ restarts: 0, workers: 1 }]);
+  expect(totals(manager)).toMatchObject({ accepted: 9, applied: 9, lost: 0 });
+});
+
 test('two million empty tasks are refused at the door; the most that is taken fits into a lane', async () => {
   // It takes half a second of a core; a machine that is busy with other things must not make it look stuck.
   const manager = await startManager({ laneStallMs: 30_000 });

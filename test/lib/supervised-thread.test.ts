@@ -44,7 +44,8 @@ test('a thread that dies is started again after a back-off that grows', async ()
     await eventually(() => thread.state === 'ready');
     thread.kill('as the test wants it');
     await eventually(() => deaths.length === death);
-    expect(deaths.at(-1)).toMatchObject({ inARow: death, how: 'killed', backOffMs: backOffMs(death) });
+    const asked = { how: 'killed', isDisbelieved: false, abandoned: false };
+    expect(deaths.at(-1)).toMatchObject({ inARow: death, ...asked, backOffMs: backOffMs(death) });
     clock.advance(backOffMs(death) - 1);
     expect(starts()).toBe(death);
     clock.advance(1);
@@ -77,6 +78,6 @@ test('a thread that says what it cannot mean is ended, and not heard', async () 
   const { deaths, heard, thread } = supervised('lane/thread', () => 'it said what is no message');
   thread.start();
   await eventually(() => deaths.length === 1);
-  expect(deaths).toMatchObject([{ reason: 'it said what is no message', how: 'killed' }]);
+  expect(deaths).toMatchObject([{ reason: 'it said what is no message', how: 'killed', isDisbelieved: true }]);
   expect(heard).toEqual([]);
 });
