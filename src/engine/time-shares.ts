@@ -3,7 +3,7 @@
  *
  * Looked at in each sweep; as long as all together took less than one may, that is all there is to do.
  */
-import { Hand, type LedgerReader } from '../store/lane-ledger.ts';
+import { Hand, type LedgerReader, type Place, type TimesCopy } from '../store/lane-ledger.ts';
 import type { LaneWorker } from './lane-handle.ts';
 
 /** A worker's budget is of this long. */
@@ -24,17 +24,11 @@ export function overBudget<W>(uses: Iterable<TimeUse<W>>, budgetMs: number): Tim
   return most !== undefined && most.usedMs >= budgetMs ? most : undefined;
 }
 
-/** What was counted at a moment. */
-interface Base {
-  readonly totalMicros: number;
-  readonly micros: Int32Array;
-}
-
 export class TimeShares {
   readonly #ledger: LedgerReader;
   /** At the beginning of the last half of the window, and of this one. */
-  #before: Base;
-  #now: Base;
+  #before: TimesCopy;
+  #now: TimesCopy;
   #sinceMs = 0;
   /** The turn that runs, and how long it has been seen to. */
   #turn = 0;
@@ -42,14 +36,14 @@ export class TimeShares {
 
   constructor(ledger: LedgerReader) {
     this.#ledger = ledger;
-    this.#now = this.#base();
+    this.#now = ledger.copyTimes();
     this.#before = this.#now;
   }
 
   /** At each sweep. */
   look(elapsedMs: number): void {
     if (elapsedMs > LONGEST_LOOK_MS) {
-      this.#now = this.#base();
+      this.#now = this.#ledger.copyTimes();
       this.#before = this.#now;
       this.#sinceMs = 0;
       this.#turnMs = 0;
@@ -58,7 +52,7 @@ export class TimeShares {
     this.#sinceMs += elapsedMs;
     if (this.#sinceMs >= HALF_WINDOW_MS) {
       this.#before = this.#now;
-      this.#now = this.#base();
+      this.#now = this.#ledger.copyTimes();
       this.#sinceMs = 0;
     }
     const { hand, turns, isResting } = this.#ledger;
@@ -71,9 +65,13 @@ export class TimeShares {
     return ((this.#ledger.totalMicros - this.#before.totalMicros) >>> 0) / 1000 + this.#turnMs;
   }
 
-  /** Without the turn that runs: how much of it the thread really ran is known at its end. */
-  endedMs({ row }: { readonly row: number }): number {
-    return ((this.#ledger.micros(row) - (this.#before.micros[row] as number)) >>> 0) / 1000;
+  /**
+   * For this worker, and no earlier one of its row, without the turn that runs: how much of it the thread really ran is known
+   * at its end.
+   */
+  endedMs(worker: Place): number {
+    // Less than before is counted if its row was given away meanwhile.
+    return Math.max(0, (this.#ledger.microsOf(worker) - this.#before.microsOf(worker)) | 0) / 1000;
   }
 
   /** Who may have taken more than `budgetMs`. */
@@ -87,14 +85,9 @@ export class TimeShares {
     return overBudget(uses, budgetMs)?.worker;
   }
 
-  /** Its time until now is settled: a row that is another worker's begins with none. */
-  forgive({ row }: { readonly row: number }): void {
-    const micros = this.#ledger.micros(row);
-    this.#before.micros[row] = micros;
-    this.#now.micros[row] = micros;
-  }
-
-  #base(): Base {
-    return { totalMicros: this.#ledger.totalMicros, micros: this.#ledger.copyMicros() };
+  /** Its time until now is settled. */
+  forgive(worker: Place): void {
+    const micros = this.#ledger.microsOf(worker);
+    for (const copy of [this.#before, this.#now]) copy.setMicros(worker, micros);
   }
 }

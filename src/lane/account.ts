@@ -80,7 +80,7 @@ export class Account<O extends Owner> {
   #time(runQueue: RunQueue, before: O | undefined, after: O | undefined): void {
     if (before === undefined && after === undefined) return;
     const nowMs = monotonicMs();
-    if (before !== undefined) this.#ledger.add(before.row, Math.round(runQueue.ranMs(nowMs - this.#sinceMs) * 1000));
+    if (before !== undefined) this.#ledger.add(before, Math.round(runQueue.ranMs(nowMs - this.#sinceMs) * 1000));
     if (after !== undefined) runQueue.mark(nowMs);
     this.#sinceMs = nowMs;
   }

@@ -3,16 +3,17 @@
  * even of a thread that loops for ever or is gone, which a message does not.
  *
  *     ledger, of 4-byte words
- *     ┌───────┬─────────┬──────┬─────┬──────────┬───────────┬─────┬──────────┬──────────┬──────────────────┐
- *     │ turns │ resting │ hand │ row │ occupant │ grown KiB │ row │ occupant │ total µs │ µs, for each row │
- *     └───────┴─────────┴──────┴─────┴──────────┴───────────┴─────┴──────────┴──────────┴──────────────────┘
+ *     ┌───────┬─────────┬──────┬─────┬──────────┬───────────┬─────┬──────────┬──────────┬────────────────────────────┐
+ *     │ turns │ resting │ hand │ row │ occupant │ grown KiB │ row │ occupant │ total µs │ µs and whose, for each row │
+ *     └───────┴─────────┴──────┴─────┴──────────┴───────────┴─────┴──────────┴──────────┴────────────────────────────┘
  *     holds, of 4-byte words
  *     ┌───────────────────┬────────────────────┐
  *     │ memory is watched │ held, for each row │
  *     └───────────────────┴────────────────────┘
  *
  * Roles: the lane's thread alone writes the ledger, and each thread gets a new one; main alone writes the holds. Counts wrap;
- * what counts are differences. While the thread rests, the other words tell of its last turn. Main may see a turn that is
+ * what counts are differences. The µs of a row are its newest occupant's, and begin with its first turn; what is left to do for
+ * earlier ones counts in the total alone. While the thread rests, the other words tell of its last turn. Main may see a turn that is
  * just beginning or ending; when the thread is dead, what stands there stands.
  */
 
@@ -32,6 +33,9 @@ const Word = {
   totalMicros: 8,
   firstRow: 9,
 } as const;
+/** Of each row. */
+const ShareWord = { micros: 0, occupant: 1 } as const;
+const SHARE_WORDS = 2;
 const HoldWord = { watched: 0, firstRow: 1 } as const;
 
 /** A worker, by its place on the board. */
@@ -49,9 +53,39 @@ export interface LedgerMemory {
 /** @param rows on the board whose time is counted; 0: of none, since there is one worker alone */
 export function newLedger(rows: number): LedgerMemory {
   return {
-    ledger: new SharedArrayBuffer((Word.firstRow + rows) * Int32Array.BYTES_PER_ELEMENT),
+    ledger: new SharedArrayBuffer((Word.firstRow + rows * SHARE_WORDS) * Int32Array.BYTES_PER_ELEMENT),
     holds: new SharedArrayBuffer((HoldWord.firstRow + rows) * Int32Array.BYTES_PER_ELEMENT),
   };
+}
+
+/** Whether of two occupants of a row, whose numbers begin anew after the largest, the first came later. */
+function isLater(occupant: number, than: number): boolean {
+  return than === 0 || ((occupant - than) & 0x7fffffff) < 0x40000000;
+}
+
+/** The times of a ledger at a moment. */
+export class TimesCopy {
+  readonly #words: Int32Array;
+
+  constructor(words: Int32Array) {
+    this.#words = words;
+  }
+
+  get totalMicros(): number {
+    return this.#words[Word.totalMicros] as number;
+  }
+
+  /** 0 if it had had no turn yet. */
+  microsOf({ row, occupant }: Place): number {
+    const at = Word.firstRow + row * SHARE_WORDS;
+    return this.#words[at + ShareWord.occupant] === occupant ? (this.#words[at + ShareWord.micros] as number) : 0;
+  }
+
+  setMicros({ row, occupant }: Place, micros: number): void {
+    const at = Word.firstRow + row * SHARE_WORDS;
+    this.#words[at + ShareWord.micros] = micros;
+    this.#words[at + ShareWord.occupant] = occupant;
+  }
 }
 
 /** The lane's side. */
@@ -85,12 +119,19 @@ export class LedgerWriter {
     Atomics.store(this.#words, Word.resting, 1);
   }
 
-  /** The thread has worked for the worker at this row. */
-  add(row: number, micros: number): void {
-    const at = Word.firstRow + row;
-    if (at >= this.#words.length) return;
-    Atomics.add(this.#words, at, micros);
-    Atomics.add(this.#words, Word.totalMicros, micros);
+  /** The thread has worked for this worker, which may have left its row to another. */
+  add({ row, occupant }: Place, micros: number): void {
+    const words = this.#words;
+    const at = Word.firstRow + row * SHARE_WORDS;
+    if (at >= words.length) return;
+    Atomics.add(words, Word.totalMicros, micros);
+    const newest = Atomics.load(words, at + ShareWord.occupant);
+    if (occupant === newest) {
+      Atomics.add(words, at + ShareWord.micros, micros);
+    } else if (isLater(occupant, newest)) {
+      Atomics.store(words, at + ShareWord.micros, micros);
+      Atomics.store(words, at + ShareWord.occupant, occupant);
+    }
   }
 
   /** Whether heartbeats of the worker at this row are to be left for another lane. */
@@ -148,14 +189,17 @@ export class LedgerReader {
     return Atomics.load(this.#words, Word.totalMicros);
   }
 
-  /** Modulo 2^32. */
-  micros(row: number): number {
-    return Atomics.load(this.#words, Word.firstRow + row);
+  /** For this worker, modulo 2^32; 0 before its first turn. */
+  microsOf({ row, occupant }: Place): number {
+    const at = Word.firstRow + row * SHARE_WORDS;
+    // Whose it is is looked at first, since it is written last.
+    if (Atomics.load(this.#words, at + ShareWord.occupant) !== occupant) return 0;
+    return Atomics.load(this.#words, at + ShareWord.micros);
   }
 
-  /** All rows at once, each modulo 2^32. */
-  copyMicros(): Int32Array {
-    return this.#words.slice(Word.firstRow);
+  /** What is counted at this moment. */
+  copyTimes(): TimesCopy {
+    return new TimesCopy(this.#words.slice());
   }
 
   /** Has the lane leave heartbeats of the worker at this row where they are, from the next one on. */

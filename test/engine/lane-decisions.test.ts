@@ -185,11 +185,11 @@ describe('the time of a lane', () => {
       fc.property(fc.nat(2 ** 31 - 1), fc.array(fc.nat(400_000), { maxLength: 20 }), (before, uses) => {
         const memory = newLedger(2);
         const lane = new LedgerWriter(memory);
-        lane.add(0, before);
-        lane.add(0, before);
+        lane.add(worker(0), before);
+        lane.add(worker(0), before);
         const shares = new TimeShares(new LedgerReader(memory));
         for (const micros of uses) {
-          lane.add(0, micros);
+          lane.add(worker(0), micros);
           shares.look(250);
         }
         const usedMicros = uses.reduce((sum, micros) => sum + micros, 0);
@@ -211,7 +211,7 @@ describe('the time of a lane', () => {
     // What of it was the worker's is known at its end.
     expect(shares.endedMs(worker(1))).toBe(0);
     lane.layDown();
-    lane.add(1, 1_200_000);
+    lane.add(worker(1), 1_200_000);
     expect(shares.endedMs(worker(1))).toBe(1200);
     shares.forgive(worker(1));
     expect(shares.endedMs(worker(1))).toBe(0);
@@ -222,11 +222,60 @@ describe('the time of a lane', () => {
     ['an absence of main', 1, 60_000],
   ])('is forgotten after %s', (_, looks, elapsedMs) => {
     const { lane, shares } = newShares();
-    lane.add(0, 5_000_000);
+    lane.add(worker(0), 5_000_000);
     shares.look(250);
     expect(shares.suspect(workers, 1000)).toBe(workers[0]);
     for (let look = 0; look < looks; look++) shares.look(elapsedMs);
     expect(shares.suspect(workers, 1000)).toBeUndefined();
+  });
+
+  test('is counted for whom it was, whoever has his row, and in whatever order they come and run', () => {
+    const steps = fc.array(
+      fc.record({
+        row: fc.nat(2),
+        occupant: fc.integer({ min: 1, max: 4 }),
+        micros: fc.nat(300_000),
+        looks: fc.nat(2),
+      }),
+      { maxLength: 60 },
+    );
+    fc.assert(
+      fc.property(steps, (all) => {
+        const memory = newLedger(3);
+        const lane = new LedgerWriter(memory);
+        const shares = new TimeShares(new LedgerReader(memory));
+        let total = 0;
+        const newest = [0, 0, 0];
+        const usedMicros = new Map<string, number>();
+        for (const { row, occupant, micros, looks } of all) {
+          lane.add({ row, occupant }, micros);
+          total += micros;
+          newest[row] = Math.max(newest[row] as number, occupant);
+          const key = `${row} ${occupant}`;
+          if (occupant === newest[row]) usedMicros.set(key, (usedMicros.get(key) ?? 0) + micros);
+          // Within the window.
+          for (let look = 0; look < looks && all.length < 15; look++) shares.look(250);
+        }
+        expect(shares.totalMs).toBe(total / 1000);
+        for (const [row, occupant] of newest.entries()) {
+          expect(shares.endedMs({ row, occupant })).toBe((usedMicros.get(`${row} ${occupant}`) ?? 0) / 1000);
+          expect(shares.endedMs({ row, occupant: occupant + 1 })).toBe(0);
+        }
+      }),
+    );
+  });
+
+  test('that was forgiven is not that of the next worker of its row either', () => {
+    const { lane, shares } = newShares();
+    lane.add(worker(0), 900_000);
+    shares.forgive(worker(0));
+    lane.add(worker(0), 100_000);
+    expect(shares.endedMs(worker(0))).toBe(100);
+    const next = { row: 0, occupant: 2 };
+    expect(shares.endedMs(next)).toBe(0);
+    lane.add(next, 50_000);
+    lane.add(worker(0), 5_000_000);
+    expect([shares.endedMs(next), shares.totalMs]).toEqual([50, 6050]);
   });
 
   test('that runs for a row’s former worker is not its successor’s', () => {
