@@ -171,11 +171,11 @@ export class Judge {
     liveness.hasRecord = true;
     if (liveness.heardMs === undefined) return;
     this.#dueMs[row] = 0;
+    if (liveness.isLeaving) this.#groups.unwatch(entry);
+    else this.#groups.watch(entry);
     const { state, cause } = judge(liveness, this.nowMs(), this.#options.limits);
-    // Who is to be forgotten is so with the next sweep.
-    if (state === 'gone' || state === liveness.state) return;
-    if (!liveness.isLeaving) this.#groups.watch(entry);
-    this.#change(entry, state, cause);
+    // Whose heartbeat had to wait for so long that it is silent by now, or to be forgotten, is so with the next sweep.
+    if (state === 'active' || state === 'leaving' || state === 'left') this.#change(entry, state, cause);
   }
 
   /** There is nothing to show of it. That it falls silent again is no news, and no sign of anything. */
@@ -288,6 +288,7 @@ export class Judge {
     if (state === liveness.state || isBetter(state, liveness.state)) return false;
     // That it left, or that of a worker of an earlier master there is nothing to show, is no silence.
     if (state === 'left' || state === 'registered') {
+      this.#groups.unwatch(entry);
       this.#change(entry, state, cause);
       return false;
     }

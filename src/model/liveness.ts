@@ -9,8 +9,8 @@
  * | active     | while its heartbeats come                                            | yes         | suspect, inactive, leaving |
  * | suspect    | two heartbeats are missing                                           | yes         | active, inactive, leaving |
  * | inactive   | silent for longer than the inactivity timeout                        | no          | active, leaving, gone     |
- * | unknown    | an earlier master knew it, this one has not heard it yet; until the  | as it was   | active, inactive, leaving |
- * |            | grace after the restart is over                                      |             |                           |
+ * | unknown    | an earlier master knew it, this one has not heard it yet, or has no  | as it was   | active, inactive, leaving, |
+ * |            | values of it; until the grace after the restart is over              |             | registered                |
  * | leaving    | its last heartbeat said farewell                                     | yes         | left, active              |
  * | left       | after a farewell: its connection is closed, or two intervals passed  | no          | active, leaving, gone     |
  * | gone       | silent for the retention: forgotten, its lane ended, its memory given | –          | –                         |
@@ -120,7 +120,7 @@ export function judge(facts: LivenessFacts, nowMs: number, limits: LivenessLimit
   const goneAfterMs = Math.max(suspectFromMs, (heardMs ?? facts.knownMs) + retentionOf(facts, limits));
   if (nowMs > goneAfterMs) return { state: 'gone', cause: 'retention', untilMs: Number.POSITIVE_INFINITY };
   if (heardMs === undefined) return judgeUnheard(facts, nowMs, goneAfterMs);
-  if (!facts.hasRecord) return { state: 'registered', cause: 'no_record', untilMs: goneAfterMs };
+  if (!facts.hasRecord) return judgeWithoutRecord(facts, nowMs, goneAfterMs);
   if (facts.isLeaving) {
     return facts.hasHungUp || nowMs > suspectFromMs
       ? { state: 'left', cause: 'farewell', untilMs: goneAfterMs }
@@ -139,6 +139,13 @@ function judgeUnheard({ isRestored, graceUntilMs }: LivenessFacts, nowMs: number
   return nowMs > graceUntilMs
     ? { state: 'inactive', cause: 'grace_over', untilMs: goneAfterMs }
     : { state: 'unknown', cause: 'master_restart', untilMs: graceUntilMs };
+}
+
+/** A lane has yet to apply what an earlier master's worker sent: for so long it is as it was. */
+function judgeWithoutRecord({ isRestored, graceUntilMs }: LivenessFacts, nowMs: number, goneAfterMs: number): Verdict {
+  return isRestored && nowMs <= graceUntilMs
+    ? { state: 'unknown', cause: 'master_restart', untilMs: Math.min(graceUntilMs, goneAfterMs) }
+    : { state: 'registered', cause: 'no_record', untilMs: goneAfterMs };
 }
 
 function retentionOf({ isEphemeral }: LivenessFacts, limits: LivenessLimits): number {

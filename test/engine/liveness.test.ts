@@ -648,16 +648,15 @@ test('a stall of main is told once, with how long it was, and given back', async
   expect(view('a').isActive).toBe(false);
 });
 
+/** A member of the rack, as an earlier master left it. */
+function rackMember(workerId: string) {
+  const info = create(WorkerInfoSchema, { workerId, group: 'rack' });
+  return { workerId, approved: false, address: undefined, known: true, instanceIds: [], info };
+}
+
 /** What an earlier master left of the rack, all of it active. */
 function restoreRack(): void {
-  const members = RACK.map((workerId) => ({
-    workerId,
-    approved: false,
-    address: undefined,
-    known: true,
-    instanceIds: [],
-    info: create(WorkerInfoSchema, { workerId, group: 'rack' }),
-  }));
+  const members = RACK.map(rackMember);
   const lasts = { silentMs: 0, isActive: true, intervalMs: 5000, lastUpdateS: 1, registeredS: 1 };
   const valuesOf = (workerId: string) => ({ workerId, ...lasts, json: emptyRecordJsonHead(workerId) });
   manager.restore(members, new Map(RACK.map((workerId) => [workerId, valuesOf(workerId)])));
@@ -673,6 +672,33 @@ test('workers of an earlier master who never come back do not weigh on their gro
   beat(60_000, ['r1', 'r2', 'r3']);
   clock.advance(60_000);
   expect(manager.holds.brakes).toMatchObject([{ group: 'rack', silent: 3, watched: 3 }]);
+});
+
+test('without values a worker of an earlier master stays as it was until there are some, or the grace is over', async () => {
+  const never = ['n1', 'n2', 'n3', 'n4'];
+  const activity = { isActive: true, heardS: 1 };
+  manager.restore(
+    [...RACK, ...never].map((id) => ({ ...rackMember(id), activity })),
+    new Map(),
+  );
+  for (let passed = 0; passed < 30_000; passed += 250) {
+    if (passed % 5000 === 0) for (const id of never) send(id, { cpuUsage: Number.NaN });
+    if (passed === 0) for (const id of RACK) send(id);
+    clock.advance(250);
+    if (passed === 0) await haveValues(manager, RACK);
+    expect(manager.internalState().activeWorkers).toBe(8);
+  }
+  expect(RACK.map(states)).toEqual(Array.from(RACK, () => ['unknown>active heartbeat']));
+  expect(view('n1')).toMatchObject({ state: 'unknown', isActive: true });
+  for (let passed = 0; passed < 35_000; passed += 5000) {
+    for (const id of never) send(id, { cpuUsage: Number.NaN });
+    for (const id of RACK) send(id);
+    clock.advance(5000);
+  }
+  expect(view('n1')).toMatchObject({ state: 'registered', cause: 'no_record', isActive: false });
+  // They do not weigh in when those of whom there are values fall silent.
+  clock.advance(15_000);
+  expect(manager.holds.brakes).toMatchObject([{ group: 'rack', silent: 4, watched: 4 }]);
 });
 
 test('nobody of an earlier master’s fleet comes back: that is rather the way to them', () => {

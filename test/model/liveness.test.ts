@@ -56,6 +56,13 @@ test('a worker of an earlier master is unknown up to the end of the grace, and i
   expect(stateAt(60_001, { ...restored, heardMs: 1000 })).toBe('inactive');
 });
 
+test('a worker of an earlier master stays unknown while nothing that it sent was applied, up to the end of the grace', () => {
+  const unapplied = { isRestored: true, hasRecord: false, graceUntilMs: 60_000 };
+  expect(stateAt(60_000, unapplied)).toBe('unknown');
+  expect(judge(facts(unapplied), 60_001, limits)).toMatchObject({ state: 'registered', cause: 'no_record' });
+  expect(stateAt(2000, { hasRecord: false })).toBe('registered');
+});
+
 test('a worker that said farewell is leaving, and left when it hangs up or two intervals have passed', () => {
   expect(stateAt(5000, { isLeaving: true })).toBe('leaving');
   expect(stateAt(5000, { isLeaving: true, hasHungUp: true })).toBe('left');
@@ -106,7 +113,7 @@ test('without news a verdict holds for as long as it says, and no longer', () =>
 });
 
 test('states only get worse as silence grows', () => {
-  const order = ['registered', 'unknown', 'leaving', 'active', 'suspect', 'inactive', 'left', 'gone'];
+  const order = ['unknown', 'registered', 'leaving', 'active', 'suspect', 'inactive', 'left', 'gone'];
   fc.assert(
     fc.property(anyFacts, fc.nat(200_000_000), fc.nat(200_000_000), (some, a, b) => {
       const [sooner, later] = a < b ? [a, b] : [b, a];
