@@ -36,7 +36,7 @@ export class HeartbeatWatch {
     const hostLoopLagMs = amountIn(head.hostLoopLagMs);
     liveness.hostLoopLagMs = hostLoopLagMs;
     if (hostLoopLagMs >= HOST_LOOP_STUCK_MS !== (liveness.stuck === 'host_loop')) {
-      this.#options.stuck.look(entry, receipt.monotonicMs);
+      this.#options.stuck.look(entry);
     }
     return head.sequence > 0 ? this.#noteSequence(entry, head.sequence) : 'next';
   }

@@ -255,7 +255,7 @@ export class Liveness {
     if (this.#sweeps % SLOW_ROUND_SWEEPS === 0) this.#chronicle.look(nowMonotonicMs);
     for (let row = this.#sweeps++ % SLOW_ROUND_SWEEPS; row < this.#board.rowsUsed; row += SLOW_ROUND_SWEEPS) {
       const entry = this.#roster.atRow(row);
-      if (entry !== undefined) this.#stuck.look(entry, nowMonotonicMs);
+      if (entry !== undefined) this.#stuck.look(entry);
     }
     const { heartbeatIntervalMs, targetHeartbeatsPerS } = this.#settings;
     this.#intervalMs = pacedIntervalMs(heartbeatIntervalMs, this.#board.activeWorkers, targetHeartbeatsPerS);

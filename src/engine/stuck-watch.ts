@@ -23,12 +23,11 @@ export class StuckWatch {
     this.#stuckAfterMs = stuckAfterMs;
   }
 
-  /** @param nowMs by the monotonic clock, as are the moments in records */
-  look({ liveness, slot, row, workerId }: RosterEntry, nowMs: number): void {
+  look({ liveness, slot, row, workerId }: RosterEntry): void {
     const { state, stuck: before } = liveness;
     // One that is silent for now is as its last heartbeat said.
     if (state === 'suspect' || state === 'unknown') return;
-    const reason = state === 'active' ? this.#reason(liveness, slot, nowMs) : undefined;
+    const reason = state === 'active' ? this.#reason(liveness, slot) : undefined;
     if (reason === before) return;
     liveness.stuck = reason;
     this.#board.setStuck(row, reason);
@@ -37,10 +36,9 @@ export class StuckWatch {
     else this.#chronicle.tell({ type: 'stuck_over', workerId, detail: `nothing is known of it: it is ${state}` });
   }
 
-  #reason(liveness: WorkerLiveness, slot: SlotReader, nowMs: number): StuckReason | undefined {
-    const { hostLoopLagMs, steadySinceMs, intervalMs } = liveness;
+  #reason({ hostLoopLagMs, steadySinceMs }: WorkerLiveness, slot: SlotReader): StuckReason | undefined {
     // In this order: a record that is written meanwhile makes the stretch between them shorter, and no alarm.
-    const toldMs = Math.min(nowMs, slot.receivedMonotonicMs + intervalMs);
+    const toldMs = slot.receivedMonotonicMs;
     const { taskStoodStillSinceMs } = slot;
     return stuckReason({ hostLoopLagMs, taskStoodStillSinceMs, toldMs, steadySinceMs }, this.#stuckAfterMs);
   }

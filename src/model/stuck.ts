@@ -20,7 +20,7 @@ export interface StuckFacts {
   readonly hostLoopLagMs: number;
   /** When the running task that has waited for the longest last moved; undefined if none waits. */
   readonly taskStoodStillSinceMs: number | undefined;
-  /** Until when the heartbeat that tells so speaks: until the next one is due, or now. */
+  /** When the newest heartbeat that tells so came: what follows it tells nothing yet. */
   readonly toldMs: number;
   /** Since when heartbeats have come without a gap. */
   readonly steadySinceMs: number;

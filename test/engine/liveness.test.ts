@@ -533,12 +533,28 @@ test('a running task without progress is told when it takes longer than the limi
   beat(10_000, ['a'], task(0.95));
   await applied();
   beat(5000, ['a'], task(0.95));
+  await applied();
+  beat(5000, ['a'], task(0.95));
   expect(view('a').stuck).toBe('tasks');
   expect(told('stuck', 'a')).toHaveLength(1);
   beat(5000, ['a'], task(0.96));
   await applied();
   beat(10_000, ['a'], task(0.96));
   expect(view('a').stuck).toBeUndefined();
+});
+
+test('a worker that sends less often than the limit is not stuck for it, but for what its heartbeats say', async () => {
+  announce('a', { intervalMs: 600_000 });
+  await appear('a');
+  const tell = async (progress: number) => {
+    send('a', { runningTasks: [{ taskId: 't', status: 'running', progress }] });
+    await eventually(() => slotOf('a').counts().applied === view('a').accepted);
+    clock.advance(600_000);
+  };
+  for (let i = 0; i < 4; i++) await tell(i / 10);
+  expect(told('stuck', 'a')).toEqual([]);
+  await tell(0.3);
+  expect(view('a').stuck).toBe('tasks');
 });
 
 const RACK = ['r1', 'r2', 'r3', 'r4'];
