@@ -60,10 +60,8 @@ export interface LanePoolOptions {
   readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> & {
     /** A failure was charged to the worker. */
     readonly onCharged: (worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>) => void;
-    /** The worker was forgotten, and its lane has said that it will not touch its slot again. */
-    readonly onLeft: (worker: LaneWorker) => void;
-    /** The worker has another lane. */
-    readonly onServed: (worker: LaneWorker, lane: LaneHandle) => void;
+    /** The worker has another lane. @param left the one that it had before */
+    readonly onServed: (worker: LaneWorker, lane: LaneHandle, left: LaneHandle | undefined) => void;
     /** Threads can no longer be started, with the reason; undefined: they can again. */
     readonly onStartsFailing: (reason: string | undefined) => void;
   };
@@ -157,16 +155,18 @@ export class LanePool {
     this.#serve(worker, isStarting ? (this.#runningShared() ?? own) : this.#leastShared());
   }
 
-  /** The worker is gone; a lane of its own ends with it, and its place is another worker's. */
-  forget(worker: LaneWorker): void {
+  /**
+   * The worker is gone; a lane of its own ends with it, and its place is another worker's.
+   * @returns whether its lane has said that it will not touch its slot again
+   */
+  forget(worker: LaneWorker): Promise<boolean> {
     this.#moves.delete(worker);
     this.#held.delete(worker);
-    void worker.lane?.leave(worker).then((hasSaid) => {
-      if (hasSaid) this.#options.events.onLeft(worker);
-    });
+    const left = worker.lane?.leave(worker) ?? Promise.resolve(false);
     worker.lane = undefined;
     this.#endOwn(worker);
     this.#promote();
+    return left;
   }
 
   /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
@@ -282,10 +282,11 @@ export class LanePool {
   }
 
   #serve(worker: LaneWorker, lane: LaneHandle): void {
+    const left = worker.lane;
     worker.lane = lane;
     lane.serve(worker);
     if (lane.kind === 'penalty') this.#penaltySinceMs.set(worker, this.#options.clock.monotonicMs());
-    this.#options.events.onServed(worker, lane);
+    this.#options.events.onServed(worker, lane, left);
   }
 
   #leastShared(): LaneHandle {

@@ -29,11 +29,17 @@ const WEIGHT = 4;
 const QUARTER = 1 / 4;
 /** Heartbeats of some 20 tasks: they are taken, whatever others have. */
 export const ALWAYS_TAKEN_BYTES = 4096;
-/** Garbage of so large a part of the budget is worth stopping each thread for some milliseconds … */
+/** Garbage of so large a part of the budget is worth stopping each thread for a while … */
 const COLLECT_AT = 1 / 8;
-/** … as often as this at most. */
+/** … as often as this at most … */
 const COLLECT_EVERY_MS = 5000;
-/** Threads hear of it within milliseconds, and V8 then frees in the background. */
+/** … or as this, while it is of a few workers, whose records grow and shrink, and half of the budget is free … */
+const COLLECT_OF_FEW_EVERY_MS = 60_000;
+/** … and never for more of the main thread's time than this, however large its heap is: acks wait meanwhile. */
+const MOST_TIME_SHARE = 1 / 200;
+/** So much of the budget counts of what one worker has let go of: two are not few. */
+const MOST_OF_ONE = 1 / 16;
+/** Threads hear of it within milliseconds, main follows, and V8 then frees in the background. */
 const COLLECTED_WITHIN_MS = 2000;
 
 /** Readers in other threads need no more. */
@@ -83,6 +89,32 @@ export function mayTake({ bytes, room, isFirst }: Arriving, facts: RecordMemoryF
   return WEIGHT * bytes <= mostAtOnceBytes(facts);
 }
 
+/** What one worker has let go of since threads were told to collect last. */
+export interface WorkerGarbage {
+  /** How often threads had been told then. */
+  round: number;
+  bytes: number;
+}
+
+export const noGarbage = (): WorkerGarbage => ({ round: 0, bytes: 0 });
+
+/** What has gathered since threads were told to collect. */
+export interface Garbage {
+  readonly bytes: number;
+  /** Of these, without what goes beyond {@link MOST_OF_ONE} of each worker. */
+  readonly ofManyBytes: number;
+}
+
+/** How long after the last time threads are told to collect; undefined: it is not worth it. */
+export function collectAfterMs(garbage: Garbage, facts: RecordMemoryFacts, tookMs: number): number | undefined {
+  const muchBytes = facts.budgetBytes * COLLECT_AT;
+  if (garbage.bytes < muchBytes) return undefined;
+  const isOfMany = garbage.ofManyBytes >= muchBytes;
+  const isTight = facts.letGoBytes >= muchBytes && heldBytes(facts) >= facts.budgetBytes / 2;
+  const everyMs = isOfMany || isTight ? COLLECT_EVERY_MS : COLLECT_OF_FEW_EVERY_MS;
+  return Math.max(everyMs, tookMs / MOST_TIME_SHARE);
+}
+
 export interface RecordMemoryOptions {
   readonly budgetBytes: number;
   readonly maxRecordBytes: number;
@@ -104,8 +136,13 @@ export class RecordMemory implements RecordMemoryView {
   #letGoBytes = 0;
   /** Of these: threads were told to collect them. */
   #collectingBytes = 0;
-  /** Of whole slots, since threads were told last. */
+  /** Of whole slots, since threads were told last: {@link Garbage}. */
   #garbageBytes = 0;
+  #ofManyBytes = 0;
+  /** How often threads were told. */
+  #round = 0;
+  /** How long main took for it last. */
+  #tookMs = 0;
   #collectMs = Number.NEGATIVE_INFINITY;
   #toldMs = Number.NEGATIVE_INFINITY;
   #told = '';
@@ -138,23 +175,29 @@ export class RecordMemory implements RecordMemoryView {
   }
 
   /** A worker has a slot of another size. */
-  replaced(oldBytes: number, newBytes: number): void {
-    this.letGo(oldBytes);
+  replaced(oldBytes: number, newBytes: number, of = noGarbage()): void {
+    this.letGo(oldBytes, of);
     this.added(newBytes);
   }
 
-  /** A slot is nobody's any more. */
-  letGo(bytes: number): void {
+  /** A slot is nobody's any more. @param of what its worker has let go of */
+  letGo(bytes: number, of = noGarbage()): void {
     const beyondBytes = this.#beyondLeast(bytes);
-    this.#garbageBytes += bytes;
+    this.#count(bytes, of);
     this.#slotBytes -= beyondBytes;
     this.#letGoBytes += beyondBytes;
     this.#allow();
   }
 
-  /** Of what was let go of, the memory of a slot is kept for the next worker. */
-  kept(bytes: number): void {
-    this.#garbageBytes = Math.max(0, this.#garbageBytes - bytes);
+  /** Of what a worker has let go of, the memory of a slot is kept for the next worker. */
+  kept(bytes: number, of: WorkerGarbage): void {
+    // Else threads were told meanwhile, and it is counted no more.
+    if (of.round === this.#round) this.#count(-Math.min(bytes, of.bytes), of);
+  }
+
+  /** Main, too, has collected. */
+  collected(tookMs: number): void {
+    this.#tookMs = tookMs;
   }
 
   mayTake(arriving: Arriving): boolean {
@@ -182,14 +225,26 @@ export class RecordMemory implements RecordMemoryView {
       this.#letGoBytes -= this.#collectingBytes;
       this.#collectingBytes = 0;
     }
-    const isMuch = this.#garbageBytes >= this.budgetBytes * COLLECT_AT;
-    if (isMuch && nowMs - this.#collectMs >= COLLECT_EVERY_MS) {
+    const garbage = { bytes: this.#garbageBytes, ofManyBytes: this.#ofManyBytes };
+    const afterMs = collectAfterMs(garbage, this, this.#tookMs);
+    if (afterMs !== undefined && nowMs - this.#collectMs >= afterMs) {
       this.#collectMs = nowMs;
       this.#collectingBytes = this.#letGoBytes;
       this.#garbageBytes = 0;
+      this.#ofManyBytes = 0;
+      this.#round++;
       this.#options.onCollect();
     }
     this.#allow();
+  }
+
+  #count(bytes: number, of: WorkerGarbage): void {
+    if (of.round !== this.#round) Object.assign(of, { round: this.#round, bytes: 0 });
+    const mostBytes = this.budgetBytes * MOST_OF_ONE;
+    const before = Math.min(of.bytes, mostBytes);
+    of.bytes += bytes;
+    this.#garbageBytes += bytes;
+    this.#ofManyBytes += Math.min(of.bytes, mostBytes) - before;
   }
 
   #beyondLeast(bytes: number): number {

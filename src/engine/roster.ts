@@ -13,6 +13,7 @@ import { SlotReader } from '../store/slot-reader.ts';
 import { type FaultHistory, NO_FAULTS } from './fault-history.ts';
 import type { LaneHandle, LaneWorker } from './lane-handle.ts';
 import type { Mailbox } from './mailbox.ts';
+import { noGarbage } from './record-memory.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
 /** One worker, as main knows it. Telemetry is not here but in the store. */
@@ -30,6 +31,8 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   lane: LaneHandle | undefined;
   /** When its next heartbeat is due at the most that it may send, in monotonic time. */
   heartbeatDueMs = NEVER_MS;
+  /** Slots of its that were let go of. */
+  readonly garbage = noGarbage();
   /** Heartbeats that its lane had rejected when somebody looked last. */
   rejectionsSeen = 0;
   faults: FaultHistory = NO_FAULTS;

@@ -131,6 +131,8 @@ const LOOK_FOR_RECORD_EVERY_MS = 1;
 const LOOK_FOR_RECORD_MS = 200;
 /** So many are looked at each time, which takes some 20 µs: of a storm of newcomers the others have their turn later. */
 const RECORD_LOOKS = 256;
+/** Not while sweeping, nor while the other threads collect, for which they need the processors. */
+const MAIN_COLLECTS_AFTER_MS = 400;
 /** Lanes get this long to finish what they were given before they are ended. */
 const DRAIN_WITHIN_MS = 2000;
 /** A worker that sends too often is quiet for a second, in which its burst may begin anew. */
@@ -166,8 +168,9 @@ export class TelemetryManager {
   readonly #shelf: SlotShelf;
   /** Made once, as for a worker that sends too often. */
   readonly #noMemory: PulselaneError;
-  /** Lanes that have seen slots which were let go of since garbage was collected last. */
+  /** Lanes that have seen slots which were let go of, or that workers have left, since garbage was collected last. */
   readonly #lanesToCollect = new Set<LaneHandle>();
+  #collection: Timer | undefined;
   readonly #impostors = new Impostors((event) => this.#liveness.tell(event));
   readonly #knocks = new Knocks((event) => this.#liveness.tell(event));
   /** Of each worker; undefined: none. */
@@ -305,11 +308,10 @@ export class TelemetryManager {
             this.#records.letGo(memory.byteLength);
           }
         },
-        onLeft: ({ slot }) => {
-          const isKept = this.#shelf.keep(slot.memory, this.#clock.monotonicMs());
-          if (isKept) this.#records.kept(slot.memory.byteLength);
+        onServed: (worker, lane, left) => {
+          this.#board.setLane(worker.row, laneOnBoard(lane));
+          if (left !== undefined) this.#lanesToCollect.add(left);
         },
-        onServed: (worker, lane) => this.#board.setLane(worker.row, laneOnBoard(lane)),
         onAbandoned: (worker) => {
           const entry = this.#roster.atRow(worker.row);
           if (entry === worker) this.#replaceSlot(entry, copiedSlot(entry.slot.memory));
@@ -386,6 +388,7 @@ export class TelemetryManager {
     await until(this.#clock, () => this.#allDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
     this.#pump?.cancel();
     this.#newcomersTimer?.cancel();
+    this.#collection?.cancel();
     this.#updates.look();
     this.#updates.stop();
     await this.#lanes.stop();
@@ -827,22 +830,27 @@ export class TelemetryManager {
   }
 
   #replaceSlot(entry: RosterEntry, memory: SlotMemory): void {
-    this.#records.replaced(entry.slot.memory.byteLength, memory.byteLength);
+    this.#records.replaced(entry.slot.memory.byteLength, memory.byteLength, entry.garbage);
     if (entry.lane !== undefined) this.#lanesToCollect.add(entry.lane);
     this.#roster.grow(entry, memory);
   }
 
   #letGo(entry: RosterEntry): void {
-    this.#records.letGo(entry.slot.memory.byteLength);
+    this.#records.letGo(entry.slot.memory.byteLength, entry.garbage);
     if (entry.lane !== undefined) this.#lanesToCollect.add(entry.lane);
   }
 
-  /** In every thread that may have seen the slots that were let go of. */
+  /** In every thread that may have seen the slots that were let go of; here when the others have done it, and by itself. */
   #collectGarbage(): void {
     this.#roster.tellSlotsLetGo();
     for (const lane of this.#lanesToCollect) lane.collect();
     this.#lanesToCollect.clear();
-    collectGarbage();
+    this.#collection?.cancel();
+    this.#collection = this.#clock.after(MAIN_COLLECTS_AFTER_MS, () => {
+      const fromMs = this.#clock.monotonicMs();
+      collectGarbage();
+      this.#records.collected(this.#clock.monotonicMs() - fromMs);
+    });
   }
 
   /** What it says of itself. */
@@ -863,7 +871,11 @@ export class TelemetryManager {
     this.#board.release(entry.row);
     entry.mailbox.clear();
     this.#letGo(entry);
-    this.#lanes.forget(entry);
+    void this.#lanes.forget(entry).then((isUnused) => {
+      const { memory } = entry.slot;
+      const isKept = isUnused && this.#shelf.keep(memory, this.#clock.monotonicMs());
+      if (isKept) this.#records.kept(memory.byteLength, entry.garbage);
+    });
   }
 
   #sweep(): void {
@@ -986,6 +998,7 @@ export class TelemetryManager {
   }
 
   #showLane(lane: LaneHandle): void {
+    if (lane.state === 'stopped') this.#lanesToCollect.delete(lane);
     const shown = laneOnBoard(lane);
     for (const worker of lane.workers) this.#board.setLane(worker.row, shown);
   }

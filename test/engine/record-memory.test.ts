@@ -10,6 +10,7 @@ import {
   heldBytes,
   mayTake,
   mostAtOnceBytes,
+  noGarbage,
   RecordMemory,
   recordBudgetBytes,
 } from '../../src/engine/record-memory.ts';
@@ -114,6 +115,66 @@ test('what was let go of counts until threads have collected it, which they are 
   expect(memory.letGoBytes).toBe(MIB);
   memory.look(40_000);
   expect(collected).toBe(3);
+});
+
+test('collecting takes little of main’s time, however large its heap, and is seldom while few workers cause it', () => {
+  let collected = 0;
+  const options = { budgetBytes: 80 * MIB, maxRecordBytes: 8 * MIB, ringSamples: 4, onCollect: () => collected++ };
+  const memory = new RecordMemory(options);
+  const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4 });
+  const growsAndShrinks = (of = noGarbage()) => {
+    memory.replaced(least, least + 11 * MIB, of);
+    memory.replaced(least + 11 * MIB, least, of);
+  };
+  const dueMs = (fromMs: number) => {
+    const before = collected;
+    for (let nowMs = fromMs; ; nowMs += 500) {
+      memory.look(nowMs);
+      if (collected > before) return nowMs - fromMs;
+    }
+  };
+  memory.added(least);
+  growsAndShrinks();
+  expect(dueMs(1000)).toBe(0);
+  // One alone …
+  const one = noGarbage();
+  growsAndShrinks(one);
+  expect(dueMs(1000)).toBe(60_000);
+  // … until memory is short: what it has let go of leaves others less.
+  for (let n = 0; n < 4; n++) growsAndShrinks(one);
+  expect(dueMs(61_000)).toBe(5000);
+  // Two are a fleet.
+  memory.look(70_000);
+  growsAndShrinks();
+  growsAndShrinks();
+  expect(dueMs(66_000)).toBe(5000);
+  memory.collected(60);
+  growsAndShrinks();
+  growsAndShrinks();
+  expect(dueMs(71_000)).toBe(12_000);
+});
+
+test('a slot that is kept counts as garbage no more, once', () => {
+  let collected = 0;
+  const options = { budgetBytes: 8 * MIB, maxRecordBytes: MIB, ringSamples: 4, onCollect: () => collected++ };
+  const memory = new RecordMemory(options);
+  const gone = noGarbage();
+  const goes = (of = noGarbage()) => memory.letGo(512 * 1024, of);
+  goes(gone);
+  goes();
+  memory.look(1000);
+  expect(collected).toBe(1);
+  // Threads have been told: what has gathered since is not less for it.
+  goes();
+  memory.kept(512 * 1024, gone);
+  goes();
+  memory.look(10_000);
+  expect(collected).toBe(2);
+  goes(gone);
+  memory.kept(512 * 1024, gone);
+  goes();
+  memory.look(20_000);
+  expect(collected).toBe(2);
 });
 
 test('a fleet that comes and goes leaves its memory behind, in every thread that saw it', async () => {
