@@ -56,7 +56,10 @@ export const REFUSAL_REASONS = [
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
-/** By reason; those that never happened are left out. */
+/**
+ * By reason; those that never happened are left out. Of heartbeats that a lane rejects, main sees how many, and why the last
+ * one was: those of a quarter of a second go by that reason together.
+ */
 export type RefusalCounts = Readonly<Record<string, number>>;
 
 /** Readers in other threads need no more; a flood of refusals must not be one of messages, too. */

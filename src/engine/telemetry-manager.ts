@@ -945,10 +945,12 @@ export class TelemetryManager {
     if (rejected !== entry.rejectionsSeen) this.#noteRejections(entry, rejected);
   }
 
+  /** Those since the last look, of which only the last one tells its cause: where causes are mixed, all go by that one. */
   #noteRejections(entry: RosterEntry, rejected: number): void {
+    const times = (rejected - entry.rejectionsSeen) >>> 0;
     entry.rejectionsSeen = rejected;
     const rejection = entry.slot.lastRejection();
-    if (rejection !== undefined && rejection.cause !== 'content') this.#refusals.count(rejection.cause);
+    if (rejection !== undefined && rejection.cause !== 'content') this.#refusals.count(rejection.cause, times);
   }
 
   #wait(entry: RosterEntry): void {

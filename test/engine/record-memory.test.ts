@@ -243,6 +243,11 @@ test('a heartbeat whose record is larger than any may be is rejected, counted, a
   manager.processHeartbeat({ workerId: 'w', cpuUsage: 1 });
   manager.processHeartbeat({ workerId: 'w', cpuUsage: 2, runningTasks: [{ taskId: 'x'.repeat(5000) }] });
   await eventually(() => manager.internalState().refusals.record_size === 1);
-  expect(countsOf(manager, 'w')).toEqual({ accepted: 2, memory: 0, applied: 1, rejected: 1 });
+  // Each of many, which may be rejected between two looks.
+  const tooLarge = { workerId: 'w', runningTasks: [{ taskId: 'x'.repeat(5000) }] };
+  for (let n = 0; n < 10; n++) manager.processHeartbeat(tooLarge);
+  await eventually(() => countsOf(manager, 'w').rejected === 11);
+  await eventually(() => manager.internalState().refusals.record_size === 11);
+  expect(countsOf(manager, 'w')).toEqual({ accepted: 12, memory: 0, applied: 1, rejected: 11 });
   expect(manager.getWorkerTelemetry('w')).toMatchObject({ cpuUsage: 1, isActive: true });
 });
