@@ -41,7 +41,7 @@ export async function sessionKeyIn(
 /** @throws as `replaceFile` does */
 export async function keepSessionKey(dataDir: string, key: Uint8Array): Promise<void> {
   const path = join(dataDir, FILE);
-  await replaceFile(path, [`${Buffer.from(key).toString('base64url')}\n`], MODE);
+  await replaceFile(path, [`${Buffer.from(key).toString('base64url')}\n`], { mode: MODE });
 }
 
 async function keptText(path: string): Promise<string | undefined> {

@@ -1,6 +1,10 @@
 /**
  * Members on disk: a journal in the data directory. Changes are added at its end, soon and together; when most of it is
  * history, it is replaced by what counts.
+ *
+ * What is written is what is known: what was read, until the members have taken it over, and the members from then on. A
+ * start that fails or takes long leaves the file as complete as it was. Of a directory that is another master's, nothing
+ * is written, also not by a write that is under way.
  */
 import { constants } from 'node:fs';
 import { open, readFile, rename, stat } from 'node:fs/promises';
@@ -9,6 +13,7 @@ import { z } from 'zod';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { copyAside, moveAside } from '../lib/damaged-file.ts';
 import { messageOf } from '../lib/errors.ts';
+import { areSameMarks, type FileMark, markOf } from '../lib/file-mark.ts';
 import { jsonIn } from '../lib/json.ts';
 import { type Losses, objectsIn, readObjects } from '../lib/json-objects.ts';
 import type { Logger } from '../lib/logging.ts';
@@ -54,6 +59,17 @@ export interface MembersFileOptions {
   readonly logger: Logger;
 }
 
+/**
+ * | state     | means                                                              | next write                        |
+ * | --------- | ------------------------------------------------------------------ | --------------------------------- |
+ * | unread    | nobody has looked yet what an earlier master left                   | none                              |
+ * | absent    | there is no file of ours                                           | makes it, with the first change   |
+ * | whole     | it holds all that is known but for the changes that wait           | adds them, or replaces it         |
+ * | owed      | it lacks something, or nobody knows how its last write ended       | replaces it, also without changes |
+ * | abandoned | it is another master's; for ever                                   | none                              |
+ */
+type State = 'unread' | 'absent' | 'whole' | 'owed' | 'abandoned';
+
 export class MembersFile {
   readonly #options: MembersFileOptions;
   readonly #path: string;
@@ -62,14 +78,13 @@ export class MembersFile {
   #changes: MemberChange[] = [];
   /** Changes that the file holds. */
   #lines = 0;
-  /** There is no file yet, or nobody knows how its last write ended. */
-  #mustReplace = true;
-  /** The file is not as it should be, whether anything changes or not. */
-  #isOwed = false;
+  #state: State = 'unread';
+  /** What was read, until the members have taken it over. */
+  #kept: readonly Member[] = [];
   #isFailing = false;
   #isClosed = false;
-  /** How large it was when it was written last; undefined: there is none of ours. */
-  #sizeBytes: number | undefined;
+  /** How it was left when it was read or written last; undefined: there is none of ours. */
+  #mark: FileMark | undefined;
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -87,9 +102,12 @@ export class MembersFile {
   async open(): Promise<readonly Member[]> {
     const { dataDir, members } = this.#options;
     try {
-      const kept = (await this.#readJournal()) ?? (await this.#migrate()) ?? [];
+      await this.#inTurn(async () => {
+        this.#kept = (await this.#readJournal()) ?? (await this.#migrate()) ?? [];
+        if (this.#state === 'unread') this.#become('absent');
+      });
       members.onChange((workerId) => this.#changed(workerId));
-      return kept;
+      return this.#kept;
     } catch (error) {
       throw dataFileError(dataDir, this.#path, error);
     }
@@ -97,21 +115,29 @@ export class MembersFile {
 
   /** At times: whether somebody has removed the file, or cut it. Then it is written anew, of all that is known. */
   look(): Promise<void> {
-    this.#writing = this.#writing.then(async () => {
-      if (this.#sizeBytes === undefined || this.#isOwed || this.#isClosed) return;
-      const sizeBytes = await sizeOf(this.#path).catch(() => this.#sizeBytes as number);
-      if (sizeBytes >= this.#sizeBytes) return;
+    return this.#inTurn(async () => {
+      if (this.#state !== 'whole' || this.#isClosed || !(await this.#isCut().catch(() => false))) return;
       this.#options.logger.warn({ file: this.#path }, 'members file was removed or cut: it is written anew');
-      this.#mustReplace = true;
-      this.#isOwed = true;
+      this.#become('owed');
       this.#writeAfter(0);
     });
-    return this.#writing;
+  }
+
+  /**
+   * Whether the file is as this master left it, or gone: if not, another master had the directory in between.
+   * @throws as `stat` does
+   */
+  isAsLeft(): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (this.#state === 'unread') return true;
+      const found = await markAt(this.#path);
+      return found === undefined || (this.#mark !== undefined && areSameMarks(found, this.#mark));
+    });
   }
 
   /** Writes nothing more: the directory is another master's. */
   abandon(): void {
-    this.#isClosed = true;
+    this.#become('abandoned');
     this.#timer?.cancel();
     this.#changes = [];
   }
@@ -150,9 +176,10 @@ export class MembersFile {
       logger.warn({ file: this.#path }, 'the last line of the members file was cut short and is dropped');
     }
     this.#lines = changes;
-    this.#sizeBytes = losses.bytes;
-    this.#mustReplace = hasLost || losses.isCutShort;
-    if (this.#mustReplace || changes > kept.length) await this.#attempt(() => this.#replace(kept));
+    this.#mark = await markAt(this.#path);
+    const isDamaged = hasLost || losses.isCutShort;
+    this.#become(isDamaged ? 'owed' : 'whole');
+    if (isDamaged || changes > kept.length) await this.#attempt(() => this.#replace(kept));
     return kept;
   }
 
@@ -205,7 +232,7 @@ export class MembersFile {
   // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #changed(workerId: string): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#state === 'abandoned') return;
     this.#changes.push({ workerId, member: this.#options.members.get(workerId) });
     this.#writeAfter(this.#isFailing ? RETRY_AFTER_MS : WRITE_AFTER_MS);
   }
@@ -214,21 +241,41 @@ export class MembersFile {
     this.#timer ??= this.#options.clock.after(delayMs, () => void this.#write());
   }
 
+  /** After all that was asked for before: one reads or writes the file at a time. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#writing.then(work);
+    this.#writing = turn.then(
+      () => {},
+      () => {},
+    );
+    return turn;
+  }
+
+  #become(state: State): void {
+    if (this.#state !== 'abandoned') this.#state = state;
+  }
+
   /** Never rejects. */
   #write(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#writing = this.#writing.then(async () => {
-      const { members } = this.#options;
+    return this.#inTurn(async () => {
       const changes = this.#changes;
       this.#changes = [];
-      if (changes.length === 0 && !this.#isOwed) return;
-      const isMostlyHistory = this.#lines + changes.length > 2 * members.size + SPARE_LINES;
-      await this.#attempt(() =>
-        this.#mustReplace || isMostlyHistory ? this.#replace(members.all()) : this.#append(changes),
-      );
+      if (this.#state === 'unread' || this.#state === 'abandoned') return;
+      if (changes.length === 0 && this.#state !== 'owed') return;
+      const isMostlyHistory = this.#lines + changes.length > 2 * this.#options.members.size + SPARE_LINES;
+      const mustReplace = this.#state !== 'whole' || isMostlyHistory;
+      await this.#attempt(() => (mustReplace ? this.#replace(this.#known()) : this.#append(changes)));
     });
-    return this.#writing;
+  }
+
+  /** All that is known of who is or may be in the fleet. */
+  #known(): readonly Member[] {
+    const { members } = this.#options;
+    if (!members.isRestored) return this.#kept;
+    this.#kept = [];
+    return members.all();
   }
 
   /** @returns whether it went well; that it did not is told once, until it does again. */
@@ -238,16 +285,16 @@ export class MembersFile {
       await write();
       if (this.#isFailing) logger.info({ file: this.#path }, 'members file is written again');
       this.#setFailing(false);
-      this.#isOwed = false;
+      this.#become('whole');
       return true;
     } catch (error) {
+      if (this.#state === 'abandoned') return false;
       if (!this.#isFailing) {
         logger.error({ file: this.#path, err: messageOf(error) }, 'members file could not be written: trying again');
       }
       this.#setFailing(true, messageOf(error));
       // Half a line may be at its end, and another must not go on from there: the next attempt writes all that is known then.
-      this.#mustReplace = true;
-      this.#isOwed = true;
+      this.#become('owed');
       if (!this.#isClosed) this.#writeAfter(RETRY_AFTER_MS);
       return false;
     }
@@ -263,9 +310,16 @@ export class MembersFile {
     // Not made anew where somebody has deleted it: it would lack all that was in it.
     const file = await open(this.#path, constants.O_WRONLY | constants.O_APPEND);
     try {
-      await file.appendFile(textsInTurns(changes, journalLine));
-      await file.datasync();
-      this.#sizeBytes = (await file.stat()).size;
+      const { size } = await file.stat();
+      const left = this.#mark?.sizeBytes;
+      // What would be added to might lack what came before, or be another master's.
+      if (size !== left) throw new Error(`it has ${size} bytes, and was left with ${left}`);
+      try {
+        await file.appendFile(textsInTurns(changes, journalLine));
+        await file.datasync();
+      } finally {
+        this.#mark = markOf(await file.stat());
+      }
     } finally {
       await file.close();
     }
@@ -273,15 +327,22 @@ export class MembersFile {
   }
 
   async #replace(members: readonly Member[]): Promise<void> {
-    this.#sizeBytes = await replaceFile(this.#path, textsOfAll(members));
+    const mayReplace = () => this.#state !== 'abandoned';
+    this.#mark = await replaceFile(this.#path, textsOfAll(members), { mayReplace });
     this.#lines = members.length;
-    this.#mustReplace = false;
+  }
+
+  /** Whether it is smaller than it was left, or gone. @throws as `stat` does */
+  async #isCut(): Promise<boolean> {
+    const found = await markAt(this.#path);
+    return (found?.sizeBytes ?? 0) < (this.#mark?.sizeBytes ?? 0);
   }
 }
 
-/** 0 where there is none. @throws as `stat` does */
-async function sizeOf(path: string): Promise<number> {
-  return (await unlessMissing(stat(path)))?.size ?? 0;
+/** undefined where there is no file. @throws as `stat` does */
+async function markAt(path: string): Promise<FileMark | undefined> {
+  const found = await unlessMissing(stat(path));
+  return found === undefined ? undefined : markOf(found);
 }
 
 /** Of a damaged file: those that are whole. */

@@ -61,6 +61,7 @@ export class Members {
   /** Longest unheard first. */
   readonly #pending = new Map<string, PendingWorker>();
   #pendingChanges = 0;
+  #isRestored = false;
   /** When the next change of a worker's own is due at the most that it may cause; of those that caused some of late. */
   readonly #ownDueMs = new Map<string, number>();
   readonly #dueRound = new MapRound(this.#ownDueMs);
@@ -105,10 +106,16 @@ export class Members {
 
   /** Takes over what an earlier master kept. */
   restore(members: readonly Member[]): void {
+    this.#isRestored = true;
     for (const member of members) {
       this.#members.set(member.workerId, member);
       if (member.address !== undefined) this.#onAddress(member.workerId);
     }
+  }
+
+  /** Whether what an earlier master kept is in {@link all}. */
+  get isRestored(): boolean {
+    return this.#isRestored;
   }
 
   get size(): number {

@@ -2,38 +2,54 @@
  * A file replaced as a whole: whoever looks, also after a power cut, finds the old content or the new one. A disk that
  * fills up on the way is an error and not a shorter file.
  */
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { type FileMark, markOf } from './file-mark.ts';
+
+export interface ReplaceOptions {
+  readonly mode?: number;
+  /** Asked last, before the new file takes the place of the old one: whether the path is still the writer's. */
+  readonly mayReplace?: () => boolean;
+}
 
 /**
- * One writer at a time: what an earlier one left unfinished is overwritten.
- * @returns the size of what was written, in bytes
- * @throws as `open`, `write` and `rename` do
+ * One writer at a time: what an earlier one left unfinished is removed, not written into, since one that stood still may
+ * write into it once more.
+ * @returns how the file was left
+ * @throws as `open`, `write` and `rename` do, or if it may not replace the file any more
  */
 export async function replaceFile(
   path: string,
   parts: Iterable<string> | AsyncIterable<string>,
-  mode = 0o666,
-): Promise<number> {
+  { mode = 0o666, mayReplace = () => true }: ReplaceOptions = {},
+): Promise<FileMark> {
   const unfinished = `${path}.new`;
-  let sizeBytes: number;
+  await rm(unfinished, { force: true });
+  const file = await open(unfinished, 'wx', mode);
+  let mark: FileMark | undefined;
   try {
-    const file = await open(unfinished, 'w', mode);
     try {
+      mark = markOf(await file.stat());
       await file.writeFile(parts);
       await file.sync();
-      sizeBytes = (await file.stat()).size;
+      mark = markOf(await file.stat());
     } finally {
       await file.close();
     }
+    if (!(await isThere(unfinished, mark)) || !mayReplace()) throw new Error(`${path} is another process’s now`);
     await rename(unfinished, path);
   } catch (error) {
     // It may be what fills the disk. What made the write fail is worth more than a second failure.
-    await rm(unfinished, { force: true }).catch(() => {});
+    if (await isThere(unfinished, mark).catch(() => true)) await rm(unfinished, { force: true }).catch(() => {});
     throw error;
   }
   await syncFolder(dirname(path));
-  return sizeBytes;
+  return mark;
+}
+
+/** Whether the very file is at the path, and not one that another process has put there since. @throws as `stat` does */
+async function isThere(path: string, mark: FileMark | undefined): Promise<boolean> {
+  return mark === undefined || (await stat(path)).ino === mark.ino;
 }
 
 /** So that the new name outlives a power cut, too. */

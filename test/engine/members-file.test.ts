@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Member, Members } from '../../src/engine/members.ts';
 import { MembersFile } from '../../src/engine/members-file.ts';
 import { JOURNAL_HEADER, journalLine } from '../../src/engine/members-journal.ts';
@@ -22,14 +22,21 @@ afterEach(() => rm(dataDir, { recursive: true, force: true }));
 
 /** A master's life with the directory; `members` hold what the one before it kept. */
 async function open(clock = new FakeClock()) {
+  const opened = openOnly(clock);
+  opened.members.restore(await opened.file.open());
+  return opened;
+}
+
+/** Before it has read anything. */
+function openOnly(clock = new FakeClock()) {
   const members = new Members({ mode: 'open', maxPending: 2, clock });
   const { logger, lines: log } = keptLog();
   const failing: boolean[] = [];
   const onFailing = (fails: boolean) => void failing.push(fails);
   const file = new MembersFile({ dataDir, members, onFailing, clock, logger });
-  members.restore(await file.open());
   return { members, file, clock, log, failing };
 }
+type Opened = ReturnType<typeof openOnly>;
 
 const linesIn = async () => (await readFile(path, 'utf8')).trimEnd().split('\n').slice(1);
 const idsIn = async () => (await linesIn()).map((line) => JSON.parse(line).id);
@@ -352,6 +359,120 @@ test('a write that fails at the start is tried again, though nothing changes eve
   expect(log.at(-1)).toMatchObject({ level: 'info', msg: 'members file is written again' });
   expect(await idsIn()).toEqual(['a']);
   expect(clock.pending).toBe(0);
+});
+
+test.each([
+  ['tries again', async ({ clock }: Opened) => void clock.advance(5000)],
+  ['ends', ({ file }: Opened) => file.close()],
+])('a master whose first write failed, and that %s before the members are taken over, loses nobody', async (_, go) => {
+  const line = journalLine({ workerId: 'a', member: memberOf('a') });
+  await writeFile(path, `${JOURNAL_HEADER}${line}${line}`);
+  await mkdir(`${path}.new`);
+  const opened = openOnly();
+  const kept = await opened.file.open();
+  await rmdir(`${path}.new`);
+  await go(opened);
+  await eventually(() => opened.failing.length === 2);
+  expect(await idsIn()).toEqual(['a']);
+  opened.members.restore(kept);
+  opened.members.join('b');
+  await opened.file.close();
+});
+
+test.each([
+  [
+    'owed',
+    async ({ members, clock, failing }: Opened) => {
+      await mkdir(`${path}.new`);
+      members.approve('mine');
+      clock.advance(200);
+      await eventually(() => failing.length === 1);
+      await rmdir(`${path}.new`);
+    },
+  ],
+  [
+    'under way',
+    async ({ members, file, clock }: Opened) => {
+      const last = {
+        ...memberOf('b'),
+        get workerId() {
+          file.abandon();
+          return 'b';
+        },
+      };
+      vi.spyOn(members, 'all').mockReturnValue([memberOf('a'), last]);
+      members.approve('mine');
+      clock.advance(200);
+    },
+  ],
+])(
+  'a master that lost the directory while a write is %s leaves the file of the next one as it is',
+  async (_, begin) => {
+    const opened = await open();
+    const theirs = `${JOURNAL_HEADER}${journalLine({ workerId: 'theirs', member: memberOf('theirs') })}`;
+    await writeFile(path, theirs);
+    await begin(opened);
+    await opened.file.look();
+    opened.file.abandon();
+    opened.members.approve('late');
+    await opened.file.look();
+    await opened.file.close();
+    expect(await readFile(path, 'utf8')).toBe(theirs);
+    expect(await readdir(dataDir)).toEqual(['members.jsonl']);
+    expect(opened.clock.pending).toBe(0);
+  },
+);
+
+test('a master that lost the directory while it added a change adds no more', async () => {
+  const { members, file, clock } = await open();
+  members.approve('a');
+  clock.advance(200);
+  await file.look();
+  const last = {
+    ...memberOf('b'),
+    get approved() {
+      file.abandon();
+      return true;
+    },
+  };
+  vi.spyOn(members, 'get').mockReturnValueOnce(last);
+  members.approve('b');
+  clock.advance(200);
+  await file.look();
+  const before = await readFile(path, 'utf8');
+  members.approve('late');
+  clock.advance(5000);
+  await file.close();
+  expect(await readFile(path, 'utf8')).toBe(before);
+});
+
+test('a file is as it was left until somebody else writes it, also where it is gone', async () => {
+  const { members, file, clock, failing } = await open();
+  expect(await file.isAsLeft()).toBe(true);
+  for (const id of ['a', 'b']) {
+    members.approve(id);
+    clock.advance(200);
+    await eventually(async () => (await readFile(path, 'utf8').catch(() => '')).includes(id));
+    expect(await file.isAsLeft()).toBe(true);
+  }
+  const text = await readFile(path, 'utf8');
+  await rm(path);
+  expect(await file.isAsLeft()).toBe(true);
+  await writeFile(path, text);
+  expect(await file.isAsLeft()).toBe(false);
+
+  // Nothing is added to what another has written: what is there stays until it is known whose the directory is.
+  await appendFile(path, 'theirs');
+  members.approve('c');
+  clock.advance(200);
+  await eventually(() => failing.length === 1);
+  expect(await readFile(path, 'utf8')).toBe(`${text}theirs`);
+  expect(await file.isAsLeft()).toBe(false);
+  clock.advance(5000);
+  await eventually(() => failing.length === 2);
+  expect(await idsIn()).toEqual(['a', 'b', 'c']);
+  expect(await file.isAsLeft()).toBe(true);
+  await file.close();
 });
 
 function memberOf(workerId: string): Member {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -27,6 +27,30 @@ test('a write that fails half-way leaves the old content and nothing else', asyn
   await replaceFile(path, ['new', 'er']);
   expect(await readFile(path, 'utf8')).toBe('newer');
   expect(await readdir(folder)).toEqual(['file']);
+});
+
+test('what another process has begun to write stays its own, and so does the file once it is', async () => {
+  await replaceFile(path, ['old']);
+  async function* overtaken() {
+    yield 'mine';
+    await rm(`${path}.new`);
+    await writeFile(`${path}.new`, 'theirs');
+    yield ', late';
+  }
+  await expect(replaceFile(path, overtaken())).rejects.toThrow('another process’s');
+  expect(await readFile(path, 'utf8')).toBe('old');
+  expect(await readFile(`${path}.new`, 'utf8')).toBe('theirs');
+  await expect(replaceFile(path, ['mine'], { mayReplace: () => false })).rejects.toThrow('another process’s');
+  expect(await readFile(path, 'utf8')).toBe('old');
+  expect(await readdir(folder)).toEqual(['file']);
+});
+
+test('one that stood still while it wrote does not write into what another made since', async () => {
+  const standing = await open(`${path}.new`, 'w');
+  await replaceFile(path, ['theirs']);
+  await standing.write('mine');
+  await standing.close();
+  expect(await readFile(path, 'utf8')).toBe('theirs');
 });
 
 test('what cannot be replaced is told', async () => {
