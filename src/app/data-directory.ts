@@ -50,23 +50,32 @@ export class DataDirectory {
       clock,
       logger,
       onLost: () => {
-        this.members.abandon();
-        this.values.abandon();
+        this.#abandon();
         const reason = `DATA_DIR=${dataDir}: another master has taken it over, so this one ends`;
         onLost(new PulselaneError('environment', reason));
       },
+      isAsLeft: () => this.members.isAsLeft(),
       onHeld: (wasMade) => {
         void this.members.look();
         if (wasMade) this.#wasMade();
       },
       onFailing: (reason) => this.#fails('lock', reason),
     });
-    lifecycle.onStop('lock of the data directory', () => lock.release());
+    lifecycle.onStop('lock of the data directory', () => {
+      // What was not written by now hangs, and would end in the directory of somebody else.
+      this.#abandon();
+      return lock.release();
+    });
   }
 
   /** Written again where the directory is made again. */
   keep(sessionKey: Uint8Array): void {
     this.#sessionKey = sessionKey.length === 0 ? undefined : sessionKey;
+  }
+
+  #abandon(): void {
+    this.members.abandon();
+    this.values.abandon();
   }
 
   #wasMade(): void {

@@ -12,7 +12,8 @@
  * its lock now and then, and a lock from elsewhere is stale when it was not touched for a while.
  *
  * Lost: a lock that is gone, or damaged, or one of a process that is gone, is nobody's; its owner makes it again, and the
- * directory with it. Only what names another process that lives, or one elsewhere of which nobody can tell, ends the right.
+ * directory with it. What names another process that lives, or one elsewhere of which nobody can tell, ends the right; so
+ * does what another owner has left in the directory, who took the lock over and gave it back while this one stood still.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { link, readFile, realpath, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -48,6 +49,8 @@ export interface DirectoryLockOptions {
   readonly logger: Logger;
   /** Somebody has taken it over, who could not know that this process lives: nothing may be written any more. */
   readonly onLost: () => void;
+  /** Asked when the lock had been gone: whether the files beside it are as this owner left them, or gone as well. */
+  readonly isAsLeft?: () => Promise<boolean>;
   /** At each touch that finds the lock held. @param wasMade it, and maybe all beside it, had been gone and was made again */
   readonly onHeld?: (wasMade: boolean) => void;
   /** Told when the lock can no longer be touched, or made again, with the reason; undefined: it can again. */
@@ -179,6 +182,8 @@ class HeldLock implements DirectoryLock {
   #touching: Promise<void> = Promise.resolve();
   #isFailing = false;
   #isLost = false;
+  /** It was made again, and nobody knows yet whether another owner was there in between. */
+  #wasMade = false;
   /** What stood in the place of the lock at the last look, if it named nobody. */
   #junk: string | undefined;
   #released: Promise<void> | undefined;
@@ -210,7 +215,7 @@ class HeldLock implements DirectoryLock {
   }
 
   async #touch(): Promise<void> {
-    const { clock, onHeld } = this.#options;
+    const { clock, isAsLeft, onHeld } = this.#options;
     if (this.#isLost) return;
     try {
       const sight = await look(this.#path);
@@ -218,8 +223,15 @@ class HeldLock implements DirectoryLock {
         const now = new Date(clock.wallMs());
         await utimes(this.#path, now, now);
       } else if (!(await this.#makeAgain(sight))) return;
+      const wasMade = this.#wasMade;
+      // Asked once it is held again: nobody else writes there any more.
+      if (wasMade && (await isAsLeft?.()) === false) {
+        this.#lose();
+        return;
+      }
+      this.#wasMade = false;
       this.#setFailing(undefined);
-      onHeld?.(sight?.text !== this.#text);
+      onHeld?.(wasMade);
     } catch (error) {
       if (error instanceof InUse) this.#lose();
       else this.#setFailing(error);
@@ -244,6 +256,7 @@ class HeldLock implements DirectoryLock {
     this.#junk = undefined;
     await makeDirectory(dirname(this.#path));
     await new Acquisition(this.#path, this.#self, this.#text, this.#options).take(this.#path);
+    this.#wasMade = true;
     this.#options.logger.warn({ lock: this.#path }, 'the lock of the data directory was gone, and is made again');
     return true;
   }

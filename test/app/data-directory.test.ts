@@ -1,5 +1,5 @@
 /** A data directory that goes away under a master. */
-import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -48,7 +48,7 @@ async function start() {
   directory.values.start(() => manager.savedValues());
   const has = async (name: string, text: string) =>
     (await readFile(join(dataDir, name), 'utf8').catch(() => '')).includes(text);
-  return { clock, manager, failing, errors, has };
+  return { clock, manager, failing, errors, has, stop: () => lifecycle.stop(8000) };
 }
 
 test('is made again with all that is known, and the master goes on', async () => {
@@ -87,4 +87,22 @@ test.each([
     return has('members.jsonl', '"id":"a"');
   });
   expect(manager.events.all().filter(({ type }) => type === 'fault')).toEqual([]);
+});
+
+test('another master that took it over and gave it back while this one stood still is noticed by what it left', async () => {
+  const { clock, manager, errors, has, stop } = await start();
+  const path = join(dataDir, 'members.jsonl');
+  manager.registerWorker('a');
+  clock.advance(200);
+  await eventually(() => has('members.jsonl', '"id":"a"'));
+  await rm(join(dataDir, 'lock'));
+  await appendFile(path, '{"id":"theirs","approved":true,"known":false}\n');
+  const left = await readFile(path, 'utf8');
+  // A change is due at the same moment at which the lock is.
+  manager.registerWorker('b');
+  clock.advance(5000);
+  await eventually(() => errors.length === 1);
+  await stop();
+  expect(await readFile(path, 'utf8')).toBe(left);
+  expect(errors[0]?.message).toContain('another master has taken it over');
 });

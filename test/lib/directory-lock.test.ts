@@ -259,6 +259,29 @@ describe('a lock that is not there any more', () => {
     expect(await readFile(path, 'utf8')).toBe(theirs);
   });
 
+  test.each(LOSSES)('since it %s, is not made again where another owner was there in between', async (_, lose) => {
+    const clock = new FakeClock();
+    let lost = 0;
+    let asked = 0;
+    const held: boolean[] = [];
+    const isAsLeft = async () => {
+      asked++;
+      // Once, nobody can tell.
+      if (asked === 1) throw new Error('EIO');
+      return false;
+    };
+    await take(dataDir, clock, () => lost++, { isAsLeft, onHeld: (wasMade) => held.push(wasMade) });
+    await lose();
+    await eventually(() => {
+      if (lost === 0) clock.advance(5000);
+      return lost === 1;
+    });
+    expect({ asked, held }).toEqual({ asked: 2, held: [] });
+    // It is nobody's.
+    await Promise.all(locks.splice(0).map((lock) => lock.release()));
+    await take(dataDir, clock);
+  });
+
   test('and cannot be made again is told once, tried again, and told when it is back', async () => {
     const clock = new FakeClock();
     const failing: (string | undefined)[] = [];
