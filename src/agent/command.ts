@@ -7,6 +7,8 @@ import { type AgentConfig, agentOptions } from '../config/options.ts';
 import { checkAgentConfig, processSources, resolveOptions } from '../config/resolve.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { createLogger } from '../lib/logging.ts';
+import { checkWorkerId } from '../model/worker-id.ts';
+import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import { Agent } from './agent.ts';
 import { type AccessSettings, isToken, readAccess } from './sender/access.ts';
 import type { TlsOptions } from './settings.ts';
@@ -69,7 +71,11 @@ function checkedAccess(config: AgentConfig): AccessSettings {
 
 function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): Agent {
   const { workerId, masters, listen, intervalMs, labels, group, ephemeral, gpuToolPath, token, tokenFile } = config;
-  try {
+  ofSetting('WORKER_LABELS', () => checkLabels(labels));
+  ofSetting('WORKER_GROUP', () => checkGroup(group));
+  ofSetting(`WORKER_ID=${JSON.stringify(workerId)}`, () => checkWorkerId(workerId));
+  // All else was checked when the settings were read; but labels of which each fits may be too much together.
+  return ofSetting('WORKER_LABELS', () => {
     return new Agent({
       workerId,
       master: masters?.map(formatAddress),
@@ -85,8 +91,14 @@ function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): 
       tokenFile,
       logger,
     });
+  });
+}
+
+/** @throws PulselaneError `bad_setting`, naming the setting */
+function ofSetting<T>(setting: string, make: () => T): T {
+  try {
+    return make();
   } catch (error) {
-    // All else was checked when the settings were read.
-    throw new PulselaneError('bad_setting', `WORKER_ID=${JSON.stringify(workerId)}: ${messageOf(error)}`);
+    throw new PulselaneError('bad_setting', `${setting}: ${messageOf(error)}`);
   }
 }

@@ -2,10 +2,14 @@
 
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { MAX_REGISTRATION_BYTES } from '../config/call-limits.ts';
 import { type Address, type Kind, listenAddress, peerAddresses } from '../config/kinds.ts';
 import { toolEnvironment } from '../config/tool-environment.ts';
+import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
+import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import type { ToolSettings } from './measure/gpu/tool.ts';
 import { type AccessSettings, isToken } from './sender/access.ts';
 
@@ -23,8 +27,9 @@ export interface AgentOptions {
   readonly listenTls?: ListenTlsOptions | undefined;
   /** How often to send until the master says otherwise: 100 to 3,600,000; 5,000 by default. */
   readonly intervalMs?: number | undefined;
+  /** At most 64, names of 320 and values of 1,024 bytes, without control characters; some 7 KiB in all. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** Workers that may fail together, such as those of a rack. */
+  /** Workers that may fail together, such as those of a rack; at most 256 bytes without control characters. */
   readonly group?: string | undefined;
   /** A short-lived worker: to be forgotten soon after it falls silent. */
   readonly ephemeral?: boolean | undefined;
@@ -83,6 +88,8 @@ export interface AgentSettings {
 export const LEAST_INTERVAL_MS = 100;
 export const LONGEST_INTERVAL_MS = 3_600_000;
 const DEFAULT_INTERVAL_MS = 5_000;
+/** Of a registration, for what the agent adds: addresses, versions, an instance id and numbers are some 200 bytes. */
+const MEASURED_BYTES = 512;
 
 /** @throws PulselaneError `invalid_argument`, naming the option */
 export function checkAgentOptions(options: AgentOptions): AgentSettings {
@@ -100,6 +107,7 @@ export function checkAgentOptions(options: AgentOptions): AgentSettings {
       `intervalMs is ${intervalMs}; expected ${LEAST_INTERVAL_MS} to ${LONGEST_INTERVAL_MS}`,
     );
   }
+  const { labels, group } = checkedDescription(options);
   return {
     workerId: options.workerId,
     instanceId: randomUUID(),
@@ -108,12 +116,42 @@ export function checkAgentOptions(options: AgentOptions): AgentSettings {
     listen,
     listenTls: options.listenTls,
     intervalMs,
-    labels: { ...options.labels },
-    group: options.group ?? '',
+    labels,
+    group,
     ephemeral: options.ephemeral ?? false,
     access: accessOf(options, masters.length > 0),
     tools: { gpuToolPath: options.gpuToolPath ?? '', environment: toolEnvironment() },
   };
+}
+
+/**
+ * What a master keeps of what a worker says of itself, and how large that may be.
+ * @throws PulselaneError `invalid_argument`, naming the option
+ */
+function checkedDescription({
+  workerId,
+  labels = {},
+  group = '',
+}: Pick<AgentOptions, 'workerId' | 'labels' | 'group'>) {
+  named('labels', () => checkLabels(labels));
+  named('group', () => checkGroup(group));
+  const bytes = toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { workerId, labels: { ...labels }, group })).length;
+  const mostBytes = MAX_REGISTRATION_BYTES - MEASURED_BYTES;
+  if (bytes > mostBytes) {
+    throw new PulselaneError(
+      'invalid_argument',
+      `labels, group and id have ${bytes} bytes; at most ${mostBytes} are allowed`,
+    );
+  }
+  return { labels: { ...labels }, group };
+}
+
+function named(option: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new PulselaneError('invalid_argument', `${option}: ${messageOf(error)}`);
+  }
 }
 
 function accessOf({ tls, token, tokenFile }: AgentOptions, mastersAreFixed: boolean): AccessSettings {

@@ -15,7 +15,7 @@
  * | peer_heartbeat_rate   | a heartbeat of an address that sends too often                                |
  * | worker_register_rate  | a worker that registers with other info or deregisters too often              |
  * | peer_call_rate        | a call of an address that makes too many beside heartbeats                    |
- * | registration_size     | what a worker says of itself is too large                                     |
+ * | registration_size     | what a worker says of itself is too large, or was taken as far as it fits    |
  * | watches               | one health watch more than there may be                                       |
  * | message_size          | a message that is larger than is taken, also once it is decompressed          |
  * | malformed_call        | a call that is not as gRPC wants it, or a small request that is too large     |

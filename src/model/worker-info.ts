@@ -1,5 +1,6 @@
 /** What a worker may say of itself. Kept for as long as the worker is known, on main and by every reader, and logged. */
-import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
+import { create } from '@bufbuild/protobuf';
+import { type WorkerInfo, WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { hasControlCharacter } from './worker-id.ts';
 
@@ -15,26 +16,91 @@ const MAX_LABEL_VALUE_BYTES = 1024;
 /** An address with a zone; a version of any sort. */
 const MAX_SHORT_BYTES = 256;
 
-/** @throws PulselaneError `invalid_argument`, naming the field. The worker's id is checked elsewhere. */
-export function checkWorkerInfo(info: WorkerInfo): void {
+const CONTROL_CHARACTERS = /\p{Cc}/gu;
+/** In place of a control character. */
+const REPLACEMENT = '\ufffd';
+
+/** What a worker says of itself, as far as it is kept. */
+export interface FittedInfo {
+  readonly info: WorkerInfo;
+  /** What did not fit, for people; empty if all did. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * What is kept of it: agents that were taken by an earlier master send what does not fit, and a worker must not fall
+ * silent for a label. Texts are cut, their control characters replaced; labels too many, and those whose names do not fit,
+ * are left out. The worker's id is checked elsewhere.
+ * @throws PulselaneError `invalid_argument` for an instance id: heartbeats name the same one
+ */
+export function fittedInfo(info: WorkerInfo): FittedInfo {
   checkText('instance_id', info.instanceId, MAX_INSTANCE_ID_BYTES);
-  checkText('group', info.group, MAX_GROUP_BYTES);
-  checkText('worker_ip', info.workerIp, MAX_SHORT_BYTES);
-  checkText('agent_version', info.agentVersion, MAX_SHORT_BYTES);
-  const labels = Object.entries(info.labels);
-  if (labels.length > MAX_LABELS) throw refused(`${labels.length} labels; at most ${MAX_LABELS} are allowed`);
-  for (const [name, value] of labels) {
-    checkText('the name of a label', name, MAX_LABEL_NAME_BYTES);
-    checkText('the value of a label', value, MAX_LABEL_VALUE_BYTES);
-  }
+  const problems = [
+    ...labelProblems(info.labels),
+    textProblem('group', info.group, MAX_GROUP_BYTES) ?? [],
+    textProblem('worker_ip', info.workerIp, MAX_SHORT_BYTES) ?? [],
+    textProblem('agent_version', info.agentVersion, MAX_SHORT_BYTES) ?? [],
+  ].flat();
+  if (problems.length === 0) return { info, problems };
+  const fitted = create(WorkerInfoSchema, {
+    ...info,
+    labels: fittedLabels(info.labels),
+    group: fittedText(info.group, MAX_GROUP_BYTES),
+    workerIp: fittedText(info.workerIp, MAX_SHORT_BYTES),
+    agentVersion: fittedText(info.agentVersion, MAX_SHORT_BYTES),
+  });
+  return { info: fitted, problems };
+}
+
+/** For an agent, before anything is sent. @throws PulselaneError `invalid_argument` */
+export function checkLabels(labels: Readonly<Record<string, string>>): void {
+  const [problem] = labelProblems(labels);
+  if (problem !== undefined) throw refused(problem);
+}
+
+/** The same for its group. @throws PulselaneError `invalid_argument` */
+export function checkGroup(group: string): void {
+  checkText('group', group, MAX_GROUP_BYTES);
 }
 
 /** @throws PulselaneError `invalid_argument` */
 export function checkText(field: string, text: string, maxBytes: number): void {
+  const problem = textProblem(field, text, maxBytes);
+  if (problem !== undefined) throw refused(problem);
+}
+
+function labelProblems(labels: Readonly<Record<string, string>>): string[] {
+  const entries = Object.entries(labels);
+  const tooMany = entries.length > MAX_LABELS ? [`${entries.length} labels; at most ${MAX_LABELS} are allowed`] : [];
+  const inTexts = entries.flatMap(([name, value]) => [
+    textProblem('the name of a label', name, MAX_LABEL_NAME_BYTES) ?? [],
+    textProblem('the value of a label', value, MAX_LABEL_VALUE_BYTES) ?? [],
+  ]);
+  return [...tooMany, ...inTexts.flat()];
+}
+
+function fittedLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
+  const named = Object.entries(labels).filter(
+    ([name]) => textProblem('the name of a label', name, MAX_LABEL_NAME_BYTES) === undefined,
+  );
+  const kept = named.slice(0, MAX_LABELS);
+  return Object.fromEntries(kept.map(([name, value]) => [name, fittedText(value, MAX_LABEL_VALUE_BYTES)]));
+}
+
+function textProblem(field: string, text: string, maxBytes: number): string | undefined {
   // No text has fewer bytes than characters.
   const bytes = text.length > maxBytes ? text.length : Buffer.byteLength(text);
-  if (bytes > maxBytes) throw refused(`${field} has ${bytes} bytes; at most ${maxBytes} are allowed`);
-  if (hasControlCharacter(text)) throw refused(`${field} contains a control character`);
+  if (bytes > maxBytes) return `${field} has ${bytes} bytes; at most ${maxBytes} are allowed`;
+  return hasControlCharacter(text) ? `${field} contains a control character` : undefined;
+}
+
+/** Cut between two characters. */
+function fittedText(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text.replaceAll(CONTROL_CHARACTERS, REPLACEMENT));
+  let end = Math.min(bytes.length, maxBytes);
+  // A byte of the form 10xxxxxx is not the first of its character.
+  while (end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.toString('utf8', 0, end);
 }
 
 function refused(problem: string): PulselaneError {

@@ -12,7 +12,7 @@ import type { Logger } from '../lib/logging.ts';
 import { scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { CallGuard } from './call-guard.ts';
 import { unary } from './calls.ts';
-import { register } from './registration.ts';
+import type { Registrar } from './registration.ts';
 
 const { RegisterWorker, SendHeartbeat } = grpcServiceOf(MasterWorker, ['RegisterWorker', 'SendHeartbeat']);
 export const clusterDefinition = { RegisterWorker, SendHeartbeat } as ReturnType<typeof grpcServiceOf>;
@@ -20,16 +20,22 @@ export const clusterDefinition = { RegisterWorker, SendHeartbeat } as ReturnType
 export interface ClusterHandlersOptions {
   readonly manager: TelemetryManager;
   readonly guard: CallGuard;
+  readonly registrar: Registrar;
   readonly logger: Logger;
 }
 
-export function clusterHandlers({ manager, guard, logger }: ClusterHandlersOptions): UntypedServiceImplementation {
-  const parts = { manager, guard, logger };
+export function clusterHandlers({
+  manager,
+  guard,
+  registrar,
+  logger,
+}: ClusterHandlersOptions): UntypedServiceImplementation {
+  const parts = { guard, logger };
   const ack = create(HeartbeatAckSchema, { success: true });
   return {
     RegisterWorker: unary((request, caller) => {
       try {
-        const { workerId } = register(request, caller, parts);
+        const { workerId } = registrar.register(request, caller);
         return create(RegisterAckSchema, { success: true, message: `${workerId} is registered` });
       } catch (error) {
         // The seed's way to say no: an answer, not a status.

@@ -18,6 +18,7 @@ import { type ConnectionLimits, Connections } from './connections.ts';
 import { HealthService } from './health.ts';
 import { Peers } from './peers.ts';
 import { addReflection } from './reflection.ts';
+import { Registrar } from './registration.ts';
 import { type TelemetryHandlers, telemetryDefinition, telemetryHandlers } from './telemetry-service.ts';
 import { UnfinishedMessages } from './unfinished.ts';
 
@@ -94,8 +95,9 @@ export class RpcServer {
       interceptors: [watch.intercept],
     });
     const guard = new CallGuard({ manager, peers: this.#peers, authority, ...limits });
-    this.#telemetry = telemetryHandlers({ manager, guard, limits, clock, logger });
-    this.#server.addService(clusterDefinition, clusterHandlers({ manager, guard, logger }));
+    const registrar = new Registrar({ manager, guard, logger, clock });
+    this.#telemetry = telemetryHandlers({ manager, guard, registrar, limits, clock, logger });
+    this.#server.addService(clusterDefinition, clusterHandlers({ manager, guard, registrar, logger }));
     this.#server.addService(telemetryDefinition, this.#telemetry.implementation);
     this.#health = new HealthService({ names: HEALTH_NAMES, peers: this.#peers, refusals });
     this.#server.addService(this.#health.definition, this.#health.implementation);

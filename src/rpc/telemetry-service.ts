@@ -20,7 +20,7 @@ import type { Caller, CallGuard } from './call-guard.ts';
 import { decodeRequest, unary } from './calls.ts';
 import { HeartbeatStream } from './heartbeat-stream.ts';
 import { AckRoom, MAX_UNREAD_ACKS } from './pending-acks.ts';
-import { register } from './registration.ts';
+import type { Registrar } from './registration.ts';
 import { serviceErrorOf } from './status.ts';
 
 export const telemetryDefinition = grpcServiceOf(TelemetryService, ['Register', 'Deregister', 'StreamHeartbeats']);
@@ -31,6 +31,7 @@ const ACK_EVERY_MS = 3000;
 export interface TelemetryHandlersOptions {
   readonly manager: TelemetryManager;
   readonly guard: CallGuard;
+  readonly registrar: Registrar;
   /** What agents are told that the master takes of one heartbeat. */
   readonly limits: { readonly maxMessageBytes: number; readonly maxRecordBytes: number };
   readonly clock: Clock;
@@ -51,6 +52,7 @@ export interface TelemetryHandlers {
 export function telemetryHandlers({
   manager,
   guard,
+  registrar,
   limits,
   clock,
   logger,
@@ -60,11 +62,11 @@ export function telemetryHandlers({
   const ackTimer = clock.every(ACK_EVERY_MS, () => {
     for (const stream of callers.keys()) stream.flush();
   });
-  const parts = { manager, guard, logger };
+  const parts = { guard, logger };
   return {
     implementation: {
       Register: unary((request, caller) => {
-        register(request, caller, parts);
+        registrar.register(request, caller);
         return create(RegisterResponseSchema, {
           nextIntervalMs: manager.intervalToTell(),
           serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),

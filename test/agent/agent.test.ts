@@ -182,6 +182,17 @@ esac
     agent.updateTask('known', { progress: 1 });
   });
 
+  test.each<[object, string]>([
+    [{ group: 'a\tb' }, 'group: group contains a control character'],
+    [{ group: 'x'.repeat(257) }, 'group: group has 257 bytes'],
+    [{ labels: { 'a\nb': '' } }, 'labels: the name of a label contains'],
+    [{ labels: { a: 'x'.repeat(1025) } }, 'labels: the value of a label has 1025 bytes'],
+    [{ labels: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [i, ''])) }, 'labels: 65 labels; at most 64'],
+  ])('is not made with what no master keeps: %#', (description, problem) => {
+    agent = new Agent({ workerId: 'w', master: master.address });
+    expect(() => new Agent({ workerId: 'w', master: master.address, ...description })).toThrow(problem);
+  });
+
   test('cannot be started where its port is taken, and says so', async () => {
     const first = new Agent({ workerId: 'first', listen: '127.0.0.1:0' });
     await first.start();

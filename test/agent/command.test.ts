@@ -37,15 +37,24 @@ test('reports until SIGTERM, then says farewell and ends with 0; its log is JSON
   master.close();
 });
 
-test.each([
+const manyLabels = (count: number, length = 1) =>
+  Array.from({ length: count }, (_, i) => `l${i}=${'x'.repeat(length)}`).join();
+
+test.each<[string[], string | RegExp]>([
   [['--id', 'w'], 'MASTER_ADDRESS is not set'],
   [['--master', 'nowhere'], '--master="nowhere": expected host:port'],
   [['--master', 'a:1,a:1'], '--master="a:1,a:1": expected each address once'],
   [['--master', 'a:1', '--id', '..'], 'WORKER_ID="..": worker_id ".." cannot be named in a URL'],
-])('refuses %j with one line and ends with 2', async (flags, expected) => {
+  [['--master', 'a:1', '--labels', manyLabels(65)], 'WORKER_LABELS: 65 labels; at most 64 are allowed'],
+  [
+    ['--master', 'a:1', '--labels', manyLabels(60, 150)],
+    /WORKER_LABELS: labels, group and id have 9\d{3} bytes; at most/,
+  ],
+  [['--master', 'a:1', '--group', 'a\tb'], 'WORKER_GROUP: group contains a control character'],
+])('refuses wrong settings, case %#, with one line and ends with 2', async (flags, expected) => {
   const { ended, stderr } = run(...flags);
   expect(await ended).toEqual([2, null]);
   const line = await stderr;
-  expect(line).toContain(expected);
+  expect(line).toMatch(expected);
   expect(line.trim().split('\n')).toHaveLength(1);
 });

@@ -247,3 +247,23 @@ test('an agent that is not admitted keeps trying and says why, once', async () =
   });
   strict.close();
 });
+
+test('an agent whose registration is refused for what it says sends heartbeats all the same, and says why once', async () => {
+  await loop.stop();
+  const strict = await FakeMaster.start();
+  strict.registerStatus = status.INVALID_ARGUMENT;
+  loop = LoopUnderTest.fake({ workerId: 'worker-1', master: strict.address });
+  await eventually(() => strict.heartbeats.length > 0);
+  strict.close();
+  await strict.listen({ port: strict.port });
+  await eventually(() => {
+    loop.clock.advance(2_000);
+    return strict.registrations.length > 1 && strict.heartbeats.length > 1;
+  });
+  const refusals = loop.lines.filter((line) => line.includes('as the test wants it'));
+  expect(refusals).toEqual([
+    `${strict.address} does not take what worker-1 says of itself (INVALID_ARGUMENT: as the test wants it); ` +
+      'only heartbeats are sent',
+  ]);
+  strict.close();
+});

@@ -1,15 +1,19 @@
 /** Register, RegisterWorker and Deregister: what they cost, and how often they may come. */
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type ServiceError, status } from '@grpc/grpc-js';
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { masterOptions } from '../../src/config/options.ts';
 import type { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import { DeregisterRequestSchema, WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { rateLimit } from '../../src/model/heartbeat-rate.ts';
+import { fittedInfo } from '../../src/model/worker-info.ts';
 import { Peers } from '../../src/rpc/peers.ts';
 import { PEER_CALLS_BURST_MS } from '../../src/rpc/server.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import type { WorkerClient } from '../support/grpc-client.ts';
+import { keptLog } from '../support/kept-log.ts';
+import { repetitions } from '../support/repetitions.ts';
 import { type RpcTestOptions, type RunningRpc, startRpc } from '../support/rpc-server.ts';
 
 let rpc: RunningRpc | undefined;
@@ -181,16 +185,13 @@ describe('what a worker says of itself', () => {
   const labels = (count: number, value = 'x') =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`label-${i}`, value]));
 
-  test('is bounded, in all and part by part, and the refusal names the size and the limit', async () => {
+  test('is bounded in all, and so is its instance, and the refusal names the size and the limit', async () => {
     const { client, manager } = await start();
     expect(await refused({ workerId: 'a', labels: labels(60, 'x'.repeat(200)) })).toMatch(
       /^WorkerInfo has 1\d{4} bytes; at most 8192 are allowed$/,
     );
     expect(manager.internalState().refusals).toEqual({ registration_size: 2 });
-    expect(await refused({ workerId: 'a', labels: labels(65) })).toBe('65 labels; at most 64 are allowed');
-    expect(await refused({ workerId: 'a', labels: labels(1, 'x'.repeat(1025)) })).toContain('at most 1024');
     expect(await refused({ workerId: 'a', instanceId: 'x'.repeat(129) })).toContain('instance_id has 129 bytes');
-    expect(await refused({ workerId: 'a', group: 'é'.repeat(129) })).toContain('group has 258 bytes');
     await client().call('Register', infoBytes({ workerId: 'a', labels: labels(64), group: 'x'.repeat(256) }));
     await expect(client().call('Deregister', goneBytes('a', 'x'.repeat(8192)))).rejects.toMatchObject({
       code: status.INVALID_ARGUMENT,
@@ -198,15 +199,66 @@ describe('what a worker says of itself', () => {
     });
   });
 
-  test('holds no control character, that could fake a line of the log', async () => {
+  /** What the master keeps of it, registered in either way. */
+  const kept = async (method: string, info: MessageInitShape<typeof WorkerInfoSchema>) => {
+    const { client, manager } = rpc as RunningRpc;
+    const workerId = `worker-${manager.directory.size}`;
+    await client().call(method, infoBytes({ ...info, workerId }));
+    return manager.directory.get(workerId)?.facts;
+  };
+
+  test.each(['Register', 'RegisterWorker'])(
+    'is kept as far as it fits by %s, counted, and told in one line: no worker falls silent for a label',
+    async (method) => {
+      const { logger, lines } = keptLog();
+      const { manager } = await start({ logger });
+      expect(Object.keys((await kept(method, { labels: labels(65) }))?.labels ?? {})).toEqual(Object.keys(labels(64)));
+      const long = { ...labels(1, `${'x'.repeat(1023)}é`), ['n'.repeat(321)]: 'x' };
+      expect((await kept(method, { labels: long }))?.labels).toEqual(labels(1, 'x'.repeat(1023)));
+      expect((await kept(method, { group: 'é'.repeat(129) }))?.group).toBe('é'.repeat(128));
+      expect((await kept(method, { workerIp: 'x'.repeat(300) }))?.ip).toBe('x'.repeat(256));
+      expect(manager.internalState().refusals).toEqual({ registration_size: 4 });
+      const told = lines.filter(({ msg }) => msg.includes('does not fit'));
+      expect(told.map(({ msg }) => msg)).toEqual([expect.stringContaining('65 labels; at most 64 are allowed')]);
+    },
+  );
+
+  test('as before costs nothing more where not all of it fits', async () => {
+    const { client, manager } = await start();
+    const info = infoBytes({ workerId: 'a', labels: labels(65) });
+    await client().call('Register', info);
+    const { announced, written } = noted(manager);
+    for (let i = 0; i < 3; i++) await client().call('Register', info);
+    expect({ announced, written }).toEqual({ announced: [], written: [] });
+    expect(manager.internalState().refusals).toEqual({ registration_size: 1 });
+  });
+
+  test('is kept without control characters, that could fake a line of the log', async () => {
     await start();
     for (const text of ['a\nb', '\u001b[2J', 'a\u0085b', '\0']) {
-      expect(await refused({ workerId: 'a', group: text })).toBe('group contains a control character');
       expect(await refused({ workerId: 'a', instanceId: text })).toBe('instance_id contains a control character');
-      expect(await refused({ workerId: 'a', labels: { x: text } })).toContain('control character');
-      expect(await refused({ workerId: 'a', labels: { [text]: 'x' } })).toContain('control character');
-      expect(await refused({ workerId: 'a', workerIp: text })).toContain('worker_ip');
-      expect(await refused({ workerId: 'a', agentVersion: text })).toContain('agent_version');
+      const info = { group: text, labels: { x: text, [text]: 'x' }, workerIp: text, agentVersion: text };
+      const clean = text.replace(/\p{Cc}/gu, '\ufffd');
+      expect(await kept('Register', info)).toMatchObject({ group: clean, ip: clean, agentVersion: clean });
+      expect((await kept('Register', info))?.labels).toEqual({ x: clean });
     }
+  });
+
+  test('fits whatever it is, once it is fitted', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 2000 });
+    const info = fc.record({
+      group: text,
+      workerIp: text,
+      agentVersion: text,
+      labels: fc.dictionary(fc.string({ unit: 'binary', maxLength: 400 }), text, { maxKeys: 80 }),
+    });
+    fc.assert(
+      fc.property(info, (parts) => {
+        const { info: once, problems } = fittedInfo(create(WorkerInfoSchema, parts));
+        expect(fittedInfo(once)).toEqual({ info: once, problems: [] });
+        if (problems.length === 0) expect(once).toMatchObject(parts);
+      }),
+      { numRuns: repetitions(50, 2000) },
+    );
   });
 });

@@ -98,6 +98,11 @@ export function isUnimplemented(error: unknown): boolean {
   return (error as Partial<ServiceError>).code === status.UNIMPLEMENTED;
 }
 
+/** Whether it was the request that was refused, and not the connection or whoever makes it. */
+export function isInvalidArgument(error: unknown): boolean {
+  return (error as Partial<ServiceError>).code === status.INVALID_ARGUMENT;
+}
+
 /** What is most likely wrong, by what grpc-js, Node or OpenSSL says of a connection that did not come about. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^Protocol error$/, 'no gRPC is spoken there; is it the HTTP port?'],

@@ -5,7 +5,8 @@
  * |-------------|----------------------------------------------------|----------------------------------------------------|
  * | waiting     | no master is known                                 | one is told → connecting                           |
  * | connecting  | a new channel registers the worker, first with     | taken → streaming, or unary if the master knows no |
- * |             | TelemetryService, else with cluster.MasterWorker   | streams; refused or unreachable → backing-off      |
+ * |             | TelemetryService, else with cluster.MasterWorker   | streams; refused or unreachable → backing-off;     |
+ * |             |                                                    | refused for what it says of itself → streaming     |
  * | streaming   | heartbeats go out on one stream                    | the stream ends or goes dead, or the master says   |
  * |             |                                                    | that it takes a later instance, or that this one   |
  * |             |                                                    | speaks for another worker → backing-off; with      |
@@ -38,7 +39,7 @@ import { DEFAULT_LIMITS, type HeartbeatLimits } from '../../model/heartbeat-limi
 import type { Report } from '../report.ts';
 import { boundedInterval } from '../settings.ts';
 import type { AccessSettings } from './access.ts';
-import { Channel, callUnary, isUnimplemented, methodOf } from './channel.ts';
+import { Channel, callUnary, isInvalidArgument, isUnimplemented, methodOf, reasonOf } from './channel.ts';
 import { lossOf, RefusedInBand } from './loss.ts';
 import { ConnectionNews } from './news.ts';
 import { afterAccepted, afterLoss, masterOf, quietForMs, type Round, roundOf } from './round.ts';
@@ -177,9 +178,16 @@ export class Connection {
     try {
       const answer = await callUnary(channel, REGISTER, info, options);
       this.#obey(answer.nextIntervalMs);
+      this.#news.described(master);
       onLimits(limitsOf(answer), formatAddress(master));
       return { kind: 'streaming', channel };
     } catch (error) {
+      if (isInvalidArgument(error)) {
+        // What it says of itself does not fit there. Heartbeats may: better a worker without labels than none.
+        this.#news.notDescribed(reasonOf(error), master);
+        onLimits(DEFAULT_LIMITS, formatAddress(master));
+        return { kind: 'streaming', channel };
+      }
       if (!isUnimplemented(error)) throw error;
     }
     await registerUnary(channel, info, options);

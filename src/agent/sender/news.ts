@@ -14,6 +14,9 @@ export class ConnectionNews {
   /** Addresses of masters that take a later instance, as was told, and no heartbeat of this one since. */
   readonly #conflictsTold = new Set<string>();
 
+  /** Why masters do not take what this worker says of itself, by their addresses, as was told. */
+  readonly #undescribed = new Map<string, string>();
+
   constructor(workerId: string, report: Report) {
     this.#workerId = workerId;
     this.#report = report;
@@ -31,6 +34,21 @@ export class ConnectionNews {
     if (this.#conflictsTold.has(name)) return;
     const way = kind === 'streaming' ? '' : ', one call per heartbeat';
     this.#report('info', `reporting ${this.#workerId} to ${name} every ${formatDuration(intervalMs)}${way}`);
+  }
+
+  /** The master refuses what this worker says of itself: it is reported all the same. */
+  notDescribed(reason: string, master: Address): void {
+    const name = formatAddress(master);
+    if (this.#undescribed.get(name) === reason) return;
+    this.#undescribed.set(name, reason);
+    this.#report(
+      'warn',
+      `${name} does not take what ${this.#workerId} says of itself (${reason}); only heartbeats are sent`,
+    );
+  }
+
+  described(master: Address): void {
+    this.#undescribed.delete(formatAddress(master));
   }
 
   accepted(master: Address): void {
