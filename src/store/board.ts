@@ -116,11 +116,11 @@ export class BoardReader {
 
   /** Heartbeats accepted since the start. */
   get heartbeats(): number {
-    for (;;) {
-      const wraps = Atomics.load(this.words, BoardWord.heartbeatWraps);
-      const count = Atomics.load(this.words, BoardWord.heartbeats) >>> 0;
-      if (wraps === Atomics.load(this.words, BoardWord.heartbeatWraps)) return wraps * 2 ** 32 + count;
-    }
+    const halves = Atomics.load(this.words, BoardWord.heartbeatHalves);
+    const count = Atomics.load(this.words, BoardWord.heartbeats) >>> 0;
+    // The highest bit tells whether it changed once more: between the two loads, or where main has yet to count that.
+    const isBehind = count >>> 31 !== (halves & 1);
+    return Math.floor((halves + Number(isBehind)) / 2) * 2 ** 32 + count;
   }
 
   /** Heartbeats a second of late. */
@@ -369,7 +369,8 @@ export class BoardWriter extends BoardReader {
   accepted(row: number, at: Receipt): void {
     this.#stamp(row, at);
     Atomics.add(this.words, rowWordIndex(row, RowWord.accepted), 1);
-    if (Atomics.add(this.words, BoardWord.heartbeats, 1) === -1) Atomics.add(this.words, BoardWord.heartbeatWraps, 1);
+    const before = Atomics.add(this.words, BoardWord.heartbeats, 1);
+    if (before === 0x7fffffff || before === -1) Atomics.add(this.words, BoardWord.heartbeatHalves, 1);
   }
 
   setHeartbeatRate(perS: number): void {

@@ -51,8 +51,8 @@ export const BoardWord = {
   heartbeats: 7,
   /** Heartbeats a second of late, in hundredths. */
   heartbeatRateCentiHz: 8,
-  /** How often `heartbeats` wrapped: at 2,000 a second it does every 25 days. */
-  heartbeatWraps: 9,
+  /** How often the highest bit of `heartbeats` changed: at 2,000 a second it does every 12 days. */
+  heartbeatHalves: 9,
 } as const;
 
 /** Float64 in the header, written once before the board is shared: the monotonic time at which it was made, in ms. */

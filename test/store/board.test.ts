@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
 import { Directory } from '../../src/store/directory.ts';
 import { BoardWord } from '../../src/store/layout.ts';
@@ -62,6 +62,30 @@ test('heartbeats are counted beyond 32 bits', () => {
   words[BoardWord.heartbeats] = -2;
   for (let n = 1; n <= 3; n++) board.accepted(row, at);
   expect(board.heartbeats).toBe(2 ** 32 + 1);
+});
+
+test('heartbeats are never too few by a wrap, whenever they are read', () => {
+  const memory = allocateBoard(1, 0);
+  const board = new BoardWriter(memory);
+  const { row } = board.occupy(at(0)) as { row: number };
+  const words = new Int32Array(memory);
+  const { add } = Atomics;
+  onTestFinished(() => void Object.assign(Atomics, { add }));
+  for (const halves of [1, 2, 3, 4]) {
+    const total = halves * 2 ** 31 - 2;
+    words[BoardWord.heartbeats] = total | 0;
+    words[BoardWord.heartbeatHalves] = halves - 1;
+    const read: number[] = [];
+    Atomics.add = ((...given: Parameters<typeof add>) => {
+      const before = add(...given);
+      read.push(board.heartbeats);
+      return before;
+    }) as typeof add;
+    for (let n = 0; n < 4; n++) board.accepted(row, at(0));
+    Atomics.add = add;
+    // Of each heartbeat one look before it is counted for all, and one behind that; and one between the two halves.
+    expect(read).toEqual([0, 1, 1, 2, 2, 2, 3, 3, 4].map((more) => total + more));
+  }
 });
 
 test('numbers that a worker can make large are whole, however large they are', () => {
