@@ -27,14 +27,14 @@ export interface Room {
   readonly small: SmallRecords;
 }
 
-/** @param atMostBytes of the record's JSON */
-export function roomAfter({ capacity, small }: Room, atMostBytes: number, isShort: boolean): Room {
-  if (atMostBytes > capacity) return { capacity: jsonCapacityFor(atMostBytes), small: NO_SMALL_RECORDS };
-  if (capacity === LEAST_JSON_CAPACITY || MUCH_SMALLER * jsonCapacityFor(atMostBytes) > capacity) {
+/** @param bytes of the record's JSON */
+export function roomAfter({ capacity, small }: Room, bytes: number, isShort: boolean): Room {
+  if (bytes > capacity) return { capacity: jsonCapacityFor(bytes), small: NO_SMALL_RECORDS };
+  if (capacity === LEAST_JSON_CAPACITY || MUCH_SMALLER * jsonCapacityFor(bytes) > capacity) {
     return { capacity, small: NO_SMALL_RECORDS };
   }
   const count = small.count + 1;
-  const largestBytes = Math.max(small.largestBytes, atMostBytes);
+  const largestBytes = Math.max(small.largestBytes, bytes);
   if (count < SHRINK_AFTER && !isShort) return { capacity, small: { count, largestBytes } };
   return { capacity: jsonCapacityFor(largestBytes), small: NO_SMALL_RECORDS };
 }

@@ -143,14 +143,12 @@ export class SlotWriter {
     this.#hasRoom = false;
     const { jsonCapacity: capacity } = this.#slot.size;
     const tasksBytes = tasks === undefined ? this.#kept().bytes : Buffer.byteLength(tasks);
-    // No text takes more than three bytes per unit: that is enough to see that two short ones fit.
-    const mostBytes = tasksBytes + 3 * (before.length + after.length);
-    const fits = mostBytes <= capacity;
-    if (fits && capacity === LEAST_JSON_CAPACITY) {
+    // No text takes more than three bytes per unit: that is enough to see that two short ones fit into the least room.
+    if (capacity === LEAST_JSON_CAPACITY && tasksBytes + 3 * (before.length + after.length) <= capacity) {
       this.#hasRoom = true;
       return undefined;
     }
-    const jsonBytes = fits ? mostBytes : tasksBytes + Buffer.byteLength(before) + Buffer.byteLength(after);
+    const jsonBytes = tasksBytes + Buffer.byteLength(before) + Buffer.byteLength(after);
     if (jsonBytes > capacity) {
       const noRoom = whyNoRoom(jsonBytes, allowance);
       if (noRoom !== undefined) return noRoom;

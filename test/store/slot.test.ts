@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import { recordJsonHead } from '../../src/model/record-json.ts';
-import { NoteNumber, RecordNumber, slotOffsets } from '../../src/store/layout.ts';
+import { jsonCapacityFor, NoteNumber, RecordNumber, slotOffsets } from '../../src/store/layout.ts';
 import { copiedSlot } from '../../src/store/slot-copy.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
+import { SHRINK_AFTER } from '../../src/store/slot-room.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { checkableRecord } from './threads/checkable-record.ts';
 
@@ -61,6 +62,19 @@ test('a slot that grows keeps samples, counts and the last rejection; the old me
   writer.take(4);
   expect(writer.publish(checkableRecord(4).numbers, 'again small')).toBeUndefined();
   expect(reader.json('')).toBe('again small');
+});
+
+test('a slot shrinks as soon, and as far, as the bytes of its records say', () => {
+  const writer = new SlotWriter(newSlot('w', 4));
+  writer.publish(checkableRecord(1).numbers, 'x'.repeat(100_000));
+  // Less than a quarter; three bytes per unit would be more.
+  const json = '🐙'.repeat(5000);
+  const sizes = Array.from({ length: SHRINK_AFTER }, (_, n) => {
+    const shrunk = writer.publish(checkableRecord(2 + n).numbers, json);
+    return shrunk && new SlotReader(shrunk).capacityBytes;
+  });
+  expect(sizes.pop()).toBe(jsonCapacityFor(20_000));
+  expect(sizes.every((size) => size === undefined)).toBe(true);
 });
 
 test('the ring gives the newest samples in order, less the one that may be under way', () => {
