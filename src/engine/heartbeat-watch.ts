@@ -11,6 +11,8 @@ import type { StuckWatch } from './stuck-watch.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
 export interface HeartbeatWatchOptions {
+  /** How often those send whose pace is not known. */
+  readonly heartbeatIntervalMs: number;
   readonly board: BoardWriter;
   readonly guard: InstanceGuard;
   readonly stuck: StuckWatch;
@@ -38,7 +40,7 @@ export class HeartbeatWatch {
     if (hostLoopLagMs >= HOST_LOOP_STUCK_MS !== (liveness.stuck === 'host_loop')) {
       this.#options.stuck.look(entry);
     }
-    return head.sequence > 0 ? this.#noteSequence(entry, head.sequence) : 'next';
+    return head.sequence > 0 ? this.#noteSequence(entry, head, attentiveMs) : 'next';
   }
 
   #noteGap(liveness: WorkerLiveness, receivedMs: number): void {
@@ -53,13 +55,24 @@ export class HeartbeatWatch {
     this.#options.board.setSkew(row, liveness.skewMs);
   }
 
-  #noteSequence(entry: RosterEntry, sequence: number): Arrival {
+  #noteSequence(entry: RosterEntry, { sequence, leaving }: HeartbeatHead, atMs: number): Arrival {
     const { liveness, row } = entry;
     const { missed } = liveness.sequence;
-    const arrival = liveness.sequence.note(sequence);
+    const intervalMs = Math.max(liveness.cadence.intervalMs, this.#options.heartbeatIntervalMs);
+    const isBack =
+      liveness.isLeaving && !leaving && liveness.sequence.isOld(sequence) && hasStarted(entry, sequence, atMs);
+    const arrival = isBack
+      ? liveness.sequence.beginAgain(sequence)
+      : liveness.sequence.note(sequence, atMs, intervalMs);
     if (liveness.sequence.missed !== missed) this.#options.board.setMissed(row, liveness.sequence.missed);
     // A new instance with a name has been told of already, and its numbers begin with the first that comes.
     if (arrival === 'again') this.#options.guard.restarted(entry, 'it counts its heartbeats anew');
     return arrival;
   }
+}
+
+/** Whether a worker without instances that said farewell was started again: nothing of before is on its way for so long. */
+function hasStarted({ liveness }: RosterEntry, sequence: number, atMs: number): boolean {
+  const { instances, heardMs = atMs, intervalMs } = liveness;
+  return instances.length === 0 && (sequence === 1 || atMs - heardMs > suspectAfterMs(intervalMs));
 }

@@ -115,7 +115,7 @@ export class Liveness {
     this.#chronicle = chronicle;
     this.#guard = new InstanceGuard({ limits: this.#settings, board, chronicle, onInstances });
     this.#stuck = new StuckWatch(board, chronicle, stuckAfterMs);
-    this.#heartbeats = new HeartbeatWatch({ board, guard: this.#guard, stuck: this.#stuck });
+    this.#heartbeats = new HeartbeatWatch({ heartbeatIntervalMs, board, guard: this.#guard, stuck: this.#stuck });
     this.#judge = new Judge({
       rows: board.capacity,
       limits: this.#settings,

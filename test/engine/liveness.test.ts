@@ -283,7 +283,10 @@ function inactivations(workerId: string): number {
 
 test('a worker whose machine is set back under its former name is heard again after a few heartbeats', () => {
   for (let sequence = 1n; sequence <= 400n; sequence++) send('a', { sequence, instanceId: 'one' });
-  for (let sequence = 40n; sequence <= 60n; sequence++) send('a', { sequence, instanceId: 'one' });
+  for (let sequence = 40n; sequence <= 60n; sequence++) {
+    send('a', { sequence, instanceId: 'one' });
+    clock.advance(5000);
+  }
   expect(view('a')).toMatchObject({ restarts: 1, missed: 0 });
   expect(view('a').replacedBy.late).toBe(2);
 });
@@ -827,6 +830,24 @@ test('a worker that left stays so, whatever of it was on its way', async () => {
   expect(view('a')).toMatchObject({ state: 'left', isActive: false });
 });
 
+test('a worker without instances that was started again after its farewell is back at once', async () => {
+  await appear('first', 'second');
+  for (let sequence = 1n; sequence <= 20n; sequence++) {
+    send('first', { sequence });
+    send('second', { sequence });
+  }
+  for (const id of ['first', 'second']) send(id, { sequence: 21n, leaving: true });
+  clock.advance(1000);
+  send('first', { sequence: 1n });
+  // Its first number is lost, and its second may have been on its way.
+  send('second', { sequence: 2n });
+  expect(view('first')).toMatchObject({ state: 'active', restarts: 1 });
+  expect(view('second')).toMatchObject({ state: 'leaving', restarts: 0 });
+  clock.advance(12_000);
+  send('second', { sequence: 3n });
+  expect(view('second')).toMatchObject({ state: 'active', restarts: 1, missed: 0 });
+});
+
 test('an older instance that keeps trying is not taken for a newcomer, however often the later one restarts', () => {
   send('a', { instanceId: 'old' });
   for (let life = 0; life < 100; life++) {
@@ -838,7 +859,10 @@ test('an older instance that keeps trying is not taken for a newcomer, however o
 
 test('a worker without instances that begins anew is found out, also when its first numbers are lost', () => {
   for (let sequence = 1n; sequence <= 400n; sequence++) send('a', { sequence });
-  for (let sequence = 2n; sequence <= 20n; sequence++) send('a', { sequence });
+  for (let sequence = 2n; sequence <= 20n; sequence++) {
+    send('a', { sequence });
+    clock.advance(5000);
+  }
   expect(view('a')).toMatchObject({ restarts: 1 });
   expect(view('a').replacedBy.late).toBeLessThan(10);
 });

@@ -40,6 +40,10 @@ test('the interval that is believed is always a gap that was seen, and never mor
   );
 });
 
+function note(window: SequenceWindow, sequence: number, atMs = 0) {
+  return window.note(sequence, atMs, 5000);
+}
+
 test('numbers are counted exactly: what is lost, what comes twice, what comes late', () => {
   const heartbeats = fc.array(
     fc.record({
@@ -62,9 +66,9 @@ test('numbers are counted exactly: what is lost, what comes twice, what comes la
       const window = new SequenceWindow();
       const seen = new Set<number>();
       let highest = 0;
-      for (const { sequence } of arrivals) {
+      for (const { at, sequence } of arrivals) {
         const expected = seen.has(sequence) ? 'duplicate' : sequence < highest ? 'late' : 'next';
-        expect(window.note(sequence)).toBe(expected);
+        expect(window.note(sequence, 5000 * at, 5000)).toBe(expected);
         seen.add(sequence);
         highest = Math.max(highest, sequence);
       }
@@ -75,16 +79,35 @@ test('numbers are counted exactly: what is lost, what comes twice, what comes la
 
 test('counting begins with the first number that came, and anew when the worker does', () => {
   const window = new SequenceWindow();
-  expect(window.note(500)).toBe('next');
-  expect(window.note(499)).toBe('late');
+  expect(note(window, 500)).toBe('next');
+  expect(note(window, 499)).toBe('late');
   expect(window.missed).toBe(0);
-  expect(window.note(510)).toBe('next');
+  expect(note(window, 510)).toBe('next');
   expect(window.missed).toBe(9);
-  expect(window.note(1)).toBe('again');
-  expect(window.note(2)).toBe('next');
+  expect(note(window, 1)).toBe('again');
+  expect(note(window, 2)).toBe('next');
   window.reset();
-  expect(window.note(7)).toBe('next');
+  expect(note(window, 7)).toBe('next');
   expect(window.missed).toBe(9);
+});
+
+test('whatever is sent again at once is copies, and nothing is missed for it', () => {
+  const copies = fc.tuple(fc.integer({ min: 2, max: 400 }), fc.integer({ min: 1, max: 400 }));
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 400 }), fc.array(copies, { maxLength: 5 }), (highest, bursts) => {
+      const window = new SequenceWindow();
+      for (let sequence = 1; sequence <= highest; sequence++) note(window, sequence, 5000 * sequence);
+      let next = highest;
+      for (const [from, count] of bursts) {
+        for (let sequence = from; sequence < Math.min(from + count, next + 1); sequence++) {
+          expect(['late', 'duplicate']).toContain(note(window, sequence, 5000 * next + sequence));
+        }
+        next++;
+        expect(note(window, next, 5000 * next)).toBe('next');
+      }
+      expect(window.missed).toBe(0);
+    }),
+  );
 });
 
 test('an instance is the current one, an older one, or a newcomer', () => {
@@ -201,15 +224,15 @@ test('a worker whose machine was set back is taken again after a few heartbeats,
       (highest, back, arrived) => {
         const window = new SequenceWindow();
         for (let sequence = 1; sequence <= highest; sequence++) {
-          if (sequence === 1 || sequence === highest || arrived[sequence % 100]) window.note(sequence);
+          if (sequence === 1 || sequence === highest || arrived[sequence % 100]) note(window, sequence);
         }
         let dropped = 0;
         let sequence = Math.max(1, highest - back);
-        while (['late', 'duplicate'].includes(window.note(sequence++))) dropped++;
+        while (['late', 'duplicate'].includes(note(window, sequence, 5000 * sequence++))) dropped++;
         expect(dropped).toBeLessThan(8);
         if (back >= 40 && highest > back) expect(dropped).toBeLessThan(3);
         // From there on it counts as before.
-        for (let i = 0; i < 10; i++) expect(window.note(sequence++)).toBe('next');
+        for (let i = 0; i < 10; i++) expect(note(window, sequence++)).toBe('next');
       },
     ),
     { numRuns: repetitions(100, 2000) },
@@ -220,8 +243,8 @@ test('what was missed stays a number that can be counted, whatever the worker sa
   const window = new SequenceWindow();
   for (let life = 0; life < 3; life++) {
     window.reset();
-    window.note(1);
-    window.note(Number.MAX_SAFE_INTEGER);
+    note(window, 1);
+    note(window, Number.MAX_SAFE_INTEGER);
   }
   expect(window.missed).toBe(Number.MAX_SAFE_INTEGER);
 });
