@@ -44,7 +44,7 @@ export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 export const SOCKET_IDLE_MS = 90_000;
 /** Connections beyond the most that are taken all the same, to be told 503; further ones are closed without a word. */
 export const SPARE_CONNECTIONS = 64;
-/** How long such a connection may take to ask for something, and so to be told. */
+/** How long such a connection may take to ask for something, and so to be told; and one that Node hands over to end. */
 export const SPARE_CONNECTION_MS = 2_000;
 /** Requests on one connection that wait for the answers before theirs: tools that send several at once send tens. */
 export const MAX_PIPELINED = 100;

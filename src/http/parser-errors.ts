@@ -4,6 +4,7 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { BareSockets } from './bare-sockets.ts';
 import type { RefusalReason, Refusals } from './refused.ts';
 
 interface Answer {
@@ -27,7 +28,7 @@ export function answerTo(code: string | undefined): Answer | undefined {
 }
 
 /** Answers and counts what the server's parser refuses, and connections that it closes since nothing moves on them. */
-export function watchParser(server: Server, refusals: Refusals): void {
+export function watchParser(server: Server, refusals: Refusals, bare: BareSockets): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const answer = answerTo(error.code);
     if (answer === undefined) return void socket.destroy();
@@ -42,16 +43,27 @@ export function watchParser(server: Server, refusals: Refusals): void {
     socket.destroy();
   });
   // A tunnel is none of our services.
-  server.on('connect', (_, socket) => {
+  server.on('connect', (_, socket: Socket) => {
     refusals.count('malformed');
-    socket.end(
+    // Behind requests that are not answered yet it would be taken for the answer to the first of them.
+    if (hasMoreToAnswer(socket)) return void socket.destroy();
+    bare.bound(socket);
+    socket.write(
       'HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, POST, DELETE, OPTIONS\r\nConnection: close\r\n\r\n',
     );
+    socket.destroySoon();
   });
 }
 
 /** As Node itself looks at it: the answer that is under way on a connection. */
+function answerOn(socket: Socket): { readonly headersSent: boolean } | null | undefined {
+  return (socket as Socket & { _httpMessage?: { headersSent: boolean } | null })._httpMessage;
+}
+
 function hasBegunToAnswer(socket: Socket): boolean {
-  const { _httpMessage: answer } = socket as Socket & { _httpMessage?: { headersSent: boolean } | null };
-  return answer?.headersSent === true;
+  return answerOn(socket)?.headersSent === true;
+}
+
+function hasMoreToAnswer(socket: Socket): boolean {
+  return answerOn(socket) != null;
 }

@@ -26,6 +26,7 @@ import { Access } from './access/access.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
 import { isLoopbackHost } from './access/hosts.ts';
 import { createApp } from './app.ts';
+import { BareSockets } from './bare-sockets.ts';
 import { Bodies } from './bodies.ts';
 import { BASE_HEADERS } from './common-headers.ts';
 import { Connections } from './connections.ts';
@@ -110,12 +111,13 @@ export class HttpServer {
         );
       },
     });
+    const bare = new BareSockets(clock);
     this.#server = serverOf(
-      { fetch: app.fetch, log, limits: bounds, tls: secrets.tls, refusals },
+      { fetch: app.fetch, log, limits: bounds, tls: secrets.tls, refusals, bare },
       () => this.#connections,
     );
     this.#server.on('tlsClientError', () => refusals.count('handshake'));
-    watchParser(this.#server, refusals);
+    watchParser(this.#server, refusals, bare);
     this.#connections = new Connections(this.#server, bounds, refusals, secrets.tls !== undefined);
   }
 
@@ -209,10 +211,14 @@ interface ServerParts {
   readonly limits: limits.HttpLimits;
   readonly tls: HttpTls | undefined;
   readonly refusals: Refusals;
+  readonly bare: BareSockets;
 }
 
 /** @param connections of the server that is made here: they are there before the first request */
-function serverOf({ fetch, log, limits: bounds, tls, refusals }: ServerParts, connections: () => Connections): Server {
+function serverOf(
+  { fetch, log, limits: bounds, tls, refusals, bare }: ServerParts,
+  connections: () => Connections,
+): Server {
   const sockets = new WebSocketServer({
     noServer: true,
     // The server's own set of sockets is enough.
@@ -220,7 +226,10 @@ function serverOf({ fetch, log, limits: bounds, tls, refusals }: ServerParts, co
     maxPayload: limits.MAX_CLIENT_MESSAGE_BYTES,
   });
   // Attached before anything else can happen on it: an error without a listener would end the thread.
-  sockets.on('connection', (socket) => socket.on('error', () => {}));
+  sockets.on('connection', (socket, { socket: connection }) => {
+    socket.on('error', () => {});
+    bare.release(connection);
+  });
 
   // What cannot be turned into a request fails while its listener runs, before anything else can.
   let inHand: IncomingMessage | undefined;
@@ -232,7 +241,10 @@ function serverOf({ fetch, log, limits: bounds, tls, refusals }: ServerParts, co
   const server = createAdaptorServer({
     fetch,
     websocket: { server: sockets as WebSocketServerLike },
-    serverOptions: serverOptions(bounds, (request) => connections().mayUpgrade(request)),
+    serverOptions: serverOptions(bounds, {
+      mayUpgrade: (request) => connections().mayUpgrade(request),
+      upgrades: ({ socket }) => bare.bound(socket),
+    }),
     createServer: ((options: ServerOptions) => {
       const onRequest: RequestListener = (incoming, outgoing) => {
         if (connections().turnsAway(incoming, outgoing)) return;
@@ -258,6 +270,7 @@ function serverOf({ fetch, log, limits: bounds, tls, refusals }: ServerParts, co
     server.emit('request', incoming, outgoing);
   });
   server.timeout = limits.SOCKET_IDLE_MS;
+  bare.watch(server);
   // An accept that fails (too many open files) is not the end.
   server.on('error', (error) => {
     if (server.listening) log('warn', `HTTP: ${messageOf(error)}`);
@@ -278,9 +291,13 @@ function clientCheckOf({ clientCa }: HttpTls) {
   return { requestCert: clientCa !== undefined, rejectUnauthorized: clientCa !== undefined };
 }
 
-type MayUpgrade = (request: IncomingMessage) => boolean;
+interface Upgrading {
+  readonly mayUpgrade: (request: IncomingMessage) => boolean;
+  /** Node hands the socket over next. Not told by `upgrade`: with two listeners for it node-server would refuse nothing. */
+  readonly upgrades: (request: IncomingMessage) => void;
+}
 
-const serverOptions = (bounds: limits.HttpLimits, mayUpgrade: MayUpgrade): ServerOptions => ({
+const serverOptions = (bounds: limits.HttpLimits, { mayUpgrade, upgrades }: Upgrading): ServerOptions => ({
   maxHeaderSize: bounds.maxHeaderBytes,
   headersTimeout: Math.min(limits.HEADERS_TIMEOUT_MS, bounds.requestTimeoutMs),
   requestTimeout: bounds.requestTimeoutMs,
@@ -291,7 +308,9 @@ const serverOptions = (bounds: limits.HttpLimits, mayUpgrade: MayUpgrade): Serve
   shouldUpgradeCallback(request) {
     tameTarget(request);
     const { upgrade, host } = request.headers;
-    return mayUpgrade(request) && upgrade?.toLowerCase() === 'websocket' && URL.canParse(`http://${host}`);
+    if (!mayUpgrade(request) || upgrade?.toLowerCase() !== 'websocket' || !URL.canParse(`http://${host}`)) return false;
+    upgrades(request);
+    return true;
   },
 });
 

@@ -3,7 +3,8 @@ import { get, request } from 'node:http';
 import { connect } from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { JOINED_BODIES } from '../../src/http/limits.ts';
+import { WebSocket } from 'ws';
+import { JOINED_BODIES, SPARE_CONNECTION_MS } from '../../src/http/limits.ts';
 import { eventually } from '../support/eventually.ts';
 import { task } from '../support/fleet.ts';
 import { exchange, newServer } from './support.ts';
@@ -138,6 +139,10 @@ describe('the raw request target', () => {
   });
 });
 
+const handshake = (path: string) =>
+  `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+  'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+
 describe('what clients do wrong', () => {
   it.each([
     ['bytes that are not HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 400],
@@ -186,6 +191,38 @@ describe('what clients do wrong', () => {
     socket.write('GET /ws/telemetry HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     socket.resetAndDestroy();
     expect((await fetch(`${served.url}/health`)).status).toBe(200);
+  });
+
+  it.each([
+    ['a tunnel', 'CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n', 405],
+    ['a WebSocket of nobody', handshake('/ws/telemetry/nobody'), 404],
+  ])('%s is refused, and a connection that is reset or stays half open harms nobody', async (_, bytes, status) => {
+    // Its listeners are taken off by Node: an error of it would end the thread.
+    const reset = connect(served.port, '127.0.0.1').on('error', () => {});
+    reset.write(bytes);
+    expect(String((await once(reset, 'data'))[0])).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    reset.resetAndDestroy();
+    const behindAnother = connect(served.port, '127.0.0.1').on('error', () => {});
+    behindAnother.write(`GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n${bytes}`, () =>
+      behindAnother.resetAndDestroy(),
+    );
+    await once(behindAnother, 'close');
+    expect((await fetch(`${served.url}/health`)).status).toBe(200);
+
+    const halfOpen = connect({ port: served.port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => {});
+    halfOpen.resume().write(bytes);
+    const live = new WebSocket(`${served.url.replace('http', 'ws')}/ws/telemetry`);
+    await Promise.all([once(halfOpen, 'end'), once(live, 'open')]);
+    served.clock.advance(SPARE_CONNECTION_MS);
+    // The server has no such connection any more: what comes is answered with a reset.
+    await eventually(() => {
+      if (!halfOpen.closed) halfOpen.write('x');
+      return halfOpen.closed;
+    });
+    // One that became a WebSocket goes on.
+    live.ping();
+    await once(live, 'pong');
+    live.terminate();
   });
 });
 

@@ -111,6 +111,16 @@ test('who speaks something else is closed, and harms nobody', async () => {
   expect(refused.handshake).toBe(3);
 });
 
+test('a tunnel is refused, and a reset behind it harms nobody', async () => {
+  const { url, port } = await serveTls();
+  const connection = connect(port, '127.0.0.1').on('error', () => {});
+  const socket = tlsConnect({ socket: connection, servername: 'localhost', ca: authority.pem }).on('error', () => {});
+  socket.write('CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n');
+  expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 405 /);
+  connection.resetAndDestroy();
+  expect((await ask(`${url}/health`, { ca: authority.pem })).status).toBe(200);
+});
+
 test('a connection too many is closed', async () => {
   const { port, url } = await serveTls({ limits: { maxConnectionsPerPeer: 1 } });
   const first = tlsConnect({ port, host: 'localhost', ca: authority.pem });
