@@ -529,6 +529,76 @@ describe('all vendors', () => {
   });
 });
 
+describe('a source that fails', () => {
+  const gpus = (uuid: string): GpuUsage[] => [{ index: 0, uuid, name: uuid }];
+
+  /** A source that works or not, as told, and counts how often it is read. */
+  function sourceOf(name: string) {
+    const source = {
+      name,
+      works: false,
+      reads: 0,
+      isPresent: async () => true,
+      async read() {
+        source.reads += 1;
+        if (!source.works) throw new Error(`${name} is broken`);
+        return { gpus: gpus(name) };
+      },
+    };
+    return source;
+  }
+  const seenBy = async (meter: GpuMeter) => {
+    await meter.refreshInBackground();
+    return meter.newest.map(({ uuid }) => uuid);
+  };
+
+  test('does not keep the next one from being asked, and is tried again after ten minutes', async () => {
+    const [best, next] = [sourceOf('best'), sourceOf('next')];
+    next.works = true;
+    const { meter, clock, lines } = meterOf([[best, next]]);
+    expect(await seenBy(meter)).toEqual([]);
+    clock.advance(5000);
+    expect(await seenBy(meter)).toEqual(['next']);
+    // Still broken: what the next one tells is told on.
+    clock.advance(600_000);
+    expect(await seenBy(meter)).toEqual(['next']);
+    await eventually(() => best.reads === 2);
+    best.works = true;
+    clock.advance(5000);
+    expect(await seenBy(meter)).toEqual(['next']);
+    expect(best.reads).toBe(2);
+    clock.advance(600_000);
+    await seenBy(meter);
+    await eventually(async () => (await seenBy(meter))[0] === 'best');
+    expect(lines).toEqual([
+      'warn GPU (best) cannot be measured and is left out: best is broken',
+      'info GPU (best) is measured again',
+    ]);
+  });
+
+  test('as all do leaves each of them its turn, every minute or so', async () => {
+    const sources = ['a', 'b', 'c'].map(sourceOf);
+    const { meter, clock, lines } = meterOf([sources]);
+    for (let ms = 0; ms < 600_000; ms += 5000) {
+      expect(await seenBy(meter)).toEqual([]);
+      clock.advance(5000);
+    }
+    expect(lines).toHaveLength(3);
+    expect(sources.reduce((sum, { reads }) => sum + reads, 0)).toBe(120);
+    for (const { reads } of sources) expect(reads).toBeGreaterThan(8);
+    for (const source of sources) source.works = true;
+    clock.advance(5000);
+    expect(await seenBy(meter)).toHaveLength(1);
+  });
+
+  test('to say whether it is there counts as one that is not', async () => {
+    const [unknown, next] = [sourceOf('unknown'), sourceOf('next')];
+    unknown.isPresent = async () => Promise.reject(new Error('EMFILE'));
+    next.works = true;
+    expect(await seenBy(meterOf([[unknown, next]]).meter)).toEqual(['next']);
+  });
+});
+
 describe('where there is no vendor’s source', () => {
   test('a virtual screen adapter is no GPU', () => {
     const adapter = { vendor: 'Cirrus', model: 'GD 5446', bus: 'PCI', vram: 4, vramDynamic: false };

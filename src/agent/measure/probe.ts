@@ -2,7 +2,7 @@
  * One thing that is measured again and again: its newest value while that is fresh, and one line when measuring begins or
  * ceases to fail.
  */
-import type { Clock } from '../../lib/clock.ts';
+import { type Clock, endsWithin } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Report } from '../report.ts';
 
@@ -59,11 +59,7 @@ export class Probe<T> {
 
   /** Measures anew and resolves when that is done, at the latest after `withinMs`. Never rejects. */
   async refresh(withinMs: number): Promise<T | undefined> {
-    const underWay = this.refreshInBackground();
-    const { promise: timeout, resolve } = Promise.withResolvers<void>();
-    const timer = this.#options.clock.after(withinMs, resolve);
-    await Promise.race([underWay, timeout]);
-    timer.cancel();
+    await endsWithin(this.#options.clock, withinMs, this.refreshInBackground());
     return this.newest;
   }
 

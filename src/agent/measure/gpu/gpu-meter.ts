@@ -3,7 +3,7 @@
  * itself. A driver may be installed under a running agent, so what is missing is looked for again and again.
  */
 import type { ChildGroups } from '../../../lib/child-groups.ts';
-import type { Clock } from '../../../lib/clock.ts';
+import { type Clock, endsWithin } from '../../../lib/clock.ts';
 import type { GpuUsage } from '../../../model/telemetry.ts';
 import type { Report } from '../../report.ts';
 import { Probe } from '../probe.ts';
@@ -16,9 +16,7 @@ import { IntelSysfs } from './intel-sysfs.ts';
 import { NvidiaSmi } from './nvidia.ts';
 import type { GpuReading, GpuSource } from './source.ts';
 import { type ToolSettings, type Tools, toolsOf } from './tool.ts';
-
-/** How often a source that is not there is looked for: some twenty system calls each. */
-const SEARCH_EVERY_MS = 60_000;
+import { Vendor } from './vendor.ts';
 
 export interface GpuMeterOptions {
   readonly clock: Clock;
@@ -62,7 +60,9 @@ export class GpuMeter {
 
   constructor(options: GpuMeterOptions) {
     this.#options = options;
-    this.#vendors = options.vendors.map((sources) => new Vendor(sources, options));
+    this.#vendors = options.vendors.map(
+      (sources) => new Vendor(sources, options.clock, (source) => probeOf(source, options)),
+    );
     this.#fallback = probeOf(options.fallback, options);
   }
 
@@ -76,10 +76,7 @@ export class GpuMeter {
 
   /** Looks anew, and waits for it no longer than `withinMs`. Never rejects. */
   async refresh(withinMs: number): Promise<readonly GpuUsage[]> {
-    const { promise: timeout, resolve } = Promise.withResolvers<void>();
-    const timer = this.#options.clock.after(withinMs, resolve);
-    await Promise.race([this.refreshInBackground(), timeout]);
-    timer.cancel();
+    await endsWithin(this.#options.clock, withinMs, this.refreshInBackground());
     return this.newest;
   }
 
@@ -89,49 +86,14 @@ export class GpuMeter {
   }
 }
 
-/** One vendor's sources, of which one is asked. */
-class Vendor {
-  readonly #sources: readonly GpuSource[];
-  readonly #options: GpuMeterOptions;
-  #chosen: { readonly source: GpuSource; readonly probe: Probe<GpuReading> } | undefined;
-  #searchedMs = Number.NEGATIVE_INFINITY;
-  #searching: Promise<void> | undefined;
+/** The mean over the whole devices that report one; 0 if none does. A part of a device is within its device. */
+export function meanUtilization(gpus: readonly GpuUsage[]): number {
+  const known = wholeDevices(gpus).flatMap(({ utilizationPercent }) => utilizationPercent ?? []);
+  return known.length === 0 ? 0 : known.reduce((sum, percent) => sum + percent, 0) / known.length;
+}
 
-  constructor(sources: readonly GpuSource[], options: GpuMeterOptions) {
-    this.#sources = sources;
-    this.#options = options;
-  }
-
-  /** Of the source that is asked; undefined if there is none. */
-  get probe(): Probe<GpuReading> | undefined {
-    return this.#chosen?.probe;
-  }
-
-  async refresh(): Promise<void> {
-    if (this.#chosen === undefined || this.#chosen.probe.isFailing) await this.#search();
-    await this.#chosen?.probe.refreshInBackground();
-  }
-
-  /** One search at a time: a folder of a network drive that is gone holds up who looks into it. */
-  #search(): Promise<void> {
-    const nowMs = this.#options.clock.monotonicMs();
-    if (this.#searching === undefined && nowMs - this.#searchedMs >= SEARCH_EVERY_MS) {
-      this.#searchedMs = nowMs;
-      this.#searching = this.#find().finally(() => {
-        this.#searching = undefined;
-      });
-    }
-    return this.#searching ?? Promise.resolve();
-  }
-
-  /** What is there wins over what was chosen and fails; what is chosen stays while nothing else is there. */
-  async #find(): Promise<void> {
-    for (const source of this.#sources) {
-      if (!(await source.isPresent())) continue;
-      if (source !== this.#chosen?.source) this.#chosen = { source, probe: probeOf(source, this.#options) };
-      return;
-    }
-  }
+export function wholeDevices(gpus: readonly GpuUsage[]): readonly GpuUsage[] {
+  return gpus.filter(({ parentUuid }) => parentUuid === undefined);
 }
 
 function probeOf(source: GpuSource, { clock, report }: GpuMeterOptions): Probe<GpuReading> {
@@ -143,14 +105,4 @@ function probeOf(source: GpuSource, { clock, report }: GpuMeterOptions): Probe<G
     clock,
     report,
   });
-}
-
-/** The mean over the whole devices that report one; 0 if none does. A part of a device is within its device. */
-export function meanUtilization(gpus: readonly GpuUsage[]): number {
-  const known = wholeDevices(gpus).flatMap(({ utilizationPercent }) => utilizationPercent ?? []);
-  return known.length === 0 ? 0 : known.reduce((sum, percent) => sum + percent, 0) / known.length;
-}
-
-export function wholeDevices(gpus: readonly GpuUsage[]): readonly GpuUsage[] {
-  return gpus.filter(({ parentUuid }) => parentUuid === undefined);
 }
