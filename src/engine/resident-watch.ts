@@ -4,11 +4,15 @@
  *
  * | state  | when                                                        | what follows                                        |
  * |--------|-------------------------------------------------------------|-----------------------------------------------------|
- * | calm   | otherwise                                                   | looked at once a second                             |
+ * | calm   | otherwise                                                   | nothing                                             |
  * | watch  | below a fifth of a limit is free, or 3/4 of the bound taken | lanes tell for whom memory grows                    |
  * | danger | below a tenth is free, or the bound is reached              | the lane that made it grow the most is ended        |
  *
- * Where no lane has made it grow, others on the machine have: nobody is ended for that.
+ * It is looked at in each sweep, which takes 0.2 ms: what is taken before lanes tell of it cannot be charged to anybody, and a
+ * processor takes hundreds of MB a second.
+ *
+ * Where no lane has made it grow, others on the machine have: nobody is ended for that. What a lane tells is what was seen
+ * during turns of its workers, whoever did it; so it counts only as far as the process as a whole has grown meanwhile.
  */
 import { Hand, type LedgerReader, type Place } from '../store/lane-ledger.ts';
 import type { Limit } from './thread-budget.ts';
@@ -20,7 +24,8 @@ const DANGER_BELOW_FREE = 0.1;
 const WATCH_ABOVE_BOUND = 0.75;
 /** Less is what heaps and other threads do by themselves. */
 const MIN_GROWN_KIB = 16 * 1024;
-const LOOK_EVERY_MS = 1000;
+/** Others give back memory while one takes it: of what a lane is to have taken, so much must be there. */
+const LEAST_RISE = 0.5;
 /** A thread that is ended gives back its memory within this time. */
 const AFTER_END_MS = 1000;
 
@@ -48,12 +53,21 @@ export interface Grower<L> {
   readonly grownKib: number;
 }
 
-/** The lane that made memory grow the most; undefined if none did. */
-export function grower<L>(lanes: readonly LaneGrowth<L>[]): Grower<L> | undefined {
+/**
+ * The lane that made memory grow the most; undefined if none did.
+ * @param riseKib what the process has grown by meanwhile
+ */
+export function grower<L>(lanes: readonly LaneGrowth<L>[], riseKib: number): Grower<L> | undefined {
+  if (riseKib < MIN_GROWN_KIB) return undefined;
   let most: Grower<L> | undefined;
   for (const { lane, grownKib, owner, inTurnKib, turnOwner } of lanes) {
-    const found = inTurnKib > grownKib ? { lane, owner: turnOwner, grownKib: inTurnKib } : { lane, owner, grownKib };
-    if (found.grownKib >= MIN_GROWN_KIB && found.grownKib > (most?.grownKib ?? 0)) most = found;
+    for (const found of [
+      { lane, owner, grownKib },
+      { lane, owner: turnOwner, grownKib: inTurnKib },
+    ]) {
+      const isLikely = found.grownKib >= MIN_GROWN_KIB && riseKib >= LEAST_RISE * found.grownKib;
+      if (isLikely && found.grownKib > (most?.grownKib ?? 0)) most = found;
+    }
   }
   return most;
 }
@@ -80,6 +94,8 @@ export class ResidentWatch<L extends WatchedLane> {
   readonly #sources: ResidentSources;
   #state: Shortness = 'calm';
   #waitMs = 0;
+  /** The least memory of the process since it is watched. */
+  #leastBytes = Number.POSITIVE_INFINITY;
   /** Turns that ran at the last look, and how much memory there was when each was first seen. */
   #turns = new Map<L, Turn>();
 
@@ -93,17 +109,19 @@ export class ResidentWatch<L extends WatchedLane> {
 
   /** At each sweep. @returns the lane to end */
   look(elapsedMs: number, lanes: readonly L[]): Grower<L> | undefined {
-    this.#waitMs -= elapsedMs;
+    this.#waitMs = Math.max(0, this.#waitMs - elapsedMs);
     if (this.#waitMs > 0) return undefined;
     const { limits, boundBytes } = this.#sources;
     const residentBytes = this.#sources.residentBytes();
     this.#state = shortness(limits(), residentBytes, boundBytes);
     const isCalm = this.#state === 'calm';
-    this.#waitMs = isCalm ? LOOK_EVERY_MS : 0;
+    this.#leastBytes = isCalm ? Number.POSITIVE_INFINITY : Math.min(this.#leastBytes, residentBytes);
     for (const { ledger } of lanes) ledger?.watchMemory(!isCalm);
     this.#noteTurns(isCalm ? [] : lanes, residentBytes);
     if (this.#state !== 'danger') return undefined;
-    const found = grower(lanes.flatMap((lane) => this.#growthOf(lane, residentBytes)));
+    const riseKib = Math.round((residentBytes - this.#leastBytes) / 1024);
+    const growths = lanes.flatMap((lane) => this.#growthOf(lane, residentBytes));
+    const found = grower(growths, riseKib);
     if (found !== undefined) this.#waitMs = AFTER_END_MS;
     return found;
   }

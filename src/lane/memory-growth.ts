@@ -1,15 +1,20 @@
 /**
  * For whom the memory of the process grows: while main asks for it, resident memory is read before and after each turn. What
- * other threads take meanwhile is in it, too, but only he who makes it grow does so each time.
+ * other threads take and give back meanwhile is in it, too. So both are summed up, for each worker from the last moment at
+ * which nothing was left: what is taken and kept adds up, and what comes and goes does not.
  */
 import type { LedgerWriter, Place } from '../store/lane-ledger.ts';
+
+const NOTHING = { kib: 0, row: 0, occupant: 0 };
 
 export class MemoryGrowth<O extends Place> {
   readonly #ledger: LedgerWriter;
   readonly #residentBytes: () => number;
-  readonly #kibOf = new Map<O, number>();
+  /** Weak, since workers come and go. */
+  #kibOf = new WeakMap<O, number>();
   #bytesBefore = 0;
-  #mostKib = 0;
+  /** What main is told: the most, and whose it is. */
+  #told: Place & { readonly kib: number } = NOTHING;
 
   /** @param residentBytes of the process: a file of the kernel, which takes 10 µs to read */
   constructor(ledger: LedgerWriter, residentBytes: () => number) {
@@ -25,24 +30,31 @@ export class MemoryGrowth<O extends Place> {
       return;
     }
     const bytes = this.#residentBytes();
-    if (before !== undefined && this.#bytesBefore !== 0 && bytes > this.#bytesBefore) {
+    if (before !== undefined && this.#bytesBefore !== 0) {
       this.#add(before, Math.round((bytes - this.#bytesBefore) / 1024));
     }
     this.#bytesBefore = bytes;
   }
 
   #add(owner: O, kib: number): void {
-    const ofOwner = (this.#kibOf.get(owner) ?? 0) + kib;
-    this.#kibOf.set(owner, ofOwner);
-    if (ofOwner <= this.#mostKib) return;
-    this.#mostKib = ofOwner;
-    this.#ledger.setGrown(ofOwner, owner);
+    const beforeKib = this.#kibOf.get(owner) ?? 0;
+    const ofOwner = Math.max(0, beforeKib + kib);
+    if (ofOwner !== beforeKib) this.#kibOf.set(owner, ofOwner);
+    const { row, occupant } = owner;
+    const told = this.#told;
+    const isTold = told.row === row && told.occupant === occupant;
+    // Whoever has more than one whose sum falls says so at the end of his next turn.
+    if (ofOwner > told.kib || (isTold && ofOwner < told.kib)) this.#tell({ kib: ofOwner, row, occupant });
+  }
+
+  #tell(grown: Place & { readonly kib: number }): void {
+    this.#told = grown;
+    this.#ledger.setGrown(grown.kib, grown);
   }
 
   #forget(): void {
     this.#bytesBefore = 0;
-    this.#mostKib = 0;
-    this.#kibOf.clear();
-    this.#ledger.setGrown(0, { row: 0, occupant: 0 });
+    this.#kibOf = new WeakMap();
+    this.#tell(NOTHING);
   }
 }

@@ -145,7 +145,7 @@ export class LedgerWriter {
     return Atomics.load(this.#holds, HoldWord.watched) !== 0;
   }
 
-  /** The most that the process's memory has grown during the turns of one worker, since it is watched. */
+  /** What the process's memory has grown by during the turns of the worker that has most of it, since it is watched. */
   setGrown(kib: number, { row, occupant }: Place): void {
     Atomics.store(this.#words, Word.grownRow, row);
     Atomics.store(this.#words, Word.grownOccupant, occupant);
@@ -213,7 +213,7 @@ export class LedgerReader {
     Atomics.store(this.#holds, HoldWord.watched, isWatched ? 1 : 0);
   }
 
-  /** The most that the process's memory has grown during the turns of one worker, and whose. */
+  /** What the process's memory has grown by during the turns of the worker that has most of it, and who that is. */
   get grown(): { readonly kib: number; readonly owner: Place } {
     const words = this.#words;
     const owner = { row: Atomics.load(words, Word.grownRow), occupant: Atomics.load(words, Word.grownOccupant) };
