@@ -175,6 +175,11 @@ export const STREAM_RATE = 2;
  * The time that they take is bounded by the limits below, however many they are.
  */
 export const MAX_VIEWS = 256;
+/**
+ * Of one client, as with blocking queries: a quarter, so that no three of them keep others out; a dashboard follows a
+ * handful. The view of all workers is beside it, and is never refused: there is one.
+ */
+export const MAX_VIEWS_PER_CLIENT = MAX_VIEWS / 4;
 /** Without a pause: answers that come in meanwhile wait for no longer, and ten of these in 100 ms is what a loop may lose. */
 export const VIEW_SLICE_MS = 4;
 /** Of one view: a few thousand workers, which is more than change between two looks. */

@@ -15,6 +15,7 @@ export const REFUSAL_REASONS = [
   'handshake',
   'live_clients',
   'filters',
+  'filters_per_client',
   'waiting',
   'waiting_per_client',
   'headers',

@@ -11,6 +11,7 @@ import {
   MAX_PAGE_BYTES,
   MAX_QUERIES_UNDER_WAY,
   MAX_VIEWS,
+  MAX_VIEWS_PER_CLIENT,
   MAX_WAITING,
   MAX_WAITING_PER_CLIENT,
   MOST_WAIT_MS,
@@ -58,7 +59,10 @@ const QUERY = [
   bound('atATime', 'master', MAX_QUERIES_UNDER_WAY, 'queries'),
   bound('time', 'call', QUERY_WITHIN_MS),
 ];
-const FILTERS = bound('atATime', 'master', MAX_VIEWS, 'filters');
+const FILTERS = [
+  bound('atATime', 'client', MAX_VIEWS_PER_CLIENT, 'filters_per_client'),
+  bound('atATime', 'master', MAX_VIEWS, 'filters'),
+];
 const LIVE = [
   ...ANY,
   bound('atATime', 'master', 'MAX_LIVE_CLIENTS', 'live_clients'),
@@ -84,14 +88,14 @@ export const ROUTE_LIMITS: readonly Row[] = [
   ...rows(
     [
       ...QUERY,
-      FILTERS,
+      ...FILTERS,
       bound('atATime', 'client', MAX_WAITING_PER_CLIENT, 'waiting_per_client'),
       bound('atATime', 'master', MAX_WAITING, 'waiting'),
       bound('time', 'call', MOST_WAIT_MS),
     ],
     'GET /api/v1/workers',
   ),
-  ...rows([...LIVE, FILTERS], 'GET /api/v1/stream'),
+  ...rows([...LIVE, ...FILTERS], 'GET /api/v1/stream'),
   ...rows(LIVE, 'GET /ws/telemetry', 'GET /ws/telemetry/{workerID}'),
   ...rows(
     COMMAND,

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_WAITING, MAX_WAITING_PER_CLIENT, POLL_MS, VIEW_KEPT_MS, WAIT_JITTER } from '../../src/http/limits.ts';
+import {
+  MAX_VIEWS_PER_CLIENT,
+  MAX_WAITING,
+  MAX_WAITING_PER_CLIENT,
+  POLL_MS,
+  VIEW_KEPT_MS,
+  WAIT_JITTER,
+} from '../../src/http/limits.ts';
 import { readCriteria } from '../../src/http/query/criteria.ts';
 import { fieldsOf } from '../../src/http/query/fields.ts';
 import { ALL, selectionBy } from '../../src/http/query/selection.ts';
@@ -274,6 +281,22 @@ describe('the share of a client', () => {
     controller.abort();
     await Promise.all(waits);
     await eventually(() => server.live.waiting === 0);
+  });
+
+  it('of filters is that of streams, too: the next one is 429, and all workers may be followed', async () => {
+    const { url } = await serve({ limits: { maxConnectionsPerPeer: 1_000 } });
+    const controller = new AbortController();
+    const get = (path: string) => fetch(`${url}/api/v1/${path}`, { signal: controller.signal });
+    const index = (await get('workers')).headers.get('x-pulselane-index');
+    const streams = Array.from({ length: MAX_VIEWS_PER_CLIENT }, (_, n) => get(`stream?prefix=p${n}`));
+    expect(new Set((await Promise.all(streams)).map(({ status }) => status))).toEqual(new Set([200]));
+    const others = ['stream?prefix=other', `workers?prefix=other&index=${index}`, 'stream', 'stream?prefix=p7'];
+    const answers = await Promise.all(others.map(get));
+    expect(answers.map(({ status }) => status)).toEqual([429, 429, 200, 200]);
+    expect(answers.slice(0, 2).every(({ headers }) => headers.has('retry-after'))).toBe(true);
+    const limits = (await (await fetch(`${url}/api/v1/limits`)).json()) as { refused: Record<string, number> };
+    expect(limits.refused.filters_per_client).toBe(2);
+    controller.abort();
   });
 
   it('is of a token where there is one, and of nobody where the address is not known', async () => {

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
-import { MAX_LEFT_REMEMBERED, MAX_VIEWS, POLL_MS, VIEW_KEPT_MS } from '../../src/http/limits.ts';
+import { MAX_LEFT_REMEMBERED, MAX_VIEWS, MAX_VIEWS_PER_CLIENT, POLL_MS, VIEW_KEPT_MS } from '../../src/http/limits.ts';
 import { Views } from '../../src/http/live/views.ts';
 import { readCriteria } from '../../src/http/query/criteria.ts';
 import { fieldsOf } from '../../src/http/query/fields.ts';
-import { NO_CRITERIA, type Selection, selectionBy } from '../../src/http/query/selection.ts';
+import { ALL, NO_CRITERIA, type Selection, selectionBy } from '../../src/http/query/selection.ts';
 import { Follower, HeldResponse } from './stream-follower.ts';
 import { newApp } from './support.ts';
 
@@ -14,7 +14,8 @@ const busy = filter({ 'min.cpu_usage': '50' });
 function newViews() {
   const { fleet, clock, directory, revisions } = newApp();
   const all = new Views(directory, revisions, clock);
-  const take = (selection: Selection, fields?: string) => all.take(selection, fieldsOf(fields));
+  const take = (selection: Selection, fields?: string, client?: string) =>
+    all.take(selection, fieldsOf(fields), client);
   return { fleet, clock, revisions, views: { take, give: all.give.bind(all), size: () => all.size } };
 }
 
@@ -113,6 +114,32 @@ it('there are so many at most: those that nobody uses give way, those in use do 
   views.give(all[3] as (typeof all)[number]);
   views.take(busy);
   expect(views.size()).toBe(MAX_VIEWS);
+});
+
+it('a client uses a share of them at most, whoever made them; the view of all workers is refused to nobody', () => {
+  const { clock, views } = newViews();
+  const ofOthers = views.take(filter({ prefix: 'x' }));
+  const takeAs = (client: string, prefix: string) => views.take(filter({ prefix }), undefined, client);
+  const clients = ['a', 'b', 'c', 'd'];
+  const held = clients.map((client) =>
+    Array.from({ length: MAX_VIEWS_PER_CLIENT }, (_, n) =>
+      takeAs(client, client === 'a' && n === 0 ? 'x' : client + n),
+    ),
+  );
+  const refused = { code: 'rate_limited', reason: 'filters_per_client' };
+  for (const prefix of ['other', 'b1']) expect(() => takeAs('a', prefix)).toThrow(expect.objectContaining(refused));
+  // What it uses already is no further one, and is given back once for each time.
+  views.give(takeAs('a', 'x'), 'a');
+  expect(() => takeAs('a', 'other')).toThrow(expect.objectContaining(refused));
+  expect(views.size()).toBe(MAX_VIEWS);
+  takeAs('e', 'x');
+  expect(() => takeAs('e', 'other')).toThrow(expect.objectContaining({ reason: 'filters' }));
+  for (const client of [...clients, 'e', undefined]) views.give(views.take(ALL, undefined, client), client);
+  for (const view of held[0] ?? []) views.give(view, 'a');
+  views.give(ofOthers);
+  takeAs('a', 'other');
+  takeAs('e', 'other');
+  clock.advance(VIEW_KEPT_MS);
 });
 
 it('a view that is not followed any more costs nothing with each look', () => {

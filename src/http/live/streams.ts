@@ -68,6 +68,8 @@ export interface StreamRequest extends Watched {
   readonly rate: number;
   /** The id of the event that the client has seen last, if it was here before. */
   readonly lastEventId: string | undefined;
+  /** Who asks: none may follow more than its share of filters. Undefined: nobody who could have one. */
+  readonly client?: string | undefined;
 }
 
 type Client = StreamClient | SocketClient;
@@ -165,7 +167,7 @@ export class LiveStreams {
 
   /**
    * Serves a response whose headers are written. Ask for a {@link refusal} first.
-   * @throws PulselaneError `resource_exhausted` if too many different filters are followed; nothing is written then.
+   * @throws LimitReached if too many different filters are followed, in all or by that client; nothing is written then.
    */
   stream(request: StreamRequest, open: () => ServerResponse): void {
     const { revisions } = this.#options;
@@ -191,7 +193,7 @@ export class LiveStreams {
     outgoing.once('close', () => {
       client.sender.closed();
       this.#streams.delete(client);
-      this.#giveFeed(shared);
+      this.#giveFeed(shared, request.client);
       this.#endIfUnused();
     });
     this.#guarded(client, () => client.serve(this.#looks));
@@ -201,7 +203,7 @@ export class LiveStreams {
    * Resolves when something of what is watched changed after `index` (`<epoch>-<counter>`), when the wait, lengthened a
    * little at random, is over, or when `signal` aborts; at once if the index is not of this epoch, or if it cannot be known
    * whether something changed, since nobody watched it then.
-   * @param client who asks: none may have more than its share of those that wait
+   * @param client who asks: none may have more than its share of those that wait, and of filters
    * @throws LimitReached if too many wait, in all or of that client, or too many different filters are followed.
    */
   async waitForChange(
@@ -215,14 +217,14 @@ export class LiveStreams {
     revisions.look();
     const counter = revisions.counterIn(index);
     if (counter === undefined || this.#isStopped) return;
-    const view = this.#views.take(selection, fields);
+    const view = this.#views.take(selection, fields, client);
     try {
       if (counter < view.since || view.changedAt > counter) return;
       const waited = this.#waiting.wait({ view, counter, waitMs, signal, client });
       this.#begin();
       await waited;
     } finally {
-      this.#views.give(view);
+      this.#views.give(view, client);
       this.#endIfUnused();
     }
   }
@@ -259,9 +261,9 @@ export class LiveStreams {
     return undefined;
   }
 
-  #takeFeed({ selection, fields }: StreamRequest): Shared {
+  #takeFeed({ selection, fields, client }: StreamRequest): Shared {
     const { directory, revisions, maxFrameBytes = MAX_FRAME_BYTES } = this.#options;
-    const view = this.#views.take(selection, fields);
+    const view = this.#views.take(selection, fields, client);
     const key = JSON.stringify([selection.key, fields.key]);
     let shared = this.#feeds.get(key);
     if (shared === undefined) {
@@ -281,8 +283,8 @@ export class LiveStreams {
     return shared;
   }
 
-  #giveFeed(shared: Shared): void {
-    this.#views.give(shared.feed.view);
+  #giveFeed(shared: Shared, client: string | undefined): void {
+    this.#views.give(shared.feed.view, client);
     if (--shared.users > 0) return;
     shared.feed.dropFrames();
     for (const [key, other] of this.#feeds) if (other === shared) this.#feeds.delete(key);

@@ -8,7 +8,7 @@
  * The turn goes to the view that has taken the least time of late, for a millisecond at most: so one that costs little
  * keeps up with each look, and those that cost much share what is left evenly and are told of changes later. When one is
  * late by more than a second, or a new one is not complete after five, further filters are refused: each would make all of
- * them later.
+ * them later. A client may use a share of the views at a time. The view of all workers is refused to nobody.
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Directory } from '../../store/directory.ts';
@@ -16,14 +16,15 @@ import {
   MAX_VIEW_BUILD_MS,
   MAX_VIEW_LATE_MS,
   MAX_VIEWS,
+  MAX_VIEWS_PER_CLIENT,
   VIEW_COST_DECAY,
   VIEW_KEPT_MS,
   VIEW_REST_SHARE,
   VIEW_SLICE_MS,
   VIEW_TURN_MS,
 } from '../limits.ts';
-import type { Fields } from '../query/fields.ts';
-import type { Selection } from '../query/selection.ts';
+import { type Fields, fieldsOf } from '../query/fields.ts';
+import { ALL, type Selection } from '../query/selection.ts';
 import { LimitReached } from '../refused.ts';
 import type { Revisions } from '../revisions.ts';
 import { Readings } from './readings.ts';
@@ -38,6 +39,8 @@ interface Kept {
   expiry: Timer | undefined;
 }
 
+/** Of all workers: the one that everybody may have. */
+const KEY_OF_ALL = viewKey(ALL, fieldsOf(undefined));
 /** Looking at a clock costs a third of looking at a worker. */
 const STEPS_PER_CLOCK = 4;
 
@@ -49,6 +52,8 @@ export class Views {
   readonly readings = new Readings();
   /** Those that were given back last come last. */
   readonly #kept = new Map<string, Kept>();
+  /** How often each client uses which of them; that of all workers is not counted. */
+  readonly #byClient = new Map<string, Map<string, number>>();
   #stopListening: (() => void) | undefined;
   /** The counter as of the last look. */
   #lookedAt = 0;
@@ -68,18 +73,24 @@ export class Views {
 
   /**
    * The view of this selection and these fields; not complete at once where there are many workers. Give it back.
-   * @throws PulselaneError `resource_exhausted` if there are too many in use, or if they take up all the time that they may.
+   * @param client who asks: none may have more than its share; undefined: nobody who could have one
+   * @throws LimitReached if that client uses too many, if there are too many in use, or if they take up all the time that
+   * they may.
    */
-  take(selection: Selection, fields: Fields): View {
-    const kept = this.#kept.get(viewKey(selection, fields)) ?? this.#make(selection, fields);
+  take(selection: Selection, fields: Fields, client?: string): View {
+    const key = viewKey(selection, fields);
+    this.#checkShare(key, client);
+    const kept = this.#kept.get(key) ?? this.#make(selection, fields);
     kept.users++;
+    this.#countUse(key, client, 1);
     kept.expiry?.cancel();
     kept.expiry = undefined;
     return kept.view;
   }
 
-  /** Once for each `take`. */
-  give({ key }: View): void {
+  /** Once for each `take`, of the same client. */
+  give({ key }: View, client?: string): void {
+    this.#countUse(key, client, -1);
     const kept = this.#kept.get(key);
     if (kept === undefined || --kept.users > 0) return;
     if (this.#isStopped) {
@@ -105,7 +116,25 @@ export class Views {
     for (const [key, kept] of this.#kept) if (kept.users === 0) this.#drop(key, kept);
   }
 
-  #make(selection: Selection, fields: Fields): Kept {
+  #checkShare(key: string, client: string | undefined): void {
+    const used = client === undefined ? undefined : this.#byClient.get(client);
+    if (used === undefined || key === KEY_OF_ALL || used.has(key) || used.size < MAX_VIEWS_PER_CLIENT) return;
+    const detail = `${MAX_VIEWS_PER_CLIENT} different filters are being followed by this client already`;
+    throw new LimitReached('rate_limited', 'filters_per_client', detail);
+  }
+
+  #countUse(key: string, client: string | undefined, change: 1 | -1): void {
+    if (client === undefined || key === KEY_OF_ALL) return;
+    const used = this.#byClient.get(client) ?? new Map<string, number>();
+    const uses = (used.get(key) ?? 0) + change;
+    if (uses > 0) used.set(key, uses);
+    else used.delete(key);
+    if (used.size > 0) this.#byClient.set(client, used);
+    else this.#byClient.delete(client);
+  }
+
+  /** @throws LimitReached if a further one would be too much */
+  #makeRoom(): void {
     if (this.areLate) {
       // What nobody uses must not keep anybody out.
       for (const [key, kept] of this.#kept) if (kept.users === 0) this.#drop(key, kept);
@@ -117,8 +146,8 @@ export class Views {
         'the filters that are followed take up all the time that they may',
       );
     }
-    if (this.#kept.size >= MAX_VIEWS) {
-      const unused = [...this.#kept].find(([, { users }]) => users === 0);
+    if (this.#kept.size - (this.#kept.has(KEY_OF_ALL) ? 1 : 0) >= MAX_VIEWS) {
+      const unused = [...this.#kept].find(([key, { users }]) => users === 0 && key !== KEY_OF_ALL);
       if (unused === undefined) {
         throw new LimitReached(
           'resource_exhausted',
@@ -128,6 +157,10 @@ export class Views {
       }
       this.#drop(...unused);
     }
+  }
+
+  #make(selection: Selection, fields: Fields): Kept {
+    if (viewKey(selection, fields) !== KEY_OF_ALL) this.#makeRoom();
     const view = new View(selection, fields, {
       directory: this.#directory,
       revisions: this.#revisions,

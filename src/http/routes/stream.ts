@@ -5,6 +5,7 @@ import { PulselaneError } from '../../lib/errors.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { FILTER_PARAMETERS } from '../api/parameters.ts';
 import { problemAnswers } from '../api/schemas.ts';
+import { clientOf } from '../client.ts';
 import { answer } from '../common-headers.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { LEAST_STREAM_RATE, MOST_STREAM_RATE, STREAM_RATE } from '../limits.ts';
@@ -86,6 +87,7 @@ export function streamRoutes(api: Api, { live, refusals }: AppContext): void {
           rate: Number(query.rate ?? STREAM_RATE),
           // Empty is what it is before the first event.
           lastEventId: c.req.header('last-event-id') || query.lastEventId || undefined,
+          client: clientOf(c),
         },
         () => {
           // The connection is of no use to anybody after it.

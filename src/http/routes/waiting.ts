@@ -1,7 +1,7 @@
 /** The parameters of a list that is not answered before something changed. */
 import type { z } from '@hono/zod-openapi';
 import { durationMs, formatDuration } from '../../config/kinds.ts';
-import { networkOf } from '../../lib/networks.ts';
+import { clientOf } from '../client.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../limits.ts';
 import type { Watched } from '../live/streams.ts';
@@ -65,15 +65,8 @@ export async function waited(
   const socket = (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket;
   socket?.setTimeout(0);
   try {
-    await live.waitForChange(watched, index, waitMs, c.req.raw.signal, clientOf(c, socket?.remoteAddress));
+    await live.waitForChange(watched, index, waitMs, c.req.raw.signal, clientOf(c));
   } finally {
     socket?.setTimeout(SOCKET_IDLE_MS);
   }
-}
-
-/** Whose blocking queries count together: those of a token, however it came, or of an address. */
-function clientOf(c: HttpContext, address: string | undefined): string | undefined {
-  const identity = c.get('identity');
-  if (identity !== undefined) return `token ${identity.name}`;
-  return address === undefined ? undefined : `address ${networkOf(address)}`;
 }
