@@ -2,7 +2,8 @@
  * One stream of heartbeats, of one worker or of several. What the client must hear is collected and sent together: every
  * few seconds, or at the end of this turn when it cannot wait (the stream's first heartbeat, a refusal). A client that
  * does not read is not written to: acks are cumulative and wait as one entry per worker (pending-acks.ts), refusals are
- * bounded.
+ * bounded. So that nothing waits anywhere else, one message is under way at a time: a stream by itself would take sixteen of
+ * any size before it says that its client does not read.
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
@@ -48,7 +49,12 @@ export class HeartbeatStream {
   readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
   #heard = false;
   #flushScheduled = false;
-  #writable = true;
+  /** A message was written, and the connection has not taken it yet. */
+  #isUnderWay = false;
+  /** What is pending is to follow the message under way. */
+  #isDue = false;
+  /** What ends the stream, once what is pending is written. */
+  #end: (() => void) | undefined;
   #closed = false;
 
   constructor(options: HeartbeatStreamOptions) {
@@ -56,10 +62,6 @@ export class HeartbeatStream {
     this.#acks = new PendingAcks(options.ackRoom);
     const { call } = options;
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
-    call.on('drain', () => {
-      this.#setWritable(true);
-      this.flush();
-    });
     call.on('end', () => {
       this.#hungUp();
       this.close();
@@ -82,46 +84,66 @@ export class HeartbeatStream {
     this.#workerIds.delete(workerId);
   }
 
-  /** Sends what is pending, if the client reads. */
+  /** Sends what is pending; once the client has taken what was sent before. */
   flush(): void {
     this.#flushScheduled = false;
-    if (this.#closed || !this.#writable || (this.#acks.size === 0 && this.#refusals.length === 0)) return;
+    if (this.#closed || !this.#hasPending) return;
+    if (this.#isUnderWay) {
+      this.#isDue = true;
+      return;
+    }
     const { call, clock, intervalMs } = this.#options;
     const nowMs = clock.monotonicMs();
     const acks = this.#acks.take(MAX_ACKS_PER_MESSAGE).map(({ workerId, sequence, receivedMs }) => {
       return { workerId, acceptedSequence: BigInt(sequence), heldMs: nowMs - receivedMs };
     });
-    this.#setWritable(
-      call.write(
-        create(StreamHeartbeatsResponseSchema, {
-          acks,
-          refusals: this.#refusals.splice(0),
-          nextIntervalMs: intervalMs(),
-          serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
-        }),
-      ),
-    );
-    if (this.#acks.size > 0 && this.#writable) this.#flushSoon();
+    const response = create(StreamHeartbeatsResponseSchema, {
+      acks,
+      refusals: this.#refusals.splice(0),
+      nextIntervalMs: intervalMs(),
+      serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
+    });
+    this.#setUnderWay(true);
+    this.#isDue = this.#acks.size > 0;
+    call.write(response, () => this.#taken());
   }
 
-  /** Sends what is pending and ends the stream from this side. */
+  /** Sends what is pending and ends the stream from this side; once the client has taken what was sent before. */
   close(): void {
-    if (this.#closed) return;
-    this.flush();
-    this.#options.call.end();
-    this.#ended();
+    this.#endWith(() => this.#options.call.end());
   }
 
   /** Ends the stream with an error, after what is pending. */
   fail(error: PulselaneError): void {
+    this.#endWith(() => this.#options.call.emit('error', serviceErrorOf(error)));
+  }
+
+  get #hasPending(): boolean {
+    return this.#acks.size > 0 || this.#refusals.length > 0;
+  }
+
+  #endWith(end: () => void): void {
+    if (this.#closed || this.#end !== undefined) return;
+    this.#end = end;
+    this.#goOn();
+  }
+
+  /** The connection has the message that was under way. */
+  #taken(): void {
     if (this.#closed) return;
+    this.#setUnderWay(false);
+    if (this.#isDue || this.#end !== undefined) this.#goOn();
+  }
+
+  #goOn(): void {
     this.flush();
-    this.#options.call.emit('error', serviceErrorOf(error));
+    if (this.#closed || this.#end === undefined || this.#hasPending) return;
+    this.#end();
     this.#ended();
   }
 
   #receive(bytes: Buffer): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#end !== undefined) return;
     const { accept, refusal, clock } = this.#options;
     let head: HeartbeatHead | undefined;
     try {
@@ -165,13 +187,13 @@ export class HeartbeatStream {
     setImmediate(() => this.flush());
   }
 
-  #setWritable(isWritable: boolean): void {
-    this.#writable = isWritable;
-    this.#acks.setReads(isWritable);
+  #setUnderWay(isUnderWay: boolean): void {
+    this.#isUnderWay = isUnderWay;
+    this.#acks.setReads(!isUnderWay);
   }
 
   #hungUp(): void {
-    if (!this.#closed) this.#options.onHungUp(this.#workerIds, this);
+    if (!this.#closed && this.#end === undefined) this.#options.onHungUp(this.#workerIds, this);
   }
 
   #ended(): void {

@@ -87,13 +87,16 @@ test('whatever comes, is forgotten and is taken: of clients that do not read no 
 /** A stream whose client does not read, but for what the test lets it. */
 function deaf(room: AckRoom) {
   const written: StreamHeartbeatsResponse[] = [];
-  let reads = false;
+  const ended: unknown[] = [];
+  let taken: (() => void) | undefined;
   const call = Object.assign(new EventEmitter(), {
-    write: (response: StreamHeartbeatsResponse) => {
+    // As grpc-js does, it asks for more whatever it has.
+    write: (response: StreamHeartbeatsResponse, onTaken: () => void) => {
       written.push(response);
-      return reads;
+      taken = onTaken;
+      return true;
     },
-    end() {},
+    end: () => ended.push('end'),
   });
   const made = new HeartbeatStream({
     call: call as never,
@@ -103,15 +106,12 @@ function deaf(room: AckRoom) {
     ackRoom: room,
     clock: systemClock,
     logger: silentLogger,
-    onClosed() {},
+    onClosed: () => ended.push('closed'),
     onHungUp() {},
   });
   const send = (workerId: string, sequence = 1n) => call.emit('data', heartbeatBytes({ workerId, sequence }));
-  const read = () => {
-    reads = true;
-    call.emit('drain');
-  };
-  return { made, send, read, written, call };
+  const read = () => taken?.();
+  return { made, send, read, written, ended, call };
 }
 
 test('a client that does not read costs nothing for workers that come and go, and a bounded number for those that stay', async () => {
@@ -123,10 +123,14 @@ test('a client that does not read costs nothing for workers that come and go, an
   for (let i = 0; i < 10_000; i++) {
     send(`passing-${i}`);
     made.forget(`passing-${i}`);
+    made.flush();
   }
   expect(room.kept).toBe(0);
   expect(dropped).toBe(0);
-  for (let i = 0; i < 1000; i++) send(`staying-${i}`, BigInt(i));
+  for (let i = 0; i < 1000; i++) {
+    send(`staying-${i}`, BigInt(i));
+    made.flush();
+  }
   expect({ kept: room.kept, dropped }).toEqual({ kept: 100, dropped: 900 });
   expect(written).toHaveLength(1);
   read();
@@ -146,4 +150,18 @@ test('a stream that ends gives its room back', async () => {
   expect(room.kept).toBe(50);
   call.emit('cancelled');
   expect(room.kept).toBe(0);
+});
+
+test('a stream that is to end while a message is under way tells what is pending first, and takes nothing more', async () => {
+  const room = new AckRoom(100, () => {});
+  const { made, send, read, written, ended } = deaf(room);
+  send('first');
+  await new Promise(setImmediate);
+  send('second');
+  made.close();
+  send('third');
+  expect([written.length, ended, room.kept]).toEqual([1, [], 1]);
+  read();
+  expect(written.map(({ acks }) => acks.map(({ workerId }) => workerId))).toEqual([['first'], ['second']]);
+  expect([ended, room.kept]).toEqual([['end', 'closed'], 0]);
 });
