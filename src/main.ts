@@ -15,7 +15,8 @@ import { relayThreadOutput } from './lib/threads.ts';
 
 const { answering, lasting } = processStreams(process, clock);
 const { stderr } = lasting;
-const signals = new StopSignals((code) => void endProcess(code, { outputs: [], errors: stderr, clock }), clock);
+const ending = { errors: stderr, stdin: answering.stdin, clock };
+const signals = new StopSignals((code) => void endProcess(code, { outputs: [], ...ending }), clock);
 let hasCrashed = false;
 
 /** A stop in order is done within 10 s; one that an internal error holds up is not waited for. */
@@ -72,7 +73,7 @@ async function main(): Promise<number> {
 }
 
 function end(exitCode: number): Promise<never> {
-  return endProcess(hasCrashed ? EXIT_FAILURE : exitCode, { outputs: [lasting.stdout, stderr], errors: stderr, clock });
+  return endProcess(hasCrashed ? EXIT_FAILURE : exitCode, { outputs: [lasting.stdout, stderr], ...ending });
 }
 
 /** A bug of ours: what runs is stopped in order, since workers, files and lanes are worth as much as before. */

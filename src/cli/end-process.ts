@@ -4,6 +4,7 @@ import { endChildGroups } from '../lib/child-groups.ts';
 import { type Clock, endsWithin, until } from '../lib/clock.ts';
 import type { LossyOutput } from '../lib/output/lossy-output.ts';
 import { threadsLeftBehind, threadsLeftToProcessEnd } from '../lib/supervised-thread.ts';
+import type { KeySource } from './prompt/keyboard.ts';
 
 /** What was written goes out first, if whoever reads it lets it. */
 const FLUSH_WITHIN_MS = 1000;
@@ -18,15 +19,18 @@ export interface ProcessEnd {
   /** What has to be written before. */
   readonly outputs: readonly LossyOutput[];
   readonly errors: LossyOutput;
+  /** Where keys are typed: a prompt may have set it to tell of each of them. */
+  readonly stdin: KeySource;
   readonly clock: Clock;
 }
 
-export async function endProcess(exitCode: number, { outputs, errors, clock }: ProcessEnd): Promise<never> {
+export async function endProcess(exitCode: number, { outputs, errors, stdin, clock }: ProcessEnd): Promise<never> {
   await endsWithin(clock, FLUSH_WITHIN_MS, Promise.all(outputs.map((output) => output.idle())));
   const isFree = await until(clock, () => !waitsForSystem() && threadsLeftBehind() === 0, {
     withinMs: FREE_WITHIN_MS,
     everyMs: 10,
   });
+  giveTerminalBack(stdin);
   if (!isFree || threadsLeftToProcessEnd() > 0) endAtOnce(exitCode);
   // Where there is no shell, or no way to become one.
   if (threadsLeftBehind() > 0) return await kill('a thread does not end: the process is killed', errors, clock);
@@ -40,6 +44,15 @@ async function kill(why: string, errors: LossyOutput, clock: Clock): Promise<nev
   endChildGroups();
   process.kill(process.pid, 'SIGKILL');
   throw new Error('unreachable: nothing outlives SIGKILL');
+}
+
+/** `process.exit` alone does it by itself: who has become another program, or was killed, would leave a shell that shows no keys. */
+function giveTerminalBack(stdin: KeySource): void {
+  try {
+    if (stdin.isRaw === true) stdin.setRawMode?.(false);
+  } catch {
+    // It is gone.
+  }
 }
 
 function waitsForSystem(): boolean {
