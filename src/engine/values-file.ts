@@ -1,7 +1,8 @@
 /**
  * Last values on disk: what readers are shown of a worker after a restart until its next heartbeat. Written as a whole now
  * and then and when the master stops; up to half a minute of it may be lost, of who is there nothing (members-file.ts). The
- * first values of a worker are added at once: nobody is shown as active of whom there are none.
+ * first values of a worker are added at once: nobody is shown as active of whom there are none. What could not be added is
+ * written with all the others, soon.
  *
  * A record's JSON is joined with the rest of its line as it is. Nothing is serialised, and main is never held up.
  */
@@ -25,6 +26,8 @@ const VERSION = 1;
 const WRITE_EVERY_MS = 30_000;
 /** Newcomers of this long are written together, as their membership is. */
 const ADD_AFTER_MS = 200;
+/** After a failed write. */
+const RETRY_AFTER_MS = 5000;
 /** 400,000 workers of the usual size. What is beyond it is left out, and back with each worker's next heartbeat. */
 const MAX_FILE_BYTES = 256 * 1024 ** 2;
 /** Several times what a worker's record can hold; a damaged file costs no more memory than some of these. */
@@ -118,7 +121,7 @@ export class ValuesFile {
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
   #isFailing = false;
-  /** What the file holds is damaged. */
+  /** What the file holds is damaged, or nobody knows how its last write ended: nothing is added to it. */
   #isOwed = false;
   #isAbandoned = false;
 
@@ -159,7 +162,7 @@ export class ValuesFile {
   hasCome(workerId: string): void {
     if (this.#source === undefined || this.#held.has(workerId)) return;
     this.#newcomers.add(workerId);
-    this.#addTimer ??= this.#options.clock.after(ADD_AFTER_MS, () => this.#addNewcomers());
+    this.#addAfter(this.#isFailing ? RETRY_AFTER_MS : ADD_AFTER_MS);
   }
 
   /** At once, since what was written is gone. */
@@ -175,12 +178,14 @@ export class ValuesFile {
     this.#source = undefined;
   }
 
-  /** Writes a last time, if it was started. */
+  /** Writes a last time, if it was started. Whoever asks for a write afterwards is not heard. */
   async close(): Promise<void> {
+    const source = this.#source;
+    this.#source = undefined;
     this.#timer?.cancel();
     this.#addTimer?.cancel();
     await this.#writing;
-    if (this.#source !== undefined) await this.#write(this.#source);
+    if (source !== undefined && !this.#isAbandoned) await this.#write(source);
   }
 
   async #read(): Promise<ReadonlyMap<string, SavedValues> | undefined> {
@@ -222,35 +227,41 @@ export class ValuesFile {
     return isForeign ? undefined : values;
   }
 
+  #addAfter(delayMs: number): void {
+    this.#addTimer ??= this.#options.clock.after(delayMs, () => this.#addNewcomers());
+  }
+
   #addNewcomers(): void {
     this.#addTimer = undefined;
     const source = this.#source;
     if (source === undefined) return;
     if (this.#writing !== undefined) {
       // It may have them in it; if not, it is their turn afterwards.
-      this.#addTimer = this.#options.clock.after(ADD_AFTER_MS, () => this.#addNewcomers());
+      this.#addAfter(ADD_AFTER_MS);
       return;
     }
     const newcomers = [...this.#newcomers].filter((workerId) => !this.#held.has(workerId));
     this.#newcomers.clear();
-    if (newcomers.length === 0) return;
-    this.#writing = this.#held.size === 0 ? this.#write(source) : this.#add(newcomers);
+    if (newcomers.length === 0 && !this.#isOwed) return;
+    this.#writing = this.#isOwed || this.#held.size === 0 ? this.#write(source) : this.#add(newcomers);
   }
 
-  /** Never rejects: what is not added is written with the others. */
+  /** Never rejects: what is not added is written with the others, soon. */
   async #add(workerIds: readonly string[]): Promise<void> {
     try {
       // Not made anew where somebody has removed it: it would lack all that was in it.
       const file = await open(this.#path, constants.O_WRONLY | constants.O_APPEND);
       try {
         await file.appendFile(textsInTurns(this.#linesOfEach(workerIds), (line) => line));
+        await file.datasync();
       } finally {
         await file.close();
       }
-    } catch (error) {
-      this.#options.logger.debug({ file: this.#path, err: messageOf(error) }, 'values could not be added');
-    } finally {
       for (const workerId of workerIds) this.#held.add(workerId);
+    } catch (error) {
+      this.#failed(error);
+      if (this.#source !== undefined) this.#addAfter(RETRY_AFTER_MS);
+    } finally {
       this.#writing = undefined;
     }
   }
@@ -275,18 +286,26 @@ export class ValuesFile {
         held.add(workerId);
         bytes = size;
       });
-      await replaceFile(this.#path, textsOf(lines));
+      await replaceFile(this.#path, textsOf(lines), { mayReplace: () => !this.#isAbandoned });
       this.#held = held;
+      this.#isOwed = false;
       this.#sizeBytes = bytes;
       if (this.#isFailing) logger.info({ file: this.#path }, 'values file is written again');
       this.#isFailing = false;
     } catch (error) {
-      if (!this.#isFailing)
-        logger.error({ file: this.#path, err: messageOf(error) }, 'values file could not be written');
-      this.#isFailing = true;
+      this.#failed(error);
     } finally {
       this.#writing = undefined;
     }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isAbandoned) return;
+    if (!this.#isFailing) {
+      this.#options.logger.error({ file: this.#path, err: messageOf(error) }, 'values file could not be written');
+    }
+    this.#isFailing = true;
+    this.#isOwed = true;
   }
 }
 

@@ -1,8 +1,18 @@
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  open as openFile,
+  readdir,
+  readFile,
+  rm,
+  rmdir,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { parseValuesLine, type SavedValues, ValuesFile, valuesLine } from '../../src/engine/values-file.ts';
 import { emptyRecordJsonHead, recordJsonHead } from '../../src/model/record-json.ts';
 import { eventually } from '../support/eventually.ts';
@@ -122,7 +132,7 @@ test('values are saved every 30 s, one write at a time', async () => {
   });
   clock.advance(29_999);
   expect(asked).toBe(0);
-  clock.advance(1);
+  clock.advance(20);
   await eventually(() => asked === 1);
   // It is still being written.
   clock.advance(30_000);
@@ -230,3 +240,91 @@ test('a write that fails is told once and tried again', async () => {
   expect(log).toMatchObject([{ level: 'error' }, { level: 'info', msg: 'values file is written again' }]);
   await file.close();
 });
+
+test('values that could not be added are written with all the others soon, and told', async () => {
+  const { file, clock, log } = open();
+  const known = ['a'];
+  file.start(
+    () => known.map((id) => valuesOf(id)),
+    (id) => valuesOf(id),
+  );
+  const come = (id: string) => {
+    if (!known.includes(id)) known.push(id);
+    file.hasCome(id);
+  };
+  const held = async () => (await readFile(path, 'utf8').catch(() => '')).split('\n').slice(1, -1).length;
+  const handle = await openFile(join(dataDir, 'any'), 'w');
+  const sync = vi.spyOn(Object.getPrototypeOf(handle), 'datasync');
+  await handle.close();
+  come('a');
+  clock.advance(200);
+  await eventually(async () => (await held()) === 1);
+  come('b');
+  await eventually(() => {
+    clock.advance(20);
+    return sync.mock.calls.length === 1;
+  });
+  sync.mockRejectedValueOnce(new Error('EIO'));
+  come('c');
+  await eventually(() => {
+    clock.advance(20);
+    return log.length === 1;
+  });
+  // Half of it may be there: the whole is written, though nobody comes any more.
+  await eventually(() => clock.pending === 2);
+  await rm(path);
+  clock.advance(5000);
+  await eventually(() => log.length === 2);
+  sync.mockRestore();
+  expect(log).toMatchObject([
+    { level: 'error', err: 'EIO' },
+    { level: 'info', msg: 'values file is written again' },
+  ]);
+  expect(await held()).toBe(3);
+  come('c');
+  expect(clock.pending).toBe(1);
+  await file.close();
+});
+
+test('whoever asks for a write while it closes, or later, is not heard', async () => {
+  const { file, clock } = open();
+  let asked = 0;
+  file.start(function* () {
+    asked++;
+    // In the middle of the last write.
+    file.writeAgain();
+    file.hasCome('late');
+    yield valuesOf('a');
+  });
+  await file.close();
+  file.writeAgain();
+  file.hasCome('late');
+  expect(asked).toBe(1);
+  expect(clock.pending).toBe(0);
+  expect(await readdir(dataDir)).toEqual(['values.jsonl']);
+});
+
+test.each(['writes', 'closes'])(
+  'a master that lost the directory while it %s leaves the file of the next one',
+  async (how) => {
+    const { file, clock, log } = open();
+    await writeFile(path, 'theirs');
+    let asked = 0;
+    file.start(function* () {
+      asked++;
+      yield valuesOf('a');
+      file.abandon();
+      yield valuesOf('b');
+    });
+    if (how === 'writes') {
+      clock.advance(30_000);
+      await eventually(() => asked === 1);
+    }
+    await file.close();
+    await file.close();
+    expect(await readFile(path, 'utf8')).toBe('theirs');
+    expect(await readdir(dataDir)).toEqual(['values.jsonl']);
+    expect(log).toEqual([]);
+    expect(clock.pending).toBe(0);
+  },
+);
