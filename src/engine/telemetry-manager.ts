@@ -143,7 +143,7 @@ interface RestoredWorker {
   readonly graceUntilMs: number;
   /** Undefined if it had sent none, or none that was saved. */
   readonly values: SavedValues | undefined;
-  /** Newer than the values, which are saved now and then. */
+  /** Told with each change, as the values are saved now and then: the later of the two is true. */
   readonly activity: Activity | undefined;
 }
 
@@ -812,9 +812,13 @@ export class TelemetryManager {
 
   #restoreRow(row: number, { values, activity }: RestoredWorker): void {
     if (values === undefined && activity === undefined) return;
+    const heardS = activity?.heardS ?? 0;
+    const savedS = values?.lastUpdateS ?? 0;
+    const isJournalLater = activity !== undefined && heardS >= savedS;
     this.#board.restore(row, {
-      isActive: activity?.isActive ?? values?.isActive ?? false,
-      lastUpdateS: Math.max(activity?.heardS ?? 0, values?.lastUpdateS ?? 0),
+      // A journal that could not be written for a while, or that a master of another version did not write, is older.
+      isActive: (isJournalLater ? activity : values)?.isActive ?? false,
+      lastUpdateS: Math.max(heardS, savedS),
       registeredS: values?.registeredS ?? this.#board.registeredS(row),
     });
   }

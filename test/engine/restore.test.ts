@@ -4,6 +4,7 @@ import type { Member } from '../../src/engine/members.ts';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import type { SavedValues } from '../../src/engine/values-file.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { emptyRecordJsonHead } from '../../src/model/record-json.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -59,6 +60,30 @@ test('a worker is there after a restart as it was last, and its next heartbeat c
   expect(second.getWorkerTelemetry('a')).toMatchObject({ isActive: true, runningTasks: [], metrics: {} });
   expect(second.directory.get('a')?.slot.counts()).toEqual({ applied: 1, rejected: 0 });
   expect(second.directory.get('a')?.slot.samples()).toHaveLength(1);
+});
+
+test('of journal and values the later one tells whether a worker was active; of the same second, the journal', async () => {
+  const heardS = 1_795_456_495;
+  const cases = [-1, 0, 1].flatMap((laterS) => [true, false].map((isActive) => ({ laterS, isActive })));
+  const idOf = ({ laterS, isActive }: (typeof cases)[number]) => `${laterS} ${isActive}`;
+  const manager = await startManager({ clock: new FakeClock(heardS * 1000 + 5000) });
+  const values = cases.map((one): [string, SavedValues] => {
+    const workerId = idOf(one);
+    const lastUpdateS = heardS + one.laterS;
+    const json = emptyRecordJsonHead(workerId);
+    return [
+      workerId,
+      { workerId, silentMs: 0, isActive: one.isActive, intervalMs: 5000, lastUpdateS, registeredS: 0, json },
+    ];
+  });
+  manager.restore(
+    cases.map((one) => memberOf(idOf(one), { known: true, activity: { isActive: !one.isActive, heardS } })),
+    new Map(values),
+  );
+  for (const one of cases) {
+    const isActive = one.laterS > 0 ? one.isActive : !one.isActive;
+    expect(manager.getWorkerTelemetry(idOf(one)), idOf(one)).toMatchObject({ isActive });
+  }
 });
 
 test('what makes a worker known, or forgotten, is told to the members', async () => {
