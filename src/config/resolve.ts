@@ -169,7 +169,9 @@ export function checkClientConfig(config: ClientConfig): ClientConfig {
  */
 export function readDotenv(path = '.env'): Environment {
   try {
-    return parseEnv(textIn(readFileSync(path)).replaceAll(/^\s*(?:export\s+)?(?=\w+\s*=)/gm, ''));
+    const parsed = Object.entries(parseEnv(textIn(readFileSync(path))));
+    // Node takes away an `export` before a space alone. Of names, not of lines: those may be of a value.
+    return Object.fromEntries(parsed.map(([name, value]) => [name.replace(/^export\s+/, ''), value]));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw new PulselaneError('bad_setting', `${path} cannot be read: ${messageOf(error)}`, { cause: error });
