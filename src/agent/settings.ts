@@ -114,7 +114,7 @@ export function checkAgentOptions(options: AgentOptions): AgentSettings {
     masters,
     mastersAreFixed: masters.length > 0,
     listen,
-    listenTls: options.listenTls,
+    listenTls: absoluteFiles(options.listenTls),
     intervalMs,
     labels,
     group,
@@ -176,6 +176,11 @@ function accessOf({ tls, token, tokenFile }: AgentOptions, mastersAreFixed: bool
   // They are read for each connection, wherever the process is by then.
   const files = { ca: absolute(ca), cert: absolute(cert), key: absolute(key) };
   return { tls: speaksTls ? { ...files, verify } : undefined, token, tokenFile: absolute(tokenFile) };
+}
+
+/** Read again by a thread that follows a dead one. */
+function absoluteFiles(tls: ListenTlsOptions | undefined): ListenTlsOptions | undefined {
+  return tls && { cert: resolve(tls.cert), key: resolve(tls.key), clientCa: absolute(tls.clientCa) };
 }
 
 function absolute(path: string | undefined): string | undefined {

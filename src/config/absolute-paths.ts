@@ -1,19 +1,17 @@
 /** Settings that name files, made to mean the same files for as long as the program runs, wherever it is by then. */
 import { resolve } from 'node:path';
-import type { MasterConfig } from './options.ts';
+import { type MasterConfig, masterOptions } from './options.ts';
 
-const FILES = [
-  'tlsCert',
-  'tlsKey',
-  'tlsClientCa',
-  'workerTokensFile',
-  'apiTokensFile',
-] as const satisfies readonly (keyof MasterConfig)[];
+/** What stands in `--help` for the value of a setting that names one. */
+const NAMES_PATH = /^<(?:file|folder)\b/;
+/** A processor may be named by one. */
+const IS_URL = /^[a-z]+:\/\//;
 
 export function withAbsolutePaths(config: MasterConfig): MasterConfig {
-  const files = FILES.flatMap((name) => {
-    const path = config[name];
-    return path === undefined ? [] : [[name, resolve(path)] as const];
+  const paths = Object.entries(masterOptions).flatMap(([key, { argument }]) => {
+    const path = config[key as keyof MasterConfig];
+    const isPath = NAMES_PATH.test(argument) && typeof path === 'string' && !IS_URL.test(path);
+    return isPath ? [[key, resolve(path)] as const] : [];
   });
-  return { ...config, dataDir: resolve(config.dataDir), ...Object.fromEntries(files) };
+  return { ...config, ...Object.fromEntries(paths) };
 }

@@ -1,7 +1,7 @@
 /** How an agent shows who it is, and knows the master: over real sockets, with files that change. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { readAccess } from '../../src/agent/sender/access.ts';
@@ -191,6 +191,20 @@ test('a stream that is refused for another worker in band is let go for 60 s', a
   await eventually(() => master.openStreams === 0);
   loop.clock.advance(59_000);
   expect(loop.meter.tries).toBe(1);
+});
+
+test('each file of an agent is the same one wherever the process is when it is read', () => {
+  const { access, listenTls } = checkAgentOptions({
+    workerId: 'a',
+    master: 'a:1',
+    tls: { ca: 'ca', cert: 'cert', key: 'key' },
+    tokenFile: 'token',
+    listenTls: { cert: 'listen-cert', key: 'listen-key', clientCa: 'listen-ca' },
+  });
+  const here = (name: string) => resolve(name);
+  expect(access.tls).toMatchObject({ ca: here('ca'), cert: here('cert'), key: here('key') });
+  expect(access.tokenFile).toBe(here('token'));
+  expect(listenTls).toEqual({ cert: here('listen-cert'), key: here('listen-key'), clientCa: here('listen-ca') });
 });
 
 test('a worker that waits for its approval asks again soon', () => {

@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { withAbsolutePaths } from '../../src/config/absolute-paths.ts';
 import { addOptions, givenFlags } from '../../src/config/command-line.ts';
 import * as kinds from '../../src/config/kinds.ts';
 import { agentOptions, clientOptions, masterOptions } from '../../src/config/options.ts';
@@ -186,10 +187,26 @@ test('the seed’s .env file is read, quotes and all; one that cannot be read is
     expect(readDotenv(join(folder, '.env'))).toEqual({});
     await writeFile(join(folder, '.env'), '# Go\nHTTP_PORT=":8080"\nMONGODB_URI=\'x\'\n');
     expect(readDotenv(join(folder, '.env'))).toEqual({ HTTP_PORT: ':8080', MONGODB_URI: 'x' });
+    const key = '-----BEGIN-----\n  a=1\n\n  export b=2\n\texport\tc=3\n-----END-----';
+    await writeFile(join(folder, '.env'), `A="${key}"\n\n  export\tB='${key}'\n`);
+    expect(readDotenv(join(folder, '.env'))).toEqual({ A: key, B: key });
     expect(() => readDotenv(folder)).toThrow(`${folder} cannot be read`);
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test('every setting of a master that names a file or a folder means the same one wherever the program is by then', () => {
+  const named = Object.entries(masterOptions).filter(
+    ([, { env, argument, kind }]) =>
+      /^<(file|folder)/.test(argument) || (kind === kinds.text && /_(FILE|CERT|KEY|CA|DIR)$/.test(env)),
+  );
+  expect(named.length).toBeGreaterThan(6);
+  const given = Object.fromEntries(named.map(([, { env }]) => [env, 'of-here']));
+  const config: Record<string, unknown> = { ...withAbsolutePaths(resolveMaster({}, given)) };
+  for (const [key] of named) expect([key, config[key]]).toEqual([key, resolve('of-here')]);
+  const url = 'file:///opt/processor.mjs';
+  expect(withAbsolutePaths(resolveMaster({}, { PROCESSOR: url })).processor).toBe(url);
 });
 
 describe('API_TOKENS', () => {
