@@ -22,6 +22,7 @@ const ON_ITS_WAY_MS = 2000;
 const CONFLICT_AFTER = 2;
 /** The later instance said farewell, or is not heard any more: the older one may have the id back. */
 const GONE_STATES: ReadonlySet<WorkerState> = new Set(['inactive', 'leaving', 'left']);
+const NEVER = Number.NEGATIVE_INFINITY;
 /** It would have tried again twice. */
 const CONFLICT_OVER_AFTER_MS = 3 * RETRY_AFTER_MS;
 
@@ -93,10 +94,13 @@ export class InstanceGuard {
     this.#conflicts.delete(entry);
   }
 
-  /** One of which there was never anything to show is not called inactive, however long it is silent. */
-  #isGone({ state, heardMs, intervalMs }: WorkerLiveness, nowMs: number): boolean {
-    if (state !== 'registered') return GONE_STATES.has(state);
-    return heardMs !== undefined && nowMs - heardMs > inactiveAfterMs(intervalMs, this.#options.limits);
+  /**
+   * The state tells it, but of an instance that has only registered, since it is still that of the one before; and of a worker
+   * of which there was never anything to show, which is not called inactive however long it is silent.
+   */
+  #isGone({ state, heardMs = NEVER, takenOverMs, intervalMs }: WorkerLiveness, nowMs: number): boolean {
+    if (state !== 'registered' && takenOverMs <= heardMs) return GONE_STATES.has(state);
+    return nowMs - Math.max(heardMs, takenOverMs) > inactiveAfterMs(intervalMs, this.#options.limits);
   }
 
   #takeOver(entry: RosterEntry, instanceId: string, nowMs: number): void {

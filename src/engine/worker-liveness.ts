@@ -48,8 +48,8 @@ export class WorkerLiveness implements LivenessFacts {
   instances: Instances = [];
   /** How often it came back as a new instance, as far as this master saw. */
   restarts = 0;
-  /** When its newest instance first spoke. */
-  takenOverMs = 0;
+  /** When its newest instance first spoke, if only to register; of one that an earlier master knew it is not known. */
+  takenOverMs = Number.NEGATIVE_INFINITY;
   /** Heartbeats of older instances that were refused since there is a conflict, and when the last one came. */
   refusedOlder = 0;
   refusedOlderMs = 0;

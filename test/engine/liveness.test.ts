@@ -489,6 +489,22 @@ test('an older instance that keeps sending is told of at once, and is heard agai
   expect(view('a').state).toBe('active');
 });
 
+test('an instance that has only registered speaks for the worker, and not for ever', async () => {
+  announce('a', { instanceId: 'first' });
+  announce('a', { instanceId: 'second' });
+  expect(() => send('a', { instanceId: 'first' })).toThrow('a later instance');
+  clock.advance(31_000);
+  await appear('b');
+  send('a', { instanceId: 'first' });
+  // What of the one before is on its way after its farewell takes nothing from the next one.
+  send('b', { instanceId: 'first', leaving: true });
+  clock.advance(1);
+  announce('b', { instanceId: 'second' });
+  expect(() => send('b', { instanceId: 'first' })).toThrow('a later instance');
+  send('b', { instanceId: 'second' });
+  expect(view('b').state).toBe('active');
+});
+
 test('who was refused does not look alive for it', async () => {
   await appear('a');
   send('a', { instanceId: 'first' });
