@@ -29,7 +29,7 @@ export interface Left {
 /** A worker that is gone. */
 export interface Gone extends Left {
   readonly row: number;
-  /** The counter of its last change before. */
+  /** The counter of its last change before; `at` where it published something that no look saw. */
   readonly before: number;
 }
 
@@ -54,7 +54,7 @@ export class Revisions {
   readonly #publications: Int32Array;
   readonly #publicationsNow: Int32Array;
   readonly #changedRows: Int32Array;
-  /** The counter of the worker's change before its last one; 0: there was none. */
+  /** The counter of the worker's change before its last one, or of the last itself where it was several; 0: there was none. */
   readonly #before: Float64Array;
 
   /** The ring: number n is at n modulo its size. */
@@ -126,19 +126,15 @@ export class Revisions {
     return changed;
   }
 
-  /** The workers that changed after `counter`, in the order of their last changes; as of the last look. */
-  *changedAfter(counter: number): Generator<WorkerEntry> {
-    for (let row = this.order.firstAfter(counter); row !== -1; row = this.order.next(row)) {
-      yield this.#entries[row] as WorkerEntry;
-    }
-  }
-
   /** Who was seen in that row. */
   entryAt(row: number): WorkerEntry | undefined {
     return this.#entries[row];
   }
 
-  /** The counter of the change before the last one of the worker in that row; 0: there was none. */
+  /**
+   * The counter of the change before the last one of the worker in that row; 0: there was none. That of the last one itself
+   * where the worker published several times since the look before: what came between nobody saw here, and a list may have.
+   */
   changeBefore(row: number): number {
     return this.#before[row] as number;
   }
@@ -195,9 +191,10 @@ export class Revisions {
     // Another entry of the same worker is a larger slot, new facts, or the worker after it was gone for a moment.
     if (entry?.workerId === known.workerId && board.isOccupiedBy(row, entry.occupant)) return;
     this.#entries[row] = undefined;
-    const before = this.order.at(row);
-    this.order.remove(row);
     const at = ++this.#counter;
+    // What it published since the look before nobody saw here, as in #lookForChange.
+    const before = known.slot.publications === this.#publications[row] ? this.order.at(row) : at;
+    this.order.remove(row);
     const place = this.#goneCount++ % MAX_GONE_REMEMBERED;
     this.#horizon = this.#gone[place]?.at ?? 0;
     this.#gone[place] = { workerId: known.workerId, row, at, before };
@@ -207,10 +204,16 @@ export class Revisions {
     const { board, rows } = this.#directory;
     const entry = rows[row];
     if (entry === undefined || !board.isOccupiedBy(row, entry.occupant)) return undefined;
-    this.#publications[row] = entry.slot.publications;
+    const { publications } = entry.slot;
+    const known = this.#entries[row];
+    // Another slot counts anew.
+    const isOneStep =
+      known === undefined ||
+      (known.slot.memory === entry.slot.memory && ((publications - (this.#publications[row] as number)) | 0) <= 1);
+    this.#publications[row] = publications;
     this.#entries[row] = entry;
     const at = ++this.#counter;
-    this.#before[row] = this.order.at(row);
+    this.#before[row] = isOneStep ? this.order.at(row) : at;
     this.order.move(row, at);
     return entry;
   }

@@ -21,6 +21,15 @@ function newWatchedFleet(rows?: number) {
 
 const idsOf = (entries: Iterable<WorkerEntry>) => Array.from(entries, ({ workerId }) => workerId);
 
+/** The workers that changed after `counter`, in the order of their last changes. */
+function changedAfter(revisions: Revisions, counter: number): WorkerEntry[] {
+  const { order } = revisions;
+  const entries: WorkerEntry[] = [];
+  for (let row = order.firstAfter(counter); row !== -1; row = order.next(row))
+    entries.push(revisions.entryAt(row) as WorkerEntry);
+  return entries;
+}
+
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f'];
 const change = changeOf(IDS);
 
@@ -77,7 +86,7 @@ it('finds what changed, once, in the order of the last change, and who is gone',
         expect(revisions.counter).toBe(counters.at(-1));
 
         counters.forEach((counter, look) => {
-          const after = idsOf(revisions.changedAfter(counter));
+          const after = idsOf(changedAfter(revisions, counter));
           const wanted = [...changedIn].filter(([, changed]) => changed >= look).map(([id]) => id);
           expect(new Set(after)).toEqual(new Set(wanted));
           expect(after).toHaveLength(wanted.length);
@@ -124,7 +133,7 @@ it('one who left one row for another is there in the end', () => {
   revisions.look();
   const events = [
     ...Array.from(revisions.goneAfter(before), ({ workerId, at }) => ({ at, text: `-${workerId}` })),
-    ...Array.from(revisions.changedAfter(before), (entry) => ({ at: revisions.of(entry), text: entry.workerId })),
+    ...Array.from(changedAfter(revisions, before), (entry) => ({ at: revisions.of(entry), text: entry.workerId })),
   ].sort((left, right) => left.at - right.at);
   expect(events.map(({ text }) => text).sort()).toEqual(['-a', '-x', 'a', 'x']);
   for (const id of ['a', 'x']) {

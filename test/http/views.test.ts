@@ -105,6 +105,30 @@ it('a value that was told before a look saw it is taken back when it is back to 
   for (const { workers } of [first, second]) expect(workers.get('a')).toMatchObject({ cpu_usage: 1 });
 });
 
+it('what a list may have told between two looks counts as changed, though all is as it was, or gone', () => {
+  const { fleet, revisions, views } = newViews();
+  fleet.register('a');
+  fleet.publish('a', { cpuUsage: 1 });
+  revisions.look();
+  const view = views.take(selectionBy(NO_CRITERIA), 'cpu_usage');
+  const high = views.take(busy, 'cpu_usage');
+  // One heartbeat that leaves it as it was is none.
+  const index = revisions.counter;
+  fleet.publish('a', { cpuUsage: 1, memoryUsage: 5 });
+  revisions.look();
+  expect([view.changedAt, high.changedAt].map((at) => at > index)).toEqual([false, false]);
+  // A list reads the first one; the look behind it finds the second.
+  fleet.publish('a', { cpuUsage: 60 });
+  fleet.publish('a', { cpuUsage: 1 });
+  revisions.look();
+  expect([view.changedAt, high.changedAt].map((at) => at > index)).toEqual([true, true]);
+  const next = revisions.counter;
+  fleet.publish('a', { cpuUsage: 60 });
+  fleet.forget('a');
+  revisions.look();
+  expect([view.changedAt, high.changedAt].map((at) => at > next)).toEqual([true, true]);
+});
+
 it('there are so many at most: those that nobody uses give way, those in use do not', () => {
   const { views } = newViews();
   const all = Array.from({ length: MAX_VIEWS }, (_, n) => views.take(filter({ prefix: `p${n}` })));
