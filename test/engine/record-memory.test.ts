@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
+import { LaneHandle } from '../../src/engine/lane-handle.ts';
 import { Mailbox } from '../../src/engine/mailbox.ts';
 import {
   ALWAYS_TAKEN_BYTES,
@@ -236,6 +237,30 @@ test('records grow until their budget is reached, the largest are refused, and a
   await eventually(() => manager.internalState().recordMemory.letGoBytes < budgetBytes / 8);
   manager.processHeartbeat({ workerId: 'w18', runningTasks: [{ taskId: large }] });
   await eventually(() => manager.getWorkerTelemetry('w18')?.runningTasks.length === 1);
+});
+
+test('lanes that a worker has left collect what they have seen of it, too', async () => {
+  const collect = vi.spyOn(LaneHandle.prototype, 'collect');
+  onTestFinished(() => collect.mockRestore());
+  const manager = await startManager({ maxDedicatedLanes: 1, recordMemoryBytes: 12 * MIB });
+  const send = async (bytes: number) => {
+    const before = manager.directory.get('w')?.slot.counts().applied ?? 0;
+    manager.processHeartbeat({ workerId: 'w', runningTasks: [{ taskId: 'x'.repeat(bytes) }] });
+    await eventually(() => manager.directory.get('w')?.slot.counts().applied === before + 1);
+  };
+  // The one dedicated lane is another's at first.
+  manager.registerWorker('first');
+  await send(100);
+  expect(manager.internalState().lanes).toContainEqual(expect.objectContaining({ kind: 'shared', workers: 1 }));
+  manager.unregisterWorker('first');
+  await eventually(() =>
+    manager.internalState().lanes.some(({ kind, workers }) => kind === 'dedicated' && workers === 1),
+  );
+  for (const bytes of [100_000, 300_000, 700_000, ...Array.from({ length: 8 }, () => 100)]) await send(bytes);
+  await eventually(() => collect.mock.contexts.length > 0);
+  expect(new Set(collect.mock.contexts.map((lane) => (lane as LaneHandle).kind))).toEqual(
+    new Set(['dedicated', 'shared']),
+  );
 });
 
 test('a heartbeat whose record is larger than any may be is rejected, counted, and its worker lives', async () => {
