@@ -3,7 +3,7 @@
  */
 import { backOffMs } from '../lib/supervised-thread.ts';
 
-/** Moments of failures by the monotonic clock, oldest first, none older than {@link FAULT_WINDOW_MS}. */
+/** Moments of failures by the monotonic clock, oldest first, none older than {@link FAULT_WINDOW_MS} when the last came. */
 export type FaultHistory = readonly number[];
 
 export const NO_FAULTS: FaultHistory = [];
@@ -21,8 +21,17 @@ export function withFault(history: FaultHistory, nowMs: number): FaultHistory {
   return [...history.filter((atMs) => nowMs - atMs < FAULT_WINDOW_MS), nowMs];
 }
 
+/** Whether there was a failure in the window. The history itself is cut only when another is added. */
+export function isOfLate(history: FaultHistory, nowMs: number): boolean {
+  return failuresOfLate(history, nowMs) > 0;
+}
+
 export function isTooMuch(history: FaultHistory, nowMs: number): boolean {
-  return history.filter((atMs) => nowMs - atMs < FAULT_WINDOW_MS).length >= MAX_FAULTS;
+  return failuresOfLate(history, nowMs) >= MAX_FAULTS;
+}
+
+function failuresOfLate(history: FaultHistory, nowMs: number): number {
+  return history.filter((atMs) => nowMs - atMs < FAULT_WINDOW_MS).length;
 }
 
 /** A worker that did no harm on the penalty lane for this long goes back to the others. */

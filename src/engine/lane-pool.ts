@@ -28,7 +28,15 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind } from '../model/lanes.ts';
-import { FAULT_WINDOW_MS, isCleanAgain, isTooMuch, NO_FAULTS, restartDelayMs, withFault } from './fault-history.ts';
+import {
+  FAULT_WINDOW_MS,
+  isCleanAgain,
+  isOfLate,
+  isTooMuch,
+  NO_FAULTS,
+  restartDelayMs,
+  withFault,
+} from './fault-history.ts';
 import { nextStep } from './halving.ts';
 import {
   type AfterFailure,
@@ -487,7 +495,7 @@ export class LanePool {
     const to = running ?? (lane.kind === 'dedicated' ? this.#leastShared() : undefined);
     for (const worker of lane.kind === 'penalty' || to === undefined ? [] : [...lane.workers]) {
       // One that ended a lane of late must not end the last one that runs.
-      if (worker.faults.length === 0) this.#move(worker, to as LaneHandle);
+      if (!isOfLate(worker.faults, nowMs)) this.#move(worker, to as LaneHandle);
     }
     return { restartInMs: this.#gate.waitMs(nowMs) };
   }

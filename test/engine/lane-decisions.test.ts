@@ -5,6 +5,7 @@ import {
   CLEAN_AFTER_MS,
   FAULT_WINDOW_MS,
   isCleanAgain,
+  isOfLate,
   isTooMuch,
   MAX_FAULTS,
   NO_FAULTS,
@@ -32,8 +33,10 @@ test('five failures within a minute are too much, however they are spread, and f
         const recent = all.filter((atMs) => nowMs - atMs < FAULT_WINDOW_MS).length;
         expect(isTooMuch(history, nowMs)).toBe(recent >= MAX_FAULTS);
         expect(history.length).toBe(recent);
+        expect(isOfLate(history, nowMs + FAULT_WINDOW_MS - 1)).toBe(true);
       }
       expect(isTooMuch(history, nowMs + FAULT_WINDOW_MS)).toBe(false);
+      expect(isOfLate(history, nowMs + FAULT_WINDOW_MS)).toBe(false);
     }),
   );
 });
