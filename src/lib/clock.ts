@@ -54,10 +54,19 @@ export async function until(
   return true;
 }
 
+/**
+ * Calls `fn` when all has been heard that had happened by now. A thread that is held up past a deadline finds the timer due
+ * before it has heard of what came in time: whoever gives something up at a deadline does so in here.
+ */
+export function afterHearing(fn: () => void): void {
+  // The first comes when the loop has polled; what that has others do at once is done before the second.
+  setImmediate(() => setImmediate(fn));
+}
+
 /** Waits for `work`, but no longer than `withinMs`. @returns whether it ended in time; its rejection is passed on. */
 export async function endsWithin(clock: Clock, withinMs: number, work: Promise<unknown>): Promise<boolean> {
   const late = Promise.withResolvers<boolean>();
-  const timer = clock.after(withinMs, () => late.resolve(false));
+  const timer = clock.after(withinMs, () => afterHearing(() => late.resolve(false)));
   try {
     return await Promise.race([work.then(() => true), late.promise]);
   } finally {

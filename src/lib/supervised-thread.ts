@@ -13,9 +13,9 @@
  *
  * A thread that waits in a system call (a file on a dead server, a child process) does not end when it is told to. Where
  * the owner says that it can do without (`canAbandon`), such a thread is given up: it counts as dead, and nothing that
- * it still says is heard.
+ * it still says is heard. That is judged when all that it has said, its end included, has been heard.
  */
-import { type Clock, endsWithin, type Timer } from './clock.ts';
+import { afterHearing, type Clock, endsWithin, type Timer } from './clock.ts';
 import { messageOf } from './errors.ts';
 import { receivedOn, type StartedThread, startThread, type ThreadOptions, type ThreadScript } from './threads.ts';
 
@@ -160,8 +160,7 @@ export class SupervisedThread<In, Out> {
       end ??= { reason: messageOf(error), how };
     });
     thread.once('exit', (code) => {
-      // Its last words may still lie in the port.
-      for (let got = receivedOn(port); got !== undefined; got = receivedOn(port)) this.#received(thread, got.message);
+      this.#hearLastWords(thread, port);
       port.close();
       end ??= { reason: `it ended by itself with exit code ${code}`, how: 'exited' };
       this.#died(thread, { ...end, abandoned: false });
@@ -248,10 +247,30 @@ export class SupervisedThread<In, Out> {
       // terminate() resolves with the exit code; it is not known to reject, and nothing more could be done.
     });
     if (this.#options.canAbandon !== true || this.#giveUp !== undefined) return;
-    this.#giveUp = this.#options.clock.after(ABANDON_AFTER_MS, () => {
-      leaveBehind(thread);
-      this.#died(thread, { reason: 'it does not end', how: 'killed', abandoned: true });
+    this.#giveUpLater(thread, true);
+  }
+
+  /** @param mayWaitAgain if the process as a whole was held up, as one that is stopped is, its threads had no time to end */
+  #giveUpLater(thread: Thread, mayWaitAgain: boolean): void {
+    const { clock } = this.#options;
+    const fromMs = clock.monotonicMs();
+    this.#giveUp = clock.after(ABANDON_AFTER_MS, () => {
+      const wasHeldUp = clock.monotonicMs() - fromMs >= 2 * ABANDON_AFTER_MS;
+      if (wasHeldUp && mayWaitAgain) this.#giveUpLater(thread, false);
+      else afterHearing(() => this.#abandon(thread));
     });
+  }
+
+  #abandon(thread: Thread): void {
+    if (this.#thread !== thread) return;
+    if (this.#port !== undefined) this.#hearLastWords(thread, this.#port);
+    leaveBehind(thread);
+    this.#died(thread, { reason: 'it does not end', how: 'killed', abandoned: true });
+  }
+
+  /** They may still lie in the port. */
+  #hearLastWords(thread: Thread, port: StartedThread['port']): void {
+    for (let got = receivedOn(port); got !== undefined; got = receivedOn(port)) this.#received(thread, got.message);
   }
 
   #setState(state: ThreadState): void {

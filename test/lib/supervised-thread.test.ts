@@ -1,5 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { backOffMs, SupervisedThread, type ThreadDeath } from '../../src/lib/supervised-thread.ts';
+import { backOffMs, SupervisedThread, type ThreadDeath, threadsLeftBehind } from '../../src/lib/supervised-thread.ts';
 import type { ThreadScript } from '../../src/lib/threads.ts';
 import { newBell } from '../../src/store/bell.ts';
 import { eventually } from '../support/eventually.ts';
@@ -13,6 +14,7 @@ afterEach(async () => {
 function supervised(
   script: ThreadScript = 'lane/thread',
   problemOf = (_message: unknown): string | undefined => undefined,
+  name = 'test',
 ) {
   const clock = new FakeClock();
   const deaths: ThreadDeath[] = [];
@@ -20,9 +22,10 @@ function supervised(
   let starts = 0;
   const thread = new SupervisedThread({
     script,
-    name: 'test',
+    name,
     data: { processor: undefined, bell: newBell() },
     clock,
+    canAbandon: true,
     onStart: () => {
       starts++;
     },
@@ -80,4 +83,32 @@ test('a thread that says what it cannot mean is ended, and not heard', async () 
   await eventually(() => deaths.length === 1);
   expect(deaths).toMatchObject([{ reason: 'it said what is no message', how: 'killed', isDisbelieved: true }]);
   expect(heard).toEqual([]);
+});
+
+/** Of this process, as the kernel sees them. */
+function hasThreadNamed(name: string): boolean {
+  return readdirSync('/proc/self/task').some((id) => {
+    try {
+      return readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim() === name;
+    } catch {
+      // It ended meanwhile.
+      return false;
+    }
+  });
+}
+
+test('a thread that has ended is not left behind, however long the main thread is held up before it hears of it', async () => {
+  const name = 'ends-unheard';
+  const { clock, deaths, thread } = supervised('lane/thread', undefined, name);
+  thread.start();
+  await eventually(() => thread.state === 'ready');
+  expect(hasThreadNamed(name)).toBe(true);
+  thread.kill('as the test wants it');
+  // Nothing of the event loop runs from here until the time is over.
+  const giveUpMs = Date.now() + 30_000;
+  while (hasThreadNamed(name) && Date.now() < giveUpMs);
+  clock.advance(1000);
+  await eventually(() => deaths.length === 1);
+  expect(deaths).toMatchObject([{ reason: 'as the test wants it', abandoned: false }]);
+  expect(threadsLeftBehind()).toBe(0);
 });
