@@ -190,6 +190,11 @@ export const VIEW_REST_SHARE = 1;
 export const VIEW_COST_DECAY = 0.86;
 /** Streams are told twice a second unless they want more: what is late by more than this is felt. Beyond: 503. */
 export const MAX_VIEW_LATE_MS = 1_000;
+/**
+ * A rest that ends late by more than this says that the thread stood still (it, or the machine,
+ * did something else): nobody's filter made the others late. Less is what a busy thread does, and counts.
+ */
+export const VIEW_STALL_MS = 100;
 /** How long a new filter may go through all workers before its first answer: a tenth of a second where it is the only one. Beyond: 503. */
 export const MAX_VIEW_BUILD_MS = 5_000;
 /** Of what was read of workers and is kept for views and frames: a fleet of 10,000, a kilobyte each. */

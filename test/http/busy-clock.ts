@@ -11,6 +11,11 @@ export class BusyClock extends FakeClock {
     this.costMs = costMs;
   }
 
+  /** Time passes in which no timer fires. */
+  stand(ms: number): void {
+    this.#spentMs += ms;
+  }
+
   override monotonicMs(): number {
     this.#spentMs += this.costMs;
     return super.monotonicMs() + this.#spentMs;

@@ -10,6 +10,7 @@ import {
   VIEW_KEPT_MS,
   VIEW_REST_SHARE,
   VIEW_SLICE_MS,
+  VIEW_STALL_MS,
   VIEW_TURN_MS,
 } from '../../src/http/limits.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
@@ -92,10 +93,13 @@ it('a filter that costs little keeps up while others are late', () => {
 it('further filters are refused while one is late, unless it is one that nobody uses', () => {
   const { clock, fleet, revisions, views } = newViews(64, 0);
   const used = views.take(filter({ prefix: 'w1' }), fieldsOf('cpu_usage'));
-  clock.costMs = VIEW_SLICE_MS;
-  for (let n = 0; n < 8; n++) fleet.beat(`w${n}`);
+  const all = Array.from({ length: 64 }, (_, n) => `w${n}`);
+  for (const id of all) fleet.beat(id);
+  // Slices run, and do not keep up.
+  clock.costMs = VIEW_STALL_MS / 2;
   revisions.look();
-  clock.costMs = MAX_VIEW_LATE_MS;
+  clock.advance(MAX_VIEW_LATE_MS);
+  expect(used.isBehind).toBe(true);
   expect(() => views.take(filter({ prefix: 'w2' }), fieldsOf('cpu_usage'))).toThrow(
     expect.objectContaining({ code: 'resource_exhausted' }),
   );
@@ -105,6 +109,28 @@ it('further filters are refused while one is late, unless it is one that nobody 
   views.give(used);
   clock.costMs = 0;
   views.take(filter({ prefix: 'w2' }), fieldsOf('cpu_usage'));
+});
+
+it('a thread that stood still is not taken for filters that are late', () => {
+  const { clock, fleet, revisions, views } = newViews(64, 0);
+  const used = views.take(filter({ prefix: 'w' }), fieldsOf('cpu_usage'));
+  const unused = views.take(filter({ prefix: 'w1' }), fieldsOf('cpu_usage'));
+  views.give(unused);
+  for (let n = 0; n < 64; n++) fleet.beat(`w${n}`, { cpuUsage: 1 });
+  clock.costMs = 1;
+  revisions.look();
+  clock.costMs = 0;
+  expect(used.isBehind).toBe(true);
+  // Timers that are due do not fire, and a request comes first; or one of them does.
+  clock.stand(2 * MAX_VIEW_LATE_MS);
+  views.take(filter({ prefix: 'w2' }), fieldsOf('cpu_usage'));
+  expect(views.size).toBe(3);
+  clock.costMs = 1;
+  clock.advance(VIEW_SLICE_MS * VIEW_REST_SHARE);
+  clock.costMs = 0;
+  expect(used.isBehind).toBe(true);
+  views.take(filter({ prefix: 'w3' }), fieldsOf('cpu_usage'));
+  expect(views.size).toBe(4);
 });
 
 it('what a worker sent is read once for all filters', () => {

@@ -96,6 +96,11 @@ export class View {
     this.#mark.atMs = nowMs;
   }
 
+  /** For so long nobody could have it look. */
+  stood(forMs: number): void {
+    this.#mark.atMs += forMs;
+  }
+
   /** For how long there have been changes that it has not seen; up to twice as long as it is late. */
   lateMs(nowMs: number): number {
     return this.isBehind ? nowMs - this.#mark.atMs : 0;

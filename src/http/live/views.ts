@@ -21,6 +21,7 @@ import {
   VIEW_KEPT_MS,
   VIEW_REST_SHARE,
   VIEW_SLICE_MS,
+  VIEW_STALL_MS,
   VIEW_TURN_MS,
 } from '../limits.ts';
 import { type Fields, fieldsOf } from '../query/fields.ts';
@@ -59,6 +60,8 @@ export class Views {
   #lookedAt = 0;
   /** When the next slice begins; undefined while no view is behind. */
   #rest: Timer | undefined;
+  /** When the rest is over. */
+  #restOverMs = 0;
   #isStopped = false;
 
   constructor(directory: Directory, revisions: Revisions, clock: Clock) {
@@ -105,8 +108,9 @@ export class Views {
   /** Whether a further filter would make those late that are followed already, or would itself be late. */
   get areLate(): boolean {
     const nowMs = this.#clock.monotonicMs();
+    const stoodMs = this.#stoodMs(nowMs);
     return [...this.#kept.values()].some(
-      ({ view }) => view.lateMs(nowMs) > (view.isComplete ? MAX_VIEW_LATE_MS : MAX_VIEW_BUILD_MS),
+      ({ view }) => view.lateMs(nowMs) - stoodMs > (view.isComplete ? MAX_VIEW_LATE_MS : MAX_VIEW_BUILD_MS),
     );
   }
 
@@ -202,14 +206,27 @@ export class Views {
     let nowMs = startMs;
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       if (nowMs - startMs >= VIEW_SLICE_MS) {
-        this.#rest = this.#clock.after((nowMs - startMs) * VIEW_REST_SHARE, () => {
-          this.#rest = undefined;
-          this.#slice();
-        });
+        const restMs = (nowMs - startMs) * VIEW_REST_SHARE;
+        this.#restOverMs = nowMs + restMs;
+        this.#rest = this.#clock.after(restMs, () => this.#goOn());
         return;
       }
       nowMs = this.#turn(next, nowMs, Math.min(nowMs + VIEW_TURN_MS, startMs + VIEW_SLICE_MS));
     }
+  }
+
+  /** The rest is over. */
+  #goOn(): void {
+    const stoodMs = this.#stoodMs(this.#clock.monotonicMs());
+    if (stoodMs > 0) for (const { view } of this.#kept.values()) view.stood(stoodMs);
+    this.#rest = undefined;
+    this.#slice();
+  }
+
+  /** For how long the thread has stood still when it should have gone on with a slice. */
+  #stoodMs(nowMs: number): number {
+    const overdueMs = this.#rest === undefined ? 0 : nowMs - this.#restOverMs;
+    return overdueMs > VIEW_STALL_MS ? overdueMs : 0;
   }
 
   /** The one that took the least of those that are behind. */
