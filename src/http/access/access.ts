@@ -128,6 +128,11 @@ export class Access {
     return decision.type === 'allow' ? decision : (limited ?? decision);
   }
 
+  /** The same request once more, when its body has come: nothing is counted again. */
+  admitStill(facts: Facts): Decision {
+    return decide(facts, this.#rules, () => this.#whoAsks(facts));
+  }
+
   /** What the login page asks: whose token it is. Wrong ones count like those of a header. */
   logIn(token: string, peer: string | undefined): { readonly session: string } | Verdict {
     const found = this.#table.find(token);

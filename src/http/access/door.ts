@@ -8,7 +8,7 @@ import type { Refusals } from '../refused.ts';
 import { readBounded } from '../request-body.ts';
 import { errorJson } from '../respond.ts';
 import { authorityOfTarget, isApiPath } from '../target.ts';
-import type { Access } from './access.ts';
+import type { Access, Verdict } from './access.ts';
 import type { Facts } from './decide.ts';
 import { isLoopbackHost } from './hosts.ts';
 import { loginPath } from './next-page.ts';
@@ -20,36 +20,45 @@ export interface DoorOptions {
 }
 
 export function door({ access, refusals, maxBodyBytes }: DoorOptions) {
-  return createMiddleware<HttpEnv>((c, next) => {
-    const verdict = access.admit(factsOf(c));
+  /** @returns the answer to who may not come in */
+  const turnedAway = (c: HttpContext, verdict: Verdict): Response | undefined => {
     switch (verdict.type) {
       case 'allow':
-        break;
+        c.set('mayRead', verdict.mayRead);
+        c.set('identity', verdict.identity);
+        return undefined;
       case 'preflight':
-        return Promise.resolve(preflightAnswer(c));
+        return preflightAnswer(c);
       case 'login':
         refusals.count('unauthenticated');
-        return Promise.resolve(answer(c, 302, null, { Location: loginPath(targetOf(c)) }));
+        return answer(c, 302, null, { Location: loginPath(targetOf(c)) });
       case 'refuse':
         refusals.count(verdict.reason);
-        return Promise.resolve(refuse(c, verdict));
+        return refuse(c, verdict);
       default:
         throw verdict satisfies never;
     }
-    c.set('mayRead', verdict.mayRead);
-    c.set('identity', verdict.identity);
+  };
+
+  return createMiddleware<HttpEnv>((c, next) => {
+    const facts = factsOf(c);
+    const refused = turnedAway(c, access.admit(facts));
+    if (refused !== undefined) return Promise.resolve(refused);
     c.set('refusals', refusals);
+    const identity = c.get('identity');
     const { incoming, outgoing } = bindingsOf(c);
-    if (verdict.identity !== undefined && incoming?.socket !== undefined)
-      access.hold(incoming.socket, verdict.identity);
+    if (identity !== undefined && incoming?.socket !== undefined) access.hold(incoming.socket, identity);
     // A WebSocket handshake has no answer yet, and its body, if any, is never read.
     const body = incoming === undefined || outgoing === undefined ? undefined : readBounded(incoming, maxBodyBytes);
     if (body === undefined) return next();
     return body.then(async (outcome): Promise<Response | undefined> => {
       switch (outcome) {
-        case 'whole':
-          await next();
-          return undefined;
+        case 'whole': {
+          // It may have taken its time, and what it came with may be over: a stream that begins now would never be told.
+          const late = turnedAway(c, access.admitStill(facts));
+          if (late === undefined) await next();
+          return late;
+        }
         case 'too large':
           refusals.count('body');
           return refuse(c, {

@@ -13,6 +13,8 @@ export interface Holder {
 
 interface Held extends Holder {
   readonly expiry: Timer | undefined;
+  /** It was told. Where the clock was set back meanwhile, the session may come again, and is to be told again. */
+  isOver: boolean;
 }
 
 export class Holders {
@@ -29,10 +31,11 @@ export class Holders {
   note(socket: Socket, holder: Holder): void {
     const held = this.#held.get(socket);
     if (held === undefined) socket.once('close', () => this.#closed(socket));
-    else if (held.hash === holder.hash && isSame(held.session, holder.session)) return;
+    else if (held.hash === holder.hash && isSame(held.session, holder.session) && !held.isOver) return;
     held?.expiry?.cancel();
     const { hash, session } = holder;
-    this.#held.set(socket, { hash, session, expiry: session && this.#expiryOf(socket, session) });
+    const expiry = session && this.#expiryOf(socket, session);
+    this.#held.set(socket, { hash, session, expiry, isOver: false });
   }
 
   /** The connections of all tokens but these. */
@@ -54,7 +57,11 @@ export class Holders {
   }
 
   #expiryOf(socket: Socket, { expiresUnixS }: Session): Timer {
-    return this.#clock.after(Math.max(0, expiresUnixS * 1000 - this.#clock.wallMs()), () => this.#sessionOver(socket));
+    return this.#clock.after(Math.max(0, expiresUnixS * 1000 - this.#clock.wallMs()), () => {
+      const held = this.#held.get(socket);
+      if (held !== undefined) held.isOver = true;
+      this.#sessionOver(socket);
+    });
   }
 
   #closed(socket: Socket): void {

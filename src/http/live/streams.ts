@@ -204,6 +204,7 @@ export class LiveStreams {
    * little at random, is over, or when `signal` aborts; at once if the index is not of this epoch, or if it cannot be known
    * whether something changed, since nobody watched it then.
    * @param client who asks: none may have more than its share of those that wait, and of filters
+   * @param mostMs how long it may be, lengthened or not
    * @throws LimitReached if too many wait, in all or of that client, or too many different filters are followed.
    */
   async waitForChange(
@@ -212,6 +213,7 @@ export class LiveStreams {
     waitMs: number,
     signal: AbortSignal,
     client?: string,
+    mostMs = Number.POSITIVE_INFINITY,
   ): Promise<void> {
     const { revisions } = this.#options;
     revisions.look();
@@ -220,7 +222,7 @@ export class LiveStreams {
     const view = this.#views.take(selection, fields, client);
     try {
       if (counter < view.since || view.changedAt > counter) return;
-      const waited = this.#waiting.wait({ view, counter, waitMs, signal, client });
+      const waited = this.#waiting.wait({ view, counter, waitMs, mostMs, signal, client });
       this.#begin();
       await waited;
     } finally {

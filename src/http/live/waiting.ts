@@ -14,6 +14,8 @@ export interface Wait {
   readonly view: View;
   readonly counter: number;
   readonly waitMs: number;
+  /** However long it is made at random. */
+  readonly mostMs: number;
   readonly signal: AbortSignal;
   /** Undefined: nobody who could have a share. */
   readonly client: string | undefined;
@@ -33,11 +35,11 @@ export class Waiting {
   }
 
   /**
-   * Resolves once the view changed after `counter`, which it knows of; when `waitMs` and a random part of it have passed; or
-   * when `signal` says that nobody wants to know any more.
+   * Resolves once the view changed after `counter`, which it knows of; when `waitMs` and a random part of it have passed, or
+   * `mostMs`; or when `signal` says that nobody wants to know any more.
    * @throws LimitReached if too many wait, in all or of that client.
    */
-  async wait({ view, counter, waitMs, signal, client }: Wait): Promise<void> {
+  async wait({ view, counter, waitMs, mostMs, signal, client }: Wait): Promise<void> {
     if (signal.aborted) return;
     if (this.#waiters.size >= MAX_WAITING) {
       throw new LimitReached('resource_exhausted', 'waiting', `${MAX_WAITING} blocking queries are waiting already`);
@@ -51,7 +53,7 @@ export class Waiting {
     const waiter: Waiter = { view, counter, end: resolve };
     this.#waiters.add(waiter);
     this.#byClient.set(client, ofClient + 1);
-    const timer = this.#clock.after(waitMs * (1 + Math.random() * WAIT_JITTER), resolve);
+    const timer = this.#clock.after(Math.min(mostMs, waitMs * (1 + Math.random() * WAIT_JITTER)), resolve);
     signal.addEventListener('abort', waiter.end, { once: true });
     await promise;
     timer.cancel();

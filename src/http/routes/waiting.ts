@@ -57,15 +57,15 @@ export async function waited(
   { index, wait }: { readonly index?: string | undefined; readonly wait?: string | undefined },
 ): Promise<void> {
   if (index === undefined) return;
-  const askedMs = wait === undefined ? WAIT_MS : waitTime.parse(wait);
+  const waitMs = wait === undefined ? WAIT_MS : waitTime.parse(wait);
   // No longer than its session.
   const expiresUnixS = c.get('identity')?.session?.expiresUnixS ?? Number.POSITIVE_INFINITY;
-  const waitMs = Math.min(askedMs, Math.max(0, expiresUnixS * 1000 - clock.wallMs()));
+  const mostMs = Math.max(0, expiresUnixS * 1000 - clock.wallMs());
   // Nothing moves on the connection meanwhile, which is as it should be.
   const socket = (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket;
   socket?.setTimeout(0);
   try {
-    await live.waitForChange(watched, index, waitMs, c.req.raw.signal, clientOf(c));
+    await live.waitForChange(watched, index, waitMs, c.req.raw.signal, clientOf(c), mostMs);
   } finally {
     socket?.setTimeout(SOCKET_IDLE_MS);
   }

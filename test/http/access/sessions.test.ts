@@ -1,9 +1,10 @@
 /** What came with a session ends with it: at its end, and when it is logged out. */
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { EndedSessions } from '../../../src/http/access/ended-sessions.ts';
 import { SESSION_S, type Session } from '../../../src/http/access/session.ts';
@@ -89,15 +90,35 @@ test('a logged out session is over: its clients end, and a copy of its cookie is
   expect([await next.status(cookie), await next.status(other)]).toEqual([401, 200]);
 });
 
-test('a blocking query waits no longer than its session', async () => {
+test('a stream whose request is complete only after the session has ended does not begin', async () => {
   const { clock, server, port, logIn } = await serveSessions();
   const cookie = await logIn();
-  clock.advance((SESSION_S - 2) * 1000);
+  const head = `Host: 127.0.0.1:${port}\r\nCookie: ${cookie}\r\n`;
+  const socket = connect(port, '127.0.0.1');
+  const answers = text(socket);
+  // Behind the first, so that its answer says that the second was let in, without its body.
+  socket.write(
+    `GET /api/v1/limits HTTP/1.1\r\n${head}\r\nGET /api/v1/stream HTTP/1.1\r\n${head}Connection: close\r\nContent-Length: 1\r\n\r\n`,
+  );
+  await once(socket, 'data');
+  await ask(`http://127.0.0.1:${port}/health`);
+  clock.advance(SESSION_S * 1000);
+  socket.write('x');
+  expect((await answers).match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 401']);
+  expect(server.live.clients).toBe(0);
+});
+
+test('a blocking query waits no longer than its session, however its wait is lengthened', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.999);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { clock, server, port, logIn } = await serveSessions();
+  const cookie = await logIn();
+  clock.advance((SESSION_S - 600) * 1000);
   const url = `http://127.0.0.1:${port}/api/v1/workers`;
   const index = (await ask(url, { headers: { cookie } })).headers['x-pulselane-index'];
   const answer = ask(`${url}?index=${index}&wait=10m`, { headers: { cookie } });
   await eventually(() => server.live.waiting === 1);
-  clock.advance(3000 + POLL_MS);
+  clock.advance(600_000 + POLL_MS);
   expect((await answer).status).toBe(200);
 });
 
