@@ -117,6 +117,13 @@ const SLOT_TO_HEAP = 5;
 /** A message of this size is sent without waiting for the turn's end: waking the lane is no longer what costs. */
 const FLUSH_AT_BYTES = 1024 ** 2;
 
+interface Leaving {
+  readonly worker: LaneWorker;
+  /** Resolves to whether nobody writes its slot any more. */
+  readonly hasLeft: Promise<boolean>;
+  readonly left: (isUnwritten: boolean) => void;
+}
+
 export class LaneHandle {
   readonly number: number;
   readonly kind: LaneKind;
@@ -151,7 +158,7 @@ export class LaneHandle {
   #endingFor: FaultCause | undefined;
   #quarantine: Timer | undefined;
   /** Workers that the thread has not yet left, in the order in which it was told to. */
-  readonly #leaving: { readonly worker: LaneWorker; readonly left: (bySaying: boolean) => void }[] = [];
+  readonly #leaving: Leaving[] = [];
 
   /** What its messages may speak of. */
   readonly #given: GivenToLane;
@@ -272,14 +279,21 @@ export class LaneHandle {
   }
 
   /**
-   * Serves the worker no longer. Resolves when the thread will not touch its slot again.
-   * @returns whether the thread itself has said so
+   * Serves the worker no longer. Resolves when its slot is not in the thread's hands any more.
+   * @returns whether nobody writes the slot from now on: the thread has said so, or has ended. One that is given up may
    */
   leave(worker: LaneWorker): Promise<boolean> {
-    if (!this.#workers.delete(worker.row) || this.#thread.thread === undefined) return Promise.resolve(false);
+    if (this.#workers.get(worker.row) !== worker) {
+      // Was it told to, and has not yet?
+      return this.#leaving.find((leave) => leave.worker === worker)?.hasLeft ?? Promise.resolve(true);
+    }
+    this.#workers.delete(worker.row);
+    if (this.#thread.thread === undefined) return Promise.resolve(true);
     this.#flush();
     this.#send({ type: 'leave', slot: worker.row });
-    return new Promise((left) => this.#leaving.push({ worker, left }));
+    const { promise: hasLeft, resolve: left } = Promise.withResolvers<boolean>();
+    this.#leaving.push({ worker, hasLeft, left });
+    return hasLeft;
   }
 
   /**
@@ -405,8 +419,8 @@ export class LaneHandle {
     this.#quarantine?.cancel();
     this.#setState('stopped');
     this.#options.events.onStartOver(this);
-    await this.#thread.stop();
-    for (const { left } of this.#leaving.splice(0)) left(false);
+    const hasEnded = await this.#thread.stop();
+    for (const { left } of this.#leaving.splice(0)) left(hasEnded);
   }
 
   /** A new thread knows nothing. */
@@ -536,7 +550,7 @@ export class LaneHandle {
     logger.error({ lane: this.number, kind: this.kind, cause, reason, worker, restartInMs }, what);
     if ('quarantineMs' in after) this.quarantine(after.quarantineMs, reason, touched[0]);
     events.onChange(this);
-    for (const { left } of leaving) left(false);
+    for (const { left } of leaving) left(!death.abandoned);
     events.onStartOver(this);
     return restartInMs;
   }

@@ -165,7 +165,7 @@ export class LanePool {
 
   /**
    * The worker is gone; a lane of its own ends with it, and its place is another worker's.
-   * @returns whether its lane has said that it will not touch its slot again
+   * @returns whether nobody writes its slot any more: its lane has said so, or has no thread
    */
   forget(worker: LaneWorker): Promise<boolean> {
     this.#moves.delete(worker);

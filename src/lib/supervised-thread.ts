@@ -117,6 +117,8 @@ export class SupervisedThread<In, Out> {
   #backOff: Timer | undefined;
   #giveUp: Timer | undefined;
   #killReason: string | undefined;
+  /** Since it is stopped. */
+  #ended: Promise<boolean> = Promise.resolve(true);
   /** What was wrong with what the thread that lives now has said. */
   #disbelief: string | undefined;
 
@@ -180,25 +182,34 @@ export class SupervisedThread<In, Out> {
     this.#end(this.#thread);
   }
 
-  /** Ends the thread for good. */
-  async stop(): Promise<void> {
-    if (this.#state === 'stopped') return;
+  /** Ends the thread for good. @returns whether there is none any more: not if it is left behind, or to the process's end */
+  async stop(): Promise<boolean> {
+    if (this.#state === 'stopped') return this.#ended;
     this.#setState('stopped');
+    this.#ended = this.#stop();
+    return this.#ended;
+  }
+
+  async #stop(): Promise<boolean> {
     this.#backOff?.cancel();
     this.#giveUp?.cancel();
     const thread = this.#thread;
     this.#thread = undefined;
     this.#port?.close();
     this.#port = undefined;
-    if (thread === undefined) return;
+    if (thread === undefined) return true;
     if (endsWithProcess) {
       leftToProcessEnd++;
       thread.unref();
-      return;
+      return false;
     }
     const ended = thread.terminate();
     if (this.#options.canAbandon !== true) await ended;
-    else if (!(await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended))) leaveBehind(thread);
+    else if (!(await endsWithin(this.#options.clock, STOP_WITHIN_MS, ended))) {
+      leaveBehind(thread);
+      return false;
+    }
+    return true;
   }
 
   #received(thread: Thread, message: unknown): void {

@@ -2,7 +2,7 @@
  * Memory of forgotten workers, kept for the next ones: V8 collects shared memory late, so that a fleet which comes and goes
  * would fill the memory with slots that are nobody's.
  *
- * Only slots of the least room, and only when no thread writes them any more: their lane has said that it left. Readers
+ * Only slots of the least room, and only when no thread writes them any more: their lane has said that it left, or its thread has ended. Readers
  * may still hold them, and must never show one worker's record as another's. Main, in this order:
  *
  *     L  releases the worker's row of the board

@@ -384,6 +384,25 @@ test('a worker whose slot grows and shrinks while it is forgotten costs its lane
   expect(totals(manager)).toMatchObject({ accepted: 9, applied: 9, lost: 0 });
 });
 
+test.each(['shared', 'dedicated'])('memory of a forgotten worker is a next one’s, also of a %s lane', async (kind) => {
+  const manager = await startManager({ maxDedicatedLanes: kind === 'dedicated' ? 1 : 0, sharedLanes: 1 });
+  manager.processHeartbeat({ workerId: 'first' });
+  const { row, slot } = manager.directory.get('first') ?? expect.unreachable();
+  await eventually(() => {
+    const { lane } = manager.directory.board.view(row, 0);
+    return lane.kind === kind && lane.state === 'ready' && totals(manager).applied === 1;
+  });
+  manager.unregisterWorker('first');
+  let next = 0;
+  await eventually(() => {
+    const workerId = `next-${++next}`;
+    manager.processHeartbeat({ workerId });
+    const isSame = manager.directory.get(workerId)?.slot.memory === slot.memory;
+    manager.unregisterWorker(workerId);
+    return isSame;
+  });
+});
+
 test('two million empty tasks are refused at the door; the most that is taken fits into a lane', async () => {
   // It takes half a second of a core; a machine that is busy with other things must not make it look stuck.
   const manager = await startManager({ laneStallMs: 30_000 });

@@ -6,7 +6,7 @@ import { newBell } from '../../src/store/bell.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-const clean: (() => Promise<void>)[] = [];
+const clean: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const stop of clean.splice(0)) await stop();
 });
@@ -71,7 +71,7 @@ test('stop is for good, also while a back-off runs', async () => {
   await eventually(() => thread.state === 'ready');
   thread.kill('as the test wants it');
   await eventually(() => deaths.length === 1);
-  await thread.stop();
+  expect(await thread.stop()).toBe(true);
   clock.advance(60_000);
   expect(starts()).toBe(1);
   expect(thread.state).toBe('stopped');
