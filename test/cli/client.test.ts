@@ -201,6 +201,50 @@ describe('pulselane status', () => {
     expect(stdout).toContain('250 ms ahead of the master’s');
   });
 
+  test('tells of a worker without a record what the prompt tells: nothing that was never received', async () => {
+    const at = (seconds: number) => new Date((1_795_456_500 - seconds) * 1000).toISOString();
+    const silent = { ...NODE_A, worker_id: 'p1', cpu_usage: 0, memory_usage: 0, storage_usage: 0, running_tasks: [] };
+    const detail = {
+      state: 'active',
+      cause: 'heartbeat',
+      since: at(9),
+      stuck: null,
+      flapping: false,
+      id_conflict: false,
+      interval_ms: 5000,
+      skew_ms: null,
+      restarts: 0,
+      registered_at: at(9),
+      lane: { number: 4, kind: 'penalty', state: 'quarantined', restarts: 3 },
+      heartbeats: {
+        accepted: 3,
+        missed: 0,
+        late: 0,
+        duplicate: 0,
+        applied: 0,
+        rejected: 2,
+        replaced: 0,
+        replaced_by_reason: {},
+        lost: 1,
+        lost_by_cause: { crash: 1 },
+      },
+      last_rejection: { cause: 'invalid', reason: 'cpu_usage is not a number', at: at(7) },
+      record_bytes: 0,
+      record_room_bytes: 4096,
+      last_fault: { cause: 'crash', reason: 'it broke', at: at(6) },
+      facts: null,
+      record: null,
+    };
+    const { url } = await serve({ ...ROUTES, '/telemetry/p1': silent, '/api/v1/workers/p1': detail });
+    const { stdout } = await run(['status', 'p1', '--url', url]);
+    expect(stdout).toMatch(/^usage +–$/m);
+    expect(stdout).toMatch(/^heartbeats +3 accepted: 0 applied, 2 rejected, 0 replaced, 1 lost \(1 crash\)$/m);
+    expect(stdout).toMatch(/^last rejection +cpu_usage is not a number \(7s ago\)$/m);
+    expect(stdout).toMatch(/^lane +4.*penalty/m);
+    expect(stdout).toMatch(/^last failure +crash: it broke \(6s ago\)$/m);
+    expect(stdout).toMatch(/^quarantined +"release p1" tries it again now$/m);
+  });
+
   test('of an unknown worker fails with its name', async () => {
     const { url } = await serve();
     expect(await run(['status', 'x\u001b[2J', '--url', url])).toMatchObject({ exitCode: 2 });

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { PulselaneError } from '../../lib/errors.ts';
 import type { Holds } from '../../model/holds.ts';
+import { FAULT_CAUSES, LANE_KINDS, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import { telemetryOfJson } from '../../model/record-json.ts';
 import type { EventRow } from './events-text.ts';
 import {
@@ -14,6 +15,7 @@ import {
   HEARD_STATES,
   type PendingRow,
   type WorkerDetail,
+  type WorkerInside,
   type WorkerRow,
 } from './views.ts';
 
@@ -83,6 +85,47 @@ const standingJson = z.object({
 /** Of `GET /api/v1/workers/{id}`. */
 const livenessJson = standingJson.extend({
   heartbeats: z.object({ missed: z.number(), late: z.number(), duplicate: z.number() }),
+});
+
+/** A count for each name; a master of before a name came counts 0 of it. */
+function countsJson<K extends string>(names: readonly K[]) {
+  return z.object(Object.fromEntries(names.map((name) => [name, finite])) as { readonly [Name in K]: typeof finite });
+}
+
+/** What the prompt of that master tells of the inside of it. */
+const insideJson = z.object({
+  registered_at: z.string(),
+  lane: z.object({ number: z.number(), kind: z.enum(LANE_KINDS), state: z.string(), restarts: z.number() }),
+  heartbeats: z.object({
+    accepted: z.number(),
+    applied: z.number(),
+    rejected: z.number(),
+    replaced: z.number(),
+    replaced_by_reason: countsJson(REPLACEMENT_REASONS),
+    lost: z.number(),
+    lost_by_cause: countsJson(FAULT_CAUSES),
+  }),
+  last_rejection: z.object({ reason: z.string(), at: z.string() }).nullable(),
+  record_bytes: z.number(),
+  record_room_bytes: z.number(),
+  last_fault: z.object({ cause: z.enum(FAULT_CAUSES), reason: z.string(), at: z.string() }).nullable(),
+  facts: z
+    .object({
+      group: z.string(),
+      labels: z.record(z.string(), z.string()),
+      ephemeral: z.boolean(),
+      ip: z.string(),
+      agent_version: z.string(),
+      instance_id: z.string(),
+      capacity: z.object({
+        cpu_cores: z.number(),
+        memory_gib: z.number(),
+        storage_gib: z.number(),
+        gpus: z.number(),
+      }),
+    })
+    .nullable(),
+  record: z.object({ host_loop_lag_ms: finite, last_round_trip_ms: finite }).nullable(),
 });
 
 /** An answer and when, by the master's own clock, it was given: ages are told by one clock alone. */
@@ -184,7 +227,48 @@ export function workerDetailOf({ body, atUnixMs }: Answer, more?: Answer): Worke
     ...heartbeats,
     restarts,
   };
-  return { ...detail, state, liveness };
+  const known = { ...detail, state, liveness };
+  const inside = insideJson.safeParse(more?.body);
+  if (!inside.success) return known;
+  const { lane, record } = inside.data;
+  // The seed's answer has zeros for what was never received.
+  const usages = record === null ? undefined : detail.usages;
+  return { ...known, usages, lane, inside: insideOf(inside.data, atUnixMs) };
+}
+
+function insideOf(inside: z.infer<typeof insideJson>, atUnixMs: number): WorkerInside {
+  const { heartbeats, last_rejection: rejection, last_fault: fault, facts, record } = inside;
+  const { replaced_by_reason: replacedBy, lost_by_cause: lostBy, ...counts } = heartbeats;
+  const sinceMs = (time: string) => Math.max(0, atUnixMs - Date.parse(time));
+  return {
+    registeredUnixMs: Date.parse(inside.registered_at),
+    counts: { ...counts, replacedBy, lostBy },
+    record: { bytes: inside.record_bytes, roomBytes: inside.record_room_bytes },
+    rejection: rejection === null ? undefined : { reason: rejection.reason, ageMs: sinceMs(rejection.at) },
+    fault: fault === null ? undefined : { cause: fault.cause, reason: fault.reason, ageMs: sinceMs(fault.at) },
+    // The API does not tell these.
+    sharesWith: [],
+    address: undefined,
+    timing:
+      record === null
+        ? undefined
+        : { hostLoopLagMs: record.host_loop_lag_ms, lastRoundTripMs: record.last_round_trip_ms },
+    facts:
+      facts === null
+        ? undefined
+        : {
+            totalCpu: facts.capacity.cpu_cores,
+            totalMemoryGib: facts.capacity.memory_gib,
+            totalStorageGib: facts.capacity.storage_gib,
+            totalGpu: facts.capacity.gpus,
+            ip: facts.ip,
+            labels: facts.labels,
+            group: facts.group,
+            ephemeral: facts.ephemeral,
+            instanceId: facts.instance_id,
+            agentVersion: facts.agent_version,
+          },
+  };
 }
 
 /** From `GET /health`, and what is known of the workers. */

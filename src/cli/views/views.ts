@@ -62,11 +62,11 @@ export interface WorkerRow {
   readonly tasks: number;
   /** Since the last heartbeat, or since the registration if there was none yet. */
   readonly ageMs: number;
-  /** Known inside the master only. */
+  /** Not told in lists of the API. */
   readonly lane: LaneView | undefined;
 }
 
-/** Known inside the master only. */
+/** Known of a master that is not the seed's. */
 export interface WorkerInside {
   readonly registeredUnixMs: number;
   readonly counts: HeartbeatCounts;
@@ -75,11 +75,11 @@ export interface WorkerInside {
   readonly rejection: { readonly reason: string; readonly ageMs: number } | undefined;
   /** The last failure of a lane that was charged to the worker. */
   readonly fault: { readonly cause: FaultCause; readonly reason: string; readonly ageMs: number } | undefined;
-  /** Other workers on its lane. */
+  /** Other workers on its lane; known inside the master only. */
   readonly sharesWith: readonly string[];
   /** Undefined before the first heartbeat. */
   readonly timing: { readonly hostLoopLagMs: number; readonly lastRoundTripMs: number } | undefined;
-  /** Where the master introduces itself to the worker. */
+  /** Where the master introduces itself to the worker; known inside the master only. */
   readonly address: string | undefined;
   readonly facts: WorkerFacts | undefined;
 }
