@@ -45,7 +45,9 @@ class HangingTool {
     return started.map(Number).filter(isRunning);
   }
 
+  /** With those that nobody was left to end: of a program that was killed. */
   async remove(): Promise<void> {
+    for (const pid of this.running()) process.kill(pid, 'SIGKILL');
     await rm(this.folder, { recursive: true });
   }
 }
@@ -230,6 +232,7 @@ describe('a host program', () => {
 
   afterEach(async () => {
     host.kill('SIGKILL');
+    if (host.exitCode === null && host.signalCode === null) await once(host, 'exit');
     await tool.remove();
   });
 
