@@ -69,7 +69,7 @@ export const WRONG_TOKENS_PER_S = 3;
 export const WRONG_TOKENS_AT_ONCE = 10;
 /**
  * Sessions that were logged out and are remembered, for 12 h at most, at some 100 bytes each: a hundred people who log out
- * ten times a day. Beyond it all sessions of a token end together, and their browsers log in again.
+ * ten times a day. Beyond it all sessions of the token with the most end together, and their browsers log in again.
  */
 export const MAX_ENDED_SESSIONS = 1_000;
 /** Between two lines of the log about wrong tokens, each with how many there were. */

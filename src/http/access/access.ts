@@ -93,9 +93,12 @@ export class Access {
 
   /** That session is over, before its time. @returns its connections, for whom to end them */
   logOut(session: Session): readonly Socket[] {
-    const ended = this.#ended.endOf(session, this.#nowUnixS);
-    this.#options.sessionEnded?.(ended);
-    return this.endSession(ended);
+    const sockets = new Set<Socket>();
+    for (const ended of this.#ended.endOf(session, this.#nowUnixS)) {
+      this.#options.sessionEnded?.(ended);
+      for (const socket of this.endSession(ended)) sockets.add(socket);
+    }
+    return [...sockets];
   }
 
   /** As `logOut`, of what an earlier thread was told. */

@@ -20,12 +20,18 @@ export class EndedSessions {
     return this.#ended.size;
   }
 
-  /** How that session is to be ended: with all others of its token that there are, if too many are remembered. */
-  endOf({ name, expiresUnixS }: Session, nowUnixS: number): EndedSession {
+  /**
+   * How that session is to be ended. If too many are remembered, all others that there are of the token with the most of
+   * them end with it: whoever logs in and out all the time pays for it alone.
+   */
+  endOf({ name, expiresUnixS }: Session, nowUnixS: number): readonly EndedSession[] {
     this.#forget(nowUnixS);
-    return this.#ended.size < MAX_ENDED_SESSIONS
-      ? { name, expiresUnixS, andEarlier: false }
-      : { name, expiresUnixS: Math.ceil(nowUnixS) + SESSION_S, andEarlier: true };
+    const one = { name, expiresUnixS, andEarlier: false };
+    if (this.#ended.size < MAX_ENDED_SESSIONS) return [one];
+    const most = this.#nameOfMost();
+    // Rounded as a session's end is, when it begins.
+    const all = { name: most, expiresUnixS: Math.floor(nowUnixS) + SESSION_S, andEarlier: true };
+    return most === name ? [all] : [all, one];
   }
 
   add(ended: EndedSession, nowUnixS: number): void {
@@ -50,6 +56,13 @@ export class EndedSessions {
       ...Array.from(this.#ended.values(), (session) => ({ ...session, andEarlier: false })),
       ...Array.from(this.#allUntilS, ([name, expiresUnixS]) => ({ name, expiresUnixS, andEarlier: true })),
     ];
+  }
+
+  #nameOfMost(): string {
+    const counts = new Map<string, number>();
+    for (const { name } of this.#ended.values()) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const [[name] = ['']] = [...counts].sort(([, left], [, right]) => right - left);
+    return name;
   }
 
   #forget(nowUnixS: number): void {

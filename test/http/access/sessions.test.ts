@@ -131,7 +131,7 @@ test('ended sessions are remembered until they would have ended, and no more tha
       const over = new Set<string>();
       for (const [name, atS] of logouts.toSorted(([, left], [, right]) => left - right)) {
         const session: Session = { name, expiresUnixS: atS + SESSION_S };
-        ended.add(ended.endOf(session, atS), atS);
+        for (const one of ended.endOf(session, atS)) ended.add(one, atS);
         over.add(`${name} ${session.expiresUnixS}`);
         expect(ended.has(session)).toBe(true);
       }
@@ -154,10 +154,25 @@ test('ended sessions are remembered until they would have ended, and no more tha
     expiresUnixS: SESSION_S + n,
   }));
   for (const [nowUnixS, session] of sessions.entries()) {
-    ended.add(ended.endOf(session, nowUnixS), nowUnixS);
+    for (const one of ended.endOf(session, nowUnixS)) ended.add(one, nowUnixS);
     expect(ended.size).toBeLessThanOrEqual(MAX_ENDED_SESSIONS);
   }
   // None of them is valid again, whatever was forgotten.
   expect(sessions.slice(0, MAX_ENDED_SESSIONS + 1).every((session) => ended.has(session))).toBe(true);
   expect(ended.has({ name: 'b', expiresUnixS: SESSION_S })).toBe(false);
+});
+
+test('who logs in and out all the time ends sessions of its own token alone, and none that begins later', () => {
+  const ended = new EndedSessions();
+  const nowUnixS = 2 * MAX_ENDED_SESSIONS + 0.5;
+  for (let n = 0; n < MAX_ENDED_SESSIONS; n++) {
+    ended.add({ name: 'busy', expiresUnixS: SESSION_S + MAX_ENDED_SESSIONS + n, andEarlier: false }, nowUnixS);
+  }
+  const logged = { name: 'quiet', expiresUnixS: SESSION_S + 2 * MAX_ENDED_SESSIONS - 9 };
+  for (const one of ended.endOf(logged, nowUnixS)) ended.add(one, nowUnixS);
+  expect(ended.size).toBe(1);
+  const endsInS = (name: string, startS: number) => ended.has({ name, expiresUnixS: startS + SESSION_S });
+  const nowS = Math.floor(nowUnixS);
+  expect([ended.has(logged), endsInS('quiet', nowS - 8), endsInS('quiet', nowS)]).toEqual([true, false, false]);
+  expect([endsInS('busy', nowS - 8), endsInS('busy', nowS), endsInS('busy', nowS + 1)]).toEqual([true, true, false]);
 });
