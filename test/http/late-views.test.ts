@@ -21,7 +21,7 @@ import { putItem } from '../../src/http/query/item.ts';
 import { selectionBy } from '../../src/http/query/selection.ts';
 import { Revisions } from '../../src/http/revisions.ts';
 import { BoardReader } from '../../src/store/board.ts';
-import { Directory } from '../../src/store/directory.ts';
+import { Directory, type WorkerEntry } from '../../src/store/directory.ts';
 import { repetitions } from '../support/repetitions.ts';
 import { BusyClock } from './busy-clock.ts';
 import { changeOf, make } from './fleet-changes.ts';
@@ -144,6 +144,22 @@ it('what a worker sent is read once for all filters', () => {
   } finally {
     parse.mockRestore();
   }
+});
+
+it('what was read of a worker is not held on to when it is gone, and its texts count', () => {
+  const { fleet, directory, revisions, views } = newViews(4, 0);
+  const view = views.take(filter({}), fieldsOf('cpu_usage'));
+  const entry = directory.get('w1') as WorkerEntry;
+  const at = revisions.order.at(entry.row);
+  const reading = views.readings.of(entry, at);
+  expect(views.readings.of(entry, at)).toBe(reading);
+  const before = reading.bytes;
+  reading.texts[3] = 'x'.repeat(8_000);
+  expect(reading.bytes - before).toBeGreaterThanOrEqual(8_000);
+  fleet.forget('w1');
+  revisions.look();
+  expect(view.isBehind).toBe(false);
+  expect(views.readings.of(entry, at)).not.toBe(reading);
 });
 
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];

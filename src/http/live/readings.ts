@@ -26,8 +26,15 @@ export class Readings {
     return reading;
   }
 
+  /** The worker is gone: what was read of it holds on to its slot. */
+  forget(row: number, workerId: string): void {
+    if (this.#kept[row]?.entry.workerId === workerId) this.#kept[row] = undefined;
+    if (this.#last?.entry.workerId !== workerId) return;
+    this.#bytes += this.#last.bytes;
+    this.#last = undefined;
+  }
+
   clear(): void {
-    if (this.#last === undefined) return;
     this.#kept = [];
     this.#ats = [];
     this.#bytes = 0;

@@ -221,6 +221,7 @@ export class View {
   #gone({ row, workerId, at, before }: Gone): void {
     const isCertain = !this.#unsure.delete(row) && before <= this.#certainTo;
     this.#items?.gone(row);
+    this.#readings.forget(row, workerId);
     if (this.#shown.has(workerId) || !isCertain) this.#leaves(workerId, at);
   }
 

@@ -63,7 +63,8 @@ export class Reading {
 
   /** About the memory that it holds on to. */
   get bytes(): number {
-    return 1024 + 8 * (this.#metricsText?.length ?? 0);
+    const texts = this.texts.reduce<number>((sum, text) => sum + (text?.length ?? 0), 0);
+    return 1024 + 8 * (this.#metricsText?.length ?? 0) + texts;
   }
 
   /** 64 bits of that field's text; whoever combines them by XOR has a hash of several fields. */
