@@ -28,6 +28,11 @@ export interface CallWatchOptions {
   readonly heartbeatPaths: ReadonlySet<string>;
 }
 
+/**
+ * Of one gap: clients choose their numbers, and one that skips a billion has not been refused so often. More than a client
+ * of a fleet opens at a time.
+ */
+const MAX_GAP_COUNTED = 100;
 /** RFC 9113, section 7: ENHANCE_YOUR_CALM. */
 const CALM_DOWN = 11;
 
@@ -96,9 +101,10 @@ export class CallWatch {
    * since the connection had as many as it may have.
    */
   #countSkipped(session: Http2Session, id: number): void {
-    const skipped = (id - (this.#lastIds.get(session) ?? -1)) / 2 - 1;
+    // The first one is never refused, whatever its number is.
+    const skipped = (id - (this.#lastIds.get(session) ?? id)) / 2 - 1;
     this.#lastIds.set(session, id);
-    if (skipped > 0) this.#options.refusals.count('streams', skipped);
+    if (skipped > 0) this.#options.refusals.count('streams', Math.min(skipped, MAX_GAP_COUNTED));
   }
 }
 

@@ -94,6 +94,17 @@ test('calls beyond those that a connection may have, with the next one that is t
   await eventually(() => (refusals().http2_error ?? 0) > 0);
 });
 
+test('what numbers a client gives its calls is no refusal: neither the first one nor a gap of a billion', async () => {
+  await start();
+  const connection = await raw();
+  for (const id of [3, 2 ** 31 - 1]) {
+    await connection.write(Buffer.concat([callHeaders(id, '/none/such'), data(id, Buffer.alloc(0), { end: true })]));
+    await eventually(() => refusals().unimplemented === (id === 3 ? 1 : 2));
+    if (id === 3) expect(refusals().streams).toBeUndefined();
+  }
+  expect(refusals().streams).toBe(100);
+});
+
 test('an address has so many health watches, of any names, and gets the places of those that end', async () => {
   const { port, server } = await start();
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
