@@ -37,8 +37,9 @@ export function needsIdentity({ workerAuth, workerTokensFile, tlsClientCa }: Mas
 }
 
 /** Whether there is anything that `reload` would read again. */
-export function hasReloadableFiles({ tlsCert, workerTokensFile, apiTokensFile }: MasterConfig): boolean {
-  return tlsCert !== undefined || workerTokensFile !== undefined || apiTokensFile !== undefined;
+export function hasReloadableFiles(config: MasterConfig): boolean {
+  const { tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile } = config;
+  return [tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile].some((path) => path !== undefined);
 }
 
 /** Something that is read from files, and put in force anew. */

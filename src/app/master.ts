@@ -107,7 +107,7 @@ async function start(
     manager,
     advertiseAddress: config.advertiseAddress,
     boundAddress: grpcAddress,
-    tls: await introducerTls(config, tls),
+    tls: { ca: await readIntroducerCa(config), cert: tls?.cert, key: tls?.key },
     clock,
     logger,
   });
@@ -188,12 +188,13 @@ interface ReloadableParts {
   readonly http: HttpHost | undefined;
 }
 
-/** What workers are called with that listen with TLS. @throws PulselaneError `bad_setting`, naming the setting */
-async function introducerTls({ introduceTlsCa: path }: MasterConfig, tls: TlsFiles | undefined): Promise<ClientPems> {
+/** By whom the certificates of workers that listen with TLS are signed. @throws PulselaneError `bad_setting`, naming it */
+async function readIntroducerCa({ introduceTlsCa: path }: MasterConfig): Promise<ClientPems['ca']> {
+  if (path === undefined) return undefined;
   const setting = `INTRODUCE_TLS_CA=${path}`;
-  const ca = path === undefined ? undefined : await readPem(setting, path);
-  if (ca !== undefined) firstCertificate(setting, ca);
-  return { ca, cert: tls?.cert, key: tls?.key };
+  const ca = await readPem(setting, path);
+  firstCertificate(setting, ca);
+  return ca;
 }
 
 function reloadablesOf(config: MasterConfig, { rpc, authority, http, introducer }: ReloadableParts): Reloadable[] {
@@ -204,10 +205,18 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http, introducer 
       async reload() {
         const tls = await readTlsFiles(config);
         if (tls === undefined) return undefined;
-        const callingTls = await introducerTls(config, tls);
         rpc.setTls(tls);
-        introducer.setTls(callingTls);
+        introducer.setTls({ cert: tls.cert, key: tls.key });
         http?.reload({ tls: httpTlsOf(tls, config) });
+        return undefined;
+      },
+    });
+  }
+  if (config.introduceTlsCa !== undefined) {
+    reloadables.push({
+      name: 'authorities of workers that are called',
+      async reload() {
+        introducer.setTls({ ca: await readIntroducerCa(config) });
         return undefined;
       },
     });

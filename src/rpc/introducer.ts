@@ -75,9 +75,9 @@ export class MasterIntroducer {
     this.#tls = options.tls ?? { ca: undefined, cert: undefined, key: undefined };
   }
 
-  /** Calls from now on are made with these. */
-  setTls(tls: ClientPems): void {
-    this.#tls = tls;
+  /** Calls from now on are made with these; what is not named stays as it is. */
+  setTls(changed: Partial<ClientPems>): void {
+    this.#tls = { ...this.#tls, ...changed };
   }
 
   start(): void {

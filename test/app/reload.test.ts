@@ -199,3 +199,15 @@ test.each([
 ])('%j is an error at the start', async (settings, message) => {
   await expect(start(settings)).rejects.toThrow(message);
 });
+
+test('a wrong authority of workers that are called keeps no certificate from being renewed, and is an error by itself', async () => {
+  const ca = join(folder, 'ca.pem');
+  await writeFile(ca, authority.pem);
+  const running = await start({ INTRODUCE_TLS_CA: ca });
+  const before = await serialNumber(running);
+  await renew();
+  await writeFile(ca, 'not a certificate');
+  await running.reload();
+  expect(await serialNumber(running)).not.toBe(before);
+  expect(errors()).toEqual([expect.stringContaining(`what was in force stays so: INTRODUCE_TLS_CA=${ca}`)]);
+});
