@@ -47,9 +47,7 @@ export class HealthService {
     this.#health = health;
     for (const call of this.#watches.keys()) {
       if (!this.#knows(call.request.service)) continue;
-      // It has not taken the ones before: what it is told when it comes again is the newest.
-      if (call.writableNeedDrain) call.destroy();
-      else call.write({ status: health });
+      this.#tell(call);
     }
   }
 
@@ -89,7 +87,20 @@ export class HealthService {
       if (this.#watches.delete(call)) peer.watches--;
     };
     for (const event of ['cancelled', 'close', 'error', 'finish']) call.once(event, over);
-    call.write({ status: this.#knows(call.request.service) ? this.#health : 'SERVICE_UNKNOWN' });
+    this.#tell(call);
+  }
+
+  /** One message is under way at a time: whoever does not read is told the newest when he does. */
+  #tell(call: WatchCall): void {
+    if (call.writableLength > 0) return;
+    const told = this.#healthOf(call);
+    call.write({ status: told }, () => {
+      if (this.#watches.has(call) && this.#healthOf(call) !== told) this.#tell(call);
+    });
+  }
+
+  #healthOf({ request }: WatchCall): Health | 'SERVICE_UNKNOWN' {
+    return this.#knows(request.service) ? this.#health : 'SERVICE_UNKNOWN';
   }
 
   #knows(name: string): boolean {
