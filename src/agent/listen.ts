@@ -8,6 +8,7 @@ import { type Address, formatAddress, peerAddress } from '../config/kinds.ts';
 import { type MasterInfo, MasterWorker, type RegisterAck, RegisterAckSchema } from '../gen/cluster/master_worker_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
+import { portTakenText } from '../lib/local-ports.ts';
 import { readTlsFiles } from '../lib/tls-files.ts';
 import type { ListenTlsOptions } from './settings.ts';
 
@@ -93,7 +94,9 @@ export class MasterListener {
       }
     }
     const wanted = formatAddress({ host, port });
-    throw new PulselaneError('environment', `AGENT_LISTEN=${wanted}: cannot listen there: ${errors.at(-1)}`);
+    const said = errors.at(-1) ?? '';
+    const reason = /EADDRINUSE/.test(said) ? portTakenText(port) : `cannot listen there: ${said}`;
+    throw new PulselaneError('environment', `AGENT_LISTEN=${wanted}: ${reason}`);
   }
 
   /** Ends calls in hand too: there is nothing in them to wait for. */

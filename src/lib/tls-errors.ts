@@ -1,4 +1,4 @@
-/** What OpenSSL says of a failed handshake, for people. */
+/** What OpenSSL and grpc-js say of a connection that did not come about, for people. */
 
 /** `40D3…:error:0A00010B:SSL routines:function:reason:file:line:more`, on a line of its own. */
 const OPENSSL_LINE = /[0-9A-F]+:error:[0-9A-F]{8}:[^:\n]*:[^:\n]*:([^:\n]+)[^\n]*\n?/g;
@@ -7,6 +7,16 @@ const OPENSSL_LINE = /[0-9A-F]+:error:[0-9A-F]{8}:[^:\n]*:[^:\n]*:([^:\n]+)[^\n]
 export function withoutOpensslInside(text: string): string {
   return text.replace(OPENSSL_LINE, (_line, reason: string) => `${reason}; `).replace(/(?:; )?\s*$/, '');
 }
+
+/** Why grpc-js has no connection, without the rest of what it says: that differs for one and the same cause. */
+export function connectionCause(details: string): string {
+  const found = details.match(/Last error: (.*?)(?: \(\d{4}-.*)?\. Resolution note/s)?.[1] ?? details;
+  return withoutOpensslInside(found.replace(/^Error(?: \[\w+\])?: /, ''));
+}
+
+/** What grpc-js, Node or OpenSSL say where TLS was begun and the other side does not speak it. */
+export const NO_TLS_THERE =
+  /before secure TLS connection was established|wrong version number|packet length too long|http request/;
 
 /** A failed handshake as a master tells of it. @param text of the error */
 export function handshakeText(text: string): string {

@@ -5,7 +5,7 @@
  */
 import { hostname } from 'node:os';
 import { create } from '@bufbuild/protobuf';
-import { Client, credentials, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, type MethodDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { type Address, formatAddress, type WorkerAddress, workerAddress } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { MasterInfoSchema, MasterWorker, type RegisterAck } from '../gen/cluster/master_worker_pb.ts';
@@ -17,6 +17,7 @@ import { type ClientPems, grpcServiceOf, tlsChannel } from '../lib/grpc-adapter.
 import { localAddressTowards } from '../lib/local-address.ts';
 import type { Logger } from '../lib/logging.ts';
 import { printable } from '../lib/printable.ts';
+import { connectionCause, NO_TLS_THERE } from '../lib/tls-errors.ts';
 import { suspectAfterMs } from '../model/liveness.ts';
 import type { RowView } from '../store/board.ts';
 import { advertisedAddress } from './advertise.ts';
@@ -97,7 +98,7 @@ export class MasterIntroducer {
     // It sets the next one itself.
     this.#due.delete(workerId);
     this.#calls++;
-    const outcome = await this.#call(this.#options.manager.members.addressOf(workerId));
+    const outcome = await this.#call(workerId, this.#options.manager.members.addressOf(workerId));
     this.#calls--;
     this.#due.set(workerId, this.#options.clock.monotonicMs() + attempt.delayMs);
     attempt.delayMs = Math.min(LONGEST_DELAY_MS, attempt.delayMs * BACK_OFF_FACTOR);
@@ -131,7 +132,7 @@ export class MasterIntroducer {
     this.#due.set(workerId, nowMs + Math.min(heardForMs, LONGEST_DELAY_MS));
   }
 
-  async #call(address: string | undefined): Promise<Introduction> {
+  async #call(workerId: string, address: string | undefined): Promise<Introduction> {
     if (address === undefined) return { accepted: false, reason: 'no address is known' };
     try {
       const peer = workerAddress.parse(address);
@@ -141,7 +142,7 @@ export class MasterIntroducer {
       if (ack.success) return { accepted: true, advertised };
       return { accepted: false, reason: ack.message === '' ? 'the worker refused' : toldByWorker(ack.message) };
     } catch (error) {
-      return { accepted: false, reason: toldByWorker(messageOf(error)) };
+      return { accepted: false, reason: toldByWorker(failureText(error, workerId)) };
     }
   }
 
@@ -173,6 +174,27 @@ export class MasterIntroducer {
   }
 }
 
+/**
+ * Why a call came to nothing, for people: the same for the same cause, so that it is logged once.
+ * @param error a ServiceError, or what went wrong before the call
+ */
+export function failureText(error: unknown, workerId: string): string {
+  const { code, details } = error as Partial<ServiceError>;
+  // Not of gRPC: errors of Node and of ours have codes that are words.
+  if (typeof code !== 'number') return messageOf(error);
+  if (code !== status.UNAVAILABLE) return details || messageOf(error);
+  const cause = connectionCause(details ?? '');
+  const refused = /ECONNREFUSED (\S+)/.exec(cause);
+  if (refused !== null) return `nobody listens there (ECONNREFUSED ${refused[1]})`;
+  if (NO_TLS_THERE.test(cause)) return `no TLS is spoken there; try register ${workerId} <ip:port>`;
+  if (cause === 'Failed to connect') {
+    const what = 'the connection was closed before gRPC was spoken; does the worker speak TLS';
+    return `${what} (register ${workerId} tls://<ip:port>)?`;
+  }
+  if (cause === 'Protocol error') return 'no gRPC is spoken there';
+  return cause === '' ? messageOf(error) : cause;
+}
+
 /** What another machine says, as one line for the log and the prompt. */
 function toldByWorker(text: string): string {
   return printable(shortText(text, MAX_REASON_LENGTH));
@@ -189,7 +211,7 @@ async function masterRegister(client: Client, masterAddress: string, deadlineUni
         create(MasterInfoSchema, { masterId: hostname(), masterAddress }),
         { deadline: deadlineUnixMs },
         (error: ServiceError | null, ack?: RegisterAck) => {
-          if (error !== null) reject(new Error(error.details || error.message));
+          if (error !== null) reject(error);
           else if (ack === undefined) reject(new Error('the worker answered nothing'));
           else resolve(ack);
         },

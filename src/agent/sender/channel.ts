@@ -4,7 +4,7 @@ import { Client, Metadata, type MethodDefinition, type ServiceError, status } fr
 import { type Address, formatAddress } from '../../config/kinds.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { grpcServiceOf } from '../../lib/grpc-adapter.ts';
-import { withoutOpensslInside } from '../../lib/tls-errors.ts';
+import { connectionCause, NO_TLS_THERE } from '../../lib/tls-errors.ts';
 import { MAX_BACKOFF_MS } from '../backoff.ts';
 import { type AccessSettings, readAccess } from './access.ts';
 
@@ -111,10 +111,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     'the connection was closed before gRPC was spoken; does the master speak TLS (--tls-ca <file>, or --tls), or is it ' +
       'the HTTP port?',
   ],
-  [
-    /before secure TLS connection was established|wrong version number|packet length too long|http request/,
-    'no TLS is spoken there; is the master without TLS, or is it the HTTP port?',
-  ],
+  [NO_TLS_THERE, 'no TLS is spoken there; is the master without TLS, or is it the HTTP port?'],
   [/no application protocol/, 'TLS is spoken there, but no gRPC; is it the HTTP port?'],
   [/certificate required/, 'the master asks for a client certificate (--tls-cert and --tls-key)'],
 ];
@@ -137,7 +134,6 @@ export function reasonOf(error: unknown): string {
   if (typeof code !== 'number') return message ?? String(error);
   // A stream that the other side ends in good order, as a master does that is stopped.
   if (code === status.OK) return 'the master ended the stream';
-  const found = (details ?? '').match(/Last error: (.*?)(?: \(\d{4}-.*)?\. Resolution note/s)?.[1] ?? details ?? '';
-  const cause = hinted(withoutOpensslInside(found.replace(/^Error(?: \[\w+\])?: /, '')));
+  const cause = hinted(connectionCause(details ?? ''));
   return cause === '' ? (status[code] ?? String(code)) : `${status[code]}: ${cause}`;
 }
