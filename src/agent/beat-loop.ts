@@ -9,6 +9,7 @@ import type { Port } from '../lib/ports.ts';
 import { Beater } from './beater.ts';
 import { machineGpus } from './measure/gpu/gpu-meter.ts';
 import type { ToolSettings } from './measure/gpu/tool.ts';
+import { toolPathComplaints } from './measure/gpu/tool-path.ts';
 import { Machine, type MachineMeter } from './measure/machine.ts';
 import type { FromThread, ToThread } from './messages.ts';
 import type { Report } from './report.ts';
@@ -83,6 +84,7 @@ export class BeatLoop {
     for (const task of tasks) beater.tasks.set(task.taskId, task);
     for (const [name, value] of metrics) beater.metrics.set(name, value);
     this.#beater = beater;
+    void this.#tellToolPath(settings.tools);
     try {
       const listening = await beater.start();
       this.#port.postMessage({ type: 'ready', listening });
@@ -101,6 +103,11 @@ export class BeatLoop {
   #machine(tools: ToolSettings): Machine {
     const own = { clock: this.#clock, report: this.#report };
     return new Machine({ ...own, gpus: machineGpus({ ...own, tools, groups: this.#groups }) });
+  }
+
+  /** Beside the start, which waits for no disk. Never rejects. */
+  async #tellToolPath({ gpuToolPath }: ToolSettings): Promise<void> {
+    for (const complaint of await toolPathComplaints(gpuToolPath)) this.#report('warn', complaint);
   }
 
   /** Nothing that it runs is left. That a tool fails which is ended here is nothing to tell. */

@@ -109,8 +109,12 @@ case "$1" in
 esac
 `;
     await writeFile(join(folder, 'nvidia-smi'), script, { mode: 0o755 });
-    agent = new Agent({ workerId: 'w', master: master.address, intervalMs: 100, gpuToolPath: folder });
+    const lines: string[] = [];
+    const logger = { info: () => {}, warn: (_: object, line: string) => lines.push(line), error: () => {} };
+    const gpuToolPath = `${folder}:tools`;
+    agent = new Agent({ workerId: 'w', master: master.address, intervalMs: 100, gpuToolPath, logger: logger as never });
     await agent.start();
+    await eventually(() => lines.some((line) => line.includes('"tools" is a relative path')));
     const { gpus } = await eventually(() => master.heartbeats.find((heartbeat) => heartbeat.gpus.length === 2));
     expect(gpus).toMatchObject([
       { uuid: 'GPU-1', memoryTotalBytes: 81559 * 1024 ** 2, parentUuid: '' },

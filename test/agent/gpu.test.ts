@@ -16,6 +16,7 @@ import { IntelSysfs, sinceThen } from '../../src/agent/measure/gpu/intel-sysfs.t
 import { NvidiaSmi, parseMigList, parseMigMemory, parseNvidiaSmi } from '../../src/agent/measure/gpu/nvidia.ts';
 import type { GpuSource } from '../../src/agent/measure/gpu/source.ts';
 import { TOOL_TIMEOUT_MS, type Tools, toolFolders, toolsOf } from '../../src/agent/measure/gpu/tool.ts';
+import { toolPathComplaints } from '../../src/agent/measure/gpu/tool-path.ts';
 import type { GpuUsage } from '../../src/model/telemetry.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -136,6 +137,19 @@ describe('a vendor’s tool', () => {
     }
     expect(new Set(folders).size).toBe(folders.length);
     expect(folders.every((folder) => folder.startsWith('/'))).toBe(true);
+  });
+
+  test('is told at the start not to be found where the setting names no folder', async () => {
+    await install('path', 'nvidia-smi', 'exit 0');
+    const [folder, file, none] = ['path', 'path/nvidia-smi', 'none'].map((name) => join(root, name));
+    const said = (what: string) =>
+      `GPU_TOOL_PATH (--gpu-tool-path): ${what}; expected absolute paths of folders with tools`;
+    expect(await toolPathComplaints(`${folder}::${file}:${none}:${file}:bin`)).toEqual([
+      said(`"${file}" is not a folder`),
+      said(`"${none}" is not there`),
+      said('"bin" is a relative path, and is left out'),
+    ]);
+    expect(await toolPathComplaints('')).toEqual([]);
   });
 
   test('of the setting’s folder comes before that of PATH, and gets PATH, its libraries and nothing else', async () => {
