@@ -110,12 +110,14 @@ describe('master and agent', () => {
     const [grpcPort, httpPort] = [await freePort(), await freePort()];
     const ports = { GRPC_PORT: `127.0.0.1:${grpcPort}`, HTTP_PORT: `127.0.0.1:${httpPort}`, LOG_LEVEL: 'trace' };
     const master = run(['master'], full, full, ports);
-    const agent = run(['agent', '--master', `127.0.0.1:${grpcPort}`], full, full);
+    const agent = run(['agent', '--master', `127.0.0.1:${grpcPort}`], full);
     await healthy(httpPort, ({ active_workers }) => active_workers === 1);
     for (const { child, ended } of [agent, master]) {
       child.kill('SIGTERM');
       expect(await ended).toBe(0);
     }
+    // Where there is another place to say so, once.
+    expect(agent.errors()).toMatch(/^pulselane: the log cannot be written, lines may be lost: ENOSPC.*\n$/);
     expect(isLocked()).toBe(false);
   });
 

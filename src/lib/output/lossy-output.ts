@@ -32,7 +32,9 @@ export class LossyOutput extends Writable {
   readonly #queue: BoundedQueue;
   #isWriting = false;
   #reason = '';
+  #isFailing = false;
   #onLoss: (loss: Loss) => void = () => {};
+  #onFailure: (reason: string) => void = () => {};
   #whenIdle: (() => void)[] = [];
 
   constructor({ device, clock, maxBytes = MAX_BYTES }: LossyOutputOptions) {
@@ -45,6 +47,11 @@ export class LossyOutput extends Writable {
   /** Who says that lines were lost, once there is room for saying it. */
   set onLoss(listener: (loss: Loss) => void) {
     this.#onLoss = listener;
+  }
+
+  /** Who says elsewhere that the system refuses to write it: once, until some of it was written. */
+  set onFailure(listener: (reason: string) => void) {
+    this.#onFailure = listener;
   }
 
   /** Bytes that wait to be written. */
@@ -88,9 +95,12 @@ export class LossyOutput extends Writable {
     try {
       const written = await this.#device.write(bytes);
       if (written === 0) this.#reason = 'whoever reads it stood still';
+      else this.#isFailing = false;
       return written;
     } catch (error) {
       this.#reason = messageOf(error);
+      if (!this.#isFailing) this.#onFailure(this.#reason);
+      this.#isFailing = true;
       return 0;
     }
   }

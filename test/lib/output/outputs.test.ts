@@ -72,8 +72,14 @@ describe('a log that cannot be written', () => {
       const clock = new FakeClock();
       const output = new LossyOutput({ device, clock });
       output.on('error', () => expect.unreachable());
+      const failures: string[] = [];
+      output.onFailure = (reason) => failures.push(reason);
       output.write('a line\n');
-      await setImmediate();
+      for (let turn = 0; turn < 20; turn++) {
+        clock.advance(1000);
+        await setImmediate();
+      }
+      expect(failures).toEqual([code]);
       fail(undefined);
       await settle(output, clock);
       expect(text()).toBe('a line\n');
