@@ -190,9 +190,11 @@ export class Judge {
   #noteGap({ liveness, row }: RosterEntry, gapMs: number | undefined): void {
     const { cadence, heardMs, hears, intervalMs, isLeaving, patientUntilMs } = liveness;
     const isPaceKnown = hears || isLeaving || gapMs === undefined;
-    const patientForMs = isPaceKnown ? 0 : patienceMs(gapMs, intervalMs);
-    liveness.patientUntilMs = patientForMs > 0 ? (heardMs as number) + patientForMs : 0;
     const isShorter = gapMs !== undefined && cadence.note(gapMs);
+    // By the pace that is believed from now on: a long gap behind a burst may be what makes a shorter one believed.
+    const paceMs = Math.min(intervalMs, Math.max(cadence.intervalMs, this.#options.limits.heartbeatIntervalMs));
+    const patientForMs = isPaceKnown ? 0 : patienceMs(gapMs, paceMs);
+    liveness.patientUntilMs = patientForMs > 0 ? (heardMs as number) + patientForMs : 0;
     if (isShorter || patientUntilMs > 0) this.#dueMs[row] = 0;
   }
 
