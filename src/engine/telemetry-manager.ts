@@ -12,10 +12,9 @@ import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import { holdThread } from '../lib/threads.ts';
 import type { EventLog, NewEvent } from '../model/events.ts';
 import { MAX_RECORD_BYTES } from '../model/heartbeat-limits.ts';
-import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
-import { type LaneKind, type LaneLimit, type LaneState, replacementReason } from '../model/lanes.ts';
+import type { LaneKind, LaneLimit, LaneState } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import { meanRate } from '../model/rate.ts';
 import type { RecordMemoryView } from '../model/record-memory.ts';
@@ -29,8 +28,10 @@ import type { SlotMemory } from '../store/slot-memory.ts';
 import { SlotReader } from '../store/slot-reader.ts';
 import { SlotShelf } from '../store/slot-shelf.ts';
 import { newSlot } from '../store/slot-writer.ts';
+import { DeliveryWatch } from './delivery-watch.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import { type Impostor, Impostors } from './impostors.ts';
+import { Intake } from './intake.ts';
 import { Knocks } from './knocks.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import { LanePool } from './lane-pool.ts';
@@ -39,7 +40,7 @@ import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
 import { type Activity, type AdmissionMode, type Member, Members } from './members.ts';
 import { MemoryRoom } from './memory-room.ts';
-import { ALWAYS_TAKEN_BYTES, RecordMemory, recordBudgetBytes } from './record-memory.ts';
+import { RecordMemory, recordBudgetBytes } from './record-memory.ts';
 import { type RefusalCounts, Refusals } from './refusals.ts';
 import { Registrations } from './registrations.ts';
 import { Roster, RosterEntry } from './roster.ts';
@@ -123,20 +124,10 @@ const SWEEP_EVERY_MS = 250;
 const TELL_LATE_EVERY_MS = 5000;
 /** How often readers are told at the most who waits for approval: those who wait knock all the time. */
 const TELL_PENDING_EVERY_MS = 1000;
-/** How often mailboxes with a waiting heartbeat are looked at; only while there are any. */
-const PUMP_EVERY_MS = 2;
-/** How often a worker's first record is looked for; only while there are such workers. */
-const LOOK_FOR_RECORD_EVERY_MS = 1;
-/** For so long after each heartbeat: a lane that has to be started takes some 100 ms. Later the sweep sees it. */
-const LOOK_FOR_RECORD_MS = 200;
-/** So many are looked at each time, which takes some 20 µs: of a storm of newcomers the others have their turn later. */
-const RECORD_LOOKS = 256;
 /** Not while sweeping, nor while the other threads collect, for which they need the processors. */
 const MAIN_COLLECTS_AFTER_MS = 400;
 /** Lanes get this long to finish what they were given before they are ended. */
 const DRAIN_WITHIN_MS = 2000;
-/** A worker that sends too often is quiet for a second, in which its burst may begin anew. */
-const RATE_RETRY_AFTER_MS = 1000;
 /** A worker that an earlier master knew. */
 interface RestoredWorker {
   /** Until when it is waited for. */
@@ -166,27 +157,15 @@ export class TelemetryManager {
   readonly #registrations: Registrations;
   readonly #records: RecordMemory;
   readonly #shelf: SlotShelf;
-  /** Made once, as for a worker that sends too often. */
-  readonly #noMemory: PulselaneError;
   /** Lanes that have seen slots which were let go of, or that workers have left, since garbage was collected last. */
   readonly #lanesToCollect = new Set<LaneHandle>();
   #collection: Timer | undefined;
   readonly #impostors = new Impostors((event) => this.#liveness.tell(event));
   readonly #knocks = new Knocks((event) => this.#liveness.tell(event));
-  /** Of each worker; undefined: none. */
-  readonly #rateLimit: RateLimit | undefined;
-  /** Made once: a worker that floods must not cost an error for each heartbeat. */
-  readonly #tooOften: PulselaneError;
+  readonly #deliveries: DeliveryWatch;
+  readonly #intake: Intake;
   readonly #processorUrl: string | undefined;
-  /** Workers whose mailbox is not known to be empty. */
-  readonly #undone = new Set<RosterEntry>();
-  /** Workers whose mailbox holds a heartbeat that waits for room. */
-  readonly #waiting = new Set<RosterEntry>();
   readonly #timers: Timer[] = [];
-  #pump: Timer | undefined;
-  /** Workers without a record, whose heartbeat their lane is about to do, and until when that is looked for. */
-  readonly #newcomers = new Map<RosterEntry, number>();
-  #newcomersTimer: Timer | undefined;
   #sweptMs = 0;
   /** Of late; and how many there were at the last sweep. */
   #heartbeatsPerS = 0;
@@ -210,13 +189,6 @@ export class TelemetryManager {
     this.#lanePlan = planLanes(facts, { maxDedicatedLanes, sharedLanes });
     const memory = new MemoryRoom(this.#clock, facts.memory, readMemoryLimits);
     this.#laneDepth = options.laneDepth ?? 16;
-    const { maxWorkerHeartbeatsPerS = 0 } = options;
-    this.#rateLimit = rateLimit(maxWorkerHeartbeatsPerS);
-    this.#tooOften = new PulselaneError(
-      'rate_limited',
-      `the worker sends more than ${heartbeatsText(maxWorkerHeartbeatsPerS)} a second (MAX_HEARTBEAT_RATE)`,
-      { retryAfterMs: RATE_RETRY_AFTER_MS },
-    );
     this.#registrations = new Registrations({
       perS: options.maxWorkerRegistersPerS ?? 0,
       maxWorkers: this.#maxWorkers,
@@ -233,11 +205,6 @@ export class TelemetryManager {
       ringSamples: this.#ringSamples,
       onCollect: () => this.#collectGarbage(),
     });
-    this.#noMemory = new PulselaneError(
-      'resource_exhausted',
-      `the memory for records and heartbeats on their way (RECORD_MEMORY, ${Math.round(budgetBytes / MIB)} MiB) is ` +
-        'nearly used up: a heartbeat of this size counts as a sign of life alone, smaller ones are taken',
-    );
     this.#board = new BoardWriter(allocateBoard(this.#maxWorkers, this.#clock.monotonicMs()));
     this.#board.stampBeat(this.#clock.monotonicMs());
     this.#roster = new Roster(this.#board);
@@ -333,11 +300,22 @@ export class TelemetryManager {
         },
       },
     });
+    this.#deliveries = new DeliveryWatch({ liveness: this.#liveness, refusals: this.#refusals, clock: this.#clock });
     this.#updates = new UpdateWatcher({
       clock: this.#clock,
       logger: this.#logger,
       telemetryOf: (entry) => this.#telemetryOf(entry),
-      settle: (entry) => this.#settle(entry),
+      settle: (entry) => this.#deliveries.settle(entry),
+    });
+    this.#intake = new Intake({
+      maxWorkerHeartbeatsPerS: options.maxWorkerHeartbeatsPerS ?? 0,
+      board: this.#board,
+      liveness: this.#liveness,
+      records: this.#records,
+      deliveries: this.#deliveries,
+      updates: this.#updates,
+      refusals: this.#refusals,
+      clock: this.#clock,
     });
   }
 
@@ -385,9 +363,8 @@ export class TelemetryManager {
     this.#phase = 'stopped';
     this.#lanes.drain();
     for (const timer of this.#timers.splice(0)) timer.cancel();
-    await until(this.#clock, () => this.#allDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
-    this.#pump?.cancel();
-    this.#newcomersTimer?.cancel();
+    await until(this.#clock, () => this.#deliveries.isAllDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
+    this.#deliveries.stop();
     this.#collection?.cancel();
     this.#updates.look();
     this.#updates.stop();
@@ -499,26 +476,7 @@ export class TelemetryManager {
    */
   acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes), via?: Via): void {
     this.#mustRun();
-    const entry = this.#admitted(head.workerId);
-    const receipt = this.#now();
-    if (this.#rateLimit !== undefined) this.#limitRate(entry, receipt.monotonicMs, this.#rateLimit);
-    const arrival = this.#liveness.heard(entry, head, receipt, via);
-    this.#board.accepted(entry.row, receipt);
-    if (arrival === 'late' || arrival === 'duplicate') {
-      this.#board.countReplaced(entry.row, arrival);
-      return;
-    }
-    if (bytes.length > ALWAYS_TAKEN_BYTES) this.#checkMemory(entry, bytes.length);
-    this.#updates.expect(entry);
-    // The lane may have done them all since anybody looked. Bytes that are let go of while they are young cost nothing
-    // to collect: waiting until the mailbox is full takes longer.
-    if (!entry.mailbox.isEmpty) this.#settle(entry);
-    this.#undone.add(entry);
-    const { post, replaced } = entry.mailbox.accept(bytes, receipt);
-    if (post !== undefined) entry.lane?.post(entry, post);
-    else if (entry.lane?.state === 'ready') this.#wait(entry);
-    if (replaced) this.#board.countReplaced(entry.row, replacementReason(entry.lane?.state));
-    if (!entry.liveness.hasRecord) this.#awaitRecord(entry);
+    this.#intake.accept(this.#admitted(head.workerId), bytes, head, via);
   }
 
   /** A stream is over because its client closed it, who spoke for these workers. */
@@ -756,16 +714,6 @@ export class TelemetryManager {
     return this.#entry(workerId);
   }
 
-  #limitRate(entry: RosterEntry, nowMs: number, limit: RateLimit): void {
-    const dueMs = afterArrival(entry.heartbeatDueMs, nowMs, limit);
-    if (dueMs !== undefined) {
-      entry.heartbeatDueMs = dueMs;
-      return;
-    }
-    this.#refusals.count('worker_heartbeat_rate');
-    throw this.#tooOften;
-  }
-
   #entry(workerId: string): RosterEntry {
     return this.#roster.get(workerId) ?? this.#newEntry(workerId);
   }
@@ -823,16 +771,6 @@ export class TelemetryManager {
     });
   }
 
-  /** @throws PulselaneError if there is no memory for a heartbeat of that size: it was heard, and is nothing else */
-  #checkMemory(entry: RosterEntry, bytes: number): void {
-    const { slot, mailbox, row } = entry;
-    if (!mailbox.isEmpty) this.#settle(entry);
-    if (this.#records.mayTake({ bytes, room: slot.capacityBytes, isFirst: mailbox.isEmpty })) return;
-    this.#board.countReplaced(row, 'memory');
-    this.#refusals.count('record_memory');
-    throw this.#noMemory;
-  }
-
   #replaceSlot(entry: RosterEntry, memory: SlotMemory): void {
     this.#records.replaced(entry.slot.memory.byteLength, memory.byteLength, entry.garbage);
     if (entry.lane !== undefined) this.#lanesToCollect.add(entry.lane);
@@ -868,9 +806,7 @@ export class TelemetryManager {
     this.#registrations.remember(entry, undefined);
     entry.liveness.via?.forget(entry.workerId);
     this.#roster.remove(entry);
-    this.#waiting.delete(entry);
-    this.#undone.delete(entry);
-    this.#newcomers.delete(entry);
+    this.#deliveries.forget(entry);
     this.#updates.forget(entry);
     this.#board.release(entry.row);
     entry.mailbox.clear();
@@ -885,7 +821,7 @@ export class TelemetryManager {
   #sweep(): void {
     const nowMs = this.#clock.monotonicMs();
     this.#board.stampBeat(nowMs);
-    for (const entry of this.#undone) this.#sweepMailbox(entry);
+    this.#deliveries.sweep();
     this.#liveness.sweep(nowMs);
     this.#lanes.watch(nowMs - this.#sweptMs);
     this.#tellLaneLimit();
@@ -930,89 +866,11 @@ export class TelemetryManager {
     this.#roster.tellPending(this.#members.pending());
   }
 
-  #sweepMailbox(entry: RosterEntry): void {
-    this.#settle(entry);
-    if (entry.mailbox.isEmpty) this.#undone.delete(entry);
-    if (entry.mailbox.outstanding > 0) entry.lane?.noteDebt();
-    if (entry.mailbox.hasWaiting && entry.lane?.state === 'ready') this.#wait(entry);
-  }
-
-  /** Lets go of what the worker's lane has done, and posts what waited for room. */
-  #settle(entry: RosterEntry): void {
-    this.#liveness.lookForRecord(entry);
-    const { outstanding } = entry.mailbox;
-    const parcel = entry.mailbox.done(entry.slot.finished);
-    if (parcel !== undefined || entry.mailbox.outstanding < outstanding) entry.lane?.noteProgress();
-    if (parcel !== undefined) entry.lane?.post(entry, parcel);
-    if (!entry.mailbox.hasWaiting) this.#waiting.delete(entry);
-    const { rejected } = entry.slot;
-    if (rejected !== entry.rejectionsSeen) this.#noteRejections(entry, rejected);
-  }
-
-  /** Those since the last look, of which only the last one tells its cause: where causes are mixed, all go by that one. */
-  #noteRejections(entry: RosterEntry, rejected: number): void {
-    const times = (rejected - entry.rejectionsSeen) >>> 0;
-    entry.rejectionsSeen = rejected;
-    const rejection = entry.slot.lastRejection();
-    if (rejection !== undefined && rejection.cause !== 'content') this.#refusals.count(rejection.cause, times);
-  }
-
-  #wait(entry: RosterEntry): void {
-    this.#waiting.add(entry);
-    this.#pump ??= this.#clock.every(PUMP_EVERY_MS, () => {
-      for (const waiting of this.#waiting) {
-        this.#settle(waiting);
-        // Until its lane is back, the sweep looks after it.
-        if (waiting.lane?.state !== 'ready') this.#waiting.delete(waiting);
-      }
-      if (this.#waiting.size > 0) return;
-      this.#pump?.cancel();
-      this.#pump = undefined;
-    });
-  }
-
-  /** The sweep would see it too, a quarter of a second later. */
-  #awaitRecord(entry: RosterEntry): void {
-    this.#newcomers.set(entry, this.#clock.monotonicMs() + LOOK_FOR_RECORD_MS);
-    this.#newcomersTimer ??= this.#clock.every(LOOK_FOR_RECORD_EVERY_MS, () => {
-      // Those that are put back are seen again next time.
-      let looks = Math.min(RECORD_LOOKS, this.#newcomers.size);
-      const nowMs = this.#clock.monotonicMs();
-      for (const [newcomer, untilMs] of this.#newcomers) {
-        if (looks-- === 0) break;
-        this.#newcomers.delete(newcomer);
-        this.#settle(newcomer);
-        // Last in the line again. One whose heartbeat was rejected, or whose lane is away, is left to the sweep.
-        const isAwaited = !newcomer.liveness.hasRecord && !newcomer.mailbox.isEmpty && isAtWork(newcomer.lane);
-        if (isAwaited && nowMs < untilMs) this.#newcomers.set(newcomer, untilMs);
-      }
-      if (this.#newcomers.size > 0) return;
-      this.#newcomersTimer?.cancel();
-      this.#newcomersTimer = undefined;
-    });
-  }
-
-  #allDone(): boolean {
-    let all = true;
-    for (const entry of this.#undone) {
-      // What waits in quarantine is not taken any more.
-      if (entry.mailbox.isEmpty || entry.lane?.state === 'quarantined') continue;
-      this.#settle(entry);
-      all &&= entry.mailbox.isEmpty;
-    }
-    return all;
-  }
-
   #showLane(lane: LaneHandle): void {
     if (lane.state === 'stopped') this.#lanesToCollect.delete(lane);
     const shown = laneOnBoard(lane);
     for (const worker of lane.workers) this.#board.setLane(worker.row, shown);
   }
-}
-
-/** Whether it does what it is given, or will in a moment. */
-function isAtWork(lane: LaneHandle | undefined): boolean {
-  return lane?.state === 'ready' || lane?.state === 'starting' || lane?.state === 'draining';
 }
 
 function laneOnBoard({ number, kind, state, restarts }: LaneHandle): LaneOnBoard {
