@@ -10,7 +10,7 @@ import { type Logger, silentLogger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import type { FromThread, ToThread } from './messages.ts';
 import { type Report, reportTo } from './report.ts';
-import { type AgentSettings, type AgentOptions as AgentSettingsOptions, checkAgentOptions } from './settings.ts';
+import { type AgentSettings, type AgentSettingsOptions, checkAgentOptions } from './settings.ts';
 import { type TaskChanges, type TaskInput, Workload } from './workload.ts';
 
 export type { TaskChanges, TaskInput } from './workload.ts';

@@ -10,7 +10,7 @@ import { createLogger } from '../lib/logging.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import { Agent } from './agent.ts';
-import { type AccessSettings, isToken, readAccess } from './sender/access.ts';
+import { type CredentialSettings, isToken, readMasterCredentials } from './sender/credentials.ts';
 import type { TlsOptions } from './settings.ts';
 
 /** What the command needs of the program around it, which alone knows signals and exit codes. */
@@ -38,7 +38,7 @@ async function runAgent(config: AgentConfig, environment: AgentCommandEnvironmen
   const { stdout, untilSignal, onReloadSignal } = environment;
   const logger = createLogger({ level: config.logLevel, destination: stdout, readable: stdout.isTTY === true });
   // What is wrong with the files already now is told at once, and not with each try.
-  readAccess(checkedAccess(config), '');
+  readMasterCredentials(checkedAccess(config), '');
   const agent = agentOf(config, logger);
   // Before anything is started, so that no signal is missed.
   const signalled = untilSignal();
@@ -60,7 +60,7 @@ function listenTlsOf({ listenTlsCert: cert, listenTlsKey: key, listenTlsClientCa
   return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
 }
 
-function checkedAccess(config: AgentConfig): AccessSettings {
+function checkedAccess(config: AgentConfig): CredentialSettings {
   const { token, tokenFile } = config;
   if (token !== undefined && !isToken(token)) {
     throw new PulselaneError('bad_setting', 'WORKER_TOKEN: expected one token of visible ASCII characters');

@@ -11,9 +11,9 @@ import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import type { ToolSettings } from './measure/gpu/tool.ts';
-import { type AccessSettings, isToken } from './sender/access.ts';
+import { type CredentialSettings, isToken } from './sender/credentials.ts';
 
-export interface AgentOptions {
+export interface AgentSettingsOptions {
   /** 1 to 256 bytes of UTF-8 without control characters. */
   readonly workerId: string;
   /**
@@ -65,7 +65,7 @@ export interface ListenTlsOptions {
   readonly clientCa?: string | undefined;
 }
 
-/** {@link AgentOptions}, checked and whole; plain data, since it travels to the thread. */
+/** {@link AgentSettingsOptions}, checked and whole; plain data, since it travels to the thread. */
 export interface AgentSettings {
   readonly workerId: string;
   /** One life of this program. */
@@ -80,7 +80,7 @@ export interface AgentSettings {
   readonly labels: Readonly<Record<string, string>>;
   readonly group: string;
   readonly ephemeral: boolean;
-  readonly access: AccessSettings;
+  readonly access: CredentialSettings;
   readonly tools: ToolSettings;
 }
 
@@ -92,7 +92,7 @@ const DEFAULT_INTERVAL_MS = 5_000;
 const MEASURED_BYTES = 512;
 
 /** @throws PulselaneError `invalid_argument`, naming the option */
-export function checkAgentOptions(options: AgentOptions): AgentSettings {
+export function checkAgentOptions(options: AgentSettingsOptions): AgentSettings {
   checkWorkerId(options.workerId);
   const masters = parsed('master', options.master, peerAddresses) ?? [];
   const listen = parsed('listen', options.listen, listenAddress);
@@ -132,7 +132,7 @@ function checkedDescription({
   workerId,
   labels = {},
   group = '',
-}: Pick<AgentOptions, 'workerId' | 'labels' | 'group'>) {
+}: Pick<AgentSettingsOptions, 'workerId' | 'labels' | 'group'>) {
   named('labels', () => checkLabels(labels));
   named('group', () => checkGroup(group));
   const bytes = toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { workerId, labels: { ...labels }, group })).length;
@@ -154,7 +154,7 @@ function named(option: string, check: () => void): void {
   }
 }
 
-function accessOf({ tls, token, tokenFile }: AgentOptions, mastersAreFixed: boolean): AccessSettings {
+function accessOf({ tls, token, tokenFile }: AgentSettingsOptions, mastersAreFixed: boolean): CredentialSettings {
   const { ca, cert, key, verify = true } = typeof tls === 'object' ? tls : {};
   if ((cert === undefined) !== (key === undefined)) {
     throw new PulselaneError('invalid_argument', 'tls.cert and tls.key belong together, but one of them is not given');

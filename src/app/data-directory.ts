@@ -81,8 +81,8 @@ export class DataDirectory {
   #wasMade(): void {
     const { dataDir, manager, logger } = this.#options;
     const detail = 'the lock of the data directory was removed, and maybe all that was in it: it is written anew';
-    manager.tell({ type: 'fault', detail });
-    manager.tell({ type: 'fault_over', detail: 'the lock is made again' });
+    manager.recordEvent({ type: 'fault', detail });
+    manager.recordEvent({ type: 'fault_over', detail: 'the lock is made again' });
     this.values.writeAgain();
     if (this.#sessionKey === undefined) return;
     keepSessionKey(dataDir, this.#sessionKey).catch((error: unknown) => {
@@ -96,10 +96,11 @@ export class DataDirectory {
     if (reason === undefined) this.#failing.delete(what);
     else this.#failing.set(what, reason);
     if (reason !== undefined) {
-      manager.tell({ type: 'fault', detail: `the ${what} in the data directory cannot be written: ${reason}` });
+      manager.recordEvent({ type: 'fault', detail: `the ${what} in the data directory cannot be written: ${reason}` });
     }
     if (before > 0 === this.#failing.size > 0) return;
-    if (reason === undefined) manager.tell({ type: 'fault_over', detail: 'the data directory is written again' });
+    if (reason === undefined)
+      manager.recordEvent({ type: 'fault_over', detail: 'the data directory is written again' });
     onFailing(reason !== undefined);
   }
 }

@@ -4,7 +4,7 @@ import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { HttpHost } from '../http/host.ts';
-import { httpLimitsOf } from '../http/limits.ts';
+import { httpLimitsOf } from '../http/http-limits.ts';
 import type { HttpSecrets } from '../http/messages.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';

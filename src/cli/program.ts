@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Clock } from '../lib/clock.ts';
 import { VERSION } from '../lib/version.ts';
 import { eventsCommand, statusCommand, workersCommand } from './client/commands.ts';
-import { orderCommands } from './client/orders.ts';
+import { operatorCommands } from './client/operator-commands.ts';
 import { configCommand } from './config-command.ts';
 import { line } from './exit-codes.ts';
 import { examples } from './help-text.ts';
@@ -49,7 +49,7 @@ export function buildProgram(parts: ProgramParts): Command {
     workersCommand({ streams, clock }),
     statusCommand({ streams, clock }),
     eventsCommand({ streams, clock }),
-    ...orderCommands({ streams, clock }),
+    ...operatorCommands({ streams, clock }),
     configCommand(streams),
     tokenCommand(streams),
     ...others,

@@ -41,12 +41,12 @@ export class EventDamper {
   readonly #sources = new Map<string, Source>();
   readonly #round = new MapRound(this.#sources);
 
-  constructor(tell: (event: NewEvent) => void) {
-    this.#tell = tell;
+  constructor(record: (event: NewEvent) => void) {
+    this.#tell = record;
   }
 
   /** Tells the event, or counts it. @returns whether it was told */
-  tell(event: NewEvent, nowMs: number): boolean {
+  record(event: NewEvent, nowMs: number): boolean {
     // That a worker is inactive takes it a whole timeout each time.
     const type = event.to === 'inactive' ? undefined : COUNTED_AS[event.type];
     const source = event.workerId === undefined || type === undefined ? undefined : this.#source(type, event.workerId);

@@ -1,8 +1,8 @@
 /** Tells changes of workers' states, but for those of a worker that keeps changing: these are counted. */
-import { beginsToFlap, isSteadyAgain, nextStep, withChange } from '../model/flapping.ts';
+import { beginsToFlap, isSteadyAgain, nextFlapStep, withChange } from '../model/flapping.ts';
 import type { StateCause, WorkerState } from '../model/liveness.ts';
 import type { BoardWriter } from '../store/board.ts';
-import type { Chronicle } from './chronicle.ts';
+import type { EventRecorder } from './event-recorder.ts';
 import type { RosterEntry } from './roster.ts';
 
 export interface Transition {
@@ -16,13 +16,13 @@ export interface Transition {
 const BEGINNINGS: readonly (WorkerState | undefined)[] = [undefined, 'registered', 'unknown'];
 
 export class FlapDamper {
-  readonly #chronicle: Chronicle;
+  readonly #recorder: EventRecorder;
   readonly #board: BoardWriter;
   /** Those that changed within the last steps. */
   readonly #unsteady = new Set<RosterEntry>();
 
-  constructor(chronicle: Chronicle, board: BoardWriter) {
-    this.#chronicle = chronicle;
+  constructor(recorder: EventRecorder, board: BoardWriter) {
+    this.#recorder = recorder;
     this.#board = board;
   }
 
@@ -39,7 +39,7 @@ export class FlapDamper {
       if (!liveness.isFlapping) this.#begin(entry);
       return;
     }
-    this.#chronicle.tell({
+    this.#recorder.record({
       type: 'state',
       workerId,
       to,
@@ -54,7 +54,7 @@ export class FlapDamper {
     for (const entry of this.#unsteady) {
       const { liveness } = entry;
       if (liveness.isFlapping && isSteadyAgain(liveness.flapSteps)) this.#end(entry);
-      liveness.flapSteps = nextStep(liveness.flapSteps);
+      liveness.flapSteps = nextFlapStep(liveness.flapSteps);
       if (liveness.flapSteps !== 0) continue;
       liveness.transitions = 0;
       this.#unsteady.delete(entry);
@@ -70,7 +70,7 @@ export class FlapDamper {
     liveness.isFlapping = true;
     this.#board.setFlag(row, 'flapping', true);
     const detail = `${liveness.transitions} changes of state; further ones are counted, not told`;
-    this.#chronicle.tell({ type: 'flapping', workerId, detail });
+    this.#recorder.record({ type: 'flapping', workerId, detail });
   }
 
   #end(entry: RosterEntry): void {
@@ -80,6 +80,6 @@ export class FlapDamper {
     liveness.transitions = 0;
     liveness.untold = 0;
     this.#board.setFlag(row, 'flapping', false);
-    this.#chronicle.tell({ type: 'flapping_over', workerId, detail });
+    this.#recorder.record({ type: 'flapping_over', workerId, detail });
   }
 }

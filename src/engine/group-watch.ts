@@ -83,7 +83,7 @@ export class GroupWatch {
   unwatch(entry: RosterEntry): void {
     const group = this.#groupOf(entry);
     if (group === undefined) return;
-    this.heard(entry);
+    this.received(entry);
     entry.liveness.watchedIn = undefined;
     group.watched--;
     this.#dropEmpty(group);
@@ -96,7 +96,7 @@ export class GroupWatch {
     group.silent.add(entry);
   }
 
-  heard(entry: RosterEntry): void {
+  received(entry: RosterEntry): void {
     if (!entry.liveness.isSilent) return;
     entry.liveness.isSilent = false;
     this.#groupOf(entry)?.silent.delete(entry);

@@ -4,14 +4,14 @@
  * is charged on the way. Of n workers one is found in ⌈log₂ n⌉ + 1 failures.
  */
 
-export type Step<W> =
+export type HalvingStep<W> =
   /** These go to the other lane. Cleared are those that cannot be it: they were elsewhere when a lane failed. */
   | { readonly move: readonly W[]; readonly cleared: ReadonlySet<W> }
   /** It is this one; undefined: it can be none, something else ends lanes, or more than one worker does. */
   | { readonly found: W | undefined };
 
 /** @param failed the workers of the lane that failed  @param other those of the other one */
-export function nextStep<W>(failed: Iterable<W>, other: Iterable<W>, cleared: ReadonlySet<W>): Step<W> {
+export function nextHalvingStep<W>(failed: Iterable<W>, other: Iterable<W>, cleared: ReadonlySet<W>): HalvingStep<W> {
   const suspects = [...failed].filter((worker) => !cleared.has(worker));
   if (suspects.length <= 1) return { found: suspects[0] };
   const move = suspects.slice(0, Math.floor(suspects.length / 2));

@@ -73,6 +73,6 @@ export class HeartbeatWatch {
 
 /** Whether a worker without instances that said farewell was started again: nothing of before is on its way for so long. */
 function hasStarted({ liveness }: RosterEntry, sequence: number, atMs: number): boolean {
-  const { instances, heardMs = atMs, intervalMs } = liveness;
-  return instances.length === 0 && (sequence === 1 || atMs - heardMs > suspectAfterMs(intervalMs));
+  const { instances, lastReceivedMs = atMs, intervalMs } = liveness;
+  return instances.length === 0 && (sequence === 1 || atMs - lastReceivedMs > suspectAfterMs(intervalMs));
 }

@@ -3,14 +3,14 @@ import { PulselaneError } from '../lib/errors.ts';
 import { instanceKind, maySayFarewell, withInstance, withRefused } from '../model/instances.ts';
 import { inactiveAfterMs, type LivenessLimits, type WorkerState } from '../model/liveness.ts';
 import type { BoardWriter } from '../store/board.ts';
-import type { Chronicle } from './chronicle.ts';
+import type { EventRecorder } from './event-recorder.ts';
 import type { RosterEntry } from './roster.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
 export interface InstanceGuardOptions {
   readonly limits: LivenessLimits;
   readonly board: BoardWriter;
-  readonly chronicle: Chronicle;
+  readonly recorder: EventRecorder;
   /** A worker's instances are others than before: they outlive the master. */
   readonly onInstances: (entry: RosterEntry) => void;
 }
@@ -62,8 +62,8 @@ export class InstanceGuard {
    * @throws PulselaneError `failed_precondition` if it is another instance
    */
   checkFarewell({ workerId, liveness }: RosterEntry, instanceId: string, nowMs: number): void {
-    const { instances, heardMs } = liveness;
-    const isThere = (heardMs !== undefined || instances.length > 0) && !this.#isGone(liveness, nowMs);
+    const { instances, lastReceivedMs } = liveness;
+    const isThere = (lastReceivedMs !== undefined || instances.length > 0) && !this.#isGone(liveness, nowMs);
     if (!isThere || maySayFarewell(instances, instanceId)) return;
     const which = instanceKind(instances, instanceId) === 'older' ? 'a later' : 'another';
     throw new PulselaneError(
@@ -78,7 +78,7 @@ export class InstanceGuard {
     liveness.hasBegunAnew = true;
     liveness.restarts++;
     this.#options.board.setRestarts(row, liveness.restarts);
-    this.#options.chronicle.tell({ type: 'restarted', workerId, detail: sign });
+    this.#options.recorder.record({ type: 'restarted', workerId, detail: sign });
   }
 
   /** At times: says that a conflict is over. */
@@ -86,7 +86,7 @@ export class InstanceGuard {
     for (const entry of this.#conflicts) {
       if (nowMs - entry.liveness.refusedOlderMs < CONFLICT_OVER_AFTER_MS) continue;
       this.#setConflict(entry, false);
-      this.#options.chronicle.tell({ type: 'id_conflict_over', workerId: entry.workerId });
+      this.#options.recorder.record({ type: 'id_conflict_over', workerId: entry.workerId });
     }
   }
 
@@ -98,9 +98,9 @@ export class InstanceGuard {
    * The state tells it, but of an instance that has only registered, since it is still that of the one before; and of a worker
    * of which there was never anything to show, which is not called inactive however long it is silent.
    */
-  #isGone({ state, heardMs = NEVER, takenOverMs, intervalMs }: WorkerLiveness, nowMs: number): boolean {
-    if (state !== 'registered' && takenOverMs <= heardMs) return GONE_STATES.has(state);
-    return nowMs - Math.max(heardMs, takenOverMs) > inactiveAfterMs(intervalMs, this.#options.limits);
+  #isGone({ state, lastReceivedMs = NEVER, takenOverMs, intervalMs }: WorkerLiveness, nowMs: number): boolean {
+    if (state !== 'registered' && takenOverMs <= lastReceivedMs) return GONE_STATES.has(state);
+    return nowMs - Math.max(lastReceivedMs, takenOverMs) > inactiveAfterMs(intervalMs, this.#options.limits);
   }
 
   #takeOver(entry: RosterEntry, instanceId: string, nowMs: number): void {
@@ -125,7 +125,7 @@ export class InstanceGuard {
     if (liveness.hasConflict || mayBeLate) return;
     this.#setConflict(entry, true);
     const detail = 'the later one is heard, the older one is refused and keeps trying';
-    this.#options.chronicle.tell({ type: 'id_conflict', workerId, detail });
+    this.#options.recorder.record({ type: 'id_conflict', workerId, detail });
   }
 
   #setConflict(entry: RosterEntry, hasConflict: boolean): void {

@@ -82,7 +82,7 @@ export class Intake {
   accept(entry: RosterEntry, bytes: Buffer, head: HeartbeatHead, via: Via): void {
     const receipt = { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
     if (this.#rateLimit !== undefined) this.#limitRate(entry, receipt.monotonicMs, this.#rateLimit);
-    const arrival = this.#liveness.heard(entry, head, receipt, via);
+    const arrival = this.#liveness.received(entry, head, receipt, via);
     this.#board.accepted(entry.row, receipt);
     if (arrival === 'late' || arrival === 'duplicate') {
       this.#board.countReplaced(entry.row, arrival);

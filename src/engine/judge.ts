@@ -21,8 +21,8 @@ import {
   type WorkerState,
 } from '../model/liveness.ts';
 import type { BoardWriter } from '../store/board.ts';
-import { Attention } from './attention.ts';
-import type { Chronicle } from './chronicle.ts';
+import { AttentiveClock } from './attentive-clock.ts';
+import type { EventRecorder } from './event-recorder.ts';
 import { FlapDamper } from './flap-damper.ts';
 import { type BrakeUnit, GroupWatch } from './group-watch.ts';
 import type { RosterEntry } from './roster.ts';
@@ -33,11 +33,11 @@ export interface JudgeOptions {
   readonly limits: LivenessLimits;
   readonly brakeMaxHoldMs: number;
   readonly board: BoardWriter;
-  readonly chronicle: Chronicle;
+  readonly recorder: EventRecorder;
   readonly clock: Clock;
   readonly atRow: (row: number) => RosterEntry | undefined;
   /** The longest interval that those who can be told one were told. */
-  readonly toldIntervalMs: () => number;
+  readonly assignedIntervalMs: () => number;
   /** The worker is to be forgotten. */
   readonly onGone: (entry: RosterEntry) => void;
   /** The worker is active now, or no more: it outlives the master. */
@@ -55,7 +55,7 @@ const LOOK_AT_HELD_EVERY_MS = 1000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Judge {
-  readonly attention: Attention;
+  readonly attentive: AttentiveClock;
   readonly #options: JudgeOptions;
   readonly #groups = new GroupWatch();
   readonly #flaps: FlapDamper;
@@ -69,33 +69,33 @@ export class Judge {
   /** Until when they are waited for. */
   #graceUntilMs: number | undefined;
   /** What readers were told last, and when. */
-  #toldHolds = NO_HOLDS;
-  #toldHoldsMs = 0;
+  #publishedHolds = NO_HOLDS;
+  #publishedHoldsMs = 0;
 
   constructor(options: JudgeOptions) {
     this.#options = options;
     const nowMs = options.clock.monotonicMs();
-    this.attention = new Attention(nowMs);
-    this.#flaps = new FlapDamper(options.chronicle, options.board);
+    this.attentive = new AttentiveClock(nowMs);
+    this.#flaps = new FlapDamper(options.recorder, options.board);
     this.#dueMs = new Float64Array(options.rows).fill(NEVER);
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
   }
 
   /** From now on main listens: what it did before, such as starting, is no stall. */
   begin(): void {
-    this.attention.begin(this.#options.clock.monotonicMs());
+    this.attentive.begin(this.#options.clock.monotonicMs());
   }
 
   /** Now, in attentive time. */
   nowMs(): number {
-    return this.attention.at(this.#options.clock.monotonicMs());
+    return this.attentive.at(this.#options.clock.monotonicMs());
   }
 
   /** How often a worker sends as far as is known. */
   intervalOf({ cadence, hears, announcedIntervalMs }: WorkerLiveness): number {
-    const { limits, toldIntervalMs } = this.#options;
+    const { limits, assignedIntervalMs } = this.#options;
     // Who is told an interval does not keep to the one that it announced before.
-    return Math.max(limits.heartbeatIntervalMs, cadence.intervalMs, hears ? toldIntervalMs() : announcedIntervalMs);
+    return Math.max(limits.heartbeatIntervalMs, cadence.intervalMs, hears ? assignedIntervalMs() : announcedIntervalMs);
   }
 
   // ── news ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,8 +120,8 @@ export class Judge {
   grace(workers: number, untilMs: number): void {
     this.#graceUntilMs = untilMs;
     const seconds = Math.round((untilMs - this.nowMs()) / 1000);
-    this.#options.chronicle.tell({ type: 'grace', detail: `${workers}, for up to ${seconds} s` });
-    this.#tellHolds();
+    this.#options.recorder.record({ type: 'grace', detail: `${workers}, for up to ${seconds} s` });
+    this.#publishHolds();
   }
 
   /** From now on it is told how often to send, or cannot be told any more. How it kept its own pace says nothing then. */
@@ -138,21 +138,21 @@ export class Judge {
    * A heartbeat came, at `atMs` of attentive time.
    * @param isNewest it is no copy of one that came before, nor one that was overtaken
    */
-  heard(entry: RosterEntry, atMs: number, isNewest: boolean, isLeaving: boolean): void {
+  received(entry: RosterEntry, atMs: number, isNewest: boolean, isLeaving: boolean): void {
     const { liveness } = entry;
     const gapMs = gapOfPaceMs(liveness, atMs);
-    liveness.heardMs = atMs;
+    liveness.lastReceivedMs = atMs;
     liveness.isLeaving = isLeaving;
     liveness.hasHungUp = false;
     liveness.hasBegunAnew = false;
     if (isNewest) this.#noteGap(entry, gapMs);
     if (liveness.isSilent) {
-      this.#groups.heard(entry);
+      this.#groups.received(entry);
       this.#dueMs[entry.row] = 0;
     }
     if (!liveness.hasRecord) {
       if (!entry.slot.hasRecord) {
-        this.#heardWithoutRecord(entry);
+        this.#receivedWithoutRecord(entry);
         return;
       }
       liveness.hasRecord = true;
@@ -169,7 +169,7 @@ export class Judge {
   recorded(entry: RosterEntry): void {
     const { liveness, row } = entry;
     liveness.hasRecord = true;
-    if (liveness.heardMs === undefined) return;
+    if (liveness.lastReceivedMs === undefined) return;
     this.#dueMs[row] = 0;
     if (liveness.isLeaving) this.#groups.unwatch(entry);
     else this.#groups.watch(entry);
@@ -179,7 +179,7 @@ export class Judge {
   }
 
   /** There is nothing to show of it. That it falls silent again is no news, and no sign of anything. */
-  #heardWithoutRecord(entry: RosterEntry): void {
+  #receivedWithoutRecord(entry: RosterEntry): void {
     const { board, clock } = this.#options;
     this.#dueMs[entry.row] = 0;
     if (entry.liveness.state !== 'registered' || board.cause(entry.row) === 'no_record') return;
@@ -188,13 +188,13 @@ export class Judge {
 
   /** @param gapMs before the heartbeat that came just now; undefined: it says nothing of the worker's pace */
   #noteGap({ liveness, row }: RosterEntry, gapMs: number | undefined): void {
-    const { cadence, heardMs, hears, intervalMs, isLeaving, patientUntilMs } = liveness;
+    const { cadence, lastReceivedMs, hears, intervalMs, isLeaving, patientUntilMs } = liveness;
     const isPaceKnown = hears || isLeaving || gapMs === undefined;
     const isShorter = gapMs !== undefined && cadence.note(gapMs);
     // By the pace that is believed from now on: a long gap behind a burst may be what makes a shorter one believed.
     const paceMs = Math.min(intervalMs, Math.max(cadence.intervalMs, this.#options.limits.heartbeatIntervalMs));
     const patientForMs = isPaceKnown ? 0 : patienceMs(gapMs, paceMs);
-    liveness.patientUntilMs = patientForMs > 0 ? (heardMs as number) + patientForMs : 0;
+    liveness.patientUntilMs = patientForMs > 0 ? (lastReceivedMs as number) + patientForMs : 0;
     if (isShorter || patientUntilMs > 0) this.#dueMs[row] = 0;
   }
 
@@ -227,14 +227,14 @@ export class Judge {
 
   /** Four times a second. */
   sweep(): void {
-    const nowMs = this.attention.look(this.#options.clock.monotonicMs());
+    const nowMs = this.attentive.look(this.#options.clock.monotonicMs());
     if (nowMs === undefined) return;
-    this.#tellStall();
+    this.#recordStall();
     const silent = this.#lookAtDue(nowMs);
     this.#endGrace(nowMs);
     this.#decideBrakes(nowMs);
     for (const entry of silent) this.#lookAtSilent(entry, nowMs);
-    this.#tellChangedHolds(nowMs);
+    this.#publishChangedHolds(nowMs);
     if (nowMs < this.#nextFlapStepMs) return;
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
     this.#flaps.step();
@@ -322,10 +322,10 @@ export class Judge {
   }
 
   /** It counts as having fallen silent for one inactivity timeout, and while it is not yet inactive. */
-  #unwatchedFromMs({ heardMs, intervalMs, patientUntilMs, stateSinceMs }: WorkerLiveness): number {
+  #unwatchedFromMs({ lastReceivedMs, intervalMs, patientUntilMs, stateSinceMs }: WorkerLiveness): number {
     const timeoutMs = inactiveAfterMs(intervalMs, this.#options.limits);
-    if (heardMs === undefined) return stateSinceMs + timeoutMs;
-    const silentFromMs = Math.max(patientUntilMs, heardMs + Math.min(suspectAfterMs(intervalMs), timeoutMs));
+    if (lastReceivedMs === undefined) return stateSinceMs + timeoutMs;
+    const silentFromMs = Math.max(patientUntilMs, lastReceivedMs + Math.min(suspectAfterMs(intervalMs), timeoutMs));
     return Math.max(stateSinceMs, silentFromMs + timeoutMs);
   }
 
@@ -368,8 +368,8 @@ export class Judge {
     const detail =
       `${unit.silent} of ${unit.watched} workers of ${unitText(unit)} fell silent at once; ` +
       `they are not judged until most are heard, or "brake release", for ${maxS} s at most`;
-    this.#options.chronicle.tell({ type: 'brake', group: unit.name, detail });
-    this.#tellHolds();
+    this.#options.recorder.record({ type: 'brake', group: unit.name, detail });
+    this.#publishHolds();
   }
 
   /** Most are back; the others may be on their way, and get as long as if they had been heard just now: once. */
@@ -377,9 +377,9 @@ export class Judge {
     const late = unit.silentEntries.filter(({ liveness }) => liveness.state !== 'inactive');
     for (const entry of late) {
       const { liveness } = entry;
-      const hadMore = liveness.heardMs !== undefined && liveness.graceUntilMs > liveness.heardMs;
+      const hadMore = liveness.lastReceivedMs !== undefined && liveness.graceUntilMs > liveness.lastReceivedMs;
       if (!hadMore) liveness.graceUntilMs = nowMs + inactiveAfterMs(liveness.intervalMs, this.#options.limits);
-      this.#groups.heard(entry);
+      this.#groups.received(entry);
       this.#dueMs[entry.row] = 0;
     }
     const rest = late.length === 0 ? '' : `; ${late.length} not yet`;
@@ -402,37 +402,37 @@ export class Judge {
 
   #released({ name }: BrakeUnit, detail: string): void {
     this.#groups.setHeld(name, undefined);
-    this.#options.chronicle.tell({ type: 'brake_released', group: name, detail });
-    this.#tellHolds();
+    this.#options.recorder.record({ type: 'brake_released', group: name, detail });
+    this.#publishHolds();
   }
 
   #endGrace(nowMs: number): void {
     // Earlier, when everybody is heard.
     if (this.#graceUntilMs === undefined || (nowMs <= this.#graceUntilMs && this.#unknown > 0)) return;
     this.#graceUntilMs = undefined;
-    this.#options.chronicle.tell({ type: 'grace_over' });
-    this.#tellHolds();
+    this.#options.recorder.record({ type: 'grace_over' });
+    this.#publishHolds();
   }
 
-  #tellStall(): void {
-    const stalledMs = this.attention.takeStall();
+  #recordStall(): void {
+    const stalledMs = this.attentive.takeStall();
     if (stalledMs === undefined) return;
     const detail = `${(stalledMs / 1000).toFixed(1)} s, by which every deadline is later`;
-    this.#options.chronicle.tell({ type: 'stall', detail });
+    this.#options.recorder.record({ type: 'stall', detail });
   }
 
-  #tellHolds(): void {
-    this.#toldHolds = this.holds;
-    this.#toldHoldsMs = this.nowMs();
-    this.#options.onHolds(this.#toldHolds);
+  #publishHolds(): void {
+    this.#publishedHolds = this.holds;
+    this.#publishedHoldsMs = this.nowMs();
+    this.#options.onHolds(this.#publishedHolds);
   }
 
   /** While a brake holds others may fall silent or be heard, and a stall of the master's puts off every moment. */
-  #tellChangedHolds(nowMs: number): void {
-    const { graceEndsUnixMs, brakes } = this.#toldHolds;
+  #publishChangedHolds(nowMs: number): void {
+    const { graceEndsUnixMs, brakes } = this.#publishedHolds;
     if (graceEndsUnixMs === undefined && brakes.length === 0) return;
-    if (nowMs - this.#toldHoldsMs < TELL_HELD_EVERY_MS) return;
-    if (!areAlike(this.holds, this.#toldHolds)) this.#tellHolds();
+    if (nowMs - this.#publishedHoldsMs < TELL_HELD_EVERY_MS) return;
+    if (!areAlike(this.holds, this.#publishedHolds)) this.#publishHolds();
   }
 
   #unixOf(attentiveMs: number): number {
@@ -464,9 +464,9 @@ function isSameMoment(aUnixMs: number | undefined, bUnixMs: number | undefined):
  * either: it may be a worker that tries.
  */
 function gapOfPaceMs(liveness: WorkerLiveness, atMs: number): number | undefined {
-  const { heardMs, hasRecord, isLeaving, hasBegunAnew, hears, state } = liveness;
-  if (heardMs === undefined || !hasRecord || isLeaving || hasBegunAnew) return undefined;
-  return hears && state === 'inactive' ? undefined : atMs - heardMs;
+  const { lastReceivedMs, hasRecord, isLeaving, hasBegunAnew, hears, state } = liveness;
+  if (lastReceivedMs === undefined || !hasRecord || isLeaving || hasBegunAnew) return undefined;
+  return hears && state === 'inactive' ? undefined : atMs - lastReceivedMs;
 }
 
 /** Time alone makes nothing better: only a heartbeat does, however a grace or a longer interval put a deadline off. */
@@ -478,8 +478,8 @@ const BY_TIME: readonly (readonly WorkerState[])[] = [
   ['leaving', 'left'],
 ];
 
-function silenceText({ heardMs }: WorkerLiveness, nowMs: number): string | undefined {
-  return heardMs === undefined ? undefined : `silent for ${((nowMs - heardMs) / 1000).toFixed(1)} s`;
+function silenceText({ lastReceivedMs }: WorkerLiveness, nowMs: number): string | undefined {
+  return lastReceivedMs === undefined ? undefined : `silent for ${((nowMs - lastReceivedMs) / 1000).toFixed(1)} s`;
 }
 
 function unitText({ name }: BrakeUnit): string {

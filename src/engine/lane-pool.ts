@@ -37,7 +37,7 @@ import {
   restartDelayMs,
   withFault,
 } from './fault-history.ts';
-import { nextStep } from './halving.ts';
+import { nextHalvingStep } from './halving.ts';
 import {
   type AfterFailure,
   type LaneEvents,
@@ -430,7 +430,7 @@ export class LanePool {
     // One at a time: another lane's turn comes when this one's worker is found.
     if (search !== undefined && lane !== search.home && lane !== search.apart) return restart;
     const other = lane === search?.apart ? search.home : this.#apart;
-    const step = nextStep(lane.workers, other?.workers ?? [], search?.cleared ?? new Set());
+    const step = nextHalvingStep(lane.workers, other?.workers ?? [], search?.cleared ?? new Set());
     if ('found' in step) {
       if (search !== undefined) this.#endSearch(search);
       if (step.found === undefined) return restart;

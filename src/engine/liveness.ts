@@ -10,16 +10,16 @@ import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import { type StateCause, suspectAfterMs } from '../model/liveness.ts';
 import {
+  type AssignedInterval,
+  assignedInterval,
   jitteredIntervalMs,
   LONGEST_INTERVAL_MS,
   longestIntervalMs,
   pacedIntervalMs,
-  type ToldInterval,
-  toldInterval,
 } from '../model/pace.ts';
 import type { Arrival } from '../model/sequence.ts';
 import type { BoardWriter, Receipt } from '../store/board.ts';
-import { Chronicle } from './chronicle.ts';
+import { EventRecorder } from './event-recorder.ts';
 import { HeartbeatWatch } from './heartbeat-watch.ts';
 import { InstanceGuard } from './instance-guard.ts';
 import { Judge } from './judge.ts';
@@ -87,10 +87,10 @@ export class Liveness {
   readonly #stuck: StuckWatch;
   readonly #heartbeats: HeartbeatWatch;
   readonly #judge: Judge;
-  readonly #chronicle: Chronicle;
+  readonly #recorder: EventRecorder;
   /** How often workers are to send. */
   #intervalMs: number;
-  #told: ToldInterval;
+  #assigned: AssignedInterval;
   #sweeps = 0;
 
   constructor({ settings, roster, board, clock, logger, onGone, onInstances, onActivity }: LivenessOptions) {
@@ -105,29 +105,29 @@ export class Liveness {
       );
     }
     this.#intervalMs = heartbeatIntervalMs;
-    this.#told = { intervalMs: heartbeatIntervalMs, untilMs: 0 };
-    const chronicle = new Chronicle({
+    this.#assigned = { intervalMs: heartbeatIntervalMs, untilMs: 0 };
+    const recorder = new EventRecorder({
       log: roster.directory.events,
       clock,
       logger,
-      onEvents: (events) => roster.tellEvents(events),
+      onEvents: (events) => roster.publishEvents(events),
     });
-    this.#chronicle = chronicle;
-    this.#guard = new InstanceGuard({ limits: this.#settings, board, chronicle, onInstances });
-    this.#stuck = new StuckWatch(board, chronicle, stuckAfterMs);
+    this.#recorder = recorder;
+    this.#guard = new InstanceGuard({ limits: this.#settings, board, recorder, onInstances });
+    this.#stuck = new StuckWatch(board, recorder, stuckAfterMs);
     this.#heartbeats = new HeartbeatWatch({ heartbeatIntervalMs, board, guard: this.#guard, stuck: this.#stuck });
     this.#judge = new Judge({
       rows: board.capacity,
       limits: this.#settings,
       brakeMaxHoldMs,
       board,
-      chronicle,
+      recorder,
       clock,
       atRow: (row) => roster.atRow(row),
-      toldIntervalMs: () => this.#told.intervalMs,
+      assignedIntervalMs: () => this.#assigned.intervalMs,
       onGone,
       onActivity,
-      onHolds: (holds) => roster.tellHolds(holds),
+      onHolds: (holds) => roster.publishHolds(holds),
     });
   }
 
@@ -136,9 +136,9 @@ export class Liveness {
     this.#judge.begin();
   }
 
-  /** Tells of what was seen elsewhere: one chronicle for all, since the order of events counts. */
-  tell(event: NewEvent): void {
-    this.#chronicle.tell(event);
+  /** Tells of what was seen elsewhere: one recorder for all, since the order of events counts. */
+  recordEvent(event: NewEvent): void {
+    this.#recorder.record(event);
   }
 
   // ── workers ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,16 +212,16 @@ export class Liveness {
    * @returns how it comes among the others of its worker
    * @throws PulselaneError `failed_precondition` if a later instance of the worker has spoken
    */
-  heard(entry: RosterEntry, head: HeartbeatHead, receipt: Receipt, via: Via): Arrival {
+  received(entry: RosterEntry, head: HeartbeatHead, receipt: Receipt, via: Via): Arrival {
     const { liveness } = entry;
-    const atMs = this.#judge.attention.at(receipt.monotonicMs);
+    const atMs = this.#judge.attentive.at(receipt.monotonicMs);
     const arrival = this.#heartbeats.note(entry, head, receipt, atMs);
     if (liveness.via !== via) liveness.via?.left?.(entry.workerId);
     liveness.via = via;
     if ((via !== undefined) !== liveness.hears) this.#judge.hears(entry, via !== undefined);
     const isNewest = arrival === 'next' || arrival === 'again';
     // What was on its way when the worker said farewell brings nobody back.
-    if (isNewest || !liveness.isLeaving) this.#judge.heard(entry, atMs, isNewest, isNewest && head.leaving);
+    if (isNewest || !liveness.isLeaving) this.#judge.received(entry, atMs, isNewest, isNewest && head.leaving);
     return arrival;
   }
 
@@ -252,7 +252,7 @@ export class Liveness {
   sweep(nowMonotonicMs: number): void {
     this.#judge.sweep();
     this.#guard.look(this.#judge.nowMs());
-    if (this.#sweeps % SLOW_ROUND_SWEEPS === 0) this.#chronicle.look(nowMonotonicMs);
+    if (this.#sweeps % SLOW_ROUND_SWEEPS === 0) this.#recorder.look(nowMonotonicMs);
     for (let row = this.#sweeps++ % SLOW_ROUND_SWEEPS; row < this.#board.rowsUsed; row += SLOW_ROUND_SWEEPS) {
       const entry = this.#roster.atRow(row);
       if (entry !== undefined) this.#stuck.look(entry);
@@ -260,7 +260,7 @@ export class Liveness {
     const { heartbeatIntervalMs, targetHeartbeatsPerS } = this.#settings;
     this.#intervalMs = pacedIntervalMs(heartbeatIntervalMs, this.#board.activeWorkers, targetHeartbeatsPerS);
     const longestMs = longestIntervalMs(this.#intervalMs, heartbeatIntervalMs);
-    this.#told = toldInterval(this.#told, longestMs, this.#judge.nowMs());
+    this.#assigned = assignedInterval(this.#assigned, longestMs, this.#judge.nowMs());
   }
 
   get holds(): Holds {

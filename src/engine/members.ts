@@ -149,7 +149,7 @@ export class Members {
   }
 
   /**
-   * Remembers that an unknown worker knocked; the one unheard for longest gives way when the list is full.
+   * Remembers that an unknown worker asked to be admitted; the one that asked longest ago gives way when the list is full.
    * @returns whether it did not wait yet, and does now
    */
   turnAway(workerId: string): boolean {

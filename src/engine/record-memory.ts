@@ -74,7 +74,7 @@ export function allowanceOf(facts: RecordMemoryFacts, maxRecordBytes: number): R
   return { maxRecordBytes, maxCapacityBytes: Math.min(capacity, wanted), isShort: capacity < wanted };
 }
 
-/** A heartbeat at the door. */
+/** A heartbeat that has arrived. */
 export interface Arriving {
   readonly bytes: number;
   /** Bytes of JSON that the worker's slot has room for. */
@@ -144,8 +144,8 @@ export class RecordMemory implements RecordMemoryView {
   /** How long main took for it last. */
   #tookMs = 0;
   #collectMs = Number.NEGATIVE_INFINITY;
-  #toldMs = Number.NEGATIVE_INFINITY;
-  #told = '';
+  #publishedMs = Number.NEGATIVE_INFINITY;
+  #published = '';
 
   constructor(options: RecordMemoryOptions) {
     this.#options = options;
@@ -210,12 +210,12 @@ export class RecordMemory implements RecordMemoryView {
   }
 
   /** What readers are to be told now; undefined if nothing but small heartbeats has changed, or they were told a moment ago. */
-  takeNews(nowMs: number): RecordMemoryView | undefined {
-    if (nowMs - this.#toldMs < TELL_EVERY_MS) return undefined;
+  takeChanges(nowMs: number): RecordMemoryView | undefined {
+    if (nowMs - this.#publishedMs < TELL_EVERY_MS) return undefined;
     const news = `${this.#slotBytes} ${this.#letGoBytes} ${Math.round(this.heartbeatBytes / MIB)}`;
-    if (news === this.#told) return undefined;
-    this.#told = news;
-    this.#toldMs = nowMs;
+    if (news === this.#published) return undefined;
+    this.#published = news;
+    this.#publishedMs = nowMs;
     return this.view;
   }
 

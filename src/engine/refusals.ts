@@ -67,12 +67,12 @@ const TELL_EVERY_MS = 1000;
 
 export class Refusals {
   readonly #counts = new Map<RefusalReason, number>();
-  #hasNews = false;
-  #toldMs = Number.NEGATIVE_INFINITY;
+  #hasChanges = false;
+  #publishedMs = Number.NEGATIVE_INFINITY;
 
   count(reason: RefusalReason, times = 1): void {
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + times);
-    this.#hasNews = true;
+    this.#hasChanges = true;
   }
 
   counts(): RefusalCounts {
@@ -80,10 +80,10 @@ export class Refusals {
   }
 
   /** What readers are to be told now; undefined if there is nothing new, or they were told a moment ago. */
-  takeNews(nowMs: number): RefusalCounts | undefined {
-    if (!this.#hasNews || nowMs - this.#toldMs < TELL_EVERY_MS) return undefined;
-    this.#hasNews = false;
-    this.#toldMs = nowMs;
+  takeChanges(nowMs: number): RefusalCounts | undefined {
+    if (!this.#hasChanges || nowMs - this.#publishedMs < TELL_EVERY_MS) return undefined;
+    this.#hasChanges = false;
+    this.#publishedMs = nowMs;
     return this.counts();
   }
 }

@@ -116,32 +116,32 @@ export class Roster {
   }
 
   /** For readers elsewhere: they are in the log of this thread's directory already. */
-  tellEvents(events: readonly WorkerEvent[]): void {
+  publishEvents(events: readonly WorkerEvent[]): void {
     for (const listener of this.#listeners) listener({ type: 'events', events });
   }
 
-  tellHolds(holds: Holds): void {
+  publishHolds(holds: Holds): void {
     this.#announce({ type: 'holds', holds });
   }
 
-  tellPending(pending: readonly PendingWorker[]): void {
+  publishPending(pending: readonly PendingWorker[]): void {
     this.#announce({ type: 'pending', pending });
   }
 
-  tellLimits(counts: Readonly<Record<string, number>>): void {
+  publishLimits(counts: Readonly<Record<string, number>>): void {
     this.#announce({ type: 'limits', counts });
   }
 
-  tellLaneLimit(limit: LaneLimit): void {
+  publishLaneLimit(limit: LaneLimit): void {
     this.#announce({ type: 'laneLimit', limit });
   }
 
-  tellRecordMemory(memory: RecordMemoryView): void {
+  publishRecordMemory(memory: RecordMemoryView): void {
     this.#announce({ type: 'recordMemory', memory });
   }
 
   /** To readers in other threads. */
-  tellSlotsLetGo(): void {
+  publishSlotsLetGo(): void {
     for (const listener of this.#listeners) listener({ type: 'slotsLetGo' });
   }
 

@@ -3,7 +3,7 @@ import type { StuckReason } from '../model/stuck.ts';
 import { stuckReason } from '../model/stuck.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
-import type { Chronicle } from './chronicle.ts';
+import type { EventRecorder } from './event-recorder.ts';
 import type { RosterEntry } from './roster.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
@@ -14,12 +14,12 @@ const TEXTS: Readonly<Record<StuckReason, string>> = {
 
 export class StuckWatch {
   readonly #board: BoardWriter;
-  readonly #chronicle: Chronicle;
+  readonly #recorder: EventRecorder;
   readonly #stuckAfterMs: number;
 
-  constructor(board: BoardWriter, chronicle: Chronicle, stuckAfterMs: number) {
+  constructor(board: BoardWriter, recorder: EventRecorder, stuckAfterMs: number) {
     this.#board = board;
-    this.#chronicle = chronicle;
+    this.#recorder = recorder;
     this.#stuckAfterMs = stuckAfterMs;
   }
 
@@ -31,15 +31,15 @@ export class StuckWatch {
     if (reason === before) return;
     liveness.stuck = reason;
     this.#board.setStuck(row, reason);
-    if (reason !== undefined) this.#chronicle.tell({ type: 'stuck', workerId, detail: TEXTS[reason] });
-    else if (state === 'active') this.#chronicle.tell({ type: 'stuck_over', workerId });
-    else this.#chronicle.tell({ type: 'stuck_over', workerId, detail: `nothing is known of it: it is ${state}` });
+    if (reason !== undefined) this.#recorder.record({ type: 'stuck', workerId, detail: TEXTS[reason] });
+    else if (state === 'active') this.#recorder.record({ type: 'stuck_over', workerId });
+    else this.#recorder.record({ type: 'stuck_over', workerId, detail: `nothing is known of it: it is ${state}` });
   }
 
   #reason({ hostLoopLagMs, steadySinceMs }: WorkerLiveness, slot: SlotReader): StuckReason | undefined {
     // In this order: a record that is written meanwhile makes the stretch between them shorter, and no alarm.
-    const toldMs = slot.receivedMonotonicMs;
+    const reportedMs = slot.receivedMonotonicMs;
     const { taskStoodStillSinceMs } = slot;
-    return stuckReason({ hostLoopLagMs, taskStoodStillSinceMs, toldMs, steadySinceMs }, this.#stuckAfterMs);
+    return stuckReason({ hostLoopLagMs, taskStoodStillSinceMs, reportedMs, steadySinceMs }, this.#stuckAfterMs);
   }
 }

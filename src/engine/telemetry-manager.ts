@@ -30,9 +30,8 @@ import { SlotShelf } from '../store/slot-shelf.ts';
 import { newSlot } from '../store/slot-writer.ts';
 import { DeliveryWatch } from './delivery-watch.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
-import { type Impostor, Impostors } from './impostors.ts';
+import { type IdentityViolation, IdentityViolations } from './identity-violations.ts';
 import { Intake } from './intake.ts';
-import { Knocks } from './knocks.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import { LanePool } from './lane-pool.ts';
 import { Liveness, type LivenessSettings } from './liveness.ts';
@@ -40,6 +39,7 @@ import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
 import { Mailbox } from './mailbox.ts';
 import { type Activity, type AdmissionMode, type Member, Members } from './members.ts';
 import { MemoryRoom } from './memory-room.ts';
+import { PendingAdmissions } from './pending-admissions.ts';
 import { RecordMemory, recordBudgetBytes } from './record-memory.ts';
 import { type RefusalCounts, Refusals } from './refusals.ts';
 import { Registrations } from './registrations.ts';
@@ -160,8 +160,8 @@ export class TelemetryManager {
   /** Lanes that have seen slots which were let go of, or that workers have left, since garbage was collected last. */
   readonly #lanesToCollect = new Set<LaneHandle>();
   #collection: Timer | undefined;
-  readonly #impostors = new Impostors((event) => this.#liveness.tell(event));
-  readonly #knocks = new Knocks((event) => this.#liveness.tell(event));
+  readonly #identityViolations = new IdentityViolations((event) => this.#liveness.recordEvent(event));
+  readonly #pendingAdmissions = new PendingAdmissions((event) => this.#liveness.recordEvent(event));
   readonly #deliveries: DeliveryWatch;
   readonly #intake: Intake;
   readonly #processorUrl: string | undefined;
@@ -171,8 +171,8 @@ export class TelemetryManager {
   #heartbeatsPerS = 0;
   #heartbeatsSeen = 0;
   /** When readers were told last who waits for approval, and at which change. */
-  #pendingToldMs = 0;
-  #pendingTold = 0;
+  #pendingPublishedMs = 0;
+  #pendingPublished = 0;
   #lateToldMs = 0;
   #onActive: (workerId: string) => void = () => {};
   #phase: Phase = 'new';
@@ -291,7 +291,7 @@ export class TelemetryManager {
           if (entry === worker) this.#roster.charge(entry, { cause, reason, atUnixMs: this.#clock.wallMs() });
         },
         onStartsFailing: (reason) => {
-          this.#liveness.tell(
+          this.#liveness.recordEvent(
             reason === undefined
               ? { type: 'fault_over', detail: 'threads can be started again' }
               : { type: 'fault', detail: `threads cannot be started: ${reason}` },
@@ -332,8 +332,8 @@ export class TelemetryManager {
     holdThread('lane/thread');
     this.#phase = 'running';
     this.#checkPlan();
-    this.#roster.tellLaneLimit(laneLimitOf(this.#lanePlan, false));
-    this.#tellRecordMemory(this.#clock.monotonicMs());
+    this.#roster.publishLaneLimit(laneLimitOf(this.#lanePlan, false));
+    this.#publishRecordMemory(this.#clock.monotonicMs());
     this.#sweptMs = this.#clock.monotonicMs();
     this.#liveness.begin();
     this.#timers.push(this.#clock.every(SWEEP_EVERY_MS, () => this.#sweep()));
@@ -524,8 +524,8 @@ export class TelemetryManager {
   }
 
   /** Tells what was seen by what is built around the engine: in the log of events, and to every reader. */
-  tell(event: NewEvent): void {
-    this.#liveness.tell(event);
+  recordEvent(event: NewEvent): void {
+    this.#liveness.recordEvent(event);
   }
 
   /** What keeps the master from judging, for now. */
@@ -629,9 +629,9 @@ export class TelemetryManager {
   }
 
   /** A peer spoke for a worker that it is not, and was refused. */
-  impostorSeen(impostor: Impostor): void {
+  identityViolated(impostor: IdentityViolation): void {
     this.#refusals.count('identity');
-    this.#impostors.seen(impostor, this.#clock.monotonicMs());
+    this.#identityViolations.seen(impostor, this.#clock.monotonicMs());
   }
 
   /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
@@ -708,7 +708,7 @@ export class TelemetryManager {
     const known = this.#roster.get(workerId);
     if (known !== undefined) return known;
     if (!this.#members.admits(workerId)) {
-      if (this.#members.turnAway(workerId)) this.#knocks.heard(workerId, this.#clock.monotonicMs());
+      if (this.#members.turnAway(workerId)) this.#pendingAdmissions.requested(workerId, this.#clock.monotonicMs());
       throw new PulselaneError('not_admitted', `worker ${workerId} waits for approval by an operator`);
     }
     return this.#entry(workerId);
@@ -784,7 +784,7 @@ export class TelemetryManager {
 
   /** In every thread that may have seen the slots that were let go of; here when the others have done it, and by itself. */
   #collectGarbage(): void {
-    this.#roster.tellSlotsLetGo();
+    this.#roster.publishSlotsLetGo();
     for (const lane of this.#lanesToCollect) lane.collect();
     this.#lanesToCollect.clear();
     this.#collection?.cancel();
@@ -824,29 +824,29 @@ export class TelemetryManager {
     this.#deliveries.sweep();
     this.#liveness.sweep(nowMs);
     this.#lanes.watch(nowMs - this.#sweptMs);
-    this.#tellLaneLimit();
+    this.#publishLaneLimit();
     this.#measureRate(nowMs - this.#sweptMs);
-    this.#tellPending(nowMs);
+    this.#publishPending(nowMs);
     if (nowMs - this.#lateToldMs >= TELL_LATE_EVERY_MS) {
       this.#lateToldMs = nowMs;
       this.#members.tellLate();
     }
     this.#records.look(nowMs);
-    this.#tellRecordMemory(nowMs);
-    const refusals = this.#refusals.takeNews(nowMs);
-    if (refusals !== undefined) this.#roster.tellLimits(refusals);
+    this.#publishRecordMemory(nowMs);
+    const refusals = this.#refusals.takeChanges(nowMs);
+    if (refusals !== undefined) this.#roster.publishLimits(refusals);
     this.#sweptMs = nowMs;
   }
 
-  #tellRecordMemory(nowMs: number): void {
-    const news = this.#records.takeNews(nowMs);
-    if (news !== undefined) this.#roster.tellRecordMemory(news);
+  #publishRecordMemory(nowMs: number): void {
+    const news = this.#records.takeChanges(nowMs);
+    if (news !== undefined) this.#roster.publishRecordMemory(news);
   }
 
-  #tellLaneLimit(): void {
+  #publishLaneLimit(): void {
     const isMemoryShort = this.#lanes.isHeldBack;
     if (this.#roster.directory.laneLimit?.isMemoryShort === isMemoryShort) return;
-    this.#roster.tellLaneLimit(laneLimitOf(this.#lanePlan, isMemoryShort));
+    this.#roster.publishLaneLimit(laneLimitOf(this.#lanePlan, isMemoryShort));
     if (isMemoryShort) this.#logger.warn('memory is short on this machine: no more dedicated lanes are started');
     else this.#logger.info('memory is free again: dedicated lanes are started');
   }
@@ -858,12 +858,12 @@ export class TelemetryManager {
     this.#board.setHeartbeatRate(this.#heartbeatsPerS);
   }
 
-  #tellPending(nowMs: number): void {
+  #publishPending(nowMs: number): void {
     const { pendingChanges } = this.#members;
-    if (pendingChanges === this.#pendingTold || nowMs - this.#pendingToldMs < TELL_PENDING_EVERY_MS) return;
-    this.#pendingTold = pendingChanges;
-    this.#pendingToldMs = nowMs;
-    this.#roster.tellPending(this.#members.pending());
+    if (pendingChanges === this.#pendingPublished || nowMs - this.#pendingPublishedMs < TELL_PENDING_EVERY_MS) return;
+    this.#pendingPublished = pendingChanges;
+    this.#pendingPublishedMs = nowMs;
+    this.#roster.publishPending(this.#members.pending());
   }
 
   #showLane(lane: LaneHandle): void {

@@ -21,7 +21,7 @@ export class WorkerLiveness implements LivenessFacts {
   /** Since when it is in its state. */
   stateSinceMs: number;
   readonly knownMs: number;
-  heardMs: number | undefined;
+  lastReceivedMs: number | undefined;
   readonly isRestored: boolean;
   /** Set by the judge alone, when it sees the first one. */
   hasRecord: boolean;

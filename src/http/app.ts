@@ -1,8 +1,8 @@
 /** The HTTP API, as one Hono app over shared memory: `app.request()` tests it without a socket. */
 import { messageOf } from '../lib/errors.ts';
-import { door, headerFactsOf } from './access/door.ts';
+import { accessMiddleware, headerFactsOf } from './access/middleware.ts';
 import { type Api, newApi, refuseOtherMethods } from './api/endpoint.ts';
-import { describeSeedPaths } from './api/seed-paths.ts';
+import { describeLegacyPaths } from './api/legacy-paths.ts';
 import { CommonHeaders, commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { problem } from './problem.ts';
@@ -35,7 +35,7 @@ export function createApp(context: AppContext): Api {
     },
   });
   app.use(commonHeaders(new CommonHeaders(context.corsOrigins), headerFactsOf));
-  app.use(door({ ...context, maxBodyBytes: context.limits.maxBodyBytes }));
+  app.use(accessMiddleware({ ...context, maxBodyBytes: context.limits.maxBodyBytes }));
   // Frameworks take what is broken for the text itself, which nobody has: an answer with nobody, and no error.
   app.use('/api/*', (c, next) => {
     const query = queryOfTarget(c.req.url);
@@ -60,7 +60,7 @@ export function createApp(context: AppContext): Api {
   workerRoutes(app, context);
   workerCommandRoutes(app, context);
   documentRoutes(app);
-  describeSeedPaths(app);
+  describeLegacyPaths(app);
   refuseOtherMethods(app);
   app.notFound((c) =>
     isApiPath(c.req.path)

@@ -3,7 +3,7 @@
  * comes in any case, and what waits is bounded.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
-import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from './limits.ts';
+import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from './http-limits.ts';
 import type { Command, CommandReply } from './messages.ts';
 
 interface Waiting {

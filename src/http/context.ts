@@ -8,11 +8,11 @@ import type { Access } from './access/access.ts';
 import type { Identity } from './access/decide.ts';
 import type { Session } from './access/session.ts';
 import type { Bodies } from './bodies.ts';
-import type { HttpLimits } from './limits.ts';
+import type { HttpLimits } from './http-limits.ts';
+import type { HttpRefusals } from './http-refusals.ts';
 import type { LiveStreams } from './live/streams.ts';
 import type { Command, CommandReply, HttpLogLevel } from './messages.ts';
 import type { Queries } from './query/queries.ts';
-import type { Refusals } from './refused.ts';
 import type { Revisions } from './revisions.ts';
 
 export type Log = (level: HttpLogLevel, message: string) => void;
@@ -35,7 +35,7 @@ export interface AppContext {
   /** Who may come in: asked before any route. */
   readonly access: Access;
   readonly limits: HttpLimits;
-  readonly refusals: Refusals;
+  readonly refusals: HttpRefusals;
   /** Ends a session, and the live clients that came with it. */
   readonly logOut: (session: Session, by: Socket | undefined) => void;
 }
@@ -52,8 +52,8 @@ export interface HttpEnv {
     commonHeaders: Readonly<Record<string, string>>;
     /** On a public path: whether whoever asks may also read what is not public. */
     mayRead: boolean;
-    /** Counts what is refused behind the door; undefined before it. */
-    refusals: Refusals | undefined;
+    /** Counts what is refused behind the access middleware; undefined before it. */
+    refusals: HttpRefusals | undefined;
     /** Who asks; undefined where nobody needs a token. */
     identity: Identity | undefined;
   };

@@ -22,7 +22,7 @@ import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts'
 import type { BoardMemory } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
 import { EndedSessions } from './access/ended-sessions.ts';
-import { type HttpLimits, STOP_GRACE_MS } from './limits.ts';
+import { type HttpLimits, STOP_GRACE_MS } from './http-limits.ts';
 import type { Command, CommandReply, FromHttp, HttpSecrets, HttpThreadData, ToHttp } from './messages.ts';
 
 export interface HttpHostOptions {

@@ -14,8 +14,8 @@
  * remembered, and is found by the next look.
  */
 import { type Directory, readWhileThere, type WorkerEntry } from '../store/directory.ts';
+import { MAX_BLANK_SHARE } from './http-limits.ts';
 import { JsonText } from './json-text.ts';
-import { MAX_BLANK_SHARE } from './limits.ts';
 import { isShownActive, keyOf, type PutValue } from './worker-json.ts';
 
 const SPACE = 0x20;
@@ -142,7 +142,7 @@ export class JoinedMap {
     const end = start + (this.#size[row] as number);
     const at = start + keyOf(entry).length + 2;
     const { buffer } = this.#text;
-    const bytes = this.#putValue({ buffer, at, end }, entry, this.#standing(row));
+    const bytes = this.#putValue({ buffer, at, end }, entry, this.#boardFacts(row));
     if (bytes < 0) {
       this.#remove(row);
       return false;
@@ -156,9 +156,9 @@ export class JoinedMap {
   /** Gives the worker a region behind the last one. */
   #append(row: number, entry: WorkerEntry): void {
     const start = this.#end;
-    const standing = this.#standing(row);
+    const facts = this.#boardFacts(row);
     const text = this.#text.ascii(',').append(keyOf(entry)).ascii(':');
-    text.put((room) => this.#putValue(room, entry, standing));
+    text.put((room) => this.#putValue(room, entry, facts));
     const used = text.length - start;
     const size = regionBytes(used, this.#size[row] as number);
     this.#end = text.spaces(size - used).length;
@@ -203,7 +203,7 @@ export class JoinedMap {
     this.#usedBytes = this.#end;
   }
 
-  #standing(row: number) {
+  #boardFacts(row: number) {
     return { lastUpdateS: this.#lastUpdateS[row] as number, isActive: this.#isActive[row] === 1 };
   }
 }

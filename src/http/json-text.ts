@@ -5,20 +5,20 @@ import {
   MAX_BODY_BYTES_IN_FLIGHT,
   MAX_TEXT_BYTES_KEPT,
   TEXT_USES_BEFORE_SHRINKING,
-} from './limits.ts';
+} from './http-limits.ts';
 
 const FIRST_BYTES = 16 * 1024;
 const SPACE = 0x20;
 
 /** Where text may be put: from `at`, never at or beyond `end`. */
-export interface Room {
+export interface TextRoom {
   readonly buffer: Buffer;
   readonly at: number;
   readonly end: number;
 }
 
 /** Puts text into the room: how many bytes, or minus how many it needs if that is more. */
-export type Put = (room: Room) => number;
+export type Put = (room: TextRoom) => number;
 
 export class JsonText {
   #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
@@ -110,7 +110,7 @@ export class JsonText {
     this.#uses = 0;
   }
 
-  #room(): Room {
+  #room(): TextRoom {
     return { buffer: this.#buffer, at: this.#length, end: this.#buffer.length };
   }
 

@@ -5,7 +5,7 @@ import type { ApiToken } from '../lib/tokens.ts';
 import type { BoardMemory } from '../store/board.ts';
 import type { Announcement } from '../store/directory.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
-import type { HttpLimits } from './limits.ts';
+import type { HttpLimits } from './http-limits.ts';
 
 /** Handed to the thread when it is made. */
 export interface HttpThreadData {

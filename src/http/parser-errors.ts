@@ -5,11 +5,11 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { BareSockets } from './bare-sockets.ts';
-import type { RefusalReason, Refusals } from './refused.ts';
+import type { HttpRefusalReason, HttpRefusals } from './http-refusals.ts';
 
 interface Answer {
   readonly status: string;
-  readonly reason: RefusalReason;
+  readonly reason: HttpRefusalReason;
 }
 
 const BY_CODE: Readonly<Record<string, Answer>> = {
@@ -28,7 +28,7 @@ export function answerTo(code: string | undefined): Answer | undefined {
 }
 
 /** Answers and counts what the server's parser refuses, and connections that it closes since nothing moves on them. */
-export function watchParser(server: Server, refusals: Refusals, bare: BareSockets): void {
+export function watchParser(server: Server, refusals: HttpRefusals, bare: BareSockets): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const answer = answerTo(error.code);
     if (answer === undefined) return void socket.destroy();

@@ -6,8 +6,8 @@ import { answer } from './common-headers.ts';
 import { conditionalHeaders, notModified } from './conditional.ts';
 import type { AppContext, HttpContext, HttpEnv } from './context.ts';
 import { acceptsGzip, varyHeader } from './encoding.ts';
+import { DIRECT_BODY_BYTES } from './http-limits.ts';
 import type { JsonText } from './json-text.ts';
-import { DIRECT_BODY_BYTES } from './limits.ts';
 import { problemOf } from './problem.ts';
 import type { Body } from './query/queries.ts';
 

@@ -18,7 +18,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Directory, WorkerEntry } from '../store/directory.ts';
 import { ChangeOrder } from './change-order.ts';
-import { MAX_GONE_REMEMBERED } from './limits.ts';
+import { MAX_GONE_REMEMBERED } from './http-limits.ts';
 
 /** A worker that left, and the counter at which it did. */
 export interface Left {

@@ -18,19 +18,19 @@ import {
   QUERY_WITHIN_MS,
   SOCKET_IDLE_MS,
   WRONG_TOKENS_PER_S,
-} from './limits.ts';
-import type { RefusalReason } from './refused.ts';
+} from './http-limits.ts';
+import type { HttpRefusalReason } from './http-refusals.ts';
 
-type Row = CallLimits & { readonly bounds: readonly (Bound & { readonly reason?: RefusalReason })[] };
+type Row = CallLimits & { readonly bounds: readonly (Bound & { readonly reason?: HttpRefusalReason })[] };
 
-const bound = (what: Bound['what'], per: Bound['per'], limit: string | number, reason?: RefusalReason) => ({
+const bound = (what: Bound['what'], per: Bound['per'], limit: string | number, reason?: HttpRefusalReason) => ({
   what,
   per,
   limit,
   ...(reason === undefined ? {} : { reason }),
 });
 
-/** What stands before every route: the door, the connections, the parser; and the socket, on which something must move. */
+/** What stands before every route: the access middleware, the connections, the parser; and the socket, on which something must move. */
 const ANY = [
   bound('size', 'call', 'MAX_HTTP_HEADER_SIZE', 'headers'),
   bound('size', 'call', 'MAX_HTTP_BODY_SIZE', 'body'),

@@ -29,17 +29,17 @@ import { createApp } from './app.ts';
 import { BareSockets } from './bare-sockets.ts';
 import { Bodies } from './bodies.ts';
 import { BASE_HEADERS } from './common-headers.ts';
-import { Connections } from './connections.ts';
 import type { Log, RunCommand } from './context.ts';
-import * as limits from './limits.ts';
-import type { Goodbye } from './live/outlet.ts';
+import { HttpConnections } from './http-connections.ts';
+import * as limits from './http-limits.ts';
+import { HttpRefusals } from './http-refusals.ts';
+import type { Goodbye } from './live/client-writer.ts';
 import { LiveStreams } from './live/streams.ts';
 import type { HttpSecrets, HttpThreadData, HttpTls } from './messages.ts';
 import { watchParser } from './parser-errors.ts';
 import { inTurn } from './pipelining.ts';
 import { problemFacts } from './problem.ts';
 import { Queries } from './query/queries.ts';
-import { Refusals } from './refused.ts';
 import { newEpoch, Revisions } from './revisions.ts';
 import { isApiPath, pathOfTarget } from './target.ts';
 
@@ -57,7 +57,7 @@ export class HttpServer {
   readonly #directory: Directory;
   readonly #live: LiveStreams;
   readonly #server: Server;
-  readonly #connections: Connections;
+  readonly #connections: HttpConnections;
   readonly #access: Access;
   readonly #bodies: Bodies;
   readonly #queries: Queries;
@@ -78,7 +78,7 @@ export class HttpServer {
     });
     this.#bodies = new Bodies(this.#directory);
     this.#queries = new Queries({ directory: this.#directory, texts: this.#bodies.texts, clock, log });
-    const refusals = new Refusals();
+    const refusals = new HttpRefusals();
     this.#access = new Access({
       ...secrets,
       corsOrigins,
@@ -118,7 +118,7 @@ export class HttpServer {
     );
     this.#server.on('tlsClientError', () => refusals.count('handshake'));
     watchParser(this.#server, refusals, bare);
-    this.#connections = new Connections(this.#server, bounds, refusals, secrets.tls !== undefined);
+    this.#connections = new HttpConnections(this.#server, bounds, refusals, secrets.tls !== undefined);
   }
 
   /** From the next request and the next connection on. */
@@ -163,7 +163,7 @@ export class HttpServer {
   /** Takes in which workers there are. */
   apply(announcements: readonly Announcement[]): void {
     for (const announcement of announcements) this.#directory.apply(announcement);
-    this.#queries.told(announcements);
+    this.#queries.announced(announcements);
     if (announcements.some(({ type }) => type === 'slotsLetGo')) collectGarbage();
   }
 
@@ -210,14 +210,14 @@ interface ServerParts {
   readonly log: Log;
   readonly limits: limits.HttpLimits;
   readonly tls: HttpTls | undefined;
-  readonly refusals: Refusals;
+  readonly refusals: HttpRefusals;
   readonly bare: BareSockets;
 }
 
 /** @param connections of the server that is made here: they are there before the first request */
 function serverOf(
   { fetch, log, limits: bounds, tls, refusals, bare }: ServerParts,
-  connections: () => Connections,
+  connections: () => HttpConnections,
 ): Server {
   const sockets = new WebSocketServer({
     noServer: true,

@@ -2,16 +2,16 @@
 import { recordJsonTail } from '../model/record-json.ts';
 import type { BoardReader } from '../store/board.ts';
 import { type Directory, readWhileThere, type WorkerEntry } from '../store/directory.ts';
-import type { JsonText, Room } from './json-text.ts';
+import type { JsonText, TextRoom } from './json-text.ts';
 
 /** Main's part of what is told of a worker. */
-export interface Standing {
+export interface BoardFacts {
   readonly lastUpdateS: number;
   readonly isActive: boolean;
 }
 
 /** Puts one worker's value into the room: how many bytes, or minus how many it needs if that is more. */
-export type PutValue = (room: Room, entry: WorkerEntry, standing: Standing) => number;
+export type PutValue = (room: TextRoom, entry: WorkerEntry, facts: BoardFacts) => number;
 
 /** An id as JSON string, in bytes: escaping it costs more than all the rest of a worker's text. */
 const keys = new WeakMap<WorkerEntry, Buffer>();
@@ -58,8 +58,8 @@ export function isShownActive(board: BoardReader, { row, slot }: WorkerEntry): b
 export function appendValue(text: JsonText, board: BoardReader, entry: WorkerEntry, putValue: PutValue): boolean {
   const before = text.length;
   const put = readWhileThere(board, entry, () => {
-    const standing = { lastUpdateS: board.lastUpdateS(entry.row), isActive: isShownActive(board, entry) };
-    return text.put((room) => putValue(room, entry, standing));
+    const facts = { lastUpdateS: board.lastUpdateS(entry.row), isActive: isShownActive(board, entry) };
+    return text.put((room) => putValue(room, entry, facts));
   });
   if (put !== undefined) return true;
   text.cutTo(before);

@@ -17,7 +17,7 @@ const FIRST_CAPACITY_BYTES = 4096;
 /** A scratch grown beyond this by one burst is given back: there is one for each lane, so that a thousand keep 64 MB at most. */
 const KEPT_CAPACITY_BYTES = 64 * 1024;
 
-export interface Frame {
+export interface HeartbeatFrame {
   /** The lane's name for the worker: its row on the board. */
   readonly slot: number;
   /** Counts the worker's heartbeats on their way to lanes, from 1. */
@@ -46,7 +46,7 @@ export class FrameBatch {
     return this.#used === 0;
   }
 
-  add(frame: Frame): void {
+  add(frame: HeartbeatFrame): void {
     const start = this.#used;
     const end = start + HEADER_BYTES + padded(frame.bytes.length);
     if (end > this.#bytes.length) this.#grow(end);
@@ -83,7 +83,7 @@ export class FrameBatch {
  * Goes through a batch, frame by frame, without an object for each: its members are those of the frame it is at, and
  * `message` reads the heartbeat.
  */
-export class FrameCursor implements Frame {
+export class FrameCursor implements HeartbeatFrame {
   slot = 0;
   ordinal = 0;
   receivedMonotonicMs = 0;

@@ -43,7 +43,7 @@ export interface ProcessorHostOptions<O extends Owner> {
 }
 
 /** Derived metrics, or why the heartbeat is rejected; undefined: neither. */
-export type Answer = readonly (readonly [name: string, value: number])[] | string | undefined;
+export type ProcessorReply = readonly (readonly [name: string, value: number])[] | string | undefined;
 
 /** Names in messages are cut to this: a metric's name may be of any length. */
 const SHOWN_NAME_LENGTH = 64;
@@ -80,7 +80,7 @@ export class ProcessorHost<O extends Owner> {
       offHeap.check();
       return answer;
     };
-    let answer: Answer;
+    let answer: ProcessorReply;
     try {
       answer = account.run(owner, work, processedOf(heartbeat, realm));
     } catch (error) {
@@ -112,7 +112,7 @@ function processedOf(
   return realm.copyOf({ ...scalars, runningTasks: copies(runningTasks), gpus: copies(gpus), metrics: named });
 }
 
-function answerIn(answer: unknown, objectPrototype: object): Answer {
+function answerIn(answer: unknown, objectPrototype: object): ProcessorReply {
   if (answer === undefined || answer === null) return undefined;
   if (typeof answer !== 'object') return `the processor answered ${kindOf(answer)}, expected an object or undefined`;
   if (isThenable(answer, objectPrototype)) {
@@ -132,7 +132,7 @@ function answerIn(answer: unknown, objectPrototype: object): Answer {
   return metricsIn(metrics);
 }
 
-function metricsIn(metrics: object): Answer {
+function metricsIn(metrics: object): ProcessorReply {
   const names = Object.keys(metrics);
   if (names.length > MAX_DERIVED_METRICS) {
     return `the processor derived ${names.length} metrics; at most ${MAX_DERIVED_METRICS} are allowed`;

@@ -21,7 +21,7 @@ export const STEADY_TRANSITIONS = 8;
 export type FlapSteps = number;
 
 /** The step that is under way is over. */
-export function nextStep(steps: FlapSteps): FlapSteps {
+export function nextFlapStep(steps: FlapSteps): FlapSteps {
   return (steps << 1) & ((1 << STEPS) - 1);
 }
 

@@ -1,7 +1,7 @@
 /**
  * Who is alive, as a pure function of facts and time. The worker's clock is never asked: every moment here is one of the
  * master's attentive time, which is its monotonic clock without the stretches in which it could not listen (see
- * engine/attention.ts).
+ * engine/attentive-clock.ts).
  *
  * | state      | a worker is in it                                                    | `is_active` | leaves it for             |
  * |------------|----------------------------------------------------------------------|-------------|---------------------------|
@@ -65,7 +65,7 @@ export interface LivenessFacts {
   /** When the worker became known; if an earlier master knew it, when that one had heard it last. */
   readonly knownMs: number;
   /** When this master received its last heartbeat; undefined if it received none. */
-  readonly heardMs: number | undefined;
+  readonly lastReceivedMs: number | undefined;
   readonly isRestored: boolean;
   /** A heartbeat of it was applied, by this master or an earlier one. */
   readonly hasRecord: boolean;
@@ -113,20 +113,23 @@ export function inactiveAfterMs(intervalMs: number, limits: LivenessLimits): num
 }
 
 export function judge(facts: LivenessFacts, nowMs: number, limits: LivenessLimits): Verdict {
-  const { heardMs, intervalMs } = facts;
+  const { lastReceivedMs, intervalMs } = facts;
   const heldUntilMs = Math.max(facts.graceUntilMs, facts.patientUntilMs);
-  const suspectFromMs = Math.max(heldUntilMs, (heardMs ?? Number.NEGATIVE_INFINITY) + suspectAfterMs(intervalMs));
+  const suspectFromMs = Math.max(
+    heldUntilMs,
+    (lastReceivedMs ?? Number.NEGATIVE_INFINITY) + suspectAfterMs(intervalMs),
+  );
   // Nobody is forgotten who keeps to its interval, however short the retention is.
-  const goneAfterMs = Math.max(suspectFromMs, (heardMs ?? facts.knownMs) + retentionOf(facts, limits));
+  const goneAfterMs = Math.max(suspectFromMs, (lastReceivedMs ?? facts.knownMs) + retentionOf(facts, limits));
   if (nowMs > goneAfterMs) return { state: 'gone', cause: 'retention', untilMs: Number.POSITIVE_INFINITY };
-  if (heardMs === undefined) return judgeUnheard(facts, nowMs, goneAfterMs);
+  if (lastReceivedMs === undefined) return judgeNeverReceived(facts, nowMs, goneAfterMs);
   if (!facts.hasRecord) return judgeWithoutRecord(facts, nowMs, goneAfterMs);
   if (facts.isLeaving) {
     return facts.hasHungUp || nowMs > suspectFromMs
       ? { state: 'left', cause: 'farewell', untilMs: goneAfterMs }
       : { state: 'leaving', cause: 'farewell', untilMs: Math.min(suspectFromMs, goneAfterMs) };
   }
-  const inactiveFromMs = Math.max(heldUntilMs, heardMs + inactiveAfterMs(intervalMs, limits));
+  const inactiveFromMs = Math.max(heldUntilMs, lastReceivedMs + inactiveAfterMs(intervalMs, limits));
   if (nowMs > inactiveFromMs) return { state: 'inactive', cause: 'silence', untilMs: goneAfterMs };
   if (nowMs > suspectFromMs) {
     return { state: 'suspect', cause: 'silence', untilMs: Math.min(inactiveFromMs, goneAfterMs) };
@@ -134,7 +137,7 @@ export function judge(facts: LivenessFacts, nowMs: number, limits: LivenessLimit
   return { state: 'active', cause: 'heartbeat', untilMs: Math.min(suspectFromMs, inactiveFromMs, goneAfterMs) };
 }
 
-function judgeUnheard({ isRestored, graceUntilMs }: LivenessFacts, nowMs: number, goneAfterMs: number): Verdict {
+function judgeNeverReceived({ isRestored, graceUntilMs }: LivenessFacts, nowMs: number, goneAfterMs: number): Verdict {
   if (!isRestored) return { state: 'registered', cause: 'registration', untilMs: goneAfterMs };
   return nowMs > graceUntilMs
     ? { state: 'inactive', cause: 'grace_over', untilMs: goneAfterMs }

@@ -30,7 +30,7 @@ export function longestIntervalMs(intervalMs: number, baseMs: number): number {
 }
 
 /** The longest interval that some worker may still keep to. */
-export interface ToldInterval {
+export interface AssignedInterval {
   readonly intervalMs: number;
   /** Until when somebody may who was told it. */
   readonly untilMs: number;
@@ -43,7 +43,7 @@ const ACK_EVERY_MS = 3000;
  * A pace that falls is heard by each worker with the ack of its next heartbeat: until then it keeps to the former one.
  * @param longestMs what workers are told from now on
  */
-export function toldInterval(before: ToldInterval, longestMs: number, nowMs: number): ToldInterval {
+export function assignedInterval(before: AssignedInterval, longestMs: number, nowMs: number): AssignedInterval {
   if (longestMs < before.intervalMs && nowMs <= before.untilMs) return before;
   return { intervalMs: longestMs, untilMs: nowMs + 2 * longestMs + ACK_EVERY_MS };
 }

@@ -21,15 +21,15 @@ export interface StuckFacts {
   /** When the running task that has waited for the longest last moved; undefined if none waits. */
   readonly taskStoodStillSinceMs: number | undefined;
   /** When the newest heartbeat that tells so came: what follows it tells nothing yet. */
-  readonly toldMs: number;
+  readonly reportedMs: number;
   /** Since when heartbeats have come without a gap. */
   readonly steadySinceMs: number;
 }
 
 /** @param stuckAfterMs for tasks; 0 = never */
 export function stuckReason(facts: StuckFacts, stuckAfterMs: number): StuckReason | undefined {
-  const { hostLoopLagMs, taskStoodStillSinceMs: stillSinceMs, toldMs, steadySinceMs } = facts;
+  const { hostLoopLagMs, taskStoodStillSinceMs: stillSinceMs, reportedMs, steadySinceMs } = facts;
   if (hostLoopLagMs >= HOST_LOOP_STUCK_MS) return 'host_loop';
   if (stuckAfterMs <= 0 || stillSinceMs === undefined) return undefined;
-  return toldMs - Math.max(stillSinceMs, steadySinceMs) > stuckAfterMs ? 'tasks' : undefined;
+  return reportedMs - Math.max(stillSinceMs, steadySinceMs) > stuckAfterMs ? 'tasks' : undefined;
 }

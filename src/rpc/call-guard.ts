@@ -118,7 +118,7 @@ export class CallGuard {
       hasOwnToken: authority?.hasTokenOf(workerId) === true,
     });
     if (reason === undefined) return;
-    manager.impostorSeen({ workerId, speaker: speaker.name, peer: peer.name, reason });
+    manager.identityViolated({ workerId, speaker: speaker.name, peer: peer.name, reason });
     throw new PulselaneError('permission_denied', `the caller is known by ${speaker.name}: ${reason}`);
   }
 

@@ -47,7 +47,7 @@ export class HeartbeatStream {
   readonly #acks: PendingAcks;
   readonly #workerIds = new Set<string>();
   readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
-  #heard = false;
+  #hasReceived = false;
   #flushScheduled = false;
   /** A message was written, and the connection has not taken it yet. */
   #isUnderWay = false;
@@ -154,8 +154,8 @@ export class HeartbeatStream {
       accept(bytes, head, this);
       this.#workerIds.add(workerId);
       this.#acks.add({ workerId, sequence, receivedMs: clock.monotonicMs() });
-      if (!this.#heard) this.#flushSoon();
-      this.#heard = true;
+      if (!this.#hasReceived) this.#flushSoon();
+      this.#hasReceived = true;
     } catch (error) {
       this.#refuse(head, error);
     }

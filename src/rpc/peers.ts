@@ -19,7 +19,7 @@ export interface Peer {
   callDueMs: number;
 }
 
-export interface PeerRates {
+export interface PeerCallRates {
   /** Undefined: no limit. */
   readonly heartbeats: RateLimit | undefined;
   readonly calls: RateLimit | undefined;
@@ -29,14 +29,14 @@ const CLEAN_EVERY_MS = 1000;
 
 export class Peers {
   readonly #clock: Clock;
-  readonly #rates: PeerRates;
+  readonly #rates: PeerCallRates;
   readonly #peers = new Map<string, Peer>();
   /** Those without a connection. */
   readonly #idle = new Set<Peer>();
   readonly #timer: Timer;
 
   /** @param rates of one peer */
-  constructor(clock: Clock, rates: PeerRates) {
+  constructor(clock: Clock, rates: PeerCallRates) {
     this.#clock = clock;
     this.#rates = rates;
     this.#timer = clock.every(CLEAN_EVERY_MS, () => this.#clean());

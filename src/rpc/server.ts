@@ -14,7 +14,7 @@ import type { Authority } from './authority.ts';
 import { CallGuard, type PeerLimits } from './call-guard.ts';
 import { CallWatch } from './call-watch.ts';
 import { clusterDefinition, clusterHandlers } from './cluster-service.ts';
-import { type ConnectionLimits, Connections } from './connections.ts';
+import { type ConnectionLimits, GrpcConnections } from './grpc-connections.ts';
 import { HealthService } from './health.ts';
 import { Peers } from './peers.ts';
 import { addReflection } from './reflection.ts';
@@ -66,7 +66,7 @@ export class RpcServer {
   readonly #options: RpcServerOptions;
   readonly #server: Server;
   readonly #peers: Peers;
-  readonly #connections: Connections;
+  readonly #connections: GrpcConnections;
   readonly #telemetry: TelemetryHandlers;
   readonly #health: HealthService;
   readonly #unfinished: UnfinishedMessages;
@@ -116,7 +116,7 @@ export class RpcServer {
     // Insecure as far as grpc-js is concerned: what it gets has been decrypted.
     const injector: ConnectionInjector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     watch.watch(this.#server);
-    this.#connections = new Connections({
+    this.#connections = new GrpcConnections({
       limits,
       tls,
       // Who must be known may also be so by a token; if nobody must, the certificate is what lets in.

@@ -136,7 +136,7 @@ export const SlotWord = {
   ringCapacity: 3,
   /** Counts the workers whose slot this memory was, see slot-shelf.ts. Changed by main, while it is nobody's. */
   tenancy: 4,
-  /** Generation of the twin record, see twin.ts. On a cache line of its own: readers' fences touch it. */
+  /** Generation of the twin record, see double-buffer.ts. On a cache line of its own: readers' fences touch it. */
   recordGeneration: 16,
   /** Generation of the twin note. */
   noteGeneration: 17,

@@ -6,13 +6,14 @@
  * V8 ends it at the next call of a function, so it may at the most finish the write that it is in, and takes no other
  * heartbeat and no message.
  *
- * Called by main while the old writer may be at any point of a write. Record and note are copied whole (twin.ts); of the
+ * Called by main while the old writer may be at any point of a write. Record and note are copied whole (double-buffer.ts); of the
  * ring, the sample that may be under way is the one that the next writer overwrites. The next writer calls `mend` as
  * after any killed writer.
  */
+
+import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
 import { RecordNumber, RING_F32_COLUMNS, SlotWord } from './layout.ts';
 import { allocateSlot, type SlotMemory, viewSlot } from './slot-memory.ts';
-import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './twin.ts';
 
 export function copiedSlot(memory: SlotMemory): SlotMemory {
   const old = viewSlot(memory);

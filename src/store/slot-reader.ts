@@ -1,12 +1,12 @@
 /**
- * The reading side of a slot, for any number of threads: never waits, never sees half of a write (see twin.ts), may
+ * The reading side of a slot, for any number of threads: never waits, never sees half of a write (see double-buffer.ts), may
  * be a moment behind, and reads of the one worker alone whose slot the memory was when it was made (see slot-shelf.ts).
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
+import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
 import { NOTE_TEXT_BYTES, NoteNumber, RecordNumber, SlotWord } from './layout.ts';
 import { type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
-import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './twin.ts';
 
 /** One point of a worker's numbers in time. Usages are percentages. */
 export interface Sample {
@@ -219,7 +219,7 @@ export class SlotReader {
     const times = ring.times.slice();
     const columns = ring.columns.map((column) => column.slice());
     const tasks = ring.tasks.slice();
-    // The second look, as in twin.ts: sample number `applied` may be under way and overwrites the oldest of the ring.
+    // The second look, as in double-buffer.ts: sample number `applied` may be under way and overwrites the oldest of the ring.
     const applied = Atomics.add(control, SlotWord.applied, 0) >>> 0;
     // The same for the tenancy: what was read plainly before it is not of the next tenant.
     Atomics.add(control, SlotWord.tenancy, 0);

@@ -22,13 +22,13 @@ export interface SmallRecords {
 
 export const NO_SMALL_RECORDS: SmallRecords = { count: 0, largestBytes: 0 };
 
-export interface Room {
+export interface SlotRoom {
   readonly capacity: number;
   readonly small: SmallRecords;
 }
 
 /** @param bytes of the record's JSON */
-export function roomAfter({ capacity, small }: Room, bytes: number, isShort: boolean): Room {
+export function roomAfter({ capacity, small }: SlotRoom, bytes: number, isShort: boolean): SlotRoom {
   if (bytes > capacity) return { capacity: jsonCapacityFor(bytes), small: NO_SMALL_RECORDS };
   if (capacity === LEAST_JSON_CAPACITY || MUCH_SMALLER * jsonCapacityFor(bytes) > capacity) {
     return { capacity, small: NO_SMALL_RECORDS };

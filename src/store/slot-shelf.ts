@@ -12,7 +12,7 @@
  * A reader: A attaches, and remembers the tenancy; B asks the board whether the row is still the worker's, and gives up if
  * not; C reads. All of it are Atomics, so that there is one order of them all:
  * - Attached after R: B comes after L, so that the reader has given up.
- * - Attached before R: it remembers the old tenancy. A record or note is read as twin.ts says: first look at the generation,
+ * - Attached before R: it remembers the old tenancy. A record or note is read as double-buffer.ts says: first look at the generation,
  *   look at the tenancy, copy, second look. If the first look sees what `end` wrote, or later, the tenancy is seen to be another
  *   one. If it sees less, the copy that it takes for current is the old worker's, which is overwritten first by the write after
  *   R, whose `begin` the second look sees. Counts and samples are read before a look at the tenancy: seen to be the old one, they
@@ -23,6 +23,7 @@
  * asks B again behind C, since the words of a row are another worker's without a trace.
  */
 import { emptyRecordJsonHead } from '../model/record-json.ts';
+import { beginWrite, endWrite, mendWrite } from './double-buffer.ts';
 import {
   jsonCapacityFor,
   LEAST_JSON_CAPACITY,
@@ -33,7 +34,6 @@ import {
   slotBytes,
 } from './layout.ts';
 import { type SlotMemory, viewSlot } from './slot-memory.ts';
-import { beginWrite, endWrite, mendWrite } from './twin.ts';
 
 /** From a worker's end until its memory may be another's. */
 export const COOL_MS = 250;

@@ -7,6 +7,7 @@
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { emptyRecordJsonHead, type RecordJsonParts, type TelemetryJson } from '../model/record-json.ts';
+import { beginWrite, currentCopy, endWrite, mendWrite } from './double-buffer.ts';
 import {
   type Copy,
   jsonCapacityFor,
@@ -23,7 +24,6 @@ import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
 import { allocateSlot, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
 import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
-import { beginWrite, currentCopy, endWrite, mendWrite } from './twin.ts';
 
 /** What is published of a heartbeat, beside its JSON. Usages are percentages. */
 export interface RecordNumbers {

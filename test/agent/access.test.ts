@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { readAccess } from '../../src/agent/sender/access.ts';
-import { lossOf } from '../../src/agent/sender/loss.ts';
-import { type AgentOptions, checkAgentOptions } from '../../src/agent/settings.ts';
+import { readMasterCredentials } from '../../src/agent/sender/credentials.ts';
+import { disconnectReasonOf } from '../../src/agent/sender/disconnect-reason.ts';
+import { type AgentSettingsOptions, checkAgentOptions } from '../../src/agent/settings.ts';
 import { RefusalCode } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { readTlsFiles } from '../../src/lib/tls-files.ts';
 import { hashOfToken, newToken } from '../../src/lib/tokens.ts';
@@ -51,7 +51,7 @@ async function serve(options: RpcTestOptions & { isEncrypted?: boolean; name?: s
   return rpc;
 }
 
-function agent(port: number, options: Omit<AgentOptions, 'workerId'>, host = '127.0.0.1'): LoopUnderTest {
+function agent(port: number, options: Omit<AgentSettingsOptions, 'workerId'>, host = '127.0.0.1'): LoopUnderTest {
   const loop = LoopUnderTest.fake({ workerId: 'worker-1', master: `${host}:${port}`, ...options });
   cleanUps.push(() => loop.stop());
   return loop;
@@ -106,7 +106,7 @@ describe('over TLS', () => {
 test('a file of authorities that holds none is an error before anything is sent', async () => {
   const path = await tokenFile('\u0001\u0002 no certificate');
   const tls = { ca: path, cert: undefined, key: undefined, verify: true };
-  expect(() => readAccess({ tls, token: undefined, tokenFile: undefined }, 'localhost')).toThrow(
+  expect(() => readMasterCredentials({ tls, token: undefined, tokenFile: undefined }, 'localhost')).toThrow(
     `MASTER_TLS_CA=${path}: expected one or more whole certificates in PEM`,
   );
 });
@@ -211,7 +211,7 @@ test('a worker that waits for its approval asks again soon', () => {
   const denied = (code?: string) => {
     const metadata = new Metadata();
     if (code !== undefined) metadata.set('pulselane-error-code', code);
-    return lossOf({ code: status.PERMISSION_DENIED, details: 'no', metadata });
+    return disconnectReasonOf({ code: status.PERMISSION_DENIED, details: 'no', metadata });
   };
   expect(denied('permission_denied')).toMatchObject({ isDenied: true, quietMs: 60_000 });
   expect(denied('not_admitted')).toMatchObject({ isDenied: false, quietMs: 0 });

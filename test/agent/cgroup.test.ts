@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readCpuLimit, readMemoryLimit } from '../../src/agent/measure/cgroup.ts';
+import { readCpuLimit, readMemoryLimit } from '../../src/agent/measure/container-limits.ts';
 import { CpuMeter } from '../../src/agent/measure/cpu.ts';
 import { fillPercent, measureMemory } from '../../src/agent/measure/memory.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -1,7 +1,7 @@
 /** An older instance of a worker, of which a later one reports to the same master. */
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { lossOf } from '../../src/agent/sender/loss.ts';
+import { disconnectReasonOf } from '../../src/agent/sender/disconnect-reason.ts';
 import { RefusalCode } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { LoopUnderTest } from '../support/agent-bench.ts';
 import { eventually } from '../support/eventually.ts';
@@ -131,7 +131,7 @@ describe('a loss', () => {
   const failed = (code: status, pushback?: string) => {
     const metadata = new Metadata();
     if (pushback !== undefined) metadata.set('grpc-retry-pushback-ms', pushback);
-    return lossOf({ code, details: 'why', metadata });
+    return disconnectReasonOf({ code, details: 'why', metadata });
   };
 
   test.each([
@@ -152,6 +152,11 @@ describe('a loss', () => {
 
   test('of another kind leaves the wait to the back-off', () => {
     expect(failed(status.UNAVAILABLE, '90000')).toMatchObject({ isConflict: false, quietMs: 0 });
-    expect(lossOf(new Error('cut'))).toEqual({ isConflict: false, isDenied: false, reason: 'cut', quietMs: 0 });
+    expect(disconnectReasonOf(new Error('cut'))).toEqual({
+      isConflict: false,
+      isDenied: false,
+      reason: 'cut',
+      quietMs: 0,
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ANSWER_WITHIN_MS } from '../../src/agent/sender/stream.ts';
+import { ANSWER_WITHIN_MS } from '../../src/agent/sender/stream-sender.ts';
 import { RefusalCode } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { LoopUnderTest } from '../support/agent-bench.ts';
 import { eventually } from '../support/eventually.ts';

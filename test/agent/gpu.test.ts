@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import type { Systeminformation } from 'systeminformation';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { amdSmi, jsonIn, parseAmdSmi, parseRocmSmi, rocmSmi } from '../../src/agent/measure/gpu/amd.ts';
+import { amdSmi, jsonReportIn, parseAmdSmi, parseRocmSmi, rocmSmi } from '../../src/agent/measure/gpu/amd.ts';
 import { AmdSysfs } from '../../src/agent/measure/gpu/amd-sysfs.ts';
 import { Controllers, gpusOf } from '../../src/agent/measure/gpu/controllers.ts';
 import { GpuMeter, meanUtilization, vendorsOf, wholeDevices } from '../../src/agent/measure/gpu/gpu-meter.ts';
@@ -361,7 +361,7 @@ describe('AMD', () => {
         expectMeasured(parseAmdSmi([{ gpu: 0, usage: { gfx_activity: { value } }, power: value, temperature: value }]));
         expectMeasured(parseRocmSmi(value));
         expectMeasured(parseRocmSmi({ card0: value, card1: { 'GPU use (%)': value } }));
-        expect(jsonIn({ stdout: text }).words.join('\n').length).toBeLessThanOrEqual(text.length);
+        expect(jsonReportIn({ stdout: text }).words.join('\n').length).toBeLessThanOrEqual(text.length);
       }),
     );
   });

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ANSWER_WITHIN_MS } from '../../src/agent/sender/stream.ts';
+import { ANSWER_WITHIN_MS } from '../../src/agent/sender/stream-sender.ts';
 import { Workload } from '../../src/agent/workload.ts';
 import { RefusalCode, type WorkerAckSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { LoopUnderTest } from '../support/agent-bench.ts';

@@ -6,7 +6,7 @@ import { eventCount, eventsText } from '../../src/cli/views/events-text.ts';
 import { clusterViewOf, totalsOfCluster, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
 import { lanePlanFields, lanePlanText } from '../../src/cli/views/lane-plan-text.ts';
 import { liveText } from '../../src/cli/views/live-text.ts';
-import { type LivenessView, totalsOf, type WorkerDetail, type WorkerRow } from '../../src/cli/views/views.ts';
+import { type LivenessView, totalsOf, type WorkerDetailView, type WorkerRow } from '../../src/cli/views/views.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
 import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
 import type { LanePlan } from '../../src/engine/thread-budget.ts';
@@ -40,11 +40,11 @@ function row(workerId: string, more: Partial<WorkerRow> = {}): WorkerRow {
   return { workerId, state: 'active', usages, tasks: 2, ageMs: 3200, liveness: undefined, lane: LANE, ...more };
 }
 
-function detail(workerId: string, more: Partial<WorkerDetail> = {}): WorkerDetail {
+function detail(workerId: string, more: Partial<WorkerDetailView> = {}): WorkerDetailView {
   return { ...row(workerId), runningTasks: [], gpus: [], metrics: {}, inside: undefined, ...more };
 }
 
-const tricky: fc.Arbitrary<WorkerDetail> = fc
+const tricky: fc.Arbitrary<WorkerDetailView> = fc
   .record({ id: workerIdText, text: trickyText, name: trickyText })
   .map(({ id, text, name }) =>
     detail(id, {

@@ -1,6 +1,6 @@
 /** The judge by itself: what no timing of real lanes can be made to show. */
 import { expect, test } from 'vitest';
-import { Chronicle } from '../../src/engine/chronicle.ts';
+import { EventRecorder } from '../../src/engine/event-recorder.ts';
 import { Judge } from '../../src/engine/judge.ts';
 import type { RosterEntry } from '../../src/engine/roster.ts';
 import { WorkerLiveness } from '../../src/engine/worker-liveness.ts';
@@ -21,10 +21,10 @@ function judgeOf(count: number) {
     limits: LIMITS,
     brakeMaxHoldMs: 300_000,
     board,
-    chronicle: new Chronicle({ log: new EventLog(), clock, logger: silentLogger, onEvents: () => {} }),
+    recorder: new EventRecorder({ log: new EventLog(), clock, logger: silentLogger, onEvents: () => {} }),
     clock,
     atRow: (row) => entries[row],
-    toldIntervalMs: () => LIMITS.heartbeatIntervalMs,
+    assignedIntervalMs: () => LIMITS.heartbeatIntervalMs,
     onGone: () => {},
     onActivity: () => {},
     onHolds: () => {},
@@ -47,7 +47,7 @@ function judgeOf(count: number) {
 
 test('workers whose lane was so late that they are silent by now are judged as others are: the brake looks at them', () => {
   const { clock, board, judge, entries } = judgeOf(4);
-  for (const entry of entries) judge.heard(entry, judge.nowMs(), true, false);
+  for (const entry of entries) judge.received(entry, judge.nowMs(), true, false);
   clock.advance(60_000);
   for (const entry of entries) judge.recorded(entry);
   clock.advance(1000);

@@ -12,7 +12,7 @@ import {
   restartDelayMs,
   withFault,
 } from '../../src/engine/fault-history.ts';
-import { nextStep } from '../../src/engine/halving.ts';
+import { nextHalvingStep } from '../../src/engine/halving.ts';
 import type { LaneWorker } from '../../src/engine/lane-handle.ts';
 import { isStuck, StallWatch } from '../../src/engine/stall-watch.ts';
 import { overBudget, TimeShares } from '../../src/engine/time-shares.ts';
@@ -137,7 +137,7 @@ describe('the search by halves', () => {
         for (let failure = 1; ; failure++) {
           expect(failure).toBeLessThanOrEqual(Math.ceil(Math.log2(n)) + 1);
           const [failed, other] = lanes[0].has(culprit) ? lanes : [lanes[1], lanes[0]];
-          const step = nextStep(failed, other, cleared);
+          const step = nextHalvingStep(failed, other, cleared);
           if ('found' in step) {
             expect(step.found).toBe(culprit);
             return;
@@ -154,8 +154,8 @@ describe('the search by halves', () => {
   });
 
   test('ends without anybody when those who are left cannot be it', () => {
-    expect(nextStep(['a', 'b'], [], new Set(['a', 'b']))).toEqual({ found: undefined });
-    expect(nextStep([], ['a'], new Set())).toEqual({ found: undefined });
+    expect(nextHalvingStep(['a', 'b'], [], new Set(['a', 'b']))).toEqual({ found: undefined });
+    expect(nextHalvingStep([], ['a'], new Set())).toEqual({ found: undefined });
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { Impostors, TELL_AGAIN_MS } from '../../src/engine/impostors.ts';
+import { IdentityViolations, REPORT_AGAIN_MS } from '../../src/engine/identity-violations.ts';
 import { Refusals } from '../../src/engine/refusals.ts';
 import type { NewEvent } from '../../src/model/events.ts';
 import { Directory } from '../../src/store/directory.ts';
@@ -62,18 +62,18 @@ test('readers hear of refusals at most once a second, and a new reader at once',
 
 test('there is nothing to tell where nothing is new', () => {
   const refusals = new Refusals();
-  expect(refusals.takeNews(0)).toBeUndefined();
+  expect(refusals.takeChanges(0)).toBeUndefined();
   refusals.count('identity');
-  expect(refusals.takeNews(0)).toEqual({ identity: 1 });
-  expect(refusals.takeNews(10_000)).toBeUndefined();
+  expect(refusals.takeChanges(0)).toEqual({ identity: 1 });
+  expect(refusals.takeChanges(10_000)).toBeUndefined();
 });
 
 test('an impostor is told once a minute, and many of them do not fill the log', () => {
   const events: NewEvent[] = [];
-  const impostors = new Impostors((event) => events.push(event));
+  const impostors = new IdentityViolations((event) => events.push(event));
   const seen = (workerId: string, nowMs: number, speaker = 'the token of x') =>
     impostors.seen({ workerId, speaker, peer: '10.0.0.1', reason: 'it may not' }, nowMs);
-  for (let ms = 0; ms < TELL_AGAIN_MS; ms += 1000) seen('a', ms);
+  for (let ms = 0; ms < REPORT_AGAIN_MS; ms += 1000) seen('a', ms);
   expect(events).toEqual([{ type: 'identity', workerId: 'a', detail: 'the token of x, at 10.0.0.1: it may not' }]);
   seen('a', 0, 'the token of y');
   expect(events).toHaveLength(2);
@@ -82,6 +82,6 @@ test('an impostor is told once a minute, and many of them do not fill the log', 
   // It keeps nobody else from being told.
   for (let i = 0; i < 1000; i++) seen('a', 1000, `the token of z${i}`);
   expect(events).toHaveLength(100);
-  seen('a', TELL_AGAIN_MS);
+  seen('a', REPORT_AGAIN_MS);
   expect(events).toHaveLength(101);
 });

@@ -6,7 +6,7 @@ import {
   POLL_MS,
   VIEW_KEPT_MS,
   WAIT_JITTER,
-} from '../../src/http/limits.ts';
+} from '../../src/http/http-limits.ts';
 import { readCriteria } from '../../src/http/query/criteria.ts';
 import { fieldsOf } from '../../src/http/query/fields.ts';
 import { ALL, selectionBy } from '../../src/http/query/selection.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { Flight } from '../../src/http/live/flight.ts';
-import { SeedFrames } from '../../src/http/live/seed-frames.ts';
+import { FrameBudget } from '../../src/http/live/frame-budget.ts';
+import { LegacyFrames } from '../../src/http/live/legacy-frames.ts';
 import type { WorkerEntry } from '../../src/store/directory.ts';
 import { task } from '../support/fleet.ts';
 import { newApp } from './support.ts';
@@ -81,7 +81,7 @@ it.each(['/telemetry/node-b', '/api/v1/workers/node-b'])(
 
 it('a WebSocket is told nothing of a worker that was forgotten', async () => {
   const looks = await atEachLook(async ({ directory, revisions }) => {
-    const frames = new SeedFrames(directory, revisions, new Flight(1e6));
+    const frames = new LegacyFrames(directory, revisions, new FrameBudget(1e6));
     const entry = directory.rows.find((known) => known?.workerId === 'node-b') as WorkerEntry;
     const told = `${frames.of(entry)?.bytes ?? ''}${frames.ofAll().bytes}`;
     expect(told).not.toMatch(/stranger|77\.125/);

@@ -2,7 +2,6 @@
 import type { ServerResponse } from 'node:http';
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
-import { JsonText } from '../../src/http/json-text.ts';
 import {
   MAX_VIEW_LATE_MS,
   POLL_MS,
@@ -12,7 +11,8 @@ import {
   VIEW_SLICE_MS,
   VIEW_STALL_MS,
   VIEW_TURN_MS,
-} from '../../src/http/limits.ts';
+} from '../../src/http/http-limits.ts';
+import { JsonText } from '../../src/http/json-text.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
 import { Views } from '../../src/http/live/views.ts';
 import { readCriteria } from '../../src/http/query/criteria.ts';

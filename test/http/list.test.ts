@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { acceptsGzip } from '../../src/http/encoding.ts';
-import { DIRECT_BODY_BYTES, MIN_GZIP_BYTES } from '../../src/http/limits.ts';
+import { DIRECT_BODY_BYTES, MIN_GZIP_BYTES } from '../../src/http/http-limits.ts';
 import { usageFigures } from '../../src/http/query/cluster.ts';
-import { First } from '../../src/http/query/first.ts';
+import { TopK } from '../../src/http/query/top-k.ts';
 import { eventually } from '../support/eventually.ts';
 import { exchange, NOW_S, newApp, serve } from './support.ts';
 
@@ -400,7 +400,7 @@ describe('the cluster', () => {
 test('the first of many are those that sorting them all would bring to the front', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 99 })), fc.integer({ min: 1, max: 9 }), (items, count) => {
-      const first = new First<number>(count, (left, right) => left - right);
+      const first = new TopK<number>(count, (left, right) => left - right);
       for (const item of items) first.add(item);
       expect(first.sorted()).toEqual(items.toSorted((left, right) => left - right).slice(0, count));
     }),

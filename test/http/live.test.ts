@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
-import { MAX_BUFFERED_BYTES, PING_MS, POLL_MS } from '../../src/http/limits.ts';
+import { MAX_BUFFERED_BYTES, PING_MS, POLL_MS } from '../../src/http/http-limits.ts';
 import type { LiveSocket } from '../../src/http/live/socket-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { task } from '../support/fleet.ts';

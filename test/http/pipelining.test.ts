@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MAX_PIPELINED, POLL_MS } from '../../src/http/limits.ts';
+import { MAX_PIPELINED, POLL_MS } from '../../src/http/http-limits.ts';
 import { eventually } from '../support/eventually.ts';
 import { task } from '../support/fleet.ts';
 import { newServer } from './support.ts';

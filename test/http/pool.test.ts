@@ -3,7 +3,6 @@ import { readdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HttpHost } from '../../src/http/host.ts';
-import { JsonText } from '../../src/http/json-text.ts';
 import {
   DIRECT_BODY_BYTES,
   MAX_QUERIES_UNDER_WAY,
@@ -11,7 +10,8 @@ import {
   MIN_GZIP_BYTES_IN_POOL,
   POOL_THREADS,
   QUERY_WITHIN_MS,
-} from '../../src/http/limits.ts';
+} from '../../src/http/http-limits.ts';
+import { JsonText } from '../../src/http/json-text.ts';
 import { clusterFigures } from '../../src/http/query/cluster.ts';
 import { type PageRequest, writePage } from '../../src/http/query/page.ts';
 import type { Queries } from '../../src/http/query/queries.ts';
@@ -219,11 +219,11 @@ describe('a thread', () => {
     try {
       fleet.onAnnounce = (items) => {
         for (const item of items) directory.apply(item);
-        feed.tell(items);
+        feed.announce(items);
       };
       fill(fleet, 600);
       const count = feed.count;
-      feed.tell([
+      feed.announce([
         { type: 'events', events: [] },
         { type: 'holds', holds: { graceEndsUnixMs: undefined, brakes: [] } },
       ]);

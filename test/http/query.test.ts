@@ -8,7 +8,7 @@ import { FIELD_NAMES, fieldsOf } from '../../src/http/query/fields.ts';
 import { putItem } from '../../src/http/query/item.ts';
 import { SelectionQuery, selectionOf } from '../../src/http/query/schema.ts';
 import { ALL } from '../../src/http/query/selection.ts';
-import { type Position, sortOf } from '../../src/http/query/sort.ts';
+import { type SortPosition, sortOf } from '../../src/http/query/sort.ts';
 import { WORKER_STATES } from '../../src/model/liveness.ts';
 import { metricsTextIn, recordJsonHead } from '../../src/model/record-json.ts';
 import { BoardReader } from '../../src/store/board.ts';
@@ -311,13 +311,13 @@ describe('a sort', () => {
 
 describe('a cursor', () => {
   const sort = sortOf('cpu_usage,group');
-  const position: Position = { values: [0.1, null], workerId: 'a"é' };
+  const position: SortPosition = { values: [0.1, null], workerId: 'a"é' };
 
   test('comes back as it was', () => {
     const value = fc.option(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.string()));
     fc.assert(
       fc.property(fc.string(), value, value, (workerId, first, second) => {
-        const given: Position = { workerId, values: [first, second] };
+        const given: SortPosition = { workerId, values: [first, second] };
         const again = positionIn(cursorOf(given, sort, ALL), sort, ALL);
         // Minus zero and zero are the same number.
         expect(JSON.stringify(again)).toBe(JSON.stringify(given));

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hostMistake } from '../../src/http/access/hosts.ts';
-import { HEADERS_TIMEOUT_MS } from '../../src/http/limits.ts';
+import { HEADERS_TIMEOUT_MS } from '../../src/http/http-limits.ts';
 import { answerTo } from '../../src/http/parser-errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { exchange, newServer } from './support.ts';

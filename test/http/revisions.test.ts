@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { MAX_GONE_REMEMBERED } from '../../src/http/limits.ts';
+import { MAX_GONE_REMEMBERED } from '../../src/http/http-limits.ts';
 import { newEpoch, Revisions } from '../../src/http/revisions.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { Directory, type WorkerEntry } from '../../src/store/directory.ts';

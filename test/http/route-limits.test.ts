@@ -1,7 +1,7 @@
 /** The table of limits of routes is whole, and names what there is. */
 import { expect, test } from 'vitest';
 import { masterOptions } from '../../src/config/options.ts';
-import { REFUSAL_REASONS } from '../../src/http/refused.ts';
+import { REFUSAL_REASONS } from '../../src/http/http-refusals.ts';
 import { ROUTE_LIMITS } from '../../src/http/route-limits.ts';
 import { newApp } from './support.ts';
 

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { JOINED_BODIES, SPARE_CONNECTION_MS } from '../../src/http/limits.ts';
+import { JOINED_BODIES, SPARE_CONNECTION_MS } from '../../src/http/http-limits.ts';
 import { eventually } from '../support/eventually.ts';
 import { task } from '../support/fleet.ts';
 import { exchange, newServer } from './support.ts';

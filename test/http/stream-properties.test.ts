@@ -2,8 +2,8 @@
 import type { ServerResponse } from 'node:http';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { POLL_MS, VIEW_KEPT_MS, VIEW_SLICE_MS } from '../../src/http/http-limits.ts';
 import { JsonText } from '../../src/http/json-text.ts';
-import { POLL_MS, VIEW_KEPT_MS, VIEW_SLICE_MS } from '../../src/http/limits.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
 import { readCriteria } from '../../src/http/query/criteria.ts';
 import { fieldsOf } from '../../src/http/query/fields.ts';

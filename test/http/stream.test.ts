@@ -10,7 +10,7 @@ import {
   SOCKET_IDLE_MS,
   STILL_CHECK_MS,
   STREAM_PING_MS,
-} from '../../src/http/limits.ts';
+} from '../../src/http/http-limits.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
 import { fieldsOf } from '../../src/http/query/fields.ts';
 import { ALL } from '../../src/http/query/selection.ts';

@@ -8,11 +8,11 @@ import { Access } from '../../src/http/access/access.ts';
 import type { EndedSession } from '../../src/http/access/ended-sessions.ts';
 import { createApp } from '../../src/http/app.ts';
 import { Bodies } from '../../src/http/bodies.ts';
-import { type HttpLimits, httpLimitsOf } from '../../src/http/limits.ts';
+import { type HttpLimits, httpLimitsOf } from '../../src/http/http-limits.ts';
+import { HttpRefusals } from '../../src/http/http-refusals.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
 import type { Command, CommandReply, HttpTls } from '../../src/http/messages.ts';
 import { Queries } from '../../src/http/query/queries.ts';
-import { Refusals } from '../../src/http/refused.ts';
 import { Revisions } from '../../src/http/revisions.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import type { ApiToken } from '../../src/lib/tokens.ts';
@@ -43,7 +43,7 @@ export function newApp({
   const directory = new Directory(new BoardReader(fleet.memory));
   fleet.onAnnounce = (items) => {
     for (const item of items) directory.apply(item);
-    queries.told(items);
+    queries.announced(items);
   };
   const logged: string[] = [];
   const revisions = new Revisions(directory, 'epochabc');
@@ -62,7 +62,7 @@ export function newApp({
     clock,
     warn: (message) => log('warn', message),
   });
-  const refusals = new Refusals();
+  const refusals = new HttpRefusals();
   const parts = { directory, revisions, clock, corsOrigins, live, bodies, queries, log, command };
   const logOut = () => {};
   const app = createApp({ ...parts, access, refusals, limits: DEFAULT_LIMITS, logOut });

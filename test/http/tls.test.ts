@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { STOP_GRACE_MS } from '../../src/http/limits.ts';
+import { STOP_GRACE_MS } from '../../src/http/http-limits.ts';
 import { hashOfToken } from '../../src/lib/tokens.ts';
 import { CertificateAuthority, type KeyPair } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { expect, test, vi } from 'vitest';
 import { Commands } from '../../src/http/commands.ts';
-import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/limits.ts';
+import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/http-limits.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import type { WorkerFacts } from '../../src/model/worker-facts.ts';
 import { eventually } from '../support/eventually.ts';

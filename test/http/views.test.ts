@@ -1,6 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
-import { MAX_LEFT_REMEMBERED, MAX_VIEWS, MAX_VIEWS_PER_CLIENT, POLL_MS, VIEW_KEPT_MS } from '../../src/http/limits.ts';
+import {
+  MAX_LEFT_REMEMBERED,
+  MAX_VIEWS,
+  MAX_VIEWS_PER_CLIENT,
+  POLL_MS,
+  VIEW_KEPT_MS,
+} from '../../src/http/http-limits.ts';
 import { Views } from '../../src/http/live/views.ts';
 import { readCriteria } from '../../src/http/query/criteria.ts';
 import { fieldsOf } from '../../src/http/query/fields.ts';

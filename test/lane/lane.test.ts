@@ -2,7 +2,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
-import { type Frame, FrameBatch, FrameCursor } from '../../src/lane/frames.ts';
+import { FrameBatch, FrameCursor, type HeartbeatFrame } from '../../src/lane/frames.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, ToLane } from '../../src/lane/messages.ts';
 import { type RecordAllowance, UNLIMITED } from '../../src/store/record-allowance.ts';
@@ -198,7 +198,7 @@ test('frames come out as they went in', () => {
       const batch = new FrameBatch();
       for (const frames of batches) {
         for (const one of frames) batch.add(one);
-        const out: Frame[] = [];
+        const out: HeartbeatFrame[] = [];
         const cursor = new FrameCursor(batch.take());
         while (cursor.next()) {
           const { slot, ordinal, receivedMonotonicMs, receivedUnixMs, bytes } = cursor;

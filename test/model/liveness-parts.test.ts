@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { decideBrake } from '../../src/model/brake.ts';
 import { Cadence, patienceMs } from '../../src/model/cadence.ts';
 import { EventLog } from '../../src/model/events.ts';
-import { beginsToFlap, flapScore, isSteadyAgain, nextStep, withChange } from '../../src/model/flapping.ts';
+import { beginsToFlap, flapScore, isSteadyAgain, nextFlapStep, withChange } from '../../src/model/flapping.ts';
 import { instanceKind, MAX_INSTANCES, withInstance } from '../../src/model/instances.ts';
 import { jitteredIntervalMs, longestIntervalMs, pacedIntervalMs } from '../../src/model/pace.ts';
 import { SequenceWindow } from '../../src/model/sequence.ts';
@@ -128,14 +128,14 @@ test('the score weighs newer changes more, and is between 0 and 1', () => {
 
 test('a worker flaps when it changes in many steps, after eight changes, until it is quiet for minutes', () => {
   let steps = 0;
-  for (let step = 0; step < 8; step++) steps = nextStep(withChange(steps));
+  for (let step = 0; step < 8; step++) steps = nextFlapStep(withChange(steps));
   expect(beginsToFlap(steps, 8)).toBe(false);
   expect(beginsToFlap(steps, 9)).toBe(true);
   // Nine changes of which few lie in the last minutes.
   expect(beginsToFlap(0b11, 9)).toBe(false);
   let quiet = 0;
   while (!isSteadyAgain(steps)) {
-    steps = nextStep(steps);
+    steps = nextFlapStep(steps);
     quiet++;
   }
   expect(quiet).toBeGreaterThan(12);
@@ -195,7 +195,7 @@ test('what is told differs from one to the next, and is never less than the shor
 
 test('stuck is a host loop that stands still, or a task that makes no progress', () => {
   const reasonAt = (hostLoopLagMs: number, taskStoodStillSinceMs: number | undefined, stuckAfterMs = 300_000) =>
-    stuckReason({ hostLoopLagMs, taskStoodStillSinceMs, toldMs: 1_000_000, steadySinceMs: 0 }, stuckAfterMs);
+    stuckReason({ hostLoopLagMs, taskStoodStillSinceMs, reportedMs: 1_000_000, steadySinceMs: 0 }, stuckAfterMs);
   expect(reasonAt(29_999, undefined)).toBeUndefined();
   expect(reasonAt(30_000, undefined)).toBe('host_loop');
   expect(reasonAt(0, 700_000)).toBeUndefined();
@@ -204,8 +204,8 @@ test('stuck is a host loop that stands still, or a task that makes no progress',
 });
 
 test('what is not heard of is no lack of progress', () => {
-  const reasonOf = (toldMs: number, steadySinceMs: number) =>
-    stuckReason({ hostLoopLagMs: 0, taskStoodStillSinceMs: 100_000, toldMs, steadySinceMs }, 300_000);
+  const reasonOf = (reportedMs: number, steadySinceMs: number) =>
+    stuckReason({ hostLoopLagMs: 0, taskStoodStillSinceMs: 100_000, reportedMs, steadySinceMs }, 300_000);
   expect(reasonOf(400_001, 0)).toBe('tasks');
   expect(reasonOf(400_000, 0)).toBeUndefined();
   // Only since the gap is over.

@@ -13,7 +13,7 @@ const limits: LivenessLimits = {
 function facts(some: Partial<LivenessFacts> = {}): LivenessFacts {
   return {
     knownMs: 0,
-    heardMs: 1000,
+    lastReceivedMs: 1000,
     isRestored: false,
     hasRecord: true,
     isLeaving: false,
@@ -44,16 +44,16 @@ test('deadlines stretch with the interval that the worker keeps', () => {
 });
 
 test('a worker that never sent anything is registered, never inactive', () => {
-  expect(stateAt(HOUR_MS, { heardMs: undefined })).toBe('registered');
+  expect(stateAt(HOUR_MS, { lastReceivedMs: undefined })).toBe('registered');
 });
 
 test('a worker of an earlier master is unknown up to the end of the grace, and inactive beyond', () => {
-  const restored = { heardMs: undefined, isRestored: true, knownMs: -20_000, graceUntilMs: 60_000 };
+  const restored = { lastReceivedMs: undefined, isRestored: true, knownMs: -20_000, graceUntilMs: 60_000 };
   expect(stateAt(60_000, restored)).toBe('unknown');
   expect(judge(facts(restored), 60_001, limits)).toMatchObject({ state: 'inactive', cause: 'grace_over' });
   // Heard once, and then not for a while: still within the grace.
-  expect(stateAt(60_000, { ...restored, heardMs: 1000 })).toBe('active');
-  expect(stateAt(60_001, { ...restored, heardMs: 1000 })).toBe('inactive');
+  expect(stateAt(60_000, { ...restored, lastReceivedMs: 1000 })).toBe('active');
+  expect(stateAt(60_001, { ...restored, lastReceivedMs: 1000 })).toBe('inactive');
 });
 
 test('a worker of an earlier master stays unknown while nothing that it sent was applied, up to the end of the grace', () => {
@@ -73,7 +73,7 @@ test('a worker that said farewell is leaving, and left when it hangs up or two i
 test('a silent worker is forgotten after the retention, an ephemeral one sooner, or never', () => {
   const later = 24 * HOUR_MS + 1001;
   expect(stateAt(later)).toBe('gone');
-  expect(stateAt(later, { heardMs: undefined })).toBe('gone');
+  expect(stateAt(later, { lastReceivedMs: undefined })).toBe('gone');
   expect(stateAt(later, { isLeaving: true })).toBe('gone');
   expect(stateAt(601_001, { isEphemeral: true })).toBe('gone');
   expect(judge(facts(), 1e12, { ...limits, retentionMs: 0 }).state).toBe('inactive');
@@ -82,14 +82,14 @@ test('a silent worker is forgotten after the retention, an ephemeral one sooner,
 });
 
 test('nobody who was waited for is forgotten before the grace is over', () => {
-  const restored = { heardMs: undefined, isRestored: true, knownMs: -30 * HOUR_MS, graceUntilMs: 60_000 };
+  const restored = { lastReceivedMs: undefined, isRestored: true, knownMs: -30 * HOUR_MS, graceUntilMs: 60_000 };
   expect(stateAt(60_000, restored)).toBe('unknown');
   expect(stateAt(60_001, restored)).toBe('gone');
 });
 
 const anyFacts: fc.Arbitrary<LivenessFacts> = fc.record({
   knownMs: fc.integer({ min: -1e9, max: 0 }),
-  heardMs: fc.option(fc.nat(1_000_000), { nil: undefined }),
+  lastReceivedMs: fc.option(fc.nat(1_000_000), { nil: undefined }),
   isRestored: fc.boolean(),
   hasRecord: fc.boolean(),
   isLeaving: fc.boolean(),

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { jsonCapacityFor, LEAST_JSON_CAPACITY } from '../../src/store/layout.ts';
-import { NO_SMALL_RECORDS, type Room, roomAfter, SHRINK_AFTER, whyNoRoom } from '../../src/store/slot-room.ts';
+import { NO_SMALL_RECORDS, roomAfter, SHRINK_AFTER, type SlotRoom, whyNoRoom } from '../../src/store/slot-room.ts';
 
 const sizes = fc.array(fc.oneof(fc.nat(3000), fc.nat(1_000_000)), { minLength: 1, maxLength: 100 });
-const FIRST: Room = { capacity: LEAST_JSON_CAPACITY, small: NO_SMALL_RECORDS };
+const FIRST: SlotRoom = { capacity: LEAST_JSON_CAPACITY, small: NO_SMALL_RECORDS };
 
 test('there is always room for the record, and a slot never shrinks below what its last records needed', () => {
   fc.assert(

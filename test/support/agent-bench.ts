@@ -1,22 +1,22 @@
 /** A BeatLoop without its thread: the test is the host program, and owns its time and its measurements. */
 import { MessageChannel } from 'node:worker_threads';
 import { BeatLoop } from '../../src/agent/beat-loop.ts';
-import type { Capacity, MachineMeter, Usages } from '../../src/agent/measure/machine.ts';
+import type { Capacity, MachineMeter, MachineUsages } from '../../src/agent/measure/machine.ts';
 import type { FromThread, ToThread } from '../../src/agent/messages.ts';
-import { type AgentOptions, checkAgentOptions } from '../../src/agent/settings.ts';
+import { type AgentSettingsOptions, checkAgentOptions } from '../../src/agent/settings.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { type Port, portOf } from '../../src/lib/ports.ts';
 import { eventually } from './eventually.ts';
 import { FakeClock } from './fake-clock.ts';
 
 export class FakeMeter implements MachineMeter {
-  now: Usages = { cpuPercent: 12.5, memoryPercent: 25, storagePercent: 50, gpuPercent: 0, gpus: [] };
+  now: MachineUsages = { cpuPercent: 12.5, memoryPercent: 25, storagePercent: 50, gpuPercent: 0, gpus: [] };
   /** How often it was asked. */
   looks = 0;
   /** How often its capacity was asked for: once per try to register, in the turn in which it begins. */
   tries = 0;
 
-  async usages(): Promise<Usages> {
+  async usages(): Promise<MachineUsages> {
     this.looks += 1;
     return this.now;
   }
@@ -35,7 +35,7 @@ export class LoopUnderTest<C extends Clock = FakeClock> {
   readonly #port: Port<FromThread, ToThread>;
   readonly #close: () => void;
 
-  constructor(options: AgentOptions, clock: C, nextSequence = 1) {
+  constructor(options: AgentSettingsOptions, clock: C, nextSequence = 1) {
     this.clock = clock;
     const { port1, port2 } = new MessageChannel();
     this.#close = () => port1.close();
@@ -48,7 +48,7 @@ export class LoopUnderTest<C extends Clock = FakeClock> {
     this.post({ type: 'begin', settings: checkAgentOptions(options), tasks: [], metrics: [], nextSequence });
   }
 
-  static fake(options: AgentOptions): LoopUnderTest<FakeClock> {
+  static fake(options: AgentSettingsOptions): LoopUnderTest<FakeClock> {
     return new LoopUnderTest(options, new FakeClock());
   }
 

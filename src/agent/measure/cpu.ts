@@ -1,7 +1,7 @@
 /** How busy the processors were since the last look: of the host, or of the container where its limit binds. */
 import { type CpuInfo, cpus } from 'node:os';
 import type { Clock } from '../../lib/clock.ts';
-import { type CpuLimit, readCpuLimit } from './cgroup.ts';
+import { type CpuLimit, readCpuLimit } from './container-limits.ts';
 
 /** The kernel counts in ticks of 10 ms: a shorter look back is mostly rounding. */
 const LEAST_WINDOW_MS = 200;

@@ -10,7 +10,7 @@ import { PROBE_TIMEOUT_MS, Probe } from './probe.ts';
 import { measureStorage } from './storage.ts';
 
 /** Percentages; what could not be measured is 0, as Go workers send it. */
-export interface Usages {
+export interface MachineUsages {
   readonly cpuPercent: number;
   readonly memoryPercent: number;
   readonly storagePercent: number;
@@ -29,7 +29,7 @@ export interface Capacity {
 /** What a heartbeat needs of the machine; tests give their own. */
 export interface MachineMeter {
   /** @param intervalMs until the next heartbeat: what is measured slowly is waited for only where that is long */
-  usages(intervalMs: number): Promise<Usages>;
+  usages(intervalMs: number): Promise<MachineUsages>;
   capacity(): Promise<Capacity>;
 }
 
@@ -81,7 +81,7 @@ export class Machine implements MachineMeter {
     this.#gpus = gpus;
   }
 
-  async usages(intervalMs: number): Promise<Usages> {
+  async usages(intervalMs: number): Promise<MachineUsages> {
     const { quickMs, slowMs } = patienceOf(intervalMs);
     const [cpuPercent = 0, memory, storage, gpus] = await Promise.all([
       this.#cpu.refresh(quickMs),

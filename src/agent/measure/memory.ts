@@ -1,6 +1,6 @@
 /** Memory in use: of the host, or of the container where its limit binds. */
 import { mem } from 'systeminformation';
-import { readMemoryLimit } from './cgroup.ts';
+import { readMemoryLimit } from './container-limits.ts';
 
 /** Bytes in use of those that can be used. */
 export interface Fill {

@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { grpcServiceOf } from '../../lib/grpc-adapter.ts';
 import { connectionCause, NO_TLS_THERE } from '../../lib/tls-errors.ts';
 import { MAX_BACKOFF_MS } from '../backoff.ts';
-import { type AccessSettings, readAccess } from './access.ts';
+import { type CredentialSettings, readMasterCredentials } from './credentials.ts';
 
 const CHANNEL_OPTIONS = {
   // The agent makes a new channel for each attempt and backs off by itself; a pool shared by all channels of the
@@ -27,8 +27,8 @@ export class Channel {
   readonly #token: string | undefined;
 
   /** @throws PulselaneError `bad_setting` if a file that it needs is wrong */
-  constructor(master: Address, settings: AccessSettings) {
-    const { credentials, channelOptions, token } = readAccess(settings, master.host);
+  constructor(master: Address, settings: CredentialSettings) {
+    const { credentials, channelOptions, token } = readMasterCredentials(settings, master.host);
     this.client = new Client(formatAddress(master), credentials, { ...CHANNEL_OPTIONS, ...channelOptions });
     this.#token = token;
   }

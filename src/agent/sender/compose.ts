@@ -9,12 +9,12 @@ import {
 import { VERSION } from '../../lib/version.ts';
 import { MAX_DEVICES } from '../../model/heartbeat-limits.ts';
 import type { RunningTask } from '../../model/telemetry.ts';
-import type { Capacity, Usages } from '../measure/machine.ts';
+import type { Capacity, MachineUsages } from '../measure/machine.ts';
 import type { AgentSettings } from '../settings.ts';
 
 export interface HeartbeatParts {
   readonly settings: AgentSettings;
-  readonly usages: Usages;
+  readonly usages: MachineUsages;
   readonly tasks: Iterable<RunningTask>;
   readonly metrics: Iterable<readonly [name: string, value: number]>;
   readonly sequence: number;

@@ -16,7 +16,7 @@
  * |             |                                                    | it then is                                         |
  * | stopped     | for good                                           | never                                              |
  *
- * Whose turn it is, and for how long to back off, says `round.ts`: less than an interval before the next master of the
+ * Whose turn it is, and for how long to back off, says `master-rotation.ts`: less than an interval before the next master of the
  * list, longer when all of them have failed, 60 s before one that takes a later instance of this worker, or does not
  * believe that this is that worker.
  *
@@ -38,15 +38,22 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import { DEFAULT_LIMITS, type HeartbeatLimits } from '../../model/heartbeat-limits.ts';
 import type { Report } from '../report.ts';
 import { boundedInterval } from '../settings.ts';
-import type { AccessSettings } from './access.ts';
+import { Acceptance } from './acceptance.ts';
 import { Channel, callUnary, isInvalidArgument, isUnimplemented, methodOf, reasonOf } from './channel.ts';
-import { lossOf, RefusedInBand } from './loss.ts';
-import { ConnectionNews } from './news.ts';
-import { afterAccepted, afterLoss, masterOf, quietForMs, type Round, roundOf } from './round.ts';
+import { ConnectionLog } from './connection-log.ts';
+import type { CredentialSettings } from './credentials.ts';
+import { disconnectReasonOf, RefusedInBand } from './disconnect-reason.ts';
+import {
+  afterAccepted,
+  afterDisconnect,
+  type MasterRotation,
+  masterOf,
+  masterRotationOf,
+  quietForMs,
+} from './master-rotation.ts';
 import type { Sender, SenderEvents } from './sender.ts';
-import { Standing } from './standing.ts';
-import { HeartbeatStream } from './stream.ts';
-import { registerUnary, UnarySender } from './unary.ts';
+import { StreamSender } from './stream-sender.ts';
+import { registerUnary, UnarySender } from './unary-sender.ts';
 
 export type ConnectionState = 'waiting' | 'connecting' | 'streaming' | 'unary' | 'backing-off' | 'stopped';
 
@@ -57,7 +64,7 @@ const REGISTER = methodOf<WorkerInfo, RegisterResponse>(TelemetryService, 'Regis
 export interface ConnectionOptions {
   readonly workerId: string;
   /** By which the master is known, and this worker. */
-  readonly access: AccessSettings;
+  readonly access: CredentialSettings;
   readonly clock: Clock;
   readonly report: Report;
   /** From 0 up to 1; the jitter of the back-off. */
@@ -88,11 +95,11 @@ interface Attempt {
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #random: () => number;
-  readonly #standing: Standing;
-  readonly #news: ConnectionNews;
+  readonly #acceptance: Acceptance;
+  readonly #log: ConnectionLog;
   #state: ConnectionState = 'waiting';
   /** Undefined in waiting alone. */
-  #round: Round | undefined;
+  #rotation: MasterRotation | undefined;
   #attempt: Attempt | undefined;
   #backOff: Timer | undefined;
   #lastRoundTripMs = 0;
@@ -101,8 +108,8 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
-    this.#standing = new Standing(options.clock, options.report);
-    this.#news = new ConnectionNews(options.workerId, options.report);
+    this.#acceptance = new Acceptance(options.clock, options.report);
+    this.#log = new ConnectionLog(options.workerId, options.report);
   }
 
   get state(): ConnectionState {
@@ -111,7 +118,7 @@ export class Connection {
 
   /** The one in use, or to be tried next. */
   get master(): Address | undefined {
-    return this.#round && masterOf(this.#round);
+    return this.#rotation && masterOf(this.#rotation);
   }
 
   /** Of the newest answered heartbeat; 0 before the first. */
@@ -122,19 +129,19 @@ export class Connection {
   /** Takes these masters, at least one, in place of those of before. The same ones again change nothing. */
   pointAt(masters: readonly Address[]): void {
     if (this.#state === 'stopped') return;
-    if (this.#round !== undefined && listText(this.#round.masters) === listText(masters)) return;
-    const round = roundOf(masters, this.#round);
-    this.#round = round;
-    this.#news.pointed();
+    if (this.#rotation !== undefined && listText(this.#rotation.masters) === listText(masters)) return;
+    const rotation = masterRotationOf(masters, this.#rotation);
+    this.#rotation = rotation;
+    this.#log.pointed();
     this.#letGo();
-    const quietMs = quietForMs(round, this.#options.clock.monotonicMs());
+    const quietMs = quietForMs(rotation, this.#options.clock.monotonicMs());
     if (quietMs > 0) this.#backOffFor(quietMs);
-    else this.#connect(masterOf(round));
+    else this.#connect(masterOf(rotation));
   }
 
   /** Whether a heartbeat would be sent now; asked before anything is measured for it. */
   canSend(): boolean {
-    return this.#attempt?.sender !== undefined && !this.#standing.mustWait();
+    return this.#attempt?.sender !== undefined && !this.#acceptance.mustWait();
   }
 
   /** False if it was not sent; it is then as if it had never been made. */
@@ -178,13 +185,13 @@ export class Connection {
     try {
       const answer = await callUnary(channel, REGISTER, info, options);
       this.#obey(answer.nextIntervalMs);
-      this.#news.described(master);
+      this.#log.described(master);
       onLimits(limitsOf(answer), formatAddress(master));
       return { kind: 'streaming', channel };
     } catch (error) {
       if (isInvalidArgument(error)) {
         // What it says of itself does not fit there. Heartbeats may: better a worker without labels than none.
-        this.#news.notDescribed(reasonOf(error), master);
+        this.#log.notDescribed(reasonOf(error), master);
         onLimits(DEFAULT_LIMITS, formatAddress(master));
         return { kind: 'streaming', channel };
       }
@@ -213,13 +220,13 @@ export class Connection {
     const events = this.#eventsOf(attempt);
     attempt.sender =
       kind === 'streaming'
-        ? new HeartbeatStream({ channel, clock, workerId, events })
+        ? new StreamSender({ channel, clock, workerId, events })
         : new UnarySender({ channel, clock, intervalMs, events });
     this.#setState(kind);
     // It tells no interval, and judges by its own timeout: not by what another master asked for.
     if (kind === 'unary') this.#obey(ownIntervalMs);
-    this.#standing.reconnected(formatAddress(master));
-    this.#news.connected(master, kind, intervalMs());
+    this.#acceptance.reconnected(formatAddress(master));
+    this.#log.connected(master, kind, intervalMs());
     onConnected();
   }
 
@@ -228,15 +235,15 @@ export class Connection {
       onAccepted: (sequence, roundTripMs) => {
         if (this.#attempt !== attempt) return;
         // Only now: a master that registers workers and takes no heartbeat must not be tried ever faster.
-        if (this.#round !== undefined) this.#round = afterAccepted(this.#round);
-        this.#news.accepted(attempt.master);
+        if (this.#rotation !== undefined) this.#rotation = afterAccepted(this.#rotation);
+        this.#log.accepted(attempt.master);
         this.#lastRoundTripMs = roundTripMs ?? this.#lastRoundTripMs;
-        this.#standing.accepted(sequence);
+        this.#acceptance.accepted(sequence);
       },
       onRefused: (refusal) => {
         if (this.#attempt !== attempt) return;
         if (this.#endsUse(refusal)) this.#lost(attempt, new RefusedInBand(refusal));
-        else this.#standing.refused(refusal);
+        else this.#acceptance.refused(refusal);
       },
       onInterval: (askedMs) => {
         if (this.#attempt === attempt) this.#obey(askedMs);
@@ -251,32 +258,32 @@ export class Connection {
   }
 
   #lost(attempt: Attempt, cause: unknown): void {
-    if (this.#attempt !== attempt || this.#state === 'stopped' || this.#round === undefined) return;
+    if (this.#attempt !== attempt || this.#state === 'stopped' || this.#rotation === undefined) return;
     this.#letGo();
     const { clock, intervalMs } = this.#options;
-    const loss = lossOf(cause);
-    const { round, delayMs } = afterLoss(this.#round, {
+    const reason = disconnectReasonOf(cause);
+    const { rotation, delayMs } = afterDisconnect(this.#rotation, {
       nowMs: clock.monotonicMs(),
-      quietMs: loss.quietMs,
+      quietMs: reason.quietMs,
       intervalMs: intervalMs(),
       random: this.#random(),
     });
-    this.#round = round;
-    this.#news.lost(loss, attempt.master, masterOf(round));
+    this.#rotation = rotation;
+    this.#log.lost(reason, attempt.master, masterOf(rotation));
     this.#backOffFor(delayMs);
   }
 
   #backOffFor(delayMs: number): void {
     this.#setState('backing-off');
     this.#backOff = this.#options.clock.after(delayMs, () => {
-      if (this.#round !== undefined) this.#connect(masterOf(this.#round));
+      if (this.#rotation !== undefined) this.#connect(masterOf(this.#rotation));
     });
   }
 
   /** Other refusals leave the stream alone: what comes next may well be taken, and by this master only. */
   #endsUse({ code }: Refusal): boolean {
     if (code === RefusalCode.FAILED_PRECONDITION || code === RefusalCode.PERMISSION_DENIED) return true;
-    return code === RefusalCode.NOT_ADMITTED && (this.#round?.masters.length ?? 0) > 1;
+    return code === RefusalCode.NOT_ADMITTED && (this.#rotation?.masters.length ?? 0) > 1;
   }
 
   #letGo(): void {

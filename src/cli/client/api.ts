@@ -2,7 +2,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../../lib/errors.ts';
 import { jsonIn } from '../../lib/json.ts';
-import type { Answer } from '../views/from-api.ts';
+import type { ApiAnswer } from '../views/from-api.ts';
 import { grpcPortText, noAnswerText } from './no-answer.ts';
 import { NoAnswerError, type Response, send } from './send.ts';
 import type { ClientTls } from './tls.ts';
@@ -44,32 +44,32 @@ export class ApiClient {
   }
 
   /** `/health` is 503 and tells the same when the master is stuck. */
-  health(): Promise<Answer> {
+  health(): Promise<ApiAnswer> {
     return this.#get('/health', [200, 503]);
   }
 
   /** The fleet in figures; undefined if the master is one of the seed. */
-  async cluster(): Promise<Answer | undefined> {
+  async cluster(): Promise<ApiAnswer | undefined> {
     const { status, answer } = await this.#request('/api/v1/cluster', [200, 404]);
     return status === 404 ? undefined : answer;
   }
 
-  workers(): Promise<Answer> {
+  workers(): Promise<ApiAnswer> {
     return this.#get('/workers', [200]);
   }
 
-  telemetry(): Promise<Answer> {
+  telemetry(): Promise<ApiAnswer> {
     return this.#get('/telemetry', [200]);
   }
 
-  async workerTelemetry(workerId: string): Promise<Answer> {
+  async workerTelemetry(workerId: string): Promise<ApiAnswer> {
     const { status, answer } = await this.#request(`/telemetry/${encodeURIComponent(workerId)}`, [200, 404]);
     if (status === 404) throw new PulselaneError('not_found', `no worker is called ${workerId}`);
     return answer;
   }
 
   /** What the seed does not know of a worker; undefined if the master is one of the seed. */
-  async workerDetail(workerId: string): Promise<Answer | undefined> {
+  async workerDetail(workerId: string): Promise<ApiAnswer | undefined> {
     const { status, answer } = await this.#request(`/api/v1/workers/${encodeURIComponent(workerId)}`, [200, 404]);
     return status === 404 ? undefined : answer;
   }
@@ -78,8 +78,8 @@ export class ApiClient {
    * Every worker with its state, by id, page by page; undefined if the master has no such list.
    * @param prefix with which their ids begin
    */
-  async listWorkers(prefix: string): Promise<readonly Answer[] | undefined> {
-    const pages: Answer[] = [];
+  async listWorkers(prefix: string): Promise<readonly ApiAnswer[] | undefined> {
+    const pages: ApiAnswer[] = [];
     const which = prefix === '' ? '' : `&prefix=${encodeURIComponent(prefix)}`;
     const list = `/api/v1/workers?limit=1000&fields=${LIST_FIELDS}${which}`;
     for (let cursor: string | undefined = ''; cursor !== undefined; ) {
@@ -94,45 +94,45 @@ export class ApiClient {
   }
 
   /** Who waits for approval; undefined if the master does not tell. */
-  async pending(): Promise<Answer | undefined> {
+  async pending(): Promise<ApiAnswer | undefined> {
     const { status, answer } = await this.#request('/api/v1/pending', [200, 404]);
     return status === 404 ? undefined : answer;
   }
 
   /** What keeps the master from judging. */
-  holds(): Promise<Answer> {
+  holds(): Promise<ApiAnswer> {
     return this.#get('/api/v1/holds', [200]);
   }
 
   /** Has the master do something to a worker. @returns what it says */
-  approve(workerId: string): Promise<Answer> {
+  approve(workerId: string): Promise<ApiAnswer> {
     return this.#order('POST', `/api/v1/workers/${encodeURIComponent(workerId)}/approve`);
   }
 
-  release(workerId: string): Promise<Answer> {
+  release(workerId: string): Promise<ApiAnswer> {
     return this.#order('POST', `/api/v1/workers/${encodeURIComponent(workerId)}/release`);
   }
 
-  unregister(workerId: string): Promise<Answer> {
+  unregister(workerId: string): Promise<ApiAnswer> {
     return this.#order('DELETE', `/api/v1/workers/${encodeURIComponent(workerId)}`);
   }
 
   /** @param group undefined: of all groups */
-  releaseBrakes(group: string | undefined): Promise<Answer> {
+  releaseBrakes(group: string | undefined): Promise<ApiAnswer> {
     const query = group === undefined ? '' : `?group=${encodeURIComponent(group)}`;
     return this.#order('POST', `/api/v1/brakes/release${query}`);
   }
 
   /** The newest `limit` events. */
-  events(limit: number): Promise<Answer> {
+  events(limit: number): Promise<ApiAnswer> {
     return this.#get(`/api/v1/events?limit=${limit}`, [200]);
   }
 
-  async #get(path: string, expected: readonly number[]): Promise<Answer> {
+  async #get(path: string, expected: readonly number[]): Promise<ApiAnswer> {
     return (await this.#request(path, expected)).answer;
   }
 
-  async #order(method: 'POST' | 'DELETE', path: string): Promise<Answer> {
+  async #order(method: 'POST' | 'DELETE', path: string): Promise<ApiAnswer> {
     return (await this.#request(path, [200], { method, timeoutMs: COMMAND_TIMEOUT_MS })).answer;
   }
 
@@ -141,7 +141,7 @@ export class ApiClient {
     path: string,
     expected: readonly number[],
     { method = 'GET', timeoutMs = TIMEOUT_MS }: Asked = {},
-  ): Promise<{ status: number; answer: Answer }> {
+  ): Promise<{ status: number; answer: ApiAnswer }> {
     const abort = new AbortController();
     const timer = this.#clock.after(timeoutMs, () => abort.abort());
     try {

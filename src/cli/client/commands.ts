@@ -12,7 +12,7 @@ import { wrapLines } from '../text/wrap.ts';
 import { clusterText } from '../views/cluster-text.ts';
 import { DEFAULT_EVENTS, eventCount, eventsText } from '../views/events-text.ts';
 import {
-  type Answer,
+  type ApiAnswer,
   clusterViewOf,
   eventsOf,
   pendingRowsOf,
@@ -49,7 +49,7 @@ export function workersCommand({ streams, clock }: ClientEnvironment): Command {
     ),
   );
   return command.action(async (prefix: string) => {
-    const api = clientOf(command, clock);
+    const api = apiClientOf(command, clock);
     const isJson = outputFormat(command, streams) === 'json';
     if (isJson) streams.stdout.write(jsonText(entriesBeginningWith(prefix, (await api.workers()).body)));
     else printText(await workersTable(api, prefix), streams);
@@ -69,7 +69,7 @@ export function statusCommand({ streams, clock }: ClientEnvironment): Command {
   );
   command.addHelpText('after', examples('pulselane status', 'pulselane status worker-1 -o json'));
   return command.action(async (workerId: string | undefined) => {
-    const api = clientOf(command, clock);
+    const api = apiClientOf(command, clock);
     const isJson = outputFormat(command, streams) === 'json';
     if (isJson) {
       const answer = workerId === undefined ? await api.health() : await workerAnswer(api, workerId);
@@ -88,7 +88,7 @@ export function eventsCommand({ streams, clock }: ClientEnvironment): Command {
   );
   command.addHelpText('after', examples('pulselane events', 'pulselane events 1000 -o json'));
   return command.action(async (howMany: string) => {
-    const answer = await clientOf(command, clock).events(eventCount(howMany));
+    const answer = await apiClientOf(command, clock).events(eventCount(howMany));
     const isJson = outputFormat(command, streams) === 'json';
     if (isJson) streams.stdout.write(jsonText(answer.body));
     else printText(eventsText(eventsOf(answer)), streams);
@@ -116,7 +116,7 @@ async function workerStatus(api: ApiClient, workerId: string): Promise<string> {
   return workerText(workerDetailOf(answer, await api.workerDetail(workerId)));
 }
 
-function workerAnswer(api: ApiClient, workerId: string): Promise<Answer> {
+function workerAnswer(api: ApiClient, workerId: string): Promise<ApiAnswer> {
   checkWorkerId(workerId);
   return api.workerTelemetry(workerId);
 }
@@ -131,7 +131,7 @@ function clientCommand(name: string, description: string): Command {
   return addOutputOption(addOptions(new Command(name).description(description), clientOptions));
 }
 
-export function clientOf(command: Command, clock: Clock): ApiClient {
+export function apiClientOf(command: Command, clock: Clock): ApiClient {
   const sources = processSources(givenFlags(command, clientOptions));
   const config = checkClientConfig(resolveOptions(clientOptions, sources));
   const token = clientToken(config, settingName(clientOptions, 'tokenFile', sources));

@@ -10,7 +10,7 @@ import { ReloadSignal } from '../reload-signal.ts';
 import type { StopSignals } from '../stop-signals.ts';
 import type { Streams } from '../streams.ts';
 import { callable } from './announcement.ts';
-import { type Face, faceOf } from './face.ts';
+import { type TerminalMode, terminalModeOf } from './terminal-mode.ts';
 
 /** An agent in this process, reporting this machine. */
 export interface LocalAgent {
@@ -18,7 +18,7 @@ export interface LocalAgent {
   stop(): Promise<void>;
 }
 
-export interface LocalAgentOptions {
+export interface LocalAgentParts {
   /** `host:port` of the master. */
   readonly master: string;
   readonly workerId: string;
@@ -35,7 +35,7 @@ export interface MasterParts {
   readonly clock: Clock;
   readonly signals: StopSignals;
   readonly startMaster: typeof startMaster;
-  readonly startLocalAgent: (options: LocalAgentOptions) => Promise<LocalAgent>;
+  readonly startLocalAgent: (options: LocalAgentParts) => Promise<LocalAgent>;
   /** The master is about to be stopped for good. */
   readonly onStopping?: () => void;
 }
@@ -43,7 +43,7 @@ export interface MasterParts {
 export interface MasterRun {
   readonly config: MasterConfig;
   /** How this machine reports itself; undefined: it does not. */
-  readonly localAgent: Pick<LocalAgentOptions, 'workerId' | 'gpuToolPath'> | undefined;
+  readonly localAgent: Pick<LocalAgentParts, 'workerId' | 'gpuToolPath'> | undefined;
   /** What is most likely not meant, a line each. */
   readonly warnings?: readonly string[];
 }
@@ -58,7 +58,7 @@ const START_AFTER_WISH_WITHIN_MS = 5000;
 export async function runMaster(run: MasterRun, parts: MasterParts): Promise<void> {
   const { config, warnings = [] } = run;
   const { streams, clock, signals } = parts;
-  const face = faceOf({ streams, config, clock });
+  const face = terminalModeOf({ streams, config, clock });
   for (const warning of warnings) face.logger.warn(warning);
   const wish = Promise.withResolvers<string>();
   // Before anything is started, so that no signal is missed.
@@ -81,7 +81,7 @@ function takesReloads(config: MasterConfig, { stdin }: Streams): boolean {
 }
 
 interface RunParts {
-  readonly face: Face;
+  readonly face: TerminalMode;
   readonly wish: PromiseWithResolvers<string>;
   readonly reloads: ReloadSignal;
 }
@@ -136,7 +136,7 @@ function startAgent(
   { grpcAddress, localAccess }: RunningMaster,
   own: NonNullable<MasterRun['localAgent']>,
   config: MasterConfig,
-  { logger }: Face,
+  { logger }: TerminalMode,
   parts: MasterParts,
 ): Promise<LocalAgent> {
   return parts.startLocalAgent({

@@ -4,7 +4,7 @@ import { facts, section, table } from '../text/table.ts';
 import { count, countOf, mebibytes, NOTHING, percent } from '../text/units.ts';
 import { holdsLines } from './holds-text.ts';
 import { laneLimitText, threadBudgetSection } from './lane-plan-text.ts';
-import type { ClusterView, HeartbeatCounts, Usages } from './views.ts';
+import type { ClusterView, HeartbeatCounts, UsageColumns } from './views.ts';
 import { KIND_NAMES } from './workers-text.ts';
 
 export function clusterText(view: ClusterView): string {
@@ -27,14 +27,14 @@ export function clusterText(view: ClusterView): string {
           .concat(countsText(inside.lanesNotReady), restarts)
           .join(', '),
       ],
-      ['heartbeats', heartbeatsText(inside.counts)],
+      ['heartbeats', heartbeatTotalsText(inside.counts)],
     );
     if (inside.pending > 0) entries.push(['pending', `${countOf(inside.pending, 'worker')} to approve, see "workers"`]);
   }
   return facts(entries);
 }
 
-export function heartbeatsText(counts: HeartbeatCounts): string {
+export function heartbeatTotalsText(counts: HeartbeatCounts): string {
   const { accepted, applied, rejected, replaced, replacedBy, lost, lostBy } = counts;
   return (
     `${count(accepted)} accepted: ${count(applied)} applied, ${count(rejected)} rejected, ` +
@@ -48,7 +48,7 @@ function splitText(parts: Readonly<Record<string, number>>): string {
   return told.length === 0 ? '' : ` (${told.map(([name, value]) => `${count(value)} ${name}`).join(', ')})`;
 }
 
-export function usagesText({ cpu, memory, gpu, storage }: Usages): string {
+export function usagesText({ cpu, memory, gpu, storage }: UsageColumns): string {
   return `CPU ${percent(cpu)}, memory ${percent(memory)}, GPU ${percent(gpu)}, storage ${percent(storage)}`;
 }
 

@@ -14,7 +14,7 @@ import {
   type ClusterView,
   HEARD_STATES,
   type PendingRow,
-  type WorkerDetail,
+  type WorkerDetailView,
   type WorkerInside,
   type WorkerRow,
 } from './views.ts';
@@ -129,13 +129,13 @@ const insideJson = z.object({
 });
 
 /** An answer and when, by the master's own clock, it was given: ages are told by one clock alone. */
-export interface Answer {
+export interface ApiAnswer {
   readonly body: unknown;
   readonly atUnixMs: number;
 }
 
 /** Every worker of `GET /telemetry`, by id. */
-export function workerRowsOf(telemetry: Answer): WorkerRow[] {
+export function workerRowsOf(telemetry: ApiAnswer): WorkerRow[] {
   const { body, atUnixMs } = telemetry;
   if (typeof body !== 'object' || body === null) throw notTelemetry('/telemetry');
   // Not as one record: an id such as "__proto__" must not be lost on the way.
@@ -156,7 +156,7 @@ const itemJson = standingJson.extend({
 });
 
 /** The workers of the pages of `GET /api/v1/workers`, by id. */
-export function workerRowsOfList(pages: readonly Answer[]): WorkerRow[] {
+export function workerRowsOfList(pages: readonly ApiAnswer[]): WorkerRow[] {
   return pages.flatMap(({ body, atUnixMs }) => {
     const parsed = z.object({ workers: z.array(itemJson) }).safeParse(body);
     if (!parsed.success) throw notTelemetry('/api/v1/workers');
@@ -199,7 +199,7 @@ const pendingJson = z.object({
 });
 
 /** Of `GET /api/v1/pending`. */
-export function pendingRowsOf({ body, atUnixMs }: Answer): PendingRow[] {
+export function pendingRowsOf({ body, atUnixMs }: ApiAnswer): PendingRow[] {
   const parsed = pendingJson.safeParse(body);
   if (!parsed.success) throw notTelemetry('/api/v1/pending');
   return parsed.data.workers.map(({ worker_id, first_seen_at, last_seen_at, attempts }) => ({
@@ -211,7 +211,7 @@ export function pendingRowsOf({ body, atUnixMs }: Answer): PendingRow[] {
 }
 
 /** The worker of `GET /telemetry/{id}`, and what `GET /api/v1/workers/{id}` adds, if there is such a route. */
-export function workerDetailOf({ body, atUnixMs }: Answer, more?: Answer): WorkerDetail {
+export function workerDetailOf({ body, atUnixMs }: ApiAnswer, more?: ApiAnswer): WorkerDetailView {
   const detail = detailOf(body, atUnixMs, '/telemetry/{id}');
   const parsed = livenessJson.safeParse(more?.body);
   if (!parsed.success) return detail;
@@ -272,7 +272,7 @@ function insideOf(inside: z.infer<typeof insideJson>, atUnixMs: number): WorkerI
 }
 
 /** From `GET /health`, and what is known of the workers. */
-export function clusterViewOf(health: Answer, totals: ClusterTotals): ClusterView {
+export function clusterViewOf(health: ApiAnswer, totals: ClusterTotals): ClusterView {
   const parsed = healthJson.safeParse(health.body);
   if (!parsed.success) throw notTelemetry('/health');
   const { status, ...holds } = parsed.data;
@@ -287,7 +287,7 @@ const clusterJson = z.object({
 });
 
 /** Of `GET /api/v1/cluster`: the states are those that the list of workers tells. */
-export function totalsOfCluster({ body }: Answer): ClusterTotals {
+export function totalsOfCluster({ body }: ApiAnswer): ClusterTotals {
   const parsed = clusterJson.safeParse(body);
   if (!parsed.success) throw notTelemetry('/api/v1/cluster');
   const { workers, usage, running_tasks: tasks } = parsed.data;
@@ -309,7 +309,7 @@ export function totalsOfCluster({ body }: Answer): ClusterTotals {
 }
 
 /** Of `GET /api/v1/holds`. */
-export function holdsOf({ body }: Answer): Holds {
+export function holdsOf({ body }: ApiAnswer): Holds {
   const parsed = holdsJson.safeParse(body);
   if (!parsed.success) throw notTelemetry('/api/v1/holds');
   return holdsIn(parsed.data);
@@ -331,7 +331,7 @@ function holdsIn({ grace, brakes }: z.infer<typeof holdsJson>): Holds {
 const messageJson = z.object({ message: z.string() });
 
 /** What the master says that it did. */
-export function messageIn({ body }: Answer): string {
+export function messageIn({ body }: ApiAnswer): string {
   const parsed = messageJson.safeParse(body);
   if (!parsed.success) throw notTelemetry('a command');
   return parsed.data.message;
@@ -344,7 +344,7 @@ const eventsJson = z.object({
 });
 
 /** Of `GET /api/v1/events`, oldest first. */
-export function eventsOf({ body }: Answer): EventRow[] {
+export function eventsOf({ body }: ApiAnswer): EventRow[] {
   const parsed = eventsJson.safeParse(body);
   if (!parsed.success) throw notTelemetry('/api/v1/events');
   return parsed.data.events.map(({ at, worker_id, group, text }) => ({
@@ -354,7 +354,7 @@ export function eventsOf({ body }: Answer): EventRow[] {
   }));
 }
 
-function detailOf(value: unknown, atUnixMs: number, route: string): WorkerDetail {
+function detailOf(value: unknown, atUnixMs: number, route: string): WorkerDetailView {
   const parsed = workerJson.safeParse(value);
   if (!parsed.success) throw notTelemetry(route);
   const worker = telemetryOfJson(parsed.data);

@@ -14,7 +14,7 @@ import {
   type LivenessView,
   type PendingRow,
   totalsOf,
-  type WorkerDetail,
+  type WorkerDetailView,
   type WorkerInside,
   type WorkerRow,
 } from './views.ts';
@@ -56,7 +56,7 @@ export function eventRows(master: Pick<Operator, 'events'>, howMany: number): Ev
 }
 
 /** Undefined if no worker is called so. */
-export function workerDetail(master: MasterFacts, clock: Clock, workerId: string): WorkerDetail | undefined {
+export function workerDetail(master: MasterFacts, clock: Clock, workerId: string): WorkerDetailView | undefined {
   const entry = master.directory.get(workerId);
   if (entry === undefined) return undefined;
   const view = master.directory.board.view(entry.row, clock.monotonicMs());

@@ -2,7 +2,7 @@
 import { printable } from '../../lib/printable.ts';
 import { age, count, number, percent } from '../text/units.ts';
 import { cut, padEnd, padStart } from '../text/width.ts';
-import type { Usages, WorkerDetail } from './views.ts';
+import type { UsageColumns, WorkerDetailView } from './views.ts';
 import { laneText } from './workers-text.ts';
 
 export interface Size {
@@ -10,7 +10,7 @@ export interface Size {
   readonly rows: number;
 }
 
-const BARS: readonly (readonly [label: string, usage: keyof Usages])[] = [
+const BARS: readonly (readonly [label: string, usage: keyof UsageColumns])[] = [
   ['CPU', 'cpu'],
   ['memory', 'memory'],
   ['GPU', 'gpu'],
@@ -23,7 +23,7 @@ const MAX_BAR_WIDTH = 60;
 const HINT = 'any key returns to the prompt';
 
 /** Lines without line ends, each within `size.columns`, at most one fewer than `size.rows`. */
-export function liveText(workerId: string, worker: WorkerDetail | undefined, size: Size): string[] {
+export function liveText(workerId: string, worker: WorkerDetailView | undefined, size: Size): string[] {
   const lines =
     worker === undefined ? [workerId, 'is not known any more'] : [...workerLines(worker, size), ...itemLines(worker)];
   // The last row is the cursor's, the one above it the hint's.
@@ -32,7 +32,7 @@ export function liveText(workerId: string, worker: WorkerDetail | undefined, siz
   return [...body, HINT].map((line) => cut(printable(line), Math.max(1, size.columns - 1)));
 }
 
-function workerLines(worker: WorkerDetail, { columns }: Size): string[] {
+function workerLines(worker: WorkerDetailView, { columns }: Size): string[] {
   const { workerId, state, usages, ageMs, tasks, lane, inside } = worker;
   const heard = usages === undefined ? 'no heartbeat yet' : `last heartbeat ${age(ageMs)} ago`;
   const lines = [
@@ -50,7 +50,7 @@ function workerLines(worker: WorkerDetail, { columns }: Size): string[] {
   return lines;
 }
 
-function itemLines({ runningTasks, metrics }: WorkerDetail): string[] {
+function itemLines({ runningTasks, metrics }: WorkerDetailView): string[] {
   const tasks = runningTasks.map(({ taskId, status, cpuAllocated, memoryAllocated, progress }) =>
     [
       `  ${taskId}`,

@@ -6,7 +6,7 @@ import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 
 /** Percentages. */
-export interface Usages {
+export interface UsageColumns {
   readonly cpu: number;
   readonly memory: number;
   readonly gpu: number;
@@ -58,7 +58,7 @@ export interface WorkerRow {
   readonly state: string;
   readonly liveness: LivenessView | undefined;
   /** Undefined before the first heartbeat. */
-  readonly usages: Usages | undefined;
+  readonly usages: UsageColumns | undefined;
   readonly tasks: number;
   /** Since the last heartbeat, or since the registration if there was none yet. */
   readonly ageMs: number;
@@ -85,7 +85,7 @@ export interface WorkerInside {
 }
 
 /** Everything that is known of one worker. */
-export interface WorkerDetail extends WorkerRow {
+export interface WorkerDetailView extends WorkerRow {
   readonly runningTasks: readonly RunningTask[];
   readonly gpus: readonly GpuUsage[];
   readonly metrics: Readonly<Record<string, number>>;
@@ -109,7 +109,7 @@ export interface ClusterView {
   readonly states: ReadonlyMap<string, number>;
   readonly tasks: number;
   /** Over the active workers; undefined if there are none. */
-  readonly means: Usages | undefined;
+  readonly means: UsageColumns | undefined;
   readonly inside:
     | {
         readonly lanes: Readonly<Record<LaneKind, number>> & { readonly limit: LaneLimit };

@@ -15,8 +15,8 @@ import {
   number,
   percent,
 } from '../text/units.ts';
-import { heartbeatsText, usagesText } from './cluster-text.ts';
-import type { LivenessView, WorkerDetail, WorkerInside } from './views.ts';
+import { heartbeatTotalsText, usagesText } from './cluster-text.ts';
+import type { LivenessView, WorkerDetailView, WorkerInside } from './views.ts';
 import { laneText, stateText } from './workers-text.ts';
 
 export interface WorkerTextOptions {
@@ -30,7 +30,7 @@ type Fact = readonly [name: string, value: string];
 
 const MAX_NAME_WIDTH = 48;
 
-export function workerText(worker: WorkerDetail, options: WorkerTextOptions = {}): string {
+export function workerText(worker: WorkerDetailView, options: WorkerTextOptions = {}): string {
   const { workerId, state, liveness, usages, ageMs, inside, runningTasks, gpus, metrics } = worker;
   const isUnheard = usages === undefined && (inside === undefined || inside.counts.accepted === 0);
   const heard = isUnheard ? `none yet, known for ${age(ageMs)}` : `${age(ageMs)} ago`;
@@ -83,11 +83,11 @@ function clockText(skewMs: number): string {
 /** More neighbours than this on a shared lane are only counted. */
 const MAX_NEIGHBOURS = 5;
 
-function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetail): Fact[] {
+function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetailView): Fact[] {
   const { registeredUnixMs, counts, record, rejection, fault, sharesWith, timing, address, facts: known } = inside;
   return [
     ['registered', instant(registeredUnixMs)],
-    ['heartbeats', heartbeatsText(counts)],
+    ['heartbeats', heartbeatTotalsText(counts)],
     ['record', `${kibibytes(record.bytes)} as JSON, room for ${kibibytes(record.roomBytes)}`],
     ...(rejection === undefined
       ? []

@@ -3,12 +3,12 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
 import { networkOf } from '../../lib/networks.ts';
 import { type ApiToken, bearerToken, TokenTable } from '../../lib/tokens.ts';
-import * as limits from '../limits.ts';
+import * as limits from '../http-limits.ts';
+import { ConnectionTokens } from './connection-tokens.ts';
 import { type Decision, decide, type Facts, type Identity, type Rules, type Who } from './decide.ts';
 import { type EndedSession, EndedSessions } from './ended-sessions.ts';
-import { Holders } from './holders.ts';
 import { isLoopbackPeer } from './peer.ts';
-import { PeerRates } from './rates.ts';
+import { PeerRequestRates } from './rates.ts';
 import { openSession, SESSION_S, type Session, sealSession, sessionIn } from './session.ts';
 
 export interface AccessOptions {
@@ -31,7 +31,7 @@ export interface AccessOptions {
 }
 
 /** What {@link Access.admit} adds to the decisions of `decide.ts`. */
-export type Verdict =
+export type AccessVerdict =
   | Decision
   | {
       readonly type: 'refuse';
@@ -43,13 +43,13 @@ export type Verdict =
 
 export class Access {
   readonly #options: AccessOptions;
-  readonly #requests: PeerRates | undefined;
-  readonly #wrong = new PeerRates({
+  readonly #requests: PeerRequestRates | undefined;
+  readonly #wrong = new PeerRequestRates({
     perS: limits.WRONG_TOKENS_PER_S,
     burst: limits.WRONG_TOKENS_AT_ONCE,
     maxPeers: limits.MAX_PEERS,
   });
-  readonly #holders: Holders;
+  readonly #tokens: ConnectionTokens;
   readonly #ended = new EndedSessions();
   #rules: Rules;
   #table = new TokenTable<ApiToken>([]);
@@ -59,10 +59,10 @@ export class Access {
 
   constructor(options: AccessOptions) {
     this.#options = options;
-    this.#holders = new Holders(options.clock, (socket) => options.sessionOver?.(socket));
+    this.#tokens = new ConnectionTokens(options.clock, (socket) => options.sessionOver?.(socket));
     const { corsOrigins, allowedHosts, machineNames, requestsPerS: perS } = options;
     // A second's worth at once: whoever asks for many things asks for them together.
-    if (perS > 0) this.#requests = new PeerRates({ perS, burst: perS, maxPeers: limits.MAX_PEERS });
+    if (perS > 0) this.#requests = new PeerRequestRates({ perS, burst: perS, maxPeers: limits.MAX_PEERS });
     this.#rules = {
       corsOrigins,
       allowedHosts: new Set(allowedHosts),
@@ -82,13 +82,13 @@ export class Access {
     this.#table = new TokenTable(tokens.map((token) => [token.hash, token] as const));
     this.#byName = new Map(tokens.map((token) => [token.name, token]));
     this.#rules = { ...this.#rules, hasTokens: tokens.length > 0 };
-    return this.#holders.others(new Set(tokens.map(({ hash }) => hash)));
+    return this.#tokens.others(new Set(tokens.map(({ hash }) => hash)));
   }
 
   /** A request of theirs was let in on this connection. */
   hold(socket: Socket, { name, session }: Identity): void {
     const hash = this.#byName.get(name)?.hash;
-    if (hash !== undefined) this.#holders.note(socket, { hash, session });
+    if (hash !== undefined) this.#tokens.note(socket, { hash, session });
   }
 
   /** That session is over, before its time. @returns its connections, for whom to end them */
@@ -104,7 +104,7 @@ export class Access {
   /** As `logOut`, of what an earlier thread was told. */
   endSession(ended: EndedSession): readonly Socket[] {
     this.#ended.add(ended, this.#nowUnixS);
-    return this.#holders.of((session) => this.#ended.has(session));
+    return this.#tokens.of((session) => this.#ended.has(session));
   }
 
   /** Where the server listens; until this is told the stricter rule holds. */
@@ -113,7 +113,7 @@ export class Access {
   }
 
   /** Not pure: it counts against the peer's rates. */
-  admit(facts: Facts): Verdict {
+  admit(facts: Facts): AccessVerdict {
     const waitMs = this.#waitMs(facts.peer);
     if (waitMs > 0) {
       const detail = `this address asks more than ${this.#options.requestsPerS} times a second (API_RATE)`;
@@ -137,7 +137,7 @@ export class Access {
   }
 
   /** What the login page asks: whose token it is. Wrong ones count like those of a header. */
-  logIn(token: string, peer: string | undefined): { readonly session: string } | Verdict {
+  logIn(token: string, peer: string | undefined): { readonly session: string } | AccessVerdict {
     const found = this.#table.find(token);
     if (found === undefined) {
       const detail = 'the token is not known';
@@ -176,7 +176,7 @@ export class Access {
     return token === undefined ? 'unknown' : identityOf(token, 'cookie', opened);
   }
 
-  #wrongToken(peer = ''): Verdict | undefined {
+  #wrongToken(peer = ''): AccessVerdict | undefined {
     const nowMs = this.#options.clock.monotonicMs();
     this.#wrongSinceLine++;
     if (nowMs >= this.#nextLineMs) {

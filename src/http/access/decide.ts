@@ -3,7 +3,7 @@
  *
  * | check                                        | fails when                                                  | answer |
  * |----------------------------------------------|-------------------------------------------------------------|--------|
- * | how often this peer asks (`door.ts`)         | more than API_RATE; never for loopback                      | 429    |
+ * | how often this peer asks (`middleware.ts`)         | more than API_RATE; never for loopback                      | 429    |
  * | form of Host, and of the target's authority  | several, none that RFC 9110 knows, or two that differ       | 400    |
  * | Host                                         | see `hosts.ts`                                              | 421    |
  * | preflight of an origin of CORS_ORIGINS       | – (it carries no credentials)                               | 204    |
@@ -13,16 +13,16 @@
  * |                                              | proxy, or by a page of another origin                       |        |
  * | token or session, where there are tokens     | none (a browser that wants a page is sent to /login)        | 401    |
  * |                                              | one that is not known, or is over                           | 401    |
- * |                                              | the same, more often than a few a second (`door.ts`)        | 429    |
+ * |                                              | the same, more often than a few a second (`middleware.ts`)        | 429    |
  * | scope                                        | a change by who may only read                               | 403    |
  * | Origin, of a change or WebSocket by a cookie | not this server's own                                       | 403    |
- * | size of the body (`door.ts`)                 | over MAX_HTTP_BODY_SIZE                                     | 413    |
+ * | size of the body (`middleware.ts`)                 | over MAX_HTTP_BODY_SIZE                                     | 413    |
  *
  * WebSocket and SSE are asked for by GET: they need `read`. The seed's paths can only be read: whatever the method, `read`
  * is enough to be told 405.
  */
 import type { ApiScope } from '../../lib/tokens.ts';
-import type { RefusalReason } from '../refused.ts';
+import type { HttpRefusalReason } from '../http-refusals.ts';
 import { type HostFacts, type HostRules, hostMistake, isHostAllowed, isLoopbackHost } from './hosts.ts';
 import { type Headers, isLoopbackPeer, isProxied } from './peer.ts';
 import type { Session } from './session.ts';
@@ -62,7 +62,7 @@ export type Decision =
   | {
       readonly type: 'refuse';
       readonly code: 'invalid_argument' | 'misdirected' | 'permission_denied' | 'unauthenticated';
-      readonly reason: RefusalReason;
+      readonly reason: HttpRefusalReason;
       readonly detail: string;
     };
 
@@ -117,7 +117,7 @@ export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision
   return { type: 'allow', mayRead: true, identity };
 }
 
-function refuse(code: (Decision & { type: 'refuse' })['code'], reason: RefusalReason, detail: string): Decision {
+function refuse(code: (Decision & { type: 'refuse' })['code'], reason: HttpRefusalReason, detail: string): Decision {
   return { type: 'refuse', code, reason, detail };
 }
 

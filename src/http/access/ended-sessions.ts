@@ -3,7 +3,7 @@
  * remembered that are no longer valid, until they would have ended by themselves. Kept by the http thread, and by main for
  * the next one; a restart of the master forgets them.
  */
-import { MAX_ENDED_SESSIONS } from '../limits.ts';
+import { MAX_ENDED_SESSIONS } from '../http-limits.ts';
 import { SESSION_S, type Session } from './session.ts';
 
 /** One that was logged out; with `andEarlier`, all of its token that end no later. */

@@ -1,6 +1,6 @@
 /** How often each peer may do something: a bucket for each, which fills with time. */
 
-export interface PeerRatesOptions {
+export interface PeerRequestRatesOptions {
   /** What a bucket gains each second. */
   readonly perS: number;
   /** What a full bucket holds: so many at once, after a rest. */
@@ -14,11 +14,11 @@ interface Bucket {
   atMs: number;
 }
 
-export class PeerRates {
-  readonly #options: PeerRatesOptions;
+export class PeerRequestRates {
+  readonly #options: PeerRequestRatesOptions;
   readonly #buckets = new Map<string, Bucket>();
 
-  constructor(options: PeerRatesOptions) {
+  constructor(options: PeerRequestRatesOptions) {
     this.#options = options;
   }
 

@@ -1,8 +1,8 @@
 /** Examples of answers that are too long to stand beside their routes; a test holds them against their schemas. */
 import type { z } from '@hono/zod-openapi';
 import type { ClusterJson } from '../routes/cluster.ts';
-import type { Telemetry } from './seed-schemas.ts';
-import type { WorkerDetail } from './worker-detail.ts';
+import type { Telemetry } from './legacy-schemas.ts';
+import type { WorkerDetailSchema } from './worker-detail.ts';
 
 const TASK = {
   task_id: 'task-000000',
@@ -23,7 +23,7 @@ export const TELEMETRY: z.infer<typeof Telemetry> = {
   is_active: true,
 };
 
-export const WORKER_DETAIL: z.infer<typeof WorkerDetail> = {
+export const WORKER_DETAIL: z.infer<typeof WorkerDetailSchema> = {
   worker_id: 'worker-1',
   state: 'active',
   cause: 'heartbeat',

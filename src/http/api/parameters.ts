@@ -17,7 +17,7 @@ export function noSuchParameter(names: readonly string[]): string {
   return `there is no such parameter; ${names.length === 1 ? 'the only one is' : 'there are'} ${names.join(', ')}`;
 }
 
-export function text(description: string, example: string) {
+export function textParameter(description: string, example: string) {
   return z.string(ONCE).openapi({ description, example });
 }
 

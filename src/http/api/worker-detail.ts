@@ -10,8 +10,8 @@ import type { RecordNumbers } from '../../store/slot-writer.ts';
 import type { AppContext } from '../context.ts';
 import type { JsonText } from '../json-text.ts';
 import { isShownActive } from '../worker-json.ts';
+import { Gpu, RunningTaskSchema } from './legacy-schemas.ts';
 import { moment } from './schemas.ts';
-import { Gpu, RunningTask } from './seed-schemas.ts';
 
 const percentage = z.number();
 
@@ -21,7 +21,7 @@ const Record = z.object({
   memory_usage: percentage,
   gpu_usage: percentage,
   storage_usage: percentage,
-  running_tasks: z.array(RunningTask),
+  running_tasks: z.array(RunningTaskSchema),
   metrics: z.record(z.string(), z.number()).optional().openapi({ description: 'Custom metrics; absent without any.' }),
   gpus: z.array(Gpu).optional().openapi({ description: 'Absent without any.' }),
   received_at: moment('When the master received it.'),
@@ -34,7 +34,7 @@ const Record = z.object({
 
 const counter = z.int();
 
-export const WorkerDetail = z
+export const WorkerDetailSchema = z
   .object({
     worker_id: z.string(),
     state: z.enum(WORKER_STATES),
@@ -94,7 +94,7 @@ export const WorkerDetail = z
   })
   .openapi('WorkerDetail');
 
-type DetailJson = z.infer<typeof WorkerDetail>;
+type DetailJson = z.infer<typeof WorkerDetailSchema>;
 
 function counterOf<K extends string>(names: readonly K[]) {
   return Object.fromEntries(names.map((name) => [name, counter])) as { readonly [Name in K]: typeof counter };

@@ -4,7 +4,7 @@ import { isRecord } from './values.ts';
 /** As JSON Schema has it; of what may be in one, what our documents use. */
 export type Schema = Readonly<Record<string, unknown>>;
 
-export interface Member {
+export interface SchemaMember {
   /** As from the outermost object: `lane.state`, `workers[].id`. */
   readonly path: string;
   readonly type: string;
@@ -20,7 +20,7 @@ export function membersOf(
   resolve: (schema: Schema) => Schema,
   path = '',
   depth = 0,
-): readonly Member[] {
+): readonly SchemaMember[] {
   const inner = resolve(schema);
   if (depth > MAX_DEPTH) return [];
   const below = (next: unknown, nextPath: string) =>

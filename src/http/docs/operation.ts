@@ -39,7 +39,7 @@ function parametersHtml(parameters: readonly Schema[], resolve: Resolve): Html {
     </tr>`;
   });
   return html`<h4>Parameters</h4>
-    ${table(['Name', 'In', 'Type', 'Meaning'], rows)}`;
+    ${htmlTable(['Name', 'In', 'Type', 'Meaning'], rows)}`;
 }
 
 /** Common problems are told once for all, in the table of errors. */
@@ -56,7 +56,7 @@ function answersHtml(operation: Schema, resolve: Resolve): Html {
       </tr>`,
   );
   return html`<h4>Answers</h4>
-    ${table(['Status', 'Meaning', 'As'], rows)} ${answers.map(([status, answer]) => bodyHtml(status, answer, resolve))}`;
+    ${htmlTable(['Status', 'Meaning', 'As'], rows)} ${answers.map(([status, answer]) => bodyHtml(status, answer, resolve))}`;
 }
 
 function bodyHtml(status: string, { content }: Schema, resolve: Resolve): Html | '' {
@@ -76,7 +76,7 @@ function bodyHtml(status: string, { content }: Schema, resolve: Resolve): Html |
       ? ''
       : html`<details>
         <summary>Members of the answer</summary>
-        ${table(['Member', 'Type', 'Meaning'], rows)}
+        ${htmlTable(['Member', 'Type', 'Meaning'], rows)}
       </details>`
   }
   ${json.example === undefined ? '' : exampleHtml(json.example)}`;
@@ -97,7 +97,7 @@ function exampleHtml(example: unknown): Html {
         ${block}`;
 }
 
-export function table(heads: readonly string[], rows: readonly Html[]): Html {
+export function htmlTable(heads: readonly string[], rows: readonly Html[]): Html {
   return html`<div class="scroll">
     <table>
       <thead>

@@ -5,7 +5,7 @@ import { ERRORS } from '../../lib/errors.ts';
 import { METHODS, type OpenApiDocument } from '../api/document.ts';
 import { GUIDES, type Guide } from './guides.ts';
 import type { Schema } from './members.ts';
-import { type DescribedOperation, operationHtml, type Resolve, table } from './operation.ts';
+import { type DescribedOperation, htmlTable, operationHtml, type Resolve } from './operation.ts';
 import { type Html, inline, prose } from './prose.ts';
 import { STYLE } from './style.ts';
 import { isRecord } from './values.ts';
@@ -106,7 +106,7 @@ function errorsHtml(): Html {
   return html`${prose(
     'Under `/api/` errors are `application/problem+json` (RFC 9457). Their `type` is `urn:pulselane:error:<code>`, `detail` says what was wrong, where, and what was expected, and `errors` names the parts of the input. Routes of the seed answer `{"error": "…"}`. With 429 and 503, `Retry-After` tells how many seconds to wait. gRPC has the same codes, with these statuses.',
   )}
-  ${table(['Code', 'HTTP', 'gRPC', 'Meaning'], rows)}`;
+  ${htmlTable(['Code', 'HTTP', 'gRPC', 'Meaning'], rows)}`;
 }
 
 function operationsIn({ paths = {} }: OpenApiDocument): readonly DescribedOperation[] {

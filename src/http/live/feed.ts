@@ -7,14 +7,14 @@ import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import { JsonText } from '../json-text.ts';
 import type { Fields } from '../query/fields.ts';
 import { putItem } from '../query/item.ts';
-import { Reading } from '../query/reading.ts';
+import { ParsedRecord } from '../query/parsed-record.ts';
 import type { Left, Revisions } from '../revisions.ts';
-import { type Flight, Frame } from './flight.ts';
-import type { Readings } from './readings.ts';
+import { type FrameBudget, SharedFrame } from './frame-budget.ts';
+import type { ParsedRecords } from './parsed-records.ts';
 import type { View } from './view.ts';
 
 /** Up to where a client was told everything. */
-export interface Position {
+export interface FeedPosition {
   readonly from: number;
   /** Who left up to this counter was never told to it. */
   readonly floor: number;
@@ -22,10 +22,10 @@ export interface Position {
   readonly part: number;
 }
 
-export interface Step {
+export interface FeedStep {
   /** Undefined if there is nothing to tell. */
-  readonly frame: Frame | undefined;
-  readonly next: Position;
+  readonly frame: SharedFrame | undefined;
+  readonly next: FeedPosition;
   /** The frame was full: there is more to tell at once. */
   readonly more: boolean;
 }
@@ -36,8 +36,8 @@ const text = new JsonText();
 export interface FeedParts {
   readonly directory: Directory;
   readonly revisions: Revisions;
-  readonly readings: Readings;
-  readonly flight: Flight;
+  readonly readings: ParsedRecords;
+  readonly budget: FrameBudget;
   /** A frame ends with whatever reaches it. */
   readonly maxFrameBytes: number;
 }
@@ -47,20 +47,20 @@ export class Feed {
   readonly #fields: Fields;
   readonly #directory: Directory;
   readonly #revisions: Revisions;
-  readonly #readings: Readings;
-  readonly #flight: Flight;
+  readonly #readings: ParsedRecords;
+  readonly #budget: FrameBudget;
   readonly #maxFrameBytes: number;
   /** Made since the view saw more, by position. */
-  readonly #steps = new Map<string, Step>();
+  readonly #steps = new Map<string, FeedStep>();
   #madeAt = 0;
 
-  constructor(view: View, fields: Fields, { directory, revisions, readings, flight, maxFrameBytes }: FeedParts) {
+  constructor(view: View, fields: Fields, { directory, revisions, readings, budget, maxFrameBytes }: FeedParts) {
     this.view = view;
     this.#fields = fields;
     this.#directory = directory;
     this.#revisions = revisions;
     this.#readings = readings;
-    this.#flight = flight;
+    this.#budget = budget;
     this.#maxFrameBytes = maxFrameBytes;
   }
 
@@ -68,7 +68,7 @@ export class Feed {
    * What comes next for a client at that position, of all that the view has seen. The same until it sees more, and made once
    * for all. Ask only while the view is complete.
    */
-  step(position: Position): Step {
+  step(position: FeedPosition): FeedStep {
     const { seen } = this.view;
     if (this.#madeAt !== seen) this.dropFrames();
     const { from, part } = position;
@@ -82,20 +82,20 @@ export class Feed {
     if (known !== undefined) return known;
     const step = this.#make({ from, floor, part }, base, isKnown);
     // While memory is scarce each client has frames of its own, which go with it.
-    if (this.#flight.share > 1 / 2) return step;
+    if (this.#budget.share > 1 / 2) return step;
     this.#steps.set(key, step);
-    if (step.frame !== undefined) this.#flight.hold(step.frame);
+    if (step.frame !== undefined) this.#budget.hold(step.frame);
     return step;
   }
 
   /** Those that were made are no longer kept for others. */
   dropFrames(): void {
-    for (const { frame } of this.#steps.values()) if (frame !== undefined) this.#flight.release(frame);
+    for (const { frame } of this.#steps.values()) if (frame !== undefined) this.#budget.release(frame);
     this.#steps.clear();
     this.#madeAt = this.view.seen;
   }
 
-  #make({ from, floor, part }: Position, base: number, isKnown: boolean): Step {
+  #make({ from, floor, part }: FeedPosition, base: number, isKnown: boolean): FeedStep {
     const told = this.#tell(from, base, isKnown);
     const { removed, to } = told;
     const isLast = to >= floor;
@@ -177,12 +177,12 @@ export class Feed {
     const { row } = entry;
     const reading = this.#revisions.isAsSeen(row)
       ? this.#readings.of(entry, this.#revisions.order.at(row))
-      : new Reading(entry);
+      : new ParsedRecord(entry);
     if (!putItem(text, entry, this.#directory, this.#fields, reading)) {
       text.cutTo(before);
       return false;
     }
-    this.view.told(reading);
+    this.view.shown(reading);
     return true;
   }
 }
@@ -192,12 +192,12 @@ function nextOf(leaving: Iterator<Left>): Left | undefined {
   return done ? undefined : value;
 }
 
-function quiet(from: number): Step {
+function quiet(from: number): FeedStep {
   return { frame: undefined, next: { from, floor: 0, part: 0 }, more: false };
 }
 
 /** The event around the items in the text; `removed` is JSON, undefined where an event has no such member. */
-function frameOf(head: string, removed: string | undefined): Frame {
+function frameOf(head: string, removed: string | undefined): SharedFrame {
   const tail = removed === undefined ? ']}\n\n' : `],"removed":${removed}}\n\n`;
-  return new Frame(Buffer.concat([Buffer.from(head), text.bytes(), Buffer.from(tail)]));
+  return new SharedFrame(Buffer.concat([Buffer.from(head), text.bytes(), Buffer.from(tail)]));
 }

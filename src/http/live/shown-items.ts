@@ -11,7 +11,7 @@ import type { Directory } from '../../store/directory.ts';
 import { ChangeOrder } from '../change-order.ts';
 import type { Fields } from '../query/fields.ts';
 import { itemHash } from '../query/item.ts';
-import type { Reading } from '../query/reading.ts';
+import type { ParsedRecord } from '../query/parsed-record.ts';
 
 const UNSURE = Number.NaN;
 
@@ -30,14 +30,14 @@ export class ShownItems {
   }
 
   /** The worker is seen for the first time, shown or not. */
-  begin(reading: Reading, at: number, isShown: boolean): void {
+  begin(reading: ParsedRecord, at: number, isShown: boolean): void {
     const { row } = reading.entry;
     this.#hashes[row] = isShown ? this.#hashOf(reading) : UNSURE;
     this.order.move(row, at);
   }
 
   /** The worker is shown, and changed at that counter. @param isKnown it was shown before, and no change of it was missed */
-  changed(reading: Reading, at: number, isKnown: boolean): boolean {
+  changed(reading: ParsedRecord, at: number, isKnown: boolean): boolean {
     const { row } = reading.entry;
     const before = this.#hashes[row];
     const now = this.#hashOf(reading);
@@ -65,12 +65,12 @@ export class ShownItems {
   }
 
   /** A client is told what was read. */
-  told(reading: Reading): void {
+  shown(reading: ParsedRecord): void {
     const { row } = reading.entry;
     if (this.#hashOf(reading) !== this.#hashes[row]) this.#hashes[row] = UNSURE;
   }
 
-  #hashOf(reading: Reading): number {
+  #hashOf(reading: ParsedRecord): number {
     try {
       return itemHash(reading, this.#directory.board, this.#fields);
     } catch {

@@ -2,9 +2,9 @@
 import type { Socket } from 'node:net';
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import type { Revisions } from '../revisions.ts';
-import type { Flight } from './flight.ts';
-import { type Goodbye, type Outlet, Sender } from './outlet.ts';
-import type { SeedFrames } from './seed-frames.ts';
+import { type ClientWriter, FrameSender, type Goodbye } from './client-writer.ts';
+import type { FrameBudget } from './frame-budget.ts';
+import type { LegacyFrames } from './legacy-frames.ts';
 
 /** What is used of a WebSocket of `ws`. */
 export interface LiveSocket {
@@ -25,7 +25,7 @@ const CLOSES: Readonly<Record<Goodbye, readonly [code: number, reason: string]>>
   certificates_changed: [1008, 'the authorities of client certificates changed'],
 };
 
-function outletOf(socket: LiveSocket, connection: Socket | undefined): Outlet {
+function outletOf(socket: LiveSocket, connection: Socket | undefined): ClientWriter {
   return {
     kind: 'WebSocket',
     connection,
@@ -40,13 +40,13 @@ function outletOf(socket: LiveSocket, connection: Socket | undefined): Outlet {
 
 export interface SocketParts {
   readonly revisions: Revisions;
-  readonly flight: Flight;
+  readonly budget: FrameBudget;
   readonly nowMs: () => number;
   readonly connection: Socket | undefined;
 }
 
 export class SocketClient {
-  readonly sender: Sender;
+  readonly sender: FrameSender;
   readonly #socket: LiveSocket;
   /** Undefined: all workers. */
   readonly #workerId: string | undefined;
@@ -57,8 +57,8 @@ export class SocketClient {
   #isAnswered = true;
 
   /** What is sent first is as of the last look, or newer. */
-  constructor(socket: LiveSocket, workerId: string | undefined, { revisions, flight, nowMs, connection }: SocketParts) {
-    this.sender = new Sender(outletOf(socket, connection), flight);
+  constructor(socket: LiveSocket, workerId: string | undefined, { revisions, budget, nowMs, connection }: SocketParts) {
+    this.sender = new FrameSender(outletOf(socket, connection), budget);
     this.#socket = socket;
     this.#workerId = workerId;
     this.#revisions = revisions;
@@ -69,7 +69,7 @@ export class SocketClient {
     });
   }
 
-  sendFirst(frames: SeedFrames, directory: Directory): void {
+  sendFirst(frames: LegacyFrames, directory: Directory): void {
     if (this.#workerId === undefined) {
       this.sender.send(frames.ofAll(), this.#nowMs);
       return;
@@ -79,7 +79,7 @@ export class SocketClient {
   }
 
   /** Sends what changed, newest state, while there is room. */
-  serve(frames: SeedFrames): void {
+  serve(frames: LegacyFrames): void {
     // Before anything is looked for: a client that is far behind would have thousands of changes gone through each time.
     if (this.sender.isFull) return;
     const revisions = this.#revisions;
@@ -102,7 +102,7 @@ export class SocketClient {
     return true;
   }
 
-  #send(frames: SeedFrames, entry: WorkerEntry): void {
+  #send(frames: LegacyFrames, entry: WorkerEntry): void {
     const frame = frames.of(entry);
     if (frame !== undefined) this.sender.send(frame, this.#nowMs);
   }

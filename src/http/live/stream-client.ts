@@ -1,18 +1,18 @@
 /** One client of `GET /api/v1/stream`. It has no queue: it is a position, and what comes next is asked of its feed. */
 import type { ServerResponse } from 'node:http';
-import { POLL_MS, STREAM_PING_MS } from '../limits.ts';
+import { POLL_MS, STREAM_PING_MS } from '../http-limits.ts';
 import type { Revisions } from '../revisions.ts';
-import type { Feed, Position } from './feed.ts';
-import { type Flight, Frame } from './flight.ts';
-import { type Outlet, Sender } from './outlet.ts';
+import { type ClientWriter, FrameSender } from './client-writer.ts';
+import type { Feed, FeedPosition } from './feed.ts';
+import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 
 /** Why a client is told to forget what it has: it is of another life of the http thread, or too much happened since. */
 type ResetReason = 'other_epoch' | 'too_old';
 
-const FRESH: Position = { from: 0, floor: 0, part: 1 };
+const FRESH: FeedPosition = { from: 0, floor: 0, part: 1 };
 const PING = Buffer.from(': ping\n\n');
 
-export function outletOf(outgoing: ServerResponse): Outlet {
+export function clientWriterOf(outgoing: ServerResponse): ClientWriter {
   return {
     kind: 'stream',
     connection: outgoing.socket,
@@ -28,7 +28,7 @@ export function outletOf(outgoing: ServerResponse): Outlet {
 
 export interface StreamParts {
   readonly revisions: Revisions;
-  readonly flight: Flight;
+  readonly budget: FrameBudget;
   readonly nowMs: () => number;
   /** There is room for more of what did not fit: `serve` it as of the same look. */
   readonly goOn: (client: StreamClient) => void;
@@ -36,13 +36,13 @@ export interface StreamParts {
 
 export class StreamClient {
   readonly feed: Feed;
-  readonly sender: Sender;
+  readonly sender: FrameSender;
   readonly #revisions: Revisions;
   readonly #nowMs: () => number;
   readonly #goOn: (client: StreamClient) => void;
   /** Looks from one update to the next, at least. */
   readonly #looks: number;
-  #position: Position = FRESH;
+  #position: FeedPosition = FRESH;
   /** There is more to tell than fitted into the last frame. */
   #isBehind = true;
   /** The look with which it was told something last; long ago at first. */
@@ -55,13 +55,13 @@ export class StreamClient {
    * @param lastEventId where it was, if it was here before
    */
   constructor(
-    outlet: Outlet,
+    writer: ClientWriter,
     feed: Feed,
     { rate, lastEventId }: { rate: number; lastEventId: string | undefined },
-    { revisions, flight, nowMs, goOn }: StreamParts,
+    { revisions, budget, nowMs, goOn }: StreamParts,
   ) {
     this.feed = feed;
-    this.sender = new Sender(outlet, flight);
+    this.sender = new FrameSender(writer, budget);
     this.#revisions = revisions;
     this.#nowMs = nowMs;
     this.#goOn = goOn;
@@ -94,18 +94,18 @@ export class StreamClient {
 
   /** So that nobody on the way takes the connection for dead. */
   ping(): void {
-    if (this.#nowMs() - this.#writtenMs >= STREAM_PING_MS && !this.sender.isFull) this.#write(new Frame(PING));
+    if (this.#nowMs() - this.#writtenMs >= STREAM_PING_MS && !this.sender.isFull) this.#write(new SharedFrame(PING));
   }
 
   #startOver(reason: ResetReason): void {
     this.#reset = undefined;
     this.#position = FRESH;
     this.#write(
-      new Frame(Buffer.from(`event: reset\nid: ${this.#revisions.textOf(0)}\ndata: {"reason":"${reason}"}\n\n`)),
+      new SharedFrame(Buffer.from(`event: reset\nid: ${this.#revisions.textOf(0)}\ndata: {"reason":"${reason}"}\n\n`)),
     );
   }
 
-  #write(frame: Frame): void {
+  #write(frame: SharedFrame): void {
     this.#writtenMs = this.#nowMs();
     this.sender.send(frame, this.#nowMs, () => {
       if (this.#isBehind) this.#goOn(this);

@@ -18,17 +18,17 @@ import {
   SERVE_SLICE_MS,
   STILL_CHECK_MS,
   STREAM_RETRY_MS,
-} from '../limits.ts';
+} from '../http-limits.ts';
+import { LimitReached } from '../http-refusals.ts';
 import type { Fields } from '../query/fields.ts';
 import type { Selection } from '../query/selection.ts';
-import { LimitReached } from '../refused.ts';
 import type { Revisions } from '../revisions.ts';
+import type { FrameSender, Goodbye } from './client-writer.ts';
 import { Feed } from './feed.ts';
-import { Flight } from './flight.ts';
-import type { Goodbye, Sender } from './outlet.ts';
-import { SeedFrames } from './seed-frames.ts';
+import { FrameBudget } from './frame-budget.ts';
+import { LegacyFrames } from './legacy-frames.ts';
 import { type LiveSocket, SocketClient } from './socket-client.ts';
-import { outletOf, StreamClient } from './stream-client.ts';
+import { clientWriterOf, StreamClient } from './stream-client.ts';
 import { Views } from './views.ts';
 import { Waiting } from './waiting.ts';
 
@@ -85,8 +85,8 @@ export class LiveStreams {
   readonly #streams = new Set<StreamClient>();
   readonly #sockets = new Set<SocketClient>();
   readonly #feeds = new Map<string, Shared>();
-  readonly #flight: Flight;
-  readonly #seedFrames: SeedFrames;
+  readonly #budget: FrameBudget;
+  readonly #legacyFrames: LegacyFrames;
   readonly #views: Views;
   readonly #waiting: Waiting;
   readonly #dropped: Record<DropReason, number> = { slow: 0, memory: 0, silent: 0 };
@@ -102,9 +102,9 @@ export class LiveStreams {
   constructor(options: LiveOptions) {
     const { directory, revisions, clock } = options;
     this.#options = options;
-    this.#flight = new Flight(options.maxBytesInFlight ?? MAX_FRAME_BYTES_IN_FLIGHT);
+    this.#budget = new FrameBudget(options.maxBytesInFlight ?? MAX_FRAME_BYTES_IN_FLIGHT);
     this.#nowMs = () => clock.monotonicMs();
-    this.#seedFrames = new SeedFrames(directory, revisions, this.#flight);
+    this.#legacyFrames = new LegacyFrames(directory, revisions, this.#budget);
     this.#views = new Views(directory, revisions, clock);
     this.#waiting = new Waiting(clock);
   }
@@ -121,7 +121,7 @@ export class LiveStreams {
 
   /** Bytes of frames that are kept for, or on the way to, clients. */
   get bytesInFlight(): number {
-    return this.#flight.bytes;
+    return this.#budget.bytes;
   }
 
   /** Blocking queries that wait. */
@@ -136,7 +136,7 @@ export class LiveStreams {
     if (this.clients >= maxClients) {
       return new LimitReached('resource_exhausted', 'live_clients', `${maxClients} live clients are connected already`);
     }
-    if (this.#flight.share >= 1) {
+    if (this.#budget.share >= 1) {
       return new LimitReached(
         'resource_exhausted',
         'live_clients',
@@ -152,7 +152,7 @@ export class LiveStreams {
     this.#begin();
     const client = new SocketClient(socket, workerId, {
       revisions,
-      flight: this.#flight,
+      budget: this.#budget,
       nowMs: this.#nowMs,
       connection,
     });
@@ -162,7 +162,7 @@ export class LiveStreams {
       this.#sockets.delete(client);
       this.#endIfUnused();
     });
-    this.#guarded(client, () => client.sendFirst(this.#seedFrames, directory));
+    this.#guarded(client, () => client.sendFirst(this.#legacyFrames, directory));
   }
 
   /**
@@ -183,9 +183,9 @@ export class LiveStreams {
     // Without a listener an error would end the thread; `close` follows it.
     outgoing.on('error', () => {});
     outgoing.write(`retry: ${STREAM_RETRY_MS}\n\n`);
-    const client = new StreamClient(outletOf(outgoing), shared.feed, request, {
+    const client = new StreamClient(clientWriterOf(outgoing), shared.feed, request, {
       revisions,
-      flight: this.#flight,
+      budget: this.#budget,
       nowMs: this.#nowMs,
       goOn: (client) => this.#guarded(client, () => client.serve()),
     });
@@ -235,7 +235,7 @@ export class LiveStreams {
   endOn(connections: ReadonlySet<Socket>, reason: Goodbye): ReadonlySet<Socket> {
     const ended = new Set<Socket>();
     for (const { sender } of this.#all()) {
-      const { connection } = sender.outlet;
+      const { connection } = sender.writer;
       if (connection == null || !connections.has(connection)) continue;
       sender.end(reason);
       ended.add(connection);
@@ -273,7 +273,7 @@ export class LiveStreams {
         feed: new Feed(view, fields, {
           directory,
           revisions,
-          flight: this.#flight,
+          budget: this.#budget,
           maxFrameBytes,
           readings: this.#views.readings,
         }),
@@ -314,7 +314,7 @@ export class LiveStreams {
     this.#round = undefined;
     this.#rest?.cancel();
     this.#rest = undefined;
-    this.#seedFrames.dropFrames();
+    this.#legacyFrames.dropFrames();
   }
 
   #poll(): void {
@@ -335,7 +335,7 @@ export class LiveStreams {
     for (let turn = this.#round?.next(); turn?.done === false; turn = this.#round?.next()) {
       const client = turn.value;
       this.#guarded(client, () => {
-        if (client instanceof SocketClient) client.serve(this.#seedFrames);
+        if (client instanceof SocketClient) client.serve(this.#legacyFrames);
         else {
           client.serve(this.#looks);
           client.ping();
@@ -356,12 +356,12 @@ export class LiveStreams {
     for (const client of this.#all()) {
       if (client.sender.stillForMs(nowMs) > mayBeStillMs(client.sender)) this.#drop(client, 'slow');
     }
-    if (this.#flight.share < 1) return;
+    if (this.#budget.share < 1) return;
     const slowestFirst = [...this.#all()]
       .filter(({ sender }) => !sender.isIdle)
       .sort((left, right) => right.sender.stillForMs(nowMs) - left.sender.stillForMs(nowMs));
     for (const client of slowestFirst) {
-      if (this.#flight.share < 1 / 2) return;
+      if (this.#budget.share < 1 / 2) return;
       this.#drop(client, 'memory');
     }
   }
@@ -370,10 +370,10 @@ export class LiveStreams {
     const { sender } = client;
     if (sender.isClosed) return;
     this.#dropped[reason]++;
-    this.#options.log('debug', `a live client (${sender.outlet.kind}) is dropped: ${WORDS[reason]}`);
+    this.#options.log('debug', `a live client (${sender.writer.kind}) is dropped: ${WORDS[reason]}`);
     // At once, and not when the socket says so: its memory is free, and it is not dropped twice.
     sender.closed();
-    sender.outlet.cut();
+    sender.writer.cut();
   }
 
   /** One client's trouble is not the others': it is tried again with the next look. */
@@ -383,13 +383,13 @@ export class LiveStreams {
     } catch (error) {
       this.#options.log(
         'error',
-        `a live client (${client.sender.outlet.kind}) could not be served: ${messageOf(error)}`,
+        `a live client (${client.sender.writer.kind}) could not be served: ${messageOf(error)}`,
       );
     }
   }
 }
 
 /** How long a client may take nothing. */
-function mayBeStillMs({ pendingBytes }: Sender): number {
+function mayBeStillMs({ pendingBytes }: FrameSender): number {
   return CLIENT_STILL_MS + Math.floor(pendingBytes / (64 * 1024)) * CLIENT_STILL_MORE_MS;
 }

@@ -13,12 +13,12 @@
  */
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import type { ChangeOrder } from '../change-order.ts';
-import { MAX_LEFT_REMEMBERED } from '../limits.ts';
+import { MAX_LEFT_REMEMBERED } from '../http-limits.ts';
 import type { Fields } from '../query/fields.ts';
-import type { Reading } from '../query/reading.ts';
+import type { ParsedRecord } from '../query/parsed-record.ts';
 import type { Selection } from '../query/selection.ts';
 import type { Gone, Left, Revisions } from '../revisions.ts';
-import type { Readings } from './readings.ts';
+import type { ParsedRecords } from './parsed-records.ts';
 import { ShownItems } from './shown-items.ts';
 
 /** Equal for what shares a view. */
@@ -34,7 +34,7 @@ function isNewWithHeartbeats({ names }: Fields): boolean {
 export interface ViewParts {
   readonly directory: Directory;
   readonly revisions: Revisions;
-  readonly readings: Readings;
+  readonly readings: ParsedRecords;
   readonly nowMs: () => number;
 }
 
@@ -45,7 +45,7 @@ export class View {
   readonly #fields: Fields;
   readonly #directory: Directory;
   readonly #revisions: Revisions;
-  readonly #readings: Readings;
+  readonly #readings: ParsedRecords;
   readonly #nowMs: () => number;
   readonly #isAsSeen = (row: number) => this.#revisions.isAsSeen(row);
   /** Undefined where every change of a worker is one of what is shown. */
@@ -117,8 +117,8 @@ export class View {
   }
 
   /** A client is told what was read of a worker. */
-  told(reading: Reading): void {
-    this.#items?.told(reading);
+  shown(reading: ParsedRecord): void {
+    this.#items?.shown(reading);
   }
 
   /** The counter of the last change of what is shown of a worker that is, or was until then, shown; at first that of its making. */
@@ -205,7 +205,7 @@ export class View {
   }
 
   #follow(
-    reading: Reading,
+    reading: ParsedRecord,
     at: number,
     { wasShown, isShown, isCertain }: { wasShown: boolean; isShown: boolean; isCertain: boolean },
   ): void {
@@ -230,7 +230,7 @@ export class View {
   }
 
   /** A record that changes too fast to be read, or whose worker is gone, changes again: the next look decides. Others must not miss this one. */
-  #matches(reading: Reading, wasShown: boolean): boolean {
+  #matches(reading: ParsedRecord, wasShown: boolean): boolean {
     try {
       return this.#selection.matches(reading.entry, this.#directory, reading);
     } catch {

@@ -23,12 +23,12 @@ import {
   VIEW_SLICE_MS,
   VIEW_STALL_MS,
   VIEW_TURN_MS,
-} from '../limits.ts';
+} from '../http-limits.ts';
+import { LimitReached } from '../http-refusals.ts';
 import { type Fields, fieldsOf } from '../query/fields.ts';
 import { ALL, type Selection } from '../query/selection.ts';
-import { LimitReached } from '../refused.ts';
 import type { Revisions } from '../revisions.ts';
-import { Readings } from './readings.ts';
+import { ParsedRecords } from './parsed-records.ts';
 import { View, viewKey } from './view.ts';
 
 interface Kept {
@@ -50,7 +50,7 @@ export class Views {
   readonly #revisions: Revisions;
   readonly #clock: Clock;
   /** Of the last changes, for whoever tells of them. */
-  readonly readings = new Readings();
+  readonly readings = new ParsedRecords();
   /** Those that were given back last come last. */
   readonly #kept = new Map<string, Kept>();
   /** How often each client uses which of them; that of all workers is not counted. */

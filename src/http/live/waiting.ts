@@ -1,7 +1,7 @@
 /** Blocking queries: each waits for a change of what it asked for, or for the end of its time. */
 import type { Clock } from '../../lib/clock.ts';
-import { MAX_WAITING, MAX_WAITING_PER_CLIENT, WAIT_JITTER } from '../limits.ts';
-import { LimitReached } from '../refused.ts';
+import { MAX_WAITING, MAX_WAITING_PER_CLIENT, WAIT_JITTER } from '../http-limits.ts';
+import { LimitReached } from '../http-refusals.ts';
 import type { View } from './view.ts';
 
 interface Waiter {

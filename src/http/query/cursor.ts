@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { PulselaneError } from '../../lib/errors.ts';
 import { jsonIn } from '../../lib/json.ts';
 import type { Selection } from './selection.ts';
-import type { Position, Sort, SortValue } from './sort.ts';
+import type { Sort, SortPosition, SortValue } from './sort.ts';
 
 /** A cursor means nothing in another list, so each carries what it was made for. Six bytes: against mistakes, not attacks. */
 function listMark(sort: Sort, selection: Selection): string {
@@ -15,12 +15,12 @@ function listMark(sort: Sort, selection: Selection): string {
 }
 
 /** Opaque to clients. */
-export function cursorOf({ values, workerId }: Position, sort: Sort, selection: Selection): string {
+export function cursorOf({ values, workerId }: SortPosition, sort: Sort, selection: Selection): string {
   return Buffer.from(JSON.stringify([listMark(sort, selection), workerId, ...values])).toString('base64url');
 }
 
 /** @throws PulselaneError `invalid_argument` if it is no cursor, or one of another list. */
-export function positionIn(cursor: string, sort: Sort, selection: Selection): Position {
+export function positionIn(cursor: string, sort: Sort, selection: Selection): SortPosition {
   const parts = /^[\w-]+$/.test(cursor) ? jsonIn(Buffer.from(cursor, 'base64url').toString()) : undefined;
   if (!Array.isArray(parts)) throw new PulselaneError('invalid_argument', 'it is none that a list has given');
   const [mark, workerId, ...values] = parts as unknown[];

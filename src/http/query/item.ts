@@ -4,11 +4,11 @@ import { type Directory, readWhileThere, type WorkerEntry } from '../../store/di
 import type { JsonText } from '../json-text.ts';
 import { appendValue, isShownActive, putTelemetry } from '../worker-json.ts';
 import { FIELD_NAMES, type FieldName, type Fields } from './fields.ts';
-import { Reading } from './reading.ts';
+import { ParsedRecord } from './parsed-record.ts';
 import { groupOf } from './values.ts';
 
 interface Source {
-  readonly reading: Reading;
+  readonly reading: ParsedRecord;
   readonly entry: WorkerEntry;
   readonly board: BoardReader;
 }
@@ -47,7 +47,7 @@ const VALUES: Readonly<Record<Exclude<FieldName, 'telemetry'>, (source: Source) 
 /** By the number of the field. */
 const BY_NUMBER = FIELD_NAMES.map((name) => (name === 'telemetry' ? undefined : VALUES[name]));
 
-function valueText(reading: Reading, board: BoardReader, field: number): string {
+function valueText(reading: ParsedRecord, board: BoardReader, field: number): string {
   const known = reading.texts[field];
   if (known !== undefined) return known;
   reading.touched();
@@ -66,7 +66,7 @@ export function putItem(
   entry: WorkerEntry,
   { board }: Directory,
   { names, numbers }: Fields,
-  reading = new Reading(entry),
+  reading = new ParsedRecord(entry),
 ): boolean {
   const before = text.length;
   const isPut = readWhileThere(board, entry, () => {
@@ -88,7 +88,7 @@ export function putItem(
  * A hash of what {@link putItem} would append, of fields without `telemetry`: 53 bits, so that a change is taken for none
  * once in nine thousand million million. Each field is hashed once for all who ask, however they combine them.
  */
-export function itemHash(reading: Reading, board: BoardReader, { numbers }: Fields): number {
+export function itemHash(reading: ParsedRecord, board: BoardReader, { numbers }: Fields): number {
   let low = 0;
   let high = 0;
   for (const field of numbers) {

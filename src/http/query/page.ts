@@ -1,14 +1,14 @@
 /** One page of the list of workers, as JSON text. Runs in the http thread and in those of the pool. */
 import { type Directory, readWhileThere, type WorkerEntry } from '../../store/directory.ts';
+import { MAX_PAGE_BYTES } from '../http-limits.ts';
 import type { JsonText } from '../json-text.ts';
-import { MAX_PAGE_BYTES } from '../limits.ts';
 import { cursorOf } from './cursor.ts';
 import { fieldsOf } from './fields.ts';
-import { First } from './first.ts';
 import { putItem } from './item.ts';
-import { Reading } from './reading.ts';
+import { ParsedRecord } from './parsed-record.ts';
 import { type Criteria, selectionBy } from './selection.ts';
-import { type Position, sortOf } from './sort.ts';
+import { type SortPosition, sortOf } from './sort.ts';
+import { TopK } from './top-k.ts';
 
 /** What was asked for, as plain data that also goes from thread to thread. Checked before. */
 export interface PageRequest {
@@ -16,13 +16,13 @@ export interface PageRequest {
   readonly sort: string | undefined;
   readonly fields: string | undefined;
   /** Behind it the page begins. */
-  readonly after: Position | undefined;
+  readonly after: SortPosition | undefined;
   readonly limit: number;
   /** Told in the answer: the page is at least as new. */
   readonly revision: string;
 }
 
-interface Candidate extends Position {
+interface Candidate extends SortPosition {
   readonly entry: WorkerEntry;
 }
 
@@ -35,11 +35,11 @@ export function writePage(text: JsonText, directory: Directory, request: PageReq
   const sort = sortOf(request.sort);
   const { limit, after } = request;
   // One more than is shown tells whether there is a next page.
-  const first = new First<Candidate>(limit + 1, sort.compare);
+  const first = new TopK<Candidate>(limit + 1, sort.compare);
   let total = 0;
   for (const entry of directory.all()) {
     const candidate = readWhileThere(directory.board, entry, (): Candidate | undefined => {
-      const reading = new Reading(entry);
+      const reading = new ParsedRecord(entry);
       if (!selection.matches(entry, directory, reading)) return undefined;
       return { ...sort.positionOf(entry, directory, reading), entry };
     });

@@ -10,8 +10,8 @@ import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { NOTHING_INHERITED, threadPath } from '../../lib/threads.ts';
 import type { Announcement, Directory } from '../../store/directory.ts';
 import type { Log } from '../context.ts';
-import { MAX_QUERIES_UNDER_WAY, POOL_HEAP_MIB, POOL_IDLE_MS, POOL_THREADS, QUERY_WITHIN_MS } from '../limits.ts';
-import { LimitReached } from '../refused.ts';
+import { MAX_QUERIES_UNDER_WAY, POOL_HEAP_MIB, POOL_IDLE_MS, POOL_THREADS, QUERY_WITHIN_MS } from '../http-limits.ts';
+import { LimitReached } from '../http-refusals.ts';
 import type { PageRequest } from './page.ts';
 import { RosterFeed } from './roster-feed.ts';
 import type { Answers, QueryThreadData, Task } from './tasks.ts';
@@ -39,8 +39,8 @@ export class QueryPool {
   }
 
   /** Tells what changed, after the directory has taken it in. */
-  told(announcements: readonly Announcement[]): void {
-    this.#feed?.tell(announcements);
+  announced(announcements: readonly Announcement[]): void {
+    this.#feed?.announce(announcements);
   }
 
   /** @throws PulselaneError `resource_exhausted` or `unavailable` */

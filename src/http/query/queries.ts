@@ -3,9 +3,9 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Announcement } from '../../store/directory.ts';
 import { BytesInFlight } from '../bytes-in-flight.ts';
+import { GZIP_LEVEL, MAX_WORKERS_INLINE, MIN_GZIP_BYTES, MIN_GZIP_BYTES_IN_POOL } from '../http-limits.ts';
+import { LimitReached } from '../http-refusals.ts';
 import type { JsonText, JsonTextPool } from '../json-text.ts';
-import { GZIP_LEVEL, MAX_WORKERS_INLINE, MIN_GZIP_BYTES, MIN_GZIP_BYTES_IN_POOL } from '../limits.ts';
-import { LimitReached } from '../refused.ts';
 import { type ClusterFigures, clusterFigures } from './cluster.ts';
 import { type PageRequest, writePage } from './page.ts';
 import { QueryPool, type QueryPoolOptions } from './pool.ts';
@@ -40,8 +40,8 @@ export class Queries {
   }
 
   /** Tells what changed, after the directory has taken it in. */
-  told(announcements: readonly Announcement[]): void {
-    this.pool.told(announcements);
+  announced(announcements: readonly Announcement[]): void {
+    this.pool.announced(announcements);
   }
 
   /** @throws PulselaneError `resource_exhausted` or `unavailable` */

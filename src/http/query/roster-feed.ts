@@ -17,7 +17,7 @@
  * that no answer is older than what the http thread knew.
  */
 import type { Announcement, Directory, WorkerEntry } from '../../store/directory.ts';
-import { ROSTER_PART } from '../limits.ts';
+import { ROSTER_PART } from '../http-limits.ts';
 
 /** On the common channel. */
 export interface Hello {
@@ -54,7 +54,7 @@ export class RosterFeed {
   }
 
   /** Tells what changed, after the directory has taken it in. */
-  tell(announcements: readonly Announcement[]): void {
+  announce(announcements: readonly Announcement[]): void {
     const items = announcements.filter(isOfUse);
     if (items.length === 0) return;
     this.#count += items.length;

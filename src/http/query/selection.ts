@@ -2,7 +2,7 @@
 import type { LaneKind } from '../../model/lanes.ts';
 import type { WorkerState } from '../../model/liveness.ts';
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
-import { Reading } from './reading.ts';
+import { ParsedRecord } from './parsed-record.ts';
 import { groupOf, metricIn, numberReader, rowOf } from './values.ts';
 
 /** Filters as plain data, which also goes from thread to thread. What is undefined or empty filters nothing. */
@@ -42,10 +42,10 @@ export interface Selection {
   readonly key: string;
   readonly criteria: Criteria;
   /** @param reading of the worker, where somebody else reads it, too */
-  matches(entry: WorkerEntry, directory: Directory, reading?: Reading): boolean;
+  matches(entry: WorkerEntry, directory: Directory, reading?: ParsedRecord): boolean;
 }
 
-type Test = (reading: Reading, directory: Directory) => boolean;
+type Test = (reading: ParsedRecord, directory: Directory) => boolean;
 
 export function selectionBy(given: Criteria): Selection {
   const criteria = canonical(given);
@@ -53,7 +53,7 @@ export function selectionBy(given: Criteria): Selection {
   return {
     key: keyOf(criteria),
     criteria,
-    matches: (entry, directory, reading = new Reading(entry)) => tests.every((test) => test(reading, directory)),
+    matches: (entry, directory, reading = new ParsedRecord(entry)) => tests.every((test) => test(reading, directory)),
   };
 }
 

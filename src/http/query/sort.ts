@@ -3,14 +3,14 @@ import { PulselaneError } from '../../lib/errors.ts';
 import { WORKER_STATES } from '../../model/liveness.ts';
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import { numberNames } from './criteria.ts';
-import { Reading } from './reading.ts';
+import { ParsedRecord } from './parsed-record.ts';
 import { groupOf, numberReader, type Read, rowOf } from './values.ts';
 
 /** What one field of the sort is worth; null, which comes last in both directions, if the worker has none. */
 export type SortValue = number | string | null;
 
 /** Where something stands in a sorted list. */
-export interface Position {
+export interface SortPosition {
   /** One for each field of the sort. */
   readonly values: readonly SortValue[];
   readonly workerId: string;
@@ -22,9 +22,9 @@ export interface Sort {
   /** What it sorts by before the id. */
   readonly fields: readonly string[];
   /** @param reading of the worker, where somebody else reads it, too */
-  positionOf(entry: WorkerEntry, directory: Directory, reading?: Reading): Position;
+  positionOf(entry: WorkerEntry, directory: Directory, reading?: ParsedRecord): SortPosition;
   /** Below 0: `left` comes first. 0 only for one and the same id with the same values. */
-  compare(left: Position, right: Position): number;
+  compare(left: SortPosition, right: SortPosition): number;
 }
 
 /** More than anybody means to sort by; each costs a reading of every worker. */
@@ -64,7 +64,7 @@ export function sortOf(text: string | undefined): Sort {
   return {
     key: keyOf(steps, idDescends),
     fields: steps.map(({ name }) => name),
-    positionOf: (entry, directory, reading = new Reading(entry)) => ({
+    positionOf: (entry, directory, reading = new ParsedRecord(entry)) => ({
       values: steps.map(({ read }) => read(reading, directory) ?? null),
       workerId: entry.workerId,
     }),
@@ -85,7 +85,7 @@ export function sortOf(text: string | undefined): Sort {
 function stepOf(text: string): Step {
   const isDescending = text.startsWith('-');
   const name = isDescending ? text.slice(1) : text;
-  const read = name === ID ? ({ entry }: Reading) => entry.workerId : readerOf(name);
+  const read = name === ID ? ({ entry }: ParsedRecord) => entry.workerId : readerOf(name);
   if (read === undefined) {
     const names = [ID, ...Object.keys(OTHERS)].join(', ');
     throw invalid(`${JSON.stringify(name)} is nothing to sort by: there are ${names}, ${numberNames()}`);

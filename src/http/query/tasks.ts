@@ -3,8 +3,8 @@ import { gzipSync } from 'node:zlib';
 import { collectGarbage } from '../../lib/collect-garbage.ts';
 import { BoardReader } from '../../store/board.ts';
 import { type Announcement, Directory } from '../../store/directory.ts';
+import { GZIP_LEVEL, MAX_PAGE_BYTES, MIN_GZIP_BYTES } from '../http-limits.ts';
 import { JsonText } from '../json-text.ts';
-import { GZIP_LEVEL, MAX_PAGE_BYTES, MIN_GZIP_BYTES } from '../limits.ts';
 import { type ClusterFigures, clusterFigures } from './cluster.ts';
 import { type PageRequest, writePage } from './page.ts';
 import type { FromFeed } from './roster-feed.ts';
@@ -47,7 +47,7 @@ export class TaskRunner {
   }
 
   /** Takes in what the http thread tells. */
-  told(message: FromFeed): void {
+  received(message: FromFeed): void {
     if (message.type === 'complete') this.#isComplete = true;
     else this.#apply(message.items);
     this.#count = message.count;

@@ -8,7 +8,7 @@ const { board, channel } = workerData as QueryThreadData;
 const runner = new TaskRunner(board);
 const own = `${channel}-${threadId}`;
 // Listens before it says where.
-openChannel(own, (message) => runner.told(message as FromFeed));
+openChannel(own, (message) => runner.received(message as FromFeed));
 openChannel(channel, () => {}).postMessage({ channel: own, threadId } satisfies Hello);
 
 export default async function run(task: Task): Promise<unknown> {

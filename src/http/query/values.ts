@@ -1,11 +1,11 @@
 /** What a worker is worth in a filter or a sort: a number, a text, or nothing. Read from memory, one value at a time. */
 import type { Directory, WorkerEntry } from '../../store/directory.ts';
-import type { Reading } from './reading.ts';
+import type { ParsedRecord } from './parsed-record.ts';
 
-export type Read<Value> = (reading: Reading, directory: Directory) => Value | undefined;
+export type Read<Value> = (reading: ParsedRecord, directory: Directory) => Value | undefined;
 
 /** For what is read from the board, each time anew. */
-export function rowOf(reading: Reading): number {
+export function rowOf(reading: ParsedRecord): number {
   reading.touched();
   return reading.entry.row;
 }

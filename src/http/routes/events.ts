@@ -4,7 +4,7 @@ import { eventText } from '../../model/event-text.ts';
 import { EVENT_TYPES, type WorkerEvent } from '../../model/events.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
-import { query, text, wholeNumber } from '../api/parameters.ts';
+import { query, textParameter, wholeNumber } from '../api/parameters.ts';
 import { jsonAnswer, moment, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
 import { weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
@@ -61,7 +61,7 @@ const route = createRoute({
         max: Number.MAX_SAFE_INTEGER,
         example: 0,
       }),
-      worker: text('Of that worker alone.', 'worker-1'),
+      worker: textParameter('Of that worker alone.', 'worker-1'),
     }).partial(),
   },
   responses: {

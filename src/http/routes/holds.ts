@@ -6,7 +6,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { Holds } from '../../model/holds.ts';
 import { carryOut, commandAnswers } from '../api/command.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
-import { query, text } from '../api/parameters.ts';
+import { query, textParameter } from '../api/parameters.ts';
 import { jsonAnswer, moment } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
 import { sendJson } from '../respond.ts';
@@ -46,7 +46,9 @@ const release = createRoute({
   tags: ['commands'],
   summary: 'End the brake on mass failure',
   description: 'Those who are silent have failed, and are judged.',
-  request: { query: query({ group: text('Of that group alone; empty: workers of no group.', 'rack-7') }).partial() },
+  request: {
+    query: query({ group: textParameter('Of that group alone; empty: workers of no group.', 'rack-7') }).partial(),
+  },
   responses: commandAnswers('The brake is released: who is silent counts as failed.', 'failed_precondition'),
 });
 

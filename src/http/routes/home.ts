@@ -1,6 +1,6 @@
 /** `GET /`: people come to the page of the API, programs are told what there is. */
 import { wantsPage } from '../access/decide.ts';
-import { factsOf } from '../access/door.ts';
+import { factsOf } from '../access/middleware.ts';
 import { answer } from '../common-headers.ts';
 import { sendJson } from '../respond.ts';
 import { type App, readOnly } from './route.ts';

@@ -4,11 +4,11 @@ import { type Api, endpoint } from '../api/endpoint.ts';
 import { LaneLimitJson, laneLimitJson } from '../api/lane-limit.ts';
 import { jsonAnswer } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
-import type { HttpLimits } from '../limits.ts';
-import { REFUSAL_REASONS, type RefusalReason } from '../refused.ts';
+import type { HttpLimits } from '../http-limits.ts';
+import { type HttpRefusalReason, REFUSAL_REASONS } from '../http-refusals.ts';
 import { sendJson } from '../respond.ts';
 
-const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: RefusalReason | undefined }[] = [
+const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: HttpRefusalReason | undefined }[] = [
   { setting: 'MAX_HTTP_CONNECTIONS', of: 'maxConnections', reason: 'connections' },
   { setting: 'MAX_HTTP_CONNECTIONS_PER_PEER', of: 'maxConnectionsPerPeer', reason: 'connections_per_peer' },
   { setting: 'MAX_LIVE_CLIENTS', of: 'maxLiveClients', reason: 'live_clients' },
@@ -19,7 +19,7 @@ const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: RefusalR
 ];
 
 const NOTHING_REFUSED = Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, 0])) as Record<
-  RefusalReason,
+  HttpRefusalReason,
   number
 >;
 

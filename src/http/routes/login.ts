@@ -3,8 +3,8 @@
  * cookie goes, and the session is over: whoever has a copy of the cookie is refused, and its live clients are told goodbye.
  */
 import type { Access } from '../access/access.ts';
-import { factsOf, refuse } from '../access/door.ts';
 import { LOGIN_CSP, loginHtml } from '../access/login-page.ts';
+import { factsOf, refuse } from '../access/middleware.ts';
 import { nextPage } from '../access/next-page.ts';
 import { sessionCookie } from '../access/session.ts';
 import { answer } from '../common-headers.ts';

@@ -8,7 +8,7 @@ import { problemAnswers } from '../api/schemas.ts';
 import { clientOf } from '../client.ts';
 import { answer } from '../common-headers.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
-import { LEAST_STREAM_RATE, MOST_STREAM_RATE, STREAM_RATE } from '../limits.ts';
+import { LEAST_STREAM_RATE, MOST_STREAM_RATE, STREAM_RATE } from '../http-limits.ts';
 import { problem } from '../problem.ts';
 import { fieldsOf } from '../query/fields.ts';
 import { FILTERS_IN_WORDS, once, selectionOf, selectionQuery } from '../query/schema.ts';

@@ -3,7 +3,7 @@ import type { z } from '@hono/zod-openapi';
 import { durationMs, formatDuration } from '../../config/kinds.ts';
 import { clientOf } from '../client.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
-import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../limits.ts';
+import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../http-limits.ts';
 import type { Watched } from '../live/streams.ts';
 import { once } from '../query/schema.ts';
 

@@ -7,13 +7,13 @@ import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas
 import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext, HttpContext } from '../context.ts';
 import { acceptsGzip, varyHeader } from '../encoding.ts';
-import { MAX_PAGE_WORKERS, PAGE_WORKERS } from '../limits.ts';
+import { MAX_PAGE_WORKERS, PAGE_WORKERS } from '../http-limits.ts';
 import { problem, problemOf } from '../problem.ts';
 import { positionIn } from '../query/cursor.ts';
 import { fieldsOf } from '../query/fields.ts';
 import { WorkerItem } from '../query/item-schema.ts';
 import { FILTERS_IN_WORDS, once, parsedBy, selectionOf, selectionQuery } from '../query/schema.ts';
-import { type Position, sortOf } from '../query/sort.ts';
+import { type SortPosition, sortOf } from '../query/sort.ts';
 import { sendBody } from '../respond.ts';
 import { checkWait, WAIT_PARAMETERS, waited } from './waiting.ts';
 
@@ -90,7 +90,7 @@ export function workerListRoutes(api: Api, context: AppContext): void {
     const query = c.req.valid('query');
     const { sort, fields, limit = PAGE_WORKERS, cursor } = query;
     const selection = selectionOf(query);
-    let after: Position | undefined;
+    let after: SortPosition | undefined;
     try {
       if (cursor !== undefined) after = positionIn(cursor, sortOf(sort), selection);
     } catch (error) {

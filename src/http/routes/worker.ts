@@ -6,7 +6,7 @@ import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
 import { WORKER_DETAIL } from '../api/examples.ts';
 import { WorkerPath } from '../api/parameters.ts';
 import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
-import { putWorkerDetail, WorkerDetail } from '../api/worker-detail.ts';
+import { putWorkerDetail, WorkerDetailSchema } from '../api/worker-detail.ts';
 import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext, HttpContext } from '../context.ts';
 import { acceptsGzip, varyHeader } from '../encoding.ts';
@@ -24,7 +24,7 @@ const read = createRoute({
   summary: 'Everything that is known of one worker',
   request: { params: WorkerPath },
   responses: {
-    200: { ...jsonAnswer('The worker.', WorkerDetail, WORKER_DETAIL), headers: Tagged },
+    200: { ...jsonAnswer('The worker.', WorkerDetailSchema, WORKER_DETAIL), headers: Tagged },
     304: NOT_MODIFIED,
     ...problemAnswers('not_found', 'resource_exhausted', 'unavailable'),
   },

@@ -8,7 +8,7 @@ import { messageOf } from '../errors.ts';
 import { BoundedQueue } from './bounded-queue.ts';
 import type { OutputDevice } from './output-device.ts';
 
-export interface Loss {
+export interface OutputLoss {
   readonly lines: number;
   /** What kept them from being written. */
   readonly reason: string;
@@ -33,7 +33,7 @@ export class LossyOutput extends Writable {
   #isWriting = false;
   #reason = '';
   #isFailing = false;
-  #onLoss: (loss: Loss) => void = () => {};
+  #onLoss: (loss: OutputLoss) => void = () => {};
   #onFailure: (reason: string) => void = () => {};
   #whenIdle: (() => void)[] = [];
 
@@ -45,7 +45,7 @@ export class LossyOutput extends Writable {
   }
 
   /** Who says that lines were lost, once there is room for saying it. */
-  set onLoss(listener: (loss: Loss) => void) {
+  set onLoss(listener: (loss: OutputLoss) => void) {
     this.#onLoss = listener;
   }
 

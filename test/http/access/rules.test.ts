@@ -4,7 +4,7 @@ import { type Decision, decide, type Facts, type Rules, scopeOf, type Who } from
 import { isHostAllowed } from '../../../src/http/access/hosts.ts';
 import { nextPage } from '../../../src/http/access/next-page.ts';
 import { isLoopbackPeer } from '../../../src/http/access/peer.ts';
-import { PeerRates } from '../../../src/http/access/rates.ts';
+import { PeerRequestRates } from '../../../src/http/access/rates.ts';
 import { openSession, sealSession, sessionCookie, sessionIn } from '../../../src/http/access/session.ts';
 import { hashOfToken } from '../../../src/lib/tokens.ts';
 
@@ -237,7 +237,7 @@ describe('the rate of a peer', () => {
   test('is a burst and then so many a second, whatever the pauses', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 2000 }), { maxLength: 200 }), (pausesMs) => {
-        const rates = new PeerRates({ perS: 5, burst: 10, maxPeers: 10 });
+        const rates = new PeerRequestRates({ perS: 5, burst: 10, maxPeers: 10 });
         let nowMs = 0;
         let taken = 0;
         for (const pauseMs of pausesMs) {
@@ -252,7 +252,7 @@ describe('the rate of a peer', () => {
   });
 
   test('has a wait after which it may again', () => {
-    const rates = new PeerRates({ perS: 5, burst: 2, maxPeers: 10 });
+    const rates = new PeerRequestRates({ perS: 5, burst: 2, maxPeers: 10 });
     expect([rates.take('a', 0), rates.take('a', 0)]).toEqual([0, 0]);
     const waitMs = rates.take('a', 0);
     expect(waitMs).toBe(200);
@@ -262,7 +262,7 @@ describe('the rate of a peer', () => {
   });
 
   test('is remembered of so many peers and no more', () => {
-    const rates = new PeerRates({ perS: 1, burst: 1, maxPeers: 100 });
+    const rates = new PeerRequestRates({ perS: 1, burst: 1, maxPeers: 100 });
     for (let i = 0; i < 1000; i++) rates.take(`peer-${i}`, 0);
     expect(rates.size).toBe(100);
   });

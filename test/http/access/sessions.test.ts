@@ -8,7 +8,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { EndedSessions } from '../../../src/http/access/ended-sessions.ts';
 import { SESSION_S, type Session } from '../../../src/http/access/session.ts';
-import { MAX_ENDED_SESSIONS, POLL_MS } from '../../../src/http/limits.ts';
+import { MAX_ENDED_SESSIONS, POLL_MS } from '../../../src/http/http-limits.ts';
 import { type ApiToken, hashOfToken } from '../../../src/lib/tokens.ts';
 import { eventually } from '../../support/eventually.ts';
 import { repetitions } from '../../support/repetitions.ts';

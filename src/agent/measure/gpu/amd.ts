@@ -52,7 +52,7 @@ class AmdToolSource implements GpuSource {
     const path = await this.#tools.find(this.name);
     if (path === undefined) throw new Error('it is gone');
     const run = await this.#tools.run(path, this.#tool.args);
-    const { json, words } = jsonIn(run);
+    const { json, words } = jsonReportIn(run);
     const gpus = json === undefined ? [] : this.#tool.parse(json);
     const complaint = complaintOf(gpus.length === 0 ? words : [], run);
     if (gpus.length === 0 && complaint !== undefined) throw new Error(complaint);
@@ -69,7 +69,10 @@ export function rocmSmi(tools: Tools): GpuSource {
 }
 
 /** The JSON that begins at the first line which begins with a bracket, and the lines before it. */
-export function jsonIn({ stdout }: Pick<ToolRun, 'stdout'>): { readonly json: unknown; readonly words: string[] } {
+export function jsonReportIn({ stdout }: Pick<ToolRun, 'stdout'>): {
+  readonly json: unknown;
+  readonly words: string[];
+} {
   const begin = /^[[{]/m.exec(stdout)?.index ?? stdout.length;
   const words = stdout.slice(0, begin).split('\n');
   try {

@@ -5,7 +5,7 @@
  * as CSV under a head line, in the units that stand there.
  */
 import type { GpuUsage } from '../../../model/telemetry.ts';
-import { jsonIn } from './amd.ts';
+import { jsonReportIn } from './amd.ts';
 import { type GpuReading, type GpuSource, gpuOf, numberOf } from './source.ts';
 import { complaintOf, type Tools } from './tool.ts';
 
@@ -32,7 +32,7 @@ export class XpuSmi implements GpuSource {
     if (path === undefined) throw new Error('it is gone');
     if (this.#devices.length === 0) {
       const run = await this.#tools.run(path, ['discovery', '-j']);
-      const { json, words } = jsonIn(run);
+      const { json, words } = jsonReportIn(run);
       this.#devices = parseDiscovery(json);
       if (this.#devices.length === 0) throw new Error(complaintOf(words, run) ?? 'it knows no device');
     }

@@ -9,7 +9,7 @@ import { examples } from '../help-text.ts';
 import { holdsOf, messageIn } from '../views/from-api.ts';
 import { holdsLines } from '../views/holds-text.ts';
 import type { ApiClient } from './api.ts';
-import { type ClientEnvironment, clientOf } from './commands.ts';
+import { apiClientOf, type ClientEnvironment } from './commands.ts';
 
 /** Each takes the id of a worker. */
 const ORDERS = [
@@ -18,14 +18,14 @@ const ORDERS = [
   { name: 'unregister', description: 'forget a worker' },
 ] as const satisfies readonly { name: keyof ApiClient; description: string }[];
 
-export function orderCommands(environment: ClientEnvironment): Command[] {
+export function operatorCommands(environment: ClientEnvironment): Command[] {
   const { streams, clock } = environment;
   return ORDERS.map(({ name, description }) => {
     const command = orderCommand(name, `${description}, at a running master`).argument('<id>', 'the worker');
     command.addHelpText('after', examples(`pulselane ${name} worker-1`));
     return command.action(async (workerId: string) => {
       checkWorkerId(workerId);
-      streams.stdout.write(line(messageIn(await clientOf(command, clock)[name](workerId))));
+      streams.stdout.write(line(messageIn(await apiClientOf(command, clock)[name](workerId))));
     });
   }).concat(brakeCommand(environment));
 }
@@ -42,7 +42,7 @@ function brakeCommand({ streams, clock }: ClientEnvironment): Command {
     if (word !== undefined && word !== 'release') {
       throw new PulselaneError('invalid_argument', `brake ${word}: expected "release" or nothing`);
     }
-    const api = clientOf(command, clock);
+    const api = apiClientOf(command, clock);
     const lines =
       word === undefined ? holdsLines(holdsOf(await api.holds())) : [messageIn(await api.releaseBrakes(group))];
     streams.stdout.write((lines.length === 0 ? ['Nothing: everybody is judged.'] : lines).map(line).join(''));

@@ -1,13 +1,13 @@
 /** What a live client is sent through, and what of it is still under way: the same for streams and WebSockets. */
 import type { Socket } from 'node:net';
-import { MAX_BUFFERED_BYTES } from '../limits.ts';
-import type { Flight, Frame } from './flight.ts';
+import { MAX_BUFFERED_BYTES } from '../http-limits.ts';
+import type { FrameBudget, SharedFrame } from './frame-budget.ts';
 
 /** Why a client is told goodbye. */
 export type Goodbye = 'stopping' | 'session_over' | 'token_removed' | 'certificates_changed';
 
 /** One client's connection. */
-export interface Outlet {
+export interface ClientWriter {
   /** What it is called in the log. */
   readonly kind: 'stream' | 'WebSocket';
   /** Undefined where it is not known. */
@@ -22,36 +22,36 @@ export interface Outlet {
   cut(): void;
 }
 
-export class Sender {
-  readonly outlet: Outlet;
-  readonly #flight: Flight;
+export class FrameSender {
+  readonly writer: ClientWriter;
+  readonly #budget: FrameBudget;
   /** Frames that are under way, oldest first. */
-  readonly #pending: Frame[] = [];
+  readonly #pending: SharedFrame[] = [];
   /** Since when nothing was taken of what is under way. */
   #stillSinceMs = 0;
   #isEnded = false;
   #isClosed = false;
 
-  constructor(outlet: Outlet, flight: Flight) {
-    this.outlet = outlet;
-    this.#flight = flight;
+  constructor(writer: ClientWriter, budget: FrameBudget) {
+    this.writer = writer;
+    this.#budget = budget;
   }
 
   /** Whether so much waits in the socket already that the client is better sent something newer later; or never more. */
   get isFull(): boolean {
-    return this.#isEnded || this.#isClosed || this.outlet.pendingBytes > MAX_BUFFERED_BYTES;
+    return this.#isEnded || this.#isClosed || this.writer.pendingBytes > MAX_BUFFERED_BYTES;
   }
 
   /** @param taken called when the frame is gone to the system */
-  send(frame: Frame, nowMs: () => number, taken: () => void = () => {}): void {
+  send(frame: SharedFrame, nowMs: () => number, taken: () => void = () => {}): void {
     if (this.#pending.length === 0) this.#stillSinceMs = nowMs();
-    this.#flight.hold(frame);
+    this.#budget.hold(frame);
     this.#pending.push(frame);
-    this.outlet.write(frame.bytes, () => {
+    this.writer.write(frame.bytes, () => {
       if (this.#isClosed) return;
       // In the order of writing, as sockets do it.
       const sent = this.#pending.shift();
-      if (sent !== undefined) this.#flight.release(sent);
+      if (sent !== undefined) this.#budget.release(sent);
       this.#stillSinceMs = nowMs();
       taken();
     });
@@ -67,14 +67,14 @@ export class Sender {
   }
 
   get pendingBytes(): number {
-    return this.outlet.pendingBytes;
+    return this.writer.pendingBytes;
   }
 
   /** Ends the connection behind what was sent. */
   end(reason: Goodbye): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.outlet.end(reason);
+    this.writer.end(reason);
   }
 
   /** For how long the client has taken nothing, though there was something to take. */
@@ -85,6 +85,6 @@ export class Sender {
   /** The connection is gone, and with it all that was under way. */
   closed(): void {
     this.#isClosed = true;
-    for (const frame of this.#pending.splice(0)) this.#flight.release(frame);
+    for (const frame of this.#pending.splice(0)) this.#budget.release(frame);
   }
 }

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { WRONG_TOKENS_AT_ONCE } from '../../../src/http/limits.ts';
+import { WRONG_TOKENS_AT_ONCE } from '../../../src/http/http-limits.ts';
 import { type ApiToken, hashOfToken } from '../../../src/lib/tokens.ts';
 import { eventually } from '../../support/eventually.ts';
 import { exchange, newApp, serve } from '../support.ts';

@@ -11,7 +11,7 @@ import { lanePlanFields } from '../views/lane-plan-text.ts';
 import { announcementFields, announcementLines, httpUrlOf } from './announcement.ts';
 import { readHistory, writeHistory } from './history-file.ts';
 
-export interface Face {
+export interface TerminalMode {
   readonly logger: Logger;
   /** The master listens. `onExit` is called when somebody at the prompt wants it to stop. */
   started(master: RunningMaster, hasAgent: boolean, onExit: () => void): Promise<void>;
@@ -19,17 +19,17 @@ export interface Face {
   stopping(cause: string): Promise<void>;
 }
 
-export interface FaceOptions {
+export interface TerminalModeOptions {
   readonly streams: Streams;
   readonly config: MasterConfig;
   readonly clock: Clock;
 }
 
-export function faceOf(options: FaceOptions): Face {
+export function terminalModeOf(options: TerminalModeOptions): TerminalMode {
   return isTerminal(options.streams) ? terminalFace(options) : logFace(options);
 }
 
-function terminalFace({ streams, config, clock }: FaceOptions): Face {
+function terminalFace({ streams, config, clock }: TerminalModeOptions): TerminalMode {
   const screen = new Screen(streams.stdout);
   const logger = createLogger({ level: config.logLevel, destination: screen.asWritable(), readable: true });
   tellLosses(streams.stdout, logger);
@@ -62,7 +62,7 @@ function terminalFace({ streams, config, clock }: FaceOptions): Face {
   };
 }
 
-function logFace({ streams, config }: FaceOptions): Face {
+function logFace({ streams, config }: TerminalModeOptions): TerminalMode {
   const logger = createLogger({ level: config.logLevel, destination: streams.stdout });
   return {
     logger,

@@ -1,25 +1,25 @@
 /** What was read of the workers that changed last: once for all views that look at the same change, and all who tell of it. */
 import type { WorkerEntry } from '../../store/directory.ts';
-import { MAX_READING_BYTES } from '../limits.ts';
-import { Reading } from '../query/reading.ts';
+import { MAX_READING_BYTES } from '../http-limits.ts';
+import { ParsedRecord } from '../query/parsed-record.ts';
 
-export class Readings {
+export class ParsedRecords {
   /** By row, with the counter of the change behind which it was read. */
-  #kept: (Reading | undefined)[] = [];
+  #kept: (ParsedRecord | undefined)[] = [];
   #ats: number[] = [];
   /** Of those that were read before the last one. */
   #bytes = 0;
-  #last: Reading | undefined;
+  #last: ParsedRecord | undefined;
 
   /** The worker as it was read after its change at that counter. */
-  of(entry: WorkerEntry, at: number): Reading {
+  of(entry: WorkerEntry, at: number): ParsedRecord {
     const { row } = entry;
     const kept = this.#kept[row];
     if (kept !== undefined && this.#ats[row] === at && kept.entry === entry) return kept;
     // What it has read is known when the next one is asked for.
     this.#bytes += this.#last?.bytes ?? 0;
     if (this.#bytes >= MAX_READING_BYTES) this.clear();
-    const reading = new Reading(entry);
+    const reading = new ParsedRecord(entry);
     this.#last = reading;
     this.#kept[row] = reading;
     this.#ats[row] = at;

@@ -5,7 +5,7 @@ import { eventText } from '../model/event-text.ts';
 import type { EventLog, EventType, NewEvent, WorkerEvent } from '../model/events.ts';
 import { EventDamper } from './event-damper.ts';
 
-export interface ChronicleOptions {
+export interface EventRecorderOptions {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -25,19 +25,19 @@ const WARNINGS: ReadonlySet<EventType> = new Set([
   'fault',
 ]);
 
-export class Chronicle {
-  readonly #options: ChronicleOptions;
+export class EventRecorder {
+  readonly #options: EventRecorderOptions;
   /** Told to readers at the end of this turn, all at once: a fleet that comes back is thousands of events. */
   #untold: WorkerEvent[] = [];
   readonly #damper = new EventDamper((event) => this.#append(event));
 
-  constructor(options: ChronicleOptions) {
+  constructor(options: EventRecorderOptions) {
     this.#options = options;
   }
 
   /** @returns whether it was told: of a worker that causes too many they are counted */
-  tell(event: NewEvent): boolean {
-    return this.#damper.tell(event, this.#options.clock.monotonicMs());
+  record(event: NewEvent): boolean {
+    return this.#damper.record(event, this.#options.clock.monotonicMs());
   }
 
   /** At times: says who does not cause too many any more. */

@@ -44,7 +44,7 @@ const LOOK_EVERY_MS = 500;
 /** Of one reason one line in this time; the counts tell how often. */
 const LOG_AGAIN_MS = 60_000;
 
-export class Connections {
+export class GrpcConnections {
   readonly #options: ConnectionsOptions;
   readonly #servers: NetServer[] = [];
   readonly #tlsServer: TlsServer | undefined;

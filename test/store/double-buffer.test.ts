@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { beginRead, beginWrite, currentCopy, endWrite, isWhole, mendWrite } from '../../src/store/double-buffer.ts';
 import type { Copy } from '../../src/store/layout.ts';
-import { beginRead, beginWrite, currentCopy, endWrite, isWhole, mendWrite } from '../../src/store/twin.ts';
 
 /** A value of two halves; whole if both come from the same write. */
 class Simulation {

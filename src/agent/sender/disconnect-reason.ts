@@ -1,8 +1,8 @@
 /** What follows from the way in which a master was lost. */
 import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { type Refusal, RefusalCode } from '../../gen/pulselane/v1/telemetry_pb.ts';
+import { LONGEST_WAIT_MS } from './acceptance.ts';
 import { reasonOf } from './channel.ts';
-import { LONGEST_WAIT_MS } from './standing.ts';
 
 /**
  * How long this instance keeps away from a master that takes a later one of the same worker. Both are at work then, and
@@ -15,7 +15,7 @@ export const CONFLICT_WAIT_MS = 60_000;
  */
 const DENIED_WAIT_MS = 60_000;
 
-export interface Loss {
+export interface DisconnectReason {
   /** For people. */
   readonly reason: string;
   /** A later instance of this worker reports to that master. */
@@ -37,10 +37,10 @@ export class RefusedInBand extends Error {
 }
 
 /** @param cause what ended a call or a stream, or a {@link RefusedInBand} */
-export function lossOf(cause: unknown): Loss {
+export function disconnectReasonOf(cause: unknown): DisconnectReason {
   if (cause instanceof RefusedInBand) {
     const { code, reason, retryAfterMs } = cause.refusal;
-    return lossFor(
+    return disconnectReasonFor(
       {
         isConflict: code === RefusalCode.FAILED_PRECONDITION,
         isDenied: code === RefusalCode.PERMISSION_DENIED,
@@ -53,12 +53,12 @@ export function lossOf(cause: unknown): Loss {
   const isConflict = code === status.FAILED_PRECONDITION;
   // Other failures have the back-off, as they have without this word of the master's.
   const isDenied = code === status.UNAUTHENTICATED || (code === status.PERMISSION_DENIED && isAboutIdentity(metadata));
-  return lossFor({ isConflict, isDenied }, reasonOf(cause), isConflict ? pushbackMs(metadata) : 0);
+  return disconnectReasonFor({ isConflict, isDenied }, reasonOf(cause), isConflict ? pushbackMs(metadata) : 0);
 }
 
-type Kind = Pick<Loss, 'isConflict' | 'isDenied'>;
+type Kind = Pick<DisconnectReason, 'isConflict' | 'isDenied'>;
 
-function lossFor({ isConflict, isDenied }: Kind, reason: string, askedMs: number): Loss {
+function disconnectReasonFor({ isConflict, isDenied }: Kind, reason: string, askedMs: number): DisconnectReason {
   const leastMs = isConflict ? CONFLICT_WAIT_MS : isDenied ? DENIED_WAIT_MS : 0;
   return { reason, isConflict, isDenied, quietMs: Math.min(LONGEST_WAIT_MS, Math.max(askedMs, leastMs)) };
 }

@@ -20,14 +20,14 @@ const FAREWELL_WITHIN_MS = 2_000;
 
 const STREAM = methodOf<Heartbeat, StreamHeartbeatsResponse>(TelemetryService, 'StreamHeartbeats');
 
-export interface HeartbeatStreamOptions {
+export interface StreamSenderOptions {
   readonly channel: Channel;
   readonly clock: Clock;
   readonly workerId: string;
   readonly events: SenderEvents;
 }
 
-export class HeartbeatStream implements Sender {
+export class StreamSender implements Sender {
   readonly #clock: Clock;
   readonly #workerId: string;
   readonly #events: SenderEvents;
@@ -39,7 +39,7 @@ export class HeartbeatStream implements Sender {
   #leaving = false;
   #isClosed = false;
 
-  constructor({ channel, clock, workerId, events }: HeartbeatStreamOptions) {
+  constructor({ channel, clock, workerId, events }: StreamSenderOptions) {
     this.#clock = clock;
     this.#workerId = workerId;
     this.#events = events;

@@ -3,27 +3,27 @@ import type { Directory, WorkerEntry } from '../../store/directory.ts';
 import { JsonText } from '../json-text.ts';
 import type { Revisions } from '../revisions.ts';
 import { appendMap, putTelemetry } from '../worker-json.ts';
-import { type Flight, Frame } from './flight.ts';
+import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 
 /** Of this thread: what is written into it is copied before anything else runs. */
 const text = new JsonText();
 
-export class SeedFrames {
+export class LegacyFrames {
   readonly #directory: Directory;
   readonly #revisions: Revisions;
-  readonly #flight: Flight;
+  readonly #budget: FrameBudget;
   /** Made since the last change. */
-  readonly #ofOne = new Map<WorkerEntry, Frame>();
-  #ofAll: Frame | undefined;
+  readonly #ofOne = new Map<WorkerEntry, SharedFrame>();
+  #ofAll: SharedFrame | undefined;
   #madeAt = 0;
 
-  constructor(directory: Directory, revisions: Revisions, flight: Flight) {
+  constructor(directory: Directory, revisions: Revisions, budget: FrameBudget) {
     this.#directory = directory;
     this.#revisions = revisions;
-    this.#flight = flight;
+    this.#budget = budget;
   }
 
-  ofAll(): Frame {
+  ofAll(): SharedFrame {
     this.#dropOld();
     if (this.#ofAll === undefined) {
       this.#put(this.#directory.all());
@@ -33,7 +33,7 @@ export class SeedFrames {
   }
 
   /** @returns undefined if the worker is forgotten */
-  of(entry: WorkerEntry): Frame | undefined {
+  of(entry: WorkerEntry): SharedFrame | undefined {
     this.#dropOld();
     const known = this.#ofOne.get(entry);
     if (known !== undefined) return known;
@@ -44,9 +44,9 @@ export class SeedFrames {
   }
 
   dropFrames(): void {
-    for (const frame of this.#ofOne.values()) this.#flight.release(frame);
+    for (const frame of this.#ofOne.values()) this.#budget.release(frame);
     this.#ofOne.clear();
-    if (this.#ofAll !== undefined) this.#flight.release(this.#ofAll);
+    if (this.#ofAll !== undefined) this.#budget.release(this.#ofAll);
     this.#ofAll = undefined;
     this.#madeAt = this.#revisions.counter;
   }
@@ -60,9 +60,9 @@ export class SeedFrames {
   }
 
   /** Of the text. */
-  #held(): Frame {
-    const frame = new Frame(text.copy());
-    this.#flight.hold(frame);
+  #held(): SharedFrame {
+    const frame = new SharedFrame(text.copy());
+    this.#budget.hold(frame);
     return frame;
   }
 }

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backoffMs, MAX_BACKOFF_MS } from '../../src/agent/backoff.ts';
-import { afterAccepted, afterLoss, masterOf, quietForMs, type Round, roundOf } from '../../src/agent/sender/round.ts';
+import {
+  afterAccepted,
+  afterDisconnect,
+  type MasterRotation,
+  masterOf,
+  masterRotationOf,
+  quietForMs,
+} from '../../src/agent/sender/master-rotation.ts';
 import { type Address, formatAddress } from '../../src/config/kinds.ts';
 
 const INTERVAL_MS = 5_000;
@@ -13,13 +20,13 @@ function masters(count: number): Address[] {
 
 /** The indexes that are tried, and the waits before them, when every try fails at once. */
 function failing(count: number, tries: number, more: { quietMs?: (at: number) => number } = {}) {
-  let round: Round = roundOf(masters(count));
+  let rotation: MasterRotation = masterRotationOf(masters(count));
   let nowMs = 0;
   return Array.from({ length: tries }, () => {
-    const next = afterLoss(round, { ...CALM, nowMs, quietMs: more.quietMs?.(round.at) ?? 0 });
-    round = next.round;
+    const next = afterDisconnect(rotation, { ...CALM, nowMs, quietMs: more.quietMs?.(rotation.at) ?? 0 });
+    rotation = next.rotation;
     nowMs += next.delayMs;
-    return [round.at, next.delayMs];
+    return [rotation.at, next.delayMs];
   });
 }
 
@@ -57,18 +64,18 @@ describe('whose turn it is', () => {
   });
 
   test('begins a new round with the first heartbeat that is taken', () => {
-    const lost = afterLoss(roundOf(masters(2)), CALM).round;
-    const taken = afterAccepted(afterLoss(lost, CALM).round);
+    const lost = afterDisconnect(masterRotationOf(masters(2)), CALM).rotation;
+    const taken = afterAccepted(afterDisconnect(lost, CALM).rotation);
     expect(taken).toMatchObject({ at: 0, failed: [], roundsFailed: 0 });
-    expect(afterLoss(taken, CALM)).toMatchObject({ round: { at: 1 }, delayMs: 250 });
+    expect(afterDisconnect(taken, CALM)).toMatchObject({ rotation: { at: 1 }, delayMs: 250 });
     // Every ack comes by here: nothing is made anew for those that change nothing.
     expect(afterAccepted(taken)).toBe(taken);
   });
 
   test('remembers over a new list who asked for quiet', () => {
-    const { round } = afterLoss(roundOf(masters(1)), { ...CALM, quietMs: 60_000 });
-    expect(quietForMs(roundOf(masters(3), round), 1_000)).toBe(59_000);
-    expect(quietForMs(roundOf(masters(3).slice(1), round), 1_000)).toBe(0);
+    const { rotation } = afterDisconnect(masterRotationOf(masters(1)), { ...CALM, quietMs: 60_000 });
+    expect(quietForMs(masterRotationOf(masters(3), rotation), 1_000)).toBe(59_000);
+    expect(quietForMs(masterRotationOf(masters(3).slice(1), rotation), 1_000)).toBe(0);
   });
 });
 
@@ -84,26 +91,26 @@ test('no master is asked while it is to be left alone, and none that may be aske
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5 }), fc.array(step, { maxLength: 60 }), (count, steps) => {
       const quietUntilMs = new Map<string, number>();
-      let round = roundOf(masters(count));
+      let rotation = masterRotationOf(masters(count));
       let nowMs = 0;
       for (const { quietMs, intervalMs, random, triedForMs, accepted } of steps) {
-        if (accepted) round = afterAccepted(round);
-        const triedThisRound = new Set([...round.failed, round.at]);
+        if (accepted) rotation = afterAccepted(rotation);
+        const triedThisRound = new Set([...rotation.failed, rotation.at]);
         nowMs += triedForMs;
-        if (quietMs > 0) quietUntilMs.set(formatAddress(masterOf(round)), nowMs + quietMs);
-        const next = afterLoss(round, { nowMs, quietMs, intervalMs, random });
+        if (quietMs > 0) quietUntilMs.set(formatAddress(masterOf(rotation)), nowMs + quietMs);
+        const next = afterDisconnect(rotation, { nowMs, quietMs, intervalMs, random });
         const atMs = nowMs + next.delayMs;
         const isFree = (master: Address, when: number) => (quietUntilMs.get(formatAddress(master)) ?? 0) <= when;
         // Sums of fractions of a millisecond, in two orders.
-        expect(isFree(masterOf(next.round), atMs + 1e-6)).toBe(true);
-        const others = round.masters.filter((master, at) => !triedThisRound.has(at) && isFree(master, nowMs));
+        expect(isFree(masterOf(next.rotation), atMs + 1e-6)).toBe(true);
+        const others = rotation.masters.filter((master, at) => !triedThisRound.has(at) && isFree(master, nowMs));
         if (others.length > 0) {
           expect(next.delayMs).toBeLessThanOrEqual(intervalMs);
-          expect(triedThisRound).not.toContain(next.round.at);
-        } else if (round.masters.some((master) => isFree(master, nowMs))) {
+          expect(triedThisRound).not.toContain(next.rotation.at);
+        } else if (rotation.masters.some((master) => isFree(master, nowMs))) {
           expect(next.delayMs).toBeLessThanOrEqual(MAX_BACKOFF_MS);
         }
-        round = next.round;
+        rotation = next.rotation;
         nowMs = atMs;
       }
     }),

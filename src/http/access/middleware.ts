@@ -3,25 +3,25 @@ import { createMiddleware } from 'hono/factory';
 import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
 import { answer, preflightAnswer } from '../common-headers.ts';
 import type { HttpContext, HttpEnv } from '../context.ts';
+import type { HttpRefusals } from '../http-refusals.ts';
 import { problem } from '../problem.ts';
-import type { Refusals } from '../refused.ts';
 import { readBounded } from '../request-body.ts';
 import { errorJson } from '../respond.ts';
 import { authorityOfTarget, isApiPath } from '../target.ts';
-import type { Access, Verdict } from './access.ts';
+import type { Access, AccessVerdict } from './access.ts';
 import type { Facts } from './decide.ts';
 import { isLoopbackHost } from './hosts.ts';
 import { loginPath } from './next-page.ts';
 
-export interface DoorOptions {
+export interface AccessMiddlewareOptions {
   readonly access: Access;
-  readonly refusals: Refusals;
+  readonly refusals: HttpRefusals;
   readonly maxBodyBytes: number;
 }
 
-export function door({ access, refusals, maxBodyBytes }: DoorOptions) {
+export function accessMiddleware({ access, refusals, maxBodyBytes }: AccessMiddlewareOptions) {
   /** @returns the answer to who may not come in */
-  const turnedAway = (c: HttpContext, verdict: Verdict): Response | undefined => {
+  const turnedAway = (c: HttpContext, verdict: AccessVerdict): Response | undefined => {
     switch (verdict.type) {
       case 'allow':
         c.set('mayRead', verdict.mayRead);

@@ -4,20 +4,20 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Session } from './session.ts';
 
 /** Who was let in. */
-export interface Holder {
+export interface TokenHolder {
   /** Of the token. */
   readonly hash: string;
   /** Undefined where the token itself was shown. */
   readonly session: Session | undefined;
 }
 
-interface Held extends Holder {
+interface Held extends TokenHolder {
   readonly expiry: Timer | undefined;
   /** It was told. Where the clock was set back meanwhile, the session may come again, and is to be told again. */
   isOver: boolean;
 }
 
-export class Holders {
+export class ConnectionTokens {
   readonly #clock: Clock;
   readonly #sessionOver: (socket: Socket) => void;
   readonly #held = new Map<Socket, Held>();
@@ -28,7 +28,7 @@ export class Holders {
     this.#sessionOver = sessionOver;
   }
 
-  note(socket: Socket, holder: Holder): void {
+  note(socket: Socket, holder: TokenHolder): void {
     const held = this.#held.get(socket);
     if (held === undefined) socket.once('close', () => this.#closed(socket));
     else if (held.hash === holder.hash && isSame(held.session, holder.session) && !held.isOver) return;

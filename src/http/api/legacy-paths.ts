@@ -8,8 +8,8 @@ import { Brake, Grace } from '../routes/holds.ts';
 import { HOME } from '../routes/home.ts';
 import type { Api } from './endpoint.ts';
 import { TELEMETRY } from './examples.ts';
+import { LegacyError, Summary, Telemetry } from './legacy-schemas.ts';
 import { jsonAnswer } from './schemas.ts';
-import { SeedError, Summary, Telemetry } from './seed-schemas.ts';
 
 const Health = z
   .object({
@@ -52,11 +52,11 @@ const HEALTH: z.infer<typeof Health> = {
 
 const STUCK = { code: 'main_stuck', detail: 'the main thread has given no sign of life for 12 s' } as const;
 
-const unknownWorker = jsonAnswer('There is no such worker.', SeedError, { error: 'worker "ghost" is not known' });
-const brokenEscape = jsonAnswer('The path is not valid percent-encoded UTF-8.', SeedError, {
+const unknownWorker = jsonAnswer('There is no such worker.', LegacyError, { error: 'worker "ghost" is not known' });
+const brokenEscape = jsonAnswer('The path is not valid percent-encoded UTF-8.', LegacyError, {
   error: 'the path is not valid percent-encoded UTF-8',
 });
-const upgradeRequired = jsonAnswer('It was asked for without a WebSocket upgrade.', SeedError, {
+const upgradeRequired = jsonAnswer('It was asked for without a WebSocket upgrade.', LegacyError, {
   error: 'this path speaks WebSocket',
 });
 const upgraded = { description: 'From here on it is a WebSocket.' };
@@ -204,7 +204,7 @@ const LOGIN: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = 
     },
     responses: {
       303: goOn,
-      400: jsonAnswer('It is no form.', SeedError, {
+      400: jsonAnswer('It is no form.', LegacyError, {
         error: 'expected a form, as application/x-www-form-urlencoded',
       }),
       401: { description: 'The token is not known: the page again.', content: page },
@@ -221,6 +221,6 @@ const LOGIN: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = 
   },
 ];
 
-export function describeSeedPaths(api: Api): void {
+export function describeLegacyPaths(api: Api): void {
   for (const route of [HOME_PATH, ...SEED, ...PROBES, ...LOGIN]) api.openAPIRegistry.registerPath(route);
 }

@@ -19,7 +19,7 @@ const CODE_TEXT: Readonly<Record<number, string>> = {
   [RefusalCode.PERMISSION_DENIED]: 'permission denied',
 };
 
-export class Standing {
+export class Acceptance {
   readonly #clock: Clock;
   readonly #report: Report;
   /** Code and reason of the refusal that holds; undefined while heartbeats are accepted. */

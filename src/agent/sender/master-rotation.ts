@@ -6,7 +6,7 @@ import { type Address, formatAddress } from '../../config/kinds.ts';
 import { backoffMs } from '../backoff.ts';
 
 /** What is known of the masters; plain data, replaced and never changed. */
-export interface Round {
+export interface MasterRotation {
   /** In the order in which they are tried; at least one. */
   readonly masters: readonly Address[];
   /** The index of the master in use, or to be tried next. */
@@ -20,25 +20,27 @@ export interface Round {
 }
 
 /** A new round over these masters; `before` is what was known until now, since who asked for quiet is to have it. */
-export function roundOf(masters: readonly Address[], before?: Round): Round {
+export function masterRotationOf(masters: readonly Address[], before?: MasterRotation): MasterRotation {
   return { masters, at: 0, failed: [], roundsFailed: 0, quietUntilMs: before?.quietUntilMs ?? new Map() };
 }
 
-export function masterOf({ masters, at }: Round): Address {
+export function masterOf({ masters, at }: MasterRotation): Address {
   return masters[at] as Address;
 }
 
 /** How long the master whose turn it is wants to be left alone still. */
-export function quietForMs(round: Round, nowMs: number): number {
-  return Math.max(0, quietUntilMs(round, round.at) - nowMs);
+export function quietForMs(rotation: MasterRotation, nowMs: number): number {
+  return Math.max(0, quietUntilMs(rotation, rotation.at) - nowMs);
 }
 
 /** A master took a heartbeat: what failed before counts no more, and who asked for quiet has it still. */
-export function afterAccepted(round: Round): Round {
-  return round.failed.length === 0 && round.roundsFailed === 0 ? round : { ...round, failed: [], roundsFailed: 0 };
+export function afterAccepted(rotation: MasterRotation): MasterRotation {
+  return rotation.failed.length === 0 && rotation.roundsFailed === 0
+    ? rotation
+    : { ...rotation, failed: [], roundsFailed: 0 };
 }
 
-export interface LossFacts {
+export interface DisconnectFacts {
   readonly nowMs: number;
   /** How long the lost master is not to be asked again; 0 if it did not say. */
   readonly quietMs: number;
@@ -49,31 +51,40 @@ export interface LossFacts {
 }
 
 /** The master in use, or that was tried, is lost: whose turn it is now, and in how long. */
-export function afterLoss(before: Round, facts: LossFacts): { readonly round: Round; readonly delayMs: number } {
+export function afterDisconnect(
+  before: MasterRotation,
+  facts: DisconnectFacts,
+): { readonly rotation: MasterRotation; readonly delayMs: number } {
   const { nowMs, quietMs, intervalMs, random } = facts;
-  const round = { ...before, failed: [...before.failed, before.at], quietUntilMs: withQuiet(before, nowMs, quietMs) };
+  const rotation = {
+    ...before,
+    failed: [...before.failed, before.at],
+    quietUntilMs: withQuiet(before, nowMs, quietMs),
+  };
   const hopMs = Math.min(intervalMs, backoffMs(1, random));
-  const next = inTurn(round).find((at) => !round.failed.includes(at) && quietUntilMs(round, at) <= nowMs + hopMs);
-  if (next !== undefined) return { round: { ...round, at: next }, delayMs: hopMs };
+  const next = inTurn(rotation).find(
+    (at) => !rotation.failed.includes(at) && quietUntilMs(rotation, at) <= nowMs + hopMs,
+  );
+  if (next !== undefined) return { rotation: { ...rotation, at: next }, delayMs: hopMs };
 
-  const roundsFailed = round.roundsFailed + 1;
+  const roundsFailed = rotation.roundsFailed + 1;
   const waitMs = backoffMs(roundsFailed, random);
-  const delayOf = (at: number): number => Math.max(waitMs, quietUntilMs(round, at) - nowMs);
-  const first = inTurn(round).reduce((best, at) => (delayOf(at) < delayOf(best) ? at : best));
-  return { round: { ...round, at: first, failed: [], roundsFailed }, delayMs: delayOf(first) };
+  const delayOf = (at: number): number => Math.max(waitMs, quietUntilMs(rotation, at) - nowMs);
+  const first = inTurn(rotation).reduce((best, at) => (delayOf(at) < delayOf(best) ? at : best));
+  return { rotation: { ...rotation, at: first, failed: [], roundsFailed }, delayMs: delayOf(first) };
 }
 
 /** All masters, from the one after the lost one round to that itself. */
-function inTurn({ masters, at }: Round): number[] {
+function inTurn({ masters, at }: MasterRotation): number[] {
   return masters.map((_, index) => (at + 1 + index) % masters.length);
 }
 
-function quietUntilMs(round: Round, at: number): number {
-  return round.quietUntilMs.get(formatAddress(round.masters[at] as Address)) ?? Number.NEGATIVE_INFINITY;
+function quietUntilMs(rotation: MasterRotation, at: number): number {
+  return rotation.quietUntilMs.get(formatAddress(rotation.masters[at] as Address)) ?? Number.NEGATIVE_INFINITY;
 }
 
-function withQuiet(round: Round, nowMs: number, quietMs: number): ReadonlyMap<string, number> {
-  const still = [...round.quietUntilMs].filter(([, untilMs]) => untilMs > nowMs);
-  if (quietMs > 0) still.push([formatAddress(masterOf(round)), nowMs + quietMs]);
+function withQuiet(rotation: MasterRotation, nowMs: number, quietMs: number): ReadonlyMap<string, number> {
+  const still = [...rotation.quietUntilMs].filter(([, untilMs]) => untilMs > nowMs);
+  if (quietMs > 0) still.push([formatAddress(masterOf(rotation)), nowMs + quietMs]);
   return new Map(still);
 }

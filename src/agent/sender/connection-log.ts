@@ -1,12 +1,12 @@
 /** What people are told of the connection: one line per transition, however often a master is tried in vain. */
 import { type Address, formatAddress, formatDuration } from '../../config/kinds.ts';
 import type { Report } from '../report.ts';
-import type { Loss } from './loss.ts';
+import type { DisconnectReason } from './disconnect-reason.ts';
 
 /** Reasons told of a master since the connection stood; one with a new text each time must not fill the log. */
 const MAX_REASONS = 8;
 
-export class ConnectionNews {
+export class ConnectionLog {
   readonly #workerId: string;
   readonly #report: Report;
   /** By the address of the master, since some master was reached. */
@@ -59,13 +59,13 @@ export class ConnectionNews {
   }
 
   /** @param next the master that is tried next: another one, or the lost one again */
-  lost(loss: Loss, master: Address, next: Address): void {
+  lost(reason: DisconnectReason, master: Address, next: Address): void {
     const [name, nextName] = [formatAddress(master), formatAddress(next)];
-    if (loss.isConflict) this.#conflict(loss, name, nextName);
-    else this.#failed(loss, name, nextName);
+    if (reason.isConflict) this.#conflict(reason, name, nextName);
+    else this.#failed(reason, name, nextName);
   }
 
-  #failed({ reason, isDenied, quietMs }: Loss, name: string, nextName: string): void {
+  #failed({ reason, isDenied, quietMs }: DisconnectReason, name: string, nextName: string): void {
     const told = this.#reasonsTold.get(name) ?? new Set();
     if (told.has(reason) || told.size >= MAX_REASONS) return;
     this.#reasonsTold.set(name, told.add(reason));
@@ -79,7 +79,7 @@ export class ConnectionNews {
     this.#report('warn', `${name} does not let this agent report ${this.#workerId} (${reason}); ${denied}`);
   }
 
-  #conflict({ reason, quietMs }: Loss, name: string, nextName: string): void {
+  #conflict({ reason, quietMs }: DisconnectReason, name: string, nextName: string): void {
     if (this.#conflictsTold.has(name)) return;
     this.#conflictsTold.add(name);
     const waits = `this one waits ${Math.round(quietMs / 1000)} s before it tries`;

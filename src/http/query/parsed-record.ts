@@ -5,7 +5,7 @@ import type { WorkerEntry } from '../../store/directory.ts';
 
 type Numbers = ReturnType<WorkerEntry['slot']['numbers']>;
 
-export class Reading {
+export class ParsedRecord {
   readonly entry: WorkerEntry;
   /** Values as JSON text, by the number of their field; kept by `item.ts`. */
   readonly texts: (string | undefined)[] = [];

@@ -1,7 +1,7 @@
 /** Tells of peers that speak for workers which they are not, and does not let them fill the log of events. */
 import type { NewEvent } from '../model/events.ts';
 
-export interface Impostor {
+export interface IdentityViolation {
   /** The worker it spoke for. */
   readonly workerId: string;
   /** Who it is, by its credentials: `the token of worker-1`. */
@@ -13,13 +13,13 @@ export interface Impostor {
 }
 
 /** One that keeps trying is told again after this. */
-export const TELL_AGAIN_MS = 60_000;
+export const REPORT_AGAIN_MS = 60_000;
 /** Pairs of speaker and worker told within that time: at that rate the log of 10,000 events still holds some 100 minutes. */
 const MAX_TOLD = 100;
 /** Of one speaker: whoever tries one id after the other must not keep others from being told. */
 const MAX_TOLD_OF_ONE = 10;
 
-export class Impostors {
+export class IdentityViolations {
   readonly #tell: (event: NewEvent) => void;
   /** When each was told last, by pair. */
   readonly #toldMs = new Map<string, { readonly speaker: string; readonly ms: number }>();
@@ -28,14 +28,14 @@ export class Impostors {
     this.#tell = tell;
   }
 
-  seen({ workerId, speaker, peer, reason }: Impostor, nowMs: number): void {
+  seen({ workerId, speaker, peer, reason }: IdentityViolation, nowMs: number): void {
     const pair = JSON.stringify([workerId, speaker]);
     const before = this.#toldMs.get(pair);
     // Most often: it sends heartbeat after heartbeat.
-    if (before !== undefined && nowMs - before.ms < TELL_AGAIN_MS) return;
+    if (before !== undefined && nowMs - before.ms < REPORT_AGAIN_MS) return;
     let ofSpeaker = 0;
     for (const [told, { speaker: by, ms }] of this.#toldMs) {
-      if (nowMs - ms >= TELL_AGAIN_MS) this.#toldMs.delete(told);
+      if (nowMs - ms >= REPORT_AGAIN_MS) this.#toldMs.delete(told);
       else if (by === speaker) ofSpeaker++;
     }
     if (ofSpeaker >= MAX_TOLD_OF_ONE || this.#toldMs.size >= MAX_TOLD) return;

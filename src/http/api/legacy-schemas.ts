@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi';
 const percentage = z.number();
 const unixSeconds = z.int();
 
-export const RunningTask = z
+export const RunningTaskSchema = z
   .object({
     task_id: z.string(),
     cpu_allocated: z.number().openapi({ description: 'Cores.' }),
@@ -39,7 +39,7 @@ export const Telemetry = z
     cpu_usage: percentage,
     memory_usage: percentage,
     gpu_usage: percentage,
-    running_tasks: z.array(RunningTask),
+    running_tasks: z.array(RunningTaskSchema),
     storage_usage: percentage,
     metrics: z
       .record(z.string(), z.number())
@@ -61,4 +61,4 @@ export const Summary = z
   .openapi('Summary');
 
 /** What the seed's routes refuse with. */
-export const SeedError = z.object({ error: z.string() }).openapi('SeedError');
+export const LegacyError = z.object({ error: z.string() }).openapi('SeedError');

@@ -1,6 +1,6 @@
 /** The memory of frames that are being sent. Frames are shared: each counts once, for as long as anybody holds it. */
 
-export class Frame {
+export class SharedFrame {
   readonly bytes: Buffer;
   holders = 0;
 
@@ -9,7 +9,7 @@ export class Frame {
   }
 }
 
-export class Flight {
+export class FrameBudget {
   readonly #maxBytes: number;
   #bytes = 0;
 
@@ -28,12 +28,12 @@ export class Flight {
     return this.#bytes;
   }
 
-  hold(frame: Frame): void {
+  hold(frame: SharedFrame): void {
     if (frame.holders++ === 0) this.#bytes += frame.bytes.length;
   }
 
   /** Once for each `hold`. */
-  release(frame: Frame): void {
+  release(frame: SharedFrame): void {
     if (--frame.holders === 0) this.#bytes -= frame.bytes.length;
   }
 }

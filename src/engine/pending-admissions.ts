@@ -5,7 +5,7 @@ import type { NewEvent } from '../model/events.ts';
 export const MAX_TOLD = 100;
 const WINDOW_MS = 60_000;
 
-export class Knocks {
+export class PendingAdmissions {
   readonly #tell: (event: NewEvent) => void;
   #windowMs = Number.NEGATIVE_INFINITY;
   #told = 0;
@@ -15,7 +15,7 @@ export class Knocks {
   }
 
   /** A worker asks that did not wait before. What is not told for its number is still in the list of those who wait. */
-  heard(workerId: string, nowMs: number): void {
+  requested(workerId: string, nowMs: number): void {
     if (nowMs - this.#windowMs >= WINDOW_MS) {
       this.#windowMs = nowMs;
       this.#told = 0;

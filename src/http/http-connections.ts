@@ -6,9 +6,9 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { networkOf } from '../lib/networks.ts';
 import { BASE_HEADERS } from './common-headers.ts';
-import { type HttpLimits, SPARE_CONNECTION_MS, SPARE_CONNECTIONS } from './limits.ts';
+import { type HttpLimits, SPARE_CONNECTION_MS, SPARE_CONNECTIONS } from './http-limits.ts';
+import type { HttpRefusals } from './http-refusals.ts';
 import { problemFacts } from './problem.ts';
-import type { Refusals } from './refused.ts';
 import { isApiPath, pathOfTarget } from './target.ts';
 
 const BUSY = 'too many connections';
@@ -27,15 +27,15 @@ function busyAnswer(path: string): { readonly body: string; readonly headers: Re
   return { body, headers };
 }
 
-export class Connections {
+export class HttpConnections {
   readonly #limits: HttpLimits;
-  readonly #refusals: Refusals;
+  readonly #refusals: HttpRefusals;
   readonly #sockets = new Set<Socket>();
   readonly #byPeer = new Map<string, number>();
   readonly #tooMany = new WeakSet<Socket>();
 
   /** Watches the connections of a server that does not listen yet. */
-  constructor(server: Server, limits: HttpLimits, refusals: Refusals, isTls: boolean) {
+  constructor(server: Server, limits: HttpLimits, refusals: HttpRefusals, isTls: boolean) {
     this.#limits = limits;
     this.#refusals = refusals;
     server.maxConnections = limits.maxConnections + SPARE_CONNECTIONS;

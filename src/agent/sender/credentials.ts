@@ -10,7 +10,7 @@ import { withoutOpensslInside } from '../../lib/tls-errors.ts';
 import { firstCertificate } from '../../lib/tls-files.ts';
 
 /** Plain data: it travels to the agent's thread. */
-export interface AccessSettings {
+export interface CredentialSettings {
   /** Undefined: nothing is encrypted. */
   readonly tls: TlsSettings | undefined;
   readonly token: string | undefined;
@@ -29,7 +29,7 @@ export interface TlsSettings {
   readonly verify: boolean;
 }
 
-export interface Access {
+export interface MasterCredentials {
   readonly credentials: ChannelCredentials;
   readonly channelOptions: ChannelOptions;
   readonly token: string | undefined;
@@ -46,7 +46,7 @@ export function isToken(text: string): boolean {
  * @param host of the master, whose certificate has to name it
  * @throws PulselaneError `bad_setting`, naming the setting and the path; never what is in the file
  */
-export function readAccess({ tls, token, tokenFile }: AccessSettings, host: string): Access {
+export function readMasterCredentials({ tls, token, tokenFile }: CredentialSettings, host: string): MasterCredentials {
   return {
     ...(tls === undefined ? { credentials: credentials.createInsecure(), channelOptions: {} } : tlsAccess(tls, host)),
     token: tokenFile === undefined ? token : readToken(tokenFile),
@@ -60,7 +60,7 @@ function readToken(path: string): string {
   return text;
 }
 
-function tlsAccess({ ca, cert, key, verify }: TlsSettings, host: string): Omit<Access, 'token'> {
+function tlsAccess({ ca, cert, key, verify }: TlsSettings, host: string): Omit<MasterCredentials, 'token'> {
   const [caPem, certPem, keyPem] = [
     ca === undefined ? undefined : readFile(`MASTER_TLS_CA=${ca}`, ca).toString(),
     cert === undefined ? undefined : readFile(`MASTER_TLS_CERT=${cert}`, cert).toString(),

@@ -26,22 +26,22 @@ export const REFUSAL_REASONS = [
   'answers',
   'queries',
 ] as const;
-export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+export type HttpRefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** A limit is reached deep within; whoever answers counts it. */
 export class LimitReached extends PulselaneError {
-  readonly reason: RefusalReason;
+  readonly reason: HttpRefusalReason;
 
-  constructor(code: ErrorCode, reason: RefusalReason, message: string) {
+  constructor(code: ErrorCode, reason: HttpRefusalReason, message: string) {
     super(code, message);
     this.reason = reason;
   }
 }
 
-export class Refusals {
-  readonly #counts = new Map<RefusalReason, number>();
+export class HttpRefusals {
+  readonly #counts = new Map<HttpRefusalReason, number>();
 
-  count(reason: RefusalReason): void {
+  count(reason: HttpRefusalReason): void {
     this.#counts.set(reason, this.of(reason) + 1);
   }
 
@@ -51,7 +51,7 @@ export class Refusals {
   }
 
   /** How often since this thread began. */
-  of(reason: RefusalReason): number {
+  of(reason: HttpRefusalReason): number {
     return this.#counts.get(reason) ?? 0;
   }
 }

@@ -1,5 +1,5 @@
 /** The first few of many, in order, without sorting them all. */
-export class First<T> {
+export class TopK<T> {
   readonly #count: number;
   readonly #compare: (left: T, right: T) => number;
   /** What may be among the first; twice as many at most, so that sorting is seldom. */

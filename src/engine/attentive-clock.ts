@@ -16,14 +16,14 @@ const LONGEST_UNSETTLED_MS = 30_000;
 const CALM_MS = 5000;
 const TELL_EVERY_MS = 60_000;
 
-export class Attention {
+export class AttentiveClock {
   #lookedMs: number;
   /** What monotonic time is ahead of attentive time. */
   #givenBackMs = 0;
   #settledMs = Number.NEGATIVE_INFINITY;
   /** When the stalls began of which none was followed by a calm time. */
   #unsettledSinceMs = 0;
-  #toldMs = Number.NEGATIVE_INFINITY;
+  #reportedMs = Number.NEGATIVE_INFINITY;
   /** How long main did not run since it was last settled. */
   #stalledMs = 0;
 
@@ -52,10 +52,10 @@ export class Attention {
   /** When a stall is over, at most once a minute: how long main did not run since it was told last, in milliseconds. */
   takeStall(): number | undefined {
     const nowMs = this.#lookedMs;
-    if (this.#stalledMs === 0 || nowMs < this.#settledMs || nowMs - this.#toldMs < TELL_EVERY_MS) return undefined;
+    if (this.#stalledMs === 0 || nowMs < this.#settledMs || nowMs - this.#reportedMs < TELL_EVERY_MS) return undefined;
     const stalledMs = this.#stalledMs;
     this.#stalledMs = 0;
-    this.#toldMs = nowMs;
+    this.#reportedMs = nowMs;
     return stalledMs;
   }
 
