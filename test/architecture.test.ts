@@ -31,9 +31,13 @@ test.each([
   ['src/store/wrong.ts', "import type { Roster } from '../engine/roster.ts';\nexport type X = Roster;\n"],
   ['src/store/wrong.ts', "export { Roster } from '../engine/roster.ts';\n"],
   ['src/store/wrong.ts', "export const x = import('../lane/lane.ts');\n"],
+  ['src/store/wrong.ts', "import { Directory } from '../reading/directory.ts';\nexport const x = Directory;\n"],
+  ['src/lane/wrong.ts', "import { Directory } from '../reading/directory.ts';\nexport const x = Directory;\n"],
+  ['src/reading/wrong.ts', "import { Lane } from '../lane/lane.ts';\nexport const x = Lane;\n"],
+  ['src/reading/wrong.ts', "import { Roster } from '../engine/roster.ts';\nexport const x = Roster;\n"],
   ['src/model/wrong.ts', "import { masterOptions } from '../config/options.ts';\nexport const x = masterOptions;\n"],
   ['src/cli/wrong.ts', "import { Agent } from '../agent/agent.ts';\nexport const x = Agent;\n"],
-  ['src/agent/wrong.ts', "import { Directory } from '../store/directory.ts';\nexport const x = Directory;\n"],
+  ['src/agent/wrong.ts', "import { Directory } from '../reading/directory.ts';\nexport const x = Directory;\n"],
   ['src/http/wrong.ts', "import { startMaster } from '../app/master.ts';\nexport const x = startMaster;\n"],
   ['src/engine/wrong.ts', "import { Worker } from 'node:worker_threads';\nexport const x = Worker;\n"],
   ['src/engine/wrong.ts', "import { Server } from '@grpc/grpc-js';\nexport const x = Server;\n"],
@@ -49,6 +53,7 @@ test.each([
 test.each([
   ['src/engine/right.ts', "import { BoardWriter } from '../store/board.ts';\nexport const x = BoardWriter;\n"],
   ['src/http/right.ts', "import { Hono } from 'hono';\nexport const x = Hono;\n"],
+  ['src/http/right.ts', "import { Directory } from '../reading/directory.ts';\nexport const x = Directory;\n"],
   ['src/store/right.ts', 'export const x = new SharedArrayBuffer(4);\n'],
 ])('%s with %j is fine', (file, code) => {
   const { refused, output } = lint(file, code);

@@ -1,12 +1,12 @@
 /** The http thread's queries in this process, over a fleet in shared memory that nobody writes to meanwhile. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { JsonTextPool } from '../../src/http/json-text.ts';
+import { JsonTextPool } from '../../src/http/bodies/json-text.ts';
 import { Queries } from '../../src/http/query/queries.ts';
-import { NO_CRITERIA } from '../../src/http/query/selection.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { recordJsonHead } from '../../src/model/record-json.ts';
+import { Directory } from '../../src/reading/directory.ts';
+import { NO_CRITERIA } from '../../src/reading/selection.ts';
 import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
-import { Directory } from '../../src/store/directory.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { answerParent } from '../lib/child.ts';
 import { p50p99, type Spread } from '../lib/rows.ts';

@@ -4,8 +4,8 @@ import type { InternalState, TelemetryManager } from '../engine/telemetry-manage
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { WorkerEvent } from '../model/events.ts';
 import type { Holds } from '../model/holds.ts';
+import type { Directory } from '../reading/directory.ts';
 import type { MasterIntroducer } from '../rpc/introducer.ts';
-import type { Directory } from '../store/directory.ts';
 
 export interface OperatorOptions {
   readonly manager: TelemetryManager;

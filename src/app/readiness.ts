@@ -1,6 +1,6 @@
 /** What main tells of its own readiness: to the HTTP thread by announcements, to gRPC's health service by a call. */
 import { type ReadinessFacts, STARTING } from '../model/readiness.ts';
-import type { Announcement } from '../store/directory.ts';
+import type { Announcement } from '../reading/directory.ts';
 
 export class ReadinessTeller {
   #facts = STARTING;

@@ -1,12 +1,12 @@
 /** The HTTP API, as one Hono app over shared memory: `app.request()` tests it without a socket. */
 import { messageOf } from '../lib/errors.ts';
 import { accessMiddleware, headerFactsOf } from './access/middleware.ts';
+import { CommonHeaders, commonHeaders } from './answers/common-headers.ts';
+import { problem } from './answers/problem.ts';
+import { errorJson } from './answers/respond.ts';
 import { type Api, newApi, refuseOtherMethods } from './api/endpoint.ts';
 import { describeLegacyPaths } from './api/legacy-paths.ts';
-import { CommonHeaders, commonHeaders } from './common-headers.ts';
 import type { AppContext, HttpEnv } from './context.ts';
-import { problem } from './problem.ts';
-import { errorJson } from './respond.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
@@ -25,7 +25,7 @@ import { workerRoutes } from './routes/worker.ts';
 import { workerCommandRoutes } from './routes/worker-commands.ts';
 import { workerListRoutes } from './routes/worker-list.ts';
 import { workersRoutes } from './routes/workers.ts';
-import { isApiPath, pathOfTarget, percentDecode, queryOfTarget } from './target.ts';
+import { isApiPath, pathOfTarget, percentDecode, queryOfTarget } from './sockets/target.ts';
 
 export function createApp(context: AppContext): Api {
   const app = newApi({

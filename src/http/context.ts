@@ -3,17 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.ts';
-import type { Directory } from '../store/directory.ts';
+import type { Directory } from '../reading/directory.ts';
+import type { Revisions } from '../reading/revisions.ts';
 import type { Access } from './access/access.ts';
 import type { Identity } from './access/decide.ts';
 import type { Session } from './access/session.ts';
-import type { Bodies } from './bodies.ts';
+import type { Bodies } from './bodies/bodies.ts';
 import type { HttpLimits } from './http-limits.ts';
 import type { HttpRefusals } from './http-refusals.ts';
 import type { LiveStreams } from './live/streams.ts';
 import type { Command, CommandReply, HttpLogLevel } from './messages.ts';
 import type { Queries } from './query/queries.ts';
-import type { Revisions } from './revisions.ts';
 
 export type Log = (level: HttpLogLevel, message: string) => void;
 

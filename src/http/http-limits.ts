@@ -102,11 +102,6 @@ export const MAX_JOINED_BYTES_KEPT = 64 * MIB;
  */
 export const MAX_BLANK_SHARE = 1 / 3;
 
-// ── revisions ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Workers that are gone and still told of: twice a fleet of 10,000, so that all of it may be replaced. Some 2 MiB. */
-export const MAX_GONE_REMEMBERED = 20_000;
-
 // ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Up to so many workers are gone through in the http thread: a few ms, which no stream's client sees. Beyond: the pool. */

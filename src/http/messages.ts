@@ -2,8 +2,8 @@
 import type { Address } from '../config/kinds.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { ApiToken } from '../lib/tokens.ts';
+import type { Announcement } from '../reading/directory.ts';
 import type { BoardMemory } from '../store/board.ts';
-import type { Announcement } from '../store/directory.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
 import type { HttpLimits } from './http-limits.ts';
 

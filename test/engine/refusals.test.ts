@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { IdentityViolations, REPORT_AGAIN_MS } from '../../src/engine/identity-violations.ts';
 import { Refusals } from '../../src/engine/refusals.ts';
 import type { NewEvent } from '../../src/model/events.ts';
-import { Directory } from '../../src/store/directory.ts';
+import { Directory } from '../../src/reading/directory.ts';
 import { type FakedMaster, startFaked } from '../support/fake-fleet.ts';
 
 const started: FakedMaster[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { JoinedMap } from '../../src/http/bodies/joined-map.ts';
 import { JOINED_BODIES } from '../../src/http/http-limits.ts';
-import type { JoinedMap } from '../../src/http/joined-map.ts';
 import { task } from '../support/fleet.ts';
 import { NOW_S, newApp } from './support.ts';
 

@@ -7,9 +7,9 @@ import {
   VIEW_KEPT_MS,
   WAIT_JITTER,
 } from '../../src/http/http-limits.ts';
-import { readCriteria } from '../../src/http/query/criteria.ts';
-import { fieldsOf } from '../../src/http/query/fields.ts';
-import { ALL, selectionBy } from '../../src/http/query/selection.ts';
+import { readCriteria } from '../../src/reading/criteria.ts';
+import { fieldsOf } from '../../src/reading/fields.ts';
+import { ALL, selectionBy } from '../../src/reading/selection.ts';
 import { eventually } from '../support/eventually.ts';
 import { newApp, newServer, serve } from './support.ts';
 

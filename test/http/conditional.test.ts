@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { matchesTag } from '../../src/http/conditional.ts';
+import { matchesTag } from '../../src/http/answers/conditional.ts';
 
 test.each([
   ['W/"a-1"', true],

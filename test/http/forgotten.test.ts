@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { FrameBudget } from '../../src/http/live/frame-budget.ts';
 import { LegacyFrames } from '../../src/http/live/legacy-frames.ts';
-import type { WorkerEntry } from '../../src/store/directory.ts';
+import type { WorkerEntry } from '../../src/reading/directory.ts';
 import { task } from '../support/fleet.ts';
 import { newApp } from './support.ts';
 

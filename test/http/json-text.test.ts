@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { JsonText, JsonTextPool } from '../../src/http/bodies/json-text.ts';
 import { KEPT_TEXT_BYTES, MAX_TEXT_BYTES_KEPT, TEXT_USES_BEFORE_SHRINKING } from '../../src/http/http-limits.ts';
-import { JsonText, JsonTextPool } from '../../src/http/json-text.ts';
 
 it('a text gives memory back when what is written into it has become small', () => {
   const text = new JsonText();

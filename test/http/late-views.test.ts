@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
+import { JsonText } from '../../src/http/bodies/json-text.ts';
 import {
   MAX_VIEW_LATE_MS,
   POLL_MS,
@@ -12,16 +13,15 @@ import {
   VIEW_STALL_MS,
   VIEW_TURN_MS,
 } from '../../src/http/http-limits.ts';
-import { JsonText } from '../../src/http/json-text.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
 import { Views } from '../../src/http/live/views.ts';
-import { readCriteria } from '../../src/http/query/criteria.ts';
-import { fieldsOf } from '../../src/http/query/fields.ts';
 import { putItem } from '../../src/http/query/item.ts';
-import { selectionBy } from '../../src/http/query/selection.ts';
-import { Revisions } from '../../src/http/revisions.ts';
+import { readCriteria } from '../../src/reading/criteria.ts';
+import { Directory, type WorkerEntry } from '../../src/reading/directory.ts';
+import { fieldsOf } from '../../src/reading/fields.ts';
+import { Revisions } from '../../src/reading/revisions.ts';
+import { selectionBy } from '../../src/reading/selection.ts';
 import { BoardReader } from '../../src/store/board.ts';
-import { Directory, type WorkerEntry } from '../../src/store/directory.ts';
 import { repetitions } from '../support/repetitions.ts';
 import { BusyClock } from './busy-clock.ts';
 import { changeOf, make } from './fleet-changes.ts';

@@ -1,10 +1,10 @@
 /** `GET /api/v1/workers` and `GET /api/v1/cluster`, over a small fleet: what they answer, and how. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { acceptsGzip } from '../../src/http/encoding.ts';
+import { acceptsGzip } from '../../src/http/answers/encoding.ts';
 import { DIRECT_BODY_BYTES, MIN_GZIP_BYTES } from '../../src/http/http-limits.ts';
-import { usageFigures } from '../../src/http/query/cluster.ts';
-import { TopK } from '../../src/http/query/top-k.ts';
+import { usageFigures } from '../../src/reading/cluster-figures.ts';
+import { TopK } from '../../src/reading/top-k.ts';
 import { eventually } from '../support/eventually.ts';
 import { exchange, NOW_S, newApp, serve } from './support.ts';
 

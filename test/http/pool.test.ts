@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { JsonText } from '../../src/http/bodies/json-text.ts';
 import { HttpHost } from '../../src/http/host.ts';
 import {
   DIRECT_BODY_BYTES,
@@ -11,13 +12,12 @@ import {
   POOL_THREADS,
   QUERY_WITHIN_MS,
 } from '../../src/http/http-limits.ts';
-import { JsonText } from '../../src/http/json-text.ts';
-import { clusterFigures } from '../../src/http/query/cluster.ts';
 import { type PageRequest, writePage } from '../../src/http/query/page.ts';
 import type { Queries } from '../../src/http/query/queries.ts';
 import { type FromFeed, openChannel, RosterFeed } from '../../src/http/query/roster-feed.ts';
-import { ALL } from '../../src/http/query/selection.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { clusterFigures } from '../../src/reading/cluster-figures.ts';
+import { ALL } from '../../src/reading/selection.ts';
 import { eventually } from '../support/eventually.ts';
 import { keptLog } from '../support/kept-log.ts';
 import { DEFAULT_LIMITS, newApp, newServer } from './support.ts';

@@ -1,18 +1,18 @@
 /** Filters, fields, sorts and cursors of the list, as functions over a fleet in real shared memory. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonText } from '../../src/http/json-text.ts';
-import { readCriteria } from '../../src/http/query/criteria.ts';
+import { JsonText } from '../../src/http/bodies/json-text.ts';
 import { cursorOf, positionIn } from '../../src/http/query/cursor.ts';
-import { FIELD_NAMES, fieldsOf } from '../../src/http/query/fields.ts';
 import { putItem } from '../../src/http/query/item.ts';
 import { SelectionQuery, selectionOf } from '../../src/http/query/schema.ts';
-import { ALL } from '../../src/http/query/selection.ts';
-import { type SortPosition, sortOf } from '../../src/http/query/sort.ts';
 import { WORKER_STATES } from '../../src/model/liveness.ts';
 import { metricsTextIn, recordJsonHead } from '../../src/model/record-json.ts';
+import { readCriteria } from '../../src/reading/criteria.ts';
+import { Directory, type WorkerEntry } from '../../src/reading/directory.ts';
+import { FIELD_NAMES, fieldsOf } from '../../src/reading/fields.ts';
+import { ALL } from '../../src/reading/selection.ts';
+import { type SortPosition, sortOf } from '../../src/reading/sort.ts';
 import { BoardReader } from '../../src/store/board.ts';
-import { Directory, type WorkerEntry } from '../../src/store/directory.ts';
 import { NOW_S, newFleet } from './support.ts';
 
 /** What a test knows of a worker without asking shared memory. */

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hostMistake } from '../../src/http/access/hosts.ts';
 import { HEADERS_TIMEOUT_MS } from '../../src/http/http-limits.ts';
-import { answerTo } from '../../src/http/parser-errors.ts';
+import { answerTo } from '../../src/http/sockets/parser-errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { exchange, newServer } from './support.ts';
 

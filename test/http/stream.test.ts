@@ -5,15 +5,15 @@ import WebSocket from 'ws';
 import {
   CLIENT_STILL_MS,
   MAX_FRAME_BYTES,
-  MAX_GONE_REMEMBERED,
   POLL_MS,
   SOCKET_IDLE_MS,
   STILL_CHECK_MS,
   STREAM_PING_MS,
 } from '../../src/http/http-limits.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
-import { fieldsOf } from '../../src/http/query/fields.ts';
-import { ALL } from '../../src/http/query/selection.ts';
+import { fieldsOf } from '../../src/reading/fields.ts';
+import { MAX_GONE_REMEMBERED } from '../../src/reading/reading-limits.ts';
+import { ALL } from '../../src/reading/selection.ts';
 import { eventually } from '../support/eventually.ts';
 import { task } from '../support/fleet.ts';
 import { Follower, HeldResponse } from './stream-follower.ts';

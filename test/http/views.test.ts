@@ -8,9 +8,9 @@ import {
   VIEW_KEPT_MS,
 } from '../../src/http/http-limits.ts';
 import { Views } from '../../src/http/live/views.ts';
-import { readCriteria } from '../../src/http/query/criteria.ts';
-import { fieldsOf } from '../../src/http/query/fields.ts';
-import { ALL, NO_CRITERIA, type Selection, selectionBy } from '../../src/http/query/selection.ts';
+import { readCriteria } from '../../src/reading/criteria.ts';
+import { fieldsOf } from '../../src/reading/fields.ts';
+import { ALL, NO_CRITERIA, type Selection, selectionBy } from '../../src/reading/selection.ts';
 import { Follower, HeldResponse } from './stream-follower.ts';
 import { newApp } from './support.ts';
 

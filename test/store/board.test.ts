@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import { Directory } from '../../src/reading/directory.ts';
 import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
-import { Directory } from '../../src/store/directory.ts';
 import { BoardWord } from '../../src/store/layout.ts';
 import { newSlot } from '../../src/store/slot-writer.ts';
 

@@ -2,8 +2,8 @@
 import type { Clock } from '../../src/lib/clock.ts';
 import { type RecordSource, recordJsonHead } from '../../src/model/record-json.ts';
 import type { RunningTask } from '../../src/model/telemetry.ts';
+import type { Announcement } from '../../src/reading/directory.ts';
 import { allocateBoard, type BoardMemory, BoardWriter } from '../../src/store/board.ts';
-import type { Announcement } from '../../src/store/directory.ts';
 import { COOL_MS, SlotShelf } from '../../src/store/slot-shelf.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 

@@ -3,8 +3,8 @@ import type { Operator } from '../../app/operator.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { eventText } from '../../model/event-text.ts';
 import { FAULT_CAUSES, type LaneKind, REPLACEMENT_REASONS } from '../../model/lanes.ts';
+import type { WorkerEntry } from '../../reading/directory.ts';
 import type { RowView } from '../../store/board.ts';
-import type { WorkerEntry } from '../../store/directory.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
 import type { EventRow } from './events-text.ts';
 import {

@@ -1,9 +1,9 @@
 /** Routes that have main do something. */
 import type { ErrorCode } from '../../lib/errors.ts';
+import { problem } from '../answers/problem.ts';
+import { sendJson } from '../answers/respond.ts';
 import type { AppContext, HttpContext } from '../context.ts';
 import type { Command } from '../messages.ts';
-import { problem } from '../problem.ts';
-import { sendJson } from '../respond.ts';
 import { jsonAnswer, Message, problemAnswers } from './schemas.ts';
 
 /** Has main do it, and answers with what it says. */

@@ -3,9 +3,9 @@
  * OpenAPI document and the list of routes that the tests of the locked door go through.
  */
 import { createRoute, OpenAPIHono, type RouteConfig, type RouteHandler } from '@hono/zod-openapi';
+import { problem } from '../answers/problem.ts';
 import type { HttpContext, HttpEnv } from '../context.ts';
-import { problem } from '../problem.ts';
-import { percentDecode } from '../target.ts';
+import { percentDecode } from '../sockets/target.ts';
 import { query } from './parameters.ts';
 
 export type Api = OpenAPIHono<HttpEnv>;

@@ -1,7 +1,7 @@
 /** Schemas that several routes share: what answers look like, for the OpenAPI document. */
 import { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
-import { problemType } from '../problem.ts';
+import { problemType } from '../answers/problem.ts';
 
 /** RFC 9457. */
 export const Problem = z

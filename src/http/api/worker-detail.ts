@@ -4,12 +4,12 @@ import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_RE
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
 import { STUCK_REASONS } from '../../model/stuck.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
-import { readWhileThere, type WorkerEntry } from '../../store/directory.ts';
+import { readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import type { SlotReader } from '../../store/slot-reader.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
+import type { JsonText } from '../bodies/json-text.ts';
+import { isShownActive } from '../bodies/worker-json.ts';
 import type { AppContext } from '../context.ts';
-import type { JsonText } from '../json-text.ts';
-import { isShownActive } from '../worker-json.ts';
 import { Gpu, RunningTaskSchema } from './legacy-schemas.ts';
 import { moment } from './schemas.ts';
 

@@ -3,12 +3,12 @@
  * changed after it, in the order of the last changes, up to a bound of bytes. So a snapshot is nothing but the frames from
  * 0, whoever was cut off in its middle goes on from there, and a client that was slow gets the newest of everything.
  */
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
-import { JsonText } from '../json-text.ts';
-import type { Fields } from '../query/fields.ts';
+import type { Directory, WorkerEntry } from '../../reading/directory.ts';
+import type { Fields } from '../../reading/fields.ts';
+import { ParsedRecord } from '../../reading/parsed-record.ts';
+import type { Left, Revisions } from '../../reading/revisions.ts';
+import { JsonText } from '../bodies/json-text.ts';
 import { putItem } from '../query/item.ts';
-import { ParsedRecord } from '../query/parsed-record.ts';
-import type { Left, Revisions } from '../revisions.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 import type { ParsedRecords } from './parsed-records.ts';
 import type { View } from './view.ts';

@@ -1,8 +1,8 @@
 /** The frames of the seed's WebSockets: the map of `GET /telemetry` first, then a map of one worker for each change. */
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
-import { JsonText } from '../json-text.ts';
-import type { Revisions } from '../revisions.ts';
-import { appendMap, putTelemetry } from '../worker-json.ts';
+import type { Directory, WorkerEntry } from '../../reading/directory.ts';
+import type { Revisions } from '../../reading/revisions.ts';
+import { JsonText } from '../bodies/json-text.ts';
+import { appendMap, putTelemetry } from '../bodies/worker-json.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 
 /** Of this thread: what is written into it is copied before anything else runs. */

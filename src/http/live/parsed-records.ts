@@ -1,7 +1,7 @@
 /** What was read of the workers that changed last: once for all views that look at the same change, and all who tell of it. */
-import type { WorkerEntry } from '../../store/directory.ts';
+import type { WorkerEntry } from '../../reading/directory.ts';
+import { ParsedRecord } from '../../reading/parsed-record.ts';
 import { MAX_READING_BYTES } from '../http-limits.ts';
-import { ParsedRecord } from '../query/parsed-record.ts';
 
 export class ParsedRecords {
   /** By row, with the counter of the change behind which it was read. */

@@ -7,11 +7,12 @@
  * sure, as when a client was told something newer than the last look saw, there is none, and the next change counts
  * whatever it is.
  */
-import type { Directory } from '../../store/directory.ts';
-import { ChangeOrder } from '../change-order.ts';
-import type { Fields } from '../query/fields.ts';
+
+import { ChangeOrder } from '../../reading/change-order.ts';
+import type { Directory } from '../../reading/directory.ts';
+import type { Fields } from '../../reading/fields.ts';
+import type { ParsedRecord } from '../../reading/parsed-record.ts';
 import { itemHash } from '../query/item.ts';
-import type { ParsedRecord } from '../query/parsed-record.ts';
 
 const UNSURE = Number.NaN;
 

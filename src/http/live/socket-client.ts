@@ -1,7 +1,7 @@
 /** One client of a seed's WebSocket: told of all workers or of one, a frame for each change. */
 import type { Socket } from 'node:net';
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
-import type { Revisions } from '../revisions.ts';
+import type { Directory, WorkerEntry } from '../../reading/directory.ts';
+import type { Revisions } from '../../reading/revisions.ts';
 import { type ClientWriter, FrameSender, type Goodbye } from './client-writer.ts';
 import type { FrameBudget } from './frame-budget.ts';
 import type { LegacyFrames } from './legacy-frames.ts';

@@ -1,7 +1,7 @@
 /** One client of `GET /api/v1/stream`. It has no queue: it is a position, and what comes next is asked of its feed. */
 import type { ServerResponse } from 'node:http';
+import type { Revisions } from '../../reading/revisions.ts';
 import { POLL_MS, STREAM_PING_MS } from '../http-limits.ts';
-import type { Revisions } from '../revisions.ts';
 import { type ClientWriter, FrameSender } from './client-writer.ts';
 import type { Feed, FeedPosition } from './feed.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';

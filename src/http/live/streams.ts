@@ -7,7 +7,10 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
-import type { Directory } from '../../store/directory.ts';
+import type { Directory } from '../../reading/directory.ts';
+import type { Fields } from '../../reading/fields.ts';
+import type { Revisions } from '../../reading/revisions.ts';
+import type { Selection } from '../../reading/selection.ts';
 import {
   CLIENT_STILL_MORE_MS,
   CLIENT_STILL_MS,
@@ -20,9 +23,6 @@ import {
   STREAM_RETRY_MS,
 } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
-import type { Fields } from '../query/fields.ts';
-import type { Selection } from '../query/selection.ts';
-import type { Revisions } from '../revisions.ts';
 import type { FrameSender, Goodbye } from './client-writer.ts';
 import { Feed } from './feed.ts';
 import { FrameBudget } from './frame-budget.ts';

@@ -11,13 +11,14 @@
  * one that left if it does not pass: a client may be told more than it needs, and never less. The same holds for a worker that
  * changes while it is looked at.
  */
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
-import type { ChangeOrder } from '../change-order.ts';
+
+import type { ChangeOrder } from '../../reading/change-order.ts';
+import type { Directory, WorkerEntry } from '../../reading/directory.ts';
+import type { Fields } from '../../reading/fields.ts';
+import type { ParsedRecord } from '../../reading/parsed-record.ts';
+import type { Gone, Left, Revisions } from '../../reading/revisions.ts';
+import type { Selection } from '../../reading/selection.ts';
 import { MAX_LEFT_REMEMBERED } from '../http-limits.ts';
-import type { Fields } from '../query/fields.ts';
-import type { ParsedRecord } from '../query/parsed-record.ts';
-import type { Selection } from '../query/selection.ts';
-import type { Gone, Left, Revisions } from '../revisions.ts';
 import type { ParsedRecords } from './parsed-records.ts';
 import { ShownItems } from './shown-items.ts';
 

@@ -11,7 +11,10 @@
  * them later. A client may use a share of the views at a time. The view of all workers is refused to nobody.
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { Directory } from '../../store/directory.ts';
+import type { Directory } from '../../reading/directory.ts';
+import { type Fields, fieldsOf } from '../../reading/fields.ts';
+import type { Revisions } from '../../reading/revisions.ts';
+import { ALL, type Selection } from '../../reading/selection.ts';
 import {
   MAX_VIEW_BUILD_MS,
   MAX_VIEW_LATE_MS,
@@ -25,9 +28,6 @@ import {
   VIEW_TURN_MS,
 } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
-import { type Fields, fieldsOf } from '../query/fields.ts';
-import { ALL, type Selection } from '../query/selection.ts';
-import type { Revisions } from '../revisions.ts';
 import { ParsedRecords } from './parsed-records.ts';
 import { View, viewKey } from './view.ts';
 

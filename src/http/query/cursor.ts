@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { PulselaneError } from '../../lib/errors.ts';
 import { jsonIn } from '../../lib/json.ts';
-import type { Selection } from './selection.ts';
-import type { Sort, SortPosition, SortValue } from './sort.ts';
+import type { Selection } from '../../reading/selection.ts';
+import type { Sort, SortPosition, SortValue } from '../../reading/sort.ts';
 
 /** A cursor means nothing in another list, so each carries what it was made for. Six bytes: against mistakes, not attacks. */
 function listMark(sort: Sort, selection: Selection): string {

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { LANE_KINDS, LANE_STATES } from '../../model/lanes.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
 import { STUCK_REASONS } from '../../model/stuck.ts';
-import type { FieldName } from './fields.ts';
+import type { FieldName } from '../../reading/fields.ts';
 
 const time = (description: string) => z.iso.datetime().optional().openapi({ description });
 const usage = (of: string) =>

@@ -1,11 +1,12 @@
 /** One worker as a JSON object, made from what lies in memory. */
+
+import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
+import { FIELD_NAMES, type FieldName, type Fields } from '../../reading/fields.ts';
+import { ParsedRecord } from '../../reading/parsed-record.ts';
+import { groupOf } from '../../reading/values.ts';
 import type { BoardReader } from '../../store/board.ts';
-import { type Directory, readWhileThere, type WorkerEntry } from '../../store/directory.ts';
-import type { JsonText } from '../json-text.ts';
-import { appendValue, isShownActive, putTelemetry } from '../worker-json.ts';
-import { FIELD_NAMES, type FieldName, type Fields } from './fields.ts';
-import { ParsedRecord } from './parsed-record.ts';
-import { groupOf } from './values.ts';
+import type { JsonText } from '../bodies/json-text.ts';
+import { appendValue, isShownActive, putTelemetry } from '../bodies/worker-json.ts';
 
 interface Source {
   readonly reading: ParsedRecord;

@@ -1,14 +1,14 @@
 /** One page of the list of workers, as JSON text. Runs in the http thread and in those of the pool. */
-import { type Directory, readWhileThere, type WorkerEntry } from '../../store/directory.ts';
+import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
+import { fieldsOf } from '../../reading/fields.ts';
+import { ParsedRecord } from '../../reading/parsed-record.ts';
+import { type Criteria, selectionBy } from '../../reading/selection.ts';
+import { type SortPosition, sortOf } from '../../reading/sort.ts';
+import { TopK } from '../../reading/top-k.ts';
+import type { JsonText } from '../bodies/json-text.ts';
 import { MAX_PAGE_BYTES } from '../http-limits.ts';
-import type { JsonText } from '../json-text.ts';
 import { cursorOf } from './cursor.ts';
-import { fieldsOf } from './fields.ts';
 import { putItem } from './item.ts';
-import { ParsedRecord } from './parsed-record.ts';
-import { type Criteria, selectionBy } from './selection.ts';
-import { type SortPosition, sortOf } from './sort.ts';
-import { TopK } from './top-k.ts';
 
 /** What was asked for, as plain data that also goes from thread to thread. Checked before. */
 export interface PageRequest {

@@ -8,7 +8,7 @@ import type { Piscina } from 'piscina';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { NOTHING_INHERITED, threadPath } from '../../lib/threads.ts';
-import type { Announcement, Directory } from '../../store/directory.ts';
+import type { Announcement, Directory } from '../../reading/directory.ts';
 import type { Log } from '../context.ts';
 import { MAX_QUERIES_UNDER_WAY, POOL_HEAP_MIB, POOL_IDLE_MS, POOL_THREADS, QUERY_WITHIN_MS } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';

@@ -1,12 +1,12 @@
 /** Queries over many workers: answered at once while they are few, by the pool when they are not. */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { Announcement } from '../../store/directory.ts';
-import { BytesInFlight } from '../bytes-in-flight.ts';
+import { type ClusterFigures, clusterFigures } from '../../reading/cluster-figures.ts';
+import type { Announcement } from '../../reading/directory.ts';
+import { BytesInFlight } from '../bodies/bytes-in-flight.ts';
+import type { JsonText, JsonTextPool } from '../bodies/json-text.ts';
 import { GZIP_LEVEL, MAX_WORKERS_INLINE, MIN_GZIP_BYTES, MIN_GZIP_BYTES_IN_POOL } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
-import type { JsonText, JsonTextPool } from '../json-text.ts';
-import { type ClusterFigures, clusterFigures } from './cluster.ts';
 import { type PageRequest, writePage } from './page.ts';
 import { QueryPool, type QueryPoolOptions } from './pool.ts';
 

@@ -16,7 +16,7 @@
  * Announcements are counted. A task says how many there were when it was given; its thread waits until it knows as many, so
  * that no answer is older than what the http thread knew.
  */
-import type { Announcement, Directory, WorkerEntry } from '../../store/directory.ts';
+import type { Announcement, Directory, WorkerEntry } from '../../reading/directory.ts';
 import { ROSTER_PART } from '../http-limits.ts';
 
 /** On the common channel. */

@@ -3,10 +3,10 @@ import { z } from '@hono/zod-openapi';
 import { messageOf } from '../../lib/errors.ts';
 import { LANE_KINDS } from '../../model/lanes.ts';
 import { WORKER_STATES } from '../../model/liveness.ts';
+import { type FILTER_NAMES, isFilter, numberNames, readCriteria } from '../../reading/criteria.ts';
+import { FIELD_NAMES, fieldsOf } from '../../reading/fields.ts';
+import { type Selection, selectionBy } from '../../reading/selection.ts';
 import { noSuchParameter } from '../api/parameters.ts';
-import { type FILTER_NAMES, isFilter, numberNames, readCriteria } from './criteria.ts';
-import { FIELD_NAMES, fieldsOf } from './fields.ts';
-import { type Selection, selectionBy } from './selection.ts';
 
 /** A parameter that is given once at most. */
 export const once = () => z.string({ error: 'given more than once' });

@@ -1,11 +1,11 @@
 /** What the pool's threads are asked to do, and how: a plain class over a directory of their own. */
 import { gzipSync } from 'node:zlib';
 import { collectGarbage } from '../../lib/collect-garbage.ts';
+import { type ClusterFigures, clusterFigures } from '../../reading/cluster-figures.ts';
+import { type Announcement, Directory } from '../../reading/directory.ts';
 import { BoardReader } from '../../store/board.ts';
-import { type Announcement, Directory } from '../../store/directory.ts';
+import { JsonText } from '../bodies/json-text.ts';
 import { GZIP_LEVEL, MAX_PAGE_BYTES, MIN_GZIP_BYTES } from '../http-limits.ts';
-import { JsonText } from '../json-text.ts';
-import { type ClusterFigures, clusterFigures } from './cluster.ts';
 import { type PageRequest, writePage } from './page.ts';
 import type { FromFeed } from './roster-feed.ts';
 

@@ -3,13 +3,13 @@ import { crc32 } from 'node:zlib';
 import { createRoute, z } from '@hono/zod-openapi';
 import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import { WORKER_STATES } from '../../model/liveness.ts';
+import { conditionalHeaders, notModified, weakTag } from '../answers/conditional.ts';
+import { problemOf } from '../answers/problem.ts';
+import { sendJson } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { CLUSTER } from '../api/examples.ts';
 import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
-import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
-import { problemOf } from '../problem.ts';
-import { sendJson } from '../respond.ts';
 import { Brake, Grace, holdsJson } from './holds.ts';
 
 const counts = <Name extends string>(names: readonly Name[]) =>

@@ -1,10 +1,10 @@
 /** `GET /api/v1/openapi.json`: the API for programs. `GET /api/docs`: the same for people. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { KeptText } from '../answers/kept-text.ts';
 import { type OpenApiDocument, openApiDocument } from '../api/document.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { jsonAnswer, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
 import { docsPage } from '../docs/page.ts';
-import { KeptText } from '../kept-text.ts';
 
 const openApi = createRoute({
   method: 'get',

@@ -3,12 +3,12 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { eventText } from '../../model/event-text.ts';
 import { EVENT_TYPES, type WorkerEvent } from '../../model/events.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
+import { weakTag } from '../answers/conditional.ts';
+import { sendTagged } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { query, textParameter, wholeNumber } from '../api/parameters.ts';
 import { jsonAnswer, moment, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
-import { weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
-import { sendTagged } from '../respond.ts';
 
 const DEFAULT_LIMIT = 100;
 /** Some 250 kB: made in one turn of the thread's loop. */

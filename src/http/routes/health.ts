@@ -1,7 +1,7 @@
 /** `GET /health`: whether the master is alive, told by a thread that lives when main is stuck. */
 import { deadReasons } from '../../model/readiness.ts';
+import { sendJson } from '../answers/respond.ts';
 import type { AppContext } from '../context.ts';
-import { sendJson } from '../respond.ts';
 import { holdsJson } from './holds.ts';
 import { type App, readOnly } from './route.ts';
 

@@ -4,12 +4,12 @@
  */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Holds } from '../../model/holds.ts';
+import { sendJson } from '../answers/respond.ts';
 import { carryOut, commandAnswers } from '../api/command.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { query, textParameter } from '../api/parameters.ts';
 import { jsonAnswer, moment } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
-import { sendJson } from '../respond.ts';
 
 export const Grace = z.object({ ends_at: moment('Until when workers of an earlier master are waited for.') });
 

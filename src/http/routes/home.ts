@@ -1,8 +1,8 @@
 /** `GET /`: people come to the page of the API, programs are told what there is. */
 import { wantsPage } from '../access/decide.ts';
 import { factsOf } from '../access/middleware.ts';
-import { answer } from '../common-headers.ts';
-import { sendJson } from '../respond.ts';
+import { answer } from '../answers/common-headers.ts';
+import { sendJson } from '../answers/respond.ts';
 import { type App, readOnly } from './route.ts';
 
 /** Where to begin, by what is there. */

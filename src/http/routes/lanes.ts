@@ -2,12 +2,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { LANE_KINDS, LANE_STATES } from '../../model/lanes.ts';
 import type { LaneOnBoard } from '../../store/board.ts';
+import { weakTag } from '../answers/conditional.ts';
+import { sendTagged } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { LaneLimitJson, laneLimitJson } from '../api/lane-limit.ts';
 import { jsonAnswer, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
-import { weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
-import { sendTagged } from '../respond.ts';
 
 const Lane = z
   .object({

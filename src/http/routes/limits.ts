@@ -1,12 +1,12 @@
 /** `GET /api/v1/limits`: what bounds the HTTP side, and how often something was refused or dropped for which reason. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { sendJson } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { LaneLimitJson, laneLimitJson } from '../api/lane-limit.ts';
 import { jsonAnswer } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
 import type { HttpLimits } from '../http-limits.ts';
 import { type HttpRefusalReason, REFUSAL_REASONS } from '../http-refusals.ts';
-import { sendJson } from '../respond.ts';
 
 const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: HttpRefusalReason | undefined }[] = [
   { setting: 'MAX_HTTP_CONNECTIONS', of: 'maxConnections', reason: 'connections' },

@@ -3,8 +3,8 @@ import { upgradeWebSocket } from '@hono/node-server';
 import { createMiddleware } from 'hono/factory';
 import type { WebSocket } from 'ws';
 import { messageOf } from '../../lib/errors.ts';
+import { errorJson } from '../answers/respond.ts';
 import type { AppContext, HttpEnv } from '../context.ts';
-import { errorJson } from '../respond.ts';
 import { type App, readOnly, unknownWorker, workerIdBehind } from './route.ts';
 
 const PREFIX = '/ws/telemetry/';

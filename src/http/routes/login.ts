@@ -7,9 +7,9 @@ import { LOGIN_CSP, loginHtml } from '../access/login-page.ts';
 import { factsOf, refuse } from '../access/middleware.ts';
 import { nextPage } from '../access/next-page.ts';
 import { sessionCookie } from '../access/session.ts';
-import { answer } from '../common-headers.ts';
+import { answer } from '../answers/common-headers.ts';
+import { errorJson } from '../answers/respond.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
-import { errorJson } from '../respond.ts';
 import type { App } from './route.ts';
 
 const FORM = 'application/x-www-form-urlencoded';

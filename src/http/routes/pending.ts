@@ -1,11 +1,11 @@
 /** `GET /api/v1/pending`: workers that wait for approval. */
 import { crc32 } from 'node:zlib';
 import { createRoute, z } from '@hono/zod-openapi';
+import { weakTag } from '../answers/conditional.ts';
+import { sendTagged } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { jsonAnswer, moment, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
-import { weakTag } from '../conditional.ts';
 import type { AppContext } from '../context.ts';
-import { sendTagged } from '../respond.ts';
 
 const Pending = z
   .object({

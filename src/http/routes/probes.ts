@@ -1,7 +1,7 @@
 /** `GET /livez`: whether the master lives. `GET /readyz`: whether it should be given work, and why not. */
 import { deadReasons, unreadyReasons } from '../../model/readiness.ts';
+import { sendJson } from '../answers/respond.ts';
 import type { AppContext } from '../context.ts';
-import { sendJson } from '../respond.ts';
 import { type App, readOnly } from './route.ts';
 
 export function probeRoutes(app: App, { clock, directory }: AppContext): void {

@@ -1,9 +1,9 @@
 /** A route that can be read and nothing else. */
 import type { Handler, Hono } from 'hono';
-import { ALLOW } from '../common-headers.ts';
+import { ALLOW } from '../answers/common-headers.ts';
+import { errorJson } from '../answers/respond.ts';
 import type { HttpContext, HttpEnv } from '../context.ts';
-import { errorJson } from '../respond.ts';
-import { percentDecode } from '../target.ts';
+import { percentDecode } from '../sockets/target.ts';
 
 /** Routes of one resource. */
 export type App = Hono<HttpEnv>;

@@ -1,7 +1,8 @@
 /** `GET /telemetry` and `GET /telemetry/{workerID}`: the newest record of all workers, or of one. */
+
+import { sendJsonText, sendMap } from '../answers/respond.ts';
+import { appendValue, putTelemetry } from '../bodies/worker-json.ts';
 import type { AppContext } from '../context.ts';
-import { sendJsonText, sendMap } from '../respond.ts';
-import { appendValue, putTelemetry } from '../worker-json.ts';
 import { type App, readOnly, unknownWorker, workerIdBehind } from './route.ts';
 
 export function telemetryRoutes(app: App, context: AppContext): void {

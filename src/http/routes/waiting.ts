@@ -1,7 +1,7 @@
 /** The parameters of a list that is not answered before something changed. */
 import type { z } from '@hono/zod-openapi';
 import { durationMs, formatDuration } from '../../config/kinds.ts';
-import { clientOf } from '../client.ts';
+import { clientOf } from '../answers/client.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../http-limits.ts';
 import type { Watched } from '../live/streams.ts';

@@ -1,20 +1,20 @@
 /** `GET /api/v1/workers`: filtered, sorted, and in pages that stay whole while workers come and go. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { fieldsOf } from '../../reading/fields.ts';
+import { type SortPosition, sortOf } from '../../reading/sort.ts';
+import { conditionalHeaders, notModified, weakTag } from '../answers/conditional.ts';
+import { acceptsGzip, varyHeader } from '../answers/encoding.ts';
+import { problem, problemOf } from '../answers/problem.ts';
+import { sendBody } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { FILTER_PARAMETERS, wholeNumber } from '../api/parameters.ts';
 import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
-import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
 import type { AppContext, HttpContext } from '../context.ts';
-import { acceptsGzip, varyHeader } from '../encoding.ts';
 import { MAX_PAGE_WORKERS, PAGE_WORKERS } from '../http-limits.ts';
-import { problem, problemOf } from '../problem.ts';
 import { positionIn } from '../query/cursor.ts';
-import { fieldsOf } from '../query/fields.ts';
 import { WorkerItem } from '../query/item-schema.ts';
 import { FILTERS_IN_WORDS, once, parsedBy, selectionOf, selectionQuery } from '../query/schema.ts';
-import { type SortPosition, sortOf } from '../query/sort.ts';
-import { sendBody } from '../respond.ts';
 import { checkWait, WAIT_PARAMETERS, waited } from './waiting.ts';
 
 const ListQuery = selectionQuery({

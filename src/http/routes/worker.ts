@@ -1,18 +1,18 @@
 /** `GET /api/v1/workers/{id}`: everything that is known of one worker. `DELETE`: forgets it. */
 import { createRoute } from '@hono/zod-openapi';
 import { PulselaneError } from '../../lib/errors.ts';
+import { conditionalHeaders, notModified, weakTag } from '../answers/conditional.ts';
+import { acceptsGzip, varyHeader } from '../answers/encoding.ts';
+import { problem, problemOf } from '../answers/problem.ts';
+import { sendBody } from '../answers/respond.ts';
 import { carryOut, commandAnswers } from '../api/command.ts';
 import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
 import { WORKER_DETAIL } from '../api/examples.ts';
 import { WorkerPath } from '../api/parameters.ts';
 import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
 import { putWorkerDetail, WorkerDetailSchema } from '../api/worker-detail.ts';
-import { conditionalHeaders, notModified, weakTag } from '../conditional.ts';
+import type { JsonText } from '../bodies/json-text.ts';
 import type { AppContext, HttpContext } from '../context.ts';
-import { acceptsGzip, varyHeader } from '../encoding.ts';
-import type { JsonText } from '../json-text.ts';
-import { problem, problemOf } from '../problem.ts';
-import { sendBody } from '../respond.ts';
 
 const PREFIX = '/api/v1/workers/';
 

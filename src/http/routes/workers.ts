@@ -1,6 +1,7 @@
 /** `GET /workers`: who there is, in short. */
+
+import { sendMap } from '../answers/respond.ts';
 import type { AppContext } from '../context.ts';
-import { sendMap } from '../respond.ts';
 import { type App, readOnly } from './route.ts';
 
 export function workersRoutes(app: App, context: AppContext): void {

@@ -1,6 +1,6 @@
 /** Filters as query parameters: read, and every mistake named. */
-import { LANE_KINDS } from '../../model/lanes.ts';
-import { WORKER_STATES } from '../../model/liveness.ts';
+import { LANE_KINDS } from '../model/lanes.ts';
+import { WORKER_STATES } from '../model/liveness.ts';
 import { NO_CRITERIA, type Range } from './selection.ts';
 import { METRIC_PREFIX, NUMBER_NAMES, numberReader } from './values.ts';
 

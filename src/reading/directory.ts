@@ -11,10 +11,10 @@ import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/re
 import { NO_RECORD_MEMORY, type RecordMemoryView } from '../model/record-memory.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import type { WorkerFacts } from '../model/worker-facts.ts';
-import type { BoardReader } from './board.ts';
-import { SlotWord } from './layout.ts';
-import type { SlotMemory } from './slot-memory.ts';
-import { SlotGone, SlotReader } from './slot-reader.ts';
+import type { BoardReader } from '../store/board.ts';
+import { SlotWord } from '../store/layout.ts';
+import type { SlotMemory } from '../store/slot-memory.ts';
+import { SlotGone, SlotReader } from '../store/slot-reader.ts';
 
 /** From main to every reader. */
 export type Announcement =

@@ -5,7 +5,7 @@ import {
   MAX_BODY_BYTES_IN_FLIGHT,
   MAX_TEXT_BYTES_KEPT,
   TEXT_USES_BEFORE_SHRINKING,
-} from './http-limits.ts';
+} from '../http-limits.ts';
 
 const FIRST_BYTES = 16 * 1024;
 const SPACE = 0x20;

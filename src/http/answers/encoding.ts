@@ -1,6 +1,6 @@
 /** Which encodings a client takes (RFC 9110, section 12.5.3). */
 import { parseAccept } from 'hono/utils/accept';
-import type { HttpContext } from './context.ts';
+import type { HttpContext } from '../context.ts';
 
 /** Whether an Accept-Encoding allows gzip: by its name, or else by `*`; never with `q=0`. */
 export function acceptsGzip(acceptEncoding: string | undefined): boolean {

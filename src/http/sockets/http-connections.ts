@@ -4,11 +4,11 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { networkOf } from '../lib/networks.ts';
-import { BASE_HEADERS } from './common-headers.ts';
-import { type HttpLimits, SPARE_CONNECTION_MS, SPARE_CONNECTIONS } from './http-limits.ts';
-import type { HttpRefusals } from './http-refusals.ts';
-import { problemFacts } from './problem.ts';
+import { networkOf } from '../../lib/networks.ts';
+import { BASE_HEADERS } from '../answers/common-headers.ts';
+import { problemFacts } from '../answers/problem.ts';
+import { type HttpLimits, SPARE_CONNECTION_MS, SPARE_CONNECTIONS } from '../http-limits.ts';
+import type { HttpRefusals } from '../http-refusals.ts';
 import { isApiPath, pathOfTarget } from './target.ts';
 
 const BUSY = 'too many connections';

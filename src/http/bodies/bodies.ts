@@ -1,6 +1,6 @@
 /** The bodies of large answers: lent to one answer at a time, and untouched until it is sent. */
-import type { Directory } from '../store/directory.ts';
-import { JOINED_BODIES, MAX_JOINED_BYTES_KEPT } from './http-limits.ts';
+import type { Directory } from '../../reading/directory.ts';
+import { JOINED_BODIES, MAX_JOINED_BYTES_KEPT } from '../http-limits.ts';
 import { JoinedMap } from './joined-map.ts';
 import { type JsonText, JsonTextPool } from './json-text.ts';
 import { appendMap, type PutValue, putSummary, putTelemetry } from './worker-json.ts';

@@ -1,7 +1,7 @@
 /** Which workers are meant: filters, all of which a worker has to pass. */
-import type { LaneKind } from '../../model/lanes.ts';
-import type { WorkerState } from '../../model/liveness.ts';
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
+import type { LaneKind } from '../model/lanes.ts';
+import type { WorkerState } from '../model/liveness.ts';
+import type { Directory, WorkerEntry } from './directory.ts';
 import { ParsedRecord } from './parsed-record.ts';
 import { groupOf, metricIn, numberReader, rowOf } from './values.ts';
 

@@ -13,8 +13,8 @@
  * What is seen of a worker is remembered before its value is copied: whatever changes in between differs from what is
  * remembered, and is found by the next look.
  */
-import { type Directory, readWhileThere, type WorkerEntry } from '../store/directory.ts';
-import { MAX_BLANK_SHARE } from './http-limits.ts';
+import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
+import { MAX_BLANK_SHARE } from '../http-limits.ts';
 import { JsonText } from './json-text.ts';
 import { isShownActive, keyOf, type PutValue } from './worker-json.ts';
 

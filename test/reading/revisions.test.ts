@@ -1,14 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { MAX_GONE_REMEMBERED } from '../../src/http/http-limits.ts';
-import { newEpoch, Revisions } from '../../src/http/revisions.ts';
+import { Directory, type WorkerEntry } from '../../src/reading/directory.ts';
+import { MAX_GONE_REMEMBERED } from '../../src/reading/reading-limits.ts';
+import { newEpoch, Revisions } from '../../src/reading/revisions.ts';
 import { BoardReader } from '../../src/store/board.ts';
-import { Directory, type WorkerEntry } from '../../src/store/directory.ts';
+import { CHANGES, type ChangeKind, changeOf, make } from '../http/fleet-changes.ts';
+import { newFleet } from '../http/support.ts';
+import { MOST_TASKS } from '../http/threads/records.ts';
 import { task } from '../support/fleet.ts';
-import { CHANGES, type ChangeKind, changeOf, make } from './fleet-changes.ts';
-import { newFleet } from './support.ts';
-import { MOST_TASKS } from './threads/records.ts';
 
 function newWatchedFleet(rows?: number) {
   const { clock, fleet } = newFleet(rows);
@@ -179,7 +179,7 @@ it('what is written after a look is found by the next, while a thread writes as 
     fleet.publish(id, { runningTasks: Array.from({ length: MOST_TASKS + 1 }, (_, i) => task(`task ${i}`)) });
   }
   const slots = Array.from(directory.all(), ({ workerId, slot }) => ({ workerId, memory: slot.memory }));
-  const writer = new Worker(new URL('./threads/record-writer.ts', import.meta.url), { workerData: { slots } });
+  const writer = new Worker(new URL('../http/threads/record-writer.ts', import.meta.url), { workerData: { slots } });
   const told = new Map<string, number>();
   const tell = () => {
     for (const { workerId, slot } of revisions.look()) told.set(workerId, slot.numbers()?.ordinal ?? 0);

@@ -1,7 +1,7 @@
 /** Errors under /api/v1: RFC 9457, `application/problem+json`. Nothing of the inside is told. */
-import { ERRORS, type ErrorCode, PulselaneError } from '../lib/errors.ts';
+import { ERRORS, type ErrorCode, PulselaneError } from '../../lib/errors.ts';
+import type { HttpContext } from '../context.ts';
 import { answer } from './common-headers.ts';
-import type { HttpContext } from './context.ts';
 
 /** How long to wait before the same may succeed, where nothing better is known. */
 const RETRY_AFTER_S = 1;

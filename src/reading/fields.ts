@@ -1,5 +1,5 @@
 /** Which members an item has. */
-import { PulselaneError } from '../../lib/errors.ts';
+import { PulselaneError } from '../lib/errors.ts';
 
 /** Told unless a client says which ones it wants. */
 const USUAL = [

@@ -5,8 +5,8 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock, Timer } from '../lib/clock.ts';
-import { SPARE_CONNECTION_MS } from './http-limits.ts';
+import type { Clock, Timer } from '../../lib/clock.ts';
+import { SPARE_CONNECTION_MS } from '../http-limits.ts';
 
 export class BareSockets {
   readonly #clock: Clock;

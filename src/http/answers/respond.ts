@@ -1,15 +1,15 @@
 /** How responses are written: JSON text from pooled buffers, and errors. */
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { JoinedMapPool } from './bodies.ts';
+import type { JoinedMapPool } from '../bodies/bodies.ts';
+import type { JsonText } from '../bodies/json-text.ts';
+import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
+import { DIRECT_BODY_BYTES } from '../http-limits.ts';
+import type { Body } from '../query/queries.ts';
 import { answer } from './common-headers.ts';
 import { conditionalHeaders, notModified } from './conditional.ts';
-import type { AppContext, HttpContext, HttpEnv } from './context.ts';
 import { acceptsGzip, varyHeader } from './encoding.ts';
-import { DIRECT_BODY_BYTES } from './http-limits.ts';
-import type { JsonText } from './json-text.ts';
 import { problemOf } from './problem.ts';
-import type { Body } from './query/queries.ts';
 
 /** An answer for people and scripts: `{"error": "..."}`. Never says anything of the inside. */
 export function errorJson(

@@ -1,5 +1,5 @@
 /** Bounds the bytes of answers that are in memory until their readers have taken them. */
-import { MAX_BODY_BYTES_IN_FLIGHT } from './http-limits.ts';
+import { MAX_BODY_BYTES_IN_FLIGHT } from '../http-limits.ts';
 
 export class BytesInFlight {
   #bytes = 0;

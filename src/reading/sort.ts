@@ -1,8 +1,8 @@
 /** In which order workers are listed: by some of their values, and in the end by their id, which no two share. */
-import { PulselaneError } from '../../lib/errors.ts';
-import { WORKER_STATES } from '../../model/liveness.ts';
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
+import { PulselaneError } from '../lib/errors.ts';
+import { WORKER_STATES } from '../model/liveness.ts';
 import { numberNames } from './criteria.ts';
+import type { Directory, WorkerEntry } from './directory.ts';
 import { ParsedRecord } from './parsed-record.ts';
 import { groupOf, numberReader, type Read, rowOf } from './values.ts';
 

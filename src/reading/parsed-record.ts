@@ -1,7 +1,7 @@
 /** One worker's record as it was at one time, each part read when it is first asked for, and once for all who ask. */
 import { hash, randomInt } from 'node:crypto';
-import { metricsTextIn } from '../../model/record-json.ts';
-import type { WorkerEntry } from '../../store/directory.ts';
+import { metricsTextIn } from '../model/record-json.ts';
+import type { WorkerEntry } from './directory.ts';
 
 type Numbers = ReturnType<WorkerEntry['slot']['numbers']>;
 

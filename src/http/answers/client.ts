@@ -1,6 +1,6 @@
 /** Who asks, where each may have a share: a token with its sessions, however it came, or else an address. */
-import { networkOf } from '../lib/networks.ts';
-import type { HttpContext, HttpEnv } from './context.ts';
+import { networkOf } from '../../lib/networks.ts';
+import type { HttpContext, HttpEnv } from '../context.ts';
 
 /** Equal for requests that count together; undefined: nobody who could have a share. */
 export function clientOf(c: HttpContext): string | undefined {

@@ -6,9 +6,9 @@ import {
   type LaneKind,
   type LaneState,
   REPLACEMENT_REASONS,
-} from '../../model/lanes.ts';
-import { WORKER_STATES } from '../../model/liveness.ts';
-import { type Directory, readWhileThere } from '../../store/directory.ts';
+} from '../model/lanes.ts';
+import { WORKER_STATES } from '../model/liveness.ts';
+import { type Directory, readWhileThere } from './directory.ts';
 import { groupOf } from './values.ts';
 
 const USAGES = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage'] as const;

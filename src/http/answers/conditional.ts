@@ -1,6 +1,7 @@
 /** Conditional requests (RFC 9110, section 13): whether a client has the answer already. */
+
+import type { HttpContext } from '../context.ts';
 import { answer } from './common-headers.ts';
-import type { HttpContext } from './context.ts';
 
 /** A weak tag: what it stands for means the same, though its bytes may differ. `text` has no quotation mark. */
 export function weakTag(text: string): string {

@@ -16,9 +16,9 @@
  * remembered, and is found by the next look.
  */
 import { randomBytes } from 'node:crypto';
-import type { Directory, WorkerEntry } from '../store/directory.ts';
 import { ChangeOrder } from './change-order.ts';
-import { MAX_GONE_REMEMBERED } from './http-limits.ts';
+import type { Directory, WorkerEntry } from './directory.ts';
+import { MAX_GONE_REMEMBERED } from './reading-limits.ts';
 
 /** A worker that left, and the counter at which it did. */
 export interface Left {

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { MAX_PIPELINED } from './http-limits.ts';
+import { MAX_PIPELINED } from '../http-limits.ts';
 
 /** How many requests wait on each connection. */
 const waiting = new WeakMap<Socket, number>();

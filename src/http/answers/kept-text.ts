@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import type { HttpContext } from '../context.ts';
 import { answer } from './common-headers.ts';
 import { conditionalHeaders, notModified, weakTag } from './conditional.ts';
-import type { HttpContext } from './context.ts';
 import { acceptsGzip, varyHeader } from './encoding.ts';
 
 const gzipAside = promisify(gzip);

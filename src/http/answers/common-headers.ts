@@ -3,8 +3,8 @@
  * body is written past Hono: a middleware that adds headers afterwards (as hono/cors does) would come too late.
  */
 import { createMiddleware } from 'hono/factory';
-import type { HttpContext, HttpEnv } from './context.ts';
-import { isApiPath } from './target.ts';
+import type { HttpContext, HttpEnv } from '../context.ts';
+import { isApiPath } from '../sockets/target.ts';
 
 const METHODS = 'GET, HEAD';
 const API_METHODS = 'GET, HEAD, POST, DELETE';

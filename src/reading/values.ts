@@ -1,5 +1,5 @@
 /** What a worker is worth in a filter or a sort: a number, a text, or nothing. Read from memory, one value at a time. */
-import type { Directory, WorkerEntry } from '../../store/directory.ts';
+import type { Directory, WorkerEntry } from './directory.ts';
 import type { ParsedRecord } from './parsed-record.ts';
 
 export type Read<Value> = (reading: ParsedRecord, directory: Directory) => Value | undefined;

@@ -4,8 +4,8 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { HttpRefusalReason, HttpRefusals } from '../http-refusals.ts';
 import type { BareSockets } from './bare-sockets.ts';
-import type { HttpRefusalReason, HttpRefusals } from './http-refusals.ts';
 
 interface Answer {
   readonly status: string;

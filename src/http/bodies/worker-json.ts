@@ -1,7 +1,7 @@
 /** Workers as JSON text: joined from what lanes wrote and what main judged, never parsed, never serialised anew. */
-import { recordJsonTail } from '../model/record-json.ts';
-import type { BoardReader } from '../store/board.ts';
-import { type Directory, readWhileThere, type WorkerEntry } from '../store/directory.ts';
+import { recordJsonTail } from '../../model/record-json.ts';
+import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
+import type { BoardReader } from '../../store/board.ts';
 import type { JsonText, TextRoom } from './json-text.ts';
 
 /** Main's part of what is told of a worker. */
