@@ -4,8 +4,9 @@ import { availableParallelism, cpus, platform, release } from 'node:os';
 import { Command } from 'commander';
 import { BENCHES } from './benches.ts';
 import { type Bench, FULL, QUICK } from './lib/bench.ts';
+import { Progress } from './lib/progress.ts';
 import { type Figure, rowOf } from './lib/rows.ts';
-import { tableOf } from './lib/table.ts';
+import { disturbanceOf, tableOf } from './lib/table.ts';
 
 const names = BENCHES.map(({ name }) => name).join(', ');
 const { only, quick, json } = new Command('npm run bench --')
@@ -23,21 +24,25 @@ if (unknown !== undefined) {
   process.stderr.write(`--only ${unknown}: expected one of ${names}\n`);
   process.exit(2);
 }
+const chosen = BENCHES.filter((bench) => wanted?.some((called) => isCalled(bench, called)) ?? true);
 
-const startMs = performance.now();
-const seconds = () => `${((performance.now() - startMs) / 1000).toFixed(0)} s`;
+const progress = new Progress(process.stderr, chosen.length);
 const figures: Figure[] = [];
-for (const bench of BENCHES) {
-  if (wanted !== undefined && !wanted.some((called) => isCalled(bench, called))) continue;
+const notes: string[] = [];
+for (const bench of chosen) {
+  progress.next();
   try {
-    const progress = (line: string) => process.stderr.write(`${seconds().padStart(5)}  ${line}\n`);
-    figures.push(...(await bench.run({ size: quick ? QUICK : FULL, progress })));
+    const context = { progress: (line: string) => progress.say(line), note: (line: string) => notes.push(line) };
+    figures.push(...(await bench.run({ size: quick ? QUICK : FULL, ...context })));
   } catch (error) {
     // The others are asked all the same.
+    progress.clear();
     process.stderr.write(`${bench.name} failed: ${error instanceof Error ? error.stack : error}\n`);
     process.exitCode = 1;
   }
 }
+progress.end();
 const machine = `Node ${process.version}, ${availableParallelism()} × ${cpus()[0]?.model ?? 'CPU'}, ${platform()} ${release()}`;
-process.stdout.write(`${tableOf(figures)}\n${machine}; ${seconds()}\n`);
-if (json !== undefined) await writeFile(json, `${JSON.stringify({ rows: figures.map(rowOf) }, null, 2)}\n`);
+const ends = [...notes, disturbanceOf(figures), `${machine}; ${progress.elapsed}`];
+process.stdout.write(`${tableOf(figures)}\n${ends.join('\n')}\n`);
+if (json !== undefined) await writeFile(json, `${JSON.stringify({ rows: figures.map(rowOf), notes }, null, 2)}\n`);

@@ -1,7 +1,8 @@
 /** What it costs to read all of 10,000 workers without a pause: the reader, and the workers whose acks may wait. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { type Child, type StartChild, withChildren } from '../lib/child.ts';
-import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { figuresOf, type Measured, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import type { RunWatch } from '../lib/run-watch.ts';
 import { accountedFor } from '../lib/server.ts';
 import { caughtUp, laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
 import { eventually, sleepMs } from '../lib/time.ts';
@@ -35,7 +36,7 @@ export const bigReads: Bench = {
   async run(context: BenchContext) {
     const runs = await repeated(this, context, measure);
     const workers = scaled(WORKERS, context.size.fleet);
-    const megabytes = ((runs[0] as Run).master.bodyBytes / 1e6).toPrecision(2);
+    const megabytes = ((runs[0] as Measured<Run>).run.master.bodyBytes / 1e6).toPrecision(2);
     const read = `GET /telemetry, ${workers} workers send, ${megabytes} MB`;
     const ack = `ack of a heartbeat from when it was due, ${workers} workers send`;
     return figuresOf(runs, [
@@ -91,13 +92,13 @@ export const bigReads: Bench = {
   },
 };
 
-async function measure(size: Size): Promise<Run> {
+async function measure(size: Size, watch: RunWatch): Promise<Run> {
   return {
     master: await withChildren(async (start) => {
       const started = await startMaster(start, laneMixes(size).dedicated, scaled(WORKERS, size.fleet));
-      return measureServer(start, started, size);
+      return measureServer(start, started, size, watch);
     }),
-    plain: await withChildren(async (start) => measureServer(start, await startBaseline(start, 'plain'), size)),
+    plain: await withChildren(async (start) => measureServer(start, await startBaseline(start, 'plain'), size, watch)),
   };
 }
 
@@ -105,6 +106,7 @@ async function measureServer(
   start: StartChild,
   { server, load, grpcPort, httpPort }: Started,
   size: Size,
+  watch: RunWatch,
 ): Promise<ServerRun> {
   const workers = scaled(WORKERS, size.fleet);
   const streams = Math.min(STREAMS, workers);
@@ -118,14 +120,16 @@ async function measureServer(
   await sleepMs(WARM_MS * size.warm);
   await load.call('stats');
 
-  await sleepMs(MEASURE_MS * size.time);
+  await watch.during(() => sleepMs(MEASURE_MS * size.time));
   const ackAlone = await ackSpread(load);
 
   const reader = start<ReaderCalls>('reader.ts');
   const paths = ['/telemetry'];
   await reader.call('read', { httpPort, paths, forMs: WARM_MS * size.warm });
   await load.call('stats');
-  const { latenciesMs, bodyBytes } = await reader.call('read', { httpPort, paths, forMs: MEASURE_MS * size.time });
+  const { latenciesMs, bodyBytes } = await watch.during(() =>
+    reader.call('read', { httpPort, paths, forMs: MEASURE_MS * size.time }),
+  );
   const ackWhileRead = await ackSpread(load);
 
   await accountedFor(server, await load.call('stop'));

@@ -2,6 +2,7 @@
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import type { RunWatch } from '../lib/run-watch.ts';
 import { accountedFor, measureWindow } from '../lib/server.ts';
 import { caughtUp, freshnessMs, laneMixes, startMaster } from '../lib/servers.ts';
 import { monotonicMs, sleepMs } from '../lib/time.ts';
@@ -54,7 +55,7 @@ export const fleet: Bench = {
   },
 };
 
-async function measure(size: Size): Promise<Run> {
+async function measure(size: Size, watch: RunWatch): Promise<Run> {
   return await withChildren(async (start) => {
     const workers = scaled(WORKERS, size.fleet);
     const { server, load, grpcPort } = await startMaster(start, laneMixes(size).dedicated, workers);
@@ -68,7 +69,7 @@ async function measure(size: Size): Promise<Run> {
       await caughtUp({ server, load });
       await sleepMs(SETTLE_MS * size.warm);
       const sinceMs = monotonicMs();
-      const window = await measureWindow(server, ms * size.time);
+      const window = await watch.during(() => measureWindow(server, ms * size.time));
       const freshnessUs = (await freshnessMs(server, sinceMs)).map((value) => value * 1000);
       return { window, spread: p50p99(freshnessUs) };
     };

@@ -2,13 +2,13 @@
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
-import { accountedFor, measureWindow, type Window } from '../lib/server.ts';
+import type { RunWatch } from '../lib/run-watch.ts';
+import { acceptedPerSecond, accountedFor, measureWindow, type Window } from '../lib/server.ts';
 import { laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
-import { sleepMs } from '../lib/time.ts';
+import { warmUp } from '../lib/warm-up.ts';
 
 const WORKERS = 1000;
 const AT_ONCE = 16;
-const WARM_MS = 700;
 const MEASURE_MS = 1500;
 
 interface Run {
@@ -25,6 +25,14 @@ export const ingestFresh: Bench = {
     const rate = ({ accepted, seconds }: Window) => accepted / seconds;
     const cpuUs = ({ processCpuMs, accepted }: Window) => (processCpuMs * 1000) / accepted;
     return figuresOf<Run>(runs, [
+      {
+        id: 'ingest.fresh.ratio',
+        question: `${what}: rate beside the bare server's`,
+        unit: '×',
+        goal: 0.8,
+        goalIs: 'at least',
+        of: ({ master, bare }) => rate(master) / rate(bare),
+      },
       { id: 'ingest.fresh.rate', question: `${what}: acked`, unit: '/s', of: ({ master }) => rate(master) },
       {
         id: 'ingest.fresh.cpu',
@@ -43,21 +51,28 @@ export const ingestFresh: Bench = {
   },
 };
 
-async function measure(size: Size): Promise<Run> {
+async function measure(size: Size, watch: RunWatch): Promise<Run> {
   const workers = scaled(WORKERS, size.fleet);
   return {
-    bare: await withChildren(async (start) => measureServer(await startBaseline(start, 'bare'), size)),
+    bare: await withChildren(async (start) =>
+      measureServer(await startBaseline(start, 'bare'), 'bare server', size, watch),
+    ),
     master: await withChildren(async (start) =>
-      measureServer(await startMaster(start, laneMixes(size).shared, workers), size),
+      measureServer(await startMaster(start, laneMixes(size).shared, workers), 'master', size, watch),
     ),
   };
 }
 
-async function measureServer({ server, load, grpcPort }: Started, size: Size): Promise<Window> {
+async function measureServer(
+  { server, load, grpcPort }: Started,
+  what: string,
+  size: Size,
+  watch: RunWatch,
+): Promise<Window> {
   const workers = scaled(WORKERS, size.fleet);
   await load.call('start', { type: 'fresh-unary', grpcPort, workers, atOnce: AT_ONCE });
-  await sleepMs(WARM_MS * size.warm);
-  const window = await measureWindow(server, MEASURE_MS * size.time);
+  await warmUp(watch, size, what, (forMs) => acceptedPerSecond(server, forMs));
+  const window = await watch.during(() => measureWindow(server, MEASURE_MS * size.time));
   await accountedFor(server, await load.call('stop'));
   return window;
 }

@@ -2,13 +2,13 @@
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, type QuestionOf } from '../lib/rows.ts';
-import { accountedFor, measureWindow } from '../lib/server.ts';
+import type { RunWatch } from '../lib/run-watch.ts';
+import { acceptedPerSecond, accountedFor, measureWindow } from '../lib/server.ts';
 import { type LaneMix, laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
-import { sleepMs } from '../lib/time.ts';
+import { warmUp } from '../lib/warm-up.ts';
 
 const WORKERS = 1000;
 const CONNECTIONS = 50;
-const WARM_MS = 2000;
 const MEASURE_MS = 2000;
 
 interface Rate {
@@ -66,21 +66,26 @@ function questionsOf(lanes: LaneMix, what: string, goal: number): QuestionOf<Run
   ];
 }
 
-async function measure(size: Size): Promise<Run> {
+async function measure(size: Size, watch: RunWatch): Promise<Run> {
   const mixes = laneMixes(size);
   const workers = scaled(WORKERS, size.fleet);
   return {
-    bare: await withChildren(async (start) => rateOf(await startBaseline(start, 'bare'), size)),
-    shared: await withChildren(async (start) => rateOf(await startMaster(start, mixes.shared, workers), size)),
-    dedicated: await withChildren(async (start) => rateOf(await startMaster(start, mixes.dedicated, workers), size)),
+    // Between those that are compared with it.
+    shared: await withChildren(async (start) =>
+      rateOf(await startMaster(start, mixes.shared, workers), 'shared lanes', size, watch),
+    ),
+    bare: await withChildren(async (start) => rateOf(await startBaseline(start, 'bare'), 'bare server', size, watch)),
+    dedicated: await withChildren(async (start) =>
+      rateOf(await startMaster(start, mixes.dedicated, workers), 'dedicated lanes', size, watch),
+    ),
   };
 }
 
-async function rateOf({ server, load, grpcPort }: Started, size: Size): Promise<Rate> {
+async function rateOf({ server, load, grpcPort }: Started, what: string, size: Size, watch: RunWatch): Promise<Rate> {
   const workers = scaled(WORKERS, size.fleet);
   await load.call('start', { type: 'closed-unary', grpcPort, workers, connections: Math.min(CONNECTIONS, workers) });
-  await sleepMs(WARM_MS * size.warm);
-  const { accepted, mainCpuMs, seconds } = await measureWindow(server, MEASURE_MS * size.time);
+  await warmUp(watch, size, what, (forMs) => acceptedPerSecond(server, forMs));
+  const { accepted, mainCpuMs, seconds } = await watch.during(() => measureWindow(server, MEASURE_MS * size.time));
   const all = await accountedFor(server, await load.call('stop'));
   return {
     perSecond: accepted / seconds,

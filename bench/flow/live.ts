@@ -2,6 +2,7 @@
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import type { RunWatch } from '../lib/run-watch.ts';
 import { accountedFor, measureWindow } from '../lib/server.ts';
 import { laneMixes, startMaster } from '../lib/servers.ts';
 import { monotonicMs, sleepMs } from '../lib/time.ts';
@@ -81,7 +82,7 @@ const WHEN = {
   after: 'after them',
 };
 
-async function measure(size: Size): Promise<Run> {
+async function measure(size: Size, watch: RunWatch): Promise<Run> {
   return await withChildren(async (start) => {
     const workers = scaled(WORKERS, size.fleet);
     const clients = scaled(CLIENTS, size.fleet);
@@ -99,7 +100,7 @@ async function measure(size: Size): Promise<Run> {
     const settleMs = SETTLE_MS * Math.max(0.5, size.fleet);
     const segment = async () => {
       const sinceMs = monotonicMs();
-      const window = await measureWindow(server, MEASURE_MS * size.time);
+      const window = await watch.during(() => measureWindow(server, MEASURE_MS * size.time));
       const rss = await server.call('rssBytes');
       return { sinceMs, window, rss };
     };

@@ -1,7 +1,7 @@
 /** The seed's four promises, with 4 tasks each, under live heartbeats. */
-import { type Bench, type BenchContext, type Size, scaled } from '../lib/bench.ts';
+import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
-import { type Figure, figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { type Figure, figuresOf, type Measured, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
 import { accountedFor } from '../lib/server.ts';
 import { freshnessMs, startMaster } from '../lib/servers.ts';
 import { monotonicMs, sleepMs } from '../lib/time.ts';
@@ -36,12 +36,12 @@ const READS_MS = 500;
 export const promises: Bench = {
   name: 'promises',
   question: 'Are the seed’s four promises kept?',
-  async run({ size, progress }: BenchContext) {
+  async run(context: BenchContext) {
+    const { size } = context;
     const figures: Figure[] = [];
     for (const fleet of size.promises) {
       const workers = scaled(fleet, size.fleet);
-      progress(`promises: ${workers} workers`);
-      const runs = await measure(workers, size);
+      const runs = await measure(workers, context);
       figures.push(
         ...PROMISES.flatMap(({ id, question, goalMs, of }) =>
           figuresOf(
@@ -60,7 +60,8 @@ export const promises: Bench = {
 };
 
 /** All runs are of one master, since its lanes take a while to start. */
-async function measure(workers: number, size: Size): Promise<Run[]> {
+async function measure(workers: number, context: BenchContext): Promise<Measured<Run>[]> {
+  const { size } = context;
   return withChildren(async (start) => {
     const { server, load, grpcPort, httpPort } = await startMaster(
       start,
@@ -83,22 +84,21 @@ async function measure(workers: number, size: Size): Promise<Run[]> {
     const read = async (...paths: string[]) =>
       p50p99((await reader.call('read', { httpPort, paths, forMs })).latenciesMs);
     const inMs = (us: Float64Array) => p50p99(us.map((value) => value / 1000));
-    const runs: Run[] = [];
-    for (let run = 1; run <= size.runs; run++) {
+    const runs = await repeated({ name: `promises of ${workers} workers` }, context, async (): Promise<Run> => {
       const heartbeat: number[] = [];
       for (let passedMs = 0; passedMs < HEARTBEATS_MS * size.time; passedMs += PERIOD_MS) {
         const sinceMs = monotonicMs();
         await sleepMs(PERIOD_MS);
         heartbeat.push(...(await freshnessMs(server, sinceMs)));
       }
-      runs.push({
+      return {
         heartbeat: p50p99(heartbeat),
         queryOne: inMs(await server.call('timedQueries', forMs)),
         queryAll: inMs(await server.call('timedQueriesOfAll', forMs)),
         httpOne: await read(...workerIds(workers).map((id) => `/telemetry/${id}`)),
         httpAll: await read('/telemetry'),
-      });
-    }
+      };
+    });
     await accountedFor(server, await load.call('stop'));
     return runs;
   });

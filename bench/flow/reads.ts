@@ -2,9 +2,11 @@
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import type { RunWatch } from '../lib/run-watch.ts';
 import { accountedFor, type Ports } from '../lib/server.ts';
 import { laneMixes, type Started, type StartedMaster, startBaseline, startMaster } from '../lib/servers.ts';
 import { sleepMs } from '../lib/time.ts';
+import { warmUp } from '../lib/warm-up.ts';
 import { workerIds } from '../load/fleet.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
 
@@ -71,7 +73,7 @@ export const reads: Bench = {
   },
 };
 
-async function measure(size: Size): Promise<Run> {
+async function measure(size: Size, watch: RunWatch): Promise<Run> {
   const workers = scaled(WORKERS, size.fleet);
   const onePaths = workerIds(workers).map((id) => `/telemetry/${id}`);
   const ofMaster = await withChildren(async (start) => {
@@ -80,18 +82,18 @@ async function measure(size: Size): Promise<Run> {
     const live = await whileSending(started, size, async () => {
       await started.server.call('timedQueries', WARM_MS * size.warm);
       return {
-        library: p50p99(await started.server.call('timedQueries', MEASURE_MS * size.time)),
+        library: p50p99(await watch.during(() => started.server.call('timedQueries', MEASURE_MS * size.time))),
         arithmetic: await timedArithmetic(started, size),
-        one: await read(reader, started, onePaths, size),
-        all: await read(reader, started, ['/telemetry'], size),
+        one: await read(reader, started, onePaths, size, watch),
+        all: await read(reader, started, ['/telemetry'], size, watch),
       };
     });
-    return { ...live, idleOne: await read(reader, started, onePaths, size) };
+    return { ...live, idleOne: await read(reader, started, onePaths, size, watch) };
   });
   const idleOnePlain = await withChildren(async (start) => {
     const started = await startBaseline(start, 'plain');
     await whileSending(started, size, async () => {});
-    return read(start<ReaderCalls>('reader.ts'), started, onePaths, size);
+    return read(start<ReaderCalls>('reader.ts'), started, onePaths, size, watch);
   });
   return { ...ofMaster, idleOnePlain };
 }
@@ -118,8 +120,10 @@ async function read(
   { httpPort }: Ports,
   paths: readonly string[],
   size: Size,
+  watch: RunWatch,
 ): Promise<Spread> {
-  await reader.call('read', { httpPort, paths, forMs: WARM_MS * size.warm });
-  const { latenciesMs } = await reader.call('read', { httpPort, paths, forMs: MEASURE_MS * size.time });
+  const readFor = async (forMs: number) => (await reader.call('read', { httpPort, paths, forMs })).latenciesMs;
+  await warmUp(watch, size, `reading ${paths[0]}`, async (forMs) => p50p99(await readFor(forMs)).p50);
+  const latenciesMs = await watch.during(() => readFor(MEASURE_MS * size.time));
   return p50p99(latenciesMs);
 }

@@ -2,6 +2,7 @@
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99 } from '../lib/rows.ts';
+import type { RunWatch } from '../lib/run-watch.ts';
 import { accountedFor } from '../lib/server.ts';
 import { startBaseline, startMaster } from '../lib/servers.ts';
 import { eventually, sleepMs } from '../lib/time.ts';
@@ -67,22 +68,25 @@ export const storm: Bench = {
   },
 };
 
-async function measure(size: Size): Promise<Run> {
+async function measure(size: Size, watch: RunWatch): Promise<Run> {
   const workers = scaled(WORKERS, size.fleet);
   const ofMaster = await withChildren(async (start) => {
     const lanes = { MAX_DEDICATED_LANES: String(scaled(DEDICATED_LANES, size.fleet)), SHARED_LANES: '2' };
     const { server, load, grpcPort } = await startMaster(start, lanes, 1);
     await startStorm(load, grpcPort, workers, size);
 
-    const measured = sleepMs(MEASURE_MS * size.time);
-    const { atMs, ackedAfterMs } = await load.call('release');
-    let lastPublishedMs: number | undefined;
-    await eventually('all workers readable', async () => {
-      lastPublishedMs = await server.call('lastPublishedMs', workers + 1);
-      return lastPublishedMs !== undefined;
+    const { atMs, ackedAfterMs, lastPublishedMs } = await watch.during(async () => {
+      const measured = sleepMs(MEASURE_MS * size.time);
+      const released = await load.call('release');
+      let lastPublishedMs: number | undefined;
+      await eventually('all workers readable', async () => {
+        lastPublishedMs = await server.call('lastPublishedMs', workers + 1);
+        return lastPublishedMs !== undefined;
+      });
+      await server.call('settled', workerIds(workers + 1));
+      await measured;
+      return { ...released, lastPublishedMs };
     });
-    await server.call('settled', workerIds(workers + 1));
-    await measured;
     const probes = (await load.call('stats')).latenciesMs;
     await accountedFor(server, await load.call('stop'));
     return {
@@ -94,9 +98,12 @@ async function measure(size: Size): Promise<Run> {
   const ofBare = await withChildren(async (start) => {
     const { load, grpcPort } = await startBaseline(start, 'bare');
     await startStorm(load, grpcPort, workers, size);
-    const measured = sleepMs(MEASURE_MS * size.time);
-    const { ackedAfterMs } = await load.call('release');
-    await measured;
+    const { ackedAfterMs } = await watch.during(async () => {
+      const measured = sleepMs(MEASURE_MS * size.time);
+      const released = await load.call('release');
+      await measured;
+      return released;
+    });
     const probes = (await load.call('stats')).latenciesMs;
     await load.call('stop');
     return { bareProbeP99Ms: p50p99(probes).p99, bareFirstAckP99Ms: p50p99(ackedAfterMs).p99 };

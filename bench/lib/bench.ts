@@ -1,5 +1,7 @@
 /** What a bench is: a question, answered in figures, at a small size (in the tests) or at full size. */
-import type { Figure } from './rows.ts';
+import { isDisturbed } from './others.ts';
+import { calmer, type Figure, type Measured } from './rows.ts';
+import { RunWatch } from './run-watch.ts';
 
 /** Ids and goals name the full size; what is smaller says so in its rows' questions. */
 export interface Size {
@@ -7,8 +9,10 @@ export interface Size {
   readonly runs: number;
   /** Of the full time that each run measures. */
   readonly time: number;
-  /** Of the full time before: until code is compiled and heaps have grown, figures are those of a start. */
+  /** Of the full time before, and of a window that shall agree with the next: see warm-up.ts. */
   readonly warm: number;
+  /** Whether a run that others disturbed is measured once more. */
+  readonly isRepeatedWhenDisturbed: boolean;
   /** Of the full fleets. */
   readonly fleet: number;
   /** Of the threads that are started only to see what they cost. */
@@ -19,7 +23,10 @@ export interface Size {
 
 export interface BenchContext {
   readonly size: Size;
+  /** What is being done. */
   progress(line: string): void;
+  /** What whoever reads the figures must know. */
+  note(line: string): void;
 }
 
 export interface Bench {
@@ -28,27 +35,59 @@ export interface Bench {
   run(context: BenchContext): Promise<Figure[]>;
 }
 
-export const FULL: Size = { runs: 3, time: 0.4, warm: 0.4, fleet: 1, threads: 1, promises: [100, 1000] };
+export const FULL: Size = {
+  runs: 3,
+  time: 0.4,
+  warm: 0.4,
+  isRepeatedWhenDisturbed: true,
+  fleet: 1,
+  threads: 1,
+  promises: [100, 1000],
+};
 /** `--quick`: the same questions, a rough answer. */
-export const QUICK: Size = { runs: 1, time: 0.5, warm: 1, fleet: 1, threads: 0.2, promises: [100] };
+export const QUICK: Size = { ...FULL, runs: 1, time: 0.5, warm: 1, threads: 0.2, promises: [100] };
 /** In `npm test`: only that everything still runs. */
-export const SMALL: Size = { runs: 1, time: 0.05, warm: 0.05, fleet: 0.02, threads: 0.03, promises: [100] };
+export const SMALL: Size = {
+  runs: 1,
+  time: 0.05,
+  warm: 0.05,
+  isRepeatedWhenDisturbed: false,
+  fleet: 0.02,
+  threads: 0.03,
+  promises: [100],
+};
 
 /** At least two of whatever is scaled, so that nothing is divided by none. */
 export function scaled(full: number, factor: number): number {
   return Math.max(2, Math.round(full * factor));
 }
 
-/** Measures as often as the size says. What a run compares, it measures back to back. */
+/**
+ * Measures as often as the size says; a run that others disturbed once more, of which the calmer one counts. What a run
+ * compares, it measures back to back; what it measures is what it does in `watch.during`, or all of it.
+ */
 export async function repeated<Run>(
   { name }: Pick<Bench, 'name'>,
-  { size, progress }: BenchContext,
-  measure: (size: Size) => Promise<Run>,
-): Promise<Run[]> {
-  const runs: Run[] = [];
-  for (let run = 1; run <= size.runs; run++) {
-    progress(`${name}: run ${run} of ${size.runs}`);
-    runs.push(await measure(size));
+  context: BenchContext,
+  measure: (size: Size, watch: RunWatch) => Promise<Run>,
+): Promise<Measured<Run>[]> {
+  const { size, progress, note } = context;
+  const measureOnce = async (): Promise<Measured<Run> & { unsteady: readonly string[] }> => {
+    const watch = new RunWatch();
+    const whole = new RunWatch();
+    const run = await whole.during(() => measure(size, watch));
+    return { run, othersShare: watch.othersShare ?? whole.othersShare, unsteady: watch.unsteady };
+  };
+  const runs: Measured<Run>[] = [];
+  for (let number = 1; number <= size.runs; number++) {
+    progress(`${name}: run ${number} of ${size.runs}`);
+    let kept = await measureOnce();
+    if (size.isRepeatedWhenDisturbed && isDisturbed(kept.othersShare)) {
+      progress(`${name}: run ${number} of ${size.runs} once more, since others disturbed it`);
+      kept = calmer(kept, await measureOnce());
+    }
+    for (const what of kept.unsteady) note(`${name}: ${what} never became steady in run ${number}`);
+    runs.push(kept);
   }
   return runs;
 }

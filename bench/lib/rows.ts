@@ -13,6 +13,19 @@ export interface Row {
   readonly goal: number | null;
   /** Whether the median meets the goal; null without one. */
   readonly ok: boolean | null;
+  /** The most that other processes took of the machine, from 0 to 1, in what was measured; null where that is not known. */
+  readonly disturbed: number | null;
+}
+
+/** What a run measured, and how much of the machine others took meanwhile: undefined where that is not known. */
+export interface Measured<Run> {
+  readonly run: Run;
+  readonly othersShare: number | undefined;
+}
+
+/** That of two runs which others disturbed less; the first, where that is not known. */
+export function calmer<M extends Measured<unknown>>(first: M, second: M): M {
+  return (second.othersShare ?? 1) < (first.othersShare ?? 1) ? second : first;
 }
 
 /** A row, and which way its goal points. */
@@ -37,7 +50,7 @@ export interface QuestionOf<Run> extends Question {
 }
 
 /** One figure of the values that several runs gave for one question. */
-export function figureOf(question: Question, runs: readonly number[]): Figure {
+export function figureOf(question: Question, runs: readonly number[], disturbed: number | null = null): Figure {
   const { goal, goalIs = 'at most' } = question;
   const sorted = [...runs].sort((a, b) => a - b);
   const median = percentile(sorted, 50);
@@ -50,18 +63,27 @@ export function figureOf(question: Question, runs: readonly number[]): Figure {
     max: sorted.at(-1) as number,
     goal: goal ?? null,
     ok: goal === undefined ? null : goalIs === 'at most' ? median <= goal : median >= goal,
+    disturbed,
     goalIs,
   };
 }
 
 /** The figures of several questions that the same runs answer. */
-export function figuresOf<Run>(runs: readonly Run[], questions: readonly QuestionOf<Run>[]): Figure[] {
-  return questions.map((question) => figureOf(question, runs.map(question.of)));
+export function figuresOf<Run>(runs: readonly Measured<Run>[], questions: readonly QuestionOf<Run>[]): Figure[] {
+  const shares = runs.flatMap(({ othersShare }) => othersShare ?? []);
+  const disturbed = shares.length === 0 ? null : Math.max(...shares);
+  return questions.map((question) =>
+    figureOf(
+      question,
+      runs.map(({ run }) => question.of(run)),
+      disturbed,
+    ),
+  );
 }
 
 /** The row alone: its format is a promise. */
-export function rowOf({ id, question, unit, median, min, max, goal, ok }: Figure): Row {
-  return { id, question, unit, median, min, max, goal, ok };
+export function rowOf({ id, question, unit, median, min, max, goal, ok, disturbed }: Figure): Row {
+  return { id, question, unit, median, min, max, goal, ok, disturbed };
 }
 
 /** The value below which `percent` of the ascending values lie: the nearest rank. */

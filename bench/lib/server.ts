@@ -85,6 +85,17 @@ export async function measureWindow(server: ServerProcess, ms: number): Promise<
   };
 }
 
+/** How many heartbeats a second the server takes: what is to be steady of a closed loop. */
+export async function acceptedPerSecond(server: ServerProcess, forMs: number): Promise<number> {
+  const { accepted, seconds } = await measureWindow(server, forMs);
+  return accepted / seconds;
+}
+
+/** The main thread's CPU time for each heartbeat, in µs. */
+export function mainCpuUs({ mainCpuMs, accepted }: Window): number {
+  return (mainCpuMs * 1000) / accepted;
+}
+
 /**
  * Waits until the server has done with all that was sent.
  * @throws if a heartbeat is unaccounted for: neither applied, nor replaced, rejected or lost.

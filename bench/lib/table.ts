@@ -1,5 +1,6 @@
 /** The figures as people read them. */
 import { table } from '../../src/cli/text/table.ts';
+import { DISTURBED_SHARE, isDisturbed } from './others.ts';
 import type { Figure } from './rows.ts';
 
 export function tableOf(figures: readonly Figure[]): string {
@@ -10,14 +11,41 @@ export function tableOf(figures: readonly Figure[]): string {
       { title: 'MEDIAN', align: 'right' },
       { title: 'MIN – MAX', align: 'right' },
       { title: 'GOAL', align: 'right' },
+      { title: 'OTHERS', align: 'right' },
       { title: 'VERDICT' },
     ],
     figures.map((figure) => {
-      const { id, question, unit, median, min, max, ok } = figure;
+      const { id, question, unit, median, min, max, ok, disturbed } = figure;
       const verdict = ok === null ? 'reported' : ok ? 'met' : 'MISSED';
-      return [id, question, withUnit(short(median), unit), `${short(min)} – ${short(max)}`, goalText(figure), verdict];
+      return [
+        id,
+        question,
+        withUnit(short(median), unit),
+        `${short(min)} – ${short(max)}`,
+        goalText(figure),
+        othersText(disturbed),
+        isDisturbed(disturbed) ? `${verdict}, disturbed` : verdict,
+      ];
     }),
   );
+}
+
+/** What to know of all figures together: what others took of the machine. */
+export function disturbanceOf(figures: readonly Figure[]): string {
+  const shares = figures.flatMap(({ disturbed }) => disturbed ?? []);
+  if (shares.length === 0) return 'what other processes took of the machine is unknown on this system';
+  const marked = shares.filter(isDisturbed).length;
+  const most = `other processes took ${percent(Math.max(...shares))} of the machine at most`;
+  if (marked === 0) return most;
+  return `${most}; ${marked} of ${figures.length} rows are disturbed (more than ${percent(DISTURBED_SHARE)}): ask them again`;
+}
+
+function othersText(share: number | null): string {
+  return share === null ? '–' : percent(share);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
 }
 
 function goalText({ goal, goalIs, unit }: Figure): string {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { BENCHES } from '../../bench/benches.ts';
 import { SMALL } from '../../bench/lib/bench.ts';
-import { type Figure, figureOf, percentile, rowOf } from '../../bench/lib/rows.ts';
-import { tableOf } from '../../bench/lib/table.ts';
+import { calmer, type Figure, figureOf, figuresOf, type Measured, percentile, rowOf } from '../../bench/lib/rows.ts';
+import { disturbanceOf, tableOf } from '../../bench/lib/table.ts';
 
 const readme = readFileSync(new URL('../../bench/README.md', import.meta.url), 'utf8');
 
@@ -23,7 +23,7 @@ function expanded(pattern: string): string[] {
 }
 
 test.each(BENCHES)('$name still runs, and its rows are those that the README lists', async (bench) => {
-  const figures = await bench.run({ size: SMALL, progress: () => {} });
+  const figures = await bench.run({ size: SMALL, progress: () => {}, note: () => {} });
   const listed = listedIds(bench.name);
   const ids = figures.map(({ id }) => id);
   // The small size asks the promises of one fleet only.
@@ -46,7 +46,7 @@ describe('a figure', () => {
     expect(figureOf({ ...question, goalIs: 'at least' }, [1])).toMatchObject({ ok: false });
   });
 
-  test('is written as a row of eight members', () => {
+  test('is written as a row of nine members', () => {
     expect(Object.keys(rowOf(figureOf(question, [1])))).toEqual([
       'id',
       'question',
@@ -56,6 +56,7 @@ describe('a figure', () => {
       'max',
       'goal',
       'ok',
+      'disturbed',
     ]);
   });
 
@@ -64,6 +65,37 @@ describe('a figure', () => {
     expect(lines(figureOf(question, [1])).join()).toMatch(/1\.00 ms.*≤ 2 ms.*met/);
     expect(lines(figureOf({ ...question, goalIs: 'at least' }, [1])).join()).toMatch(/≥ 2 ms.*MISSED/);
     expect(lines(figureOf({ id: 'x', question: 'x', unit: '/s' }, [181_234])).join()).toMatch(/181,234 \/s.*reported/);
+  });
+});
+
+describe('a figure of a disturbed run', () => {
+  const question = { id: 'x', question: 'x', unit: 'ms', goal: 2, of: (run: number) => run };
+  const figures = (...shares: (number | undefined)[]) =>
+    figuresOf(
+      shares.map((othersShare) => ({ run: 1, othersShare })),
+      [question],
+    );
+
+  test('knows the most that others took, or nothing', () => {
+    expect(figures(0.02, 0.3, undefined)[0]?.disturbed).toBe(0.3);
+    expect(figures(undefined)[0]?.disturbed).toBeNull();
+  });
+
+  test('is marked in the table and counted at its end', () => {
+    expect(tableOf(figures(0.3))).toMatch(/30 % +met, disturbed/);
+    expect(disturbanceOf([...figures(0.3), ...figures(0.04)])).toMatch(/30 % of the machine at most; 1 of 2 rows are/);
+    expect(tableOf(figures(0.04))).toMatch(/4 % +met$/);
+    expect(disturbanceOf(figures(0.04))).toBe('other processes took 4 % of the machine at most');
+    expect(tableOf(figures(undefined))).toMatch(/– +met$/);
+    expect(disturbanceOf(figures(undefined))).toMatch(/unknown/);
+  });
+
+  test('gives way to a calmer one', () => {
+    const disturbed: Measured<number> = { run: 1, othersShare: 0.3 };
+    const calm: Measured<number> = { run: 2, othersShare: 0.2 };
+    expect(calmer(disturbed, calm)).toBe(calm);
+    expect(calmer(calm, disturbed)).toBe(calm);
+    expect(calmer(disturbed, { run: 2, othersShare: undefined })).toBe(disturbed);
   });
 });
 

@@ -1,0 +1,90 @@
+/**
+ * What other processes took of the machine while something was measured. A figure of a machine that is shared says
+ * little without it.
+ *
+ * The machine's busy time less that of this process and all below it, by /proc: also what the hypervisor gave to others
+ * (steal), not what interrupts took, which are mostly our own packets'. Elsewhere it is unknown.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** A run of which others took more than this share of the machine is disturbed: a fifth of a core of two. */
+export const DISTURBED_SHARE = 0.1;
+
+/** In ticks of the kernel's, 10 ms each, of all processors. */
+export interface CpuReading {
+  readonly total: number;
+  readonly busy: number;
+  /** Of this process, all below it, and those of them that have ended. */
+  readonly own: number;
+}
+
+export interface ProcessTicks {
+  readonly pid: number;
+  readonly parent: number;
+  readonly ticks: number;
+}
+
+/** From 0 to 1. */
+export function othersShare(before: CpuReading, after: CpuReading): number {
+  const total = after.total - before.total;
+  const others = after.busy - before.busy - (after.own - before.own);
+  return total <= 0 ? 0 : Math.min(1, Math.max(0, others / total));
+}
+
+/** @param share undefined where it is not known */
+export function isDisturbed(share: number | null | undefined): boolean {
+  return (share ?? 0) > DISTURBED_SHARE;
+}
+
+/** Of /proc/stat. */
+export function machineTicks(stat: string): Pick<CpuReading, 'total' | 'busy'> {
+  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = (
+    stat.split('\n')[0] ?? ''
+  )
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  const busy = user + nice + system + steal;
+  return { busy, total: busy + idle + iowait + irq + softirq };
+}
+
+/** Of /proc/PID/stat, with what its ended children took. Its name may hold anything. */
+export function processTicks(pid: number, stat: string): ProcessTicks {
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const [user = 0, system = 0, childrenUser = 0, childrenSystem = 0] = fields.slice(11);
+  return { pid, parent: fields[1] ?? 0, ticks: user + system + childrenUser + childrenSystem };
+}
+
+/** Of `root` and all below it. */
+export function treeTicks(processes: readonly ProcessTicks[], root: number): number {
+  const below = Map.groupBy(processes, ({ parent }) => parent);
+  const tree = processes.filter(({ pid }) => pid === root);
+  for (const { pid } of tree) tree.push(...(below.get(pid) ?? []));
+  return tree.reduce((sum, { ticks }) => sum + ticks, 0);
+}
+
+/** Undefined where the system does not tell. */
+export function readCpu(): CpuReading | undefined {
+  try {
+    const machine = machineTicks(readFileSync('/proc/stat', 'utf8'));
+    return { ...machine, own: treeTicks(allProcesses(), process.pid) };
+  } catch {
+    return undefined;
+  }
+}
+
+function allProcesses(): ProcessTicks[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      return [processTicks(Number(name), readFileSync(`/proc/${name}/stat`, 'utf8'))];
+    } catch {
+      // It has ended meanwhile.
+      return [];
+    }
+  });
+}
