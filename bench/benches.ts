@@ -5,6 +5,7 @@ import { fleet } from './flow/fleet.ts';
 import { ingestFresh } from './flow/ingest-fresh.ts';
 import { ingestStreams } from './flow/ingest-streams.ts';
 import { ingestUnary } from './flow/ingest-unary.ts';
+import { laneCurves } from './flow/lane-curve.ts';
 import { live } from './flow/live.ts';
 import { mainCpu } from './flow/main-cpu.ts';
 import { promises } from './flow/promises.ts';
@@ -33,6 +34,7 @@ export const BENCHES: readonly Bench[] = [
   firstVisible,
   sweep,
   faults,
+  ...laneCurves,
   laneCost,
   workerCost,
   isolation,

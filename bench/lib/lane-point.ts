@@ -1,0 +1,73 @@
+/** What a master does with so many workers on lanes of one setting: a point of a curve, or one side of a comparison. */
+import { type Size, scaled } from './bench.ts';
+import { withChildren } from './child.ts';
+import { p50p99, type Spread } from './rows.ts';
+import { accountedFor, measureWindow } from './server.ts';
+import { freshnessMs, type LaneSettings, startMaster } from './servers.ts';
+import { monotonicMs, sleepMs } from './time.ts';
+
+export interface LanePoint {
+  /** From the start of the process until every worker is on the lane that it keeps. */
+  readonly startMs: number;
+  /** Resident memory after all that is measured. */
+  readonly rssBytes: number;
+  /** Unary heartbeats acked, closed loop. */
+  readonly perSecond: number;
+  /** CPU time of all threads for each of these. */
+  readonly cpuUs: number;
+  /** CPU of all threads at a steady rate on streams, of one core. */
+  readonly cpuPercent: number;
+  /** Receipt to readable at that rate, in ms. */
+  readonly visible: Spread;
+  /** Unary heartbeats beside the streams, from when each was due to its ack. */
+  readonly ackP99Ms: number;
+}
+
+const CONNECTIONS = 50;
+const STREAMS = 500;
+const CLOSED_WARM_MS = 2000;
+const CLOSED_MS = 3000;
+const STEADY_PER_SECOND = 2000;
+const PROBES_PER_SECOND = 100;
+const STEADY_WARM_MS = 2000;
+/** Acks are due twice in it. */
+const STEADY_MS = 6000;
+
+export async function measureLanes(size: Size, fleet: number, settings: LaneSettings): Promise<LanePoint> {
+  const workers = scaled(fleet, size.fleet);
+  return withChildren(async (start) => {
+    const beganMs = monotonicMs();
+    const { server, load, grpcPort } = await startMaster(start, settings, workers);
+    const startMs = monotonicMs() - beganMs;
+
+    await load.call('start', { type: 'closed-unary', grpcPort, workers, connections: Math.min(CONNECTIONS, workers) });
+    await sleepMs(CLOSED_WARM_MS * size.warm);
+    const closed = await measureWindow(server, CLOSED_MS * size.time);
+    const sentClosed = await load.call('stop');
+
+    await load.call('start', {
+      type: 'steady-streams',
+      grpcPort,
+      workers,
+      streams: Math.min(STREAMS, workers),
+      perSecond: STEADY_PER_SECOND,
+      probesPerSecond: PROBES_PER_SECOND,
+    });
+    await sleepMs(STEADY_WARM_MS * size.warm);
+    await load.call('stats');
+    const sinceMs = monotonicMs();
+    const steady = await measureWindow(server, STEADY_MS * size.time);
+    const visible = p50p99(await freshnessMs(server, sinceMs));
+    const { latenciesMs } = await load.call('stats');
+    await accountedFor(server, sentClosed + (await load.call('stop')));
+    return {
+      startMs,
+      rssBytes: await server.call('rssBytes'),
+      perSecond: closed.accepted / closed.seconds,
+      cpuUs: (closed.processCpuMs * 1000) / closed.accepted,
+      cpuPercent: (100 * steady.processCpuMs) / steady.cpuMs,
+      visible,
+      ackP99Ms: p50p99(latenciesMs).p99,
+    };
+  });
+}
