@@ -167,6 +167,22 @@ export function countOrAuto(bounds: { min: number; max: number }): Kind<number |
   return orAuto(count(bounds));
 }
 
+/** The same, or `all`. */
+export function countAutoOrAll(bounds: { min: number; max: number }): Kind<number | 'all' | undefined> {
+  const number = count(bounds);
+  return {
+    parse(text) {
+      if (text === 'auto') return undefined;
+      if (text === 'all') return 'all';
+      try {
+        return number.parse(text);
+      } catch (error) {
+        throw new Expected(`${(error as Error).message}, "auto" or "all"`);
+      }
+    },
+  };
+}
+
 const SIZE_UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 export function sizeBytes({ minBytes, maxBytes }: { minBytes: number; maxBytes: number }): Kind<number> {

@@ -468,18 +468,19 @@ export const masterOptions = {
     env: 'MAX_DEDICATED_LANES',
     flag: '--max-dedicated-lanes',
     argument: '<n>',
-    kind: kinds.countOrAuto({ min: 0, max: 30_000 }),
+    kind: kinds.countAutoOrAll({ min: 0, max: 30_000 }),
     fallback: 'auto',
     meaning:
-      'workers with a thread of their own; the rest share; auto: as many as the machine carries, told at the start',
+      'most workers with a thread of their own; the rest share; auto: 32 for each core, 64 at least, if the machine ' +
+      'carries them; all: one each, whatever it costs; the start tells what holds and why',
   }),
   sharedLanes: option({
     env: 'SHARED_LANES',
     flag: '--shared-lanes',
     argument: '<n>',
-    kind: kinds.count({ min: 1, max: 64 }),
-    fallback: '2',
-    meaning: 'threads for workers without one of their own',
+    kind: kinds.countOrAuto({ min: 1, max: 64 }),
+    fallback: 'auto',
+    meaning: 'threads for workers without one of their own; auto: one for every two cores, 1 to 8',
   }),
   laneDepth: option({
     env: 'LANE_DEPTH',

@@ -2,6 +2,7 @@
  * The public face of the engine: takes heartbeats, keeps each worker's newest state in shared memory, judges who is
  * alive. Usable by itself in any program; gRPC, HTTP and the prompt are built around it.
  */
+import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
@@ -33,6 +34,7 @@ import { heartbeatBytes } from './heartbeat-bytes.ts';
 import { type IdentityViolation, IdentityViolations } from './identity-violations.ts';
 import { Intake } from './intake.ts';
 import type { LaneHandle } from './lane-handle.ts';
+import { exceededBy, type LanePlan, laneLimitOf, planLanes } from './lane-plan.ts';
 import { LanePool } from './lane-pool.ts';
 import { Liveness, type LivenessSettings } from './liveness.ts';
 import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
@@ -44,7 +46,6 @@ import { RecordMemory, recordBudgetBytes } from './record-memory.ts';
 import { type RefusalCounts, Refusals } from './refusals.ts';
 import { Registrations } from './registrations.ts';
 import { Roster, RosterEntry } from './roster.ts';
-import { exceededBy, type LanePlan, laneLimitOf, planLanes } from './thread-budget.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
 import type { SavedValues } from './values-file.ts';
 import type { Via } from './worker-liveness.ts';
@@ -60,9 +61,13 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly maxWorkerHeartbeatsPerS?: number;
   /** Most changes a second of one worker, as registrations are; 0, the default here, is no limit. */
   readonly maxWorkerRegistersPerS?: number;
-  /** Workers with a thread of their own; undefined: what the machine carries. The rest share. */
-  readonly maxDedicatedLanes?: number | undefined;
-  readonly sharedLanes?: number;
+  /**
+   * Most workers with a thread of their own; the rest share. Undefined: as many as the cores run well, 64 at least, if the
+   * machine carries them; `all`: one each, whatever it costs.
+   */
+  readonly maxDedicatedLanes?: number | 'all' | undefined;
+  /** Threads for those who share; undefined: one for every two cores, 1 to 8. */
+  readonly sharedLanes?: number | undefined;
   /** Heartbeats per worker on their way to its lane; beyond it the newest replaces the one that waits. */
   readonly laneDepth?: number;
   /** Heap limit of a dedicated lane; a shared one has four times as much. */
@@ -145,6 +150,8 @@ export class TelemetryManager {
   readonly #logger: Logger;
   readonly #maxWorkers: number;
   readonly #lanePlan: LanePlan;
+  /** MAX_DEDICATED_LANES, for people. */
+  readonly #lanesAsked: string;
   readonly #laneDepth: number;
   readonly #ringSamples: number;
   readonly #board: BoardWriter;
@@ -182,11 +189,14 @@ export class TelemetryManager {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#maxWorkers = options.maxWorkers ?? 20_000;
-    const { maxDedicatedLanes, sharedLanes = 2 } = options;
-    if (!(sharedLanes >= 1))
+    const { maxDedicatedLanes, sharedLanes } = options;
+    if (sharedLanes !== undefined && !(sharedLanes >= 1))
       throw new PulselaneError('bad_setting', `sharedLanes is ${sharedLanes}, expected at least 1`);
     const facts = readMachineFacts();
-    this.#lanePlan = planLanes(facts, { maxDedicatedLanes, sharedLanes });
+    const machine = { facts, cores: availableParallelism() };
+    this.#lanePlan = planLanes(machine, { maxDedicatedLanes, sharedLanes }, this.#maxWorkers);
+    const { dedicated } = this.#lanePlan;
+    this.#lanesAsked = maxDedicatedLanes === 'all' ? `all, up to ${dedicated} lanes` : String(dedicated);
     const memory = new MemoryRoom(this.#clock, facts.memory, readMemoryLimits);
     this.#laneDepth = options.laneDepth ?? 16;
     this.#registrations = new Registrations({
@@ -238,7 +248,7 @@ export class TelemetryManager {
       maxDedicatedLanes: this.#lanePlan.dedicated,
       // What an operator has set is heeded.
       hasRoom: () => this.#lanePlan.isSet || memory.isRoom,
-      sharedLanes,
+      sharedLanes: this.#lanePlan.shared,
       limits: {
         heapMib: options.laneHeapMib ?? 128,
         offHeapMib,
@@ -695,9 +705,7 @@ export class TelemetryManager {
     const exceeded = exceededBy(this.#lanePlan);
     if (exceeded.length === 0) return;
     const limits = exceeded.map(({ resource, setting, lanes }) => `${lanes} by ${resource} (${setting})`).join(', ');
-    this.#logger.warn(
-      `MAX_DEDICATED_LANES is ${this.#lanePlan.dedicated}, more than this machine seems to carry: ${limits}`,
-    );
+    this.#logger.warn(`MAX_DEDICATED_LANES is ${this.#lanesAsked}, more than this machine seems to carry: ${limits}`);
   }
 
   #now(): Receipt {

@@ -5,8 +5,6 @@
  * Of what is free of a limit, first comes off what the rest of the master will take when it has all started; of what
  * remains the dedicated lanes get their share. Overcommitted address space is no limit.
  */
-import type { LaneLimit } from '../model/lanes.ts';
-
 /** What a dedicated lane takes of the system. */
 const RESOURCES = ['memory', 'processes', 'memory maps', 'open files'] as const;
 export type Resource = (typeof RESOURCES)[number];
@@ -106,42 +104,4 @@ export function carriesAnother(atStart: readonly Limit[], now: readonly Limit[])
 
 function byLanes(a: Allowance, b: Allowance): number {
   return a.lanes - b.lanes;
-}
-
-/** Which workers get a thread of their own, and why so many. */
-export interface LanePlan {
-  /** Workers with a thread of their own. */
-  readonly dedicated: number;
-  /** Whether a setting (MAX_DEDICATED_LANES) said so, and not the budget. */
-  readonly isSet: boolean;
-  /** Threads for all others. */
-  readonly shared: number;
-  readonly budget: ThreadBudget;
-}
-
-/** @param maxDedicatedLanes undefined: what the machine carries */
-export function planLanes(
-  facts: MachineFacts,
-  { maxDedicatedLanes, sharedLanes }: { readonly maxDedicatedLanes: number | undefined; readonly sharedLanes: number },
-): LanePlan {
-  const budget = threadBudget(facts, sharedLanes);
-  return {
-    dedicated: maxDedicatedLanes ?? budget.lanes,
-    isSet: maxDedicatedLanes !== undefined,
-    shared: sharedLanes,
-    budget,
-  };
-}
-
-/** @param isMemoryShort whether the machine has no memory for another at this moment */
-export function laneLimitOf({ dedicated, isSet, budget }: LanePlan, isMemoryShort: boolean): LaneLimit {
-  if (isSet) return { dedicated, limitedBy: 'MAX_DEDICATED_LANES', setting: 'MAX_DEDICATED_LANES', isMemoryShort };
-  const { limitedBy } = budget;
-  const setting = budget.allowances.find(({ resource }) => resource === limitedBy)?.setting ?? limitedBy;
-  return { dedicated, limitedBy, setting, isMemoryShort };
-}
-
-/** Of a plan that was set: the limits that it seems to exceed, the tightest first. */
-export function exceededBy({ dedicated, budget }: LanePlan): readonly Allowance[] {
-  return budget.allowances.filter(({ lanes }) => lanes < dedicated);
 }

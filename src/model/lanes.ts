@@ -78,12 +78,28 @@ export function replacementReason(state: LaneState | undefined): ReplacementReas
   return state === 'ready' || state === 'draining' ? 'backlog' : 'restart';
 }
 
-/** What keeps the number of dedicated lanes where it is. */
+/**
+ * What keeps the number of dedicated lanes where it is.
+ *
+ * | limit                                         | means                                                         |
+ * |-----------------------------------------------|---------------------------------------------------------------|
+ * | MAX_DEDICATED_LANES                           | the setting says so                                           |
+ * | cores                                         | `auto`: with more threads the cores would mostly wake threads |
+ * | memory, processes, memory maps, open files    | `auto`: the machine carries no more                           |
+ */
+export const LANE_LIMITS = [
+  'MAX_DEDICATED_LANES',
+  'cores',
+  'memory',
+  'processes',
+  'memory maps',
+  'open files',
+] as const;
+
 export interface LaneLimit {
   /** How many there may be. */
   readonly dedicated: number;
-  /** The resource of this machine that binds, or the name of the setting that says so instead. */
-  readonly limitedBy: string;
+  readonly limitedBy: (typeof LANE_LIMITS)[number];
   /** What it is called where it can be raised, such as `vm.max_map_count`. */
   readonly setting: string;
   /** Others have taken the memory that was free at the start: no more are started until there is some again. */

@@ -229,12 +229,12 @@ test('addresses are told as they are bound and tried as they can be called', () 
     limitedBy: 'memory',
     allowances: [{ resource: 'memory', setting: '', lanes: 7 }],
   } as const;
-  const manager = { lanePlan: { dedicated: 7, isSet: false, shared: 2, budget } };
+  const manager = { lanePlan: { dedicated: 7, isSet: false, shared: 2, byCores: 64, budget } };
   const off = { grpcAddress: { host: '::1', port: 1 }, httpAddress: undefined, manager };
   expect(announcementLines(off, false)).toEqual([
     'gRPC listens on [::1]:1: workers report there',
     'HTTP is off (HTTP_PORT)',
-    'Lanes: up to 7 workers get a thread of their own (memory: 7); the others share 2 threads',
+    'Lanes: up to 7 workers get a thread of their own (memory: 7, cores: 64); the others share 2 threads',
     'Try next: pulselane agent --master [::1]:1, or type workers or help here',
   ]);
   expect(announcementFields(off)).toHaveLength(1);

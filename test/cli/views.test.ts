@@ -9,7 +9,7 @@ import { liveText } from '../../src/cli/views/live-text.ts';
 import { type LivenessView, totalsOf, type WorkerDetailView, type WorkerRow } from '../../src/cli/views/views.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
 import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
-import type { LanePlan } from '../../src/engine/thread-budget.ts';
+import type { LanePlan } from '../../src/engine/lane-plan.ts';
 import { NO_HOLDS } from '../../src/model/holds.ts';
 import { CONTROL, trickyText, workerIdText } from './tricky-text.ts';
 
@@ -17,6 +17,7 @@ const PLAN: LanePlan = {
   dedicated: 742,
   isSet: false,
   shared: 2,
+  byCores: 1024,
   budget: {
     lanes: 742,
     limitedBy: 'memory',
@@ -304,10 +305,11 @@ test('the inside of a master is shown with each lane, and with what limits them'
   expect(text).toContain(
     [
       'Thread budget',
-      '  LIMIT        SET BY                LANES',
-      '  memory       memory.max              742',
-      '  memory maps  vm.max_map_count      1,217',
-      '  processes    kernel.threads-max  144,000',
+      '  LIMIT        SET BY                 LANES',
+      '  memory       memory.max               742',
+      '  cores        MAX_DEDICATED_LANES    1,024',
+      '  memory maps  vm.max_map_count       1,217',
+      '  processes    kernel.threads-max   144,000',
     ].join('\n'),
   );
   expect(text).toMatch(/1 {2}shared {2}ready {8}2 {9}3 {2}it ended$/);
@@ -315,8 +317,8 @@ test('the inside of a master is shown with each lane, and with what limits them'
 
 test('the plan of lanes is told with every limit that is known, or with the setting that overrides them', () => {
   expect(lanePlanText(PLAN)).toBe(
-    'Lanes: up to 742 workers get a thread of their own (memory: 742, memory maps: 1,217, processes: 144,000); ' +
-      'the others share 2 threads',
+    'Lanes: up to 742 workers get a thread of their own (memory: 742, cores: 1,024, memory maps: 1,217, ' +
+      'processes: 144,000); the others share 2 threads',
   );
   expect(lanePlanText({ ...PLAN, isSet: true, dedicated: 5000, shared: 1 })).toBe(
     'Lanes: up to 5,000 workers get a thread of their own (MAX_DEDICATED_LANES); the others share 1 thread',
@@ -325,8 +327,9 @@ test('the plan of lanes is told with every limit that is known, or with the sett
   expect(lanePlanText({ ...PLAN, isSet: true, dedicated: 0 })).toBe(
     'Lanes: all workers share 2 threads (MAX_DEDICATED_LANES)',
   );
-  const machine = { memory: 742, 'memory maps': 1217, processes: 144_000 };
+  const machine = { memory: 742, cores: 1024, 'memory maps': 1217, processes: 144_000 };
   expect(lanePlanFields(PLAN)).toEqual({ dedicated: 742, shared: 2, limitedBy: 'memory', machine });
+  expect(lanePlanFields({ ...PLAN, byCores: 64, dedicated: 64 })).toMatchObject({ dedicated: 64, limitedBy: 'cores' });
   expect(lanePlanFields({ ...PLAN, isSet: true })).toMatchObject({ limitedBy: 'MAX_DEDICATED_LANES', machine });
 });
 

@@ -70,7 +70,7 @@ test.each([
   [{ CORS_ORIGINS: 'http://a:1, http://b:3000/' }, 'without a path or a slash at the end'],
   [{ CORS_ORIGINS: 'http://a:1, http://b:3000/' }, '"http://b:3000/" is none'],
   [{ MAX_MESSAGE_SIZE: '4 megs' }, 'MAX_MESSAGE_SIZE="4 megs": expected a size from 1KiB to 64MiB'],
-  [{ MAX_DEDICATED_LANES: '-1' }, 'expected a whole number from 0 to 30000, or "auto"'],
+  [{ MAX_DEDICATED_LANES: '-1' }, 'expected a whole number from 0 to 30000, "auto" or "all"'],
   [{ ADVERTISE_ADDRESS: ':50051' }, 'ADVERTISE_ADDRESS=":50051": expected host:port'],
 ])('%o is one clear error', (environment, message) => {
   expect(() => resolveMaster({}, environment)).toThrow(message);

@@ -1,18 +1,7 @@
-import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryRoom } from '../../src/engine/memory-room.ts';
-import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
-import {
-  carriesAnother,
-  exceededBy,
-  laneLimitOf,
-  type MachineFacts,
-  planLanes,
-  type Resource,
-  threadBudget,
-} from '../../src/engine/thread-budget.ts';
-import { createLogger } from '../../src/lib/logging.ts';
+import { carriesAnother, type MachineFacts, type Resource, threadBudget } from '../../src/engine/thread-budget.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const limit = fc.record({
@@ -129,27 +118,6 @@ function withRoom() {
   return Object.fromEntries(Object.entries(ROOM).map(([name, most]) => [name, { most, taken: 0 }]));
 }
 
-describe('a plan', () => {
-  const machine = roomy({ memory: { most: 3.12e9, taken: 2e9 }, processes: { most: 268, taken: 50 } });
-
-  test('is what the machine carries unless a setting says otherwise', () => {
-    const plan = planLanes(machine, { maxDedicatedLanes: undefined, sharedLanes: 2 });
-    expect(plan).toMatchObject({ dedicated: 75, isSet: false, shared: 2, budget: { lanes: 75, limitedBy: 'memory' } });
-    expect(exceededBy(plan)).toEqual([]);
-    const none = planLanes(machine, { maxDedicatedLanes: 0, sharedLanes: 2 });
-    expect(none).toMatchObject({ dedicated: 0, isSet: true, budget: { lanes: 75 } });
-  });
-
-  test.each([
-    [75, []],
-    [76, ['memory']],
-    [151, ['memory', 'processes']],
-  ])('of %i lanes exceeds the limits %j', (maxDedicatedLanes, exceeded) => {
-    const plan = planLanes(machine, { maxDedicatedLanes, sharedLanes: 2 });
-    expect(exceededBy(plan).map((allowance) => allowance.resource)).toEqual(exceeded);
-  });
-});
-
 describe('memory at the moment', () => {
   test('carries another lane as long as others leave an eighth of what was free, under every limit', () => {
     fc.assert(
@@ -185,43 +153,5 @@ describe('memory at the moment', () => {
     taken = 2e9;
     clock.advance(250);
     expect(room.isRoom).toBe(true);
-  });
-
-  test('is told beside the limit that binds', () => {
-    const machine = roomy({ memory: { most: 3.12e9, taken: 2e9 } });
-    const plan = planLanes(machine, { maxDedicatedLanes: undefined, sharedLanes: 2 });
-    const told = { dedicated: 75, limitedBy: 'memory', setting: 'max of memory', isMemoryShort: true };
-    expect(laneLimitOf(plan, true)).toEqual(told);
-    const set = laneLimitOf(planLanes(machine, { maxDedicatedLanes: 3, sharedLanes: 2 }), false);
-    expect(set).toMatchObject({ dedicated: 3, limitedBy: 'MAX_DEDICATED_LANES', isMemoryShort: false });
-  });
-});
-
-describe('an engine', () => {
-  async function startedWith(maxDedicatedLanes: number | undefined) {
-    const log = new PassThrough();
-    const logger = createLogger({ level: 'warn', destination: log });
-    const manager = new TelemetryManager({ maxWorkers: 10, maxDedicatedLanes, logger });
-    await manager.start();
-    await manager.shutdown();
-    return { plan: manager.internalState().lanePlan, logged: String(log.read() ?? '') };
-  }
-
-  test('plans with the facts of its machine', async () => {
-    const { plan, logged } = await startedWith(undefined);
-    expect(plan).toMatchObject({ isSet: false, shared: 2, dedicated: plan.budget.lanes });
-    expect(plan.dedicated).toBeGreaterThan(0);
-    expect(logged).toBe('');
-  });
-
-  test('warns of every limit that a setting seems to exceed, and heeds the setting', async () => {
-    const { plan, logged } = await startedWith(10_000_000);
-    expect(plan.dedicated).toBe(10_000_000);
-    expect(logged).toContain('"level":"warn"');
-    expect(logged).toContain('MAX_DEDICATED_LANES is 10000000, more than this machine seems to carry: ');
-    for (const { resource, setting, lanes } of plan.budget.allowances) {
-      expect(logged).toContain(`${lanes} by ${resource} (${setting})`);
-    }
-    expect((await startedWith(1)).logged).toBe('');
   });
 });

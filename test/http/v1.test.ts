@@ -355,7 +355,7 @@ test('a command that main does not answer is answered all the same, and so are t
   expect(clock.pending).toBe(0);
 });
 
-const LIMIT = { dedicated: 7, limitedBy: 'memory', setting: 'memory.max', isMemoryShort: true };
+const LIMIT = { dedicated: 7, limitedBy: 'memory', setting: 'memory.max', isMemoryShort: true } as const;
 const LIMIT_JSON = { dedicated: 7, limited_by: 'memory', setting: 'memory.max', memory_short: true };
 
 test('limits tell what was refused on the gRPC side, and what binds the number of lanes', async () => {

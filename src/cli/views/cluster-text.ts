@@ -64,7 +64,7 @@ export function internalStateText(state: InternalState): string {
     ['record memory', recordMemoryText(state.recordMemory)],
     ['refused', refusalsText(state.refusals)],
     ['update callback', `${count(mergedUpdates)} merged, ${countOf(callbackErrors, 'error')}`],
-  ]).concat(threadBudgetSection(lanePlan.budget));
+  ]).concat(threadBudgetSection(lanePlan));
   if (lanes.length === 0) return summary;
   const rows = lanes.map((lane) => [
     String(lane.number),

@@ -1,5 +1,5 @@
 /** How many workers get a thread of their own, and why. */
-import type { LanePlan, ThreadBudget } from '../../engine/thread-budget.ts';
+import { type LanePlan, laneLimitOf } from '../../engine/lane-plan.ts';
 import type { LaneLimit } from '../../model/lanes.ts';
 import { section, table } from '../text/table.ts';
 import { count, countOf } from '../text/units.ts';
@@ -7,8 +7,8 @@ import { count, countOf } from '../text/units.ts';
 const SETTING = 'MAX_DEDICATED_LANES';
 
 /** For the start: one line. */
-export function lanePlanText({ dedicated, isSet, shared, budget }: LanePlan): string {
-  const limits = budget.allowances.map(({ resource, lanes }) => `${resource}: ${count(lanes)}`);
+export function lanePlanText({ dedicated, isSet, shared, byCores, budget }: LanePlan): string {
+  const limits = limitsOf({ byCores, budget }).map(({ resource, lanes }) => `${resource}: ${count(lanes)}`);
   const reason = isSet ? SETTING : limits.join(', ');
   const threads = countOf(shared, 'thread');
   if (dedicated === 0) return `Lanes: all workers share ${threads} (${reason})`;
@@ -18,24 +18,36 @@ export function lanePlanText({ dedicated, isSet, shared, budget }: LanePlan): st
 }
 
 /** The same for programs that read the log. */
-export function lanePlanFields({ dedicated, isSet, shared, budget }: LanePlan): Record<string, unknown> {
+export function lanePlanFields(plan: LanePlan): Record<string, unknown> {
+  const { dedicated, shared } = plan;
   return {
     dedicated,
     shared,
-    limitedBy: isSet ? SETTING : budget.limitedBy,
-    machine: Object.fromEntries(budget.allowances.map(({ resource, lanes }) => [resource, lanes])),
+    limitedBy: laneLimitOf(plan, false).limitedBy,
+    machine: Object.fromEntries(limitsOf(plan).map(({ resource, lanes }) => [resource, lanes])),
   };
+}
+
+/** Of the cores and of the system, the least first. */
+function limitsOf({ byCores, budget }: Pick<LanePlan, 'byCores' | 'budget'>) {
+  const cores = { resource: 'cores', setting: SETTING, lanes: byCores };
+  return [cores, ...budget.allowances].sort((a, b) => a.lanes - b.lanes);
 }
 
 /** What keeps the number of lanes where it is. */
 export function laneLimitText({ limitedBy, setting, isMemoryShort }: LaneLimit): string {
-  const limit = limitedBy === setting ? setting : `${limitedBy}: ${setting}`;
+  const limit =
+    limitedBy === 'cores'
+      ? `as many as the cores run well; ${setting} says otherwise`
+      : limitedBy === setting
+        ? setting
+        : `${limitedBy}: ${setting}`;
   return isMemoryShort ? `${limit}; memory is short, no more are started` : limit;
 }
 
 /** Each limit with what it is called where it can be raised, the least first. */
-export function threadBudgetSection({ allowances }: ThreadBudget): string {
+export function threadBudgetSection(plan: LanePlan): string {
   const columns = [{ title: 'LIMIT' }, { title: 'SET BY' }, { title: 'LANES', align: 'right' }] as const;
-  const rows = allowances.map(({ resource, setting, lanes }) => [resource, setting, count(lanes)]);
+  const rows = limitsOf(plan).map(({ resource, setting, lanes }) => [resource, setting, count(lanes)]);
   return section('Thread budget', table(columns, rows));
 }

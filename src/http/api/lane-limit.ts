@@ -1,11 +1,14 @@
 /** What keeps the number of dedicated lanes where it is, in the API's words. */
 import { z } from '@hono/zod-openapi';
-import type { LaneLimit } from '../../model/lanes.ts';
+import { LANE_LIMITS, type LaneLimit } from '../../model/lanes.ts';
 
 export const LaneLimitJson = z
   .object({
     dedicated: z.int().openapi({ description: 'Most workers with a lane of their own.' }),
-    limited_by: z.string().openapi({ description: 'The resource that binds, or the setting that says so instead.' }),
+    limited_by: z.enum(LANE_LIMITS).openapi({
+      description:
+        'What binds: MAX_DEDICATED_LANES where it is set; else the cores, which would mostly wake threads with more of them, or what the machine has no more of.',
+    }),
     setting: z.string().openapi({ description: 'What it is called where it can be raised.' }),
     memory_short: z
       .boolean()
