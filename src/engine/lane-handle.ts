@@ -15,6 +15,7 @@ import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts'
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
 import { BellRinger, newBell } from '../store/bell.ts';
 import { LedgerReader, newLedger, type Place } from '../store/lane-ledger.ts';
+import { Publications, type PublicationsMemory } from '../store/publications.ts';
 import type { AllowanceMemory } from '../store/record-allowance.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
@@ -89,6 +90,7 @@ export interface LaneOptions {
   /** Whoever is known there, on whatever lane. */
   readonly workerAt: (row: number, occupant: number) => LaneWorker | undefined;
   readonly allowance: AllowanceMemory;
+  readonly publications: PublicationsMemory;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: LaneEvents;
@@ -133,6 +135,7 @@ export class LaneHandle {
   readonly #batch = new FrameBatch();
   readonly #stall: StallWatch;
   readonly #bell: BellRinger;
+  readonly #publications: Publications;
   /** Of the thread of now; undefined without a processor. */
   #ledger: LedgerReader | undefined;
   /** Its turns when it was last seen to make progress. */
@@ -171,6 +174,7 @@ export class LaneHandle {
     this.#stall = new StallWatch(options.limits.stallMs);
     const bell = newBell();
     this.#bell = new BellRinger(bell);
+    this.#publications = new Publications(options.publications);
     const newData = () => this.#newThreadData(bell);
     this.#thread = new SupervisedThread<FromLane, ToLane>({
       script: options.processor === undefined ? 'lane/thread' : 'lane/processor-thread',
@@ -241,12 +245,12 @@ export class LaneHandle {
 
   /** A ledger has one writer: one that an abandoned thread still writes is not the next one's. */
   #newThreadData(bell: LaneThreadData['bell']): LaneThreadData {
-    const { processor, rows, allowance } = this.#options;
-    if (processor === undefined) return { processor, bell, allowance, ledger: undefined };
+    const { processor, rows, allowance, publications } = this.#options;
+    if (processor === undefined) return { processor, bell, allowance, publications, ledger: undefined };
     const ledger = newLedger(this.kind === 'dedicated' ? 0 : rows);
     this.#ledger = new LedgerReader(ledger);
     this.#shares = this.kind === 'dedicated' ? undefined : new TimeShares(this.#ledger);
-    return { processor, bell, allowance, ledger };
+    return { processor, bell, allowance, publications, ledger };
   }
 
   /** The worker is this lane's from now on, and so is what its mailbox holds. No other lane may serve it any more. */
@@ -420,7 +424,14 @@ export class LaneHandle {
     this.#setState('stopped');
     this.#options.events.onStartOver(this);
     const hasEnded = await this.#thread.stop();
-    for (const { left } of this.#leaving.splice(0)) left(hasEnded);
+    const leaving = this.#leaving.splice(0);
+    this.#countForDead(leaving.map(({ worker }) => worker));
+    for (const { left } of leaving) left(hasEnded);
+  }
+
+  /** The thread may have been ended between a publication and its count. */
+  #countForDead(workers: Iterable<LaneWorker>): void {
+    for (const { row } of workers) this.#publications.add(row);
   }
 
   /** A new thread knows nothing. */
@@ -517,6 +528,7 @@ export class LaneHandle {
     this.#endingFor = undefined;
     const leaving = this.#leaving.splice(0);
     const touched = [...this.#workers.values(), ...leaving.map((leave) => leave.worker)];
+    this.#countForDead(touched);
     const inHand: LaneWorker[] = [];
     for (const worker of touched) {
       if (death.abandoned && worker.slot.isInHand) events.onAbandoned(worker);

@@ -63,6 +63,7 @@ export interface LanePoolOptions {
   readonly processor: LaneThreadData['processor'];
   readonly resident: ResidentSources;
   readonly allowance: LaneThreadData['allowance'];
+  readonly publications: LaneOptions['publications'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> & {
@@ -326,7 +327,7 @@ export class LanePool {
   }
 
   #newLane(kind: LaneKind, onReady: () => void = () => {}): LaneHandle {
-    const { clock, logger, events, limits, processor, rows, workerAt, allowance } = this.#options;
+    const { clock, logger, events, limits, processor, rows, workerAt, allowance, publications } = this.#options;
     const factor = kind === 'dedicated' ? 1 : SHARED_MEMORY_FACTOR;
     return new LaneHandle({
       number: this.#nextNumber++,
@@ -336,6 +337,7 @@ export class LanePool {
       workerAt,
       processor: processor && { ...processor, offHeapBytes: processor.offHeapBytes * factor },
       allowance,
+      publications,
       clock,
       logger,
       events: {

@@ -269,6 +269,7 @@ export class TelemetryManager {
       processor:
         this.#processorUrl === undefined ? undefined : { url: this.#processorUrl, offHeapBytes: offHeapMib * MIB },
       allowance: this.#records.memory,
+      publications: this.#board.memory.publications,
       clock: this.#clock,
       logger: this.#logger,
       events: {

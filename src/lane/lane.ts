@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import { collectGarbage } from '../lib/collect-garbage.ts';
 import type { Port } from '../lib/ports.ts';
 import { recordJsonParts } from '../model/record-json.ts';
+import type { Publications } from '../store/publications.ts';
 import type { RecordAllowance } from '../store/record-allowance.ts';
 import { SlotWriter } from '../store/slot-writer.ts';
 import { type DecodedHeartbeat, decodeNext, decodeWhole, MalformedHeartbeat, type ReadHeartbeat } from './decode.ts';
@@ -42,6 +43,8 @@ export interface LaneOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly custom?: CustomCode | undefined;
   readonly allowance: RecordAllowance;
+  /** Where what is published is counted. */
+  readonly publications: Publications;
 }
 
 /**
@@ -58,15 +61,17 @@ export class Lane {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #custom: CustomCode | undefined;
   readonly #allowance: RecordAllowance;
+  readonly #publications: Publications;
   /** Bytes of large heartbeats since garbage was collected last. */
   #largeBytes = 0;
   readonly #served = new Map<number, ServedWorker>();
 
-  constructor(port: Port<ToLane, FromLane>, { clock, custom, allowance }: LaneOptions) {
+  constructor(port: Port<ToLane, FromLane>, { clock, custom, allowance, publications }: LaneOptions) {
     this.#port = port;
     this.#clock = clock;
     this.#custom = custom;
     this.#allowance = allowance;
+    this.#publications = publications;
     port.onMessage((message) => this.#handle(message));
     port.postMessage({ type: 'ready' });
   }
@@ -82,7 +87,7 @@ export class Lane {
     switch (message.type) {
       case 'serve': {
         const { slot: row, occupant, workerId } = message;
-        const slot = new SlotWriter(message.memory);
+        const slot = new SlotWriter(message.memory, { publications: this.#publications, row });
         slot.mend();
         const progress = new TaskProgress(slot.progress());
         this.#served.set(row, { row, occupant, workerId, slot, known: new KnownTasks(), progress });

@@ -3,6 +3,7 @@
 import type { FaultCause } from '../model/lanes.ts';
 import type { Bell } from '../store/bell.ts';
 import type { LedgerMemory } from '../store/lane-ledger.ts';
+import type { PublicationsMemory } from '../store/publications.ts';
 import type { AllowanceMemory } from '../store/record-allowance.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 
@@ -16,6 +17,8 @@ export interface LaneThreadData {
   readonly ledger: LedgerMemory | undefined;
   /** How large records may be. */
   readonly allowance: AllowanceMemory;
+  /** Where it is counted what is published to the slot of each row. */
+  readonly publications: PublicationsMemory;
 }
 
 export interface ProcessorSpec {

@@ -81,6 +81,7 @@ function captured(): Outside {
     bell: data.bell,
     ledger: data.ledger,
     allowance: data.allowance,
+    publications: data.publications,
     offHeapBytes: data.processor.offHeapBytes,
     objectPrototype: Object.prototype,
     copyOf: (object) => ({ ...object }),

@@ -12,6 +12,7 @@ import type { HeartbeatProcessor } from '../model/processor.ts';
 import type { Bell } from '../store/bell.ts';
 import { BellWaiter, newBell } from '../store/bell.ts';
 import { type LedgerMemory, LedgerWriter } from '../store/lane-ledger.ts';
+import { Publications, type PublicationsMemory } from '../store/publications.ts';
 import { type AllowanceMemory, AllowanceReader } from '../store/record-allowance.ts';
 import { Account } from './account.ts';
 import { Lane, type ServedWorker } from './lane.ts';
@@ -25,6 +26,7 @@ export interface Outside extends ForeignRealm, ThreadMemory {
   readonly bell: Bell;
   readonly ledger: LedgerMemory;
   readonly allowance: AllowanceMemory;
+  readonly publications: PublicationsMemory;
   /** Memory outside the heap at which the lane ends. */
   readonly offHeapBytes: number;
   post(message: FromLane): void;
@@ -69,6 +71,7 @@ export function laneIn(outside: Outside): RealmLane {
       const lane = new Lane(port, {
         clock,
         allowance: new AllowanceReader(outside.allowance),
+        publications: new Publications(outside.publications),
         custom: {
           derive: (heartbeat, worker) => host.run(processor, heartbeat, worker),
           isHeld: ({ row }) => ledger.isHeld(row),

@@ -2,6 +2,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { systemClock } from '../lib/clock.ts';
 import { takeThreadStart } from '../lib/thread-start.ts';
+import { Publications } from '../store/publications.ts';
 import { AllowanceReader } from '../store/record-allowance.ts';
 import { Lane } from './lane.ts';
 import type { FromLane, LaneThreadData, ToLane } from './messages.ts';
@@ -16,6 +17,10 @@ const sleepingPort = new SleepingPort<ToLane, FromLane>(
   },
   data.bell,
 );
-const lane = new Lane(sleepingPort, { clock: systemClock, allowance: new AllowanceReader(data.allowance) });
+const lane = new Lane(sleepingPort, {
+  clock: systemClock,
+  allowance: new AllowanceReader(data.allowance),
+  publications: new Publications(data.publications),
+});
 sleepingPort.onIdle(() => lane.idle());
 sleepingPort.listen();

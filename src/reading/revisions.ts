@@ -51,8 +51,11 @@ export class Revisions {
   /** Who was there at the last look. */
   readonly #entries: (WorkerEntry | undefined)[] = [];
   readonly #rowCopies: Int32Array;
+  /** Publications to the worker's slot that were counted at the last look, and as of this one. */
+  readonly #counted: Int32Array;
+  readonly #countedNow: Int32Array;
+  /** What the slot itself said of them. */
   readonly #publications: Int32Array;
-  readonly #publicationsNow: Int32Array;
   readonly #changedRows: Int32Array;
   /** The counter of the worker's change before its last one, or of the last itself where it was several; 0: there was none. */
   readonly #before: Float64Array;
@@ -67,8 +70,9 @@ export class Revisions {
     this.epoch = epoch;
     const rows = directory.board.capacity;
     this.#rowCopies = directory.board.newRowCopies();
+    this.#counted = new Int32Array(rows);
+    this.#countedNow = new Int32Array(rows);
     this.#publications = new Int32Array(rows);
-    this.#publicationsNow = new Int32Array(rows);
     this.order = new ChangeOrder(rows);
     this.#changedRows = new Int32Array(rows);
     this.#before = new Float64Array(rows);
@@ -164,7 +168,7 @@ export class Revisions {
     const { board, rows } = this.#directory;
     const entries = this.#entries;
     while (entries.length < rows.length) entries.push(undefined);
-    this.#directory.copyPublications(this.#publicationsNow);
+    board.publications.copyTo(this.#countedNow);
     const changedRows = this.#changedRows;
     let found = board.changedRows(this.#rowCopies, rows.length, changedRows);
     // What is in the list already is not looked for again: rows come in ascending order.
@@ -175,8 +179,7 @@ export class Revisions {
         continue;
       }
       const entry = rows[row];
-      const isSame =
-        entry === entries[row] && (entry === undefined || this.#publicationsNow[row] === this.#publications[row]);
+      const isSame = entry === entries[row] && (entry === undefined || this.#countedNow[row] === this.#counted[row]);
       if (!isSame) changedRows[found++] = row;
     }
     return changedRows.subarray(0, found);
@@ -204,6 +207,7 @@ export class Revisions {
     const { board, rows } = this.#directory;
     const entry = rows[row];
     if (entry === undefined || !board.isOccupiedBy(row, entry.occupant)) return undefined;
+    this.#counted[row] = board.publications.of(row);
     const { publications } = entry.slot;
     const known = this.#entries[row];
     // Another slot counts anew.

@@ -1,5 +1,5 @@
 /**
- * The board: one fixed row per worker, in one SharedArrayBuffer.
+ * The board: one fixed row per worker, in one SharedArrayBuffer; beside it, how often each worker's slot was published to.
  *
  * Roles: the main thread is the only one that changes it, through `BoardWriter`; every thread reads it, through
  * `BoardReader`. Each word is whole by itself and may be a moment old; a row is not read as a unit.
@@ -28,9 +28,14 @@ import {
   RowWord,
   rowWordIndex,
 } from './layout.ts';
+import { allocatePublications, Publications, type PublicationsMemory } from './publications.ts';
 
 /** The memory itself, as it is handed from thread to thread. */
-export type BoardMemory = SharedArrayBuffer;
+export interface BoardMemory {
+  readonly rows: SharedArrayBuffer;
+  /** How often the slot of each row was published to: lanes write it, and are given nothing else of the board. */
+  readonly publications: PublicationsMemory;
+}
 
 export function allocateBoard(rows: number, nowMonotonicMs: number): BoardMemory {
   const memory = new SharedArrayBuffer(boardBytes(rows));
@@ -39,7 +44,7 @@ export function allocateBoard(rows: number, nowMonotonicMs: number): BoardMemory
   Atomics.store(words, BoardWord.version, LAYOUT_VERSION);
   Atomics.store(words, BoardWord.capacity, rows);
   new Float64Array(memory)[BOARD_EPOCH_NUMBER] = nowMonotonicMs;
-  return memory;
+  return { rows: memory, publications: allocatePublications(rows) };
 }
 
 /** One worker's row as it is shown. */
@@ -85,16 +90,19 @@ export interface LaneOnBoard {
 
 export class BoardReader {
   readonly memory: BoardMemory;
+  /** Moves with each record and note of a slot: for readers that look for changes. */
+  readonly publications: Publications;
   protected readonly words: Int32Array;
   readonly #epochMs: number;
 
   constructor(memory: BoardMemory) {
     this.memory = memory;
-    this.words = new Int32Array(memory);
+    this.publications = new Publications(memory.publications);
+    this.words = new Int32Array(memory.rows);
     if (this.words[BoardWord.magic] !== BOARD_MAGIC || this.words[BoardWord.version] !== LAYOUT_VERSION) {
       throw new Error('not a board of this layout');
     }
-    this.#epochMs = new Float64Array(memory)[BOARD_EPOCH_NUMBER] as number;
+    this.#epochMs = new Float64Array(memory.rows)[BOARD_EPOCH_NUMBER] as number;
   }
 
   get capacity(): number {

@@ -60,19 +60,9 @@ export class SlotReader {
     return this.#slot.size.jsonCapacity;
   }
 
-  /** For the store alone. */
-  get control(): Int32Array {
-    return this.#slot.control;
-  }
-
   /** Moves with each write: whoever remembers it can tell that the record may have changed. */
   get generation(): number {
     return Atomics.load(this.#slot.control, SlotWord.recordGeneration);
-  }
-
-  /** How many records were written, modulo 2^31: the generation moves twice for each. */
-  get writes(): number {
-    return this.generation >> 1;
   }
 
   /** Whether there is a record: of a heartbeat that was applied, or what an earlier master kept. */
@@ -83,7 +73,7 @@ export class SlotReader {
 
   /** How many records and notes were published, modulo 2^32: both only grow, so that their sum tells of either. */
   get publications(): number {
-    return (this.writes + (Atomics.load(this.#slot.control, SlotWord.noteGeneration) >> 1)) | 0;
+    return ((this.generation >> 1) + (Atomics.load(this.#slot.control, SlotWord.noteGeneration) >> 1)) | 0;
   }
 
   /** Ordinal of the heartbeat that the lane took last. */

@@ -20,6 +20,7 @@ import {
   SLOT_CONTROL_BYTES,
   SlotWord,
 } from './layout.ts';
+import type { Publications } from './publications.ts';
 import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
 import { allocateSlot, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
@@ -80,8 +81,16 @@ export function newSlot(workerId: string, ringCapacity: number, restored?: Resto
   return slot.memory;
 }
 
+/** Where publications to a slot are counted. */
+export interface CountedAt {
+  readonly publications: Publications;
+  /** Its worker's, on the board. */
+  readonly row: number;
+}
+
 export class SlotWriter {
   #slot: SlotViews;
+  readonly #countedAt: CountedAt | undefined;
   /** Where the tasks lie in the JSON of the record that was published last. */
   #tasks: { from: number; readonly bytes: number } | undefined;
   /** Of another size: holds the record that is current, until the next one is published. */
@@ -90,8 +99,10 @@ export class SlotWriter {
   /** The JSON in hand is known to fit. */
   #hasRoom = false;
 
-  constructor(memory: SlotMemory) {
+  /** @param countedAt undefined: readers do not look for changes of this slot */
+  constructor(memory: SlotMemory, countedAt?: CountedAt) {
     this.#slot = viewSlot(memory);
+    this.#countedAt = countedAt;
   }
 
   get memory(): SlotMemory {
@@ -100,27 +111,33 @@ export class SlotWriter {
 
   /** Finishes or takes back what a killed predecessor had begun. */
   mend(): void {
+    if (this.#mend()) this.#count();
+  }
+
+  /** @returns whether readers see a change */
+  #mend(): boolean {
     const { control } = this.#slot;
     mendWrite(control, SlotWord.recordGeneration);
     mendWrite(control, SlotWord.noteGeneration);
     const taken = Atomics.load(control, SlotWord.taken);
-    if (Atomics.load(control, SlotWord.finished) === taken) return;
+    if (Atomics.load(control, SlotWord.finished) === taken) return false;
     const record = this.#recordAt(currentCopy(Atomics.load(control, SlotWord.recordGeneration)));
     if (this.#number(record, RecordNumber.ordinal) === taken) {
       if (Atomics.load(control, SlotWord.applied) !== this.#number(record, RecordNumber.appliedIndex)) {
         this.#appendSample(record);
       }
       Atomics.store(control, SlotWord.finished, taken);
-      return;
+      return true;
     }
     const note = this.#noteAt(currentCopy(Atomics.load(control, SlotWord.noteGeneration)));
     if (this.#number(note, NoteNumber.ordinal) === taken) {
       Atomics.store(control, SlotWord.rejected, this.#number(note, NoteNumber.rejectedIndex));
       Atomics.store(control, SlotWord.finished, taken);
-      return;
+      return true;
     }
     // It left no trace, and has been charged or will be given again: nothing is in hand, whoever looks later.
     Atomics.store(control, SlotWord.taken, Atomics.load(control, SlotWord.finished));
+    return false;
   }
 
   /** What the last record tells of the progress of its tasks: for the lane, which may have been started again. */
@@ -202,6 +219,7 @@ export class SlotWriter {
     endWrite(control, SlotWord.recordGeneration);
     this.#appendSample(record);
     Atomics.store(control, SlotWord.finished, values.ordinal);
+    this.#count();
     if (this.#before === undefined) return undefined;
     this.#before = undefined;
     return this.#slot.memory;
@@ -222,6 +240,12 @@ export class SlotWriter {
     endWrite(control, SlotWord.noteGeneration);
     Atomics.store(control, SlotWord.rejected, rejected);
     Atomics.store(control, SlotWord.finished, ordinal);
+    this.#count();
+  }
+
+  /** Last of all: whoever sees the count sees all that it counts. */
+  #count(): void {
+    this.#countedAt?.publications.add(this.#countedAt.row);
   }
 
   /** @returns how many bytes it has. */

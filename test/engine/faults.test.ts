@@ -144,6 +144,18 @@ describe('a processor that waits in the system, so that its thread does not end'
   );
 });
 
+test('readers look again at every worker whose lane has ended: it may have published, and not counted that', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1 });
+  send(manager, 'good', 1);
+  await eventually(() => isAccountedFor(manager, 'good') && shows(manager, 'good', 1)());
+  const { row } = manager.directory.get('good') as { row: number };
+  const { publications } = manager.directory.board;
+  await eventually(() => publications.of(row) === 1);
+  send(manager, 'bad', 1, 'throw');
+  await eventually(() => factsOf(manager, 'bad').lost === 1);
+  expect(publications.of(row)).toBe(2);
+});
+
 test.each([
   ['reject later', /a promise that nobody awaits/],
   ['throw later', /a timer/],

@@ -252,7 +252,7 @@ it('forbids caches on every answer', async () => {
 
 it('answers an internal error with 500, says nothing of the inside and logs it', async () => {
   const { app, directory, logged } = newApp();
-  directory.copyWrites = () => {
+  directory.board.publications.copyTo = () => {
     throw new Error('the secret inside');
   };
   const response = await app.request('/telemetry');

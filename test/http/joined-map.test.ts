@@ -11,6 +11,7 @@ import { Directory } from '../../src/reading/directory.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { type Fleet, task } from '../support/fleet.ts';
 import { newFleet } from './support.ts';
+import type { RecordWriterData } from './threads/record-writer.ts';
 import { isWhole, MOST_TASKS } from './threads/records.ts';
 
 /** A fleet and what one reading thread knows of it. */
@@ -220,8 +221,10 @@ it('has each record whole while a thread writes as fast as it can', async () => 
     fleet.register(workerId);
     fleet.beat(workerId, { cpuUsage: 100_000_000, runningTasks: tasks(MOST_TASKS + 1) });
   }
-  const slots = Array.from(directory.all(), ({ workerId, slot }) => ({ workerId, memory: slot.memory }));
-  const writer = new Worker(new URL('./threads/record-writer.ts', import.meta.url), { workerData: { slots } });
+  const slots = Array.from(directory.all(), ({ workerId, row, slot }) => ({ workerId, row, memory: slot.memory }));
+  const { publications } = fleet.memory;
+  const workerData: RecordWriterData = { slots, publications };
+  const writer = new Worker(new URL('./threads/record-writer.ts', import.meta.url), { workerData });
   const maps = [new JoinedMap(directory, putTelemetry), new JoinedMap(directory, putTelemetry)];
   const started = () => Array.from(directory.all()).every(({ slot }) => slot.taken > 1);
   while (!started()) await new Promise((resolve) => setImmediate(resolve));

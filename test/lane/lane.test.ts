@@ -5,6 +5,7 @@ import { HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/t
 import { FrameBatch, FrameCursor, type HeartbeatFrame } from '../../src/lane/frames.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, ToLane } from '../../src/lane/messages.ts';
+import { allocatePublications, Publications } from '../../src/store/publications.ts';
 import { type RecordAllowance, UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import { SHRINK_AFTER } from '../../src/store/slot-room.ts';
@@ -23,8 +24,9 @@ function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
     close: () => {},
   };
   let memory = newSlot(workerId, 8);
+  const publications = new Publications(allocatePublications(4));
   const start = () => {
-    new Lane(port, { clock: new FakeClock(), allowance });
+    new Lane(port, { clock: new FakeClock(), allowance, publications });
     deliver({ type: 'serve', slot: 3, occupant: 1, workerId, memory });
   };
   start();
@@ -49,6 +51,10 @@ function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
       give(toBinary(HeartbeatSchema, create(HeartbeatSchema, { workerId, ...heartbeat }))),
     get slot() {
       return new SlotReader(memory);
+    },
+    /** Publications that were counted for the worker. */
+    get counted() {
+      return publications.of(3);
     },
   };
 }

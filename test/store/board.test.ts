@@ -58,7 +58,7 @@ test('heartbeats are counted beyond 32 bits', () => {
   const board = new BoardWriter(memory);
   const at = { monotonicMs: 0, wallMs: 0 };
   const { row } = board.occupy(at) as { row: number };
-  const words = new Int32Array(memory);
+  const words = new Int32Array(memory.rows);
   words[BoardWord.heartbeats] = -2;
   for (let n = 1; n <= 3; n++) board.accepted(row, at);
   expect(board.heartbeats).toBe(2 ** 32 + 1);
@@ -68,7 +68,7 @@ test('heartbeats are never too few by a wrap, whenever they are read', () => {
   const memory = allocateBoard(1, 0);
   const board = new BoardWriter(memory);
   const { row } = board.occupy(at(0)) as { row: number };
-  const words = new Int32Array(memory);
+  const words = new Int32Array(memory.rows);
   const { add } = Atomics;
   onTestFinished(() => void Object.assign(Atomics, { add }));
   for (const halves of [1, 2, 3, 4]) {

@@ -40,7 +40,8 @@ export class Fleet {
   register(workerId: string): void {
     const place = this.board.occupy(this.#now());
     if (place === undefined) throw new Error('the board of this test is full');
-    const member = { ...place, writer: new SlotWriter(newSlot(workerId, RING_SAMPLES)), beats: 0 };
+    const countedAt = { publications: this.board.publications, row: place.row };
+    const member = { ...place, writer: new SlotWriter(newSlot(workerId, RING_SAMPLES), countedAt), beats: 0 };
     this.#members.set(workerId, member);
     this.onAnnounce([added(workerId, member)]);
   }
@@ -130,7 +131,7 @@ export class Fleet {
     const memory = shelf.take(nextId, COOL_MS);
     const place = this.board.occupy(this.#now());
     if (place === undefined || memory === undefined) throw new Error('the row or the memory was not given back');
-    const next = new SlotWriter(memory);
+    const next = new SlotWriter(memory, { publications: this.board.publications, row: place.row });
     next.mend();
     this.#members.set(nextId, { ...place, writer: next, beats: 0 });
   }

@@ -45,10 +45,10 @@ export class JoinedMap {
   /** … not blank. */
   readonly #used: Int32Array;
   readonly #occupant: Int32Array;
-  /** Records that were written to the worker's slot when its value was copied. */
-  readonly #writes: Int32Array;
+  /** Publications to the worker's slot that were counted when its value was copied. */
+  readonly #publications: Int32Array;
   /** … and as of this look. */
-  readonly #writesNow: Int32Array;
+  readonly #publicationsNow: Int32Array;
   readonly #lastUpdateS: Uint32Array;
   readonly #isActive: Uint8Array;
 
@@ -60,8 +60,8 @@ export class JoinedMap {
     this.#size = new Int32Array(rows);
     this.#used = new Int32Array(rows);
     this.#occupant = new Int32Array(rows);
-    this.#writes = new Int32Array(rows);
-    this.#writesNow = new Int32Array(rows);
+    this.#publications = new Int32Array(rows);
+    this.#publicationsNow = new Int32Array(rows);
     this.#lastUpdateS = new Uint32Array(rows);
     this.#isActive = new Uint8Array(rows);
   }
@@ -92,14 +92,13 @@ export class JoinedMap {
     const { board, rows } = this.#directory;
     const entries = this.#entries;
     while (entries.length < rows.length) entries.push(undefined);
-    // By itself, before everything else: see there.
-    this.#directory.copyWrites(this.#writesNow);
+    board.publications.copyTo(this.#publicationsNow);
     for (let row = 0; row < rows.length; row++) {
       const entry = rows[row];
       if (
         entry === entries[row] &&
         (entry === undefined ||
-          (this.#writesNow[row] === this.#writes[row] &&
+          (this.#publicationsNow[row] === this.#publications[row] &&
             board.looksLike(
               row,
               this.#occupant[row] as number,
@@ -128,7 +127,7 @@ export class JoinedMap {
     const { board } = this.#directory;
     // All of it once more and in order, since the first look was a plain one.
     this.#occupant[row] = entry.occupant;
-    this.#writes[row] = entry.slot.writes;
+    this.#publications[row] = board.publications.of(row);
     this.#lastUpdateS[row] = board.lastUpdateS(row);
     this.#isActive[row] = isShownActive(board, entry) ? 1 : 0;
     if (this.#entries[row] === undefined || !this.#rewrite(row, entry)) this.#append(row, entry);

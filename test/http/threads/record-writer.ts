@@ -1,13 +1,22 @@
 /** Publishes records as fast as it can to a few slots, of every size up to their room, each telling which it is. */
 import { workerData } from 'node:worker_threads';
 import { recordJsonHead } from '../../../src/model/record-json.ts';
+import { Publications, type PublicationsMemory } from '../../../src/store/publications.ts';
 import type { SlotMemory } from '../../../src/store/slot-memory.ts';
 import { SlotWriter } from '../../../src/store/slot-writer.ts';
 import { task } from '../../support/fleet.ts';
 import { MOST_TASKS } from './records.ts';
 
-const { slots } = workerData as { slots: readonly { workerId: string; memory: SlotMemory }[] };
-const writers = slots.map(({ workerId, memory }) => ({ workerId, slot: new SlotWriter(memory) }));
+export interface RecordWriterData {
+  readonly slots: readonly { readonly workerId: string; readonly row: number; readonly memory: SlotMemory }[];
+  readonly publications: PublicationsMemory;
+}
+
+const { slots, publications: memory } = workerData as RecordWriterData;
+const publications = new Publications(memory);
+const writers = slots.map(({ workerId, row, memory }) => {
+  return { workerId, slot: new SlotWriter(memory, { publications, row }) };
+});
 const numbers = {
   storageUsage: 0,
   gpuUsage: 0,

@@ -22,6 +22,7 @@ import { WireReader } from '../../../src/lane/wire-reader.ts';
 import { PulselaneError } from '../../../src/lib/errors.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../../../src/model/heartbeat-scan.ts';
 import { workerIdProblem } from '../../../src/model/worker-id.ts';
+import { allocatePublications, Publications } from '../../../src/store/publications.ts';
 import { UNLIMITED } from '../../../src/store/record-allowance.ts';
 import { SlotReader } from '../../../src/store/slot-reader.ts';
 import { newSlot } from '../../../src/store/slot-writer.ts';
@@ -146,7 +147,8 @@ export class PoisonedLane {
       },
       close: () => {},
     };
-    new Lane(port, { clock: new FakeClock(), allowance: UNLIMITED });
+    const publications = new Publications(allocatePublications(3));
+    new Lane(port, { clock: new FakeClock(), allowance: UNLIMITED, publications });
     this.#deliver = (message) => deliver(message);
     for (const [slot, workerId] of [
       [1, 'w'],
