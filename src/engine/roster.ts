@@ -79,6 +79,12 @@ export class Roster {
     return this.#byRow.get(row);
   }
 
+  /** Of a worker that a lane speaks of; undefined if it is forgotten, whoever has its row by now. */
+  entryOf(worker: LaneWorker): RosterEntry | undefined {
+    const entry = this.#byRow.get(worker.row);
+    return entry === worker ? entry : undefined;
+  }
+
   all(): Iterable<RosterEntry> {
     return this.#byId.values();
   }

@@ -6,7 +6,6 @@ import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
-import { collectGarbage } from '../lib/collect-garbage.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
@@ -20,34 +19,29 @@ import type { PendingWorker } from '../model/pending.ts';
 import { meanRate } from '../model/rate.ts';
 import type { RecordMemoryView } from '../model/record-memory.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
-import { workerFactsOf } from '../model/worker-facts.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import type { Announcement } from '../reading/directory.ts';
-import { allocateBoard, type BoardMemory, BoardWriter, type LaneOnBoard, type Receipt } from '../store/board.ts';
-import { copiedSlot } from '../store/slot-copy.ts';
-import type { SlotMemory } from '../store/slot-memory.ts';
-import { SlotReader } from '../store/slot-reader.ts';
-import { SlotShelf } from '../store/slot-shelf.ts';
-import { newSlot } from '../store/slot-writer.ts';
+import { allocateBoard, type BoardMemory, BoardWriter } from '../store/board.ts';
+import { Admission } from './admission.ts';
 import { DeliveryWatch } from './delivery-watch.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
-import { type IdentityViolation, IdentityViolations } from './identity-violations.ts';
+import type { IdentityViolation } from './identity-violations.ts';
 import { Intake } from './intake.ts';
-import type { LaneHandle } from './lane-handle.ts';
+import { laneEffects } from './lane-effects.ts';
 import { exceededBy, type LanePlan, laneLimitOf, planLanes } from './lane-plan.ts';
 import { LanePool } from './lane-pool.ts';
 import { Liveness, type LivenessSettings } from './liveness.ts';
 import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
-import { Mailbox } from './mailbox.ts';
-import { type Activity, type AdmissionMode, type Member, Members } from './members.ts';
+import { type AdmissionMode, type Member, Members } from './members.ts';
 import { MemoryRoom } from './memory-room.ts';
-import { PendingAdmissions } from './pending-admissions.ts';
-import { RecordMemory, recordBudgetBytes } from './record-memory.ts';
+import { recordBudgetBytes } from './record-memory.ts';
 import { type RefusalCounts, Refusals } from './refusals.ts';
-import { Registrations } from './registrations.ts';
-import { Roster, RosterEntry } from './roster.ts';
+import { restoreWorkers, savedValuesOf } from './restore.ts';
+import { Roster, type RosterEntry } from './roster.ts';
+import { SlotKeeper } from './slot-keeper.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
 import type { SavedValues } from './values-file.ts';
+import { WorkerLifecycle } from './worker-lifecycle.ts';
 import type { Via } from './worker-liveness.ts';
 
 /** Every member is optional; the defaults are those of the master's settings. */
@@ -129,31 +123,16 @@ const SWEEP_EVERY_MS = 250;
 const TELL_LATE_EVERY_MS = 5000;
 /** How often readers are told at the most who waits for approval: those who wait knock all the time. */
 const TELL_PENDING_EVERY_MS = 1000;
-/** Not while sweeping, nor while the other threads collect, for which they need the processors. */
-const MAIN_COLLECTS_AFTER_MS = 400;
 /** Lanes get this long to finish what they were given before they are ended. */
 const DRAIN_WITHIN_MS = 2000;
-/** A worker that an earlier master knew. */
-interface RestoredWorker {
-  /** Until when it is waited for. */
-  readonly graceUntilMs: number;
-  /** Undefined if it had sent none, or none that was saved. */
-  readonly values: SavedValues | undefined;
-  /** Told with each change, as the values are saved now and then: the later of the two is true. */
-  readonly activity: Activity | undefined;
-}
-
 type Phase = 'new' | 'running' | 'stopped';
 
 export class TelemetryManager {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #maxWorkers: number;
   readonly #lanePlan: LanePlan;
   /** MAX_DEDICATED_LANES, for people. */
   readonly #lanesAsked: string;
-  readonly #laneDepth: number;
-  readonly #ringSamples: number;
   readonly #board: BoardWriter;
   readonly #roster: Roster;
   readonly #members: Members;
@@ -161,16 +140,10 @@ export class TelemetryManager {
   readonly #lanes: LanePool;
   readonly #updates: UpdateWatcher;
   readonly #refusals = new Refusals();
-  readonly #registrations: Registrations;
-  readonly #records: RecordMemory;
-  readonly #shelf: SlotShelf;
-  /** Lanes that have seen slots which were let go of, or that workers have left, since garbage was collected last. */
-  readonly #lanesToCollect = new Set<LaneHandle>();
-  #collection: Timer | undefined;
-  readonly #identityViolations = new IdentityViolations((event) => this.#liveness.recordEvent(event));
-  readonly #pendingAdmissions = new PendingAdmissions((event) => this.#liveness.recordEvent(event));
+  readonly #slots: SlotKeeper;
   readonly #deliveries: DeliveryWatch;
   readonly #intake: Intake;
+  readonly #admission: Admission;
   readonly #processorUrl: string | undefined;
   readonly #timers: Timer[] = [];
   #sweptMs = 0;
@@ -188,36 +161,25 @@ export class TelemetryManager {
   constructor(options: TelemetryManagerOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
-    this.#maxWorkers = options.maxWorkers ?? 20_000;
-    const { maxDedicatedLanes, sharedLanes } = options;
+    const { maxWorkers = 20_000, maxDedicatedLanes, sharedLanes } = options;
     if (sharedLanes !== undefined && !(sharedLanes >= 1))
       throw new PulselaneError('bad_setting', `sharedLanes is ${sharedLanes}, expected at least 1`);
     const facts = readMachineFacts();
     const machine = { facts, cores: availableParallelism() };
-    this.#lanePlan = planLanes(machine, { maxDedicatedLanes, sharedLanes }, this.#maxWorkers);
+    this.#lanePlan = planLanes(machine, { maxDedicatedLanes, sharedLanes }, maxWorkers);
     const { dedicated } = this.#lanePlan;
     this.#lanesAsked = maxDedicatedLanes === 'all' ? `all, up to ${dedicated} lanes` : String(dedicated);
     const memory = new MemoryRoom(this.#clock, facts.memory, readMemoryLimits);
-    this.#laneDepth = options.laneDepth ?? 16;
-    this.#registrations = new Registrations({
-      perS: options.maxWorkerRegistersPerS ?? 0,
-      maxWorkers: this.#maxWorkers,
-      refusals: this.#refusals,
-      clock: this.#clock,
-    });
-    this.#ringSamples = options.ringSamples ?? 720;
-    const budgetBytes =
-      options.recordMemoryBytes ?? recordBudgetBytes(Math.min(...facts.memory.map(({ most }) => most)));
-    this.#shelf = new SlotShelf(this.#ringSamples);
-    this.#records = new RecordMemory({
-      budgetBytes,
-      maxRecordBytes: options.maxRecordBytes ?? MAX_RECORD_BYTES,
-      ringSamples: this.#ringSamples,
-      onCollect: () => this.#collectGarbage(),
-    });
-    this.#board = new BoardWriter(allocateBoard(this.#maxWorkers, this.#clock.monotonicMs()));
+    this.#board = new BoardWriter(allocateBoard(maxWorkers, this.#clock.monotonicMs()));
     this.#board.stampBeat(this.#clock.monotonicMs());
     this.#roster = new Roster(this.#board);
+    this.#slots = new SlotKeeper({
+      budgetBytes: options.recordMemoryBytes ?? recordBudgetBytes(Math.min(...facts.memory.map(({ most }) => most))),
+      maxRecordBytes: options.maxRecordBytes ?? MAX_RECORD_BYTES,
+      ringSamples: options.ringSamples ?? 720,
+      roster: this.#roster,
+      clock: this.#clock,
+    });
     this.#members = new Members({
       mode: options.admission ?? 'open',
       maxPending: options.maxPending ?? 1000,
@@ -229,11 +191,7 @@ export class TelemetryManager {
       board: this.#board,
       clock: this.#clock,
       logger: this.#logger,
-      // What an operator said of it, approval and address, stays: it may be a rack that was off for a weekend.
-      onGone: (entry) => {
-        this.#forget(entry, 'retention');
-        this.#members.expire(entry.workerId);
-      },
+      onGone: (entry) => this.#admission.retire(entry),
       onInstances: ({ workerId, liveness }) => this.#members.setInstances(workerId, liveness.instances),
       onActivity: ({ workerId, row }, isActive) => {
         // What makes it active is a heartbeat that came just now.
@@ -260,7 +218,7 @@ export class TelemetryManager {
         residentBytes: () => process.memoryUsage.rss(),
         boundBytes: options.maxResidentMib === undefined ? undefined : options.maxResidentMib * 1024 ** 2,
       },
-      rows: this.#maxWorkers,
+      rows: maxWorkers,
       workerAt: (row, occupant) => {
         const entry = this.#roster.atRow(row);
         return entry?.occupant === occupant ? entry : undefined;
@@ -268,48 +226,18 @@ export class TelemetryManager {
       quarantineMs: options.laneQuarantineMs ?? 5 * 60_000,
       processor:
         this.#processorUrl === undefined ? undefined : { url: this.#processorUrl, offHeapBytes: offHeapMib * MIB },
-      allowance: this.#records.memory,
+      allowance: this.#slots.records.memory,
       publications: this.#board.memory.publications,
       clock: this.#clock,
       logger: this.#logger,
-      events: {
-        onChange: (lane) => this.#showLane(lane),
-        onGrown: (worker, memory) => {
-          const entry = this.#roster.atRow(worker.row);
-          if (entry === worker) {
-            this.#replaceSlot(entry, memory);
-            this.#liveness.lookForRecord(entry);
-          } else {
-            // Forgotten: nobody reads it any more, and what it takes is let go of as soon as it is there.
-            worker.slot = new SlotReader(memory);
-            this.#records.added(memory.byteLength);
-            this.#records.letGo(memory.byteLength);
-          }
-        },
-        onServed: (worker, lane, left) => {
-          this.#board.setLane(worker.row, laneOnBoard(lane));
-          if (left !== undefined) this.#lanesToCollect.add(left);
-        },
-        onAbandoned: (worker) => {
-          const entry = this.#roster.atRow(worker.row);
-          if (entry === worker) this.#replaceSlot(entry, copiedSlot(entry.slot.memory));
-        },
-        onLost: (worker, cause) => {
-          if (this.#roster.atRow(worker.row) === worker) this.#board.countLost(worker.row, cause);
-        },
-        onCharged: (worker, { cause, reason }) => {
-          const entry = this.#roster.atRow(worker.row);
-          if (entry === worker) this.#roster.charge(entry, { cause, reason, atUnixMs: this.#clock.wallMs() });
-        },
-        onStartsFailing: (reason) => {
-          this.#liveness.recordEvent(
-            reason === undefined
-              ? { type: 'fault_over', detail: 'threads can be started again' }
-              : { type: 'fault', detail: `threads cannot be started: ${reason}` },
-          );
-          options.onThreadsFailing?.(reason !== undefined);
-        },
-      },
+      events: laneEffects({
+        board: this.#board,
+        roster: this.#roster,
+        slots: this.#slots,
+        liveness: this.#liveness,
+        onThreadsFailing: options.onThreadsFailing ?? (() => {}),
+        clock: this.#clock,
+      }),
     });
     this.#deliveries = new DeliveryWatch({ liveness: this.#liveness, refusals: this.#refusals, clock: this.#clock });
     this.#updates = new UpdateWatcher({
@@ -322,9 +250,32 @@ export class TelemetryManager {
       maxWorkerHeartbeatsPerS: options.maxWorkerHeartbeatsPerS ?? 0,
       board: this.#board,
       liveness: this.#liveness,
-      records: this.#records,
+      records: this.#slots.records,
       deliveries: this.#deliveries,
       updates: this.#updates,
+      refusals: this.#refusals,
+      clock: this.#clock,
+    });
+    const lifecycle = new WorkerLifecycle({
+      maxWorkers,
+      laneDepth: options.laneDepth ?? 16,
+      board: this.#board,
+      roster: this.#roster,
+      liveness: this.#liveness,
+      slots: this.#slots,
+      lanes: this.#lanes,
+      deliveries: this.#deliveries,
+      updates: this.#updates,
+      refusals: this.#refusals,
+      clock: this.#clock,
+    });
+    this.#admission = new Admission({
+      maxWorkers,
+      maxWorkerRegistersPerS: options.maxWorkerRegistersPerS ?? 0,
+      members: this.#members,
+      roster: this.#roster,
+      liveness: this.#liveness,
+      lifecycle,
       refusals: this.#refusals,
       clock: this.#clock,
     });
@@ -376,7 +327,7 @@ export class TelemetryManager {
     for (const timer of this.#timers.splice(0)) timer.cancel();
     await until(this.#clock, () => this.#deliveries.isAllDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
     this.#deliveries.stop();
-    this.#collection?.cancel();
+    this.#slots.stop();
     this.#updates.look();
     this.#updates.stop();
     await this.#lanes.stop();
@@ -392,17 +343,12 @@ export class TelemetryManager {
   registerWorker(workerId: string): void {
     checkWorkerId(workerId);
     this.#mustRun();
-    if (this.#members.mode === 'approved') this.#members.approve(workerId);
-    this.#entry(workerId);
+    this.#admission.register(workerId);
   }
 
   /** Forgets a worker, its approval, its lane and its memory. @returns whether there was any of these. */
   unregisterWorker(workerId: string): boolean {
-    const wasMember = this.#members.forget(workerId);
-    const entry = this.#roster.get(workerId);
-    if (entry === undefined) return wasMember;
-    this.#forget(entry, 'unregistered');
-    return true;
+    return this.#admission.unregister(workerId);
   }
 
   /**
@@ -412,13 +358,7 @@ export class TelemetryManager {
    * @throws PulselaneError `failed_precondition` if another instance of it is there; `rate_limited`
    */
   deregisterWorker(workerId: string, instanceId: string): boolean {
-    const entry = this.#roster.get(workerId);
-    if (entry === undefined) return false;
-    this.#registrations.mustMayChange(workerId);
-    this.#liveness.checkFarewell(entry, instanceId);
-    this.#forget(entry, 'unregistered');
-    this.#members.expire(workerId);
-    return true;
+    return this.#admission.deregister(workerId, instanceId);
   }
 
   /**
@@ -430,24 +370,12 @@ export class TelemetryManager {
   approve(workerId: string): 'known' | 'waiting' | 'awaited' {
     checkWorkerId(workerId);
     this.#mustRun();
-    const isKnown = this.#roster.get(workerId) !== undefined;
-    if (!isKnown && this.#members.mode === 'open') {
-      throw new PulselaneError('failed_precondition', 'admission is open: nobody waits for approval');
-    }
-    if (!isKnown && !this.#members.admits(workerId)) {
-      // Who is approved and never comes is kept for ever, so that there is a bound of those, too.
-      const isFull = this.#roster.size >= this.#maxWorkers || this.#members.size >= 2 * this.#maxWorkers;
-      if (isFull) throw this.#noRoomFor(workerId);
-    }
-    const isWaiting = this.#members.approve(workerId);
-    if (isKnown) return 'known';
-    return isWaiting ? 'waiting' : 'awaited';
+    return this.#admission.approve(workerId);
   }
 
   /** What a worker said of itself last, if it did so in bytes of this digest: they need not be decoded again. */
   announced(digest: string): WorkerInfo | undefined {
-    const entry = this.#registrations.by(digest);
-    return entry && this.#members.get(entry.workerId)?.info;
+    return this.#admission.announced(digest);
   }
 
   /**
@@ -458,15 +386,7 @@ export class TelemetryManager {
   announceWorker(info: WorkerInfo, digest?: string): void {
     checkWorkerId(info.workerId);
     this.#mustRun();
-    const isUnchanged = digest !== undefined && this.#registrations.by(digest)?.workerId === info.workerId;
-    if (!isUnchanged) this.#registrations.mustMayChange(info.workerId);
-    const entry = this.#admitted(info.workerId);
-    this.#liveness.checkInstance(entry, info.instanceId);
-    this.#liveness.describe(entry, info);
-    if (isUnchanged) return;
-    const isNews = this.#members.describe(info.workerId, info);
-    if (isNews || entry.facts === undefined) this.#roster.describe(entry, workerFactsOf(info));
-    this.#registrations.remember(entry, digest);
+    this.#admission.announce(info, digest);
   }
 
   // ── heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -487,7 +407,7 @@ export class TelemetryManager {
    */
   acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes), via?: Via): void {
     this.#mustRun();
-    this.#intake.accept(this.#admitted(head.workerId), bytes, head, via);
+    this.#intake.accept(this.#admission.admitted(head.workerId), bytes, head, via);
   }
 
   /** A stream is over because its client closed it, who spoke for these workers. */
@@ -580,34 +500,13 @@ export class TelemetryManager {
    * are known from the start, too. Called once, before anybody else is heard.
    */
   restore(members: readonly Member[], values: ReadonlyMap<string, SavedValues>): void {
-    this.#members.restore(members);
-    const graceUntilMs = this.#liveness.graceUntilMs();
-    let waitedFor = 0;
-    let left = 0;
-    for (const { workerId, known, address, instanceIds, info, activity } of members) {
-      // Known, but never approved: admission was open when it came.
-      if (!this.#members.admits(workerId)) {
-        this.#members.expire(workerId);
-        continue;
-      }
-      if (!known && address === undefined) continue;
-      try {
-        const entry = this.#newEntry(
-          workerId,
-          known ? { graceUntilMs, values: values.get(workerId), activity } : undefined,
-        );
-        entry.liveness.instances = instanceIds;
-        if (info !== undefined) this.#describe(entry, info);
-        if (known) waitedFor++;
-      } catch (error) {
-        if (!(error instanceof PulselaneError)) throw error;
-        // Those that come are served as far as there is room.
-        left++;
-      }
-    }
-    if (left > 0) this.#logger.warn({ left }, 'workers of an earlier master that MAX_WORKERS leaves no room for');
-    this.#liveness.begin();
-    if (waitedFor > 0) this.#liveness.grace(waitedFor, graceUntilMs);
+    restoreWorkers(members, values, {
+      members: this.#members,
+      admission: this.#admission,
+      roster: this.#roster,
+      liveness: this.#liveness,
+      logger: this.#logger,
+    });
   }
 
   /** Called with each worker that becomes active: there are values of it. Must be cheap, and there is one. */
@@ -618,13 +517,13 @@ export class TelemetryManager {
   /** The last values of a worker; undefined if there are none. */
   valuesOf(workerId: string): SavedValues | undefined {
     const entry = this.#roster.get(workerId);
-    return entry === undefined ? undefined : this.#valuesOf(entry);
+    return entry === undefined ? undefined : savedValuesOf(entry, this.#board, this.#clock.monotonicMs());
   }
 
   /** The last values of each worker that has sent any, to be asked for one by one and taken at once. */
   *savedValues(): Generator<SavedValues> {
     for (const entry of this.#roster.all()) {
-      const values = this.#valuesOf(entry);
+      const values = savedValuesOf(entry, this.#board, this.#clock.monotonicMs());
       if (values !== undefined) yield values;
     }
   }
@@ -640,9 +539,8 @@ export class TelemetryManager {
   }
 
   /** A peer spoke for a worker that it is not, and was refused. */
-  identityViolated(impostor: IdentityViolation): void {
-    this.#refusals.count('identity');
-    this.#identityViolations.seen(impostor, this.#clock.monotonicMs());
+  identityViolated(violation: IdentityViolation): void {
+    this.#admission.identityViolated(violation);
   }
 
   /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
@@ -667,7 +565,7 @@ export class TelemetryManager {
       laneLimit: laneLimitOf(this.#lanePlan, this.#lanes.isHeldBack),
       threadsLeftBehind: threadsLeftBehind(),
       pending: this.#members.pending(),
-      recordMemory: this.#records.view,
+      recordMemory: this.#slots.records.view,
       refusals: this.#refusals.counts(),
       mergedUpdates: this.#updates.merged,
       callbackErrors: this.#updates.callbackErrors,
@@ -680,13 +578,6 @@ export class TelemetryManager {
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #valuesOf({ workerId, row, slot }: RosterEntry): SavedValues | undefined {
-    if (slot.numbers() === undefined) return undefined;
-    const view = this.#board.view(row, this.#clock.monotonicMs());
-    const { ageMs: silentMs, isActive, intervalMs, lastUpdateS, registeredS } = view;
-    return { workerId, silentMs, isActive, intervalMs, lastUpdateS, registeredS, json: slot.json('') };
-  }
 
   #telemetryOf(entry: RosterEntry): WorkerTelemetry {
     // The first record makes the worker active, also when it came a moment ago.
@@ -709,124 +600,6 @@ export class TelemetryManager {
     this.#logger.warn(`MAX_DEDICATED_LANES is ${this.#lanesAsked}, more than this machine seems to carry: ${limits}`);
   }
 
-  #now(): Receipt {
-    return { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
-  }
-
-  #admitted(workerId: string): RosterEntry {
-    const known = this.#roster.get(workerId);
-    if (known !== undefined) return known;
-    if (!this.#members.admits(workerId)) {
-      if (this.#members.turnAway(workerId)) this.#pendingAdmissions.requested(workerId, this.#clock.monotonicMs());
-      throw new PulselaneError('not_admitted', `worker ${workerId} waits for approval by an operator`);
-    }
-    return this.#entry(workerId);
-  }
-
-  #entry(workerId: string): RosterEntry {
-    return this.#roster.get(workerId) ?? this.#newEntry(workerId);
-  }
-
-  #noRoomFor(workerId: string): PulselaneError {
-    this.#refusals.count('workers');
-    return new PulselaneError(
-      'resource_exhausted',
-      `the limit of ${this.#maxWorkers} workers (MAX_WORKERS) is reached; ${workerId} is not taken`,
-      { retryAfterMs: 60_000 },
-    );
-  }
-
-  /** @param restored what an earlier master knew of it; undefined: it is new */
-  #newEntry(workerId: string, restored?: RestoredWorker): RosterEntry {
-    const values = restored?.values;
-    const now = this.#now();
-    const silentMs = values?.silentMs ?? 0;
-    const place = this.#board.occupy({ ...now, monotonicMs: now.monotonicMs - silentMs });
-    if (place === undefined) throw this.#noRoomFor(workerId);
-    const entry = new RosterEntry({
-      workerId,
-      ...place,
-      slot: this.#newSlot(workerId, values),
-      mailbox: new Mailbox(this.#laneDepth, this.#records),
-      liveness: this.#liveness.newFacts(values, restored?.graceUntilMs),
-    });
-    if (restored !== undefined) this.#restoreRow(entry.row, restored);
-    this.#records.added(entry.slot.memory.byteLength);
-    this.#roster.add(entry);
-    this.#liveness.admit(entry);
-    this.#lanes.assign(entry);
-    this.#members.join(workerId);
-    return entry;
-  }
-
-  #newSlot(workerId: string, values: SavedValues | undefined): SlotMemory {
-    if (values !== undefined) {
-      const { json, lastUpdateS } = values;
-      return newSlot(workerId, this.#ringSamples, { json, receivedUnixMs: lastUpdateS * 1000 });
-    }
-    return this.#shelf.take(workerId, this.#clock.monotonicMs()) ?? newSlot(workerId, this.#ringSamples);
-  }
-
-  #restoreRow(row: number, { values, activity }: RestoredWorker): void {
-    if (values === undefined && activity === undefined) return;
-    const heardS = activity?.heardS ?? 0;
-    const savedS = values?.lastUpdateS ?? 0;
-    const isJournalLater = activity !== undefined && heardS >= savedS;
-    this.#board.restore(row, {
-      // A journal that could not be written for a while, or that a master of another version did not write, is older.
-      isActive: (isJournalLater ? activity : values)?.isActive ?? false,
-      lastUpdateS: Math.max(heardS, savedS),
-      registeredS: values?.registeredS ?? this.#board.registeredS(row),
-    });
-  }
-
-  #replaceSlot(entry: RosterEntry, memory: SlotMemory): void {
-    this.#records.replaced(entry.slot.memory.byteLength, memory.byteLength, entry.garbage);
-    if (entry.lane !== undefined) this.#lanesToCollect.add(entry.lane);
-    this.#roster.grow(entry, memory);
-  }
-
-  #letGo(entry: RosterEntry): void {
-    this.#records.letGo(entry.slot.memory.byteLength, entry.garbage);
-    if (entry.lane !== undefined) this.#lanesToCollect.add(entry.lane);
-  }
-
-  /** In every thread that may have seen the slots that were let go of; here when the others have done it, and by itself. */
-  #collectGarbage(): void {
-    this.#roster.publishSlotsLetGo();
-    for (const lane of this.#lanesToCollect) lane.collect();
-    this.#lanesToCollect.clear();
-    this.#collection?.cancel();
-    this.#collection = this.#clock.after(MAIN_COLLECTS_AFTER_MS, () => {
-      const fromMs = this.#clock.monotonicMs();
-      collectGarbage();
-      this.#records.collected(this.#clock.monotonicMs() - fromMs);
-    });
-  }
-
-  /** What it says of itself. */
-  #describe(entry: RosterEntry, info: WorkerInfo): void {
-    this.#roster.describe(entry, workerFactsOf(info));
-    this.#liveness.describe(entry, info);
-  }
-
-  #forget(entry: RosterEntry, cause: 'retention' | 'unregistered'): void {
-    this.#liveness.forget(entry, cause);
-    this.#registrations.remember(entry, undefined);
-    entry.liveness.via?.forget(entry.workerId);
-    this.#roster.remove(entry);
-    this.#deliveries.forget(entry);
-    this.#updates.forget(entry);
-    this.#board.release(entry.row);
-    entry.mailbox.clear();
-    this.#letGo(entry);
-    void this.#lanes.forget(entry).then((isUnused) => {
-      const { memory } = entry.slot;
-      const isKept = isUnused && this.#shelf.keep(memory, this.#clock.monotonicMs());
-      if (isKept) this.#records.kept(memory.byteLength, entry.garbage);
-    });
-  }
-
   #sweep(): void {
     const nowMs = this.#clock.monotonicMs();
     this.#board.stampBeat(nowMs);
@@ -840,7 +613,7 @@ export class TelemetryManager {
       this.#lateToldMs = nowMs;
       this.#members.tellLate();
     }
-    this.#records.look(nowMs);
+    this.#slots.records.look(nowMs);
     this.#publishRecordMemory(nowMs);
     const refusals = this.#refusals.takeChanges(nowMs);
     if (refusals !== undefined) this.#roster.publishLimits(refusals);
@@ -848,7 +621,7 @@ export class TelemetryManager {
   }
 
   #publishRecordMemory(nowMs: number): void {
-    const news = this.#records.takeChanges(nowMs);
+    const news = this.#slots.records.takeChanges(nowMs);
     if (news !== undefined) this.#roster.publishRecordMemory(news);
   }
 
@@ -874,16 +647,6 @@ export class TelemetryManager {
     this.#pendingPublishedMs = nowMs;
     this.#roster.publishPending(this.#members.pending());
   }
-
-  #showLane(lane: LaneHandle): void {
-    if (lane.state === 'stopped') this.#lanesToCollect.delete(lane);
-    const shown = laneOnBoard(lane);
-    for (const worker of lane.workers) this.#board.setLane(worker.row, shown);
-  }
-}
-
-function laneOnBoard({ number, kind, state, restarts }: LaneHandle): LaneOnBoard {
-  return { number, kind, state, restarts };
 }
 
 /** @throws PulselaneError `bad_setting` if it is a URL of another kind than file: */

@@ -1,0 +1,58 @@
+/** What follows for the workers from what happens to lanes: on the board, in the roster, in the memory for records. */
+import type { Clock } from '../lib/clock.ts';
+import type { BoardWriter, LaneOnBoard } from '../store/board.ts';
+import type { LaneHandle } from './lane-handle.ts';
+import type { LanePoolOptions } from './lane-pool.ts';
+import type { Liveness } from './liveness.ts';
+import type { Roster } from './roster.ts';
+import type { SlotKeeper } from './slot-keeper.ts';
+
+export interface LaneEffectsOptions {
+  readonly board: BoardWriter;
+  readonly roster: Roster;
+  readonly slots: SlotKeeper;
+  readonly liveness: Liveness;
+  /** Threads for lanes can no longer be started, or can again. */
+  readonly onThreadsFailing: (fails: boolean) => void;
+  readonly clock: Clock;
+}
+
+/** A worker that a lane speaks of may be forgotten by then, and its row another one's. */
+export function laneEffects(options: LaneEffectsOptions): LanePoolOptions['events'] {
+  const { board, roster, slots, liveness, onThreadsFailing, clock } = options;
+  return {
+    onChange: (lane) => {
+      if (lane.state === 'stopped') slots.ended(lane);
+      const shown = laneOnBoard(lane);
+      for (const worker of lane.workers) board.setLane(worker.row, shown);
+    },
+    onGrown: (worker, memory) => {
+      const entry = slots.grown(worker, memory);
+      if (entry !== undefined) liveness.lookForRecord(entry);
+    },
+    onServed: (worker, lane, left) => {
+      board.setLane(worker.row, laneOnBoard(lane));
+      if (left !== undefined) slots.left(left);
+    },
+    onAbandoned: (worker) => slots.abandoned(worker),
+    onLost: (worker, cause) => {
+      if (roster.entryOf(worker) !== undefined) board.countLost(worker.row, cause);
+    },
+    onCharged: (worker, { cause, reason }) => {
+      const entry = roster.entryOf(worker);
+      if (entry !== undefined) roster.charge(entry, { cause, reason, atUnixMs: clock.wallMs() });
+    },
+    onStartsFailing: (reason) => {
+      liveness.recordEvent(
+        reason === undefined
+          ? { type: 'fault_over', detail: 'threads can be started again' }
+          : { type: 'fault', detail: `threads cannot be started: ${reason}` },
+      );
+      onThreadsFailing(reason !== undefined);
+    },
+  };
+}
+
+function laneOnBoard({ number, kind, state, restarts }: LaneHandle): LaneOnBoard {
+  return { number, kind, state, restarts };
+}
