@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
-import { type Clock, systemClock, type Timer, until } from '../lib/clock.ts';
+import { type Clock, systemClock, until } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
@@ -16,7 +16,6 @@ import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import type { LaneKind, LaneLimit, LaneState } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
-import { meanRate } from '../model/rate.ts';
 import type { RecordMemoryView } from '../model/record-memory.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
@@ -34,11 +33,13 @@ import { Liveness, type LivenessSettings } from './liveness.ts';
 import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
 import { type AdmissionMode, type Member, Members } from './members.ts';
 import { MemoryRoom } from './memory-room.ts';
+import { Pulse } from './pulse.ts';
 import { recordBudgetBytes } from './record-memory.ts';
 import { type RefusalCounts, Refusals } from './refusals.ts';
 import { restoreWorkers, savedValuesOf } from './restore.ts';
 import { Roster, type RosterEntry } from './roster.ts';
 import { SlotKeeper } from './slot-keeper.ts';
+import { StatusPublisher } from './status-publisher.ts';
 import { type UpdateCallback, UpdateWatcher } from './update-watcher.ts';
 import type { SavedValues } from './values-file.ts';
 import { WorkerLifecycle } from './worker-lifecycle.ts';
@@ -117,14 +118,9 @@ export interface InternalState {
 }
 
 const MIB = 1024 ** 2;
-/** How often main stamps its beat, judges everybody and lets go of what lanes have done. */
-const SWEEP_EVERY_MS = 250;
-/** How often changes of members that came too often are told. */
-const TELL_LATE_EVERY_MS = 5000;
-/** How often readers are told at the most who waits for approval: those who wait knock all the time. */
-const TELL_PENDING_EVERY_MS = 1000;
 /** Lanes get this long to finish what they were given before they are ended. */
 const DRAIN_WITHIN_MS = 2000;
+
 type Phase = 'new' | 'running' | 'stopped';
 
 export class TelemetryManager {
@@ -145,15 +141,7 @@ export class TelemetryManager {
   readonly #intake: Intake;
   readonly #admission: Admission;
   readonly #processorUrl: string | undefined;
-  readonly #timers: Timer[] = [];
-  #sweptMs = 0;
-  /** Of late; and how many there were at the last sweep. */
-  #heartbeatsPerS = 0;
-  #heartbeatsSeen = 0;
-  /** When readers were told last who waits for approval, and at which change. */
-  #pendingPublishedMs = 0;
-  #pendingPublished = 0;
-  #lateToldMs = 0;
+  readonly #pulse: Pulse;
   #onActive: (workerId: string) => void = () => {};
   #phase: Phase = 'new';
   #stopping: Promise<void> | undefined;
@@ -279,6 +267,24 @@ export class TelemetryManager {
       refusals: this.#refusals,
       clock: this.#clock,
     });
+    this.#pulse = new Pulse({
+      board: this.#board,
+      deliveries: this.#deliveries,
+      liveness: this.#liveness,
+      lanes: this.#lanes,
+      members: this.#members,
+      records: this.#slots.records,
+      publisher: new StatusPublisher({
+        lanePlan: this.#lanePlan,
+        lanes: this.#lanes,
+        members: this.#members,
+        records: this.#slots.records,
+        refusals: this.#refusals,
+        roster: this.#roster,
+        logger: this.#logger,
+      }),
+      clock: this.#clock,
+    });
   }
 
   // ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -294,11 +300,7 @@ export class TelemetryManager {
     holdThread('lane/thread');
     this.#phase = 'running';
     this.#checkPlan();
-    this.#roster.publishLaneLimit(laneLimitOf(this.#lanePlan, false));
-    this.#publishRecordMemory(this.#clock.monotonicMs());
-    this.#sweptMs = this.#clock.monotonicMs();
-    this.#liveness.begin();
-    this.#timers.push(this.#clock.every(SWEEP_EVERY_MS, () => this.#sweep()));
+    this.#pulse.begin();
     if (this.#processorUrl !== undefined) await this.#tryProcessor();
   }
 
@@ -324,7 +326,7 @@ export class TelemetryManager {
   async #shutdown(): Promise<void> {
     this.#phase = 'stopped';
     this.#lanes.drain();
-    for (const timer of this.#timers.splice(0)) timer.cancel();
+    this.#pulse.stop();
     await until(this.#clock, () => this.#deliveries.isAllDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
     this.#deliveries.stop();
     this.#slots.stop();
@@ -598,54 +600,6 @@ export class TelemetryManager {
     if (exceeded.length === 0) return;
     const limits = exceeded.map(({ resource, setting, lanes }) => `${lanes} by ${resource} (${setting})`).join(', ');
     this.#logger.warn(`MAX_DEDICATED_LANES is ${this.#lanesAsked}, more than this machine seems to carry: ${limits}`);
-  }
-
-  #sweep(): void {
-    const nowMs = this.#clock.monotonicMs();
-    this.#board.stampBeat(nowMs);
-    this.#deliveries.sweep();
-    this.#liveness.sweep(nowMs);
-    this.#lanes.watch(nowMs - this.#sweptMs);
-    this.#publishLaneLimit();
-    this.#measureRate(nowMs - this.#sweptMs);
-    this.#publishPending(nowMs);
-    if (nowMs - this.#lateToldMs >= TELL_LATE_EVERY_MS) {
-      this.#lateToldMs = nowMs;
-      this.#members.tellLate();
-    }
-    this.#slots.records.look(nowMs);
-    this.#publishRecordMemory(nowMs);
-    const refusals = this.#refusals.takeChanges(nowMs);
-    if (refusals !== undefined) this.#roster.publishLimits(refusals);
-    this.#sweptMs = nowMs;
-  }
-
-  #publishRecordMemory(nowMs: number): void {
-    const news = this.#slots.records.takeChanges(nowMs);
-    if (news !== undefined) this.#roster.publishRecordMemory(news);
-  }
-
-  #publishLaneLimit(): void {
-    const isMemoryShort = this.#lanes.isHeldBack;
-    if (this.#roster.directory.laneLimit?.isMemoryShort === isMemoryShort) return;
-    this.#roster.publishLaneLimit(laneLimitOf(this.#lanePlan, isMemoryShort));
-    if (isMemoryShort) this.#logger.warn('memory is short on this machine: no more dedicated lanes are started');
-    else this.#logger.info('memory is free again: dedicated lanes are started');
-  }
-
-  #measureRate(elapsedMs: number): void {
-    const { heartbeats } = this.#board;
-    this.#heartbeatsPerS = meanRate(this.#heartbeatsPerS, (heartbeats - this.#heartbeatsSeen) >>> 0, elapsedMs);
-    this.#heartbeatsSeen = heartbeats;
-    this.#board.setHeartbeatRate(this.#heartbeatsPerS);
-  }
-
-  #publishPending(nowMs: number): void {
-    const { pendingChanges } = this.#members;
-    if (pendingChanges === this.#pendingPublished || nowMs - this.#pendingPublishedMs < TELL_PENDING_EVERY_MS) return;
-    this.#pendingPublished = pendingChanges;
-    this.#pendingPublishedMs = nowMs;
-    this.#roster.publishPending(this.#members.pending());
   }
 }
 

@@ -1,0 +1,87 @@
+/**
+ * The periodic work of main, four times a second. The order counts: mailboxes let go of what is done before lanes are
+ * looked at, since a lane that got on does not stand still; all is counted before it is published.
+ *
+ *     beat ──► mailboxes ──► who is alive ──► lanes ──► rate, journal, memory ──► publish
+ */
+import type { Clock, Timer } from '../lib/clock.ts';
+import { meanRate } from '../model/rate.ts';
+import type { BoardWriter } from '../store/board.ts';
+import type { DeliveryWatch } from './delivery-watch.ts';
+import type { LanePool } from './lane-pool.ts';
+import type { Liveness } from './liveness.ts';
+import type { Members } from './members.ts';
+import type { RecordMemory } from './record-memory.ts';
+import type { StatusPublisher } from './status-publisher.ts';
+
+export interface PulseOptions {
+  readonly board: BoardWriter;
+  readonly deliveries: DeliveryWatch;
+  readonly liveness: Liveness;
+  readonly lanes: LanePool;
+  readonly members: Members;
+  readonly records: RecordMemory;
+  readonly publisher: StatusPublisher;
+  readonly clock: Clock;
+}
+
+/** How often main stamps its beat, judges everybody and lets go of what lanes have done. */
+const SWEEP_EVERY_MS = 250;
+/** How often changes of members that came too often are told. */
+const TELL_LATE_EVERY_MS = 5000;
+
+export class Pulse {
+  readonly #options: PulseOptions;
+  #timer: Timer | undefined;
+  #sweptMs = 0;
+  #lateToldMs = 0;
+  /** Recently; and how many there were at the last sweep. */
+  #heartbeatsPerS = 0;
+  #heartbeatsSeen = 0;
+
+  constructor(options: PulseOptions) {
+    this.#options = options;
+  }
+
+  /** From now on the master listens, and judges. */
+  begin(): void {
+    const { publisher, liveness, clock } = this.#options;
+    this.#sweptMs = clock.monotonicMs();
+    publisher.begin(this.#sweptMs);
+    liveness.begin();
+    this.#timer = clock.every(SWEEP_EVERY_MS, () => this.#sweep());
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #sweep(): void {
+    const { board, deliveries, liveness, lanes, records, publisher, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const elapsedMs = nowMs - this.#sweptMs;
+    board.stampBeat(nowMs);
+    deliveries.sweep();
+    liveness.sweep(nowMs);
+    lanes.watch(elapsedMs);
+    this.#measureRate(elapsedMs);
+    this.#tellLate(nowMs);
+    records.look(nowMs);
+    publisher.look(nowMs);
+    this.#sweptMs = nowMs;
+  }
+
+  #measureRate(elapsedMs: number): void {
+    const { board } = this.#options;
+    const { heartbeats } = board;
+    this.#heartbeatsPerS = meanRate(this.#heartbeatsPerS, (heartbeats - this.#heartbeatsSeen) >>> 0, elapsedMs);
+    this.#heartbeatsSeen = heartbeats;
+    board.setHeartbeatRate(this.#heartbeatsPerS);
+  }
+
+  #tellLate(nowMs: number): void {
+    if (nowMs - this.#lateToldMs < TELL_LATE_EVERY_MS) return;
+    this.#lateToldMs = nowMs;
+    this.#options.members.tellLate();
+  }
+}
