@@ -134,7 +134,8 @@ export class LaneHandle {
   readonly #workers = new Map<number, LaneWorker>();
   readonly #batch = new FrameBatch();
   readonly #stall: StallWatch;
-  readonly #bell: BellRinger;
+  /** Of the thread of now. */
+  #bell: BellRinger | undefined;
   readonly #publications: Publications;
   /** Of the thread of now; undefined without a processor. */
   #ledger: LedgerReader | undefined;
@@ -172,10 +173,8 @@ export class LaneHandle {
     this.number = options.number;
     this.kind = options.kind;
     this.#stall = new StallWatch(options.limits.stallMs);
-    const bell = newBell();
-    this.#bell = new BellRinger(bell);
     this.#publications = new Publications(options.publications);
-    const newData = () => this.#newThreadData(bell);
+    const newData = () => this.#newThreadData();
     this.#thread = new SupervisedThread<FromLane, ToLane>({
       script: options.processor === undefined ? 'lane/thread' : 'lane/processor-thread',
       name: `lane ${options.number}`,
@@ -243,9 +242,11 @@ export class LaneHandle {
     this.#thread.start();
   }
 
-  /** A ledger has one writer: one that an abandoned thread still writes is not the next one's. */
-  #newThreadData(bell: LaneThreadData['bell']): LaneThreadData {
+  /** Bell and ledger have one lane that writes: those that an abandoned thread still writes are not the next one's. */
+  #newThreadData(): LaneThreadData {
     const { processor, rows, allowance, publications } = this.#options;
+    const bell = newBell();
+    this.#bell = new BellRinger(bell);
     if (processor === undefined) return { processor, bell, allowance, publications, ledger: undefined };
     const ledger = newLedger(this.kind === 'dedicated' ? 0 : rows);
     this.#ledger = new LedgerReader(ledger);
@@ -460,7 +461,7 @@ export class LaneHandle {
 
   #send(message: ToLane, transfer: readonly ArrayBuffer[] = []): void {
     this.#thread.post(message, transfer);
-    this.#bell.ring();
+    this.#bell?.ring();
   }
 
   #handle(message: FromLane): void {

@@ -59,6 +59,7 @@ export class SleepingPort<In, Out> implements Port<In, Out> {
   /** The same, and between messages the thread's event loop goes on. @param later calls it in a later turn of the loop */
   listenBetween(later: (turn: () => void) => void): void {
     const turn = () => {
+      this.#bell.awake();
       const { rings } = this.#bell;
       if (!this.#handOver(MESSAGES_PER_TURN)) {
         later(turn);
