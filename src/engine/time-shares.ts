@@ -4,7 +4,6 @@
  * Looked at in each sweep; as long as all together took less than one may, that is all there is to do.
  */
 import { Hand, type LedgerReader, type Place, type TimesCopy } from '../store/lane-ledger.ts';
-import type { LaneWorker } from './lane-handle.ts';
 
 /** A worker's budget is of this long. */
 export const BUDGET_WINDOW_MS = 10_000;
@@ -75,7 +74,7 @@ export class TimeShares {
   }
 
   /** Who may have taken more than `budgetMs`. */
-  suspect(workers: Iterable<LaneWorker>, budgetMs: number): LaneWorker | undefined {
+  suspect<W extends Place>(workers: Iterable<W>, budgetMs: number): W | undefined {
     if (this.totalMs < budgetMs) return undefined;
     const { row, occupant } = this.#ledger.owner;
     const uses = Array.from(workers, (worker) => {
