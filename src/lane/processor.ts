@@ -15,7 +15,6 @@ import type { HeartbeatProcessor, ProcessedHeartbeat } from '../model/processor.
 import type { Account, Owner } from './account.ts';
 import type { DecodedHeartbeat } from './decode.ts';
 import { kindOf } from './kind-of.ts';
-import type { OffHeap } from './off-heap.ts';
 
 /** What a processor failed at, and for whom. */
 export interface Fault<O extends Owner> {
@@ -37,7 +36,8 @@ export interface ProcessorHostOptions<O extends Owner> {
   readonly realm: ForeignRealm;
   /** For whom it runs, also in what it put off. */
   readonly account: Account<O>;
-  readonly offHeap: Pick<OffHeap<O>, 'check'>;
+  /** The thread's memory outside the heap, looked at after each answer. */
+  readonly offHeap: { check(): void };
   /** Says so and ends the thread. */
   readonly onFault: (fault: Fault<O>) => never;
 }
