@@ -12,10 +12,8 @@ import type { Bodies } from './bodies/bodies.ts';
 import type { HttpLimits } from './http-limits.ts';
 import type { HttpRefusals } from './http-refusals.ts';
 import type { LiveStreams } from './live/streams.ts';
-import type { Command, CommandReply, HttpLogLevel } from './messages.ts';
+import type { Command, CommandReply, HttpLog } from './messages.ts';
 import type { Queries } from './query/queries.ts';
-
-export type Log = (level: HttpLogLevel, message: string) => void;
 
 /** Has main do something. Never rejects. */
 export type RunCommand = (command: Command) => Promise<CommandReply>;
@@ -30,7 +28,7 @@ export interface AppContext {
   readonly bodies: Bodies;
   /** What goes through many workers, or takes long. */
   readonly queries: Queries;
-  readonly log: Log;
+  readonly log: HttpLog;
   readonly command: RunCommand;
   /** Who may come in: asked before any route. */
   readonly access: Access;

@@ -67,6 +67,9 @@ export type CommandReply =
 
 export type HttpLogLevel = 'debug' | 'info' | 'warn' | 'error';
 
+/** Has main write a line of the log. */
+export type HttpLog = (level: HttpLogLevel, message: string) => void;
+
 export type FromHttp =
   | { readonly type: 'listening'; readonly address: Address }
   /** `code` is the system's, such as EADDRINUSE; empty if there is none. */

@@ -30,12 +30,12 @@ import { BASE_HEADERS } from './answers/common-headers.ts';
 import { problemFacts } from './answers/problem.ts';
 import { createApp } from './app.ts';
 import { Bodies } from './bodies/bodies.ts';
-import type { Log, RunCommand } from './context.ts';
+import type { RunCommand } from './context.ts';
 import * as limits from './http-limits.ts';
 import { HttpRefusals } from './http-refusals.ts';
 import type { Goodbye } from './live/client-writer.ts';
 import { LiveStreams } from './live/streams.ts';
-import type { HttpSecrets, HttpThreadData, HttpTls } from './messages.ts';
+import type { HttpLog, HttpSecrets, HttpThreadData, HttpTls } from './messages.ts';
 import { Queries } from './query/queries.ts';
 import { BareSockets } from './sockets/bare-sockets.ts';
 import { HttpConnections } from './sockets/http-connections.ts';
@@ -45,7 +45,7 @@ import { isApiPath, pathOfTarget } from './sockets/target.ts';
 
 export interface HttpServerOptions extends HttpThreadData {
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: HttpLog;
   /** Has main do something. */
   readonly command: RunCommand;
   /** A session was logged out: the next http thread must know. */
@@ -207,7 +207,7 @@ type Fetch = Parameters<typeof getRequestListener>[0];
 
 interface ServerParts {
   readonly fetch: Fetch;
-  readonly log: Log;
+  readonly log: HttpLog;
   readonly limits: limits.HttpLimits;
   readonly tls: HttpTls | undefined;
   readonly refusals: HttpRefusals;
@@ -320,7 +320,7 @@ function tameTarget(incoming: IncomingMessage): void {
 }
 
 /** What node-server could not turn into a request, or could not answer. */
-function requestErrorResponse(error: unknown, target: string, log: Log): Response {
+function requestErrorResponse(error: unknown, target: string, log: HttpLog): Response {
   const isTheirs = error instanceof RequestError;
   if (!isTheirs) log('error', `a request failed: ${messageOf(error)}`);
   const code = isTheirs ? 'invalid_argument' : 'internal';

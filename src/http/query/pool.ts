@@ -9,9 +9,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { NOTHING_INHERITED, threadPath } from '../../lib/threads.ts';
 import type { Announcement, Directory } from '../../reading/directory.ts';
-import type { Log } from '../context.ts';
 import { MAX_QUERIES_UNDER_WAY, POOL_HEAP_MIB, POOL_IDLE_MS, POOL_THREADS, QUERY_WITHIN_MS } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
+import type { HttpLog } from '../messages.ts';
 import type { PageRequest } from './page.ts';
 import { RosterFeed } from './roster-feed.ts';
 import type { Answers, QueryThreadData, Task } from './tasks.ts';
@@ -19,7 +19,7 @@ import type { Answers, QueryThreadData, Task } from './tasks.ts';
 export interface QueryPoolOptions {
   readonly directory: Directory;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: HttpLog;
 }
 
 interface Started {
