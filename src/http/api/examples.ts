@@ -1,6 +1,6 @@
 /** Examples of answers that are too long to stand beside their routes; a test holds them against their schemas. */
 import type { z } from '@hono/zod-openapi';
-import type { ClusterJson } from '../routes/cluster.ts';
+import type { ClusterJson } from './cluster-schema.ts';
 import type { Telemetry } from './legacy-schemas.ts';
 import type { WorkerDetailSchema } from './worker-detail.ts';
 

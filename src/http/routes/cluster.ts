@@ -1,77 +1,15 @@
 /** `GET /api/v1/cluster`: the whole fleet in figures. */
 import { crc32 } from 'node:zlib';
-import { createRoute, z } from '@hono/zod-openapi';
-import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
-import { WORKER_STATES } from '../../model/liveness.ts';
+import { createRoute } from '@hono/zod-openapi';
 import { conditionalHeaders, notModified, weakTag } from '../answers/conditional.ts';
 import { problemOf } from '../answers/problem.ts';
 import { sendJson } from '../answers/respond.ts';
+import { Cluster } from '../api/cluster-schema.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { CLUSTER } from '../api/examples.ts';
+import { holdsJson } from '../api/holds-schema.ts';
 import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
-import { Brake, Grace, holdsJson } from './holds.ts';
-
-const counts = <Name extends string>(names: readonly Name[]) =>
-  z.object(Object.fromEntries(names.map((name) => [name, z.int()])) as Record<Name, z.ZodInt>);
-
-const figure = z.number().nullable();
-const Usage = z
-  .object({
-    sum: z.number(),
-    mean: figure,
-    min: figure,
-    max: figure,
-    p50: figure,
-    p90: figure,
-    p95: figure,
-    p99: figure,
-  })
-  .openapi('UsageFigures', {
-    description:
-      'Percentages. A percentile is the nearest rank: the least value that so many per cent of all do not exceed, which is ' +
-      'always the value of a worker. Null where there is no worker to tell of.',
-  });
-
-const Cluster = z
-  .object({
-    workers: z.object({ total: z.int(), active: z.int(), by_state: counts(WORKER_STATES) }),
-    groups: z.int().openapi({ description: 'Groups that have a worker; workers of none are no group.' }),
-    usage: z.object({
-      workers: z.int().openapi({ description: 'Active workers that have sent: those that the figures are of.' }),
-      cpu_usage: Usage,
-      memory_usage: Usage,
-      storage_usage: Usage,
-      gpu_usage: Usage,
-    }),
-    running_tasks: z.int().openapi({ description: 'On active workers.' }),
-    heartbeats: z.object({
-      total: z
-        .int()
-        .openapi({ description: 'Accepted since the start, those of workers that are forgotten included.' }),
-      per_second: z.number().openapi({ description: 'Of late.' }),
-      missed: z.int().openapi({ description: 'This and what follows: of the workers that are known now.' }),
-      rejected: z.int(),
-      replaced_by_reason: counts(REPLACEMENT_REASONS),
-      lost_by_cause: counts(FAULT_CAUSES),
-    }),
-    lanes: z
-      .object(
-        Object.fromEntries(LANE_KINDS.map((kind) => [kind, counts(LANE_STATES)])) as Record<
-          (typeof LANE_KINDS)[number],
-          ReturnType<typeof counts<(typeof LANE_STATES)[number]>>
-        >,
-      )
-      .openapi({ description: 'Lanes that serve somebody, by kind and state.' }),
-    flags: z.object({ stuck: z.int(), flapping: z.int(), id_conflict: z.int() }),
-    grace: Grace.nullable(),
-    brakes: z.array(Brake),
-    live_clients: z.int(),
-    revision: z.string(),
-  })
-  .openapi('Cluster');
-
-export type ClusterJson = z.input<typeof Cluster>;
 
 const route = createRoute({
   method: 'get',

@@ -1,8 +1,8 @@
 /** `GET /health`: whether the master is alive, told by a thread that lives when main is stuck. */
 import { deadReasons } from '../../model/readiness.ts';
 import { sendJson } from '../answers/respond.ts';
+import { holdsJson } from '../api/holds-schema.ts';
 import type { AppContext } from '../context.ts';
-import { holdsJson } from './holds.ts';
 import { type App, readOnly } from './route.ts';
 
 export function healthRoutes(app: App, context: AppContext): void {

@@ -3,25 +3,13 @@
  * `POST /api/v1/brakes/release`: those who are silent have failed; `?group=` for one group, empty for workers of none.
  */
 import { createRoute, z } from '@hono/zod-openapi';
-import type { Holds } from '../../model/holds.ts';
 import { sendJson } from '../answers/respond.ts';
 import { carryOut, commandAnswers } from '../api/command.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
+import { Brake, Grace, holdsJson } from '../api/holds-schema.ts';
 import { query, textParameter } from '../api/parameters.ts';
-import { jsonAnswer, moment } from '../api/schemas.ts';
+import { jsonAnswer } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
-
-export const Grace = z.object({ ends_at: moment('Until when workers of an earlier master are waited for.') });
-
-export const Brake = z
-  .object({
-    group: z.string().openapi({ description: 'Empty: workers of no group.' }),
-    since: moment('Since when it is held.'),
-    ends_at: moment('When it is released at the latest.'),
-    silent: z.int().openapi({ description: 'Workers of the group that are silent.' }),
-    of: z.int().openapi({ description: 'Workers of the group that are watched.' }),
-  })
-  .openapi('Brake');
 
 const list = createRoute({
   method: 'get',
@@ -56,22 +44,4 @@ export function holdsRoutes(api: Api, context: AppContext): void {
   endpoint(api, list, (c) => sendJson(c, 200, { grace: null, brakes: [], ...holdsJson(context.directory.holds) }));
 
   endpoint(api, release, (c) => carryOut(c, context, { type: 'release-brakes', group: c.req.valid('query').group }));
-}
-
-/** Members for an answer; none while nothing is held up. */
-export function holdsJson({ graceEndsUnixMs, brakes }: Holds) {
-  return {
-    ...(graceEndsUnixMs === undefined ? {} : { grace: { ends_at: new Date(graceEndsUnixMs).toISOString() } }),
-    ...(brakes.length === 0
-      ? {}
-      : {
-          brakes: brakes.map(({ group, sinceUnixMs, endsUnixMs, silent, watched }) => ({
-            group,
-            since: new Date(sinceUnixMs).toISOString(),
-            ends_at: new Date(endsUnixMs).toISOString(),
-            silent,
-            of: watched,
-          })),
-        }),
-  };
 }

@@ -4,12 +4,12 @@
  */
 import { z } from '@hono/zod-openapi';
 import { UNREADY_CODES } from '../../model/readiness.ts';
-import { Brake, Grace } from '../routes/holds.ts';
-import { HOME } from '../routes/home.ts';
-import type { Api } from './endpoint.ts';
-import { TELEMETRY } from './examples.ts';
-import { LegacyError, Summary, Telemetry } from './legacy-schemas.ts';
-import { jsonAnswer } from './schemas.ts';
+import type { Api } from '../api/endpoint.ts';
+import { TELEMETRY } from '../api/examples.ts';
+import { Brake, Grace } from '../api/holds-schema.ts';
+import { LegacyError, Summary, Telemetry } from '../api/legacy-schemas.ts';
+import { jsonAnswer } from '../api/schemas.ts';
+import { HOME } from './home.ts';
 
 const Health = z
   .object({
