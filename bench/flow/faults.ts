@@ -5,7 +5,8 @@
 import type { WorkerEvent } from '../../src/model/events.ts';
 import { CutProxy } from '../../test/support/cut-proxy.ts';
 import { FaultMaster } from '../../test/support/fault-master.ts';
-import { idsOf, SimFleet } from '../../test/support/sim-fleet.ts';
+import { idsOf } from '../../test/support/sim/cohort.ts';
+import { SimFleet } from '../../test/support/sim-fleet.ts';
 import { alarms, inactivated, statesOf } from '../../test/support/worker-events.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { figuresOf, percentile } from '../lib/rows.ts';

@@ -5,8 +5,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { FaultMaster } from '../support/fault-master.ts';
 import { WorkerClient } from '../support/grpc-client.ts';
+import { idsOf } from '../support/sim/cohort.ts';
 import type { Mishap, SimCounts } from '../support/sim/sim-worker.ts';
-import { idsOf, SimFleet } from '../support/sim-fleet.ts';
+import { SimFleet } from '../support/sim-fleet.ts';
 
 interface Counted {
   readonly missed: number;

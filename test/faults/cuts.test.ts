@@ -5,7 +5,8 @@ import type { WorkerEvent } from '../../src/model/events.ts';
 import { CutProxy } from '../support/cut-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { FaultMaster } from '../support/fault-master.ts';
-import { idsOf, SimFleet } from '../support/sim-fleet.ts';
+import { idsOf } from '../support/sim/cohort.ts';
+import { SimFleet } from '../support/sim-fleet.ts';
 import { inactivated, ofType, statesOf } from '../support/worker-events.ts';
 
 /** What workers keep. Half of what the master expects: nobody is suspected since this machine is busy. */

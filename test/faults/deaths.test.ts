@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import { type FakedMaster, startFaked } from '../support/fake-fleet.ts';
-import { idsOf } from '../support/sim-fleet.ts';
+import { idsOf } from '../support/sim/cohort.ts';
 import { alarms, inactivated, ofType } from '../support/worker-events.ts';
 
 const INTERVAL_MS = 5000;

@@ -3,7 +3,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { CutProxy } from '../support/cut-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { FaultMaster } from '../support/fault-master.ts';
-import { type Cohort, SimFleet } from '../support/sim-fleet.ts';
+import type { Cohort } from '../support/sim/cohort.ts';
+import { SimFleet } from '../support/sim-fleet.ts';
 
 let master: FaultMaster;
 beforeAll(async () => {

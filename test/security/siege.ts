@@ -10,7 +10,8 @@ import type { WorkerEvent } from '../../src/model/events.ts';
 import { eventually } from '../support/eventually.ts';
 import { FaultMaster } from '../support/fault-master.ts';
 import { bearer, WorkerClient } from '../support/grpc-client.ts';
-import { type Cohort, idsOf, SimFleet } from '../support/sim-fleet.ts';
+import { type Cohort, idsOf } from '../support/sim/cohort.ts';
+import { SimFleet } from '../support/sim-fleet.ts';
 
 const MIB = 1024 ** 2;
 const INTERVAL_MS = 1000;

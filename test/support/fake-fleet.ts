@@ -7,8 +7,8 @@ import type { Clock, Timer } from '../../src/lib/clock.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import { eventually } from './eventually.ts';
 import { FakeClock } from './fake-clock.ts';
+import { idsOf } from './sim/cohort.ts';
 import { SimWorker } from './sim/sim-worker.ts';
-import { idsOf } from './sim-fleet.ts';
 
 /** Time that passes when the test says so, and whose wall clock somebody sets. */
 export class SettableClock extends FakeClock {

@@ -1,32 +1,9 @@
 /** Hundreds of simulated workers in a process of their own, over real sockets: see `sim/process.ts`. */
 import { Child } from '../../bench/lib/child.ts';
 import { eventually } from './eventually.ts';
+import { type Cohort, idsOf } from './sim/cohort.ts';
 import type { SimCalls, SimFleetState } from './sim/process.ts';
 import type { Mishap, SimCounts } from './sim/sim-worker.ts';
-
-/** Alike workers. Their ids are the prefix and a number from 0. */
-export interface Cohort {
-  readonly prefix: string;
-  readonly count: number;
-  /** Where they connect: a master's gRPC, or a proxy before it. */
-  readonly port: number;
-  readonly intervalMs: number;
-  /**
-   * `shared`: so many workers at a time share a connection and a stream; `own`: each has its own; `go`: the seed's
-   * service, a new connection for each heartbeat.
-   */
-  readonly link: 'shared' | 'own' | 'go';
-  /** Default: 10. */
-  readonly workersPerStream?: number;
-  /** Longest wait before a stream that has ended is opened again. Default: one interval. */
-  readonly maxBackoffMs?: number;
-  readonly group?: string;
-  readonly ephemeral?: boolean;
-  /** Added to the worker's wall clock. */
-  readonly clockOffsetMs?: number;
-  /** Goes with each call. */
-  readonly token?: string;
-}
 
 export class SimFleet {
   readonly ids: readonly string[];
@@ -103,8 +80,4 @@ export class SimFleet {
   stop(): Promise<void> {
     return this.#child.stop();
   }
-}
-
-export function idsOf({ prefix, count }: Pick<Cohort, 'prefix' | 'count'>): string[] {
-  return Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 }

@@ -1,7 +1,7 @@
 /** The simulated workers' process. */
 import { answerParent } from '../../../bench/lib/child.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { type Cohort, idsOf } from '../sim-fleet.ts';
+import { type Cohort, idsOf } from './cohort.ts';
 import { type Link, StreamLink, UnaryLink } from './link.ts';
 import { type Mishap, SimWorker } from './sim-worker.ts';
 
