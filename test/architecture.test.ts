@@ -59,3 +59,26 @@ test.each([
   const { refused, output } = lint(file, code);
   expect(refused, output).toBe(false);
 });
+
+/** Of two files, one that needs the other. */
+const ONE = "import type { Other } from './live/other.ts';\nexport type One = Other;\nexport const one = 1;\n";
+
+test.each([
+  ['by a type', "import type { One } from '../one.ts';\nexport type Other = One | undefined;\n"],
+  ['by a value', "import { one } from '../one.ts';\nexport type Other = typeof one;\n"],
+  ['by an export', "export { one } from '../one.ts';\nexport type Other = number;\n"],
+  ['by an import that waits', "export type Other = number;\nexport const other = () => import('../one.ts');\n"],
+  ['by a third file', "import type { Third } from './third.ts';\nexport type Other = Third | undefined;\n"],
+])('a circle of files is refused: %s', (_, other) => {
+  lint('src/http/live/third.ts', "import type { One } from '../one.ts';\nexport type Third = One;\n");
+  lint('src/http/live/other.ts', other);
+  const { refused, output } = lint('src/http/one.ts', ONE);
+  expect(refused, output).toBe(true);
+  expect(output).toContain('noImportCycles');
+});
+
+test('files that need each other one way alone are fine', () => {
+  lint('src/http/live/other.ts', 'export type Other = number;\n');
+  const { refused, output } = lint('src/http/one.ts', ONE);
+  expect(refused, output).toBe(false);
+});
