@@ -25,6 +25,7 @@ import { claimProblem, type GivenToLane } from './lane-claims.ts';
 import type { Mailbox, Parcel } from './mailbox.ts';
 import { isStuck, StallWatch } from './stall-watch.ts';
 import { BUDGET_WINDOW_MS, TimeShares } from './time-shares.ts';
+import type { WorkerPlace } from './worker-place.ts';
 
 /** What a lane needs of a worker. */
 export interface LaneWorker {
@@ -35,8 +36,8 @@ export interface LaneWorker {
   readonly mailbox: Mailbox;
   /** The newest memory of the worker, also after it is forgotten: until its lane has left it, that may change. */
   slot: SlotReader;
-  /** The lane that takes its heartbeats; undefined before it has one and after it is forgotten. Set by the pool. */
-  lane: LaneHandle | undefined;
+  /** Which lane takes its heartbeats, and where it is on its way to. Kept by the pool. */
+  place: WorkerPlace<LaneHandle>;
   /** When it was charged with the failure of a lane. Kept by the pool. */
   faults: FaultHistory;
 }

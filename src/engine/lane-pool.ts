@@ -6,9 +6,8 @@
  * gRPC front: 16 at once held acks back for 280 ms, 2 at once, on 2 cores, for 20 to 25. Meanwhile a shared lane serves
  * the worker, which moves once its own lane is up.
  *
- * `worker.lane` is the lane that may write the worker's slot, and stays so until that lane has said that it will not
- * touch the slot again, or its thread is dead: a slot has one writer. Where a worker is on its way to stands in `#moves`;
- * what moves with it is the slot and the heartbeats that are not done.
+ * Where each worker is stands in `worker.place`, which worker-place.ts alone changes: here it is decided what happens to it,
+ * and done what follows. What moves with a worker is its slot and the heartbeats that are not done.
  *
  * A failure is charged to the worker whose heartbeat was in hand, or for whom the thread ran otherwise. On a shared lane that worker alone is moved out:
  *
@@ -47,8 +46,10 @@ import {
   type LaneOptions,
   type LaneWorker,
 } from './lane-handle.ts';
+import { ownLaneOrder } from './lane-policy.ts';
 import { type ResidentSources, ResidentWatch } from './resident-watch.ts';
 import { StartGate } from './start-gate.ts';
+import { nextPlace, type PlaceEffect, type PlaceEvent } from './worker-place.ts';
 
 export interface LanePoolOptions {
   readonly maxDedicatedLanes: number;
@@ -99,19 +100,15 @@ interface Search {
 
 export class LanePool {
   readonly #options: LanePoolOptions;
-  /** Lanes of one worker, by their worker: it may still be served by a shared lane. */
-  readonly #own = new Map<LaneWorker, LaneHandle>();
+  /** Lanes of one worker each, with that worker: it may still be served by a shared lane. */
+  readonly #own = new Map<LaneHandle, LaneWorker>();
   readonly #shared: LaneHandle[] = [];
   #search: Search | undefined;
   /** The second lane of a search: one more shared lane, until the search is over and it is empty. */
   #apart: LaneHandle | undefined;
   #penalty: LaneHandle | undefined;
-  /** When each of its workers came to it: one that was never charged with anything leaves it by that. */
-  readonly #penaltySinceMs = new WeakMap<LaneWorker, number>();
-  /** Workers that their lane has been told to leave, and where they go then. */
-  readonly #moves = new Map<LaneWorker, LaneHandle>();
-  /** Workers that leave a shared lane since they seem to take too much of its time. */
-  readonly #held = new Set<LaneWorker>();
+  /** Those whose place is `moving`. */
+  readonly #moving = new Set<LaneWorker>();
   readonly #toStart: LaneHandle[] = [];
   readonly #gate: StartGate;
   readonly #resident: ResidentWatch<LaneHandle>;
@@ -138,7 +135,7 @@ export class LanePool {
   }
 
   get lanes(): readonly LaneHandle[] {
-    return [...this.#own.values(), ...this.#several];
+    return [...this.#own.keys(), ...this.#several];
   }
 
   /** Lanes of several workers. */
@@ -161,7 +158,8 @@ export class LanePool {
     // Until its own lane is up a shared one that runs stands in, so that its first heartbeat is done at once. Where none
     // runs, its own is up as soon as another that is started for it.
     const isStarting = own !== undefined && this.#starting.has(own);
-    this.#serve(worker, isStarting ? (this.#runningShared() ?? own) : this.#leastShared());
+    const lane = isStarting ? (this.#runningShared() ?? own) : this.#leastShared();
+    this.#change(worker, { type: 'assigned', to: { at: lane.kind, lane }, own });
   }
 
   /**
@@ -169,23 +167,21 @@ export class LanePool {
    * @returns whether nobody writes its slot any more: its lane has said so, or has no thread
    */
   forget(worker: LaneWorker): Promise<boolean> {
-    this.#moves.delete(worker);
-    this.#held.delete(worker);
-    const left = worker.lane?.leave(worker) ?? Promise.resolve(false);
-    worker.lane = undefined;
-    this.#endOwn(worker);
+    const { lane } = worker.place;
+    const left = lane?.leave(worker) ?? Promise.resolve(false);
+    this.#change(worker, { type: 'forgotten' });
     this.#promote();
     return left;
   }
 
   /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
   release(worker: LaneWorker): boolean {
-    const { lane } = worker;
-    if (lane?.state !== 'quarantined') return false;
+    const { place } = worker;
+    if (place.at !== 'quarantine') return false;
     // It gets all its tries again, but has to prove itself before it is let back among the others.
     worker.faults = withFault(NO_FAULTS, this.#options.clock.monotonicMs());
-    lane.faults = NO_FAULTS;
-    this.#endQuarantine(lane, worker);
+    place.lane.faults = NO_FAULTS;
+    this.#endQuarantine(place.lane, worker);
     return true;
   }
 
@@ -227,28 +223,20 @@ export class LanePool {
     const { maxDedicatedLanes } = this.#options;
     if (this.#own.size < maxDedicatedLanes) return true;
     let places = 0;
-    for (const { state } of this.#own.values()) if (state !== 'quarantined') places++;
+    for (const { state } of this.#own.keys()) if (state !== 'quarantined') places++;
     return places < maxDedicatedLanes;
   }
 
-  /** A lane of the worker's own, yet without a thread; the worker moves to it whenever it is up. */
+  /** A lane for the worker alone, yet without a thread. */
   #newOwn(worker: LaneWorker): LaneHandle {
-    const own = this.#newLane('dedicated', () => {
-      if (this.#own.get(worker) === own && worker.lane !== own) this.#move(worker, own);
-    });
-    this.#own.set(worker, own);
+    const own = this.#newLane('dedicated', () => this.#change(worker, { type: 'ownLaneReady', own }));
+    this.#own.set(own, worker);
     return own;
-  }
-
-  #endOwn(worker: LaneWorker): void {
-    const own = this.#own.get(worker);
-    if (own === undefined) return;
-    this.#own.delete(worker);
-    this.#end(own);
   }
 
   /** Nobody's any more. */
   #end(lane: LaneHandle): void {
+    this.#own.delete(lane);
     const waiting = this.#toStart.indexOf(lane);
     if (waiting >= 0) this.#toStart.splice(waiting, 1);
     const ending = lane.stop().finally(() => this.#ending.delete(ending));
@@ -257,45 +245,67 @@ export class LanePool {
 
   /** Gives free places among the dedicated lanes to workers that share one. */
   #promote(): void {
-    if (this.#stopped) return;
-    for (const lane of this.#several) {
-      for (const worker of lane.workers) {
-        if (!this.#hasPlace()) return;
-        if (!this.#own.has(worker)) this.#queueStart(this.#newOwn(worker));
-      }
+    if (this.#stopped || !this.#isBelowMost()) return;
+    for (const worker of ownLaneOrder(this.#withoutOwn(), this.#options.clock.monotonicMs())) {
+      if (!this.#hasPlace()) return;
+      const own = this.#newOwn(worker);
+      this.#change(worker, { type: 'ownLaneGiven', own });
+      this.#queueStart(own);
     }
   }
 
-  /** Has the worker leave its lane and then go on in another; the newest destination counts. */
-  #move(worker: LaneWorker, to: LaneHandle): void {
-    const isUnderWay = this.#moves.has(worker);
-    this.#moves.set(worker, to);
-    if (!isUnderWay) void worker.lane?.leave(worker).then(() => this.#arrive(worker));
+  /** Workers that share a lane and have none of their own on the way. */
+  *#withoutOwn(): Iterable<LaneWorker> {
+    for (const { workers } of this.#several)
+      for (const worker of workers) if (worker.place.own === undefined) yield worker;
   }
 
-  #arrive(worker: LaneWorker): void {
-    let to = this.#moves.get(worker);
-    this.#moves.delete(worker);
-    const from = worker.lane;
-    const excess = this.#held.delete(worker) ? from?.excess(worker) : undefined;
-    if (excess !== undefined && !this.#stopped) {
-      const failure = { cause: 'stall', reason: excess } as const;
-      this.#charge(worker, failure);
-      this.#options.logger.warn({ worker: worker.workerId, lane: from?.number, reason: excess }, 'worker moved out');
-      to = to === from ? this.#placeApart(worker, excess) : to;
-    }
-    // Forgotten on its way?
-    if (to !== undefined && worker.lane !== undefined && !this.#stopped) {
-      this.#serve(worker, to.state === 'stopped' ? this.#leastShared() : to);
+  /** All that changes a worker's place. */
+  #change(worker: LaneWorker, event: PlaceEvent<LaneHandle>): void {
+    const before = worker.place;
+    const { place, effects } = nextPlace(before, event, this.#options.clock.monotonicMs());
+    worker.place = place;
+    if (place.at === 'moving') this.#moving.add(worker);
+    else if (before.at === 'moving') this.#moving.delete(worker);
+    for (const effect of effects) this.#do(effect, worker, before.lane);
+  }
+
+  #do(effect: PlaceEffect<LaneHandle>, worker: LaneWorker, before: LaneHandle | undefined): void {
+    const { lane } = effect;
+    switch (effect.do) {
+      case 'hold':
+        lane.hold(worker);
+        return;
+      case 'leave':
+        void lane.leave(worker).then(() => this.#left(worker));
+        return;
+      case 'serve':
+        lane.serve(worker);
+        this.#options.events.onServed(worker, lane, before);
+        return;
+      case 'end':
+        this.#end(lane);
+        return;
+      default:
+        effect satisfies never;
     }
   }
 
-  #serve(worker: LaneWorker, lane: LaneHandle): void {
-    const left = worker.lane;
-    worker.lane = lane;
-    lane.serve(worker);
-    if (lane.kind === 'penalty') this.#penaltySinceMs.set(worker, this.#options.clock.monotonicMs());
-    this.#options.events.onServed(worker, lane, left);
+  /** Has the worker leave its lane and then go on in another. */
+  #send(worker: LaneWorker, lane: LaneHandle): void {
+    this.#change(worker, { type: 'sent', to: { at: lane.kind, lane } });
+  }
+
+  #left(worker: LaneWorker): void {
+    if (this.#stopped || worker.place.at !== 'moving') return;
+    const { lane, isOverTime, to } = worker.place;
+    const excess = isOverTime ? lane.excess(worker) : undefined;
+    if (excess !== undefined) {
+      this.#charge(worker, { cause: 'stall', reason: excess });
+      this.#options.logger.warn({ worker: worker.workerId, lane: lane.number, reason: excess }, 'worker moved out');
+      if (to.lane === lane) this.#sendApart(worker, excess);
+    }
+    this.#change(worker, { type: 'left' });
   }
 
   #leastShared(): LaneHandle {
@@ -404,21 +414,18 @@ export class LanePool {
     if (failure.isFailedStart) return this.#afterFailedStart(lane, failure, nowMs);
     const { culprit } = failure;
     lane.faults = withFault(lane.faults, nowMs);
-    if (culprit !== undefined) {
-      this.#charge(culprit, failure);
-      this.#held.delete(culprit);
-    }
+    if (culprit !== undefined) this.#charge(culprit, failure);
     if (lane.state === 'draining') return { restartInMs: restartDelayMs(lane.faults, false) };
     if (lane.kind === 'dedicated') return this.#afterDedicated(lane, failure, nowMs);
     if (failure.isUntraced) return this.#afterUntraced(lane, failure, nowMs);
-    if (culprit === undefined || culprit.lane !== lane) return { restartInMs: restartDelayMs(lane.faults, true) };
+    if (culprit === undefined || culprit.place.lane !== lane) return { restartInMs: restartDelayMs(lane.faults, true) };
     if (failure.isAbandoned || (lane.kind === 'penalty' && isTooMuch(culprit.faults, nowMs))) {
-      this.#move(culprit, this.#quarantined(culprit, failure.reason));
+      this.#quarantine(culprit, failure.reason);
     } else if (lane.kind === 'shared') {
-      this.#move(culprit, this.#placeApart(culprit, failure.reason));
+      this.#sendApart(culprit, failure.reason);
     } else {
       // It was on its way back to the others.
-      if (this.#moves.has(culprit)) this.#moves.set(culprit, lane);
+      if (culprit.place.at === 'moving') this.#send(culprit, lane);
       return { restartInMs: restartDelayMs(lane.faults, true) };
     }
     // What was wrong with the lane has left it.
@@ -439,8 +446,8 @@ export class LanePool {
       const reason = `${failure.reason}; found by moving half of its lane’s workers at a time`;
       this.#charge(step.found, { cause: failure.cause, reason });
       const { found } = step;
-      const isLastTry = failure.isAbandoned || lane.kind === 'penalty';
-      this.#move(found, isLastTry ? this.#quarantined(found, reason) : this.#placeApart(found, reason));
+      if (failure.isAbandoned || lane.kind === 'penalty') this.#quarantine(found, reason);
+      else this.#sendApart(found, reason);
       return { restartInMs: 0 };
     }
     const to = other ?? this.#newApart(lane.kind);
@@ -454,7 +461,7 @@ export class LanePool {
       { lane: lane.number, to: to.number, workers: step.move.length, of: lane.workerCount },
       'a lane failed and nothing tells for whom: half of its workers move, until one is left',
     );
-    for (const worker of step.move) this.#move(worker, to);
+    for (const worker of step.move) this.#send(worker, to);
     return restart;
   }
 
@@ -467,7 +474,7 @@ export class LanePool {
   /** Its second lane goes when it is empty. */
   #endSearch({ home, apart }: Search): void {
     this.#search = undefined;
-    for (const worker of [...apart.workers]) this.#move(worker, home.kind === 'penalty' ? home : this.#leastShared());
+    for (const worker of [...apart.workers]) this.#send(worker, home.kind === 'penalty' ? home : this.#leastShared());
   }
 
   #watchSearch(): void {
@@ -482,12 +489,13 @@ export class LanePool {
 
   /** Whether a worker is on its way to the lane. */
   #isAwaited(lane: LaneHandle): boolean {
-    for (const to of this.#moves.values()) if (to === lane) return true;
+    for (const { place } of this.#moving) if (place.at === 'moving' && place.to.lane === lane) return true;
     return false;
   }
 
   #charge(worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>): void {
     worker.faults = withFault(worker.faults, this.#options.clock.monotonicMs());
+    this.#change(worker, { type: 'charged' });
     this.#options.events.onCharged(worker, failure);
   }
 
@@ -497,7 +505,7 @@ export class LanePool {
     const to = running ?? (lane.kind === 'dedicated' ? this.#leastShared() : undefined);
     for (const worker of lane.kind === 'penalty' || to === undefined ? [] : [...lane.workers]) {
       // One that ended a lane of late must not end the last one that runs.
-      if (!isOfLate(worker.faults, nowMs)) this.#move(worker, to as LaneHandle);
+      if (!isOfLate(worker.faults, nowMs)) this.#send(worker, to as LaneHandle);
     }
     return { restartInMs: this.#gate.waitMs(nowMs) };
   }
@@ -505,50 +513,56 @@ export class LanePool {
   #afterDedicated(lane: LaneHandle, { culprit, isAbandoned }: LaneFailure, nowMs: number): AfterFailure {
     const isTooOften = isTooMuch(lane.faults, nowMs) || (culprit !== undefined && isTooMuch(culprit.faults, nowMs));
     if (!isAbandoned && !isTooOften) return { restartInMs: restartDelayMs(lane.faults, false) };
+    const worker = this.#own.get(lane);
+    if (worker !== undefined) this.#change(worker, { type: 'quarantined', own: lane });
     // Once the lane has no thread any more.
     queueMicrotask(() => this.#promote());
     return { quarantineMs: this.#options.quarantineMs };
   }
 
   /** Away from those that it harms. */
-  #placeApart(worker: LaneWorker, reason: string): LaneHandle {
-    const own = this.#own.get(worker);
-    if (own !== undefined) return own;
-    if (!this.#hasPlace()) return this.#penaltyLane() ?? this.#quarantined(worker, reason);
-    const lane = this.#newOwn(worker);
-    this.#queueStart(lane);
-    return lane;
+  #sendApart(worker: LaneWorker, reason: string): void {
+    const { own } = worker.place;
+    if (own !== undefined) {
+      this.#send(worker, own);
+    } else if (this.#hasPlace()) {
+      const lane = this.#newOwn(worker);
+      this.#queueStart(lane);
+      this.#send(worker, lane);
+    } else {
+      const penalty = this.#penaltyLane();
+      if (penalty === undefined) this.#quarantine(worker, reason);
+      else this.#send(worker, penalty);
+    }
   }
 
-  #quarantined(worker: LaneWorker, reason: string): LaneHandle {
-    // A lane of its own that was on its way comes too late.
-    this.#endOwn(worker);
-    const lane = this.#newOwn(worker);
-    lane.quarantine(this.#options.quarantineMs, reason, worker);
+  /** In a lane without a thread; one of its own that was on its way comes too late. */
+  #quarantine(worker: LaneWorker, reason: string): void {
+    const own = this.#newOwn(worker);
+    own.quarantine(this.#options.quarantineMs, reason, worker);
+    this.#change(worker, { type: 'quarantined', own });
     queueMicrotask(() => this.#promote());
-    return lane;
   }
 
   #quarantineOver(lane: LaneHandle): void {
-    for (const [worker, own] of this.#own) {
-      if (own !== lane) continue;
-      // While a thread runs that does not end, another try may cost another thread: that is for people to decide.
-      if (threadsLeftBehind() > 0) lane.quarantine(this.#options.quarantineMs, lane.lastError, worker);
-      else this.#endQuarantine(lane, worker);
-      return;
-    }
+    const worker = this.#own.get(lane);
+    if (worker === undefined) return;
+    // While a thread runs that does not end, another try may cost another thread: that is for people to decide.
+    if (threadsLeftBehind() > 0) lane.quarantine(this.#options.quarantineMs, lane.lastError, worker);
+    else this.#endQuarantine(lane, worker);
   }
 
   #endQuarantine(lane: LaneHandle, worker: LaneWorker): void {
     this.#options.logger.info({ worker: worker.workerId, lane: lane.number }, 'released from quarantine');
     if (this.#hasPlace()) {
+      this.#change(worker, { type: 'released' });
       lane.release();
       this.#queueStart(lane);
       return;
     }
     // Its place was given to another meanwhile.
-    this.#move(worker, this.#penaltyLane() ?? this.#leastShared());
-    this.#endOwn(worker);
+    const other = this.#penaltyLane() ?? this.#leastShared();
+    this.#change(worker, { type: 'evicted', to: { at: other.kind, lane: other } });
   }
 
   /** Back to the shared lanes, who did no harm on the penalty lane for long. */
@@ -557,8 +571,9 @@ export class LanePool {
     if (penalty === undefined || penalty.workerCount === 0 || this.#stopped) return;
     const nowMs = this.#options.clock.monotonicMs();
     for (const worker of [...penalty.workers]) {
-      const sinceMs = this.#penaltySinceMs.get(worker) ?? nowMs;
-      if (isCleanAgain(worker.faults, sinceMs, nowMs)) this.#move(worker, this.#leastShared());
+      const { place } = worker;
+      if (place.at === 'penalty' && isCleanAgain(worker.faults, place.sinceMs, nowMs))
+        this.#send(worker, this.#leastShared());
     }
   }
 
@@ -567,10 +582,7 @@ export class LanePool {
     if (this.#options.processor === undefined || this.#stopped) return;
     for (const lane of this.#several) {
       const worker = lane.kind === 'shared' ? lane.suspect : undefined;
-      if (worker === undefined) continue;
-      lane.hold(worker);
-      this.#held.add(worker);
-      this.#move(worker, this.#moves.get(worker) ?? lane);
+      if (worker !== undefined) this.#change(worker, { type: 'overTime' });
     }
   }
 

@@ -15,6 +15,7 @@ import type { LaneHandle, LaneWorker } from './lane-handle.ts';
 import type { Mailbox } from './mailbox.ts';
 import { noGarbage } from './record-memory.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
+import { NEW_PLACE, type WorkerPlace } from './worker-place.ts';
 
 /** One worker, as main knows it. Telemetry is not here but in the store. */
 export class RosterEntry implements LaneWorker, WorkerEntry {
@@ -28,7 +29,7 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   facts: WorkerFacts | undefined;
   /** Of the bytes in which it said so last; undefined: nobody knows them. */
   infoDigest: string | undefined;
-  lane: LaneHandle | undefined;
+  place: WorkerPlace<LaneHandle> = NEW_PLACE;
   /** When its next heartbeat is due at the most that it may send, in monotonic time. */
   heartbeatDueMs = NEVER_MS;
   /** Slots of its that were let go of. */
@@ -53,6 +54,11 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
     this.slot = new SlotReader(facts.slot);
     this.mailbox = facts.mailbox;
     this.liveness = facts.liveness;
+  }
+
+  /** The lane that takes its heartbeats; undefined before it has one and after it is forgotten. */
+  get lane(): LaneHandle | undefined {
+    return this.place.lane;
   }
 }
 
