@@ -2,9 +2,8 @@
  * Which lane serves which worker: one of its own while the budget of dedicated lanes lasts, else the shared lane with
  * the fewest workers; and who goes where when a lane fails.
  *
- * A start is never waited for. Threads are started few at a time, so that a storm of registrations does not stop the
- * gRPC front: 16 at once held acks back for 280 ms, 2 at once, on 2 cores, for 20 to 25. Meanwhile a shared lane serves
- * the worker, which moves once its own lane is up.
+ * A start is never waited for (lane-starts.ts). Meanwhile a shared lane serves the worker, which moves once its own lane is
+ * up.
  *
  * Where each worker is stands in `worker.place`, which worker-place.ts alone changes: here it is decided what happens to it,
  * and done what follows. What moves with a worker is its slot and the heartbeats that are not done.
@@ -21,9 +20,8 @@
  * A start that fails is no failure of a worker's (start-gate.ts): whom the lane was to serve is served by a shared lane that
  * runs, unless it has ended a lane of late; where none runs, its heartbeats wait.
  */
-import { availableParallelism } from 'node:os';
 import type { LaneThreadData } from '../lane/messages.ts';
-import type { Clock, Timer } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind } from '../model/lanes.ts';
@@ -47,8 +45,8 @@ import {
   type LaneWorker,
 } from './lane-handle.ts';
 import { ownLaneOrder } from './lane-policy.ts';
+import { LaneStarts } from './lane-starts.ts';
 import { type ResidentSources, ResidentWatch } from './resident-watch.ts';
-import { StartGate } from './start-gate.ts';
 import { nextPlace, type PlaceEffect, type PlaceEvent } from './worker-place.ts';
 
 export interface LanePoolOptions {
@@ -77,11 +75,6 @@ export interface LanePoolOptions {
   };
 }
 
-/**
- * A start keeps a core busy for tens of milliseconds: half of the cores are left to those who are there already. No more
- * than two, since main has its part in each.
- */
-const STARTS_AT_ONCE = Math.min(2, Math.max(1, Math.floor(availableParallelism() / 2)));
 /** A shared lane holds the slots and heartbeats of many workers; in a tight heap all its time goes to collecting. */
 const SHARED_MEMORY_FACTOR = 4;
 /** Workers on the penalty lane: each failure of one starts it anew for all, so more would only wait for each other. */
@@ -109,13 +102,8 @@ export class LanePool {
   #penalty: LaneHandle | undefined;
   /** Those whose place is `moving`. */
   readonly #moving = new Set<LaneWorker>();
-  readonly #toStart: LaneHandle[] = [];
-  readonly #gate: StartGate;
+  readonly #starts: LaneStarts<LaneHandle>;
   readonly #resident: ResidentWatch<LaneHandle>;
-  /** Opens the gate again. */
-  #gateTimer: Timer | undefined;
-  /** Lanes whose thread is neither ready nor has failed to be. */
-  readonly #starting = new Map<LaneHandle, PromiseWithResolvers<void>>();
   /** Lanes that are nobody's any more, until their threads have ended. */
   readonly #ending = new Set<Promise<void>>();
   /** Whether the machine had no memory for a lane that could have been started otherwise. */
@@ -126,7 +114,7 @@ export class LanePool {
 
   constructor(options: LanePoolOptions) {
     this.#options = options;
-    this.#gate = new StartGate(options.quarantineMs);
+    this.#starts = new LaneStarts({ clock: options.clock, abandonedWaitMs: options.quarantineMs });
     this.#resident = new ResidentWatch(options.resident);
   }
 
@@ -147,7 +135,7 @@ export class LanePool {
   async startFirst(): Promise<LaneHandle> {
     const lane = this.#newLane('shared');
     this.#shared.push(lane);
-    await this.#start(lane);
+    await this.#starts.start(lane);
     return lane;
   }
 
@@ -157,7 +145,7 @@ export class LanePool {
     if (own !== undefined) this.#queueStart(own);
     // Until its own lane is up a shared one that runs stands in, so that its first heartbeat is done at once. Where none
     // runs, its own is up as soon as another that is started for it.
-    const isStarting = own !== undefined && this.#starting.has(own);
+    const isStarting = own !== undefined && this.#starts.isStarting(own);
     const lane = isStarting ? (this.#runningShared() ?? own) : this.#leastShared();
     this.#change(worker, { type: 'assigned', to: { at: lane.kind, lane }, own });
   }
@@ -205,8 +193,7 @@ export class LanePool {
   /** Ends all threads, all at once: one by one, a thousand take long. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#gateTimer?.cancel();
-    this.#toStart.length = 0;
+    this.#starts.stop();
     await Promise.all([...this.lanes.map((lane) => lane.stop()), ...this.#ending]);
   }
 
@@ -237,8 +224,7 @@ export class LanePool {
   /** Nobody's any more. */
   #end(lane: LaneHandle): void {
     this.#own.delete(lane);
-    const waiting = this.#toStart.indexOf(lane);
-    if (waiting >= 0) this.#toStart.splice(waiting, 1);
+    this.#starts.cancel(lane);
     const ending = lane.stop().finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
   }
@@ -310,7 +296,7 @@ export class LanePool {
 
   #leastShared(): LaneHandle {
     // Another thread may not come up for long.
-    const running = this.#gate.isFailing ? this.#runningShared() : undefined;
+    const running = this.#starts.gate.isFailing ? this.#runningShared() : undefined;
     if (running !== undefined) return running;
     if (this.#shared.length < this.#options.sharedLanes) {
       const lane = this.#newLane('shared');
@@ -353,10 +339,10 @@ export class LanePool {
       events: {
         ...events,
         onReady: () => {
-          if (this.#gate.succeeded()) this.#options.events.onStartsFailing(undefined);
+          if (this.#starts.gate.succeeded()) this.#options.events.onStartsFailing(undefined);
           onReady();
         },
-        onStartOver: (lane) => this.#startOver(lane),
+        onStartOver: (lane) => this.#starts.over(lane),
         onRestartDue: (lane) => this.#queueStart(lane),
         onQuarantineOver: (lane) => this.#quarantineOver(lane),
         onFailure: (lane, failure) => this.#afterFailure(lane, failure),
@@ -364,47 +350,9 @@ export class LanePool {
     });
   }
 
-  // ── starts ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Also for lanes that died: many that die together must not all come back in one instant. */
+  /** Once all is being stopped, only lanes that have something to finish are started again. */
   #queueStart(lane: LaneHandle): void {
-    if (this.#stopped && lane.state !== 'draining') return;
-    // Before those who wait for lanes of their own: it serves them until then.
-    if (lane.kind === 'dedicated') this.#toStart.push(lane);
-    else this.#toStart.unshift(lane);
-    this.#startNext();
-  }
-
-  #startNext(): void {
-    const waitMs = this.#gate.waitMs(this.#options.clock.monotonicMs());
-    if (waitMs > 0) {
-      this.#gateTimer ??= this.#options.clock.after(waitMs, () => {
-        this.#gateTimer = undefined;
-        this.#startNext();
-      });
-      return;
-    }
-    while (this.#starting.size < (this.#gate.isFailing ? 1 : STARTS_AT_ONCE)) {
-      const lane = this.#toStart.shift();
-      if (lane === undefined) return;
-      void this.#start(lane);
-    }
-  }
-
-  #start(lane: LaneHandle): Promise<void> {
-    const start = Promise.withResolvers<void>();
-    this.#starting.set(lane, start);
-    lane.start();
-    if (!lane.isStarting) this.#startOver(lane);
-    return start.promise;
-  }
-
-  #startOver(lane: LaneHandle): void {
-    const start = this.#starting.get(lane);
-    if (start === undefined) return;
-    this.#starting.delete(lane);
-    start.resolve();
-    this.#startNext();
+    if (!this.#stopped || lane.state === 'draining') this.#starts.queue(lane);
   }
 
   // ── failures ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -500,14 +448,14 @@ export class LanePool {
   }
 
   #afterFailedStart(lane: LaneHandle, failure: LaneFailure, nowMs: number): AfterFailure {
-    if (this.#gate.failed(failure, nowMs)) this.#options.events.onStartsFailing(failure.reason);
+    if (this.#starts.gate.failed(failure, nowMs)) this.#options.events.onStartsFailing(failure.reason);
     const running = this.#runningShared();
     const to = running ?? (lane.kind === 'dedicated' ? this.#leastShared() : undefined);
     for (const worker of lane.kind === 'penalty' || to === undefined ? [] : [...lane.workers]) {
       // One that ended a lane of late must not end the last one that runs.
       if (!isOfLate(worker.faults, nowMs)) this.#send(worker, to as LaneHandle);
     }
-    return { restartInMs: this.#gate.waitMs(nowMs) };
+    return { restartInMs: this.#starts.gate.waitMs(nowMs) };
   }
 
   #afterDedicated(lane: LaneHandle, { culprit, isAbandoned }: LaneFailure, nowMs: number): AfterFailure {
