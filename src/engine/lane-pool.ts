@@ -25,16 +25,8 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind } from '../model/lanes.ts';
-import {
-  FAULT_WINDOW_MS,
-  isCleanAgain,
-  isOfLate,
-  isTooMuch,
-  NO_FAULTS,
-  restartDelayMs,
-  withFault,
-} from './fault-history.ts';
-import { nextHalvingStep } from './halving.ts';
+import { verdictOn } from './failure-verdict.ts';
+import { isCleanAgain, isOfLate, NO_FAULTS, withFault } from './fault-history.ts';
 import {
   type AfterFailure,
   type LaneEvents,
@@ -45,6 +37,7 @@ import {
   type LaneWorker,
 } from './lane-handle.ts';
 import { ownLaneOrder } from './lane-policy.ts';
+import { LaneSearch } from './lane-search.ts';
 import { LaneStarts } from './lane-starts.ts';
 import { type ResidentSources, ResidentWatch } from './resident-watch.ts';
 import { nextPlace, type PlaceEffect, type PlaceEvent } from './worker-place.ts';
@@ -82,23 +75,12 @@ const MAX_ON_PENALTY_LANE = 64;
 /** Lanes asked for their memory per look beside those that stand still: a round of a thousand takes 12 s. */
 const OFF_HEAP_LOOKS = 20;
 
-/** The search for a worker that ends lanes while nothing tells which one does, see halving.ts. */
-interface Search {
-  readonly home: LaneHandle;
-  readonly apart: LaneHandle;
-  readonly cleared: ReadonlySet<LaneWorker>;
-  /** When one of the two failed last. */
-  readonly failedMs: number;
-}
-
 export class LanePool {
   readonly #options: LanePoolOptions;
   /** Lanes of one worker each, with that worker: it may still be served by a shared lane. */
   readonly #own = new Map<LaneHandle, LaneWorker>();
   readonly #shared: LaneHandle[] = [];
-  #search: Search | undefined;
-  /** The second lane of a search: one more shared lane, until the search is over and it is empty. */
-  #apart: LaneHandle | undefined;
+  readonly #search = new LaneSearch<LaneHandle, LaneWorker>();
   #penalty: LaneHandle | undefined;
   /** Those whose place is `moving`. */
   readonly #moving = new Set<LaneWorker>();
@@ -128,7 +110,7 @@ export class LanePool {
 
   /** Lanes of several workers. */
   get #several(): readonly LaneHandle[] {
-    return [...this.#shared, this.#apart, this.#penalty].filter((lane) => lane !== undefined);
+    return [...this.#shared, this.#search.second, this.#penalty].filter((lane) => lane !== undefined);
   }
 
   /** Starts a shared lane ahead of any worker. Resolves when its thread is ready, or has failed to be. */
@@ -360,79 +342,76 @@ export class LanePool {
   #afterFailure(lane: LaneHandle, failure: LaneFailure): AfterFailure {
     const nowMs = this.#options.clock.monotonicMs();
     if (failure.isFailedStart) return this.#afterFailedStart(lane, failure, nowMs);
-    const { culprit } = failure;
+    const { culprit, isAbandoned, isUntraced, reason } = failure;
     lane.faults = withFault(lane.faults, nowMs);
     if (culprit !== undefined) this.#charge(culprit, failure);
-    if (lane.state === 'draining') return { restartInMs: restartDelayMs(lane.faults, false) };
-    if (lane.kind === 'dedicated') return this.#afterDedicated(lane, failure, nowMs);
-    if (failure.isUntraced) return this.#afterUntraced(lane, failure, nowMs);
-    if (culprit === undefined || culprit.place.lane !== lane) return { restartInMs: restartDelayMs(lane.faults, true) };
-    if (failure.isAbandoned || (lane.kind === 'penalty' && isTooMuch(culprit.faults, nowMs))) {
-      this.#quarantine(culprit, failure.reason);
-    } else if (lane.kind === 'shared') {
-      this.#sendApart(culprit, failure.reason);
-    } else {
-      // It was on its way back to the others.
-      if (culprit.place.at === 'moving') this.#send(culprit, lane);
-      return { restartInMs: restartDelayMs(lane.faults, true) };
+    const { kind, state, faults } = lane;
+    const isDraining = state === 'draining';
+    const isCulpritHere = culprit?.place.lane === lane;
+    const verdict = verdictOn({ kind, isDraining, isAbandoned, isUntraced, faults, culprit, isCulpritHere }, nowMs);
+    switch (verdict.next) {
+      case 'quarantine lane':
+        return this.#quarantineLane(lane);
+      case 'search':
+        return { restartInMs: this.#searchFor(lane, failure, nowMs) ? 0 : verdict.inMs };
+      case 'quarantine':
+        this.#quarantine(verdict.worker, reason);
+        break;
+      case 'place apart':
+        this.#sendApart(verdict.worker, reason);
+        break;
+      case 'keep':
+        if (verdict.worker.place.at === 'moving') this.#send(verdict.worker, lane);
+        break;
+      case 'restart':
+        break;
+      default:
+        verdict satisfies never;
     }
-    // What was wrong with the lane has left it.
-    return { restartInMs: 0 };
+    return { restartInMs: verdict.inMs };
   }
 
-  /** One of the lane's workers did it, and nothing tells which. */
-  #afterUntraced(lane: LaneHandle, failure: LaneFailure, nowMs: number): AfterFailure {
-    const search = this.#search;
-    const restart = { restartInMs: restartDelayMs(lane.faults, true) };
-    // One at a time: another lane's turn comes when this one's worker is found.
-    if (search !== undefined && lane !== search.home && lane !== search.apart) return restart;
-    const other = lane === search?.apart ? search.home : this.#apart;
-    const step = nextHalvingStep(lane.workers, other?.workers ?? [], search?.cleared ?? new Set());
-    if ('found' in step) {
-      if (search !== undefined) this.#endSearch(search);
-      if (step.found === undefined) return restart;
-      const reason = `${failure.reason}; found by moving half of its lane’s workers at a time`;
-      this.#charge(step.found, { cause: failure.cause, reason });
-      const { found } = step;
-      if (failure.isAbandoned || lane.kind === 'penalty') this.#quarantine(found, reason);
-      else this.#sendApart(found, reason);
-      return { restartInMs: 0 };
+  /** One of the lane's workers did it, and nothing tells which. @returns whether that one has been found, and leaves */
+  #searchFor(lane: LaneHandle, { cause, reason, isAbandoned }: LaneFailure, nowMs: number): boolean {
+    const step = this.#search.afterFailure(lane, () => this.#newSecond(lane.kind), nowMs);
+    if (step === undefined) return false;
+    if ('move' in step) {
+      const { move, to } = step;
+      this.#options.logger.warn(
+        { lane: lane.number, to: to.number, workers: move.length, of: lane.workerCount },
+        'a lane failed and nothing tells for whom: half of its workers move, until one is left',
+      );
+      for (const worker of move) this.#send(worker, to);
+      return false;
     }
-    const to = other ?? this.#newApart(lane.kind);
-    this.#search = {
-      home: search?.home ?? lane,
-      apart: search?.apart ?? to,
-      cleared: step.cleared,
-      failedMs: nowMs,
-    };
-    this.#options.logger.warn(
-      { lane: lane.number, to: to.number, workers: step.move.length, of: lane.workerCount },
-      'a lane failed and nothing tells for whom: half of its workers move, until one is left',
-    );
-    for (const worker of step.move) this.#send(worker, to);
-    return restart;
+    this.#endSearch();
+    const { found } = step;
+    if (found === undefined) return false;
+    const why = `${reason}; found by moving half of its lane’s workers at a time`;
+    this.#charge(found, { cause, reason: why });
+    if (isAbandoned || lane.kind === 'penalty') this.#quarantine(found, why);
+    else this.#sendApart(found, why);
+    return true;
   }
 
-  #newApart(kind: LaneKind): LaneHandle {
-    this.#apart = this.#newLane(kind);
-    this.#queueStart(this.#apart);
-    return this.#apart;
+  #newSecond(kind: LaneKind): LaneHandle {
+    const lane = this.#newLane(kind);
+    this.#queueStart(lane);
+    return lane;
   }
 
   /** Its second lane goes when it is empty. */
-  #endSearch({ home, apart }: Search): void {
-    this.#search = undefined;
-    for (const worker of [...apart.workers]) this.#send(worker, home.kind === 'penalty' ? home : this.#leastShared());
+  #endSearch(): void {
+    const { home, stray = [] } = this.#search.end() ?? {};
+    for (const worker of stray) this.#send(worker, home?.kind === 'penalty' ? home : this.#leastShared());
   }
 
   #watchSearch(): void {
-    const search = this.#search;
-    if (search !== undefined && this.#options.clock.monotonicMs() - search.failedMs >= FAULT_WINDOW_MS)
-      this.#endSearch(search);
-    const apart = this.#apart;
-    if (apart === undefined || this.#search !== undefined || !apart.isEmpty || this.#isAwaited(apart)) return;
-    this.#apart = undefined;
-    this.#end(apart);
+    if (this.#search.isInVain(this.#options.clock.monotonicMs())) this.#endSearch();
+    const { second, isUnderWay } = this.#search;
+    if (second === undefined || isUnderWay || !second.isEmpty || this.#isAwaited(second)) return;
+    this.#search.releaseSecond();
+    this.#end(second);
   }
 
   /** Whether a worker is on its way to the lane. */
@@ -458,9 +437,8 @@ export class LanePool {
     return { restartInMs: this.#starts.gate.waitMs(nowMs) };
   }
 
-  #afterDedicated(lane: LaneHandle, { culprit, isAbandoned }: LaneFailure, nowMs: number): AfterFailure {
-    const isTooOften = isTooMuch(lane.faults, nowMs) || (culprit !== undefined && isTooMuch(culprit.faults, nowMs));
-    if (!isAbandoned && !isTooOften) return { restartInMs: restartDelayMs(lane.faults, false) };
+  /** Its worker stays on it. */
+  #quarantineLane(lane: LaneHandle): AfterFailure {
     const worker = this.#own.get(lane);
     if (worker !== undefined) this.#change(worker, { type: 'quarantined', own: lane });
     // Once the lane has no thread any more.
