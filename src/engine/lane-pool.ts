@@ -20,115 +20,77 @@
  * A start that fails is no failure of a worker's (start-gate.ts): whom the lane was to serve is served by a shared lane that
  * runs, unless it has ended a lane of late; where none runs, its heartbeats wait.
  */
-import type { LaneThreadData } from '../lane/messages.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/logging.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
-import type { LaneKind } from '../model/lanes.ts';
 import { verdictOn } from './failure-verdict.ts';
 import { isCleanAgain, isOfLate, NO_FAULTS, withFault } from './fault-history.ts';
-import {
-  type AfterFailure,
-  type LaneEvents,
-  type LaneFailure,
-  LaneHandle,
-  type LaneLimits,
-  type LaneOptions,
-  type LaneWorker,
-} from './lane-handle.ts';
+import type { AfterFailure, LaneEvents, LaneFailure, LaneHandle, LaneWorker } from './lane-handle.ts';
+import { LaneMemoryWatch } from './lane-memory-watch.ts';
 import { ownLaneOrder } from './lane-policy.ts';
 import { LaneSearch } from './lane-search.ts';
-import { LaneStarts } from './lane-starts.ts';
-import { type ResidentSources, ResidentWatch } from './resident-watch.ts';
+import { LaneSet, type LaneSetOptions } from './lane-set.ts';
+import type { ResidentSources } from './resident-watch.ts';
 import { nextPlace, type PlaceEffect, type PlaceEvent } from './worker-place.ts';
 
-export interface LanePoolOptions {
-  readonly maxDedicatedLanes: number;
-  /** Whether the machine carries another dedicated lane at this moment. */
-  readonly hasRoom: () => boolean;
-  readonly sharedLanes: number;
-  /** Of a dedicated lane. */
-  readonly limits: LaneLimits;
-  readonly rows: LaneOptions['rows'];
-  readonly workerAt: LaneOptions['workerAt'];
+export interface LanePoolOptions extends Omit<LaneSetOptions, 'events'> {
   readonly quarantineMs: number;
-  readonly processor: LaneThreadData['processor'];
   readonly resident: ResidentSources;
-  readonly allowance: LaneThreadData['allowance'];
-  readonly publications: LaneOptions['publications'];
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> & {
-    /** A failure was charged to the worker. */
-    readonly onCharged: (worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>) => void;
-    /** The worker has another lane. @param left the one that it had before */
-    readonly onServed: (worker: LaneWorker, lane: LaneHandle, left: LaneHandle | undefined) => void;
-    /** Threads can no longer be started, with the reason; undefined: they can again. */
-    readonly onStartsFailing: (reason: string | undefined) => void;
-  };
+  readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> &
+    Pick<LaneSetOptions['events'], 'onStartsFailing'> & {
+      /** A failure was charged to the worker. */
+      readonly onCharged: (worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>) => void;
+      /** The worker has another lane. @param left the one that it had before */
+      readonly onServed: (worker: LaneWorker, lane: LaneHandle, left: LaneHandle | undefined) => void;
+    };
 }
-
-/** A shared lane holds the slots and heartbeats of many workers; in a tight heap all its time goes to collecting. */
-const SHARED_MEMORY_FACTOR = 4;
-/** Workers on the penalty lane: each failure of one starts it anew for all, so more would only wait for each other. */
-const MAX_ON_PENALTY_LANE = 64;
-/** Lanes asked for their memory per look beside those that stand still: a round of a thousand takes 12 s. */
-const OFF_HEAP_LOOKS = 20;
 
 export class LanePool {
   readonly #options: LanePoolOptions;
-  /** Lanes of one worker each, with that worker: it may still be served by a shared lane. */
-  readonly #own = new Map<LaneHandle, LaneWorker>();
-  readonly #shared: LaneHandle[] = [];
+  readonly #lanes: LaneSet;
   readonly #search = new LaneSearch<LaneHandle, LaneWorker>();
-  #penalty: LaneHandle | undefined;
+  readonly #memory: LaneMemoryWatch;
   /** Those whose place is `moving`. */
   readonly #moving = new Set<LaneWorker>();
-  readonly #starts: LaneStarts<LaneHandle>;
-  readonly #resident: ResidentWatch<LaneHandle>;
-  /** Lanes that are nobody's any more, until their threads have ended. */
-  readonly #ending = new Set<Promise<void>>();
-  /** Whether the machine had no memory for a lane that could have been started otherwise. */
-  #isHeldBack = false;
-  #nextNumber = 1;
-  #nextOffHeapLook = 0;
   #stopped = false;
 
   constructor(options: LanePoolOptions) {
     this.#options = options;
-    this.#starts = new LaneStarts({ clock: options.clock, abandonedWaitMs: options.quarantineMs });
-    this.#resident = new ResidentWatch(options.resident);
+    this.#memory = new LaneMemoryWatch(options.resident);
+    this.#lanes = new LaneSet({
+      ...options,
+      events: {
+        ...options.events,
+        onReady: (lane) => {
+          const worker = this.#lanes.workerOf(lane);
+          if (worker !== undefined) this.#change(worker, { type: 'ownLaneReady', own: lane });
+        },
+        onQuarantineOver: (lane) => this.#quarantineOver(lane),
+        onFailure: (lane, failure) => this.#afterFailure(lane, failure),
+      },
+    });
   }
 
+  /** Whether the machine had no memory for a lane that could have been started otherwise. */
   get isHeldBack(): boolean {
-    return this.#isHeldBack;
+    return this.#lanes.isHeldBack;
   }
 
   get lanes(): readonly LaneHandle[] {
-    return [...this.#own.keys(), ...this.#several];
-  }
-
-  /** Lanes of several workers. */
-  get #several(): readonly LaneHandle[] {
-    return [...this.#shared, this.#search.second, this.#penalty].filter((lane) => lane !== undefined);
+    return this.#lanes.all;
   }
 
   /** Starts a shared lane ahead of any worker. Resolves when its thread is ready, or has failed to be. */
-  async startFirst(): Promise<LaneHandle> {
-    const lane = this.#newLane('shared');
-    this.#shared.push(lane);
-    await this.#starts.start(lane);
-    return lane;
+  startFirst(): Promise<LaneHandle> {
+    return this.#lanes.startFirst();
   }
 
   /** Finds a lane for a worker that has none. */
   assign(worker: LaneWorker): void {
-    const own = this.#hasPlace() ? this.#newOwn(worker) : undefined;
-    if (own !== undefined) this.#queueStart(own);
+    const own = this.#lanes.hasPlace() ? this.#lanes.newOwn(worker) : undefined;
+    if (own !== undefined) this.#lanes.start(own);
     // Until its own lane is up a shared one that runs stands in, so that its first heartbeat is done at once. Where none
     // runs, its own is up as soon as another that is started for it.
-    const isStarting = own !== undefined && this.#starts.isStarting(own);
-    const lane = isStarting ? (this.#runningShared() ?? own) : this.#leastShared();
+    const isStarting = own !== undefined && this.#lanes.isStarting(own);
+    const lane = isStarting ? (this.#lanes.runningShared() ?? own) : this.#lanes.leastShared();
     this.#change(worker, { type: 'assigned', to: { at: lane.kind, lane }, own });
   }
 
@@ -158,73 +120,40 @@ export class LanePool {
   /** At each sweep, after mailboxes have let go of what is done: ends threads that stand still. */
   watch(elapsedMs: number): void {
     for (const lane of this.lanes) lane.watch(elapsedMs);
-    this.#watchTime();
-    this.#watchResident(elapsedMs);
-    this.#watchOffHeap();
+    if (this.#options.processor !== undefined) this.#watchProcessor(elapsedMs);
     this.#letBack();
     this.#watchSearch();
-    if (this.#isHeldBack) this.#promote();
+    if (this.isHeldBack) this.#promote();
   }
 
   /** Lanes take no new workers and finish what they were given. */
   drain(): void {
     this.#stopped = true;
-    for (const lane of this.lanes) if (lane.state !== 'quarantined') lane.drain();
+    this.#lanes.drain();
   }
 
-  /** Ends all threads, all at once: one by one, a thousand take long. */
-  async stop(): Promise<void> {
+  /** Ends all threads. */
+  stop(): Promise<void> {
     this.#stopped = true;
-    this.#starts.stop();
-    await Promise.all([...this.lanes.map((lane) => lane.stop()), ...this.#ending]);
+    return this.#lanes.stop();
   }
 
   // ── places ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #hasPlace(): boolean {
-    if (!this.#isBelowMost()) return false;
-    this.#isHeldBack = !this.#options.hasRoom();
-    return !this.#isHeldBack;
-  }
-
-  /** A lane in quarantine has no thread, and takes no place. */
-  #isBelowMost(): boolean {
-    const { maxDedicatedLanes } = this.#options;
-    if (this.#own.size < maxDedicatedLanes) return true;
-    let places = 0;
-    for (const { state } of this.#own.keys()) if (state !== 'quarantined') places++;
-    return places < maxDedicatedLanes;
-  }
-
-  /** A lane for the worker alone, yet without a thread. */
-  #newOwn(worker: LaneWorker): LaneHandle {
-    const own = this.#newLane('dedicated', () => this.#change(worker, { type: 'ownLaneReady', own }));
-    this.#own.set(own, worker);
-    return own;
-  }
-
-  /** Nobody's any more. */
-  #end(lane: LaneHandle): void {
-    this.#own.delete(lane);
-    this.#starts.cancel(lane);
-    const ending = lane.stop().finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
-  }
-
   /** Gives free places among the dedicated lanes to workers that share one. */
   #promote(): void {
-    if (this.#stopped || !this.#isBelowMost()) return;
+    if (this.#stopped || !this.#lanes.isBelowMost()) return;
     for (const worker of ownLaneOrder(this.#withoutOwn(), this.#options.clock.monotonicMs())) {
-      if (!this.#hasPlace()) return;
-      const own = this.#newOwn(worker);
+      if (!this.#lanes.hasPlace()) return;
+      const own = this.#lanes.newOwn(worker);
       this.#change(worker, { type: 'ownLaneGiven', own });
-      this.#queueStart(own);
+      this.#lanes.start(own);
     }
   }
 
   /** Workers that share a lane and have none of their own on the way. */
   *#withoutOwn(): Iterable<LaneWorker> {
-    for (const { workers } of this.#several)
+    for (const { workers } of this.#lanes.ofSeveral)
       for (const worker of workers) if (worker.place.own === undefined) yield worker;
   }
 
@@ -252,7 +181,7 @@ export class LanePool {
         this.#options.events.onServed(worker, lane, before);
         return;
       case 'end':
-        this.#end(lane);
+        this.#lanes.end(lane);
         return;
       default:
         effect satisfies never;
@@ -274,67 +203,6 @@ export class LanePool {
       if (to.lane === lane) this.#sendApart(worker, excess);
     }
     this.#change(worker, { type: 'left' });
-  }
-
-  #leastShared(): LaneHandle {
-    // Another thread may not come up for long.
-    const running = this.#starts.gate.isFailing ? this.#runningShared() : undefined;
-    if (running !== undefined) return running;
-    if (this.#shared.length < this.#options.sharedLanes) {
-      const lane = this.#newLane('shared');
-      this.#shared.push(lane);
-      this.#queueStart(lane);
-      return lane;
-    }
-    return this.#shared.reduce(lessBusy);
-  }
-
-  /** Undefined if none runs. */
-  #runningShared(): LaneHandle | undefined {
-    const running = this.#shared.filter(({ state }) => state === 'ready');
-    return running.length === 0 ? undefined : running.reduce(lessBusy);
-  }
-
-  /** Undefined if it is full. */
-  #penaltyLane(): LaneHandle | undefined {
-    if (this.#penalty === undefined) {
-      this.#penalty = this.#newLane('penalty');
-      this.#queueStart(this.#penalty);
-    }
-    return this.#penalty.workerCount < MAX_ON_PENALTY_LANE ? this.#penalty : undefined;
-  }
-
-  #newLane(kind: LaneKind, onReady: () => void = () => {}): LaneHandle {
-    const { clock, logger, events, limits, processor, rows, workerAt, allowance, publications } = this.#options;
-    const factor = kind === 'dedicated' ? 1 : SHARED_MEMORY_FACTOR;
-    return new LaneHandle({
-      number: this.#nextNumber++,
-      kind,
-      limits: { ...limits, heapMib: limits.heapMib * factor, offHeapMib: limits.offHeapMib * factor },
-      rows,
-      workerAt,
-      processor: processor && { ...processor, offHeapBytes: processor.offHeapBytes * factor },
-      allowance,
-      publications,
-      clock,
-      logger,
-      events: {
-        ...events,
-        onReady: () => {
-          if (this.#starts.gate.succeeded()) this.#options.events.onStartsFailing(undefined);
-          onReady();
-        },
-        onStartOver: (lane) => this.#starts.over(lane),
-        onRestartDue: (lane) => this.#queueStart(lane),
-        onQuarantineOver: (lane) => this.#quarantineOver(lane),
-        onFailure: (lane, failure) => this.#afterFailure(lane, failure),
-      },
-    });
-  }
-
-  /** Once all is being stopped, only lanes that have something to finish are started again. */
-  #queueStart(lane: LaneHandle): void {
-    if (!this.#stopped || lane.state === 'draining') this.#starts.queue(lane);
   }
 
   // ── failures ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -373,7 +241,7 @@ export class LanePool {
 
   /** One of the lane's workers did it, and nothing tells which. @returns whether that one has been found, and leaves */
   #searchFor(lane: LaneHandle, { cause, reason, isAbandoned }: LaneFailure, nowMs: number): boolean {
-    const step = this.#search.afterFailure(lane, () => this.#newSecond(lane.kind), nowMs);
+    const step = this.#search.afterFailure(lane, () => this.#lanes.newExtra(lane.kind), nowMs);
     if (step === undefined) return false;
     if ('move' in step) {
       const { move, to } = step;
@@ -394,16 +262,10 @@ export class LanePool {
     return true;
   }
 
-  #newSecond(kind: LaneKind): LaneHandle {
-    const lane = this.#newLane(kind);
-    this.#queueStart(lane);
-    return lane;
-  }
-
   /** Its second lane goes when it is empty. */
   #endSearch(): void {
     const { home, stray = [] } = this.#search.end() ?? {};
-    for (const worker of stray) this.#send(worker, home?.kind === 'penalty' ? home : this.#leastShared());
+    for (const worker of stray) this.#send(worker, home?.kind === 'penalty' ? home : this.#lanes.leastShared());
   }
 
   #watchSearch(): void {
@@ -411,7 +273,7 @@ export class LanePool {
     const { second, isUnderWay } = this.#search;
     if (second === undefined || isUnderWay || !second.isEmpty || this.#isAwaited(second)) return;
     this.#search.releaseSecond();
-    this.#end(second);
+    this.#lanes.end(second);
   }
 
   /** Whether a worker is on its way to the lane. */
@@ -427,19 +289,19 @@ export class LanePool {
   }
 
   #afterFailedStart(lane: LaneHandle, failure: LaneFailure, nowMs: number): AfterFailure {
-    if (this.#starts.gate.failed(failure, nowMs)) this.#options.events.onStartsFailing(failure.reason);
-    const running = this.#runningShared();
-    const to = running ?? (lane.kind === 'dedicated' ? this.#leastShared() : undefined);
+    const restartInMs = this.#lanes.startFailed(failure);
+    const running = this.#lanes.runningShared();
+    const to = running ?? (lane.kind === 'dedicated' ? this.#lanes.leastShared() : undefined);
     for (const worker of lane.kind === 'penalty' || to === undefined ? [] : [...lane.workers]) {
       // One that ended a lane of late must not end the last one that runs.
       if (!isOfLate(worker.faults, nowMs)) this.#send(worker, to as LaneHandle);
     }
-    return { restartInMs: this.#starts.gate.waitMs(nowMs) };
+    return { restartInMs };
   }
 
   /** Its worker stays on it. */
   #quarantineLane(lane: LaneHandle): AfterFailure {
-    const worker = this.#own.get(lane);
+    const worker = this.#lanes.workerOf(lane);
     if (worker !== undefined) this.#change(worker, { type: 'quarantined', own: lane });
     // Once the lane has no thread any more.
     queueMicrotask(() => this.#promote());
@@ -451,12 +313,12 @@ export class LanePool {
     const { own } = worker.place;
     if (own !== undefined) {
       this.#send(worker, own);
-    } else if (this.#hasPlace()) {
-      const lane = this.#newOwn(worker);
-      this.#queueStart(lane);
+    } else if (this.#lanes.hasPlace()) {
+      const lane = this.#lanes.newOwn(worker);
+      this.#lanes.start(lane);
       this.#send(worker, lane);
     } else {
-      const penalty = this.#penaltyLane();
+      const penalty = this.#lanes.penaltyWithRoom();
       if (penalty === undefined) this.#quarantine(worker, reason);
       else this.#send(worker, penalty);
     }
@@ -464,14 +326,14 @@ export class LanePool {
 
   /** In a lane without a thread; one of its own that was on its way comes too late. */
   #quarantine(worker: LaneWorker, reason: string): void {
-    const own = this.#newOwn(worker);
+    const own = this.#lanes.newOwn(worker);
     own.quarantine(this.#options.quarantineMs, reason, worker);
     this.#change(worker, { type: 'quarantined', own });
     queueMicrotask(() => this.#promote());
   }
 
   #quarantineOver(lane: LaneHandle): void {
-    const worker = this.#own.get(lane);
+    const worker = this.#lanes.workerOf(lane);
     if (worker === undefined) return;
     // While a thread runs that does not end, another try may cost another thread: that is for people to decide.
     if (threadsLeftBehind() > 0) lane.quarantine(this.#options.quarantineMs, lane.lastError, worker);
@@ -480,57 +342,42 @@ export class LanePool {
 
   #endQuarantine(lane: LaneHandle, worker: LaneWorker): void {
     this.#options.logger.info({ worker: worker.workerId, lane: lane.number }, 'released from quarantine');
-    if (this.#hasPlace()) {
+    if (this.#lanes.hasPlace()) {
       this.#change(worker, { type: 'released' });
       lane.release();
-      this.#queueStart(lane);
+      this.#lanes.start(lane);
       return;
     }
     // Its place was given to another meanwhile.
-    const other = this.#penaltyLane() ?? this.#leastShared();
+    const other = this.#lanes.penaltyWithRoom() ?? this.#lanes.leastShared();
     this.#change(worker, { type: 'evicted', to: { at: other.kind, lane: other } });
   }
 
   /** Back to the shared lanes, who did no harm on the penalty lane for long. */
   #letBack(): void {
-    const penalty = this.#penalty;
+    const { penalty } = this.#lanes;
     if (penalty === undefined || penalty.workerCount === 0 || this.#stopped) return;
     const nowMs = this.#options.clock.monotonicMs();
     for (const worker of [...penalty.workers]) {
       const { place } = worker;
       if (place.at === 'penalty' && isCleanAgain(worker.faults, place.sinceMs, nowMs))
-        this.#send(worker, this.#leastShared());
+        this.#send(worker, this.#lanes.leastShared());
     }
+  }
+
+  #watchProcessor(elapsedMs: number): void {
+    if (!this.#stopped) {
+      this.#watchTime();
+      this.#memory.look(elapsedMs, this.lanes);
+    }
+    this.#memory.lookOffHeap(this.lanes);
   }
 
   /** Workers of shared lanes that seem to take too much time leave them; when they have left, it is known whether they did. */
   #watchTime(): void {
-    if (this.#options.processor === undefined || this.#stopped) return;
-    for (const lane of this.#several) {
+    for (const lane of this.#lanes.ofSeveral) {
       const worker = lane.kind === 'shared' ? lane.suspect : undefined;
       if (worker !== undefined) this.#change(worker, { type: 'overTime' });
     }
   }
-
-  #watchResident(elapsedMs: number): void {
-    if (this.#options.processor === undefined || this.#stopped) return;
-    const found = this.#resident.look(elapsedMs, this.lanes);
-    if (found === undefined) return;
-    const mib = Math.round(found.grownKib / 1024);
-    found.lane.endForMemory(`memory ran short, and ${mib} MiB of it were taken here`, found.owner);
-  }
-
-  /** Only processors put memory outside the heap that grows. */
-  #watchOffHeap(): void {
-    if (this.#options.processor === undefined) return;
-    const { lanes } = this;
-    for (const lane of lanes) if (lane.standsStill) void lane.watchOffHeap();
-    for (let look = 0; look < Math.min(OFF_HEAP_LOOKS, lanes.length); look++) {
-      void lanes[this.#nextOffHeapLook++ % lanes.length]?.watchOffHeap();
-    }
-  }
-}
-
-function lessBusy(a: LaneHandle, b: LaneHandle): LaneHandle {
-  return b.workerCount < a.workerCount ? b : a;
 }
