@@ -1,10 +1,12 @@
 /** What it costs to read all of 10,000 workers without a pause: the reader, and the workers whose acks may wait. */
+import { constantPath } from '../baseline/constant-server.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { type Child, type StartChild, withChildren } from '../lib/child.ts';
-import { figuresOf, type Measured, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { type Reading, readSteadily } from '../lib/reading.ts';
+import { figuresOf, type Measured, p50p99, ratioOf, type Spread, spreadQuestions } from '../lib/rows.ts';
 import type { RunWatch } from '../lib/run-watch.ts';
 import { accountedFor } from '../lib/server.ts';
-import { caughtUp, laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
+import { caughtUp, laneMixes, type Started, startBare, startMaster, startPlain } from '../lib/servers.ts';
 import { eventually, sleepMs } from '../lib/time.ts';
 import type { LoadCalls } from '../processes/load.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
@@ -21,12 +23,13 @@ const MEASURE_MS = 2000;
 interface ServerRun {
   readonly ackAlone: Spread;
   readonly ackWhileRead: Spread;
-  readonly read: Spread;
-  readonly bodyBytes: number;
+  readonly read: Reading;
 }
 
 interface Run {
   readonly master: ServerRun;
+  /** Serves a constant body, as large. */
+  readonly bare: ServerRun;
   readonly plain: ServerRun;
 }
 
@@ -36,14 +39,20 @@ export const bigReads: Bench = {
   async run(context: BenchContext) {
     const runs = await repeated(this, context, measure);
     const workers = scaled(WORKERS, context.size.fleet);
-    const megabytes = ((runs[0] as Measured<Run>).run.master.bodyBytes / 1e6).toPrecision(2);
+    const megabytes = ((runs[0] as Measured<Run>).run.master.read.bodyBytes / 1e6).toPrecision(2);
     const read = `GET /telemetry, ${workers} workers send, ${megabytes} MB`;
     const ack = `ack of a heartbeat from when it was due, ${workers} workers send`;
     return figuresOf(runs, [
-      ...spreadQuestions<Run>({ id: 'read.all.10000', question: read, unit: 'ms' }, ({ master }) => master.read, {
-        p50: 3.5,
-        p99: 8,
-      }),
+      ...spreadQuestions<Run>({ id: 'read.all.10000', question: read, unit: 'ms' }, ({ master }) => master.read),
+      ...spreadQuestions<Run>(
+        { id: 'read.all.10000.constant', question: `${read}: a constant body`, unit: 'ms' },
+        ({ bare }) => bare.read,
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.all.10000.constant.ratio', question: `${read}: beside a constant body`, unit: '×' },
+        ({ master, bare }) => ratioOf(master.read, bare.read),
+        { p50: 1.3, p99: 2 },
+      ),
       ...spreadQuestions<Run>(
         { id: 'read.all.10000.plain', question: `${read}: plain server`, unit: 'ms' },
         ({ plain }) => plain.read,
@@ -52,7 +61,7 @@ export const bigReads: Bench = {
         id: 'read.all.10000.ratio',
         question: `${read}: so many times faster than the plain server, p50`,
         unit: '×',
-        goal: 8,
+        goal: 12,
         goalIs: 'at least',
         of: ({ master, plain }) => plain.read.p50 / master.read.p50,
       },
@@ -66,7 +75,6 @@ export const bigReads: Bench = {
         id: 'ack.while-read.p99',
         question: `${ack}, one reads all without a pause, p99`,
         unit: 'ms',
-        goal: 5,
         of: ({ master }) => master.ackWhileRead.p99,
       },
       {
@@ -75,6 +83,25 @@ export const bigReads: Bench = {
         unit: '×',
         goal: 3,
         of: ({ master }) => master.ackWhileRead.p99 / master.ackAlone.p99,
+      },
+      {
+        id: 'ack.bare.alone.p99',
+        question: `${ack}, nobody reads, p99: bare server`,
+        unit: 'ms',
+        of: ({ bare }) => bare.ackAlone.p99,
+      },
+      {
+        id: 'ack.bare.while-read.p99',
+        question: `${ack}, one reads a constant body without a pause, p99: bare server`,
+        unit: 'ms',
+        of: ({ bare }) => bare.ackWhileRead.p99,
+      },
+      {
+        id: 'ack.while-read.bare.ratio',
+        question: `${ack}, one reads all without a pause: p99 beside the bare server's`,
+        unit: '×',
+        goal: 2,
+        of: ({ master, bare }) => master.ackWhileRead.p99 / bare.ackWhileRead.p99,
       },
       {
         id: 'ack.plain.alone.p99',
@@ -93,18 +120,21 @@ export const bigReads: Bench = {
 };
 
 async function measure(size: Size, watch: RunWatch): Promise<Run> {
-  return {
-    master: await withChildren(async (start) => {
-      const started = await startMaster(start, laneMixes(size).dedicated, scaled(WORKERS, size.fleet));
-      return measureServer(start, started, size, watch);
-    }),
-    plain: await withChildren(async (start) => measureServer(start, await startBaseline(start, 'plain'), size, watch)),
-  };
+  const path = '/telemetry';
+  const plain = await withChildren(async (start) => measureServer(start, await startPlain(start), path, size, watch));
+  const master = await withChildren(async (start) => {
+    const started = await startMaster(start, laneMixes(size).dedicated, scaled(WORKERS, size.fleet));
+    return measureServer(start, started, path, size, watch);
+  });
+  const constant = constantPath(master.read.bodyBytes);
+  const bare = await withChildren(async (start) => measureServer(start, await startBare(start), constant, size, watch));
+  return { master, bare, plain };
 }
 
 async function measureServer(
   start: StartChild,
   { server, load, grpcPort, httpPort }: Started,
+  path: string,
   size: Size,
   watch: RunWatch,
 ): Promise<ServerRun> {
@@ -124,16 +154,13 @@ async function measureServer(
   const ackAlone = await ackSpread(load);
 
   const reader = start<ReaderCalls>('reader.ts');
-  const paths = ['/telemetry'];
-  await reader.call('read', { httpPort, paths, forMs: WARM_MS * size.warm });
-  await load.call('stats');
-  const { latenciesMs, bodyBytes } = await watch.during(() =>
-    reader.call('read', { httpPort, paths, forMs: MEASURE_MS * size.time }),
-  );
+  const onWarm = () => load.call('stats');
+  const options = { httpPort, paths: [path], forMs: MEASURE_MS * size.time, onWarm };
+  const read = await readSteadily(reader, options, size, watch);
   const ackWhileRead = await ackSpread(load);
 
   await accountedFor(server, await load.call('stop'));
-  return { ackAlone, ackWhileRead, read: p50p99(latenciesMs), bodyBytes };
+  return { ackAlone, ackWhileRead, read };
 }
 
 /** Of all acks since anybody asked, and of at least one. */

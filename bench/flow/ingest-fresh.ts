@@ -4,7 +4,7 @@ import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
 import type { RunWatch } from '../lib/run-watch.ts';
 import { acceptedPerSecond, accountedFor, measureWindow, type Window } from '../lib/server.ts';
-import { laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
+import { laneMixes, type Started, startBare, startMaster } from '../lib/servers.ts';
 import { warmUp } from '../lib/warm-up.ts';
 
 const WORKERS = 1000;
@@ -54,9 +54,7 @@ export const ingestFresh: Bench = {
 async function measure(size: Size, watch: RunWatch): Promise<Run> {
   const workers = scaled(WORKERS, size.fleet);
   return {
-    bare: await withChildren(async (start) =>
-      measureServer(await startBaseline(start, 'bare'), 'bare server', size, watch),
-    ),
+    bare: await withChildren(async (start) => measureServer(await startBare(start), 'bare server', size, watch)),
     master: await withChildren(async (start) =>
       measureServer(await startMaster(start, laneMixes(size).shared, workers), 'master', size, watch),
     ),

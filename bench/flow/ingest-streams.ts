@@ -4,7 +4,7 @@ import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, type QuestionOf } from '../lib/rows.ts';
 import type { RunWatch } from '../lib/run-watch.ts';
 import { acceptedPerSecond, accountedFor, measureWindow, type ServerProcess } from '../lib/server.ts';
-import { type LaneMix, laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
+import { type LaneMix, laneMixes, type Started, startBare, startMaster } from '../lib/servers.ts';
 import { sleepMs } from '../lib/time.ts';
 import { warmUp } from '../lib/warm-up.ts';
 import type { LoadCalls } from '../processes/load.ts';
@@ -84,7 +84,7 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
     shared: await withChildren(async (start) =>
       rateOf(await startMaster(start, mixes.shared, workers), 'shared lanes', size, watch),
     ),
-    bare: await withChildren(async (start) => rateOf(await startBaseline(start, 'bare'), 'bare server', size, watch)),
+    bare: await withChildren(async (start) => rateOf(await startBare(start), 'bare server', size, watch)),
     dedicated: await withChildren(async (start) =>
       rateOf(await startMaster(start, mixes.dedicated, workers), 'dedicated lanes', size, watch),
     ),

@@ -4,7 +4,7 @@ import { withChildren } from '../lib/child.ts';
 import { figuresOf, type QuestionOf } from '../lib/rows.ts';
 import type { RunWatch } from '../lib/run-watch.ts';
 import { acceptedPerSecond, accountedFor, measureWindow } from '../lib/server.ts';
-import { type LaneMix, laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
+import { type LaneMix, laneMixes, type Started, startBare, startMaster } from '../lib/servers.ts';
 import { warmUp } from '../lib/warm-up.ts';
 
 const WORKERS = 1000;
@@ -74,7 +74,7 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
     shared: await withChildren(async (start) =>
       rateOf(await startMaster(start, mixes.shared, workers), 'shared lanes', size, watch),
     ),
-    bare: await withChildren(async (start) => rateOf(await startBaseline(start, 'bare'), 'bare server', size, watch)),
+    bare: await withChildren(async (start) => rateOf(await startBare(start), 'bare server', size, watch)),
     dedicated: await withChildren(async (start) =>
       rateOf(await startMaster(start, mixes.dedicated, workers), 'dedicated lanes', size, watch),
     ),

@@ -4,7 +4,7 @@ import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
 import type { RunWatch } from '../lib/run-watch.ts';
 import { accountedFor, mainCpuUs, measureWindow } from '../lib/server.ts';
-import { caughtUp, laneMixes, type Started, startBaseline, startMaster } from '../lib/servers.ts';
+import { caughtUp, laneMixes, type Started, startBare, startMaster } from '../lib/servers.ts';
 import { warmUp } from '../lib/warm-up.ts';
 
 const WORKERS = 10_000;
@@ -41,9 +41,7 @@ export const mainCpu: Bench = {
 async function measure(size: Size, watch: RunWatch): Promise<Run> {
   const workers = scaled(WORKERS, size.fleet);
   return {
-    bareUs: await withChildren(async (start) =>
-      perHeartbeatUs(await startBaseline(start, 'bare'), 'bare server', size, watch),
-    ),
+    bareUs: await withChildren(async (start) => perHeartbeatUs(await startBare(start), 'bare server', size, watch)),
     masterUs: await withChildren(async (start) =>
       perHeartbeatUs(await startMaster(start, laneMixes(size).dedicated, workers), 'master', size, watch),
     ),

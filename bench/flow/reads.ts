@@ -1,10 +1,13 @@
 /** How fast a fleet of 1,000 is read while it sends: in the program, and over HTTP. */
+
+import { constantPath } from '../baseline/constant-server.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
-import { type Child, withChildren } from '../lib/child.ts';
-import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { type StartChild, withChildren } from '../lib/child.ts';
+import { type Reading, readSteadily } from '../lib/reading.ts';
+import { figuresOf, p50p99, ratioOf, type Spread, spreadQuestions } from '../lib/rows.ts';
 import type { RunWatch } from '../lib/run-watch.ts';
-import { accountedFor, type Ports } from '../lib/server.ts';
-import { laneMixes, type Started, type StartedMaster, startBaseline, startMaster } from '../lib/servers.ts';
+import { accountedFor } from '../lib/server.ts';
+import { laneMixes, type Started, startBare, startMaster, startPlain } from '../lib/servers.ts';
 import { sleepMs } from '../lib/time.ts';
 import { warmUp } from '../lib/warm-up.ts';
 import { workerIds } from '../load/fleet.ts';
@@ -13,14 +16,16 @@ import type { ReaderCalls } from '../processes/reader.ts';
 const WORKERS = 1000;
 const STREAMS = 50;
 const HEARTBEATS_PER_SECOND = 2000;
-const WARM_MS = 500;
 const MEASURE_MS = 1200;
 
 interface Run {
   readonly library: Spread;
+  /** As long at p50, so that p99 tells what is ours. */
   readonly arithmetic: Spread;
   readonly one: Spread;
   readonly all: Spread;
+  readonly constantOne: Spread;
+  readonly constantAll: Spread;
   /** Nobody sends: the cost of the request alone. A plain server under load would wait for itself. */
   readonly idleOne: Spread;
   readonly idleOnePlain: Spread;
@@ -32,21 +37,34 @@ export const reads: Bench = {
   async run(context: BenchContext) {
     const workers = scaled(WORKERS, context.size.fleet);
     const runs = await repeated(this, context, measure);
+    const library = `getWorkerTelemetry, ${workers} workers send`;
     const one = 'GET /telemetry/{id}';
+    const all = `GET /telemetry, ${workers} workers send`;
     return figuresOf(runs, [
+      ...spreadQuestions<Run>({ id: 'read.library', question: library, unit: 'µs' }, (run) => run.library),
       ...spreadQuestions<Run>(
-        { id: 'read.library', question: `getWorkerTelemetry, ${workers} workers send`, unit: 'µs' },
-        (run) => run.library,
-        { p99: 10 },
-      ),
-      ...spreadQuestions<Run>(
-        { id: 'read.library.floor', question: '4 µs of arithmetic in the place of getWorkerTelemetry', unit: 'µs' },
+        { id: 'read.library.floor', question: `${library}: as much arithmetic in its place`, unit: 'µs' },
         (run) => run.arithmetic,
       ),
+      {
+        id: 'read.library.ratio.p99',
+        question: `${library}: p99 beside that of as much arithmetic`,
+        unit: '×',
+        goal: 2,
+        of: ({ library, arithmetic }) => library.p99 / arithmetic.p99,
+      },
       ...spreadQuestions<Run>(
         { id: 'read.one', question: `${one}, ${workers} workers send`, unit: 'ms' },
         (run) => run.one,
-        { p99: 1 },
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.one.constant', question: `${one}, ${workers} workers send: a constant body`, unit: 'ms' },
+        (run) => run.constantOne,
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.one.ratio', question: `${one}, ${workers} workers send: beside a constant body`, unit: '×' },
+        (run) => ratioOf(run.one, run.constantOne),
+        { p50: 1.5, p99: 2 },
       ),
       ...spreadQuestions<Run>(
         { id: 'read.one.idle', question: `${one}, nobody sends`, unit: 'ms' },
@@ -58,16 +76,18 @@ export const reads: Bench = {
       ),
       ...spreadQuestions<Run>(
         { id: 'read.one.idle.ratio', question: `${one}, nobody sends: time beside the plain server's`, unit: '×' },
-        ({ idleOne, idleOnePlain }) => ({
-          p50: idleOne.p50 / idleOnePlain.p50,
-          p99: idleOne.p99 / idleOnePlain.p99,
-        }),
+        (run) => ratioOf(run.idleOne, run.idleOnePlain),
         { p50: 1.3, p99: 1.3 },
       ),
+      ...spreadQuestions<Run>({ id: 'read.all.1000', question: all, unit: 'ms' }, (run) => run.all),
       ...spreadQuestions<Run>(
-        { id: 'read.all.1000', question: `GET /telemetry, ${workers} workers send`, unit: 'ms' },
-        (run) => run.all,
-        { p50: 0.5, p99: 2 },
+        { id: 'read.all.1000.constant', question: `${all}: a constant body`, unit: 'ms' },
+        (run) => run.constantAll,
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'read.all.1000.ratio', question: `${all}: beside a constant body`, unit: '×' },
+        (run) => ratioOf(run.all, run.constantAll),
+        { p50: 1.5, p99: 2 },
       ),
     ]);
   },
@@ -76,31 +96,45 @@ export const reads: Bench = {
 async function measure(size: Size, watch: RunWatch): Promise<Run> {
   const workers = scaled(WORKERS, size.fleet);
   const onePaths = workerIds(workers).map((id) => `/telemetry/${id}`);
+  const readOf = (start: StartChild, { httpPort }: Started) => {
+    const reader = start<ReaderCalls>('reader.ts');
+    return (paths: readonly string[]): Promise<Reading> =>
+      readSteadily(reader, { httpPort, paths, forMs: MEASURE_MS * size.time }, size, watch);
+  };
   const ofMaster = await withChildren(async (start) => {
     const started = await startMaster(start, laneMixes(size).dedicated, workers);
-    const reader = start<ReaderCalls>('reader.ts');
+    const { server } = started;
+    const read = readOf(start, started);
     const live = await whileSending(started, size, async () => {
-      await started.server.call('timedQueries', WARM_MS * size.warm);
+      const library = async (ms: number) => p50p99(await server.call('timedQueries', ms));
+      await warmUp(watch, size, 'getWorkerTelemetry', async (ms) => (await library(ms)).p50);
+      const ofLibrary = await watch.during(() => library(MEASURE_MS * size.time));
+      const arithmetic = await watch.during(() =>
+        server.call('timedArithmetic', MEASURE_MS * size.time, ofLibrary.p50),
+      );
       return {
-        library: p50p99(await watch.during(() => started.server.call('timedQueries', MEASURE_MS * size.time))),
-        arithmetic: await timedArithmetic(started, size),
-        one: await read(reader, started, onePaths, size, watch),
-        all: await read(reader, started, ['/telemetry'], size, watch),
+        library: ofLibrary,
+        arithmetic: p50p99(arithmetic),
+        one: await read(onePaths),
+        all: await read(['/telemetry']),
       };
     });
-    return { ...live, idleOne: await read(reader, started, onePaths, size, watch) };
+    return { ...live, idleOne: await read(onePaths) };
+  });
+  const constant = await withChildren(async (start) => {
+    const started = await startBare(start);
+    const read = readOf(start, started);
+    return whileSending(started, size, async () => ({
+      one: await read([constantPath(ofMaster.one.bodyBytes)]),
+      all: await read([constantPath(ofMaster.all.bodyBytes)]),
+    }));
   });
   const idleOnePlain = await withChildren(async (start) => {
-    const started = await startBaseline(start, 'plain');
+    const started = await startPlain(start);
     await whileSending(started, size, async () => {});
-    return read(start<ReaderCalls>('reader.ts'), started, onePaths, size, watch);
+    return readOf(start, started)(onePaths);
   });
-  return { ...ofMaster, idleOnePlain };
-}
-
-async function timedArithmetic({ server }: StartedMaster, size: Size): Promise<Spread> {
-  await server.call('timedArithmetic', WARM_MS * size.warm);
-  return p50p99(await server.call('timedArithmetic', MEASURE_MS * size.time));
+  return { ...ofMaster, constantOne: constant.one, constantAll: constant.all, idleOnePlain };
 }
 
 async function whileSending<T>({ server, load, grpcPort }: Started, size: Size, work: () => Promise<T>): Promise<T> {
@@ -113,17 +147,4 @@ async function whileSending<T>({ server, load, grpcPort }: Started, size: Size, 
   const result = await work();
   await accountedFor(server, await load.call('stop'));
   return result;
-}
-
-async function read(
-  reader: Child<ReaderCalls>,
-  { httpPort }: Ports,
-  paths: readonly string[],
-  size: Size,
-  watch: RunWatch,
-): Promise<Spread> {
-  const readFor = async (forMs: number) => (await reader.call('read', { httpPort, paths, forMs })).latenciesMs;
-  await warmUp(watch, size, `reading ${paths[0]}`, async (forMs) => p50p99(await readFor(forMs)).p50);
-  const latenciesMs = await watch.during(() => readFor(MEASURE_MS * size.time));
-  return p50p99(latenciesMs);
 }

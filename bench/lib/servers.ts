@@ -1,5 +1,6 @@
 /** Starts what is measured. */
 import { workerIds } from '../load/fleet.ts';
+import type { BareCalls } from '../processes/bare.ts';
 import type { LoadCalls } from '../processes/load.ts';
 import type { MasterCalls } from '../processes/master.ts';
 import { type Size, scaled } from './bench.ts';
@@ -47,9 +48,20 @@ export async function startMaster(
   return { server, load, ...ports };
 }
 
+export interface StartedBare extends Started {
+  readonly server: Child<BareCalls>;
+}
+
+/** See baseline/. The bare server's HTTP serves constant bodies. */
+export async function startBare(start: StartChild): Promise<StartedBare> {
+  const server = start<BareCalls>('bare.ts');
+  const load = start<LoadCalls>('load.ts');
+  return { server, load, ...(await server.call('start', {})) };
+}
+
 /** See baseline/. */
-export async function startBaseline(start: StartChild, which: 'bare' | 'plain'): Promise<Started> {
-  const server = start<ServerCalls>(`${which}.ts`);
+export async function startPlain(start: StartChild): Promise<Started> {
+  const server = start<ServerCalls>('plain.ts');
   const load = start<LoadCalls>('load.ts');
   return { server, load, ...(await server.call('start', {})) };
 }

@@ -50,7 +50,7 @@ function percent(share: number): string {
 
 function goalText({ goal, goalIs, unit }: Figure): string {
   if (goal === null) return '–';
-  return `${goalIs === 'at most' ? '≤' : '≥'} ${withUnit(goal.toLocaleString('en'), unit)}`;
+  return `${goalIs === 'at most' ? '≤' : '≥'} ${withUnit(goal.toLocaleString('en', { maximumSignificantDigits: 3 }), unit)}`;
 }
 
 function withUnit(value: string, unit: string): string {

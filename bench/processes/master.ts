@@ -9,6 +9,7 @@ import { resolveOptions } from '../../src/config/resolve.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { answerParent } from '../lib/child.ts';
+import { p50p99 } from '../lib/rows.ts';
 import { type Counts, type Ports, type ServerCalls, usage } from '../lib/server.ts';
 import { eventually, monotonicMs } from '../lib/time.ts';
 import type { Published } from './followers.ts';
@@ -127,13 +128,26 @@ function timedQueries(forMs: number): Promise<Float64Array> {
   return timedCalls(forMs, (call) => manager.getWorkerTelemetry(ids[call % ids.length] as string));
 }
 
-/** The same of work as long as that which allocates nothing and needs no memory: what this machine takes by itself. */
-function timedArithmetic(forMs: number): Promise<Float64Array> {
-  return timedCalls(forMs, (call) => {
-    let value = call;
-    for (let i = 0; i < 3000; i++) value = Math.imul(value, 31) + i;
-    return value;
-  });
+/**
+ * The same of arithmetic that takes as long at p50, allocates nothing and needs no memory: what interrupts, other threads
+ * and cold caches add on this machine.
+ */
+async function timedArithmetic(forMs: number, medianUs: number): Promise<Float64Array> {
+  let rounds = 1000;
+  // Until its code is compiled, and then by how long it takes.
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const { p50 } = p50p99(await timedCalls(CALIBRATE_MS, (call) => arithmetic(call, rounds)));
+    rounds = Math.max(1, Math.round((rounds * medianUs) / p50));
+  }
+  return timedCalls(forMs, (call) => arithmetic(call, rounds));
+}
+
+const CALIBRATE_MS = 50;
+
+function arithmetic(seed: number, rounds: number): number {
+  let value = seed;
+  for (let i = 0; i < rounds; i++) value = Math.imul(value, 31) + i;
+  return value;
 }
 
 /** Some calls every millisecond, so that heartbeats come between; how long each took, in µs. */

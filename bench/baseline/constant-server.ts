@@ -1,0 +1,20 @@
+/**
+ * Bodies that are there already, by the stack that the product uses: Hono on node:http in a thread of its own, beside
+ * whatever else the process does. The floor under every answer of that size.
+ */
+import { Worker } from 'node:worker_threads';
+
+/** Serves `/constant/N`: N bytes. @returns the port. */
+export function serveConstants(): Promise<number> {
+  const thread = new Worker(new URL('./constant-server.thread.ts', import.meta.url));
+  thread.unref();
+  return new Promise((resolve, reject) => {
+    thread.once('message', resolve);
+    thread.once('error', reject);
+  });
+}
+
+/** Where a body of so many bytes is. */
+export function constantPath(bytes: number): string {
+  return `/constant/${bytes}`;
+}
