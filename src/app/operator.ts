@@ -1,6 +1,7 @@
 /** What an operator may do to a running master, at the prompt and over HTTP. */
 import { formatWorkerAddress, workerAddress } from '../config/kinds.ts';
-import type { InternalState, TelemetryManager } from '../engine/telemetry-manager.ts';
+import type { InternalState } from '../engine/internal-state.ts';
+import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { WorkerEvent } from '../model/events.ts';
 import type { Holds } from '../model/holds.ts';

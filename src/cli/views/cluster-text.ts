@@ -1,5 +1,5 @@
 /** The fleet as a whole, and what the master is made of inside. */
-import type { InternalState } from '../../engine/telemetry-manager.ts';
+import type { InternalState } from '../../engine/internal-state.ts';
 import { facts, section, table } from '../text/table.ts';
 import { count, countOf, mebibytes, NOTHING, percent } from '../text/units.ts';
 import { holdsLines } from './holds-text.ts';

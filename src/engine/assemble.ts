@@ -1,0 +1,207 @@
+/** Makes the parts of the engine and joins them. Each part knows the lower ones only; what must go up is a callback here. */
+import { availableParallelism } from 'node:os';
+import { pathToFileURL } from 'node:url';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { PulselaneError } from '../lib/errors.ts';
+import { type Logger, silentLogger } from '../lib/logging.ts';
+import { MAX_RECORD_BYTES } from '../model/heartbeat-limits.ts';
+import type { WorkerTelemetry } from '../model/telemetry.ts';
+import { allocateBoard, BoardWriter } from '../store/board.ts';
+import { Admission } from './admission.ts';
+import { DeliveryWatch } from './delivery-watch.ts';
+import { Intake } from './intake.ts';
+import { laneEffects } from './lane-effects.ts';
+import { type LanePlan, planLanes } from './lane-plan.ts';
+import { LanePool } from './lane-pool.ts';
+import { Liveness } from './liveness.ts';
+import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
+import type { TelemetryManagerOptions } from './manager-options.ts';
+import { Members } from './members.ts';
+import { MemoryRoom } from './memory-room.ts';
+import { Pulse } from './pulse.ts';
+import { recordBudgetBytes } from './record-memory.ts';
+import { Refusals } from './refusals.ts';
+import { Roster, type RosterEntry } from './roster.ts';
+import { SlotKeeper } from './slot-keeper.ts';
+import { StatusPublisher } from './status-publisher.ts';
+import { UpdateWatcher } from './update-watcher.ts';
+import { WorkerLifecycle } from './worker-lifecycle.ts';
+
+export interface EngineParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly lanePlan: LanePlan;
+  /** MAX_DEDICATED_LANES, for people. */
+  readonly lanesAsked: string;
+  readonly processorUrl: string | undefined;
+  readonly board: BoardWriter;
+  readonly roster: Roster;
+  readonly members: Members;
+  readonly liveness: Liveness;
+  readonly lanes: LanePool;
+  readonly refusals: Refusals;
+  readonly slots: SlotKeeper;
+  readonly deliveries: DeliveryWatch;
+  readonly updates: UpdateWatcher;
+  readonly intake: Intake;
+  readonly admission: Admission;
+  readonly pulse: Pulse;
+  /** What is known of a worker, as whoever reads on this thread is to see it. */
+  readonly telemetryOf: (entry: RosterEntry) => WorkerTelemetry;
+}
+
+const MIB = 1024 ** 2;
+
+/**
+ * @param onActive called with each worker that becomes active
+ * @throws PulselaneError `bad_setting`
+ */
+export function assembleEngine(options: TelemetryManagerOptions, onActive: (workerId: string) => void): EngineParts {
+  const refusals = new Refusals();
+  const clock = options.clock ?? systemClock;
+  const logger = options.logger ?? silentLogger;
+  const { maxWorkers = 20_000, maxDedicatedLanes, sharedLanes } = options;
+  if (sharedLanes !== undefined && !(sharedLanes >= 1))
+    throw new PulselaneError('bad_setting', `sharedLanes is ${sharedLanes}, expected at least 1`);
+  const facts = readMachineFacts();
+  const machine = { facts, cores: availableParallelism() };
+  const lanePlan = planLanes(machine, { maxDedicatedLanes, sharedLanes }, maxWorkers);
+  const { dedicated } = lanePlan;
+  const lanesAsked = maxDedicatedLanes === 'all' ? `all, up to ${dedicated} lanes` : String(dedicated);
+  const memory = new MemoryRoom(clock, facts.memory, readMemoryLimits);
+  const board = new BoardWriter(allocateBoard(maxWorkers, clock.monotonicMs()));
+  board.stampBeat(clock.monotonicMs());
+  const roster = new Roster(board);
+  const slots = new SlotKeeper({
+    budgetBytes: options.recordMemoryBytes ?? recordBudgetBytes(Math.min(...facts.memory.map(({ most }) => most))),
+    maxRecordBytes: options.maxRecordBytes ?? MAX_RECORD_BYTES,
+    ringSamples: options.ringSamples ?? 720,
+    roster,
+    clock,
+  });
+  const members = new Members({ mode: options.admission ?? 'open', maxPending: options.maxPending ?? 1000, clock });
+  const liveness = new Liveness({
+    settings: options,
+    roster,
+    board,
+    clock,
+    logger,
+    onGone: (entry) => admission.retire(entry),
+    onInstances: ({ workerId, liveness }) => members.setInstances(workerId, liveness.instances),
+    onActivity: ({ workerId, row }, isActive) => {
+      // What makes it active is a heartbeat that came just now.
+      const heardS = isActive ? Math.floor(clock.wallMs() / 1000) : board.lastUpdateS(row);
+      members.setActivity(workerId, { isActive, heardS });
+      if (isActive) onActive(workerId);
+    },
+  });
+  const processorUrl = options.processor === undefined ? undefined : urlOf(options.processor);
+  const offHeapMib = options.laneOffHeapMib ?? 128;
+  const lanes = new LanePool({
+    maxDedicatedLanes: lanePlan.dedicated,
+    // What an operator has set is heeded.
+    hasRoom: () => lanePlan.isSet || memory.isRoom,
+    sharedLanes: lanePlan.shared,
+    limits: {
+      heapMib: options.laneHeapMib ?? 128,
+      offHeapMib,
+      stallMs: options.laneStallMs ?? 2000,
+      budgetMs: options.laneBudgetMs ?? 1000,
+    },
+    resident: {
+      limits: readMemoryLimits,
+      residentBytes: () => process.memoryUsage.rss(),
+      boundBytes: options.maxResidentMib === undefined ? undefined : options.maxResidentMib * 1024 ** 2,
+    },
+    rows: maxWorkers,
+    workerAt: (row, occupant) => {
+      const entry = roster.atRow(row);
+      return entry?.occupant === occupant ? entry : undefined;
+    },
+    quarantineMs: options.laneQuarantineMs ?? 5 * 60_000,
+    processor: processorUrl === undefined ? undefined : { url: processorUrl, offHeapBytes: offHeapMib * MIB },
+    allowance: slots.records.memory,
+    publications: board.memory.publications,
+    clock,
+    logger,
+    events: laneEffects({
+      board,
+      roster,
+      slots,
+      liveness,
+      onThreadsFailing: options.onThreadsFailing ?? (() => {}),
+      clock,
+    }),
+  });
+  const deliveries = new DeliveryWatch({ liveness, refusals, clock });
+  const telemetryOf = (entry: RosterEntry) => {
+    // The first record makes the worker active, also when it came a moment ago.
+    liveness.lookForRecord(entry);
+    return roster.directory.telemetry(entry);
+  };
+  const updates = new UpdateWatcher({ clock, logger, telemetryOf, settle: (entry) => deliveries.settle(entry) });
+  const intake = new Intake({
+    maxWorkerHeartbeatsPerS: options.maxWorkerHeartbeatsPerS ?? 0,
+    board,
+    liveness,
+    records: slots.records,
+    deliveries,
+    updates,
+    refusals,
+    clock,
+  });
+  const lifecycle = new WorkerLifecycle({
+    maxWorkers,
+    laneDepth: options.laneDepth ?? 16,
+    board,
+    roster,
+    liveness,
+    slots,
+    lanes,
+    deliveries,
+    updates,
+    refusals,
+    clock,
+  });
+  const admission = new Admission({
+    maxWorkers,
+    maxWorkerRegistersPerS: options.maxWorkerRegistersPerS ?? 0,
+    members,
+    roster,
+    liveness,
+    lifecycle,
+    refusals,
+    clock,
+  });
+  const { records } = slots;
+  const publisher = new StatusPublisher({ lanePlan, lanes, members, records, refusals, roster, logger });
+  const pulse = new Pulse({ board, deliveries, liveness, lanes, members, records, publisher, clock });
+  return {
+    clock,
+    logger,
+    lanePlan,
+    lanesAsked,
+    processorUrl,
+    board,
+    roster,
+    members,
+    liveness,
+    lanes,
+    refusals,
+    slots,
+    deliveries,
+    updates,
+    intake,
+    admission,
+    pulse,
+    telemetryOf,
+  };
+}
+
+/** @throws PulselaneError `bad_setting` if it is a URL of another kind than file: */
+function urlOf(processor: string | URL): string {
+  if (typeof processor === 'string' && !/^[a-z]+:\/\//.test(processor)) return pathToFileURL(processor).href;
+  const url = String(processor);
+  if (url.startsWith('file://')) return url;
+  throw new PulselaneError('bad_setting', `processor ${url}: expected the path or file URL of an ES module`);
+}
