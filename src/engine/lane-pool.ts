@@ -23,7 +23,8 @@
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import { verdictOn } from './failure-verdict.ts';
 import { isCleanAgain, isOfLate, NO_FAULTS, withFault } from './fault-history.ts';
-import type { AfterFailure, LaneEvents, LaneFailure, LaneHandle, LaneWorker } from './lane-handle.ts';
+import type { AfterFailure } from './lane-contract.ts';
+import type { LaneEvents, LaneFailure, LaneHandle, LaneWorker } from './lane-handle.ts';
 import { LaneMemoryWatch } from './lane-memory-watch.ts';
 import { ownLaneOrder } from './lane-policy.ts';
 import { LaneSearch } from './lane-search.ts';
