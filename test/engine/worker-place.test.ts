@@ -224,7 +224,7 @@ function lived(model: Model, way: 'shared' | 'own' | 'own later', steps: readonl
 }
 
 const ways = fc.constantFrom('shared' as const, 'own' as const, 'own later' as const);
-const lives = fc.array(happening, { maxLength: 60 });
+const lives = fc.array(happening, { maxLength: 60, size: 'max' });
 
 test('whatever happens to a worker, one lane at the most may write its slot, and no lane of its own is left over', () => {
   fc.assert(
