@@ -13,7 +13,7 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import { DueQueue } from '../lib/due-queue.ts';
 import { messageOf } from '../lib/errors.ts';
 import { shortText } from '../lib/foreign-text.ts';
-import { type ClientPems, grpcServiceOf, tlsChannel } from '../lib/grpc-adapter.ts';
+import { type ClientPems, grpcServiceOf, tlsChannel, WITHOUT_CHANNELZ } from '../lib/grpc-adapter.ts';
 import { localAddressTowards } from '../lib/local-address.ts';
 import type { Logger } from '../lib/logging.ts';
 import { printable } from '../lib/printable.ts';
@@ -150,7 +150,7 @@ export class MasterIntroducer {
   #clientOf(peer: WorkerAddress): Client {
     const target = formatAddress(peer);
     // Of the process's own pool a connection would keep the certificates with which it was made.
-    const options = { 'grpc.use_local_subchannel_pool': 1 };
+    const options = { ...WITHOUT_CHANNELZ, 'grpc.use_local_subchannel_pool': 1 };
     if (!peer.isTls) return new Client(target, credentials.createInsecure(), options);
     const { credentials: secure, channelOptions } = tlsChannel(this.#tls, peer.host);
     return new Client(target, secure, { ...options, ...channelOptions });

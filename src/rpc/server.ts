@@ -6,6 +6,7 @@ import { MasterWorker } from '../gen/cluster/master_worker_pb.ts';
 import { TelemetryService } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type Clock, endsWithin } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { WITHOUT_CHANNELZ } from '../lib/grpc-adapter.ts';
 import { portTakenText } from '../lib/local-ports.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { TlsFiles } from '../lib/tls-files.ts';
@@ -88,6 +89,7 @@ export class RpcServer {
       heartbeatPaths: new Set([(clusterDefinition.SendHeartbeat as { path: string }).path]),
     });
     this.#server = new Server({
+      ...WITHOUT_CHANNELZ,
       'grpc.max_receive_message_length': limits.maxMessageBytes,
       'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
@@ -174,7 +176,7 @@ export class RpcServer {
     // It takes sessions on sockets of others for closed as soon as they begin to close.
     await endsWithin(this.#options.clock, STOP_WITHIN_MS, Promise.all([ended, this.#connections.whenEmpty()]));
     this.#server.forceShutdown();
-    // Those that were not yet, or are not any more, a session of grpc-js.
+    // All that is left: grpc-js itself knows its sessions by channelz alone.
     this.#connections.destroy();
     this.#unfinished.stop();
   }

@@ -3,12 +3,13 @@ import type { DescService } from '@bufbuild/protobuf';
 import { Client, Metadata, type MethodDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../../config/kinds.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { grpcServiceOf } from '../../lib/grpc-adapter.ts';
+import { grpcServiceOf, WITHOUT_CHANNELZ } from '../../lib/grpc-adapter.ts';
 import { connectionCause, NO_TLS_THERE } from '../../lib/tls-errors.ts';
 import { MAX_BACKOFF_MS } from '../backoff.ts';
 import { type CredentialSettings, readMasterCredentials } from './credentials.ts';
 
 const CHANNEL_OPTIONS = {
+  ...WITHOUT_CHANNELZ,
   // The agent makes a new channel for each attempt and backs off by itself; a pool shared by all channels of the
   // process would bring the old one's back-off along.
   'grpc.use_local_subchannel_pool': 1,
