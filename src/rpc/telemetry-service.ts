@@ -16,6 +16,7 @@ import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import type { Logger } from '../lib/logging.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { checkText, MAX_INSTANCE_ID_BYTES } from '../model/worker-info.ts';
+import { AckRota } from './ack-rota.ts';
 import type { Caller, CallGuard } from './call-guard.ts';
 import { decodeRequest, unary } from './calls.ts';
 import { HeartbeatStream } from './heartbeat-stream.ts';
@@ -25,7 +26,7 @@ import { serviceErrorOf } from './status.ts';
 
 export const telemetryDefinition = grpcServiceOf(TelemetryService, ['Register', 'Deregister', 'StreamHeartbeats']);
 
-/** Acks are the largest single cost of a stream, and cumulative: one in this time is enough. */
+/** Acks are the largest single cost of a stream, and cumulative: one of a worker in this time is enough. */
 const ACK_EVERY_MS = 3000;
 
 export interface TelemetryHandlersOptions {
@@ -59,9 +60,7 @@ export function telemetryHandlers({
 }: TelemetryHandlersOptions): TelemetryHandlers {
   const callers = new Map<HeartbeatStream, Caller>();
   const ackRoom = new AckRoom(MAX_UNREAD_ACKS, () => manager.refusals.count('pending_acks'));
-  const ackTimer = clock.every(ACK_EVERY_MS, () => {
-    for (const stream of callers.keys()) stream.flush();
-  });
+  const rota = new AckRota({ clock, periodMs: ACK_EVERY_MS });
   const parts = { guard, logger };
   return {
     implementation: {
@@ -108,9 +107,13 @@ export function telemetryHandlers({
           onHungUp: (workerIds, via) => manager.hungUp(workerIds, via),
           clock,
           logger,
-          onClosed: () => callers.delete(stream),
+          onClosed() {
+            callers.delete(stream);
+            rota.delete(stream);
+          },
         });
         callers.set(stream, entered);
+        rota.add(stream);
       },
     },
     recheck() {
@@ -129,7 +132,7 @@ export function telemetryHandlers({
       return ended;
     },
     close() {
-      ackTimer.cancel();
+      rota.stop();
       for (const stream of callers.keys()) stream.close();
     },
   };
