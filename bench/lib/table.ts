@@ -44,7 +44,7 @@ function othersText(share: number | null): string {
   return share === null ? '–' : percent(share);
 }
 
-function percent(share: number): string {
+export function percent(share: number): string {
   return `${(100 * share).toFixed(0)} %`;
 }
 
@@ -53,12 +53,12 @@ function goalText({ goal, goalIs, unit }: Figure): string {
   return `${goalIs === 'at most' ? '≤' : '≥'} ${withUnit(goal.toLocaleString('en', { maximumSignificantDigits: 3 }), unit)}`;
 }
 
-function withUnit(value: string, unit: string): string {
+export function withUnit(value: string, unit: string): string {
   return `${value} ${unit}`;
 }
 
 /** Three significant digits or all before the point, without an exponent. */
-function short(value: number): string {
+export function short(value: number): string {
   if (value === 0) return '0';
   const digits = Math.min(Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))), 6);
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
