@@ -100,6 +100,7 @@ async function start(
   });
   // That it can be asked at all shows that main is not stuck.
   readiness.follow((facts) => rpc.setServing(unreadyReasons(facts, 0).length === 0));
+  manager.front = () => rpc.gauges;
   const grpcAddress = await rpc.start();
   lifecycle.onStop('gRPC', () => rpc.stop());
 

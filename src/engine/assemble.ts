@@ -9,6 +9,7 @@ import type { WorkerTelemetry } from '../model/telemetry.ts';
 import { allocateBoard, BoardWriter } from '../store/board.ts';
 import { Admission } from './admission.ts';
 import { DeliveryWatch } from './delivery-watch.ts';
+import { FigurePublisher } from './figure-publisher.ts';
 import { Intake } from './intake.ts';
 import { laneEffects } from './lane-effects.ts';
 import { type LanePlan, planLanes } from './lane-plan.ts';
@@ -46,6 +47,7 @@ export interface EngineParts {
   readonly intake: Intake;
   readonly admission: Admission;
   readonly pulse: Pulse;
+  readonly figures: FigurePublisher;
   /** What is known of a worker, as whoever reads on this thread is to see it. */
   readonly telemetryOf: (entry: RosterEntry) => WorkerTelemetry;
 }
@@ -133,7 +135,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
       clock,
     }),
   });
-  const deliveries = new DeliveryWatch({ liveness, refusals, clock });
+  const deliveries = new DeliveryWatch({ board, liveness, refusals, clock });
   const telemetryOf = (entry: RosterEntry) => {
     // The first record makes the worker active, also when it came a moment ago.
     liveness.lookForRecord(entry);
@@ -175,7 +177,8 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   });
   const { records } = slots;
   const publisher = new StatusPublisher({ lanePlan, lanes, members, records, refusals, roster, logger });
-  const pulse = new Pulse({ board, deliveries, liveness, lanes, members, records, publisher, clock });
+  const figures = new FigurePublisher({ board, liveness, lanes });
+  const pulse = new Pulse({ board, deliveries, liveness, lanes, members, records, publisher, figures, clock });
   return {
     clock,
     logger,
@@ -194,6 +197,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     intake,
     admission,
     pulse,
+    figures,
     telemetryOf,
   };
 }

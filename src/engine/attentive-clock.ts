@@ -43,10 +43,20 @@ export class AttentiveClock {
     return monotonicMs - this.#givenBackMs;
   }
 
+  /** What monotonic time is ahead of it. */
+  get offsetMs(): number {
+    return this.#givenBackMs;
+  }
+
+  /** Whether main has run smoothly for long enough to judge anybody. */
+  mayJudge(monotonicMs: number): boolean {
+    return monotonicMs >= this.#settledMs;
+  }
+
   /** Main looks round. @returns the moment in attentive time; undefined while it is too early to judge */
   look(monotonicMs: number): number | undefined {
     this.#look(monotonicMs);
-    return monotonicMs < this.#settledMs ? undefined : monotonicMs - this.#givenBackMs;
+    return this.mayJudge(monotonicMs) ? monotonicMs - this.#givenBackMs : undefined;
   }
 
   /** When a stall is over, at most once a minute: how long main did not run since it was told last, in milliseconds. */

@@ -10,12 +10,14 @@
  * | newcomers | workers without a record, whose heartbeat is with a lane  | every ms, for 200 ms   |
  */
 import type { Clock, Timer } from '../lib/clock.ts';
+import type { BoardWriter } from '../store/board.ts';
 import type { LaneHandle } from './lane-handle.ts';
 import type { Liveness } from './liveness.ts';
 import type { Refusals } from './refusals.ts';
 import type { RosterEntry } from './roster.ts';
 
 export interface DeliveryWatchOptions {
+  readonly board: BoardWriter;
   readonly liveness: Liveness;
   readonly refusals: Refusals;
   readonly clock: Clock;
@@ -31,6 +33,7 @@ const LOOK_FOR_RECORD_MS = 200;
 const RECORD_LOOKS = 256;
 
 export class DeliveryWatch {
+  readonly #board: BoardWriter;
   readonly #liveness: Liveness;
   readonly #refusals: Refusals;
   readonly #clock: Clock;
@@ -41,7 +44,8 @@ export class DeliveryWatch {
   readonly #newcomers = new Map<RosterEntry, number>();
   #newcomersTimer: Timer | undefined;
 
-  constructor({ liveness, refusals, clock }: DeliveryWatchOptions) {
+  constructor({ board, liveness, refusals, clock }: DeliveryWatchOptions) {
+    this.#board = board;
     this.#liveness = liveness;
     this.#refusals = refusals;
     this.#clock = clock;
@@ -72,8 +76,7 @@ export class DeliveryWatch {
     if (parcel !== undefined || entry.mailbox.outstanding < outstanding) entry.lane?.noteProgress();
     if (parcel !== undefined) entry.lane?.post(entry, parcel);
     if (!entry.mailbox.hasWaiting) this.#waiting.delete(entry);
-    const { rejected } = entry.slot;
-    if (rejected !== entry.rejectionsSeen) this.#noteRejections(entry, rejected);
+    this.#count(entry);
   }
 
   /** At each sweep, before lanes are looked at: which of them owe something, and which get on. */
@@ -97,11 +100,20 @@ export class DeliveryWatch {
     return isAllDone;
   }
 
-  /** The worker is forgotten. */
+  /** The worker is forgotten, its row not yet released, its mailbox not yet cleared. Its lane may go on for a while. */
   forget(entry: RosterEntry): void {
+    const lost = Object.values(this.#board.lostBy(entry.row)).reduce((sum, count) => sum + count, 0);
+    entry.owed = (entry.mailbox.kept - lost) | 0;
     this.#undone.delete(entry);
     this.#waiting.delete(entry);
     this.#newcomers.delete(entry);
+  }
+
+  /** Nobody writes the slot of a forgotten worker any more: what was not done by now never will be. */
+  left(entry: RosterEntry): void {
+    this.#count(entry);
+    const { applied, rejected } = entry.slot;
+    this.#board.countForgotten(Math.max(0, (entry.owed - applied - rejected) | 0));
   }
 
   stop(): void {
@@ -137,12 +149,25 @@ export class DeliveryWatch {
     this.#newcomersTimer = undefined;
   }
 
+  /** What its lane has done since the last look. The count of a copied slot may be one behind for a moment. */
+  #count(entry: RosterEntry): void {
+    const { applied, rejected } = entry.slot;
+    const more = (applied - entry.appliedSeen) | 0;
+    if (more > 0) {
+      entry.appliedSeen = applied;
+      this.#board.countApplied(more);
+    }
+    if (rejected !== entry.rejectionsSeen) this.#noteRejections(entry, rejected);
+  }
+
   /** Those since the last look, of which only the last one tells its cause: where causes are mixed, all go by that one. */
   #noteRejections(entry: RosterEntry, rejected: number): void {
     const times = (rejected - entry.rejectionsSeen) >>> 0;
     entry.rejectionsSeen = rejected;
     const rejection = entry.slot.lastRejection();
-    if (rejection !== undefined && rejection.cause !== 'content') this.#refusals.count(rejection.cause, times);
+    if (rejection === undefined) return;
+    this.#board.countRejected(rejection.cause, times);
+    if (rejection.cause !== 'content') this.#refusals.count(rejection.cause, times);
   }
 }
 

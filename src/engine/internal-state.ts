@@ -3,12 +3,15 @@ import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind, LaneLimit, LaneState } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import type { RecordMemoryView } from '../model/record-memory.ts';
+import type { HeartbeatTotals, MainGauges } from '../store/master-figures.ts';
 import type { EngineParts } from './assemble.ts';
 import { type LanePlan, laneLimitOf } from './lane-plan.ts';
 import type { RefusalCounts } from './refusals.ts';
 
 /** Counts since the start, for people who look inside. */
 export interface InternalState {
+  /** Tells this life of the master from others: 32 hexadecimal digits. */
+  readonly bootId: string;
   readonly workers: number;
   readonly activeWorkers: number;
   readonly lanes: readonly {
@@ -29,6 +32,10 @@ export interface InternalState {
   readonly recordMemory: RecordMemoryView;
   /** What was refused, by reason. */
   readonly refusals: RefusalCounts;
+  /** Heartbeats of all workers there ever were. */
+  readonly totals: HeartbeatTotals;
+  /** A quarter of a second old at most. */
+  readonly gauges: MainGauges;
   readonly mergedUpdates: number;
   readonly callbackErrors: number;
 }
@@ -43,6 +50,7 @@ export function internalStateOf({
   updates,
 }: EngineParts): InternalState {
   return {
+    bootId: board.bootId,
     workers: board.workers,
     activeWorkers: board.activeWorkers,
     lanes: lanes.lanes.map((lane) => ({
@@ -59,6 +67,8 @@ export function internalStateOf({
     pending: members.pending(),
     recordMemory: slots.records.view,
     refusals: refusals.counts(),
+    totals: board.totals,
+    gauges: board.figures().gauges,
     mergedUpdates: updates.merged,
     callbackErrors: updates.callbackErrors,
   };

@@ -21,6 +21,7 @@ import {
   type WorkerState,
 } from '../model/liveness.ts';
 import type { BoardWriter } from '../store/board.ts';
+import type { AttentiveTime } from '../store/master-figures.ts';
 import { AttentiveClock } from './attentive-clock.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { FlapDamper } from './flap-damper.ts';
@@ -238,6 +239,11 @@ export class Judge {
     if (nowMs < this.#nextFlapStepMs) return;
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
     this.#flaps.step();
+  }
+
+  get attentiveTime(): AttentiveTime {
+    const { offsetMs } = this.attentive;
+    return { offsetMs, mayJudge: this.attentive.mayJudge(this.#options.clock.monotonicMs()) };
   }
 
   get holds(): Holds {

@@ -19,6 +19,7 @@ import {
 } from '../model/pace.ts';
 import type { Arrival } from '../model/sequence.ts';
 import type { BoardWriter, Receipt } from '../store/board.ts';
+import type { AttentiveTime } from '../store/master-figures.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { HeartbeatWatch } from './heartbeat-watch.ts';
 import { InstanceGuard } from './instance-guard.ts';
@@ -261,6 +262,10 @@ export class Liveness {
     this.#intervalMs = pacedIntervalMs(heartbeatIntervalMs, this.#board.activeWorkers, targetHeartbeatsPerS);
     const longestMs = longestIntervalMs(this.#intervalMs, heartbeatIntervalMs);
     this.#assigned = assignedInterval(this.#assigned, longestMs, this.#judge.nowMs());
+  }
+
+  get attentive(): AttentiveTime {
+    return this.#judge.attentiveTime;
   }
 
   get holds(): Holds {

@@ -55,6 +55,11 @@ export class Mailbox {
     return this.#outstanding;
   }
 
+  /** How many it was given that were not replaced, modulo 2^32: each of them is done by now, or is to be. */
+  get kept(): number {
+    return (this.#lastOrdinal + Number(this.hasWaiting)) | 0;
+  }
+
   /** Whether the lane has been given as many as may be under way, as far as is known. */
   get isFull(): boolean {
     return this.#outstanding >= this.#depth;

@@ -8,6 +8,7 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import { meanRate } from '../model/rate.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { DeliveryWatch } from './delivery-watch.ts';
+import type { FigurePublisher } from './figure-publisher.ts';
 import type { LanePool } from './lane-pool.ts';
 import type { Liveness } from './liveness.ts';
 import type { Members } from './members.ts';
@@ -22,6 +23,7 @@ export interface PulseOptions {
   readonly members: Members;
   readonly records: RecordMemory;
   readonly publisher: StatusPublisher;
+  readonly figures: FigurePublisher;
   readonly clock: Clock;
 }
 
@@ -57,7 +59,7 @@ export class Pulse {
   }
 
   #sweep(): void {
-    const { board, deliveries, liveness, lanes, records, publisher, clock } = this.#options;
+    const { board, deliveries, liveness, lanes, records, publisher, figures, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     const elapsedMs = nowMs - this.#sweptMs;
     board.stampBeat(nowMs);
@@ -68,6 +70,7 @@ export class Pulse {
     this.#tellLate(nowMs);
     records.look(nowMs);
     publisher.look(nowMs);
+    figures.publish(nowMs, elapsedMs - SWEEP_EVERY_MS);
     this.#sweptMs = nowMs;
   }
 

@@ -34,8 +34,12 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   heartbeatDueMs = NEVER_MS;
   /** Slots of its that were let go of. */
   readonly garbage = noGarbage();
-  /** Heartbeats that its lane had rejected when somebody looked last. */
+  /** Heartbeats that its lane had applied when somebody looked last … */
+  appliedSeen = 0;
+  /** … and rejected. */
   rejectionsSeen = 0;
+  /** Once it is forgotten: how many heartbeats its lane was to apply or reject, modulo 2^32. */
+  owed = 0;
   faults: FaultHistory = NO_FAULTS;
   /** The last failure of a lane that was charged to it; undefined if none was. */
   lastFault: LaneFault | undefined;

@@ -15,6 +15,7 @@ import { checkWorkerId } from '../model/worker-id.ts';
 import type { Announcement } from '../reading/directory.ts';
 import type { BoardMemory } from '../store/board.ts';
 import { assembleEngine, type EngineParts } from './assemble.ts';
+import type { FrontGauges } from './figure-publisher.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import type { IdentityViolation } from './identity-violations.ts';
 import { type InternalState, internalStateOf } from './internal-state.ts';
@@ -281,6 +282,11 @@ export class TelemetryManager {
       const values = savedValuesOf(entry, this.#parts.board, this.#parts.clock.monotonicMs());
       if (values !== undefined) yield values;
     }
+  }
+
+  /** What is in front of the engine and is to be shown with its own gauges; asked four times a second. */
+  set front(gauges: () => FrontGauges) {
+    this.#parts.figures.front = gauges;
   }
 
   /** What was refused, here or by those in front of the engine, who count it here too. */

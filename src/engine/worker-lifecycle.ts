@@ -88,6 +88,7 @@ export class WorkerLifecycle {
     entry.mailbox.clear();
     slots.letGo(entry);
     void lanes.forget(entry).then((isUnused) => {
+      deliveries.left(entry);
       if (isUnused) slots.reuse(entry);
     });
   }

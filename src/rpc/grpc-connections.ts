@@ -85,6 +85,11 @@ export class GrpcConnections {
     this.#tlsServer?.setSecureContext(contextOf(tls));
   }
 
+  /** How many are open. */
+  get size(): number {
+    return this.#sockets.size;
+  }
+
   /** Takes no more connections. */
   close(): void {
     this.#isClosed = true;

@@ -1,6 +1,7 @@
 /** The gRPC front: both services, the standard health service and reflection on one port, in the main thread. */
 import { type ConnectionInjector, logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../config/kinds.ts';
+import type { FrontGauges } from '../engine/figure-publisher.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { MasterWorker } from '../gen/cluster/master_worker_pb.ts';
 import { TelemetryService } from '../gen/pulselane/v1/telemetry_pb.ts';
@@ -166,6 +167,10 @@ export class RpcServer {
   /** The authority knows other tokens than before: streams by tokens that are gone end. @returns how many do */
   recheckCallers(): number {
     return this.#telemetry.recheck();
+  }
+
+  get gauges(): FrontGauges {
+    return { connections: this.#connections.size, streams: this.#telemetry.streams() };
   }
 
   /** Takes no more calls, ends streams with their last acks, and cuts what does not end in time. */

@@ -41,6 +41,8 @@ export interface TelemetryHandlersOptions {
 
 export interface TelemetryHandlers {
   readonly implementation: UntypedServiceImplementation;
+  /** How many streams are open. */
+  streams(): number;
   /**
    * Other tokens are in force: ends the streams whose token is not known any more, and holds others to what it allows.
    * @returns how many streams it ends
@@ -116,6 +118,7 @@ export function telemetryHandlers({
         rota.add(stream);
       },
     },
+    streams: () => callers.size,
     recheck() {
       let ended = 0;
       for (const [stream, caller] of callers) {

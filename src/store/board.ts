@@ -4,6 +4,7 @@
  * Roles: the main thread is the only one that changes it, through `BoardWriter`; every thread reads it, through
  * `BoardReader`. Each word is whole by itself and may be a moment old; a row is not read as a unit.
  */
+import { randomBytes } from 'node:crypto';
 import {
   FAULT_CAUSES,
   type FaultCause,
@@ -11,7 +12,9 @@ import {
   LANE_STATES,
   type LaneKind,
   type LaneState,
+  REJECTION_CAUSES,
   REPLACEMENT_REASONS,
+  type RejectionCause,
   type ReplacementReason,
 } from '../model/lanes.ts';
 import { isActiveIn, STATE_CAUSES, type StateCause, WORKER_STATES, type WorkerState } from '../model/liveness.ts';
@@ -19,6 +22,7 @@ import { STUCK_REASONS, type StuckReason } from '../model/stuck.ts';
 import {
   BOARD_EPOCH_NUMBER,
   BOARD_MAGIC,
+  BOOT_ID_WORDS,
   BoardWord,
   boardBytes,
   HIGH_CHANGES,
@@ -27,7 +31,9 @@ import {
   RowFlag,
   RowWord,
   rowWordIndex,
+  WORD_BYTES,
 } from './layout.ts';
+import { type HeartbeatTotals, type MasterFigures, noneOf, readFigures, writeFigures } from './master-figures.ts';
 import { allocatePublications, Publications, type PublicationsMemory } from './publications.ts';
 
 /** The memory itself, as it is handed from thread to thread. */
@@ -43,6 +49,9 @@ export function allocateBoard(rows: number, nowMonotonicMs: number): BoardMemory
   Atomics.store(words, BoardWord.magic, BOARD_MAGIC);
   Atomics.store(words, BoardWord.version, LAYOUT_VERSION);
   Atomics.store(words, BoardWord.capacity, rows);
+  for (let word = 0; word < BOOT_ID_WORDS; word++) {
+    Atomics.store(words, BoardWord.bootId + word, randomBytes(WORD_BYTES).readInt32LE());
+  }
   new Float64Array(memory)[BOARD_EPOCH_NUMBER] = nowMonotonicMs;
   return { rows: memory, publications: allocatePublications(rows) };
 }
@@ -93,6 +102,7 @@ export class BoardReader {
   /** Moves with each record and note of a slot: for readers that look for changes. */
   readonly publications: Publications;
   protected readonly words: Int32Array;
+  protected readonly numbers: Float64Array;
   readonly #epochMs: number;
 
   constructor(memory: BoardMemory) {
@@ -102,7 +112,9 @@ export class BoardReader {
     if (this.words[BoardWord.magic] !== BOARD_MAGIC || this.words[BoardWord.version] !== LAYOUT_VERSION) {
       throw new Error('not a board of this layout');
     }
-    this.#epochMs = new Float64Array(memory.rows)[BOARD_EPOCH_NUMBER] as number;
+    // Its length is that of whole rows, so of whole numbers.
+    this.numbers = new Float64Array(memory.rows);
+    this.#epochMs = this.numbers[BOARD_EPOCH_NUMBER] as number;
   }
 
   get capacity(): number {
@@ -134,6 +146,17 @@ export class BoardReader {
   /** Heartbeats a second of late. */
   get heartbeatsPerS(): number {
     return (Atomics.load(this.words, BoardWord.heartbeatRateCentiHz) >>> 0) / 100;
+  }
+
+  /** Tells this life of the master from every other one: 32 hexadecimal digits. */
+  get bootId(): string {
+    const words = Array.from({ length: BOOT_ID_WORDS }, (_, word) => Atomics.load(this.words, BoardWord.bootId + word));
+    return words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+  }
+
+  /** What is known of the master as a whole: a quarter of a second old at most, while main is not stuck. */
+  figures(): MasterFigures {
+    return readFigures(this.words, this.numbers);
   }
 
   /** How long ago the main thread stamped its beat. */
@@ -346,6 +369,15 @@ export interface RestoredRow {
 export class BoardWriter extends BoardReader {
   /** Rows that were given back, to be used again first. */
   readonly #free: number[] = [];
+  /** Of all workers there ever were; published by {@link setFigures}. */
+  readonly #totals = {
+    accepted: 0,
+    applied: 0,
+    forgotten: 0,
+    replacedBy: noneOf(REPLACEMENT_REASONS),
+    rejectedBy: noneOf(REJECTION_CAUSES),
+    lostBy: noneOf(FAULT_CAUSES),
+  };
 
   stampBeat(nowMonotonicMs: number): void {
     Atomics.store(this.words, BoardWord.beatCs, this.centiseconds(nowMonotonicMs));
@@ -377,8 +409,32 @@ export class BoardWriter extends BoardReader {
   accepted(row: number, at: Receipt): void {
     this.#stamp(row, at);
     Atomics.add(this.words, rowWordIndex(row, RowWord.accepted), 1);
+    this.#totals.accepted++;
     const before = Atomics.add(this.words, BoardWord.heartbeats, 1);
     if (before === 0x7fffffff || before === -1) Atomics.add(this.words, BoardWord.heartbeatHalves, 1);
+  }
+
+  /** Lanes were seen to have applied so many more. */
+  countApplied(heartbeats: number): void {
+    this.#totals.applied += heartbeats;
+  }
+
+  countRejected(cause: RejectionCause, heartbeats: number): void {
+    this.#totals.rejectedBy[cause] += heartbeats;
+  }
+
+  /** So many were not done when their worker was forgotten. */
+  countForgotten(heartbeats: number): void {
+    this.#totals.forgotten += heartbeats;
+  }
+
+  get totals(): HeartbeatTotals {
+    return this.#totals;
+  }
+
+  /** Publishes them, with the totals. */
+  setFigures(figures: Omit<MasterFigures, 'totals'>): void {
+    writeFigures(this.words, this.numbers, { ...figures, totals: this.#totals });
   }
 
   setHeartbeatRate(perS: number): void {
@@ -426,10 +482,12 @@ export class BoardWriter extends BoardReader {
   }
 
   countReplaced(row: number, reason: ReplacementReason): void {
+    this.#totals.replacedBy[reason]++;
     Atomics.add(this.words, rowWordIndex(row, RowWord.replaced + REPLACEMENT_REASONS.indexOf(reason)), 1);
   }
 
   countLost(row: number, cause: FaultCause): void {
+    this.#totals.lostBy[cause]++;
     Atomics.add(this.words, rowWordIndex(row, RowWord.lost + FAULT_CAUSES.indexOf(cause)), 1);
   }
 

@@ -5,10 +5,10 @@
  *
  * BOARD, one for all: changed by the main thread alone.
  *
- *     0                256               256 + 128           …
- *     ┌────────────────┬─────────────────┬─────────────────┬───┐
- *     │ header words   │ row 0           │ row 1           │ … │
- *     └────────────────┴─────────────────┴─────────────────┴───┘
+ *     0                256         576         896               896 + 128           …
+ *     ┌────────────────┬───────────┬───────────┬─────────────────┬─────────────────┬───┐
+ *     │ header words   │ figures A │ figures B │ row 0           │ row 1           │ … │
+ *     └────────────────┴───────────┴───────────┴─────────────────┴─────────────────┴───┘
  *
  * SLOT, one per worker: changed by its lane alone.
  *
@@ -20,7 +20,7 @@
  *                                                    ◄─ jsonCapacity                   ◄─── ringCapacity each ──►
  */
 
-import { FAULT_CAUSES, REPLACEMENT_REASONS } from '../model/lanes.ts';
+import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../model/lanes.ts';
 
 export const WORD_BYTES = 4;
 const CACHE_LINE_BYTES = 64;
@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 7;
+export const LAYOUT_VERSION = 8;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -53,11 +53,51 @@ export const BoardWord = {
   heartbeatRateCentiHz: 8,
   /** How often the highest bit of `heartbeats` changed: at 2,000 a second it does every 12 days. */
   heartbeatHalves: 9,
+  /** Generation of the figures, see master-figures.ts. */
+  figuresGeneration: 10,
+  /** Four words of chance that tell this life of the master from others, written once before the board is shared. */
+  bootId: 12,
 } as const;
+export const BOOT_ID_WORDS = 4;
 
 /** Float64 in the header, written once before the board is shared: the monotonic time at which it was made, in ms. */
 export const BOARD_EPOCH_NUMBER = 16;
-export const BOARD_HEADER_BYTES = 256;
+const BOARD_WORDS_BYTES = 256;
+
+/** Numbers (Float64) of each copy of the figures. */
+export const FigureNumber = {
+  writtenMonotonicMs: 0,
+  attentiveOffsetMs: 1,
+  mayJudge: 2,
+  /** 0: no grace. */
+  graceEndsUnixMs: 3,
+  brakes: 4,
+  silent: 5,
+  accepted: 6,
+  applied: 7,
+  forgotten: 8,
+  loopDelayMeanMs: 9,
+  loopDelayMaxMs: 10,
+  connections: 11,
+  streams: 12,
+  threadsLeftBehind: 13,
+  /** A number for each of LANE_STATES. */
+  lanes: 14,
+  /** … of REPLACEMENT_REASONS. */
+  replaced: 20,
+  /** … of REJECTION_CAUSES. */
+  rejected: 26,
+  /** … of FAULT_CAUSES: the last, so that there may be more of them. */
+  lost: 29,
+} as const;
+const FIGURES_BYTES = 320;
+export const FIGURE_COUNT = FIGURES_BYTES / NUMBER_BYTES;
+/** Index of the first number of either copy. */
+export const BOARD_FIGURES = [
+  BOARD_WORDS_BYTES / NUMBER_BYTES,
+  (BOARD_WORDS_BYTES + FIGURES_BYTES) / NUMBER_BYTES,
+] as const;
+export const BOARD_HEADER_BYTES = BOARD_WORDS_BYTES + 2 * FIGURES_BYTES;
 
 /** Words of a row. Each is whole by itself; a row as such is not. */
 export const RowWord = {
@@ -278,7 +318,19 @@ function assertDistinct(words: Readonly<Record<string, number>>, limit: number, 
 }
 
 assertDistinct(BoardWord, (BOARD_EPOCH_NUMBER * NUMBER_BYTES) / WORD_BYTES, 'board words');
-assertLayout((BOARD_EPOCH_NUMBER + 1) * NUMBER_BYTES <= BOARD_HEADER_BYTES, 'the epoch lies outside the header');
+assertLayout((BOARD_EPOCH_NUMBER + 1) * NUMBER_BYTES <= BOARD_WORDS_BYTES, 'the epoch lies outside the header');
+assertLayout(
+  (BoardWord.bootId + BOOT_ID_WORDS) * WORD_BYTES <= BOARD_EPOCH_NUMBER * NUMBER_BYTES,
+  'the boot id lies outside',
+);
+assertDistinct(FigureNumber, FIGURE_COUNT, 'figures');
+assertLayout(FigureNumber.lanes + LANE_STATES.length === FigureNumber.replaced, 'states of lanes do not fit');
+assertLayout(
+  FigureNumber.replaced + REPLACEMENT_REASONS.length === FigureNumber.rejected,
+  'totals replaced do not fit',
+);
+assertLayout(FigureNumber.rejected + REJECTION_CAUSES.length === FigureNumber.lost, 'totals rejected do not fit');
+assertLayout(FigureNumber.lost + FAULT_CAUSES.length <= FIGURE_COUNT, 'totals lost do not fit');
 assertLayout(BOARD_HEADER_BYTES % CACHE_LINE_BYTES === 0, 'rows do not start on a cache line');
 assertLayout(ROW_BYTES % CACHE_LINE_BYTES === 0, 'rows share a cache line');
 assertDistinct(RowWord, ROW_BYTES / WORD_BYTES, 'row words');

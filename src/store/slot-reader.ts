@@ -236,6 +236,11 @@ export class SlotReader {
     return this.#readWhole(SlotWord.recordGeneration, (copy) => numbers[offsets.record[copy] / 8 + index] as number);
   }
 
+  /** How many heartbeats were applied, modulo 2^32. */
+  get applied(): number {
+    return Atomics.load(this.#slot.control, SlotWord.applied);
+  }
+
   /** How many heartbeats were rejected, modulo 2^32. */
   get rejected(): number {
     return Atomics.load(this.#slot.control, SlotWord.rejected);

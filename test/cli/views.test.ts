@@ -11,6 +11,8 @@ import { workerText } from '../../src/cli/views/worker-text.ts';
 import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
 import type { LanePlan } from '../../src/engine/lane-plan.ts';
 import { NO_HOLDS } from '../../src/model/holds.ts';
+import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
+import { noneOf } from '../../src/store/master-figures.ts';
 import { CONTROL, trickyText, workerIdText } from './tricky-text.ts';
 
 const PLAN: LanePlan = {
@@ -285,6 +287,22 @@ test('the inside of a master is shown with each lane, and with what limits them'
     },
     lanePlan: { ...PLAN, dedicated: 2527, isSet: true },
     threadsLeftBehind: 2,
+    bootId: '0123456789abcdef0123456789abcdef',
+    totals: {
+      accepted: 1204,
+      applied: 1200,
+      replacedBy: { ...noneOf(REPLACEMENT_REASONS), backlog: 1 },
+      rejectedBy: { ...noneOf(REJECTION_CAUSES), content: 1 },
+      lostBy: { ...noneOf(FAULT_CAUSES), stall: 1 },
+      forgotten: 1,
+    },
+    gauges: {
+      loopDelayMs: { mean: 0.25, max: 12 },
+      connections: 1,
+      streams: 3,
+      lanes: { ...noneOf(LANE_STATES), ready: 1 },
+      threadsLeftBehind: 2,
+    },
     pending: [],
     recordMemory: {
       budgetBytes: 512 * 1024 ** 2,
@@ -298,6 +316,13 @@ test('the inside of a master is shown with each lane, and with what limits them'
     callbackErrors: 1,
   });
   expect(text).toContain('left behind      2 threads that did not end');
+  expect(text).toContain(
+    'heartbeats       1,204 accepted: 1,200 applied, 1 rejected, 1 replaced (1 backlog), 1 lost (1 stall), ' +
+      '1 forgotten with their worker\n',
+  );
+  expect(text).toContain('gRPC             1 connection, 3 streams\n');
+  expect(text).toContain('main thread      late by 0.3 ms, at most 12 ms\n');
+  expect(text).toContain('boot id          0123456789abcdef0123456789abcdef\n');
   expect(text).toContain('lanes            1, at most 2,527 own (MAX_DEDICATED_LANES)\n');
   expect(text).toContain(
     'record memory    1.0 MiB in records, 0.0 MiB on their way, 0.0 MiB let go, of 512.0 MiB; one record may have 8.0 MiB',

@@ -3,10 +3,14 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import type { PulselaneError } from '../../src/lib/errors.ts';
 import { SupervisedThread } from '../../src/lib/supervised-thread.ts';
+import { LANE_STATES } from '../../src/model/lanes.ts';
 import type { WorkerTelemetry } from '../../src/model/telemetry.ts';
+import { BoardReader } from '../../src/store/board.ts';
+import { attentiveMs, noneOf } from '../../src/store/master-figures.ts';
 import type { SlotReader } from '../../src/store/slot-reader.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { SettableClock } from '../support/fake-fleet.ts';
 
 const PROCESSOR = new URL('../support/processors/faulty.mjs', import.meta.url);
 
@@ -35,6 +39,8 @@ function totals(manager: TelemetryManager) {
   }
   return sum;
 }
+
+const sumOf = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((sum, n) => sum + n, 0);
 
 const codeOf = (act: () => void): string | undefined => {
   try {
@@ -264,8 +270,12 @@ test('with lanes killed under load, every accepted heartbeat is applied, replace
       const { accepted, applied, replaced, lost } = totals(manager);
       return accepted === applied + replaced + lost;
     });
-    const { accepted, rejected, lost, applied } = totals(manager);
+    const { accepted, rejected, lost, applied, replaced } = totals(manager);
     expect({ accepted, rejected }).toEqual({ accepted: sent, rejected: 0 });
+    await eventually(() => {
+      const told = manager.directory.board.figures().totals;
+      return told.applied === applied && sumOf(told.replacedBy) === replaced && sumOf(told.lostBy) === lost;
+    });
     expect(lost).toBeLessThanOrEqual(12);
     expect(applied).toBeGreaterThan(0);
     // The newest of each worker is the one that is shown.
@@ -356,6 +366,12 @@ test('workers that come and go while lanes start leave nothing behind, and a row
     for (let i = 0; i < 5; i++) expect(manager.unregisterWorker(`r${round}-${i}`)).toBe(true);
   }
   await eventually(() => totals(manager).applied === 5);
+  // Of all that ever came: what its lane was not done with when its worker was forgotten is told as that.
+  await eventually(() => {
+    const { accepted, applied, rejectedBy, replacedBy, lostBy, forgotten } = manager.directory.board.figures().totals;
+    expect(accepted).toBeLessThanOrEqual(150);
+    return accepted === 150 && applied + forgotten + sumOf(rejectedBy) + sumOf(replacedBy) + sumOf(lostBy) === 150;
+  });
   for (const [id, telemetry] of manager.getAllWorkerTelemetry()) {
     expect(telemetry).toMatchObject({ workerId: id, cpuUsage: 29 });
   }
@@ -415,6 +431,81 @@ test('two million empty tasks are refused at the door; the most that is taken fi
   await eventually(() => totals(manager).applied === 1);
   expect(manager.getWorkerTelemetry('a')?.runningTasks).toHaveLength(50_000);
   expect(manager.internalState().lanes.map(({ restarts }) => restarts)).toEqual([0]);
+});
+
+test('totals do not fall when workers are forgotten, whatever their lanes were doing', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1, laneDepth: 4 });
+  let accepted = 0;
+  let before = manager.directory.board.figures().totals;
+  const look = () => {
+    const now = manager.directory.board.figures().totals;
+    for (const name of ['accepted', 'applied', 'forgotten'] as const) {
+      expect(now[name]).toBeGreaterThanOrEqual(before[name]);
+    }
+    before = now;
+    return now;
+  };
+  for (let round = 0; round < 40; round++) {
+    for (const workerId of ['a', 'b', 'c']) {
+      for (let beat = 0; beat <= round % 12; beat++) {
+        // Every fifth is rejected.
+        manager.processHeartbeat({ workerId, cpuUsage: beat % 5 === 4 ? Number.NaN : 1 });
+        accepted++;
+      }
+    }
+    if (round % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (round % 3 === 1) await new Promise((resolve) => setTimeout(resolve, round));
+    look();
+    manager.unregisterWorker(['a', 'b', 'c'][round % 3] as string);
+  }
+  for (const workerId of ['a', 'b', 'c']) manager.unregisterWorker(workerId);
+  await eventually(() => {
+    const { applied, rejectedBy, replacedBy, lostBy, forgotten } = look();
+    return (
+      before.accepted === accepted &&
+      applied + sumOf(rejectedBy) + sumOf(replacedBy) + sumOf(lostBy) + forgotten === accepted
+    );
+  });
+  expect(before.rejectedBy.content).toBeGreaterThan(0);
+});
+
+test('readers elsewhere know what main knows of itself: its life, attentive time, grace, lanes, how late it is', async () => {
+  const clock = new SettableClock();
+  const manager = await startManager({ clock, maxDedicatedLanes: 1, sharedLanes: 1 });
+  const board = new BoardReader(manager.boardMemory);
+  expect(board.bootId).toMatch(/^[0-9a-f]{32}$/);
+  expect(board.bootId).toBe(manager.internalState().bootId);
+  expect(new TelemetryManager().internalState().bootId).not.toBe(board.bootId);
+  expect(board.figures().writtenMonotonicMs).toBe(0);
+  manager.front = () => ({ connections: 7, streams: 5 });
+  manager.processHeartbeat({ workerId: 'a' });
+  const member = { workerId: 'b', approvedUnixMs: undefined, known: true, address: undefined, instanceIds: [] };
+  manager.restore([{ ...member, info: undefined, activity: undefined } as never], new Map());
+  clock.advance(2000);
+  await eventually(() => manager.internalState().lanes.every(({ state }) => state === 'ready'));
+  clock.advance(250);
+  const calm = board.figures();
+  expect(calm.writtenMonotonicMs).toBe(clock.monotonicMs());
+  expect(calm.attentive.mayJudge).toBe(true);
+  expect(calm.gauges).toMatchObject({ connections: 7, streams: 5, loopDelayMs: { mean: 0, max: 0 } });
+  expect(calm.gauges.lanes).toEqual({ ...noneOf(LANE_STATES), ready: manager.internalState().lanes.length });
+  expect(calm.holds).toEqual({
+    graceEndsUnixMs: manager.holds.graceEndsUnixMs,
+    brakes: 0,
+    silent: 0,
+  });
+  expect(calm.holds.graceEndsUnixMs).toBeGreaterThan(clock.wallMs());
+  const attentiveBefore = attentiveMs(calm, clock.monotonicMs());
+  expect(attentiveBefore).toBe(clock.monotonicMs() - calm.attentive.offsetMs);
+
+  // Main stands still for a minute: attentive time does too, for readers at once, and main says so afterwards.
+  clock.stall(60_000);
+  expect(attentiveMs(calm, clock.monotonicMs())).toBe(attentiveBefore + 500);
+  clock.advance(250);
+  const stalled = board.figures();
+  expect(stalled.attentive.mayJudge).toBe(false);
+  expect(stalled.attentive.offsetMs - calm.attentive.offsetMs).toBeGreaterThanOrEqual(59_000);
+  expect(stalled.gauges.loopDelayMs.max).toBeGreaterThanOrEqual(59_000);
 });
 
 test('after deaths that nobody asked for, every heartbeat is accounted for, and none is charged twice', async () => {

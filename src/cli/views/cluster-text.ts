@@ -1,7 +1,7 @@
 /** The fleet as a whole, and what the master is made of inside. */
 import type { InternalState } from '../../engine/internal-state.ts';
 import { facts, section, table } from '../text/table.ts';
-import { count, countOf, mebibytes, NOTHING, percent } from '../text/units.ts';
+import { count, countOf, mebibytes, milliseconds, NOTHING, percent } from '../text/units.ts';
 import { holdsLines } from './holds-text.ts';
 import { laneLimitText, threadBudgetSection } from './lane-plan-text.ts';
 import type { ClusterView, HeartbeatCounts, UsageColumns } from './views.ts';
@@ -53,7 +53,7 @@ export function usagesText({ cpu, memory, gpu, storage }: UsageColumns): string 
 }
 
 export function internalStateText(state: InternalState): string {
-  const { workers, activeWorkers, lanes, lanePlan, laneLimit, pending, mergedUpdates, callbackErrors } = state;
+  const { workers, activeWorkers, lanes, lanePlan, laneLimit, pending, mergedUpdates, callbackErrors, gauges } = state;
   const summary = facts([
     ['workers', `${count(workers)}, ${count(activeWorkers)} active`],
     ['pending', count(pending.length)],
@@ -62,8 +62,15 @@ export function internalStateText(state: InternalState): string {
       ? []
       : [['left behind', `${countOf(state.threadsLeftBehind, 'thread')} that did not end`] as [string, string]]),
     ['record memory', recordMemoryText(state.recordMemory)],
+    ['heartbeats', totalsText(state.totals)],
+    ['gRPC', `${countOf(gauges.connections, 'connection')}, ${countOf(gauges.streams, 'stream')}`],
+    [
+      'main thread',
+      `late by ${milliseconds(gauges.loopDelayMs.mean)}, at most ${milliseconds(gauges.loopDelayMs.max)}`,
+    ],
     ['refused', refusalsText(state.refusals)],
     ['update callback', `${count(mergedUpdates)} merged, ${countOf(callbackErrors, 'error')}`],
+    ['boot id', state.bootId],
   ]).concat(threadBudgetSection(lanePlan));
   if (lanes.length === 0) return summary;
   const rows = lanes.map((lane) => [
@@ -91,6 +98,17 @@ export function internalStateText(state: InternalState): string {
       ),
     )
   );
+}
+
+/** Of all workers there ever were. */
+function totalsText(totals: InternalState['totals']): string {
+  const { rejectedBy, replacedBy, lostBy, forgotten } = totals;
+  const counts = { ...totals, rejected: sumOf(rejectedBy), replaced: sumOf(replacedBy), lost: sumOf(lostBy) };
+  return heartbeatTotalsText(counts) + (forgotten === 0 ? '' : `, ${count(forgotten)} forgotten with their worker`);
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, value) => sum + value, 0);
 }
 
 function recordMemoryText(memory: InternalState['recordMemory']): string {

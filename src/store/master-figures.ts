@@ -1,0 +1,164 @@
+/**
+ * What the master as a whole knows and no row tells, as numbers on the board: attentive time, what keeps main from judging,
+ * totals since the start, and main's gauges. Written by main four times a second, all at once, so that they go with each
+ * other (double-buffer.ts); for readers that judge, draw or export elsewhere.
+ */
+import {
+  FAULT_CAUSES,
+  type FaultCause,
+  LANE_STATES,
+  type LaneState,
+  REJECTION_CAUSES,
+  REPLACEMENT_REASONS,
+  type RejectionCause,
+  type ReplacementReason,
+} from '../model/lanes.ts';
+import { beginRead, beginWrite, currentCopy, endWrite, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
+import { BOARD_FIGURES, BoardWord, FIGURE_COUNT, FigureNumber } from './layout.ts';
+
+/** The time in which silence is judged, see engine/attentive-clock.ts. */
+export interface AttentiveTime {
+  /** What monotonic time is ahead of it, in ms: it grows by every stall of the master's. */
+  readonly offsetMs: number;
+  /** Whether main has run smoothly for long enough to judge anybody. */
+  readonly mayJudge: boolean;
+}
+
+/** What keeps main from judging; which groups these are, the announcements of holds tell. */
+export interface HoldFigures {
+  /** Until when workers of an earlier master are waited for; undefined: nobody is. */
+  readonly graceEndsUnixMs: number | undefined;
+  /** Brakes on mass failure that are held, and the workers of these groups that are silent. */
+  readonly brakes: number;
+  readonly silent: number;
+}
+
+/**
+ * Heartbeats since the start, those of forgotten workers included: no number ever falls. Each that was accepted is in one
+ * of the others in the end, once its lane is done with it.
+ */
+export interface HeartbeatTotals {
+  readonly accepted: number;
+  readonly applied: number;
+  readonly replacedBy: Readonly<Record<ReplacementReason, number>>;
+  /** Of a worker's rejections that come within a quarter of a second, all go by the cause of the last. */
+  readonly rejectedBy: Readonly<Record<RejectionCause, number>>;
+  readonly lostBy: Readonly<Record<FaultCause, number>>;
+  /** Not done when their worker was forgotten. */
+  readonly forgotten: number;
+}
+
+export interface MainGauges {
+  /** How late main's timer of 250 ms was in the last 10 s, on average and at most. */
+  readonly loopDelayMs: { readonly mean: number; readonly max: number };
+  /** Open gRPC connections, and streams of heartbeats on them. */
+  readonly connections: number;
+  readonly streams: number;
+  readonly lanes: Readonly<Record<LaneState, number>>;
+  /** Threads that were ended and still run. */
+  readonly threadsLeftBehind: number;
+}
+
+export interface MasterFigures {
+  /** When they were written, by the monotonic clock; 0: not yet. */
+  readonly writtenMonotonicMs: number;
+  readonly attentive: AttentiveTime;
+  readonly holds: HoldFigures;
+  readonly totals: HeartbeatTotals;
+  readonly gauges: MainGauges;
+}
+
+/** Main looks at its clock four times a second; when it has not for twice as long, it may be standing still. */
+const LONGEST_BETWEEN_MS = 500;
+
+/**
+ * Now in attentive time, as far as another thread can know: while main may be standing still, so does it. When main goes on
+ * after that, it may turn out to have been up to half a second earlier: whoever needs a time that never falls keeps the latest.
+ */
+export function attentiveMs({ writtenMonotonicMs, attentive }: MasterFigures, nowMonotonicMs: number): number {
+  return Math.min(nowMonotonicMs, writtenMonotonicMs + LONGEST_BETWEEN_MS) - attentive.offsetMs;
+}
+
+/** @param words and `numbers` of the board; by main alone */
+export function writeFigures(words: Int32Array, numbers: Float64Array, figures: MasterFigures): void {
+  const { attentive, holds, totals, gauges } = figures;
+  const at = BOARD_FIGURES[beginWrite(words, BoardWord.figuresGeneration)];
+  numbers[at + FigureNumber.writtenMonotonicMs] = figures.writtenMonotonicMs;
+  numbers[at + FigureNumber.attentiveOffsetMs] = attentive.offsetMs;
+  numbers[at + FigureNumber.mayJudge] = Number(attentive.mayJudge);
+  numbers[at + FigureNumber.graceEndsUnixMs] = holds.graceEndsUnixMs ?? 0;
+  numbers[at + FigureNumber.brakes] = holds.brakes;
+  numbers[at + FigureNumber.silent] = holds.silent;
+  numbers[at + FigureNumber.accepted] = totals.accepted;
+  numbers[at + FigureNumber.applied] = totals.applied;
+  numbers[at + FigureNumber.forgotten] = totals.forgotten;
+  writeNames(numbers, at + FigureNumber.replaced, REPLACEMENT_REASONS, totals.replacedBy);
+  writeNames(numbers, at + FigureNumber.rejected, REJECTION_CAUSES, totals.rejectedBy);
+  writeNames(numbers, at + FigureNumber.lost, FAULT_CAUSES, totals.lostBy);
+  numbers[at + FigureNumber.loopDelayMeanMs] = gauges.loopDelayMs.mean;
+  numbers[at + FigureNumber.loopDelayMaxMs] = gauges.loopDelayMs.max;
+  numbers[at + FigureNumber.connections] = gauges.connections;
+  numbers[at + FigureNumber.streams] = gauges.streams;
+  numbers[at + FigureNumber.threadsLeftBehind] = gauges.threadsLeftBehind;
+  writeNames(numbers, at + FigureNumber.lanes, LANE_STATES, gauges.lanes);
+  endWrite(words, BoardWord.figuresGeneration);
+}
+
+/** All zeros before they were written for the first time. */
+export function readFigures(words: Int32Array, numbers: Float64Array): MasterFigures {
+  const copy = wholeCopy(words, numbers);
+  const at = (index: number) => copy[index] as number;
+  const graceEndsUnixMs = at(FigureNumber.graceEndsUnixMs);
+  return {
+    writtenMonotonicMs: at(FigureNumber.writtenMonotonicMs),
+    attentive: { offsetMs: at(FigureNumber.attentiveOffsetMs), mayJudge: at(FigureNumber.mayJudge) === 1 },
+    holds: {
+      graceEndsUnixMs: graceEndsUnixMs === 0 ? undefined : graceEndsUnixMs,
+      brakes: at(FigureNumber.brakes),
+      silent: at(FigureNumber.silent),
+    },
+    totals: {
+      accepted: at(FigureNumber.accepted),
+      applied: at(FigureNumber.applied),
+      replacedBy: readNames(copy, FigureNumber.replaced, REPLACEMENT_REASONS),
+      rejectedBy: readNames(copy, FigureNumber.rejected, REJECTION_CAUSES),
+      lostBy: readNames(copy, FigureNumber.lost, FAULT_CAUSES),
+      forgotten: at(FigureNumber.forgotten),
+    },
+    gauges: {
+      loopDelayMs: { mean: at(FigureNumber.loopDelayMeanMs), max: at(FigureNumber.loopDelayMaxMs) },
+      connections: at(FigureNumber.connections),
+      streams: at(FigureNumber.streams),
+      lanes: readNames(copy, FigureNumber.lanes, LANE_STATES),
+      threadsLeftBehind: at(FigureNumber.threadsLeftBehind),
+    },
+  };
+}
+
+function wholeCopy(words: Int32Array, numbers: Float64Array): Float64Array {
+  for (let tries = 0; tries < MAX_READ_TRIES; tries++) {
+    const generation = beginRead(words, BoardWord.figuresGeneration);
+    const from = BOARD_FIGURES[currentCopy(generation)];
+    const copy = numbers.slice(from, from + FIGURE_COUNT);
+    if (isWhole(words, BoardWord.figuresGeneration, generation)) return copy;
+  }
+  throw new Error(`the board’s figures changed ${MAX_READ_TRIES} times while they were read`);
+}
+
+function writeNames<K extends string>(
+  numbers: Float64Array,
+  from: number,
+  names: readonly K[],
+  values: Readonly<Record<K, number>>,
+): void {
+  for (let index = 0; index < names.length; index++) numbers[from + index] = values[names[index] as K];
+}
+
+function readNames<K extends string>(numbers: Float64Array, from: number, names: readonly K[]): Record<K, number> {
+  return Object.fromEntries(names.map((name, index) => [name, numbers[from + index]])) as Record<K, number>;
+}
+
+/** Zero for each name. */
+export function noneOf<K extends string>(names: readonly K[]): Record<K, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<K, number>;
+}

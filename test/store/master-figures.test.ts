@@ -1,0 +1,78 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
+import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
+import { attentiveMs, type MasterFigures } from '../../src/store/master-figures.ts';
+
+afterEach(() => vi.restoreAllMocks());
+
+/** Each number tells which writing it is of, and which number it is. */
+function figuresOf(writing: number): Omit<MasterFigures, 'totals'> {
+  let next = writing * 100;
+  return {
+    writtenMonotonicMs: next++,
+    attentive: { offsetMs: next++, mayJudge: writing % 2 === 0 },
+    holds: { graceEndsUnixMs: next++, brakes: next++, silent: next++ },
+    gauges: {
+      loopDelayMs: { mean: next++, max: next++ },
+      connections: next++,
+      streams: next++,
+      lanes: Object.fromEntries(LANE_STATES.map((state) => [state, next++])) as MasterFigures['gauges']['lanes'],
+      threadsLeftBehind: next++,
+    },
+  };
+}
+
+test('all that is written is read, each in its place, by whoever has the memory', () => {
+  const board = new BoardWriter(allocateBoard(3, 0));
+  const reader = new BoardReader(board.memory);
+  const { row } = board.occupy({ monotonicMs: 0, wallMs: 0 }) as { row: number };
+  for (let n = 0; n < 9; n++) board.accepted(row, { monotonicMs: 0, wallMs: 0 });
+  board.countApplied(4);
+  board.countForgotten(1);
+  let times = 0;
+  for (const reason of REPLACEMENT_REASONS) for (let n = ++times; n > 0; n--) board.countReplaced(row, reason);
+  for (const cause of FAULT_CAUSES) for (let n = ++times; n > 0; n--) board.countLost(row, cause);
+  for (const cause of REJECTION_CAUSES) board.countRejected(cause, ++times);
+  const before = board.view(row, 0);
+  board.setFigures(figuresOf(2));
+  const { totals, ...figures } = reader.figures();
+  expect(figures).toEqual(figuresOf(2));
+  expect(totals).toEqual({
+    accepted: 9,
+    applied: 4,
+    forgotten: 1,
+    replacedBy: { backlog: 1, restart: 2, quarantine: 3, late: 4, duplicate: 5, memory: 6 },
+    lostBy: { crash: 7, exit: 8, memory: 9, stall: 10 },
+    rejectedBy: { content: 11, record_size: 12, record_memory: 13 },
+  });
+  // The rows lie behind, untouched.
+  expect(reader.view(row, 0)).toEqual(before);
+  board.release(row);
+  board.setFigures({ ...figuresOf(3), holds: { graceEndsUnixMs: undefined, brakes: 0, silent: 0 } });
+  expect(reader.figures().totals).toEqual(totals);
+  expect(reader.figures().holds.graceEndsUnixMs).toBeUndefined();
+});
+
+test('figures that are written anew while they are read are read again', () => {
+  const board = new BoardWriter(allocateBoard(1, 0));
+  board.setFigures(figuresOf(1));
+  const copy = Float64Array.prototype.slice;
+  let writes = 2;
+  vi.spyOn(Float64Array.prototype, 'slice').mockImplementation(function (this: Float64Array, from, to) {
+    const first = copy.call(this, from, (from as number) + 4);
+    // Twice: the second overwrites what is being copied.
+    for (let n = 0; n < 2 && writes <= 5; n++) board.setFigures(figuresOf(writes++));
+    const whole = copy.call(this, from, to);
+    whole.set(first);
+    return whole;
+  });
+  const { totals: _, ...figures } = new BoardReader(board.memory).figures();
+  expect(figures).toEqual(figuresOf(5));
+});
+
+test('attentive time stands still for readers while main may be standing still', () => {
+  const figures = { writtenMonotonicMs: 10_000, attentive: { offsetMs: 3000, mayJudge: true } } as MasterFigures;
+  expect([10_000, 10_250, 10_500, 10_501, 90_000].map((nowMs) => attentiveMs(figures, nowMs))).toEqual([
+    7000, 7250, 7500, 7500, 7500,
+  ]);
+});
