@@ -5,8 +5,8 @@
  * A start is never waited for (lane-starts.ts). Meanwhile a shared lane serves the worker, which moves once its own lane is
  * up.
  *
- * Where each worker is stands in `worker.place`, which worker-place.ts alone changes: here it is decided what happens to it,
- * and done what follows. What moves with a worker is its slot and the heartbeats that are not done.
+ * Where each worker is stands in `worker.place` (worker-place.ts), which place-keeper.ts alone changes: here it is decided what
+ * happens to it. What moves with a worker is its slot and the heartbeats that are not done.
  *
  * A failure is charged to the worker whose heartbeat was in hand, or for whom the thread ran otherwise. On a shared lane that worker alone is moved out:
  *
@@ -29,8 +29,9 @@ import { LaneMemoryWatch } from './lane-memory-watch.ts';
 import { ownLaneOrder } from './lane-policy.ts';
 import { LaneSearch } from './lane-search.ts';
 import { LaneSet, type LaneSetOptions } from './lane-set.ts';
+import { PlaceKeeper } from './place-keeper.ts';
 import type { ResidentSources } from './resident-watch.ts';
-import { nextPlace, type PlaceEffect, type PlaceEvent } from './worker-place.ts';
+import type { MovingPlace } from './worker-place.ts';
 
 export interface LanePoolOptions extends Omit<LaneSetOptions, 'events'> {
   readonly quarantineMs: number;
@@ -49,20 +50,25 @@ export class LanePool {
   readonly #lanes: LaneSet;
   readonly #search = new LaneSearch<LaneHandle, LaneWorker>();
   readonly #memory: LaneMemoryWatch;
-  /** Those whose place is `moving`. */
-  readonly #moving = new Set<LaneWorker>();
+  readonly #places: PlaceKeeper;
   #stopped = false;
 
   constructor(options: LanePoolOptions) {
     this.#options = options;
     this.#memory = new LaneMemoryWatch(options.resident);
+    this.#places = new PlaceKeeper({
+      clock: options.clock,
+      onLeft: (worker, place) => this.#left(worker, place),
+      onServed: options.events.onServed,
+      onEnd: (lane) => this.#lanes.end(lane),
+    });
     this.#lanes = new LaneSet({
       ...options,
       events: {
         ...options.events,
         onReady: (lane) => {
           const worker = this.#lanes.workerOf(lane);
-          if (worker !== undefined) this.#change(worker, { type: 'ownLaneReady', own: lane });
+          if (worker !== undefined) this.#places.change(worker, { type: 'ownLaneReady', own: lane });
         },
         onQuarantineOver: (lane) => this.#quarantineOver(lane),
         onFailure: (lane, failure) => this.#afterFailure(lane, failure),
@@ -92,7 +98,7 @@ export class LanePool {
     // runs, its own is up as soon as another that is started for it.
     const isStarting = own !== undefined && this.#lanes.isStarting(own);
     const lane = isStarting ? (this.#lanes.runningShared() ?? own) : this.#lanes.leastShared();
-    this.#change(worker, { type: 'assigned', to: { at: lane.kind, lane }, own });
+    this.#places.change(worker, { type: 'assigned', to: { at: lane.kind, lane }, own });
   }
 
   /**
@@ -102,7 +108,7 @@ export class LanePool {
   forget(worker: LaneWorker): Promise<boolean> {
     const { lane } = worker.place;
     const left = lane?.leave(worker) ?? Promise.resolve(false);
-    this.#change(worker, { type: 'forgotten' });
+    this.#places.change(worker, { type: 'forgotten' });
     this.#promote();
     return left;
   }
@@ -147,7 +153,7 @@ export class LanePool {
     for (const worker of ownLaneOrder(this.#withoutOwn(), this.#options.clock.monotonicMs())) {
       if (!this.#lanes.hasPlace()) return;
       const own = this.#lanes.newOwn(worker);
-      this.#change(worker, { type: 'ownLaneGiven', own });
+      this.#places.change(worker, { type: 'ownLaneGiven', own });
       this.#lanes.start(own);
     }
   }
@@ -158,52 +164,16 @@ export class LanePool {
       for (const worker of workers) if (worker.place.own === undefined) yield worker;
   }
 
-  /** All that changes a worker's place. */
-  #change(worker: LaneWorker, event: PlaceEvent<LaneHandle>): void {
-    const before = worker.place;
-    const { place, effects } = nextPlace(before, event, this.#options.clock.monotonicMs());
-    worker.place = place;
-    if (place.at === 'moving') this.#moving.add(worker);
-    else if (before.at === 'moving') this.#moving.delete(worker);
-    for (const effect of effects) this.#do(effect, worker, before.lane);
-  }
-
-  #do(effect: PlaceEffect<LaneHandle>, worker: LaneWorker, before: LaneHandle | undefined): void {
-    const { lane } = effect;
-    switch (effect.do) {
-      case 'hold':
-        lane.hold(worker);
-        return;
-      case 'leave':
-        void lane.leave(worker).then(() => this.#left(worker));
-        return;
-      case 'serve':
-        lane.serve(worker);
-        this.#options.events.onServed(worker, lane, before);
-        return;
-      case 'end':
-        this.#lanes.end(lane);
-        return;
-      default:
-        effect satisfies never;
-    }
-  }
-
-  /** Has the worker leave its lane and then go on in another. */
-  #send(worker: LaneWorker, lane: LaneHandle): void {
-    this.#change(worker, { type: 'sent', to: { at: lane.kind, lane } });
-  }
-
-  #left(worker: LaneWorker): void {
-    if (this.#stopped || worker.place.at !== 'moving') return;
-    const { lane, isOverTime, to } = worker.place;
+  /** It goes on, unless it turns out what else is to become of it. */
+  #left(worker: LaneWorker, { lane, isOverTime, to }: MovingPlace<LaneHandle>): void {
+    if (this.#stopped) return;
     const excess = isOverTime ? lane.excess(worker) : undefined;
     if (excess !== undefined) {
       this.#charge(worker, { cause: 'stall', reason: excess });
       this.#options.logger.warn({ worker: worker.workerId, lane: lane.number, reason: excess }, 'worker moved out');
       if (to.lane === lane) this.#sendApart(worker, excess);
     }
-    this.#change(worker, { type: 'left' });
+    this.#places.change(worker, { type: 'left' });
   }
 
   // ── failures ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -230,7 +200,7 @@ export class LanePool {
         this.#sendApart(verdict.worker, reason);
         break;
       case 'keep':
-        if (verdict.worker.place.at === 'moving') this.#send(verdict.worker, lane);
+        if (verdict.worker.place.at === 'moving') this.#places.send(verdict.worker, lane);
         break;
       case 'restart':
         break;
@@ -250,7 +220,7 @@ export class LanePool {
         { lane: lane.number, to: to.number, workers: move.length, of: lane.workerCount },
         'a lane failed and nothing tells for whom: half of its workers move, until one is left',
       );
-      for (const worker of move) this.#send(worker, to);
+      for (const worker of move) this.#places.send(worker, to);
       return false;
     }
     this.#endSearch();
@@ -266,26 +236,20 @@ export class LanePool {
   /** Its second lane goes when it is empty. */
   #endSearch(): void {
     const { home, stray = [] } = this.#search.end() ?? {};
-    for (const worker of stray) this.#send(worker, home?.kind === 'penalty' ? home : this.#lanes.leastShared());
+    for (const worker of stray) this.#places.send(worker, home?.kind === 'penalty' ? home : this.#lanes.leastShared());
   }
 
   #watchSearch(): void {
     if (this.#search.isInVain(this.#options.clock.monotonicMs())) this.#endSearch();
     const { second, isUnderWay } = this.#search;
-    if (second === undefined || isUnderWay || !second.isEmpty || this.#isAwaited(second)) return;
+    if (second === undefined || isUnderWay || !second.isEmpty || this.#places.isAwaited(second)) return;
     this.#search.releaseSecond();
     this.#lanes.end(second);
   }
 
-  /** Whether a worker is on its way to the lane. */
-  #isAwaited(lane: LaneHandle): boolean {
-    for (const { place } of this.#moving) if (place.at === 'moving' && place.to.lane === lane) return true;
-    return false;
-  }
-
   #charge(worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>): void {
     worker.faults = withFault(worker.faults, this.#options.clock.monotonicMs());
-    this.#change(worker, { type: 'charged' });
+    this.#places.change(worker, { type: 'charged' });
     this.#options.events.onCharged(worker, failure);
   }
 
@@ -295,7 +259,7 @@ export class LanePool {
     const to = running ?? (lane.kind === 'dedicated' ? this.#lanes.leastShared() : undefined);
     for (const worker of lane.kind === 'penalty' || to === undefined ? [] : [...lane.workers]) {
       // One that ended a lane of late must not end the last one that runs.
-      if (!isOfLate(worker.faults, nowMs)) this.#send(worker, to as LaneHandle);
+      if (!isOfLate(worker.faults, nowMs)) this.#places.send(worker, to as LaneHandle);
     }
     return { restartInMs };
   }
@@ -303,7 +267,7 @@ export class LanePool {
   /** Its worker stays on it. */
   #quarantineLane(lane: LaneHandle): AfterFailure {
     const worker = this.#lanes.workerOf(lane);
-    if (worker !== undefined) this.#change(worker, { type: 'quarantined', own: lane });
+    if (worker !== undefined) this.#places.change(worker, { type: 'quarantined', own: lane });
     // Once the lane has no thread any more.
     queueMicrotask(() => this.#promote());
     return { quarantineMs: this.#options.quarantineMs };
@@ -313,15 +277,15 @@ export class LanePool {
   #sendApart(worker: LaneWorker, reason: string): void {
     const { own } = worker.place;
     if (own !== undefined) {
-      this.#send(worker, own);
+      this.#places.send(worker, own);
     } else if (this.#lanes.hasPlace()) {
       const lane = this.#lanes.newOwn(worker);
       this.#lanes.start(lane);
-      this.#send(worker, lane);
+      this.#places.send(worker, lane);
     } else {
       const penalty = this.#lanes.penaltyWithRoom();
       if (penalty === undefined) this.#quarantine(worker, reason);
-      else this.#send(worker, penalty);
+      else this.#places.send(worker, penalty);
     }
   }
 
@@ -329,7 +293,7 @@ export class LanePool {
   #quarantine(worker: LaneWorker, reason: string): void {
     const own = this.#lanes.newOwn(worker);
     own.quarantine(this.#options.quarantineMs, reason, worker);
-    this.#change(worker, { type: 'quarantined', own });
+    this.#places.change(worker, { type: 'quarantined', own });
     queueMicrotask(() => this.#promote());
   }
 
@@ -344,14 +308,14 @@ export class LanePool {
   #endQuarantine(lane: LaneHandle, worker: LaneWorker): void {
     this.#options.logger.info({ worker: worker.workerId, lane: lane.number }, 'released from quarantine');
     if (this.#lanes.hasPlace()) {
-      this.#change(worker, { type: 'released' });
+      this.#places.change(worker, { type: 'released' });
       lane.release();
       this.#lanes.start(lane);
       return;
     }
     // Its place was given to another meanwhile.
     const other = this.#lanes.penaltyWithRoom() ?? this.#lanes.leastShared();
-    this.#change(worker, { type: 'evicted', to: { at: other.kind, lane: other } });
+    this.#places.change(worker, { type: 'evicted', to: { at: other.kind, lane: other } });
   }
 
   /** Back to the shared lanes, who did no harm on the penalty lane for long. */
@@ -362,7 +326,7 @@ export class LanePool {
     for (const worker of [...penalty.workers]) {
       const { place } = worker;
       if (place.at === 'penalty' && isCleanAgain(worker.faults, place.sinceMs, nowMs))
-        this.#send(worker, this.#lanes.leastShared());
+        this.#places.send(worker, this.#lanes.leastShared());
     }
   }
 
@@ -378,7 +342,7 @@ export class LanePool {
   #watchTime(): void {
     for (const lane of this.#lanes.ofSeveral) {
       const worker = lane.kind === 'shared' ? lane.suspect : undefined;
-      if (worker !== undefined) this.#change(worker, { type: 'overTime' });
+      if (worker !== undefined) this.#places.change(worker, { type: 'overTime' });
     }
   }
 }
