@@ -11,7 +11,7 @@ export function plainAddress(address: string): string {
  */
 export function networkOf(address: string): string {
   // The zone says by which interface of ours it came.
-  const bare = address.split('%', 1)[0] as string;
+  const bare = address.includes('%') ? (address.split('%', 1)[0] as string) : address;
   if (bare.includes('.')) return plainAddress(bare);
   if (!bare.includes(':')) return bare;
   const [head = '', tail] = bare.split('::');

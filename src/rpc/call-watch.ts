@@ -70,13 +70,10 @@ export class CallWatch {
 
   /** Begins to look at a server that has its handlers. */
   watch(server: Server): void {
-    // Neither is shown by grpc-js: where they have other names nothing is counted, which a test would notice.
-    const { handlers, http2Servers } = server as unknown as {
-      readonly handlers?: ReadonlyMap<string, unknown>;
-      readonly http2Servers?: ReadonlyMap<Http2Server, unknown>;
-    };
+    // As `http2ServersOf`.
+    const { handlers } = server as unknown as { readonly handlers?: ReadonlyMap<string, unknown> };
     for (const path of handlers?.keys() ?? []) this.#servedPaths.add(path);
-    for (const http2Server of http2Servers?.keys() ?? []) {
+    for (const http2Server of http2ServersOf(server)) {
       http2Server.prependListener('stream', (stream, headers) => this.#begun(stream as ServerHttp2Stream, headers));
       http2Server.on('sessionError', () => this.#options.refusals.count('http2_error'));
     }
@@ -106,6 +103,12 @@ export class CallWatch {
     this.#lastIds.set(session, id);
     if (skipped > 0) this.#options.refusals.count('streams', Math.min(skipped, MAX_GAP_COUNTED));
   }
+}
+
+/** They are not shown by grpc-js: where they have another name nothing is counted, which a test would notice. */
+export function http2ServersOf(server: Server): readonly Http2Server[] {
+  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> };
+  return [...(http2Servers?.keys() ?? [])];
 }
 
 /** Why grpc-js ends a call by itself; undefined if it does not, or does so at no limit. Our own errors have a code. */

@@ -14,7 +14,7 @@ import type { TlsFiles } from '../lib/tls-files.ts';
 import { rateLimit } from '../model/heartbeat-rate.ts';
 import type { Authority } from './authority.ts';
 import { CallGuard, type PeerLimits } from './call-guard.ts';
-import { CallWatch } from './call-watch.ts';
+import { CallWatch, http2ServersOf } from './call-watch.ts';
 import { clusterDefinition, clusterHandlers } from './cluster-service.ts';
 import { type ConnectionLimits, GrpcConnections } from './grpc-connections.ts';
 import { HealthService } from './health.ts';
@@ -71,7 +71,6 @@ export class RpcServer {
   readonly #connections: GrpcConnections;
   readonly #telemetry: TelemetryHandlers;
   readonly #health: HealthService;
-  readonly #unfinished: UnfinishedMessages;
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
@@ -105,7 +104,7 @@ export class RpcServer {
     this.#health = new HealthService({ names: HEALTH_NAMES, peers: this.#peers, refusals });
     this.#server.addService(this.#health.definition, this.#health.implementation);
     if (options.hasReflection !== false) addReflection(this.#server, (call) => guard.callRefusal(call.getPeer()));
-    this.#unfinished = new UnfinishedMessages({
+    const unfinished = new UnfinishedMessages({
       maxBytes: Math.max(MAX_UNFINISHED_BYTES, LARGEST_UNFINISHED * limits.maxMessageBytes),
       streamedPaths: new Set(
         Object.values(telemetryDefinition).flatMap(({ path, requestStream }) => (requestStream ? path : [])),
@@ -115,10 +114,10 @@ export class RpcServer {
         logger.warn('a gRPC connection that keeps too much of unfinished messages is cut');
       },
     });
-    this.#unfinished.start();
     // Insecure as far as grpc-js is concerned: what it gets has been decrypted.
     const injector: ConnectionInjector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     watch.watch(this.#server);
+    for (const http2Server of http2ServersOf(this.#server)) unfinished.watch(http2Server);
     this.#connections = new GrpcConnections({
       limits,
       tls,
@@ -149,7 +148,6 @@ export class RpcServer {
       }
     }
     this.#close();
-    this.#unfinished.stop();
     const reason = /EADDRINUSE/.test(messageOf(failure)) ? portTakenText(address.port) : messageOf(failure);
     throw new PulselaneError('environment', `GRPC_PORT=${formatAddress(address)}: ${reason}`, { cause: failure });
   }
@@ -183,7 +181,6 @@ export class RpcServer {
     this.#server.forceShutdown();
     // All that is left: grpc-js itself knows its sessions by channelz alone.
     this.#connections.destroy();
-    this.#unfinished.stop();
   }
 
   #close(): void {

@@ -4,10 +4,9 @@
  * counted, and when it is too much the connection that has kept some for longest is cut. Honest messages are whole
  * within a round trip or two, and most within the first bytes that come of them.
  *
- * grpc-js shows no bytes; they are seen where Node makes a stream (diagnostics_channel, `http2.server.stream.created`).
+ * grpc-js shows no bytes; they are seen on the HTTP/2 streams that it reads.
  */
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { Http2Session, ServerHttp2Stream } from 'node:http2';
+import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 
 export interface UnfinishedOptions {
   /** What may be kept at a time, over all connections. */
@@ -18,7 +17,6 @@ export interface UnfinishedOptions {
   readonly onCut: () => void;
 }
 
-const STREAM_CREATED = 'http2.server.stream.created';
 /** RFC 9113, section 7: ENHANCE_YOUR_CALM. */
 const CALM_DOWN = 11;
 /** In front of each message: one byte says whether it is compressed, four how long it is. */
@@ -49,25 +47,17 @@ export class UnfinishedMessages {
     return this.#bytes;
   }
 
-  start(): void {
-    subscribe(STREAM_CREATED, this.#created);
+  /** From now on. Whoever reads the server's streams listens to it already. */
+  watch(server: Http2Server): void {
+    server.on('stream', (stream, headers) => this.#begun(stream as ServerHttp2Stream, headers));
   }
 
-  stop(): void {
-    unsubscribe(STREAM_CREATED, this.#created);
-  }
-
-  readonly #created = (message: unknown): void => {
-    const { stream, headers } = message as { stream: ServerHttp2Stream; headers: Record<string, string | undefined> };
+  #begun(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const { session } = stream;
-    // Of another server in this process.
-    if (session === undefined || !headers['content-type']?.startsWith('application/grpc')) return;
+    if (session === undefined || headers['content-type']?.startsWith('application/grpc') !== true) return;
+    // Nobody reads it: a listener of ours would have the bytes come.
+    if (stream.readableFlowing === null) return;
     const isStreamed = this.#options.streamedPaths.has(headers[':path'] ?? '');
-    // Not before somebody reads: a listener of ours would have the bytes come while nobody else listens.
-    stream.once('resume', () => this.#watch(stream, session, isStreamed));
-  };
-
-  #watch(stream: ServerHttp2Stream, session: Http2Session, isStreamed: boolean): void {
     const boundaries = new MessageBoundaries();
     const unfinished: Unfinished = { session, pieces: [] };
     stream.on('data', (chunk: Buffer) => {
@@ -76,8 +66,8 @@ export class UnfinishedMessages {
       if (!isStreamed || !endsWhole) this.#keep(unfinished, chunk.buffer);
     });
     const over = () => this.#letGo(unfinished);
-    stream.once('end', over);
-    stream.once('close', over);
+    stream.on('end', over);
+    stream.on('close', over);
   }
 
   #keep(unfinished: Unfinished, piece: ArrayBufferLike): void {

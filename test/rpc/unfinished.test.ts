@@ -43,7 +43,6 @@ beforeEach(async () => {
     streamedPaths: new Set([STREAMED]),
     onCut: () => cuts++,
   });
-  unfinished.start();
   // It reads as grpc-js does: paused until it is asked for.
   server = createServer().on('stream', (stream) => {
     stream.on('data', () => {}).pause();
@@ -51,12 +50,12 @@ beforeEach(async () => {
     setImmediate(() => stream.resume());
   });
   server.on('sessionError', () => {});
+  unfinished.watch(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
-  unfinished.stop();
   server.close();
 });
 
