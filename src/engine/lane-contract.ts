@@ -1,5 +1,10 @@
-/** What a lane's handle needs of its workers, and tells whoever owns it. `L` is the handle (lane-handle.ts). */
-import type { FaultCause } from '../model/lanes.ts';
+/** What a lane's handle is given, needs of its workers, and tells whoever owns it. `L` is the handle (lane-handle.ts). */
+import type { LaneThreadData } from '../lane/messages.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/logging.ts';
+import type { FaultCause, LaneKind } from '../model/lanes.ts';
+import type { PublicationsMemory } from '../store/publications.ts';
+import type { AllowanceMemory } from '../store/record-allowance.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
 import type { FaultHistory } from './fault-history.ts';
@@ -56,4 +61,29 @@ export interface EventsOf<L> {
   onLost(worker: WorkerOf<L>, cause: FaultCause): void;
   /** The thread has ended. May move workers to other lanes. */
   onFailure(lane: L, failure: FailureOf<L>): AfterFailure;
+}
+
+export interface OptionsOf<L> {
+  readonly number: number;
+  readonly kind: LaneKind;
+  readonly limits: LaneLimits;
+  readonly processor: LaneThreadData['processor'];
+  /** Workers that there can be; their rows are below it. */
+  readonly rows: number;
+  /** Whoever is known there, on whatever lane. */
+  readonly workerAt: (row: number, occupant: number) => WorkerOf<L> | undefined;
+  readonly allowance: AllowanceMemory;
+  readonly publications: PublicationsMemory;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly events: EventsOf<L>;
+}
+
+export interface LaneLimits {
+  readonly heapMib: number;
+  readonly offHeapMib: number;
+  /** Without progress for this long, the thread is ended. */
+  readonly stallMs: number;
+  /** Of a shared lane's time, for one worker, see time-shares.ts. */
+  readonly budgetMs: number;
 }

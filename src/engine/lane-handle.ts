@@ -6,19 +6,18 @@
  * are given to the next thread.
  */
 
-import type { FromLane, LaneThreadData } from '../lane/messages.ts';
-import type { Clock, Timer } from '../lib/clock.ts';
-import type { Logger } from '../lib/logging.ts';
+import type { FromLane } from '../lane/messages.ts';
+import type { Timer } from '../lib/clock.ts';
 import type { ThreadDeath } from '../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../model/lanes.ts';
 import type { LedgerReader, Place } from '../store/lane-ledger.ts';
-import { Publications, type PublicationsMemory } from '../store/publications.ts';
-import type { AllowanceMemory } from '../store/record-allowance.ts';
+import { Publications } from '../store/publications.ts';
 import { blameFor } from './blame.ts';
+import { settleDead } from './dead-thread.ts';
 import { EndNotes } from './end-notes.ts';
 import type { FaultHistory } from './fault-history.ts';
 import { claimProblem, type GivenToLane } from './lane-claims.ts';
-import type { EventsOf, FailureOf, WorkerOf } from './lane-contract.ts';
+import type { EventsOf, FailureOf, OptionsOf, WorkerOf } from './lane-contract.ts';
 import { LaneThread } from './lane-thread.ts';
 import { LaneWorkers } from './lane-workers.ts';
 import type { Parcel } from './mailbox.ts';
@@ -29,30 +28,7 @@ export type LaneWorker = WorkerOf<LaneHandle>;
 export type LaneFailure = FailureOf<LaneHandle>;
 export type LaneEvents = EventsOf<LaneHandle>;
 
-export interface LaneOptions {
-  readonly number: number;
-  readonly kind: LaneKind;
-  readonly limits: LaneLimits;
-  readonly processor: LaneThreadData['processor'];
-  /** Workers that there can be; their rows are below it. */
-  readonly rows: number;
-  /** Whoever is known there, on whatever lane. */
-  readonly workerAt: (row: number, occupant: number) => LaneWorker | undefined;
-  readonly allowance: AllowanceMemory;
-  readonly publications: PublicationsMemory;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly events: LaneEvents;
-}
-
-export interface LaneLimits {
-  readonly heapMib: number;
-  readonly offHeapMib: number;
-  /** Without progress for this long, the thread is ended. */
-  readonly stallMs: number;
-  /** Of a shared lane's time, for one worker, see time-shares.ts. */
-  readonly budgetMs: number;
-}
+export type LaneOptions = OptionsOf<LaneHandle>;
 
 const MIB = 1024 ** 2;
 /**
@@ -60,6 +36,7 @@ const MIB = 1024 ** 2;
  * UTF-8 for each of them; a slot holds it twice, with a quarter to spare.
  */
 const SLOT_TO_HEAP = 5;
+
 export class LaneHandle {
   readonly number: number;
   readonly kind: LaneKind;
@@ -405,16 +382,4 @@ export class LaneHandle {
     this.#state = next;
     this.#options.events.onChange(this);
   }
-}
-
-/** Lets the mailbox go of what the dead thread has done. @returns whether a heartbeat was in hand and is lost. */
-function settleDead({ slot, mailbox }: LaneWorker): boolean {
-  const inHand = slot.unfinished();
-  if (inHand !== undefined && mailbox.holds(inHand)) {
-    mailbox.done(inHand);
-    return true;
-  }
-  // The lane had finished all it took, even if it could no longer say so; or what it left was charged before.
-  mailbox.done(slot.taken);
-  return false;
 }

@@ -6,14 +6,8 @@ import type { LaneThreadData } from '../lane/messages.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { LaneKind } from '../model/lanes.ts';
-import {
-  type LaneEvents,
-  type LaneFailure,
-  LaneHandle,
-  type LaneLimits,
-  type LaneOptions,
-  type LaneWorker,
-} from './lane-handle.ts';
+import type { LaneLimits } from './lane-contract.ts';
+import { type LaneEvents, type LaneFailure, LaneHandle, type LaneOptions, type LaneWorker } from './lane-handle.ts';
 import { LaneStarts } from './lane-starts.ts';
 
 export interface LaneSetOptions {
