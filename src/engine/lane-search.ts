@@ -1,9 +1,24 @@
 /**
- * The search for a worker that ends lanes while nothing tells which one does, over the lane that failed first and a second one
- * beside it (halving.ts). One at a time: another lane's turn comes when this one's worker is found.
+ * The search for a worker that ends lanes while nothing tells which one does: the workers of the lane that failed are spread over
+ * two, and of the lane that fails again, half go to the other one, until one is left. Nobody is charged on the way. Of n
+ * workers one is found in ⌈log₂ n⌉ + 1 failures. One search at a time: another lane's turn comes when this one's worker is
+ * found.
  */
 import { FAULT_WINDOW_MS } from './fault-history.ts';
-import { nextHalvingStep } from './halving.ts';
+
+export type HalvingStep<W> =
+  /** These go to the other lane. Cleared are those that cannot be it: they were elsewhere when a lane failed. */
+  | { readonly move: readonly W[]; readonly cleared: ReadonlySet<W> }
+  /** It is this one; undefined: it can be none, something else ends lanes, or more than one worker does. */
+  | { readonly found: W | undefined };
+
+/** @param failed the workers of the lane that failed  @param other those of the other one */
+export function nextHalvingStep<W>(failed: Iterable<W>, other: Iterable<W>, cleared: ReadonlySet<W>): HalvingStep<W> {
+  const suspects = [...failed].filter((worker) => !cleared.has(worker));
+  if (suspects.length <= 1) return { found: suspects[0] };
+  const move = suspects.slice(0, Math.floor(suspects.length / 2));
+  return { move, cleared: new Set([...cleared, ...other]) };
+}
 
 export type SearchStep<L, W> =
   /** These go to the other lane. */

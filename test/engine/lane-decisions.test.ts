@@ -12,8 +12,8 @@ import {
   restartDelayMs,
   withFault,
 } from '../../src/engine/fault-history.ts';
-import { nextHalvingStep } from '../../src/engine/halving.ts';
 import type { LaneWorker } from '../../src/engine/lane-handle.ts';
+import { nextHalvingStep } from '../../src/engine/lane-search.ts';
 import { isStuck, StallWatch } from '../../src/engine/stall-watch.ts';
 import { overBudget, TimeShares } from '../../src/engine/time-shares.ts';
 import { isLaneTransition, LANE_STATES, replacementReason } from '../../src/model/lanes.ts';
