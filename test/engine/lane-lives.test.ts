@@ -1,0 +1,167 @@
+/** The pool, its lanes and the lanes' own side together, with threads that do and end as chance has it. */
+import fc from 'fast-check';
+import { expect, test, vi } from 'vitest';
+import { CLEAN_AFTER_MS, MAX_FAULTS } from '../../src/engine/fault-history.ts';
+import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
+import type { ThreadOptions } from '../../src/lib/threads.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeThread, POISON } from '../support/fake-threads.ts';
+
+const fake = vi.hoisted(() => ({ start: (_: unknown): unknown => undefined }));
+vi.mock('../../src/lib/threads.ts', async (original) => ({
+  ...(await original<object>()),
+  holdThread: () => {},
+  startThread: (_script: string, options: ThreadOptions) => fake.start(options.data),
+  receivedOn: (port: { readonly thread: FakeThread }) => port.thread.lastWord(),
+}));
+
+const WORKERS = ['a', 'b', 'c', 'd', 'e'];
+const QUARANTINE_MS = 60_000;
+
+class Fleet {
+  readonly clock = new FakeClock();
+  readonly threads: FakeThread[] = [];
+  readonly manager: TelemetryManager;
+  #sent = 0;
+
+  constructor(maxDedicatedLanes: number, sharedLanes: number) {
+    fake.start = (data) => {
+      const thread = new FakeThread(data as ConstructorParameters<typeof FakeThread>[0], this.clock);
+      this.threads.push(thread);
+      return { thread, port: Object.assign(thread.port, { thread }) };
+    };
+    this.manager = new TelemetryManager({
+      clock: this.clock,
+      maxWorkers: 20,
+      maxDedicatedLanes,
+      sharedLanes,
+      laneDepth: 3,
+      laneQuarantineMs: QUARANTINE_MS,
+    });
+  }
+
+  send(workerId: string, taskId: string): number {
+    this.#sent++;
+    this.manager.processHeartbeat({ workerId, cpuUsage: this.#sent % 100, runningTasks: [{ taskId }] });
+    return this.#sent % 100;
+  }
+
+  thread(which: number): FakeThread | undefined {
+    const alive = this.threads.filter(({ isDead }) => !isDead);
+    return alive[which % alive.length];
+  }
+
+  /** Time passes in sweeps, each with all that follows from it at once. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 250) {
+      this.clock.advance(Math.min(250, ms - passed));
+      await turn();
+    }
+  }
+
+  /** The worker ends each lane that it comes to, as often as a quarantine takes. */
+  async harm(workerId: string): Promise<void> {
+    for (let times = 0; times < MAX_FAULTS; times++) {
+      this.send(workerId, POISON);
+      await this.calm(1000);
+    }
+  }
+
+  /** All threads do what they can. */
+  async work(): Promise<void> {
+    for (let busy = true; busy; busy = this.threads.some(({ isBusy }) => isBusy)) {
+      for (const thread of this.threads) {
+        thread.boot();
+        thread.work(this.threads);
+        thread.speak();
+      }
+      await turn();
+    }
+  }
+
+  async calm(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 500) {
+      await this.pass(500);
+      await this.work();
+    }
+  }
+
+  facts() {
+    return [...this.manager.directory.all()].map(({ workerId, row, slot }) => {
+      const { accepted, replaced, lost, lane } = this.manager.directory.board.view(row, 0);
+      const { applied, rejected } = slot.counts();
+      return { workerId, lane, accepted, done: applied + rejected + replaced + lost };
+    });
+  }
+
+  async end(): Promise<void> {
+    let isOver = false;
+    const ending = this.manager.shutdown().then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      this.clock.advance(100);
+      await turn();
+    }
+    await ending;
+  }
+}
+
+/** What was sent goes at the end of one turn, and what follows from an end is known in the next ones. */
+async function turn(): Promise<void> {
+  for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+type Step = (fleet: Fleet) => void | Promise<void>;
+const worker = fc.constantFrom(...WORKERS);
+const which = fc.nat(20);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.send(id, 'task')) },
+  { weight: 2, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.send(id, POISON)) },
+  { weight: 1, arbitrary: worker.map((id) => (fleet: Fleet) => fleet.harm(id)) },
+  { weight: 4, arbitrary: which.map((n) => (fleet: Fleet) => fleet.thread(n)?.boot()) },
+  { weight: 6, arbitrary: which.map((n) => (fleet: Fleet) => fleet.thread(n)?.work(fleet.threads)) },
+  { weight: 6, arbitrary: which.map((n) => (fleet: Fleet) => fleet.thread(n)?.speak()) },
+  { weight: 3, arbitrary: fc.constant((fleet: Fleet) => fleet.work()) },
+  { weight: 1, arbitrary: which.map((n) => (fleet: Fleet) => fleet.thread(n)?.die()) },
+  { weight: 1, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.manager.unregisterWorker(id)) },
+  { weight: 1, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.manager.releaseWorker(id)) },
+  { weight: 3, arbitrary: fc.integer({ min: 1, max: 3000 }).map((ms) => (fleet: Fleet) => fleet.pass(ms)) },
+);
+const lives = fc.array(step, { maxLength: 80, size: 'max' });
+
+test('whatever threads do and however they end, no two write a slot, all is accounted for, and every penalty ends', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(3), fc.integer({ min: 1, max: 2 }), lives, async (dedicated, shared, steps) => {
+      const fleet = new Fleet(dedicated, shared);
+      await fleet.manager.start();
+      try {
+        for (const one of steps) {
+          await one(fleet);
+          await turn();
+          const { lanes } = fleet.manager.internalState();
+          const places = lanes.filter(({ kind, state }) => kind === 'dedicated' && state !== 'quarantined');
+          expect(places.length).toBeLessThanOrEqual(dedicated);
+        }
+        // Back-offs and quarantines end, also where nobody releases anybody.
+        await fleet.calm(QUARANTINE_MS + 10_000);
+        const last = new Map(fleet.facts().map(({ workerId }) => [workerId, fleet.send(workerId, 'task')]));
+        await fleet.calm(5000);
+        for (const { workerId, accepted, done, lane } of fleet.facts()) {
+          expect({ workerId, done, state: lane.state }).toEqual({ workerId, done: accepted, state: 'ready' });
+          expect(fleet.manager.getWorkerTelemetry(workerId)?.cpuUsage).toBe(last.get(workerId));
+        }
+        const isOwn = ({ kind }: { kind: string }) => kind === 'dedicated';
+        const ownLanes = fleet.manager.internalState().lanes.filter(isOwn).length;
+        expect(ownLanes).toBe(fleet.facts().filter(({ lane }) => isOwn(lane)).length);
+        const isPunished = () => fleet.facts().some(({ lane }) => lane.kind === 'penalty');
+        if (isPunished()) await fleet.calm(CLEAN_AFTER_MS);
+        expect(isPunished()).toBe(false);
+      } finally {
+        await fleet.end();
+      }
+      expect(fleet.threads.filter(({ isDead }) => !isDead)).toEqual([]);
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);
