@@ -38,7 +38,7 @@ export type Verdict<W> =
   | { readonly next: 'search'; readonly inMs: number }
   | { readonly next: 'quarantine lane' }
   | { readonly next: 'quarantine' | 'place apart'; readonly worker: W; readonly inMs: number }
-  /** Wherever it was on its way to. */
+  /** Not back to the shared lanes, if it was on its way there. */
   | { readonly next: 'keep'; readonly worker: W; readonly inMs: number };
 
 /** @param nowMs monotonic */

@@ -200,7 +200,7 @@ export class LanePool {
         this.#sendApart(verdict.worker, reason);
         break;
       case 'keep':
-        if (verdict.worker.place.at === 'moving') this.#places.send(verdict.worker, lane);
+        this.#keep(verdict.worker, lane);
         break;
       case 'restart':
         break;
@@ -208,6 +208,12 @@ export class LanePool {
         verdict satisfies never;
     }
     return { restartInMs: verdict.inMs };
+  }
+
+  /** Not back to the others, if it was on its way there; a lane of its own harms nobody. */
+  #keep(worker: LaneWorker, lane: LaneHandle): void {
+    const { place } = worker;
+    if (place.at === 'moving' && place.to.lane !== place.own) this.#places.send(worker, lane);
   }
 
   /** One of the lane's workers did it, and nothing tells which. @returns whether that one has been found, and leaves */

@@ -165,3 +165,28 @@ test('whatever threads do and however they end, no two write a slot, all is acco
     { numRuns: 60 },
   );
 }, 60_000);
+
+test('a worker that fails on the penalty lane while on its way to its own goes on to it', async () => {
+  const fleet = new Fleet(1, 1);
+  await fleet.manager.start();
+  const laneOf = (id: string) => fleet.facts().find(({ workerId }) => workerId === id)?.lane;
+  fleet.send('first', 'task');
+  await fleet.calm(1000);
+  fleet.send('bad', POISON);
+  await fleet.calm(1000);
+  expect([laneOf('first')?.kind, laneOf('bad')?.kind]).toEqual(['dedicated', 'penalty']);
+  const row = fleet.manager.directory.get('bad')?.row as number;
+  const penalty = fleet.threads.find(({ isDead, serves }) => !isDead && serves.has(row));
+  fleet.send('bad', POISON);
+  await turn();
+  // Its own lane is up while that heartbeat waits.
+  fleet.manager.unregisterWorker('first');
+  const own = fleet.threads.at(-1);
+  own?.boot();
+  own?.speak();
+  penalty?.work(fleet.threads);
+  expect([penalty?.isDead, own?.isDead]).toEqual([true, false]);
+  await fleet.calm(1000);
+  expect(laneOf('bad')).toMatchObject({ kind: 'dedicated', state: 'ready' });
+  await fleet.end();
+});
