@@ -12,6 +12,8 @@ import { AllowanceReader } from '../../src/store/record-allowance.ts';
 
 /** A heartbeat with this task ends the thread that has it in hand. */
 export const POISON = 'poison';
+/** One with this task is in hand for ever: the thread waits in the system, and does not end when it is told to. */
+export const HANG = 'hang';
 
 export class FakeThread extends EventEmitter {
   readonly port = new EventEmitter() as EventEmitter & { postMessage(message: ToLane): void; close(): void };
@@ -24,6 +26,7 @@ export class FakeThread extends EventEmitter {
   #listener: ((message: ToLane) => void) | undefined;
   #ending: Promise<number> | undefined;
   isDead = false;
+  #isStuck = false;
 
   constructor(data: LaneThreadData, clock: Clock) {
     super();
@@ -35,7 +38,9 @@ export class FakeThread extends EventEmitter {
 
   /** Whether it has something to do, or main has something to hear. */
   get isBusy(): boolean {
-    return !this.isDead && (this.#listener === undefined || this.#told.length > 0 || this.#said.length > 0);
+    return (
+      !this.isDead && !this.#isStuck && (this.#listener === undefined || this.#told.length > 0 || this.#said.length > 0)
+    );
   }
 
   /** It comes so far as to be ready. */
@@ -52,13 +57,14 @@ export class FakeThread extends EventEmitter {
       clock: this.#clock,
       allowance: new AllowanceReader(this.#data.allowance),
       publications: new Publications(this.#data.publications),
-      custom: { derive: (heartbeat) => derive(heartbeat), isHeld: () => false },
+      custom: { derive, isHeld: () => false },
     });
   }
 
   /** Does the next thing that it was told. @param others that may write slots as well */
   work(others: readonly FakeThread[]): void {
-    const message = this.isDead || this.#listener === undefined ? undefined : this.#told.shift();
+    const isIdle = this.isDead || this.#isStuck || this.#listener === undefined;
+    const message = isIdle ? undefined : this.#told.shift();
     if (message === undefined) return;
     if (message.type === 'serve') {
       const other = others.find((thread) => thread !== this && thread.writes(message.slot, message.memory));
@@ -69,8 +75,9 @@ export class FakeThread extends EventEmitter {
     try {
       this.#listener?.(message);
     } catch (error) {
-      if (!(error instanceof Poisoned)) throw error;
-      this.die(error);
+      if (error instanceof Poisoned) this.die(error);
+      else if (error instanceof Hung) this.#hang(error.row);
+      else throw error;
     }
   }
 
@@ -90,6 +97,17 @@ export class FakeThread extends EventEmitter {
     return message && { message };
   }
 
+  /** It will write no other slot than the one that it has in hand. */
+  #hang(row: number): void {
+    this.#isStuck = true;
+    for (const other of this.serves.keys()) if (other !== row) this.serves.delete(other);
+  }
+
+  /** What it waited for has come: it ends, if it was told to, and is as good as dead if not. */
+  letGo(): void {
+    if (this.#isStuck) this.die();
+  }
+
   die(error?: Error): void {
     if (this.isDead) return;
     this.isDead = true;
@@ -100,12 +118,8 @@ export class FakeThread extends EventEmitter {
   // ── what a Worker has ────────────────────────────────────────────────────────────────────────────────────────
 
   terminate(): Promise<number> {
-    this.#ending ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.die();
-        resolve(1);
-      });
-    });
+    this.#ending ??= new Promise((resolve) => this.once('exit', resolve));
+    if (!this.#isStuck) setImmediate(() => this.die());
     return this.#ending;
   }
 
@@ -123,6 +137,16 @@ export class FakeThread extends EventEmitter {
 
 class Poisoned extends Error {}
 
-function derive({ runningTasks }: DecodedHeartbeat): undefined {
+class Hung extends Error {
+  readonly row: number;
+
+  constructor(row: number) {
+    super();
+    this.row = row;
+  }
+}
+
+function derive({ runningTasks }: DecodedHeartbeat, { row }: { readonly row: number }): undefined {
   if (runningTasks?.some(({ taskId }) => taskId === POISON)) throw new Poisoned('poisoned');
+  if (runningTasks?.some(({ taskId }) => taskId === HANG)) throw new Hung(row);
 }
