@@ -8,6 +8,7 @@ import { ingestUnary } from './flow/ingest-unary.ts';
 import { laneCurves } from './flow/lane-curve.ts';
 import { live } from './flow/live.ts';
 import { mainCpu } from './flow/main-cpu.ts';
+import { memory } from './flow/memory.ts';
 import { promises } from './flow/promises.ts';
 import { reads } from './flow/reads.ts';
 import { storm } from './flow/storm.ts';
@@ -37,5 +38,6 @@ export const BENCHES: readonly Bench[] = [
   ...laneCurves,
   laneCost,
   workerCost,
+  memory,
   isolation,
 ];

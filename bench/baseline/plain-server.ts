@@ -25,10 +25,10 @@ export class PlainServer {
   constructor() {
     const { SendHeartbeat } = grpcServiceOf(MasterWorker);
     const { StreamHeartbeats } = grpcServiceOf(TelemetryService);
-    const streams = new AckedStreams<Heartbeat>((heartbeat) => this.#take(heartbeat));
+    const streams = new AckedStreams<Heartbeat>((heartbeat) => this.take(heartbeat));
     this.#server.addService({ SendHeartbeat, StreamHeartbeats } as ReturnType<typeof grpcServiceOf>, {
       SendHeartbeat: ({ request }: ServerUnaryCall<Heartbeat, unknown>, callback: sendUnaryData<unknown>) => {
-        this.#take(request);
+        this.take(request);
         callback(null, create(HeartbeatAckSchema, { success: true }));
       },
       StreamHeartbeats: (call: ServerDuplexStream<Heartbeat, StreamHeartbeatsResponse>) => streams.take(call),
@@ -40,7 +40,7 @@ export class PlainServer {
     return { grpcPort: await bindGrpc(this.#server), httpPort: await this.#serveHttp() };
   }
 
-  #take(heartbeat: Heartbeat): void {
+  take(heartbeat: Heartbeat): void {
     this.accepted++;
     this.#workers.set(heartbeat.workerId, telemetryJson(heartbeat));
   }

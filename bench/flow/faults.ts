@@ -10,10 +10,11 @@ import { SimFleet } from '../../test/support/sim-fleet.ts';
 import { alarms, inactivated, statesOf } from '../../test/support/worker-events.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { figuresOf, percentile } from '../lib/rows.ts';
-import { eventually, sleepMs } from '../lib/time.ts';
+import { eventually, monotonicMs, sleepMs } from '../lib/time.ts';
 
 const INTERVAL_MS = 500;
 const TIMEOUT_MS = 2000;
+const LOOK_EVERY_MS = 250;
 const BLOCKED_MS = 6000;
 const CUT_MS = 4000;
 /** Fewer make no mass of which most could fall silent. */
@@ -28,6 +29,8 @@ interface Run {
   readonly falseTransitions: number;
   readonly detectP50Ms: number;
   readonly detectMaxMs: number;
+  /** The longest time between two of a timer that comes as often as the master looks. */
+  readonly timerMaxMs: number;
 }
 
 export const faults: Bench = {
@@ -52,8 +55,20 @@ export const faults: Bench = {
         id: 'liveness.detect.max',
         question: `${detect}, the last one`,
         unit: 'ms',
-        goal: 500,
         of: ({ detectMaxMs }) => detectMaxMs,
+      },
+      {
+        id: 'liveness.timer.max',
+        question: `${detect}: the longest period of a timer of ${LOOK_EVERY_MS} ms meanwhile`,
+        unit: 'ms',
+        of: ({ timerMaxMs }) => timerMaxMs,
+      },
+      {
+        id: 'liveness.detect.ratio',
+        question: `${detect}, the last one: beside that`,
+        unit: '×',
+        goal: 2,
+        of: ({ detectMaxMs, timerMaxMs }) => detectMaxMs / timerMaxMs,
       },
     ]);
   },
@@ -122,11 +137,13 @@ async function suffer({ master, proxy, fleet }: Stage, shared: readonly string[]
   before = await last();
   const silent = shared.slice(0, Math.ceil(SILENT_SHARE * shared.length));
   await fleet.silence(silent);
+  const endTimer = longestPeriod();
   const sentUnixMs = await fleet.lastSentUnixMs(silent);
   await eventually('the silent are inactive', async () => {
     const found = inactivated(await since(before));
     return silent.every((id) => found.includes(id));
   });
+  const timerMaxMs = endTimer();
   const events = await since(before);
   falseTransitions += alarms(events).filter((id) => !silent.includes(id)).length;
   const detectMs = silent.map((id, i) => {
@@ -147,5 +164,22 @@ async function suffer({ master, proxy, fleet }: Stage, shared: readonly string[]
     falseTransitions,
     detectP50Ms: percentile(ascending, 50),
     detectMaxMs: percentile(ascending, 100),
+    timerMaxMs,
+  };
+}
+
+/** Of a timer that comes as often as the master looks at everybody. @returns how to end: with ms */
+function longestPeriod(): () => number {
+  let lastMs = monotonicMs();
+  let longestMs = LOOK_EVERY_MS;
+  const look = () => {
+    const nowMs = monotonicMs();
+    longestMs = Math.max(longestMs, nowMs - lastMs);
+    lastMs = nowMs;
+  };
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    return longestMs;
   };
 }

@@ -1,5 +1,6 @@
 /** What one worker's fault costs 200 others: on a lane of its own, and on a lane that it shares with them. */
 import { fileURLToPath } from 'node:url';
+import { startBareThread } from '../baseline/bare-thread.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type QuestionOf, type Spread, spreadQuestions } from '../lib/rows.ts';
@@ -22,6 +23,10 @@ const BEFORE_MS = 800;
 const DURING_MS = 3500;
 /** What a flood settles down in is not its neighbours' fault. */
 const BETWEEN_MS = 300;
+/** LANE_STALL. */
+const STALL_MS = 2000;
+/** Started to see how long that takes. */
+const THREADS = 5;
 const FLOOD_PER_SECOND = 20_000;
 const FAULTY_PER_SECOND = 20;
 /** Small, so that a leak of 4 MB (of Buffers: 32) a heartbeat reaches it; a shared lane has four times as much. */
@@ -34,7 +39,11 @@ interface Measured {
   readonly recoveryMs: number;
   readonly loopDelayMs: number;
 }
-type Run = Readonly<Record<LaneMix, Readonly<Record<Fault, Measured>>>>;
+type MixRun = Readonly<Record<Fault, Measured>>;
+type Run = Readonly<Record<LaneMix, MixRun>> & {
+  /** The longest of a few, beside the same load. */
+  readonly threadStartMs: number;
+};
 
 export const isolation: Bench = {
   name: 'isolation',
@@ -42,10 +51,15 @@ export const isolation: Bench = {
   async run(context: BenchContext) {
     const neighbours = scaled(NEIGHBOURS, context.size.fleet);
     const runs = await repeated(this, context, measure);
-    return figuresOf<Run>(
-      runs,
-      MIXES.flatMap((mix) => FAULTS.flatMap((fault) => questionsOf(mix, fault, neighbours))),
-    );
+    return figuresOf<Run>(runs, [
+      ...MIXES.flatMap((mix) => FAULTS.flatMap((fault) => questionsOf(mix, fault, neighbours))),
+      {
+        id: 'isolation.thread-start',
+        question: `${neighbours} neighbours send: a bare thread starts, the longest of ${THREADS}`,
+        unit: 'ms',
+        of: ({ threadStartMs }) => threadStartMs,
+      },
+    ]);
   },
 };
 
@@ -75,19 +89,26 @@ function questionsOf(mix: LaneMix, fault: Fault, neighbours: number): QuestionOf
       id: `${id}.recovery`,
       question: `${who}: longest time unserved`,
       unit: 'ms',
-      goal: 3000,
       of: (run) => of(run).recoveryMs,
+    },
+    {
+      id: `${id}.recovery.ratio`,
+      question: `${who}: that beside the ${STALL_MS / 1000} s until a stall is noticed and a bare thread's start`,
+      unit: '×',
+      goal: 1.5,
+      of: (run) => of(run).recoveryMs / (STALL_MS + run.threadStartMs),
     },
     { id: `${id}.loop`, question: `${who}: event-loop delay, p99`, unit: 'ms', of: (run) => of(run).loopDelayMs },
   ];
 }
 
 async function measure(size: Size): Promise<Run> {
-  return { dedicated: await measureMix('dedicated', size), shared: await measureMix('shared', size) };
+  const { threadStartMs, ...dedicated } = await measureMix('dedicated', size);
+  return { dedicated, shared: await measureMix('shared', size), threadStartMs };
 }
 
 /** One master, one fault after the other, each of a worker of its own. */
-async function measureMix(mix: LaneMix, size: Size): Promise<Readonly<Record<Fault, Measured>>> {
+async function measureMix(mix: LaneMix, size: Size): Promise<MixRun & Pick<Run, 'threadStartMs'>> {
   return await withChildren(async (start) => {
     const neighbours = scaled(NEIGHBOURS, size.fleet);
     const lanes: LaneSettings = {
@@ -105,6 +126,7 @@ async function measureMix(mix: LaneMix, size: Size): Promise<Readonly<Record<Fau
 
     const ids = workerIds(neighbours);
     const periodMs = (1000 * neighbours) / perSecond;
+    const threadStartMs = await longestThreadStartMs();
     const measured: Partial<Record<Fault, Measured>> = {};
     for (const fault of FAULTS) {
       const flooder = fault === 'flood' ? start<LoadCalls>('load.ts') : undefined;
@@ -127,8 +149,19 @@ async function measureMix(mix: LaneMix, size: Size): Promise<Readonly<Record<Fau
     await load.call('stop');
     // Those that misbehaved are in quarantine, and what they sent waits.
     await eventually('all neighbours accounted for', async () => (await server.call('unaccounted', ids)) === 0);
-    return measured as Record<Fault, Measured>;
+    return { ...(measured as Record<Fault, Measured>), threadStartMs };
   });
+}
+
+async function longestThreadStartMs(): Promise<number> {
+  let longestMs = 0;
+  for (let i = 0; i < THREADS; i++) {
+    const startMs = performance.now();
+    const thread = await startBareThread();
+    longestMs = Math.max(longestMs, performance.now() - startMs);
+    await thread.terminate();
+  }
+  return longestMs;
 }
 
 async function watched(server: Child<MasterCalls>, ids: readonly string[], ms: number): Promise<Watched> {

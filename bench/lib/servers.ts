@@ -3,9 +3,10 @@ import { workerIds } from '../load/fleet.ts';
 import type { BareCalls } from '../processes/bare.ts';
 import type { LoadCalls } from '../processes/load.ts';
 import type { MasterCalls } from '../processes/master.ts';
+import type { PlainCalls } from '../processes/plain.ts';
 import { type Size, scaled } from './bench.ts';
 import type { Child, StartChild } from './child.ts';
-import type { Ports, ServerCalls, ServerProcess } from './server.ts';
+import type { Ports, ServerProcess } from './server.ts';
 import { eventually } from './time.ts';
 
 /** The two ways in which a fleet may be spread over lanes. */
@@ -61,7 +62,7 @@ export async function startBare(start: StartChild): Promise<StartedBare> {
 
 /** See baseline/. */
 export async function startPlain(start: StartChild): Promise<Started> {
-  const server = start<ServerCalls>('plain.ts');
+  const server = start<PlainCalls>('plain.ts');
   const load = start<LoadCalls>('load.ts');
   return { server, load, ...(await server.call('start', {})) };
 }

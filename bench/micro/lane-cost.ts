@@ -2,12 +2,13 @@
 import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
-import type { LaneCost, LanesCalls } from '../processes/lanes.ts';
+import type { LaneCost, LanesCalls, ThreadCost } from '../processes/lanes.ts';
 
 const LANES = 100;
 const HEARTBEATS = 20_000;
 
 interface Run {
+  readonly bare: ThreadCost;
   readonly without: LaneCost;
   readonly with: LaneCost;
 }
@@ -21,22 +22,44 @@ export const laneCost: Bench = {
         withChildren((start) =>
           start<LanesCalls>('lanes.ts').call('start', scaled(LANES, threads), scaled(HEARTBEATS, time), hasProcessor),
         );
-      return { without: await measure(false), with: await measure(true) };
+      const bare = await withChildren((start) =>
+        start<LanesCalls>('lanes.ts').call('startBare', scaled(LANES, threads)),
+      );
+      return { bare, without: await measure(false), with: await measure(true) };
     });
     return figuresOf<Run>(runs, [
       {
         id: 'lane.rss',
         question: 'RSS of a dedicated lane with one worker',
         unit: 'MB',
-        goal: 6.5,
         of: (run) => run.without.rssBytesPerLane / 1e6,
       },
       {
         id: 'lane.cpu',
         question: 'CPU to start a dedicated lane and apply one heartbeat',
         unit: 'ms',
-        goal: 25,
         of: (run) => run.without.cpuMsPerLane,
+      },
+      {
+        id: 'lane.bare.rss',
+        question: 'RSS of a thread that does nothing',
+        unit: 'MB',
+        of: (run) => run.bare.rssBytes / 1e6,
+      },
+      { id: 'lane.bare.cpu', question: 'CPU to start it', unit: 'ms', of: (run) => run.bare.cpuMs },
+      {
+        id: 'lane.rss.ratio',
+        question: 'RSS of a dedicated lane beside that of such a thread',
+        unit: '×',
+        goal: 1.5,
+        of: (run) => run.without.rssBytesPerLane / run.bare.rssBytes,
+      },
+      {
+        id: 'lane.cpu.ratio',
+        question: 'CPU to start a dedicated lane beside that of such a thread',
+        unit: '×',
+        goal: 2,
+        of: (run) => run.without.cpuMsPerLane / run.bare.cpuMs,
       },
       {
         id: 'lane.work',

@@ -2,26 +2,49 @@
 import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
+import type { PlainCalls } from '../processes/plain.ts';
 import type { WorkerCost, WorkersCalls } from '../processes/workers.ts';
 
 const WORKERS = 5000;
+
+interface Run extends WorkerCost {
+  /** Decoded heartbeats in a Map. */
+  readonly plainHeapBytes: number;
+}
 
 export const workerCost: Bench = {
   name: 'worker-cost',
   question: 'What does a worker on a shared lane cost in memory?',
   async run(context: BenchContext) {
-    const runs = await repeated(this, context, ({ fleet }) =>
-      withChildren((start) =>
-        start<WorkersCalls>('workers.ts', ['--expose-gc']).call('measure', scaled(WORKERS, fleet)),
-      ),
-    );
-    return figuresOf<WorkerCost>(runs, [
+    const runs = await repeated(this, context, async ({ fleet }): Promise<Run> => {
+      const workers = scaled(WORKERS, fleet);
+      const plainHeapBytes = await withChildren((start) =>
+        start<PlainCalls>('plain.ts', ['--expose-gc']).call('heapBytesPerWorker', workers),
+      );
+      const cost = await withChildren((start) =>
+        start<WorkersCalls>('workers.ts', ['--expose-gc']).call('measure', workers),
+      );
+      return { ...cost, plainHeapBytes };
+    });
+    return figuresOf<Run>(runs, [
       {
         id: 'worker.rss',
         question: 'RSS of a worker with 4 tasks on a shared lane, its connection not counted',
         unit: 'KB',
-        goal: 40,
         of: ({ rssBytesPerWorker }) => rssBytesPerWorker / 1000,
+      },
+      {
+        id: 'worker.plain.heap',
+        question: 'heap of a worker with 4 tasks in the plain server: a decoded heartbeat in a Map',
+        unit: 'KB',
+        of: ({ plainHeapBytes }) => plainHeapBytes / 1000,
+      },
+      {
+        id: 'worker.rss.ratio',
+        question: 'RSS of a worker on a shared lane, beside that',
+        unit: '×',
+        goal: 15,
+        of: ({ rssBytesPerWorker, plainHeapBytes }) => rssBytesPerWorker / plainHeapBytes,
       },
       {
         id: 'worker.slot.resident',

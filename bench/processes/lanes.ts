@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
+import { startBareThread } from '../baseline/bare-thread.ts';
 import { answerParent } from '../lib/child.ts';
 import { usage } from '../lib/server.ts';
 import { eventually } from '../lib/time.ts';
@@ -12,6 +13,12 @@ export interface LaneCost {
   readonly cpuMsPerLane: number;
   /** CPU time of a lane's thread for each heartbeat of four tasks that stay the same. */
   readonly cpuUsPerHeartbeat: number;
+}
+
+/** Each. */
+export interface ThreadCost {
+  readonly rssBytes: number;
+  readonly cpuMs: number;
 }
 
 /** More than start at once, so that the shared lanes are among them. */
@@ -38,6 +45,18 @@ const calls = {
       rssBytesPerLane: (process.memoryUsage.rss() - rssBefore) / lanes,
       cpuMsPerLane: (usage().processCpuMs - before.processCpuMs) / lanes,
       cpuUsPerHeartbeat: await work(manager, heartbeats),
+    };
+  },
+
+  /** What threads cost that do nothing. */
+  async startBare(threads: number): Promise<ThreadCost> {
+    for (let i = 0; i < WARM_LANES; i++) await startBareThread();
+    const rssBefore = process.memoryUsage.rss();
+    const before = usage();
+    for (let i = 0; i < threads; i++) await startBareThread();
+    return {
+      rssBytes: (process.memoryUsage.rss() - rssBefore) / threads,
+      cpuMs: (usage().processCpuMs - before.processCpuMs) / threads,
     };
   },
 };

@@ -1,5 +1,7 @@
 /** A manager in this process to which new workers come, one after the other and each with a lane of its own. */
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
+import { startBareThread } from '../baseline/bare-thread.ts';
+import { SleepingThread } from '../baseline/sleeping-thread.ts';
 import { answerParent } from '../lib/child.ts';
 import { eventually } from '../lib/time.ts';
 import { Fleet, messageOf, workerIdOf } from '../load/fleet.ts';
@@ -30,6 +32,24 @@ const calls = {
       tookMs[worker] = performance.now() - startMs;
     }
     await manager.shutdown();
+    return tookMs;
+  },
+
+  /** The same of a thread that sleeps and is woken, while a bare thread is started for each: nothing is faster. */
+  async measureFloor(newcomers: number): Promise<Float64Array> {
+    const sleeper = await SleepingThread.start('bell');
+    const starting = new Set<Promise<unknown>>();
+    const tookMs = new Float64Array(newcomers);
+    for (let newcomer = 0; newcomer < newcomers; newcomer++) {
+      if (newcomer % CALM_EVERY === 0) await Promise.all(starting);
+      const startMs = performance.now();
+      sleeper.wake();
+      starting.add(startBareThread());
+      while (sleeper.tookMs === undefined) await new Promise(setImmediate);
+      tookMs[newcomer] = performance.now() - startMs;
+    }
+    await Promise.all(starting);
+    await sleeper.end();
     return tookMs;
   },
 };

@@ -1,12 +1,15 @@
 /** The plain server as a process. */
+import { fromBinary } from '@bufbuild/protobuf';
+import { HeartbeatSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { PlainServer } from '../baseline/plain-server.ts';
 import { answerParent } from '../lib/child.ts';
 import { type ServerCalls, usage } from '../lib/server.ts';
 import { monotonicMs } from '../lib/time.ts';
+import { Fleet, messageOf } from '../load/fleet.ts';
 
 const server = new PlainServer();
 
-const calls: ServerCalls = {
+const serverCalls: ServerCalls = {
   start: () => server.listen(),
   counts: () => ({
     atMs: monotonicMs(),
@@ -19,5 +22,26 @@ const calls: ServerCalls = {
   applied: (workers) => new Uint32Array(workers).fill(server.accepted / workers),
   usage,
 };
+
+/** They pay for what all share. */
+const WARM_WORKERS = 1000;
+
+const calls = {
+  ...serverCalls,
+  /** What it keeps of each worker, in bytes: all on its heap. Needs --expose-gc. */
+  heapBytesPerWorker(workers: number): number {
+    const fleet = new Fleet(WARM_WORKERS + workers, 'pulselane');
+    const take = (from: number, to: number) => {
+      for (let worker = from; worker < to; worker++) {
+        server.take(fromBinary(HeartbeatSchema, messageOf(fleet.next(worker))));
+      }
+      globalThis.gc?.();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = take(0, WARM_WORKERS);
+    return (take(WARM_WORKERS, fleet.size) - before) / workers;
+  },
+};
+export type PlainCalls = typeof calls;
 
 answerParent(calls);

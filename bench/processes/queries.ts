@@ -1,5 +1,4 @@
 /** The http thread's queries in this process, over a fleet in shared memory that nobody writes to meanwhile. */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { JsonTextPool } from '../../src/http/bodies/json-text.ts';
 import { Queries } from '../../src/http/query/queries.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -9,6 +8,7 @@ import { NO_CRITERIA } from '../../src/reading/selection.ts';
 import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { answerParent } from '../lib/child.ts';
+import { watchLoopDelay } from '../lib/loop-delay.ts';
 import { p50p99, type Spread } from '../lib/rows.ts';
 
 export interface Asked {
@@ -28,8 +28,7 @@ export interface QueryTimes {
 }
 
 const RING_SAMPLES = 2;
-const LOOK_EVERY_MS = 1;
-const NS_PER_MS = 1e6;
+const PAUSE_MS = 2;
 const WARM = 20;
 
 const LIST = {
@@ -80,16 +79,14 @@ async function list(queries: Queries): Promise<void> {
 /** One after the other, a turn of the loop between them. */
 async function asked(times: number, ask: () => Promise<unknown>): Promise<Asked> {
   const tookMs: number[] = [];
-  const delays = monitorEventLoopDelay({ resolution: LOOK_EVERY_MS });
-  delays.enable();
+  const endLoopDelay = watchLoopDelay();
   for (let i = 0; i < times; i++) {
     const startMs = performance.now();
     await ask();
     tookMs.push(performance.now() - startMs);
-    await new Promise((resolve) => setTimeout(resolve, 2 * LOOK_EVERY_MS));
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
-  delays.disable();
-  return { took: p50p99(tookMs), heldMs: Math.max(0, delays.percentile(99) / NS_PER_MS - LOOK_EVERY_MS) };
+  return { took: p50p99(tookMs), heldMs: endLoopDelay() };
 }
 
 function fleetOf(workers: number): Directory {
