@@ -1,12 +1,13 @@
 /** What 1,000 clients that follow 1,000 workers get, when, and what they cost. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
-import { figuresOf, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { figuresOf, p50p99, ratioOf, type Spread, spreadQuestions } from '../lib/rows.ts';
 import type { RunWatch } from '../lib/run-watch.ts';
 import { accountedFor, measureWindow } from '../lib/server.ts';
 import { laneMixes, startMaster } from '../lib/servers.ts';
 import { monotonicMs, sleepMs } from '../lib/time.ts';
 import { workerIds } from '../load/fleet.ts';
+import type { BareLiveCalls } from '../processes/bare-live.ts';
 import type { FollowersCalls } from '../processes/followers.ts';
 
 const WORKERS = 1000;
@@ -21,7 +22,11 @@ const MEASURE_MS = 15_000;
 /** Until the last update, which comes twice a second, is with everybody: so much for so many. */
 const SETTLE_MS = 1500;
 
+/** Two updates a second make 250 and 500 ms by themselves: what the rest may add. */
+const DELAY_GOALS = { p50: 1.6, p99: 1.6 };
+
 interface Run {
+  readonly bare: { readonly delay: Spread; readonly cpuPercent: number };
   readonly newestPercent: number;
   readonly delay: Spread;
   readonly stuckDelay: Spread;
@@ -50,19 +55,38 @@ export const live: Bench = {
       ...spreadQuestions<Run>(
         { id: 'live.delay', question: `${who}: readable to received`, unit: 'ms' },
         ({ delay }) => delay,
-        { p50: 400, p99: 800 },
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'live.bare.delay', question: `${who}: bare stream`, unit: 'ms' },
+        ({ bare }) => bare.delay,
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'live.delay.ratio', question: `${who}: readable to received, beside the bare stream`, unit: '×' },
+        ({ delay, bare }) => ratioOf(delay, bare.delay),
+        DELAY_GOALS,
       ),
       ...spreadQuestions<Run>(
         { id: 'live.stuck.delay', question: `${who}: the same beside a client that never reads`, unit: 'ms' },
         ({ stuckDelay }) => stuckDelay,
-        { p50: 400, p99: 800 },
+      ),
+      ...spreadQuestions<Run>(
+        { id: 'live.stuck.delay.ratio', question: `${who}: that, beside the bare stream`, unit: '×' },
+        ({ stuckDelay, bare }) => ratioOf(stuckDelay, bare.delay),
+        DELAY_GOALS,
       ),
       {
         id: 'live.cpu',
         question: `${who}: CPU of the master, of one core`,
         unit: '%',
-        goal: 100,
         of: ({ cpuPercent }) => cpuPercent,
+      },
+      { id: 'live.bare.cpu', question: `${who}: bare stream`, unit: '%', of: ({ bare }) => bare.cpuPercent },
+      {
+        id: 'live.cpu.ratio',
+        question: `${who}: CPU of the master beside that of the bare stream`,
+        unit: '×',
+        goal: 3,
+        of: ({ cpuPercent, bare }) => cpuPercent / bare.cpuPercent,
       },
       { id: 'live.rate', question: `${who}: what all clients are sent`, unit: 'MB/s', of: ({ mbPerS }) => mbPerS },
       ...(['before', 'with', 'stuck', 'after'] as const).map((when) => ({
@@ -83,6 +107,34 @@ const WHEN = {
 };
 
 async function measure(size: Size, watch: RunWatch): Promise<Run> {
+  return { ...(await measureMaster(size, watch)), bare: await measureBare(size, watch) };
+}
+
+async function measureBare(size: Size, watch: RunWatch): Promise<Run['bare']> {
+  return await withChildren(async (start) => {
+    const workers = scaled(WORKERS, size.fleet);
+    const bare = start<BareLiveCalls>('bare-live.ts');
+    const followers = start<FollowersCalls>('followers.ts');
+    const httpPort = await bare.call('start', workers, PER_SECOND);
+    await followers.call('follow', { httpPort, clients: scaled(CLIENTS, size.fleet), workers });
+    const sinceMs = monotonicMs();
+    const before = await bare.call('usage');
+    await watch.during(() => sleepMs(MEASURE_MS * size.time));
+    const after = await bare.call('usage');
+    await bare.call('setRate', 0);
+    await sleepMs(settleMs(size));
+    const { delaysMs } = await followers.call('followed', await bare.call('published'), sinceMs);
+    await followers.call('leave');
+    const cpuPercent = (100 * (after.processCpuMs - before.processCpuMs)) / (after.atMs - before.atMs);
+    return { delay: p50p99(delaysMs), cpuPercent };
+  });
+}
+
+function settleMs({ fleet }: Size): number {
+  return SETTLE_MS * Math.max(0.5, fleet);
+}
+
+async function measureMaster(size: Size, watch: RunWatch): Promise<Omit<Run, 'bare'>> {
   return await withChildren(async (start) => {
     const workers = scaled(WORKERS, size.fleet);
     const clients = scaled(CLIENTS, size.fleet);
@@ -97,7 +149,6 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
     const before = await server.call('rssBytes');
     await followers.call('follow', { httpPort, clients, workers });
 
-    const settleMs = SETTLE_MS * Math.max(0.5, size.fleet);
     const segment = async () => {
       const sinceMs = monotonicMs();
       const window = await watch.during(() => measureWindow(server, MEASURE_MS * size.time));
@@ -107,7 +158,7 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
     /** Nobody sends: whatever there is, is the newest. */
     const result = async ({ sinceMs, window, rss }: Awaited<ReturnType<typeof segment>>) => {
       await load.call('setRate', 0);
-      await sleepMs(settleMs);
+      await sleepMs(settleMs(size));
       const followed = await followers.call('followed', await server.call('published', ids), sinceMs);
       await load.call('setRate', PER_SECOND);
       return { ...followed, window, rss };
@@ -117,7 +168,7 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
     const beside = await result(await segment());
     await followers.call('leave');
     await accountedFor(server, await load.call('stop'));
-    await sleepMs(settleMs);
+    await sleepMs(settleMs(size));
     const after = await server.call('rssBytes');
     const mb = (bytes: number) => bytes / 1e6;
     return {

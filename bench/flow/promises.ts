@@ -1,28 +1,92 @@
 /** The seed's four promises, with 4 tasks each, under live heartbeats. */
-import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
+import { constantPath } from '../baseline/constant-server.ts';
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
-import { type Figure, figuresOf, type Measured, p50p99, type Spread, spreadQuestions } from '../lib/rows.ts';
+import { type Reading, readSteadily } from '../lib/reading.ts';
+import {
+  type Figure,
+  figuresOf,
+  type Measured,
+  p50p99,
+  type QuestionOf,
+  type Spread,
+  spreadQuestions,
+} from '../lib/rows.ts';
 import { accountedFor } from '../lib/server.ts';
-import { freshnessMs, startMaster } from '../lib/servers.ts';
+import { freshnessMs, type Started, type StartedMaster, startBare, startMaster } from '../lib/servers.ts';
 import { monotonicMs, sleepMs } from '../lib/time.ts';
 import { workerIds } from '../load/fleet.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
 
+/** What was promised, and the floors under it: the bare server beside the same load. */
 interface Run {
   readonly heartbeat: Spread;
   readonly queryOne: Spread;
   readonly queryAll: Spread;
-  readonly httpOne: Spread;
-  readonly httpAll: Spread;
+  readonly httpOne: Reading;
+  readonly httpAll: Reading;
+  readonly floor: {
+    /** A thread is woken, p50; timers are late, p99. */
+    readonly handOver: Spread;
+    /** As much arithmetic as a query of one, or of all. */
+    readonly arithmeticOne: Spread;
+    readonly arithmeticAll: Spread;
+    readonly constantOne: Spread;
+    readonly constantAll: Spread;
+  };
 }
 
-/** Goals are the seed's promises, in ms. */
-const PROMISES: readonly { id: string; question: string; goalMs: number; of: (run: Run) => Spread }[] = [
-  { id: 'heartbeat', question: 'heartbeat: received to readable', goalMs: 1, of: (run) => run.heartbeat },
-  { id: 'query-one', question: 'getWorkerTelemetry', goalMs: 1, of: (run) => run.queryOne },
-  { id: 'query-all', question: 'getAllWorkerTelemetry', goalMs: 10, of: (run) => run.queryAll },
-  { id: 'http-one', question: 'GET /telemetry/{id}', goalMs: 5, of: (run) => run.httpOne },
-  { id: 'http-all', question: 'GET /telemetry', goalMs: 5, of: (run) => run.httpAll },
+interface Promised {
+  readonly id: string;
+  readonly question: string;
+  /** The seed's promise: it holds unless the machine's floor alone takes a third of it, see {@link goalAbove}. */
+  readonly goalMs: number;
+  readonly floor: string;
+  readonly of: (run: Run) => Spread;
+  readonly floorOf: (run: Run) => Spread;
+}
+
+const PROMISES: readonly Promised[] = [
+  {
+    id: 'heartbeat',
+    question: 'heartbeat: received to readable',
+    goalMs: 1,
+    floor: 'a bare thread is woken, p50; timers are late, p99',
+    of: (run) => run.heartbeat,
+    floorOf: (run) => run.floor.handOver,
+  },
+  {
+    id: 'query-one',
+    question: 'getWorkerTelemetry',
+    goalMs: 1,
+    floor: 'as much arithmetic',
+    of: (run) => run.queryOne,
+    floorOf: (run) => run.floor.arithmeticOne,
+  },
+  {
+    id: 'query-all',
+    question: 'getAllWorkerTelemetry',
+    goalMs: 10,
+    floor: 'as much arithmetic',
+    of: (run) => run.queryAll,
+    floorOf: (run) => run.floor.arithmeticAll,
+  },
+  {
+    id: 'http-one',
+    question: 'GET /telemetry/{id}',
+    goalMs: 5,
+    floor: 'a constant body',
+    of: (run) => run.httpOne,
+    floorOf: (run) => run.floor.constantOne,
+  },
+  {
+    id: 'http-all',
+    question: 'GET /telemetry',
+    goalMs: 5,
+    floor: 'a constant body',
+    of: (run) => run.httpAll,
+    floorOf: (run) => run.floor.constantAll,
+  },
 ];
 
 /** Each worker sends once in this time: five times the rate of the field, to have enough to measure. */
@@ -43,15 +107,9 @@ export const promises: Bench = {
       const workers = scaled(fleet, size.fleet);
       const runs = await measure(workers, context);
       figures.push(
-        ...PROMISES.flatMap(({ id, question, goalMs, of }) =>
-          figuresOf(
-            runs,
-            spreadQuestions(
-              { id: `promise.${id}.${fleet}`, question: `${question}, ${workers} workers`, unit: 'ms' },
-              of,
-              { p50: goalMs, p99: goalMs },
-            ),
-          ),
+        ...figuresOf(
+          runs,
+          PROMISES.flatMap((promised) => questionsOf(promised, fleet, workers)),
         ),
       );
     }
@@ -59,47 +117,94 @@ export const promises: Bench = {
   },
 };
 
-/** All runs are of one master, since its lanes take a while to start. */
+function questionsOf(promised: Promised, fleet: number, workers: number): QuestionOf<Run>[] {
+  const { id, question, goalMs, floor, of, floorOf } = promised;
+  const both = { p50: goalMs, p99: goalMs };
+  return [
+    ...spreadQuestions<Run>(
+      { id: `promise.${id}.${fleet}`, question: `${question}, ${workers} workers, promised ${goalMs} ms`, unit: 'ms' },
+      of,
+      both,
+      floorOf,
+    ),
+    ...spreadQuestions<Run>(
+      { id: `promise.${id}.${fleet}.floor`, question: `${question}, ${workers} workers: ${floor}`, unit: 'ms' },
+      floorOf,
+    ),
+  ];
+}
+
+/** All runs are of one master, since its lanes take a while to start, and of one bare server in turn with it. */
 async function measure(workers: number, context: BenchContext): Promise<Measured<Run>[]> {
   const { size } = context;
   return withChildren(async (start) => {
-    const { server, load, grpcPort, httpPort } = await startMaster(
-      start,
-      { MAX_DEDICATED_LANES: String(Math.min(workers, MOST_DEDICATED)) },
-      workers,
-    );
+    const lanes = { MAX_DEDICATED_LANES: String(Math.min(workers, MOST_DEDICATED)) };
+    const master = await startMaster(start, lanes, workers);
+    const bare = await startBare(start);
     const reader = start<ReaderCalls>('reader.ts');
-    const streams = Math.ceil(workers / WORKERS_PER_STREAM);
-    const perSecond = (workers * 1000) / PERIOD_MS;
-    await load.call('start', {
-      type: 'steady-streams',
-      grpcPort,
-      workers,
-      streams,
-      perSecond,
-    });
-    await sleepMs(2 * PERIOD_MS);
-
     const forMs = READS_MS * size.time;
-    const read = async (...paths: string[]) =>
-      p50p99((await reader.call('read', { httpPort, paths, forMs })).latenciesMs);
-    const inMs = (us: Float64Array) => p50p99(us.map((value) => value / 1000));
-    const runs = await repeated({ name: `promises of ${workers} workers` }, context, async (): Promise<Run> => {
-      const heartbeat: number[] = [];
-      for (let passedMs = 0; passedMs < HEARTBEATS_MS * size.time; passedMs += PERIOD_MS) {
-        const sinceMs = monotonicMs();
-        await sleepMs(PERIOD_MS);
-        heartbeat.push(...(await freshnessMs(server, sinceMs)));
-      }
-      return {
-        heartbeat: p50p99(heartbeat),
-        queryOne: inMs(await server.call('timedQueries', forMs)),
-        queryAll: inMs(await server.call('timedQueriesOfAll', forMs)),
-        httpOne: await read(...workerIds(workers).map((id) => `/telemetry/${id}`)),
-        httpAll: await read('/telemetry'),
-      };
+    let sent = { master: 0, bare: 0 };
+    return repeated({ name: `promises of ${workers} workers` }, context, async (_, watch): Promise<Run> => {
+      const read = (httpPort: number, ...paths: string[]) =>
+        readSteadily(reader, { httpPort, paths, forMs }, size, watch);
+      const kept = await whileSending(master, workers, async () => {
+        const { server, httpPort } = master;
+        const inMs = async (call: 'timedQueries' | 'timedQueriesOfAll') =>
+          p50p99((await watch.during(() => server.call(call, forMs))).map((us) => us / 1000));
+        const floorOf = async ({ p50 }: Spread, how: 'often' | 'rarely') =>
+          p50p99((await server.call('timedArithmetic', forMs, p50 * 1000, how)).map((us) => us / 1000));
+        const heartbeat = await watch.during(() => freshnessOf(server, size));
+        const queryOne = await inMs('timedQueries');
+        const arithmeticOne = await floorOf(queryOne, 'often');
+        const queryAll = await inMs('timedQueriesOfAll');
+        return {
+          heartbeat,
+          queryOne,
+          queryAll,
+          httpOne: await read(httpPort, ...workerIds(workers).map((id) => `/telemetry/${id}`)),
+          httpAll: await read(httpPort, '/telemetry'),
+          floor: { arithmeticOne, arithmeticAll: await floorOf(queryAll, 'rarely') },
+        };
+      });
+      sent = { ...sent, master: sent.master + kept.sent };
+      await accountedFor(master.server, sent.master);
+      const floor = await whileSending(bare, workers, async () => {
+        const { server, httpPort } = bare;
+        const { tookUs, loopDelayMs } = await watch.during(() => server.call('wakeUps', HEARTBEATS_MS * size.time));
+        return {
+          handOver: { p50: p50p99(tookUs).p50 / 1000, p99: loopDelayMs },
+          constantOne: await read(httpPort, constantPath(kept.result.httpOne.bodyBytes)),
+          constantAll: await read(httpPort, constantPath(kept.result.httpAll.bodyBytes)),
+        };
+      });
+      sent = { ...sent, bare: sent.bare + floor.sent };
+      await accountedFor(bare.server, sent.bare);
+      return { ...kept.result, floor: { ...kept.result.floor, ...floor.result } };
     });
-    await accountedFor(server, await load.call('stop'));
-    return runs;
   });
+}
+
+/** @returns also how many heartbeats were sent meanwhile. */
+async function whileSending<T>(
+  { load, grpcPort }: Started,
+  workers: number,
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly sent: number }> {
+  const streams = Math.ceil(workers / WORKERS_PER_STREAM);
+  const perSecond = (workers * 1000) / PERIOD_MS;
+  await load.call('start', { type: 'steady-streams', grpcPort, workers, streams, perSecond });
+  await sleepMs(2 * PERIOD_MS);
+  const result = await work();
+  return { result, sent: await load.call('stop') };
+}
+
+/** Of every worker's newest record, once in each period. */
+async function freshnessOf(server: StartedMaster['server'], size: Size): Promise<Spread> {
+  const valuesMs: number[] = [];
+  for (let passedMs = 0; passedMs < HEARTBEATS_MS * size.time; passedMs += PERIOD_MS) {
+    const sinceMs = monotonicMs();
+    await sleepMs(PERIOD_MS);
+    valuesMs.push(...(await freshnessMs(server, sinceMs)));
+  }
+  return p50p99(valuesMs);
 }

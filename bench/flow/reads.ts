@@ -110,7 +110,7 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
       await warmUp(watch, size, 'getWorkerTelemetry', async (ms) => (await library(ms)).p50);
       const ofLibrary = await watch.during(() => library(MEASURE_MS * size.time));
       const arithmetic = await watch.during(() =>
-        server.call('timedArithmetic', MEASURE_MS * size.time, ofLibrary.p50),
+        server.call('timedArithmetic', MEASURE_MS * size.time, ofLibrary.p50, 'often'),
       );
       return {
         library: ofLibrary,

@@ -134,10 +134,10 @@ async function measureMix(mix: LaneMix, size: Size): Promise<MixRun & Pick<Run, 
       const before = await watched(server, ids, BEFORE_MS * size.time);
       if (flooder === undefined) await server.call('misbehave', `bad-${fault}`, fault, FAULTY_PER_SECOND);
       else await flooder.call('start', { type: 'flood', grpcPort, workerId: 'bad-flood', perSecond: FLOOD_PER_SECOND });
-      const during = await watched(server, ids, DURING_MS * (size.time < 0.3 ? 0.3 : 1));
+      const during = await watched(server, ids, DURING_MS * (size.time < 0.3 ? 0.1 : 1));
       await server.call('behave');
       await flooder?.call('stop');
-      await sleepMs(BETWEEN_MS);
+      await sleepMs(BETWEEN_MS * Math.min(1, 2 * size.time));
       measured[fault] = {
         before: p50p99(before.latenciesMs),
         during: p50p99(during.latenciesMs),

@@ -51,14 +51,14 @@ export const laneCost: Bench = {
         id: 'lane.rss.ratio',
         question: 'RSS of a dedicated lane beside that of such a thread',
         unit: '×',
-        goal: 1.5,
+        goal: 0.9,
         of: (run) => run.without.rssBytesPerLane / run.bare.rssBytes,
       },
       {
         id: 'lane.cpu.ratio',
         question: 'CPU to start a dedicated lane beside that of such a thread',
         unit: '×',
-        goal: 2,
+        goal: 1.6,
         of: (run) => run.without.cpuMsPerLane / run.bare.cpuMs,
       },
       {

@@ -50,7 +50,7 @@ export const sweep: Bench = {
             id: `sweep.${workers}.ratio`,
             question: `${question}: beside that, p50`,
             unit: '×',
-            goal: 10,
+            goal: 25,
             of: (run: Run) => p50p99(of(run).healthyMs).p50 / p50p99(of(run).plainMs).p50,
           },
           {

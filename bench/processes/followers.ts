@@ -24,6 +24,7 @@ export interface Followed {
   readonly newestShare: number;
   /** From readable to received, of each worker's newest record, by all clients. */
   readonly delaysMs: Float64Array;
+  /** Since anybody asked, or all clients had all workers. */
   readonly bytes: number;
 }
 
@@ -40,6 +41,8 @@ const calls = {
       rethrow();
       return followers.every(({ missing }) => missing === 0);
     });
+    // What everybody is given first is no rate.
+    takeBytes();
   },
 
   /** One more, which asks for everything and never reads. */
@@ -65,8 +68,7 @@ const calls = {
         if (record.atMs >= sinceMs) delaysMs.push((receivedMs[worker] as number) - record.atMs);
       });
     }
-    const bytes = followers.reduce((sum, follower) => sum + follower.bytes, 0);
-    return { newestShare: newest / expected, delaysMs: Float64Array.from(delaysMs), bytes };
+    return { newestShare: newest / expected, delaysMs: Float64Array.from(delaysMs), bytes: takeBytes() };
   },
 
   leave(): void {
@@ -140,6 +142,15 @@ class Follower {
 
 const shared = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 const followers: Follower[] = [];
+
+function takeBytes(): number {
+  let sum = 0;
+  for (const follower of followers) {
+    sum += follower.bytes;
+    follower.bytes = 0;
+  }
+  return sum;
+}
 
 function rethrow(): void {
   if (failure !== undefined) throw failure;

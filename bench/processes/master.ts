@@ -125,24 +125,24 @@ function lastPublishedMs(workers: number): number | undefined {
 function timedQueries(forMs: number): Promise<Float64Array> {
   const manager = running();
   const ids = Array.from(manager.directory.all(), ({ workerId }) => workerId);
-  return timedCalls(forMs, (call) => manager.getWorkerTelemetry(ids[call % ids.length] as string));
+  return timedCalls(forMs, 'often', (call) => manager.getWorkerTelemetry(ids[call % ids.length] as string));
 }
 
 /**
  * The same of arithmetic that takes as long at p50, allocates nothing and needs no memory: what interrupts, other threads
  * and cold caches add on this machine.
  */
-async function timedArithmetic(forMs: number, medianUs: number): Promise<Float64Array> {
+async function timedArithmetic(forMs: number, medianUs: number, how: HowOften): Promise<Float64Array> {
   let rounds = 1000;
   // Until its code is compiled, and then by how long it takes.
   for (let attempt = 0; attempt < 3; attempt++) {
-    const { p50 } = p50p99(await timedCalls(CALIBRATE_MS, (call) => arithmetic(call, rounds)));
+    const { p50 } = p50p99(await timedCalls(CALIBRATE_MS, how, (call) => arithmetic(call, rounds)));
     rounds = Math.max(1, Math.round((rounds * medianUs) / p50));
   }
-  return timedCalls(forMs, (call) => arithmetic(call, rounds));
+  return timedCalls(forMs, how, (call) => arithmetic(call, rounds));
 }
 
-const CALIBRATE_MS = 50;
+const CALIBRATE_MS = 60;
 
 function arithmetic(seed: number, rounds: number): number {
   let value = seed;
@@ -150,22 +150,24 @@ function arithmetic(seed: number, rounds: number): number {
   return value;
 }
 
-/** Some calls every millisecond, so that heartbeats come between; how long each took, in µs. */
-async function timedCalls(forMs: number, work: (call: number) => unknown): Promise<Float64Array> {
-  const perMs = 5;
+/** Some calls at a time, so that heartbeats come between: `rarely` is for what takes long. */
+type HowOften = 'often' | 'rarely';
+const PACES = { often: { calls: 5, periodMs: 1 }, rarely: { calls: 1, periodMs: 20 } };
+
+/** How long each call took, in µs. */
+async function timedCalls(forMs: number, how: HowOften, work: (call: number) => unknown): Promise<Float64Array> {
+  const { calls, periodMs } = PACES[how];
   const values: number[] = [];
-  await everyMs(1, forMs, () => {
-    for (let i = 0; i < perMs; i++) values.push(timedUs(() => work(values.length)));
+  await everyMs(periodMs, forMs, () => {
+    for (let i = 0; i < calls; i++) values.push(timedUs(() => work(values.length)));
   });
   return Float64Array.from(values);
 }
 
 /** The same of `getAllWorkerTelemetry`. */
-async function timedQueriesOfAll(forMs: number): Promise<Float64Array> {
+function timedQueriesOfAll(forMs: number): Promise<Float64Array> {
   const manager = running();
-  const values: number[] = [];
-  await everyMs(20, forMs, () => values.push(timedUs(() => manager.getAllWorkerTelemetry())));
-  return Float64Array.from(values);
+  return timedCalls(forMs, 'rarely', () => manager.getAllWorkerTelemetry());
 }
 
 /** A worker that may misbehave later has a lane and a record. */

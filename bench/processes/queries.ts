@@ -7,6 +7,7 @@ import { Directory } from '../../src/reading/directory.ts';
 import { NO_CRITERIA } from '../../src/reading/selection.ts';
 import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
+import { BareAnswers } from '../baseline/bare-answers.ts';
 import { answerParent } from '../lib/child.ts';
 import { watchLoopDelay } from '../lib/loop-delay.ts';
 import { p50p99, type Spread } from '../lib/rows.ts';
@@ -25,11 +26,16 @@ export interface QueryTimes {
   readonly firstHeldMs: number;
   readonly pool: { readonly list: Asked; readonly cluster: Asked };
   readonly inline: { readonly list: Asked; readonly cluster: Asked };
+  /** While a bare thread starts, and while it works as long as a query of the pool and answers with as much. */
+  readonly bareHeldMs: Readonly<Record<'first' | 'list' | 'cluster', number>>;
 }
 
 const RING_SAMPLES = 2;
 const PAUSE_MS = 2;
 const WARM = 20;
+/** Of answers, about. */
+const LIST_BYTES = 10_000;
+const CLUSTER_BYTES = 1000;
 
 const LIST = {
   criteria: { ...NO_CRITERIA, ranges: [{ field: 'cpu_usage', least: 20, most: Number.POSITIVE_INFINITY }] },
@@ -49,12 +55,24 @@ const calls = {
     try {
       const idle = await asked(times, async () => {});
       const first = await asked(1, () => list(pooled));
+      const pool = await both(pooled, times);
+      const bareAnswers = new BareAnswers();
+      const bare = (atOnce: number, { took }: Asked, bytes: number) =>
+        asked(atOnce, () => bareAnswers.ask({ workMs: took.p50, bytes }));
+      const bareFirst = await bare(1, { ...first, took: pool.list.took }, LIST_BYTES);
+      const bareHeldMs = {
+        first: bareFirst.heldMs,
+        list: (await bare(times, pool.list, LIST_BYTES)).heldMs,
+        cluster: (await bare(times, pool.cluster, CLUSTER_BYTES)).heldMs,
+      };
+      await bareAnswers.end();
       return {
         idleHeldMs: idle.heldMs,
         firstMs: first.took.p50,
         firstHeldMs: first.heldMs,
-        pool: await both(pooled, times),
+        pool,
         inline: await both(inline, times),
+        bareHeldMs,
       };
     } finally {
       await pooled.stop();
