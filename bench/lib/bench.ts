@@ -11,6 +11,8 @@ export interface Size {
   readonly time: number;
   /** Of the full time before, and of a window that shall agree with the next: see warm-up.ts. */
   readonly warm: number;
+  /** At most so many windows until two must have agreed. */
+  readonly warmWindows: number;
   /** Whether a run that others disturbed is measured once more. */
   readonly isRepeatedWhenDisturbed: boolean;
   /** Of the full fleets. */
@@ -39,6 +41,7 @@ export const FULL: Size = {
   runs: 3,
   time: 0.4,
   warm: 0.4,
+  warmWindows: 10,
   isRepeatedWhenDisturbed: true,
   fleet: 1,
   threads: 1,
@@ -51,6 +54,7 @@ export const SMALL: Size = {
   runs: 1,
   time: 0.05,
   warm: 0.05,
+  warmWindows: 2,
   isRepeatedWhenDisturbed: false,
   fleet: 0.02,
   threads: 0.03,

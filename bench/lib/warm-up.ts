@@ -4,19 +4,18 @@ import type { RunWatch } from './run-watch.ts';
 
 /** Two windows agree that differ by no more than this share of the larger one. */
 export const AGREE_WITHIN = 0.1;
-export const MOST_WINDOWS = 10;
 const WINDOW_MS = 1000;
 
 export type Warmth = 'cold' | 'warm' | 'never';
 
 /** Whether the last two of the windows agree, or so many have not that they never will. */
-export function warmthOf(windows: readonly number[]): Warmth {
+export function warmthOf(windows: readonly number[], mostWindows: number): Warmth {
   const [before, last] = windows.slice(-2);
   if (before !== undefined && last !== undefined) {
     const larger = Math.max(Math.abs(before), Math.abs(last));
     if (Math.abs(last - before) <= AGREE_WITHIN * larger) return 'warm';
   }
-  return windows.length < MOST_WINDOWS ? 'cold' : 'never';
+  return windows.length < mostWindows ? 'cold' : 'never';
 }
 
 /**
@@ -25,14 +24,14 @@ export function warmthOf(windows: readonly number[]): Warmth {
  */
 export async function warmUp(
   watch: RunWatch,
-  { warm }: Size,
+  { warm, warmWindows }: Size,
   what: string,
   window: (forMs: number) => Promise<number>,
 ): Promise<void> {
   const windows: number[] = [];
   for (;;) {
     windows.push(await window(WINDOW_MS * warm));
-    const warmth = warmthOf(windows);
+    const warmth = warmthOf(windows, warmWindows);
     if (warmth === 'cold') continue;
     if (warmth === 'never') watch.unsteady.push(what);
     return;

@@ -1,8 +1,19 @@
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BENCHES } from '../../bench/benches.ts';
 import { SMALL } from '../../bench/lib/bench.ts';
-import { calmer, type Figure, figureOf, figuresOf, type Measured, percentile, rowOf } from '../../bench/lib/rows.ts';
+import {
+  calmer,
+  type Figure,
+  figureOf,
+  figuresOf,
+  goalAbove,
+  type Measured,
+  percentile,
+  ratioOf,
+  rowOf,
+} from '../../bench/lib/rows.ts';
 import { disturbanceOf, tableOf } from '../../bench/lib/table.ts';
 
 const readme = readFileSync(new URL('../../bench/README.md', import.meta.url), 'utf8');
@@ -65,6 +76,47 @@ describe('a figure', () => {
     expect(lines(figureOf(question, [1])).join()).toMatch(/1\.00 ms.*≤ 2 ms.*met/);
     expect(lines(figureOf({ ...question, goalIs: 'at least' }, [1])).join()).toMatch(/≥ 2 ms.*MISSED/);
     expect(lines(figureOf({ id: 'x', question: 'x', unit: '/s' }, [181_234])).join()).toMatch(/181,234 \/s.*reported/);
+  });
+});
+
+describe('a figure with a floor', () => {
+  const run = (value: number, floor: number) => ({ run: { value, floor }, othersShare: 0 });
+  const promised = {
+    id: 'x',
+    question: 'x',
+    unit: 'ms',
+    goal: 10,
+    of: ({ value }: { value: number }) => value,
+    floorOf: ({ floor }: { floor: number }) => floor,
+  };
+
+  test('keeps a promise as it stands where the machine allows it', () => {
+    expect(figuresOf([run(9, 3), run(9, 0.1), run(9, 3)], [promised])).toMatchObject([{ goal: 10, ok: true }]);
+    expect(figuresOf([run(11, 3)], [promised])).toMatchObject([{ goal: 10, ok: false }]);
+  });
+
+  test('has three times the floor for a goal where the floor alone takes more than a third', () => {
+    expect(figuresOf([run(11, 4)], [promised])).toMatchObject([{ goal: 12, ok: true }]);
+    expect(figuresOf([run(13, 4)], [promised])).toMatchObject([{ goal: 12, ok: false }]);
+  });
+
+  test('never has a goal below what was promised, nor above that and three times the floor', () => {
+    const ms = fc.double({ min: 0, max: 1e6, noNaN: true });
+    fc.assert(
+      fc.property(ms, ms, (goal, floor) => {
+        const above = goalAbove(goal, floor);
+        expect(above).toBeGreaterThanOrEqual(goal);
+        expect(above === goal || above === 3 * floor).toBe(true);
+      }),
+    );
+  });
+
+  test('is formed within each run: the ratio of one, not of two', () => {
+    const slow = { run: { ours: 30, floor: 10 }, othersShare: 0 };
+    const fast = { run: { ours: 3, floor: 1 }, othersShare: 0 };
+    const ratio = { id: 'x', question: 'x', unit: '×', of: (r: { ours: number; floor: number }) => r.ours / r.floor };
+    expect(figuresOf([slow, fast, slow], [ratio])).toMatchObject([{ median: 3, min: 3, max: 3 }]);
+    expect(ratioOf({ p50: 6, p99: 8 }, { p50: 2, p99: 4 })).toEqual({ p50: 3, p99: 2 });
   });
 });
 

@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FULL } from '../../bench/lib/bench.ts';
 import { RunWatch } from '../../bench/lib/run-watch.ts';
-import { AGREE_WITHIN, MOST_WINDOWS, warmthOf, warmUp } from '../../bench/lib/warm-up.ts';
+import { AGREE_WITHIN, warmthOf as warmthOfAtMost, warmUp } from '../../bench/lib/warm-up.ts';
+
+const MOST_WINDOWS = FULL.warmWindows;
+const warmthOf = (windows: readonly number[]) => warmthOfAtMost(windows, MOST_WINDOWS);
 
 describe('windows', () => {
   test('are warm as soon as the last two agree', () => {
