@@ -6,7 +6,7 @@ import type { LaneFault, LaneLimit } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import type { RecordMemoryView } from '../model/record-memory.ts';
 import type { WorkerFacts } from '../model/worker-facts.ts';
-import { type Announcement, Directory, type WorkerEntry } from '../reading/directory.ts';
+import { type Announcement, announcementsOf, Directory, type WorkerEntry } from '../reading/directory.ts';
 import type { BoardReader } from '../store/board.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import { SlotReader } from '../store/slot-reader.ts';
@@ -107,7 +107,7 @@ export class Roster {
   add(entry: RosterEntry): void {
     this.#byId.set(entry.workerId, entry);
     this.#byRow.set(entry.row, entry);
-    this.#announce(added(entry));
+    for (const announcement of announcementsOf(entry)) this.#announce(announcement);
   }
 
   grow(entry: RosterEntry, slot: SlotMemory): void {
@@ -165,14 +165,7 @@ export class Roster {
   announcements(): Announcement[] {
     const { events, holds, pending, recordMemory, refusals, laneLimit } = this.#directory;
     return [...this.#byId.values()]
-      .flatMap((entry): Announcement[] => {
-        const { workerId, facts, lastFault: fault } = entry;
-        return [
-          added(entry),
-          ...(facts === undefined ? [] : [{ type: 'workerFacts', workerId, facts } as const]),
-          ...(fault === undefined ? [] : [{ type: 'laneFault', workerId, fault } as const]),
-        ];
-      })
+      .flatMap(announcementsOf)
       .concat(
         { type: 'events', events: events.all() },
         { type: 'holds', holds },
@@ -193,9 +186,4 @@ export class Roster {
     this.#directory.apply(announcement);
     for (const listener of this.#listeners) listener(announcement);
   }
-}
-
-function added(entry: RosterEntry): Announcement {
-  const { workerId, row, occupant } = entry;
-  return { type: 'slotAdded', workerId, row, occupant, slot: entry.slot.memory };
 }

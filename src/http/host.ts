@@ -1,5 +1,6 @@
 /**
- * The main thread's side of the HTTP server: owns the http thread, tells it which workers there are, keeps it alive.
+ * The main thread's side of the HTTP server: where its thread listens, with which secrets, and what it asks main to do. That
+ * it lives and knows all workers is the business of its {@link ReaderHost}.
  *
  * | state     | entered when                                       | a death of the thread then            |
  * |-----------|----------------------------------------------------|---------------------------------------|
@@ -7,19 +8,16 @@
  * | starting  | `start`                                            | fails `start`; nothing is tried again |
  * | serving   | the first address was bound                        | is logged; it is started again        |
  * | stopped   | `stop`, or `start` failed                          | is what was asked for                 |
- *
- * A new thread is given the whole roster before it listens. Announcements that come while there is no thread need no
- * queue: they are in the roster by then. None is doubled, since roster and `announce` change in one turn of the loop,
- * in which no thread starts.
  */
 import { type Address, formatAddress } from '../config/kinds.ts';
 import { masterOptions } from '../config/options.ts';
-import { type Clock, type Timer, until } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { portTakenText } from '../lib/local-ports.ts';
 import type { Logger } from '../lib/logging.ts';
-import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
+import type { ThreadDeath } from '../lib/supervised-thread.ts';
 import type { Announcement } from '../reading/directory.ts';
+import { ReaderHost } from '../reading/reader-host.ts';
 import type { BoardMemory } from '../store/board.ts';
 import { EndedSessions } from './access/ended-sessions.ts';
 import { type HttpLimits, STOP_GRACE_MS } from './http-limits.ts';
@@ -42,19 +40,12 @@ export interface HttpHostOptions {
   readonly logger: Logger;
 }
 
-/** How often a thread that listens is asked for a sign of life. */
-const PING_EVERY_MS = 1000;
-/**
- * A thread that owes this many answers is stuck: no answer that it gives takes 10 s. A stall of main does not count: it
- * asks once for all the time that it stood still.
- */
-const MOST_UNANSWERED = 10;
 /** The thread's own grace, and as much again for a thread that is busy. */
 const STOP_WITHIN_MS = 2 * STOP_GRACE_MS;
 
 export class HttpHost {
   readonly #options: HttpHostOptions;
-  readonly #thread: SupervisedThread<FromHttp, ToHttp>;
+  readonly #reader: ReaderHost<ToHttp, FromHttp>;
   readonly #firstBind = Promise.withResolvers<Address>();
   #state: 'idle' | 'starting' | 'serving' | 'stopped' = 'idle';
   #address: Address;
@@ -63,10 +54,6 @@ export class HttpHost {
   readonly #endedSessions = new EndedSessions();
   /** The thread that lives now does not listen yet, and one before it did. */
   #cameBack = false;
-  #unanswered = 0;
-  #pings: Timer | undefined;
-  #threadStopped = false;
-  #stopping: Promise<void> | undefined;
 
   constructor(options: HttpHostOptions) {
     this.#options = options;
@@ -74,30 +61,25 @@ export class HttpHost {
     const { board, corsOrigins, allowedHosts, limits, secrets } = options;
     const data: HttpThreadData = { board, corsOrigins, allowedHosts, limits, secrets };
     this.#secrets = secrets;
-    this.#thread = new SupervisedThread({
+    this.#reader = new ReaderHost({
       script: 'http/thread',
       name: 'pulselane-http',
+      title: 'the HTTP thread',
       data,
       clock: options.clock,
-      onStart: () => {
-        this.announce(options.roster());
-        // They may have changed since the data was made.
-        this.#thread.post({ type: 'secrets', secrets: this.#secrets });
-        const sessions = this.#endedSessions.list(options.clock.wallMs() / 1000);
-        if (sessions.length > 0) this.#thread.post({ type: 'endedSessions', sessions });
-        this.#thread.post({ type: 'listen', address: this.#address });
-        this.#unanswered = 0;
-      },
+      roster: () => [options.roster()],
+      onFed: () => this.#begin(),
       onMessage: (message) => this.#received(message),
       onDeath: (death) => this.#died(death),
+      stopWithinMs: STOP_WITHIN_MS,
     });
     // Failing it must not count as unhandled when nobody called `start`.
     this.#firstBind.promise.catch(() => {});
   }
 
   /** For what is shown of threads, and for tests that hurt it. */
-  get thread(): SupervisedThread<FromHttp, ToHttp> {
-    return this.#thread;
+  get thread(): ReaderHost<ToHttp, FromHttp>['thread'] {
+    return this.#reader.thread;
   }
 
   /**
@@ -110,7 +92,7 @@ export class HttpHost {
       throw new PulselaneError('unavailable', 'the HTTP server was started or stopped before');
     this.#state = 'starting';
     try {
-      this.#thread.start();
+      this.#reader.start();
       return await this.#firstBind.promise;
     } catch (error) {
       await this.stop();
@@ -120,7 +102,7 @@ export class HttpHost {
 
   /** Tells the thread what changed, in order. */
   announce(items: readonly Announcement[]): void {
-    if (items.length > 0) this.#thread.post({ type: 'announcements', items });
+    this.#reader.announce(items);
   }
 
   /**
@@ -133,26 +115,23 @@ export class HttpHost {
       throw new PulselaneError('bad_setting', 'TLS_CERT: TLS is switched on and off by a restart only');
     }
     this.#secrets = secrets;
-    this.#thread.post({ type: 'secrets', secrets });
+    this.#reader.post({ type: 'secrets', secrets });
   }
 
   /** Ends the server: politely, then, after at most 2 s, for good. Idempotent. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
-    return this.#stopping;
+    this.#state = 'stopped';
+    this.#firstBind.reject(new PulselaneError('unavailable', 'the HTTP server was stopped'));
+    return this.#reader.stop();
   }
 
-  async #stop(): Promise<void> {
-    const wasServing = this.#state === 'serving';
-    this.#state = 'stopped';
-    this.#pings?.cancel();
-    this.#firstBind.reject(new PulselaneError('unavailable', 'the HTTP server was stopped'));
-    if (wasServing && this.#thread.thread !== undefined) {
-      this.#thread.post({ type: 'stop' });
-      const ended = () => this.#threadStopped || this.#thread.thread === undefined;
-      await until(this.#options.clock, ended, { withinMs: STOP_WITHIN_MS, everyMs: 10 });
-    }
-    await this.#thread.stop();
+  /** The thread knows all workers: it may listen. */
+  #begin(): void {
+    // They may have changed since the data was made.
+    this.#reader.post({ type: 'secrets', secrets: this.#secrets });
+    const sessions = this.#endedSessions.list(this.#options.clock.wallMs() / 1000);
+    if (sessions.length > 0) this.#reader.post({ type: 'endedSessions', sessions });
+    this.#reader.post({ type: 'listen', address: this.#address });
   }
 
   #received(message: FromHttp): void {
@@ -170,14 +149,8 @@ export class HttpHost {
       case 'sessionEnded':
         this.#endedSessions.add(message.ended, this.#options.clock.wallMs() / 1000);
         break;
-      case 'pong':
-        this.#unanswered = 0;
-        break;
       case 'command':
         void this.#run(message.id, message.command);
-        break;
-      case 'stopped':
-        this.#threadStopped = true;
         break;
       default:
         message satisfies never;
@@ -185,7 +158,7 @@ export class HttpHost {
   }
 
   async #run(id: number, command: Command): Promise<void> {
-    const { thread } = this.#thread;
+    const { thread } = this.#reader.thread;
     let reply: CommandReply;
     try {
       reply = await this.#options.onCommand(command);
@@ -194,7 +167,7 @@ export class HttpHost {
       reply = { ok: false, code: 'internal', message: 'internal error' };
     }
     // A new thread would take it for the reply to a command of its own.
-    if (thread === this.#thread.thread) this.#thread.post({ type: 'reply', id, reply });
+    if (thread === this.#reader.thread.thread) this.#reader.post({ type: 'reply', id, reply });
   }
 
   #listening(address: Address): void {
@@ -202,7 +175,6 @@ export class HttpHost {
     this.#address = address;
     if (this.#state === 'starting') {
       this.#state = 'serving';
-      this.#pings = this.#options.clock.every(PING_EVERY_MS, () => this.#ping());
       this.#firstBind.resolve(address);
     }
     if (this.#cameBack) this.#options.logger.info(`HTTP listens again on ${formatAddress(address)}`);
@@ -215,17 +187,7 @@ export class HttpHost {
       return;
     }
     // Dead is what a thread is that cannot listen: the supervisor tries again, less and less often.
-    this.#thread.kill(error.message);
-  }
-
-  #ping(): void {
-    if (this.#thread.thread === undefined) return;
-    if (this.#unanswered >= MOST_UNANSWERED) {
-      this.#thread.kill('the HTTP thread does not answer and is ended');
-      return;
-    }
-    this.#unanswered++;
-    this.#thread.post({ type: 'ping' });
+    this.#reader.kill(error.message);
   }
 
   #died(death: ThreadDeath): number {

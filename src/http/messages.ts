@@ -1,15 +1,16 @@
-/** What goes between the main thread and the http thread: one union per direction. */
+/**
+ * What goes between the main thread and the http thread: one union per direction. Which workers there are, and signs of life,
+ * are reader-messages.ts.
+ */
 import type { Address } from '../config/kinds.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { ApiToken } from '../lib/tokens.ts';
-import type { Announcement } from '../reading/directory.ts';
-import type { BoardMemory } from '../store/board.ts';
+import type { ReaderData } from '../reading/reader-messages.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
 import type { HttpLimits } from './http-limits.ts';
 
 /** Handed to the thread when it is made. */
-export interface HttpThreadData {
-  readonly board: BoardMemory;
+export interface HttpThreadData extends ReaderData {
   /** Browser origins that may read the API. */
   readonly corsOrigins: readonly string[];
   /** Names beside those of loopback under which the server may be asked, in lower case, without ports. */
@@ -37,20 +38,14 @@ export interface HttpTls {
 }
 
 export type ToHttp =
-  /** Which workers there are: the whole roster first, then what changes. In order. */
-  | { readonly type: 'announcements'; readonly items: readonly Announcement[] }
-  /** Comes after the roster, so that no client ever sees a fleet that is empty only because the thread is new. */
+  /** No client ever sees a fleet that is empty only because the thread is new: what is told of workers comes before. */
   | { readonly type: 'listen'; readonly address: Address }
   /** From now on; connections and streams go on. TLS cannot be switched on or off. */
   | { readonly type: 'secrets'; readonly secrets: HttpSecrets }
   /** Sessions that were logged out in the life of an earlier thread. Comes before `listen`. */
   | { readonly type: 'endedSessions'; readonly sessions: readonly EndedSession[] }
   /** The outcome of a command, by its number. */
-  | { readonly type: 'reply'; readonly id: number; readonly reply: CommandReply }
-  /** Answer `pong`: the thread lives as long as it does. */
-  | { readonly type: 'ping' }
-  /** Stop accepting, close live streams with 1001, answer `stopped`. */
-  | { readonly type: 'stop' };
+  | { readonly type: 'reply'; readonly id: number; readonly reply: CommandReply };
 
 /** What the API asks main to do. */
 export type Command =
@@ -76,9 +71,7 @@ export type FromHttp =
   | { readonly type: 'listenFailed'; readonly message: string; readonly code: string }
   /** Threads do not own stdout. */
   | { readonly type: 'log'; readonly level: HttpLogLevel; readonly message: string }
-  | { readonly type: 'pong' }
   /** To be told to the next thread. */
   | { readonly type: 'sessionEnded'; readonly ended: EndedSession }
   /** Answer `reply`. Numbers count within one life of the thread. */
-  | { readonly type: 'command'; readonly id: number; readonly command: Command }
-  | { readonly type: 'stopped' };
+  | { readonly type: 'command'; readonly id: number; readonly command: Command };

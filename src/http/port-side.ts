@@ -2,40 +2,43 @@
 import type { Address } from '../config/kinds.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
-import type { Port } from '../lib/ports.ts';
+import type { ReadingParts, ReadingUser } from '../reading/reader-thread.ts';
 import { Commands } from './commands.ts';
 import type { FromHttp, HttpThreadData, ToHttp } from './messages.ts';
 import { HttpServer } from './server.ts';
 
-export function serveOverPort(port: Port<ToHttp, FromHttp>, data: HttpThreadData, clock: Clock): void {
-  const commands = new Commands(clock, (id, command) => port.postMessage({ type: 'command', id, command }));
+export function serveHttp(
+  { directory, post }: ReadingParts<FromHttp>,
+  data: HttpThreadData,
+  clock: Clock,
+): ReadingUser<ToHttp> {
+  const commands = new Commands(clock, (id, command) => post({ type: 'command', id, command }));
   const server = new HttpServer({
     ...data,
+    directory,
     clock,
     command: (command) => commands.run(command),
-    sessionEnded: (ended) => port.postMessage({ type: 'sessionEnded', ended }),
-    log: (level, message) => port.postMessage({ type: 'log', level, message }),
+    sessionEnded: (ended) => post({ type: 'sessionEnded', ended }),
+    log: (level, message) => post({ type: 'log', level, message }),
   });
-  port.onMessage((message) => {
-    switch (message.type) {
-      case 'announcements':
-        return server.apply(message.items);
-      case 'listen':
-        return void listen(server, message.address).then((answer) => port.postMessage(answer));
-      case 'secrets':
-        return server.setSecrets(message.secrets);
-      case 'endedSessions':
-        return server.endSessions(message.sessions);
-      case 'reply':
-        return commands.replied(message.id, message.reply);
-      case 'ping':
-        return port.postMessage({ type: 'pong' });
-      case 'stop':
-        return void server.stop().then(() => port.postMessage({ type: 'stopped' }));
-      default:
-        return message satisfies never;
-    }
-  });
+  return {
+    announced: (items) => server.announced(items),
+    received(message) {
+      switch (message.type) {
+        case 'listen':
+          return void listen(server, message.address).then((answer) => post(answer));
+        case 'secrets':
+          return server.setSecrets(message.secrets);
+        case 'endedSessions':
+          return server.endSessions(message.sessions);
+        case 'reply':
+          return commands.replied(message.id, message.reply);
+        default:
+          return message satisfies never;
+      }
+    },
+    stop: () => server.stop(),
+  };
 }
 
 async function listen(server: HttpServer, address: Address): Promise<FromHttp> {

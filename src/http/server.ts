@@ -18,11 +18,9 @@ import { createAdaptorServer, getRequestListener, RequestError, type WebSocketSe
 import { WebSocketServer } from 'ws';
 import type { Address } from '../config/kinds.ts';
 import { type Clock, until } from '../lib/clock.ts';
-import { collectGarbage } from '../lib/collect-garbage.ts';
 import { ERRORS, messageOf } from '../lib/errors.ts';
-import { type Announcement, Directory } from '../reading/directory.ts';
+import type { Announcement, Directory } from '../reading/directory.ts';
 import { newEpoch, Revisions } from '../reading/revisions.ts';
-import { BoardReader } from '../store/board.ts';
 import { Access } from './access/access.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
 import { isLoopbackHost } from './access/hosts.ts';
@@ -43,7 +41,9 @@ import { watchParser } from './sockets/parser-errors.ts';
 import { inTurn } from './sockets/pipelining.ts';
 import { isApiPath, pathOfTarget } from './sockets/target.ts';
 
-export interface HttpServerOptions extends HttpThreadData {
+export interface HttpServerOptions extends Omit<HttpThreadData, 'board'> {
+  /** Whoever keeps it tells what it has taken in: {@link HttpServer.announced}. */
+  readonly directory: Directory;
   readonly clock: Clock;
   readonly log: HttpLog;
   /** Has main do something. */
@@ -54,7 +54,6 @@ export interface HttpServerOptions extends HttpThreadData {
 
 export class HttpServer {
   readonly #clock: Clock;
-  readonly #directory: Directory;
   readonly #live: LiveStreams;
   readonly #server: Server;
   readonly #connections: HttpConnections;
@@ -64,20 +63,29 @@ export class HttpServer {
   #clientCa: string | undefined;
 
   constructor(options: HttpServerOptions) {
-    const { board, corsOrigins, allowedHosts, limits: bounds, secrets, clock, log, command, sessionEnded } = options;
+    const {
+      directory,
+      corsOrigins,
+      allowedHosts,
+      limits: bounds,
+      secrets,
+      clock,
+      log,
+      command,
+      sessionEnded,
+    } = options;
     this.#clock = clock;
     this.#clientCa = secrets.tls?.clientCa;
-    this.#directory = new Directory(new BoardReader(board));
-    const revisions = new Revisions(this.#directory, newEpoch());
+    const revisions = new Revisions(directory, newEpoch());
     this.#live = new LiveStreams({
-      directory: this.#directory,
+      directory,
       revisions,
       clock,
       log,
       maxClients: bounds.maxLiveClients,
     });
-    this.#bodies = new Bodies(this.#directory);
-    this.#queries = new Queries({ directory: this.#directory, texts: this.#bodies.texts, clock, log });
+    this.#bodies = new Bodies(directory);
+    this.#queries = new Queries({ directory, texts: this.#bodies.texts, clock, log });
     const refusals = new HttpRefusals();
     this.#access = new Access({
       ...secrets,
@@ -91,7 +99,7 @@ export class HttpServer {
       ...(sessionEnded === undefined ? {} : { sessionEnded }),
     });
     const app = createApp({
-      directory: this.#directory,
+      directory,
       revisions,
       live: this.#live,
       bodies: this.#bodies,
@@ -160,11 +168,9 @@ export class HttpServer {
     socket.once('close', () => timer.cancel());
   }
 
-  /** Takes in which workers there are. */
-  apply(announcements: readonly Announcement[]): void {
-    for (const announcement of announcements) this.#directory.apply(announcement);
+  /** Tells what has changed, after the directory has taken it in. */
+  announced(announcements: readonly Announcement[]): void {
     this.#queries.announced(announcements);
-    if (announcements.some(({ type }) => type === 'slotsLetGo')) collectGarbage();
   }
 
   /**

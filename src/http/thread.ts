@@ -2,8 +2,9 @@
 import { systemClock } from '../lib/clock.ts';
 import { portOf } from '../lib/ports.ts';
 import { takeThreadStart } from '../lib/thread-start.ts';
-import type { HttpThreadData } from './messages.ts';
-import { serveOverPort } from './port-side.ts';
+import { readFor } from '../reading/reader-thread.ts';
+import type { FromHttp, HttpThreadData, ToHttp } from './messages.ts';
+import { serveHttp } from './port-side.ts';
 
 const { port, data } = takeThreadStart<HttpThreadData>();
-serveOverPort(portOf(port), data, systemClock);
+readFor<ToHttp, FromHttp>(portOf(port), data, (parts) => serveHttp(parts, data, systemClock));

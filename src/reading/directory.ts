@@ -59,6 +59,22 @@ export interface WorkerEntry {
   readonly lastFault: LaneFault | undefined;
 }
 
+/** What a reader that does not know the worker must be told of it. */
+export function announcementsOf({
+  workerId,
+  row,
+  occupant,
+  slot,
+  facts,
+  lastFault: fault,
+}: WorkerEntry): Announcement[] {
+  return [
+    { type: 'slotAdded', workerId, row, occupant, slot: slot.memory },
+    ...(facts === undefined ? [] : [{ type: 'workerFacts', workerId, facts } as const]),
+    ...(fault === undefined ? [] : [{ type: 'laneFault', workerId, fault } as const]),
+  ];
+}
+
 /**
  * What `read` reads of the worker, from its slot and its row; undefined if the worker is forgotten, which this thread may be
  * told of later. Whoever is not main reads of a worker in here: see slot-shelf.ts.

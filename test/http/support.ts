@@ -16,6 +16,7 @@ import { Queries } from '../../src/http/query/queries.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import type { ApiToken } from '../../src/lib/tokens.ts';
 import { Directory } from '../../src/reading/directory.ts';
+import { takeIn } from '../../src/reading/reader-thread.ts';
 import { Revisions } from '../../src/reading/revisions.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -92,8 +93,9 @@ export async function newServer({
     commands.push(asked);
     return replyTo(asked);
   };
+  const directory = new Directory(new BoardReader(fleet.memory));
   const server = new HttpServer({
-    board: fleet.memory,
+    directory,
     corsOrigins,
     allowedHosts,
     limits: { ...DEFAULT_LIMITS, maxLiveClients, ...limits },
@@ -103,7 +105,10 @@ export async function newServer({
     command,
     sessionEnded: (ended) => endedSessions.push(ended),
   });
-  fleet.onAnnounce = (items) => server.apply(items);
+  fleet.onAnnounce = (items) => {
+    takeIn(directory, items);
+    server.announced(items);
+  };
   const { port } = await server.listen({ host, port: 0 });
   /** Time stands, so the grace passes only when it is made to: at once, for clients that are gone or stay. */
   const stop = async () => {
