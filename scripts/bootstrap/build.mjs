@@ -20,7 +20,7 @@ const INPUTS = [
 ];
 
 /** Threads that ship as one script, every package included: those of lib/threads.ts. */
-const BUNDLED_THREADS = ['lane/thread', 'lane/processor-thread', 'http/thread', 'agent/thread'];
+const BUNDLED_THREADS = ['lane/thread', 'lane/processor-thread', 'http/thread', 'http/query/thread', 'agent/thread'];
 
 /** @param {string} root */
 export function isBuilt(root) {

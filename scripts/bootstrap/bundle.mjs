@@ -30,7 +30,7 @@ for (const thread of threads) {
     entryPoints: [`src/${thread}.ts`],
     outfile: `${join(dist, thread)}.cjs`,
     bundle: true,
-    // Each lane is a thread that compiles it anew. Of the others, there is one, and its stack traces are read.
+    // Each lane is a thread that compiles it anew. Of the others, there is one or two, and their stack traces are read.
     minify: thread.startsWith('lane/'),
     minifyWhitespace: true,
     minifySyntax: true,

@@ -16,6 +16,7 @@ import { PulselaneError } from '../lib/errors.ts';
 import { portTakenText } from '../lib/local-ports.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { ThreadDeath } from '../lib/supervised-thread.ts';
+import { holdThread } from '../lib/threads.ts';
 import type { Announcement } from '../reading/directory.ts';
 import { ReaderHost } from '../reading/reader-host.ts';
 import type { BoardMemory } from '../store/board.ts';
@@ -55,11 +56,13 @@ export class HttpHost {
   /** The thread that lives now does not listen yet, and one before it did. */
   #cameBack = false;
 
+  /** @throws PulselaneError `environment` if the package is incomplete */
   constructor(options: HttpHostOptions) {
     this.#options = options;
     this.#address = options.address;
     const { board, corsOrigins, allowedHosts, limits, secrets } = options;
-    const data: HttpThreadData = { board, corsOrigins, allowedHosts, limits, secrets };
+    const queryScript = holdThread('http/query/thread');
+    const data: HttpThreadData = { board, corsOrigins, allowedHosts, limits, secrets, queryScript };
     this.#secrets = secrets;
     this.#reader = new ReaderHost({
       script: 'http/thread',

@@ -130,8 +130,6 @@ export const MAX_QUERIES_UNDER_WAY = 64;
 export const QUERY_WITHIN_MS = 10_000;
 /** A cap, not a reservation: 100,000 workers take some 80 MB, and a sort of them leaves 180 MB to the collector. */
 export const POOL_HEAP_MIB = 512;
-/** Workers told to a new thread at a time: about a millisecond of the http thread. */
-export const ROSTER_PART = 250;
 
 // ── live streams ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -17,6 +17,8 @@ export interface HttpThreadData extends ReaderData {
   readonly allowedHosts: readonly string[];
   readonly limits: HttpLimits;
   readonly secrets: HttpSecrets;
+  /** What threads of the query pool are started from: see lib/threads.ts. */
+  readonly queryScript: string;
 }
 
 /** What files hold, and what changes without a restart. Never logged. */

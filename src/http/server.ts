@@ -41,7 +41,7 @@ import { watchParser } from './sockets/parser-errors.ts';
 import { inTurn } from './sockets/pipelining.ts';
 import { isApiPath, pathOfTarget } from './sockets/target.ts';
 
-export interface HttpServerOptions extends Omit<HttpThreadData, 'board'> {
+export interface HttpServerOptions extends Omit<HttpThreadData, 'board' | 'queryScript'> {
   /** Whoever keeps it tells what it has taken in: {@link HttpServer.announced}. */
   readonly directory: Directory;
   readonly clock: Clock;

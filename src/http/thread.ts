@@ -2,9 +2,11 @@
 import { systemClock } from '../lib/clock.ts';
 import { portOf } from '../lib/ports.ts';
 import { takeThreadStart } from '../lib/thread-start.ts';
+import { takeThreadText } from '../lib/threads.ts';
 import { readFor } from '../reading/reader-thread.ts';
 import type { FromHttp, HttpThreadData, ToHttp } from './messages.ts';
 import { serveHttp } from './port-side.ts';
 
 const { port, data } = takeThreadStart<HttpThreadData>();
+takeThreadText('http/query/thread', data.queryScript);
 readFor<ToHttp, FromHttp>(portOf(port), data, (parts) => serveHttp(parts, data, systemClock));

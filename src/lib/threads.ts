@@ -5,9 +5,8 @@
  * A thread's script is read once, before the first is needed, and each is started from the text: the package may be moved,
  * removed or replaced by another version under a program that runs.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import {
   MessageChannel,
   type MessagePort,
@@ -19,10 +18,12 @@ import { systemClock } from './clock.ts';
 import { messageOf, PulselaneError } from './errors.ts';
 import { keepWorkingDirectory } from './working-directory.ts';
 
-export type ThreadScript = 'lane/thread' | 'lane/processor-thread' | 'http/thread' | 'agent/thread';
-
-/** The file of a pool that starts its threads itself. */
-export type ThreadFile = 'http/query/thread';
+export type ThreadScript =
+  | 'lane/thread'
+  | 'lane/processor-thread'
+  | 'http/thread'
+  | 'http/query/thread'
+  | 'agent/thread';
 
 export interface ThreadOptions {
   /** Shown by `top -H` and in stack dumps; the kernel cuts it after 15 bytes. */
@@ -38,19 +39,21 @@ function distUrl(path: string): URL {
   return new URL(RUNS_FROM_SOURCE ? `../../dist/${path}` : `../${path}`, import.meta.url);
 }
 
-/** @throws PulselaneError `environment` if it is not built */
-export function threadPath(file: ThreadFile): string {
-  const path = fileURLToPath(distUrl(`${file}.js`));
-  if (RUNS_FROM_SOURCE && !existsSync(path)) throw notBuilt(`${file}.js`);
-  return path;
-}
-
 /** Read, and kept for as long as the process lives: under a megabyte each. */
 const texts = new Map<ThreadScript, string>();
 
-/** Reads what such a thread is started from. @throws PulselaneError `environment` if it cannot be read */
-export function holdThread(script: ThreadScript): void {
-  textOf(script);
+/**
+ * Reads what such a thread is started from, unless it was read before.
+ * @returns it, for {@link takeThreadText} in a thread that starts such threads itself.
+ * @throws PulselaneError `environment` if it cannot be read
+ */
+export function holdThread(script: ThreadScript): string {
+  return textOf(script);
+}
+
+/** Another thread has read what such a thread is started from: this one need not find it. */
+export function takeThreadText(script: ThreadScript, text: string): void {
+  texts.set(script, text);
 }
 
 function textOf(script: ThreadScript): string {
@@ -82,7 +85,7 @@ function notBuilt(file: string): PulselaneError {
 }
 
 /** What no thread inherits. */
-export const NOTHING_INHERITED = {
+const NOTHING_INHERITED = {
   // A flag meant for the embedding program (--inspect, --import) must not reach every thread.
   execArgv: [] as string[],
   // A thread is given what it needs; the environment may hold secrets.

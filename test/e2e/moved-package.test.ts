@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
+import { MAX_WORKERS_INLINE } from '../../src/http/http-limits.ts';
 import { eventually } from '../support/eventually.ts';
 import { WorkerClient } from '../support/grpc-client.ts';
 import { PulselaneProcess, portOf } from '../support/processes.ts';
@@ -55,6 +56,17 @@ test('a master without working directory and package starts threads as before, a
   });
   expect(workers.filter(({ cpu_usage }) => cpu_usage === 42)).toHaveLength(3);
   expect(await get('/readyz')).toEqual({ status: 'ready', reasons: [] });
+
+  // A fleet that is large enough is listed by threads that did not exist before.
+  const more = Array.from({ length: MAX_WORKERS_INLINE }, (_, i) => `more-${i}`);
+  await Promise.all(more.map((workerId) => client.sendHeartbeat({ workerId, cpuUsage: 7 })));
+  const figures = await eventually(async () => {
+    const response = await fetch(`http://127.0.0.1:${httpPort}/api/v1/cluster`);
+    expect(response.status).toBe(200);
+    const { workers } = (await response.json()) as { workers: { total: number } };
+    return workers.total === 4 + MAX_WORKERS_INLINE && workers;
+  });
+  expect(figures.total).toBeGreaterThan(MAX_WORKERS_INLINE);
   expect(master.log.filter(({ msg }) => /be started|lane failed/.test(msg))).toEqual([]);
   await master.logged(({ msg }) => msg.startsWith('the working directory was removed: going on in '));
   master.process.kill('SIGTERM');

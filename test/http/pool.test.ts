@@ -9,13 +9,15 @@ import {
   MAX_QUERIES_UNDER_WAY,
   MAX_WORKERS_INLINE,
   MIN_GZIP_BYTES_IN_POOL,
+  POOL_IDLE_MS,
   POOL_THREADS,
   QUERY_WITHIN_MS,
 } from '../../src/http/http-limits.ts';
 import { type PageRequest, writePage } from '../../src/http/query/page.ts';
+import { concernsQueries } from '../../src/http/query/pool.ts';
 import type { Queries } from '../../src/http/query/queries.ts';
-import { type FromFeed, openChannel, RosterFeed } from '../../src/http/query/roster-feed.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { backOffMs } from '../../src/lib/supervised-thread.ts';
 import { clusterFigures } from '../../src/reading/cluster-figures.ts';
 import { ALL } from '../../src/reading/selection.ts';
 import { eventually } from '../support/eventually.ts';
@@ -73,7 +75,7 @@ describe('a large fleet', () => {
     const criteria = { ...ALL.criteria, ranges: [{ field: 'cpu_usage', least: 50, most: 60 }], prefix: 'worker-1' };
     expect(await pageOf(queries, { ...REQUEST, criteria })).toBe(pageHere({ ...REQUEST, criteria }));
     expect(await queries.cluster()).toEqual(clusterFigures(directory));
-    expect((await queries.pool.threads()).length).toBeGreaterThan(0);
+    expect(queries.pool.threads().length).toBeGreaterThan(0);
   });
 
   test('is never shown older than what is known here', async () => {
@@ -92,7 +94,7 @@ describe('a large fleet', () => {
       const here = pageHere(request);
       for (const page of await Promise.all(asked)) expect(page).toBe(here);
     }
-    expect((await queries.pool.threads()).length).toBe(POOL_THREADS);
+    expect(queries.pool.threads().length).toBe(POOL_THREADS);
   });
 
   test('may change while a new thread is told of it', async () => {
@@ -100,7 +102,6 @@ describe('a large fleet', () => {
     fill(fleet);
     const request = { ...REQUEST, fields: 'worker_id,metrics', limit: 1000 };
     const first = pageOf(queries, request);
-    const started = queries.pool.threads();
     // Turn by turn, as parts of the roster are told.
     for (let turn = 0; turn < 300; turn++) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -108,7 +109,7 @@ describe('a large fleet', () => {
       fleet.register(`new-${turn}`);
       fleet.beat(`worker-${turn + 300}`, { metrics: new Map([['m'.repeat(3000), turn]]) });
     }
-    await Promise.all([first, started]);
+    await first;
     expect(await pageOf(queries, request)).toBe(pageHere(request));
   });
 
@@ -119,10 +120,10 @@ describe('a large fleet', () => {
     for (const path of ['/api/v1/workers?sort=-cpu_usage', '/api/v1/cluster', '/api/v1/lanes']) {
       expect((await app.request(path, gzip)).status).toBe(200);
     }
-    expect(await queries.pool.threads()).toEqual([]);
+    expect(queries.pool.threads()).toEqual([]);
     fleet.register('one-more');
     expect((await app.request('/api/v1/cluster')).status).toBe(200);
-    expect((await queries.pool.threads()).length).toBe(1);
+    expect(queries.pool.threads().length).toBe(1);
   });
 });
 
@@ -157,7 +158,7 @@ describe('a thread', () => {
     fill(fleet);
     await pageOf(queries);
     for (let death = 0; death < 3; death++) {
-      const [thread] = await queries.pool.threads();
+      const [thread] = queries.pool.threads();
       const asked = Promise.allSettled([pageOf(queries), queries.cluster(), pageOf(queries)]);
       await thread?.terminate();
       for (const outcome of await asked) {
@@ -165,7 +166,7 @@ describe('a thread', () => {
       }
       expect(await pageOf(queries)).toBe(pageHere(REQUEST));
     }
-    const [thread] = await queries.pool.threads();
+    const [thread] = queries.pool.threads();
     const asked = app.request('/api/v1/cluster');
     await new Promise((resolve) => setImmediate(resolve));
     await thread?.terminate();
@@ -181,7 +182,6 @@ describe('a thread', () => {
     fill(fleet);
     const late = pageOf(queries);
     // Into its start: it cannot have answered yet.
-    await queries.pool.threads();
     clock.advance(QUERY_WITHIN_MS);
     await expect(late).rejects.toMatchObject({ code: 'unavailable' });
     expect(logged).toEqual([expect.stringContaining('a query failed')]);
@@ -205,7 +205,7 @@ describe('a thread', () => {
     const { queries, fleet } = tested;
     fill(fleet);
     await Promise.all([pageOf(queries), pageOf(queries)]);
-    const threads = await queries.pool.threads();
+    const threads = queries.pool.threads();
     const asked = expect(pageOf(queries)).rejects.toMatchObject({ code: 'unavailable' });
     await queries.stop();
     await asked;
@@ -213,47 +213,42 @@ describe('a thread', () => {
     await expect(pageOf(queries)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  test('is told only what queries need, in order, and in parts that may be old when they come', async () => {
-    const { directory, fleet } = tested;
-    const feed = new RosterFeed(directory, 'pulselane-test-feed');
-    try {
-      fleet.onAnnounce = (items) => {
-        for (const item of items) directory.apply(item);
-        feed.announce(items);
-      };
-      fill(fleet, 600);
-      const count = feed.count;
-      feed.announce([
-        { type: 'events', events: [] },
-        { type: 'holds', holds: { graceEndsUnixMs: undefined, brakes: [] } },
-      ]);
-      expect(feed.count).toBe(count);
-      const told: FromFeed[] = [];
-      const own = openChannel('pulselane-test-own', (message) => void told.push(message as FromFeed));
-      const common = openChannel('pulselane-test-feed', () => {});
-      common.postMessage({ channel: 'pulselane-test-own', threadId: 1 });
-      await eventually(() => told.length > 0);
-      fleet.forget('worker-599');
-      await eventually(() => told.at(-1)?.count === count + 1 && told.some(({ type }) => type === 'complete'));
-      const ids = told.flatMap((message) =>
-        message.type === 'complete'
-          ? []
-          : message.items.map((item) => `${item.type} ${'workerId' in item && item.workerId}`),
-      );
-      // Whether its part was told before it went or not, that it is gone comes last.
-      expect(ids.findLast((id) => id.endsWith(' worker-599'))).toBe('slotGone worker-599');
-      expect(ids.filter((id) => id.startsWith('slotGone'))).toEqual(['slotGone worker-599']);
-      expect(ids).toContain('slotAdded worker-598');
-      const heard = told.length;
-      feed.keepOnly([]);
-      fleet.register('unheard');
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(told).toHaveLength(heard);
-      own.close();
-      common.close();
-    } finally {
-      feed.stop();
+  test('is told of workers, and of nothing else', () => {
+    expect(concernsQueries({ type: 'slotGone', workerId: 'a' })).toBe(true);
+    expect(concernsQueries({ type: 'slotsLetGo' })).toBe(true);
+    expect(concernsQueries({ type: 'events', events: [] })).toBe(false);
+    expect(concernsQueries({ type: 'holds', holds: { graceEndsUnixMs: undefined, brakes: [] } })).toBe(false);
+  });
+
+  test('that dies again and again without an answer is started with back-off, whoever waits', async () => {
+    const { queries, clock } = tested;
+    const ask = () => queries.pool.cluster();
+    let asked = Promise.allSettled([ask()]);
+    for (let death = 1; death <= 3; death++) {
+      await queries.pool.threads()[0]?.terminate();
+      expect(await asked).toMatchObject([{ status: 'rejected', reason: { code: 'unavailable' } }]);
+      asked = Promise.allSettled([ask()]);
+      clock.advance(backOffMs(death) - 1);
+      expect(queries.pool.threads()).toEqual([]);
+      clock.advance(1);
+      expect(queries.pool.threads()).toHaveLength(1);
     }
+    expect(await asked).toMatchObject([{ status: 'fulfilled', value: { workers: { total: 0 } } }]);
+  });
+
+  test('beside the first one ends when it has had nothing to do for long', async () => {
+    const { queries, fleet, clock } = tested;
+    fill(fleet);
+    await Promise.all([pageOf(queries), pageOf(queries)]);
+    expect(queries.pool.threads()).toHaveLength(POOL_THREADS);
+    // Each answers signs of life meanwhile.
+    for (let second = 0; second < POOL_IDLE_MS / 1000; second++) {
+      expect(queries.pool.threads()).toHaveLength(POOL_THREADS);
+      clock.advance(1000);
+      await pageOf(queries);
+    }
+    await eventually(() => queries.pool.threads().length === 1);
+    expect(await pageOf(queries)).toBe(pageHere(REQUEST));
   });
 
   test('does not outlive the http thread, however that ends', async () => {

@@ -1,20 +1,24 @@
 /**
  * Threads for what would hold up the loop that live streams depend on. Made when they are first needed, so that small fleets
- * never pay for them; each reads the same shared memory, and is told by a feed which workers there are.
+ * never pay for them; each reads the same shared memory, and is told which workers there are.
+ *
+ * | a question is | since                                         | until                                                |
+ * |---------------|-----------------------------------------------|------------------------------------------------------|
+ * | waiting       | it was asked                                  | a thread is idle, the first to ask first → in hand   |
+ * | in hand       | it was put to a thread                        | its answer, or the thread's death → over             |
+ * | over          | answered; failed; late; the pool was stopped  |                                                      |
+ *
+ * A thread that is late with an answer is ended: whoever waits behind it has done nothing wrong.
  */
-import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
-import type { Piscina } from 'piscina';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
-import { NOTHING_INHERITED, threadPath } from '../../lib/threads.ts';
 import type { Announcement, Directory } from '../../reading/directory.ts';
-import { MAX_QUERIES_UNDER_WAY, POOL_HEAP_MIB, POOL_IDLE_MS, POOL_THREADS, QUERY_WITHIN_MS } from '../http-limits.ts';
+import { MAX_QUERIES_UNDER_WAY, POOL_THREADS, QUERY_WITHIN_MS } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
 import type { HttpLog } from '../messages.ts';
 import type { PageRequest } from './page.ts';
-import { RosterFeed } from './roster-feed.ts';
-import type { Answers, QueryThreadData, Task } from './tasks.ts';
+import { PoolThread, type Question } from './pool-thread.ts';
+import type { Answer, Answers, Task } from './tasks.ts';
 
 export interface QueryPoolOptions {
   readonly directory: Directory;
@@ -22,15 +26,11 @@ export interface QueryPoolOptions {
   readonly log: HttpLog;
 }
 
-interface Started {
-  readonly piscina: Piscina;
-  readonly feed: RosterFeed;
-}
-
 export class QueryPool {
   readonly #options: QueryPoolOptions;
-  #started: Promise<Started> | undefined;
-  #feed: RosterFeed | undefined;
+  /** The first of them stays; it is asked first, so that others have nothing to do when there is little. */
+  #threads: PoolThread[] = [];
+  #waiting: Question[] = [];
   #underWay = 0;
   #isStopped = false;
 
@@ -40,108 +40,120 @@ export class QueryPool {
 
   /** Tells what changed, after the directory has taken it in. */
   announced(announcements: readonly Announcement[]): void {
-    this.#feed?.announce(announcements);
+    if (this.#threads.length === 0) return;
+    const items = announcements.filter(concernsQueries);
+    for (const thread of this.#threads) thread.announce(items);
   }
 
   /** @throws PulselaneError `resource_exhausted` or `unavailable` */
   page(request: PageRequest, gzip: boolean): Promise<Answers['page']> {
-    return this.#run((count) => ({ type: 'page', count, request, gzip }));
+    return this.#ask({ type: 'page', request, gzip });
   }
 
   /** @throws PulselaneError as `page` does */
   cluster(): Promise<Answers['cluster']> {
-    return this.#run((count) => ({ type: 'cluster', count }));
+    return this.#ask({ type: 'cluster' });
   }
 
   /** @throws PulselaneError as `page` does */
   gzip(bytes: Uint8Array): Promise<Answers['gzip']> {
     // A view would be sent with all the memory behind it.
     const copy = new Uint8Array(bytes);
-    return this.#run(() => ({ type: 'gzip', bytes: copy }), [copy.buffer]);
+    return this.#ask({ type: 'gzip', bytes: copy }, [copy.buffer]);
   }
 
   /** For tests that hurt them; none before the first query. */
-  async threads() {
-    return (await this.#started)?.piscina.threads ?? [];
+  threads() {
+    return this.#threads.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
   }
 
   /** Ends all threads; what is under way fails. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    const started = await this.#started?.catch(() => undefined);
-    this.#feed?.stop();
-    await started?.piscina.destroy();
+    for (const { failed } of this.#waiting.splice(0)) failed(stopped());
+    await Promise.all(this.#threads.map((thread) => thread.stop(stopped())));
   }
 
-  async #run<Answer extends Answers[Task['type']]>(
-    taskAt: (count: number) => Task,
-    transferList: readonly ArrayBuffer[] = [],
-  ): Promise<Answer> {
+  async #ask<A extends Answer>(task: Task, transfer: readonly ArrayBuffer[] = []): Promise<A> {
     if (this.#underWay >= MAX_QUERIES_UNDER_WAY) {
       throw new LimitReached('resource_exhausted', 'queries', `${MAX_QUERIES_UNDER_WAY} queries are under way already`);
     }
+    // Threads that were ended would be started again.
+    if (this.#isStopped) throw stopped();
     this.#underWay++;
     const { clock, log } = this.#options;
-    // Also a thread's death may leave a task behind that nobody would ever take up.
-    const late = new AbortController();
-    const timer = clock.after(QUERY_WITHIN_MS, () => late.abort());
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const question: Question = { task, transfer, answered: resolve, failed: reject };
+    const late = clock.after(QUERY_WITHIN_MS, () => this.#late(question));
+    this.#waiting.push(question);
+    this.#dispatch();
     try {
-      const { piscina, feed } = await this.#start();
-      // A pool that was ended would start threads again.
-      if (this.#isStopped) throw stopped();
-      // Its type names what is no list of transfers any more.
-      const options = { signal: late.signal, transferList: transferList as never };
-      return (await piscina.run(taskAt(feed.count), options)) as Answer;
+      return (await promise) as A;
     } catch (error) {
-      if (!this.#isStopped) log('warn', `a query failed: ${messageOf(error)}`);
-      throw this.#isStopped
-        ? stopped()
-        : new PulselaneError('unavailable', 'the query was not answered; it may succeed when asked again');
+      if (this.#isStopped) throw stopped();
+      log('warn', `a query failed: ${messageOf(error)}`);
+      throw new PulselaneError('unavailable', 'the query was not answered; it may succeed when asked again');
     } finally {
-      timer.cancel();
+      late.cancel();
       this.#underWay--;
     }
   }
 
-  #start(): Promise<Started> {
-    this.#started ??= this.#make().catch((error: unknown) => {
-      // Next time it is tried again.
-      this.#started = undefined;
-      throw error;
-    });
-    return this.#started;
+  #dispatch(): void {
+    if (this.#isStopped) return;
+    for (const thread of this.#threads) {
+      if (!thread.isIdle) continue;
+      const question = this.#waiting.shift();
+      if (question === undefined) return;
+      thread.ask(question);
+    }
+    if (this.#waiting.length === 0) return;
+    for (const thread of this.#threads) thread.startAgain();
+    const coming = this.#threads.filter(({ isComing }) => isComing).length;
+    if (this.#waiting.length > coming && this.#threads.length < POOL_THREADS) this.#add();
   }
 
-  async #make(): Promise<Started> {
-    const { directory, log } = this.#options;
-    const filename = threadPath('http/query/thread');
-    // Loaded when it is needed: it is a third of what the http thread would load. From its folder, where its threads are.
-    const { Piscina } = createRequire(import.meta.url)('piscina') as typeof import('piscina');
-    if (this.#isStopped) throw stopped();
-    const channel = `pulselane-query-${randomUUID()}`;
-    const feed = new RosterFeed(directory, channel);
-    this.#feed = feed;
-    const data: QueryThreadData = { board: directory.board.memory, channel };
-    const piscina = new Piscina({
-      filename,
-      ...NOTHING_INHERITED,
-      argv: [],
-      workerData: data,
-      resourceLimits: { maxOldGenerationSizeMb: POOL_HEAP_MIB },
-      minThreads: 1,
-      maxThreads: POOL_THREADS,
-      idleTimeout: POOL_IDLE_MS,
-      maxQueue: MAX_QUERIES_UNDER_WAY,
-      // A thread that sleeps in Atomics.wait would hear no announcements.
-      atomics: 'disabled',
+  #add(): void {
+    const { directory, clock, log } = this.#options;
+    const thread: PoolThread = new PoolThread({
+      directory,
+      clock,
+      onIdle: () => this.#dispatch(),
+      onIdleLong: () => this.#endSpare(thread),
+      onDeath: (reason, inHand) => {
+        // Who asked is told, and so is the log.
+        if (inHand === undefined) log('warn', `a query thread ended: ${reason}`);
+        this.#dispatch();
+      },
     });
-    // A thread died between two tasks: the next one gets another.
-    piscina.on('error', (error: unknown) => log('warn', `a query thread ended: ${messageOf(error)}`));
-    piscina.on('workerDestroy', () => {
-      queueMicrotask(() => feed.keepOnly(piscina.threads.map(({ threadId }) => threadId)));
-    });
-    return { piscina, feed };
+    this.#threads.push(thread);
+    thread.start();
   }
+
+  #endSpare(thread: PoolThread): void {
+    if (this.#threads.length === 1) return;
+    this.#threads = this.#threads.filter((other) => other !== thread);
+    void thread.stop(stopped());
+  }
+
+  #late(question: Question): void {
+    const reason = `no answer within ${QUERY_WITHIN_MS} ms`;
+    question.failed(new Error(reason));
+    if (this.#threads.some((thread) => thread.giveUp(question, reason))) return;
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== question);
+  }
+}
+
+/** Of what happened and what is held up no query tells. */
+export function concernsQueries({ type }: Announcement): boolean {
+  return (
+    type === 'slotAdded' ||
+    type === 'slotGrown' ||
+    type === 'slotGone' ||
+    type === 'slotsLetGo' ||
+    type === 'workerFacts' ||
+    type === 'laneFault'
+  );
 }
 
 function stopped(): PulselaneError {

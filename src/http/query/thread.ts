@@ -1,24 +1,28 @@
-/** A thread of the query pool: Piscina calls the default export with each task. */
-import { threadId, workerData } from 'node:worker_threads';
-import { move, transferableSymbol, valueSymbol } from 'piscina';
-import { type FromFeed, type Hello, openChannel } from './roster-feed.ts';
-import { type Answers, type QueryThreadData, type Task, TaskRunner } from './tasks.ts';
+/** A thread of the query pool: a reading thread of the http thread's, with one task in hand at a time. */
+import { messageOf } from '../../lib/errors.ts';
+import { portOf } from '../../lib/ports.ts';
+import { takeThreadStart } from '../../lib/thread-start.ts';
+import type { ReaderData } from '../../reading/reader-messages.ts';
+import { readFor } from '../../reading/reader-thread.ts';
+import { type Answer, type Outcome, type Task, TaskRunner } from './tasks.ts';
 
-const { board, channel } = workerData as QueryThreadData;
-const runner = new TaskRunner(board);
-const own = `${channel}-${threadId}`;
-// Listens before it says where.
-openChannel(own, (message) => runner.received(message as FromFeed));
-openChannel(channel, () => {}).postMessage({ channel: own, threadId } satisfies Hello);
+const { port, data } = takeThreadStart<ReaderData>();
+readFor<Task, Outcome>(portOf(port), data, ({ directory, post }) => {
+  const runner = new TaskRunner(directory);
+  return {
+    received(task) {
+      try {
+        const answer = runner.run(task);
+        // Transferred, not copied.
+        post({ ok: true, answer }, memoryOf(answer));
+      } catch (error) {
+        post({ ok: false, message: messageOf(error) });
+      }
+    },
+  };
+});
 
-export default async function run(task: Task): Promise<unknown> {
-  const answer = await runner.run(task);
-  const bytes = bytesIn(answer);
-  // Transferred, not copied.
-  return bytes === undefined ? answer : move({ [transferableSymbol]: bytes.buffer, [valueSymbol]: answer } as never);
-}
-
-function bytesIn(answer: Answers[Task['type']]): Uint8Array<ArrayBuffer> | undefined {
-  if (answer instanceof Uint8Array) return answer;
-  return 'bytes' in answer ? answer.bytes : undefined;
+function memoryOf(answer: Answer): ArrayBuffer[] {
+  if (answer instanceof Uint8Array) return [answer.buffer];
+  return 'bytes' in answer ? [answer.bytes.buffer] : [];
 }
