@@ -11,6 +11,7 @@
  * A question is put only to an idle thread, behind all that is told of workers: its answer is as new as what is known here.
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
+import type { ThreadDeath } from '../../lib/supervised-thread.ts';
 import type { Announcement, Directory } from '../../reading/directory.ts';
 import { ReaderHost } from '../../reading/reader-host.ts';
 import { rosterParts } from '../../reading/roster-feed.ts';
@@ -33,8 +34,8 @@ export interface PoolThreadOptions {
   readonly onIdle: () => void;
   /** It has had nothing to do for POOL_IDLE_MS. */
   readonly onIdleLong: () => void;
-  /** It died, and the question that it had in hand has failed; undefined: it had none. */
-  readonly onDeath: (reason: string, inHand: Question | undefined) => void;
+  /** It died, for people to read; the question that it had in hand has failed; undefined: it had none. */
+  readonly onDeath: (text: string, inHand: Question | undefined) => void;
 }
 
 export class PoolThread {
@@ -58,10 +59,7 @@ export class PoolThread {
       roster: () => rosterParts(directory),
       onFed: () => this.#rest(),
       onMessage: (outcome) => this.#answered(outcome),
-      onDeath: ({ reason, backOffMs }) => {
-        this.#died(reason);
-        return backOffMs;
-      },
+      onDeath: (death) => this.#died(death),
     });
   }
 
@@ -131,11 +129,12 @@ export class PoolThread {
     onIdle();
   }
 
-  #died(reason: string): void {
+  #died({ how, reason, backOffMs }: ThreadDeath): number {
     this.#idleLong?.cancel();
     const question = this.#question;
     this.#question = undefined;
     question?.failed(new Error(reason));
-    this.#options.onDeath(reason, question);
+    this.#options.onDeath(how === 'killed' ? reason : `a query thread ended: ${reason}`, question);
+    return backOffMs;
   }
 }

@@ -120,9 +120,9 @@ export class QueryPool {
       clock,
       onIdle: () => this.#dispatch(),
       onIdleLong: () => this.#endSpare(thread),
-      onDeath: (reason, inHand) => {
-        // Who asked is told, and so is the log.
-        if (inHand === undefined) log('warn', `a query thread ended: ${reason}`);
+      onDeath: (text, inHand) => {
+        // Otherwise it is logged with the query that failed.
+        if (inHand === undefined) log('warn', text);
         this.#dispatch();
       },
     });
