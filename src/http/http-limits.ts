@@ -190,8 +190,6 @@ export const MAX_VIEW_LATE_MS = 1_000;
 export const VIEW_STALL_MS = 100;
 /** How long a new filter may go through all workers before its first answer: a tenth of a second where it is the only one. Beyond: 503. */
 export const MAX_VIEW_BUILD_MS = 5_000;
-/** Of what was read of workers and is kept for views and frames: a fleet of 10,000, a kilobyte each. */
-export const MAX_READING_BYTES = 16 * MIB;
 /** A client that lost its connection, or asks again, is back within seconds. */
 export const VIEW_KEPT_MS = 60_000;
 /**

@@ -2,6 +2,8 @@
 
 /** Workers that are gone and still told of: twice a fleet of 10,000, so that all of it may be replaced. Some 2 MiB. */
 export const MAX_GONE_REMEMBERED = 20_000;
+/** Of what was read of workers and is kept for all who look at the same change: a fleet of 10,000, a kilobyte each. */
+export const MAX_PARSED_BYTES = 16 * 1024 ** 2;
 /** Workers told to a new thread at a time, where its host must not be held up: about a millisecond. */
 export const ROSTER_PART = 250;
 /** How often a thread is asked for a sign of life. */

@@ -6,11 +6,11 @@
 import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import type { Fields } from '../../reading/fields.ts';
 import { ParsedRecord } from '../../reading/parsed-record.ts';
+import type { ParsedRecords } from '../../reading/parsed-records.ts';
 import type { Left, Revisions } from '../../reading/revisions.ts';
 import { JsonText } from '../bodies/json-text.ts';
 import { putItem } from '../query/item.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';
-import type { ParsedRecords } from './parsed-records.ts';
 import type { View } from './view.ts';
 
 /** Up to where a client was told everything. */

@@ -16,10 +16,10 @@ import type { ChangeOrder } from '../../reading/change-order.ts';
 import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import type { Fields } from '../../reading/fields.ts';
 import type { ParsedRecord } from '../../reading/parsed-record.ts';
+import type { ParsedRecords } from '../../reading/parsed-records.ts';
 import type { Gone, Left, Revisions } from '../../reading/revisions.ts';
 import type { Selection } from '../../reading/selection.ts';
 import { MAX_LEFT_REMEMBERED } from '../http-limits.ts';
-import type { ParsedRecords } from './parsed-records.ts';
 import { ShownItems } from './shown-items.ts';
 
 /** Equal for what shares a view. */

@@ -13,6 +13,7 @@
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Directory } from '../../reading/directory.ts';
 import { type Fields, fieldsOf } from '../../reading/fields.ts';
+import { ParsedRecords } from '../../reading/parsed-records.ts';
 import type { Revisions } from '../../reading/revisions.ts';
 import { ALL, type Selection } from '../../reading/selection.ts';
 import {
@@ -28,7 +29,6 @@ import {
   VIEW_TURN_MS,
 } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
-import { ParsedRecords } from './parsed-records.ts';
 import { View, viewKey } from './view.ts';
 
 interface Kept {

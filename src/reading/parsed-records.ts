@@ -1,7 +1,7 @@
-/** What was read of the workers that changed last: once for all views that look at the same change, and all who tell of it. */
-import type { WorkerEntry } from '../../reading/directory.ts';
-import { ParsedRecord } from '../../reading/parsed-record.ts';
-import { MAX_READING_BYTES } from '../http-limits.ts';
+/** What was read of the workers that changed last: once for all who look at the same change. */
+import type { WorkerEntry } from './directory.ts';
+import { ParsedRecord } from './parsed-record.ts';
+import { MAX_PARSED_BYTES } from './reading-limits.ts';
 
 export class ParsedRecords {
   /** By row, with the counter of the change behind which it was read. */
@@ -18,7 +18,7 @@ export class ParsedRecords {
     if (kept !== undefined && this.#ats[row] === at && kept.entry === entry) return kept;
     // What it has read is known when the next one is asked for.
     this.#bytes += this.#last?.bytes ?? 0;
-    if (this.#bytes >= MAX_READING_BYTES) this.clear();
+    if (this.#bytes >= MAX_PARSED_BYTES) this.clear();
     const reading = new ParsedRecord(entry);
     this.#last = reading;
     this.#kept[row] = reading;
