@@ -15,12 +15,14 @@ import { storm } from './flow/storm.ts';
 import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
 import { firstVisible } from './micro/first-visible.ts';
+import { floors } from './micro/floors.ts';
 import { laneCost } from './micro/lane-cost.ts';
 import { queries } from './micro/queries.ts';
 import { sweep } from './micro/sweep.ts';
 import { workerCost } from './micro/worker-cost.ts';
 
 export const BENCHES: readonly Bench[] = [
+  floors,
   promises,
   ingestUnary,
   ingestStreams,

@@ -17,6 +17,7 @@ const HEARTBEATS_PER_SECOND = 2000;
 /** Until every worker has sent. */
 const FIRST_PER_SECOND = 6000;
 const PROBES_PER_SECOND = 300;
+const COPIES = 50;
 const WARM_MS = 700;
 const MEASURE_MS = 2000;
 
@@ -31,6 +32,8 @@ interface Run {
   /** Serves a constant body, as large. */
   readonly bare: ServerRun;
   readonly plain: ServerRun;
+  /** Of as many bytes, p50. */
+  readonly copyMs: number;
 }
 
 export const bigReads: Bench = {
@@ -53,6 +56,12 @@ export const bigReads: Bench = {
         ({ master, bare }) => ratioOf(master.read, bare.read),
         { p50: 1.3, p99: 2 },
       ),
+      {
+        id: 'read.all.10000.memcpy',
+        question: `${read}: as many bytes are copied once, p50`,
+        unit: 'ms',
+        of: ({ copyMs }) => copyMs,
+      },
       ...spreadQuestions<Run>(
         { id: 'read.all.10000.plain', question: `${read}: plain server`, unit: 'ms' },
         ({ plain }) => plain.read,
@@ -127,8 +136,12 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
     return measureServer(start, started, path, size, watch);
   });
   const constant = constantPath(master.read.bodyBytes);
-  const bare = await withChildren(async (start) => measureServer(start, await startBare(start), constant, size, watch));
-  return { master, bare, plain };
+  const { bare, copies } = await withChildren(async (start) => {
+    const started = await startBare(start);
+    const measured = await measureServer(start, started, constant, size, watch);
+    return { bare: measured, copies: await started.server.call('copiesMs', master.read.bodyBytes, COPIES) };
+  });
+  return { master, bare, plain, copyMs: p50p99(copies).p50 };
 }
 
 async function measureServer(

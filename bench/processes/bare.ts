@@ -2,6 +2,7 @@
 import { BareServer } from '../baseline/bare-server.ts';
 import { serveConstants } from '../baseline/constant-server.ts';
 import { answerParent } from '../lib/child.ts';
+import { copiesMs } from '../lib/memcpy.ts';
 import { type ServerCalls, usage } from '../lib/server.ts';
 import { monotonicMs } from '../lib/time.ts';
 import { type WakeUps, wakeUps } from '../lib/wake-ups.ts';
@@ -28,6 +29,7 @@ const calls = {
   ...serverCalls,
   /** What it takes to wake a thread of this process, which does nothing else, beside what the server does. */
   wakeUps: (forMs: number): Promise<WakeUps> => wakeUps('bell', forMs),
+  copiesMs,
 };
 export type BareCalls = typeof calls;
 
