@@ -74,11 +74,12 @@ export async function repeated<Run>(
   { name }: Pick<Bench, 'name'>,
   context: BenchContext,
   measure: (size: Size, watch: RunWatch) => Promise<Run>,
+  newWatch = () => new RunWatch(),
 ): Promise<Measured<Run>[]> {
   const { size, progress, note } = context;
   const measureOnce = async (): Promise<Measured<Run> & { unsteady: readonly string[] }> => {
-    const watch = new RunWatch();
-    const whole = new RunWatch();
+    const watch = newWatch();
+    const whole = newWatch();
     const run = await whole.during(() => measure(size, watch));
     return { run, othersShare: watch.othersShare ?? whole.othersShare, unsteady: watch.unsteady };
   };
