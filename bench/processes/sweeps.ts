@@ -50,7 +50,6 @@ const calls = {
     const manager = new TelemetryManager({
       maxWorkers: workers,
       maxDedicatedLanes: 0,
-      ringSamples: 2,
       // What a fleet of 100,000 is told; 10,000 would send oftener, but not more of them fall due.
       heartbeatIntervalMs: INTERVAL_MS,
       inactivityTimeoutMs: 6 * INTERVAL_MS,

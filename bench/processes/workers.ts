@@ -54,7 +54,7 @@ answerParent(calls, async () => {
 
 function slotRssShare(slots: number): number {
   const before = process.memoryUsage.rss();
-  const kept = Array.from({ length: slots }, (_, slot) => newSlot(`worker-${slot}`, config.ringSamples));
+  const kept = Array.from({ length: slots }, (_, slot) => newSlot(`worker-${slot}`));
   const bytes = kept.reduce((sum, { byteLength }) => sum + byteLength, 0);
   return (process.memoryUsage.rss() - before) / bytes;
 }

@@ -560,14 +560,6 @@ export const masterOptions = {
     fallback: undefined,
     meaning: 'ES module whose default export looks at each heartbeat: it may derive metrics from it, or reject it',
   }),
-  ringSamples: option({
-    env: 'RING_SAMPLES',
-    flag: '--ring-samples',
-    argument: '<n>',
-    kind: kinds.count({ min: 2, max: 1_000_000 }),
-    fallback: '720',
-    meaning: 'newest samples kept in memory per worker, 28 bytes each; 720 are an hour at 5 s',
-  }),
   logLevel,
 } as const satisfies Options;
 

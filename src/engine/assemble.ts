@@ -7,6 +7,7 @@ import { type Logger, silentLogger } from '../lib/logging.ts';
 import { MAX_RECORD_BYTES } from '../model/heartbeat-limits.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import { allocateBoard, BoardWriter } from '../store/board.ts';
+import { ringCapacityFor } from '../store/slot-ring.ts';
 import { Admission } from './admission.ts';
 import { DeliveryWatch } from './delivery-watch.ts';
 import { FigurePublisher } from './figure-publisher.ts';
@@ -74,10 +75,12 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   const board = new BoardWriter(allocateBoard(maxWorkers, clock.monotonicMs()));
   board.stampBeat(clock.monotonicMs());
   const roster = new Roster(board);
+  const sampleSpanMs = options.samples?.spanMs ?? 0;
   const slots = new SlotKeeper({
     budgetBytes: options.recordMemoryBytes ?? recordBudgetBytes(Math.min(...facts.memory.map(({ most }) => most))),
     maxRecordBytes: options.maxRecordBytes ?? MAX_RECORD_BYTES,
-    ringSamples: options.ringSamples ?? 720,
+    sampleSpanMs,
+    ringCapacity: ringCapacityFor(sampleSpanMs, options.heartbeatIntervalMs ?? 5000),
     roster,
     clock,
   });

@@ -41,8 +41,11 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly maxRecordBytes?: number;
   /** Memory for records and heartbeats on their way; undefined: what the machine's memory suggests. */
   readonly recordMemoryBytes?: number | undefined;
-  /** Newest samples kept per worker. */
-  readonly ringSamples?: number;
+  /**
+   * Keeps samples of each worker for readers that drain them, for so long as one of these may be away; undefined: nobody
+   * reads samples, and none are kept.
+   */
+  readonly samples?: { readonly spanMs: number } | undefined;
   /** Told when threads for lanes can no longer be started, and when they can again: no worker's fault. */
   readonly onThreadsFailing?: (fails: boolean) => void;
   readonly clock?: Clock;

@@ -18,12 +18,7 @@
  */
 import type { RecordMemoryView } from '../model/record-memory.ts';
 import { jsonCapacityFor, LEAST_JSON_CAPACITY, slotBytes } from '../store/layout.ts';
-import {
-  type AllowanceMemory,
-  AllowanceWriter,
-  newAllowance,
-  type RecordAllowance,
-} from '../store/record-allowance.ts';
+import { type AllowanceMemory, AllowanceWriter, newAllowance, type RecordLimits } from '../store/record-allowance.ts';
 
 const WEIGHT = 4;
 const QUARTER = 1 / 4;
@@ -68,7 +63,7 @@ export function mostAtOnceBytes(facts: RecordMemoryFacts): number {
 }
 
 /** How large records may be. A slot holds a record twice. */
-export function allowanceOf(facts: RecordMemoryFacts, maxRecordBytes: number): RecordAllowance {
+export function allowanceOf(facts: RecordMemoryFacts, maxRecordBytes: number): RecordLimits {
   const capacity = Math.floor(mostAtOnceBytes(facts) / 2);
   const wanted = jsonCapacityFor(maxRecordBytes);
   return { maxRecordBytes, maxCapacityBytes: Math.min(capacity, wanted), isShort: capacity < wanted };
@@ -118,20 +113,23 @@ export function collectAfterMs(garbage: Garbage, facts: RecordMemoryFacts, tookM
 export interface RecordMemoryOptions {
   readonly budgetBytes: number;
   readonly maxRecordBytes: number;
-  readonly ringSamples: number;
+  /** For so long samples of each worker are kept; 0: nobody reads them. */
+  readonly sampleSpanMs: number;
+  /** Samples that the ring of a new slot holds. */
+  readonly ringCapacity: number;
   /** Every thread that may have seen what was let go of is to collect its garbage. */
   readonly onCollect: () => void;
 }
 
 export class RecordMemory implements RecordMemoryView {
   /** For lanes. */
-  readonly memory: AllowanceMemory = newAllowance();
+  readonly memory: AllowanceMemory;
   readonly budgetBytes: number;
   /** Kept by the mailboxes. */
   heartbeatBytes = 0;
   readonly #options: RecordMemoryOptions;
   readonly #leastBytes: number;
-  readonly #writer = new AllowanceWriter(this.memory);
+  readonly #writer: AllowanceWriter;
   #slotBytes = 0;
   #letGoBytes = 0;
   /** Of these: threads were told to collect them. */
@@ -150,7 +148,9 @@ export class RecordMemory implements RecordMemoryView {
   constructor(options: RecordMemoryOptions) {
     this.#options = options;
     this.budgetBytes = options.budgetBytes;
-    this.#leastBytes = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: options.ringSamples });
+    this.#leastBytes = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: options.ringCapacity });
+    this.memory = newAllowance(options.sampleSpanMs);
+    this.#writer = new AllowanceWriter(this.memory);
     this.#allow();
   }
 

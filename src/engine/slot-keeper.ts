@@ -19,8 +19,10 @@ export interface SlotKeeperOptions {
   readonly budgetBytes: number;
   /** Largest record, in bytes of JSON. */
   readonly maxRecordBytes: number;
-  /** Newest samples kept per worker. */
-  readonly ringSamples: number;
+  /** For so long samples of each worker are kept; 0: nobody reads them. */
+  readonly sampleSpanMs: number;
+  /** Samples that the ring of a new slot holds. */
+  readonly ringCapacity: number;
   readonly roster: Roster;
   readonly clock: Clock;
 }
@@ -30,7 +32,7 @@ const MAIN_COLLECTS_AFTER_MS = 400;
 
 export class SlotKeeper {
   readonly records: RecordMemory;
-  readonly #ringSamples: number;
+  readonly #ringCapacity: number;
   readonly #roster: Roster;
   readonly #clock: Clock;
   readonly #shelf: SlotShelf;
@@ -38,15 +40,16 @@ export class SlotKeeper {
   readonly #lanesToCollect = new Set<LaneHandle>();
   #collection: Timer | undefined;
 
-  constructor({ budgetBytes, maxRecordBytes, ringSamples, roster, clock }: SlotKeeperOptions) {
-    this.#ringSamples = ringSamples;
+  constructor({ budgetBytes, maxRecordBytes, sampleSpanMs, ringCapacity, roster, clock }: SlotKeeperOptions) {
+    this.#ringCapacity = ringCapacity;
     this.#roster = roster;
     this.#clock = clock;
-    this.#shelf = new SlotShelf(ringSamples);
+    this.#shelf = new SlotShelf(ringCapacity);
     this.records = new RecordMemory({
       budgetBytes,
       maxRecordBytes,
-      ringSamples,
+      sampleSpanMs,
+      ringCapacity,
       onCollect: () => this.#collectGarbage(),
     });
   }
@@ -106,9 +109,9 @@ export class SlotKeeper {
   #make(workerId: string, values: SavedValues | undefined): SlotMemory {
     if (values !== undefined) {
       const { json, lastUpdateS } = values;
-      return newSlot(workerId, this.#ringSamples, { json, receivedUnixMs: lastUpdateS * 1000 });
+      return newSlot(workerId, this.#ringCapacity, { json, receivedUnixMs: lastUpdateS * 1000 });
     }
-    return this.#shelf.take(workerId, this.#clock.monotonicMs()) ?? newSlot(workerId, this.#ringSamples);
+    return this.#shelf.take(workerId, this.#clock.monotonicMs()) ?? newSlot(workerId, this.#ringCapacity);
   }
 
   #replace(entry: RosterEntry, memory: SlotMemory): void {

@@ -125,7 +125,7 @@ export class Lane {
       return;
     }
     const json = recordJsonParts(heartbeat);
-    const noRoom = slot.makeRoom(json, this.#allowance);
+    const noRoom = slot.makeRoom(json, this.#allowance, frame);
     if (noRoom !== undefined) {
       slot.reject(frame.ordinal, noRoom.reason, frame.receivedUnixMs, noRoom.cause);
       return;

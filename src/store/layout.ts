@@ -15,7 +15,7 @@
  *     0               256          768                                               ringOffset
  *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬──────┬──────┬───┬───────┐
  *     │ control words │note A│note B│record A                   │record B           │times │cpu   │ … │tasks  │
- *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │f64   │f32   │   │u32    │
+ *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │2×f64 │f32   │   │u32    │
  *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴──────┴──────┴───┴───────┘
  *                                                    ◄─ jsonCapacity                   ◄─── ringCapacity each ──►
  */
@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 8;
+export const LAYOUT_VERSION = 9;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -172,10 +172,12 @@ export const SlotWord = {
   version: 1,
   /** Bytes of JSON that one copy of the record holds. */
   jsonCapacity: 2,
-  /** Samples that the ring holds. */
+  /** Samples that the ring holds: a power of two, or 0. */
   ringCapacity: 3,
   /** Counts the workers whose slot this memory was, see slot-shelf.ts. Changed by main, while it is nobody's. */
   tenancy: 4,
+  /** Number of the first sample that was written to this memory's ring: what came before it was elsewhere, or nowhere. */
+  ringFrom: 5,
   /** Generation of the twin record, see double-buffer.ts. On a cache line of its own: readers' fences touch it. */
   recordGeneration: 16,
   /** Generation of the twin note. */
@@ -241,12 +243,13 @@ export const PROGRESS_OFFSET_NUMBERS = RECORD_NUMBER_COUNT;
 export const RECORD_NUMBERS_WITH_PROGRESS = RECORD_NUMBER_COUNT + PROGRESS_NUMBERS;
 export const RECORD_HEAD_BYTES = RECORD_NUMBERS_WITH_PROGRESS * NUMBER_BYTES;
 
-/** Columns of the ring; `times` are Unix milliseconds of the receipt. */
+/** Columns of the ring, beside the two times of the receipt and the tasks. */
 export const RING_F32_COLUMNS = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;
 
 export interface SlotSize {
   /** A multiple of 64. */
   readonly jsonCapacity: number;
+  /** See slot-ring.ts. */
   readonly ringCapacity: number;
 }
 
@@ -258,7 +261,10 @@ export interface SlotOffsets {
   readonly noteText: readonly [number, number];
   readonly record: readonly [number, number];
   readonly json: readonly [number, number];
+  /** Receipts by the wall clock … */
   readonly ringTimes: number;
+  /** … and by the monotonic one. */
+  readonly ringMonotonic: number;
   readonly ringColumns: readonly number[];
   readonly ringTasks: number;
   readonly totalBytes: number;
@@ -268,7 +274,8 @@ export function slotOffsets({ jsonCapacity, ringCapacity }: SlotSize): SlotOffse
   const recordBytes = RECORD_HEAD_BYTES + jsonCapacity;
   const records = SLOT_CONTROL_BYTES + 2 * NOTE_BYTES;
   const ringTimes = records + 2 * recordBytes;
-  const columns = ringTimes + ringCapacity * NUMBER_BYTES;
+  const ringMonotonic = ringTimes + ringCapacity * NUMBER_BYTES;
+  const columns = ringMonotonic + ringCapacity * NUMBER_BYTES;
   const columnBytes = ringCapacity * WORD_BYTES;
   const ringTasks = columns + RING_F32_COLUMNS.length * columnBytes;
   return {
@@ -280,6 +287,7 @@ export function slotOffsets({ jsonCapacity, ringCapacity }: SlotSize): SlotOffse
     record: [records, records + recordBytes],
     json: [records + RECORD_HEAD_BYTES, records + recordBytes + RECORD_HEAD_BYTES],
     ringTimes,
+    ringMonotonic,
     ringColumns: RING_F32_COLUMNS.map((_, column) => columns + column * columnBytes),
     ringTasks,
     totalBytes: roundUp(ringTasks + columnBytes, CACHE_LINE_BYTES),
@@ -340,7 +348,7 @@ assertDistinct(SlotWord, SLOT_CONTROL_BYTES / WORD_BYTES, 'slot words');
 assertDistinct(NoteNumber, NOTE_NUMBER_COUNT, 'note numbers');
 assertDistinct(RecordNumber, RECORD_NUMBER_COUNT, 'record numbers');
 assertLayout(RECORD_HEAD_BYTES % CACHE_LINE_BYTES === 0, 'the JSON of a record does not start on a cache line');
-for (const offsets of [slotOffsets({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 3 })]) {
+for (const offsets of [slotOffsets({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4 })]) {
   assertLayout(
     offsets.record.every((offset) => offset % CACHE_LINE_BYTES === 0),
     'a record is not on a cache line',

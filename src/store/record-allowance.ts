@@ -1,6 +1,6 @@
 /**
- * How large records may be, told to every lane through shared memory: three words, changed by the main thread alone, which
- * counts the memory. Each is whole by itself; a lane may see one a moment late.
+ * How large records may be, and for how long samples are kept, told to every lane through shared memory: four words, changed
+ * by the main thread alone, which counts the memory. Each is whole by itself; a lane may see one a moment late.
  */
 import { WORD_BYTES } from './layout.ts';
 
@@ -13,13 +13,19 @@ const Word = {
   maxCapacityBytes: 1,
   /** 1 while memory is short: slots shrink as soon as they can. */
   isShort: 2,
+  /** For so long each worker's ring keeps samples; 0: nobody reads them. Written once. */
+  sampleSpanMs: 3,
 } as const;
-const WORDS = 3;
+const WORDS = 4;
 
-export interface RecordAllowance {
+export interface RecordLimits {
   readonly maxRecordBytes: number;
   readonly maxCapacityBytes: number;
   readonly isShort: boolean;
+}
+
+export interface RecordAllowance extends RecordLimits {
+  readonly sampleSpanMs: number;
 }
 
 /** For a slot that is nobody else's business. */
@@ -27,10 +33,13 @@ export const UNLIMITED: RecordAllowance = {
   maxRecordBytes: Number.POSITIVE_INFINITY,
   maxCapacityBytes: Number.POSITIVE_INFINITY,
   isShort: false,
+  sampleSpanMs: 0,
 };
 
-export function newAllowance(): AllowanceMemory {
-  return new SharedArrayBuffer(WORDS * WORD_BYTES);
+export function newAllowance(sampleSpanMs: number): AllowanceMemory {
+  const memory = new SharedArrayBuffer(WORDS * WORD_BYTES);
+  Atomics.store(new Int32Array(memory), Word.sampleSpanMs, sampleSpanMs);
+  return memory;
 }
 
 export class AllowanceWriter {
@@ -40,7 +49,7 @@ export class AllowanceWriter {
     this.#words = new Int32Array(memory);
   }
 
-  allow({ maxRecordBytes, maxCapacityBytes, isShort }: RecordAllowance): void {
+  allow({ maxRecordBytes, maxCapacityBytes, isShort }: RecordLimits): void {
     Atomics.store(this.#words, Word.maxRecordBytes, maxRecordBytes);
     Atomics.store(this.#words, Word.maxCapacityBytes, maxCapacityBytes);
     Atomics.store(this.#words, Word.isShort, isShort ? 1 : 0);
@@ -64,5 +73,9 @@ export class AllowanceReader implements RecordAllowance {
 
   get isShort(): boolean {
     return Atomics.load(this.#words, Word.isShort) === 1;
+  }
+
+  get sampleSpanMs(): number {
+    return Atomics.load(this.#words, Word.sampleSpanMs);
   }
 }

@@ -23,6 +23,7 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
   for (const word of [SlotWord.finished, SlotWord.taken, SlotWord.applied, SlotWord.rejected]) {
     Atomics.store(copy.control, word, Atomics.load(old.control, word));
   }
+  Atomics.store(copy.control, SlotWord.ringFrom, Atomics.load(old.control, SlotWord.ringFrom));
   const { offsets } = old;
   const noteBytes = offsets.note[1] - offsets.note[0];
   const recordBytes = offsets.record[1] - offsets.record[0];
@@ -33,6 +34,7 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
     old.bytes.copy(copy.bytes, copy.offsets.record[0], offsets.record[from], offsets.record[from] + recordBytes);
   });
   copy.ring.times.set(old.ring.times);
+  copy.ring.monotonic.set(old.ring.monotonic);
   RING_F32_COLUMNS.forEach((_, column) => {
     copy.ring.columns[column]?.set(old.ring.columns[column] as Float32Array);
   });

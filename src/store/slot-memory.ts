@@ -9,6 +9,7 @@ import {
   slotOffsets,
   WORD_BYTES,
 } from './layout.ts';
+import { isRingCapacity } from './slot-ring.ts';
 
 /** The memory itself, as it is handed from thread to thread. */
 export type SlotMemory = SharedArrayBuffer;
@@ -37,7 +38,7 @@ export class SlotViews {
     this.bytes = Buffer.from(memory);
   }
 
-  /** Made when it is first asked for: most readers never do, and each of its six views takes 100 bytes. */
+  /** Made when it is first asked for: most readers never do, and each of its views takes 100 bytes. */
   get ring(): RingViews {
     this.#ring ??= viewRing(this);
     return this.#ring;
@@ -46,6 +47,7 @@ export class SlotViews {
 
 export interface RingViews {
   readonly times: Float64Array;
+  readonly monotonic: Float64Array;
   readonly columns: readonly Float32Array[];
   readonly tasks: Uint32Array;
 }
@@ -54,6 +56,7 @@ export interface RingViews {
 const Memory = SharedArrayBuffer;
 
 export function allocateSlot(size: SlotSize): SlotViews {
+  if (!isRingCapacity(size.ringCapacity)) throw new Error(`a ring of ${size.ringCapacity} samples cannot be`);
   const memory = new Memory(slotOffsets(size).totalBytes);
   const control = new Int32Array(memory);
   Atomics.store(control, SlotWord.magic, SLOT_MAGIC);
@@ -75,7 +78,6 @@ export function successorProblem(memory: unknown, old: SlotMemory, maxBytes: num
   if (!(memory instanceof SharedArrayBuffer)) return 'no shared memory';
   if (memory.growable) return 'its size may change';
   const { byteLength } = memory;
-  if (byteLength === old.byteLength) return `${byteLength} bytes as before, expected another size`;
   if (byteLength > maxBytes) return `${byteLength} bytes, more than ${maxBytes}`;
   if (byteLength % WORD_BYTES !== 0) return `${byteLength} bytes are no whole number of words`;
   const control = new Int32Array(memory);
@@ -84,7 +86,12 @@ export function successorProblem(memory: unknown, old: SlotMemory, maxBytes: num
   }
   const jsonCapacity = Atomics.load(control, SlotWord.jsonCapacity);
   const ringCapacity = Atomics.load(control, SlotWord.ringCapacity);
-  if (ringCapacity !== Atomics.load(new Int32Array(old), SlotWord.ringCapacity)) return 'its ring has another size';
+  if (!isRingCapacity(ringCapacity)) return 'its ring has a size that none can have';
+  const before = new Int32Array(old);
+  const isSame =
+    jsonCapacity === Atomics.load(before, SlotWord.jsonCapacity) &&
+    ringCapacity === Atomics.load(before, SlotWord.ringCapacity);
+  if (isSame) return `${byteLength} bytes as before, expected another size`;
   const expectedBytes = jsonCapacity > 0 ? slotOffsets({ jsonCapacity, ringCapacity }).totalBytes : undefined;
   return byteLength === expectedBytes ? undefined : 'its size is not what it says of itself';
 }
@@ -111,6 +118,7 @@ function viewRing({ memory, offsets, size }: SlotViews): RingViews {
   const { ringCapacity } = size;
   return {
     times: new Float64Array(memory, offsets.ringTimes, ringCapacity),
+    monotonic: new Float64Array(memory, offsets.ringMonotonic, ringCapacity),
     columns: RING_F32_COLUMNS.map((_, column) => new Float32Array(memory, offsets.ringColumns[column], ringCapacity)),
     tasks: new Uint32Array(memory, offsets.ringTasks, ringCapacity),
   };

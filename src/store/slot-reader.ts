@@ -5,18 +5,9 @@
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
 import { NOTE_TEXT_BYTES, NoteNumber, RecordNumber, SlotWord } from './layout.ts';
+import type { SampleColumns } from './sample-columns.ts';
 import { type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
-
-/** One point of a worker's numbers in time. Usages are percentages. */
-export interface Sample {
-  readonly receivedUnixMs: number;
-  readonly cpuUsage: number;
-  readonly memoryUsage: number;
-  readonly storageUsage: number;
-  readonly gpuUsage: number;
-  readonly runningTasks: number;
-}
 
 export interface Rejection {
   readonly cause: RejectionCause;
@@ -200,35 +191,64 @@ export class SlotReader {
     return taken;
   }
 
-  /** The newest samples, oldest first, at most the ring's capacity less the one that may be under way. */
-  samples(): Sample[] {
-    const { control, ring, size } = this.#slot;
-    const { ringCapacity } = size;
+  /**
+   * Copies the samples from number `from` on, as far as the ring still holds them, and says how many it does not: each is
+   * copied or counted as lost once, whoever drains from the `to` of the time before, also into the slot that follows this
+   * one. While the ring is off all are lost.
+   * @param from modulo 2^32; 0: since the worker was known. One that is ahead of the slot copies nothing
+   * @param into whatever was there is gone
+   * @throws SlotGone if the memory is another worker's
+   */
+  samplesSince(from: number, into: SampleColumns): void {
+    const { control, size } = this.#slot;
+    const mask = size.ringCapacity - 1;
     // What is published from here on may be copied in part.
-    const published = Atomics.load(control, SlotWord.applied) >>> 0;
-    const times = ring.times.slice();
-    const columns = ring.columns.map((column) => column.slice());
-    const tasks = ring.tasks.slice();
+    const published = Atomics.load(control, SlotWord.applied);
+    const missing = (published - from) | 0;
+    const held = Math.min((published - Atomics.load(control, SlotWord.ringFrom)) >>> 0, Math.max(0, mask));
+    const count = missing < 0 ? 0 : Math.min(missing, held);
+    const first = published - count;
+    into.reserve(count);
+    if (count > 0) this.#copySamples(first, count, into);
     // The second look, as in double-buffer.ts: sample number `applied` may be under way and overwrites the oldest of the ring.
-    const applied = Atomics.add(control, SlotWord.applied, 0) >>> 0;
+    const applied = Atomics.add(control, SlotWord.applied, 0);
     // The same for the tenancy: what was read plainly before it is not of the next tenant.
     Atomics.add(control, SlotWord.tenancy, 0);
     this.#mustBeMine();
-    const oldest = Math.max(0, applied + 1 - ringCapacity);
-    const samples: Sample[] = [];
-    for (let number = oldest; number < published; number++) {
-      const index = number % ringCapacity;
-      const [cpuUsage, memoryUsage, storageUsage, gpuUsage] = columns.map((column) => column[index] as number);
-      samples.push({
-        receivedUnixMs: times[index] as number,
-        cpuUsage: cpuUsage as number,
-        memoryUsage: memoryUsage as number,
-        storageUsage: storageUsage as number,
-        gpuUsage: gpuUsage as number,
-        runningTasks: tasks[index] as number,
-      });
+    into.from = first >>> 0;
+    into.to = (missing < 0 ? from : published) >>> 0;
+    if (missing < 0) into.from = into.to;
+    into.drop(Math.min(count, Math.max(0, (applied - mask - first) | 0)));
+    into.lost = (into.from - from) >>> 0;
+  }
+
+  /** The first sample that can be copied, for a reader that has copied none and wants no others. */
+  get firstSample(): number {
+    const { control, size } = this.#slot;
+    const applied = Atomics.load(control, SlotWord.applied);
+    const held = (applied - Atomics.load(control, SlotWord.ringFrom)) >>> 0;
+    return (applied - Math.min(held, Math.max(0, size.ringCapacity - 1))) >>> 0;
+  }
+
+  #copySamples(first: number, count: number, into: SampleColumns): void {
+    const { ring, size } = this.#slot;
+    const mask = size.ringCapacity - 1;
+    const [cpuUsage, memoryUsage, storageUsage, gpuUsage] = ring.columns as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    for (let n = 0; n < count; n++) {
+      const index = (first + n) & mask;
+      into.receivedUnixMs[n] = ring.times[index] as number;
+      into.receivedMonotonicMs[n] = ring.monotonic[index] as number;
+      into.cpuUsage[n] = cpuUsage[index] as number;
+      into.memoryUsage[n] = memoryUsage[index] as number;
+      into.storageUsage[n] = storageUsage[index] as number;
+      into.gpuUsage[n] = gpuUsage[index] as number;
+      into.runningTasks[n] = ring.tasks[index] as number;
     }
-    return samples;
   }
 
   #recordNumber(index: number): number {

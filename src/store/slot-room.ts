@@ -6,7 +6,7 @@
  * a worker whose records change between two sizes keeps the room for the larger one.
  */
 import { jsonCapacityFor, LEAST_JSON_CAPACITY } from './layout.ts';
-import type { RecordAllowance } from './record-allowance.ts';
+import type { RecordLimits } from './record-allowance.ts';
 
 /** At one heartbeat in 5 s, 40 s: longer than a burst of tasks takes to come and go, and soon enough for memory. */
 export const SHRINK_AFTER = 8;
@@ -48,7 +48,7 @@ export interface NoRoom {
 }
 
 /** Why a slot may not be made to hold so much; undefined if it may. The least room is every slot's. */
-export function whyNoRoom(jsonBytes: number, allowance: RecordAllowance): NoRoom | undefined {
+export function whyNoRoom(jsonBytes: number, allowance: RecordLimits): NoRoom | undefined {
   const { maxRecordBytes, maxCapacityBytes } = allowance;
   if (jsonBytes > maxRecordBytes) {
     return {

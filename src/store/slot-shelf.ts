@@ -37,7 +37,7 @@ import { type SlotMemory, viewSlot } from './slot-memory.ts';
 
 /** From a worker's end until its memory may be another's. */
 export const COOL_MS = 250;
-/** 100 MB with a ring of 720 samples. What comes beyond is left to the garbage collection. */
+/** 16 MB without rings. What comes beyond is left to the garbage collection. */
 const MAX_KEPT = 4096;
 
 interface Kept {
@@ -88,7 +88,7 @@ function handedOver(memory: SlotMemory, json: Buffer): SlotMemory {
   const record = beginWrite(control, SlotWord.recordGeneration);
   const note = beginWrite(control, SlotWord.noteGeneration);
   Atomics.add(control, SlotWord.tenancy, 1);
-  for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected]) {
+  for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected, SlotWord.ringFrom]) {
     Atomics.store(control, word, 0);
   }
   const recordAt = offsets.record[record] / 8;

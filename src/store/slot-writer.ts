@@ -18,12 +18,15 @@ import {
   RecordNumber,
   RING_F32_COLUMNS,
   SLOT_CONTROL_BYTES,
+  type SlotSize,
   SlotWord,
+  slotBytes,
 } from './layout.ts';
 import type { Publications } from './publications.ts';
 import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
-import { allocateSlot, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
+import { allocateSlot, type RingViews, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
+import { ringAfter } from './slot-ring.ts';
 import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
 
 /** What is published of a heartbeat, beside its JSON. Usages are percentages. */
@@ -53,6 +56,13 @@ export interface RestoredRecord {
   readonly receivedUnixMs: number;
 }
 
+/** What the sample of the heartbeat in hand will hold, as far as it may call for another slot. */
+export interface SampleInHand {
+  readonly receivedMonotonicMs: number;
+}
+
+const NO_SAMPLE: SampleInHand = { receivedMonotonicMs: 0 };
+
 const NO_PROGRESS: readonly ProgressEntry[] = [];
 
 /** Of a record that no heartbeat of this master has made: 0 says that there is none, and heartbeats count from 1. */
@@ -62,7 +72,7 @@ const RESTORED_ORDINAL = -1;
  * Memory for a new worker, its record all zeros, or what an earlier master kept. Called before anybody else can see the
  * memory. A restored record is no heartbeat of this master's: it is neither counted as applied nor a sample.
  */
-export function newSlot(workerId: string, ringCapacity: number, restored?: RestoredRecord): SlotMemory {
+export function newSlot(workerId: string, ringCapacity = 0, restored?: RestoredRecord): SlotMemory {
   const json = Buffer.from(restored?.json ?? emptyRecordJsonHead(workerId));
   const slot = allocateSlot({ jsonCapacity: jsonCapacityFor(json.length), ringCapacity });
   json.copy(slot.bytes, slot.offsets.json[0]);
@@ -152,19 +162,34 @@ export class SlotWriter {
   }
 
   /**
-   * Makes the slot larger or smaller, if the JSON of the heartbeat in hand calls for it.
+   * Makes the slot larger or smaller, if the JSON of the heartbeat in hand, or its sample, calls for it.
    * @returns why that may not be; undefined if the JSON fits, and is to be published next
    */
-  makeRoom(json: string | RecordJsonParts, allowance: RecordAllowance): NoRoom | undefined {
-    const { before, tasks, after } = partsOf(json);
+  makeRoom(
+    json: string | RecordJsonParts,
+    allowance: RecordAllowance,
+    sample: SampleInHand = NO_SAMPLE,
+  ): NoRoom | undefined {
     this.#hasRoom = false;
+    const jsonCapacity = this.#jsonCapacityFor(json, allowance);
+    if (typeof jsonCapacity !== 'number') return jsonCapacity;
+    this.#hasRoom = true;
+    const { size } = this.#slot;
+    const ringCapacity = this.#ringCapacityFor(sample, allowance);
+    if (jsonCapacity === size.jsonCapacity && ringCapacity === size.ringCapacity) return undefined;
+    this.#before = this.#slot;
+    this.#slot = resized(this.#slot, { jsonCapacity, ringCapacity });
+    return undefined;
+  }
+
+  /** The room that the slot is to have, or why it may not. */
+  #jsonCapacityFor(json: string | RecordJsonParts, allowance: RecordAllowance): number | NoRoom {
+    const { before, tasks, after } = partsOf(json);
     const { jsonCapacity: capacity } = this.#slot.size;
     const tasksBytes = tasks === undefined ? this.#kept().bytes : Buffer.byteLength(tasks);
     // No text takes more than three bytes per unit: that is enough to see that two short ones fit into the least room.
-    if (capacity === LEAST_JSON_CAPACITY && tasksBytes + 3 * (before.length + after.length) <= capacity) {
-      this.#hasRoom = true;
-      return undefined;
-    }
+    if (capacity === LEAST_JSON_CAPACITY && tasksBytes + 3 * (before.length + after.length) <= capacity)
+      return capacity;
     const jsonBytes = tasksBytes + Buffer.byteLength(before) + Buffer.byteLength(after);
     if (jsonBytes > capacity) {
       const noRoom = whyNoRoom(jsonBytes, allowance);
@@ -172,11 +197,21 @@ export class SlotWriter {
     }
     const room = roomAfter({ capacity, small: this.#small }, jsonBytes, allowance.isShort);
     this.#small = room.small;
-    this.#hasRoom = true;
-    if (room.capacity === capacity) return undefined;
-    this.#before = this.#slot;
-    this.#slot = resized(this.#slot, room.capacity);
-    return undefined;
+    return room.capacity;
+  }
+
+  #ringCapacityFor({ receivedMonotonicMs }: SampleInHand, { sampleSpanMs, maxCapacityBytes }: RecordAllowance): number {
+    if (sampleSpanMs === 0) return this.#slot.size.ringCapacity;
+    const { size } = this.#slot;
+    const { ringCapacity: capacity } = size;
+    const held = heldIn(this.#slot);
+    const isFull = capacity > 0 && held >= capacity - 1;
+    const oldest = (Atomics.load(this.#slot.control, SlotWord.applied) - held) & (capacity - 1);
+    const heldMs = isFull ? receivedMonotonicMs - (this.#slot.ring.monotonic[oldest] as number) : 0;
+    const wanted = ringAfter({ capacity, isFull, heldMs }, sampleSpanMs);
+    // A slot of such a room for its record would take as much.
+    const moreBytes = slotBytes({ ...size, ringCapacity: wanted }) - slotBytes(size);
+    return moreBytes > 2 * Math.max(maxCapacityBytes, LEAST_JSON_CAPACITY) ? capacity : wanted;
   }
 
   /**
@@ -294,15 +329,20 @@ export class SlotWriter {
 
   /** The increment of `applied` publishes the sample. */
   #appendSample(record: number): void {
+    if (this.#slot.size.ringCapacity > 0) this.#writeSample(record);
+    Atomics.add(this.#slot.control, SlotWord.applied, 1);
+  }
+
+  #writeSample(record: number): void {
     const { control, ring, size } = this.#slot;
-    const index = (Atomics.load(control, SlotWord.applied) >>> 0) % size.ringCapacity;
+    const index = Atomics.load(control, SlotWord.applied) & (size.ringCapacity - 1);
     ring.times[index] = this.#number(record, RecordNumber.receivedUnixMs);
+    ring.monotonic[index] = this.#number(record, RecordNumber.receivedMonotonicMs);
     for (let column = 0; column < RING_F32_COLUMNS.length; column++) {
       const name = RING_F32_COLUMNS[column] as (typeof RING_F32_COLUMNS)[number];
       (ring.columns[column] as Float32Array)[index] = this.#number(record, RecordNumber[name]);
     }
     ring.tasks[index] = this.#number(record, RecordNumber.runningTasks);
-    Atomics.add(control, SlotWord.applied, 1);
   }
 }
 
@@ -310,14 +350,19 @@ function partsOf(json: string | RecordJsonParts): RecordJsonParts {
   return typeof json === 'string' ? { before: json, tasks: '', after: '' } : json;
 }
 
+/** How many samples its ring holds, without the place of the next one: a killed lane may have begun to write there. */
+function heldIn({ control, size }: SlotViews): number {
+  const held = (Atomics.load(control, SlotWord.applied) - Atomics.load(control, SlotWord.ringFrom)) >>> 0;
+  return Math.min(held, Math.max(0, size.ringCapacity - 1));
+}
+
 /**
- * A slot of another size with the same counts, note and samples, for a record that is about to be published: nobody sees it
+ * A slot of another size with the same counts, note and newest samples, for a record that is about to be published: nobody sees it
  * before that, so that the records of the old one need not be copied. The old one stays as it is: its readers keep a whole
  * record until they move.
  */
-function resized(old: SlotViews, jsonCapacity: number): SlotViews {
-  const { ringCapacity } = old.size;
-  const slot = allocateSlot({ jsonCapacity, ringCapacity });
+function resized(old: SlotViews, size: SlotSize): SlotViews {
+  const slot = allocateSlot(size);
   for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected]) {
     Atomics.store(slot.control, word, Atomics.load(old.control, word));
   }
@@ -326,6 +371,32 @@ function resized(old: SlotViews, jsonCapacity: number): SlotViews {
   }
   // Notes lie at the same place in every slot.
   old.bytes.copy(slot.bytes, SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES, old.offsets.record[0]);
-  old.bytes.copy(slot.bytes, slot.offsets.ringTimes, old.offsets.ringTimes, old.offsets.totalBytes);
+  copySamples(old, slot);
   return slot;
+}
+
+/** As many of the newest as both rings can hold. */
+function copySamples(from: SlotViews, to: SlotViews): void {
+  const applied = Atomics.load(from.control, SlotWord.applied);
+  const count = Math.min(heldIn(from), Math.max(0, to.size.ringCapacity - 1));
+  Atomics.store(to.control, SlotWord.ringFrom, (applied - count) | 0);
+  const fromMask = from.size.ringCapacity - 1;
+  const toMask = to.size.ringCapacity - 1;
+  const pairs = count === 0 ? [] : columnPairs(from.ring, to.ring);
+  for (const [source, target] of pairs) {
+    for (let number = applied - count; number < applied; number++) {
+      target[number & toMask] = source[number & fromMask] as number;
+    }
+  }
+}
+
+type Column = Float64Array | Float32Array | Uint32Array;
+
+function columnPairs(from: RingViews, to: RingViews): [Column, Column][] {
+  return [
+    [from.times, to.times],
+    [from.monotonic, to.monotonic],
+    ...from.columns.map((column, index): [Column, Column] => [column, to.columns[index] as Column]),
+    [from.tasks, to.tasks],
+  ];
 }

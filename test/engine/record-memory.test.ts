@@ -77,7 +77,13 @@ test('the budget is an eighth of the memory, within bounds', () => {
 
 test('what was let go of counts until threads have collected it, which they are told to do when it is much', () => {
   let collected = 0;
-  const options = { budgetBytes: 80 * MIB, maxRecordBytes: 8 * MIB, ringSamples: 4, onCollect: () => collected++ };
+  const options = {
+    budgetBytes: 80 * MIB,
+    maxRecordBytes: 8 * MIB,
+    sampleSpanMs: 0,
+    ringCapacity: 4,
+    onCollect: () => collected++,
+  };
   const memory = new RecordMemory(options);
   const allowance = new AllowanceReader(memory.memory);
   const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4 });
@@ -120,7 +126,13 @@ test('what was let go of counts until threads have collected it, which they are 
 
 test('collecting takes little of main’s time, however large its heap, and is seldom while few workers cause it', () => {
   let collected = 0;
-  const options = { budgetBytes: 80 * MIB, maxRecordBytes: 8 * MIB, ringSamples: 4, onCollect: () => collected++ };
+  const options = {
+    budgetBytes: 80 * MIB,
+    maxRecordBytes: 8 * MIB,
+    sampleSpanMs: 0,
+    ringCapacity: 4,
+    onCollect: () => collected++,
+  };
   const memory = new RecordMemory(options);
   const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4 });
   const growsAndShrinks = (of = noGarbage()) => {
@@ -157,7 +169,13 @@ test('collecting takes little of main’s time, however large its heap, and is s
 
 test('a slot that is kept counts as garbage no more, once', () => {
   let collected = 0;
-  const options = { budgetBytes: 8 * MIB, maxRecordBytes: MIB, ringSamples: 4, onCollect: () => collected++ };
+  const options = {
+    budgetBytes: 8 * MIB,
+    maxRecordBytes: MIB,
+    sampleSpanMs: 0,
+    ringCapacity: 4,
+    onCollect: () => collected++,
+  };
   const memory = new RecordMemory(options);
   const gone = noGarbage();
   const goes = (of = noGarbage()) => memory.letGo(512 * 1024, of);

@@ -12,6 +12,7 @@ import { UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import { newSlot } from '../../src/store/slot-writer.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { samplesOf } from '../support/samples-of.ts';
 
 const WORKER_ID = 'näme';
 
@@ -46,7 +47,7 @@ function lane({ knowsNothing }: { knowsNothing: boolean }) {
         numbers: slot.numbers(),
         counts: slot.counts(),
         rejection: slot.lastRejection(),
-        samples: slot.samples(),
+        samples: samplesOf(slot),
       };
     },
   };

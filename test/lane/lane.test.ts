@@ -11,6 +11,7 @@ import { SlotReader } from '../../src/store/slot-reader.ts';
 import { SHRINK_AFTER } from '../../src/store/slot-room.ts';
 import { newSlot } from '../../src/store/slot-writer.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { samplesOf } from '../support/samples-of.ts';
 
 /** A lane without a thread, serving one worker called `w`. */
 function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
@@ -116,7 +117,7 @@ test('a heartbeat with 10,000 running tasks is kept whole, in a slot that grew',
 });
 
 test('a record that may not be so large is rejected with the reason, and the last good one stays', () => {
-  const allowance = { maxRecordBytes: 20_000, maxCapacityBytes: 10_000, isShort: true };
+  const allowance = { maxRecordBytes: 20_000, maxCapacityBytes: 10_000, isShort: true, sampleSpanMs: 0 };
   const lane = laneFor('w', allowance);
   const tasks = (count: number) =>
     Array.from({ length: count }, (_, i) => create(RunningTaskSchema, { taskId: `task-${i}`, status: 'running' }));
@@ -157,7 +158,7 @@ test('a slot far too large shrinks after some heartbeats, whether or not its tas
   expect(lane.slot.capacityBytes).toBe(1024);
   expect(JSON.parse(`${lane.slot.json('')}}`)).toMatchObject({ cpu_usage: 7, running_tasks: [{ task_id: 't' }] });
   expect(lane.slot.counts()).toEqual({ applied: 1 + SHRINK_AFTER, rejected: 0 });
-  expect(lane.slot.samples()).toHaveLength(7);
+  expect(samplesOf(lane.slot)).toHaveLength(7);
   lane.send({ cpuUsage: 9, runningTasks: [task] });
   expect(JSON.parse(`${lane.slot.json('')}}`)).toMatchObject({ cpu_usage: 9, running_tasks: [{ task_id: 't' }] });
 });

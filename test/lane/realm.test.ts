@@ -21,7 +21,7 @@ afterEach(async () => {
 
 /** A master whose shared lane the processor is in, and what that lane's workers show. */
 async function startMaster() {
-  const manager = new TelemetryManager({ processor: VANDAL, maxDedicatedLanes: 0, sharedLanes: 1, ringSamples: 2 });
+  const manager = new TelemetryManager({ processor: VANDAL, maxDedicatedLanes: 0, sharedLanes: 1 });
   running.push(manager);
   await manager.start();
   const entryOf = (workerId: string) => manager.directory.get(workerId);

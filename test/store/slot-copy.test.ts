@@ -5,6 +5,7 @@ import { copiedSlot } from '../../src/store/slot-copy.ts';
 import type { SlotMemory } from '../../src/store/slot-memory.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
+import { samplesOf } from '../support/samples-of.ts';
 
 const json = (cpuUsage: number) =>
   recordJsonHead({
@@ -47,7 +48,7 @@ const seen = (memory: SlotMemory) => {
     jsonHead,
   } = {
     numbers: reader.numbers(),
-    samples: reader.samples(),
+    samples: samplesOf(reader),
     lastRejection: reader.lastRejection(),
     taken: reader.taken,
     finished: reader.finished,

@@ -8,6 +8,7 @@ import { COOL_MS, SlotShelf } from '../../src/store/slot-shelf.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { eventually } from '../support/eventually.ts';
 import { repetitions } from '../support/repetitions.ts';
+import { samplesOf } from '../support/samples-of.ts';
 import { checkableRecord } from './threads/checkable-record.ts';
 
 const RING = 8;
@@ -44,7 +45,7 @@ test('memory of a forgotten worker becomes the next one’s, which has sent noth
     () => old.json(''),
     () => old.numbers(),
     () => old.counts(),
-    () => old.samples(),
+    () => samplesOf(old),
     () => old.lastRejection(),
     () => old.runningTasks,
   ]) {
@@ -55,7 +56,7 @@ test('memory of a forgotten worker becomes the next one’s, which has sent noth
   expect(reader.numbers()).toBeUndefined();
   expect(reader.hasRecord).toBe(false);
   expect(reader.counts()).toEqual({ applied: 0, rejected: 0 });
-  expect(reader.samples()).toEqual([]);
+  expect(samplesOf(reader)).toEqual([]);
   expect(reader.lastRejection()).toBeUndefined();
   expect([reader.taken, reader.finished, reader.isInHand]).toEqual([0, 0, false]);
   const next = new SlotWriter(memory);
@@ -63,7 +64,7 @@ test('memory of a forgotten worker becomes the next one’s, which has sent noth
   expect(next.progress()).toEqual([]);
   next.take(1);
   next.publish(checkableRecord(7).numbers, jsonOf('new', 't'));
-  expect(reader.samples().map(({ cpuUsage }) => cpuUsage)).toEqual([7]);
+  expect(samplesOf(reader).map(({ cpuUsage }) => cpuUsage)).toEqual([7]);
 });
 
 test('slots of another size are not kept, nor more than a bound', () => {

@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SlotGone, SlotReader } from '../../../src/store/slot-reader.ts';
+import { samplesOf } from '../../support/samples-of.ts';
 
 const { memory, row, place } = workerData as { memory: SharedArrayBuffer; row: Int32Array; place: number };
 const port = parentPort as NonNullable<typeof parentPort>;
@@ -28,7 +29,7 @@ function readOne(): void {
   for (;;) {
     const numbers = slot.numbers();
     const { applied } = slot.counts();
-    const samples = slot.samples();
+    const samples = samplesOf(slot);
     const isMine =
       tenantOf(slot) === tenant &&
       (numbers === undefined || numbers.cpuUsage === tenant) &&
