@@ -1,4 +1,4 @@
-/** What a worker on a shared lane costs in memory: board, slot, ring, roster, and what lane and http thread keep of it. */
+/** What a worker on a shared lane costs in memory: board, slot, roster, and what lane and http thread keep of it. */
 import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
@@ -48,7 +48,7 @@ export const workerCost: Bench = {
       },
       {
         id: 'worker.slot.resident',
-        question: 'share of a new slot, ring included, that is resident before anything is written to it',
+        question: 'share of a new slot that is resident before anything is written to it',
         unit: '%',
         of: ({ slotRssShare }) => slotRssShare * 100,
       },

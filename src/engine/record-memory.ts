@@ -148,7 +148,11 @@ export class RecordMemory implements RecordMemoryView {
   constructor(options: RecordMemoryOptions) {
     this.#options = options;
     this.budgetBytes = options.budgetBytes;
-    this.#leastBytes = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: options.ringCapacity });
+    this.#leastBytes = slotBytes({
+      jsonCapacity: LEAST_JSON_CAPACITY,
+      ringCapacity: options.ringCapacity,
+      metricColumns: 0,
+    });
     this.memory = newAllowance(options.sampleSpanMs);
     this.#writer = new AllowanceWriter(this.memory);
     this.#allow();

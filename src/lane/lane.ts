@@ -125,7 +125,7 @@ export class Lane {
       return;
     }
     const json = recordJsonParts(heartbeat);
-    const noRoom = slot.makeRoom(json, this.#allowance, frame);
+    const noRoom = slot.makeRoom(json, this.#allowance, frame.receivedMonotonicMs, heartbeat.metrics);
     if (noRoom !== undefined) {
       slot.reject(frame.ordinal, noRoom.reason, frame.receivedUnixMs, noRoom.cause);
       return;
@@ -150,6 +150,7 @@ export class Lane {
       },
       json,
       progress.oldest,
+      heartbeat.metrics,
     );
     if (heartbeat.runningTasks !== undefined && this.#custom === undefined) {
       frame.rewind();

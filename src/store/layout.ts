@@ -13,10 +13,10 @@
  * SLOT, one per worker: changed by its lane alone.
  *
  *     0               256          768                                               ringOffset
- *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬──────┬──────┬───┬───────┐
- *     │ control words │note A│note B│record A                   │record B           │times │cpu   │ … │tasks  │
- *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │2×f64 │f32   │   │u32    │
- *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴──────┴──────┴───┴───────┘
+ *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬──────┬─────┬───┬─────┬───────┬─────┐
+ *     │ control words │note A│note B│record A                   │record B           │times │cpu  │ … │tasks│metrics│names│
+ *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │2×f64 │f32  │   │u32  │f64    │text │
+ *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴──────┴─────┴───┴─────┴───────┴─────┘
  *                                                    ◄─ jsonCapacity                   ◄─── ringCapacity each ──►
  */
 
@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 9;
+export const LAYOUT_VERSION = 10;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -178,6 +178,10 @@ export const SlotWord = {
   tenancy: 4,
   /** Number of the first sample that was written to this memory's ring: what came before it was elsewhere, or nowhere. */
   ringFrom: 5,
+  /** Columns for custom metrics that the ring has … */
+  metricColumns: 6,
+  /** … and how many of them have a name. */
+  metricNames: 7,
   /** Generation of the twin record, see double-buffer.ts. On a cache line of its own: readers' fences touch it. */
   recordGeneration: 16,
   /** Generation of the twin note. */
@@ -189,6 +193,8 @@ export const SlotWord = {
   /** Heartbeats applied, which is also the number of samples ever written: its increment publishes the sample. */
   applied: 34,
   rejected: 35,
+  /** Values of custom metrics that no column was there for, while samples were kept. */
+  metricsLeftOut: 36,
 } as const;
 export const SLOT_CONTROL_BYTES = 256;
 
@@ -246,11 +252,16 @@ export const RECORD_HEAD_BYTES = RECORD_NUMBERS_WITH_PROGRESS * NUMBER_BYTES;
 /** Columns of the ring, beside the two times of the receipt and the tasks. */
 export const RING_F32_COLUMNS = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;
 
+/** Room for a name of a metric: how many bytes it has, a word, and its text in UTF-8. */
+export const METRIC_NAME_BYTES = 128;
+export const METRIC_TEXT_BYTES = METRIC_NAME_BYTES - WORD_BYTES;
+
 export interface SlotSize {
   /** A multiple of 64. */
   readonly jsonCapacity: number;
   /** See slot-ring.ts. */
   readonly ringCapacity: number;
+  readonly metricColumns: number;
 }
 
 export type Copy = 0 | 1;
@@ -267,10 +278,12 @@ export interface SlotOffsets {
   readonly ringMonotonic: number;
   readonly ringColumns: readonly number[];
   readonly ringTasks: number;
+  readonly ringMetrics: readonly number[];
+  readonly metricNames: number;
   readonly totalBytes: number;
 }
 
-export function slotOffsets({ jsonCapacity, ringCapacity }: SlotSize): SlotOffsets {
+export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns }: SlotSize): SlotOffsets {
   const recordBytes = RECORD_HEAD_BYTES + jsonCapacity;
   const records = SLOT_CONTROL_BYTES + 2 * NOTE_BYTES;
   const ringTimes = records + 2 * recordBytes;
@@ -278,6 +291,8 @@ export function slotOffsets({ jsonCapacity, ringCapacity }: SlotSize): SlotOffse
   const columns = ringMonotonic + ringCapacity * NUMBER_BYTES;
   const columnBytes = ringCapacity * WORD_BYTES;
   const ringTasks = columns + RING_F32_COLUMNS.length * columnBytes;
+  const metrics = roundUp(ringTasks + columnBytes, NUMBER_BYTES);
+  const metricNames = metrics + metricColumns * ringCapacity * NUMBER_BYTES;
   return {
     note: [SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES + NOTE_BYTES],
     noteText: [
@@ -290,7 +305,9 @@ export function slotOffsets({ jsonCapacity, ringCapacity }: SlotSize): SlotOffse
     ringMonotonic,
     ringColumns: RING_F32_COLUMNS.map((_, column) => columns + column * columnBytes),
     ringTasks,
-    totalBytes: roundUp(ringTasks + columnBytes, CACHE_LINE_BYTES),
+    ringMetrics: Array.from({ length: metricColumns }, (_, column) => metrics + column * ringCapacity * NUMBER_BYTES),
+    metricNames,
+    totalBytes: roundUp(metricNames + metricColumns * METRIC_NAME_BYTES, CACHE_LINE_BYTES),
   };
 }
 
@@ -348,10 +365,14 @@ assertDistinct(SlotWord, SLOT_CONTROL_BYTES / WORD_BYTES, 'slot words');
 assertDistinct(NoteNumber, NOTE_NUMBER_COUNT, 'note numbers');
 assertDistinct(RecordNumber, RECORD_NUMBER_COUNT, 'record numbers');
 assertLayout(RECORD_HEAD_BYTES % CACHE_LINE_BYTES === 0, 'the JSON of a record does not start on a cache line');
-for (const offsets of [slotOffsets({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4 })]) {
+for (const offsets of [slotOffsets({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4, metricColumns: 4 })]) {
   assertLayout(
     offsets.record.every((offset) => offset % CACHE_LINE_BYTES === 0),
     'a record is not on a cache line',
   );
   assertLayout(offsets.ringTimes % NUMBER_BYTES === 0, 'the ring is not aligned');
+  assertLayout(
+    offsets.ringMetrics.every((offset) => offset % NUMBER_BYTES === 0),
+    'a column of a metric is not aligned',
+  );
 }

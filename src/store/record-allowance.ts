@@ -57,10 +57,13 @@ export class AllowanceWriter {
 }
 
 export class AllowanceReader implements RecordAllowance {
+  /** Written once, before the memory is handed to anybody. */
+  readonly sampleSpanMs: number;
   readonly #words: Int32Array;
 
   constructor(memory: AllowanceMemory) {
     this.#words = new Int32Array(memory);
+    this.sampleSpanMs = Atomics.load(this.#words, Word.sampleSpanMs);
   }
 
   get maxRecordBytes(): number {
@@ -73,9 +76,5 @@ export class AllowanceReader implements RecordAllowance {
 
   get isShort(): boolean {
     return Atomics.load(this.#words, Word.isShort) === 1;
-  }
-
-  get sampleSpanMs(): number {
-    return Atomics.load(this.#words, Word.sampleSpanMs);
   }
 }

@@ -22,15 +22,22 @@ export class SampleColumns {
   storageUsage = new Float32Array(FIRST_ROOM);
   gpuUsage = new Float32Array(FIRST_ROOM);
   runningTasks = new Uint32Array(FIRST_ROOM);
+  /** Custom metrics that the worker's samples have, and a column for each; NaN: that sample has none. */
+  metricNames: readonly string[] = [];
+  readonly metrics: Float64Array[] = [];
 
   get count(): number {
     return (this.to - this.from) >>> 0;
   }
 
-  /** Makes room for so many samples; what was there is gone. */
-  reserve(count: number): void {
+  /** Makes room for so many samples with these metrics; what was there is gone. */
+  reserve(count: number, metricNames: readonly string[]): void {
+    this.metricNames = metricNames;
+    const room = 2 ** Math.ceil(Math.log2(Math.max(count, FIRST_ROOM)));
+    for (let column = 0; column < metricNames.length; column++) {
+      if ((this.metrics[column]?.length ?? 0) < room) this.metrics[column] = new Float64Array(room);
+    }
     if (count <= this.receivedUnixMs.length) return;
-    const room = 2 ** Math.ceil(Math.log2(count));
     this.receivedUnixMs = new Float64Array(room);
     this.receivedMonotonicMs = new Float64Array(room);
     this.cpuUsage = new Float32Array(room);
@@ -43,13 +50,13 @@ export class SampleColumns {
   /** Takes away the first ones. */
   drop(count: number): void {
     if (count === 0) return;
-    const { columns } = this;
-    for (const column of columns) column.copyWithin(0, count, this.count);
+    for (const column of this.#columns()) column.copyWithin(0, count, this.count);
     this.from = (this.from + count) >>> 0;
   }
 
-  get columns(): readonly (Float64Array | Float32Array | Uint32Array)[] {
+  #columns(): readonly (Float64Array | Float32Array | Uint32Array)[] {
     const { receivedUnixMs, receivedMonotonicMs, cpuUsage, memoryUsage, storageUsage, gpuUsage, runningTasks } = this;
-    return [receivedUnixMs, receivedMonotonicMs, cpuUsage, memoryUsage, storageUsage, gpuUsage, runningTasks];
+    const plain = [receivedUnixMs, receivedMonotonicMs, cpuUsage, memoryUsage, storageUsage, gpuUsage, runningTasks];
+    return [...plain, ...this.metrics.slice(0, this.metricNames.length)];
   }
 }

@@ -12,7 +12,7 @@
  */
 
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
-import { RecordNumber, RING_F32_COLUMNS, SlotWord } from './layout.ts';
+import { RecordNumber, SlotWord } from './layout.ts';
 import { allocateSlot, type SlotMemory, viewSlot } from './slot-memory.ts';
 
 export function copiedSlot(memory: SlotMemory): SlotMemory {
@@ -23,7 +23,9 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
   for (const word of [SlotWord.finished, SlotWord.taken, SlotWord.applied, SlotWord.rejected]) {
     Atomics.store(copy.control, word, Atomics.load(old.control, word));
   }
-  Atomics.store(copy.control, SlotWord.ringFrom, Atomics.load(old.control, SlotWord.ringFrom));
+  for (const word of [SlotWord.ringFrom, SlotWord.metricNames, SlotWord.metricsLeftOut]) {
+    Atomics.store(copy.control, word, Atomics.load(old.control, word));
+  }
   const { offsets } = old;
   const noteBytes = offsets.note[1] - offsets.note[0];
   const recordBytes = offsets.record[1] - offsets.record[0];
@@ -33,12 +35,7 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
   copyTwin(old.control, SlotWord.recordGeneration, (from) => {
     old.bytes.copy(copy.bytes, copy.offsets.record[0], offsets.record[from], offsets.record[from] + recordBytes);
   });
-  copy.ring.times.set(old.ring.times);
-  copy.ring.monotonic.set(old.ring.monotonic);
-  RING_F32_COLUMNS.forEach((_, column) => {
-    copy.ring.columns[column]?.set(old.ring.columns[column] as Float32Array);
-  });
-  copy.ring.tasks.set(old.ring.tasks);
+  old.bytes.copy(copy.bytes, copy.offsets.ringTimes, old.offsets.ringTimes);
   // The record may be newer than the counters. Its own number tells how many samples there are with it; the last of
   // them is written again by `mend` if the record is of the heartbeat in hand.
   const record = copy.offsets.record[0] / 8;

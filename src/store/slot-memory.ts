@@ -1,6 +1,8 @@
 /** A slot's memory: how it is made, and the views through which writer and readers see it. */
 import {
   LAYOUT_VERSION,
+  METRIC_NAME_BYTES,
+  METRIC_TEXT_BYTES,
   RING_F32_COLUMNS,
   SLOT_MAGIC,
   type SlotOffsets,
@@ -9,7 +11,7 @@ import {
   slotOffsets,
   WORD_BYTES,
 } from './layout.ts';
-import { isRingCapacity } from './slot-ring.ts';
+import { isMetricColumns, isRingCapacity } from './slot-ring.ts';
 
 /** The memory itself, as it is handed from thread to thread. */
 export type SlotMemory = SharedArrayBuffer;
@@ -50,6 +52,8 @@ export interface RingViews {
   readonly monotonic: Float64Array;
   readonly columns: readonly Float32Array[];
   readonly tasks: Uint32Array;
+  /** Custom metrics, NaN where a sample has none. */
+  readonly metrics: readonly Float64Array[];
 }
 
 /** As it was before foreign code came: its own memory is counted, see foreign-memory.ts. */
@@ -63,6 +67,7 @@ export function allocateSlot(size: SlotSize): SlotViews {
   Atomics.store(control, SlotWord.version, LAYOUT_VERSION);
   Atomics.store(control, SlotWord.jsonCapacity, size.jsonCapacity);
   Atomics.store(control, SlotWord.ringCapacity, size.ringCapacity);
+  Atomics.store(control, SlotWord.metricColumns, size.metricColumns);
   return viewSlot(memory);
 }
 
@@ -87,13 +92,23 @@ export function successorProblem(memory: unknown, old: SlotMemory, maxBytes: num
   const jsonCapacity = Atomics.load(control, SlotWord.jsonCapacity);
   const ringCapacity = Atomics.load(control, SlotWord.ringCapacity);
   if (!isRingCapacity(ringCapacity)) return 'its ring has a size that none can have';
-  const before = new Int32Array(old);
-  const isSame =
-    jsonCapacity === Atomics.load(before, SlotWord.jsonCapacity) &&
-    ringCapacity === Atomics.load(before, SlotWord.ringCapacity);
-  if (isSame) return `${byteLength} bytes as before, expected another size`;
-  const expectedBytes = jsonCapacity > 0 ? slotOffsets({ jsonCapacity, ringCapacity }).totalBytes : undefined;
+  const metricColumns = Atomics.load(control, SlotWord.metricColumns);
+  if (!isMetricColumns(metricColumns)) return 'it has so many columns of metrics as none can have';
+  const names = Atomics.load(control, SlotWord.metricNames);
+  if (names < 0 || names > metricColumns) return 'it has more names of metrics than columns';
+  if (isSameSize({ jsonCapacity, ringCapacity, metricColumns }, viewSlot(old).size))
+    return `${byteLength} bytes as before, expected another size`;
+  const expectedBytes =
+    jsonCapacity > 0 ? slotOffsets({ jsonCapacity, ringCapacity, metricColumns }).totalBytes : undefined;
   return byteLength === expectedBytes ? undefined : 'its size is not what it says of itself';
+}
+
+export function isSameSize(one: SlotSize, other: SlotSize): boolean {
+  return (
+    one.jsonCapacity === other.jsonCapacity &&
+    one.ringCapacity === other.ringCapacity &&
+    one.metricColumns === other.metricColumns
+  );
 }
 
 interface SlotShape {
@@ -107,11 +122,24 @@ let lastShape: SlotShape | undefined;
 function shapeOf(control: Int32Array): SlotShape {
   const jsonCapacity = Atomics.load(control, SlotWord.jsonCapacity);
   const ringCapacity = Atomics.load(control, SlotWord.ringCapacity);
-  if (lastShape?.size.jsonCapacity !== jsonCapacity || lastShape.size.ringCapacity !== ringCapacity) {
-    const size = { jsonCapacity, ringCapacity };
-    lastShape = { size, offsets: slotOffsets(size) };
-  }
+  const metricColumns = Atomics.load(control, SlotWord.metricColumns);
+  const size = { jsonCapacity, ringCapacity, metricColumns };
+  if (lastShape !== undefined && isSameSize(size, lastShape.size)) return lastShape;
+  lastShape = { size, offsets: slotOffsets(size) };
   return lastShape;
+}
+
+/** The metrics that have a column, in their order. @param from those before it are known */
+export function metricNamesIn({ bytes, control, offsets, size }: SlotViews, from = 0): string[] {
+  const names: string[] = [];
+  const named = Math.min(Atomics.load(control, SlotWord.metricNames), size.metricColumns);
+  for (let column = from; column < named; column++) {
+    const at = offsets.metricNames + column * METRIC_NAME_BYTES;
+    const text = at + WORD_BYTES;
+    const length = control[at / WORD_BYTES] as number;
+    names.push(bytes.toString('utf8', text, text + Math.max(0, Math.min(length, METRIC_TEXT_BYTES))));
+  }
+  return names;
 }
 
 function viewRing({ memory, offsets, size }: SlotViews): RingViews {
@@ -121,5 +149,6 @@ function viewRing({ memory, offsets, size }: SlotViews): RingViews {
     monotonic: new Float64Array(memory, offsets.ringMonotonic, ringCapacity),
     columns: RING_F32_COLUMNS.map((_, column) => new Float32Array(memory, offsets.ringColumns[column], ringCapacity)),
     tasks: new Uint32Array(memory, offsets.ringTasks, ringCapacity),
+    metrics: offsets.ringMetrics.map((at) => new Float64Array(memory, at, ringCapacity)),
   };
 }

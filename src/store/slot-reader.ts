@@ -6,7 +6,7 @@ import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
 import { NOTE_TEXT_BYTES, NoteNumber, RecordNumber, SlotWord } from './layout.ts';
 import type { SampleColumns } from './sample-columns.ts';
-import { type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
+import { metricNamesIn, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
 
 export interface Rejection {
@@ -36,14 +36,22 @@ export class SlotGone extends Error {
 export class SlotReader {
   readonly #slot: SlotViews;
   readonly #tenancy: number;
+  /** Of custom metrics, as far as samples were read. */
+  #names: readonly string[] = [];
 
-  constructor(memory: SlotMemory) {
+  /** @param tenancy of the worker that is to be read of; undefined: the one whose memory it is just now */
+  constructor(memory: SlotMemory, tenancy?: number) {
     this.#slot = viewSlot(memory);
-    this.#tenancy = Atomics.load(this.#slot.control, SlotWord.tenancy);
+    this.#tenancy = tenancy ?? Atomics.load(this.#slot.control, SlotWord.tenancy);
   }
 
   get memory(): SlotMemory {
     return this.#slot.memory;
+  }
+
+  /** Which of the workers that the memory serves one after the other is read of. */
+  get tenancy(): number {
+    return this.#tenancy;
   }
 
   /** Bytes of JSON that its record may have. */
@@ -208,7 +216,7 @@ export class SlotReader {
     const held = Math.min((published - Atomics.load(control, SlotWord.ringFrom)) >>> 0, Math.max(0, mask));
     const count = missing < 0 ? 0 : Math.min(missing, held);
     const first = published - count;
-    into.reserve(count);
+    into.reserve(count, this.#metricNames());
     if (count > 0) this.#copySamples(first, count, into);
     // The second look, as in double-buffer.ts: sample number `applied` may be under way and overwrites the oldest of the ring.
     const applied = Atomics.add(control, SlotWord.applied, 0);
@@ -230,6 +238,18 @@ export class SlotReader {
     return (applied - Math.min(held, Math.max(0, size.ringCapacity - 1))) >>> 0;
   }
 
+  /** A name that is there stays there. */
+  #metricNames(): readonly string[] {
+    const named = Atomics.load(this.#slot.control, SlotWord.metricNames);
+    if (named > this.#names.length) this.#names = [...this.#names, ...metricNamesIn(this.#slot, this.#names.length)];
+    return this.#names;
+  }
+
+  /** Values of custom metrics that no column was there for, modulo 2^32; a lane that was killed may have counted some twice. */
+  get metricsLeftOut(): number {
+    return Atomics.load(this.#slot.control, SlotWord.metricsLeftOut);
+  }
+
   #copySamples(first: number, count: number, into: SampleColumns): void {
     const { ring, size } = this.#slot;
     const mask = size.ringCapacity - 1;
@@ -239,6 +259,7 @@ export class SlotReader {
       Float32Array,
       Float32Array,
     ];
+    const metrics = into.metricNames;
     for (let n = 0; n < count; n++) {
       const index = (first + n) & mask;
       into.receivedUnixMs[n] = ring.times[index] as number;
@@ -248,6 +269,9 @@ export class SlotReader {
       into.storageUsage[n] = storageUsage[index] as number;
       into.gpuUsage[n] = gpuUsage[index] as number;
       into.runningTasks[n] = ring.tasks[index] as number;
+      for (let column = 0; column < metrics.length; column++) {
+        (into.metrics[column] as Float64Array)[n] = (ring.metrics[column] as Float64Array)[index] as number;
+      }
     }
   }
 

@@ -9,6 +9,9 @@
  * A burst doubles it once or twice and no more; a worker whose pace changes back and forth keeps the larger one. Beyond MOST,
  * and while there is no memory for a larger one, the oldest samples are lost, which readers count.
  *
+ * Custom metrics have columns of their own, of which there are twice as many when they do not suffice; when there are as many
+ * as there may be, and half of them hold nothing any more, those are given up.
+ *
  * All sizes are powers of two: the number of a sample wraps at 2^32, and its place in the ring must not jump there.
  */
 
@@ -23,6 +26,20 @@ export function ringCapacityFor(spanMs: number, intervalMs: number): number {
   // Both ends of the span, and the sample that may be under way.
   const samples = Math.ceil(spanMs / Math.max(1, intervalMs)) + 2;
   return Math.max(LEAST_RING_SAMPLES, Math.min(MOST_RING_SAMPLES, 2 ** Math.ceil(Math.log2(samples))));
+}
+
+/** Custom metrics of one worker that have a column; values of others are left out, and counted. */
+export const MOST_METRIC_COLUMNS = 64;
+const LEAST_METRIC_COLUMNS = 4;
+
+/** Columns for so many metrics: a power of two, so that a worker whose metrics come one by one gets few new slots. */
+export function metricColumnsFor(metrics: number): number {
+  if (metrics === 0) return 0;
+  return Math.max(LEAST_METRIC_COLUMNS, Math.min(MOST_METRIC_COLUMNS, 2 ** Math.ceil(Math.log2(metrics))));
+}
+
+export function isMetricColumns(columns: number): boolean {
+  return columns === 0 || columns === metricColumnsFor(columns);
 }
 
 export function isRingCapacity(capacity: number): boolean {

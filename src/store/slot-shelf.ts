@@ -2,7 +2,7 @@
  * Memory of forgotten workers, kept for the next ones: V8 collects shared memory late, so that a fleet which comes and goes
  * would fill the memory with slots that are nobody's.
  *
- * Only slots of the least room, and only when no thread writes them any more: their lane has said that it left, or its thread has ended. Readers
+ * Only slots of the size that new ones have, and only when no thread writes them any more: their lane has said that it left, or its thread has ended. Readers
  * may still hold them, and must never show one worker's record as another's. Main, in this order:
  *
  *     L  releases the worker's row of the board
@@ -30,15 +30,28 @@ import {
   NOTE_NUMBER_COUNT,
   RECORD_NUMBERS_WITH_PROGRESS,
   RecordNumber,
+  type SlotSize,
   SlotWord,
-  slotBytes,
 } from './layout.ts';
 import { type SlotMemory, viewSlot } from './slot-memory.ts';
 
 /** From a worker's end until its memory may be another's. */
 export const COOL_MS = 250;
+/** … while samples are kept: whoever drains them once a second has had several chances at the last ones. */
+export const SAMPLES_COOL_MS = 5000;
 /** 16 MB without rings. What comes beyond is left to the garbage collection. */
 const MAX_KEPT = 4096;
+
+/** What counts for one worker. */
+const COUNTS = [
+  SlotWord.taken,
+  SlotWord.finished,
+  SlotWord.applied,
+  SlotWord.rejected,
+  SlotWord.ringFrom,
+  SlotWord.metricNames,
+  SlotWord.metricsLeftOut,
+];
 
 interface Kept {
   readonly memory: SlotMemory;
@@ -46,13 +59,16 @@ interface Kept {
 }
 
 export class SlotShelf {
-  readonly #leastBytes: number;
+  readonly #ringCapacity: number;
+  readonly #coolMs: number;
   /** The longest kept first, from `#first` on; nothing before it, so that memory which was taken is its worker's alone. */
   #kept: (Kept | undefined)[] = [];
   #first = 0;
 
-  constructor(ringCapacity: number) {
-    this.#leastBytes = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity });
+  /** @param ringCapacity of new slots */
+  constructor(ringCapacity: number, coolMs = COOL_MS) {
+    this.#ringCapacity = ringCapacity;
+    this.#coolMs = coolMs;
   }
 
   get size(): number {
@@ -61,15 +77,19 @@ export class SlotShelf {
 
   /** Nobody writes it any more, and its worker's row is released. @returns false if it is not kept */
   keep(memory: SlotMemory, nowMs: number): boolean {
-    if (memory.byteLength !== this.#leastBytes || this.size >= MAX_KEPT) return false;
+    if (this.size >= MAX_KEPT || !this.#isAsNew(viewSlot(memory).size)) return false;
     this.#kept.push({ memory, sinceMs: nowMs });
     return true;
+  }
+
+  #isAsNew({ jsonCapacity, ringCapacity, metricColumns }: SlotSize): boolean {
+    return jsonCapacity === LEAST_JSON_CAPACITY && ringCapacity === this.#ringCapacity && metricColumns === 0;
   }
 
   /** A slot for a new worker, its record all zeros; undefined if there is none. */
   take(workerId: string, nowMs: number): SlotMemory | undefined {
     const kept = this.#kept[this.#first];
-    if (kept === undefined || nowMs - kept.sinceMs < COOL_MS) return undefined;
+    if (kept === undefined || nowMs - kept.sinceMs < this.#coolMs) return undefined;
     const json = Buffer.from(emptyRecordJsonHead(workerId));
     if (jsonCapacityFor(json.length) !== LEAST_JSON_CAPACITY) return undefined;
     this.#kept[this.#first++] = undefined;
@@ -88,9 +108,7 @@ function handedOver(memory: SlotMemory, json: Buffer): SlotMemory {
   const record = beginWrite(control, SlotWord.recordGeneration);
   const note = beginWrite(control, SlotWord.noteGeneration);
   Atomics.add(control, SlotWord.tenancy, 1);
-  for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected, SlotWord.ringFrom]) {
-    Atomics.store(control, word, 0);
-  }
+  for (const word of COUNTS) Atomics.store(control, word, 0);
   const recordAt = offsets.record[record] / 8;
   numbers.fill(0, recordAt, recordAt + RECORD_NUMBERS_WITH_PROGRESS);
   numbers[recordAt + RecordNumber.jsonBytes] = json.length;

@@ -16,17 +16,15 @@ import {
   NoteNumber,
   PROGRESS_OFFSET_NUMBERS,
   RecordNumber,
-  RING_F32_COLUMNS,
   SLOT_CONTROL_BYTES,
   type SlotSize,
   SlotWord,
-  slotBytes,
 } from './layout.ts';
 import type { Publications } from './publications.ts';
 import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
-import { allocateSlot, type RingViews, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
+import { type Metrics, SampleWriter } from './sample-writer.ts';
+import { allocateSlot, isSameSize, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
-import { ringAfter } from './slot-ring.ts';
 import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
 
 /** What is published of a heartbeat, beside its JSON. Usages are percentages. */
@@ -56,12 +54,7 @@ export interface RestoredRecord {
   readonly receivedUnixMs: number;
 }
 
-/** What the sample of the heartbeat in hand will hold, as far as it may call for another slot. */
-export interface SampleInHand {
-  readonly receivedMonotonicMs: number;
-}
-
-const NO_SAMPLE: SampleInHand = { receivedMonotonicMs: 0 };
+const NO_METRICS: Metrics = new Map();
 
 const NO_PROGRESS: readonly ProgressEntry[] = [];
 
@@ -74,7 +67,7 @@ const RESTORED_ORDINAL = -1;
  */
 export function newSlot(workerId: string, ringCapacity = 0, restored?: RestoredRecord): SlotMemory {
   const json = Buffer.from(restored?.json ?? emptyRecordJsonHead(workerId));
-  const slot = allocateSlot({ jsonCapacity: jsonCapacityFor(json.length), ringCapacity });
+  const slot = allocateSlot({ jsonCapacity: jsonCapacityFor(json.length), ringCapacity, metricColumns: 0 });
   json.copy(slot.bytes, slot.offsets.json[0]);
   const { numbers } = slot;
   const record = slot.offsets.record[0] / 8;
@@ -101,6 +94,7 @@ export interface CountedAt {
 export class SlotWriter {
   #slot: SlotViews;
   readonly #countedAt: CountedAt | undefined;
+  readonly #samples: SampleWriter;
   /** Where the tasks lie in the JSON of the record that was published last. */
   #tasks: { from: number; readonly bytes: number } | undefined;
   /** Of another size: holds the record that is current, until the next one is published. */
@@ -113,6 +107,7 @@ export class SlotWriter {
   constructor(memory: SlotMemory, countedAt?: CountedAt) {
     this.#slot = viewSlot(memory);
     this.#countedAt = countedAt;
+    this.#samples = new SampleWriter(this.#slot);
   }
 
   get memory(): SlotMemory {
@@ -168,17 +163,21 @@ export class SlotWriter {
   makeRoom(
     json: string | RecordJsonParts,
     allowance: RecordAllowance,
-    sample: SampleInHand = NO_SAMPLE,
+    receivedMonotonicMs = 0,
+    metrics = NO_METRICS,
   ): NoRoom | undefined {
     this.#hasRoom = false;
     const jsonCapacity = this.#jsonCapacityFor(json, allowance);
     if (typeof jsonCapacity !== 'number') return jsonCapacity;
     this.#hasRoom = true;
-    const { size } = this.#slot;
-    const ringCapacity = this.#ringCapacityFor(sample, allowance);
-    if (jsonCapacity === size.jsonCapacity && ringCapacity === size.ringCapacity) return undefined;
-    this.#before = this.#slot;
-    this.#slot = resized(this.#slot, { jsonCapacity, ringCapacity });
+    const before = this.#slot;
+    const ring = this.#samples.sizeFor(receivedMonotonicMs, metrics, allowance);
+    if (ring === before.size && jsonCapacity === before.size.jsonCapacity) return undefined;
+    const size = { ...ring, jsonCapacity };
+    if (isSameSize(size, before.size)) return undefined;
+    this.#slot = resized(before, size);
+    this.#samples.move(this.#slot);
+    this.#before = before;
     return undefined;
   }
 
@@ -200,25 +199,12 @@ export class SlotWriter {
     return room.capacity;
   }
 
-  #ringCapacityFor({ receivedMonotonicMs }: SampleInHand, { sampleSpanMs, maxCapacityBytes }: RecordAllowance): number {
-    if (sampleSpanMs === 0) return this.#slot.size.ringCapacity;
-    const { size } = this.#slot;
-    const { ringCapacity: capacity } = size;
-    const held = heldIn(this.#slot);
-    const isFull = capacity > 0 && held >= capacity - 1;
-    const oldest = (Atomics.load(this.#slot.control, SlotWord.applied) - held) & (capacity - 1);
-    const heldMs = isFull ? receivedMonotonicMs - (this.#slot.ring.monotonic[oldest] as number) : 0;
-    const wanted = ringAfter({ capacity, isFull, heldMs }, sampleSpanMs);
-    // A slot of such a room for its record would take as much.
-    const moreBytes = slotBytes({ ...size, ringCapacity: wanted }) - slotBytes(size);
-    return moreBytes > 2 * Math.max(maxCapacityBytes, LEAST_JSON_CAPACITY) ? capacity : wanted;
-  }
-
   /**
    * Makes the record of the heartbeat in hand readable and appends its sample. Room is made for it, whatever
    * it takes, unless {@link makeRoom} has made it.
    * @param json a text as a whole, or in parts; tasks that are left out are copied from this writer's last record.
    * @param progress of its tasks, as far as slot-progress.ts keeps it
+   * @param metrics custom ones, for its sample
    * @returns the slot's new memory if it was made larger or smaller for this record, which readers must be told; else
    * undefined.
    */
@@ -226,9 +212,11 @@ export class SlotWriter {
     values: RecordNumbers,
     json: string | RecordJsonParts,
     progress: readonly ProgressEntry[] = NO_PROGRESS,
+    metrics = NO_METRICS,
   ): SlotMemory | undefined {
-    if (!this.#hasRoom) this.makeRoom(json, UNLIMITED);
+    if (!this.#hasRoom) this.makeRoom(json, UNLIMITED, values.receivedMonotonicMs, metrics);
     this.#hasRoom = false;
+    this.#samples.begin(metrics);
     const { before, tasks, after } = partsOf(json);
     const { control, numbers } = this.#slot;
     const copy = beginWrite(control, SlotWord.recordGeneration);
@@ -329,20 +317,8 @@ export class SlotWriter {
 
   /** The increment of `applied` publishes the sample. */
   #appendSample(record: number): void {
-    if (this.#slot.size.ringCapacity > 0) this.#writeSample(record);
+    this.#samples.write(record);
     Atomics.add(this.#slot.control, SlotWord.applied, 1);
-  }
-
-  #writeSample(record: number): void {
-    const { control, ring, size } = this.#slot;
-    const index = Atomics.load(control, SlotWord.applied) & (size.ringCapacity - 1);
-    ring.times[index] = this.#number(record, RecordNumber.receivedUnixMs);
-    ring.monotonic[index] = this.#number(record, RecordNumber.receivedMonotonicMs);
-    for (let column = 0; column < RING_F32_COLUMNS.length; column++) {
-      const name = RING_F32_COLUMNS[column] as (typeof RING_F32_COLUMNS)[number];
-      (ring.columns[column] as Float32Array)[index] = this.#number(record, RecordNumber[name]);
-    }
-    ring.tasks[index] = this.#number(record, RecordNumber.runningTasks);
   }
 }
 
@@ -350,20 +326,20 @@ function partsOf(json: string | RecordJsonParts): RecordJsonParts {
   return typeof json === 'string' ? { before: json, tasks: '', after: '' } : json;
 }
 
-/** How many samples its ring holds, without the place of the next one: a killed lane may have begun to write there. */
-function heldIn({ control, size }: SlotViews): number {
-  const held = (Atomics.load(control, SlotWord.applied) - Atomics.load(control, SlotWord.ringFrom)) >>> 0;
-  return Math.min(held, Math.max(0, size.ringCapacity - 1));
-}
-
 /**
- * A slot of another size with the same counts, note and newest samples, for a record that is about to be published: nobody sees it
+ * A slot of another size with the same counts and note, for a record that is about to be published: nobody sees it
  * before that, so that the records of the old one need not be copied. The old one stays as it is: its readers keep a whole
  * record until they move.
  */
 function resized(old: SlotViews, size: SlotSize): SlotViews {
   const slot = allocateSlot(size);
-  for (const word of [SlotWord.taken, SlotWord.finished, SlotWord.applied, SlotWord.rejected]) {
+  for (const word of [
+    SlotWord.taken,
+    SlotWord.finished,
+    SlotWord.applied,
+    SlotWord.rejected,
+    SlotWord.metricsLeftOut,
+  ]) {
     Atomics.store(slot.control, word, Atomics.load(old.control, word));
   }
   for (const word of [SlotWord.recordGeneration, SlotWord.noteGeneration]) {
@@ -371,32 +347,5 @@ function resized(old: SlotViews, size: SlotSize): SlotViews {
   }
   // Notes lie at the same place in every slot.
   old.bytes.copy(slot.bytes, SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES, old.offsets.record[0]);
-  copySamples(old, slot);
   return slot;
-}
-
-/** As many of the newest as both rings can hold. */
-function copySamples(from: SlotViews, to: SlotViews): void {
-  const applied = Atomics.load(from.control, SlotWord.applied);
-  const count = Math.min(heldIn(from), Math.max(0, to.size.ringCapacity - 1));
-  Atomics.store(to.control, SlotWord.ringFrom, (applied - count) | 0);
-  const fromMask = from.size.ringCapacity - 1;
-  const toMask = to.size.ringCapacity - 1;
-  const pairs = count === 0 ? [] : columnPairs(from.ring, to.ring);
-  for (const [source, target] of pairs) {
-    for (let number = applied - count; number < applied; number++) {
-      target[number & toMask] = source[number & fromMask] as number;
-    }
-  }
-}
-
-type Column = Float64Array | Float32Array | Uint32Array;
-
-function columnPairs(from: RingViews, to: RingViews): [Column, Column][] {
-  return [
-    [from.times, to.times],
-    [from.monotonic, to.monotonic],
-    ...from.columns.map((column, index): [Column, Column] => [column, to.columns[index] as Column]),
-    [from.tasks, to.tasks],
-  ];
 }

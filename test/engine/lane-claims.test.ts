@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { claimProblem, type GivenToLane } from '../../src/engine/lane-claims.ts';
 import type { FromLane } from '../../src/lane/messages.ts';
+import { SlotWord } from '../../src/store/layout.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
+import { MOST_RING_SAMPLES } from '../../src/store/slot-ring.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { repetitions } from '../support/repetitions.ts';
 
@@ -38,6 +40,8 @@ const FAILED = { type: 'failed', cause: 'crash', reason: 'x', slot: undefined, o
 test('what a lane says in its turn, of whom it was given, is believed', () => {
   expect(claimProblem({ type: 'ready' }, given({ isReady: false }))).toBeUndefined();
   expect(claimProblem(grown(), given())).toBeUndefined();
+  // With as large a ring as its worker's pace calls for.
+  expect(claimProblem(grown(newSlot('w', 2 * RING)), given())).toBeUndefined();
   expect(claimProblem({ type: 'left', slot: ROW }, given())).toBeUndefined();
   expect(claimProblem(FAILED, given({ isReady: false }))).toBeUndefined();
   expect(claimProblem({ ...FAILED, cause: 'memory', slot: 99, occupant: 1 }, given())).toBeUndefined();
@@ -70,7 +74,30 @@ test.each<[what: string, message: unknown, facts?: Partial<GivenToLane>]>([
   ['of a slot that is too large', grown(grownFrom(SLOT, MAX_SLOT_BYTES))],
   ['of a slot of odd size', grown(new SharedArrayBuffer(GROWN.byteLength - 1))],
   ['of a slot without a layout', grown(new SharedArrayBuffer(GROWN.byteLength))],
-  ['of a slot with another ring', grown(grownFrom(newSlot('w', RING + 1), 5000))],
+  [
+    'of a slot with a ring that none can have',
+    wrongLayout((control) => {
+      control[SlotWord.ringCapacity] = RING + 1;
+    }),
+  ],
+  [
+    'of a slot with a ring larger than any may be',
+    wrongLayout((control) => {
+      control[SlotWord.ringCapacity] = 2 * MOST_RING_SAMPLES;
+    }),
+  ],
+  [
+    'of a slot with so many columns of metrics as none can have',
+    wrongLayout((control) => {
+      control[SlotWord.metricColumns] = 3;
+    }),
+  ],
+  [
+    'of a slot with more names of metrics than columns',
+    wrongLayout((control) => {
+      control[SlotWord.metricNames] = 1;
+    }),
+  ],
   [
     'of a slot that claims to hold more',
     wrongLayout((control) => {

@@ -86,7 +86,7 @@ test('what was let go of counts until threads have collected it, which they are 
   };
   const memory = new RecordMemory(options);
   const allowance = new AllowanceReader(memory.memory);
-  const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4 });
+  const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4, metricColumns: 0 });
   memory.added(least);
   expect(memory.view).toMatchObject({ slotBytes: 0, letGoBytes: 0, largestRecordBytes: 8 * MIB });
   expect([allowance.maxRecordBytes, allowance.isShort]).toEqual([8 * MIB, false]);
@@ -134,7 +134,7 @@ test('collecting takes little of main’s time, however large its heap, and is s
     onCollect: () => collected++,
   };
   const memory = new RecordMemory(options);
-  const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4 });
+  const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4, metricColumns: 0 });
   const growsAndShrinks = (of = noGarbage()) => {
     memory.replaced(least, least + 11 * MIB, of);
     memory.replaced(least + 11 * MIB, least, of);

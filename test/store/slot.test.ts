@@ -96,7 +96,11 @@ test.each([-1, 2 ** 31, 0.5, Number.NaN, Number.POSITIVE_INFINITY])('a length of
   slot.take(1);
   slot.reject(1, 'a reason', 5);
   const numbers = new Float64Array(slot.memory);
-  const { note, record } = slotOffsets({ jsonCapacity: new Int32Array(slot.memory)[2] as number, ringCapacity: 4 });
+  const { note, record } = slotOffsets({
+    jsonCapacity: new Int32Array(slot.memory)[2] as number,
+    ringCapacity: 4,
+    metricColumns: 0,
+  });
   for (const at of note) numbers[at / 8 + NoteNumber.textBytes] = length;
   for (const at of record) numbers[at / 8 + RecordNumber.jsonBytes] = length;
   const reader = new SlotReader(slot.memory);
@@ -172,27 +176,34 @@ test.each(['publish', 'reject'] as const)(
 
 test('no two parts of a slot overlap, whatever its size', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 0, max: 12 }), (lines, rings) => {
-      const ringCapacity = rings === 0 ? 0 : 2 ** rings;
-      const jsonCapacity = lines * 64;
-      const offsets = slotOffsets({ jsonCapacity, ringCapacity });
-      const parts: [number, number][] = [
-        [0, 256],
-        ...offsets.note.map((at): [number, number] => [at, 256]),
-        [offsets.record[0], offsets.json[0] - offsets.record[0] + jsonCapacity],
-        [offsets.record[1], offsets.json[1] - offsets.record[1] + jsonCapacity],
-        [offsets.ringTimes, ringCapacity * 8],
-        [offsets.ringMonotonic, ringCapacity * 8],
-        ...offsets.ringColumns.map((at): [number, number] => [at, ringCapacity * 4]),
-        [offsets.ringTasks, ringCapacity * 4],
-      ];
-      let end = 0;
-      for (const [at, bytes] of parts.sort((a, b) => a[0] - b[0])) {
-        expect(at).toBeGreaterThanOrEqual(end);
-        end = at + bytes;
-      }
-      expect(offsets.totalBytes).toBeGreaterThanOrEqual(end);
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 100 }),
+      fc.integer({ min: 0, max: 12 }),
+      fc.constantFrom(0, 4, 64),
+      (lines, rings, metricColumns) => {
+        const ringCapacity = rings === 0 ? 0 : 2 ** rings;
+        const jsonCapacity = lines * 64;
+        const offsets = slotOffsets({ jsonCapacity, ringCapacity, metricColumns });
+        const parts: [number, number][] = [
+          [0, 256],
+          ...offsets.note.map((at): [number, number] => [at, 256]),
+          [offsets.record[0], offsets.json[0] - offsets.record[0] + jsonCapacity],
+          [offsets.record[1], offsets.json[1] - offsets.record[1] + jsonCapacity],
+          [offsets.ringTimes, ringCapacity * 8],
+          [offsets.ringMonotonic, ringCapacity * 8],
+          ...offsets.ringColumns.map((at): [number, number] => [at, ringCapacity * 4]),
+          [offsets.ringTasks, ringCapacity * 4],
+          ...offsets.ringMetrics.map((at): [number, number] => [at, ringCapacity * 8]),
+          [offsets.metricNames, metricColumns * 128],
+        ];
+        let end = 0;
+        for (const [at, bytes] of parts.sort((a, b) => a[0] - b[0])) {
+          expect(at).toBeGreaterThanOrEqual(end);
+          end = at + bytes;
+        }
+        expect(offsets.totalBytes).toBeGreaterThanOrEqual(end);
+      },
+    ),
   );
 });
 
