@@ -131,6 +131,11 @@ export class Roster {
     this.#announce({ type: 'slotGone', workerId: entry.workerId });
   }
 
+  /** Nobody writes the slot of the worker any more, which is removed. */
+  close({ row, occupant, slot }: RosterEntry): void {
+    this.#announce({ type: 'slotClosed', row, occupant, slot: slot.memory, tenancy: slot.tenancy });
+  }
+
   /** For readers elsewhere: they are in the log of this thread's directory already. */
   publishEvents(events: readonly WorkerEvent[]): void {
     for (const listener of this.#listeners) listener({ type: 'events', events });

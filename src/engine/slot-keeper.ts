@@ -7,7 +7,7 @@ import { collectGarbage } from '../lib/collect-garbage.ts';
 import { copiedSlot } from '../store/slot-copy.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import { SlotReader } from '../store/slot-reader.ts';
-import { SlotShelf } from '../store/slot-shelf.ts';
+import { COOL_MS, SAMPLES_COOL_MS, SlotShelf } from '../store/slot-shelf.ts';
 import { newSlot } from '../store/slot-writer.ts';
 import type { LaneHandle, LaneWorker } from './lane-handle.ts';
 import { RecordMemory } from './record-memory.ts';
@@ -32,6 +32,8 @@ const MAIN_COLLECTS_AFTER_MS = 400;
 
 export class SlotKeeper {
   readonly records: RecordMemory;
+  /** Whether somebody drains samples, and is to be told when the last ones of a worker can be. */
+  readonly keepsSamples: boolean;
   readonly #ringCapacity: number;
   readonly #roster: Roster;
   readonly #clock: Clock;
@@ -44,7 +46,8 @@ export class SlotKeeper {
     this.#ringCapacity = ringCapacity;
     this.#roster = roster;
     this.#clock = clock;
-    this.#shelf = new SlotShelf(ringCapacity);
+    this.keepsSamples = sampleSpanMs > 0;
+    this.#shelf = new SlotShelf(ringCapacity, this.keepsSamples ? SAMPLES_COOL_MS : COOL_MS);
     this.records = new RecordMemory({
       budgetBytes,
       maxRecordBytes,

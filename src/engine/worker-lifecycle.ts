@@ -89,6 +89,7 @@ export class WorkerLifecycle {
     slots.letGo(entry);
     void lanes.forget(entry).then((isUnused) => {
       deliveries.left(entry);
+      if (slots.keepsSamples) roster.close(entry);
       if (isUnused) slots.reuse(entry);
     });
   }

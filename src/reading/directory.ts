@@ -28,6 +28,18 @@ export type Announcement =
   /** Much memory of slots was let go of: it is free when every thread that saw it has collected its garbage. */
   | { readonly type: 'slotsLetGo' }
   | { readonly type: 'slotGone'; readonly workerId: string }
+  /**
+   * The lane of a worker that is gone has left its slot: nobody writes it any more, and in some seconds it may be another's.
+   * Only while samples are kept, for those who drain them: the last ones can be read now.
+   */
+  | {
+      readonly type: 'slotClosed';
+      readonly row: number;
+      readonly occupant: number;
+      readonly slot: SlotMemory;
+      /** Which worker of those that this memory serves one after the other it was, see slot-shelf.ts. */
+      readonly tenancy: number;
+    }
   /** What the worker said of itself when it registered. */
   | { readonly type: 'workerFacts'; readonly workerId: string; readonly facts: WorkerFacts }
   /** A lane failed, and the worker was charged with it. */
@@ -136,7 +148,8 @@ export class Directory {
         return;
       }
       case 'slotsLetGo':
-        // For the thread as a whole.
+      case 'slotClosed':
+        // For the thread as a whole; for those who drain samples.
         return;
       case 'slotGone':
         this.#remove(announcement.workerId);

@@ -1,0 +1,141 @@
+import { afterEach, expect, test } from 'vitest';
+import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+import type { Announcement } from '../../src/reading/directory.ts';
+import { SampleDrain } from '../../src/reading/sample-drain.ts';
+import { BoardReader } from '../../src/store/board.ts';
+import { eventually } from '../support/eventually.ts';
+
+const running: TelemetryManager[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((manager) => manager.shutdown()));
+});
+
+async function drained(options: TelemetryManagerOptions = {}) {
+  const manager = new TelemetryManager({
+    maxWorkers: 20,
+    maxDedicatedLanes: 1,
+    sharedLanes: 1,
+    samples: { spanMs: 60_000 },
+    ...options,
+  });
+  running.push(manager);
+  await manager.start();
+  const drain = new SampleDrain(new BoardReader(manager.boardMemory));
+  const announced: Announcement[] = [];
+  const listen = () => {
+    for (const announcement of manager.announcements()) drain.apply(announcement);
+    manager.onAnnouncement((announcement) => {
+      announced.push(announcement);
+      drain.apply(announcement);
+    });
+  };
+  /** Of each worker, by the value that each heartbeat had. */
+  const taken = new Map<string, number[]>();
+  const metrics = new Map<string, number[]>();
+  const take = () =>
+    drain.drain((workerId, columns) => {
+      const values = taken.get(workerId) ?? [];
+      taken.set(workerId, values);
+      for (let n = 0; n < columns.count; n++) values.push(columns.cpuUsage[n] as number);
+      for (const [column, name] of columns.metricNames.entries()) {
+        const all = metrics.get(name) ?? [];
+        metrics.set(name, all);
+        for (const value of columns.metrics[column]?.subarray(0, columns.count) ?? []) {
+          if (!Number.isNaN(value)) all.push(value);
+        }
+      }
+    });
+  return { manager, drain, announced, listen, taken, metrics, take };
+}
+
+const PROCESSOR = new URL('../support/processors/faulty.mjs', import.meta.url);
+
+test.each([
+  ['without a processor', undefined],
+  ['with one', PROCESSOR],
+])(
+  'workers that come, send, grow and go leave each applied heartbeat as one sample, in order: lanes %s',
+  async (_, processor) => {
+    const { manager, drain, listen, taken, metrics, take } = await drained({ processor });
+    listen();
+    let sent = 0;
+    for (let round = 0; round < 40; round++) {
+      for (let worker = 0; worker < 3; worker++) {
+        const workerId = `w${worker}`;
+        for (let beat = 0; beat < 5; beat++) {
+          const taskId = 'x'.repeat(round % 7 === worker ? 3000 : 1);
+          const metrics = { [`m${round % 5}`]: beat };
+          manager.processHeartbeat({ workerId, cpuUsage: ++sent, runningTasks: [{ taskId }], metrics });
+        }
+      }
+      if (round % 4 === 3) await new Promise((resolve) => setTimeout(resolve, 5));
+      if (round % 3 === 0) manager.unregisterWorker(`w${round % 3}`);
+      if (round % 5 === 0) take();
+    }
+    for (let worker = 0; worker < 3; worker++) manager.unregisterWorker(`w${worker}`);
+    const applied = () => manager.internalState().totals.applied;
+    const all = () => [...taken.values()].flat();
+    await eventually(() => {
+      take();
+      const { accepted, forgotten, replacedBy } = manager.internalState().totals;
+      const replaced = Object.values(replacedBy).reduce((sum, n) => sum + n, 0);
+      return accepted === sent && applied() + forgotten + replaced === sent && all().length === applied();
+    });
+    expect(drain.lost).toBe(0);
+    expect(drain.closedTooLate).toBe(0);
+    for (const [name, values] of metrics)
+      expect([name, values.length > 0 && values.every((value) => value < 5)]).toEqual([name, true]);
+    expect([...metrics.keys()].sort()).toEqual(expect.arrayContaining(['m0', 'm1', 'm2', 'm3', 'm4']));
+    // In order, and none twice.
+    for (const values of taken.values()) {
+      expect(values).toEqual([...new Set(values)].sort((a, b) => a - b));
+    }
+  },
+);
+
+test('the last samples of a worker can be read once its lane has left it, and only then is that told', async () => {
+  const { manager, announced, listen, taken, take } = await drained({ maxDedicatedLanes: 0 });
+  listen();
+  for (let beat = 1; beat <= 3; beat++) manager.processHeartbeat({ workerId: 'a', cpuUsage: beat });
+  await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 3);
+  manager.unregisterWorker('a');
+  // Nothing of one that is leaving: its lane may still add to it.
+  take();
+  expect(taken.size).toBe(0);
+  await eventually(() => announced.some(({ type }) => type === 'slotClosed'));
+  expect(announced.map(({ type }) => type).filter((type) => type.startsWith('slot'))).toEqual([
+    'slotAdded',
+    'slotGone',
+    'slotClosed',
+  ]);
+  take();
+  expect(taken.get('a')).toEqual([1, 2, 3]);
+  take();
+  expect(taken.get('a')).toEqual([1, 2, 3]);
+});
+
+test('whoever comes later begins with what is kept', async () => {
+  const { manager, drain, listen, taken, take } = await drained();
+  for (let beat = 1; beat <= 100; beat++) {
+    manager.processHeartbeat({ workerId: 'a', cpuUsage: beat % 100 });
+    if (beat % 10 === 0) await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === beat % 100);
+  }
+  listen();
+  take();
+  expect(taken.get('a')?.length).toBeGreaterThan(50);
+  expect(taken.get('a')?.at(-1)).toBe(0);
+  expect(drain.lost).toBe(0);
+});
+
+test('without a reader of samples none are kept, and nobody is told of slots that are closed', async () => {
+  const { manager, announced, listen, taken, take } = await drained({ samples: undefined });
+  listen();
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: 1, metrics: { frames: 1 } });
+  await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 1);
+  take();
+  manager.unregisterWorker('a');
+  await eventually(() => manager.internalState().lanes.every(({ workers }) => workers === 0));
+  take();
+  expect(taken.size).toBe(0);
+  expect(announced.map(({ type }) => type)).not.toContain('slotClosed');
+});
