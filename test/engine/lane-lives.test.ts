@@ -120,6 +120,8 @@ const worker = fc.constantFrom(...WORKERS);
 const which = fc.nat(20);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.send(id, 'task')) },
+  // Its slot grows.
+  { weight: 1, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.send(id, 'x'.repeat(5000))) },
   { weight: 2, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.send(id, POISON)) },
   { weight: 1, arbitrary: worker.map((id) => (fleet: Fleet) => fleet.harm(id)) },
   { weight: 1, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.send(id, HANG)) },

@@ -47,7 +47,10 @@ export class FakeThread extends EventEmitter {
   boot(): void {
     if (this.isDead || this.#listener !== undefined) return;
     const port = {
-      postMessage: (message: FromLane) => void this.#said.push(message),
+      postMessage: (message: FromLane) => {
+        if (message.type === 'grown') this.serves.set(message.slot, message.memory);
+        this.#said.push(message);
+      },
       onMessage: (listener: (message: ToLane) => void) => {
         this.#listener = listener;
       },
