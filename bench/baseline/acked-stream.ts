@@ -5,7 +5,10 @@ import {
   StreamHeartbeatsResponseSchema,
 } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 
-/** As the product: at once for the first heartbeat of a stream, then for all that came in this time. */
+/**
+ * As the product: at once for the first heartbeat of a stream, then for all that came in this time; unlike it, for all
+ * streams in one turn.
+ */
 const ACK_EVERY_MS = 3000;
 const INTERVAL_MS = 5000;
 

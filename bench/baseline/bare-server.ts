@@ -1,6 +1,6 @@
 /**
- * The least that a server on grpc-js can do: takes heartbeats as raw bytes, counts them, and acks when the product does.
- * It looks into none, so its acks name nobody. What it costs is the floor; what the product costs beyond it is ours.
+ * The least that a server on grpc-js can do: takes heartbeats as raw bytes, counts them, and acks as often as the product
+ * does, all streams at once. It looks into none, so its acks name nobody. What it costs is the floor; what the product costs beyond it is ours.
  */
 import { create } from '@bufbuild/protobuf';
 import { Server, type ServerDuplexStream, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';

@@ -15,14 +15,14 @@ export const laneCurves: readonly Bench[] = FLEETS.map((fleet) => ({
   async run(context: BenchContext) {
     const { fleet: part, threads } = context.size;
     const lanesOf = (full: number) => (full === 0 ? 0 : scaled(full, part * threads));
-    const runs = await repeated(this, context, async (size): Promise<Run> => {
+    const runs = await repeated(this, context, async (size, watch): Promise<Run> => {
       const points = new Map<number, LanePoint>();
       for (const full of LANES) {
         const lanes = lanesOf(full);
         if (points.has(lanes)) continue;
         context.progress(`${this.name}: ${lanes} lanes`);
         const settings = { MAX_DEDICATED_LANES: String(lanes), SHARED_LANES: '1' };
-        points.set(lanes, await measureLanes(size, fleet, settings));
+        points.set(lanes, await measureLanes(size, fleet, settings, watch));
       }
       return points;
     });

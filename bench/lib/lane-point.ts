@@ -2,9 +2,11 @@
 import { type Size, scaled } from './bench.ts';
 import { withChildren } from './child.ts';
 import { p50p99, type Spread } from './rows.ts';
-import { accountedFor, measureWindow } from './server.ts';
+import { RunWatch } from './run-watch.ts';
+import { acceptedPerSecond, accountedFor, mainCpuUs, measureWindow } from './server.ts';
 import { freshnessMs, type LaneSettings, startMaster } from './servers.ts';
-import { monotonicMs, sleepMs } from './time.ts';
+import { monotonicMs } from './time.ts';
+import { warmUp } from './warm-up.ts';
 
 export interface LanePoint {
   /** From the start of the process until every worker is on the lane that it keeps. */
@@ -25,15 +27,18 @@ export interface LanePoint {
 
 const CONNECTIONS = 50;
 const STREAMS = 500;
-const CLOSED_WARM_MS = 2000;
 const CLOSED_MS = 3000;
 const STEADY_PER_SECOND = 2000;
 const PROBES_PER_SECOND = 100;
-const STEADY_WARM_MS = 2000;
 /** Acks are due twice in it. */
 const STEADY_MS = 6000;
 
-export async function measureLanes(size: Size, fleet: number, settings: LaneSettings): Promise<LanePoint> {
+export async function measureLanes(
+  size: Size,
+  fleet: number,
+  settings: LaneSettings,
+  watch = new RunWatch(),
+): Promise<LanePoint> {
   const workers = scaled(fleet, size.fleet);
   return withChildren(async (start) => {
     const beganMs = monotonicMs();
@@ -41,8 +46,8 @@ export async function measureLanes(size: Size, fleet: number, settings: LaneSett
     const startMs = monotonicMs() - beganMs;
 
     await load.call('start', { type: 'closed-unary', grpcPort, workers, connections: Math.min(CONNECTIONS, workers) });
-    await sleepMs(CLOSED_WARM_MS * size.warm);
-    const closed = await measureWindow(server, CLOSED_MS * size.time);
+    await warmUp(watch, size, 'the closed loop', (forMs) => acceptedPerSecond(server, forMs));
+    const closed = await watch.during(() => measureWindow(server, CLOSED_MS * size.time));
     const sentClosed = await load.call('stop');
 
     await load.call('start', {
@@ -53,10 +58,10 @@ export async function measureLanes(size: Size, fleet: number, settings: LaneSett
       perSecond: STEADY_PER_SECOND,
       probesPerSecond: PROBES_PER_SECOND,
     });
-    await sleepMs(STEADY_WARM_MS * size.warm);
+    await warmUp(watch, size, 'CPU at the steady rate', async (forMs) => mainCpuUs(await measureWindow(server, forMs)));
     await load.call('stats');
     const sinceMs = monotonicMs();
-    const steady = await measureWindow(server, STEADY_MS * size.time);
+    const steady = await watch.during(() => measureWindow(server, STEADY_MS * size.time));
     const visible = p50p99(await freshnessMs(server, sinceMs));
     const { latenciesMs } = await load.call('stats');
     await accountedFor(server, sentClosed + (await load.call('stop')));
