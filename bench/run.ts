@@ -1,6 +1,7 @@
 /** `npm run bench`: asks every bench its question and prints one table. */
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, platform, release } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { BENCHES } from './benches.ts';
 import { type Bench, FULL, QUICK, type Size } from './lib/bench.ts';
@@ -61,7 +62,7 @@ async function ask(size: Size): Promise<Answers> {
 }
 
 async function askBoth(directory: string): Promise<Answers> {
-  const sides = { before: checkoutAt(directory), after: new Checkout(new URL('..', import.meta.url).pathname) };
+  const sides = { before: checkoutAt(directory), after: new Checkout(fileURLToPath(new URL('..', import.meta.url))) };
   progress.say(`building ${sides.before.directory}`);
   await sides.before.build();
   const rows = [];

@@ -43,7 +43,7 @@ export const workerCost: Bench = {
         id: 'worker.rss.ratio',
         question: 'RSS of a worker on a shared lane, beside that',
         unit: '×',
-        goal: 45,
+        goal: 25,
         of: ({ rssBytesPerWorker, plainHeapBytes }) => rssBytesPerWorker / plainHeapBytes,
       },
       {
