@@ -1,5 +1,5 @@
 /** What a master takes in memory as it comes, lanes of their own included, by the size of its fleet. */
-import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
 import { accountedFor } from '../lib/server.ts';
@@ -27,13 +27,13 @@ export const memory: Bench = {
   async run(context: BenchContext) {
     const runs = await repeated(this, context, async (size): Promise<Run> => {
       const measured: Record<number, Memory> = {};
-      for (const fleet of FLEETS) measured[fleet] = await measure(scaled(fleet, size.fleet));
+      for (const fleet of FLEETS) measured[fleet] = await measure(workersOf(fleet, size));
       return measured;
     });
     return figuresOf<Run>(
       runs,
       FLEETS.flatMap((fleet) => {
-        const who = `${scaled(fleet, context.size.fleet)} workers, settings as they come`;
+        const who = `${workersOf(fleet, context.size)} workers, settings as they come`;
         const of = (run: Run) => run[fleet] as Memory;
         return [
           {
@@ -53,6 +53,11 @@ export const memory: Bench = {
     );
   },
 };
+
+/** Nearly each of the first ones is a thread: in the tests they are few. */
+function workersOf(full: number, { fleet, threads }: Size): number {
+  return scaled(full, fleet * Math.min(1, 5 * threads));
+}
 
 /** Of a process of its own: what a larger fleet has left behind would be reused. */
 async function measure(workers: number): Promise<Memory> {
