@@ -10,22 +10,14 @@ import type { ParsedRecords } from '../../reading/parsed-records.ts';
 import type { Left, Revisions } from '../../reading/revisions.ts';
 import { JsonText } from '../bodies/json-text.ts';
 import { putItem } from '../query/item.ts';
+import { type ClientPosition, leavesToldTo } from './counters.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 import type { View } from './view.ts';
-
-/** Up to where a client was told everything. */
-export interface FeedPosition {
-  readonly from: number;
-  /** Who left up to this counter was never told to it. */
-  readonly floor: number;
-  /** Which part of a snapshot comes next, from 1; 0: none, but deltas. */
-  readonly part: number;
-}
 
 export interface FeedStep {
   /** Undefined if there is nothing to tell. */
   readonly frame: SharedFrame | undefined;
-  readonly next: FeedPosition;
+  readonly next: ClientPosition;
   /** The frame was full: there is more to tell at once. */
   readonly more: boolean;
 }
@@ -50,9 +42,9 @@ export class Feed {
   readonly #readings: ParsedRecords;
   readonly #budget: FrameBudget;
   readonly #maxFrameBytes: number;
-  /** Made since the view saw more, by position. */
+  /** By position; as of `#framesAsOf`. */
   readonly #steps = new Map<string, FeedStep>();
-  #madeAt = 0;
+  #framesAsOf = 0;
 
   constructor(view: View, fields: Fields, { directory, revisions, readings, budget, maxFrameBytes }: FeedParts) {
     this.view = view;
@@ -68,19 +60,21 @@ export class Feed {
    * What comes next for a client at that position, of all that the view has seen. The same until it sees more, and made once
    * for all. Ask only while the view is complete.
    */
-  step(position: FeedPosition): FeedStep {
-    const { seen } = this.view;
-    if (this.#madeAt !== seen) this.dropFrames();
-    const { from, part } = position;
+  step(position: ClientPosition): FeedStep {
+    const { view } = this;
+    const { seenTo } = view;
+    if (this.#framesAsOf !== seenTo) this.dropFrames();
     // Who has nothing yet cannot miss what left before.
-    const floor = from === 0 && part > 0 ? seen : position.floor;
-    const base = Math.max(from, floor);
-    const isKnown = base >= this.view.since;
-    if (part === 0 && isKnown && this.view.changedAt <= from) return quiet(Math.max(from, seen));
-    const key = `${part} ${from} ${base}`;
+    const leavesTo = leavesToldTo(position) ?? seenTo;
+    const isKnown = leavesTo >= view.horizon;
+    if (position.state === 'deltas' && isKnown && view.changedAt <= position.toldTo) {
+      return { frame: undefined, next: { state: 'deltas', toldTo: Math.max(position.toldTo, seenTo) }, more: false };
+    }
+    const key = keyOf(position);
     const known = this.#steps.get(key);
     if (known !== undefined) return known;
-    const step = this.#make({ from, floor, part }, base, isKnown);
+    const step =
+      position.state === 'deltas' ? this.#delta(position.toldTo, isKnown) : this.#snapshot(position, leavesTo, isKnown);
     // While memory is scarce each client has frames of its own, which go with it.
     if (this.#budget.share > 1 / 2) return step;
     this.#steps.set(key, step);
@@ -92,45 +86,54 @@ export class Feed {
   dropFrames(): void {
     for (const { frame } of this.#steps.values()) if (frame !== undefined) this.#budget.release(frame);
     this.#steps.clear();
-    this.#madeAt = this.view.seen;
+    this.#framesAsOf = this.view.seenTo;
   }
 
-  #make({ from, floor, part }: FeedPosition, base: number, isKnown: boolean): FeedStep {
-    const told = this.#tell(from, base, isKnown);
-    const { removed, to } = told;
-    const isLast = to >= floor;
-    const next = { from: to, floor, part: part === 0 || isLast ? 0 : part + 1 };
-    const more = to < this.view.seen;
-    const isEmpty = told.items === 0 && removed.size === 0;
-    if (part === 0 && isEmpty) return { frame: undefined, next, more };
-    const removedJson = JSON.stringify([...removed]);
+  #delta(toldTo: number, isKnown: boolean): FeedStep {
+    const { items, removed, to } = this.#tell(toldTo, toldTo, isKnown);
+    const next: ClientPosition = { state: 'deltas', toldTo: to };
+    const more = to < this.view.seenTo;
+    if (items === 0 && removed.size === 0) return { frame: undefined, next, more };
     const revision = this.#revisions.textOf(to);
-    if (part === 0) {
-      return {
-        frame: frameOf(`event: delta\nid: ${revision}\ndata: {"revision":"${revision}","updated":[`, removedJson),
-        next,
-        more,
-      };
-    }
+    const head = `event: delta\nid: ${revision}\ndata: {"revision":"${revision}","updated":[`;
+    return { frame: frameOf(head, `],"removed":${JSON.stringify([...removed])}}\n\n`), next, more };
+  }
+
+  #snapshot(position: ClientPosition, joinedAt: number, isKnown: boolean): FeedStep {
+    const { toldTo, part } = position.state === 'snapshot' ? position : { toldTo: 0, part: 1 };
+    const { removed, to } = this.#tell(toldTo, joinedAt, isKnown);
+    const isLast = to >= joinedAt;
+    const next: ClientPosition = isLast
+      ? { state: 'deltas', toldTo: to }
+      : { state: 'snapshot', toldTo: to, joinedAt, part: part + 1 };
     // Who left meanwhile had been told in an earlier part. Its id is where that part ended: it may be told twice.
-    const before = this.#revisions.textOf(from);
+    const before = this.#revisions.textOf(toldTo);
     const leaving =
       removed.size === 0
         ? ''
-        : `event: delta\nid: ${before}\ndata: {"revision":"${before}","updated":[],"removed":${removedJson}}\n\n`;
+        : `event: delta\nid: ${before}\ndata: {"revision":"${before}","updated":[],"removed":${JSON.stringify([...removed])}}\n\n`;
+    const revision = this.#revisions.textOf(to);
     const head = `${leaving}event: snapshot\nid: ${revision}\ndata: {"revision":"${revision}","part":${part},"last":${isLast},"workers":[`;
-    return { frame: frameOf(head, undefined), next, more };
+    return { frame: frameOf(head, ']}\n\n'), next, more: to < this.view.seenTo };
   }
 
-  /** Appends the items to the text. */
-  #tell(from: number, base: number, isKnown: boolean): { items: number; removed: ReadonlySet<string>; to: number } {
+  /**
+   * Appends the items to the text.
+   * @param isKnown whether the view knows who left after `leavesTo`
+   * @returns `to`: up to where all is told
+   */
+  #tell(
+    toldTo: number,
+    leavesTo: number,
+    isKnown: boolean,
+  ): { items: number; removed: ReadonlySet<string>; to: number } {
     const revisions = this.#revisions;
-    const { order, seen } = this.view;
-    const leaving = (isKnown ? this.view.leftAfter(base) : revisions.goneAfter(base))[Symbol.iterator]();
+    const { order, seenTo } = this.view;
+    const leaving = (isKnown ? this.view.leftAfter(leavesTo) : revisions.goneAfter(leavesTo))[Symbol.iterator]();
     const removed = new Set<string>();
     let items = 0;
     let removedBytes = 0;
-    let to = from;
+    let to = toldTo;
     const isFull = () => text.length + removedBytes >= this.#maxFrameBytes;
     const remove = (workerId: string) => {
       if (this.view.shows(workerId)) return;
@@ -139,13 +142,13 @@ export class Feed {
     };
     const nextLeft = () => {
       const left = nextOf(leaving);
-      return left === undefined || left.at > seen ? undefined : left;
+      return left === undefined || left.at > seenTo ? undefined : left;
     };
-    const upToSeen = (row: number) => (row === -1 || order.at(row) > seen ? -1 : row);
+    const upToSeen = (row: number) => (row === -1 || order.at(row) > seenTo ? -1 : row);
 
     text.clear();
     let left = nextLeft();
-    let row = upToSeen(order.firstAfter(from));
+    let row = upToSeen(order.firstAfter(toldTo));
     // Both in one order, so that the frame may end anywhere.
     while ((row !== -1 || left !== undefined) && !isFull()) {
       const changedAt = row === -1 ? Number.POSITIVE_INFINITY : order.at(row);
@@ -159,14 +162,14 @@ export class Feed {
       const entry = revisions.entryAt(row);
       if (entry !== undefined && this.view.shows(entry.workerId)) {
         if (this.#append(entry, items > 0)) items++;
-      } else if (entry !== undefined && !isKnown && changedAt > base) {
+      } else if (entry !== undefined && !isKnown && changedAt > leavesTo) {
         // It may have left the view since, before anybody watched it: telling that of one who never was there is harmless.
         remove(entry.workerId);
       }
       to = changedAt;
       row = upToSeen(order.next(row));
     }
-    return { items, removed, to: row === -1 && left === undefined ? Math.max(from, seen) : to };
+    return { items, removed, to: row === -1 && left === undefined ? Math.max(toldTo, seenTo) : to };
   }
 
   /** @returns false if the worker was forgotten meanwhile; nothing is appended then */
@@ -192,12 +195,13 @@ function nextOf(leaving: Iterator<Left>): Left | undefined {
   return done ? undefined : value;
 }
 
-function quiet(from: number): FeedStep {
-  return { frame: undefined, next: { from, floor: 0, part: 0 }, more: false };
+function keyOf(position: ClientPosition): string {
+  if (position.state === 'new') return 'new';
+  if (position.state === 'deltas') return `${position.toldTo}`;
+  return `${position.toldTo} ${position.joinedAt} ${position.part}`;
 }
 
-/** The event around the items in the text; `removed` is JSON, undefined where an event has no such member. */
-function frameOf(head: string, removed: string | undefined): SharedFrame {
-  const tail = removed === undefined ? ']}\n\n' : `],"removed":${removed}}\n\n`;
+/** The event around the items in the text. */
+function frameOf(head: string, tail: string): SharedFrame {
   return new SharedFrame(Buffer.concat([Buffer.from(head), text.bytes(), Buffer.from(tail)]));
 }

@@ -3,13 +3,14 @@ import type { ServerResponse } from 'node:http';
 import type { Revisions } from '../../reading/revisions.ts';
 import { POLL_MS, STREAM_PING_MS } from '../http-limits.ts';
 import { type ClientWriter, FrameSender } from './client-writer.ts';
-import type { Feed, FeedPosition } from './feed.ts';
+import { type ClientPosition, leavesToldTo } from './counters.ts';
+import type { Feed } from './feed.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 
 /** Why a client is told to forget what it has: it is of another life of the http thread, or too much happened since. */
 type ResetReason = 'other_epoch' | 'too_old';
 
-const FRESH: FeedPosition = { from: 0, floor: 0, part: 1 };
+const NEW: ClientPosition = { state: 'new' };
 const PING = Buffer.from(': ping\n\n');
 
 export function clientWriterOf(outgoing: ServerResponse): ClientWriter {
@@ -42,7 +43,7 @@ export class StreamClient {
   readonly #goOn: (client: StreamClient) => void;
   /** Looks from one update to the next, at least. */
   readonly #looks: number;
-  #position: FeedPosition = FRESH;
+  #position: ClientPosition = NEW;
   /** There is more to tell than fitted into the last frame. */
   #isBehind = true;
   /** The look with which it was told something last; long ago at first. */
@@ -71,15 +72,16 @@ export class StreamClient {
     const counter = revisions.counterIn(lastEventId);
     if (counter === undefined) this.#reset = 'other_epoch';
     // At 0 nothing had been told.
-    else if (counter > 0) this.#position = { from: counter, floor: 0, part: 0 };
+    else if (counter > 0) this.#position = { state: 'deltas', toldTo: counter };
   }
 
   /** Sends what is new, while there is room and it is time. `look` counts the looks; without it: as of the last one. */
   serve(look = this.#toldAtLook): void {
     if (!this.feed.view.isComplete || (!this.#isBehind && look - this.#toldAtLook < this.#looks)) return;
     while (!this.sender.isFull) {
-      const { from, floor } = this.#position;
-      if (from > 0 && Math.max(from, floor) < this.#revisions.horizon) this.#reset = 'too_old';
+      // At 0 there was nobody who could be gone.
+      const leavesTo = leavesToldTo(this.#position) ?? 0;
+      if (leavesTo > 0 && leavesTo < this.#revisions.horizon) this.#reset = 'too_old';
       if (this.#reset !== undefined) this.#startOver(this.#reset);
       const { frame, next, more } = this.feed.step(this.#position);
       this.#position = next;
@@ -99,7 +101,7 @@ export class StreamClient {
 
   #startOver(reason: ResetReason): void {
     this.#reset = undefined;
-    this.#position = FRESH;
+    this.#position = NEW;
     this.#write(
       new SharedFrame(Buffer.from(`event: reset\nid: ${this.#revisions.textOf(0)}\ndata: {"reason":"${reason}"}\n\n`)),
     );

@@ -217,12 +217,12 @@ export class LiveStreams {
   ): Promise<void> {
     const { revisions } = this.#options;
     revisions.look();
-    const counter = revisions.counterIn(index);
-    if (counter === undefined || this.#isStopped) return;
+    const toldTo = revisions.counterIn(index);
+    if (toldTo === undefined || this.#isStopped) return;
     const view = this.#views.take(selection, fields, client);
     try {
-      if (counter < view.since || view.changedAt > counter) return;
-      const waited = this.#waiting.wait({ view, counter, waitMs, mostMs, signal, client });
+      if (toldTo < view.horizon || view.changedAt > toldTo) return;
+      const waited = this.#waiting.wait({ view, toldTo, waitMs, mostMs, signal, client });
       this.#begin();
       await waited;
     } finally {

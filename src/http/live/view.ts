@@ -2,9 +2,9 @@
  * Which workers pass a selection now, which did before, and when that which is shown of them changed: what all clients and
  * blocking queries with this selection and these fields share.
  *
- * A view has a position, as clients do: the counter up to which it has seen every change. It goes on from there in steps of
- * one worker, so that somebody may stop it after any of them. A new one begins at 0, and tells nobody anything before it has
- * been through all workers that there were when it was made.
+ * A view has a position, as clients do: the counter up to which it has seen every change (counters.ts has all counters). It
+ * goes on from there in steps of one worker, so that somebody may stop it after any of them. A new one begins at 0, and
+ * tells nobody anything before it has been through all workers that there were when it was made.
  *
  * It may be late, and then see only the last of several changes of a worker. What came between is not known: the worker
  * may have passed, or shown other values, and somebody may have been told so by a list. So it counts as changed, and as
@@ -20,6 +20,7 @@ import type { ParsedRecords } from '../../reading/parsed-records.ts';
 import type { Gone, Left, Revisions } from '../../reading/revisions.ts';
 import type { Selection } from '../../reading/selection.ts';
 import { MAX_LEFT_REMEMBERED } from '../http-limits.ts';
+import { ViewCounters } from './counters.ts';
 import { ShownItems } from './shown-items.ts';
 
 /** Equal for what shares a view. */
@@ -56,15 +57,9 @@ export class View {
   readonly #unsure = new Set<number>();
   /** Who left, in that order; those that came back since are still among them. */
   #left: Left[] = [];
-  /** The counter as of which it was made. */
-  #bornAt = 0;
-  #since = 0;
-  #seen = 0;
-  #changedAt = 0;
-  /** Of workers that come next, every change up to this counter was seen. */
-  #certainTo = 0;
-  /** What `#certainTo` becomes when `#seen` has reached `counter`: all changes beyond it were found when `seen` was the position. */
-  #mark = { counter: 0, seen: 0, atMs: 0 };
+  readonly counters = new ViewCounters();
+  /** About since when there are changes that it has not seen. */
+  #lateSinceMs = 0;
 
   /** Complete when it is no longer behind. */
   constructor(selection: Selection, fields: Fields, { directory, revisions, readings, nowMs }: ViewParts) {
@@ -79,37 +74,37 @@ export class View {
   }
 
   /** Up to this counter every change was seen. */
-  get seen(): number {
-    return this.#seen;
+  get seenTo(): number {
+    return this.counters.seenTo;
   }
 
   /** Whether it has been through all workers that there were at first: nobody is told anything before. */
   get isComplete(): boolean {
-    return this.#seen >= this.#bornAt;
+    return this.counters.isComplete;
   }
 
   get isBehind(): boolean {
-    return this.#seen < this.#revisions.counter;
+    return this.counters.seenTo < this.#revisions.counter;
   }
 
   /** A look has found changes, of which it had seen all that were found before. */
   becameLate(nowMs: number): void {
-    this.#mark.atMs = nowMs;
+    this.#lateSinceMs = nowMs;
   }
 
   /** For so long nobody could have it look. */
   stood(forMs: number): void {
-    this.#mark.atMs += forMs;
+    this.#lateSinceMs += forMs;
   }
 
   /** For how long there have been changes that it has not seen; up to twice as long as it is late. */
   lateMs(nowMs: number): number {
-    return this.isBehind ? nowMs - this.#mark.atMs : 0;
+    return this.isBehind ? nowMs - this.#lateSinceMs : 0;
   }
 
   /** Who left after a counter that is not below this one is known. */
-  get since(): number {
-    return this.#since;
+  get horizon(): number {
+    return this.counters.horizon;
   }
 
   /** Rows in the order of the last changes of what is shown of them; of who is not shown, the last that may matter. */
@@ -124,7 +119,7 @@ export class View {
 
   /** The counter of the last change of what is shown of a worker that is, or was until then, shown; at first that of its making. */
   get changedAt(): number {
-    return this.#changedAt;
+    return this.counters.changedAt;
   }
 
   shows(workerId: string): boolean {
@@ -141,54 +136,37 @@ export class View {
   /** Looks at changes that it has not seen, one worker after the other, at least at one, until there are no more or `isOver`. */
   catchUp(isOver: () => boolean): void {
     const revisions = this.#revisions;
+    const { counters } = this;
     const { order } = revisions;
-    const goneFrom = Math.max(this.#seen, this.#bornAt);
     // Some that are gone are not remembered.
-    if (goneFrom < revisions.horizon) this.#begin();
-    const going = revisions.goneAfter(Math.max(this.#seen, this.#bornAt));
+    if (counters.goneTo < revisions.horizon) this.#begin();
+    const going = revisions.goneAfter(counters.goneTo);
     let gone = nextOf(going);
-    let row = order.firstAfter(this.#seen);
+    let row = order.firstAfter(counters.seenTo);
     while (row !== -1 || gone !== undefined) {
       const at = row === -1 ? Number.POSITIVE_INFINITY : order.at(row);
       if (gone !== undefined && gone.at < at) {
         this.#gone(gone);
-        this.#seen = gone.at;
+        counters.saw(gone.at);
         gone = nextOf(going);
       } else {
         this.#look(revisions.entryAt(row) as WorkerEntry, at);
-        this.#seen = at;
+        counters.saw(at);
         row = order.next(row);
       }
       if (isOver()) break;
     }
-    if (row === -1 && gone === undefined) this.#seen = revisions.counter;
-    this.#remember();
+    if (row === -1 && gone === undefined) counters.saw(revisions.counter);
+    if (counters.pause(revisions.counter)) this.#lateSinceMs = this.#nowMs();
   }
 
   #begin(): void {
-    const { counter } = this.#revisions;
     this.#shown.clear();
     this.#unsure.clear();
     this.#left = [];
     this.#items = isNewWithHeartbeats(this.#fields) ? undefined : new ShownItems(this.#fields, this.#directory);
-    this.#bornAt = counter;
-    this.#since = counter;
-    this.#changedAt = counter;
-    this.#seen = 0;
-    this.#certainTo = 0;
-    this.#mark = { counter, seen: 0, atMs: this.#nowMs() };
-  }
-
-  /**
-   * A change that was found after a mark was made and missed lies behind the position of that time: `seen` of the mark, or
-   * more. Once all that was found before is seen, this holds for all that comes.
-   */
-  #remember(): void {
-    const { counter } = this.#revisions;
-    if (this.#seen >= counter) this.#certainTo = counter;
-    else if (this.#seen >= this.#mark.counter) this.#certainTo = this.#mark.seen;
-    else return;
-    this.#mark = { counter, seen: this.#seen, atMs: this.#nowMs() };
+    this.counters.begin(this.#revisions.counter);
+    this.#lateSinceMs = this.#nowMs();
   }
 
   #look(entry: WorkerEntry, at: number): void {
@@ -198,7 +176,7 @@ export class View {
     const wasUnsure = this.#unsure.delete(row);
     const isShown = this.#matches(reading, wasShown);
     if (isShown) this.#shown.add(workerId);
-    if (at <= this.#bornAt) this.#items?.begin(reading, at, isShown);
+    if (at <= this.counters.beganAt) this.#items?.begin(reading, at, isShown);
     else this.#follow(reading, at, { wasShown, isShown, isCertain: !wasUnsure && this.#isCertain(row) });
     if (reading.isSure(this.#isAsSeen)) return;
     this.#unsure.add(row);
@@ -211,7 +189,7 @@ export class View {
     { wasShown, isShown, isCertain }: { wasShown: boolean; isShown: boolean; isCertain: boolean },
   ): void {
     if (isShown) {
-      if (this.#items?.changed(reading, at, wasShown && isCertain) !== false) this.#changedAt = at;
+      if (this.#items?.changed(reading, at, wasShown && isCertain) !== false) this.counters.changed(at);
       return;
     }
     const leaves = wasShown || !isCertain;
@@ -220,14 +198,14 @@ export class View {
   }
 
   #gone({ row, workerId, at, before }: Gone): void {
-    const isCertain = !this.#unsure.delete(row) && before <= this.#certainTo;
+    const isCertain = !this.#unsure.delete(row) && this.counters.isCertain(before);
     this.#items?.gone(row);
     this.#readings.forget(row, workerId);
     if (this.#shown.has(workerId) || !isCertain) this.#leaves(workerId, at);
   }
 
   #isCertain(row: number): boolean {
-    return this.#revisions.changeBefore(row) <= this.#certainTo;
+    return this.counters.isCertain(this.#revisions.changeBefore(row));
   }
 
   /** A record that changes too fast to be read, or whose worker is gone, changes again: the next look decides. Others must not miss this one. */
@@ -241,11 +219,11 @@ export class View {
 
   #leaves(workerId: string, at: number): void {
     this.#shown.delete(workerId);
-    this.#changedAt = at;
+    this.counters.changed(at);
     this.#left.push({ workerId, at });
     if (this.#left.length < 2 * MAX_LEFT_REMEMBERED) return;
     // Half at a time, since taking the first of an array one by one would move all others each time.
-    this.#since = (this.#left[MAX_LEFT_REMEMBERED - 1] as Left).at;
+    this.counters.forgotLeft((this.#left[MAX_LEFT_REMEMBERED - 1] as Left).at);
     this.#left = this.#left.slice(MAX_LEFT_REMEMBERED);
   }
 }

@@ -193,7 +193,7 @@ export class Views {
     const nowMs = this.#clock.monotonicMs();
     for (const kept of this.#kept.values()) {
       kept.costMs *= VIEW_COST_DECAY;
-      if (kept.view.seen >= this.#lookedAt) kept.view.becameLate(nowMs);
+      if (kept.view.seenTo >= this.#lookedAt) kept.view.becameLate(nowMs);
     }
     this.#lookedAt = this.#revisions.counter;
     this.#slice();
