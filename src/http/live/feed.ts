@@ -35,6 +35,7 @@ export interface FeedParts {
 }
 
 export class Feed {
+  readonly key: string;
   readonly view: View;
   readonly #fields: Fields;
   readonly #directory: Directory;
@@ -46,7 +47,14 @@ export class Feed {
   readonly #steps = new Map<string, FeedStep>();
   #framesAsOf = 0;
 
-  constructor(view: View, fields: Fields, { directory, revisions, readings, budget, maxFrameBytes }: FeedParts) {
+  /** @param key equal for what shares a feed */
+  constructor(
+    key: string,
+    view: View,
+    fields: Fields,
+    { directory, revisions, readings, budget, maxFrameBytes }: FeedParts,
+  ) {
+    this.key = key;
     this.view = view;
     this.#fields = fields;
     this.#directory = directory;

@@ -8,41 +8,27 @@ import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { Directory } from '../../reading/directory.ts';
-import type { Fields } from '../../reading/fields.ts';
 import type { Revisions } from '../../reading/revisions.ts';
-import type { Selection } from '../../reading/selection.ts';
 import {
-  CLIENT_STILL_MORE_MS,
-  CLIENT_STILL_MS,
   MAX_FRAME_BYTES,
   MAX_FRAME_BYTES_IN_FLIGHT,
   PING_MS,
   POLL_MS,
-  SERVE_SLICE_MS,
   STILL_CHECK_MS,
   STREAM_RETRY_MS,
 } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
-import type { FrameSender, Goodbye } from './client-writer.ts';
-import { Feed } from './feed.ts';
+import type { Goodbye } from './client-writer.ts';
+import { type DropReason, Drops } from './drops.ts';
+import type { Feed } from './feed.ts';
+import { Feeds, type Watched } from './feeds.ts';
 import { FrameBudget } from './frame-budget.ts';
 import { LegacyFrames } from './legacy-frames.ts';
+import { Rounds } from './rounds.ts';
 import { type LiveSocket, SocketClient } from './socket-client.ts';
 import { clientWriterOf, StreamClient } from './stream-client.ts';
 import { Views } from './views.ts';
 import { Waiting } from './waiting.ts';
-
-/**
- * Why a client was dropped: it took nothing for too long; it was the slowest while frames took up all the memory that
- * they may; or it did not answer a ping.
- */
-export type DropReason = 'slow' | 'memory' | 'silent';
-
-const WORDS: Readonly<Record<DropReason, string>> = {
-  slow: 'it took nothing for too long',
-  memory: 'it was the slowest while frames took up too much memory',
-  silent: 'it did not answer a ping',
-};
 
 export interface LiveOptions {
   readonly directory: Directory;
@@ -57,12 +43,6 @@ export interface LiveOptions {
   readonly maxBytesInFlight?: number;
 }
 
-/** What somebody wants to know changes of. */
-export interface Watched {
-  readonly selection: Selection;
-  readonly fields: Fields;
-}
-
 export interface StreamRequest extends Watched {
   /** Updates a second, at most. */
   readonly rate: number;
@@ -74,39 +54,41 @@ export interface StreamRequest extends Watched {
 
 type Client = StreamClient | SocketClient;
 
-/** A feed and how many clients it has. */
-interface Shared {
-  readonly feed: Feed;
-  users: number;
-}
-
 export class LiveStreams {
   readonly #options: LiveOptions;
   readonly #streams = new Set<StreamClient>();
   readonly #sockets = new Set<SocketClient>();
-  readonly #feeds = new Map<string, Shared>();
   readonly #budget: FrameBudget;
   readonly #legacyFrames: LegacyFrames;
   readonly #views: Views;
+  readonly #feeds: Feeds;
   readonly #waiting: Waiting;
-  readonly #dropped: Record<DropReason, number> = { slow: 0, memory: 0, silent: 0 };
+  readonly #rounds: Rounds<Client>;
+  readonly #drops: Drops;
   readonly #nowMs: () => number;
   #timers: readonly Timer[] = [];
-  /** Those that are still to be served of the last look; undefined: none. */
-  #round: Generator<Client, undefined> | undefined;
-  #rest: Timer | undefined;
+  /** How often memory was looked at. */
   #looks = 0;
   #checkedMs = 0;
   #isStopped = false;
 
   constructor(options: LiveOptions) {
-    const { directory, revisions, clock } = options;
+    const { directory, revisions, clock, log } = options;
     this.#options = options;
     this.#budget = new FrameBudget(options.maxBytesInFlight ?? MAX_FRAME_BYTES_IN_FLIGHT);
     this.#nowMs = () => clock.monotonicMs();
     this.#legacyFrames = new LegacyFrames(directory, revisions, this.#budget);
     this.#views = new Views(directory, revisions, clock);
+    this.#feeds = new Feeds(this.#views, {
+      directory,
+      revisions,
+      readings: this.#views.readings,
+      budget: this.#budget,
+      maxFrameBytes: options.maxFrameBytes ?? MAX_FRAME_BYTES,
+    });
     this.#waiting = new Waiting(clock);
+    this.#rounds = new Rounds({ clock, clients: () => this.#all(), serve: (client) => this.#serve(client) });
+    this.#drops = new Drops(this.#budget, log);
   }
 
   /** Streams and WebSockets that are connected. */
@@ -116,7 +98,7 @@ export class LiveStreams {
 
   /** Clients that were dropped, by reason. */
   get dropped(): Readonly<Record<DropReason, number>> {
-    return this.#dropped;
+    return this.#drops.counts;
   }
 
   /** Bytes of frames that are kept for, or on the way to, clients. */
@@ -172,9 +154,9 @@ export class LiveStreams {
   stream(request: StreamRequest, open: () => ServerResponse): void {
     const { revisions } = this.#options;
     this.#begin();
-    let shared: Shared;
+    let feed: Feed;
     try {
-      shared = this.#takeFeed(request);
+      feed = this.#feeds.take(request, request.client);
     } catch (error) {
       this.#endIfUnused();
       throw error;
@@ -183,7 +165,7 @@ export class LiveStreams {
     // Without a listener an error would end the thread; `close` follows it.
     outgoing.on('error', () => {});
     outgoing.write(`retry: ${STREAM_RETRY_MS}\n\n`);
-    const client = new StreamClient(clientWriterOf(outgoing), shared.feed, request, {
+    const client = new StreamClient(clientWriterOf(outgoing), feed, request, {
       revisions,
       budget: this.#budget,
       nowMs: this.#nowMs,
@@ -193,7 +175,7 @@ export class LiveStreams {
     outgoing.once('close', () => {
       client.sender.closed();
       this.#streams.delete(client);
-      this.#giveFeed(shared, request.client);
+      this.#feeds.give(feed, request.client);
       this.#endIfUnused();
     });
     this.#guarded(client, () => client.serve(this.#looks));
@@ -263,43 +245,14 @@ export class LiveStreams {
     return undefined;
   }
 
-  #takeFeed({ selection, fields, client }: StreamRequest): Shared {
-    const { directory, revisions, maxFrameBytes = MAX_FRAME_BYTES } = this.#options;
-    const view = this.#views.take(selection, fields, client);
-    const key = JSON.stringify([selection.key, fields.key]);
-    let shared = this.#feeds.get(key);
-    if (shared === undefined) {
-      shared = {
-        feed: new Feed(view, fields, {
-          directory,
-          revisions,
-          budget: this.#budget,
-          maxFrameBytes,
-          readings: this.#views.readings,
-        }),
-        users: 0,
-      };
-      this.#feeds.set(key, shared);
-    }
-    shared.users++;
-    return shared;
-  }
-
-  #giveFeed(shared: Shared, client: string | undefined): void {
-    this.#views.give(shared.feed.view, client);
-    if (--shared.users > 0) return;
-    shared.feed.dropFrames();
-    for (const [key, other] of this.#feeds) if (other === shared) this.#feeds.delete(key);
-  }
-
   #begin(): void {
     if (this.#timers.length > 0 || this.#isStopped) return;
     this.#options.revisions.look();
     const { clock } = this.#options;
     this.#timers = [
-      clock.every(POLL_MS, () => this.#poll()),
+      clock.every(POLL_MS, () => this.#look()),
       clock.every(PING_MS, () => {
-        for (const client of this.#sockets) if (!client.ping()) this.#drop(client, 'silent');
+        for (const client of this.#sockets) if (!client.ping()) this.#drops.drop(client, 'silent');
       }),
     ];
   }
@@ -311,69 +264,29 @@ export class LiveStreams {
   #end(): void {
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
-    this.#round = undefined;
-    this.#rest?.cancel();
-    this.#rest = undefined;
+    this.#rounds.end();
     this.#legacyFrames.dropFrames();
   }
 
-  #poll(): void {
+  #look(): void {
     this.#options.revisions.look();
     this.#looks++;
     this.#waiting.look();
-    this.#round ??= this.#all();
-    if (this.#rest === undefined) this.#serve();
+    this.#rounds.looked();
     const nowMs = this.#nowMs();
     if (nowMs - this.#checkedMs < STILL_CHECK_MS) return;
     this.#checkedMs = nowMs;
-    this.#dropSlow(nowMs);
+    this.#drops.dropSlow([...this.#all()], nowMs);
   }
 
-  /** Goes on with the round: each client has its turn once in it, WebSockets first. One that takes long goes on after a rest. */
-  #serve(): void {
-    const startMs = this.#nowMs();
-    for (let turn = this.#round?.next(); turn?.done === false; turn = this.#round?.next()) {
-      const client = turn.value;
-      this.#guarded(client, () => {
-        if (client instanceof SocketClient) client.serve(this.#legacyFrames);
-        else {
-          client.serve(this.#looks);
-          client.ping();
-        }
-      });
-      const tookMs = this.#nowMs() - startMs;
-      if (tookMs < SERVE_SLICE_MS) continue;
-      this.#rest = this.#options.clock.after(tookMs, () => {
-        this.#rest = undefined;
-        this.#serve();
-      });
-      return;
-    }
-    this.#round = undefined;
-  }
-
-  #dropSlow(nowMs: number): void {
-    for (const client of this.#all()) {
-      if (client.sender.stillForMs(nowMs) > mayBeStillMs(client.sender)) this.#drop(client, 'slow');
-    }
-    if (this.#budget.share < 1) return;
-    const slowestFirst = [...this.#all()]
-      .filter(({ sender }) => !sender.isIdle)
-      .sort((left, right) => right.sender.stillForMs(nowMs) - left.sender.stillForMs(nowMs));
-    for (const client of slowestFirst) {
-      if (this.#budget.share < 1 / 2) return;
-      this.#drop(client, 'memory');
-    }
-  }
-
-  #drop(client: Client, reason: DropReason): void {
-    const { sender } = client;
-    if (sender.isClosed) return;
-    this.#dropped[reason]++;
-    this.#options.log('debug', `a live client (${sender.writer.kind}) is dropped: ${WORDS[reason]}`);
-    // At once, and not when the socket says so: its memory is free, and it is not dropped twice.
-    sender.closed();
-    sender.writer.cut();
+  #serve(client: Client): void {
+    this.#guarded(client, () => {
+      if (client instanceof SocketClient) client.serve(this.#legacyFrames);
+      else {
+        client.serve(this.#looks);
+        client.ping();
+      }
+    });
   }
 
   /** One client's trouble is not the others': it is tried again with the next look. */
@@ -387,9 +300,4 @@ export class LiveStreams {
       );
     }
   }
-}
-
-/** How long a client may take nothing. */
-function mayBeStillMs({ pendingBytes }: FrameSender): number {
-  return CLIENT_STILL_MS + Math.floor(pendingBytes / (64 * 1024)) * CLIENT_STILL_MORE_MS;
 }

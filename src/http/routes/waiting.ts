@@ -4,7 +4,7 @@ import { durationMs, formatDuration } from '../../config/kinds.ts';
 import { clientOf } from '../answers/client.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../http-limits.ts';
-import type { Watched } from '../live/streams.ts';
+import type { Watched } from '../live/feeds.ts';
 import { once } from '../query/schema.ts';
 
 const waitTime = durationMs({ maxMs: MOST_WAIT_MS });
