@@ -74,6 +74,8 @@ export const WRONG_TOKENS_AT_ONCE = 10;
 export const MAX_ENDED_SESSIONS = 1_000;
 /** Between two lines of the log about wrong tokens, each with how many there were. */
 export const WRONG_TOKENS_LOG_MS = 10_000;
+/** Between two lines of the log about live clients that could not be served, each with how often: it may be each look. */
+export const SERVE_FAILURES_LOG_MS = 10_000;
 
 // ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

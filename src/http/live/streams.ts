@@ -6,7 +6,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { PulselaneError } from '../../lib/errors.ts';
 import type { Directory } from '../../reading/directory.ts';
 import type { Revisions } from '../../reading/revisions.ts';
 import {
@@ -20,6 +20,7 @@ import {
 import { LimitReached } from '../http-refusals.ts';
 import type { Goodbye } from './client-writer.ts';
 import { type DropReason, Drops } from './drops.ts';
+import { ServeFailures } from './failures.ts';
 import type { Feed } from './feed.ts';
 import { Feeds, type Watched } from './feeds.ts';
 import { FrameBudget } from './frame-budget.ts';
@@ -65,6 +66,7 @@ export class LiveStreams {
   readonly #waiting: Waiting;
   readonly #rounds: Rounds<Client>;
   readonly #drops: Drops;
+  readonly #failures: ServeFailures;
   readonly #nowMs: () => number;
   #timers: readonly Timer[] = [];
   /** How often memory was looked at. */
@@ -89,6 +91,7 @@ export class LiveStreams {
     this.#waiting = new Waiting(clock);
     this.#rounds = new Rounds({ clock, clients: () => this.#all(), serve: (client) => this.#serve(client) });
     this.#drops = new Drops(this.#budget, log);
+    this.#failures = new ServeFailures(this.#nowMs, log);
   }
 
   /** Streams and WebSockets that are connected. */
@@ -294,10 +297,7 @@ export class LiveStreams {
     try {
       work();
     } catch (error) {
-      this.#options.log(
-        'error',
-        `a live client (${client.sender.writer.kind}) could not be served: ${messageOf(error)}`,
-      );
+      this.#failures.failed(client.sender.writer.kind, error);
     }
   }
 }
