@@ -4,7 +4,11 @@
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from './http-limits.ts';
+import type { HttpRefusalReason } from './http-refusals.ts';
 import type { Command, CommandReply } from './messages.ts';
+
+/** What main replied, or why it was not asked: then `reason` is the limit that was reached, for whoever answers to count. */
+export type CommandOutcome = CommandReply & { readonly reason?: HttpRefusalReason };
 
 interface Waiting {
   readonly resolve: (reply: CommandReply) => void;
@@ -23,9 +27,10 @@ export class Commands {
   }
 
   /** Never rejects: what could not be done is told in the reply. */
-  run(command: Command): Promise<CommandReply> {
+  run(command: Command): Promise<CommandOutcome> {
     if (this.#waiting.size >= MAX_COMMANDS_UNDER_WAY) {
-      return Promise.resolve({ ok: false, code: 'resource_exhausted', message: 'too many commands are under way' });
+      const message = 'too many commands are under way';
+      return Promise.resolve({ ok: false, code: 'resource_exhausted', message, reason: 'commands' });
     }
     const id = ++this.#lastId;
     return new Promise((resolve) => {

@@ -9,14 +9,15 @@ import type { Access } from './access/access.ts';
 import type { Identity } from './access/decide.ts';
 import type { Session } from './access/session.ts';
 import type { Bodies } from './bodies/bodies.ts';
+import type { CommandOutcome } from './commands.ts';
 import type { HttpLimits } from './http-limits.ts';
 import type { HttpRefusals } from './http-refusals.ts';
 import type { LiveStreams } from './live/streams.ts';
-import type { Command, CommandReply, HttpLog } from './messages.ts';
+import type { Command, HttpLog } from './messages.ts';
 import type { Queries } from './query/queries.ts';
 
 /** Has main do something. Never rejects. */
-export type RunCommand = (command: Command) => Promise<CommandReply>;
+export type RunCommand = (command: Command) => Promise<CommandOutcome>;
 
 export interface AppContext {
   readonly directory: Directory;

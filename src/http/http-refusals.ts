@@ -25,6 +25,7 @@ export const REFUSAL_REASONS = [
   'pipelined',
   'answers',
   'queries',
+  'commands',
 ] as const;
 export type HttpRefusalReason = (typeof REFUSAL_REASONS)[number];
 

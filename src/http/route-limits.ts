@@ -70,7 +70,7 @@ const LIVE = [
 ];
 const COMMAND = [
   ...SMALL,
-  bound('atATime', 'master', MAX_COMMANDS_UNDER_WAY),
+  bound('atATime', 'master', MAX_COMMANDS_UNDER_WAY, 'commands'),
   bound('time', 'call', COMMAND_WITHIN_MS),
 ];
 const CREDENTIALS = [...SMALL, bound('rate', 'peer', WRONG_TOKENS_PER_S, 'guesses')];

@@ -8,10 +8,11 @@ import { Access } from '../../src/http/access/access.ts';
 import type { EndedSession } from '../../src/http/access/ended-sessions.ts';
 import { createApp } from '../../src/http/app.ts';
 import { Bodies } from '../../src/http/bodies/bodies.ts';
+import type { CommandOutcome } from '../../src/http/commands.ts';
 import { type HttpLimits, httpLimitsOf } from '../../src/http/http-limits.ts';
 import { HttpRefusals } from '../../src/http/http-refusals.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
-import type { Command, CommandReply, HttpTls } from '../../src/http/messages.ts';
+import type { Command, HttpTls } from '../../src/http/messages.ts';
 import { Queries } from '../../src/http/query/queries.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import type { ApiToken } from '../../src/lib/tokens.ts';
@@ -77,7 +78,7 @@ export async function newServer({
   corsOrigins = [] as readonly string[],
   rows = 64,
   maxLiveClients = 1_000,
-  replyTo = (_: Command): CommandReply => ({ ok: true, message: 'done' }),
+  replyTo = (_: Command): CommandOutcome | Promise<CommandOutcome> => ({ ok: true, message: 'done' }),
   allowedHosts = [] as readonly string[],
   tokens = [] as readonly ApiToken[],
   tls = undefined as HttpTls | undefined,
@@ -89,7 +90,7 @@ export async function newServer({
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
   const commands: Command[] = [];
   const endedSessions: EndedSession[] = [];
-  const command = async (asked: Command): Promise<CommandReply> => {
+  const command = async (asked: Command): Promise<CommandOutcome> => {
     commands.push(asked);
     return replyTo(asked);
   };

@@ -355,6 +355,15 @@ test('a command that main does not answer is answered all the same, and so are t
   expect(clock.pending).toBe(0);
 });
 
+test('a command that is refused since too many are under way is counted', async () => {
+  const commands = new Commands(new FakeClock(), () => {});
+  const { url } = await serve({ replyTo: (asked) => commands.run(asked) });
+  for (let i = 0; i < MAX_COMMANDS_UNDER_WAY; i++) void commands.run({ type: 'release', workerId: `w${i}` });
+  expect(await ask('POST', `${url}/api/v1/brakes/release`)).toMatchObject({ status: 503 });
+  const limits = await (await fetch(`${url}/api/v1/limits`)).json();
+  expect((limits as { refused: Record<string, number> }).refused).toMatchObject({ commands: 1, queries: 0 });
+});
+
 const LIMIT = { dedicated: 7, limitedBy: 'memory', setting: 'memory.max', isMemoryShort: true } as const;
 const LIMIT_JSON = { dedicated: 7, limited_by: 'memory', setting: 'memory.max', memory_short: true };
 

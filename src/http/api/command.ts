@@ -7,8 +7,9 @@ import type { Command } from '../messages.ts';
 import { jsonAnswer, Message, problemAnswers } from './schemas.ts';
 
 /** Has main do it, and answers with what it says. */
-export async function carryOut(c: HttpContext, { command }: AppContext, asked: Command): Promise<Response> {
+export async function carryOut(c: HttpContext, { command, refusals }: AppContext, asked: Command): Promise<Response> {
   const reply = await command(asked);
+  if (reply.reason !== undefined) refusals.count(reply.reason);
   return reply.ok ? sendJson(c, 200, { message: reply.message }) : problem(c, reply.code, reply.message);
 }
 
