@@ -75,7 +75,7 @@ const UNSERVED: readonly Bound[] = [size(0, 'unimplemented'), CALL_RATE, ...ANY_
 /** Of any path that has no row of its own, as the seed's methods for scheduling. */
 export const UNKNOWN_RPC: CallLimits = { call: '/*', bounds: UNSERVED };
 
-/** Of gRPC; the rows of HTTP's routes, whose numbers are its own, are in `http/route-limits.ts`. */
+/** Of gRPC; the rows of HTTP's routes, whose numbers are its own, are in `http/routes/route-limits.ts`. */
 export const CALL_LIMITS: readonly CallLimits[] = [
   { call: '/pulselane.v1.TelemetryService/StreamHeartbeats', bounds: [...HEARTBEAT, CALL_RATE] },
   { call: '/pulselane.v1.TelemetryService/Register', bounds: REGISTRATION },

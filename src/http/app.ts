@@ -1,6 +1,7 @@
 /** The HTTP API, as one Hono app over shared memory: `app.request()` tests it without a socket. */
 import { messageOf } from '../lib/errors.ts';
 import { accessMiddleware, headerFactsOf } from './access/middleware.ts';
+import { isApiPath } from './answers/api-path.ts';
 import { CommonHeaders, commonHeaders } from './answers/common-headers.ts';
 import { problem } from './answers/problem.ts';
 import { errorJson } from './answers/respond.ts';
@@ -25,7 +26,7 @@ import { workerRoutes } from './routes/worker.ts';
 import { workerCommandRoutes } from './routes/worker-commands.ts';
 import { workerListRoutes } from './routes/worker-list.ts';
 import { workersRoutes } from './routes/workers.ts';
-import { isApiPath, pathOfTarget, percentDecode, queryOfTarget } from './sockets/target.ts';
+import { pathOfTarget, percentDecode, queryOfTarget } from './sockets/target.ts';
 
 export function createApp(context: AppContext): Api {
   const app = newApi({

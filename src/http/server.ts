@@ -24,6 +24,7 @@ import { newEpoch, Revisions } from '../reading/revisions.ts';
 import { Access } from './access/access.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
 import { isLoopbackHost } from './access/hosts.ts';
+import { isApiPath } from './answers/api-path.ts';
 import { BASE_HEADERS } from './answers/common-headers.ts';
 import { problemFacts } from './answers/problem.ts';
 import { createApp } from './app.ts';
@@ -39,7 +40,7 @@ import { BareSockets } from './sockets/bare-sockets.ts';
 import { HttpConnections } from './sockets/http-connections.ts';
 import { watchParser } from './sockets/parser-errors.ts';
 import { inTurn } from './sockets/pipelining.ts';
-import { isApiPath, pathOfTarget } from './sockets/target.ts';
+import { pathOfTarget } from './sockets/target.ts';
 
 export interface HttpServerOptions extends Omit<HttpThreadData, 'board' | 'queryScript'> {
   /** Whoever keeps it tells what it has taken in: {@link HttpServer.announced}. */

@@ -1,10 +1,10 @@
 /** Filters, fields, sorts and cursors of the list, as functions over a fleet in real shared memory. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SelectionQuery, selectionOf } from '../../src/http/api/selection-query.ts';
 import { JsonText } from '../../src/http/bodies/json-text.ts';
 import { cursorOf, positionIn } from '../../src/http/query/cursor.ts';
 import { putItem } from '../../src/http/query/item.ts';
-import { SelectionQuery, selectionOf } from '../../src/http/query/schema.ts';
 import { WORKER_STATES } from '../../src/model/liveness.ts';
 import { metricsTextIn, recordJsonHead } from '../../src/model/record-json.ts';
 import { readCriteria } from '../../src/reading/criteria.ts';

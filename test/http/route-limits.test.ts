@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { masterOptions } from '../../src/config/options.ts';
 import { REFUSAL_REASONS } from '../../src/http/http-refusals.ts';
-import { ROUTE_LIMITS } from '../../src/http/route-limits.ts';
+import { ROUTE_LIMITS } from '../../src/http/routes/route-limits.ts';
 import { newApp } from './support.ts';
 
 /** `:id` and `{workerID}` are the same place. */

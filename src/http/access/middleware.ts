@@ -1,13 +1,14 @@
 /** The middleware before all routes: who may not come in is answered here. Routes need not know. */
 import { createMiddleware } from 'hono/factory';
 import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
+import { isApiPath } from '../answers/api-path.ts';
 import { answer, preflightAnswer } from '../answers/common-headers.ts';
 import { problem } from '../answers/problem.ts';
-import { readBounded } from '../answers/request-body.ts';
 import { errorJson } from '../answers/respond.ts';
 import type { HttpContext, HttpEnv } from '../context.ts';
 import type { HttpRefusals } from '../http-refusals.ts';
-import { authorityOfTarget, isApiPath } from '../sockets/target.ts';
+import { readBounded } from '../sockets/request-body.ts';
+import { authorityOfTarget } from '../sockets/target.ts';
 import type { Access, AccessVerdict } from './access.ts';
 import type { Facts } from './decide.ts';
 import { isLoopbackHost } from './hosts.ts';

@@ -4,7 +4,7 @@
  */
 import { createMiddleware } from 'hono/factory';
 import type { HttpContext, HttpEnv } from '../context.ts';
-import { isApiPath } from '../sockets/target.ts';
+import { isApiPath } from './api-path.ts';
 
 const METHODS = 'GET, HEAD';
 const API_METHODS = 'GET, HEAD, POST, DELETE';

@@ -2,10 +2,10 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { JoinedMapPool } from '../bodies/bodies.ts';
+import type { Body } from '../bodies/body.ts';
 import type { JsonText } from '../bodies/json-text.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { DIRECT_BODY_BYTES } from '../http-limits.ts';
-import type { Body } from '../query/queries.ts';
 import { answer } from './common-headers.ts';
 import { conditionalHeaders, notModified } from './conditional.ts';
 import { acceptsGzip, varyHeader } from './encoding.ts';

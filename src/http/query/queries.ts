@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type ClusterFigures, clusterFigures } from '../../reading/cluster-figures.ts';
 import type { Announcement } from '../../reading/directory.ts';
+import type { Body } from '../bodies/body.ts';
 import { BytesInFlight } from '../bodies/bytes-in-flight.ts';
 import type { JsonText, JsonTextPool } from '../bodies/json-text.ts';
 import { GZIP_LEVEL, MAX_WORKERS_INLINE, MIN_GZIP_BYTES, MIN_GZIP_BYTES_IN_POOL } from '../http-limits.ts';
@@ -11,13 +12,6 @@ import { type PageRequest, writePage } from './page.ts';
 import { QueryPool, type QueryPoolOptions } from './pool.ts';
 
 const gzipAside = promisify(gzip);
-
-/** The bytes of an answer. Call `giveBack` when nobody looks at them any more. */
-export interface Body {
-  readonly bytes: Uint8Array;
-  readonly isGzip: boolean;
-  giveBack(): void;
-}
 
 export interface Page extends Body {
   readonly nextCursor: string | null;

@@ -3,15 +3,15 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { createRoute, z } from '@hono/zod-openapi';
 import { PulselaneError } from '../../lib/errors.ts';
 import { fieldsOf } from '../../reading/fields.ts';
-import { clientOf } from '../answers/client.ts';
+import { clientKeyOf } from '../access/client-key.ts';
 import { answer } from '../answers/common-headers.ts';
 import { problem } from '../answers/problem.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { FILTER_PARAMETERS } from '../api/parameters.ts';
 import { problemAnswers } from '../api/schemas.ts';
+import { FILTERS_IN_WORDS, once, selectionOf, selectionQuery } from '../api/selection-query.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { LEAST_STREAM_RATE, MOST_STREAM_RATE, STREAM_RATE } from '../http-limits.ts';
-import { FILTERS_IN_WORDS, once, selectionOf, selectionQuery } from '../query/schema.ts';
 
 const EVENTS = `Events, each with the revision up to which it tells everything as its id:
 
@@ -87,7 +87,7 @@ export function streamRoutes(api: Api, { live, refusals }: AppContext): void {
           rate: Number(query.rate ?? STREAM_RATE),
           // Empty is what it is before the first event.
           lastEventId: c.req.header('last-event-id') || query.lastEventId || undefined,
-          client: clientOf(c),
+          client: clientKeyOf(c),
         },
         () => {
           // The connection is of no use to anybody after it.

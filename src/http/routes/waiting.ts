@@ -1,11 +1,11 @@
 /** The parameters of a list that is not answered before something changed. */
 import type { z } from '@hono/zod-openapi';
 import { durationMs, formatDuration } from '../../config/kinds.ts';
-import { clientOf } from '../answers/client.ts';
+import { clientKeyOf } from '../access/client-key.ts';
+import { once } from '../api/selection-query.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { MOST_WAIT_MS, SOCKET_IDLE_MS, WAIT_MS } from '../http-limits.ts';
 import type { Watched } from '../live/feeds.ts';
-import { once } from '../query/schema.ts';
 
 const waitTime = durationMs({ maxMs: MOST_WAIT_MS });
 
@@ -65,7 +65,7 @@ export async function waited(
   const socket = (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket;
   socket?.setTimeout(0);
   try {
-    await live.waitForChange(watched, index, waitMs, c.req.raw.signal, clientOf(c), mostMs);
+    await live.waitForChange(watched, index, waitMs, c.req.raw.signal, clientKeyOf(c), mostMs);
   } finally {
     socket?.setTimeout(SOCKET_IDLE_MS);
   }

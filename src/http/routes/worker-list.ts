@@ -10,11 +10,11 @@ import { sendBody } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { FILTER_PARAMETERS, wholeNumber } from '../api/parameters.ts';
 import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
+import { FILTERS_IN_WORDS, once, parsedBy, selectionOf, selectionQuery } from '../api/selection-query.ts';
+import { WorkerItem } from '../api/worker-item.ts';
 import type { AppContext, HttpContext } from '../context.ts';
 import { MAX_PAGE_WORKERS, PAGE_WORKERS } from '../http-limits.ts';
 import { positionIn } from '../query/cursor.ts';
-import { WorkerItem } from '../query/item-schema.ts';
-import { FILTERS_IN_WORDS, once, parsedBy, selectionOf, selectionQuery } from '../query/schema.ts';
 import { checkWait, WAIT_PARAMETERS, waited } from './waiting.ts';
 
 const ListQuery = selectionQuery({

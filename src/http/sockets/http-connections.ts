@@ -5,11 +5,12 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { networkOf } from '../../lib/networks.ts';
+import { isApiPath } from '../answers/api-path.ts';
 import { BASE_HEADERS } from '../answers/common-headers.ts';
 import { problemFacts } from '../answers/problem.ts';
 import { type HttpLimits, SPARE_CONNECTION_MS, SPARE_CONNECTIONS } from '../http-limits.ts';
 import type { HttpRefusals } from '../http-refusals.ts';
-import { isApiPath, pathOfTarget } from './target.ts';
+import { pathOfTarget } from './target.ts';
 
 const BUSY = 'too many connections';
 

@@ -17,11 +17,6 @@ export function pathOfTarget(target: string): string {
   return path === '' ? '/' : path;
 }
 
-/** Whether errors at that path are problems (RFC 9457). */
-export function isApiPath(path: string): boolean {
-  return path === '/api' || path.startsWith('/api/');
-}
-
 /** The query of a request target, without the question mark; empty without one. */
 export function queryOfTarget(target: string): string {
   const at = target.indexOf('?');

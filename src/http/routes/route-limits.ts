@@ -2,7 +2,7 @@
  * What bounds each route, as `config/call-limits.ts` does for each RPC. A test lists the routes of the app, and fails for one
  * that has no row, or whose row leaves out how large, how often, how many at a time or how long.
  */
-import type { Bound, CallLimits } from '../config/call-limits.ts';
+import type { Bound, CallLimits } from '../../config/call-limits.ts';
 import {
   COMMAND_WITHIN_MS,
   MAX_BODY_BYTES_IN_FLIGHT,
@@ -18,8 +18,8 @@ import {
   QUERY_WITHIN_MS,
   SOCKET_IDLE_MS,
   WRONG_TOKENS_PER_S,
-} from './http-limits.ts';
-import type { HttpRefusalReason } from './http-refusals.ts';
+} from '../http-limits.ts';
+import type { HttpRefusalReason } from '../http-refusals.ts';
 
 type Row = CallLimits & { readonly bounds: readonly (Bound & { readonly reason?: HttpRefusalReason })[] };
 

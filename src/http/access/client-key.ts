@@ -3,7 +3,7 @@ import { networkOf } from '../../lib/networks.ts';
 import type { HttpContext, HttpEnv } from '../context.ts';
 
 /** Equal for requests that count together; undefined: nobody who could have a share. */
-export function clientOf(c: HttpContext): string | undefined {
+export function clientKeyOf(c: HttpContext): string | undefined {
   const identity = c.get('identity');
   if (identity !== undefined) return `token ${identity.name}`;
   // Hono gives no bindings at all where there is no server.

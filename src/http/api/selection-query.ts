@@ -6,7 +6,7 @@ import { WORKER_STATES } from '../../model/liveness.ts';
 import { type FILTER_NAMES, isFilter, numberNames, readCriteria } from '../../reading/criteria.ts';
 import { FIELD_NAMES, fieldsOf } from '../../reading/fields.ts';
 import { type Selection, selectionBy } from '../../reading/selection.ts';
-import { noSuchParameter } from '../api/parameters.ts';
+import { noSuchParameter } from './parameters.ts';
 
 /** A parameter that is given once at most. */
 export const once = () => z.string({ error: 'given more than once' });
