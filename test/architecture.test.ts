@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -81,4 +81,34 @@ test('files that need each other one way alone are fine', () => {
   lint('src/http/live/other.ts', 'export type Other = number;\n');
   const { refused, output } = lint('src/http/one.ts', ONE);
   expect(refused, output).toBe(false);
+});
+
+/** Folders of http/, each of which may import from those before it. */
+const HTTP_FOLDERS = ['bodies', 'query', 'answers', 'sockets', 'access', 'api', 'docs', 'live', 'routes'];
+
+/** @param files of http/, each with its path there @returns imports of one folder from another that may not be */
+function upwardIn(files: Iterable<readonly [path: string, code: string]>): string[] {
+  const found: string[] = [];
+  for (const [path, code] of files) {
+    for (const [, specifier = ''] of code.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)) {
+      const [from, to] = [path, join(dirname(path), specifier)].map((file) => HTTP_FOLDERS.indexOf(dirname(file)));
+      if (from !== -1 && Number(to) > Number(from)) found.push(`${path} imports ${specifier}`);
+    }
+  }
+  return found;
+}
+
+test('folders of http import from those before them alone', () => {
+  const root = join(ROOT, 'src/http');
+  const folders = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(folders.map(({ name }) => name).sort()).toEqual([...HTTP_FOLDERS].sort());
+  const paths = HTTP_FOLDERS.flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)));
+  expect(paths.length).toBeGreaterThan(80);
+  expect(upwardIn(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]))).toEqual([]);
+  expect(
+    upwardIn([
+      ['query/a.ts', "import type { A } from '../live/a.ts';\nimport { B } from '../bodies/b.ts';"],
+      ['live/b.ts', "import { X } from '../context.ts';\nexport { X } from '../routes/x.ts';"],
+    ]),
+  ).toEqual(['query/a.ts imports ../live/a.ts', 'live/b.ts imports ../routes/x.ts']);
 });

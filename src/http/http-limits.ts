@@ -4,7 +4,7 @@ import type { MasterConfig } from '../config/options.ts';
 const KIB = 1024;
 const MIB = 1024 ** 2;
 
-// ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
+// ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Those that are settings. */
 export interface HttpLimits {
@@ -32,6 +32,15 @@ export function httpLimitsOf(config: MasterConfig): HttpLimits {
   };
 }
 
+// ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Main answers within a turn of its event loop; whoever waits longer than this should look at /health. */
+export const COMMAND_WITHIN_MS = 5_000;
+/** Commands come from people and scripts, one at a time; a hundred at once are an accident. */
+export const MAX_COMMANDS_UNDER_WAY = 100;
+
+// ── sockets/ ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
 /** From the first byte of a request to the end of its headers: seconds on the slowest line, no room for slow-loris. */
 export const HEADERS_TIMEOUT_MS = 10_000;
 /** From a connection to the end of its TLS handshake: two round trips and some arithmetic; the same as for headers. */
@@ -51,12 +60,7 @@ export const MAX_PIPELINED = 100;
 /** How long clients have to say goodbye when the server stops, or their token is taken back. The whole master has 10 s to end. */
 export const STOP_GRACE_MS = 1_000;
 
-/** Main answers within a turn of its event loop; whoever waits longer than this should look at /health. */
-export const COMMAND_WITHIN_MS = 5_000;
-/** Commands come from people and scripts, one at a time; a hundred at once are an accident. */
-export const MAX_COMMANDS_UNDER_WAY = 100;
-
-// ── peers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── access/ ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Peers whose rates are remembered: as many as the largest fleet that is aimed at, some 2 MB. */
 export const MAX_PEERS = 10_000;
@@ -74,10 +78,8 @@ export const WRONG_TOKENS_AT_ONCE = 10;
 export const MAX_ENDED_SESSIONS = 1_000;
 /** Between two lines of the log about wrong tokens, each with how many there were. */
 export const WRONG_TOKENS_LOG_MS = 10_000;
-/** Between two lines of the log about live clients that could not be served, each with how often: it may be each look. */
-export const SERVE_FAILURES_LOG_MS = 10_000;
 
-// ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── bodies/ ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Smaller bodies are copied and their buffer is free at once; larger ones are sent from the pooled buffer itself. */
 export const DIRECT_BODY_BYTES = 64 * KIB;
@@ -104,7 +106,7 @@ export const MAX_JOINED_BYTES_KEPT = 64 * MIB;
  */
 export const MAX_BLANK_SHARE = 1 / 3;
 
-// ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── query/ ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Up to so many workers are gone through in the http thread: a few ms, which no stream's client sees. Beyond: the pool. */
 export const MAX_WORKERS_INLINE = 1000;
@@ -133,7 +135,7 @@ export const QUERY_WITHIN_MS = 10_000;
 /** A cap, not a reservation: 100,000 workers take some 80 MB, and a sort of them leaves 180 MB to the collector. */
 export const POOL_HEAP_MIB = 512;
 
-// ── live streams ─────────────────────────────────────────────────────────────────────────────────────────────────
+// ── live/ ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A change must be on its way within 100 ms: looked for twice in that time. */
 export const POLL_MS = 50;
@@ -199,6 +201,8 @@ export const VIEW_KEPT_MS = 60_000;
  * than there is between two looks. With views, which take as much, it leaves answers their places in between.
  */
 export const SERVE_SLICE_MS = 4;
+/** Between two lines of the log about live clients that could not be served, each with how often: it may be each look. */
+export const SERVE_FAILURES_LOG_MS = 10_000;
 /** Workers that left a filter, remembered at least; whoever asks for older ones is told of more than need be. */
 export const MAX_LEFT_REMEMBERED = 1_000;
 /** Blocking queries at a time: each holds a connection, a quarter of which they may have. */
