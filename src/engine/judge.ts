@@ -1,19 +1,16 @@
 /**
  * Judges who is alive, four times a second, and tells what changed. The rules are in model/liveness.ts and model/brake.ts;
- * here are the facts, and the effects.
- *
- * A sweep over a large fleet must cost next to nothing: for each row stands the earliest moment at which its verdict may
- * change without news, and only rows whose moment has come are looked at. News only ever put that moment off, so they need
- * not touch it; where one brings it forward (a shorter interval), the row is due at once.
+ * here are the facts, and the effects. Who is
+ * looked at with a sweep stands in due-times.ts.
  */
 
 import type { Clock } from '../lib/clock.ts';
-import { decideBrake } from '../model/brake.ts';
 import { patienceMs } from '../model/cadence.ts';
 import { FLAP_STEP_MS } from '../model/flapping.ts';
-import { type HeldBrake, type Holds, NO_HOLDS } from '../model/holds.ts';
+import type { Holds } from '../model/holds.ts';
 import {
   inactiveAfterMs,
+  isWorse,
   judge,
   type LivenessLimits,
   type StateCause,
@@ -23,9 +20,12 @@ import {
 import type { BoardWriter } from '../store/board.ts';
 import type { AttentiveTime } from '../store/master-figures.ts';
 import { AttentiveClock } from './attentive-clock.ts';
+import { Brakes } from './brakes.ts';
+import { DueTimes } from './due-times.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { FlapDamper } from './flap-damper.ts';
-import { type BrakeUnit, GroupWatch } from './group-watch.ts';
+import { GroupWatch } from './group-watch.ts';
+import { HoldsPublisher } from './holds-publisher.ts';
 import type { RosterEntry } from './roster.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
@@ -47,38 +47,35 @@ export interface JudgeOptions {
   readonly onHolds: (holds: Holds) => void;
 }
 
-/** How often readers are told at the most how many are silent while a brake holds. */
-const TELL_HELD_EVERY_MS = 1000;
-/** A moment that moved by less is told with the next figures that changed. */
-const SAME_MOMENT_WITHIN_MS = 1000;
-/** Its group may have become another, which is not held. */
-const LOOK_AT_HELD_EVERY_MS = 1000;
-const NEVER = Number.POSITIVE_INFINITY;
-
 export class Judge {
   readonly attentive: AttentiveClock;
   readonly #options: JudgeOptions;
   readonly #groups = new GroupWatch();
   readonly #flaps: FlapDamper;
-  /** By row. */
-  readonly #dueMs: Float64Array;
-  /** Rows at or beyond it were never used. */
-  #rows = 0;
+  readonly #brakes: Brakes;
+  readonly #publisher: HoldsPublisher;
+  readonly #due: DueTimes;
   #nextFlapStepMs: number;
   /** Workers of an earlier master that are not heard yet. */
   #unknown = 0;
   /** Until when they are waited for. */
   #graceUntilMs: number | undefined;
-  /** What readers were told last, and when. */
-  #publishedHolds = NO_HOLDS;
-  #publishedHoldsMs = 0;
 
   constructor(options: JudgeOptions) {
     this.#options = options;
     const nowMs = options.clock.monotonicMs();
     this.attentive = new AttentiveClock(nowMs);
     this.#flaps = new FlapDamper(options.recorder, options.board);
-    this.#dueMs = new Float64Array(options.rows).fill(NEVER);
+    this.#brakes = new Brakes({
+      groups: this.#groups,
+      maxHoldMs: options.brakeMaxHoldMs,
+      recorder: options.recorder,
+      onLate: (entry, nowMs) => this.#waitOnceMore(entry, nowMs),
+      onFailed: (entry) => this.#failed(entry),
+      onChange: () => this.#publishHolds(),
+    });
+    this.#publisher = new HoldsPublisher({ holds: () => this.holds, onHolds: options.onHolds });
+    this.#due = new DueTimes(options.rows);
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
   }
 
@@ -103,8 +100,7 @@ export class Judge {
 
   /** A worker is known from now on. */
   admit(entry: RosterEntry): void {
-    this.#rows = Math.max(this.#rows, entry.row + 1);
-    this.#dueMs[entry.row] = 0;
+    this.#due.soon(entry.row);
     const { liveness, row } = entry;
     if (liveness.isRestored) {
       this.#unknown++;
@@ -128,7 +124,7 @@ export class Judge {
   /** From now on it is told how often to send, or cannot be told any more. How it kept its own pace says nothing then. */
   hears({ liveness, row }: RosterEntry, hears: boolean): void {
     liveness.hears = hears;
-    this.#dueMs[row] = 0;
+    this.#due.soon(row);
     if (!hears) return;
     liveness.cadence.reset();
     // Nor is it waited for longer than others after a restart of the master.
@@ -149,7 +145,7 @@ export class Judge {
     if (isNewest) this.#noteGap(entry, gapMs);
     if (liveness.isSilent) {
       this.#groups.received(entry);
-      this.#dueMs[entry.row] = 0;
+      this.#due.soon(entry.row);
     }
     if (!liveness.hasRecord) {
       if (!entry.slot.hasRecord) {
@@ -163,7 +159,7 @@ export class Judge {
     const state = isLeaving ? 'leaving' : 'active';
     if (liveness.state === state) return;
     this.#change(entry, state, isLeaving ? 'farewell' : 'heartbeat');
-    this.#dueMs[entry.row] = 0;
+    this.#due.soon(entry.row);
   }
 
   /** The first record of the worker is there: from now on it is what its heartbeats make it. */
@@ -171,7 +167,7 @@ export class Judge {
     const { liveness, row } = entry;
     liveness.hasRecord = true;
     if (liveness.lastReceivedMs === undefined) return;
-    this.#dueMs[row] = 0;
+    this.#due.soon(row);
     if (liveness.isLeaving) this.#groups.unwatch(entry);
     else this.#groups.watch(entry);
     const { state, cause } = judge(liveness, this.nowMs(), this.#options.limits);
@@ -182,7 +178,7 @@ export class Judge {
   /** There is nothing to show of it. That it falls silent again is no news, and no sign of anything. */
   #receivedWithoutRecord(entry: RosterEntry): void {
     const { board, clock } = this.#options;
-    this.#dueMs[entry.row] = 0;
+    this.#due.soon(entry.row);
     if (entry.liveness.state !== 'registered' || board.cause(entry.row) === 'no_record') return;
     board.setState(entry.row, 'registered', 'no_record', clock.wallMs());
   }
@@ -196,13 +192,13 @@ export class Judge {
     const paceMs = Math.min(intervalMs, Math.max(cadence.intervalMs, this.#options.limits.heartbeatIntervalMs));
     const patientForMs = isPaceKnown ? 0 : patienceMs(gapMs, paceMs);
     liveness.patientUntilMs = patientForMs > 0 ? (lastReceivedMs as number) + patientForMs : 0;
-    if (isShorter || patientUntilMs > 0) this.#dueMs[row] = 0;
+    if (isShorter || patientUntilMs > 0) this.#due.soon(row);
   }
 
   /** It was told, or found out, what its group is, or whether it is ephemeral. */
   described(entry: RosterEntry): void {
     if (entry.liveness.watchedIn !== undefined) this.#groups.watch(entry);
-    this.#dueMs[entry.row] = 0;
+    this.#due.soon(entry.row);
   }
 
   /**
@@ -212,12 +208,13 @@ export class Judge {
   hungUp(entry: RosterEntry): void {
     if (!entry.liveness.isLeaving) return;
     entry.liveness.hasHungUp = true;
+    this.#due.soon(entry.row);
     this.#look(entry, this.nowMs());
   }
 
   /** The worker is forgotten. */
   forget(entry: RosterEntry, cause: StateCause): void {
-    this.#dueMs[entry.row] = NEVER;
+    this.#due.never(entry.row);
     if (entry.liveness.state === 'unknown') this.#unknown--;
     this.#groups.unwatch(entry);
     this.#flaps.changed(entry, { from: entry.liveness.state, to: 'gone', cause });
@@ -231,11 +228,13 @@ export class Judge {
     const nowMs = this.attentive.look(this.#options.clock.monotonicMs());
     if (nowMs === undefined) return;
     this.#recordStall();
-    const silent = this.#lookAtDue(nowMs);
+    const due = this.#takeDue(nowMs);
+    const silent = due.filter((entry) => this.#look(entry, nowMs));
     this.#endGrace(nowMs);
-    this.#decideBrakes(nowMs);
+    this.#brakes.decide(nowMs);
     for (const entry of silent) this.#lookAtSilent(entry, nowMs);
-    this.#publishChangedHolds(nowMs);
+    for (const entry of due) this.#schedule(entry, nowMs);
+    this.#publisher.look(nowMs);
     if (nowMs < this.#nextFlapStepMs) return;
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
     this.#flaps.step();
@@ -264,36 +263,41 @@ export class Judge {
    * @returns how many brakes were held
    */
   releaseBrakes(name?: string): number {
-    const units = this.#groups.held.filter((unit) => name === undefined || unit.name === name);
-    for (const unit of units) this.#releaseFailed(unit, 'by an operator');
-    return units.length;
+    return this.#brakes.release(name);
   }
 
-  #lookAtDue(nowMs: number): RosterEntry[] {
-    const dueMs = this.#dueMs;
-    const silent: RosterEntry[] = [];
-    for (let row = 0; row < this.#rows; row++) {
-      if ((dueMs[row] as number) >= nowMs) continue;
-      const entry = this.#options.atRow(row);
-      if (entry === undefined) dueMs[row] = NEVER;
-      else if (this.#look(entry, nowMs)) silent.push(entry);
-    }
-    return silent;
+  #takeDue(nowMs: number): RosterEntry[] {
+    const entries = this.#due.take(nowMs).map((row) => this.#options.atRow(row));
+    return entries.filter((entry) => entry !== undefined);
+  }
+
+  /** Says when it is to be looked at next. */
+  #schedule(entry: RosterEntry, nowMs: number): void {
+    const { liveness, row } = entry;
+    const { atRow, limits } = this.#options;
+    // Forgotten when it was looked at?
+    if (atRow(row) !== entry) return;
+    const { state, untilMs } = judge(liveness, nowMs, limits);
+    const isHeld = isWorse(state, liveness.state);
+    const isCounted = liveness.state === 'inactive' && liveness.watchedIn !== undefined;
+    const countsUntilMs = isCounted ? this.#countsUntilMs(liveness) : undefined;
+    this.#due.schedule(row, { untilMs, isHeld, countsUntilMs }, nowMs);
   }
 
   /** @returns whether it has fallen silent: then its group is asked first. */
   #look(entry: RosterEntry, nowMs: number): boolean {
     const { liveness, row } = entry;
     const { limits, board, onGone } = this.#options;
-    const { state, cause, untilMs } = judge(liveness, nowMs, limits);
-    this.#dueMs[row] = untilMs;
+    const { state, cause } = judge(liveness, nowMs, limits);
     board.setInterval(row, liveness.intervalMs);
     if (state === 'gone') {
       onGone(entry);
       return false;
     }
-    if (state === 'inactive' && liveness.state === 'inactive') this.#inactiveStill(entry, nowMs, untilMs);
-    if (state === liveness.state || isBetter(state, liveness.state)) return false;
+    if (state === 'inactive' && liveness.state === 'inactive' && nowMs >= this.#countsUntilMs(liveness)) {
+      this.#groups.unwatch(entry);
+    }
+    if (!isWorse(state, liveness.state)) return false;
     // That it left, or that of a worker of an earlier master there is nothing to show, is no silence.
     if (state === 'left' || state === 'registered') {
       this.#groups.unwatch(entry);
@@ -306,29 +310,18 @@ export class Judge {
 
   /** The brake, if it holds, keeps the worker as it is. */
   #lookAtSilent(entry: RosterEntry, nowMs: number): void {
-    const { liveness, row } = entry;
+    const { liveness } = entry;
     // A brake that was just released may have given it more time.
-    const { state, cause, untilMs } = judge(liveness, nowMs, this.#options.limits);
-    if (state === 'gone' || state === liveness.state || isBetter(state, liveness.state)) return;
-    if (this.#groups.isHeld(entry)) {
-      this.#dueMs[row] = nowMs + LOOK_AT_HELD_EVERY_MS;
-      return;
-    }
+    const { state, cause } = judge(liveness, nowMs, this.#options.limits);
+    if (!isWorse(state, liveness.state) || this.#groups.isHeld(entry)) return;
     this.#change(entry, state, cause, silenceText(liveness, nowMs));
-    // It goes on counting as one of its group for as long as others may be found to have fallen silent with it.
-    this.#dueMs[row] = state === 'inactive' ? Math.min(untilMs, this.#unwatchedFromMs(liveness)) : untilMs;
   }
 
-  #inactiveStill(entry: RosterEntry, nowMs: number, untilMs: number): void {
-    const { liveness, row } = entry;
-    if (liveness.watchedIn === undefined) return;
-    const unwatchedFromMs = this.#unwatchedFromMs(liveness);
-    if (nowMs >= unwatchedFromMs) this.#groups.unwatch(entry);
-    else this.#dueMs[row] = Math.min(untilMs, unwatchedFromMs);
-  }
-
-  /** It counts as having fallen silent for one inactivity timeout, and while it is not yet inactive. */
-  #unwatchedFromMs({ lastReceivedMs, intervalMs, patientUntilMs, stateSinceMs }: WorkerLiveness): number {
+  /**
+   * It counts as having fallen silent for one inactivity timeout, and while it is not yet inactive: for as long as others may
+   * be found to have fallen silent with it.
+   */
+  #countsUntilMs({ lastReceivedMs, intervalMs, patientUntilMs, stateSinceMs }: WorkerLiveness): number {
     const timeoutMs = inactiveAfterMs(intervalMs, this.#options.limits);
     if (lastReceivedMs === undefined) return stateSinceMs + timeoutMs;
     const silentFromMs = Math.max(patientUntilMs, lastReceivedMs + Math.min(suspectAfterMs(intervalMs), timeoutMs));
@@ -351,65 +344,19 @@ export class Judge {
 
   // ── what holds it up ─────────────────────────────────────────────────────────────────────────────────────────
 
-  #decideBrakes(nowMs: number): void {
-    for (const unit of this.#groups.units) {
-      switch (decideBrake(unit, nowMs, this.#options.brakeMaxHoldMs)) {
-        case 'engage':
-          this.#engage(unit, nowMs);
-          break;
-        case 'heard again':
-          this.#releaseHeard(unit, nowMs);
-          break;
-        case 'longest hold over':
-          this.#releaseFailed(unit, 'it was held for as long as is allowed');
-          break;
-        default:
-      }
-    }
+  /** Most of its group are heard again; it may be on its way, and gets as long as if it had been heard just now: once. */
+  #waitOnceMore({ liveness, row }: RosterEntry, nowMs: number): void {
+    const hadMore = liveness.lastReceivedMs !== undefined && liveness.graceUntilMs > liveness.lastReceivedMs;
+    if (!hadMore) liveness.graceUntilMs = nowMs + inactiveAfterMs(liveness.intervalMs, this.#options.limits);
+    this.#due.soon(row);
   }
 
-  #engage(unit: BrakeUnit, nowMs: number): void {
-    this.#groups.setHeld(unit.name, nowMs);
-    const maxS = this.#options.brakeMaxHoldMs / 1000;
-    const detail =
-      `${unit.silent} of ${unit.watched} workers of ${unitText(unit)} fell silent at once; ` +
-      `they are not judged until most are heard, or "brake release", for ${maxS} s at most`;
-    this.#options.recorder.record({ type: 'brake', group: unit.name, detail });
-    this.#publishHolds();
-  }
-
-  /** Most are back; the others may be on their way, and get as long as if they had been heard just now: once. */
-  #releaseHeard(unit: BrakeUnit, nowMs: number): void {
-    const late = unit.silentEntries.filter(({ liveness }) => liveness.state !== 'inactive');
-    for (const entry of late) {
-      const { liveness } = entry;
-      const hadMore = liveness.lastReceivedMs !== undefined && liveness.graceUntilMs > liveness.lastReceivedMs;
-      if (!hadMore) liveness.graceUntilMs = nowMs + inactiveAfterMs(liveness.intervalMs, this.#options.limits);
-      this.#groups.received(entry);
-      this.#dueMs[entry.row] = 0;
-    }
-    const rest = late.length === 0 ? '' : `; ${late.length} not yet`;
-    this.#released(unit, `workers of ${unitText(unit)} are heard again${rest}`);
-  }
-
-  /** Who is silent now has failed. */
-  #releaseFailed(unit: BrakeUnit, reason: string): void {
-    const failed = unit.silentEntries;
-    this.#released(unit, `${reason}; ${failed.length} workers of ${unitText(unit)} have failed`);
-    for (const entry of failed) {
-      this.#groups.unwatch(entry);
-      const { state, untilMs } = judge(entry.liveness, this.nowMs(), this.#options.limits);
-      // Who is to be forgotten is so with the next sweep.
-      this.#dueMs[entry.row] = state === 'gone' ? 0 : untilMs;
-      if (state === 'gone' || state === entry.liveness.state || isBetter(state, entry.liveness.state)) continue;
-      this.#change(entry, state, 'brake_released');
-    }
-  }
-
-  #released({ name }: BrakeUnit, detail: string): void {
-    this.#groups.setHeld(name, undefined);
-    this.#options.recorder.record({ type: 'brake_released', group: name, detail });
-    this.#publishHolds();
+  /** It was silent until the brake was released. */
+  #failed(entry: RosterEntry): void {
+    this.#due.soon(entry.row);
+    const { state } = judge(entry.liveness, this.nowMs(), this.#options.limits);
+    // Who is to be forgotten is so with the next sweep.
+    if (isWorse(state, entry.liveness.state)) this.#change(entry, state, 'brake_released');
   }
 
   #endGrace(nowMs: number): void {
@@ -428,40 +375,12 @@ export class Judge {
   }
 
   #publishHolds(): void {
-    this.#publishedHolds = this.holds;
-    this.#publishedHoldsMs = this.nowMs();
-    this.#options.onHolds(this.#publishedHolds);
-  }
-
-  /** While a brake holds others may fall silent or be heard, and a stall of the master's puts off every moment. */
-  #publishChangedHolds(nowMs: number): void {
-    const { graceEndsUnixMs, brakes } = this.#publishedHolds;
-    if (graceEndsUnixMs === undefined && brakes.length === 0) return;
-    if (nowMs - this.#publishedHoldsMs < TELL_HELD_EVERY_MS) return;
-    if (!areAlike(this.holds, this.#publishedHolds)) this.#publishHolds();
+    this.#publisher.publish(this.nowMs());
   }
 
   #unixOf(attentiveMs: number): number {
     return this.#options.clock.wallMs() + attentiveMs - this.nowMs();
   }
-}
-
-function areAlike(a: Holds, b: Holds): boolean {
-  return (
-    isSameMoment(a.graceEndsUnixMs, b.graceEndsUnixMs) &&
-    a.brakes.length === b.brakes.length &&
-    a.brakes.every((brake, index) => areAlikeBrakes(brake, b.brakes[index] as HeldBrake))
-  );
-}
-
-function areAlikeBrakes(a: HeldBrake, b: HeldBrake): boolean {
-  const isSameUnit = a.group === b.group && a.silent === b.silent && a.watched === b.watched;
-  return isSameUnit && isSameMoment(a.endsUnixMs, b.endsUnixMs);
-}
-
-function isSameMoment(aUnixMs: number | undefined, bUnixMs: number | undefined): boolean {
-  if (aUnixMs === undefined || bUnixMs === undefined) return aUnixMs === bUnixMs;
-  return Math.abs(aUnixMs - bUnixMs) < SAME_MOMENT_WITHIN_MS;
 }
 
 /**
@@ -475,19 +394,6 @@ function gapOfPaceMs(liveness: WorkerLiveness, atMs: number): number | undefined
   return hears && state === 'inactive' ? undefined : atMs - lastReceivedMs;
 }
 
-/** Time alone makes nothing better: only a heartbeat does, however a grace or a longer interval put a deadline off. */
-function isBetter(state: WorkerState, than: WorkerState): boolean {
-  return BY_TIME.some((states) => states.includes(state) && states.indexOf(state) < states.indexOf(than));
-}
-const BY_TIME: readonly (readonly WorkerState[])[] = [
-  ['active', 'suspect', 'inactive'],
-  ['leaving', 'left'],
-];
-
 function silenceText({ lastReceivedMs }: WorkerLiveness, nowMs: number): string | undefined {
   return lastReceivedMs === undefined ? undefined : `silent for ${((nowMs - lastReceivedMs) / 1000).toFixed(1)} s`;
-}
-
-function unitText({ name }: BrakeUnit): string {
-  return name === '' ? 'no group' : `group ${name}`;
 }

@@ -151,6 +151,19 @@ function judgeWithoutRecord({ isRestored, graceUntilMs }: LivenessFacts, nowMs: 
     : { state: 'registered', cause: 'no_record', untilMs: goneAfterMs };
 }
 
+/**
+ * Whether a verdict is to be carried out for a worker in that state. Time alone makes nothing better: only a heartbeat does,
+ * however a grace or a longer interval put a deadline off.
+ */
+export function isWorse(verdict: Verdict['state'], state: WorkerState): verdict is WorkerState {
+  if (verdict === 'gone' || verdict === state) return false;
+  return !BY_TIME.some((states) => states.includes(verdict) && states.indexOf(verdict) < states.indexOf(state));
+}
+const BY_TIME: readonly (readonly WorkerState[])[] = [
+  ['active', 'suspect', 'inactive'],
+  ['leaving', 'left'],
+];
+
 function retentionOf({ isEphemeral }: LivenessFacts, limits: LivenessLimits): number {
   const retentionMs = limits.retentionMs || Number.POSITIVE_INFINITY;
   const ephemeralMs = limits.ephemeralRetentionMs || Number.POSITIVE_INFINITY;
