@@ -7,6 +7,7 @@
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import {
   type RefusalSchema,
   type StreamHeartbeatsResponse,
@@ -16,25 +17,22 @@ import type { Clock } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
+import type { Caller, CallGuard } from './call-guard.ts';
 import { type AckRoom, PendingAcks } from './pending-acks.ts';
 import { refusalCodeOf, serviceErrorOf } from './status.ts';
 
 export interface HeartbeatStreamOptions {
   readonly call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>;
-  /** Why the next heartbeat is refused whatever is in it; undefined if it is to be looked at. */
-  readonly refusal: () => PulselaneError | undefined;
-  /** @throws PulselaneError when the heartbeat is refused */
-  readonly accept: (bytes: Buffer, head: HeartbeatHead, via: HeartbeatStream) => void;
-  /** What acks tell: how often to send. */
-  readonly intervalMs: () => number;
+  /** Who opened it. */
+  readonly caller: Caller;
+  readonly guard: Pick<CallGuard, 'heartbeatRefusal' | 'mustSpeakFor' | 'renewed'>;
+  readonly manager: Pick<TelemetryManager, 'acceptHeartbeat' | 'hungUp' | 'intervalToTell'>;
   /** Shared by all streams. */
   readonly ackRoom: AckRoom;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The stream is over. */
   readonly onClosed: () => void;
-  /** It is over because its client closed it, who spoke for these workers. */
-  readonly onHungUp: (workerIds: Iterable<string>, via: HeartbeatStream) => void;
 }
 
 /** Refusals that wait for a client which does not read; a client that is told this many has its answer. */
@@ -45,6 +43,9 @@ const MAX_ACKS_PER_MESSAGE = 5000;
 export class HeartbeatStream {
   readonly #options: HeartbeatStreamOptions;
   readonly #acks: PendingAcks;
+  /** One for the life of the stream: an interval that changed with each ack would be no interval. */
+  readonly #jitter = Math.random();
+  #caller: Caller;
   readonly #workerIds = new Set<string>();
   readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
   #hasReceived = false;
@@ -59,6 +60,7 @@ export class HeartbeatStream {
 
   constructor(options: HeartbeatStreamOptions) {
     this.#options = options;
+    this.#caller = options.caller;
     this.#acks = new PendingAcks(options.ackRoom);
     const { call } = options;
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
@@ -92,7 +94,7 @@ export class HeartbeatStream {
       this.#isDue = true;
       return;
     }
-    const { call, clock, intervalMs } = this.#options;
+    const { call, manager, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     const acks = this.#acks.take(MAX_ACKS_PER_MESSAGE).map(({ workerId, sequence, receivedMs }) => {
       return { workerId, acceptedSequence: BigInt(sequence), heldMs: nowMs - receivedMs };
@@ -100,12 +102,26 @@ export class HeartbeatStream {
     const response = create(StreamHeartbeatsResponseSchema, {
       acks,
       refusals: this.#refusals.splice(0),
-      nextIntervalMs: intervalMs(),
+      nextIntervalMs: manager.intervalToTell(this.#jitter),
       serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
     });
     this.#setUnderWay(true);
     this.#isDue = this.#acks.size > 0;
     call.write(response, () => this.#taken());
+  }
+
+  /**
+   * Other tokens are in force: holds it to what its token allows now, or ends it if that is not known any more.
+   * @returns whether it goes on
+   */
+  renew(): boolean {
+    const renewed = this.#options.guard.renewed(this.#caller);
+    if (renewed === undefined) {
+      this.fail(new PulselaneError('unauthenticated', 'the token of this stream is not known to this master any more'));
+      return false;
+    }
+    this.#caller = renewed;
+    return true;
   }
 
   /** Sends what is pending and ends the stream from this side; once the client has taken what was sent before. */
@@ -144,14 +160,15 @@ export class HeartbeatStream {
 
   #receive(bytes: Buffer): void {
     if (this.#closed || this.#end !== undefined) return;
-    const { accept, refusal, clock } = this.#options;
+    const { guard, manager, clock } = this.#options;
     let head: HeartbeatHead | undefined;
     try {
-      const refused = refusal();
+      const refused = guard.heartbeatRefusal(this.#caller);
       head = scanHeartbeat(bytes);
       if (refused !== undefined) throw refused;
       const { workerId, sequence } = head;
-      accept(bytes, head, this);
+      guard.mustSpeakFor(this.#caller, workerId);
+      manager.acceptHeartbeat(bytes, head, this);
       this.#workerIds.add(workerId);
       this.#acks.add({ workerId, sequence, receivedMs: clock.monotonicMs() });
       if (!this.#hasReceived) this.#flushSoon();
@@ -193,7 +210,7 @@ export class HeartbeatStream {
   }
 
   #hungUp(): void {
-    if (!this.#closed && this.#end === undefined) this.#options.onHungUp(this.#workerIds, this);
+    if (!this.#closed && this.#end === undefined) this.#options.manager.hungUp(this.#workerIds, this);
   }
 
   #ended(): void {

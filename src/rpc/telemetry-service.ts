@@ -60,7 +60,7 @@ export function telemetryHandlers({
   clock,
   logger,
 }: TelemetryHandlersOptions): TelemetryHandlers {
-  const callers = new Map<HeartbeatStream, Caller>();
+  const streams = new Set<HeartbeatStream>();
   const ackRoom = new AckRoom(MAX_UNREAD_ACKS, () => manager.refusals.count('pending_acks'));
   const rota = new AckRota({ clock, periodMs: ACK_EVERY_MS });
   const parts = { guard, logger };
@@ -87,56 +87,32 @@ export function telemetryHandlers({
         return create(DeregisterResponseSchema);
       }, parts),
       StreamHeartbeats: (call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>) => {
-        let entered: Caller;
+        let caller: Caller;
         try {
-          entered = guard.enter(call);
+          caller = guard.enter(call);
         } catch (error) {
           if (!(error instanceof PulselaneError)) logger.error({ err: error, method: call.getPath() }, 'a call failed');
           call.emit('error', serviceErrorOf(error));
           return;
         }
-        // One for the life of the stream: an interval that changed with each ack would be no interval.
-        const jitter = Math.random();
-        const stream: HeartbeatStream = new HeartbeatStream({
-          call,
-          refusal: () => guard.heartbeatRefusal(entered),
-          accept: (bytes, head, via) => {
-            guard.mustSpeakFor(callers.get(stream) ?? entered, head.workerId);
-            manager.acceptHeartbeat(bytes, head, via);
-          },
-          intervalMs: () => manager.intervalToTell(jitter),
-          ackRoom,
-          onHungUp: (workerIds, via) => manager.hungUp(workerIds, via),
-          clock,
-          logger,
-          onClosed() {
-            callers.delete(stream);
-            rota.delete(stream);
-          },
-        });
-        callers.set(stream, entered);
+        const onClosed = () => {
+          streams.delete(stream);
+          rota.delete(stream);
+        };
+        const stream = new HeartbeatStream({ call, caller, guard, manager, ackRoom, clock, logger, onClosed });
+        streams.add(stream);
         rota.add(stream);
       },
     },
-    streams: () => callers.size,
+    streams: () => streams.size,
     recheck() {
       let ended = 0;
-      for (const [stream, caller] of callers) {
-        const renewed = guard.renewed(caller);
-        if (renewed !== undefined) {
-          callers.set(stream, renewed);
-          continue;
-        }
-        stream.fail(
-          new PulselaneError('unauthenticated', 'the token of this stream is not known to this master any more'),
-        );
-        ended++;
-      }
+      for (const stream of streams) if (!stream.renew()) ended++;
       return ended;
     },
     close() {
       rota.stop();
-      for (const stream of callers.keys()) stream.close();
+      for (const stream of streams) stream.close();
     },
   };
 }

@@ -100,14 +100,13 @@ function deaf(room: AckRoom) {
   });
   const made = new HeartbeatStream({
     call: call as never,
-    refusal: () => undefined,
-    accept: () => {},
-    intervalMs: () => 5000,
+    caller: { speaker: undefined, peer: {} as never },
+    guard: { heartbeatRefusal: () => undefined, mustSpeakFor() {}, renewed: (caller) => caller },
+    manager: { acceptHeartbeat() {}, hungUp() {}, intervalToTell: () => 5000 },
     ackRoom: room,
     clock: systemClock,
     logger: silentLogger,
     onClosed: () => ended.push('closed'),
-    onHungUp() {},
   });
   const send = (workerId: string, sequence = 1n) => call.emit('data', heartbeatBytes({ workerId, sequence }));
   const read = () => taken?.();
