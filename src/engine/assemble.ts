@@ -24,6 +24,7 @@ import { Pulse } from './pulse.ts';
 import { recordBudgetBytes } from './record-memory.ts';
 import { Refusals } from './refusals.ts';
 import { Roster, type RosterEntry } from './roster.ts';
+import { RunPhase } from './run-phase.ts';
 import { SlotKeeper } from './slot-keeper.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { UpdateWatcher } from './update-watcher.ts';
@@ -32,6 +33,7 @@ import { WorkerLifecycle } from './worker-lifecycle.ts';
 export interface EngineParts {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly phase: RunPhase;
   readonly lanePlan: LanePlan;
   /** MAX_DEDICATED_LANES, for people. */
   readonly lanesAsked: string;
@@ -60,6 +62,7 @@ const MIB = 1024 ** 2;
  * @throws PulselaneError `bad_setting`
  */
 export function assembleEngine(options: TelemetryManagerOptions, onActive: (workerId: string) => void): EngineParts {
+  const phase = new RunPhase();
   const refusals = new Refusals();
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
@@ -145,16 +148,6 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     return roster.directory.telemetry(entry);
   };
   const updates = new UpdateWatcher({ clock, logger, telemetryOf, settle: (entry) => deliveries.settle(entry) });
-  const intake = new Intake({
-    maxWorkerHeartbeatsPerS: options.maxWorkerHeartbeatsPerS ?? 0,
-    board,
-    liveness,
-    records: slots.records,
-    deliveries,
-    updates,
-    refusals,
-    clock,
-  });
   const lifecycle = new WorkerLifecycle({
     maxWorkers,
     laneDepth: options.laneDepth ?? 16,
@@ -178,6 +171,18 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     refusals,
     clock,
   });
+  const intake = new Intake({
+    maxWorkerHeartbeatsPerS: options.maxWorkerHeartbeatsPerS ?? 0,
+    phase,
+    admission,
+    board,
+    liveness,
+    records: slots.records,
+    deliveries,
+    updates,
+    refusals,
+    clock,
+  });
   const { records } = slots;
   const publisher = new StatusPublisher({ lanePlan, lanes, members, records, refusals, roster, logger });
   const figures = new FigurePublisher({ board, liveness, lanes });
@@ -185,6 +190,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   return {
     clock,
     logger,
+    phase,
     lanePlan,
     lanesAsked,
     processorUrl,

@@ -1,7 +1,7 @@
 /**
- * Takes heartbeats of workers that are admitted. In this order, since what is refused must still count as heard:
+ * Takes heartbeats. In this order, since what is refused must still count as heard:
  *
- *     rate ──► liveness: heard, instance, sequence ──► receipt on the board ──► memory ──► mailbox ──► lane
+ *     admission ──► rate ──► liveness: heard, instance, sequence ──► receipt on the board ──► memory ──► mailbox ──► lane
  *
  * Nothing here waits, and nothing decodes: what is known of a heartbeat is its head. What becomes of it afterwards is
  * followed by delivery-watch.ts.
@@ -12,17 +12,21 @@ import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../mode
 import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
 import { replacementReason } from '../model/lanes.ts';
 import type { BoardWriter } from '../store/board.ts';
+import type { Admission } from './admission.ts';
 import type { DeliveryWatch } from './delivery-watch.ts';
 import type { Liveness } from './liveness.ts';
 import { ALWAYS_TAKEN_BYTES, type RecordMemory } from './record-memory.ts';
 import type { Refusals } from './refusals.ts';
 import type { RosterEntry } from './roster.ts';
+import type { RunPhase } from './run-phase.ts';
 import type { UpdateWatcher } from './update-watcher.ts';
 import type { Via } from './worker-liveness.ts';
 
 export interface IntakeOptions {
   /** Heartbeats of one worker; 0: no limit. */
   readonly maxWorkerHeartbeatsPerS: number;
+  readonly phase: RunPhase;
+  readonly admission: Admission;
   readonly board: BoardWriter;
   readonly liveness: Liveness;
   readonly records: RecordMemory;
@@ -37,6 +41,8 @@ const MIB = 1024 ** 2;
 const RATE_RETRY_AFTER_MS = 1000;
 
 export class Intake {
+  readonly #phase: RunPhase;
+  readonly #admission: Admission;
   readonly #board: BoardWriter;
   readonly #liveness: Liveness;
   readonly #records: RecordMemory;
@@ -52,6 +58,8 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     const { maxWorkerHeartbeatsPerS, records } = options;
+    this.#phase = options.phase;
+    this.#admission = options.admission;
     this.#board = options.board;
     this.#liveness = options.liveness;
     this.#records = records;
@@ -73,13 +81,16 @@ export class Intake {
   }
 
   /**
+   * A worker that is not known is let in if it may be.
    * @param bytes are kept until the worker's lane is done with them, and must not change
    * @param head of these bytes
    * @param via the stream by which they came; undefined: a call of its own
-   * @throws PulselaneError `failed_precondition` if a later instance of the worker has spoken, `rate_limited`,
-   * `resource_exhausted` if there is no memory for it
+   * @throws PulselaneError `unavailable` unless the engine runs; `not_admitted`; `failed_precondition` if a later instance of
+   * the worker has spoken; `rate_limited`; `resource_exhausted` if there is no room for the worker, or no memory for it
    */
-  accept(entry: RosterEntry, bytes: Buffer, head: HeartbeatHead, via: Via): void {
+  accept(bytes: Buffer, head: HeartbeatHead, via?: Via): void {
+    this.#phase.mustRun();
+    const entry = this.#admission.admitted(head.workerId);
     const receipt = { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
     if (this.#rateLimit !== undefined) this.#limitRate(entry, receipt.monotonicMs, this.#rateLimit);
     const arrival = this.#liveness.received(entry, head, receipt, via);

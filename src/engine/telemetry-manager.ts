@@ -18,6 +18,7 @@ import { assembleEngine, type EngineParts } from './assemble.ts';
 import type { FrontGauges } from './figure-publisher.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import type { IdentityViolation } from './identity-violations.ts';
+import type { Intake } from './intake.ts';
 import { type InternalState, internalStateOf } from './internal-state.ts';
 import { exceededBy, type LanePlan } from './lane-plan.ts';
 import type { TelemetryManagerOptions } from './manager-options.ts';
@@ -33,12 +34,9 @@ export type { TelemetryManagerOptions } from './manager-options.ts';
 /** Lanes get this long to finish what they were given before they are ended. */
 const DRAIN_WITHIN_MS = 2000;
 
-type Phase = 'new' | 'running' | 'stopped';
-
 export class TelemetryManager {
   readonly #parts: EngineParts;
   #onActive: (workerId: string) => void = () => {};
-  #phase: Phase = 'new';
   #stopping: Promise<void> | undefined;
 
   /** @throws PulselaneError `bad_setting` */
@@ -53,11 +51,11 @@ export class TelemetryManager {
    * @throws PulselaneError `bad_setting` if the processor cannot be loaded; `unavailable` if it was started before.
    */
   async start(): Promise<void> {
-    if (this.#stopping !== undefined || this.#phase !== 'new') {
+    if (this.#stopping !== undefined || !this.#parts.phase.isNew) {
       throw new PulselaneError('unavailable', 'a TelemetryManager is started once: make another');
     }
     holdThread('lane/thread');
-    this.#phase = 'running';
+    this.#parts.phase.begin();
     this.#checkPlan();
     this.#parts.pulse.begin();
     if (this.#parts.processorUrl !== undefined) await this.#tryProcessor();
@@ -83,8 +81,8 @@ export class TelemetryManager {
   }
 
   async #shutdown(): Promise<void> {
-    this.#phase = 'stopped';
-    const { lanes, pulse, deliveries, slots, updates, clock } = this.#parts;
+    const { phase, lanes, pulse, deliveries, slots, updates, clock } = this.#parts;
+    phase.end();
     lanes.drain();
     pulse.stop();
     await until(clock, () => deliveries.isAllDone(), { withinMs: DRAIN_WITHIN_MS, everyMs: 5 });
@@ -104,7 +102,7 @@ export class TelemetryManager {
    */
   registerWorker(workerId: string): void {
     checkWorkerId(workerId);
-    this.#mustRun();
+    this.#parts.phase.mustRun();
     this.#parts.admission.register(workerId);
   }
 
@@ -131,7 +129,7 @@ export class TelemetryManager {
    */
   approve(workerId: string): 'known' | 'waiting' | 'awaited' {
     checkWorkerId(workerId);
-    this.#mustRun();
+    this.#parts.phase.mustRun();
     return this.#parts.admission.approve(workerId);
   }
 
@@ -147,7 +145,7 @@ export class TelemetryManager {
    */
   announceWorker(info: WorkerInfo, digest?: string): void {
     checkWorkerId(info.workerId);
-    this.#mustRun();
+    this.#parts.phase.mustRun();
     this.#parts.admission.announce(info, digest);
   }
 
@@ -168,8 +166,12 @@ export class TelemetryManager {
    * @throws PulselaneError `failed_precondition` if a later instance of the worker has spoken, `rate_limited`
    */
   acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes), via?: Via): void {
-    this.#mustRun();
-    this.#parts.intake.accept(this.#parts.admission.admitted(head.workerId), bytes, head, via);
+    this.#parts.intake.accept(bytes, head, via);
+  }
+
+  /** Where they are taken: for who has read a heartbeat's head by itself. */
+  get intake(): Pick<Intake, 'accept'> {
+    return this.#parts.intake;
   }
 
   /** A stream is over because its client closed it, who spoke for these workers. */
@@ -320,14 +322,6 @@ export class TelemetryManager {
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #mustRun(): void {
-    if (this.#phase === 'running') return;
-    throw new PulselaneError(
-      'unavailable',
-      this.#phase === 'new' ? 'the TelemetryManager is not started: await start() first' : 'the master is stopping',
-    );
-  }
 
   #checkPlan(): void {
     const { lanePlan, lanesAsked, logger } = this.#parts;

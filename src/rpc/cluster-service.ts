@@ -54,7 +54,7 @@ export function clusterHandlers({
       if (refusal !== undefined) throw refusal;
       const head = scanHeartbeat(request);
       guard.mustSpeakFor(caller, head.workerId);
-      manager.acceptHeartbeat(request, head);
+      manager.intake.accept(request, head);
       return ACK;
     }, parts),
   };

@@ -26,7 +26,7 @@ export interface HeartbeatStreamOptions {
   /** Who opened it. */
   readonly caller: Caller;
   readonly guard: Pick<CallGuard, 'heartbeatRefusal' | 'mustSpeakFor' | 'renewed'>;
-  readonly manager: Pick<TelemetryManager, 'acceptHeartbeat' | 'hungUp' | 'intervalToTell'>;
+  readonly manager: Pick<TelemetryManager, 'intake' | 'hungUp' | 'intervalToTell'>;
   /** Shared by all streams. */
   readonly ackRoom: AckRoom;
   readonly clock: Clock;
@@ -168,7 +168,7 @@ export class HeartbeatStream {
       if (refused !== undefined) throw refused;
       const { workerId, sequence } = head;
       guard.mustSpeakFor(this.#caller, workerId);
-      manager.acceptHeartbeat(bytes, head, this);
+      manager.intake.accept(bytes, head, this);
       this.#workerIds.add(workerId);
       this.#acks.add({ workerId, sequence, receivedMs: clock.monotonicMs() });
       if (!this.#hasReceived) this.#flushSoon();

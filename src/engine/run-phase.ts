@@ -1,0 +1,27 @@
+/** Whether the engine runs: it is started once, and stopped once. */
+import { PulselaneError } from '../lib/errors.ts';
+
+export class RunPhase {
+  #phase: 'new' | 'running' | 'stopped' = 'new';
+
+  get isNew(): boolean {
+    return this.#phase === 'new';
+  }
+
+  begin(): void {
+    this.#phase = 'running';
+  }
+
+  end(): void {
+    this.#phase = 'stopped';
+  }
+
+  /** @throws PulselaneError `unavailable` */
+  mustRun(): void {
+    if (this.#phase === 'running') return;
+    throw new PulselaneError(
+      'unavailable',
+      this.#phase === 'new' ? 'the TelemetryManager is not started: await start() first' : 'the master is stopping',
+    );
+  }
+}
