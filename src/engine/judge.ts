@@ -5,7 +5,6 @@
  */
 
 import type { Clock } from '../lib/clock.ts';
-import { patienceMs } from '../model/cadence.ts';
 import { FLAP_STEP_MS } from '../model/flapping.ts';
 import type { Holds } from '../model/holds.ts';
 import {
@@ -26,6 +25,7 @@ import type { EventRecorder } from './event-recorder.ts';
 import { FlapDamper } from './flap-damper.ts';
 import { GroupWatch } from './group-watch.ts';
 import { HoldsPublisher } from './holds-publisher.ts';
+import { gapOfPaceMs, notePace } from './pace-notes.ts';
 import type { RosterEntry } from './roster.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
@@ -142,7 +142,7 @@ export class Judge {
     liveness.isLeaving = isLeaving;
     liveness.hasHungUp = false;
     liveness.hasBegunAnew = false;
-    if (isNewest) this.#noteGap(entry, gapMs);
+    if (isNewest && notePace(liveness, gapMs, this.#options.limits)) this.#due.soon(entry.row);
     if (liveness.isSilent) {
       this.#groups.received(entry);
       this.#due.soon(entry.row);
@@ -181,18 +181,6 @@ export class Judge {
     this.#due.soon(entry.row);
     if (entry.liveness.state !== 'registered' || board.cause(entry.row) === 'no_record') return;
     board.setState(entry.row, 'registered', 'no_record', clock.wallMs());
-  }
-
-  /** @param gapMs before the heartbeat that came just now; undefined: it says nothing of the worker's pace */
-  #noteGap({ liveness, row }: RosterEntry, gapMs: number | undefined): void {
-    const { cadence, lastReceivedMs, hears, intervalMs, isLeaving, patientUntilMs } = liveness;
-    const isPaceKnown = hears || isLeaving || gapMs === undefined;
-    const isShorter = gapMs !== undefined && cadence.note(gapMs);
-    // By the pace that is believed from now on: a long gap behind a burst may be what makes a shorter one believed.
-    const paceMs = Math.min(intervalMs, Math.max(cadence.intervalMs, this.#options.limits.heartbeatIntervalMs));
-    const patientForMs = isPaceKnown ? 0 : patienceMs(gapMs, paceMs);
-    liveness.patientUntilMs = patientForMs > 0 ? (lastReceivedMs as number) + patientForMs : 0;
-    if (isShorter || patientUntilMs > 0) this.#due.soon(row);
   }
 
   /** It was told, or found out, what its group is, or whether it is ephemeral. */
@@ -381,17 +369,6 @@ export class Judge {
   #unixOf(attentiveMs: number): number {
     return this.#options.clock.wallMs() + attentiveMs - this.nowMs();
   }
-}
-
-/**
- * How long before its newest heartbeat a worker was quiet; undefined if that is no pace of its own: it had said goodbye, or
- * another process speaks now, or it is told how often to send and did not. How it sends before any was applied says nothing
- * either: it may be a worker that tries.
- */
-function gapOfPaceMs(liveness: WorkerLiveness, atMs: number): number | undefined {
-  const { lastReceivedMs, hasRecord, isLeaving, hasBegunAnew, hears, state } = liveness;
-  if (lastReceivedMs === undefined || !hasRecord || isLeaving || hasBegunAnew) return undefined;
-  return hears && state === 'inactive' ? undefined : atMs - lastReceivedMs;
 }
 
 function silenceText({ lastReceivedMs }: WorkerLiveness, nowMs: number): string | undefined {
