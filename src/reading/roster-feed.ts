@@ -16,7 +16,8 @@
  *
  * A part is read when it is told, in one turn of the loop, and each announcement is told in the turn in which what it says
  * came about. So it does not matter which of them is first: a worker that came while the roster was told may be told twice,
- * which changes nothing, and one that has gone is not told any more. Nothing waits in a queue, and nothing is lost.
+ * which changes nothing in a directory, and one that has gone is not told any more; where the roster is one part, nobody is
+ * told twice. Nothing waits in a queue, and nothing is lost.
  *
  * All goes over one port, in order: whoever asks the thread something is answered by what was known here when they asked.
  */
