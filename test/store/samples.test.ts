@@ -57,6 +57,7 @@ class Drained {
   #memory = newSlot('w', 0);
   #writer = new SlotWriter(this.#memory);
   #ordinal = 0;
+  #begun: { readonly ordinal: number; readonly metrics: Metrics } = { ordinal: 0, metrics: new Map() };
   #nowMs = 1000;
   #cursor = 0;
   /** What each applied heartbeat was, in order: the number of its sample is its place here. */
@@ -82,16 +83,7 @@ class Drained {
   beat(afterMs: number, { jsonBytes = 10, killedAt, metrics = new Map() }: Beat = {}): void {
     const ordinal = ++this.#ordinal;
     this.#nowMs += afterMs;
-    const died = diesAt(killedAt ?? Number.POSITIVE_INFINITY, () => {
-      this.#writer.take(ordinal);
-      const json = 'x'.repeat(jsonBytes);
-      expect(this.#writer.makeRoom(json, this.allowance, this.#nowMs, metrics)).toBeUndefined();
-      const { numbers } = checkableRecord(ordinal);
-      const grown = this.#writer.publish({ ...numbers, receivedMonotonicMs: this.#nowMs }, json, [], metrics);
-      // As main sees it, which believes no lane.
-      if (grown !== undefined) expect(successorProblem(grown, this.#memory, 2 ** 30)).toBeUndefined();
-      if (grown !== undefined) this.#memory = grown;
-    });
+    const died = diesAt(killedAt ?? Number.POSITIVE_INFINITY, () => this.#publish(ordinal, jsonBytes, metrics));
     if (died) {
       this.#writer = new SlotWriter(this.#memory);
       this.#writer.mend();
@@ -99,6 +91,32 @@ class Drained {
     const { applied } = this.reader.counts();
     expect(applied - this.applied.length).toBeOneOf(died ? [0, 1] : [1]);
     if (applied > this.applied.length) this.applied.push({ ordinal, metrics });
+  }
+
+  /** Up to the change of a word that publishes the sample, if the slot stays as large. */
+  #beginSample(): void {
+    const ordinal = ++this.#ordinal;
+    this.#nowMs += 1;
+    const metrics = new Map([['metric 0', -ordinal]]);
+    expect(diesAt(3, () => this.#publish(ordinal, 10, metrics))).toBe(true);
+    this.#begun = { ordinal, metrics };
+  }
+
+  #endSample(): void {
+    this.#writer = new SlotWriter(this.#memory);
+    this.#writer.mend();
+    if (this.reader.counts().applied > this.applied.length) this.applied.push(this.#begun);
+  }
+
+  #publish(ordinal: number, jsonBytes: number, metrics: Metrics): void {
+    this.#writer.take(ordinal);
+    const json = 'x'.repeat(jsonBytes);
+    expect(this.#writer.makeRoom(json, this.allowance, this.#nowMs, metrics)).toBeUndefined();
+    const { numbers } = checkableRecord(ordinal);
+    const grown = this.#writer.publish({ ...numbers, receivedMonotonicMs: this.#nowMs }, json, [], metrics);
+    // As main sees it, which believes no lane.
+    if (grown !== undefined) expect(successorProblem(grown, this.#memory, 2 ** 30)).toBeUndefined();
+    if (grown !== undefined) this.#memory = grown;
   }
 
   #checkMetrics(n: number): void {
@@ -122,16 +140,21 @@ class Drained {
     this.#writer.mend();
   }
 
-  /** @param meanwhile heartbeats that come between the look at what is there and the copying */
-  drain(meanwhile = 0): void {
+  /**
+   * @param meanwhile heartbeats that come between the look at what is there and the copying
+   * @param isUnderWay whether the lane is in the middle of the next sample then
+   */
+  drain(meanwhile = 0, isUnderWay = false): void {
     const columns = this.#columns;
     const { reader } = this;
     vi.spyOn(columns, 'reserve').mockImplementationOnce((...given) => {
       SampleColumns.prototype.reserve.apply(columns, given);
       for (let n = 0; n < meanwhile; n++) this.beat(1);
+      if (isUnderWay) this.#beginSample();
     });
     reader.samplesSince(this.#cursor, columns);
     vi.restoreAllMocks();
+    if (isUnderWay) this.#endSample();
     expect(columns.from).toBe(this.#cursor + columns.lost);
     expect(columns.to).toBeGreaterThanOrEqual(columns.from);
     for (let n = 0; n < columns.count; n++) {
@@ -194,6 +217,7 @@ const step = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       do: fc.constant('drain' as const),
+      isUnderWay: fc.boolean(),
       meanwhile: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 40 })),
     }),
   },
@@ -209,7 +233,7 @@ test('whatever a worker, its lane and a reader do, each sample is copied once, i
         else if (next.do === 'die') drained.beat(10, next);
         else if (next.do === 'metrics') for (const metrics of next.beats) drained.beat(10, { metrics });
         else if (next.do === 'copy') drained.copy();
-        else drained.drain(next.meanwhile);
+        else drained.drain(next.meanwhile, next.isUnderWay);
       }
       drained.drain();
       expect(drained.copied + drained.lost).toBe(drained.applied.length);
@@ -262,6 +286,28 @@ test('while memory is short the ring stays as it is, and what it cannot hold is 
   drained.drain();
   expect(drained.copied + drained.lost).toBe(501);
   expect(drained.lost).toBe(501 - (LEAST_RING_SAMPLES - 1));
+});
+
+test('the place of the sample that is under way is never read', () => {
+  const drained = new Drained(60_000);
+  // Once round, so that the ring stays as it is.
+  for (let n = 1; n <= 40; n++) drained.beat(5000, { metrics: new Map([['metric 0', n]]) });
+  drained.drain(1, true);
+  expect(drained.copied + drained.lost).toBe(40);
+  drained.drain();
+  expect(drained.copied + drained.lost).toBe(42);
+});
+
+test('a copy of a slot knows what its ring never held', () => {
+  const drained = new Drained(60_000);
+  for (let n = 0; n < 40; n++) drained.beat(5000);
+  // A quicker pace: the ring has room for more than it was ever given.
+  const { memory } = drained.reader;
+  while (drained.reader.memory === memory) drained.beat(1);
+  drained.copy();
+  drained.drain();
+  expect(drained.copied + drained.lost).toBe(drained.applied.length);
+  expect(drained.lost).toBeGreaterThan(20);
 });
 
 test('numbers of samples may wrap', () => {
