@@ -56,6 +56,8 @@ export interface EngineParts {
 }
 
 const MIB = 1024 ** 2;
+/** A day. What a reader that is away for longer wants is history, and on a disk. */
+const MAX_SAMPLE_SPAN_MS = 24 * 3_600_000;
 
 /**
  * @param onActive called with each worker that becomes active
@@ -78,7 +80,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   const board = new BoardWriter(allocateBoard(maxWorkers, clock.monotonicMs()));
   board.stampBeat(clock.monotonicMs());
   const roster = new Roster(board);
-  const sampleSpanMs = options.samples?.spanMs ?? 0;
+  const sampleSpanMs = sampleSpanMsOf(options);
   const slots = new SlotKeeper({
     budgetBytes: options.recordMemoryBytes ?? recordBudgetBytes(Math.min(...facts.memory.map(({ most }) => most))),
     maxRecordBytes: options.maxRecordBytes ?? MAX_RECORD_BYTES,
@@ -209,6 +211,13 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     figures,
     telemetryOf,
   };
+}
+
+/** @throws PulselaneError `bad_setting` */
+function sampleSpanMsOf({ samples }: TelemetryManagerOptions): number {
+  const { spanMs } = samples ?? { spanMs: 0 };
+  if (spanMs >= 0 && spanMs <= MAX_SAMPLE_SPAN_MS) return spanMs;
+  throw new PulselaneError('bad_setting', `samples.spanMs is ${spanMs}, expected 0 to ${MAX_SAMPLE_SPAN_MS}`);
 }
 
 /** @throws PulselaneError `bad_setting` if it is a URL of another kind than file: */

@@ -127,6 +127,12 @@ test('whoever comes later begins with what is kept', async () => {
   expect(drain.lost).toBe(0);
 });
 
+test.each([-1, Number.NaN, 86_400_001])('a span of %d ms is a wrong setting', (spanMs) => {
+  expect(() => new TelemetryManager({ samples: { spanMs } })).toThrow(
+    `samples.spanMs is ${spanMs}, expected 0 to 86400000`,
+  );
+});
+
 test('without a reader of samples none are kept, and nobody is told of slots that are closed', async () => {
   const { manager, announced, listen, taken, take } = await drained({ samples: undefined });
   listen();
