@@ -53,16 +53,14 @@ export class DueTimes {
     this.#dueMs[row] = NEVER;
   }
 
-  /** Rows that are due: they are to be looked at now, and scheduled afterwards. */
-  take(nowMs: number): number[] {
+  /** Hands over each row that is due: it is to be looked at now, and scheduled afterwards. */
+  take(nowMs: number, look: (row: number) => void): void {
     const dueMs = this.#dueMs;
-    const due: number[] = [];
     for (let row = 0; row < this.#rows; row++) {
       if ((dueMs[row] as number) >= nowMs) continue;
       dueMs[row] = NEVER;
-      due.push(row);
+      look(row);
     }
-    return due;
   }
 
   /** The worker was looked at. News that came since it was taken keep it due. */

@@ -216,12 +216,13 @@ export class Judge {
     const nowMs = this.attentive.look(this.#options.clock.monotonicMs());
     if (nowMs === undefined) return;
     this.#recordStall();
-    const due = this.#takeDue(nowMs);
-    const silent = due.filter((entry) => this.#look(entry, nowMs));
+    const silent = this.#lookAtDue(nowMs);
     this.#endGrace(nowMs);
     this.#brakes.decide(nowMs);
-    for (const entry of silent) this.#lookAtSilent(entry, nowMs);
-    for (const entry of due) this.#schedule(entry, nowMs);
+    for (const entry of silent) {
+      this.#lookAtSilent(entry, nowMs);
+      this.#schedule(entry, nowMs);
+    }
     this.#publisher.look(nowMs);
     if (nowMs < this.#nextFlapStepMs) return;
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
@@ -254,9 +255,17 @@ export class Judge {
     return this.#brakes.release(name);
   }
 
-  #takeDue(nowMs: number): RosterEntry[] {
-    const entries = this.#due.take(nowMs).map((row) => this.#options.atRow(row));
-    return entries.filter((entry) => entry !== undefined);
+  /** @returns who has fallen silent: these are scheduled when it is known whether a brake holds */
+  #lookAtDue(nowMs: number): RosterEntry[] {
+    const { atRow } = this.#options;
+    const silent: RosterEntry[] = [];
+    this.#due.take(nowMs, (row) => {
+      const entry = atRow(row);
+      if (entry === undefined) return;
+      if (this.#look(entry, nowMs)) silent.push(entry);
+      else this.#schedule(entry, nowMs);
+    });
+    return silent;
   }
 
   /** Says when it is to be looked at next. */
