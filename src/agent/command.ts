@@ -70,7 +70,8 @@ function checkedAccess(config: AgentConfig): CredentialSettings {
 }
 
 function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): Agent {
-  const { workerId, masters, listen, intervalMs, labels, group, ephemeral, gpuToolPath, token, tokenFile } = config;
+  const { workerId, masters, listen, intervalMs, labels, group, ephemeral, isolate, gpuToolPath, token, tokenFile } =
+    config;
   ofSetting('WORKER_LABELS', () => checkLabels(labels));
   ofSetting('WORKER_GROUP', () => checkGroup(group));
   ofSetting(`WORKER_ID=${JSON.stringify(workerId)}`, () => checkWorkerId(workerId));
@@ -85,6 +86,7 @@ function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): 
       labels,
       group,
       ephemeral,
+      isolate,
       gpuToolPath,
       tls: tlsOf(config),
       token,

@@ -8,6 +8,7 @@ import { type Address, type Kind, listenAddress, peerAddresses } from '../config
 import { toolEnvironment } from '../config/tool-environment.ts';
 import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { WISH_LABELS } from '../model/isolation.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import type { ToolSettings } from './measure/gpu/tool.ts';
@@ -33,6 +34,8 @@ export interface AgentSettingsOptions {
   readonly group?: string | undefined;
   /** A short-lived worker: to be forgotten soon after it falls silent. */
   readonly ephemeral?: boolean | undefined;
+  /** Asks the master for a thread of its own, by the label `pulselane.isolation`: a wish, which it may be unable to grant. */
+  readonly isolate?: boolean | undefined;
   /**
    * Folders, in the notation of PATH, in which nvidia-smi, amd-smi, rocm-smi and xpu-smi are looked for before those of
    * PATH and the places where drivers put them.
@@ -130,9 +133,11 @@ export function checkAgentOptions(options: AgentSettingsOptions): AgentSettings 
  */
 function checkedDescription({
   workerId,
-  labels = {},
+  labels: given = {},
   group = '',
-}: Pick<AgentSettingsOptions, 'workerId' | 'labels' | 'group'>) {
+  isolate = false,
+}: Pick<AgentSettingsOptions, 'workerId' | 'labels' | 'group' | 'isolate'>) {
+  const labels = isolate ? { ...given, ...WISH_LABELS } : given;
   named('labels', () => checkLabels(labels));
   named('group', () => checkGroup(group));
   const bytes = toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { workerId, labels: { ...labels }, group })).length;

@@ -3,7 +3,7 @@ import type { Command, CommandReply } from '../http/messages.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Operator } from './operator.ts';
 
-type CommandedOperator = Pick<Operator, 'unregister' | 'approve' | 'release' | 'releaseBrakes'>;
+type CommandedOperator = Pick<Operator, 'unregister' | 'approve' | 'release' | 'isolate' | 'releaseBrakes'>;
 
 /** @throws whatever is not a PulselaneError: a bug of ours */
 export function obey(command: Command, operator: CommandedOperator): CommandReply {
@@ -23,6 +23,8 @@ function answer(command: Command, operator: CommandedOperator): string {
       return operator.approve(command.workerId);
     case 'release':
       return operator.release(command.workerId);
+    case 'isolate':
+      return operator.isolate(command.workerId, command.isolation);
     case 'release-brakes':
       return operator.releaseBrakes(command.group);
     default:

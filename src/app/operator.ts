@@ -1,10 +1,13 @@
 /** What an operator may do to a running master, at the prompt and over HTTP. */
 import { formatWorkerAddress, workerAddress } from '../config/kinds.ts';
 import type { InternalState } from '../engine/internal-state.ts';
+import type { LaneStanding } from '../engine/lane-policy.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { WorkerEvent } from '../model/events.ts';
 import type { Holds } from '../model/holds.ts';
+import type { Isolation } from '../model/isolation.ts';
+import type { LaneLimit } from '../model/lanes.ts';
 import type { Directory } from '../reading/directory.ts';
 import type { MasterIntroducer } from '../rpc/introducer.ts';
 
@@ -72,6 +75,12 @@ export class Operator {
     return `${workerId} is released: its lane is started again.`;
   }
 
+  /** Decides which kind of lane a worker is to have. @returns a line for people: what holds now, and why. */
+  isolate(workerId: string, isolation: Isolation): string {
+    const standing = this.#manager.isolate(workerId, isolation);
+    return `${DECIDED[isolation](workerId)} ${standingText(standing, this.#manager.internalState().laneLimit)}`;
+  }
+
   /**
    * Ends the brake on mass failure: those who are silent have failed. @param group of workers; undefined: all.
    * @returns a line for people.
@@ -118,5 +127,35 @@ function parsePeer(text: string) {
     return workerAddress.parse(text);
   } catch (error) {
     throw new PulselaneError('invalid_argument', `address ${JSON.stringify(text)}: expected ${messageOf(error)}`);
+  }
+}
+
+const DECIDED: Readonly<Record<Isolation, (workerId: string) => string>> = {
+  dedicated: (workerId) => `${workerId} is to have a thread of its own.`,
+  shared: (workerId) => `${workerId} is to share a thread.`,
+  auto: (workerId) => `${workerId} gets a thread of its own if it needs one.`,
+};
+
+/** What holds at this moment. */
+function standingText(standing: LaneStanding, { dedicated, limitedBy }: LaneLimit): string {
+  switch (standing) {
+    case 'dedicated':
+      return 'It has one.';
+    case 'awaited':
+      return 'It shares one until its own is started.';
+    case 'shared':
+      return 'It shares one.';
+    case 'leaving':
+      return 'It is about to leave its own.';
+    case 'penalty':
+      return 'It shares one with others that failed.';
+    case 'quarantine':
+      return 'It is in quarantine, without any thread.';
+    case 'full':
+      return `All ${dedicated} (limited by ${limitedBy}) are taken by workers that need one as much: the next is for it.`;
+    case 'memory':
+      return 'Memory is short on this machine: it shares one until there is some.';
+    default:
+      return standing satisfies never;
   }
 }

@@ -640,6 +640,14 @@ export const agentOptions = {
     fallback: 'false',
     meaning: 'marks a short-lived worker, which is forgotten soon after it falls silent',
   }),
+  isolate: option({
+    env: 'WORKER_ISOLATE',
+    flag: '--isolate',
+    argument: '',
+    kind: kinds.onOff,
+    fallback: 'false',
+    meaning: 'asks the master for a thread of its own; sets the label pulselane.isolation=dedicated',
+  }),
   gpuToolPath: option({
     env: 'GPU_TOOL_PATH',
     flag: '--gpu-tool-path',

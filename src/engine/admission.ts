@@ -7,7 +7,7 @@
  * | a heartbeat, `announce`  | at once            | once it is approved; it waits until then  |
  * | `register`, an operator  | at once            | at once: it is approved by that           |
  *
- * | goes by                  | approval and address                                           |
+ * | goes by                  | approval, address and isolation                                |
  * |--------------------------|----------------------------------------------------------------|
  * | `unregister`, an operator | are taken back                                                |
  * | `deregister`, itself     | stay: what an operator said is taken back by an operator alone |
@@ -16,8 +16,9 @@
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
-import { workerFactsOf } from '../model/worker-facts.ts';
+import type { Isolation } from '../model/isolation.ts';
 import { type IdentityViolation, IdentityViolations } from './identity-violations.ts';
+import type { LaneStanding } from './lane-policy.ts';
 import type { Liveness } from './liveness.ts';
 import type { Members } from './members.ts';
 import { PendingAdmissions } from './pending-admissions.ts';
@@ -86,7 +87,7 @@ export class Admission {
    * @throws PulselaneError `resource_exhausted` at the worker limit
    */
   letIn(workerId: string, earlier?: EarlierWorker): RosterEntry {
-    const entry = this.#lifecycle.begin(workerId, earlier);
+    const entry = this.#lifecycle.begin(workerId, this.#members.get(workerId)?.isolation ?? 'auto', earlier);
     this.#members.join(workerId);
     return entry;
   }
@@ -116,6 +117,23 @@ export class Admission {
     return isWaiting ? 'waiting' : 'awaited';
   }
 
+  /**
+   * An operator decides which kind of lane a worker is to have.
+   * @returns where it leaves the worker
+   * @throws PulselaneError `not_found`; `resource_exhausted` if too many decisions are kept
+   */
+  isolate(workerId: string, isolation: Isolation): LaneStanding {
+    const entry = this.#roster.get(workerId);
+    if (entry === undefined) throw new PulselaneError('not_found', `no worker is called ${workerId}`);
+    // It is kept for ever, also when the worker never comes again.
+    if (isolation !== 'auto' && this.#members.size >= 2 * this.#maxWorkers) {
+      throw new PulselaneError('resource_exhausted', 'too many workers are remembered; unregister those that are gone');
+    }
+    const isNews = this.#members.setIsolation(workerId, isolation);
+    if (isNews) this.#liveness.recordEvent({ type: 'isolation', workerId, detail: isolation });
+    return this.#lifecycle.decide(entry, isolation);
+  }
+
   /** What a worker said of itself last, if it did so in bytes of this digest. */
   announced(digest: string): WorkerInfo | undefined {
     const entry = this.#registrations.by(digest);
@@ -135,7 +153,7 @@ export class Admission {
     this.#liveness.describe(entry, info);
     if (isUnchanged) return;
     const isNews = this.#members.describe(info.workerId, info);
-    if (isNews || entry.facts === undefined) this.#roster.describe(entry, workerFactsOf(info));
+    if (isNews || entry.facts === undefined) this.#lifecycle.describe(entry, info);
     this.#registrations.remember(entry, digest);
   }
 

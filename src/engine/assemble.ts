@@ -16,6 +16,7 @@ import { laneEffects } from './lane-effects.ts';
 import { type LanePlan, planLanes } from './lane-plan.ts';
 import { LanePool } from './lane-pool.ts';
 import { Liveness } from './liveness.ts';
+import { LoadWatch } from './load-watch.ts';
 import { readMachineFacts, readMemoryLimits } from './machine-facts.ts';
 import type { TelemetryManagerOptions } from './manager-options.ts';
 import { Members } from './members.ts';
@@ -48,6 +49,7 @@ export interface EngineParts {
   readonly deliveries: DeliveryWatch;
   readonly updates: UpdateWatcher;
   readonly intake: Intake;
+  readonly lifecycle: WorkerLifecycle;
   readonly admission: Admission;
   readonly pulse: Pulse;
   readonly figures: FigurePublisher;
@@ -162,6 +164,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     updates,
     refusals,
     clock,
+    logger,
   });
   const admission = new Admission({
     maxWorkers,
@@ -188,7 +191,8 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   const { records } = slots;
   const publisher = new StatusPublisher({ lanePlan, lanes, members, records, refusals, roster, logger });
   const figures = new FigurePublisher({ board, liveness, lanes });
-  const pulse = new Pulse({ board, deliveries, liveness, lanes, members, records, publisher, figures, clock });
+  const loads = new LoadWatch({ board, roster, lanes, clock });
+  const pulse = new Pulse({ board, deliveries, liveness, loads, lanes, members, records, publisher, figures, clock });
   return {
     clock,
     logger,
@@ -206,6 +210,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     deliveries,
     updates,
     intake,
+    lifecycle,
     admission,
     pulse,
     figures,

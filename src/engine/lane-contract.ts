@@ -8,10 +8,11 @@ import type { AllowanceMemory } from '../store/record-allowance.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import type { SlotReader } from '../store/slot-reader.ts';
 import type { FaultHistory } from './fault-history.ts';
+import type { LaneClaim } from './lane-policy.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { WorkerPlace } from './worker-place.ts';
 
-export interface WorkerOf<L> {
+export interface WorkerOf<L> extends LaneClaim {
   readonly workerId: string;
   readonly row: number;
   /** Which occupant of the row it is. */

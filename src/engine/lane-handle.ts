@@ -124,6 +124,12 @@ export class LaneHandle {
     if (this.#thread.running !== undefined) this.#fail('memory', reason, owner);
   }
 
+  /** Its processor's time for the worker, in µs modulo 2^32 and since its thread began; undefined if it is not known. */
+  processorMicros(worker: LaneWorker): number | undefined {
+    const { ledger } = this;
+    return this.kind === 'dedicated' ? ledger?.totalMicros : ledger?.microsOf(worker);
+  }
+
   get isStarting(): boolean {
     return this.#thread.state === 'starting';
   }

@@ -1,6 +1,6 @@
 /**
- * Which lane serves which worker: one of its own while the budget of dedicated lanes lasts, else the shared lane with
- * the fewest workers; and who goes where when a lane fails.
+ * Which lane serves which worker: one of its own while the budget of dedicated lanes lasts, or if it needs one more than
+ * another does (lane-policy.ts), else the shared lane with the fewest workers; and who goes where when a lane fails.
  *
  * A start is never waited for (lane-starts.ts). Meanwhile a shared lane serves the worker, which moves once its own lane is
  * up.
@@ -10,7 +10,7 @@
  *
  * A failure is charged to the worker whose heartbeat was in hand, or for whom the thread ran otherwise. On a shared lane that worker alone is moved out:
  *
- *     shared ──► a dedicated lane, if there is a place
+ *     shared ──► a dedicated lane, if there is a place, or one whose worker needs it less (lane-policy.ts)
  *            ──► else the penalty lane, with others of its kind; back after CLEAN_AFTER_MS without a failure
  *            ──► else quarantine: a lane without a thread
  *
@@ -26,7 +26,7 @@ import { isCleanAgain, isOfLate, NO_FAULTS, withFault } from './fault-history.ts
 import type { AfterFailure } from './lane-contract.ts';
 import type { LaneEvents, LaneFailure, LaneHandle, LaneWorker } from './lane-handle.ts';
 import { LaneMemoryWatch } from './lane-memory-watch.ts';
-import { ownLaneOrder } from './lane-policy.ts';
+import { type LaneStanding, Need, neediest, needOf, ownLaneOrder, whoGivesWay } from './lane-policy.ts';
 import { LaneSearch } from './lane-search.ts';
 import { LaneSet, type LaneSetOptions } from './lane-set.ts';
 import { PlaceKeeper } from './place-keeper.ts';
@@ -45,12 +45,18 @@ export interface LanePoolOptions extends Omit<LaneSetOptions, 'events'> {
     };
 }
 
+/** A lane that changes hands costs a start and a stop, some 30 ms of CPU: so is a twentieth of a core at most. */
+const DEAL_EVERY_MS = 1000;
+
 export class LanePool {
   readonly #options: LanePoolOptions;
   readonly #lanes: LaneSet;
   readonly #search = new LaneSearch<LaneHandle, LaneWorker>();
   readonly #memory: LaneMemoryWatch;
   readonly #places: PlaceKeeper;
+  /** Those who may need a lane of their own more than others do, and had none when that was last known. */
+  readonly #claims = new Set<LaneWorker>();
+  #dealtMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor(options: LanePoolOptions) {
@@ -60,7 +66,11 @@ export class LanePool {
       clock: options.clock,
       onLeft: (worker, place) => this.#left(worker, place),
       onServed: options.events.onServed,
-      onEnd: (lane) => this.#lanes.end(lane),
+      onEnd: (lane) => {
+        this.#lanes.end(lane);
+        // Its place is free, unless another was given it already.
+        if (lane.kind === 'dedicated') queueMicrotask(() => this.#promote());
+      },
     });
     this.#lanes = new LaneSet({
       ...options,
@@ -92,8 +102,10 @@ export class LanePool {
 
   /** Finds a lane for a worker that has none. */
   assign(worker: LaneWorker): void {
-    const own = this.#lanes.hasPlace() ? this.#lanes.newOwn(worker) : undefined;
+    const need = needOf(worker, this.#options.clock.monotonicMs());
+    const own = need > Need.never && this.#lanes.hasPlace() ? this.#lanes.newOwn(worker) : undefined;
     if (own !== undefined) this.#lanes.start(own);
+    else if (need > Need.ordinary) this.#claims.add(worker);
     // Until its own lane is up a shared one that runs stands in, so that its first heartbeat is done at once. Where none
     // runs, its own is up as soon as another that is started for it.
     const isStarting = own !== undefined && this.#lanes.isStarting(own);
@@ -131,6 +143,40 @@ export class LanePool {
     this.#letBack();
     this.#watchSearch();
     if (this.isHeldBack) this.#promote();
+    this.#deal();
+  }
+
+  /** Whether all dedicated lanes are taken, so that it counts who needs one. */
+  get isFull(): boolean {
+    return this.#options.maxDedicatedLanes > 0 && (this.isHeldBack || !this.#lanes.isBelowMost());
+  }
+
+  /** What is decided, wished or known of the worker's load is something else than before. */
+  reconsider(worker: LaneWorker): void {
+    const { place } = worker;
+    if (this.#stopped || place.at === 'new' || place.at === 'gone') return;
+    const need = needOf(worker, this.#options.clock.monotonicMs());
+    if (need === Need.never) {
+      if (place.own !== undefined && place.own.state !== 'quarantined') this.#evict(worker);
+      return;
+    }
+    if (place.own !== undefined) return;
+    if (need > Need.ordinary) this.#claims.add(worker);
+    // A decision of an operator's holds at once; of a load and a wish there may be many.
+    if (need >= Need.decided) this.#giveOwn(worker);
+    else this.#promote();
+  }
+
+  /** Where the worker is, as its operator is told. */
+  standingOf(worker: LaneWorker): LaneStanding {
+    const { place } = worker;
+    if (place.at === 'dedicated' || place.at === 'quarantine') return place.at;
+    if (place.at === 'moving' && place.to.at === 'quarantine') return 'quarantine';
+    if (place.own !== undefined) return 'awaited';
+    const isWanted = needOf(worker, this.#options.clock.monotonicMs()) >= Need.decided;
+    if (isWanted) return this.isHeldBack && this.#lanes.isBelowMost() ? 'memory' : 'full';
+    if (place.at === 'moving') return place.from === 'dedicated' ? 'leaving' : 'shared';
+    return place.at === 'penalty' ? 'penalty' : 'shared';
   }
 
   /** Lanes take no new workers and finish what they were given. */
@@ -149,13 +195,58 @@ export class LanePool {
 
   /** Gives free places among the dedicated lanes to workers that share one. */
   #promote(): void {
-    if (this.#stopped || !this.#lanes.isBelowMost()) return;
+    if (this.#stopped || !this.#lanes.hasPlace()) return;
     for (const worker of ownLaneOrder(this.#withoutOwn(), this.#options.clock.monotonicMs())) {
       if (!this.#lanes.hasPlace()) return;
-      const own = this.#lanes.newOwn(worker);
-      this.#places.change(worker, { type: 'ownLaneGiven', own });
-      this.#lanes.start(own);
+      this.#startOwn(worker);
     }
+  }
+
+  /** Now and then, one who needs a lane most and has none gets one, be it that of who needs it less. */
+  #deal(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#stopped || this.#claims.size === 0 || nowMs - this.#dealtMs < DEAL_EVERY_MS) return;
+    this.#dealtMs = nowMs;
+    for (const worker of this.#claims) {
+      const isSettled = worker.place.at === 'gone' || worker.place.own !== undefined;
+      if (isSettled || needOf(worker, nowMs) <= Need.ordinary) this.#claims.delete(worker);
+    }
+    const worker = neediest(this.#claims, nowMs);
+    if (worker !== undefined) this.#giveOwn(worker);
+  }
+
+  /** Gives it a lane of its own, if it may have one and there is one, or one that somebody needs less. */
+  #giveOwn(worker: LaneWorker): void {
+    if (this.#makePlace(worker)) this.#startOwn(worker);
+  }
+
+  #startOwn(worker: LaneWorker): void {
+    const own = this.#lanes.newOwn(worker);
+    this.#places.change(worker, { type: 'ownLaneGiven', own });
+    this.#lanes.start(own);
+  }
+
+  /**
+   * Whether the worker may have a lane of its own; one who needs it less gives way for it. Until that one has left its lane,
+   * which takes as long as the heartbeat in hand, there is a lane more than there may be.
+   */
+  #makePlace(worker: LaneWorker): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (needOf(worker, nowMs) === Need.never) return false;
+    if (this.#lanes.hasPlace()) return true;
+    const other = whoGivesWay<LaneWorker>(worker, this.#lanes.holders(), nowMs);
+    if (other === undefined) return false;
+    const { workerId } = worker;
+    this.#options.logger.info({ worker: workerId, from: other.workerId }, 'a lane goes to who needs it more');
+    this.#evict(other);
+    return true;
+  }
+
+  /** From its own lane, which ends, to one that it shares. */
+  #evict(worker: LaneWorker): void {
+    const isHarmful = isOfLate(worker.faults, this.#options.clock.monotonicMs());
+    const to = (isHarmful ? this.#lanes.penaltyWithRoom() : undefined) ?? this.#lanes.leastShared();
+    this.#places.change(worker, { type: 'evicted', to: { at: to.kind, lane: to } });
   }
 
   /** Workers that share a lane and have none of their own on the way. */
@@ -255,6 +346,7 @@ export class LanePool {
 
   #charge(worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>): void {
     worker.faults = withFault(worker.faults, this.#options.clock.monotonicMs());
+    this.#claims.add(worker);
     this.#places.change(worker, { type: 'charged' });
     this.#options.events.onCharged(worker, failure);
   }
@@ -284,7 +376,7 @@ export class LanePool {
     const { own } = worker.place;
     if (own !== undefined) {
       this.#places.send(worker, own);
-    } else if (this.#lanes.hasPlace()) {
+    } else if (this.#makePlace(worker)) {
       const lane = this.#lanes.newOwn(worker);
       this.#lanes.start(lane);
       this.#places.send(worker, lane);
@@ -313,7 +405,7 @@ export class LanePool {
 
   #endQuarantine(lane: LaneHandle, worker: LaneWorker): void {
     this.#options.logger.info({ worker: worker.workerId, lane: lane.number }, 'released from quarantine');
-    if (this.#lanes.hasPlace()) {
+    if (this.#makePlace(worker)) {
       this.#places.change(worker, { type: 'released' });
       lane.release();
       this.#lanes.start(lane);

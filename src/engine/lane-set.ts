@@ -8,6 +8,7 @@ import type { Logger } from '../lib/logging.ts';
 import type { LaneKind } from '../model/lanes.ts';
 import type { LaneLimits } from './lane-contract.ts';
 import { type LaneEvents, type LaneFailure, LaneHandle, type LaneOptions, type LaneWorker } from './lane-handle.ts';
+import type { LaneHolder } from './lane-policy.ts';
 import { LaneStarts } from './lane-starts.ts';
 
 export interface LaneSetOptions {
@@ -40,8 +41,8 @@ const MAX_ON_PENALTY_LANE = 64;
 export class LaneSet {
   readonly #options: LaneSetOptions;
   readonly #starts: LaneStarts<LaneHandle>;
-  /** Lanes of one worker each, with that worker: it may still be served by a shared lane. */
-  readonly #own = new Map<LaneHandle, LaneWorker>();
+  /** Lanes of one worker each, with that worker: it may still be served by a shared lane. The newest is the last. */
+  readonly #own = new Map<LaneHandle, LaneHolder<LaneWorker>>();
   readonly #shared: LaneHandle[] = [];
   /** Further lanes of several workers, for a while. */
   readonly #extra = new Set<LaneHandle>();
@@ -73,7 +74,7 @@ export class LaneSet {
 
   /** Whose lane it is; undefined if it is of several workers, or has ended. */
   workerOf(own: LaneHandle): LaneWorker | undefined {
-    return this.#own.get(own);
+    return this.#own.get(own)?.worker;
   }
 
   /** Whether the machine had no memory for a lane that could have been started otherwise. */
@@ -97,12 +98,18 @@ export class LaneSet {
     return places < maxDedicatedLanes;
   }
 
+  /** Workers whose lanes may be given to others. One in quarantine takes no place, and one that leaves gives it already. */
+  *holders(): Iterable<LaneHolder<LaneWorker>> {
+    for (const [lane, holder] of this.#own)
+      if (lane.state !== 'quarantined' && holder.worker.place.own === lane) yield holder;
+  }
+
   // ── choosing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A lane for the worker alone, yet without a thread. */
   newOwn(worker: LaneWorker): LaneHandle {
     const own = this.#newLane('dedicated');
-    this.#own.set(own, worker);
+    this.#own.set(own, { worker, sinceMs: this.#options.clock.monotonicMs() });
     return own;
   }
 

@@ -28,6 +28,8 @@ const lineSchema = z.union([
     id,
     approved: z.boolean(),
     address: z.string().optional(),
+    // One of a later master's is none of ours.
+    isolation: z.enum(['dedicated', 'shared']).optional().catch(undefined),
     known: z.boolean(),
     instanceIds: z.array(z.string()).max(MAX_INSTANCES).default([]),
     isActive: z.boolean().optional(),
@@ -41,11 +43,12 @@ export const JOURNAL_HEADER = `${JSON.stringify({ format: FORMAT, version: JOURN
 /** The line of a change, with its line feed. */
 export function journalLine({ workerId, member }: MemberChange): string {
   if (member === undefined) return `${JSON.stringify({ id: workerId, gone: true })}\n`;
-  const { approved, address, known, instanceIds, info, activity } = member;
+  const { approved, address, isolation, known, instanceIds, info, activity } = member;
   const line = {
     id: workerId,
     approved,
     address,
+    isolation,
     known,
     ...(instanceIds.length === 0 ? {} : { instanceIds }),
     ...activity,
@@ -92,11 +95,11 @@ function changeIn(value: unknown): MemberChange | undefined {
   if (!line.success) return undefined;
   const { id: workerId } = line.data;
   if ('gone' in line.data) return { workerId, member: undefined };
-  const { approved, address, known, instanceIds, isActive, heardS } = line.data;
+  const { approved, address, isolation, known, instanceIds, isActive, heardS } = line.data;
   const activity = isActive === undefined ? undefined : { isActive, heardS };
   try {
     const info = line.data.info === undefined ? undefined : infoIn(line.data.info);
-    return { workerId, member: { workerId, approved, address, known, instanceIds, info, activity } };
+    return { workerId, member: { workerId, approved, address, isolation, known, instanceIds, info, activity } };
   } catch {
     return undefined;
   }

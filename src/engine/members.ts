@@ -9,6 +9,7 @@ import type { Clock } from '../lib/clock.ts';
 import { MapRound } from '../lib/map-round.ts';
 import { afterArrival, NEVER_MS, type RateLimit } from '../model/heartbeat-rate.ts';
 import { MAX_INSTANCES } from '../model/instances.ts';
+import type { Isolation } from '../model/isolation.ts';
 import type { PendingWorker } from '../model/pending.ts';
 
 export type AdmissionMode = 'open' | 'approved';
@@ -26,6 +27,8 @@ export interface Member {
   readonly approved: boolean;
   /** `ip:port`, or `tls://ip:port`, where the worker waits for MasterRegister. */
   readonly address: string | undefined;
+  /** Which kind of lane an operator wants it to have; undefined: it is as the master finds. */
+  readonly isolation?: Exclude<Isolation, 'auto'> | undefined;
   /** It is in the fleet; after a restart: it was, when the master ended. */
   readonly known: boolean;
   /** The lives of its process, newest first, at most {@link MAX_INSTANCES}. */
@@ -183,6 +186,11 @@ export class Members {
     this.#change(workerId, { address });
   }
 
+  /** Keeps what an operator decided about its lane. @returns whether it is something else than before */
+  setIsolation(workerId: string, isolation: Isolation): boolean {
+    return this.#change(workerId, { isolation: isolation === 'auto' ? undefined : isolation });
+  }
+
   /** The worker is in the fleet from now on. */
   join(workerId: string): void {
     this.#ownChange(workerId, { known: true });
@@ -204,13 +212,13 @@ export class Members {
   }
 
   /**
-   * The worker was silent for so long that it is not in the fleet any more. What an operator said of it, approval and
-   * address, stays: it may be a rack that was off for a weekend.
+   * The worker was silent for so long that it is not in the fleet any more. What an operator said of it, approval,
+   * address and isolation, stays: it may be a rack that was off for a weekend.
    */
   expire(workerId: string): void {
     const before = this.#members.get(workerId);
     if (before === undefined) return;
-    if (before.approved || before.address !== undefined) {
+    if (before.approved || before.address !== undefined || before.isolation !== undefined) {
       this.#ownChange(workerId, { known: false, instanceIds: [], info: undefined, activity: undefined });
     } else {
       this.#members.delete(workerId);
@@ -226,8 +234,10 @@ export class Members {
   }
 
   /** By an operator. */
-  #change(workerId: string, change: Change): void {
-    if (this.#set(workerId, change)) this.#tell(workerId);
+  #change(workerId: string, change: Change): boolean {
+    const isNews = this.#set(workerId, change);
+    if (isNews) this.#tell(workerId);
+    return isNews;
   }
 
   /** By the worker. */
@@ -273,6 +283,7 @@ function areSame(a: Member, b: Member): boolean {
   return (
     a.approved === b.approved &&
     a.address === b.address &&
+    a.isolation === b.isolation &&
     a.known === b.known &&
     a.activity?.isActive === b.activity?.isActive &&
     areSameIds(a.instanceIds, b.instanceIds) &&

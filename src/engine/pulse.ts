@@ -2,7 +2,7 @@
  * The periodic work of main, four times a second. The order counts: mailboxes let go of what is done before lanes are
  * looked at, since a lane that got on does not stand still; all is counted before it is published.
  *
- *     beat ──► mailboxes ──► who is alive ──► lanes ──► rate, journal, memory ──► publish
+ *     beat ──► mailboxes ──► who is alive ──► loads ──► lanes ──► rate, journal, memory ──► publish
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { meanRate } from '../model/rate.ts';
@@ -11,6 +11,7 @@ import type { DeliveryWatch } from './delivery-watch.ts';
 import type { FigurePublisher } from './figure-publisher.ts';
 import type { LanePool } from './lane-pool.ts';
 import type { Liveness } from './liveness.ts';
+import type { LoadWatch } from './load-watch.ts';
 import type { Members } from './members.ts';
 import type { RecordMemory } from './record-memory.ts';
 import type { StatusPublisher } from './status-publisher.ts';
@@ -19,6 +20,7 @@ export interface PulseOptions {
   readonly board: BoardWriter;
   readonly deliveries: DeliveryWatch;
   readonly liveness: Liveness;
+  readonly loads: LoadWatch;
   readonly lanes: LanePool;
   readonly members: Members;
   readonly records: RecordMemory;
@@ -59,12 +61,13 @@ export class Pulse {
   }
 
   #sweep(): void {
-    const { board, deliveries, liveness, lanes, records, publisher, figures, clock } = this.#options;
+    const { board, deliveries, liveness, loads, lanes, records, publisher, figures, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     const elapsedMs = nowMs - this.#sweptMs;
     board.stampBeat(nowMs);
     deliveries.sweep();
     liveness.sweep(nowMs);
+    loads.look();
     lanes.watch(elapsedMs);
     this.#measureRate(elapsedMs);
     this.#tellLate(nowMs);

@@ -1,18 +1,18 @@
 /** What outlives a master: workers that it takes over from an earlier one, and the values that it leaves to the next. */
 import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
-import { workerFactsOf } from '../model/worker-facts.ts';
 import type { BoardReader } from '../store/board.ts';
 import type { Admission } from './admission.ts';
 import type { Liveness } from './liveness.ts';
 import type { Member, Members } from './members.ts';
-import type { Roster, RosterEntry } from './roster.ts';
+import type { RosterEntry } from './roster.ts';
 import type { SavedValues } from './values-file.ts';
+import type { WorkerLifecycle } from './worker-lifecycle.ts';
 
 export interface RestoreParts {
   readonly members: Members;
   readonly admission: Admission;
-  readonly roster: Roster;
+  readonly lifecycle: WorkerLifecycle;
   readonly liveness: Liveness;
   readonly logger: Logger;
 }
@@ -21,7 +21,7 @@ export interface RestoreParts {
 export function restoreWorkers(
   kept: readonly Member[],
   values: ReadonlyMap<string, SavedValues>,
-  { members, admission, roster, liveness, logger }: RestoreParts,
+  { members, admission, lifecycle, liveness, logger }: RestoreParts,
 ): void {
   members.restore(kept);
   const graceUntilMs = liveness.graceUntilMs();
@@ -39,7 +39,7 @@ export function restoreWorkers(
       const entry = admission.letIn(workerId, earlier);
       entry.liveness.instances = instanceIds;
       if (info !== undefined) {
-        roster.describe(entry, workerFactsOf(info));
+        lifecycle.describe(entry, info);
         liveness.describe(entry, info);
       }
       if (known) waitedFor++;

@@ -2,6 +2,7 @@
 import type { WorkerEvent } from '../model/events.ts';
 import { NEVER_MS } from '../model/heartbeat-rate.ts';
 import type { Holds } from '../model/holds.ts';
+import { type Isolation, wishesOwnLane } from '../model/isolation.ts';
 import type { LaneFault, LaneLimit } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import type { RecordMemoryView } from '../model/record-memory.ts';
@@ -43,6 +44,11 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   faults: FaultHistory = NO_FAULTS;
   /** The last failure of a lane that was charged to it; undefined if none was. */
   lastFault: LaneFault | undefined;
+  /** What an operator decided about its lane. */
+  isolation: Isolation = 'auto';
+  /** It wishes for a lane of its own. */
+  wishesOwnLane = false;
+  isHeavy = false;
 
   constructor(facts: {
     workerId: string;
@@ -117,12 +123,18 @@ export class Roster {
 
   describe(entry: RosterEntry, facts: WorkerFacts): void {
     entry.facts = facts;
+    entry.wishesOwnLane = wishesOwnLane(facts.labels);
     this.#announce({ type: 'workerFacts', workerId: entry.workerId, facts });
   }
 
   charge(entry: RosterEntry, fault: LaneFault): void {
     entry.lastFault = fault;
     this.#announce({ type: 'laneFault', workerId: entry.workerId, fault });
+  }
+
+  decide(entry: RosterEntry, isolation: Isolation): void {
+    entry.isolation = isolation;
+    this.#announce({ type: 'isolation', workerId: entry.workerId, isolation });
   }
 
   remove(entry: RosterEntry): void {

@@ -10,6 +10,7 @@ import { holdThread } from '../lib/threads.ts';
 import type { EventLog, NewEvent } from '../model/events.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
+import type { Isolation } from '../model/isolation.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import type { Announcement } from '../reading/directory.ts';
@@ -21,6 +22,7 @@ import type { IdentityViolation } from './identity-violations.ts';
 import type { Intake } from './intake.ts';
 import { type InternalState, internalStateOf } from './internal-state.ts';
 import { exceededBy, type LanePlan } from './lane-plan.ts';
+import type { LaneStanding } from './lane-policy.ts';
 import type { TelemetryManagerOptions } from './manager-options.ts';
 import type { AdmissionMode, Member, Members } from './members.ts';
 import type { Refusals } from './refusals.ts';
@@ -131,6 +133,16 @@ export class TelemetryManager {
     checkWorkerId(workerId);
     this.#parts.phase.mustRun();
     return this.#parts.admission.approve(workerId);
+  }
+
+  /**
+   * Decides which kind of lane a worker is to have; that outlives the master.
+   * @returns where it leaves the worker
+   * @throws PulselaneError `not_found`, `unavailable`; `resource_exhausted` if too many decisions are kept already
+   */
+  isolate(workerId: string, isolation: Isolation): LaneStanding {
+    this.#mustRun();
+    return this.#parts.admission.isolate(workerId, isolation);
   }
 
   /** What a worker said of itself last, if it did so in bytes of this digest: they need not be decoded again. */

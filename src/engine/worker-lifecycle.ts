@@ -2,10 +2,15 @@
  * How a worker begins and ends: all that main holds of one (row of the board, slot, mailbox, lane, what is judged of it) is
  * taken here, and given back here. Who may be there is decided by admission.ts, who is gone by judge.ts.
  */
+import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
+import type { Logger } from '../lib/logging.ts';
+import { ISOLATION_LABEL, type Isolation, unknownWish } from '../model/isolation.ts';
+import { workerFactsOf } from '../model/worker-facts.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { DeliveryWatch } from './delivery-watch.ts';
+import type { LaneStanding } from './lane-policy.ts';
 import type { LanePool } from './lane-pool.ts';
 import type { Liveness } from './liveness.ts';
 import { Mailbox } from './mailbox.ts';
@@ -29,6 +34,7 @@ export interface WorkerLifecycleOptions {
   readonly updates: UpdateWatcher;
   readonly refusals: Refusals;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** A worker that an earlier master knew. */
@@ -53,10 +59,11 @@ export class WorkerLifecycle {
 
   /**
    * The worker is known from now on.
+   * @param isolation what an operator decided about its lane
    * @param earlier what an earlier master knew of it; undefined: it is new
    * @throws PulselaneError `resource_exhausted` if there is no room
    */
-  begin(workerId: string, earlier?: EarlierWorker): RosterEntry {
+  begin(workerId: string, isolation: Isolation, earlier?: EarlierWorker): RosterEntry {
     const { board, roster, liveness, slots, lanes, laneDepth, clock } = this.#options;
     const values = earlier?.values;
     const silentMs = values?.silentMs ?? 0;
@@ -71,9 +78,34 @@ export class WorkerLifecycle {
     });
     if (earlier !== undefined) this.#restoreRow(entry.row, earlier);
     roster.add(entry);
+    if (isolation !== 'auto') roster.decide(entry, isolation);
     liveness.admit(entry);
     lanes.assign(entry);
     return entry;
+  }
+
+  /** The worker says, or said to an earlier master, what it is. */
+  describe(entry: RosterEntry, info: WorkerInfo): void {
+    const { roster, lanes, logger } = this.#options;
+    const wishedBefore = entry.wishesOwnLane;
+    roster.describe(entry, workerFactsOf(info));
+    const unknown = unknownWish(info.labels);
+    if (unknown !== undefined) {
+      const { workerId } = entry;
+      logger.info(
+        { worker: workerId, value: unknown },
+        `the label ${ISOLATION_LABEL} can only be "dedicated"; ignored`,
+      );
+    }
+    if (entry.wishesOwnLane !== wishedBefore) lanes.reconsider(entry);
+  }
+
+  /** An operator decided which kind of lane the worker is to have. @returns where that leaves it */
+  decide(entry: RosterEntry, isolation: Isolation): LaneStanding {
+    const { roster, lanes } = this.#options;
+    roster.decide(entry, isolation);
+    lanes.reconsider(entry);
+    return lanes.standingOf(entry);
   }
 
   /** The worker is known no more. */

@@ -1,9 +1,10 @@
 /** The HTTP API, as one Hono app over shared memory: `app.request()` tests it without a socket. */
+import { HTTPException } from 'hono/http-exception';
 import { messageOf } from '../lib/errors.ts';
 import { accessMiddleware, headerFactsOf } from './access/middleware.ts';
 import { isApiPath } from './answers/api-path.ts';
 import { CommonHeaders, commonHeaders } from './answers/common-headers.ts';
-import { problem } from './answers/problem.ts';
+import { notJson, problem } from './answers/problem.ts';
 import { errorJson } from './answers/respond.ts';
 import { type Api, newApi, refuseOtherMethods } from './api/endpoint.ts';
 import type { AppContext, HttpEnv } from './context.ts';
@@ -69,6 +70,10 @@ export function createApp(context: AppContext): Api {
       : errorJson(c, 404, 'there is nothing at this path'),
   );
   app.onError((error, c) => {
+    // Hono's, of a body that is not what its header says.
+    if (error instanceof HTTPException && error.status < 500 && isApiPath(c.req.path)) {
+      return notJson(c);
+    }
     context.log('error', `${c.req.method} failed: ${messageOf(error)}`);
     if (isApiPath(c.req.path)) return problem(c, 'internal', 'internal error');
     return errorJson(c, 500, 'internal error');

@@ -5,6 +5,7 @@
 import type { Address } from '../config/kinds.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { ApiToken } from '../lib/tokens.ts';
+import type { Isolation } from '../model/isolation.ts';
 import type { ReaderData } from '../reading/reader-messages.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
 import type { HttpLimits } from './http-limits.ts';
@@ -54,6 +55,7 @@ export type Command =
   | { readonly type: 'unregister'; readonly workerId: string }
   | { readonly type: 'approve'; readonly workerId: string }
   | { readonly type: 'release'; readonly workerId: string }
+  | { readonly type: 'isolate'; readonly workerId: string; readonly isolation: Isolation }
   /** `group`: undefined means all. */
   | { readonly type: 'release-brakes'; readonly group: string | undefined };
 

@@ -19,6 +19,7 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   id_conflict_over: 'the older instance does not try any more',
   identity: 'a call that speaks for this worker was refused',
   pending: 'worker waits for approval',
+  isolation: 'an operator decided about the worker’s lane',
   brake: 'brake on mass failure',
   brake_released: 'brake released',
   grace: 'workers of an earlier master are waited for',

@@ -16,6 +16,7 @@ import type { StateCause, WorkerState } from './liveness.ts';
  * | id_conflict_over | it has not tried for a while                                                     |
  * | identity         | a call was refused whose credentials do not speak for the worker, or its group   |
  * | pending          | an unknown worker asks to be let in, and waits for an operator                   |
+ * | isolation        | an operator decided which kind of lane a worker is to have                       |
  * | brake            | most of a group fell silent at once: it is not judged for now                    |
  * | brake_released   | it is judged again                                                               |
  * | grace            | this master took workers over from an earlier one, and waits for them            |
@@ -37,6 +38,7 @@ export const EVENT_TYPES = [
   'id_conflict_over',
   'identity',
   'pending',
+  'isolation',
   'brake',
   'brake_released',
   'grace',

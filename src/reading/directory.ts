@@ -4,6 +4,7 @@
  */
 import { EventLog, type WorkerEvent } from '../model/events.ts';
 import { type Holds, NO_HOLDS } from '../model/holds.ts';
+import type { Isolation } from '../model/isolation.ts';
 import type { LaneFault, LaneLimit } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
 import { type ReadinessFacts, STARTING } from '../model/readiness.ts';
@@ -44,6 +45,8 @@ export type Announcement =
   | { readonly type: 'workerFacts'; readonly workerId: string; readonly facts: WorkerFacts }
   /** A lane failed, and the worker was charged with it. */
   | { readonly type: 'laneFault'; readonly workerId: string; readonly fault: LaneFault }
+  /** An operator decided which kind of lane the worker is to have. */
+  | { readonly type: 'isolation'; readonly workerId: string; readonly isolation: Isolation }
   /** In the order in which they happened. */
   | { readonly type: 'events'; readonly events: readonly WorkerEvent[] }
   /** What keeps main from judging, as it is now. */
@@ -69,6 +72,8 @@ export interface WorkerEntry {
   readonly facts: WorkerFacts | undefined;
   /** The last failure of a lane that was charged to it; undefined if none was. */
   readonly lastFault: LaneFault | undefined;
+  /** What an operator decided about its lane. */
+  readonly isolation: Isolation;
 }
 
 /** What a reader that does not know the worker must be told of it. */
@@ -79,11 +84,13 @@ export function announcementsOf({
   slot,
   facts,
   lastFault: fault,
+  isolation,
 }: WorkerEntry): Announcement[] {
   return [
     { type: 'slotAdded', workerId, row, occupant, slot: slot.memory },
     ...(facts === undefined ? [] : [{ type: 'workerFacts', workerId, facts } as const]),
     ...(fault === undefined ? [] : [{ type: 'laneFault', workerId, fault } as const]),
+    ...(isolation === 'auto' ? [] : [{ type: 'isolation', workerId, isolation } as const]),
   ];
 }
 
@@ -103,6 +110,9 @@ export function readWhileThere<T>(board: BoardReader, { row, occupant }: WorkerE
   // Asked once more: if the row is the worker's still, so was all that was read of it.
   return board.isOccupiedBy(row, occupant) ? value : undefined;
 }
+
+/** Of a worker that has just come. */
+const NOTHING_KNOWN = { facts: undefined, lastFault: undefined, isolation: 'auto' } as const;
 
 export class Directory {
   readonly board: BoardReader;
@@ -127,7 +137,7 @@ export class Directory {
         const { workerId, row, occupant, slot } = announcement;
         this.#remove(workerId);
         const reader = new SlotReader(slot);
-        this.#entries.set(workerId, { workerId, row, occupant, slot: reader, facts: undefined, lastFault: undefined });
+        this.#entries.set(workerId, { workerId, row, occupant, slot: reader, ...NOTHING_KNOWN });
         this.#place(row, this.#entries.get(workerId));
         return;
       }
@@ -145,6 +155,11 @@ export class Directory {
       case 'laneFault': {
         const entry = this.#entries.get(announcement.workerId);
         if (entry !== undefined) this.#replace(entry, { ...entry, lastFault: announcement.fault });
+        return;
+      }
+      case 'isolation': {
+        const entry = this.#entries.get(announcement.workerId);
+        if (entry !== undefined) this.#replace(entry, { ...entry, isolation: announcement.isolation });
         return;
       }
       case 'slotsLetGo':

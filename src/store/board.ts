@@ -284,6 +284,11 @@ export class BoardReader {
     return this.word(row, RowWord.restarts) >>> 0;
   }
 
+  /** Heartbeats of the worker that were accepted, modulo 2^32. */
+  acceptedOf(row: number): number {
+    return this.word(row, RowWord.accepted) >>> 0;
+  }
+
   missed(row: number): number {
     return this.#wide(row, RowWord.missed, RowWord.missedHigh) ?? 0;
   }
@@ -314,7 +319,7 @@ export class BoardReader {
       lastUpdateS: this.lastUpdateS(row),
       ageMs: this.#ageMs(this.word(row, RowWord.receiptCs), nowMonotonicMs),
       registeredS: this.registeredS(row),
-      accepted: this.word(row, RowWord.accepted) >>> 0,
+      accepted: this.acceptedOf(row),
       replaced: sumOf(replacedBy),
       replacedBy,
       lost: sumOf(lostBy),

@@ -19,12 +19,20 @@ function run(...flags: string[]) {
 test('reports until SIGTERM, then says farewell and ends with 0; its log is JSON, a line per transition', async () => {
   const master = await FakeMaster.start();
   const masters = `${master.address},127.0.0.1:1`;
-  const { child, ended, stdout, stderr } = run('--master', masters, '--id', 'worker-1', '--labels', 'zone=a');
+  const { child, ended, stdout, stderr } = run(
+    '--master',
+    masters,
+    '--id',
+    'worker-1',
+    '--labels',
+    'zone=a',
+    '--isolate',
+  );
   await eventually(() => master.heartbeats.length > 0);
   child.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);
   expect(master.heartbeats.at(-1)?.leaving).toBe(true);
-  expect(master.registrations[0]?.labels).toEqual({ zone: 'a' });
+  expect(master.registrations[0]?.labels).toEqual({ zone: 'a', 'pulselane.isolation': 'dedicated' });
   const lines = (await stdout)
     .trim()
     .split('\n')

@@ -21,6 +21,7 @@ beforeEach(async () => {
     labels: { zone: 'a' },
     group: 'rack-7',
     ephemeral: true,
+    isolate: true,
   });
 });
 
@@ -90,7 +91,7 @@ describe('an agent with a master that knows streams', () => {
       totalMemory: 16,
       totalStorage: 100,
       totalGpu: 1,
-      labels: { zone: 'a' },
+      labels: { zone: 'a', 'pulselane.isolation': 'dedicated' },
       group: 'rack-7',
       ephemeral: true,
       agentVersion: '0.1.0',

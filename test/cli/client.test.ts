@@ -305,6 +305,17 @@ describe('a client of a master of ours', () => {
     expect(commands).toEqual([command]);
   });
 
+  test('has it isolate a worker, and takes no other word for a lane', async () => {
+    const { url, commands } = await ours({ replyTo: () => ({ ok: true, message: 'done' }) });
+    expect((await run(['isolate', 'a/b', 'dedicated', '--url', url])).stdout).toBe('done\n');
+    expect(await run(['isolate', 'a/b', 'alone', '--url', url])).toEqual({
+      stdout: '',
+      stderr: 'pulselane: lane alone: expected one of auto, dedicated, shared\n',
+      exitCode: 2,
+    });
+    expect(commands).toEqual([{ type: 'isolate', workerId: 'a/b', isolation: 'dedicated' }]);
+  });
+
   test('is told why it was not done', async () => {
     const { url } = await ours({ replyTo: () => ({ ok: false, code: 'not_found', message: 'no worker is called x' }) });
     expect(await run(['unregister', 'x', '--url', url])).toEqual({

@@ -88,6 +88,24 @@ describe('a command', () => {
     expect(await type('unregister node-a')).toContain('its next heartbeat admits it anew');
   });
 
+  test('isolate says what is decided, and what holds now', async () => {
+    const master = await startPromptMaster();
+    const type = typing(master);
+    await addWorker(master, 'node-a');
+    await addWorker(master, 'node-b');
+    await eventually(async () => /^lane +\d+ own$/m.test((await type('status node-a')) ?? ''));
+    expect(await type('isolate node-a dedicated')).toBe('node-a is to have a thread of its own. It has one.');
+    expect(await type('isolate node-b dedicated')).toBe(
+      'node-b is to have a thread of its own. All 1 (limited by MAX_DEDICATED_LANES) are taken by workers that need one ' +
+        'as much: the next is for it.',
+    );
+    expect(await type('isolate node-a shared')).toBe('node-a is to share a thread. It is about to leave its own.');
+    expect(await type('status node-a')).toContain('isolation       shared, decided by an operator');
+    expect(await type('isolate node-a auto')).toContain('node-a gets a thread of its own if it needs one. ');
+    expect(await type('isolate nobody auto')).toBe('no worker is called nobody');
+    expect(await type('isolate node-a alone')).toBe('usage: isolate <id> auto|dedicated|shared');
+  });
+
   test('that cannot be done says why in one line', async () => {
     const type = typing(await startPromptMaster());
     expect(await type('status nobody')).toBe('no worker is called nobody; "workers" shows all');
@@ -162,7 +180,7 @@ describe('completion', () => {
     expect(complete('wor', context)).toEqual([['workers '], 'wor']);
     expect(complete('sta', context)).toEqual([['stats ', 'status '], 'sta']);
     expect(complete('zzz', context)).toEqual([[], 'zzz']);
-    expect(complete('', context)[0]).toHaveLength(12);
+    expect(complete('', context)[0]).toHaveLength(13);
   });
 
   test('knows worker ids, quoted where they must be, and those who wait', async () => {

@@ -71,6 +71,7 @@ const tricky: fc.Arbitrary<WorkerDetailView> = fc
         counts: { accepted: 5, applied: 4, rejected: 1, ...NONE_REPLACED, ...NONE_LOST },
         rejection: { reason: text, ageMs: 500 },
         fault: { cause: 'crash', reason: text, ageMs: 700 },
+        isolation: { decided: 'auto', wishesOwn: false },
         sharesWith: [name, text],
         timing: { hostLoopLagMs: 1.5, lastRoundTripMs: 20 },
         address: text,
@@ -105,6 +106,7 @@ test.each([
     counts: { accepted: 0, applied: 0, rejected: 0, ...NONE_REPLACED, ...NONE_LOST },
     rejection: undefined,
     fault: undefined,
+    isolation: { decided: 'auto', wishesOwn: false } as const,
     sharesWith: [],
     timing: undefined,
     address: undefined,
@@ -212,6 +214,7 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
         },
         rejection: { reason: 'cpu_usage is NaN', ageMs: 4000 },
         fault: { cause: 'stall', reason: 'it made no progress for 2 s', ageMs: 9000 },
+        isolation: { decided: 'dedicated', wishesOwn: true },
         sharesWith: ['b', 'c', 'd', 'e', 'f', 'g', 'h'],
         timing: undefined,
         address: '10.0.0.9:50052',
@@ -224,6 +227,7 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
     'heartbeats      18 accepted: 8 applied, 2 rejected, 5 replaced (4 backlog, 1 restart), 3 lost (1 memory, 2 stall)',
   );
   expect(text).toContain('last failure    stall: it made no progress for 2 s (9s ago)');
+  expect(text).toContain('isolation       dedicated, decided by an operator; the worker wishes for a lane of its own');
   expect(text).toContain('shares it with  b, c, d, e, f and 2 others');
   expect(text).not.toContain('release');
   expect(text).toContain('registered      2026-11-23T17:54:55Z');
@@ -237,6 +241,7 @@ test('a worker in quarantine is told how it gets out', () => {
     counts: { accepted: 5, applied: 0, rejected: 0, ...NONE_REPLACED, ...NONE_LOST },
     rejection: undefined,
     fault: { cause: 'crash', reason: 'no', ageMs: 1000 } as const,
+    isolation: { decided: 'auto', wishesOwn: false } as const,
     sharesWith: [],
     timing: undefined,
     address: undefined,
@@ -244,6 +249,7 @@ test('a worker in quarantine is told how it gets out', () => {
   };
   const text = workerText(detail('a', { lane: { ...LANE, state: 'quarantined', restarts: 5 }, inside }));
   expect(text).toContain('3 own, quarantined, restarted 5×');
+  expect(text).not.toContain('isolation');
   expect(text).toContain('"release a" tries it again now');
 });
 

@@ -8,6 +8,7 @@ import { type Member, Members } from '../../src/engine/members.ts';
 import { MembersFile } from '../../src/engine/members-file.ts';
 import { JOURNAL_HEADER, journalLine } from '../../src/engine/members-journal.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { ISOLATIONS } from '../../src/model/isolation.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { keptLog } from '../support/kept-log.ts';
@@ -264,6 +265,9 @@ const change: fc.Arbitrary<(members: Members) => void> = fc.oneof(
   ids.map((id) => (members: Members) => members.expire(id)),
   fc.tuple(ids, fc.nat(9)).map(([id, port]) => {
     return (members: Members) => members.setAddress(id, `[::1]:${port}`);
+  }),
+  fc.tuple(ids, fc.constantFrom(...ISOLATIONS)).map(([id, isolation]) => {
+    return (members: Members) => void members.setIsolation(id, isolation);
   }),
   fc.tuple(ids, fc.array(fc.string(), { maxLength: 9 })).map(([id, instances]) => {
     return (members: Members) => members.setInstances(id, instances);

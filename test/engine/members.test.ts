@@ -55,20 +55,26 @@ test('only the newest lives of a worker are kept', () => {
 
 test('of an expired worker only what an operator said stays', () => {
   const { members, changed } = newMembers();
-  for (const id of ['plain', 'approved', 'addressed']) {
+  for (const id of ['plain', 'approved', 'addressed', 'isolated']) {
     members.join(id);
     members.describe(id, infoOf('rack-1'));
     members.setInstances(id, ['1']);
   }
   members.approve('approved');
   members.setAddress('addressed', '10.0.0.5:6000');
+  expect(members.setIsolation('plain', 'shared')).toBe(true);
+  expect(members.setIsolation('plain', 'auto')).toBe(true);
+  expect(members.setIsolation('isolated', 'dedicated')).toBe(true);
+  expect(members.setIsolation('isolated', 'dedicated')).toBe(false);
   changed.length = 0;
-  for (const id of ['plain', 'approved', 'addressed', 'plain', 'approved', 'never seen']) members.expire(id);
-  expect(changed).toEqual(['plain', 'approved', 'addressed']);
+  const ids = ['plain', 'approved', 'addressed', 'isolated'];
+  for (const id of [...ids, 'plain', 'approved', 'isolated', 'never seen']) members.expire(id);
+  expect(changed).toEqual(ids);
   const rest = { known: false, instanceIds: [], info: undefined };
   expect(members.all()).toEqual([
     { workerId: 'approved', approved: true, address: undefined, ...rest },
     { workerId: 'addressed', approved: false, address: '10.0.0.5:6000', ...rest },
+    { workerId: 'isolated', approved: false, address: undefined, isolation: 'dedicated', ...rest },
   ]);
 });
 

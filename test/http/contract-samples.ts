@@ -8,6 +8,8 @@ export interface Sample {
   readonly status: number;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON, unless headers say otherwise. */
+  readonly body?: string;
 }
 
 export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
@@ -74,6 +76,18 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/new/release', status: 409 },
     { target: '/api/v1/workers/bug/release', status: 500 },
     { target: '/api/v1/workers/full/release', status: 405, method: 'PATCH' },
+  ],
+  isolateWorker: [
+    { target: '/api/v1/workers/full/isolation', status: 200, body: '{"lane":"dedicated"}' },
+    { target: '/api/v1/workers/full/isolation', status: 400, body: '{"lane":"none"}' },
+    { target: '/api/v1/workers/full/isolation', status: 400, body: '{"lane":"shared","for":"ever"}' },
+    { target: '/api/v1/workers/full/isolation', status: 400, body: '{"lane":' },
+    { target: '/api/v1/workers/full/isolation', status: 400, body: 'lane=shared', headers: { 'Content-Type': 'x/y' } },
+    { target: '/api/v1/workers/full/isolation', status: 400 },
+    { target: '/api/v1/workers/%ff/isolation', status: 400, body: '{"lane":"auto"}' },
+    { target: '/api/v1/workers/ghost/isolation', status: 404, body: '{"lane":"auto"}' },
+    { target: '/api/v1/workers/one-too-many/isolation', status: 503, body: '{"lane":"shared"}' },
+    { target: '/api/v1/workers/full/isolation', status: 405, method: 'POST' },
   ],
   getOpenApi: [
     { target: '/api/v1/openapi.json', status: 200 },

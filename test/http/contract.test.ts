@@ -136,14 +136,19 @@ function fill(fleet: typeof served.fleet): void {
   ]);
 }
 
-async function ask({ target, method, headers = {} }: Sample, ofOperation: string) {
+async function ask({ target, method, headers = {}, body }: Sample, ofOperation: string) {
+  const asJson = body === undefined ? {} : { 'Content-Type': 'application/json' };
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; type: string; body: string }>();
-  const call = request(served.url + target, { method: method ?? ofOperation, headers }, async (response) => {
-    const type = String(response.headers['content-type']).split(';')[0] ?? '';
-    resolve({ status: response.statusCode ?? 0, type, body: await text(response) });
-  });
+  const call = request(
+    served.url + target,
+    { method: method ?? ofOperation, headers: { ...asJson, ...headers } },
+    async (response) => {
+      const type = String(response.headers['content-type']).split(';')[0] ?? '';
+      resolve({ status: response.statusCode ?? 0, type, body: await text(response) });
+    },
+  );
   call.on('error', reject);
-  call.end();
+  call.end(body);
   return promise;
 }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../../lib/errors.ts';
 import { jsonIn } from '../../lib/json.ts';
+import type { Isolation } from '../../model/isolation.ts';
 import type { ApiAnswer } from '../views/from-api.ts';
 import { grpcPortText, noAnswerText } from './no-answer.ts';
 import { NoAnswerError, type Response, send } from './send.ts';
@@ -17,8 +18,10 @@ const LIST_FIELDS =
   'cpu_usage,memory_usage,storage_usage,gpu_usage,running_tasks_count';
 
 interface Asked {
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly timeoutMs?: number;
+  /** Sent as JSON. */
+  readonly content?: unknown;
 }
 
 export interface ApiClientOptions {
@@ -117,6 +120,10 @@ export class ApiClient {
     return this.#order('DELETE', `/api/v1/workers/${encodeURIComponent(workerId)}`);
   }
 
+  isolate(workerId: string, lane: Isolation): Promise<ApiAnswer> {
+    return this.#order('PUT', `/api/v1/workers/${encodeURIComponent(workerId)}/isolation`, { lane });
+  }
+
   /** @param group undefined: of all groups */
   releaseBrakes(group: string | undefined): Promise<ApiAnswer> {
     const query = group === undefined ? '' : `?group=${encodeURIComponent(group)}`;
@@ -132,20 +139,20 @@ export class ApiClient {
     return (await this.#request(path, expected)).answer;
   }
 
-  async #order(method: 'POST' | 'DELETE', path: string): Promise<ApiAnswer> {
-    return (await this.#request(path, [200], { method, timeoutMs: COMMAND_TIMEOUT_MS })).answer;
+  async #order(method: 'POST' | 'PUT' | 'DELETE', path: string, content?: unknown): Promise<ApiAnswer> {
+    return (await this.#request(path, [200], { method, timeoutMs: COMMAND_TIMEOUT_MS, content })).answer;
   }
 
   /** @throws PulselaneError as the master names it, else `environment`, naming the URL */
   async #request(
     path: string,
     expected: readonly number[],
-    { method = 'GET', timeoutMs = TIMEOUT_MS }: Asked = {},
+    { method = 'GET', timeoutMs = TIMEOUT_MS, content }: Asked = {},
   ): Promise<{ status: number; answer: ApiAnswer }> {
     const abort = new AbortController();
     const timer = this.#clock.after(timeoutMs, () => abort.abort());
     try {
-      const response = await this.#send(method, path, abort.signal);
+      const response = await this.#send(method, path, content, abort.signal);
       const text = await response.text();
       if (!expected.includes(response.status)) throw problemIn(response, text) ?? this.#refusal(path, response, text);
       const atUnixMs = Date.parse(response.headers.date ?? '');
@@ -166,11 +173,14 @@ export class ApiClient {
     }
   }
 
-  async #send(method: string, path: string, signal: AbortSignal): Promise<Response> {
+  async #send(method: string, path: string, content: unknown, signal: AbortSignal): Promise<Response> {
     try {
-      const headers: Record<string, string> =
-        this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
-      return await send({ method, url: this.#url + path, headers, tls: this.#tls, signal });
+      const headers: Record<string, string> = {
+        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+        ...(content === undefined ? {} : { 'content-type': 'application/json' }),
+      };
+      const body = content === undefined ? undefined : JSON.stringify(content);
+      return await send({ method, url: this.#url + path, headers, body, tls: this.#tls, signal });
     } catch (error) {
       if (signal.aborted || !(error instanceof NoAnswerError)) throw error;
       const hasCert = this.#tls.cert !== undefined;

@@ -4,6 +4,7 @@ import { addOptions } from '../../config/command-line.ts';
 import { clientOptions } from '../../config/options.ts';
 import { PulselaneError } from '../../lib/errors.ts';
 import { printable } from '../../lib/printable.ts';
+import { ISOLATIONS, isIsolation } from '../../model/isolation.ts';
 import { checkWorkerId } from '../../model/worker-id.ts';
 import { examples } from '../help-text.ts';
 import { holdsOf, messageIn } from '../views/from-api.ts';
@@ -27,7 +28,21 @@ export function operatorCommands(environment: ClientEnvironment): Command[] {
       checkWorkerId(workerId);
       streams.stdout.write(line(messageIn(await apiClientOf(command, clock)[name](workerId))));
     });
-  }).concat(brakeCommand(environment));
+  }).concat(isolateCommand(environment), brakeCommand(environment));
+}
+
+function isolateCommand({ streams, clock }: ClientEnvironment): Command {
+  const command = orderCommand('isolate', 'decide whether a worker has a thread of its own, at a running master')
+    .argument('<id>', 'the worker')
+    .argument('<lane>', `${ISOLATIONS.join(', ')}; auto: by what it needs`);
+  command.addHelpText('after', examples('pulselane isolate worker-1 dedicated', 'pulselane isolate worker-1 auto'));
+  return command.action(async (workerId: string, lane: string) => {
+    checkWorkerId(workerId);
+    if (!isIsolation(lane)) {
+      throw new PulselaneError('invalid_argument', `lane ${lane}: expected one of ${ISOLATIONS.join(', ')}`);
+    }
+    streams.stdout.write(line(messageIn(await apiClientOf(command, clock).isolate(workerId, lane))));
+  });
 }
 
 function brakeCommand({ streams, clock }: ClientEnvironment): Command {

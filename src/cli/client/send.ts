@@ -11,6 +11,8 @@ export interface Request {
   /** Of `http:` or `https:`. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Undefined: none. */
+  readonly body?: string | undefined;
   /** Of no use to `http:`. */
   readonly tls: ClientTls;
   readonly signal: AbortSignal;
@@ -42,7 +44,7 @@ export class NoAnswerError extends Error {
 }
 
 /** Redirects are answers like any other. @throws NoAnswerError */
-export async function send({ method, url, headers, tls, signal }: Request): Promise<Response> {
+export async function send({ method, url, headers, body, tls, signal }: Request): Promise<Response> {
   let isSecured = false;
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const request = url.startsWith('https:')
@@ -55,7 +57,7 @@ export async function send({ method, url, headers, tls, signal }: Request): Prom
     });
     request.on('response', resolve);
     request.on('error', (error) => reject(new NoAnswerError(error, isSecured)));
-    request.end();
+    request.end(body);
   });
   return { status: response.statusCode as number, headers: response.headers, text: () => text(response) };
 }

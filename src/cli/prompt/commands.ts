@@ -6,6 +6,7 @@ import { events } from './commands/events.ts';
 import { exit } from './commands/exit.ts';
 import { help } from './commands/help.ts';
 import { internalState } from './commands/internal-state.ts';
+import { isolate } from './commands/isolate.ts';
 import { register } from './commands/register.ts';
 import { release } from './commands/release.ts';
 import { stats } from './commands/stats.ts';
@@ -22,6 +23,7 @@ export const PROMPT_COMMANDS: readonly PromptCommand[] = [
   unregister,
   approve,
   release,
+  isolate,
   events,
   brake,
   internalState,

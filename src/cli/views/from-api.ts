@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { PulselaneError } from '../../lib/errors.ts';
 import type { Holds } from '../../model/holds.ts';
+import { ISOLATIONS } from '../../model/isolation.ts';
 import { FAULT_CAUSES, LANE_KINDS, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import { telemetryOfJson } from '../../model/record-json.ts';
 import type { EventRow } from './events-text.ts';
@@ -96,6 +97,9 @@ function countsJson<K extends string>(names: readonly K[]) {
 const insideJson = z.object({
   registered_at: z.string(),
   lane: z.object({ number: z.number(), kind: z.enum(LANE_KINDS), state: z.string(), restarts: z.number() }),
+  isolation: z
+    .object({ decided: z.enum(ISOLATIONS), wished: z.string().nullable() })
+    .default({ decided: 'auto', wished: null }),
   heartbeats: z.object({
     accepted: z.number(),
     applied: z.number(),
@@ -246,6 +250,7 @@ function insideOf(inside: z.infer<typeof insideJson>, atUnixMs: number): WorkerI
     record: { bytes: inside.record_bytes, roomBytes: inside.record_room_bytes },
     rejection: rejection === null ? undefined : { reason: rejection.reason, ageMs: sinceMs(rejection.at) },
     fault: fault === null ? undefined : { cause: fault.cause, reason: fault.reason, ageMs: sinceMs(fault.at) },
+    isolation: { decided: inside.isolation.decided, wishesOwn: inside.isolation.wished !== null },
     // The API does not tell these.
     sharesWith: [],
     address: undefined,

@@ -2,6 +2,7 @@
 import type { Operator } from '../../app/operator.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { eventText } from '../../model/event-text.ts';
+import { wishesOwnLane } from '../../model/isolation.ts';
 import { FAULT_CAUSES, type LaneKind, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import type { WorkerEntry } from '../../reading/directory.ts';
 import type { RowView } from '../../store/board.ts';
@@ -135,6 +136,7 @@ function insideOf(master: MasterFacts, clock: Clock, entry: WorkerEntry, view: R
     record: { bytes: slot.jsonBytes, roomBytes: slot.capacityBytes },
     rejection: rejection && { reason: rejection.reason, ageMs: sinceMs(rejection.atUnixMs, clock.wallMs()) },
     fault: lastFault && { ...lastFault, ageMs: sinceMs(lastFault.atUnixMs, clock.wallMs()) },
+    isolation: { decided: entry.isolation, wishesOwn: facts !== undefined && wishesOwnLane(facts.labels) },
     sharesWith: view.lane.kind === 'dedicated' ? [] : neighboursOf(entry, view.lane.number, master),
     timing: numbers && { hostLoopLagMs: numbers.hostLoopLagMs, lastRoundTripMs: numbers.lastRoundTripMs },
     address: master.addressOf(workerId),

@@ -1,6 +1,7 @@
 /** What the commands show, as plain data: built from the store at the prompt, from the API by the HTTP clients. */
 
 import type { Holds } from '../../model/holds.ts';
+import type { Isolation } from '../../model/isolation.ts';
 import type { FaultCause, LaneKind, LaneLimit, ReplacementReason } from '../../model/lanes.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
@@ -75,6 +76,8 @@ export interface WorkerInside {
   readonly rejection: { readonly reason: string; readonly ageMs: number } | undefined;
   /** The last failure of a lane that was charged to the worker. */
   readonly fault: { readonly cause: FaultCause; readonly reason: string; readonly ageMs: number } | undefined;
+  /** What an operator decided about its lane, and whether it wishes for one of its own. */
+  readonly isolation: { readonly decided: Isolation; readonly wishesOwn: boolean };
   /** Other workers on its lane; known inside the master only. */
   readonly sharesWith: readonly string[];
   /** Undefined before the first heartbeat. */

@@ -93,6 +93,7 @@ function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetailView)
       ? []
       : [['last rejection', `${rejection.reason} (${age(rejection.ageMs)} ago)`] as const]),
     ...(lane === undefined ? [] : [['lane', laneText(lane)] as const]),
+    ...isolationFacts(inside.isolation),
     ...(sharesWith.length === 0 ? [] : [['shares it with', neighboursText(sharesWith)] as const]),
     ...(fault === undefined
       ? []
@@ -109,6 +110,15 @@ function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetailView)
     ...(address === undefined ? [] : [['address', address] as const]),
     ...(known === undefined ? [] : knownFacts(known)),
   ];
+}
+
+/** What is decided and wished is shown where there is anything. */
+function isolationFacts({ decided, wishesOwn }: WorkerInside['isolation']): Fact[] {
+  const told = [
+    ...(decided === 'auto' ? [] : [`${decided}, decided by an operator`]),
+    ...(wishesOwn ? ['the worker wishes for a lane of its own'] : []),
+  ];
+  return told.length === 0 ? [] : [['isolation', told.join('; ')]];
 }
 
 function neighboursText(workerIds: readonly string[]): string {

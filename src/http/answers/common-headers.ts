@@ -7,7 +7,7 @@ import type { HttpContext, HttpEnv } from '../context.ts';
 import { isApiPath } from './api-path.ts';
 
 const METHODS = 'GET, HEAD';
-const API_METHODS = 'GET, HEAD, POST, DELETE';
+const API_METHODS = 'GET, HEAD, POST, PUT, DELETE';
 
 type HeaderMap = Readonly<Record<string, string>>;
 

@@ -44,3 +44,8 @@ export function problem(c: HttpContext, code: ErrorCode, detail: string, details
     ...headers,
   });
 }
+
+/** The body of a request cannot be read as what it should be. */
+export function notJson(c: HttpContext): Response {
+  return problem(c, 'invalid_argument', 'the body is not JSON, or has no Content-Type: application/json');
+}

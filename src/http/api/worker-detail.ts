@@ -1,5 +1,6 @@
 /** Everything that is known of one worker, as the API shows it. */
 import { z } from '@hono/zod-openapi';
+import { ISOLATIONS, wishesOwnLane } from '../../model/isolation.ts';
 import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
 import { STUCK_REASONS } from '../../model/stuck.ts';
@@ -52,6 +53,16 @@ export const WorkerDetailSchema = z
     lane: z
       .object({ number: z.int(), kind: z.enum(LANE_KINDS), state: z.enum(LANE_STATES), restarts: counter })
       .openapi({ description: 'The thread that serves it.' }),
+    isolation: z
+      .object({
+        decided: z.enum(ISOLATIONS).openapi({ description: 'What an operator decided; `auto`: nothing.' }),
+        wished: z
+          .enum(['dedicated'])
+          .nullable()
+          .openapi({ description: 'What it wishes itself, by its label `pulselane.isolation`.' }),
+        lane: z.enum(LANE_KINDS).openapi({ description: 'What it has.' }),
+      })
+      .openapi({ description: 'Which kind of lane it is to have, and has.' }),
     heartbeats: z
       .object({
         accepted: counter,
@@ -169,6 +180,11 @@ function detailOf(entry: WorkerEntry, { directory, clock }: AppContext): Omit<De
     registered_at: isoOf(view.registeredS * 1000),
     last_update_at: isoOf(view.lastUpdateS * 1000),
     lane: view.lane,
+    isolation: {
+      decided: entry.isolation,
+      wished: facts !== undefined && wishesOwnLane(facts.labels) ? 'dedicated' : null,
+      lane: view.lane.kind,
+    },
     heartbeats: {
       accepted: view.accepted,
       missed: view.missed,

@@ -102,6 +102,7 @@ export const ROUTE_LIMITS: readonly Row[] = [
     'DELETE /api/v1/workers/{id}',
     'POST /api/v1/workers/{id}/approve',
     'POST /api/v1/workers/{id}/release',
+    'PUT /api/v1/workers/{id}/isolation',
     'POST /api/v1/brakes/release',
   ),
 ];

@@ -1,5 +1,9 @@
-/** `POST /api/v1/workers/{id}/approve` and `…/release`: lets a worker in; out of quarantine before its time. */
-import { createRoute } from '@hono/zod-openapi';
+/**
+ * `POST /api/v1/workers/{id}/approve` and `…/release`: lets a worker in; out of quarantine before its time.
+ * `PUT /api/v1/workers/{id}/isolation`: decides whether it has a lane of its own.
+ */
+import { createRoute, z } from '@hono/zod-openapi';
+import { ISOLATIONS } from '../../model/isolation.ts';
 import { carryOut, commandAnswers } from '../api/command.ts';
 import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
 import { WorkerPath } from '../api/parameters.ts';
@@ -31,6 +35,32 @@ const release = createRoute({
   responses: commandAnswers('worker-1 is released: its lane is started again.', 'not_found', 'failed_precondition'),
 });
 
+const Decision = z
+  .strictObject({
+    lane: z.enum(ISOLATIONS, { error: `expected one of ${ISOLATIONS.join(', ')}` }).openapi({
+      description:
+        '`dedicated`: a thread of its own as soon as there is one, before those who only wish for it. `shared`: never one. `auto`: by what it needs.',
+    }),
+  })
+  .openapi('IsolationDecision', { example: { lane: 'dedicated' } });
+
+const isolate = createRoute({
+  method: 'put',
+  path: `${PREFIX}{id}/isolation`,
+  operationId: 'isolateWorker',
+  tags: ['commands'],
+  summary: 'Decide which kind of lane a worker has',
+  description:
+    'The decision outlives the master. It never raises the number of dedicated lanes: where all are taken by workers that need them as much, the answer says so, and the next one is for this worker.',
+  request: { params: WorkerPath, body: { required: true, content: { 'application/json': { schema: Decision } } } },
+  responses: commandAnswers(
+    'worker-1 is to have a thread of its own: it is being started.',
+    'invalid_argument',
+    'not_found',
+    'resource_exhausted',
+  ),
+});
+
 export function workerCommandRoutes(api: Api, context: AppContext): void {
   endpoint(api, approve, (c) => {
     const workerId = workerIdIn(c, PREFIX, '/approve');
@@ -40,5 +70,11 @@ export function workerCommandRoutes(api: Api, context: AppContext): void {
   endpoint(api, release, (c) => {
     const workerId = workerIdIn(c, PREFIX, '/release');
     return workerId === undefined ? brokenEscape(c) : carryOut(c, context, { type: 'release', workerId });
+  });
+
+  endpoint(api, isolate, (c) => {
+    const workerId = workerIdIn(c, PREFIX, '/isolation');
+    const { lane: isolation } = c.req.valid('json');
+    return workerId === undefined ? brokenEscape(c) : carryOut(c, context, { type: 'isolate', workerId, isolation });
   });
 }

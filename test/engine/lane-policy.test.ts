@@ -1,0 +1,156 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { CLEAN_AFTER_MS } from '../../src/engine/fault-history.ts';
+import {
+  KEPT_FOR_MS,
+  type LaneClaim,
+  type LaneHolder,
+  Need,
+  neediest,
+  needOf,
+  ownLaneOrder,
+  whoGivesWay,
+} from '../../src/engine/lane-policy.ts';
+import { ISOLATIONS } from '../../src/model/isolation.ts';
+
+const NOW_MS = 10_000_000;
+const ORDINARY: LaneClaim = { isolation: 'auto', wishesOwnLane: false, isHeavy: false, faults: [] };
+
+const claim: fc.Arbitrary<LaneClaim> = fc.record({
+  isolation: fc.constantFrom(...ISOLATIONS),
+  wishesOwnLane: fc.boolean(),
+  isHeavy: fc.boolean(),
+  faults: fc.array(fc.integer({ min: NOW_MS - 2 * CLEAN_AFTER_MS, max: NOW_MS }), { maxLength: 2 }),
+});
+
+describe('the need of a worker', () => {
+  test.each([
+    ['that failed is the greatest', { faults: [NOW_MS - 1], isolation: 'dedicated', wishesOwnLane: true }, Need.failed],
+    ['that failed ten minutes ago counts no more', { faults: [NOW_MS - CLEAN_AFTER_MS] }, Need.ordinary],
+    ['is what an operator decided', { isolation: 'dedicated', wishesOwnLane: true }, Need.decided],
+    ['is its wish', { wishesOwnLane: true, isHeavy: true }, Need.wished],
+    ['is its load', { isHeavy: true }, Need.heavy],
+    ['is that of all others', {}, Need.ordinary],
+    [
+      'is none where an operator decided that it shares, whatever else',
+      { isolation: 'shared', faults: [NOW_MS], wishesOwnLane: true, isHeavy: true },
+      Need.never,
+    ],
+  ] as const)('%s', (_, facts, need) => {
+    expect(needOf({ ...ORDINARY, ...facts }, NOW_MS)).toBe(need);
+  });
+});
+
+test('free lanes go to who needs them most, among equals in the order given, and never to who is to share', () => {
+  fc.assert(
+    fc.property(fc.array(claim), (claims) => {
+      const order = [...ownLaneOrder(claims, NOW_MS)];
+      const expected = claims
+        .filter((each) => needOf(each, NOW_MS) !== Need.never)
+        .sort((a, b) => needOf(b, NOW_MS) - needOf(a, NOW_MS));
+      expect(order).toEqual(expected);
+    }),
+  );
+});
+
+describe('a lane that is taken', () => {
+  const heldFor = (heldMs: number, facts: Partial<LaneClaim>): LaneHolder<LaneClaim> => ({
+    worker: { ...ORDINARY, ...facts },
+    sinceMs: NOW_MS - heldMs,
+  });
+
+  test('is given up by who needs it least, the last one of those', () => {
+    const holders = [{ isHeavy: true }, {}, {}].map((facts) => heldFor(KEPT_FOR_MS, facts));
+    expect(whoGivesWay({ ...ORDINARY, wishesOwnLane: true }, holders, NOW_MS)).toBe(holders[2]?.worker);
+    expect(whoGivesWay({ ...ORDINARY, wishesOwnLane: true }, holders.slice(0, 1), NOW_MS)).toBe(holders[0]?.worker);
+  });
+
+  test('is kept from those who need it as much', () => {
+    fc.assert(
+      fc.property(claim, (each) => {
+        expect(whoGivesWay(each, [heldFor(KEPT_FOR_MS, each)], NOW_MS)).toBeUndefined();
+        expect(whoGivesWay(ORDINARY, [heldFor(KEPT_FOR_MS, { wishesOwnLane: true })], NOW_MS)).toBeUndefined();
+      }),
+    );
+  });
+
+  test('is kept for a minute from wishes and load, and not from failures and decisions', () => {
+    const holders = [heldFor(KEPT_FOR_MS - 1, {})];
+    expect(whoGivesWay({ ...ORDINARY, wishesOwnLane: true }, holders, NOW_MS)).toBeUndefined();
+    expect(whoGivesWay({ ...ORDINARY, isHeavy: true }, holders, NOW_MS)).toBeUndefined();
+    expect(whoGivesWay({ ...ORDINARY, faults: [NOW_MS] }, holders, NOW_MS)).toBeDefined();
+    expect(whoGivesWay({ ...ORDINARY, isolation: 'dedicated' }, holders, NOW_MS)).toBeDefined();
+  });
+});
+
+/** Workers and a number of lanes, dealt with as the pool does: free lanes first, then one that gives way at a time. */
+class Deal {
+  readonly bound: number;
+  readonly holders: LaneHolder<LaneClaim>[] = [];
+  waiting: LaneClaim[];
+
+  constructor(bound: number, claims: readonly LaneClaim[]) {
+    this.bound = bound;
+    this.waiting = [...claims];
+  }
+
+  /** @returns whether anything moved */
+  step(nowMs: number): boolean {
+    const free = this.bound - this.holders.length;
+    const [next] = ownLaneOrder(this.waiting, nowMs);
+    if (free > 0 && next !== undefined) {
+      this.#give(next, nowMs);
+      return true;
+    }
+    const to = neediest(this.waiting, nowMs);
+    const from = to && whoGivesWay(to, this.holders, nowMs);
+    if (to === undefined || from === undefined) return false;
+    const at = this.holders.findIndex(({ worker }) => worker === from);
+    this.holders.splice(at, 1);
+    this.waiting.push(from);
+    this.#give(to, nowMs);
+    return true;
+  }
+
+  /** @returns moves until nothing moves any more */
+  settle(nowMs: number): number {
+    let moves = 0;
+    while (this.step(nowMs)) expect(++moves).toBeLessThan(10_000);
+    return moves;
+  }
+
+  #give(worker: LaneClaim, nowMs: number): void {
+    this.waiting.splice(this.waiting.indexOf(worker), 1);
+    this.holders.push({ worker, sinceMs: nowMs });
+    expect(this.holders.length).toBeLessThanOrEqual(this.bound);
+  }
+}
+
+test('lanes are never more than the bound, end with who needs them most, and stay where nothing changes', () => {
+  // No failure is forgiven meanwhile.
+  const faults = fc.constantFrom([], [NOW_MS - CLEAN_AFTER_MS], [NOW_MS]);
+  const fleet = fc.array(
+    fc.tuple(claim, faults).map(([each, itsFaults]) => ({ ...each, faults: itsFaults })),
+    { maxLength: 40 },
+  );
+  fc.assert(
+    fc.property(fc.nat(20), fleet, fleet, (bound, first, later) => {
+      const deal = new Deal(bound, first);
+      deal.settle(NOW_MS);
+      deal.waiting.push(...later);
+      // After the time for which lanes are kept.
+      const laterMs = NOW_MS + KEPT_FOR_MS;
+      const moves = deal.settle(laterMs);
+      expect(moves).toBeLessThanOrEqual(first.length + later.length + bound);
+      const waits = deal.waiting.map((each) => needOf(each, laterMs));
+      const has = deal.holders.map(({ worker }) => needOf(worker, laterMs));
+      const mostWaiting = Math.max(Need.never, ...waits);
+      if (mostWaiting > Need.ordinary) {
+        expect(Math.min(...has, Need.failed)).toBeGreaterThanOrEqual(mostWaiting);
+      }
+      if (deal.holders.length < bound) expect(mostWaiting).toBe(Need.never);
+      expect(deal.settle(laterMs)).toBe(0);
+      expect(deal.settle(laterMs + KEPT_FOR_MS + 1)).toBe(0);
+    }),
+  );
+});
