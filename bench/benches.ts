@@ -1,4 +1,5 @@
 /** Every bench, in the order in which they are run and shown. */
+import { asItComes } from './flow/as-it-comes.ts';
 import { bigReads } from './flow/big-reads.ts';
 import { faults } from './flow/faults.ts';
 import { fleet } from './flow/fleet.ts';
@@ -37,6 +38,7 @@ export const BENCHES: readonly Bench[] = [
   firstVisible,
   sweep,
   faults,
+  asItComes,
   ...laneCurves,
   laneCost,
   workerCost,

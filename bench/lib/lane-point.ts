@@ -33,10 +33,11 @@ const PROBES_PER_SECOND = 100;
 /** Acks are due twice in it. */
 const STEADY_MS = 6000;
 
+/** @param settings of lanes; what is left out is as it comes */
 export async function measureLanes(
   size: Size,
   fleet: number,
-  settings: LaneSettings,
+  settings: Partial<LaneSettings>,
   watch = new RunWatch(),
 ): Promise<LanePoint> {
   const workers = scaled(fleet, size.fleet);

@@ -141,7 +141,7 @@ export class TelemetryManager {
    * @throws PulselaneError `not_found`, `unavailable`; `resource_exhausted` if too many decisions are kept already
    */
   isolate(workerId: string, isolation: Isolation): LaneStanding {
-    this.#mustRun();
+    this.#parts.phase.mustRun();
     return this.#parts.admission.isolate(workerId, isolation);
   }
 
