@@ -188,6 +188,19 @@ describe('a thread', () => {
     expect(await pageOf(queries)).toBe(pageHere(REQUEST));
   });
 
+  test('that takes too long with what it was asked is ended, and another takes its place', async () => {
+    const { queries, clock, logged } = tested;
+    const late = queries.pool.cluster();
+    const [thread] = queries.pool.threads();
+    clock.advance(QUERY_WITHIN_MS);
+    await expect(late).rejects.toMatchObject({ code: 'unavailable' });
+    await eventually(() => queries.pool.threads().length === 0);
+    clock.advance(backOffMs(1));
+    expect(await queries.pool.cluster()).toMatchObject({ workers: { total: 0 } });
+    expect(queries.pool.threads()).not.toContain(thread);
+    expect(logged).toEqual([`warn a query failed: no answer within ${QUERY_WITHIN_MS} ms`]);
+  });
+
   test('is no older than its queue: what does not fit is refused, and may be asked again', async () => {
     const { queries, fleet, app } = tested;
     fill(fleet);
