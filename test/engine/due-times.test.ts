@@ -196,6 +196,6 @@ test('a judge that looks at those who are due alone finds at every moment what o
       }
       expect(due.seen()).toEqual(all.seen());
     }),
-    { numRuns: repetitions(60, 3000) },
+    { numRuns: repetitions(40, 3000) },
   );
 });
