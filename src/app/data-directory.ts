@@ -1,7 +1,7 @@
 /** What a master keeps on disk, as a whole: the lock of the directory, and the files that are nobody else's while it is held. */
-import { MembersFile } from '../engine/members-file.ts';
+import { MembersFile } from '../engine/persistence/members-file.ts';
+import { ValuesFile } from '../engine/persistence/values-file.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
-import { ValuesFile } from '../engine/values-file.ts';
 import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from '../lib/directory-lock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';

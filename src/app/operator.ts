@@ -1,7 +1,7 @@
 /** What an operator may do to a running master, at the prompt and over HTTP. */
 import { formatWorkerAddress, workerAddress } from '../config/kinds.ts';
 import type { InternalState } from '../engine/internal-state.ts';
-import type { LaneStanding } from '../engine/lane-policy.ts';
+import type { LaneStanding } from '../engine/lanes/lane-policy.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { WorkerEvent } from '../model/events.ts';

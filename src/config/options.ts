@@ -300,7 +300,7 @@ export const masterOptions = {
     env: 'RECORD_MEMORY',
     flag: '--record-memory',
     argument: '<size>',
-    // See engine/record-memory.ts: half of what the budget of lanes leaves to things that grow with the fleet.
+    // See engine/workers/record-memory.ts: half of what the budget of lanes leaves to things that grow with the fleet.
     kind: kinds.sizeBytesOrAuto({ minBytes: MIB, maxBytes: 64 * 1024 * MIB }),
     fallback: 'auto',
     meaning:

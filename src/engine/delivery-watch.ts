@@ -11,10 +11,10 @@
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { BoardWriter } from '../store/board.ts';
-import type { LaneHandle } from './lane-handle.ts';
-import type { Liveness } from './liveness.ts';
+import type { LaneHandle } from './lanes/lane-handle.ts';
+import type { Liveness } from './liveness/liveness.ts';
 import type { Refusals } from './refusals.ts';
-import type { RosterEntry } from './roster.ts';
+import type { RosterEntry } from './workers/roster.ts';
 
 export interface DeliveryWatchOptions {
   readonly board: BoardWriter;

@@ -3,8 +3,8 @@ import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import { LANE_STATES } from '../model/lanes.ts';
 import type { BoardWriter } from '../store/board.ts';
 import { noneOf } from '../store/master-figures.ts';
-import type { LanePool } from './lane-pool.ts';
-import type { Liveness } from './liveness.ts';
+import type { LanePool } from './lanes/lane-pool.ts';
+import type { Liveness } from './liveness/liveness.ts';
 import { LoopDelay } from './loop-delay.ts';
 
 /** What is in front of the engine, and known there alone. */

@@ -12,15 +12,15 @@ import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../mode
 import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
 import { replacementReason } from '../model/lanes.ts';
 import type { BoardWriter } from '../store/board.ts';
-import type { Admission } from './admission.ts';
 import type { DeliveryWatch } from './delivery-watch.ts';
-import type { Liveness } from './liveness.ts';
-import { ALWAYS_TAKEN_BYTES, type RecordMemory } from './record-memory.ts';
+import type { Liveness } from './liveness/liveness.ts';
+import type { Via } from './liveness/worker-liveness.ts';
 import type { Refusals } from './refusals.ts';
-import type { RosterEntry } from './roster.ts';
 import type { RunPhase } from './run-phase.ts';
 import type { UpdateWatcher } from './update-watcher.ts';
-import type { Via } from './worker-liveness.ts';
+import type { Admission } from './workers/admission.ts';
+import { ALWAYS_TAKEN_BYTES, type RecordMemory } from './workers/record-memory.ts';
+import type { RosterEntry } from './workers/roster.ts';
 
 export interface IntakeOptions {
   /** Heartbeats of one worker; 0: no limit. */

@@ -5,7 +5,7 @@ import type { PendingWorker } from '../model/pending.ts';
 import type { RecordMemoryView } from '../model/record-memory.ts';
 import type { HeartbeatTotals, MainGauges } from '../store/master-figures.ts';
 import type { EngineParts } from './assemble.ts';
-import { type LanePlan, laneLimitOf } from './lane-plan.ts';
+import { type LanePlan, laneLimitOf } from './lanes/lane-plan.ts';
 import type { RefusalCounts } from './refusals.ts';
 
 /** Counts since the start, for people who look inside. */

@@ -1,11 +1,11 @@
 /** What follows for the workers from what happens to lanes: on the board, in the roster, in the memory for records. */
 import type { Clock } from '../lib/clock.ts';
 import type { BoardWriter, LaneOnBoard } from '../store/board.ts';
-import type { LaneHandle } from './lane-handle.ts';
-import type { LanePoolOptions } from './lane-pool.ts';
-import type { Liveness } from './liveness.ts';
-import type { Roster } from './roster.ts';
-import type { SlotKeeper } from './slot-keeper.ts';
+import type { LaneHandle } from './lanes/lane-handle.ts';
+import type { LanePoolOptions } from './lanes/lane-pool.ts';
+import type { Liveness } from './liveness/liveness.ts';
+import type { Roster } from './workers/roster.ts';
+import type { SlotKeeper } from './workers/slot-keeper.ts';
 
 export interface LaneEffectsOptions {
   readonly board: BoardWriter;

@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
-import type { LivenessSettings } from './liveness.ts';
-import type { AdmissionMode } from './members.ts';
+import type { LivenessSettings } from './liveness/liveness.ts';
+import type { AdmissionMode } from './persistence/members.ts';
 
 /** Every member is optional; the defaults are those of the master's settings. */
 export interface TelemetryManagerOptions extends Partial<LivenessSettings> {

@@ -9,12 +9,12 @@ import { meanRate } from '../model/rate.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { DeliveryWatch } from './delivery-watch.ts';
 import type { FigurePublisher } from './figure-publisher.ts';
-import type { LanePool } from './lane-pool.ts';
-import type { Liveness } from './liveness.ts';
-import type { LoadWatch } from './load-watch.ts';
-import type { Members } from './members.ts';
-import type { RecordMemory } from './record-memory.ts';
+import type { LanePool } from './lanes/lane-pool.ts';
+import type { LoadWatch } from './lanes/load-watch.ts';
+import type { Liveness } from './liveness/liveness.ts';
+import type { Members } from './persistence/members.ts';
 import type { StatusPublisher } from './status-publisher.ts';
+import type { RecordMemory } from './workers/record-memory.ts';
 
 export interface PulseOptions {
   readonly board: BoardWriter;

@@ -3,12 +3,12 @@
  * records, refusals (each once a second at most, so that a flood is no flood of messages, too) and the limit of lanes.
  */
 import type { Logger } from '../lib/logging.ts';
-import { type LanePlan, laneLimitOf } from './lane-plan.ts';
-import type { LanePool } from './lane-pool.ts';
-import type { Members } from './members.ts';
-import type { RecordMemory } from './record-memory.ts';
+import { type LanePlan, laneLimitOf } from './lanes/lane-plan.ts';
+import type { LanePool } from './lanes/lane-pool.ts';
+import type { Members } from './persistence/members.ts';
 import type { Refusals } from './refusals.ts';
-import type { Roster } from './roster.ts';
+import type { RecordMemory } from './workers/record-memory.ts';
+import type { Roster } from './workers/roster.ts';
 
 export interface StatusPublisherOptions {
   readonly lanePlan: LanePlan;

@@ -18,18 +18,18 @@ import type { BoardMemory } from '../store/board.ts';
 import { assembleEngine, type EngineParts } from './assemble.ts';
 import type { FrontGauges } from './figure-publisher.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
-import type { IdentityViolation } from './identity-violations.ts';
 import type { Intake } from './intake.ts';
 import { type InternalState, internalStateOf } from './internal-state.ts';
-import { exceededBy, type LanePlan } from './lane-plan.ts';
-import type { LaneStanding } from './lane-policy.ts';
+import { exceededBy, type LanePlan } from './lanes/lane-plan.ts';
+import type { LaneStanding } from './lanes/lane-policy.ts';
+import type { Via } from './liveness/worker-liveness.ts';
 import type { TelemetryManagerOptions } from './manager-options.ts';
-import type { AdmissionMode, Member, Members } from './members.ts';
+import type { AdmissionMode, Member, Members } from './persistence/members.ts';
+import { restoreWorkers, savedValuesOf } from './persistence/restore.ts';
+import type { SavedValues } from './persistence/values-file.ts';
 import type { Refusals } from './refusals.ts';
-import { restoreWorkers, savedValuesOf } from './restore.ts';
 import type { UpdateCallback } from './update-watcher.ts';
-import type { SavedValues } from './values-file.ts';
-import type { Via } from './worker-liveness.ts';
+import type { IdentityViolation } from './workers/identity-violations.ts';
 
 export type { TelemetryManagerOptions } from './manager-options.ts';
 

@@ -6,7 +6,7 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
-import type { RosterEntry } from './roster.ts';
+import type { RosterEntry } from './workers/roster.ts';
 
 export type UpdateCallback = (telemetry: WorkerTelemetry) => void;
 

@@ -1,7 +1,7 @@
 /**
  * Who is alive, as a pure function of facts and time. The worker's clock is never asked: every moment here is one of the
  * master's attentive time, which is its monotonic clock without the stretches in which it could not listen (see
- * engine/attentive-clock.ts).
+ * engine/liveness/attentive-clock.ts).
  *
  * | state      | a worker is in it                                                    | `is_active` | leaves it for             |
  * |------------|----------------------------------------------------------------------|-------------|---------------------------|

@@ -16,7 +16,7 @@ import {
 import { beginRead, beginWrite, currentCopy, endWrite, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
 import { BOARD_FIGURES, BoardWord, FIGURE_COUNT, FigureNumber } from './layout.ts';
 
-/** The time in which silence is judged, see engine/attentive-clock.ts. */
+/** The time in which silence is judged, see engine/liveness/attentive-clock.ts. */
 export interface AttentiveTime {
   /** What monotonic time is ahead of it, in ms: it grows by every stall of the master's. */
   readonly offsetMs: number;

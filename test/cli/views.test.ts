@@ -9,7 +9,7 @@ import { liveText } from '../../src/cli/views/live-text.ts';
 import { type LivenessView, totalsOf, type WorkerDetailView, type WorkerRow } from '../../src/cli/views/views.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
 import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
-import type { LanePlan } from '../../src/engine/lane-plan.ts';
+import type { LanePlan } from '../../src/engine/lanes/lane-plan.ts';
 import { NO_HOLDS } from '../../src/model/holds.ts';
 import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
 import { noneOf } from '../../src/store/master-figures.ts';

@@ -1,11 +1,11 @@
 /** Who is looked at when: never later than a look would find something. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { dueAfter } from '../../src/engine/due-times.ts';
-import { EventRecorder } from '../../src/engine/event-recorder.ts';
-import { Judge } from '../../src/engine/judge.ts';
-import type { RosterEntry } from '../../src/engine/roster.ts';
-import { WorkerLiveness } from '../../src/engine/worker-liveness.ts';
+import { dueAfter } from '../../src/engine/liveness/due-times.ts';
+import { EventRecorder } from '../../src/engine/liveness/event-recorder.ts';
+import { Judge } from '../../src/engine/liveness/judge.ts';
+import { WorkerLiveness } from '../../src/engine/liveness/worker-liveness.ts';
+import type { RosterEntry } from '../../src/engine/workers/roster.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { EventLog } from '../../src/model/events.ts';
 import { judge, type LivenessFacts } from '../../src/model/liveness.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EndNotes } from '../../src/engine/end-notes.ts';
+import { EndNotes } from '../../src/engine/lanes/end-notes.ts';
 import { MAX_FOREIGN_TEXT } from '../../src/lib/foreign-text.ts';
 import type { ThreadDeath } from '../../src/lib/supervised-thread.ts';
 

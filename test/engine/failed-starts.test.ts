@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
-import { StartGate } from '../../src/engine/start-gate.ts';
+import { StartGate } from '../../src/engine/lanes/start-gate.ts';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type FailureFacts, verdictOn } from '../../src/engine/failure-verdict.ts';
-import { MAX_FAULTS } from '../../src/engine/fault-history.ts';
+import { type FailureFacts, verdictOn } from '../../src/engine/lanes/failure-verdict.ts';
+import { MAX_FAULTS } from '../../src/engine/lanes/fault-history.ts';
 
 const NOW_MS = 1000;
 const worker = { faults: [NOW_MS] };

@@ -2,8 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { create } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, test } from 'vitest';
-import { FIRST_WORKERS } from '../../src/engine/lane-plan.ts';
-import { KEPT_FOR_MS } from '../../src/engine/lane-policy.ts';
+import { FIRST_WORKERS } from '../../src/engine/lanes/lane-plan.ts';
+import { KEPT_FOR_MS } from '../../src/engine/lanes/lane-policy.ts';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { ISOLATION_LABEL, WISH_LABELS } from '../../src/model/isolation.ts';

@@ -1,9 +1,9 @@
 /** The judge by itself: what no timing of real lanes can be made to show. */
 import { expect, test } from 'vitest';
-import { EventRecorder } from '../../src/engine/event-recorder.ts';
-import { Judge } from '../../src/engine/judge.ts';
-import type { RosterEntry } from '../../src/engine/roster.ts';
-import { WorkerLiveness } from '../../src/engine/worker-liveness.ts';
+import { EventRecorder } from '../../src/engine/liveness/event-recorder.ts';
+import { Judge } from '../../src/engine/liveness/judge.ts';
+import { WorkerLiveness } from '../../src/engine/liveness/worker-liveness.ts';
+import type { RosterEntry } from '../../src/engine/workers/roster.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { EventLog } from '../../src/model/events.ts';
 import { allocateBoard, BoardWriter } from '../../src/store/board.ts';

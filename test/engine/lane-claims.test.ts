@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { claimProblem, type GivenToLane } from '../../src/engine/lane-claims.ts';
+import { claimProblem, type GivenToLane } from '../../src/engine/lanes/lane-claims.ts';
 import type { FromLane } from '../../src/lane/messages.ts';
 import { SlotWord } from '../../src/store/layout.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { blameFor, type EndFacts, ranFor } from '../../src/engine/blame.ts';
+import { blameFor, type EndFacts, ranFor } from '../../src/engine/lanes/blame.ts';
 import {
   CLEAN_AFTER_MS,
   FAULT_WINDOW_MS,
@@ -11,11 +11,11 @@ import {
   NO_FAULTS,
   restartDelayMs,
   withFault,
-} from '../../src/engine/fault-history.ts';
-import type { LaneWorker } from '../../src/engine/lane-handle.ts';
-import { nextHalvingStep } from '../../src/engine/lane-search.ts';
-import { isStuck, StallWatch } from '../../src/engine/stall-watch.ts';
-import { overBudget, TimeShares } from '../../src/engine/time-shares.ts';
+} from '../../src/engine/lanes/fault-history.ts';
+import type { LaneWorker } from '../../src/engine/lanes/lane-handle.ts';
+import { nextHalvingStep } from '../../src/engine/lanes/lane-search.ts';
+import { isStuck, StallWatch } from '../../src/engine/lanes/stall-watch.ts';
+import { overBudget, TimeShares } from '../../src/engine/lanes/time-shares.ts';
 import { isLaneTransition, LANE_STATES, replacementReason } from '../../src/model/lanes.ts';
 import { Hand, LedgerReader, LedgerWriter, newLedger } from '../../src/store/lane-ledger.ts';
 

@@ -1,7 +1,7 @@
 /** The pool, its lanes and the lanes' own side together, with threads that do and end as chance has it. */
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { CLEAN_AFTER_MS, MAX_FAULTS } from '../../src/engine/fault-history.ts';
+import { CLEAN_AFTER_MS, MAX_FAULTS } from '../../src/engine/lanes/fault-history.ts';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import type { ThreadOptions } from '../../src/lib/threads.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -10,9 +10,9 @@ import {
   laneLimitOf,
   planLanes,
   sharedLanesOn,
-} from '../../src/engine/lane-plan.ts';
+} from '../../src/engine/lanes/lane-plan.ts';
+import type { MachineFacts } from '../../src/engine/lanes/thread-budget.ts';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
-import type { MachineFacts } from '../../src/engine/thread-budget.ts';
 import { createLogger } from '../../src/lib/logging.ts';
 
 const MAX_WORKERS = 20_000;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CLEAN_AFTER_MS } from '../../src/engine/fault-history.ts';
+import { CLEAN_AFTER_MS } from '../../src/engine/lanes/fault-history.ts';
 import {
   KEPT_FOR_MS,
   type LaneClaim,
@@ -10,7 +10,7 @@ import {
   needOf,
   ownLaneOrder,
   whoGivesWay,
-} from '../../src/engine/lane-policy.ts';
+} from '../../src/engine/lanes/lane-policy.ts';
 import { ISOLATIONS } from '../../src/model/isolation.ts';
 
 const NOW_MS = 10_000_000;

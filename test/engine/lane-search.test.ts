@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { FAULT_WINDOW_MS } from '../../src/engine/fault-history.ts';
-import { LaneSearch } from '../../src/engine/lane-search.ts';
+import { FAULT_WINDOW_MS } from '../../src/engine/lanes/fault-history.ts';
+import { LaneSearch } from '../../src/engine/lanes/lane-search.ts';
 
 interface Lane {
   readonly workers: Set<number>;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { LaneStarts } from '../../src/engine/lane-starts.ts';
+import { LaneStarts } from '../../src/engine/lanes/lane-starts.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 /** How a lane's start ends. */

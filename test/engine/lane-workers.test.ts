@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { LaneWorkers } from '../../src/engine/lane-workers.ts';
+import { LaneWorkers } from '../../src/engine/lanes/lane-workers.ts';
 
 interface Worker {
   readonly row: number;

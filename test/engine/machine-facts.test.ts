@@ -3,8 +3,8 @@ import { tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type FactSources, readMachineFacts, thisMachine } from '../../src/engine/machine-facts.ts';
-import { threadBudget } from '../../src/engine/thread-budget.ts';
+import { type FactSources, readMachineFacts, thisMachine } from '../../src/engine/lanes/machine-facts.ts';
+import { threadBudget } from '../../src/engine/lanes/thread-budget.ts';
 
 let root: string;
 

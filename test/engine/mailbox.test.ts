@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Mailbox, type Parcel } from '../../src/engine/mailbox.ts';
+import { Mailbox, type Parcel } from '../../src/engine/workers/mailbox.ts';
 
 const receipt = { monotonicMs: 0, wallMs: 0 };
 const bytesOf = (value: number) => Uint8Array.from(Buffer.from(String(value)));

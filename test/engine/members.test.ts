@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
-import { Members } from '../../src/engine/members.ts';
+import { Members } from '../../src/engine/persistence/members.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { MAX_INSTANCES } from '../../src/model/instances.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
-import { LaneHandle } from '../../src/engine/lane-handle.ts';
-import { Mailbox } from '../../src/engine/mailbox.ts';
+import { LaneHandle } from '../../src/engine/lanes/lane-handle.ts';
+import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+import { Mailbox } from '../../src/engine/workers/mailbox.ts';
 import {
   ALWAYS_TAKEN_BYTES,
   allowanceOf,
@@ -14,8 +15,7 @@ import {
   noGarbage,
   RecordMemory,
   recordBudgetBytes,
-} from '../../src/engine/record-memory.ts';
-import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+} from '../../src/engine/workers/record-memory.ts';
 import type { PulselaneError } from '../../src/lib/errors.ts';
 import { LEAST_JSON_CAPACITY, slotBytes } from '../../src/store/layout.ts';
 import { AllowanceReader } from '../../src/store/record-allowance.ts';

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { IdentityViolations, REPORT_AGAIN_MS } from '../../src/engine/identity-violations.ts';
 import { Refusals } from '../../src/engine/refusals.ts';
+import { IdentityViolations, REPORT_AGAIN_MS } from '../../src/engine/workers/identity-violations.ts';
 import type { NewEvent } from '../../src/model/events.ts';
 import { Directory } from '../../src/reading/directory.ts';
 import { type FakedMaster, startFaked } from '../support/fake-fleet.ts';

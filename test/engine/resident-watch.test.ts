@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { grower, ResidentWatch, shortness } from '../../src/engine/resident-watch.ts';
+import { grower, ResidentWatch, shortness } from '../../src/engine/lanes/resident-watch.ts';
 import { MemoryGrowth } from '../../src/lane/memory-growth.ts';
 import { collectGarbage } from '../../src/lib/collect-garbage.ts';
 import { LedgerReader, LedgerWriter, newLedger } from '../../src/store/lane-ledger.ts';

@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, expect, test } from 'vitest';
-import type { Member } from '../../src/engine/members.ts';
+import type { Member } from '../../src/engine/persistence/members.ts';
+import type { SavedValues } from '../../src/engine/persistence/values-file.ts';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
-import type { SavedValues } from '../../src/engine/values-file.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { emptyRecordJsonHead } from '../../src/model/record-json.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryRoom } from '../../src/engine/memory-room.ts';
-import { carriesAnother, type MachineFacts, type Resource, threadBudget } from '../../src/engine/thread-budget.ts';
+import { MemoryRoom } from '../../src/engine/lanes/memory-room.ts';
+import {
+  carriesAnother,
+  type MachineFacts,
+  type Resource,
+  threadBudget,
+} from '../../src/engine/lanes/thread-budget.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const limit = fc.record({

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { parseValuesLine, type SavedValues, ValuesFile, valuesLine } from '../../src/engine/values-file.ts';
+import { parseValuesLine, type SavedValues, ValuesFile, valuesLine } from '../../src/engine/persistence/values-file.ts';
 import { emptyRecordJsonHead, recordJsonHead } from '../../src/model/record-json.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -8,7 +8,7 @@ import {
   laneMsPerS,
   NO_LOAD,
   nextLoad,
-} from '../../src/engine/worker-load.ts';
+} from '../../src/engine/lanes/worker-load.ts';
 
 const FIELD: LoadSeen = { elapsedMs: 5000, heartbeats: 1, recordBytes: 400, processorMs: 0 };
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CLEAN_AFTER_MS, isCleanAgain, NO_FAULTS } from '../../src/engine/fault-history.ts';
+import { CLEAN_AFTER_MS, isCleanAgain, NO_FAULTS } from '../../src/engine/lanes/fault-history.ts';
 import {
   type Destination,
   NEW_PLACE,
@@ -8,7 +8,7 @@ import {
   type PlaceEvent,
   type SettledAt,
   type WorkerPlace,
-} from '../../src/engine/worker-place.ts';
+} from '../../src/engine/lanes/worker-place.ts';
 
 type Place = WorkerPlace<string>;
 

@@ -1,7 +1,7 @@
 /** What a master that has just started says of itself: where it listens, its lanes, and what to try next. */
 import type { ClientAccess } from '../../app/running-master.ts';
 import { type Address, formatAddress, LOOPBACK } from '../../config/kinds.ts';
-import type { LanePlan } from '../../engine/lane-plan.ts';
+import type { LanePlan } from '../../engine/lanes/lane-plan.ts';
 import { lanePlanText } from '../views/lane-plan-text.ts';
 
 /** An address that can be called from this machine: one that is bound to all interfaces is called over loopback. */

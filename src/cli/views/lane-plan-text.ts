@@ -1,5 +1,5 @@
 /** How many workers get a thread of their own, and why. */
-import { type LanePlan, laneLimitOf } from '../../engine/lane-plan.ts';
+import { type LanePlan, laneLimitOf } from '../../engine/lanes/lane-plan.ts';
 import type { LaneLimit } from '../../model/lanes.ts';
 import { section, table } from '../text/table.ts';
 import { count, countOf } from '../text/units.ts';

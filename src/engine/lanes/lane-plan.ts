@@ -1,0 +1,98 @@
+/**
+ * How many lanes there are, dedicated and shared: a pure function of the settings and the machine.
+ *
+ * MAX_DEDICATED_LANES:
+ *
+ * | setting  | dedicated lanes                                                                                         |
+ * |----------|---------------------------------------------------------------------------------------------------------|
+ * | a number | that many, whatever the machine carries; more than it seems to carry is warned of                       |
+ * | `all`    | one for each of MAX_WORKERS, whatever it costs: as such a number                                        |
+ * | `auto`   | LANES_PER_CORE for each core, FIRST_WORKERS at least, but no more than the machine carries              |
+ */
+import type { LaneLimit } from '../../model/lanes.ts';
+import { type Allowance, type MachineFacts, type ThreadBudget, threadBudget } from './thread-budget.ts';
+
+/**
+ * A fleet of ordinary size has a thread for each worker on any machine that has the memory, which is what the product
+ * promises.
+ */
+export const FIRST_WORKERS = 64;
+
+/**
+ * The knee of the curve of bench `lane-curve`, see bench/README.md. A lane more costs memory and a wake-up for nearly each of its
+ * heartbeats, where a shared lane is woken once for all that came in a turn of main's.
+ */
+export const LANES_PER_CORE = 32;
+
+/** A worker's fault stops its neighbours on a shared lane, so there are several where cores are idle otherwise. */
+const CORES_PER_SHARED_LANE = 2;
+/** One decodes more than main takes in, so more than this only cost wake-ups. */
+const MOST_SHARED_LANES = 8;
+
+/** As set; undefined is `auto`. */
+export interface LaneSettings {
+  readonly maxDedicatedLanes: number | 'all' | undefined;
+  readonly sharedLanes: number | undefined;
+}
+
+export interface LaneMachine {
+  readonly facts: MachineFacts;
+  /** That this process may use. */
+  readonly cores: number;
+}
+
+export interface LanePlan {
+  /** Most workers with a thread of their own. */
+  readonly dedicated: number;
+  /** Whether MAX_DEDICATED_LANES said so, and not `auto`. */
+  readonly isSet: boolean;
+  /** Threads for all others. */
+  readonly shared: number;
+  /** Dedicated lanes that run well on so many cores, as `auto` sees it. */
+  readonly byCores: number;
+  /** What the machine carries. */
+  readonly budget: ThreadBudget;
+}
+
+/** @param maxWorkers that there can be */
+export function planLanes(
+  { facts, cores }: LaneMachine,
+  { maxDedicatedLanes, sharedLanes = sharedLanesOn(cores) }: LaneSettings,
+  maxWorkers: number,
+): LanePlan {
+  const budget = threadBudget(facts, sharedLanes);
+  const byCores = Math.max(FIRST_WORKERS, LANES_PER_CORE * cores);
+  const auto = Math.min(byCores, budget.lanes);
+  return {
+    dedicated: maxDedicatedLanes === 'all' ? maxWorkers : (maxDedicatedLanes ?? auto),
+    isSet: maxDedicatedLanes !== undefined,
+    shared: sharedLanes,
+    byCores,
+    budget,
+  };
+}
+
+/** SHARED_LANES=auto. */
+export function sharedLanesOn(cores: number): number {
+  return Math.min(MOST_SHARED_LANES, Math.max(1, Math.floor(cores / CORES_PER_SHARED_LANE)));
+}
+
+/** @param isMemoryShort whether the machine has no memory for another at this moment */
+export function laneLimitOf(plan: LanePlan, isMemoryShort: boolean): LaneLimit {
+  const { dedicated, isSet, budget } = plan;
+  const setting = 'MAX_DEDICATED_LANES';
+  if (isSet) return { dedicated, limitedBy: setting, setting, isMemoryShort };
+  const { limitedBy } = budget;
+  if (isBoundByCores(plan)) return { dedicated, limitedBy: 'cores', setting, isMemoryShort };
+  const binding = budget.allowances.find(({ resource }) => resource === limitedBy);
+  return { dedicated, limitedBy, setting: binding?.setting ?? limitedBy, isMemoryShort };
+}
+
+function isBoundByCores({ byCores, budget }: LanePlan): boolean {
+  return byCores <= budget.lanes;
+}
+
+/** Of a plan that was set: the limits that it seems to exceed, the tightest first. */
+export function exceededBy({ dedicated, budget }: LanePlan): readonly Allowance[] {
+  return budget.allowances.filter(({ lanes }) => lanes < dedicated);
+}

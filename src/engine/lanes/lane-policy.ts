@@ -1,0 +1,124 @@
+/**
+ * Who gets a lane of its own where there are not enough for all, and who gives up its lane for whom: pure functions of what
+ * is known of the workers. How many lanes there are is decided in lane-plan.ts.
+ *
+ * | need     | of a worker                                                                                           |
+ * |----------|-------------------------------------------------------------------------------------------------------|
+ * | failed   | that was charged with the failure of a lane, for ten minutes: it harms those that it shares one with  |
+ * | decided  | for which an operator decided so                                                                      |
+ * | wished   | that wishes so by its label                                                                           |
+ * | heavy    | that takes much of a lane's time (worker-load.ts): others wait for it                                 |
+ * | ordinary | like all others                                                                                       |
+ * | never    | for which an operator decided that it shares                                                          |
+ *
+ * Free lanes go to those who need them most, among equals to those who are looked at first. Where none is free, who needs one
+ * more gets that of who needs it least. Among equals nobody gives way, so that nothing moves while nothing changes; and
+ * who got a lane a moment ago keeps it for a while, unless for one that failed or was decided for.
+ */
+import type { Isolation } from '../../model/isolation.ts';
+import { CLEAN_AFTER_MS, type FaultHistory } from './fault-history.ts';
+
+/** What is known of a worker's need. */
+export interface LaneClaim {
+  /** What an operator decided. */
+  readonly isolation: Isolation;
+  readonly wishesOwnLane: boolean;
+  readonly isHeavy: boolean;
+  /** When it was charged with the failure of a lane. */
+  readonly faults: FaultHistory;
+}
+
+/** The greater, the sooner. */
+export const Need = { never: 0, ordinary: 1, heavy: 2, wished: 3, decided: 4, failed: 5 } as const;
+export type Need = (typeof Need)[keyof typeof Need];
+
+/** What a worker's label and load come to at any time: a start costs some 20 ms of CPU, a move a pause. */
+export const KEPT_FOR_MS = 60_000;
+
+/** @param nowMs monotonic */
+export function needOf({ isolation, wishesOwnLane, isHeavy, faults }: LaneClaim, nowMs: number): Need {
+  if (isolation === 'shared') return Need.never;
+  const failedMs = faults.at(-1);
+  if (failedMs !== undefined && nowMs - failedMs < CLEAN_AFTER_MS) return Need.failed;
+  if (isolation === 'dedicated') return Need.decided;
+  if (wishesOwnLane) return Need.wished;
+  return isHeavy ? Need.heavy : Need.ordinary;
+}
+
+/**
+ * Those who may have a lane of their own, in the order in which they get it.
+ * @param nowMs monotonic
+ */
+export function* ownLaneOrder<C extends LaneClaim>(candidates: Iterable<C>, nowMs: number): Generator<C> {
+  const byNeed: C[][] = Array.from({ length: Need.failed + 1 }, () => []);
+  for (const candidate of candidates) byNeed[needOf(candidate, nowMs)]?.push(candidate);
+  for (let need: number = Need.failed; need > Need.never; need--) yield* byNeed[need] ?? [];
+}
+
+/** A worker that has a lane of its own. */
+export interface LaneHolder<C> {
+  readonly worker: C;
+  /** When it got it, in monotonic time. */
+  readonly sinceMs: number;
+}
+
+/**
+ * Whose lane `candidate` is to get: of those who need theirs least, the last one. Undefined if all need theirs as much.
+ * @param holders in the order in which they got their lanes
+ * @param nowMs monotonic
+ */
+export function whoGivesWay<C extends LaneClaim>(
+  candidate: C,
+  holders: Iterable<LaneHolder<C>>,
+  nowMs: number,
+): C | undefined {
+  const need = needOf(candidate, nowMs);
+  const isUrgent = need >= Need.decided;
+  let least: C | undefined;
+  let leastNeed: number = need - 1;
+  for (const { worker, sinceMs } of holders) {
+    const itsNeed = needOf(worker, nowMs);
+    // Who may have none gives way at once.
+    const isKept = !isUrgent && itsNeed !== Need.never && nowMs - sinceMs < KEPT_FOR_MS;
+    if (isKept || itsNeed > leastNeed) continue;
+    least = worker;
+    leastNeed = itsNeed;
+  }
+  return least;
+}
+
+/** Who needs a lane most of those who have none; undefined if nobody needs one more than any other. */
+export function neediest<C extends LaneClaim>(candidates: Iterable<C>, nowMs: number): C | undefined {
+  let most: C | undefined;
+  let mostNeed: number = Need.ordinary;
+  for (const candidate of candidates) {
+    const need = needOf(candidate, nowMs);
+    if (need <= mostNeed) continue;
+    most = candidate;
+    mostNeed = need;
+    if (need === Need.failed) break;
+  }
+  return most;
+}
+
+/**
+ * | a worker   | now                                                                             |
+ * |------------|---------------------------------------------------------------------------------|
+ * | dedicated  | is on its own lane                                                              |
+ * | awaited    | shares one until its own is up                                                  |
+ * | leaving    | is about to leave its own for a shared one                                      |
+ * | shared     | shares one, as was decided or since it needs none                               |
+ * | penalty    | shares one with others that failed                                              |
+ * | quarantine | has a lane without a thread                                                     |
+ * | full       | shares one; all lanes are taken by workers that need them as much               |
+ * | memory     | shares one; the machine has no memory for another lane                          |
+ */
+export type LaneStanding =
+  | 'dedicated'
+  | 'awaited'
+  | 'leaving'
+  | 'shared'
+  | 'penalty'
+  | 'quarantine'
+  | 'full'
+  | 'memory';
