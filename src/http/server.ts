@@ -3,30 +3,17 @@
  * few lines around it, and tests run it without a thread.
  */
 import { once } from 'node:events';
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { hostname } from 'node:os';
-import { createAdaptorServer, getRequestListener, RequestError, type WebSocketServerLike } from '@hono/node-server';
-import { WebSocketServer } from 'ws';
 import type { Address } from '../config/kinds.ts';
 import { type Clock, until } from '../lib/clock.ts';
-import { ERRORS, messageOf } from '../lib/errors.ts';
 import type { Announcement, Directory } from '../reading/directory.ts';
 import { newEpoch, Revisions } from '../reading/revisions.ts';
 import { Access } from './access/access.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
 import { isLoopbackHost } from './access/hosts.ts';
-import { isApiPath } from './answers/api-path.ts';
-import { BASE_HEADERS } from './answers/common-headers.ts';
-import { problemFacts } from './answers/problem.ts';
 import { createApp } from './app.ts';
 import { Bodies } from './bodies/bodies.ts';
 import type { RunCommand } from './context.ts';
@@ -34,13 +21,13 @@ import * as limits from './http-limits.ts';
 import { HttpRefusals } from './http-refusals.ts';
 import type { Goodbye } from './live/client-writer.ts';
 import { LiveStreams } from './live/streams.ts';
-import type { HttpLog, HttpSecrets, HttpThreadData, HttpTls } from './messages.ts';
+import type { HttpLog, HttpSecrets, HttpThreadData } from './messages.ts';
 import { Queries } from './query/queries.ts';
 import { BareSockets } from './sockets/bare-sockets.ts';
 import { HttpConnections } from './sockets/http-connections.ts';
+import { nodeServer } from './sockets/node-server.ts';
 import { watchParser } from './sockets/parser-errors.ts';
-import { inTurn } from './sockets/pipelining.ts';
-import { pathOfTarget } from './sockets/target.ts';
+import { lacksAuthority, secureContextOf } from './sockets/tls-context.ts';
 
 export interface HttpServerOptions extends Omit<HttpThreadData, 'board' | 'queryScript'> {
   /** Whoever keeps it tells what it has taken in: {@link HttpServer.announced}. */
@@ -121,7 +108,7 @@ export class HttpServer {
       },
     });
     const bare = new BareSockets(clock);
-    this.#server = serverOf(
+    this.#server = nodeServer(
       { fetch: app.fetch, log, limits: bounds, tls: secrets.tls, refusals, bare },
       () => this.#connections,
     );
@@ -136,9 +123,7 @@ export class HttpServer {
     if (tls === undefined || !('setSecureContext' in this.#server)) return;
     (this.#server as TlsServer).setSecureContext(secureContextOf(tls));
     // Which of them showed a certificate of an authority that is none any more nobody knows: so all come back.
-    const isFewer = !authoritiesIn(this.#clientCa).every((authority) =>
-      authoritiesIn(tls.clientCa).includes(authority),
-    );
+    const isFewer = lacksAuthority(this.#clientCa, tls.clientCa);
     this.#clientCa = tls.clientCa;
     if (!isFewer) return;
     this.#live.endAll('certificates_changed');
@@ -208,133 +193,4 @@ export class HttpServer {
   get bodiesInFlight(): number {
     return this.#bodies.lent + this.#queries.bodiesInFlight;
   }
-}
-
-type Fetch = Parameters<typeof getRequestListener>[0];
-
-interface ServerParts {
-  readonly fetch: Fetch;
-  readonly log: HttpLog;
-  readonly limits: limits.HttpLimits;
-  readonly tls: HttpTls | undefined;
-  readonly refusals: HttpRefusals;
-  readonly bare: BareSockets;
-}
-
-/** @param connections of the server that is made here: they are there before the first request */
-function serverOf(
-  { fetch, log, limits: bounds, tls, refusals, bare }: ServerParts,
-  connections: () => HttpConnections,
-): Server {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    // The server's own set of sockets is enough.
-    clientTracking: false,
-    maxPayload: limits.MAX_CLIENT_MESSAGE_BYTES,
-  });
-  // Attached before anything else can happen on it: an error without a listener would end the thread.
-  sockets.on('connection', (socket, { socket: connection }) => {
-    socket.on('error', () => {});
-    bare.release(connection);
-  });
-
-  // What cannot be turned into a request fails while its listener runs, before anything else can.
-  let inHand: IncomingMessage | undefined;
-  const listener = getRequestListener(fetch, {
-    // For HTTP/1.0, which has no Host.
-    hostname: 'localhost',
-    errorHandler: (error) => requestErrorResponse(error, inHand?.url ?? '', log),
-  });
-  const server = createAdaptorServer({
-    fetch,
-    websocket: { server: sockets as WebSocketServerLike },
-    serverOptions: serverOptions(bounds, {
-      mayUpgrade: (request) => connections().mayUpgrade(request),
-      upgrades: ({ socket }) => bare.bound(socket),
-    }),
-    createServer: ((options: ServerOptions) => {
-      const onRequest: RequestListener = (incoming, outgoing) => {
-        if (connections().turnsAway(incoming, outgoing)) return;
-        const serve = () => {
-          tameTarget(incoming);
-          inHand = incoming;
-          void listener(incoming, outgoing);
-          inHand = undefined;
-        };
-        inTurn(incoming, outgoing, { serve, refused: () => refusals.count('pipelined') });
-      };
-      if (tls === undefined) return createServer(options, onRequest);
-      const handshakeTimeout = limits.HANDSHAKE_TIMEOUT_MS;
-      return createTlsServer(
-        { ...options, ...secureContextOf(tls), ...clientCheckOf(tls), handshakeTimeout },
-        onRequest,
-      );
-    }) as typeof createServer,
-  }) as Server;
-  // A body that is refused by its length is not even asked for.
-  server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    if (!(Number(incoming.headers['content-length']) > bounds.maxBodyBytes)) outgoing.writeContinue();
-    server.emit('request', incoming, outgoing);
-  });
-  server.timeout = limits.SOCKET_IDLE_MS;
-  bare.watch(server);
-  // An accept that fails (too many open files) is not the end.
-  server.on('error', (error) => {
-    if (server.listening) log('warn', `HTTP: ${messageOf(error)}`);
-  });
-  return server;
-}
-
-function secureContextOf({ cert, key, clientCa }: HttpTls) {
-  return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) };
-}
-
-/** The certificates of a file of authorities, each as it stands there. */
-function authoritiesIn(pem = ''): readonly string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-}
-
-function clientCheckOf({ clientCa }: HttpTls) {
-  return { requestCert: clientCa !== undefined, rejectUnauthorized: clientCa !== undefined };
-}
-
-interface Upgrading {
-  readonly mayUpgrade: (request: IncomingMessage) => boolean;
-  /** Node hands the socket over next. Not told by `upgrade`: with two listeners for it node-server would refuse nothing. */
-  readonly upgrades: (request: IncomingMessage) => void;
-}
-
-const serverOptions = (bounds: limits.HttpLimits, { mayUpgrade, upgrades }: Upgrading): ServerOptions => ({
-  maxHeaderSize: bounds.maxHeaderBytes,
-  headersTimeout: Math.min(limits.HEADERS_TIMEOUT_MS, bounds.requestTimeoutMs),
-  requestTimeout: bounds.requestTimeoutMs,
-  keepAliveTimeout: limits.KEEP_ALIVE_TIMEOUT_MS,
-  connectionsCheckingInterval: limits.TIMEOUT_CHECK_MS,
-  // Others (curl --http2 asks for h2c) are answered as if they had not asked: node-server would never answer them, and
-  // would take a Host that is none for an error of ours.
-  shouldUpgradeCallback(request) {
-    tameTarget(request);
-    const { upgrade, host } = request.headers;
-    if (!mayUpgrade(request) || upgrade?.toLowerCase() !== 'websocket' || !URL.canParse(`http://${host}`)) return false;
-    upgrades(request);
-    return true;
-  },
-});
-
-/** A raw backslash, which node-server refuses, may be part of a worker's id. Escaped it means the same. */
-function tameTarget(incoming: IncomingMessage): void {
-  if (incoming.url?.includes('\\')) incoming.url = incoming.url.replaceAll('\\', '%5C');
-}
-
-/** What node-server could not turn into a request, or could not answer. */
-function requestErrorResponse(error: unknown, target: string, log: HttpLog): Response {
-  const isTheirs = error instanceof RequestError;
-  if (!isTheirs) log('error', `a request failed: ${messageOf(error)}`);
-  const code = isTheirs ? 'invalid_argument' : 'internal';
-  const detail = isTheirs ? 'the request cannot be understood' : 'internal error';
-  const path = pathOfTarget(target);
-  const { httpStatus: status } = ERRORS[code];
-  if (!isApiPath(path)) return Response.json({ error: detail }, { status, headers: BASE_HEADERS });
-  const headers = { ...BASE_HEADERS, 'Content-Type': 'application/problem+json' };
-  return Response.json(problemFacts(code, detail, path), { status, headers });
 }

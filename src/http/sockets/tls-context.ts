@@ -1,0 +1,20 @@
+/** What TLS is set to: the server's certificate, and authorities of which each client must show one. */
+import type { HttpTls } from '../messages.ts';
+
+export function secureContextOf({ cert, key, clientCa }: HttpTls) {
+  return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) };
+}
+
+/** Whether `after` lacks an authority that `before` has; each as it stands in its file. */
+export function lacksAuthority(before: string | undefined, after: string | undefined): boolean {
+  const left = authoritiesIn(after);
+  return !authoritiesIn(before).every((authority) => left.includes(authority));
+}
+
+function authoritiesIn(pem = ''): readonly string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
+
+export function clientCheckOf({ clientCa }: HttpTls) {
+  return { requestCert: clientCa !== undefined, rejectUnauthorized: clientCa !== undefined };
+}
