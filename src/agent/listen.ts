@@ -26,12 +26,12 @@ export type Pointing =
   | { readonly accepted: false; readonly message: string };
 
 /** What to answer a master that says where it is. */
-export function answerMaster({ workerId, master, fixedMasters }: Allegiance, told: string): Pointing {
+export function answerMaster({ workerId, master, fixedMasters }: Allegiance, announced: string): Pointing {
   let address: Address;
   try {
-    address = peerAddress.parse(told);
+    address = peerAddress.parse(announced);
   } catch (error) {
-    return refusal(`master_address ${JSON.stringify(told)} is not an address: expected ${messageOf(error)}`);
+    return refusal(`master_address ${JSON.stringify(announced)} is not an address: expected ${messageOf(error)}`);
   }
   const text = formatAddress(address);
   const isSame = master !== undefined && formatAddress(master) === text;

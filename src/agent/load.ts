@@ -10,7 +10,7 @@ export class LoadFitter {
   readonly #report: Report;
   #limits = DEFAULT_LIMITS;
   #master = '';
-  #isTold = false;
+  #isReported = false;
 
   constructor(report: Report) {
     this.#report = report;
@@ -19,7 +19,7 @@ export class LoadFitter {
   /** What the master takes, said each time it is reached. */
   limit(limits: HeartbeatLimits, master: string): void {
     const isSame = master === this.#master && limits.messageBytes === this.#limits.messageBytes;
-    if (!isSame || limits.recordBytes !== this.#limits.recordBytes) this.#isTold = false;
+    if (!isSame || limits.recordBytes !== this.#limits.recordBytes) this.#isReported = false;
     this.#limits = limits;
     this.#master = master;
   }
@@ -34,9 +34,9 @@ export class LoadFitter {
     const fits = fitted(tasks.values(), metrics, this.#limits);
     const { leftOut } = fits;
     if (leftOut.tasks + leftOut.metrics === 0) {
-      this.#isTold = false;
-    } else if (!this.#isTold) {
-      this.#isTold = true;
+      this.#isReported = false;
+    } else if (!this.#isReported) {
+      this.#isReported = true;
       this.#report(
         'warn',
         `${this.#master} takes heartbeats of at most ${messageBytes} bytes, ${recordBytes} as JSON (MAX_MESSAGE_SIZE, ` +

@@ -157,11 +157,11 @@ async function start(
 
 /** Also for threads that are started by threads: those of queries. */
 function watchWorkingDirectory({ logger, clock }: MasterContext, lifecycle: Lifecycle): void {
-  let told = keepWorkingDirectory();
+  let lastDirectory = keepWorkingDirectory();
   const timer = clock.every(LOOK_AT_DIRECTORY_EVERY_MS, () => {
     const movedTo = keepWorkingDirectory();
-    if (movedTo !== told) logger.warn(`the working directory was removed: going on in ${movedTo}`);
-    told = movedTo;
+    if (movedTo !== lastDirectory) logger.warn(`the working directory was removed: going on in ${movedTo}`);
+    lastDirectory = movedTo;
   });
   lifecycle.onStop('look at the working directory', () => timer.cancel());
 }

@@ -67,8 +67,8 @@ function resolveOption<T>(key: string, option: Option<T>, sources: Sources): T |
   try {
     return option.kind.parse(text);
   } catch (error) {
-    const told = isSecret(option) ? name : `${name}=${JSON.stringify(text)}`;
-    throw new PulselaneError('bad_setting', withoutCredentials(`${told}: expected ${messageOf(error)}`));
+    const shown = isSecret(option) ? name : `${name}=${JSON.stringify(text)}`;
+    throw new PulselaneError('bad_setting', withoutCredentials(`${shown}: expected ${messageOf(error)}`));
   }
 }
 

@@ -38,7 +38,7 @@ export class Pulse {
   readonly #options: PulseOptions;
   #timer: Timer | undefined;
   #sweptMs = 0;
-  #lateToldMs = 0;
+  #lateReportedMs = 0;
   /** Recently; and how many there were at the last sweep. */
   #heartbeatsPerS = 0;
   #heartbeatsSeen = 0;
@@ -86,8 +86,8 @@ export class Pulse {
   }
 
   #tellLate(nowMs: number): void {
-    if (nowMs - this.#lateToldMs < TELL_LATE_EVERY_MS) return;
-    this.#lateToldMs = nowMs;
+    if (nowMs - this.#lateReportedMs < TELL_LATE_EVERY_MS) return;
+    this.#lateReportedMs = nowMs;
     this.#options.members.tellLate();
   }
 }

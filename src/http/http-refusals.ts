@@ -2,7 +2,7 @@
 import { type ErrorCode, PulselaneError } from '../lib/errors.ts';
 
 /** One word for each reason; each is one row of a table in this folder, or a limit of `limits.ts`. */
-export const REFUSAL_REASONS = [
+export const HTTP_REFUSAL_REASONS = [
   'host',
   'origin',
   'unauthenticated',
@@ -27,7 +27,7 @@ export const REFUSAL_REASONS = [
   'queries',
   'commands',
 ] as const;
-export type HttpRefusalReason = (typeof REFUSAL_REASONS)[number];
+export type HttpRefusalReason = (typeof HTTP_REFUSAL_REASONS)[number];
 
 /** A limit is reached deep within; whoever answers counts it. */
 export class LimitReached extends PulselaneError {

@@ -137,15 +137,15 @@ export class HttpServer {
 
   /** Ends these connections: live clients as whole answers, others at once. */
   #cutOff(sockets: readonly Socket[], reason: Goodbye): void {
-    const told = this.#endLive(sockets, reason);
-    for (const socket of sockets) if (!told.has(socket)) socket.destroy();
+    const ended = this.#endLive(sockets, reason);
+    for (const socket of sockets) if (!ended.has(socket)) socket.destroy();
   }
 
   /** Ends the live clients on these connections. @returns the connections that had one */
   #endLive(sockets: readonly Socket[], reason: Goodbye): ReadonlySet<Socket> {
-    const told = this.#live.endOn(new Set(sockets), reason);
-    for (const socket of told) this.#endSoon(socket);
-    return told;
+    const ended = this.#live.endOn(new Set(sockets), reason);
+    for (const socket of ended) this.#endSoon(socket);
+    return ended;
   }
 
   /** It was told that it is over, and ends by itself, unless its client does not read. */

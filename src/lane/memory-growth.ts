@@ -14,7 +14,7 @@ export class MemoryGrowth<O extends Place> {
   #kibOf = new WeakMap<O, number>();
   #bytesBefore = 0;
   /** What main is told: the most, and whose it is. */
-  #told: Place & { readonly kib: number } = NOTHING;
+  #published: Place & { readonly kib: number } = NOTHING;
 
   /** @param residentBytes of the process: a file of the kernel, which takes 10 µs to read */
   constructor(ledger: LedgerWriter, residentBytes: () => number) {
@@ -41,20 +41,21 @@ export class MemoryGrowth<O extends Place> {
     const ofOwner = Math.max(0, beforeKib + kib);
     if (ofOwner !== beforeKib) this.#kibOf.set(owner, ofOwner);
     const { row, occupant } = owner;
-    const told = this.#told;
-    const isTold = told.row === row && told.occupant === occupant;
+    const published = this.#published;
+    const isPublished = published.row === row && published.occupant === occupant;
     // Whoever has more than one whose sum falls says so at the end of his next turn.
-    if (ofOwner > told.kib || (isTold && ofOwner < told.kib)) this.#tell({ kib: ofOwner, row, occupant });
+    if (ofOwner > published.kib || (isPublished && ofOwner < published.kib))
+      this.#publish({ kib: ofOwner, row, occupant });
   }
 
-  #tell(grown: Place & { readonly kib: number }): void {
-    this.#told = grown;
+  #publish(grown: Place & { readonly kib: number }): void {
+    this.#published = grown;
     this.#ledger.setGrown(grown.kib, grown);
   }
 
   #forget(): void {
     this.#bytesBefore = 0;
     this.#kibOf = new WeakMap();
-    this.#tell(NOTHING);
+    this.#publish(NOTHING);
   }
 }

@@ -212,7 +212,8 @@ export class GrpcConnections {
   #warn(text: string): void {
     const { clock, logger } = this.#options;
     const nowMs = clock.monotonicMs();
-    for (const [told, toldMs] of this.#loggedMs) if (nowMs - toldMs >= LOG_AGAIN_MS) this.#loggedMs.delete(told);
+    for (const [logged, loggedMs] of this.#loggedMs)
+      if (nowMs - loggedMs >= LOG_AGAIN_MS) this.#loggedMs.delete(logged);
     if (this.#loggedMs.has(text) || this.#loggedMs.size >= MAX_LOGGED) return;
     this.#loggedMs.set(text, nowMs);
     logger.warn(text);

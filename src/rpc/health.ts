@@ -93,9 +93,9 @@ export class HealthService {
   /** One message is under way at a time: whoever does not read is told the newest when he does. */
   #tell(call: WatchCall): void {
     if (call.writableLength > 0) return;
-    const told = this.#healthOf(call);
-    call.write({ status: told }, () => {
-      if (this.#watches.has(call) && this.#healthOf(call) !== told) this.#tell(call);
+    const sent = this.#healthOf(call);
+    call.write({ status: sent }, () => {
+      if (this.#watches.has(call) && this.#healthOf(call) !== sent) this.#tell(call);
     });
   }
 

@@ -15,7 +15,7 @@ const report = { type: 'failed', cause: 'memory', reason: 'too much', slot: 1, o
 
 test('a thread that ends unannounced ends by how it ended', () => {
   const causeOf = (death: Partial<ThreadDeath>) => new EndNotes().take({ ...threw, ...death }, 64);
-  expect(causeOf({})).toEqual({ cause: 'crash', reason: 'x is not a function', told: undefined });
+  expect(causeOf({})).toEqual({ cause: 'crash', reason: 'x is not a function', named: undefined });
   expect(causeOf({ how: 'exited' })).toMatchObject({ cause: 'exit' });
   expect(causeOf({ how: 'killed', abandoned: true })).toMatchObject({
     cause: 'crash',
@@ -41,16 +41,16 @@ test('why main ends it counts before what it says itself, and that before how it
 test('whom the thread names counts before whom main accuses, and neither is held against the next thread', () => {
   const notes = new EndNotes();
   notes.endFor('memory', { row: 3, occupant: 4 });
-  expect(notes.take(threw, 64).told).toEqual({ row: 3, occupant: 4 });
+  expect(notes.take(threw, 64).named).toEqual({ row: 3, occupant: 4 });
   notes.endFor('memory', { row: 3, occupant: 4 });
   notes.report(report);
-  expect(notes.take(threw, 64).told).toEqual({ row: 1, occupant: 2 });
+  expect(notes.take(threw, 64).named).toEqual({ row: 1, occupant: 2 });
   notes.endFor('memory', { row: 3, occupant: 4 });
   notes.report({ ...report, slot: undefined });
-  expect(notes.take(threw, 64).told).toEqual({ row: 3, occupant: 4 });
+  expect(notes.take(threw, 64).named).toEqual({ row: 3, occupant: 4 });
   expect([notes.isEnding, notes.take(threw, 64)]).toEqual([
     false,
-    { cause: 'crash', reason: threw.reason, told: undefined },
+    { cause: 'crash', reason: threw.reason, named: undefined },
   ]);
 });
 

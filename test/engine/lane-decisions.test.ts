@@ -306,11 +306,11 @@ describe('the end of a thread', () => {
   const KNOWN = ['a', 'b', 'c'];
   const at = (row: number) => ({ row, occupant: 1 });
   const GONE = at(7);
-  const none: EndFacts<string> = { isDisbelieved: false, told: undefined, inHand: [], ran: undefined };
+  const none: EndFacts<string> = { isDisbelieved: false, named: undefined, inHand: [], ran: undefined };
 
   test.each<[whose: string, facts: Partial<EndFacts<string>>, culprit: string | undefined, isUntraced?: boolean]>([
-    ['whoever the thread or main names', { told: at(0), inHand: ['b'], ran: at(2) }, 'a'],
-    ['nobody’s, if who is named is gone', { told: GONE, inHand: ['b'], ran: at(2) }, undefined],
+    ['whoever the thread or main names', { named: at(0), inHand: ['b'], ran: at(2) }, 'a'],
+    ['nobody’s, if who is named is gone', { named: GONE, inHand: ['b'], ran: at(2) }, undefined],
     ['that of the one in hand', { inHand: ['b'], ran: at(2) }, 'b'],
     ['that of the one it ran for, if several seem to be in hand', { inHand: ['a', 'b'], ran: at(2) }, 'c'],
     ['nobody’s, if several seem to be in hand and nothing else tells', { inHand: ['a', 'b'] }, undefined],
@@ -319,7 +319,7 @@ describe('the end of a thread', () => {
     ['to be searched for, if it ran for nobody known', { ran: 'nobody known' }, undefined, true],
     ['nobody’s, if it ran for nobody', {}, undefined],
     ['nobody’s, if it is ended for what it says', { isDisbelieved: true, inHand: ['b'], ran: at(2) }, undefined],
-    ['nobody’s, whoever it names, if it is ended for what it says', { isDisbelieved: true, told: at(0) }, undefined],
+    ['nobody’s, whoever it names, if it is ended for what it says', { isDisbelieved: true, named: at(0) }, undefined],
   ])('is %s', (_, facts, culprit, isUntraced = false) => {
     expect(blameFor({ ...none, ...facts }, (row) => KNOWN[row])).toEqual({ culprit, isUntraced });
   });

@@ -1,7 +1,7 @@
 /** The table of limits of routes is whole, and names what there is. */
 import { expect, test } from 'vitest';
 import { masterOptions } from '../../src/config/options.ts';
-import { REFUSAL_REASONS } from '../../src/http/http-refusals.ts';
+import { HTTP_REFUSAL_REASONS } from '../../src/http/http-refusals.ts';
 import { ROUTE_LIMITS } from '../../src/http/routes/route-limits.ts';
 import { newApp } from './support.ts';
 
@@ -29,7 +29,7 @@ test('each row says how large, how often, how many at a time and how long, by se
     expect(kinds, call).toEqual(new Set(['size', 'answer', 'rate', 'atATime', 'time']));
     for (const { limit, reason } of bounds) {
       if (typeof limit === 'string') expect(settings, call).toContain(limit);
-      if (reason !== undefined) expect(REFUSAL_REASONS, call).toContain(reason);
+      if (reason !== undefined) expect(HTTP_REFUSAL_REASONS, call).toContain(reason);
     }
   }
 });

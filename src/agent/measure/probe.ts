@@ -40,7 +40,7 @@ export class Probe<T> {
   #begunMs = 0;
   /** Whether it fails, or complains; and whether anybody was told so. */
   #problem: 'none' | 'told' | 'kept' = 'none';
-  #told: { readonly line: string; readonly atMs: number } | undefined;
+  #reported: { readonly line: string; readonly atMs: number } | undefined;
 
   constructor(options: ProbeOptions<T>) {
     this.#options = options;
@@ -103,10 +103,10 @@ export class Probe<T> {
   #tell(line: string): void {
     if (this.#problem !== 'none') return;
     const nowMs = this.#now();
-    const isRepeated = this.#told?.line === line && nowMs - this.#told.atMs < REPEAT_AFTER_MS;
+    const isRepeated = this.#reported?.line === line && nowMs - this.#reported.atMs < REPEAT_AFTER_MS;
     this.#problem = isRepeated ? 'kept' : 'told';
     if (isRepeated) return;
-    this.#told = { line, atMs: nowMs };
+    this.#reported = { line, atMs: nowMs };
     this.#options.report('warn', line);
   }
 

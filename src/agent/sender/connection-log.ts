@@ -10,9 +10,9 @@ export class ConnectionLog {
   readonly #workerId: string;
   readonly #report: Report;
   /** By the address of the master, since some master was reached. */
-  readonly #reasonsTold = new Map<string, Set<string>>();
+  readonly #reasonsLogged = new Map<string, Set<string>>();
   /** Addresses of masters that take a later instance, as was told, and no heartbeat of this one since. */
-  readonly #conflictsTold = new Set<string>();
+  readonly #conflictsLogged = new Set<string>();
 
   /** Why masters do not take what this worker says of itself, by their addresses, as was told. */
   readonly #undescribed = new Map<string, string>();
@@ -24,14 +24,14 @@ export class ConnectionLog {
 
   /** Other masters are to be tried: each reason is new again. */
   pointed(): void {
-    this.#reasonsTold.clear();
+    this.#reasonsLogged.clear();
   }
 
   connected(master: Address, kind: 'streaming' | 'unary', intervalMs: number): void {
-    this.#reasonsTold.clear();
+    this.#reasonsLogged.clear();
     const name = formatAddress(master);
     // That this instance may register while a later one has its place is no change worth a line.
-    if (this.#conflictsTold.has(name)) return;
+    if (this.#conflictsLogged.has(name)) return;
     const way = kind === 'streaming' ? '' : ', one call per heartbeat';
     this.#report('info', `reporting ${this.#workerId} to ${name} every ${formatDuration(intervalMs)}${way}`);
   }
@@ -52,9 +52,9 @@ export class ConnectionLog {
   }
 
   accepted(master: Address): void {
-    if (this.#conflictsTold.size === 0) return;
+    if (this.#conflictsLogged.size === 0) return;
     const name = formatAddress(master);
-    if (!this.#conflictsTold.delete(name)) return;
+    if (!this.#conflictsLogged.delete(name)) return;
     this.#report('info', `${name} takes heartbeats of this instance of ${this.#workerId} again`);
   }
 
@@ -66,9 +66,9 @@ export class ConnectionLog {
   }
 
   #failed({ reason, isDenied, quietMs }: DisconnectReason, name: string, nextName: string): void {
-    const told = this.#reasonsTold.get(name) ?? new Set();
-    if (told.has(reason) || told.size >= MAX_REASONS) return;
-    this.#reasonsTold.set(name, told.add(reason));
+    const logged = this.#reasonsLogged.get(name) ?? new Set();
+    if (logged.has(reason) || logged.size >= MAX_REASONS) return;
+    this.#reasonsLogged.set(name, logged.add(reason));
     const then = name === nextName ? 'trying again' : `trying ${nextName} next`;
     if (!isDenied) {
       this.#report('warn', `cannot report ${this.#workerId} to ${name} (${reason}); ${then}`);
@@ -80,8 +80,8 @@ export class ConnectionLog {
   }
 
   #conflict({ reason, quietMs }: DisconnectReason, name: string, nextName: string): void {
-    if (this.#conflictsTold.has(name)) return;
-    this.#conflictsTold.add(name);
+    if (this.#conflictsLogged.has(name)) return;
+    this.#conflictsLogged.add(name);
     const waits = `this one waits ${Math.round(quietMs / 1000)} s before it tries`;
     const then = name === nextName ? `${waits} again` : `${waits} there again, and tries ${nextName} next`;
     this.#report('warn', `another instance of ${this.#workerId} reports to ${name}; ${then}`, { reason });

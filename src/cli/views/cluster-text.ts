@@ -44,8 +44,8 @@ export function heartbeatTotalsText(counts: HeartbeatCounts): string {
 
 /** ` (2 stall, 1 crash)`; empty if there is nothing to tell. */
 function splitText(parts: Readonly<Record<string, number>>): string {
-  const told = Object.entries(parts).filter(([, value]) => value > 0);
-  return told.length === 0 ? '' : ` (${told.map(([name, value]) => `${count(value)} ${name}`).join(', ')})`;
+  const shown = Object.entries(parts).filter(([, value]) => value > 0);
+  return shown.length === 0 ? '' : ` (${shown.map(([name, value]) => `${count(value)} ${name}`).join(', ')})`;
 }
 
 export function usagesText({ cpu, memory, gpu, storage }: UsageColumns): string {

@@ -34,9 +34,9 @@ export function liveText(workerId: string, worker: WorkerDetailView | undefined,
 
 function workerLines(worker: WorkerDetailView, { columns }: Size): string[] {
   const { workerId, state, usages, ageMs, tasks, lane, inside } = worker;
-  const heard = usages === undefined ? 'no heartbeat yet' : `last heartbeat ${age(ageMs)} ago`;
+  const lastHeartbeat = usages === undefined ? 'no heartbeat yet' : `last heartbeat ${age(ageMs)} ago`;
   const lines = [
-    [workerId, state, heard, ...(lane === undefined ? [] : [`lane ${laneText(lane)}`])].join(' · '),
+    [workerId, state, lastHeartbeat, ...(lane === undefined ? [] : [`lane ${laneText(lane)}`])].join(' · '),
     ...BARS.map(([label, usage]) => bar(label, usages?.[usage] ?? 0, columns)),
   ];
   if (inside !== undefined) {

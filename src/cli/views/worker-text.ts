@@ -33,11 +33,11 @@ const MAX_NAME_WIDTH = 48;
 export function workerText(worker: WorkerDetailView, options: WorkerTextOptions = {}): string {
   const { workerId, state, liveness, usages, ageMs, inside, runningTasks, gpus, metrics } = worker;
   const isUnheard = usages === undefined && (inside === undefined || inside.counts.accepted === 0);
-  const heard = isUnheard ? `none yet, known for ${age(ageMs)}` : `${age(ageMs)} ago`;
+  const lastHeartbeat = isUnheard ? `none yet, known for ${age(ageMs)}` : `${age(ageMs)} ago`;
   const head: Fact[] = [
     ['worker', workerId],
     ['state', liveness === undefined ? state : stateSinceText(state, liveness)],
-    ['last heartbeat', heard],
+    ['last heartbeat', lastHeartbeat],
     ...(liveness === undefined ? [] : livenessFacts(liveness)),
     ['usage', usages === undefined ? NOTHING : usagesText(usages)],
     ['tasks', count(runningTasks.length)],
@@ -144,8 +144,8 @@ function knownFacts(known: WorkerFacts): Fact[] {
 
 /** Empty if nothing was told. No machine is without cores or memory, but many are without GPUs. */
 function capacityText({ totalCpu, totalMemoryGib, totalStorageGib, totalGpu }: WorkerFacts): string {
-  const isTold = [totalCpu, totalMemoryGib, totalStorageGib, totalGpu].some((value) => value !== 0);
-  if (!isTold) return '';
+  const isKnown = [totalCpu, totalMemoryGib, totalStorageGib, totalGpu].some((value) => value !== 0);
+  if (!isKnown) return '';
   return [
     ...(totalCpu === 0 ? [] : [countOf(totalCpu, 'core')]),
     ...(totalMemoryGib === 0 ? [] : [`memory ${totalMemoryGib.toFixed(1)} GiB`]),

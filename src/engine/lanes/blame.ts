@@ -28,7 +28,7 @@ export interface EndFacts<W> {
   /** The thread was ended for what it said itself, which no worker has a part in. */
   readonly isDisbelieved: boolean;
   /** Whom the thread itself or main has named; undefined: nobody. */
-  readonly told: Place | undefined;
+  readonly named: Place | undefined;
   /** Whose heartbeats are lost with the thread. */
   readonly inHand: readonly W[];
   /** For whom its processor ran; undefined: it has none, or had not begun. */
@@ -47,11 +47,11 @@ export interface Blame<W> {
  * heartbeat is done. Else it is the one in hand; a thread does one thing at a time, so that several in hand tell nothing.
  */
 export function blameFor<W>(
-  { isDisbelieved, told, inHand, ran }: EndFacts<W>,
+  { isDisbelieved, named, inHand, ran }: EndFacts<W>,
   workerAt: (row: number, occupant: number) => W | undefined,
 ): Blame<W> {
   if (isDisbelieved) return { culprit: undefined, isUntraced: false };
-  if (told !== undefined) return { culprit: workerAt(told.row, told.occupant), isUntraced: false };
+  if (named !== undefined) return { culprit: workerAt(named.row, named.occupant), isUntraced: false };
   if (inHand.length === 1) return { culprit: inHand[0], isUntraced: false };
   if (ran === 'nobody known') return { culprit: undefined, isUntraced: true };
   return { culprit: ran && workerAt(ran.row, ran.occupant), isUntraced: false };

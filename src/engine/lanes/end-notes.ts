@@ -15,7 +15,7 @@ export interface EndCause {
   /** For people. */
   readonly reason: string;
   /** Whom the thread itself or main has named; undefined: nobody. */
-  readonly told: Place | undefined;
+  readonly named: Place | undefined;
 }
 
 export class EndNotes {
@@ -51,12 +51,12 @@ export class EndNotes {
     this.#endingFor = undefined;
     this.#accused = undefined;
     const hasNamed = report?.slot !== undefined && report.occupant !== undefined;
-    const told = hasNamed ? { row: report.slot, occupant: report.occupant } : accused;
+    const named = hasNamed ? { row: report.slot, occupant: report.occupant } : accused;
     const cause = endingFor ?? report?.cause;
     if (cause === undefined && how === 'out of memory') {
-      return { cause: 'memory', reason: `its heap reached the limit of ${heapMib} MiB`, told };
+      return { cause: 'memory', reason: `its heap reached the limit of ${heapMib} MiB`, named };
     }
     const whole = abandoned ? `${reason}; its thread does not end and is left behind` : reason;
-    return { cause: cause ?? (how === 'exited' ? 'exit' : 'crash'), reason: whole, told };
+    return { cause: cause ?? (how === 'exited' ? 'exit' : 'crash'), reason: whole, named };
   }
 }

@@ -33,7 +33,7 @@ export interface FailureFacts<W> {
   readonly isCulpritHere: boolean;
 }
 
-export type Verdict<W> =
+export type FailureVerdict<W> =
   | { readonly next: 'restart'; readonly inMs: number }
   | { readonly next: 'search'; readonly inMs: number }
   | { readonly next: 'quarantine lane' }
@@ -45,7 +45,7 @@ export type Verdict<W> =
 export function verdictOn<W extends { readonly faults: FaultHistory }>(
   { kind, isDraining, isAbandoned, isUntraced, faults, culprit, isCulpritHere }: FailureFacts<W>,
   nowMs: number,
-): Verdict<W> {
+): FailureVerdict<W> {
   const isTooOften = culprit !== undefined && isTooMuch(culprit.faults, nowMs);
   if (isDraining) return { next: 'restart', inMs: restartDelayMs(faults, false) };
   if (kind === 'dedicated') {

@@ -28,7 +28,7 @@ export type LaneWorker = WorkerOf<LaneHandle>;
 export type LaneFailure = FailureOf<LaneHandle>;
 export type LaneEvents = EventsOf<LaneHandle>;
 
-export type LaneOptions = OptionsOf<LaneHandle>;
+export type LaneHandleOptions = OptionsOf<LaneHandle>;
 
 const MIB = 1024 ** 2;
 /**
@@ -40,7 +40,7 @@ const SLOT_TO_HEAP = 5;
 export class LaneHandle {
   readonly number: number;
   readonly kind: LaneKind;
-  readonly #options: LaneOptions;
+  readonly #options: LaneHandleOptions;
   readonly #thread: LaneThread;
   readonly #workers = new LaneWorkers<LaneWorker>();
   readonly #progress: ProgressWatch;
@@ -59,7 +59,7 @@ export class LaneHandle {
   /** What its messages may speak of. */
   readonly #given: GivenToLane;
 
-  constructor(options: LaneOptions) {
+  constructor(options: LaneHandleOptions) {
     const { number, kind, rows, limits, processor, allowance, publications, clock } = options;
     this.#options = options;
     this.#given = this.#whatIsGiven();
@@ -336,7 +336,7 @@ export class LaneHandle {
   #ended(death: ThreadDeath): number | undefined {
     const { logger, events } = this.#options;
     this.#restarts++;
-    const { cause, reason, told } = this.#endNotes.take(death, this.#options.limits.heapMib);
+    const { cause, reason, named } = this.#endNotes.take(death, this.#options.limits.heapMib);
     const leaving = this.#workers.takeLeaving();
     const touched = [...this.#workers.served, ...leaving.map((leave) => leave.worker)];
     this.#countForDead(touched);
@@ -347,7 +347,7 @@ export class LaneHandle {
     }
     for (const worker of inHand) events.onLost(worker, cause);
     const { culprit, isUntraced } = blameFor(
-      { isDisbelieved: death.isDisbelieved, told, inHand, ran: this.#ranFor(cause) },
+      { isDisbelieved: death.isDisbelieved, named, inHand, ran: this.#ranFor(cause) },
       this.#options.workerAt,
     );
     this.#lastError = reason;

@@ -7,7 +7,13 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logging.ts';
 import type { LaneKind } from '../../model/lanes.ts';
 import type { LaneLimits } from './lane-contract.ts';
-import { type LaneEvents, type LaneFailure, LaneHandle, type LaneOptions, type LaneWorker } from './lane-handle.ts';
+import {
+  type LaneEvents,
+  type LaneFailure,
+  LaneHandle,
+  type LaneHandleOptions,
+  type LaneWorker,
+} from './lane-handle.ts';
 import type { LaneHolder } from './lane-policy.ts';
 import { LaneStarts } from './lane-starts.ts';
 
@@ -18,13 +24,13 @@ export interface LaneSetOptions {
   readonly sharedLanes: number;
   /** Of a dedicated lane. */
   readonly limits: LaneLimits;
-  readonly rows: LaneOptions['rows'];
-  readonly workerAt: LaneOptions['workerAt'];
+  readonly rows: LaneHandleOptions['rows'];
+  readonly workerAt: LaneHandleOptions['workerAt'];
   /** How long nothing is started after a thread that had to be left behind. */
   readonly quarantineMs: number;
   readonly processor: LaneThreadData['processor'];
   readonly allowance: LaneThreadData['allowance'];
-  readonly publications: LaneOptions['publications'];
+  readonly publications: LaneHandleOptions['publications'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: Omit<LaneEvents, 'onStartOver' | 'onRestartDue'> & {

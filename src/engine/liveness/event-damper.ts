@@ -32,7 +32,7 @@ interface Source {
   readonly type: EventType;
   /** When its next event is due at the most that it may cause. */
   dueMs: number;
-  untold: number;
+  suppressed: number;
 }
 
 export class EventDamper {
@@ -51,14 +51,14 @@ export class EventDamper {
     const type = event.to === 'inactive' ? undefined : COUNTED_AS[event.type];
     const source = event.workerId === undefined || type === undefined ? undefined : this.#source(type, event.workerId);
     const dueMs = source && afterArrival(source.dueMs, nowMs, LIMIT);
-    if (source === undefined || (dueMs !== undefined && source.untold === 0)) {
+    if (source === undefined || (dueMs !== undefined && source.suppressed === 0)) {
       if (source !== undefined) source.dueMs = dueMs as number;
       this.#tell(event);
       return true;
     }
     // Whoever goes on is noisy for as long as it does.
     source.dueMs = Math.max(source.dueMs, nowMs + LIMIT.toleranceMs);
-    if (source.untold++ === 0) {
+    if (source.suppressed++ === 0) {
       const detail = `events of the kind "${source.type}" come too often; further ones are counted, not told`;
       this.#tell({ type: 'noisy', workerId: source.workerId, detail });
     }
@@ -68,9 +68,9 @@ export class EventDamper {
   /** At times: says that a worker is not noisy any more, and forgets who has been quiet. */
   look(nowMs: number): void {
     for (const [key, source] of this.#round.next(MOST_A_LOOK)) {
-      if (source.untold > 0 && source.dueMs - nowMs <= OVER_BELOW_MS) {
-        const detail = `events of the kind "${source.type}" that were not told: ${source.untold}`;
-        source.untold = 0;
+      if (source.suppressed > 0 && source.dueMs - nowMs <= OVER_BELOW_MS) {
+        const detail = `events of the kind "${source.type}" that were not told: ${source.suppressed}`;
+        source.suppressed = 0;
         this.#tell({ type: 'noisy_over', workerId: source.workerId, detail });
       }
       if (source.dueMs <= nowMs) this.#sources.delete(key);
@@ -81,7 +81,7 @@ export class EventDamper {
     const key = `${type} ${workerId}`;
     let source = this.#sources.get(key);
     if (source === undefined && this.#sources.size < MAX_REMEMBERED) {
-      source = { workerId, type, dueMs: NEVER_MS, untold: 0 };
+      source = { workerId, type, dueMs: NEVER_MS, suppressed: 0 };
       this.#sources.set(key, source);
     }
     return source;

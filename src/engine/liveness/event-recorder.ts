@@ -28,7 +28,7 @@ const WARNINGS: ReadonlySet<EventType> = new Set([
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   /** Told to readers at the end of this turn, all at once: a fleet that comes back is thousands of events. */
-  #untold: WorkerEvent[] = [];
+  #unpublished: WorkerEvent[] = [];
   readonly #damper = new EventDamper((event) => this.#append(event));
 
   constructor(options: EventRecorderOptions) {
@@ -47,16 +47,16 @@ export class EventRecorder {
 
   #append(event: NewEvent): void {
     const { log, clock, logger } = this.#options;
-    const told = log.append(event, clock.wallMs());
+    const recorded = log.append(event, clock.wallMs());
     const { type, workerId: worker, group, from, to, cause } = event;
     const isWarning = WARNINGS.has(type) || to === 'inactive';
     logger[isWarning ? 'warn' : 'info']({ worker, group, from, to, cause }, eventText(event));
-    if (this.#untold.push(told) === 1) setImmediate(() => this.#flush());
+    if (this.#unpublished.push(recorded) === 1) setImmediate(() => this.#flush());
   }
 
   #flush(): void {
-    const events = this.#untold;
-    this.#untold = [];
+    const events = this.#unpublished;
+    this.#unpublished = [];
     this.#options.onEvents(events);
   }
 }

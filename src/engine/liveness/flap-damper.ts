@@ -35,7 +35,7 @@ export class FlapDamper {
       this.#unsteady.add(entry);
     }
     if (counts && (liveness.isFlapping || beginsToFlap(liveness.flapSteps, liveness.transitions))) {
-      liveness.untold++;
+      liveness.suppressed++;
       if (!liveness.isFlapping) this.#begin(entry);
       return;
     }
@@ -75,10 +75,10 @@ export class FlapDamper {
 
   #end(entry: RosterEntry): void {
     const { workerId, liveness, row } = entry;
-    const detail = `it is ${liveness.state}; ${liveness.untold} changes were not told`;
+    const detail = `it is ${liveness.state}; ${liveness.suppressed} changes were not told`;
     liveness.isFlapping = false;
     liveness.transitions = 0;
-    liveness.untold = 0;
+    liveness.suppressed = 0;
     this.#board.setFlag(row, 'flapping', false);
     this.#recorder.record({ type: 'flapping_over', workerId, detail });
   }

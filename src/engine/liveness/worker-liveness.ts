@@ -63,7 +63,7 @@ export class WorkerLiveness implements LivenessFacts {
   flapSteps: FlapSteps = 0;
   /** State changes since it was last steady, and those of them that were not told. */
   transitions = 0;
-  untold = 0;
+  suppressed = 0;
   isFlapping = false;
   readonly #intervalOf: (liveness: WorkerLiveness) => number;
 

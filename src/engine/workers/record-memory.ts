@@ -221,9 +221,9 @@ export class RecordMemory implements RecordMemoryView {
   /** What readers are to be told now; undefined if nothing but small heartbeats has changed, or they were told a moment ago. */
   takeChanges(nowMs: number): RecordMemoryView | undefined {
     if (nowMs - this.#publishedMs < TELL_EVERY_MS) return undefined;
-    const news = `${this.#slotBytes} ${this.#letGoBytes} ${Math.round(this.heartbeatBytes / MIB)}`;
-    if (news === this.#published) return undefined;
-    this.#published = news;
+    const figures = `${this.#slotBytes} ${this.#letGoBytes} ${Math.round(this.heartbeatBytes / MIB)}`;
+    if (figures === this.#published) return undefined;
+    this.#published = figures;
     this.#publishedMs = nowMs;
     return this.view;
   }

@@ -48,7 +48,7 @@ export type ClientPosition =
  * Who left up to this counter needs not be told: the client was told that, or never of the worker.
  * Undefined: it was told nothing.
  */
-export function leavesToldTo(position: ClientPosition): number | undefined {
+export function leavesSentTo(position: ClientPosition): number | undefined {
   if (position.state === 'new') return undefined;
   return position.state === 'snapshot' ? position.joinedAt : position.toldTo;
 }

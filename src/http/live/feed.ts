@@ -10,7 +10,7 @@ import type { ParsedRecords } from '../../reading/parsed-records.ts';
 import type { Left, Revisions } from '../../reading/revisions.ts';
 import { JsonText } from '../bodies/json-text.ts';
 import { putItem } from '../query/item.ts';
-import { type ClientPosition, leavesToldTo } from './counters.ts';
+import { type ClientPosition, leavesSentTo } from './counters.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 import type { View } from './view.ts';
 
@@ -73,7 +73,7 @@ export class Feed {
     const { seenTo } = view;
     if (this.#framesAsOf !== seenTo) this.dropFrames();
     // Who has nothing yet cannot miss what left before.
-    const leavesTo = leavesToldTo(position) ?? seenTo;
+    const leavesTo = leavesSentTo(position) ?? seenTo;
     const isKnown = leavesTo >= view.horizon;
     if (position.state === 'deltas' && isKnown && view.changedAt <= position.toldTo) {
       return { frame: undefined, next: { state: 'deltas', toldTo: Math.max(position.toldTo, seenTo) }, more: false };

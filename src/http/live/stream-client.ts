@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Revisions } from '../../reading/revisions.ts';
 import { POLL_MS, STREAM_PING_MS } from '../http-limits.ts';
 import { type ClientWriter, FrameSender } from './client-writer.ts';
-import { type ClientPosition, leavesToldTo } from './counters.ts';
+import { type ClientPosition, leavesSentTo } from './counters.ts';
 import type { Feed } from './feed.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 
@@ -80,7 +80,7 @@ export class StreamClient {
     if (!this.feed.view.isComplete || (!this.#isBehind && look - this.#toldAtLook < this.#looks)) return;
     while (!this.sender.isFull) {
       // At 0 there was nobody who could be gone.
-      const leavesTo = leavesToldTo(this.#position) ?? 0;
+      const leavesTo = leavesSentTo(this.#position) ?? 0;
       if (leavesTo > 0 && leavesTo < this.#revisions.horizon) this.#reset = 'too_old';
       if (this.#reset !== undefined) this.#startOver(this.#reset);
       const { frame, next, more } = this.feed.step(this.#position);

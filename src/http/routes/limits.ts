@@ -6,7 +6,7 @@ import { LaneLimitJson, laneLimitJson } from '../api/lane-limit.ts';
 import { jsonAnswer } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
 import type { HttpLimits } from '../http-limits.ts';
-import { type HttpRefusalReason, REFUSAL_REASONS } from '../http-refusals.ts';
+import { HTTP_REFUSAL_REASONS, type HttpRefusalReason } from '../http-refusals.ts';
 
 const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: HttpRefusalReason | undefined }[] = [
   { setting: 'MAX_HTTP_CONNECTIONS', of: 'maxConnections', reason: 'connections' },
@@ -18,7 +18,7 @@ const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: HttpRefu
   { setting: 'API_RATE', of: 'requestsPerS', reason: 'rate' },
 ];
 
-const NOTHING_REFUSED = Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, 0])) as Record<
+const NOTHING_REFUSED = Object.fromEntries(HTTP_REFUSAL_REASONS.map((reason) => [reason, 0])) as Record<
   HttpRefusalReason,
   number
 >;
@@ -42,7 +42,7 @@ const route = createRoute({
       'Counts begin anew with the HTTP thread; those of gRPC with the master.',
       z.object({
         limits: z.array(Limit),
-        refused: z.record(z.enum(REFUSAL_REASONS), z.int()),
+        refused: z.record(z.enum(HTTP_REFUSAL_REASONS), z.int()),
         dropped: z
           .object({
             slow: z.int().openapi({ description: 'It took nothing for too long.' }),
@@ -90,7 +90,7 @@ export function limitsRoutes(api: Api, { limits, refusals, live, directory }: Ap
         value: limits[of],
         refused: reason === undefined ? null : refusals.of(reason),
       })),
-      refused: Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, refusals.of(reason)])),
+      refused: Object.fromEntries(HTTP_REFUSAL_REASONS.map((reason) => [reason, refusals.of(reason)])),
       dropped: live.dropped,
       record_memory: {
         budget_bytes: directory.recordMemory.budgetBytes,

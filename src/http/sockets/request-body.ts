@@ -13,10 +13,10 @@ export type BodyOutcome = 'whole' | 'too large' | 'broken';
 export function readBounded(incoming: Incoming, maxBytes: number): Promise<BodyOutcome> | undefined {
   const { headers } = incoming;
   if (headers === undefined) return undefined;
-  const told = headers['content-length'];
+  const length = headers['content-length'];
   const isChunked = headers['transfer-encoding'] !== undefined;
-  if (!isChunked && (told === undefined || told === '0')) return undefined;
-  if (!isChunked && Number(told) > maxBytes) return Promise.resolve('too large');
+  if (!isChunked && (length === undefined || length === '0')) return undefined;
+  if (!isChunked && Number(length) > maxBytes) return Promise.resolve('too large');
   return collect(incoming as IncomingMessage & Incoming, maxBytes);
 }
 
