@@ -16,9 +16,9 @@
  * |                 | `certainTo`     | of workers that come next, it missed nothing up to it | to `mark.seenTo`                  |
  * |                 | `mark`          | what `counter` and `seenTo` were a while ago          | when `seenTo` passes its counter  |
  * | `Feed`          | `framesAsOf`    | what `seenTo` was when its frames were made           | to `seenTo`, when it is asked     |
- * | a client        | `toldTo`        | its position: it was told everything up to it         | up, with each frame; 0 by a reset |
+ * | a client        | `sentTo`        | its position: it was sent everything up to it         | up, with each frame; 0 by a reset |
  * |                 | `joinedAt`      | what `seenTo` was when its snapshot began             | never, within a snapshot          |
- * | a waiting query | `toldTo`        | the index that it came with                           | never                             |
+ * | a waiting query | `sentTo`        | the index that it came with                           | never                             |
  *
  * Each is written by its owner alone, and these hold whenever none of them is at work:
  *
@@ -26,31 +26,31 @@
  *     View        certainTo ≤ mark.seenTo ≤ seenTo ≤ counter   mark.seenTo ≤ mark.counter ≤ counter
  *                 beganAt ≤ horizon ≤ max(beganAt, seenTo)     beganAt ≤ changedAt ≤ max(beganAt, seenTo)
  *                 order.at(row) ≤ seenTo, where it has an order of its own
- *     a client    0 ≤ toldTo ≤ counter                         in a snapshot: 0 < toldTo < joinedAt
+ *     a client    0 ≤ sentTo ≤ counter                         in a snapshot: 0 < sentTo < joinedAt
  *
  * A view is complete once beganAt ≤ seenTo, and is asked for nothing before. Then also framesAsOf ≤ seenTo of its feeds, and
  * joinedAt ≤ seenTo of their clients.
  *
- * A client may be ahead of a view that is late, since it was told by another one, or by a list: it is told nothing until
- * the view has passed it.
+ * A client may be ahead of a view that is late, since another view or a list was sent to it: it is sent nothing until the
+ * view has passed it.
  */
 
-/** Up to where a client of a stream was told everything. */
+/** Up to where a client of a stream was sent everything. */
 export type ClientPosition =
   /** Nothing yet. */
   | { readonly state: 'new' }
-  /** `part` is the one that comes next. Who left up to `joinedAt` was never told to it. */
-  | { readonly state: 'snapshot'; readonly toldTo: number; readonly joinedAt: number; readonly part: number }
-  /** Told at 0: there was nobody to tell of. */
-  | { readonly state: 'deltas'; readonly toldTo: number };
+  /** `part` is the one that comes next. Who left up to `joinedAt` was never sent to it. */
+  | { readonly state: 'snapshot'; readonly sentTo: number; readonly joinedAt: number; readonly part: number }
+  /** At 0 there was nobody to tell of. */
+  | { readonly state: 'deltas'; readonly sentTo: number };
 
 /**
- * Who left up to this counter needs not be told: the client was told that, or never of the worker.
- * Undefined: it was told nothing.
+ * Who left up to this counter need not be sent: the client was sent that, or never the worker.
+ * Undefined: it was sent nothing.
  */
 export function leavesSentTo(position: ClientPosition): number | undefined {
   if (position.state === 'new') return undefined;
-  return position.state === 'snapshot' ? position.joinedAt : position.toldTo;
+  return position.state === 'snapshot' ? position.joinedAt : position.sentTo;
 }
 
 /**

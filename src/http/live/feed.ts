@@ -75,14 +75,14 @@ export class Feed {
     // Who has nothing yet cannot miss what left before.
     const leavesTo = leavesSentTo(position) ?? seenTo;
     const isKnown = leavesTo >= view.horizon;
-    if (position.state === 'deltas' && isKnown && view.changedAt <= position.toldTo) {
-      return { frame: undefined, next: { state: 'deltas', toldTo: Math.max(position.toldTo, seenTo) }, more: false };
+    if (position.state === 'deltas' && isKnown && view.changedAt <= position.sentTo) {
+      return { frame: undefined, next: { state: 'deltas', sentTo: Math.max(position.sentTo, seenTo) }, more: false };
     }
     const key = keyOf(position);
     const known = this.#steps.get(key);
     if (known !== undefined) return known;
     const step =
-      position.state === 'deltas' ? this.#delta(position.toldTo, isKnown) : this.#snapshot(position, leavesTo, isKnown);
+      position.state === 'deltas' ? this.#delta(position.sentTo, isKnown) : this.#snapshot(position, leavesTo, isKnown);
     // While memory is scarce each client has frames of its own, which go with it.
     if (this.#budget.share > 1 / 2) return step;
     this.#steps.set(key, step);
@@ -97,9 +97,9 @@ export class Feed {
     this.#framesAsOf = this.view.seenTo;
   }
 
-  #delta(toldTo: number, isKnown: boolean): FeedStep {
-    const { items, removed, to } = this.#tell(toldTo, toldTo, isKnown);
-    const next: ClientPosition = { state: 'deltas', toldTo: to };
+  #delta(sentTo: number, isKnown: boolean): FeedStep {
+    const { items, removed, to } = this.#tell(sentTo, sentTo, isKnown);
+    const next: ClientPosition = { state: 'deltas', sentTo: to };
     const more = to < this.view.seenTo;
     if (items === 0 && removed.size === 0) return { frame: undefined, next, more };
     const revision = this.#revisions.textOf(to);
@@ -108,14 +108,14 @@ export class Feed {
   }
 
   #snapshot(position: ClientPosition, joinedAt: number, isKnown: boolean): FeedStep {
-    const { toldTo, part } = position.state === 'snapshot' ? position : { toldTo: 0, part: 1 };
-    const { removed, to } = this.#tell(toldTo, joinedAt, isKnown);
+    const { sentTo, part } = position.state === 'snapshot' ? position : { sentTo: 0, part: 1 };
+    const { removed, to } = this.#tell(sentTo, joinedAt, isKnown);
     const isLast = to >= joinedAt;
     const next: ClientPosition = isLast
-      ? { state: 'deltas', toldTo: to }
-      : { state: 'snapshot', toldTo: to, joinedAt, part: part + 1 };
+      ? { state: 'deltas', sentTo: to }
+      : { state: 'snapshot', sentTo: to, joinedAt, part: part + 1 };
     // Who left meanwhile had been told in an earlier part. Its id is where that part ended: it may be told twice.
-    const before = this.#revisions.textOf(toldTo);
+    const before = this.#revisions.textOf(sentTo);
     const leaving =
       removed.size === 0
         ? ''
@@ -131,7 +131,7 @@ export class Feed {
    * @returns `to`: up to where all is told
    */
   #tell(
-    toldTo: number,
+    sentTo: number,
     leavesTo: number,
     isKnown: boolean,
   ): { items: number; removed: ReadonlySet<string>; to: number } {
@@ -141,7 +141,7 @@ export class Feed {
     const removed = new Set<string>();
     let items = 0;
     let removedBytes = 0;
-    let to = toldTo;
+    let to = sentTo;
     const isFull = () => text.length + removedBytes >= this.#maxFrameBytes;
     const remove = (workerId: string) => {
       if (this.view.shows(workerId)) return;
@@ -156,7 +156,7 @@ export class Feed {
 
     text.clear();
     let left = nextLeft();
-    let row = upToSeen(order.firstAfter(toldTo));
+    let row = upToSeen(order.firstAfter(sentTo));
     // Both in one order, so that the frame may end anywhere.
     while ((row !== -1 || left !== undefined) && !isFull()) {
       const changedAt = row === -1 ? Number.POSITIVE_INFINITY : order.at(row);
@@ -177,7 +177,7 @@ export class Feed {
       to = changedAt;
       row = upToSeen(order.next(row));
     }
-    return { items, removed, to: row === -1 && left === undefined ? Math.max(toldTo, seenTo) : to };
+    return { items, removed, to: row === -1 && left === undefined ? Math.max(sentTo, seenTo) : to };
   }
 
   /** @returns false if the worker was forgotten meanwhile; nothing is appended then */
@@ -205,8 +205,8 @@ function nextOf(leaving: Iterator<Left>): Left | undefined {
 
 function keyOf(position: ClientPosition): string {
   if (position.state === 'new') return 'new';
-  if (position.state === 'deltas') return `${position.toldTo}`;
-  return `${position.toldTo} ${position.joinedAt} ${position.part}`;
+  if (position.state === 'deltas') return `${position.sentTo}`;
+  return `${position.sentTo} ${position.joinedAt} ${position.part}`;
 }
 
 /** The event around the items in the text. */

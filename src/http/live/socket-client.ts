@@ -53,7 +53,7 @@ export class SocketClient {
   readonly #revisions: Revisions;
   readonly #nowMs: () => number;
   /** Up to where it was told everything. */
-  #toldTo: number;
+  #sentTo: number;
   #isAnswered = true;
 
   /** What is sent first is as of the last look, or newer. */
@@ -63,7 +63,7 @@ export class SocketClient {
     this.#workerId = workerId;
     this.#revisions = revisions;
     this.#nowMs = nowMs;
-    this.#toldTo = revisions.counter;
+    this.#sentTo = revisions.counter;
     socket.on('pong', () => {
       this.#isAnswered = true;
     });
@@ -83,15 +83,15 @@ export class SocketClient {
     // Before anything is looked for: a client that is far behind would have thousands of changes gone through each time.
     if (this.sender.isFull) return;
     const revisions = this.#revisions;
-    for (let row = revisions.order.firstAfter(this.#toldTo); row !== -1; row = revisions.order.next(row)) {
+    for (let row = revisions.order.firstAfter(this.#sentTo); row !== -1; row = revisions.order.next(row)) {
       const entry = revisions.entryAt(row);
       if (entry !== undefined && (this.#workerId === undefined || this.#workerId === entry.workerId)) {
         if (this.sender.isFull) return;
         this.#send(frames, entry);
       }
-      this.#toldTo = revisions.order.at(row);
+      this.#sentTo = revisions.order.at(row);
     }
-    this.#toldTo = revisions.counter;
+    this.#sentTo = revisions.counter;
   }
 
   /** Asks for a sign of life. @returns false if it still owes the last one. */

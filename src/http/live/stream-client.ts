@@ -47,7 +47,7 @@ export class StreamClient {
   /** There is more to tell than fitted into the last frame. */
   #isBehind = true;
   /** The look with which it was told something last; long ago at first. */
-  #toldAtLook = Number.NEGATIVE_INFINITY;
+  #sentAtLook = Number.NEGATIVE_INFINITY;
   #writtenMs: number;
   #reset: ResetReason | undefined;
 
@@ -72,12 +72,12 @@ export class StreamClient {
     const counter = revisions.counterIn(lastEventId);
     if (counter === undefined) this.#reset = 'other_epoch';
     // At 0 nothing had been told.
-    else if (counter > 0) this.#position = { state: 'deltas', toldTo: counter };
+    else if (counter > 0) this.#position = { state: 'deltas', sentTo: counter };
   }
 
   /** Sends what is new, while there is room and it is time. `look` counts the looks; without it: as of the last one. */
-  serve(look = this.#toldAtLook): void {
-    if (!this.feed.view.isComplete || (!this.#isBehind && look - this.#toldAtLook < this.#looks)) return;
+  serve(look = this.#sentAtLook): void {
+    if (!this.feed.view.isComplete || (!this.#isBehind && look - this.#sentAtLook < this.#looks)) return;
     while (!this.sender.isFull) {
       // At 0 there was nobody who could be gone.
       const leavesTo = leavesSentTo(this.#position) ?? 0;
@@ -86,7 +86,7 @@ export class StreamClient {
       const { frame, next, more } = this.feed.step(this.#position);
       this.#position = next;
       if (frame !== undefined) {
-        this.#toldAtLook = look;
+        this.#sentAtLook = look;
         this.#write(frame);
       }
       this.#isBehind = more;

@@ -202,12 +202,12 @@ export class LiveStreams {
   ): Promise<void> {
     const { revisions } = this.#options;
     revisions.look();
-    const toldTo = revisions.counterIn(index);
-    if (toldTo === undefined || this.#isStopped) return;
+    const sentTo = revisions.counterIn(index);
+    if (sentTo === undefined || this.#isStopped) return;
     const view = this.#views.take(selection, fields, client);
     try {
-      if (toldTo < view.horizon || view.changedAt > toldTo) return;
-      const waited = this.#waiting.wait({ view, toldTo, waitMs, mostMs, signal, client });
+      if (sentTo < view.horizon || view.changedAt > sentTo) return;
+      const waited = this.#waiting.wait({ view, sentTo, waitMs, mostMs, signal, client });
       this.#begin();
       await waited;
     } finally {

@@ -6,14 +6,14 @@ import type { View } from './view.ts';
 
 interface Waiter {
   readonly view: View;
-  readonly toldTo: number;
+  readonly sentTo: number;
   readonly end: () => void;
 }
 
 export interface Wait {
   readonly view: View;
   /** The index that it came with. */
-  readonly toldTo: number;
+  readonly sentTo: number;
   readonly waitMs: number;
   /** However long it is made at random. */
   readonly mostMs: number;
@@ -36,11 +36,11 @@ export class Waiting {
   }
 
   /**
-   * Resolves once the view changed after `toldTo`, which is not below its horizon; when `waitMs` and a random part of it
+   * Resolves once the view changed after `sentTo`, which is not below its horizon; when `waitMs` and a random part of it
    * have passed, or `mostMs`; or when `signal` says that nobody wants to know any more.
    * @throws LimitReached if too many wait, in all or of that client.
    */
-  async wait({ view, toldTo, waitMs, mostMs, signal, client }: Wait): Promise<void> {
+  async wait({ view, sentTo, waitMs, mostMs, signal, client }: Wait): Promise<void> {
     if (signal.aborted) return;
     if (this.#waiters.size >= MAX_WAITING) {
       throw new LimitReached('resource_exhausted', 'waiting', `${MAX_WAITING} blocking queries are waiting already`);
@@ -51,7 +51,7 @@ export class Waiting {
       throw new LimitReached('rate_limited', 'waiting_per_client', detail);
     }
     const { promise, resolve } = Promise.withResolvers<void>();
-    const waiter: Waiter = { view, toldTo, end: resolve };
+    const waiter: Waiter = { view, sentTo, end: resolve };
     this.#waiters.add(waiter);
     this.#byClient.set(client, ofClient + 1);
     const timer = this.#clock.after(Math.min(mostMs, waitMs * (1 + Math.random() * WAIT_JITTER)), resolve);
@@ -67,7 +67,7 @@ export class Waiting {
 
   /** Answers those for whom something changed. */
   look(): void {
-    for (const { view, toldTo, end } of this.#waiters) if (view.changedAt > toldTo) end();
+    for (const { view, sentTo, end } of this.#waiters) if (view.changedAt > sentTo) end();
   }
 
   /** Answers all. */
