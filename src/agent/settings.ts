@@ -9,6 +9,7 @@ import { toolEnvironment } from '../config/tool-environment.ts';
 import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { WISH_LABELS } from '../model/isolation.ts';
+import { LONGEST_INTERVAL_MS } from '../model/pace.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import type { ToolSettings } from './measure/gpu/tool.ts';
@@ -89,7 +90,6 @@ export interface AgentSettings {
 
 /** Faster than this a fleet measures itself; the same bounds as HEARTBEAT_INTERVAL. */
 export const LEAST_INTERVAL_MS = 100;
-export const LONGEST_INTERVAL_MS = 3_600_000;
 const DEFAULT_INTERVAL_MS = 5_000;
 /** Of a registration, for what the agent adds: addresses, versions, an instance id and numbers are some 200 bytes. */
 const MEASURED_BYTES = 512;

@@ -4,7 +4,7 @@
 const STEP = 1.1;
 /** Told intervals differ by up to this share to either side: what begins together must not stay together. */
 const JITTER = 0.1;
-/** The longest that an agent obeys: LONGEST_INTERVAL_MS of the agent. Nobody may announce more. */
+/** The longest that an agent obeys, and may announce; the most of HEARTBEAT_INTERVAL. */
 export const LONGEST_INTERVAL_MS = 3_600_000;
 
 /**

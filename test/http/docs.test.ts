@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { GUIDES } from '../../src/http/docs/guides.ts';
-import { membersOf, type Schema, typeOf } from '../../src/http/docs/members.ts';
 import { prose } from '../../src/http/docs/prose.ts';
+import { membersOf, type Schema, typeOf } from '../../src/http/docs/schema-members.ts';
 import { ERRORS } from '../../src/lib/errors.ts';
 import { newApp } from './support.ts';
 

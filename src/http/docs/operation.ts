@@ -1,8 +1,8 @@
 /** One operation of the document as HTML: what it takes, what it answers, an example. */
 import { html } from 'hono/html';
-import { membersOf, type Schema, typeOf } from './members.ts';
+import { isRecord } from './is-record.ts';
 import { type Html, inline, prose } from './prose.ts';
-import { isRecord } from './values.ts';
+import { membersOf, type Schema, typeOf } from './schema-members.ts';
 
 /** An operation as the document has it, with where it stands. */
 export interface DescribedOperation {

@@ -18,6 +18,7 @@ import {
   STREAM_RETRY_MS,
 } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
+import { BlockingQueries } from './blocking-queries.ts';
 import type { Goodbye } from './client-writer.ts';
 import { type DropReason, Drops } from './drops.ts';
 import { ServeFailures } from './failures.ts';
@@ -29,7 +30,6 @@ import { Rounds } from './rounds.ts';
 import { type LiveSocket, SocketClient } from './socket-client.ts';
 import { clientWriterOf, StreamClient } from './stream-client.ts';
 import { Views } from './views.ts';
-import { Waiting } from './waiting.ts';
 
 export interface LiveOptions {
   readonly directory: Directory;
@@ -63,7 +63,7 @@ export class LiveStreams {
   readonly #legacyFrames: LegacyFrames;
   readonly #views: Views;
   readonly #feeds: Feeds;
-  readonly #waiting: Waiting;
+  readonly #waiting: BlockingQueries;
   readonly #rounds: Rounds<Client>;
   readonly #drops: Drops;
   readonly #failures: ServeFailures;
@@ -88,7 +88,7 @@ export class LiveStreams {
       budget: this.#budget,
       maxFrameBytes: options.maxFrameBytes ?? MAX_FRAME_BYTES,
     });
-    this.#waiting = new Waiting(clock);
+    this.#waiting = new BlockingQueries(clock);
     this.#rounds = new Rounds({ clock, clients: () => this.#all(), serve: (client) => this.#serve(client) });
     this.#drops = new Drops(this.#budget, log);
     this.#failures = new ServeFailures(this.#nowMs, log);

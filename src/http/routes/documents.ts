@@ -4,7 +4,7 @@ import { KeptText } from '../answers/kept-text.ts';
 import { type OpenApiDocument, openApiDocument } from '../api/document.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { jsonAnswer, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
-import { docsPage } from '../docs/page.ts';
+import { docsPage } from '../docs/docs-page.ts';
 
 const openApi = createRoute({
   method: 'get',

@@ -4,7 +4,7 @@
  */
 import { createRoute, z } from '@hono/zod-openapi';
 import { sendJson } from '../answers/respond.ts';
-import { carryOut, commandAnswers } from '../api/command.ts';
+import { carryOut, commandAnswers } from '../api/carry-out.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { Brake, Grace, holdsJson } from '../api/holds-schema.ts';
 import { query, textParameter } from '../api/parameters.ts';

@@ -4,7 +4,7 @@
  */
 import { createRoute, z } from '@hono/zod-openapi';
 import { ISOLATIONS } from '../../model/isolation.ts';
-import { carryOut, commandAnswers } from '../api/command.ts';
+import { carryOut, commandAnswers } from '../api/carry-out.ts';
 import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
 import { WorkerPath } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';

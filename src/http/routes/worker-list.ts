@@ -15,7 +15,7 @@ import { WorkerItem } from '../api/worker-item.ts';
 import type { AppContext, HttpContext } from '../context.ts';
 import { MAX_PAGE_WORKERS, PAGE_WORKERS } from '../http-limits.ts';
 import { positionIn } from '../query/cursor.ts';
-import { checkWait, WAIT_PARAMETERS, waited } from './waiting.ts';
+import { checkWait, WAIT_PARAMETERS, waited } from './wait-parameters.ts';
 
 const ListQuery = selectionQuery({
   sort: parsedBy(sortOf)

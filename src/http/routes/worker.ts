@@ -5,7 +5,7 @@ import { conditionalHeaders, notModified, weakTag } from '../answers/conditional
 import { acceptsGzip, varyHeader } from '../answers/encoding.ts';
 import { problem, problemOf } from '../answers/problem.ts';
 import { sendBody } from '../answers/respond.ts';
-import { carryOut, commandAnswers } from '../api/command.ts';
+import { carryOut, commandAnswers } from '../api/carry-out.ts';
 import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
 import { WORKER_DETAIL } from '../api/examples.ts';
 import { WorkerPath } from '../api/parameters.ts';

@@ -4,11 +4,11 @@ import { html, raw } from 'hono/html';
 import { ERRORS } from '../../lib/errors.ts';
 import { METHODS, type OpenApiDocument } from '../api/document.ts';
 import { GUIDES, type Guide } from './guides.ts';
-import type { Schema } from './members.ts';
+import { isRecord } from './is-record.ts';
 import { type DescribedOperation, htmlTable, operationHtml, type Resolve } from './operation.ts';
 import { type Html, inline, prose } from './prose.ts';
+import type { Schema } from './schema-members.ts';
 import { STYLE } from './style.ts';
-import { isRecord } from './values.ts';
 
 export interface DocsPage {
   readonly html: string;

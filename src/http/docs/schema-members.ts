@@ -1,5 +1,5 @@
 /** What a schema of the document holds, member by member, for people. */
-import { isRecord } from './values.ts';
+import { isRecord } from './is-record.ts';
 
 /** As JSON Schema has it; of what may be in one, what our documents use. */
 export type Schema = Readonly<Record<string, unknown>>;

@@ -22,7 +22,7 @@ export interface Wait {
   readonly client: string | undefined;
 }
 
-export class Waiting {
+export class BlockingQueries {
   readonly #clock: Clock;
   readonly #byClient = new Map<string | undefined, number>();
   readonly #waiters = new Set<Waiter>();
