@@ -72,7 +72,7 @@ const QUESTION: readonly Bound[] = [size(MAX_QUESTION_BYTES, 'malformed_call'), 
 /** Answered UNIMPLEMENTED, before anything is read of it. */
 const UNSERVED: readonly Bound[] = [size(0, 'unimplemented'), CALL_RATE, ...ANY_RPC];
 
-/** Of any path that has no row of its own, as the seed's methods for scheduling. */
+/** Of any path that has no row of its own, as the legacy methods for scheduling. */
 export const UNKNOWN_RPC: CallLimits = { call: '/*', bounds: UNSERVED };
 
 /** Of gRPC; the rows of HTTP's routes, whose numbers are its own, are in `http/routes/route-limits.ts`. */

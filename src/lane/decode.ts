@@ -1,5 +1,5 @@
 /**
- * The lane's decoder: the heartbeat of proto/pulselane/v1/telemetry.proto (and so of the seed's service). The full
+ * The lane's decoder: the heartbeat of proto/pulselane/v1/telemetry.proto (and so of the legacy service). The full
  * library would cost each lane 3 MB and 20 ms; a property test holds this decoder to the library's result.
  *
  * The loops over fields are written out, one per kind of message: a loop that is handed a function for each field took

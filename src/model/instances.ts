@@ -1,6 +1,6 @@
 /**
  * Lives of a worker's process. Each has an id of its own; one that is new with the same worker id is a restart of the
- * worker, and whatever an older one still sends is refused while the newer one is there. Workers that name no instance (those of the seed) are taken as
+ * worker, and whatever an older one still sends is refused while the newer one is there. Workers that name no instance (legacy ones) are taken as
  * they come.
  */
 

@@ -1,7 +1,7 @@
 /**
- * A record as JSON text: the seed's object for one worker, in two parts. The lane writes the head, which is everything
+ * A record as JSON text: the legacy object for one worker, in two parts. The lane writes the head, which is everything
  * but `last_update` and `is_active`; whoever reads appends the tail from the board, since main stamps and judges those
- * while a lane may sleep. What the seed has no field for (storage, metrics, devices, …) follows its own fields.
+ * while a lane may sleep. What the legacy object has no field for (storage, metrics, devices, …) follows its own fields.
  */
 import type { GpuUsage, RunningTask, WorkerTelemetry } from './telemetry.ts';
 
@@ -118,7 +118,7 @@ function gpuJson(gpu: GpuUsage): string {
   });
 }
 
-/** The seed's object for one worker, as `GET /telemetry/{id}` answers it. */
+/** The legacy object for one worker, as `GET /telemetry/{id}` answers it. */
 export interface TelemetryJson {
   readonly worker_id: string;
   readonly cpu_usage: number;

@@ -1,5 +1,5 @@
 /**
- * The seed's service, for its workers as they are. Task scheduling is not ours: its methods are not defined here, and so
+ * The legacy service, for its workers as they are. Task scheduling is not ours: its methods are not defined here, and so
  * answer UNIMPLEMENTED; MasterRegister is a worker's to serve and does the same.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
@@ -44,7 +44,7 @@ export function clusterHandlers({
         const { workerId } = registrar.register(request, caller);
         return create(RegisterAckSchema, { success: true, message: `${workerId} is registered` });
       } catch (error) {
-        // The seed's way to say no: an answer, not a status.
+        // The legacy way to say no: an answer, not a status.
         if (!(error instanceof PulselaneError) || error.code !== 'not_admitted') throw error;
         return create(RegisterAckSchema, { success: false, message: error.message });
       }

@@ -1,6 +1,6 @@
 /**
  * Introduces this master to workers that wait for it (`cluster.MasterWorker/MasterRegister`): at once when an operator
- * gives an address, and again with back-off while that worker is not active. A worker of the seed sends nothing until it
+ * gives an address, and again with back-off while that worker is not active. A legacy worker sends nothing until it
  * has been told, and forgets after a reboot.
  */
 import { hostname } from 'node:os';
@@ -43,7 +43,7 @@ interface Attempt {
   lastReason: string | undefined;
 }
 
-/** The seed tries every 5 s; we slow down to 30 s, so that a rack that is off costs little. */
+/** The legacy system tries every 5 s; we slow down to 30 s, so that a rack that is off costs little. */
 const FIRST_DELAY_MS = 5000;
 const LONGEST_DELAY_MS = 30_000;
 const BACK_OFF_FACTOR = 1.5;

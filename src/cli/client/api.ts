@@ -1,4 +1,4 @@
-/** The HTTP API of a master, as the client commands call it: the seed's routes, and what there is beside them. */
+/** The HTTP API of a master, as the client commands call it: the legacy routes, and what there is beside them. */
 import type { Clock } from '../../lib/clock.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../../lib/errors.ts';
 import { jsonIn } from '../../lib/json.ts';
@@ -51,7 +51,7 @@ export class ApiClient {
     return this.#get('/health', [200, 503]);
   }
 
-  /** The fleet in figures; undefined if the master is one of the seed. */
+  /** The fleet in figures; undefined if the master is a legacy one. */
   async cluster(): Promise<ApiAnswer | undefined> {
     const { status, answer } = await this.#request('/api/v1/cluster', [200, 404]);
     return status === 404 ? undefined : answer;
@@ -71,7 +71,7 @@ export class ApiClient {
     return answer;
   }
 
-  /** What the seed does not know of a worker; undefined if the master is one of the seed. */
+  /** What the legacy system does not know of a worker; undefined if the master is a legacy one. */
   async workerDetail(workerId: string): Promise<ApiAnswer | undefined> {
     const { status, answer } = await this.#request(`/api/v1/workers/${encodeURIComponent(workerId)}`, [200, 404]);
     return status === 404 ? undefined : answer;

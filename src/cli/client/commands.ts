@@ -56,7 +56,7 @@ export function workersCommand({ streams, clock }: ClientEnvironment): Command {
   });
 }
 
-/** Of the seed's map by id. */
+/** Of the legacy map by id. */
 function entriesBeginningWith(prefix: string, body: unknown): unknown {
   if (prefix === '' || typeof body !== 'object' || body === null) return body;
   return Object.fromEntries(Object.entries(body).filter(([workerId]) => workerId.startsWith(prefix)));
@@ -95,7 +95,7 @@ export function eventsCommand({ streams, clock }: ClientEnvironment): Command {
   });
 }
 
-/** With states and those who wait, if the master tells of them; one of the seed does not. */
+/** With states and those who wait, if the master tells of them; a legacy one does not. */
 async function workersTable(api: ApiClient, prefix: string): Promise<string> {
   const pages = await api.listWorkers(prefix);
   if (pages === undefined) return workersText(beginningWith(prefix, workerRowsOf(await api.telemetry())), prefix);

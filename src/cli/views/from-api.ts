@@ -1,6 +1,6 @@
 /**
  * Views of a master elsewhere, from what its HTTP API answers. Checked, since `--url` may lead anywhere; members that
- * came after the seed may be missing, so that a master of the seed is shown too.
+ * came after the legacy system may be missing, so that one of its masters is shown too.
  */
 import { z } from 'zod';
 import { PulselaneError } from '../../lib/errors.ts';
@@ -70,7 +70,7 @@ const holdsJson = z.object({
 });
 const healthJson = holdsJson.extend({ status: z.string() });
 
-/** What the seed has no word for: of one worker, and of each in the list. */
+/** What the legacy system has no word for: of one worker, and of each in the list. */
 const standingJson = z.object({
   state: z.string(),
   cause: z.string(),
@@ -235,7 +235,7 @@ export function workerDetailOf({ body, atUnixMs }: ApiAnswer, more?: ApiAnswer):
   const inside = insideJson.safeParse(more?.body);
   if (!inside.success) return known;
   const { lane, record } = inside.data;
-  // The seed's answer has zeros for what was never received.
+  // The legacy answer has zeros for what was never received.
   const usages = record === null ? undefined : detail.usages;
   return { ...known, usages, lane, inside: insideOf(inside.data, atUnixMs) };
 }

@@ -33,7 +33,7 @@ export interface HeartbeatCounts {
   readonly lostBy: Readonly<Record<FaultCause, number>>;
 }
 
-/** Who is alive, beside the state. Known of a master that is not the seed's. */
+/** Who is alive, beside the state. Known of a master that is not a legacy one. */
 export interface LivenessView {
   /** How long it has been in its state, and why. */
   readonly forMs: number;
@@ -67,7 +67,7 @@ export interface WorkerRow {
   readonly lane: LaneView | undefined;
 }
 
-/** Known of a master that is not the seed's. */
+/** Known of a master that is not a legacy one. */
 export interface WorkerInside {
   readonly registeredUnixMs: number;
   readonly counts: HeartbeatCounts;

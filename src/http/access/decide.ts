@@ -18,7 +18,7 @@
  * | Origin, of a change or WebSocket by a cookie | not this server's own                                       | 403    |
  * | size of the body (`middleware.ts`)                 | over MAX_HTTP_BODY_SIZE                                     | 413    |
  *
- * WebSocket and SSE are asked for by GET: they need `read`. The seed's paths can only be read: whatever the method, `read`
+ * WebSocket and SSE are asked for by GET: they need `read`. The legacy paths can only be read: whatever the method, `read`
  * is enough to be told 405.
  */
 import type { ApiScope } from '../../lib/tokens.ts';

@@ -54,7 +54,7 @@ export function refuseOtherMethods(api: Api): void {
   for (const definition of api.openAPIRegistry.definitions) {
     if (definition.type !== 'route') continue;
     const { path, method } = definition.route;
-    // Routes of the seed are described, too, and refuse by themselves.
+    // Legacy routes are described, too, and refuse by themselves.
     if (!path.startsWith('/api/')) continue;
     const methods = methodsByPath.get(path) ?? [];
     methods.push(...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));

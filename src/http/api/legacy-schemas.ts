@@ -1,4 +1,4 @@
-/** What the seed's routes answer, for the OpenAPI document: nothing of it is made or checked by these schemas. */
+/** What the legacy routes answer, for the OpenAPI document: nothing of it is made or checked by these schemas. */
 import { z } from '@hono/zod-openapi';
 
 const percentage = z.number();
@@ -60,5 +60,5 @@ export const Summary = z
   })
   .openapi('Summary');
 
-/** What the seed's routes refuse with. */
+/** What the legacy routes refuse with. */
 export const LegacyError = z.object({ error: z.string() }).openapi('SeedError');

@@ -25,7 +25,7 @@ export function keyOf(entry: WorkerEntry): Buffer {
   return key;
 }
 
-/** The seed's object for one worker. */
+/** The legacy object for one worker. */
 export const putTelemetry: PutValue = ({ buffer, at, end }, { slot }, { lastUpdateS, isActive }) => {
   const tail = recordJsonTail(lastUpdateS, isActive);
   const headBytes = slot.copyJsonHead(buffer, at, end - tail.length);

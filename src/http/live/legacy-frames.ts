@@ -1,4 +1,4 @@
-/** The frames of the seed's WebSockets: the map of `GET /telemetry` first, then a map of one worker for each change. */
+/** The frames of the legacy WebSockets: the map of `GET /telemetry` first, then a map of one worker for each change. */
 import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import type { Revisions } from '../../reading/revisions.ts';
 import { JsonText } from '../bodies/json-text.ts';

@@ -1,4 +1,4 @@
-/** One client of a seed's WebSocket: told of all workers or of one, a frame for each change. */
+/** One client of a legacy WebSocket: told of all workers or of one, a frame for each change. */
 import type { Socket } from 'node:net';
 import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import type { Revisions } from '../../reading/revisions.ts';

@@ -1,5 +1,5 @@
 /**
- * All live clients: streams, the seed's WebSockets, and blocking queries. One look at shared memory is for all of them,
+ * All live clients: streams, the legacy WebSockets, and blocking queries. One look at shared memory is for all of them,
  * and each frame is made once for all who are told the same. No client has a queue: it is a position, up to which it was
  * told everything, and gets the newest of what changed after it when its socket has room. Without clients nothing runs.
  */

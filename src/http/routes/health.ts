@@ -16,7 +16,7 @@ export function healthRoutes(app: App, context: AppContext): void {
       workers: board.workers,
       active_workers: board.activeWorkers,
       active_clients: live.clients,
-      // Whoever may not read learns that the master lives, and how many there are, as from the seed.
+      // Whoever may not read learns that the master lives, and how many there are, as from the legacy system.
       ...(c.get('mayRead') ? holdsJson(directory.holds) : {}),
     });
   });

@@ -1,5 +1,5 @@
 /**
- * The routes of the seed, the probes and the login as the OpenAPI document describes them. They are served without
+ * The legacy routes, the probes and the login as the OpenAPI document describes them. They are served without
  * schemas, as ever: tests hold their real answers against what is said here.
  */
 import { z } from '@hono/zod-openapi';
