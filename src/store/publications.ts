@@ -14,8 +14,8 @@
  * yet to leave a worker whose row is another's already, may still count there: so everybody adds and nobody stores, and of
  * two that add at once no count is lost. Counts wrap at 2^32 and are compared for being equal alone.
  *
- * Sixteen rows share a cache line, which lanes on several cores take from each other: that makes an add take twice as long at
- * the worst, some 10 ns more for each heartbeat. A line for each row would cost every look what this saves.
+ * Sixteen rows share a cache line, which lanes on several cores take from each other, once for each heartbeat. A line for each
+ * row would spare them that, and cost every look what this saves.
  */
 
 /** The memory itself, as it is handed from thread to thread. */
