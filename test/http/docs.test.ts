@@ -31,6 +31,14 @@ test('the page tells every operation and every error code', async () => {
   expect(html).not.toMatch(/undefined|\[object/);
 });
 
+test('a body that is sent is told with its members and an example', async () => {
+  const { html } = await docs();
+  const article = /<article id="isolateWorker">.*?<\/article>/s.exec(html)?.[0] ?? '';
+  expect(article).toContain('Body, as application/json');
+  expect(article).toMatch(/<td><code>lane<\/code><\/td>/);
+  expect(article).toMatch(/&quot;lane&quot;: &quot;dedicated&quot;/);
+});
+
 test('every link within the page leads somewhere', async () => {
   const { html } = await docs();
   const targets = Array.from(html.matchAll(/href="#([^"]+)"/g), ([, id]) => id);

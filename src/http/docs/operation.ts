@@ -19,7 +19,8 @@ export function operationHtml({ method, path, operation }: DescribedOperation, r
   return html`<article id="${operation.operationId}">
     <h3><span class="method ${method}">${method.toUpperCase()}</span> <code>${path}</code></h3>
     ${prose(`${operation.summary}.`)}${prose(operation.description as string | undefined)}
-    ${parameters.length === 0 ? '' : parametersHtml(parameters, resolve)} ${answersHtml(operation, resolve)}
+    ${parameters.length === 0 ? '' : parametersHtml(parameters, resolve)} ${requestHtml(operation, resolve)}
+    ${answersHtml(operation, resolve)}
   </article>`;
 }
 
@@ -40,6 +41,28 @@ function parametersHtml(parameters: readonly Schema[], resolve: Resolve): Html {
   });
   return html`<h4>Parameters</h4>
     ${htmlTable(['Name', 'In', 'Type', 'Meaning'], rows)}`;
+}
+
+/** What is sent as JSON, if anything is. */
+function requestHtml({ requestBody }: Schema, resolve: Resolve): Html | '' {
+  const content = isRecord(requestBody) && isRecord(requestBody.content) ? requestBody.content : {};
+  const json = content['application/json'];
+  if (!isRecord(json) || !isRecord(json.schema)) return '';
+  const schema = resolve(json.schema);
+  return html`<h4>Body, as application/json</h4>
+    ${membersHtml(membersOf(schema, resolve))} ${schema.example === undefined ? '' : exampleHtml(schema.example)}`;
+}
+
+function membersHtml(members: ReturnType<typeof membersOf>): Html {
+  const rows = members.map(
+    ({ path, type, description }) =>
+      html`<tr>
+        <td><code>${path}</code></td>
+        <td>${type}</td>
+        <td>${prose(description)}</td>
+      </tr>`,
+  );
+  return htmlTable(['Member', 'Type', 'Meaning'], rows);
 }
 
 /** Common problems are told once for all, in the table of errors. */
@@ -63,20 +86,12 @@ function bodyHtml(status: string, { content }: Schema, resolve: Resolve): Html |
   const json = isRecord(content) ? content['application/json'] : undefined;
   if (status !== '200' || !isRecord(json)) return '';
   const members = isRecord(json.schema) ? membersOf(json.schema, resolve) : [];
-  const rows = members.map(
-    ({ path, type, description }) =>
-      html`<tr>
-        <td><code>${path}</code></td>
-        <td>${type}</td>
-        <td>${prose(description)}</td>
-      </tr>`,
-  );
   return html`${
-    rows.length === 0
+    members.length === 0
       ? ''
       : html`<details>
         <summary>Members of the answer</summary>
-        ${htmlTable(['Member', 'Type', 'Meaning'], rows)}
+        ${membersHtml(members)}
       </details>`
   }
   ${json.example === undefined ? '' : exampleHtml(json.example)}`;
