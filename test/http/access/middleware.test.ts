@@ -327,7 +327,7 @@ describe('a page of another origin', () => {
       status: 204,
       headers: {
         'access-control-allow-origin': 'http://dashboard.example',
-        'access-control-allow-methods': 'GET, HEAD, POST, DELETE',
+        'access-control-allow-methods': 'GET, HEAD, POST, PUT, DELETE',
         'access-control-allow-headers': 'authorization',
       },
     });
