@@ -46,6 +46,11 @@ export class FrameBatch {
     return this.#used === 0;
   }
 
+  /** What was collected; until it is added to, taken or cleared. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#used);
+  }
+
   add(frame: HeartbeatFrame): void {
     const start = this.#used;
     const end = start + HEADER_BYTES + padded(frame.bytes.length);

@@ -2,6 +2,7 @@
 
 import type { FaultCause } from '../model/lanes.ts';
 import type { Bell } from '../store/bell.ts';
+import type { ByteRing } from '../store/byte-ring.ts';
 import type { LedgerMemory } from '../store/lane-ledger.ts';
 import type { PublicationsMemory } from '../store/publications.ts';
 import type { AllowanceMemory } from '../store/record-allowance.ts';
@@ -13,6 +14,8 @@ export interface LaneThreadData {
   readonly processor: ProcessorSpec | undefined;
   /** Rung after each message. */
   readonly bell: Bell;
+  /** By which heartbeats come beside the port, see ordered-port.ts; undefined: all come by the port, which stamps nothing. */
+  readonly ring: ByteRing | undefined;
   /** For whom the processor runs; undefined without one. */
   readonly ledger: LedgerMemory | undefined;
   /** How large records may be. */

@@ -19,7 +19,9 @@ import type { laneIn, Outside, RealmLane } from './realm.ts';
 /** realm.ts as a script, put here by the bundler. */
 declare const REALM_SCRIPT: string;
 
-type ProcessorThreadData = { readonly [Name in keyof LaneThreadData]-?: NonNullable<LaneThreadData[Name]> };
+type ProcessorThreadData = LaneThreadData & {
+  readonly [Name in 'processor' | 'ledger']: NonNullable<LaneThreadData[Name]>;
+};
 
 const { port, data } = takeThreadStart<ProcessorThreadData>();
 keepWhatNodeUses();

@@ -1,19 +1,22 @@
 /**
- * The thread of one lane, and what main sends to it: messages at once, heartbeats in one message a turn of the event loop.
+ * The thread of one lane, and what main sends to it: messages at once, heartbeats once a turn of the event loop, by a ring in
+ * shared memory while it has room, and in order with the messages (ordered-port.ts).
  * While there is no thread nothing is sent, and what was not sent is forgotten: who needs it again gives it to the next thread.
  */
 import { FrameBatch, type HeartbeatFrame } from '../../lane/frames.ts';
 import type { FromLane, LaneThreadData, ToLane } from '../../lane/messages.ts';
+import type { Stamped } from '../../lane/ordered-port.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { SupervisedThread, type ThreadDeath, type ThreadState } from '../../lib/supervised-thread.ts';
 import { BellRinger, newBell } from '../../store/bell.ts';
+import { newByteRing, RingWriter } from '../../store/byte-ring.ts';
 
 export interface LaneThreadOptions {
   /** For people. */
   readonly name: string;
   readonly heapMib: number;
   /** For each thread. */
-  readonly data: () => Omit<LaneThreadData, 'bell'>;
+  readonly data: () => Omit<LaneThreadData, 'bell' | 'ring'>;
   readonly hasProcessor: boolean;
   readonly clock: Clock;
   /** A new thread is there, and knows nothing. */
@@ -31,17 +34,22 @@ const YOUNG_GENERATION_MIB = 2;
 const STACK_MIB = 1;
 /** A message of this size is sent without waiting for the turn's end: waking the lane is no longer what costs. */
 const FLUSH_AT_BYTES = 1024 ** 2;
+/** Some two hundred heartbeats; a hundredth of what a lane takes. */
+const RING_BYTES = 64 * 1024;
 
 export class LaneThread {
-  readonly #thread: SupervisedThread<FromLane, ToLane>;
+  readonly #thread: SupervisedThread<FromLane, ToLane | Stamped>;
   readonly #batch = new FrameBatch();
   #isFlushDue = false;
-  /** Of the thread of now. */
+  readonly #hasProcessor: boolean;
+  /** Both of the thread of now. */
   #bell: BellRinger | undefined;
+  #ring: RingWriter | undefined;
 
   constructor({ name, heapMib, data, hasProcessor, clock, onStart, onDeath, ...events }: LaneThreadOptions) {
+    this.#hasProcessor = hasProcessor;
     const newData = () => this.#newData(data());
-    this.#thread = new SupervisedThread<FromLane, ToLane>({
+    this.#thread = new SupervisedThread<FromLane, ToLane | Stamped>({
       ...events,
       script: hasProcessor ? 'lane/processor-thread' : 'lane/thread',
       name,
@@ -71,7 +79,7 @@ export class LaneThread {
   }
 
   /** The thread of now; undefined while there is none. */
-  get running(): SupervisedThread<FromLane, ToLane>['thread'] {
+  get running(): SupervisedThread<FromLane, ToLane | Stamped>['thread'] {
     return this.#thread.thread;
   }
 
@@ -104,20 +112,30 @@ export class LaneThread {
   /** Sends what was posted in this turn. */
   flush(): void {
     if (this.#batch.isEmpty) return;
+    if (this.#ring?.write(this.#batch.bytes)) {
+      this.#batch.clear();
+      this.#bell?.ring();
+      return;
+    }
     const frames = this.#batch.take();
     this.send({ type: 'heartbeats', frames }, [frames]);
   }
 
   /** Sends the message at once, before heartbeats that were posted in this turn. */
   send(message: ToLane, transfer: readonly ArrayBuffer[] = []): void {
-    this.#thread.post(message, transfer);
+    this.#thread.post(this.#ring === undefined ? message : { after: this.#ring.position, message }, transfer);
     this.#bell?.ring();
   }
 
-  /** A bell has one lane that writes: one that an abandoned thread still writes is not the next one's. */
-  #newData(data: Omit<LaneThreadData, 'bell'>): LaneThreadData {
+  /**
+   * Of bell and ring a lane writes a word: those that an abandoned thread still writes are not the next one's. Beside a
+   * processor, whose code takes far longer, all comes by the port.
+   */
+  #newData(data: Omit<LaneThreadData, 'bell' | 'ring'>): LaneThreadData {
     const bell = newBell();
     this.#bell = new BellRinger(bell);
-    return { ...data, bell };
+    const ring = this.#hasProcessor ? undefined : newByteRing(RING_BYTES);
+    this.#ring = ring && new RingWriter(ring);
+    return { ...data, bell, ring };
   }
 }
