@@ -6,6 +6,8 @@ import { EventEmitter } from 'node:events';
 import type { DecodedHeartbeat } from '../../src/lane/decode.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, LaneThreadData, ToLane } from '../../src/lane/messages.ts';
+import { OrderedPort } from '../../src/lane/ordered-port.ts';
+import type { ReadablePort } from '../../src/lane/sleeping-port.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { Publications } from '../../src/store/publications.ts';
 import { AllowanceReader } from '../../src/store/record-allowance.ts';
@@ -16,10 +18,13 @@ export const POISON = 'poison';
 export const HANG = 'hang';
 
 export class FakeThread extends EventEmitter {
-  readonly port = new EventEmitter() as EventEmitter & { postMessage(message: ToLane): void; close(): void };
+  readonly port = new EventEmitter() as EventEmitter & { postMessage(message: unknown): void; close(): void };
   readonly #data: LaneThreadData;
   readonly #clock: Clock;
-  readonly #told: ToLane[] = [];
+  readonly #posted: unknown[] = [];
+  readonly #inbox: ReadablePort;
+  /** Received, and not done. */
+  #next: ToLane | undefined;
   readonly #said: FromLane[] = [];
   /** Slots that it may write, by row. */
   readonly serves = new Map<number, unknown>();
@@ -32,15 +37,29 @@ export class FakeThread extends EventEmitter {
     super();
     this.#data = data;
     this.#clock = clock;
-    this.port.postMessage = (message) => this.#told.push(message);
+    const inbox: ReadablePort = {
+      postMessage() {},
+      receive: () => (this.#posted.length === 0 ? undefined : { message: this.#posted.shift() }),
+      close() {},
+    };
+    this.#inbox = data.ring === undefined ? inbox : new OrderedPort(inbox, data.ring);
+    this.port.postMessage = (message) => this.#posted.push(message);
     this.port.close = () => {};
   }
 
   /** Whether it has something to do, or main has something to hear. */
   get isBusy(): boolean {
     return (
-      !this.isDead && !this.#isStuck && (this.#listener === undefined || this.#told.length > 0 || this.#said.length > 0)
+      !this.isDead &&
+      !this.#isStuck &&
+      (this.#listener === undefined || this.#told() !== undefined || this.#said.length > 0)
     );
+  }
+
+  /** The next thing that it was told and has not done. */
+  #told(): ToLane | undefined {
+    this.#next ??= this.#inbox.receive()?.message as ToLane | undefined;
+    return this.#next;
   }
 
   /** It comes so far as to be ready. */
@@ -67,8 +86,9 @@ export class FakeThread extends EventEmitter {
   /** Does the next thing that it was told. @param others that may write slots as well */
   work(others: readonly FakeThread[]): void {
     const isIdle = this.isDead || this.#isStuck || this.#listener === undefined;
-    const message = isIdle ? undefined : this.#told.shift();
+    const message = isIdle ? undefined : this.#told();
     if (message === undefined) return;
+    this.#next = undefined;
     if (message.type === 'serve') {
       const other = others.find((thread) => thread !== this && thread.writes(message.slot, message.memory));
       if (other !== undefined) throw new Error(`two threads write the slot at row ${message.slot}`);
