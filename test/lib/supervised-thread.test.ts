@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { backOffMs, SupervisedThread, type ThreadDeath, threadsLeftBehind } from '../../src/lib/supervised-thread.ts';
 import type { ThreadScript } from '../../src/lib/threads.ts';
 import { newBell } from '../../src/store/bell.ts';
+import { newByteRing } from '../../src/store/byte-ring.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -23,7 +24,7 @@ function supervised(
   const thread = new SupervisedThread({
     script,
     name,
-    data: { processor: undefined, bell: newBell() },
+    data: { processor: undefined, bell: newBell(), ring: newByteRing(1024) },
     clock,
     canAbandon: true,
     onStart: () => {
