@@ -1,11 +1,24 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
+import type { LaneThreadData } from '../../src/lane/messages.ts';
 import { backOffMs, SupervisedThread, type ThreadDeath, threadsLeftBehind } from '../../src/lib/supervised-thread.ts';
 import type { ThreadScript } from '../../src/lib/threads.ts';
 import { newBell } from '../../src/store/bell.ts';
 import { newByteRing } from '../../src/store/byte-ring.ts';
+import { allocatePublications } from '../../src/store/publications.ts';
+import { newAllowance } from '../../src/store/record-allowance.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+
+/** All that a lane needs to start. */
+const LANE_DATA: LaneThreadData = {
+  processor: undefined,
+  ledger: undefined,
+  bell: newBell(),
+  ring: newByteRing(1024),
+  allowance: newAllowance(0),
+  publications: allocatePublications(1),
+};
 
 const clean: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -24,7 +37,7 @@ function supervised(
   const thread = new SupervisedThread({
     script,
     name,
-    data: { processor: undefined, bell: newBell(), ring: newByteRing(1024) },
+    data: LANE_DATA,
     clock,
     canAbandon: true,
     onStart: () => {
