@@ -137,7 +137,7 @@ const DECIDED: Readonly<Record<Isolation, (workerId: string) => string>> = {
 };
 
 /** What holds at this moment. */
-function standingText(standing: LaneStanding, { dedicated, limitedBy }: LaneLimit): string {
+function standingText(standing: LaneStanding, limit: LaneLimit): string {
   switch (standing) {
     case 'dedicated':
       return 'It has one.';
@@ -152,10 +152,26 @@ function standingText(standing: LaneStanding, { dedicated, limitedBy }: LaneLimi
     case 'quarantine':
       return 'It is in quarantine, without any thread.';
     case 'full':
-      return `All ${dedicated} (limited by ${limitedBy}) are taken by workers that need one as much: the next is for it.`;
+      return fullText(limit);
     case 'memory':
       return 'Memory is short on this machine: it shares one until there is some.';
+    case 'none':
+      return noneText(limit);
     default:
       return standing satisfies never;
   }
+}
+
+function fullText({ dedicated, limitedBy }: LaneLimit): string {
+  const taken =
+    dedicated === 1
+      ? `The only one (limited by ${limitedBy}) is taken by a worker that needs it as much`
+      : `All ${dedicated} (limited by ${limitedBy}) are taken by workers that need one as much`;
+  return `${taken}; it gets the next that is free.`;
+}
+
+function noneText({ limitedBy, setting }: LaneLimit): string {
+  const reason =
+    limitedBy === 'MAX_DEDICATED_LANES' ? `${setting} is 0` : `The machine carries none (${limitedBy}: ${setting})`;
+  return `${reason}: all workers share lanes; the decision is kept.`;
 }

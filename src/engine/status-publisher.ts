@@ -51,9 +51,10 @@ export class StatusPublisher {
 
   #publishLaneLimit(): void {
     const { lanes, lanePlan, roster, logger } = this.#options;
-    const isMemoryShort = lanes.isHeldBack;
+    const limit = laneLimitOf(lanePlan, lanes.isHeldBack);
+    const { isMemoryShort } = limit;
     if (roster.directory.laneLimit?.isMemoryShort === isMemoryShort) return;
-    roster.publishLaneLimit(laneLimitOf(lanePlan, isMemoryShort));
+    roster.publishLaneLimit(limit);
     if (isMemoryShort) logger.warn('memory is short on this machine: no more dedicated lanes are started');
     else logger.info('memory is free again: dedicated lanes are started');
   }

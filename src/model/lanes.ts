@@ -85,11 +85,13 @@ export function replacementReason(state: LaneState | undefined): ReplacementReas
  * |-----------------------------------------------|---------------------------------------------------------------|
  * | MAX_DEDICATED_LANES                           | the setting says so                                           |
  * | cores                                         | `auto`: with more threads the cores would mostly wake threads |
+ * | first workers                                 | `auto`: the least on any number of cores                      |
  * | memory, processes, memory maps, open files    | `auto`: the machine carries no more                           |
  */
 export const LANE_LIMITS = [
   'MAX_DEDICATED_LANES',
   'cores',
+  'first workers',
   'memory',
   'processes',
   'memory maps',

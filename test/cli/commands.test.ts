@@ -96,14 +96,24 @@ describe('a command', () => {
     await eventually(async () => /^lane +\d+ own$/m.test((await type('status node-a')) ?? ''));
     expect(await type('isolate node-a dedicated')).toBe('node-a is to have a thread of its own. It has one.');
     expect(await type('isolate node-b dedicated')).toBe(
-      'node-b is to have a thread of its own. All 1 (limited by MAX_DEDICATED_LANES) are taken by workers that need one ' +
-        'as much: the next is for it.',
+      'node-b is to have a thread of its own. The only one (limited by MAX_DEDICATED_LANES) is taken by a worker that ' +
+        'needs it as much; it gets the next that is free.',
     );
     expect(await type('isolate node-a shared')).toBe('node-a is to share a thread. It is about to leave its own.');
     expect(await type('status node-a')).toContain('isolation       shared, decided by an operator');
     expect(await type('isolate node-a auto')).toContain('node-a gets a thread of its own if it needs one. ');
     expect(await type('isolate nobody auto')).toBe('no worker is called nobody');
     expect(await type('isolate node-a alone')).toBe('usage: isolate <id> auto|dedicated|shared');
+  });
+
+  test('isolate promises nothing where all workers share lanes', async () => {
+    const master = await startPromptMaster({ maxDedicatedLanes: 0 });
+    const type = typing(master);
+    await addWorker(master, 'node-a');
+    expect(await type('isolate node-a dedicated')).toBe(
+      'node-a is to have a thread of its own. MAX_DEDICATED_LANES is 0: all workers share lanes; the decision is kept.',
+    );
+    expect(await type('isolate node-a auto')).toBe('node-a gets a thread of its own if it needs one. It shares one.');
   });
 
   test('that cannot be done says why in one line', async () => {

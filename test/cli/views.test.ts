@@ -4,14 +4,20 @@ import { widthOf } from '../../src/cli/text/width.ts';
 import { clusterText, internalStateText } from '../../src/cli/views/cluster-text.ts';
 import { eventCount, eventsText } from '../../src/cli/views/events-text.ts';
 import { clusterViewOf, totalsOfCluster, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
-import { lanePlanFields, lanePlanText } from '../../src/cli/views/lane-plan-text.ts';
+import { laneLimitText, lanePlanFields, lanePlanText } from '../../src/cli/views/lane-plan-text.ts';
 import { liveText } from '../../src/cli/views/live-text.ts';
 import { type LivenessView, totalsOf, type WorkerDetailView, type WorkerRow } from '../../src/cli/views/views.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
 import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
 import type { LanePlan } from '../../src/engine/lanes/lane-plan.ts';
 import { NO_HOLDS } from '../../src/model/holds.ts';
-import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
+import {
+  FAULT_CAUSES,
+  LANE_STATES,
+  type LaneLimit,
+  REJECTION_CAUSES,
+  REPLACEMENT_REASONS,
+} from '../../src/model/lanes.ts';
 import { noneOf } from '../../src/store/master-figures.ts';
 import { CONTROL, trickyText, workerIdText } from './tricky-text.ts';
 
@@ -362,6 +368,22 @@ test('the plan of lanes is told with every limit that is known, or with the sett
   expect(lanePlanFields(PLAN)).toEqual({ dedicated: 742, shared: 2, limitedBy: 'memory', machine });
   expect(lanePlanFields({ ...PLAN, byCores: 64, dedicated: 64 })).toMatchObject({ dedicated: 64, limitedBy: 'cores' });
   expect(lanePlanFields({ ...PLAN, isSet: true })).toMatchObject({ limitedBy: 'MAX_DEDICATED_LANES', machine });
+});
+
+test('why there are so many lanes is said with what changes it', () => {
+  const setting = 'MAX_DEDICATED_LANES';
+  const text = (limit: Partial<LaneLimit>) =>
+    laneLimitText({ dedicated: 64, limitedBy: 'cores', setting, isMemoryShort: false, ...limit });
+  expect(text({})).toBe('as many as the cores run well; MAX_DEDICATED_LANES changes it');
+  expect(text({ limitedBy: 'first workers' })).toBe(
+    '64 at least on any number of cores; MAX_DEDICATED_LANES changes it',
+  );
+  expect(text({ limitedBy: setting })).toBe(setting);
+  expect(text({ limitedBy: 'memory', setting: 'memory.max', isMemoryShort: true })).toBe(
+    'memory: memory.max; memory is short, no more are started',
+  );
+  // One core.
+  expect(lanePlanText({ ...PLAN, byCores: 32, dedicated: 64 })).toContain('(first workers: 64, memory: 742, ');
 });
 
 describe('an answer of the API', () => {

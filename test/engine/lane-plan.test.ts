@@ -29,7 +29,7 @@ const LARGE: MachineFacts = { ...SMALL, memory: [{ setting: 'RAM', most: 1e15, t
 
 describe('a plan', () => {
   test.each([
-    ['of one core is that of a fleet of ordinary size', 1, LARGE, FIRST_WORKERS, 'cores'],
+    ['of one core is that of a fleet of ordinary size', 1, LARGE, FIRST_WORKERS, 'first workers'],
     ['of two is that, too', 2, LARGE, FIRST_WORKERS, 'cores'],
     ['of many is bound by the cores', 8, LARGE, 8 * LANES_PER_CORE, 'cores'],
     ['is never more than the machine carries', 64, SMALL, 70, 'memory'],
@@ -65,8 +65,12 @@ describe('a plan', () => {
     expect(exceeded(of(76))).toEqual(['memory']);
     expect(of('all')).toMatchObject({ dedicated: MAX_WORKERS, isSet: true });
     expect(exceeded(of('all'))).toEqual(['memory', 'processes']);
+    // Memory holds none of these back.
     for (const setting of [3, 'all'] as const)
-      expect(laneLimitOf(of(setting), false)).toMatchObject({ limitedBy: 'MAX_DEDICATED_LANES' });
+      expect(laneLimitOf(of(setting), true)).toMatchObject({
+        limitedBy: 'MAX_DEDICATED_LANES',
+        isMemoryShort: false,
+      });
   });
 
   test('has one shared lane on few cores, and more where cores are idle otherwise', () => {
@@ -103,9 +107,9 @@ describe('an engine', () => {
   test('plans with the facts of its machine', async () => {
     const { plan, logged } = await startedWith(undefined);
     const cores = availableParallelism();
-    const byCores = Math.max(FIRST_WORKERS, cores * LANES_PER_CORE);
+    const byCores = cores * LANES_PER_CORE;
     expect(plan).toMatchObject({ isSet: false, shared: sharedLanesOn(cores), byCores });
-    expect(plan.dedicated).toBe(Math.min(byCores, plan.budget.lanes));
+    expect(plan.dedicated).toBe(Math.min(Math.max(FIRST_WORKERS, byCores), plan.budget.lanes));
     expect(plan.dedicated).toBeGreaterThan(0);
     expect(logged).toBe('');
   });

@@ -1,5 +1,5 @@
 /** How many workers get a thread of their own, and why. */
-import { type LanePlan, laneLimitOf } from '../../engine/lanes/lane-plan.ts';
+import { aimOf, FIRST_WORKERS, type LanePlan, laneLimitOf } from '../../engine/lanes/lane-plan.ts';
 import type { LaneLimit } from '../../model/lanes.ts';
 import { section, table } from '../text/table.ts';
 import { count, countOf } from '../text/units.ts';
@@ -28,22 +28,24 @@ export function lanePlanFields(plan: LanePlan): Record<string, unknown> {
   };
 }
 
-/** Of the cores and of the system, the least first. */
+/** Of what `auto` wants and of the system, the least first. */
 function limitsOf({ byCores, budget }: Pick<LanePlan, 'byCores' | 'budget'>) {
-  const cores = { resource: 'cores', setting: SETTING, lanes: byCores };
-  return [cores, ...budget.allowances].sort((a, b) => a.lanes - b.lanes);
+  const { limitedBy, lanes } = aimOf({ byCores });
+  return [{ resource: limitedBy, setting: SETTING, lanes }, ...budget.allowances].sort((a, b) => a.lanes - b.lanes);
 }
 
 /** What keeps the number of lanes where it is. */
 export function laneLimitText({ limitedBy, setting, isMemoryShort }: LaneLimit): string {
-  const limit =
-    limitedBy === 'cores'
-      ? `as many as the cores run well; ${setting} says otherwise`
-      : limitedBy === setting
-        ? setting
-        : `${limitedBy}: ${setting}`;
+  const limit = REASONS[limitedBy]?.(setting) ?? `${limitedBy}: ${setting}`;
   return isMemoryShort ? `${limit}; memory is short, no more are started` : limit;
 }
+
+/** All others are of the system. */
+const REASONS: Readonly<Partial<Record<LaneLimit['limitedBy'], (setting: string) => string>>> = {
+  MAX_DEDICATED_LANES: (setting) => setting,
+  cores: (setting) => `as many as the cores run well; ${setting} changes it`,
+  'first workers': (setting) => `${FIRST_WORKERS} at least on any number of cores; ${setting} changes it`,
+};
 
 /** Each limit with what it is called where it can be raised, the least first. */
 export function threadBudgetSection(plan: LanePlan): string {

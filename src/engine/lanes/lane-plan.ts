@@ -48,7 +48,7 @@ export interface LanePlan {
   readonly isSet: boolean;
   /** Threads for all others. */
   readonly shared: number;
-  /** Dedicated lanes that run well on so many cores, as `auto` sees it. */
+  /** Dedicated lanes that run well on so many cores; `auto` has FIRST_WORKERS of them at least. */
   readonly byCores: number;
   /** What the machine carries. */
   readonly budget: ThreadBudget;
@@ -61,8 +61,8 @@ export function planLanes(
   maxWorkers: number,
 ): LanePlan {
   const budget = threadBudget(facts, sharedLanes);
-  const byCores = Math.max(FIRST_WORKERS, LANES_PER_CORE * cores);
-  const auto = Math.min(byCores, budget.lanes);
+  const byCores = LANES_PER_CORE * cores;
+  const auto = Math.min(aimOf({ byCores }).lanes, budget.lanes);
   return {
     dedicated: maxDedicatedLanes === 'all' ? maxWorkers : (maxDedicatedLanes ?? auto),
     isSet: maxDedicatedLanes !== undefined,
@@ -77,19 +77,24 @@ export function sharedLanesOn(cores: number): number {
   return Math.min(MOST_SHARED_LANES, Math.max(1, Math.floor(cores / CORES_PER_SHARED_LANE)));
 }
 
+/** How many lanes `auto` wants where the machine carries them, and why. */
+export function aimOf({ byCores }: Pick<LanePlan, 'byCores'>) {
+  return byCores < FIRST_WORKERS
+    ? ({ limitedBy: 'first workers', lanes: FIRST_WORKERS } as const)
+    : ({ limitedBy: 'cores', lanes: byCores } as const);
+}
+
 /** @param isMemoryShort whether the machine has no memory for another at this moment */
 export function laneLimitOf(plan: LanePlan, isMemoryShort: boolean): LaneLimit {
   const { dedicated, isSet, budget } = plan;
   const setting = 'MAX_DEDICATED_LANES';
-  if (isSet) return { dedicated, limitedBy: setting, setting, isMemoryShort };
+  // A number that is set is started, whatever memory there is.
+  if (isSet) return { dedicated, limitedBy: setting, setting, isMemoryShort: false };
   const { limitedBy } = budget;
-  if (isBoundByCores(plan)) return { dedicated, limitedBy: 'cores', setting, isMemoryShort };
+  const aim = aimOf(plan);
+  if (aim.lanes <= budget.lanes) return { dedicated, limitedBy: aim.limitedBy, setting, isMemoryShort };
   const binding = budget.allowances.find(({ resource }) => resource === limitedBy);
   return { dedicated, limitedBy, setting: binding?.setting ?? limitedBy, isMemoryShort };
-}
-
-function isBoundByCores({ byCores, budget }: LanePlan): boolean {
-  return byCores <= budget.lanes;
 }
 
 /** Of a plan that was set: the limits that it seems to exceed, the tightest first. */

@@ -112,6 +112,7 @@ export function neediest<C extends LaneClaim>(candidates: Iterable<C>, nowMs: nu
  * | quarantine | has a lane without a thread                                                     |
  * | full       | shares one; all lanes are taken by workers that need them as much               |
  * | memory     | shares one; the machine has no memory for another lane                          |
+ * | none       | shares one, as all do: there is no dedicated lane                               |
  */
 export type LaneStanding =
   | 'dedicated'
@@ -121,4 +122,5 @@ export type LaneStanding =
   | 'penalty'
   | 'quarantine'
   | 'full'
-  | 'memory';
+  | 'memory'
+  | 'none';

@@ -174,6 +174,7 @@ export class LanePool {
     if (place.at === 'moving' && place.to.at === 'quarantine') return 'quarantine';
     if (place.own !== undefined) return 'awaited';
     const isWanted = needOf(worker, this.#options.clock.monotonicMs()) >= Need.decided;
+    if (isWanted && this.#options.maxDedicatedLanes === 0) return 'none';
     if (isWanted) return this.isHeldBack && this.#lanes.isBelowMost() ? 'memory' : 'full';
     if (place.at === 'moving') return place.from === 'dedicated' ? 'leaving' : 'shared';
     return place.at === 'penalty' ? 'penalty' : 'shared';
