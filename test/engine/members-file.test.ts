@@ -139,6 +139,7 @@ test.each([
   ['text that is no JSON', 'nonsense', 2],
   ['another shape', '{"id":"b","approved":"yes","known":true}', 2],
   ['an id that cannot be one', '{"id":"","gone":true}', 2],
+  ['a decision that is none', '{"id":"b","approved":true,"known":true,"isolation":"dedicatd"}', 2],
   ['an info that is none', '{"id":"b","approved":true,"known":true,"info":{"totalCpu":"many"}}', 2],
 ])('%s in the middle: the file is set aside, and all else is kept', async (_, damage, kept) => {
   const good = ['a', 'c'].map((workerId) => journalLine({ workerId, member: memberOf(workerId) }));

@@ -28,8 +28,7 @@ const lineSchema = z.union([
     id,
     approved: z.boolean(),
     address: z.string().optional(),
-    // One of a later master's is none of ours.
-    isolation: z.enum(['dedicated', 'shared']).optional().catch(undefined),
+    isolation: z.enum(['dedicated', 'shared']).optional(),
     known: z.boolean(),
     instanceIds: z.array(z.string()).max(MAX_INSTANCES).default([]),
     isActive: z.boolean().optional(),
