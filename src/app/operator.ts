@@ -155,6 +155,8 @@ function standingText(standing: LaneStanding, limit: LaneLimit): string {
       return fullText(limit);
     case 'memory':
       return 'Memory is short on this machine: it shares one until there is some.';
+    case 'absent':
+      return 'It is not there: that holds once it comes.';
     case 'none':
       return noneText(limit);
     default:

@@ -136,9 +136,9 @@ export class TelemetryManager {
   }
 
   /**
-   * Decides which kind of lane a worker is to have; that outlives the master.
+   * Decides which kind of lane a worker is to have; that outlives the worker's absence, and the master.
    * @returns where it leaves the worker
-   * @throws PulselaneError `not_found`, `unavailable`; `resource_exhausted` if too many decisions are kept already
+   * @throws PulselaneError `invalid_argument`; `not_found` if nothing is known or kept of the worker; `unavailable`; `resource_exhausted` if too many decisions are kept already
    */
   isolate(workerId: string, isolation: Isolation): LaneStanding {
     this.#parts.phase.mustRun();

@@ -6,7 +6,8 @@ import { FIRST_WORKERS } from '../../src/engine/lanes/lane-plan.ts';
 import { KEPT_FOR_MS } from '../../src/engine/lanes/lane-policy.ts';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
-import { ISOLATION_LABEL, WISH_LABELS } from '../../src/model/isolation.ts';
+import { PulselaneError } from '../../src/lib/errors.ts';
+import { ISOLATION_LABEL, type Isolation, WISH_LABELS } from '../../src/model/isolation.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { keptLog } from '../support/kept-log.ts';
@@ -121,6 +122,12 @@ describe('at the bound', () => {
       'a auto',
     ]);
     expect(() => manager.isolate('nobody', 'shared')).toThrow('no worker is called nobody');
+    // A program without types may say anything.
+    expect(() => manager.isolate('a', 'Dedicated' as Isolation)).toThrow(
+      new PulselaneError('invalid_argument', 'isolation "Dedicated": expected one of auto, dedicated, shared'),
+    );
+    expect(manager.members.get('a')?.isolation).toBeUndefined();
+    expect(manager.directory.get('a')?.isolation).toBe('auto');
   });
 
   test('a wish gets a lane that is free, and one that another has had for a while', async () => {
@@ -171,6 +178,24 @@ test('a label that nobody knows is told once, and counts for nothing', async () 
   manager.announceWorker(wishing('b'));
   await eventually(() => lines.some(({ worker }) => worker === 'a'));
   expect(lines.filter(({ msg }) => msg.includes('can only be'))).toMatchObject([{ worker: 'a', value: 'always' }]);
+});
+
+test('what an operator decided of a worker that has left can be changed, and holds once it comes', async () => {
+  const manager = await startManager({ maxDedicatedLanes: 1 });
+  await settled(manager, ['a', 'b'], 1);
+  manager.isolate('a', 'shared');
+  manager.isolate('b', 'shared');
+  for (const id of ['a', 'b']) manager.deregisterWorker(id, '');
+  expect(manager.isolate('a', 'dedicated')).toBe('absent');
+  expect(manager.isolate('b', 'auto')).toBe('absent');
+  expect(manager.members.all().map(({ workerId, isolation }) => ({ workerId, isolation }))).toEqual([
+    { workerId: 'a', isolation: 'dedicated' },
+  ]);
+  // Nothing is kept of it any more.
+  expect(() => manager.isolate('b', 'auto')).toThrow('no worker is called b');
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: 2 });
+  await eventually(() => ownersIn(manager, ['a']).length === 1);
+  expect(manager.directory.get('a')?.isolation).toBe('dedicated');
 });
 
 test('what an operator decided outlives the master', async () => {

@@ -113,6 +113,7 @@ export function neediest<C extends LaneClaim>(candidates: Iterable<C>, nowMs: nu
  * | full       | shares one; all lanes are taken by workers that need them as much               |
  * | memory     | shares one; the machine has no memory for another lane                          |
  * | none       | shares one, as all do: there is no dedicated lane                               |
+ * | absent     | is not in the fleet; what was decided holds once it comes                       |
  */
 export type LaneStanding =
   | 'dedicated'
@@ -123,4 +124,5 @@ export type LaneStanding =
   | 'quarantine'
   | 'full'
   | 'memory'
-  | 'none';
+  | 'none'
+  | 'absent';

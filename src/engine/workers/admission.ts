@@ -16,7 +16,7 @@
 import type { WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { PulselaneError } from '../../lib/errors.ts';
-import type { Isolation } from '../../model/isolation.ts';
+import { ISOLATIONS, type Isolation, isIsolation } from '../../model/isolation.ts';
 import type { LaneStanding } from '../lanes/lane-policy.ts';
 import type { Liveness } from '../liveness/liveness.ts';
 import type { Members } from '../persistence/members.ts';
@@ -118,20 +118,30 @@ export class Admission {
   }
 
   /**
-   * An operator decides which kind of lane a worker is to have.
+   * An operator decides which kind of lane a worker is to have: one that is there, or of which anything is kept.
    * @returns where it leaves the worker
-   * @throws PulselaneError `not_found`; `resource_exhausted` if too many decisions are kept
+   * @throws PulselaneError `invalid_argument`; `not_found`; `resource_exhausted` if too many decisions are kept
    */
   isolate(workerId: string, isolation: Isolation): LaneStanding {
+    if (!isIsolation(isolation)) {
+      const expected = `expected one of ${ISOLATIONS.join(', ')}`;
+      throw new PulselaneError('invalid_argument', `isolation ${JSON.stringify(isolation)}: ${expected}`);
+    }
     const entry = this.#roster.get(workerId);
-    if (entry === undefined) throw new PulselaneError('not_found', `no worker is called ${workerId}`);
+    const member = this.#members.get(workerId);
+    if (entry === undefined && member === undefined) {
+      throw new PulselaneError('not_found', `no worker is called ${workerId}`);
+    }
     // It is kept for ever, also when the worker never comes again.
     if (isolation !== 'auto' && this.#members.size >= 2 * this.#maxWorkers) {
       throw new PulselaneError('resource_exhausted', 'too many workers are remembered; unregister those that are gone');
     }
     const isNews = this.#members.setIsolation(workerId, isolation);
     if (isNews) this.#liveness.recordEvent({ type: 'isolation', workerId, detail: isolation });
-    return this.#lifecycle.decide(entry, isolation);
+    if (entry !== undefined) return this.#lifecycle.decide(entry, isolation);
+    // Without the decision there may be nothing left to keep.
+    if (member?.known === false) this.#members.expire(workerId);
+    return 'absent';
   }
 
   /** What a worker said of itself last, if it did so in bytes of this digest. */
