@@ -8,10 +8,12 @@
  * | feeding  | a thread exists: at `start`, or when | is dropped                     | → waiting; the owner says for how  |
  * |          | the back-off after a death is over   |                                | long, see {@link SupervisedThread} |
  * | fed      | the whole roster was told            | reaches it, behind the roster  | the same                           |
+ * | ending   | `kill`, also for signs of life owed  | is dropped                     | the same                           |
  * | stopped  | `stop`                               | is dropped                     | is what was asked for              |
  *
  * A thread that begins knows nothing of what was said before: `onFed` is where its owner tells it what it needs. So messages
- * that are dropped need no queue either. Announcements: see roster-feed.ts.
+ * that are dropped need no queue either. What a thread said before its end is heard to the last, also while it is ending.
+ * Announcements: see roster-feed.ts.
  */
 import { type Clock, endsWithin, type Timer } from '../lib/clock.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
@@ -78,7 +80,7 @@ export class ReaderHost<ToThread, FromThread> {
     return this.#thread;
   }
 
-  /** Whether there is a thread that messages reach. */
+  /** Whether there is a thread that messages reach: not one that is being ended. */
   get isFed(): boolean {
     return this.#feed.isFed;
   }
@@ -93,12 +95,13 @@ export class ReaderHost<ToThread, FromThread> {
     this.#feed.announce(items);
   }
 
-  post(message: ToThread, transfer?: readonly ArrayBuffer[]): void {
-    if (this.#feed.isFed) this.#thread.post({ type: 'message', message }, transfer);
+  post(message: ToThread): void {
+    if (this.#feed.isFed) this.#thread.post({ type: 'message', message });
   }
 
   /** Ends the thread as if it had died. */
   kill(reason: string): void {
+    this.#feed.end();
     this.#thread.kill(reason);
   }
 

@@ -10,7 +10,7 @@
  *
  * | state   | entered when                          | an announcement                     |
  * |---------|---------------------------------------|-------------------------------------|
- * | unheard | made, or `end`: there is no thread    | is dropped: the next roster has it  |
+ * | unheard | made, or `end`: no thread listens     | is dropped: the next roster has it  |
  * | feeding | `begin`: a thread began               | is told                             |
  * | fed     | every part of the roster was told     | is told                             |
  *
@@ -59,7 +59,7 @@ export class RosterFeed {
     if (items.length > 0 && this.#state !== 'unheard') this.#options.tell(items);
   }
 
-  /** There is no thread any more. */
+  /** There is no thread any more, or it is being ended. */
   end(): void {
     this.#state = 'unheard';
     this.#rest = undefined;

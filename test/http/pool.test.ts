@@ -201,6 +201,39 @@ describe('a thread', () => {
     expect(logged).toEqual([`warn a query failed: no answer within ${QUERY_WITHIN_MS} ms`]);
   });
 
+  test('that was given up is asked nothing more, though its late answer comes before its end', async () => {
+    const { queries, fleet, clock, logged } = tested;
+    fill(fleet);
+    await Promise.all(Array.from({ length: POOL_THREADS }, () => pageOf(queries)));
+    const late = Array.from({ length: POOL_THREADS }, () => pageOf(queries));
+    clock.advance(QUERY_WITHIN_MS / 2);
+    const behind = Array.from({ length: POOL_THREADS }, () => pageOf(queries));
+    // The answers come, and are not heard before their questions are late.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    clock.advance(QUERY_WITHIN_MS / 2);
+    for (const outcome of await Promise.allSettled(late)) expect(outcome.status).toBe('rejected');
+    for (const page of await Promise.all(behind)) expect(page).toBe(pageHere(REQUEST));
+    expect(logged).toEqual(late.map(() => `warn a query failed: no answer within ${QUERY_WITHIN_MS} ms`));
+  });
+
+  test('that dies before it begins with a question leaves it to the next one, which is the last to be tried', async () => {
+    const { queries, fleet, logged } = tested;
+    fill(fleet);
+    await Promise.all(Array.from({ length: POOL_THREADS }, () => pageOf(queries)));
+    void queries.pool.threads()[0]?.terminate();
+    const gzip = { headers: { 'Accept-Encoding': 'gzip' } };
+    expect((await tested.app.request('/api/v1/workers', gzip)).status).toBe(200);
+    expect(logged).toEqual([expect.stringContaining('a query thread ended')]);
+
+    await Promise.all(Array.from({ length: POOL_THREADS }, () => pageOf(queries)));
+    const [first, second] = queries.pool.threads();
+    // As late as can be: the pool hears of the first one's end next.
+    first?.prependOnceListener('exit', () => void second?.terminate());
+    void first?.terminate();
+    await expect(pageOf(queries)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await pageOf(queries)).toBe(pageHere(REQUEST));
+  });
+
   test('is no older than its queue: what does not fit is refused, and may be asked again', async () => {
     const { queries, fleet, app } = tested;
     fill(fleet);

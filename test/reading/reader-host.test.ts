@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { JsonText } from '../../src/http/bodies/json-text.ts';
 import { type PageRequest, writePage } from '../../src/http/query/page.ts';
-import type { Outcome, Task } from '../../src/http/query/tasks.ts';
+import type { Outcome, Said, Task } from '../../src/http/query/tasks.ts';
 import { backOffMs } from '../../src/lib/supervised-thread.ts';
 import { Directory } from '../../src/reading/directory.ts';
 import { ReaderHost } from '../../src/reading/reader-host.ts';
@@ -27,7 +27,7 @@ const request: PageRequest = {
 };
 const PAGE: Task = { type: 'page', request, gzip: false };
 
-const hosts: ReaderHost<Task, Outcome>[] = [];
+const hosts: ReaderHost<Task, Said>[] = [];
 afterEach(async () => {
   await Promise.all(hosts.splice(0).map((host) => host.stop()));
 });
@@ -39,7 +39,7 @@ function newReader() {
   const outcomes: Outcome[] = [];
   const deaths: string[] = [];
   let feeds = 0;
-  const host = new ReaderHost<Task, Outcome>({
+  const host = new ReaderHost<Task, Said>({
     script: 'http/query/thread',
     name: 'test',
     title: 'the thread of the test',
@@ -49,7 +49,9 @@ function newReader() {
     onFed: () => {
       feeds++;
     },
-    onMessage: (outcome) => outcomes.push(outcome),
+    onMessage: (said) => {
+      if (said !== 'begun') outcomes.push(said);
+    },
     onDeath: ({ reason, backOffMs }) => {
       deaths.push(reason);
       return backOffMs;
@@ -129,6 +131,8 @@ test('a thread that owes too many signs of life is ended and started again; one 
   expect(deaths).toEqual([]);
   // Without a turn of the loop no answer can come.
   clock.advance((MAX_PINGS_UNANSWERED + 2) * PING_EVERY_MS);
+  // It lives, and nothing is told to it any more.
+  expect([host.thread.state, host.isFed, deaths]).toEqual(['ready', false, []]);
   await eventually(() => deaths.length === 1);
   expect(deaths).toEqual(['the thread of the test does not answer and is ended']);
   clock.advance(backOffMs(1));

@@ -5,7 +5,8 @@
  * | a question is | since                                         | until                                                |
  * |---------------|-----------------------------------------------|------------------------------------------------------|
  * | waiting       | it was asked                                  | a thread is idle, the first to ask first → in hand   |
- * | in hand       | it was put to a thread                        | its answer, or the thread's death → over             |
+ * | in hand       | it was put to a thread                        | its answer → over; the thread's death → over, or     |
+ * |               |                                               | once, if the thread had yet to begin it → waiting    |
  * | over          | answered; failed; late; the pool was stopped  |                                                      |
  *
  * A thread that is late with an answer is ended: whoever waits behind it has done nothing wrong.
@@ -17,7 +18,7 @@ import { MAX_QUERIES_UNDER_WAY, POOL_THREADS, QUERY_WITHIN_MS } from '../http-li
 import { LimitReached } from '../http-refusals.ts';
 import type { HttpLog } from '../messages.ts';
 import type { PageRequest } from './page.ts';
-import { PoolThread, type Question } from './pool-thread.ts';
+import { PoolThread, type PoolThreadDeath, type Question } from './pool-thread.ts';
 import type { Answer, Answers, Task } from './tasks.ts';
 
 export interface QueryPoolOptions {
@@ -31,7 +32,9 @@ export class QueryPool {
   /** The first of them stays; it is asked first, so that others have nothing to do when there is little. */
   #threads: PoolThread[] = [];
   #waiting: Question[] = [];
-  #underWay = 0;
+  readonly #underWay = new Set<Question>();
+  /** Were put to a thread that died of something else. */
+  readonly #askedTwice = new WeakSet<Question>();
   #isStopped = false;
 
   constructor(options: QueryPoolOptions) {
@@ -58,8 +61,7 @@ export class QueryPool {
   /** @throws PulselaneError as `page` does */
   gzip(bytes: Uint8Array): Promise<Answers['gzip']> {
     // A view would be sent with all the memory behind it.
-    const copy = new Uint8Array(bytes);
-    return this.#ask({ type: 'gzip', bytes: copy }, [copy.buffer]);
+    return this.#ask({ type: 'gzip', bytes: new Uint8Array(bytes) });
   }
 
   /** For tests that hurt them; none before the first query. */
@@ -74,16 +76,16 @@ export class QueryPool {
     await Promise.all(this.#threads.map((thread) => thread.stop(stopped())));
   }
 
-  async #ask<A extends Answer>(task: Task, transfer: readonly ArrayBuffer[] = []): Promise<A> {
-    if (this.#underWay >= MAX_QUERIES_UNDER_WAY) {
+  async #ask<A extends Answer>(task: Task): Promise<A> {
+    if (this.#underWay.size >= MAX_QUERIES_UNDER_WAY) {
       throw new LimitReached('resource_exhausted', 'queries', `${MAX_QUERIES_UNDER_WAY} queries are under way already`);
     }
     // Threads that were ended would be started again.
     if (this.#isStopped) throw stopped();
-    this.#underWay++;
     const { clock, log } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const question: Question = { task, transfer, answered: resolve, failed: reject };
+    const question: Question = { task, answered: resolve, failed: reject };
+    this.#underWay.add(question);
     const late = clock.after(QUERY_WITHIN_MS, () => this.#late(question));
     this.#waiting.push(question);
     this.#dispatch();
@@ -95,7 +97,7 @@ export class QueryPool {
       throw new PulselaneError('unavailable', 'the query was not answered; it may succeed when asked again');
     } finally {
       late.cancel();
-      this.#underWay--;
+      this.#underWay.delete(question);
     }
   }
 
@@ -114,20 +116,32 @@ export class QueryPool {
   }
 
   #add(): void {
-    const { directory, clock, log } = this.#options;
+    const { directory, clock } = this.#options;
     const thread: PoolThread = new PoolThread({
       directory,
       clock,
       onIdle: () => this.#dispatch(),
       onIdleLong: () => this.#endSpare(thread),
-      onDeath: (text, inHand) => {
-        // Otherwise it is logged with the query that failed.
-        if (inHand === undefined) log('warn', text);
-        this.#dispatch();
-      },
+      onDeath: (death) => this.#threadDied(death),
     });
     this.#threads.push(thread);
     thread.start();
+  }
+
+  #threadDied({ reason, text, question, isQuestionUntouched }: PoolThreadDeath): void {
+    const { log } = this.#options;
+    const mayWaitAgain = isQuestionUntouched && question !== undefined && this.#isFirstTry(question);
+    if (mayWaitAgain) {
+      this.#askedTwice.add(question);
+      this.#waiting.unshift(question);
+    } else question?.failed(new Error(reason));
+    // A query that fails is logged.
+    if (text !== undefined && (question === undefined || mayWaitAgain)) log('warn', text);
+    this.#dispatch();
+  }
+
+  #isFirstTry(question: Question): boolean {
+    return this.#underWay.has(question) && !this.#askedTwice.has(question);
   }
 
   #endSpare(thread: PoolThread): void {

@@ -29,6 +29,9 @@ export type Answer = Answers[Task['type']];
 /** What became of a task. `message` is for people. */
 export type Outcome = { readonly ok: true; readonly answer: Answer } | { readonly ok: false; readonly message: string };
 
+/** What a thread says of the task that it was given: that it begins, then what became of it. */
+export type Said = 'begun' | Outcome;
+
 export class TaskRunner {
   readonly #directory: Directory;
   #text = new JsonText();

@@ -4,13 +4,15 @@ import { portOf } from '../../lib/ports.ts';
 import { takeThreadStart } from '../../lib/thread-start.ts';
 import type { ReaderData } from '../../reading/reader-messages.ts';
 import { readFor } from '../../reading/reader-thread.ts';
-import { type Answer, type Outcome, type Task, TaskRunner } from './tasks.ts';
+import { type Answer, type Said, type Task, TaskRunner } from './tasks.ts';
 
 const { port, data } = takeThreadStart<ReaderData>();
-readFor<Task, Outcome>(portOf(port), data, ({ directory, post }) => {
+readFor<Task, Said>(portOf(port), data, ({ directory, post }) => {
   const runner = new TaskRunner(directory);
   return {
     received(task) {
+      // Should this thread die, it is known whether it can have been of the task.
+      post('begun');
       try {
         const answer = runner.run(task);
         // Transferred, not copied.
