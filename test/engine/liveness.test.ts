@@ -710,6 +710,15 @@ test('workers of an earlier master who never come back do not weigh on their gro
   expect(manager.holds.brakes).toMatchObject([{ group: 'rack', silent: 3, watched: 3 }]);
 });
 
+test('that a worker is inactive which was so for an earlier master, too, is no news', () => {
+  const restored = (id: string, isActive: boolean) => ({ ...rackMember(id), activity: { isActive, heardS: 1 } });
+  manager.restore([restored('was active', true), restored('was gone', false)], new Map());
+  clock.advance(70_000);
+  expect(view('was gone')).toMatchObject({ state: 'inactive', cause: 'grace_over' });
+  expect(states('was gone')).toEqual([]);
+  expect(states('was active')).toEqual(['unknown>inactive grace_over']);
+});
+
 test('without values a worker of an earlier master stays as it was until there are some, or the grace is over', async () => {
   const never = ['n1', 'n2', 'n3', 'n4'];
   const activity = { isActive: true, heardS: 1 };

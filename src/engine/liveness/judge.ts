@@ -336,6 +336,8 @@ export class Judge {
     board.setState(row, to, cause, clock.wallMs());
     const isActive = board.isActive(row);
     if (isActive !== wasActive) onActivity(entry, isActive);
+    // The earlier master has told it. Whoever restarts masters often is not to be told of the same workers each time.
+    if (from === 'unknown' && to === 'inactive' && !wasActive) return;
     this.#flaps.changed(entry, { from, to, cause, detail });
   }
 
