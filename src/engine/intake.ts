@@ -1,5 +1,6 @@
 /**
- * Takes heartbeats. In this order, since what is refused must still count as heard:
+ * Takes heartbeats. In this order, since a heartbeat that is refused for want of memory must still count as heard; one that
+ * comes too often does not, and need not: those before it do.
  *
  *     admission ──► rate ──► liveness: heard, instance, sequence ──► receipt on the board ──► memory ──► mailbox ──► lane
  *

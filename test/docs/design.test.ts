@@ -13,7 +13,7 @@ test('the page names files, none that is not there', () => {
   expect(named.filter((path) => !existsSync(path))).toEqual([]);
 });
 
-test('a heartbeat passes eight files at most, none of them twice', () => {
+test('the way of a heartbeat that the page shows has eight files at most, none of them twice', () => {
   expect(passed.length).toBeGreaterThan(4);
   expect(passed.length).toBeLessThanOrEqual(8);
   expect(new Set(passed).size).toBe(passed.length);
