@@ -14,17 +14,17 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { repetitions } from '../support/repetitions.ts';
 
 const SWEEP_EVERY_MS = 250;
-/** Not whole, so that no moment is that of a sweep: what falls on one is found by it or by the next. */
+/** Such that many moments fall on a sweep: what stands up to and with one is found over by the next. */
 const LIMITS = {
-  heartbeatIntervalMs: 1000.37,
-  inactivityTimeoutMs: 5003.59,
-  retentionMs: 40_007.83,
-  ephemeralRetentionMs: 15_003.41,
+  heartbeatIntervalMs: 1000,
+  inactivityTimeoutMs: 5000,
+  retentionMs: 40_000,
+  ephemeralRetentionMs: 15_000,
 };
 const WORKERS = 8;
 /** They were known to an earlier master. */
 const RESTORED = 3;
-const GRACE_MS = 9001.73;
+const GRACE_MS = 9000;
 
 test('what is looked at when it is due has changed nothing before', () => {
   const anyFacts: fc.Arbitrary<LivenessFacts> = fc.record({
@@ -64,6 +64,7 @@ interface Step {
 const WHATS = [
   ...['nothing', 'nothing', 'receive', 'receive late', 'farewell', 'hang up', 'record', 'begin anew'],
   ...['hear', 'hear no more', 'group', 'ephemeral', 'interval', 'release brakes'],
+  ...['slow down', 'speed up', 'all hear'],
 ] as const;
 
 /** A judge of a fleet, told of by steps. */
@@ -72,15 +73,16 @@ function fleetOf(clock: FakeClock) {
   const entries: (RosterEntry | undefined)[] = [];
   const heldMs: number[] = new Array(WORKERS).fill(Number.NEGATIVE_INFINITY);
   const log = new EventLog();
+  let assignedIntervalMs = LIMITS.heartbeatIntervalMs;
   const own = new Judge({
     rows: WORKERS,
     limits: LIMITS,
-    brakeMaxHoldMs: 20_011.57,
+    brakeMaxHoldMs: 20_000,
     board,
     recorder: new EventRecorder({ log, clock, logger: silentLogger, onEvents: () => {} }),
     clock,
     atRow: (row) => entries[row],
-    assignedIntervalMs: () => LIMITS.heartbeatIntervalMs,
+    assignedIntervalMs: () => assignedIntervalMs,
     onGone: (entry) => {
       own.forget(entry, 'retention');
       entries[entry.row] = undefined;
@@ -119,6 +121,11 @@ function fleetOf(clock: FakeClock) {
     take({ what, worker }: Pick<Step, 'what' | 'worker'>) {
       const entry = entries[worker];
       if (what === 'release brakes') own.releaseBrakes();
+      if (what === 'slow down') assignedIntervalMs = 7 * LIMITS.heartbeatIntervalMs;
+      if (what === 'speed up') assignedIntervalMs = LIMITS.heartbeatIntervalMs;
+      if (what === 'all hear') {
+        for (const each of entries) if (each !== undefined && !each.liveness.hears) own.hears(each, true);
+      }
       if (entry === undefined) return;
       const { liveness } = entry;
       switch (what) {
@@ -168,7 +175,10 @@ test('a judge that looks at those who are due alone finds at every moment what o
     what: fc.constantFrom(...WHATS),
     worker: fc.nat(WORKERS - 1),
     senders: fc.oneof(fc.constantFrom(0, 255), fc.nat(255)),
-    ms: fc.nat(15_000),
+    ms: fc.oneof(
+      fc.nat(15_000),
+      fc.nat(60).map((sweeps) => sweeps * SWEEP_EVERY_MS),
+    ),
   });
   fc.assert(
     fc.property(fc.array(step, { minLength: 5, maxLength: 25 }), (steps) => {

@@ -7,6 +7,7 @@
  * | has news which may bring its moment forward                 | with the next sweep                                    |
  * | is silent, while a brake keeps it as it is                  | in a second: its group may be another by then, not held |
  * | is inactive, and counts still among the silent of its group | when it counts no more, or else its verdict changes    |
+ * | is told how often to send, when that becomes more often     | when its silence counts by the shorter interval        |
  * | is any other                                                | when its verdict changes                               |
  * | is forgotten                                                | never                                                  |
  *
@@ -19,7 +20,7 @@ export interface DueFacts {
   readonly untilMs: number;
   /** A brake keeps it from what its verdict says. */
   readonly isHeld: boolean;
-  /** Until when it counts among the silent of its group, being inactive; undefined: it does not. */
+  /** Up to and with this moment it counts among the silent of its group, being inactive; undefined: it does not. */
   readonly countsUntilMs: number | undefined;
 }
 
@@ -46,6 +47,11 @@ export class DueTimes {
   soon(row: number): void {
     if (row >= this.#rows) this.#rows = row + 1;
     this.#dueMs[row] = AT_ONCE;
+  }
+
+  /** Its verdict may change beyond that moment, sooner than was known. */
+  by(row: number, ms: number): void {
+    this.#dueMs[row] = Math.min(this.#dueMs[row] as number, ms);
   }
 
   /** The worker is forgotten. */

@@ -37,7 +37,7 @@ export interface JudgeOptions {
   readonly recorder: EventRecorder;
   readonly clock: Clock;
   readonly atRow: (row: number) => RosterEntry | undefined;
-  /** The longest interval that those who can be told one were told. */
+  /** The longest interval to which some of those who can be told one may still keep. */
   readonly assignedIntervalMs: () => number;
   /** The worker is to be forgotten. */
   readonly onGone: (entry: RosterEntry) => void;
@@ -56,6 +56,8 @@ export class Judge {
   readonly #publisher: HoldsPublisher;
   readonly #due: DueTimes;
   #nextFlapStepMs: number;
+  /** By which those who are told one were judged at the last sweep. */
+  #assignedIntervalMs: number;
   /** Workers of an earlier master that are not heard yet. */
   #unknown = 0;
   /** Until when they are waited for. */
@@ -77,6 +79,7 @@ export class Judge {
     this.#publisher = new HoldsPublisher({ holds: () => this.holds, onHolds: options.onHolds });
     this.#due = new DueTimes(options.rows);
     this.#nextFlapStepMs = nowMs + FLAP_STEP_MS;
+    this.#assignedIntervalMs = options.assignedIntervalMs();
   }
 
   /** From now on main listens: what it did before, such as starting, is no stall. */
@@ -216,6 +219,7 @@ export class Judge {
     const nowMs = this.attentive.look(this.#options.clock.monotonicMs());
     if (nowMs === undefined) return;
     this.#recordStall();
+    this.#noteAssigned();
     const silent = this.#lookAtDue(nowMs);
     this.#endGrace(nowMs);
     this.#brakes.decide(nowMs);
@@ -255,6 +259,24 @@ export class Judge {
     return this.#brakes.release(name);
   }
 
+  /**
+   * The interval of those who are told one becomes shorter without news of any of them. Who was heard of late is not looked at
+   * for that before its silence counts: so the looks at a whole fleet are spread as its heartbeats are.
+   */
+  #noteAssigned(): void {
+    const { atRow, board, limits, assignedIntervalMs } = this.#options;
+    const beforeMs = this.#assignedIntervalMs;
+    this.#assignedIntervalMs = assignedIntervalMs();
+    if (this.#assignedIntervalMs >= beforeMs) return;
+    for (let row = 0; row < board.rowsUsed; row++) {
+      const liveness = atRow(row)?.liveness;
+      if (!liveness?.hears) continue;
+      const { lastReceivedMs = 0, intervalMs } = liveness;
+      const silentAfterMs = Math.min(suspectAfterMs(intervalMs), inactiveAfterMs(intervalMs, limits));
+      this.#due.by(row, lastReceivedMs + silentAfterMs);
+    }
+  }
+
   /** @returns who has fallen silent: these are scheduled when it is known whether a brake holds */
   #lookAtDue(nowMs: number): RosterEntry[] {
     const { atRow } = this.#options;
@@ -291,7 +313,7 @@ export class Judge {
       onGone(entry);
       return false;
     }
-    if (state === 'inactive' && liveness.state === 'inactive' && nowMs >= this.#countsUntilMs(liveness)) {
+    if (state === 'inactive' && liveness.state === 'inactive' && nowMs > this.#countsUntilMs(liveness)) {
       this.#groups.unwatch(entry);
     }
     if (!isWorse(state, liveness.state)) return false;
