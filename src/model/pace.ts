@@ -29,10 +29,10 @@ export function longestIntervalMs(intervalMs: number, baseMs: number): number {
   return intervalMs <= baseMs ? baseMs : intervalMs * (1 + JITTER);
 }
 
-/** The longest interval that some worker may still keep to. */
+/** An interval that some worker may still keep to. */
 export interface AssignedInterval {
   readonly intervalMs: number;
-  /** Until when somebody may who was told it. */
+  /** Up to and with this moment somebody may who was told it. */
   readonly untilMs: number;
 }
 
@@ -40,10 +40,21 @@ export interface AssignedInterval {
 const ACK_EVERY_MS = 3000;
 
 /**
- * A pace that falls is heard by each worker with the ack of its next heartbeat: until then it keeps to the former one.
+ * The intervals that some worker may still keep to, longest first: the first one is that by which silence is judged. A pace
+ * that falls is heard by each worker with the ack of its next heartbeat, or, if that is lost, of the one after it: until then
+ * it keeps to the former one. So each interval counts for as long after it was told last, those on the way down included.
+ * @param before the same at the look before; empty: nobody was told anything
  * @param longestMs what workers are told from now on
+ * @returns never empty; strictly falling, so no more than there are steps
  */
-export function assignedInterval(before: AssignedInterval, longestMs: number, nowMs: number): AssignedInterval {
-  if (longestMs < before.intervalMs && nowMs <= before.untilMs) return before;
-  return { intervalMs: longestMs, untilMs: nowMs + 2 * longestMs + ACK_EVERY_MS };
+export function assignedIntervals(
+  before: readonly AssignedInterval[],
+  longestMs: number,
+  nowMs: number,
+): readonly [AssignedInterval, ...AssignedInterval[]] {
+  const told = { intervalMs: longestMs, untilMs: nowMs + 2 * longestMs + ACK_EVERY_MS };
+  // What is shorter was told before as well, and is over sooner.
+  const longer = before.filter(({ intervalMs, untilMs }) => intervalMs > longestMs && nowMs <= untilMs);
+  const [first] = longer;
+  return first === undefined ? [told] : [first, ...longer.slice(1), told];
 }

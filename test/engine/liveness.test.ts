@@ -809,6 +809,40 @@ test('a pace that falls is not held against those who have not heard of it', asy
   expect(view('last').state).toBe('suspect');
 });
 
+test('nor is one that falls once more, against those who have heard of the first fall alone', async () => {
+  await start({ targetHeartbeatsPerS: 1 });
+  const many = Array.from({ length: 40 }, (_, index) => `w${index}`);
+  await appear(...many, 'last');
+  beat(5000, [...many, 'last']);
+  const firstMs = manager.intervalToTell(1);
+  for (const id of many.slice(20)) manager.unregisterWorker(id);
+  // Until a moment before nobody keeps to the first one any more.
+  beat(2 * firstMs - 5000, [...many.slice(0, 20), 'last']);
+  const toldMs = manager.intervalToTell(1);
+  expect(toldMs).toBeGreaterThan(20_000);
+  for (const id of many.slice(0, 20)) manager.unregisterWorker(id);
+  clock.advance(toldMs);
+  expect(manager.intervalToTell(1)).toBe(5000);
+  expect(view('last').state).toBe('active');
+});
+
+test('who dies after the pace has fallen is found out as soon as in any small fleet', async () => {
+  await start({ targetHeartbeatsPerS: 1 });
+  const many = Array.from({ length: 40 }, (_, index) => `w${index}`);
+  await appear(...many, 'last');
+  beat(5000, [...many, 'last']);
+  const toldMs = manager.intervalToTell(1);
+  for (const id of many) manager.unregisterWorker(id);
+  beat(2 * toldMs - 5000, ['last']);
+  // Looked at while some may still keep to the former pace; its last heartbeat comes a moment before nobody does.
+  announce('last');
+  send('last', {}, STREAM);
+  clock.advance(11_500);
+  expect(view('last').state).toBe('suspect');
+  clock.advance(19_500);
+  expect(view('last').state).toBe('inactive');
+});
+
 test('workers of groups too small to tell a mass by have a brake together', async () => {
   const pairs = Array.from({ length: 10 }, (_, index) => `p${index}`);
   for (const [index, id] of pairs.entries()) announce(id, { group: `pair-${Math.floor(index / 2)}` });

@@ -6,7 +6,13 @@ import { Cadence, patienceMs } from '../../src/model/cadence.ts';
 import { EventLog } from '../../src/model/events.ts';
 import { beginsToFlap, flapScore, isSteadyAgain, nextFlapStep, withChange } from '../../src/model/flapping.ts';
 import { instanceKind, MAX_INSTANCES, withInstance } from '../../src/model/instances.ts';
-import { jitteredIntervalMs, longestIntervalMs, pacedIntervalMs } from '../../src/model/pace.ts';
+import {
+  type AssignedInterval,
+  assignedIntervals,
+  jitteredIntervalMs,
+  longestIntervalMs,
+  pacedIntervalMs,
+} from '../../src/model/pace.ts';
 import { SequenceWindow } from '../../src/model/sequence.ts';
 import { smoothedSkewMs } from '../../src/model/skew.ts';
 import { stuckReason } from '../../src/model/stuck.ts';
@@ -190,6 +196,28 @@ test('what is told differs from one to the next, and is never less than the shor
         expect(told).toBeLessThanOrEqual(longestIntervalMs(pacedMs, 5000) + 1);
       },
     ),
+  );
+});
+
+test('nobody is judged by less than it may still keep to, nor by more once nobody does, however the pace moves', () => {
+  const step = fc.record({
+    intervalMs: fc.constantFrom(5000, 5500, 12_000, 30_000, 60_000, 600_000),
+    afterMs: fc.oneof(fc.constantFrom(250, 13_000, 123_000), fc.nat(130_000)),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), (steps) => {
+      let assigned: readonly AssignedInterval[] = [];
+      let nowMs = 0;
+      const told: { intervalMs: number; atMs: number }[] = [];
+      for (const { intervalMs, afterMs } of steps) {
+        nowMs += afterMs;
+        told.push({ intervalMs, atMs: nowMs });
+        assigned = assignedIntervals(assigned, intervalMs, nowMs);
+        const kept = told.filter((each) => nowMs <= each.atMs + 2 * each.intervalMs + 3000);
+        expect(assigned[0]?.intervalMs).toBe(Math.max(...kept.map((each) => each.intervalMs)));
+        expect(assigned.length).toBeLessThanOrEqual(6);
+      }
+    }),
   );
 });
 

@@ -11,7 +11,7 @@ import type { Holds } from '../../model/holds.ts';
 import { type StateCause, suspectAfterMs } from '../../model/liveness.ts';
 import {
   type AssignedInterval,
-  assignedInterval,
+  assignedIntervals,
   jitteredIntervalMs,
   LONGEST_INTERVAL_MS,
   longestIntervalMs,
@@ -91,7 +91,8 @@ export class Liveness {
   readonly #recorder: EventRecorder;
   /** How often workers are to send. */
   #intervalMs: number;
-  #assigned: AssignedInterval;
+  /** What some worker may still keep to, longest first. */
+  #assigned: readonly [AssignedInterval, ...AssignedInterval[]];
   #sweeps = 0;
 
   constructor({ settings, roster, board, clock, logger, onGone, onInstances, onActivity }: LivenessOptions) {
@@ -106,7 +107,7 @@ export class Liveness {
       );
     }
     this.#intervalMs = heartbeatIntervalMs;
-    this.#assigned = { intervalMs: heartbeatIntervalMs, untilMs: 0 };
+    this.#assigned = [{ intervalMs: heartbeatIntervalMs, untilMs: 0 }];
     const recorder = new EventRecorder({
       log: roster.directory.events,
       clock,
@@ -125,7 +126,7 @@ export class Liveness {
       recorder,
       clock,
       atRow: (row) => roster.atRow(row),
-      assignedIntervalMs: () => this.#assigned.intervalMs,
+      assignedIntervalMs: () => this.#assigned[0].intervalMs,
       onGone,
       onActivity,
       onHolds: (holds) => roster.publishHolds(holds),
@@ -261,7 +262,7 @@ export class Liveness {
     const { heartbeatIntervalMs, targetHeartbeatsPerS } = this.#settings;
     this.#intervalMs = pacedIntervalMs(heartbeatIntervalMs, this.#board.activeWorkers, targetHeartbeatsPerS);
     const longestMs = longestIntervalMs(this.#intervalMs, heartbeatIntervalMs);
-    this.#assigned = assignedInterval(this.#assigned, longestMs, this.#judge.nowMs());
+    this.#assigned = assignedIntervals(this.#assigned, longestMs, this.#judge.nowMs());
   }
 
   get attentive(): AttentiveTime {
