@@ -89,6 +89,20 @@ class Fleet {
     }
   }
 
+  /** All goes well, and each of them sends a heartbeat every 5 s. */
+  async live(ms: number, workerIds: readonly string[]): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 5000) {
+      for (const workerId of workerIds) this.send(workerId, 'task');
+      await this.calm(Math.min(5000, ms - passed));
+    }
+  }
+
+  /** Which kind of lane each of them is on. */
+  kinds(workerIds: readonly string[]): (string | undefined)[] {
+    const facts = this.facts();
+    return workerIds.map((id) => facts.find(({ workerId }) => workerId === id)?.lane.kind);
+  }
+
   facts() {
     return [...this.manager.directory.all()].map(({ workerId, row, slot }) => {
       const { accepted, replaced, lost, lane } = this.manager.directory.board.view(row, 0);
@@ -197,5 +211,37 @@ test('a worker that fails on the penalty lane while on its way to its own goes o
   expect([penalty?.isDead, own?.isDead]).toEqual([true, false]);
   await fleet.calm(1000);
   expect(laneOf('bad')).toMatchObject({ kind: 'dedicated', state: 'ready' });
+  await fleet.end();
+});
+
+test('a worker that gave way gets a lane again when that of another is free, or is needed less than by it', async () => {
+  const fleet = new Fleet(1, 1);
+  await fleet.manager.start();
+  const both = ['decided', 'fails'];
+  await fleet.live(5000, ['decided']);
+  fleet.manager.isolate('decided', 'dedicated');
+  await fleet.live(5000, both);
+  fleet.send('fails', POISON);
+  await fleet.live(5000, both);
+  expect(fleet.kinds(both)).toEqual(['shared', 'dedicated']);
+  await fleet.live(CLEAN_AFTER_MS + 5000, both);
+  expect(fleet.kinds(both)).toEqual(['dedicated', 'shared']);
+  await fleet.end();
+});
+
+test('one whose lane was given to another while it was in quarantine gets one again in its turn', async () => {
+  const fleet = new Fleet(1, 1);
+  await fleet.manager.start();
+  const both = ['decided', 'other'];
+  await fleet.live(5000, ['decided']);
+  fleet.manager.isolate('decided', 'dedicated');
+  await fleet.harm('decided');
+  await fleet.live(5000, ['other']);
+  // That fails, too, so that it does not give way.
+  fleet.send('other', POISON);
+  await fleet.live(QUARANTINE_MS, both);
+  expect(fleet.kinds(both)).toEqual(['penalty', 'dedicated']);
+  await fleet.live(CLEAN_AFTER_MS, both);
+  expect(fleet.kinds(both)).toEqual(['dedicated', 'shared']);
   await fleet.end();
 });

@@ -247,7 +247,13 @@ export class LanePool {
   #evict(worker: LaneWorker): void {
     const isHarmful = isOfLate(worker.faults, this.#options.clock.monotonicMs());
     const to = (isHarmful ? this.#lanes.penaltyWithRoom() : undefined) ?? this.#lanes.leastShared();
+    this.#giveUp(worker, to);
+  }
+
+  /** It has no lane of its own any more, and gets one again in its turn. */
+  #giveUp(worker: LaneWorker, to: LaneHandle): void {
     this.#places.change(worker, { type: 'evicted', to: { at: to.kind, lane: to } });
+    if (needOf(worker, this.#options.clock.monotonicMs()) > Need.ordinary) this.#claims.add(worker);
   }
 
   /** Workers that share a lane and have none of their own on the way. */
@@ -414,7 +420,7 @@ export class LanePool {
     }
     // Its place was given to another meanwhile.
     const other = this.#lanes.penaltyWithRoom() ?? this.#lanes.leastShared();
-    this.#places.change(worker, { type: 'evicted', to: { at: other.kind, lane: other } });
+    this.#giveUp(worker, other);
   }
 
   /** Back to the shared lanes, who did no harm on the penalty lane for long. */
