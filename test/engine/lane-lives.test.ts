@@ -245,3 +245,43 @@ test('one whose lane was given to another while it was in quarantine gets one ag
   expect(fleet.kinds(both)).toEqual(['dedicated', 'shared']);
   await fleet.end();
 });
+
+test('a shutdown while a worker’s own lane comes up waits for no more than its heartbeats, and loses none', async () => {
+  const fleet = new Fleet(1, 1);
+  await fleet.manager.start();
+  await fleet.live(5000, ['first', 'second']);
+  const before = [...fleet.threads];
+  fleet.manager.unregisterWorker('first');
+  await fleet.pass(250);
+  for (const thread of before)
+    while (thread.isBusy) {
+      thread.work(fleet.threads);
+      thread.speak();
+    }
+  await fleet.pass(250);
+  expect(fleet.threads.length).toBe(before.length + 1);
+  // One more than a lane holds: it is given when the others are done.
+  for (let beats = 0; beats < 4; beats++) fleet.send('second', 'task');
+  const shutdown = fleet.manager.shutdown();
+  const own = fleet.threads.at(-1);
+  own?.boot();
+  own?.speak();
+  await turn();
+  const { clock } = fleet;
+  const sinceMs = clock.monotonicMs();
+  let isOver = false;
+  void shutdown.then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    for (const thread of fleet.threads) {
+      thread.work(fleet.threads);
+      thread.speak();
+    }
+    clock.advance(5);
+    await turn();
+  }
+  expect(clock.monotonicMs() - sinceMs).toBeLessThan(1000);
+  const [second] = fleet.facts();
+  expect(second).toMatchObject({ workerId: 'second', done: second?.accepted });
+});

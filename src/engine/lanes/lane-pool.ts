@@ -57,7 +57,10 @@ export class LanePool {
   /** Those who may need a lane of their own more than others do, and had none when that was last known. */
   readonly #claims = new Set<LaneWorker>();
   #dealtMs = Number.NEGATIVE_INFINITY;
+  /** Workers finish where they are: nobody is given another lane. */
   #stopped = false;
+  /** No lane has a thread any more. */
+  #isOver = false;
 
   constructor(options: LanePoolOptions) {
     this.#options = options;
@@ -78,7 +81,8 @@ export class LanePool {
         ...options.events,
         onReady: (lane) => {
           const worker = this.#lanes.workerOf(lane);
-          if (worker !== undefined) this.#places.change(worker, { type: 'ownLaneReady', own: lane });
+          // Once all is being stopped, it finishes where it is.
+          if (worker !== undefined && !this.#stopped) this.#places.change(worker, { type: 'ownLaneReady', own: lane });
         },
         onQuarantineOver: (lane) => this.#quarantineOver(lane),
         onFailure: (lane, failure) => this.#afterFailure(lane, failure),
@@ -189,6 +193,7 @@ export class LanePool {
   /** Ends all threads. */
   stop(): Promise<void> {
     this.#stopped = true;
+    this.#isOver = true;
     return this.#lanes.stop();
   }
 
@@ -264,8 +269,8 @@ export class LanePool {
 
   /** It goes on, unless it turns out what else is to become of it. */
   #left(worker: LaneWorker, { lane, isOverTime, to }: MovingPlace<LaneHandle>): void {
-    if (this.#stopped) return;
-    const excess = isOverTime ? lane.excess(worker) : undefined;
+    if (this.#isOver) return;
+    const excess = isOverTime && !this.#stopped ? lane.excess(worker) : undefined;
     if (excess !== undefined) {
       this.#charge(worker, { cause: 'stall', reason: excess });
       this.#options.logger.warn({ worker: worker.workerId, lane: lane.number, reason: excess }, 'worker moved out');
