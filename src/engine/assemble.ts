@@ -12,7 +12,7 @@ import { DeliveryWatch } from './delivery-watch.ts';
 import { FigurePublisher } from './figure-publisher.ts';
 import { Intake } from './intake.ts';
 import { laneEffects } from './lane-effects.ts';
-import { type LanePlan, planLanes } from './lanes/lane-plan.ts';
+import { type LanePlan, laneSettings, planLanes } from './lanes/lane-plan.ts';
 import { LanePool } from './lanes/lane-pool.ts';
 import { LoadWatch } from './lanes/load-watch.ts';
 import { readMachineFacts, readMemoryLimits } from './lanes/machine-facts.ts';
@@ -71,11 +71,9 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
   const { maxWorkers = 20_000, maxDedicatedLanes, sharedLanes } = options;
-  if (sharedLanes !== undefined && !(sharedLanes >= 1))
-    throw new PulselaneError('bad_setting', `sharedLanes is ${sharedLanes}, expected at least 1`);
   const facts = readMachineFacts();
   const machine = { facts, cores: availableParallelism() };
-  const lanePlan = planLanes(machine, { maxDedicatedLanes, sharedLanes }, maxWorkers);
+  const lanePlan = planLanes(machine, laneSettings(maxDedicatedLanes, sharedLanes), maxWorkers);
   const { dedicated } = lanePlan;
   const lanesAsked = maxDedicatedLanes === 'all' ? `all, up to ${dedicated} lanes` : String(dedicated);
   const memory = new MemoryRoom(clock, facts.memory, readMemoryLimits);

@@ -15,12 +15,12 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   /** Most changes a second of one worker, as registrations are; 0, the default here, is no limit. */
   readonly maxWorkerRegistersPerS?: number;
   /**
-   * Most workers with a thread of their own; the rest share. Undefined: as many as the cores run well, 64 at least, if the
-   * machine carries them; `all`: one each, whatever it costs.
+   * Most workers with a thread of their own; the rest share. `auto`, the default: as many as the cores run well, 64 at
+   * least, if the machine carries them; `all`: one each, whatever it costs.
    */
-  readonly maxDedicatedLanes?: number | 'all' | undefined;
-  /** Threads for those who share; undefined: one for every two cores, 1 to 8. */
-  readonly sharedLanes?: number | undefined;
+  readonly maxDedicatedLanes?: number | 'auto' | 'all' | undefined;
+  /** Threads for those who share; `auto`, the default: one for every two cores, 1 to 8. */
+  readonly sharedLanes?: number | 'auto' | undefined;
   /** Heartbeats per worker on their way to its lane; beyond it the newest replaces the one that waits. */
   readonly laneDepth?: number;
   /** Heap limit of a dedicated lane; a shared one has four times as much. */

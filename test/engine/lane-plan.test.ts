@@ -27,6 +27,22 @@ const SMALL: MachineFacts = {
 };
 const LARGE: MachineFacts = { ...SMALL, memory: [{ setting: 'RAM', most: 1e15, taken: 0 }], processes: [] };
 
+test.each([
+  [{ maxDedicatedLanes: 'ALL' }, 'maxDedicatedLanes is "ALL"'],
+  [{ maxDedicatedLanes: -1 }, 'maxDedicatedLanes is -1'],
+  [{ maxDedicatedLanes: 1.5 }, 'maxDedicatedLanes is 1.5'],
+  [{ maxDedicatedLanes: null }, 'maxDedicatedLanes is null'],
+  [{ sharedLanes: 0 }, 'sharedLanes is 0'],
+  [{ sharedLanes: 'all' }, 'sharedLanes is "all"'],
+])('a manager with %j is refused', (options, message) => {
+  expect(() => new TelemetryManager(options as never)).toThrow(message);
+});
+
+test('a manager takes the words that the settings take', () => {
+  const { lanePlan } = new TelemetryManager({ maxDedicatedLanes: 'auto', sharedLanes: 'auto' });
+  expect(lanePlan).toMatchObject({ isSet: false, shared: sharedLanesOn(availableParallelism()) });
+});
+
 describe('a plan', () => {
   test.each([
     ['of one core is that of a fleet of ordinary size', 1, LARGE, FIRST_WORKERS, 'first workers'],

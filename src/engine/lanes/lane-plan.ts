@@ -9,6 +9,7 @@
  * | `all`    | one for each of MAX_WORKERS, whatever it costs: as such a number                                        |
  * | `auto`   | LANES_PER_CORE for each core, FIRST_WORKERS at least, but no more than the machine carries              |
  */
+import { PulselaneError } from '../../lib/errors.ts';
 import type { LaneLimit } from '../../model/lanes.ts';
 import { type Allowance, type MachineFacts, type ThreadBudget, threadBudget } from './thread-budget.ts';
 
@@ -33,6 +34,31 @@ const MOST_SHARED_LANES = 8;
 export interface LaneSettings {
   readonly maxDedicatedLanes: number | 'all' | undefined;
   readonly sharedLanes: number | undefined;
+}
+
+/**
+ * What a program that embeds the engine says, which may be anything.
+ * @throws PulselaneError `bad_setting`, naming what was expected
+ */
+export function laneSettings(maxDedicatedLanes: unknown = 'auto', sharedLanes: unknown = 'auto'): LaneSettings {
+  const isCount = (value: unknown, least: number): value is number =>
+    Number.isInteger(value) && (value as number) >= least;
+  if (maxDedicatedLanes !== 'all' && maxDedicatedLanes !== 'auto' && !isCount(maxDedicatedLanes, 0)) {
+    const expected = "expected a whole number, 0 at least, 'auto' or 'all'";
+    throw new PulselaneError('bad_setting', `maxDedicatedLanes is ${shown(maxDedicatedLanes)}: ${expected}`);
+  }
+  if (sharedLanes !== 'auto' && !isCount(sharedLanes, 1)) {
+    const expected = "expected a whole number, 1 at least, or 'auto'";
+    throw new PulselaneError('bad_setting', `sharedLanes is ${shown(sharedLanes)}: ${expected}`);
+  }
+  return {
+    maxDedicatedLanes: maxDedicatedLanes === 'auto' ? undefined : maxDedicatedLanes,
+    sharedLanes: sharedLanes === 'auto' ? undefined : sharedLanes,
+  };
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 export interface LaneMachine {
