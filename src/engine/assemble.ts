@@ -104,6 +104,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
       members.setActivity(workerId, { isActive, heardS });
       if (isActive) onActive(workerId);
     },
+    onPresence: (entry) => lanes.reconsider(entry),
   });
   const processorUrl = options.processor === undefined ? undefined : urlOf(options.processor);
   const offHeapMib = options.laneOffHeapMib ?? 128;

@@ -61,6 +61,11 @@ export function isActiveIn(state: WorkerState): boolean | undefined {
   return state === 'active' || state === 'suspect' || state === 'leaving';
 }
 
+/** Whether nobody is there, as far as is known: a lane of its own would be kept for nobody. Silence alone is no absence. */
+export function isAbsentIn(state: WorkerState): boolean {
+  return state === 'inactive' || state === 'unknown' || state === 'left';
+}
+
 export interface LivenessFacts {
   /** When the worker became known; if an earlier master knew it, when that one had heard it last. */
   readonly knownMs: number;

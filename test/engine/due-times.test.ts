@@ -88,6 +88,7 @@ function fleetOf(clock: FakeClock) {
       entries[entry.row] = undefined;
     },
     onActivity: () => {},
+    onPresence: () => {},
     onHolds: () => {},
   });
   for (let row = 0; row < WORKERS; row++) {

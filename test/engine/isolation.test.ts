@@ -206,6 +206,9 @@ test('what an operator decided outlives the master', async () => {
   await eventually(() => ownersIn(first, ['a', 'b']).join() === 'b');
   const second = await startManager({ maxDedicatedLanes: 2 });
   second.restore(first.members.all(), new Map());
+  // Who was not heard yet needs no lane.
+  expect(ownLanes(second)).toBe(0);
+  for (const workerId of ['a', 'b']) second.processHeartbeat({ workerId });
   await eventually(() => ownersIn(second, ['a', 'b']).join() === 'b');
   expect(laneOf(second, 'a').kind).toBe('shared');
   expect(['a', 'b'].map((id) => second.directory.get(id)?.isolation)).toEqual(['shared', 'dedicated']);

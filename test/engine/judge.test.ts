@@ -27,6 +27,7 @@ function judgeOf(count: number) {
     assignedIntervalMs: () => LIMITS.heartbeatIntervalMs,
     onGone: () => {},
     onActivity: () => {},
+    onPresence: () => {},
     onHolds: () => {},
   });
   for (let i = 0; i < count; i++) {

@@ -1,6 +1,6 @@
 /** The pool, its lanes and the lanes' own side together, with threads that do and end as chance has it. */
 import fc from 'fast-check';
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { CLEAN_AFTER_MS, MAX_FAULTS } from '../../src/engine/lanes/fault-history.ts';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import type { ThreadOptions } from '../../src/lib/threads.ts';
@@ -284,4 +284,58 @@ test('a shutdown while a worker’s own lane comes up waits for no more than its
   expect(clock.monotonicMs() - sinceMs).toBeLessThan(1000);
   const [second] = fleet.facts();
   expect(second).toMatchObject({ workerId: 'second', done: second?.accepted });
+});
+
+describe('workers that are gone', () => {
+  test.each<[how: string, gone: (fleet: Fleet) => Promise<void>]>([
+    ['are silent for long', async () => {}],
+    ['said farewell', async ({ manager }) => manager.processHeartbeat({ workerId: 'gone', leaving: true })],
+  ])('and %s give their lane at once to one that is there, and get one again in their turn', async (_, leave) => {
+    const fleet = new Fleet(1, 1);
+    await fleet.manager.start();
+    const both = ['gone', 'alive'];
+    await fleet.live(5000, ['gone']);
+    await leave(fleet);
+    await fleet.live(60_000, []);
+    expect(fleet.kinds(['gone'])).toEqual(['dedicated']);
+    await fleet.live(1000, ['alive']);
+    expect(fleet.kinds(both)).toEqual(['shared', 'dedicated']);
+    await fleet.live(120_000, both);
+    expect(fleet.kinds(both)).toEqual(['shared', 'dedicated']);
+    fleet.manager.unregisterWorker('alive');
+    await fleet.live(1000, []);
+    expect(fleet.kinds(['gone'])).toEqual(['dedicated']);
+    await fleet.end();
+  });
+
+  test('give their lane to one that has shared until then; one that is late for a moment does not', async () => {
+    const fleet = new Fleet(1, 1);
+    await fleet.manager.start();
+    const both = ['first', 'second'];
+    await fleet.live(5000, both);
+    await fleet.live(20_000, ['second']);
+    expect(fleet.kinds(both)).toEqual(['dedicated', 'shared']);
+    await fleet.live(20_000, ['second']);
+    expect(fleet.kinds(both)).toEqual(['shared', 'dedicated']);
+    await fleet.end();
+  });
+
+  test('before the master began get their lanes when they are heard', async () => {
+    const earlier = new Fleet(1, 1);
+    await earlier.manager.start();
+    await earlier.live(5000, ['gone']);
+    const kept = earlier.manager.members.all();
+    await earlier.end();
+    const fleet = new Fleet(1, 1);
+    await fleet.manager.start();
+    fleet.manager.restore(kept, new Map());
+    await fleet.live(1000, ['new']);
+    expect(fleet.kinds(['gone', 'new'])).toEqual(['shared', 'dedicated']);
+    fleet.manager.unregisterWorker('new');
+    await fleet.live(1000, []);
+    expect(fleet.kinds(['gone'])).toEqual(['shared']);
+    await fleet.live(1000, ['gone']);
+    expect(fleet.kinds(['gone'])).toEqual(['dedicated']);
+    await fleet.end();
+  });
 });

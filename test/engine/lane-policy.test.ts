@@ -14,12 +14,13 @@ import {
 import { ISOLATIONS } from '../../src/model/isolation.ts';
 
 const NOW_MS = 10_000_000;
-const ORDINARY: LaneClaim = { isolation: 'auto', wishesOwnLane: false, isHeavy: false, faults: [] };
+const ORDINARY: LaneClaim = { isolation: 'auto', wishesOwnLane: false, isHeavy: false, isAbsent: false, faults: [] };
 
 const claim: fc.Arbitrary<LaneClaim> = fc.record({
   isolation: fc.constantFrom(...ISOLATIONS),
   wishesOwnLane: fc.boolean(),
   isHeavy: fc.boolean(),
+  isAbsent: fc.boolean(),
   faults: fc.array(fc.integer({ min: NOW_MS - 2 * CLEAN_AFTER_MS, max: NOW_MS }), { maxLength: 2 }),
 });
 
@@ -32,8 +33,13 @@ describe('the need of a worker', () => {
     ['is its load', { isHeavy: true }, Need.heavy],
     ['is that of all others', {}, Need.ordinary],
     [
+      'that is not there is less, whatever else',
+      { isAbsent: true, faults: [NOW_MS], isolation: 'dedicated' },
+      Need.absent,
+    ],
+    [
       'is none where an operator decided that it shares, whatever else',
-      { isolation: 'shared', faults: [NOW_MS], wishesOwnLane: true, isHeavy: true },
+      { isolation: 'shared', faults: [NOW_MS], wishesOwnLane: true, isHeavy: true, isAbsent: true },
       Need.never,
     ],
   ] as const)('%s', (_, facts, need) => {
@@ -41,12 +47,12 @@ describe('the need of a worker', () => {
   });
 });
 
-test('free lanes go to who needs them most, among equals in the order given, and never to who is to share', () => {
+test('free lanes go to who needs them most, among equals in the order given, and never to who is to share or is absent', () => {
   fc.assert(
     fc.property(fc.array(claim), (claims) => {
       const order = [...ownLaneOrder(claims, NOW_MS)];
       const expected = claims
-        .filter((each) => needOf(each, NOW_MS) !== Need.never)
+        .filter((each) => needOf(each, NOW_MS) > Need.absent)
         .sort((a, b) => needOf(b, NOW_MS) - needOf(a, NOW_MS));
       expect(order).toEqual(expected);
     }),
@@ -72,6 +78,12 @@ describe('a lane that is taken', () => {
         expect(whoGivesWay(ORDINARY, [heldFor(KEPT_FOR_MS, { wishesOwnLane: true })], NOW_MS)).toBeUndefined();
       }),
     );
+  });
+
+  test('is given up at once by who is absent, to anybody who is there', () => {
+    const holders = [heldFor(KEPT_FOR_MS, {}), heldFor(0, { isAbsent: true, wishesOwnLane: true }), heldFor(0, {})];
+    expect(whoGivesWay(ORDINARY, holders, NOW_MS)).toBe(holders[1]?.worker);
+    expect(whoGivesWay({ ...ORDINARY, isAbsent: true }, holders, NOW_MS)).toBeUndefined();
   });
 
   test('is kept for a minute from wishes and load, and not from failures and decisions', () => {
@@ -102,7 +114,7 @@ class Deal {
       this.#give(next, nowMs);
       return true;
     }
-    const to = neediest(this.waiting, nowMs);
+    const to = neediest(this.waiting, nowMs) ?? next;
     const from = to && whoGivesWay(to, this.holders, nowMs);
     if (to === undefined || from === undefined) return false;
     const at = this.holders.findIndex(({ worker }) => worker === from);
@@ -145,10 +157,10 @@ test('lanes are never more than the bound, end with who needs them most, and sta
       const waits = deal.waiting.map((each) => needOf(each, laterMs));
       const has = deal.holders.map(({ worker }) => needOf(worker, laterMs));
       const mostWaiting = Math.max(Need.never, ...waits);
-      if (mostWaiting > Need.ordinary) {
+      if (mostWaiting > Need.absent) {
         expect(Math.min(...has, Need.failed)).toBeGreaterThanOrEqual(mostWaiting);
       }
-      if (deal.holders.length < bound) expect(mostWaiting).toBe(Need.never);
+      if (deal.holders.length < bound) expect(mostWaiting).toBeLessThanOrEqual(Need.absent);
       expect(deal.settle(laterMs)).toBe(0);
       expect(deal.settle(laterMs + KEPT_FOR_MS + 1)).toBe(0);
     }),

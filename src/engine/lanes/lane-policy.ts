@@ -9,11 +9,13 @@
  * | wished   | that wishes so by its label                                                                           |
  * | heavy    | that takes much of a lane's time (worker-load.ts): others wait for it                                 |
  * | ordinary | like all others                                                                                       |
+ * | absent   | that is not there, whatever else: it has left, is inactive, or was not heard since the master began   |
  * | never    | for which an operator decided that it shares                                                          |
  *
  * Free lanes go to those who need them most, among equals to those who are looked at first. Where none is free, who needs one
  * more gets that of who needs it least. Among equals nobody gives way, so that nothing moves while nothing changes; and
- * who got a lane a moment ago keeps it for a while, unless for one that failed or was decided for.
+ * who got a lane a moment ago keeps it for a while, unless for one that failed or was decided for. An absent worker gets
+ * none; it keeps the one that it has until anybody else needs it, and then gives it at once.
  */
 import type { Isolation } from '../../model/isolation.ts';
 import { CLEAN_AFTER_MS, type FaultHistory } from './fault-history.ts';
@@ -24,20 +26,23 @@ export interface LaneClaim {
   readonly isolation: Isolation;
   readonly wishesOwnLane: boolean;
   readonly isHeavy: boolean;
+  /** It is not there, as far as is known. */
+  readonly isAbsent: boolean;
   /** When it was charged with the failure of a lane. */
   readonly faults: FaultHistory;
 }
 
 /** The greater, the sooner. */
-export const Need = { never: 0, ordinary: 1, heavy: 2, wished: 3, decided: 4, failed: 5 } as const;
+export const Need = { never: 0, absent: 1, ordinary: 2, heavy: 3, wished: 4, decided: 5, failed: 6 } as const;
 export type Need = (typeof Need)[keyof typeof Need];
 
 /** What a worker's label and load come to at any time: a start costs some 20 ms of CPU, a move a pause. */
 export const KEPT_FOR_MS = 60_000;
 
 /** @param nowMs monotonic */
-export function needOf({ isolation, wishesOwnLane, isHeavy, faults }: LaneClaim, nowMs: number): Need {
+export function needOf({ isolation, wishesOwnLane, isHeavy, isAbsent, faults }: LaneClaim, nowMs: number): Need {
   if (isolation === 'shared') return Need.never;
+  if (isAbsent) return Need.absent;
   const failedMs = faults.at(-1);
   if (failedMs !== undefined && nowMs - failedMs < CLEAN_AFTER_MS) return Need.failed;
   if (isolation === 'dedicated') return Need.decided;
@@ -46,13 +51,13 @@ export function needOf({ isolation, wishesOwnLane, isHeavy, faults }: LaneClaim,
 }
 
 /**
- * Those who may have a lane of their own, in the order in which they get it.
+ * Those who may be given a lane of their own, in the order in which they get it.
  * @param nowMs monotonic
  */
 export function* ownLaneOrder<C extends LaneClaim>(candidates: Iterable<C>, nowMs: number): Generator<C> {
   const byNeed: C[][] = Array.from({ length: Need.failed + 1 }, () => []);
   for (const candidate of candidates) byNeed[needOf(candidate, nowMs)]?.push(candidate);
-  for (let need: number = Need.failed; need > Need.never; need--) yield* byNeed[need] ?? [];
+  for (let need: number = Need.failed; need > Need.absent; need--) yield* byNeed[need] ?? [];
 }
 
 /** A worker that has a lane of its own. */
@@ -78,8 +83,8 @@ export function whoGivesWay<C extends LaneClaim>(
   let leastNeed: number = need - 1;
   for (const { worker, sinceMs } of holders) {
     const itsNeed = needOf(worker, nowMs);
-    // Who may have none gives way at once.
-    const isKept = !isUrgent && itsNeed !== Need.never && nowMs - sinceMs < KEPT_FOR_MS;
+    // Who may have none, or is not there, gives way at once.
+    const isKept = !isUrgent && itsNeed > Need.absent && nowMs - sinceMs < KEPT_FOR_MS;
     if (isKept || itsNeed > leastNeed) continue;
     least = worker;
     leastNeed = itsNeed;

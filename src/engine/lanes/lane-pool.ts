@@ -56,6 +56,8 @@ export class LanePool {
   readonly #places: PlaceKeeper;
   /** Those who may need a lane of their own more than others do, and had none when that was last known. */
   readonly #claims = new Set<LaneWorker>();
+  /** Those that had a lane of their own when they were found to be absent: they may be there again, or have none. */
+  readonly #absent = new Set<LaneWorker>();
   #dealtMs = Number.NEGATIVE_INFINITY;
   /** Workers finish where they are: nobody is given another lane. */
   #stopped = false;
@@ -107,7 +109,7 @@ export class LanePool {
   /** Finds a lane for a worker that has none. */
   assign(worker: LaneWorker): void {
     const need = needOf(worker, this.#options.clock.monotonicMs());
-    const own = need > Need.never && this.#lanes.hasPlace() ? this.#lanes.newOwn(worker) : undefined;
+    const own = need > Need.absent && this.#lanes.hasPlace() ? this.#lanes.newOwn(worker) : undefined;
     if (own !== undefined) this.#lanes.start(own);
     else if (need > Need.ordinary) this.#claims.add(worker);
     // Until its own lane is up a shared one that runs stands in, so that its first heartbeat is done at once. Where none
@@ -115,6 +117,7 @@ export class LanePool {
     const isStarting = own !== undefined && this.#lanes.isStarting(own);
     const lane = isStarting ? (this.#lanes.runningShared() ?? own) : this.#lanes.leastShared();
     this.#places.change(worker, { type: 'assigned', to: { at: lane.kind, lane }, own });
+    if (own === undefined && need > Need.absent && this.#hasAbsentHolder()) this.#giveOwn(worker);
   }
 
   /**
@@ -155,7 +158,7 @@ export class LanePool {
     return this.#options.maxDedicatedLanes > 0 && (this.isHeldBack || !this.#lanes.isBelowMost());
   }
 
-  /** What is decided, wished or known of the worker's load is something else than before. */
+  /** What is decided, wished or known of the worker's load is something else than before, or whether it is there. */
   reconsider(worker: LaneWorker): void {
     const { place } = worker;
     if (this.#stopped || place.at === 'new' || place.at === 'gone') return;
@@ -164,11 +167,14 @@ export class LanePool {
       if (place.own !== undefined && place.own.state !== 'quarantined') this.#evict(worker);
       return;
     }
+    if (need === Need.absent) {
+      if (place.own !== undefined) this.#absent.add(worker);
+      return;
+    }
     if (place.own !== undefined) return;
     if (need > Need.ordinary) this.#claims.add(worker);
-    // A decision of an operator's holds at once; of a load and a wish there may be many.
-    if (need >= Need.decided) this.#giveOwn(worker);
-    else this.#promote();
+    // A decision of an operator's holds at once, and who is absent gives way at once; of a load and a wish there may be many.
+    if (need >= Need.decided || this.#lanes.hasPlace() || this.#hasAbsentHolder()) this.#giveOwn(worker);
   }
 
   /** Where the worker is, as its operator is told. */
@@ -211,14 +217,26 @@ export class LanePool {
   /** Now and then, one who needs a lane most and has none gets one, be it that of who needs it less. */
   #deal(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    if (this.#stopped || this.#claims.size === 0 || nowMs - this.#dealtMs < DEAL_EVERY_MS) return;
+    const hasAbsent = this.#hasAbsentHolder();
+    if (this.#stopped || (this.#claims.size === 0 && !hasAbsent) || nowMs - this.#dealtMs < DEAL_EVERY_MS) return;
     this.#dealtMs = nowMs;
     for (const worker of this.#claims) {
       const isSettled = worker.place.at === 'gone' || worker.place.own !== undefined;
       if (isSettled || needOf(worker, nowMs) <= Need.ordinary) this.#claims.delete(worker);
     }
-    const worker = neediest(this.#claims, nowMs);
+    const [anybody] = hasAbsent ? ownLaneOrder(this.#withoutOwn(), nowMs) : [];
+    const worker = neediest(this.#claims, nowMs) ?? anybody;
     if (worker !== undefined) this.#giveOwn(worker);
+  }
+
+  /** Whether somebody has a lane of its own, and is not there. */
+  #hasAbsentHolder(): boolean {
+    for (const worker of this.#absent) {
+      const { own } = worker.place;
+      if (own === undefined || !worker.isAbsent) this.#absent.delete(worker);
+      else if (own.state !== 'quarantined') return true;
+    }
+    return false;
   }
 
   /** Gives it a lane of its own, if it may have one and there is one, or one that somebody needs less. */
@@ -226,8 +244,14 @@ export class LanePool {
     if (this.#makePlace(worker)) this.#startOwn(worker);
   }
 
+  /** An absent one may get one by a failure that is charged to it late. */
+  #newOwn(worker: LaneWorker): LaneHandle {
+    if (worker.isAbsent) this.#absent.add(worker);
+    return this.#lanes.newOwn(worker);
+  }
+
   #startOwn(worker: LaneWorker): void {
-    const own = this.#lanes.newOwn(worker);
+    const own = this.#newOwn(worker);
     this.#places.change(worker, { type: 'ownLaneGiven', own });
     this.#lanes.start(own);
   }
@@ -389,7 +413,7 @@ export class LanePool {
     if (own !== undefined) {
       this.#places.send(worker, own);
     } else if (this.#makePlace(worker)) {
-      const lane = this.#lanes.newOwn(worker);
+      const lane = this.#newOwn(worker);
       this.#lanes.start(lane);
       this.#places.send(worker, lane);
     } else {
@@ -401,7 +425,7 @@ export class LanePool {
 
   /** In a lane without a thread; one of its own that was on its way comes too late. */
   #quarantine(worker: LaneWorker, reason: string): void {
-    const own = this.#lanes.newOwn(worker);
+    const own = this.#newOwn(worker);
     own.quarantine(this.#options.quarantineMs, reason, worker);
     this.#places.change(worker, { type: 'quarantined', own });
     queueMicrotask(() => this.#promote());

@@ -9,6 +9,7 @@ import { FLAP_STEP_MS } from '../../model/flapping.ts';
 import type { Holds } from '../../model/holds.ts';
 import {
   inactiveAfterMs,
+  isAbsentIn,
   isWorse,
   judge,
   type LivenessLimits,
@@ -43,6 +44,8 @@ export interface JudgeOptions {
   readonly onGone: (entry: RosterEntry) => void;
   /** The worker is active now, or no more: it outlives the master. */
   readonly onActivity: (entry: RosterEntry, isActive: boolean) => void;
+  /** The worker is absent now, or no more: see `isAbsentIn` of model/liveness.ts. */
+  readonly onPresence: (entry: RosterEntry) => void;
   /** What holds up judgement is other than before. */
   readonly onHolds: (holds: Holds) => void;
 }
@@ -353,7 +356,7 @@ export class Judge {
     if (from === 'unknown') this.#unknown--;
     liveness.state = to;
     liveness.stateSinceMs = this.nowMs();
-    const { board, clock, onActivity } = this.#options;
+    const { board, clock, onActivity, onPresence } = this.#options;
     const wasActive = board.isActive(row);
     board.setState(row, to, cause, clock.wallMs());
     const isActive = board.isActive(row);
@@ -361,6 +364,7 @@ export class Judge {
     // The earlier master has told it. Whoever restarts masters often is not to be told of the same workers each time.
     if (from === 'unknown' && to === 'inactive' && !wasActive) return;
     this.#flaps.changed(entry, { from, to, cause, detail });
+    if (isAbsentIn(from) !== isAbsentIn(to)) onPresence(entry);
   }
 
   // ── what holds it up ─────────────────────────────────────────────────────────────────────────────────────────

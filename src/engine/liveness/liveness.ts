@@ -59,6 +59,8 @@ export interface LivenessOptions {
   readonly onInstances: (entry: RosterEntry) => void;
   /** A worker is active now, or no more: it outlives the master. */
   readonly onActivity: (entry: RosterEntry, isActive: boolean) => void;
+  /** A worker is absent now, or no more: see `isAbsentIn` of model/liveness.ts. */
+  readonly onPresence: (entry: RosterEntry) => void;
 }
 
 /** What of a worker's registration counts here. */
@@ -95,7 +97,17 @@ export class Liveness {
   #assigned: readonly [AssignedInterval, ...AssignedInterval[]];
   #sweeps = 0;
 
-  constructor({ settings, roster, board, clock, logger, onGone, onInstances, onActivity }: LivenessOptions) {
+  constructor({
+    settings,
+    roster,
+    board,
+    clock,
+    logger,
+    onGone,
+    onInstances,
+    onActivity,
+    onPresence,
+  }: LivenessOptions) {
     this.#settings = withDefaults(settings);
     this.#roster = roster;
     this.#board = board;
@@ -129,6 +141,7 @@ export class Liveness {
       assignedIntervalMs: () => this.#assigned[0].intervalMs,
       onGone,
       onActivity,
+      onPresence,
       onHolds: (holds) => roster.publishHolds(holds),
     });
   }

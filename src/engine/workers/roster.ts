@@ -4,6 +4,7 @@ import { NEVER_MS } from '../../model/heartbeat-rate.ts';
 import type { Holds } from '../../model/holds.ts';
 import { type Isolation, wishesOwnLane } from '../../model/isolation.ts';
 import type { LaneFault, LaneLimit } from '../../model/lanes.ts';
+import { isAbsentIn } from '../../model/liveness.ts';
 import type { PendingWorker } from '../../model/pending.ts';
 import type { RecordMemoryView } from '../../model/record-memory.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
@@ -64,6 +65,11 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
     this.slot = new SlotReader(facts.slot);
     this.mailbox = facts.mailbox;
     this.liveness = facts.liveness;
+  }
+
+  /** Nobody is there who would need a lane. */
+  get isAbsent(): boolean {
+    return isAbsentIn(this.liveness.state);
   }
 
   /** The lane that takes its heartbeats; undefined before it has one and after it is forgotten. */
