@@ -29,7 +29,7 @@ export interface Left {
 /** A worker that is gone. */
 export interface Gone extends Left {
   readonly row: number;
-  /** The counter of its last change before; `at` where it published something that no look saw. */
+  /** The counter of its last change before; `at` where it changed in a way that no look saw. */
   readonly before: number;
 }
 
@@ -51,6 +51,8 @@ export class Revisions {
   /** Who was there at the last look. */
   readonly #entries: (WorkerEntry | undefined)[] = [];
   readonly #rowCopies: Int32Array;
+  /** In how many steps the row changed, as of this look. */
+  readonly #rowSteps: Int32Array;
   /** Publications to the worker's slot that were counted at the last look, and as of this one. */
   readonly #counted: Int32Array;
   readonly #countedNow: Int32Array;
@@ -70,6 +72,7 @@ export class Revisions {
     this.epoch = epoch;
     const rows = directory.board.capacity;
     this.#rowCopies = directory.board.newRowCopies();
+    this.#rowSteps = new Int32Array(rows);
     this.#counted = new Int32Array(rows);
     this.#countedNow = new Int32Array(rows);
     this.#publications = new Int32Array(rows);
@@ -137,7 +140,8 @@ export class Revisions {
 
   /**
    * The counter of the change before the last one of the worker in that row; 0: there was none. That of the last one itself
-   * where the worker published several times since the look before: what came between nobody saw here, and a list may have.
+   * where its slot or its row changed several times since the look before: what came between nobody saw here, and a list may
+   * have.
    */
   changeBefore(row: number): number {
     return this.#before[row] as number;
@@ -187,7 +191,8 @@ export class Revisions {
 
   #lookForGone(row: number): void {
     const { board, rows } = this.#directory;
-    board.copyRow(row, this.#rowCopies);
+    const rowSteps = board.copyRow(row, this.#rowCopies);
+    this.#rowSteps[row] = rowSteps;
     const known = this.#entries[row];
     if (known === undefined) return;
     const entry = rows[row];
@@ -195,8 +200,9 @@ export class Revisions {
     if (entry?.workerId === known.workerId && board.isOccupiedBy(row, entry.occupant)) return;
     this.#entries[row] = undefined;
     const at = ++this.#counter;
-    // What it published since the look before nobody saw here, as in #lookForChange.
-    const before = known.slot.publications === this.#publications[row] ? this.order.at(row) : at;
+    // What it was since the look before nobody saw here, as in #lookForChange.
+    const isAsBefore = rowSteps === 0 && known.slot.publications === this.#publications[row];
+    const before = isAsBefore ? this.order.at(row) : at;
     this.order.remove(row);
     const place = this.#goneCount++ % MAX_GONE_REMEMBERED;
     this.#horizon = this.#gone[place]?.at ?? 0;
@@ -213,7 +219,9 @@ export class Revisions {
     // Another slot counts anew.
     const isOneStep =
       known === undefined ||
-      (known.slot.memory === entry.slot.memory && ((publications - (this.#publications[row] as number)) | 0) <= 1);
+      (known.slot.memory === entry.slot.memory &&
+        ((publications - (this.#publications[row] as number)) | 0) <= 1 &&
+        (this.#rowSteps[row] as number) <= 1);
     this.#publications[row] = publications;
     this.#entries[row] = entry;
     const at = ++this.#counter;

@@ -230,9 +230,28 @@ export class BoardReader {
     return changed;
   }
 
-  /** Brings the copy of one row up to date. */
-  copyRow(row: number, copies: Int32Array): void {
-    for (let word = 0; word < RowWord.end; word++) copies[row * RowWord.end + word] = this.word(row, word);
+  /**
+   * Brings the copy of one row up to date.
+   * @returns in how many steps it changed, as far as a word may have changed back in between: 0 or 1 if none can have
+   */
+  copyRow(row: number, copies: Int32Array): number {
+    const at = row * RowWord.end;
+    // First what counts the others' changes, which main moves after them: of a change that comes meanwhile it may be counted
+    // that it is to come, never that it has been.
+    const versions = this.#copyCount(row, RowWord.version, copies);
+    const heartbeats = this.#copyCount(row, RowWord.accepted, copies);
+    for (let word = 0; word < RowWord.end; word++) {
+      if (word !== RowWord.version && word !== RowWord.accepted) copies[at + word] = this.word(row, word);
+    }
+    return Math.max(versions, heartbeats);
+  }
+
+  /** @returns by how much it has grown */
+  #copyCount(row: number, word: number, copies: Int32Array): number {
+    const at = row * RowWord.end + word;
+    const before = copies[at] as number;
+    copies[at] = this.word(row, word);
+    return ((copies[at] as number) - before) | 0;
   }
 
   /** Whether the row is still as its copy. Read plainly, as by `changedRows`. */
@@ -393,12 +412,15 @@ export class BoardWriter extends BoardReader {
     const row = this.#free.pop() ?? this.#unusedRow();
     if (row === undefined) return undefined;
     const occupant = this.#nextOccupant(row);
-    for (let word = 0; word < RowWord.end; word++) this.#set(row, word, 0);
+    for (let word = 0; word < RowWord.end; word++) {
+      if (word !== RowWord.version) this.#set(row, word, 0);
+    }
     this.#set(row, RowWord.registeredS, Math.floor(at.wallMs / 1000));
     this.#set(row, RowWord.stateSinceS, Math.floor(at.wallMs / 1000));
     this.#set(row, RowWord.skewHigh, NO_SKEW_HIGH);
     this.#stamp(row, at);
     this.#set(row, RowWord.occupant, occupant);
+    this.#changed(row);
     Atomics.add(this.words, BoardWord.workers, 1);
     return { row, occupant };
   }
@@ -411,6 +433,7 @@ export class BoardWriter extends BoardReader {
     this.#free.push(row);
   }
 
+  /** Behind what the heartbeat changed otherwise: its skew, its misses and the like change once with each. */
   accepted(row: number, at: Receipt): void {
     this.#stamp(row, at);
     Atomics.add(this.words, rowWordIndex(row, RowWord.accepted), 1);
@@ -449,9 +472,11 @@ export class BoardWriter extends BoardReader {
   setState(row: number, state: WorkerState, cause: StateCause, sinceUnixMs: number): void {
     const isActive = isActiveIn(state);
     if (isActive !== undefined) this.#setActive(row, isActive);
-    this.#set(row, RowWord.state, WORKER_STATES.indexOf(state));
-    this.#set(row, RowWord.cause, STATE_CAUSES.indexOf(cause));
-    this.#set(row, RowWord.stateSinceS, Math.floor(sinceUnixMs / 1000));
+    const differing =
+      this.#replace(row, RowWord.state, WORKER_STATES.indexOf(state)) +
+      this.#replace(row, RowWord.cause, STATE_CAUSES.indexOf(cause)) +
+      this.#replace(row, RowWord.stateSinceS, Math.floor(sinceUnixMs / 1000));
+    if (differing > 0) this.#changed(row);
   }
 
   /** A worker of an earlier master, as that one saw it last. */
@@ -459,10 +484,11 @@ export class BoardWriter extends BoardReader {
     this.#setActive(row, isActive);
     this.#set(row, RowWord.lastUpdateS, lastUpdateS);
     this.#set(row, RowWord.registeredS, registeredS);
+    this.#changed(row);
   }
 
   setInterval(row: number, intervalMs: number): void {
-    this.#set(row, RowWord.intervalMs, Math.round(intervalMs));
+    this.#change(row, RowWord.intervalMs, Math.round(intervalMs));
   }
 
   setSkew(row: number, skewMs: number): void {
@@ -470,12 +496,12 @@ export class BoardWriter extends BoardReader {
   }
 
   setStuck(row: number, reason: StuckReason | undefined): void {
-    this.#set(row, RowWord.stuck, reason === undefined ? 0 : STUCK_REASONS.indexOf(reason) + 1);
+    this.#change(row, RowWord.stuck, reason === undefined ? 0 : STUCK_REASONS.indexOf(reason) + 1);
   }
 
   setFlag(row: number, flag: keyof typeof RowFlag, isSet: boolean): void {
     const flags = this.word(row, RowWord.flags);
-    this.#set(row, RowWord.flags, isSet ? flags | RowFlag[flag] : flags & ~RowFlag[flag]);
+    this.#change(row, RowWord.flags, isSet ? flags | RowFlag[flag] : flags & ~RowFlag[flag]);
   }
 
   setRestarts(row: number, restarts: number): void {
@@ -497,10 +523,12 @@ export class BoardWriter extends BoardReader {
   }
 
   setLane(row: number, lane: LaneOnBoard): void {
-    this.#set(row, RowWord.lane, lane.number);
-    this.#set(row, RowWord.laneKind, LANE_KINDS.indexOf(lane.kind));
-    this.#set(row, RowWord.laneState, LANE_STATES.indexOf(lane.state));
-    this.#set(row, RowWord.laneRestarts, lane.restarts);
+    const differing =
+      this.#replace(row, RowWord.lane, lane.number) +
+      this.#replace(row, RowWord.laneKind, LANE_KINDS.indexOf(lane.kind)) +
+      this.#replace(row, RowWord.laneState, LANE_STATES.indexOf(lane.state)) +
+      this.#replace(row, RowWord.laneRestarts, lane.restarts);
+    if (differing > 0) this.#changed(row);
   }
 
   #unusedRow(): number | undefined {
@@ -535,6 +563,22 @@ export class BoardWriter extends BoardReader {
     if (!isHighSame) this.#set(row, highWord, HIGH_CHANGES);
     this.#set(row, lowWord, whole | 0);
     if (!isHighSame) this.#set(row, highWord, high);
+  }
+
+  #change(row: number, word: number, value: number): void {
+    if (this.#replace(row, word, value) > 0) this.#changed(row);
+  }
+
+  /** @returns 1 if the word was another before, else 0 */
+  #replace(row: number, word: number, value: number): number {
+    if (this.word(row, word) === (value | 0)) return 0;
+    this.#set(row, word, value);
+    return 1;
+  }
+
+  /** Last of all: see `copyRow`. */
+  #changed(row: number): void {
+    Atomics.add(this.words, rowWordIndex(row, RowWord.version), 1);
   }
 
   #set(row: number, word: number, value: number): void {

@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 10;
+export const LAYOUT_VERSION = 11;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -144,8 +144,10 @@ export const RowWord = {
   /** High halves of numbers that a worker can make as large as it likes; HIGH_CHANGES while both halves change. */
   missedHigh: 29,
   skewHigh: 30,
+  /** Moves behind each change of what may change back without a heartbeat; it goes on with the row's next occupant. */
+  version: 31,
   /** The first word that is free. */
-  end: 31,
+  end: 32,
 } as const;
 
 export const RowFlag = { flapping: 1, conflict: 2 } as const;
@@ -358,7 +360,8 @@ assertLayout(FigureNumber.rejected + REJECTION_CAUSES.length === FigureNumber.lo
 assertLayout(FigureNumber.lost + FAULT_CAUSES.length <= FIGURE_COUNT, 'totals lost do not fit');
 assertLayout(BOARD_HEADER_BYTES % CACHE_LINE_BYTES === 0, 'rows do not start on a cache line');
 assertLayout(ROW_BYTES % CACHE_LINE_BYTES === 0, 'rows share a cache line');
-assertDistinct(RowWord, ROW_BYTES / WORD_BYTES, 'row words');
+assertDistinct(RowWord, ROW_BYTES / WORD_BYTES + 1, 'row words');
+assertLayout(RowWord.end * WORD_BYTES <= ROW_BYTES, 'a row word lies outside');
 assertLayout(RowWord.replaced + REPLACEMENT_REASONS.length === RowWord.lost, 'reasons of replacement do not fit');
 assertLayout(RowWord.lost + FAULT_CAUSES.length === RowWord.lane, 'causes of loss do not fit');
 assertDistinct(SlotWord, SLOT_CONTROL_BYTES / WORD_BYTES, 'slot words');

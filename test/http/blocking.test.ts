@@ -166,6 +166,31 @@ describe('a blocking query', () => {
     expect(state.isOver).toBe(true);
   });
 
+  it.each(['of what it shows', 'of what it selects'])(
+    'ends if a list has told of a change %s that is undone since',
+    async (of) => {
+      const { fleet, index, wait, settle } = newWaits();
+      const suspects = selectionBy(readCriteria({ state: 'suspect' }).criteria);
+      const selection = of === 'of what it shows' ? ALL : suspects;
+      const fields = fieldsOf('state,cpu_usage');
+      // Of a client that comes again and again, so that what it shows is known.
+      const leaving = new AbortController();
+      wait(selection, index(), leaving.signal, fields);
+      await settle();
+      leaving.abort();
+      await settle();
+      const told = index();
+      fleet.board.setState(fleet.rowOf('a'), 'suspect', 'silence', 0);
+      // Here the list is read.
+      if (selection === ALL) fleet.beat('a', { cpuUsage: 0 });
+      else fleet.forget('a');
+      index();
+      const state = wait(selection, told, undefined, fields);
+      await settle();
+      expect(state.isOver).toBe(true);
+    },
+  );
+
   it('ends when its client goes away, and when the server stops', async () => {
     const { live, wait, settle, index, clock } = newWaits();
     const leaving = new AbortController();

@@ -123,6 +123,64 @@ it('finds every change of a row, of its record, of its note and of what is known
   expect(Array.from(revisions.goneAfter(0))).toMatchObject([{ workerId: 'a', at: revisions.counter }]);
 });
 
+const STEPS: Record<string, (fleet: ReturnType<typeof newWatchedFleet>['fleet'], row: number) => void> = {
+  suspect: ({ board }, row) => board.setState(row, 'suspect', 'silence', 0),
+  active: ({ board }, row) => board.setState(row, 'active', 'heartbeat', 0),
+  'since later': ({ board }, row) => board.setState(row, 'active', 'heartbeat', 5_000),
+  flapping: ({ board }, row) => board.setFlag(row, 'flapping', true),
+  steady: ({ board }, row) => board.setFlag(row, 'flapping', false),
+  stuck: ({ board }, row) => board.setStuck(row, 'tasks'),
+  free: ({ board }, row) => board.setStuck(row, undefined),
+  slower: ({ board }, row) => board.setInterval(row, 9_000),
+  faster: ({ board }, row) => board.setInterval(row, 1_000),
+  'lane starts': ({ board }, row) => board.setLane(row, { number: 1, kind: 'shared', state: 'starting', restarts: 1 }),
+  'lane ready': ({ board }, row) => board.setLane(row, { number: 1, kind: 'shared', state: 'ready', restarts: 1 }),
+  ahead: (fleet, row) => {
+    fleet.board.setSkew(row, 7);
+    fleet.accept('a');
+  },
+  behind: (fleet, row) => {
+    fleet.board.setSkew(row, -7);
+    fleet.accept('a');
+  },
+};
+
+it.each([
+  ['suspect', 'active'],
+  ['since later', 'active'],
+  ['flapping', 'steady'],
+  ['stuck', 'free'],
+  ['slower', 'faster'],
+  ['lane starts', 'lane ready'],
+  ['ahead', 'behind'],
+])('tells a change there and back, %s and %s, from one change, also of one who goes then', (there, back) => {
+  const { fleet, revisions } = newWatchedFleet();
+  fleet.register('a');
+  const row = fleet.rowOf('a');
+  const change = (name: string) => (STEPS[name] as (typeof STEPS)[string])(fleet, row);
+  change('active');
+  change(back);
+  revisions.look();
+  const first = revisions.order.at(row);
+  change(there);
+  // Told again, it is no change.
+  if (there !== 'ahead') change(there);
+  revisions.look();
+  const second = revisions.order.at(row);
+  expect([revisions.changeBefore(row), second]).toEqual([first, first + 1]);
+  change(back);
+  change(there);
+  revisions.look();
+  const third = revisions.order.at(row);
+  expect([revisions.changeBefore(row), third]).toEqual([third, second + 1]);
+  change(back);
+  fleet.forget('a');
+  fleet.register('next');
+  expect(fleet.rowOf('next')).toBe(row);
+  revisions.look();
+  expect([...revisions.goneAfter(third)]).toMatchObject([{ workerId: 'a', at: third + 1, before: third + 1 }]);
+});
+
 it('one who left one row for another is there in the end', () => {
   const { fleet, revisions } = newWatchedFleet(3);
   for (const id of ['x', 'y', 'a']) fleet.register(id);
