@@ -4,8 +4,17 @@ import type { PromptContext } from '../../src/cli/prompt/command.ts';
 import { complete } from '../../src/cli/prompt/complete.ts';
 import { dispatch } from '../../src/cli/prompt/dispatch.ts';
 import { createLogger, silentLogger } from '../../src/lib/logging.ts';
+import { newApp } from '../http/support.ts';
 import { eventually } from '../support/eventually.ts';
 import { addWorker, type PromptMaster, startPromptMaster, stopPromptMasters } from './prompt-context.ts';
+
+/** What is looked at of it. */
+interface OpenApi {
+  readonly paths: Record<string, Record<string, { responses: Record<number, JsonAnswer> }>>;
+}
+interface JsonAnswer {
+  readonly content: { readonly 'application/json': { readonly example: { readonly message: string } } };
+}
 
 afterEach(stopPromptMasters);
 
@@ -104,6 +113,20 @@ describe('a command', () => {
     expect(await type('isolate node-a auto')).toContain('node-a gets a thread of its own if it needs one. ');
     expect(await type('isolate nobody auto')).toBe('no worker is called nobody');
     expect(await type('isolate node-a alone')).toBe('usage: isolate <id> auto|dedicated|shared');
+  });
+
+  test('answers as the API’s description shows', async () => {
+    const master = await startPromptMaster();
+    const type = typing(master);
+    const { paths } = (await (await newApp().app.request('/api/v1/openapi.json')).json()) as OpenApi;
+    const exampleOf = (method: string, path: string): unknown =>
+      paths[`/api/v1/workers/{id}${path}`]?.[method]?.responses[200]?.content['application/json'].example.message;
+    await addWorker(master, 'worker-0');
+    await eventually(async () => /^lane +\d+ own$/m.test((await type('status worker-0')) ?? ''));
+    await addWorker(master, 'worker-1');
+    expect(await type('isolate worker-1 dedicated')).toBe(exampleOf('put', '/isolation'));
+    expect(await type('approve worker-1')).toBe(exampleOf('post', '/approve'));
+    expect(await type('unregister worker-1')).toBe(exampleOf('delete', ''));
   });
 
   test('isolate promises nothing where all workers share lanes', async () => {

@@ -48,7 +48,7 @@ test('a worker’s detail tells its lane, what became of its heartbeats, and wha
     registered_at: new Date(NOW_S * 1000).toISOString(),
     last_update_at: new Date(NOW_S * 1000).toISOString(),
     lane: { number: 7, kind: 'shared', state: 'restarting', restarts: 2 },
-    isolation: { lane: 'shared', decided: 'auto', wished: null },
+    isolation: { decided: 'auto', wished: null },
     heartbeats: {
       accepted: 1,
       missed: 0,

@@ -38,7 +38,7 @@ export const WORKER_DETAIL: z.infer<typeof WorkerDetailSchema> = {
   registered_at: '2026-11-23T16:02:11.000Z',
   last_update_at: '2026-11-23T17:54:55.000Z',
   lane: { number: 3, kind: 'dedicated', state: 'ready', restarts: 0 },
-  isolation: { decided: 'auto', wished: null, lane: 'dedicated' },
+  isolation: { decided: 'auto', wished: null },
   heartbeats: {
     accepted: 874,
     missed: 1,

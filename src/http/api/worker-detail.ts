@@ -60,9 +60,11 @@ export const WorkerDetailSchema = z
           .enum(['dedicated'])
           .nullable()
           .openapi({ description: 'What it wishes itself, by its label `pulselane.isolation`.' }),
-        lane: z.enum(LANE_KINDS).openapi({ description: 'What it has.' }),
       })
-      .openapi({ description: 'Which kind of lane it is to have, and has.' }),
+      .openapi({
+        description:
+          'Which kind of lane it is to have. Which it has is `lane.kind`, the `isolation` of lists, their filter and the stream.',
+      }),
     heartbeats: z
       .object({
         accepted: counter,
@@ -183,7 +185,6 @@ function detailOf(entry: WorkerEntry, { directory, clock }: AppContext): Omit<De
     isolation: {
       decided: entry.isolation,
       wished: facts !== undefined && wishesOwnLane(facts.labels) ? 'dedicated' : null,
-      lane: view.lane.kind,
     },
     heartbeats: {
       accepted: view.accepted,

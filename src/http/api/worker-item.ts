@@ -25,7 +25,10 @@ const MEMBERS = {
   id_conflict: flag('Whether two instances claim its id.'),
   group: z.string().nullable().optional().openapi({ description: 'Workers that may fail together.' }),
   labels: z.record(z.string(), z.string()).optional(),
-  isolation: z.enum(LANE_KINDS).optional().openapi({ description: 'The kind of the lane that serves it.' }),
+  isolation: z
+    .enum(LANE_KINDS)
+    .optional()
+    .openapi({ description: 'The kind of the lane that serves it: `lane.kind` of its detail.' }),
   lane: z.int().optional().openapi({ description: 'The number of that lane.' }),
   lane_state: z.enum(LANE_STATES).optional(),
   interval_ms: z.int().optional().openapi({ description: 'How often it sends; 0 as long as that is not known.' }),

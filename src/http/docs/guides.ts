@@ -34,6 +34,7 @@ export const GUIDES: readonly Guide[] = [
     text: [
       'Lists come in pages. Whoever wants the next one follows `Link: <…>; rel="next"`, or asks with `cursor=<next_cursor>`; there is none behind the last page. A cursor stays valid while workers come, go and change: sorted by id, nobody who is there all the time is left out or told twice.',
       'Filters are joined by "and": `state=active,suspect`, `group=`, `isolation=dedicated`, `label.zone=a`, `prefix=rack-7-`, and `min.<field>=` or `max.<field>=` (inclusive) for any number such as `cpu_usage` or `metrics.frames`; a worker that has no such value does not match. `fields=` asks for those members alone.',
+      'In lists, their filter and the stream `isolation` is the kind of lane that a worker has. Which kind it is to have is `isolation` in its detail: what an operator `decided`, and what the worker itself `wished`.',
     ].join('\n'),
     example:
       'curl -i "http://localhost:8080/api/v1/workers?state=active&min.cpu_usage=90&label.zone=a&sort=-cpu_usage&limit=20"',

@@ -51,10 +51,10 @@ const isolate = createRoute({
   tags: ['commands'],
   summary: 'Decide which kind of lane a worker has',
   description:
-    'The decision outlives the worker’s absence and the master; it can also be made for a worker that is not there, if anything is kept of it. It never raises the number of dedicated lanes: where all are taken by workers that need them as much, the answer says so, and the next one is for this worker.',
+    'The decision outlives the worker’s absence and the master; it can also be made for a worker that is not there, if anything is kept of it. It never raises the number of dedicated lanes: where all are taken by workers that need them as much, the answer says so, and the next one is for this worker; where there are none at all, it says that, too.',
   request: { params: WorkerPath, body: { required: true, content: { 'application/json': { schema: Decision } } } },
   responses: commandAnswers(
-    'worker-1 is to have a thread of its own: it is being started.',
+    'worker-1 is to have a thread of its own. It shares one until its own is started.',
     'invalid_argument',
     'not_found',
     'resource_exhausted',
