@@ -160,7 +160,7 @@ export const masterOptions = {
     kind: kinds.text,
     fallback: './data',
     meaning:
-      'what must survive a restart: who is in the fleet, approvals, addresses, last values; for one master alone',
+      'what must survive a restart: who is in the fleet, approvals, addresses, decided isolation, last values; for one master alone',
   }),
   corsOrigins: option({
     env: 'CORS_ORIGINS',

@@ -42,8 +42,8 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   /** Memory for records and heartbeats on their way; undefined: what the machine's memory suggests. */
   readonly recordMemoryBytes?: number | undefined;
   /**
-   * Keeps samples of each worker for readers that drain them, for so long as one of these may be away; undefined: nobody
-   * reads samples, and none are kept. A day at most, and at most 4096 samples of each.
+   * For reading threads of this package: keeps samples of each worker for those that drain them, for so long as one of
+   * these may be away; undefined: nobody reads samples, and none are kept. A day at most, and at most 4096 samples of each.
    */
   readonly samples?: { readonly spanMs: number } | undefined;
   /** Told when threads for lanes can no longer be started, and when they can again: no worker's fault. */
