@@ -38,9 +38,14 @@ export function endWrite(control: Int32Array, word: number): void {
   Atomics.add(control, word, 1);
 }
 
-/** For a new writer: takes back the write that its predecessor did not finish, if there is one. */
-export function mendWrite(control: Int32Array, word: number): void {
-  if ((Atomics.load(control, word) & 1) === 1) Atomics.add(control, word, 3);
+/**
+ * For a new writer: takes back the write that its predecessor did not finish, if there is one.
+ * @returns whether there was, so that the generation has moved
+ */
+export function mendWrite(control: Int32Array, word: number): boolean {
+  if ((Atomics.load(control, word) & 1) === 0) return false;
+  Atomics.add(control, word, 3);
+  return true;
 }
 
 /** First look: remember it, copy {@link currentCopy}, then ask {@link isWhole}. */

@@ -119,13 +119,14 @@ export class SlotWriter {
     if (this.#mend()) this.#count();
   }
 
-  /** @returns whether readers see a change */
+  /** @returns whether readers see a change: of a generation, too, by which they remember what they have seen */
   #mend(): boolean {
     const { control } = this.#slot;
-    mendWrite(control, SlotWord.recordGeneration);
-    mendWrite(control, SlotWord.noteGeneration);
+    const isRecordMoved = mendWrite(control, SlotWord.recordGeneration);
+    const isNoteMoved = mendWrite(control, SlotWord.noteGeneration);
+    const isMoved = isRecordMoved || isNoteMoved;
     const taken = Atomics.load(control, SlotWord.taken);
-    if (Atomics.load(control, SlotWord.finished) === taken) return false;
+    if (Atomics.load(control, SlotWord.finished) === taken) return isMoved;
     const record = this.#recordAt(currentCopy(Atomics.load(control, SlotWord.recordGeneration)));
     if (this.#number(record, RecordNumber.ordinal) === taken) {
       if (Atomics.load(control, SlotWord.applied) !== this.#number(record, RecordNumber.appliedIndex)) {
@@ -142,7 +143,7 @@ export class SlotWriter {
     }
     // It left no trace, and has been charged or will be given again: nothing is in hand, whoever looks later.
     Atomics.store(control, SlotWord.taken, Atomics.load(control, SlotWord.finished));
-    return false;
+    return isMoved;
   }
 
   /** What the last record tells of the progress of its tasks: for the lane, which may have been started again. */

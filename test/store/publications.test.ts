@@ -66,6 +66,8 @@ const whatIsThere = (slot: SlotReader) => ({
   numbers: slot.numbers(),
   counts: slot.counts(),
   rejection: slot.lastRejection(),
+  // Revisions compares these, too.
+  publications: slot.publications,
 });
 
 const beats = fc.array(
