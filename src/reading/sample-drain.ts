@@ -9,7 +9,10 @@
  * | leaving     | `slotGone`    | may still become more: its lane is not done with what it was given      |
  * | closed      | `slotClosed`  | are drained once more, the last ones, and then it is let go of          |
  *
- * Whoever comes when workers are there already begins with the samples that are kept; those of before are not lost to it.
+ * Of workers that were there before the drain it begins with the samples that are kept; those of before are not lost to it. Of
+ * all others each sample counts, from the first, however late the drain hears of them.
+ *
+ * A drain is done with samples once `take` has returned: where that throws, they are handed over again by the next.
  */
 import type { BoardReader } from '../store/board.ts';
 import { SampleColumns } from '../store/sample-columns.ts';
@@ -32,6 +35,8 @@ interface Cursor {
 
 export class SampleDrain {
   readonly #board: BoardReader;
+  /** By row: whose it was before the drain. */
+  readonly #occupantsBefore: Int32Array;
   readonly #there = new Map<string, Cursor>();
   /** By row and occupant: the next worker of that name may be there already. */
   readonly #leaving = new Map<string, Cursor>();
@@ -40,8 +45,10 @@ export class SampleDrain {
   #lost = 0;
   #closedTooLate = 0;
 
+  /** To be made before anything is announced to it. */
   constructor(board: BoardReader) {
     this.#board = board;
+    this.#occupantsBefore = Int32Array.from({ length: board.capacity }, (_, row) => board.occupantOf(row));
   }
 
   /** Samples that were gone before they were drained, since the start. */
@@ -58,7 +65,11 @@ export class SampleDrain {
     switch (announcement.type) {
       case 'slotAdded': {
         const { workerId, row, occupant } = announcement;
-        const cursor: Cursor = { workerId, row, occupant, slot: undefined, next: undefined };
+        const known = this.#there.get(workerId);
+        // It may be told twice, by the roster and when it came.
+        const isKnown = known?.row === row && known.occupant === occupant;
+        const next = this.#occupantsBefore[row] === occupant ? undefined : 0;
+        const cursor: Cursor = isKnown ? known : { workerId, row, occupant, slot: undefined, next };
         this.#there.set(workerId, cursor);
         this.#attach(cursor, announcement.slot);
         return;
@@ -90,7 +101,10 @@ export class SampleDrain {
 
   /** Hands over what there is of each worker since the last time; those of whom there is nothing new are left out. */
   drain(take: TakeSamples): void {
-    for (const cursor of this.#closed.splice(0)) this.#drainLast(cursor, take);
+    for (let [cursor] = this.#closed; cursor !== undefined; [cursor] = this.#closed) {
+      this.#drainLast(cursor, take);
+      this.#closed.shift();
+    }
     for (const cursor of this.#there.values()) {
       // Its memory may be another's, of which this thread is told later.
       if (cursor.slot === undefined || !this.#isThere(cursor)) continue;
@@ -133,9 +147,9 @@ export class SampleDrain {
 
   #handOver(cursor: Cursor, take: TakeSamples): void {
     const columns = this.#columns;
+    if (columns.count > 0) take(cursor.workerId, columns);
     cursor.next = columns.to;
     this.#lost += columns.lost;
-    if (columns.count > 0) take(cursor.workerId, columns);
   }
 }
 

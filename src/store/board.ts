@@ -164,6 +164,11 @@ export class BoardReader {
     return this.#ageMs(Atomics.load(this.words, BoardWord.beatCs), nowMonotonicMs);
   }
 
+  /** Whose row it is; 0 or less: nobody's. */
+  occupantOf(row: number): number {
+    return this.word(row, RowWord.occupant);
+  }
+
   /** Whether `row` still belongs to the occupant it was given out for. */
   isOccupiedBy(row: number, occupant: number): boolean {
     return this.word(row, RowWord.occupant) === occupant;

@@ -4,6 +4,8 @@ import type { Announcement } from '../../src/reading/directory.ts';
 import { SampleDrain } from '../../src/reading/sample-drain.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { Fleet } from '../support/fleet.ts';
 
 const running: TelemetryManager[] = [];
 afterEach(async () => {
@@ -125,6 +127,84 @@ test('whoever comes later begins with what is kept', async () => {
   expect(taken.get('a')?.length).toBeGreaterThan(50);
   expect(taken.get('a')?.at(-1)).toBe(0);
   expect(drain.lost).toBe(0);
+});
+
+/** Whose ring holds three samples that can be read, and whose announcements wait until they are heard. */
+function lateDrain() {
+  const fleet = new Fleet(new FakeClock());
+  fleet.register('before');
+  for (let beat = 0; beat < 10; beat++) fleet.beat('before');
+  const drain = new SampleDrain(new BoardReader(fleet.memory));
+  const unheard: Announcement[] = [...fleet.roster()];
+  fleet.onAnnounce = (items) => unheard.push(...items);
+  const hear = () => {
+    for (const announcement of unheard.splice(0)) drain.apply(announcement);
+  };
+  const counts = new Map<string, number>();
+  const take = () => drain.drain((workerId, { count }) => counts.set(workerId, (counts.get(workerId) ?? 0) + count));
+  return { fleet, drain, hear, take, counts };
+}
+
+test('of a worker that came after the drain and is heard of late, all samples are drained or counted as lost', () => {
+  const { fleet, drain, hear, take, counts } = lateDrain();
+  fleet.register('after');
+  for (let beat = 0; beat < 10; beat++) fleet.beat('after');
+  hear();
+  take();
+  expect([...counts]).toEqual([
+    ['before', 3],
+    ['after', 3],
+  ]);
+  expect(drain.lost).toBe(7);
+  // Told twice, it is drained once.
+  for (const announcement of fleet.roster()) drain.apply(announcement);
+  fleet.beat('before');
+  take();
+  expect([...counts.values(), drain.lost]).toEqual([4, 3, 7]);
+});
+
+test('of a worker that came and went before it was heard of, too', () => {
+  const { fleet, drain, hear, take, counts } = lateDrain();
+  hear();
+  fleet.register('after');
+  for (let beat = 0; beat < 10; beat++) fleet.beat('after');
+  const added = fleet.roster().find((item) => item.type === 'slotAdded' && item.workerId === 'after');
+  if (added?.type !== 'slotAdded') throw new Error('it is not told of');
+  fleet.forget('after');
+  hear();
+  drain.apply({ ...added, type: 'slotClosed', tenancy: 0 });
+  take();
+  expect([counts.get('after'), drain.lost]).toEqual([3, 7]);
+});
+
+test('what could not be taken is handed over again: that of workers who are there, and of those who are gone', () => {
+  const { fleet, drain, hear, take, counts } = lateDrain();
+  hear();
+  take();
+  const refuse = () =>
+    drain.drain(() => {
+      throw new Error('no room');
+    });
+  fleet.beat('before');
+  expect(refuse).toThrow('no room');
+  take();
+  expect([...counts, drain.lost]).toEqual([['before', 4], 0]);
+  for (const id of ['gone', 'gone too']) {
+    fleet.register(id);
+    for (let beat = 0; beat < 4; beat++) fleet.beat(id);
+  }
+  hear();
+  const added = fleet
+    .roster()
+    .flatMap((item) => (item.type === 'slotAdded' && item.workerId !== 'before' ? [item] : []));
+  for (const { workerId } of added) fleet.forget(workerId);
+  hear();
+  for (const item of added) drain.apply({ ...item, type: 'slotClosed', tenancy: 0 });
+  expect(refuse).toThrow('no room');
+  expect(drain.lost).toBe(0);
+  take();
+  take();
+  expect([...counts, drain.lost]).toEqual([['before', 4], ['gone', 3], ['gone too', 3], 2]);
 });
 
 test.each([-1, Number.NaN, 86_400_001])('a span of %d ms is a wrong setting', (spanMs) => {
