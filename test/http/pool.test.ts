@@ -216,7 +216,7 @@ describe('a thread', () => {
     expect(logged).toEqual(late.map(() => `warn a query failed: no answer within ${QUERY_WITHIN_MS} ms`));
   });
 
-  test('that dies before it begins with a question leaves it to the next one, which is the last to be tried', async () => {
+  test('that dies before it begins with a question leaves it to the next one', async () => {
     const { queries, fleet, logged } = tested;
     fill(fleet);
     await Promise.all(Array.from({ length: POOL_THREADS }, () => pageOf(queries)));
@@ -224,7 +224,12 @@ describe('a thread', () => {
     const gzip = { headers: { 'Accept-Encoding': 'gzip' } };
     expect((await tested.app.request('/api/v1/workers', gzip)).status).toBe(200);
     expect(logged).toEqual([expect.stringContaining('a query thread ended')]);
+  });
 
+  test('that is the second to die before it begins with a question fails it', async () => {
+    const { queries, fleet } = tested;
+    fill(fleet);
+    // Both are told of workers in the same turns: each has one question.
     await Promise.all(Array.from({ length: POOL_THREADS }, () => pageOf(queries)));
     const [first, second] = queries.pool.threads();
     // As late as can be: the pool hears of the first one's end next.
