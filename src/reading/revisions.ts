@@ -140,8 +140,8 @@ export class Revisions {
 
   /**
    * The counter of the change before the last one of the worker in that row; 0: there was none. That of the last one itself
-   * where its slot or its row changed several times since the look before: what came between nobody saw here, and a list may
-   * have.
+   * where its slot, its row or what is known beside them may have changed several times since the look before: what came
+   * between nobody saw here, and a list may have.
    */
   changeBefore(row: number): number {
     return this.#before[row] as number;
@@ -216,10 +216,10 @@ export class Revisions {
     this.#counted[row] = board.publications.of(row);
     const { publications } = entry.slot;
     const known = this.#entries[row];
-    // Another slot counts anew.
+    // Another entry is another slot, which counts anew, or what is known beside memory, of which nobody counts the changes.
     const isOneStep =
       known === undefined ||
-      (known.slot.memory === entry.slot.memory &&
+      (known === entry &&
         ((publications - (this.#publications[row] as number)) | 0) <= 1 &&
         (this.#rowSteps[row] as number) <= 1);
     this.#publications[row] = publications;

@@ -181,6 +181,17 @@ it.each([
   expect([...revisions.goneAfter(third)]).toMatchObject([{ workerId: 'a', at: third + 1, before: third + 1 }]);
 });
 
+it('takes what is known beside memory for changed several times, whose changes nobody counts', () => {
+  const { fleet, revisions } = newWatchedFleet();
+  fleet.register('a');
+  revisions.look();
+  for (const isolation of ['dedicated', 'auto'] as const) {
+    fleet.onAnnounce([{ type: 'isolation', workerId: 'a', isolation }]);
+  }
+  expect(idsOf(revisions.look())).toEqual(['a']);
+  expect(revisions.changeBefore(fleet.rowOf('a'))).toBe(revisions.counter);
+});
+
 it('one who left one row for another is there in the end', () => {
   const { fleet, revisions } = newWatchedFleet(3);
   for (const id of ['x', 'y', 'a']) fleet.register(id);
