@@ -4,32 +4,38 @@ import { describe, expect, test, vi } from 'vitest';
 import { CLEAN_AFTER_MS, MAX_FAULTS } from '../../src/engine/lanes/fault-history.ts';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import type { ThreadOptions } from '../../src/lib/threads.ts';
+import { ISOLATIONS } from '../../src/model/isolation.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeThread, HANG, POISON } from '../support/fake-threads.ts';
 
-const fake = vi.hoisted(() => ({ start: (_: unknown): unknown => undefined }));
+const fake = vi.hoisted(() => ({ start: (_data: unknown, _name: string): unknown => undefined }));
 vi.mock('../../src/lib/threads.ts', async (original) => ({
   ...(await original<object>()),
   holdThread: () => {},
-  startThread: (_script: string, options: ThreadOptions) => fake.start(options.data),
+  startThread: (_script: string, options: ThreadOptions) => fake.start(options.data, options.name),
   receivedOn: (port: { readonly thread: FakeThread }) => port.thread.lastWord(),
 }));
 
 const WORKERS = ['a', 'b', 'c', 'd', 'e'];
 const QUARANTINE_MS = 60_000;
+const INACTIVE_AFTER_MS = 40_000;
 
 class Fleet {
   readonly clock = new FakeClock();
   readonly threads: FakeThread[] = [];
   readonly manager: TelemetryManager;
+  /** Those of dedicated lanes. */
+  readonly #own = new Set<FakeThread>();
   /** Threads that hang do so for half a second at most. */
   isHealing = false;
   #sent = 0;
 
   constructor(maxDedicatedLanes: number, sharedLanes: number) {
-    fake.start = (data) => {
+    fake.start = (data, name) => {
       const thread = new FakeThread(data as ConstructorParameters<typeof FakeThread>[0], this.clock);
       this.threads.push(thread);
+      const lane = this.manager.internalState().lanes.find(({ number }) => name === `lane ${number}`);
+      if (lane?.kind === 'dedicated') this.#own.add(thread);
       return { thread, port: Object.assign(thread.port, { thread }) };
     };
     this.manager = new TelemetryManager({
@@ -39,6 +45,7 @@ class Fleet {
       sharedLanes,
       laneDepth: 3,
       laneQuarantineMs: QUARANTINE_MS,
+      inactivityTimeoutMs: INACTIVE_AFTER_MS,
     });
   }
 
@@ -51,6 +58,12 @@ class Fleet {
   thread(which: number): FakeThread | undefined {
     const alive = this.threads.filter(({ isDead }) => !isDead);
     return alive[which % alive.length];
+  }
+
+  /** How many threads dedicated lanes have, without those that do not end when they are told to. */
+  get ownThreads(): number {
+    for (const thread of this.#own) if (thread.isDead || thread.isStuck) this.#own.delete(thread);
+    return this.#own.size;
   }
 
   /** Time passes in sweeps, each with all that follows from it at once. */
@@ -149,6 +162,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: which.map((n) => (fleet: Fleet) => fleet.thread(n)?.die()) },
   { weight: 1, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.manager.unregisterWorker(id)) },
   { weight: 1, arbitrary: worker.map((id) => (fleet: Fleet) => void fleet.manager.releaseWorker(id)) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(worker, fc.constantFrom(...ISOLATIONS)).map(([id, isolation]) => ({ manager }: Fleet) => {
+      if (manager.directory.get(id) !== undefined) manager.isolate(id, isolation);
+    }),
+  },
   { weight: 3, arbitrary: fc.integer({ min: 1, max: 3000 }).map((ms) => (fleet: Fleet) => fleet.pass(ms)) },
 );
 const lives = fc.array(step, { maxLength: 80, size: 'max' });
@@ -162,6 +181,8 @@ test('whatever threads do and however they end, no two write a slot, all is acco
         for (const one of steps) {
           await one(fleet);
           await turn();
+          // One gives way at a time, and its lane ends when it has left.
+          expect(fleet.ownThreads).toBeLessThanOrEqual(dedicated + 1);
         }
         // Back-offs and quarantines end, also where nobody releases anybody: while no thread is left behind.
         fleet.isHealing = true;
@@ -177,7 +198,8 @@ test('whatever threads do and however they end, no two write a slot, all is acco
         expect(ownLanes).toBe(fleet.facts().filter(({ lane }) => isOwn(lane)).length);
         expect(ownLanes).toBeLessThanOrEqual(dedicated);
         const isPunished = () => fleet.facts().some(({ lane }) => lane.kind === 'penalty');
-        if (isPunished()) await fleet.calm(CLEAN_AFTER_MS);
+        // One that falls silent before another may give its lane to that one, and come there as late as that.
+        if (isPunished()) await fleet.calm(INACTIVE_AFTER_MS + CLEAN_AFTER_MS);
         expect(isPunished()).toBe(false);
       } finally {
         await fleet.end();
@@ -243,6 +265,28 @@ test('one whose lane was given to another while it was in quarantine gets one ag
   expect(fleet.kinds(both)).toEqual(['penalty', 'dedicated']);
   await fleet.live(CLEAN_AFTER_MS, both);
   expect(fleet.kinds(both)).toEqual(['dedicated', 'shared']);
+  await fleet.end();
+});
+
+test('decisions at once, while those who give way are busy, start one lane more than there may be, and all are met', async () => {
+  const fleet = new Fleet(5, 1);
+  await fleet.manager.start();
+  const ids = Array.from({ length: 10 }, (_, n) => `w${n}`);
+  for (const id of ids) await fleet.live(1000, [id]);
+  const shares = ids.filter((_, n) => fleet.kinds(ids)[n] === 'shared');
+  const busy = [...fleet.threads];
+  expect(shares.map((id) => fleet.manager.isolate(id, 'dedicated'))).toEqual(Array(5).fill('awaited'));
+  for (let ms = 0; ms < 1500; ms += 250) {
+    await fleet.pass(250);
+    for (const thread of fleet.threads.filter((each) => !busy.includes(each))) {
+      thread.boot();
+      thread.speak();
+    }
+    expect(fleet.ownThreads).toBe(6);
+  }
+  await fleet.live(1000, ids);
+  expect(fleet.kinds(shares)).toEqual(Array(5).fill('dedicated'));
+  expect(fleet.ownThreads).toBe(5);
   await fleet.end();
 });
 
@@ -315,7 +359,7 @@ describe('workers that are gone', () => {
     await fleet.live(5000, both);
     await fleet.live(20_000, ['second']);
     expect(fleet.kinds(both)).toEqual(['dedicated', 'shared']);
-    await fleet.live(20_000, ['second']);
+    await fleet.live(INACTIVE_AFTER_MS, ['second']);
     expect(fleet.kinds(both)).toEqual(['shared', 'dedicated']);
     await fleet.end();
   });

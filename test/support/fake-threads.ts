@@ -31,7 +31,8 @@ export class FakeThread extends EventEmitter {
   #listener: ((message: ToLane) => void) | undefined;
   #ending: Promise<number> | undefined;
   isDead = false;
-  #isStuck = false;
+  /** It waits in the system, and does not end when it is told to. */
+  isStuck = false;
 
   constructor(data: LaneThreadData, clock: Clock) {
     super();
@@ -51,7 +52,7 @@ export class FakeThread extends EventEmitter {
   get isBusy(): boolean {
     return (
       !this.isDead &&
-      !this.#isStuck &&
+      !this.isStuck &&
       (this.#listener === undefined || this.#told() !== undefined || this.#said.length > 0)
     );
   }
@@ -85,7 +86,7 @@ export class FakeThread extends EventEmitter {
 
   /** Does the next thing that it was told. @param others that may write slots as well */
   work(others: readonly FakeThread[]): void {
-    const isIdle = this.isDead || this.#isStuck || this.#listener === undefined;
+    const isIdle = this.isDead || this.isStuck || this.#listener === undefined;
     const message = isIdle ? undefined : this.#told();
     if (message === undefined) return;
     this.#next = undefined;
@@ -122,13 +123,13 @@ export class FakeThread extends EventEmitter {
 
   /** It will write no other slot than the one that it has in hand. */
   #hang(row: number): void {
-    this.#isStuck = true;
+    this.isStuck = true;
     for (const other of this.serves.keys()) if (other !== row) this.serves.delete(other);
   }
 
   /** What it waited for has come: it ends, if it was told to, and is as good as dead if not. */
   letGo(): void {
-    if (this.#isStuck) this.die();
+    if (this.isStuck) this.die();
   }
 
   die(error?: Error): void {
@@ -142,7 +143,7 @@ export class FakeThread extends EventEmitter {
 
   terminate(): Promise<number> {
     this.#ending ??= new Promise((resolve) => this.once('exit', resolve));
-    if (!this.#isStuck) setImmediate(() => this.die());
+    if (!this.isStuck) setImmediate(() => this.die());
     return this.#ending;
   }
 

@@ -71,11 +71,7 @@ export class LanePool {
       clock: options.clock,
       onLeft: (worker, place) => this.#left(worker, place),
       onServed: options.events.onServed,
-      onEnd: (lane) => {
-        this.#lanes.end(lane);
-        // Its place is free, unless another was given it already.
-        if (lane.kind === 'dedicated') queueMicrotask(() => this.#promote());
-      },
+      onEnd: (lane) => this.#lanes.end(lane),
     });
     this.#lanes = new LaneSet({
       ...options,
@@ -86,6 +82,7 @@ export class LanePool {
           // Once all is being stopped, it finishes where it is.
           if (worker !== undefined && !this.#stopped) this.#places.change(worker, { type: 'ownLaneReady', own: lane });
         },
+        onPlaceFree: () => this.#placeFree(),
         onQuarantineOver: (lane) => this.#quarantineOver(lane),
         onFailure: (lane, failure) => this.#afterFailure(lane, failure),
       },
@@ -128,7 +125,6 @@ export class LanePool {
     const { lane } = worker.place;
     const left = lane?.leave(worker) ?? Promise.resolve(false);
     this.#places.change(worker, { type: 'forgotten' });
-    this.#promote();
     return left;
   }
 
@@ -183,8 +179,11 @@ export class LanePool {
     if (place.at === 'dedicated' || place.at === 'quarantine') return place.at;
     if (place.at === 'moving' && place.to.at === 'quarantine') return 'quarantine';
     if (place.own !== undefined) return 'awaited';
-    const isWanted = needOf(worker, this.#options.clock.monotonicMs()) >= Need.decided;
+    const nowMs = this.#options.clock.monotonicMs();
+    const isWanted = needOf(worker, nowMs) >= Need.decided;
     if (isWanted && this.#options.maxDedicatedLanes === 0) return 'none';
+    // Its turn comes when another, who gives way, has left.
+    if (isWanted && whoGivesWay<LaneWorker>(worker, this.#lanes.holders(), nowMs) !== undefined) return 'awaited';
     if (isWanted) return this.isHeldBack && this.#lanes.isBelowMost() ? 'memory' : 'full';
     if (place.at === 'moving') return place.from === 'dedicated' ? 'leaving' : 'shared';
     return place.at === 'penalty' ? 'penalty' : 'shared';
@@ -214,19 +213,33 @@ export class LanePool {
     }
   }
 
+  /** The place of a lane that has ended is free, unless another was given it already: then the next one may give way. */
+  #placeFree(): void {
+    this.#promote();
+    if (this.#stopped) return;
+    const nowMs = this.#options.clock.monotonicMs();
+    const worker = this.#neediest(nowMs);
+    if (worker !== undefined && needOf(worker, nowMs) >= Need.decided) this.#giveOwn(worker);
+  }
+
   /** Now and then, one who needs a lane most and has none gets one, be it that of who needs it less. */
   #deal(): void {
     const nowMs = this.#options.clock.monotonicMs();
     const hasAbsent = this.#hasAbsentHolder();
     if (this.#stopped || (this.#claims.size === 0 && !hasAbsent) || nowMs - this.#dealtMs < DEAL_EVERY_MS) return;
     this.#dealtMs = nowMs;
+    const [anybody] = hasAbsent ? ownLaneOrder(this.#withoutOwn(), nowMs) : [];
+    const worker = this.#neediest(nowMs) ?? anybody;
+    if (worker !== undefined) this.#giveOwn(worker);
+  }
+
+  /** Undefined if nobody who has no lane of its own needs one more than others do. */
+  #neediest(nowMs: number): LaneWorker | undefined {
     for (const worker of this.#claims) {
       const isSettled = worker.place.at === 'gone' || worker.place.own !== undefined;
       if (isSettled || needOf(worker, nowMs) <= Need.ordinary) this.#claims.delete(worker);
     }
-    const [anybody] = hasAbsent ? ownLaneOrder(this.#withoutOwn(), nowMs) : [];
-    const worker = neediest(this.#claims, nowMs) ?? anybody;
-    if (worker !== undefined) this.#giveOwn(worker);
+    return neediest(this.#claims, nowMs);
   }
 
   /** Whether somebody has a lane of its own, and is not there. */
@@ -258,12 +271,13 @@ export class LanePool {
 
   /**
    * Whether the worker may have a lane of its own; one who needs it less gives way for it. Until that one has left its lane,
-   * which takes as long as the heartbeat in hand, there is a lane more than there may be.
+   * there is a lane more than there may be, and nobody else gives way.
    */
   #makePlace(worker: LaneWorker): boolean {
     const nowMs = this.#options.clock.monotonicMs();
     if (needOf(worker, nowMs) === Need.never) return false;
     if (this.#lanes.hasPlace()) return true;
+    if (!this.#lanes.mayGiveWay) return false;
     const other = whoGivesWay<LaneWorker>(worker, this.#lanes.holders(), nowMs);
     if (other === undefined) return false;
     const { workerId } = worker;

@@ -36,6 +36,8 @@ export interface LaneSetOptions {
   readonly events: Omit<LaneEvents, 'onStartOver' | 'onRestartDue'> & {
     /** Threads can no longer be started, with the reason; undefined: they can again. */
     readonly onStartsFailing: (reason: string | undefined) => void;
+    /** The thread of a dedicated lane that was nobody's any more has ended, or is left behind: its place is free. */
+    readonly onPlaceFree: () => void;
   };
 }
 
@@ -55,6 +57,8 @@ export class LaneSet {
   #penalty: LaneHandle | undefined;
   /** Lanes that are nobody's any more, until their threads have ended. */
   readonly #ending = new Set<Promise<void>>();
+  /** How many of those are dedicated ones: until then they take places. */
+  #endingOwn = 0;
   #isHeldBack = false;
   #isDraining = false;
   #nextNumber = 1;
@@ -98,10 +102,24 @@ export class LaneSet {
   /** Whether there are fewer dedicated lanes than there may be. A lane in quarantine has no thread, and takes no place. */
   isBelowMost(): boolean {
     const { maxDedicatedLanes } = this.#options;
-    if (this.#own.size < maxDedicatedLanes) return true;
-    let places = 0;
+    return this.#own.size + this.#endingOwn < maxDedicatedLanes || this.#placesTaken() < maxDedicatedLanes;
+  }
+
+  /**
+   * Whether one may give way now: its lane runs until it has left, which takes as long as the heartbeat in hand, beside the
+   * one that is started in its place. As it may while no other one is leaving alone, there is one more than there may be at
+   * most, or than the machine has memory for.
+   */
+  get mayGiveWay(): boolean {
+    if (this.#endingOwn > 0 || this.#placesTaken() > this.#options.maxDedicatedLanes) return false;
+    for (const [lane, { worker }] of this.#own) if (worker.place.own !== lane) return false;
+    return true;
+  }
+
+  #placesTaken(): number {
+    let places = this.#endingOwn;
     for (const { state } of this.#own.keys()) if (state !== 'quarantined') places++;
-    return places < maxDedicatedLanes;
+    return places;
   }
 
   /** Workers whose lanes may be given to others. One in quarantine takes no place, and one that leaves gives it already. */
@@ -187,10 +205,16 @@ export class LaneSet {
 
   /** It is nobody's any more. */
   end(lane: LaneHandle): void {
-    this.#own.delete(lane);
+    const wasOwn = this.#own.delete(lane);
     this.#extra.delete(lane);
     this.#starts.cancel(lane);
-    const ending = lane.stop().finally(() => this.#ending.delete(ending));
+    if (wasOwn) this.#endingOwn++;
+    const ending = lane.stop().finally(() => {
+      this.#ending.delete(ending);
+      if (!wasOwn) return;
+      this.#endingOwn--;
+      this.#options.events.onPlaceFree();
+    });
     this.#ending.add(ending);
   }
 
