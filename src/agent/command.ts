@@ -11,7 +11,7 @@ import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import { Agent } from './agent.ts';
 import { type CredentialSettings, isToken, readMasterCredentials } from './sender/credentials.ts';
-import type { TlsOptions } from './settings.ts';
+import { checkWish, type TlsOptions } from './settings.ts';
 
 /** What the command needs of the program around it, which alone knows signals and exit codes. */
 export interface AgentCommandEnvironment {
@@ -75,6 +75,7 @@ function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): 
   ofSetting('WORKER_LABELS', () => checkLabels(labels));
   ofSetting('WORKER_GROUP', () => checkGroup(group));
   ofSetting(`WORKER_ID=${JSON.stringify(workerId)}`, () => checkWorkerId(workerId));
+  if (isolate) ofSetting('WORKER_ISOLATE and WORKER_LABELS', () => checkWish(labels));
   // All else was checked when the settings were read; but labels of which each fits may be too much together.
   return ofSetting('WORKER_LABELS', () => {
     return new Agent({

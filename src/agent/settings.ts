@@ -8,7 +8,7 @@ import { type Address, type Kind, listenAddress, peerAddresses } from '../config
 import { toolEnvironment } from '../config/tool-environment.ts';
 import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
-import { WISH_LABELS } from '../model/isolation.ts';
+import { ISOLATION_LABEL, unknownWish, WISH_LABELS } from '../model/isolation.ts';
 import { LONGEST_INTERVAL_MS } from '../model/pace.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
@@ -35,7 +35,10 @@ export interface AgentSettingsOptions {
   readonly group?: string | undefined;
   /** A short-lived worker: to be forgotten soon after it falls silent. */
   readonly ephemeral?: boolean | undefined;
-  /** Asks the master for a thread of its own, by the label `pulselane.isolation`: a wish, which it may be unable to grant. */
+  /**
+   * Asks the master for a thread of its own, by the label `pulselane.isolation`: a wish, which it may be unable to grant.
+   * An error where `labels` have another value of it.
+   */
   readonly isolate?: boolean | undefined;
   /**
    * Folders, in the notation of PATH, in which nvidia-smi, amd-smi, rocm-smi and xpu-smi are looked for before those of
@@ -137,6 +140,7 @@ function checkedDescription({
   group = '',
   isolate = false,
 }: Pick<AgentSettingsOptions, 'workerId' | 'labels' | 'group' | 'isolate'>) {
+  if (isolate) named('isolate and labels', () => checkWish(given));
   const labels = isolate ? { ...given, ...WISH_LABELS } : given;
   named('labels', () => checkLabels(labels));
   named('group', () => checkGroup(group));
@@ -149,6 +153,16 @@ function checkedDescription({
     );
   }
   return { labels: { ...labels }, group };
+}
+
+/** For an agent that is to ask for a thread of its own. @throws PulselaneError `invalid_argument` if its labels wish otherwise */
+export function checkWish(labels: Readonly<Record<string, string>>): void {
+  const otherwise = unknownWish(labels);
+  if (otherwise === undefined) return;
+  throw new PulselaneError(
+    'invalid_argument',
+    `the label ${ISOLATION_LABEL}=${otherwise} is given, too; expected one of them`,
+  );
 }
 
 function named(option: string, check: () => void): void {

@@ -1,9 +1,12 @@
 /**
  * Names of variables that are no setting, but nearly one: a slip in `API_TOKENS_FILE` would leave the door open without a
- * word, since unknown names are ignored. Few guesses, since the environment holds the names of other programs, too.
+ * word, since unknown names are ignored. So are those that were settings once. Few guesses, since the environment holds the names of other programs, too.
  */
 import type { Options } from './options.ts';
 import type { Environment, Sources } from './resolve.ts';
+
+/** Of the master's, once. */
+const REMOVED: ReadonlySet<string> = new Set(['RING_SAMPLES']);
 
 /** In a name this long two slips are more likely than another meaning; `SMTP_PORT` is none of `HTTP_PORT`. */
 const LONG_NAME = 12;
@@ -24,6 +27,7 @@ export function nearMisses(
   const lines = (from: Environment, where: string) =>
     Object.keys(from).flatMap((given) => {
       if (known.has(given) || names.includes(given)) return [];
+      if (REMOVED.has(given)) return [`${given}${where} is a setting no more, and is ignored`];
       const meant = names.find((name) => isSlipOf(given.toUpperCase(), name));
       return meant === undefined ? [] : [`${given}${where} is no setting, and is ignored: is ${meant} meant?`];
     });

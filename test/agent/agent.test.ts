@@ -192,6 +192,10 @@ esac
     [{ group: 'a\tb' }, 'group: group contains a control character'],
     [{ group: 'x'.repeat(257) }, 'group: group has 257 bytes'],
     [{ labels: { 'a\nb': '' } }, 'labels: the name of a label contains'],
+    [
+      { isolate: true, labels: { 'pulselane.isolation': 'shared' } },
+      'isolate and labels: the label pulselane.isolation=shared is given, too',
+    ],
     [{ labels: { a: 'x'.repeat(1025) } }, 'labels: the value of a label has 1025 bytes'],
     [{ labels: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [i, ''])) }, 'labels: 65 labels; at most 64'],
   ])('is not made with what no master keeps: %#', (description, problem) => {

@@ -53,6 +53,10 @@ test.each<[string[], string | RegExp]>([
   [['--master', 'nowhere'], '--master="nowhere": expected host:port'],
   [['--master', 'a:1,a:1'], '--master="a:1,a:1": expected each address once'],
   [['--master', 'a:1', '--id', '..'], 'WORKER_ID="..": worker_id ".." cannot be named in a URL'],
+  [
+    ['--master', 'a:1', '--isolate', '--labels', 'pulselane.isolation=shared'],
+    'WORKER_ISOLATE and WORKER_LABELS: the label pulselane.isolation=shared is given, too; expected one of them',
+  ],
   [['--master', 'a:1', '--labels', manyLabels(65)], 'WORKER_LABELS: 65 labels; at most 64 are allowed'],
   [
     ['--master', 'a:1', '--labels', manyLabels(60, 150)],

@@ -20,6 +20,10 @@ test.each([
   expect(missesOf(given)).toEqual([`${given} (in .env) is no setting, and is ignored: is ${meant} meant?`]);
 });
 
+test('a setting that was removed is told', () => {
+  expect(missesOf('RING_SAMPLES')).toEqual(['RING_SAMPLES (in .env) is a setting no more, and is ignored']);
+});
+
 test('names of settings, of other commands and of other programs are nothing to tell', () => {
   expect(missesOf(...Object.values(masterOptions).map(({ env }) => env), ...known)).toEqual([]);
   const others = [
