@@ -293,6 +293,15 @@ describe('a client of a master of ours', () => {
     fleet.beat('beating', { cpuUsage: 12 });
     const { stdout } = await run(['status', '--url', url], { clock });
     expect(stdout).toContain('workers     2, 1 active, 1 registered\nmean usage  CPU 12.0%, ');
+    expect(stdout).not.toContain('lanes');
+    const limit = { dedicated: 64, limitedBy: 'cores', setting: 'MAX_DEDICATED_LANES', isMemoryShort: false } as const;
+    fleet.onAnnounce([{ type: 'laneLimit', limit }]);
+    fleet.board.setLane(0, { number: 1, kind: 'dedicated', state: 'ready', restarts: 0 });
+    fleet.board.setLane(1, { number: 2, kind: 'shared', state: 'restarting', restarts: 2 });
+    expect((await run(['status', '--url', url], { clock })).stdout).toContain(
+      'lanes       1 own (of 64, as many as the cores run well; MAX_DEDICATED_LANES changes it), 1 shared, ' +
+        '1 restarting, 2 restarts\n',
+    );
   });
 
   test.each([

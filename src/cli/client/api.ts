@@ -102,6 +102,12 @@ export class ApiClient {
     return status === 404 ? undefined : answer;
   }
 
+  /** The lanes that serve somebody, and what limits them; undefined if the master does not tell. */
+  async lanes(): Promise<ApiAnswer | undefined> {
+    const { status, answer } = await this.#request('/api/v1/lanes', [200, 404]);
+    return status === 404 ? undefined : answer;
+  }
+
   /** What keeps the master from judging. */
   holds(): Promise<ApiAnswer> {
     return this.#get('/api/v1/holds', [200]);

@@ -108,7 +108,7 @@ async function clusterStatus(api: ApiClient): Promise<string> {
   const health = await api.health();
   const cluster = await api.cluster();
   const totals = cluster === undefined ? totalsOf(workerRowsOf(await api.telemetry())) : totalsOfCluster(cluster);
-  return clusterText(clusterViewOf(health, totals));
+  return clusterText(clusterViewOf(health, totals, await api.lanes()));
 }
 
 async function workerStatus(api: ApiClient, workerId: string): Promise<string> {

@@ -4,11 +4,11 @@ import { facts, section, table } from '../text/table.ts';
 import { count, countOf, mebibytes, milliseconds, NOTHING, percent } from '../text/units.ts';
 import { holdsLines } from './holds-text.ts';
 import { laneLimitText, threadBudgetSection } from './lane-plan-text.ts';
-import type { ClusterView, HeartbeatCounts, UsageColumns } from './views.ts';
+import type { ClusterView, HeartbeatCounts, LanesView, UsageColumns } from './views.ts';
 import { KIND_NAMES } from './workers-text.ts';
 
 export function clusterText(view: ClusterView): string {
-  const { health, holds, workers, states, tasks, means, inside } = view;
+  const { health, holds, workers, states, tasks, means, lanes, inside } = view;
   const entries: [string, string][] = [
     ...(health === undefined ? [] : [['master', health] as [string, string]]),
     ...holdsLines(holds).map((line) => ['judgement', line] as [string, string]),
@@ -16,22 +16,19 @@ export function clusterText(view: ClusterView): string {
     ['mean usage', means === undefined ? `${NOTHING} (no active worker)` : usagesText(means)],
     ['tasks', count(tasks)],
   ];
+  if (lanes !== undefined) entries.push(['lanes', lanesText(lanes)]);
   if (inside !== undefined) {
-    const { dedicated, shared, penalty, limit } = inside.lanes;
-    const restarts = inside.laneRestarts === 0 ? [] : [countOf(inside.laneRestarts, 'restart')];
-    entries.push(
-      [
-        'lanes',
-        [`${count(dedicated)} own (of ${count(limit.dedicated)}, ${laneLimitText(limit)})`, `${count(shared)} shared`]
-          .concat(penalty === 0 ? [] : [`${count(penalty)} penalty`])
-          .concat(countsText(inside.lanesNotReady), restarts)
-          .join(', '),
-      ],
-      ['heartbeats', heartbeatTotalsText(inside.counts)],
-    );
+    entries.push(['heartbeats', heartbeatTotalsText(inside.counts)]);
     if (inside.pending > 0) entries.push(['pending', `${countOf(inside.pending, 'worker')} to approve, see "workers"`]);
   }
   return facts(entries);
+}
+
+function lanesText({ counts: { dedicated, shared, penalty }, limit, notReady, restarts }: LanesView): string {
+  return [`${count(dedicated)} own (of ${count(limit.dedicated)}, ${laneLimitText(limit)})`, `${count(shared)} shared`]
+    .concat(penalty === 0 ? [] : [`${count(penalty)} penalty`])
+    .concat(countsText(notReady), restarts === 0 ? [] : [countOf(restarts, 'restart')])
+    .join(', ');
 }
 
 export function heartbeatTotalsText(counts: HeartbeatCounts): string {

@@ -14,6 +14,8 @@ import {
   type ClusterTotals,
   type ClusterView,
   HEARD_STATES,
+  type LanesView,
+  lanesView,
   type PendingRow,
   type WorkerDetailView,
   type WorkerInside,
@@ -276,12 +278,25 @@ function insideOf(inside: z.infer<typeof insideJson>, atUnixMs: number): WorkerI
   };
 }
 
-/** From `GET /health`, and what is known of the workers. */
-export function clusterViewOf(health: ApiAnswer, totals: ClusterTotals): ClusterView {
+const lanesJson = z.object({
+  lanes: z.array(z.object({ kind: z.enum(LANE_KINDS), state: z.string(), restarts: z.number() })),
+  limit: z.object({ dedicated: z.number(), limited_by: z.string(), setting: z.string(), memory_short: z.boolean() }),
+});
+
+/** Of `GET /api/v1/lanes`, which leaves out lanes that serve nobody; undefined if the master does not tell the limit. */
+function lanesIn(answer: ApiAnswer | undefined): LanesView | undefined {
+  const parsed = lanesJson.safeParse(answer?.body);
+  if (!parsed.success) return undefined;
+  const { dedicated, limited_by: limitedBy, setting, memory_short: isMemoryShort } = parsed.data.limit;
+  return lanesView(parsed.data.lanes, { dedicated, limitedBy, setting, isMemoryShort });
+}
+
+/** From `GET /health`, what is known of the workers, and `GET /api/v1/lanes`, if there is such a route. */
+export function clusterViewOf(health: ApiAnswer, totals: ClusterTotals, lanes?: ApiAnswer): ClusterView {
   const parsed = healthJson.safeParse(health.body);
   if (!parsed.success) throw notTelemetry('/health');
   const { status, ...holds } = parsed.data;
-  return { health: status, holds: holdsIn(holds), ...totals, inside: undefined };
+  return { health: status, holds: holdsIn(holds), ...totals, lanes: lanesIn(lanes), inside: undefined };
 }
 
 const mean = z.object({ mean: z.number().nullable() });

@@ -3,7 +3,7 @@ import type { Operator } from '../../app/operator.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { eventText } from '../../model/event-text.ts';
 import { wishesOwnLane } from '../../model/isolation.ts';
-import { FAULT_CAUSES, type LaneKind, REPLACEMENT_REASONS } from '../../model/lanes.ts';
+import { FAULT_CAUSES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import type { WorkerEntry } from '../../reading/directory.ts';
 import type { RowView } from '../../store/board.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
@@ -13,6 +13,7 @@ import {
   type ClusterView,
   type HeartbeatCounts,
   type LivenessView,
+  lanesView,
   type PendingRow,
   totalsOf,
   type WorkerDetailView,
@@ -73,24 +74,12 @@ export function workerDetail(master: MasterFacts, clock: Clock, workerId: string
 
 export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
   const { lanes, laneLimit, pending } = master.internalState();
-  const ofKind = (kind: LaneKind) => lanes.filter((lane) => lane.kind === kind).length;
-  const lanesNotReady = new Map<string, number>();
-  for (const { state } of lanes) {
-    if (state !== 'ready') lanesNotReady.set(state, (lanesNotReady.get(state) ?? 0) + 1);
-  }
   return {
     health: undefined,
     holds: master.holds(),
     ...totalsOf(workerRows(master, clock)),
+    lanes: lanesView(lanes, laneLimit),
     inside: {
-      lanes: {
-        dedicated: ofKind('dedicated'),
-        shared: ofKind('shared'),
-        penalty: ofKind('penalty'),
-        limit: laneLimit,
-      },
-      lanesNotReady,
-      laneRestarts: lanes.reduce((sum, lane) => sum + lane.restarts, 0),
       counts: countsOfAll(master, clock),
       pending: pending.length,
     },

@@ -1,8 +1,8 @@
 /** How many workers get a thread of their own, and why. */
 import { aimOf, FIRST_WORKERS, type LanePlan, laneLimitOf } from '../../engine/lanes/lane-plan.ts';
-import type { LaneLimit } from '../../model/lanes.ts';
 import { section, table } from '../text/table.ts';
 import { count, countOf } from '../text/units.ts';
+import type { LaneLimitView } from './views.ts';
 
 const SETTING = 'MAX_DEDICATED_LANES';
 
@@ -35,17 +35,17 @@ function limitsOf({ byCores, budget }: Pick<LanePlan, 'byCores' | 'budget'>) {
 }
 
 /** What keeps the number of lanes where it is. */
-export function laneLimitText({ limitedBy, setting, isMemoryShort }: LaneLimit): string {
-  const limit = REASONS[limitedBy]?.(setting) ?? `${limitedBy}: ${setting}`;
+export function laneLimitText({ limitedBy, setting, isMemoryShort }: LaneLimitView): string {
+  const limit = REASONS.get(limitedBy)?.(setting) ?? `${limitedBy}: ${setting}`;
   return isMemoryShort ? `${limit}; memory is short, no more are started` : limit;
 }
 
 /** All others are of the system. */
-const REASONS: Readonly<Partial<Record<LaneLimit['limitedBy'], (setting: string) => string>>> = {
-  MAX_DEDICATED_LANES: (setting) => setting,
-  cores: (setting) => `as many as the cores run well; ${setting} changes it`,
-  'first workers': (setting) => `${FIRST_WORKERS} at least on any number of cores; ${setting} changes it`,
-};
+const REASONS: ReadonlyMap<string, (setting: string) => string> = new Map([
+  [SETTING, (setting) => setting],
+  ['cores', (setting) => `as many as the cores run well; ${setting} changes it`],
+  ['first workers', (setting) => `${FIRST_WORKERS} at least on any number of cores; ${setting} changes it`],
+]);
 
 /** Each limit with what it is called where it can be raised, the least first. */
 export function threadBudgetSection(plan: LanePlan): string {

@@ -102,6 +102,35 @@ export interface PendingRow {
   readonly attempts: number;
 }
 
+/** How many lanes there are, and why. */
+export interface LanesView {
+  readonly counts: Readonly<Record<LaneKind, number>>;
+  readonly limit: LaneLimitView;
+  /** By state. */
+  readonly notReady: ReadonlyMap<string, number>;
+  readonly restarts: number;
+}
+
+/** A master of another version may be limited by what is not known here. */
+export interface LaneLimitView extends Omit<LaneLimit, 'limitedBy'> {
+  readonly limitedBy: string;
+}
+
+export function lanesView(
+  lanes: readonly { readonly kind: LaneKind; readonly state: string; readonly restarts: number }[],
+  limit: LaneLimitView,
+): LanesView {
+  const ofKind = (wanted: LaneKind) => lanes.filter(({ kind }) => kind === wanted).length;
+  const notReady = new Map<string, number>();
+  for (const { state } of lanes) if (state !== 'ready') notReady.set(state, (notReady.get(state) ?? 0) + 1);
+  return {
+    counts: { dedicated: ofKind('dedicated'), shared: ofKind('shared'), penalty: ofKind('penalty') },
+    limit,
+    notReady,
+    restarts: lanes.reduce((sum, lane) => sum + lane.restarts, 0),
+  };
+}
+
 /** The fleet as a whole. */
 export interface ClusterView {
   /** As `/health` says; undefined inside the master, which answers because it is well. */
@@ -113,12 +142,10 @@ export interface ClusterView {
   readonly tasks: number;
   /** Over the active workers; undefined if there are none. */
   readonly means: UsageColumns | undefined;
+  /** Undefined if the master does not tell. */
+  readonly lanes: LanesView | undefined;
   readonly inside:
     | {
-        readonly lanes: Readonly<Record<LaneKind, number>> & { readonly limit: LaneLimit };
-        /** Lanes that are not ready, by state. */
-        readonly lanesNotReady: ReadonlyMap<string, number>;
-        readonly laneRestarts: number;
         readonly counts: HeartbeatCounts;
         readonly pending: number;
       }
