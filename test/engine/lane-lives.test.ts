@@ -290,6 +290,19 @@ test('decisions at once, while those who give way are busy, start one lane more 
   await fleet.end();
 });
 
+test('free lanes go to who came first, whichever lane they share', async () => {
+  const fleet = new Fleet(1, 2);
+  await fleet.manager.start();
+  const ids = ['a', 'b', 'c', 'd', 'e'];
+  for (const id of ids) await fleet.live(1000, [id]);
+  for (const [n, id] of ids.entries()) {
+    expect(fleet.kinds(ids)).toEqual(ids.map((_, at) => (at < n ? undefined : at === n ? 'dedicated' : 'shared')));
+    fleet.manager.unregisterWorker(id);
+    await fleet.live(1000, []);
+  }
+  await fleet.end();
+});
+
 test('a shutdown while a worker’s own lane comes up waits for no more than its heartbeats, and loses none', async () => {
   const fleet = new Fleet(1, 1);
   await fleet.manager.start();

@@ -14,9 +14,17 @@ import {
 import { ISOLATIONS } from '../../src/model/isolation.ts';
 
 const NOW_MS = 10_000_000;
-const ORDINARY: LaneClaim = { isolation: 'auto', wishesOwnLane: false, isHeavy: false, isAbsent: false, faults: [] };
+const ORDINARY: LaneClaim = {
+  arrival: 0,
+  isolation: 'auto',
+  wishesOwnLane: false,
+  isHeavy: false,
+  isAbsent: false,
+  faults: [],
+};
 
 const claim: fc.Arbitrary<LaneClaim> = fc.record({
+  arrival: fc.nat(100),
   isolation: fc.constantFrom(...ISOLATIONS),
   wishesOwnLane: fc.boolean(),
   isHeavy: fc.boolean(),
@@ -47,13 +55,13 @@ describe('the need of a worker', () => {
   });
 });
 
-test('free lanes go to who needs them most, among equals in the order given, and never to who is to share or is absent', () => {
+test('free lanes go to who needs them most, among equals to who came first, and never to who is to share or is absent', () => {
   fc.assert(
     fc.property(fc.array(claim), (claims) => {
       const order = [...ownLaneOrder(claims, NOW_MS)];
       const expected = claims
         .filter((each) => needOf(each, NOW_MS) > Need.absent)
-        .sort((a, b) => needOf(b, NOW_MS) - needOf(a, NOW_MS));
+        .sort((a, b) => needOf(b, NOW_MS) - needOf(a, NOW_MS) || a.arrival - b.arrival);
       expect(order).toEqual(expected);
     }),
   );

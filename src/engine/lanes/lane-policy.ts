@@ -12,7 +12,7 @@
  * | absent   | that is not there, whatever else: it has left, is inactive, or was not heard since the master began   |
  * | never    | for which an operator decided that it shares                                                          |
  *
- * Free lanes go to those who need them most, among equals to those who are looked at first. Where none is free, who needs one
+ * Free lanes go to those who need them most, among equals to those who came first. Where none is free, who needs one
  * more gets that of who needs it least. Among equals nobody gives way, so that nothing moves while nothing changes; and
  * who got a lane a moment ago keeps it for a while, unless for one that failed or was decided for. An absent worker gets
  * none; it keeps the one that it has until anybody else needs it, and then gives it at once.
@@ -22,6 +22,8 @@ import { CLEAN_AFTER_MS, type FaultHistory } from './fault-history.ts';
 
 /** What is known of a worker's need. */
 export interface LaneClaim {
+  /** The lower, the earlier it became known. */
+  readonly arrival: number;
   /** What an operator decided. */
   readonly isolation: Isolation;
   readonly wishesOwnLane: boolean;
@@ -57,7 +59,8 @@ export function needOf({ isolation, wishesOwnLane, isHeavy, isAbsent, faults }: 
 export function* ownLaneOrder<C extends LaneClaim>(candidates: Iterable<C>, nowMs: number): Generator<C> {
   const byNeed: C[][] = Array.from({ length: Need.failed + 1 }, () => []);
   for (const candidate of candidates) byNeed[needOf(candidate, nowMs)]?.push(candidate);
-  for (let need: number = Need.failed; need > Need.absent; need--) yield* byNeed[need] ?? [];
+  for (let need: number = Need.failed; need > Need.absent; need--)
+    yield* (byNeed[need] ?? []).sort((a, b) => a.arrival - b.arrival);
 }
 
 /** A worker that has a lane of its own. */

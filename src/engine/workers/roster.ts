@@ -19,6 +19,9 @@ import type { WorkerLiveness } from '../liveness/worker-liveness.ts';
 import type { Mailbox } from './mailbox.ts';
 import { noGarbage } from './record-memory.ts';
 
+/** How many workers have become known in this process: their order alone counts, whichever engine knows them. */
+let arrivals = 0;
+
 /** One worker, as main knows it. Telemetry is not here but in the store. */
 export class RosterEntry implements LaneWorker, WorkerEntry {
   readonly workerId: string;
@@ -50,6 +53,7 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   /** It wishes for a lane of its own. */
   wishesOwnLane = false;
   isHeavy = false;
+  readonly arrival = arrivals++;
 
   constructor(facts: {
     workerId: string;
