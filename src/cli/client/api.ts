@@ -115,25 +115,25 @@ export class ApiClient {
 
   /** Has the master do something to a worker. @returns what it says */
   approve(workerId: string): Promise<ApiAnswer> {
-    return this.#order('POST', `/api/v1/workers/${encodeURIComponent(workerId)}/approve`);
+    return this.#command('POST', `/api/v1/workers/${encodeURIComponent(workerId)}/approve`);
   }
 
   release(workerId: string): Promise<ApiAnswer> {
-    return this.#order('POST', `/api/v1/workers/${encodeURIComponent(workerId)}/release`);
+    return this.#command('POST', `/api/v1/workers/${encodeURIComponent(workerId)}/release`);
   }
 
   unregister(workerId: string): Promise<ApiAnswer> {
-    return this.#order('DELETE', `/api/v1/workers/${encodeURIComponent(workerId)}`);
+    return this.#command('DELETE', `/api/v1/workers/${encodeURIComponent(workerId)}`);
   }
 
   isolate(workerId: string, lane: Isolation): Promise<ApiAnswer> {
-    return this.#order('PUT', `/api/v1/workers/${encodeURIComponent(workerId)}/isolation`, { lane });
+    return this.#command('PUT', `/api/v1/workers/${encodeURIComponent(workerId)}/isolation`, { lane });
   }
 
   /** @param group undefined: of all groups */
   releaseBrakes(group: string | undefined): Promise<ApiAnswer> {
     const query = group === undefined ? '' : `?group=${encodeURIComponent(group)}`;
-    return this.#order('POST', `/api/v1/brakes/release${query}`);
+    return this.#command('POST', `/api/v1/brakes/release${query}`);
   }
 
   /** The newest `limit` events. */
@@ -145,7 +145,7 @@ export class ApiClient {
     return (await this.#request(path, expected)).answer;
   }
 
-  async #order(method: 'POST' | 'PUT' | 'DELETE', path: string, content?: unknown): Promise<ApiAnswer> {
+  async #command(method: 'POST' | 'PUT' | 'DELETE', path: string, content?: unknown): Promise<ApiAnswer> {
     return (await this.#request(path, [200], { method, timeoutMs: COMMAND_TIMEOUT_MS, content })).answer;
   }
 

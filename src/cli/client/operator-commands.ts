@@ -13,7 +13,7 @@ import type { ApiClient } from './api.ts';
 import { apiClientOf, type ClientEnvironment } from './commands.ts';
 
 /** Each takes the id of a worker. */
-const ORDERS = [
+const WORKER_COMMANDS = [
   { name: 'approve', description: 'let in a worker that waits for approval, or will come' },
   { name: 'release', description: 'try a worker in quarantine again, before its time' },
   { name: 'unregister', description: 'forget a worker' },
@@ -21,8 +21,8 @@ const ORDERS = [
 
 export function operatorCommands(environment: ClientEnvironment): Command[] {
   const { streams, clock } = environment;
-  return ORDERS.map(({ name, description }) => {
-    const command = orderCommand(name, `${description}, at a running master`).argument('<id>', 'the worker');
+  return WORKER_COMMANDS.map(({ name, description }) => {
+    const command = operatorCommand(name, `${description}, at a running master`).argument('<id>', 'the worker');
     command.addHelpText('after', examples(`pulselane ${name} worker-1`));
     return command.action(async (workerId: string) => {
       checkWorkerId(workerId);
@@ -32,7 +32,7 @@ export function operatorCommands(environment: ClientEnvironment): Command[] {
 }
 
 function isolateCommand({ streams, clock }: ClientEnvironment): Command {
-  const command = orderCommand('isolate', 'decide whether a worker has a thread of its own, at a running master')
+  const command = operatorCommand('isolate', 'decide whether a worker has a thread of its own, at a running master')
     .argument('<id>', 'the worker')
     .argument('<lane>', `${ISOLATIONS.join(', ')}; auto: by what it needs`);
   command.addHelpText('after', examples('pulselane isolate worker-1 dedicated', 'pulselane isolate worker-1 auto'));
@@ -46,7 +46,7 @@ function isolateCommand({ streams, clock }: ClientEnvironment): Command {
 }
 
 function brakeCommand({ streams, clock }: ClientEnvironment): Command {
-  const command = orderCommand('brake', 'what keeps a running master from judging who is alive')
+  const command = operatorCommand('brake', 'what keeps a running master from judging who is alive')
     .argument('[release]', '"release": who is silent has failed')
     .argument('[group]', 'of that group of workers alone');
   command.addHelpText(
@@ -64,7 +64,7 @@ function brakeCommand({ streams, clock }: ClientEnvironment): Command {
   });
 }
 
-function orderCommand(name: string, description: string): Command {
+function operatorCommand(name: string, description: string): Command {
   return addOptions(new Command(name).description(description), clientOptions);
 }
 

@@ -58,8 +58,8 @@ const START_AFTER_WISH_WITHIN_MS = 5000;
 export async function runMaster(run: MasterRun, parts: MasterParts): Promise<void> {
   const { config, warnings = [] } = run;
   const { streams, clock, signals } = parts;
-  const face = terminalModeOf({ streams, config, clock });
-  for (const warning of warnings) face.logger.warn(warning);
+  const mode = terminalModeOf({ streams, config, clock });
+  for (const warning of warnings) mode.logger.warn(warning);
   const wish = Promise.withResolvers<string>();
   // Before anything is started, so that no signal is missed.
   void signals.first().then((signal) => wish.resolve(signal));
@@ -68,8 +68,8 @@ export async function runMaster(run: MasterRun, parts: MasterParts): Promise<voi
   if (takesReloads(config, streams)) reloads.listen();
   // Nobody sits there any more; what would be cut short is worth an end in order.
   else signals.hangUpEnds();
-  await startAndRun(run, { face, wish, reloads }, parts);
-  face.logger.info('stopped');
+  await startAndRun(run, { mode, wish, reloads }, parts);
+  mode.logger.info('stopped');
 }
 
 /**
@@ -81,19 +81,19 @@ function takesReloads(config: MasterConfig, { stdin }: Streams): boolean {
 }
 
 interface RunParts {
-  readonly face: TerminalMode;
+  readonly mode: TerminalMode;
   readonly wish: PromiseWithResolvers<string>;
   readonly reloads: ReloadSignal;
 }
 
 async function startAndRun(
   { config, localAgent }: MasterRun,
-  { face, wish, reloads }: RunParts,
+  { mode, wish, reloads }: RunParts,
   parts: MasterParts,
 ): Promise<void> {
   const { clock, signals } = parts;
   const master = await startedUnlessStuck(
-    parts.startMaster(config, { logger: face.logger, clock }),
+    parts.startMaster(config, { logger: mode.logger, clock }),
     wish.promise,
     clock,
   );
@@ -105,14 +105,14 @@ async function startAndRun(
   reloads.started(() => void master.reload());
   let agent: LocalAgent | undefined;
   try {
-    agent = localAgent === undefined ? undefined : await startAgent(master, localAgent, config, face, parts);
-    await face.started(master, agent !== undefined, () => wish.resolve('exit'));
+    agent = localAgent === undefined ? undefined : await startAgent(master, localAgent, config, mode, parts);
+    await mode.started(master, agent !== undefined, () => wish.resolve('exit'));
     const cause = await wish.promise;
     signals.stopping();
-    await face.stopping(cause);
+    await mode.stopping(cause);
   } finally {
     reloads.stopping();
-    if (agent !== undefined) await farewell(agent, clock, face.logger);
+    if (agent !== undefined) await farewell(agent, clock, mode.logger);
     parts.onStopping?.();
     await master.stop();
   }

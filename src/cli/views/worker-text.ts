@@ -114,11 +114,11 @@ function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetailView)
 
 /** What is decided and wished is shown where there is anything. */
 function isolationFacts({ decided, wishesOwn }: WorkerInside['isolation']): Fact[] {
-  const told = [
+  const parts = [
     ...(decided === 'auto' ? [] : [`${decided}, decided by an operator`]),
     ...(wishesOwn ? ['the worker wishes for a lane of its own'] : []),
   ];
-  return told.length === 0 ? [] : [['isolation', told.join('; ')]];
+  return parts.length === 0 ? [] : [['isolation', parts.join('; ')]];
 }
 
 function neighboursText(workerIds: readonly string[]): string {
