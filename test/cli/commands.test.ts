@@ -111,6 +111,10 @@ describe('a command', () => {
     expect(await type('isolate node-a shared')).toBe('node-a is to share a thread. It is about to leave its own.');
     expect(await type('status node-a')).toContain('isolation       shared, decided by an operator');
     expect(await type('isolate node-a auto')).toContain('node-a gets a thread of its own if it needs one. ');
+    master.manager.deregisterWorker('node-b', '');
+    expect(await type('isolate node-b shared')).toBe(
+      'node-b is to share a thread. It is not there: that holds once it comes.',
+    );
     expect(await type('isolate nobody auto')).toBe('no worker is called nobody');
     expect(await type('isolate node-a alone')).toBe('usage: isolate <id> auto|dedicated|shared');
   });
