@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { CLEAN_AFTER_MS } from '../../src/engine/lanes/fault-history.ts';
 import {
   KEPT_FOR_MS,
-  type LaneClaim,
   type LaneHolder,
   Need,
+  type NeedFacts,
   neediest,
   needOf,
   ownLaneOrder,
@@ -14,7 +14,7 @@ import {
 import { ISOLATIONS } from '../../src/model/isolation.ts';
 
 const NOW_MS = 10_000_000;
-const ORDINARY: LaneClaim = {
+const ORDINARY: NeedFacts = {
   arrival: 0,
   isolation: 'auto',
   wishesOwnLane: false,
@@ -23,7 +23,7 @@ const ORDINARY: LaneClaim = {
   faults: [],
 };
 
-const claim: fc.Arbitrary<LaneClaim> = fc.record({
+const worker: fc.Arbitrary<NeedFacts> = fc.record({
   arrival: fc.nat(100),
   isolation: fc.constantFrom(...ISOLATIONS),
   wishesOwnLane: fc.boolean(),
@@ -57,9 +57,9 @@ describe('the need of a worker', () => {
 
 test('free lanes go to who needs them most, among equals to who came first, and never to who is to share or is absent', () => {
   fc.assert(
-    fc.property(fc.array(claim), (claims) => {
-      const order = [...ownLaneOrder(claims, NOW_MS)];
-      const expected = claims
+    fc.property(fc.array(worker), (workers) => {
+      const order = [...ownLaneOrder(workers, NOW_MS)];
+      const expected = workers
         .filter((each) => needOf(each, NOW_MS) > Need.absent)
         .sort((a, b) => needOf(b, NOW_MS) - needOf(a, NOW_MS) || a.arrival - b.arrival);
       expect(order).toEqual(expected);
@@ -68,7 +68,7 @@ test('free lanes go to who needs them most, among equals to who came first, and 
 });
 
 describe('a lane that is taken', () => {
-  const heldFor = (heldMs: number, facts: Partial<LaneClaim>): LaneHolder<LaneClaim> => ({
+  const heldFor = (heldMs: number, facts: Partial<NeedFacts>): LaneHolder<NeedFacts> => ({
     worker: { ...ORDINARY, ...facts },
     sinceMs: NOW_MS - heldMs,
   });
@@ -81,7 +81,7 @@ describe('a lane that is taken', () => {
 
   test('is kept from those who need it as much', () => {
     fc.assert(
-      fc.property(claim, (each) => {
+      fc.property(worker, (each) => {
         expect(whoGivesWay(each, [heldFor(KEPT_FOR_MS, each)], NOW_MS)).toBeUndefined();
         expect(whoGivesWay(ORDINARY, [heldFor(KEPT_FOR_MS, { wishesOwnLane: true })], NOW_MS)).toBeUndefined();
       }),
@@ -106,12 +106,12 @@ describe('a lane that is taken', () => {
 /** Workers and a number of lanes, dealt with as the pool does: free lanes first, then one that gives way at a time. */
 class Deal {
   readonly bound: number;
-  readonly holders: LaneHolder<LaneClaim>[] = [];
-  waiting: LaneClaim[];
+  readonly holders: LaneHolder<NeedFacts>[] = [];
+  waiting: NeedFacts[];
 
-  constructor(bound: number, claims: readonly LaneClaim[]) {
+  constructor(bound: number, workers: readonly NeedFacts[]) {
     this.bound = bound;
-    this.waiting = [...claims];
+    this.waiting = [...workers];
   }
 
   /** @returns whether anything moved */
@@ -139,7 +139,7 @@ class Deal {
     return moves;
   }
 
-  #give(worker: LaneClaim, nowMs: number): void {
+  #give(worker: NeedFacts, nowMs: number): void {
     this.waiting.splice(this.waiting.indexOf(worker), 1);
     this.holders.push({ worker, sinceMs: nowMs });
     expect(this.holders.length).toBeLessThanOrEqual(this.bound);
@@ -150,7 +150,7 @@ test('lanes are never more than the bound, end with who needs them most, and sta
   // No failure is forgiven meanwhile.
   const faults = fc.constantFrom([], [NOW_MS - CLEAN_AFTER_MS], [NOW_MS]);
   const fleet = fc.array(
-    fc.tuple(claim, faults).map(([each, itsFaults]) => ({ ...each, faults: itsFaults })),
+    fc.tuple(worker, faults).map(([each, itsFaults]) => ({ ...each, faults: itsFaults })),
     { maxLength: 40 },
   );
   fc.assert(

@@ -9,10 +9,10 @@ import type { SlotMemory } from '../../store/slot-memory.ts';
 import type { SlotReader } from '../../store/slot-reader.ts';
 import type { Mailbox } from '../workers/mailbox.ts';
 import type { FaultHistory } from './fault-history.ts';
-import type { LaneClaim } from './lane-policy.ts';
+import type { NeedFacts } from './lane-policy.ts';
 import type { WorkerPlace } from './worker-place.ts';
 
-export interface WorkerOf<L> extends LaneClaim {
+export interface WorkerOf<L> extends NeedFacts {
   readonly workerId: string;
   readonly row: number;
   /** Which occupant of the row it is. */

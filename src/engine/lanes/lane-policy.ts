@@ -21,7 +21,7 @@ import type { Isolation } from '../../model/isolation.ts';
 import { CLEAN_AFTER_MS, type FaultHistory } from './fault-history.ts';
 
 /** What is known of a worker's need. */
-export interface LaneClaim {
+export interface NeedFacts {
   /** The lower, the earlier it became known. */
   readonly arrival: number;
   /** What an operator decided. */
@@ -42,7 +42,7 @@ export type Need = (typeof Need)[keyof typeof Need];
 export const KEPT_FOR_MS = 60_000;
 
 /** @param nowMs monotonic */
-export function needOf({ isolation, wishesOwnLane, isHeavy, isAbsent, faults }: LaneClaim, nowMs: number): Need {
+export function needOf({ isolation, wishesOwnLane, isHeavy, isAbsent, faults }: NeedFacts, nowMs: number): Need {
   if (isolation === 'shared') return Need.never;
   if (isAbsent) return Need.absent;
   const failedMs = faults.at(-1);
@@ -56,7 +56,7 @@ export function needOf({ isolation, wishesOwnLane, isHeavy, isAbsent, faults }: 
  * Those who may be given a lane of their own, in the order in which they get it.
  * @param nowMs monotonic
  */
-export function* ownLaneOrder<C extends LaneClaim>(candidates: Iterable<C>, nowMs: number): Generator<C> {
+export function* ownLaneOrder<C extends NeedFacts>(candidates: Iterable<C>, nowMs: number): Generator<C> {
   const byNeed: C[][] = Array.from({ length: Need.failed + 1 }, () => []);
   for (const candidate of candidates) byNeed[needOf(candidate, nowMs)]?.push(candidate);
   for (let need: number = Need.failed; need > Need.absent; need--)
@@ -75,7 +75,7 @@ export interface LaneHolder<C> {
  * @param holders in the order in which they got their lanes
  * @param nowMs monotonic
  */
-export function whoGivesWay<C extends LaneClaim>(
+export function whoGivesWay<C extends NeedFacts>(
   candidate: C,
   holders: Iterable<LaneHolder<C>>,
   nowMs: number,
@@ -96,7 +96,7 @@ export function whoGivesWay<C extends LaneClaim>(
 }
 
 /** Who needs a lane most of those who have none; undefined if nobody needs one more than any other. */
-export function neediest<C extends LaneClaim>(candidates: Iterable<C>, nowMs: number): C | undefined {
+export function neediest<C extends NeedFacts>(candidates: Iterable<C>, nowMs: number): C | undefined {
   let most: C | undefined;
   let mostNeed: number = Need.ordinary;
   for (const candidate of candidates) {

@@ -55,7 +55,7 @@ export class LanePool {
   readonly #memory: LaneMemoryWatch;
   readonly #places: PlaceKeeper;
   /** Those who may need a lane of their own more than others do, and had none when that was last known. */
-  readonly #claims = new Set<LaneWorker>();
+  readonly #needing = new Set<LaneWorker>();
   /** Those that had a lane of their own when they were found to be absent: they may be there again, or have none. */
   readonly #absent = new Set<LaneWorker>();
   #dealtMs = Number.NEGATIVE_INFINITY;
@@ -108,7 +108,7 @@ export class LanePool {
     const need = needOf(worker, this.#options.clock.monotonicMs());
     const own = need > Need.absent && this.#lanes.hasPlace() ? this.#lanes.newOwn(worker) : undefined;
     if (own !== undefined) this.#lanes.start(own);
-    else if (need > Need.ordinary) this.#claims.add(worker);
+    else if (need > Need.ordinary) this.#needing.add(worker);
     // Until its own lane is up a shared one that runs stands in, so that its first heartbeat is done at once. Where none
     // runs, its own is up as soon as another that is started for it.
     const isStarting = own !== undefined && this.#lanes.isStarting(own);
@@ -168,7 +168,7 @@ export class LanePool {
       return;
     }
     if (place.own !== undefined) return;
-    if (need > Need.ordinary) this.#claims.add(worker);
+    if (need > Need.ordinary) this.#needing.add(worker);
     // A decision of an operator's holds at once, and who is absent gives way at once; of a load and a wish there may be many.
     if (need >= Need.decided || this.#lanes.hasPlace() || this.#hasAbsentHolder()) this.#giveOwn(worker);
   }
@@ -226,7 +226,7 @@ export class LanePool {
   #deal(): void {
     const nowMs = this.#options.clock.monotonicMs();
     const hasAbsent = this.#hasAbsentHolder();
-    if (this.#stopped || (this.#claims.size === 0 && !hasAbsent) || nowMs - this.#dealtMs < DEAL_EVERY_MS) return;
+    if (this.#stopped || (this.#needing.size === 0 && !hasAbsent) || nowMs - this.#dealtMs < DEAL_EVERY_MS) return;
     this.#dealtMs = nowMs;
     const [anybody] = hasAbsent ? ownLaneOrder(this.#withoutOwn(), nowMs) : [];
     const worker = this.#neediest(nowMs) ?? anybody;
@@ -235,11 +235,11 @@ export class LanePool {
 
   /** Undefined if nobody who has no lane of its own needs one more than others do. */
   #neediest(nowMs: number): LaneWorker | undefined {
-    for (const worker of this.#claims) {
+    for (const worker of this.#needing) {
       const isSettled = worker.place.at === 'gone' || worker.place.own !== undefined;
-      if (isSettled || needOf(worker, nowMs) <= Need.ordinary) this.#claims.delete(worker);
+      if (isSettled || needOf(worker, nowMs) <= Need.ordinary) this.#needing.delete(worker);
     }
-    return neediest(this.#claims, nowMs);
+    return neediest(this.#needing, nowMs);
   }
 
   /** Whether somebody has a lane of its own, and is not there. */
@@ -296,7 +296,7 @@ export class LanePool {
   /** It has no lane of its own any more, and gets one again in its turn. */
   #giveUp(worker: LaneWorker, to: LaneHandle): void {
     this.#places.change(worker, { type: 'evicted', to: { at: to.kind, lane: to } });
-    if (needOf(worker, this.#options.clock.monotonicMs()) > Need.ordinary) this.#claims.add(worker);
+    if (needOf(worker, this.#options.clock.monotonicMs()) > Need.ordinary) this.#needing.add(worker);
   }
 
   /** Workers that share a lane and have none of their own on the way. */
@@ -396,7 +396,7 @@ export class LanePool {
 
   #charge(worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>): void {
     worker.faults = withFault(worker.faults, this.#options.clock.monotonicMs());
-    this.#claims.add(worker);
+    this.#needing.add(worker);
     this.#places.change(worker, { type: 'charged' });
     this.#options.events.onCharged(worker, failure);
   }
