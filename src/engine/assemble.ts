@@ -98,9 +98,10 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     logger,
     onGone: (entry) => admission.retire(entry),
     onInstances: ({ workerId, liveness }) => members.setInstances(workerId, liveness.instances),
-    onActivity: ({ workerId, row }, isActive) => {
-      // What makes it active is a heartbeat that came just now.
-      const heardS = isActive ? Math.floor(clock.wallMs() / 1000) : board.lastUpdateS(row);
+    onActivity: (entry, isActive) => {
+      const { workerId, row } = entry;
+      // What makes it active is a heartbeat, whose receipt is not on the board yet, or came with an earlier second.
+      const heardS = isActive ? Math.floor(liveness.receivedUnixMs(entry) / 1000) : board.lastUpdateS(row);
       members.setActivity(workerId, { isActive, heardS });
       if (isActive) onActive(workerId);
     },

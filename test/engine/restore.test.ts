@@ -61,6 +61,19 @@ test('a worker is there after a restart as it was last, and its next heartbeat c
   expect(second.directory.get('a')?.slot.counts()).toEqual({ applied: 1, rejected: 0 });
 });
 
+test('a worker is noted as heard when its heartbeat came, however late its record is seen', async () => {
+  const wallMs = 1_795_456_495_999;
+  const clock = new FakeClock(wallMs);
+  const manager = await startManager({ clock });
+  manager.processHeartbeat({ workerId: 'a' });
+  clock.advance(3000);
+  await eventually(() => {
+    clock.advance(1);
+    return manager.getWorkerTelemetry('a')?.isActive;
+  });
+  expect(manager.members.all()).toMatchObject([{ activity: { isActive: true, heardS: 1_795_456_495 } }]);
+});
+
 test('of journal and values the later one tells whether a worker was active; of the same second, the journal', async () => {
   const heardS = 1_795_456_495;
   const cases = [-1, 0, 1].flatMap((laterS) => [true, false].map((isActive) => ({ laterS, isActive })));

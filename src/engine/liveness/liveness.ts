@@ -86,6 +86,7 @@ export class Liveness {
   readonly #settings: LivenessSettings;
   readonly #roster: Roster;
   readonly #board: BoardWriter;
+  readonly #clock: Clock;
   readonly #guard: InstanceGuard;
   readonly #stuck: StuckWatch;
   readonly #heartbeats: HeartbeatWatch;
@@ -111,6 +112,7 @@ export class Liveness {
     this.#settings = withDefaults(settings);
     this.#roster = roster;
     this.#board = board;
+    this.#clock = clock;
     const { heartbeatIntervalMs, stuckAfterMs, brakeMaxHoldMs, restartGraceMs } = this.#settings;
     const leastGraceMs = this.#leastGraceMs();
     if (settings.restartGraceMs !== undefined && restartGraceMs < leastGraceMs) {
@@ -157,6 +159,12 @@ export class Liveness {
   }
 
   // ── workers ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** When the last heartbeat of the worker came, by the wall clock of now; now, if none did. */
+  receivedUnixMs({ liveness }: RosterEntry): number {
+    const nowMs = this.#judge.nowMs();
+    return this.#clock.wallMs() - (nowMs - (liveness.lastReceivedMs ?? nowMs));
+  }
 
   /** Until when workers of an earlier master are waited for, from now on, in attentive time. */
   graceUntilMs(): number {
