@@ -42,7 +42,9 @@ async function start(dataDir: string): Promise<RunningMaster> {
 
 /** All that is in its files. */
 async function textIn(folder: string): Promise<string> {
-  const files = (await readdir(folder, { withFileTypes: true })).filter((file) => file.isFile());
+  const entries = await readdir(folder, { withFileTypes: true });
+  // One that is not in its place yet is not what a killed master leaves behind.
+  const files = entries.filter((file) => file.isFile() && !file.name.endsWith('.new'));
   // One that was about to be put in another's place is gone by now.
   const texts = files.map(({ name }) => readFile(join(folder, name), 'utf8').catch(() => ''));
   return (await Promise.all(texts)).join('\n');
