@@ -3,41 +3,12 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { allocatePublications, Publications } from '../../src/store/publications.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
+import { interrupted, killed } from './killed-writer.ts';
 import { checkableRecord } from './threads/checkable-record.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
 const ROW = 2;
-const killed = new Error('killed');
-
-/** Calls `before` ahead of each change of a word by `work`, and ends it where that throws. @returns whether it did */
-function interrupted(before: () => void, work: () => void): boolean {
-  let isInside = false;
-  for (const method of ['add', 'store'] as const) {
-    const real = Atomics[method].bind(Atomics) as (...args: unknown[]) => number;
-    vi.spyOn(Atomics, method).mockImplementation(((...args: unknown[]) => {
-      if (!isInside) {
-        isInside = true;
-        try {
-          before();
-        } finally {
-          isInside = false;
-        }
-      }
-      return real(...args);
-    }) as never);
-  }
-  try {
-    work();
-    return false;
-  } catch (error) {
-    if (error !== killed) throw error;
-    return true;
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
-
 /** A reader as JoinedMap and Revisions are: looks at the slot only where the count has moved. */
 class Looker {
   readonly #publications: Publications;

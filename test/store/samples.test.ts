@@ -16,32 +16,10 @@ import {
 } from '../../src/store/slot-ring.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { samplesOf } from '../support/samples-of.ts';
+import { diesAt } from './killed-writer.ts';
 import { checkableRecord } from './threads/checkable-record.ts';
 
 afterEach(() => vi.restoreAllMocks());
-
-const killed = new Error('killed');
-
-/** Runs `work`, which dies at its `nth` change of a word. @returns whether it did */
-function diesAt(nth: number, work: () => void): boolean {
-  let changes = 0;
-  for (const method of ['add', 'store'] as const) {
-    const real = Atomics[method].bind(Atomics) as (...args: unknown[]) => number;
-    vi.spyOn(Atomics, method).mockImplementation(((...args: unknown[]) => {
-      if (changes++ === nth) throw killed;
-      return real(...args);
-    }) as never);
-  }
-  try {
-    work();
-    return false;
-  } catch (error) {
-    if (error !== killed) throw error;
-    return true;
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
 
 interface Beat {
   readonly jsonBytes?: number;

@@ -7,6 +7,7 @@ import { SlotReader } from '../../src/store/slot-reader.ts';
 import { SHRINK_AFTER } from '../../src/store/slot-room.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { samplesOf } from '../support/samples-of.ts';
+import { diesAt } from './killed-writer.ts';
 import { checkableRecord } from './threads/checkable-record.ts';
 
 afterEach(() => vi.restoreAllMocks());
@@ -116,28 +117,6 @@ test('a reason that is too long for the note is cut between characters', () => {
   const reason = new SlotReader(memory).lastRejection()?.reason ?? '';
   expect(reason).toMatch(/^aé+$/);
 });
-
-/** Runs `work`, which dies at its `nth` access to a control word. @returns whether it came that far. */
-function diesAt(nth: number, work: () => void): boolean {
-  let accesses = 0;
-  const dying = new Error('killed');
-  for (const method of ['add', 'store'] as const) {
-    const real = Atomics[method].bind(Atomics) as (...args: unknown[]) => number;
-    vi.spyOn(Atomics, method).mockImplementation(((...args: unknown[]) => {
-      if (++accesses > nth) throw dying;
-      return real(...args);
-    }) as never);
-  }
-  try {
-    work();
-    return false;
-  } catch (error) {
-    if (error !== dying) throw error;
-    return true;
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
 
 test.each(['publish', 'reject'] as const)(
   'a lane killed anywhere within %s leaves a slot that its successor mends',
