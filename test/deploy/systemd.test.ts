@@ -3,11 +3,11 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describeWith } from '../support/debian.ts';
 
 const UNITS = fileURLToPath(new URL('../../deploy/systemd/', import.meta.url));
 const SERVICES = readdirSync(UNITS).filter((name) => name.endsWith('.service'));
-const hasAnalyze = spawnSync('systemd-analyze', ['--version'], { stdio: 'ignore' }).status === 0;
 
 /** The last value of a setting, as systemd has it for those that are not lists. */
 function lastValue(unit: string, name: string): string | undefined {
@@ -28,7 +28,7 @@ test.each(SERVICES)('%s keeps what the program needs, and gives up what it does 
   expect(lastValue(unit, 'Restart')).toBe('on-failure');
 });
 
-describe.skipIf(!hasAnalyze)(`with systemd-analyze${hasAnalyze ? '' : ' (this machine has none)'}`, () => {
+describeWith('systemd')('the units as systemd-analyze reads them', () => {
   let root: string;
 
   /** A tree in which the program is where the units expect it. */
