@@ -1,24 +1,24 @@
-/** Writes the README's table of settings from the options: `npm run generate`. */
+/** Writes the tables of docs/configuration.md from the options: `npm run generate`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { agentOptions, clientOptions, masterOptions, type Options } from '../src/config/options.ts';
 
-const README = fileURLToPath(new URL('../README.md', import.meta.url));
+const PAGE = fileURLToPath(new URL('../docs/configuration.md', import.meta.url));
 const BEGIN = '<!-- generated:settings -->';
 const END = '<!-- /generated:settings -->';
 
-/** The README's text with its table of settings as the options have it. */
-export function withSettings(readme: string): string {
-  const from = readme.indexOf(BEGIN);
-  const to = readme.indexOf(END);
-  if (from < 0 || to < from) throw new Error(`README.md has no ${BEGIN} … ${END}`);
+/** The page's text with its tables of settings as the options have them. */
+export function withSettings(page: string): string {
+  const from = page.indexOf(BEGIN);
+  const to = page.indexOf(END);
+  if (from < 0 || to < from) throw new Error(`docs/configuration.md has no ${BEGIN} … ${END}`);
   const tables = [
     ['The master (`pulselane master`, `npm start`):', masterOptions],
     ['The agent (`pulselane agent`):', agentOptions],
     ['`pulselane workers`, `pulselane status`:', clientOptions],
   ] as const;
   const text = tables.map(([title, options]) => `${title}\n\n${tableOf(options)}`).join('\n\n');
-  return `${readme.slice(0, from)}${BEGIN}\n\n${text}\n\n${readme.slice(to)}`;
+  return `${page.slice(0, from)}${BEGIN}\n\n${text}\n\n${page.slice(to)}`;
 }
 
 function tableOf(options: Options): string {
@@ -40,4 +40,4 @@ function tableOf(options: Options): string {
   return [head, line(widths.map((width) => '-'.repeat(width))), ...body].join('\n');
 }
 
-if (import.meta.main) writeFileSync(README, withSettings(readFileSync(README, 'utf8')));
+if (import.meta.main) writeFileSync(PAGE, withSettings(readFileSync(PAGE, 'utf8')));

@@ -1,6 +1,6 @@
 /**
- * Every setting, once: its variable, flag, kind, default and meaning. Parsing, validation, `--help` and the README's
- * table come from here. Flags win over the environment, which wins over `.env`, which wins over the default.
+ * Every setting, once: its variable, flag, kind, default and meaning. Parsing, validation, `--help` and the
+ * tables of docs/configuration.md come from here. Flags win over the environment, which wins over `.env`, which wins over the default.
  */
 import { hostname } from 'node:os';
 import { LOG_LEVELS } from '../lib/logging.ts';

@@ -1,17 +1,15 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
+import { blockOf } from '../support/doc-pages.ts';
 import { eventually } from '../support/eventually.ts';
 
-const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-
-test('the README’s processor derives and rejects as the README says', async () => {
-  const [, code = ''] = /<!-- test:processor -->\s+```js\n([\s\S]*?)```/.exec(readme) ?? [];
+test('the processor of docs/isolation.md derives and rejects as the page says', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'pulselane-processor-'));
   const processor = join(folder, 'load.mjs');
-  await writeFile(processor, code);
+  await writeFile(processor, blockOf('test:processor', 'js'));
   const manager = new TelemetryManager({ processor });
   try {
     await manager.start();

@@ -1,19 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { commandsOf, README } from '../support/doc-pages.ts';
 import { eventually } from '../support/eventually.ts';
 import { PulselaneProcess, portOf } from '../support/processes.ts';
 import { openShell, type Shell } from '../support/shell.ts';
 
-const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-/** The lines of all blocks that are marked so. */
-function linesOf(mark: string): string[] {
-  const blocks = readme.matchAll(new RegExp(`<!-- ${mark} -->\\s+\`\`\`sh\\n([\\s\\S]*?)\`\`\``, 'g'));
-  return Array.from(blocks, (match) => (match[1] as string).trim().split('\n')).flat();
-}
+const commands = commandsOf('test:shell');
 
-const commands = linesOf('test:shell');
-
-/** The contract's own lines, which must stand in the README too. */
+/** The contract's own lines, which the README must hold as they stand. */
 const CONTRACT = [
   'curl http://localhost:8080/telemetry | jq',
   'curl http://localhost:8080/telemetry/worker-1 | jq',
@@ -45,7 +38,7 @@ const onPort = (command: string, port: number) => command.replaceAll('localhost:
 const onThisPort = (command: string) => onPort(command, httpPort);
 
 test('the README holds the contract’s lines as they stand', () => {
-  for (const line of CONTRACT) expect(readme).toContain(line);
+  for (const line of CONTRACT) expect(README.text).toContain(line);
 });
 
 test.each(commands)('%s', async (command) => {
@@ -60,8 +53,8 @@ test('what watch runs each second works', async () => {
   expect(JSON.parse(await shell.run(onThisPort(inner)))).toMatchObject({ worker_id: 'worker-1', is_active: true });
 });
 
-test('the tokens of the locked door are made as the README says, and open it', async () => {
-  for (const command of linesOf('test:door:create')) await shell.run(command);
+test('tokens are created and used as docs/security.md says', async () => {
+  for (const command of commandsOf('test:door:create')) await shell.run(command);
   const folder = (await shell.run('pwd')).trim();
   const locked = new PulselaneProcess(['master'], {
     GRPC_PORT: '127.0.0.1:0',
@@ -84,7 +77,7 @@ test('the tokens of the locked door are made as the README says, and open it', a
     try {
       await locked.logged(({ msg, worker }) => worker === 'worker-1' && /active/.test(msg));
       expect(await shell.run(`curl -s http://localhost:${port}/telemetry`)).toContain('token');
-      const use = linesOf('test:door:use');
+      const use = commandsOf('test:door:use');
       expect(use.length).toBeGreaterThan(0);
       for (const command of use) {
         const printed = await shell.run(

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { blockOf } from '../support/doc-pages.ts';
 import { PulselaneProcess, portOf } from '../support/processes.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -27,13 +28,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-/** The README's example behind a marker. */
-async function example(marker: string): Promise<string> {
-  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-  const found = new RegExp(`<!-- ${marker} -->\\s+\`\`\`ts\\n([\\s\\S]*?)\`\`\``).exec(readme);
-  if (found === null) throw new Error(`README.md has no example behind ${marker}`);
-  return found[1] as string;
-}
+const example = (mark: string) => blockOf(mark, 'ts');
 
 test('the package holds what runs, and nothing of the workshop', async () => {
   const files = await readdir(join(project, 'node_modules/pulselane'));
@@ -51,19 +46,19 @@ test('the package holds what runs, and nothing of the workshop', async () => {
   expect(installed.filter((name) => /^(node-|typescript|vitest|esbuild)/.test(name))).toEqual([]);
 });
 
-test('the README’s embedding example runs in a project of the user’s own, its lanes found', async () => {
-  await writeFile(join(project, 'embed.mjs'), await example('test:embed'));
+test('the embedding example runs in a project of the user’s own, its lanes found', async () => {
+  await writeFile(join(project, 'embed.mjs'), example('test:embed'));
   const { stdout, stderr } = await node(['embed.mjs']);
   expect(stderr).toBe('');
   expect(stdout).toContain('worker-1: CPU 42 %, active: true');
   expect(stdout).toContain('queue_length: 3');
 });
 
-test('the README’s agent example reports to a master, and ends by itself', async () => {
+test('the agent example reports to a master, and ends by itself', async () => {
   const master = new PulselaneProcess(['master'], { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off' });
   try {
     const port = await portOf(master, 'grpc');
-    const code = (await example('test:agent')).replace('50051', String(port)).replace('60_000', '2_000');
+    const code = example('test:agent').replace('50051', String(port)).replace('60_000', '2_000');
     await writeFile(join(project, 'agent.mjs'), code);
     await node(['agent.mjs']);
     await master.logged(({ worker, msg }) => worker === 'render-7' && /active/.test(msg));
@@ -73,8 +68,8 @@ test('the README’s agent example reports to a master, and ends by itself', asy
 });
 
 test('both examples pass the type check of a strict project', async () => {
-  await writeFile(join(project, 'embed.ts'), await example('test:embed'));
-  await writeFile(join(project, 'agent.ts'), await example('test:agent'));
+  await writeFile(join(project, 'embed.ts'), example('test:embed'));
+  await writeFile(join(project, 'agent.ts'), example('test:agent'));
   const options = { module: 'nodenext', target: 'es2024', strict: true, noEmit: true, skipLibCheck: true };
   const compilerOptions = { ...options, types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] };
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['embed.ts', 'agent.ts'] }));

@@ -1,4 +1,4 @@
-/** Commands as a user types them, with curl, jq and npx replaced where a machine, or a test, has none. */
+/** Commands as a user types them, with `pulselane` as this clone's, and curl and jq replaced where a machine has none. */
 import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,12 +23,7 @@ export function openShell(environment: Record<string, string> = {}): Shell {
   };
   if (isMissing('jq')) command('jq', 'test/support/tools/jq.mjs');
   if (isMissing('curl')) command('curl', 'test/support/tools/curl.mjs');
-  // npx would link the clone into its cache: what the test wants is the clone's command itself.
-  writeFileSync(
-    join(folder, 'npx'),
-    `#!/bin/sh\nshift\nexec "${process.execPath}" "${join(ROOT, 'bin/pulselane.js')}" "$@"\n`,
-  );
-  chmodSync(join(folder, 'npx'), 0o755);
+  command('pulselane', 'bin/pulselane.js');
   return {
     async run(line) {
       const { stdout } = await promisify(execFile)('sh', ['-c', line], {
