@@ -1,26 +1,25 @@
 /**
- * When streams send the acks that wait: each stream once in a period, and all of them spread over it, since acks of thousands of
- * streams in one turn hold up everything else on the main thread. The period is cut into slots, and a stream keeps the slot
- * that had the fewest streams when it was opened. So no ack waits for longer than the period, and streams that are opened at once do
- * not send their acks at once.
+ * Decides when each stream sends its pending acks: once per period, with all streams spread evenly over it. Acks of thousands
+ * of streams in one turn would block the main thread. The period is divided into slots; a new stream joins the slot with the
+ * fewest streams and keeps it. So no ack waits longer than one period, and streams opened together do not send together.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 
 export interface AckStream {
-  /** Sends the acks that wait; nothing if there are none. */
+  /** Sends the pending acks; does nothing if there are none. */
   flush(): void;
 }
 
 export interface AckRotaOptions {
   readonly clock: Clock;
   readonly periodMs: number;
-  /** Calls it in a later turn of the event loop. */
+  /** Calls `turn` in a later turn of the event loop. */
   readonly later?: (turn: () => void) => void;
 }
 
-/** With a period of 3 s a timer every 50 ms, which costs less than a thousandth of a core. */
+/** With a period of 3 s this is a timer every 50 ms, which costs less than 0.1 % of a core. */
 export const SLOTS = 60;
-/** An ack with its message takes some 10 µs. */
+/** Sending an ack message takes about 10 µs. */
 export const MAX_STREAMS_PER_TURN = 256;
 
 export class AckRota {
@@ -31,9 +30,9 @@ export class AckRota {
   readonly #slotOf = new Map<AckStream, Set<AckStream>>();
   readonly #startMs: number;
   readonly #timer: Timer;
-  /** Slots that have been due, since the start. */
+  /** How many slots have been due since the start. */
   #passed = 0;
-  /** Streams whose slot has been due. */
+  /** Streams whose slot is due and that have not been flushed yet. */
   readonly #due = new Set<AckStream>();
   #isFlushing = false;
 
@@ -63,7 +62,7 @@ export class AckRota {
   }
 
   #look(): void {
-    // By the time that has passed: timers come late, and after a stall several slots are due.
+    // Counted from the elapsed time: timers run late, and after a stall several slots are due.
     const passed = Math.round((this.#clock.monotonicMs() - this.#startMs) / this.#slotMs);
     for (let slot = Math.max(this.#passed, passed - SLOTS); slot < passed; slot++) {
       for (const stream of this.#slots[slot % SLOTS] as Set<AckStream>) this.#due.add(stream);

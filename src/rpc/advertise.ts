@@ -1,17 +1,17 @@
-/** Which address of this master a worker is told in MasterRegister. */
+/** Chooses the address of this master that MasterRegister sends to a worker. */
 import { type Address, formatAddress, isLoopback } from '../config/kinds.ts';
 import { PulselaneError } from '../lib/errors.ts';
 
 export interface AdvertiseFacts {
   /** ADVERTISE_ADDRESS, if it is set. */
   readonly configured: Address | undefined;
-  /** Where the gRPC server is bound; a host of `''` means all interfaces. */
+  /** The address the gRPC server is bound to; host `''` means all interfaces. */
   readonly bound: Address;
-  /** The local address of the route to the worker; empty if there is none. */
+  /** The local address of the route to the worker; empty if there is no route. */
   readonly routeHost: string;
 }
 
-/** @throws PulselaneError `environment` if the server cannot be reached from where the worker is, or nobody knows. */
+/** @throws PulselaneError `environment` if the worker cannot reach the server, or no address can be determined. */
 export function advertisedAddress({ configured, bound, routeHost }: AdvertiseFacts): string {
   if (configured !== undefined) return formatAddress(configured);
   const allInterfaces = ['', '0.0.0.0', '::'].includes(bound.host);

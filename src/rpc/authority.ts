@@ -1,15 +1,15 @@
-/** Who calls: by the token in the metadata of a call, else by the certificate of its connection. */
+/** Authenticates callers: by the token in the call's metadata, otherwise by the client certificate of the connection. */
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import { PulselaneError } from '../lib/errors.ts';
 import { bearerToken, hashOfToken, newToken, TokenTable } from '../lib/tokens.ts';
 import { certificateName, type Grant, grantOf, subjectsOfCertificate, type WorkerToken } from '../model/identity.ts';
 
-/** Somebody who has proved who it is. */
+/** An authenticated caller. */
 export interface Speaker {
   /** For logs and events: `the token of worker-1`. */
   readonly name: string;
   readonly grant: Grant;
-  /** Undefined if it is known by its certificate. */
+  /** Undefined if authenticated by certificate. */
   readonly tokenHash: string | undefined;
 }
 
@@ -17,9 +17,9 @@ export type Credentials = Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | '
 
 export class Authority {
   #tokens: TokenTable<WorkerToken>;
-  /** Workers that a token of a file names. */
+  /** Workers that a token of the token file names. */
   #named: ReadonlySet<string>;
-  /** Tokens that were made for agents within this process; files do not know them. */
+  /** Tokens issued to agents within this process; they are in no file. */
   readonly #issued: WorkerToken[] = [];
   #issuedTable = new TokenTable<WorkerToken>([]);
 
@@ -29,8 +29,8 @@ export class Authority {
   }
 
   /**
-   * In place of those of before: who comes with another one is not known any more.
-   * @returns how many of those of before are gone
+   * Replaces the tokens of the token file. Callers with a removed token are no longer authenticated.
+   * @returns how many tokens were removed
    */
   setTokens(tokens: readonly WorkerToken[]): number {
     const before = this.#tokens;
@@ -40,12 +40,12 @@ export class Authority {
     return before.size - kept;
   }
 
-  /** Whether there is a token for this very worker, by whomever it is used. */
+  /** Whether a token names this worker, regardless of which caller uses it. */
   hasTokenOf(workerId: string): boolean {
     return this.#named.has(workerId) || this.#issued.some(({ grant }) => grant.workers.has(workerId));
   }
 
-  /** A token for a worker of this process, good for as long as it runs. */
+  /** Issues a token for a worker of this process, valid as long as the process runs. */
   issue(workerId: string): string {
     const token = newToken();
     const grant = grantOf([{ kind: 'worker', id: workerId }]);
@@ -54,7 +54,7 @@ export class Authority {
     return token;
   }
 
-  /** @throws PulselaneError `unauthenticated`; it does not say what was nearly right */
+  /** @throws PulselaneError `unauthenticated`; its message does not reveal which part was almost right */
   speakerOf({ metadata, getAuthContext }: Credentials): Speaker {
     const authorization = metadata.get('authorization');
     if (authorization.length > 0) return this.#byToken(authorization);
@@ -66,14 +66,14 @@ export class Authority {
     throw new PulselaneError(
       'unauthenticated',
       sslPeerCertificate === undefined
-        ? 'this master wants to know who reports: no token and no valid client certificate came with the call'
+        ? 'this master requires authentication: the call carried no token and no valid client certificate'
         : 'the client certificate names no worker and no group',
     );
   }
 
   /**
-   * A speaker of before, with what its token allows now; undefined if nobody knows the token any more. One with a
-   * certificate stays as it is: nobody has taken that back.
+   * Re-authenticates a caller after the tokens changed: with its token's present grant, or undefined if the token was
+   * removed. A caller with a certificate keeps its grant: certificates are not revoked this way.
    */
   renewed(speaker: Speaker): Speaker | undefined {
     if (speaker.tokenHash === undefined) return speaker;
@@ -82,14 +82,17 @@ export class Authority {
   }
 
   #byToken(authorization: readonly (string | Buffer)[]): Speaker {
-    // Of several one would have to be chosen, and which one is a question that an attacker would like to answer.
+    // With several values one would have to be chosen, and an attacker could exploit the choice.
     const [only] = authorization.length === 1 ? authorization : [];
     const token = typeof only === 'string' ? bearerToken(only) : undefined;
     if (token === undefined) {
-      throw new PulselaneError('unauthenticated', 'expected one value "Bearer <token>" in the authorization metadata');
+      throw new PulselaneError(
+        'unauthenticated',
+        'the authorization metadata must be exactly one value "Bearer <token>"',
+      );
     }
     const found = this.#find(hashOfToken(token));
-    if (found === undefined) throw new PulselaneError('unauthenticated', 'the token is not known to this master');
+    if (found === undefined) throw new PulselaneError('unauthenticated', 'this master does not know the token');
     return speakerBy(found);
   }
 

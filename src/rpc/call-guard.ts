@@ -1,6 +1,6 @@
 /**
- * What stands before every call of the two services: how much metadata it brings, who makes it, and how many heartbeats
- * its address sends. Who it is is settled once for a call or stream; each heartbeat then costs a look into a set.
+ * Checks every call of the two services: the size of its metadata, the caller's identity, and its address's heartbeat rate.
+ * The caller is authenticated once per call or stream; each heartbeat then costs one set lookup.
  */
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -12,7 +12,7 @@ import type { Peer, Peers } from './peers.ts';
 
 type Call = Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getAuthContext' | 'getPeer'>;
 
-/** For the words of the refusals alone: the peers know them. */
+/** Used only for error texts: `Peers` enforces these limits. */
 export interface PeerLimits {
   readonly maxPeerHeartbeatsPerS: number;
   readonly maxPeerCallsPerS: number;
@@ -21,24 +21,24 @@ export interface PeerLimits {
 export interface CallGuardOptions extends PeerLimits {
   readonly manager: TelemetryManager;
   readonly peers: Peers;
-  /** Undefined: nobody has to say who it is. */
+  /** Undefined: no authentication. */
   readonly authority: Authority | undefined;
   readonly maxMetadataBytes: number;
 }
 
-/** A peer that sends too often is quiet for a second, in which its burst may begin anew. */
+/** After one second of silence, an address may send a full burst again. */
 const RATE_RETRY_AFTER_MS = 1000;
 
-/** Who makes a call, for as long as it lasts. */
+/** The caller of one call, for the call's duration. */
 export interface Caller {
-  /** Undefined: it may speak for anybody. */
+  /** Undefined: no authentication, so it may speak for any worker. */
   readonly speaker: Speaker | undefined;
   readonly peer: Peer;
 }
 
 export class CallGuard {
   readonly #options: CallGuardOptions;
-  /** Made once: a peer that floods must not cost an error for each heartbeat. */
+  /** Created once: a flooding peer must not cost an error object per heartbeat. */
   readonly #tooOften: PulselaneError;
   readonly #tooManyCalls: PulselaneError;
 
@@ -52,7 +52,7 @@ export class CallGuard {
     this.#tooManyCalls = tooManyCalls(options.maxPeerCallsPerS);
   }
 
-  /** A call begins. Nothing of its request has been decoded. @throws PulselaneError `too_large`, `unauthenticated` */
+  /** Admits a call before its request is decoded. @throws PulselaneError `too_large`, `unauthenticated` */
   enter(call: Call): Caller {
     const { peers, authority, manager } = this.#options;
     this.#checkMetadata(call);
@@ -70,7 +70,7 @@ export class CallGuard {
   }
 
   /**
-   * A small request comes, whose call has been counted for its address: each further KiB counts as one more.
+   * Checks the size of a small request. The call itself is already counted for its address; each further KiB counts as one more.
    * @throws PulselaneError `invalid_argument` if it is too large, `rate_limited`
    */
   mustFit({ peer }: Caller, name: string, request: Buffer, maxBytes: number): void {
@@ -88,7 +88,7 @@ export class CallGuard {
     throw this.#tooManyCalls;
   }
 
-  /** Something comes that counts as a call of this peer. @returns why it is refused; undefined if it is not */
+  /** Counts something as a call of this peer. @returns the error if the peer is over its rate, otherwise undefined */
   callRefusal(peerAddress: string): PulselaneError | undefined {
     const { peers, manager } = this.#options;
     if (peers.mayCall(peers.of(addressOf(peerAddress)))) return undefined;
@@ -96,7 +96,7 @@ export class CallGuard {
     return this.#tooManyCalls;
   }
 
-  /** A heartbeat comes. @returns why it is refused, before anybody has looked at it; undefined if it may be taken */
+  /** Counts a heartbeat before it is scanned. @returns the error if the peer is over its rate, otherwise undefined */
   heartbeatRefusal({ peer }: Caller): PulselaneError | undefined {
     const { peers, manager } = this.#options;
     if (peers.mayBeat(peer)) return undefined;
@@ -105,8 +105,8 @@ export class CallGuard {
   }
 
   /**
-   * @param namedGroup the group that it names where it registers a worker
-   * @throws PulselaneError `permission_denied` if the caller is another worker; that is told as an event
+   * @param namedGroup the group named in a registration
+   * @throws PulselaneError `permission_denied` if the caller may not speak for this worker; also emits an `identity` event
    */
   mustSpeakFor({ speaker, peer }: Caller, workerId: string, namedGroup?: string): void {
     if (speaker === undefined || speaker.grant.workers.has(workerId)) return;
@@ -119,10 +119,10 @@ export class CallGuard {
     });
     if (reason === undefined) return;
     manager.identityViolated({ workerId, speaker: speaker.name, peer: peer.name, reason });
-    throw new PulselaneError('permission_denied', `the caller is known by ${speaker.name}: ${reason}`);
+    throw new PulselaneError('permission_denied', `the caller is identified by ${speaker.name}: ${reason}`);
   }
 
-  /** The caller of a stream that lives on, with what it may do now; undefined if it would not be let in again. */
+  /** The caller of an open stream with its present grant; undefined if it would no longer be authenticated. */
   renewed(caller: Caller): Caller | undefined {
     const { authority } = this.#options;
     if (caller.speaker === undefined || authority === undefined) return caller;
@@ -145,7 +145,7 @@ export class CallGuard {
   }
 }
 
-/** Without the port. */
+/** The address without the port. */
 export function addressOf(peer: string): string {
   const at = peer.lastIndexOf(':');
   return at < 0 ? peer : peer.slice(0, at);
@@ -154,7 +154,7 @@ export function addressOf(peer: string): string {
 export function tooManyCalls(perS: number): PulselaneError {
   return new PulselaneError(
     'rate_limited',
-    `this address makes more than ${perS} calls a second beside heartbeats (MAX_PEER_CALL_RATE)`,
+    `this address makes more than ${perS} calls a second, heartbeats not counted (MAX_PEER_CALL_RATE)`,
     { retryAfterMs: RATE_RETRY_AFTER_MS },
   );
 }

@@ -1,9 +1,9 @@
 /**
- * What happens to calls before and beside our handlers: an address that makes too many is refused whatever it calls, and
- * what grpc-js and Node refuse by themselves is counted. Heartbeats have a rate of their own.
+ * Watches calls outside our handlers: refuses an address that makes too many calls, whatever it calls, and counts what grpc-js
+ * and Node refuse by themselves. Heartbeats have a rate limit of their own.
  *
  *     HTTP/2 session ─► stream ─► grpc-js ─► intercept ─► handler
- *       │ errors          │ other paths       │ status that we did not send
+ *       │ errors          │ other paths       │ status that our code did not send
  */
 import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import {
@@ -22,15 +22,15 @@ import { hasErrorCode, serviceErrorOf } from './status.ts';
 export interface CallWatchOptions {
   readonly peers: Peers;
   readonly refusals: Refusals;
-  /** For the words of the refusal alone: the peers know it. */
+  /** Used only for the error text: `Peers` enforces the limit. */
   readonly maxPeerCallsPerS: number;
-  /** Paths of the calls that have a rate of their own. */
+  /** Paths of the calls with a rate limit of their own. */
   readonly heartbeatPaths: ReadonlySet<string>;
 }
 
 /**
- * Of one gap: clients choose their numbers, and one that skips a billion has not been refused so often. More than a client
- * of a fleet opens at a time.
+ * Refused streams counted per gap in stream ids. Clients choose their ids, so one that skips a billion has not been refused
+ * a billion times. A client of a real fleet opens fewer streams at once.
  */
 const MAX_GAP_COUNTED = 100;
 /** RFC 9113, section 7: ENHANCE_YOUR_CALM. */
@@ -39,7 +39,7 @@ const CALM_DOWN = 11;
 export class CallWatch {
   readonly #options: CallWatchOptions;
   readonly #servedPaths = new Set<string>();
-  /** The newest stream of each connection. */
+  /** The last stream id of each connection. */
   readonly #lastIds = new WeakMap<Http2Session, number>();
   readonly #tooOften: PulselaneError;
 
@@ -48,16 +48,16 @@ export class CallWatch {
     this.#tooOften = tooManyCalls(options.maxPeerCallsPerS);
   }
 
-  /** What grpc-js asks before each call that it has a handler for. */
+  /** The interceptor that grpc-js calls before each call that has a handler. */
   readonly intercept: ServerInterceptor = ({ path }, call) => {
     const { peers, refusals, heartbeatPaths } = this.#options;
     const send = call.sendStatus.bind(call);
-    // grpc-js calls it where it refuses something, as our handlers do: no interceptor of its own kind would see that.
+    // grpc-js also calls sendStatus for its own refusals, which an ordinary interceptor would not see.
     let isOver = false;
     call.sendStatus = (sent) => {
       const reason = isOver ? undefined : reasonOf(sent as Partial<StatusObject>);
       if (reason !== undefined) refusals.count(reason);
-      // What is said after that nobody hears.
+      // Clients ignore a second status.
       isOver = true;
       send(sent);
     };
@@ -68,7 +68,7 @@ export class CallWatch {
     return call as ServerInterceptingCall;
   };
 
-  /** Begins to look at a server that has its handlers. */
+  /** Starts to watch a server; its handlers must have been added. */
   watch(server: Server): void {
     // As `http2ServersOf`.
     const { handlers } = server as unknown as { readonly handlers?: ReadonlyMap<string, unknown> };
@@ -89,33 +89,33 @@ export class CallWatch {
     refusals.count(isGrpc ? 'unimplemented' : 'not_grpc');
     if (peers.mayCall(peers.of(session.socket.remoteAddress ?? ''))) return;
     refusals.count('peer_call_rate');
-    // grpc-js answers the call in this very turn; there is nothing on it that could tell when to come back.
+    // grpc-js answers the call in this same turn, without a way to tell the client when to retry. So the connection is closed.
     setImmediate(() => session.destroy(undefined, CALM_DOWN));
   }
 
   /**
-   * Clients number their streams 1, 3, 5: those between the last one and this one were refused before anybody saw them,
-   * since the connection had as many as it may have.
+   * Clients number their streams 1, 3, 5, …. Numbers missing between the last stream and this one were refused by nghttp2,
+   * because the connection was at its stream limit.
    */
   #countSkipped(session: Http2Session, id: number): void {
-    // The first one is never refused, whatever its number is.
+    // The first stream is never refused, whatever its id.
     const skipped = (id - (this.#lastIds.get(session) ?? id)) / 2 - 1;
     this.#lastIds.set(session, id);
     if (skipped > 0) this.#options.refusals.count('streams', Math.min(skipped, MAX_GAP_COUNTED));
   }
 }
 
-/** They are not shown by grpc-js: where they have another name nothing is counted, which a test would notice. */
+/** grpc-js keeps these private. If it renames them nothing is counted, which a test detects. */
 export function http2ServersOf(server: Server): readonly Http2Server[] {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> };
   return [...(http2Servers?.keys() ?? [])];
 }
 
-/** Why grpc-js ends a call by itself; undefined if it does not, or does so at no limit. Our own errors have a code. */
+/** Why grpc-js itself ended a call; undefined if our code ended it or no limit was reached. Our errors carry a code. */
 function reasonOf({ code, details, metadata }: Partial<StatusObject>): RefusalReason | undefined {
   if (code === status.OK || hasErrorCode(metadata)) return undefined;
   if (code === status.RESOURCE_EXHAUSTED) return details?.startsWith('Received message') ? 'message_size' : undefined;
-  // Ours is "internal error"; theirs tell of a message that is compressed badly, or of a time that is none.
+  // Ours is "internal error"; those of grpc-js name a badly compressed message or an invalid timeout.
   if (code === status.INTERNAL) return details === 'internal error' ? undefined : 'malformed_call';
   return code === status.UNIMPLEMENTED ? 'malformed_call' : undefined;
 }

@@ -1,4 +1,4 @@
-/** Unary calls as functions: bytes in, answer out, errors translated. */
+/** Turns unary calls into functions: bytes in, answer out, errors translated. */
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import type { ServerUnaryCall, ServiceDefinition, sendUnaryData } from '@grpc/grpc-js';
 import { MAX_QUESTION_BYTES } from '../config/call-limits.ts';
@@ -7,13 +7,13 @@ import type { Logger } from '../lib/logging.ts';
 import type { Caller, CallGuard } from './call-guard.ts';
 import { serviceErrorOf } from './status.ts';
 
-/** Requests arrive as raw bytes, so that what is malformed is answered with INVALID_ARGUMENT and not INTERNAL. */
+/** Requests arrive as raw bytes, so that malformed ones are answered with INVALID_ARGUMENT instead of INTERNAL. */
 export type UnaryHandler<Response> = (
   call: ServerUnaryCall<Buffer, Response>,
   callback: sendUnaryData<Response>,
 ) => void;
 
-/** @param answer what is asked, and by whom: the guard has let the caller in */
+/** @param answer gets the request and its authenticated caller */
 export function unary<Response>(
   answer: (request: Buffer, caller: Caller) => Response,
   { guard, logger }: { guard: CallGuard; logger: Logger },
@@ -31,7 +31,7 @@ export function unary<Response>(
   };
 }
 
-/** How large it is has been checked. @throws PulselaneError `invalid_argument` */
+/** The caller has checked the size. @throws PulselaneError `invalid_argument` */
 export function decodeRequest<Desc extends DescMessage>(schema: Desc, bytes: Buffer): MessageShape<Desc> {
   try {
     return fromBinary(schema, bytes);
@@ -40,7 +40,7 @@ export function decodeRequest<Desc extends DescMessage>(schema: Desc, bytes: Buf
   }
 }
 
-/** A service of others whose requests are names: larger ones are not decoded. */
+/** Limits the request size of a third-party service whose requests are short names; larger ones are not decoded. */
 export function withSmallRequests(service: ServiceDefinition): ServiceDefinition {
   const methods = Object.entries(service).map(([name, method]) => {
     const requestDeserialize = (bytes: Buffer): unknown => {

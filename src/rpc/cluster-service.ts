@@ -1,6 +1,6 @@
 /**
- * The legacy service, for its workers as they are. Task scheduling is not ours: its methods are not defined here, and so
- * answer UNIMPLEMENTED; MasterRegister is a worker's to serve and does the same.
+ * The service of the earlier Go system, for its workers. Task scheduling is out of scope: those methods are not defined and
+ * answer UNIMPLEMENTED, as does MasterRegister, which only workers serve.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
@@ -21,7 +21,7 @@ const { RegisterWorker, SendHeartbeat } = grpcServiceOf(
 );
 export const clusterDefinition = { RegisterWorker, SendHeartbeat } as ReturnType<typeof grpcServiceOf>;
 
-/** Always the same: encoding it for each heartbeat would be a twentieth of what a call costs. */
+/** Constant: encoding it for each heartbeat would add 5 % to the cost of a call. */
 const ACK = Buffer.from(toBinary(HeartbeatAckSchema, create(HeartbeatAckSchema, { success: true })));
 
 export interface ClusterHandlersOptions {
@@ -44,7 +44,7 @@ export function clusterHandlers({
         const { workerId } = registrar.register(request, caller);
         return create(RegisterAckSchema, { success: true, message: `${workerId} is registered` });
       } catch (error) {
-        // The legacy way to say no: an answer, not a status.
+        // The earlier system refuses in the answer, not by a status.
         if (!(error instanceof PulselaneError) || error.code !== 'not_admitted') throw error;
         return create(RegisterAckSchema, { success: false, message: error.message });
       }

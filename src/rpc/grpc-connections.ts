@@ -1,9 +1,9 @@
 /**
- * The connections of the gRPC server: taken by sockets of our own, so that they are counted before anything is spent on
- * them, and so that TLS is ours too. `setSecureContext` gives new connections a new certificate; those that run keep theirs.
+ * The connections of the gRPC server. We accept the sockets ourselves, so that they are counted before they cost anything,
+ * and so that we control TLS: `setSecureContext` gives new connections a new certificate and leaves open ones alone.
  *
- *     net.Server ── counted ──► plain: straight on ─────────────────┐
- *                           └─► TLS: tls.Server, its handshake ─────┴──► grpc-js, as an HTTP/2 session
+ *     net.Server ── counted ──► plaintext ─────────────────────────┐
+ *                           └─► TLS: handshake in a tls.Server ────┴──► grpc-js, as an HTTP/2 session
  */
 import { lookup } from 'node:dns/promises';
 import { createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
@@ -20,28 +20,28 @@ import type { Peers } from './peers.ts';
 export interface ConnectionLimits {
   readonly maxGrpcConnections: number;
   readonly maxPeerGrpcConnections: number;
-  /** A connection that has not begun to speak after this is closed. */
+  /** A connection that has sent nothing useful after this time is closed. */
   readonly grpcHandshakeMs: number;
 }
 
 export interface ConnectionsOptions {
   readonly limits: ConnectionLimits;
-  /** Undefined: nothing is encrypted. */
+  /** Undefined: plaintext. */
   readonly tls: TlsFiles | undefined;
-  /** Whether a client without a valid certificate is cut off already here, and not asked for a token later. */
+  /** Whether a client without a valid certificate is refused in the handshake; if not, its calls may carry a token. */
   readonly mustHaveCertificate: boolean;
   readonly peers: Peers;
   readonly refusals: Refusals;
-  /** Takes over a connection, on which HTTP/2 is to be spoken. */
+  /** Takes over an accepted connection, to speak HTTP/2 on it. */
   readonly onConnection: (socket: Socket) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** What HTTP/2 begins with: 24 bytes of preface and the head of a SETTINGS frame (RFC 9113, section 3.4). */
+/** The start of every HTTP/2 connection: 24 bytes of preface and the header of a SETTINGS frame (RFC 9113, section 3.4). */
 const FIRST_WORDS_BYTES = 33;
 const LOOK_EVERY_MS = 500;
-/** Of one reason one line in this time; the counts tell how often. */
+/** The same text is logged once in this time; the counters have the total. */
 const LOG_AGAIN_MS = 60_000;
 
 export class GrpcConnections {
@@ -49,7 +49,7 @@ export class GrpcConnections {
   readonly #servers: NetServer[] = [];
   readonly #tlsServer: TlsServer | undefined;
   readonly #sockets = new Set<Socket>();
-  /** Connections that may not have spoken yet, since when, oldest first. */
+  /** Connections that may not have sent anything yet, with the time since when, oldest first. */
   readonly #silent = new Map<Socket, number>();
   readonly #loggedMs = new Map<string, number>();
   readonly #timer: Timer;
@@ -63,8 +63,8 @@ export class GrpcConnections {
   }
 
   /**
-   * Listens on every address that the host has, on the same port. @returns the port
-   * @throws what the last one of them failed with, if none could be had
+   * Listens on every address of the host, all on the same port. @returns the port
+   * @throws the last address's error, if none could be bound
    */
   async listen(host: string, port: number): Promise<number> {
     let bound: number | undefined;
@@ -80,17 +80,17 @@ export class GrpcConnections {
     return bound;
   }
 
-  /** New connections get this; it has to be checked before. */
+  /** Sets what new connections use. The caller has checked the files. */
   setTls(tls: TlsFiles): void {
     this.#tlsServer?.setSecureContext(contextOf(tls));
   }
 
-  /** How many are open. */
+  /** How many connections are open. */
   get size(): number {
     return this.#sockets.size;
   }
 
-  /** Takes no more connections. */
+  /** Stops accepting connections. */
   close(): void {
     this.#isClosed = true;
     this.#timer.cancel();
@@ -103,7 +103,7 @@ export class GrpcConnections {
     return this.#empty.promise;
   }
 
-  /** Cuts what is still there, spoken to or not. */
+  /** Closes all remaining connections at once. */
   destroy(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -114,8 +114,8 @@ export class GrpcConnections {
       server.once('error', reject);
       server.listen(port, address, () => {
         server.off('error', reject);
-        // Too many open files, for example: those who could not be taken try again.
-        server.on('error', (error) => this.#warn(`a connection could not be taken: ${messageOf(error)}`));
+        // For example too many open files: the clients try again.
+        server.on('error', (error) => this.#warn(`cannot accept a connection: ${messageOf(error)}`));
         this.#servers.push(server);
         const bound = server.address();
         resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
@@ -125,10 +125,10 @@ export class GrpcConnections {
 
   #admit(socket: Socket): void {
     const { peers, limits, refusals } = this.#options;
-    // Nobody else listens before it is handed over, nor when it is refused.
+    // The socket has no other error listener until it is handed over, or if it is refused.
     socket.on('error', () => {});
     const { remoteAddress } = socket;
-    // It has gone away in the meantime.
+    // The client has already disconnected.
     if (remoteAddress === undefined) {
       socket.destroy();
       return;
@@ -136,14 +136,16 @@ export class GrpcConnections {
     const peer = peers.of(remoteAddress);
     if (this.#sockets.size >= limits.maxGrpcConnections) {
       refusals.count('connections');
-      this.#warn(`the limit of ${limits.maxGrpcConnections} gRPC connections (MAX_GRPC_CONNECTIONS) is reached`);
+      this.#warn(
+        `refused a gRPC connection: the limit of ${limits.maxGrpcConnections} is reached (MAX_GRPC_CONNECTIONS)`,
+      );
       socket.destroy();
       return;
     }
     if (peer.connections >= limits.maxPeerGrpcConnections) {
       refusals.count('peer_connections');
       this.#warn(
-        `${peer.name} has reached the limit of ${limits.maxPeerGrpcConnections} gRPC connections of one address ` +
+        `refused a gRPC connection from ${peer.name}: the limit of ${limits.maxPeerGrpcConnections} per address is reached ` +
           '(MAX_GRPC_CONNECTIONS_PER_PEER)',
       );
       socket.destroy();
@@ -178,7 +180,7 @@ export class GrpcConnections {
     });
     server.on('secureConnection', (socket) => {
       socket.on('error', () => {});
-      // Null where there was no certificate to look at; grpc-js shows only those that are valid to the calls.
+      // Null if the client sent no certificate; grpc-js shows only valid certificates to calls.
       const problem = socket.authorizationError as unknown;
       if (tls.clientCa !== undefined && !socket.authorized && Object.keys(socket.getPeerCertificate()).length > 0) {
         this.#warn(`a client certificate from ${addressOf(socket)} is not valid: ${String(problem)}`);
@@ -187,7 +189,7 @@ export class GrpcConnections {
     });
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') this.#options.refusals.count('silent_connection');
-      // Whoever only looks whether the port is open goes away like this.
+      // A port check closes the connection like this.
       else if (error.code !== 'ECONNRESET') {
         this.#options.refusals.count('tls_handshake');
         this.#warn(`a TLS handshake with ${addressOf(socket)} failed: ${handshakeText(messageOf(error))}`);
@@ -220,12 +222,12 @@ export class GrpcConnections {
   }
 }
 
-/** Lines within that time, of all reasons and addresses. */
+/** Log lines within that time, for all reasons and addresses together. */
 const MAX_LOGGED = 20;
 
-/** A socket that is gone has none any more. */
+/** A closed socket has no address any more. */
 function addressOf({ remoteAddress }: Socket): string {
-  return remoteAddress === undefined ? 'a client that has gone away' : plainAddress(remoteAddress);
+  return remoteAddress === undefined ? 'a client that has disconnected' : plainAddress(remoteAddress);
 }
 
 function contextOf({ cert, key, clientCa }: TlsFiles): TlsOptions {

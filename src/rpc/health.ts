@@ -1,6 +1,6 @@
 /**
- * The standard health service (grpc.health.v1). The package's own implementation keeps a list for every name that somebody
- * asks to watch, for ever, and writes to watchers that do not read; here both are bounded.
+ * The standard health service (grpc.health.v1). Its package's own implementation keeps a list for every watched name for
+ * ever, and keeps writing to watchers that do not read. Here both are bounded.
  */
 import type {
   ServerWritableStream,
@@ -25,7 +25,7 @@ interface Question {
 type WatchCall = ServerWritableStream<Question, { status: Health | 'SERVICE_UNKNOWN' }>;
 
 export interface HealthServiceOptions {
-  /** Whose health there is to ask for. */
+  /** Service names whose health can be queried. */
   readonly names: readonly string[];
   readonly peers: Peers;
   readonly refusals: Refusals;
@@ -41,7 +41,7 @@ export class HealthService {
     this.#options = options;
   }
 
-  /** What is said of every name. Who watches one is told. */
+  /** Sets the health of every name and notifies watchers. */
   set(health: Health): void {
     if (health === this.#health) return;
     this.#health = health;
@@ -51,7 +51,7 @@ export class HealthService {
     }
   }
 
-  /** Watches that are open. */
+  /** How many watches are open. */
   get watches(): number {
     return this.#watches.size;
   }
@@ -60,7 +60,7 @@ export class HealthService {
     return {
       Check: ({ request }: { request: Question }, callback: sendUnaryData<{ status: Health }>) => {
         if (this.#knows(request.service)) callback(null, { status: this.#health });
-        else callback({ code: status.NOT_FOUND, details: 'no service of this name is known here' });
+        else callback({ code: status.NOT_FOUND, details: 'unknown service name' });
       },
       List: (_call: unknown, callback: sendUnaryData<{ statuses: Record<string, { status: Health }> }>) => {
         const { names } = this.#options;
@@ -77,7 +77,7 @@ export class HealthService {
       refusals.count('watches');
       call.emit('error', {
         code: status.RESOURCE_EXHAUSTED,
-        details: `at most ${MAX_PEER_WATCHES} watches of an address`,
+        details: `too many health watches: at most ${MAX_PEER_WATCHES} per address`,
       });
       return;
     }
@@ -90,7 +90,7 @@ export class HealthService {
     this.#tell(call);
   }
 
-  /** One message is under way at a time: whoever does not read is told the newest when he does. */
+  /** Writes one message at a time: a slow watcher gets the newest health once it has read the last message. */
   #tell(call: WatchCall): void {
     if (call.writableLength > 0) return;
     const sent = this.#healthOf(call);

@@ -1,9 +1,8 @@
 /**
- * One stream of heartbeats, of one worker or of several. What the client must hear is collected and sent together: every
- * few seconds, or at the end of this turn when it cannot wait (the stream's first heartbeat, a refusal). A client that
- * does not read is not written to: acks are cumulative and wait as one entry per worker (pending-acks.ts), refusals are
- * bounded. So that nothing waits anywhere else, one message is under way at a time: a stream by itself would take sixteen of
- * any size before it says that its client does not read.
+ * One stream of heartbeats, of one or several workers. Acks and refusals are collected and sent together: every few seconds, or
+ * at the end of the turn if they are urgent (the stream's first heartbeat, a refusal). Nothing is written to a client that does
+ * not read: acks are cumulative and wait as one entry per worker (pending-acks.ts), and refusals are bounded. Only one message
+ * is being written at a time, because a stream buffers sixteen messages of any size before it signals backpressure.
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
@@ -23,7 +22,7 @@ import { refusalCodeOf, serviceErrorOf } from './status.ts';
 
 export interface HeartbeatStreamOptions {
   readonly call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>;
-  /** Who opened it. */
+  /** The caller who opened the stream. */
   readonly caller: Caller;
   readonly guard: Pick<CallGuard, 'heartbeatRefusal' | 'mustSpeakFor' | 'renewed'>;
   readonly manager: Pick<TelemetryManager, 'intake' | 'hungUp' | 'intervalToTell'>;
@@ -35,7 +34,7 @@ export interface HeartbeatStreamOptions {
   readonly onClosed: () => void;
 }
 
-/** Refusals that wait for a client which does not read; a client that is told this many has its answer. */
+/** Refusals kept for a client that does not read; it learns enough from this many. */
 const MAX_PENDING_REFUSALS = 100;
 /** Workers in one ack: keeps each message well below the 4 MiB that clients accept by default. */
 const MAX_ACKS_PER_MESSAGE = 5000;
@@ -43,18 +42,18 @@ const MAX_ACKS_PER_MESSAGE = 5000;
 export class HeartbeatStream {
   readonly #options: HeartbeatStreamOptions;
   readonly #acks: PendingAcks;
-  /** One for the life of the stream: an interval that changed with each ack would be no interval. */
+  /** Fixed for the life of the stream, so that its interval does not change with every ack. */
   readonly #jitter = Math.random();
   #caller: Caller;
   readonly #workerIds = new Set<string>();
   readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
   #hasReceived = false;
   #flushScheduled = false;
-  /** A message was written, and the connection has not taken it yet. */
+  /** A message was written, and the connection has not accepted it yet. */
   #isUnderWay = false;
-  /** What is pending is to follow the message under way. */
+  /** Pending acks and refusals are sent as soon as the present message is written. */
   #isDue = false;
-  /** What ends the stream, once what is pending is written. */
+  /** Ends the stream once everything pending is written. */
   #end: (() => void) | undefined;
   #closed = false;
 
@@ -75,18 +74,18 @@ export class HeartbeatStream {
     call.on('error', () => this.#ended());
   }
 
-  /** One stream may carry any number of workers that come and go: only those that are known are remembered. */
+  /** The worker was forgotten. A stream may carry any number of workers that come and go, so only known ones are kept. */
   forget(workerId: string): void {
     this.#workerIds.delete(workerId);
     this.#acks.forget(workerId);
   }
 
-  /** It came by another stream, or by none: this one does not speak for it any more. What it accepted is still told. */
+  /** The worker now reports by another stream or by none. This stream still acks the heartbeats it accepted. */
   left(workerId: string): void {
     this.#workerIds.delete(workerId);
   }
 
-  /** Sends what is pending; once the client has taken what was sent before. */
+  /** Sends what is pending, or does so as soon as the client has taken the previous message. */
   flush(): void {
     this.#flushScheduled = false;
     if (this.#closed || !this.#hasPending) return;
@@ -111,25 +110,25 @@ export class HeartbeatStream {
   }
 
   /**
-   * Other tokens are in force: holds it to what its token allows now, or ends it if that is not known any more.
-   * @returns whether it goes on
+   * The tokens changed: applies the token's present grant, or ends the stream if its token was removed.
+   * @returns whether the stream continues
    */
   renew(): boolean {
     const renewed = this.#options.guard.renewed(this.#caller);
     if (renewed === undefined) {
-      this.fail(new PulselaneError('unauthenticated', 'the token of this stream is not known to this master any more'));
+      this.fail(new PulselaneError('unauthenticated', 'the token of this stream has been removed'));
       return false;
     }
     this.#caller = renewed;
     return true;
   }
 
-  /** Sends what is pending and ends the stream from this side; once the client has taken what was sent before. */
+  /** Ends the stream from this side after sending what is pending. */
   close(): void {
     this.#endWith(() => this.#options.call.end());
   }
 
-  /** Ends the stream with an error, after what is pending. */
+  /** Ends the stream with an error after sending what is pending. */
   fail(error: PulselaneError): void {
     this.#endWith(() => this.#options.call.emit('error', serviceErrorOf(error)));
   }
@@ -144,7 +143,7 @@ export class HeartbeatStream {
     this.#goOn();
   }
 
-  /** The connection has the message that was under way. */
+  /** The connection has accepted the message. */
   #taken(): void {
     if (this.#closed) return;
     this.#setUnderWay(false);
@@ -178,7 +177,7 @@ export class HeartbeatStream {
     }
   }
 
-  /** `head` is undefined if not even that could be read. */
+  /** @param head undefined if the heartbeat was too malformed to scan */
   #refuse(head: HeartbeatHead | undefined, error: unknown): void {
     const { call, logger } = this.#options;
     if (!(error instanceof PulselaneError)) {

@@ -1,7 +1,7 @@
 /**
- * Introduces this master to workers that wait for it (`cluster.MasterWorker/MasterRegister`): at once when an operator
- * gives an address, and again with back-off while that worker is not active. A legacy worker sends nothing until it
- * has been told, and forgets after a reboot.
+ * Introduces this master to workers by `cluster.MasterWorker/MasterRegister`: at once when an operator gives an address, then
+ * again with back-off while that worker is inactive. A worker of the earlier Go system sends nothing until it is called,
+ * and forgets the master when it reboots.
  */
 import { hostname } from 'node:os';
 import { create } from '@bufbuild/protobuf';
@@ -25,9 +25,9 @@ import { advertisedAddress } from './advertise.ts';
 export interface MasterIntroducerOptions {
   readonly manager: TelemetryManager;
   readonly advertiseAddress: Address | undefined;
-  /** Where the gRPC server is bound. */
+  /** The address the gRPC server is bound to. */
   readonly boundAddress: Address;
-  /** For workers that speak TLS. */
+  /** For workers that serve TLS. */
   readonly tls?: ClientPems;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -39,22 +39,22 @@ export type Introduction =
 
 interface Attempt {
   delayMs: number;
-  /** Logged once per change, not once per try. */
+  /** Only a changed reason is logged, not every attempt. */
   lastReason: string | undefined;
 }
 
-/** The legacy system tries every 5 s; we slow down to 30 s, so that a rack that is off costs little. */
+/** The earlier system tries every 5 s. We back off to 30 s, so that a rack that is switched off costs little. */
 const FIRST_DELAY_MS = 5000;
 const LONGEST_DELAY_MS = 30_000;
 const BACK_OFF_FACTOR = 1.5;
 const LOOK_EVERY_MS = 500;
-/** A worker that is there answers within milliseconds. */
+/** A worker that is up answers within milliseconds. */
 const CALL_TIMEOUT_MS = 3000;
-/** Workers that are looked at in one go: a few ms, and enough for 20,000 that report. */
+/** Workers checked in one turn: takes a few ms, and keeps up with 20,000 active workers. */
 const MAX_LOOKS = 1000;
-/** Of a worker's answer, which may be as large as a message. */
+/** Limits the part of a worker's answer that is shown; the answer may be as large as a gRPC message. */
 const MAX_REASON_LENGTH = 300;
-/** Calls under way at a time: each is a connection. */
+/** Concurrent calls; each uses a connection. */
 const MAX_CALLS = 32;
 
 const MASTER_REGISTER = grpcServiceOf(MasterWorker).MasterRegister as MethodDefinition<unknown, RegisterAck>;
@@ -63,8 +63,8 @@ export class MasterIntroducer {
   readonly #options: MasterIntroducerOptions;
   readonly #attempts = new Map<string, Attempt>();
   /**
-   * Workers with an address, by when they are to be looked at: one that is not heard when it is to be called next, one that
-   * is heard when it would have been silent for too long. So those that report cost a look in some seconds.
+   * Workers with an address, by when to check them next: an inactive one when its next call is due, an active one when it
+   * would become inactive. So active workers cost one check every few seconds.
    */
   readonly #due = new DueQueue();
   #tls: ClientPems;
@@ -76,7 +76,7 @@ export class MasterIntroducer {
     this.#tls = options.tls ?? { ca: undefined, cert: undefined, key: undefined };
   }
 
-  /** Calls from now on are made with these; what is not named stays as it is. */
+  /** Sets the TLS material of later calls; omitted members stay as they are. */
   setTls(changed: Partial<ClientPems>): void {
     this.#tls = { ...this.#tls, ...changed };
   }
@@ -91,11 +91,11 @@ export class MasterIntroducer {
     this.#timer?.cancel();
   }
 
-  /** Introduces this master to a worker whose address is known. Never rejects: the outcome says what happened. */
+  /** Introduces this master to a worker with a known address. Never rejects; failures are in the result. */
   async introduceNow(workerId: string): Promise<Introduction> {
     const attempt = this.#attempts.get(workerId) ?? { delayMs: FIRST_DELAY_MS, lastReason: undefined };
     this.#attempts.set(workerId, attempt);
-    // It sets the next one itself.
+    // Set again below, after the call.
     this.#due.delete(workerId);
     this.#calls++;
     const outcome = await this.#call(workerId, this.#options.manager.members.addressOf(workerId));
@@ -117,7 +117,7 @@ export class MasterIntroducer {
 
   #lookAt(workerId: string, nowMs: number): void {
     const { members, directory } = this.#options.manager;
-    // Forgotten, or not let in: if that changes we are told.
+    // Forgotten or not admitted. If that changes, onAddress is called.
     if (members.addressOf(workerId) === undefined || !members.admits(workerId)) {
       this.#attempts.delete(workerId);
       return;
@@ -146,10 +146,10 @@ export class MasterIntroducer {
     }
   }
 
-  /** On a connection of its own: workers are many and called seldom. */
+  /** Uses a connection of its own: there are many workers, and each is called rarely. */
   #clientOf(peer: WorkerAddress): Client {
     const target = formatAddress(peer);
-    // Of the process's own pool a connection would keep the certificates with which it was made.
+    // A connection of the process-wide pool would keep using old certificates.
     const options = { ...WITHOUT_CHANNELZ, 'grpc.use_local_subchannel_pool': 1 };
     if (!peer.isTls) return new Client(target, credentials.createInsecure(), options);
     const { credentials: secure, channelOptions } = tlsChannel(this.#tls, peer.host);
@@ -169,38 +169,38 @@ export class MasterIntroducer {
     const reason = outcome.accepted ? '' : outcome.reason;
     if (reason === attempt.lastReason) return;
     attempt.lastReason = reason;
-    if (outcome.accepted) this.#options.logger.info({ worker: workerId }, 'worker was told to report here');
-    else this.#options.logger.warn({ worker: workerId, reason }, 'worker could not be told to report here');
+    if (outcome.accepted) this.#options.logger.info({ worker: workerId }, 'introduced this master to the worker');
+    else this.#options.logger.warn({ worker: workerId, reason }, 'cannot introduce this master to the worker');
   }
 }
 
 /**
- * Why a call came to nothing, for people: the same for the same cause, so that it is logged once.
- * @param error a ServiceError, or what went wrong before the call
+ * Explains a failed call in plain words. The same cause always gives the same text, so that it is logged once.
+ * @param error a ServiceError, or an error from before the call
  */
 export function failureText(error: unknown, workerId: string): string {
   const { code, details } = error as Partial<ServiceError>;
-  // Not of gRPC: errors of Node and of ours have codes that are words.
+  // Not a gRPC error: codes of Node and of Pulselane are strings.
   if (typeof code !== 'number') return messageOf(error);
   if (code !== status.UNAVAILABLE) return details || messageOf(error);
   const cause = connectionCause(details ?? '');
   const refused = /ECONNREFUSED (\S+)/.exec(cause);
-  if (refused !== null) return `nobody listens there (ECONNREFUSED ${refused[1]})`;
-  if (NO_TLS_THERE.test(cause)) return `no TLS is spoken there; try register ${workerId} <ip:port>`;
+  if (refused !== null) return `nothing listens on that port (ECONNREFUSED ${refused[1]})`;
+  if (NO_TLS_THERE.test(cause)) return `the worker does not use TLS; try register ${workerId} <ip:port>`;
   if (cause === 'Failed to connect') {
-    const what = 'the connection was closed before gRPC was spoken; does the worker speak TLS';
+    const what = 'the worker closed the connection before the call; does it use TLS';
     return `${what} (register ${workerId} tls://<ip:port>)?`;
   }
-  if (cause === 'Protocol error') return 'no gRPC is spoken there';
+  if (cause === 'Protocol error') return 'the port does not serve gRPC';
   return cause === '' ? messageOf(error) : cause;
 }
 
-/** What another machine says, as one line for the log and the prompt. */
+/** Makes a remote text safe to print: one line, of bounded length. */
 function toldByWorker(text: string): string {
   return printable(shortText(text, MAX_REASON_LENGTH));
 }
 
-/** One call, by a client that is closed after it. */
+/** Makes one call and closes the client. */
 async function masterRegister(client: Client, masterAddress: string, deadlineUnixMs: number): Promise<RegisterAck> {
   try {
     return await new Promise<RegisterAck>((resolve, reject) => {
@@ -212,7 +212,7 @@ async function masterRegister(client: Client, masterAddress: string, deadlineUni
         { deadline: deadlineUnixMs },
         (error: ServiceError | null, ack?: RegisterAck) => {
           if (error !== null) reject(error);
-          else if (ack === undefined) reject(new Error('the worker answered nothing'));
+          else if (ack === undefined) reject(new Error('the worker sent an empty answer'));
           else resolve(ack);
         },
       );
@@ -223,9 +223,9 @@ async function masterRegister(client: Client, masterAddress: string, deadlineUni
 }
 
 /**
- * How long the worker will count as heard if nothing more comes of it; not above 0: it does not now. Not by `is_active` alone,
- * which keeps its value while the master cannot judge: the worker may wait to be told. One whose heartbeats come and are not
- * applied has been told, though it is not active.
+ * For how many ms the worker still counts as reporting if no heartbeat comes; 0 or less if it already does not. `is_active`
+ * alone does not suffice: it keeps its value while the master cannot judge, when the worker may be waiting for a call.
+ * A worker whose heartbeats arrive but cannot be applied knows the master, although it is inactive.
  */
 function stillHeardForMs({ isActive, state, cause, ageMs, intervalMs }: RowView): number {
   const isHeard = (isActive && state !== 'unknown') || cause === 'no_record';

@@ -1,21 +1,20 @@
 /**
- * The addresses that connections come from, each with what is limited by address: its connections, its heartbeats, and its
- * other calls.
- * Known while it has a connection, or has sent so much of late that a new connection must not begin anew.
+ * The addresses of clients, each with what is limited per address: connections, heartbeats and other calls. An address is
+ * kept while it has a connection, and afterwards until its rate limits have recovered, so that reconnecting does not reset them.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { networkOf } from '../lib/networks.ts';
 import { afterArrival, NEVER_MS, type RateLimit } from '../model/heartbeat-rate.ts';
 
 export interface Peer {
-  /** An IPv4 address, or a /64 network of IPv6: there, one machine has all of its network's addresses. */
+  /** An IPv4 address, or an IPv6 /64 network: one machine usually owns all addresses of its /64. */
   readonly name: string;
   connections: number;
-  /** Health watches that are open. */
+  /** Open health watches. */
   watches: number;
-  /** When its next heartbeat is due at the most that it may send, in monotonic time. */
+  /** When its next heartbeat is due at the maximum rate, in monotonic time. */
   dueMs: number;
-  /** The same of its next other call. */
+  /** The same for its other calls. */
   callDueMs: number;
 }
 
@@ -31,11 +30,11 @@ export class Peers {
   readonly #clock: Clock;
   readonly #rates: PeerCallRates;
   readonly #peers = new Map<string, Peer>();
-  /** Those without a connection. */
+  /** Peers without a connection. */
   readonly #idle = new Set<Peer>();
   readonly #timer: Timer;
 
-  /** @param rates of one peer */
+  /** @param rates the limits of each peer */
   constructor(clock: Clock, rates: PeerCallRates) {
     this.#clock = clock;
     this.#rates = rates;
@@ -46,7 +45,7 @@ export class Peers {
     return this.#peers.size;
   }
 
-  /** @param address as of a socket */
+  /** @param address a socket's remote address */
   of(address: string): Peer {
     const name = networkOf(address);
     const known = this.#peers.get(name);
@@ -67,7 +66,7 @@ export class Peers {
     if (--peer.connections === 0) this.#idle.add(peer);
   }
 
-  /** It sends a heartbeat. @returns whether it may */
+  /** Counts a heartbeat. @returns whether it is within the rate */
   mayBeat(peer: Peer): boolean {
     if (this.#rates.heartbeats === undefined) return true;
     const dueMs = afterArrival(peer.dueMs, this.#clock.monotonicMs(), this.#rates.heartbeats);
@@ -76,7 +75,7 @@ export class Peers {
     return true;
   }
 
-  /** It makes another call, which counts as so many. @returns whether it may */
+  /** Counts another call with the given weight. @returns whether it is within the rate */
   mayCall(peer: Peer, weight = 1): boolean {
     if (this.#rates.calls === undefined) return true;
     const callDueMs = afterArrival(peer.callDueMs, this.#clock.monotonicMs(), this.#rates.calls, weight);

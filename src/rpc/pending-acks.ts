@@ -1,7 +1,7 @@
 /**
- * Acks that a stream has not sent yet: the newest of each worker, since acks are cumulative. A client that reads has them
- * within seconds. Of one that does not, so many are kept over all streams; beyond them the oldest of the stream that
- * brings another one give way, counted. Nothing is lost by that: the worker's next ack says the same and more.
+ * Acks that a stream has not sent yet: only the newest per worker, since acks are cumulative. A client that reads gets them
+ * within seconds. For clients that do not read, a limited number is kept over all streams; beyond it the stream that adds
+ * one drops its oldest, and the drop is counted. Nothing is lost: the worker's next ack includes the dropped one.
  */
 
 export interface PendingAck {
@@ -10,14 +10,14 @@ export interface PendingAck {
   readonly receivedMs: number;
 }
 
-/** Of all streams whose clients do not read; an ack takes some 200 bytes, and up to 500 with the longest id. */
+/** Over all streams whose clients do not read; an ack takes about 200 bytes, up to 500 with the longest id. */
 export const MAX_UNREAD_ACKS = 50_000;
 
-/** What the streams of a server keep together. */
+/** The limit that all streams of a server share. */
 export class AckRoom {
   readonly #most: number;
   readonly #onDropped: () => void;
-  /** Kept by streams that wait for their clients. */
+  /** Acks kept by streams whose clients do not read. */
   kept = 0;
 
   constructor(most: number, onDropped: () => void) {
@@ -38,7 +38,7 @@ export class PendingAcks {
   readonly #room: AckRoom;
   /** Oldest first. */
   readonly #acks = new Map<string, PendingAck>();
-  /** The client does not read: what is kept counts. */
+  /** The client does not read, so these acks count against the shared limit. */
   #waits = false;
 
   constructor(room: AckRoom) {
@@ -60,7 +60,7 @@ export class PendingAcks {
     if (this.#waits && this.#room.isFull) {
       this.#room.dropped();
       const [oldest] = this.#acks.keys();
-      // All the room is that of other streams.
+      // Other streams use up the whole limit.
       if (oldest === undefined) return;
       this.forget(oldest);
     }
@@ -68,12 +68,12 @@ export class PendingAcks {
     if (this.#waits) this.#room.kept++;
   }
 
-  /** The worker is not known any more: nobody waits for its ack. */
+  /** The worker was forgotten, so its ack is not needed. */
   forget(workerId: string): void {
     if (this.#acks.delete(workerId) && this.#waits) this.#room.kept--;
   }
 
-  /** At most so many, oldest first, to be sent. */
+  /** Removes and returns at most `most` acks, oldest first. */
   take(most: number): PendingAck[] {
     const taken: PendingAck[] = [];
     for (const ack of this.#acks.values()) {

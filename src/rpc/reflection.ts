@@ -1,4 +1,4 @@
-/** Server reflection: generic gRPC tools ask the server what it offers. */
+/** Server reflection: lets generic gRPC tools list the services and messages. */
 import { type DescFile, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type DescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import type { Server, ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
@@ -13,8 +13,8 @@ import { serviceErrorOf } from './status.ts';
 type Package = ConstructorParameters<typeof ReflectionService>[0];
 
 /**
- * It wants the definitions that proto-loader makes, and reads nothing of them but the files that they come from.
- * @param refusal why one more question of a call is not answered: the address asks too often; undefined if it is
+ * ReflectionService expects proto-loader's definitions, but reads only the file descriptors in them.
+ * @param refusal returns the error if an address asks too often, otherwise undefined
  */
 export function addReflection(
   server: Server,
@@ -42,12 +42,12 @@ export function addReflection(
 
 type Conversation = ServerDuplexStream<unknown, unknown>;
 
-/** Each question counts as a call, and the next one is not read before the client has taken the answers. */
+/** Counts each request as a call, and reads the next one only after the client has taken the answers. */
 function bound(call: Conversation, refusal: (call: Conversation) => PulselaneError | undefined): void {
   const write = call.write.bind(call) as (answer: unknown) => boolean;
   let isOver = false;
   call.write = (answer: unknown) => {
-    // To the question that was one too many.
+    // The answer to the refused request.
     if (isOver) return false;
     const hasRoom = write(answer);
     if (!hasRoom) {
@@ -58,7 +58,7 @@ function bound(call: Conversation, refusal: (call: Conversation) => PulselaneErr
   };
   let isFirst = true;
   call.on('data', () => {
-    // The first came with the call, which was counted.
+    // The first request is counted with the call itself.
     const refused = isFirst ? undefined : refusal(call);
     isFirst = false;
     if (refused === undefined || isOver) return;
@@ -68,7 +68,7 @@ function bound(call: Conversation, refusal: (call: Conversation) => PulselaneErr
   });
 }
 
-/** A file and all that it imports. */
+/** The descriptors of a file and of everything it imports. */
 function filesOf(file: DescFile): Buffer[] {
   return [Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)), ...file.dependencies.flatMap(filesOf)];
 }
@@ -78,8 +78,8 @@ function fileProtosOf(type: object): Buffer[] {
 }
 
 /**
- * proto-loader leaves the names of types as somebody wrote them, relative to where they stand. Allowed, but protoc never
- * does it, and clients that build on that (protobuf-es) do not find them.
+ * Makes all type names fully qualified. proto-loader keeps names relative as written. That is allowed, but protoc never does
+ * it, and clients such as protobuf-es cannot resolve them.
  */
 function withFullNames(bytes: Buffer): Buffer {
   const file = fromBinary(FileDescriptorProtoSchema, bytes);

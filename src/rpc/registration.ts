@@ -1,4 +1,4 @@
-/** A worker says what it is: Register and RegisterWorker, which differ in their answers alone. */
+/** Handles Register and RegisterWorker, which differ only in their answers. */
 import { hash } from 'node:crypto';
 import { MAX_REGISTRATION_BYTES } from '../config/call-limits.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -10,7 +10,7 @@ import { fittedInfo } from '../model/worker-info.ts';
 import type { Caller, CallGuard } from './call-guard.ts';
 import { decodeRequest } from './calls.ts';
 
-/** A fleet whose labels do not fit comes all at once after a restart: one line says what there is to know. */
+/** After a restart a whole fleet may register with labels that do not fit; one line in this time is enough. */
 const WARN_EVERY_MS = 60_000;
 
 export interface RegistrarOptions {
@@ -29,13 +29,13 @@ export class Registrar {
   }
 
   /**
-   * Agents register anew with each connection, most often as before: then a digest is all that it costs.
+   * Agents register again on every connection, usually with the same bytes; then it costs only a digest.
    * @throws PulselaneError
    */
   register(request: Buffer, caller: Caller): WorkerInfo {
     const { manager, guard } = this.#options;
     guard.mustFit(caller, 'WorkerInfo', request, MAX_REGISTRATION_BYTES);
-    // One that nobody can find another text for: who spoke for another worker by that would be believed.
+    // Collision-resistant: a caller must not find other bytes with the digest of another worker's registration.
     const digest = hash('sha256', request, 'base64');
     const known = manager.announced(digest);
     const { info, problems } = known === undefined ? decoded(request) : { info: known, problems: [] };
@@ -53,7 +53,7 @@ export class Registrar {
     this.#warnedMs = nowMs;
     const [first = '', ...others] = problems;
     const why = others.length === 0 ? first : `${first}, and ${others.length} more`;
-    logger.warn({ worker: workerId }, `a worker registers with what does not fit, and is taken without it: ${why}`);
+    logger.warn({ worker: workerId }, `a registration is partly over the limits; the rest was accepted: ${why}`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** The gRPC front: both services, the standard health service and reflection on one port, in the main thread. */
+/** The gRPC server: both services, the standard health service and reflection on one port, in the main thread. */
 import { type ConnectionInjector, logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../config/kinds.ts';
 import type { FrontGauges } from '../engine/figure-publisher.ts';
@@ -24,11 +24,10 @@ import { Registrar } from './registration.ts';
 import { type TelemetryHandlers, telemetryDefinition, telemetryHandlers } from './telemetry-service.ts';
 import { UnfinishedMessages } from './unfinished.ts';
 
-/** All of them are settings, named and explained in `config/options.ts`. */
-/** 0 is no limit of a rate. */
+/** All are settings, explained in `config/options.ts`. A rate of 0 means no limit. */
 export interface RpcLimits extends ConnectionLimits, PeerLimits {
   readonly maxMessageBytes: number;
-  /** Told to agents alone: it is the lanes that see to it. */
+  /** Only announced to agents; lanes enforce it. */
   readonly maxRecordBytes: number;
   readonly maxMetadataBytes: number;
   readonly maxStreamsPerConnection: number;
@@ -38,30 +37,30 @@ export interface RpcServerOptions {
   readonly address: Address;
   readonly manager: TelemetryManager;
   readonly limits: RpcLimits;
-  /** Undefined: nothing is encrypted. */
+  /** Undefined: plaintext. */
   readonly tls?: TlsFiles | undefined;
-  /** Who is known by which token; undefined: nobody has to say who it is. */
+  /** Authenticates callers; undefined: no authentication. */
   readonly authority?: Authority | undefined;
-  /** Whether tools may ask which services there are. */
+  /** Whether server reflection is served; default true. */
   readonly hasReflection?: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** A connection that says nothing for this long is asked whether it lives, and has as long again halved to answer. */
+/** A connection that is silent this long gets a keepalive ping, and is closed if the answer takes longer than the timeout. */
 const KEEPALIVE_TIME_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
-/** Calls under way get this long to end before their connections are cut. */
+/** Calls get this long to finish before their connections are closed. */
 const STOP_WITHIN_MS = 1500;
 /**
- * What messages may take that are not whole yet: sixteen of the largest at a time. Heartbeats of a usual size come whole.
- * Where messages may be larger there must be room for some of them.
+ * The memory for incomplete messages: sixteen of the largest default size. Heartbeats of usual size arrive complete.
+ * With a larger message limit there must still be room for a few of them.
  */
 const MAX_UNFINISHED_BYTES = 64 * 1024 ** 2;
 const LARGEST_UNFINISHED = 4;
-/** As of MAX_PEER_CALL_RATE: what a whole fleet behind one address needs when the master is back. */
+/** The burst of MAX_PEER_CALL_RATE: what a whole fleet behind one address needs when the master comes back. */
 export const PEER_CALLS_BURST_MS = 24_000;
-/** Names in the health service: the whole server, and each service by itself. */
+/** Names in the health service: the whole server, and each service. */
 const HEALTH_NAMES = ['', TelemetryService.typeName, MasterWorker.typeName];
 
 export class RpcServer {
@@ -75,7 +74,7 @@ export class RpcServer {
   constructor(options: RpcServerOptions) {
     this.#options = options;
     const { manager, limits, tls, authority, clock, logger } = options;
-    // It would write to stderr by itself; whatever matters reaches us as an error.
+    // grpc-js would write to stderr; everything that matters reaches us as an error.
     setLogVerbosity(logVerbosity.NONE);
     const { refusals } = manager;
     this.#peers = new Peers(clock, {
@@ -111,17 +110,17 @@ export class RpcServer {
       ),
       onCut: () => {
         refusals.count('unfinished_messages');
-        logger.warn('a gRPC connection that keeps too much of unfinished messages is cut');
+        logger.warn('closed a gRPC connection: incomplete messages take too much memory');
       },
     });
-    // Insecure as far as grpc-js is concerned: what it gets has been decrypted.
+    // grpc-js sees plaintext connections: TLS has been decrypted before.
     const injector: ConnectionInjector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     watch.watch(this.#server);
     for (const http2Server of http2ServersOf(this.#server)) unfinished.watch(http2Server);
     this.#connections = new GrpcConnections({
       limits,
       tls,
-      // Who must be known may also be so by a token; if nobody must, the certificate is what lets in.
+      // With an authority a caller may use a token instead; without one, the certificate is the only credential.
       mustHaveCertificate: tls?.clientCa !== undefined && authority === undefined,
       peers: this.#peers,
       refusals,
@@ -132,8 +131,8 @@ export class RpcServer {
   }
 
   /**
-   * @returns the address as bound.
-   * @throws PulselaneError `environment`, naming the setting, if the port cannot be had.
+   * @returns the bound address
+   * @throws PulselaneError `environment`, naming the setting, if the port cannot be bound
    */
   async start(): Promise<Address> {
     const { address } = this.#options;
@@ -152,17 +151,17 @@ export class RpcServer {
     throw new PulselaneError('environment', `GRPC_PORT=${formatAddress(address)}: ${reason}`, { cause: failure });
   }
 
-  /** What the health service says of the whole server and of each service. */
+  /** Sets the health of the whole server and of each service. */
   setServing(isServing: boolean): void {
     this.#health.set(isServing ? 'SERVING' : 'NOT_SERVING');
   }
 
-  /** New connections get this certificate; those that are there go on as they are. */
+  /** Sets the certificate of new connections; open ones are not affected. */
   setTls(tls: TlsFiles): void {
     this.#connections.setTls(tls);
   }
 
-  /** The authority knows other tokens than before: streams by tokens that are gone end. @returns how many do */
+  /** The authority's tokens changed: ends streams whose token was removed. @returns how many */
   recheckCallers(): number {
     return this.#telemetry.recheck();
   }
@@ -171,15 +170,15 @@ export class RpcServer {
     return { connections: this.#connections.size, streams: this.#telemetry.streams() };
   }
 
-  /** Takes no more calls, ends streams with their last acks, and cuts what does not end in time. */
+  /** Accepts no more calls, ends streams with their last acks, then closes connections that do not end in time. */
   async stop(): Promise<void> {
     this.setServing(false);
     this.#close();
     const ended = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
-    // It takes sessions on sockets of others for closed as soon as they begin to close.
+    // tryShutdown regards injected sessions as closed as soon as they begin to close, so we wait for the sockets as well.
     await endsWithin(this.#options.clock, STOP_WITHIN_MS, Promise.all([ended, this.#connections.whenEmpty()]));
     this.#server.forceShutdown();
-    // All that is left: grpc-js itself knows its sessions by channelz alone.
+    // Closes what is left: without channelz, grpc-js does not know its injected sessions.
     this.#connections.destroy();
   }
 

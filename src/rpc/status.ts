@@ -1,9 +1,9 @@
-/** Error codes as gRPC sees them: statuses of calls, and refusals within a stream. */
+/** Maps error codes to gRPC: call statuses, and refusals within a stream. */
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { RefusalCode } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../lib/errors.ts';
 
-/** Trailing metadata: the error's code among ours. */
+/** Trailing metadata key for our error code. */
 const ERROR_CODE_KEY = 'pulselane-error-code';
 
 const REFUSAL_OF: Readonly<Record<ErrorCode, RefusalCode>> = {
@@ -24,18 +24,18 @@ const REFUSAL_OF: Readonly<Record<ErrorCode, RefusalCode>> = {
   internal: RefusalCode.UNAVAILABLE,
 };
 
-/** What a failed call answers. Nothing of the inside is told: an unknown error is only logged by the caller. */
+/** The status of a failed call. Internal details are not revealed: the caller logs unknown errors. */
 export function serviceErrorOf(thrown: unknown): Partial<ServiceError> {
   if (!(thrown instanceof PulselaneError)) return { code: status.INTERNAL, details: 'internal error' };
   const metadata = new Metadata();
-  // Two codes of ours share a status: an agent asks soon again for admission, and seldom with a wrong name.
+  // Two of our codes share a status, and an agent retries soon for one (not_admitted) but rarely for the other.
   metadata.set(ERROR_CODE_KEY, thrown.code);
-  // gRPC's own word for "retry after": clients with a retry policy obey it (grpc/proposal A6).
+  // The standard gRPC name for "retry after"; clients with a retry policy obey it (grpc/proposal A6).
   if (thrown.retryAfterMs !== undefined) metadata.set('grpc-retry-pushback-ms', String(thrown.retryAfterMs));
   return { code: status[ERRORS[thrown.code].grpcStatus], details: messageOf(thrown), metadata };
 }
 
-/** Whether it is an error of ours, and not one of grpc-js. */
+/** Whether the status comes from our code and not from grpc-js. */
 export function hasErrorCode(metadata: Metadata | null | undefined): boolean {
   return metadata != null && metadata.get(ERROR_CODE_KEY).length > 0;
 }

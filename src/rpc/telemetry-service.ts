@@ -26,14 +26,14 @@ import { serviceErrorOf } from './status.ts';
 
 export const telemetryDefinition = grpcServiceOf(TelemetryService, ['Register', 'Deregister', 'StreamHeartbeats']);
 
-/** Acks are the largest single cost of a stream, and cumulative: one of a worker in this time is enough. */
+/** Acks are the largest cost of a stream. They are cumulative, so one per worker in this time is enough. */
 const ACK_EVERY_MS = 3000;
 
 export interface TelemetryHandlersOptions {
   readonly manager: TelemetryManager;
   readonly guard: CallGuard;
   readonly registrar: Registrar;
-  /** What agents are told that the master takes of one heartbeat. */
+  /** The heartbeat size limits announced to agents. */
   readonly limits: { readonly maxMessageBytes: number; readonly maxRecordBytes: number };
   readonly clock: Clock;
   readonly logger: Logger;
@@ -44,8 +44,8 @@ export interface TelemetryHandlers {
   /** How many streams are open. */
   streams(): number;
   /**
-   * Other tokens are in force: ends the streams whose token is not known any more, and holds others to what it allows.
-   * @returns how many streams it ends
+   * The tokens changed: ends the streams whose token was removed, and applies the present grant to the others.
+   * @returns how many streams it ended
    */
   recheck(): number;
   /** Sends the last acks and ends every stream. */

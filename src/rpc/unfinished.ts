@@ -1,30 +1,30 @@
 /**
- * What gRPC keeps of messages that are not whole yet. grpc-js bounds the size of a message, and not how many may be
- * under way: a client that begins a thousand large ones on a connection and ends none would take 4 GiB. So the memory is
- * counted, and when it is too much the connection that has kept some for longest is cut. Honest messages are whole
- * within a round trip or two, and most within the first bytes that come of them.
+ * Limits the memory of incomplete gRPC messages. grpc-js limits the size of a message but not how many are incomplete at
+ * once: a client that starts a thousand large ones on a connection and finishes none would take 4 GiB. So the memory is
+ * counted, and above the limit the connection that has held some the longest is closed. Normal messages are complete
+ * within a round trip or two, most of them at once.
  *
- * grpc-js shows no bytes; they are seen on the HTTP/2 streams that it reads.
+ * grpc-js does not expose the bytes; they are observed on the HTTP/2 streams that it reads.
  */
 import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 
 export interface UnfinishedOptions {
-  /** What may be kept at a time, over all connections. */
+  /** Memory limit over all connections. */
   readonly maxBytes: number;
-  /** Calls that carry several messages, each handed over when it is whole; of others all is kept until they end. */
+  /** Paths of calls with several messages, each released when complete. Other calls keep all bytes until they end. */
   readonly streamedPaths: ReadonlySet<string>;
-  /** A connection is cut. */
+  /** Called when a connection is closed. */
   readonly onCut: () => void;
 }
 
 /** RFC 9113, section 7: ENHANCE_YOUR_CALM. */
 const CALM_DOWN = 11;
-/** In front of each message: one byte says whether it is compressed, four how long it is. */
+/** Each message starts with one byte for compression and four for its length. */
 const PREFIX_BYTES = 5;
-/** What an object costs that stands for a piece of a message, however small the piece. */
+/** The cost of the objects that hold a piece of a message, however small the piece. */
 const PIECE_BYTES = 128;
 
-/** What one call has begun to send and not finished. */
+/** The incomplete message of one call. */
 interface Unfinished {
   readonly session: Http2Session;
   /** Oldest first. */
@@ -34,7 +34,7 @@ interface Unfinished {
 export class UnfinishedMessages {
   readonly #options: UnfinishedOptions;
   readonly #connections = new Map<Http2Session, KeptMemory>();
-  /** Those that keep something, in the order in which they began to. */
+  /** Calls that hold memory, oldest first. */
   readonly #unfinished = new Set<Unfinished>();
   #bytes = 0;
 
@@ -42,12 +42,12 @@ export class UnfinishedMessages {
     this.#options = options;
   }
 
-  /** What is kept now. */
+  /** The memory held now, in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** From now on. Whoever reads the server's streams listens to it already. */
+  /** Starts to watch a server; must come after the server's own stream listener. */
   watch(server: Http2Server): void {
     server.on('stream', (stream, headers) => this.#begun(stream as ServerHttp2Stream, headers));
   }
@@ -55,7 +55,7 @@ export class UnfinishedMessages {
   #begun(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const { session } = stream;
     if (session === undefined || headers['content-type']?.startsWith('application/grpc') !== true) return;
-    // Nobody reads it: a listener of ours would have the bytes come.
+    // Nothing reads this stream; a data listener would start it flowing.
     if (stream.readableFlowing === null) return;
     const isStreamed = this.#options.streamedPaths.has(headers[':path'] ?? '');
     const boundaries = new MessageBoundaries();
@@ -97,7 +97,7 @@ export class UnfinishedMessages {
       const { session } = unfinished;
       this.#unfinished.delete(unfinished);
       const memory = this.#connections.get(session);
-      // Cut before: its streams close after this turn.
+      // Already closed: its streams close after this turn.
       if (memory === undefined) continue;
       this.#connections.delete(session);
       this.#bytes -= memory.bytes;
@@ -109,8 +109,8 @@ export class UnfinishedMessages {
 }
 
 /**
- * What pieces of one connection take. Each is cut out of the memory into which the socket was read, all of which is kept
- * for as long as one of its pieces is, whatever else came with it; so it is that memory which counts, once.
+ * The memory that one connection's pieces hold. A piece is a view of the buffer into which the socket was read, and the whole
+ * buffer stays alive as long as one piece does. So each buffer counts once, in full.
  */
 class KeptMemory {
   readonly #pieces = new Map<ArrayBufferLike, number>();
@@ -120,7 +120,7 @@ class KeptMemory {
     return this.#pieces.size === 0;
   }
 
-  /** @returns the bytes that are kept more than before */
+  /** @returns how many more bytes are held */
   keep(piece: ArrayBufferLike): number {
     const before = this.#pieces.get(piece) ?? 0;
     this.#pieces.set(piece, before + 1);
@@ -129,7 +129,7 @@ class KeptMemory {
     return more;
   }
 
-  /** @returns the bytes that are kept less than before */
+  /** @returns how many fewer bytes are held */
   letGo(piece: ArrayBufferLike): number {
     const before = this.#pieces.get(piece) ?? 0;
     if (before === 0) return 0;
@@ -141,15 +141,15 @@ class KeptMemory {
   }
 }
 
-/** Follows the messages of one call by their lengths. */
+/** Finds the message boundaries of one call from the length prefixes. */
 export class MessageBoundaries {
   #prefixSeen = 0;
   #length = 0;
   #left = 0;
-  /** Whether a message ended within the bytes that were passed last. */
+  /** Whether a message ended within the last bytes passed. */
   passed = false;
 
-  /** @returns whether a message ends with the last of the bytes */
+  /** @returns whether a message ends exactly at the last byte */
   pass(bytes: Uint8Array): boolean {
     const end = bytes.length;
     let at = 0;

@@ -124,7 +124,7 @@ describe('with a token', () => {
     expect(loop.meter.tries).toBe(2);
     await eventually(() => manager.getWorkerTelemetry('worker-1')?.isActive);
     expect(loop.lines).toEqual([
-      `127.0.0.1:${port} does not let this agent report worker-1 (PERMISSION_DENIED: the caller is known by the token ` +
+      `127.0.0.1:${port} does not let this agent report worker-1 (PERMISSION_DENIED: the caller is identified by the token ` +
         'of worker-2: it may not speak for worker-1); it is asked again in 60 s',
       `reporting worker-1 to 127.0.0.1:${port} every 5s`,
     ]);

@@ -86,7 +86,7 @@ test('workers that speak no TLS, as those of the seed, are called in plaintext',
   const address = await agentListening();
   expect(await called(address, { ca: authority.pem })).toBe('accepted 127.0.0.1:50051');
   expect(await called(`tls://${address}`, { ca: authority.pem })).toBe(
-    'no TLS is spoken there; try register worker-1 <ip:port>',
+    'the worker does not use TLS; try register worker-1 <ip:port>',
   );
 });
 

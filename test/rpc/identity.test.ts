@@ -50,7 +50,7 @@ describe.each(CALLS)('%s', (_, call) => {
     rpc.manager.registerWorker('b');
     await expect(call(rpc.client(bearer(tokens.a)), 'b')).rejects.toMatchObject({
       code: status.PERMISSION_DENIED,
-      details: 'the caller is known by the token of a: it may not speak for b',
+      details: 'the caller is identified by the token of a: it may not speak for b',
     });
     expect(identityEvents()).toMatchObject([
       { workerId: 'b', detail: 'the token of a, at 127.0.0.1: it may not speak for b' },

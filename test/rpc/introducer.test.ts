@@ -96,7 +96,7 @@ test('a worker that refuses, or is not there, is an outcome with a reason', asyn
   manager.members.setAddress('go', `127.0.0.1:${worker.port}`);
   expect(await introducer.introduceNow('go')).toEqual({ accepted: false, reason: 'I have another master' });
   worker.stop();
-  const reason = `nobody listens there (ECONNREFUSED 127.0.0.1:${worker.port})`;
+  const reason = `nothing listens on that port (ECONNREFUSED 127.0.0.1:${worker.port})`;
   expect(await introducer.introduceNow('go')).toEqual({ accepted: false, reason });
 });
 

@@ -218,7 +218,7 @@ describe('what a worker says of itself', () => {
       expect((await kept(method, { group: 'é'.repeat(129) }))?.group).toBe('é'.repeat(128));
       expect((await kept(method, { workerIp: 'x'.repeat(300) }))?.ip).toBe('x'.repeat(256));
       expect(manager.internalState().refusals).toEqual({ registration_size: 4 });
-      const told = lines.filter(({ msg }) => msg.includes('does not fit'));
+      const told = lines.filter(({ msg }) => msg.includes('over the limits'));
       expect(told.map(({ msg }) => msg)).toEqual([expect.stringContaining('65 labels; at most 64 are allowed')]);
     },
   );

@@ -120,7 +120,7 @@ describe('with an authority for clients', () => {
     await mine.sendHeartbeat({ workerId: 'a,b' });
     await expect(mine.sendHeartbeat({ workerId: 'not-this-one' })).rejects.toMatchObject({
       code: status.PERMISSION_DENIED,
-      details: expect.stringContaining('known by the certificate of worker-1, a,b, group rack'),
+      details: expect.stringContaining('identified by the certificate of worker-1, a,b, group rack'),
     });
     const plain = client(access(await authority.issue({ commonName: 'worker-2' })));
     await plain.sendHeartbeat({ workerId: 'worker-2' });

@@ -58,7 +58,7 @@ export type WorkerInfo = Message<"pulselane.v1.WorkerInfo"> & {
   totalGpu: number;
 
   /**
-   * one life of the worker's process: new at every start
+   * identifies one run of the worker's process; new at every start
    *
    * @generated from field: string instance_id = 16;
    */
@@ -70,14 +70,14 @@ export type WorkerInfo = Message<"pulselane.v1.WorkerInfo"> & {
   labels: { [key: string]: string };
 
   /**
-   * workers that may fail together, such as those of a rack or a site
+   * workers that may fail together, such as a rack or a site
    *
    * @generated from field: string group = 18;
    */
   group: string;
 
   /**
-   * is forgotten soon after it falls silent
+   * forgotten soon after it becomes silent
    *
    * @generated from field: bool ephemeral = 19;
    */
@@ -89,7 +89,7 @@ export type WorkerInfo = Message<"pulselane.v1.WorkerInfo"> & {
   agentVersion: string;
 
   /**
-   * how often this worker means to send
+   * how often this worker intends to send
    *
    * @generated from field: uint32 interval_ms = 21;
    */
@@ -118,16 +118,16 @@ export type RegisterResponse = Message<"pulselane.v1.RegisterResponse"> & {
   serverTimeUnixMs: bigint;
 
   /**
-   * What this master takes of one heartbeat; 0 = it does not say.
+   * The largest heartbeat this master accepts; 0 = not announced.
    *
-   * as it is sent
+   * as sent
    *
    * @generated from field: uint32 max_message_bytes = 3;
    */
   maxMessageBytes: number;
 
   /**
-   * as the JSON that the master makes of it
+   * as the JSON that the master makes from it
    *
    * @generated from field: uint32 max_record_bytes = 4;
    */
@@ -219,7 +219,7 @@ export type Heartbeat = Message<"pulselane.v1.Heartbeat"> & {
   gpuUsage: number;
 
   /**
-   * from 1, one more with each heartbeat of this instance; 0 = not counted
+   * counts this instance's heartbeats from 1; 0 = not counted
    *
    * @generated from field: uint64 sequence = 16;
    */
@@ -264,7 +264,7 @@ export type Heartbeat = Message<"pulselane.v1.Heartbeat"> & {
   lastRoundTripMs: number;
 
   /**
-   * the worker's last heartbeat: it says farewell
+   * the worker's last heartbeat before it leaves
    *
    * @generated from field: bool leaving = 23;
    */
@@ -316,7 +316,7 @@ export type RunningTask = Message<"pulselane.v1.RunningTask"> & {
   gpuAllocated: number;
 
   /**
-   * by the worker's clock; 0 = not known
+   * by the worker's clock; 0 = unknown
    *
    * @generated from field: int64 started_at_unix_ms = 16;
    */
@@ -338,7 +338,7 @@ export const RunningTaskSchema: GenMessage<RunningTask> = /*@__PURE__*/
   messageDesc(file_pulselane_v1_telemetry, 5);
 
 /**
- * One device. What could not be measured is absent, never zero.
+ * One device. A value that could not be measured is absent, never zero.
  *
  * @generated from message pulselane.v1.Gpu
  */
@@ -386,7 +386,7 @@ export type Gpu = Message<"pulselane.v1.Gpu"> & {
   powerWatts?: number | undefined;
 
   /**
-   * of the device that this one is a part of, such as that of a MIG instance; empty: a whole device
+   * of the device that this one is part of, for example for a MIG instance; empty: a whole device
    *
    * @generated from field: string parent_uuid = 9;
    */
@@ -433,7 +433,7 @@ export const StreamHeartbeatsResponseSchema: GenMessage<StreamHeartbeatsResponse
   messageDesc(file_pulselane_v1_telemetry, 7);
 
 /**
- * Everything of this worker up to and with accepted_sequence has been accepted or refused by name.
+ * Every heartbeat of this worker up to and including accepted_sequence was accepted or is named in a refusal.
  *
  * @generated from message pulselane.v1.WorkerAck
  */
@@ -449,7 +449,7 @@ export type WorkerAck = Message<"pulselane.v1.WorkerAck"> & {
   acceptedSequence: bigint;
 
   /**
-   * from the receipt of that heartbeat to this answer; a round trip is measured without it
+   * from receipt of that heartbeat to this answer; subtract it to get the round trip
    *
    * @generated from field: double held_ms = 3;
    */
@@ -490,7 +490,7 @@ export type Refusal = Message<"pulselane.v1.Refusal"> & {
   reason: string;
 
   /**
-   * 0 = sending the same again will not help
+   * 0 = do not resend it
    *
    * @generated from field: uint32 retry_after_ms = 5;
    */
@@ -539,7 +539,7 @@ export const RefusalCode = {
   UNAVAILABLE: 5,
 
   /**
-   * it speaks for a worker that it is not
+   * the caller may not speak for this worker
    *
    * @generated from enum value: REFUSAL_CODE_PERMISSION_DENIED = 6;
    */
@@ -562,7 +562,7 @@ export const RefusalCodeSchema: GenEnum<RefusalCode> = /*@__PURE__*/
  */
 export const TelemetryService: GenService<{
   /**
-   * Announces a worker, its capacity and its labels. Optional under open admission: a first heartbeat admits too.
+   * Announces a worker, its capacity and its labels. Optional with open admission: a first heartbeat admits the worker too.
    *
    * @generated from rpc pulselane.v1.TelemetryService.Register
    */
@@ -572,7 +572,7 @@ export const TelemetryService: GenService<{
     output: typeof RegisterResponseSchema;
   },
   /**
-   * The worker leaves for good and is forgotten.
+   * Removes a worker that leaves for good.
    *
    * @generated from rpc pulselane.v1.TelemetryService.Deregister
    */
@@ -582,8 +582,8 @@ export const TelemetryService: GenService<{
     output: typeof DeregisterResponseSchema;
   },
   /**
-   * Heartbeats of one worker or of several; answers are cumulative and come every few seconds, or at once when there
-   * is something to say. A refused heartbeat is answered in band and the stream lives on.
+   * Sends heartbeats of one or several workers. Acks are cumulative and come every few seconds; a refusal comes at once.
+   * A refused heartbeat does not end the stream.
    *
    * @generated from rpc pulselane.v1.TelemetryService.StreamHeartbeats
    */
