@@ -1,10 +1,10 @@
-/** Settings that name files, made to mean the same files for as long as the program runs, wherever it is by then. */
+/** Makes the paths in settings absolute, so that they stay valid when the working directory changes. */
 import { resolve } from 'node:path';
 import { type MasterConfig, masterOptions } from './options.ts';
 
-/** What stands in `--help` for the value of a setting that names one. */
+/** Matches the `--help` placeholder of settings that are paths. */
 const NAMES_PATH = /^<(?:file|folder)\b/;
-/** A processor may be named by one. */
+/** PROCESSOR may be a URL. */
 const IS_URL = /^[a-z]+:\/\//;
 
 export function withAbsolutePaths(config: MasterConfig): MasterConfig {

@@ -1,42 +1,40 @@
 /**
- * What bounds each call that somebody outside can make: one row for each RPC and for each HTTP route. Nothing is served
- * without a row: a test lists the methods of the services and the routes of the OpenAPI document, and fails for one that
- * has none, or whose row leaves out how large, how often or how many at a time.
+ * The limits of each RPC: size, rate, concurrency and time. A test lists the methods of the gRPC services and the routes
+ * of the OpenAPI document, and fails if one has no row, or if its row has no size, rate or concurrency limit.
  *
- * Rows say what the code does, and where: the numbers themselves are the settings named here, or constants of this file.
+ * The table describes what the code enforces. Each limit is a setting, or a constant of this file.
  */
 
-/** One bound. */
 export interface Bound {
   /**
-   * `size`: bytes of one request · `answer`: bytes of one answer · `rate`: calls a second · `atATime`: calls or connections
-   * under way, or bytes of answers · `time`: how long one may take.
+   * `size`: bytes of a request · `answer`: bytes of an answer · `rate`: calls per second · `atATime`: concurrent calls or
+   * connections, or bytes of concurrent answers · `time`: duration of a call.
    */
   readonly what: 'size' | 'answer' | 'rate' | 'atATime' | 'time';
-  /** Whose calls are counted together; of a size or a time, always one call. */
+  /** Calls with the same key share the limit; `call` for a size or a time. */
   readonly per: 'call' | 'worker' | 'client' | 'peer' | 'connection' | 'master';
-  /** The setting's variable where it is one, else the number: bytes, calls or milliseconds. */
+  /** The setting's variable, or a constant: bytes, calls or milliseconds. */
   readonly limit: string | number;
-  /** The word by which reaching it is counted in `GET /api/v1/limits`; undefined where it is not a refusal. */
+  /** Name of the refusal counter in `GET /api/v1/limits`; undefined if reaching the limit refuses nothing. */
   readonly reason?: string;
 }
 
 export interface CallLimits {
-  /** `/package.Service/Method` of gRPC; of HTTP the method and the path as in the OpenAPI document: `GET /workers`. */
+  /** gRPC: `/package.Service/Method`. HTTP: method and path as in the OpenAPI document, `GET /workers`. */
   readonly call: string;
   readonly bounds: readonly Bound[];
 }
 
 /**
- * Largest WorkerInfo and DeregisterRequest. Capacity, versions and an instance take some 200 bytes, so 64 labels of a
- * hundred bytes have room; main decodes it, and every reader keeps it for as long as the worker is known.
+ * Largest WorkerInfo and DeregisterRequest. Capacity, versions and instance take about 200 bytes, which leaves room for
+ * 64 labels of 100 bytes. Main decodes the message, and every reader keeps it while the worker is known.
  */
 export const MAX_REGISTRATION_BYTES = 8 * 1024;
-/** Requests of health checks and of reflection: a name. */
+/** Requests of health checks and reflection hold only a name. */
 export const MAX_QUESTION_BYTES = 4 * 1024;
-/** Health watches of one address: a load balancer keeps one or two for each of its own instances. */
+/** Concurrent health watches per address: a load balancer keeps one or two per instance. */
 export const MAX_PEER_WATCHES = 100;
-/** Of all addresses. */
+/** Concurrent health watches of all addresses. */
 export const MAX_WATCHES = 1000;
 
 const size = (limit: string | number, reason: string): Bound => ({ what: 'size', per: 'call', limit, reason });
@@ -48,7 +46,7 @@ const atATime = (per: Bound['per'], limit: string | number, reason: string): Bou
   reason,
 });
 
-/** What stands before every RPC. */
+/** Limits that every RPC has. */
 const ANY_RPC: readonly Bound[] = [
   size('MAX_METADATA_SIZE', 'metadata'),
   atATime('connection', 'MAX_STREAMS_PER_CONNECTION', 'streams'),
@@ -69,13 +67,13 @@ const REGISTRATION: readonly Bound[] = [
   ...ANY_RPC,
 ];
 const QUESTION: readonly Bound[] = [size(MAX_QUESTION_BYTES, 'malformed_call'), CALL_RATE, ...ANY_RPC];
-/** Answered UNIMPLEMENTED, before anything is read of it. */
+/** Answered UNIMPLEMENTED before any of the request is read. */
 const UNSERVED: readonly Bound[] = [size(0, 'unimplemented'), CALL_RATE, ...ANY_RPC];
 
-/** Of any path that has no row of its own, as the legacy methods for scheduling. */
+/** Paths without a row, such as the legacy scheduling methods. */
 export const UNKNOWN_RPC: CallLimits = { call: '/*', bounds: UNSERVED };
 
-/** Of gRPC; the rows of HTTP's routes, whose numbers are its own, are in `http/routes/route-limits.ts`. */
+/** Limits of the gRPC methods. Those of HTTP routes are in `http/routes/route-limits.ts`. */
 export const CALL_LIMITS: readonly CallLimits[] = [
   { call: '/pulselane.v1.TelemetryService/StreamHeartbeats', bounds: [...HEARTBEAT, CALL_RATE] },
   { call: '/pulselane.v1.TelemetryService/Register', bounds: REGISTRATION },

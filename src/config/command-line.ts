@@ -1,15 +1,15 @@
-/** The options table as flags of a commander command, and back. */
+/** Converts the options table to flags of a commander command, and parsed flags back to options. */
 import { type Command, Option as CommanderOption } from 'commander';
 import type { Option, Options } from './options.ts';
 import type { GivenFlags } from './resolve.ts';
 
-/** Declares a flag for each option; `--help` shows meaning, variable and default. */
+/** Adds a flag for each option that has one; `--help` shows meaning, variable and default. */
 export function addOptions(command: Command, options: Options): Command {
   for (const option of Object.values(options)) if (option.flag !== '') command.addOption(flagOf(option));
   return command;
 }
 
-/** The texts that were given as flags, by the key of their option. */
+/** The values given as flags, by option key. */
 export function givenFlags(command: Command, options: Options): GivenFlags {
   const given = command.opts<Record<string, string | boolean | undefined>>();
   return Object.fromEntries(

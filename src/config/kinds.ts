@@ -1,20 +1,20 @@
-/** The kinds of value a setting can have: how each is read from text, and how people are told what was expected. */
+/** Parsers for the values of settings. */
 import { isIP } from 'node:net';
 import { type ApiToken, parseApiTokens } from '../lib/tokens.ts';
 
-/** Reads one setting. Throws {@link Expected} when the text does not fit. */
+/** Parses a setting's text. `parse` throws {@link Expected} if the text is invalid. */
 export interface Kind<T> {
   readonly parse: (text: string) => T;
-  /** True for flags that stand alone, such as `--with-agent`. */
+  /** True for flags without a value, such as `--with-agent`. */
   readonly isSwitch?: boolean;
-  /** Whether an empty value means something; elsewhere it is as good as not set. */
+  /** Whether an empty value is a value; otherwise it counts as not set. */
   readonly emptyCounts?: boolean;
 }
 
-/** What a value should have been; the resolver adds the setting's name, its value and where it came from. */
+/** Describes what was expected; the resolver adds the setting's name, value and origin. */
 export class Expected extends Error {}
 
-/** A `host` of `''` means all interfaces. */
+/** `host` is `''` for all interfaces. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -22,13 +22,13 @@ export interface Address {
 
 export const LOOPBACK = '127.0.0.1';
 
-/** Whether only this machine can reach it, of a host as it is written in a setting. */
+/** Whether a host, as written in a setting, is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) !== 0 && /^(::ffff:)?127\./.test(host));
 }
 
 const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-/** Timers of Node count in signed 32-bit milliseconds; a longer one would fire at once. */
+/** Node's timers take signed 32-bit milliseconds and fire at once for longer delays. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export function durationMs({
@@ -42,7 +42,7 @@ export function durationMs({
     parse(text) {
       const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
       if (match === null && text !== '0') throw new Expected('a duration such as 500ms, 5s, 2m or 24h');
-      // Whole milliseconds: 2.01 s are not quite 2010 in binary, and the protocol's intervals are integers.
+      // Rounded: 2.01 * 1000 is not exactly 2010 in floating point, and the protocol's intervals are integers.
       const valueMs = Math.round(
         match === null ? 0 : Number(match[1]) * (DURATION_UNIT_MS[match[2] as string] as number),
       );
@@ -54,7 +54,7 @@ export function durationMs({
   };
 }
 
-/** The shortest way to write a duration as a setting: 90000 is `90s`, 7200000 is `2h`. */
+/** Formats a duration in the largest unit that divides it: 90000 is `90s`, 7200000 is `2h`. */
 export function formatDuration(valueMs: number): string {
   for (const unit of ['h', 'm', 's'] as const) {
     const unitMs = DURATION_UNIT_MS[unit] as number;
@@ -72,7 +72,7 @@ function parseAddress(text: string): Address {
   return { host: match[1] ?? match[2] ?? LOOPBACK, port };
 }
 
-/** An address to listen on. A port alone is bound to loopback; only a leading colon asks for all interfaces. */
+/** An address to listen on. A port alone binds loopback; a leading colon binds all interfaces. */
 export const listenAddress: Kind<Address> = { parse: parseAddress };
 
 export const listenAddressOrOff: Kind<Address | undefined> = {
@@ -87,7 +87,7 @@ export const listenAddressOrOff: Kind<Address | undefined> = {
   },
 };
 
-/** An address to call: host and port. */
+/** An address to connect to: host and port. */
 export const peerAddress: Kind<Address> = {
   parse(text) {
     const address = text.includes(':') ? parseAddress(text) : undefined;
@@ -98,15 +98,14 @@ export const peerAddress: Kind<Address> = {
   },
 };
 
-/** Where a worker waits for a master's call. */
+/** Address on which an agent waits for a master's connection. */
 export interface WorkerAddress extends Address {
-  /** It speaks TLS there. */
   readonly isTls: boolean;
 }
 
 const TLS_SCHEME = 'tls://';
 
-/** The same with `tls://` before it where TLS is spoken. */
+/** `host:port`, with the prefix `tls://` if the agent uses TLS. */
 export const workerAddress: Kind<WorkerAddress> = {
   parse(text) {
     const isTls = text.startsWith(TLS_SCHEME);
@@ -122,17 +121,17 @@ export function formatWorkerAddress(address: WorkerAddress): string {
   return (address.isTls ? TLS_SCHEME : '') + formatAddress(address);
 }
 
-/** Addresses to call, separated by commas, each of them once. */
+/** Distinct addresses to connect to, separated by commas. */
 export const peerAddresses: Kind<readonly Address[]> = {
   parse(value) {
     const seen = new Set<string>();
     return value.split(',').map((item) => {
       const part = item.trim();
-      // The likely slip: a comma too many would otherwise read as a list that is one address short.
+      // An extra comma may mean that an address was forgotten.
       if (part === '' && value !== '') throw new Expected('host:port between all commas, but one part is empty');
       const address = peerAddressOfList(part);
       const name = formatAddress(address).toLowerCase();
-      if (seen.has(name)) throw new Expected(`each address once, but ${name} is there twice`);
+      if (seen.has(name)) throw new Expected(`each address only once, but ${name} occurs twice`);
       seen.add(name);
       return address;
     });
@@ -162,12 +161,12 @@ export function count({ min, max }: { min: number; max: number }): Kind<number> 
   };
 }
 
-/** A number, or `auto`, which is read as undefined. */
+/** A whole number, or undefined for `auto`. */
 export function countOrAuto(bounds: { min: number; max: number }): Kind<number | undefined> {
   return orAuto(count(bounds));
 }
 
-/** The same, or `all`. */
+/** A whole number, undefined for `auto`, or `all`. */
 export function countAutoOrAll(bounds: { min: number; max: number }): Kind<number | 'all' | undefined> {
   const number = count(bounds);
   return {
@@ -258,7 +257,7 @@ export const origins: Kind<readonly string[]> = {
       if (origin !== item) {
         throw new Expected(
           `origins such as http://localhost:3000, without a path or a slash at the end, separated by commas; ` +
-            `${JSON.stringify(item)} is none`,
+            `${JSON.stringify(item)} is not an origin`,
         );
       }
       return origin;
@@ -281,8 +280,8 @@ export const hostNames: Kind<readonly string[]> = {
 };
 
 /**
- * Tokens of the API, as the lines of a file of them, or separated by semicolons or commas: a comma behind a hash
- * cannot be one between scopes.
+ * API tokens in the format of the tokens file, separated by line breaks, semicolons or commas. A comma that follows a
+ * hash separates tokens; other commas separate scopes.
  */
 export const apiTokens: Kind<readonly ApiToken[]> = {
   parse(value) {
@@ -304,7 +303,7 @@ export const labels: Kind<Readonly<Record<string, string>>> = {
       const at = item.indexOf('=');
       if (at < 1) throw new Expected('labels such as zone=a,disk=ssd');
       const name = item.slice(0, at);
-      if (names.has(name)) throw new Expected(`each label once, but ${JSON.stringify(name)} is there twice`);
+      if (names.has(name)) throw new Expected(`each label only once, but ${JSON.stringify(name)} occurs twice`);
       names.add(name);
       return [name, item.slice(at + 1)];
     });
@@ -312,7 +311,7 @@ export const labels: Kind<Readonly<Record<string, string>>> = {
   },
 };
 
-/** The origin of an API. What else a URL can hold would be left out without a word. */
+/** The origin of an API. Other parts of a URL are errors, since they would be ignored. */
 export const url: Kind<string> = {
   parse(value) {
     const parsed = URL.parse(value);
@@ -320,10 +319,10 @@ export const url: Kind<string> = {
       throw new Expected('a URL such as http://127.0.0.1:8080');
     const { username, password, pathname, search, hash, origin } = parsed;
     if (username !== '' || password !== '') {
-      throw new Expected(`a URL without a user and a password, such as ${origin}: PULSELANE_TOKEN is what lets in`);
+      throw new Expected(`a URL without user and password, such as ${origin}; use PULSELANE_TOKEN to authenticate`);
     }
     if (pathname !== '/' || search !== '' || hash !== '') {
-      throw new Expected(`the origin alone, which is ${origin}: the API is at the root of its server`);
+      throw new Expected(`a URL without a path, such as ${origin}`);
     }
     return origin;
   },

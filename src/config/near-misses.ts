@@ -1,22 +1,23 @@
 /**
- * Names of variables that are no setting, but nearly one: a slip in `API_TOKENS_FILE` would leave the door open without a
- * word, since unknown names are ignored. So are those that were settings once. Few guesses, since the environment holds the names of other programs, too.
+ * Warns of variables whose names are misspelled or removed settings. Unknown names are ignored, so a typo in
+ * `API_TOKENS_FILE` would silently disable authentication. The match is strict, because the environment also holds other
+ * programs' variables.
  */
 import type { Options } from './options.ts';
 import type { Environment, Sources } from './resolve.ts';
 
-/** Of the master's, once. */
+/** Former settings of the master. */
 const REMOVED: ReadonlySet<string> = new Set(['RING_SAMPLES']);
 
-/** In a name this long two slips are more likely than another meaning; `SMTP_PORT` is none of `HTTP_PORT`. */
+/** From this length, names may differ by two typos; in shorter ones, `SMTP_PORT` would match `HTTP_PORT`. */
 const LONG_NAME = 12;
-/** One letter for another counts as much as one too many and one missing: `WORKER_IP` is no slip of `WORKER_ID`. */
+/** A replaced letter costs as much as a missing plus an extra one, so that `WORKER_IP` does not match `WORKER_ID`. */
 const OTHER_LETTER = 2;
 
 /**
- * One line for each.
- * @param options whose names may be meant
- * @param known names beside those that mean something to other commands, and are right as they are
+ * Returns one warning per variable.
+ * @param options the options to match against
+ * @param known valid variables of other commands
  */
 export function nearMisses(
   options: Options,
@@ -27,9 +28,9 @@ export function nearMisses(
   const lines = (from: Environment, where: string) =>
     Object.keys(from).flatMap((given) => {
       if (known.has(given) || names.includes(given)) return [];
-      if (REMOVED.has(given)) return [`${given}${where} is a setting no more, and is ignored`];
+      if (REMOVED.has(given)) return [`${given}${where} was a setting in earlier versions and is ignored`];
       const meant = names.find((name) => isSlipOf(given.toUpperCase(), name));
-      return meant === undefined ? [] : [`${given}${where} is no setting, and is ignored: is ${meant} meant?`];
+      return meant === undefined ? [] : [`${given}${where} is not a setting and is ignored; did you mean ${meant}?`];
     });
   return [...lines(environment, ' (in the environment)'), ...lines(dotenv, ' (in .env)')];
 }
@@ -39,7 +40,7 @@ function isSlipOf(given: string, name: string): boolean {
   return Math.abs(given.length - name.length) <= most && slipsBetween(given, name) <= most;
 }
 
-/** Letters that are missing, too many or swapped with their neighbour (optimal string alignment). */
+/** Edit distance that counts missing, extra and swapped letters (optimal string alignment). */
 export function slipsBetween(a: string, b: string): number {
   let [before, last]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, column) => column)];
   for (let row = 1; row <= a.length; row++) {

@@ -1,6 +1,6 @@
 /**
- * Every setting, once: its variable, flag, kind, default and meaning. Parsing, validation, `--help` and the
- * tables of docs/configuration.md come from here. Flags win over the environment, which wins over `.env`, which wins over the default.
+ * All settings: variable, flag, kind, default and meaning. Parsing, validation, `--help` and the tables in
+ * docs/configuration.md are derived from here. Precedence: flag, environment, `.env`, default.
  */
 import { hostname } from 'node:os';
 import { LOG_LEVELS } from '../lib/logging.ts';
@@ -9,14 +9,14 @@ import * as kinds from './kinds.ts';
 
 export interface Option<T> {
   readonly env: string;
-  /** Empty for secrets: the command line of a process is shown to everybody on its machine. */
+  /** Empty for secrets: every user of the machine can read a process's command line. */
   readonly flag: string;
-  /** What stands for the value in `--help`; empty for switches. */
+  /** Placeholder of the value in `--help`; empty for switches. */
   readonly argument: string;
   readonly kind: kinds.Kind<T>;
-  /** As a user would write it; undefined if there is none. */
+  /** Default, as a user would write it; undefined if there is none. */
   readonly fallback: string | undefined;
-  /** What is said of a fallback that differs from machine to machine. */
+  /** Shown instead of a default that differs between machines. */
   readonly fallbackShown?: string;
   readonly meaning: string;
 }
@@ -36,17 +36,17 @@ const logLevel = option({
   argument: '<level>',
   kind: kinds.choice(...LOG_LEVELS),
   fallback: 'info',
-  meaning: `least level that is logged: ${LOG_LEVELS.join(', ')}`,
+  meaning: `minimum level of log messages: ${LOG_LEVELS.join(', ')}`,
 });
 
 const heartbeatIntervalMs = option({
   env: 'HEARTBEAT_INTERVAL',
   flag: '--heartbeat-interval',
   argument: '<duration>',
-  // Below 100 ms a fleet measures itself; above an hour no timeout makes sense.
+  // Below 100 ms the measuring itself is most of the load; above an hour no timeout makes sense.
   kind: kinds.durationMs({ minMs: 100, maxMs: 3_600_000 }),
   fallback: '5s',
-  meaning: 'how often workers send; the master tells its value in every ack',
+  meaning: 'how often workers send heartbeats; the master sends this value to them',
 });
 
 export const masterOptions = {
@@ -56,7 +56,7 @@ export const masterOptions = {
     argument: '<address>',
     kind: kinds.listenAddressOrOff,
     fallback: '127.0.0.1:8080',
-    meaning: 'HTTP API: :8080 (all interfaces), 8080 (loopback), 127.0.0.1:8080, [::1]:8080, or off',
+    meaning: 'address of the HTTP API: 127.0.0.1:8080, [::1]:8080, 8080 (loopback), :8080 (all interfaces), or off',
   }),
   grpcAddress: option({
     env: 'GRPC_PORT',
@@ -64,7 +64,7 @@ export const masterOptions = {
     argument: '<address>',
     kind: kinds.listenAddress,
     fallback: '127.0.0.1:50051',
-    meaning: 'gRPC, where workers send; same forms as HTTP_PORT, never off',
+    meaning: 'address of the gRPC server that workers send to; same forms as HTTP_PORT, except off',
   }),
   advertiseAddress: option<kinds.Address | undefined>({
     env: 'ADVERTISE_ADDRESS',
@@ -72,7 +72,8 @@ export const masterOptions = {
     argument: '<host:port>',
     kind: kinds.peerAddress,
     fallback: undefined,
-    meaning: 'the address of this master that "register <id> <ip:port>" tells a worker; default: the gRPC address',
+    meaning:
+      'address that workers use to reach this master, sent to agents by "register <id> <ip:port>"; default: the gRPC address',
   }),
   introduceTlsCa: option<string | undefined>({
     env: 'INTRODUCE_TLS_CA',
@@ -81,8 +82,7 @@ export const masterOptions = {
     kind: kinds.text,
     fallback: undefined,
     meaning:
-      'authorities of the certificates of agents that "register <id> tls://<ip:port>" calls; default: those that Node comes ' +
-      'with; the master shows the certificate of TLS_CERT there, if it has one',
+      'CA certificates to verify an agent that "register <id> tls://<ip:port>" connects to; default: the CAs built into Node; the master presents TLS_CERT as its client certificate',
   }),
   heartbeatIntervalMs,
   inactivityTimeoutMs: option({
@@ -91,7 +91,7 @@ export const masterOptions = {
     argument: '<duration>',
     kind: kinds.durationMs({ minMs: 200 }),
     fallback: '30s',
-    meaning: 'silence after which a worker is inactive; at least twice the heartbeat interval',
+    meaning: 'a worker is inactive after this long without a heartbeat; at least twice HEARTBEAT_INTERVAL',
   }),
   retentionMs: option({
     env: 'RETENTION',
@@ -99,7 +99,7 @@ export const masterOptions = {
     argument: '<duration>',
     kind: kinds.durationMs({ maxMs: 10 * 365 * 24 * 3_600_000 }),
     fallback: '24h',
-    meaning: 'silence after which a worker is forgotten; 0 = never',
+    meaning: 'a worker is removed after this long without a heartbeat; 0 = never',
   }),
   ephemeralRetentionMs: option({
     env: 'EPHEMERAL_RETENTION',
@@ -107,18 +107,17 @@ export const masterOptions = {
     argument: '<duration>',
     kind: kinds.durationMs({ maxMs: 10 * 365 * 24 * 3_600_000 }),
     fallback: '10m',
-    meaning: 'the same for workers that registered as ephemeral; 0 = as for all',
+    meaning: 'RETENTION for workers registered as ephemeral; 0 = same as RETENTION',
   }),
   restartGraceMs: option({
     env: 'RESTART_GRACE',
     flag: '--restart-grace',
     argument: '<duration>',
-    // Below the sum of these an agent that does all as it should may come back too late.
+    // liveness.ts raises a lower value: a healthy agent may need that long to reconnect.
     kind: kinds.durationMs({ maxMs: 3_600_000 }),
     fallback: '60s',
     meaning:
-      'how long a master that was started again waits for the workers it knew before it calls any of them inactive; at ' +
-      'least the inactivity timeout, two intervals and the 10 s of an agent’s back-off',
+      'after a restart, how long the master waits for known workers to reconnect before it marks any of them inactive; raised to INACTIVITY_TIMEOUT plus two heartbeat intervals plus 10 s if shorter',
   }),
   brakeMaxHoldMs: option({
     env: 'BRAKE_MAX_HOLD',
@@ -126,7 +125,8 @@ export const masterOptions = {
     argument: '<duration>',
     kind: kinds.durationMs({ maxMs: 24 * 3_600_000 }),
     fallback: '5m',
-    meaning: 'how long, at most, nobody of a group is called inactive after most of it fell silent at once',
+    meaning:
+      'when most workers of a group go silent at once, the master suspects the network and marks none of them inactive, for at most this long',
   }),
   stuckAfterMs: option({
     env: 'STUCK_AFTER',
@@ -134,16 +134,16 @@ export const masterOptions = {
     argument: '<duration>',
     kind: kinds.durationMs({ maxMs: 30 * 24 * 3_600_000 }),
     fallback: '5m',
-    meaning: 'a worker is marked stuck when a running task that tells its progress made none for so long; 0 = never',
+    meaning: 'a worker is marked stuck when a running task reports the same progress for this long; 0 = never',
   }),
   targetHeartbeatsPerS: option({
     env: 'HEARTBEAT_RATE_TARGET',
     flag: '--heartbeat-rate-target',
     argument: '<n>',
-    // Below half of what one core takes over streams, so that a fleet of 25,000 keeps its 5 s.
+    // Less than half of what one core handles over streams; a fleet of 25,000 keeps its 5 s interval.
     kind: kinds.count({ min: 1, max: 1_000_000 }),
     fallback: '5000',
-    meaning: 'heartbeats a second of the whole fleet above which workers are told to send less often',
+    meaning: 'heartbeats per second of the whole fleet; above it the master tells workers to send less often',
   }),
   admission: option({
     env: 'ADMISSION',
@@ -151,7 +151,7 @@ export const masterOptions = {
     argument: '<mode>',
     kind: kinds.choice('open', 'approved'),
     fallback: 'open',
-    meaning: 'open: a first heartbeat admits a worker; approved: an operator does',
+    meaning: 'open: a worker is admitted with its first heartbeat; approved: an operator must approve it first',
   }),
   dataDir: option({
     env: 'DATA_DIR',
@@ -160,7 +160,7 @@ export const masterOptions = {
     kind: kinds.text,
     fallback: './data',
     meaning:
-      'what must survive a restart: who is in the fleet, approvals, addresses, decided isolation, last values; for one master alone',
+      'directory for state that survives a restart (known workers, approvals, addresses, isolation, last values); two masters cannot share it',
   }),
   corsOrigins: option({
     env: 'CORS_ORIGINS',
@@ -168,7 +168,7 @@ export const masterOptions = {
     argument: '<origins>',
     kind: kinds.origins,
     fallback: '',
-    meaning: 'browser origins that may read the API, separated by commas; none by default',
+    meaning: 'origins whose web pages may call the API (CORS), separated by commas; default: none',
   }),
   allowedHosts: option({
     env: 'ALLOWED_HOSTS',
@@ -177,7 +177,7 @@ export const masterOptions = {
     kind: kinds.hostNames,
     fallback: '',
     meaning:
-      'host names under which the API may be asked, without port, separated by commas; on loopback, its names always are',
+      'host names accepted in the Host header, without port, separated by commas; loopback names are always accepted on loopback',
   }),
   apiTokens: option<readonly ApiToken[] | undefined>({
     env: 'API_TOKENS',
@@ -186,8 +186,7 @@ export const masterOptions = {
     kind: kinds.apiTokens,
     fallback: undefined,
     meaning:
-      'who may use the API: "<name> <scopes> sha256:<hash of the token>", separated by semicolons, with the scopes read ' +
-      'or operate; without any token anybody may read, and change things from this machine',
+      'API tokens as "<name> <scopes> sha256:<hash>", separated by semicolons; scopes: read, operate; without tokens, anybody may read, and this machine may also make changes',
   }),
   apiTokensFile: option<string | undefined>({
     env: 'API_TOKENS_FILE',
@@ -195,7 +194,7 @@ export const masterOptions = {
     argument: '<file>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'more of them, one on each line, as "pulselane token create" writes them; read again on SIGHUP',
+    meaning: 'file of further API tokens, one per line, written by "pulselane token create"; reloaded on SIGHUP',
   }),
   requireAuth: option({
     env: 'REQUIRE_AUTH',
@@ -203,7 +202,7 @@ export const masterOptions = {
     argument: '',
     kind: kinds.onOff,
     fallback: 'false',
-    meaning: 'refuses to start where a port can be reached from other machines and asks nobody who they are',
+    meaning: 'refuse to start if a port without authentication is reachable from other machines',
   }),
   httpClientCert: option({
     env: 'HTTP_CLIENT_CERT',
@@ -211,110 +210,109 @@ export const masterOptions = {
     argument: '<mode>',
     kind: kinds.choice('required', 'off'),
     fallback: 'required',
-    meaning:
-      'with TLS_CLIENT_CA, whether HTTP clients must show a certificate, as workers must; off: a token is enough',
+    meaning: 'required: with TLS_CLIENT_CA set, HTTP clients must present a certificate; off: an API token is enough',
   }),
   maxHttpConnections: option({
     env: 'MAX_HTTP_CONNECTIONS',
     flag: '--max-http-connections',
     argument: '<n>',
-    // Twice the live clients; half of the 8,192 files that a service is usually allowed.
+    // Twice MAX_LIVE_CLIENTS; half of 8,192, a usual open-files limit of services.
     kind: kinds.count({ min: 1, max: 1_000_000 }),
     fallback: '4096',
-    meaning: 'most HTTP connections at a time',
+    meaning: 'maximum number of open HTTP connections',
   }),
   maxPeerHttpConnections: option({
     env: 'MAX_HTTP_CONNECTIONS_PER_PEER',
     flag: '--max-http-connections-per-peer',
     argument: '<n>',
-    // A proxy that carries the 1,000 live clients that are aimed at is one peer. Fewer than MAX_LIVE_CLIENTS: whoever takes
-    // all of these leaves a quarter of the streams for the others.
+    // A proxy in front of 1,000 live clients (the design target) is one peer. Less than MAX_LIVE_CLIENTS, so that one
+    // peer leaves a quarter of the streams to others.
     kind: kinds.count({ min: 1, max: 1_000_000 }),
     fallback: '1500',
-    meaning: 'the same of one address; of IPv6, of one /64 network',
+    meaning: 'maximum number of open HTTP connections per client address (IPv6: per /64 network)',
   }),
   maxLiveClients: option({
     env: 'MAX_LIVE_CLIENTS',
     flag: '--max-live-clients',
     argument: '<n>',
-    // Twice the 1,000 that are aimed at on two cores.
+    // Twice the design target of 1,000 on two cores.
     kind: kinds.count({ min: 0, max: 1_000_000 }),
     fallback: '2000',
-    meaning: 'most live streams at a time, WebSocket and SSE together',
+    meaning: 'maximum number of open live streams (WebSocket and SSE together)',
   }),
   maxHttpHeaderBytes: option({
     env: 'MAX_HTTP_HEADER_SIZE',
     flag: '--max-http-header-size',
     argument: '<size>',
-    // Node's own default. The longest id, percent-encoded, is 768 bytes; cookies of other ports of localhost come along.
+    // Node's default. The longest id takes 768 bytes percent-encoded; browsers add cookies of other localhost ports.
     kind: kinds.sizeBytes({ minBytes: 4096, maxBytes: 256 * 1024 }),
     fallback: '16KiB',
-    meaning: 'most headers of one HTTP request',
+    meaning: 'maximum size of the headers of one HTTP request',
   }),
   maxHttpBodyBytes: option({
     env: 'MAX_HTTP_BODY_SIZE',
     flag: '--max-http-body-size',
     argument: '<size>',
-    // What the API takes is far below 1 KiB.
+    // Bodies that the API accepts are far below 1 KiB.
     kind: kinds.sizeBytes({ minBytes: 1024, maxBytes: 16 * MIB }),
     fallback: '64KiB',
-    meaning: 'largest body of an HTTP request',
+    meaning: 'maximum size of the body of one HTTP request',
   }),
   httpRequestTimeoutMs: option({
     env: 'HTTP_REQUEST_TIMEOUT',
     flag: '--http-request-timeout',
     argument: '<duration>',
-    // 64 KiB take 10 s on the slowest line that anybody has.
+    // 64 KiB take about 10 s at 50 kbit/s.
     kind: kinds.durationMs({ minMs: 1000, maxMs: 600_000 }),
     fallback: '30s',
-    meaning: 'from the first byte of an HTTP request to its last one',
+    meaning: 'maximum time to receive one whole HTTP request',
   }),
   maxPeerHttpRequestsPerS: option({
     env: 'API_RATE',
     flag: '--api-rate',
     argument: '<n>',
-    // A script that asks for each of 10,000 workers every 10 s; some twentieth of what the API answers.
+    // A script that requests each of 10,000 workers every 10 s; about a twentieth of what the API can serve.
     kind: kinds.count({ min: 0, max: 1_000_000 }),
     fallback: '1000',
-    meaning: 'most HTTP requests a second from one address; 0 = no limit; this very machine has none',
+    meaning:
+      'maximum HTTP requests per second per client address; requests from this machine are not limited; 0 = no limit',
   }),
   maxMessageBytes: option({
     env: 'MAX_MESSAGE_SIZE',
     flag: '--max-message-size',
     argument: '<size>',
-    // 4 MiB hold 10,000 running tasks; above 64 MiB a single heartbeat would starve the gRPC front.
+    // 4 MiB hold 10,000 running tasks; above 64 MiB a single heartbeat would block the gRPC server.
     kind: kinds.sizeBytes({ minBytes: 1024, maxBytes: 64 * MIB }),
     fallback: '4MiB',
-    meaning: 'largest message that a worker may send',
+    meaning: 'maximum size of one message from a worker',
   }),
   maxRecordBytes: option({
     env: 'MAX_RECORD_SIZE',
     flag: '--max-record-size',
     argument: '<size>',
-    // Twice the largest message: the names of JSON's members make a task twice as long as it is on the wire.
+    // Twice MAX_MESSAGE_SIZE: member names make a task twice as long in JSON as in protobuf.
     kind: kinds.sizeBytes({ minBytes: 4096, maxBytes: 128 * MIB }),
     fallback: '8MiB',
-    meaning: 'largest record of a worker, as JSON; a heartbeat that would make a larger one is rejected',
+    meaning: 'maximum size of a worker’s record as JSON; a heartbeat that would exceed it is rejected',
   }),
   recordMemoryBytes: option({
     env: 'RECORD_MEMORY',
     flag: '--record-memory',
     argument: '<size>',
-    // See engine/workers/record-memory.ts: half of what the budget of lanes leaves to things that grow with the fleet.
+    // engine/workers/record-memory.ts: half of the memory that the lanes' budget leaves for what grows with the fleet.
     kind: kinds.sizeBytesOrAuto({ minBytes: MIB, maxBytes: 64 * 1024 * MIB }),
     fallback: 'auto',
     meaning:
-      'memory for all records and heartbeats on their way, beyond some 25 KB for each worker; the largest are refused ' +
-      'first; auto: an eighth of the memory, from 64MiB to 512MiB',
+      'memory budget for worker records and queued heartbeats, on top of about 25 KB per worker; when it runs short, the largest heartbeats are rejected first; auto: 1/8 of the memory, between 64MiB and 512MiB',
   }),
   maxWorkers: option({
     env: 'MAX_WORKERS',
     flag: '--max-workers',
     argument: '<n>',
-    // The board is allocated for all of them at start: 128 bytes each.
+    // The board is allocated at start: 128 bytes per worker.
     kind: kinds.count({ min: 1, max: 1_000_000 }),
     fallback: '20000',
-    meaning: 'most workers known at a time',
+    meaning: 'maximum number of known workers',
   }),
   tlsCert: option<string | undefined>({
     env: 'TLS_CERT',
@@ -322,7 +320,7 @@ export const masterOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'certificate of this master, with those that lead to its authority: all is encrypted then; with TLS_KEY',
+    meaning: 'certificate chain of this master; enables TLS for HTTP and gRPC; requires TLS_KEY',
   }),
   tlsKey: option<string | undefined>({
     env: 'TLS_KEY',
@@ -330,7 +328,7 @@ export const masterOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'private key of that certificate, without a passphrase',
+    meaning: 'private key of TLS_CERT, without a passphrase',
   }),
   tlsClientCa: option<string | undefined>({
     env: 'TLS_CLIENT_CA',
@@ -338,7 +336,7 @@ export const masterOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'authorities by whose certificates clients are known; see WORKER_AUTH',
+    meaning: 'CA certificates that client certificates must be signed by; see WORKER_AUTH and HTTP_CLIENT_CERT',
   }),
   workerTokensFile: option<string | undefined>({
     env: 'WORKER_TOKENS_FILE',
@@ -346,7 +344,7 @@ export const masterOptions = {
     argument: '<file>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'hashes of the tokens by which workers are known, as "pulselane token create" writes them',
+    meaning: 'file of worker tokens (hashes), written by "pulselane token create"; reloaded on SIGHUP',
   }),
   workerAuth: option({
     env: 'WORKER_AUTH',
@@ -355,8 +353,7 @@ export const masterOptions = {
     kind: kinds.choice('auto', 'off'),
     fallback: 'auto',
     meaning:
-      'auto: with WORKER_TOKENS_FILE or TLS_CLIENT_CA a worker must prove who it is, and speaks for nobody else; off: ' +
-      'any worker may speak for any',
+      'auto: with WORKER_TOKENS_FILE or TLS_CLIENT_CA set, workers must authenticate and may only report under their own id; off: any worker may report under any id',
   }),
   grpcReflection: option({
     env: 'GRPC_REFLECTION',
@@ -364,97 +361,94 @@ export const masterOptions = {
     argument: '<true|false>',
     kind: kinds.trueFalse,
     fallback: 'true',
-    meaning: 'whether generic gRPC tools may ask which services there are',
+    meaning: 'serve gRPC reflection, which tools such as grpcurl use to list the services',
   }),
   maxGrpcConnections: option({
     env: 'MAX_GRPC_CONNECTIONS',
     flag: '--max-grpc-connections',
     argument: '<n>',
-    // 10,000 agents with one each, as many again that their machines have lost and keepalive has not found yet, and
-    // some room; an idle one costs the master about 30 kB.
+    // 10,000 agents with one connection each, as many dead ones that keepalive has not detected yet, and a reserve. An
+    // idle connection costs the master about 30 kB.
     kind: kinds.count({ min: 1, max: 1_000_000 }),
     fallback: '25000',
-    meaning: 'most gRPC connections at a time',
+    meaning: 'maximum number of open gRPC connections',
   }),
   maxPeerGrpcConnections: option({
     env: 'MAX_GRPC_CONNECTIONS_PER_PEER',
     flag: '--max-grpc-connections-per-peer',
     argument: '<n>',
-    // One NAT may stand before a fleet of 10,000; whoever takes all of these leaves more than half for the others.
+    // One NAT may hide a fleet of 10,000. Less than half of MAX_GRPC_CONNECTIONS, so that one peer leaves the rest to others.
     kind: kinds.count({ min: 1, max: 1_000_000 }),
     fallback: '12000',
-    meaning: 'the same of one address; of IPv6, of one /64 network',
+    meaning: 'maximum number of open gRPC connections per client address (IPv6: per /64 network)',
   }),
   maxStreamsPerConnection: option({
     env: 'MAX_STREAMS_PER_CONNECTION',
     flag: '--max-streams-per-connection',
     argument: '<n>',
-    // An agent needs two. A proxy that carries a fleet of 10,000 opens some connections more, as HTTP/2 wants it.
+    // An agent needs two. A proxy in front of 10,000 agents opens more connections when one is full, as HTTP/2 intends.
     kind: kinds.count({ min: 2, max: 100_000 }),
     fallback: '1000',
-    meaning: 'most calls under way on one gRPC connection',
+    meaning: 'maximum number of concurrent calls on one gRPC connection',
   }),
   maxMetadataBytes: option({
     env: 'MAX_METADATA_SIZE',
     flag: '--max-metadata-size',
     argument: '<size>',
-    // The usual limit of gRPC. A stream keeps its metadata for as long as it lives: 10,000 of them 80 MiB at the most,
-    // and not the 640 MiB that the 64 KiB of HTTP/2 would allow.
+    // gRPC's usual limit. A stream keeps its metadata until it ends: 10,000 streams keep at most 80 MiB, where HTTP/2's
+    // 64 KiB would allow 640 MiB.
     kind: kinds.sizeBytes({ minBytes: 512, maxBytes: 64 * 1024 }),
     fallback: '8KiB',
-    meaning: 'most metadata of one gRPC call',
+    meaning: 'maximum size of the metadata of one gRPC call',
   }),
   grpcHandshakeMs: option({
     env: 'GRPC_HANDSHAKE_TIMEOUT',
     flag: '--grpc-handshake-timeout',
     argument: '<duration>',
-    // Whoever means it speaks within a round trip or two; a line that loses packets takes a few seconds.
+    // A handshake takes one or two round trips; with packet loss, a few seconds.
     kind: kinds.durationMs({ minMs: 100, maxMs: 600_000 }),
     fallback: '10s',
-    meaning: 'a gRPC connection that has not begun to speak TLS and HTTP/2 after this is closed',
+    meaning: 'a new gRPC connection is closed if its TLS and HTTP/2 handshakes take longer than this',
   }),
   maxWorkerHeartbeatsPerS: option({
     env: 'MAX_HEARTBEAT_RATE',
     flag: '--max-heartbeat-rate',
     argument: '<n>',
-    // Ten times what the shortest interval of 100 ms makes.
+    // Ten times the rate of the shortest interval, 100 ms.
     kind: kinds.count({ min: 0, max: 1_000_000 }),
     fallback: '100',
-    meaning: 'most heartbeats a second of one worker; 0 = no limit',
+    meaning: 'maximum heartbeats per second per worker; 0 = no limit',
   }),
   maxPeerHeartbeatsPerS: option({
     env: 'MAX_PEER_HEARTBEAT_RATE',
     flag: '--max-peer-heartbeat-rate',
     argument: '<n>',
-    // A NAT before 10,000 workers: 2,000 a second at 5 s, and all of them within a second when the master is back.
+    // 10,000 workers behind one NAT send 2,000 per second at 5 s, and all within a second after a restart of the master.
     kind: kinds.count({ min: 0, max: 10_000_000 }),
     fallback: '20000',
-    meaning: 'most heartbeats a second from one address; of IPv6, from one /64 network; 0 = no limit',
+    meaning: 'maximum heartbeats per second per client address (IPv6: per /64 network); 0 = no limit',
   }),
   maxWorkerRegistersPerS: option({
     env: 'MAX_REGISTER_RATE',
     flag: '--max-register-rate',
     argument: '<n>',
-    // Each is decoded on main and is a message to every reader. A process that ends at its start and is started again at
-    // once begins every second or so; ten at once are a person who tries something.
+    // Main decodes each and posts it to every reader. A process in a crash loop registers about once a second; a person
+    // trying things needs the burst of ten.
     kind: kinds.count({ min: 0, max: 1000 }),
     fallback: '1',
     meaning:
-      'most changes a second of one worker (registers with other info, or deregisters), ten at once; 0 = no limit; ' +
-      'to register again as before is no change',
+      'maximum registration changes per second per worker (registering with new info, or deregistering), in bursts of up to 10; registering again unchanged does not count; 0 = no limit',
   }),
   maxPeerCallsPerS: option({
     env: 'MAX_PEER_CALL_RATE',
     flag: '--max-peer-call-rate',
     argument: '<n>',
-    // 24 seconds' worth may come at once: two calls of each of the 12,000 connections that one address may have, all of
-    // which come back when the master does. Beyond that, 1,000 KiB of registrations keep main busy for a sixteenth of
-    // its time.
+    // The burst of 24 s covers two calls on each of the 12,000 connections of one address, which all reconnect when the
+    // master restarts. After it, 1,000 KiB of registrations per second take a sixteenth of main's time.
     kind: kinds.count({ min: 0, max: 1_000_000 }),
     fallback: '1000',
     meaning:
-      'most gRPC calls a second from one address that are no heartbeats, 24 seconds’ worth at once; of registrations ' +
-      'each begun KiB counts; 0 = no limit',
+      'maximum gRPC calls per second per client address other than heartbeats, in bursts of up to 24 seconds’ worth; each KiB of a registration counts as one call; 0 = no limit',
   }),
   maxPending: option({
     env: 'MAX_PENDING',
@@ -462,7 +456,8 @@ export const masterOptions = {
     argument: '<n>',
     kind: kinds.count({ min: 0, max: 100_000 }),
     fallback: '1000',
-    meaning: 'most unknown workers remembered while they wait for approval; the oldest gives way',
+    meaning:
+      'with ADMISSION=approved, maximum number of unapproved workers listed as pending; beyond it the oldest is dropped',
   }),
   maxDedicatedLanes: option({
     env: 'MAX_DEDICATED_LANES',
@@ -471,8 +466,7 @@ export const masterOptions = {
     kind: kinds.countAutoOrAll({ min: 0, max: 30_000 }),
     fallback: 'auto',
     meaning:
-      'most workers with a thread of their own; the rest share; auto: 32 for each core, 64 at least, if the machine ' +
-      'carries them; all: one each, whatever it costs; the start tells what holds and why',
+      'maximum number of workers that get their own thread (a dedicated lane); the others use the shared lanes; auto: 32 per CPU core, at least 64, fewer if memory or other system limits require it; all: one for every worker',
   }),
   sharedLanes: option({
     env: 'SHARED_LANES',
@@ -480,69 +474,68 @@ export const masterOptions = {
     argument: '<n>',
     kind: kinds.countOrAuto({ min: 1, max: 64 }),
     fallback: 'auto',
-    meaning: 'threads for workers without one of their own; auto: one for every two cores, 1 to 8',
+    meaning: 'number of threads for workers without a dedicated lane; auto: one per two CPU cores, 1 to 8',
   }),
   laneDepth: option({
     env: 'LANE_DEPTH',
     flag: '--lane-depth',
     argument: '<n>',
-    // Enough to ride out a lane's restart at one heartbeat in 5 s; times 4 MiB it is also the memory at stake.
+    // Covers a lane's restart at one heartbeat per 5 s. Times MAX_MESSAGE_SIZE it is the memory that one worker can queue.
     kind: kinds.count({ min: 1, max: 1024 }),
     fallback: '16',
-    meaning: 'heartbeats per worker on their way to its lane; beyond it the newest replaces the one that waits',
+    meaning:
+      'maximum number of heartbeats per worker queued in its lane; when the queue is full, only the newest further heartbeat waits',
   }),
   laneHeapMib: option({
     env: 'LANE_HEAP',
     flag: '--lane-heap',
     argument: '<MiB>',
-    // A cap, not a reservation. The largest accepted heartbeat must fit in, decoded and as JSON: 4 MiB of 50,000 tasks
-    // were seen to fit in 40 MiB; three times that leaves room for a collector that is late.
+    // The largest accepted heartbeat must fit, decoded and as JSON: 4 MiB with 50,000 tasks needed 40 MiB. Three times
+    // that allows for late garbage collection.
     kind: kinds.count({ min: 16, max: 4096 }),
     fallback: '128',
     meaning:
-      'heap limit of a dedicated lane, in MiB, taken only when needed; a shared lane has four times as much; ' +
-      'raise it along with MAX_MESSAGE_SIZE',
+      'heap limit of a dedicated lane in MiB (four times that for a shared lane); not reserved up front; raise it together with MAX_MESSAGE_SIZE',
   }),
   laneOffHeapMib: option({
     env: 'LANE_OFF_HEAP',
     flag: '--lane-off-heap',
     argument: '<MiB>',
-    // The lane's own part are the heartbeats that wait in its port: by default 16 of at most 4 MiB, so half of this.
+    // The heartbeats queued in the lane's port count too: by default up to 16 of 4 MiB, half of this limit.
     kind: kinds.count({ min: 128, max: 16_384 }),
     fallback: '128',
     meaning:
-      'limit of a dedicated lane’s memory outside the heap (a processor’s buffers, shared or not), in MiB; a shared lane has four ' +
-      'times as much; raise it along with MAX_MESSAGE_SIZE and LANE_DEPTH',
+      'limit in MiB on memory that a dedicated lane uses outside the heap, such as a processor’s buffers (four times that for a shared lane); raise it together with MAX_MESSAGE_SIZE and LANE_DEPTH',
   }),
   maxResidentMib: option({
     env: 'MAX_RESIDENT',
     flag: '--max-resident',
     argument: '<MiB>',
-    // Below this the master alone may be above it.
+    // The master alone may need this much.
     kind: kinds.countOrAuto({ min: 256, max: 16_777_216 }),
     fallback: 'auto',
     meaning:
-      'memory of the whole process, in MiB, at which a lane is ended whose processor made it grow; ' +
-      'auto: nine tenths of what machine and control groups have',
+      'resident memory of the whole process, in MiB, above which the lane whose processor caused the growth is terminated; auto: 90 % of the memory that the machine and its cgroups allow',
   }),
   laneStallMs: option({
     env: 'LANE_STALL',
     flag: '--lane-stall',
     argument: '<duration>',
-    // Below half a second a machine that is merely busy looks stuck.
+    // Below 0.5 s, lanes of a busy machine look stuck.
     kind: kinds.durationMs({ minMs: 500, maxMs: 3_600_000 }),
     fallback: '2s',
-    meaning: 'a lane that makes no progress for so long is ended and started again',
+    meaning: 'a lane that makes no progress for this long is restarted',
   }),
   laneBudgetMs: option({
     env: 'LANE_BUDGET',
     flag: '--lane-budget',
     argument: '<duration>',
-    // A tenth: whoever takes it keeps all others waiting for as long. A worker that sends every 5 s would have to take half
-    // a second for each heartbeat, a thousand times what decoding takes.
+    // A tenth of the lane, during which its other workers wait. At one heartbeat per 5 s that is 0.5 s per heartbeat, a
+    // thousand times what decoding takes.
     kind: kinds.durationMs({ minMs: 10, maxMs: 10_000 }),
     fallback: '1s',
-    meaning: 'a worker for whom a processor takes so long of a shared lane’s 10 s is moved to another lane',
+    meaning:
+      'processor time that one worker may use in 10 s of a shared lane; a worker that uses more is moved to another lane',
   }),
   laneQuarantineMs: option({
     env: 'LANE_QUARANTINE',
@@ -550,7 +543,8 @@ export const masterOptions = {
     argument: '<duration>',
     kind: kinds.durationMs({ minMs: 1000 }),
     fallback: '5m',
-    meaning: 'a worker that ends its lane 5 times within a minute gets no other for so long',
+    meaning:
+      'how long a worker is quarantined (its heartbeats are not processed) after it crashed its lane 5 times within a minute',
   }),
   processor: option<string | undefined>({
     env: 'PROCESSOR',
@@ -558,7 +552,7 @@ export const masterOptions = {
     argument: '<file.mjs>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'ES module whose default export looks at each heartbeat: it may derive metrics from it, or reject it',
+    meaning: 'ES module whose default export is called for each heartbeat and can add metrics or reject the heartbeat',
   }),
   logLevel,
 } as const satisfies Options;
@@ -571,8 +565,7 @@ export const agentOptions = {
     kind: kinds.peerAddresses,
     fallback: undefined,
     meaning:
-      'the master to report to, or several separated by commas: when one is lost the next is tried; ' +
-      'may be left out if --listen is given',
+      'address of the master, or of several masters separated by commas: if the connection fails, the agent tries the next; optional with --listen',
   }),
   workerId: option({
     env: 'WORKER_ID',
@@ -581,7 +574,7 @@ export const agentOptions = {
     kind: kinds.text,
     fallback: hostname(),
     fallbackShown: 'the host name',
-    meaning: 'this worker’s id',
+    meaning: 'id of this worker',
   }),
   listen: option<kinds.Address | undefined>({
     env: 'AGENT_LISTEN',
@@ -589,7 +582,7 @@ export const agentOptions = {
     argument: '<address>',
     kind: kinds.listenAddress,
     fallback: undefined,
-    meaning: 'where a master’s "register <id> <ip:port>" can reach this agent; nowhere by default',
+    meaning: 'address on which the agent waits for a master’s "register <id> <ip:port>"; default: it does not listen',
   }),
   listenTlsCert: option<string | undefined>({
     env: 'AGENT_LISTEN_TLS_CERT',
@@ -597,7 +590,7 @@ export const agentOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'certificate of this agent where it listens: masters call it by "register <id> tls://<ip:port>" then',
+    meaning: 'certificate of this agent for --listen; masters then use "register <id> tls://<ip:port>"',
   }),
   listenTlsKey: option<string | undefined>({
     env: 'AGENT_LISTEN_TLS_KEY',
@@ -605,7 +598,7 @@ export const agentOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'private key of that certificate, without a passphrase',
+    meaning: 'private key of AGENT_LISTEN_TLS_CERT, without a passphrase',
   }),
   listenTlsClientCa: option<string | undefined>({
     env: 'AGENT_LISTEN_TLS_CLIENT_CA',
@@ -613,9 +606,12 @@ export const agentOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'authorities of the masters that may call where this agent listens; default: any master may',
+    meaning: 'CA certificates of the masters that may connect to --listen; default: any master may',
   }),
-  intervalMs: { ...heartbeatIntervalMs, meaning: 'how often to send until the master says otherwise' },
+  intervalMs: {
+    ...heartbeatIntervalMs,
+    meaning: 'how often to send heartbeats until the master sets another interval',
+  },
   labels: option({
     env: 'WORKER_LABELS',
     flag: '--labels',
@@ -630,7 +626,7 @@ export const agentOptions = {
     argument: '<name>',
     kind: kinds.text,
     fallback: '',
-    meaning: 'workers that may fail together, such as those of a rack',
+    meaning: 'group of workers that can fail together, such as a rack',
   }),
   ephemeral: option({
     env: 'WORKER_EPHEMERAL',
@@ -638,7 +634,7 @@ export const agentOptions = {
     argument: '',
     kind: kinds.onOff,
     fallback: 'false',
-    meaning: 'marks a short-lived worker, which is forgotten soon after it falls silent',
+    meaning: 'mark this worker as short-lived: the master removes it soon after it goes silent',
   }),
   isolate: option({
     env: 'WORKER_ISOLATE',
@@ -646,7 +642,8 @@ export const agentOptions = {
     argument: '',
     kind: kinds.onOff,
     fallback: 'false',
-    meaning: 'asks the master for a thread of its own; sets the label pulselane.isolation=dedicated',
+    meaning:
+      'ask the master for a dedicated lane (a thread for this worker alone); sets the label pulselane.isolation=dedicated',
   }),
   gpuToolPath: option({
     env: 'GPU_TOOL_PATH',
@@ -655,7 +652,7 @@ export const agentOptions = {
     kind: kinds.text,
     fallback: '',
     meaning:
-      'folders in which nvidia-smi, amd-smi, rocm-smi and xpu-smi are looked for first; then those of PATH and known ones',
+      'directories searched for nvidia-smi, amd-smi, rocm-smi and xpu-smi before PATH and the usual install locations',
   }),
   tls: option({
     env: 'MASTER_TLS',
@@ -663,7 +660,7 @@ export const agentOptions = {
     argument: '',
     kind: kinds.onOff,
     fallback: 'false',
-    meaning: 'speaks TLS with the master; each of the three files below means the same',
+    meaning: 'connect to the master with TLS; implied by the three options below',
   }),
   tlsCa: option<string | undefined>({
     env: 'MASTER_TLS_CA',
@@ -671,7 +668,7 @@ export const agentOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'authorities of the master’s certificate; default: those that Node comes with',
+    meaning: 'CA certificates to verify the master; default: the CAs built into Node',
   }),
   tlsCert: option<string | undefined>({
     env: 'MASTER_TLS_CERT',
@@ -679,7 +676,7 @@ export const agentOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'certificate by which the master knows this worker; with MASTER_TLS_KEY',
+    meaning: 'client certificate that identifies this worker to the master; requires MASTER_TLS_KEY',
   }),
   tlsKey: option<string | undefined>({
     env: 'MASTER_TLS_KEY',
@@ -687,7 +684,7 @@ export const agentOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'private key of that certificate',
+    meaning: 'private key of MASTER_TLS_CERT',
   }),
   token: option<string | undefined>({
     env: 'WORKER_TOKEN',
@@ -695,7 +692,7 @@ export const agentOptions = {
     argument: '',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'token by which the master knows this worker',
+    meaning: 'token that identifies this worker to the master',
   }),
   tokenFile: option<string | undefined>({
     env: 'WORKER_TOKEN_FILE',
@@ -703,7 +700,7 @@ export const agentOptions = {
     argument: '<file>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'file that holds that token alone, read again for each connection; instead of WORKER_TOKEN',
+    meaning: 'file that contains only the token; reread for each connection; cannot be combined with WORKER_TOKEN',
   }),
   logLevel,
 } as const satisfies Options;
@@ -715,7 +712,7 @@ export const clientOptions = {
     argument: '<url>',
     kind: kinds.url,
     fallback: 'http://127.0.0.1:8080',
-    meaning: 'HTTP API of the master',
+    meaning: 'URL of the master’s HTTP API',
   }),
   token: option<string | undefined>({
     env: 'PULSELANE_TOKEN',
@@ -723,7 +720,7 @@ export const clientOptions = {
     argument: '',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'token for the API, where the master asks for one',
+    meaning: 'API token; required if the master uses authentication',
   }),
   tokenFile: option<string | undefined>({
     env: 'PULSELANE_TOKEN_FILE',
@@ -731,7 +728,7 @@ export const clientOptions = {
     argument: '<file>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'file that holds that token alone; wins over PULSELANE_TOKEN',
+    meaning: 'file that contains only the API token; overrides PULSELANE_TOKEN',
   }),
   tlsCa: option<string | undefined>({
     env: 'PULSELANE_TLS_CA',
@@ -739,7 +736,7 @@ export const clientOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'for https: authorities of the master’s certificate; default: those that Node comes with',
+    meaning: 'CA certificates to verify the master (https only); default: the CAs built into Node',
   }),
   tlsCert: option<string | undefined>({
     env: 'PULSELANE_TLS_CERT',
@@ -747,7 +744,7 @@ export const clientOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'for https: certificate to show a master that asks for one; with PULSELANE_TLS_KEY',
+    meaning: 'client certificate for masters that require one (https only); requires PULSELANE_TLS_KEY',
   }),
   tlsKey: option<string | undefined>({
     env: 'PULSELANE_TLS_KEY',
@@ -755,11 +752,11 @@ export const clientOptions = {
     argument: '<file.pem>',
     kind: kinds.text,
     fallback: undefined,
-    meaning: 'private key of that certificate, without a passphrase',
+    meaning: 'private key of PULSELANE_TLS_CERT, without a passphrase',
   }),
 } as const satisfies Options;
 
-/** Of `pulselane token create`. */
+/** Options of `pulselane token create`. */
 export const tokenOptions = {
   workerTokensFile: masterOptions.workerTokensFile,
   apiTokensFile: masterOptions.apiTokensFile,

@@ -1,4 +1,4 @@
-/** Settings from flags, environment and `.env`: the only reader of `process.env`. */
+/** Resolves settings from flags, environment and `.env`. The only reader of `process.env`. */
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
@@ -6,14 +6,14 @@ import { textIn } from '../lib/text-file.ts';
 import { formatDuration } from './kinds.ts';
 import type { AgentConfig, ClientConfig, MasterConfig, Option, Options, ValuesOf } from './options.ts';
 
-/** Raw texts by the key of the option, as the command line gave them. */
+/** Unparsed values from the command line, by option key. */
 export type GivenFlags = Readonly<Record<string, string | boolean | undefined>>;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Sources {
   readonly flags: GivenFlags;
   readonly environment: Environment;
-  /** What `.env` holds; names that no option knows are ignored. */
+  /** Content of `.env`; unknown names are ignored. */
   readonly dotenv: Environment;
 }
 
@@ -27,16 +27,16 @@ export function resolveOptions<O extends Options>(options: O, sources: Sources):
 /** Where a setting's value comes from. */
 export type Origin = 'flag' | 'environment' | '.env' | 'default';
 
-/** One setting as it is in force, for people: texts as they were written. */
+/** The effective value of one setting, as the user wrote it. */
 export interface ExplainedOption {
   readonly env: string;
   readonly flag: string;
-  /** Undefined if nothing was given and there is no default. */
+  /** Undefined if the setting is not set and has no default. */
   readonly text: string | undefined;
   readonly origin: Origin;
 }
 
-/** What `resolveOptions` resolves, before it is parsed. */
+/** The texts that `resolveOptions` parses, with secrets masked. */
 export function explainOptions(options: Options, sources: Sources): ExplainedOption[] {
   return Object.entries(options).map(([key, option]) => {
     const { text, origin } = findText(key, option, sources);
@@ -49,10 +49,9 @@ export function explainOptions(options: Options, sources: Sources): ExplainedOpt
   });
 }
 
-/** What stands for a secret. */
 const MASKED = '********';
 
-/** How whoever set it would call an option: by its flag, or by its variable. For errors that show after parsing. */
+/** The option's flag or variable, whichever the user set. For errors found after parsing. */
 export function settingName<O extends Options>(options: O, key: keyof O & string, sources: Sources): string {
   return findText(key, options[key] as Option<unknown>, sources).name;
 }
@@ -72,14 +71,14 @@ function resolveOption<T>(key: string, option: Option<T>, sources: Sources): T |
   }
 }
 
-/** A password in a URL is a secret wherever it was written. */
+/** Masks user and password in URLs. */
 function withoutCredentials(text: string): string {
   return text.replaceAll(/\/\/[^\s"',]*@/g, `//${MASKED}@`);
 }
 
 interface Found {
   readonly origin: Origin;
-  /** How whoever set it would call it. */
+  /** The flag or variable that the user set. */
   readonly name: string;
   readonly text: string | undefined;
 }
@@ -96,13 +95,16 @@ function findText(key: string, option: Option<unknown>, { flags, environment, do
   return given ?? { origin: 'default', name: option.env, text: option.fallback };
 }
 
-/** Rules that span several settings. */
+/**
+ * Checks the rules that involve several settings.
+ * @throws PulselaneError `bad_setting`
+ */
 export function checkMasterConfig(config: MasterConfig): MasterConfig {
   if (config.inactivityTimeoutMs < 2 * config.heartbeatIntervalMs) {
     throw new PulselaneError(
       'bad_setting',
       `INACTIVITY_TIMEOUT=${formatDuration(config.inactivityTimeoutMs)}: expected at least twice HEARTBEAT_INTERVAL ` +
-        `(${formatDuration(config.heartbeatIntervalMs)}), or healthy workers would look inactive`,
+        `(${formatDuration(config.heartbeatIntervalMs)}); otherwise healthy workers would be marked inactive`,
     );
   }
   if (config.retentionMs !== 0 && config.retentionMs < config.inactivityTimeoutMs) {
@@ -116,7 +118,7 @@ export function checkMasterConfig(config: MasterConfig): MasterConfig {
   if (config.tlsClientCa !== undefined && config.tlsCert === undefined) {
     throw new PulselaneError(
       'bad_setting',
-      `TLS_CLIENT_CA=${config.tlsClientCa}: expected TLS_CERT and TLS_KEY beside it: without TLS no client shows a certificate`,
+      `TLS_CLIENT_CA=${config.tlsClientCa}: expected TLS_CERT and TLS_KEY to be set too; client certificates need TLS`,
     );
   }
   return config;
@@ -127,7 +129,7 @@ function together(pair: Readonly<Record<string, string | undefined>>): void {
   const set = Object.entries(pair).find(([, value]) => value !== undefined);
   const missing = Object.entries(pair).find(([, value]) => value === undefined);
   if (set === undefined || missing === undefined) return;
-  throw new PulselaneError('bad_setting', `${set[0]}=${set[1]}: expected ${missing[0]} beside it`);
+  throw new PulselaneError('bad_setting', `${set[0]}=${set[1]}: expected ${missing[0]} to be set too`);
 }
 
 export function checkAgentConfig(config: AgentConfig): AgentConfig {
@@ -136,17 +138,17 @@ export function checkAgentConfig(config: AgentConfig): AgentConfig {
   needs('AGENT_LISTEN_TLS_CLIENT_CA', config.listenTlsClientCa, 'AGENT_LISTEN_TLS_CERT', config.listenTlsCert);
   needs('AGENT_LISTEN_TLS_CERT', config.listenTlsCert, 'AGENT_LISTEN', config.listen);
   const hasToken = config.token !== undefined || config.tokenFile !== undefined;
-  // With the authorities of Node any host that has a certificate for its own name would be believed.
+  // Node's built-in CAs would accept any host that has a certificate for its own name.
   if (hasToken && config.tlsCa === undefined && config.masters === undefined && config.listen !== undefined) {
     throw new PulselaneError(
       'bad_setting',
-      'AGENT_LISTEN: expected MASTER_ADDRESS or MASTER_TLS_CA beside it, or the token of this worker would go to whoever calls',
+      'AGENT_LISTEN: expected MASTER_ADDRESS or MASTER_TLS_CA to be set too; otherwise the agent would send its token to any caller',
     );
   }
   if (config.token !== undefined && config.tokenFile !== undefined) {
     throw new PulselaneError(
       'bad_setting',
-      `WORKER_TOKEN_FILE=${config.tokenFile}: expected no WORKER_TOKEN beside it`,
+      `WORKER_TOKEN_FILE=${config.tokenFile}: expected WORKER_TOKEN not to be set as well`,
     );
   }
   if (config.masters === undefined && config.listen === undefined) {
@@ -164,13 +166,13 @@ export function checkClientConfig(config: ClientConfig): ClientConfig {
 }
 
 /**
- * As Windows and editors write it, too: see `textIn`. Names may follow an `export`, as for a shell.
- * @throws PulselaneError `bad_setting` if the file is there but cannot be read.
+ * Reads `.env`, decoded by `textIn`. Lines may begin with `export`, as in a shell.
+ * @throws PulselaneError `bad_setting` if the file exists but cannot be read.
  */
 export function readDotenv(path = '.env'): Environment {
   try {
     const parsed = Object.entries(parseEnv(textIn(readFileSync(path))));
-    // Node takes away an `export` before a space alone. Of names, not of lines: those may be of a value.
+    // Node strips `export` only before a space. Stripped from names, since a line may belong to a multi-line value.
     return Object.fromEntries(parsed.map(([name, value]) => [name.replace(/^export\s+/, ''), value]));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
@@ -178,13 +180,13 @@ export function readDotenv(path = '.env'): Environment {
   }
 }
 
-/** The environment of this process, and the `.env` of its working directory. */
+/** Flags, this process's environment, and `.env` in the working directory. */
 export function processSources(flags: GivenFlags): Sources {
   return { flags, environment: process.env, dotenv: readDotenv() };
 }
 
-/** @throws PulselaneError `bad_setting` if the one is set and the other, which it is about, is not */
+/** @throws PulselaneError `bad_setting` if `name` is set without `other` */
 function needs(name: string, value: string | undefined, other: string, otherValue: unknown): void {
   if (value === undefined || otherValue !== undefined) return;
-  throw new PulselaneError('bad_setting', `${name}=${value}: expected ${other} beside it`);
+  throw new PulselaneError('bad_setting', `${name}=${value}: expected ${other} to be set too`);
 }

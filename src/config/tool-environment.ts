@@ -1,14 +1,14 @@
-/** What the agent hands on to the tools that it runs: they find their files by it. */
+/** The environment variables that the agent passes to the GPU tools it runs: they need them to find their files. */
 
-/** As the system has them, in its own notation. */
+/** Unparsed, as in the environment. */
 export interface ToolEnvironment {
   /** PATH. */
   readonly path: string;
-  /** LD_LIBRARY_PATH; drivers in containers put their libraries where only this says. */
+  /** LD_LIBRARY_PATH; GPU drivers in containers often set it. */
   readonly libraryPath: string;
 }
 
-/** Of this process; the rest of its environment may hold secrets and is handed to nobody. */
+/** From this process's environment. The rest may hold secrets and is not passed on. */
 export function toolEnvironment(environment: Readonly<Record<string, string | undefined>> = process.env) {
   return { path: environment.PATH ?? '', libraryPath: environment.LD_LIBRARY_PATH ?? '' } satisfies ToolEnvironment;
 }

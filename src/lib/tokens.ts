@@ -148,7 +148,7 @@ export function checkOnce(tokens: readonly ApiToken[], where: string): void {
   const names = new Set<string>();
   const nameOfHash = new Map<string, string>();
   for (const { name, hash } of tokens) {
-    if (names.has(name)) throw badLine(where, `each name once, but ${name} is there twice`);
+    if (names.has(name)) throw badLine(where, `each name only once, but ${name} occurs twice`);
     names.add(name);
     const other = nameOfHash.get(hash);
     if (other !== undefined)

@@ -177,7 +177,7 @@ esac
       [() => new Agent({ workerId: 'w', master: 'a:1,,b:1' }), 'invalid_argument', 'master is "a:1,,b:1"; expected'],
       [() => new Agent({ workerId: 'w', master: [] }), 'invalid_argument', 'master is []; expected host:port'],
       [() => new Agent({ workerId: 'w', master: ['a:1', ''] }), 'invalid_argument', 'one part is empty'],
-      [() => new Agent({ workerId: 'w', master: ['a:1', 'a:1'] }), 'invalid_argument', 'a:1 is there twice'],
+      [() => new Agent({ workerId: 'w', master: ['a:1', 'a:1'] }), 'invalid_argument', 'a:1 occurs twice'],
       [() => new Agent({ workerId: 'w', master: 'a:1', intervalMs: 0 }), 'invalid_argument', 'intervalMs'],
       [() => new Agent({ workerId: 'w' }), 'invalid_argument', 'master'],
     ];

@@ -38,7 +38,7 @@ describe('the tokens of the API', () => {
 
   test('have each name once over both, and each name a token of its own', async () => {
     await expect(read(`a read sha256:${hashOfToken('plt_b')}`, ENV_TOKENS)).rejects.toThrow(
-      /^API_TOKENS and API_TOKENS_FILE=\S+: expected each name once, but a is there twice$/,
+      /^API_TOKENS and API_TOKENS_FILE=\S+: expected each name only once, but a occurs twice$/,
     );
     await expect(read(`b operate sha256:${HASH}`, ENV_TOKENS)).rejects.toThrow('but a and b have one');
   });

@@ -187,11 +187,11 @@ test('tokens over an open line beyond this machine are worth a warning', async (
 });
 
 test.each([
-  [{ TLS_KEY: '' }, 'expected TLS_KEY beside it'],
-  [{ TLS_CERT: '' }, 'expected TLS_CERT beside it'],
+  [{ TLS_KEY: '' }, 'expected TLS_KEY to be set too'],
+  [{ TLS_CERT: '' }, 'expected TLS_CERT to be set too'],
   [
     { TLS_CERT: '', TLS_KEY: '', TLS_CLIENT_CA: 'ca.pem' },
-    'TLS_CLIENT_CA=ca.pem: expected TLS_CERT and TLS_KEY beside',
+    'TLS_CLIENT_CA=ca.pem: expected TLS_CERT and TLS_KEY to be set too',
   ],
   [{ TLS_KEY: '/no/such/key' }, 'TLS_KEY=/no/such/key: cannot be read: ENOENT'],
   [{ WORKER_TOKENS_FILE: '/no/such/file' }, '"pulselane token create" makes one'],

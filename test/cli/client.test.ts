@@ -478,7 +478,7 @@ describe('a client of a master that speaks TLS', () => {
       return stderr;
     };
     expect(await failure('--tls-cert', cert)).toBe(
-      `pulselane: PULSELANE_TLS_CERT=${cert}: expected PULSELANE_TLS_KEY beside it\n`,
+      `pulselane: PULSELANE_TLS_CERT=${cert}: expected PULSELANE_TLS_KEY to be set too\n`,
     );
     expect(await failure('--tls-ca', `${cert}.no`)).toContain(`PULSELANE_TLS_CA=${cert}.no: cannot be read: ENOENT`);
     expect(await failure('--tls-ca', otherKey)).toContain('expected certificates in PEM');

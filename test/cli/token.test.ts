@@ -106,7 +106,7 @@ test('an API token has a name of its own and scopes', async () => {
   const again = await run('create', '--api', 'ops', '--scope', 'read', '--tokens-file', file);
   expect(again).toMatchObject({
     stdout: '',
-    stderr: `pulselane: ${file}: expected each name once, but ops is there twice\n`,
+    stderr: `pulselane: ${file}: expected each name only once, but ops occurs twice\n`,
   });
   expect(parseApiTokens(await readFile(file, 'utf8'), file)).toHaveLength(1);
 });

@@ -17,14 +17,14 @@ test.each([
   ['REQUIRE_AUTHH', 'REQUIRE_AUTH'],
   ['http_port', 'HTTP_PORT'],
 ])('%s is nearly %s', (given, meant) => {
-  expect(missesOf(given)).toEqual([`${given} (in .env) is no setting, and is ignored: is ${meant} meant?`]);
+  expect(missesOf(given)).toEqual([`${given} (in .env) is not a setting and is ignored; did you mean ${meant}?`]);
 });
 
-test('a setting that was removed is told', () => {
-  expect(missesOf('RING_SAMPLES')).toEqual(['RING_SAMPLES (in .env) is a setting no more, and is ignored']);
+test('warns of a setting that was removed', () => {
+  expect(missesOf('RING_SAMPLES')).toEqual(['RING_SAMPLES (in .env) was a setting in earlier versions and is ignored']);
 });
 
-test('names of settings, of other commands and of other programs are nothing to tell', () => {
+test('does not warn of settings, or of variables of other commands and programs', () => {
   expect(missesOf(...Object.values(masterOptions).map(({ env }) => env), ...known)).toEqual([]);
   const others = [
     'MONGODB_USERNAME',
@@ -38,7 +38,7 @@ test('names of settings, of other commands and of other programs are nothing to 
     [],
   );
   expect(nearMisses(masterOptions, known, { environment: { TLS_CRT: 'x' }, dotenv: {} })).toEqual([
-    'TLS_CRT (in the environment) is no setting, and is ignored: is TLS_CERT meant?',
+    'TLS_CRT (in the environment) is not a setting and is ignored; did you mean TLS_CERT?',
   ]);
 });
 

@@ -68,7 +68,7 @@ test.each([
   [{ ADMISSION: 'maybe' }, 'ADMISSION="maybe": expected one of open, approved'],
   [{ CORS_ORIGINS: 'http://localhost:3000/x' }, 'CORS_ORIGINS="http://localhost:3000/x": expected origins'],
   [{ CORS_ORIGINS: 'http://a:1, http://b:3000/' }, 'without a path or a slash at the end'],
-  [{ CORS_ORIGINS: 'http://a:1, http://b:3000/' }, '"http://b:3000/" is none'],
+  [{ CORS_ORIGINS: 'http://a:1, http://b:3000/' }, '"http://b:3000/" is not an origin'],
   [{ MAX_MESSAGE_SIZE: '4 megs' }, 'MAX_MESSAGE_SIZE="4 megs": expected a size from 1KiB to 64MiB'],
   [{ MAX_DEDICATED_LANES: '-1' }, 'expected a whole number from 0 to 30000, "auto" or "all"'],
   [{ ADVERTISE_ADDRESS: ':50051' }, 'ADVERTISE_ADDRESS=":50051": expected host:port'],
@@ -103,8 +103,8 @@ describe('WORKER_LABELS', () => {
 
   test('are pairs, each name once', () => {
     expect(labelsOf('zone=a, disk=b=c,empty=')).toEqual({ zone: 'a', disk: 'b=c', empty: '' });
-    expect(() => labelsOf('a=1,b=1,a=2')).toThrow('expected each label once, but "a" is there twice');
-    expect(() => labelsOf('__proto__=1,__proto__=1')).toThrow('"__proto__" is there twice');
+    expect(() => labelsOf('a=1,b=1,a=2')).toThrow('expected each label only once, but "a" occurs twice');
+    expect(() => labelsOf('__proto__=1,__proto__=1')).toThrow('"__proto__" occurs twice');
     expect(() => labelsOf('a')).toThrow('expected labels such as zone=a,disk=ssd');
   });
 });
@@ -127,7 +127,7 @@ describe('MASTER_ADDRESS', () => {
     ['a:1,,b:2', 'host:port between all commas, but one part is empty'],
     ['a:1,', 'host:port between all commas, but one part is empty'],
     [',', 'host:port between all commas, but one part is empty'],
-    ['a:1,b:2,A:1', 'each address once, but a:1 is there twice'],
+    ['a:1,b:2,A:1', 'each address only once, but a:1 occurs twice'],
     ['a:1;b:2', 'host:port, such as 10.0.0.5:50051, or several of them separated by commas'],
     ['a:1,b', 'host:port, such as 10.0.0.5:50051, or several of them separated by commas'],
     [':50051', 'host:port, such as 10.0.0.5:50051, or several of them separated by commas'],
@@ -331,10 +331,10 @@ describe('a URL', () => {
   test('is an origin; what would be left out of it is refused, and a password shown nowhere', () => {
     expect(urlOf('https://host:1/')).toBe('https://host:1');
     for (const text of ['http://host/api', 'http://host/?a=1', 'http://host/#a']) {
-      expect(() => urlOf(text)).toThrow('expected the origin alone, which is http://host');
+      expect(() => urlOf(text)).toThrow('expected a URL without a path, such as http://host');
     }
     const secret = 'http://me:s3cret@host:8080/';
-    expect(() => urlOf(secret)).toThrow('expected a URL without a user and a password, such as http://host:8080');
+    expect(() => urlOf(secret)).toThrow('expected a URL without user and password, such as http://host:8080');
     expect(() => urlOf(secret)).not.toThrow('s3cret');
     expect(() => resolveMaster({}, { CORS_ORIGINS: secret })).not.toThrow('s3cret');
   });
@@ -347,6 +347,6 @@ test('an agent that listens with TLS needs a certificate, its key and a place to
   expect(check({ ...listen, AGENT_LISTEN_TLS_CERT: 'a.pem' })).toThrow('AGENT_LISTEN_TLS_KEY');
   expect(check({ ...listen, AGENT_LISTEN_TLS_CLIENT_CA: 'a.pem' })).toThrow('AGENT_LISTEN_TLS_CERT');
   const pair = { AGENT_LISTEN_TLS_CERT: 'a.pem', AGENT_LISTEN_TLS_KEY: 'b.pem' };
-  expect(check({ MASTER_ADDRESS: '127.0.0.1:1', ...pair })).toThrow('expected AGENT_LISTEN beside it');
+  expect(check({ MASTER_ADDRESS: '127.0.0.1:1', ...pair })).toThrow('expected AGENT_LISTEN to be set too');
   expect(check({ ...listen, ...pair })).not.toThrow();
 });

@@ -64,7 +64,7 @@ test.each([
   [`a read b sha256:${'a'.repeat(64)}`, 'file:3: expected "<name> <scope>'],
   [`a write sha256:${'a'.repeat(64)}`, 'file:3: expected the scopes read or operate'],
   [`ä read sha256:${'a'.repeat(64)}`, 'file:3: expected a name'],
-  [`ops read sha256:${'a'.repeat(64)}`, 'file: expected each name once, but ops is there twice'],
+  [`ops read sha256:${'a'.repeat(64)}`, 'file: expected each name only once, but ops occurs twice'],
   [`b operate sha256:${hashOfToken('x')}`, 'file: expected a token of its own for each name, but ops and b have one'],
 ])('%s is an error that names the line', (line, message) => {
   const text = `# tokens\nops read sha256:${hashOfToken('x')}\n${line}\n`;
