@@ -9,6 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 if (['master', 'agent'].includes(process.argv[2] ?? '')) keepHangUp();
+endWithParent();
 await refuseDebugger();
 
 /**
@@ -46,6 +47,22 @@ function keepHangUp() {
       if (hasCome) process.emit('SIGHUP', 'SIGHUP');
     });
   });
+}
+
+/**
+ * Ends this process in order when its parent was killed, where the parent is what the user started and would kill: an
+ * older Node that runs this one in its place, or `npm start`. A killed process cannot signal its child, so the child
+ * checks whether its parent is still the same.
+ */
+function endWithParent() {
+  const parentPid = Number(process.env.PULSELANE_PARENT_PID);
+  delete process.env.PULSELANE_PARENT_PID;
+  if (!(parentPid > 1)) return;
+  const timer = setInterval(() => {
+    if (process.ppid === parentPid) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 500).unref();
 }
 
 /** @param {string} relative to the package's folder */

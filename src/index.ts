@@ -1,5 +1,7 @@
 /** The library: telemetry of a fleet inside a program of your own. */
 // biome-ignore-all lint/performance/noBarrelFile: a package has one entry, and this is it; nothing inside imports it
+import './lib/require-node.ts';
+
 export type { LaneStanding } from './engine/lanes/lane-policy.ts';
 export { TelemetryManager, type TelemetryManagerOptions } from './engine/telemetry-manager.ts';
 export type { UpdateCallback } from './engine/update-watcher.ts';

@@ -1,18 +1,40 @@
-/** Goes on as another program, for a process that found itself on the wrong Node. */
+/** Continues as another program, for a process that runs on the wrong Node. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Signals that mean "end yourself" and that are sent to one process. */
+/** Signals that ask one process to end or to reload. */
 const FORWARDED = /** @type {const} */ (['SIGTERM', 'SIGHUP', 'SIGINT']);
 
 /**
- * Runs a program in this process's place: same streams, same signals, same end.
+ * Runs a program in place of this process: same process where Node can do that (22.15 or newer), else a child with the
+ * same streams, signals and exit code, which ends when this process is killed (bin/pulselane.js watches for that).
  * @param {string} program
  * @param {readonly string[]} args
  */
 export function become(program, args) {
-  const child = spawn(program, args, { stdio: 'inherit' });
+  try {
+    process.execve?.(program, [program, ...args], definedIn(process.env));
+  } catch {
+    // Not on this system: a child does the same, at the cost of a second process.
+  }
+  startChild(program, args);
+}
+
+/** @param {NodeJS.ProcessEnv} environment */
+function definedIn(environment) {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
+/**
+ * @param {string} program
+ * @param {readonly string[]} args
+ */
+function startChild(program, args) {
+  const env = { ...process.env, PULSELANE_PARENT_PID: String(process.pid) };
+  const child = spawn(program, args, { stdio: 'inherit', env });
   const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   for (const signal of FORWARDED) {
     process.on(signal, () => {

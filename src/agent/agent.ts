@@ -2,6 +2,8 @@
  * The worker's side, for programs that embed it: reports this machine, and what the program says of itself, to a
  * master. Measuring and sending happen in a thread of its own, so that a busy program does not fall silent.
  */
+import '../lib/require-node.ts';
+
 import { peerAddress } from '../config/kinds.ts';
 import { ChildGroups } from '../lib/child-groups.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
