@@ -10,7 +10,8 @@ import {
   resolveOptions,
 } from '../config/resolve.ts';
 import { examples } from './help-text.ts';
-import { addOutputOption, jsonText, outputFormat } from './output-format.ts';
+import { printAnswer } from './output/answer.ts';
+import { addOutputOption } from './output/format.ts';
 import type { Streams } from './streams.ts';
 import { table } from './text/table.ts';
 import { NOTHING } from './text/units.ts';
@@ -24,7 +25,7 @@ export function configCommand(streams: Streams): Command {
     // What the master would refuse is refused here too, in the same words.
     checkMasterConfig(resolveOptions(masterOptions, sources));
     const settings = explainOptions(masterOptions, sources);
-    streams.stdout.write(outputFormat(command, streams) === 'json' ? jsonText(settings) : `${configText(settings)}\n`);
+    printAnswer({ json: settings, text: () => configText(settings) }, command, streams);
   });
 }
 

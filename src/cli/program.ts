@@ -2,8 +2,10 @@
 import { Command } from 'commander';
 import type { Clock } from '../lib/clock.ts';
 import { VERSION } from '../lib/version.ts';
-import { eventsCommand, statusCommand, workersCommand } from './client/commands.ts';
+import { eventsCommand } from './client/events.ts';
 import { operatorCommands } from './client/operator-commands.ts';
+import { statusCommand } from './client/status.ts';
+import { workersCommand } from './client/workers.ts';
 import { configCommand } from './config-command.ts';
 import { line } from './exit-codes.ts';
 import { examples } from './help-text.ts';
@@ -21,6 +23,9 @@ export interface ProgramParts {
   readonly extraCommands: readonly Command[];
 }
 
+/** As wide as help is where no terminal reads it. */
+const WITHOUT_TERMINAL_COLUMNS = 80;
+
 /** `parseAsync` of it rejects instead of ending the process. */
 export function buildProgram(parts: ProgramParts): Command {
   const { streams, clock, master, extraCommands } = parts;
@@ -31,6 +36,9 @@ export function buildProgram(parts: ProgramParts): Command {
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
       writeErr: (text) => streams.stderr.write(text),
+      getOutHelpWidth: () => (streams.stdout.isTTY === true && streams.stdout.columns) || WITHOUT_TERMINAL_COLUMNS,
+      // Nothing of it is coloured.
+      getOutHasColors: () => false,
       outputError: (text, write) => write(line(text.replace(/^error: /, ''))),
     })
     .addHelpText(

@@ -52,12 +52,16 @@ const ROUTES: Readonly<Record<string, unknown>> = {
 };
 
 /** A master as its HTTP side is seen. @returns its URL, and the paths that were asked for */
-async function serve(routes: Readonly<Record<string, unknown>> = ROUTES, status = 200) {
+async function serve(
+  routes: Readonly<Record<string, unknown>> = ROUTES,
+  status: number | Record<string, number> = 200,
+) {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(request.url ?? '');
     const body = routes[request.url ?? ''];
-    response.writeHead(body === undefined ? 404 : status, {
+    const known = typeof status === 'number' ? status : (status[request.url ?? ''] ?? 200);
+    response.writeHead(body === undefined ? 404 : known, {
       'content-type': 'application/json',
       date: new Date(1_795_456_500_000).toUTCString(),
     });
@@ -120,7 +124,7 @@ describe('pulselane workers', () => {
     expect(JSON.parse((await run(['workers', '--url', url, '-o', 'json'])).stdout)).toEqual(ROUTES['/workers']);
     expect((await run(['workers', '--url', url, '-o', 'table'], { isTTY: false })).stdout).toContain('STATE');
     // A master of the seed has no list with states, and is shown all the same.
-    expect(asked).toEqual(['/workers', '/workers', expect.stringMatching(/^\/api\/v1\/workers\?/), '/telemetry']);
+    expect(asked.slice(0, 2)).toEqual([expect.stringMatching(/^\/api\/v1\/workers\?/), '/telemetry']);
   });
 });
 
@@ -163,7 +167,7 @@ describe('pulselane status', () => {
   });
 
   test('shows a master that is stuck as it says it is', async () => {
-    const { url } = await serve({ '/health': { status: 'unhealthy' } }, 503);
+    const { url } = await serve({ ...ROUTES, '/health': { status: 'unhealthy' } }, { '/health': 503 });
     expect((await run(['status', '--url', url, '-o', 'json'])).stdout).toContain('"unhealthy"');
   });
 

@@ -1,16 +1,16 @@
 /** Client commands that have a running master do something: what an operator may do at its prompt, over HTTP. */
-import { Command } from 'commander';
-import { addOptions } from '../../config/command-line.ts';
-import { clientOptions } from '../../config/options.ts';
+import type { Command } from 'commander';
 import { PulselaneError } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
 import { ISOLATIONS, isIsolation } from '../../model/isolation.ts';
 import { checkWorkerId } from '../../model/worker-id.ts';
 import { examples } from '../help-text.ts';
-import { holdsOf, messageIn } from '../views/from-api.ts';
+import { printMessage } from '../output/answer.ts';
+import { ACTION_FORMATS } from '../output/format.ts';
+import type { Streams } from '../streams.ts';
+import { type ApiAnswer, holdsOf, messageIn } from '../views/from-api.ts';
 import { holdsLines } from '../views/holds-text.ts';
 import type { ApiClient } from './api.ts';
-import { apiClientOf, type ClientEnvironment } from './commands.ts';
+import { apiClientOf, type ClientEnvironment, clientCommand } from './client-command.ts';
 
 /** Each takes the id of a worker. */
 const WORKER_COMMANDS = [
@@ -26,7 +26,7 @@ export function operatorCommands(environment: ClientEnvironment): Command[] {
     command.addHelpText('after', examples(`pulselane ${name} worker-1`));
     return command.action(async (workerId: string) => {
       checkWorkerId(workerId);
-      streams.stdout.write(line(messageIn(await apiClientOf(command, clock)[name](workerId))));
+      printDone(await apiClientOf(command, clock)[name](workerId), command, streams);
     });
   }).concat(isolateCommand(environment), brakeCommand(environment));
 }
@@ -41,7 +41,7 @@ function isolateCommand({ streams, clock }: ClientEnvironment): Command {
     if (!isIsolation(lane)) {
       throw new PulselaneError('invalid_argument', `lane ${lane}: expected one of ${ISOLATIONS.join(', ')}`);
     }
-    streams.stdout.write(line(messageIn(await apiClientOf(command, clock).isolate(workerId, lane))));
+    printDone(await apiClientOf(command, clock).isolate(workerId, lane), command, streams);
   });
 }
 
@@ -58,16 +58,21 @@ function brakeCommand({ streams, clock }: ClientEnvironment): Command {
       throw new PulselaneError('invalid_argument', `brake ${word}: expected "release" or nothing`);
     }
     const api = apiClientOf(command, clock);
-    const lines =
-      word === undefined ? holdsLines(holdsOf(await api.holds())) : [messageIn(await api.releaseBrakes(group))];
-    streams.stdout.write((lines.length === 0 ? ['Nothing: everybody is judged.'] : lines).map(line).join(''));
+    if (word === 'release') {
+      printDone(await api.releaseBrakes(group), command, streams);
+      return;
+    }
+    const answer = await api.holds();
+    const lines = holdsLines(holdsOf(answer));
+    const message = lines.length === 0 ? ['Nothing: everybody is judged.'] : lines;
+    printMessage({ message, json: answer.body }, command, streams);
   });
 }
 
 function operatorCommand(name: string, description: string): Command {
-  return addOptions(new Command(name).description(description), clientOptions);
+  return clientCommand(name, description, ACTION_FORMATS);
 }
 
-function line(text: string): string {
-  return `${printable(text)}\n`;
+function printDone(answer: ApiAnswer, command: Command, streams: Streams): void {
+  printMessage({ message: [messageIn(answer)], json: answer.body }, command, streams);
 }
