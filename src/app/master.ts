@@ -19,6 +19,7 @@ import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
 import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
 import { DataDirectory } from './data-directory.ts';
+import { ExpiryWatch, watchedApiTokens, watchedWorkerTokens } from './expiry-watch.ts';
 import { exposureOf } from './exposure.ts';
 import { httpTlsOf, readApiTokens, readHttpSecrets } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -54,7 +55,8 @@ async function start(
 ): Promise<RunningMaster> {
   watchWorkingDirectory({ logger, clock }, lifecycle);
   const tls = await readTlsFiles(config);
-  const authority = needsIdentity(config) ? new Authority(await readWorkerTokens(config.workerTokensFile)) : undefined;
+  const workerTokens = needsIdentity(config) ? await readWorkerTokens(config.workerTokensFile) : undefined;
+  const authority = workerTokens && new Authority(workerTokens, clock);
   warnOfCredentials(config, tls, { logger, clock });
   const readiness = new ReadinessTeller();
   const manager = new TelemetryManager({
@@ -122,7 +124,11 @@ async function start(
   readiness.update({ phase: 'serving' });
   const httpAddress = await http?.start();
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
-  const reloadables = reloadablesOf(config, { rpc, authority, http, introducer });
+  const expiry = new ExpiryWatch({ clock, logger, onExpired: () => rpc.recheckCallers() });
+  expiry.set('workers', watchedWorkerTokens(workerTokens ?? []));
+  expiry.set('API', watchedApiTokens(secrets.tokens));
+  lifecycle.onStop('expiry of tokens', expiry.start());
+  const reloadables = reloadablesOf(config, { rpc, authority, http, introducer, expiry });
   let reloading = Promise.resolve();
   return {
     grpcAddress,
@@ -187,6 +193,7 @@ interface ReloadableParts {
   readonly authority: Authority | undefined;
   /** Undefined: HTTP is off. */
   readonly http: HttpHost | undefined;
+  readonly expiry: ExpiryWatch;
 }
 
 /** By whom the certificates of workers that listen with TLS are signed. @throws PulselaneError `bad_setting`, naming it */
@@ -198,7 +205,10 @@ async function readIntroducerCa({ introduceTlsCa: path }: MasterConfig): Promise
   return ca;
 }
 
-function reloadablesOf(config: MasterConfig, { rpc, authority, http, introducer }: ReloadableParts): Reloadable[] {
+function reloadablesOf(
+  config: MasterConfig,
+  { rpc, authority, http, introducer, expiry }: ReloadableParts,
+): Reloadable[] {
   const reloadables: Reloadable[] = [];
   if (config.tlsCert !== undefined) {
     reloadables.push({
@@ -229,6 +239,7 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http, introducer 
         const tokens = await readWorkerTokens(config.workerTokensFile);
         const gone = authority.setTokens(tokens);
         const ended = rpc.recheckCallers();
+        expiry.set('workers', watchedWorkerTokens(tokens));
         return `${tokens.length} now, ${gone} gone; streams ended: ${ended}`;
       },
     });
@@ -239,6 +250,7 @@ function reloadablesOf(config: MasterConfig, { rpc, authority, http, introducer 
       async reload() {
         const tokens = await readApiTokens(config);
         http.reload({ tokens });
+        expiry.set('API', watchedApiTokens(tokens));
         return `${tokens.length} now`;
       },
     });

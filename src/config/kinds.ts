@@ -27,7 +27,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) !== 0 && /^(::ffff:)?127\./.test(host));
 }
 
-const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** Node's timers take signed 32-bit milliseconds and fire at once for longer delays. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -40,8 +40,8 @@ export function durationMs({
 } = {}): Kind<number> {
   return {
     parse(text) {
-      const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
-      if (match === null && text !== '0') throw new Expected('a duration such as 500ms, 5s, 2m or 24h');
+      const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+      if (match === null && text !== '0') throw new Expected('a duration such as 500ms, 5s, 2m, 24h or 30d');
       // Rounded: 2.01 * 1000 is not exactly 2010 in floating point, and the protocol's intervals are integers.
       const valueMs = Math.round(
         match === null ? 0 : Number(match[1]) * (DURATION_UNIT_MS[match[2] as string] as number),

@@ -83,7 +83,7 @@ export class HttpServer {
       requestsPerS: bounds.requestsPerS,
       clock,
       warn: (message) => log('warn', message),
-      sessionOver: (socket) => this.#endLive([socket], 'session_over'),
+      onEnd: (socket, end) => this.#endLive([socket], end),
       ...(sessionEnded === undefined ? {} : { sessionEnded }),
     });
     const app = createApp({

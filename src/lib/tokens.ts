@@ -4,6 +4,7 @@
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { PulselaneError } from './errors.ts';
+import { expiryWord, splitExpiry } from './token-expiry.ts';
 
 /** So that a token that went where it should not (a log, a repository) is recognised by scanners, and by people. */
 const PREFIX = 'plt_';
@@ -74,13 +75,19 @@ export function bearerToken(authorization: string): string | undefined {
 export interface HashLine {
   /** `file:line`, for errors. */
   readonly where: string;
-  /** What stands before the hash. */
+  /** What stands before the expiry and the hash. */
   readonly words: readonly string[];
   readonly hash: string;
+  /** Undefined: never. */
+  readonly expiresUnixMs: number | undefined;
 }
 
+/** What may stand before a hash, for errors. */
+export const EXPIRY_FORM = '"expires:2026-12-24T18:00:00Z"';
+
 /**
- * The lines `<words> sha256:<hex>` of a file; `#` begins a comment line.
+ * The lines `<words> [expires:<time>] sha256:<hex>` of a file; `#` begins a comment line. A master of before, which does
+ * not know of expiry, refuses a line that has one: it would let in for ever who is to be let in for a while.
  * @param where names the file in errors
  * @throws PulselaneError `bad_setting`, naming file and line. The line itself is not told: it may hold a token.
  */
@@ -93,7 +100,9 @@ export function hashLines(text: string, where: string, expected: string): HashLi
     const hash = /^sha256:([0-9a-f]{64})$/.exec(words.pop() as string)?.[1];
     const at = `${where}:${index + 1}`;
     if (hash === undefined) throw badLine(at, expected);
-    lines.push({ where: at, words, hash });
+    const split = splitExpiry(words);
+    if (split === undefined) throw badLine(at, `${EXPIRY_FORM} before the hash, in UTC or with a zone`);
+    lines.push({ where: at, hash, ...split });
   }
   return lines;
 }
@@ -111,9 +120,13 @@ export interface ApiToken {
   /** With all that they include. */
   readonly scopes: readonly ApiScope[];
   readonly hash: string;
+  /** Undefined: never. */
+  readonly expiresUnixMs?: number | undefined;
 }
 
-const API_LINE = '"<name> <scope>[,<scope>] sha256:<64 hexadecimal digits>" with the scopes read and operate';
+const API_LINE =
+  '"<name> <scope>[,<scope>] sha256:<64 hexadecimal digits>" with the scopes read and operate, ' +
+  `and ${EXPIRY_FORM} before the hash of a token that expires`;
 /** It stands in logs and in the session of a browser. */
 const API_NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 
@@ -124,17 +137,17 @@ export function apiNameProblem(name: string): string | undefined {
 }
 
 /**
- * Lines `<name> <scope>[,<scope>] sha256:<hex>`.
+ * Lines `<name> <scope>[,<scope>] [expires:<time>] sha256:<hex>`.
  * @param where what the text is of, for errors: a path, or a setting
  * @throws PulselaneError `bad_setting`, naming file and line
  */
 export function parseApiTokens(text: string, where: string): ApiToken[] {
-  const tokens = hashLines(text, where, API_LINE).map(({ where: at, words, hash }): ApiToken => {
+  const tokens = hashLines(text, where, API_LINE).map(({ where: at, words, hash, expiresUnixMs }): ApiToken => {
     const [name, scopes, ...rest] = words;
     if (name === undefined || scopes === undefined || rest.length > 0) throw badLine(at, API_LINE);
     const problem = apiNameProblem(name);
     if (problem !== undefined) throw badLine(at, problem);
-    return { name, scopes: parseApiScopes(scopes, at), hash };
+    return { name, scopes: parseApiScopes(scopes, at), hash, expiresUnixMs };
   });
   checkOnce(tokens, where);
   return tokens;
@@ -142,15 +155,19 @@ export function parseApiTokens(text: string, where: string): ApiToken[] {
 
 /**
  * A token has one name and its scopes: of two lines with one hash only one could count, and the other would be believed.
+ * A name has one token that lasts; beside it there may be others that expire, as while one takes the place of another.
  * @throws PulselaneError `bad_setting`, naming the names
  */
 export function checkOnce(tokens: readonly ApiToken[], where: string): void {
-  const names = new Set<string>();
+  const lasting = new Set<string>();
   const nameOfHash = new Map<string, string>();
-  for (const { name, hash } of tokens) {
-    if (names.has(name)) throw badLine(where, `each name only once, but ${name} occurs twice`);
-    names.add(name);
+  for (const { name, hash, expiresUnixMs } of tokens) {
+    if (expiresUnixMs === undefined) {
+      if (lasting.has(name)) throw badLine(where, `each name only once, but ${name} occurs twice without an expiry`);
+      lasting.add(name);
+    }
     const other = nameOfHash.get(hash);
+    if (other === name) throw badLine(where, `each token only once, but one of ${name} occurs twice`);
     if (other !== undefined)
       throw badLine(where, `a token of its own for each name, but ${other} and ${name} have one`);
     nameOfHash.set(hash, name);
@@ -167,6 +184,6 @@ export function parseApiScopes(text: string, where: string): ApiScope[] {
 }
 
 /** How a line is written that {@link parseApiTokens} reads. */
-export function apiTokenLine({ name, scopes, hash }: ApiToken): string {
-  return `${name} ${scopes.join(',')} sha256:${hash}`;
+export function apiTokenLine({ name, scopes, hash, expiresUnixMs }: ApiToken): string {
+  return `${name} ${scopes.join(',')} ${expiryWord(expiresUnixMs)}sha256:${hash}`;
 }

@@ -2,7 +2,8 @@
  * For whom a peer may speak, by its token or by its certificate: some workers by name, or all workers of a group. Pure
  * functions; whoever holds the sockets and files asks them.
  */
-import { badLine, hashLines } from '../lib/tokens.ts';
+import { expiryWord } from '../lib/token-expiry.ts';
+import { badLine, EXPIRY_FORM, hashLines } from '../lib/tokens.ts';
 import { workerIdProblem } from './worker-id.ts';
 import { MAX_GROUP_BYTES } from './worker-info.ts';
 
@@ -72,10 +73,15 @@ export interface WorkerToken {
   readonly grant: Grant;
   /** For logs and events. */
   readonly name: string;
+  /** Whom it is for, in the order of the lines. */
+  readonly subjects: readonly TokenSubject[];
+  /** Undefined: never. */
+  readonly expiresUnixMs: number | undefined;
 }
 
 const WORKER_LINE =
-  '"worker:<id> sha256:<64 hexadecimal digits>" or "group:<name> sha256:<…>", id and name percent-encoded';
+  '"worker:<id> sha256:<64 hexadecimal digits>" or "group:<name> sha256:<…>", id and name percent-encoded, ' +
+  `and ${EXPIRY_FORM} before the hash of a token that expires`;
 
 /** Why it cannot be the group of a token; undefined if it can. Workers without a group cannot be given to anybody. */
 export function groupProblem(group: string): string | undefined {
@@ -86,26 +92,35 @@ export function groupProblem(group: string): string | undefined {
 }
 
 /** How a line is written that {@link parseWorkerTokens} reads. */
-export function workerTokenLine({ kind, id }: TokenSubject, hash: string): string {
-  return `${kind}:${encodeURIComponent(id)} sha256:${hash}`;
+export function workerTokenLine({ kind, id }: TokenSubject, hash: string, expiresUnixMs?: number): string {
+  return `${kind}:${encodeURIComponent(id)} ${expiryWord(expiresUnixMs)}sha256:${hash}`;
 }
 
 /**
- * A token with several lines speaks for all that they name.
+ * A token with several lines speaks for all that they name, and has one expiry.
  * @param where names the file in errors
  * @throws PulselaneError `bad_setting`, naming file and line
  */
 export function parseWorkerTokens(text: string, where: string): WorkerToken[] {
-  const subjects = new Map<string, TokenSubject[]>();
-  for (const { where: at, words, hash } of hashLines(text, where, WORKER_LINE)) {
+  const tokens = new Map<string, { readonly subjects: TokenSubject[]; readonly expiresUnixMs: number | undefined }>();
+  for (const { where: at, words, hash, expiresUnixMs } of hashLines(text, where, WORKER_LINE)) {
     const [, kind, name] = (words.length === 1 && /^(worker|group):(\S+)$/.exec(words[0] as string)) || [];
     const id = name === undefined ? undefined : decoded(name);
     if ((kind !== 'worker' && kind !== 'group') || id === undefined) throw badLine(at, WORKER_LINE);
     const problem = kind === 'worker' ? workerIdProblem(id) : groupProblem(id);
     if (problem !== undefined) throw badLine(at, kind === 'worker' ? `a worker's id, but ${problem}` : problem);
-    subjects.set(hash, [...(subjects.get(hash) ?? []), { kind, id }]);
+    const known = tokens.get(hash);
+    if (known !== undefined && known.expiresUnixMs !== expiresUnixMs) {
+      throw badLine(at, 'the expiry of the other lines of this token');
+    }
+    if (known === undefined) tokens.set(hash, { subjects: [{ kind, id }], expiresUnixMs });
+    else known.subjects.push({ kind, id });
   }
-  return Array.from(subjects, ([hash, of]) => ({ hash, grant: grantOf(of), name: `the token of ${namesText(of)}` }));
+  return Array.from(tokens, ([hash, { subjects, expiresUnixMs }]) => tokenOf(hash, subjects, expiresUnixMs));
+}
+
+export function tokenOf(hash: string, subjects: readonly TokenSubject[], expiresUnixMs?: number): WorkerToken {
+  return { hash, grant: grantOf(subjects), name: `the token of ${namesText(subjects)}`, subjects, expiresUnixMs };
 }
 
 export function grantOf(subjects: readonly TokenSubject[]): Grant {

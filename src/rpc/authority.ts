@@ -1,8 +1,17 @@
 /** Authenticates callers: by the token in the call's metadata, otherwise by the client certificate of the connection. */
 import type { ServerUnaryCall } from '@grpc/grpc-js';
+import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
+import { instantText, isExpired } from '../lib/token-expiry.ts';
 import { bearerToken, hashOfToken, newToken, TokenTable } from '../lib/tokens.ts';
-import { certificateName, type Grant, grantOf, subjectsOfCertificate, type WorkerToken } from '../model/identity.ts';
+import {
+  certificateName,
+  type Grant,
+  grantOf,
+  subjectsOfCertificate,
+  tokenOf,
+  type WorkerToken,
+} from '../model/identity.ts';
 
 /** An authenticated caller. */
 export interface Speaker {
@@ -16,6 +25,7 @@ export interface Speaker {
 export type Credentials = Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getAuthContext'>;
 
 export class Authority {
+  readonly #clock: Pick<Clock, 'wallMs'>;
   #tokens: TokenTable<WorkerToken>;
   /** Workers that a token of the token file names. */
   #named: ReadonlySet<string>;
@@ -23,7 +33,8 @@ export class Authority {
   readonly #issued: WorkerToken[] = [];
   #issuedTable = new TokenTable<WorkerToken>([]);
 
-  constructor(tokens: readonly WorkerToken[]) {
+  constructor(tokens: readonly WorkerToken[], clock: Pick<Clock, 'wallMs'>) {
+    this.#clock = clock;
     this.#tokens = tableOf(tokens);
     this.#named = workersOf(tokens);
   }
@@ -48,8 +59,10 @@ export class Authority {
   /** Issues a token for a worker of this process, valid as long as the process runs. */
   issue(workerId: string): string {
     const token = newToken();
-    const grant = grantOf([{ kind: 'worker', id: workerId }]);
-    this.#issued.push({ hash: hashOfToken(token), grant, name: `the local agent ${workerId}` });
+    this.#issued.push({
+      ...tokenOf(hashOfToken(token), [{ kind: 'worker', id: workerId }]),
+      name: `the local agent ${workerId}`,
+    });
     this.#issuedTable = tableOf(this.#issued);
     return token;
   }
@@ -72,13 +85,13 @@ export class Authority {
   }
 
   /**
-   * Re-authenticates a caller after the tokens changed: with its token's present grant, or undefined if the token was
-   * removed. A caller with a certificate keeps its grant: certificates are not revoked this way.
+   * Re-authenticates a caller after the tokens changed or one expired: with its token's present grant. A caller with a
+   * certificate keeps its grant: certificates are not revoked this way.
+   * @throws PulselaneError `unauthenticated` if the token was removed or has expired
    */
-  renewed(speaker: Speaker): Speaker | undefined {
+  renewed(speaker: Speaker): Speaker {
     if (speaker.tokenHash === undefined) return speaker;
-    const found = this.#find(speaker.tokenHash);
-    return found && speakerBy(found);
+    return this.#speakerBy(speaker.tokenHash, 'the token of this stream has been removed');
   }
 
   #byToken(authorization: readonly (string | Buffer)[]): Speaker {
@@ -91,18 +104,18 @@ export class Authority {
         'the authorization metadata must be exactly one value "Bearer <token>"',
       );
     }
-    const found = this.#find(hashOfToken(token));
-    if (found === undefined) throw new PulselaneError('unauthenticated', 'this master does not know the token');
-    return speakerBy(found);
+    return this.#speakerBy(hashOfToken(token), 'this master does not know the token');
   }
 
-  #find(hash: string): WorkerToken | undefined {
-    return this.#tokens.findHash(hash) ?? this.#issuedTable.findHash(hash);
+  #speakerBy(hash: string, unknownText: string): Speaker {
+    const found = this.#tokens.findHash(hash) ?? this.#issuedTable.findHash(hash);
+    if (found === undefined) throw new PulselaneError('unauthenticated', unknownText);
+    const { name, grant, expiresUnixMs } = found;
+    if (expiresUnixMs !== undefined && isExpired(expiresUnixMs, this.#clock.wallMs())) {
+      throw new PulselaneError('unauthenticated', `${name} expired at ${instantText(expiresUnixMs)}`);
+    }
+    return { name, grant, tokenHash: hash };
   }
-}
-
-function speakerBy({ name, grant, hash }: WorkerToken): Speaker {
-  return { name, grant, tokenHash: hash };
 }
 
 function tableOf(tokens: readonly WorkerToken[]): TokenTable<WorkerToken> {

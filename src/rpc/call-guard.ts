@@ -122,12 +122,14 @@ export class CallGuard {
     throw new PulselaneError('permission_denied', `the caller is identified by ${speaker.name}: ${reason}`);
   }
 
-  /** The caller of an open stream with its present grant; undefined if it would no longer be authenticated. */
-  renewed(caller: Caller): Caller | undefined {
+  /**
+   * The caller of an open stream with its present grant.
+   * @throws PulselaneError `unauthenticated` if it would no longer be authenticated
+   */
+  renewed(caller: Caller): Caller {
     const { authority } = this.#options;
     if (caller.speaker === undefined || authority === undefined) return caller;
-    const speaker = authority.renewed(caller.speaker);
-    return speaker && { ...caller, speaker };
+    return { ...caller, speaker: authority.renewed(caller.speaker) };
   }
 
   #checkMetadata({ metadata }: Call): void {

@@ -110,17 +110,18 @@ export class HeartbeatStream {
   }
 
   /**
-   * The tokens changed: applies the token's present grant, or ends the stream if its token was removed.
+   * The tokens changed, or one expired: applies the token's present grant, or ends the stream if it has none.
    * @returns whether the stream continues
    */
   renew(): boolean {
-    const renewed = this.#options.guard.renewed(this.#caller);
-    if (renewed === undefined) {
-      this.fail(new PulselaneError('unauthenticated', 'the token of this stream has been removed'));
+    try {
+      this.#caller = this.#options.guard.renewed(this.#caller);
+      return true;
+    } catch (error) {
+      if (!(error instanceof PulselaneError)) throw error;
+      this.fail(error);
       return false;
     }
-    this.#caller = renewed;
-    return true;
   }
 
   /** Ends the stream from this side after sending what is pending. */

@@ -8,6 +8,7 @@ import { readMasterCredentials } from '../../src/agent/sender/credentials.ts';
 import { disconnectReasonOf } from '../../src/agent/sender/disconnect-reason.ts';
 import { type AgentSettingsOptions, checkAgentOptions } from '../../src/agent/settings.ts';
 import { RefusalCode } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { readTlsFiles } from '../../src/lib/tls-files.ts';
 import { hashOfToken, newToken } from '../../src/lib/tokens.ts';
 import { parseWorkerTokens, workerTokenLine } from '../../src/model/identity.ts';
@@ -65,7 +66,7 @@ async function tokenFile(text: string): Promise<string> {
 
 describe('over TLS', () => {
   test.each(['127.0.0.1', 'localhost'])('an agent reports to %s, known by its certificate', async (host) => {
-    const { port, manager } = await serve({ isEncrypted: true, authority: new Authority([]) });
+    const { port, manager } = await serve({ isEncrypted: true, authority: new Authority([], systemClock) });
     const keys = await authority.issue({ uris: ['urn:pulselane:worker:worker-1'] });
     agent(port, { tls: { ca: authority.path, cert: keys.cert, key: keys.key } }, host);
     await eventually(() => manager.getWorkerTelemetry('worker-1')?.isActive);
@@ -74,17 +75,21 @@ describe('over TLS', () => {
   test('a master whose authority is not known, or that has another name, is told nothing', async () => {
     const stranger = await CertificateAuthority.create('stranger');
     cleanUps.push(() => stranger.remove());
-    const { port, manager } = await serve({ isEncrypted: true, authority: new Authority(workerTokens) });
+    const { port, manager } = await serve({ isEncrypted: true, authority: new Authority(workerTokens, systemClock) });
     const loop = agent(port, { tls: { ca: stranger.path }, token: tokens['worker-1'] });
     await loop.lineWith('self-signed certificate in certificate chain');
     const plain = agent(port, {});
     await plain.lineWith('does the master speak TLS');
-    const open = await serve({ authority: new Authority(workerTokens) });
+    const open = await serve({ authority: new Authority(workerTokens, systemClock) });
     const overTls = agent(open.port, { tls: { ca: stranger.path } });
     await overTls.lineWith('(UNAVAILABLE: no TLS is spoken there');
     expect(manager.getAllWorkerTelemetry().size).toBe(0);
 
-    const elsewhere = await serve({ isEncrypted: true, name: 'elsewhere', authority: new Authority(workerTokens) });
+    const elsewhere = await serve({
+      isEncrypted: true,
+      name: 'elsewhere',
+      authority: new Authority(workerTokens, systemClock),
+    });
     const byAddress = agent(elsewhere.port, { tls: { ca: authority.path }, token: tokens['worker-1'] });
     await byAddress.lineWith("IP: 127.0.0.1 is not in the cert's list");
     const byName = agent(elsewhere.port, { tls: { ca: authority.path }, token: tokens['worker-1'] }, 'localhost');
@@ -96,7 +101,7 @@ describe('over TLS', () => {
     const { port, manager } = await serve({
       isEncrypted: true,
       name: 'elsewhere',
-      authority: new Authority(workerTokens),
+      authority: new Authority(workerTokens, systemClock),
     });
     agent(port, { tls: { verify: false }, token: tokens['worker-1'] });
     await eventually(() => manager.getWorkerTelemetry('worker-1')?.isActive);
@@ -113,7 +118,7 @@ test('a file of authorities that holds none is an error before anything is sent'
 
 describe('with a token', () => {
   test('of another worker: says so once, asks again after 60 s, and reads the file again for that', async () => {
-    const { port, manager } = await serve({ authority: new Authority(workerTokens) });
+    const { port, manager } = await serve({ authority: new Authority(workerTokens, systemClock) });
     const path = await tokenFile(`${tokens['worker-2']}\n`);
     const loop = agent(port, { tokenFile: path });
     await loop.lineWith('does not let this agent report worker-1 (PERMISSION_DENIED');
@@ -132,7 +137,7 @@ describe('with a token', () => {
   });
 
   test('that nobody knows, or without one: the same', async () => {
-    const { port } = await serve({ authority: new Authority(workerTokens) });
+    const { port } = await serve({ authority: new Authority(workerTokens, systemClock) });
     for (const options of [{ token: newToken() }, {}]) {
       const loop = agent(port, options);
       const line = await loop.lineWith('does not let this agent report worker-1 (UNAUTHENTICATED');
@@ -143,7 +148,7 @@ describe('with a token', () => {
   });
 
   test('that cannot be read: says why, and tries again soon', async () => {
-    const { port, manager } = await serve({ authority: new Authority(workerTokens) });
+    const { port, manager } = await serve({ authority: new Authority(workerTokens, systemClock) });
     const path = join(folder, 'not-there-yet');
     const loop = agent(port, { tokenFile: path });
     await loop.lineWith(`WORKER_TOKEN_FILE=${path}: cannot be read: ENOENT`);

@@ -63,7 +63,7 @@ test.each([
   [{ HTTP_PORT: 'abc' }, 'HTTP_PORT="abc": expected :8080 (all interfaces)'],
   [{ HTTP_PORT: '70000' }, 'HTTP_PORT="70000"'],
   [{ GRPC_PORT: 'off' }, 'GRPC_PORT="off"'],
-  [{ HEARTBEAT_INTERVAL: '5' }, 'HEARTBEAT_INTERVAL="5": expected a duration such as 500ms, 5s, 2m or 24h'],
+  [{ HEARTBEAT_INTERVAL: '5' }, 'HEARTBEAT_INTERVAL="5": expected a duration such as 500ms, 5s, 2m, 24h or 30d'],
   [{ HEARTBEAT_INTERVAL: '1ms' }, 'expected a duration from 100ms to 1h'],
   [{ ADMISSION: 'maybe' }, 'ADMISSION="maybe": expected one of open, approved'],
   [{ CORS_ORIGINS: 'http://localhost:3000/x' }, 'CORS_ORIGINS="http://localhost:3000/x": expected origins'],

@@ -60,17 +60,27 @@ describe('a file of worker tokens', () => {
   const id = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((text) => !workerIdProblem(text));
   const subject = fc.record({ kind: fc.constantFrom('worker' as const, 'group' as const), id });
   const tokens = fc.uniqueArray(
-    fc.record({ hash: fc.string().map(hashOfToken), subjects: fc.array(subject, { minLength: 1, maxLength: 5 }) }),
+    fc.record({
+      hash: fc.string().map(hashOfToken),
+      subjects: fc.array(subject, { minLength: 1, maxLength: 5 }),
+      expiresUnixMs: fc.option(
+        fc.integer({ min: 0, max: Date.UTC(9999, 11, 31) / 1000 }).map((atS) => atS * 1000),
+        { nil: undefined },
+      ),
+    }),
     { selector: ({ hash }) => hash },
   );
 
   test('is read as it was written, whatever the ids', () => {
     fc.assert(
       fc.property(tokens, (all) => {
-        const lines = all.flatMap(({ hash, subjects }) => subjects.map((s) => workerTokenLine(s, hash)));
+        const lines = all.flatMap(({ hash, subjects, expiresUnixMs }) =>
+          subjects.map((s) => workerTokenLine(s, hash, expiresUnixMs)),
+        );
         const read = parseWorkerTokens(['# made by a test', '', ...lines].join('\n'), 'file');
-        expect(read.map(({ hash, grant }) => ({ hash, grant }))).toEqual(
-          all.map(({ hash, subjects }) => ({ hash, grant: grantOf(subjects) })),
+        const facts = ({ hash, subjects, expiresUnixMs }: (typeof all)[number]) => ({ hash, subjects, expiresUnixMs });
+        expect(read.map((token) => ({ ...facts(token as never), grant: token.grant }))).toEqual(
+          all.map((token) => ({ ...facts(token), grant: grantOf(token.subjects) })),
         );
       }),
     );
@@ -87,6 +97,10 @@ describe('a file of worker tokens', () => {
     [`worker:%2e ${hash}`, 'cannot be named in a URL'],
     [`worker:a%00 ${hash}`, 'control character'],
     [`group:${'x'.repeat(300)} ${hash}`, 'expected a group of at most 256 bytes'],
+    [`worker:a expires:tomorrow ${hash}`, 'expected "expires:2026-12-24T18:00:00Z" before the hash'],
+    [`worker:a expires:2026-12-24T18:00 ${hash}`, 'in UTC or with a zone'],
+    [`expires:2026-12-24 worker:a ${hash}`, 'expected "worker:<id> sha256:'],
+    [`worker:a expires:2026-12-24 ${hash}`, 'expected the expiry of the other lines of this token'],
     [`worker:a sha256:plt_not-a-hash`, 'expected "worker:<id> sha256:'],
   ])('%s is an error that names the line', (line, message) => {
     const parse = () => parseWorkerTokens(`worker:b ${hash}\n\n${line}`, '/etc/tokens');

@@ -11,6 +11,8 @@ import { type RunningRpc, startRpc } from '../support/rpc-server.ts';
 
 const tokens = { a: newToken(), b: newToken(), rack: newToken() };
 
+const NOW_UNIX_MS = Date.parse('2026-11-26T12:00:00Z');
+
 function tokensOf(...names: (keyof typeof tokens)[]): WorkerToken[] {
   const lines = names.map((name) =>
     workerTokenLine({ kind: name === 'rack' ? 'group' : 'worker', id: name }, hashOfToken(tokens[name])),
@@ -19,9 +21,12 @@ function tokensOf(...names: (keyof typeof tokens)[]): WorkerToken[] {
 }
 
 let authority: Authority;
+let nowUnixMs: number;
+const clock = { wallMs: () => nowUnixMs };
 let rpc: RunningRpc;
 beforeEach(async () => {
-  authority = new Authority(tokensOf('a', 'b', 'rack'));
+  nowUnixMs = NOW_UNIX_MS;
+  authority = new Authority(tokensOf('a', 'b', 'rack'), clock);
   rpc = await startRpc({ authority });
 });
 afterEach(() => rpc.stop());
@@ -177,4 +182,49 @@ test('health needs no token', async () => {
   rpc.server.setServing(false);
   const after = await rpc.client().call('Deregister', Buffer.alloc(0), '/grpc.health.v1.Health/Check');
   expect(after).toMatchObject({ $unknown: [{ no: 1, data: Buffer.of(2) }] });
+});
+
+describe('a token that expires', () => {
+  const EXPIRES_UNIX_MS = NOW_UNIX_MS + 30 * 24 * 3_600_000;
+  const expired = {
+    code: status.UNAUTHENTICATED,
+    details: 'the token of a expired at 2026-12-26T12:00:00Z',
+  };
+  const expiring = () =>
+    parseWorkerTokens(workerTokenLine({ kind: 'worker', id: 'a' }, hashOfToken(tokens.a), EXPIRES_UNIX_MS), '');
+
+  test.each(CALLS)('%s is refused from that moment on, and told why', async (_, call) => {
+    authority.setTokens(expiring());
+    rpc.manager.registerWorker('a');
+    const client = rpc.client(bearer(tokens.a));
+    nowUnixMs = EXPIRES_UNIX_MS - 1;
+    await call(client, 'a');
+    nowUnixMs = EXPIRES_UNIX_MS;
+    await expect(call(client, 'a')).rejects.toMatchObject(expired);
+    expect(rpc.manager.internalState().refusals).toEqual({ unauthenticated: 1 });
+  });
+
+  test('ends the streams that it opened, and no new one begins', async () => {
+    authority.setTokens([...expiring(), ...tokensOf('b')]);
+    const client = rpc.client(bearer(tokens.a));
+    const [stream, other] = [client.stream(), rpc.client(bearer(tokens.b)).stream()];
+    for (const [one, workerId] of [
+      [stream, 'a'],
+      [other, 'b'],
+    ] as const) {
+      one.send({ workerId, sequence: 1n });
+      await eventually(() => one.acked(workerId) === 1);
+    }
+    nowUnixMs = EXPIRES_UNIX_MS - 1;
+    expect(rpc.server.recheckCallers()).toBe(0);
+    nowUnixMs = EXPIRES_UNIX_MS;
+    expect(rpc.server.recheckCallers()).toBe(1);
+    await eventually(() => stream.error !== undefined);
+    expect(stream.error).toMatchObject(expired);
+    expect(other.error).toBeUndefined();
+    const again = client.stream();
+    await eventually(() => again.error !== undefined);
+    expect(again.error).toMatchObject(expired);
+    other.call.cancel();
+  });
 });

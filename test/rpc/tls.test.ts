@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { credentials, status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/lib/clock.ts';
 import { readTlsFiles } from '../../src/lib/tls-files.ts';
 import { hashOfToken, newToken } from '../../src/lib/tokens.ts';
 import { parseWorkerTokens, workerTokenLine } from '../../src/model/identity.ts';
@@ -106,7 +107,7 @@ test('a new certificate is shown to new connections, and a stream of before goes
 describe('with an authority for clients', () => {
   const token = newToken();
   const known = () =>
-    new Authority(parseWorkerTokens(workerTokenLine({ kind: 'worker', id: 't' }, hashOfToken(token)), ''));
+    new Authority(parseWorkerTokens(workerTokenLine({ kind: 'worker', id: 't' }, hashOfToken(token)), ''), systemClock);
 
   test('the names of a certificate are those of its workers', async () => {
     const { client } = await start({ clientCa: true, authority: known() });

@@ -209,7 +209,7 @@ export class ApiClient {
         const what =
           this.#token === undefined
             ? 'asks for a token: give --token-file <file>, or set PULSELANE_TOKEN'
-            : 'does not know this token: it was taken back, or is of another master';
+            : (expiryTold(text) ?? 'does not know this token: it was taken back, or is of another master');
         return new PulselaneError('unauthenticated', `the master at ${this.#url} ${what}`);
       }
       case 403:
@@ -236,6 +236,13 @@ export class ApiClient {
 
 /** Of these `ApiClient` knows better what is to be done about them than the master does. */
 const TOLD_BY_STATUS: ReadonlySet<number> = new Set([401, 421, 429]);
+
+/** What a master says of a token that it knew, in the shape of either kind of route; undefined: it says nothing of that. */
+function expiryTold(text: string): string | undefined {
+  const { detail, error } = (jsonIn(text) ?? {}) as { detail?: unknown; error?: unknown };
+  const told = typeof detail === 'string' ? detail : error;
+  return typeof told === 'string' && told.includes(' expired at ') ? `says that ${told}` : undefined;
+}
 
 /** The error that the master tells, if it is one of ours. */
 function problemIn({ status }: Response, text: string): PulselaneError | undefined {

@@ -2,10 +2,11 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
 import { networkOf } from '../../lib/networks.ts';
+import { isExpired } from '../../lib/token-expiry.ts';
 import { type ApiToken, bearerToken, TokenTable } from '../../lib/tokens.ts';
 import * as limits from '../http-limits.ts';
-import { ConnectionTokens } from './connection-tokens.ts';
-import { type Decision, decide, type Facts, type Identity, type Rules, type Who } from './decide.ts';
+import { ConnectionTokens, type HolderEnd } from './connection-tokens.ts';
+import { type Decision, decide, expiredText, type Facts, type Identity, type Rules, type Who } from './decide.ts';
 import { type EndedSession, EndedSessions } from './ended-sessions.ts';
 import { isLoopbackPeer } from './peer.ts';
 import { PeerRequestRates } from './rates.ts';
@@ -24,8 +25,8 @@ export interface AccessOptions {
   readonly sessionKey: Uint8Array;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
-  /** The session by which that connection was let in last has reached its end. */
-  readonly sessionOver?: (socket: Socket) => void;
+  /** The session or token by which that connection was let in last has reached its end. */
+  readonly onEnd?: (socket: Socket, end: HolderEnd) => void;
   /** A session was logged out; the next http thread must know. */
   readonly sessionEnded?: (ended: EndedSession) => void;
 }
@@ -53,13 +54,14 @@ export class Access {
   readonly #ended = new EndedSessions();
   #rules: Rules;
   #table = new TokenTable<ApiToken>([]);
-  #byName: ReadonlyMap<string, ApiToken> = new Map();
+  /** Hashes: several of one name while one token takes the place of another. */
+  #hashesByName: ReadonlyMap<string, readonly string[]> = new Map();
   #wrongSinceLine = 0;
   #nextLineMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AccessOptions) {
     this.#options = options;
-    this.#tokens = new ConnectionTokens(options.clock, (socket) => options.sessionOver?.(socket));
+    this.#tokens = new ConnectionTokens(options.clock, (socket, end) => options.onEnd?.(socket, end));
     const { corsOrigins, allowedHosts, machineNames, requestsPerS: perS } = options;
     // A second's worth at once: whoever asks for many things asks for them together.
     if (perS > 0) this.#requests = new PeerRequestRates({ perS, burst: perS, maxPeers: limits.MAX_PEERS });
@@ -80,15 +82,16 @@ export class Access {
   /** From the next request on; sessions of tokens that are gone are over. @returns their connections, for whom to end them */
   setTokens(tokens: readonly ApiToken[]): readonly Socket[] {
     this.#table = new TokenTable(tokens.map((token) => [token.hash, token] as const));
-    this.#byName = new Map(tokens.map((token) => [token.name, token]));
+    const hashes = new Map<string, string[]>();
+    for (const { name, hash } of tokens) hashes.set(name, [...(hashes.get(name) ?? []), hash]);
+    this.#hashesByName = hashes;
     this.#rules = { ...this.#rules, hasTokens: tokens.length > 0 };
-    return this.#tokens.others(new Set(tokens.map(({ hash }) => hash)));
+    return this.#tokens.setTokens(new Map(tokens.map(({ hash, expiresUnixMs }) => [hash, expiresUnixMs])));
   }
 
   /** A request of theirs was let in on this connection. */
-  hold(socket: Socket, { name, session }: Identity): void {
-    const hash = this.#byName.get(name)?.hash;
-    if (hash !== undefined) this.#tokens.note(socket, { hash, session });
+  hold(socket: Socket, { hash, expiresUnixMs, session }: Identity): void {
+    this.#tokens.note(socket, { hash, expiresUnixMs, session });
   }
 
   /** That session is over, before its time. @returns its connections, for whom to end them */
@@ -140,11 +143,17 @@ export class Access {
   logIn(token: string, peer: string | undefined): { readonly session: string } | AccessVerdict {
     const found = this.#table.find(token);
     if (found === undefined) {
-      const detail = 'the token is not known';
+      const detail = 'this token is not known';
       const limited = this.#wrongToken(peer);
       return limited ?? { type: 'refuse', code: 'unauthenticated', reason: 'unauthenticated', detail };
     }
-    const expiresUnixS = Math.floor(this.#nowUnixS) + SESSION_S;
+    const who = this.#holderOf(found, 'token');
+    if ('expiredUnixMs' in who) {
+      return { type: 'refuse', code: 'unauthenticated', reason: 'unauthenticated', detail: expiredText(who) };
+    }
+    // A session never outlives its token. It may be a second shorter, not longer.
+    const lastUnixS = Math.floor((found.expiresUnixMs ?? Number.POSITIVE_INFINITY) / 1000);
+    const expiresUnixS = Math.min(Math.floor(this.#nowUnixS) + SESSION_S, lastUnixS);
     return { session: sealSession({ name: found.name, expiresUnixS }, found.hash, this.#options.sessionKey) };
   }
 
@@ -163,17 +172,28 @@ export class Access {
     if (authorization !== undefined) {
       const token = bearerToken(authorization);
       const found = token === undefined ? undefined : this.#table.find(token);
-      return found === undefined ? 'unknown' : identityOf(found, 'token');
+      return found === undefined ? 'unknown' : this.#holderOf(found, 'token');
     }
     const session = cookie === undefined ? undefined : sessionIn(cookie);
     if (session === undefined) return 'none';
     const opened = openSession(session, {
       nowUnixS: this.#nowUnixS,
-      hashOf: (name) => this.#byName.get(name)?.hash,
+      hashesOf: (name) => this.#hashesByName.get(name) ?? [],
       key: this.#options.sessionKey,
     });
-    const token = opened === undefined || this.#ended.has(opened) ? undefined : this.#byName.get(opened.name);
-    return token === undefined ? 'unknown' : identityOf(token, 'cookie', opened);
+    if (opened === undefined || this.#ended.has(opened)) return 'unknown';
+    const { name, expiresUnixS, hash } = opened;
+    const token = this.#table.findHash(hash);
+    return token === undefined ? 'unknown' : this.#holderOf(token, 'cookie', { name, expiresUnixS });
+  }
+
+  /** Who has that token: somebody, while it is valid. */
+  #holderOf(token: ApiToken, by: Identity['by'], session?: Session): Exclude<Who, string> {
+    const { name, scopes, hash, expiresUnixMs } = token;
+    if (expiresUnixMs !== undefined && isExpired(expiresUnixMs, this.#options.clock.wallMs())) {
+      return { name, expiredUnixMs: expiresUnixMs };
+    }
+    return { name, scopes, hash, expiresUnixMs, by, ...(session === undefined ? {} : { session }) };
   }
 
   #wrongToken(peer = ''): AccessVerdict | undefined {
@@ -192,8 +212,4 @@ export class Access {
     const detail = 'this address has shown too many tokens that are not known';
     return { type: 'refuse', code: 'rate_limited', reason: 'guesses', detail, retryAfterMs: waitMs };
   }
-}
-
-function identityOf({ name, scopes }: ApiToken, by: Identity['by'], session?: Session): Identity {
-  return { name, scopes, by, ...(session === undefined ? {} : { session }) };
 }

@@ -12,8 +12,8 @@
  * | change, where there are no tokens            | not from this machine under a name of loopback, or by a     | 403    |
  * |                                              | proxy, or by a page of another origin                       |        |
  * | token or session, where there are tokens     | none (a browser that wants a page is sent to /login)        | 401    |
- * |                                              | one that is not known, or is over                           | 401    |
- * |                                              | the same, more often than a few a second (`middleware.ts`)        | 429    |
+ * |                                              | one that is not known, or has expired                       | 401    |
+ * |                                              | one that is not known, more often than a few a second (`middleware.ts`)        | 429    |
  * | scope                                        | a change by who may only read                               | 403    |
  * | Origin, of a change or WebSocket by a cookie | not this server's own                                       | 403    |
  * | size of the body (`middleware.ts`)                 | over MAX_HTTP_BODY_SIZE                                     | 413    |
@@ -21,6 +21,7 @@
  * WebSocket and SSE are asked for by GET: they need `read`. The legacy paths can only be read: whatever the method, `read`
  * is enough to be told 405.
  */
+import { instantText } from '../../lib/token-expiry.ts';
 import type { ApiScope } from '../../lib/tokens.ts';
 import type { HttpRefusalReason } from '../http-refusals.ts';
 import { type HostFacts, type HostRules, hostMistake, isHostAllowed, isLoopbackHost } from './hosts.ts';
@@ -43,13 +44,23 @@ export interface Identity {
   /** Of the token. */
   readonly name: string;
   readonly scopes: readonly ApiScope[];
+  /** Of the token. */
+  readonly hash: string;
+  /** Until when the token is valid; undefined: for ever. */
+  readonly expiresUnixMs: number | undefined;
   readonly by: 'token' | 'cookie';
   /** Of a cookie. */
   readonly session?: Session;
 }
 
+/** A token that was valid once: whoever holds it may be told why it is not any more. */
+export interface ExpiredToken {
+  readonly name: string;
+  readonly expiredUnixMs: number;
+}
+
 /** `none`: no credentials came; `unknown`: some came, and nobody has them. */
-export type Who = Identity | 'none' | 'unknown';
+export type Who = Identity | ExpiredToken | 'none' | 'unknown';
 
 export interface Rules extends HostRules {
   readonly corsOrigins: readonly string[];
@@ -98,15 +109,11 @@ export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision
     return refuse('permission_denied', 'permission', `this can be done ${forbidden}; API_TOKENS lets others do it`);
   }
   const who = whoAsks();
-  const identity = typeof who === 'string' ? undefined : who;
+  const identity = typeof who === 'string' || 'expiredUnixMs' in who ? undefined : who;
   if (isPublic) return { type: 'allow', mayRead: identity !== undefined, identity };
   if (identity === undefined) {
     if (method === 'GET' && headers.authorization === undefined && wantsPage(headers)) return { type: 'login' };
-    const detail =
-      who === 'none'
-        ? 'a token is needed: Authorization: Bearer <token>'
-        : 'the token is not known, or the session is over';
-    return refuse('unauthenticated', 'unauthenticated', detail);
+    return refuse('unauthenticated', 'unauthenticated', unauthenticatedDetail(who));
   }
   if (!identity.scopes.includes(scopeOf(method, path))) {
     return refuse('permission_denied', 'permission', `the token ${identity.name} may read, and not operate`);
@@ -115,6 +122,16 @@ export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision
     return refuse('permission_denied', 'origin', 'with a session this can be done only from a page of this server');
   }
   return { type: 'allow', mayRead: true, identity };
+}
+
+function unauthenticatedDetail(who: Who): string {
+  if (who === 'none') return 'a token is needed: Authorization: Bearer <token>';
+  if (typeof who === 'object' && 'expiredUnixMs' in who) return expiredText(who);
+  return 'the token is not known, or the session is over';
+}
+
+export function expiredText({ name, expiredUnixMs }: ExpiredToken): string {
+  return `the token ${name} expired at ${instantText(expiredUnixMs)}`;
 }
 
 function refuse(code: (Decision & { type: 'refuse' })['code'], reason: HttpRefusalReason, detail: string): Decision {

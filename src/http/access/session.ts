@@ -21,21 +21,28 @@ export function sealSession({ name, expiresUnixS }: Session, hash: string, key: 
   return `${name}~${expiresUnixS}~${macOf(name, String(expiresUnixS), hash, key).toString('base64url')}`;
 }
 
+/** A session, and by which of the tokens of its name it was opened. */
+export interface OpenedSession extends Session {
+  readonly hash: string;
+}
+
 /**
- * @param hashOf the hash of a token by its name; undefined if there is none
+ * @param hashesOf the hashes of the tokens of a name: one, or several while one takes the place of another
  * @returns undefined if it was not sealed here, or is over
  */
 export function openSession(
   value: string,
-  { nowUnixS, hashOf, key }: { nowUnixS: number; hashOf: (name: string) => string | undefined; key: Uint8Array },
-): Session | undefined {
+  { nowUnixS, hashesOf, key }: { nowUnixS: number; hashesOf: (name: string) => readonly string[]; key: Uint8Array },
+): OpenedSession | undefined {
   const [name = '', expiry = '', mac = '', ...rest] = value.split('~');
-  const hash = hashOf(name);
-  if (hash === undefined || rest.length > 0 || !/^\d{1,15}$/.test(expiry)) return undefined;
-  const expected = macOf(name, expiry, hash, key);
+  if (rest.length > 0 || !/^\d{1,15}$/.test(expiry)) return undefined;
   const given = Buffer.from(mac, 'base64url');
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
-  return Number(expiry) > nowUnixS ? { name, expiresUnixS: Number(expiry) } : undefined;
+  const hash = hashesOf(name).find((candidate) => {
+    const expected = macOf(name, expiry, candidate, key);
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  });
+  if (hash === undefined || Number(expiry) <= nowUnixS) return undefined;
+  return { name, expiresUnixS: Number(expiry), hash };
 }
 
 function macOf(name: string, expiry: string, hash: string, key: Uint8Array): Buffer {

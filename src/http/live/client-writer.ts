@@ -4,7 +4,7 @@ import { MAX_BUFFERED_BYTES } from '../http-limits.ts';
 import type { FrameBudget, SharedFrame } from './frame-budget.ts';
 
 /** Why a client is told goodbye. */
-export type Goodbye = 'stopping' | 'session_over' | 'token_removed' | 'certificates_changed';
+export type Goodbye = 'stopping' | 'session_over' | 'token_removed' | 'token_expired' | 'certificates_changed';
 
 /** One client's connection. */
 export interface ClientWriter {

@@ -22,6 +22,7 @@ const CLOSES: Readonly<Record<Goodbye, readonly [code: number, reason: string]>>
   stopping: [1001, 'the server is stopping'],
   session_over: [1008, 'the session is over'],
   token_removed: [1008, 'the token was removed'],
+  token_expired: [1008, 'the token has expired'],
   certificates_changed: [1008, 'the authorities of client certificates changed'],
 };
 

@@ -28,7 +28,8 @@ export function loginRoutes(app: App, { access, logOut }: Pick<AppContext, 'acce
       return answer(c, 303, null, { Location: next, 'Set-Cookie': sessionCookie(outcome.session, isSecure(c)) });
     }
     const retry = 'retryAfterMs' in outcome ? { 'Retry-After': String(Math.ceil(outcome.retryAfterMs / 1000)) } : {};
-    const error = 'retryAfterMs' in outcome ? 'Too many attempts. Wait a moment.' : 'This token is not known.';
+    const detail = outcome.type === 'refuse' ? outcome.detail : '';
+    const error = 'retryAfterMs' in outcome ? 'Too many attempts. Wait a moment.' : sentence(detail);
     return page(c, 'retryAfterMs' in outcome ? 429 : 401, access, next, error, retry);
   });
 
@@ -58,6 +59,10 @@ function page(
     'Content-Security-Policy': LOGIN_CSP,
     ...headers,
   });
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 /** Whether the browser speaks TLS: with us, or with a proxy before us. */

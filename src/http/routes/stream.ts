@@ -18,7 +18,7 @@ const EVENTS = `Events, each with the revision up to which it tells everything a
 - \`snapshot\`: \`{"revision","part","last","workers":[…]}\`. With part 1 forget all that you have. \`last\` says whether it is complete.
 - \`delta\`: \`{"revision","updated":[…],"removed":["<id>"]}\`: workers that are new, or changed in the \`fields\` that were asked for, with all of these; and who is gone, or passes the filter no longer. Some that are removed you may never have seen.
 - \`reset\`: \`{"reason"}\`: where you stopped is not known (\`other_epoch\`) or too long ago (\`too_old\`); a snapshot follows.
-- \`end\`: \`{"reason"}\`: the stream ends because the credentials that it came with do: \`session_over\`, \`token_removed\` or \`certificates_changed\`. It has no id.
+- \`end\`: \`{"reason"}\`: the stream ends because the credentials that it came with do: \`session_over\`, \`token_removed\`, \`token_expired\` or \`certificates_changed\`. It has no id.
 
 Connect again with the id of the last event, in \`Last-Event-ID\` or \`lastEventId\`, to go on where you stopped, in the middle of a snapshot too. What changes often is told in its newest state only. A comment comes where there was nothing for 15 s. ${FILTERS_IN_WORDS}`;
 

@@ -58,9 +58,10 @@ export async function waited(
 ): Promise<void> {
   if (index === undefined) return;
   const waitMs = wait === undefined ? WAIT_MS : waitTime.parse(wait);
-  // No longer than its session.
-  const expiresUnixS = c.get('identity')?.session?.expiresUnixS ?? Number.POSITIVE_INFINITY;
-  const mostMs = Math.max(0, expiresUnixS * 1000 - clock.wallMs());
+  // No longer than its session, and its token.
+  const { session, expiresUnixMs = Number.POSITIVE_INFINITY } = c.get('identity') ?? {};
+  const sessionEndsUnixMs = (session?.expiresUnixS ?? Number.POSITIVE_INFINITY) * 1000;
+  const mostMs = Math.max(0, Math.min(sessionEndsUnixMs, expiresUnixMs) - clock.wallMs());
   // Nothing moves on the connection meanwhile, which is as it should be.
   const socket = (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket;
   socket?.setTimeout(0);

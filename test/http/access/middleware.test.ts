@@ -7,7 +7,7 @@ import WebSocket from 'ws';
 import { WRONG_TOKENS_AT_ONCE } from '../../../src/http/http-limits.ts';
 import { type ApiToken, hashOfToken } from '../../../src/lib/tokens.ts';
 import { eventually } from '../../support/eventually.ts';
-import { exchange, newApp, serve } from '../support.ts';
+import { exchange, NOW_S, newApp, serve } from '../support.ts';
 import { type AskOptions, ask } from './http.ts';
 
 const READ = 'plt_read';
@@ -151,6 +151,79 @@ describe('over a socket, with tokens', () => {
     expect((await ask('/telemetry', { headers: { cookie } })).status).toBe(401);
     expect((await ask('/telemetry', { headers: bearer(READ) })).status).toBe(401);
     expect((await ask('/telemetry', { headers: bearer('new') })).status).toBe(200);
+  });
+});
+
+describe('a token that expires', () => {
+  const DAY_MS = 24 * 3_600_000;
+  const expiring: readonly ApiToken[] = [{ ...(TOKENS[0] as ApiToken), expiresUnixMs: NOW_S * 1000 + 30 * DAY_MS }];
+  const EXPIRED = `the token ${TOKENS[0]?.name} expired at 2026-12-23T17:54:55Z`;
+
+  test('is refused from that moment on, told why, and is no guess', async () => {
+    const { ask, clock, logged } = await serveAsked({ tokens: expiring });
+    clock.advance(30 * DAY_MS - 1);
+    expect((await ask('/api/v1/holds', { headers: bearer(READ) })).status).toBe(200);
+    clock.advance(1);
+    for (let n = 0; n < 20; n++) {
+      const refused = await ask('/api/v1/holds', { headers: bearer(READ) });
+      expect([refused.status, JSON.parse(refused.body).detail]).toEqual([401, EXPIRED]);
+    }
+    expect((await ask('/telemetry', { headers: bearer(READ) })).body).toContain(EXPIRED);
+    expect((await ask('/login', { headers: bearer(READ) })).status).toBe(200);
+    expect(logged).toEqual([]);
+  });
+
+  test('leaves the door shut where it was the only one', async () => {
+    const { ask, clock } = await serveAsked({ tokens: expiring });
+    clock.advance(30 * DAY_MS);
+    expect((await ask('/telemetry')).status).toBe(401);
+  });
+
+  test('opens no session that outlives it, and none when it has expired', async () => {
+    const { ask, port, clock } = await serveAsked({ tokens: expiring });
+    const form = { 'content-type': 'application/x-www-form-urlencoded', origin: `http://127.0.0.1:${port}` };
+    const logIn = () => ask('/login', { method: 'POST', headers: form, body: `token=${READ}` });
+    clock.advance(30 * DAY_MS - 3_600_000);
+    const cookie = ((await logIn()).headers['set-cookie']?.[0] ?? '').split(';')[0] ?? '';
+    clock.advance(3_600_000 - 1000);
+    expect((await ask('/telemetry', { headers: { cookie } })).status).toBe(200);
+    clock.advance(1000);
+    expect((await ask('/telemetry', { headers: { cookie } })).status).toBe(401);
+    const refused = await logIn();
+    expect([refused.status, refused.headers['set-cookie']]).toEqual([401, undefined]);
+    expect(refused.body).toContain(`T${EXPIRED.slice(1)}.`);
+  });
+
+  test('ends the streams that it opened, also when its expiry was set meanwhile', async () => {
+    const { server, port, fleet, clock } = await serveAsked({ tokens: TOKENS });
+    fleet.register('node-a');
+    const call = request(`http://127.0.0.1:${port}/api/v1/stream`, { agent: false, headers: bearer(READ) }).end();
+    const [response] = (await once(call, 'response')) as [IncomingMessage];
+    const streamed = text(response);
+    await eventually(() => server.live.clients === 1);
+    const tokens = [{ ...(TOKENS[0] as ApiToken), expiresUnixMs: clock.wallMs() + 5000 }];
+    server.setSecrets({ tokens, sessionKey: Buffer.alloc(32, 7), tls: undefined });
+    clock.advance(4999);
+    expect(server.live.clients).toBe(1);
+    clock.advance(1);
+    expect(await streamed).toMatch(/event: end\ndata: \{"reason":"token_expired"\}\n\n$/);
+    expect(response.complete).toBe(true);
+  });
+
+  test('has a successor of its name: both are good until it expires', async () => {
+    const successor = { ...(TOKENS[0] as ApiToken), hash: hashOfToken('new') };
+    const { ask, port, clock } = await serveAsked({ tokens: [...expiring, successor] });
+    const form = { 'content-type': 'application/x-www-form-urlencoded', origin: `http://127.0.0.1:${port}` };
+    const cookies = [];
+    for (const token of [READ, 'new']) {
+      expect((await ask('/telemetry', { headers: bearer(token) })).status).toBe(200);
+      const login = await ask('/login', { method: 'POST', headers: form, body: `token=${token}` });
+      cookies.push((login.headers['set-cookie']?.[0] ?? '').split(';')[0] ?? '');
+    }
+    for (const cookie of cookies) expect((await ask('/telemetry', { headers: { cookie } })).status).toBe(200);
+    clock.advance(30 * DAY_MS);
+    expect((await ask('/telemetry', { headers: bearer('new') })).status).toBe(200);
+    expect((await ask('/telemetry', { headers: bearer(READ) })).status).toBe(401);
   });
 });
 

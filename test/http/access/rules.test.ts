@@ -15,8 +15,9 @@ const RULES: Rules = {
   listensBeyondLoopback: false,
   hasTokens: false,
 };
-const READER: Who = { name: 'reader', scopes: ['read'], by: 'token' };
-const OPERATOR: Who = { name: 'operator', scopes: ['read', 'operate'], by: 'token' };
+const TOKEN = { hash: '', expiresUnixMs: undefined };
+const READER: Who = { name: 'reader', scopes: ['read'], by: 'token', ...TOKEN };
+const OPERATOR: Who = { name: 'operator', scopes: ['read', 'operate'], by: 'token', ...TOKEN };
 const RELEASE = '/api/v1/brakes/release';
 
 function facts(part: Partial<Facts> = {}): Facts {
@@ -132,7 +133,7 @@ describe('with tokens', () => {
     // TLS may be a proxy's.
     ['https://localhost:8080', 'allow'],
   ])('a session changes things, and opens streams, only from a page of ours: %s', (origin, expected) => {
-    const who: Who = { name: 'operator', scopes: ['read', 'operate'], by: 'cookie' };
+    const who: Who = { name: 'operator', scopes: ['read', 'operate'], by: 'cookie', ...TOKEN };
     const headers = { host: 'localhost:8080', ...(origin === undefined ? {} : { origin }) };
     expect(outcome({ method: 'POST', path: RELEASE, headers }, { rules, who })).toBe(expected);
     expect(outcome({ path: '/ws/telemetry', headers: { ...headers, upgrade: 'WebSocket' } }, { rules, who })).toBe(
@@ -273,15 +274,17 @@ describe('a session', () => {
   const key = Buffer.alloc(32, 1);
   const session = { name: 'grafana', expiresUnixS: 2000 };
   const open = (value: string, part: Partial<Parameters<typeof openSession>[1]> = {}) =>
-    openSession(value, { nowUnixS: 1000, hashOf: (name) => (name === 'grafana' ? hash : undefined), key, ...part });
+    openSession(value, { nowUnixS: 1000, hashesOf: (name) => (name === 'grafana' ? [hash] : []), key, ...part });
 
   test('is opened until it is over, or its token is gone or another', () => {
     const value = sealSession(session, hash, key);
-    expect(open(value)).toEqual(session);
-    expect(open(value, { nowUnixS: 1999.9 })).toEqual(session);
+    expect(open(value)).toEqual({ ...session, hash });
+    expect(open(value, { nowUnixS: 1999.9 })).toEqual({ ...session, hash });
     expect(open(value, { nowUnixS: 2000 })).toBeUndefined();
-    expect(open(value, { hashOf: () => undefined })).toBeUndefined();
-    expect(open(value, { hashOf: () => hashOfToken('another') })).toBeUndefined();
+    expect(open(value, { hashesOf: () => [] })).toBeUndefined();
+    expect(open(value, { hashesOf: () => [hashOfToken('another')] })).toBeUndefined();
+    // While one token takes the place of another, sessions of both go on.
+    expect(open(value, { hashesOf: () => [hashOfToken('another'), hash] })).toEqual({ ...session, hash });
     expect(open(value, { key: Buffer.alloc(32, 2) })).toBeUndefined();
   });
 
@@ -312,7 +315,7 @@ describe('a session', () => {
       fc.property(name, (text) => {
         const value = sealSession({ name: text, expiresUnixS: 2000 }, hash, key);
         const [pair] = sessionCookie(value, true).split(';');
-        const opened = openSession(sessionIn(`a=b; ${pair}; c=d`) ?? '', { nowUnixS: 1, hashOf: () => hash, key });
+        const opened = openSession(sessionIn(`a=b; ${pair}; c=d`) ?? '', { nowUnixS: 1, hashesOf: () => [hash], key });
         expect(opened?.name).toBe(text);
       }),
     );
