@@ -44,7 +44,9 @@ test('the README holds the contract’s lines as they stand', () => {
 test.each(commands)('%s', async (command) => {
   const printed = await shell.run(onThisPort(command));
   expect(printed.trim()).not.toBe('');
-  if (/\| jq$/.test(command) || command.endsWith('json')) expect(JSON.stringify(JSON.parse(printed))).toMatch(/worker/);
+  expect(printed).not.toContain('urn:pulselane:error');
+  if (/\| jq$/.test(command) || command.endsWith('json')) JSON.parse(printed);
+  if (/\/(telemetry|workers|events\?after)\b.*\| jq$/.test(command)) expect(printed).toContain('worker-1');
   if (/length'$/.test(command)) expect(printed.trim()).toBe('1');
 });
 
