@@ -39,6 +39,7 @@ test('the package holds what runs, and nothing of the workshop', async () => {
     'bin',
     'dist',
     'docs',
+    'examples',
     'package.json',
     'proto',
   ]);

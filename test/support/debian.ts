@@ -14,6 +14,8 @@ export const DEBIAN_PACKAGES = {
   'python3-grpcio': () => runs('/usr/bin/python3', '-c', 'import grpc, google.protobuf'),
   'golang-go': () => runs('go', 'version'),
   'golang-google-grpc-dev': () => existsSync('/usr/share/gocode/src/google.golang.org/grpc/clientconn.go'),
+  'golang-github-golang-protobuf-1-5-dev': () =>
+    existsSync('/usr/share/gocode/src/github.com/golang/protobuf/internal/gengogrpc'),
   systemd: () => runs('systemd-analyze', '--version'),
   zsh: () => runs('zsh', '-c', 'true'),
   fish: () => runs('fish', '--no-config', '--command', 'true'),

@@ -1,0 +1,3 @@
+module pulselane
+
+go 1.19

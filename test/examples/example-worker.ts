@@ -1,0 +1,153 @@
+/** What each example worker must do, whatever its language: tried with the worker as a process, against a real master. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { hashOfToken, newToken } from '../../src/lib/tokens.ts';
+import { workerTokenLine } from '../../src/model/identity.ts';
+import { CertificateAuthority } from '../support/certificates.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
+import { PulselaneProcess, portOf } from '../support/processes.ts';
+
+export interface ExampleCommand {
+  readonly file: string;
+  readonly args: readonly string[];
+  /** How its options begin: `--` or `-`. */
+  readonly dashes: string;
+}
+
+/** A process that is ended with the test; what it prints is kept. */
+export class ExampleProcess {
+  printed = '';
+  readonly #child;
+  readonly #closed: Promise<number | null>;
+
+  constructor(file: string, args: readonly string[], options: { cwd?: string; detached?: boolean } = {}) {
+    this.#child = spawn(file, [...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const output of [this.#child.stdout, this.#child.stderr]) {
+      output.on('data', (chunk) => {
+        this.printed += chunk;
+      });
+    }
+    this.#closed = new Promise((resolve, reject) => {
+      this.#child.once('error', reject);
+      this.#child.once('close', (code) => resolve(code));
+    });
+  }
+
+  /** With those that it started, if it leads a group of its own (`detached`). */
+  killGroup(): Promise<number | null> {
+    if (this.#child.pid !== undefined && this.#child.exitCode === null) process.kill(-this.#child.pid, 'SIGKILL');
+    return this.#closed;
+  }
+
+  end(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child.kill(signal);
+    return this.#closed;
+  }
+}
+
+interface WorkerDetail {
+  readonly state: string;
+  readonly facts: { readonly group: string; readonly labels: Record<string, string> };
+  readonly heartbeats: { readonly accepted: number; readonly applied: number };
+  readonly record: { readonly metrics: Record<string, number>; readonly running_tasks: unknown[] };
+}
+
+export async function workerDetail(httpPort: number, id: string): Promise<WorkerDetail | undefined> {
+  const response = await fetch(`http://127.0.0.1:${httpPort}/api/v1/workers/${id}`);
+  return response.ok ? ((await response.json()) as WorkerDetail) : undefined;
+}
+
+export function testExampleWorker(command: () => ExampleCommand): void {
+  const ended: (() => Promise<unknown>)[] = [];
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'pulselane-example-'));
+  });
+  afterEach(async () => {
+    for (const end of ended.splice(0).reverse()) await end();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function startMaster(settings: Record<string, string> = {}): PulselaneProcess {
+    const master = new PulselaneProcess(['master'], {
+      GRPC_PORT: '127.0.0.1:0',
+      HTTP_PORT: '127.0.0.1:0',
+      DATA_DIR: join(folder, 'data'),
+      ...settings,
+    });
+    ended.push(() => master.close());
+    return master;
+  }
+
+  function startWorker(options: Record<string, string>): ExampleProcess {
+    const { file, args, dashes } = command();
+    const flags = Object.entries(options).flatMap(([name, value]) => [`${dashes}${name}`, value]);
+    const worker = new ExampleProcess(file, [...args, ...flags]);
+    ended.push(() => worker.end('SIGKILL'));
+    return worker;
+  }
+
+  test('reports labels, group, tasks and metrics at the interval of the master, and says farewell', async () => {
+    // Of its own accord it would take a minute and a half for as many heartbeats.
+    const master = startMaster({ HEARTBEAT_INTERVAL: '100ms' });
+    const [grpcPort, httpPort] = [await portOf(master, 'grpc'), await portOf(master, 'http')];
+    const worker = startWorker({ master: `127.0.0.1:${grpcPort}`, id: 'w', group: 'rack-1', label: 'team=render' });
+    const detail = await eventually(async () => {
+      const seen = await workerDetail(httpPort, 'w');
+      return (seen?.heartbeats.applied ?? 0) >= 20 && seen;
+    });
+    expect(detail.state).toBe('active');
+    expect(detail.facts).toMatchObject({ group: 'rack-1', labels: { team: 'render' } });
+    expect(detail.record.metrics.processes).toBeGreaterThan(0);
+    expect(detail.record.running_tasks).toMatchObject([{ task_id: 'example-task', status: 'running' }]);
+    expect(await worker.end('SIGTERM')).toBe(0);
+    expect((await workerDetail(httpPort, 'w'))?.state).toBe('left');
+    expect(worker.printed).toBe('registered as w\n');
+  });
+
+  test('says why it is refused, once, and reports as soon as it is approved; and again after its master is back', async () => {
+    const port = await freePort();
+    const settings = { GRPC_PORT: `127.0.0.1:${port}`, HEARTBEAT_INTERVAL: '100ms' };
+    const first = startMaster({ ...settings, ADMISSION: 'approved' });
+    await portOf(first, 'grpc');
+    const worker = startWorker({ master: `127.0.0.1:${port}`, id: 'w' });
+    await eventually(() => /trying again: .*w is not admitted|trying again: .*w /.test(worker.printed));
+    await first.close();
+    await portOf(startMaster(settings), 'grpc');
+    await eventually(() => worker.printed.includes('registered as w'));
+    const said = worker.printed.split('\n').filter((line) => /permission/i.test(line));
+    expect(said).toHaveLength(1);
+  });
+
+  test('shows its token, and takes only the master that its authority vouches for', async () => {
+    const authority = await CertificateAuthority.create();
+    ended.push(() => authority.remove());
+    const { cert, key } = await authority.server();
+    const token = newToken();
+    const [tokens, tokenFile] = [join(folder, 'worker-tokens'), join(folder, 'w.token')];
+    await writeFile(tokens, workerTokenLine({ kind: 'worker', id: 'w' }, hashOfToken(token)));
+    await writeFile(tokenFile, `${token}\n`);
+    const master = startMaster({ TLS_CERT: cert, TLS_KEY: key, WORKER_TOKENS_FILE: tokens });
+    const address = `localhost:${await portOf(master, 'grpc')}`;
+    const worker = startWorker({ master: address, id: 'w', 'tls-ca': authority.path, 'token-file': tokenFile });
+    await master.logged(({ msg, worker: id }) => id === 'w' && msg === 'worker is active');
+    await worker.end('SIGTERM');
+    const other = await CertificateAuthority.create('another authority');
+    ended.push(() => other.remove());
+    const wary = startWorker({ master: address, id: 'w', 'tls-ca': other.path, 'token-file': tokenFile });
+    await eventually(() => wary.printed.includes('trying again'));
+    expect(wary.printed).not.toContain('registered');
+  });
+
+  test('names an option that cannot be right, and ends', async () => {
+    const worker = startWorker({ 'token-file': join(folder, 'nothing') });
+    expect(await worker.end('SIGCONT')).toBe(2);
+    expect(worker.printed).toContain(join(folder, 'nothing'));
+    expect(worker.printed).not.toMatch(/Traceback|goroutine/);
+  });
+}

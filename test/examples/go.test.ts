@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll } from 'vitest';
+import { describeWith } from '../support/debian.ts';
+import { blockOf, ROOT } from '../support/doc-pages.ts';
+import { testExampleWorker } from './example-worker.ts';
+
+/** Compiling gRPC for the first time takes a minute on a busy machine. */
+const BUILD_WITHIN_MS = 300_000;
+
+describeWith(
+  'golang-go',
+  'golang-google-grpc-dev',
+  'golang-github-golang-protobuf-1-5-dev',
+)('the example worker in Go', () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'pulselane-go-'));
+    // All but the first line, which installs the packages, and the last, which runs the worker.
+    const commands = blockOf('test:languages:go', 'sh').trim().split('\n').slice(1, -1).join('\n');
+    const build = commands.replaceAll('/tmp/go', `${folder}/go`).replace('-o go-worker', `-o ${folder}/go-worker`);
+    await promisify(execFile)('sh', ['-ec', build], { cwd: ROOT, env: { ...process.env, GOFLAGS: '' } });
+  }, BUILD_WITHIN_MS);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  testExampleWorker(() => ({ file: join(folder, 'go-worker'), args: [], dashes: '-' }));
+});
