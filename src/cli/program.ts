@@ -59,7 +59,7 @@ export function buildProgram(parts: ProgramParts): Command {
     eventsCommand({ streams, clock }),
     ...operatorCommands({ streams, clock }),
     configCommand(streams),
-    tokenCommand(streams),
+    tokenCommand(streams, clock),
     ...others,
   ];
   for (const command of commands) {

@@ -2,12 +2,21 @@
  * A file replaced as a whole: whoever looks, also after a power cut, finds the old content or the new one. A disk that
  * fills up on the way is an error and not a shorter file.
  */
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type FileMark, markOf } from './file-mark.ts';
 
+/** Whose a file is, and who may use it. */
+export interface FileRights {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface ReplaceOptions {
   readonly mode?: number;
+  /** The new file gets these rights in any case, before anything is written into it. */
+  readonly like?: FileRights;
   /** Asked last, before the new file takes the place of the old one: whether the path is still the writer's. */
   readonly mayReplace?: () => boolean;
 }
@@ -21,15 +30,16 @@ export interface ReplaceOptions {
 export async function replaceFile(
   path: string,
   parts: Iterable<string> | AsyncIterable<string>,
-  { mode = 0o666, mayReplace = () => true }: ReplaceOptions = {},
+  { mode = 0o666, like, mayReplace = () => true }: ReplaceOptions = {},
 ): Promise<FileMark> {
   const unfinished = `${path}.new`;
   await rm(unfinished, { force: true });
-  const file = await open(unfinished, 'wx', mode);
+  const file = await open(unfinished, 'wx', like === undefined ? mode : 0o600);
   let mark: FileMark | undefined;
   try {
     try {
       mark = markOf(await file.stat());
+      if (like !== undefined) await giveRights(file, like);
       await file.writeFile(parts);
       await file.sync();
       mark = markOf(await file.stat());
@@ -45,6 +55,14 @@ export async function replaceFile(
   }
   await syncFolder(dirname(path));
   return mark;
+}
+
+/** @throws as `chown` does, if this user may not give a file to that one */
+async function giveRights(file: FileHandle, { mode, uid, gid }: FileRights): Promise<void> {
+  const now = await file.stat();
+  if (now.uid !== uid || now.gid !== gid) await file.chown(uid, gid);
+  // Last, since a change of the owner takes rights away.
+  await file.chmod(mode & 0o777);
 }
 
 /** Whether the very file is at the path, and not one that another process has put there since. @throws as `stat` does */

@@ -392,6 +392,19 @@ describe('a client of a master that asks for tokens', () => {
     );
   });
 
+  test('is told when its token has expired', async () => {
+    const expiresUnixMs = Date.parse('2026-11-01T00:00:00Z');
+    const { url, stop } = await newServer({ tokens: [{ ...tokens[0], expiresUnixMs }] });
+    stops.push(stop);
+    vi.stubEnv('PULSELANE_TOKEN', 'plt_reader');
+    for (const command of ['workers', 'status']) {
+      expect(await run([command, '--url', url])).toMatchObject({
+        exitCode: 1,
+        stderr: `pulselane: the master at ${url} says that the token reader expired at 2026-11-01T00:00:00Z\n`,
+      });
+    }
+  });
+
   test('is told what is missing', async () => {
     const { url, stop } = await newServer({ tokens });
     stops.push(stop);

@@ -1,5 +1,5 @@
 /** Lines at the end of a file that people edit, too. */
-import { open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 
 /**
@@ -13,19 +13,28 @@ export async function appendLines(
   check: (text: string) => void,
 ): Promise<void> {
   try {
-    const file = await open(path, 'a+', 0o600);
-    try {
-      const before = (await file.readFile()).toString();
-      // Its last line may have been typed without an end.
-      const added = (before === '' || before.endsWith('\n') ? '' : '\n') + lines.map((line) => `${line}\n`).join('');
-      check(before + added);
-      await file.writeFile(added);
-      await file.sync();
-    } finally {
-      await file.close();
+    let isWritten = false;
+    while (!isWritten) {
+      const file = await open(path, 'a+', 0o600);
+      try {
+        await append(file, lines, check);
+        // Replaced meanwhile, as "token revoke" does, it has the lines no more.
+        isWritten = (await stat(path)).ino === (await file.stat()).ino;
+      } finally {
+        await file.close();
+      }
     }
   } catch (error) {
     if (error instanceof PulselaneError) throw error;
     throw new PulselaneError('environment', `${path} cannot be written: ${messageOf(error)}`);
   }
+}
+
+async function append(file: FileHandle, lines: readonly string[], check: (text: string) => void): Promise<void> {
+  const before = (await file.readFile()).toString();
+  // Its last line may have been typed without an end.
+  const added = (before === '' || before.endsWith('\n') ? '' : '\n') + lines.map((line) => `${line}\n`).join('');
+  check(before + added);
+  await file.writeFile(added);
+  await file.sync();
 }
