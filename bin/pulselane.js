@@ -4,50 +4,10 @@
  * machine's own is too old; in an installed package neither is there to be done. Plain JavaScript that any Node reads.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import inspector from 'node:inspector';
-import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import './first-moments.js';
 
-if (['master', 'agent'].includes(process.argv[2] ?? '')) keepHangUp();
 endWithParent();
-await refuseDebugger();
-
-/**
- * Node opens its inspector on SIGUSR1: every user of this machine could then run code here. One that was opened before this
- * line ran is closed again; where this command is started for good, `--disable-sigusr1` leaves not even that moment.
- */
-async function refuseDebugger() {
-  process.on('SIGUSR1', () => {});
-  const isAsked = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((option) =>
-    /--inspect(?!-port)/.test(option),
-  );
-  if (isAsked) return;
-  // One signal opens it twice: by an interrupt, and in a later turn of the loop.
-  for (let turn = 0; turn < 3; turn++) {
-    inspector.close();
-    await setImmediate();
-  }
-  // It may still be on its way from the thread that took it.
-  for (const afterMs of [100, 1000]) setTimeout(() => inspector.close(), afterMs).unref();
-}
-
-/** SIGHUP would end what is about to start. It is kept until the program listens for it, and told then. */
-function keepHangUp() {
-  let hasCome = false;
-  const keep = () => {
-    hasCome = true;
-  };
-  process.on('SIGHUP', keep);
-  process.on('newListener', function onListener(event) {
-    if (event !== 'SIGHUP') return;
-    process.off('newListener', onListener);
-    // Behind the new one: without any listener SIGHUP would end the process.
-    void setImmediate().then(() => {
-      process.off('SIGHUP', keep);
-      if (hasCome) process.emit('SIGHUP', 'SIGHUP');
-    });
-  });
-}
 
 /**
  * Ends this process in order when its parent was killed, where the parent is what the user started and would kill: an

@@ -17,10 +17,17 @@ const INPUTS = [
   'package-lock.json',
   'scripts/bootstrap/build.mjs',
   'scripts/bootstrap/bundle.mjs',
+  'scripts/bootstrap/bundled-packages.mjs',
 ];
 
 /** Threads that ship as one script, every package included: those of lib/threads.ts. */
-const BUNDLED_THREADS = ['lane/thread', 'lane/processor-thread', 'http/thread', 'http/query/thread', 'agent/thread'];
+export const BUNDLED_THREADS = [
+  'lane/thread',
+  'lane/processor-thread',
+  'http/thread',
+  'http/query/thread',
+  'agent/thread',
+];
 
 /** @param {string} root */
 export function isBuilt(root) {

@@ -2,9 +2,10 @@
  * Bundles each thread's entry into one script: node bundle.mjs DIST THREAD… A program of its own, run on the pinned Node.
  * It uses esbuild's interface and not its command, which an npm that runs install scripts replaces by a binary.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { packagesIn } from './bundled-packages.mjs';
 
 const [dist = '', ...threads] = process.argv.slice(2);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -25,8 +26,10 @@ const realm = await build({
 const realmScript = realm.outputFiles[0]?.text ?? '';
 rmSync(join(dist, 'lane/realm.js'));
 
+/** @type {Set<string>} */
+const packages = new Set();
 for (const thread of threads) {
-  await build({
+  const { metafile } = await build({
     entryPoints: [`src/${thread}.ts`],
     outfile: `${join(dist, thread)}.cjs`,
     bundle: true,
@@ -41,11 +44,16 @@ for (const thread of threads) {
     // A text lies nowhere: both are put before it, or into it.
     define: { 'import.meta.url': 'THREAD_URL', BUNDLED_VERSION: JSON.stringify(version), ...realmOf(thread) },
     legalComments: 'eof',
+    metafile: true,
     logLevel: 'warning',
   });
+  for (const name of packagesIn(metafile)) packages.add(name);
   // What the compiler made of the entry is started by nobody.
   rmSync(`${join(dist, thread)}.js`);
 }
+
+// Whoever passes dist/ on passes these on, and names their licences.
+writeFileSync(join(dist, '.packages.json'), JSON.stringify([...packages].sort()));
 
 /** @param {string} thread */
 function realmOf(thread) {

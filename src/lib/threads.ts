@@ -3,9 +3,10 @@
  * `dist/` (everybody else), but a thread always runs what was built, since stripping types costs each thread 40 ms.
  *
  * A thread's script is read once, before the first is needed, and each is started from the text: the package may be moved,
- * removed or replaced by another version under a program that runs.
+ * removed or replaced by another version under a program that runs. The single executable carries the scripts in itself.
  */
 import { readFileSync } from 'node:fs';
+import { getAsset, isSea } from 'node:sea';
 import type { Readable } from 'node:stream';
 import {
   MessageChannel,
@@ -60,13 +61,17 @@ function textOf(script: ThreadScript): string {
   let text = texts.get(script);
   if (text !== undefined) return text;
   try {
-    text = closed(readFileSync(distUrl(`${script}.cjs`), 'utf8'));
+    text = closed(readBuilt(`${script}.cjs`));
   } catch (error) {
     if (RUNS_FROM_SOURCE) throw notBuilt(`${script}.cjs`);
     throw new PulselaneError('environment', `the package is incomplete: ${messageOf(error)}`, { cause: error });
   }
   texts.set(script, text);
   return text;
+}
+
+function readBuilt(path: string): string {
+  return isSea() ? getAsset(path, 'utf8') : readFileSync(distUrl(path), 'utf8');
 }
 
 /**

@@ -1,0 +1,14 @@
+/**
+ * The packages whose code went into a bundle, as paths such as "node_modules/zod", sorted. Only what contributes to the output
+ * counts: what was read and left out is not passed on.
+ * @param {import('esbuild').Metafile} metafile
+ * @returns {string[]}
+ */
+export function packagesIn({ outputs }) {
+  const inputs = Object.values(outputs).flatMap((output) =>
+    Object.entries(output.inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
+  );
+  // The last one counts: packages lie within packages.
+  const folders = inputs.map((path) => /node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0]);
+  return [...new Set(folders.filter((folder) => folder !== undefined))].sort();
+}

@@ -1,0 +1,129 @@
+/**
+ * THIRD-PARTY-NOTICES: whose code is in a package of ours, under which licence, with the licence's whole text. The same packages
+ * give the same bytes.
+ *
+ * Generators that exist (generate-license-file, license-checker-rseidelsohn) go by a tree of dependencies and bring npm's own
+ * resolver with them; what counts here is what the bundler took.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What may be passed on with ours: all of them ask for a notice, and for nothing else. */
+export const ALLOWED_LICENCES: readonly string[] = [
+  'MIT',
+  'ISC',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'Apache-2.0',
+  '0BSD',
+  'BlueOak-1.0.0',
+];
+
+/** Packages that are published without the text of their licence, and where the same text stands. */
+const TEXT_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
+  // Apache-2.0, whose text is ours too; the one file of Google's says its licence itself.
+  '@bufbuild/protobuf': ['LICENSE', 'node_modules/@bufbuild/protobuf/dist/esm/wire/varint.js'],
+  // Of the same project and the same authors as hono.
+  '@hono/zod-openapi': ['node_modules/hono/LICENSE'],
+  '@hono/zod-validator': ['node_modules/hono/LICENSE'],
+};
+
+const LICENCE_FILE = /^(licen[cs]e|copying|notice)([.-].*)?$/i;
+const RULE = '-'.repeat(100);
+
+export interface Notice {
+  readonly name: string;
+  readonly version: string;
+  readonly licence: string;
+  readonly homepage: string;
+  readonly text: string;
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license?: string;
+  readonly homepage?: string;
+  readonly repository?: string | { readonly url?: string };
+}
+
+/** @param folder of a package, relative to the clone @throws Error naming a package without a licence or without its text */
+export function noticeOf(root: string, folder: string): Notice {
+  const manifest = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Manifest;
+  const { name, version, license: licence } = manifest;
+  if (licence === undefined) throw new Error(`${folder}/package.json names no licence`);
+  const found = readdirSync(join(root, folder)).filter((file) => LICENCE_FILE.test(file));
+  const files = found.length > 0 ? found.map((file) => `${folder}/${file}`) : TEXT_ELSEWHERE[name];
+  if (files === undefined)
+    throw new Error(`${folder} holds no text of its licence (${licence}): name one in notices.ts`);
+  const text = [...files]
+    .sort()
+    .map((file) => textOf(readFileSync(join(root, file), 'utf8'), file))
+    .join('\n\n');
+  return { name, version, licence, homepage: homepageOf(manifest), text };
+}
+
+/** Of code, its first comment. */
+function textOf(content: string, file: string): string {
+  const normal = content.replaceAll('\r\n', '\n');
+  if (!file.endsWith('.js')) return normal.trim();
+  return (/^(?:\/\/.*\n)+/.exec(normal)?.[0] ?? '').replaceAll(/^\/\/ ?/gm, '').trim();
+}
+
+function homepageOf({ homepage, repository }: Manifest): string {
+  const url = homepage ?? (typeof repository === 'string' ? repository : repository?.url) ?? '';
+  return url.replace(/^git\+/, '').replace(/\.git$/, '');
+}
+
+/** Whether every part of an SPDX expression is allowed: "MIT", "(Apache-2.0 AND BSD-3-Clause)". */
+export function isAllowed(licence: string): boolean {
+  const names = licence
+    .replaceAll(/[()]/g, ' ')
+    .trim()
+    .split(/\s+(?:AND|OR)\s+/);
+  return names.every((name) => ALLOWED_LICENCES.includes(name.trim()));
+}
+
+/**
+ * @param what they are part of
+ * @param folders of packages, relative to the clone
+ * @param node the folder of the Node that is passed on with them
+ */
+export function noticesText(what: string, root: string, folders: readonly string[], node?: string): string {
+  const all = folders.map((folder) => noticeOf(root, folder)).sort(byNameAndVersion);
+  // One version may lie in several places.
+  const notices = all.filter((notice, i) => i === 0 || byNameAndVersion(notice, all[i - 1] as Notice) !== 0);
+  const parts = notices.map(({ name, version, licence, homepage, text }) => {
+    return `${RULE}\n${name} ${version}\n${licence}\n${homepage}\n\n${text}\n`;
+  });
+  if (node !== undefined) parts.push(`${RULE}\n${nodeNotice(root, node)}\n`);
+  const list = notices.map(({ name, version, licence }) => `  ${name} ${version} (${licence})`);
+  if (node !== undefined) list.push(`  ${nodeName(root, node)} (MIT, and those of its parts)`);
+  return `${what} contains code of others:\n\n${list.join('\n')}\n\n${parts.join('\n')}`;
+}
+
+function nodeName(root: string, node: string): string {
+  const { version } = JSON.parse(readFileSync(join(root, node, 'package.json'), 'utf8')) as Manifest;
+  return `Node.js ${version}`;
+}
+
+/** Its own file names what is built into it, with each licence: V8, OpenSSL, ICU, SQLite and others. */
+function nodeNotice(root: string, node: string): string {
+  return `${nodeName(root, node)}\n\n${readFileSync(join(root, node, 'LICENSE'), 'utf8').trim()}`;
+}
+
+function byNameAndVersion(a: Notice, b: Notice): number {
+  const [left, right] = [`${a.name} ${a.version}`, `${b.name} ${b.version}`];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Folders of all packages that an install without development tools brings, as the lockfile has them. */
+export function productionPackages(root: string): string[] {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean; devOptional?: boolean; optional?: boolean }>;
+  };
+  return Object.entries(lock.packages)
+    .filter(([folder, { dev, devOptional }]) => folder !== '' && !dev && !devOptional)
+    .map(([folder]) => folder)
+    .sort();
+}

@@ -1,0 +1,38 @@
+/** The program as one file beside the scripts of its threads: what the Debian package and the executable hold. */
+import { build } from 'esbuild';
+import { packagesIn } from '../bootstrap/bundled-packages.mjs';
+import { inlinedProtos } from './inlined-protos.ts';
+import { packagesOfThreads, ROOT, version } from './parts.ts';
+
+/** What packages written as CommonJS find in an ES module. None of them may look for files: there are none. */
+const BANNER = `import { createRequire as bundledCreateRequire } from 'node:module';
+const require = bundledCreateRequire(import.meta.url), __filename = '/bundled/main.js', __dirname = '/bundled';`;
+
+export interface Program {
+  readonly file: string;
+  /** Folders of the packages that are in it or in the scripts of its threads, relative to the clone. */
+  readonly packages: readonly string[];
+}
+
+/** @param file where it is written */
+export async function bundleProgram(file: string): Promise<Program> {
+  const { metafile } = await build({
+    stdin: { contents: "import './bin/first-moments.js';\nimport './src/main.ts';", resolveDir: ROOT },
+    absWorkingDir: ROOT,
+    outfile: file,
+    bundle: true,
+    // Not the names: stack traces are read.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node26',
+    define: { BUNDLED_VERSION: JSON.stringify(version()) },
+    banner: { js: BANNER },
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'error',
+    plugins: [inlinedProtos(ROOT)],
+  });
+  return { file, packages: [...new Set([...packagesIn(metafile), ...packagesOfThreads()])] };
+}
