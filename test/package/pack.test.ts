@@ -1,16 +1,18 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { packTarball } from '../../scripts/package/tarball.ts';
 import { blockOf } from '../support/doc-pages.ts';
 import { PulselaneProcess, portOf } from '../support/processes.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
 let project: string;
+let tarball: string;
 
 /** What a user's project runs on: this very Node, with nothing of the clone in the way. */
 const environment = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}` };
@@ -20,11 +22,11 @@ const node = (args: readonly string[]) => run(process.execPath, [...args], { cwd
 
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'pulselane-user-'));
-  const { stdout } = await npm(['pack', '--ignore-scripts', '--pack-destination', project, '--json'], ROOT);
-  const packed = JSON.parse(stdout);
-  const { filename } = (Array.isArray(packed) ? packed : Object.values(packed))[0] as { filename: string };
+  const scratch = join(project, 'scratch');
+  await mkdir(scratch);
+  tarball = packTarball(project, scratch).file;
   await writeFile(join(project, 'package.json'), '{"name":"user","private":true,"type":"module"}');
-  await npm(['install', '--ignore-scripts', join(project, filename)], project);
+  await npm(['install', '--ignore-scripts', tarball], project);
 }, 180_000);
 afterAll(() => rm(project, { recursive: true, force: true }));
 
@@ -36,6 +38,7 @@ test('the package holds what runs, and nothing of the workshop', async () => {
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'THIRD-PARTY-NOTICES',
     'bin',
     'dist',
     'docs',
@@ -79,7 +82,16 @@ test('both examples pass the type check of a strict project', async () => {
   expect(stdout).toBe('');
 });
 
-test('its command runs', async () => {
-  const { stdout } = await run(join(project, 'node_modules/.bin/pulselane'), ['--help'], { env: environment });
+test('it cannot be published by mistake, and brings no development tools', async () => {
+  const manifest = JSON.parse(await readFile(join(project, 'node_modules/pulselane/package.json'), 'utf8'));
+  expect(manifest).toMatchObject({ name: 'pulselane', private: true, license: 'Apache-2.0' });
+  expect(Object.keys(manifest)).not.toEqual(expect.arrayContaining(['scripts']));
+  expect(Object.keys(manifest)).not.toEqual(expect.arrayContaining(['devDependencies']));
+});
+
+test('installed globally, in an empty prefix, its command runs', async () => {
+  const prefix = join(project, 'prefix');
+  await npm(['install', '--global', '--ignore-scripts', '--prefix', prefix, tarball], project);
+  const { stdout } = await run(join(prefix, 'bin/pulselane'), ['--help'], { env: environment });
   expect(stdout).toContain('Usage: pulselane');
 });

@@ -19,9 +19,17 @@ export class PulselaneProcess {
   #stdout = '';
   #stderr = '';
 
-  /** Runs in an empty folder, so that no `.env` and no data of somebody else are in the way. */
-  constructor(args: readonly string[], environment: Record<string, string> = {}, bin = BIN) {
-    this.process = spawn(process.execPath, [bin, ...args], {
+  /**
+   * Runs in an empty folder, so that no `.env` and no data of somebody else are in the way.
+   * @param bin a script for this very Node, or a program that needs none
+   */
+  constructor(
+    args: readonly string[],
+    environment: Record<string, string> = {},
+    bin: string | { readonly program: string } = BIN,
+  ) {
+    const [program, first] = typeof bin === 'string' ? [process.execPath, [bin]] : [bin.program, []];
+    this.process = spawn(program, [...first, ...args], {
       cwd: this.#folder,
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
