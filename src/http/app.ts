@@ -38,11 +38,11 @@ export function createApp(context: AppContext): Api {
   });
   app.use(commonHeaders(new CommonHeaders(context.corsOrigins), headerFactsOf));
   app.use(accessMiddleware({ ...context, maxBodyBytes: context.limits.maxBodyBytes }));
-  // Frameworks take what is broken for the text itself, which nobody has: an answer with nobody, and no error.
+  // Hono takes a malformed escape literally, which would match nothing instead of being an error.
   app.use('/api/*', (c, next) => {
     const query = queryOfTarget(c.req.url);
     if (!query.includes('%') || percentDecode(query) !== undefined) return next();
-    return Promise.resolve(problem(c, 'invalid_argument', 'the query is not valid percent-encoded UTF-8'));
+    return Promise.resolve(problem(c, 'invalid_argument', 'the query must be valid percent-encoded UTF-8'));
   });
   homeRoutes(app);
   loginRoutes(app, context);
@@ -66,11 +66,11 @@ export function createApp(context: AppContext): Api {
   refuseOtherMethods(app);
   app.notFound((c) =>
     isApiPath(c.req.path)
-      ? problem(c, 'not_found', `there is nothing at this path${hintFor(c.req.path)}`)
-      : errorJson(c, 404, 'there is nothing at this path'),
+      ? problem(c, 'not_found', `unknown path${hintFor(c.req.path)}`)
+      : errorJson(c, 404, 'unknown path; /api/docs lists all'),
   );
   app.onError((error, c) => {
-    // Hono's, of a body that is not what its header says.
+    // Hono throws it for a body that does not match its Content-Type.
     if (error instanceof HTTPException && error.status < 500 && isApiPath(c.req.path)) {
       return notJson(c);
     }
@@ -81,7 +81,7 @@ export function createApp(context: AppContext): Api {
   return app;
 }
 
-/** What somebody may have meant. */
+/** What the client may have meant. */
 function hintFor(path: string): string {
-  return /^\/api\/v1\/workers\/.*\//.test(path) ? '; a slash in a worker’s id is written %2F' : '';
+  return /^\/api\/v1\/workers\/.*\//.test(path) ? '; write a slash in a worker id as %2F' : '; /api/docs lists all';
 }

@@ -1,16 +1,16 @@
-/** Filters as query parameters: read, and every mistake named. */
+/** Reads filters from query parameters, and reports every mistake. */
 import { LANE_KINDS } from '../model/lanes.ts';
 import { WORKER_STATES } from '../model/liveness.ts';
 import { NO_CRITERIA, type Range } from './selection.ts';
 import { METRIC_PREFIX, NUMBER_NAMES, numberReader } from './values.ts';
 
-/** What is wrong with a parameter. */
+/** A wrong parameter. */
 export interface Mistake {
   readonly name: string;
   readonly detail: string;
 }
 
-/** People give a handful; each is asked of every worker. */
+/** More than anyone needs; each is tested against every worker. */
 const MAX_FILTERS = 32;
 
 const LABEL = 'label.';
@@ -18,10 +18,10 @@ const LEAST = 'min.';
 const MOST = 'max.';
 const NUMBER = /^-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
-/** Names that stand for themselves; beside them are `label.<name>`, `min.<field>` and `max.<field>`. */
+/** Filters with fixed names, besides `label.<name>`, `min.<field>` and `max.<field>`. */
 export const FILTER_NAMES = ['state', 'group', 'isolation', 'prefix'] as const;
 
-/** Whether a parameter of that name is a filter. */
+/** Whether a parameter of this name is a filter. */
 export function isFilter(name: string): boolean {
   return (
     (FILTER_NAMES as readonly string[]).includes(name) ||
@@ -29,7 +29,7 @@ export function isFilter(name: string): boolean {
   );
 }
 
-/** Reads the filters among the parameters; others are left to others. */
+/** Reads the filters among the parameters and ignores the rest. */
 export function readCriteria(parameters: Readonly<Record<string, unknown>>) {
   const mistakes: Mistake[] = [];
   const wrong = (name: string, detail: string) => void mistakes.push({ name, detail });
@@ -47,7 +47,7 @@ export function readCriteria(parameters: Readonly<Record<string, unknown>>) {
     else if (name.startsWith(LABEL)) labels.push([name.slice(LABEL.length), value]);
     else bound(name, value);
   }
-  if (given.length > MAX_FILTERS) wrong(given[MAX_FILTERS]?.[0] ?? '', `more than ${MAX_FILTERS} filters`);
+  if (given.length > MAX_FILTERS) wrong(given[MAX_FILTERS]?.[0] ?? '', `too many filters: at most ${MAX_FILTERS}`);
   return { criteria: { ...criteria, labels, ranges: [...ranges.values()] }, mistakes };
 
   function bound(name: string, text: string): void {
@@ -55,26 +55,26 @@ export function readCriteria(parameters: Readonly<Record<string, unknown>>) {
     const field = name.slice(isLeast ? LEAST.length : MOST.length);
     const value = Number(text);
     if (numberReader(field) === undefined) {
-      wrong(name, `${JSON.stringify(field)} is no number of a worker: there are ${numberNames()}`);
+      wrong(name, `unknown field ${JSON.stringify(field)}; expected one of ${numberNames()}`);
     } else if (!NUMBER.test(text) || !Number.isFinite(value)) {
-      wrong(name, `expected a number, not ${JSON.stringify(text)}`);
+      wrong(name, `expected a number, got ${JSON.stringify(text)}`);
     } else {
       const known = ranges.get(field) ?? { field, least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
-      // Minus zero would be another text than zero, and the same number.
+      // Adding 0 turns -0 into 0: the same number must give the same key.
       ranges.set(field, { ...known, [isLeast ? 'least' : 'most']: value + 0 });
     }
   }
 }
 
-/** For people: what may stand behind `min.` and `max.`. */
+/** What may follow `min.` and `max.`, for people. */
 export function numberNames(): string {
   return `${NUMBER_NAMES.join(', ')} and ${METRIC_PREFIX}<name>`;
 }
 
-/** The words of a list with commas between them; `wrong` is told of one that is not known. */
+/** The words of a comma-separated list; calls `wrong` for an unknown one. */
 function someOf<Word extends string>(known: readonly Word[], text: string, wrong: (detail: string) => void): Word[] {
   const words = text.split(',');
   const unknown = words.find((word) => !(known as readonly string[]).includes(word));
-  if (unknown !== undefined) wrong(`${JSON.stringify(unknown)} is none of ${known.join(', ')}`);
+  if (unknown !== undefined) wrong(`unknown value ${JSON.stringify(unknown)}; expected one of ${known.join(', ')}`);
   return known.filter((word) => words.includes(word));
 }

@@ -1,7 +1,7 @@
-/** Which members an item has. */
+/** The members of a list item. */
 import { PulselaneError } from '../lib/errors.ts';
 
-/** Told unless a client says which ones it wants. */
+/** Included unless a client names the fields it wants. */
 const USUAL = [
   'worker_id',
   'state',
@@ -29,7 +29,7 @@ const USUAL = [
   'running_tasks_count',
 ] as const;
 
-/** Told on demand: they may be large. The last is copied as it lies in memory, so nothing comes after it. */
+/** Included only on request: they may be large. The last is copied from memory as it is, so it must come last. */
 const ON_DEMAND = ['metrics', 'telemetry'] as const;
 
 export const FIELD_NAMES = [...USUAL, ...ON_DEMAND] as const;
@@ -38,9 +38,9 @@ export type FieldName = (typeof FIELD_NAMES)[number];
 export interface Fields {
   /** Equal for equal fields; empty for the usual ones. */
   readonly key: string;
-  /** Each once, in the order in which they are told; `worker_id` always is. */
+  /** Each once, in output order; `worker_id` is always included. */
   readonly names: readonly FieldName[];
-  /** Their places in {@link FIELD_NAMES}. */
+  /** Their indexes in {@link FIELD_NAMES}. */
   readonly numbers: readonly number[];
 }
 
@@ -49,8 +49,8 @@ const numbersOf = (names: readonly FieldName[]) => names.map((name) => FIELD_NAM
 const USUAL_FIELDS: Fields = { key: '', names: USUAL, numbers: numbersOf(USUAL) };
 
 /**
- * @param text names with commas between them; undefined: the usual ones.
- * @throws PulselaneError `invalid_argument`, naming what is no field.
+ * @param text comma-separated names; undefined: the usual ones
+ * @throws PulselaneError `invalid_argument`, naming the unknown field
  */
 export function fieldsOf(text: string | undefined): Fields {
   if (text === undefined) return USUAL_FIELDS;
@@ -59,7 +59,7 @@ export function fieldsOf(text: string | undefined): Fields {
   if (unknown !== undefined) {
     throw new PulselaneError(
       'invalid_argument',
-      `${JSON.stringify(unknown)} is no field: there are ${FIELD_NAMES.join(', ')}`,
+      `unknown field ${JSON.stringify(unknown)}; expected one of ${FIELD_NAMES.join(', ')}`,
     );
   }
   const names = FIELD_NAMES.filter((name) => name === 'worker_id' || asked.includes(name));

@@ -1,28 +1,28 @@
-/** Which workers are meant: filters, all of which a worker has to pass. */
+/** Selects workers by filters, all of which a worker must pass. */
 import type { LaneKind } from '../model/lanes.ts';
 import type { WorkerState } from '../model/liveness.ts';
 import type { Directory, WorkerEntry } from './directory.ts';
 import { ParsedRecord } from './parsed-record.ts';
 import { groupOf, metricIn, numberReader, rowOf } from './values.ts';
 
-/** Filters as plain data, which also goes from thread to thread. What is undefined or empty filters nothing. */
+/** Filters as plain data that can be sent to another thread. An undefined or empty one filters nothing. */
 export interface Criteria {
-  /** Any of them. */
+  /** One of these. */
   readonly states: readonly WorkerState[];
-  /** Kinds of the lane that serves it: any of them. */
+  /** The kind of the worker's lane is one of these. */
   readonly isolation: readonly LaneKind[];
-  /** Empty: workers of no group. */
+  /** Empty: workers without a group. */
   readonly group: string | undefined;
-  /** Of the id. */
+  /** The start of the id. */
   readonly prefix: string;
-  /** Each label by its name, with exactly this value. */
+  /** Labels with exactly these values. */
   readonly labels: readonly (readonly [name: string, value: string])[];
   readonly ranges: readonly Range[];
 }
 
 /** Bounds of a number, both inclusive. */
 export interface Range {
-  /** As {@link numberReader} knows it. */
+  /** A name that {@link numberReader} accepts. */
   readonly field: string;
   readonly least: number;
   readonly most: number;
@@ -41,7 +41,7 @@ export interface Selection {
   /** Equal for selections of equal filters; empty for all workers. */
   readonly key: string;
   readonly criteria: Criteria;
-  /** @param reading of the worker, where somebody else reads it, too */
+  /** @param reading the worker's parsed record, if the caller shares one */
   matches(entry: WorkerEntry, directory: Directory, reading?: ParsedRecord): boolean;
 }
 
@@ -59,7 +59,7 @@ export function selectionBy(given: Criteria): Selection {
 
 export const ALL: Selection = selectionBy(NO_CRITERIA);
 
-/** The same filters, each once and in one order. */
+/** Normalises filters: without duplicates and in a fixed order. */
 function canonical({ states, isolation, group, prefix, labels, ranges }: Criteria): Criteria {
   return {
     states: [...new Set(states)].sort(),
@@ -82,13 +82,13 @@ function keyOf({ states, isolation, group, prefix, labels, ranges }: Criteria): 
     ...(group === undefined ? [] : [['group', group]]),
     ...(prefix === '' ? [] : [['prefix', prefix]]),
     ...labels.map(([name, value]) => ['label', name, value]),
-    // As texts: JSON knows no infinity.
+    // As strings: JSON has no infinity.
     ...ranges.map(({ field, least, most }) => ['range', field, String(least), String(most)]),
   ];
   return filters.length === 0 ? '' : JSON.stringify(filters);
 }
 
-/** The cheap ones first: most workers are sorted out before a record is looked into. */
+/** Cheap tests first: they exclude most workers before a record is read. */
 function testsOf({ states, isolation, group, prefix, labels, ranges }: Criteria): Test[] {
   const tests: Test[] = [];
   if (prefix !== '') tests.push(({ entry }) => entry.workerId.startsWith(prefix));
@@ -101,7 +101,7 @@ function testsOf({ states, isolation, group, prefix, labels, ranges }: Criteria)
         facts !== undefined && Object.hasOwn(facts.labels, name) && facts.labels[name] === value,
     );
   }
-  // Finding and parsing the custom metrics costs more than all the rest.
+  // Finding and parsing the custom metrics costs more than all other tests together.
   const isCustom = ({ field }: Range) => metricIn(field) !== undefined;
   for (const range of [...ranges.filter((range) => !isCustom(range)), ...ranges.filter(isCustom)]) {
     const read = numberReader(range.field);
@@ -110,7 +110,7 @@ function testsOf({ states, isolation, group, prefix, labels, ranges }: Criteria)
   return tests;
 }
 
-/** What is not there is within nothing. */
+/** A missing value is in no range. */
 function isWithin({ least, most }: Range, value: number | undefined): boolean {
   return value !== undefined && value >= least && value <= most;
 }

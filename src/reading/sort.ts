@@ -1,4 +1,4 @@
-/** In which order workers are listed: by some of their values, and in the end by their id, which no two share. */
+/** The order of lists: by some fields, and finally by the unique id. */
 import { PulselaneError } from '../lib/errors.ts';
 import { WORKER_STATES } from '../model/liveness.ts';
 import { numberNames } from './criteria.ts';
@@ -6,36 +6,36 @@ import type { Directory, WorkerEntry } from './directory.ts';
 import { ParsedRecord } from './parsed-record.ts';
 import { groupOf, numberReader, type Read, rowOf } from './values.ts';
 
-/** What one field of the sort is worth; null, which comes last in both directions, if the worker has none. */
+/** A worker's value of one sort field; null, which sorts last in both directions, if it has none. */
 export type SortValue = number | string | null;
 
-/** Where something stands in a sorted list. */
+/** A position in a sorted list. */
 export interface SortPosition {
-  /** One for each field of the sort. */
+  /** One value per sort field. */
   readonly values: readonly SortValue[];
   readonly workerId: string;
 }
 
 export interface Sort {
-  /** Equal for equal sorts; empty for the one by id. */
+  /** Equal for equal sorts; empty for the sort by id. */
   readonly key: string;
-  /** What it sorts by before the id. */
+  /** The sort fields before the id. */
   readonly fields: readonly string[];
-  /** @param reading of the worker, where somebody else reads it, too */
+  /** @param reading the worker's parsed record, if the caller shares one */
   positionOf(entry: WorkerEntry, directory: Directory, reading?: ParsedRecord): SortPosition;
-  /** Below 0: `left` comes first. 0 only for one and the same id with the same values. */
+  /** Negative if `left` comes first; 0 only for the same id with the same values. */
   compare(left: SortPosition, right: SortPosition): number;
 }
 
-/** More than anybody means to sort by; each costs a reading of every worker. */
+/** More than anyone needs; each is read from every worker. */
 const MAX_SORT_FIELDS = 8;
-/** Of a text, so much counts: positions travel in URLs. */
+/** Only the start of a long text counts, because positions travel in URLs. */
 const MAX_TEXT_UNITS = 256;
 
 const ID = 'worker_id';
 
 const OTHERS = {
-  /** In the order of a life: registered, active, suspect, … */
+  /** In lifecycle order: registered, active, suspect, … */
   state: (reading, { board }) => WORKER_STATES.indexOf(board.state(rowOf(reading))),
   group: ({ entry }) => groupOf(entry).slice(0, MAX_TEXT_UNITS) || undefined,
   last_update_at: (reading, { board }) => board.lastUpdateS(rowOf(reading)),
@@ -48,16 +48,16 @@ interface Step {
 }
 
 /**
- * @param text fields with commas between them, each with `-` before it for descending; undefined: by id.
- * @throws PulselaneError `invalid_argument`, naming what cannot be sorted by.
+ * @param text comma-separated fields, each with `-` in front for descending; undefined: by id
+ * @throws PulselaneError `invalid_argument`, naming the field that cannot be sorted by
  */
 export function sortOf(text: string | undefined): Sort {
   const all = text === undefined ? [] : text.split(',').map(stepOf);
-  if (all.length > MAX_SORT_FIELDS) throw invalid(`more than ${MAX_SORT_FIELDS} fields`);
+  if (all.length > MAX_SORT_FIELDS) throw invalid(`too many fields: at most ${MAX_SORT_FIELDS}`);
   const names = all.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw invalid(`${JSON.stringify(twice)} is given twice`);
-  // Behind the id nothing is left to decide.
+  // Ids are unique, so fields after the id do not matter.
   const idAt = names.indexOf(ID);
   const steps = idAt === -1 ? all : all.slice(0, idAt);
   const idDescends = all[idAt]?.isDescending === true;
@@ -88,7 +88,7 @@ function stepOf(text: string): Step {
   const read = name === ID ? ({ entry }: ParsedRecord) => entry.workerId : readerOf(name);
   if (read === undefined) {
     const names = [ID, ...Object.keys(OTHERS)].join(', ');
-    throw invalid(`${JSON.stringify(name)} is nothing to sort by: there are ${names}, ${numberNames()}`);
+    throw invalid(`cannot sort by ${JSON.stringify(name)}; expected one of ${names}, ${numberNames()}`);
   }
   return { name, isDescending, read };
 }
@@ -102,7 +102,7 @@ function keyOf(steps: readonly Step[], idDescends: boolean): string {
   return [...words, ...(idDescends ? [`-${ID}`] : [])].join(',');
 }
 
-/** Texts by their code units. Values of one field are of one type, if they are there. */
+/** Texts compare by code units. Values of one field have one type, if present. */
 function compareValues(left: SortValue, right: SortValue, isDescending: boolean): number {
   if (left === right) return 0;
   if (left === null) return 1;

@@ -117,7 +117,7 @@ describe('GET /telemetry/{workerID}', () => {
     const response = await app.request('/telemetry/ghost');
     expect(response.status).toBe(404);
     expect(response.headers.get('content-type')).toMatch(/^application\/json/);
-    expect(await response.json()).toEqual({ error: 'worker "ghost" is not known' });
+    expect(await response.json()).toEqual({ error: 'no worker is called "ghost"' });
   });
 
   it.each([
@@ -204,7 +204,7 @@ describe('methods', () => {
       const response = await app.request(path, { method });
       expect(response.status).toBe(405);
       expect(response.headers.get('allow')).toBe('GET, HEAD');
-      expect(await response.json()).toEqual({ error: `${method} is not possible here` });
+      expect(await response.json()).toEqual({ error: `${method} is not allowed here; allowed: GET, HEAD` });
     });
   }
 
@@ -228,7 +228,7 @@ it.each(['/nowhere', '/workers/x', '/telemetryx', '/health/'])('%s is 404 in JSO
   const { app } = newApp();
   const response = await app.request(path);
   expect(response.status).toBe(404);
-  expect(await response.json()).toEqual({ error: 'there is nothing at this path' });
+  expect(await response.json()).toEqual({ error: 'unknown path; /api/docs lists all' });
 });
 
 it('/ leads people to the page of the API, and tells programs what there is', async () => {
@@ -323,5 +323,5 @@ it.each(['/ws/telemetry', '/ws/telemetry/node-a'])('%s without an upgrade is 426
   const response = await app.request(path);
   expect(response.status).toBe(426);
   expect(response.headers.get('upgrade')).toBe('websocket');
-  expect(await response.json()).toEqual({ error: 'this path speaks WebSocket' });
+  expect(await response.json()).toEqual({ error: 'this path needs a WebSocket upgrade' });
 });

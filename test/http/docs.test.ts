@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { GUIDES } from '../../src/http/docs/guides.ts';
+import { ORIGIN, shownHost } from '../../src/http/docs/origin.ts';
 import { prose } from '../../src/http/docs/prose.ts';
 import { membersOf, type Schema, typeOf } from '../../src/http/docs/schema-members.ts';
 import { ERRORS } from '../../src/lib/errors.ts';
 import { newApp } from './support.ts';
 
-async function docs() {
+async function docs(host?: string) {
   const { app } = newApp();
-  const response = await app.request('/api/docs');
+  const response = await app.request('/api/docs', host === undefined ? {} : { headers: { host } });
   return { headers: response.headers, html: await response.text() };
 }
 
@@ -81,9 +82,69 @@ test.each([
   expect(plain.headers.get('vary')).toBe('Accept-Encoding');
 });
 
+test('examples use the host of the request, and one with characters of a shell is not repeated', async () => {
+  const { html } = await docs('127.0.0.1:9999');
+  expect(html).toContain('<code>curl http://127.0.0.1:9999/api/v1/workers/worker-1</code>');
+  expect(html).toContain('<code>websocat ws://127.0.0.1:9999/ws/telemetry</code>');
+  expect(html).toContain(
+    'curl -X PUT -H &#39;Content-Type: application/json&#39; -d &#39;{&quot;lane&quot;:&quot;dedicated&quot;}&#39; ' +
+      'http://127.0.0.1:9999/api/v1/workers/worker-1/isolation',
+  );
+  expect(html).not.toContain('origin.invalid');
+  expect((await docs('[::1]:80')).html).toContain('curl http://[::1]:80/api/v1/cluster');
+  expect((await docs()).html).toContain('curl http://localhost:8080/api/v1/cluster');
+  for (const host of ['a$(b).localhost', "a';b", 'a&b', 'a<b', 'a`b', 'a b', '']) {
+    expect(shownHost(host), host).toBe('localhost:8080');
+  }
+});
+
+test('one app shows each client the host that it asked, more hosts than are kept, and each has its own tag', async () => {
+  const { app } = newApp();
+  const tags = new Set<string | null>();
+  for (const round of [1, 2]) {
+    for (let port = 1; port <= 6; port++) {
+      const response = await app.request('/api/docs', { headers: { host: `localhost:${port}` } });
+      expect(await response.text(), String(round)).toContain(`curl http://localhost:${port}/livez<`);
+      tags.add(response.headers.get('etag'));
+    }
+  }
+  expect(tags.size).toBe(6);
+});
+
+test('the contents list every operation once, in the group that has it', async () => {
+  const { html } = await docs();
+  const contents = /<nav .*?<\/nav>/s.exec(html)?.[0] ?? '';
+  const groups = Array.from(contents.matchAll(/<h2><a href="#(group-[^"]+)">([^<]+)<.*?<\/section>/gs));
+  expect(groups.map(([, , name]) => name)).toEqual([
+    'Workers',
+    'Fleet',
+    'Live updates',
+    'Events and holds',
+    'Lanes and limits',
+    'Probes',
+    'Login',
+    'Routes of the earlier Go system',
+    'API description',
+  ]);
+  const listed = groups.flatMap(([text, id]) =>
+    Array.from(text.matchAll(/<li>.*?href="#([^"]+)"/gs), ([, operation]) => `${id} ${operation}`),
+  );
+  const shown = Array.from(html.matchAll(/<section id="(group-[^"]+)">(.*?)<\/section>/gs)).flatMap(
+    ([, id, text = '']) => Array.from(text.matchAll(/<article id="([^"]+)"/g), ([, operation]) => `${id} ${operation}`),
+  );
+  expect(listed).toEqual(shown);
+  expect(new Set(listed).size).toBe(html.match(/<article /g)?.length);
+});
+
+test('neither the page nor the document speaks of a seed', async () => {
+  const { html } = await docs();
+  const document = await (await newApp().app.request('/api/v1/openapi.json')).text();
+  expect(html + document).not.toMatch(/seed/i);
+});
+
 test('what the guides ask for is answered', async () => {
   const { app } = newApp();
-  const targets = GUIDES.flatMap(({ example = '' }) => /http:\/\/localhost:8080([^"' ]+)/.exec(example)?.[1] ?? []);
+  const targets = GUIDES.flatMap(({ example = '' }) => /^([^"' ]+)/.exec(example.split(ORIGIN)[1] ?? '')?.[1] ?? []);
   expect(targets.length).toBeGreaterThan(3);
   for (const target of targets) {
     const method = target.startsWith('/api/v1/stream') ? 'HEAD' : 'GET';

@@ -85,14 +85,14 @@ describe('the list', () => {
     ['limit=1.5', 'limit', 'expected a whole number from 1 to 1000'],
     ['limit=1e2', 'limit', 'expected a whole number from 1 to 1000'],
     ['limit=1&limit=2', 'limit', 'given more than once'],
-    ['sort=cpu', 'sort', '"cpu" is nothing to sort by'],
+    ['sort=cpu', 'sort', 'cannot sort by "cpu"'],
     ['sort=missed&sort=worker_id', 'sort', 'given more than once'],
-    ['cursor=abc', 'cursor', 'none that a list has given'],
-    ['cursor=', 'cursor', 'none that a list has given'],
+    ['cursor=abc', 'cursor', 'not a cursor from an earlier page'],
+    ['cursor=', 'cursor', 'not a cursor from an earlier page'],
     ['index=0&wait=11m', 'wait', 'expected a duration from 0 to 10m, such as 30s'],
     ['index=0&wait=soon', 'wait', 'expected a duration from 0 to 10m, such as 30s'],
-    ['wait=5s', 'wait', 'waits for a change after an index'],
-    ['page=2', 'page', 'there is no such parameter; there are state, group'],
+    ['wait=5s', 'wait', 'needs index: give the X-Pulselane-Index'],
+    ['page=2', 'page', 'unknown query parameter; expected one of state, group'],
   ])('with %s is a problem that names it', async (query, name, detail) => {
     const { app } = newApp();
     const response = await app.request(`/api/v1/workers?${query}`);
@@ -109,7 +109,7 @@ describe('the list', () => {
     const { next_cursor } = await list(app, '?limit=1&sort=missed');
     const other = await app.request(`/api/v1/workers?limit=1&sort=-missed&cursor=${next_cursor}`);
     expect(other.status).toBe(400);
-    expect(((await other.json()) as { detail: string }).detail).toContain('belongs to a list with another sort');
+    expect(((await other.json()) as { detail: string }).detail).toContain('made for a list with another sort');
     // How many, and what of each, may change from page to page.
     expect(await idsOf(app, `?limit=5&fields=state&sort=missed&cursor=${next_cursor}`)).toEqual(['b']);
   });

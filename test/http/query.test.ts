@@ -132,19 +132,19 @@ describe('filters', () => {
   });
 
   test.each([
-    ['state=dead', 'state', '"dead" is none of registered, active'],
-    ['state=', 'state', '"" is none of'],
-    ['isolation=own', 'isolation', '"own" is none of dedicated'],
-    ['min.cpu=1', 'min.cpu', '"cpu" is no number of a worker: there are cpu_usage'],
-    ['min.metrics.=1', 'min.metrics.', 'is no number of a worker'],
-    ['min.cpu_usage=high', 'min.cpu_usage', 'expected a number, not "high"'],
+    ['state=dead', 'state', 'unknown value "dead"; expected one of registered, active'],
+    ['state=', 'state', 'unknown value ""'],
+    ['isolation=own', 'isolation', 'unknown value "own"; expected one of dedicated'],
+    ['min.cpu=1', 'min.cpu', 'unknown field "cpu"; expected one of cpu_usage'],
+    ['min.metrics.=1', 'min.metrics.', 'unknown field "metrics."'],
+    ['min.cpu_usage=high', 'min.cpu_usage', 'expected a number, got "high"'],
     ['max.missed=', 'max.missed', 'expected a number'],
     ['max.missed=1e999', 'max.missed', 'expected a number'],
     ['max.missed=0x10', 'max.missed', 'expected a number'],
-    ['fields=nothing', 'fields', '"nothing" is no field: there are worker_id'],
-    ['stat=active', 'stat', 'there is no such parameter; there are state'],
-    ['label.=x', 'label.', 'there is no such parameter'],
-    ['constructor=x', 'constructor', 'there is no such parameter'],
+    ['fields=nothing', 'fields', 'unknown field "nothing"; expected one of worker_id'],
+    ['stat=active', 'stat', 'unknown query parameter; expected one of state'],
+    ['label.=x', 'label.', 'unknown query parameter'],
+    ['constructor=x', 'constructor', 'unknown query parameter'],
   ])('%s is an error that names what was wrong', (query, name, detail) => {
     const { error } = SelectionQuery.safeParse(Object.fromEntries(new URLSearchParams(query)));
     expect(error?.issues.map(({ path }) => path.join('.'))).toEqual([name]);
@@ -158,7 +158,7 @@ describe('filters', () => {
       { name: 'label.a', detail: 'given more than once' },
     ]);
     const many = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`label.l${i}`, 'x']));
-    expect(readCriteria(many).mistakes).toEqual([{ name: 'label.l32', detail: 'more than 32 filters' }]);
+    expect(readCriteria(many).mistakes).toEqual([{ name: 'label.l32', detail: 'too many filters: at most 32' }]);
   });
 });
 
@@ -291,11 +291,14 @@ describe('a sort', () => {
   }
 
   test.each([
-    ['cpu', '"cpu" is nothing to sort by: there are worker_id, state, group, last_update_at, cpu_usage'],
-    ['', '"" is nothing to sort by'],
-    ['--missed', '"-missed" is nothing to sort by'],
+    ['cpu', 'cannot sort by "cpu"; expected one of worker_id, state, group, last_update_at, cpu_usage'],
+    ['', 'cannot sort by ""'],
+    ['--missed', 'cannot sort by "-missed"'],
     ['missed,-missed', '"missed" is given twice'],
-    ['metrics.a,metrics.b,metrics.c,metrics.d,metrics.e,metrics.f,metrics.g,metrics.h,missed', 'more than 8 fields'],
+    [
+      'metrics.a,metrics.b,metrics.c,metrics.d,metrics.e,metrics.f,metrics.g,metrics.h,missed',
+      'too many fields: at most 8',
+    ],
   ])('by %s is an error', (text, message) => {
     expect(() => sortOf(text)).toThrow(message);
   });
@@ -341,7 +344,7 @@ describe('a cursor', () => {
     );
     const [mark] = JSON.parse(Buffer.from(cursorOf(position, sort, ALL), 'base64url').toString());
     for (const parts of [[mark], [mark, 'a'], [mark, 1, 1, 1], [mark, 'a', 1, {}], [mark, 'a', 1, 1, 1]]) {
-      expect(() => positionIn(base64(JSON.stringify(parts)), sort, ALL)).toThrow('none that a list has given');
+      expect(() => positionIn(base64(JSON.stringify(parts)), sort, ALL)).toThrow('not a cursor from an earlier page');
     }
   });
 });

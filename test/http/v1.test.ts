@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
+import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { Commands } from '../../src/http/commands.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/http-limits.ts';
@@ -184,10 +185,10 @@ test.each([
   ['/events?limit=1&limit=2', 'limit', 'given more than once'],
   ['/events?after=-1', 'after', 'expected a whole number, at least 0'],
   ['/events?after=9007199254740993', 'after', 'expected a whole number, at least 0'],
-  ['/events?limt=1', 'limt', 'there is no such parameter; there are limit, after, worker'],
-  ['/workers/a?x=', 'x', 'there is no such parameter; this path takes none'],
-  ['/holds?x', 'x', 'there is no such parameter; this path takes none'],
-  ['/lanes?x=1', 'x', 'there is no such parameter; this path takes none'],
+  ['/events?limt=1', 'limt', 'unknown query parameter; expected one of limit, after, worker'],
+  ['/workers/a?x=', 'x', 'unknown query parameter; this path takes none'],
+  ['/holds?x', 'x', 'unknown query parameter; this path takes none'],
+  ['/lanes?x=1', 'x', 'unknown query parameter; this path takes none'],
 ])('%s is a problem that names %s', async (target, name, detail) => {
   const response = await newApp().app.request(`/api/v1${target}`);
   expect(response.status).toBe(400);
@@ -204,16 +205,16 @@ test.each(['prefix=%zz', 'prefix=%', 'label.a=%ff', '%zz=1'])(
   async (query) => {
     const response = await newApp().app.request(`/api/v1/workers?${query}`);
     expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ detail: 'the query is not valid percent-encoded UTF-8' });
+    expect(await response.json()).toMatchObject({ detail: 'the query must be valid percent-encoded UTF-8' });
   },
 );
 
 test('a worker’s id with a slash in it is told how to be written', async () => {
   const detail = async (path: string) => ((await (await newApp().raw(path)).json()) as { detail: string }).detail;
-  const hint = 'there is nothing at this path; a slash in a worker’s id is written %2F';
+  const hint = 'unknown path; write a slash in a worker id as %2F';
   expect(await detail('/api/v1/workers/a/b')).toBe(hint);
   expect(await detail('/api/v1/workers/a/b/approve')).toBe(hint);
-  expect(await detail('/api/v1/nothing/a/b')).toBe('there is nothing at this path');
+  expect(await detail('/api/v1/nothing/a/b')).toBe('unknown path; /api/docs lists all');
 });
 
 test('what holds up judgement is told in health and by itself, and a brake is released from this machine', async () => {
@@ -436,7 +437,7 @@ test('a worker that is forgotten, and its row given to another, while it is told
   });
   const response = await app.request('/api/v1/workers/a');
   expect(response.status).toBe(404);
-  expect(await response.json()).toMatchObject({ detail: 'worker "a" is not known' });
+  expect(await response.json()).toMatchObject({ detail: 'no worker is called "a"' });
   expect(bodies.lent).toBe(0);
 });
 
@@ -452,4 +453,53 @@ test('nobody is shown as active without values, though main says so before this 
   expect(await shown()).toEqual(['false', 'false', 'false', 'false', 'false']);
   fleet.publish('a', { cpuUsage: 1 });
   expect(await shown()).toEqual(['true', 'true', 'true', 'true', 'true']);
+});
+
+async function putIsolation(url: string, body: unknown) {
+  const response = await fetch(`${url}/api/v1/workers/a/isolation`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, problem: (await response.json()) as { detail: string } };
+}
+
+test.each([
+  [{}, 'lane: missing; expected one of auto, dedicated, shared'],
+  [{ lane: 'Dedicated' }, 'lane: expected one of auto, dedicated, shared, got "Dedicated"'],
+  [{ lane: 7 }, 'lane: expected one of auto, dedicated, shared, got 7'],
+  [{ lane: null }, 'lane: expected one of auto, dedicated, shared, got null'],
+  [{ lane: 'auto', worker: 'a' }, 'worker: unknown member; expected only lane'],
+  [[], 'expected a JSON object with lane, got a list'],
+  ['auto', 'expected a JSON object with lane, got "auto"'],
+  [{ lane: 'x'.repeat(1000) }, /^lane: expected one of auto, dedicated, shared, got "x+… \(1002 characters\)$/],
+])('a body of %j is a problem that says what was expected and what was given', async (body, detail) => {
+  const { status, problem } = await putIsolation((await serve({})).url, body);
+  expect(status).toBe(400);
+  if (typeof detail === 'string') expect(problem.detail).toBe(detail);
+  else expect(problem.detail).toMatch(detail);
+});
+
+test('whatever a body is, none of the words of the schema library reach the client', async () => {
+  const { url } = await serve({});
+  const body = fc.oneof(fc.jsonValue(), fc.record({ lane: fc.jsonValue() }), fc.record({ lane: fc.constant('auto') }));
+  await fc.assert(
+    fc.asyncProperty(body, async (value) => {
+      const { status, problem } = await putIsolation(url, value);
+      if (status === 400) expect(problem.detail).toMatch(/expected (only|one of|a JSON object with) /);
+      else expect(value).toEqual({ lane: expect.stringMatching(/^(auto|dedicated|shared)$/) });
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test.each([
+  ['POST', '/api/v1/workers', 'GET, HEAD'],
+  ['PATCH', '/api/v1/workers/a', 'GET, HEAD, DELETE'],
+  ['GET', '/api/v1/workers/a/isolation', 'PUT'],
+])('%s %s is refused, and the allowed methods are named', async (method, path, allowed) => {
+  const { url } = await serve({});
+  const response = await fetch(url + path, { method });
+  expect([response.status, response.headers.get('allow')]).toEqual([405, allowed]);
+  expect(await response.json()).toMatchObject({ detail: `${method} is not allowed here; allowed: ${allowed}` });
 });

@@ -79,7 +79,7 @@ export type Decision =
 
 /** Its answer tells whether the master lives, or takes a token: nothing that a token protects. */
 const PUBLIC_PATHS: ReadonlySet<string> = new Set(['/health', '/livez', '/readyz', '/login']);
-const SEED_PATH = /^\/(?:health|telemetry|workers|ws\/telemetry)(?:\/|$)/;
+const EARLIER_PATH = /^\/(?:health|telemetry|workers|ws\/telemetry)(?:\/|$)/;
 
 /** @param whoAsks looked up only where it matters: it costs two hashes */
 export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision {
@@ -149,7 +149,7 @@ function isWebSocket({ upgrade }: Headers): boolean {
 /** What a token must have for it. */
 export function scopeOf(method: string, path: string): ApiScope {
   // Who may read may also leave.
-  return !isChange(method) || path === '/logout' || SEED_PATH.test(path) ? 'read' : 'operate';
+  return !isChange(method) || path === '/logout' || EARLIER_PATH.test(path) ? 'read' : 'operate';
 }
 
 /**

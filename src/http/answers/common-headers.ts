@@ -1,6 +1,6 @@
 /**
- * Headers of every response, and the answer to a browser's preflight. All are set before the route runs, since a large
- * body is written past Hono: a middleware that adds headers afterwards (as hono/cors does) would come too late.
+ * The headers of every response, and the answer to CORS preflights. They are set before the route runs, because large bodies
+ * are written past Hono: a middleware that adds headers afterwards, such as hono/cors, would come too late.
  */
 import { createMiddleware } from 'hono/factory';
 import type { HttpContext, HttpEnv } from '../context.ts';
@@ -12,9 +12,9 @@ const API_METHODS = 'GET, HEAD, POST, PUT, DELETE';
 type HeaderMap = Readonly<Record<string, string>>;
 
 /**
- * What every answer has. They tell browsers to take no answer of ours for a script, a style or a frame of theirs.
- * Resource policy: pages of CORS_ORIGINS read by CORS, to which it does not apply. Referrer policy: with `no-referrer` a
- * form of ours would be sent with `Origin: null`.
+ * In every response. They keep browsers from using a response as a script, style or frame of another site.
+ * Resource policy: pages of CORS_ORIGINS read by CORS, to which it does not apply. Referrer policy: with `no-referrer`, our
+ * own forms would send `Origin: null`.
  */
 export const BASE_HEADERS: HeaderMap = Object.freeze({
   'Cache-Control': 'no-store',
@@ -26,19 +26,19 @@ export const BASE_HEADERS: HeaderMap = Object.freeze({
 });
 
 /**
- * A browser that was here over TLS comes back over TLS alone, for so many seconds: a year, as lists of such servers want
- * it. It counts for the host, whatever the port: so it is not sent under a name of loopback, where others listen too.
+ * Tells browsers that came over TLS to use only TLS for a year, the minimum for preload lists. It applies to the host
+ * on all ports, so it is not sent for loopback names, which other servers share.
  */
 const STRICT_TRANSPORT = { 'Strict-Transport-Security': 'max-age=31536000' } as const;
 
-/** What pages of other origins may see of an answer beside what they always may. */
+/** Response headers that pages of other origins may read, besides those that CORS always allows. */
 const EXPOSED = 'ETag, Link, Retry-After, X-Pulselane-Index';
-/** How long a browser remembers a preflight: a change of CORS_ORIGINS comes with a restart, which takes longer. */
+/** How long a browser caches a preflight. CORS_ORIGINS changes only with a restart. */
 const PREFLIGHT_MAX_AGE_S = '600';
 
 export interface CommonHeaderFacts {
   readonly origin: string | undefined;
-  /** Asked for over TLS, under a name that is not one of loopback. */
+  /** Requested over TLS and not under a loopback name. */
   readonly isStrictTransport: boolean;
 }
 
@@ -48,11 +48,11 @@ export class CommonHeaders {
 
   constructor(corsOrigins: readonly string[]) {
     this.#corsOrigins = corsOrigins;
-    // Responses differ by origin only if there is a list.
+    // Responses depend on the origin only if there is a list.
     this.#unlisted = corsOrigins.length === 0 ? BASE_HEADERS : Object.freeze({ ...BASE_HEADERS, Vary: 'Origin' });
   }
 
-  /** What is sent to `origin`. */
+  /** The headers for a request with these facts. */
   of({ origin, isStrictTransport }: CommonHeaderFacts): HeaderMap {
     const isListed = origin !== undefined && this.#corsOrigins.includes(origin);
     if (!isListed && !isStrictTransport) return this.#unlisted;
@@ -64,7 +64,7 @@ export class CommonHeaders {
   }
 }
 
-/** The answer to a preflight of a listed origin. Cookies are never allowed along: a page of another origin has a token. */
+/** Answers a preflight of a listed origin. Cookies are never allowed: pages of other origins use a token. */
 export function preflightAnswer(c: HttpContext): Response {
   const asked = c.req.header('access-control-request-headers');
   return answer(c, 204, null, {
@@ -82,8 +82,8 @@ export function commonHeaders(headers: CommonHeaders, factsOf: (c: HttpContext) 
 }
 
 /**
- * An answer with the common headers and its own. By hand and not by `c.body` or `c.header`, which would put the headers
- * into a `Headers` object for node-server to take them out again: a tenth of the time that a small answer takes.
+ * A response with the common headers and its own. Built directly and not with `c.body` or `c.header`, which would copy the
+ * headers into a `Headers` object and back: 10 % of the time of a small response.
  */
 export function answer(
   c: HttpContext,
@@ -94,5 +94,5 @@ export function answer(
   return new Response(body, { status, headers: { ...c.get('commonHeaders'), ...headers } });
 }
 
-/** For methods that a known route does not have. */
+/** For an unsupported method on a read-only route. */
 export const ALLOW = { Allow: METHODS };

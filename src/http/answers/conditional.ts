@@ -1,21 +1,21 @@
-/** Conditional requests (RFC 9110, section 13): whether a client has the answer already. */
+/** Conditional requests (RFC 9110, section 13): whether the client already has the current answer. */
 
 import type { HttpContext } from '../context.ts';
 import { answer } from './common-headers.ts';
 
-/** A weak tag: what it stands for means the same, though its bytes may differ. `text` has no quotation mark. */
+/** A weak tag: equal tags mean the same content, though bytes may differ. @param text without quotation marks */
 export function weakTag(text: string): string {
   return `W/"${text}"`;
 }
 
-/** Headers of an answer that may be asked for conditionally: kept by clients and proxies, and asked about each time. */
+/** Headers of an answer with a tag: clients and proxies may store it, but must revalidate it. */
 export function conditionalHeaders(etag: string): Record<string, string> {
   return { ETag: etag, 'Cache-Control': 'no-cache' };
 }
 
 /**
- * The answer to a client that has it already: 304 without a body; undefined if it has not.
- * @param headers that the whole answer would have, beside the tag's
+ * 304 without a body if the client already has the answer, otherwise undefined.
+ * @param headers of the full answer, besides the tag
  */
 export function notModified(c: HttpContext, etag: string, headers: Record<string, string> = {}): Response | undefined {
   const known = c.req.header('if-none-match');
@@ -26,7 +26,7 @@ export function notModified(c: HttpContext, etag: string, headers: Record<string
 const TAG = /(?:W\/)?"([\x21\x23-\x7e\x80-\xff]*)"/y;
 const BETWEEN = /[ \t]*(?:,[ \t]*)*/y;
 
-/** Compares weakly a tag with an If-None-Match: a list of tags, or `*`. What is no list of tags matches nothing. */
+/** Compares a tag weakly with If-None-Match: a list of tags, or `*`. A malformed list matches nothing. */
 export function matchesTag(ifNoneMatch: string, etag: string): boolean {
   if (ifNoneMatch.trim() === '*') return true;
   const opaque = etag.replace(/^W\//, '').slice(1, -1);

@@ -1,4 +1,4 @@
-/** An answer that stays the same for the life of the thread: made once, compressed once, and asked about by its tag. */
+/** A constant answer: built once, compressed once, with a tag for conditional requests. */
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -13,10 +13,10 @@ export class KeptText {
   readonly #text: Buffer<ArrayBuffer>;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #etag: string;
-  /** By a thread of Node's own pool, when it is first asked for. */
+  /** Compressed on first use, in Node's thread pool. */
   #zipped: Promise<Buffer<ArrayBuffer>> | undefined;
 
-  /** @param headers with its type */
+  /** @param headers including Content-Type */
   constructor(text: string, headers: Readonly<Record<string, string>>) {
     this.#text = Buffer.from(text);
     this.#headers = headers;
@@ -24,7 +24,7 @@ export class KeptText {
   }
 
   async send(c: HttpContext): Promise<Response> {
-    // Those of 304, too: a browser puts them in the place of those that it has kept.
+    // A 304 carries them too: the browser updates its stored headers with them.
     const headers = { ...this.#headers, ...conditionalHeaders(this.#etag), ...varyHeader(c) };
     const known = notModified(c, this.#etag, headers);
     if (known !== undefined) return known;

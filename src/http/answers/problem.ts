@@ -1,15 +1,15 @@
-/** Errors under /api/v1: RFC 9457, `application/problem+json`. Nothing of the inside is told. */
+/** Errors under /api/v1: RFC 9457, `application/problem+json`. They reveal nothing internal. */
 import { ERRORS, type ErrorCode, PulselaneError } from '../../lib/errors.ts';
 import type { HttpContext } from '../context.ts';
 import { answer } from './common-headers.ts';
 
-/** How long to wait before the same may succeed, where nothing better is known. */
+/** The Retry-After when no better value is known. */
 const RETRY_AFTER_S = 1;
 
 export interface ProblemDetails {
-  /** Which parts of the input are wrong, and why. */
+  /** The wrong parts of the input, each with the reason. */
   readonly errors?: readonly { readonly in: string; readonly name: string; readonly detail: string }[];
-  /** Beside those of every problem, such as Allow. */
+  /** Besides those of every problem, for example Allow. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -18,20 +18,20 @@ export function problemType(code: ErrorCode): string {
   return `urn:pulselane:error:${code}`;
 }
 
-/** What a problem always says. @param instance the path that was asked for */
+/** The members of every problem. @param instance the requested path */
 export function problemFacts(code: ErrorCode, detail: string, instance: string) {
   const { httpStatus: status, title } = ERRORS[code];
   return { type: problemType(code), title, status, detail, instance };
 }
 
-/** The problem of an error with a code, counted if it is a limit that was reached; any other is thrown on. */
+/** Turns a PulselaneError into a problem and counts it if a limit was reached; rethrows any other error. */
 export function problemOf(c: HttpContext, error: unknown): Response {
   if (!(error instanceof PulselaneError)) throw error;
   c.get('refusals')?.countError(error);
   return problem(c, error.code, error.message);
 }
 
-/** @param detail for people: what was wrong, where, what was expected */
+/** @param detail for people: what was wrong, where, and what was expected */
 export function problem(c: HttpContext, code: ErrorCode, detail: string, details: ProblemDetails = {}): Response {
   const { errors, headers } = details;
   const facts = problemFacts(code, detail, c.req.path);
@@ -45,7 +45,12 @@ export function problem(c: HttpContext, code: ErrorCode, detail: string, details
   });
 }
 
-/** The body of a request cannot be read as what it should be. */
+/** The text of a 405. @param allowed the methods of the Allow header */
+export function methodNotAllowed(method: string, allowed: string): string {
+  return `${method} is not allowed here; allowed: ${allowed}`;
+}
+
+/** The request body is not JSON. */
 export function notJson(c: HttpContext): Response {
-  return problem(c, 'invalid_argument', 'the body is not JSON, or has no Content-Type: application/json');
+  return problem(c, 'invalid_argument', 'the body must be JSON, with Content-Type: application/json');
 }

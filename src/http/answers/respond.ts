@@ -1,4 +1,4 @@
-/** How responses are written: JSON text from pooled buffers, and errors. */
+/** Writes responses: JSON text from pooled buffers, and errors. */
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { JoinedMapPool } from '../bodies/bodies.ts';
@@ -11,7 +11,7 @@ import { conditionalHeaders, notModified } from './conditional.ts';
 import { acceptsGzip, varyHeader } from './encoding.ts';
 import { problemOf } from './problem.ts';
 
-/** An answer for people and scripts: `{"error": "..."}`. Never says anything of the inside. */
+/** An error outside /api/: `{"error": "..."}`. Reveals nothing internal. */
 export function errorJson(
   c: HttpContext,
   status: ContentfulStatusCode,
@@ -21,7 +21,7 @@ export function errorJson(
   return sendJson(c, status, { error }, headers);
 }
 
-/** A small answer. HEAD gets its Content-Length too, which Hono itself would leave out. */
+/** A small JSON response. HEAD gets its Content-Length too, which Hono would omit. */
 export function sendJson(
   c: HttpContext,
   status: ContentfulStatusCode,
@@ -37,7 +37,7 @@ function jsonHeaders(bodyBytes: number): Record<string, string> {
   return { 'Content-Type': 'application/json', 'Content-Length': String(bodyBytes) };
 }
 
-/** Answers, outside /api/, with the text that `write` makes, or with what it returns instead. */
+/** Responds, outside /api/, with the text that `write` appends, or with the response it returns instead. */
 export function sendJsonText(
   context: AppContext,
   c: HttpContext,
@@ -47,13 +47,13 @@ export function sendJsonText(
   const text = texts.take();
   if (text === undefined) {
     context.refusals.count('answers');
-    return errorJson(c, 503, 'too many large answers are under way', { 'Retry-After': '1' });
+    return errorJson(c, 503, 'too many large answers are being sent; try again in a second', { 'Retry-After': '1' });
   }
   const read = () => write(text) ?? text.bytes();
   return sendLent(c, read, () => texts.give(text));
 }
 
-/** Answers with a map of all workers: one that is kept joined or, while all of these are lent, one joined anew. */
+/** Responds with a map of all workers: a kept one or, while all kept ones are in use, one built for this response. */
 export function sendMap(context: AppContext, c: HttpContext, pool: JoinedMapPool): Response {
   const map = pool.take();
   if (map === undefined) {
@@ -69,7 +69,7 @@ export function sendMap(context: AppContext, c: HttpContext, pool: JoinedMapPool
   );
 }
 
-/** Answers with what `read` gives, and calls `giveBack` once nobody looks at those bytes any more. */
+/** Responds with the bytes from `read`, and calls `giveBack` once they are no longer used. */
 function sendLent(c: HttpContext, read: () => Buffer | Response, giveBack: () => void): Response {
   let bytes: Buffer | Response;
   try {
@@ -85,7 +85,7 @@ function sendLent(c: HttpContext, read: () => Buffer | Response, giveBack: () =>
   return sendBytes(c, bytes, giveBack, jsonHeaders(bytes.length));
 }
 
-/** Answers with a body, which is given back once nobody looks at it any more. */
+/** Responds with a body and gives it back once it is no longer used. */
 export function sendBody(c: HttpContext, body: Body, headers: Record<string, string> = {}): Response {
   const { bytes, isGzip } = body;
   return sendBytes(c, bytes, () => body.giveBack(), {
@@ -97,8 +97,8 @@ export function sendBody(c: HttpContext, body: Body, headers: Record<string, str
 }
 
 /**
- * Answers under /api/v1 with a list that has a tag: not at all to a client that has it already; compressed, by another thread,
- * where the client takes that and it is large.
+ * Responds under /api/v1 with a tagged list: 304 if the client has it already; compressed in another thread if it is large and
+ * the client accepts gzip.
  */
 export async function sendTagged(
   { queries }: AppContext,
@@ -121,15 +121,15 @@ function sendBytes(c: HttpContext, bytes: Uint8Array, giveBack: () => void, head
   let keep = false;
   try {
     if (c.req.method === 'HEAD') return answer(c, 200, null, headers);
-    // Hono gives no bindings at all where there is no server.
+    // `app.request()` in tests has no bindings.
     const outgoing = (c.env as HttpEnv['Bindings'] | undefined)?.outgoing;
     if (outgoing === undefined || outgoing.destroyed || bytes.length < DIRECT_BODY_BYTES) {
-      // Text as a string goes out in one write together with the headers; a lent buffer must be copied in any case.
+      // A string goes out in one write with the headers; a lent buffer would have to be copied anyway.
       const isText = headers['Content-Encoding'] === undefined;
       return answer(c, 200, isText ? textOf(bytes) : new Uint8Array(bytes), headers);
     }
-    // Past Hono, without a copy. Nothing may touch `c.res` after this: a copy of RESPONSE_ALREADY_SENT is no longer
-    // known as such, and a second response would be written. `close` comes after the last byte and after an abort.
+    // Past Hono, without a copy. Nothing may touch `c.res` after this: Hono would not recognise a copy of
+    // RESPONSE_ALREADY_SENT and would write a second response. `close` follows the last byte as well as an abort.
     keep = true;
     outgoing.once('close', giveBack);
     outgoing.writeHead(200, { ...c.get('commonHeaders'), ...headers });

@@ -1,4 +1,4 @@
-/** The whole fleet in figures, as the API shows it. */
+/** The schema of the fleet-wide figures. */
 import { z } from '@hono/zod-openapi';
 import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import { WORKER_STATES } from '../../model/liveness.ts';
@@ -21,16 +21,18 @@ const Usage = z
   })
   .openapi('UsageFigures', {
     description:
-      'Percentages. A percentile is the nearest rank: the least value that so many per cent of all do not exceed, which is ' +
-      'always the value of a worker. Null where there is no worker to tell of.',
+      'Percentages over active workers that have sent a heartbeat. A percentile is the nearest rank: the smallest value that ' +
+      'at least that share of workers does not exceed. Null if there is no such worker.',
   });
 
 export const Cluster = z
   .object({
     workers: z.object({ total: z.int(), active: z.int(), by_state: counts(WORKER_STATES) }),
-    groups: z.int().openapi({ description: 'Groups that have a worker; workers of none are no group.' }),
+    groups: z
+      .int()
+      .openapi({ description: 'Groups with at least one worker; workers without a group are not counted.' }),
     usage: z.object({
-      workers: z.int().openapi({ description: 'Active workers that have sent: those that the figures are of.' }),
+      workers: z.int().openapi({ description: 'The number of workers in these figures: active and with a heartbeat.' }),
       cpu_usage: Usage,
       memory_usage: Usage,
       storage_usage: Usage,
@@ -40,9 +42,11 @@ export const Cluster = z
     heartbeats: z.object({
       total: z
         .int()
-        .openapi({ description: 'Accepted since the start, those of workers that are forgotten included.' }),
-      per_second: z.number().openapi({ description: 'Of late.' }),
-      missed: z.int().openapi({ description: 'This and what follows: of the workers that are known now.' }),
+        .openapi({ description: 'Accepted since the start, including those of workers that were forgotten since.' }),
+      per_second: z.number().openapi({ description: 'The recent rate of accepted heartbeats.' }),
+      missed: z
+        .int()
+        .openapi({ description: 'Sent but never received. This and the following: of the present workers.' }),
       rejected: z.int(),
       replaced_by_reason: counts(REPLACEMENT_REASONS),
       lost_by_cause: counts(FAULT_CAUSES),
@@ -54,7 +58,7 @@ export const Cluster = z
           ReturnType<typeof counts<(typeof LANE_STATES)[number]>>
         >,
       )
-      .openapi({ description: 'Lanes that serve somebody, by kind and state.' }),
+      .openapi({ description: 'Lanes with workers, by kind and state.' }),
     flags: z.object({ stuck: z.int(), flapping: z.int(), id_conflict: z.int() }),
     grace: Grace.nullable(),
     brakes: z.array(Brake),

@@ -1,11 +1,11 @@
-/** The OpenAPI document, made from the schemas by which requests are checked. */
+/** Builds the OpenAPI document from the schemas that also validate requests. */
 import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
 import { VERSION } from '../../lib/version.ts';
 import type { Api } from './endpoint.ts';
 
 export type OpenApiDocument = ReturnType<Api['getOpenAPI31Document']>;
 
-/** What every operation may be answered with, beside what is its own: each route in the shape that its errors have. */
+/** Answers that any operation may give besides its own; each route uses the shape of its other errors. */
 const COMMON_PROBLEMS: readonly (readonly [name: string, codes: readonly [ErrorCode, ...ErrorCode[]]])[] = [
   ['InvalidArgument', ['invalid_argument']],
   ['Unauthenticated', ['unauthenticated']],
@@ -17,21 +17,27 @@ const COMMON_PROBLEMS: readonly (readonly [name: string, codes: readonly [ErrorC
   ['Unavailable', ['unavailable', 'resource_exhausted']],
 ];
 
-/** `identifier` is new in OpenAPI 3.1, and the types of the library do not know it. */
+/** `identifier` is new in OpenAPI 3.1 and missing in the library's types. */
 const LICENSE = { name: 'Apache License 2.0', identifier: 'Apache-2.0' };
 
+/** The groups of the docs page, in its order. */
 const TAGS = [
-  { name: 'workers', description: 'Who there is, and how each is doing.' },
-  { name: 'cluster', description: 'The fleet as a whole.' },
-  { name: 'live', description: 'What changes, as it changes.' },
-  { name: 'events', description: 'What happened.' },
-  { name: 'lanes', description: 'The threads that serve the workers.' },
-  { name: 'commands', description: 'What an operator may do.' },
-  { name: 'seed', description: 'Routes of the system that Pulselane succeeds: they stay as they are.' },
-  { name: 'probes', description: 'For load balancers and supervisors; they need no credentials.' },
-  { name: 'access', description: 'How a browser shows a token.' },
-  { name: 'documents', description: 'This very description.' },
+  { name: 'Workers', description: 'The workers, how each is doing, and what an operator can do with one.' },
+  { name: 'Fleet', description: 'Figures over all workers.' },
+  { name: 'Live updates', description: 'Changes as they happen.' },
+  { name: 'Events and holds', description: 'What happened, and what keeps the master from judging silent workers.' },
+  { name: 'Lanes and limits', description: 'The threads that process heartbeats, and the limits of the master.' },
+  { name: 'Probes', description: 'For load balancers and supervisors; they need no token.' },
+  { name: 'Login', description: 'How a browser gets a session.' },
+  {
+    name: 'Routes of the earlier Go system',
+    description: 'Unchanged, so that scripts and dashboards written for it keep working.',
+  },
+  { name: 'API description', description: 'This description.' },
 ];
+
+export const SUMMARY =
+  'Telemetry for master/worker fleets: which workers are alive, how each is doing, and what needs attention.';
 
 export function openApiDocument(api: Api): OpenApiDocument {
   const document = api.getOpenAPI31Document({
@@ -39,12 +45,11 @@ export function openApiDocument(api: Api): OpenApiDocument {
     info: {
       title: 'Pulselane',
       version: VERSION,
-      description:
-        'Telemetry for master/worker fleets: who is alive, how each worker is doing, and what needs a person. `/api/docs` on the same server is this document for people.',
+      description: `${SUMMARY} \`/api/docs\` on the same server shows this document as a page.`,
       license: LICENSE,
     },
     servers: [{ url: '/', description: 'The master that serves this document.' }],
-    // Any of them; none is needed for reading while the master has no tokens.
+    // Any one of these; reading needs none while the master has no tokens.
     security: [{ bearer: [] }, { session: [] }, {}],
   });
   const used = new Set(Object.values(document.paths ?? {}).flatMap((path) => operationsOf(path).flatMap(tagsOf)));
@@ -57,27 +62,27 @@ export function openApiDocument(api: Api): OpenApiDocument {
         type: 'apiKey',
         in: 'cookie',
         name: 'pulselane_session',
-        description: 'What a browser gets at /login.',
+        description: 'The session cookie from /login.',
       },
     },
     responses: Object.fromEntries(
       COMMON_PROBLEMS.flatMap(([name, codes]) => [
         [name, refusal(codes, 'application/problem+json', 'Problem')],
-        [`Seed${name}`, refusal(codes, 'application/json', 'SeedError')],
+        [`Legacy${name}`, refusal(codes, 'application/json', 'LegacyError')],
       ]),
     ),
   };
   for (const [path, item] of Object.entries(document.paths ?? {})) {
-    for (const operation of operationsOf(item)) addCommonProblems(operation, path.startsWith('/api/') ? '' : 'Seed');
+    for (const operation of operationsOf(item)) addCommonProblems(operation, path.startsWith('/api/') ? '' : 'Legacy');
   }
   return document;
 }
 
-/** @param shape how the names of its common answers begin */
-function addCommonProblems(operation: Operation, shape: '' | 'Seed'): void {
+/** @param shape the prefix of its common answers' names */
+function addCommonProblems(operation: Operation, shape: '' | 'Legacy'): void {
   operation.responses ??= {};
   for (const [name, [code]] of COMMON_PROBLEMS) {
-    // Whoever needs no credentials is not refused for them.
+    // A public operation refuses nobody for credentials.
     if (operation.security?.length === 0 && (code === 'unauthenticated' || code === 'permission_denied')) continue;
     operation.responses[ERRORS[code].httpStatus] ??= { $ref: `#/components/responses/${shape}${name}` };
   }
@@ -96,7 +101,7 @@ function tagsOf(operation: Operation): readonly string[] {
   return operation.tags ?? [];
 }
 
-function refusal(codes: readonly ErrorCode[], type: string, schema: 'Problem' | 'SeedError') {
+function refusal(codes: readonly ErrorCode[], type: string, schema: 'Problem' | 'LegacyError') {
   const retries = codes.some((code) => ERRORS[code].httpStatus === 429 || ERRORS[code].httpStatus === 503);
   return {
     description: codes.map((code) => ERRORS[code].meaning).join(' Or: '),

@@ -1,9 +1,9 @@
 /**
- * How routes under /api/v1 are made: each is described once, by zod schemas, from which come its validation, its place in the
- * OpenAPI document and the list of routes that the tests of the locked door go through.
+ * How routes under /api/v1 are defined: zod schemas describe each once, for validation, for the OpenAPI document, and for the
+ * list of routes in the access tests.
  */
 import { createRoute, OpenAPIHono, type RouteConfig, type RouteHandler } from '@hono/zod-openapi';
-import { problem } from '../answers/problem.ts';
+import { methodNotAllowed, problem } from '../answers/problem.ts';
 import type { HttpContext, HttpEnv } from '../context.ts';
 import { percentDecode } from '../sockets/target.ts';
 import { query } from './parameters.ts';
@@ -12,19 +12,19 @@ export type Api = OpenAPIHono<HttpEnv>;
 
 type InputContext<R extends RouteConfig> = Parameters<RouteHandler<R, HttpEnv>>[0];
 
-/** A handler that gets valid input; answers are written by `answer`, `sendJson` and their kin, never by `c.json`. */
+/** A handler that gets valid input. It answers through `answer`, `sendJson` and similar, never through `c.json`. */
 export type EndpointHandler<R extends RouteConfig> = (c: InputContext<R> & HttpContext) => Response | Promise<Response>;
 
 type ZodIssue = {
   readonly path: readonly PropertyKey[];
   readonly message: string;
-  /** Parameters that there are not. */
+  /** Unknown parameters or members. */
   readonly keys?: readonly string[];
 };
 
 const NO_QUERY = query({});
 
-/** An app whose input is checked by the schemas of its routes; wrong input is answered as a problem that names it. */
+/** An app that validates input by the schemas of its routes and answers invalid input with a problem that names it. */
 export function newApi(options: { readonly getPath: (request: Request, options?: { env?: unknown }) => string }): Api {
   return new OpenAPIHono<HttpEnv>({
     ...(options as object),
@@ -40,7 +40,7 @@ export function newApi(options: { readonly getPath: (request: Request, options?:
   });
 }
 
-/** Adds a route. GET answers HEAD too: the handler writes no body past Hono for it. Without a query, none is taken. */
+/** Adds a route. GET also answers HEAD, for which the handler must not write a body past Hono. Unknown parameters are refused. */
 export function endpoint<R extends RouteConfig>(api: Api, route: R, handler: EndpointHandler<R>): void {
   const { request } = route;
   const strict =
@@ -48,30 +48,29 @@ export function endpoint<R extends RouteConfig>(api: Api, route: R, handler: End
   api.openapi(strict, handler as never);
 }
 
-/** After the last route: whatever else is asked of their paths is refused, with what is possible there. */
+/** Refuses other methods on the paths of all routes, naming the allowed ones. Call it after the last route. */
 export function refuseOtherMethods(api: Api): void {
   const methodsByPath = new Map<string, string[]>();
   for (const definition of api.openAPIRegistry.definitions) {
     if (definition.type !== 'route') continue;
     const { path, method } = definition.route;
-    // Legacy routes are described, too, and refuse by themselves.
+    // The routes outside /api/ refuse other methods themselves.
     if (!path.startsWith('/api/')) continue;
     const methods = methodsByPath.get(path) ?? [];
     methods.push(...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
     methodsByPath.set(path, methods);
   }
   for (const [path, methods] of methodsByPath) {
+    const allowed = methods.join(', ');
     api.all(path.replaceAll(/\{(.+?)\}/g, ':$1'), (c) =>
-      problem(c, 'method_not_allowed', `${c.req.method} is not possible here`, {
-        headers: { Allow: methods.join(', ') },
-      }),
+      problem(c, 'method_not_allowed', methodNotAllowed(c.req.method, allowed), { headers: { Allow: allowed } }),
     );
   }
 }
 
 /**
- * The worker that the path names behind `prefix` and before `suffix`, decoded once: Hono would take a broken escape for
- * the id itself. Undefined if the escape is broken.
+ * The worker id in the path between `prefix` and `suffix`, decoded once. Hono would return a malformed escape as the id
+ * itself. Undefined if an escape is malformed.
  */
 export function workerIdIn(c: HttpContext, prefix: string, suffix = ''): string | undefined {
   return percentDecode(c.req.path.slice(prefix.length, suffix === '' ? undefined : -suffix.length));

@@ -1,4 +1,4 @@
-/** Examples of answers that are too long to stand beside their routes; a test holds them against their schemas. */
+/** Example answers too long to stand beside their routes; a test checks them against their schemas. */
 import type { z } from '@hono/zod-openapi';
 import type { ClusterJson } from './cluster-schema.ts';
 import type { Telemetry } from './legacy-schemas.ts';

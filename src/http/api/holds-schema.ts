@@ -1,21 +1,21 @@
-/** What keeps the master from judging who is alive, as the API shows it. */
+/** The schema of holds: what keeps the master from judging silent workers. */
 import { z } from '@hono/zod-openapi';
 import type { Holds } from '../../model/holds.ts';
 import { moment } from './schemas.ts';
 
-export const Grace = z.object({ ends_at: moment('Until when workers of an earlier master are waited for.') });
+export const Grace = z.object({ ends_at: moment('Until then, workers that reported before the restart are awaited.') });
 
 export const Brake = z
   .object({
-    group: z.string().openapi({ description: 'Empty: workers of no group.' }),
-    since: moment('Since when it is held.'),
-    ends_at: moment('When it is released at the latest.'),
-    silent: z.int().openapi({ description: 'Workers of the group that are silent.' }),
-    of: z.int().openapi({ description: 'Workers of the group that are watched.' }),
+    group: z.string().openapi({ description: 'Empty: workers without a group.' }),
+    since: moment('When the brake became active.'),
+    ends_at: moment('When it ends at the latest.'),
+    silent: z.int().openapi({ description: 'Silent workers of the group.' }),
+    of: z.int().openapi({ description: 'Monitored workers of the group.' }),
   })
   .openapi('Brake');
 
-/** Members for an answer; none while nothing is held up. */
+/** The members for an answer; empty if nothing is held. */
 export function holdsJson({ graceEndsUnixMs, brakes }: Holds) {
   return {
     ...(graceEndsUnixMs === undefined ? {} : { grace: { ends_at: new Date(graceEndsUnixMs).toISOString() } }),

@@ -1,21 +1,21 @@
-/** What keeps the number of dedicated lanes where it is, in the API's words. */
+/** The schema of what limits the number of dedicated lanes. */
 import { z } from '@hono/zod-openapi';
 import { LANE_LIMITS, type LaneLimit } from '../../model/lanes.ts';
 
 export const LaneLimitJson = z
   .object({
-    dedicated: z.int().openapi({ description: 'Most workers with a lane of their own.' }),
+    dedicated: z.int().openapi({ description: 'The most workers that can have a lane of their own.' }),
     limited_by: z.enum(LANE_LIMITS).openapi({
       description:
-        'What binds: `MAX_DEDICATED_LANES` where it is set; else `cores`, which would mostly wake threads with more of them; `first workers`, the least on any number of cores; or what the machine has no more of.',
+        'What sets the limit: `MAX_DEDICATED_LANES` if set; otherwise `cores` (more lanes would only add context switches), `first workers` (the minimum on any number of cores), or a resource that the machine lacks.',
     }),
-    setting: z.string().openapi({ description: 'What it is called where it can be raised.' }),
+    setting: z.string().openapi({ description: 'The setting that raises the limit.' }),
     memory_short: z.boolean().openapi({
       description:
-        'The machine has no memory for another at this moment: no more are started. Always false where MAX_DEDICATED_LANES is set: those are started all the same.',
+        'The machine has too little free memory now, so no further lane is started. Always false if MAX_DEDICATED_LANES is set: then lanes start regardless.',
     }),
   })
-  .openapi('LaneLimit', { description: 'What keeps the number of dedicated lanes where it is; null at the start.' });
+  .openapi('LaneLimit', { description: 'What limits the number of dedicated lanes; null during start-up.' });
 
 export function laneLimitJson(limit: LaneLimit | undefined): z.infer<typeof LaneLimitJson> | null {
   if (limit === undefined) return null;

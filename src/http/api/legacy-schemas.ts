@@ -1,4 +1,4 @@
-/** What the legacy routes answer, for the OpenAPI document: nothing of it is made or checked by these schemas. */
+/** What the routes of the earlier Go system answer, for the OpenAPI document only: these schemas validate nothing. */
 import { z } from '@hono/zod-openapi';
 
 const percentage = z.number();
@@ -10,8 +10,8 @@ export const RunningTaskSchema = z
     cpu_allocated: z.number().openapi({ description: 'Cores.' }),
     memory_allocated: z.number().openapi({ description: 'GiB.' }),
     gpu_allocated: z.number().openapi({ description: 'Devices.' }),
-    status: z.string().openapi({ description: '`running`, `paused` or `failed`; kept as it is sent.' }),
-    started_at_unix_ms: z.number().optional().openapi({ description: 'By the worker’s clock.' }),
+    status: z.string().openapi({ description: '`running`, `paused` or `failed`; passed on as sent.' }),
+    started_at_unix_ms: z.number().optional().openapi({ description: 'Unix milliseconds by the worker’s clock.' }),
     progress: z.number().optional().openapi({ description: '0 to 1.' }),
   })
   .openapi('RunningTask');
@@ -29,9 +29,9 @@ export const Gpu = z
     parent_uuid: z
       .string()
       .optional()
-      .openapi({ description: 'Of a part, such as a MIG instance: the uuid of its device.' }),
+      .openapi({ description: 'For a part of a device, such as a MIG instance: the uuid of the device.' }),
   })
-  .openapi('Gpu', { description: 'One device; what could not be measured is absent.' });
+  .openapi('Gpu', { description: 'One device. A value that could not be measured is absent.' });
 
 export const Telemetry = z
   .object({
@@ -44,12 +44,12 @@ export const Telemetry = z
     metrics: z
       .record(z.string(), z.number())
       .optional()
-      .openapi({ description: 'Custom metrics; absent without any.' }),
-    gpus: z.array(Gpu).optional().openapi({ description: 'Absent without any.' }),
+      .openapi({ description: 'Custom metrics; absent if there are none.' }),
+    gpus: z.array(Gpu).optional().openapi({ description: 'Absent if there are none.' }),
     last_update: unixSeconds.openapi({ description: 'Unix seconds of the last accepted heartbeat.' }),
     is_active: z.boolean(),
   })
-  .openapi('Telemetry', { description: 'The newest of one worker; usages are percentages, 0 to 100.' });
+  .openapi('Telemetry', { description: 'A worker’s newest values; usages are percentages, 0 to 100.' });
 
 export const Summary = z
   .object({
@@ -60,5 +60,5 @@ export const Summary = z
   })
   .openapi('Summary');
 
-/** What the legacy routes refuse with. */
-export const LegacyError = z.object({ error: z.string() }).openapi('SeedError');
+/** An error outside /api/. */
+export const LegacyError = z.object({ error: z.string() }).openapi('LegacyError');

@@ -1,4 +1,4 @@
-/** Schemas that several routes share: what answers look like, for the OpenAPI document. */
+/** Schemas of answers that several routes share. */
 import { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
 import { problemType } from '../answers/problem.ts';
@@ -8,27 +8,27 @@ export const Problem = z
   .object({
     type: z
       .enum(Object.keys(ERRORS).map((code) => problemType(code as ErrorCode)))
-      .openapi({ description: `A stable name of the error:\n\n${errorTable()}` }),
-    title: z.string().openapi({ description: 'The same for every occurrence.' }),
+      .openapi({ description: `The stable identifier of the error:\n\n${errorTable()}` }),
+    title: z.string().openapi({ description: 'A short text, the same for every occurrence.' }),
     status: z.int(),
-    detail: z.string().openapi({ description: 'For people: what was wrong, where, what was expected.' }),
-    instance: z.string().openapi({ description: 'The path that was asked for.' }),
+    detail: z.string().openapi({ description: 'For people: what was wrong, where, and what was expected.' }),
+    instance: z.string().openapi({ description: 'The requested path.' }),
     errors: z
       .array(z.object({ in: z.string(), name: z.string(), detail: z.string() }))
       .optional()
-      .openapi({ description: 'Which parts of the input are wrong, and why.' }),
+      .openapi({ description: 'The wrong parts of the input, each with the reason.' }),
   })
   .openapi('Problem');
 
-/** What was done, for people. */
+/** The result of a command, for people. */
 export const Message = z.object({ message: z.string() }).openapi('Message');
 
-/** A moment by the master's clock, or by that of which the description says so. */
+/** A time by the master's clock, unless the description says otherwise. */
 export function moment(description: string) {
   return z.iso.datetime().openapi({ description });
 }
 
-/** All errors as a list, for those who read the document itself. */
+/** All errors as a list, for readers of the document itself. */
 function errorTable(): string {
   return Object.entries(ERRORS)
     .map(
@@ -37,16 +37,16 @@ function errorTable(): string {
     .join('\n');
 }
 
-/** One answer of a route in JSON. @param example for the docs page; the schema must take it */
+/** A JSON answer of a route. @param example for the docs page; it must fit the schema */
 export function jsonAnswer<S extends z.ZodType>(description: string, schema: S, example?: z.input<S>) {
   return { description, content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
-/** Of a route whose answers carry a tag. */
+/** Headers of an answer with a tag. */
 export const Tagged = z.object({ ETag: z.string() });
-export const NOT_MODIFIED = { description: 'The client has it already: If-None-Match names its tag.' };
+export const NOT_MODIFIED = { description: 'The client already has this answer: its If-None-Match names the tag.' };
 
-/** The problems that a route has of its own, by status; those that any route may have are added for all. */
+/** A route's own problems, by status; problems that any route may have are added to all. */
 export function problemAnswers(...codes: readonly ErrorCode[]) {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of codes) {

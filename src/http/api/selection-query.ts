@@ -1,4 +1,4 @@
-/** The query parameters of routes that show some of the workers, as a schema. */
+/** The schema of the query parameters of routes with worker filters. */
 import { z } from '@hono/zod-openapi';
 import { messageOf } from '../../lib/errors.ts';
 import { LANE_KINDS } from '../../model/lanes.ts';
@@ -8,10 +8,10 @@ import { FIELD_NAMES, fieldsOf } from '../../reading/fields.ts';
 import { type Selection, selectionBy } from '../../reading/selection.ts';
 import { noSuchParameter } from './parameters.ts';
 
-/** A parameter that is given once at most. */
+/** A parameter that may be given only once. */
 export const once = () => z.string({ error: 'given more than once' });
 
-/** A parameter that `parse` reads; what that throws is told to the client. */
+/** A parameter checked by `parse`, whose error goes to the client. */
 export function parsedBy(parse: (text: string) => unknown) {
   return once().superRefine((text, context) => {
     try {
@@ -25,24 +25,24 @@ export function parsedBy(parse: (text: string) => unknown) {
 const FILTERS = {
   state: once()
     .optional()
-    .openapi({ description: `Any of these, with commas between them: ${WORKER_STATES.join(', ')}.` }),
-  group: once().optional().openapi({ description: 'The group that the worker told; empty: workers of no group.' }),
+    .openapi({ description: `One or several, separated by commas: ${WORKER_STATES.join(', ')}.` }),
+  group: once().optional().openapi({ description: 'The worker’s group; empty: workers without a group.' }),
   isolation: once()
     .optional()
-    .openapi({ description: `Kinds of the lane that serves it, any of: ${LANE_KINDS.join(', ')}.` }),
-  prefix: once().optional().openapi({ description: 'How its id begins.' }),
+    .openapi({ description: `The kind of the worker’s lane; one or several of: ${LANE_KINDS.join(', ')}.` }),
+  prefix: once().optional().openapi({ description: 'How the worker id starts.' }),
   fields: parsedBy(fieldsOf)
     .optional()
-    .openapi({ description: `What to tell of each worker, beside its worker_id: ${FIELD_NAMES.join(', ')}.` }),
+    .openapi({ description: `The members of each item, besides worker_id: ${FIELD_NAMES.join(', ')}.` }),
 } satisfies Readonly<Record<(typeof FILTER_NAMES)[number] | 'fields', z.ZodType>>;
 
-/** For the description of a route: schemas have no words for parameters whose names are not fixed. */
+/** Part of a route's description: schemas cannot describe parameters with variable names. */
 export const FILTERS_IN_WORDS =
-  'Beside the filters that are listed there are `label.<name>=<value>`, `min.<field>=<number>` and ' +
+  'Further filters are `label.<name>=<value>`, `min.<field>=<number>` and ' +
   `\`max.<field>=<number>\` (inclusive), where a field is one of ${numberNames()}. ` +
-  'A worker has to pass all of them; one that has no such value does not.';
+  'A worker must pass all filters; without the value a filter names, it does not pass.';
 
-/** The schema of filters and fields, with a route's own parameters beside them. Whatever else is given is an error. */
+/** The schema of filters and fields together with a route's own parameters. Any other parameter is an error. */
 export function selectionQuery<Own extends z.ZodRawShape>(own: Own) {
   const shape = { ...FILTERS, ...own };
   const names = Object.keys(shape);
@@ -61,10 +61,10 @@ export function selectionQuery<Own extends z.ZodRawShape>(own: Own) {
     });
 }
 
-/** Filters and fields alone. */
+/** Only filters and fields. */
 export const SelectionQuery = selectionQuery({});
 
-/** The selection of parameters that such a schema found valid. */
+/** The selection from parameters that such a schema accepted. */
 export function selectionOf(parameters: Readonly<Record<string, unknown>>): Selection {
   return selectionBy(readCriteria(parameters).criteria);
 }

@@ -1,4 +1,4 @@
-/** Everything that is known of one worker, as the API shows it. */
+/** The schema of a worker's detail, and how it is written. */
 import { z } from '@hono/zod-openapi';
 import { ISOLATIONS, wishesOwnLane } from '../../model/isolation.ts';
 import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
@@ -23,14 +23,17 @@ const Record = z.object({
   gpu_usage: percentage,
   storage_usage: percentage,
   running_tasks: z.array(RunningTaskSchema),
-  metrics: z.record(z.string(), z.number()).optional().openapi({ description: 'Custom metrics; absent without any.' }),
-  gpus: z.array(Gpu).optional().openapi({ description: 'Absent without any.' }),
+  metrics: z
+    .record(z.string(), z.number())
+    .optional()
+    .openapi({ description: 'Custom metrics; absent if there are none.' }),
+  gpus: z.array(Gpu).optional().openapi({ description: 'Absent if there are none.' }),
   received_at: moment('When the master received it.'),
-  published_at: moment('When its lane had published it.').nullable(),
+  published_at: moment('When its lane published it.').nullable(),
   sent_at: moment('By the worker’s own clock.').nullable(),
-  sequence: z.int().nullable().openapi({ description: 'Counts the heartbeats of one life of the worker, from 1.' }),
-  host_loop_lag_ms: z.number().openapi({ description: 'How late the event loop of the worker’s program runs.' }),
-  last_round_trip_ms: z.number().openapi({ description: 'How long the heartbeat before it waited for its ack.' }),
+  sequence: z.int().nullable().openapi({ description: 'Counts the heartbeats of one worker instance, from 1.' }),
+  host_loop_lag_ms: z.number().openapi({ description: 'How late the event loop of the worker’s program ran.' }),
+  last_round_trip_ms: z.number().openapi({ description: 'How long the previous heartbeat waited for its ack.' }),
 });
 
 const counter = z.int();
@@ -39,61 +42,66 @@ export const WorkerDetailSchema = z
   .object({
     worker_id: z.string(),
     state: z.enum(WORKER_STATES),
-    cause: z.enum(STATE_CAUSES).openapi({ description: 'Why it is in that state.' }),
-    since: moment('Since when it is in that state.'),
+    cause: z.enum(STATE_CAUSES).openapi({ description: 'Why the worker is in this state.' }),
+    since: moment('Since when it is in this state.'),
     is_active: z.boolean(),
-    stuck: z.enum(STUCK_REASONS).nullable().openapi({ description: 'Heartbeats come, but nothing moves behind them.' }),
-    flapping: z.boolean().openapi({ description: 'It keeps changing; changes are counted and not told.' }),
-    id_conflict: z.boolean().openapi({ description: 'Two instances claim its id.' }),
-    interval_ms: z.int().openapi({ description: 'How often it sends.' }),
+    stuck: z
+      .enum(STUCK_REASONS)
+      .nullable()
+      .openapi({ description: 'Heartbeats arrive, but nothing changes in the worker; null if it is not stuck.' }),
+    flapping: z
+      .boolean()
+      .openapi({ description: 'It changes state so often that changes are counted but no longer reported as events.' }),
+    id_conflict: z.boolean().openapi({ description: 'Two instances use this id.' }),
+    interval_ms: z.int().openapi({ description: 'How often it sends heartbeats.' }),
     skew_ms: z.int().nullable().openapi({ description: 'How far its clock is ahead of the master’s.' }),
     restarts: counter.openapi({ description: 'How often it came back as a new instance.' }),
-    registered_at: moment('When it became known.'),
-    last_update_at: moment('When its last heartbeat was accepted, or it registered.'),
+    registered_at: moment('When the master first saw it.'),
+    last_update_at: moment('When its last heartbeat was accepted; before the first one, when it registered.'),
     lane: z
       .object({ number: z.int(), kind: z.enum(LANE_KINDS), state: z.enum(LANE_STATES), restarts: counter })
-      .openapi({ description: 'The thread that serves it.' }),
+      .openapi({ description: 'The thread that processes its heartbeats.' }),
     isolation: z
       .object({
-        decided: z.enum(ISOLATIONS).openapi({ description: 'What an operator decided; `auto`: nothing.' }),
+        decided: z.enum(ISOLATIONS).openapi({ description: 'What an operator decided; `auto`: no decision.' }),
         wished: z
           .enum(['dedicated'])
           .nullable()
-          .openapi({ description: 'What it wishes itself, by its label `pulselane.isolation`.' }),
+          .openapi({ description: 'What the worker asks for with its label `pulselane.isolation`.' }),
       })
       .openapi({
         description:
-          'Which kind of lane it is to have. Which it has is `lane.kind`, the `isolation` of lists, their filter and the stream.',
+          'Which kind of lane it should have. The kind it has now is `lane.kind`; that is the `isolation` of lists, filters and the stream.',
       }),
     heartbeats: z
       .object({
         accepted: counter,
-        missed: counter.openapi({ description: 'Sent, and never came.' }),
+        missed: counter.openapi({ description: 'Sent but never received.' }),
         late: counter,
         duplicate: counter,
         applied: counter,
-        rejected: counter.openapi({ description: 'Of wrong content.' }),
-        replaced: counter.openapi({ description: 'Gave way to a newer one.' }),
+        rejected: counter.openapi({ description: 'Accepted, then rejected for their content.' }),
+        replaced: counter.openapi({ description: 'Superseded by a newer one before processing.' }),
         replaced_by_reason: z.object(counterOf(REPLACEMENT_REASONS)),
-        lost: counter.openapi({ description: 'In hand when their lane failed.' }),
+        lost: counter.openapi({ description: 'In process when their lane failed.' }),
         lost_by_cause: z.object(counterOf(FAULT_CAUSES)),
       })
-      .openapi({ description: 'What became of them.' }),
+      .openapi({ description: 'What became of the heartbeats.' }),
     last_rejection: z.object({ cause: z.enum(REJECTION_CAUSES), reason: z.string(), at: moment('When.') }).nullable(),
-    record_bytes: z.int().openapi({ description: 'What its record has, as JSON.' }),
-    record_room_bytes: z.int().openapi({ description: 'What there is room for; memory holds it twice.' }),
+    record_bytes: z.int().openapi({ description: 'The size of its record as JSON.' }),
+    record_room_bytes: z.int().openapi({ description: 'The size its slot has room for; memory holds it twice.' }),
     last_fault: z
       .object({ cause: z.enum(FAULT_CAUSES), reason: z.string(), at: moment('When.') })
       .nullable()
-      .openapi({ description: 'The last failure of a lane that was charged to it.' }),
+      .openapi({ description: 'The last lane failure attributed to this worker.' }),
     facts: z
       .object({
         group: z.string().openapi({ description: 'Workers that may fail together.' }),
         labels: z.record(z.string(), z.string()),
-        ephemeral: z.boolean().openapi({ description: 'It comes and goes, and nobody is told that it is gone.' }),
+        ephemeral: z.boolean().openapi({ description: 'It comes and goes; its disappearance is not reported.' }),
         ip: z.string(),
         agent_version: z.string(),
-        instance_id: z.string().openapi({ description: 'One life of its process.' }),
+        instance_id: z.string().openapi({ description: 'Identifies one run of its process.' }),
         capacity: z.object({
           cpu_cores: z.number(),
           memory_gib: z.number(),
@@ -102,7 +110,7 @@ export const WorkerDetailSchema = z
         }),
       })
       .nullable()
-      .openapi({ description: 'What it said of itself when it registered; null if it only ever sent heartbeats.' }),
+      .openapi({ description: 'What it registered with; null if it only sent heartbeats.' }),
     record: Record.nullable().openapi({ description: 'Its newest heartbeat; null before the first one.' }),
   })
   .openapi('WorkerDetail');
@@ -114,7 +122,7 @@ function counterOf<K extends string>(names: readonly K[]) {
 }
 
 /**
- * Appends the worker. Its record is copied as its lane wrote it: whatever it holds, it is neither parsed nor made anew.
+ * Appends the worker. Its record is copied as its lane wrote it, without parsing.
  * @returns false if the worker was forgotten meanwhile
  */
 export function putWorkerDetail(text: JsonText, entry: WorkerEntry, context: AppContext): boolean {
@@ -127,7 +135,7 @@ export function putWorkerDetail(text: JsonText, entry: WorkerEntry, context: App
   return put !== undefined;
 }
 
-/** A record that keeps changing is shown all the same, with the times of the one before it. */
+/** After this many tries, a record that keeps changing is written with the times of the previous one. */
 const MAX_TRIES = 3;
 
 function putRecord(text: JsonText, slot: SlotReader): void {
@@ -152,7 +160,7 @@ function timesOf(numbers: RecordNumbers) {
   const { receivedUnixMs, receivedMonotonicMs, publishedMonotonicMs, sentAtUnixMs, sequence } = numbers;
   return {
     received_at: isoOf(receivedUnixMs),
-    // Of an earlier master's record nobody knows it any more.
+    // Unknown for a record of an earlier master process.
     published_at:
       publishedMonotonicMs === 0 ? null : isoOf(receivedUnixMs + publishedMonotonicMs - receivedMonotonicMs),
     sent_at: sentAtUnixMs === 0 ? null : isoOf(sentAtUnixMs),
@@ -229,7 +237,7 @@ function factsJson(facts: WorkerFacts) {
   };
 }
 
-/** The end of time as JavaScript has it: a worker's clock may say anything, and no answer fails for it. */
+/** JavaScript's latest time: a worker's clock may have any value, and no answer must fail for it. */
 const MAX_UNIX_MS = 8.64e15;
 
 function isoOf(unixMs: number): string {

@@ -1,18 +1,20 @@
-/** The page at /api/docs: the OpenAPI document for people, without scripts and without anything to fetch. */
+/** The page at /api/docs: the OpenAPI document for people. It has no scripts and loads nothing. */
 import { createHash } from 'node:crypto';
 import { html, raw } from 'hono/html';
 import { ERRORS } from '../../lib/errors.ts';
-import { METHODS, type OpenApiDocument } from '../api/document.ts';
+import { METHODS, type OpenApiDocument, SUMMARY } from '../api/document.ts';
+import type { DescribedOperation } from './command.ts';
 import { GUIDES, type Guide } from './guides.ts';
 import { isRecord } from './is-record.ts';
-import { type DescribedOperation, htmlTable, operationHtml, type Resolve } from './operation.ts';
+import { htmlTable, operationHtml, type Resolve } from './operation.ts';
 import { type Html, inline, prose } from './prose.ts';
 import type { Schema } from './schema-members.ts';
 import { STYLE } from './style.ts';
 
 export interface DocsPage {
+  /** With a placeholder for the server's address: see `withOrigin`. */
   readonly html: string;
-  /** Allows its own style, and nothing else. */
+  /** Allows only the page's own style. */
   readonly contentSecurityPolicy: string;
 }
 
@@ -28,7 +30,8 @@ function pageHtml(document: OpenApiDocument): Html {
   const { info } = document;
   const operations = operationsIn(document);
   const guides = GUIDES.filter((guide) => isAbout(guide, operations));
-  const tags = (document.tags ?? []).map(({ name, description = '' }) => ({
+  const groups = (document.tags ?? []).map(({ name, description = '' }) => ({
+    id: `group-${name.toLowerCase().replaceAll(/[^a-z]+/g, '-')}`,
     name,
     description,
     operations: operations.filter(({ operation }) => (operation.tags as readonly string[]).includes(name)),
@@ -46,14 +49,25 @@ function pageHtml(document: OpenApiDocument): Html {
         <header>
           <h1>${info.title} API</h1>
           <p class="soft">Version ${info.version} · <a href="/api/v1/openapi.json">OpenAPI 3.1 document</a> · <a href="/login">Log in or out</a></p>
-          ${prose('Telemetry for master/worker fleets: who is alive, how each worker is doing, and what needs a person.')}
+          ${prose(SUMMARY)}
         </header>
         <nav aria-label="Contents">
-          <ul>
-            ${guides.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}
-            <li><a href="#errors">Errors</a></li>
-            ${tags.flatMap((tag) => tag.operations.map(contentsLine))}
-          </ul>
+          <section>
+            <h2>Guide</h2>
+            <ul>
+              ${guides.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}
+              <li><a href="#errors">Errors</a></li>
+            </ul>
+          </section>
+          ${groups.map(
+            ({ id, name, operations: grouped }) =>
+              html`<section>
+                <h2><a href="#${id}">${name}</a></h2>
+                <ul>
+                  ${grouped.map(contentsLine)}
+                </ul>
+              </section>`,
+          )}
         </nav>
         <main>
           ${guides.map(guideHtml)}
@@ -61,11 +75,11 @@ function pageHtml(document: OpenApiDocument): Html {
             <h2>Errors</h2>
             ${errorsHtml()}
           </section>
-          ${tags.map(
-            ({ name, description, operations: tagged }) =>
-              html`<section id="tag-${name}">
-                <h2>${name.slice(0, 1).toUpperCase()}${name.slice(1)}</h2>
-                ${prose(description)} ${tagged.map((described) => operationHtml(described, resolve))}
+          ${groups.map(
+            ({ id, name, description, operations: grouped }) =>
+              html`<section id="${id}">
+                <h2>${name}</h2>
+                ${prose(description)} ${grouped.map((described) => operationHtml(described, resolve))}
               </section>`,
           )}
         </main>
@@ -104,7 +118,7 @@ function errorsHtml(): Html {
       </tr>`,
   );
   return html`${prose(
-    'Under `/api/` errors are `application/problem+json` (RFC 9457). Their `type` is `urn:pulselane:error:<code>`, `detail` says what was wrong, where, and what was expected, and `errors` names the parts of the input. Routes of the seed answer `{"error": "…"}`. With 429 and 503, `Retry-After` tells how many seconds to wait. gRPC has the same codes, with these statuses.',
+    'Under `/api/`, errors are `application/problem+json` (RFC 9457): `type` is `urn:pulselane:error:<code>`, `detail` says what was wrong, where, and what was expected, and `errors` lists the wrong parts of the input. Other routes answer `{"error": "…"}`. With 429 and 503, `Retry-After` says how many seconds to wait. gRPC uses the same codes, with the statuses below.',
   )}
   ${htmlTable(['Code', 'HTTP', 'gRPC', 'Meaning'], rows)}`;
 }
@@ -118,7 +132,7 @@ function operationsIn({ paths = {} }: OpenApiDocument): readonly DescribedOperat
   );
 }
 
-/** References are all of the form `#/components/schemas/<name>`. */
+/** All references have the form `#/components/schemas/<name>`. */
 function resolverOf({ components }: OpenApiDocument): Resolve {
   const schemas: Schema = components?.schemas ?? {};
   return (schema) => {

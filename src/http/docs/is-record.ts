@@ -1,5 +1,3 @@
-/** Values of which little is known. */
-
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

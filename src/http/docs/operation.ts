@@ -1,25 +1,22 @@
 /** One operation of the document as HTML: what it takes, what it answers, an example. */
 import { html } from 'hono/html';
+import { commandFor, type DescribedOperation } from './command.ts';
 import { isRecord } from './is-record.ts';
 import { type Html, inline, prose } from './prose.ts';
 import { membersOf, type Schema, typeOf } from './schema-members.ts';
 
-/** An operation as the document has it, with where it stands. */
-export interface DescribedOperation {
-  readonly method: string;
-  readonly path: string;
-  readonly operation: Schema;
-}
-
-/** Follows a reference within the document. */
+/** Resolves a reference within the document. */
 export type Resolve = (schema: Schema) => Schema;
 
 export function operationHtml({ method, path, operation }: DescribedOperation, resolve: Resolve): Html {
   const parameters = Array.isArray(operation.parameters) ? operation.parameters.filter(isRecord) : [];
+  const body = bodySchema(operation, resolve);
+  const command = commandFor({ method, path, operation }, body?.example);
   return html`<article id="${operation.operationId}">
     <h3><span class="method ${method}">${method.toUpperCase()}</span> <code>${path}</code></h3>
     ${prose(`${operation.summary}.`)}${prose(operation.description as string | undefined)}
-    ${parameters.length === 0 ? '' : parametersHtml(parameters, resolve)} ${requestHtml(operation, resolve)}
+    ${command === undefined ? '' : html`<pre><code>${command}</code></pre>`}
+    ${parameters.length === 0 ? '' : parametersHtml(parameters, resolve)} ${body === undefined ? '' : requestHtml(body, resolve)}
     ${answersHtml(operation, resolve)}
   </article>`;
 }
@@ -43,12 +40,14 @@ function parametersHtml(parameters: readonly Schema[], resolve: Resolve): Html {
     ${htmlTable(['Name', 'In', 'Type', 'Meaning'], rows)}`;
 }
 
-/** What is sent as JSON, if anything is. */
-function requestHtml({ requestBody }: Schema, resolve: Resolve): Html | '' {
+/** The schema of the JSON request body, if there is one. */
+function bodySchema({ requestBody }: Schema, resolve: Resolve): Schema | undefined {
   const content = isRecord(requestBody) && isRecord(requestBody.content) ? requestBody.content : {};
   const json = content['application/json'];
-  if (!isRecord(json) || !isRecord(json.schema)) return '';
-  const schema = resolve(json.schema);
+  return isRecord(json) && isRecord(json.schema) ? resolve(json.schema) : undefined;
+}
+
+function requestHtml(schema: Schema, resolve: Resolve): Html {
   return html`<h4>Body, as application/json</h4>
     ${membersHtml(membersOf(schema, resolve))} ${schema.example === undefined ? '' : exampleHtml(schema.example)}`;
 }
@@ -65,7 +64,7 @@ function membersHtml(members: ReturnType<typeof membersOf>): Html {
   return htmlTable(['Member', 'Type', 'Meaning'], rows);
 }
 
-/** Common problems are told once for all, in the table of errors. */
+/** Problems common to all operations are omitted: the page lists them once, in the table of errors. */
 function answersHtml(operation: Schema, resolve: Resolve): Html {
   const answers = Object.entries(isRecord(operation.responses) ? operation.responses : {}).filter(
     (answer): answer is [string, Schema] => isRecord(answer[1]) && answer[1].$ref === undefined,
@@ -78,8 +77,8 @@ function answersHtml(operation: Schema, resolve: Resolve): Html {
         <td class="soft">${Object.keys(isRecord(content) ? content : {}).join(', ')}</td>
       </tr>`,
   );
-  return html`<h4>Answers</h4>
-    ${htmlTable(['Status', 'Meaning', 'As'], rows)} ${answers.map(([status, answer]) => bodyHtml(status, answer, resolve))}`;
+  return html`<h4>Responses</h4>
+    ${htmlTable(['Status', 'Meaning', 'Content type'], rows)} ${answers.map(([status, answer]) => bodyHtml(status, answer, resolve))}`;
 }
 
 function bodyHtml(status: string, { content }: Schema, resolve: Resolve): Html | '' {
@@ -90,14 +89,14 @@ function bodyHtml(status: string, { content }: Schema, resolve: Resolve): Html |
     members.length === 0
       ? ''
       : html`<details>
-        <summary>Members of the answer</summary>
+        <summary>Members of the response</summary>
         ${membersHtml(members)}
       </details>`
   }
   ${json.example === undefined ? '' : exampleHtml(json.example)}`;
 }
 
-/** Longer ones are folded up: they would bury what is around them. */
+/** Longer examples are collapsed. */
 const LINES_SHOWN = 16;
 
 function exampleHtml(example: unknown): Html {

@@ -1,4 +1,4 @@
-/** Descriptions as HTML: what stands in backticks is code, and lines that begin with "- " are a list. */
+/** Descriptions as HTML: text in backticks is code, and lines starting with "- " form a list. */
 import { html } from 'hono/html';
 
 export type Html = ReturnType<typeof html>;
@@ -11,7 +11,7 @@ export function prose(text: string | undefined): Html | '' {
   return html`${rest}${items.length === 0 ? '' : html`<ul>${items}</ul>`}`;
 }
 
-/** Every second part is code. */
+/** Every second part was in backticks. */
 export function inline(text: string): Html {
   return html`${text.split('`').map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part))}`;
 }

@@ -1,20 +1,20 @@
-/** What a schema of the document holds, member by member, for people. */
+/** Lists a schema's members for the docs page. */
 import { isRecord } from './is-record.ts';
 
-/** As JSON Schema has it; of what may be in one, what our documents use. */
+/** JSON Schema, as far as our documents use it. */
 export type Schema = Readonly<Record<string, unknown>>;
 
 export interface SchemaMember {
-  /** As from the outermost object: `lane.state`, `workers[].id`. */
+  /** From the outermost object: `lane.state`, `workers[].id`. */
   readonly path: string;
   readonly type: string;
   readonly description: string;
 }
 
-/** Deeper than any answer is. */
+/** Deeper than any answer. */
 const MAX_DEPTH = 6;
 
-/** Every member, outer ones first; `resolve` follows a reference. */
+/** Every member, outer ones first. @param resolve resolves a reference */
 export function membersOf(
   schema: Schema,
   resolve: (schema: Schema) => Schema,
@@ -40,7 +40,7 @@ export function membersOf(
   ];
 }
 
-/** In a few words. */
+/** The type in a few words. */
 export function typeOf(schema: Schema, resolve: (schema: Schema) => Schema): string {
   const inner = resolve(schema);
   const values = listIn(inner.enum);

@@ -1,4 +1,4 @@
-/** The look of the docs page: light and dark, wide and narrow, nothing to fetch. */
+/** The style of the docs page: light and dark, wide and narrow. */
 export const STYLE = `
 :root { color-scheme: light dark; --ink: #1c2330; --soft: #5b6474; --line: #d9dee7; --back: #fff; --box: #f4f6f9; --link: #0b5cad; --get: #0a6b3d; --change: #a1420b; }
 @media (prefers-color-scheme: dark) {
@@ -26,11 +26,15 @@ td ul { margin: 0; padding-left: 1.1rem; }
 .method { display: inline-block; min-width: 4.2rem; font: 700 0.8rem/1.5 ui-monospace, Menlo, Consolas, monospace; color: var(--change); }
 .method.get { color: var(--get); }
 .soft { color: var(--soft); }
-nav ul { columns: 19rem; padding: 0; list-style: none; }
-nav li { break-inside: avoid; padding: 0.1rem 0; font-size: 0.92rem; }
+nav { columns: 17rem; column-gap: 2.5rem; margin-top: 1.5rem; }
+nav section { break-inside: avoid; padding-bottom: 0.9rem; }
+nav h2 { margin: 0; padding: 0; border: 0; font-size: 0.95rem; }
+nav ul { margin: 0.2rem 0 0; padding: 0; list-style: none; }
+nav li { display: flex; padding: 0.1rem 0; font-size: 0.88rem; }
+nav li a { min-width: 0; overflow-wrap: anywhere; }
 details { margin: 0.4rem 0; }
 summary { cursor: pointer; color: var(--link); }
 :target { scroll-margin-top: 1rem; outline: 2px solid var(--link); outline-offset: 6px; border-radius: 2px; }
-@media (max-width: 40rem) { body { padding: 1rem 0.8rem 3rem; } h1 { font-size: 1.5rem; } nav ul { columns: 1; } }
+@media (max-width: 40rem) { body { padding: 1rem 0.8rem 3rem; } h1 { font-size: 1.5rem; } nav { columns: 1; } }
 @media print { nav, summary { display: none; } }
 `;

@@ -1,4 +1,4 @@
-/** `GET /api/v1/cluster`: the whole fleet in figures. */
+/** `GET /api/v1/cluster`: figures over the whole fleet. */
 import { crc32 } from 'node:zlib';
 import { createRoute } from '@hono/zod-openapi';
 import { conditionalHeaders, notModified, weakTag } from '../answers/conditional.ts';
@@ -15,8 +15,8 @@ const route = createRoute({
   method: 'get',
   path: '/api/v1/cluster',
   operationId: 'getCluster',
-  tags: ['cluster'],
-  summary: 'The whole fleet in figures',
+  tags: ['Fleet'],
+  summary: 'Figures over the whole fleet',
   responses: {
     200: { ...jsonAnswer('The figures.', Cluster, CLUSTER), headers: Tagged },
     304: NOT_MODIFIED,
@@ -29,7 +29,7 @@ export function clusterRoutes(api: Api, { directory, revisions, queries, live }:
     revisions.look();
     const revision = revisions.text;
     const { board } = directory;
-    // What changes without any worker that changes.
+    // Values that change without any worker changing.
     const besides = {
       per_second: board.heartbeatsPerS,
       total: board.heartbeats,

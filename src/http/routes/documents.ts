@@ -1,16 +1,18 @@
-/** `GET /api/v1/openapi.json`: the API for programs. `GET /api/docs`: the same for people. */
+/** `GET /api/v1/openapi.json`: the OpenAPI document. `GET /api/docs`: the same as a page for people. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { factsOf } from '../access/middleware.ts';
 import { KeptText } from '../answers/kept-text.ts';
 import { type OpenApiDocument, openApiDocument } from '../api/document.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { jsonAnswer, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
-import { docsPage } from '../docs/docs-page.ts';
+import { type DocsPage, docsPage } from '../docs/docs-page.ts';
+import { shownHost, withOrigin } from '../docs/origin.ts';
 
 const openApi = createRoute({
   method: 'get',
   path: '/api/v1/openapi.json',
   operationId: 'getOpenApi',
-  tags: ['documents'],
+  tags: ['API description'],
   summary: 'This API as an OpenAPI 3.1 document',
   responses: {
     200: {
@@ -25,20 +27,24 @@ const docs = createRoute({
   method: 'get',
   path: '/api/docs',
   operationId: 'getDocs',
-  tags: ['documents'],
-  summary: 'This API as a page for people',
+  tags: ['API description'],
+  summary: 'This API as a page',
   responses: {
     200: { description: 'The page.', content: { 'text/html': { schema: z.string() } }, headers: Tagged },
     304: NOT_MODIFIED,
   },
 });
 
-/** Called after all other routes: it is they that are described. */
+/** The docs page shows the address it was requested under, so each address has its own text: at most so many are kept. */
+const PAGES_KEPT = 4;
+
+/** Describes all routes that were added before. */
 export function documentRoutes(api: Api): void {
-  // Made when it is first asked for, once for each thread.
+  // Built on first use, once per thread.
   let document: OpenApiDocument | undefined;
   let json: KeptText | undefined;
-  let page: KeptText | undefined;
+  let page: DocsPage | undefined;
+  const pages = new Map<string, KeptText>();
   const theDocument = () => {
     document ??= openApiDocument(api);
     return document;
@@ -50,14 +56,23 @@ export function documentRoutes(api: Api): void {
   });
 
   endpoint(api, docs, (c) => {
-    page ??= keptPage(theDocument());
-    return page.send(c);
+    const { headers, names, isTls } = factsOf(c);
+    const host = shownHost((headers as { host?: string }).host ?? names?.target?.authority);
+    const key = `${isTls} ${host}`;
+    let kept = pages.get(key);
+    if (kept === undefined) {
+      page ??= docsPage(theDocument());
+      kept = keptPage(page, host, isTls);
+      pages.set(key, kept);
+      const [oldest = ''] = pages.keys();
+      if (pages.size > PAGES_KEPT) pages.delete(oldest);
+    }
+    return kept.send(c);
   });
 }
 
-function keptPage(document: OpenApiDocument): KeptText {
-  const { html, contentSecurityPolicy } = docsPage(document);
-  return new KeptText(html, {
+function keptPage({ html, contentSecurityPolicy }: DocsPage, host: string, isTls: boolean): KeptText {
+  return new KeptText(withOrigin(html, host, isTls), {
     'Content-Type': 'text/html; charset=utf-8',
     'Content-Security-Policy': contentSecurityPolicy,
   });

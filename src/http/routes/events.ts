@@ -1,4 +1,4 @@
-/** `GET /api/v1/events`: what happened to workers of late, oldest first. */
+/** `GET /api/v1/events`: recent events, oldest first. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { eventText } from '../../model/event-text.ts';
 import { EVENT_TYPES, type WorkerEvent } from '../../model/events.ts';
@@ -11,21 +11,21 @@ import { jsonAnswer, moment, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
 import type { AppContext } from '../context.ts';
 
 const DEFAULT_LIMIT = 100;
-/** Some 250 kB: made in one turn of the thread's loop. */
+/** About 250 kB, written in one turn of the event loop. */
 const MAX_LIMIT = 1000;
 
 const Event = z
   .object({
-    id: z.int().openapi({ description: 'Larger than that of every event before.' }),
+    id: z.int().openapi({ description: 'Larger than the id of every earlier event.' }),
     at: moment('When it happened.'),
     type: z.enum(EVENT_TYPES),
-    worker_id: z.string().nullable().openapi({ description: 'Null if it is about a group or the master.' }),
-    group: z.string().nullable().openapi({ description: 'Of a brake: whose. Empty: workers of no group.' }),
+    worker_id: z.string().nullable().openapi({ description: 'Null if the event is about a group or the master.' }),
+    group: z.string().nullable().openapi({ description: 'The group of a brake. Empty: workers without a group.' }),
     from: z.enum(WORKER_STATES).nullable(),
     to: z.enum([...WORKER_STATES, 'gone']).nullable(),
     cause: z.enum(STATE_CAUSES).nullable(),
     detail: z.string().nullable(),
-    text: z.string().openapi({ description: 'All of it in words.' }),
+    text: z.string().openapi({ description: 'The whole event in words.' }),
   })
   .openapi('Event');
 
@@ -48,20 +48,20 @@ const route = createRoute({
   method: 'get',
   path: '/api/v1/events',
   operationId: 'listEvents',
-  tags: ['events'],
-  summary: 'What happened to workers of late, oldest first',
+  tags: ['Events and holds'],
+  summary: 'Recent events, oldest first',
   description:
-    'Without `after` the newest ones; with it those that came later than that event, from the oldest on. Whoever follows asks with `after=<last_id>`; the newest 10,000 are kept.',
+    'Without `after`: the newest events. With `after`: the events after that one, starting with the oldest. To follow events, ask again with `after=<last_id>`. The newest 10,000 are kept.',
   request: {
     query: query({
-      limit: wholeNumber({ description: 'At most so many.', min: 1, max: MAX_LIMIT, default: DEFAULT_LIMIT }),
+      limit: wholeNumber({ description: 'The most events to return.', min: 1, max: MAX_LIMIT, default: DEFAULT_LIMIT }),
       after: wholeNumber({
-        description: 'The id of an event, or 0: those with a larger id alone.',
+        description: 'Only events with an id larger than this; 0: all.',
         min: 0,
         max: Number.MAX_SAFE_INTEGER,
         example: 0,
       }),
-      worker: textParameter('Of that worker alone.', 'worker-1'),
+      worker: textParameter('Only events of this worker.', 'worker-1'),
     }).partial(),
   },
   responses: {
@@ -71,7 +71,7 @@ const route = createRoute({
         'The events.',
         z.object({
           events: z.array(Event),
-          last_id: z.int().openapi({ description: 'The id of the newest event there is; 0 if there is none.' }),
+          last_id: z.int().openapi({ description: 'The id of the newest event; 0 if there is none.' }),
         }),
         { events: [EXAMPLE], last_id: EXAMPLE.id },
       ),

@@ -1,4 +1,4 @@
-/** `GET /health`: whether the master is alive, told by a thread that lives when main is stuck. */
+/** `GET /health`: whether the master is alive, answered by a thread that works even when main is stuck. */
 import { deadReasons } from '../../model/readiness.ts';
 import { sendJson } from '../answers/respond.ts';
 import { holdsJson } from '../api/holds-schema.ts';
@@ -16,7 +16,7 @@ export function healthRoutes(app: App, context: AppContext): void {
       workers: board.workers,
       active_workers: board.activeWorkers,
       active_clients: live.clients,
-      // Whoever may not read learns that the master lives, and how many there are, as from the legacy system.
+      // Without permission to read, a client gets only what the earlier system showed.
       ...(c.get('mayRead') ? holdsJson(directory.holds) : {}),
     });
   });

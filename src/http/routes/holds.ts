@@ -1,6 +1,6 @@
 /**
- * `GET /api/v1/holds`: what keeps the master from judging who is alive, for now.
- * `POST /api/v1/brakes/release`: those who are silent have failed; `?group=` for one group, empty for workers of none.
+ * `GET /api/v1/holds`: what currently keeps the master from judging silent workers.
+ * `POST /api/v1/brakes/release`: treats silent workers as failed; `?group=` for one group, empty for workers without a group.
  */
 import { createRoute, z } from '@hono/zod-openapi';
 import { sendJson } from '../answers/respond.ts';
@@ -15,8 +15,8 @@ const list = createRoute({
   method: 'get',
   path: '/api/v1/holds',
   operationId: 'getHolds',
-  tags: ['cluster'],
-  summary: 'What keeps the master from judging who is alive, for now',
+  tags: ['Events and holds'],
+  summary: 'What currently keeps the master from judging silent workers',
   responses: {
     200: jsonAnswer('The holds.', z.object({ grace: Grace.nullable(), brakes: z.array(Brake) }), {
       grace: null,
@@ -31,11 +31,11 @@ const release = createRoute({
   method: 'post',
   path: '/api/v1/brakes/release',
   operationId: 'releaseBrakes',
-  tags: ['commands'],
-  summary: 'End the brake on mass failure',
-  description: 'Those who are silent have failed, and are judged.',
+  tags: ['Events and holds'],
+  summary: 'Release the brake on mass failure',
+  description: 'Ends the brake: silent workers are treated as failed.',
   request: {
-    query: query({ group: textParameter('Of that group alone; empty: workers of no group.', 'rack-7') }).partial(),
+    query: query({ group: textParameter('Only this group; empty: workers without a group.', 'rack-7') }).partial(),
   },
   responses: commandAnswers('The brake is released: who is silent counts as failed.', 'failed_precondition'),
 });

@@ -1,11 +1,11 @@
-/** `GET /`: people come to the page of the API, programs are told what there is. */
+/** `GET /`: redirects browsers to the docs page and gives programs a list of entry points. */
 import { wantsPage } from '../access/decide.ts';
 import { factsOf } from '../access/middleware.ts';
 import { answer } from '../answers/common-headers.ts';
 import { sendJson } from '../answers/respond.ts';
 import { type App, readOnly } from './route.ts';
 
-/** Where to begin, by what is there. */
+/** Entry points of the API. */
 export const HOME = {
   docs: '/api/docs',
   openapi: '/api/v1/openapi.json',

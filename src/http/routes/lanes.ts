@@ -1,4 +1,4 @@
-/** `GET /api/v1/lanes`: the lanes that serve somebody, and who shares each. */
+/** `GET /api/v1/lanes`: the lanes that have workers. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { LANE_KINDS, LANE_STATES } from '../../model/lanes.ts';
 import type { LaneOnBoard } from '../../store/board.ts';
@@ -11,11 +11,11 @@ import type { AppContext } from '../context.ts';
 
 const Lane = z
   .object({
-    number: z.int().openapi({ description: 'Counts the lanes that were ever started.' }),
+    number: z.int().openapi({ description: 'Lanes are numbered in the order in which they were started.' }),
     kind: z.enum(LANE_KINDS),
     state: z.enum(LANE_STATES),
     restarts: z.int(),
-    workers: z.array(z.string()).openapi({ description: 'Ids of the workers that it serves.' }),
+    workers: z.array(z.string()).openapi({ description: 'Ids of its workers.' }),
   })
   .openapi('Lane');
 
@@ -23,8 +23,8 @@ const route = createRoute({
   method: 'get',
   path: '/api/v1/lanes',
   operationId: 'listLanes',
-  tags: ['lanes'],
-  summary: 'The lanes that serve somebody, and who shares each',
+  tags: ['Lanes and limits'],
+  summary: 'The lanes that have workers',
   responses: {
     200: {
       headers: Tagged,
@@ -57,7 +57,7 @@ export function lanesRoutes(api: Api, context: AppContext): void {
   endpoint(api, route, (c) => {
     revisions.look();
     const { laneLimit } = directory;
-    // The limit is no part of a worker's revision.
+    // A worker's revision does not include the limit.
     const tag = weakTag(laneLimit?.isMemoryShort ? `${revisions.text}-short` : revisions.text);
     return sendTagged(context, c, tag, () => ({ lanes: lanesNow(), limit: laneLimitJson(laneLimit) }));
   });

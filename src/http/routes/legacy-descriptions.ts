@@ -1,6 +1,6 @@
 /**
- * The legacy routes, the probes and the login as the OpenAPI document describes them. They are served without
- * schemas, as ever: tests hold their real answers against what is said here.
+ * Describes the routes outside /api/ for the OpenAPI document: those of the earlier Go system, the probes and the login. They
+ * are served without schemas; tests check their real answers against these descriptions.
  */
 import { z } from '@hono/zod-openapi';
 import { UNREADY_CODES } from '../../model/readiness.ts';
@@ -17,7 +17,7 @@ const Health = z
     time: z.int().openapi({ description: 'Unix seconds.' }),
     workers: z.int(),
     active_workers: z.int(),
-    active_clients: z.int().openapi({ description: 'Clients of live streams.' }),
+    active_clients: z.int().openapi({ description: 'Connected clients of live updates.' }),
     grace: Grace.optional(),
     brakes: z.array(Brake).optional(),
   })
@@ -30,7 +30,7 @@ const Reason = z
 const WorkerIdPath = z.object({
   workerID: z.string().openapi({
     param: { name: 'workerID', in: 'path' },
-    description: 'The worker’s id, percent-encoded; raw slashes belong to it.',
+    description: 'The worker id, percent-encoded; raw slashes are part of it.',
     example: 'worker-1',
   }),
 });
@@ -52,24 +52,24 @@ const HEALTH: z.infer<typeof Health> = {
 
 const STUCK = { code: 'main_stuck', detail: 'the main thread has given no sign of life for 12 s' } as const;
 
-const unknownWorker = jsonAnswer('There is no such worker.', LegacyError, { error: 'worker "ghost" is not known' });
+const unknownWorker = jsonAnswer('Unknown worker.', LegacyError, { error: 'no worker is called "ghost"' });
 const brokenEscape = jsonAnswer('The path is not valid percent-encoded UTF-8.', LegacyError, {
   error: 'the path is not valid percent-encoded UTF-8',
 });
-const upgradeRequired = jsonAnswer('It was asked for without a WebSocket upgrade.', LegacyError, {
-  error: 'this path speaks WebSocket',
+const upgradeRequired = jsonAnswer('The request is not a WebSocket upgrade.', LegacyError, {
+  error: 'this path needs a WebSocket upgrade',
 });
-const upgraded = { description: 'From here on it is a WebSocket.' };
+const upgraded = { description: 'The connection becomes a WebSocket.' };
 
 const HOME_PATH: Parameters<Api['openAPIRegistry']['registerPath']>[0] = {
   method: 'get',
   path: '/',
   operationId: 'getHome',
-  tags: ['documents'],
-  summary: 'What there is; a browser comes to the page of this API',
+  tags: ['API description'],
+  summary: 'The entry points of the API; redirects browsers to the docs page',
   responses: {
-    200: jsonAnswer('Where to begin.', z.record(z.string(), z.string()), HOME),
-    302: { description: 'To `/api/docs`, for who wants a page.' },
+    200: jsonAnswer('Entry points.', z.record(z.string(), z.string()), HOME),
+    302: { description: 'To `/api/docs`, if the client accepts HTML.' },
   },
 };
 
@@ -78,24 +78,24 @@ const PROBES: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] =
     method: 'get',
     path: '/health',
     operationId: 'getHealth',
-    tags: ['probes'],
-    summary: 'Whether the master is well, with a few counts',
+    tags: ['Probes'],
+    summary: 'Whether the master is healthy, with a few counts',
     security: [],
     responses: {
-      200: jsonAnswer('It is.', Health, HEALTH),
-      503: jsonAnswer('Its main thread is stuck.', Health, { ...HEALTH, status: 'unhealthy' }),
+      200: jsonAnswer('Healthy.', Health, HEALTH),
+      503: jsonAnswer('The main thread is stuck.', Health, { ...HEALTH, status: 'unhealthy' }),
     },
   },
   {
     method: 'get',
     path: '/livez',
     operationId: 'getLivez',
-    tags: ['probes'],
-    summary: 'Whether the master lives, or should be started anew',
+    tags: ['Probes'],
+    summary: 'Whether the master is alive or should be restarted',
     security: [],
     responses: {
-      200: jsonAnswer('It lives.', z.object({ status: z.literal('ok') }), { status: 'ok' }),
-      503: jsonAnswer('It is stuck.', z.object({ status: z.literal('stuck'), reasons: z.array(Reason) }), {
+      200: jsonAnswer('Alive.', z.object({ status: z.literal('ok') }), { status: 'ok' }),
+      503: jsonAnswer('The main thread is stuck.', z.object({ status: z.literal('stuck'), reasons: z.array(Reason) }), {
         status: 'stuck',
         reasons: [STUCK],
       }),
@@ -105,16 +105,16 @@ const PROBES: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] =
     method: 'get',
     path: '/readyz',
     operationId: 'getReadyz',
-    tags: ['probes'],
-    summary: 'Whether the master should be given work, and why not',
-    description: 'gRPC’s health service says the same.',
+    tags: ['Probes'],
+    summary: 'Whether the master is ready for work, and if not, why',
+    description: 'gRPC’s health service reports the same.',
     security: [],
     responses: {
-      200: jsonAnswer('It is ready.', z.object({ status: z.literal('ready'), reasons: z.array(Reason) }), {
+      200: jsonAnswer('Ready.', z.object({ status: z.literal('ready'), reasons: z.array(Reason) }), {
         status: 'ready',
         reasons: [],
       }),
-      503: jsonAnswer('It is not.', z.object({ status: z.literal('not ready'), reasons: z.array(Reason) }), {
+      503: jsonAnswer('Not ready.', z.object({ status: z.literal('not ready'), reasons: z.array(Reason) }), {
         status: 'not ready',
         reasons: [{ code: 'stopping', detail: 'the master stops' }],
       }),
@@ -122,21 +122,21 @@ const PROBES: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] =
   },
 ];
 
-const SEED: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = [
+const EARLIER: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = [
   {
     method: 'get',
     path: '/telemetry',
     operationId: 'getAllTelemetry',
-    tags: ['seed'],
-    summary: 'The newest of every worker, by id',
+    tags: ['Routes of the earlier Go system'],
+    summary: 'The newest values of every worker, by id',
     responses: { 200: jsonAnswer('The workers.', z.record(z.string(), Telemetry), { 'worker-1': TELEMETRY }) },
   },
   {
     method: 'get',
     path: '/telemetry/{workerID}',
     operationId: 'getTelemetry',
-    tags: ['seed'],
-    summary: 'The newest of one worker',
+    tags: ['Routes of the earlier Go system'],
+    summary: 'The newest values of one worker',
     request: { params: WorkerIdPath },
     responses: { 200: jsonAnswer('The worker.', Telemetry, TELEMETRY), 400: brokenEscape, 404: unknownWorker },
   },
@@ -144,45 +144,45 @@ const SEED: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = [
     method: 'get',
     path: '/workers',
     operationId: 'getSummaries',
-    tags: ['seed'],
-    summary: 'Who there is, in short, by id',
+    tags: ['Routes of the earlier Go system'],
+    summary: 'A summary of every worker, by id',
     responses: { 200: jsonAnswer('The workers.', z.record(z.string(), Summary), { 'worker-1': SUMMARY }) },
   },
   {
     method: 'get',
     path: '/ws/telemetry',
     operationId: 'followAllTelemetry',
-    tags: ['seed'],
-    summary: 'The newest of every worker, then each change, over WebSocket',
+    tags: ['Routes of the earlier Go system'],
+    summary: 'The newest values of every worker, then each change, over WebSocket',
     description:
-      'Text frames: first the same map as `GET /telemetry`, then `{"<worker id>": {…}}` within 100 ms of each change. A slow client gets the newest state alone.',
+      'Text frames: first the map of `GET /telemetry`, then `{"<worker id>": {…}}` within 100 ms of each change. A slow client gets only the newest state.',
     responses: { 101: upgraded, 426: upgradeRequired },
   },
   {
     method: 'get',
     path: '/ws/telemetry/{workerID}',
     operationId: 'followTelemetry',
-    tags: ['seed'],
-    summary: 'The newest of one worker, then each change, over WebSocket',
+    tags: ['Routes of the earlier Go system'],
+    summary: 'The newest values of one worker, then each change, over WebSocket',
     request: { params: WorkerIdPath },
     responses: { 101: upgraded, 400: brokenEscape, 404: unknownWorker, 426: upgradeRequired },
   },
 ];
 
 const page = { 'text/html': { schema: z.string() } };
-const goOn = { description: 'It goes on to the next page.' };
+const redirect = { description: 'Redirects to the next page.' };
 
 const LOGIN: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = [
   {
     method: 'get',
     path: '/login',
     operationId: 'getLogin',
-    tags: ['access'],
-    summary: 'The page where a browser shows a token',
+    tags: ['Login'],
+    summary: 'The login page',
     security: [],
     request: {
       query: z.object({
-        next: z.string().optional().openapi({ description: 'Where to go on to: a path of this server.' }),
+        next: z.string().optional().openapi({ description: 'The path to go to after login, on this server.' }),
       }),
     },
     responses: { 200: { description: 'The page.', content: page } },
@@ -191,8 +191,8 @@ const LOGIN: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = 
     method: 'post',
     path: '/login',
     operationId: 'logIn',
-    tags: ['access'],
-    summary: 'A token for the cookie of a session',
+    tags: ['Login'],
+    summary: 'Exchange a token for a session cookie',
     security: [],
     request: {
       body: {
@@ -203,24 +203,24 @@ const LOGIN: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = 
       },
     },
     responses: {
-      303: goOn,
-      400: jsonAnswer('It is no form.', LegacyError, {
-        error: 'expected a form, as application/x-www-form-urlencoded',
+      303: redirect,
+      400: jsonAnswer('Not a form.', LegacyError, {
+        error: 'expected a form (application/x-www-form-urlencoded)',
       }),
-      401: { description: 'The token is not known: the page again.', content: page },
-      429: { description: 'Too many attempts: the page again.', content: page },
+      401: { description: 'Unknown token: the login page again.', content: page },
+      429: { description: 'Too many attempts: the login page again.', content: page },
     },
   },
   {
     method: 'post',
     path: '/logout',
     operationId: 'logOut',
-    tags: ['access'],
-    summary: 'The cookie goes',
-    responses: { 303: goOn },
+    tags: ['Login'],
+    summary: 'Log out: ends the session and removes the cookie',
+    responses: { 303: redirect },
   },
 ];
 
 export function describeLegacyPaths(api: Api): void {
-  for (const route of [HOME_PATH, ...SEED, ...PROBES, ...LOGIN]) api.openAPIRegistry.registerPath(route);
+  for (const route of [HOME_PATH, ...EARLIER, ...PROBES, ...LOGIN]) api.openAPIRegistry.registerPath(route);
 }

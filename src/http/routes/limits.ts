@@ -1,4 +1,4 @@
-/** `GET /api/v1/limits`: what bounds the HTTP side, and how often something was refused or dropped for which reason. */
+/** `GET /api/v1/limits`: the limits of the HTTP side, and counts of refusals and drops by reason. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { sendJson } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
@@ -27,7 +27,7 @@ const Limit = z
   .object({
     setting: z.string().openapi({ description: 'The setting that changes it.' }),
     value: z.number().openapi({ description: 'In bytes, milliseconds or a count; 0 = no limit.' }),
-    refused: z.int().nullable().openapi({ description: 'How often it was reached; null where that is not counted.' }),
+    refused: z.int().nullable().openapi({ description: 'How often the limit was reached; null if not counted.' }),
   })
   .openapi('Limit');
 
@@ -35,33 +35,33 @@ const route = createRoute({
   method: 'get',
   path: '/api/v1/limits',
   operationId: 'listLimits',
-  tags: ['cluster'],
-  summary: 'What bounds the HTTP side, and how often something was refused or dropped, by reason',
+  tags: ['Lanes and limits'],
+  summary: 'Limits of the HTTP side, and counts of refusals and drops by reason',
   responses: {
     200: jsonAnswer(
-      'Counts begin anew with the HTTP thread; those of gRPC with the master.',
+      'Counts start at zero with the HTTP thread; those of gRPC with the master.',
       z.object({
         limits: z.array(Limit),
         refused: z.record(z.enum(HTTP_REFUSAL_REASONS), z.int()),
         dropped: z
           .object({
-            slow: z.int().openapi({ description: 'It took nothing for too long.' }),
-            memory: z.int().openapi({ description: 'It was the slowest while frames took up too much memory.' }),
+            slow: z.int().openapi({ description: 'It read nothing for too long.' }),
+            memory: z.int().openapi({ description: 'It was the slowest while frames used too much memory.' }),
             silent: z.int().openapi({ description: 'It did not answer a ping.' }),
           })
-          .openapi({ description: 'Live clients that were served, and are cut off.' }),
+          .openapi({ description: 'Live clients that were disconnected.' }),
         record_memory: z
           .object({
             budget_bytes: z.int().openapi({ description: 'RECORD_MEMORY.' }),
-            slot_bytes: z.int().openapi({ description: 'Records, beyond the least room that each worker has.' }),
-            heartbeat_bytes: z.int().openapi({ description: 'Heartbeats that no lane has done yet.' }),
-            let_go_bytes: z.int().openapi({ description: 'Given up, and not yet collected by every thread.' }),
-            largest_record_bytes: z.int().openapi({ description: 'What a record may have just now, as JSON.' }),
+            slot_bytes: z.int().openapi({ description: 'Records, beyond the minimum room of each worker.' }),
+            heartbeat_bytes: z.int().openapi({ description: 'Heartbeats that wait for a lane.' }),
+            let_go_bytes: z.int().openapi({ description: 'Released, but not yet freed by every thread.' }),
+            largest_record_bytes: z.int().openapi({ description: 'The largest record accepted at present, as JSON.' }),
           })
-          .openapi({ description: 'Memory for records and heartbeats on their way, as of a second ago at the most.' }),
-        grpc_refused: z
-          .record(z.string(), z.int())
-          .openapi({ description: 'On the gRPC side, as of a second ago at the most; what never happened is absent.' }),
+          .openapi({ description: 'Memory of records and waiting heartbeats, at most a second old.' }),
+        grpc_refused: z.record(z.string(), z.int()).openapi({
+          description: 'Refusals on the gRPC side, at most a second old; reasons with no refusal are absent.',
+        }),
         lanes: LaneLimitJson.nullable(),
       }),
       {

@@ -11,7 +11,7 @@ const PREFIX = '/ws/telemetry/';
 
 const upgradeRequired = createMiddleware<HttpEnv>(async function upgradeRequired(c, next) {
   if (c.req.method === 'GET' && c.req.header('upgrade')?.toLowerCase() === 'websocket') return next();
-  return errorJson(c, 426, 'this path speaks WebSocket', { Upgrade: 'websocket', Connection: 'Upgrade' });
+  return errorJson(c, 426, 'this path needs a WebSocket upgrade', { Upgrade: 'websocket', Connection: 'Upgrade' });
 });
 
 export function liveRoutes(app: App, { directory, live, refusals, log }: AppContext): void {
@@ -24,7 +24,7 @@ export function liveRoutes(app: App, { directory, live, refusals, log }: AppCont
   const stream = (workerId: string | undefined) =>
     upgradeWebSocket(
       (c) => ({
-        // The socket itself: Hono's wrapper would send buffers as binary frames and knows no pings.
+        // The socket itself: Hono's wrapper would send buffers as binary frames and does not support pings.
         onOpen: (_, { raw }) => live.add(raw as WebSocket, workerId, (c.env as HttpEnv['Bindings']).incoming?.socket),
       }),
       { onError: (error) => log('warn', `a live stream failed: ${messageOf(error)}`) },

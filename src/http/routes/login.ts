@@ -1,6 +1,6 @@
 /**
- * `GET /login`: the page, with a way out for who is logged in. `POST /login`: a token for a cookie, which the browser sends from then on. `POST /logout`: the
- * cookie goes, and the session is over: whoever has a copy of the cookie is refused, and its live clients are told goodbye.
+ * `GET /login`: the login page, or a button to log out. `POST /login`: exchanges a token for a session cookie. `POST /logout`:
+ * removes the cookie and ends the session; copies of the cookie are refused, and the session's live clients are closed.
  */
 import type { Access } from '../access/access.ts';
 import { LOGIN_CSP, loginHtml } from '../access/login-page.ts';
@@ -8,6 +8,7 @@ import { factsOf, refuse } from '../access/middleware.ts';
 import { nextPage } from '../access/next-page.ts';
 import { sessionCookie } from '../access/session.ts';
 import { answer } from '../answers/common-headers.ts';
+import { methodNotAllowed } from '../answers/problem.ts';
 import { errorJson } from '../answers/respond.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import type { App } from './route.ts';
@@ -19,7 +20,7 @@ export function loginRoutes(app: App, { access, logOut }: Pick<AppContext, 'acce
 
   app.post('/login', async (c) => {
     if (c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase() !== FORM) {
-      return refuse(c, { code: 'invalid_argument', detail: `expected a form, as ${FORM}` });
+      return refuse(c, { code: 'invalid_argument', detail: `expected a form (${FORM})` });
     }
     const form = new URLSearchParams(await c.req.text());
     const next = nextPage(form.get('next') ?? undefined);
@@ -29,7 +30,7 @@ export function loginRoutes(app: App, { access, logOut }: Pick<AppContext, 'acce
     }
     const retry = 'retryAfterMs' in outcome ? { 'Retry-After': String(Math.ceil(outcome.retryAfterMs / 1000)) } : {};
     const detail = outcome.type === 'refuse' ? outcome.detail : '';
-    const error = 'retryAfterMs' in outcome ? 'Too many attempts. Wait a moment.' : sentence(detail);
+    const error = 'retryAfterMs' in outcome ? 'Too many attempts. Wait a moment and try again.' : sentence(detail);
     return page(c, 'retryAfterMs' in outcome ? 429 : 401, access, next, error, retry);
   });
 
@@ -39,8 +40,10 @@ export function loginRoutes(app: App, { access, logOut }: Pick<AppContext, 'acce
     return answer(c, 303, null, { Location: '/login', 'Set-Cookie': sessionCookie('', isSecure(c)) });
   });
 
-  app.all('/login', (c) => errorJson(c, 405, `${c.req.method} is not possible here`, { Allow: 'GET, HEAD, POST' }));
-  app.all('/logout', (c) => errorJson(c, 405, `${c.req.method} is not possible here`, { Allow: 'POST' }));
+  const refuseOther = (path: string, allowed: string) =>
+    app.all(path, (c) => errorJson(c, 405, methodNotAllowed(c.req.method, allowed), { Allow: allowed }));
+  refuseOther('/login', 'GET, HEAD, POST');
+  refuseOther('/logout', 'POST');
 }
 
 function page(
@@ -65,7 +68,7 @@ function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
-/** Whether the browser speaks TLS: with us, or with a proxy before us. */
+/** Whether the browser uses TLS, to us or to a proxy in front of us. */
 function isSecure(c: HttpContext): boolean {
   return factsOf(c).isTls || (c.req.header('origin') ?? '').startsWith('https:');
 }

@@ -1,4 +1,4 @@
-/** `GET /api/v1/pending`: workers that wait for approval. */
+/** `GET /api/v1/pending`: workers waiting for approval. */
 import { crc32 } from 'node:zlib';
 import { createRoute, z } from '@hono/zod-openapi';
 import { weakTag } from '../answers/conditional.ts';
@@ -10,9 +10,9 @@ import type { AppContext } from '../context.ts';
 const Pending = z
   .object({
     worker_id: z.string(),
-    first_seen_at: moment('When it came first.'),
-    last_seen_at: moment('When it came last.'),
-    attempts: z.int().openapi({ description: 'How often it was turned away.' }),
+    first_seen_at: moment('Its first attempt.'),
+    last_seen_at: moment('Its latest attempt.'),
+    attempts: z.int().openapi({ description: 'How often it was refused.' }),
   })
   .openapi('PendingWorker');
 
@@ -20,14 +20,14 @@ const route = createRoute({
   method: 'get',
   path: '/api/v1/pending',
   operationId: 'listPending',
-  tags: ['workers'],
-  summary: 'Workers that wait for approval',
+  tags: ['Workers'],
+  summary: 'Workers waiting for approval',
   description:
-    'Under `ADMISSION=approved`: unknown workers that came and were turned away, the newest of them last, as of a second ago at the most. POST `/api/v1/workers/{id}/approve` lets one in.',
+    'With `ADMISSION=approved`: unknown workers that were refused, newest last, at most a second old. POST `/api/v1/workers/{id}/approve` admits one.',
   responses: {
     200: {
       headers: Tagged,
-      ...jsonAnswer('Those who wait.', z.object({ workers: z.array(Pending) }), {
+      ...jsonAnswer('The waiting workers.', z.object({ workers: z.array(Pending) }), {
         workers: [
           {
             worker_id: 'worker-9',
@@ -54,7 +54,7 @@ export function pendingRoutes(api: Api, context: AppContext): void {
         attempts,
       })),
     };
-    // Who waits is no worker yet, and has no revision.
+    // A waiting worker has no row and so no revision.
     const etag = weakTag(`${revisions.epoch}-pending-${crc32(JSON.stringify(pending)).toString(36)}`);
     return sendTagged(context, c, etag, () => pending);
   });

@@ -1,4 +1,4 @@
-/** `GET /livez`: whether the master lives. `GET /readyz`: whether it should be given work, and why not. */
+/** `GET /livez`: whether the master is alive. `GET /readyz`: whether it is ready for work, and if not, why. */
 import { deadReasons, unreadyReasons } from '../../model/readiness.ts';
 import { sendJson } from '../answers/respond.ts';
 import type { AppContext } from '../context.ts';

@@ -1,6 +1,6 @@
 /**
- * What bounds each route, as `config/call-limits.ts` does for each RPC. A test lists the routes of the app, and fails for one
- * that has no row, or whose row leaves out how large, how often, how many at a time or how long.
+ * What bounds each route, as `config/call-limits.ts` does for each RPC. A test fails for a route without a row, or whose row
+ * lacks a limit of size, rate, concurrency or time.
  */
 import type { Bound, CallLimits } from '../../config/call-limits.ts';
 import {
@@ -30,7 +30,7 @@ const bound = (what: Bound['what'], per: Bound['per'], limit: string | number, r
   ...(reason === undefined ? {} : { reason }),
 });
 
-/** What stands before every route: the access middleware, the connections, the parser; and the socket, on which something must move. */
+/** Common to all routes: the access middleware, the connections, the parser, and the idle time-out of the socket. */
 const ANY = [
   bound('size', 'call', 'MAX_HTTP_HEADER_SIZE', 'headers'),
   bound('size', 'call', 'MAX_HTTP_BODY_SIZE', 'body'),
@@ -40,7 +40,7 @@ const ANY = [
   bound('time', 'call', 'HTTP_REQUEST_TIMEOUT', 'timeout'),
   bound('time', 'call', SOCKET_IDLE_MS, 'idle'),
 ];
-/** Facts and counts of the master: some KiB. */
+/** Facts and counts of the master: a few KiB. */
 const SMALL = [...ANY, bound('answer', 'call', 64 * 1024)];
 /** A list of bounded lists, each of bounded texts. */
 const LIST = [
@@ -48,7 +48,7 @@ const LIST = [
   bound('answer', 'call', MAX_PAGE_BYTES),
   bound('atATime', 'master', MAX_BODY_BYTES_IN_FLIGHT, 'answers'),
 ];
-/** As many records as there are workers, which the store bounds. */
+/** One record per worker; the store bounds the number of workers. */
 const RECORDS = [
   ...ANY,
   bound('answer', 'call', 'MAX_WORKERS'),

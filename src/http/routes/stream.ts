@@ -1,4 +1,4 @@
-/** `GET /api/v1/stream`: Server-Sent Events, a snapshot of the workers that are selected and then what changes. */
+/** `GET /api/v1/stream`: Server-Sent Events with a snapshot of the selected workers, then their changes. */
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { createRoute, z } from '@hono/zod-openapi';
 import { PulselaneError } from '../../lib/errors.ts';
@@ -13,16 +13,16 @@ import { FILTERS_IN_WORDS, once, selectionOf, selectionQuery } from '../api/sele
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { LEAST_STREAM_RATE, MOST_STREAM_RATE, STREAM_RATE } from '../http-limits.ts';
 
-const EVENTS = `Events, each with the revision up to which it tells everything as its id:
+const EVENTS = `The id of each event is the revision that a client has reached with it:
 
-- \`snapshot\`: \`{"revision","part","last","workers":[…]}\`. With part 1 forget all that you have. \`last\` says whether it is complete.
-- \`delta\`: \`{"revision","updated":[…],"removed":["<id>"]}\`: workers that are new, or changed in the \`fields\` that were asked for, with all of these; and who is gone, or passes the filter no longer. Some that are removed you may never have seen.
-- \`reset\`: \`{"reason"}\`: where you stopped is not known (\`other_epoch\`) or too long ago (\`too_old\`); a snapshot follows.
-- \`end\`: \`{"reason"}\`: the stream ends because the credentials that it came with do: \`session_over\`, \`token_removed\`, \`token_expired\` or \`certificates_changed\`. It has no id.
+- \`snapshot\`: \`{"revision","part","last","workers":[…]}\`. Part 1 replaces everything the client has; \`last\` marks the final part.
+- \`delta\`: \`{"revision","updated":[…],"removed":["<id>"]}\`. \`updated\`: workers that are new, or whose requested \`fields\` changed, with all these fields. \`removed\`: workers that are gone or no longer pass the filter; a client may not have seen all of them.
+- \`reset\`: \`{"reason"}\`. The client's last event is unknown (\`other_epoch\`) or too long ago (\`too_old\`); a snapshot follows.
+- \`end\`: \`{"reason"}\`. The stream ends because its credentials did: \`session_over\`, \`token_removed\`, \`token_expired\` or \`certificates_changed\`. It has no id.
 
-Connect again with the id of the last event, in \`Last-Event-ID\` or \`lastEventId\`, to go on where you stopped, in the middle of a snapshot too. What changes often is told in its newest state only. A comment comes where there was nothing for 15 s. ${FILTERS_IN_WORDS}`;
+To resume, even in the middle of a snapshot, reconnect with the id of the last event in \`Last-Event-ID\` or \`lastEventId\`. Frequent changes are merged: only the newest state is sent. After 15 s without an event a comment is sent. ${FILTERS_IN_WORDS}`;
 
-const rateMistake = `a number from ${LEAST_STREAM_RATE} to ${MOST_STREAM_RATE}, such as ${STREAM_RATE}, is expected`;
+const rateMistake = `expected a number from ${LEAST_STREAM_RATE} to ${MOST_STREAM_RATE}, such as ${STREAM_RATE}`;
 const Rate = once()
   .refine((text) => {
     const rate = Number(text);
@@ -30,27 +30,27 @@ const Rate = once()
   }, rateMistake)
   .optional()
   .openapi({
-    description: `Updates a second, at most: from ${LEAST_STREAM_RATE} to ${MOST_STREAM_RATE}; ${STREAM_RATE} if nothing is said.`,
+    description: `Caps updates per second: from ${LEAST_STREAM_RATE} to ${MOST_STREAM_RATE} (default ${STREAM_RATE}).`,
   });
 
 const route = createRoute({
   method: 'get',
   path: '/api/v1/stream',
   operationId: 'streamWorkers',
-  tags: ['live'],
-  summary: 'Workers as they change, as Server-Sent Events',
+  tags: ['Live updates'],
+  summary: 'Changes of workers as Server-Sent Events',
   description: EVENTS,
   parameters: FILTER_PARAMETERS,
   request: {
     query: selectionQuery({
       rate: Rate,
-      lastEventId: once().optional().openapi({ description: 'As Last-Event-ID, which is stronger.' }),
+      lastEventId: once().optional().openapi({ description: 'The same as Last-Event-ID, which takes precedence.' }),
     }),
     headers: z.object({
       'last-event-id': z
         .string()
         .optional()
-        .openapi({ description: 'The id of the last event that the client has seen; browsers send it by themselves.' }),
+        .openapi({ description: 'The id of the last event received; browsers send it by themselves.' }),
     }),
   },
   responses: {
@@ -62,7 +62,7 @@ const route = createRoute({
 const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' };
 
 export function streamRoutes(api: Api, { live, refusals }: AppContext): void {
-  /** Clients that go make room soon: browsers would not ask again by themselves, others should not at once. */
+  /** A longer Retry-After than usual: room appears when clients disconnect. Browsers do not retry a refused stream at all. */
   const refusal = (c: HttpContext, error: PulselaneError) => {
     refusals.countError(error);
     const { code, message } = error;
@@ -74,9 +74,9 @@ export function streamRoutes(api: Api, { live, refusals }: AppContext): void {
     if (refused !== undefined) return refusal(c, refused);
     if (c.req.method === 'HEAD') return answer(c, 200, null, HEADERS);
     const outgoing = (c.env as HttpEnv['Bindings'] | undefined)?.outgoing;
-    // Hono gives no bindings at all where there is no server.
+    // `app.request()` in tests has no bindings.
     if (outgoing === undefined) return problem(c, 'unavailable', 'a stream needs a connection');
-    // Gone already: nothing would tell that it is.
+    // The client has already disconnected, and no `close` would follow.
     if (outgoing.destroyed) return answer(c, 200, null, HEADERS);
     const query = c.req.valid('query') as { fields?: string; rate?: string; lastEventId?: string };
     try {
@@ -85,12 +85,12 @@ export function streamRoutes(api: Api, { live, refusals }: AppContext): void {
           selection: selectionOf(query),
           fields: fieldsOf(query.fields),
           rate: Number(query.rate ?? STREAM_RATE),
-          // Empty is what it is before the first event.
+          // A browser's EventSource has an empty id before the first event.
           lastEventId: c.req.header('last-event-id') || query.lastEventId || undefined,
           client: clientKeyOf(c),
         },
         () => {
-          // The connection is of no use to anybody after it.
+          // The connection cannot be reused after a stream.
           outgoing.shouldKeepAlive = false;
           return outgoing.writeHead(200, { ...c.get('commonHeaders'), ...HEADERS });
         },

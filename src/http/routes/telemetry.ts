@@ -1,4 +1,4 @@
-/** `GET /telemetry` and `GET /telemetry/{workerID}`: the newest record of all workers, or of one. */
+/** `GET /telemetry` and `GET /telemetry/{workerID}`: the newest record of all workers or of one. */
 
 import { sendJsonText, sendMap } from '../answers/respond.ts';
 import { appendValue, putTelemetry } from '../bodies/worker-json.ts';

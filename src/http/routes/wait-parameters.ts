@@ -1,4 +1,4 @@
-/** The parameters of a list that is not answered before something changed. */
+/** The parameters of blocking queries. */
 import type { z } from '@hono/zod-openapi';
 import { durationMs, formatDuration } from '../../config/kinds.ts';
 import { clientKeyOf } from '../access/client-key.ts';
@@ -15,8 +15,8 @@ export const WAIT_PARAMETERS = {
     .optional()
     .openapi({
       description:
-        'The X-Pulselane-Index of an earlier answer: answer only once something of these workers changed after it, or the ' +
-        'wait is over. With `fields` and without `sort`: something of these fields. 0, and an index of another life of the server: answer at once.',
+        'The X-Pulselane-Index of an earlier answer. The answer is delayed until these workers change, or until the ' +
+        'wait is over. With `fields` and without `sort`, only changes of these fields count. With 0, or an index from before a restart, the answer comes at once.',
     }),
   wait: once()
     .superRefine((text, context) => {
@@ -30,25 +30,24 @@ export const WAIT_PARAMETERS = {
     .optional()
     .openapi({
       description:
-        'How long to wait at most for a change after `index`, such as 30s (which it is if nothing is said) or 5m, at most ' +
-        '10m; up to a sixteenth more at random. Only together with `index`.',
+        'How long to wait for a change after `index`: for example 30s (the default) or 5m, at most 10m. ' +
+        'Up to 1/16 is added at random. Only valid together with `index`.',
     }),
 } satisfies z.ZodRawShape;
 
-/** A wait for nothing would be answered at once, and be asked for again at once. */
+/** A wait without an index would be answered at once, and clients would repeat it at once. */
 export function checkWait(
   { index, wait }: { readonly index?: unknown; readonly wait?: unknown },
   context: z.RefinementCtx,
 ): void {
   if (wait === undefined || index !== undefined) return;
-  const message =
-    'waits for a change after an index, which is missing: give the X-Pulselane-Index of an earlier answer';
+  const message = 'needs index: give the X-Pulselane-Index of an earlier answer';
   context.addIssue({ code: 'custom', path: ['wait'], message });
 }
 
 /**
  * Waits as the parameters say.
- * @throws LimitReached if too many wait, in all or of this client.
+ * @throws LimitReached if too many clients wait, or this client waits too often
  */
 export async function waited(
   c: HttpContext,
@@ -58,11 +57,11 @@ export async function waited(
 ): Promise<void> {
   if (index === undefined) return;
   const waitMs = wait === undefined ? WAIT_MS : waitTime.parse(wait);
-  // No longer than its session, and its token.
+  // Not longer than its session and its token are valid.
   const { session, expiresUnixMs = Number.POSITIVE_INFINITY } = c.get('identity') ?? {};
   const sessionEndsUnixMs = (session?.expiresUnixS ?? Number.POSITIVE_INFINITY) * 1000;
   const mostMs = Math.max(0, Math.min(sessionEndsUnixMs, expiresUnixMs) - clock.wallMs());
-  // Nothing moves on the connection meanwhile, which is as it should be.
+  // The connection is rightly idle while it waits.
   const socket = (c.env as HttpEnv['Bindings'] | undefined)?.incoming?.socket;
   socket?.setTimeout(0);
   try {

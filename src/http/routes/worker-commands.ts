@@ -1,12 +1,12 @@
 /**
- * `POST /api/v1/workers/{id}/approve` and `…/release`: lets a worker in; out of quarantine before its time.
- * `PUT /api/v1/workers/{id}/isolation`: decides whether it has a lane of its own.
+ * `POST /api/v1/workers/{id}/approve` admits a worker; `…/release` ends its quarantine early.
+ * `PUT /api/v1/workers/{id}/isolation` decides whether it has a lane of its own.
  */
-import { createRoute, z } from '@hono/zod-openapi';
+import { createRoute } from '@hono/zod-openapi';
 import { ISOLATIONS } from '../../model/isolation.ts';
 import { carryOut, commandAnswers } from '../api/carry-out.ts';
 import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
-import { WorkerPath } from '../api/parameters.ts';
+import { body, oneOf, WorkerPath } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';
 import { brokenEscape } from './worker.ts';
 
@@ -16,10 +16,10 @@ const approve = createRoute({
   method: 'post',
   path: `${PREFIX}{id}/approve`,
   operationId: 'approveWorker',
-  tags: ['commands'],
-  summary: 'Let in a worker',
+  tags: ['Workers'],
+  summary: 'Approve a worker',
   description:
-    'One that waits for approval, or one that has never come: then it is let in when it comes. While admission is open nobody waits, and only a worker that is known can be approved.',
+    'Admits a worker that waits for approval, or in advance one that has not come yet. With open admission no worker waits, so only a known worker can be approved.',
   request: { params: WorkerPath },
   responses: commandAnswers('worker-1 is approved.', 'invalid_argument', 'failed_precondition', 'resource_exhausted'),
 });
@@ -28,30 +28,28 @@ const release = createRoute({
   method: 'post',
   path: `${PREFIX}{id}/release`,
   operationId: 'releaseWorker',
-  tags: ['commands'],
-  summary: 'End a quarantine before its time',
-  description: 'A worker that keeps ending its lane is in quarantine for a while; this starts its lane again now.',
+  tags: ['Workers'],
+  summary: 'End a worker’s quarantine early',
+  description: 'A worker that keeps crashing its lane is quarantined for a while; this restarts its lane now.',
   request: { params: WorkerPath },
   responses: commandAnswers('worker-1 is released: its lane is started again.', 'not_found', 'failed_precondition'),
 });
 
-const Decision = z
-  .strictObject({
-    lane: z.enum(ISOLATIONS, { error: `expected one of ${ISOLATIONS.join(', ')}` }).openapi({
-      description:
-        '`dedicated`: a thread of its own as soon as there is one, before those who only wish for it. `shared`: never one. `auto`: by what it needs.',
-    }),
-  })
-  .openapi('IsolationDecision', { example: { lane: 'dedicated' } });
+const Decision = body({
+  lane: oneOf(ISOLATIONS).openapi({
+    description:
+      '`dedicated`: a thread of its own as soon as one is available, before workers that only asked for one. `shared`: never one of its own. `auto`: by its need.',
+  }),
+}).openapi('IsolationDecision', { example: { lane: 'dedicated' } });
 
 const isolate = createRoute({
   method: 'put',
   path: `${PREFIX}{id}/isolation`,
   operationId: 'isolateWorker',
-  tags: ['commands'],
+  tags: ['Workers'],
   summary: 'Decide which kind of lane a worker has',
   description:
-    'The decision outlives the worker’s absence and the master; it can also be made for a worker that is not there, if anything is kept of it. It never raises the number of dedicated lanes: where all are taken by workers that need them as much, the answer says so, and the next one is for this worker; where there are none at all, it says that, too.',
+    'The decision is kept while the worker is away and when the master restarts; it can also be made for an absent worker that is still stored. It never raises the number of dedicated lanes. If all are taken by workers with the same need, the answer says so, and this worker gets the next one; if there are none at all, the answer says that.',
   request: { params: WorkerPath, body: { required: true, content: { 'application/json': { schema: Decision } } } },
   responses: commandAnswers(
     'worker-1 is to have a thread of its own. It shares one until its own is started.',

@@ -1,4 +1,4 @@
-/** `GET /api/v1/workers`: filtered, sorted, and in pages that stay whole while workers come and go. */
+/** `GET /api/v1/workers`: filtered, sorted, and in pages that stay consistent while workers come and go. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { fieldsOf } from '../../reading/fields.ts';
@@ -22,17 +22,17 @@ const ListQuery = selectionQuery({
     .optional()
     .openapi({
       description:
-        'Fields with commas between them, `-` before one for descending: worker_id, state (in the order of a life), ' +
-        'group, last_update_at, and whatever can have a minimum. Workers without a value come last; the id decides in the end.',
+        'Fields separated by commas, each with `-` in front for descending order: worker_id, state (in lifecycle order), ' +
+        'group, last_update_at, and every field that `min` takes. Workers without a value come last; ties are ordered by id.',
       example: '-cpu_usage,worker_id',
     }),
   limit: wholeNumber({
-    description: 'Most workers of a page.',
+    description: 'The most workers per page.',
     min: 1,
     max: MAX_PAGE_WORKERS,
     default: PAGE_WORKERS,
   }).optional(),
-  cursor: once().optional().openapi({ description: 'The next_cursor of the page before this one.' }),
+  cursor: once().optional().openapi({ description: 'The next_cursor of the previous page.' }),
   ...WAIT_PARAMETERS,
 }).superRefine(checkWait);
 
@@ -40,8 +40,8 @@ const List = z
   .object({
     workers: z.array(WorkerItem),
     total: z.int().openapi({ description: 'Workers that match, on all pages.' }),
-    next_cursor: z.string().nullable().openapi({ description: 'Where the next page begins; null on the last one.' }),
-    revision: z.string().openapi({ description: 'The page is at least as new.' }),
+    next_cursor: z.string().nullable().openapi({ description: 'The cursor of the next page; null on the last page.' }),
+    revision: z.string().openapi({ description: 'The page is at least as new as this revision.' }),
   })
   .openapi('WorkerList');
 
@@ -59,14 +59,14 @@ const route = createRoute({
   method: 'get',
   path: '/api/v1/workers',
   operationId: 'listWorkers',
-  tags: ['workers'],
-  summary: 'The workers that pass the filters, in pages',
+  tags: ['Workers'],
+  summary: 'Workers that pass the filters, in pages',
   description: [
     FILTERS_IN_WORDS,
-    'A page begins behind the last worker of the one before, whatever came or went meanwhile: sorted by id, each worker that ' +
-      'was there and matched all the time is listed exactly once. Sorted by a value that changes, this holds for workers whose ' +
-      'value stayed as it was; one whose value changed between two pages may be listed twice or not at all.',
-    'A page may end before its limit when its items are large; what counts is next_cursor.',
+    'A page starts after the last worker of the previous page, whatever has come or gone since. Sorted by id, a worker that ' +
+      'exists and matches throughout is listed exactly once. Sorted by a value, this holds for workers whose value stays the ' +
+      'same; a worker whose value changes between two pages may be listed twice or not at all.',
+    'A page may hold fewer workers than its limit if they are large; only next_cursor says whether there are more.',
   ].join('\n\n'),
   parameters: FILTER_PARAMETERS,
   request: { query: ListQuery },
@@ -75,7 +75,10 @@ const route = createRoute({
       ...jsonAnswer('One page.', List, EXAMPLE),
       headers: Tagged.extend({
         'X-Pulselane-Index': z.string().openapi({ description: 'The revision of the list.' }),
-        Link: z.string().optional().openapi({ description: 'The next page, with rel="next"; not on the last one.' }),
+        Link: z
+          .string()
+          .optional()
+          .openapi({ description: 'The next page, with rel="next"; absent on the last page.' }),
       }),
     },
     304: NOT_MODIFIED,
@@ -99,12 +102,12 @@ export function workerListRoutes(api: Api, context: AppContext): void {
       return problem(c, error.code, `cursor: ${detail}`, { errors: [{ in: 'query', name: 'cursor', detail }] });
     }
     try {
-      // Another order is a change of the list, too, whatever is told of each worker.
+      // Another order also changes the list, whichever fields are requested.
       await waited(c, context, { selection, fields: fieldsOf(sort === undefined ? fields : undefined) }, query);
     } catch (error) {
       return problemOf(c, error);
     }
-    // Before anything is read: what changes from here on may be in the page, and makes the next tag another one.
+    // Before reading: a later change may be in the page, and the next tag will then differ.
     revisions.look();
     const revision = revisions.text;
     const etag = weakTag(revision);
@@ -114,8 +117,8 @@ export function workerListRoutes(api: Api, context: AppContext): void {
     const request = { criteria: selection.criteria, sort, fields, limit, after, revision };
     try {
       const page = await queries.page(request, acceptsGzip(c.req.header('accept-encoding')));
-      // What the page has of a later change was seen now, too, so that whoever waits for more of these fields does not
-      // take it for what was there before.
+      // Record a later change that the page may already contain, so that the next wait for these fields does not
+      // mistake it for the old value.
       if (fields !== undefined) revisions.look();
       const next = page.nextCursor === null ? {} : { Link: `<${nextTarget(c, page.nextCursor)}>; rel="next"` };
       return sendBody(c, page, { ...headers, ...next });
@@ -125,11 +128,11 @@ export function workerListRoutes(api: Api, context: AppContext): void {
   });
 }
 
-/** Relative, so that it holds behind any proxy. */
+/** A relative URL, so that it works behind any proxy. */
 function nextTarget(c: HttpContext, cursor: string): string {
   const { searchParams } = new URL(c.req.url);
   searchParams.set('cursor', cursor);
-  // Who waited for the first page wants the others at once.
+  // Later pages must not wait.
   for (const name of Object.keys(WAIT_PARAMETERS)) searchParams.delete(name);
   return `?${searchParams}`;
 }

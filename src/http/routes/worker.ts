@@ -1,4 +1,4 @@
-/** `GET /api/v1/workers/{id}`: everything that is known of one worker. `DELETE`: forgets it. */
+/** `GET /api/v1/workers/{id}`: everything known about one worker. `DELETE`: forgets it. */
 import { createRoute } from '@hono/zod-openapi';
 import { PulselaneError } from '../../lib/errors.ts';
 import { conditionalHeaders, notModified, weakTag } from '../answers/conditional.ts';
@@ -20,8 +20,8 @@ const read = createRoute({
   method: 'get',
   path: `${PREFIX}{id}`,
   operationId: 'getWorker',
-  tags: ['workers'],
-  summary: 'Everything that is known of one worker',
+  tags: ['Workers'],
+  summary: 'Everything known about one worker',
   request: { params: WorkerPath },
   responses: {
     200: { ...jsonAnswer('The worker.', WorkerDetailSchema, WORKER_DETAIL), headers: Tagged },
@@ -34,10 +34,10 @@ const unregister = createRoute({
   method: 'delete',
   path: `${PREFIX}{id}`,
   operationId: 'unregisterWorker',
-  tags: ['commands'],
+  tags: ['Workers'],
   summary: 'Forget a worker',
   description:
-    'Its lane ends, its values and its approval are gone. Under open admission its next heartbeat admits it anew; else it must be approved again.',
+    'Ends its lane and discards its values and its approval. With open admission, its next heartbeat admits it again; otherwise it must be approved again.',
   request: { params: WorkerPath },
   responses: commandAnswers(
     'worker-1 is forgotten. Admission is open: its next heartbeat admits it anew.',
@@ -52,9 +52,9 @@ export function workerRoutes(api: Api, context: AppContext): void {
     const workerId = workerIdIn(c, PREFIX);
     if (workerId === undefined) return brokenEscape(c);
     const entry = directory.get(workerId);
-    const unknown = new PulselaneError('not_found', `worker ${JSON.stringify(workerId)} is not known`);
+    const unknown = new PulselaneError('not_found', `no worker is called ${JSON.stringify(workerId)}`);
     if (entry === undefined) return problemOf(c, unknown);
-    // Before anything is read: what changes from here on makes the next tag another one.
+    // Before reading: a later change makes the next tag differ.
     revisions.look();
     const etag = weakTag(revisions.textOf(revisions.of(entry)));
     const known = notModified(c, etag, varyHeader(c));

@@ -1,4 +1,4 @@
-/** `GET /workers`: who there is, in short. */
+/** `GET /workers`: a summary of every worker. */
 
 import { sendMap } from '../answers/respond.ts';
 import type { AppContext } from '../context.ts';

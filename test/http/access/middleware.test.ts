@@ -307,7 +307,7 @@ describe('the login of a browser', () => {
       body: 'token=plt_%3Cscript%3E&next=//evil.example',
     });
     expect(wrong.status).toBe(401);
-    expect(wrong.body).toContain('This token is not known.');
+    expect(wrong.body).toContain('Unknown token.');
     expect(wrong.body).not.toContain('plt_');
     expect(wrong.body).toContain('name="next" value="/"');
     expect(wrong.headers['set-cookie']).toBeUndefined();

@@ -70,7 +70,7 @@ describe('without tokens', () => {
     );
   });
 
-  test('the seed’s paths are left to say 405', () => {
+  test('paths of the earlier system are left to say 405', () => {
     for (const path of ['/telemetry', '/telemetry/a/b', '/workers', '/health', '/ws/telemetry']) {
       expect(outcome({ method: 'POST', path, peer: '10.0.0.1' })).toBe('allow');
     }
