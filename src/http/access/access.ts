@@ -143,7 +143,7 @@ export class Access {
   logIn(token: string, peer: string | undefined): { readonly session: string } | AccessVerdict {
     const found = this.#table.find(token);
     if (found === undefined) {
-      const detail = 'this token is not known';
+      const detail = 'unknown token';
       const limited = this.#wrongToken(peer);
       return limited ?? { type: 'refuse', code: 'unauthenticated', reason: 'unauthenticated', detail };
     }
