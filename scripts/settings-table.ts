@@ -13,11 +13,15 @@ export function withSettings(page: string): string {
   const to = page.indexOf(END);
   if (from < 0 || to < from) throw new Error(`docs/configuration.md has no ${BEGIN} … ${END}`);
   const tables = [
-    ['The master (`pulselane master`, `npm start`):', masterOptions],
-    ['The agent (`pulselane agent`):', agentOptions],
-    ['`pulselane workers`, `pulselane status`:', clientOptions],
+    ['The master', 'Of `pulselane master` and `npm start`.', masterOptions],
+    ['The agent', 'Of `pulselane agent`.', agentOptions],
+    [
+      'Client commands',
+      'Of `pulselane workers`, `status`, `events` and the other commands that ask a master.',
+      clientOptions,
+    ],
   ] as const;
-  const text = tables.map(([title, options]) => `${title}\n\n${tableOf(options)}`).join('\n\n');
+  const text = tables.map(([title, whose, options]) => `## ${title}\n\n${whose}\n\n${tableOf(options)}`).join('\n\n');
   return `${page.slice(0, from)}${BEGIN}\n\n${text}\n\n${page.slice(to)}`;
 }
 
@@ -32,12 +36,8 @@ function tableOf(options: Options): string {
         : fallbackShown,
     meaning.replaceAll('<', '&lt;'),
   ]);
-  const all = [['variable', 'flag', 'default', 'meaning'], ...rows];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => (row[column] as string).length)));
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i] as number)).join(' | ')} |`;
-  const [head, ...body] = all.map(line);
-  return [head, line(widths.map((width) => '-'.repeat(width))), ...body].join('\n');
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(['variable', 'flag', 'default', 'meaning']), line(Array(4).fill('---')), ...rows.map(line)].join('\n');
 }
 
 if (import.meta.main) writeFileSync(PAGE, withSettings(readFileSync(PAGE, 'utf8')));

@@ -57,3 +57,44 @@ test('nobody is told to fetch a package of our name from a registry', () => {
 test('the README takes ten minutes, not an hour', () => {
   expect(Buffer.byteLength(README.text)).toBeLessThanOrEqual(12 * 1024);
 });
+
+/** Words of docs/words.md that no reader can know: a page explains one in bold, or links it, where it first uses it. */
+const OWN_WORDS = ['lane', 'slot', 'board', 'mailbox', 'processor', 'farewell', 'brake', 'quarantine', 'penalty lane'];
+/** The list itself, the index, and pages for who changes Pulselane, which name the list at their start. */
+const WITHOUT_LINKS = new Set(['docs/words.md', 'docs/README.md', 'docs/design.md', 'docs/what-was-tried.md']);
+
+/** Own words whose first use on a page neither links the list nor is bold. */
+function unexplained(text: string): string[] {
+  // Headings, code and the targets of links are no uses; the labels of links are.
+  const used = prose(text)
+    .replaceAll(/^#+ .*$/gm, '')
+    .replaceAll(/`[^`\n]*`/g, '');
+  return OWN_WORDS.filter((word) => {
+    const uses = Array.from(
+      used.matchAll(new RegExp(`(?<![\\w./#-])${word}s?(?![\\w./-]\\w)`, 'gi')),
+      ({ index }) => index,
+    );
+    const [first] = uses.filter((index) => !/\]\([^)]*$/.test(used.slice(Math.max(0, index - 200), index)));
+    if (first === undefined) return false;
+    const before = used.slice(Math.max(0, first - 40), first);
+    const after = used.slice(first, first + 60);
+    return (
+      !(/\[[^\]]*$/.test(before) && /^[^\]]*\]\([^)]*(?:words|isolation|who-is-alive)\.md/.test(after)) &&
+      !/\*\*[^*]*$/.test(before)
+    );
+  });
+}
+
+test.each(PAGES.filter(({ path }) => !WITHOUT_LINKS.has(path)))(
+  '$path explains words of our own where they first appear',
+  ({ text }) => {
+    expect(unexplained(text)).toEqual([]);
+  },
+);
+
+test('each of our own words is on the list, which the other pages name', () => {
+  const list = DOCS.find(({ path }) => path === 'docs/words.md')?.text ?? '';
+  expect(OWN_WORDS.filter((word) => !list.includes(`| ${word} |`))).toEqual([]);
+  const silent = DOCS.filter(({ path, text }) => WITHOUT_LINKS.has(path) && !text.includes('(words.md)'));
+  expect(silent.map(({ path }) => path)).toEqual(['docs/words.md']);
+});
