@@ -9,7 +9,7 @@ import {
 } from '../model/lanes.ts';
 import { WORKER_STATES } from '../model/liveness.ts';
 import { type Directory, readWhileThere } from './directory.ts';
-import { groupOf } from './values.ts';
+import { groupOf, hasGpu } from './values.ts';
 
 const USAGES = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage'] as const;
 
@@ -34,7 +34,9 @@ export interface ClusterFigures {
   /** Named ones that have a worker. */
   readonly groups: number;
   /** Of active workers that have sent. */
-  readonly usage: { readonly workers: number } & Readonly<Record<(typeof USAGES)[number], UsageFigures>>;
+  readonly usage: { readonly workers: number; readonly gpu_workers: number } & Readonly<
+    Record<(typeof USAGES)[number], UsageFigures>
+  >;
   readonly running_tasks: number;
   readonly heartbeats: {
     readonly missed: number;
@@ -63,15 +65,16 @@ export function clusterFigures(directory: Directory): ClusterFigures {
   let total = 0;
   let active = 0;
   let runningTasks = 0;
+  let gpuWorkers = 0;
   let missed = 0;
   let rejected = 0;
 
   for (const entry of directory.all()) {
     const { row, slot } = entry;
-    const read = readWhileThere(board, entry, () => ({
-      rejected: slot.counts().rejected,
-      record: board.isActive(row) ? slot.numbers() : undefined,
-    }));
+    const read = readWhileThere(board, entry, () => {
+      const record = board.isActive(row) ? slot.numbers() : undefined;
+      return { rejected: slot.counts().rejected, record, hasGpu: record !== undefined && hasGpu(entry, record) };
+    });
     if (read === undefined) continue;
     total++;
     byState[board.state(row)]++;
@@ -95,6 +98,7 @@ export function clusterFigures(directory: Directory): ClusterFigures {
     usages.memory_usage.push(record.memoryUsage);
     usages.storage_usage.push(record.storageUsage);
     usages.gpu_usage.push(record.gpuUsage);
+    gpuWorkers += Number(read.hasGpu);
   }
 
   return {
@@ -106,6 +110,7 @@ export function clusterFigures(directory: Directory): ClusterFigures {
       memory_usage: usageFigures(usages.memory_usage),
       storage_usage: usageFigures(usages.storage_usage),
       gpu_usage: usageFigures(usages.gpu_usage),
+      gpu_workers: gpuWorkers,
     },
     running_tasks: runningTasks,
     heartbeats: { missed, rejected, replaced_by_reason: replacedByReason, lost_by_cause: lostByCause },

@@ -26,6 +26,7 @@ const USUAL = [
   'memory_usage',
   'storage_usage',
   'gpu_usage',
+  'has_gpu',
   'running_tasks_count',
 ] as const;
 

@@ -42,6 +42,14 @@ export function metricIn(name: string): string | undefined {
     : undefined;
 }
 
+/**
+ * Whether it has told of a graphics processor: by a usage, by the devices of its last record, or when it registered. Of
+ * one that has not, a usage of 0 is no measurement: heartbeats cannot leave the number out.
+ */
+export function hasGpu({ slot, facts }: WorkerEntry, record: { readonly gpuUsage: number } | undefined): boolean {
+  return (facts?.totalGpu ?? 0) > 0 || (record?.gpuUsage ?? 0) > 0 || slot.listsGpus;
+}
+
 /** The group that it told; empty if it belongs to none. */
 export function groupOf({ facts }: WorkerEntry): string {
   return facts?.group ?? '';

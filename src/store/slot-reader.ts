@@ -33,6 +33,9 @@ export class SlotGone extends Error {
   }
 }
 
+/** `]` */
+const CLOSING_BRACKET = 0x5d;
+
 export class SlotReader {
   readonly #slot: SlotViews;
   readonly #tenancy: number;
@@ -155,6 +158,19 @@ export class SlotReader {
   /** Bytes of the record as JSON. */
   get jsonBytes(): number {
     return this.#recordNumber(RecordNumber.jsonBytes);
+  }
+
+  /**
+   * Whether the record lists devices. They are its last member, and no other of its members may end in a bracket but the
+   * tasks, which never are the last: one byte tells.
+   */
+  get listsGpus(): boolean {
+    const { numbers, bytes, offsets, size } = this.#slot;
+    return this.#readWhole(SlotWord.recordGeneration, (copy) => {
+      const jsonBytes = numbers[offsets.record[copy] / 8 + RecordNumber.jsonBytes] as number;
+      if (!isLength(jsonBytes, size.jsonCapacity)) return false;
+      return bytes[offsets.json[copy] + jsonBytes - 1] === CLOSING_BRACKET;
+    });
   }
 
   /** How many tasks the record has. */

@@ -4,17 +4,13 @@ import { createServer as createHttp2Server, createSecureServer as createSecureHt
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { failureOf } from '../../src/cli/exit-codes.ts';
-import { buildProgram } from '../../src/cli/program.ts';
-import { StopSignals } from '../../src/cli/stop-signals.ts';
-import { systemClock } from '../../src/lib/clock.ts';
 import { hashOfToken } from '../../src/lib/tokens.ts';
 import { newServer } from '../http/support.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { run } from './run.ts';
 
 const servers: Server[] = [];
 const stops: (() => Promise<void>)[] = [];
@@ -72,44 +68,16 @@ async function serve(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
 }
 
-/** Runs the command as the program would. */
-async function run(args: readonly string[], { isTTY = true, columns = 200, clock = systemClock } = {}) {
-  const stdout = Object.assign(new PassThrough(), { isTTY, columns });
-  const stderr = new PassThrough();
-  const unused = () => Promise.reject(new Error('not in this test'));
-  const streams = { stdin: new PassThrough(), stdout, stderr };
-  const program = buildProgram({
-    streams,
-    clock,
-    master: {
-      streams,
-      clock,
-      signals: new StopSignals(() => {}, systemClock),
-      startMaster: unused,
-      startLocalAgent: unused,
-    },
-    extraCommands: [],
-  });
-  let failure = { exitCode: 0, text: '' };
-  try {
-    await program.parseAsync(args, { from: 'user' });
-  } catch (error) {
-    failure = failureOf(error, false);
-  }
-  stdout.end();
-  stderr.end(failure.text);
-  return { stdout: await text(stdout), stderr: await text(stderr), exitCode: failure.exitCode };
-}
-
 describe('pulselane workers', () => {
   test('prints a table on a terminal, with ages by the master’s clock', async () => {
     const { url } = await serve();
     const { stdout, exitCode } = await run(['workers', '--url', url]);
     expect(stdout).toBe(
       [
-        'ID      STATE       CPU    MEM   GPU  TASKS  LAST',
-        'a/b c   inactive  14.9%  50.0%  0.0%      0    5s',
-        'node-a  active    14.9%  50.0%  0.0%      1    5s',
+        'ID      STATE        CPU     MEM    GPU  TASKS  LAST',
+        'a/b c   inactive  *14.9%  *50.0%  *0.0%     *0    5s',
+        'node-a  active     14.9%   50.0%   0.0%      1    5s',
+        '* the last value of a worker that is silent now',
         '',
         '2 workers',
         '',
@@ -120,8 +88,9 @@ describe('pulselane workers', () => {
 
   test('prints the API’s JSON elsewhere, or on demand', async () => {
     const { url, asked } = await serve();
-    expect(JSON.parse((await run(['workers', '--url', url], { isTTY: false })).stdout)).toEqual(ROUTES['/workers']);
-    expect(JSON.parse((await run(['workers', '--url', url, '-o', 'json'])).stdout)).toEqual(ROUTES['/workers']);
+    const piped = JSON.parse((await run(['workers', '--url', url], { isTTY: false })).stdout) as unknown;
+    expect(piped).toMatchObject({ workers: [{ worker_id: 'a/b c' }, { worker_id: 'node-a' }], total: 2 });
+    expect(JSON.parse((await run(['workers', '--url', url, '-o', 'json'])).stdout)).toEqual(piped);
     expect((await run(['workers', '--url', url, '-o', 'table'], { isTTY: false })).stdout).toContain('STATE');
     // A master of the seed has no list with states, and is shown all the same.
     expect(asked.slice(0, 2)).toEqual([expect.stringMatching(/^\/api\/v1\/workers\?/), '/telemetry']);
@@ -131,13 +100,15 @@ describe('pulselane workers', () => {
 test('pulselane workers lists those whose ids begin as is asked for', async () => {
   const seed = await serve();
   expect((await run(['workers', 'a/', '--url', seed.url])).stdout).toMatch(
-    /^ID .*\na\/b c .*\n\n1 worker whose id begins with "a\/"\n$/,
+    /^ID .*\na\/b c .*\n\* the last .*\n\n1 worker whose id begins with "a\/"\n$/,
   );
   expect((await run(['workers', 'x', '--url', seed.url])).stdout).toBe('No worker’s id begins with "x".\n');
-  expect(JSON.parse((await run(['workers', 'a/', '--url', seed.url, '-o', 'json'])).stdout)).toEqual({});
-  expect(JSON.parse((await run(['workers', 'node', '--url', seed.url, '-o', 'json'])).stdout)).toEqual(
-    ROUTES['/workers'],
-  );
+  const idsOf = async (prefix: string) =>
+    (await run(['workers', prefix, '--url', seed.url, '-o', 'jsonl'])).stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => (JSON.parse(line) as { worker_id: string }).worker_id);
+  expect([await idsOf('a/'), await idsOf('node'), await idsOf('x')]).toEqual([['a/b c'], ['node-a'], []]);
   const { url, fleet, stop } = await newServer();
   stops.push(stop);
   for (const id of ['web-1', 'web-2', 'we&b', 'db-1']) fleet.register(id);
@@ -163,7 +134,15 @@ describe('pulselane status', () => {
     const { url } = await serve();
     const { stdout } = await run(['status', '--url', url]);
     expect(stdout).toContain('master      healthy\nworkers     2, 1 active, 1 inactive\n');
-    expect(JSON.parse((await run(['status', '--url', url, '-o', 'json'])).stdout)).toEqual(ROUTES['/health']);
+    expect(JSON.parse((await run(['status', '--url', url, '-o', 'json'])).stdout)).toEqual({
+      status: 'healthy',
+      workers: { total: 2, by_state: { active: 1, inactive: 1 } },
+      usage: { cpu_usage: 14.9, memory_usage: 50, storage_usage: 70, gpu_usage: 0 },
+      running_tasks: 1,
+      grace: null,
+      brakes: [],
+      lanes: null,
+    });
   });
 
   test('shows a master that is stuck as it says it is', async () => {
@@ -179,15 +158,21 @@ describe('pulselane status', () => {
     expect((await run(['status', 'node-a', '--url', url])).stdout).toContain('render\\x1b[2J  running');
     // A master of the seed has no such detail, and is shown all the same.
     expect(asked).toEqual([
-      '/telemetry/a%2Fb%20c',
       '/api/v1/workers/a%2Fb%20c',
-      '/telemetry/node-a',
+      '/telemetry/a%2Fb%20c',
       '/api/v1/workers/node-a',
+      '/telemetry/node-a',
     ]);
   });
 
   test('tells what a master knows beyond the seed', async () => {
+    const { last_update, ...record } = NODE_A;
     const detail = {
+      worker_id: 'node-a',
+      is_active: true,
+      last_update_at: new Date(last_update * 1000).toISOString(),
+      has_gpu: false,
+      record,
       state: 'suspect',
       cause: 'silence',
       since: new Date(1_795_456_496_000).toISOString(),
@@ -203,12 +188,15 @@ describe('pulselane status', () => {
     const { stdout } = await run(['status', 'node-a', '--url', url]);
     expect(stdout).toContain('suspect for 4s (silence), flapping');
     expect(stdout).toContain('250 ms ahead of the master’s');
+    expect(stdout).toMatch(/^usage +CPU 14.9%, memory 50.0%, GPU –, storage 70.0%$/m);
   });
 
   test('tells of a worker without a record what the prompt tells: nothing that was never received', async () => {
     const at = (seconds: number) => new Date((1_795_456_500 - seconds) * 1000).toISOString();
-    const silent = { ...NODE_A, worker_id: 'p1', cpu_usage: 0, memory_usage: 0, storage_usage: 0, running_tasks: [] };
     const detail = {
+      worker_id: 'p1',
+      is_active: false,
+      last_update_at: at(9),
       state: 'active',
       cause: 'heartbeat',
       since: at(9),
@@ -239,7 +227,7 @@ describe('pulselane status', () => {
       facts: null,
       record: null,
     };
-    const { url } = await serve({ ...ROUTES, '/telemetry/p1': silent, '/api/v1/workers/p1': detail });
+    const { url } = await serve({ ...ROUTES, '/api/v1/workers/p1': detail });
     const { stdout } = await run(['status', 'p1', '--url', url]);
     expect(stdout).toMatch(/^usage +–$/m);
     expect(stdout).toMatch(/^heartbeats +3 accepted: 0 applied, 2 rejected, 0 replaced, 1 lost \(1 crash\)$/m);
@@ -280,7 +268,7 @@ describe('a client of a master of ours', () => {
     const { stdout, exitCode } = await run(['workers', '--url', url], { clock });
     expect(exitCode).toBe(0);
     const lines = stdout.split('\n');
-    expect(lines[0]).toMatch(/^ID +STATE +CPU +MEM +GPU +TASKS +LAST +FOR$/);
+    expect(lines[0]).toMatch(/^ID +STATE +CPU +MEM +GPU +TASKS +LAST +FOR +LANE +WHY$/);
     expect(lines[1]).toMatch(/^node-0000 +active +12\.0% /);
     expect(lines[2]).toMatch(/^node-0001 +registered +–/);
     expect(lines[1100]).toMatch(/^node-1099 +registered /);
@@ -566,7 +554,7 @@ describe('used wrongly', () => {
     [['status', 'a', 'b'], "too many arguments for 'status'. Expected 1 argument but got 2"],
     [
       ['workers', '-o', 'xml'],
-      "option '-o, --output <format>' argument 'xml' is invalid. Allowed choices are table, json.",
+      "option '-o, --output <format>' argument 'xml' is invalid. Allowed choices are table, wide, json, jsonl, csv.",
     ],
     [['workers', '--url', 'ftp://x'], '--url="ftp://x": expected a URL such as http://127.0.0.1:8080'],
     [['status', '..'], 'worker_id ".." cannot be named in a URL'],
@@ -622,7 +610,9 @@ describe('pulselane events', () => {
   test('lists the newest for people, and prints the API’s JSON for machines', async () => {
     const { url, asked } = await serve({ '/api/v1/events?limit=30': answer, '/api/v1/events?limit=7': answer });
     expect((await run(['events', '--url', url])).stdout).toContain('2026-11-24T10:34:55Z  node-a  worker is inactive');
-    expect(JSON.parse((await run(['events', '7', '--url', url, '-o', 'json'])).stdout)).toEqual(answer);
+    expect(JSON.parse((await run(['events', '7', '--url', url, '-o', 'json'])).stdout)).toMatchObject({
+      events: [event],
+    });
     expect(asked).toEqual(['/api/v1/events?limit=30', '/api/v1/events?limit=7']);
   });
 

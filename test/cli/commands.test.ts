@@ -43,7 +43,7 @@ describe('a command', () => {
       'ID',
       'stranger',
     ]);
-    expect(text).toMatch(/node-b {5}active +42\.0% +0\.0% +0\.0% +0 +<1s +(<1s|1s) {2}1 own/);
+    expect(text).toMatch(/node-b {5}active +42\.0% +0\.0% +– +0 +<1s +(<1s|1s) {2}1 own +heartbeat/);
     const some = (await type('workers my')) ?? '';
     expect(some.split('\n').slice(1)).toEqual([
       expect.stringMatching(/^my worker {2}registered /),
@@ -74,7 +74,7 @@ describe('a command', () => {
 
     const fleet = await type('status');
     expect(fleet).toContain('workers     1, 1 active');
-    expect(fleet).toContain('mean usage  CPU 10.0%, memory 0.0%, GPU 0.0%, storage 33.0%');
+    expect(fleet).toContain('mean usage  CPU 10.0%, memory 0.0%, GPU –, storage 33.0%');
     expect(fleet).toContain('2 accepted: 1 applied, 1 rejected, 0 replaced, 0 lost');
 
     const one = await type('status "a b"');
@@ -156,7 +156,7 @@ describe('a command', () => {
   test('used wrongly shows its usage', async () => {
     const type = typing(await startPromptMaster());
     expect(await type('stats')).toBe('usage: stats <id>');
-    expect(await type('workers a b')).toBe('usage: workers [liveness] [<start of id>]');
+    expect(await type('workers a b')).toBe('usage: workers [liveness] [<start of id>] [<filter>=<value>…]');
     expect(await type('brake now')).toBe('usage: brake [release [<group>]]');
     expect(await type('brake release')).toBe('no brake is held');
     expect(await type('brake release rack')).toBe('no brake is held for group rack');

@@ -2,6 +2,7 @@
 import { Operator } from '../../src/app/operator.ts';
 import type { PromptContext } from '../../src/cli/prompt/command.ts';
 import { PROMPT_COMMANDS } from '../../src/cli/prompt/commands.ts';
+import { plainPage } from '../../src/cli/text/page.ts';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Introduction, MasterIntroducer } from '../../src/rpc/introducer.ts';
@@ -24,7 +25,13 @@ export async function startPromptMaster(options: TelemetryManagerOptions = {}): 
   const operator = new Operator({ manager, introducer });
   const master: PromptMaster = {
     manager,
-    context: { operator, clock: systemClock, commands: PROMPT_COMMANDS, httpUrl: 'http://127.0.0.1:8080' },
+    context: {
+      operator,
+      clock: systemClock,
+      commands: PROMPT_COMMANDS,
+      httpUrl: 'http://127.0.0.1:8080',
+      page: () => plainPage(200),
+    },
     introduction: Promise.resolve({ accepted: true, advertised: '127.0.0.1:50051' }),
   };
   return master;

@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ENDLESS_PAGE } from '../../src/cli/text/page.ts';
 import { widthOf } from '../../src/cli/text/width.ts';
+import type { ApiAnswer } from '../../src/cli/views/api-answer.ts';
 import { clusterText, internalStateText } from '../../src/cli/views/cluster-text.ts';
 import { eventCount, eventsText } from '../../src/cli/views/events-text.ts';
-import { clusterViewOf, totalsOfCluster, workerDetailOf, workerRowsOf } from '../../src/cli/views/from-api.ts';
+import { clusterViewOf, legacyDetailOf, totalsOfCluster } from '../../src/cli/views/from-api.ts';
 import { laneLimitText, lanePlanFields, lanePlanText } from '../../src/cli/views/lane-plan-text.ts';
 import { liveText } from '../../src/cli/views/live-text.ts';
 import { type LivenessView, totalsOf, type WorkerDetailView, type WorkerRow } from '../../src/cli/views/views.ts';
+import { legacyItemsOf, rowOfItem } from '../../src/cli/views/worker-items.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
 import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
 import type { LanePlan } from '../../src/engine/lanes/lane-plan.ts';
@@ -46,7 +49,18 @@ const NONE_LOST = { lost: 0, lostBy: { crash: 0, exit: 0, memory: 0, stall: 0 } 
 
 function row(workerId: string, more: Partial<WorkerRow> = {}): WorkerRow {
   const usages = { cpu: 12.34, memory: 40, gpu: 0, storage: 70 };
-  return { workerId, state: 'active', usages, tasks: 2, ageMs: 3200, liveness: undefined, lane: LANE, ...more };
+  return {
+    workerId,
+    state: 'active',
+    usages,
+    tasks: 2,
+    ageMs: 3200,
+    liveness: undefined,
+    lane: LANE,
+    group: '',
+    labels: {},
+    ...more,
+  };
 }
 
 function detail(workerId: string, more: Partial<WorkerDetailView> = {}): WorkerDetailView {
@@ -137,7 +151,7 @@ describe('whatever a worker calls itself and its things', () => {
   test('the list has a line for each and its columns in place', () => {
     fc.assert(
       fc.property(fc.array(workerIdText, { minLength: 1, maxLength: 5 }), (ids) => {
-        const lines = workersText(ids.map((id) => row(id, { state: '@@' }))).split('\n');
+        const lines = workersText(ids.map((id) => row(id, { state: '@@', usages: undefined }))).split('\n');
         expect(lines).toHaveLength(ids.length + 3);
         const places = lines.slice(1, -2).map((line) => widthOf(line.slice(0, line.lastIndexOf('@@'))));
         expect(new Set(places).size).toBe(1);
@@ -175,19 +189,21 @@ test('the list shows usages, age and lane of each worker', () => {
   ];
   expect(workersText(rows)).toBe(
     [
-      'ID      STATE         CPU    MEM   GPU  TASKS   LAST  LANE',
-      'node-a  active      12.3%  40.0%  0.0%      2     3s  3 own',
-      'node-b  registered      –      –     –      –  1m 5s  3 shared',
-      'node-c  inactive    12.3%  40.0%  0.0%      2     3s  12 own, restarting, restarted 2×',
+      'ID      STATE          CPU     MEM    GPU  TASKS   LAST  LANE',
+      'node-a  active       12.3%   40.0%   0.0%      2     3s  3 own',
+      'node-b  registered       –       –      –      –  1m 5s  3 shared',
+      'node-c  inactive    *12.3%  *40.0%  *0.0%     *2     3s  12 own, restarting, restarted 2×',
+      '* the last value of a worker that is silent now',
       '',
       '3 workers',
     ].join('\n'),
   );
 });
 
-test('a long id is cut in the list and whole in its status', () => {
-  const id = 'x'.repeat(256);
-  expect(workersText([row(id)])).toContain(`\n${'x'.repeat(39)}…  active`);
+test('a long id keeps both ends in the list, and is whole where all is shown, and in its status', () => {
+  const id = `${'x'.repeat(200)}${'y'.repeat(56)}`;
+  expect(workersText([row(id)])).toContain(`\n${'x'.repeat(24)}…${'y'.repeat(15)}  active`);
+  expect(workersText([row(id)], {}, { ...ENDLESS_PAGE, isWide: true })).toContain(`\n${id}  active`);
   expect(workerText(detail(id))).toContain(`worker          ${id}\n`);
 });
 
@@ -386,6 +402,11 @@ test('why there are so many lanes is said with what changes it', () => {
   expect(lanePlanText({ ...PLAN, byCores: 32, dedicated: 64 })).toContain('(first workers: 64, memory: 742, ');
 });
 
+/** Of `GET /telemetry`. */
+function legacyRowsOf(answer: ApiAnswer): WorkerRow[] {
+  return legacyItemsOf(answer).map((item) => rowOfItem(item, answer.atUnixMs));
+}
+
 describe('an answer of the API', () => {
   const seed = {
     worker_id: 'node-a',
@@ -398,7 +419,7 @@ describe('an answer of the API', () => {
   };
 
   test('of a master of the seed, without anything that came later, is shown', () => {
-    const [worker] = workerRowsOf({ body: { 'node-a': seed }, atUnixMs: 104_000 });
+    const [worker] = legacyRowsOf({ body: { 'node-a': seed }, atUnixMs: 104_000 });
     expect(worker).toMatchObject({ workerId: 'node-a', state: 'active', tasks: 1, ageMs: 4000, lane: undefined });
   });
 
@@ -406,14 +427,14 @@ describe('an answer of the API', () => {
     const body: unknown = JSON.parse(
       `{"__proto__":${JSON.stringify({ ...seed, worker_id: '__proto__' })},"a":${JSON.stringify({ ...seed, worker_id: 'a' })}}`,
     );
-    expect(workerRowsOf({ body, atUnixMs: 0 }).map(({ workerId }) => workerId)).toEqual(['__proto__', 'a']);
+    expect(legacyRowsOf({ body, atUnixMs: 0 }).map(({ workerId }) => workerId)).toEqual(['__proto__', 'a']);
     const metrics: unknown = JSON.parse('{"__proto__":7}');
-    expect(workerText(workerDetailOf({ body: { ...seed, metrics }, atUnixMs: 0 }))).toMatch(/__proto__ +7/);
+    expect(workerText(legacyDetailOf({ body: { ...seed, metrics }, atUnixMs: 0 }))).toMatch(/__proto__ +7/);
   });
 
   test('that is not a master’s is refused in one line', () => {
     for (const body of ['x', null, [1], { a: { worker_id: 1 } }]) {
-      expect(() => workerRowsOf({ body, atUnixMs: 0 })).toThrow('not that of a Pulselane master');
+      expect(() => legacyRowsOf({ body, atUnixMs: 0 })).toThrow('not that of a Pulselane master');
     }
     expect(() => clusterViewOf({ body: {}, atUnixMs: 0 }, totalsOf([]))).toThrow('/health');
     expect(() => totalsOfCluster({ body: {}, atUnixMs: 0 })).toThrow('/api/v1/cluster');

@@ -341,6 +341,7 @@ describe('the cluster', () => {
         memory_usage: zero,
         storage_usage: zero,
         gpu_usage: zero,
+        gpu_workers: 0,
       },
       running_tasks: 0,
       heartbeats: {

@@ -191,6 +191,7 @@ describe('an item', () => {
       memory_usage: null,
       storage_usage: null,
       gpu_usage: null,
+      has_gpu: false,
       running_tasks_count: null,
     });
     fleet.beat('a"é', { cpuUsage: 14.999999999997726, metrics: new Map([['q', 2]]) });

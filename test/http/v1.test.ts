@@ -43,6 +43,7 @@ test('a worker’s detail tells its lane, what became of its heartbeats, and wha
     stuck: null,
     flapping: false,
     id_conflict: false,
+    has_gpu: false,
     interval_ms: 0,
     skew_ms: null,
     restarts: 0,

@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../../lib/errors.ts';
 import { jsonIn } from '../../lib/json.ts';
 import type { Isolation } from '../../model/isolation.ts';
-import type { ApiAnswer } from '../views/from-api.ts';
+import type { ApiAnswer } from '../views/api-answer.ts';
 import { grpcPortText, noAnswerText } from './no-answer.ts';
 import { NoAnswerError, type Response, send } from './send.ts';
 import type { ClientTls } from './tls.ts';
@@ -12,10 +12,8 @@ import type { ClientTls } from './tls.ts';
 const TIMEOUT_MS = 5000;
 const COMMAND_TIMEOUT_MS = 6000;
 
-/** What lists tell of a worker, and is shown. */
-const LIST_FIELDS =
-  'state,cause,since,is_active,stuck,flapping,id_conflict,interval_ms,skew_ms,restarts,missed,last_update_at,' +
-  'cpu_usage,memory_usage,storage_usage,gpu_usage,running_tasks_count';
+/** What the API lists on a page at most. */
+const PAGE_WORKERS = 1000;
 
 interface Asked {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -34,13 +32,14 @@ export interface ApiClientOptions {
 }
 
 export class ApiClient {
-  readonly #url: string;
+  /** The origin. */
+  readonly url: string;
   readonly #token: string | undefined;
   readonly #tls: ClientTls;
   readonly #clock: Clock;
 
   constructor({ url, token, tls, clock }: ApiClientOptions) {
-    this.#url = url;
+    this.url = url;
     this.#token = token;
     this.#tls = tls;
     this.#clock = clock;
@@ -57,10 +56,6 @@ export class ApiClient {
     return status === 404 ? undefined : answer;
   }
 
-  workers(): Promise<ApiAnswer> {
-    return this.#get('/workers', [200]);
-  }
-
   telemetry(): Promise<ApiAnswer> {
     return this.#get('/telemetry', [200]);
   }
@@ -71,29 +66,37 @@ export class ApiClient {
     return answer;
   }
 
-  /** What the legacy system does not know of a worker; undefined if the master is a legacy one. */
+  /** All that is known of a worker; undefined if there is none, or the master is a legacy one. */
   async workerDetail(workerId: string): Promise<ApiAnswer | undefined> {
     const { status, answer } = await this.#request(`/api/v1/workers/${encodeURIComponent(workerId)}`, [200, 404]);
     return status === 404 ? undefined : answer;
   }
 
   /**
-   * Every worker with its state, by id, page by page; undefined if the master has no such list.
-   * @param prefix with which their ids begin
+   * Workers with their states, page by page; undefined if the master has no such list.
+   * @param filters and the sort, as the API's parameters have them
+   * @param limit how many at most
    */
-  async listWorkers(prefix: string): Promise<readonly ApiAnswer[] | undefined> {
+  async listWorkers(
+    filters: Readonly<Record<string, string>>,
+    limit = Number.POSITIVE_INFINITY,
+  ): Promise<readonly ApiAnswer[] | undefined> {
     const pages: ApiAnswer[] = [];
-    const which = prefix === '' ? '' : `&prefix=${encodeURIComponent(prefix)}`;
-    const list = `/api/v1/workers?limit=1000&fields=${LIST_FIELDS}${which}`;
-    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
-      const path: string = cursor === '' ? list : `${list}&cursor=${encodeURIComponent(cursor)}`;
-      const { status, answer } = await this.#request(path, [200, 404]);
+    let listed = 0;
+    for (let cursor: string | undefined; ; ) {
+      const page = {
+        limit: String(Math.min(PAGE_WORKERS, limit - listed)),
+        ...(cursor === undefined ? {} : { cursor }),
+      };
+      const query = new URLSearchParams({ ...filters, ...page });
+      const { status, answer } = await this.#request(`/api/v1/workers?${query}`, [200, 404]);
       if (status === 404) return undefined;
       pages.push(answer);
-      const { next_cursor: next } = (answer.body ?? {}) as { next_cursor?: unknown };
-      cursor = typeof next === 'string' ? next : undefined;
+      const { next_cursor: next, workers } = (answer.body ?? {}) as { next_cursor?: unknown; workers?: unknown };
+      listed += Array.isArray(workers) ? workers.length : 0;
+      if (typeof next !== 'string' || listed >= limit) return pages;
+      cursor = next;
     }
-    return pages;
   }
 
   /** Who waits for approval; undefined if the master does not tell. */
@@ -186,11 +189,11 @@ export class ApiClient {
         ...(content === undefined ? {} : { 'content-type': 'application/json' }),
       };
       const body = content === undefined ? undefined : JSON.stringify(content);
-      return await send({ method, url: this.#url + path, headers, body, tls: this.#tls, signal });
+      return await send({ method, url: this.url + path, headers, body, tls: this.#tls, signal });
     } catch (error) {
       if (signal.aborted || !(error instanceof NoAnswerError)) throw error;
       const hasCert = this.#tls.cert !== undefined;
-      throw new PulselaneError('environment', noAnswerText(this.#url, error, hasCert), { cause: error });
+      throw new PulselaneError('environment', noAnswerText(this.url, error, hasCert), { cause: error });
     }
   }
 
@@ -210,19 +213,19 @@ export class ApiClient {
           this.#token === undefined
             ? 'asks for a token: give --token-file <file>, or set PULSELANE_TOKEN'
             : (expiryTold(text) ?? 'does not know this token: it was taken back, or is of another master');
-        return new PulselaneError('unauthenticated', `the master at ${this.#url} ${what}`);
+        return new PulselaneError('unauthenticated', `the master at ${this.url} ${what}`);
       }
       case 403:
         // What Node says at a port of HTTP/2 alone, where it says it over TLS.
-        if (/\bALPN\b/.test(text)) return new PulselaneError('environment', grpcPortText(this.#url, 'ALPN'));
-        return new PulselaneError('permission_denied', `the master at ${this.#url} does not let this token do that`);
+        if (/\bALPN\b/.test(text)) return new PulselaneError('environment', grpcPortText(this.url, 'ALPN'));
+        return new PulselaneError('permission_denied', `the master at ${this.url} does not let this token do that`);
       case 421: {
         const what = `does not go by that name: ALLOWED_HOSTS of the master adds it`;
-        return new PulselaneError('environment', `the master at ${this.#url} ${what}`);
+        return new PulselaneError('environment', `the master at ${this.url} ${what}`);
       }
       case 429: {
         const what = `is asked too often from here; try again in ${headers['retry-after'] ?? '1'} s`;
-        return new PulselaneError('rate_limited', `the master at ${this.#url} ${what}`);
+        return new PulselaneError('rate_limited', `the master at ${this.url} ${what}`);
       }
       default:
         return this.#failure(path, `answers ${status}`);
@@ -230,7 +233,7 @@ export class ApiClient {
   }
 
   #failure(path: string, what: string): PulselaneError {
-    return new PulselaneError('environment', `${this.#url}${path} ${what}; is a master there? --url names another`);
+    return new PulselaneError('environment', `${this.url}${path} ${what}; is a master there? --url names another`);
   }
 }
 

@@ -4,10 +4,11 @@ import { checkWorkerId } from '../../model/worker-id.ts';
 import { examples } from '../help-text.ts';
 import { type Answer, printAnswer } from '../output/answer.ts';
 import { SHOW_FORMATS } from '../output/format.ts';
-import { wrapLines } from '../text/wrap.ts';
 import { clusterText } from '../views/cluster-text.ts';
-import { clusterViewOf, totalsOfCluster, workerDetailOf, workerRowsOf } from '../views/from-api.ts';
+import { clusterViewOf, legacyDetailOf, totalsOfCluster, workerDetailOf } from '../views/from-api.ts';
+import { fleetJson, legacyStatusJson, workerStatusJson } from '../views/status-json.ts';
 import { totalsOf } from '../views/views.ts';
+import { legacyItemsOf, rowOfItem } from '../views/worker-items.ts';
 import { workerText } from '../views/worker-text.ts';
 import type { ApiClient } from './api.ts';
 import { apiClientOf, type ClientEnvironment, clientCommand } from './client-command.ts';
@@ -20,25 +21,32 @@ export function statusCommand({ streams, clock }: ClientEnvironment): Command {
   command.addHelpText('after', examples('pulselane status', 'pulselane status worker-1 -o json'));
   return command.action(async (workerId: string | undefined) => {
     const api = apiClientOf(command, clock);
-    const answer = workerId === undefined ? await clusterAnswer(api) : await workerAnswer(api, workerId);
+    const answer = workerId === undefined ? await fleetAnswer(api) : await workerAnswer(api, workerId);
     printAnswer(answer, command, streams);
   });
 }
 
-async function clusterAnswer(api: ApiClient): Promise<Answer> {
+async function fleetAnswer(api: ApiClient): Promise<Answer> {
   const health = await api.health();
   const cluster = await api.cluster();
-  const totals = cluster === undefined ? totalsOf(workerRowsOf(await api.telemetry())) : totalsOfCluster(cluster);
+  const totals = cluster === undefined ? await legacyTotals(api) : totalsOfCluster(cluster);
   const view = clusterViewOf(health, totals, await api.lanes());
-  return { json: health.body, text: (page) => wrapLines(clusterText(view), page.columns) };
+  return { json: fleetJson(view), text: (page) => clusterText(view, page) };
+}
+
+async function legacyTotals(api: ApiClient) {
+  const telemetry = await api.telemetry();
+  return totalsOf(legacyItemsOf(telemetry).map((item) => rowOfItem(item, telemetry.atUnixMs)));
 }
 
 async function workerAnswer(api: ApiClient, workerId: string): Promise<Answer> {
   checkWorkerId(workerId);
-  const telemetry = await api.workerTelemetry(workerId);
   const detail = await api.workerDetail(workerId);
-  return {
-    json: telemetry.body,
-    text: (page) => wrapLines(workerText(workerDetailOf(telemetry, detail)), page.columns),
-  };
+  if (detail !== undefined) {
+    const view = workerDetailOf(detail);
+    return { json: workerStatusJson(detail), text: (page) => workerText(view, {}, page) };
+  }
+  const telemetry = await api.workerTelemetry(workerId);
+  const view = legacyDetailOf(telemetry);
+  return { json: legacyStatusJson(telemetry), text: (page) => workerText(view, {}, page) };
 }

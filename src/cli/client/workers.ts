@@ -1,49 +1,85 @@
 /** `pulselane workers [prefix]`: the workers of a running master. */
 import type { Command } from 'commander';
+import { PulselaneError } from '../../lib/errors.ts';
 import { examples } from '../help-text.ts';
-import { printAnswer } from '../output/answer.ts';
-import { SHOW_FORMATS } from '../output/format.ts';
-import { wrapLines } from '../text/wrap.ts';
-import { pendingRowsOf, workerRowsOf, workerRowsOfList } from '../views/from-api.ts';
-import { beginningWith } from '../views/views.ts';
-import { pendingText, workersText } from '../views/workers-text.ts';
+import { type Answer, printAnswer } from '../output/answer.ts';
+import { WIDE_LIST_FORMATS } from '../output/format.ts';
+import { type PendingItem, pendingItemsOf, pendingRowOf } from '../views/from-api.ts';
+import { legacyItemsOf, rowOfItem, WORKER_FIELDS, type WorkerItem, workerItemsOf } from '../views/worker-items.ts';
+import { pendingText, type Shown, workersText } from '../views/workers-text.ts';
+import { addQueryOptions, queryOfFlags, type WorkerQuery } from '../worker-query.ts';
 import type { ApiClient } from './api.ts';
 import { apiClientOf, type ClientEnvironment, clientCommand } from './client-command.ts';
 
 export function workersCommand({ streams, clock }: ClientEnvironment): Command {
-  const command = clientCommand('workers', 'list the workers of a running master', SHOW_FORMATS).argument(
-    '[prefix]',
-    'only those whose ids begin so',
-    '',
+  const command = addQueryOptions(
+    clientCommand('workers', 'list the workers of a running master', WIDE_LIST_FORMATS).argument(
+      '[prefix]',
+      'only those whose ids begin so',
+      '',
+    ),
   );
   command.addHelpText(
     'after',
     examples(
       'pulselane workers',
       'pulselane workers web-',
+      'pulselane workers --state inactive,unknown --group rack-7',
+      'pulselane workers --label zone=a --min cpu_usage=90 --sort -cpu_usage --limit 10',
+      'pulselane workers -o csv > workers.csv',
       'pulselane workers --url http://10.0.0.5:8080 -o json',
-      'pulselane workers --token-file my.token',
     ),
   );
   return command.action(async (prefix: string) => {
-    const api = apiClientOf(command, clock);
-    const text = await workersTable(api, prefix);
-    const json = entriesBeginningWith(prefix, (await api.workers()).body);
-    printAnswer({ json, text: (page) => wrapLines(text, page.columns) }, command, streams);
+    const query = queryOfFlags(command.opts(), prefix);
+    printAnswer(answerOf(await listed(apiClientOf(command, clock), query, prefix), query, prefix), command, streams);
   });
 }
 
-/** Of the legacy map by id. */
-function entriesBeginningWith(prefix: string, body: unknown): unknown {
-  if (prefix === '' || typeof body !== 'object' || body === null) return body;
-  return Object.fromEntries(Object.entries(body).filter(([workerId]) => workerId.startsWith(prefix)));
+interface Listed {
+  readonly items: readonly WorkerItem[];
+  /** How many match, listed or not. */
+  readonly total: number;
+  /** Those that wait for approval; null if the master does not tell, or workers are filtered by more than their ids. */
+  readonly pending: readonly PendingItem[] | null;
+  readonly atUnixMs: number;
 }
 
-/** With states and those who wait, if the master tells of them; a legacy one does not. */
-async function workersTable(api: ApiClient, prefix: string): Promise<string> {
-  const pages = await api.listWorkers(prefix);
-  if (pages === undefined) return workersText(beginningWith(prefix, workerRowsOf(await api.telemetry())), prefix);
-  const pending = await api.pending();
-  const waiting = pending === undefined ? [] : beginningWith(prefix, pendingRowsOf(pending));
-  return workersText(workerRowsOfList(pages), prefix) + pendingText(waiting);
+/** @throws PulselaneError `environment` if a master that has no filters is asked for some */
+async function listed(api: ApiClient, { filters, sort, limit }: WorkerQuery, prefix: string): Promise<Listed> {
+  const pages = await api.listWorkers({ ...filters, ...(sort === undefined ? {} : { sort }) }, limit);
+  if (pages !== undefined) {
+    const pending = isFiltered(filters) ? null : await pendingOf(api, prefix);
+    return { ...workerItemsOf(pages), pending, atUnixMs: pages[0]?.atUnixMs ?? 0 };
+  }
+  if (isFiltered(filters) || sort !== undefined) {
+    const what = 'has no /api/v1, so that it neither filters nor sorts: it lists all workers, or those of a prefix';
+    throw new PulselaneError('environment', `the master at ${api.url} ${what}`);
+  }
+  const telemetry = await api.telemetry();
+  const matching = legacyItemsOf(telemetry).filter(({ worker_id }) => worker_id.startsWith(prefix));
+  const { atUnixMs } = telemetry;
+  return { items: matching.slice(0, limit), total: matching.length, pending: null, atUnixMs };
+}
+
+async function pendingOf(api: ApiClient, prefix: string): Promise<PendingItem[] | null> {
+  const answer = await api.pending();
+  return answer === undefined ? null : pendingItemsOf(answer).filter(({ worker_id }) => worker_id.startsWith(prefix));
+}
+
+/** By more than the start of ids. */
+function isFiltered(filters: WorkerQuery['filters']): boolean {
+  return Object.keys(filters).some((name) => name !== 'prefix');
+}
+
+function answerOf({ items, total, pending, atUnixMs }: Listed, { filters }: WorkerQuery, prefix: string): Answer {
+  const rows = items.map((item) => rowOfItem(item, atUnixMs));
+  const waiting = (pending ?? []).map((item) => pendingRowOf(item, atUnixMs));
+  const shown: Shown = { prefix, total, isFiltered: isFiltered(filters) };
+  return {
+    json: { workers: items, total, pending },
+    items,
+    fields: WORKER_FIELDS,
+    text: (page) => workersText(rows, shown, page) + pendingText(waiting, page),
+  };
 }

@@ -1,6 +1,7 @@
 /** What a command of the prompt is; each has a file of its own in `commands/`. */
 import type { Operator } from '../../app/operator.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { Page } from '../text/page.ts';
 import type { Size } from '../views/live-text.ts';
 
 /** What commands do their work with. */
@@ -11,6 +12,8 @@ export interface PromptContext {
   readonly commands: readonly PromptCommand[];
   /** Where the HTTP API answers, for hints; undefined if it is off. */
   readonly httpUrl: string | undefined;
+  /** What text is laid out for, as the terminal is now. */
+  page(): Page;
   /** Draws `frame` anew about each second until a key is pressed. */
   live(frame: (size: Size) => string[]): Promise<void>;
   /** Begins to stop the master. */

@@ -2,6 +2,7 @@
 import { createInterface, type Interface } from 'node:readline';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logging.ts';
+import { plainPage } from '../text/page.ts';
 import type { Size } from '../views/live-text.ts';
 import type { PromptContext } from './command.ts';
 import { complete } from './complete.ts';
@@ -12,7 +13,7 @@ import { BlockFooter, eraseUp, type Footer, type Screen } from './screen.ts';
 export interface PromptSessionOptions {
   readonly input: KeySource;
   readonly screen: Screen;
-  readonly context: Omit<PromptContext, 'live' | 'exit'>;
+  readonly context: Omit<PromptContext, 'live' | 'exit' | 'page'>;
   /** Lines of earlier sessions, newest first. */
   readonly history?: readonly string[];
   readonly clock: Clock;
@@ -44,7 +45,12 @@ export class PromptSession {
     this.#logger = logger;
     this.#onExit = onExit;
     this.#history = history;
-    this.#context = { ...context, live: (frame) => this.#live(frame), exit: () => this.#exit() };
+    this.#context = {
+      ...context,
+      page: () => plainPage(screen.size.columns),
+      live: (frame) => this.#live(frame),
+      exit: () => this.#exit(),
+    };
     this.#keyboard = new Keyboard(input, () => this.#exit());
     this.#readline = createInterface({
       input: this.#keyboard,

@@ -11,3 +11,13 @@ export interface Page {
 
 /** As wide as its lines, without colours. */
 export const ENDLESS_PAGE: Page = { columns: Number.POSITIVE_INFINITY, isWide: false, paint: plain };
+
+/** A page in a terminal of that width, without colours. */
+export function plainPage(columns: number): Page {
+  return { ...ENDLESS_PAGE, columns };
+}
+
+/** A page with a margin of so many columns. */
+export function inset(page: Page, columns: number): Page {
+  return { ...page, columns: Math.max(1, page.columns - columns) };
+}

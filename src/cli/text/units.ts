@@ -12,6 +12,11 @@ export function percent(value: number): string {
   return `${value.toFixed(1)}%`;
 }
 
+/** The same of what may never have been received. */
+export function share(value: number | undefined): string {
+  return value === undefined ? NOTHING : percent(value);
+}
+
 /** How long ago; the two largest units, since nobody reads the third. */
 export function age(ageMs: number): string {
   if (ageMs < 1000) return '<1s';

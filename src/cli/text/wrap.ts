@@ -1,5 +1,5 @@
 /** Lines broken between words, where a terminal would break them in the middle of one. */
-import { widthOf } from './width.ts';
+import { graphemesOf, widthOf } from './width.ts';
 
 /** What sets the rest of a line off from the next line. */
 const HANGING = '  ';
@@ -33,4 +33,35 @@ function wrapLine(line: string, columns: number): string {
     }
   }
   return [...lines, current].join('\n');
+}
+
+/** One line of text as lines of at most `columns`; a word that is longer is broken, since a column is as wide as it is. */
+export function wrapCell(text: string, columns: number): string[] {
+  if (widthOf(text) <= columns) return [text];
+  const lines: string[] = [];
+  let current = '';
+  for (const word of text.split(/ +/).flatMap((word) => brokenWord(word, columns))) {
+    const longer = current === '' ? word : `${current} ${word}`;
+    if (widthOf(longer) <= columns) {
+      current = longer;
+    } else {
+      if (current !== '') lines.push(current);
+      current = word;
+    }
+  }
+  return [...lines, current];
+}
+
+function brokenWord(word: string, columns: number): string[] {
+  if (widthOf(word) <= columns) return [word];
+  const parts: string[] = [];
+  let current = '';
+  for (const grapheme of graphemesOf(word)) {
+    if (current !== '' && widthOf(current + grapheme) > columns) {
+      parts.push(current);
+      current = '';
+    }
+    current += grapheme;
+  }
+  return [...parts, current];
 }

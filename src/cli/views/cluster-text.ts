@@ -1,13 +1,14 @@
 /** The fleet as a whole, and what the master is made of inside. */
 import type { InternalState } from '../../engine/internal-state.ts';
-import { facts, section, table } from '../text/table.ts';
-import { count, countOf, mebibytes, milliseconds, NOTHING, percent } from '../text/units.ts';
+import { ENDLESS_PAGE } from '../text/page.ts';
+import { type Column, facts, section, table } from '../text/table.ts';
+import { count, countOf, mebibytes, milliseconds, NOTHING, share } from '../text/units.ts';
 import { holdsLines } from './holds-text.ts';
 import { laneLimitText, threadBudgetSection } from './lane-plan-text.ts';
 import type { ClusterView, HeartbeatCounts, LanesView, UsageColumns } from './views.ts';
 import { KIND_NAMES } from './workers-text.ts';
 
-export function clusterText(view: ClusterView): string {
+export function clusterText(view: ClusterView, page = ENDLESS_PAGE): string {
   const { health, holds, workers, states, tasks, means, lanes, inside } = view;
   const entries: [string, string][] = [
     ...(health === undefined ? [] : [['master', health] as [string, string]]),
@@ -21,7 +22,7 @@ export function clusterText(view: ClusterView): string {
     entries.push(['heartbeats', heartbeatTotalsText(inside.counts)]);
     if (inside.pending > 0) entries.push(['pending', `${countOf(inside.pending, 'worker')} to approve, see "workers"`]);
   }
-  return facts(entries);
+  return facts(entries, page);
 }
 
 function lanesText({ counts: { dedicated, shared, penalty }, limit, notReady, restarts }: LanesView): string {
@@ -46,18 +47,18 @@ function splitText(parts: Readonly<Record<string, number>>): string {
 }
 
 export function usagesText({ cpu, memory, gpu, storage }: UsageColumns): string {
-  return `CPU ${percent(cpu)}, memory ${percent(memory)}, GPU ${percent(gpu)}, storage ${percent(storage)}`;
+  return `CPU ${share(cpu)}, memory ${share(memory)}, GPU ${share(gpu)}, storage ${share(storage)}`;
 }
 
-export function internalStateText(state: InternalState): string {
+export function internalStateText(state: InternalState, page = ENDLESS_PAGE): string {
   const { workers, activeWorkers, lanes, lanePlan, laneLimit, pending, mergedUpdates, callbackErrors, gauges } = state;
-  const summary = facts([
+  const entries: [string, string][] = [
     ['workers', `${count(workers)}, ${count(activeWorkers)} active`],
     ['pending', count(pending.length)],
     ['lanes', `${count(lanes.length)}, at most ${count(lanePlan.dedicated)} own (${laneLimitText(laneLimit)})`],
     ...(state.threadsLeftBehind === 0
       ? []
-      : [['left behind', `${countOf(state.threadsLeftBehind, 'thread')} that did not end`] as [string, string]]),
+      : ([['left behind', `${countOf(state.threadsLeftBehind, 'thread')} that did not end`]] as [string, string][])),
     ['record memory', recordMemoryText(state.recordMemory)],
     ['heartbeats', totalsText(state.totals)],
     ['gRPC', `${countOf(gauges.connections, 'connection')}, ${countOf(gauges.streams, 'stream')}`],
@@ -68,7 +69,8 @@ export function internalStateText(state: InternalState): string {
     ['refused', refusalsText(state.refusals)],
     ['update callback', `${count(mergedUpdates)} merged, ${countOf(callbackErrors, 'error')}`],
     ['boot id', state.bootId],
-  ]).concat(threadBudgetSection(lanePlan));
+  ];
+  const summary = facts(entries, page) + threadBudgetSection(lanePlan, page);
   if (lanes.length === 0) return summary;
   const rows = lanes.map((lane) => [
     String(lane.number),
@@ -78,24 +80,17 @@ export function internalStateText(state: InternalState): string {
     count(lane.restarts),
     lane.lastError ?? '',
   ]);
-  return (
-    summary +
-    section(
-      'Lanes',
-      table(
-        [
-          { title: 'LANE', align: 'right' },
-          { title: 'KIND' },
-          { title: 'STATE' },
-          { title: 'WORKERS', align: 'right' },
-          { title: 'RESTARTS', align: 'right' },
-          { title: 'LAST FAILURE' },
-        ],
-        rows,
-      ),
-    )
-  );
+  return summary + section('Lanes', (inner) => table(LANE_COLUMNS, rows, inner), page);
 }
+
+const LANE_COLUMNS: readonly Column[] = [
+  { title: 'LANE', align: 'right' },
+  { title: 'KIND', rank: 1 },
+  { title: 'STATE' },
+  { title: 'WORKERS', align: 'right', rank: 2 },
+  { title: 'RESTARTS', align: 'right', rank: 3 },
+  { title: 'LAST FAILURE', wrapsTo: 16 },
+];
 
 /** Of all workers there ever were. */
 function totalsText(totals: InternalState['totals']): string {

@@ -1,5 +1,6 @@
 /** What happened of late, as a list. */
 import { PulselaneError } from '../../lib/errors.ts';
+import { ENDLESS_PAGE } from '../text/page.ts';
 import { table } from '../text/table.ts';
 import { instant } from '../text/units.ts';
 
@@ -13,6 +14,9 @@ export interface EventRow {
 export const DEFAULT_EVENTS = 30;
 const MAX_EVENTS = 1000;
 const MAX_WHOM_WIDTH = 40;
+/** Both ends of most ids. */
+const LEAST_WHOM_WIDTH = 12;
+const LEAST_EVENT_WIDTH = 24;
 
 /** @throws PulselaneError `invalid_argument` */
 export function eventCount(text: string): number {
@@ -25,10 +29,15 @@ export function eventCount(text: string): number {
 }
 
 /** @param rows oldest first: the newest is nearest to the prompt. */
-export function eventsText(rows: readonly EventRow[]): string {
+export function eventsText(rows: readonly EventRow[], page = ENDLESS_PAGE): string {
   if (rows.length === 0) return 'Nothing has happened yet.';
   return table(
-    [{ title: 'TIME' }, { title: 'WORKER', maxWidth: MAX_WHOM_WIDTH }, { title: 'EVENT' }],
+    [
+      { title: 'TIME' },
+      { title: 'WORKER', maxWidth: MAX_WHOM_WIDTH, shortensTo: LEAST_WHOM_WIDTH },
+      { title: 'EVENT', wrapsTo: LEAST_EVENT_WIDTH },
+    ],
     rows.map(({ atUnixMs, whom, text }) => [instant(atUnixMs), whom, text]),
+    page,
   );
 }

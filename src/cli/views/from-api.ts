@@ -3,14 +3,12 @@
  * came after the legacy system may be missing, so that one of its masters is shown too.
  */
 import { z } from 'zod';
-import { PulselaneError } from '../../lib/errors.ts';
 import type { Holds } from '../../model/holds.ts';
 import { ISOLATIONS } from '../../model/isolation.ts';
 import { FAULT_CAUSES, LANE_KINDS, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import { telemetryOfJson } from '../../model/record-json.ts';
-import type { EventRow } from './events-text.ts';
+import { type ApiAnswer, notTelemetry } from './api-answer.ts';
 import {
-  byId,
   type ClusterTotals,
   type ClusterView,
   HEARD_STATES,
@@ -19,8 +17,8 @@ import {
   type PendingRow,
   type WorkerDetailView,
   type WorkerInside,
-  type WorkerRow,
 } from './views.ts';
+import { measuredGpu, textsJson } from './worker-items.ts';
 
 const finite = z.number().default(0);
 
@@ -118,7 +116,7 @@ const insideJson = z.object({
   facts: z
     .object({
       group: z.string(),
-      labels: z.record(z.string(), z.string()),
+      labels: textsJson,
       ephemeral: z.boolean(),
       ip: z.string(),
       agent_version: z.string(),
@@ -134,93 +132,52 @@ const insideJson = z.object({
   record: z.object({ host_loop_lag_ms: finite, last_round_trip_ms: finite }).nullable(),
 });
 
-/** An answer and when, by the master's own clock, it was given: ages are told by one clock alone. */
-export interface ApiAnswer {
-  readonly body: unknown;
-  readonly atUnixMs: number;
-}
-
-/** Every worker of `GET /telemetry`, by id. */
-export function workerRowsOf(telemetry: ApiAnswer): WorkerRow[] {
-  const { body, atUnixMs } = telemetry;
-  if (typeof body !== 'object' || body === null) throw notTelemetry('/telemetry');
-  // Not as one record: an id such as "__proto__" must not be lost on the way.
-  return Object.values(body)
-    .map((value) => detailOf(value, atUnixMs, '/telemetry'))
-    .sort(byId);
-}
-
-const itemJson = standingJson.extend({
-  worker_id: z.string(),
-  missed: z.number(),
-  last_update_at: z.string(),
-  cpu_usage: z.number().nullable(),
-  memory_usage: z.number().nullable(),
-  storage_usage: z.number().nullable(),
-  gpu_usage: z.number().nullable(),
-  running_tasks_count: z.number().nullable(),
-});
-
-/** The workers of the pages of `GET /api/v1/workers`, by id. */
-export function workerRowsOfList(pages: readonly ApiAnswer[]): WorkerRow[] {
-  return pages.flatMap(({ body, atUnixMs }) => {
-    const parsed = z.object({ workers: z.array(itemJson) }).safeParse(body);
-    if (!parsed.success) throw notTelemetry('/api/v1/workers');
-    return parsed.data.workers.map((item) => rowOf(item, atUnixMs));
-  });
-}
-
-function rowOf(item: z.infer<typeof itemJson>, atUnixMs: number): WorkerRow {
-  const { cpu_usage: cpu, memory_usage: memory, storage_usage: storage, gpu_usage: gpu } = item;
-  const sinceMs = (time: string) => Math.max(0, atUnixMs - Date.parse(time));
-  return {
-    workerId: item.worker_id,
-    state: item.state,
-    liveness: {
-      forMs: sinceMs(item.since),
-      cause: item.cause,
-      stuck: item.stuck ?? undefined,
-      isFlapping: item.flapping,
-      hasConflict: item.id_conflict,
-      intervalMs: item.interval_ms,
-      skewMs: item.skew_ms ?? undefined,
-      missed: item.missed,
-      // Neither told in a list nor shown in one.
-      late: 0,
-      duplicate: 0,
-      restarts: item.restarts,
-    },
-    usages:
-      cpu === null || memory === null || storage === null || gpu === null ? undefined : { cpu, memory, storage, gpu },
-    tasks: item.running_tasks_count ?? 0,
-    ageMs: sinceMs(item.last_update_at),
-    lane: undefined,
-  };
-}
-
 const pendingJson = z.object({
   workers: z.array(
     z.object({ worker_id: z.string(), first_seen_at: z.string(), last_seen_at: z.string(), attempts: z.number() }),
   ),
 });
 
+export type PendingItem = z.infer<typeof pendingJson>['workers'][number];
+
 /** Of `GET /api/v1/pending`. */
-export function pendingRowsOf({ body, atUnixMs }: ApiAnswer): PendingRow[] {
+export function pendingItemsOf({ body }: ApiAnswer): PendingItem[] {
   const parsed = pendingJson.safeParse(body);
   if (!parsed.success) throw notTelemetry('/api/v1/pending');
-  return parsed.data.workers.map(({ worker_id, first_seen_at, last_seen_at, attempts }) => ({
+  return parsed.data.workers;
+}
+
+/** @param atUnixMs when the list was made */
+export function pendingRowOf({ worker_id, first_seen_at, last_seen_at, attempts }: PendingItem, atUnixMs: number) {
+  return {
     workerId: worker_id,
     firstSeenMs: Math.max(0, atUnixMs - Date.parse(first_seen_at)),
     lastSeenMs: Math.max(0, atUnixMs - Date.parse(last_seen_at)),
     attempts,
-  }));
+  } satisfies PendingRow;
 }
 
-/** The worker of `GET /telemetry/{id}`, and what `GET /api/v1/workers/{id}` adds, if there is such a route. */
-export function workerDetailOf({ body, atUnixMs }: ApiAnswer, more?: ApiAnswer): WorkerDetailView {
-  const detail = detailOf(body, atUnixMs, '/telemetry/{id}');
-  const parsed = livenessJson.safeParse(more?.body);
-  if (!parsed.success) return detail;
+/** The worker of `GET /telemetry/{id}`: of a master that tells no more. */
+export function legacyDetailOf({ body, atUnixMs }: ApiAnswer): WorkerDetailView {
+  return detailOf(body, atUnixMs, '/telemetry/{id}');
+}
+
+const recordIn = z.object({
+  worker_id: z.string(),
+  is_active: z.boolean(),
+  last_update_at: z.string(),
+  has_gpu: z.boolean().nullable().default(null),
+  record: z.looseObject({}).nullable(),
+});
+
+/** The worker of `GET /api/v1/workers/{id}`. */
+export function workerDetailOf({ body, atUnixMs }: ApiAnswer): WorkerDetailView {
+  const told = recordIn.safeParse(body);
+  const parsed = livenessJson.safeParse(body);
+  if (!told.success || !parsed.success) throw notTelemetry('/api/v1/workers/{id}');
+  const { worker_id, is_active, last_update_at, has_gpu, record } = told.data;
+  const telemetry = { ...record, worker_id, is_active, last_update: Date.parse(last_update_at) / 1000 };
+  const detail = detailOf(telemetry, atUnixMs, '/api/v1/workers/{id}');
   const { state, cause, since, stuck, interval_ms, skew_ms, restarts, heartbeats } = parsed.data;
   const liveness = {
     forMs: Math.max(0, atUnixMs - Date.parse(since)),
@@ -233,13 +190,16 @@ export function workerDetailOf({ body, atUnixMs }: ApiAnswer, more?: ApiAnswer):
     ...heartbeats,
     restarts,
   };
-  const known = { ...detail, state, liveness };
-  const inside = insideJson.safeParse(more?.body);
+  // Where there is no record, nothing was ever received.
+  const { usages: given } = detail;
+  const gpu = measuredGpu(given?.gpu ?? null, has_gpu) ?? undefined;
+  const usages = record === null || given === undefined ? undefined : { ...given, gpu };
+  const known = { ...detail, state, liveness, usages };
+  const inside = insideJson.safeParse(body);
   if (!inside.success) return known;
-  const { lane, record } = inside.data;
-  // The legacy answer has zeros for what was never received.
-  const usages = record === null ? undefined : detail.usages;
-  return { ...known, usages, lane, inside: insideOf(inside.data, atUnixMs) };
+  const { lane, facts } = inside.data;
+  const insideView = insideOf(inside.data, atUnixMs);
+  return { ...known, lane, group: facts?.group ?? '', labels: facts?.labels ?? {}, inside: insideView };
 }
 
 function insideOf(inside: z.infer<typeof insideJson>, atUnixMs: number): WorkerInside {
@@ -299,10 +259,16 @@ export function clusterViewOf(health: ApiAnswer, totals: ClusterTotals, lanes?: 
   return { health: status, holds: holdsIn(holds), ...totals, lanes: lanesIn(lanes), inside: undefined };
 }
 
-const mean = z.object({ mean: z.number().nullable() });
+const mean = z.object({ sum: z.number().optional(), mean: z.number().nullable() });
 const clusterJson = z.object({
   workers: z.object({ total: z.number(), by_state: z.record(z.string(), z.number()) }),
-  usage: z.object({ cpu_usage: mean, memory_usage: mean, storage_usage: mean, gpu_usage: mean }),
+  usage: z.object({
+    cpu_usage: mean,
+    memory_usage: mean,
+    storage_usage: mean,
+    gpu_usage: mean,
+    gpu_workers: z.number().optional(),
+  }),
   running_tasks: z.number(),
 });
 
@@ -312,9 +278,7 @@ export function totalsOfCluster({ body }: ApiAnswer): ClusterTotals {
   if (!parsed.success) throw notTelemetry('/api/v1/cluster');
   const { workers, usage, running_tasks: tasks } = parsed.data;
   const states = Object.entries(workers.by_state).filter(([, howMany]) => howMany > 0);
-  const [cpu, memory, gpu, storage] = [usage.cpu_usage, usage.memory_usage, usage.gpu_usage, usage.storage_usage].map(
-    (of) => of.mean,
-  );
+  const { mean: cpu } = usage.cpu_usage;
   // While nobody was heard since a restart, the figures are of values from before it: those say nothing of now.
   const isHeard = states.some(([state]) => HEARD_STATES.has(state));
   return {
@@ -322,10 +286,21 @@ export function totalsOfCluster({ body }: ApiAnswer): ClusterTotals {
     states: new Map(states),
     tasks: isHeard ? tasks : 0,
     means:
-      !isHeard || cpu == null || memory == null || gpu == null || storage == null
+      !isHeard || cpu === null
         ? undefined
-        : { cpu, memory, gpu, storage },
+        : {
+            cpu,
+            memory: usage.memory_usage.mean ?? undefined,
+            gpu: gpuMean(usage),
+            storage: usage.storage_usage.mean ?? undefined,
+          },
   };
+}
+
+/** Over the workers that have a graphics processor: the others add nothing to the sum. */
+function gpuMean({ gpu_usage, gpu_workers }: z.infer<typeof clusterJson>['usage']): number | undefined {
+  if (gpu_workers === undefined || gpu_usage.sum === undefined) return gpu_usage.mean ?? undefined;
+  return gpu_workers === 0 ? undefined : gpu_usage.sum / gpu_workers;
 }
 
 /** Of `GET /api/v1/holds`. */
@@ -357,23 +332,6 @@ export function messageIn({ body }: ApiAnswer): string {
   return parsed.data.message;
 }
 
-const eventsJson = z.object({
-  events: z.array(
-    z.object({ at: z.string(), worker_id: z.string().nullable(), group: z.string().nullable(), text: z.string() }),
-  ),
-});
-
-/** Of `GET /api/v1/events`, oldest first. */
-export function eventsOf({ body }: ApiAnswer): EventRow[] {
-  const parsed = eventsJson.safeParse(body);
-  if (!parsed.success) throw notTelemetry('/api/v1/events');
-  return parsed.data.events.map(({ at, worker_id, group, text }) => ({
-    atUnixMs: Date.parse(at),
-    whom: worker_id ?? group ?? '',
-    text,
-  }));
-}
-
 function detailOf(value: unknown, atUnixMs: number, route: string): WorkerDetailView {
   const parsed = workerJson.safeParse(value);
   if (!parsed.success) throw notTelemetry(route);
@@ -391,13 +349,11 @@ function detailOf(value: unknown, atUnixMs: number, route: string): WorkerDetail
     tasks: worker.runningTasks.length,
     ageMs: Math.max(0, atUnixMs - worker.lastUpdate * 1000),
     lane: undefined,
+    group: undefined,
+    labels: undefined,
     runningTasks: worker.runningTasks,
     gpus: worker.gpus,
     metrics: worker.metrics,
     inside: undefined,
   };
-}
-
-function notTelemetry(route: string): PulselaneError {
-  return new PulselaneError('environment', `the answer to ${route} is not that of a Pulselane master`);
 }

@@ -5,6 +5,9 @@ import { eventText } from '../../model/event-text.ts';
 import { wishesOwnLane } from '../../model/isolation.ts';
 import { FAULT_CAUSES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import type { WorkerEntry } from '../../reading/directory.ts';
+import { ALL, type Selection } from '../../reading/selection.ts';
+import { sortOf } from '../../reading/sort.ts';
+import { groupOf, hasGpu } from '../../reading/values.ts';
 import type { RowView } from '../../store/board.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
 import type { EventRow } from './events-text.ts';
@@ -24,13 +27,25 @@ import {
 /** What the views read; an `Operator` is one. */
 export type MasterFacts = Pick<Operator, 'directory' | 'internalState' | 'addressOf' | 'holds'>;
 
-/** Every worker, by id. */
-export function workerRows(master: MasterFacts, clock: Clock): WorkerRow[] {
+export interface WhichWorkers {
+  readonly selection?: Selection;
+  /** As the API has it; undefined: by id. */
+  readonly sort?: string | undefined;
+}
+
+/** The selected workers in that order. */
+export function workerRows(
+  { directory }: MasterFacts,
+  clock: Clock,
+  { selection = ALL, sort }: WhichWorkers = {},
+): WorkerRow[] {
   const nowMs = clock.monotonicMs();
-  const rows = Array.from(master.directory.all(), (entry) =>
-    rowOf(entry, master.directory.board.view(entry.row, nowMs), clock.wallMs()),
-  );
-  return rows.sort(byId);
+  const { compare, positionOf } = sortOf(sort);
+  return Array.from(directory.all())
+    .filter((entry) => selection.matches(entry, directory))
+    .map((entry) => ({ entry, position: positionOf(entry, directory) }))
+    .sort((left, right) => compare(left.position, right.position))
+    .map(({ entry }) => rowOf(entry, directory.board.view(entry.row, nowMs), clock.wallMs()));
 }
 
 /** Workers that wait for approval, by id. */
@@ -93,24 +108,28 @@ function livenessOf(view: RowView, nowUnixMs: number): LivenessView {
   return { forMs, cause, stuck, isFlapping, hasConflict, intervalMs, skewMs, missed, late, duplicate, restarts };
 }
 
-function rowOf({ workerId, slot }: WorkerEntry, view: RowView, nowUnixMs: number): WorkerRow {
+function rowOf(entry: WorkerEntry, view: RowView, nowUnixMs: number): WorkerRow {
+  const { workerId, slot, facts } = entry;
   const numbers = slot.numbers();
   return {
     workerId,
     state: view.state,
     liveness: livenessOf(view, nowUnixMs),
-    usages: numbers && usagesOf(numbers),
+    usages: numbers && usagesOf(numbers, hasGpu(entry, numbers)),
     tasks: numbers?.runningTasks ?? 0,
     ageMs: view.ageMs,
     lane: view.lane,
+    group: groupOf(entry),
+    labels: facts?.labels ?? {},
   };
 }
 
-function usagesOf(numbers: RecordNumbers) {
+/** @param withGpu whether a GPU usage of 0 is a measurement */
+function usagesOf(numbers: RecordNumbers, withGpu: boolean) {
   return {
     cpu: numbers.cpuUsage,
     memory: numbers.memoryUsage,
-    gpu: numbers.gpuUsage,
+    gpu: withGpu ? numbers.gpuUsage : undefined,
     storage: numbers.storageUsage,
   };
 }

@@ -1,5 +1,6 @@
 /** How many workers get a thread of their own, and why. */
 import { aimOf, FIRST_WORKERS, type LanePlan, laneLimitOf } from '../../engine/lanes/lane-plan.ts';
+import { ENDLESS_PAGE } from '../text/page.ts';
 import { section, table } from '../text/table.ts';
 import { count, countOf } from '../text/units.ts';
 import type { LaneLimitView } from './views.ts';
@@ -48,8 +49,12 @@ const REASONS: ReadonlyMap<string, (setting: string) => string> = new Map([
 ]);
 
 /** Each limit with what it is called where it can be raised, the least first. */
-export function threadBudgetSection(plan: LanePlan): string {
-  const columns = [{ title: 'LIMIT' }, { title: 'SET BY' }, { title: 'LANES', align: 'right' }] as const;
+export function threadBudgetSection(plan: LanePlan, page = ENDLESS_PAGE): string {
+  const columns = [
+    { title: 'LIMIT' },
+    { title: 'SET BY', shortensTo: 12 },
+    { title: 'LANES', align: 'right' },
+  ] as const;
   const rows = limitsOf(plan).map(({ resource, setting, lanes }) => [resource, setting, count(lanes)]);
-  return section('Thread budget', table(columns, rows));
+  return section('Thread budget', (inner) => table(columns, rows, inner), page);
 }

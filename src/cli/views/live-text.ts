@@ -1,6 +1,6 @@
 /** One frame of the live view: it fits the terminal, so that it can be drawn over the frame before. */
 import { printable } from '../../lib/printable.ts';
-import { age, count, number, percent } from '../text/units.ts';
+import { age, count, number, percent, share } from '../text/units.ts';
 import { cut, padEnd, padStart } from '../text/width.ts';
 import type { UsageColumns, WorkerDetailView } from './views.ts';
 import { laneText } from './workers-text.ts';
@@ -37,7 +37,7 @@ function workerLines(worker: WorkerDetailView, { columns }: Size): string[] {
   const lastHeartbeat = usages === undefined ? 'no heartbeat yet' : `last heartbeat ${age(ageMs)} ago`;
   const lines = [
     [workerId, state, lastHeartbeat, ...(lane === undefined ? [] : [`lane ${laneText(lane)}`])].join(' · '),
-    ...BARS.map(([label, usage]) => bar(label, usages?.[usage] ?? 0, columns)),
+    ...BARS.map(([label, usage]) => bar(label, usages?.[usage], columns)),
   ];
   if (inside !== undefined) {
     const { accepted, applied, rejected, replaced, lost } = inside.counts;
@@ -64,10 +64,10 @@ function itemLines({ runningTasks, metrics }: WorkerDetailView): string[] {
 }
 
 /** `CPU     [#####.....]   45.2%`; usages above 100 fill it. */
-function bar(label: string, usage: number, columns: number): string {
+function bar(label: string, usage: number | undefined, columns: number): string {
   const width = Math.min(MAX_BAR_WIDTH, columns - LABEL_WIDTH - VALUE_WIDTH - 4);
-  const value = padStart(percent(usage), VALUE_WIDTH);
+  const value = padStart(share(usage), VALUE_WIDTH);
   if (width < 5) return padEnd(label, LABEL_WIDTH) + value;
-  const filled = Math.round((Math.min(100, Math.max(0, usage)) / 100) * width);
+  const filled = Math.round((Math.min(100, Math.max(0, usage ?? 0)) / 100) * width);
   return `${padEnd(label, LABEL_WIDTH)}[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]${value}`;
 }

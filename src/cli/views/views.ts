@@ -6,13 +6,16 @@ import type { FaultCause, LaneKind, LaneLimit, ReplacementReason } from '../../m
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 
-/** Percentages. */
+/** Percentages; undefined: never received. */
 export interface UsageColumns {
-  readonly cpu: number;
-  readonly memory: number;
-  readonly gpu: number;
-  readonly storage: number;
+  readonly cpu: number | undefined;
+  readonly memory: number | undefined;
+  /** Undefined of a machine without a graphics processor, too. */
+  readonly gpu: number | undefined;
+  readonly storage: number | undefined;
 }
+
+export const USAGE_NAMES = ['cpu', 'memory', 'gpu', 'storage'] as const satisfies readonly (keyof UsageColumns)[];
 
 /** The lane that serves a worker. */
 export interface LaneView {
@@ -63,8 +66,11 @@ export interface WorkerRow {
   readonly tasks: number;
   /** Since the last heartbeat, or since the registration if there was none yet. */
   readonly ageMs: number;
-  /** Not told in lists of the API. */
+  /** Undefined if the master is a legacy one; so too below. */
   readonly lane: LaneView | undefined;
+  /** Empty: it belongs to none. */
+  readonly group: string | undefined;
+  readonly labels: Readonly<Record<string, string>> | undefined;
 }
 
 /** Known of a master that is not a legacy one. */
@@ -170,7 +176,7 @@ export type ClusterTotals = Pick<ClusterView, 'workers' | 'states' | 'tasks' | '
 /** Totals over rows, wherever they come from. */
 export function totalsOf(rows: Iterable<WorkerRow>): ClusterTotals {
   const states = new Map<string, number>();
-  const sums = { cpu: 0, memory: 0, gpu: 0, storage: 0 };
+  const known: Record<keyof UsageColumns, number[]> = { cpu: [], memory: [], gpu: [], storage: [] };
   let workers = 0;
   let tasks = 0;
   let active = 0;
@@ -181,12 +187,16 @@ export function totalsOf(rows: Iterable<WorkerRow>): ClusterTotals {
     if (!HEARD_STATES.has(row.state) || row.usages === undefined) continue;
     active++;
     tasks += row.tasks;
-    for (const key of ['cpu', 'memory', 'gpu', 'storage'] as const) sums[key] += row.usages[key];
+    for (const name of USAGE_NAMES) {
+      const value = row.usages[name];
+      if (value !== undefined) known[name].push(value);
+    }
   }
-  const mean = (sum: number) => sum / active;
+  const mean = (values: readonly number[]) =>
+    values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
   const means =
     active === 0
       ? undefined
-      : { cpu: mean(sums.cpu), memory: mean(sums.memory), gpu: mean(sums.gpu), storage: mean(sums.storage) };
+      : { cpu: mean(known.cpu), memory: mean(known.memory), gpu: mean(known.gpu), storage: mean(known.storage) };
   return { workers, states, tasks, means };
 }

@@ -2,7 +2,8 @@
 import { formatDuration } from '../../config/kinds.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
-import { facts, section, table } from '../text/table.ts';
+import { ENDLESS_PAGE, type Page } from '../text/page.ts';
+import { type Column, facts, prose, section, table } from '../text/table.ts';
 import {
   age,
   count,
@@ -29,8 +30,14 @@ export interface WorkerTextOptions {
 type Fact = readonly [name: string, value: string];
 
 const MAX_NAME_WIDTH = 48;
+/** Both ends of most names. */
+const LEAST_NAME_WIDTH = 12;
 
-export function workerText(worker: WorkerDetailView, options: WorkerTextOptions = {}): string {
+export function workerText(
+  worker: WorkerDetailView,
+  options: WorkerTextOptions = {},
+  page: Page = ENDLESS_PAGE,
+): string {
   const { workerId, state, liveness, usages, ageMs, inside, runningTasks, gpus, metrics } = worker;
   const isUnheard = usages === undefined && (inside === undefined || inside.counts.accepted === 0);
   const lastHeartbeat = isUnheard ? `none yet, known for ${age(ageMs)}` : `${age(ageMs)} ago`;
@@ -47,10 +54,10 @@ export function workerText(worker: WorkerDetailView, options: WorkerTextOptions 
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .map(([name, value]) => [name, number(value)]);
   return (
-    facts(head) +
-    listed('Tasks', TASK_COLUMNS, runningTasks.map(taskRow), options) +
-    listed('GPUs', GPU_COLUMNS, gpus.map(gpuRow), options) +
-    listed('Metrics', METRIC_COLUMNS, metricRows, options)
+    facts(head, page) +
+    listed({ title: 'Tasks', columns: TASK_COLUMNS, rows: runningTasks.map(taskRow) }, options, page) +
+    listed({ title: 'GPUs', columns: GPU_COLUMNS, rows: gpus.map(gpuRow) }, options, page) +
+    listed({ title: 'Metrics', columns: METRIC_COLUMNS, rows: metricRows }, options, page)
   );
 }
 
@@ -154,15 +161,15 @@ function capacityText({ totalCpu, totalMemoryGib, totalStorageGib, totalGpu }: W
   ].join(', ');
 }
 
-const TASK_COLUMNS = [
-  { title: 'ID', maxWidth: MAX_NAME_WIDTH },
+const TASK_COLUMNS: readonly Column[] = [
+  { title: 'ID', maxWidth: MAX_NAME_WIDTH, shortensTo: LEAST_NAME_WIDTH },
   { title: 'STATUS', maxWidth: 24 },
-  { title: 'CORES', align: 'right' },
-  { title: 'MEM', align: 'right' },
-  { title: 'GPUS', align: 'right' },
+  { title: 'CORES', align: 'right', rank: 4 },
+  { title: 'MEM', align: 'right', rank: 3 },
+  { title: 'GPUS', align: 'right', rank: 2 },
   { title: 'PROGRESS', align: 'right' },
-  { title: 'STARTED' },
-] as const;
+  { title: 'STARTED', rank: 1 },
+];
 
 function taskRow(task: RunningTask): string[] {
   return [
@@ -176,14 +183,14 @@ function taskRow(task: RunningTask): string[] {
   ];
 }
 
-const GPU_COLUMNS = [
+const GPU_COLUMNS: readonly Column[] = [
   { title: 'GPU', align: 'right' },
-  { title: 'NAME', maxWidth: MAX_NAME_WIDTH },
+  { title: 'NAME', maxWidth: MAX_NAME_WIDTH, shortensTo: LEAST_NAME_WIDTH, rank: 3 },
   { title: 'USE', align: 'right' },
-  { title: 'MEM', align: 'right' },
-  { title: 'TEMP', align: 'right' },
-  { title: 'POWER', align: 'right' },
-] as const;
+  { title: 'MEM', align: 'right', rank: 4 },
+  { title: 'TEMP', align: 'right', rank: 2 },
+  { title: 'POWER', align: 'right', rank: 1 },
+];
 
 function gpuRow(gpu: GpuUsage): string[] {
   const memory = [gpu.memoryUsedBytes, gpu.memoryTotalBytes].map((bytes) =>
@@ -200,20 +207,26 @@ function gpuRow(gpu: GpuUsage): string[] {
   ];
 }
 
-const METRIC_COLUMNS = [
-  { title: 'NAME', maxWidth: MAX_NAME_WIDTH },
+const METRIC_COLUMNS: readonly Column[] = [
+  { title: 'NAME', maxWidth: MAX_NAME_WIDTH, shortensTo: LEAST_NAME_WIDTH },
   { title: 'VALUE', align: 'right' },
-] as const;
+];
+
+interface Listed {
+  readonly title: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+}
 
 function listed(
-  title: string,
-  columns: Parameters<typeof table>[0],
-  rows: readonly string[][],
+  { title, columns, rows }: Listed,
   { maxItems = Number.POSITIVE_INFINITY, whereAll }: WorkerTextOptions,
+  page: Page,
 ): string {
   if (rows.length === 0) return '';
-  const shown = table(columns, rows.slice(0, maxItems));
   const more = rows.length - maxItems;
-  if (!(more > 0)) return section(title, shown);
-  return section(title, `${shown}\n… and ${count(more)} more${whereAll === undefined ? '' : `: ${whereAll}`}`);
+  const rest = more > 0 ? `\n… and ${count(more)} more${whereAll === undefined ? '' : `: ${whereAll}`}` : '';
+  const body = (inner: Page) =>
+    table(columns, rows.slice(0, maxItems), inner) + (rest === '' ? '' : `\n${prose(rest.slice(1), inner)}`);
+  return section(title, body, page);
 }

@@ -37,6 +37,9 @@ export const Cluster = z
       memory_usage: Usage,
       storage_usage: Usage,
       gpu_usage: Usage,
+      gpu_workers: z
+        .int()
+        .openapi({ description: 'Those of them that have a GPU; the others count as 0 in gpu_usage.' }),
     }),
     running_tasks: z.int().openapi({ description: 'On active workers.' }),
     heartbeats: z.object({

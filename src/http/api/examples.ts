@@ -55,6 +55,7 @@ export const WORKER_DETAIL: z.infer<typeof WorkerDetailSchema> = {
   record_bytes: 412,
   record_room_bytes: 1024,
   last_fault: null,
+  has_gpu: false,
   facts: {
     group: 'rack-7',
     labels: { zone: 'a' },
@@ -96,6 +97,7 @@ export const CLUSTER: ClusterJson = {
     memory_usage: { sum: 82.4, mean: 41.2, min: 40, max: 42.4, p50: 40, p90: 42.4, p95: 42.4, p99: 42.4 },
     storage_usage: { sum: 127, mean: 63.5, min: 63, max: 64, p50: 63, p90: 64, p95: 64, p99: 64 },
     gpu_usage: IDLE,
+    gpu_workers: 0,
   },
   running_tasks: 1,
   heartbeats: {

@@ -6,6 +6,7 @@ import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
 import { STUCK_REASONS } from '../../model/stuck.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import { readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
+import { hasGpu } from '../../reading/values.ts';
 import type { SlotReader } from '../../store/slot-reader.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
 import type { JsonText } from '../bodies/json-text.ts';
@@ -94,6 +95,9 @@ export const WorkerDetailSchema = z
       .object({ cause: z.enum(FAULT_CAUSES), reason: z.string(), at: moment('When.') })
       .nullable()
       .openapi({ description: 'The last lane failure attributed to this worker.' }),
+    has_gpu: z
+      .boolean()
+      .openapi({ description: 'Whether it has reported a GPU. Without one, a gpu_usage of 0 is not a measurement.' }),
     facts: z
       .object({
         group: z.string().openapi({ description: 'Workers that may fail together.' }),
@@ -216,6 +220,7 @@ function detailOf(entry: WorkerEntry, { directory, clock }: AppContext): Omit<De
       lastFault === undefined
         ? null
         : { cause: lastFault.cause, reason: lastFault.reason, at: isoOf(lastFault.atUnixMs) },
+    has_gpu: hasGpu(entry, slot.numbers()),
     facts: facts === undefined ? null : factsJson(facts),
   };
 }

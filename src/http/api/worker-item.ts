@@ -45,6 +45,7 @@ const MEMBERS = {
   memory_usage: usage('memory'),
   storage_usage: usage('storage'),
   gpu_usage: usage('GPUs'),
+  has_gpu: flag('Whether it has reported a GPU. Without one, a gpu_usage of 0 is not a measurement.'),
   running_tasks_count: z.int().nullable().optional(),
   metrics: z
     .record(z.string(), z.number())

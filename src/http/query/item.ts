@@ -3,7 +3,7 @@
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { FIELD_NAMES, type FieldName, type Fields } from '../../reading/fields.ts';
 import { ParsedRecord } from '../../reading/parsed-record.ts';
-import { groupOf } from '../../reading/values.ts';
+import { groupOf, hasGpu } from '../../reading/values.ts';
 import type { BoardReader } from '../../store/board.ts';
 import type { JsonText } from '../bodies/json-text.ts';
 import { appendValue, isShownActive, putTelemetry } from '../bodies/worker-json.ts';
@@ -41,6 +41,7 @@ const VALUES: Readonly<Record<Exclude<FieldName, 'telemetry'>, (source: Source) 
   memory_usage: ({ reading }) => String(reading.numbers?.memoryUsage ?? NULL),
   storage_usage: ({ reading }) => String(reading.numbers?.storageUsage ?? NULL),
   gpu_usage: ({ reading }) => String(reading.numbers?.gpuUsage ?? NULL),
+  has_gpu: ({ reading, entry }) => String(hasGpu(entry, reading.numbers)),
   running_tasks_count: ({ reading }) => String(reading.numbers?.runningTasks ?? NULL),
   metrics: ({ reading }) => reading.metricsText ?? NULL,
 };

@@ -6,8 +6,8 @@ export const events: PromptCommand = {
   names: ['events'],
   usage: 'events [<n>]',
   help: 'what happened to workers of late, the newest last',
-  run(args, { operator }) {
+  run(args, { operator, page }) {
     const [howMany = String(DEFAULT_EVENTS)] = expectArgs(args, 0, 1);
-    return eventsText(eventRows(operator, eventCount(howMany)));
+    return eventsText(eventRows(operator, eventCount(howMany)), page());
   },
 };

@@ -1,5 +1,5 @@
 import { PulselaneError } from '../../../lib/errors.ts';
-import { facts } from '../../text/table.ts';
+import { facts, prose } from '../../text/table.ts';
 import { expectArgs, type PromptCommand } from '../command.ts';
 import { findCommand, unknownCommand } from '../registry.ts';
 
@@ -7,13 +7,19 @@ export const help: PromptCommand = {
   names: ['help', '?'],
   usage: 'help [<command>]',
   help: 'what can be typed here',
-  run(args, { commands }) {
+  run(args, { commands, page }) {
     const [name] = expectArgs(args, 0, 1);
     if (name === undefined) {
       return (
-        `${facts(commands.map((command) => [command.usage, command.help]))}\n\n` +
-        'Tab completes commands and worker ids; an id with spaces goes in double quotes.\n' +
-        'Ctrl-C on an empty line, or Ctrl-D, stops the master.'
+        `${facts(
+          commands.map((command) => [command.usage, command.help]),
+          page(),
+        )}\n\n` +
+        prose(
+          'Tab completes commands and worker ids; an id with spaces goes in double quotes.\n' +
+            'Ctrl-C on an empty line, or Ctrl-D, stops the master.',
+          page(),
+        )
       );
     }
     const command = findCommand(commands, name);

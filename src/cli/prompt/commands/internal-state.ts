@@ -5,8 +5,8 @@ export const internalState: PromptCommand = {
   names: ['internal-state'],
   usage: 'internal-state',
   help: 'lanes and counts inside the master',
-  run(args, { operator }) {
+  run(args, { operator, page }) {
     expectArgs(args, 0, 0);
-    return internalStateText(operator.internalState());
+    return internalStateText(operator.internalState(), page());
   },
 };

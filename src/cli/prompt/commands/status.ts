@@ -13,8 +13,9 @@ export const status: PromptCommand = {
   help: 'the fleet as a whole, or all that is known of one worker',
   run(args, context) {
     const [workerId] = expectArgs(args, 0, 1);
-    if (workerId === undefined) return clusterText(clusterView(context.operator, context.clock));
-    return workerText(knownWorker(context, workerId), { maxItems: MAX_ITEMS, ...whereAll(context.httpUrl, workerId) });
+    if (workerId === undefined) return clusterText(clusterView(context.operator, context.clock), context.page());
+    const options = { maxItems: MAX_ITEMS, ...whereAll(context.httpUrl, workerId) };
+    return workerText(knownWorker(context, workerId), options, context.page());
   },
   complete: workerIds,
 };

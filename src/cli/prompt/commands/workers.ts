@@ -1,26 +1,35 @@
+import { readCriteria } from '../../../reading/criteria.ts';
+import { selectionBy } from '../../../reading/selection.ts';
+import { prose } from '../../text/table.ts';
 import { pendingRows, workerRows } from '../../views/from-master.ts';
 import { holdsLines } from '../../views/holds-text.ts';
 import { beginningWith } from '../../views/views.ts';
 import { livenessText, pendingText, workersText } from '../../views/workers-text.ts';
-import { expectArgs, type PromptCommand, UsageError, workerIds } from '../command.ts';
+import { queryOfWords } from '../../worker-query.ts';
+import { type PromptCommand, UsageError, workerIds } from '../command.ts';
 
 export const workers: PromptCommand = {
   names: ['workers'],
-  usage: 'workers [liveness] [<start of id>]',
+  usage: 'workers [liveness] [<start of id>] [<filter>=<value>…]',
   help:
-    'all workers, by id, or those whose ids begin so; "liveness": since when each is in its state and why, interval, ' +
-    'clock, what is missing',
-  run(args, { operator, clock }) {
-    const words = expectArgs(args, 0, 2);
-    const isLiveness = words[0] === 'liveness';
-    const [prefix = '', ...others] = isLiveness ? words.slice(1) : words;
-    if (others.length > 0) throw new UsageError();
-    const rows = beginningWith(prefix, workerRows(operator, clock));
-    if (isLiveness) return livenessText(rows, prefix);
-    const holds = holdsLines(operator.holds()).map((line) => `\n\n${line}`);
-    return (
-      workersText(rows, prefix) + pendingText(beginningWith(prefix, pendingRows(operator, clock))) + holds.join('')
-    );
+    'all workers, by id, or those whose ids begin so; filters are state, group, isolation, label.<name>, min.<field>, ' +
+    'max.<field>, and beside them sort and limit: "state=inactive sort=-cpu_usage"; "liveness": since when each is in its ' +
+    'state and why, interval, clock, what is missing',
+  run(args, { operator, clock, page }) {
+    const isLiveness = args[0] === 'liveness';
+    const query = queryOfWords(isLiveness ? args.slice(1) : args);
+    if (query === undefined) throw new UsageError();
+    const { filters, sort, limit } = query;
+    const { prefix = '', ...others } = filters;
+    const isFiltered = Object.keys(others).length > 0;
+    const selection = selectionBy(readCriteria(filters).criteria);
+    const all = workerRows(operator, clock, { selection, sort });
+    const rows = all.slice(0, limit);
+    const shown = { prefix, isFiltered, total: all.length };
+    if (isLiveness) return livenessText(rows, shown, page());
+    const waiting = isFiltered ? [] : beginningWith(prefix, pendingRows(operator, clock));
+    const holds = holdsLines(operator.holds()).map((line) => `\n\n${prose(line, page())}`);
+    return workersText(rows, shown, page()) + pendingText(waiting, page()) + holds.join('');
   },
   complete: (context) => ['liveness', ...workerIds(context)],
 };
