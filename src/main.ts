@@ -9,6 +9,7 @@ import { buildProgram } from './cli/program.ts';
 import { StopSignals } from './cli/stop-signals.ts';
 import { masterOptions } from './config/options.ts';
 import { processSources, resolveOptions } from './config/resolve.ts';
+import { serviceManager } from './config/service-manager.ts';
 import { systemClock as clock } from './lib/clock.ts';
 import { leaveThreadsToProcessEnd } from './lib/supervised-thread.ts';
 import { relayThreadOutput } from './lib/threads.ts';
@@ -55,6 +56,7 @@ async function main(): Promise<number> {
       signals,
       startMaster,
       startLocalAgent,
+      serviceManager: serviceManager(),
       onStopping: leaveThreadsToProcessEnd,
     },
     extraCommands: [

@@ -5,8 +5,11 @@ import { addOptions, givenFlags } from '../config/command-line.ts';
 import { formatAddress } from '../config/kinds.ts';
 import { type AgentConfig, agentOptions } from '../config/options.ts';
 import { checkAgentConfig, processSources, resolveOptions } from '../config/resolve.ts';
+import { serviceManager } from '../config/service-manager.ts';
+import { systemClock } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { createLogger } from '../lib/logging.ts';
+import { ServiceNotifier } from '../lib/service-notifier.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import { Agent } from './agent.ts';
@@ -45,8 +48,13 @@ async function runAgent(config: AgentConfig, environment: AgentCommandEnvironmen
   onReloadSignal(() =>
     logger.info('SIGHUP: nothing to read again: token and certificates are read for each connection'),
   );
+  const service = new ServiceNotifier({ manager: serviceManager(), clock: systemClock, logger });
   await agent.start();
+  const status = `reporting ${config.workerId}`;
+  service.ready(status);
+  service.watch(() => ({ status, stuck: undefined }));
   const signal = await signalled;
+  service.stopping();
   logger.info(`${signal}: saying farewell`);
   await agent.stop();
 }

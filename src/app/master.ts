@@ -26,6 +26,7 @@ import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
 import type { ClientAccess, RunningMaster } from './running-master.ts';
+import { stuckPart } from './vital-signs.ts';
 
 export interface MasterContext {
   readonly logger: Logger;
@@ -147,6 +148,13 @@ async function start(
       // One after the other: what was read last is to be in force.
       reloading = reloading.then(() => reloadAll(reloadables, logger));
       return reloading;
+    },
+    vitality() {
+      const { workers, activeWorkers, lanes } = manager.internalState();
+      return {
+        status: `${activeWorkers} of ${workers} workers active`,
+        stuck: stuckPart({ httpAnswers: http?.answers, lanes }),
+      };
     },
     localAccess(workerId) {
       if (authority === undefined && tls?.clientCa !== undefined) {

@@ -2,6 +2,7 @@
 import type { Address } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import type { PulselaneError } from '../lib/errors.ts';
+import type { Vitality } from '../lib/service-notifier.ts';
 import type { Operator } from './operator.ts';
 
 /** What an agent within the process of its master needs beside the address. */
@@ -37,6 +38,8 @@ export interface RunningMaster {
    * whose token is gone. Never rejects: what is wrong is logged, and what was in force stays so.
    */
   reload(): Promise<void>;
+  /** For the service manager: a status line, and what does not answer. */
+  vitality(): Vitality;
   /** How an agent in this process may reach this master. @throws PulselaneError `bad_setting` if it cannot */
   localAccess(workerId: string): LocalAccess;
   /** Drains and ends everything, within 10 s; safe to call again. */

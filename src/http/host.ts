@@ -85,6 +85,11 @@ export class HttpHost {
     return this.#reader.thread;
   }
 
+  /** Whether the thread listens and has answered of late: false while it is started again. */
+  get answers(): boolean {
+    return this.#state === 'serving' && !this.#cameBack && this.#reader.isFed;
+  }
+
   /**
    * Starts the thread; once only.
    * @returns the address with the port that was bound.

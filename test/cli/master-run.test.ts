@@ -46,6 +46,7 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
     manager,
     failure: failure.promise,
     reload: async () => void done.push('files read again'),
+    vitality: () => ({ status: 'all well', stuck: undefined }),
     localAccess: () => ({ isEncrypted: true, token: 'of-this-process' }),
     stop: async () => void done.push('master stopped'),
   };

@@ -16,6 +16,7 @@ export const DEBIAN_PACKAGES = {
   'golang-google-grpc-dev': () => existsSync('/usr/share/gocode/src/google.golang.org/grpc/clientconn.go'),
   'golang-github-golang-protobuf-1-5-dev': () =>
     existsSync('/usr/share/gocode/src/github.com/golang/protobuf/internal/gengogrpc'),
+  python3: () => runs('/usr/bin/python3', '--version'),
   systemd: () => runs('systemd-analyze', '--version'),
   zsh: () => runs('zsh', '-c', 'true'),
   fish: () => runs('fish', '--no-config', '--command', 'true'),

@@ -2,10 +2,13 @@
 import { hasReloadableFiles } from '../../app/credentials.ts';
 import type { startMaster } from '../../app/master.ts';
 import type { RunningMaster } from '../../app/running-master.ts';
+import { formatAddress } from '../../config/kinds.ts';
 import type { MasterConfig } from '../../config/options.ts';
+import type { ServiceManager } from '../../config/service-manager.ts';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logging.ts';
+import { ServiceNotifier } from '../../lib/service-notifier.ts';
 import { ReloadSignal } from '../reload-signal.ts';
 import type { StopSignals } from '../stop-signals.ts';
 import type { Streams } from '../streams.ts';
@@ -36,6 +39,8 @@ export interface MasterParts {
   readonly signals: StopSignals;
   readonly startMaster: typeof startMaster;
   readonly startLocalAgent: (options: LocalAgentParts) => Promise<LocalAgent>;
+  /** Who started this process and waits to be told how it does; undefined: nobody. */
+  readonly serviceManager?: ServiceManager | undefined;
   /** The master is about to be stopped for good. */
   readonly onStopping?: () => void;
 }
@@ -68,7 +73,8 @@ export async function runMaster(run: MasterRun, parts: MasterParts): Promise<voi
   if (takesReloads(config, streams)) reloads.listen();
   // Nobody sits there any more; what would be cut short is worth an end in order.
   else signals.hangUpEnds();
-  await startAndRun(run, { mode, wish, reloads }, parts);
+  const service = new ServiceNotifier({ manager: parts.serviceManager, clock, logger: mode.logger });
+  await startAndRun(run, { mode, wish, reloads, service }, parts);
   mode.logger.info('stopped');
 }
 
@@ -84,11 +90,12 @@ interface RunParts {
   readonly mode: TerminalMode;
   readonly wish: PromiseWithResolvers<string>;
   readonly reloads: ReloadSignal;
+  readonly service: ServiceNotifier;
 }
 
 async function startAndRun(
   { config, localAgent }: MasterRun,
-  { mode, wish, reloads }: RunParts,
+  { mode, wish, reloads, service }: RunParts,
   parts: MasterParts,
 ): Promise<void> {
   const { clock, signals } = parts;
@@ -102,21 +109,36 @@ async function startAndRun(
     failure = error;
     wish.resolve(error.message);
   });
-  reloads.started(() => void master.reload());
+  reloads.started(() => void reload(master, service));
   let agent: LocalAgent | undefined;
   try {
     agent = localAgent === undefined ? undefined : await startAgent(master, localAgent, config, mode, parts);
     await mode.started(master, agent !== undefined, () => wish.resolve('exit'));
+    service.ready(listeningText(master));
+    service.watch(() => master.vitality());
     const cause = await wish.promise;
     signals.stopping();
     await mode.stopping(cause);
   } finally {
     reloads.stopping();
+    service.stopping();
     if (agent !== undefined) await farewell(agent, clock, mode.logger);
     parts.onStopping?.();
     await master.stop();
   }
   if (failure !== undefined) throw failure;
+}
+
+async function reload(master: RunningMaster, service: ServiceNotifier): Promise<void> {
+  service.reloading();
+  await master.reload();
+  service.ready(listeningText(master));
+}
+
+/** For `systemctl status`. */
+function listeningText({ grpcAddress, httpAddress }: RunningMaster): string {
+  const http = httpAddress === undefined ? '' : `, HTTP on ${formatAddress(httpAddress)}`;
+  return `listening: gRPC on ${formatAddress(grpcAddress)}${http}`;
 }
 
 /**
