@@ -4,6 +4,7 @@ import { startLocalAgent } from './agent/local.ts';
 import { startMaster } from './app/master.ts';
 import { endProcess } from './cli/end-process.ts';
 import { EXIT_FAILURE, EXIT_OK, failureOf } from './cli/exit-codes.ts';
+import { ownStat } from './cli/master/own-terminal.ts';
 import { processStreams } from './cli/process-streams.ts';
 import { buildProgram } from './cli/program.ts';
 import { StopSignals } from './cli/stop-signals.ts';
@@ -57,6 +58,7 @@ async function main(): Promise<number> {
       startMaster,
       startLocalAgent,
       serviceManager: serviceManager(),
+      processStat: ownStat(),
       onStopping: leaveThreadsToProcessEnd,
     },
     extraCommands: [

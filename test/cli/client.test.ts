@@ -311,7 +311,7 @@ describe('a client of a master of ours', () => {
     expect((await run(['isolate', 'a/b', 'dedicated', '--url', url])).stdout).toBe('done\n');
     expect(await run(['isolate', 'a/b', 'alone', '--url', url])).toEqual({
       stdout: '',
-      stderr: 'pulselane: lane alone: expected one of auto, dedicated, shared\n',
+      stderr: 'pulselane: lane "alone": expected one of auto, dedicated, shared\n',
       exitCode: 2,
     });
     expect(commands).toEqual([{ type: 'isolate', workerId: 'a/b', isolation: 'dedicated' }]);

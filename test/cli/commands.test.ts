@@ -19,7 +19,13 @@ interface JsonAnswer {
 afterEach(stopPromptMasters);
 
 function typing(master: PromptMaster, more: Partial<PromptContext> = {}) {
-  const context: PromptContext = { ...master.context, live: async () => {}, exit: () => {}, ...more };
+  const context: PromptContext = {
+    ...master.context,
+    live: async () => {},
+    exit: () => undefined,
+    exitNow: () => {},
+    ...more,
+  };
   return (line: string) => dispatch(line, context, silentLogger);
 }
 
@@ -116,7 +122,9 @@ describe('a command', () => {
       'node-b is to share a thread. It is not there: that holds once it comes.',
     );
     expect(await type('isolate nobody auto')).toBe('no worker is called nobody');
-    expect(await type('isolate node-a alone')).toBe('usage: isolate <id> auto|dedicated|shared');
+    expect(await type('isolate node-a alone')).toBe('lane "alone": expected one of auto, dedicated, shared');
+    expect(await type('isolate "" auto')).toBe('worker_id is empty');
+    expect(await type('isolate node-a')).toBe('usage: isolate <id> auto|dedicated|shared');
   });
 
   test('answers as the API’s description shows', async () => {
@@ -181,7 +189,7 @@ describe('a command', () => {
     for (const name of ['workers', 'status', 'stats', 'register', 'unregister', 'approve', 'internal-state', 'exit']) {
       expect(all).toMatch(new RegExp(`^${name}`, 'm'));
     }
-    expect(await type('help quit')).toBe('exit: stop the master (also: quit)');
+    expect(await type('help quit')).toBe('exit: stop the master; asks once while workers are connected (also: quit)');
   });
 
   test('with a bug ends in one line, and its stack in the debug log', async () => {
@@ -203,7 +211,7 @@ describe('a command', () => {
     } as const;
     const text = await dispatch(
       'boom',
-      { ...context, commands: [broken], live: async () => {}, exit: () => {} },
+      { ...context, commands: [broken], live: async () => {}, exit: () => undefined, exitNow: () => {} },
       createLogger({ level: 'debug', destination }),
     );
     expect(text).toBe('internal error: x is undefined (LOG_LEVEL=debug shows more)');
@@ -217,7 +225,7 @@ describe('completion', () => {
     expect(complete('wor', context)).toEqual([['workers '], 'wor']);
     expect(complete('sta', context)).toEqual([['stats ', 'status '], 'sta']);
     expect(complete('zzz', context)).toEqual([[], 'zzz']);
-    expect(complete('', context)[0]).toHaveLength(13);
+    expect(complete('', context)[0]).toHaveLength(14);
   });
 
   test('knows worker ids, quoted where they must be, and those who wait', async () => {

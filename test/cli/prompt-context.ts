@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.ts';
 
 export interface PromptMaster {
   readonly manager: TelemetryManager;
-  readonly context: Omit<PromptContext, 'live' | 'exit'>;
+  readonly context: Omit<PromptContext, 'live' | 'exit' | 'exitNow'>;
   /** What the next introduction to a worker comes to. */
   introduction: Promise<Introduction>;
 }

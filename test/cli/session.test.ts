@@ -16,9 +16,12 @@ interface SessionSetup {
   readonly size?: TerminalSize;
   readonly history?: readonly string[];
   readonly master?: PromptMaster;
+  readonly isOwnTerminal?: boolean;
+  /** Workers that would be without a master. */
+  readonly connected?: number;
 }
 
-async function startSession({ size, history = [], master }: SessionSetup = {}) {
+async function startSession({ size, history = [], master, isOwnTerminal = true, connected = 0 }: SessionSetup = {}) {
   const { terminal, stdin, stdout, written } = terminalStreams(size);
   const screen = new Screen(stdout);
   const logger = createLogger({ level: 'info', destination: screen.asWritable(), readable: true });
@@ -32,6 +35,8 @@ async function startSession({ size, history = [], master }: SessionSetup = {}) {
     history,
     clock,
     logger,
+    connectedWorkers: () => connected,
+    isOwnTerminal,
     onExit: () => exits.push('exit'),
   });
   sessions.push(session);
@@ -84,11 +89,11 @@ describe('at the prompt', () => {
     await terminal.shows(
       [
         'master> help exit',
-        'exit: stop the master (also: quit)',
+        'exit: stop the master; asks once while workers are connected (also: quit)',
         'master> wor kers',
         'unknown command "wor"; did you mean "workers"?',
         'master> help quit',
-        'exit: stop the master (also: quit)',
+        'exit: stop the master; asks once while workers are connected (also: quit)',
         'master>',
       ].join('\n'),
     );
@@ -166,7 +171,7 @@ describe('the live view', () => {
     await terminal.endsWith('master>');
     expect(clock.pending).toBe(0);
     stdin.write('help exit\r');
-    await terminal.shows('exit: stop the master');
+    await terminal.shows('exit: stop the master;');
   });
 });
 
@@ -174,6 +179,8 @@ describe('somebody leaves', () => {
   test.each([
     ['exit', `exit${KEY.enter}`],
     ['quit', `quit${KEY.enter}`],
+    ['exit!', `exit!${KEY.enter}`],
+    ['quit!', `quit!${KEY.enter}`],
     ['Ctrl-D', KEY.ctrlD],
     ['Ctrl-C on an empty line', KEY.ctrlC],
   ])('by %s: once, and no prompt is left behind', async (_name, keys) => {
@@ -184,6 +191,62 @@ describe('somebody leaves', () => {
     await terminal.endsWith('stopping…');
     expect(terminal.text).not.toMatch(/master>\s*\n?stopping/);
     expect(exits).toEqual(['exit']);
+  });
+
+  const QUESTION = /2 workers are connected\. (Type|Press) \S+ again to stop the master \(exit!: at once\)\./;
+
+  test.each([
+    ['exit', `exit${KEY.enter}`],
+    ['Ctrl-D', KEY.ctrlD],
+    ['Ctrl-C on an empty line', KEY.ctrlC],
+  ])('by %s only when it is meant, where workers are connected', async (_name, keys) => {
+    const { terminal, stdin, exits } = await startSession({ connected: 2 });
+    stdin.write(keys);
+    await terminal.shows(QUESTION);
+    await terminal.endsWith('master>');
+    // Anything else takes the question back.
+    stdin.write(`help exit${KEY.enter}`);
+    await terminal.shows('exit: stop the master;');
+    await terminal.endsWith('master>');
+    stdin.write(keys);
+    await terminal.until(() => terminal.text.match(new RegExp(QUESTION, 'g'))?.length === 2, 'the second question');
+    await terminal.endsWith('master>');
+    expect(exits).toEqual([]);
+    stdin.write(keys);
+    await terminal.until(() => exits.length === 1, 'the wish to exit');
+  });
+
+  test('by exit! without being asked, however many workers are connected', async () => {
+    const { terminal, stdin, exits } = await startSession({ connected: 2 });
+    stdin.write(`exit!${KEY.enter}`);
+    await terminal.until(() => exits.length === 1, 'the wish to exit');
+    expect(terminal.text).not.toMatch(QUESTION);
+  });
+
+  test('the prompt, and not the master, by Ctrl-D where a shell started it', async () => {
+    const { terminal, stdin, exits, logger, screen } = await startSession({ isOwnTerminal: false, connected: 2 });
+    stdin.write(`help exit${KEY.enter}`);
+    await terminal.shows('exit: stop the master;');
+    await terminal.endsWith('master>');
+    stdin.write(KEY.ctrlD);
+    await terminal.until(() => terminal.text.includes('The prompt is closed; the master goes on.'), 'what it means');
+    expect(terminal.text).toContain(`End it with Ctrl-C or kill ${process.pid}.`);
+    stdin.write(`exit${KEY.enter}`);
+    logger.info('a worker is active');
+    screen.print('the last line');
+    await terminal.endsWith('the last line');
+    expect(exits).toEqual([]);
+  });
+
+  test('Ctrl-D in a line that is not empty deletes, and a pasted one is taken in its place', async () => {
+    const { terminal, stdin, exits } = await startSession();
+    stdin.write(`help exitx${KEY.left}`);
+    await terminal.endsWith('master> help exitx');
+    stdin.write(KEY.ctrlD);
+    await terminal.endsWith('master> help exit');
+    stdin.write(`${KEY.enter}workers${KEY.enter}${KEY.ctrlD}`);
+    await terminal.until(() => exits.length === 1, 'the wish to exit');
+    await terminal.shows('No worker is known yet.');
   });
 
   test('not by Ctrl-C while something is typed: that clears the line', async () => {

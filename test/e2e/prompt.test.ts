@@ -20,10 +20,12 @@ afterEach(async () => {
 });
 
 /** A master in a real terminal. */
-async function startMaster() {
+async function startMaster({ shell, inBackground = false }: { shell?: string; inBackground?: boolean } = {}) {
   const terminal = new TestTerminal(SIZE);
   const env = { ...process.env, TERM: 'xterm', GRPC_PORT: '127.0.0.1:0', HTTP_PORT: '127.0.0.1:0' };
-  const pty = spawn(process.execPath, [BIN, 'master', '--with-agent'], {
+  const command = [process.execPath, BIN, 'master', '--with-agent'];
+  const [program = '', ...args] = shell === undefined ? command : [shell, '--norc', '-i'];
+  const pty = spawn(program, args, {
     cols: SIZE.columns,
     rows: SIZE.rows,
     cwd: folder,
@@ -32,8 +34,10 @@ async function startMaster() {
   const exited = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
   end = () => pty.kill('SIGKILL');
   pty.onData((data) => void terminal.write(data));
+  if (shell !== undefined)
+    pty.write(`PS1='shell> '; ${command.map((word) => `'${word}'`).join(' ')}${inBackground ? ' &' : ''}\r`);
   await terminal.shows('worker is active');
-  await terminal.endsWith('master>');
+  if (!inBackground) await terminal.endsWith('master>');
   return { terminal, type: (text: string) => pty.write(text), exited };
 }
 
@@ -67,4 +71,31 @@ test('Ctrl-C on an empty line stops, cleanly', async () => {
   type('\u0003');
   expect(await exited).toBe(0);
   expect(terminal.text).toContain('stopping');
+});
+
+test('Ctrl-D stops a master that has its terminal to itself', async () => {
+  const { terminal, type, exited } = await startMaster();
+  type('\u0004');
+  expect(await exited).toBe(0);
+  expect(terminal.text).toContain('stopping');
+});
+
+test('Ctrl-D leaves the prompt of a master that a shell started; Ctrl-C then stops it, and the shell goes on', async () => {
+  const { terminal, type, exited } = await startMaster({ shell: 'bash' });
+  type('\u0004');
+  await terminal.shows(/The prompt is closed; the master goes on\. End it with Ctrl-C or kill \d+\./);
+  // Nothing reads what is typed now, but the terminal itself.
+  type('\u0003');
+  await terminal.shows('stopped');
+  await terminal.endsWith('shell>');
+  type('exit 7\r');
+  expect(await exited).toBe(7);
+});
+
+test('in the background of a shell it works on, as a log', async () => {
+  const { terminal, type, exited } = await startMaster({ shell: 'bash', inBackground: true });
+  expect(terminal.text).not.toContain('master>');
+  type('kill %1; wait; exit 7\r');
+  expect(await exited).toBe(7);
+  expect(terminal.text).toContain('"msg":"stopped"');
 });

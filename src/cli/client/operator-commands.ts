@@ -40,7 +40,10 @@ function isolateCommand({ streams, clock }: ClientEnvironment): Command {
   return command.action(async (workerId: string, lane: string) => {
     checkWorkerId(workerId);
     if (!isIsolation(lane)) {
-      throw new PulselaneError('invalid_argument', `lane ${lane}: expected one of ${ISOLATIONS.join(', ')}`);
+      throw new PulselaneError(
+        'invalid_argument',
+        `lane ${JSON.stringify(lane)}: expected one of ${ISOLATIONS.join(', ')}`,
+      );
     }
     printDone(await apiClientOf(command, clock).isolate(workerId, lane), command, streams);
   });

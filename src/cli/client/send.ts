@@ -51,9 +51,12 @@ export async function send({ method, url, headers, body, tls, signal }: Request)
       ? tlsRequest(url, { method, headers, signal, ...tls })
       : plainRequest(url, { method, headers, signal });
     request.on('socket', (socket) => {
-      socket.once('secureConnect', () => {
-        isSecured = (socket as TLSSocket).authorized;
-      });
+      const look = () => {
+        isSecured = (socket as TLSSocket).authorized === true;
+      };
+      // One that was kept from an earlier request has shaken hands, and never says so again.
+      if (request.reusedSocket) look();
+      else socket.once('secureConnect', look);
     });
     request.on('response', resolve);
     request.on('error', (error) => reject(new NoAnswerError(error, isSecured)));

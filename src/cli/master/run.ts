@@ -41,6 +41,8 @@ export interface MasterParts {
   readonly startLocalAgent: (options: LocalAgentParts) => Promise<LocalAgent>;
   /** Who started this process and waits to be told how it does; undefined: nobody. */
   readonly serviceManager?: ServiceManager | undefined;
+  /** `/proc/self/stat` of this process; undefined: nothing is known of its terminal. */
+  readonly processStat?: string | undefined;
   /** The master is about to be stopped for good. */
   readonly onStopping?: () => void;
 }
@@ -62,8 +64,8 @@ const START_AFTER_WISH_WITHIN_MS = 5000;
 /** Resolves once everything has stopped. @throws PulselaneError when it cannot start, or cannot go on */
 export async function runMaster(run: MasterRun, parts: MasterParts): Promise<void> {
   const { config, warnings = [] } = run;
-  const { streams, clock, signals } = parts;
-  const mode = terminalModeOf({ streams, config, clock });
+  const { streams, clock, signals, processStat } = parts;
+  const mode = terminalModeOf({ streams, config, clock, processStat });
   for (const warning of warnings) mode.logger.warn(warning);
   const wish = Promise.withResolvers<string>();
   // Before anything is started, so that no signal is missed.
@@ -113,7 +115,7 @@ async function startAndRun(
   let agent: LocalAgent | undefined;
   try {
     agent = localAgent === undefined ? undefined : await startAgent(master, localAgent, config, mode, parts);
-    await mode.started(master, agent !== undefined, () => wish.resolve('exit'));
+    await mode.started(master, agent && localAgent?.workerId, () => wish.resolve('exit'));
     service.ready(listeningText(master));
     service.watch(() => master.vitality());
     const cause = await wish.promise;

@@ -10,11 +10,12 @@ import { isTerminal, type Streams } from '../streams.ts';
 import { lanePlanFields } from '../views/lane-plan-text.ts';
 import { announcementFields, announcementLines, httpUrlOf } from './announcement.ts';
 import { readHistory, writeHistory } from './history-file.ts';
+import { isInBackground, isOwnTerminal } from './own-terminal.ts';
 
 export interface TerminalMode {
   readonly logger: Logger;
-  /** The master listens. `onExit` is called when somebody at the prompt wants it to stop. */
-  started(master: RunningMaster, hasAgent: boolean, onExit: () => void): Promise<void>;
+  /** The master listens. @param localWorkerId the worker in this process, if there is one. `onExit` is called when somebody at the prompt wants it to stop. */
+  started(master: RunningMaster, localWorkerId: string | undefined, onExit: () => void): Promise<void>;
   /** Once, when it begins to stop. @param cause a signal, or `exit` */
   stopping(cause: string): Promise<void>;
 }
@@ -23,20 +24,22 @@ export interface TerminalModeOptions {
   readonly streams: Streams;
   readonly config: MasterConfig;
   readonly clock: Clock;
+  /** As of `ownStat`. */
+  readonly processStat: string | undefined;
 }
 
 export function terminalModeOf(options: TerminalModeOptions): TerminalMode {
-  return isTerminal(options.streams) ? terminalFace(options) : logFace(options);
+  return isTerminal(options.streams) && !isInBackground(options.processStat) ? terminalFace(options) : logFace(options);
 }
 
-function terminalFace({ streams, config, clock }: TerminalModeOptions): TerminalMode {
+function terminalFace({ streams, config, clock, processStat }: TerminalModeOptions): TerminalMode {
   const screen = new Screen(streams.stdout);
   const logger = createLogger({ level: config.logLevel, destination: screen.asWritable(), readable: true });
   tellLosses(streams.stdout, logger);
   let session: PromptSession | undefined;
   return {
     logger,
-    async started(master, hasAgent, onExit) {
+    async started(master, localWorkerId, onExit) {
       session = new PromptSession({
         input: streams.stdin,
         screen,
@@ -49,9 +52,11 @@ function terminalFace({ streams, config, clock }: TerminalModeOptions): Terminal
         history: await readHistory(config.dataDir, logger),
         clock,
         logger,
+        connectedWorkers: () => workersBut(localWorkerId, master),
+        isOwnTerminal: isOwnTerminal(processStat),
         onExit,
       });
-      screen.print(announcementLines(master, hasAgent).join('\n'));
+      screen.print(announcementLines(master, localWorkerId !== undefined).join('\n'));
       session.start();
     },
     async stopping() {
@@ -60,6 +65,13 @@ function terminalFace({ streams, config, clock }: TerminalModeOptions): Terminal
       if (session !== undefined) await writeHistory(config.dataDir, session.history, logger);
     },
   };
+}
+
+/** Active workers beside the one in this process, which ends with the master. */
+function workersBut(localWorkerId: string | undefined, { operator: { directory } }: RunningMaster): number {
+  const { board } = directory;
+  const local = localWorkerId === undefined ? undefined : directory.get(localWorkerId);
+  return board.activeWorkers - (local !== undefined && board.isActive(local.row) ? 1 : 0);
 }
 
 function logFace({ streams, config }: TerminalModeOptions): TerminalMode {

@@ -16,8 +16,13 @@ export interface PromptContext {
   page(): Page;
   /** Draws `frame` anew about each second until a key is pressed. */
   live(frame: (size: Size) => string[]): Promise<void>;
-  /** Begins to stop the master. */
-  exit(): void;
+  /**
+   * Begins to stop the master; where workers are connected, only when it is asked for twice in a row.
+   * @returns what to say instead of stopping
+   */
+  exit(): string | undefined;
+  /** The same, without being asked for twice. */
+  exitNow(): void;
 }
 
 export interface PromptCommand {

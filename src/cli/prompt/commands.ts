@@ -3,7 +3,7 @@ import type { PromptCommand } from './command.ts';
 import { approve } from './commands/approve.ts';
 import { brake } from './commands/brake.ts';
 import { events } from './commands/events.ts';
-import { exit } from './commands/exit.ts';
+import { exit, exitNow } from './commands/exit.ts';
 import { help } from './commands/help.ts';
 import { internalState } from './commands/internal-state.ts';
 import { isolate } from './commands/isolate.ts';
@@ -28,4 +28,5 @@ export const PROMPT_COMMANDS: readonly PromptCommand[] = [
   brake,
   internalState,
   exit,
+  exitNow,
 ];

@@ -14,12 +14,20 @@ import { Readable } from 'node:stream';
 export type KeySource = NodeJS.ReadableStream & { readonly isRaw?: boolean; setRawMode?(mode: boolean): unknown };
 
 const CTRL_C = 0x03;
+const CTRL_D = 0x04;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
+export interface KeyboardOptions {
+  /** Ctrl-C was typed while keys are held; at the prompt, readline tells of it. */
+  readonly onInterrupt: () => void;
+  /** Ctrl-D was typed at the prompt. @returns whether that is all there is to it; if not, readline gets it */
+  readonly onCtrlD: () => boolean;
+}
+
 export class Keyboard extends Readable {
   readonly #source: KeySource;
-  readonly #onInterrupt: () => void;
+  readonly #options: KeyboardOptions;
   #mode: 'held' | 'prompt' | 'keys' = 'held';
   #waiting: Buffer = Buffer.alloc(0);
   #hasEnded = false;
@@ -27,11 +35,10 @@ export class Keyboard extends Readable {
   readonly #onData = (chunk: Buffer | string) => this.#take(Buffer.from(chunk as string));
   readonly #onEnd = () => this.#end();
 
-  /** @param onInterrupt Ctrl-C was typed while keys are held; at the prompt, readline tells of it. */
-  constructor(source: KeySource, onInterrupt: () => void) {
+  constructor(source: KeySource, options: KeyboardOptions) {
     super();
     this.#source = source;
-    this.#onInterrupt = onInterrupt;
+    this.#options = options;
     source.on('data', this.#onData);
     source.on('end', this.#onEnd);
     source.on('close', this.#onEnd);
@@ -84,7 +91,7 @@ export class Keyboard extends Readable {
     }
     const interrupted = this.#mode === 'held' && chunk.includes(CTRL_C);
     this.#waiting = Buffer.concat([this.#waiting, chunk]);
-    if (interrupted) this.#onInterrupt();
+    if (interrupted) this.#options.onInterrupt();
     this.#pass();
   }
 
@@ -106,8 +113,19 @@ export class Keyboard extends Readable {
     const keys = this.#waiting.subarray(0, end);
     this.#waiting = this.#waiting.subarray(keys.length);
     if (end !== undefined) this.#mode = 'held';
-    if (keys.length > 0) this.push(keys);
+    this.#hand(keys);
     if (this.#hasEnded && this.#waiting.length === 0 && this.#mode === 'prompt') this.push(null);
+  }
+
+  /** Readline has what came before Ctrl-D when somebody decides what that means: it depends on what is typed. */
+  #hand(keys: Buffer): void {
+    let from = 0;
+    for (let at = keys.indexOf(CTRL_D); at >= 0; at = keys.indexOf(CTRL_D, at + 1)) {
+      if (at > from) this.push(keys.subarray(from, at));
+      from = this.#options.onCtrlD() ? at + 1 : at;
+      if (this.destroyed) return;
+    }
+    if (keys.length > from) this.push(keys.subarray(from));
   }
 }
 

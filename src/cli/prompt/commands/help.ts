@@ -17,7 +17,7 @@ export const help: PromptCommand = {
         )}\n\n` +
         prose(
           'Tab completes commands and worker ids; an id with spaces goes in double quotes.\n' +
-            'Ctrl-C on an empty line, or Ctrl-D, stops the master.',
+            'Ctrl-C on an empty line stops the master; Ctrl-D closes the prompt, or stops a master that has its terminal to itself.',
           page(),
         )
       );

@@ -1,5 +1,7 @@
+import { PulselaneError } from '../../../lib/errors.ts';
 import { ISOLATIONS, isIsolation } from '../../../model/isolation.ts';
-import { expectArgs, type PromptCommand, UsageError, workerIds } from '../command.ts';
+import { checkWorkerId } from '../../../model/worker-id.ts';
+import { expectArgs, type PromptCommand, workerIds } from '../command.ts';
 
 export const isolate: PromptCommand = {
   names: ['isolate'],
@@ -7,7 +9,13 @@ export const isolate: PromptCommand = {
   help: 'decide whether a worker has a thread of its own; auto: by what it needs',
   run(args, { operator }) {
     const [workerId, lane] = expectArgs(args, 2, 2);
-    if (!isIsolation(lane)) throw new UsageError();
+    checkWorkerId(workerId as string);
+    if (!isIsolation(lane)) {
+      throw new PulselaneError(
+        'invalid_argument',
+        `lane ${JSON.stringify(lane)}: expected one of ${ISOLATIONS.join(', ')}`,
+      );
+    }
     return operator.isolate(workerId as string, lane);
   },
   complete: workerIds,
