@@ -5,6 +5,7 @@
 import '../lib/require-node.ts';
 
 import { peerAddress } from '../config/kinds.ts';
+import type { SettingNames } from '../config/setting-names.ts';
 import { ChildGroups } from '../lib/child-groups.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
@@ -56,9 +57,12 @@ export class Agent {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  /** @throws PulselaneError `invalid_argument`, naming the option */
-  constructor(options: AgentOptions) {
-    this.#settings = checkAgentOptions(options);
+  /**
+   * @param names how errors name the options; by default as they are written here
+   * @throws PulselaneError `invalid_argument`, naming the option
+   */
+  constructor(options: AgentOptions, names?: SettingNames) {
+    this.#settings = checkAgentOptions(options, names);
     this.#report = reportTo(options.logger ?? silentLogger);
     this.#thread = new SupervisedThread<FromThread, ToThread>({
       script: 'agent/thread',

@@ -102,6 +102,7 @@ export class Beater {
     const { settings, post } = this.#options;
     return new MasterListener({
       tls: settings.listenTls,
+      names: settings.access.names,
       allegiance: () => ({
         workerId: settings.workerId,
         master: this.#connection.master,

@@ -4,8 +4,10 @@ import { Command } from 'commander';
 import { addOptions, givenFlags } from '../config/command-line.ts';
 import { formatAddress } from '../config/kinds.ts';
 import { type AgentConfig, agentOptions } from '../config/options.ts';
-import { checkAgentConfig, processSources, resolveOptions } from '../config/resolve.ts';
+import { agentConfig } from '../config/resolve.ts';
 import { serviceManager } from '../config/service-manager.ts';
+import { nameOf, settingText } from '../config/setting-names.ts';
+import { dotenvWarnings, processSources } from '../config/sources.ts';
 import { systemClock } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { createLogger } from '../lib/logging.ts';
@@ -33,13 +35,14 @@ export function agentCommand(environment: AgentCommandEnvironment): Command {
   const command = new Command('agent').description('report this machine to a master until SIGINT or SIGTERM');
   return addOptions(command, agentOptions).action(async () => {
     const sources = processSources(givenFlags(command, agentOptions));
-    await runAgent(checkAgentConfig(resolveOptions(agentOptions, sources)), environment);
+    await runAgent(agentConfig(sources), environment);
   });
 }
 
 async function runAgent(config: AgentConfig, environment: AgentCommandEnvironment): Promise<void> {
   const { stdout, untilSignal, onReloadSignal } = environment;
   const logger = createLogger({ level: config.logLevel, destination: stdout, readable: stdout.isTTY === true });
+  for (const warning of dotenvWarnings()) logger.warn(warning);
   // What is wrong with the files already now is told at once, and not with each try.
   readMasterCredentials(checkedAccess(config), '');
   const agent = agentOf(config, logger);
@@ -69,24 +72,26 @@ function listenTlsOf({ listenTlsCert: cert, listenTlsKey: key, listenTlsClientCa
 }
 
 function checkedAccess(config: AgentConfig): CredentialSettings {
-  const { token, tokenFile } = config;
+  const { token, tokenFile, names } = config;
   if (token !== undefined && !isToken(token)) {
     throw new PulselaneError('bad_setting', 'WORKER_TOKEN: expected one token of visible ASCII characters');
   }
   const tls = tlsOf(config);
-  return { tls: tls && { ca: tls.ca, cert: tls.cert, key: tls.key, verify: true }, token, tokenFile };
+  return { tls: tls && { ca: tls.ca, cert: tls.cert, key: tls.key, verify: true }, token, tokenFile, names };
 }
 
 function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): Agent {
   const { workerId, masters, listen, intervalMs, labels, group, ephemeral, isolate, gpuToolPath, token, tokenFile } =
     config;
-  ofSetting('WORKER_LABELS', () => checkLabels(labels));
-  ofSetting('WORKER_GROUP', () => checkGroup(group));
-  ofSetting(`WORKER_ID=${JSON.stringify(workerId)}`, () => checkWorkerId(workerId));
-  if (isolate) ofSetting('WORKER_ISOLATE and WORKER_LABELS', () => checkWish(labels));
+  const { names } = config;
+  const name = (variable: string) => nameOf(names, variable);
+  ofSetting(name('WORKER_LABELS'), () => checkLabels(labels));
+  ofSetting(name('WORKER_GROUP'), () => checkGroup(group));
+  ofSetting(settingText(names, 'WORKER_ID', workerId), () => checkWorkerId(workerId));
+  if (isolate) ofSetting(`${name('WORKER_ISOLATE')} and ${name('WORKER_LABELS')}`, () => checkWish(labels));
   // All else was checked when the settings were read; but labels of which each fits may be too much together.
-  return ofSetting('WORKER_LABELS', () => {
-    return new Agent({
+  return ofSetting(name('WORKER_LABELS'), () => {
+    const options = {
       workerId,
       master: masters?.map(formatAddress),
       listen: listen && formatAddress(listen),
@@ -101,7 +106,8 @@ function agentOf(config: AgentConfig, logger: ReturnType<typeof createLogger>): 
       token,
       tokenFile,
       logger,
-    });
+    };
+    return new Agent(options, names ?? {});
   });
 }
 

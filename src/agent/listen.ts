@@ -5,6 +5,7 @@
 import { create } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { type Address, formatAddress, peerAddress } from '../config/kinds.ts';
+import { type SettingNames, settingText } from '../config/setting-names.ts';
 import { type MasterInfo, MasterWorker, type RegisterAck, RegisterAckSchema } from '../gen/cluster/master_worker_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { grpcServiceOf } from '../lib/grpc-adapter.ts';
@@ -55,6 +56,8 @@ function refusal(message: string): Pointing {
 export interface MasterListenerOptions {
   /** Undefined: nothing is encrypted. */
   readonly tls: ListenTlsOptions | undefined;
+  /** How errors name the settings. */
+  readonly names?: SettingNames | undefined;
   readonly allegiance: () => Allegiance;
   readonly onMaster: (master: Address) => void;
 }
@@ -65,9 +68,11 @@ const LIMITS = { 'grpc.max_receive_message_length': 4096, 'grpc.max_concurrent_s
 export class MasterListener {
   readonly #server = new Server(LIMITS);
   readonly #tls: ListenTlsOptions | undefined;
+  readonly #names: SettingNames | undefined;
 
-  constructor({ tls, allegiance, onMaster }: MasterListenerOptions) {
+  constructor({ tls, names, allegiance, onMaster }: MasterListenerOptions) {
     this.#tls = tls;
+    this.#names = names;
     this.#server.addService(grpcServiceOf(MasterWorker), {
       MasterRegister: (call: ServerUnaryCall<MasterInfo, RegisterAck>, reply: sendUnaryData<RegisterAck>) => {
         const pointing = answerMaster(allegiance(), call.request.masterAddress);
@@ -82,7 +87,7 @@ export class MasterListener {
    * @throws PulselaneError `environment` if that cannot be; `bad_setting` if a file for TLS is wrong
    */
   async listen({ host, port }: Address): Promise<string> {
-    const credentials = await credentialsOf(this.#tls);
+    const credentials = await credentialsOf(this.#tls, this.#names);
     const errors: string[] = [];
     // All interfaces: both families where there is IPv6, else IPv4 alone.
     for (const candidate of host === '' ? ['::', '0.0.0.0'] : [host]) {
@@ -96,7 +101,7 @@ export class MasterListener {
     const wanted = formatAddress({ host, port });
     const said = errors.at(-1) ?? '';
     const reason = /EADDRINUSE/.test(said) ? portTakenText(port) : `cannot listen there: ${said}`;
-    throw new PulselaneError('environment', `AGENT_LISTEN=${wanted}: ${reason}`);
+    throw new PulselaneError('environment', `${settingText(this.#names, 'AGENT_LISTEN', wanted)}: ${reason}`);
   }
 
   /** Ends calls in hand too: there is nothing in them to wait for. */
@@ -114,9 +119,12 @@ export class MasterListener {
   }
 }
 
-async function credentialsOf(tls: ListenTlsOptions | undefined): Promise<ServerCredentials> {
+async function credentialsOf(
+  tls: ListenTlsOptions | undefined,
+  names: SettingNames | undefined,
+): Promise<ServerCredentials> {
   const paths = { tlsCert: tls?.cert, tlsKey: tls?.key, tlsClientCa: tls?.clientCa };
-  const files = await readTlsFiles(paths, 'AGENT_LISTEN_');
+  const files = await readTlsFiles(paths, (variable, path) => settingText(names, `AGENT_LISTEN_${variable}`, path));
   if (files === undefined) return ServerCredentials.createInsecure();
   const { cert, key, clientCa } = files;
   return ServerCredentials.createSsl(

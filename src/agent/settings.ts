@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { MAX_REGISTRATION_BYTES } from '../config/call-limits.ts';
 import { type Address, type Kind, listenAddress, peerAddresses } from '../config/kinds.ts';
+import type { SettingNames } from '../config/setting-names.ts';
 import { toolEnvironment } from '../config/tool-environment.ts';
 import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
@@ -97,8 +98,25 @@ const DEFAULT_INTERVAL_MS = 5_000;
 /** Of a registration, for what the agent adds: addresses, versions, an instance id and numbers are some 200 bytes. */
 const MEASURED_BYTES = 512;
 
-/** @throws PulselaneError `invalid_argument`, naming the option */
-export function checkAgentOptions(options: AgentSettingsOptions): AgentSettings {
+/** How a program that embeds the agent names its options, for errors that show only once a file is read or a port opened. */
+const OPTION_NAMES: SettingNames = Object.fromEntries(
+  Object.entries({
+    MASTER_TLS_CA: 'tls.ca',
+    MASTER_TLS_CERT: 'tls.cert',
+    MASTER_TLS_KEY: 'tls.key',
+    WORKER_TOKEN_FILE: 'tokenFile',
+    AGENT_LISTEN: 'listen',
+    AGENT_LISTEN_TLS_CERT: 'listenTls.cert',
+    AGENT_LISTEN_TLS_KEY: 'listenTls.key',
+    AGENT_LISTEN_TLS_CLIENT_CA: 'listenTls.clientCa',
+  }).map(([variable, name]) => [variable, { name, where: '' }]),
+);
+
+/**
+ * @param names how the user wrote them, where they were not given as options
+ * @throws PulselaneError `invalid_argument`, naming the option
+ */
+export function checkAgentOptions(options: AgentSettingsOptions, names: SettingNames = OPTION_NAMES): AgentSettings {
   checkWorkerId(options.workerId);
   const masters = parsed('master', options.master, peerAddresses) ?? [];
   const listen = parsed('listen', options.listen, listenAddress);
@@ -125,7 +143,7 @@ export function checkAgentOptions(options: AgentSettingsOptions): AgentSettings 
     labels,
     group,
     ephemeral: options.ephemeral ?? false,
-    access: accessOf(options, masters.length > 0),
+    access: { ...accessOf(options, masters.length > 0), names },
     tools: { gpuToolPath: options.gpuToolPath ?? '', environment: toolEnvironment() },
   };
 }

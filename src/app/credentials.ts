@@ -2,31 +2,26 @@
  * What a master is shown by files that may change while it runs: its certificate, and the tokens of workers. Read at the
  * start, where a wrong one is an error, and again by `reload`, where it is a line in the log and the old one stays.
  */
-import { readFile } from 'node:fs/promises';
 import type { MasterConfig } from '../config/options.ts';
+import { settingText } from '../config/setting-names.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import { readSettingFile } from '../lib/setting-file.ts';
 import { parseWorkerTokens, type WorkerToken } from '../model/identity.ts';
 
+const ADVICE = '"pulselane token create" makes one';
+
 /** @throws PulselaneError `bad_setting`, naming the setting, the file and the line */
-export async function readWorkerTokens(path: string | undefined): Promise<WorkerToken[]> {
+export async function readWorkerTokens({
+  workerTokensFile: path,
+  names,
+}: Pick<MasterConfig, 'workerTokensFile' | 'names'>): Promise<WorkerToken[]> {
   if (path === undefined) return [];
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new PulselaneError(
-      'bad_setting',
-      `WORKER_TOKENS_FILE=${path}: cannot be read: ${messageOf(error)}; "pulselane token create" makes one`,
-    );
-  }
-  const tokens = parseWorkerTokens(text, `WORKER_TOKENS_FILE=${path}`);
+  const setting = settingText(names, 'WORKER_TOKENS_FILE', path);
+  const tokens = parseWorkerTokens(await readSettingFile(setting, path, `; ${ADVICE}`), setting);
   if (tokens.length === 0) {
     // Cut short by accident it would throw out the whole fleet; whoever wants nobody in stops the master.
-    throw new PulselaneError(
-      'bad_setting',
-      `WORKER_TOKENS_FILE=${path}: expected at least one token; "pulselane token create" makes one`,
-    );
+    throw new PulselaneError('bad_setting', `${setting}: expected at least one token; ${ADVICE}`);
   }
   return tokens;
 }

@@ -1,20 +1,19 @@
 /** What the HTTP side needs to know of secrets, read from settings and files: at the start, and again on SIGHUP. */
-import { readFile } from 'node:fs/promises';
 import type { MasterConfig } from '../config/options.ts';
+import { settingText } from '../config/setting-names.ts';
 import type { HttpSecrets, HttpTls } from '../http/messages.ts';
-import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { PulselaneError } from '../lib/errors.ts';
+import { readSettingFile } from '../lib/setting-file.ts';
 import { type ApiToken, checkOnce, parseApiTokens } from '../lib/tokens.ts';
 import { sessionKeyIn } from './session-key.ts';
 
-type TokenSettings = Pick<MasterConfig, 'apiTokens' | 'apiTokensFile'>;
-
-/** @throws PulselaneError `bad_setting`, naming the setting or the line, or `environment` */
-export async function readHttpSecrets(
-  config: TokenSettings & Pick<MasterConfig, 'dataDir' | 'httpClientCert'>,
+/** @throws PulselaneError `environment` if the key of the sessions cannot be kept */
+export async function httpSecretsOf(
+  config: Pick<MasterConfig, 'dataDir' | 'httpClientCert'>,
+  tokens: readonly ApiToken[],
   tls: HttpTls | undefined,
   context: Parameters<typeof sessionKeyIn>[1],
 ): Promise<HttpSecrets> {
-  const tokens = await readApiTokens(config);
   return {
     tokens,
     // Without tokens there are no sessions, and the data directory need not hold one file more.
@@ -34,25 +33,22 @@ export function httpTlsOf(
  * Those of API_TOKENS and those of API_TOKENS_FILE, together.
  * @throws PulselaneError `bad_setting`, naming the setting, or the file and the line
  */
-export async function readApiTokens({ apiTokens = [], apiTokensFile }: TokenSettings): Promise<readonly ApiToken[]> {
+export async function readApiTokens({
+  apiTokens = [],
+  apiTokensFile,
+  names,
+}: Pick<MasterConfig, 'apiTokens' | 'apiTokensFile' | 'names'>): Promise<readonly ApiToken[]> {
   if (apiTokensFile === undefined) return apiTokens;
-  const ofFile = parseApiTokens(await textOf(apiTokensFile), `API_TOKENS_FILE=${apiTokensFile}`);
+  const setting = settingText(names, 'API_TOKENS_FILE', apiTokensFile);
+  const ofFile = parseApiTokens(await readSettingFile(setting, apiTokensFile), setting);
   if (ofFile.length + apiTokens.length === 0) {
     // Somebody who names a file wants to be asked; cut short by accident it must not open the door, least of all on SIGHUP.
     throw new PulselaneError(
       'bad_setting',
-      `API_TOKENS_FILE=${apiTokensFile}: expected at least one token; "pulselane token create" makes one`,
+      `${setting}: expected at least one token; "pulselane token create" makes one`,
     );
   }
   const tokens = [...apiTokens, ...ofFile];
-  checkOnce(tokens, `API_TOKENS and API_TOKENS_FILE=${apiTokensFile}`);
+  checkOnce(tokens, `API_TOKENS and ${setting}`);
   return tokens;
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new PulselaneError('bad_setting', `API_TOKENS_FILE=${path}: cannot be read: ${messageOf(error)}`);
-  }
 }

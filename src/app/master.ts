@@ -2,15 +2,17 @@
 
 import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
+import { settingText } from '../config/setting-names.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { HttpHost } from '../http/host.ts';
 import { httpLimitsOf } from '../http/http-limits.ts';
 import type { HttpSecrets } from '../http/messages.ts';
 import type { Clock } from '../lib/clock.ts';
-import { PulselaneError } from '../lib/errors.ts';
+import { allOrProblems, PulselaneError } from '../lib/errors.ts';
 import type { ClientPems } from '../lib/grpc-adapter.ts';
 import type { Logger } from '../lib/logging.ts';
-import { firstCertificate, readPem, readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
+import { readSettingFile } from '../lib/setting-file.ts';
+import { firstCertificate, readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
 import { keepWorkingDirectory } from '../lib/working-directory.ts';
 import { unreadyReasons } from '../model/readiness.ts';
 import { Authority } from '../rpc/authority.ts';
@@ -21,7 +23,7 @@ import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './c
 import { DataDirectory } from './data-directory.ts';
 import { ExpiryWatch, watchedApiTokens, watchedWorkerTokens } from './expiry-watch.ts';
 import { exposureOf } from './exposure.ts';
-import { httpTlsOf, readApiTokens, readHttpSecrets } from './http-secrets.ts';
+import { httpSecretsOf, httpTlsOf, readApiTokens } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
@@ -55,8 +57,12 @@ async function start(
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
   watchWorkingDirectory({ logger, clock }, lifecycle);
-  const tls = await readTlsFiles(config);
-  const workerTokens = needsIdentity(config) ? await readWorkerTokens(config.workerTokensFile) : undefined;
+  const [tls, workerTokens, apiTokens, introducerCa] = await allOrProblems([
+    readTls(config),
+    needsIdentity(config) ? readWorkerTokens(config) : undefined,
+    readApiTokens(config),
+    readIntroducerCa(config),
+  ]);
   const authority = workerTokens && new Authority(workerTokens, clock);
   warnOfCredentials(config, tls, { logger, clock });
   const readiness = new ReadinessTeller();
@@ -76,7 +82,7 @@ async function start(
     logger,
   });
   await directory.lock(lifecycle);
-  const secrets = await readHttpSecrets(config, tls, { logger, clock });
+  const secrets = await httpSecretsOf(config, apiTokens, tls, { logger, clock });
   directory.keep(secrets.sessionKey);
   checkExposure(config, secrets, logger);
   const members = await directory.members.open();
@@ -111,7 +117,7 @@ async function start(
     manager,
     advertiseAddress: config.advertiseAddress,
     boundAddress: grpcAddress,
-    tls: { ca: await readIntroducerCa(config), cert: tls?.cert, key: tls?.key },
+    tls: { ca: introducerCa, cert: tls?.cert, key: tls?.key },
     clock,
     logger,
   });
@@ -204,11 +210,15 @@ interface ReloadableParts {
   readonly expiry: ExpiryWatch;
 }
 
+function readTls(config: MasterConfig): Promise<TlsFiles | undefined> {
+  return readTlsFiles(config, (variable, path) => settingText(config.names, variable, path));
+}
+
 /** By whom the certificates of workers that listen with TLS are signed. @throws PulselaneError `bad_setting`, naming it */
-async function readIntroducerCa({ introduceTlsCa: path }: MasterConfig): Promise<ClientPems['ca']> {
+async function readIntroducerCa({ introduceTlsCa: path, names }: MasterConfig): Promise<ClientPems['ca']> {
   if (path === undefined) return undefined;
-  const setting = `INTRODUCE_TLS_CA=${path}`;
-  const ca = await readPem(setting, path);
+  const setting = settingText(names, 'INTRODUCE_TLS_CA', path);
+  const ca = await readSettingFile(setting, path);
   firstCertificate(setting, ca);
   return ca;
 }
@@ -222,7 +232,7 @@ function reloadablesOf(
     reloadables.push({
       name: 'TLS files',
       async reload() {
-        const tls = await readTlsFiles(config);
+        const tls = await readTls(config);
         if (tls === undefined) return undefined;
         rpc.setTls(tls);
         introducer.setTls({ cert: tls.cert, key: tls.key });
@@ -244,7 +254,7 @@ function reloadablesOf(
     reloadables.push({
       name: 'tokens of workers',
       async reload() {
-        const tokens = await readWorkerTokens(config.workerTokensFile);
+        const tokens = await readWorkerTokens(config);
         const gone = authority.setTokens(tokens);
         const ended = rpc.recheckCallers();
         expiry.set('workers', watchedWorkerTokens(tokens));
@@ -270,7 +280,9 @@ function reloadablesOf(
 function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { logger, clock }: MasterContext): void {
   if (tls !== undefined && tls.certExpiresUnixMs < clock.wallMs()) {
     const since = new Date(tls.certExpiresUnixMs).toISOString();
-    logger.warn(`TLS_CERT=${config.tlsCert}: the certificate is not valid any more since ${since}`);
+    logger.warn(
+      `${settingText(config.names, 'TLS_CERT', config.tlsCert)}: the certificate is not valid any more since ${since}`,
+    );
   }
   if (config.workerTokensFile === undefined) return;
   if (config.workerAuth === 'off')

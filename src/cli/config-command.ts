@@ -2,13 +2,8 @@
 import { Command } from 'commander';
 import { addOptions, givenFlags } from '../config/command-line.ts';
 import { masterOptions } from '../config/options.ts';
-import {
-  checkMasterConfig,
-  type ExplainedOption,
-  explainOptions,
-  processSources,
-  resolveOptions,
-} from '../config/resolve.ts';
+import { type ExplainedOption, explainOptions, masterConfig } from '../config/resolve.ts';
+import { processSources } from '../config/sources.ts';
 import { examples } from './help-text.ts';
 import { printAnswer } from './output/answer.ts';
 import { addOutputOption } from './output/format.ts';
@@ -23,7 +18,7 @@ export function configCommand(streams: Streams): Command {
   return command.action(() => {
     const sources = processSources(givenFlags(command, masterOptions));
     // What the master would refuse is refused here too, in the same words.
-    checkMasterConfig(resolveOptions(masterOptions, sources));
+    masterConfig(sources);
     const settings = explainOptions(masterOptions, sources);
     printAnswer({ json: settings, text: () => configText(settings) }, command, streams);
   });

@@ -1,6 +1,6 @@
 /** How the program ends: its exit code, and the one line that says why. */
 import { CommanderError } from 'commander';
-import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { messageOf, PulselaneError, problemsOf } from '../lib/errors.ts';
 import { printable } from '../lib/printable.ts';
 
 export const EXIT_OK = 0;
@@ -20,7 +20,7 @@ export function failureOf(error: unknown, showStack: boolean): Failure {
   if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? EXIT_OK : EXIT_USAGE, text: '' };
   if (error instanceof PulselaneError) {
     const isUsage = error.code === 'bad_setting' || error.code === 'invalid_argument';
-    return { exitCode: isUsage ? EXIT_USAGE : EXIT_FAILURE, text: line(error.message) };
+    return { exitCode: isUsage ? EXIT_USAGE : EXIT_FAILURE, text: problemsOf(error).map(line).join('') };
   }
   if (showStack && error instanceof Error) return { exitCode: EXIT_FAILURE, text: `pulselane: ${error.stack}\n` };
   return { exitCode: EXIT_FAILURE, text: line(`internal error: ${messageOf(error)} (LOG_LEVEL=debug shows where)`) };

@@ -1,7 +1,7 @@
 /** Converts the options table to flags of a commander command, and parsed flags back to options. */
 import { type Command, Option as CommanderOption } from 'commander';
 import type { Option, Options } from './options.ts';
-import type { GivenFlags } from './resolve.ts';
+import type { GivenFlags } from './sources.ts';
 
 /** Adds a flag for each option that has one; `--help` shows meaning, variable and default. */
 export function addOptions(command: Command, options: Options): Command {

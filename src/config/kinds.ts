@@ -65,36 +65,52 @@ export function formatDuration(valueMs: number): string {
 
 const ADDRESS_FORMS = ':8080 (all interfaces), 8080, 127.0.0.1:8080 or [::1]:8080';
 
-function parseAddress(text: string): Address {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]:|([^:[\]\s]*):)?(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) throw new Expected(ADDRESS_FORMS);
+const MAX_PORT = 65_535;
+
+/** The form is right; the number of the port is not. */
+class PortOutOfRange extends Expected {
+  constructor(minPort: number) {
+    super(`a port from ${minPort} to ${MAX_PORT}`);
+  }
+}
+
+/** @param minPort 0 to listen on, for a free port; 1 to connect to */
+function parseAddress(text: string, minPort = 0): Address {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]:|([^:[\]\s]*):)?(\d+)$/.exec(text);
+  if (match === null) throw new Expected(ADDRESS_FORMS);
+  const port = Number(match[3]);
+  if (port < minPort || port > MAX_PORT) throw new PortOutOfRange(minPort);
   return { host: match[1] ?? match[2] ?? LOOPBACK, port };
 }
 
+/** @param forms that are expected where the text has none of them */
+function inForms<T>(parse: () => T, forms: string): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw error instanceof PortOutOfRange ? error : new Expected(forms);
+  }
+}
+
 /** An address to listen on. A port alone binds loopback; a leading colon binds all interfaces. */
-export const listenAddress: Kind<Address> = { parse: parseAddress };
+export const listenAddress: Kind<Address> = { parse: (text) => parseAddress(text) };
 
 export const listenAddressOrOff: Kind<Address | undefined> = {
   emptyCounts: true,
   parse(text) {
     if (text === '' || text === 'off') return undefined;
-    try {
-      return parseAddress(text);
-    } catch {
-      throw new Expected(`${ADDRESS_FORMS}, or "off"`);
-    }
+    return inForms(() => parseAddress(text), `${ADDRESS_FORMS}, or "off"`);
   },
 };
 
 /** An address to connect to: host and port. */
 export const peerAddress: Kind<Address> = {
   parse(text) {
-    const address = text.includes(':') ? parseAddress(text) : undefined;
-    if (address === undefined || address.host === '' || address.port === 0) {
-      throw new Expected('host:port, such as 10.0.0.5:50051');
-    }
-    return address;
+    return inForms(() => {
+      const address = parseAddress(text, 1);
+      if (!text.includes(':') || address.host === '') throw new Expected('a host');
+      return address;
+    }, 'host:port, such as 10.0.0.5:50051');
   },
 };
 
@@ -109,11 +125,11 @@ const TLS_SCHEME = 'tls://';
 export const workerAddress: Kind<WorkerAddress> = {
   parse(text) {
     const isTls = text.startsWith(TLS_SCHEME);
-    try {
-      return { ...peerAddress.parse(isTls ? text.slice(TLS_SCHEME.length) : text), isTls };
-    } catch {
-      throw new Expected('host:port, such as 10.0.0.5:50052, or tls://10.0.0.5:50052');
-    }
+    const address = isTls ? text.slice(TLS_SCHEME.length) : text;
+    return inForms(
+      () => ({ ...peerAddress.parse(address), isTls }),
+      'host:port, such as 10.0.0.5:50052, or tls://10.0.0.5:50052',
+    );
   },
 };
 
@@ -139,11 +155,10 @@ export const peerAddresses: Kind<readonly Address[]> = {
 };
 
 function peerAddressOfList(part: string): Address {
-  try {
-    return peerAddress.parse(part);
-  } catch {
-    throw new Expected('host:port, such as 10.0.0.5:50051, or several of them separated by commas');
-  }
+  return inForms(
+    () => peerAddress.parse(part),
+    'host:port, such as 10.0.0.5:50051, or several of them separated by commas',
+  );
 }
 
 /** `host:port`, with brackets around an IPv6 address. */

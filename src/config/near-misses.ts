@@ -4,7 +4,7 @@
  * programs' variables.
  */
 import type { Options } from './options.ts';
-import type { Environment, Sources } from './resolve.ts';
+import type { Environment, Sources } from './sources.ts';
 
 /** Former settings of the master. */
 const REMOVED: ReadonlySet<string> = new Set(['RING_SAMPLES']);

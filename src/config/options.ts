@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { LOG_LEVELS } from '../lib/logging.ts';
 import type { ApiToken } from '../lib/tokens.ts';
 import * as kinds from './kinds.ts';
+import type { SettingNames } from './setting-names.ts';
 
 export interface Option<T> {
   readonly env: string;
@@ -762,6 +763,11 @@ export const tokenOptions = {
   apiTokensFile: masterOptions.apiTokensFile,
 } as const satisfies Options;
 
-export type MasterConfig = ValuesOf<typeof masterOptions>;
-export type AgentConfig = ValuesOf<typeof agentOptions>;
-export type ClientConfig = ValuesOf<typeof clientOptions>;
+/** How errors that show later name the settings; variables where it is missing. */
+interface Named {
+  readonly names?: SettingNames;
+}
+
+export type MasterConfig = ValuesOf<typeof masterOptions> & Named;
+export type AgentConfig = ValuesOf<typeof agentOptions> & Named;
+export type ClientConfig = ValuesOf<typeof clientOptions> & Named;

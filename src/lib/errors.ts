@@ -140,6 +140,38 @@ export class PulselaneError extends Error {
   }
 }
 
+/** Several wrong settings, told together so that they can be mended together. */
+export class SettingsError extends PulselaneError {
+  /** One line each. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super('bad_setting', problems.join('; '));
+    this.problems = problems;
+  }
+}
+
+/**
+ * `Promise.all` for readers of settings: waits for each of them, so that one error tells all that is wrong.
+ * @throws the error, a SettingsError of several `bad_setting` errors, or the first error of another kind
+ */
+export async function allOrProblems<T extends readonly unknown[]>(
+  readings: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const settled = await Promise.allSettled(readings);
+  const errors = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  const other = errors.find((error) => !(error instanceof PulselaneError && error.code === 'bad_setting'));
+  if (other !== undefined) throw other;
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new SettingsError(errors.flatMap(problemsOf));
+  return settled.map((result) => (result as PromiseFulfilledResult<unknown>).value) as never;
+}
+
+/** What is wrong, one line each. */
+export function problemsOf(error: unknown): readonly string[] {
+  return error instanceof SettingsError ? error.problems : [messageOf(error)];
+}
+
 /**
  * The text of anything thrown, for people: no stack, no class name, and of bounded length. It runs no code of what was
  * thrown (`toString`, getters, traps of a proxy), which may throw, never end, or answer 20 MB.

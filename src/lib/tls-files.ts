@@ -3,9 +3,9 @@
  * certificate would otherwise show as a failed handshake of every client.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { messageOf, PulselaneError } from './errors.ts';
+import { allOrProblems, messageOf, PulselaneError } from './errors.ts';
+import { readSettingFile } from './setting-file.ts';
 import { withoutOpensslInside } from './tls-errors.ts';
 
 /** Where the files are; undefined: not set. */
@@ -28,23 +28,26 @@ export interface TlsFiles {
 
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
+/** How the user wrote `TLS_CERT`, `TLS_KEY` or `TLS_CLIENT_CA`, with its path: for errors. */
+export type TlsSettingText = (variable: string, path: string) => string;
+
 /**
- * @param prefix of the settings' names
+ * Tells every file that cannot be read at once.
  * @returns undefined if TLS is not asked for.
  * @throws PulselaneError `bad_setting`, naming the setting, the path and what was expected there.
  */
 export async function readTlsFiles(
   { tlsCert, tlsKey, tlsClientCa }: TlsPaths,
-  prefix = '',
+  settingText: TlsSettingText = (variable, path) => `${variable}=${path}`,
 ): Promise<TlsFiles | undefined> {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
-  const certSetting = `${prefix}TLS_CERT=${tlsCert}`;
-  const keySetting = `${prefix}TLS_KEY=${tlsKey}`;
-  const caSetting = `${prefix}TLS_CLIENT_CA=${tlsClientCa}`;
-  const [cert, key, clientCa] = await Promise.all([
-    readPem(certSetting, tlsCert),
-    readPem(keySetting, tlsKey),
-    tlsClientCa === undefined ? undefined : readPem(caSetting, tlsClientCa),
+  const certSetting = settingText('TLS_CERT', tlsCert);
+  const keySetting = settingText('TLS_KEY', tlsKey);
+  const caSetting = settingText('TLS_CLIENT_CA', tlsClientCa ?? '');
+  const [cert, key, clientCa] = await allOrProblems([
+    readSettingFile(certSetting, tlsCert),
+    readSettingFile(keySetting, tlsKey),
+    tlsClientCa === undefined ? undefined : readSettingFile(caSetting, tlsClientCa),
   ]);
   const certificate = firstCertificate(certSetting, cert);
   if (!certificate.checkPrivateKey(privateKey(keySetting, key))) {
@@ -61,15 +64,6 @@ export async function readTlsFiles(
     );
   }
   return { cert, key, clientCa, certExpiresUnixMs: certificate.validToDate.getTime() };
-}
-
-/** @throws PulselaneError `bad_setting`, naming the setting */
-export async function readPem(setting: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new PulselaneError('bad_setting', `${setting}: cannot be read: ${messageOf(error)}`);
-  }
 }
 
 /**

@@ -151,10 +151,10 @@ describe('with a token', () => {
     const { port, manager } = await serve({ authority: new Authority(workerTokens, systemClock) });
     const path = join(folder, 'not-there-yet');
     const loop = agent(port, { tokenFile: path });
-    await loop.lineWith(`WORKER_TOKEN_FILE=${path}: cannot be read: ENOENT`);
+    await loop.lineWith(`tokenFile=${path}: cannot be read: no such file`);
     await writeFile(path, 'two words');
     loop.clock.advance(10_000);
-    await loop.lineWith(`WORKER_TOKEN_FILE=${path}: expected one token, and nothing else`);
+    await loop.lineWith(`tokenFile=${path}: expected one token, and nothing else`);
     await writeFile(path, tokens['worker-1']);
     await eventually(() => {
       loop.clock.advance(1000);

@@ -50,19 +50,19 @@ const manyLabels = (count: number, length = 1) =>
 
 test.each<[string[], string | RegExp]>([
   [['--id', 'w'], 'MASTER_ADDRESS is not set'],
-  [['--master', 'nowhere'], '--master="nowhere": expected host:port'],
-  [['--master', 'a:1,a:1'], '--master="a:1,a:1": expected each address once'],
-  [['--master', 'a:1', '--id', '..'], 'WORKER_ID="..": worker_id ".." cannot be named in a URL'],
+  [['--master', 'a:1', '--id', ''], '--id "": expected a value'],
+  [['--master', 'a:99999'], '--master a:99999: expected a port from 1 to 65535'],
+  [['--master', 'a:1', '--tls-ca', 'no.pem'], '--tls-ca no.pem: cannot be read: no such file'],
+  [['--master', 'nowhere'], '--master nowhere: expected host:port'],
+  [['--master', 'a:1,a:1'], '--master a:1,a:1: expected each address only once'],
+  [['--master', 'a:1', '--id', '..'], '--id ..: worker_id ".." cannot be named in a URL'],
   [
     ['--master', 'a:1', '--isolate', '--labels', 'pulselane.isolation=shared'],
-    'WORKER_ISOLATE and WORKER_LABELS: the label pulselane.isolation=shared is given, too; expected one of them',
+    '--isolate and --labels: the label pulselane.isolation=shared is given, too; expected one of them',
   ],
-  [['--master', 'a:1', '--labels', manyLabels(65)], 'WORKER_LABELS: 65 labels; at most 64 are allowed'],
-  [
-    ['--master', 'a:1', '--labels', manyLabels(60, 150)],
-    /WORKER_LABELS: labels, group and id have 9\d{3} bytes; at most/,
-  ],
-  [['--master', 'a:1', '--group', 'a\tb'], 'WORKER_GROUP: group contains a control character'],
+  [['--master', 'a:1', '--labels', manyLabels(65)], '--labels: 65 labels; at most 64 are allowed'],
+  [['--master', 'a:1', '--labels', manyLabels(60, 150)], /--labels: labels, group and id have 9\d{3} bytes; at most/],
+  [['--master', 'a:1', '--group', 'a\tb'], '--group: group contains a control character'],
 ])('refuses wrong settings, case %#, with one line and ends with 2', async (flags, expected) => {
   const { ended, stderr } = run(...flags);
   expect(await ended).toEqual([2, null]);

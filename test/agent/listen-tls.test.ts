@@ -99,5 +99,5 @@ test('files that are wrong end the start, and are named', async () => {
   cleanUps.push(() => loop.stop());
   const failed = await eventually(() => loop.of('failed')[0]);
   expect(failed).toMatchObject({ code: 'bad_setting' });
-  expect(failed.message).toContain(`AGENT_LISTEN_TLS_KEY=${master.key}`);
+  expect(failed.message).toContain(`listenTls.key=${master.key}`);
 });

@@ -164,6 +164,6 @@ test('a port that is taken is told by name', async () => {
   const second = LoopUnderTest.fake({ workerId: 'worker-2', listen: first?.listening as string });
   const failed = await eventually(() => second.of('failed')[0]);
   expect(failed).toMatchObject({ code: 'environment' });
-  expect(failed.message).toBe(`AGENT_LISTEN=${first?.listening}: the port is in use`);
+  expect(failed.message).toBe(`listen=${first?.listening}: the port is in use`);
   await second.stop();
 });

@@ -22,6 +22,11 @@ test.each([
     { code: 14, details: 'No connection established. Last error: Error: Protocol error. Resolution note: x' },
     'UNAVAILABLE: no gRPC is spoken there; is it the HTTP port?',
   ],
+  [{ code: 14, details: 'No addresses resolved. Resolution note: .' }, 'UNAVAILABLE: No addresses resolved'],
+  [
+    { code: 14, details: 'Name resolution failed for target dns:no.example:50051' },
+    'UNAVAILABLE: no.example has no address (DNS)',
+  ],
   [failed('Failed to connect (2026-11-26T00:10:56.985Z)'), /does the master speak TLS/],
   [failed(openssl('wrong version number')), /^UNAVAILABLE: no TLS is spoken there/],
   [failed(openssl('tlsv1 alert no application protocol')), /TLS is spoken there, but no gRPC/],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { exposureOf } from '../../src/app/exposure.ts';
-import { readHttpSecrets } from '../../src/app/http-secrets.ts';
+import { httpSecretsOf, readApiTokens } from '../../src/app/http-secrets.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { hashOfToken } from '../../src/lib/tokens.ts';
 import { keptLog } from '../support/kept-log.ts';
@@ -27,7 +27,8 @@ describe('the tokens of the API', () => {
   const read = async (text: string | undefined, apiTokens: typeof ENV_TOKENS | undefined = undefined) => {
     const apiTokensFile = text === undefined ? undefined : join(dataDir, 'tokens');
     if (apiTokensFile !== undefined) await writeFile(apiTokensFile, text as string);
-    return readHttpSecrets({ apiTokens, apiTokensFile, dataDir, httpClientCert: 'required' }, undefined, context());
+    const tokens = await readApiTokens({ apiTokens, apiTokensFile });
+    return httpSecretsOf({ dataDir, httpClientCert: 'required' }, tokens, undefined, context());
   };
 
   test('are those of the setting and those of the file, together', async () => {
@@ -38,7 +39,7 @@ describe('the tokens of the API', () => {
 
   test('have each name once over both, and each name a token of its own', async () => {
     await expect(read(`a read sha256:${hashOfToken('plt_b')}`, ENV_TOKENS)).rejects.toThrow(
-      /^API_TOKENS and API_TOKENS_FILE=\S+: expected each name only once, but a occurs twice$/,
+      /^API_TOKENS and API_TOKENS_FILE=\S+: expected each name only once, but a occurs twice/,
     );
     await expect(read(`b operate sha256:${HASH}`, ENV_TOKENS)).rejects.toThrow('but a and b have one');
   });
@@ -50,10 +51,10 @@ describe('the tokens of the API', () => {
 
   test('that are wrong are told by file and line, and not shown', async () => {
     await expect(read('a read plt_secret')).rejects.toThrow(/^\S+tokens:1: expected (?!.*plt_secret)/);
-    const settings = { apiTokens: undefined, dataDir, httpClientCert: 'required' } as const;
-    await expect(
-      readHttpSecrets({ ...settings, apiTokensFile: join(dataDir, 'no') }, undefined, context()),
-    ).rejects.toThrow(/^API_TOKENS_FILE=\S+no: cannot be read: ENOENT/);
+    const apiTokensFile = join(dataDir, 'no');
+    await expect(readApiTokens({ apiTokens: undefined, apiTokensFile })).rejects.toThrow(
+      `API_TOKENS_FILE=${apiTokensFile}: cannot be read: no such file`,
+    );
   });
 
   test('bring a key for sessions, which stays, is nobody else’s to read, and is made anew if damaged', async () => {
@@ -78,9 +79,8 @@ describe('the tokens of the API', () => {
 
 test('clients show certificates of TLS_CLIENT_CA, unless that is off', async () => {
   const tls = { cert: 'cert', key: 'key', clientCa: 'ca' };
-  const settings = { apiTokens: undefined, apiTokensFile: undefined, dataDir };
-  expect((await readHttpSecrets({ ...settings, httpClientCert: 'required' }, tls, context())).tls).toEqual(tls);
-  expect((await readHttpSecrets({ ...settings, httpClientCert: 'off' }, tls, context())).tls).toEqual({
+  expect((await httpSecretsOf({ dataDir, httpClientCert: 'required' }, [], tls, context())).tls).toEqual(tls);
+  expect((await httpSecretsOf({ dataDir, httpClientCert: 'off' }, [], tls, context())).tls).toEqual({
     ...tls,
     clientCa: undefined,
   });

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
 import { Command } from 'commander';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -8,14 +9,9 @@ import { withAbsolutePaths } from '../../src/config/absolute-paths.ts';
 import { addOptions, givenFlags } from '../../src/config/command-line.ts';
 import * as kinds from '../../src/config/kinds.ts';
 import { agentOptions, clientOptions, masterOptions } from '../../src/config/options.ts';
-import {
-  checkAgentConfig,
-  checkMasterConfig,
-  explainOptions,
-  readDotenv,
-  resolveOptions,
-} from '../../src/config/resolve.ts';
-import type { PulselaneError } from '../../src/lib/errors.ts';
+import { agentConfig, explainOptions, masterConfig, resolveOptions } from '../../src/config/resolve.ts';
+import { readDotenv, unreadableLines } from '../../src/config/sources.ts';
+import { type PulselaneError, problemsOf } from '../../src/lib/errors.ts';
 import { repetitions } from '../support/repetitions.ts';
 
 const resolveMaster = (
@@ -60,18 +56,18 @@ test.each([
 });
 
 test.each([
-  [{ HTTP_PORT: 'abc' }, 'HTTP_PORT="abc": expected :8080 (all interfaces)'],
-  [{ HTTP_PORT: '70000' }, 'HTTP_PORT="70000"'],
-  [{ GRPC_PORT: 'off' }, 'GRPC_PORT="off"'],
-  [{ HEARTBEAT_INTERVAL: '5' }, 'HEARTBEAT_INTERVAL="5": expected a duration such as 500ms, 5s, 2m, 24h or 30d'],
+  [{ HTTP_PORT: 'abc' }, 'HTTP_PORT=abc: expected :8080 (all interfaces)'],
+  [{ HTTP_PORT: '70000' }, 'HTTP_PORT=70000'],
+  [{ GRPC_PORT: 'off' }, 'GRPC_PORT=off'],
+  [{ HEARTBEAT_INTERVAL: '5' }, 'HEARTBEAT_INTERVAL=5: expected a duration such as 500ms, 5s, 2m, 24h or 30d'],
   [{ HEARTBEAT_INTERVAL: '1ms' }, 'expected a duration from 100ms to 1h'],
-  [{ ADMISSION: 'maybe' }, 'ADMISSION="maybe": expected one of open, approved'],
-  [{ CORS_ORIGINS: 'http://localhost:3000/x' }, 'CORS_ORIGINS="http://localhost:3000/x": expected origins'],
+  [{ ADMISSION: 'maybe' }, 'ADMISSION=maybe: expected one of open, approved'],
+  [{ CORS_ORIGINS: 'http://localhost:3000/x' }, 'CORS_ORIGINS=http://localhost:3000/x: expected origins'],
   [{ CORS_ORIGINS: 'http://a:1, http://b:3000/' }, 'without a path or a slash at the end'],
   [{ CORS_ORIGINS: 'http://a:1, http://b:3000/' }, '"http://b:3000/" is not an origin'],
   [{ MAX_MESSAGE_SIZE: '4 megs' }, 'MAX_MESSAGE_SIZE="4 megs": expected a size from 1KiB to 64MiB'],
   [{ MAX_DEDICATED_LANES: '-1' }, 'expected a whole number from 0 to 30000, "auto" or "all"'],
-  [{ ADVERTISE_ADDRESS: ':50051' }, 'ADVERTISE_ADDRESS=":50051": expected host:port'],
+  [{ ADVERTISE_ADDRESS: ':50051' }, 'ADVERTISE_ADDRESS=:50051: expected host:port'],
 ])('%o is one clear error', (environment, message) => {
   expect(() => resolveMaster({}, environment)).toThrow(message);
   try {
@@ -83,18 +79,112 @@ test.each([
 });
 
 test('an error names the origin of the value: flag, variable or .env', () => {
-  expect(() => resolveMaster({ httpAddress: 'x' })).toThrow('--http-port="x"');
-  expect(() => resolveMaster({}, {}, { HTTP_PORT: 'x' })).toThrow('HTTP_PORT (in .env)="x"');
+  expect(() => resolveMaster({ httpAddress: 'x' })).toThrow('--http-port x: expected');
+  expect(() => resolveMaster({}, {}, { HTTP_PORT: 'x' })).toThrow('HTTP_PORT=x (in .env): expected');
 });
 
 test('settings that contradict each other are refused', () => {
-  expect(() => checkMasterConfig(resolveMaster({}, { INACTIVITY_TIMEOUT: '9s' }))).toThrow(
+  const master = (environment: Record<string, string>) => masterConfig({ flags: {}, environment, dotenv: {} });
+  expect(() => master({ INACTIVITY_TIMEOUT: '9s' })).toThrow(
     'INACTIVITY_TIMEOUT=9s: expected at least twice HEARTBEAT_INTERVAL (5s)',
   );
-  expect(() => checkMasterConfig(resolveMaster({}, { RETENTION: '10s' }))).toThrow('RETENTION=10s');
-  expect(checkMasterConfig(resolveMaster({}, { RETENTION: '0' })).retentionMs).toBe(0);
-  const agent = resolveOptions(agentOptions, { flags: {}, environment: {}, dotenv: {} });
-  expect(() => checkAgentConfig(agent)).toThrow('MASTER_ADDRESS is not set');
+  expect(() => master({ RETENTION: '10s' })).toThrow('RETENTION=10s');
+  expect(master({ RETENTION: '0' }).retentionMs).toBe(0);
+  expect(() => agentConfig({ flags: {}, environment: {}, dotenv: {} })).toThrow('MASTER_ADDRESS is not set');
+});
+
+describe('wrong settings', () => {
+  const problems = (flags: Record<string, string>, environment = {}, dotenv = {}) => {
+    try {
+      masterConfig({ flags, environment, dotenv });
+      return [];
+    } catch (error) {
+      return problemsOf(error);
+    }
+  };
+
+  test('are told together, each by the name that was typed', () => {
+    expect(
+      problems(
+        { httpAddress: ':99999', dataDir: '', retentionMs: '10s' },
+        { TLS_CERT: 'a.pem', HEARTBEAT_INTERVAL: 'soon' },
+        { ADMISSION: 'maybe', INTRODUCE_TLS_CA: '' },
+      ),
+    ).toEqual([
+      '--http-port :99999: expected a port from 0 to 65535',
+      'HEARTBEAT_INTERVAL=soon: expected a duration such as 500ms, 5s, 2m, 24h or 30d',
+      'ADMISSION=maybe (in .env): expected one of open, approved',
+      '--data-dir "": expected a value',
+      '--retention 10s: expected 0 (never), or at least INACTIVITY_TIMEOUT (30s)',
+      'TLS_CERT=a.pem: expected TLS_KEY to be set too',
+    ]);
+  });
+
+  test('that cannot be read hide what follows from them, not what does not', () => {
+    expect(problems({ heartbeatIntervalMs: 'x', inactivityTimeoutMs: '1s', tlsKey: 'k.pem' })).toEqual([
+      expect.stringContaining('--heartbeat-interval x: expected a duration'),
+      '--tls-key k.pem: expected --tls-cert to be set too',
+    ]);
+  });
+
+  test('of ports are told as such', () => {
+    expect(problems({}, { HTTP_PORT: 'localhost:70000', GRPC_PORT: '123456789' })).toEqual([
+      'HTTP_PORT=localhost:70000: expected a port from 0 to 65535',
+      'GRPC_PORT=123456789: expected a port from 0 to 65535',
+    ]);
+    expect(problems({}, { ADVERTISE_ADDRESS: 'a:0' })).toEqual([
+      'ADVERTISE_ADDRESS=a:0: expected a port from 1 to 65535',
+    ]);
+  });
+
+  test('a variable that is set to nothing is as good as not set', () => {
+    expect(problems({}, { DATA_DIR: '' }, { GRPC_PORT: '' })).toEqual([]);
+  });
+});
+
+describe('lines of .env that are no settings', () => {
+  test('are named by their numbers', () => {
+    const text = [
+      '# a comment',
+      'HTTP_PORT 9090',
+      '',
+      'export A=1',
+      'B="two',
+      'lines # of a value"',
+      'C: 3',
+      "D='open",
+      '=4',
+      '  E = 5 # a comment',
+      'just a word',
+    ].join('\n');
+    expect(unreadableLines(text)).toEqual([2, 7, 9, 11]);
+  });
+
+  test('are exactly those from which the parser takes nothing', () => {
+    const line = fc.constantFrom(
+      'A=1',
+      'export B=2',
+      '# c',
+      '',
+      'word',
+      'C: 3',
+      ' D = x # y',
+      'E=',
+      'two words',
+      '#A=1',
+    );
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 8 }), (lines) => {
+        const unreadable = new Set(unreadableLines(lines.join('\n')));
+        for (const [index, each] of lines.entries()) {
+          const isSetting = Object.keys(parseEnv(each)).length > 0;
+          const isBlank = /^\s*(#|$)/.test(each);
+          expect(unreadable.has(index + 1)).toBe(!isSetting && !isBlank);
+        }
+      }),
+      { numRuns: repetitions(200, 5000) },
+    );
+  });
 });
 
 describe('WORKER_LABELS', () => {
@@ -132,7 +222,7 @@ describe('MASTER_ADDRESS', () => {
     ['a:1,b', 'host:port, such as 10.0.0.5:50051, or several of them separated by commas'],
     [':50051', 'host:port, such as 10.0.0.5:50051, or several of them separated by commas'],
   ])('%j is one clear error', (text, expected) => {
-    expect(() => mastersOf(text)).toThrow(`MASTER_ADDRESS=${JSON.stringify(text)}: expected ${expected}`);
+    expect(() => mastersOf(text)).toThrow(`: expected ${expected}`);
   });
 
   test('reads back as what it was', () => {
@@ -341,8 +431,7 @@ describe('a URL', () => {
 });
 
 test('an agent that listens with TLS needs a certificate, its key and a place to listen', () => {
-  const check = (environment: Record<string, string>) => () =>
-    checkAgentConfig(resolveOptions(agentOptions, { flags: {}, environment, dotenv: {} }));
+  const check = (environment: Record<string, string>) => () => agentConfig({ flags: {}, environment, dotenv: {} });
   const listen = { AGENT_LISTEN: '127.0.0.1:1' };
   expect(check({ ...listen, AGENT_LISTEN_TLS_CERT: 'a.pem' })).toThrow('AGENT_LISTEN_TLS_KEY');
   expect(check({ ...listen, AGENT_LISTEN_TLS_CLIENT_CA: 'a.pem' })).toThrow('AGENT_LISTEN_TLS_CERT');

@@ -123,7 +123,7 @@ test('a taken port and a wrong setting end the master with one line that names t
       1,
       `HTTP_PORT=127.0.0.1:${port}: the port is in use`,
     ],
-    [{ HTTP_PORT: 'abc' }, 2, 'HTTP_PORT="abc": expected'],
+    [{ HTTP_PORT: 'abc' }, 2, 'HTTP_PORT=abc: expected'],
     [{ INACTIVITY_TIMEOUT: '1s' }, 2, 'INACTIVITY_TIMEOUT=1s: expected at least twice HEARTBEAT_INTERVAL'],
   ] as const) {
     const master = run(['master'], environment);

@@ -13,6 +13,12 @@ test.each([
   expect(handshakeText(text)).toBe(read);
 });
 
+test('a key of another certificate is told as such', () => {
+  expect(withoutOpensslInside('error:05800074:x509 certificate routines::key values mismatch')).toBe(
+    'the key does not fit the certificate',
+  );
+});
+
 test('of several errors each keeps its reason', () => {
   expect(withoutOpensslInside(`no key: ${openssl('one')}${openssl('two')}`)).toBe('no key: one; two');
 });

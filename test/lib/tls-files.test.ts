@@ -36,8 +36,8 @@ test('what is wrong is named: setting, path, and what was expected', async () =>
   const garbage = await file('garbage', 'not a certificate');
   const cutShort = await file('cut-short', `${authority.pem}${authority.pem.slice(0, 200)}`);
   const damaged = await file('damaged', authority.pem.replace(/[A-Za-z0-9]{30}/, 'A'.repeat(30)));
-  await expect(read({ cert: missing, key })).rejects.toThrow(`TLS_CERT=${missing}: cannot be read: ENOENT`);
-  await expect(read({ cert, key: missing })).rejects.toThrow(`TLS_KEY=${missing}: cannot be read: ENOENT`);
+  await expect(read({ cert: missing, key })).rejects.toThrow(`TLS_CERT=${missing}: cannot be read: no such file`);
+  await expect(read({ cert, key: missing })).rejects.toThrow(`TLS_KEY=${missing}: cannot be read: no such file`);
   await expect(read({ cert: garbage, key })).rejects.toThrow(`TLS_CERT=${garbage}: expected one or more whole certif`);
   await expect(read({ cert: cutShort, key })).rejects.toThrow(
     `TLS_CERT=${cutShort}: expected one or more whole certif`,

@@ -2,10 +2,11 @@
  * How the agent shows who it is, and knows the master: read anew for each connection, so that a token or certificate that
  * was replaced needs no restart. The files are small and nothing is sent meanwhile, so they are read at once.
  */
-import { readFileSync } from 'node:fs';
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
+import { type SettingNames, settingText } from '../../config/setting-names.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { tlsChannel } from '../../lib/grpc-adapter.ts';
+import { readSettingFileSync } from '../../lib/setting-file.ts';
 import { withoutOpensslInside } from '../../lib/tls-errors.ts';
 import { firstCertificate } from '../../lib/tls-files.ts';
 
@@ -16,6 +17,8 @@ export interface CredentialSettings {
   readonly token: string | undefined;
   /** Path of a file that holds nothing else. */
   readonly tokenFile: string | undefined;
+  /** How errors name the files. */
+  readonly names?: SettingNames | undefined;
 }
 
 /** Paths of PEM files. */
@@ -46,45 +49,46 @@ export function isToken(text: string): boolean {
  * @param host of the master, whose certificate has to name it
  * @throws PulselaneError `bad_setting`, naming the setting and the path; never what is in the file
  */
-export function readMasterCredentials({ tls, token, tokenFile }: CredentialSettings, host: string): MasterCredentials {
+export function readMasterCredentials(settings: CredentialSettings, host: string): MasterCredentials {
+  const { tls, token, tokenFile, names } = settings;
   return {
-    ...(tls === undefined ? { credentials: credentials.createInsecure(), channelOptions: {} } : tlsAccess(tls, host)),
-    token: tokenFile === undefined ? token : readToken(tokenFile),
+    ...(tls === undefined
+      ? { credentials: credentials.createInsecure(), channelOptions: {} }
+      : tlsAccess(tls, host, names)),
+    token: tokenFile === undefined ? token : readToken(tokenFile, names),
   };
 }
 
-function readToken(path: string): string {
-  const setting = `WORKER_TOKEN_FILE=${path}`;
-  const text = readFile(setting, path).toString().trim();
+function readToken(path: string, names: SettingNames | undefined): string {
+  const setting = settingText(names, 'WORKER_TOKEN_FILE', path);
+  const text = readSettingFileSync(setting, path).trim();
   if (!isToken(text)) throw new PulselaneError('bad_setting', `${setting}: expected one token, and nothing else`);
   return text;
 }
 
-function tlsAccess({ ca, cert, key, verify }: TlsSettings, host: string): Omit<MasterCredentials, 'token'> {
-  const [caPem, certPem, keyPem] = [
-    ca === undefined ? undefined : readFile(`MASTER_TLS_CA=${ca}`, ca).toString(),
-    cert === undefined ? undefined : readFile(`MASTER_TLS_CERT=${cert}`, cert).toString(),
-    key === undefined ? undefined : readFile(`MASTER_TLS_KEY=${key}`, key).toString(),
+function tlsAccess(
+  { ca, cert, key, verify }: TlsSettings,
+  host: string,
+  names: SettingNames | undefined,
+): Omit<MasterCredentials, 'token'> {
+  const file = (variable: string, path: string | undefined) => {
+    if (path === undefined) return undefined;
+    const setting = settingText(names, variable, path);
+    return { setting, pem: readSettingFileSync(setting, path) };
+  };
+  const [caFile, certFile, keyFile] = [
+    file('MASTER_TLS_CA', ca),
+    file('MASTER_TLS_CERT', cert),
+    file('MASTER_TLS_KEY', key),
   ];
-  if (caPem !== undefined) firstCertificate(`MASTER_TLS_CA=${ca}`, caPem);
-  if (certPem !== undefined) firstCertificate(`MASTER_TLS_CERT=${cert}`, certPem);
+  for (const each of [caFile, certFile]) if (each !== undefined) firstCertificate(each.setting, each.pem);
   try {
-    return tlsChannel({ ca: caPem, cert: certPem, key: keyPem }, host, verify);
+    return tlsChannel({ ca: caFile?.pem, cert: certFile?.pem, key: keyFile?.pem }, host, verify);
   } catch (error) {
-    const files = Object.entries({ MASTER_TLS_CA: ca, MASTER_TLS_CERT: cert, MASTER_TLS_KEY: key })
-      .filter(([, path]) => path !== undefined)
-      .map(([name, path]) => `${name}=${path}`);
+    const settings = [caFile, certFile, keyFile].flatMap((each) => each?.setting ?? []);
     throw new PulselaneError(
       'bad_setting',
-      `${files.join(', ')}: cannot be used for TLS: ${withoutOpensslInside(messageOf(error))}`,
+      `${settings.join(', ')}: cannot be used for TLS: ${withoutOpensslInside(messageOf(error))}`,
     );
-  }
-}
-
-function readFile(setting: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new PulselaneError('bad_setting', `${setting}: cannot be read: ${messageOf(error)}`);
   }
 }

@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { clientOptions } from '../../config/options.ts';
-import { checkClientConfig, processSources, resolveOptions, settingName } from '../../config/resolve.ts';
+import { clientConfig } from '../../config/resolve.ts';
+import { processSources } from '../../config/sources.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { addOutputOption, type OutputFormat } from '../output/format.ts';
 import type { Streams } from '../streams.ts';
@@ -22,8 +23,6 @@ export function clientCommand(name: string, description: string, formats: readon
 
 /** The master that the flags of `command`, the environment or `.env` name. */
 export function apiClientOf(command: Command, clock: Clock): ApiClient {
-  const sources = processSources(givenFlags(command, clientOptions));
-  const config = checkClientConfig(resolveOptions(clientOptions, sources));
-  const token = clientToken(config, settingName(clientOptions, 'tokenFile', sources));
-  return new ApiClient({ url: config.url, token, tls: clientTls(config), clock });
+  const config = clientConfig(processSources(givenFlags(command, clientOptions)));
+  return new ApiClient({ url: config.url, token: clientToken(config), tls: clientTls(config), clock });
 }

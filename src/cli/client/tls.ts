@@ -1,8 +1,10 @@
 /** What the client commands need for TLS, from the settings: files in PEM, read and checked before anybody is asked. */
-import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { ClientConfig } from '../../config/options.ts';
+import { settingText } from '../../config/setting-names.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { readSettingFileSync } from '../../lib/setting-file.ts';
+import { withoutOpensslInside } from '../../lib/tls-errors.ts';
 
 /** In PEM; what is missing was not set. */
 export interface ClientTls {
@@ -12,31 +14,35 @@ export interface ClientTls {
 }
 
 /** @throws PulselaneError `bad_setting`, naming the settings and the paths; never what is in the files */
-export function clientTls({ tlsCa, tlsCert, tlsKey }: Pick<ClientConfig, 'tlsCa' | 'tlsCert' | 'tlsKey'>): ClientTls {
-  const tls = {
-    ...(tlsCa === undefined ? {} : { ca: textOf(`PULSELANE_TLS_CA=${tlsCa}`, tlsCa) }),
-    ...(tlsCert === undefined ? {} : { cert: textOf(`PULSELANE_TLS_CERT=${tlsCert}`, tlsCert) }),
-    ...(tlsKey === undefined ? {} : { key: textOf(`PULSELANE_TLS_KEY=${tlsKey}`, tlsKey) }),
-  };
+export function clientTls({
+  tlsCa,
+  tlsCert,
+  tlsKey,
+  names,
+}: Pick<ClientConfig, 'tlsCa' | 'tlsCert' | 'tlsKey' | 'names'>): ClientTls {
+  const files = [
+    { part: 'ca', variable: 'PULSELANE_TLS_CA', path: tlsCa },
+    { part: 'cert', variable: 'PULSELANE_TLS_CERT', path: tlsCert },
+    { part: 'key', variable: 'PULSELANE_TLS_KEY', path: tlsKey },
+  ].flatMap(({ part, variable, path }) =>
+    path === undefined ? [] : [{ part, path, setting: settingText(names, variable, path) }],
+  );
+  const tls: ClientTls = Object.fromEntries(
+    files.map(({ part, path, setting }) => [part, readSettingFileSync(setting, path)]),
+  );
+  const settings = files.map(({ setting }) => setting).join(', ');
   // A file without any certificate would be passed over, and show as an authority that nobody knows.
   if (tls.ca !== undefined && !tls.ca.includes('-----BEGIN CERTIFICATE-----')) {
-    throw new PulselaneError('bad_setting', `PULSELANE_TLS_CA=${tlsCa}: expected certificates in PEM`);
+    const ca = settingText(names, 'PULSELANE_TLS_CA', tlsCa);
+    throw new PulselaneError('bad_setting', `${ca}: expected certificates in PEM`);
   }
   try {
     createSecureContext(tls);
   } catch (error) {
-    const files = Object.entries({ PULSELANE_TLS_CA: tlsCa, PULSELANE_TLS_CERT: tlsCert, PULSELANE_TLS_KEY: tlsKey })
-      .filter(([, path]) => path !== undefined)
-      .map(([name, path]) => `${name}=${path}`);
-    throw new PulselaneError('bad_setting', `${files.join(', ')}: cannot be used for TLS: ${messageOf(error)}`);
+    throw new PulselaneError(
+      'bad_setting',
+      `${settings}: cannot be used for TLS: ${withoutOpensslInside(messageOf(error))}`,
+    );
   }
   return tls;
-}
-
-function textOf(setting: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new PulselaneError('bad_setting', `${setting}: cannot be read: ${messageOf(error)}`);
-  }
 }

@@ -4,7 +4,8 @@ import { withAbsolutePaths } from '../../config/absolute-paths.ts';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { nearMisses } from '../../config/near-misses.ts';
 import { agentOptions, clientOptions, masterOptions, type Options } from '../../config/options.ts';
-import { checkMasterConfig, processSources, resolveOptions } from '../../config/resolve.ts';
+import { masterConfig, resolveOptions } from '../../config/resolve.ts';
+import { dotenvWarnings, processSources } from '../../config/sources.ts';
 import { examples } from '../help-text.ts';
 import { type MasterParts, runMaster } from './run.ts';
 
@@ -31,10 +32,10 @@ export function masterCommand(parts: MasterParts): Command {
   );
   return command.action(async () => {
     const sources = processSources(givenFlags(command, masterOptions));
-    const config = withAbsolutePaths(checkMasterConfig(resolveOptions(masterOptions, sources)));
+    const config = withAbsolutePaths(masterConfig(sources));
     const { withAgent } = command.opts<{ withAgent?: true }>();
     const localAgent = withAgent ? resolveOptions(localAgentOptions, { ...sources, flags: {} }) : undefined;
-    const warnings = nearMisses(masterOptions, NAMES_OF_OTHERS, sources);
+    const warnings = [...dotenvWarnings(), ...nearMisses(masterOptions, NAMES_OF_OTHERS, sources)];
     await runMaster({ config, localAgent, warnings }, parts);
   });
 }

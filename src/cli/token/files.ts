@@ -1,7 +1,8 @@
 /** Which files of tokens a command is about. */
 import { readFile } from 'node:fs/promises';
 import { tokenOptions } from '../../config/options.ts';
-import { processSources, resolveOptions } from '../../config/resolve.ts';
+import { resolveOptions } from '../../config/resolve.ts';
+import { processSources } from '../../config/sources.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { FileKind } from './token-lines.ts';
 

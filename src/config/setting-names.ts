@@ -1,0 +1,30 @@
+/** How errors name a setting: the way its user wrote it. */
+
+/**
+ * What the user wrote, by the setting's variable: its flag, its option in a program, or its variable with the place where
+ * it stands. A setting that is missing here was written as its variable.
+ */
+export type SettingNames = Readonly<Record<string, SettingName>>;
+
+export interface SettingName {
+  /** Such as `--tls-ca`, `tls.ca` or `TLS_CERT`. */
+  readonly name: string;
+  /** Such as ` (in .env)`; empty if the name says enough. */
+  readonly where: string;
+}
+
+/** `TLS_CERT`, or how else the user calls it. */
+export function nameOf(names: SettingNames | undefined, variable: string): string {
+  return names?.[variable]?.name ?? variable;
+}
+
+/** A setting with its value, for an error: `TLS_CERT=a.pem`, `--tls-cert a.pem` or `TLS_CERT=a.pem (in .env)`. */
+export function settingText(names: SettingNames | undefined, variable: string, value: unknown): string {
+  const { name, where } = names?.[variable] ?? { name: variable, where: '' };
+  return `${name}${name.startsWith('--') ? ' ' : '='}${valueText(String(value))}${where}`;
+}
+
+/** What a shell takes as one word stands without quotes. */
+function valueText(text: string): string {
+  return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : JSON.stringify(text);
+}

@@ -1,0 +1,41 @@
+/** Files that settings name: certificates, keys, tokens. What cannot be read is told in plain words. */
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { messageOf, PulselaneError } from './errors.ts';
+
+/**
+ * @param setting how the user wrote it, with the path: `TLS_CERT=a.pem`, `--tls-cert a.pem`
+ * @param advice ends the sentence if the file cannot be read
+ * @throws PulselaneError `bad_setting`, naming the setting and why the file cannot be read
+ */
+export async function readSettingFile(setting: string, path: string, advice = ''): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw unreadable(setting, error, advice);
+  }
+}
+
+/** The same for those who have nothing else to do meanwhile. @throws PulselaneError as {@link readSettingFile} */
+export function readSettingFileSync(setting: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unreadable(setting, error, '');
+  }
+}
+
+/** The causes that a user can mend, without the system's own words, which repeat the path. */
+const CAUSES: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  ELOOP: 'too many symbolic links',
+};
+
+function unreadable(setting: string, error: unknown, advice: string): PulselaneError {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return new PulselaneError('bad_setting', `${setting}: cannot be read: ${CAUSES[code] ?? messageOf(error)}${advice}`);
+}
