@@ -1,7 +1,7 @@
 /**
- * The public face of the engine: takes heartbeats, keeps each worker's newest state in shared memory, judges who is
- * alive. Usable by itself in any program; gRPC, HTTP and the prompt are built around it. What is behind each method is in
- * the part that it names; assemble.ts joins them.
+ * The public API of the engine: accepts heartbeats, keeps each worker's latest state in shared memory, and decides
+ * which workers are alive. Any program can embed it; gRPC, HTTP and the prompt are built on it. Each method delegates
+ * to one part; assemble.ts connects the parts.
  */
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { until } from '../lib/clock.ts';
@@ -33,7 +33,7 @@ import type { IdentityViolation } from './workers/identity-violations.ts';
 
 export type { TelemetryManagerOptions } from './manager-options.ts';
 
-/** Lanes get this long to finish what they were given before they are ended. */
+/** At shutdown, lanes get this long to finish their work before they are terminated. */
 const DRAIN_WITHIN_MS = 2000;
 
 export class TelemetryManager {
@@ -46,15 +46,15 @@ export class TelemetryManager {
     this.#parts = assembleEngine(options, (workerId) => this.#onActive(workerId));
   }
 
-  // ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── life cycle ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Begins to judge. Heartbeats are taken from here on.
-   * @throws PulselaneError `bad_setting` if the processor cannot be loaded; `unavailable` if it was started before.
+   * Starts the engine. Heartbeats are accepted from now on.
+   * @throws PulselaneError `bad_setting` if the processor cannot be loaded; `unavailable` if it was started before
    */
   async start(): Promise<void> {
     if (this.#stopping !== undefined || !this.#parts.phase.isNew) {
-      throw new PulselaneError('unavailable', 'a TelemetryManager is started once: make another');
+      throw new PulselaneError('unavailable', 'a TelemetryManager can be started only once; create another');
     }
     holdThread('lane/thread');
     this.#parts.phase.begin();
@@ -63,22 +63,25 @@ export class TelemetryManager {
     if (this.#parts.processorUrl !== undefined) await this.#tryProcessor();
   }
 
-  /** Takes no more heartbeats, lets lanes finish what they were given, ends all threads. Safe to call again. */
+  /** Stops accepting heartbeats, lets lanes finish their work, and ends all threads. May be called repeatedly. */
   shutdown(): Promise<void> {
     this.#stopping ??= this.#shutdown();
     return this.#stopping;
   }
 
-  /** Before anything else depends on it, so that a wrong path is an error at the start and not a fleet in quarantine. */
+  /**
+   * Loads the processor before anything depends on it: a wrong path is an error at the start, not quarantined workers
+   * later.
+   */
   async #tryProcessor(): Promise<void> {
     const lane = await this.#parts.lanes.startFirst();
-    if (this.#stopping !== undefined) throw new PulselaneError('unavailable', 'it was shut down while it started');
+    if (this.#stopping !== undefined) throw new PulselaneError('unavailable', 'shutdown was called during start');
     if (lane.state === 'ready') return;
     await this.shutdown();
-    const reason = lane.lastError ?? 'it does not start';
+    const reason = lane.lastError ?? 'the lane did not start';
     throw new PulselaneError(
       'bad_setting',
-      reason.startsWith('processor ') ? reason : `processor ${this.#parts.processorUrl}: when it was loaded, ${reason}`,
+      reason.startsWith('processor ') ? reason : `processor ${this.#parts.processorUrl}: loading failed: ${reason}`,
     );
   }
 
@@ -98,8 +101,8 @@ export class TelemetryManager {
   // ── workers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Makes a worker known before its first heartbeat, as an operator would: it is admitted, shown with zeros, and not
-   * active. Knows it already: nothing happens.
+   * Registers a worker before its first heartbeat, as an operator: it is admitted, inactive, and shown with zeros. No
+   * effect if it is known already.
    * @throws PulselaneError `invalid_argument`, `resource_exhausted` at the worker limit, `unavailable`
    */
   registerWorker(workerId: string): void {
@@ -108,26 +111,26 @@ export class TelemetryManager {
     this.#parts.admission.register(workerId);
   }
 
-  /** Forgets a worker, its approval, its lane and its memory. @returns whether there was any of these. */
+  /** Removes a worker with its approval, lane and memory. @returns whether there was any of these */
   unregisterWorker(workerId: string): boolean {
     return this.#parts.admission.unregister(workerId);
   }
 
   /**
-   * Forgets a worker on its own behalf; what an operator said of it, approval and address, stays. An instance speaks for
-   * itself alone, and only while no other one speaks for the worker.
+   * Removes a worker at its own request; approval and address, which an operator set, stay. An instance can deregister
+   * only itself, and only while no other instance reports for the worker.
    * @returns whether the worker was known
-   * @throws PulselaneError `failed_precondition` if another instance of it is there; `rate_limited`
+   * @throws PulselaneError `failed_precondition` if another instance of it is active; `rate_limited`
    */
   deregisterWorker(workerId: string, instanceId: string): boolean {
     return this.#parts.admission.deregister(workerId, instanceId);
   }
 
   /**
-   * Lets in a worker. One that is not there yet is shown once it comes.
-   * @returns whether it is known, waits to be let in, or has never come
+   * Approves a worker. If it has not reported yet, it is admitted when it does.
+   * @returns `known`: it is in the fleet; `waiting`: it was pending; `awaited`: it has never reported
    * @throws PulselaneError `invalid_argument`, `unavailable`, `resource_exhausted` if there is no room for it;
-   * `failed_precondition` if it is not known and admission is open
+   * `failed_precondition` if it is unknown and admission is open
    */
   approve(workerId: string): 'known' | 'waiting' | 'awaited' {
     checkWorkerId(workerId);
@@ -136,23 +139,24 @@ export class TelemetryManager {
   }
 
   /**
-   * Decides which kind of lane a worker is to have; that outlives the worker's absence, and the master.
-   * @returns where it leaves the worker
-   * @throws PulselaneError `invalid_argument`; `not_found` if nothing is known or kept of the worker; `unavailable`; `resource_exhausted` if too many decisions are kept already
+   * Sets the kind of lane of a worker; the decision survives the worker's absence and restarts of the master.
+   * @returns the worker's lane state afterwards
+   * @throws PulselaneError `invalid_argument`; `not_found` if the worker is unknown; `unavailable`;
+   * `resource_exhausted` if too many decisions are stored
    */
   isolate(workerId: string, isolation: Isolation): LaneStanding {
     this.#parts.phase.mustRun();
     return this.#parts.admission.isolate(workerId, isolation);
   }
 
-  /** What a worker said of itself last, if it did so in bytes of this digest: they need not be decoded again. */
+  /** The worker info whose encoded bytes have this digest, if a worker's last registration had it; saves decoding. */
   announced(digest: string): WorkerInfo | undefined {
     return this.#parts.admission.announced(digest);
   }
 
   /**
-   * Announces a worker on its own behalf, so only if it is admitted.
-   * @param digest of the bytes in which it says so; undefined: nobody knows it
+   * Registers a worker at its own request, if it is admitted.
+   * @param digest of the encoded info; undefined: not available
    * @throws as `processHeartbeat`; `rate_limited`
    */
   announceWorker(info: WorkerInfo, digest?: string): void {
@@ -164,7 +168,8 @@ export class TelemetryManager {
   // ── heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Takes a heartbeat and returns at once; its lane decodes and publishes it. An unknown worker is admitted under `open`.
+   * Accepts a heartbeat and returns at once; its lane decodes and publishes it. Under `open`, an unknown worker is
+   * admitted.
    * @throws PulselaneError `invalid_argument`, `not_admitted`, `resource_exhausted` at the worker limit, `unavailable`
    */
   processHeartbeat(heartbeat: HeartbeatInput): void {
@@ -172,39 +177,39 @@ export class TelemetryManager {
   }
 
   /**
-   * The same for the bytes of a `cluster.Heartbeat` or `pulselane.v1.Heartbeat`. They are kept until a lane is done with
-   * them and must not change. `head` is what {@link scanHeartbeat} read of them; `via` the stream by which they came, see
-   * {@link hungUp}.
-   * @throws PulselaneError `failed_precondition` if a later instance of the worker has spoken, `rate_limited`
+   * The same for an encoded `cluster.Heartbeat` or `pulselane.v1.Heartbeat`. The bytes are kept until a lane has
+   * processed them and must not change. `head` is the result of {@link scanHeartbeat} on them; `via` is the stream that
+   * delivered them, see {@link hungUp}.
+   * @throws PulselaneError `failed_precondition` if a later instance of the worker has reported, `rate_limited`
    */
   acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes), via?: Via): void {
     this.#parts.intake.accept(bytes, head, via);
   }
 
-  /** Where they are taken: for who has read a heartbeat's head by itself. */
+  /** Accepts heartbeats, for callers that have parsed the head themselves. */
   get intake(): Pick<Intake, 'accept'> {
     return this.#parts.intake;
   }
 
-  /** A stream is over because its client closed it, who spoke for these workers. */
+  /** Called when a client closed the stream that reported for these workers. */
   hungUp(workerIds: Iterable<string>, via: Via): void {
     this.#parts.liveness.hungUp(workerIds, via);
   }
 
-  /** How often to send, as one worker is told; in a large fleet it differs a little from one to the next. */
+  /** The heartbeat interval to send to one worker; in a large fleet it varies slightly between workers. */
   intervalToTell(random = Math.random()): number {
     return this.#parts.liveness.intervalToTell(random);
   }
 
   // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The newest that is known of a worker; undefined if the worker is not known. */
+  /** The latest state of a worker; undefined if the worker is unknown. */
   getWorkerTelemetry(workerId: string): WorkerTelemetry | undefined {
     const entry = this.#parts.roster.get(workerId);
     return entry === undefined ? undefined : this.#parts.telemetryOf(entry);
   }
 
-  /** The newest of every worker, by id. */
+  /** The latest state of every worker, by id. */
   getAllWorkerTelemetry(): Map<string, WorkerTelemetry> {
     const all = new Map<string, WorkerTelemetry>();
     for (const entry of this.#parts.roster.all()) all.set(entry.workerId, this.#parts.telemetryOf(entry));
@@ -212,37 +217,37 @@ export class TelemetryManager {
   }
 
   /**
-   * Calls `callback` on this thread whenever a worker's record has changed: in order per worker, with the newest record;
-   * one that falls behind gets merged updates. One callback at a time; undefined takes it away.
+   * Calls `callback` on this thread when a worker's record has changed: in order per worker, with the latest record. If
+   * the callback is slow, updates are merged. There is one callback; undefined removes it.
    */
   setUpdateCallback(callback: UpdateCallback | undefined): void {
     this.#parts.updates.set(callback);
   }
 
-  // ── for what is built around the engine ──────────────────────────────────────────────────────────────────────
+  // ── for the code built on the engine ─────────────────────────────────────────────────────────────────────────
 
   get boardMemory(): BoardMemory {
     return this.#parts.board.memory;
   }
 
-  /** What happened of late. */
+  /** Recent events. */
   get events(): EventLog {
     return this.#parts.roster.directory.events;
   }
 
-  /** Tells what was seen by what is built around the engine: in the log of events, and to every reader. */
+  /** Records an event observed outside the engine, in the event log and for every reader. */
   recordEvent(event: NewEvent): void {
     this.#parts.liveness.recordEvent(event);
   }
 
-  /** What keeps the master from judging, for now. */
+  /** What currently prevents the master from marking workers inactive. */
   get holds(): Holds {
     return this.#parts.liveness.holds;
   }
 
   /**
-   * Ends the brake on mass failure: those who are silent have failed. @param group of workers; undefined: all.
-   * @returns how many brakes were held
+   * Releases the brake on mass failure: silent workers are treated as failed. @param group undefined: all groups
+   * @returns how many brakes were engaged
    */
   releaseBrakes(group?: string): number {
     return this.#parts.liveness.releaseBrakes(group);
@@ -261,25 +266,25 @@ export class TelemetryManager {
     return this.#parts.roster.directory;
   }
 
-  /** What a new reading thread must be told; `onAnnouncement` tells what comes after. */
+  /** The announcements that a new reading thread needs first; `onAnnouncement` reports later ones. */
   announcements(): readonly Announcement[] {
     return this.#parts.roster.announcements();
   }
 
-  /** @returns how to stop listening. */
+  /** @returns a function that removes the listener */
   onAnnouncement(listener: (announcement: Announcement) => void): () => void {
     return this.#parts.roster.listen(listener);
   }
 
   /**
-   * Takes over what an earlier master kept: who may be there, and who was, with their last values. Workers with an address
-   * are known from the start, too. Called once, before anybody else is heard.
+   * Restores the state saved by an earlier master: members, and the last values of those that were in the fleet.
+   * Workers with an address are known from the start, too. Called once, before the first heartbeat.
    */
   restore(members: readonly Member[], values: ReadonlyMap<string, SavedValues>): void {
     restoreWorkers(members, values, this.#parts);
   }
 
-  /** Called with each worker that becomes active: there are values of it. Must be cheap, and there is one. */
+  /** Sets the listener called with each worker that becomes active, so that values of it exist. Must be cheap. */
   onActive(listener: (workerId: string) => void): void {
     this.#onActive = listener;
   }
@@ -290,7 +295,7 @@ export class TelemetryManager {
     return entry === undefined ? undefined : savedValuesOf(entry, this.#parts.board, this.#parts.clock.monotonicMs());
   }
 
-  /** The last values of each worker that has sent any, to be asked for one by one and taken at once. */
+  /** The last values of each worker that has sent any. Consume each item before requesting the next. */
   *savedValues(): Generator<SavedValues> {
     for (const entry of this.#parts.roster.all()) {
       const values = savedValuesOf(entry, this.#parts.board, this.#parts.clock.monotonicMs());
@@ -298,27 +303,27 @@ export class TelemetryManager {
     }
   }
 
-  /** What is in front of the engine and is to be shown with its own gauges; asked four times a second. */
+  /** Sets the function that returns the gauges of the code in front of the engine; called four times a second. */
   set front(gauges: () => FrontGauges) {
     this.#parts.figures.front = gauges;
   }
 
-  /** What was refused, here or by those in front of the engine, who count it here too. */
+  /** Counts of refusals, by the engine and by the code in front of it. */
   get refusals(): Refusals {
     return this.#parts.refusals;
   }
 
-  /** The group of a worker, empty if it has none; undefined if the worker is not known. */
+  /** The group of a worker, empty if it has none; undefined if the worker is unknown. */
   groupOf(workerId: string): string | undefined {
     return this.#parts.roster.get(workerId)?.liveness.group;
   }
 
-  /** A peer spoke for a worker that it is not, and was refused. */
+  /** Records that a peer was refused because it reported for a worker that it may not speak for. */
   identityViolated(violation: IdentityViolation): void {
     this.#parts.admission.identityViolated(violation);
   }
 
-  /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
+  /** Ends a worker's quarantine early. @returns whether it was in quarantine */
   releaseWorker(workerId: string): boolean {
     const entry = this.#parts.roster.get(workerId);
     return entry !== undefined && this.#parts.lanes.release(entry);
@@ -328,18 +333,18 @@ export class TelemetryManager {
     return internalStateOf(this.#parts);
   }
 
-  /** How many workers get a thread of their own, and why. */
+  /** The number of dedicated lanes, and its reason. */
   get lanePlan(): LanePlan {
     return this.#parts.lanePlan;
   }
 
-  // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── internals ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #checkPlan(): void {
     const { lanePlan, lanesAsked, logger } = this.#parts;
     const exceeded = exceededBy(lanePlan);
     if (exceeded.length === 0) return;
     const limits = exceeded.map(({ resource, setting, lanes }) => `${lanes} by ${resource} (${setting})`).join(', ');
-    logger.warn(`MAX_DEDICATED_LANES is ${lanesAsked}, more than this machine seems to carry: ${limits}`);
+    logger.warn(`MAX_DEDICATED_LANES is ${lanesAsked}, more than this machine’s limits seem to allow: ${limits}`);
   }
 }

@@ -1,9 +1,10 @@
 /**
- * For whom the thread runs: kept in the ledger, so that main knows it whatever becomes of the thread, and timed.
+ * Attributes the thread's run time to workers: records in the ledger which worker's code runs, so that main can read it
+ * even if the thread hangs or dies, and measures the time.
  *
- * A processor runs when a heartbeat comes, and later in what it put off: timers, promises, ticks, answers of the system. An
- * AsyncLocalStorage carries the worker along; a hook of Node's says when such a callback begins and ends, however it was put
- * off. It costs a processor that puts nothing off nothing, and one that awaits 0.2 µs for each promise.
+ * A processor runs when a heartbeat arrives, and later in asynchronous work: timers, promises, ticks, I/O callbacks. An
+ * AsyncLocalStorage carries the worker along; an async hook reports when such a callback begins and ends. The overhead
+ * is zero for a processor without asynchronous work, and 0.2 µs per promise for one that awaits.
  */
 import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import type { LedgerWriter } from '../store/lane-ledger.ts';
@@ -15,24 +16,24 @@ export interface Owner {
   readonly occupant: number;
 }
 
-/** Taken before a processor is loaded. */
+/** Captured before a processor is loaded. */
 const monotonicMs = performance.now.bind(performance);
-/** Callbacks within callbacks are few; what goes deeper is not told apart. */
+/** Nesting limit of callbacks; deeper ones are attributed to the callback at the limit. */
 const MAX_DEPTH = 64;
 
 export class Account<O extends Owner> {
   readonly #ledger: LedgerWriter;
   readonly #owner = new AsyncLocalStorage<O>();
-  /** Undefined where time is not counted. */
+  /** Undefined if time is not counted. */
   readonly #runQueue: RunQueue | undefined;
-  /** Those whose turns were interrupted by the one that runs, innermost last. */
+  /** Owners of the interrupted outer turns, innermost last. */
   readonly #outer: (O | undefined)[] = [];
   readonly #growth: MemoryGrowth<O>;
   #depth = 0;
   #current: O | undefined;
   #sinceMs = 0;
 
-  /** @param residentBytes memory of the process */
+  /** @param residentBytes resident memory of the process */
   constructor(ledger: LedgerWriter, residentBytes: () => number) {
     this.#ledger = ledger;
     this.#growth = new MemoryGrowth(ledger, residentBytes);
@@ -40,12 +41,12 @@ export class Account<O extends Owner> {
     createHook({ before: () => this.#begin(this.#owner.getStore()), after: () => this.#end() }).enable();
   }
 
-  /** For whom the code runs that asks; undefined if that cannot be told. */
+  /** The worker whose code calls this; undefined if unknown. */
   get owner(): O | undefined {
     return this.#owner.getStore();
   }
 
-  /** Runs `work` for the worker, and what it puts off later. */
+  /** Runs `work` for the worker; asynchronous work that it starts is attributed to the worker too. */
   run<A, R>(owner: O, work: (argument: A) => R, argument: A): R {
     this.#begin(owner);
     try {
@@ -62,7 +63,7 @@ export class Account<O extends Owner> {
   }
 
   #end(): void {
-    // After an error that was caught, Node ends what it began.
+    // After a caught error, Node may call `after` without a matching `before`.
     if (this.#depth === 0) return;
     this.#depth--;
     if (this.#depth >= MAX_DEPTH) return;

@@ -1,15 +1,15 @@
 /**
- * The lane's decoder: the heartbeat of proto/pulselane/v1/telemetry.proto (and so of the legacy service). The full
- * library would cost each lane 3 MB and 20 ms; a property test holds this decoder to the library's result.
+ * Decodes the Heartbeat message of proto/pulselane/v1/telemetry.proto, a superset of the legacy one. The full protobuf
+ * library would cost each lane 3 MB and 20 ms; a property test compares this decoder with the library.
  *
- * The loops over fields are written out, one per kind of message: a loop that is handed a function for each field took
- * twice as long. What an error says of where it happened is put together only when it happened.
+ * Each message type has its own loop over fields: a generic loop with a callback per field took twice as long. Error
+ * texts are built only when an error occurs.
  */
 import type { GpuUsage, RunningTask } from '../model/telemetry.ts';
 import type { KnownTasks } from './known-tasks.ts';
 import { WireReader } from './wire-reader.ts';
 
-/** A heartbeat; `runningTasks` is undefined if they are those that are known already, see known-tasks.ts. */
+/** A heartbeat. `runningTasks` is undefined if the tasks are unchanged, see known-tasks.ts. */
 export interface ReadHeartbeat {
   workerId: string;
   cpuUsage: number;
@@ -29,10 +29,10 @@ export interface DecodedHeartbeat extends ReadHeartbeat {
   runningTasks: RunningTask[];
 }
 
-/** The bytes are not such a message. The message says where. */
+/** The bytes are not a valid Heartbeat. The message says where. */
 export class MalformedHeartbeat extends Error {}
 
-/** Stands for no metrics where nobody else gets hold of it: a new map costs as much as reading five numbers. */
+/** Shared placeholder for "no metrics", never handed out: creating a map costs as much as reading five numbers. */
 const NO_METRICS: Map<string, number> = new Map();
 
 /** @throws MalformedHeartbeat */
@@ -46,7 +46,7 @@ export function decodeWhole(message: WireReader): DecodedHeartbeat {
 }
 
 /**
- * The same for the next heartbeat of a worker, without making anew what has not changed.
+ * Decodes the worker's next heartbeat, reusing what has not changed.
  * @throws MalformedHeartbeat
  */
 export function decodeNext(message: WireReader, workerId: string, known: KnownTasks): ReadHeartbeat {
@@ -57,7 +57,7 @@ export function decodeNext(message: WireReader, workerId: string, known: KnownTa
   return read(message, workerId, undefined) as ReadHeartbeat;
 }
 
-/** @returns undefined if `known` is given and the tasks are others. */
+/** @returns undefined if `known` is given and the tasks have changed. */
 function read(reader: WireReader, workerId: string, known: KnownTasks | undefined): ReadHeartbeat | undefined {
   const heartbeat: ReadHeartbeat = {
     workerId: '',
@@ -97,7 +97,7 @@ function read(reader: WireReader, workerId: string, known: KnownTasks | undefine
             tasks.push(readTask(reader, tasks.length));
             break;
           }
-          // Tasks beside the known ones are others, too.
+          // Further tasks after the known ones are a change, too.
           if (heartbeat.runningTasks === undefined || !known.pass(reader, start)) return undefined;
           heartbeat.runningTasks = undefined;
           break;
@@ -229,7 +229,7 @@ function readGpu(reader: WireReader, index: number): GpuUsage {
   }
 }
 
-/** An entry of a protobuf map: a message of key (1) and value (2); the last entry of a key wins. */
+/** Reads an entry of a protobuf map: a message of key (1) and value (2). The last entry of a key wins. */
 function readMetric(reader: WireReader, metrics: Map<string, number>): void {
   let name = '';
   let value = 0;
@@ -251,15 +251,15 @@ function readMetric(reader: WireReader, metrics: Map<string, number>): void {
 }
 
 function checkEnd(reader: WireReader, end: number): void {
-  if (end > reader.end) throw new Error('it is cut short');
+  if (end > reader.end) throw new Error('truncated message');
 }
 
 function checkEnded(reader: WireReader, end: number): void {
-  if (reader.at !== end) throw new Error('a field runs over its end');
+  if (reader.at !== end) throw new Error('a field extends beyond the end of its message');
 }
 
 function malformed(error: unknown, path: string, field: number): MalformedHeartbeat {
-  // Said already by the message within this one.
+  // A nested message has already built the text.
   if (error instanceof MalformedHeartbeat) return error;
   return new MalformedHeartbeat(`${path} is malformed at field ${field}: ${(error as Error).message}`);
 }

@@ -1,22 +1,23 @@
 /**
- * Puts what tells of it in front of all that takes shared memory in this realm: SharedArrayBuffer and WebAssembly. The
- * prototypes stay: `instanceof` and `constructor` are as before. Runs where foreign code runs, as a part of it.
+ * Wraps the constructors that allocate shared memory in this realm, SharedArrayBuffer and those of WebAssembly, to
+ * report each allocation. The prototypes stay, so `instanceof` and `constructor` work as before. Runs in the
+ * processor's realm.
  */
 type Constructor = abstract new (...args: never[]) => object;
 
-/** What it tells, of what was made. */
+/** Callbacks for allocations. */
 export interface Listeners {
-  /** Of shared memory, made or grown. */
+  /** Called with shared memory that was created or grown. */
   readonly note: (made: object) => void;
-  /** Of what an instance of a module exports. */
+  /** Called with the exports of each WebAssembly instance. */
   readonly noteExports: (exports: object) => void;
 }
 
-// Taken before foreign code is loaded.
+// Captured before foreign code is loaded.
 const { construct, apply, get } = Reflect;
 const { defineProperty } = Object;
 
-/** WebAssembly as far as it is needed here. */
+/** The part of WebAssembly used here. */
 interface WebAssemblyObject {
   Memory: Constructor;
   Instance: Constructor;
@@ -45,7 +46,7 @@ export function watchAllocations({ note, noteExports }: Listeners): void {
   }
 }
 
-/** The constructor, which also tells of what it made. */
+/** Wraps a constructor to report each object that it creates. */
 function noting<C extends Constructor>(original: C, note: (made: object) => void): C {
   const noted: C = new Proxy(original, {
     construct(target, args, newTarget): object {
@@ -54,7 +55,7 @@ function noting<C extends Constructor>(original: C, note: (made: object) => void
       return made;
     },
   });
-  // What is made by way of `constructor`, as `slice` does, counts too.
+  // Objects created through `constructor`, as by `slice`, are reported too.
   defineProperty(original.prototype, 'constructor', { value: noted, writable: true, configurable: true });
   return noted;
 }

@@ -1,6 +1,6 @@
 /**
- * How heartbeats travel to a lane: those of one turn of the main thread's event loop, joined into one message, since
- * waking a thread costs more than its work. Each is a header and the bytes as they were received:
+ * The format in which heartbeats are sent to a lane. All heartbeats of one turn of main's event loop form one message,
+ * since waking a thread costs more than processing a heartbeat. Each frame is a header and the heartbeat's bytes:
  *
  *     0        4         8        12      16              24             32
  *     ┌────────┬─────────┬────────┬───────┬───────────────┬──────────────┬───────────────────┐
@@ -12,15 +12,15 @@ import { WireReader } from './wire-reader.ts';
 
 const HEADER_BYTES = 32;
 const ALIGNMENT_BYTES = 8;
-/** Holds a turn's heartbeats of a busy fleet; grows when it does not. */
+/** Holds one turn's heartbeats of a busy fleet; grows on demand. */
 const FIRST_CAPACITY_BYTES = 4096;
-/** A scratch grown beyond this by one burst is given back: there is one for each lane, so that a thousand keep 64 MB at most. */
+/** After a burst, buffers larger than this are released: each lane has one, so a thousand lanes keep at most 64 MB. */
 const KEPT_CAPACITY_BYTES = 64 * 1024;
 
 export interface HeartbeatFrame {
-  /** The lane's name for the worker: its row on the board. */
+  /** The worker's row on the board, which identifies it in the lane. */
   readonly slot: number;
-  /** Counts the worker's heartbeats on their way to lanes, from 1. */
+  /** Number of the heartbeat, counted per worker from 1. */
   readonly ordinal: number;
   readonly receivedMonotonicMs: number;
   readonly receivedUnixMs: number;
@@ -32,12 +32,12 @@ export class FrameBatch {
   #bytes = Buffer.allocUnsafeSlow(FIRST_CAPACITY_BYTES);
   #used = 0;
 
-  /** Bytes collected so far. */
+  /** Bytes collected. */
   get size(): number {
     return this.#used;
   }
 
-  /** Bytes that it keeps ready. */
+  /** Bytes allocated. */
   get capacityBytes(): number {
     return this.#bytes.length;
   }
@@ -46,7 +46,7 @@ export class FrameBatch {
     return this.#used === 0;
   }
 
-  /** What was collected; until it is added to, taken or cleared. */
+  /** The collected frames; valid until the next call of add, take or clear. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#used);
   }
@@ -65,7 +65,7 @@ export class FrameBatch {
     this.#used = end;
   }
 
-  /** What was collected, for a message; the batch is empty afterwards. */
+  /** Returns the collected frames as a message and empties the batch. */
   take(): ArrayBuffer {
     const taken = this.#bytes.buffer.slice(0, this.#used);
     this.clear();
@@ -85,8 +85,8 @@ export class FrameBatch {
 }
 
 /**
- * Goes through a batch, frame by frame, without an object for each: its members are those of the frame it is at, and
- * `message` reads the heartbeat.
+ * Iterates over the frames of a batch without allocating an object per frame: its fields are those of the current
+ * frame, and `message` reads the heartbeat.
  */
 export class FrameCursor implements HeartbeatFrame {
   slot = 0;
@@ -106,7 +106,7 @@ export class FrameCursor implements HeartbeatFrame {
     this.message = new WireReader(this.#batch);
   }
 
-  /** Goes to the next frame. @returns false if there is none. */
+  /** Moves to the next frame. @returns false at the end */
   next(): boolean {
     const at = this.#next;
     if (at >= this.#batch.length) return false;
@@ -123,12 +123,12 @@ export class FrameCursor implements HeartbeatFrame {
     return true;
   }
 
-  /** Lets `message` read the heartbeat again from its start. */
+  /** Resets `message` to the start of the heartbeat. */
   rewind(): void {
     this.message.choose(this.#start, this.#end);
   }
 
-  /** Bytes of the heartbeat. */
+  /** Size of the heartbeat in bytes. */
   get length(): number {
     return this.#end - this.#start;
   }

@@ -1,19 +1,19 @@
 /**
- * The tasks of a worker's last record, as bytes: while field 5 of its heartbeats stays the same, they need not be
- * decoded, checked and made into JSON again, which is three quarters of a lane's work on a heartbeat of four tasks.
+ * The tasks of a worker's last record, as bytes. While field 5 of its heartbeats is unchanged, the tasks need not be
+ * decoded, validated and converted to JSON again, which is three quarters of the work for a heartbeat of four tasks.
  *
- * Only an optimisation: it lives in the lane's heap, is filled again by the first heartbeat after a restart, and is
- * empty whenever the tasks do not lie together in the message or are many.
+ * It is only a cache: it lives in the lane's heap, is filled by the first heartbeat after a restart, and stays empty if
+ * the tasks are too large or not contiguous in the message.
  */
 import type { WireReader } from './wire-reader.ts';
 
 const RUNNING_TASKS = 5;
 /**
- * More bytes of tasks than this are not remembered, so that 10,000 workers on a shared lane take 40 MB at most; some
- * hundred tasks. Usually it is a few hundred bytes.
+ * Tasks larger than this, about a hundred, are not cached, so that 10,000 workers on a shared lane take at most 40 MB.
+ * Most heartbeats have a few hundred bytes of tasks.
  */
 const MAX_BYTES = 4096;
-/** Tasks that change seldom change their size. */
+/** Rounds sizes up, so that a buffer can be reused when the tasks change slightly. */
 const GRANULARITY_BYTES = 64;
 const NO_BYTES = Buffer.alloc(0);
 
@@ -26,7 +26,7 @@ export class KnownTasks {
     return this.#count;
   }
 
-  /** Passes over the tasks, the first of whose tags stands at `start`, if they are the known ones. */
+  /** Skips the tasks, the first of whose tags is at `start`, if they equal the known ones. */
   pass(message: WireReader, start: number): boolean {
     if (this.#length === 0 || !message.holds(start, this.#bytes, this.#length)) return false;
     message.at = start + this.#length;
@@ -38,7 +38,7 @@ export class KnownTasks {
     this.#count = 0;
   }
 
-  /** Remembers the tasks of a message that is known to be well-formed, if it can. */
+  /** Remembers the tasks of a well-formed message, if they qualify. */
   learn(message: WireReader): void {
     this.forget();
     let from = 0;

@@ -1,8 +1,8 @@
 /**
- * What runs in a lane: decodes, validates, derives and publishes the heartbeats of the workers it serves, in the order
- * in which they come. A plain class over a port and a clock; thread.ts puts it into a thread.
+ * The lane: decodes, validates, derives and publishes its workers' heartbeats in order of arrival. A plain class over a
+ * port and a clock; thread.ts runs it in a thread.
  *
- * Everything that must outlive the lane is in the workers' slots: it may be killed between any two statements.
+ * All state that must outlive the lane is in the workers' slots: the lane may be killed between any two statements.
  */
 import type { Clock } from '../lib/clock.ts';
 import { collectGarbage } from '../lib/collect-garbage.ts';
@@ -19,7 +19,7 @@ import { TaskProgress } from './task-progress.ts';
 import { heartbeatProblem } from './validate.ts';
 
 export interface ServedWorker {
-  /** The lane's name for it: its row on the board. */
+  /** The worker's row on the board, which identifies it in the lane. */
   readonly row: number;
   readonly occupant: number;
   readonly workerId: string;
@@ -28,32 +28,31 @@ export interface ServedWorker {
   readonly progress: TaskProgress;
 }
 
-/** Looks at a valid heartbeat and may add metrics to it. @returns why it is rejected; undefined if it is not */
+/** Inspects a valid heartbeat and may add metrics. @returns why the heartbeat is rejected; undefined if it is not */
 export type Derive = (heartbeat: DecodedHeartbeat, worker: ServedWorker) => string | undefined;
 
-/** What a lane does beside publishing. */
+/** The processor, as the lane sees it. */
 export interface CustomCode {
   readonly derive: Derive;
-  /** Whether the worker's heartbeats are left where they are: another lane will take them. */
+  /** Whether to skip the worker's heartbeats because another lane will process them. */
   readonly isHeld: (worker: ServedWorker) => boolean;
 }
 
-/** What a lane is given beside its port. */
+/** Dependencies of a lane. */
 export interface LaneOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly custom?: CustomCode | undefined;
   readonly allowance: RecordAllowance;
-  /** Where what is published is counted. */
+  /** Counts what is published, per row. */
   readonly publications: Publications;
 }
 
 /**
- * After so many bytes of large heartbeats the lane collects its garbage: a text of megabytes that nobody needs any more
- * would stay for hours in the heap of a lane that has little to do. It takes some milliseconds, a tenth of what such
- * heartbeats take.
+ * After this many bytes of large heartbeats the lane collects garbage: in a lane with little to do, V8 would keep
+ * strings of megabytes for hours. Collecting takes some milliseconds, a tenth of the time that such heartbeats take.
  */
 const COLLECT_AFTER_BYTES = 2 * 1024 ** 2;
-/** Smaller heartbeats leave nothing worth it. */
+/** Smaller heartbeats are not worth collecting. */
 const LARGE_BYTES = 256 * 1024;
 
 export class Lane {
@@ -62,7 +61,7 @@ export class Lane {
   readonly #custom: CustomCode | undefined;
   readonly #allowance: RecordAllowance;
   readonly #publications: Publications;
-  /** Bytes of large heartbeats since garbage was collected last. */
+  /** Bytes of large heartbeats since the last collection. */
   #largeBytes = 0;
   readonly #served = new Map<number, ServedWorker>();
 
@@ -76,7 +75,7 @@ export class Lane {
     port.postMessage({ type: 'ready' });
   }
 
-  /** Called when it has nothing to do. */
+  /** Called when the lane has nothing to do. */
   idle(): void {
     if (this.#largeBytes < COLLECT_AFTER_BYTES) return;
     this.#largeBytes = 0;
@@ -115,7 +114,7 @@ export class Lane {
 
   #process(frame: FrameCursor): void {
     const served = this.#served.get(frame.slot);
-    // Forgotten while its heartbeat was on the way.
+    // The worker was removed while its heartbeat was queued.
     if (served === undefined || this.#custom?.isHeld(served)) return;
     const { slot, known, progress, occupant } = served;
     slot.take(frame.ordinal);
@@ -159,14 +158,14 @@ export class Lane {
     if (resized !== undefined) this.#port.postMessage({ type: 'grown', slot: frame.slot, occupant, memory: resized });
   }
 
-  /** The heartbeat, or why it is rejected. */
+  /** Returns the heartbeat, or why it is rejected. */
   #read(frame: FrameCursor, served: ServedWorker): ReadHeartbeat | string {
     try {
       if (this.#custom === undefined) {
         const heartbeat = decodeNext(frame.message, served.workerId, served.known);
         return problemOf(heartbeat, served) ?? heartbeat;
       }
-      // Whoever looks at heartbeats gets all of each.
+      // A processor needs the whole heartbeat.
       const heartbeat = decodeWhole(frame.message);
       return problemOf(heartbeat, served) ?? this.#custom.derive(heartbeat, served) ?? heartbeat;
     } catch (error) {
@@ -177,7 +176,7 @@ export class Lane {
 }
 
 function problemOf(heartbeat: ReadHeartbeat, { workerId }: ServedWorker): string | undefined {
-  // Main read the id with its own eyes; if the two disagree, neither worker's record may change.
-  if (heartbeat.workerId !== workerId) return 'worker_id reads differently when the whole heartbeat is decoded';
+  // Main has parsed the id with another parser; if the two disagree, no worker's record may change.
+  if (heartbeat.workerId !== workerId) return 'worker_id differs from the id that the main thread read';
   return heartbeatProblem(heartbeat);
 }

@@ -1,9 +1,9 @@
-/** Loads an operator's processor. */
+/** Loads the operator's processor module. */
 import { messageOf } from '../lib/errors.ts';
 import type { HeartbeatProcessor } from '../model/processor.ts';
 import { kindOf } from './kind-of.ts';
 
-/** @throws Error in words for people if the module does not load or has no function as its default export. */
+/** @throws Error with a message for users if the module does not load or its default export is not a function. */
 export async function loadProcessor(url: string): Promise<HeartbeatProcessor> {
   let module: { default?: unknown };
   try {

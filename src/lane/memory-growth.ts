@@ -1,7 +1,7 @@
 /**
- * For whom the memory of the process grows: while main asks for it, resident memory is read before and after each turn. What
- * other threads take and give back meanwhile is in it, too. So both are summed up, for each worker from the last moment at
- * which nothing was left: what is taken and kept adds up, and what comes and goes does not.
+ * Attributes growth of the process's memory to workers. While main requests it, resident memory is read before and
+ * after each turn. Other threads allocate and free memory meanwhile, so the differences are summed up per worker, never
+ * below zero: memory that is taken and kept adds up, memory that comes and goes does not.
  */
 import type { LedgerWriter, Place } from '../store/lane-ledger.ts';
 
@@ -10,19 +10,19 @@ const NOTHING = { kib: 0, row: 0, occupant: 0 };
 export class MemoryGrowth<O extends Place> {
   readonly #ledger: LedgerWriter;
   readonly #residentBytes: () => number;
-  /** Weak, since workers come and go. */
+  /** A WeakMap, since workers come and go. */
   #kibOf = new WeakMap<O, number>();
   #bytesBefore = 0;
-  /** What main is told: the most, and whose it is. */
+  /** The largest growth and its worker, as published to main. */
   #published: Place & { readonly kib: number } = NOTHING;
 
-  /** @param residentBytes of the process: a file of the kernel, which takes 10 µs to read */
+  /** @param residentBytes resident memory of the process; read from a kernel file, which takes 10 µs */
   constructor(ledger: LedgerWriter, residentBytes: () => number) {
     this.#ledger = ledger;
     this.#residentBytes = residentBytes;
   }
 
-  /** The turn of one ends, or that of another begins. */
+  /** A turn of `before` ends and one of `after` begins. */
   turn(before: O | undefined, after: O | undefined): void {
     if (before === undefined && after === undefined) return;
     if (!this.#ledger.isWatched) {
@@ -43,7 +43,7 @@ export class MemoryGrowth<O extends Place> {
     const { row, occupant } = owner;
     const published = this.#published;
     const isPublished = published.row === row && published.occupant === occupant;
-    // Whoever has more than one whose sum falls says so at the end of his next turn.
+    // If the published sum falls below another worker's, that worker publishes its own at the end of its next turn.
     if (ofOwner > published.kib || (isPublished && ofOwner < published.kib))
       this.#publish({ kib: ofOwner, row, occupant });
   }

@@ -1,4 +1,4 @@
-/** What goes between the main thread and a lane: one union per direction. */
+/** The messages between the main thread and a lane: one union per direction. */
 
 import type { FaultCause } from '../model/lanes.ts';
 import type { Bell } from '../store/bell.ts';
@@ -8,31 +8,31 @@ import type { PublicationsMemory } from '../store/publications.ts';
 import type { AllowanceMemory } from '../store/record-allowance.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 
-/** Handed to each thread of a lane when it is made. */
+/** Passed to each lane thread when it starts. */
 export interface LaneThreadData {
-  /** What is done with each heartbeat beside publishing it; undefined: nothing. */
+  /** The processor to run; undefined if there is none. */
   readonly processor: ProcessorSpec | undefined;
-  /** Rung after each message. */
+  /** Main rings it after each message. */
   readonly bell: Bell;
-  /** By which heartbeats come beside the port, see ordered-port.ts; undefined: all come by the port, which stamps nothing. */
+  /** Carries heartbeats alongside the port, see ordered-port.ts; undefined: all come through the port, unstamped. */
   readonly ring: ByteRing | undefined;
-  /** For whom the processor runs; undefined without one. */
+  /** Records which worker the processor runs for; undefined without a processor. */
   readonly ledger: LedgerMemory | undefined;
-  /** How large records may be. */
+  /** Limits on the size of records. */
   readonly allowance: AllowanceMemory;
-  /** Where it is counted what is published to the slot of each row. */
+  /** Counts publications per row. */
   readonly publications: PublicationsMemory;
 }
 
 export interface ProcessorSpec {
   /** URL of the ES module. */
   readonly url: string;
-  /** Memory outside the heap at which the lane ends itself. */
+  /** Limit of memory outside the heap; the lane ends itself beyond it. */
   readonly offHeapBytes: number;
 }
 
 export type ToLane =
-  /** Serve this worker from now on. */
+  /** Start serving this worker. */
   | {
       readonly type: 'serve';
       readonly slot: number;
@@ -40,21 +40,23 @@ export type ToLane =
       readonly workerId: string;
       readonly memory: SlotMemory;
     }
-  /** Stop serving it, once all that was sent before is done, and say so. */
+  /** Stop serving the worker after processing all earlier messages, and confirm with `left`. */
   | { readonly type: 'leave'; readonly slot: number }
-  /** Collect the memory of slots that were replaced or left. */
+  /** Collect the memory of replaced and removed slots. */
   | { readonly type: 'collect' }
-  /** Heartbeats, see frames.ts. */
+  /** Heartbeats in the format of frames.ts. */
   | { readonly type: 'heartbeats'; readonly frames: ArrayBuffer };
 
 export type FromLane =
-  /** The thread runs and takes heartbeats. */
+  /** The thread is running and accepts heartbeats. */
   | { readonly type: 'ready' }
-  /** The slot's record did not fit, or had far too much room: from now on this memory is the slot, of this occupant of the row. */
+  /**
+   * The slot was too small, or far too large, for the record: this memory replaces it, for this occupant of the row.
+   */
   | { readonly type: 'grown'; readonly slot: number; readonly occupant: number; readonly memory: SlotMemory }
-  /** The lane will not touch this slot again. */
+  /** The lane will not access this slot again. */
   | { readonly type: 'left'; readonly slot: number }
-  /** The thread ends now, because of what was done for this worker; without one, nobody knows for whom. */
+  /** The thread ends because of code that ran for this worker; the worker is undefined if unknown. */
   | {
       readonly type: 'failed';
       readonly cause: FaultCause;

@@ -1,20 +1,24 @@
 /**
- * The thread's memory outside the heap, which V8's limits do not count, against its limit: looked at after each heartbeat,
- * and within each allocation of shared memory. Of that, V8 does not feel when to collect what nobody uses any more: a full
- * collection comes before the verdict, unless twice the limit is reached, at which a thread may never come so far.
+ * Enforces the limit on the thread's memory outside the heap, which V8's heap limits do not include. It is checked
+ * after each heartbeat and at each allocation of shared memory. V8 does not notice when unused shared memory should be
+ * collected, so a full collection comes before the verdict, except beyond twice the limit: the thread may never get
+ * that far.
  */
 import { collectGarbage } from '../lib/collect-garbage.ts';
 import { ForeignMemory } from '../store/foreign-memory.ts';
 import type { Owner } from './account.ts';
 import type { Fault } from './processor.ts';
 
-/** What is known of the thread's memory, and done about it. */
+/** Functions to measure and control the thread's memory. */
 export interface ThreadMemory {
-  /** Outside the heap, as V8 counts it. */
+  /** Memory outside the heap, as counted by V8. */
   externalBytes(): number;
-  /** Has `note` called with all memory that foreign code takes, and `noteExports` with what modules export. */
+  /**
+   * Calls `note` with all shared memory that foreign code allocates, and `noteExports` with what WebAssembly modules
+   * export.
+   */
   watchAllocations(note: (made: object) => void, noteExports: (exports: object) => void): void;
-  /** Calls it in a later turn of the event loop. */
+  /** Calls `turn` in a later turn of the event loop. */
   later(turn: () => void): void;
 }
 
@@ -26,7 +30,7 @@ export class OffHeap<O extends Owner> {
   readonly #shared: ForeignMemory<O>;
   #isCollecting = false;
 
-  /** To be made before a processor is loaded. */
+  /** Must be created before a processor is loaded. */
   constructor(
     thread: ThreadMemory,
     mostBytes: number,
@@ -45,8 +49,8 @@ export class OffHeap<O extends Owner> {
   }
 
   /**
-   * Of what V8 counts, the worker whose heartbeat crosses the limit is as near to the one that leaks as can be told; of what
-   * is counted here, it is the one that holds the most.
+   * For memory that V8 counts, the best guess of the leaking worker is the one whose heartbeat crosses the limit. For
+   * shared memory, counted here, it is the worker that holds the most.
    */
   check(isCollected = false): void {
     const externalBytes = this.#thread.externalBytes();
@@ -58,7 +62,7 @@ export class OffHeap<O extends Owner> {
       return;
     }
     const owner = sharedBytes > externalBytes ? (this.#shared.heaviest ?? this.#ownerNow()) : this.#ownerNow();
-    const reason = `memory outside the heap reached ${mib(bytes)} MiB, of ${mib(this.#mostBytes)} MiB allowed`;
+    const reason = `memory outside the heap reached ${mib(bytes)} MiB; the limit is ${mib(this.#mostBytes)} MiB`;
     this.#onFault({ cause: 'memory', reason, owner });
   }
 
@@ -68,7 +72,7 @@ export class OffHeap<O extends Owner> {
     const { later } = this.#thread;
     later(() => {
       collectGarbage();
-      // What was collected is told between turns.
+      // V8 reports what was collected only between turns.
       later(() =>
         later(() => {
           this.#isCollecting = false;

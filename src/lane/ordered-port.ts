@@ -1,19 +1,19 @@
 /**
- * What main sends to a lane, in order, though it comes two ways: messages by a port, and heartbeats mostly by a ring, which is
- * cheaper for both sides (a port costs main 2 µs a message, and the lane 1.5).
+ * The lane's end of the connection to main, which preserves order across two channels: a port for messages, and a ring
+ * for most heartbeats, which is cheaper for both sides (a port message costs main 2 µs and the lane 1.5 µs).
  *
- * Main stamps each message with where its ring stood: all heartbeats before that are older, all behind it newer. The lane
- * looks first how far the ring is written, then into the port. Heartbeats that it sees written came behind each message with a
- * smaller stamp, which was posted before they were written, so that message is in the port by then and goes first. What comes
- * into either later is left for the next look.
+ * Main stamps each message with the ring's write position: heartbeats before that position are older than the message.
+ * The lane reads the write position first, then the port. A message whose stamp is smaller than the position was posted
+ * before the later heartbeats were written, so it is already in the port and goes first. What arrives afterwards is
+ * left for the next read.
  */
 import { type ByteRing, type RingPosition, RingReader } from '../store/byte-ring.ts';
 import type { ToLane } from './messages.ts';
 import type { ReadablePort } from './sleeping-port.ts';
 
-/** As it comes by the port. */
+/** A message as posted on the port. */
 export interface Stamped {
-  /** Heartbeats in the ring up to there come first. */
+  /** Heartbeats in the ring up to this position come first. */
   readonly after: RingPosition;
   readonly message: ToLane;
 }
@@ -21,7 +21,7 @@ export interface Stamped {
 export class OrderedPort implements ReadablePort {
   readonly #port: ReadablePort;
   readonly #ring: RingReader;
-  /** It has come, and heartbeats may go before it. */
+  /** A received message that may have to wait for heartbeats in the ring. */
   #next: Stamped | undefined;
 
   constructor(port: ReadablePort, ring: ByteRing) {

@@ -1,7 +1,7 @@
 /**
- * The thread around a lane with a processor. Here, in the thread's first realm, the processor is loaded and runs; the lane
- * has a realm of its own (realm.ts). Everything that the lane needs of this realm is captured before foreign code is
- * loaded: as a variable, or as a member of an object's own, since what a class has may be replaced.
+ * The thread of a lane with a processor. The processor is loaded and runs in the thread's main realm; the lane runs in
+ * a realm of its own (realm.ts). Everything that the lane needs of the main realm is captured before foreign code is
+ * loaded, as a variable or an own property, since foreign code may replace what is inherited from a prototype.
  */
 import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import * as buffer from 'node:buffer';
@@ -16,7 +16,7 @@ import { loadProcessor } from './load-processor.ts';
 import type { LaneThreadData } from './messages.ts';
 import type { laneIn, Outside, RealmLane } from './realm.ts';
 
-/** realm.ts as a script, put here by the bundler. */
+/** realm.ts as a script, inserted by the bundler. */
 declare const REALM_SCRIPT: string;
 
 type ProcessorThreadData = LaneThreadData & {
@@ -27,18 +27,18 @@ const { port, data } = takeThreadStart<ProcessorThreadData>();
 keepWhatNodeUses();
 const lane = newRealm().laneIn(captured());
 let isLoaded = false;
-// Before that, a failure is one to start: the thread ends, and the error says why.
+// A failure before loading is a failure to start: the thread ends with the error.
 const fail = (thrown: unknown) => {
   if (!isLoaded) throw thrown;
   lane.failed(thrown);
 };
 process.setUncaughtExceptionCaptureCallback(fail);
 process.on('unhandledRejection', fail);
-// Nothing listens on the port, so that this alone keeps the thread's loop going.
+// The port has no listener, so this keeps the event loop alive.
 port.ref();
 void serveWith(data.processor.url, lane);
 
-/** Not awaited by the module: what it fails with ends the thread all the same, and with a clearer message. */
+/** Not awaited by the module: a rejection ends the thread anyway, with a clearer message. */
 async function serveWith(url: string, { begin }: RealmLane): Promise<void> {
   const processor = await loadProcessor(url);
   isLoaded = true;
@@ -51,10 +51,10 @@ function newRealm(): { laneIn: typeof laneIn } {
     filename: 'lane/realm',
     parsingContext: context,
   });
-  // Own copies: what Node's modules export may be replaced.
+  // Copies, since foreign code may replace exports of Node's modules.
   const { Buffer: NodeBuffer, isUtf8 } = buffer;
   const { isProxy, isPromise } = types;
-  /** To be called with `new`. */
+  /** A constructor, called with `new`. */
   function OwnLocalStorage() {
     return withOwn(new AsyncLocalStorage(), ['run', 'getStore', 'enterWith']);
   }
@@ -100,15 +100,15 @@ function captured(): Outside {
   };
 }
 
-/** The object, with what its class has of these names as members of its own. */
+/** Copies the named methods from the object's prototype to the object itself. */
 function withOwn<T extends object>(object: T, names: readonly (keyof T)[]): T {
   for (const name of names) Object.defineProperty(object, name, { value: object[name] });
   return object;
 }
 
 /**
- * Node's own code is written to stand replaced builtins. What of it runs here and does not: AsyncLocalStorage copies maps, and
- * hooks keep a stack of resources. Who tries to replace these methods is told so by a TypeError.
+ * Node's internal code tolerates replaced builtins, with two exceptions that run here: AsyncLocalStorage copies maps,
+ * and async hooks use an array as a stack of resources. Replacing these two methods throws a TypeError.
  */
 function keepWhatNodeUses(): void {
   keep(Object.getPrototypeOf(new Map().entries()), 'next');

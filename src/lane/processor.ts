@@ -1,11 +1,10 @@
 /**
- * A custom processor in its lane: code of the operator's that looks at each heartbeat, may derive metrics from it, and
- * may reject it. It is trusted code with bugs: whatever it throws, now or later, ends this lane and no other, and is
- * charged to the worker for whom it ran.
+ * Runs a custom processor in its lane: the operator's code, called with each heartbeat, which may derive metrics or
+ * reject it. The code is trusted but may have bugs: whatever it throws, now or asynchronously, ends only this lane, and
+ * is charged to the worker for whom it ran.
  *
- * Processor and lane are in two realms (realm.ts). It is handed copies that look like objects of its own realm, and of
- * what it answers only the object's own members count. Reading those may run its code (getters, proxies), so it is part of
- * running it.
+ * Processor and lane run in two realms (realm.ts). The processor gets copies that are objects of its own realm. Of its
+ * answer, only own properties are read. Reading them may run its code (getters, proxies), so it counts as running it.
  */
 import { types } from 'node:util';
 import { messageOf } from '../lib/errors.ts';
@@ -16,45 +15,49 @@ import type { Account, Owner } from './account.ts';
 import type { DecodedHeartbeat } from './decode.ts';
 import { kindOf } from './kind-of.ts';
 
-/** What a processor failed at, and for whom. */
+/** A failure of the processor, and the worker for whom it ran. */
 export interface Fault<O extends Owner> {
   readonly cause: FaultCause;
   readonly reason: string;
-  /** Undefined if it cannot be told. */
+  /** Undefined if unknown. */
   readonly owner: O | undefined;
 }
 
-/** The realm that the processor runs in. */
+/** The realm in which the processor runs. */
 export interface ForeignRealm {
   readonly objectPrototype: object;
-  /** A shallow copy that is an object of that realm. */
+  /** Returns a shallow copy that is an object of that realm. */
   copyOf<T extends object>(object: T): T;
   readonly arrayPrototype: object;
 }
 
 export interface ProcessorHostOptions<O extends Owner> {
   readonly realm: ForeignRealm;
-  /** For whom it runs, also in what it put off. */
+  /** Tracks for whom the processor runs, including asynchronous work. */
   readonly account: Account<O>;
-  /** The thread's memory outside the heap, looked at after each answer. */
+  /** Checks the memory outside the heap after each answer. */
   readonly offHeap: { check(): void };
-  /** Says so and ends the thread. */
+  /** Reports the fault and ends the thread. */
   readonly onFault: (fault: Fault<O>) => never;
 }
 
-/** Derived metrics, or why the heartbeat is rejected; undefined: neither. */
+/** Derived metrics; a string says why the heartbeat is rejected; undefined: neither. */
 export type ProcessorReply = readonly (readonly [name: string, value: number])[] | string | undefined;
 
-/** Names in messages are cut to this: a metric's name may be of any length. */
+/** Metric names of any length are cut to this in messages. */
 const SHOWN_NAME_LENGTH = 64;
-/** Derived metrics of one heartbeat; as many as a heartbeat may bring itself would let one answer fill the heap. */
+/**
+ * Maximum number of derived metrics per heartbeat. As many as a heartbeat itself may have would let one answer fill the
+ * heap.
+ */
 const MAX_DERIVED_METRICS = 10_000;
 /**
- * All names of one answer together, in UTF-8: 26 bytes for each of the most metrics. They stand in the worker's record, twice
- * in shared memory, and in every answer that shows it; a heartbeat of the largest size brings 16 times as much at most.
+ * Maximum total size of the derived names of one heartbeat, in UTF-8: 26 bytes per metric at the maximum number. The
+ * names are in the worker's record, twice in shared memory, and in every answer that includes it. The largest heartbeat
+ * holds at most 16 times as much.
  */
 const MAX_DERIVED_NAME_BYTES = 256 * 1024;
-/** Classes within classes of an answer; nobody's have as many. */
+/** Maximum length of the prototype chain of an answer; real ones are far shorter. */
 const MAX_PROTOTYPES = 16;
 
 export class ProcessorHost<O extends Owner> {
@@ -64,14 +67,14 @@ export class ProcessorHost<O extends Owner> {
     this.#options = options;
   }
 
-  /** Something was thrown, or rejected, that nobody caught. */
+  /** Handles an uncaught exception or an unhandled rejection. */
   failed(thrown: unknown): never {
     return this.#threw(thrown, this.#options.account.owner);
   }
 
   /**
-   * Runs the processor and adds the metrics that it derives to the heartbeat.
-   * @returns why the heartbeat is rejected; undefined if it is not.
+   * Runs the processor and adds its derived metrics to the heartbeat.
+   * @returns why the heartbeat is rejected; undefined if it is not
    */
   run(processor: HeartbeatProcessor, heartbeat: DecodedHeartbeat, owner: O): string | undefined {
     const { realm, account, offHeap } = this.#options;
@@ -96,7 +99,9 @@ export class ProcessorHost<O extends Owner> {
   }
 }
 
-/** A copy of the processor's realm: what it does to it, or to its prototypes, changes nothing else. */
+/**
+ * Copies the heartbeat into the processor's realm, so that changes to the copy or its prototypes affect nothing else.
+ */
 function processedOf(
   heartbeat: DecodedHeartbeat,
   realm: Pick<ForeignRealm, 'copyOf' | 'arrayPrototype'>,
@@ -114,9 +119,9 @@ function processedOf(
 
 function answerIn(answer: unknown, objectPrototype: object): ProcessorReply {
   if (answer === undefined || answer === null) return undefined;
-  if (typeof answer !== 'object') return `the processor answered ${kindOf(answer)}, expected an object or undefined`;
+  if (typeof answer !== 'object') return `the processor returned ${kindOf(answer)}, expected an object or undefined`;
   if (isThenable(answer, objectPrototype)) {
-    return 'the processor answered a promise, expected an object or undefined at once';
+    return 'the processor returned a promise, expected an object or undefined; it must be synchronous';
   }
   const reject = ownMember(answer, 'reject');
   if (reject !== undefined) {
@@ -135,12 +140,12 @@ function answerIn(answer: unknown, objectPrototype: object): ProcessorReply {
 function metricsIn(metrics: object): ProcessorReply {
   const names = Object.keys(metrics);
   if (names.length > MAX_DERIVED_METRICS) {
-    return `the processor derived ${names.length} metrics; at most ${MAX_DERIVED_METRICS} are allowed`;
+    return `the processor returned ${names.length} metrics; at most ${MAX_DERIVED_METRICS} are allowed`;
   }
   let nameBytes = 0;
   for (const name of names) nameBytes += Buffer.byteLength(name);
   if (nameBytes > MAX_DERIVED_NAME_BYTES) {
-    return `the processor’s names of metrics take ${nameBytes} bytes; at most ${MAX_DERIVED_NAME_BYTES} are allowed`;
+    return `the names of the processor’s metrics take ${nameBytes} bytes; at most ${MAX_DERIVED_NAME_BYTES} are allowed`;
   }
   const derived: [string, number][] = [];
   for (const name of names) {
@@ -154,12 +159,12 @@ function metricsIn(metrics: object): ProcessorReply {
   return derived;
 }
 
-/** What every object inherits is no answer. */
+/** Ignores inherited members. */
 function ownMember(object: object, name: string): unknown {
   return Object.hasOwn(object, name) ? (object as Readonly<Record<string, unknown>>)[name] : undefined;
 }
 
-/** Also one of a class that is no Promise. A `then` that somebody gave to all objects says nothing. */
+/** Detects promises and other thenables. A `then` added to Object.prototype does not count. */
 function isThenable(answer: object, objectPrototype: object): boolean {
   if (types.isPromise(answer)) return true;
   let holder: object | null = answer;

@@ -1,10 +1,11 @@
 /**
- * The part of Node's Buffer that a lane uses, for a lane in a realm of its own (realm.ts): Node's has its methods from the
- * realm that processors run in, where they may be replaced. Imported before anything that uses a Buffer.
+ * The part of Node's Buffer that a lane uses, for a lane in its own realm (realm.ts). Node's Buffer inherits methods
+ * from the realm in which processors run, where they may be replaced. Must be imported before anything that uses
+ * Buffer.
  *
- * Tasks that are known (known-tasks.ts) are the business of lanes without a processor: nothing here compares bytes.
+ * Comparing bytes is missing: only lanes without a processor use known-tasks.ts.
  *
- * The native methods are taken over as members of a class of this realm: they take any Uint8Array.
+ * The native methods accept any Uint8Array, so they become members of a class of this realm.
  */
 import { Buffer as NodeBuffer } from 'node:buffer';
 
@@ -22,7 +23,7 @@ class LaneBuffer extends Uint8Array {
   declare readonly utf8Slice: NativeMethods['utf8Slice'];
   declare readonly latin1Slice: NativeMethods['latin1Slice'];
 
-  /** As UTF-8. */
+  /** Encoded as UTF-8. */
   write(text: string, offset = 0, length = this.length - offset): number {
     return this.utf8Write(text, offset, Math.min(length, this.length - offset));
   }
@@ -39,7 +40,7 @@ class LaneBuffer extends Uint8Array {
 
 Object.assign(LaneBuffer.prototype, { utf8Write, utf8Slice, latin1Slice });
 
-/** Apart from the class, whose own `from` is Uint8Array's. */
+/** Kept outside the class, whose own `from` would conflict with that of Uint8Array. */
 const makers = {
   from(source: string | ArrayBuffer, offset?: number, length?: number): LaneBuffer {
     if (typeof source !== 'string') return new LaneBuffer(source, offset, length);
@@ -48,7 +49,7 @@ const makers = {
     return bytes;
   },
   alloc: (bytes: number) => new LaneBuffer(bytes),
-  // They are zeroed here.
+  // Zeroed, unlike Node's.
   allocUnsafeSlow: (bytes: number) => new LaneBuffer(bytes),
   byteLength: (text: string) => byteLength(text),
 };

@@ -1,11 +1,11 @@
 /**
- * A lane beside a processor, in a realm of its own: a second set of JavaScript's builtins in the same thread. A processor
- * runs in the thread's first realm, as any module of Node's; whatever it does there to `JSON`, `Array.prototype` or
- * `Promise`, the lane's code has its own. It is built as one script, which processor-thread.ts runs in the new realm before
- * any foreign code is loaded.
+ * A lane beside a processor, in its own realm: a second set of JavaScript builtins in the same thread. The processor
+ * runs in the thread's main realm, like any Node module; if it changes `JSON`, `Array.prototype` or `Promise` there,
+ * the lane is not affected. Built as one script, which processor-thread.ts runs in the new realm before any foreign
+ * code is loaded.
  *
- * What holds: nothing of this realm is handed to the processor, and of the other realm nothing is called but what
- * {@link Outside} has, and no member is read but an object's own.
+ * Invariants: no object of this realm is passed to the processor; of the other realm, only the functions in {@link
+ * Outside} are called, and only own properties are read.
  */
 import './realm-buffer.ts';
 import type { HeartbeatProcessor } from '../model/processor.ts';
@@ -21,33 +21,33 @@ import { OffHeap, type ThreadMemory } from './off-heap.ts';
 import { type Fault, type ForeignRealm, ProcessorHost } from './processor.ts';
 import { SleepingPort } from './sleeping-port.ts';
 
-/** What the lane needs of the realm around it: functions that were captured before foreign code was loaded. */
+/** What the lane uses of the realm around it: functions captured before foreign code was loaded. */
 export interface Outside extends ForeignRealm, ThreadMemory {
   readonly bell: Bell;
   readonly ledger: LedgerMemory;
   readonly allowance: AllowanceMemory;
   readonly publications: PublicationsMemory;
-  /** Memory outside the heap at which the lane ends. */
+  /** Limit of memory outside the heap; the lane ends beyond it. */
   readonly offHeapBytes: number;
   post(message: FromLane): void;
   receive(): { readonly message: unknown } | undefined;
-  /** Memory of the whole process. */
+  /** Resident memory of the whole process. */
   residentBytes(): number;
-  /** As `process.hrtime` tells it. */
+  /** `process.hrtime`. */
   hrtime(): readonly [seconds: number, nanoseconds: number];
 }
 
 export interface RealmLane {
-  /** Takes heartbeats from now on. */
+  /** Starts accepting heartbeats. */
   begin(processor: HeartbeatProcessor): void;
-  /** Something was thrown, or rejected, that nobody caught. */
+  /** Handles an uncaught exception or an unhandled rejection. */
   failed(thrown: unknown): void;
 }
 
 export function laneIn(outside: Outside): RealmLane {
   const end = ({ cause, reason, owner }: Fault<ServedWorker>): never => {
     outside.post({ type: 'failed', cause, reason, slot: owner?.row, occupant: owner?.occupant });
-    // Main ends the thread. Until then no foreign code runs any more, and no heartbeat is taken.
+    // Blocks until main ends the thread, so that no further foreign code runs and no heartbeat is taken.
     const silence = new BellWaiter(newBell());
     for (;;) silence.waitBeyond(0);
   };

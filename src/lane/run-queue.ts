@@ -1,13 +1,13 @@
 /**
- * How long the thread was ready to run and got no processor, by the kernel's account (`/proc/thread-self/schedstat`, its
- * second number): on a machine that is overloaded, that is not the time of the worker for whom it would have run. Where the
- * kernel does not tell, it is.
+ * Measures how long the thread was runnable but got no CPU, as the kernel reports it (`/proc/thread-self/schedstat`,
+ * second number). On an overloaded machine this time must not be charged to a worker. Where the kernel does not report
+ * it, it is charged.
  */
 import { openSync, readSync } from 'node:fs';
 
-/** A turn below this is taken as it is: reading costs 2 µs. */
+/** Shorter turns are not corrected: reading costs 2 µs. */
 const LONG_MS = 20;
-/** Waiting before a turn counts for it when it is not older than this. */
+/** The reading at the start of a turn is reused for this long. */
 const MARK_EVERY_MS = 100;
 
 export class RunQueue {
@@ -16,14 +16,14 @@ export class RunQueue {
   #markedMs = Number.NEGATIVE_INFINITY;
   #waitedMs = 0;
 
-  /** A turn begins. */
+  /** Called when a turn begins. */
   mark(nowMs: number): void {
     if (nowMs - this.#markedMs < MARK_EVERY_MS) return;
     this.#markedMs = nowMs;
     this.#waitedMs = this.#read();
   }
 
-  /** Of a turn that took `tookMs`, how long the thread ran or waited for something else than a processor. */
+  /** Returns the part of a turn of `tookMs` in which the thread ran, or waited for something other than the CPU. */
   ranMs(tookMs: number): number {
     if (tookMs < LONG_MS) return tookMs;
     const waitedMs = this.#read();
@@ -39,7 +39,7 @@ export class RunQueue {
       const [, waitedNs = '0'] = this.#text.toString('latin1', 0, bytes).split(' ');
       return Number(waitedNs) / 1e6;
     } catch {
-      // Closed by somebody: the time is taken as it is.
+      // Foreign code closed the file: the time is not corrected.
       return this.#waitedMs;
     }
   }

@@ -1,21 +1,21 @@
 /**
- * A port whose thread waits for a bell between messages: asleep, without an event loop, where it waits for nothing else; or
- * beside what a processor puts off (timers, promises).
+ * A port whose thread waits for a bell (store/bell.ts) between messages: blocked, without an event loop, if it has
+ * nothing else to wait for; otherwise alongside the event loop, for a processor's timers and promises.
  *
- * A port is read in one way only: with listeners beside it, wake-ups were seen to be lost.
+ * The port has no other reader: wake-ups were lost when listeners were used in addition.
  */
 import type { Port } from '../lib/ports.ts';
 import { type Bell, BellWaiter } from '../store/bell.ts';
 
-/** What it needs of a MessagePort. */
+/** The part of MessagePort used here. */
 export interface ReadablePort {
   postMessage(message: unknown): void;
-  /** The next message, if there is one. */
+  /** Returns the next message, if any. */
   receive(): { readonly message: unknown } | undefined;
   close(): void;
 }
 
-/** Messages that are handed over before others get their turn. */
+/** Number of messages handled before the event loop gets its turn. */
 const MESSAGES_PER_TURN = 16;
 
 export class SleepingPort<In, Out> implements Port<In, Out> {
@@ -37,7 +37,7 @@ export class SleepingPort<In, Out> implements Port<In, Out> {
     this.#listener = listener;
   }
 
-  /** Called when all messages that came are handed over, before it sleeps. */
+  /** `listener` is called when all messages are handled, before the thread sleeps. */
   onIdle(listener: () => void): void {
     this.#idleListener = listener;
   }
@@ -46,7 +46,7 @@ export class SleepingPort<In, Out> implements Port<In, Out> {
     this.#port.close();
   }
 
-  /** Hands over each message as it comes; until the thread is ended. */
+  /** Handles messages as they arrive, until the thread is ended. */
   listen(): never {
     for (;;) {
       const { rings } = this.#bell;
@@ -56,7 +56,7 @@ export class SleepingPort<In, Out> implements Port<In, Out> {
     }
   }
 
-  /** The same, and between messages the thread's event loop goes on. @param later calls it in a later turn of the loop */
+  /** The same, while the event loop runs between messages. @param later runs a function in a later turn of the loop */
   listenBetween(later: (turn: () => void) => void): void {
     const turn = () => {
       this.#bell.awake();
@@ -73,7 +73,10 @@ export class SleepingPort<In, Out> implements Port<In, Out> {
     turn();
   }
 
-  /** By itself, so that the last message is garbage when it is over. @returns whether there are no more */
+  /**
+   * A separate function, so that the last message can be garbage-collected when it returns. @returns whether the port
+   * is empty
+   */
   #handOver(most = Number.POSITIVE_INFINITY): boolean {
     for (let taken = 0; taken < most; taken++) {
       const got = this.#port.receive();

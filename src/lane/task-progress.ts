@@ -1,10 +1,10 @@
 /**
- * Since when a worker's running tasks have made no progress, of those that tell theirs.
+ * Tracks since when each running task of a worker has reported the same progress.
  *
- * The table of all of them is in the lane's heap, bounded as the tasks of one heartbeat are. With each record those that
- * have stood still for the longest go into the slot, as many as it holds: a lane that was started again goes on with them.
- * Of the others it then knows nothing, so that they seem to have moved just now; a task that stands still becomes one
- * of the oldest sooner or later, so that it is noticed in time, whatever happens to its lane.
+ * The table of all tasks is in the lane's heap, bounded by the tasks of one heartbeat. With each record, the tasks
+ * without progress for the longest time are stored in the slot, up to its capacity, so that a restarted lane continues
+ * with them. A restarted lane treats all other tasks as if they had just progressed. A task that makes no progress
+ * eventually becomes one of the stored ones, so it is detected even if its lane restarts.
  */
 import type { RunningTask } from '../model/telemetry.ts';
 import { MAX_PROGRESS_ENTRIES, type ProgressEntry } from '../store/slot-progress.ts';
@@ -13,27 +13,27 @@ const NO_TASKS: ReadonlyMap<number, ProgressEntry> = new Map();
 const NONE: readonly ProgressEntry[] = [];
 
 export class TaskProgress {
-  /** By the hash of their ids. */
+  /** By task hash. */
   #tasks: ReadonlyMap<number, ProgressEntry>;
   #oldest: readonly ProgressEntry[];
 
-  /** @param restored what the slot holds, the oldest first */
+  /** @param restored the entries stored in the slot, oldest first */
   constructor(restored: readonly ProgressEntry[] = NONE) {
     this.#tasks = new Map(restored.map((entry) => [entry.taskHash, entry]));
     this.#oldest = restored;
   }
 
-  /** Those that have stood still for the longest, the oldest first: for the slot. */
+  /** The tasks without progress for the longest time, oldest first, to be stored in the slot. */
   get oldest(): readonly ProgressEntry[] {
     return this.#oldest;
   }
 
-  /** When the one that has waited for the longest moved last; 0 if no running task tells its progress. */
+  /** Time of the least recent progress of any running task; 0 if no task reports progress. */
   get stoodStillSinceMs(): number {
     return this.#oldest[0]?.sinceMs ?? 0;
   }
 
-  /** The worker's tasks are these now. Not called while nothing of them changes. */
+  /** Sets the worker's current tasks. Not called while they are unchanged. */
   note(tasks: readonly RunningTask[], nowMs: number): void {
     const before = this.#tasks;
     const known = new Map<number, ProgressEntry>();
@@ -48,7 +48,7 @@ export class TaskProgress {
   }
 }
 
-/** The `most` entries with the least `sinceMs`, in that order. */
+/** The `most` entries with the smallest `sinceMs`, in that order. */
 export function oldestOf(entries: Iterable<ProgressEntry>, most: number): readonly ProgressEntry[] {
   const oldest: ProgressEntry[] = [];
   for (const entry of entries) {
@@ -61,7 +61,7 @@ export function oldestOf(entries: Iterable<ProgressEntry>, most: number): readon
   return oldest;
 }
 
-/** 53 bits of two hashes over the id, so that in practice no two tasks of a worker share one. */
+/** A 53-bit hash of the id, combined from two hashes, so that collisions within a worker practically do not occur. */
 export function taskHashOf(taskId: string): number {
   let low = 0x811c9dc5;
   let high = 0x1b873593;

@@ -1,4 +1,4 @@
-/** The thread around a lane without a processor: built as one small bundle, since each thread loads it anew. */
+/** Entry of a lane thread without a processor. Built as one small bundle, since each thread loads it anew. */
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { systemClock } from '../lib/clock.ts';
 import { takeThreadStart } from '../lib/thread-start.ts';

@@ -1,13 +1,13 @@
-/** What a decoded heartbeat must hold to replace the last good record. */
+/** Validates a decoded heartbeat before it replaces the last good record. */
 import type { GpuUsage, RunningTask } from '../model/telemetry.ts';
 import type { ReadHeartbeat } from './decode.ts';
 
-/** Names in messages are cut to this: a metric's name may be of any length. */
+/** Metric names of any length are cut to this in messages. */
 const SHOWN_NAME_LENGTH = 64;
 
 /**
- * What is wrong with the heartbeat, naming the field; undefined if nothing is. Usages above 100 are kept: a process may
- * use more than one whole core. Custom metrics may be any finite number. Tasks that are known were in order before.
+ * Returns what is wrong with the heartbeat, naming the field; undefined if it is valid. Usages above 100 are valid: a
+ * process may use more than one core. Custom metrics may be any finite number. Known tasks were validated before.
  */
 export function heartbeatProblem(heartbeat: ReadHeartbeat): string | undefined {
   return (
@@ -25,7 +25,7 @@ export function heartbeatProblem(heartbeat: ReadHeartbeat): string | undefined {
 
 function taskProblem(task: RunningTask, index: number): string | undefined {
   const { cpuAllocated, memoryAllocated, gpuAllocated, progress = 0 } = task;
-  // The good case without the text of a path, which a worker of 50 tasks would have made 200 times a heartbeat.
+  // The valid case builds no path text, which a worker of 50 tasks would build 200 times per heartbeat.
   if (isAmount(cpuAllocated) && isAmount(memoryAllocated) && isAmount(gpuAllocated) && isAmount(progress)) {
     return undefined;
   }
@@ -65,7 +65,7 @@ function amountProblem(path: string, value: number): string | undefined {
   return isAmount(value) ? undefined : `${path} is ${value}, expected a finite number that is not negative`;
 }
 
-/** One comparison for the normal case: false for NaN, for infinity and for anything negative. */
+/** One comparison in the normal case; false for NaN, infinity and negative numbers. */
 function isAmount(value: number): boolean {
   return value >= 0 && value < Number.POSITIVE_INFINITY;
 }

@@ -1,6 +1,6 @@
 /**
- * Reads protobuf's wire format as BinaryReader of @bufbuild/protobuf does, but makes no object per field: no tuple for
- * a tag, no array for a text, no BigInt for a count. A property test holds what is read to the library's result.
+ * Reads protobuf's wire format like BinaryReader of @bufbuild/protobuf, but without allocating per field: no tuple for
+ * a tag, no array for a string, no BigInt for an integer. A property test compares it with the library.
  *
  * Wire format: protobuf.dev/programming-guides/encoding.
  */
@@ -13,19 +13,19 @@ const MAX_VARINT_BYTES = 10;
 const TWO_TO_32 = 2 ** 32;
 
 export class WireReader {
-  /** The next byte to read. */
+  /** Offset of the next byte to read. */
   at = 0;
-  /** Where the message ends. */
+  /** End of the message. */
   end: number;
-  /** Of the tag that was read last. */
+  /** Wire type of the last tag. */
   wireType = 0;
   readonly #bytes: Buffer;
   readonly #view: DataView;
-  /** Halves of the 64-bit varint that was read last. */
+  /** Halves of the last 64-bit varint. */
   #low = 0;
   #high = 0;
 
-  /** Reads all of `bytes`, until a part of them is chosen. */
+  /** Reads all of `bytes`, unless `choose` selects a part. */
   constructor(bytes: Uint8Array) {
     const { buffer, byteOffset, length } = bytes;
     this.end = length;
@@ -33,13 +33,13 @@ export class WireReader {
     this.#view = new DataView(buffer, byteOffset, length);
   }
 
-  /** Goes to the message that lies between `start` and `end`: one reader serves for many messages. */
+  /** Selects the message between `start` and `end`, so that one reader serves many messages. */
   choose(start: number, end: number): void {
     this.at = start;
     this.end = end;
   }
 
-  /** Reads a tag: its wire type into `wireType`. @returns the field's number. */
+  /** Reads a tag and sets `wireType`. @returns the field number */
   tag(): number {
     const start = this.at;
     const tag = this.#uint32();
@@ -55,14 +55,16 @@ export class WireReader {
     return field;
   }
 
-  /** Reads the length of a nested message. @returns where it ends, which may lie beyond `end`. */
+  /** Reads the length of a nested message. @returns its end, which may be beyond `end` */
   nestedEnd(): number {
     this.#expect(WireType.lengthDelimited);
     const length = this.#uint32();
     return this.at + length;
   }
 
-  /** The text; `guess` itself if it reads so, which saves making the same text anew for every message. */
+  /**
+   * Reads a string. Returns `guess` itself if it is equal, which saves allocating the same string for every message.
+   */
   stringLike(guess: string): string {
     const start = this.at;
     const end = this.nestedEnd();
@@ -80,14 +82,14 @@ export class WireReader {
     const bytes = this.#bytes;
     for (let at = start; at < end; at++) {
       if ((bytes[at] as number) > 0x7f) {
-        if (!isUtf8(bytes.subarray(start, end))) throw new Error('it is not valid UTF-8');
+        if (!isUtf8(bytes.subarray(start, end))) throw new Error('not valid UTF-8');
         return bytes.toString('utf8', start, end);
       }
     }
     return bytes.toString('latin1', start, end);
   }
 
-  /** Whether the first `length` of `bytes` lie at `start`, within the message. */
+  /** Whether the first `length` bytes of `bytes` are at `start`, within the message. */
   holds(start: number, bytes: Buffer, length: number): boolean {
     const end = start + length;
     return end <= this.end && this.#bytes.compare(bytes, 0, length, start, end) === 0;
@@ -107,19 +109,19 @@ export class WireReader {
     return this.#uint32();
   }
 
-  /** The nearest number: above 2^53 not every one is exact. */
+  /** Returns the nearest number: above 2^53, not every integer is exact. */
   uint64(): number {
     this.#varint64();
     return (this.#high >>> 0) * TWO_TO_32 + (this.#low >>> 0);
   }
 
-  /** The nearest number. */
+  /** Returns the nearest number. */
   int64(): number {
     this.#varint64();
     return this.#high * TWO_TO_32 + (this.#low >>> 0);
   }
 
-  /** Passes over the value of a field that nobody asked for. */
+  /** Skips the value of an unknown field. */
   skip(field: number, depth = 0): void {
     switch (this.wireType) {
       case WireType.varint:
@@ -138,7 +140,7 @@ export class WireReader {
         this.#skipGroup(field, depth);
         return;
       default:
-        throw new Error('a group ends that did not start');
+        throw new Error('end of a group that was not started');
     }
   }
 
@@ -154,7 +156,7 @@ export class WireReader {
     }
   }
 
-  /** Whether the bytes read as `text`; no for any that are not ASCII. */
+  /** Whether the bytes equal `text`; false for non-ASCII text. */
   #isAscii(text: string, start: number, end: number): boolean {
     if (text.length !== end - start) return false;
     for (let i = 0; i < text.length; i++) {
@@ -168,23 +170,23 @@ export class WireReader {
     if (this.wireType !== wireType) throw new Error(`wire type ${this.wireType}, expected ${wireType}`);
   }
 
-  /** @returns where the `length` bytes start that are passed over. */
+  /** @returns the start of the `length` skipped bytes */
   #advance(length: number): number {
     const start = this.at;
-    if (start + length > this.end) throw new Error('it ends too early');
+    if (start + length > this.end) throw new Error('unexpected end of message');
     this.at = start + length;
     return start;
   }
 
   #byte(): number {
-    if (this.at >= this.end) throw new Error('it ends too early');
+    if (this.at >= this.end) throw new Error('unexpected end of message');
     return this.#bytes[this.at++] as number;
   }
 
-  /** Bits beyond the 32nd do not count. */
+  /** Bits above the 32nd are ignored. */
   #uint32(): number {
     const first = this.#byte();
-    // Nearly every tag and length.
+    // Nearly all tags and lengths.
     if (first < 0x80) return first;
     let value = first & 0x7f;
     for (let i = 1; i < MAX_VARINT_BYTES; i++) {
@@ -195,7 +197,7 @@ export class WireReader {
     throw new Error('a varint of more than 10 bytes');
   }
 
-  /** Bits beyond the 64th do not count. */
+  /** Bits above the 64th are ignored. */
   #varint64(): void {
     this.#expect(WireType.varint);
     let low = 0;

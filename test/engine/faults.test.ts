@@ -229,7 +229,7 @@ describe.each([
     }
     expect(factsOf(manager, 'bad').lastFault).toMatchObject({
       cause: 'memory',
-      reason: expect.stringMatching(/^memory outside the heap reached \d+ MiB, of \d+ MiB allowed$/),
+      reason: expect.stringMatching(/^memory outside the heap reached \d+ MiB; the limit is \d+ MiB$/),
     });
     expect(process.memoryUsage.rss() - rssBytes).toBeLessThan(300e6);
     await eventually(() => isAccountedFor(manager, 'good'));
@@ -517,12 +517,12 @@ describe('a processor', () => {
     ['reject', 'processor: a is not wanted'],
     ['derive nonsense', 'the processor’s metrics["load"] is NaN, expected a finite number'],
     ['derive a text', 'the processor’s metrics are a string, expected an object of numbers'],
-    ['answer later', 'the processor answered a promise, expected an object or undefined at once'],
-    ['answer a thenable', 'the processor answered a promise, expected an object or undefined at once'],
+    ['answer later', 'the processor returned a promise, expected an object or undefined; it must be synchronous'],
+    ['answer a thenable', 'the processor returned a promise, expected an object or undefined; it must be synchronous'],
     ['reject at length', expect.stringMatching(/^processor: é{90,120}$/)],
-    ['derive long names', 'the processor’s names of metrics take 262145 bytes; at most 262144 are allowed'],
-    ['derive too many', 'the processor derived 10001 metrics; at most 10000 are allowed'],
-    ['answer a number', 'the processor answered a number, expected an object or undefined'],
+    ['derive long names', 'the names of the processor’s metrics take 262145 bytes; at most 262144 are allowed'],
+    ['derive too many', 'the processor returned 10001 metrics; at most 10000 are allowed'],
+    ['answer a number', 'the processor returned a number, expected an object or undefined'],
   ])('that does "%s" has the heartbeat rejected with a reason', async (act, reason) => {
     const manager = await startManager();
     send(manager, 'a', 1);
@@ -591,7 +591,7 @@ describe('a processor', () => {
       clock.advance(30_000);
       expect(await started).toMatchObject({
         code: 'bad_setting',
-        message: expect.stringMatching(/^processor file:.*p.mjs: when it was loaded, it was not ready within 30 s$/),
+        message: expect.stringMatching(/^processor file:.*p.mjs: loading failed: it was not ready within 30 s$/),
       });
     } finally {
       rmSync(folder, { recursive: true, force: true });

@@ -92,7 +92,7 @@ test.each([
   [{ runningTasks: [create(RunningTaskSchema, { progress: Number.NaN })] }, 'running_tasks[0].progress is NaN'],
   [{ metrics: { lat: Number.NaN } }, 'metrics["lat"] is NaN'],
   [{ hostLoopLagMs: Number.NaN }, 'host_loop_lag_ms is NaN'],
-  [{ workerId: 'other' }, 'worker_id reads differently'],
+  [{ workerId: 'other' }, 'worker_id differs from the id that the main thread read'],
 ])('a heartbeat with %o is rejected, and the last good record stays', (bad, reason) => {
   const lane = laneFor();
   lane.send({ cpuUsage: 1 });

@@ -221,7 +221,7 @@ export class LaneHandle {
       if (thread !== this.#thread.running || bytes <= limitMib * MIB) return;
       this.#fail(
         'memory',
-        `memory outside the heap reached ${Math.round(bytes / MIB)} MiB, of ${limitMib} MiB allowed`,
+        `memory outside the heap reached ${Math.round(bytes / MIB)} MiB; the limit is ${limitMib} MiB`,
       );
     } catch {
       // It ended while it was asked.
