@@ -1,4 +1,7 @@
-/** Makes the parts of the engine and joins them. Each part knows the lower ones only; what must go up is a callback here. */
+/**
+ * Creates and connects the parts of the engine. Each part knows only the lower ones; upward calls are callbacks set
+ * here.
+ */
 import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { type Clock, systemClock } from '../lib/clock.ts';
@@ -36,7 +39,7 @@ export interface EngineParts {
   readonly logger: Logger;
   readonly phase: RunPhase;
   readonly lanePlan: LanePlan;
-  /** MAX_DEDICATED_LANES, for people. */
+  /** MAX_DEDICATED_LANES as text. */
   readonly lanesAsked: string;
   readonly processorUrl: string | undefined;
   readonly board: BoardWriter;
@@ -53,12 +56,12 @@ export interface EngineParts {
   readonly admission: Admission;
   readonly pulse: Pulse;
   readonly figures: FigurePublisher;
-  /** What is known of a worker, as whoever reads on this thread is to see it. */
+  /** Returns what readers on this thread see of a worker. */
   readonly telemetryOf: (entry: RosterEntry) => WorkerTelemetry;
 }
 
 const MIB = 1024 ** 2;
-/** A day. What a reader that is away for longer wants is history, and on a disk. */
+/** A day. Readers that are away for longer need a history on disk. */
 const MAX_SAMPLE_SPAN_MS = 24 * 3_600_000;
 
 /**
@@ -100,7 +103,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     onInstances: ({ workerId, liveness }) => members.setInstances(workerId, liveness.instances),
     onActivity: (entry, isActive) => {
       const { workerId, row } = entry;
-      // What makes it active is a heartbeat, whose receipt is not on the board yet, or came with an earlier second.
+      // An active worker's heartbeat may not be on the board yet, or be there with an earlier second.
       const heardS = isActive ? Math.floor(liveness.receivedUnixMs(entry) / 1000) : board.lastUpdateS(row);
       members.setActivity(workerId, { isActive, heardS });
       if (isActive) onActive(workerId);
@@ -111,7 +114,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   const offHeapMib = options.laneOffHeapMib ?? 128;
   const lanes = new LanePool({
     maxDedicatedLanes: lanePlan.dedicated,
-    // What an operator has set is heeded.
+    // A number set by an operator applies even when memory is short.
     hasRoom: () => lanePlan.isSet || memory.isRoom,
     sharedLanes: lanePlan.shared,
     limits: {
@@ -147,7 +150,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   });
   const deliveries = new DeliveryWatch({ board, liveness, refusals, clock });
   const telemetryOf = (entry: RosterEntry) => {
-    // The first record makes the worker active, also when it came a moment ago.
+    // The first record makes the worker active; it may have been published a moment ago.
     liveness.lookForRecord(entry);
     return roster.directory.telemetry(entry);
   };
@@ -225,7 +228,7 @@ function sampleSpanMsOf({ samples }: TelemetryManagerOptions): number {
   throw new PulselaneError('bad_setting', `samples.spanMs is ${spanMs}, expected 0 to ${MAX_SAMPLE_SPAN_MS}`);
 }
 
-/** @throws PulselaneError `bad_setting` if it is a URL of another kind than file: */
+/** @throws PulselaneError `bad_setting` if it is a URL with a scheme other than file: */
 function urlOf(processor: string | URL): string {
   if (typeof processor === 'string' && !/^[a-z]+:\/\//.test(processor)) return pathToFileURL(processor).href;
   const url = String(processor);

@@ -1,13 +1,13 @@
 /**
- * Follows accepted heartbeats until their lane is done with them: lets mailboxes go of what is done, posts what waited for
- * room, sees a worker's first record. The sweep looks after every mailbox that is not empty; what cannot wait for it has
- * a timer, which runs only while there is something to look at.
+ * Follows accepted heartbeats until their lane has processed them: removes processed ones from mailboxes, posts those
+ * that waited for room, and detects a worker's first record. The sweep visits every mailbox that is not empty; urgent
+ * cases have a timer, which runs only while there are any.
  *
- * | set       | who is in it                                              | looked at              |
+ * | set       | contains                                                  | visited                |
  * |-----------|-----------------------------------------------------------|------------------------|
- * | undone    | workers whose mailbox is not known to be empty            | every 250 ms, by sweep |
+ * | undone    | workers whose mailbox may not be empty                    | every 250 ms, by sweep |
  * | waiting   | of these, those with a heartbeat that waits for room      | every 2 ms             |
- * | newcomers | workers without a record, whose heartbeat is with a lane  | every ms, for 200 ms   |
+ * | newcomers | workers without a record whose heartbeat is in a lane     | every ms, for 200 ms   |
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { BoardWriter } from '../store/board.ts';
@@ -23,13 +23,16 @@ export interface DeliveryWatchOptions {
   readonly clock: Clock;
 }
 
-/** How often mailboxes with a waiting heartbeat are looked at; only while there are any. */
+/** Interval of visits to mailboxes with a waiting heartbeat; only while there are any. */
 const PUMP_EVERY_MS = 2;
-/** How often a worker's first record is looked for; only while there are such workers. */
+/** Interval of checks for first records; only while there are newcomers. */
 const LOOK_FOR_RECORD_EVERY_MS = 1;
-/** For so long after each heartbeat: a lane that has to be started takes some 100 ms. Later the sweep sees it. */
+/**
+ * Duration of these checks after each heartbeat: starting a lane takes about 100 ms. Later the sweep detects the
+ * record.
+ */
 const LOOK_FOR_RECORD_MS = 200;
-/** So many are looked at each time, which takes some 20 µs: of a storm of newcomers the others have their turn later. */
+/** Maximum number of checks at a time, which take about 20 µs; in a storm of newcomers the others are checked later. */
 const RECORD_LOOKS = 256;
 
 export class DeliveryWatch {
@@ -40,7 +43,7 @@ export class DeliveryWatch {
   readonly #undone = new Set<RosterEntry>();
   readonly #waiting = new Set<RosterEntry>();
   #waitingTimer: Timer | undefined;
-  /** Until when each is looked for. */
+  /** Newcomers, and until when each is checked. */
   readonly #newcomers = new Map<RosterEntry, number>();
   #newcomersTimer: Timer | undefined;
 
@@ -51,24 +54,26 @@ export class DeliveryWatch {
     this.#clock = clock;
   }
 
-  /** A heartbeat of the worker is about to be put into its mailbox. */
+  /** Called before a heartbeat of the worker is put into its mailbox. */
   expect(entry: RosterEntry): void {
     this.#undone.add(entry);
   }
 
-  /** The worker's mailbox has a heartbeat that waits for room. */
+  /** Called when a heartbeat in the worker's mailbox waits for room. */
   awaitRoom(entry: RosterEntry): void {
     this.#waiting.add(entry);
     this.#waitingTimer ??= this.#clock.every(PUMP_EVERY_MS, () => this.#lookAtWaiting());
   }
 
-  /** The worker's lane is about to make its first record. The sweep would see it too, a quarter of a second later. */
+  /**
+   * Called when the worker's lane is about to make its first record, which the sweep would detect only 250 ms later.
+   */
   awaitRecord(entry: RosterEntry): void {
     this.#newcomers.set(entry, this.#clock.monotonicMs() + LOOK_FOR_RECORD_MS);
     this.#newcomersTimer ??= this.#clock.every(LOOK_FOR_RECORD_EVERY_MS, () => this.#lookAtNewcomers());
   }
 
-  /** Lets go of what the worker's lane has done, and posts what waited for room. */
+  /** Removes processed heartbeats from the worker's mailbox and posts those that waited for room. */
   settle(entry: RosterEntry): void {
     this.#liveness.lookForRecord(entry);
     const { outstanding } = entry.mailbox;
@@ -79,7 +84,7 @@ export class DeliveryWatch {
     this.#count(entry);
   }
 
-  /** At each sweep, before lanes are looked at: which of them owe something, and which get on. */
+  /** Called at each sweep, before lanes are checked: notes which lanes have work left, and which make progress. */
   sweep(): void {
     for (const entry of this.#undone) {
       this.settle(entry);
@@ -89,7 +94,7 @@ export class DeliveryWatch {
     }
   }
 
-  /** Whether lanes have done all that they were given; what waits in quarantine is not taken any more. */
+  /** Whether lanes have processed all that they were given; heartbeats in quarantine are not counted. */
   isAllDone(): boolean {
     let isAllDone = true;
     for (const entry of this.#undone) {
@@ -100,7 +105,9 @@ export class DeliveryWatch {
     return isAllDone;
   }
 
-  /** The worker is forgotten, its row not yet released, its mailbox not yet cleared. Its lane may go on for a while. */
+  /**
+   * Called when the worker is removed, before its row is released and its mailbox cleared. Its lane may still be busy.
+   */
   forget(entry: RosterEntry): void {
     const lost = Object.values(this.#board.lostBy(entry.row)).reduce((sum, count) => sum + count, 0);
     entry.owed = (entry.mailbox.kept - lost) | 0;
@@ -109,7 +116,7 @@ export class DeliveryWatch {
     this.#newcomers.delete(entry);
   }
 
-  /** Nobody writes the slot of a forgotten worker any more: what was not done by now never will be. */
+  /** Called when no thread writes the removed worker's slot any more: unprocessed heartbeats are dropped. */
   left(entry: RosterEntry): void {
     this.#count(entry);
     const { applied, rejected } = entry.slot;
@@ -124,7 +131,7 @@ export class DeliveryWatch {
   #lookAtWaiting(): void {
     for (const waiting of this.#waiting) {
       this.settle(waiting);
-      // Until its lane is back, the sweep looks after it.
+      // The sweep visits it until its lane is back.
       if (waiting.lane?.state !== 'ready') this.#waiting.delete(waiting);
     }
     if (this.#waiting.size > 0) return;
@@ -133,14 +140,14 @@ export class DeliveryWatch {
   }
 
   #lookAtNewcomers(): void {
-    // Those that are put back are seen again next time.
+    // The limit ensures that those put back are not visited twice.
     let looks = Math.min(RECORD_LOOKS, this.#newcomers.size);
     const nowMs = this.#clock.monotonicMs();
     for (const [newcomer, untilMs] of this.#newcomers) {
       if (looks-- === 0) break;
       this.#newcomers.delete(newcomer);
       this.settle(newcomer);
-      // Last in the line again. One whose heartbeat was rejected, or whose lane is away, is left to the sweep.
+      // Moves to the end of the queue. If its heartbeat was rejected or its lane is down, the sweep takes over.
       const isAwaited = !newcomer.liveness.hasRecord && !newcomer.mailbox.isEmpty && isAtWork(newcomer.lane);
       if (isAwaited && nowMs < untilMs) this.#newcomers.set(newcomer, untilMs);
     }
@@ -149,7 +156,10 @@ export class DeliveryWatch {
     this.#newcomersTimer = undefined;
   }
 
-  /** What its lane has done since the last look. The count of a copied slot may be one behind for a moment. */
+  /**
+   * Counts what the lane has processed since the last look. After a copy of the slot, the count may briefly be one
+   * behind.
+   */
   #count(entry: RosterEntry): void {
     const { applied, rejected } = entry.slot;
     const more = (applied - entry.appliedSeen) | 0;
@@ -160,7 +170,7 @@ export class DeliveryWatch {
     if (rejected !== entry.rejectionsSeen) this.#noteRejections(entry, rejected);
   }
 
-  /** Those since the last look, of which only the last one tells its cause: where causes are mixed, all go by that one. */
+  /** Counts rejections since the last look. Only the cause of the last one is known, so all are counted under it. */
   #noteRejections(entry: RosterEntry, rejected: number): void {
     const times = (rejected - entry.rejectionsSeen) >>> 0;
     entry.rejectionsSeen = rejected;
@@ -171,7 +181,7 @@ export class DeliveryWatch {
   }
 }
 
-/** Whether it does what it is given, or will in a moment. */
+/** Whether the lane processes heartbeats now, or will in a moment. */
 function isAtWork(lane: LaneHandle | undefined): boolean {
   return lane?.state === 'ready' || lane?.state === 'starting' || lane?.state === 'draining';
 }

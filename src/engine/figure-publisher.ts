@@ -1,4 +1,4 @@
-/** Puts on the board what the master knows of itself as a whole (store/master-figures.ts), with each sweep. */
+/** Publishes the master's own figures on the board (store/master-figures.ts) at each sweep. */
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import { LANE_STATES } from '../model/lanes.ts';
 import type { BoardWriter } from '../store/board.ts';
@@ -7,9 +7,9 @@ import type { LanePool } from './lanes/lane-pool.ts';
 import type { Liveness } from './liveness/liveness.ts';
 import { LoopDelay } from './loop-delay.ts';
 
-/** What is in front of the engine, and known there alone. */
+/** Figures that only the code in front of the engine knows. */
 export interface FrontGauges {
-  /** Open gRPC connections, and streams of heartbeats on them. */
+  /** Open gRPC connections, and heartbeat streams on them. */
   readonly connections: number;
   readonly streams: number;
 }
@@ -21,7 +21,7 @@ export interface FigurePublisherOptions {
 }
 
 export class FigurePublisher {
-  /** Asked with each sweep. */
+  /** Called at each sweep. */
   front: () => FrontGauges = () => ({ connections: 0, streams: 0 });
   readonly #options: FigurePublisherOptions;
   readonly #loopDelay = new LoopDelay();
@@ -30,7 +30,7 @@ export class FigurePublisher {
     this.#options = options;
   }
 
-  /** @param lateMs how late this sweep is */
+  /** @param lateMs delay of this sweep */
   publish(nowMs: number, lateMs: number): void {
     const { board, liveness, lanes } = this.#options;
     this.#loopDelay.look(lateMs);

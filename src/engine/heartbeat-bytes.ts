@@ -1,11 +1,11 @@
-/** A heartbeat handed to the library, as the bytes that a lane takes. */
+/** Encodes a heartbeat passed to the library as the bytes that a lane decodes. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { GpuSchema, HeartbeatSchema, RunningTaskSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { HeartbeatInput, RunningTask } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 
-/** @throws PulselaneError `invalid_argument` if the id is not valid or a member has not the type that it must have. */
+/** @throws PulselaneError `invalid_argument` if the id is invalid or a member has the wrong type */
 export function heartbeatBytes(input: HeartbeatInput): Buffer {
   if (typeof input.workerId !== 'string') {
     throw new PulselaneError('invalid_argument', `workerId is a ${typeof input.workerId}, expected a string`);
@@ -20,7 +20,7 @@ export function heartbeatBytes(input: HeartbeatInput): Buffer {
   }
 }
 
-/** Absent is 0. The encoder takes any value for a number, so a text would arrive as NaN, far from whoever passed it. */
+/** Undefined becomes 0. The encoder accepts any value for a number: a string would become NaN without an error. */
 function num(name: string, value: number | undefined): number {
   if (value === undefined) return 0;
   if (typeof value !== 'number') throw new Error(`${name} is a ${typeof value}, expected a number`);

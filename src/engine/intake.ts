@@ -1,11 +1,10 @@
 /**
- * Takes heartbeats. In this order, since a heartbeat that is refused for want of memory must still count as heard; one that
- * comes too often does not, and need not: those before it do.
+ * Accepts heartbeats, in the order below. A heartbeat that is refused for lack of memory still counts as a sign of
+ * life. One refused by the rate limit does not, and need not, since earlier ones did.
  *
- *     admission ──► rate ──► liveness: heard, instance, sequence ──► receipt on the board ──► memory ──► mailbox ──► lane
+ *     admission ──► rate ──► liveness: instance, sequence ──► receipt on the board ──► memory ──► mailbox ──► lane
  *
- * Nothing here waits, and nothing decodes: what is known of a heartbeat is its head. What becomes of it afterwards is
- * followed by delivery-watch.ts.
+ * Nothing here blocks or decodes the heartbeat; only its head has been parsed. delivery-watch.ts follows it from here.
  */
 import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
@@ -24,7 +23,7 @@ import { ALWAYS_TAKEN_BYTES, type RecordMemory } from './workers/record-memory.t
 import type { RosterEntry } from './workers/roster.ts';
 
 export interface IntakeOptions {
-  /** Heartbeats of one worker; 0: no limit. */
+  /** Maximum rate of one worker; 0: no limit. */
   readonly maxWorkerHeartbeatsPerS: number;
   readonly phase: RunPhase;
   readonly admission: Admission;
@@ -38,7 +37,7 @@ export interface IntakeOptions {
 }
 
 const MIB = 1024 ** 2;
-/** A worker that sends too often is quiet for a second, in which its burst may begin anew. */
+/** A worker that exceeds its rate is asked to pause for a second, after which a burst is allowed again. */
 const RATE_RETRY_AFTER_MS = 1000;
 
 export class Intake {
@@ -51,9 +50,9 @@ export class Intake {
   readonly #updates: UpdateWatcher;
   readonly #refusals: Refusals;
   readonly #clock: Clock;
-  /** Of each worker; undefined: none. */
+  /** Per worker; undefined: no limit. */
   readonly #rateLimit: RateLimit | undefined;
-  /** Both made once: a worker that floods must not cost an error for each heartbeat. */
+  /** Both errors are created once: a worker that floods must not cost an error object per heartbeat. */
   readonly #tooOften: PulselaneError;
   readonly #noMemory: PulselaneError;
 
@@ -76,18 +75,19 @@ export class Intake {
     );
     this.#noMemory = new PulselaneError(
       'resource_exhausted',
-      `the memory for records and heartbeats on their way (RECORD_MEMORY, ${Math.round(records.budgetBytes / MIB)} MiB) is ` +
-        'nearly used up: a heartbeat of this size counts as a sign of life alone, smaller ones are taken',
+      `the memory for records and queued heartbeats (RECORD_MEMORY, ${Math.round(records.budgetBytes / MIB)} MiB) is ` +
+        'nearly exhausted: a heartbeat of this size only counts as a sign of life; smaller ones are accepted',
     );
   }
 
   /**
-   * A worker that is not known is let in if it may be.
-   * @param bytes are kept until the worker's lane is done with them, and must not change
-   * @param head of these bytes
-   * @param via the stream by which they came; undefined: a call of its own
-   * @throws PulselaneError `unavailable` unless the engine runs; `not_admitted`; `failed_precondition` if a later instance of
-   * the worker has spoken; `rate_limited`; `resource_exhausted` if there is no room for the worker, or no memory for it
+   * Accepts a heartbeat. An unknown worker is admitted if admission allows it.
+   * @param bytes kept until the worker's lane has processed them; must not change
+   * @param head parsed from these bytes
+   * @param via the stream that delivered them; undefined: a unary call
+   * @throws PulselaneError `unavailable` if the engine is not running; `not_admitted`; `failed_precondition` if a later
+   * instance of the worker has reported; `rate_limited`; `resource_exhausted` if there is no room for the worker, or no
+   * memory
    */
   accept(bytes: Buffer, head: HeartbeatHead, via?: Via): void {
     this.#phase.mustRun();
@@ -102,8 +102,8 @@ export class Intake {
     }
     if (bytes.length > ALWAYS_TAKEN_BYTES) this.#checkMemory(entry, bytes.length);
     this.#updates.expect(entry);
-    // The lane may have done them all since anybody looked. Bytes that are let go of while they are young cost nothing
-    // to collect: waiting until the mailbox is full takes longer.
+    // The lane may have processed everything since the last look. Releasing the bytes now, while they are in the young
+    // generation, makes collecting them free.
     if (!entry.mailbox.isEmpty) this.#deliveries.settle(entry);
     this.#deliveries.expect(entry);
     const { post, replaced } = entry.mailbox.accept(bytes, receipt);
@@ -123,7 +123,7 @@ export class Intake {
     throw this.#tooOften;
   }
 
-  /** @throws PulselaneError if there is no memory for a heartbeat of that size: it was heard, and is nothing else */
+  /** @throws PulselaneError if there is no memory for a heartbeat of that size; it still counts as a sign of life */
   #checkMemory(entry: RosterEntry, bytes: number): void {
     const { slot, mailbox, row } = entry;
     if (!mailbox.isEmpty) this.#deliveries.settle(entry);

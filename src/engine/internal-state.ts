@@ -1,4 +1,4 @@
-/** What people see who look inside a master. */
+/** What `internal-state` at the prompt shows. */
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind, LaneLimit, LaneState } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
@@ -8,9 +8,9 @@ import type { EngineParts } from './assemble.ts';
 import { type LanePlan, laneLimitOf } from './lanes/lane-plan.ts';
 import type { RefusalCounts } from './refusals.ts';
 
-/** Counts since the start, for people who look inside. */
+/** Counts since the start, for diagnosis. */
 export interface InternalState {
-  /** Tells this life of the master from others: 32 hexadecimal digits. */
+  /** Identifies this run of the master: 32 hexadecimal digits. */
   readonly bootId: string;
   readonly workers: number;
   readonly activeWorkers: number;
@@ -20,21 +20,21 @@ export interface InternalState {
     readonly state: LaneState;
     readonly workers: number;
     readonly restarts: number;
-    /** Why its thread failed last; undefined if none did. */
+    /** Why its thread last failed; undefined if it never did. */
     readonly lastError: string | undefined;
   }[];
   readonly lanePlan: LanePlan;
-  /** What keeps the number of dedicated lanes where it is. */
+  /** What limits the number of dedicated lanes. */
   readonly laneLimit: LaneLimit;
-  /** Threads that were ended and still run. */
+  /** Threads that were terminated but still run. */
   readonly threadsLeftBehind: number;
   readonly pending: readonly PendingWorker[];
   readonly recordMemory: RecordMemoryView;
-  /** What was refused, by reason. */
+  /** Refusals by reason. */
   readonly refusals: RefusalCounts;
-  /** Heartbeats of all workers there ever were. */
+  /** Heartbeats of all workers, including removed ones. */
   readonly totals: HeartbeatTotals;
-  /** A quarter of a second old at most. */
+  /** At most 250 ms old. */
   readonly gauges: MainGauges;
   readonly mergedUpdates: number;
   readonly callbackErrors: number;

@@ -1,4 +1,4 @@
-/** What follows for the workers from what happens to lanes: on the board, in the roster, in the memory for records. */
+/** Applies the effects of lane events on workers: on the board, in the roster, and in the memory accounts. */
 import type { Clock } from '../lib/clock.ts';
 import type { BoardWriter, LaneOnBoard } from '../store/board.ts';
 import type { LaneHandle } from './lanes/lane-handle.ts';
@@ -12,12 +12,12 @@ export interface LaneEffectsOptions {
   readonly roster: Roster;
   readonly slots: SlotKeeper;
   readonly liveness: Liveness;
-  /** Threads for lanes can no longer be started, or can again. */
+  /** Called when threads for lanes can no longer be started, and when they can again. */
   readonly onThreadsFailing: (fails: boolean) => void;
   readonly clock: Clock;
 }
 
-/** A worker that a lane speaks of may be forgotten by then, and its row another one's. */
+/** The worker named in an event may have been removed meanwhile, and its row reused. */
 export function laneEffects(options: LaneEffectsOptions): LanePoolOptions['events'] {
   const { board, roster, slots, liveness, onThreadsFailing, clock } = options;
   return {

@@ -1,9 +1,9 @@
 /**
- * How late main's own timer comes, which is what everything else that waits for main waits, too. A timer that is there
- * anyway tells it at no cost; Node's histogram would wake main a hundred times a second.
+ * Measures how late main's sweep timer fires, which is the delay of everything else on main, too. The timer exists
+ * anyway, so measuring is free; Node's event-loop histogram would wake main a hundred times a second.
  */
 
-/** Looks that are kept: 10 s of them. */
+/** Number of sweeps kept: 10 s. */
 const LOOKS = 40;
 
 export class LoopDelay {

@@ -3,50 +3,58 @@ import type { Logger } from '../lib/logging.ts';
 import type { LivenessSettings } from './liveness/liveness.ts';
 import type { AdmissionMode } from './persistence/members.ts';
 
-/** Every member is optional; the defaults are those of the master's settings. */
+/** All members are optional; the defaults are those of the master's settings, except where noted. */
 export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
-  /** `open`: a first heartbeat admits a worker; `approved`: `registerWorker` or `approve` does. */
+  /** `open`: a worker is admitted with its first heartbeat; `approved`: by `registerWorker` or `approve`. */
   readonly admission?: AdmissionMode;
   readonly maxWorkers?: number;
-  /** Most unknown workers remembered while they wait for approval. */
+  /** Maximum number of unapproved workers listed as pending. */
   readonly maxPending?: number;
-  /** Most heartbeats a second of one worker; 0, the default here, is no limit. */
+  /** Maximum heartbeats per second per worker; default 0: no limit. */
   readonly maxWorkerHeartbeatsPerS?: number;
-  /** Most changes a second of one worker, as registrations are; 0, the default here, is no limit. */
+  /** Maximum registration changes per second per worker; default 0: no limit. */
   readonly maxWorkerRegistersPerS?: number;
   /**
-   * Most workers with a thread of their own; the rest share. `auto`, the default: as many as the cores run well, 64 at
-   * least, if the machine carries them; `all`: one each, whatever it costs.
+   * Maximum number of workers that get their own thread; the others use the shared lanes. `auto`, the default: 32 per
+   * core, at least 64, fewer if the machine's limits require it; `all`: one for every worker.
    */
   readonly maxDedicatedLanes?: number | 'auto' | 'all' | undefined;
-  /** Threads for those who share; `auto`, the default: one for every two cores, 1 to 8. */
+  /** Number of threads for the other workers; `auto`, the default: one per two cores, 1 to 8. */
   readonly sharedLanes?: number | 'auto' | undefined;
-  /** Heartbeats per worker on their way to its lane; beyond it the newest replaces the one that waits. */
+  /** Maximum number of heartbeats per worker queued in its lane; when full, only the newest further heartbeat waits. */
   readonly laneDepth?: number;
-  /** Heap limit of a dedicated lane; a shared one has four times as much. */
+  /** Heap limit of a dedicated lane in MiB; a shared lane has four times as much. */
   readonly laneHeapMib?: number;
-  /** Limit of a dedicated lane's memory outside the heap, with a processor; a shared one has four times as much. */
+  /**
+   * With a processor, limit in MiB on memory of a dedicated lane outside the heap; a shared lane has four times as
+   * much.
+   */
   readonly laneOffHeapMib?: number;
-  /** Memory of the process at which the lane is ended that made it grow; undefined: nine tenths of what the machine has. */
+  /**
+   * Resident memory in MiB above which the lane that caused the growth is terminated; undefined: 90 % of what the
+   * machine allows.
+   */
   readonly maxResidentMib?: number | undefined;
-  /** A lane that makes no progress for this long is ended and started again. */
+  /** A lane that makes no progress for this long is restarted. */
   readonly laneStallMs?: number;
-  /** A worker for whom the processor takes so long of a shared lane's 10 s is moved to another lane. */
+  /**
+   * Processor time that one worker may use in 10 s of a shared lane; a worker that uses more is moved to another lane.
+   */
   readonly laneBudgetMs?: number;
-  /** How long a worker that keeps ending its lane gets no other. */
+  /** How long a worker that crashed its lane 5 times within a minute is quarantined. */
   readonly laneQuarantineMs?: number;
-  /** Path or file URL of an ES module whose default export is a `HeartbeatProcessor`; it runs in every lane. */
+  /** Path or file URL of an ES module whose default export is a `HeartbeatProcessor`; runs in every lane. */
   readonly processor?: string | URL | undefined;
-  /** Largest record, in bytes of JSON. */
+  /** Maximum size of a record as JSON, in bytes. */
   readonly maxRecordBytes?: number;
-  /** Memory for records and heartbeats on their way; undefined: what the machine's memory suggests. */
+  /** Memory budget for records and queued heartbeats; undefined: derived from the machine's memory. */
   readonly recordMemoryBytes?: number | undefined;
   /**
-   * For reading threads of this package: keeps samples of each worker for those that drain them, for so long as one of
-   * these may be away; undefined: nobody reads samples, and none are kept. A day at most, and at most 4096 samples of each.
+   * Enables samples for reading threads of this package. `spanMs` is how long a reader may be away without losing
+   * samples, at most a day; at most 4096 samples per worker are kept. Undefined: no samples are kept.
    */
   readonly samples?: { readonly spanMs: number } | undefined;
-  /** Told when threads for lanes can no longer be started, and when they can again: no worker's fault. */
+  /** Called when threads for lanes can no longer be started, and when they can again; not caused by a worker. */
   readonly onThreadsFailing?: (fails: boolean) => void;
   readonly clock?: Clock;
   readonly logger?: Logger;

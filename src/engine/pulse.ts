@@ -1,8 +1,8 @@
 /**
- * The periodic work of main, four times a second. The order counts: mailboxes let go of what is done before lanes are
- * looked at, since a lane that got on does not stand still; all is counted before it is published.
+ * The periodic work of main, four times a second. The order matters: mailboxes release processed heartbeats before
+ * lanes are checked, since a lane that made progress is not stalled; everything is counted before it is published.
  *
- *     beat ──► mailboxes ──► who is alive ──► loads ──► lanes ──► rate, journal, memory ──► publish
+ *     beat ──► mailboxes ──► liveness ──► loads ──► lanes ──► rate, journal, memory ──► publish
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { meanRate } from '../model/rate.ts';
@@ -29,9 +29,9 @@ export interface PulseOptions {
   readonly clock: Clock;
 }
 
-/** How often main stamps its beat, judges everybody and lets go of what lanes have done. */
+/** Interval of the sweep. */
 const SWEEP_EVERY_MS = 250;
-/** How often changes of members that came too often are told. */
+/** Interval at which delayed member changes are saved. */
 const TELL_LATE_EVERY_MS = 5000;
 
 export class Pulse {
@@ -39,7 +39,7 @@ export class Pulse {
   #timer: Timer | undefined;
   #sweptMs = 0;
   #lateReportedMs = 0;
-  /** Recently; and how many there were at the last sweep. */
+  /** Recent heartbeat rate, and the total at the last sweep. */
   #heartbeatsPerS = 0;
   #heartbeatsSeen = 0;
 
@@ -47,7 +47,7 @@ export class Pulse {
     this.#options = options;
   }
 
-  /** From now on the master listens, and judges. */
+  /** Starts the sweeps. */
   begin(): void {
     const { publisher, liveness, clock } = this.#options;
     this.#sweptMs = clock.monotonicMs();

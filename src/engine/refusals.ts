@@ -1,32 +1,32 @@
-/** What was refused since the start, counted by reason: limits that were reached, and peers that may not do as they try. */
+/** Counts refusals since the start, by reason: limits that were reached, and requests that were not allowed. */
 
 /**
- * | reason                | says                                                                          |
+ * | reason                | counts                                                                        |
  * |-----------------------|-------------------------------------------------------------------------------|
- * | connections           | one connection more than the master takes in all                              |
- * | peer_connections      | one more than it takes of one address                                         |
- * | silent_connection     | a connection that did not begin to speak HTTP/2 in time                       |
- * | tls_handshake         | a TLS handshake that failed, or did not end in time                           |
- * | metadata              | a call with more metadata than is taken                                       |
- * | unfinished_messages   | a connection that kept the oldest of too many unfinished messages             |
- * | unauthenticated       | a call without credentials that are known                                     |
- * | identity              | a peer that spoke for a worker that it is not                                 |
- * | worker_heartbeat_rate | a heartbeat of a worker that sends too often                                  |
- * | peer_heartbeat_rate   | a heartbeat of an address that sends too often                                |
- * | worker_register_rate  | a worker that registers with other info or deregisters too often              |
- * | peer_call_rate        | a call of an address that makes too many beside heartbeats                    |
- * | registration_size     | what a worker says of itself is too large, or was taken as far as it fits    |
- * | watches               | one health watch more than there may be                                       |
- * | message_size          | a message that is larger than is taken, also once it is decompressed          |
- * | malformed_call        | a call that is not as gRPC wants it, or a small request that is too large     |
- * | unimplemented         | a call of a method that is not served                                         |
- * | not_grpc              | an HTTP/2 request that is none of gRPC                                        |
- * | streams               | a call beyond those that a connection may have under way                      |
- * | http2_error           | a connection that broke the rules of HTTP/2, or was reset                     |
- * | pending_acks          | acks of a client that does not read, beyond those that are kept               |
- * | record_size           | a heartbeat whose record would be larger than any may be                      |
- * | record_memory         | a heartbeat for whose record, or for itself, there was no memory              |
- * | workers               | a worker beyond the most that are known at a time                             |
+ * | connections           | connections beyond the master's total limit                                   |
+ * | peer_connections      | connections beyond the limit per client address                               |
+ * | silent_connection     | connections that did not start HTTP/2 in time                                 |
+ * | tls_handshake         | TLS handshakes that failed or timed out                                       |
+ * | metadata              | calls with too much metadata                                                  |
+ * | unfinished_messages   | connections with the oldest of too many unfinished messages                   |
+ * | unauthenticated       | calls without valid credentials                                               |
+ * | identity              | peers that reported for a worker that they may not speak for                  |
+ * | worker_heartbeat_rate | heartbeats beyond the rate limit of their worker                              |
+ * | peer_heartbeat_rate   | heartbeats beyond the rate limit of their client address                      |
+ * | worker_register_rate  | registration changes beyond the rate limit of their worker                    |
+ * | peer_call_rate        | other calls beyond the rate limit of their client address                     |
+ * | registration_size     | registrations that are too large, or were truncated to fit                    |
+ * | watches               | health watches beyond the limit                                               |
+ * | message_size          | messages that are too large, before or after decompression                    |
+ * | malformed_call        | malformed gRPC calls, and health or reflection requests that are too large    |
+ * | unimplemented         | calls of unknown methods                                                      |
+ * | not_grpc              | HTTP/2 requests that are not gRPC                                             |
+ * | streams               | calls beyond the limit of concurrent calls per connection                     |
+ * | http2_error           | connections that violated HTTP/2 or were reset                                |
+ * | pending_acks          | acks dropped because the client does not read                                 |
+ * | record_size           | heartbeats whose record would be too large                                    |
+ * | record_memory         | heartbeats refused or rejected for lack of memory                             |
+ * | workers               | workers beyond the limit of known workers                                     |
  */
 export const REFUSAL_REASONS = [
   'connections',
@@ -57,12 +57,12 @@ export const REFUSAL_REASONS = [
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /**
- * By reason; those that never happened are left out. Of heartbeats that a lane rejects, main sees how many, and why the last
- * one was: those of a quarter of a second go by that reason together.
+ * Counts by reason, without zeros. Of heartbeats that lanes reject, main sees the number and the last reason, so all
+ * rejections of a worker within 250 ms count under that reason.
  */
 export type RefusalCounts = Readonly<Record<string, number>>;
 
-/** Readers in other threads need no more; a flood of refusals must not be one of messages, too. */
+/** Minimum interval between publications, so that a flood of refusals does not become a flood of messages. */
 const TELL_EVERY_MS = 1000;
 
 export class Refusals {
@@ -79,7 +79,7 @@ export class Refusals {
     return Object.fromEntries(this.#counts);
   }
 
-  /** What readers are to be told now; undefined if there is nothing new, or they were told a moment ago. */
+  /** The counts to publish; undefined if they are unchanged or were published less than TELL_EVERY_MS ago. */
   takeChanges(nowMs: number): RefusalCounts | undefined {
     if (!this.#hasChanges || nowMs - this.#publishedMs < TELL_EVERY_MS) return undefined;
     this.#hasChanges = false;

@@ -1,4 +1,4 @@
-/** Whether the engine runs: it is started once, and stopped once. */
+/** The engine's life cycle: it is started once and stopped once. */
 import { PulselaneError } from '../lib/errors.ts';
 
 export class RunPhase {
@@ -16,7 +16,7 @@ export class RunPhase {
     this.#phase = 'stopped';
   }
 
-  /** @throws PulselaneError `unavailable` */
+  /** @throws PulselaneError `unavailable` unless the engine is running */
   mustRun(): void {
     if (this.#phase === 'running') return;
     throw new PulselaneError(

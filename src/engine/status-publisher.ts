@@ -1,6 +1,6 @@
 /**
- * Publishes to readers in other threads what changes all the time, when it has changed: who waits for approval, memory for
- * records, refusals (each once a second at most, so that a flood is no flood of messages, too) and the limit of lanes.
+ * Publishes frequently changing status to readers in other threads: pending workers, record memory, refusals (each at
+ * most once a second, so that a flood of events does not become a flood of messages), and the limit of lanes.
  */
 import type { Logger } from '../lib/logging.ts';
 import { type LanePlan, laneLimitOf } from './lanes/lane-plan.ts';
@@ -20,12 +20,12 @@ export interface StatusPublisherOptions {
   readonly logger: Logger;
 }
 
-/** How often it is published at the most who waits for approval: those who wait ask all the time. */
+/** Minimum interval between publications of pending workers, which retry all the time. */
 const PENDING_EVERY_MS = 1000;
 
 export class StatusPublisher {
   readonly #options: StatusPublisherOptions;
-  /** When it was published last who waits for approval, and at which change. */
+  /** Time and change number of the last publication of pending workers. */
   #pendingPublishedMs = 0;
   #pendingPublished = 0;
 
@@ -33,14 +33,14 @@ export class StatusPublisher {
     this.#options = options;
   }
 
-  /** What every reader must know from the start. */
+  /** Publishes the initial state. */
   begin(nowMs: number): void {
     const { roster, lanePlan } = this.#options;
     roster.publishLaneLimit(laneLimitOf(lanePlan, false));
     this.#publishRecordMemory(nowMs);
   }
 
-  /** At each sweep. */
+  /** Called at each sweep. */
   look(nowMs: number): void {
     this.#publishLaneLimit();
     this.#publishPending(nowMs);
@@ -55,8 +55,8 @@ export class StatusPublisher {
     const { isMemoryShort } = limit;
     if (roster.directory.laneLimit?.isMemoryShort === isMemoryShort) return;
     roster.publishLaneLimit(limit);
-    if (isMemoryShort) logger.warn('memory is short on this machine: no more dedicated lanes are started');
-    else logger.info('memory is free again: dedicated lanes are started');
+    if (isMemoryShort) logger.warn('the machine is short of memory: no further dedicated lanes are started');
+    else logger.info('the machine has free memory again: dedicated lanes are started');
   }
 
   #publishPending(nowMs: number): void {

@@ -1,6 +1,6 @@
 /**
- * Calls the embedding program back when records change: in order per worker, with the newest record. Records that came
- * and went between two looks are merged and counted. Costs nothing unless a callback is set.
+ * Calls the embedding program when records change: in order per worker, with the latest record. Records replaced
+ * between two looks are merged and counted. Costs nothing unless a callback is set.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -14,11 +14,11 @@ export interface UpdateWatcherOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly telemetryOf: (entry: RosterEntry) => WorkerTelemetry;
-  /** Lets the worker's mailbox go of what its lane has done. */
+  /** Removes from the worker's mailbox what its lane has processed. */
   readonly settle: (entry: RosterEntry) => void;
 }
 
-/** How often changed records are looked for: well below what a person notices, and rare enough to cost nothing. */
+/** Interval between checks for changed records: too short for a person to notice, long enough to cost nothing. */
 const LOOK_EVERY_MS = 10;
 
 export class UpdateWatcher {
@@ -33,7 +33,7 @@ export class UpdateWatcher {
     this.#options = options;
   }
 
-  /** Records that were never handed over, because a newer one came first. */
+  /** Number of records that were never delivered because a newer one replaced them. */
   get merged(): number {
     return this.#merged;
   }
@@ -47,22 +47,22 @@ export class UpdateWatcher {
     if (callback === undefined) this.stop();
   }
 
-  /** A heartbeat of the worker was accepted, so its record is about to change. */
+  /** Called when a heartbeat of the worker was accepted, so that its record is about to change. */
   expect(entry: RosterEntry): void {
     if (this.#callback === undefined) return;
     if (!this.#awaited.has(entry)) this.#awaited.set(entry, entry.slot.counts().applied);
     this.#timer ??= this.#options.clock.every(LOOK_EVERY_MS, () => this.look());
   }
 
-  /** The worker is forgotten. */
+  /** Called when the worker is removed. */
   forget(entry: RosterEntry): void {
     this.#awaited.delete(entry);
   }
 
-  /** Hands over what has changed since the last look. */
+  /** Delivers what has changed since the last look. */
   look(): void {
     for (const [entry, seen] of this.#awaited) {
-      // First whether all is done, then what was applied: the other way round, the last record could be missed.
+      // Settle before reading what was applied: in the other order, the last record could be missed.
       this.#options.settle(entry);
       const isDone = entry.mailbox.isEmpty;
       const { applied } = entry.slot.counts();
@@ -70,7 +70,7 @@ export class UpdateWatcher {
         this.#merged += applied - seen - 1;
         this.#hand(entry);
       }
-      // The callback may have had the worker forgotten, or have taken itself away.
+      // The callback may have removed the worker or itself.
       if (!this.#awaited.has(entry)) continue;
       if (isDone) this.#awaited.delete(entry);
       else this.#awaited.set(entry, applied);

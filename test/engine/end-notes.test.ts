@@ -19,7 +19,7 @@ test('a thread that ends unannounced ends by how it ended', () => {
   expect(causeOf({ how: 'exited' })).toMatchObject({ cause: 'exit' });
   expect(causeOf({ how: 'killed', abandoned: true })).toMatchObject({
     cause: 'crash',
-    reason: 'x is not a function; its thread does not end and is left behind',
+    reason: 'x is not a function; its thread does not terminate and is abandoned',
   });
   expect(causeOf({ how: 'out of memory' })).toMatchObject({
     cause: 'memory',

@@ -136,7 +136,7 @@ describe('a processor that waits in the system, so that its thread does not end'
       await eventually(() => laneOf(manager, 'bad').state === 'quarantined');
       expect(factsOf(manager, 'bad').lastFault).toMatchObject({
         cause: 'stall',
-        reason: 'it made no progress for 0.6 s; its thread does not end and is left behind',
+        reason: 'it made no progress for 0.6 s; its thread does not terminate and is abandoned',
       });
       await eventually(() => neighbours.every((id) => isAccountedFor(manager, id)));
       for (const id of neighbours) expect(factsOf(manager, id)).toMatchObject({ applied: 2, lost: 0, replaced: 0 });
@@ -256,7 +256,7 @@ test.each([0, 2])('memory that only the process tells of ends the lane that grow
   });
   expect(factsOf(manager, 'bad').lastFault).toMatchObject({
     cause: 'memory',
-    reason: expect.stringMatching(/^memory ran short, and \d+ MiB of it were taken here$/),
+    reason: expect.stringMatching(/^memory ran short, and this lane had taken \d+ MiB of it$/),
   });
   await eventually(() => isAccountedFor(manager, 'good'));
   expect(factsOf(manager, 'good')).toMatchObject({ lost: 0, replaced: 0, lastFault: undefined, lane: { kind } });

@@ -131,8 +131,8 @@ describe('an engine', () => {
   });
 
   test.each([
-    [10_000_000, 'MAX_DEDICATED_LANES is 10000000, more than this machine seems to carry: '],
-    ['all', 'MAX_DEDICATED_LANES is all, up to 100000 lanes, more than this machine seems to carry: '],
+    [10_000_000, 'MAX_DEDICATED_LANES is 10000000, more than this machine’s limits seem to allow: '],
+    ['all', 'MAX_DEDICATED_LANES is all, up to 100000 lanes, more than this machine’s limits seem to allow: '],
   ] as const)('warns of every limit that %s seems to exceed, and heeds it', async (setting, warning) => {
     const { plan, logged } = await startedWith(setting);
     expect(plan.dedicated).toBe(setting === 'all' ? 100_000 : setting);

@@ -109,7 +109,7 @@ test.each(['busy for long', 'sleep for long', 'busy in timers'])(
     if (act !== 'busy in timers') expect(appliedWhenMoved).toBeLessThan(LAST_BEAT);
     expect(factsOf(manager, 'bad').lastFault).toMatchObject({
       cause: 'stall',
-      reason: expect.stringMatching(/^its processor took \d\.\d s of 10 s on a lane that it shares, of 0.2 s allowed$/),
+      reason: expect.stringMatching(/^its processor took \d\.\d s of 10 s on a shared lane; the limit is 0.2 s$/),
     });
     await eventually(() => shows(manager, 'bad', LAST_BEAT));
     expect(factsOf(manager, 'bad')).toMatchObject({

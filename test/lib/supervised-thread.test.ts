@@ -92,10 +92,10 @@ test('stop is for good, also while a back-off runs', async () => {
 });
 
 test('a thread that says what it cannot mean is ended, and not heard', async () => {
-  const { deaths, heard, thread } = supervised('lane/thread', () => 'it said what is no message');
+  const { deaths, heard, thread } = supervised('lane/thread', () => 'it sent an invalid message');
   thread.start();
   await eventually(() => deaths.length === 1);
-  expect(deaths).toMatchObject([{ reason: 'it said what is no message', how: 'killed', isDisbelieved: true }]);
+  expect(deaths).toMatchObject([{ reason: 'it sent an invalid message', how: 'killed', isDisbelieved: true }]);
   expect(heard).toEqual([]);
 });
 

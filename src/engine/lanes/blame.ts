@@ -1,4 +1,7 @@
-/** Whose doing it is that a thread ended: pure functions of what it said, what main saw, and its ledger. */
+/**
+ * Decides which worker caused a thread's end: pure functions of the thread's report, main's observations and the
+ * ledger.
+ */
 import type { FaultCause } from '../../model/lanes.ts';
 import { Hand, type Place } from '../../store/lane-ledger.ts';
 
@@ -6,14 +9,14 @@ export interface LedgerFacts {
   readonly hand: Hand;
   readonly isResting: boolean;
   readonly owner: { readonly row: number; readonly occupant: number };
-  /** Whether it has begun anything since it was seen to stand still. */
+  /** Whether it has started anything since it was seen stalled. */
   readonly hasMoved: boolean;
 }
 
 /**
- * Undefined if that cannot be told. A thread is as good as running for the worker of its last turn when it is between two
- * turns, as of promises that follow each other for ever. One that rests and makes no progress does not hear: whoever made it
- * deaf need not be the last it heard of.
+ * The worker for which the thread ran; undefined if unknown. Between two turns, as with promises that resolve one after
+ * another for ever, the thread counts as running for the worker of its last turn. A thread that rests and makes no
+ * progress does not receive messages; the worker that caused this need not be the one of its last turn.
  */
 export function ranFor(
   { hand, isResting, owner, hasMoved }: LedgerFacts,
@@ -23,28 +26,29 @@ export function ranFor(
   return isResting && cause === 'stall' && !hasMoved ? undefined : owner;
 }
 
-/** What is known of an end. */
+/** Facts about the end of a thread. */
 export interface EndFacts<W> {
-  /** The thread was ended for what it said itself, which no worker has a part in. */
+  /** The thread was ended because of an invalid message, which no worker caused. */
   readonly isDisbelieved: boolean;
-  /** Whom the thread itself or main has named; undefined: nobody. */
+  /** The worker named by the thread or by main; undefined: none. */
   readonly named: Place | undefined;
-  /** Whose heartbeats are lost with the thread. */
+  /** Workers whose heartbeats are lost with the thread. */
   readonly inHand: readonly W[];
-  /** For whom its processor ran; undefined: it has none, or had not begun. */
+  /** The worker for which the processor ran; undefined: there is no processor, or it had not started. */
   readonly ran: Place | 'nobody known' | undefined;
 }
 
 export interface Blame<W> {
-  /** Undefined if nobody did it, or if he is gone. */
+  /** Undefined if no worker caused it, or the worker was removed. */
   readonly culprit: W | undefined;
-  /** It was a processor's doing, and nothing tells for which worker. */
+  /** A processor caused it, and the worker is unknown. */
   readonly isUntraced: boolean;
 }
 
 /**
- * Who is named is it, and nobody in his stead if he is gone: the thread knows better, since a rejection may come after its
- * heartbeat is done. Else it is the one in hand; a thread does one thing at a time, so that several in hand tell nothing.
+ * A named worker is the culprit, even if it was removed: the thread knows best, since an unhandled rejection may come
+ * after its heartbeat was processed. Otherwise it is the worker whose heartbeat was in process. A thread processes one
+ * heartbeat at a time, so several in process identify nobody.
  */
 export function blameFor<W>(
   { isDisbelieved, named, inHand, ran }: EndFacts<W>,

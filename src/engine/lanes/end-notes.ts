@@ -1,50 +1,50 @@
-/** Why a lane's thread is about to end, by what it says and what main sees, until it has ended. */
+/** Notes why a lane's thread is about to end, from its own report and from main's observations, until it has ended. */
 import type { FromLane } from '../../lane/messages.ts';
 import { MAX_FOREIGN_TEXT, shortText } from '../../lib/foreign-text.ts';
 import type { ThreadDeath } from '../../lib/supervised-thread.ts';
 import type { FaultCause } from '../../model/lanes.ts';
 import type { Place } from '../../store/lane-ledger.ts';
 
-/** Of what a thread says of its end: a foreign text, and words of ours around it. */
+/** Maximum length of a thread's report: foreign text plus our words around it. */
 const MAX_REASON = 2 * MAX_FOREIGN_TEXT;
 
 type Report = Extract<FromLane, { type: 'failed' }>;
 
 export interface EndCause {
   readonly cause: FaultCause;
-  /** For people. */
+  /** Readable text. */
   readonly reason: string;
-  /** Whom the thread itself or main has named; undefined: nobody. */
+  /** The worker named by the thread or by main; undefined: none. */
   readonly named: Place | undefined;
 }
 
 export class EndNotes {
-  /** What the thread said of its own end, which is about to follow. */
+  /** The thread's own report of its end, which follows shortly. */
   #report: Report | undefined;
-  /** Why it is being ended from here. */
+  /** Why main is ending the thread. */
   #endingFor: FaultCause | undefined;
-  /** For whom its memory grew, by what main saw. */
+  /** The worker for which memory grew, as observed by main. */
   #accused: Place | undefined;
 
-  /** Whether it is being ended from here. */
+  /** Whether main is ending the thread. */
   get isEnding(): boolean {
     return this.#endingFor !== undefined;
   }
 
-  /** It is being ended from here. @param accused for whom its memory grew; undefined: that is not it, or nobody knows */
+  /** Main ends the thread. @param accused the worker for which memory grew; undefined: another cause, or unknown */
   endFor(cause: FaultCause, accused: Place | undefined): void {
     this.#endingFor = cause;
     this.#accused = accused;
   }
 
-  /** It says that it ends. @returns why, for people, no longer than may be kept */
+  /** The thread reports its end. @returns the reason as readable text, cut to the maximum length */
   report(report: Report): string {
     const reason = shortText(report.reason, MAX_REASON);
     this.#report = { ...report, reason };
     return reason;
   }
 
-  /** It has ended: nothing is noted of the next one yet. @param heapMib its limit */
+  /** The thread has ended: returns the cause and clears the notes. @param heapMib the thread's heap limit */
   take({ how, reason, abandoned }: ThreadDeath, heapMib: number): EndCause {
     const [report, endingFor, accused] = [this.#report, this.#endingFor, this.#accused];
     this.#report = undefined;
@@ -56,7 +56,7 @@ export class EndNotes {
     if (cause === undefined && how === 'out of memory') {
       return { cause: 'memory', reason: `its heap reached the limit of ${heapMib} MiB`, named };
     }
-    const whole = abandoned ? `${reason}; its thread does not end and is left behind` : reason;
+    const whole = abandoned ? `${reason}; its thread does not terminate and is abandoned` : reason;
     return { cause: cause ?? (how === 'exited' ? 'exit' : 'crash'), reason: whole, named };
   }
 }

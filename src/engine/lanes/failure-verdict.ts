@@ -1,19 +1,19 @@
 /**
- * What follows when a thread of a lane that was up has ended: a pure function of what is known of it.
+ * Decides what happens after a running lane's thread has ended: a pure function of the facts.
  *
- * | the lane serves | and                                                                 | follows                        |
+ * | the lane serves | condition                                                           | result                         |
  * |-----------------|---------------------------------------------------------------------|--------------------------------|
- * | whomever        | it is draining                                                      | restart                        |
- * | one worker      | the thread does not end, or there were {@link MAX_FAULTS} failures  | quarantine of the lane         |
+ * | any number      | it is draining                                                      | restart                        |
+ * | one worker      | the thread does not end, or {@link MAX_FAULTS} failures             | quarantine of the lane         |
  * |                 | otherwise                                                           | restart                        |
- * | several         | a processor did it, and nothing tells for whom                      | a search                       |
- * |                 | nobody did it, or somebody who is on another lane by now            | restart                        |
- * |                 | the thread does not end; or, on the penalty lane, there were        | quarantine of who did it       |
- * |                 | {@link MAX_FAULTS} failures of who did it                           |                                |
- * |                 | otherwise, on a shared lane                                         | a place apart for who did it   |
- * |                 | otherwise, on the penalty lane                                      | restart; who did it stays      |
+ * | several         | a processor caused it, the worker is unknown                        | search                         |
+ * |                 | no worker caused it, or the culprit is on another lane by now       | restart                        |
+ * |                 | the thread does not end; or, on the penalty lane,                   | quarantine of the culprit      |
+ * |                 | {@link MAX_FAULTS} failures of the culprit                          |                                |
+ * |                 | otherwise, on a shared lane                                         | the culprit is moved out       |
+ * |                 | otherwise, on the penalty lane                                      | restart; the culprit stays     |
  *
- * Failures count for a minute. A lane that who did it has left is started again at once.
+ * Failures count for a minute. A lane that the culprit has left is restarted at once.
  */
 import type { LaneKind } from '../../model/lanes.ts';
 import { type FaultHistory, isTooMuch, restartDelayMs } from './fault-history.ts';
@@ -23,11 +23,11 @@ export interface FailureFacts<W> {
   readonly isDraining: boolean;
   /** The thread did not end and may still run. */
   readonly isAbandoned: boolean;
-  /** A processor did it, and nothing tells for which worker. */
+  /** A processor caused it, and the worker is unknown. */
   readonly isUntraced: boolean;
-  /** Of the lane, this failure included. */
+  /** Failures of the lane, including this one. */
   readonly faults: FaultHistory;
-  /** Who did it; undefined if nobody is known to have. */
+  /** The worker that caused it; undefined if unknown or none. */
   readonly culprit: W | undefined;
   /** Whether the culprit is still on this lane. */
   readonly isCulpritHere: boolean;
@@ -38,10 +38,10 @@ export type FailureVerdict<W> =
   | { readonly next: 'search'; readonly inMs: number }
   | { readonly next: 'quarantine lane' }
   | { readonly next: 'quarantine' | 'place apart'; readonly worker: W; readonly inMs: number }
-  /** Not back to the shared lanes, if it was on its way there. */
+  /** The worker stays on the penalty lane, even if it was on its way back to the shared lanes. */
   | { readonly next: 'keep'; readonly worker: W; readonly inMs: number };
 
-/** @param nowMs monotonic */
+/** @param nowMs monotonic time */
 export function verdictOn<W extends { readonly faults: FaultHistory }>(
   { kind, isDraining, isAbandoned, isUntraced, faults, culprit, isCulpritHere }: FailureFacts<W>,
   nowMs: number,
@@ -55,7 +55,7 @@ export function verdictOn<W extends { readonly faults: FaultHistory }>(
   const inMs = restartDelayMs(faults, true);
   if (isUntraced) return { next: 'search', inMs };
   if (culprit === undefined || !isCulpritHere) return { next: 'restart', inMs };
-  // What was wrong with the lane leaves it.
+  // The culprit takes the lane's problem with it.
   if (isAbandoned || (kind === 'penalty' && isTooOften)) return { next: 'quarantine', worker: culprit, inMs: 0 };
   if (kind === 'shared') return { next: 'place apart', worker: culprit, inMs: 0 };
   return { next: 'keep', worker: culprit, inMs };

@@ -1,19 +1,22 @@
 /**
- * When the lanes of a worker, or a lane itself, failed of late, and what follows: pure functions of that and the time.
+ * Recent failures of a lane, or charged to a worker, and what follows from them: pure functions of history and time.
  */
 import { backOffMs } from '../../lib/supervised-thread.ts';
 
-/** Moments of failures by the monotonic clock, oldest first, none older than {@link FAULT_WINDOW_MS} when the last came. */
+/**
+ * Times of failures (monotonic clock), oldest first. Failures older than {@link FAULT_WINDOW_MS} are dropped on
+ * insertion.
+ */
 export type FaultHistory = readonly number[];
 
 export const NO_FAULTS: FaultHistory = [];
 
-/** Failures in the window after which it is not tried again for a while. */
+/** Number of failures in the window that leads to quarantine. */
 export const MAX_FAULTS = 5;
 export const FAULT_WINDOW_MS = 60_000;
 /**
- * A shared lane that failed with nobody to blame is started again this soon at the latest: with the 2 s until a stall is
- * noticed, the workers of the lane are served again within 3 s.
+ * Maximum delay before a shared lane that failed without a culprit is restarted. With the 2 s until a stall is
+ * detected, its workers are served again within 3 s.
  */
 const LONGEST_SHARED_DELAY_MS = 400;
 
@@ -21,7 +24,7 @@ export function withFault(history: FaultHistory, nowMs: number): FaultHistory {
   return [...history.filter((atMs) => nowMs - atMs < FAULT_WINDOW_MS), nowMs];
 }
 
-/** Whether there was a failure in the window. The history itself is cut only when another is added. */
+/** Whether there was a failure in the window. The history itself is cut only on insertion. */
 export function isOfLate(history: FaultHistory, nowMs: number): boolean {
   return failuresOfLate(history, nowMs) > 0;
 }
@@ -34,15 +37,15 @@ function failuresOfLate(history: FaultHistory, nowMs: number): number {
   return history.filter((atMs) => nowMs - atMs < FAULT_WINDOW_MS).length;
 }
 
-/** A worker that did no harm on the penalty lane for this long goes back to the others. */
+/** A worker without a failure on the penalty lane for this long returns to the shared lanes. */
 export const CLEAN_AFTER_MS = 10 * 60_000;
 
-/** Whether a worker has done no harm for long enough. @param sinceMs when it came to the penalty lane */
+/** Whether a worker may return to the shared lanes. @param sinceMs when it came to the penalty lane */
 export function isCleanAgain(history: FaultHistory, sinceMs: number, nowMs: number): boolean {
   return nowMs - Math.max(sinceMs, history.at(-1) ?? sinceMs) >= CLEAN_AFTER_MS;
 }
 
-/** How long to wait before the next start: longer with each failure in the window. */
+/** Delay before the next start; it grows with each failure in the window. */
 export function restartDelayMs(history: FaultHistory, isShared: boolean): number {
   const delayMs = backOffMs(history.length);
   return isShared ? Math.min(delayMs, LONGEST_SHARED_DELAY_MS) : delayMs;

@@ -1,4 +1,4 @@
-/** What a lane's handle is given, needs of its workers, and tells whoever owns it. `L` is the handle (lane-handle.ts). */
+/** The interfaces between a lane's handle, its workers and its owner. `L` is the handle (lane-handle.ts). */
 import type { LaneThreadData } from '../../lane/messages.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logging.ts';
@@ -15,52 +15,52 @@ import type { WorkerPlace } from './worker-place.ts';
 export interface WorkerOf<L> extends NeedFacts {
   readonly workerId: string;
   readonly row: number;
-  /** Which occupant of the row it is. */
+  /** Number of the row's occupant. */
   readonly occupant: number;
   readonly mailbox: Mailbox;
-  /** The newest memory of the worker, also after it is forgotten: until its lane has left it, that may change. */
+  /** The worker's newest slot; it may change even after the worker was removed, until its lane has left it. */
   slot: SlotReader;
-  /** Which lane takes its heartbeats, and where it is on its way to. Kept by the pool. */
+  /** Which lane serves the worker, and where it is moving. Set by the pool. */
   place: WorkerPlace<L>;
-  /** When it was charged with the failure of a lane. Kept by the pool. */
+  /** Failures charged to the worker. Set by the pool. */
   faults: FaultHistory;
 }
 
-/** A thread of a lane ended without being asked to. */
+/** An unexpected end of a lane's thread. */
 export interface FailureOf<L> {
   readonly cause: FaultCause;
-  /** For people. */
+  /** Readable text. */
   readonly reason: string;
-  /** Whose heartbeat did it, or what was begun for it; undefined if nobody's is known to. */
+  /** The worker whose heartbeat, or work started for it, caused the failure; undefined if unknown or none. */
   readonly culprit: WorkerOf<L> | undefined;
-  /** It was a processor's doing, and nothing tells for which worker. */
+  /** A processor caused it, and the worker is unknown. */
   readonly isUntraced: boolean;
   /** The thread did not end and may still run. */
   readonly isAbandoned: boolean;
-  /** It had not come so far as to take heartbeats: no worker has a part in that. */
+  /** It failed before it accepted heartbeats, so no worker caused it. */
   readonly isFailedStart: boolean;
 }
 
-/** What is to happen after a failure. */
+/** What to do after a failure. */
 export type AfterFailure = { readonly restartInMs: number } | { readonly quarantineMs: number };
 
 export interface EventsOf<L> {
-  /** Its thread takes heartbeats. */
+  /** The thread accepts heartbeats. */
   onReady(lane: L): void;
-  /** A start is over: the thread is ready, or has failed to be, or is not wanted any more. */
+  /** A start has ended: the thread is ready, has failed to start, or is no longer needed. */
   onStartOver(lane: L): void;
-  /** The lane's back-off after a failure is over: it is to be started again, in its turn. */
+  /** The back-off after a failure has passed: the lane is to be started again, in its turn. */
   onRestartDue(lane: L): void;
   onQuarantineOver(lane: L): void;
-  /** State or restarts have changed. */
+  /** State or restart count has changed. */
   onChange(lane: L): void;
-  /** The worker, which may be forgotten by now, has this memory from now on: `slot` is to be of it. */
+  /** The worker, which may have been removed, has new slot memory: `slot` must be updated. */
   onGrown(worker: WorkerOf<L>, memory: SlotMemory): void;
-  /** The old thread would not end, and has the worker's slot in hand: the worker must go on in a copy of it. */
+  /** The old thread does not end and may still write the worker's slot: the worker must continue in a copy. */
   onAbandoned(worker: WorkerOf<L>): void;
-  /** The heartbeat in hand is gone with the thread. */
+  /** The heartbeat in process is lost with the thread. */
   onLost(worker: WorkerOf<L>, cause: FaultCause): void;
-  /** The thread has ended. May move workers to other lanes. */
+  /** The thread has ended. The listener may move workers to other lanes. */
   onFailure(lane: L, failure: FailureOf<L>): AfterFailure;
 }
 
@@ -69,9 +69,9 @@ export interface OptionsOf<L> {
   readonly kind: LaneKind;
   readonly limits: LaneLimits;
   readonly processor: LaneThreadData['processor'];
-  /** Workers that there can be; their rows are below it. */
+  /** Number of rows for workers. */
   readonly rows: number;
-  /** Whoever is known there, on whatever lane. */
+  /** The worker at the row, on any lane. */
   readonly workerAt: (row: number, occupant: number) => WorkerOf<L> | undefined;
   readonly allowance: AllowanceMemory;
   readonly publications: PublicationsMemory;
@@ -83,8 +83,8 @@ export interface OptionsOf<L> {
 export interface LaneLimits {
   readonly heapMib: number;
   readonly offHeapMib: number;
-  /** Without progress for this long, the thread is ended. */
+  /** The thread is terminated after this long without progress. */
   readonly stallMs: number;
-  /** Of a shared lane's time, for one worker, see time-shares.ts. */
+  /** Processor time that one worker may use on a shared lane, see time-shares.ts. */
   readonly budgetMs: number;
 }

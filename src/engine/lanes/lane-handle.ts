@@ -1,9 +1,9 @@
 /**
- * The main thread's side of one lane: its thread, the workers it serves, and the heartbeats on their way to it. Its
- * states are those of model/lanes.ts.
+ * Main's side of one lane: its thread, the workers it serves, and the heartbeats queued for it. The states are those of
+ * model/lanes.ts.
  *
- * When the thread fails, the heartbeat in hand is charged to the worker it came from and counted as lost; all behind it
- * are given to the next thread.
+ * When the thread fails, the heartbeat in process is charged to its worker and counted as lost; the ones after it are
+ * given to the next thread.
  */
 
 import type { FromLane } from '../../lane/messages.ts';
@@ -32,8 +32,8 @@ export type LaneHandleOptions = OptionsOf<LaneHandle>;
 
 const MIB = 1024 ** 2;
 /**
- * A record is a text in the lane's heap before it is written, of a byte or more a character there and at most two in
- * UTF-8 for each of them; a slot holds it twice, with a quarter to spare.
+ * Ratio of heap to slot size. Before it is written, a record is a string in the lane's heap, with at least one byte per
+ * character, each of which takes at most two bytes in UTF-8; a slot holds the record twice, plus a quarter.
  */
 const SLOT_TO_HEAP = 5;
 
@@ -48,15 +48,15 @@ export class LaneHandle {
   /** Undefined without a processor. */
   readonly #account: ProcessorAccount | undefined;
   #state: LaneState = 'starting';
-  /** Its thread of now takes heartbeats. */
+  /** The current thread accepts heartbeats. */
   #isReady = false;
   #restarts = 0;
   #lastError: string | undefined;
-  /** Failures of its threads, whoever is to blame. Kept by the pool. */
+  /** Failures of its threads, whatever the cause. Set by the pool. */
   faults: FaultHistory = [];
   readonly #endNotes = new EndNotes();
   #quarantine: Timer | undefined;
-  /** What its messages may speak of. */
+  /** What the thread's messages may concern. */
   readonly #given: GivenToLane;
 
   constructor(options: LaneHandleOptions) {
@@ -96,7 +96,7 @@ export class LaneHandle {
     return this.#restarts;
   }
 
-  /** Why its thread failed last; undefined if none did. */
+  /** Why its thread last failed; undefined if it never did. */
   get lastError(): string | undefined {
     return this.#lastError;
   }
@@ -109,22 +109,22 @@ export class LaneHandle {
     return this.#workers.servedCount;
   }
 
-  /** Whether no worker is on it, nor on its way from it. */
+  /** Whether it has no workers, including those that are leaving. */
   get isEmpty(): boolean {
     return this.#workers.isEmpty;
   }
 
-  /** Undefined without a processor, and while it has no thread. */
+  /** Undefined without a processor or a thread. */
   get ledger(): LedgerReader | undefined {
     return this.#isReady ? this.#account?.ledger : undefined;
   }
 
-  /** The memory of the process grew by this lane, for this worker. */
+  /** Ends the thread because the process's memory grew for this worker. */
   endForMemory(reason: string, owner: Place): void {
     if (this.#thread.running !== undefined) this.#fail('memory', reason, owner);
   }
 
-  /** Its processor's time for the worker, in µs modulo 2^32 and since its thread began; undefined if it is not known. */
+  /** Processor time for the worker since the thread started, in µs modulo 2^32; undefined if unknown. */
   processorMicros(worker: LaneWorker): number | undefined {
     const { ledger } = this;
     return this.kind === 'dedicated' ? ledger?.totalMicros : ledger?.microsOf(worker);
@@ -138,34 +138,35 @@ export class LaneHandle {
     this.#thread.start();
   }
 
-  /** The worker is this lane's from now on, and so is what its mailbox holds. No other lane may serve it any more. */
+  /** Takes over the worker and the content of its mailbox. No other lane may serve it any more. */
   serve(worker: LaneWorker): void {
     this.#workers.serve(worker);
     this.#account?.hold(worker, false);
     this.#give(worker);
   }
 
-  /** Has the thread leave the worker's heartbeats where they are, from the next one on: until it is served again. */
+  /** Makes the thread skip the worker's heartbeats, from the next one on, until the worker is served again. */
   hold(worker: LaneWorker): void {
     this.#account?.hold(worker, true);
   }
 
-  /** A worker that seems to take too much of the lane's time, the one that takes the most; undefined if none does. */
+  /** The worker that seems to exceed its time budget by the most; undefined if none does. */
   get suspect(): LaneWorker | undefined {
     return this.#account?.suspect(this.#workers.served);
   }
 
-  /** How the worker took more of the lane's time than it may, for people; undefined if it did not. Asked once. */
+  /** Describes how the worker exceeded its time budget; undefined if it did not. Resets the worker's time. */
   excess(worker: LaneWorker): string | undefined {
     return this.#account?.excess(worker);
   }
 
   /**
-   * Serves the worker no longer. Resolves when its slot is not in the thread's hands any more.
-   * @returns whether nobody writes the slot from now on: the thread has said so, or has ended. One that is given up may
+   * Stops serving the worker. Resolves when the thread no longer uses its slot.
+   * @returns whether no thread writes the slot any more: the thread has confirmed it, or has ended. An abandoned one
+   * may write
    */
   leave(worker: LaneWorker): Promise<boolean> {
-    // Was it told to, and has not yet?
+    // It may have been told to leave earlier.
     if (!this.#workers.stopServing(worker)) return this.#workers.departureOf(worker) ?? Promise.resolve(true);
     if (this.#thread.running === undefined) return Promise.resolve(true);
     this.#thread.flush();
@@ -174,8 +175,8 @@ export class LaneHandle {
   }
 
   /**
-   * Sends the heartbeat with the others of this turn. While there is no thread, or the worker is on its way here from
-   * another lane, the heartbeat stays in its mailbox.
+   * Sends the heartbeat together with the others of this turn. Without a thread, or while the worker is moving here
+   * from another lane, the heartbeat stays in its mailbox.
    */
   post(worker: LaneWorker, parcel: Parcel): void {
     if (this.#thread.running === undefined || !this.#workers.servesRow(worker.row)) return;
@@ -188,17 +189,17 @@ export class LaneHandle {
     });
   }
 
-  /** A heartbeat of a worker whose slot it may write was seen to be done. */
+  /** A heartbeat of one of its workers was processed. */
   noteProgress(): void {
     this.#progress.noteProgress();
   }
 
-  /** A heartbeat of a worker whose slot it may write is not done. */
+  /** A heartbeat of one of its workers is not processed yet. */
   noteDebt(): void {
     this.#progress.noteDebt();
   }
 
-  /** At each sweep, after mailboxes have let go of what is done: ends the thread if it stands still. */
+  /** At each sweep, after mailboxes released processed heartbeats: terminates the thread if it is stalled. */
   watch(elapsedMs: number): void {
     if (this.#thread.running === undefined || this.#endNotes.isEnding) return;
     this.#account?.look(elapsedMs);
@@ -206,12 +207,12 @@ export class LaneHandle {
     if (!this.#progress.standsStill) this.#account?.noteProgress();
   }
 
-  /** Whether it has been given something and did nothing since the last look. */
+  /** Whether it has work and made no progress since the last look. */
   get standsStill(): boolean {
     return this.#progress.standsStill;
   }
 
-  /** Ends the thread if its memory outside the heap, which V8 does not limit, is over the limit. */
+  /** Terminates the thread if its memory outside the heap, which V8 does not limit, exceeds the limit. */
   async watchOffHeap(): Promise<void> {
     const { running: thread } = this.#thread;
     if (thread === undefined) return;
@@ -224,32 +225,34 @@ export class LaneHandle {
         `memory outside the heap reached ${Math.round(bytes / MIB)} MiB; the limit is ${limitMib} MiB`,
       );
     } catch {
-      // It ended while it was asked.
+      // The thread ended meanwhile.
     }
   }
 
-  /** Has its thread collect the memory of slots that it no longer writes. */
+  /** Makes the thread collect the memory of slots that it no longer writes. */
   collect(): void {
     if (this.#thread.running !== undefined) this.#thread.send({ type: 'collect' });
   }
 
-  /** Has no thread and gets none, until the time is over or it is released. `worker` is whose lane it is. */
+  /**
+   * Leaves the lane without a thread until the time has passed or it is released. `worker` is the worker of the lane.
+   */
   quarantine(forMs: number, lastError: string | undefined, worker: LaneWorker | undefined): void {
     const { clock, logger, events } = this.#options;
     this.#lastError = lastError;
     this.#setState('quarantined');
     this.#quarantine = clock.after(forMs, () => events.onQuarantineOver(this));
-    // Why is told of the failure itself.
+    // The reason was logged with the failure.
     logger.error({ worker: worker?.workerId, lane: this.number, forMs }, 'worker quarantined');
   }
 
-  /** It may be started again. */
+  /** Allows it to be started again. */
   release(): void {
     this.#quarantine?.cancel();
     this.#setState('restarting');
   }
 
-  /** It gets no new workers, and its state says so; whoever owns it stops it when it has finished what it was given. */
+  /** Stops assigning new workers; the owner stops the lane when it has finished its work. */
   drain(): void {
     this.#setState('draining');
   }
@@ -264,22 +267,22 @@ export class LaneHandle {
     for (const { left } of leaving) left(hasEnded);
   }
 
-  /** The thread may have been ended between a publication and its count. */
+  /** The thread may have ended between a publication and its count. */
   #countForDead(workers: Iterable<LaneWorker>): void {
     for (const { row } of workers) this.#publications.add(row);
   }
 
-  /** A new thread knows nothing. */
+  /** Gives a new thread its workers. */
   #begin(): void {
     this.#isReady = false;
     this.#progress.reset();
     for (const worker of this.#workers.served) this.#give(worker);
   }
 
-  /** Gives the thread the worker's slot, and then every heartbeat that is not done. */
+  /** Gives the thread the worker's slot and all unprocessed heartbeats. */
   #give(worker: LaneWorker): void {
     const { row, occupant, workerId, slot, mailbox } = worker;
-    // What another lane has done since anybody looked is not given again.
+    // Skips what another lane has processed since the last look.
     mailbox.done(slot.finished);
     this.#thread.send({ type: 'serve', slot: row, occupant, workerId, memory: slot.memory });
     for (const parcel of mailbox.undone()) this.post(worker, parcel);
@@ -303,7 +306,7 @@ export class LaneHandle {
         this.#workers.leftNext();
         return;
       case 'failed':
-        // It ends by itself; or, if something holds it up on its way, it is given up.
+        // The thread ends by itself; if it does not, it is abandoned.
         this.#thread.kill(this.#endNotes.report(message));
         return;
       default:
@@ -332,7 +335,7 @@ export class LaneHandle {
     this.#thread.kill(reason);
   }
 
-  /** The thread is gone. @returns when to start another; undefined: not by itself. */
+  /** The thread has ended. @returns the delay before the next start; undefined: no automatic start */
   #ended(death: ThreadDeath): number | undefined {
     const { logger, events } = this.#options;
     this.#restarts++;
@@ -373,15 +376,15 @@ export class LaneHandle {
     return restartInMs;
   }
 
-  /** For whom the processor ran in the thread that is dead, or given up; undefined if it ran for nobody. */
+  /** The worker for which the processor of the dead or abandoned thread ran; undefined if for none. */
   #ranFor(cause: FaultCause): Place | 'nobody known' | undefined {
     if (this.#account === undefined || !this.#isReady) return undefined;
-    // Whatever its processor does, it does it for the only one there is.
+    // A dedicated lane's processor always runs for its only worker.
     if (this.kind === 'dedicated') return [...this.#workers.served][0];
     return this.#account.ranFor(cause);
   }
 
-  /** The only place that changes the state. */
+  /** The only function that changes the state. */
   #setState(next: LaneState): void {
     if (next === this.#state) return;
     if (!isLaneTransition(this.#state, next)) throw new Error(`lane ${this.number}: ${this.#state} → ${next}`);

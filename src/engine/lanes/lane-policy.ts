@@ -1,47 +1,50 @@
 /**
- * Who gets a lane of its own where there are not enough for all, and who gives up its lane for whom: pure functions of what
- * is known of the workers. How many lanes there are is decided in lane-plan.ts.
+ * Decides which workers get a dedicated lane when there are not enough, and which worker gives up its lane for another:
+ * pure functions. lane-plan.ts decides how many lanes there are.
  *
- * | need     | of a worker                                                                                           |
+ * | need     | a worker that                                                                                         |
  * |----------|-------------------------------------------------------------------------------------------------------|
- * | failed   | that was charged with the failure of a lane, for ten minutes: it harms those that it shares one with  |
- * | decided  | for which an operator decided so                                                                      |
- * | wished   | that wishes so by its label                                                                           |
- * | heavy    | that takes much of a lane's time (worker-load.ts): others wait for it                                 |
- * | ordinary | like all others                                                                                       |
- * | absent   | that is not there, whatever else: it has left, is inactive, or was not heard since the master began   |
- * | never    | for which an operator decided that it shares                                                          |
+ * | failed   | was charged with a lane failure in the last ten minutes: it would harm others on a shared lane        |
+ * | decided  | an operator set to `dedicated`                                                                        |
+ * | wished   | requests it by its label                                                                              |
+ * | heavy    | takes much of a lane's time (worker-load.ts), so that others wait                                     |
+ * | ordinary | is none of these                                                                                      |
+ * | absent   | has left, is inactive, or has not reported since the master started; overrides the above              |
+ * | never    | an operator set to `shared`                                                                           |
  *
- * Free lanes go to those who need them most, among equals to those who came first. Where none is free, who needs one
- * more gets that of who needs it least. Among equals nobody gives way, so that nothing moves while nothing changes; and
- * who got a lane a moment ago keeps it for a while, unless for one that failed or was decided for. An absent worker gets
- * none; it keeps the one that it has until anybody else needs it, and then gives it at once.
+ * Free lanes go to the greatest need, then to the earliest arrival. If none is free, a worker takes the lane of the
+ * worker with the least need, if that need is smaller than its own. Equal needs never displace each other, so that
+ * nothing moves while nothing changes. A worker keeps a new lane for KEPT_FOR_MS, unless a failed or decided one needs
+ * it. An absent worker gets no lane; it keeps the one it has until another worker needs it.
  */
 import type { Isolation } from '../../model/isolation.ts';
 import { CLEAN_AFTER_MS, type FaultHistory } from './fault-history.ts';
 
-/** What is known of a worker's need. */
+/** Facts that determine a worker's need. */
 export interface NeedFacts {
-  /** The lower, the earlier it became known. */
+  /** Order of becoming known; lower is earlier. */
   readonly arrival: number;
-  /** What an operator decided. */
+  /** The operator's decision. */
   readonly isolation: Isolation;
   readonly wishesOwnLane: boolean;
   readonly isHeavy: boolean;
-  /** It is not there, as far as is known. */
+  /** The worker is absent as far as is known. */
   readonly isAbsent: boolean;
-  /** When it was charged with the failure of a lane. */
+  /** Lane failures charged to the worker. */
   readonly faults: FaultHistory;
 }
 
-/** The greater, the sooner. */
+/** Greater needs come first. */
 export const Need = { never: 0, absent: 1, ordinary: 2, heavy: 3, wished: 4, decided: 5, failed: 6 } as const;
 export type Need = (typeof Need)[keyof typeof Need];
 
-/** What a worker's label and load come to at any time: a start costs some 20 ms of CPU, a move a pause. */
+/**
+ * Minimum time that a worker keeps its lane against changing labels and loads: a start costs 20 ms of CPU, a move a
+ * pause.
+ */
 export const KEPT_FOR_MS = 60_000;
 
-/** @param nowMs monotonic */
+/** @param nowMs monotonic time */
 export function needOf({ isolation, wishesOwnLane, isHeavy, isAbsent, faults }: NeedFacts, nowMs: number): Need {
   if (isolation === 'shared') return Need.never;
   if (isAbsent) return Need.absent;
@@ -53,8 +56,8 @@ export function needOf({ isolation, wishesOwnLane, isHeavy, isAbsent, faults }: 
 }
 
 /**
- * Those who may be given a lane of their own, in the order in which they get it.
- * @param nowMs monotonic
+ * The candidates for a dedicated lane, in the order in which they get one.
+ * @param nowMs monotonic time
  */
 export function* ownLaneOrder<C extends NeedFacts>(candidates: Iterable<C>, nowMs: number): Generator<C> {
   const byNeed: C[][] = Array.from({ length: Need.failed + 1 }, () => []);
@@ -63,17 +66,18 @@ export function* ownLaneOrder<C extends NeedFacts>(candidates: Iterable<C>, nowM
     yield* (byNeed[need] ?? []).sort((a, b) => a.arrival - b.arrival);
 }
 
-/** A worker that has a lane of its own. */
+/** A worker with a dedicated lane. */
 export interface LaneHolder<C> {
   readonly worker: C;
-  /** When it got it, in monotonic time. */
+  /** When it got the lane, in monotonic time. */
   readonly sinceMs: number;
 }
 
 /**
- * Whose lane `candidate` is to get: of those who need theirs least, the last one. Undefined if all need theirs as much.
+ * The worker whose lane `candidate` gets: the one with the least need, and among these the last. Undefined if no need
+ * is smaller than the candidate's.
  * @param holders in the order in which they got their lanes
- * @param nowMs monotonic
+ * @param nowMs monotonic time
  */
 export function whoGivesWay<C extends NeedFacts>(
   candidate: C,
@@ -86,7 +90,7 @@ export function whoGivesWay<C extends NeedFacts>(
   let leastNeed: number = need - 1;
   for (const { worker, sinceMs } of holders) {
     const itsNeed = needOf(worker, nowMs);
-    // Who may have none, or is not there, gives way at once.
+    // A worker that may not have a lane, or is absent, gives way at once.
     const isKept = !isUrgent && itsNeed > Need.absent && nowMs - sinceMs < KEPT_FOR_MS;
     if (isKept || itsNeed > leastNeed) continue;
     least = worker;
@@ -95,7 +99,7 @@ export function whoGivesWay<C extends NeedFacts>(
   return least;
 }
 
-/** Who needs a lane most of those who have none; undefined if nobody needs one more than any other. */
+/** The candidate with the greatest need; undefined if all needs are equal. */
 export function neediest<C extends NeedFacts>(candidates: Iterable<C>, nowMs: number): C | undefined {
   let most: C | undefined;
   let mostNeed: number = Need.ordinary;
@@ -110,18 +114,18 @@ export function neediest<C extends NeedFacts>(candidates: Iterable<C>, nowMs: nu
 }
 
 /**
- * | a worker   | now                                                                             |
+ * | state      | the worker                                                                      |
  * |------------|---------------------------------------------------------------------------------|
  * | dedicated  | is on its own lane                                                              |
- * | awaited    | shares one until its own is up                                                  |
- * | leaving    | is about to leave its own for a shared one                                      |
- * | shared     | shares one, as was decided or since it needs none                               |
- * | penalty    | shares one with others that failed                                              |
+ * | awaited    | is on a shared lane until its own is ready                                      |
+ * | leaving    | is about to move from its own lane to a shared one                              |
+ * | shared     | is on a shared lane, as decided or because it needs no other                    |
+ * | penalty    | shares the penalty lane with other workers that failed                          |
  * | quarantine | has a lane without a thread                                                     |
- * | full       | shares one; all lanes are taken by workers that need them as much               |
- * | memory     | shares one; the machine has no memory for another lane                          |
- * | none       | shares one, as all do: there is no dedicated lane                               |
- * | absent     | is not in the fleet; what was decided holds once it comes                       |
+ * | full       | is on a shared lane; all dedicated lanes are taken by workers of at least equal need |
+ * | memory     | is on a shared lane; the machine lacks memory for another lane                  |
+ * | none       | is on a shared lane; there are no dedicated lanes                               |
+ * | absent     | is not in the fleet; the decision applies when it reports                       |
  */
 export type LaneStanding =
   | 'dedicated'

@@ -1,24 +1,26 @@
 /**
- * Which lane serves which worker: one of its own while the budget of dedicated lanes lasts, or if it needs one more than
- * another does (lane-policy.ts), else the shared lane with the fewest workers; and who goes where when a lane fails.
+ * Decides which lane serves which worker: a dedicated lane while there are free ones, or if it needs one more than
+ * another worker (lane-policy.ts); otherwise the shared lane with the fewest workers. Also decides where workers go
+ * when a lane fails.
  *
- * A start is never waited for (lane-starts.ts). Meanwhile a shared lane serves the worker, which moves once its own lane is
- * up.
+ * Starts of lanes are asynchronous (lane-starts.ts). Meanwhile a shared lane serves the worker, which moves when its
+ * own lane is ready.
  *
- * Where each worker is stands in `worker.place` (worker-place.ts), which place-keeper.ts alone changes: here it is decided what
- * happens to it. What moves with a worker is its slot and the heartbeats that are not done.
+ * The worker's current lane is in `worker.place` (worker-place.ts), which only place-keeper.ts changes. A worker moves
+ * with its slot and its unprocessed heartbeats.
  *
- * A failure is charged to the worker whose heartbeat was in hand, or for whom the thread ran otherwise. On a shared lane that worker alone is moved out:
+ * A failure is charged to the worker whose heartbeat was in process, or for which the thread ran otherwise. On a shared
+ * lane, only that worker is moved out:
  *
- *     shared ──► a dedicated lane, if there is a place, or one whose worker needs it less (lane-policy.ts)
- *            ──► else the penalty lane, with others of its kind; back after CLEAN_AFTER_MS without a failure
+ *     shared ──► a dedicated lane, if one is free or its worker needs it less (lane-policy.ts)
+ *            ──► else the penalty lane, with other workers that failed; back after CLEAN_AFTER_MS without a failure
  *            ──► else quarantine: a lane without a thread
  *
- * Quarantine also follows MAX_FAULTS failures within a minute wherever the worker is, and at once the failure of a thread
- * that does not end. A timer or an operator ends it; the worker then gets a place as above.
+ * MAX_FAULTS failures within a minute lead to quarantine from any lane; so does a single failure of a thread that does
+ * not terminate. A timer or an operator ends the quarantine; the worker then gets a lane as above.
  *
- * A start that fails is no failure of a worker's (start-gate.ts): whom the lane was to serve is served by a shared lane that
- * runs, unless it has ended a lane of late; where none runs, its heartbeats wait.
+ * A failed start is not charged to a worker (start-gate.ts). The lane's workers are served by a running shared lane,
+ * except those with a recent failure; without a running shared lane, their heartbeats wait.
  */
 import { threadsLeftBehind } from '../../lib/supervised-thread.ts';
 import { verdictOn } from './failure-verdict.ts';
@@ -38,14 +40,16 @@ export interface LanePoolOptions extends Omit<LaneSetOptions, 'events'> {
   readonly resident: ResidentSources;
   readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> &
     Pick<LaneSetOptions['events'], 'onStartsFailing'> & {
-      /** A failure was charged to the worker. */
+      /** Called when a failure was charged to the worker. */
       readonly onCharged: (worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>) => void;
-      /** The worker has another lane. @param left the one that it had before */
+      /** Called when the worker has another lane. @param left its previous lane */
       readonly onServed: (worker: LaneWorker, lane: LaneHandle, left: LaneHandle | undefined) => void;
     };
 }
 
-/** A lane that changes hands costs a start and a stop, some 30 ms of CPU: so is a twentieth of a core at most. */
+/**
+ * Reassigning a dedicated lane costs a start and a stop, about 30 ms of CPU; at this interval, at most 3 % of a core.
+ */
 const DEAL_EVERY_MS = 1000;
 
 export class LanePool {
@@ -54,12 +58,12 @@ export class LanePool {
   readonly #search = new LaneSearch<LaneHandle, LaneWorker>();
   readonly #memory: LaneMemoryWatch;
   readonly #places: PlaceKeeper;
-  /** Those who may need a lane of their own more than others do, and had none when that was last known. */
+  /** Workers on shared lanes that may need a dedicated lane more than others, as last known. */
   readonly #needing = new Set<LaneWorker>();
-  /** Those that had a lane of their own when they were found to be absent: they may be there again, or have none. */
+  /** Workers that had a dedicated lane when they became absent; they may be back, or have lost it. */
   readonly #absent = new Set<LaneWorker>();
   #dealtMs = Number.NEGATIVE_INFINITY;
-  /** Workers finish where they are: nobody is given another lane. */
+  /** No worker is given another lane any more. */
   #stopped = false;
   /** No lane has a thread any more. */
   #isOver = false;
@@ -79,7 +83,7 @@ export class LanePool {
         ...options.events,
         onReady: (lane) => {
           const worker = this.#lanes.workerOf(lane);
-          // Once all is being stopped, it finishes where it is.
+          // During a stop, the worker stays where it is.
           if (worker !== undefined && !this.#stopped) this.#places.change(worker, { type: 'ownLaneReady', own: lane });
         },
         onPlaceFree: () => this.#placeFree(),
@@ -89,7 +93,7 @@ export class LanePool {
     });
   }
 
-  /** Whether the machine had no memory for a lane that could have been started otherwise. */
+  /** Whether a dedicated lane was not started for lack of memory on the machine. */
   get isHeldBack(): boolean {
     return this.#lanes.isHeldBack;
   }
@@ -98,19 +102,19 @@ export class LanePool {
     return this.#lanes.all;
   }
 
-  /** Starts a shared lane ahead of any worker. Resolves when its thread is ready, or has failed to be. */
+  /** Starts a shared lane ahead of any worker. Resolves when its thread is ready or has failed to start. */
   startFirst(): Promise<LaneHandle> {
     return this.#lanes.startFirst();
   }
 
-  /** Finds a lane for a worker that has none. */
+  /** Assigns a lane to a worker that has none. */
   assign(worker: LaneWorker): void {
     const need = needOf(worker, this.#options.clock.monotonicMs());
     const own = need > Need.absent && this.#lanes.hasPlace() ? this.#lanes.newOwn(worker) : undefined;
     if (own !== undefined) this.#lanes.start(own);
     else if (need > Need.ordinary) this.#needing.add(worker);
-    // Until its own lane is up a shared one that runs stands in, so that its first heartbeat is done at once. Where none
-    // runs, its own is up as soon as another that is started for it.
+    // Until its own lane is ready, a running shared lane serves it, so that its first heartbeat is processed at once.
+    // If none runs, its own lane is ready as soon as a shared one would be.
     const isStarting = own !== undefined && this.#lanes.isStarting(own);
     const lane = isStarting ? (this.#lanes.runningShared() ?? own) : this.#lanes.leastShared();
     this.#places.change(worker, { type: 'assigned', to: { at: lane.kind, lane }, own });
@@ -118,8 +122,8 @@ export class LanePool {
   }
 
   /**
-   * The worker is gone; a lane of its own ends with it, and its place is another worker's.
-   * @returns whether nobody writes its slot any more: its lane has said so, or has no thread
+   * Removes the worker. Its own lane, if any, ends, and frees its place.
+   * @returns whether no thread writes its slot any more: its lane has confirmed it, or has no thread
    */
   forget(worker: LaneWorker): Promise<boolean> {
     const { lane } = worker.place;
@@ -128,18 +132,19 @@ export class LanePool {
     return left;
   }
 
-  /** Takes a worker out of quarantine before its time. @returns whether it was in quarantine */
+  /** Ends a worker's quarantine early. @returns whether it was in quarantine */
   release(worker: LaneWorker): boolean {
     const { place } = worker;
     if (place.at !== 'quarantine') return false;
-    // It gets all its tries again, but has to prove itself before it is let back among the others.
+    // All its retries are available again, but one failure remains, so that it must prove itself before it shares a
+    // lane.
     worker.faults = withFault(NO_FAULTS, this.#options.clock.monotonicMs());
     place.lane.faults = NO_FAULTS;
     this.#endQuarantine(place.lane, worker);
     return true;
   }
 
-  /** At each sweep, after mailboxes have let go of what is done: ends threads that stand still. */
+  /** At each sweep, after mailboxes released processed heartbeats: terminates stalled threads. */
   watch(elapsedMs: number): void {
     for (const lane of this.lanes) lane.watch(elapsedMs);
     if (this.#options.processor !== undefined) this.#watchProcessor(elapsedMs);
@@ -149,12 +154,12 @@ export class LanePool {
     this.#deal();
   }
 
-  /** Whether all dedicated lanes are taken, so that it counts who needs one. */
+  /** Whether all dedicated lanes are taken, so that needs matter. */
   get isFull(): boolean {
     return this.#options.maxDedicatedLanes > 0 && (this.isHeldBack || !this.#lanes.isBelowMost());
   }
 
-  /** What is decided, wished or known of the worker's load is something else than before, or whether it is there. */
+  /** Called when the worker's isolation, wish, load or presence has changed. */
   reconsider(worker: LaneWorker): void {
     const { place } = worker;
     if (this.#stopped || place.at === 'new' || place.at === 'gone') return;
@@ -169,11 +174,12 @@ export class LanePool {
     }
     if (place.own !== undefined) return;
     if (need > Need.ordinary) this.#needing.add(worker);
-    // A decision of an operator's holds at once, and who is absent gives way at once; of a load and a wish there may be many.
+    // An operator's decision and an absent holder take effect at once; loads and wishes may be many and wait for their
+    // turn.
     if (need >= Need.decided || this.#lanes.hasPlace() || this.#hasAbsentHolder()) this.#giveOwn(worker);
   }
 
-  /** Where the worker is, as its operator is told. */
+  /** The worker's lane state, as shown to operators. */
   standingOf(worker: LaneWorker): LaneStanding {
     const { place } = worker;
     if (place.at === 'dedicated' || place.at === 'quarantine') return place.at;
@@ -182,14 +188,14 @@ export class LanePool {
     const nowMs = this.#options.clock.monotonicMs();
     const isWanted = needOf(worker, nowMs) >= Need.decided;
     if (isWanted && this.#options.maxDedicatedLanes === 0) return 'none';
-    // Its turn comes when another, who gives way, has left.
+    // Its turn comes when the worker that gives way has left its lane.
     if (isWanted && whoGivesWay<LaneWorker>(worker, this.#lanes.holders(), nowMs) !== undefined) return 'awaited';
     if (isWanted) return this.isHeldBack && this.#lanes.isBelowMost() ? 'memory' : 'full';
     if (place.at === 'moving') return place.from === 'dedicated' ? 'leaving' : 'shared';
     return place.at === 'penalty' ? 'penalty' : 'shared';
   }
 
-  /** Lanes take no new workers and finish what they were given. */
+  /** Stops assigning workers; lanes finish their work. */
   drain(): void {
     this.#stopped = true;
     this.#lanes.drain();
@@ -204,7 +210,7 @@ export class LanePool {
 
   // ── places ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Gives free places among the dedicated lanes to workers that share one. */
+  /** Assigns free dedicated lanes to workers on shared lanes. */
   #promote(): void {
     if (this.#stopped || !this.#lanes.hasPlace()) return;
     for (const worker of ownLaneOrder(this.#withoutOwn(), this.#options.clock.monotonicMs())) {
@@ -213,7 +219,7 @@ export class LanePool {
     }
   }
 
-  /** The place of a lane that has ended is free, unless another was given it already: then the next one may give way. */
+  /** Called when a lane has ended. Its place may have been assigned already; then the next worker may give way. */
   #placeFree(): void {
     this.#promote();
     if (this.#stopped) return;
@@ -222,7 +228,9 @@ export class LanePool {
     if (worker !== undefined && needOf(worker, nowMs) >= Need.decided) this.#giveOwn(worker);
   }
 
-  /** Now and then, one who needs a lane most and has none gets one, be it that of who needs it less. */
+  /**
+   * Every DEAL_EVERY_MS, gives a dedicated lane to the worker with the greatest need, if another needs its lane less.
+   */
   #deal(): void {
     const nowMs = this.#options.clock.monotonicMs();
     const hasAbsent = this.#hasAbsentHolder();
@@ -233,7 +241,7 @@ export class LanePool {
     if (worker !== undefined) this.#giveOwn(worker);
   }
 
-  /** Undefined if nobody who has no lane of its own needs one more than others do. */
+  /** The worker on a shared lane with the greatest need; undefined if all needs are equal. */
   #neediest(nowMs: number): LaneWorker | undefined {
     for (const worker of this.#needing) {
       const isSettled = worker.place.at === 'gone' || worker.place.own !== undefined;
@@ -242,7 +250,7 @@ export class LanePool {
     return neediest(this.#needing, nowMs);
   }
 
-  /** Whether somebody has a lane of its own, and is not there. */
+  /** Whether an absent worker has a dedicated lane. */
   #hasAbsentHolder(): boolean {
     for (const worker of this.#absent) {
       const { own } = worker.place;
@@ -252,12 +260,12 @@ export class LanePool {
     return false;
   }
 
-  /** Gives it a lane of its own, if it may have one and there is one, or one that somebody needs less. */
+  /** Gives the worker a dedicated lane, if one is free or can be taken from a worker that needs it less. */
   #giveOwn(worker: LaneWorker): void {
     if (this.#makePlace(worker)) this.#startOwn(worker);
   }
 
-  /** An absent one may get one by a failure that is charged to it late. */
+  /** An absent worker may get a lane here when a failure is charged to it late. */
   #newOwn(worker: LaneWorker): LaneHandle {
     if (worker.isAbsent) this.#absent.add(worker);
     return this.#lanes.newOwn(worker);
@@ -270,8 +278,8 @@ export class LanePool {
   }
 
   /**
-   * Whether the worker may have a lane of its own; one who needs it less gives way for it. Until that one has left its lane,
-   * there is a lane more than there may be, and nobody else gives way.
+   * Whether the worker may have a dedicated lane; if necessary, a worker that needs it less gives way. Until that one
+   * has left its lane, there is one lane more than allowed, and no other worker gives way.
    */
   #makePlace(worker: LaneWorker): boolean {
     const nowMs = this.#options.clock.monotonicMs();
@@ -281,31 +289,34 @@ export class LanePool {
     const other = whoGivesWay<LaneWorker>(worker, this.#lanes.holders(), nowMs);
     if (other === undefined) return false;
     const { workerId } = worker;
-    this.#options.logger.info({ worker: workerId, from: other.workerId }, 'a lane goes to who needs it more');
+    this.#options.logger.info(
+      { worker: workerId, from: other.workerId },
+      'dedicated lane given to a worker that needs it more',
+    );
     this.#evict(other);
     return true;
   }
 
-  /** From its own lane, which ends, to one that it shares. */
+  /** Moves the worker from its own lane, which ends, to a shared one. */
   #evict(worker: LaneWorker): void {
     const isHarmful = isOfLate(worker.faults, this.#options.clock.monotonicMs());
     const to = (isHarmful ? this.#lanes.penaltyWithRoom() : undefined) ?? this.#lanes.leastShared();
     this.#giveUp(worker, to);
   }
 
-  /** It has no lane of its own any more, and gets one again in its turn. */
+  /** The worker loses its own lane, and may get one again later. */
   #giveUp(worker: LaneWorker, to: LaneHandle): void {
     this.#places.change(worker, { type: 'evicted', to: { at: to.kind, lane: to } });
     if (needOf(worker, this.#options.clock.monotonicMs()) > Need.ordinary) this.#needing.add(worker);
   }
 
-  /** Workers that share a lane and have none of their own on the way. */
+  /** Workers on shared lanes for which no dedicated lane is being started. */
   *#withoutOwn(): Iterable<LaneWorker> {
     for (const { workers } of this.#lanes.ofSeveral)
       for (const worker of workers) if (worker.place.own === undefined) yield worker;
   }
 
-  /** It goes on, unless it turns out what else is to become of it. */
+  /** The worker has left its lane: continues to its destination, or elsewhere if it exceeded its time budget. */
   #left(worker: LaneWorker, { lane, isOverTime, to }: MovingPlace<LaneHandle>): void {
     if (this.#isOver) return;
     const excess = isOverTime && !this.#stopped ? lane.excess(worker) : undefined;
@@ -351,13 +362,13 @@ export class LanePool {
     return { restartInMs: verdict.inMs };
   }
 
-  /** Not back to the others, if it was on its way there; a lane of its own harms nobody. */
+  /** Keeps the worker on the penalty lane, even if it was on its way back; a dedicated lane remains an option. */
   #keep(worker: LaneWorker, lane: LaneHandle): void {
     const { place } = worker;
     if (place.at === 'moving' && place.to.lane !== place.own) this.#places.send(worker, lane);
   }
 
-  /** One of the lane's workers did it, and nothing tells which. @returns whether that one has been found, and leaves */
+  /** One of the lane's workers caused the failure, but which is unknown. @returns whether it was found, and leaves */
   #searchFor(lane: LaneHandle, { cause, reason, isAbandoned }: LaneFailure, nowMs: number): boolean {
     const step = this.#search.afterFailure(lane, () => this.#lanes.newExtra(lane.kind), nowMs);
     if (step === undefined) return false;
@@ -365,7 +376,7 @@ export class LanePool {
       const { move, to } = step;
       this.#options.logger.warn(
         { lane: lane.number, to: to.number, workers: move.length, of: lane.workerCount },
-        'a lane failed and nothing tells for whom: half of its workers move, until one is left',
+        'a lane failed and the worker that caused it is unknown: searching by moving half of its workers at a time',
       );
       for (const worker of move) this.#places.send(worker, to);
       return false;
@@ -373,14 +384,14 @@ export class LanePool {
     this.#endSearch();
     const { found } = step;
     if (found === undefined) return false;
-    const why = `${reason}; found by moving half of its lane’s workers at a time`;
+    const why = `${reason}; found by moving half of the lane’s workers at a time`;
     this.#charge(found, { cause, reason: why });
     if (isAbandoned || lane.kind === 'penalty') this.#quarantine(found, why);
     else this.#sendApart(found, why);
     return true;
   }
 
-  /** Its second lane goes when it is empty. */
+  /** Ends the search; its second lane ends when it is empty. */
   #endSearch(): void {
     const { home, stray = [] } = this.#search.end() ?? {};
     for (const worker of stray) this.#places.send(worker, home?.kind === 'penalty' ? home : this.#lanes.leastShared());
@@ -406,22 +417,22 @@ export class LanePool {
     const running = this.#lanes.runningShared();
     const to = running ?? (lane.kind === 'dedicated' ? this.#lanes.leastShared() : undefined);
     for (const worker of lane.kind === 'penalty' || to === undefined ? [] : [...lane.workers]) {
-      // One that ended a lane of late must not end the last one that runs.
+      // A worker with a recent failure must not end the last running lane.
       if (!isOfLate(worker.faults, nowMs)) this.#places.send(worker, to as LaneHandle);
     }
     return { restartInMs };
   }
 
-  /** Its worker stays on it. */
+  /** Quarantines the lane; its worker stays on it. */
   #quarantineLane(lane: LaneHandle): AfterFailure {
     const worker = this.#lanes.workerOf(lane);
     if (worker !== undefined) this.#places.change(worker, { type: 'quarantined', own: lane });
-    // Once the lane has no thread any more.
+    // Later, when the lane has no thread any more.
     queueMicrotask(() => this.#promote());
     return { quarantineMs: this.#options.quarantineMs };
   }
 
-  /** Away from those that it harms. */
+  /** Moves the worker away from the workers that it harms. */
   #sendApart(worker: LaneWorker, reason: string): void {
     const { own } = worker.place;
     if (own !== undefined) {
@@ -437,7 +448,7 @@ export class LanePool {
     }
   }
 
-  /** In a lane without a thread; one of its own that was on its way comes too late. */
+  /** Moves the worker to a lane without a thread. If its own lane was being started, that is cancelled. */
   #quarantine(worker: LaneWorker, reason: string): void {
     const own = this.#newOwn(worker);
     own.quarantine(this.#options.quarantineMs, reason, worker);
@@ -448,7 +459,7 @@ export class LanePool {
   #quarantineOver(lane: LaneHandle): void {
     const worker = this.#lanes.workerOf(lane);
     if (worker === undefined) return;
-    // While a thread runs that does not end, another try may cost another thread: that is for people to decide.
+    // While a thread runs that does not terminate, another try may cost another thread, so an operator must decide.
     if (threadsLeftBehind() > 0) lane.quarantine(this.#options.quarantineMs, lane.lastError, worker);
     else this.#endQuarantine(lane, worker);
   }
@@ -461,12 +472,12 @@ export class LanePool {
       this.#lanes.start(lane);
       return;
     }
-    // Its place was given to another meanwhile.
+    // Its place was assigned to another worker meanwhile.
     const other = this.#lanes.penaltyWithRoom() ?? this.#lanes.leastShared();
     this.#giveUp(worker, other);
   }
 
-  /** Back to the shared lanes, who did no harm on the penalty lane for long. */
+  /** Moves workers without recent failures from the penalty lane back to shared lanes. */
   #letBack(): void {
     const { penalty } = this.#lanes;
     if (penalty === undefined || penalty.workerCount === 0 || this.#stopped) return;
@@ -486,7 +497,10 @@ export class LanePool {
     this.#memory.lookOffHeap(this.lanes);
   }
 
-  /** Workers of shared lanes that seem to take too much time leave them; when they have left, it is known whether they did. */
+  /**
+   * Makes workers that seem to exceed their time budget leave their shared lane; when they have left, it is known
+   * whether they did.
+   */
   #watchTime(): void {
     for (const lane of this.#lanes.ofSeveral) {
       const worker = lane.kind === 'shared' ? lane.suspect : undefined;

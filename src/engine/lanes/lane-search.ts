@@ -1,18 +1,19 @@
 /**
- * The search for a worker that ends lanes while nothing tells which one does: the workers of the lane that failed are spread over
- * two, and of the lane that fails again, half go to the other one, until one is left. Nobody is charged on the way. Of n
- * workers one is found in ⌈log₂ n⌉ + 1 failures. One search at a time: another lane's turn comes when this one's worker is
- * found.
+ * Searches for a worker that crashes lanes when nothing identifies it. The workers of the failed lane are split over
+ * two lanes; each time one of the two fails, half of its workers move to the other, until one is left. No worker is
+ * charged meanwhile. One of n workers is found in ⌈log₂ n⌉ + 1 failures. Only one search runs at a time.
  */
 import { FAULT_WINDOW_MS } from './fault-history.ts';
 
 export type HalvingStep<W> =
-  /** These go to the other lane. Cleared are those that cannot be it: they were elsewhere when a lane failed. */
+  /**
+   * Workers to move to the other lane. `cleared` workers were on the other lane during a failure, so they are innocent.
+   */
   | { readonly move: readonly W[]; readonly cleared: ReadonlySet<W> }
-  /** It is this one; undefined: it can be none, something else ends lanes, or more than one worker does. */
+  /** The worker found; undefined: none of them can be it, so something else or several workers end lanes. */
   | { readonly found: W | undefined };
 
-/** @param failed the workers of the lane that failed  @param other those of the other one */
+/** @param failed workers of the lane that failed  @param other workers of the other lane */
 export function nextHalvingStep<W>(failed: Iterable<W>, other: Iterable<W>, cleared: ReadonlySet<W>): HalvingStep<W> {
   const suspects = [...failed].filter((worker) => !cleared.has(worker));
   if (suspects.length <= 1) return { found: suspects[0] };
@@ -21,17 +22,17 @@ export function nextHalvingStep<W>(failed: Iterable<W>, other: Iterable<W>, clea
 }
 
 export type SearchStep<L, W> =
-  /** These go to the other lane. */
+  /** Workers to move to the other lane. */
   | { readonly move: readonly W[]; readonly to: L }
-  /** It is over. It is this one; undefined: it can be none of them. */
+  /** The search is over: the worker found; undefined: none of them can be it. */
   | { readonly found: W | undefined };
 
 export class LaneSearch<L extends { readonly workers: Iterable<W> }, W> {
-  /** Undefined while nobody is searched for. */
+  /** Undefined while there is no search. */
   #search: { readonly home: L; readonly cleared: ReadonlySet<W>; readonly failedMs: number } | undefined;
   #second: L | undefined;
 
-  /** One more lane of several workers: until the search is over and it is empty. */
+  /** The second lane, which exists until the search is over and the lane is empty. */
   get second(): L | undefined {
     return this.#second;
   }
@@ -41,8 +42,8 @@ export class LaneSearch<L extends { readonly workers: Iterable<W> }, W> {
   }
 
   /**
-   * @param newLane makes the second lane, if there is none yet
-   * @returns what to do next; undefined: nothing, since another lane is being searched
+   * @param newLane creates the second lane if it does not exist yet
+   * @returns the next step; undefined: none, since another lane is being searched
    */
   afterFailure(lane: L, newLane: () => L, nowMs: number): SearchStep<L, W> | undefined {
     const search = this.#search;
@@ -55,19 +56,21 @@ export class LaneSearch<L extends { readonly workers: Iterable<W> }, W> {
     return { move: step.move, to: other ?? this.#second };
   }
 
-  /** Whether neither lane has failed for so long that nobody will be found. */
+  /** Whether both lanes have run for so long that the search is abandoned. */
   isInVain(nowMs: number): boolean {
     return this.#search !== undefined && nowMs - this.#search.failedMs >= FAULT_WINDOW_MS;
   }
 
-  /** @returns who has to leave the second lane, and the lane that failed first; undefined: nobody was searched for */
+  /**
+   * @returns the workers to move out of the second lane, and the lane that failed first; undefined: there was no search
+   */
   end(): { readonly home: L; readonly stray: readonly W[] } | undefined {
     const search = this.#search;
     this.#search = undefined;
     return search && { home: search.home, stray: [...(this.#second?.workers ?? [])] };
   }
 
-  /** The second lane is not needed any more. */
+  /** Forgets the second lane. */
   releaseSecond(): void {
     this.#second = undefined;
   }

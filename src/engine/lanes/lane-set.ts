@@ -1,6 +1,6 @@
 /**
- * The lanes that there are: made, chosen among, started in their turn (lane-starts.ts), ended. Who is sent to which is decided
- * in lane-pool.ts.
+ * The existing lanes: creates, selects, starts (lane-starts.ts) and ends them. lane-pool.ts decides which worker goes
+ * where.
  */
 import type { LaneThreadData } from '../../lane/messages.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -19,14 +19,14 @@ import { LaneStarts } from './lane-starts.ts';
 
 export interface LaneSetOptions {
   readonly maxDedicatedLanes: number;
-  /** Whether the machine carries another dedicated lane at this moment. */
+  /** Whether the machine currently has room for another dedicated lane. */
   readonly hasRoom: () => boolean;
   readonly sharedLanes: number;
-  /** Of a dedicated lane. */
+  /** Limits of a dedicated lane. */
   readonly limits: LaneLimits;
   readonly rows: LaneHandleOptions['rows'];
   readonly workerAt: LaneHandleOptions['workerAt'];
-  /** How long nothing is started after a thread that had to be left behind. */
+  /** Pause of all starts after a thread that had to be abandoned. */
   readonly quarantineMs: number;
   readonly processor: LaneThreadData['processor'];
   readonly allowance: LaneThreadData['allowance'];
@@ -34,30 +34,33 @@ export interface LaneSetOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: Omit<LaneEvents, 'onStartOver' | 'onRestartDue'> & {
-    /** Threads can no longer be started, with the reason; undefined: they can again. */
+    /** Called with the reason when threads can no longer be started; with undefined when they can again. */
     readonly onStartsFailing: (reason: string | undefined) => void;
-    /** The thread of a dedicated lane that was nobody's any more has ended, or is left behind: its place is free. */
+    /** Called when the thread of an unused dedicated lane has ended or was abandoned, so that its place is free. */
     readonly onPlaceFree: () => void;
   };
 }
 
-/** A shared lane holds the slots and heartbeats of many workers; in a tight heap all its time goes to collecting. */
+/**
+ * A shared lane holds slots and heartbeats of many workers; a tight heap would spend all its time on garbage
+ * collection.
+ */
 const SHARED_MEMORY_FACTOR = 4;
-/** Workers on the penalty lane: each failure of one starts it anew for all, so more would only wait for each other. */
+/** Maximum number of workers on the penalty lane: each failure of one restarts it for all. */
 const MAX_ON_PENALTY_LANE = 64;
 
 export class LaneSet {
   readonly #options: LaneSetOptions;
   readonly #starts: LaneStarts<LaneHandle>;
-  /** Lanes of one worker each, with that worker: it may still be served by a shared lane. The newest is the last. */
+  /** Dedicated lanes with their workers, newest last; the worker may still be served by a shared lane. */
   readonly #own = new Map<LaneHandle, LaneHolder<LaneWorker>>();
   readonly #shared: LaneHandle[] = [];
-  /** Further lanes of several workers, for a while. */
+  /** Further shared lanes, which exist for a while. */
   readonly #extra = new Set<LaneHandle>();
   #penalty: LaneHandle | undefined;
-  /** Lanes that are nobody's any more, until their threads have ended. */
+  /** Unused lanes whose threads have not ended yet. */
   readonly #ending = new Set<Promise<void>>();
-  /** How many of those are dedicated ones: until then they take places. */
+  /** Number of dedicated lanes among them, which still take places. */
   #endingOwn = 0;
   #isHeldBack = false;
   #isDraining = false;
@@ -72,43 +75,45 @@ export class LaneSet {
     return [...this.#own.keys(), ...this.ofSeveral];
   }
 
-  /** Lanes of several workers. */
+  /** All lanes that serve several workers. */
   get ofSeveral(): readonly LaneHandle[] {
     return [...this.#shared, ...this.#extra, ...(this.#penalty === undefined ? [] : [this.#penalty])];
   }
 
-  /** Undefined before anybody was sent there. */
+  /** Undefined before it was first needed. */
   get penalty(): LaneHandle | undefined {
     return this.#penalty;
   }
 
-  /** Whose lane it is; undefined if it is of several workers, or has ended. */
+  /** The worker of a dedicated lane; undefined if the lane is shared or has ended. */
   workerOf(own: LaneHandle): LaneWorker | undefined {
     return this.#own.get(own)?.worker;
   }
 
-  /** Whether the machine had no memory for a lane that could have been started otherwise. */
+  /** Whether a dedicated lane was not started for lack of memory on the machine. */
   get isHeldBack(): boolean {
     return this.#isHeldBack;
   }
 
-  /** Whether there is a place for another dedicated lane, and memory on the machine. */
+  /** Whether another dedicated lane is allowed, and the machine has memory for it. */
   hasPlace(): boolean {
     if (!this.isBelowMost()) return false;
     this.#isHeldBack = !this.#options.hasRoom();
     return !this.#isHeldBack;
   }
 
-  /** Whether there are fewer dedicated lanes than there may be. A lane in quarantine has no thread, and takes no place. */
+  /**
+   * Whether the number of dedicated lanes is below its maximum. Lanes in quarantine have no thread and do not count.
+   */
   isBelowMost(): boolean {
     const { maxDedicatedLanes } = this.#options;
     return this.#own.size + this.#endingOwn < maxDedicatedLanes || this.#placesTaken() < maxDedicatedLanes;
   }
 
   /**
-   * Whether one may give way now: its lane runs until it has left, which takes as long as the heartbeat in hand, beside the
-   * one that is started in its place. As it may while no other one is leaving alone, there is one more than there may be at
-   * most, or than the machine has memory for.
+   * Whether a worker may give way now. Its lane runs until it has left, which takes as long as the heartbeat in
+   * process, while the next lane is started. Only one worker may be leaving at a time, so there is at most one lane
+   * more than allowed, or than the machine has memory for.
    */
   get mayGiveWay(): boolean {
     if (this.#endingOwn > 0 || this.#placesTaken() > this.#options.maxDedicatedLanes) return false;
@@ -122,22 +127,22 @@ export class LaneSet {
     return places;
   }
 
-  /** Workers whose lanes may be given to others. One in quarantine takes no place, and one that leaves gives it already. */
+  /** Workers whose lanes may be given to others; not those in quarantine, which take no place, or those that leave. */
   *holders(): Iterable<LaneHolder<LaneWorker>> {
     for (const [lane, holder] of this.#own)
       if (lane.state !== 'quarantined' && holder.worker.place.own === lane) yield holder;
   }
 
-  // ── choosing ─────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── selecting ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A lane for the worker alone, yet without a thread. */
+  /** Creates a dedicated lane for the worker, without a thread yet. */
   newOwn(worker: LaneWorker): LaneHandle {
     const own = this.#newLane('dedicated');
     this.#own.set(own, { worker, sinceMs: this.#options.clock.monotonicMs() });
     return own;
   }
 
-  /** Another lane of several workers, until it is ended. */
+  /** Creates a further shared lane, until it is ended. */
   newExtra(kind: LaneKind): LaneHandle {
     const lane = this.#newLane(kind);
     this.#extra.add(lane);
@@ -145,9 +150,9 @@ export class LaneSet {
     return lane;
   }
 
-  /** The shared lane with the fewest workers. Another is made while there are not as many as there may be. */
+  /** The shared lane with the fewest workers; creates one while there are fewer than the maximum. */
   leastShared(): LaneHandle {
-    // Another thread may not come up for long.
+    // While starts fail, a new thread may not become ready for a long time.
     const running = this.#starts.gate.isFailing ? this.runningShared() : undefined;
     if (running !== undefined) return running;
     if (this.#shared.length < this.#options.sharedLanes) {
@@ -158,7 +163,7 @@ export class LaneSet {
     return this.#shared.reduce(lessBusy);
   }
 
-  /** Undefined if none runs. */
+  /** The running shared lane with the fewest workers; undefined if none runs. */
   runningShared(): LaneHandle | undefined {
     const running = this.#shared.filter(({ state }) => state === 'ready');
     return running.length === 0 ? undefined : running.reduce(lessBusy);
@@ -175,24 +180,24 @@ export class LaneSet {
 
   // ── starting ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** In its turn. Once all is being stopped, only a lane that has something to finish. */
+  /** Queues the lane's start. During a stop, only lanes with unfinished work are started. */
   start(lane: LaneHandle): void {
     if (!this.#isDraining || lane.state === 'draining') this.#starts.queue(lane);
   }
 
-  /** Starts a shared lane ahead of any worker. Resolves when its thread is ready, or has failed to be. */
+  /** Starts a shared lane ahead of any worker. Resolves when its thread is ready or has failed to start. */
   async startFirst(): Promise<LaneHandle> {
     const lane = this.#newShared();
     await this.#starts.start(lane);
     return lane;
   }
 
-  /** Whether its thread exists and is neither ready nor has failed to be. */
+  /** Whether its thread exists and is neither ready nor failed. */
   isStarting(lane: LaneHandle): boolean {
     return this.#starts.isStarting(lane);
   }
 
-  /** @returns how long to wait before the next start */
+  /** @returns the delay before the next start */
   startFailed(failure: LaneFailure): number {
     const { clock, events } = this.#options;
     const { gate } = this.#starts;
@@ -203,7 +208,7 @@ export class LaneSet {
 
   // ── ending ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** It is nobody's any more. */
+  /** Ends an unused lane. */
   end(lane: LaneHandle): void {
     const wasOwn = this.#own.delete(lane);
     this.#extra.delete(lane);
@@ -218,13 +223,13 @@ export class LaneSet {
     this.#ending.add(ending);
   }
 
-  /** Lanes take no new workers and finish what they were given. */
+  /** Stops assigning workers; lanes finish their work. */
   drain(): void {
     this.#isDraining = true;
     for (const lane of this.all) if (lane.state !== 'quarantined') lane.drain();
   }
 
-  /** Ends all threads, all at once: one by one, a thousand take long. */
+  /** Ends all threads concurrently: one by one, a thousand would take long. */
   async stop(): Promise<void> {
     this.#isDraining = true;
     this.#starts.stop();

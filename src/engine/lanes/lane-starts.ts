@@ -1,6 +1,7 @@
 /**
- * When the threads of lanes are started: few at a time, so that a storm of registrations does not stop the gRPC front (16 at
- * once held acks back for 280 ms, 2 at once, on 2 cores, for 20 to 25); and, while starts fail, as start-gate.ts says.
+ * Schedules the starts of lane threads: few at a time, so that a storm of registrations does not block the gRPC server
+ * (on 2 cores, 16 concurrent starts delayed acks by 280 ms, 2 by 20 to 25 ms); while starts fail, as start-gate.ts
+ * decides.
  */
 import { availableParallelism } from 'node:os';
 import type { Clock, Timer } from '../../lib/clock.ts';
@@ -9,25 +10,25 @@ import { StartGate } from './start-gate.ts';
 
 export interface StartableLane {
   readonly kind: LaneKind;
-  /** Whether its thread is neither ready nor has failed to be. */
+  /** Whether its thread is neither ready nor failed. */
   readonly isStarting: boolean;
   start(): void;
 }
 
 /**
- * A start keeps a core busy for tens of milliseconds: half of the cores are left to those who are there already. No more
- * than two, since main has its part in each.
+ * A start occupies a core for tens of milliseconds, so half of the cores are left for running lanes. At most two, since
+ * each start needs main, too.
  */
 const STARTS_AT_ONCE = Math.min(2, Math.max(1, Math.floor(availableParallelism() / 2)));
 
 export class LaneStarts<L extends StartableLane> {
-  /** Whether threads can be started at all: whoever owns the lanes tells it how each start ended. */
+  /** Whether threads can be started; the owner reports how each start ended. */
   readonly gate: StartGate;
   readonly #clock: Clock;
   readonly #atOnce: number;
   readonly #waiting: L[] = [];
   readonly #starting = new Map<L, PromiseWithResolvers<void>>();
-  /** Opens the gate again. */
+  /** Timer that reopens the gate. */
   #gateTimer: Timer | undefined;
 
   /** @param abandonedWaitMs see {@link StartGate} */
@@ -49,15 +50,15 @@ export class LaneStarts<L extends StartableLane> {
     return this.#starting.has(lane);
   }
 
-  /** Starts the lane when it is its turn. Also for lanes that died: many that die together must not all come back at once. */
+  /** Queues a start or restart of the lane; lanes that fail together must not all restart at once. */
   queue(lane: L): void {
-    // Before those who wait for lanes of their own: it serves them until then.
+    // Shared lanes first: they serve the workers that wait for dedicated ones.
     if (lane.kind === 'dedicated') this.#waiting.push(lane);
     else this.#waiting.unshift(lane);
     this.#startNext();
   }
 
-  /** Starts the lane at once. Resolves when its thread is ready, or has failed to be. */
+  /** Starts the lane at once. Resolves when its thread is ready or has failed to start. */
   start(lane: L): Promise<void> {
     const start = Promise.withResolvers<void>();
     this.#starting.set(lane, start);
@@ -66,7 +67,7 @@ export class LaneStarts<L extends StartableLane> {
     return start.promise;
   }
 
-  /** Its thread is ready, or has failed to be, or is not wanted any more. */
+  /** Called when the thread is ready, has failed, or is no longer needed. */
   over(lane: L): void {
     const start = this.#starting.get(lane);
     if (start === undefined) return;
@@ -75,13 +76,13 @@ export class LaneStarts<L extends StartableLane> {
     this.#startNext();
   }
 
-  /** It is not to be started any more. */
+  /** Removes the lane from the queue. */
   cancel(lane: L): void {
     const at = this.#waiting.indexOf(lane);
     if (at >= 0) this.#waiting.splice(at, 1);
   }
 
-  /** Starts no other. */
+  /** Starts no further lanes. */
   stop(): void {
     this.#gateTimer?.cancel();
     this.#waiting.length = 0;

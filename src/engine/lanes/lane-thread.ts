@@ -1,7 +1,7 @@
 /**
- * The thread of one lane, and what main sends to it: messages at once, heartbeats once a turn of the event loop, by a ring in
- * shared memory while it has room, and in order with the messages (ordered-port.ts).
- * While there is no thread nothing is sent, and what was not sent is forgotten: who needs it again gives it to the next thread.
+ * The thread of one lane, and what main sends to it: messages at once, heartbeats once per turn of the event loop,
+ * through a ring in shared memory while it has room, in order with the messages (ordered-port.ts). Without a thread
+ * nothing is sent, and unsent heartbeats are dropped: the caller gives them to the next thread.
  */
 import { FrameBatch, type HeartbeatFrame } from '../../lane/frames.ts';
 import type { FromLane, LaneThreadData, ToLane } from '../../lane/messages.ts';
@@ -12,29 +12,29 @@ import { BellRinger, newBell } from '../../store/bell.ts';
 import { newByteRing, RingWriter } from '../../store/byte-ring.ts';
 
 export interface LaneThreadOptions {
-  /** For people. */
+  /** Name of the thread, for logs. */
   readonly name: string;
   readonly heapMib: number;
-  /** For each thread. */
+  /** Creates the data of each new thread. */
   readonly data: () => Omit<LaneThreadData, 'bell' | 'ring'>;
   readonly hasProcessor: boolean;
   readonly clock: Clock;
-  /** A new thread is there, and knows nothing. */
+  /** Called when a new thread exists. */
   readonly onStart: () => void;
-  /** What is wrong with a message of the thread's; undefined if nothing is. */
+  /** Returns what is wrong with a message of the thread; undefined if it is valid. */
   readonly problemOf: (message: unknown) => string | undefined;
   readonly onMessage: (message: FromLane) => void;
-  /** @returns how long to wait before the next start is due; undefined: none is */
+  /** @returns the delay before the next start; undefined: none */
   readonly onDeath: (death: ThreadDeath) => number | undefined;
   readonly onRestartDue: () => void;
 }
 
-/** A lane keeps nothing between heartbeats, so what is young dies young. */
+/** Small, since nearly all objects of a lane die after one heartbeat. */
 const YOUNG_GENERATION_MIB = 2;
 const STACK_MIB = 1;
-/** A message of this size is sent without waiting for the turn's end: waking the lane is no longer what costs. */
+/** A batch of this size is sent before the turn ends, since waking the lane is then a small part of the cost. */
 const FLUSH_AT_BYTES = 1024 ** 2;
-/** Some two hundred heartbeats; a hundredth of what a lane takes. */
+/** Room for about 200 heartbeats; a hundredth of a lane's memory. */
 const RING_BYTES = 64 * 1024;
 
 export class LaneThread {
@@ -42,7 +42,7 @@ export class LaneThread {
   readonly #batch = new FrameBatch();
   #isFlushDue = false;
   readonly #hasProcessor: boolean;
-  /** Both of the thread of now. */
+  /** Bell and ring of the current thread. */
   #bell: BellRinger | undefined;
   #ring: RingWriter | undefined;
 
@@ -78,7 +78,7 @@ export class LaneThread {
     return this.#thread.state;
   }
 
-  /** The thread of now; undefined while there is none. */
+  /** The current thread; undefined if there is none. */
   get running(): SupervisedThread<FromLane, ToLane | Stamped>['thread'] {
     return this.#thread.thread;
   }
@@ -92,12 +92,12 @@ export class LaneThread {
     this.#thread.kill(reason);
   }
 
-  /** Ends it for good. @returns whether there is no thread any more */
+  /** Ends the thread for good. @returns whether there is no thread any more */
   stop(): Promise<boolean> {
     return this.#thread.stop();
   }
 
-  /** Sends the heartbeat with the others of this turn. */
+  /** Sends the heartbeat together with the others of this turn. */
   post(heartbeat: HeartbeatFrame): void {
     this.#batch.add(heartbeat);
     if (this.#batch.size >= FLUSH_AT_BYTES) this.flush();
@@ -128,8 +128,8 @@ export class LaneThread {
   }
 
   /**
-   * Of bell and ring a lane writes a word: those that an abandoned thread still writes are not the next one's. Beside a
-   * processor, whose code takes far longer, all comes by the port.
+   * Each thread gets a new bell and ring, since an abandoned thread may still write to its own. Lanes with a processor
+   * get no ring: their code takes far longer than a port message.
    */
   #newData(data: Omit<LaneThreadData, 'bell' | 'ring'>): LaneThreadData {
     const bell = newBell();

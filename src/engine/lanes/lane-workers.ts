@@ -1,11 +1,11 @@
 /**
- * The workers of one lane: those that it serves, and those that its thread was told to leave and has not yet left. A thread
- * leaves them in the order in which it was told to. Each stands in one of the two, or is not this lane's.
+ * The workers of one lane: those that it serves, and those that its thread was told to leave and has not left yet. A
+ * thread leaves workers in the order in which it was told to. A worker of the lane is in exactly one of the two sets.
  */
 
 interface Leaving<W> {
   readonly worker: W;
-  /** Resolves to whether nobody writes its slot any more. */
+  /** Resolves to whether no thread writes its slot any more. */
   readonly hasLeft: Promise<boolean>;
   readonly left: (isUnwritten: boolean) => void;
 }
@@ -14,7 +14,7 @@ export class LaneWorkers<W extends { readonly row: number; readonly occupant: nu
   readonly #served = new Map<number, W>();
   readonly #leaving: Leaving<W>[] = [];
 
-  /** Those that it serves. */
+  /** Workers that the lane serves. */
   get served(): Iterable<W> {
     return this.#served.values();
   }
@@ -23,12 +23,12 @@ export class LaneWorkers<W extends { readonly row: number; readonly occupant: nu
     return this.#served.size;
   }
 
-  /** Whether no worker is on it, nor on its way from it. */
+  /** Whether the lane has no workers, including those that are leaving. */
   get isEmpty(): boolean {
     return this.#served.size === 0 && this.#leaving.length === 0;
   }
 
-  /** Whether it serves somebody there. */
+  /** Whether it serves the worker at the row. */
   servesRow(row: number): boolean {
     return this.#served.has(row);
   }
@@ -37,39 +37,42 @@ export class LaneWorkers<W extends { readonly row: number; readonly occupant: nu
     this.#served.set(worker.row, worker);
   }
 
-  /** Serves it no longer. @returns whether it was served until now */
+  /** Stops serving the worker. @returns whether it was served until now */
   stopServing(worker: W): boolean {
     return this.#served.get(worker.row) === worker && this.#served.delete(worker.row);
   }
 
-  /** The thread has been told to leave it. @returns what {@link leftNext} or {@link takeLeaving} says of it */
+  /**
+   * Notes that the thread was told to leave the worker. @returns resolves as {@link leftNext} or {@link takeLeaving}
+   * decides
+   */
   leave(worker: W): Promise<boolean> {
     const { promise: hasLeft, resolve: left } = Promise.withResolvers<boolean>();
     this.#leaving.push({ worker, hasLeft, left });
     return hasLeft;
   }
 
-  /** Of one that is no longer served: when the thread has left it; undefined if it need not leave it. */
+  /** For a worker that is no longer served: resolves when the thread has left it; undefined if it need not. */
   departureOf(worker: W): Promise<boolean> | undefined {
     return this.#leaving.find((leaving) => leaving.worker === worker)?.hasLeft;
   }
 
-  /** Whom the thread must leave next; undefined if nobody. */
+  /** The worker that the thread must leave next; undefined if none. */
   get nextToLeave(): W | undefined {
     return this.#leaving[0]?.worker;
   }
 
-  /** The thread has left the next one. */
+  /** The thread has left the next worker. */
   leftNext(): void {
     this.#leaving.shift()?.left(true);
   }
 
-  /** There is no thread any more that would leave them. `left` tells who waits whether nobody writes their slots now. */
+  /** Called when there is no thread any more. `left` tells the waiting callers whether no thread writes the slot. */
   takeLeaving(): readonly Pick<Leaving<W>, 'worker' | 'left'>[] {
     return this.#leaving.splice(0);
   }
 
-  /** Whom the thread was given there, and has not left. */
+  /** The worker at the row that the thread was given and has not left. */
   givenAt(row: number, occupant: number): W | undefined {
     const served = this.#served.get(row);
     if (served?.occupant === occupant) return served;

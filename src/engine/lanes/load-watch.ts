@@ -1,6 +1,6 @@
 /**
- * Looks which workers are heavy (worker-load.ts), while all dedicated lanes are taken: else everybody has one, and it does not
- * count. A part of the fleet at a time, so that no sweep takes longer for it.
+ * Determines which workers are heavy (worker-load.ts) while all dedicated lanes are taken; otherwise it does not
+ * matter. Checks a part of the fleet at a time, so that sweeps stay short.
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { BoardReader } from '../../store/board.ts';
@@ -15,16 +15,16 @@ export interface LoadWatchOptions {
   readonly clock: Clock;
 }
 
-/** A look at a worker takes less than a µs: 10,000 are gone through in 5 s, by a thousandth of main's time. */
+/** A look takes less than 1 µs: 10,000 workers are checked in 5 s, with a thousandth of main's time. */
 const LOOKS_PER_SWEEP = 500;
-/** Over a shorter time, one heartbeat would count as many. */
+/** Over a shorter time, a single heartbeat would count too much. */
 const LEAST_SPAN_MS = 5000;
 
-/** What was seen of a worker at the last look. */
+/** Values of a worker at the last look. */
 interface Seen {
   readonly atMs: number;
   readonly accepted: number;
-  /** Of that lane's time. */
+  /** Number of its lane, which `micros` refers to. */
   readonly lane: number | undefined;
   readonly micros: number;
   readonly load: WorkerLoad;
@@ -39,7 +39,7 @@ export class LoadWatch {
     this.#options = options;
   }
 
-  /** At each sweep. */
+  /** Called at each sweep. */
   look(): void {
     const { roster, lanes, clock } = this.#options;
     if (!lanes.isFull) return;
@@ -70,7 +70,7 @@ export class LoadWatch {
             elapsedMs: nowMs - before.atMs,
             heartbeats: (accepted - before.accepted) >>> 0,
             recordBytes: entry.slot.jsonBytes,
-            // A thread that was started again counts anew.
+            // A restarted thread counts from zero.
             processorMs: isSameLane ? Math.max(0, (micros - before.micros) | 0) / 1000 : 0,
           });
     this.#seen.set(entry, { atMs: nowMs, accepted, lane: lane?.number, micros, load });

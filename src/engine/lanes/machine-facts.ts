@@ -1,9 +1,9 @@
 /**
- * The limits of this machine, and of the control groups this process is in, as far as they can be read. What is
- * missing, unreadable or garbled (macOS, cgroup v1, a hidden /proc) is no limit that we could know of.
+ * Reads the limits of this machine and of this process's cgroups. A limit that is missing, unreadable or malformed
+ * (macOS, cgroup v1, a hidden /proc) is treated as no limit.
  *
- * Read at once and blocking: a few small files of the kernel, when an engine is made; of memory again before more lanes
- * are started.
+ * The reads are synchronous: a few small kernel files when an engine is created, and the memory ones again before more
+ * lanes are started.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
@@ -12,16 +12,16 @@ import process from 'node:process';
 import { CGROUP_ROOT, groupFolders, parseCount, parseFlatKeyed } from '../../lib/cgroup.ts';
 import type { Limit, MachineFacts } from './thread-budget.ts';
 
-/** Where the facts come from; tests make their own. */
+/** Sources of the facts; tests provide their own. */
 export interface FactSources {
   readonly procRoot: string;
   readonly cgroupRoot: string;
   readonly totalMemoryBytes: number;
-  /** By libuv, which also knows version 1 of control groups: 0 if unknown, huge if there is no limit. */
+  /** As reported by libuv, which also supports cgroup v1: 0 if unknown, huge if unlimited. */
   readonly constrainedMemoryBytes: number;
-  /** Memory of this process. */
+  /** Memory used by this process. */
   readonly usedMemoryBytes: number;
-  /** Exempt from RLIMIT_NPROC. */
+  /** Root is exempt from RLIMIT_NPROC. */
   readonly isRoot: boolean;
 }
 
@@ -51,13 +51,13 @@ export function readMachineFacts(sources: FactSources = thisMachine()): MachineF
       },
     ]),
     'open files': known([
-      // Node has raised it as far as it may.
+      // Node raises the soft limit to the hard limit.
       { setting: 'ulimit -n', most: resourceLimit(limits, 'Max open files'), taken: entriesIn(procRoot, 'self/fd') },
     ]),
   };
 }
 
-/** The limits of memory alone, as they are now. */
+/** The current limits of memory only. */
 export function readMemoryLimits(sources: FactSources = thisMachine()): readonly Limit[] {
   return memoryLimits(groupsOf(sources), sources);
 }
@@ -67,8 +67,8 @@ function groupsOf({ procRoot, cgroupRoot }: FactSources): readonly string[] {
 }
 
 /**
- * Others share each of these: what they use is taken, too. What the kernel gives back by itself (the cache of files) is
- * not. `memory.high` counts as well: above it the kernel all but stops the process.
+ * Memory used by others counts as taken; memory that the kernel reclaims by itself (page cache) does not. `memory.high`
+ * counts as a limit: above it, the kernel throttles the process until it nearly stops.
  */
 function memoryLimits(groups: readonly string[], sources: FactSources): readonly Limit[] {
   const { procRoot, totalMemoryBytes, constrainedMemoryBytes } = sources;
@@ -88,7 +88,7 @@ function memoryLimits(groups: readonly string[], sources: FactSources): readonly
   ]);
 }
 
-/** Undefined where the kernel does not tell. */
+/** Memory used on the machine; undefined where the kernel does not report it. */
 function usedOnMachine(procRoot: string): number | undefined {
   const text = textOf(join(procRoot, 'meminfo'));
   const bytesOf = (name: string) => {
@@ -100,7 +100,7 @@ function usedOnMachine(procRoot: string): number | undefined {
   return total === undefined || available === undefined ? undefined : total - available;
 }
 
-/** Of a group of version 2. */
+/** Memory used in a cgroup v2. */
 function usedInGroup(group: string): number | undefined {
   const current = countIn(group, 'memory.current');
   if (current === undefined) return undefined;
@@ -108,7 +108,10 @@ function usedInGroup(group: string): number | undefined {
   return current - (stat.get('inactive_file') ?? 0) - (stat.get('slab_reclaimable') ?? 0);
 }
 
-/** Of the container whose limit libuv tells: what version 1 says where its own group is seen, be it as the root. */
+/**
+ * Memory used in the container whose limit libuv reports, from cgroup v1 files, where this group may appear as the
+ * root.
+ */
 function usedInContainer({ procRoot, cgroupRoot }: FactSources): number | undefined {
   const path = /^\d+:memory:(\/.*)$/m.exec(textOf(join(procRoot, 'self/cgroup')))?.[1];
   if (path === undefined) return undefined;
@@ -121,7 +124,7 @@ function usedInContainer({ procRoot, cgroupRoot }: FactSources): number | undefi
 }
 
 function processLimits(groups: readonly string[], limits: string, { procRoot, isRoot }: FactSources): readonly Limit[] {
-  // `0.20 0.18 0.12 <runnable>/<existing> <newest>`, of the whole machine.
+  // `0.20 0.18 0.12 <runnable>/<existing> <newest>`, for the whole machine.
   const existing = parseCount(/ \d+\/(\d+) /.exec(textOf(join(procRoot, 'loadavg')))?.[1] ?? '') ?? 0;
   const ofUser = isRoot ? undefined : resourceLimit(limits, 'Max processes');
   return known([
@@ -130,7 +133,7 @@ function processLimits(groups: readonly string[], limits: string, { procRoot, is
       most: countIn(group, 'pids.max'),
       taken: countIn(group, 'pids.current') ?? 0,
     })),
-    // Other processes of the same user count too; to find them all is not worth it, and the lanes' share leaves room.
+    // Other processes of the same user count too, but finding them is not worth it; LANES_SHARE leaves room.
     { setting: 'ulimit -u', most: ofUser, taken: entriesIn(procRoot, 'self/task') },
     { setting: 'kernel.threads-max', most: countIn(procRoot, 'sys/kernel/threads-max'), taken: existing },
     { setting: 'kernel.pid_max', most: countIn(procRoot, 'sys/kernel/pid_max'), taken: existing },
@@ -141,7 +144,7 @@ function known(limits: readonly (Omit<Limit, 'most'> & { readonly most: number |
   return limits.flatMap(({ most, ...limit }) => (most === undefined ? [] : { ...limit, most }));
 }
 
-/** The soft limit in a text of `/proc/self/limits`; undefined for `unlimited`. */
+/** The soft limit in the text of `/proc/self/limits`; undefined for `unlimited`. */
 function resourceLimit(limits: string, name: string): number | undefined {
   return parseCount(new RegExp(`^${name} +(\\S+)`, 'm').exec(limits)?.[1] ?? '');
 }

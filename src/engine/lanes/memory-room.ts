@@ -1,11 +1,11 @@
 /**
- * Whether the machine still has memory for another lane: looked up before one is started, and remembered for a moment,
- * since a storm of registrations asks for each worker.
+ * Whether the machine has memory for another lane. Read before a lane is started, and cached briefly, since a storm of
+ * registrations asks for each worker.
  */
 import type { Clock } from '../../lib/clock.ts';
 import { carriesAnother, type Limit } from './thread-budget.ts';
 
-/** Reading the limits takes some 0.1 ms; a lane takes longer than this to get its memory. */
+/** Reading the limits takes about 0.1 ms; a lane takes longer than this to allocate its memory. */
 const REMEMBERED_MS = 250;
 
 export class MemoryRoom {
@@ -15,7 +15,7 @@ export class MemoryRoom {
   #isRoom = true;
   #readMs = Number.NEGATIVE_INFINITY;
 
-  /** @param read the limits as they are now */
+  /** @param read returns the current limits */
   constructor(clock: Clock, atStart: readonly Limit[], read: () => readonly Limit[]) {
     this.#clock = clock;
     this.#atStart = atStart;

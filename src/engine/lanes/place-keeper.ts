@@ -1,6 +1,6 @@
 /**
- * Keeps where each worker is: whatever changes a place comes through {@link PlaceKeeper.change}, and what follows for the lanes
- * is done here (worker-place.ts has the table).
+ * Maintains the place of each worker: all changes go through {@link PlaceKeeper.change}, which carries out the effects
+ * on lanes (worker-place.ts has the state table).
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { LaneHandle, LaneWorker } from './lane-handle.ts';
@@ -8,17 +8,17 @@ import { type MovingPlace, nextPlace, type PlaceEffect, type PlaceEvent } from '
 
 export interface PlaceKeeperOptions {
   readonly clock: Clock;
-  /** The lane that a worker on its way was told off has left it: {@link PlaceKeeper.change} with `left` lets it go on. */
+  /** The lane has left a moving worker: {@link PlaceKeeper.change} with `left` lets it continue. */
   readonly onLeft: (worker: LaneWorker, place: MovingPlace<LaneHandle>) => void;
-  /** The worker has another lane. @param left the one that it had before */
+  /** Called when the worker has another lane. @param left its previous lane */
   readonly onServed: (worker: LaneWorker, lane: LaneHandle, left: LaneHandle | undefined) => void;
-  /** The lane is nobody's any more. */
+  /** Called when the lane is unused. */
   readonly onEnd: (lane: LaneHandle) => void;
 }
 
 export class PlaceKeeper {
   readonly #options: PlaceKeeperOptions;
-  /** Those whose place is `moving`. */
+  /** Workers whose place is `moving`. */
   readonly #moving = new Set<LaneWorker>();
 
   constructor(options: PlaceKeeperOptions) {
@@ -34,7 +34,7 @@ export class PlaceKeeper {
     for (const effect of effects) this.#do(effect, worker, before.lane);
   }
 
-  /** Has the worker leave its lane and then go on in another. */
+  /** Moves the worker to the lane. */
   send(worker: LaneWorker, lane: LaneHandle): void {
     this.change(worker, { type: 'sent', to: { at: lane.kind, lane } });
   }

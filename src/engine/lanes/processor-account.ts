@@ -1,6 +1,6 @@
 /**
- * What the processor of one lane does, and for whom, by the ledger of the lane's thread of now (store/lane-ledger.ts). Where
- * there is one worker alone, whatever the processor does is done for that one: its time is not shared out.
+ * Attributes the work of one lane's processor to workers, from the ledger of the lane's current thread
+ * (store/lane-ledger.ts). On a dedicated lane all work is done for its only worker, so its time is not divided.
  */
 import type { FaultCause } from '../../model/lanes.ts';
 import { type LedgerMemory, LedgerReader, newLedger, type Place } from '../../store/lane-ledger.ts';
@@ -12,19 +12,19 @@ export class ProcessorAccount {
   readonly #budgetMs: number;
   #ledger: LedgerReader | undefined;
   #shares: TimeShares | undefined;
-  /** Turns of the thread when it was last seen to make progress. */
+  /** Turns of the thread at its last observed progress. */
   #turnsBefore = 0;
 
   /**
-   * @param rows workers that there can be; 0: one worker alone
-   * @param budgetMs of the lane's time, for one worker, see time-shares.ts
+   * @param rows number of rows for workers; 0: a dedicated lane
+   * @param budgetMs time budget of one worker, see time-shares.ts
    */
   constructor(rows: number, budgetMs: number) {
     this.#rows = rows;
     this.#budgetMs = budgetMs;
   }
 
-  /** For a new thread. A ledger has one writer: one that an abandoned thread still writes is not the next one's. */
+  /** Creates the ledger of a new thread. Each ledger has one writer; an abandoned thread may still write its own. */
   open(): LedgerMemory {
     const memory = newLedger(this.#rows);
     this.#ledger = new LedgerReader(memory);
@@ -32,43 +32,43 @@ export class ProcessorAccount {
     return memory;
   }
 
-  /** Undefined before there was a thread. */
+  /** Undefined before the first thread. */
   get ledger(): LedgerReader | undefined {
     return this.#ledger;
   }
 
-  /** Whether the thread leaves the worker's heartbeats where they are, from the next one on. */
+  /** Sets whether the thread skips the worker's heartbeats, from the next one on. */
   hold(worker: Place, isHeld: boolean): void {
     this.#ledger?.hold(worker.row, isHeld);
   }
 
-  /** At each sweep. */
+  /** Called at each sweep. */
   look(elapsedMs: number): void {
     this.#shares?.look(elapsedMs);
   }
 
-  /** At each sweep in which the thread does not stand still. */
+  /** Called at each sweep in which the thread is not stalled. */
   noteProgress(): void {
     this.#turnsBefore = this.#ledger?.turns ?? 0;
   }
 
-  /** A worker that seems to take too much of the lane's time, the one that takes the most; undefined if none does. */
+  /** The worker that seems to exceed its time budget by the most; undefined if none does. */
   suspect<W extends Place>(workers: Iterable<W>): W | undefined {
     return this.#shares?.suspect(workers, this.#budgetMs);
   }
 
-  /** How the worker took more of the lane's time than it may, for people; undefined if it did not. Asked once. */
+  /** Describes how the worker exceeded its time budget; undefined if it did not. Resets the worker's time. */
   excess(worker: Place): string | undefined {
     const usedMs = this.#shares?.endedMs(worker) ?? 0;
     if (usedMs < this.#budgetMs) return undefined;
     this.#shares?.forgive(worker);
     return (
-      `its processor took ${(usedMs / 1000).toFixed(1)} s of ${BUDGET_WINDOW_MS / 1000} s on a lane that it shares, ` +
-      `of ${this.#budgetMs / 1000} s allowed`
+      `its processor took ${(usedMs / 1000).toFixed(1)} s of ${BUDGET_WINDOW_MS / 1000} s on a shared lane; ` +
+      `the limit is ${this.#budgetMs / 1000} s`
     );
   }
 
-  /** For which of several workers it ran in the thread that is dead, or given up. */
+  /** The worker for which the dead or abandoned thread ran, among several. */
   ranFor(cause: FaultCause): Place | 'nobody known' {
     if (this.#ledger === undefined) return 'nobody known';
     const { hand, isResting, owner, turns } = this.#ledger;

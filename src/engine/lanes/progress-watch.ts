@@ -1,6 +1,6 @@
 /**
- * Whether the thread of a lane has to be ended since it makes no progress: it stands still for too long (stall-watch.ts), and
- * not only since it gets no processor, which its processor time tells.
+ * Decides whether a lane's thread must be terminated because it makes no progress: it is stalled (stall-watch.ts), and
+ * not only because it gets no CPU, as its CPU time shows.
  */
 import { type Clock, endsWithin } from '../../lib/clock.ts';
 import type { SupervisedThread } from '../../lib/supervised-thread.ts';
@@ -8,18 +8,18 @@ import { isStuck, StallWatch } from './stall-watch.ts';
 
 export interface ProgressWatchOptions {
   readonly clock: Clock;
-  /** Without progress for this long, the thread is stuck. */
+  /** The thread is stuck after this long without progress. */
   readonly stallMs: number;
-  /** The thread of now; undefined while there is none. */
+  /** The current thread; undefined if there is none. */
   readonly thread: () => SupervisedThread<unknown, unknown>['thread'];
-  /** It has to be ended, for this reason. */
+  /** Called with the reason when the thread must be terminated. */
   readonly onStuck: (problem: string) => void;
 }
 
 export class ProgressWatch {
   readonly #options: ProgressWatchOptions;
   readonly #stall: StallWatch;
-  /** Processor time of the thread when it began to stand still. */
+  /** CPU time of the thread when the stall began. */
   #cpuBefore: { readonly atMs: number; readonly cpuMs: Promise<number | undefined> } | undefined;
   #isAsking = false;
 
@@ -28,28 +28,28 @@ export class ProgressWatch {
     this.#stall = new StallWatch(options.stallMs);
   }
 
-  /** Whether it has been given something and did nothing since the last look. */
+  /** Whether it has work and made no progress since the last look. */
   get standsStill(): boolean {
     return this.#stall.stoodStillMs > 0;
   }
 
-  /** A new thread. */
+  /** Called for a new thread. */
   reset(): void {
     this.#stall.reset();
     this.#cpuBefore = undefined;
   }
 
-  /** Something that it was given is done. */
+  /** A heartbeat was processed. */
   noteProgress(): void {
     this.#stall.noteProgress();
   }
 
-  /** Something that it was given is not done. */
+  /** A heartbeat is not processed yet. */
   noteDebt(): void {
     this.#stall.noteDebt();
   }
 
-  /** At each sweep. */
+  /** Called at each sweep. */
   look(elapsedMs: number, isReady: boolean): void {
     const problem = this.#stall.look(elapsedMs, isReady);
     if (!this.standsStill) this.#cpuBefore = undefined;
@@ -68,14 +68,14 @@ export class ProgressWatch {
     const fromMs = await before?.cpuMs;
     const toMs = fromMs === undefined ? undefined : await this.#cpuMs();
     this.#isAsking = false;
-    // It ended, or went on, while it was asked.
+    // The thread ended or made progress meanwhile.
     if (thread !== this.#options.thread() || !this.standsStill) return;
     const cpuMs = fromMs === undefined || toMs === undefined ? undefined : toMs - fromMs;
     const stoodStillMs = clock.monotonicMs() - (before?.atMs ?? 0);
     if (isStuck({ stoodStillMs, allowedMs: stallMs, cpuMs })) onStuck(problem);
   }
 
-  /** Processor time of its thread; undefined if it does not answer: one that runs does so when it gets a processor. */
+  /** CPU time of the thread; undefined if it does not answer. A runnable thread answers when it gets CPU. */
   async #cpuMs(): Promise<number | undefined> {
     const { clock, stallMs } = this.#options;
     const thread = this.#options.thread();

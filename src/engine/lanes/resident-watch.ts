@@ -1,18 +1,18 @@
 /**
- * Sees to it that no processor takes the memory of the machine, whatever it takes it by: what V8 counts has limits of its
- * own, and so has what the lane counts; of the rest only the memory of the process tells.
+ * Ensures that a processor cannot exhaust the machine's memory, however it allocates it. Memory that V8 or the lane
+ * counts has limits of its own; the rest is visible only in the memory of the process.
  *
- * | state  | when                                                        | what follows                                        |
+ * | state  | condition                                                   | action                                              |
  * |--------|-------------------------------------------------------------|-----------------------------------------------------|
- * | calm   | otherwise                                                   | nothing                                             |
- * | watch  | below a fifth of a limit is free, or 3/4 of the bound taken | lanes tell for whom memory grows                    |
- * | danger | below a tenth is free, or the bound is reached              | the lane that made it grow the most is ended        |
+ * | calm   | otherwise                                                   | none                                                |
+ * | watch  | less than 1/5 of a limit is free, or 3/4 of the bound used  | lanes report for which worker memory grows          |
+ * | danger | less than 1/10 is free, or the bound is reached             | the lane that grew the most is terminated           |
  *
- * It is looked at in each sweep, which takes 0.2 ms: what is taken before lanes tell of it cannot be charged to anybody, and a
- * processor takes hundreds of MB a second.
+ * Memory is checked at each sweep, which takes 0.2 ms: a processor can allocate hundreds of MB per second, and growth
+ * before lanes report it cannot be attributed.
  *
- * Where no lane has made it grow, others on the machine have: nobody is ended for that. What a lane tells is what was seen
- * during turns of its workers, whoever did it; so it counts only as far as the process as a whole has grown meanwhile.
+ * If no lane grew, other processes use the memory, and no lane is terminated. A lane reports growth observed during
+ * turns of its workers, whoever caused it, so it counts only up to the growth of the whole process.
  */
 import { Hand, type LedgerReader, type Place } from '../../store/lane-ledger.ts';
 import type { Limit } from './thread-budget.ts';
@@ -22,11 +22,11 @@ export type Shortness = 'calm' | 'watch' | 'danger';
 const WATCH_BELOW_FREE = 0.2;
 const DANGER_BELOW_FREE = 0.1;
 const WATCH_ABOVE_BOUND = 0.75;
-/** Less is what heaps and other threads do by themselves. */
+/** Smaller growth is caused by heaps and other threads. */
 const MIN_GROWN_KIB = 16 * 1024;
-/** Others give back memory while one takes it: of what a lane is to have taken, so much must be there. */
+/** The process must have grown by this share of a lane's reported growth; other threads may free memory meanwhile. */
 const LEAST_RISE = 0.5;
-/** A thread that is ended gives back its memory within this time. */
+/** A terminated thread frees its memory within this time. */
 const AFTER_END_MS = 1000;
 
 export function shortness(limits: readonly Limit[], residentBytes: number, boundBytes: number | undefined): Shortness {
@@ -36,14 +36,14 @@ export function shortness(limits: readonly Limit[], residentBytes: number, bound
   return free < WATCH_BELOW_FREE || ofBound >= WATCH_ABOVE_BOUND ? 'watch' : 'calm';
 }
 
-/** What is known of one lane. */
+/** Growth of one lane. */
 export interface LaneGrowth<L> {
   readonly lane: L;
   readonly grownKib: number;
   readonly owner: Place;
-  /** How much the process has grown since its turn began that does not end; 0 if none runs. */
+  /** Growth of the process since the start of the lane's current turn; 0 if none runs. */
   readonly inTurnKib: number;
-  /** Of that turn. */
+  /** Owner of that turn. */
   readonly turnOwner: Place;
 }
 
@@ -54,8 +54,8 @@ export interface Grower<L> {
 }
 
 /**
- * The lane that made memory grow the most; undefined if none did.
- * @param riseKib what the process has grown by meanwhile
+ * The lane that caused the most growth; undefined if none did.
+ * @param riseKib growth of the process
  */
 export function grower<L>(lanes: readonly LaneGrowth<L>[], riseKib: number): Grower<L> | undefined {
   if (riseKib < MIN_GROWN_KIB) return undefined;
@@ -80,7 +80,7 @@ export interface WatchedLane {
 export interface ResidentSources {
   readonly limits: () => readonly Limit[];
   readonly residentBytes: () => number;
-  /** Undefined: as much as the limits allow. */
+  /** Undefined: no bound besides the limits. */
   readonly boundBytes: number | undefined;
 }
 
@@ -94,9 +94,9 @@ export class ResidentWatch<L extends WatchedLane> {
   readonly #sources: ResidentSources;
   #state: Shortness = 'calm';
   #waitMs = 0;
-  /** The least memory of the process since it is watched. */
+  /** Minimum memory of the process since watching began. */
   #leastBytes = Number.POSITIVE_INFINITY;
-  /** Turns that ran at the last look, and how much memory there was when each was first seen. */
+  /** Turns that ran at the last look, with the process's memory when each was first seen. */
   #turns = new Map<L, Turn>();
 
   constructor(sources: ResidentSources) {
@@ -107,7 +107,7 @@ export class ResidentWatch<L extends WatchedLane> {
     return this.#state;
   }
 
-  /** At each sweep. @returns the lane to end */
+  /** Called at each sweep. @returns the lane to terminate */
   look(elapsedMs: number, lanes: readonly L[]): Grower<L> | undefined {
     this.#waitMs = Math.max(0, this.#waitMs - elapsedMs);
     if (this.#waitMs > 0) return undefined;
@@ -130,7 +130,7 @@ export class ResidentWatch<L extends WatchedLane> {
     const turns = new Map<L, Turn>();
     for (const lane of lanes) {
       const { ledger } = lane;
-      // A lane that waits for heartbeats is in a turn, too, which is nobody's.
+      // A lane that waits for heartbeats is in a turn without an owner.
       if (ledger === undefined || ledger.isResting || ledger.hand !== Hand.worker) continue;
       const before = this.#turns.get(lane);
       const isSame = before !== undefined && before.ledger === ledger && before.turns === ledger.turns;

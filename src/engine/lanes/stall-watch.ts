@@ -1,22 +1,25 @@
 /**
- * Whether a thread stands still: it has been given something, and is seen to do nothing for too long. Counted in looks
- * rather than by the clock, each for no more than {@link MOST_PER_LOOK_MS}, so that a main thread, or a whole process,
- * that stood still itself does not take its own absence for the thread's.
+ * Detects stalled threads: a thread has work and makes no progress for too long. Time is counted in looks, each for at
+ * most {@link MOST_PER_LOOK_MS}, so that a pause of main, or of the whole process, is not taken for a stall of the
+ * thread.
  */
 
 /** Two sweeps. */
 const MOST_PER_LOOK_MS = 500;
-/** Imports of a processor, on a machine that is starting a thousand threads; one that waits for ever is ended. */
+/**
+ * Allows for a processor's imports on a machine that starts a thousand threads; a thread that never gets ready is
+ * terminated.
+ */
 const READY_WITHIN_MS = 30_000;
 
-/** A thread that used less of a processor than this share while it stood still waits for something. */
+/** A thread that used less than this share of CPU during the stall is waiting for something. */
 const WAITS_BELOW = 0.01;
-/** One that has worked for this share of the allowed time, however long that took, would have got somewhere. */
+/** A thread that has used this share of the allowed time as CPU time should have made progress. */
 const WORKED_SHARE = 0.25;
 
 /**
- * Whether a thread that makes no progress is stuck; if not, it only gets no processor: on a machine that is overloaded, a
- * lane must not be ended, and its worker charged, for that.
+ * Whether a thread without progress is stuck. If not, it only gets no CPU: on an overloaded machine, a lane must not be
+ * terminated, and its worker charged, for that.
  */
 export function isStuck({
   stoodStillMs,
@@ -25,7 +28,7 @@ export function isStuck({
 }: {
   readonly stoodStillMs: number;
   readonly allowedMs: number;
-  /** Processor time that it used meanwhile; undefined if it does not even tell, as in a system call. */
+  /** CPU time used meanwhile; undefined if the thread does not answer, as in a system call. */
   readonly cpuMs: number | undefined;
 }): boolean {
   return cpuMs === undefined || cpuMs < WAITS_BELOW * stoodStillMs || cpuMs >= WORKED_SHARE * allowedMs;
@@ -42,12 +45,12 @@ export class StallWatch {
     this.#stallMs = stallMs;
   }
 
-  /** How long it has stood still as far as is known. */
+  /** Observed duration of the stall. */
   get stoodStillMs(): number {
     return this.#stoodStillMs;
   }
 
-  /** A new thread. */
+  /** Called for a new thread. */
   reset(): void {
     this.#progressed = false;
     this.#owes = false;
@@ -55,17 +58,17 @@ export class StallWatch {
     this.#startingMs = 0;
   }
 
-  /** Something that it was given is done. */
+  /** A heartbeat was processed. */
   noteProgress(): void {
     this.#progressed = true;
   }
 
-  /** Something that it was given is not done. */
+  /** A heartbeat is not processed yet. */
   noteDebt(): void {
     this.#owes = true;
   }
 
-  /** @returns why the thread should be ended; undefined if it should not. */
+  /** @returns why the thread must be terminated; undefined if it need not */
   look(elapsedMs: number, isReady: boolean): string | undefined {
     const countedMs = Math.min(elapsedMs, MOST_PER_LOOK_MS);
     if (!isReady) {

@@ -1,15 +1,15 @@
 /**
- * Whether threads can be started at all. One that ends before it is ready was given nothing to do: whatever the reason is
- * (no memory, no process number, no working directory, a processor whose file is gone), no worker has a part in it. It is
- * the master's own fault, told as such, and likely to hit the next start in the same way: while starts fail, one is tried
- * at a time, less and less often.
+ * Whether threads can be started at all. A thread that ends before it is ready had no heartbeat to process, so whatever
+ * the reason (no memory, no process id, no working directory, a deleted processor file), no worker caused it. It is
+ * reported as a fault of the master, and will probably affect the next start, too: while starts fail, one is tried at a
+ * time, with increasing delays.
  */
 import { backOffMs } from '../../lib/supervised-thread.ts';
 
 export interface FailedStart {
-  /** For people. */
+  /** Readable text. */
   readonly reason: string;
-  /** Its thread did not end, and is left behind. */
+  /** The thread did not end and was abandoned. */
   readonly isAbandoned: boolean;
 }
 
@@ -18,22 +18,22 @@ export class StartGate {
   #failuresInARow = 0;
   #closedUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** @param abandonedWaitMs after a thread that had to be left behind: each such try may cost another one */
+  /** @param abandonedWaitMs delay after an abandoned thread, since each further try may cost another thread */
   constructor(abandonedWaitMs: number) {
     this.#abandonedWaitMs = abandonedWaitMs;
   }
 
-  /** The last start failed. */
+  /** Whether the last start failed. */
   get isFailing(): boolean {
     return this.#failuresInARow > 0;
   }
 
-  /** How long to wait before the next start. */
+  /** Delay before the next start. */
   waitMs(nowMs: number): number {
     return Math.max(0, this.#closedUntilMs - nowMs);
   }
 
-  /** @returns whether the one before had not failed */
+  /** @returns whether the previous start had not failed */
   failed({ isAbandoned }: FailedStart, nowMs: number): boolean {
     this.#failuresInARow++;
     const waitMs = isAbandoned ? this.#abandonedWaitMs : backOffMs(this.#failuresInARow);
@@ -41,7 +41,7 @@ export class StartGate {
     return this.#failuresInARow === 1;
   }
 
-  /** @returns whether the one before had failed */
+  /** @returns whether the previous start had failed */
   succeeded(): boolean {
     const wasFailing = this.isFailing;
     this.#failuresInARow = 0;

@@ -1,60 +1,59 @@
 /**
- * How many workers can get a thread of their own on this machine: a pure function of its limits, which
- * machine-facts.ts reads.
+ * How many dedicated lanes this machine can carry: a pure function of its limits, which machine-facts.ts reads.
  *
- * Of what is free of a limit, first comes off what the rest of the master will take when it has all started; of what
- * remains the dedicated lanes get their share. Overcommitted address space is no limit.
+ * Of each limit's free amount, what the rest of the master will use when it has started is subtracted; the dedicated
+ * lanes get a share of the remainder. Address space is not a limit, since it is overcommitted.
  */
-/** What a dedicated lane takes of the system. */
+/** The resources that a dedicated lane uses. */
 const RESOURCES = ['memory', 'processes', 'memory maps', 'open files'] as const;
 export type Resource = (typeof RESOURCES)[number];
 
-/** A limit of the system: in bytes of memory, or in pieces of anything else. */
+/** A system limit: bytes of memory, or a count. */
 export interface Limit {
-  /** What it is called where it can be raised, such as `vm.max_map_count`. */
+  /** Name under which it can be raised, such as `vm.max_map_count`. */
   readonly setting: string;
   readonly most: number;
-  /** By whoever shares it, when the facts were read. */
+  /** Amount in use, by all who share the limit, when the facts were read. */
   readonly taken: number;
 }
 
-/** The limits that are known. A resource may have several, all of which bind; memory has one at least. */
+/** The known limits. A resource may have several, all of which apply; memory has at least one. */
 export type MachineFacts = Readonly<Record<Resource, readonly Limit[]>>;
 
 /** How many dedicated lanes one resource allows. */
 export interface Allowance {
   readonly resource: Resource;
-  /** The setting that binds. */
+  /** The tightest setting of the resource. */
   readonly setting: string;
   readonly lanes: number;
 }
 
 export interface ThreadBudget {
-  /** Dedicated lanes that this machine carries. */
+  /** Number of dedicated lanes that the machine can carry. */
   readonly lanes: number;
   readonly limitedBy: Resource;
-  /** One for each resource with a known limit, the least first. */
+  /** One per resource with a known limit, the smallest first. */
   readonly allowances: readonly Allowance[];
 }
 
 /**
- * Of one dedicated lane, on Node 26 and Linux x64: what 40 to 200 lanes added to the process, divided by their number,
- * after 20 to 300 heartbeats of 4 tasks each.
+ * Use of one dedicated lane, measured on Node 26 and Linux x64: the growth of the process with 40 to 200 lanes, divided
+ * by their number, after 20 to 300 heartbeats of 4 tasks each.
  */
 const PER_LANE: Readonly<Record<Resource, number>> = {
-  // 7.0 to 8.4 MB (Rss in /proc/self/smaps_rollup), the worker's slot included. With 500 tasks in each heartbeat it is 15.
+  // 7.0 to 8.4 MB (Rss in /proc/self/smaps_rollup), including the worker's slot. With 500 tasks per heartbeat: 15 MB.
   memory: 10e6,
-  // A thread is a process to the kernel's limits.
+  // The kernel counts threads as processes.
   processes: 1,
-  // 34 to 36 lines of /proc/self/maps, nearly all of them spaces of V8's heap. With 500 tasks it is 52.
+  // 34 to 36 lines of /proc/self/maps, nearly all of them V8 heap spaces. With 500 tasks: 52.
   'memory maps': 40,
-  // 5 in /proc/self/fd, all of the thread's event loop, and the connection of its worker.
+  // 5 in /proc/self/fd, for the thread's event loop, and the connection of its worker.
   'open files': 6,
 };
 
 /**
- * What a master with HTTP and an agent in its process takes beyond what it had when the facts were read: the difference
- * was 84 MB, 6 threads (4 of libuv, HTTP, agent), 254 maps and 16 files. Programs that an agent runs to measure are
+ * Use of the rest of a master with HTTP and an agent in its process, in addition to what it used when the facts were
+ * read. Measured: 84 MB, 6 threads (4 of libuv, HTTP, agent), 254 maps and 16 files. Tools that an agent runs are
  * short-lived processes.
  */
 const REST_OF_MASTER: Readonly<Record<Resource, number>> = {
@@ -66,19 +65,20 @@ const REST_OF_MASTER: Readonly<Record<Resource, number>> = {
 
 /**
  * The remaining quarter is for what grows with the fleet and with time: the heaps of main and of shared lanes,
- * connections of workers that share, threads that end while others start in their place, and heartbeats larger than
- * those above. It is not small, since a process that is refused memory or a map does not lose a lane: V8 aborts it.
+ * connections of workers on shared lanes, threads that end while others start in their place, and heartbeats larger
+ * than those measured above. The reserve is large because V8 aborts the whole process when an allocation of memory or a
+ * map fails.
  */
 const LANES_SHARE = 0.75;
 
-/** @param sharedLanes as many as there may be; each takes what a dedicated one does, and what its workers add. */
+/** @param sharedLanes maximum number; each uses as much as a dedicated lane, plus what its workers need */
 export function threadBudget(facts: MachineFacts, sharedLanes: number): ThreadBudget {
   const allowances = RESOURCES.flatMap((resource) => {
     const [least] = facts[resource].map((limit) => allowanceOf(resource, limit, sharedLanes)).sort(byLanes);
     return least ?? [];
   }).sort(byLanes);
   const [least] = allowances;
-  if (least === undefined) throw new Error('no limit is known, not even the memory of the machine');
+  if (least === undefined) throw new Error('no limit is known, not even the machine’s memory');
   return { lanes: least.lanes, limitedBy: least.resource, allowances };
 }
 
@@ -89,8 +89,8 @@ function allowanceOf(resource: Resource, { setting, most, taken }: Limit, shared
 }
 
 /**
- * Whether memory, as it is now, carries another dedicated lane: others on the machine may have taken meanwhile what was
- * free when the lanes were planned. Half of what the plan left over must stay free.
+ * Whether the current memory allows another dedicated lane: other processes may have taken meanwhile what was free when
+ * the lanes were planned. Half of the plan's reserve must stay free.
  *
  * @param atStart the limits that the plan was made from
  */

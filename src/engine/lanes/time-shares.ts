@@ -1,14 +1,13 @@
 /**
- * How much of a shared lane's time the processor takes for each worker, over the last 5 to 10 s, and who takes too much.
- *
- * Looked at in each sweep; as long as all together took less than one may, that is all there is to do.
+ * How much of a shared lane's time the processor used for each worker over the last 5 to 10 s, and which worker exceeds
+ * its budget. Checked at each sweep; as long as all workers together used less than one budget, nothing else is done.
  */
 import { Hand, type LedgerReader, type Place, type TimesCopy } from '../../store/lane-ledger.ts';
 
-/** A worker's budget is of this long. */
+/** Period of a worker's budget. */
 export const BUDGET_WINDOW_MS = 10_000;
 const HALF_WINDOW_MS = BUDGET_WINDOW_MS / 2;
-/** Two sweeps: after a longer absence of main, in which the whole process may have stood still, the window begins anew. */
+/** Two sweeps: after a longer pause of main, in which the whole process may have stopped, the window restarts. */
 const LONGEST_LOOK_MS = 500;
 
 export interface TimeUse<W> {
@@ -16,7 +15,7 @@ export interface TimeUse<W> {
   readonly usedMs: number;
 }
 
-/** Who took the most, if that is more than one may take; undefined if nobody did. */
+/** The worker with the greatest use, if it exceeds the budget; undefined if none does. */
 export function overBudget<W>(uses: Iterable<TimeUse<W>>, budgetMs: number): TimeUse<W> | undefined {
   let most: TimeUse<W> | undefined;
   for (const use of uses) if (most === undefined || use.usedMs > most.usedMs) most = use;
@@ -25,11 +24,11 @@ export function overBudget<W>(uses: Iterable<TimeUse<W>>, budgetMs: number): Tim
 
 export class TimeShares {
   readonly #ledger: LedgerReader;
-  /** At the beginning of the last half of the window, and of this one. */
+  /** Times at the start of the previous half of the window, and of the current one. */
   #before: TimesCopy;
   #now: TimesCopy;
   #sinceMs = 0;
-  /** The turn that runs, and how long it has been seen to. */
+  /** The current turn, and how long it has been observed. */
   #turn = 0;
   #turnMs = 0;
 
@@ -39,7 +38,7 @@ export class TimeShares {
     this.#before = this.#now;
   }
 
-  /** At each sweep. */
+  /** Called at each sweep. */
   look(elapsedMs: number): void {
     if (elapsedMs > LONGEST_LOOK_MS) {
       this.#now = this.#ledger.copyTimes();
@@ -59,21 +58,21 @@ export class TimeShares {
     this.#turn = turns;
   }
 
-  /** For all workers, the turn that runs included. */
+  /** Time of all workers, including the current turn. */
   get totalMs(): number {
     return ((this.#ledger.totalMicros - this.#before.totalMicros) >>> 0) / 1000 + this.#turnMs;
   }
 
   /**
-   * For this worker, and no earlier one of its row, without the turn that runs: how much of it the thread really ran is known
-   * at its end.
+   * Time of this worker, not of earlier ones of its row, without the current turn: how much of a turn the thread really
+   * ran is known only at its end.
    */
   endedMs(worker: Place): number {
-    // Less than before is counted if its row was given away meanwhile.
+    // Negative if the row was reassigned meanwhile.
     return Math.max(0, (this.#ledger.microsOf(worker) - this.#before.microsOf(worker)) | 0) / 1000;
   }
 
-  /** Who may have taken more than `budgetMs`. */
+  /** The worker that may have used more than `budgetMs`. */
   suspect<W extends Place>(workers: Iterable<W>, budgetMs: number): W | undefined {
     if (this.totalMs < budgetMs) return undefined;
     const { row, occupant } = this.#ledger.owner;
@@ -84,7 +83,7 @@ export class TimeShares {
     return overBudget(uses, budgetMs)?.worker;
   }
 
-  /** Its time until now is settled. */
+  /** Resets the worker's time to zero. */
   forgive(worker: Place): void {
     const micros = this.#ledger.microsOf(worker);
     for (const copy of [this.#before, this.#now]) copy.setMicros(worker, micros);

@@ -1,42 +1,45 @@
 /**
- * Who takes much of a lane's time, so that others on the lane wait for it: large records, a flood, a slow processor.
- * Pure; load-watch.ts looks at the workers.
+ * Which workers take so much of a lane's time that others wait: those with large records, a flood of heartbeats, or a
+ * slow processor. Pure functions; load-watch.ts collects the facts.
  */
 
 /**
- * Of each second, in ms. A worker with 4 tasks every 5 s takes some 2 µs, a thousand of them on one lane 2 ms together: who takes
- * a millisecond alone is as much as hundreds of the others. That is a record of half a megabyte every 5 s, or 100 small
- * heartbeats a second.
+ * In ms per second. A worker with 4 tasks every 5 s takes about 2 µs, so that a thousand of them on one lane take 2 ms;
+ * one that takes 1 ms equals hundreds of others. That is a record of 0.5 MB every 5 s, or 100 small heartbeats per
+ * second.
  */
 export const HEAVY_MS_PER_S = 1;
-/** Less than that is not heavy any more. */
+/** Below this a worker is no longer heavy. */
 export const LIGHT_MS_PER_S = HEAVY_MS_PER_S / 2;
-/** Looks in a row that must say the same: one large heartbeat makes nobody heavy. */
+/** Number of consecutive looks that must agree, so that a single large heartbeat makes no worker heavy. */
 export const LOOKS_TO_CHANGE = 2;
 
-/** Of a lane's time for a heartbeat without a processor, by bench `lane-cost` and bench/README.md: some µs, and more with its size. */
+/**
+ * Lane time per heartbeat without a processor, from bench `lane-cost` and bench/README.md: some µs, growing with its
+ * size.
+ */
 const US_PER_HEARTBEAT = 5;
 const US_PER_RECORD_BYTE = 0.01;
 
-/** What was seen of a worker over some seconds. */
+/** What was observed of a worker over some seconds. */
 export interface LoadSeen {
   readonly elapsedMs: number;
-  /** Accepted ones. */
+  /** Accepted heartbeats. */
   readonly heartbeats: number;
   readonly recordBytes: number;
-  /** Time of its lane that a processor took for it; 0 without one, or if it is not known. */
+  /** Processor time for the worker; 0 without a processor, or if unknown. */
   readonly processorMs: number;
 }
 
 export interface WorkerLoad {
   readonly isHeavy: boolean;
-  /** Looks in a row that said the contrary. */
+  /** Number of consecutive looks that disagreed. */
   readonly contrary: number;
 }
 
 export const NO_LOAD: WorkerLoad = { isHeavy: false, contrary: 0 };
 
-/** How much of each second a lane works for the worker, in ms: what is known of its processor, and an estimate of the rest. */
+/** Lane time of the worker in ms per second: measured for its processor, estimated for the rest. */
 export function laneMsPerS({ elapsedMs, heartbeats, recordBytes, processorMs }: LoadSeen): number {
   if (!(elapsedMs > 0)) return 0;
   const ownMs = (heartbeats * (US_PER_HEARTBEAT + recordBytes * US_PER_RECORD_BYTE)) / 1000;

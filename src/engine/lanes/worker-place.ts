@@ -1,19 +1,19 @@
 /**
- * Where a worker is: one named state, changed by {@link nextPlace} alone. `place.lane` is the lane that may write the worker's
- * slot; it stays so until that lane has said that it will not touch the slot again, or its thread is dead: a slot has one
- * writer. `place.own` is the lane that is kept for this worker alone; it may still be on its way up while a shared lane
- * serves the worker.
+ * The place of a worker: one named state, changed only by {@link nextPlace}. `place.lane` is the lane that may write
+ * the worker's slot, until that lane has confirmed that it no longer accesses the slot, or its thread is dead: a slot
+ * has one writer. `place.own` is the dedicated lane of the worker, which may still be starting while a shared lane
+ * serves it.
  *
- * | place      | the worker                                                                 | its way out                  |
+ * | place      | the worker                                                                 | left by                      |
  * |------------|----------------------------------------------------------------------------|------------------------------|
  * | new        | has no lane yet                                                            | assigned                     |
- * | shared     | is served with others                                                      | ownLaneReady, sent           |
- * | penalty    | is served with others that failed, apart from those that did no harm       | ownLaneReady, sent when it   |
- * |            |                                                                            | was clean for long enough    |
- * | dedicated  | is served by its own lane, or waits for that lane's next thread            | sent, quarantined, evicted   |
+ * | shared     | is on a shared lane                                                        | ownLaneReady, sent           |
+ * | penalty    | is on the penalty lane, with other workers that failed                     | ownLaneReady, sent after     |
+ * |            |                                                                            | enough time without failure  |
+ * | dedicated  | is on its own lane, or waits for that lane's next thread                   | sent, quarantined, evicted   |
  * | quarantine | keeps its own lane, which has no thread                                    | released, evicted            |
- * | moving     | was told off one lane and goes to `to` when that lane has left it          | left                         |
- * | gone       | is forgotten                                                               | none: nothing changes it     |
+ * | moving     | leaves one lane and continues to `to` when that lane has left it           | left                         |
+ * | gone       | was removed                                                                | never                        |
  *
  * | event        | new      | shared, penalty         | dedicated           | quarantine   | moving                               |
  * |--------------|----------|-------------------------|---------------------|--------------|--------------------------------------|
@@ -29,11 +29,12 @@
  * | left         | –        | –                       | –                   | –            | what it was on its way to            |
  * | forgotten    | gone     | gone, `own` ends        | gone, `own` ends    | the same     | gone, `own` ends                     |
  *
- * Quarantined with another lane than `own` takes that one in its stead, and `own` ends; quarantined with the `own` that it is
- * not on its way to changes nothing yet. A lane that the worker is still on ends when it has left it.
+ * A quarantine on a lane other than `own` makes that lane the worker's own, and the previous `own` ends. A quarantine
+ * on `own` has no effect while the worker is moving elsewhere. A lane that still serves the worker ends when it has
+ * left it.
  */
 
-/** Where a worker is when nothing is under way. */
+/** The places without a move in progress. */
 export type SettledAt = 'shared' | 'penalty' | 'dedicated' | 'quarantine';
 
 export interface Destination<L> {
@@ -49,18 +50,18 @@ export type SettledPlace<L> =
 
 export interface MovingPlace<L> {
   readonly at: 'moving';
-  /** The lane that it leaves. */
+  /** The lane that the worker leaves. */
   readonly lane: L;
-  /** Where it was on that lane. */
+  /** The worker's place on that lane. */
   readonly from: SettledAt;
-  /** May be where it was: it then comes back. */
+  /** May be the current lane: the worker then comes back to it. */
   readonly to: Destination<L>;
   readonly own: L | undefined;
-  /** It leaves since it seems to take too much of its lane's time: that is known when it has left. */
+  /** The worker leaves because it seems to exceed its time budget; whether it does is known when it has left. */
   readonly isOverTime: boolean;
 }
 
-/** It has a lane. */
+/** A place with a lane. */
 type Placed<L> = SettledPlace<L> | MovingPlace<L>;
 
 export type WorkerPlace<L> =
@@ -72,37 +73,37 @@ export const NEW_PLACE = { at: 'new', lane: undefined, own: undefined } as const
 const GONE = { at: 'gone', lane: undefined, own: undefined } as const;
 
 export type PlaceEvent<L> =
-  /** A newcomer is served. `own`: the lane that is started for it meanwhile. */
+  /** A new worker gets a lane. `own`: the dedicated lane that is started meanwhile. */
   | { readonly type: 'assigned'; readonly to: Destination<L>; readonly own: L | undefined }
-  /** A lane of its own will be started for it. */
+  /** A dedicated lane will be started for it. */
   | { readonly type: 'ownLaneGiven'; readonly own: L }
-  /** That lane takes heartbeats. */
+  /** That lane accepts heartbeats. */
   | { readonly type: 'ownLaneReady'; readonly own: L }
   /** Another lane is to serve it. A dedicated one becomes its own. */
   | { readonly type: 'sent'; readonly to: Destination<L> }
   /** This lane, its own from now on, has no thread. */
   | { readonly type: 'quarantined'; readonly own: L }
-  /** Its quarantine is over, and its lane is to be started. */
+  /** Its quarantine is over; its lane is to be started. */
   | { readonly type: 'released' }
-  /** Its lane's place is another worker's. */
+  /** Its lane's place goes to another worker. */
   | { readonly type: 'evicted'; readonly to: Destination<L> }
-  /** It seems to take more of its lane's time than it may. */
+  /** It seems to exceed its time budget. */
   | { readonly type: 'overTime' }
-  /** It was charged with a failure: for what it did until now, it is not charged again. */
+  /** A failure was charged to it; it is not charged again for the time until now. */
   | { readonly type: 'charged' }
-  /** The lane that it was told off will not touch its slot again. */
+  /** The lane that it leaves will not access its slot again. */
   | { readonly type: 'left' }
   | { readonly type: 'forgotten' };
 
-/** What is to be done, in this order. */
+/** Actions to carry out, in this order. */
 export type PlaceEffect<L> =
-  /** The lane is to leave the worker's next heartbeats where they are. */
+  /** The lane must skip the worker's heartbeats from the next one on. */
   | { readonly do: 'hold'; readonly lane: L }
-  /** The lane is to leave the worker, and `left` follows. */
+  /** The lane must leave the worker; `left` follows. */
   | { readonly do: 'leave'; readonly lane: L }
-  /** The lane serves the worker from now on, with what its mailbox holds. */
+  /** The lane serves the worker from now on, with the content of its mailbox. */
   | { readonly do: 'serve'; readonly lane: L }
-  /** The lane is nobody's any more. */
+  /** The lane is unused. */
   | { readonly do: 'end'; readonly lane: L };
 
 export interface NextPlace<L> {
@@ -110,7 +111,7 @@ export interface NextPlace<L> {
   readonly effects: readonly PlaceEffect<L>[];
 }
 
-/** @param nowMs monotonic */
+/** @param nowMs monotonic time */
 export function nextPlace<L>(place: WorkerPlace<L>, event: PlaceEvent<L>, nowMs: number): NextPlace<L> {
   if (place.at === 'gone') return unchanged<L>(place);
   if (event.type === 'forgotten') return { place: GONE, effects: [...leaving(place), ...endsOf(place, undefined)] };
@@ -155,7 +156,7 @@ function given<L>(place: Placed<L>, own: L): NextPlace<L> {
   return { place: { ...place, own }, effects: [] };
 }
 
-/** On its way to a destination, whether it sets out or was under way already. */
+/** Moves the worker to a destination, from a settled place or during a move. */
 function going<L>(place: Placed<L>, to: Destination<L>, own: L | undefined): NextPlace<L> {
   const { lane } = place;
   const effects = [...leaving(place), ...endsOf(place, own).filter((end) => end.lane !== lane)];
@@ -163,13 +164,13 @@ function going<L>(place: Placed<L>, to: Destination<L>, own: L | undefined): Nex
   return { place: { at: 'moving', lane, from: place.at, to, own, isOverTime: false }, effects };
 }
 
-/** One under way has been told already. */
+/** Empty if the lane was told to leave already. */
 function leaving<L>(place: WorkerPlace<L>): PlaceEffect<L>[] {
   const { lane } = place;
   return lane === undefined || place.at === 'moving' ? [] : [{ do: 'leave', lane }];
 }
 
-/** The lanes of its own that it has no more, if `kept` is all that it keeps. */
+/** Effects that end the worker's own lanes except `kept`. */
 function endsOf<L>(place: WorkerPlace<L>, kept: L | undefined): PlaceEffect<L>[] {
   const lanes = new Set([place.own, isLeavingOwn(place) ? place.lane : undefined]);
   return [...lanes].flatMap((lane) => (lane === undefined || lane === kept ? [] : [{ do: 'end', lane }]));
@@ -179,7 +180,7 @@ function isLeavingOwn<L>(place: WorkerPlace<L>): boolean {
   return place.at === 'moving' && (place.from === 'dedicated' || place.from === 'quarantine');
 }
 
-/** Whether its own lane, which is up, is where it should be and is not on its way to. */
+/** Whether its own lane is ready and should serve the worker, but does not and is not its destination. */
 function isDrawnTo<L>(place: Placed<L>, own: L): boolean {
   if (place.own !== own) return false;
   return place.at === 'moving' ? place.to.lane !== own : place.lane !== own;
@@ -188,7 +189,7 @@ function isDrawnTo<L>(place: Placed<L>, own: L): boolean {
 function quarantined<L>(place: Placed<L>, own: L): NextPlace<L> {
   const to: Destination<L> = { at: 'quarantine', lane: own };
   if (place.own !== own) return going(place, to, own);
-  // The lane of its own has lost its thread for a while.
+  // Its own lane has lost its thread for a while.
   if (place.at === 'moving') return place.to.lane === own ? { place: { ...place, to }, effects: [] } : unchanged(place);
   return place.at === 'dedicated' ? { place: { ...place, at: 'quarantine' }, effects: [] } : unchanged(place);
 }
