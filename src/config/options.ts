@@ -127,7 +127,7 @@ export const masterOptions = {
     kind: kinds.durationMs({ maxMs: 24 * 3_600_000 }),
     fallback: '5m',
     meaning:
-      'when most workers of a group go silent at once, the master suspects the network and marks none of them inactive, for at most this long',
+      'when most workers of a group go silent at the same time, the master suspects the network and marks none of them inactive, for at most this long',
   }),
   stuckAfterMs: option({
     env: 'STUCK_AFTER',

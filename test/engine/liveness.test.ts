@@ -309,7 +309,7 @@ test('a worker that is another instance each time is told of a few times, then c
   expect(manager.members.get('noisy')?.instanceIds[0]).toBe('i4999');
   clock.advance(10 * 60_000);
   expect(told('noisy_over', 'noisy').map(({ detail }) => detail)).toEqual([
-    'events of the kind "restarted" that were not told: 4969',
+    'events of the kind "restarted" that were not recorded: 4969',
   ]);
 });
 

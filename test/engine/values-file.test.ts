@@ -241,7 +241,7 @@ test('a write that fails is told once and tried again', async () => {
     clock.advance(30_000);
     return log.length === 2;
   });
-  expect(log).toMatchObject([{ level: 'error' }, { level: 'info', msg: 'values file is written again' }]);
+  expect(log).toMatchObject([{ level: 'error' }, { level: 'info', msg: 'values file can be written again' }]);
   await file.close();
 });
 
@@ -282,7 +282,7 @@ test('values that could not be added are written with all the others soon, and t
   sync.mockRestore();
   expect(log).toMatchObject([
     { level: 'error', err: 'EIO' },
-    { level: 'info', msg: 'values file is written again' },
+    { level: 'info', msg: 'values file can be written again' },
   ]);
   expect(await held()).toBe(3);
   come('c');

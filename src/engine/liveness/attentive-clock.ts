@@ -1,65 +1,70 @@
 /**
- * The time in which the master can listen: its monotonic clock without the stretches in which the main thread, or the whole
- * process, did not run. Silence is measured in it alone, so that every deadline is later by what the master missed.
+ * The time during which the master could receive: its monotonic clock without the periods in which the main thread, or
+ * the whole process, did not run. Silence is measured in this time, so that every deadline moves by what the master
+ * missed.
  *
- * After a stall, heartbeats that waited in sockets come in a burst. Attentive time stands still until main has run smoothly
- * for a while, so that they are all counted before anyone is judged.
+ * After a stall, heartbeats that waited in sockets arrive in a burst. Attentive time stands still until main has run
+ * smoothly for a while, so that all of them are counted before any worker is judged.
  */
 
-/** Main looks four times a second; twice that is no stall but a busy turn. */
+/** Main looks four times a second; up to twice that interval is a busy turn, not a stall. */
 const LONGEST_PAUSE_MS = 500;
-/** Without another pause for so long, what waited has been read: a fleet of 10,000 sends 2,000 heartbeats in it. */
+/**
+ * After this long without another stall, waiting data has been read: a fleet of 10,000 sends 2,000 heartbeats in it.
+ */
 const SETTLED_AFTER_MS = 1000;
-/** Stalls that follow each other for longer than this are how the master runs. */
+/** If stalls follow each other for longer than this, they are taken as normal operation. */
 const LONGEST_UNSETTLED_MS = 30_000;
-/** Without a stall for so long, the next one is another. */
+/** After this long without a stall, the next one starts a new series. */
 const CALM_MS = 5000;
 const TELL_EVERY_MS = 60_000;
 
 export class AttentiveClock {
   #lookedMs: number;
-  /** What monotonic time is ahead of attentive time. */
+  /** Difference between monotonic and attentive time. */
   #givenBackMs = 0;
   #settledMs = Number.NEGATIVE_INFINITY;
-  /** When the stalls began of which none was followed by a calm time. */
+  /** Start of the current series of stalls. */
   #unsettledSinceMs = 0;
   #reportedMs = Number.NEGATIVE_INFINITY;
-  /** How long main did not run since it was last settled. */
+  /** Total time that main did not run since it was last settled. */
   #stalledMs = 0;
 
   constructor(monotonicMs: number) {
     this.#lookedMs = monotonicMs;
   }
 
-  /** What was before is no stall. */
+  /** Starts the clock; what came before is not a stall. */
   begin(monotonicMs: number): void {
     this.#givenBackMs += Math.max(0, monotonicMs - this.#lookedMs);
     this.#lookedMs = monotonicMs;
   }
 
-  /** The moment in attentive time. Also notices a stall, since a heartbeat may be read before main looks. */
+  /** Converts to attentive time. Also detects a stall, since a heartbeat may be read before main looks. */
   at(monotonicMs: number): number {
     if (monotonicMs - this.#lookedMs > LONGEST_PAUSE_MS) this.#look(monotonicMs);
     return monotonicMs - this.#givenBackMs;
   }
 
-  /** What monotonic time is ahead of it. */
+  /** Difference between monotonic and attentive time. */
   get offsetMs(): number {
     return this.#givenBackMs;
   }
 
-  /** Whether main has run smoothly for long enough to judge anybody. */
+  /** Whether main has run smoothly for long enough to judge workers. */
   mayJudge(monotonicMs: number): boolean {
     return monotonicMs >= this.#settledMs;
   }
 
-  /** Main looks round. @returns the moment in attentive time; undefined while it is too early to judge */
+  /** Called at each look of main. @returns attentive time; undefined while it is too early to judge */
   look(monotonicMs: number): number | undefined {
     this.#look(monotonicMs);
     return this.mayJudge(monotonicMs) ? monotonicMs - this.#givenBackMs : undefined;
   }
 
-  /** When a stall is over, at most once a minute: how long main did not run since it was told last, in milliseconds. */
+  /**
+   * After a stall, at most once a minute: how long main did not run since the last call that returned a value, in ms.
+   */
   takeStall(): number | undefined {
     const nowMs = this.#lookedMs;
     if (this.#stalledMs === 0 || nowMs < this.#settledMs || nowMs - this.#reportedMs < TELL_EVERY_MS) return undefined;
@@ -82,7 +87,9 @@ export class AttentiveClock {
     this.#lookedMs = Math.max(beforeMs, monotonicMs);
   }
 
-  /** A master that never runs smoothly judges all the same, in what time it has: else nobody would ever be found dead. */
+  /**
+   * A master that never runs smoothly judges anyway, in the time it has; otherwise no failure would ever be detected.
+   */
   #settle(stalledFromMs: number, monotonicMs: number): void {
     if (stalledFromMs >= this.#settledMs + CALM_MS) this.#unsettledSinceMs = stalledFromMs;
     const isChronic = stalledFromMs - this.#unsettledSinceMs > LONGEST_UNSETTLED_MS;

@@ -1,6 +1,6 @@
 /**
- * Carries out what model/brake.ts decides: a group that fell silent at once is not judged, until most of it is heard again,
- * or an operator or the longest hold says that it has failed.
+ * Carries out the decisions of model/brake.ts: workers of a group that fell silent at once are not judged until most of
+ * the group has reported again, or until an operator or the maximum hold time releases the brake.
  */
 import { decideBrake } from '../../model/brake.ts';
 import type { RosterEntry } from '../workers/roster.ts';
@@ -11,11 +11,11 @@ export interface BrakesOptions {
   readonly groups: GroupWatch;
   readonly maxHoldMs: number;
   readonly recorder: EventRecorder;
-  /** Most of its group are heard again; this one, not yet inactive, may be on its way. */
+  /** Most of the group have reported again; this worker, not yet inactive, may follow. */
   readonly onLate: (entry: RosterEntry, nowMs: number) => void;
-  /** It stayed silent until its group's brake was released: it has failed. */
+  /** The worker stayed silent until its group's brake was released: it has failed. */
   readonly onFailed: (entry: RosterEntry) => void;
-  /** A brake is held, or no more. */
+  /** A brake was engaged or released. */
   readonly onChange: () => void;
 }
 
@@ -26,7 +26,7 @@ export class Brakes {
     this.#options = options;
   }
 
-  /** At each sweep, when it is known who has fallen silent. @param nowMs in attentive time */
+  /** Called at each sweep, after silent workers were found. @param nowMs attentive time */
   decide(nowMs: number): void {
     const { groups, maxHoldMs } = this.#options;
     for (const unit of groups.units) {
@@ -38,17 +38,17 @@ export class Brakes {
           this.#releaseReceived(unit, nowMs);
           break;
         case 'longest hold over':
-          this.#releaseFailed(unit, 'it was held for as long as is allowed');
+          this.#releaseFailed(unit, 'the maximum hold time has passed');
           break;
         default:
       }
     }
   }
 
-  /** By an operator. @param name of the group; undefined: all. @returns how many brakes were held */
+  /** Releases brakes for an operator. @param name of the group; undefined: all. @returns how many were engaged */
   release(name?: string): number {
     const units = this.#options.groups.held.filter((unit) => name === undefined || unit.name === name);
-    for (const unit of units) this.#releaseFailed(unit, 'by an operator');
+    for (const unit of units) this.#releaseFailed(unit, 'released by an operator');
     return units.length;
   }
 
@@ -56,8 +56,8 @@ export class Brakes {
     const { groups, maxHoldMs, recorder, onChange } = this.#options;
     groups.setHeld(unit.name, nowMs);
     const detail =
-      `${unit.silent} of ${unit.watched} workers of ${unitText(unit)} fell silent at once; ` +
-      `they are not judged until most are heard, or "brake release", for ${maxHoldMs / 1000} s at most`;
+      `${unit.silent} of ${unit.watched} workers of ${unitText(unit)} went silent at the same time; ` +
+      `none is marked inactive until most report again or an operator enters "brake release", for at most ${maxHoldMs / 1000} s`;
     recorder.record({ type: 'brake', group: unit.name, detail });
     onChange();
   }
@@ -68,8 +68,8 @@ export class Brakes {
       this.#options.groups.received(entry);
       this.#options.onLate(entry, nowMs);
     }
-    const rest = late.length === 0 ? '' : `; ${late.length} not yet`;
-    this.#released(unit, `workers of ${unitText(unit)} are heard again${rest}`);
+    const rest = late.length === 0 ? '' : `; ${late.length} do not yet`;
+    this.#released(unit, `workers of ${unitText(unit)} report again${rest}`);
   }
 
   #releaseFailed(unit: BrakeUnit, reason: string): void {

@@ -1,23 +1,27 @@
 /**
- * Keeps what a worker causes at will, such as its restarts, from filling the log of events: the first ones are told, then
- * one event says that it is noisy, the others are counted, and one says how many there were. Each kind of event is counted
- * by itself, so that a worker which restarts all the time is still told to be inactive. Changes of state are damped before
- * that, see flap-damper.ts; here they are bounded even if the worker is forgotten and comes back.
+ * Keeps events that a worker can cause at will, such as restarts, from filling the event log: the first ones are
+ * recorded, then one event says that the worker is noisy, further ones are counted, and a last event says how many
+ * there were. Each kind of event is counted separately, so that a worker that restarts constantly is still reported as
+ * inactive. State changes are damped earlier, see flap-damper.ts; here they are limited even if the worker is removed
+ * and comes back.
  */
 import { MapRound } from '../../lib/map-round.ts';
 import type { EventType, NewEvent } from '../../model/events.ts';
 import { afterArrival, NEVER_MS, type RateLimit } from '../../model/heartbeat-rate.ts';
 
-/** 30 at once, and then 4 a minute: at that rate the log of 10,000 events holds 40 hours of one worker. */
+/** 30 at once, then 4 per minute: at that rate the log of 10,000 events holds 40 hours of one worker. */
 const LIMIT: RateLimit = { intervalMs: 15_000, toleranceMs: 29 * 15_000 };
-/** It is not noisy any more when it could cause half of what it may at once. */
+/** A worker is no longer noisy when it could cause half of a full burst again. */
 const OVER_BELOW_MS = LIMIT.toleranceMs / 2;
-/** Workers that caused events of late, forgotten ones included; of more no event is damped. Some 10 MB. */
+/**
+ * Maximum number of workers with recent events, including removed ones; events of further ones are not damped. About 10
+ * MB.
+ */
 const MAX_REMEMBERED = 50_000;
-/** Of those, in each look: a fleet that came at once is not forgotten at once, which would hold up main. */
+/** Maximum number of them forgotten per look, since forgetting a whole fleet at once would block main. */
 const MOST_A_LOOK = 2000;
 
-/** What is counted together; a kind that is not here is bounded by whoever tells it. */
+/** Events that are counted together. Kinds that are missing here are limited by whoever records them. */
 const COUNTED_AS: Readonly<Partial<Record<EventType, EventType>>> = {
   state: 'state',
   restarted: 'restarted',
@@ -30,7 +34,7 @@ const COUNTED_AS: Readonly<Partial<Record<EventType, EventType>>> = {
 interface Source {
   readonly workerId: string;
   readonly type: EventType;
-  /** When its next event is due at the most that it may cause. */
+  /** When its next event is within the rate limit. */
   dueMs: number;
   suppressed: number;
 }
@@ -45,9 +49,9 @@ export class EventDamper {
     this.#tell = record;
   }
 
-  /** Tells the event, or counts it. @returns whether it was told */
+  /** Records the event, or counts it. @returns whether it was recorded */
   record(event: NewEvent, nowMs: number): boolean {
-    // That a worker is inactive takes it a whole timeout each time.
+    // Becoming inactive takes a whole timeout each time, so it needs no limit.
     const type = event.to === 'inactive' ? undefined : COUNTED_AS[event.type];
     const source = event.workerId === undefined || type === undefined ? undefined : this.#source(type, event.workerId);
     const dueMs = source && afterArrival(source.dueMs, nowMs, LIMIT);
@@ -56,20 +60,20 @@ export class EventDamper {
       this.#tell(event);
       return true;
     }
-    // Whoever goes on is noisy for as long as it does.
+    // A worker that continues stays noisy.
     source.dueMs = Math.max(source.dueMs, nowMs + LIMIT.toleranceMs);
     if (source.suppressed++ === 0) {
-      const detail = `events of the kind "${source.type}" come too often; further ones are counted, not told`;
+      const detail = `events of the kind "${source.type}" are too frequent; further ones are counted, not recorded`;
       this.#tell({ type: 'noisy', workerId: source.workerId, detail });
     }
     return false;
   }
 
-  /** At times: says that a worker is not noisy any more, and forgets who has been quiet. */
+  /** Called periodically: records that workers are no longer noisy, and forgets quiet ones. */
   look(nowMs: number): void {
     for (const [key, source] of this.#round.next(MOST_A_LOOK)) {
       if (source.suppressed > 0 && source.dueMs - nowMs <= OVER_BELOW_MS) {
-        const detail = `events of the kind "${source.type}" that were not told: ${source.suppressed}`;
+        const detail = `events of the kind "${source.type}" that were not recorded: ${source.suppressed}`;
         source.suppressed = 0;
         this.#tell({ type: 'noisy_over', workerId: source.workerId, detail });
       }

@@ -1,4 +1,4 @@
-/** Tells what happened: into the log of events, to every reader, and as one line of the program's log. */
+/** Records events: in the event log, for every reader, and as one line of the program's log. */
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logging.ts';
 import { eventText } from '../../model/event-text.ts';
@@ -9,11 +9,11 @@ export interface EventRecorderOptions {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** For readers in other threads; in the order in which they happened. */
+  /** Publishes events to readers in other threads, in order. */
   readonly onEvents: (events: readonly WorkerEvent[]) => void;
 }
 
-/** What a person should know of; a worker that becomes inactive is one more. */
+/** Events logged as warnings; a worker that becomes inactive is one, too. */
 const WARNINGS: ReadonlySet<EventType> = new Set([
   'stuck',
   'flapping',
@@ -27,7 +27,7 @@ const WARNINGS: ReadonlySet<EventType> = new Set([
 
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
-  /** Told to readers at the end of this turn, all at once: a fleet that comes back is thousands of events. */
+  /** Published together at the end of this turn: a fleet that comes back causes thousands of events. */
   #unpublished: WorkerEvent[] = [];
   readonly #damper = new EventDamper((event) => this.#append(event));
 
@@ -35,12 +35,12 @@ export class EventRecorder {
     this.#options = options;
   }
 
-  /** @returns whether it was told: of a worker that causes too many they are counted */
+  /** @returns whether it was recorded: events of a noisy worker are only counted */
   record(event: NewEvent): boolean {
     return this.#damper.record(event, this.#options.clock.monotonicMs());
   }
 
-  /** At times: says who does not cause too many any more. */
+  /** Called periodically: records which workers are no longer noisy. */
   look(nowMonotonicMs: number): void {
     this.#damper.look(nowMonotonicMs);
   }

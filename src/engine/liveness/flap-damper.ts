@@ -1,4 +1,6 @@
-/** Tells changes of workers' states, but for those of a worker that keeps changing: these are counted. */
+/**
+ * Records state changes of workers, except those of a worker that flaps (changes state constantly), which are counted.
+ */
 import { beginsToFlap, isSteadyAgain, nextFlapStep, withChange } from '../../model/flapping.ts';
 import type { StateCause, WorkerState } from '../../model/liveness.ts';
 import type { BoardWriter } from '../../store/board.ts';
@@ -12,13 +14,13 @@ export interface Transition {
   readonly detail?: string | undefined;
 }
 
-/** Where a life begins, or goes on after a restart of the master: nothing has changed back. */
+/** States before the first change, or before a restart of the master: leaving them is not flapping. */
 const BEGINNINGS: readonly (WorkerState | undefined)[] = [undefined, 'registered', 'unknown'];
 
 export class FlapDamper {
   readonly #recorder: EventRecorder;
   readonly #board: BoardWriter;
-  /** Those that changed within the last steps. */
+  /** Workers that changed state within the last steps. */
   readonly #unsteady = new Set<RosterEntry>();
 
   constructor(recorder: EventRecorder, board: BoardWriter) {
@@ -49,7 +51,7 @@ export class FlapDamper {
     });
   }
 
-  /** A step is over, see model/flapping.ts. */
+  /** A step has passed, see model/flapping.ts. */
   step(): void {
     for (const entry of this.#unsteady) {
       const { liveness } = entry;
@@ -69,13 +71,13 @@ export class FlapDamper {
     const { workerId, liveness, row } = entry;
     liveness.isFlapping = true;
     this.#board.setFlag(row, 'flapping', true);
-    const detail = `${liveness.transitions} changes of state; further ones are counted, not told`;
+    const detail = `${liveness.transitions} state changes; further ones are counted, not recorded`;
     this.#recorder.record({ type: 'flapping', workerId, detail });
   }
 
   #end(entry: RosterEntry): void {
     const { workerId, liveness, row } = entry;
-    const detail = `it is ${liveness.state}; ${liveness.suppressed} changes were not told`;
+    const detail = `it is ${liveness.state}; ${liveness.suppressed} changes were not recorded`;
     liveness.isFlapping = false;
     liveness.transitions = 0;
     liveness.suppressed = 0;

@@ -1,6 +1,6 @@
 /**
- * Groups of workers that may fail together: how many of each are alive, how many fell silent, whose brake is held. Those that
- * belong to no group, or to one too small to tell a mass by, are watched together.
+ * Groups of workers that can fail together: how many of each are alive, how many are silent, and whose brake is
+ * engaged. Workers without a group, or in a group too small for a mass failure, are watched together.
  */
 import { type GroupFacts, LEAST_SILENT } from '../../model/brake.ts';
 import type { RosterEntry } from '../workers/roster.ts';
@@ -15,29 +15,29 @@ class Group {
     this.name = name;
   }
 
-  /** Whether its members are told by themselves whether they failed together. */
+  /** Whether the group is large enough for a brake of its own. */
   get isLarge(): boolean {
     return this.name !== '' && (this.watched >= LEAST_SILENT || this.heldSinceMs !== undefined);
   }
 }
 
-/** What has a brake: a group, or all small ones together. */
+/** A unit with a brake: a group, or all small groups together. */
 export interface BrakeUnit extends GroupFacts {
-  /** Empty: those that belong to no group, or to a small one. */
+  /** Empty: workers without a group, or in a small one. */
   readonly name: string;
   readonly silentEntries: readonly RosterEntry[];
 }
 
 export class GroupWatch {
   readonly #groups = new Map<string, Group>();
-  /** Holds the brake of all small groups, and those that belong to none. */
+  /** Workers without a group; also holds the brake of all small groups. */
   readonly #rest = new Group('');
 
   constructor() {
     this.#groups.set('', this.#rest);
   }
 
-  /** As they are now. */
+  /** The current units. */
   get units(): BrakeUnit[] {
     const units: BrakeUnit[] = [];
     const small: Group[] = [];
@@ -57,7 +57,7 @@ export class GroupWatch {
     return group !== undefined && (group.isLarge ? group : this.#rest).heldSinceMs !== undefined;
   }
 
-  /** Holds the brake of a unit from then on, or no longer. */
+  /** Engages the brake of a unit as of `sinceMs`, or releases it. */
   setHeld(name: string, sinceMs: number | undefined): void {
     const group = this.#groups.get(name);
     if (group === undefined) return;
@@ -79,7 +79,7 @@ export class GroupWatch {
     group.watched++;
   }
 
-  /** Its silence does not count any more: it said farewell, is forgotten, or has been silent for long. */
+  /** The worker's silence no longer counts: it said goodbye, was removed, or has been silent for long. */
   unwatch(entry: RosterEntry): void {
     const group = this.#groupOf(entry);
     if (group === undefined) return;

@@ -1,4 +1,4 @@
-/** What each heartbeat tells beside telemetry: which instance sent it, what is missing, how far the clock is off. */
+/** Evaluates what each heartbeat reveals besides telemetry: its instance, missing heartbeats, clock skew. */
 import { amountIn, type HeartbeatHead } from '../../model/heartbeat-scan.ts';
 import { suspectAfterMs } from '../../model/liveness.ts';
 import type { Arrival } from '../../model/sequence.ts';
@@ -11,7 +11,7 @@ import type { StuckWatch } from './stuck-watch.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
 export interface HeartbeatWatchOptions {
-  /** How often those send whose pace is not known. */
+  /** Interval assumed for workers whose pace is unknown. */
   readonly heartbeatIntervalMs: number;
   readonly board: BoardWriter;
   readonly guard: InstanceGuard;
@@ -26,12 +26,12 @@ export class HeartbeatWatch {
   }
 
   /**
-   * @returns how it comes among the others of its worker.
-   * @throws PulselaneError `failed_precondition` if a later instance has spoken
+   * @returns how the heartbeat compares with the others of its worker
+   * @throws PulselaneError `failed_precondition` if a later instance has reported
    */
   note(entry: RosterEntry, head: HeartbeatHead, receipt: Receipt, attentiveMs: number): Arrival {
     const { liveness } = entry;
-    // Nearly always it is the same instance as before, which is told without making a text of it.
+    // Usually the instance is unchanged, which is checked without creating a string.
     if (!head.isOf(liveness.instances[0])) this.#options.guard.check(entry, head.instanceId, attentiveMs);
     if (head.sentAtUnixMs !== 0) this.#noteClock(entry, head, receipt.wallMs);
     this.#noteGap(liveness, receipt.monotonicMs);
@@ -65,13 +65,15 @@ export class HeartbeatWatch {
       ? liveness.sequence.beginAgain(sequence)
       : liveness.sequence.note(sequence, atMs, intervalMs);
     if (liveness.sequence.missed !== missed) this.#options.board.setMissed(row, liveness.sequence.missed);
-    // A new instance with a name has been told of already, and its numbers begin with the first that comes.
-    if (arrival === 'again') this.#options.guard.restarted(entry, 'it counts its heartbeats anew');
+    // A new instance with an id was recorded above, and its sequence starts with its first heartbeat.
+    if (arrival === 'again') this.#options.guard.restarted(entry, 'its sequence number started again');
     return arrival;
   }
 }
 
-/** Whether a worker without instances that said farewell was started again: nothing of before is on its way for so long. */
+/**
+ * Whether a worker without instance ids was restarted after its goodbye: no earlier heartbeat takes so long to arrive.
+ */
 function hasStarted({ liveness }: RosterEntry, sequence: number, atMs: number): boolean {
   const { instances, lastReceivedMs = atMs, intervalMs } = liveness;
   return instances.length === 0 && (sequence === 1 || atMs - lastReceivedMs > suspectAfterMs(intervalMs));

@@ -1,20 +1,22 @@
-/** Tells readers what holds up judgement: when it begins and ends, and its figures while it lasts, once a second at most. */
+/**
+ * Publishes what holds judgement to readers: when it begins and ends, and its figures meanwhile, at most once a second.
+ */
 import { type HeldBrake, type Holds, NO_HOLDS } from '../../model/holds.ts';
 
 export interface HoldsPublisherOptions {
-  /** As they are now. */
+  /** Returns the current holds. */
   readonly holds: () => Holds;
   readonly onHolds: (holds: Holds) => void;
 }
 
-/** How often readers are told at the most how many are silent while a brake holds. */
+/** Minimum interval between publications of changed figures. */
 const PUBLISH_EVERY_MS = 1000;
-/** A moment that moved by less is told with the next figures that changed. */
+/** Times that moved by less are published with the next change of figures. */
 const SAME_MOMENT_WITHIN_MS = 1000;
 
 export class HoldsPublisher {
   readonly #options: HoldsPublisherOptions;
-  /** What was published last, and when. */
+  /** The last publication and its time. */
   #published = NO_HOLDS;
   #publishedMs = 0;
 
@@ -28,7 +30,7 @@ export class HoldsPublisher {
     this.#options.onHolds(this.#published);
   }
 
-  /** While a brake holds others may fall silent or be heard, and a stall of the master's puts off every moment. */
+  /** While a brake is engaged, workers may go silent or report again, and a stall of the master moves all times. */
   look(nowMs: number): void {
     const { graceEndsUnixMs, brakes } = this.#published;
     if (graceEndsUnixMs === undefined && brakes.length === 0) return;

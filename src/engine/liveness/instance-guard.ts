@@ -1,4 +1,4 @@
-/** Lets the latest instance of each worker speak, and refuses the older ones. */
+/** Accepts heartbeats from the latest instance of each worker, and refuses those of older instances. */
 import { PulselaneError } from '../../lib/errors.ts';
 import { instanceKind, maySayFarewell, withInstance, withRefused } from '../../model/instances.ts';
 import { inactiveAfterMs, type LivenessLimits, type WorkerState } from '../../model/liveness.ts';
@@ -11,19 +11,22 @@ export interface InstanceGuardOptions {
   readonly limits: LivenessLimits;
   readonly board: BoardWriter;
   readonly recorder: EventRecorder;
-  /** A worker's instances are others than before: they outlive the master. */
+  /** A worker's instances, which survive restarts of the master, have changed. */
   readonly onInstances: (entry: RosterEntry) => void;
 }
 
-/** How long a refused instance is asked to keep quiet. */
+/** Delay requested from a refused instance before it retries. */
 const RETRY_AFTER_MS = 60_000;
-/** One heartbeat of an older instance may have been on its way for so long; a second one means that it does not stop. */
+/**
+ * One heartbeat of an older instance may have been in transit for this long; a second one shows that the instance is
+ * alive.
+ */
 const ON_ITS_WAY_MS = 2000;
 const CONFLICT_AFTER = 2;
-/** The later instance said farewell, or is not heard any more: the older one may have the id back. */
+/** States in which the later instance said goodbye or is silent, so that an older one may have the id back. */
 const GONE_STATES: ReadonlySet<WorkerState> = new Set(['inactive', 'leaving', 'left']);
 const NEVER = Number.NEGATIVE_INFINITY;
-/** It would have tried again twice. */
+/** The older instance would have retried twice in this time. */
 const CONFLICT_OVER_AFTER_MS = 3 * RETRY_AFTER_MS;
 
 export class InstanceGuard {
@@ -34,7 +37,7 @@ export class InstanceGuard {
     this.#options = options;
   }
 
-  /** @throws PulselaneError `failed_precondition` if a later instance has spoken, and is there */
+  /** @throws PulselaneError `failed_precondition` if a later instance has reported, and is present */
   check(entry: RosterEntry, instanceId: string, nowMs: number): void {
     switch (instanceKind(entry.liveness.instances, instanceId)) {
       case 'older':
@@ -46,7 +49,7 @@ export class InstanceGuard {
         this.#refuse(entry, nowMs);
         throw new PulselaneError(
           'failed_precondition',
-          `a later instance of ${entry.workerId} reports to this master; this one is not heard`,
+          `a later instance of ${entry.workerId} reports to this master; heartbeats of this one are refused`,
           { retryAfterMs: RETRY_AFTER_MS },
         );
       case 'newer':
@@ -57,8 +60,9 @@ export class InstanceGuard {
   }
 
   /**
-   * A worker that is there is deregistered by the instance that speaks for it: one with a name by that name, one without
-   * by none. For a worker that is not there anybody may who may speak for its id.
+   * Checks a deregistration. A present worker is deregistered only by the instance that reports for it: an instance
+   * with an id by that id, one without an id by an empty id. An absent worker may be deregistered by any peer that may
+   * use its id.
    * @throws PulselaneError `failed_precondition` if it is another instance
    */
   checkFarewell({ workerId, liveness }: RosterEntry, instanceId: string, nowMs: number): void {
@@ -73,7 +77,7 @@ export class InstanceGuard {
     );
   }
 
-  /** The worker has begun anew. @param sign by which that was seen */
+  /** The worker has restarted. @param sign how that was detected */
   restarted({ liveness, workerId, row }: RosterEntry, sign: string): void {
     liveness.hasBegunAnew = true;
     liveness.restarts++;
@@ -81,7 +85,7 @@ export class InstanceGuard {
     this.#options.recorder.record({ type: 'restarted', workerId, detail: sign });
   }
 
-  /** At times: says that a conflict is over. */
+  /** Called periodically: records that a conflict is over. */
   look(nowMs: number): void {
     for (const entry of this.#conflicts) {
       if (nowMs - entry.liveness.refusedOlderMs < CONFLICT_OVER_AFTER_MS) continue;
@@ -95,8 +99,9 @@ export class InstanceGuard {
   }
 
   /**
-   * The state tells it, but of an instance that has only registered, since it is still that of the one before; and of a worker
-   * of which there was never anything to show, which is not called inactive however long it is silent.
+   * Whether the latest instance is gone. Its state tells, with two exceptions: an instance that has only registered
+   * still has the state of the previous one; and a worker without values never becomes inactive, however long it is
+   * silent.
    */
   #isGone({ state, lastReceivedMs = NEVER, takenOverMs, intervalMs }: WorkerLiveness, nowMs: number): boolean {
     if (state !== 'registered' && takenOverMs <= lastReceivedMs) return GONE_STATES.has(state);
@@ -124,7 +129,7 @@ export class InstanceGuard {
     const mayBeLate = nowMs - liveness.takenOverMs <= ON_ITS_WAY_MS && liveness.refusedOlder < CONFLICT_AFTER;
     if (liveness.hasConflict || mayBeLate) return;
     this.#setConflict(entry, true);
-    const detail = 'the later one is heard, the older one is refused and keeps trying';
+    const detail = 'two instances use this id; the later one is accepted, the older one is refused and keeps trying';
     this.#options.recorder.record({ type: 'id_conflict', workerId, detail });
   }
 

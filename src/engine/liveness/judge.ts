@@ -1,7 +1,7 @@
 /**
- * Judges who is alive, four times a second, and tells what changed. The rules are in model/liveness.ts and model/brake.ts;
- * here are the facts, and the effects. Who is
- * looked at with a sweep stands in due-times.ts.
+ * Judges which workers are alive, four times a second, and reports changes. The rules are in model/liveness.ts and
+ * model/brake.ts; this file collects the facts and carries out the effects. due-times.ts decides which workers each
+ * sweep checks.
  */
 
 import type { Clock } from '../../lib/clock.ts';
@@ -38,15 +38,15 @@ export interface JudgeOptions {
   readonly recorder: EventRecorder;
   readonly clock: Clock;
   readonly atRow: (row: number) => RosterEntry | undefined;
-  /** The longest interval to which some of those who can be told one may still keep. */
+  /** The longest interval that workers assigned one may still follow. */
   readonly assignedIntervalMs: () => number;
-  /** The worker is to be forgotten. */
+  /** Called when the worker must be removed. */
   readonly onGone: (entry: RosterEntry) => void;
-  /** The worker is active now, or no more: it outlives the master. */
+  /** Called when the worker becomes active or inactive, which is stored across restarts. */
   readonly onActivity: (entry: RosterEntry, isActive: boolean) => void;
-  /** The worker is absent now, or no more: see `isAbsentIn` of model/liveness.ts. */
+  /** Called when the worker becomes absent or present, see `isAbsentIn` of model/liveness.ts. */
   readonly onPresence: (entry: RosterEntry) => void;
-  /** What holds up judgement is other than before. */
+  /** Called when what holds judgement has changed. */
   readonly onHolds: (holds: Holds) => void;
 }
 
@@ -59,11 +59,11 @@ export class Judge {
   readonly #publisher: HoldsPublisher;
   readonly #due: DueTimes;
   #nextFlapStepMs: number;
-  /** By which those who are told one were judged at the last sweep. */
+  /** The assigned interval used for judgement at the last sweep. */
   #assignedIntervalMs: number;
-  /** Workers of an earlier master that are not heard yet. */
+  /** Number of workers of an earlier master that have not reported yet. */
   #unknown = 0;
-  /** Until when they are waited for. */
+  /** End of the restart grace. */
   #graceUntilMs: number | undefined;
 
   constructor(options: JudgeOptions) {
@@ -85,20 +85,20 @@ export class Judge {
     this.#assignedIntervalMs = options.assignedIntervalMs();
   }
 
-  /** From now on main listens: what it did before, such as starting, is no stall. */
+  /** Called when main starts receiving: the time before, such as startup, is not a stall. */
   begin(): void {
     this.attentive.begin(this.#options.clock.monotonicMs());
   }
 
-  /** Now, in attentive time. */
+  /** The current attentive time. */
   nowMs(): number {
     return this.attentive.at(this.#options.clock.monotonicMs());
   }
 
-  /** How often a worker sends as far as is known. */
+  /** The worker's heartbeat interval, as far as is known. */
   intervalOf({ cadence, hears, announcedIntervalMs }: WorkerLiveness): number {
     const { limits, assignedIntervalMs } = this.#options;
-    // Who is told an interval does not keep to the one that it announced before.
+    // A worker with an assigned interval does not follow the one that it announced.
     return Math.max(limits.heartbeatIntervalMs, cadence.intervalMs, hears ? assignedIntervalMs() : announcedIntervalMs);
   }
 
@@ -111,7 +111,7 @@ export class Judge {
     if (liveness.isRestored) {
       this.#unknown++;
       this.#options.board.setState(row, 'unknown', 'master_restart', this.#options.clock.wallMs());
-      // If nobody of its group comes back, it is rather the way to them.
+      // If no worker of its group comes back, the network to the group has probably failed.
       if (this.#options.board.isActive(row)) this.#groups.watch(entry);
     } else {
       this.#flaps.changed(entry, { from: undefined, to: 'registered', cause: 'registration' });
@@ -119,7 +119,7 @@ export class Judge {
     this.#options.board.setInterval(row, liveness.intervalMs);
   }
 
-  /** Workers of an earlier master are waited for until then. */
+  /** Starts the restart grace for workers of an earlier master. */
   grace(workers: number, untilMs: number): void {
     this.#graceUntilMs = untilMs;
     const seconds = Math.round((untilMs - this.nowMs()) / 1000);
@@ -127,19 +127,19 @@ export class Judge {
     this.#publishHolds();
   }
 
-  /** From now on it is told how often to send, or cannot be told any more. How it kept its own pace says nothing then. */
+  /** The worker is assigned intervals from now on, or no longer. The pace measured so far does not apply any more. */
   hears({ liveness, row }: RosterEntry, hears: boolean): void {
     liveness.hears = hears;
     this.#due.soon(row);
     if (!hears) return;
     liveness.cadence.reset();
-    // Nor is it waited for longer than others after a restart of the master.
+    // After a restart of the master, it gets no longer grace than others.
     liveness.graceUntilMs = Math.min(liveness.graceUntilMs, this.#graceUntilMs ?? 0);
   }
 
   /**
-   * A heartbeat came, at `atMs` of attentive time.
-   * @param isNewest it is no copy of one that came before, nor one that was overtaken
+   * A heartbeat arrived at `atMs` of attentive time.
+   * @param isNewest false for a duplicate, and for a heartbeat overtaken by a later one
    */
   received(entry: RosterEntry, atMs: number, isNewest: boolean, isLeaving: boolean): void {
     const { liveness } = entry;
@@ -168,7 +168,7 @@ export class Judge {
     this.#due.soon(entry.row);
   }
 
-  /** The first record of the worker is there: from now on it is what its heartbeats make it. */
+  /** The worker's first record exists: from now on its heartbeats determine its state. */
   recorded(entry: RosterEntry): void {
     const { liveness, row } = entry;
     liveness.hasRecord = true;
@@ -177,11 +177,11 @@ export class Judge {
     if (liveness.isLeaving) this.#groups.unwatch(entry);
     else this.#groups.watch(entry);
     const { state, cause } = judge(liveness, this.nowMs(), this.#options.limits);
-    // Whose heartbeat had to wait for so long that it is silent by now, or to be forgotten, is so with the next sweep.
+    // If its heartbeat waited so long that the worker is silent or must be removed by now, the next sweep changes it.
     if (state === 'active' || state === 'leaving' || state === 'left') this.#change(entry, state, cause);
   }
 
-  /** There is nothing to show of it. That it falls silent again is no news, and no sign of anything. */
+  /** The worker has no values to show. That it goes silent again is not news. */
   #receivedWithoutRecord(entry: RosterEntry): void {
     const { board, clock } = this.#options;
     this.#due.soon(entry.row);
@@ -189,15 +189,15 @@ export class Judge {
     board.setState(entry.row, 'registered', 'no_record', clock.wallMs());
   }
 
-  /** It was told, or found out, what its group is, or whether it is ephemeral. */
+  /** The worker's group, or whether it is ephemeral, was set or changed. */
   described(entry: RosterEntry): void {
     if (entry.liveness.watchedIn !== undefined) this.#groups.watch(entry);
     this.#due.soon(entry.row);
   }
 
   /**
-   * The stream by which the last heartbeat came is closed. After a farewell, the worker has left. Without one it says
-   * nothing of the worker: a load balancer that restarts closes the streams of a whole fleet.
+   * The stream that delivered the last heartbeat is closed. After a goodbye, the worker has left. Without one it means
+   * nothing: a load balancer that restarts closes the streams of a whole fleet.
    */
   hungUp(entry: RosterEntry): void {
     if (!entry.liveness.isLeaving) return;
@@ -206,7 +206,7 @@ export class Judge {
     this.#look(entry, this.nowMs());
   }
 
-  /** The worker is forgotten. */
+  /** The worker is removed. */
   forget(entry: RosterEntry, cause: StateCause): void {
     this.#due.never(entry.row);
     if (entry.liveness.state === 'unknown') this.#unknown--;
@@ -217,7 +217,7 @@ export class Judge {
 
   // ── judgement ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Four times a second. */
+  /** Called four times a second. */
   sweep(): void {
     const nowMs = this.attentive.look(this.#options.clock.monotonicMs());
     if (nowMs === undefined) return;
@@ -255,16 +255,16 @@ export class Judge {
   }
 
   /**
-   * An operator says that the workers have failed indeed. @param name of the group; undefined: all.
-   * @returns how many brakes were held
+   * An operator declares that silent workers have failed. @param name of the group; undefined: all
+   * @returns how many brakes were engaged
    */
   releaseBrakes(name?: string): number {
     return this.#brakes.release(name);
   }
 
   /**
-   * The interval of those who are told one becomes shorter without news of any of them. Who was heard of late is not looked at
-   * for that before its silence counts: so the looks at a whole fleet are spread as its heartbeats are.
+   * The assigned interval may become shorter without news of the workers. A worker that reported recently is checked
+   * for it only when its silence counts, so that checks of a whole fleet are spread like its heartbeats.
    */
   #noteAssigned(): void {
     const { atRow, board, limits, assignedIntervalMs } = this.#options;
@@ -280,7 +280,7 @@ export class Judge {
     }
   }
 
-  /** @returns who has fallen silent: these are scheduled when it is known whether a brake holds */
+  /** @returns the workers that went silent: they are scheduled when it is known whether a brake is engaged */
   #lookAtDue(nowMs: number): RosterEntry[] {
     const { atRow } = this.#options;
     const silent: RosterEntry[] = [];
@@ -293,11 +293,11 @@ export class Judge {
     return silent;
   }
 
-  /** Says when it is to be looked at next. */
+  /** Schedules the worker's next check. */
   #schedule(entry: RosterEntry, nowMs: number): void {
     const { liveness, row } = entry;
     const { atRow, limits } = this.#options;
-    // Forgotten when it was looked at?
+    // It may have been removed by the check.
     if (atRow(row) !== entry) return;
     const { state, untilMs } = judge(liveness, nowMs, limits);
     const isHeld = isWorse(state, liveness.state);
@@ -306,7 +306,7 @@ export class Judge {
     this.#due.schedule(row, { untilMs, isHeld, countsUntilMs }, nowMs);
   }
 
-  /** @returns whether it has fallen silent: then its group is asked first. */
+  /** @returns whether the worker went silent: then its group must be checked first */
   #look(entry: RosterEntry, nowMs: number): boolean {
     const { liveness, row } = entry;
     const { limits, board, onGone } = this.#options;
@@ -320,7 +320,7 @@ export class Judge {
       this.#groups.unwatch(entry);
     }
     if (!isWorse(state, liveness.state)) return false;
-    // That it left, or that of a worker of an earlier master there is nothing to show, is no silence.
+    // Neither a worker that left, nor one of an earlier master without values, counts as silent.
     if (state === 'left' || state === 'registered') {
       this.#groups.unwatch(entry);
       this.#change(entry, state, cause);
@@ -330,7 +330,7 @@ export class Judge {
     return true;
   }
 
-  /** The brake, if it holds, keeps the worker as it is. */
+  /** Keeps the worker's state while the brake is engaged. */
   #lookAtSilent(entry: RosterEntry, nowMs: number): void {
     const { liveness } = entry;
     // A brake that was just released may have given it more time.
@@ -340,8 +340,8 @@ export class Judge {
   }
 
   /**
-   * It counts as having fallen silent for one inactivity timeout, and while it is not yet inactive: for as long as others may
-   * be found to have fallen silent with it.
+   * How long the worker counts as silent in its group: for one inactivity timeout, and until it is inactive, since
+   * others may be found to have gone silent with it.
    */
   #countsUntilMs({ lastReceivedMs, intervalMs, patientUntilMs, stateSinceMs }: WorkerLiveness): number {
     const timeoutMs = inactiveAfterMs(intervalMs, this.#options.limits);
@@ -361,31 +361,31 @@ export class Judge {
     board.setState(row, to, cause, clock.wallMs());
     const isActive = board.isActive(row);
     if (isActive !== wasActive) onActivity(entry, isActive);
-    // The earlier master has told it. Whoever restarts masters often is not to be told of the same workers each time.
+    // Recorded by the earlier master; frequent restarts must not repeat it each time.
     if (from === 'unknown' && to === 'inactive' && !wasActive) return;
     this.#flaps.changed(entry, { from, to, cause, detail });
     if (isAbsentIn(from) !== isAbsentIn(to)) onPresence(entry);
   }
 
-  // ── what holds it up ─────────────────────────────────────────────────────────────────────────────────────────
+  // ── holds ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Most of its group are heard again; it may be on its way, and gets as long as if it had been heard just now: once. */
+  /** Most of its group report again; this worker may follow, and gets as much time as after a heartbeat, once. */
   #waitOnceMore({ liveness, row }: RosterEntry, nowMs: number): void {
     const hadMore = liveness.lastReceivedMs !== undefined && liveness.graceUntilMs > liveness.lastReceivedMs;
     if (!hadMore) liveness.graceUntilMs = nowMs + inactiveAfterMs(liveness.intervalMs, this.#options.limits);
     this.#due.soon(row);
   }
 
-  /** It was silent until the brake was released. */
+  /** The worker was silent until the brake was released. */
   #failed(entry: RosterEntry): void {
     this.#due.soon(entry.row);
     const { state } = judge(entry.liveness, this.nowMs(), this.#options.limits);
-    // Who is to be forgotten is so with the next sweep.
+    // If it must be removed, the next sweep does so.
     if (isWorse(state, entry.liveness.state)) this.#change(entry, state, 'brake_released');
   }
 
   #endGrace(nowMs: number): void {
-    // Earlier, when everybody is heard.
+    // The grace ends early when all workers have reported.
     if (this.#graceUntilMs === undefined || (nowMs <= this.#graceUntilMs && this.#unknown > 0)) return;
     this.#graceUntilMs = undefined;
     this.#options.recorder.record({ type: 'grace_over' });
@@ -395,7 +395,7 @@ export class Judge {
   #recordStall(): void {
     const stalledMs = this.attentive.takeStall();
     if (stalledMs === undefined) return;
-    const detail = `${(stalledMs / 1000).toFixed(1)} s, by which every deadline is later`;
+    const detail = `${(stalledMs / 1000).toFixed(1)} s; every deadline was extended by as much`;
     this.#options.recorder.record({ type: 'stall', detail });
   }
 

@@ -1,6 +1,6 @@
 /**
- * Who is alive, as a whole: joins what judges, what each heartbeat and registration tells of it, and what is told to others.
- * The manager hands over what happens; the rest is here.
+ * The liveness of the whole fleet: connects the judge, the evaluation of heartbeats and registrations, and the
+ * publication of results. The manager reports what happens; everything else is here.
  */
 import type { WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -29,21 +29,21 @@ import { StuckWatch } from './stuck-watch.ts';
 import { type Via, WorkerLiveness } from './worker-liveness.ts';
 
 export interface LivenessSettings {
-  /** How often workers send; `inactivityTimeoutMs` is longer for one that sends less often. */
+  /** Interval at which workers send; `inactivityTimeoutMs` is extended for a worker that sends less often. */
   readonly heartbeatIntervalMs: number;
-  /** Silence after which a worker is inactive. */
+  /** A worker is inactive after this long without a heartbeat. */
   readonly inactivityTimeoutMs: number;
-  /** Silence after which a worker is forgotten; 0 = never. */
+  /** A worker is removed after this long without a heartbeat; 0 = never. */
   readonly retentionMs: number;
-  /** The same for workers that said at their registration that they are ephemeral; 0 = as for all. */
+  /** The same for workers registered as ephemeral; 0 = same as `retentionMs`. */
   readonly ephemeralRetentionMs: number;
-  /** How long workers of an earlier master are waited for; at least what an agent may need to come back. */
+  /** How long to wait for workers of an earlier master; raised to the time that an agent may need to reconnect. */
   readonly restartGraceMs: number;
-  /** How long a group that fell silent at once is not judged. */
+  /** Maximum time for which a group that went silent at the same time is not judged. */
   readonly brakeMaxHoldMs: number;
-  /** A running task that tells its progress and makes none for longer is stuck; 0 = never. */
+  /** A worker is stuck when a running task reports the same progress for this long; 0 = never. */
   readonly stuckAfterMs: number;
-  /** Heartbeats a second of the whole fleet above which workers are told to send less often. */
+  /** Heartbeats per second of the whole fleet above which workers are told to send less often. */
   readonly targetHeartbeatsPerS: number;
 }
 
@@ -53,17 +53,17 @@ export interface LivenessOptions {
   readonly board: BoardWriter;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The worker was silent for as long as workers are remembered. */
+  /** Called when the worker's retention has passed. */
   readonly onGone: (entry: RosterEntry) => void;
-  /** A worker's instances are others than before: they outlive the master. */
+  /** Called when a worker's instances, which survive restarts of the master, have changed. */
   readonly onInstances: (entry: RosterEntry) => void;
-  /** A worker is active now, or no more: it outlives the master. */
+  /** Called when a worker becomes active or inactive, which is stored across restarts. */
   readonly onActivity: (entry: RosterEntry, isActive: boolean) => void;
-  /** A worker is absent now, or no more: see `isAbsentIn` of model/liveness.ts. */
+  /** Called when a worker becomes absent or present, see `isAbsentIn` of model/liveness.ts. */
   readonly onPresence: (entry: RosterEntry) => void;
 }
 
-/** What of a worker's registration counts here. */
+/** The part of a worker's registration that matters here. */
 type Description = Pick<WorkerInfo, 'group' | 'ephemeral' | 'intervalMs'>;
 
 const DEFAULTS: LivenessSettings = {
@@ -77,9 +77,9 @@ const DEFAULTS: LivenessSettings = {
   targetHeartbeatsPerS: 5000,
 };
 
-/** What is looked at less often, at a share of the workers with each sweep, so that each has its turn in 5 s. */
+/** Some checks run on a share of the workers at each sweep, so that each worker is checked every 5 s. */
 const SLOW_ROUND_SWEEPS = 20;
-/** The longest that an agent waits before it tries a master again: MAX_BACKOFF_MS of the agent. */
+/** Maximum delay before an agent tries a master again: MAX_BACKOFF_MS of the agent. */
 const AGENT_BACK_OFF_MS = 10_000;
 
 export class Liveness {
@@ -92,9 +92,9 @@ export class Liveness {
   readonly #heartbeats: HeartbeatWatch;
   readonly #judge: Judge;
   readonly #recorder: EventRecorder;
-  /** How often workers are to send. */
+  /** The interval to assign. */
   #intervalMs: number;
-  /** What some worker may still keep to, longest first. */
+  /** Intervals that workers may still follow, longest first. */
   #assigned: readonly [AssignedInterval, ...AssignedInterval[]];
   #sweeps = 0;
 
@@ -117,7 +117,7 @@ export class Liveness {
     const leastGraceMs = this.#leastGraceMs();
     if (settings.restartGraceMs !== undefined && restartGraceMs < leastGraceMs) {
       logger.warn(
-        `RESTART_GRACE is ${restartGraceMs / 1000} s; ${leastGraceMs / 1000} s are waited, which agents may need to come back`,
+        `RESTART_GRACE is ${restartGraceMs / 1000} s; using ${leastGraceMs / 1000} s, which agents may need to reconnect`,
       );
     }
     this.#intervalMs = heartbeatIntervalMs;
@@ -148,25 +148,25 @@ export class Liveness {
     });
   }
 
-  /** From now on the master listens. */
+  /** Called when the master starts receiving. */
   begin(): void {
     this.#judge.begin();
   }
 
-  /** Tells of what was seen elsewhere: one recorder for all, since the order of events counts. */
+  /** Records an event observed elsewhere; there is one recorder, since the order of events matters. */
   recordEvent(event: NewEvent): void {
     this.#recorder.record(event);
   }
 
   // ── workers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** When the last heartbeat of the worker came, by the wall clock of now; now, if none did. */
+  /** When the worker's last heartbeat arrived, by the current wall clock; now, if there was none. */
   receivedUnixMs({ liveness }: RosterEntry): number {
     const nowMs = this.#judge.nowMs();
     return this.#clock.wallMs() - (nowMs - (liveness.lastReceivedMs ?? nowMs));
   }
 
-  /** Until when workers of an earlier master are waited for, from now on, in attentive time. */
+  /** The end of a restart grace that begins now, in attentive time. */
   graceUntilMs(): number {
     return this.#judge.nowMs() + Math.max(this.#settings.restartGraceMs, this.#leastGraceMs());
   }
@@ -177,16 +177,16 @@ export class Liveness {
   }
 
   /**
-   * The facts of a worker that is about to be known.
-   * @param earlier what an earlier master knew of it: how long it had been silent then, and how often it sent
-   * @param graceUntilMs until when such workers are waited for
+   * The initial facts of a worker.
+   * @param earlier facts from an earlier master: how long it had been silent then, and its interval
+   * @param graceUntilMs end of the restart grace
    */
   newFacts(earlier?: { silentMs: number; intervalMs: number }, graceUntilMs?: number): WorkerLiveness {
     const nowMs = this.#judge.nowMs();
     const { silentMs, intervalMs } = earlier ?? { silentMs: 0, intervalMs: 0 };
     return new WorkerLiveness({
       knownMs: nowMs - silentMs,
-      // One that sends less often than others is waited for longer.
+      // A worker that sends less often gets a longer grace.
       graceUntilMs: graceUntilMs && Math.max(graceUntilMs, nowMs + AGENT_BACK_OFF_MS + suspectAfterMs(intervalMs)),
       hasRecord: earlier !== undefined,
       intervalMs,
@@ -198,24 +198,24 @@ export class Liveness {
     this.#judge.admit(entry);
   }
 
-  /** So many workers of an earlier master are waited for. */
+  /** Starts the restart grace for this many workers of an earlier master. */
   grace(workers: number, untilMs: number): void {
     this.#judge.grace(workers, untilMs);
   }
 
-  /** @throws PulselaneError `failed_precondition` if a later instance of the worker has spoken */
+  /** @throws PulselaneError `failed_precondition` if a later instance of the worker has reported */
   checkInstance(entry: RosterEntry, instanceId: string): void {
     this.#guard.check(entry, instanceId, this.#judge.nowMs());
   }
 
-  /** @throws PulselaneError `failed_precondition` if it is not that instance which speaks for the worker now */
+  /** @throws PulselaneError `failed_precondition` if another instance reports for the worker now */
   checkFarewell(entry: RosterEntry, instanceId: string): void {
     this.#guard.checkFarewell(entry, instanceId, this.#judge.nowMs());
   }
 
-  /** What a worker says of itself, or said to an earlier master. */
+  /** Sets the worker's description, from its registration with this master or an earlier one. */
   describe(entry: RosterEntry, { group, ephemeral, intervalMs }: Description): void {
-    // Away for so long, it may have reported to another master: what that one took is not missing.
+    // While absent, it may have reported to another master, which received the missing numbers.
     if (!this.#board.isActive(entry.row)) entry.liveness.sequence.reset();
     entry.liveness.group = group;
     entry.liveness.isEphemeral = ephemeral;
@@ -231,9 +231,9 @@ export class Liveness {
   // ── heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * @param via the stream by which it came; undefined: it was a call of its own
-   * @returns how it comes among the others of its worker
-   * @throws PulselaneError `failed_precondition` if a later instance of the worker has spoken
+   * @param via the stream that delivered it; undefined: a unary call
+   * @returns how the heartbeat compares with the others of its worker
+   * @throws PulselaneError `failed_precondition` if a later instance of the worker has reported
    */
   received(entry: RosterEntry, head: HeartbeatHead, receipt: Receipt, via: Via): Arrival {
     const { liveness } = entry;
@@ -243,35 +243,38 @@ export class Liveness {
     liveness.via = via;
     if ((via !== undefined) !== liveness.hears) this.#judge.hears(entry, via !== undefined);
     const isNewest = arrival === 'next' || arrival === 'again';
-    // What was on its way when the worker said farewell brings nobody back.
+    // A heartbeat in transit when the worker said goodbye does not bring it back.
     if (isNewest || !liveness.isLeaving) this.#judge.received(entry, atMs, isNewest, isNewest && head.leaving);
     return arrival;
   }
 
-  /** Says so if the first record of the worker is there by now. */
+  /** Reports the worker's first record if it exists by now. */
   lookForRecord(entry: RosterEntry): void {
     if (!entry.liveness.hasRecord && entry.slot.hasRecord) this.#judge.recorded(entry);
   }
 
-  /** A stream is over because its client closed it. */
+  /** Called when a client closed its stream. */
   hungUp(workerIds: Iterable<string>, via: Via): void {
     for (const workerId of workerIds) {
       const entry = this.#roster.get(workerId);
-      // It may have come back by another one before this one ended.
+      // It may have reconnected on another stream before this one ended.
       if (entry === undefined || entry.liveness.via !== via) continue;
       entry.liveness.via = undefined;
       this.#judge.hungUp(entry);
     }
   }
 
-  /** How often to send, as one worker is told. @param random from 0 up to 1: in a large fleet it differs a little */
+  /**
+   * The interval to assign to one worker. @param random from 0 to 1, exclusive: in a large fleet the interval varies
+   * slightly
+   */
   intervalToTell(random: number): number {
     return jitteredIntervalMs(this.#intervalMs, this.#settings.heartbeatIntervalMs, random);
   }
 
   // ── judgement ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Four times a second. */
+  /** Called four times a second. */
   sweep(nowMonotonicMs: number): void {
     this.#judge.sweep();
     this.#guard.look(this.#judge.nowMs());
@@ -294,13 +297,13 @@ export class Liveness {
     return this.#judge.holds;
   }
 
-  /** @param group undefined: all. @returns how many brakes were held */
+  /** @param group undefined: all. @returns how many brakes were engaged */
   releaseBrakes(group: string | undefined): number {
     return this.#judge.releaseBrakes(group);
   }
 }
 
-/** What is undefined is not given. */
+/** Ignores members that are undefined. */
 function withDefaults(settings: Partial<LivenessSettings>): LivenessSettings {
   const given = Object.entries(settings).filter(([name, value]) => name in DEFAULTS && value !== undefined);
   return { ...DEFAULTS, ...Object.fromEntries(given) };

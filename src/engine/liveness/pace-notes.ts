@@ -1,12 +1,12 @@
-/** What the gap before a heartbeat tells of how often its worker sends, and how long it is waited for next time. */
+/** Derives a worker's pace from the gaps before its heartbeats, and how long to wait for its next one. */
 import { patienceMs } from '../../model/cadence.ts';
 import type { LivenessLimits } from '../../model/liveness.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
 /**
- * How long before a heartbeat at `atMs` a worker was quiet; undefined if that is no pace of its own: it had said goodbye, or
- * another process speaks now, or it is told how often to send and did not. How it sends before any was applied says nothing
- * either: it may be a worker that tries.
+ * The gap before a heartbeat at `atMs`; undefined if it says nothing about the worker's own pace: it had said goodbye,
+ * another process reports now, or it did not follow its assigned interval. Gaps before the first applied heartbeat do
+ * not count either: the worker may be retrying.
  */
 export function gapOfPaceMs(liveness: WorkerLiveness, atMs: number): number | undefined {
   const { lastReceivedMs, hasRecord, isLeaving, hasBegunAnew, hears, state } = liveness;
@@ -15,14 +15,14 @@ export function gapOfPaceMs(liveness: WorkerLiveness, atMs: number): number | un
 }
 
 /**
- * @param gapMs before the heartbeat that came just now; undefined: it says nothing of the worker's pace
- * @returns whether a verdict may change earlier than was known
+ * @param gapMs gap before the latest heartbeat; undefined: it says nothing about the worker's pace
+ * @returns whether the verdict may change earlier than known before
  */
 export function notePace(liveness: WorkerLiveness, gapMs: number | undefined, limits: LivenessLimits): boolean {
   const { cadence, lastReceivedMs, hears, intervalMs, isLeaving, patientUntilMs } = liveness;
   const isPaceKnown = hears || isLeaving || gapMs === undefined;
   const isShorter = gapMs !== undefined && cadence.note(gapMs);
-  // By the pace that is believed from now on: a long gap behind a burst may be what makes a shorter one believed.
+  // Uses the updated pace: a long gap after a burst may make a shorter pace credible.
   const paceMs = Math.min(intervalMs, Math.max(cadence.intervalMs, limits.heartbeatIntervalMs));
   const patientForMs = isPaceKnown ? 0 : patienceMs(gapMs, paceMs);
   liveness.patientUntilMs = patientForMs > 0 ? (lastReceivedMs as number) + patientForMs : 0;

@@ -1,4 +1,4 @@
-/** Tells of workers whose heartbeats come while nothing moves behind them: the rule is in model/stuck.ts. */
+/** Reports workers that send heartbeats but make no progress; the rule is in model/stuck.ts. */
 import type { StuckReason } from '../../model/stuck.ts';
 import { stuckReason } from '../../model/stuck.ts';
 import type { BoardWriter } from '../../store/board.ts';
@@ -8,7 +8,7 @@ import type { EventRecorder } from './event-recorder.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
 const TEXTS: Readonly<Record<StuckReason, string>> = {
-  host_loop: 'the event loop of its host program stands still',
+  host_loop: 'the event loop of its host program is blocked',
   tasks: 'a running task makes no progress',
 };
 
@@ -25,7 +25,7 @@ export class StuckWatch {
 
   look({ liveness, slot, row, workerId }: RosterEntry): void {
     const { state, stuck: before } = liveness;
-    // One that is silent for now is as its last heartbeat said.
+    // A silent worker keeps the status of its last heartbeat.
     if (state === 'suspect' || state === 'unknown') return;
     const reason = state === 'active' ? this.#reason(liveness, slot) : undefined;
     if (reason === before) return;
@@ -33,11 +33,11 @@ export class StuckWatch {
     this.#board.setStuck(row, reason);
     if (reason !== undefined) this.#recorder.record({ type: 'stuck', workerId, detail: TEXTS[reason] });
     else if (state === 'active') this.#recorder.record({ type: 'stuck_over', workerId });
-    else this.#recorder.record({ type: 'stuck_over', workerId, detail: `nothing is known of it: it is ${state}` });
+    else this.#recorder.record({ type: 'stuck_over', workerId, detail: `unknown, since the worker is ${state}` });
   }
 
   #reason({ hostLoopLagMs, steadySinceMs }: WorkerLiveness, slot: SlotReader): StuckReason | undefined {
-    // In this order: a record that is written meanwhile makes the stretch between them shorter, and no alarm.
+    // In this order: if a record is written in between, the time without progress only looks shorter.
     const reportedMs = slot.receivedMonotonicMs;
     const { taskStoodStillSinceMs } = slot;
     return stuckReason({ hostLoopLagMs, taskStoodStillSinceMs, reportedMs, steadySinceMs }, this.#stuckAfterMs);

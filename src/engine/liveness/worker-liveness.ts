@@ -1,4 +1,4 @@
-/** What main knows of one worker's life, beside its telemetry: the facts that are judged, and what is counted of them. */
+/** Main's liveness facts and counters of one worker; its telemetry is elsewhere. */
 import { Cadence } from '../../model/cadence.ts';
 import type { FlapSteps } from '../../model/flapping.ts';
 import type { Instances } from '../../model/instances.ts';
@@ -6,62 +6,62 @@ import type { LivenessFacts, WorkerState } from '../../model/liveness.ts';
 import { SequenceWindow } from '../../model/sequence.ts';
 import type { StuckReason } from '../../model/stuck.ts';
 
-/** The stream by which a heartbeat came, while it is open; undefined for a single call. */
+/** The open stream that delivered a heartbeat; undefined for a unary call. */
 export type Via =
   | {
-      /** The worker is not known any more, and need not be remembered as one of the stream's. */
+      /** The worker was removed, and need not be remembered as one of the stream's. */
       forget(workerId: string): void;
-      /** The worker came by another stream, or by a call of its own. */
+      /** The worker reported through another stream or a unary call. */
       left?(workerId: string): void;
     }
   | undefined;
 
 export class WorkerLiveness implements LivenessFacts {
   state: WorkerState = 'registered';
-  /** Since when it is in its state. */
+  /** When it entered its state. */
   stateSinceMs: number;
   readonly knownMs: number;
   lastReceivedMs: number | undefined;
   readonly isRestored: boolean;
-  /** Set by the judge alone, when it sees the first one. */
+  /** Set only by the judge, when it sees the first record. */
   hasRecord: boolean;
   isLeaving = false;
   hasHungUp = false;
   isEphemeral = false;
   graceUntilMs: number;
   patientUntilMs = 0;
-  /** How often it said at its registration that it means to send; 0 = it did not. */
+  /** Interval announced at registration; 0 = none. */
   announcedIntervalMs = 0;
-  /** Workers that may fail together; empty: it belongs to none. */
+  /** Group of workers that can fail together; empty: none. */
   group = '';
-  /** Counts among those whose group's brake looks at it, and in which group: it may be told another one meanwhile. */
+  /** The group in which it is counted for the brake; its own group may have changed meanwhile. */
   watchedIn: string | undefined;
-  /** Silent, and counted as such in that group. */
+  /** Whether it counts as silent in that group. */
   isSilent = false;
   via: Via;
-  /** It is told how often to send, and keeps to that: its last heartbeat came by Pulselane's own stream. */
+  /** Whether it follows assigned intervals: its last heartbeat came through Pulselane's own stream. */
   hears = false;
-  /** Another process speaks for it since its last heartbeat, or the same one counts anew. */
+  /** Since its last heartbeat another process has taken over, or the same one restarted its sequence. */
   hasBegunAnew = false;
   readonly cadence: Cadence;
   readonly sequence = new SequenceWindow();
   instances: Instances = [];
-  /** How often it came back as a new instance, as far as this master saw. */
+  /** Number of restarts seen by this master. */
   restarts = 0;
-  /** When its newest instance first spoke, if only to register; of one that an earlier master knew it is not known. */
+  /** When its newest instance first reported or registered; unknown for an instance of an earlier master. */
   takenOverMs = Number.NEGATIVE_INFINITY;
-  /** Heartbeats of older instances that were refused since there is a conflict, and when the last one came. */
+  /** During a conflict: number of refused heartbeats of older instances, and the time of the last one. */
   refusedOlder = 0;
   refusedOlderMs = 0;
   hasConflict = false;
   hostLoopLagMs = 0;
-  /** When its last heartbeat was received, and since when they have come without a gap, by the monotonic clock. */
+  /** When its last heartbeat arrived, and since when they have come without a gap, by the monotonic clock. */
   receivedMs = Number.NEGATIVE_INFINITY;
   steadySinceMs = Number.NEGATIVE_INFINITY;
   stuck: StuckReason | undefined;
   skewMs: number | undefined;
   flapSteps: FlapSteps = 0;
-  /** State changes since it was last steady, and those of them that were not told. */
+  /** State changes since it was last steady, and how many of them were not recorded. */
   transitions = 0;
   suppressed = 0;
   isFlapping = false;
@@ -69,11 +69,11 @@ export class WorkerLiveness implements LivenessFacts {
 
   constructor(facts: {
     knownMs: number;
-    /** Until when an earlier master's worker is waited for; undefined: it is new. */
+    /** End of the restart grace of an earlier master's worker; undefined: it is new. */
     graceUntilMs: number | undefined;
     /** Whether there are values of it from an earlier master. */
     hasRecord: boolean;
-    /** How often it sent to an earlier master; 0 = not known. */
+    /** Its interval at an earlier master; 0 = unknown. */
     intervalMs: number;
     intervalOf: (liveness: WorkerLiveness) => number;
   }) {

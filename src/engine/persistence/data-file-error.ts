@@ -1,4 +1,4 @@
-/** What is wrong with a file of the data directory: the setting and the file are named, whatever the system says of it. */
+/** Describes an error with a file of the data directory; the message names the setting and the file. */
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 
 export function dataFileError(dataDir: string, path: string, error: unknown): PulselaneError {

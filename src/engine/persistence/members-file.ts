@@ -1,10 +1,10 @@
 /**
- * Members on disk: a journal in the data directory. Changes are added at its end, soon and together; when most of it is
- * history, it is replaced by what counts.
+ * Stores the members in a journal in the data directory. Changes are appended in batches after a short delay; when most
+ * of the journal is history, it is replaced by the current state.
  *
- * What is written is what is known: what was read, until the members have taken it over, and the members from then on. A
- * start that fails or takes long leaves the file as complete as it was. Of a directory that is another master's, nothing
- * is written, also not by a write that is under way.
+ * It writes what is known: what was read, until the members have taken it over, and the members from then on. A start
+ * that fails or takes long leaves the file complete. If the directory belongs to another master, nothing is written,
+ * and a write in progress does not take effect.
  */
 import { constants } from 'node:fs';
 import { open, readFile, rename, stat } from 'node:fs/promises';
@@ -32,15 +32,21 @@ import {
 } from './members-journal.ts';
 
 const FILE_NAME = 'members.jsonl';
-/** What a master before this format wrote, as a whole each time. */
+/** File of an earlier format, which was always rewritten as a whole. */
 const OLD_FILE_NAME = 'members.json';
-/** Changes of this long are written together: a fleet that registers is a few writes. All is on disk within a second. */
+/**
+ * Changes within this time are written together, so that a registering fleet takes few writes. All is on disk within a
+ * second.
+ */
 const WRITE_AFTER_MS = 200;
-/** After a failed write. */
+/** Delay after a failed write. */
 const RETRY_AFTER_MS = 5000;
-/** Lines beyond two for each member, before the journal is replaced: a small fleet does not replace it all the time. */
+/**
+ * Number of lines beyond two per member before the journal is replaced, so that a small fleet does not replace it
+ * constantly.
+ */
 const SPARE_LINES = 1000;
-/** Many times what a registration may hold; a damaged file costs no more memory than some of these. */
+/** Many times the size of a registration; bounds the memory that a damaged file can take. */
 const MAX_CHANGE_BYTES = 16 * 1024 ** 2;
 
 const oldWorkerSchema = z.object({
@@ -53,20 +59,20 @@ const oldSchema = z.object({ version: z.literal(1), workers: z.array(oldWorkerSc
 export interface MembersFileOptions {
   readonly dataDir: string;
   readonly members: Members;
-  /** Told whenever the file can no longer be written, and when it can again. */
+  /** Called when the file can no longer be written, and when it can again. */
   readonly onFailing?: (fails: boolean, reason?: string) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /**
- * | state     | means                                                              | next write                        |
+ * | state     | meaning                                                            | next write                        |
  * | --------- | ------------------------------------------------------------------ | --------------------------------- |
- * | unread    | nobody has looked yet what an earlier master left                   | none                              |
- * | absent    | there is no file of ours                                           | makes it, with the first change   |
- * | whole     | it holds all that is known but for the changes that wait           | adds them, or replaces it         |
- * | owed      | it lacks something, or nobody knows how its last write ended       | replaces it, also without changes |
- * | abandoned | it is another master's; for ever                                   | none                              |
+ * | unread    | the file of an earlier master has not been read yet                | none                              |
+ * | absent    | there is no file                                                   | creates it, with the first change |
+ * | whole     | it is complete except for pending changes                          | appends them, or replaces it      |
+ * | owed      | it is incomplete, or the result of its last write is unknown       | replaces it, even without changes |
+ * | abandoned | it belongs to another master, for good                             | none                              |
  */
 type State = 'unread' | 'absent' | 'whole' | 'owed' | 'abandoned';
 
@@ -74,16 +80,16 @@ export class MembersFile {
   readonly #options: MembersFileOptions;
   readonly #path: string;
   readonly #oldPath: string;
-  /** Changes that are not written yet. */
+  /** Changes not written yet. */
   #changes: MemberChange[] = [];
-  /** Changes that the file holds. */
+  /** Number of changes in the file. */
   #lines = 0;
   #state: State = 'unread';
   /** What was read, until the members have taken it over. */
   #kept: readonly Member[] = [];
   #isFailing = false;
   #isClosed = false;
-  /** How it was left when it was read or written last; undefined: there is none of ours. */
+  /** Mark of the file after the last read or write; undefined: no file of ours exists. */
   #mark: FileMark | undefined;
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -95,9 +101,9 @@ export class MembersFile {
   }
 
   /**
-   * Reads what an earlier master kept, and writes every change from then on. Of a damaged file, a copy is set aside and
-   * what can be read is kept.
-   * @throws PulselaneError `environment`, naming the setting, if the data directory cannot be used or is of a newer version
+   * Reads the members kept by an earlier master, and writes every change from then on. If the file is damaged, a copy
+   * is set aside and the readable part is kept.
+   * @throws PulselaneError `environment`, naming the setting, if the data directory is unusable or of a newer version
    */
   async open(): Promise<readonly Member[]> {
     const { dataDir, members } = this.#options;
@@ -113,18 +119,19 @@ export class MembersFile {
     }
   }
 
-  /** At times: whether somebody has removed the file, or cut it. Then it is written anew, of all that is known. */
+  /** Checks whether the file was removed or truncated, and if so writes it again. Called periodically. */
   look(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#state !== 'whole' || this.#isClosed || !(await this.#isCut().catch(() => false))) return;
-      this.#options.logger.warn({ file: this.#path }, 'members file was removed or cut: it is written anew');
+      this.#options.logger.warn({ file: this.#path }, 'members file was removed or truncated: writing it again');
       this.#become('owed');
       this.#writeAfter(0);
     });
   }
 
   /**
-   * Whether the file is as this master left it, or gone: if not, another master had the directory in between.
+   * Whether the file is unchanged since the last read or write, or removed; otherwise another master has used the
+   * directory.
    * @throws as `stat` does
    */
   isAsLeft(): Promise<boolean> {
@@ -135,14 +142,14 @@ export class MembersFile {
     });
   }
 
-  /** Writes nothing more: the directory is another master's. */
+  /** Stops writing, because the directory belongs to another master. */
   abandon(): void {
     this.#become('abandoned');
     this.#timer?.cancel();
     this.#changes = [];
   }
 
-  /** Writes what is not yet written. What changes afterwards is not. */
+  /** Writes pending changes. Later changes are not written. */
   async close(): Promise<void> {
     this.#options.members.tellLate(true);
     this.#isClosed = true;
@@ -151,7 +158,7 @@ export class MembersFile {
 
   // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** undefined if there is none. */
+  /** undefined if the file does not exist. */
   async #readJournal(): Promise<readonly Member[] | undefined> {
     const { logger } = this.#options;
     const journal = new JournalReader();
@@ -162,18 +169,18 @@ export class MembersFile {
     const { version, changes } = journal;
     if (journal.isNewer) {
       throw new Error(
-        `${this.#path} has version ${version}, and this master reads up to ${JOURNAL_VERSION}: ` +
+        `${this.#path} has version ${version}, but this master supports versions up to ${JOURNAL_VERSION}: ` +
           'start the newer Pulselane that wrote it, or use another directory',
       );
     }
     const kept = [...journal.members.values()];
     const hasLost = losses.lostPlaces > 0 || version === undefined;
     if (losses.bytes === 0) {
-      logger.error({ file: this.#path }, 'members file is empty, which none that a master wrote is');
+      logger.error({ file: this.#path }, 'members file is empty; a file written by a master never is');
     } else if (hasLost) {
       await this.#tellDamage(losses, { members: kept.length, changes });
     } else if (losses.isCutShort) {
-      logger.warn({ file: this.#path }, 'the last line of the members file was cut short and is dropped');
+      logger.warn({ file: this.#path }, 'the last line of the members file is incomplete and is ignored');
     }
     this.#lines = changes;
     this.#mark = await markAt(this.#path);
@@ -196,11 +203,11 @@ export class MembersFile {
         lostBytes,
         bytes,
       },
-      'members file is damaged: a copy is set aside, going on with what can be read',
+      'members file is damaged: a copy was set aside, continuing with the readable part',
     );
   }
 
-  /** Takes over what a master before this format kept; undefined if there is nothing. */
+  /** Reads the file of the earlier format; undefined if it does not exist. */
   async #migrate(): Promise<readonly Member[] | undefined> {
     const { clock, logger } = this.#options;
     const text = await unlessMissing(readFile(this.#oldPath, 'utf8'));
@@ -220,7 +227,7 @@ export class MembersFile {
           bytes: text.length,
           reason: z.prettifyError(whole.error),
         },
-        'members file is damaged: set aside, going on with what can be read',
+        'members file is damaged: it was set aside, continuing with the readable part',
       );
       if (kept.length > 0) await this.#attempt(() => this.#replace(kept));
     } else if (await this.#attempt(() => this.#replace(kept))) {
@@ -241,7 +248,7 @@ export class MembersFile {
     this.#timer ??= this.#options.clock.after(delayMs, () => void this.#write());
   }
 
-  /** After all that was asked for before: one reads or writes the file at a time. */
+  /** Runs `work` after all earlier work, so that the file has one reader or writer at a time. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#writing.then(work);
     this.#writing = turn.then(
@@ -270,7 +277,7 @@ export class MembersFile {
     });
   }
 
-  /** All that is known of who is or may be in the fleet. */
+  /** All known members. */
   #known(): readonly Member[] {
     const { members } = this.#options;
     if (!members.isRestored) return this.#kept;
@@ -278,22 +285,22 @@ export class MembersFile {
     return members.all();
   }
 
-  /** @returns whether it went well; that it did not is told once, until it does again. */
+  /** @returns whether it succeeded; a failure is logged once, until a write succeeds again */
   async #attempt(write: () => Promise<void>): Promise<boolean> {
     const { logger } = this.#options;
     try {
       await write();
-      if (this.#isFailing) logger.info({ file: this.#path }, 'members file is written again');
+      if (this.#isFailing) logger.info({ file: this.#path }, 'members file can be written again');
       this.#setFailing(false);
       this.#become('whole');
       return true;
     } catch (error) {
       if (this.#state === 'abandoned') return false;
       if (!this.#isFailing) {
-        logger.error({ file: this.#path, err: messageOf(error) }, 'members file could not be written: trying again');
+        logger.error({ file: this.#path, err: messageOf(error) }, 'members file could not be written; retrying');
       }
       this.#setFailing(true, messageOf(error));
-      // Half a line may be at its end, and another must not go on from there: the next attempt writes all that is known then.
+      // The file may end in half a line, which must not be continued: the next attempt writes everything.
       this.#become('owed');
       if (!this.#isClosed) this.#writeAfter(RETRY_AFTER_MS);
       return false;
@@ -307,13 +314,13 @@ export class MembersFile {
   }
 
   async #append(changes: readonly MemberChange[]): Promise<void> {
-    // Not made anew where somebody has deleted it: it would lack all that was in it.
+    // Fails if the file was deleted: a new one would lack its earlier content.
     const file = await open(this.#path, constants.O_WRONLY | constants.O_APPEND);
     try {
       const { size } = await file.stat();
       const left = this.#mark?.sizeBytes;
-      // What would be added to might lack what came before, or be another master's.
-      if (size !== left) throw new Error(`it has ${size} bytes, and was left with ${left}`);
+      // The file may lack earlier content, or be another master's.
+      if (size !== left) throw new Error(`it has ${size} bytes, but had ${left} after the last write`);
       try {
         await file.appendFile(textsInTurns(changes, journalLine));
         await file.datasync();
@@ -332,20 +339,20 @@ export class MembersFile {
     this.#lines = members.length;
   }
 
-  /** Whether it is smaller than it was left, or gone. @throws as `stat` does */
+  /** Whether the file is shorter than it was left, or gone. @throws as `stat` does */
   async #isCut(): Promise<boolean> {
     const found = await markAt(this.#path);
     return (found?.sizeBytes ?? 0) < (this.#mark?.sizeBytes ?? 0);
   }
 }
 
-/** undefined where there is no file. @throws as `stat` does */
+/** undefined if the file does not exist. @throws as `stat` does */
 async function markAt(path: string): Promise<FileMark | undefined> {
   const found = await unlessMissing(stat(path));
   return found === undefined ? undefined : markOf(found);
 }
 
-/** Of a damaged file: those that are whole. */
+/** The intact entries of a damaged file. */
 function oldWorkersIn(text: string): z.infer<typeof oldWorkerSchema>[] {
   const workers: z.infer<typeof oldWorkerSchema>[] = [];
   const take = (found: string) => {

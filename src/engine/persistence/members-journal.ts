@@ -1,6 +1,6 @@
 /**
- * The text of the members' journal: a line that says what it is, then a line for each change, with all that is kept of
- * the worker after it. The last line of a worker counts. Pure: members-file.ts reads and writes.
+ * The text format of the members' journal: a header line, then one line per change with all that is kept of the worker
+ * after it. The last line of a worker counts. Pure functions; members-file.ts does the I/O.
  */
 import { fromJson, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { z } from 'zod';
@@ -11,10 +11,10 @@ import { workerIdProblem } from '../../model/worker-id.ts';
 import type { Member } from './members.ts';
 
 const FORMAT = 'pulselane-members';
-/** 1 was a file of another kind, members.json. */
+/** Version 1 was members.json, another format. */
 export const JOURNAL_VERSION = 2;
 
-/** A worker, and what is kept of it since; undefined: nothing. */
+/** A worker, and what is kept of it after the change; undefined: nothing. */
 export interface MemberChange {
   readonly workerId: string;
   readonly member: Member | undefined;
@@ -56,18 +56,18 @@ export function journalLine({ workerId, member }: MemberChange): string {
   return `${JSON.stringify(line)}\n`;
 }
 
-/** How each change begins. */
+/** The text with which each change begins. */
 export const CHANGE_BEGINS = '{"id":';
 
-/** Takes in the objects of a journal, in the order of the file. */
+/** Reads the objects of a journal, in the order of the file. */
 export class JournalReader {
   readonly members = new Map<string, Member>();
-  /** Changes that were read. */
+  /** Number of changes read. */
   changes = 0;
-  /** Of its header; undefined if there was none that can be read. */
+  /** Version in the header; undefined if there was no readable header. */
   version: number | undefined;
 
-  /** @returns whether the object is one of a journal's; all are left that follow the header of a newer version */
+  /** @returns whether the object belongs to a journal; after the header of a newer version, all objects are skipped */
   take(text: string): boolean {
     if (this.isNewer) return true;
     const value = jsonIn(text);

@@ -1,7 +1,7 @@
 /**
- * Who is or may be in the fleet, beside what their heartbeats say: who was there last, what each said when it registered,
- * approvals by an operator, addresses at which a master has to introduce itself. All of it outlives the master. Unknown
- * workers that wait for approval do not.
+ * The members of the fleet: workers that are known or may be admitted, their last registrations, operators' approvals,
+ * and the addresses at which a master introduces itself. All of this survives restarts of the master; the list of
+ * pending workers does not.
  */
 import { toBinary } from '@bufbuild/protobuf';
 import { type WorkerInfo, WorkerInfoSchema } from '../../gen/pulselane/v1/telemetry_pb.ts';
@@ -14,28 +14,28 @@ import type { PendingWorker } from '../../model/pending.ts';
 
 export type AdmissionMode = 'open' | 'approved';
 
-/** Whether a worker was active when that was last decided, and the Unix second at which it had been heard by then. */
+/** Whether a worker was active at the last change, and the Unix second of its last heartbeat by then. */
 export interface Activity {
   readonly isActive: boolean;
   readonly heardS: number;
 }
 
-/** What is kept of a worker across restarts. Never changed: each change makes another one. */
+/** What is kept of a worker across restarts. Immutable: each change creates a new object. */
 export interface Member {
   readonly workerId: string;
-  /** An operator has let it in. */
+  /** An operator has approved it. */
   readonly approved: boolean;
   /** `ip:port`, or `tls://ip:port`, where the worker waits for MasterRegister. */
   readonly address: string | undefined;
-  /** Which kind of lane an operator wants it to have; undefined: it is as the master finds. */
+  /** Kind of lane chosen by an operator; undefined: chosen by the master. */
   readonly isolation?: Exclude<Isolation, 'auto'> | undefined;
-  /** It is in the fleet; after a restart: it was, when the master ended. */
+  /** It is in the fleet; after a restart: it was when the master stopped. */
   readonly known: boolean;
-  /** The lives of its process, newest first, at most {@link MAX_INSTANCES}. */
+  /** Instance ids of its process, newest first, at most {@link MAX_INSTANCES}. */
   readonly instanceIds: readonly string[];
-  /** What it said of itself when it registered; undefined if it only ever sent heartbeats. */
+  /** Its last registration; undefined if it only ever sent heartbeats. */
   readonly info: WorkerInfo | undefined;
-  /** Undefined if it was never heard, as far as is known. */
+  /** Undefined if it never sent a heartbeat, as far as is known. */
   readonly activity?: Activity | undefined;
 }
 
@@ -48,12 +48,12 @@ export interface MembersOptions {
 }
 
 /**
- * Changes that a worker causes are told at this rate: 30 at once, and then 4 a minute. What is beyond it is told later, and
- * once: a worker that restarts all the time is no journal of a line for each life.
+ * Rate at which changes caused by one worker are reported: 30 at once, then 4 per minute. Changes beyond it are
+ * reported later and combined, so that a worker in a crash loop does not write a line per restart.
  */
 const OWN_CHANGES: RateLimit = { intervalMs: 15_000, toleranceMs: 29 * 15_000 };
 
-/** A fleet that has just come is forgotten in pieces: 10,000 at once would hold up main for milliseconds. */
+/** Maximum number of rate entries dropped per look: 10,000 at once would block main for milliseconds. */
 const MOST_A_LOOK = 2000;
 
 export class Members {
@@ -61,14 +61,14 @@ export class Members {
   readonly #maxPending: number;
   readonly #clock: Clock;
   readonly #members = new Map<string, Member>();
-  /** Longest unheard first. */
+  /** Pending workers, least recent request first. */
   readonly #pending = new Map<string, PendingWorker>();
   #pendingChanges = 0;
   #isRestored = false;
-  /** When the next change of a worker's own is due at the most that it may cause; of those that caused some of late. */
+  /** Per worker with recent changes of its own: when its next change is within the rate limit. */
   readonly #ownDueMs = new Map<string, number>();
   readonly #dueRound = new MapRound(this.#ownDueMs);
-  /** Whose own changes are not told yet. */
+  /** Workers with changes of their own that are not reported yet. */
   readonly #late = new Set<string>();
   #onChange: (workerId: string) => void = () => {};
   #onAddress: (workerId: string) => void = () => {};
@@ -80,20 +80,20 @@ export class Members {
   }
 
   /**
-   * Called after each change of what outlives the master, with the worker's id: at once, or in {@link tellLate} if the worker
-   * causes too many. Must be cheap, and there is one.
+   * Sets the listener called with a worker's id after each change that must survive a restart: at once, or from
+   * {@link tellLate} if the worker causes too many. Must be cheap.
    */
   onChange(listener: (workerId: string) => void): void {
     this.#onChange = listener;
   }
 
-  /** Called where a worker that has an address may be called there, from now on or at another one. There is one. */
+  /** Sets the listener called when a worker gets an address, or another one. */
   onAddress(listener: (workerId: string) => void): void {
     this.#onAddress = listener;
     for (const { workerId, address } of this.#members.values()) if (address !== undefined) listener(workerId);
   }
 
-  /** At times: tells changes that came too often, as they are by now. @param all the master is about to end */
+  /** Reports delayed changes in their current state. Called periodically. @param all the master is about to stop */
   tellLate(all = false): void {
     const nowMs = this.#clock.monotonicMs();
     for (const workerId of this.#late) {
@@ -107,7 +107,7 @@ export class Members {
     }
   }
 
-  /** Takes over what an earlier master kept. */
+  /** Restores the members kept by an earlier master. */
   restore(members: readonly Member[]): void {
     this.#isRestored = true;
     for (const member of members) {
@@ -116,7 +116,7 @@ export class Members {
     }
   }
 
-  /** Whether what an earlier master kept is in {@link all}. */
+  /** Whether {@link all} includes the members kept by an earlier master. */
   get isRestored(): boolean {
     return this.#isRestored;
   }
@@ -138,7 +138,7 @@ export class Members {
     return [...this.#pending.values()];
   }
 
-  /** Moves with each change of {@link pending}. */
+  /** Changes with each change of {@link pending}. */
   get pendingChanges(): number {
     return this.#pendingChanges;
   }
@@ -152,8 +152,8 @@ export class Members {
   }
 
   /**
-   * Remembers that an unknown worker asked to be admitted; the one that asked longest ago gives way when the list is full.
-   * @returns whether it did not wait yet, and does now
+   * Adds an unknown worker to the pending list; if the list is full, the least recent one is dropped.
+   * @returns whether it was not pending before, and is now
    */
   turnAway(workerId: string): boolean {
     if (this.#maxPending === 0) return false;
@@ -174,7 +174,7 @@ export class Members {
     return before === undefined;
   }
 
-  /** @returns whether it waits for that */
+  /** @returns whether the worker was pending */
   approve(workerId: string): boolean {
     const isWaiting = this.#pending.delete(workerId);
     if (isWaiting) this.#pendingChanges++;
@@ -186,7 +186,7 @@ export class Members {
     this.#change(workerId, { address });
   }
 
-  /** Keeps what an operator decided about its lane. @returns whether it is something else than before */
+  /** Stores an operator's decision about its lane. @returns whether it changed */
   setIsolation(workerId: string, isolation: Isolation): boolean {
     return this.#change(workerId, { isolation: isolation === 'auto' ? undefined : isolation });
   }
@@ -196,24 +196,24 @@ export class Members {
     this.#ownChange(workerId, { known: true });
   }
 
-  /** Keeps what the worker said of itself. @returns whether it is something else than before */
+  /** Stores the worker's registration. @returns whether it changed */
   describe(workerId: string, info: WorkerInfo): boolean {
     return this.#ownChange(workerId, { info });
   }
 
-  /** Keeps the lives of the worker's process, newest first; beyond {@link MAX_INSTANCES} the oldest are dropped. */
+  /** Stores the worker's instance ids, newest first; beyond {@link MAX_INSTANCES} the oldest are dropped. */
   setInstances(workerId: string, instanceIds: readonly string[]): void {
     this.#ownChange(workerId, { instanceIds: instanceIds.slice(0, MAX_INSTANCES) });
   }
 
-  /** Keeps that it is active now, or no more. */
+  /** Stores whether the worker is active. */
   setActivity(workerId: string, activity: Activity): void {
     if (this.#members.has(workerId)) this.#ownChange(workerId, { activity });
   }
 
   /**
-   * The worker was silent for so long that it is not in the fleet any more. What an operator said of it, approval,
-   * address and isolation, stays: it may be a rack that was off for a weekend.
+   * Removes the worker from the fleet after its retention. Approval, address and isolation, which an operator set,
+   * stay: it may be a rack that is off for a weekend.
    */
   expire(workerId: string): void {
     const before = this.#members.get(workerId);
@@ -226,28 +226,28 @@ export class Members {
     }
   }
 
-  /** Keeps nothing of the worker. @returns whether there was anything, such as an approval */
+  /** Removes all that is kept of the worker. @returns whether there was anything, such as an approval */
   forget(workerId: string): boolean {
     const wasMember = this.#members.delete(workerId);
     if (wasMember) this.#tell(workerId);
     return wasMember;
   }
 
-  /** By an operator. */
+  /** A change by an operator. */
   #change(workerId: string, change: Change): boolean {
     const isNews = this.#set(workerId, change);
     if (isNews) this.#tell(workerId);
     return isNews;
   }
 
-  /** By the worker. */
+  /** A change by the worker. */
   #ownChange(workerId: string, change: Change): boolean {
     const isNews = this.#set(workerId, change);
     if (isNews) this.#tellOwn(workerId);
     return isNews;
   }
 
-  /** @returns whether anything is other than before */
+  /** @returns whether anything changed */
   #set(workerId: string, change: Change): boolean {
     const before = this.#members.get(workerId) ?? stranger(workerId);
     const after = { ...before, ...change };
@@ -298,6 +298,6 @@ function areSameIds(a: readonly string[], b: readonly string[]): boolean {
 function isSameInfo(a: WorkerInfo | undefined, b: WorkerInfo | undefined): boolean {
   if (a === b) return true;
   if (a === undefined || b === undefined) return false;
-  // By their bytes: field by field, NaN would be a change each time.
+  // Compares encoded bytes: comparing fields, NaN would always differ.
   return Buffer.compare(toBinary(WorkerInfoSchema, a), toBinary(WorkerInfoSchema, b)) === 0;
 }

@@ -1,4 +1,4 @@
-/** What outlives a master: workers that it takes over from an earlier one, and the values that it leaves to the next. */
+/** Restores workers from an earlier master, and collects the values that the next master needs. */
 import { PulselaneError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logging.ts';
 import type { BoardReader } from '../../store/board.ts';
@@ -17,7 +17,7 @@ export interface RestoreParts {
   readonly logger: Logger;
 }
 
-/** Takes over who may be in the fleet, and who was, with their last values; who was is waited for. */
+/** Restores members, and the workers in the fleet with their last values; the master then waits for these workers. */
 export function restoreWorkers(
   kept: readonly Member[],
   values: ReadonlyMap<string, SavedValues>,
@@ -28,7 +28,7 @@ export function restoreWorkers(
   let waitedFor = 0;
   let left = 0;
   for (const { workerId, known, address, instanceIds, info, activity } of kept) {
-    // Known, but never approved: admission was open when it came.
+    // Known but never approved: admission was open when it reported.
     if (!members.admits(workerId)) {
       members.expire(workerId);
       continue;
@@ -45,11 +45,11 @@ export function restoreWorkers(
       if (known) waitedFor++;
     } catch (error) {
       if (!(error instanceof PulselaneError)) throw error;
-      // Those that come are served as far as there is room.
+      // There was no room; workers that report are admitted while there is.
       left++;
     }
   }
-  if (left > 0) logger.warn({ left }, 'workers of an earlier master that MAX_WORKERS leaves no room for');
+  if (left > 0) logger.warn({ left }, 'some known workers were not restored: MAX_WORKERS is too small');
   liveness.begin();
   if (waitedFor > 0) liveness.grace(waitedFor, graceUntilMs);
 }

@@ -1,10 +1,10 @@
 /**
- * Last values on disk: what readers are shown of a worker after a restart until its next heartbeat. Written as a whole now
- * and then and when the master stops; up to half a minute of it may be lost, of who is there nothing (members-file.ts). The
- * first values of a worker are added at once: nobody is shown as active of whom there are none. What could not be added is
- * written with all the others, soon.
+ * Stores last values on disk: what readers see of a worker after a restart, until its next heartbeat. Written as a
+ * whole periodically and when the master stops; a crash loses up to half a minute of it, but nothing of the members
+ * (members-file.ts). A worker's first values are appended at once, so that no worker is shown as active without values.
+ * If appending fails, they are written with all others soon after.
  *
- * A record's JSON is joined with the rest of its line as it is. Nothing is serialised, and main is never held up.
+ * A record's JSON is inserted into its line as it is. Nothing is serialised, and main is never blocked.
  */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -24,28 +24,30 @@ const FILE_NAME = 'values.jsonl';
 const FORMAT = 'pulselane-values';
 const VERSION = 1;
 const WRITE_EVERY_MS = 30_000;
-/** Newcomers of this long are written together, as their membership is. */
+/** First values within this time are written together, like memberships. */
 const ADD_AFTER_MS = 200;
-/** After a failed write. */
+/** Delay after a failed write. */
 const RETRY_AFTER_MS = 5000;
-/** 400,000 workers of the usual size. What is beyond it is left out, and back with each worker's next heartbeat. */
+/**
+ * Room for 400,000 workers of usual size. Further ones are left out, and have values again with their next heartbeat.
+ */
 const MAX_FILE_BYTES = 256 * 1024 ** 2;
-/** Several times what a worker's record can hold; a damaged file costs no more memory than some of these. */
+/** Several times the size of a worker's record; bounds the memory that a damaged file can take. */
 const MAX_LINE_BYTES = 64 * 1024 ** 2;
 const VALUES_BEGIN = '{"id":';
 
-/** What is kept of a worker's last values. */
+/** The saved last values of a worker. */
 export interface SavedValues {
   readonly workerId: string;
   /** How long it had been silent when this was saved, by the master's monotonic clock. */
   readonly silentMs: number;
   readonly isActive: boolean;
-  /** How often it sent, as far as the master knew. */
+  /** Its heartbeat interval, as far as the master knew. */
   readonly intervalMs: number;
-  /** Unix seconds of its last accepted heartbeat. */
+  /** Unix second of its last accepted heartbeat. */
   readonly lastUpdateS: number;
   readonly registeredS: number;
-  /** The record's JSON head: see record-json.ts. */
+  /** The record's JSON head, see record-json.ts. */
   readonly json: string;
 }
 
@@ -67,17 +69,17 @@ const lineSchema = z.object({
     gpu_usage: number,
     storage_usage: number,
     running_tasks: z.array(z.unknown()),
-    // The reader's part: a record that had them would show them twice.
+    // Added by the reader; a record that contained it would show it twice.
     last_update: z.undefined().optional(),
     is_active: z.undefined().optional(),
   }),
 });
-/** All that stands before the record, in the very form in which it is written: what follows is taken as it is. */
+/** The part before the record, exactly as it is written; the rest of the line is taken as it is. */
 const BEFORE_RECORD =
   /^\{"id":"(?:[^"\\]|\\.)*","silentMs":[^,]*,"isActive":[^,]*,"intervalMs":[^,]*,"lastUpdateS":[^,]*,"registeredS":[^,]*,"record":/;
 const AFTER_RECORD = '}}';
 
-/** A worker's line, with its line feed. */
+/** The line of a worker, with its line feed. */
 export function valuesLine(values: SavedValues): string {
   const { workerId, silentMs, isActive, intervalMs, lastUpdateS, registeredS, json } = values;
   return (
@@ -86,7 +88,7 @@ export function valuesLine(values: SavedValues): string {
   );
 }
 
-/** What a line, without its line feed, says; undefined if it is of another shape. */
+/** Parses a line without its line feed; undefined if it is invalid. */
 export function parseValuesLine(line: string): SavedValues | undefined {
   const values = lineSchema.safeParse(jsonIn(line));
   if (!values.success || values.data.id !== values.data.record.worker_id) return undefined;
@@ -112,16 +114,16 @@ export class ValuesFile {
   readonly #path: string;
   #source: (() => Iterable<SavedValues>) | undefined;
   #one: (workerId: string) => SavedValues | undefined = () => undefined;
-  /** Whose values the file holds. */
+  /** Workers with values in the file. */
   #held = new Set<string>();
-  /** Whose values it does not hold, and should soon. */
+  /** Workers without values in the file, which should get some soon. */
   #newcomers = new Set<string>();
   #addTimer: Timer | undefined;
   #sizeBytes = 0;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
   #isFailing = false;
-  /** What the file holds is damaged, or nobody knows how its last write ended: nothing is added to it. */
+  /** The file is damaged, or the result of its last write is unknown: nothing may be appended. */
   #isOwed = false;
   #isAbandoned = false;
 
@@ -131,8 +133,8 @@ export class ValuesFile {
   }
 
   /**
-   * What an earlier master kept, by worker. A damaged file is set aside, and what can be read of it is kept.
-   * @throws PulselaneError `environment`, naming the setting, if the data directory cannot be used
+   * Reads the values kept by an earlier master, by worker. A damaged file is set aside, and its readable part is kept.
+   * @throws PulselaneError `environment`, naming the setting, if the data directory is unusable
    */
   async read(): Promise<ReadonlyMap<string, SavedValues>> {
     const { dataDir } = this.#options;
@@ -144,8 +146,9 @@ export class ValuesFile {
   }
 
   /**
-   * Writes what `source` gives now and then. It is asked for one worker at a time, over many turns of the event loop.
-   * @param one the values of one worker, for {@link hasCome}
+   * Starts writing the values from `source` periodically. They are requested one by one, over many turns of the event
+   * loop.
+   * @param one returns the values of one worker, for {@link hasCome}
    */
   start(source: () => Iterable<SavedValues>, one?: (workerId: string) => SavedValues | undefined): void {
     if (this.#isAbandoned) return;
@@ -153,24 +156,24 @@ export class ValuesFile {
     if (one !== undefined) this.#one = one;
     if (this.#isOwed) this.#writing ??= this.#write(source);
     this.#timer = this.#options.clock.every(WRITE_EVERY_MS, () => {
-      // One that takes longer than the time between two is not followed by more.
+      // Skipped while the previous write is in progress.
       this.#writing ??= this.#write(source);
     });
   }
 
-  /** There are values of the worker: they are written soon, unless the file holds some of it. Cheap. */
+  /** Called when a worker has values: they are written soon, unless the file has some of it. Cheap. */
   hasCome(workerId: string): void {
     if (this.#source === undefined || this.#held.has(workerId)) return;
     this.#newcomers.add(workerId);
     this.#addAfter(this.#isFailing ? RETRY_AFTER_MS : ADD_AFTER_MS);
   }
 
-  /** At once, since what was written is gone. */
+  /** Writes at once, since the file was removed or truncated. */
   writeAgain(): void {
     if (this.#source !== undefined) this.#writing ??= this.#write(this.#source);
   }
 
-  /** Writes nothing more: the directory is another master's. */
+  /** Stops writing, because the directory belongs to another master. */
   abandon(): void {
     this.#isAbandoned = true;
     this.#timer?.cancel();
@@ -178,7 +181,7 @@ export class ValuesFile {
     this.#source = undefined;
   }
 
-  /** Writes a last time, if it was started. Whoever asks for a write afterwards is not heard. */
+  /** Writes a last time, if writing was started. Later requests are ignored. */
   async close(): Promise<void> {
     const source = this.#source;
     this.#source = undefined;
@@ -210,19 +213,19 @@ export class ValuesFile {
     const isForeign = version !== undefined && version !== VERSION;
     if (version === VERSION && lostPlaces === 0 && !isCutShort) return values;
     if (version === VERSION && lostPlaces === 0) {
-      logger.warn({ file: this.#path }, 'the last line of the values file was cut short and is dropped');
+      logger.warn({ file: this.#path }, 'the last line of the values file is incomplete and is ignored');
       this.#isOwed = true;
       return values;
     }
-    // What is of use is needed again if this master is killed before it has written.
+    // Until the first write, useful values must not be lost if this master is killed.
     this.#isOwed = !isForeign && values.size > 0;
     const aside = await (this.#isOwed ? copyAside : moveAside)(this.#path, clock);
     const lostLines = lostPlaces + Number(isCutShort);
     logger.error(
       { file: this.#path, aside, recovered: isForeign ? 0 : values.size, lostLines, lostBytes, bytes },
       isForeign
-        ? `values file has version ${version}, and this master reads ${VERSION}: set aside, starting without last values`
-        : 'values file is damaged: set aside, going on with what can be read',
+        ? `values file has version ${version}, but this master supports ${VERSION}: it was set aside, starting without last values`
+        : 'values file is damaged: it was set aside, continuing with the readable part',
     );
     return isForeign ? undefined : values;
   }
@@ -236,7 +239,7 @@ export class ValuesFile {
     const source = this.#source;
     if (source === undefined) return;
     if (this.#writing !== undefined) {
-      // It may have them in it; if not, it is their turn afterwards.
+      // The write may include them; if not, they are appended afterwards.
       this.#addAfter(ADD_AFTER_MS);
       return;
     }
@@ -246,10 +249,10 @@ export class ValuesFile {
     this.#writing = this.#isOwed || this.#held.size === 0 ? this.#write(source) : this.#add(newcomers);
   }
 
-  /** Never rejects: what is not added is written with the others, soon. */
+  /** Never rejects: what cannot be appended is written with the others soon. */
   async #add(workerIds: readonly string[]): Promise<void> {
     try {
-      // Not made anew where somebody has removed it: it would lack all that was in it.
+      // Fails if the file was removed: a new one would lack its earlier content.
       const file = await open(this.#path, constants.O_WRONLY | constants.O_APPEND);
       try {
         await file.appendFile(textsInTurns(this.#linesOfEach(workerIds), (line) => line));
@@ -276,7 +279,7 @@ export class ValuesFile {
     }
   }
 
-  /** Never rejects: the next one tries again. That it fails is told once, until it does not. */
+  /** Never rejects: the next write retries. A failure is logged once, until a write succeeds. */
   async #write(source: () => Iterable<SavedValues>): Promise<void> {
     const { logger } = this.#options;
     try {
@@ -290,7 +293,7 @@ export class ValuesFile {
       this.#held = held;
       this.#isOwed = false;
       this.#sizeBytes = bytes;
-      if (this.#isFailing) logger.info({ file: this.#path }, 'values file is written again');
+      if (this.#isFailing) logger.info({ file: this.#path }, 'values file can be written again');
       this.#isFailing = false;
     } catch (error) {
       this.#failed(error);

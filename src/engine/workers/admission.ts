@@ -1,17 +1,17 @@
 /**
- * Who may be in the fleet: workers that come by themselves, operators who register, approve and remove them, and those who
- * wait or are turned away. How often a worker may change is bounded here.
+ * Controls which workers are in the fleet: workers that report by themselves, operators who register, approve and
+ * remove workers, and workers that wait for approval or are refused. Also limits how often a worker may change.
  *
- * | comes in by              | under `open`       | under `approved`                          |
- * |--------------------------|--------------------|-------------------------------------------|
- * | a heartbeat, `announce`  | at once            | once it is approved; it waits until then  |
- * | `register`, an operator  | at once            | at once: it is approved by that           |
+ * | enters by                    | under `open` | under `approved`                           |
+ * |------------------------------|--------------|--------------------------------------------|
+ * | a heartbeat, `announce`      | at once      | after approval; it is pending until then   |
+ * | `register` by an operator    | at once      | at once; this approves it                  |
  *
- * | goes by                  | approval, address and isolation                                |
- * |--------------------------|----------------------------------------------------------------|
- * | `unregister`, an operator | are taken back                                                |
- * | `deregister`, itself     | stay: what an operator said is taken back by an operator alone |
- * | `retire`, by silence     | stay: it may be a rack that was off for a weekend              |
+ * | leaves by                    | approval, address and isolation                             |
+ * |------------------------------|-------------------------------------------------------------|
+ * | `unregister` by an operator  | are removed                                                 |
+ * | `deregister` by itself       | stay: only operators revoke what an operator set            |
+ * | `retire` after its retention | stay: it may be a rack that is off for a weekend            |
  */
 import type { WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -29,7 +29,7 @@ import type { EarlierWorker, WorkerLifecycle } from './worker-lifecycle.ts';
 
 export interface AdmissionOptions {
   readonly maxWorkers: number;
-  /** Changes of one worker; 0: no limit. */
+  /** Maximum rate of changes per worker; 0: no limit. */
   readonly maxWorkerRegistersPerS: number;
   readonly members: Members;
   readonly roster: Roster;
@@ -65,10 +65,10 @@ export class Admission {
     this.#pendingAdmissions = new PendingAdmissions((event) => liveness.recordEvent(event));
   }
 
-  // ── who comes ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── entering ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * The entry of a worker that speaks: it is let in if it may be.
+   * The entry of a worker that reports; admits an unknown worker if allowed.
    * @throws PulselaneError `not_admitted`; `resource_exhausted` at the worker limit
    */
   admitted(workerId: string): RosterEntry {
@@ -82,8 +82,8 @@ export class Admission {
   }
 
   /**
-   * The worker is known from now on, and stays a member.
-   * @param earlier what an earlier master knew of it; undefined: it is new
+   * Admits the worker and makes it a member.
+   * @param earlier facts from an earlier master; undefined: it is new
    * @throws PulselaneError `resource_exhausted` at the worker limit
    */
   letIn(workerId: string, earlier?: EarlierWorker): RosterEntry {
@@ -92,23 +92,23 @@ export class Admission {
     return entry;
   }
 
-  /** An operator lets in a worker before its first heartbeat. @throws PulselaneError `resource_exhausted` */
+  /** An operator admits a worker before its first heartbeat. @throws PulselaneError `resource_exhausted` */
   register(workerId: string): void {
     if (this.#members.mode === 'approved') this.#members.approve(workerId);
     if (this.#roster.get(workerId) === undefined) this.letIn(workerId);
   }
 
   /**
-   * An operator approves a worker: one that is not there yet is let in once it comes.
-   * @throws PulselaneError `failed_precondition` if it is not known and admission is open; `resource_exhausted`
+   * An operator approves a worker. One that has not reported yet is admitted when it does.
+   * @throws PulselaneError `failed_precondition` if it is unknown and admission is open; `resource_exhausted`
    */
   approve(workerId: string): 'known' | 'waiting' | 'awaited' {
     const isKnown = this.#roster.get(workerId) !== undefined;
     if (!isKnown && this.#members.mode === 'open') {
-      throw new PulselaneError('failed_precondition', 'admission is open: nobody waits for approval');
+      throw new PulselaneError('failed_precondition', 'admission is open: workers need no approval');
     }
     if (!isKnown && !this.#members.admits(workerId)) {
-      // Who is approved and never comes is kept for ever, so that there is a bound of those, too.
+      // An approved worker that never reports is kept for ever, so their number must be limited.
       const isFull = this.#roster.size >= this.#maxWorkers || this.#members.size >= 2 * this.#maxWorkers;
       if (isFull) throw this.#lifecycle.noRoomFor(workerId);
     }
@@ -118,8 +118,8 @@ export class Admission {
   }
 
   /**
-   * An operator decides which kind of lane a worker is to have: one that is there, or of which anything is kept.
-   * @returns where it leaves the worker
+   * An operator sets the kind of lane of a worker that is known, or of which anything is kept.
+   * @returns the worker's lane state afterwards
    * @throws PulselaneError `invalid_argument`; `not_found`; `resource_exhausted` if too many decisions are kept
    */
   isolate(workerId: string, isolation: Isolation): LaneStanding {
@@ -132,9 +132,12 @@ export class Admission {
     if (entry === undefined && member === undefined) {
       throw new PulselaneError('not_found', `no worker is called ${workerId}`);
     }
-    // It is kept for ever, also when the worker never comes again.
+    // The decision is kept for ever, even if the worker never comes back.
     if (isolation !== 'auto' && this.#members.size >= 2 * this.#maxWorkers) {
-      throw new PulselaneError('resource_exhausted', 'too many workers are remembered; unregister those that are gone');
+      throw new PulselaneError(
+        'resource_exhausted',
+        'too many workers are stored; unregister those that no longer exist',
+      );
     }
     const isNews = this.#members.setIsolation(workerId, isolation);
     if (isNews) this.#liveness.recordEvent({ type: 'isolation', workerId, detail: isolation });
@@ -144,16 +147,16 @@ export class Admission {
     return 'absent';
   }
 
-  /** What a worker said of itself last, if it did so in bytes of this digest. */
+  /** The worker info whose encoded bytes have this digest, if a worker's last registration had it. */
   announced(digest: string): WorkerInfo | undefined {
     const entry = this.#registrations.by(digest);
     return entry && this.#members.get(entry.workerId)?.info;
   }
 
   /**
-   * A worker says who it is.
-   * @param digest of the bytes in which it says so; undefined: nobody knows it
-   * @throws PulselaneError as `admitted`; `rate_limited`; `failed_precondition` if a later instance of it has spoken
+   * A worker registers itself.
+   * @param digest of its encoded info; undefined: not available
+   * @throws PulselaneError as `admitted`; `rate_limited`; `failed_precondition` if a later instance of it has reported
    */
   announce(info: WorkerInfo, digest: string | undefined): void {
     const isUnchanged = digest !== undefined && this.#registrations.by(digest)?.workerId === info.workerId;
@@ -167,15 +170,15 @@ export class Admission {
     this.#registrations.remember(entry, digest);
   }
 
-  /** A peer spoke for a worker that it is not, and was refused. */
+  /** A peer was refused because it reported for a worker that it may not speak for. */
   identityViolated(violation: IdentityViolation): void {
     this.#refusals.count('identity');
     this.#identityViolations.seen(violation, this.#clock.monotonicMs());
   }
 
-  // ── who goes ─────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── leaving ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** An operator removes a worker, and its approval. @returns whether there was any of these */
+  /** An operator removes a worker and its approval. @returns whether there was either */
   unregister(workerId: string): boolean {
     const wasMember = this.#members.forget(workerId);
     const entry = this.#roster.get(workerId);
@@ -185,9 +188,9 @@ export class Admission {
   }
 
   /**
-   * A worker asks to be forgotten.
+   * A worker deregisters itself.
    * @returns whether it was known
-   * @throws PulselaneError `failed_precondition` if another instance of it is there; `rate_limited`
+   * @throws PulselaneError `failed_precondition` if another instance of it is present; `rate_limited`
    */
   deregister(workerId: string, instanceId: string): boolean {
     const entry = this.#roster.get(workerId);
@@ -199,7 +202,7 @@ export class Admission {
     return true;
   }
 
-  /** The worker was silent for as long as workers are remembered. */
+  /** The worker's retention has passed. */
   retire(entry: RosterEntry): void {
     this.#end(entry, 'retention');
     this.#members.expire(entry.workerId);

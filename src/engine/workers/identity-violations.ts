@@ -1,27 +1,30 @@
-/** Tells of peers that speak for workers which they are not, and does not let them fill the log of events. */
+/** Reports peers that speak for workers without permission, at a limited rate that cannot fill the event log. */
 import type { NewEvent } from '../../model/events.ts';
 
 export interface IdentityViolation {
-  /** The worker it spoke for. */
+  /** The worker for which the peer reported. */
   readonly workerId: string;
-  /** Who it is, by its credentials: `the token of worker-1`. */
+  /** The peer's identity by its credentials: `the token of worker-1`. */
   readonly speaker: string;
-  /** Its address. */
+  /** The peer's address. */
   readonly peer: string;
-  /** What it was told. */
+  /** The reason given to the peer. */
   readonly reason: string;
 }
 
-/** One that keeps trying is told again after this. */
+/** A repeated violation is reported again after this time. */
 export const REPORT_AGAIN_MS = 60_000;
-/** Pairs of speaker and worker told within that time: at that rate the log of 10,000 events still holds some 100 minutes. */
+/**
+ * Maximum number of pairs of speaker and worker reported in that time: the log of 10,000 events then holds about 100
+ * minutes.
+ */
 const MAX_PUBLISHED = 100;
-/** Of one speaker: whoever tries one id after the other must not keep others from being told. */
+/** Maximum per speaker: one that tries many ids must not keep others from being reported. */
 const MAX_PUBLISHED_OF_ONE = 10;
 
 export class IdentityViolations {
   readonly #publish: (event: NewEvent) => void;
-  /** When each was told last, by pair. */
+  /** When each pair was last reported. */
   readonly #publishedMs = new Map<string, { readonly speaker: string; readonly ms: number }>();
 
   constructor(publish: (event: NewEvent) => void) {
@@ -31,7 +34,7 @@ export class IdentityViolations {
   seen({ workerId, speaker, peer, reason }: IdentityViolation, nowMs: number): void {
     const pair = JSON.stringify([workerId, speaker]);
     const before = this.#publishedMs.get(pair);
-    // Most often: it sends heartbeat after heartbeat.
+    // The usual case: it sends heartbeat after heartbeat.
     if (before !== undefined && nowMs - before.ms < REPORT_AGAIN_MS) return;
     let ofSpeaker = 0;
     for (const [known, { speaker: by, ms }] of this.#publishedMs) {

@@ -1,13 +1,13 @@
 /**
- * One worker's accepted heartbeats that its lane is not done with. A thread that dies takes its port's queue along, and
- * a posted message cannot be taken back, so main keeps each heartbeat until the slot's counter has passed it.
+ * One worker's accepted heartbeats that its lane has not processed. A dead thread loses its port's queue, and a posted
+ * message cannot be withdrawn, so main keeps each heartbeat until the slot's counter has passed it.
  *
- * At most `depth` are posted at a time; beyond that one waits, and the newest replaces it. So a heartbeat that was
- * accepted is in the end applied, rejected, replaced by a newer one, or lost in the hand of a lane that failed.
+ * At most `depth` heartbeats are posted at a time. A further one waits and is replaced by a newer one. So each accepted
+ * heartbeat is eventually applied, rejected, replaced by a newer one, or lost when the lane fails while processing it.
  */
 import type { Receipt } from '../../store/board.ts';
 
-/** A heartbeat that has been, or is being, given to the lane. */
+/** A heartbeat that was, or is about to be, posted to the lane. */
 export interface Parcel {
   readonly ordinal: number;
   readonly bytes: Uint8Array;
@@ -17,18 +17,18 @@ export interface Parcel {
 type Waiting = Omit<Parcel, 'ordinal'>;
 
 export interface Accepted {
-  /** To be given to the lane now; undefined if it has to wait. */
+  /** To be posted to the lane now; undefined if it has to wait. */
   readonly post: Parcel | undefined;
-  /** Whether it took the place of one that waited. */
+  /** Whether it replaced one that waited. */
   readonly replaced: boolean;
 }
 
-/** One of those that are given to the lane and not done: each knows the next newer one, so that none is ever moved. */
+/** A posted, unprocessed heartbeat. Forms a linked list from oldest to newest, so that none is ever moved. */
 interface Posted extends Parcel {
   newer: Posted | undefined;
 }
 
-/** Where the bytes of all mailboxes are counted. */
+/** Counts the bytes of all mailboxes. */
 export interface HeartbeatLedger {
   heartbeatBytes: number;
 }
@@ -50,17 +50,17 @@ export class Mailbox {
     this.#ledger = ledger;
   }
 
-  /** How many the lane has been given and is not known to be done with. */
+  /** Number of heartbeats posted and not known to be processed. */
   get outstanding(): number {
     return this.#outstanding;
   }
 
-  /** How many it was given that were not replaced, modulo 2^32: each of them is done by now, or is to be. */
+  /** Number of accepted heartbeats that were not replaced, modulo 2^32: each has been or will be processed. */
   get kept(): number {
     return (this.#lastOrdinal + Number(this.hasWaiting)) | 0;
   }
 
-  /** Whether the lane has been given as many as may be under way, as far as is known. */
+  /** Whether the maximum number of heartbeats is posted, as far as is known. */
   get isFull(): boolean {
     return this.#outstanding >= this.#depth;
   }
@@ -83,14 +83,14 @@ export class Mailbox {
   }
 
   /**
-   * Lets go of everything up to and with `ordinal`.
-   * @returns the one that waited, if there is room for it now: to be given to the lane.
+   * Removes everything up to and including `ordinal`.
+   * @returns the waiting heartbeat, if there is room now: to be posted to the lane
    */
   done(ordinal: number): Parcel | undefined {
     let oldest = this.#oldest;
     while (oldest !== undefined && isUpTo(oldest.ordinal, ordinal)) {
       const { newer } = oldest;
-      // One that has grown old in the heap would keep all newer ones from being collected while they are young.
+      // A link from a heartbeat in the old generation would keep all newer ones from being collected young.
       oldest.newer = undefined;
       this.#ledger.heartbeatBytes -= oldest.bytes.length;
       oldest = newer;
@@ -104,7 +104,7 @@ export class Mailbox {
     return this.#number(waiting.bytes, waiting.receipt);
   }
 
-  /** Lets go of everything: the worker is gone. */
+  /** Removes everything, because the worker was removed. */
   clear(): void {
     for (let parcel = this.#oldest; parcel !== undefined; parcel = parcel.newer) {
       this.#ledger.heartbeatBytes -= parcel.bytes.length;
@@ -116,12 +116,12 @@ export class Mailbox {
     this.#outstanding = 0;
   }
 
-  /** Whether the heartbeat was given to the lane and is not done. */
+  /** Whether the heartbeat is posted and not processed. */
   holds(ordinal: number): boolean {
     return this.undone().some((parcel) => parcel.ordinal === ordinal);
   }
 
-  /** What a new lane must be given: everything posted that is not done, oldest first. */
+  /** What a new lane must be given: posted heartbeats that are not processed, oldest first. */
   undone(): readonly Parcel[] {
     const undone: Parcel[] = [];
     for (let parcel = this.#oldest; parcel !== undefined; parcel = parcel.newer) undone.push(parcel);
@@ -129,7 +129,7 @@ export class Mailbox {
   }
 
   #number(bytes: Uint8Array, receipt: Receipt): Parcel {
-    // Ordinals are signed 32-bit words; 0 stands for none.
+    // Ordinals are signed 32-bit words; 0 means none.
     this.#lastOrdinal = (this.#lastOrdinal + 1) | 0 || 1;
     const parcel: Posted = { ordinal: this.#lastOrdinal, bytes, receipt, newer: undefined };
     if (this.#newest === undefined) this.#oldest = parcel;
@@ -140,7 +140,7 @@ export class Mailbox {
   }
 }
 
-/** Whether `ordinal` is not beyond `last`; ordinals wrap, so only their distance counts. */
+/** Whether `ordinal` is not after `last`; ordinals wrap around, so only their distance matters. */
 function isUpTo(ordinal: number, last: number): boolean {
   return ((last - ordinal) | 0) >= 0;
 }

@@ -1,7 +1,7 @@
-/** Tells of unknown workers that ask to be let in, and does not let them fill the log of events. */
+/** Reports unknown workers that ask for admission, at a limited rate that cannot fill the event log. */
 import type { NewEvent } from '../../model/events.ts';
 
-/** Told within {@link WINDOW_MS}: at that rate the log of 10,000 events still holds some 100 minutes. */
+/** Maximum number of reports within {@link WINDOW_MS}: the log of 10,000 events then holds about 100 minutes. */
 export const MAX_PUBLISHED = 100;
 const WINDOW_MS = 60_000;
 
@@ -14,7 +14,7 @@ export class PendingAdmissions {
     this.#publish = publish;
   }
 
-  /** A worker asks that did not wait before. What is not told for its number is still in the list of those who wait. */
+  /** A worker that was not pending before asks for admission. Unreported ones are still in the pending list. */
   requested(workerId: string, nowMs: number): void {
     if (nowMs - this.#windowMs >= WINDOW_MS) {
       this.#windowMs = nowMs;

@@ -1,20 +1,21 @@
 /**
- * The memory for records and for heartbeats on their way to lanes: what is held of it, what may still be taken, and when
- * threads are told to collect what was let go of. One budget for all workers, RECORD_MEMORY.
+ * The memory for records and queued heartbeats: how much is used, how much may still be used, and when threads must
+ * collect released memory. There is one budget for all workers, RECORD_MEMORY.
  *
- * The least room of a slot is every worker's and not counted: MAX_WORKERS bounds that. What counts:
+ * The minimum size of a slot is not counted: each worker has it, and MAX_WORKERS limits it. Counted are:
  *
- *     slots       what they have beyond the least room
- *     heartbeats  on their way, each WEIGHT times: its bytes, their copy for the lane, and the two copies of the record
- *                 that it may become
- *     let go      slots that were replaced or forgotten, until every thread that saw them has collected its garbage
+ *     slots       their size beyond the minimum
+ *     heartbeats  queued ones, each WEIGHT times: its bytes, their copy for the lane, and the two copies of the record that
+ *                 it may become
+ *     released    slots that were replaced or removed, until every thread that saw them has collected its garbage
  *
- * V8 collects shared memory late, as it does not count it as any thread's own. So threads are told to collect when much was
- * let go of; then the least room of forgotten workers counts too, or a fleet that comes and goes would fill the memory.
+ * V8 collects shared memory late, since it does not count it for any thread. So threads are told to collect when much
+ * has been released; this includes the minimum size of removed workers' slots, or a fleet that comes and goes would
+ * fill the memory.
  *
- * One record, or one heartbeat on its way, may have at most a QUARTER of what is free just now. So the largest are refused
- * first, and the less is free, the smaller they are that are refused; small ones are never. Lanes are told through shared
- * memory, and may be a moment behind: WEIGHT has reserved what they take meanwhile.
+ * One record, or one queued heartbeat, may use at most a QUARTER of what is currently free. So the largest are refused
+ * first; the less is free, the smaller the refused ones; small ones are never refused. Lanes read the limit from shared
+ * memory and may be a moment behind: WEIGHT reserves what they use meanwhile.
  */
 import type { RecordMemoryView } from '../../model/record-memory.ts';
 import { jsonCapacityFor, LEAST_JSON_CAPACITY, slotBytes } from '../../store/layout.ts';
@@ -27,47 +28,47 @@ import {
 
 const WEIGHT = 4;
 const QUARTER = 1 / 4;
-/** Heartbeats of some 20 tasks: they are taken, whatever others have. */
+/** Heartbeats up to this size, about 20 tasks, are always accepted. */
 export const ALWAYS_TAKEN_BYTES = 4096;
-/** Garbage of so large a part of the budget is worth stopping each thread for a while … */
+/** Threads are stopped for a collection when this part of the budget is garbage … */
 const COLLECT_AT = 1 / 8;
-/** … as often as this at most … */
+/** … at most this often … */
 const COLLECT_EVERY_MS = 5000;
-/** … or as this, while it is of a few workers, whose records grow and shrink, and half of the budget is free … */
+/** … or this often, if a few workers with growing and shrinking records cause it and half of the budget is free … */
 const COLLECT_OF_FEW_EVERY_MS = 60_000;
-/** … and never for more of the main thread's time than this, however large its heap is: acks wait meanwhile. */
+/** … and never for a larger share of main's time, since acks wait meanwhile. */
 const MOST_TIME_SHARE = 1 / 200;
-/** So much of the budget counts of what one worker has let go of: two are not few. */
+/** Of one worker's garbage, at most this part of the budget counts towards "many workers". */
 const MOST_OF_ONE = 1 / 16;
-/** Threads hear of it within milliseconds, main follows, and V8 then frees in the background. */
+/** Threads receive the message within milliseconds, main follows, and V8 then frees in the background. */
 const COLLECTED_WITHIN_MS = 2000;
 
-/** Readers in other threads need no more. */
+/** Minimum interval between publications to readers in other threads. */
 const TELL_EVERY_MS = 1000;
 
 const MIB = 1024 ** 2;
-/** Below it not even one of the largest records fits; above it only people know that a fleet is worth so much. */
+/** Minimum: room for the largest record. Maximum: a larger budget must be an operator's decision. */
 const LEAST_BUDGET_BYTES = 64 * MIB;
 const MOST_BUDGET_BYTES = 512 * MIB;
 
-/** An eighth of the memory: half of the quarter that thread-budget.ts leaves to what grows with the fleet. */
+/** An eighth of the memory: half of the quarter that thread-budget.ts leaves for what grows with the fleet. */
 export function recordBudgetBytes(memoryBytes: number): number {
   return Math.round(Math.min(MOST_BUDGET_BYTES, Math.max(LEAST_BUDGET_BYTES, memoryBytes / 8)));
 }
 
 export type RecordMemoryFacts = Omit<RecordMemoryView, 'largestRecordBytes'>;
 
-/** What counts of the budget. */
+/** The part of the budget in use. */
 export function heldBytes({ slotBytes: slots, heartbeatBytes, letGoBytes }: RecordMemoryFacts): number {
   return slots + WEIGHT * heartbeatBytes + letGoBytes;
 }
 
-/** The most that one record, or one heartbeat with its WEIGHT, may take. */
+/** Maximum for one record, or for one heartbeat times WEIGHT. */
 export function mostAtOnceBytes(facts: RecordMemoryFacts): number {
   return Math.max(0, facts.budgetBytes - heldBytes(facts)) * QUARTER;
 }
 
-/** How large records may be. A slot holds a record twice. */
+/** Maximum size of records. A slot holds a record twice. */
 export function allowanceOf(facts: RecordMemoryFacts, maxRecordBytes: number): RecordLimits {
   const capacity = Math.floor(mostAtOnceBytes(facts) / 2);
   const wanted = jsonCapacityFor(maxRecordBytes);
@@ -77,35 +78,38 @@ export function allowanceOf(facts: RecordMemoryFacts, maxRecordBytes: number): R
 /** A heartbeat that has arrived. */
 export interface Arriving {
   readonly bytes: number;
-  /** Bytes of JSON that the worker's slot has room for. */
+  /** Room for JSON in the worker's slot, in bytes. */
   readonly room: number;
-  /** Whether none of its worker is on its way. */
+  /** Whether no other heartbeat of its worker is queued. */
   readonly isFirst: boolean;
 }
 
-/** Whether there is memory for it. One that needs no more room than its worker's records have is taken when it comes alone. */
+/**
+ * Whether there is memory for the heartbeat. One that needs no more room than the worker's slot has is accepted when it
+ * is alone.
+ */
 export function mayTake({ bytes, room, isFirst }: Arriving, facts: RecordMemoryFacts): boolean {
   if (bytes <= ALWAYS_TAKEN_BYTES || (isFirst && bytes <= room)) return true;
   return WEIGHT * bytes <= mostAtOnceBytes(facts);
 }
 
-/** What one worker has let go of since threads were told to collect last. */
+/** Garbage of one worker since threads were last told to collect. */
 export interface WorkerGarbage {
-  /** How often threads had been told then. */
+  /** Number of the collection round to which it belongs. */
   round: number;
   bytes: number;
 }
 
 export const noGarbage = (): WorkerGarbage => ({ round: 0, bytes: 0 });
 
-/** What has gathered since threads were told to collect. */
+/** Garbage since threads were last told to collect. */
 export interface Garbage {
   readonly bytes: number;
-  /** Of these, without what goes beyond {@link MOST_OF_ONE} of each worker. */
+  /** The same, counting at most {@link MOST_OF_ONE} of each worker. */
   readonly ofManyBytes: number;
 }
 
-/** How long after the last time threads are told to collect; undefined: it is not worth it. */
+/** How long after the last collection threads must be told to collect again; undefined: it is not worth it. */
 export function collectAfterMs(garbage: Garbage, facts: RecordMemoryFacts, tookMs: number): number | undefined {
   const muchBytes = facts.budgetBytes * COLLECT_AT;
   if (garbage.bytes < muchBytes) return undefined;
@@ -118,33 +122,33 @@ export function collectAfterMs(garbage: Garbage, facts: RecordMemoryFacts, tookM
 export interface RecordMemoryOptions {
   readonly budgetBytes: number;
   readonly maxRecordBytes: number;
-  /** For so long samples of each worker are kept; 0: nobody reads them. */
+  /** How long samples are kept; 0: none are. */
   readonly sampleSpanMs: number;
-  /** Samples that the ring of a new slot holds. */
+  /** Number of samples in the ring of a new slot. */
   readonly ringCapacity: number;
-  /** Every thread that may have seen what was let go of is to collect its garbage. */
+  /** Called when every thread that may have seen released memory must collect its garbage. */
   readonly onCollect: () => void;
 }
 
 export class RecordMemory implements RecordMemoryView {
-  /** For lanes. */
+  /** Limits as read by lanes. */
   readonly memory: AllowanceMemory;
   readonly budgetBytes: number;
-  /** Kept by the mailboxes. */
+  /** Maintained by the mailboxes. */
   heartbeatBytes = 0;
   readonly #options: RecordMemoryOptions;
   readonly #leastBytes: number;
   readonly #writer: AllowanceWriter;
   #slotBytes = 0;
   #letGoBytes = 0;
-  /** Of these: threads were told to collect them. */
+  /** The part of it that threads were told to collect. */
   #collectingBytes = 0;
-  /** Of whole slots, since threads were told last: {@link Garbage}. */
+  /** Whole slots released since threads were last told: {@link Garbage}. */
   #garbageBytes = 0;
   #ofManyBytes = 0;
-  /** How often threads were told. */
+  /** Number of collections so far. */
   #round = 0;
-  /** How long main took for it last. */
+  /** Duration of main's last collection. */
   #tookMs = 0;
   #collectMs = Number.NEGATIVE_INFINITY;
   #publishedMs = Number.NEGATIVE_INFINITY;
@@ -171,25 +175,25 @@ export class RecordMemory implements RecordMemoryView {
     return this.#letGoBytes;
   }
 
-  /** Bytes of JSON that a record may have just now. */
+  /** Current maximum size of a record's JSON, in bytes. */
   get largestRecordBytes(): number {
     const { maxCapacityBytes, maxRecordBytes } = allowanceOf(this, this.#options.maxRecordBytes);
     return Math.min(maxRecordBytes, Math.max(LEAST_JSON_CAPACITY, Math.floor(maxCapacityBytes / 1.25)));
   }
 
-  /** A worker has its first slot. */
+  /** A worker got its first slot. */
   added(bytes: number): void {
     this.#slotBytes += this.#beyondLeast(bytes);
     this.#allow();
   }
 
-  /** A worker has a slot of another size. */
+  /** A worker got a slot of another size. */
   replaced(oldBytes: number, newBytes: number, of = noGarbage()): void {
     this.letGo(oldBytes, of);
     this.added(newBytes);
   }
 
-  /** A slot is nobody's any more. @param of what its worker has let go of */
+  /** A slot is no longer used. @param of the garbage of its worker */
   letGo(bytes: number, of = noGarbage()): void {
     const beyondBytes = this.#beyondLeast(bytes);
     this.#count(bytes, of);
@@ -198,13 +202,13 @@ export class RecordMemory implements RecordMemoryView {
     this.#allow();
   }
 
-  /** Of what a worker has let go of, the memory of a slot is kept for the next worker. */
+  /** The memory of a released slot is reused for the next worker. */
   kept(bytes: number, of: WorkerGarbage): void {
-    // Else threads were told meanwhile, and it is counted no more.
+    // Otherwise threads were told to collect meanwhile, and it is not counted any more.
     if (of.round === this.#round) this.#count(-Math.min(bytes, of.bytes), of);
   }
 
-  /** Main, too, has collected. */
+  /** Main has collected, too. */
   collected(tookMs: number): void {
     this.#tookMs = tookMs;
   }
@@ -218,7 +222,9 @@ export class RecordMemory implements RecordMemoryView {
     return { budgetBytes, slotBytes: slots, heartbeatBytes, letGoBytes, largestRecordBytes };
   }
 
-  /** What readers are to be told now; undefined if nothing but small heartbeats has changed, or they were told a moment ago. */
+  /**
+   * The figures to publish; undefined if only small heartbeats have changed, or if they were published a moment ago.
+   */
   takeChanges(nowMs: number): RecordMemoryView | undefined {
     if (nowMs - this.#publishedMs < TELL_EVERY_MS) return undefined;
     const figures = `${this.#slotBytes} ${this.#letGoBytes} ${Math.round(this.heartbeatBytes / MIB)}`;
@@ -228,7 +234,7 @@ export class RecordMemory implements RecordMemoryView {
     return this.view;
   }
 
-  /** Time has passed. */
+  /** Called periodically. */
   look(nowMs: number): void {
     if (this.#collectingBytes > 0 && nowMs - this.#collectMs >= COLLECTED_WITHIN_MS) {
       this.#letGoBytes -= this.#collectingBytes;

@@ -1,7 +1,6 @@
 /**
- * How often workers may change: register with other info, deregister. Each of these is decoded on main, and is a message to
- * every reader. One that registers as before changes nothing: it is known by a
- * digest of its bytes, so that neither main nor anybody else looks into them.
+ * Limits how often workers may change: register with other info, or deregister. Main decodes each change and posts it
+ * to every reader. Registering unchanged is recognised by a digest of the encoded info and is not decoded.
  */
 import type { Clock } from '../../lib/clock.ts';
 import { PulselaneError } from '../../lib/errors.ts';
@@ -11,26 +10,26 @@ import type { Refusals } from '../refusals.ts';
 import type { RosterEntry } from './roster.ts';
 
 export interface RegistrationsOptions {
-  /** Changes of one worker; 0: no limit. */
+  /** Changes per second per worker; 0: no limit. */
   readonly perS: number;
   readonly maxWorkers: number;
   readonly refusals: Refusals;
   readonly clock: Clock;
 }
 
-/** Ten at once, at one a second. */
+/** A burst of ten at one per second. */
 const BURST_CHANGES = 10;
-/** At one a second there is room for the next one then. */
+/** At one per second, the next change is allowed after this. */
 const RETRY_AFTER_MS = 1000;
 
 export class Registrations {
   readonly #clock: Clock;
   readonly #refusals: Refusals;
-  /** By id, whether known or not: who is forgotten and comes again must not begin anew. */
+  /** By id, known or not: a worker that was removed and comes back does not get a new burst. */
   readonly #changes: RateTable;
-  /** Made once: a worker that floods must not cost an error each time. */
+  /** Created once: a worker that floods must not cost an error object each time. */
   readonly #tooOften: PulselaneError;
-  /** Workers by the digest of what they said last: one each. */
+  /** Workers by the digest of their last registration, one each. */
   readonly #byDigest = new Map<string, RosterEntry>();
 
   constructor({ perS, maxWorkers, refusals, clock }: RegistrationsOptions) {
@@ -44,19 +43,19 @@ export class Registrations {
     );
   }
 
-  /** A worker changes. @throws PulselaneError `rate_limited` if it does so too often */
+  /** Counts a change of the worker. @throws PulselaneError `rate_limited` if it exceeds the limit */
   mustMayChange(workerId: string): void {
     if (this.#changes.mayGoOn(workerId, this.#clock.monotonicMs())) return;
     this.#refusals.count('worker_register_rate');
     throw this.#tooOften;
   }
 
-  /** Who said last what has this digest. */
+  /** The worker whose last registration has this digest. */
   by(digest: string): RosterEntry | undefined {
     return this.#byDigest.get(digest);
   }
 
-  /** What the worker said last has this digest; undefined: nobody knows. */
+  /** Stores the digest of the worker's last registration; undefined: unknown. */
   remember(entry: RosterEntry, digest: string | undefined): void {
     if (entry.infoDigest === digest) return;
     if (entry.infoDigest !== undefined) this.#byDigest.delete(entry.infoDigest);

@@ -1,4 +1,4 @@
-/** The workers that are known, and all that main keeps of each. */
+/** The known workers, and main's data of each. */
 import type { WorkerEvent } from '../../model/events.ts';
 import { NEVER_MS } from '../../model/heartbeat-rate.ts';
 import type { Holds } from '../../model/holds.ts';
@@ -19,10 +19,10 @@ import type { WorkerLiveness } from '../liveness/worker-liveness.ts';
 import type { Mailbox } from './mailbox.ts';
 import { noGarbage } from './record-memory.ts';
 
-/** How many workers have become known in this process: their order alone counts, whichever engine knows them. */
+/** Number of workers admitted in this process; used only to order them, across engines. */
 let arrivals = 0;
 
-/** One worker, as main knows it. Telemetry is not here but in the store. */
+/** Main's data of one worker. Its telemetry is in the store. */
 export class RosterEntry implements LaneWorker, WorkerEntry {
   readonly workerId: string;
   readonly row: number;
@@ -30,27 +30,27 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   readonly mailbox: Mailbox;
   readonly liveness: WorkerLiveness;
   slot: SlotReader;
-  /** What the worker said of itself when it registered; undefined if it only ever sent heartbeats. */
+  /** Its last registration; undefined if it only ever sent heartbeats. */
   facts: WorkerFacts | undefined;
-  /** Of the bytes in which it said so last; undefined: nobody knows them. */
+  /** Digest of its encoded registration; undefined: unknown. */
   infoDigest: string | undefined;
   place: WorkerPlace<LaneHandle> = NEW_PLACE;
-  /** When its next heartbeat is due at the most that it may send, in monotonic time. */
+  /** When its next heartbeat is within the rate limit, in monotonic time. */
   heartbeatDueMs = NEVER_MS;
-  /** Slots of its that were let go of. */
+  /** Its released slots. */
   readonly garbage = noGarbage();
-  /** Heartbeats that its lane had applied when somebody looked last … */
+  /** Heartbeats applied by its lane at the last look … */
   appliedSeen = 0;
   /** … and rejected. */
   rejectionsSeen = 0;
-  /** Once it is forgotten: how many heartbeats its lane was to apply or reject, modulo 2^32. */
+  /** After its removal: number of heartbeats that its lane was to apply or reject, modulo 2^32. */
   owed = 0;
   faults: FaultHistory = NO_FAULTS;
-  /** The last failure of a lane that was charged to it; undefined if none was. */
+  /** The last lane failure charged to it; undefined if none. */
   lastFault: LaneFault | undefined;
-  /** What an operator decided about its lane. */
+  /** The operator's decision about its lane. */
   isolation: Isolation = 'auto';
-  /** It wishes for a lane of its own. */
+  /** Whether its label requests a dedicated lane. */
   wishesOwnLane = false;
   isHeavy = false;
   readonly arrival = arrivals++;
@@ -71,18 +71,18 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
     this.liveness = facts.liveness;
   }
 
-  /** Nobody is there who would need a lane. */
+  /** Whether the worker is absent and needs no lane. */
   get isAbsent(): boolean {
     return isAbsentIn(this.liveness.state);
   }
 
-  /** The lane that takes its heartbeats; undefined before it has one and after it is forgotten. */
+  /** The lane that serves it; undefined before it has one and after its removal. */
   get lane(): LaneHandle | undefined {
     return this.place.lane;
   }
 }
 
-/** Workers by id and by row; whoever reads in other threads is told of each change by an announcement. */
+/** Workers by id and by row; readers in other threads follow it by announcements. */
 export class Roster {
   readonly #byId = new Map<string, RosterEntry>();
   readonly #byRow = new Map<number, RosterEntry>();
@@ -105,7 +105,7 @@ export class Roster {
     return this.#byRow.get(row);
   }
 
-  /** Of a worker that a lane speaks of; undefined if it is forgotten, whoever has its row by now. */
+  /** The entry of a worker that a lane refers to; undefined if it was removed, even if its row is reused. */
   entryOf(worker: LaneWorker): RosterEntry | undefined {
     const entry = this.#byRow.get(worker.row);
     return entry === worker ? entry : undefined;
@@ -115,7 +115,7 @@ export class Roster {
     return this.#byId.values();
   }
 
-  /** For reading telemetry on the main thread. */
+  /** Telemetry for readers on the main thread. */
   get directory(): Directory {
     return this.#directory;
   }
@@ -153,12 +153,12 @@ export class Roster {
     this.#announce({ type: 'slotGone', workerId: entry.workerId });
   }
 
-  /** Nobody writes the slot of the worker any more, which is removed. */
+  /** No thread writes the removed worker's slot any more. */
   close({ row, occupant, slot }: RosterEntry): void {
     this.#announce({ type: 'slotClosed', row, occupant, slot: slot.memory, tenancy: slot.tenancy });
   }
 
-  /** For readers elsewhere: they are in the log of this thread's directory already. */
+  /** Publishes to readers in other threads; this thread's directory already has the events. */
   publishEvents(events: readonly WorkerEvent[]): void {
     for (const listener of this.#listeners) listener({ type: 'events', events });
   }
@@ -183,12 +183,12 @@ export class Roster {
     this.#announce({ type: 'recordMemory', memory });
   }
 
-  /** To readers in other threads. */
+  /** Publishes to readers in other threads. */
   publishSlotsLetGo(): void {
     for (const listener of this.#listeners) listener({ type: 'slotsLetGo' });
   }
 
-  /** Everything that a new reader must know, to be followed by what `listen` hears. */
+  /** The announcements that a new reader needs first, before those received by `listen`. */
   announcements(): Announcement[] {
     const { events, holds, pending, recordMemory, refusals, laneLimit } = this.#directory;
     return [...this.#byId.values()]
@@ -203,7 +203,7 @@ export class Roster {
       );
   }
 
-  /** @returns how to stop listening. */
+  /** @returns a function that removes the listener */
   listen(listener: (announcement: Announcement) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

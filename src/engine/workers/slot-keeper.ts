@@ -1,6 +1,6 @@
 /**
- * Makes the slots of workers, replaces them and lets go of them; counts them in RECORD_MEMORY; has every thread that saw
- * what was let go of collect its garbage.
+ * Creates, replaces and releases the slots of workers, counts them in RECORD_MEMORY, and makes every thread that saw
+ * released slots collect its garbage.
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { collectGarbage } from '../../lib/collect-garbage.ts';
@@ -15,30 +15,30 @@ import { RecordMemory } from './record-memory.ts';
 import type { Roster, RosterEntry } from './roster.ts';
 
 export interface SlotKeeperOptions {
-  /** Memory for records and heartbeats on their way. */
+  /** Memory budget for records and queued heartbeats. */
   readonly budgetBytes: number;
-  /** Largest record, in bytes of JSON. */
+  /** Maximum size of a record as JSON, in bytes. */
   readonly maxRecordBytes: number;
-  /** For so long samples of each worker are kept; 0: nobody reads them. */
+  /** How long samples are kept; 0: none are. */
   readonly sampleSpanMs: number;
-  /** Samples that the ring of a new slot holds. */
+  /** Number of samples in the ring of a new slot. */
   readonly ringCapacity: number;
   readonly roster: Roster;
   readonly clock: Clock;
 }
 
-/** Not while sweeping, nor while the other threads collect, for which they need the processors. */
+/** Avoids sweeps, and the collections of other threads, which need the CPUs. */
 const MAIN_COLLECTS_AFTER_MS = 400;
 
 export class SlotKeeper {
   readonly records: RecordMemory;
-  /** Whether somebody drains samples, and is to be told when the last ones of a worker can be. */
+  /** Whether samples are drained, so that the reader must know when a worker's last ones can be. */
   readonly keepsSamples: boolean;
   readonly #ringCapacity: number;
   readonly #roster: Roster;
   readonly #clock: Clock;
   readonly #shelf: SlotShelf;
-  /** Lanes that have seen slots which were let go of, or that workers have left, since garbage was collected last. */
+  /** Lanes that have seen released slots, or that workers have left, since the last collection. */
   readonly #lanesToCollect = new Set<LaneHandle>();
   #collection: Timer | undefined;
 
@@ -57,50 +57,50 @@ export class SlotKeeper {
     });
   }
 
-  /** The first slot of a worker. @param values of an earlier master, to be shown until its next heartbeat */
+  /** Creates the first slot of a worker. @param values from an earlier master, shown until its next heartbeat */
   make(workerId: string, values: SavedValues | undefined): SlotMemory {
     const memory = this.#make(workerId, values);
     this.records.added(memory.byteLength);
     return memory;
   }
 
-  /** The worker's lane has moved its record to this memory. @returns its entry; undefined if it is forgotten */
+  /** The worker's lane has moved its record to this memory. @returns its entry; undefined if it was removed */
   grown(worker: LaneWorker, memory: SlotMemory): RosterEntry | undefined {
     const entry = this.#roster.entryOf(worker);
     if (entry !== undefined) {
       this.#replace(entry, memory);
       return entry;
     }
-    // Nobody reads it any more, and what it takes is let go of as soon as it is there.
+    // It has no readers any more, so the new memory is released at once.
     worker.slot = new SlotReader(memory);
     this.records.added(memory.byteLength);
     this.records.letGo(memory.byteLength);
     return undefined;
   }
 
-  /** A thread that does not end has the worker's slot in hand: the worker goes on in a copy. */
+  /** A thread that does not terminate may still write the worker's slot: the worker continues in a copy. */
   abandoned(worker: LaneWorker): void {
     const entry = this.#roster.entryOf(worker);
     if (entry !== undefined) this.#replace(entry, copiedSlot(entry.slot.memory));
   }
 
-  /** The worker is forgotten, and still has its lane. */
+  /** The worker was removed, and still has its lane. */
   letGo(entry: RosterEntry): void {
     this.records.letGo(entry.slot.memory.byteLength, entry.garbage);
     if (entry.lane !== undefined) this.left(entry.lane);
   }
 
-  /** Nobody writes the slot of the forgotten worker any more: it may be the next one's. */
+  /** No thread writes the removed worker's slot any more: the next worker may use it. */
   reuse({ slot: { memory }, garbage }: RosterEntry): void {
     if (this.#shelf.keep(memory, this.#clock.monotonicMs())) this.records.kept(memory.byteLength, garbage);
   }
 
-  /** A worker, or one of its slots, has left the lane, whose thread still holds what it has seen. */
+  /** A worker, or one of its slots, has left the lane, whose thread still holds the memory. */
   left(lane: LaneHandle): void {
     this.#lanesToCollect.add(lane);
   }
 
-  /** The lane's thread has ended, and all that it held with it. */
+  /** The lane's thread has ended, and its memory with it. */
   ended(lane: LaneHandle): void {
     this.#lanesToCollect.delete(lane);
   }
@@ -123,7 +123,7 @@ export class SlotKeeper {
     this.#roster.grow(entry, memory);
   }
 
-  /** In every thread that may have seen the slots that were let go of; here when the others have done it, and by itself. */
+  /** In every thread that may have seen released slots; on main after the others, and separately. */
   #collectGarbage(): void {
     this.#roster.publishSlotsLetGo();
     for (const lane of this.#lanesToCollect) lane.collect();

@@ -1,6 +1,6 @@
 /**
- * How a worker begins and ends: all that main holds of one (row of the board, slot, mailbox, lane, what is judged of it) is
- * taken here, and given back here. Who may be there is decided by admission.ts, who is gone by judge.ts.
+ * Creates and removes workers: all that main holds of one (row of the board, slot, mailbox, lane, liveness) is
+ * allocated and released here. admission.ts decides which workers may be in the fleet, judge.ts which are gone.
  */
 import type { WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -23,7 +23,7 @@ import type { SlotKeeper } from './slot-keeper.ts';
 
 export interface WorkerLifecycleOptions {
   readonly maxWorkers: number;
-  /** Heartbeats per worker on their way to its lane. */
+  /** Maximum number of heartbeats per worker queued in its lane. */
   readonly laneDepth: number;
   readonly board: BoardWriter;
   readonly roster: Roster;
@@ -37,17 +37,17 @@ export interface WorkerLifecycleOptions {
   readonly logger: Logger;
 }
 
-/** A worker that an earlier master knew. */
+/** A worker known to an earlier master. */
 export interface EarlierWorker {
-  /** Until when it is waited for. */
+  /** End of its restart grace. */
   readonly graceUntilMs: number;
-  /** Undefined if it had sent none, or none that was saved. */
+  /** Undefined if there were none, or none were saved. */
   readonly values: SavedValues | undefined;
-  /** Told with each change, as the values are saved now and then: the later of the two is true. */
+  /** Stored with each change, while values are saved periodically: the later of the two counts. */
   readonly activity: Activity | undefined;
 }
 
-/** A worker that finds no room is told to come again after this: rows come free when workers are forgotten. */
+/** Retry delay for a worker without room: rows become free when workers are removed. */
 const NO_ROOM_RETRY_AFTER_MS = 60_000;
 
 export class WorkerLifecycle {
@@ -58,9 +58,9 @@ export class WorkerLifecycle {
   }
 
   /**
-   * The worker is known from now on.
-   * @param isolation what an operator decided about its lane
-   * @param earlier what an earlier master knew of it; undefined: it is new
+   * Makes the worker known.
+   * @param isolation the operator's decision about its lane
+   * @param earlier facts from an earlier master; undefined: it is new
    * @throws PulselaneError `resource_exhausted` if there is no room
    */
   begin(workerId: string, isolation: Isolation, earlier?: EarlierWorker): RosterEntry {
@@ -84,7 +84,7 @@ export class WorkerLifecycle {
     return entry;
   }
 
-  /** The worker says, or said to an earlier master, what it is. */
+  /** Sets the worker's description, from its registration with this master or an earlier one. */
   describe(entry: RosterEntry, info: WorkerInfo): void {
     const { roster, lanes, logger } = this.#options;
     const wishedBefore = entry.wishesOwnLane;
@@ -94,13 +94,13 @@ export class WorkerLifecycle {
       const { workerId } = entry;
       logger.info(
         { worker: workerId, value: unknown },
-        `the label ${ISOLATION_LABEL} can only be "dedicated"; ignored`,
+        `the label ${ISOLATION_LABEL} can only be "dedicated"; ignoring it`,
       );
     }
     if (entry.wishesOwnLane !== wishedBefore) lanes.reconsider(entry);
   }
 
-  /** An operator decided which kind of lane the worker is to have. @returns where that leaves it */
+  /** Sets the operator's decision about the worker's lane. @returns the worker's lane state afterwards */
   decide(entry: RosterEntry, isolation: Isolation): LaneStanding {
     const { roster, lanes } = this.#options;
     roster.decide(entry, isolation);
@@ -108,7 +108,7 @@ export class WorkerLifecycle {
     return lanes.standingOf(entry);
   }
 
-  /** The worker is known no more. */
+  /** Removes the worker. */
   end(entry: RosterEntry, cause: 'retention' | 'unregistered'): void {
     const { board, roster, liveness, slots, lanes, deliveries, updates } = this.#options;
     liveness.forget(entry, cause);
@@ -126,13 +126,13 @@ export class WorkerLifecycle {
     });
   }
 
-  /** Why a worker is not taken, counted. */
+  /** The error for a worker without room; counts it. */
   noRoomFor(workerId: string): PulselaneError {
     const { refusals, maxWorkers } = this.#options;
     refusals.count('workers');
     return new PulselaneError(
       'resource_exhausted',
-      `the limit of ${maxWorkers} workers (MAX_WORKERS) is reached; ${workerId} is not taken`,
+      `the limit of ${maxWorkers} workers (MAX_WORKERS) is reached; ${workerId} is refused`,
       { retryAfterMs: NO_ROOM_RETRY_AFTER_MS },
     );
   }
@@ -144,7 +144,7 @@ export class WorkerLifecycle {
     const savedS = values?.lastUpdateS ?? 0;
     const isJournalLater = activity !== undefined && heardS >= savedS;
     board.restore(row, {
-      // A journal that could not be written for a while, or that a master of another version did not write, is older.
+      // The journal may be older: it could not be written for a while, or a master of another version did not write it.
       isActive: (isJournalLater ? activity : values)?.isActive ?? false,
       lastUpdateS: Math.max(heardS, savedS),
       registeredS: values?.registeredS ?? board.registeredS(row),
