@@ -14,7 +14,6 @@
  * Most news, such as the next heartbeat, only makes a worker due later and need not update its time: the worker is
  * checked once too early, and then gets the later time.
  */
- */
 
 export interface DueFacts {
   /** Without news, its verdict holds up to and including this time. */
