@@ -1,8 +1,8 @@
 /**
- * The board: one fixed row per worker, in one SharedArrayBuffer; beside it, how often each worker's slot was published to.
+ * The board: one fixed row per worker, in one SharedArrayBuffer, plus a count of publications to each worker's slot.
  *
- * Roles: the main thread is the only one that changes it, through `BoardWriter`; every thread reads it, through
- * `BoardReader`. Each word is whole by itself and may be a moment old; a row is not read as a unit.
+ * Only the main thread writes it, through `BoardWriter`; every thread may read it, through `BoardReader`. Each word is
+ * consistent by itself and may be a moment old; a row is not read atomically.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -36,10 +36,10 @@ import {
 import { type HeartbeatTotals, type MasterFigures, noneOf, readFigures, writeFigures } from './master-figures.ts';
 import { allocatePublications, Publications, type PublicationsMemory } from './publications.ts';
 
-/** The memory itself, as it is handed from thread to thread. */
+/** The memory, as passed between threads. */
 export interface BoardMemory {
   readonly rows: SharedArrayBuffer;
-  /** How often the slot of each row was published to: lanes write it, and are given nothing else of the board. */
+  /** Publications to the slot of each row: written by lanes, which get no other part of the board. */
   readonly publications: PublicationsMemory;
 }
 
@@ -56,34 +56,34 @@ export function allocateBoard(rows: number, nowMonotonicMs: number): BoardMemory
   return { rows: memory, publications: allocatePublications(rows) };
 }
 
-/** One worker's row as it is shown. */
+/** One worker's row, for display. */
 export interface RowView {
   readonly state: WorkerState;
-  /** Why it is in that state, and since when. */
+  /** Why and since when it is in that state. */
   readonly cause: StateCause;
   readonly stateSinceS: number;
   readonly isActive: boolean;
   /** Why it is stuck; undefined if it is not. */
   readonly stuck: StuckReason | undefined;
   readonly isFlapping: boolean;
-  /** Two instances claim its id. */
+  /** Two instances use its id. */
   readonly hasConflict: boolean;
   readonly intervalMs: number;
-  /** How far its clock is ahead of the master's; undefined if it was never measured. */
+  /** How far its clock is ahead of the master's; undefined if never measured. */
   readonly skewMs: number | undefined;
-  /** How often it came back as a new instance. */
+  /** Number of restarts. */
   readonly restarts: number;
-  /** Heartbeats that it sent and that never came. */
+  /** Heartbeats that were sent but never arrived, by sequence number. */
   readonly missed: number;
   readonly lastUpdateS: number;
-  /** How long ago the last heartbeat (or the registration) was received. */
+  /** Time since the last heartbeat, or the registration. */
   readonly ageMs: number;
   readonly registeredS: number;
   readonly accepted: number;
-  /** Of the accepted heartbeats, those that gave way to a newer one. */
+  /** Accepted heartbeats that were replaced by a newer one. */
   readonly replaced: number;
   readonly replacedBy: Readonly<Record<ReplacementReason, number>>;
-  /** Of the accepted heartbeats, those that were in hand when their lane failed. */
+  /** Accepted heartbeats that were in process when their lane failed. */
   readonly lost: number;
   readonly lostBy: Readonly<Record<FaultCause, number>>;
   readonly lane: LaneOnBoard;
@@ -99,7 +99,7 @@ export interface LaneOnBoard {
 
 export class BoardReader {
   readonly memory: BoardMemory;
-  /** Moves with each record and note of a slot: for readers that look for changes. */
+  /** Changes with each record and note of a slot, for readers that look for changes. */
   readonly publications: Publications;
   protected readonly words: Int32Array;
   protected readonly numbers: Float64Array;
@@ -112,7 +112,7 @@ export class BoardReader {
     if (this.words[BoardWord.magic] !== BOARD_MAGIC || this.words[BoardWord.version] !== LAYOUT_VERSION) {
       throw new Error('not a board of this layout');
     }
-    // Its length is that of whole rows, so of whole numbers.
+    // Covers whole rows, so that its length is a whole number of Float64.
     this.numbers = new Float64Array(memory.rows);
     this.#epochMs = this.numbers[BOARD_EPOCH_NUMBER] as number;
   }
@@ -121,7 +121,7 @@ export class BoardReader {
     return Atomics.load(this.words, BoardWord.capacity);
   }
 
-  /** Rows at or beyond it were never used. */
+  /** Rows from this one on were never used. */
   get rowsUsed(): number {
     return Atomics.load(this.words, BoardWord.rowsUsed);
   }
@@ -138,38 +138,39 @@ export class BoardReader {
   get heartbeats(): number {
     const halves = Atomics.load(this.words, BoardWord.heartbeatHalves);
     const count = Atomics.load(this.words, BoardWord.heartbeats) >>> 0;
-    // The highest bit tells whether it changed once more: between the two loads, or where main has yet to count that.
+    // The highest bit tells whether `heartbeats` changed halves between the two loads, or main has not counted that
+    // yet.
     const isBehind = count >>> 31 !== (halves & 1);
     return Math.floor((halves + Number(isBehind)) / 2) * 2 ** 32 + count;
   }
 
-  /** Heartbeats a second of late. */
+  /** Recent heartbeats per second. */
   get heartbeatsPerS(): number {
     return (Atomics.load(this.words, BoardWord.heartbeatRateCentiHz) >>> 0) / 100;
   }
 
-  /** Tells this life of the master from every other one: 32 hexadecimal digits. */
+  /** Identifies this run of the master: 32 hexadecimal digits. */
   get bootId(): string {
     const words = Array.from({ length: BOOT_ID_WORDS }, (_, word) => Atomics.load(this.words, BoardWord.bootId + word));
     return words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
   }
 
-  /** What is known of the master as a whole: a quarter of a second old at most, while main is not stuck. */
+  /** Figures of the master as a whole; at most 250 ms old, unless main is stuck. */
   figures(): MasterFigures {
     return readFigures(this.words, this.numbers);
   }
 
-  /** How long ago the main thread stamped its beat. */
+  /** Time since the main thread last stamped its beat. */
   beatAgeMs(nowMonotonicMs: number): number {
     return this.#ageMs(Atomics.load(this.words, BoardWord.beatCs), nowMonotonicMs);
   }
 
-  /** Whose row it is; 0 or less: nobody's. */
+  /** The occupant of the row; 0 or less if it is free. */
   occupantOf(row: number): number {
     return this.word(row, RowWord.occupant);
   }
 
-  /** Whether `row` still belongs to the occupant it was given out for. */
+  /** Whether `row` still belongs to this occupant. */
   isOccupiedBy(row: number, occupant: number): boolean {
     return this.word(row, RowWord.occupant) === occupant;
   }
@@ -196,9 +197,9 @@ export class BoardReader {
   }
 
   /**
-   * Whether a row looks as it did, for whoever goes through thousands of them. Its words are read plainly, since a call
-   * of Atomics.load takes four times as long: they may be a moment old, and of different moments. True means no more than
-   * that no change was seen yet; before the row itself is used, it is read again.
+   * Whether a row looks unchanged, for callers that check thousands of rows. Reads plainly, since Atomics.load takes
+   * four times as long: the words may be a moment old, and of different moments. True only means that no change was
+   * seen yet; read the row again before using it.
    */
   looksLike(row: number, occupant: number, lastUpdateS: number, isActive: boolean): boolean {
     const { words } = this;
@@ -210,15 +211,15 @@ export class BoardReader {
     );
   }
 
-  /** Room for a copy of every row, for {@link changedRows}. */
+  /** Allocates a copy of every row, for {@link changedRows}. */
   newRowCopies(): Int32Array {
     return new Int32Array(this.capacity * RowWord.end);
   }
 
   /**
-   * Finds the rows below `rows` of which any word is not as in `copies`, and writes their numbers into `into`. Words are
-   * read plainly, as by `looksLike`: whatever is written later than they are read is found by the next call.
-   * @returns how many there are.
+   * Finds the rows below `rows` that differ from `copies`, and writes their numbers into `into`. Reads plainly, like
+   * `looksLike`: later changes are found by the next call.
+   * @returns the number of changed rows
    */
   changedRows(copies: Int32Array, rows: number, into: Int32Array): number {
     const { words } = this;
@@ -236,13 +237,13 @@ export class BoardReader {
   }
 
   /**
-   * Brings the copy of one row up to date.
-   * @returns in how many steps it changed, as far as a word may have changed back in between: 0 or 1 if none can have
+   * Updates the copy of one row.
+   * @returns the number of changes that may have been undone by another in between: 0 or 1 if none can have
    */
   copyRow(row: number, copies: Int32Array): number {
     const at = row * RowWord.end;
-    // First what counts the others' changes, which main moves after them: of a change that comes meanwhile it may be counted
-    // that it is to come, never that it has been.
+    // Reads the version first, which main increments after other changes: a concurrent change may be counted later, but
+    // a counted change is never missing from the copy.
     const versions = this.#copyCount(row, RowWord.version, copies);
     const heartbeats = this.#copyCount(row, RowWord.accepted, copies);
     for (let word = 0; word < RowWord.end; word++) {
@@ -251,7 +252,7 @@ export class BoardReader {
     return Math.max(versions, heartbeats);
   }
 
-  /** @returns by how much it has grown */
+  /** @returns the difference to the earlier count */
   #copyCount(row: number, word: number, copies: Int32Array): number {
     const at = row * RowWord.end + word;
     const before = copies[at] as number;
@@ -259,7 +260,7 @@ export class BoardReader {
     return ((copies[at] as number) - before) | 0;
   }
 
-  /** Whether the row is still as its copy. Read plainly, as by `changedRows`. */
+  /** Whether the row still equals its copy. Reads plainly, like `changedRows`. */
   isAsCopied(row: number, copies: Int32Array): boolean {
     const { words } = this;
     const at = rowWordIndex(row, 0);
@@ -299,7 +300,7 @@ export class BoardReader {
     return this.word(row, RowWord.intervalMs) >>> 0;
   }
 
-  /** How far its clock is ahead of the master's; undefined if it was never measured. */
+  /** How far its clock is ahead of the master's; undefined if never measured. */
   skewMs(row: number): number | undefined {
     return this.#wide(row, RowWord.skewMs, RowWord.skewHigh);
   }
@@ -308,7 +309,7 @@ export class BoardReader {
     return this.word(row, RowWord.restarts) >>> 0;
   }
 
-  /** Heartbeats of the worker that were accepted, modulo 2^32. */
+  /** Accepted heartbeats of the worker, modulo 2^32. */
   acceptedOf(row: number): number {
     return this.word(row, RowWord.accepted) >>> 0;
   }
@@ -357,12 +358,12 @@ export class BoardReader {
     return Object.fromEntries(counts) as Record<K, number>;
   }
 
-  /** Both halves of one number. */
+  /** Both halves of a 53-bit number. */
   #wide(row: number, lowWord: number, highWord: number): number | undefined {
     for (;;) {
       const high = this.word(row, highWord);
       const low = this.word(row, lowWord) >>> 0;
-      // Main changes them within a microsecond, however long a reader's thread had to wait in between.
+      // Main changes both within a microsecond, so a retry soon succeeds.
       if (high === HIGH_CHANGES || high !== this.word(row, highWord)) continue;
       return high === NO_SKEW_HIGH ? undefined : high * 2 ** 32 + low;
     }
@@ -376,7 +377,7 @@ export class BoardReader {
     return Math.floor((monotonicMs - this.#epochMs) / 10) | 0;
   }
 
-  /** The difference of two counts that wrap; a stamp from the future (a read between two stores) is no age. */
+  /** Difference of two wrapping stamps; 0 if the stamp is in the future (a read between two stores). */
   #ageMs(stampCs: number, nowMonotonicMs: number): number {
     const ageCs = (this.centiseconds(nowMonotonicMs) - stampCs) | 0;
     return ageCs < 0 && ageCs > -100 ? 0 : (ageCs >>> 0) * 10;
@@ -388,7 +389,7 @@ export interface Receipt {
   readonly wallMs: number;
 }
 
-/** What a master knows of a worker that an earlier one saw last. */
+/** What a master knows of a worker from an earlier one. */
 export interface RestoredRow {
   readonly isActive: boolean;
   readonly lastUpdateS: number;
@@ -396,9 +397,9 @@ export interface RestoredRow {
 }
 
 export class BoardWriter extends BoardReader {
-  /** Rows that were given back, to be used again first. */
+  /** Released rows, to be reused first. */
   readonly #free: number[] = [];
-  /** Of all workers there ever were; published by {@link setFigures}. */
+  /** Totals of all workers, including removed ones; published by {@link setFigures}. */
   readonly #totals = {
     accepted: 0,
     applied: 0,
@@ -412,7 +413,7 @@ export class BoardWriter extends BoardReader {
     Atomics.store(this.words, BoardWord.beatCs, this.centiseconds(nowMonotonicMs));
   }
 
-  /** A row for a new worker, or undefined when all are in use. */
+  /** Allocates a row for a new worker; undefined when all are in use. */
   occupy(at: Receipt): { row: number; occupant: number } | undefined {
     const row = this.#free.pop() ?? this.#unusedRow();
     if (row === undefined) return undefined;
@@ -432,13 +433,13 @@ export class BoardWriter extends BoardReader {
 
   release(row: number): void {
     this.#setActive(row, false);
-    // Kept, negated: the next occupant gets another number than this one, so that old slots are not taken for its.
+    // Kept, negated, so that the next occupant gets another number and old slots are not taken for its own.
     this.#set(row, RowWord.occupant, -this.word(row, RowWord.occupant));
     Atomics.sub(this.words, BoardWord.workers, 1);
     this.#free.push(row);
   }
 
-  /** Behind what the heartbeat changed otherwise: its skew, its misses and the like change once with each. */
+  /** Call after the heartbeat's other changes (skew, missed and so on), each of which changes once with it. */
   accepted(row: number, at: Receipt): void {
     this.#stamp(row, at);
     Atomics.add(this.words, rowWordIndex(row, RowWord.accepted), 1);
@@ -447,7 +448,7 @@ export class BoardWriter extends BoardReader {
     if (before === 0x7fffffff || before === -1) Atomics.add(this.words, BoardWord.heartbeatHalves, 1);
   }
 
-  /** Lanes were seen to have applied so many more. */
+  /** Lanes have applied this many more heartbeats. */
   countApplied(heartbeats: number): void {
     this.#totals.applied += heartbeats;
   }
@@ -456,7 +457,7 @@ export class BoardWriter extends BoardReader {
     this.#totals.rejectedBy[cause] += heartbeats;
   }
 
-  /** So many were not done when their worker was forgotten. */
+  /** This many heartbeats were not processed when their worker was removed. */
   countForgotten(heartbeats: number): void {
     this.#totals.forgotten += heartbeats;
   }
@@ -465,7 +466,7 @@ export class BoardWriter extends BoardReader {
     return this.#totals;
   }
 
-  /** Publishes them, with the totals. */
+  /** Publishes the figures together with the totals. */
   setFigures(figures: Omit<MasterFigures, 'totals'>): void {
     writeFigures(this.words, this.numbers, { ...figures, totals: this.#totals });
   }
@@ -484,7 +485,7 @@ export class BoardWriter extends BoardReader {
     if (differing > 0) this.#changed(row);
   }
 
-  /** A worker of an earlier master, as that one saw it last. */
+  /** Sets the row of a worker of an earlier master, as that one last saw it. */
   restore(row: number, { isActive, lastUpdateS, registeredS }: RestoredRow): void {
     this.#setActive(row, isActive);
     this.#set(row, RowWord.lastUpdateS, lastUpdateS);
@@ -560,7 +561,9 @@ export class BoardWriter extends BoardReader {
     this.#set(row, RowWord.receiptCs, this.centiseconds(at.monotonicMs));
   }
 
-  /** A whole number of at most 2^53 - 1 to either side. Mostly the high half stays, and then the number is one store. */
+  /**
+   * Writes a whole number of up to ±(2^53 - 1). Usually the high half is unchanged, and the write is a single store.
+   */
   #setWide(row: number, lowWord: number, highWord: number, value: number): void {
     const whole = Math.round(Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value)));
     const high = Math.floor(whole / 2 ** 32);
@@ -574,14 +577,14 @@ export class BoardWriter extends BoardReader {
     if (this.#replace(row, word, value) > 0) this.#changed(row);
   }
 
-  /** @returns 1 if the word was another before, else 0 */
+  /** @returns 1 if the word changed, else 0 */
   #replace(row: number, word: number, value: number): number {
     if (this.word(row, word) === (value | 0)) return 0;
     this.#set(row, word, value);
     return 1;
   }
 
-  /** Last of all: see `copyRow`. */
+  /** Increments the version; must come last, see `copyRow`. */
   #changed(row: number): void {
     Atomics.add(this.words, rowWordIndex(row, RowWord.version), 1);
   }

@@ -1,31 +1,31 @@
 /**
- * Bytes on their way from one thread to another, in shared memory: written and taken without the system, in the order in
- * which they were written. Main writes, one lane reads; each of the two words has one writer.
+ * A ring buffer in shared memory that carries bytes from one thread to another, in order, without system calls. Main
+ * writes, one lane reads; each of the two words has one writer.
  *
  *     0         4        8 …
  *     ┌─────────┬────────┬──────────────────────────────────┐
  *     │ written │ taken  │ bytes, from the start when full  │
  *     └─────────┴────────┴──────────────────────────────────┘
  *
- * `written` and `taken` count bytes and wrap, as unsigned 32-bit words do: their distance is what is in the
- * ring. Bytes are there before `written` says so, and nobody overwrites them before `taken` does.
+ * `written` and `taken` are byte counts that wrap as unsigned 32-bit words; their difference is the content of the
+ * ring. Bytes are stored before `written` is increased, and are not overwritten before `taken` is.
  *
- * A thread that was given up goes on reading its own ring: each thread gets a new one.
+ * An abandoned thread may continue to read its ring, so each thread gets a new one.
  */
 
-/** The memory itself, as it is handed to the reader. */
+/** The memory, as passed to the reader. */
 export type ByteRing = SharedArrayBuffer;
 
 const WRITTEN = 0;
 const TAKEN = 1;
 const HEADER_BYTES = 2 * Int32Array.BYTES_PER_ELEMENT;
 
-/** Where a writer or a reader is: how many bytes came before, modulo 2^32. */
+/** Position of a writer or reader: number of bytes before it, modulo 2^32. */
 export type RingPosition = number;
 
 /**
- * @param capacity in bytes, a power of two, so that positions may wrap
- * @param position where it begins
+ * @param capacity in bytes, a power of two, since positions wrap
+ * @param position initial position
  */
 export function newByteRing(capacity: number, position: RingPosition = 0): ByteRing {
   const ring = new SharedArrayBuffer(HEADER_BYTES + capacity);
@@ -44,12 +44,12 @@ export class RingWriter {
     this.#bytes = new Uint8Array(ring, HEADER_BYTES);
   }
 
-  /** Behind all that was written. */
+  /** Position after everything written. */
   get position(): RingPosition {
     return this.#written;
   }
 
-  /** @returns whether there was room: else nothing was written */
+  /** @returns whether there was room; if not, nothing was written */
   write(bytes: Uint8Array): boolean {
     const capacity = this.#bytes.length;
     const kept = (this.#written - Atomics.load(this.#words, TAKEN)) >>> 0;
@@ -78,12 +78,15 @@ export class RingReader {
     this.#bytes = new Uint8Array(ring, HEADER_BYTES);
   }
 
-  /** How far the writer has come. */
+  /** The writer's position. */
   get written(): RingPosition {
     return Atomics.load(this.#words, WRITTEN) >>> 0;
   }
 
-  /** Takes what was written up to there; undefined if all of it was taken before. @param end as `written` said, or the writer */
+  /**
+   * Takes everything before `end`; undefined if that was taken already. @param end a value of `written`, or of the
+   * writer's position
+   */
   takeUpTo(end: RingPosition): ArrayBuffer | undefined {
     const length = (end - this.#taken) | 0;
     if (length <= 0) return undefined;

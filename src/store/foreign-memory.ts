@@ -1,19 +1,20 @@
 /**
- * Counts the shared memory that foreign code takes in this thread: V8 counts neither SharedArrayBuffer nor
- * WebAssembly.Memory, neither in the heap nor outside of it.
+ * Counts the shared memory that foreign code allocates in this thread: V8 counts SharedArrayBuffer and
+ * WebAssembly.Memory neither in the heap nor outside it.
  *
- * What tells of it is in front of the constructors of the realm that foreign code runs in (lane/foreign-constructors.ts); the
- * count is kept in the lane's own. Memory is counted for whom the code ran that took it, until the collector has it. A memory of
- * a WebAssembly module's own is seen if the instance exports it; what grows by an instruction is seen at the next look.
+ * Allocations are reported by wrapped constructors in the realm of foreign code (lane/foreign-constructors.ts); the
+ * counts are kept in the lane's realm. Memory is counted for the worker whose code allocated it, until it is
+ * garbage-collected. A memory created inside a WebAssembly module is seen if the instance exports it; growth by an
+ * instruction is seen at the next look.
  */
 
-/** As far as it is needed here: the types of Node know nothing of WebAssembly's memory. */
+/** The part used here; Node's types do not include WebAssembly's memory. */
 interface Memory {
   readonly buffer: { readonly byteLength: number };
 }
 
 type Getter = (this: object) => unknown;
-/** Of the realm in which this runs: they take what any realm has made, and what that realm has put there is not asked. */
+/** Getters of this realm: they work on objects of any realm, and ignore what foreign code has replaced in its own. */
 const getterOf = (prototype: object, name: string) => Object.getOwnPropertyDescriptor(prototype, name)?.get as Getter;
 const { prototype: wasmMemory } = (
   globalThis as unknown as { readonly WebAssembly: { readonly Memory: { readonly prototype: object } } }
@@ -28,7 +29,7 @@ interface Taken<O> {
   bytes: number;
 }
 
-/** What can grow: its size is looked up. */
+/** Memory that can grow, so its size is read each time. */
 interface Tracked<O> {
   readonly memory: WeakRef<Growing>;
   readonly taken: Taken<O>;
@@ -40,7 +41,7 @@ export class ForeignMemory<O extends object> {
   readonly #ownerNow: () => O | undefined;
   readonly #onGrowth: () => void;
   readonly #byOwner = new Map<O | undefined, number>();
-  /** Few: each reserves the addresses that it may grow into. */
+  /** Few, since each reserves the address space that it may grow into. */
   readonly #growing = new Set<Tracked<O>>();
   readonly #seen = new WeakSet<object>();
   readonly #collected = new FinalizationRegistry<Taken<O> | Tracked<O>>((held) => {
@@ -50,19 +51,19 @@ export class ForeignMemory<O extends object> {
   });
   #bytes = 0;
 
-  /** @param onGrowth called after each allocation, from within it */
+  /** @param onGrowth called during each allocation */
   constructor(ownerNow: () => O | undefined, onGrowth: () => void) {
     this.#ownerNow = ownerNow;
     this.#onGrowth = onGrowth;
   }
 
-  /** Of all that is taken. */
+  /** Total size. */
   get bytes(): number {
     for (const { memory, taken } of this.#growing) this.#resize(taken, sizeOf(memory.deref()));
     return this.#bytes;
   }
 
-  /** Who has taken the most; undefined if it is nobody who is known. */
+  /** The owner of the most memory; undefined if unknown. */
   get heaviest(): O | undefined {
     let heaviest: O | undefined;
     let most = 0;
@@ -70,7 +71,7 @@ export class ForeignMemory<O extends object> {
     return heaviest;
   }
 
-  /** Foreign code has taken it, or had it grow. */
+  /** Foreign code has allocated it or grown it. */
   note(made: object): void {
     const memory = made as Growing;
     if (!this.#seen.has(memory)) {

@@ -1,6 +1,6 @@
 /**
- * For whom a lane with a processor runs code, and how long it has done so for each worker. A word in shared memory says so
- * even of a thread that loops for ever or is gone, which a message does not.
+ * Records for which worker a lane with a processor runs code, and the time spent for each worker. Shared memory remains
+ * readable when the thread loops for ever or is gone; a message would not arrive.
  *
  *     ledger, of 4-byte words
  *     ┌───────┬─────────┬──────┬─────┬──────────┬───────────┬─────┬──────────┬──────────┬────────────────────────────┐
@@ -11,13 +11,13 @@
  *     │ memory is watched │ held, for each row │
  *     └───────────────────┴────────────────────┘
  *
- * Roles: the lane's thread alone writes the ledger, and each thread gets a new one; main alone writes the holds. Counts wrap;
- * what counts are differences. The µs of a row are its newest occupant's, and begin with its first turn; what is left to do for
- * earlier ones counts in the total alone. While the thread rests, the other words tell of its last turn. Main may see a turn that is
- * just beginning or ending; when the thread is dead, what stands there stands.
+ * Only the lane's thread writes the ledger, and each thread gets a new one; only main writes the holds. Counts wrap, so
+ * only differences matter. The µs of a row belong to its newest occupant and begin with its first turn; later work for
+ * earlier occupants is only in the total. While the thread rests, the other words describe its last turn. Main may read
+ * a turn that is just beginning or ending; after the thread's death the words are stable.
  */
 
-/** For whom the thread runs, or has run last. */
+/** For whom the thread runs, or last ran. */
 export const Hand = { none: 0, worker: 1, nobodyKnown: 2 } as const;
 export type Hand = (typeof Hand)[keyof typeof Hand];
 
@@ -33,7 +33,7 @@ const Word = {
   totalMicros: 8,
   firstRow: 9,
 } as const;
-/** Of each row. */
+/** Words per row. */
 const ShareWord = { micros: 0, occupant: 1 } as const;
 const SHARE_WORDS = 2;
 const HoldWord = { watched: 0, firstRow: 1 } as const;
@@ -44,13 +44,13 @@ export interface Place {
   readonly occupant: number;
 }
 
-/** The memory itself, as it is handed to the lane. */
+/** The memory, as passed to the lane. */
 export interface LedgerMemory {
   readonly ledger: SharedArrayBuffer;
   readonly holds: SharedArrayBuffer;
 }
 
-/** @param rows on the board whose time is counted; 0: of none, since there is one worker alone */
+/** @param rows number of rows with times; 0 for a dedicated lane */
 export function newLedger(rows: number): LedgerMemory {
   return {
     ledger: new SharedArrayBuffer((Word.firstRow + rows * SHARE_WORDS) * Int32Array.BYTES_PER_ELEMENT),
@@ -58,12 +58,12 @@ export function newLedger(rows: number): LedgerMemory {
   };
 }
 
-/** Whether of two occupants of a row, whose numbers begin anew after the largest, the first came later. */
+/** Whether the first of two occupants of a row came later; numbers restart at 1 after the largest. */
 function isLater(occupant: number, than: number): boolean {
   return than === 0 || ((occupant - than) & 0x7fffffff) < 0x40000000;
 }
 
-/** The times of a ledger at a moment. */
+/** A snapshot of a ledger's times. */
 export class TimesCopy {
   readonly #words: Int32Array;
 
@@ -75,7 +75,7 @@ export class TimesCopy {
     return this.#words[Word.totalMicros] as number;
   }
 
-  /** 0 if it had had no turn yet. */
+  /** 0 before its first turn. */
   microsOf({ row, occupant }: Place): number {
     const at = Word.firstRow + row * SHARE_WORDS;
     return this.#words[at + ShareWord.occupant] === occupant ? (this.#words[at + ShareWord.micros] as number) : 0;
@@ -98,12 +98,12 @@ export class LedgerWriter {
     this.#holds = new Int32Array(holds);
   }
 
-  /** Whether the time of each worker is counted. */
+  /** Whether time is counted per worker. */
   get countsTime(): boolean {
     return this.#words.length > Word.firstRow;
   }
 
-  /** From here on the thread runs for this worker; undefined: for nobody who is known. */
+  /** The thread runs for this worker from now on; undefined: for an unknown one. */
   takeUp(owner: Place | undefined): void {
     const words = this.#words;
     if (owner !== undefined) {
@@ -119,7 +119,7 @@ export class LedgerWriter {
     Atomics.store(this.#words, Word.resting, 1);
   }
 
-  /** The thread has worked for this worker, which may have left its row to another. */
+  /** Adds time for this worker, whose row may have another occupant by now. */
   add({ row, occupant }: Place, micros: number): void {
     const words = this.#words;
     const at = Word.firstRow + row * SHARE_WORDS;
@@ -134,18 +134,20 @@ export class LedgerWriter {
     }
   }
 
-  /** Whether heartbeats of the worker at this row are to be left for another lane. */
+  /** Whether heartbeats of the worker at this row must be left for another lane. */
   isHeld(row: number): boolean {
     const at = HoldWord.firstRow + row;
     return at < this.#holds.length && Atomics.load(this.#holds, at) !== 0;
   }
 
-  /** Whether it is to be told for whom the process's memory grows. */
+  /** Whether main requests attribution of memory growth. */
   get isWatched(): boolean {
     return Atomics.load(this.#holds, HoldWord.watched) !== 0;
   }
 
-  /** What the process's memory has grown by during the turns of the worker that has most of it, since it is watched. */
+  /**
+   * Sets the worker whose turns caused the most growth of the process's memory since watching began, and the amount.
+   */
   setGrown(kib: number, { row, occupant }: Place): void {
     Atomics.store(this.#words, Word.grownRow, row);
     Atomics.store(this.#words, Word.grownOccupant, occupant);
@@ -165,12 +167,12 @@ export class LedgerReader {
     this.#holds = new Int32Array(memory.holds);
   }
 
-  /** Moves whenever the thread begins to run for somebody. */
+  /** Changes whenever a turn begins. */
   get turns(): number {
     return Atomics.load(this.#words, Word.turns);
   }
 
-  /** Whether it runs for nobody at all. */
+  /** Whether the thread is between turns. */
   get isResting(): boolean {
     return Atomics.load(this.#words, Word.resting) !== 0;
   }
@@ -179,41 +181,41 @@ export class LedgerReader {
     return Atomics.load(this.#words, Word.hand) as Hand;
   }
 
-  /** For whom it runs, or has run last. */
+  /** The worker of the current or last turn. */
   get owner(): Place {
     return { row: Atomics.load(this.#words, Word.row), occupant: Atomics.load(this.#words, Word.occupant) };
   }
 
-  /** For all rows together, modulo 2^32. */
+  /** Time of all rows, modulo 2^32. */
   get totalMicros(): number {
     return Atomics.load(this.#words, Word.totalMicros);
   }
 
-  /** For this worker, modulo 2^32; 0 before its first turn. */
+  /** Time of this worker, modulo 2^32; 0 before its first turn. */
   microsOf({ row, occupant }: Place): number {
     const at = Word.firstRow + row * SHARE_WORDS;
-    // Whose it is is looked at first, since it is written last.
+    // The owner is read first, since it is written last.
     if (Atomics.load(this.#words, at + ShareWord.occupant) !== occupant) return 0;
     return Atomics.load(this.#words, at + ShareWord.micros);
   }
 
-  /** What is counted at this moment. */
+  /** Takes a snapshot of the times. */
   copyTimes(): TimesCopy {
     return new TimesCopy(this.#words.slice());
   }
 
-  /** Has the lane leave heartbeats of the worker at this row where they are, from the next one on. */
+  /** Makes the lane leave heartbeats of the worker at this row, from the next one on. */
   hold(row: number, isHeld: boolean): void {
     const at = HoldWord.firstRow + row;
     if (at < this.#holds.length) Atomics.store(this.#holds, at, isHeld ? 1 : 0);
   }
 
-  /** Has the thread tell for whom the process's memory grows. */
+  /** Makes the thread attribute memory growth. */
   watchMemory(isWatched: boolean): void {
     Atomics.store(this.#holds, HoldWord.watched, isWatched ? 1 : 0);
   }
 
-  /** What the process's memory has grown by during the turns of the worker that has most of it, and who that is. */
+  /** The worker whose turns caused the most growth of the process's memory, and the amount. */
   get grown(): { readonly kib: number; readonly owner: Place } {
     const words = this.#words;
     const owner = { row: Atomics.load(words, Word.grownRow), occupant: Atomics.load(words, Word.grownOccupant) };

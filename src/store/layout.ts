@@ -1,16 +1,16 @@
 /**
- * Where everything lies in shared memory. No other file holds a byte offset or a word's index.
+ * The layout of all shared memory. No other file contains byte offsets or word indices.
  *
- * Control words are 32-bit and touched through Atomics alone. All counts wrap at 2^32 and are compared by difference.
+ * Control words are 32-bit and accessed only through Atomics. All counts wrap at 2^32 and are compared by difference.
  *
- * BOARD, one for all: changed by the main thread alone.
+ * BOARD, one in all; written only by the main thread.
  *
  *     0                256         576         896               896 + 128           …
  *     ┌────────────────┬───────────┬───────────┬─────────────────┬─────────────────┬───┐
  *     │ header words   │ figures A │ figures B │ row 0           │ row 1           │ … │
  *     └────────────────┴───────────┴───────────┴─────────────────┴─────────────────┴───┘
  *
- * SLOT, one per worker: changed by its lane alone.
+ * SLOT, one per worker; written only by its lane.
  *
  *     0               256          768                                               ringOffset
  *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬──────┬─────┬───┬─────┬───────┬─────┐
@@ -26,7 +26,7 @@ export const WORD_BYTES = 4;
 const CACHE_LINE_BYTES = 64;
 const NUMBER_BYTES = 8;
 
-/** First word of each kind of memory: a wrong buffer is noticed when it is attached, not when it is read. */
+/** First word of each kind of memory, so that a wrong buffer is detected when it is attached. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
 export const LAYOUT_VERSION = 11;
@@ -37,30 +37,30 @@ export const LAYOUT_VERSION = 11;
 export const BoardWord = {
   magic: 0,
   version: 1,
-  /** How many rows there are. */
+  /** Number of rows. */
   capacity: 2,
-  /** Rows at or beyond this one were never used. */
+  /** Rows from this one on were never used. */
   rowsUsed: 3,
-  /** Main's beat: centiseconds since the board was made. Late when main is stuck. */
+  /** Main's beat: centiseconds since the board was created. Old if main is stuck. */
   beatCs: 4,
   /** Rows in use. */
   workers: 5,
   /** Rows with `isActive`. */
   activeWorkers: 6,
-  /** Heartbeats accepted since the start, those of workers that are forgotten included. */
+  /** Heartbeats accepted since the start, including those of removed workers. */
   heartbeats: 7,
-  /** Heartbeats a second of late, in hundredths. */
+  /** Recent heartbeats per second, in hundredths. */
   heartbeatRateCentiHz: 8,
-  /** How often the highest bit of `heartbeats` changed: at 2,000 a second it does every 12 days. */
+  /** Number of changes of the highest bit of `heartbeats`: one every 12 days at 2,000 per second. */
   heartbeatHalves: 9,
   /** Generation of the figures, see master-figures.ts. */
   figuresGeneration: 10,
-  /** Four words of chance that tell this life of the master from others, written once before the board is shared. */
+  /** Four random words that identify this run of the master, written once before the board is shared. */
   bootId: 12,
 } as const;
 export const BOOT_ID_WORDS = 4;
 
-/** Float64 in the header, written once before the board is shared: the monotonic time at which it was made, in ms. */
+/** Float64 in the header, written once before the board is shared: monotonic time of the board's creation, in ms. */
 export const BOARD_EPOCH_NUMBER = 16;
 const BOARD_WORDS_BYTES = 256;
 
@@ -81,42 +81,45 @@ export const FigureNumber = {
   connections: 11,
   streams: 12,
   threadsLeftBehind: 13,
-  /** A number for each of LANE_STATES. */
+  /** One number per LANE_STATES. */
   lanes: 14,
-  /** … of REPLACEMENT_REASONS. */
+  /** … per REPLACEMENT_REASONS. */
   replaced: 20,
-  /** … of REJECTION_CAUSES. */
+  /** … per REJECTION_CAUSES. */
   rejected: 26,
-  /** … of FAULT_CAUSES: the last, so that there may be more of them. */
+  /** … per FAULT_CAUSES: last, so that causes can be added. */
   lost: 29,
 } as const;
 const FIGURES_BYTES = 320;
 export const FIGURE_COUNT = FIGURES_BYTES / NUMBER_BYTES;
-/** Index of the first number of either copy. */
+/** Index of the first number of each copy. */
 export const BOARD_FIGURES = [
   BOARD_WORDS_BYTES / NUMBER_BYTES,
   (BOARD_WORDS_BYTES + FIGURES_BYTES) / NUMBER_BYTES,
 ] as const;
 export const BOARD_HEADER_BYTES = BOARD_WORDS_BYTES + 2 * FIGURES_BYTES;
 
-/** Words of a row. Each is whole by itself; a row as such is not. */
+/** Words of a row. Each is consistent by itself; a row as a whole is not. */
 export const RowWord = {
-  /** Which occupant of this row it is, from 1; 0, or the last one negated, when it is free. A reader's slot is this row's only while the two agree. */
+  /**
+   * Number of the row's occupant, from 1; 0, or the last one negated, if free. A slot belongs to the row only while the
+   * two agree.
+   */
   occupant: 0,
   /** Unix seconds of the last accepted heartbeat, or of the registration. */
   lastUpdateS: 1,
-  /** 1 or 0: the `is_active` that everybody is told. */
+  /** 1 or 0: `is_active` as published. */
   isActive: 2,
   /** Index into WORKER_STATES. */
   state: 3,
   /** Index into STATE_CAUSES. */
   cause: 4,
-  /** Unix seconds since which it is in its state. */
+  /** Unix seconds at which it entered its state. */
   stateSinceS: 5,
-  /** When the last heartbeat was received, by the monotonic clock, in centiseconds since the board was made: 497 days until it wraps. */
+  /** Monotonic time of the last heartbeat, in centiseconds since the board was created; wraps after 497 days. */
   receiptCs: 6,
   registeredS: 7,
-  /** How often it sends, in ms, as far as main knows. */
+  /** Heartbeat interval in ms, as far as main knows. */
   intervalMs: 8,
   /** How far its clock is ahead, in ms: the low half, see `skewHigh`. */
   skewMs: 9,
@@ -124,15 +127,15 @@ export const RowWord = {
   flags: 10,
   /** Index into STUCK_REASONS, plus 1; 0 = not stuck. */
   stuck: 11,
-  /** How often it came back as a new instance. */
+  /** Number of restarts. */
   restarts: 12,
-  /** Heartbeats that it sent and that never came: the low half, see `missedHigh`. */
+  /** Heartbeats that were sent but never arrived: the low half, see `missedHigh`. */
   missed: 13,
-  /** Heartbeats accepted; of these: */
+  /** Accepted heartbeats; of these: */
   accepted: 14,
-  /** … replaced by a newer one: a word for each of REPLACEMENT_REASONS. */
+  /** … replaced by a newer one: a word per REPLACEMENT_REASONS. */
   replaced: 15,
-  /** … in hand when their lane failed: a word for each of FAULT_CAUSES. */
+  /** … in process when their lane failed: a word per FAULT_CAUSES. */
   lost: 21,
   /** Number of the lane that serves the worker. */
   lane: 25,
@@ -141,19 +144,19 @@ export const RowWord = {
   /** Index into LANE_STATES. */
   laneState: 27,
   laneRestarts: 28,
-  /** High halves of numbers that a worker can make as large as it likes; HIGH_CHANGES while both halves change. */
+  /** High halves of numbers that a worker can make arbitrarily large; HIGH_CHANGES while both halves change. */
   missedHigh: 29,
   skewHigh: 30,
-  /** Moves behind each change of what may change back without a heartbeat; it goes on with the row's next occupant. */
+  /** Incremented after each change that could be undone without a heartbeat; continues with the row's next occupant. */
   version: 31,
-  /** The first word that is free. */
+  /** The first free word. */
   end: 32,
 } as const;
 
 export const RowFlag = { flapping: 1, conflict: 2 } as const;
-/** A high half while both halves change. A number is at most 2^53 - 1 to either side, so that no high half looks so. */
+/** High half while both halves change. Numbers are at most ±(2^53 - 1), so no real high half has this value. */
 export const HIGH_CHANGES = -0x80000000;
-/** The high half of a skew that was never measured. */
+/** High half of a skew that was never measured. */
 export const NO_SKEW_HIGH = 0x7fffffff;
 export const ROW_BYTES = 128;
 
@@ -161,7 +164,7 @@ export function boardBytes(rows: number): number {
   return BOARD_HEADER_BYTES + rows * ROW_BYTES;
 }
 
-/** Index of a row's word in the board seen as Int32Array. */
+/** Index of a row's word in the board as Int32Array. */
 export function rowWordIndex(row: number, word: number): number {
   return (BOARD_HEADER_BYTES + row * ROW_BYTES) / WORD_BYTES + word;
 }
@@ -172,36 +175,39 @@ export function rowWordIndex(row: number, word: number): number {
 export const SlotWord = {
   magic: 0,
   version: 1,
-  /** Bytes of JSON that one copy of the record holds. */
+  /** Capacity for JSON of one copy of the record, in bytes. */
   jsonCapacity: 2,
-  /** Samples that the ring holds: a power of two, or 0. */
+  /** Capacity of the ring in samples: a power of two, or 0. */
   ringCapacity: 3,
-  /** Counts the workers whose slot this memory was, see slot-shelf.ts. Changed by main, while it is nobody's. */
+  /** Number of workers that have used this memory, see slot-shelf.ts. Changed by main while no worker uses it. */
   tenancy: 4,
-  /** Number of the first sample that was written to this memory's ring: what came before it was elsewhere, or nowhere. */
+  /** Number of the first sample written to this memory's ring; earlier ones were elsewhere, or nowhere. */
   ringFrom: 5,
-  /** Columns for custom metrics that the ring has … */
+  /** Number of columns for custom metrics … */
   metricColumns: 6,
   /** … and how many of them have a name. */
   metricNames: 7,
-  /** Generation of the twin record, see double-buffer.ts. On a cache line of its own: readers' fences touch it. */
+  /**
+   * Generation of the record's seqlock, see double-buffer.ts. On its own cache line, since readers write to it (adding
+   * 0).
+   */
   recordGeneration: 16,
-  /** Generation of the twin note. */
+  /** Generation of the note's seqlock. */
   noteGeneration: 17,
-  /** Ordinal of the heartbeat that the lane took last. */
+  /** Ordinal of the last heartbeat that the lane took. */
   taken: 32,
-  /** Ordinal of the heartbeat that it is done with. Unequal to `taken`: one is in hand. */
+  /** Ordinal of the last heartbeat that it finished. If it differs from `taken`, one is in process. */
   finished: 33,
   /** Heartbeats applied, which is also the number of samples ever written: its increment publishes the sample. */
   applied: 34,
   rejected: 35,
-  /** Values of custom metrics that no column was there for, while samples were kept. */
+  /** Custom metric values without a column, counted while samples are kept. */
   metricsLeftOut: 36,
 } as const;
 export const SLOT_CONTROL_BYTES = 256;
 
 /**
- * Numbers (Float64) at the start of each copy of the note: why the last rejected heartbeat was rejected; `cause` is an
+ * Numbers (Float64) at the start of each copy of the note, which describes the last rejected heartbeat; `cause` is an
  * index into REJECTION_CAUSES.
  */
 export const NoteNumber = { ordinal: 0, rejectedIndex: 1, atUnixMs: 2, textBytes: 3, cause: 4 } as const;
@@ -211,9 +217,9 @@ export const NOTE_TEXT_BYTES = NOTE_BYTES - NOTE_NUMBER_COUNT * NUMBER_BYTES;
 
 /** Numbers (Float64) at the start of each copy of the record. */
 export const RecordNumber = {
-  /** Ordinal of the heartbeat it comes from; 0 = none was applied yet, −1 = restored from an earlier master. */
+  /** Ordinal of its heartbeat; 0 = none applied yet, −1 = restored from an earlier master. */
   ordinal: 0,
-  /** Value of `applied` once this record counts: lets a successor finish what a killed lane had begun. */
+  /** Value of `applied` with this record: lets a successor complete what a killed lane had begun. */
   appliedIndex: 1,
   cpuUsage: 2,
   memoryUsage: 3,
@@ -230,31 +236,31 @@ export const RecordNumber = {
   sentAtUnixMs: 12,
   hostLoopLagMs: 13,
   lastRoundTripMs: 14,
-  /** When the running task that has waited for the longest made progress last, by the monotonic clock; 0 = none tells. */
+  /** Time of the least recent progress of any running task (monotonic clock); 0 = no task reports progress. */
   taskStoodStillSinceMs: 15,
 } as const;
 export const RECORD_NUMBER_COUNT = 16;
 
 /**
- * Numbers (Float64) of the progress table, which follows those of each copy of the record: how many entries it has, and
- * for each task a hash of its id, its progress, and since when it stands there. It is in the
- * record, so that a killed lane leaves either the table of the last record or that of the one before it.
+ * Numbers (Float64) of the progress table, which follows those of each copy of the record: the number of entries, and
+ * for each task a hash of its id, its progress, and the time since which it has that progress. Part of the record, so
+ * that a killed lane leaves either the table of the last record or the one before it.
  */
 export const ProgressNumber = { count: 0, first: 1 } as const;
 export const PROGRESS_ENTRY_NUMBERS = 3;
-/** As many as 512 bytes hold. */
+/** Fits in 512 bytes. */
 export const PROGRESS_ENTRIES = 21;
 const PROGRESS_NUMBERS = ProgressNumber.first + PROGRESS_ENTRIES * PROGRESS_ENTRY_NUMBERS;
-/** From the first number of a copy of the record to the first of its progress table. */
+/** Offset from the first number of a copy of the record to its progress table. */
 export const PROGRESS_OFFSET_NUMBERS = RECORD_NUMBER_COUNT;
-/** Of a copy of the record, without its JSON. */
+/** Length of a copy of the record without its JSON. */
 export const RECORD_NUMBERS_WITH_PROGRESS = RECORD_NUMBER_COUNT + PROGRESS_NUMBERS;
 export const RECORD_HEAD_BYTES = RECORD_NUMBERS_WITH_PROGRESS * NUMBER_BYTES;
 
-/** Columns of the ring, beside the two times of the receipt and the tasks. */
+/** Columns of the ring, besides the two receipt times and the number of tasks. */
 export const RING_F32_COLUMNS = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;
 
-/** Room for a name of a metric: how many bytes it has, a word, and its text in UTF-8. */
+/** Room for a metric's name: its length in bytes as a word, and its text in UTF-8. */
 export const METRIC_NAME_BYTES = 128;
 export const METRIC_TEXT_BYTES = METRIC_NAME_BYTES - WORD_BYTES;
 
@@ -274,9 +280,9 @@ export interface SlotOffsets {
   readonly noteText: readonly [number, number];
   readonly record: readonly [number, number];
   readonly json: readonly [number, number];
-  /** Receipts by the wall clock … */
+  /** Receipt times by the wall clock … */
   readonly ringTimes: number;
-  /** … and by the monotonic one. */
+  /** … and by the monotonic clock. */
   readonly ringMonotonic: number;
   readonly ringColumns: readonly number[];
   readonly ringTasks: number;
@@ -320,7 +326,10 @@ export function slotBytes(size: SlotSize): number {
 /** Room for four tasks and a few metrics; larger records make the slot grow. */
 export const LEAST_JSON_CAPACITY = 1024;
 
-/** The capacity to give to a record of `jsonBytes`: a quarter more, so that a growing worker does not grow each time. */
+/**
+ * The capacity for a record of `jsonBytes`: a quarter more, so that a growing record does not resize the slot each
+ * time.
+ */
 export function jsonCapacityFor(jsonBytes: number): number {
   return Math.max(LEAST_JSON_CAPACITY, roundUp(Math.ceil(jsonBytes * 1.25), CACHE_LINE_BYTES));
 }
@@ -329,7 +338,7 @@ function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-// ── the layout checks itself ─────────────────────────────────────────────────────────────────────────────────────
+// ── checks of the layout ─────────────────────────────────────────────────────────────────────────────────────────
 
 function assertLayout(holds: boolean, what: string): void {
   if (!holds) throw new Error(`shared memory layout: ${what}`);

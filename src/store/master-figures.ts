@@ -1,7 +1,6 @@
 /**
- * What the master as a whole knows and no row tells, as numbers on the board: attentive time, what keeps main from judging,
- * totals since the start, and main's gauges. Written by main four times a second, all at once, so that they go with each
- * other (double-buffer.ts); for readers that judge, draw or export elsewhere.
+ * Figures of the master as a whole, as numbers on the board: attentive time, holds, totals since the start, and main's
+ * gauges. Main writes all of them together four times a second, so that they are consistent (double-buffer.ts).
  */
 import {
   FAULT_CAUSES,
@@ -16,51 +15,51 @@ import {
 import { beginRead, beginWrite, currentCopy, endWrite, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
 import { BOARD_FIGURES, BoardWord, FIGURE_COUNT, FigureNumber } from './layout.ts';
 
-/** The time in which silence is judged, see engine/liveness/attentive-clock.ts. */
+/** The time in which silence is measured, see engine/liveness/attentive-clock.ts. */
 export interface AttentiveTime {
-  /** What monotonic time is ahead of it, in ms: it grows by every stall of the master's. */
+  /** Difference between monotonic and attentive time, in ms: grows with every stall of the master. */
   readonly offsetMs: number;
-  /** Whether main has run smoothly for long enough to judge anybody. */
+  /** Whether main has run smoothly for long enough to judge workers. */
   readonly mayJudge: boolean;
 }
 
-/** What keeps main from judging; which groups these are, the announcements of holds tell. */
+/** What currently holds judgement; the announcements of holds name the groups. */
 export interface HoldFigures {
-  /** Until when workers of an earlier master are waited for; undefined: nobody is. */
+  /** End of the restart grace; undefined: no grace. */
   readonly graceEndsUnixMs: number | undefined;
-  /** Brakes on mass failure that are held, and the workers of these groups that are silent. */
+  /** Number of engaged brakes, and of silent workers in their groups. */
   readonly brakes: number;
   readonly silent: number;
 }
 
 /**
- * Heartbeats since the start, those of forgotten workers included: no number ever falls. Each that was accepted is in one
- * of the others in the end, once its lane is done with it.
+ * Heartbeats since the start, including those of removed workers; the counts never decrease. Each accepted heartbeat is
+ * eventually in one of the others, when its lane has processed it.
  */
 export interface HeartbeatTotals {
   readonly accepted: number;
   readonly applied: number;
   readonly replacedBy: Readonly<Record<ReplacementReason, number>>;
-  /** Of a worker's rejections that come within a quarter of a second, all go by the cause of the last. */
+  /** All rejections of a worker within 250 ms count under the cause of the last. */
   readonly rejectedBy: Readonly<Record<RejectionCause, number>>;
   readonly lostBy: Readonly<Record<FaultCause, number>>;
-  /** Not done when their worker was forgotten. */
+  /** Not processed when their worker was removed. */
   readonly forgotten: number;
 }
 
 export interface MainGauges {
-  /** How late main's timer of 250 ms was in the last 10 s, on average and at most. */
+  /** Delay of main's 250 ms timer in the last 10 s, average and maximum. */
   readonly loopDelayMs: { readonly mean: number; readonly max: number };
-  /** Open gRPC connections, and streams of heartbeats on them. */
+  /** Open gRPC connections, and heartbeat streams on them. */
   readonly connections: number;
   readonly streams: number;
   readonly lanes: Readonly<Record<LaneState, number>>;
-  /** Threads that were ended and still run. */
+  /** Threads that were terminated but still run. */
   readonly threadsLeftBehind: number;
 }
 
 export interface MasterFigures {
-  /** When they were written, by the monotonic clock; 0: not yet. */
+  /** When the figures were written, by the monotonic clock; 0: not yet. */
   readonly writtenMonotonicMs: number;
   readonly attentive: AttentiveTime;
   readonly holds: HoldFigures;
@@ -68,18 +67,19 @@ export interface MasterFigures {
   readonly gauges: MainGauges;
 }
 
-/** Main looks at its clock four times a second; when it has not for twice as long, it may be standing still. */
+/** Main updates its clock four times a second; after twice that interval without an update it may be blocked. */
 const LONGEST_BETWEEN_MS = 500;
 
 /**
- * Now in attentive time, as far as another thread can know: while main may be standing still, so does it. When main goes on
- * after that, it may turn out to have been up to half a second earlier: whoever needs a time that never falls keeps the latest.
+ * The current attentive time, as far as another thread can know: it stops while main may be blocked. When main
+ * continues, it may turn out to have been up to half a second earlier; callers that need a monotonic value keep the
+ * maximum.
  */
 export function attentiveMs({ writtenMonotonicMs, attentive }: MasterFigures, nowMonotonicMs: number): number {
   return Math.min(nowMonotonicMs, writtenMonotonicMs + LONGEST_BETWEEN_MS) - attentive.offsetMs;
 }
 
-/** @param words and `numbers` of the board; by main alone */
+/** Called only by main. @param words and `numbers` of the board */
 export function writeFigures(words: Int32Array, numbers: Float64Array, figures: MasterFigures): void {
   const { attentive, holds, totals, gauges } = figures;
   const at = BOARD_FIGURES[beginWrite(words, BoardWord.figuresGeneration)];
@@ -104,7 +104,7 @@ export function writeFigures(words: Int32Array, numbers: Float64Array, figures: 
   endWrite(words, BoardWord.figuresGeneration);
 }
 
-/** All zeros before they were written for the first time. */
+/** All zeros before the first write. */
 export function readFigures(words: Int32Array, numbers: Float64Array): MasterFigures {
   const copy = wholeCopy(words, numbers);
   const at = (index: number) => copy[index] as number;

@@ -1,24 +1,25 @@
 /**
- * How often each worker's slot was published to, side by side: one word per row of the board. Slots lie all over memory, so
- * that a look at each of 10,000 is as many cache misses; these words are 40 kB, copied at once.
+ * Number of publications to each worker's slot: one word per row of the board. Slots are scattered in memory, so
+ * checking 10,000 of them costs as many cache misses; these words take 40 kB and are copied at once.
  *
- * Roles: whoever publishes to a slot counts after it: the worker's lane, a successor that mended something, and main when a
- * lane's thread has ended, which may have been killed between the two. Readers look at the count first and at the slot
- * after it.
- * - A reader that misses a publication looked before it was counted, so the count differs at its next look. The count is
- *   to be asked by `of` (Atomics) before the slot is read: the plain look of `copyTo` orders nothing.
- * - A count may move without a publication (main counts whether or not the thread had), and twice for one: readers then
- *   read once in vain. What was published in between tells the slot itself, not the difference of two counts.
+ * A publisher increments the count after publishing: the worker's lane, its successor after a repair, and main when a
+ * lane's thread has ended, which may have been killed in between. Readers read the count first, then the slot.
+ * - A reader that misses a publication read the slot before the increment, so the count differs at its next look. The
+ * count
+ *   must be read by `of` (Atomics) before the slot; the plain read of `copyTo` orders nothing.
+ * - A count may change without a publication (main increments in either case), and twice for one: readers then read
+ * once in
+ *   vain. The number of publications is in the slot, not in the difference of two counts.
  *
- * The words are handed from lane to lane with the slot, by `leave` and `left`. A thread that does not end, and one that has
- * yet to leave a worker whose row is another's already, may still count there: so everybody adds and nobody stores, and of
- * two that add at once no count is lost. Counts wrap at 2^32 and are compared for being equal alone.
+ * A word is passed from lane to lane with the slot, by `leave` and `left`. A thread that does not terminate, or that
+ * has not left a worker whose row was reused, may still increment it: so all writers use atomic adds, and no count is
+ * lost. Counts wrap at 2^32 and are compared only for equality.
  *
- * Sixteen rows share a cache line, which lanes on several cores take from each other, once for each heartbeat. A line for each
- * row would spare them that, and cost every look what this saves.
+ * Sixteen rows share a cache line, for which lanes on several cores compete, once per heartbeat. A line per row would
+ * avoid that, but make every look as slow as without these words.
  */
 
-/** The memory itself, as it is handed from thread to thread. */
+/** The memory, as passed between threads. */
 export type PublicationsMemory = SharedArrayBuffer;
 
 export function allocatePublications(rows: number): PublicationsMemory {
@@ -32,17 +33,17 @@ export class Publications {
     this.#words = new Int32Array(memory);
   }
 
-  /** Something was published to the slot of this row, or may have been. */
+  /** Something was published, or may have been published, to the slot of this row. */
   add(row: number): void {
     Atomics.add(this.#words, row, 1);
   }
 
-  /** To be asked before the slot is read. */
+  /** Must be read before the slot. */
   of(row: number): number {
     return Atomics.load(this.#words, row);
   }
 
-  /** All rows, read plainly: whatever is counted later is found by the next look. */
+  /** Copies all rows, plainly: later changes are found by the next look. */
   copyTo(target: Int32Array): void {
     target.set(this.#words);
   }

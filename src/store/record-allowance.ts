@@ -1,19 +1,19 @@
 /**
- * How large records may be, and for how long samples are kept, told to every lane through shared memory: four words, changed
- * by the main thread alone, which counts the memory. Each is whole by itself; a lane may see one a moment late.
+ * Publishes to every lane how large records may be and for how long samples are kept: four words in shared memory,
+ * written only by the main thread. Each is consistent by itself; a lane may see a change a moment late.
  */
 import { WORD_BYTES } from './layout.ts';
 
 export type AllowanceMemory = SharedArrayBuffer;
 
 const Word = {
-  /** Bytes of JSON that a record may have at most, ever. */
+  /** Maximum size of a record's JSON, in bytes; constant. */
   maxRecordBytes: 0,
-  /** Bytes of JSON that a slot may be made to hold just now. */
+  /** Current maximum capacity for JSON of a slot, in bytes. */
   maxCapacityBytes: 1,
-  /** 1 while memory is short: slots shrink as soon as they can. */
+  /** 1 while memory is short: slots shrink as early as possible. */
   isShort: 2,
-  /** For so long each worker's ring keeps samples; 0: nobody reads them. Written once. */
+  /** How long each worker's ring keeps samples, in ms; 0: no samples. Written once. */
   sampleSpanMs: 3,
 } as const;
 const WORDS = 4;
@@ -28,7 +28,7 @@ export interface RecordAllowance extends RecordLimits {
   readonly sampleSpanMs: number;
 }
 
-/** For a slot that is nobody else's business. */
+/** For a slot outside a fleet. */
 export const UNLIMITED: RecordAllowance = {
   maxRecordBytes: Number.POSITIVE_INFINITY,
   maxCapacityBytes: Number.POSITIVE_INFINITY,
@@ -57,7 +57,7 @@ export class AllowanceWriter {
 }
 
 export class AllowanceReader implements RecordAllowance {
-  /** Written once, before the memory is handed to anybody. */
+  /** Written once, before the memory is passed on. */
   readonly sampleSpanMs: number;
   readonly #words: Int32Array;
 

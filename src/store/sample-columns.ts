@@ -1,6 +1,6 @@
 /**
- * Samples of one worker, copied out of its slot column by column: for a reader that drains one worker after the other into
- * the same arrays. Element n of each column is of the same sample; only the first `count` are valid, until the next drain.
+ * Samples of one worker, copied out of its slot column by column, for a reader that drains many workers into the same
+ * arrays. Element n of each column belongs to the same sample; only the first `count` are valid, until the next drain.
  */
 
 const FIRST_ROOM = 64;
@@ -8,13 +8,13 @@ const FIRST_ROOM = 64;
 export class SampleColumns {
   /** Number of the first sample, counted since the worker was known, modulo 2^32. */
   from = 0;
-  /** … and of the one behind the last: what to drain from next time. */
+  /** … and of the one after the last: where to start the next drain. */
   to = 0;
-  /** Samples that were asked for and are not there any more. */
+  /** Requested samples that no longer exist. */
   lost = 0;
   /** When the master received the heartbeat. The wall clock can go back … */
   receivedUnixMs = new Float64Array(FIRST_ROOM);
-  /** … the monotonic one cannot. */
+  /** … the monotonic clock cannot. */
   receivedMonotonicMs = new Float64Array(FIRST_ROOM);
   /** Percentages. */
   cpuUsage = new Float32Array(FIRST_ROOM);
@@ -22,7 +22,7 @@ export class SampleColumns {
   storageUsage = new Float32Array(FIRST_ROOM);
   gpuUsage = new Float32Array(FIRST_ROOM);
   runningTasks = new Uint32Array(FIRST_ROOM);
-  /** Custom metrics that the worker's samples have, and a column for each; NaN: that sample has none. */
+  /** Names of the worker's custom metrics, with a column for each; NaN: the sample lacks the metric. */
   metricNames: readonly string[] = [];
   readonly metrics: Float64Array[] = [];
 
@@ -30,7 +30,7 @@ export class SampleColumns {
     return (this.to - this.from) >>> 0;
   }
 
-  /** Makes room for so many samples with these metrics; what was there is gone. */
+  /** Makes room for so many samples with these metrics; the previous content is lost. */
   reserve(count: number, metricNames: readonly string[]): void {
     this.metricNames = metricNames;
     const room = 2 ** Math.ceil(Math.log2(Math.max(count, FIRST_ROOM)));
@@ -47,7 +47,7 @@ export class SampleColumns {
     this.runningTasks = new Uint32Array(room);
   }
 
-  /** Takes away the first ones. */
+  /** Removes the first ones. */
   drop(count: number): void {
     if (count === 0) return;
     for (const column of this.#columns()) column.copyWithin(0, count, this.count);

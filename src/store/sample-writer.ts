@@ -1,12 +1,12 @@
 /**
- * The writing side of a slot's samples, part of slot-writer.ts: one sample for each heartbeat that is applied, numbered by
- * `applied`, in a ring of columns. Custom metrics get a column each when they are first seen.
+ * The writing side of a slot's samples, part of slot-writer.ts: one sample per applied heartbeat, numbered by
+ * `applied`, in a ring of columns. A custom metric gets a column when it is first seen.
  *
- * Order: the metrics of a sample are written before its record is published, all the rest after that and from the record. So
- * a killed lane leaves either a sample that was not begun as far as readers know (its place is the one that they never read),
- * or one whose metrics are there and whose rest its successor writes.
+ * Order: a sample's metrics are written before its record is published; the rest is written afterwards, from the
+ * record. So a killed lane leaves either a sample that readers do not see (its place is the one that they never read),
+ * or one whose metrics are complete and whose rest its successor writes.
  *
- * A name is written into a memory once, then counted: readers may keep names for as long as they look at that memory.
+ * A name is written into a memory once, then counted: readers may cache names while they read that memory.
  */
 import {
   METRIC_NAME_BYTES,
@@ -29,9 +29,9 @@ type Column = Float64Array | Float32Array | Uint32Array;
 
 export class SampleWriter {
   #slot: SlotViews;
-  /** The column of each metric that has one. */
+  /** Column index by metric name. */
   #columns = new Map<string, number>();
-  /** While all columns are taken: the sample at which it is looked again whether any can be given up. */
+  /** While all columns are taken: the sample number at which to check again whether any can be freed. */
   #lookAgainAt: number | undefined;
 
   constructor(slot: SlotViews) {
@@ -39,7 +39,7 @@ export class SampleWriter {
     this.#nameColumns(metricNamesIn(slot));
   }
 
-  /** The ring that the slot is to have for the sample in hand; what there is no memory for stays as it is. */
+  /** The ring size needed for the current sample; unchanged if there is no memory for a larger one. */
   sizeFor(nowMs: number, metrics: Metrics, allowance: RecordAllowance): RingSize {
     const { size } = this.#slot;
     const { sampleSpanMs } = allowance;
@@ -47,7 +47,7 @@ export class SampleWriter {
     if (ringCapacity === 0) return size;
     const metricColumns = this.#metricColumnsFor(metrics);
     if (ringCapacity === size.ringCapacity && metricColumns === size.metricColumns) return size;
-    // As much as a larger record may take.
+    // As much as a larger record could take.
     const mostBytes = slotBytes(size) + 2 * allowance.maxCapacityBytes;
     const wanted = [
       { ringCapacity, metricColumns },
@@ -57,7 +57,7 @@ export class SampleWriter {
     return wanted.find((ring) => slotBytes({ ...size, ...ring }) <= mostBytes) ?? size;
   }
 
-  /** The slot goes on in another memory, with as many of the newest samples as it can hold. */
+  /** Moves to another memory, with as many of the newest samples as fit. */
   move(to: SlotViews): void {
     const from = this.#slot;
     const applied = Atomics.load(from.control, SlotWord.applied);
@@ -83,7 +83,7 @@ export class SampleWriter {
     }
   }
 
-  /** Writes the metrics of the sample in hand, before its record is published. */
+  /** Writes the metrics of the current sample, before its record is published. */
   begin(metrics: Metrics): void {
     const { control, ring, size } = this.#slot;
     if (size.metricColumns === 0) {
@@ -101,7 +101,7 @@ export class SampleWriter {
     if (written < metrics.size) Atomics.add(control, SlotWord.metricsLeftOut, metrics.size - written);
   }
 
-  /** Writes all the rest of the sample. @param record index of the first number of its record */
+  /** Writes the rest of the sample. @param record index of the first number of its record */
   write(record: number): void {
     const { control, numbers, ring, size } = this.#slot;
     if (size.ringCapacity === 0) return;
@@ -150,7 +150,7 @@ export class SampleWriter {
     return known;
   }
 
-  /** Those of which the ring holds a value. */
+  /** Names of metrics with a value in the ring. */
   #liveNames(): string[] {
     const { control, ring, size } = this.#slot;
     const applied = Atomics.load(control, SlotWord.applied);
@@ -165,7 +165,7 @@ export class SampleWriter {
     return Array.from(this.#columns).flatMap(([name, column]) => (isLive(column) ? name : []));
   }
 
-  /** As far as there are columns. */
+  /** Adds columns while there are free ones. */
   #addNew(metrics: Metrics): void {
     for (const name of metrics.keys()) {
       if (this.#columns.size === this.#slot.size.metricColumns) return;
@@ -188,13 +188,13 @@ export class SampleWriter {
   }
 }
 
-/** How many samples its ring holds, without the place of the next one: a killed lane may have begun to write there. */
+/** Number of samples in the ring, without the place of the next one, where a killed lane may have begun to write. */
 function heldIn({ control, size }: SlotViews): number {
   const held = (Atomics.load(control, SlotWord.applied) - Atomics.load(control, SlotWord.ringFrom)) >>> 0;
   return Math.min(held, Math.max(0, size.ringCapacity - 1));
 }
 
-/** Whether there is room for it. No text takes more than three bytes per unit. */
+/** Whether the name fits. A UTF-16 unit takes at most three bytes. */
 function isShort(name: string): boolean {
   return 3 * name.length <= METRIC_TEXT_BYTES || Buffer.byteLength(name) <= METRIC_TEXT_BYTES;
 }

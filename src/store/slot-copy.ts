@@ -1,14 +1,13 @@
 /**
- * A copy of a slot whose writing thread can no longer be ended: the worker goes on in the copy, and whatever the thread
- * may still write lands in memory that nobody reads any more.
+ * Copies a slot whose writing thread cannot be terminated: the worker continues in the copy, and whatever the thread
+ * still writes goes to memory without readers.
  *
- * Only the slot in hand needs it. The thread was told to end (`terminate`): where it ever comes back from what holds it up,
- * V8 ends it at the next call of a function, so it may at the most finish the write that it is in, and takes no other
- * heartbeat and no message.
+ * Only the slot in process needs this. The thread was told to end (`terminate`): if it ever continues, V8 ends it at
+ * the next function call, so it can at most finish its current write, and takes no other heartbeat and no message.
  *
- * Called by main while the old writer may be at any point of a write. Record and note are copied whole (double-buffer.ts); of the
- * ring, the sample that may be under way is the one that the next writer overwrites. The next writer calls `mend` as
- * after any killed writer.
+ * Called by main while the old writer may be at any point of a write. Record and note are copied whole
+ * (double-buffer.ts). A sample that may be incomplete is the one that the next writer overwrites. The next writer calls
+ * `mend`, as after any killed writer.
  */
 
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
@@ -18,8 +17,8 @@ import { allocateSlot, type SlotMemory, viewSlot } from './slot-memory.ts';
 export function copiedSlot(memory: SlotMemory): SlotMemory {
   const old = viewSlot(memory);
   const copy = allocateSlot(old.size);
-  // Counters first: what is published after them shows as finished by nobody, and is mended.
-  // `finished` before `taken`: the other way round, a heartbeat that is done meanwhile would look like one in hand.
+  // Counters first: a publication after them is not counted as finished, and is repaired.
+  // `finished` before `taken`: in the other order, a heartbeat finished in between would look like one in process.
   for (const word of [SlotWord.finished, SlotWord.taken, SlotWord.applied, SlotWord.rejected]) {
     Atomics.store(copy.control, word, Atomics.load(old.control, word));
   }
@@ -36,8 +35,8 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
     old.bytes.copy(copy.bytes, copy.offsets.record[0], offsets.record[from], offsets.record[from] + recordBytes);
   });
   old.bytes.copy(copy.bytes, copy.offsets.ringTimes, old.offsets.ringTimes);
-  // The record may be newer than the counters. Its own number tells how many samples there are with it; the last of
-  // them is written again by `mend` if the record is of the heartbeat in hand.
+  // The record may be newer than the counters. It contains its own sample count; `mend` writes its sample again if the
+  // record is that of the heartbeat in process.
   const record = copy.offsets.record[0] / 8;
   const appliedIndex = copy.numbers[record + RecordNumber.appliedIndex] as number;
   const ordinal = copy.numbers[record + RecordNumber.ordinal] as number;

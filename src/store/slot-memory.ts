@@ -1,4 +1,4 @@
-/** A slot's memory: how it is made, and the views through which writer and readers see it. */
+/** A slot's memory: its allocation, and the views through which writer and readers access it. */
 import {
   LAYOUT_VERSION,
   METRIC_NAME_BYTES,
@@ -13,10 +13,10 @@ import {
 } from './layout.ts';
 import { isMetricColumns, isRingCapacity } from './slot-ring.ts';
 
-/** The memory itself, as it is handed from thread to thread. */
+/** The memory, as passed between threads. */
 export type SlotMemory = SharedArrayBuffer;
 
-/** Views of one slot. They hold no state of their own: any number may look at the same memory. */
+/** Views of one slot, without state of their own: any number may view the same memory. */
 export class SlotViews {
   readonly memory: SlotMemory;
   readonly size: SlotSize;
@@ -40,7 +40,7 @@ export class SlotViews {
     this.bytes = Buffer.from(memory);
   }
 
-  /** Made when it is first asked for: most readers never do, and each of its views takes 100 bytes. */
+  /** Created on first use: most readers never need it, and each of its views takes 100 bytes. */
   get ring(): RingViews {
     this.#ring ??= viewRing(this);
     return this.#ring;
@@ -52,15 +52,15 @@ export interface RingViews {
   readonly monotonic: Float64Array;
   readonly columns: readonly Float32Array[];
   readonly tasks: Uint32Array;
-  /** Custom metrics, NaN where a sample has none. */
+  /** Custom metrics, NaN where a sample lacks one. */
   readonly metrics: readonly Float64Array[];
 }
 
-/** As it was before foreign code came: its own memory is counted, see foreign-memory.ts. */
+/** Captured before foreign code is loaded, whose allocations are counted, see foreign-memory.ts. */
 const Memory = SharedArrayBuffer;
 
 export function allocateSlot(size: SlotSize): SlotViews {
-  if (!isRingCapacity(size.ringCapacity)) throw new Error(`a ring of ${size.ringCapacity} samples cannot be`);
+  if (!isRingCapacity(size.ringCapacity)) throw new Error(`a ring cannot have ${size.ringCapacity} samples`);
   const memory = new Memory(slotOffsets(size).totalBytes);
   const control = new Int32Array(memory);
   Atomics.store(control, SlotWord.magic, SLOT_MAGIC);
@@ -76,31 +76,31 @@ export function viewSlot(memory: SlotMemory): SlotViews {
 }
 
 /**
- * Whether `memory`, which another thread says to be the slot of another size that follows `old`, can be one.
- * @returns what is wrong with it, for people; undefined if nothing is
+ * Whether `memory`, which a thread claims to be the resized slot after `old`, can be one.
+ * @returns what is wrong with it, as readable text; undefined if nothing is
  */
 export function successorProblem(memory: unknown, old: SlotMemory, maxBytes: number): string | undefined {
-  if (!(memory instanceof SharedArrayBuffer)) return 'no shared memory';
-  if (memory.growable) return 'its size may change';
+  if (!(memory instanceof SharedArrayBuffer)) return 'it is not shared memory';
+  if (memory.growable) return 'it is growable';
   const { byteLength } = memory;
-  if (byteLength > maxBytes) return `${byteLength} bytes, more than ${maxBytes}`;
-  if (byteLength % WORD_BYTES !== 0) return `${byteLength} bytes are no whole number of words`;
+  if (byteLength > maxBytes) return `it has ${byteLength} bytes; the maximum is ${maxBytes}`;
+  if (byteLength % WORD_BYTES !== 0) return `its ${byteLength} bytes are not a whole number of words`;
   const control = new Int32Array(memory);
   if (control[SlotWord.magic] !== SLOT_MAGIC || control[SlotWord.version] !== LAYOUT_VERSION) {
     return 'not a slot of this layout';
   }
   const jsonCapacity = Atomics.load(control, SlotWord.jsonCapacity);
   const ringCapacity = Atomics.load(control, SlotWord.ringCapacity);
-  if (!isRingCapacity(ringCapacity)) return 'its ring has a size that none can have';
+  if (!isRingCapacity(ringCapacity)) return 'its ring has an invalid size';
   const metricColumns = Atomics.load(control, SlotWord.metricColumns);
-  if (!isMetricColumns(metricColumns)) return 'it has so many columns of metrics as none can have';
+  if (!isMetricColumns(metricColumns)) return 'it has an invalid number of metric columns';
   const names = Atomics.load(control, SlotWord.metricNames);
-  if (names < 0 || names > metricColumns) return 'it has more names of metrics than columns';
+  if (names < 0 || names > metricColumns) return 'it has more metric names than columns';
   if (isSameSize({ jsonCapacity, ringCapacity, metricColumns }, viewSlot(old).size))
-    return `${byteLength} bytes as before, expected another size`;
+    return `it has ${byteLength} bytes as before, expected another size`;
   const expectedBytes =
     jsonCapacity > 0 ? slotOffsets({ jsonCapacity, ringCapacity, metricColumns }).totalBytes : undefined;
-  return byteLength === expectedBytes ? undefined : 'its size is not what it says of itself';
+  return byteLength === expectedBytes ? undefined : 'its size contradicts its header';
 }
 
 export function isSameSize(one: SlotSize, other: SlotSize): boolean {
@@ -116,7 +116,7 @@ interface SlotShape {
   readonly offsets: SlotOffsets;
 }
 
-/** The shape that was seen last. Nearly all slots have the same one, which they then share. */
+/** The last shape. Nearly all slots have the same one and share it. */
 let lastShape: SlotShape | undefined;
 
 function shapeOf(control: Int32Array): SlotShape {
@@ -129,7 +129,7 @@ function shapeOf(control: Int32Array): SlotShape {
   return lastShape;
 }
 
-/** The metrics that have a column, in their order. @param from those before it are known */
+/** Names of metrics with a column, in column order. @param from number of names that are already known */
 export function metricNamesIn({ bytes, control, offsets, size }: SlotViews, from = 0): string[] {
   const names: string[] = [];
   const named = Math.min(Atomics.load(control, SlotWord.metricNames), size.metricColumns);

@@ -1,18 +1,21 @@
-/** The progress table of a record: since when which of the worker's tasks have made no progress. Part of layout.ts's record. */
+/**
+ * The progress table of a record: since when each of the worker's tasks has made no progress. Part of layout.ts's
+ * record.
+ */
 import { PROGRESS_ENTRIES, PROGRESS_ENTRY_NUMBERS, ProgressNumber } from './layout.ts';
 
 export const MAX_PROGRESS_ENTRIES = PROGRESS_ENTRIES;
 
 export interface ProgressEntry {
-  /** Stands for the task's id. */
+  /** Hash of the task's id. */
   readonly taskHash: number;
-  /** What it had reached … */
+  /** Its progress … */
   readonly progress: number;
-  /** … since when, by the monotonic clock. */
+  /** … and since when, by the monotonic clock. */
   readonly sinceMs: number;
 }
 
-/** @param at index of the table's first number. @param entries further ones than the table holds are left out */
+/** @param at index of the table's first number @param entries beyond the table's capacity are ignored */
 export function writeProgress(numbers: Float64Array, at: number, entries: readonly ProgressEntry[]): void {
   const count = Math.min(entries.length, PROGRESS_ENTRIES);
   numbers[at + ProgressNumber.count] = count;

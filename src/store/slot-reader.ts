@@ -1,6 +1,7 @@
 /**
- * The reading side of a slot, for any number of threads: never waits, never sees half of a write (see double-buffer.ts), may
- * be a moment behind, and reads of the one worker alone whose slot the memory was when it was made (see slot-shelf.ts).
+ * The reading side of a slot, for any number of threads: never waits, never sees a partial write (double-buffer.ts),
+ * may be a moment behind, and reads only the worker whose slot the memory was when the reader was created
+ * (slot-shelf.ts).
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
@@ -21,15 +22,15 @@ export interface SlotCounts {
 }
 
 /**
- * Of this thread: what is copied into it is a text before anything else runs. Records of a few hundred tasks fit; for a
- * larger one memory is taken each time, which is little beside making so large a text.
+ * Scratch memory of this thread, converted to a string before other code runs. Fits records of a few hundred tasks; for
+ * larger ones memory is allocated each time, which is cheap compared with creating so large a string.
  */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** The memory is another worker's by now: this one was forgotten a while ago, and its reader not yet told. */
+/** The memory belongs to another worker by now: this one was removed, and its reader has not been told yet. */
 export class SlotGone extends Error {
   constructor() {
-    super('the worker was forgotten, and its memory is another worker’s');
+    super('the worker was removed, and its memory belongs to another worker');
   }
 }
 
@@ -39,10 +40,10 @@ const CLOSING_BRACKET = 0x5d;
 export class SlotReader {
   readonly #slot: SlotViews;
   readonly #tenancy: number;
-  /** Of custom metrics, as far as samples were read. */
+  /** Names of custom metrics, as far as samples were read. */
   #names: readonly string[] = [];
 
-  /** @param tenancy of the worker that is to be read of; undefined: the one whose memory it is just now */
+  /** @param tenancy of the worker to read; undefined: the current one */
   constructor(memory: SlotMemory, tenancy?: number) {
     this.#slot = viewSlot(memory);
     this.#tenancy = tenancy ?? Atomics.load(this.#slot.control, SlotWord.tenancy);
@@ -52,43 +53,43 @@ export class SlotReader {
     return this.#slot.memory;
   }
 
-  /** Which of the workers that the memory serves one after the other is read of. */
+  /** Identifies the worker among those that use the memory one after another. */
   get tenancy(): number {
     return this.#tenancy;
   }
 
-  /** Bytes of JSON that its record may have. */
+  /** Capacity for JSON of a record, in bytes. */
   get capacityBytes(): number {
     return this.#slot.size.jsonCapacity;
   }
 
-  /** Moves with each write: whoever remembers it can tell that the record may have changed. */
+  /** Changes with each write: if it is unchanged, so is the record. */
   get generation(): number {
     return Atomics.load(this.#slot.control, SlotWord.recordGeneration);
   }
 
-  /** Whether there is a record: of a heartbeat that was applied, or what an earlier master kept. */
+  /** Whether there is a record: from an applied heartbeat, or restored from an earlier master. */
   get hasRecord(): boolean {
-    // Not by the generation, which goes on when the memory is given to the next worker.
+    // The generation does not tell, since it continues when the memory is given to the next worker.
     return this.#recordNumber(RecordNumber.ordinal) !== 0;
   }
 
-  /** How many records and notes were published, modulo 2^32: both only grow, so that their sum tells of either. */
+  /** Number of published records and notes, modulo 2^32: both only increase, so their sum changes with either. */
   get publications(): number {
     return ((this.generation >> 1) + (Atomics.load(this.#slot.control, SlotWord.noteGeneration) >> 1)) | 0;
   }
 
-  /** Ordinal of the heartbeat that the lane took last. */
+  /** Ordinal of the last heartbeat that the lane took. */
   get taken(): number {
     return Atomics.load(this.#slot.control, SlotWord.taken);
   }
 
-  /** Ordinal of the heartbeat that the lane is done with. */
+  /** Ordinal of the last heartbeat that the lane finished. */
   get finished(): number {
     return Atomics.load(this.#slot.control, SlotWord.finished);
   }
 
-  /** Whether its lane, now dead, was in the middle of a heartbeat, or of writing. */
+  /** Whether its dead lane was processing a heartbeat, or writing. */
   get isInHand(): boolean {
     const { control } = this.#slot;
     const isWriting = (word: number) => (Atomics.load(control, word) & 1) === 1;
@@ -104,15 +105,15 @@ export class SlotReader {
   }
 
   /**
-   * Copies the JSON head of the record into `target`, from `offset` and never at or beyond `end`. Of the bytes between
-   * the copied ones and `end` nothing is known afterwards: a torn record may have been longer.
-   * @returns how many bytes were copied; if there is no room for them, minus how many they are.
+   * Copies the record's JSON head into `target` from `offset`, never at or beyond `end`. The bytes between the copied
+   * ones and `end` are undefined afterwards, since a torn record may have been longer.
+   * @returns the number of bytes copied; if they do not fit, minus the number needed
    */
   copyJsonHead(target: Buffer, offset: number, end = target.length): number {
     const { numbers, bytes, offsets, size } = this.#slot;
     return this.#readWhole(SlotWord.recordGeneration, (copy) => {
       const jsonBytes = numbers[offsets.record[copy] / 8 + RecordNumber.jsonBytes] as number;
-      // A torn length may be anything; the second look will throw it away.
+      // A torn length may have any value; the second look will discard it.
       if (!isLength(jsonBytes, size.jsonCapacity)) return 0;
       if (offset + jsonBytes > end) return -jsonBytes;
       const from = offsets.json[copy];
@@ -121,7 +122,7 @@ export class SlotReader {
     });
   }
 
-  /** The JSON head of the record with `tail`, which is ASCII, behind it. */
+  /** The record's JSON head followed by `tail`, which must be ASCII. */
   json(tail: string): string {
     const room = this.#slot.size.jsonCapacity + tail.length;
     const target = room <= scratch.length ? scratch : Buffer.allocUnsafeSlow(room);
@@ -155,14 +156,14 @@ export class SlotReader {
     return record.ordinal === 0 ? undefined : record;
   }
 
-  /** Bytes of the record as JSON. */
+  /** Size of the record as JSON, in bytes. */
   get jsonBytes(): number {
     return this.#recordNumber(RecordNumber.jsonBytes);
   }
 
   /**
-   * Whether the record lists devices. They are its last member, and no other of its members may end in a bracket but the
-   * tasks, which never are the last: one byte tells.
+   * Whether the record lists devices. They are its last member, and only tasks, which are never last, end in a bracket, too;
+   * so one byte tells.
    */
   get listsGpus(): boolean {
     const { numbers, bytes, offsets, size } = this.#slot;
@@ -173,12 +174,12 @@ export class SlotReader {
     });
   }
 
-  /** How many tasks the record has. */
+  /** Number of tasks in the record. */
   get runningTasks(): number {
     return this.#recordNumber(RecordNumber.runningTasks);
   }
 
-  /** When the master received the heartbeat of the record, by the monotonic clock; 0 before the first. */
+  /** When the master received the record's heartbeat, by the monotonic clock; 0 before the first. */
   get receivedMonotonicMs(): number {
     const { numbers, offsets } = this.#slot;
     return this.#readWhole(
@@ -187,7 +188,7 @@ export class SlotReader {
     );
   }
 
-  /** When the running task that has waited for the longest made progress last, by the monotonic clock. */
+  /** Time of the least recent progress of any running task, by the monotonic clock. */
   get taskStoodStillSinceMs(): number | undefined {
     const sinceMs = this.#recordNumber(RecordNumber.taskStoodStillSinceMs);
     return sinceMs === 0 ? undefined : sinceMs;
@@ -205,8 +206,8 @@ export class SlotReader {
   }
 
   /**
-   * For the main thread when the slot's lane is dead: the ordinal of the heartbeat that was in hand and has left no
-   * record and no rejection; undefined if there is none.
+   * For the main thread when the slot's lane is dead: the ordinal of the heartbeat that was in process and left neither
+   * a record nor a rejection; undefined if there is none.
    */
   unfinished(): number | undefined {
     const taken = this.taken;
@@ -216,17 +217,17 @@ export class SlotReader {
   }
 
   /**
-   * Copies the samples from number `from` on, as far as the ring still holds them, and says how many it does not: each is
-   * copied or counted as lost once, whoever drains from the `to` of the time before, also into the slot that follows this
-   * one. While the ring is off all are lost.
-   * @param from modulo 2^32; 0: since the worker was known. One that is ahead of the slot copies nothing
-   * @param into whatever was there is gone
-   * @throws SlotGone if the memory is another worker's
+   * Copies the samples from number `from` on that the ring still holds, and reports how many it no longer holds. If
+   * each call starts at the `to` of the previous one, also across a change of the slot, each sample is copied or
+   * counted as lost exactly once. While the ring is off, all are lost.
+   * @param from modulo 2^32; 0: since the worker was known. A number beyond the newest sample copies nothing
+   * @param into its previous content is lost
+   * @throws SlotGone if the memory belongs to another worker
    */
   samplesSince(from: number, into: SampleColumns): void {
     const { control, size } = this.#slot;
     const mask = size.ringCapacity - 1;
-    // What is published from here on may be copied in part.
+    // What is published from here on may be copied partially.
     const published = Atomics.load(control, SlotWord.applied);
     const missing = (published - from) | 0;
     const held = Math.min((published - Atomics.load(control, SlotWord.ringFrom)) >>> 0, Math.max(0, mask));
@@ -234,9 +235,10 @@ export class SlotReader {
     const first = published - count;
     into.reserve(count, this.#metricNames());
     if (count > 0) this.#copySamples(first, count, into);
-    // The second look, as in double-buffer.ts: sample number `applied` may be under way and overwrites the oldest of the ring.
+    // The second look, as in double-buffer.ts: sample number `applied` may be in progress and overwrites the oldest
+    // one.
     const applied = Atomics.add(control, SlotWord.applied, 0);
-    // The same for the tenancy: what was read plainly before it is not of the next tenant.
+    // The same for the tenancy: what was read plainly before belongs to the same worker.
     Atomics.add(control, SlotWord.tenancy, 0);
     this.#mustBeMine();
     into.from = first >>> 0;
@@ -246,7 +248,7 @@ export class SlotReader {
     into.lost = (into.from - from) >>> 0;
   }
 
-  /** The first sample that can be copied, for a reader that has copied none and wants no others. */
+  /** The first sample that can be copied, for a reader that has copied none and wants only new ones. */
   get firstSample(): number {
     const { control, size } = this.#slot;
     const applied = Atomics.load(control, SlotWord.applied);
@@ -254,14 +256,14 @@ export class SlotReader {
     return (applied - Math.min(held, Math.max(0, size.ringCapacity - 1))) >>> 0;
   }
 
-  /** A name that is there stays there. */
+  /** Names never change once written. */
   #metricNames(): readonly string[] {
     const named = Atomics.load(this.#slot.control, SlotWord.metricNames);
     if (named > this.#names.length) this.#names = [...this.#names, ...metricNamesIn(this.#slot, this.#names.length)];
     return this.#names;
   }
 
-  /** Values of custom metrics that no column was there for, modulo 2^32; a lane that was killed may have counted some twice. */
+  /** Custom metric values without a column, modulo 2^32; some may be counted twice after a lane was killed. */
   get metricsLeftOut(): number {
     return Atomics.load(this.#slot.control, SlotWord.metricsLeftOut);
   }
@@ -296,12 +298,12 @@ export class SlotReader {
     return this.#readWhole(SlotWord.recordGeneration, (copy) => numbers[offsets.record[copy] / 8 + index] as number);
   }
 
-  /** How many heartbeats were applied, modulo 2^32. */
+  /** Number of applied heartbeats, modulo 2^32. */
   get applied(): number {
     return Atomics.load(this.#slot.control, SlotWord.applied);
   }
 
-  /** How many heartbeats were rejected, modulo 2^32. */
+  /** Number of rejected heartbeats, modulo 2^32. */
   get rejected(): number {
     return Atomics.load(this.#slot.control, SlotWord.rejected);
   }
@@ -326,7 +328,7 @@ export class SlotReader {
     if (Atomics.load(this.#slot.control, SlotWord.tenancy) !== this.#tenancy) throw new SlotGone();
   }
 
-  /** Reads until what was read is whole. */
+  /** Retries until the value read is whole. */
   #readWhole<T>(word: number, read: (copy: 0 | 1) => T): T {
     const { control } = this.#slot;
     for (let tries = 0; tries < MAX_READ_TRIES; tries++) {
@@ -339,7 +341,7 @@ export class SlotReader {
   }
 }
 
-/** Whether it can be one: no length that is read leads beyond the slot, whatever stands there. */
+/** Whether a length is valid, so that no read leads beyond the slot, whatever the memory contains. */
 function isLength(bytes: number, most: number): boolean {
   return Number.isInteger(bytes) && bytes >= 0 && bytes <= most;
 }

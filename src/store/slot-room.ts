@@ -1,22 +1,22 @@
 /**
- * How much room a slot has for its record, as pure functions: when it grows, when it shrinks, and when it may not grow.
+ * The capacity of a slot for its record: when it grows, when it shrinks, and when it may not grow. Pure functions.
  *
- * A slot grows as soon as a record does not fit. It shrinks when records have needed no more than a quarter of it for
- * {@link SHRINK_AFTER} heartbeats in a row, to what the largest of those needs; while memory is short, after the first. So
- * a worker whose records change between two sizes keeps the room for the larger one.
+ * A slot grows as soon as a record does not fit. It shrinks when records needed at most a quarter of it for
+ * {@link SHRINK_AFTER} heartbeats in a row, to the size needed by the largest of those; while memory is short, after
+ * the first. So a worker whose records alternate between two sizes keeps the capacity for the larger one.
  */
 import { jsonCapacityFor, LEAST_JSON_CAPACITY } from './layout.ts';
 import type { RecordLimits } from './record-allowance.ts';
 
-/** At one heartbeat in 5 s, 40 s: longer than a burst of tasks takes to come and go, and soon enough for memory. */
+/** 40 s at one heartbeat per 5 s: longer than a usual burst of tasks. */
 export const SHRINK_AFTER = 8;
 const MUCH_SMALLER = 4;
 
-/** What is remembered between heartbeats; it may be forgotten. */
+/** State between heartbeats; it may be lost. */
 export interface SmallRecords {
-  /** How many in a row needed no more than a quarter of the room. */
+  /** Number of consecutive records that needed at most a quarter of the capacity. */
   readonly count: number;
-  /** Bytes of the largest of them. */
+  /** Size of the largest of them in bytes. */
   readonly largestBytes: number;
 }
 
@@ -27,7 +27,7 @@ export interface SlotRoom {
   readonly small: SmallRecords;
 }
 
-/** @param bytes of the record's JSON */
+/** @param bytes size of the record's JSON */
 export function roomAfter({ capacity, small }: SlotRoom, bytes: number, isShort: boolean): SlotRoom {
   if (bytes > capacity) return { capacity: jsonCapacityFor(bytes), small: NO_SMALL_RECORDS };
   if (capacity === LEAST_JSON_CAPACITY || MUCH_SMALLER * jsonCapacityFor(bytes) > capacity) {
@@ -43,17 +43,17 @@ export type NoRoomCause = 'record_size' | 'record_memory';
 
 export interface NoRoom {
   readonly cause: NoRoomCause;
-  /** For people. */
+  /** Readable text. */
   readonly reason: string;
 }
 
-/** Why a slot may not be made to hold so much; undefined if it may. The least room is every slot's. */
+/** Why a slot may not have this capacity; undefined if it may. The minimum capacity is always allowed. */
 export function whyNoRoom(jsonBytes: number, allowance: RecordLimits): NoRoom | undefined {
   const { maxRecordBytes, maxCapacityBytes } = allowance;
   if (jsonBytes > maxRecordBytes) {
     return {
       cause: 'record_size',
-      reason: `the record has ${jsonBytes} bytes as JSON; at most ${maxRecordBytes} are taken (MAX_RECORD_SIZE)`,
+      reason: `the record has ${jsonBytes} bytes as JSON; at most ${maxRecordBytes} are allowed (MAX_RECORD_SIZE)`,
     };
   }
   const capacity = jsonCapacityFor(jsonBytes);
@@ -61,7 +61,7 @@ export function whyNoRoom(jsonBytes: number, allowance: RecordLimits): NoRoom | 
   return {
     cause: 'record_memory',
     reason:
-      `there is no memory for a record of ${jsonBytes} bytes as JSON: for now, ` +
-      `one may have ${Math.floor(maxCapacityBytes / 1.25)} (RECORD_MEMORY)`,
+      `there is not enough memory for a record of ${jsonBytes} bytes as JSON; ` +
+      `the limit is currently ${Math.floor(maxCapacityBytes / 1.25)} (RECORD_MEMORY)`,
   };
 }

@@ -1,26 +1,27 @@
 /**
- * Memory of forgotten workers, kept for the next ones: V8 collects shared memory late, so that a fleet which comes and goes
- * would fill the memory with slots that are nobody's.
+ * Keeps the memory of removed workers for the next ones: V8 collects shared memory late, so a fleet that comes and goes
+ * would fill the memory with unused slots.
  *
- * Only slots of the size that new ones have, and only when no thread writes them any more: their lane has said that it left, or its thread has ended. Readers
- * may still hold them, and must never show one worker's record as another's. Main, in this order:
+ * Only slots of the size that new ones have are kept, and only when no thread writes them any more: their lane has
+ * confirmed that it left, or its thread has ended. Readers may still hold them, and must never show one worker's record
+ * as another's. Main does, in this order:
  *
  *     L  releases the worker's row of the board
- *     R  the memory becomes the next worker's: `begin` of a record, `begin` of a note; tenancy + 1; counters to zero;
- *        the empty record and note are written to the copies that are not current; `end` of both
+ *     R  gives the memory to the next worker: `begin` of a record, `begin` of a note; tenancy + 1; counters to zero;
+ *        writes the empty record and note to the copies that are not current; `end` of both
  *
- * A reader: A attaches, and remembers the tenancy; B asks the board whether the row is still the worker's, and gives up if
- * not; C reads. All of it are Atomics, so that there is one order of them all:
- * - Attached after R: B comes after L, so that the reader has given up.
- * - Attached before R: it remembers the old tenancy. A record or note is read as double-buffer.ts says: first look at the generation,
- *   look at the tenancy, copy, second look. If the first look sees what `end` wrote, or later, the tenancy is seen to be another
- *   one. If it sees less, the copy that it takes for current is the old worker's, which is overwritten first by the write after
- *   R, whose `begin` the second look sees. Counts and samples are read before a look at the tenancy: seen to be the old one, they
- *   were read before it changed.
- * The reader then throws SlotGone. It is a race of a moment, which {@link COOL_MS} makes longer than most readers take from B
- * to C; one that goes through the whole fleet between them, or whose thread is stopped there, takes longer. So whoever may be
- * behind main reads through `readWhileThere` of directory.ts, to which it says no more than that the worker is forgotten; it
- * asks B again behind C, since the words of a row are another worker's without a trace.
+ * A reader: A attaches and remembers the tenancy; B checks on the board whether the row is still the worker's, and
+ * gives up if not; C reads. All of these are Atomics, so that they have one total order:
+ * - Attached after R: B comes after L, so the reader has given up.
+ * - Attached before R: it remembers the old tenancy. A record or note is read as in double-buffer.ts: first look at the
+ *   generation, look at the tenancy, copy, second look. If the first look sees what `end` wrote, or later, the tenancy
+ *   is seen to differ. If it sees less, the copy that it takes for current is the old worker's, which is first
+ *   overwritten by the write after R, whose `begin` the second look sees. Counts and samples are read before a look at
+ *   the tenancy: if it is still the old one, they were read before it changed.
+ * The reader then throws SlotGone. Such a race is short, and {@link COOL_MS} is longer than most readers need from B to
+ * C; a reader that goes through the whole fleet in between, or whose thread is stopped there, takes longer. So readers
+ * that may be behind main use `readWhileThere` of directory.ts, which only reports that the worker was removed; it
+ * repeats B after C, since the words of a row change owner without a trace.
  */
 import { emptyRecordJsonHead } from '../model/record-json.ts';
 import { beginWrite, endWrite, mendWrite } from './double-buffer.ts';
@@ -35,14 +36,14 @@ import {
 } from './layout.ts';
 import { type SlotMemory, viewSlot } from './slot-memory.ts';
 
-/** From a worker's end until its memory may be another's. */
+/** Time from a worker's removal until its memory may be reused. */
 export const COOL_MS = 250;
-/** … while samples are kept: whoever drains them once a second has had several chances at the last ones. */
+/** … while samples are kept: a reader that drains once a second has several chances to get the last ones. */
 export const SAMPLES_COOL_MS = 5000;
-/** 16 MB without rings. What comes beyond is left to the garbage collection. */
+/** 16 MB without rings. Further slots are left to garbage collection. */
 const MAX_KEPT = 4096;
 
-/** What counts for one worker. */
+/** Counters of one worker. */
 const COUNTS = [
   SlotWord.taken,
   SlotWord.finished,
@@ -61,7 +62,7 @@ interface Kept {
 export class SlotShelf {
   readonly #ringCapacity: number;
   readonly #coolMs: number;
-  /** The longest kept first, from `#first` on; nothing before it, so that memory which was taken is its worker's alone. */
+  /** Oldest first, from `#first` on; earlier elements are cleared, so that reused memory belongs only to its worker. */
   #kept: (Kept | undefined)[] = [];
   #first = 0;
 
@@ -75,7 +76,7 @@ export class SlotShelf {
     return this.#kept.length - this.#first;
   }
 
-  /** Nobody writes it any more, and its worker's row is released. @returns false if it is not kept */
+  /** The slot has no writer any more, and its worker's row is released. @returns false if it is not kept */
   keep(memory: SlotMemory, nowMs: number): boolean {
     if (this.size >= MAX_KEPT || !this.#isAsNew(viewSlot(memory).size)) return false;
     this.#kept.push({ memory, sinceMs: nowMs });
@@ -86,7 +87,7 @@ export class SlotShelf {
     return jsonCapacity === LEAST_JSON_CAPACITY && ringCapacity === this.#ringCapacity && metricColumns === 0;
   }
 
-  /** A slot for a new worker, its record all zeros; undefined if there is none. */
+  /** A slot for a new worker with an all-zero record; undefined if there is none. */
   take(workerId: string, nowMs: number): SlotMemory | undefined {
     const kept = this.#kept[this.#first];
     if (kept === undefined || nowMs - kept.sinceMs < this.#coolMs) return undefined;

@@ -1,9 +1,9 @@
 /**
  * The writing side of a slot, used by one thread: the worker's lane.
  *
- * For each heartbeat: `take`, then `makeRoom` and `publish`, or `reject`. Between the two the heartbeat is in hand. A lane may be killed
- * at any instant; the next writer of the slot calls `mend` first, after which memory is as if the killed lane had
- * either not begun the heartbeat in hand or finished it.
+ * For each heartbeat: `take`, then `makeRoom` and `publish`, or `reject`. In between, the heartbeat is in process. A
+ * lane may be killed at any instant; the slot's next writer first calls `mend`, after which the memory is as if the
+ * killed lane had either not begun or finished the heartbeat in process.
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { emptyRecordJsonHead, type RecordJsonParts, type TelemetryJson } from '../model/record-json.ts';
@@ -27,7 +27,7 @@ import { allocateSlot, isSameSize, type SlotMemory, type SlotViews, viewSlot } f
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
 import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
 
-/** What is published of a heartbeat, beside its JSON. Usages are percentages. */
+/** What is published of a heartbeat, besides its JSON. Usages are percentages. */
 export interface RecordNumbers {
   readonly ordinal: number;
   readonly cpuUsage: number;
@@ -42,13 +42,13 @@ export interface RecordNumbers {
   readonly sentAtUnixMs: number;
   readonly hostLoopLagMs: number;
   readonly lastRoundTripMs: number;
-  /** When the running task that has waited for the longest made progress last, by the monotonic clock; 0 = none tells. */
+  /** Time of the least recent progress of any running task, by the monotonic clock; 0 = no task reports progress. */
   readonly taskStoodStillSinceMs: number;
 }
 
-/** What an earlier master kept of a worker's record. */
+/** A worker's record as kept by an earlier master. */
 export interface RestoredRecord {
-  /** The object's text as a lane writes it: without its end. */
+  /** The JSON object as a lane writes it, without its end. */
   readonly json: string;
   /** When that master received it. */
   readonly receivedUnixMs: number;
@@ -58,12 +58,12 @@ const NO_METRICS: Metrics = new Map();
 
 const NO_PROGRESS: readonly ProgressEntry[] = [];
 
-/** Of a record that no heartbeat of this master has made: 0 says that there is none, and heartbeats count from 1. */
+/** Marks a record that comes from no heartbeat of this master: 0 means no record, and heartbeats count from 1. */
 const RESTORED_ORDINAL = -1;
 
 /**
- * Memory for a new worker, its record all zeros, or what an earlier master kept. Called before anybody else can see the
- * memory. A restored record is no heartbeat of this master's: it is neither counted as applied nor a sample.
+ * Allocates a slot for a new worker, with an all-zero record or one kept by an earlier master. Called before other
+ * threads see the memory. A restored record is neither counted as applied nor a sample.
  */
 export function newSlot(workerId: string, ringCapacity = 0, restored?: RestoredRecord): SlotMemory {
   const json = Buffer.from(restored?.json ?? emptyRecordJsonHead(workerId));
@@ -87,7 +87,7 @@ export function newSlot(workerId: string, ringCapacity = 0, restored?: RestoredR
 /** Where publications to a slot are counted. */
 export interface CountedAt {
   readonly publications: Publications;
-  /** Its worker's, on the board. */
+  /** The worker's row on the board. */
   readonly row: number;
 }
 
@@ -95,15 +95,15 @@ export class SlotWriter {
   #slot: SlotViews;
   readonly #countedAt: CountedAt | undefined;
   readonly #samples: SampleWriter;
-  /** Where the tasks lie in the JSON of the record that was published last. */
+  /** Position of the tasks in the JSON of the last published record. */
   #tasks: { from: number; readonly bytes: number } | undefined;
-  /** Of another size: holds the record that is current, until the next one is published. */
+  /** The previous memory of another size; holds the current record until the next one is published. */
   #before: SlotViews | undefined;
   #small = NO_SMALL_RECORDS;
-  /** The JSON in hand is known to fit. */
+  /** The current JSON is known to fit. */
   #hasRoom = false;
 
-  /** @param countedAt undefined: readers do not look for changes of this slot */
+  /** @param countedAt undefined: no reader looks for changes of this slot */
   constructor(memory: SlotMemory, countedAt?: CountedAt) {
     this.#slot = viewSlot(memory);
     this.#countedAt = countedAt;
@@ -114,12 +114,14 @@ export class SlotWriter {
     return this.#slot.memory;
   }
 
-  /** Finishes or takes back what a killed predecessor had begun. */
+  /** Completes or undoes what a killed predecessor had begun. */
   mend(): void {
     if (this.#mend()) this.#count();
   }
 
-  /** @returns whether readers see a change: of a generation, too, by which they remember what they have seen */
+  /**
+   * @returns whether readers see a change, including one of a generation, by which they remember what they have read
+   */
   #mend(): boolean {
     const { control } = this.#slot;
     const isRecordMoved = mendWrite(control, SlotWord.recordGeneration);
@@ -141,25 +143,25 @@ export class SlotWriter {
       Atomics.store(control, SlotWord.finished, taken);
       return true;
     }
-    // It left no trace, and has been charged or will be given again: nothing is in hand, whoever looks later.
+    // It left no trace and has been charged, or will be given again: nothing is in process any more.
     Atomics.store(control, SlotWord.taken, Atomics.load(control, SlotWord.finished));
     return isMoved;
   }
 
-  /** What the last record tells of the progress of its tasks: for the lane, which may have been started again. */
+  /** The last record's progress table, for a lane that may have been restarted. */
   progress(): ProgressEntry[] {
     const { control, numbers } = this.#slot;
     return readProgress(numbers, this.#progressAt(currentCopy(Atomics.load(control, SlotWord.recordGeneration))));
   }
 
-  /** Marks the heartbeat as in hand. */
+  /** Marks the heartbeat as in process. */
   take(ordinal: number): void {
     Atomics.store(this.#slot.control, SlotWord.taken, ordinal);
   }
 
   /**
-   * Makes the slot larger or smaller, if the JSON of the heartbeat in hand, or its sample, calls for it.
-   * @returns why that may not be; undefined if the JSON fits, and is to be published next
+   * Resizes the slot if the JSON or sample of the current heartbeat requires it.
+   * @returns why that is not allowed; undefined if the JSON fits, and is to be published next
    */
   makeRoom(
     json: string | RecordJsonParts,
@@ -182,12 +184,12 @@ export class SlotWriter {
     return undefined;
   }
 
-  /** The room that the slot is to have, or why it may not. */
+  /** The capacity that the slot needs, or why it may not have it. */
   #jsonCapacityFor(json: string | RecordJsonParts, allowance: RecordAllowance): number | NoRoom {
     const { before, tasks, after } = partsOf(json);
     const { jsonCapacity: capacity } = this.#slot.size;
     const tasksBytes = tasks === undefined ? this.#kept().bytes : Buffer.byteLength(tasks);
-    // No text takes more than three bytes per unit: that is enough to see that two short ones fit into the least room.
+    // A UTF-16 unit takes at most three bytes, which shows that two short strings fit into the minimum capacity.
     if (capacity === LEAST_JSON_CAPACITY && tasksBytes + 3 * (before.length + after.length) <= capacity)
       return capacity;
     const jsonBytes = tasksBytes + Buffer.byteLength(before) + Buffer.byteLength(after);
@@ -201,13 +203,12 @@ export class SlotWriter {
   }
 
   /**
-   * Makes the record of the heartbeat in hand readable and appends its sample. Room is made for it, whatever
-   * it takes, unless {@link makeRoom} has made it.
-   * @param json a text as a whole, or in parts; tasks that are left out are copied from this writer's last record.
-   * @param progress of its tasks, as far as slot-progress.ts keeps it
-   * @param metrics custom ones, for its sample
-   * @returns the slot's new memory if it was made larger or smaller for this record, which readers must be told; else
-   * undefined.
+   * Publishes the record of the current heartbeat and appends its sample. Makes room without limits, unless {@link
+   * makeRoom} has made it.
+   * @param json a whole string, or parts; tasks that are left out are copied from this writer's last record
+   * @param progress progress of its tasks, see slot-progress.ts
+   * @param metrics custom metrics for its sample
+   * @returns the slot's new memory if it was resized for this record, which readers must be told; else undefined
    */
   publish(
     values: RecordNumbers,
@@ -222,7 +223,7 @@ export class SlotWriter {
     const { control, numbers } = this.#slot;
     const copy = beginWrite(control, SlotWord.recordGeneration);
     const record = this.#recordAt(copy);
-    // One by one: a loop over the keys costs as much as all the rest of a write.
+    // One by one: a loop over the keys takes as long as all the rest of a write.
     numbers[record + RecordNumber.ordinal] = values.ordinal;
     numbers[record + RecordNumber.cpuUsage] = values.cpuUsage;
     numbers[record + RecordNumber.memoryUsage] = values.memoryUsage;
@@ -249,7 +250,7 @@ export class SlotWriter {
     return this.#slot.memory;
   }
 
-  /** Counts the heartbeat in hand as rejected; the last good record stays. `reason` is cut to what the note holds. */
+  /** Counts the current heartbeat as rejected; the last good record stays. `reason` is cut to the note's capacity. */
   reject(ordinal: number, reason: string, atUnixMs: number, cause: RejectionCause = 'content'): void {
     const { control, numbers, bytes, offsets } = this.#slot;
     const rejected = (Atomics.load(control, SlotWord.rejected) + 1) | 0;
@@ -267,12 +268,12 @@ export class SlotWriter {
     this.#count();
   }
 
-  /** Last of all: whoever sees the count sees all that it counts. */
+  /** Must come last: a reader that sees the count sees all that it counts. */
   #count(): void {
     this.#countedAt?.publications.add(this.#countedAt.row);
   }
 
-  /** @returns how many bytes it has. */
+  /** @returns the number of bytes written */
   #writeJson(copy: Copy, before: string, tasks: string | undefined, after: string): number {
     const { bytes, offsets } = this.#slot;
     const start = offsets.json[copy];
@@ -328,9 +329,9 @@ function partsOf(json: string | RecordJsonParts): RecordJsonParts {
 }
 
 /**
- * A slot of another size with the same counts and note, for a record that is about to be published: nobody sees it
- * before that, so that the records of the old one need not be copied. The old one stays as it is: its readers keep a whole
- * record until they move.
+ * A slot of another size with the same counts and note, for a record that is about to be published: it has no readers
+ * before that, so the old records need not be copied. The old slot stays unchanged: its readers keep a whole record
+ * until they move.
  */
 function resized(old: SlotViews, size: SlotSize): SlotViews {
   const slot = allocateSlot(size);
@@ -346,7 +347,7 @@ function resized(old: SlotViews, size: SlotSize): SlotViews {
   for (const word of [SlotWord.recordGeneration, SlotWord.noteGeneration]) {
     Atomics.store(slot.control, word, Atomics.load(old.control, word));
   }
-  // Notes lie at the same place in every slot.
+  // Notes are at the same place in every slot.
   old.bytes.copy(slot.bytes, SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES, old.offsets.record[0]);
   return slot;
 }

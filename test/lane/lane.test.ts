@@ -126,12 +126,12 @@ test('a record that may not be so large is rejected with the reason, and the las
   lane.send({ cpuUsage: 2, runningTasks: tasks(150) });
   expect(lane.slot.lastRejection()).toMatchObject({
     cause: 'record_memory',
-    reason: expect.stringMatching(/no memory for a record of \d+ bytes as JSON: for now, one may have 8000/),
+    reason: expect.stringMatching(/not enough memory for a record of \d+ bytes as JSON; the limit is currently 8000/),
   });
   lane.send({ cpuUsage: 3, runningTasks: tasks(1000) });
   expect(lane.slot.lastRejection()).toMatchObject({
     cause: 'record_size',
-    reason: expect.stringMatching(/has \d+ bytes as JSON; at most 20000 are taken \(MAX_RECORD_SIZE\)/),
+    reason: expect.stringMatching(/has \d+ bytes as JSON; at most 20000 are allowed \(MAX_RECORD_SIZE\)/),
   });
   expect(lane.slot.json('')).toBe(before);
   expect(lane.slot.counts()).toEqual({ applied: 1, rejected: 2 });
