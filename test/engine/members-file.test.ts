@@ -128,7 +128,7 @@ test('a last line that a kill has cut short is dropped, and the next change is w
   await appendFile(path, '{"id":"b","appr');
   const second = await open();
   expect(second.members.all().map(({ workerId }) => workerId)).toEqual(['a']);
-  expect(second.log).toMatchObject([{ level: 'warn', msg: expect.stringContaining('cut short') }]);
+  expect(second.log).toMatchObject([{ level: 'warn', msg: expect.stringContaining('is incomplete') }]);
   second.members.join('c');
   await second.file.close();
   expect((await open()).members.all().map(({ workerId }) => workerId)).toEqual(['a', 'c']);

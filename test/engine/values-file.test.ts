@@ -213,7 +213,7 @@ test('the first values of a worker are added soon, and no more of it until all a
   const { file: next, log } = open();
   const values = await next.read();
   expect([...values.values()]).toEqual([valuesOf('a'), valuesOf('b', 7), valuesOf('c', 7)]);
-  expect(log).toMatchObject([{ level: 'warn', msg: expect.stringContaining('cut short') }]);
+  expect(log).toMatchObject([{ level: 'warn', msg: expect.stringContaining('is incomplete') }]);
   next.start(() => values.values());
   await eventually(async () => !(await readFile(path, 'utf8')).includes('"d"'));
   await next.close();
