@@ -17,6 +17,7 @@ export const DEBIAN_PACKAGES = {
   'golang-github-golang-protobuf-1-5-dev': () =>
     existsSync('/usr/share/gocode/src/github.com/golang/protobuf/internal/gengogrpc'),
   python3: () => runs('/usr/bin/python3', '--version'),
+  openssl: () => runs('openssl', 'version'),
   systemd: () => runs('systemd-analyze', '--version'),
   zsh: () => runs('zsh', '-c', 'true'),
   fish: () => runs('fish', '--no-config', '--command', 'true'),
