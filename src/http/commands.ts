@@ -1,13 +1,13 @@
 /**
- * The http thread's side of commands: asks main to do something and waits for its reply. Main may be stuck, so an answer
- * comes in any case, and what waits is bounded.
+ * The HTTP thread's side of commands: sends one to main and waits for the reply. Main may be stuck, so a time-out always
+ * produces an answer, and the number of waiting commands is limited.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from './http-limits.ts';
 import type { HttpRefusalReason } from './http-refusals.ts';
 import type { Command, CommandReply } from './messages.ts';
 
-/** What main replied, or why it was not asked: then `reason` is the limit that was reached, for whoever answers to count. */
+/** Main's reply, or why main was not asked: then `reason` is the limit reached, for the caller to count. */
 export type CommandOutcome = CommandReply & { readonly reason?: HttpRefusalReason };
 
 interface Waiting {
@@ -26,16 +26,20 @@ export class Commands {
     this.#post = post;
   }
 
-  /** Never rejects: what could not be done is told in the reply. */
+  /** Never rejects: failures are in the reply. */
   run(command: Command): Promise<CommandOutcome> {
     if (this.#waiting.size >= MAX_COMMANDS_UNDER_WAY) {
-      const message = 'too many commands are under way';
+      const message = 'too many commands are waiting for the master; try again';
       return Promise.resolve({ ok: false, code: 'resource_exhausted', message, reason: 'commands' });
     }
     const id = ++this.#lastId;
     return new Promise((resolve) => {
       const timer = this.#clock.after(COMMAND_WITHIN_MS, () => {
-        this.replied(id, { ok: false, code: 'unavailable', message: 'the master does not answer; it may still do it' });
+        this.replied(id, {
+          ok: false,
+          code: 'unavailable',
+          message: 'the master does not answer; it may still carry out the command',
+        });
       });
       this.#waiting.set(id, { resolve, timer });
       this.#post(id, command);

@@ -1,4 +1,4 @@
-/** What every route is given. */
+/** What every route gets. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Context } from 'hono';
@@ -16,30 +16,30 @@ import type { LiveStreams } from './live/streams.ts';
 import type { Command, HttpLog } from './messages.ts';
 import type { Queries } from './query/queries.ts';
 
-/** Has main do something. Never rejects. */
+/** Sends a command to main. Never rejects. */
 export type RunCommand = (command: Command) => Promise<CommandOutcome>;
 
 export interface AppContext {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly corsOrigins: readonly string[];
-  /** What changed when: behind ETags, blocking queries and live streams. */
+  /** What changed when: used by ETags, blocking queries and live streams. */
   readonly revisions: Revisions;
   readonly live: LiveStreams;
   readonly bodies: Bodies;
-  /** What goes through many workers, or takes long. */
+  /** Runs queries over many workers and other long work. */
   readonly queries: Queries;
   readonly log: HttpLog;
   readonly command: RunCommand;
-  /** Who may come in: asked before any route. */
+  /** Checked before any route runs. */
   readonly access: Access;
   readonly limits: HttpLimits;
   readonly refusals: HttpRefusals;
-  /** Ends a session, and the live clients that came with it. */
+  /** Ends a session and its live clients. */
   readonly logOut: (session: Session, by: Socket | undefined) => void;
 }
 
-/** Bindings are those of @hono/node-server; without a server (`app.request()`) there are none. */
+/** The bindings of @hono/node-server; without a server (`app.request()`) there are none. */
 export interface HttpEnv {
   Bindings: {
     readonly incoming?: Pick<IncomingMessage, 'url'> &
@@ -47,13 +47,13 @@ export interface HttpEnv {
     readonly outgoing?: ServerResponse;
   };
   Variables: {
-    /** Headers that every response carries, for those that are written past Hono. */
+    /** The common headers, for responses that are written past Hono. */
     commonHeaders: Readonly<Record<string, string>>;
-    /** On a public path: whether whoever asks may also read what is not public. */
+    /** On a public path: whether the client may also read what is not public. */
     mayRead: boolean;
-    /** Counts what is refused behind the access middleware; undefined before it. */
+    /** Counts refusals after the access middleware; undefined before it. */
     refusals: HttpRefusals | undefined;
-    /** Who asks; undefined where nobody needs a token. */
+    /** The client's identity; undefined if no token is required. */
     identity: Identity | undefined;
   };
 }

@@ -1,13 +1,13 @@
 /**
- * The main thread's side of the HTTP server: where its thread listens, with which secrets, and what it asks main to do. That
- * it lives and knows all workers is the business of its {@link ReaderHost}.
+ * The main thread's side of the HTTP server: the address it listens on, its secrets, and the commands it sends to main.
+ * {@link ReaderHost} keeps the thread alive and informed about workers.
  *
- * | state     | entered when                                       | a death of the thread then            |
+ * | state     | entered when                                       | if the thread dies then            |
  * |-----------|----------------------------------------------------|---------------------------------------|
- * | idle      | made                                               | cannot happen                         |
- * | starting  | `start`                                            | fails `start`; nothing is tried again |
- * | serving   | the first address was bound                        | is logged; it is started again        |
- * | stopped   | `stop`, or `start` failed                          | is what was asked for                 |
+ * | idle      | created                                            | cannot happen                         |
+ * | starting  | `start`                                            | `start` fails; no retry               |
+ * | serving   | the first address was bound                        | is logged; the thread restarts        |
+ * | stopped   | `stop`, or `start` failed                          | is expected                           |
  */
 import { type Address, formatAddress } from '../config/kinds.ts';
 import { masterOptions } from '../config/options.ts';
@@ -26,22 +26,22 @@ import type { Command, CommandReply, FromHttp, HttpSecrets, HttpThreadData, ToHt
 
 export interface HttpHostOptions {
   readonly board: BoardMemory;
-  /** Where to listen; port 0 means any free one, kept for as long as the host lives. */
+  /** Where to listen; port 0 means any free port, which then stays the same for the life of the host. */
   readonly address: Address;
   readonly corsOrigins: readonly string[];
   readonly allowedHosts: readonly string[];
   readonly limits: HttpLimits;
-  /** Those of the start; see {@link HttpHost.reload}. */
+  /** The initial secrets; see {@link HttpHost.reload}. */
   readonly secrets: HttpSecrets;
-  /** One `slotAdded` for each worker there is. Already holds what `announce` is about to tell. */
+  /** One `slotAdded` per worker, including what `announce` is about to publish. */
   readonly roster: () => readonly Announcement[];
-  /** Does what the API asks for. */
+  /** Carries out a command of the API. */
   readonly onCommand: (command: Command) => CommandReply | Promise<CommandReply>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** The thread's own grace, and as much again for a thread that is busy. */
+/** The thread's own grace period, and the same again in case the thread is busy. */
 const STOP_WITHIN_MS = 2 * STOP_GRACE_MS;
 
 export class HttpHost {
@@ -51,9 +51,9 @@ export class HttpHost {
   #state: 'idle' | 'starting' | 'serving' | 'stopped' = 'idle';
   #address: Address;
   #secrets: HttpSecrets;
-  /** Of all lives of the thread. */
+  /** Across restarts of the thread. */
   readonly #endedSessions = new EndedSessions();
-  /** The thread that lives now does not listen yet, and one before it did. */
+  /** The thread was restarted and does not listen yet. */
   #cameBack = false;
 
   /** @throws PulselaneError `environment` if the package is incomplete */
@@ -76,11 +76,11 @@ export class HttpHost {
       onDeath: (death) => this.#died(death),
       stopWithinMs: STOP_WITHIN_MS,
     });
-    // Failing it must not count as unhandled when nobody called `start`.
+    // Its rejection must not count as unhandled if `start` was never called.
     this.#firstBind.promise.catch(() => {});
   }
 
-  /** For what is shown of threads, and for tests that hurt it. */
+  /** For the display of threads, and for fault tests. */
   get thread(): ReaderHost<ToHttp, FromHttp>['thread'] {
     return this.#reader.thread;
   }
@@ -91,13 +91,13 @@ export class HttpHost {
   }
 
   /**
-   * Starts the thread; once only.
-   * @returns the address with the port that was bound.
-   * @throws PulselaneError `environment`, naming the setting, if it cannot be bound; `unavailable` if stopped meanwhile.
+   * Starts the thread; may be called once.
+   * @returns the bound address
+   * @throws PulselaneError `environment`, naming the setting, if it cannot be bound; `unavailable` if stopped meanwhile
    */
   async start(): Promise<Address> {
     if (this.#state !== 'idle')
-      throw new PulselaneError('unavailable', 'the HTTP server was started or stopped before');
+      throw new PulselaneError('unavailable', 'the HTTP server has already been started or stopped');
     this.#state = 'starting';
     try {
       this.#reader.start();
@@ -108,34 +108,34 @@ export class HttpHost {
     }
   }
 
-  /** Tells the thread what changed, in order. */
+  /** Publishes changes to the thread, in order. */
   announce(items: readonly Announcement[]): void {
     this.#reader.announce(items);
   }
 
   /**
-   * Other tokens and certificates, from the next request and the next connection on; nobody is cut off.
-   * @throws PulselaneError `bad_setting` if TLS was switched on or off, which needs a restart.
+   * Sets tokens and certificates, from the next request and the next connection on; open connections stay.
+   * @throws PulselaneError `bad_setting` if TLS was switched on or off, which needs a restart
    */
   reload(changes: Partial<HttpSecrets>): void {
     const secrets = { ...this.#secrets, ...changes };
     if ((secrets.tls === undefined) !== (this.#secrets.tls === undefined)) {
-      throw new PulselaneError('bad_setting', 'TLS_CERT: TLS is switched on and off by a restart only');
+      throw new PulselaneError('bad_setting', 'TLS_CERT: switching TLS on or off needs a restart');
     }
     this.#secrets = secrets;
     this.#reader.post({ type: 'secrets', secrets });
   }
 
-  /** Ends the server: politely, then, after at most 2 s, for good. Idempotent. */
+  /** Stops the server: gracefully, then after at most 2 s by force. Idempotent. */
   stop(): Promise<void> {
     this.#state = 'stopped';
     this.#firstBind.reject(new PulselaneError('unavailable', 'the HTTP server was stopped'));
     return this.#reader.stop();
   }
 
-  /** The thread knows all workers: it may listen. */
+  /** The thread knows all workers and may listen. */
   #begin(): void {
-    // They may have changed since the data was made.
+    // The secrets may have changed since the thread data was built.
     this.#reader.post({ type: 'secrets', secrets: this.#secrets });
     const sessions = this.#endedSessions.list(this.#options.clock.wallMs() / 1000);
     if (sessions.length > 0) this.#reader.post({ type: 'endedSessions', sessions });
@@ -174,18 +174,18 @@ export class HttpHost {
       this.#options.logger.error({ command: command.type, err: error }, 'a command failed');
       reply = { ok: false, code: 'internal', message: 'internal error' };
     }
-    // A new thread would take it for the reply to a command of its own.
+    // A restarted thread would mistake it for the reply to a command of its own.
     if (thread === this.#reader.thread.thread) this.#reader.post({ type: 'reply', id, reply });
   }
 
   #listening(address: Address): void {
-    // From now on this very port, also where any was asked for: clients know it.
+    // From now on this port, also if any was requested: clients know it.
     this.#address = address;
     if (this.#state === 'starting') {
       this.#state = 'serving';
       this.#firstBind.resolve(address);
     }
-    if (this.#cameBack) this.#options.logger.info(`HTTP listens again on ${formatAddress(address)}`);
+    if (this.#cameBack) this.#options.logger.info(`HTTP is listening again on ${formatAddress(address)}`);
     this.#cameBack = false;
   }
 
@@ -194,7 +194,7 @@ export class HttpHost {
       this.#firstBind.reject(error);
       return;
     }
-    // Dead is what a thread is that cannot listen: the supervisor tries again, less and less often.
+    // A thread that cannot listen is useless: kill it, so that the supervisor restarts it with back-off.
     this.#reader.kill(error.message);
   }
 
@@ -203,19 +203,19 @@ export class HttpHost {
     if (this.#state === 'starting') this.#firstBind.reject(new PulselaneError('environment', reason));
     if (this.#state === 'serving') {
       this.#cameBack = true;
-      this.#options.logger.warn(`${reason}; it starts again in ${death.backOffMs} ms`);
+      this.#options.logger.warn(`${reason}; it restarts in ${death.backOffMs} ms`);
     }
     return death.backOffMs;
   }
 }
 
 const BIND_PROBLEMS: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not listen on that port',
+  EACCES: 'this user is not allowed to listen on that port',
   EADDRNOTAVAIL: 'this machine does not have that address',
-  ENOTFOUND: 'there is no such host',
+  ENOTFOUND: 'unknown host',
 };
 
-/** The failure as people read it: the setting, its value, what is wrong. */
+/** A bind failure for people: the setting, its value, and what is wrong. */
 export function bindError(address: Address, failure: { code: string; message: string }): PulselaneError {
   const problem =
     failure.code === 'EADDRINUSE' ? portTakenText(address.port) : (BIND_PROBLEMS[failure.code] ?? failure.message);

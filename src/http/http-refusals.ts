@@ -1,7 +1,7 @@
-/** What was refused and why, counted in one place: `GET /api/v1/limits` shows it. */
+/** Counts refusals by reason; `GET /api/v1/limits` shows them. */
 import { type ErrorCode, PulselaneError } from '../lib/errors.ts';
 
-/** One word for each reason; each is one row of a table in this folder, or a limit of `limits.ts`. */
+/** One word per reason; each belongs to a check of this folder or to a limit of `http-limits.ts`. */
 export const HTTP_REFUSAL_REASONS = [
   'host',
   'origin',
@@ -29,7 +29,7 @@ export const HTTP_REFUSAL_REASONS = [
 ] as const;
 export type HttpRefusalReason = (typeof HTTP_REFUSAL_REASONS)[number];
 
-/** A limit is reached deep within; whoever answers counts it. */
+/** A limit was reached; whoever answers the request counts it. */
 export class LimitReached extends PulselaneError {
   readonly reason: HttpRefusalReason;
 
@@ -46,12 +46,12 @@ export class HttpRefusals {
     this.#counts.set(reason, this.of(reason) + 1);
   }
 
-  /** Counts an error, if it is one of a limit that was reached. */
+  /** Counts the error if it is a `LimitReached`. */
   countError(error: unknown): void {
     if (error instanceof LimitReached) this.count(error.reason);
   }
 
-  /** How often since this thread began. */
+  /** The count since this thread started. */
   of(reason: HttpRefusalReason): number {
     return this.#counts.get(reason) ?? 0;
   }

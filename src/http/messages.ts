@@ -1,6 +1,6 @@
 /**
- * What goes between the main thread and the http thread: one union per direction. Which workers there are, and signs of life,
- * are reader-messages.ts.
+ * The messages between the main thread and the HTTP thread: one union per direction. Announcements of workers and signs of
+ * life are in reader-messages.ts.
  */
 import type { Address } from '../config/kinds.ts';
 import type { ErrorCode } from '../lib/errors.ts';
@@ -10,47 +10,47 @@ import type { ReaderData } from '../reading/reader-messages.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
 import type { HttpLimits } from './http-limits.ts';
 
-/** Handed to the thread when it is made. */
+/** Given to the thread at its start. */
 export interface HttpThreadData extends ReaderData {
   /** Browser origins that may read the API. */
   readonly corsOrigins: readonly string[];
-  /** Names beside those of loopback under which the server may be asked, in lower case, without ports. */
+  /** Host names allowed besides loopback names: lower case, without ports. */
   readonly allowedHosts: readonly string[];
   readonly limits: HttpLimits;
   readonly secrets: HttpSecrets;
-  /** What threads of the query pool are started from: see lib/threads.ts. */
+  /** The script of the query pool's threads: see lib/threads.ts. */
   readonly queryScript: string;
 }
 
-/** What files hold, and what changes without a restart. Never logged. */
+/** Secrets from files, which can change without a restart. Never logged. */
 export interface HttpSecrets {
-  /** None: anybody may read, and this machine may change. */
+  /** None: anyone may read, and only this machine may change something. */
   readonly tokens: readonly ApiToken[];
-  /** Seals the sessions of browsers. */
+  /** Seals browser sessions. */
   readonly sessionKey: Uint8Array;
   /** Undefined: plain HTTP. */
   readonly tls: HttpTls | undefined;
 }
 
 export interface HttpTls {
-  /** In PEM, followed by those that lead to its authority. */
+  /** In PEM: the server's certificate, then its intermediate certificates. */
   readonly cert: string;
   readonly key: string;
-  /** Authorities, in PEM, of which every client must show a certificate; undefined: none is asked for. */
+  /** CA certificates in PEM; every client must have a certificate of one. Undefined: no client certificates. */
   readonly clientCa: string | undefined;
 }
 
 export type ToHttp =
-  /** No client ever sees a fleet that is empty only because the thread is new: what is told of workers comes before. */
+  /** Sent after all workers are announced, so that no client ever sees an empty fleet just because the thread is new. */
   | { readonly type: 'listen'; readonly address: Address }
-  /** From now on; connections and streams go on. TLS cannot be switched on or off. */
+  /** Apply from now on; connections and streams continue. TLS cannot be switched on or off. */
   | { readonly type: 'secrets'; readonly secrets: HttpSecrets }
-  /** Sessions that were logged out in the life of an earlier thread. Comes before `listen`. */
+  /** Sessions that were logged out under an earlier thread. Sent before `listen`. */
   | { readonly type: 'endedSessions'; readonly sessions: readonly EndedSession[] }
-  /** The outcome of a command, by its number. */
+  /** The reply to the command of this number. */
   | { readonly type: 'reply'; readonly id: number; readonly reply: CommandReply };
 
-/** What the API asks main to do. */
+/** The commands that the API can send to main. */
 export type Command =
   | { readonly type: 'unregister'; readonly workerId: string }
   | { readonly type: 'approve'; readonly workerId: string }
@@ -59,14 +59,14 @@ export type Command =
   /** `group`: undefined means all. */
   | { readonly type: 'release-brakes'; readonly group: string | undefined };
 
-/** What became of it. `message` is for people. */
+/** The result. `message` is for people. */
 export type CommandReply =
   | { readonly ok: true; readonly message: string }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
 export type HttpLogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** Has main write a line of the log. */
+/** Has main write a log line. */
 export type HttpLog = (level: HttpLogLevel, message: string) => void;
 
 export type FromHttp =
@@ -75,7 +75,7 @@ export type FromHttp =
   | { readonly type: 'listenFailed'; readonly message: string; readonly code: string }
   /** Threads do not own stdout. */
   | { readonly type: 'log'; readonly level: HttpLogLevel; readonly message: string }
-  /** To be told to the next thread. */
+  /** Kept by main for the next thread. */
   | { readonly type: 'sessionEnded'; readonly ended: EndedSession }
-  /** Answer `reply`. Numbers count within one life of the thread. */
+  /** Answered by `reply`. Numbers are unique within one life of the thread. */
   | { readonly type: 'command'; readonly id: number; readonly command: Command };

@@ -1,4 +1,4 @@
-/** The http thread's end of its port: turns messages into calls of the server, and what it says into messages. */
+/** The HTTP thread's end of its port: turns messages into calls of the server, and back. */
 import type { Address } from '../config/kinds.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';

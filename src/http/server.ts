@@ -1,6 +1,6 @@
 /**
- * The HTTP server: the app on a port, over one board and the slots it is told of. A plain class: the http thread is a
- * few lines around it, and tests run it without a thread.
+ * The HTTP server: the app on a port, over a board and slots. A plain class, so that tests can run it without a thread; the
+ * HTTP thread adds only a few lines.
  */
 import { once } from 'node:events';
 import type { Server } from 'node:http';
@@ -30,13 +30,13 @@ import { watchParser } from './sockets/parser-errors.ts';
 import { lacksAuthority, secureContextOf } from './sockets/tls-context.ts';
 
 export interface HttpServerOptions extends Omit<HttpThreadData, 'board' | 'queryScript'> {
-  /** Whoever keeps it tells what it has taken in: {@link HttpServer.announced}. */
+  /** Its owner passes on what it has applied: {@link HttpServer.announced}. */
   readonly directory: Directory;
   readonly clock: Clock;
   readonly log: HttpLog;
-  /** Has main do something. */
+  /** Sends a command to main. */
   readonly command: RunCommand;
-  /** A session was logged out: the next http thread must know. */
+  /** A session was logged out: the next HTTP thread must know. */
   readonly sessionEnded?: (ended: EndedSession) => void;
 }
 
@@ -117,12 +117,12 @@ export class HttpServer {
     this.#connections = new HttpConnections(this.#server, bounds, refusals, secrets.tls !== undefined);
   }
 
-  /** From the next request and the next connection on. */
+  /** Applies from the next request and the next connection on. */
   setSecrets({ tokens, tls }: HttpSecrets): void {
     this.#cutOff(this.#access.setTokens(tokens), 'token_removed');
     if (tls === undefined || !('setSecureContext' in this.#server)) return;
     (this.#server as TlsServer).setSecureContext(secureContextOf(tls));
-    // Which of them showed a certificate of an authority that is none any more nobody knows: so all come back.
+    // It is unknown which connections used a certificate of a removed CA, so all must reconnect.
     const isFewer = lacksAuthority(this.#clientCa, tls.clientCa);
     this.#clientCa = tls.clientCa;
     if (!isFewer) return;
@@ -130,12 +130,12 @@ export class HttpServer {
     for (const socket of this.#connections.all()) this.#endSoon(socket);
   }
 
-  /** Sessions that ended in the life of an earlier thread. */
+  /** Sessions that were logged out under an earlier thread. */
   endSessions(sessions: readonly EndedSession[]): void {
     for (const ended of sessions) this.#access.endSession(ended);
   }
 
-  /** Ends these connections: live clients as whole answers, others at once. */
+  /** Ends these connections: live clients after a final event, others at once. */
   #cutOff(sockets: readonly Socket[], reason: Goodbye): void {
     const ended = this.#endLive(sockets, reason);
     for (const socket of sockets) if (!ended.has(socket)) socket.destroy();
@@ -148,32 +148,32 @@ export class HttpServer {
     return ended;
   }
 
-  /** It was told that it is over, and ends by itself, unless its client does not read. */
+  /** The client was notified and will disconnect, unless it does not read. */
   #endSoon(socket: Socket): void {
     const timer = this.#clock.after(limits.STOP_GRACE_MS, () => socket.destroy());
     socket.once('close', () => timer.cancel());
   }
 
-  /** Tells what has changed, after the directory has taken it in. */
+  /** Publishes changes, after the directory has applied them. */
   announced(announcements: readonly Announcement[]): void {
     this.#queries.announced(announcements);
   }
 
   /**
-   * Listens; port 0 means any.
-   * @returns the address with the port that was bound.
-   * @throws the system's error, such as EADDRINUSE.
+   * Listens; port 0 means any free port.
+   * @returns the bound address
+   * @throws the system's error, such as EADDRINUSE
    */
   async listen({ host, port }: Address): Promise<Address> {
     this.#access.boundTo(isLoopbackHost(host.includes(':') ? `[${host}]` : host));
     const bound = once(this.#server, 'listening');
-    // Without a host: all interfaces, IPv4 and IPv6.
+    // No host: all interfaces, IPv4 and IPv6.
     this.#server.listen({ port, ...(host === '' ? {} : { host }) });
     await bound;
     return { host, port: (this.#server.address() as AddressInfo).port };
   }
 
-  /** Stops accepting, says goodbye to live clients and lets answers finish, for at most STOP_GRACE_MS. */
+  /** Stops accepting, notifies live clients, and lets answers finish, for at most STOP_GRACE_MS. */
   async stop(): Promise<void> {
     this.#server.close();
     this.#server.closeIdleConnections();
@@ -184,12 +184,12 @@ export class HttpServer {
     await this.#queries.stop();
   }
 
-  /** For what is told of live clients. */
+  /** For figures about live clients. */
   get live(): LiveStreams {
     return this.#live;
   }
 
-  /** Large answers that are being sent. */
+  /** Large answers being sent. */
   get bodiesInFlight(): number {
     return this.#bodies.lent + this.#queries.bodiesInFlight;
   }

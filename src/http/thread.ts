@@ -1,4 +1,4 @@
-/** The thread around the HTTP server. */
+/** The entry of the HTTP thread. */
 import { systemClock } from '../lib/clock.ts';
 import { portOf } from '../lib/ports.ts';
 import { takeThreadStart } from '../lib/thread-start.ts';

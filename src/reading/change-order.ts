@@ -1,25 +1,25 @@
 /**
- * Rows of the board in the order of their last changes: each once, at the counter of that change. "All that changed after
- * counter N" takes as many steps as there are such rows.
+ * Board rows in the order of their last changes, each once. Finding everything that changed after counter N takes as many
+ * steps as there are such rows.
  */
 const NONE = -1;
 
 export class ChangeOrder {
-  /** 0: not in the order. Counters begin at 1. */
+  /** By row; 0: not in the order. Counters start at 1. */
   readonly #at: Float64Array;
   /** Each row's neighbours. */
   readonly #before: Int32Array;
   readonly #after: Int32Array;
   #newest = NONE;
 
-  /** @param rows as many as the board has */
+  /** @param rows the capacity of the board */
   constructor(rows: number) {
     this.#at = new Float64Array(rows);
     this.#before = new Int32Array(rows);
     this.#after = new Int32Array(rows);
   }
 
-  /** The counter at which the row changed last; 0 if it is not in the order. */
+  /** The counter of the row's last change; 0 if it is not in the order. */
   at(row: number): number {
     return this.#at[row] as number;
   }
@@ -34,12 +34,12 @@ export class ChangeOrder {
     return first;
   }
 
-  /** The row that changed next after `row`, or -1. */
+  /** The row after `row` in the order, or -1. */
   next(row: number): number {
     return this.#after[row] as number;
   }
 
-  /** The row changed now. @param at above all counters so far */
+  /** Moves the row to the end. @param at larger than every counter so far */
   move(row: number, at: number): void {
     this.remove(row);
     this.#at[row] = at;
@@ -49,7 +49,7 @@ export class ChangeOrder {
     this.#newest = row;
   }
 
-  /** Does nothing if it is not in the order. */
+  /** Does nothing if the row is not in the order. */
   remove(row: number): void {
     if (this.#at[row] === 0) return;
     this.#at[row] = 0;

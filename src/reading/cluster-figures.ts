@@ -1,4 +1,4 @@
-/** The whole fleet in figures. Runs in the http thread and in those of the pool. */
+/** Figures over the whole fleet. Runs in the HTTP thread and in pool threads. */
 import {
   FAULT_CAUSES,
   LANE_KINDS,
@@ -13,7 +13,7 @@ import { groupOf, hasGpu } from './values.ts';
 
 const USAGES = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage'] as const;
 
-/** Of percentages; null where there is no worker to tell of. */
+/** Percentages; null if there is no worker. */
 export interface UsageFigures {
   readonly sum: number;
   readonly mean: number | null;
@@ -31,9 +31,9 @@ export interface ClusterFigures {
     readonly active: number;
     readonly by_state: Readonly<Record<string, number>>;
   };
-  /** Named ones that have a worker. */
+  /** Named groups with at least one worker. */
   readonly groups: number;
-  /** Of active workers that have sent. */
+  /** Over active workers that have sent a heartbeat. */
   readonly usage: { readonly workers: number; readonly gpu_workers: number } & Readonly<
     Record<(typeof USAGES)[number], UsageFigures>
   >;
@@ -119,7 +119,7 @@ export function clusterFigures(directory: Directory): ClusterFigures {
   };
 }
 
-/** Percentiles are nearest ranks: the least value that so many per cent of all do not exceed. It is always one of them. */
+/** Percentiles are nearest ranks: the smallest value that at least that share of all does not exceed. It is always an existing value. */
 export function usageFigures(values: readonly number[]): UsageFigures {
   const sorted = Float64Array.from(values).sort();
   const count = sorted.length;

@@ -1,6 +1,6 @@
 /**
- * Which workers there are and where their memory is, as one reading thread knows it. Fed by the announcements that the
- * main thread sends to every reader, in order.
+ * The workers and where their memory is, as one reading thread knows them. Updated by the announcements that main sends to
+ * every reader in order.
  */
 import { EventLog, type WorkerEvent } from '../model/events.ts';
 import { type Holds, NO_HOLDS } from '../model/holds.ts';
@@ -26,40 +26,40 @@ export type Announcement =
       readonly slot: SlotMemory;
     }
   | { readonly type: 'slotGrown'; readonly workerId: string; readonly slot: SlotMemory }
-  /** Much memory of slots was let go of: it is free when every thread that saw it has collected its garbage. */
+  /** Much slot memory was released: it is free once every thread that mapped it has collected its garbage. */
   | { readonly type: 'slotsLetGo' }
   | { readonly type: 'slotGone'; readonly workerId: string }
   /**
-   * The lane of a worker that is gone has left its slot: nobody writes it any more, and in some seconds it may be another's.
-   * Only while samples are kept, for those who drain them: the last ones can be read now.
+   * The lane of a removed worker has left its slot: nothing writes it any more, and in a few seconds another worker may get it.
+   * Sent only while samples are kept, to threads that drain them: the last samples can be read now.
    */
   | {
       readonly type: 'slotClosed';
       readonly row: number;
       readonly occupant: number;
       readonly slot: SlotMemory;
-      /** Which worker of those that this memory serves one after the other it was, see slot-shelf.ts. */
+      /** Which of the workers that use this memory one after another: see slot-shelf.ts. */
       readonly tenancy: number;
     }
-  /** What the worker said of itself when it registered. */
+  /** What the worker registered with. */
   | { readonly type: 'workerFacts'; readonly workerId: string; readonly facts: WorkerFacts }
-  /** A lane failed, and the worker was charged with it. */
+  /** A lane failed, and the failure was attributed to the worker. */
   | { readonly type: 'laneFault'; readonly workerId: string; readonly fault: LaneFault }
-  /** An operator decided which kind of lane the worker is to have. */
+  /** An operator decided which kind of lane the worker should have. */
   | { readonly type: 'isolation'; readonly workerId: string; readonly isolation: Isolation }
   /** In the order in which they happened. */
   | { readonly type: 'events'; readonly events: readonly WorkerEvent[] }
-  /** What keeps main from judging, as it is now. */
+  /** What keeps main from judging silent workers at present. */
   | { readonly type: 'holds'; readonly holds: Holds }
-  /** Who waits for approval; at most once a second. */
+  /** Workers waiting for approval; at most once a second. */
   | { readonly type: 'pending'; readonly pending: readonly PendingWorker[] }
-  /** Whether the master is to be given work. */
+  /** Whether the master is ready for work. */
   | { readonly type: 'readiness'; readonly readiness: ReadinessFacts }
-  /** What is held of the memory for records; at most once a second. */
+  /** The used memory for records; at most once a second. */
   | { readonly type: 'recordMemory'; readonly memory: RecordMemoryView }
-  /** What was refused since the start, by reason. */
+  /** Refusals since the start, by reason. */
   | { readonly type: 'limits'; readonly counts: Readonly<Record<string, number>> }
-  /** What keeps the number of dedicated lanes where it is. */
+  /** What limits the number of dedicated lanes. */
   | { readonly type: 'laneLimit'; readonly limit: LaneLimit };
 
 /** One worker's memory, for reading. */
@@ -68,15 +68,15 @@ export interface WorkerEntry {
   readonly row: number;
   readonly occupant: number;
   readonly slot: SlotReader;
-  /** What it said of itself when it registered; undefined if it only ever sent heartbeats. */
+  /** What it registered with; undefined if it only sent heartbeats. */
   readonly facts: WorkerFacts | undefined;
-  /** The last failure of a lane that was charged to it; undefined if none was. */
+  /** The last lane failure attributed to it; undefined if none was. */
   readonly lastFault: LaneFault | undefined;
   /** What an operator decided about its lane. */
   readonly isolation: Isolation;
 }
 
-/** What a reader that does not know the worker must be told of it. */
+/** The announcements for a reader that does not know the worker yet. */
 export function announcementsOf({
   workerId,
   row,
@@ -95,8 +95,8 @@ export function announcementsOf({
 }
 
 /**
- * What `read` reads of the worker, from its slot and its row; undefined if the worker is forgotten, which this thread may be
- * told of later. Whoever is not main reads of a worker in here: see slot-shelf.ts.
+ * The result of `read`, which reads the worker's slot and row; undefined if the worker was removed, which this thread may
+ * learn later. Every thread but main must read a worker through this: see slot-shelf.ts.
  */
 export function readWhileThere<T>(board: BoardReader, { row, occupant }: WorkerEntry, read: () => T): T | undefined {
   if (!board.isOccupiedBy(row, occupant)) return undefined;
@@ -107,16 +107,16 @@ export function readWhileThere<T>(board: BoardReader, { row, occupant }: WorkerE
     if (error instanceof SlotGone) return undefined;
     throw error;
   }
-  // Asked once more: if the row is the worker's still, so was all that was read of it.
+  // Checked again: if the row still belongs to the worker, so did everything that was read.
   return board.isOccupiedBy(row, occupant) ? value : undefined;
 }
 
-/** Of a worker that has just come. */
+/** For a new worker. */
 const NOTHING_KNOWN = { facts: undefined, lastFault: undefined, isolation: 'auto' } as const;
 
 export class Directory {
   readonly board: BoardReader;
-  /** What happened of late. */
+  /** Recent events. */
   readonly events = new EventLog();
   #holds = NO_HOLDS;
   #pending: readonly PendingWorker[] = [];
@@ -164,7 +164,7 @@ export class Directory {
       }
       case 'slotsLetGo':
       case 'slotClosed':
-        // For the thread as a whole; for those who drain samples.
+        // Concerns the whole thread, or threads that drain samples.
         return;
       case 'slotGone':
         this.#remove(announcement.workerId);
@@ -195,37 +195,37 @@ export class Directory {
     }
   }
 
-  /** What keeps main from judging. */
+  /** What keeps main from judging silent workers. */
   get holds(): Holds {
     return this.#holds;
   }
 
-  /** Workers that wait for approval, the one unheard for longest first; a second old at the most. */
+  /** Workers waiting for approval, the one silent for longest first; at most a second old. */
   get pending(): readonly PendingWorker[] {
     return this.#pending;
   }
 
-  /** What main tells of itself; to readers in other threads alone. */
+  /** Main's readiness as it last announced it; only for readers in other threads. */
   get readiness(): ReadinessFacts {
     return this.#readiness;
   }
 
-  /** What is held of the memory for records; a second old at most. */
+  /** The used memory for records; at most a second old. */
   get recordMemory(): RecordMemoryView {
     return this.#recordMemory;
   }
 
-  /** What was refused since the start, by reason; a second old at most. */
+  /** Refusals since the start, by reason; at most a second old. */
   get refusals(): Readonly<Record<string, number>> {
     return this.#refusals;
   }
 
-  /** Undefined where nobody has told it. */
+  /** Undefined until announced. */
   get laneLimit(): LaneLimit | undefined {
     return this.#laneLimit;
   }
 
-  /** The worker's memory; undefined if it is not known, or has just been forgotten. */
+  /** The worker's memory; undefined if it is unknown or was just removed. */
   get(workerId: string): WorkerEntry | undefined {
     const entry = this.#entries.get(workerId);
     return entry !== undefined && this.#isCurrent(entry) ? entry : undefined;
@@ -236,8 +236,8 @@ export class Directory {
   }
 
   /**
-   * The same workers by their row of the board, undefined where there is none: a place that a worker keeps, for those
-   * who remember something of each. Whether the row is still theirs is for the caller to ask.
+   * The same workers by board row, undefined for an empty row. A worker keeps its row, so callers can store something per
+   * row. The caller must check that the row still belongs to the worker.
    */
   get rows(): readonly (WorkerEntry | undefined)[] {
     return this.#rows;
@@ -265,12 +265,12 @@ export class Directory {
   }
 
   #place(row: number, entry: WorkerEntry | undefined): void {
-    // No holes, which would make every later look slower.
+    // Without holes, which would make the array slower.
     while (this.#rows.length <= row) this.#rows.push(undefined);
     this.#rows[row] = entry;
   }
 
-  /** The row may already belong to somebody else, whose announcement is on its way. */
+  /** The row may already belong to another worker, whose announcement is on its way. */
   #isCurrent(entry: WorkerEntry): boolean {
     return this.board.isOccupiedBy(entry.row, entry.occupant);
   }

@@ -1,4 +1,4 @@
-/** One worker's record as it was at one time, each part read when it is first asked for, and once for all who ask. */
+/** One worker's record at one time. Each part is read on first use, and once for all callers. */
 import { hash, randomInt } from 'node:crypto';
 import { metricsTextIn } from '../model/record-json.ts';
 import type { WorkerEntry } from './directory.ts';
@@ -7,15 +7,15 @@ type Numbers = ReturnType<WorkerEntry['slot']['numbers']>;
 
 export class ParsedRecord {
   readonly entry: WorkerEntry;
-  /** Values as JSON text, by the number of their field; kept by `item.ts`. */
+  /** Values as JSON text, by field index; maintained by `item.ts`. */
   readonly texts: (string | undefined)[] = [];
-  /** Their hashes, 32 bits in each, by the number of the field. */
+  /** Their hashes, 32 bits in each, by field index. */
   readonly #hashes: Int32Array[] = [];
   /** Null: not read yet. */
   #numbers: Numbers | null = null;
   #metricsText: string | undefined | null = null;
   #metrics: Readonly<Record<string, number>> | undefined;
-  /** Memory was read since it was last asked whether it changed. */
+  /** Memory was read since the last check for changes. */
   #isUnchecked = true;
   #isSure = true;
 
@@ -23,7 +23,7 @@ export class ParsedRecord {
     this.entry = entry;
   }
 
-  /** Of the last record; undefined before the first heartbeat. */
+  /** From the last record; undefined before the first heartbeat. */
   get numbers(): Numbers {
     if (this.#numbers === null) {
       this.touched();
@@ -41,7 +41,7 @@ export class ParsedRecord {
     return this.#metricsText;
   }
 
-  /** Its custom metrics; an object without a prototype, since any text may be a name. Undefined if it sends none. */
+  /** Its custom metrics; without a prototype, since any text may be a name. Undefined if it sends none. */
   get metrics(): Readonly<Record<string, number>> | undefined {
     const text = this.metricsText;
     if (text === undefined) return undefined;
@@ -49,34 +49,34 @@ export class ParsedRecord {
     return this.#metrics;
   }
 
-  /** Something is read that is not kept here. */
+  /** Records that something was read which is not cached here. */
   touched(): void {
     this.#isUnchecked = true;
   }
 
-  /** Whether all that was read so far is as `isAsSeen`, which is asked behind each reading of memory, says it is. */
+  /** Whether everything read so far is unchanged. @param isAsSeen checks the row; called after each reading of memory */
   isSure(isAsSeen: (row: number) => boolean): boolean {
     if (this.#isUnchecked) this.#isSure &&= isAsSeen(this.entry.row);
     this.#isUnchecked = false;
     return this.#isSure;
   }
 
-  /** About the memory that it holds on to. */
+  /** The approximate memory it holds, in bytes. */
   get bytes(): number {
     const texts = this.texts.reduce<number>((sum, text) => sum + (text?.length ?? 0), 0);
     return 1024 + 8 * (this.#metricsText?.length ?? 0) + texts;
   }
 
-  /** 64 bits of that field's text; whoever combines them by XOR has a hash of several fields. */
+  /** 64 bits of the field's text; combined by XOR they hash several fields. */
   hashOf(field: number, text: string): Int32Array {
     this.#hashes[field] ??= text.length > MAX_FAST_UNITS ? slowHash(field, text) : fastHash(field, text);
     return this.#hashes[field];
   }
 }
 
-/** Most values are numbers and words: for these a hash of our own takes a thirtieth of the time. */
+/** Most values are numbers and words: for these, our own hash takes 1/30 of the time. */
 const MAX_FAST_UNITS = 32;
-/** Unlike in any other process, so that nobody can choose values which share a hash. */
+/** Random per process, so that nobody can choose values with equal hashes. */
 const SEEDS = [randomInt(2 ** 32), randomInt(2 ** 32)] as const;
 
 function slowHash(field: number, text: string): Int32Array {
@@ -84,7 +84,7 @@ function slowHash(field: number, text: string): Int32Array {
   return Int32Array.of(digest.readInt32LE(0), digest.readInt32LE(4));
 }
 
-/** Two multiplicative hashes side by side, each mixed into the other in the end (cyrb53, public domain). */
+/** Two multiplicative hashes side by side, mixed into each other at the end (cyrb53, public domain). */
 function fastHash(field: number, text: string): Int32Array {
   let low = SEEDS[0] ^ field;
   let high = SEEDS[1] ^ text.length;

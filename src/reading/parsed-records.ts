@@ -1,22 +1,22 @@
-/** What was read of the workers that changed last: once for all who look at the same change. */
+/** What was read of recently changed workers, shared by everyone who handles the same change. */
 import type { WorkerEntry } from './directory.ts';
 import { ParsedRecord } from './parsed-record.ts';
 import { MAX_PARSED_BYTES } from './reading-limits.ts';
 
 export class ParsedRecords {
-  /** By row, with the counter of the change behind which it was read. */
+  /** By row, with the counter of the change after which it was read. */
   #kept: (ParsedRecord | undefined)[] = [];
   #ats: number[] = [];
-  /** Of those that were read before the last one. */
+  /** Bytes of all but the last one. */
   #bytes = 0;
   #last: ParsedRecord | undefined;
 
-  /** The worker as it was read after its change at that counter. */
+  /** The worker as read after its change at this counter. */
   of(entry: WorkerEntry, at: number): ParsedRecord {
     const { row } = entry;
     const kept = this.#kept[row];
     if (kept !== undefined && this.#ats[row] === at && kept.entry === entry) return kept;
-    // What it has read is known when the next one is asked for.
+    // The size of a record is known only once the next one is requested.
     this.#bytes += this.#last?.bytes ?? 0;
     if (this.#bytes >= MAX_PARSED_BYTES) this.clear();
     const reading = new ParsedRecord(entry);
@@ -26,7 +26,7 @@ export class ParsedRecords {
     return reading;
   }
 
-  /** The worker is gone: what was read of it holds on to its slot. */
+  /** The worker was removed: drop its record, which references its slot. */
   forget(row: number, workerId: string): void {
     if (this.#kept[row]?.entry.workerId === workerId) this.#kept[row] = undefined;
     if (this.#last?.entry.workerId !== workerId) return;

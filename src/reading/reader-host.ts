@@ -1,18 +1,18 @@
 /**
- * The near side of a reading thread: starts it, tells it which workers there are, asks it for signs of life, starts it again
- * when it dies or is stuck, and ends it. What else the thread is told, and says, is its owner's.
+ * The host's side of a reading thread: starts it, announces workers to it, checks its signs of life, restarts it when it dies or
+ * is stuck, and ends it. All other messages are between the host's owner and the thread's user.
  *
- * | state    | entered when                         | a message of the owner's       | a death                            |
- * |----------|--------------------------------------|--------------------------------|------------------------------------|
- * | waiting  | made; or the thread died             | is dropped                     | cannot happen                      |
- * | feeding  | a thread exists: at `start`, or when | is dropped                     | → waiting; the owner says for how  |
- * |          | the back-off after a death is over   |                                | long, see {@link SupervisedThread} |
- * | fed      | the whole roster was told            | reaches it, behind the roster  | the same                           |
- * | ending   | `kill`, also for signs of life owed  | is dropped                     | the same                           |
- * | stopped  | `stop`                               | is dropped                     | is what was asked for              |
+ * | state    | entered when                          | a message of the owner         | a death                             |
+ * |----------|---------------------------------------|--------------------------------|-------------------------------------|
+ * | waiting  | created; or the thread died           | is dropped                     | cannot happen                       |
+ * | feeding  | a thread exists: after `start`, or    | is dropped                     | → waiting; the owner decides for    |
+ * |          | when the back-off is over             |                                | how long: {@link SupervisedThread}  |
+ * | fed      | the whole roster was sent             | arrives after the roster       | the same                            |
+ * | ending   | `kill`, also for missing signs of life | is dropped                    | the same                            |
+ * | stopped  | `stop`                                | is dropped                     | is expected                         |
  *
- * A thread that begins knows nothing of what was said before: `onFed` is where its owner tells it what it needs. So messages
- * that are dropped need no queue either. What a thread said before its end is heard to the last, also while it is ending.
+ * A new thread knows nothing of earlier messages: in `onFed` its owner sends what it needs. So dropped messages need no queue.
+ * Messages from a thread are received up to its last, also while it is ending.
  * Announcements: see roster-feed.ts.
  */
 import { type Clock, endsWithin, type Timer } from '../lib/clock.ts';
@@ -25,24 +25,24 @@ import { RosterFeed } from './roster-feed.ts';
 
 export interface ReaderHostOptions<FromThread> {
   readonly script: ThreadScript;
-  /** Of the thread, as the system shows it. */
+  /** The thread's name in the system. */
   readonly name: string;
-  /** What people call it, such as "the HTTP thread". */
+  /** Its name for people, such as "the HTTP thread". */
   readonly title: string;
   readonly data: ReaderData;
   readonly limits?: ThreadOptions['limits'];
   readonly clock: Clock;
   /**
-   * What a new thread must be told, in parts: each is read, and told, in a turn of its own. A part already holds what
-   * `announce` has told, or is about to tell in this turn.
+   * The roster for a new thread, in parts: each is read and sent in its own turn. A part already includes what `announce` has
+   * published, or is about to publish in this turn.
    */
   readonly roster: () => Iterable<readonly Announcement[]>;
-  /** A new thread has been told of everybody: post what it needs to begin. */
+  /** A new thread knows all workers: post what else it needs to begin. */
   readonly onFed: () => void;
   readonly onMessage: (message: FromThread) => void;
   /** @returns how long to wait before the next start; undefined: until `start` is called */
   readonly onDeath: (death: ThreadDeath) => number | undefined;
-  /** How long the thread may take to end in order. Default: it has nothing to end, and is ended at once. */
+  /** How long the thread may take to end gracefully. Default: it is ended at once. */
   readonly stopWithinMs?: number;
 }
 
@@ -50,7 +50,7 @@ export class ReaderHost<ToThread, FromThread> {
   readonly #options: ReaderHostOptions<FromThread>;
   readonly #thread: SupervisedThread<FromReader<FromThread>, ToReader<ToThread>>;
   readonly #feed: RosterFeed;
-  /** Since a first thread has said something: how its start goes is for whoever waits for it to judge. */
+  /** Whether any thread has responded. Before that, whoever waits for the start decides whether it takes too long. */
   #pings: Timer | undefined;
   #unanswered = 0;
   readonly #isOver = Promise.withResolvers<void>();
@@ -75,22 +75,22 @@ export class ReaderHost<ToThread, FromThread> {
     });
   }
 
-  /** For what is shown of threads, and for tests that hurt it. */
+  /** For the display of threads, and for fault tests. */
   get thread(): Pick<SupervisedThread<unknown, unknown>, 'state' | 'thread'> {
     return this.#thread;
   }
 
-  /** Whether there is a thread that messages reach: not one that is being ended. */
+  /** Whether messages reach a thread, that is, one exists and is not being ended. */
   get isFed(): boolean {
     return this.#feed.isFed;
   }
 
-  /** Starts a thread, if there is none: at once, whatever of a back-off is left. */
+  /** Starts a thread if there is none, without waiting for the rest of a back-off. */
   start(): void {
     this.#thread.start();
   }
 
-  /** Tells the thread what has changed, in the turn of the loop in which it did. */
+  /** Publishes changes to the thread, in the turn in which they happened. */
   announce(items: readonly Announcement[]): void {
     this.#feed.announce(items);
   }
@@ -105,7 +105,7 @@ export class ReaderHost<ToThread, FromThread> {
     this.#thread.kill(reason);
   }
 
-  /** Ends the thread for good: in order, then, after `stopWithinMs`, in any case. Idempotent. */
+  /** Ends the thread for good: gracefully, then by force after `stopWithinMs`. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -142,9 +142,9 @@ export class ReaderHost<ToThread, FromThread> {
   #ping(): void {
     if (this.#thread.thread === undefined) return;
     if (this.#unanswered >= MAX_PINGS_UNANSWERED) {
-      // One that is ended may take its time: it is told again when it owes as many once more.
+      // A thread being ended may take a while: it is ended again after as many more missing answers.
       this.#unanswered = 0;
-      this.kill(`${this.#options.title} does not answer and is ended`);
+      this.kill(`${this.#options.title} does not answer and is being ended`);
       return;
     }
     this.#unanswered++;

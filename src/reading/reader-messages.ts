@@ -1,24 +1,24 @@
-/** What goes between a reading thread and its host, beside what the host's owner and the thread's user say to each other. */
+/** Messages between a reading thread and its host, besides those between the host's owner and the thread's user. */
 import type { BoardMemory } from '../store/board.ts';
 import type { Announcement } from './directory.ts';
 
-/** What every reading thread is handed when it is made; its user may want more. */
+/** What every reading thread gets at its start; its user may need more. */
 export interface ReaderData {
   readonly board: BoardMemory;
 }
 
-/** `Message`: of the host's owner. */
+/** `Message`: those of the host's owner. */
 export type ToReader<Message> =
-  /** Which workers there are: the roster first, then what changes. In order. */
+  /** The roster first, then changes. In order. */
   | { readonly type: 'announcements'; readonly items: readonly Announcement[] }
-  /** The first one comes behind the whole roster. */
+  /** The first one comes after the whole roster. */
   | { readonly type: 'message'; readonly message: Message }
-  /** Answer `pong`: the thread lives as long as it does. */
+  /** Answered by `pong`: a sign of life. */
   | { readonly type: 'ping' }
-  /** End what must end in order, then answer `stopped`. */
+  /** Stop gracefully, then answer `stopped`. */
   | { readonly type: 'stop' };
 
-/** `Message`: of the thread's user. */
+/** `Message`: those of the thread's user. */
 export type FromReader<Message> =
   | { readonly type: 'message'; readonly message: Message }
   | { readonly type: 'pong' }

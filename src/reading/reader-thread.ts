@@ -1,27 +1,27 @@
-/** A reading thread's end of its port: keeps the directory as it is told, answers the host, hands the rest to its user. */
+/** A reading thread's end of its port: updates the directory, answers the host, and passes the rest to its user. */
 import { collectGarbage } from '../lib/collect-garbage.ts';
 import type { Port } from '../lib/ports.ts';
 import { BoardReader } from '../store/board.ts';
 import { type Announcement, Directory } from './directory.ts';
 import type { FromReader, ReaderData, ToReader } from './reader-messages.ts';
 
-/** What a reading thread is there for. */
+/** The part of a reading thread that does its work. */
 export interface ReadingUser<ToThread> {
-  /** What has changed; the directory holds it already. The roster comes first, in one call or several. */
+  /** Changes that the directory has already applied. The roster comes first, in one call or several. */
   announced?(items: readonly Announcement[]): void;
-  /** Of whoever owns the thread; the first one comes behind the whole roster. */
+  /** A message of the host's owner; the first one comes after the whole roster. */
   received(message: ToThread): void;
-  /** Ends what must end in order. The thread is ended when it resolves, or takes too long. */
+  /** Stops gracefully. The thread ends when it resolves, or takes too long. */
   stop?(): Promise<void>;
 }
 
 export interface ReadingParts<FromThread> {
   readonly directory: Directory;
-  /** Tells whoever owns the thread. */
+  /** Sends a message to the host's owner. */
   readonly post: (message: FromThread, transfer?: readonly ArrayBuffer[]) => void;
 }
 
-/** Runs what `make` makes, with a directory of its own, as a reading thread of whoever holds the other end of the port. */
+/** Runs the user that `make` creates, with a directory of its own, on this port. */
 export function readFor<ToThread, FromThread>(
   port: Port<ToReader<ToThread>, FromReader<FromThread>>,
   { board }: ReaderData,
@@ -52,7 +52,7 @@ export function readFor<ToThread, FromThread>(
   });
 }
 
-/** In a thread that does nothing else: see collect-garbage.ts. */
+/** For a thread that does nothing else: see collect-garbage.ts. */
 export function takeIn(directory: Directory, items: readonly Announcement[]): void {
   for (const item of items) directory.apply(item);
   if (items.some(({ type }) => type === 'slotsLetGo')) collectGarbage();

@@ -1,15 +1,15 @@
-/** Every bound of what a reading thread keeps, and of how it is kept alive, and why it is that number. */
+/** Every limit on what a reading thread keeps and how it is supervised, with the reason for its value. */
 
-/** Workers that are gone and still told of: twice a fleet of 10,000, so that all of it may be replaced. Some 2 MiB. */
+/** Removed workers that are remembered: twice a fleet of 10,000, so that all of it may be replaced. About 2 MiB. */
 export const MAX_GONE_REMEMBERED = 20_000;
-/** Of what was read of workers and is kept for all who look at the same change: a fleet of 10,000, a kilobyte each. */
+/** Parsed records that are kept for sharing: a fleet of 10,000, one kilobyte each. */
 export const MAX_PARSED_BYTES = 16 * 1024 ** 2;
-/** Workers told to a new thread at a time, where its host must not be held up: about a millisecond. */
+/** Workers sent to a new thread at a time, if its host must not be blocked: about a millisecond. */
 export const ROSTER_PART = 250;
 /** How often a thread is asked for a sign of life. */
 export const PING_EVERY_MS = 1000;
 /**
- * A thread that owes this many answers is stuck: nothing that one does takes 10 s. A stall of its host does not count: it
- * asks once for all the time that it stood still.
+ * A thread with this many missing answers is stuck: nothing it does takes 10 s. A stall of the host does not count: it asks
+ * only once for the whole stall.
  */
 export const MAX_PINGS_UNANSWERED = 10;

@@ -1,39 +1,37 @@
 /**
- * The revision behind live streams, blocking queries and ETags: a counter that moves with every change of a worker that a
- * look at shared memory finds. Nobody announces changes; they are seen by comparing words.
+ * The revision used by live streams, blocking queries and ETags: a counter that increases with every change of a worker that a
+ * poll of shared memory finds. Changes are not announced; they are found by comparing words.
  *
  *     counter   1      2      3      4      5      6
- *               a      b      c      a      –b     c        –: gone
- *     order     ·      ·      ·      a             c        each worker once, where it changed last
- *     gone                                  b
+ *               a      b      c      a      –b     c        –: removed
+ *     order     ·      ·      ·      a             c        each worker once, at its last change
+ *     removed                               b
  *
- * Workers hang in a list in the order of their last change, so that "all that changed after counter N" takes as many steps
- * as there are such workers; those that are gone are remembered in a ring. Whoever has everything up to N, and is told
- * both, has everything up to now. Each change has a counter of its own, so that the telling may stop anywhere and be gone on
- * with.
+ * Workers are linked in the order of their last change, so finding everything that changed after counter N takes as many steps as
+ * there are such workers; removed workers are remembered in a ring. A client that has everything up to N, and is sent
+ * both, has everything up to now. Each change has its own counter, so sending may stop anywhere and resume there.
  *
- * What is seen of a worker is remembered before its values are read: whatever changes in between differs from what is
- * remembered, and is found by the next look.
+ * A worker's state is noted before its values are read: a change in between differs from the note, and the next poll finds it.
  */
 import { randomBytes } from 'node:crypto';
 import { ChangeOrder } from './change-order.ts';
 import type { Directory, WorkerEntry } from './directory.ts';
 import { MAX_GONE_REMEMBERED } from './reading-limits.ts';
 
-/** A worker that left, and the counter at which it did. */
+/** A worker that left, and the counter of that. */
 export interface Left {
   readonly workerId: string;
   readonly at: number;
 }
 
-/** A worker that is gone. */
+/** A removed worker. */
 export interface Gone extends Left {
   readonly row: number;
-  /** The counter of its last change before; `at` where it changed in a way that no look saw. */
+  /** The counter of its last change before; `at` if it changed in a way that no poll saw. */
   readonly before: number;
 }
 
-/** Tells one life of the http thread from another: counters of different epochs do not compare. */
+/** Identifies one life of the HTTP thread: counters of different epochs do not compare. */
 export function newEpoch(): string {
   const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
   return Array.from(randomBytes(8), (byte) => alphabet[byte & 31]).join('');
@@ -41,28 +39,28 @@ export function newEpoch(): string {
 
 export class Revisions {
   readonly epoch: string;
-  /** Those who are there, in the order of their last changes; as of the last look. */
+  /** The present workers in the order of their last changes, as of the last poll. */
   readonly order: ChangeOrder;
   readonly #directory: Directory;
   readonly #listeners = new Set<() => void>();
   #counter = 0;
 
-  // By row of the board, as in joined-map.ts.
-  /** Who was there at the last look. */
+  // By board row, as in joined-map.ts.
+  /** The workers at the last poll. */
   readonly #entries: (WorkerEntry | undefined)[] = [];
   readonly #rowCopies: Int32Array;
-  /** In how many steps the row changed, as of this look. */
+  /** In how many steps the row changed, at this poll. */
   readonly #rowSteps: Int32Array;
-  /** Publications to the worker's slot that were counted at the last look, and as of this one. */
+  /** The publications to the worker's slot at the last poll, and at this one. */
   readonly #counted: Int32Array;
   readonly #countedNow: Int32Array;
-  /** What the slot itself said of them. */
+  /** The same as counted by the slot itself. */
   readonly #publications: Int32Array;
   readonly #changedRows: Int32Array;
-  /** The counter of the worker's change before its last one, or of the last itself where it was several; 0: there was none. */
+  /** The counter of the worker's previous change, or of the last one if that was several changes; 0: none. */
   readonly #before: Float64Array;
 
-  /** The ring: number n is at n modulo its size. */
+  /** The ring: entry n is at n modulo its size. */
   readonly #gone: Gone[] = [];
   #goneCount = 0;
   #horizon = 0;
@@ -81,12 +79,12 @@ export class Revisions {
     this.#before = new Float64Array(rows);
   }
 
-  /** The last change that was seen; 0 before the first. */
+  /** The last change found; 0 before the first. */
   get counter(): number {
     return this.#counter;
   }
 
-  /** `<epoch>-<counter>`, as clients know it. */
+  /** `<epoch>-<counter>`, as clients see it. */
   get text(): string {
     return this.textOf(this.#counter);
   }
@@ -95,7 +93,7 @@ export class Revisions {
     return `${this.epoch}-${counter}`;
   }
 
-  /** The counter of such a text; undefined if this epoch never gave it out. */
+  /** The counter in such a text; undefined if this epoch never issued it. */
   counterIn(text: string): number | undefined {
     const [epoch, digits = '', ...rest] = text.split('-');
     if (epoch !== this.epoch || rest.length > 0 || !/^\d{1,16}$/.test(digits)) return undefined;
@@ -103,26 +101,26 @@ export class Revisions {
     return counter <= this.#counter ? counter : undefined;
   }
 
-  /** What was told up to a counter below it cannot be gone on with: some that are gone since are not remembered. */
+  /** A position below this counter cannot be resumed: some removals since then are no longer remembered. */
   get horizon(): number {
     return this.#horizon;
   }
 
-  /** The counter at which the worker changed last, as of the last look; for one that it did not see the newest. */
+  /** The counter of the worker's last change as of the last poll; for a worker that poll did not see, the newest counter. */
   of({ row, workerId }: WorkerEntry): number {
     return this.#entries[row]?.workerId === workerId ? this.order.at(row) : this.#counter;
   }
 
-  /** Calls `looked` after each look. @returns what ends it. */
+  /** Calls `looked` after each poll. @returns a function that stops it */
   listen(looked: () => void): () => void {
     this.#listeners.add(looked);
     return () => this.#listeners.delete(looked);
   }
 
-  /** Finds what changed since the last look. @returns the workers that are new or changed, each once. */
+  /** Finds what changed since the last poll. @returns the new or changed workers, each once */
   look(): readonly WorkerEntry[] {
     const rows = this.#findChangedRows();
-    // First all that are gone: an id that left one row for another is there in the end.
+    // Removed workers first, so that an id that moved to another row ends up present.
     for (const row of rows) this.#lookForGone(row);
     const changed: WorkerEntry[] = [];
     for (const row of rows) {
@@ -133,21 +131,21 @@ export class Revisions {
     return changed;
   }
 
-  /** Who was seen in that row. */
+  /** The worker seen in this row. */
   entryAt(row: number): WorkerEntry | undefined {
     return this.#entries[row];
   }
 
   /**
-   * The counter of the change before the last one of the worker in that row; 0: there was none. That of the last one itself
-   * where its slot, its row or what is known beside them may have changed several times since the look before: what came
-   * between nobody saw here, and a list may have.
+   * The counter of the previous change of the worker in this row; 0: none. It equals the last counter if the slot, the row or
+   * what is known besides them may have changed several times since the previous poll: nothing here saw the states in between,
+   * but a list may have.
    */
   changeBefore(row: number): number {
     return this.#before[row] as number;
   }
 
-  /** Whether the worker in that row is still as the last look saw it. */
+  /** Whether the worker in this row is unchanged since the last poll. */
   isAsSeen(row: number): boolean {
     const { board, rows } = this.#directory;
     const entry = this.#entries[row];
@@ -155,7 +153,7 @@ export class Revisions {
     return entry.slot.publications === this.#publications[row] && board.isAsCopied(row, this.#rowCopies);
   }
 
-  /** Those that went after `counter`, in that order; all of them, if it is not below the horizon. Some may be back. */
+  /** Workers removed after `counter`, in order; complete if it is not below the horizon. Some may be back. */
   *goneAfter(counter: number): Generator<Gone> {
     const oldest = Math.max(0, this.#goneCount - MAX_GONE_REMEMBERED);
     let number = this.#goneCount;
@@ -167,7 +165,7 @@ export class Revisions {
     return this.#gone[number % MAX_GONE_REMEMBERED] as Gone;
   }
 
-  /** Valid until the next look. */
+  /** Valid until the next poll. */
   #findChangedRows(): Int32Array {
     const { board, rows } = this.#directory;
     const entries = this.#entries;
@@ -175,7 +173,7 @@ export class Revisions {
     board.publications.copyTo(this.#countedNow);
     const changedRows = this.#changedRows;
     let found = board.changedRows(this.#rowCopies, rows.length, changedRows);
-    // What is in the list already is not looked for again: rows come in ascending order.
+    // Workers already in the list are not searched for again: rows come in ascending order.
     const onBoard = found;
     for (let row = 0, next = 0; row < rows.length; row++) {
       if (next < onBoard && changedRows[next] === row) {
@@ -196,11 +194,11 @@ export class Revisions {
     const known = this.#entries[row];
     if (known === undefined) return;
     const entry = rows[row];
-    // Another entry of the same worker is a larger slot, new facts, or the worker after it was gone for a moment.
+    // A new entry of the same worker means a larger slot, new facts, or that the worker was removed and came back.
     if (entry?.workerId === known.workerId && board.isOccupiedBy(row, entry.occupant)) return;
     this.#entries[row] = undefined;
     const at = ++this.#counter;
-    // What it was since the look before nobody saw here, as in #lookForChange.
+    // What happened since the previous poll was not seen here, as in #lookForChange.
     const isAsBefore = rowSteps === 0 && known.slot.publications === this.#publications[row];
     const before = isAsBefore ? this.order.at(row) : at;
     this.order.remove(row);
@@ -216,7 +214,7 @@ export class Revisions {
     this.#counted[row] = board.publications.of(row);
     const { publications } = entry.slot;
     const known = this.#entries[row];
-    // Another entry is another slot, which counts anew, or what is known beside memory, of which nobody counts the changes.
+    // A new entry means a new slot, which counts from 0, or new facts, whose changes nobody counts.
     const isOneStep =
       known === undefined ||
       (known === entry &&

@@ -1,40 +1,40 @@
 /**
- * How a reading thread comes to know which workers there are:
+ * How a reading thread learns which workers there are:
  *
  *     host                                thread
  *        roster, part 1 ──────────────────►
- *        announcements … ─────────────────►  whatever happens meanwhile
+ *        announcements … ─────────────────►  changes in the meantime
  *        roster, part 2, … ───────────────►
- *        (fed) what its owner has to say ─►
+ *        (fed) messages of the owner ─────►
  *        announcements … ─────────────────►
  *
- * | state   | entered when                          | an announcement                     |
- * |---------|---------------------------------------|-------------------------------------|
- * | unheard | made, or `end`: no thread listens     | is dropped: the next roster has it  |
- * | feeding | `begin`: a thread began               | is told                             |
- * | fed     | every part of the roster was told     | is told                             |
+ * | state   | entered when                           | an announcement                      |
+ * |---------|----------------------------------------|--------------------------------------|
+ * | unheard | created, or `end`: no thread listens   | is dropped: the next roster has it   |
+ * | feeding | `begin`: a thread has started          | is sent                              |
+ * | fed     | every part of the roster was sent      | is sent                              |
  *
- * A part is read when it is told, in one turn of the loop, and each announcement is told in the turn in which what it says
- * came about. So it does not matter which of them is first: a worker that came while the roster was told may be told twice,
- * which changes nothing in a directory, and one that has gone is not told any more; where the roster is one part, nobody is
- * told twice. Nothing waits in a queue, and nothing is lost.
+ * A part is read and sent in one turn of the event loop, and each announcement is sent in the turn in which the change
+ * happened. So their order does not matter: a worker that came meanwhile may be sent twice, which changes nothing in a
+ * directory, and a removed one is not sent at all. If the roster has one part, nothing is sent twice. Nothing waits in a
+ * queue, and nothing is lost.
  *
- * All goes over one port, in order: whoever asks the thread something is answered by what was known here when they asked.
+ * Everything goes over one port, in order: an answer of the thread includes everything known here when it was asked.
  */
 import { type Announcement, announcementsOf, type Directory } from './directory.ts';
 import { ROSTER_PART } from './reading-limits.ts';
 
 export interface RosterFeedOptions {
   readonly tell: (items: readonly Announcement[]) => void;
-  /** The thread has been told of everybody. */
+  /** The thread knows all workers. */
   readonly onFed: () => void;
-  /** Calls `fn` in a turn of the loop to come. Default: `setImmediate`. */
+  /** Calls `fn` in a later turn of the event loop. Default: `setImmediate`. */
   readonly nextTurn?: (fn: () => void) => void;
 }
 
 export class RosterFeed {
   readonly #options: RosterFeedOptions;
-  /** What is still to be told of the roster, to the thread that there is now. */
+  /** The rest of the roster for the present thread. */
   #rest: Iterator<readonly Announcement[]> | undefined;
   #state: 'unheard' | 'feeding' | 'fed' = 'unheard';
 
@@ -46,7 +46,7 @@ export class RosterFeed {
     return this.#state === 'fed';
   }
 
-  /** A new thread listens. @param parts of the roster, each read when it is asked for */
+  /** A new thread listens. @param parts of the roster, each read when it is sent */
   begin(parts: Iterable<readonly Announcement[]>): void {
     this.#state = 'feeding';
     const rest = parts[Symbol.iterator]();
@@ -54,7 +54,7 @@ export class RosterFeed {
     this.#tellNext(rest);
   }
 
-  /** Tells what has changed. */
+  /** Publishes changes. */
   announce(items: readonly Announcement[]): void {
     if (items.length > 0 && this.#state !== 'unheard') this.#options.tell(items);
   }
@@ -81,7 +81,7 @@ export class RosterFeed {
   }
 }
 
-/** The workers of a directory in parts, so that a thread with other things to do is not held up by telling of them. */
+/** The workers of a directory in parts, so that a busy thread is not blocked by sending them all. */
 export function* rosterParts(directory: Directory, size = ROSTER_PART): Generator<readonly Announcement[]> {
   const ids = Array.from(directory.all(), ({ workerId }) => workerId);
   for (let from = 0; from < ids.length; from += size) {

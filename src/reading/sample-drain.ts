@@ -1,18 +1,18 @@
 /**
- * Drains the samples of all workers, for a reading thread that keeps them elsewhere: each sample once and in order, or counted
- * as lost. It is told what every reader is told; samples have to be kept (`samples` of the engine), for longer than the time
- * from one drain to the next.
+ * Drains the samples of all workers, for a reading thread that stores them elsewhere: each sample once and in order, or counted
+ * as lost. It gets the announcements that every reader gets. Samples must be kept (`samples` of the engine) for longer than
+ * the time between two drains.
  *
  * | a worker is | since         | its samples                                                             |
  * |-------------|---------------|-------------------------------------------------------------------------|
- * | there       | `slotAdded`   | are drained each time, from where the last drain ended                  |
- * | leaving     | `slotGone`    | may still become more: its lane is not done with what it was given      |
- * | closed      | `slotClosed`  | are drained once more, the last ones, and then it is let go of          |
+ * | present     | `slotAdded`   | are drained each time, from where the last drain ended                  |
+ * | leaving     | `slotGone`    | may still grow: its lane has not finished its heartbeats                |
+ * | closed      | `slotClosed`  | are drained one last time, and then it is forgotten                     |
  *
- * Of workers that were there before the drain it begins with the samples that are kept; those of before are not lost to it. Of
- * all others each sample counts, from the first, however late the drain hears of them.
+ * For workers that existed before the drain, it starts with the samples that are kept; earlier ones do not count as lost. For
+ * all others every sample counts, from the first, however late the drain learns of them.
  *
- * A drain is done with samples once `take` has returned: where that throws, they are handed over again by the next.
+ * Samples are drained once `take` has returned: if it throws, the next drain delivers them again.
  */
 import type { BoardReader } from '../store/board.ts';
 import { SampleColumns } from '../store/sample-columns.ts';
@@ -20,43 +20,43 @@ import type { SlotMemory } from '../store/slot-memory.ts';
 import { SlotGone, SlotReader } from '../store/slot-reader.ts';
 import type { Announcement } from './directory.ts';
 
-/** @param columns valid during the call */
+/** @param columns valid only during the call */
 export type TakeSamples = (workerId: string, columns: SampleColumns) => void;
 
 interface Cursor {
   readonly workerId: string;
   readonly row: number;
   readonly occupant: number;
-  /** Undefined while it is not sure that the memory is this worker's. */
+  /** Undefined until it is certain that the memory is this worker's. */
   slot: SlotReader | undefined;
-  /** Number of the sample to go on with; undefined: it has not been looked. */
+  /** The number of the next sample; undefined: not known yet. */
   next: number | undefined;
 }
 
 export class SampleDrain {
   readonly #board: BoardReader;
-  /** By row: whose it was before the drain. */
+  /** By row: its worker when the drain was created. */
   readonly #occupantsBefore: Int32Array;
   readonly #there = new Map<string, Cursor>();
-  /** By row and occupant: the next worker of that name may be there already. */
+  /** By row and occupant: the next worker of that name may already exist. */
   readonly #leaving = new Map<string, Cursor>();
   readonly #closed: Cursor[] = [];
   readonly #columns = new SampleColumns();
   #lost = 0;
   #closedTooLate = 0;
 
-  /** To be made before anything is announced to it. */
+  /** Create it before anything is announced to it. */
   constructor(board: BoardReader) {
     this.#board = board;
     this.#occupantsBefore = Int32Array.from({ length: board.capacity }, (_, row) => board.occupantOf(row));
   }
 
-  /** Samples that were gone before they were drained, since the start. */
+  /** Samples that were overwritten before they were drained, since the start. */
   get lost(): number {
     return this.#lost;
   }
 
-  /** Workers whose memory was the next worker's before their last samples were drained: how many these were nobody knows. */
+  /** Workers whose memory was reused before their last samples were drained: how many samples, is unknown. */
   get closedTooLate(): number {
     return this.#closedTooLate;
   }
@@ -66,7 +66,7 @@ export class SampleDrain {
       case 'slotAdded': {
         const { workerId, row, occupant } = announcement;
         const known = this.#there.get(workerId);
-        // It may be told twice, by the roster and when it came.
+        // May be announced twice: in the roster and when it came.
         const isKnown = known?.row === row && known.occupant === occupant;
         const next = this.#occupantsBefore[row] === occupant ? undefined : 0;
         const cursor: Cursor = isKnown ? known : { workerId, row, occupant, slot: undefined, next };
@@ -95,18 +95,18 @@ export class SampleDrain {
         return;
       }
       default:
-      // Nothing of samples.
+      // Does not concern samples.
     }
   }
 
-  /** Hands over what there is of each worker since the last time; those of whom there is nothing new are left out. */
+  /** Delivers each worker's samples since the last time; workers without new ones are skipped. */
   drain(take: TakeSamples): void {
     for (let [cursor] = this.#closed; cursor !== undefined; [cursor] = this.#closed) {
       this.#drainLast(cursor, take);
       this.#closed.shift();
     }
     for (const cursor of this.#there.values()) {
-      // Its memory may be another's, of which this thread is told later.
+      // The memory may belong to another worker, which is announced later.
       if (cursor.slot === undefined || !this.#isThere(cursor)) continue;
       try {
         this.#copy(cursor, cursor.slot);
@@ -129,7 +129,7 @@ export class SampleDrain {
     this.#handOver(cursor, take);
   }
 
-  /** As slot-shelf.ts has it: attach, then look whether the row is still the worker's. */
+  /** As in slot-shelf.ts: attach, then check whether the row is still the worker's. */
   #attach(cursor: Cursor, memory: SlotMemory): void {
     const slot = new SlotReader(memory);
     if (!this.#isThere(cursor)) return;

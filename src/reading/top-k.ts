@@ -1,10 +1,10 @@
-/** The first few of many, in order, without sorting them all. */
+/** The first k of many in order, without sorting them all. */
 export class TopK<T> {
   readonly #count: number;
   readonly #compare: (left: T, right: T) => number;
-  /** What may be among the first; twice as many at most, so that sorting is seldom. */
+  /** Candidates, at most twice as many, so that sorting is rare. */
   readonly #kept: T[] = [];
-  /** Whoever comes behind it is none of the first. */
+  /** Items after this one are not among the first. */
   #last: T | undefined;
 
   constructor(count: number, compare: (left: T, right: T) => number) {

@@ -1,16 +1,16 @@
-/** What a worker is worth in a filter or a sort: a number, a text, or nothing. Read from memory, one value at a time. */
+/** Values of a worker for filters and sorts: a number, a text, or undefined. Read from memory one at a time. */
 import type { Directory, WorkerEntry } from './directory.ts';
 import type { ParsedRecord } from './parsed-record.ts';
 
 export type Read<Value> = (reading: ParsedRecord, directory: Directory) => Value | undefined;
 
-/** For what is read from the board, each time anew. */
+/** A value from the board, read anew each time. */
 export function rowOf(reading: ParsedRecord): number {
   reading.touched();
   return reading.entry.row;
 }
 
-/** Numbers that every worker may have. Usages and tasks are those of its last record: none before the first heartbeat. */
+/** Numbers that every worker may have. Usages and tasks are from its last record: undefined before the first heartbeat. */
 const NUMBERS = {
   cpu_usage: ({ numbers }) => numbers?.cpuUsage,
   memory_usage: ({ numbers }) => numbers?.memoryUsage,
@@ -25,17 +25,17 @@ const NUMBERS = {
 
 export const NUMBER_NAMES = Object.keys(NUMBERS) as readonly (keyof typeof NUMBERS)[];
 
-/** Before the name of a custom metric. */
+/** The prefix of custom metrics. */
 export const METRIC_PREFIX = 'metrics.';
 
-/** Reads the number of that name; undefined if there is no such name. */
+/** Returns a reader for the number of this name; undefined if the name is unknown. */
 export function numberReader(name: string): Read<number> | undefined {
   if (Object.hasOwn(NUMBERS, name)) return NUMBERS[name as keyof typeof NUMBERS];
   const metric = metricIn(name);
   return metric === undefined ? undefined : ({ metrics }) => metrics?.[metric];
 }
 
-/** The metric's own name. */
+/** The metric's name without the prefix. */
 export function metricIn(name: string): string | undefined {
   return name.startsWith(METRIC_PREFIX) && name.length > METRIC_PREFIX.length
     ? name.slice(METRIC_PREFIX.length)
@@ -43,14 +43,14 @@ export function metricIn(name: string): string | undefined {
 }
 
 /**
- * Whether it has told of a graphics processor: by a usage, by the devices of its last record, or when it registered. Of
- * one that has not, a usage of 0 is no measurement: heartbeats cannot leave the number out.
+ * Whether the worker has reported a GPU: by a usage above 0, by the devices of its last record, or when it registered. Without
+ * one, a usage of 0 is no measurement: heartbeats cannot omit the number.
  */
 export function hasGpu({ slot, facts }: WorkerEntry, record: { readonly gpuUsage: number } | undefined): boolean {
   return (facts?.totalGpu ?? 0) > 0 || (record?.gpuUsage ?? 0) > 0 || slot.listsGpus;
 }
 
-/** The group that it told; empty if it belongs to none. */
+/** The worker's group; empty if it has none. */
 export function groupOf({ facts }: WorkerEntry): string {
   return facts?.group ?? '';
 }

@@ -53,7 +53,7 @@ test('a master with tokens asks for them, and neither token nor hash is in its l
   expect(await status('/telemetry', 'plt_reader')).toBe(200);
   expect(await status('/telemetry', 'plt_wrong')).toBe(401);
   expect(await status('/api/v1/brakes/release', 'plt_reader', 'POST')).toBe(403);
-  await master.logged(({ msg }) => msg.startsWith('HTTP: 1 request with a token that is not known'));
+  await master.logged(({ msg }) => msg.startsWith('HTTP: 1 request with an unknown token'));
   expect(master.stdout).not.toMatch(/plt_|[0-9a-f]{64}/);
   const client = start(['workers', '--url', url, '-o', 'json'], { PULSELANE_TOKEN: 'plt_reader' });
   expect([await client.ended(), JSON.parse(client.stdout)]).toEqual([0, { workers: [], total: 0, pending: [] }]);

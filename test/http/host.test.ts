@@ -52,10 +52,10 @@ async function idsAt(port: number): Promise<string[]> {
 
 /** Ends the thread under the host's feet and waits until it listens again. */
 async function killed(host: HttpHost, lines: string[], meanwhile: () => void = () => {}): Promise<void> {
-  const before = lines.filter((line) => line.startsWith('HTTP listens again')).length;
+  const before = lines.filter((line) => line.startsWith('HTTP is listening again')).length;
   await host.thread.thread?.terminate();
   meanwhile();
-  await eventually(() => lines.filter((line) => line.startsWith('HTTP listens again')).length > before);
+  await eventually(() => lines.filter((line) => line.startsWith('HTTP is listening again')).length > before);
 }
 
 it('serves from a thread of its own what there was before and what comes', async () => {
@@ -106,7 +106,7 @@ it('takes other tokens without a restart, and keeps them over a death of the thr
   await killed(host, lines);
   expect([await statusWith('plt_a'), await statusWith('plt_b')]).toEqual([200, 401]);
   const tls = { cert: '', key: '', clientCa: undefined };
-  expect(() => host.reload({ tls })).toThrow('by a restart only');
+  expect(() => host.reload({ tls })).toThrow('needs a restart');
 });
 
 it('is unhealthy when main is stuck', async () => {
@@ -134,8 +134,8 @@ it('starts a dead thread again, on the same port, with everyone who came, grew o
   const stays = await (await fetch(`http://127.0.0.1:${port}/telemetry/stays`)).json();
   expect(stays).toMatchObject({ cpu_usage: 3 });
   expect(lines).toEqual([
-    expect.stringMatching(/^the HTTP thread ended: .*; it starts again in 100 ms$/),
-    `HTTP listens again on 127.0.0.1:${port}`,
+    expect.stringMatching(/^the HTTP thread ended: .*; it restarts in 100 ms$/),
+    `HTTP is listening again on 127.0.0.1:${port}`,
   ]);
   await killed(host, lines);
   expect(await idsAt(port)).toEqual(['came', 'stays']);
@@ -221,13 +221,13 @@ describe('a port that is taken', () => {
       lines.some((line) => line.startsWith(`HTTP_PORT=127.0.0.1:${port}: the port is in use; it`)),
     );
     squatter.close();
-    await eventually(() => lines.includes(`HTTP listens again on 127.0.0.1:${port}`));
+    await eventually(() => lines.includes(`HTTP is listening again on 127.0.0.1:${port}`));
     expect(await idsAt(port)).toEqual(['node-a']);
   });
 
   it.each([
     ['EADDRINUSE', 'HTTP_PORT=:80: the port is in use'],
-    ['EACCES', 'HTTP_PORT=:80: this user may not listen on that port'],
+    ['EACCES', 'HTTP_PORT=:80: this user is not allowed to listen on that port'],
     ['EADDRNOTAVAIL', 'HTTP_PORT=:80: this machine does not have that address'],
     ['', 'HTTP_PORT=:80: what the system said'],
   ])('%s reads as "%s"', (code, message) => {
@@ -296,7 +296,7 @@ it('ends a thread that does not answer, and starts another; one that answers is 
   clock.advance(12_000);
   await eventually(() => lines.some((line) => line.includes('does not answer')));
   clock.advance(1000);
-  await eventually(() => lines.some((line) => line.startsWith('HTTP listens again')));
+  await eventually(() => lines.some((line) => line.startsWith('HTTP is listening again')));
   expect(host.thread.thread).not.toBe(stuck);
   expect(await idsAt(port)).toEqual([]);
   const stopped = host.stop();

@@ -234,10 +234,10 @@ it('tells a problem under /api/ where a request cannot be understood, and an err
     type: 'urn:pulselane:error:invalid_argument',
     title: 'The request breaks a rule',
     status: 400,
-    detail: 'the request cannot be understood',
+    detail: 'malformed request',
     instance: '/api/v1/lanes',
   });
-  expect(await ask('/telemetry')).toMatch(/\{"error":"the request cannot be understood"\}$/);
+  expect(await ask('/telemetry')).toMatch(/\{"error":"malformed request"\}$/);
 });
 
 it('answers a client that would rather speak HTTP/2', async () => {

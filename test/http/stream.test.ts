@@ -378,7 +378,7 @@ describe('a client that does not read', () => {
     expect(stuck.isEnded).toBe(false);
     await round();
     expect(served.logged.filter((line) => line.startsWith('debug'))).toEqual([
-      'debug a live client (stream) is dropped: it took nothing for too long',
+      'debug disconnected a live client (stream): it read nothing for too long',
     ]);
     expect(server.live.clients).toBe(1);
   });
@@ -415,7 +415,7 @@ describe('limits', () => {
     expect(refused.headers.get('retry-after')).toBe('5');
     expect(await refused.json()).toMatchObject({
       type: 'urn:pulselane:error:resource_exhausted',
-      detail: '2 live clients are connected already',
+      detail: 'too many live clients: 2 are already connected',
     });
     const socket = new WebSocket(`ws://127.0.0.1:${served.port}/ws/telemetry`);
     const [, response] = await once(socket, 'unexpected-response');

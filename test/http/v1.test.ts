@@ -331,8 +331,8 @@ test.each([
   [{ Forwarded: 'for=10.0.0.1' }, 'not through a proxy'],
   [{ Via: '1.1 proxy' }, 'not through a proxy'],
   [{ 'X-Real-IP': '10.0.0.1' }, 'not through a proxy'],
-  [{ Origin: 'http://evil.example' }, 'not from a page of another origin'],
-  [{ Origin: 'null' }, 'not from a page of another origin'],
+  [{ Origin: 'http://evil.example' }, 'not allowed from a page of another origin'],
+  [{ Origin: 'null' }, 'not allowed from a page of another origin'],
 ])('with %o nothing may be changed', async (headers, why) => {
   const { url, commands } = await serve();
   const answer = await ask('POST', `${url}/api/v1/workers/a/release`, headers);

@@ -134,7 +134,7 @@ test('a thread that owes too many signs of life is ended and started again; one 
   // It lives, and nothing is told to it any more.
   expect([host.thread.state, host.isFed, deaths]).toEqual(['ready', false, []]);
   await eventually(() => deaths.length === 1);
-  expect(deaths).toEqual(['the thread of the test does not answer and is ended']);
+  expect(deaths).toEqual(['the thread of the test does not answer and is being ended']);
   clock.advance(backOffMs(1));
   await fed(2);
   expect(await pageThere()).toBe(pageHere());

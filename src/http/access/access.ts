@@ -1,4 +1,4 @@
-/** Who may be answered: the rules and tokens that are in force, and what each peer has tried. */
+/** Who may access the API: the active rules and tokens, and the rates of each peer. */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
 import { networkOf } from '../../lib/networks.ts';
@@ -16,18 +16,18 @@ export interface AccessOptions {
   readonly corsOrigins: readonly string[];
   /** In lower case, without ports. */
   readonly allowedHosts: readonly string[];
-  /** Names of this machine, under which it may be asked by itself. */
+  /** The machine's own names; see `hosts.ts`. */
   readonly machineNames: readonly string[];
-  /** Requests of one peer a second; 0 = no limit. */
+  /** Requests per peer per second; 0 = no limit. */
   readonly requestsPerS: number;
   readonly tokens: readonly ApiToken[];
   /** Seals the sessions of browsers. */
   readonly sessionKey: Uint8Array;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
-  /** The session or token by which that connection was let in last has reached its end. */
+  /** The session or token last used on this connection has expired. */
   readonly onEnd?: (socket: Socket, end: HolderEnd) => void;
-  /** A session was logged out; the next http thread must know. */
+  /** A session was logged out; the next HTTP thread must know. */
   readonly sessionEnded?: (ended: EndedSession) => void;
 }
 
@@ -54,7 +54,7 @@ export class Access {
   readonly #ended = new EndedSessions();
   #rules: Rules;
   #table = new TokenTable<ApiToken>([]);
-  /** Hashes: several of one name while one token takes the place of another. */
+  /** By name; several hashes while a token is being replaced by another of the same name. */
   #hashesByName: ReadonlyMap<string, readonly string[]> = new Map();
   #wrongSinceLine = 0;
   #nextLineMs = Number.NEGATIVE_INFINITY;
@@ -63,7 +63,7 @@ export class Access {
     this.#options = options;
     this.#tokens = new ConnectionTokens(options.clock, (socket, end) => options.onEnd?.(socket, end));
     const { corsOrigins, allowedHosts, machineNames, requestsPerS: perS } = options;
-    // A second's worth at once: whoever asks for many things asks for them together.
+    // Allows one second's worth as a burst: a dashboard requests many things together.
     if (perS > 0) this.#requests = new PeerRequestRates({ perS, burst: perS, maxPeers: limits.MAX_PEERS });
     this.#rules = {
       corsOrigins,
@@ -79,7 +79,7 @@ export class Access {
     return this.#rules.hasTokens;
   }
 
-  /** From the next request on; sessions of tokens that are gone are over. @returns their connections, for whom to end them */
+  /** Applies from the next request on; sessions of removed tokens end. @returns their connections, for the caller to end */
   setTokens(tokens: readonly ApiToken[]): readonly Socket[] {
     this.#table = new TokenTable(tokens.map((token) => [token.hash, token] as const));
     const hashes = new Map<string, string[]>();
@@ -89,12 +89,12 @@ export class Access {
     return this.#tokens.setTokens(new Map(tokens.map(({ hash, expiresUnixMs }) => [hash, expiresUnixMs])));
   }
 
-  /** A request of theirs was let in on this connection. */
+  /** Records that a request with this identity was accepted on the connection. */
   hold(socket: Socket, { hash, expiresUnixMs, session }: Identity): void {
     this.#tokens.note(socket, { hash, expiresUnixMs, session });
   }
 
-  /** That session is over, before its time. @returns its connections, for whom to end them */
+  /** Ends a session early. @returns its connections, for the caller to end */
   logOut(session: Session): readonly Socket[] {
     const sockets = new Set<Socket>();
     for (const ended of this.#ended.endOf(session, this.#nowUnixS)) {
@@ -104,22 +104,22 @@ export class Access {
     return [...sockets];
   }
 
-  /** As `logOut`, of what an earlier thread was told. */
+  /** As `logOut`, for a session that was logged out in an earlier thread. */
   endSession(ended: EndedSession): readonly Socket[] {
     this.#ended.add(ended, this.#nowUnixS);
     return this.#tokens.of((session) => this.#ended.has(session));
   }
 
-  /** Where the server listens; until this is told the stricter rule holds. */
+  /** Sets where the server listens; before that, the stricter rule applies. */
   boundTo(isLoopback: boolean): void {
     this.#rules = { ...this.#rules, listensBeyondLoopback: !isLoopback };
   }
 
-  /** Not pure: it counts against the peer's rates. */
+  /** Not pure: counts against the peer's rates. */
   admit(facts: Facts): AccessVerdict {
     const waitMs = this.#waitMs(facts.peer);
     if (waitMs > 0) {
-      const detail = `this address asks more than ${this.#options.requestsPerS} times a second (API_RATE)`;
+      const detail = `this address sends more than ${this.#options.requestsPerS} requests a second (API_RATE)`;
       return { type: 'refuse', code: 'rate_limited', reason: 'rate', detail, retryAfterMs: waitMs };
     }
     let who: Who = 'none';
@@ -127,19 +127,19 @@ export class Access {
       who = this.#whoAsks(facts);
       return who;
     });
-    // Told of a session that is over nobody learns anything: only a wrong token is an attempt.
+    // Only a wrong token counts as a guess: an expired session reveals nothing to guess from.
     if ((who as Who) !== 'unknown' || facts.headers.authorization === undefined) return decision;
     const limited = this.#wrongToken(facts.peer);
-    // What is for everybody stays so: a probe with a token of yesterday must not call the master dead.
+    // Public paths stay public: a probe with an old token must not report the master as dead.
     return decision.type === 'allow' ? decision : (limited ?? decision);
   }
 
-  /** The same request once more, when its body has come: nothing is counted again. */
+  /** Checks the request again once its body has arrived, without counting it again. */
   admitStill(facts: Facts): Decision {
     return decide(facts, this.#rules, () => this.#whoAsks(facts));
   }
 
-  /** What the login page asks: whose token it is. Wrong ones count like those of a header. */
+  /** Opens a session for a token from the login page. Wrong tokens count as in a header. */
   logIn(token: string, peer: string | undefined): { readonly session: string } | AccessVerdict {
     const found = this.#table.find(token);
     if (found === undefined) {
@@ -151,7 +151,7 @@ export class Access {
     if ('expiredUnixMs' in who) {
       return { type: 'refuse', code: 'unauthenticated', reason: 'unauthenticated', detail: expiredText(who) };
     }
-    // A session never outlives its token. It may be a second shorter, not longer.
+    // A session never outlives its token: it may end up to a second earlier, never later.
     const lastUnixS = Math.floor((found.expiresUnixMs ?? Number.POSITIVE_INFINITY) / 1000);
     const expiresUnixS = Math.min(Math.floor(this.#nowUnixS) + SESSION_S, lastUnixS);
     return { session: sealSession({ name: found.name, expiresUnixS }, found.hash, this.#options.sessionKey) };
@@ -162,7 +162,7 @@ export class Access {
   }
 
   #waitMs(peer: string | undefined): number {
-    // Loopback has no limit: a proxy on this machine carries everybody, and whoever runs programs here has the machine.
+    // Loopback has no limit: a local proxy carries everyone's requests, and local programs have access to the machine anyway.
     if (this.#requests === undefined || peer === undefined || isLoopbackPeer(peer)) return 0;
     return this.#requests.take(networkOf(peer), this.#options.clock.monotonicMs());
   }
@@ -187,7 +187,7 @@ export class Access {
     return token === undefined ? 'unknown' : this.#holderOf(token, 'cookie', { name, expiresUnixS });
   }
 
-  /** Who has that token: somebody, while it is valid. */
+  /** The identity behind a token, while it is valid. */
   #holderOf(token: ApiToken, by: Identity['by'], session?: Session): Exclude<Who, string> {
     const { name, scopes, hash, expiresUnixMs } = token;
     if (expiresUnixMs !== undefined && isExpired(expiresUnixMs, this.#options.clock.wallMs())) {
@@ -201,15 +201,15 @@ export class Access {
     this.#wrongSinceLine++;
     if (nowMs >= this.#nextLineMs) {
       this.#options.warn(
-        `HTTP: ${this.#wrongSinceLine} request${this.#wrongSinceLine === 1 ? '' : 's'} with a token that is not known, ` +
-          `the last one from ${peer || 'nowhere'}`,
+        `HTTP: ${this.#wrongSinceLine} request${this.#wrongSinceLine === 1 ? '' : 's'} with an unknown token, ` +
+          `the last from ${peer || 'an unknown address'}`,
       );
       this.#wrongSinceLine = 0;
       this.#nextLineMs = nowMs + limits.WRONG_TOKENS_LOG_MS;
     }
     const waitMs = this.#wrong.take(networkOf(peer), nowMs);
     if (waitMs === 0) return undefined;
-    const detail = 'this address has shown too many tokens that are not known';
+    const detail = 'this address has sent too many unknown tokens';
     return { type: 'refuse', code: 'rate_limited', reason: 'guesses', detail, retryAfterMs: waitMs };
   }
 }

@@ -1,33 +1,32 @@
 /**
- * By which token, and by which session, each open connection was let in last: a stream must not outlive either. What
- * expires is looked at by the wall clock: files and cookies name moments of it, and it may be set meanwhile.
+ * The token and session last used on each open connection: a stream must outlive neither. Expiry is checked by the wall
+ * clock, because files and cookies name wall-clock times and the clock may be set meanwhile.
  */
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Session } from './session.ts';
 
-/** Who was let in. */
+/** The holder of a token or session. */
 export interface TokenHolder {
-  /** Of the token. */
+  /** The token's hash. */
   readonly hash: string;
   /** When the token expires; undefined: never. */
   readonly expiresUnixMs: number | undefined;
-  /** Undefined where the token itself was shown. */
+  /** Undefined if the request carried the token itself. */
   readonly session: Session | undefined;
 }
 
-/** What has ended: the session, or the token by which the connection was let in. */
+/** What has expired: the session, or the token. */
 export type HolderEnd = 'session_over' | 'token_expired';
 
 interface Held extends TokenHolder {
   timer: Timer | undefined;
-  /** It was told. Where the clock was set back meanwhile, the session may come again, and is to be told again. */
+  /** Its end was reported. If the clock is then set back and the session is used again, its end is reported again. */
   isOver: boolean;
 }
 
 /**
- * A timer counts time that passes, and the wall clock may be set; and a timer of more than 24 days would fire at once.
- * So none is longer than this.
+ * The longest timer: the wall clock may be set while it runs, and setTimeout fires at once for more than 24 days.
  */
 const LOOK_EVERY_MS = 60_000;
 
@@ -36,7 +35,7 @@ export class ConnectionTokens {
   readonly #onEnd: (socket: Socket, end: HolderEnd) => void;
   readonly #held = new Map<Socket, Held>();
 
-  /** @param onEnd the session or the token by which that connection was let in last has reached its end */
+  /** @param onEnd the session or token last used on this connection has expired */
   constructor(clock: Clock, onEnd: (socket: Socket, end: HolderEnd) => void) {
     this.#clock = clock;
     this.#onEnd = onEnd;
@@ -51,9 +50,9 @@ export class ConnectionTokens {
   }
 
   /**
-   * These are the tokens from now on: whoever came by one of them is held to its expiry.
+   * Sets the valid tokens. Connections that use one of them are held to its expiry.
    * @param expiries by hash
-   * @returns the connections of all other tokens
+   * @returns the connections that use any other token
    */
   setTokens(expiries: ReadonlyMap<string, number | undefined>): Socket[] {
     for (const [socket, { hash, session, timer }] of this.#held) {
@@ -64,7 +63,7 @@ export class ConnectionTokens {
     return this.#where(({ hash }) => !expiries.has(hash));
   }
 
-  /** The connections of sessions that are over. */
+  /** The connections of ended sessions. */
   of(isOver: (session: Session) => boolean): Socket[] {
     return this.#where(({ session }) => session !== undefined && isOver(session));
   }

@@ -1,19 +1,19 @@
 /**
- * Sessions that were logged out before their time. A session is a sealed cookie, of which nothing is kept: so those are
- * remembered that are no longer valid, until they would have ended by themselves. Kept by the http thread, and by main for
- * the next one; a restart of the master forgets them.
+ * Sessions that were logged out. Nothing is stored of a valid session (it is a sealed cookie), so the ended ones are
+ * remembered until they would have expired. The HTTP thread keeps them, and main keeps them for the next HTTP thread;
+ * a restart of the master forgets them.
  */
 import { MAX_ENDED_SESSIONS } from '../http-limits.ts';
 import { SESSION_S, type Session } from './session.ts';
 
-/** One that was logged out; with `andEarlier`, all of its token that end no later. */
+/** A session that was logged out; with `andEarlier`, also all sessions of its token that expire no later. */
 export interface EndedSession extends Session {
   readonly andEarlier: boolean;
 }
 
 export class EndedSessions {
   readonly #ended = new Map<string, Session>();
-  /** By the token's name: all of its sessions that end up to then are over. As many as there are tokens. */
+  /** By token name: all its sessions that expire until then have ended. At most one entry per token. */
   readonly #allUntilS = new Map<string, number>();
 
   get size(): number {
@@ -21,15 +21,15 @@ export class EndedSessions {
   }
 
   /**
-   * How that session is to be ended. If too many are remembered, all others that there are of the token with the most of
-   * them end with it: whoever logs in and out all the time pays for it alone.
+   * How to end a session. If too many are remembered, all other sessions of the token with the most entries end too: a
+   * client that logs in and out all the time affects only its own token.
    */
   endOf({ name, expiresUnixS }: Session, nowUnixS: number): readonly EndedSession[] {
     this.#forget(nowUnixS);
     const one = { name, expiresUnixS, andEarlier: false };
     if (this.#ended.size < MAX_ENDED_SESSIONS) return [one];
     const most = this.#nameOfMost();
-    // Rounded as a session's end is, when it begins.
+    // Rounded as in a session's expiry.
     const all = { name: most, expiresUnixS: Math.floor(nowUnixS) + SESSION_S, andEarlier: true };
     return most === name ? [all] : [all, one];
   }
@@ -49,7 +49,7 @@ export class EndedSessions {
     return this.#ended.has(keyOf(session)) || session.expiresUnixS <= (this.#allUntilS.get(session.name) ?? 0);
   }
 
-  /** All that matter now, to be added elsewhere. */
+  /** All that still matter, to be added to another instance. */
   list(nowUnixS: number): readonly EndedSession[] {
     this.#forget(nowUnixS);
     return [

@@ -1,44 +1,46 @@
 /**
- * Under which names this server may be asked. Against DNS rebinding: a page whose own name was made to point here sends
- * that name as Host, and the browser takes our answers for the page's own.
+ * By which names this server may be addressed. Protects against DNS rebinding: a page whose own name was made to resolve to
+ * this machine sends that name as Host, and its browser would treat our answers as the page's own.
  *
- * | listens on      | Host must be                                                                                  |
- * |-----------------|-----------------------------------------------------------------------------------------------|
- * | loopback        | a name of loopback, or one of ALLOWED_HOSTS                                                   |
- * | beyond, a list  | one of ALLOWED_HOSTS, a name of loopback, or an IP address, which no DNS can rebind           |
- * | beyond, no list | anything: nobody knows under which names a machine goes. But without tokens, and from this    |
- * |                 | machine by no proxy: a name of loopback, an IP address or the machine's own name, since a     |
- * |                 | page in a browser here would otherwise reach what a firewall keeps from everybody else. With  |
- * |                 | tokens such a page has none, and its name is not the one to which the cookie belongs.         |
+ * | listens on        | Host must be                                                                                |
+ * |-------------------|---------------------------------------------------------------------------------------------|
+ * | loopback          | a loopback name, or one of ALLOWED_HOSTS                                                    |
+ * | beyond, a list    | one of ALLOWED_HOSTS, a loopback name, or an IP address, which DNS cannot rebind            |
+ * | beyond, no list   | anything, since a machine's names are not all known. But without tokens, for direct         |
+ * |                   | requests from this machine: a loopback name, an IP address or the machine's own name;       |
+ * |                   | otherwise a page in a local browser could reach what a firewall hides from others. With     |
+ * |                   | tokens such a page has no token, and the cookie belongs to another name.                    |
  *
- * No Host (HTTP/1.0) is allowed: no browser leaves it out. The authority of a target in absolute form
- * (`GET http://name/path`) must be the same as Host, and counts as Host where there is none.
+ * A missing Host (HTTP/1.0) is allowed: every browser sends one. The authority of a target in absolute form
+ * (`GET http://name/path`) must equal Host, and replaces a missing one.
  */
 import { isIP } from 'node:net';
 
 const LOOPBACK_NAME = /^(?:localhost|[^:]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/i;
 
-/** `host[:port]`, as RFC 9110 has it: neither a user, nor a path, nor a list. */
+/** `host[:port]` as in RFC 9110: no user, path or list. */
 const HOST = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+;=%-]+)(?::\d{0,5})?$/i;
 
 export interface HostFacts {
-  /** Of a target in absolute form. */
+  /** From a target in absolute form. */
   readonly target: { readonly scheme: string; readonly authority: string } | undefined;
   /** Host headers; empty for HTTP/1.0. */
   readonly hosts: readonly string[];
 }
 
 /**
- * What is wrong with the names under which a request asks for this server; undefined if nothing is. Whoever reads only one of
- * several, or the other one, would be asked by a name that was not checked.
+ * What is wrong with the names in a request; undefined if nothing is. With several or different names, a later reader might
+ * use one that was not checked.
  */
 export function hostMistake({ target, hosts }: HostFacts): string | undefined {
   const [host = ''] = hosts;
-  if (hosts.length > 1) return 'more than one Host';
-  if (host !== '' && !HOST.test(host)) return 'the Host is none: expected a name or an address, with or without a port';
+  if (hosts.length > 1) return 'more than one Host header';
+  if (host !== '' && !HOST.test(host))
+    return 'malformed Host header; expected a name or an address, optionally with a port';
   if (target === undefined) return undefined;
-  if (!HOST.test(target.authority)) return 'the authority of the target is none';
-  if (hosts.length > 0 && !isSameAuthority(target, host)) return 'the Host is not the authority of the target';
+  if (!HOST.test(target.authority)) return 'malformed host in the request target';
+  if (hosts.length > 0 && !isSameAuthority(target, host))
+    return 'the Host header differs from the host in the request target';
   return undefined;
 }
 
@@ -57,7 +59,7 @@ export interface HostRules {
   readonly hasTokens: boolean;
 }
 
-/** @param isLocal the request comes from this machine, and no proxy says that it passed it on */
+/** @param isLocal whether the request comes from this machine without a proxy */
 export function isHostAllowed(host: string | undefined, isLocal: () => boolean, rules: HostRules): boolean {
   if (host === undefined || host === '') return true;
   const name = nameOf(host);
@@ -71,7 +73,7 @@ export function isLoopbackHost(host: string): boolean {
   return LOOPBACK_NAME.test(nameOf(host));
 }
 
-/** Without the port, in lower case, without the dot that ends a full name. */
+/** The name without port, in lower case, without a trailing dot. */
 function nameOf(host: string): string {
   return host.replace(/:\d*$/, '').toLowerCase().replace(/\.$/, '');
 }

@@ -1,4 +1,4 @@
-/** The page that takes a token from a browser. No script, nothing from elsewhere. */
+/** The login page. It has no scripts and loads nothing. */
 import { createHash } from 'node:crypto';
 import { html, raw } from 'hono/html';
 
@@ -20,24 +20,24 @@ button { border: 0; font-weight: 600; background: var(--accent); color: light-da
 code { font-size: .9em; }
 `;
 
-/** For this page: its own style and its own form, and nothing else. */
+/** Allows only the page's own style and form. */
 export const LOGIN_CSP =
   `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; ` +
   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 export interface LoginPage {
-  /** Where to go on to. */
+  /** The path to go to after login. */
   readonly next: string;
-  /** What was wrong with the last attempt. */
+  /** Why the last attempt failed. */
   readonly error?: string;
-  /** Without any token nobody needs to log in. */
+  /** Without tokens, no login is needed. */
   readonly hasTokens: boolean;
-  /** Who is logged in already: the name of the token. */
+  /** The token name of the present session. */
   readonly sessionOf: string | undefined;
 }
 
 export function loginHtml({ next, error, hasTokens, sessionOf }: LoginPage): string {
-  const form = html`<p>Show a token of this master. <code>pulselane token create</code> makes one.</p>
+  const form = html`<p>Enter a token of this master. <code>pulselane token create</code> makes one.</p>
       ${error === undefined ? '' : html`<p class="error" role="alert">${error}</p>`}
       <form method="post" action="/login">
         <input type="hidden" name="next" value="${next}">
@@ -45,12 +45,12 @@ export function loginHtml({ next, error, hasTokens, sessionOf }: LoginPage): str
         <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
         <button>Log in</button>
       </form>`;
-  const wayOut = html`<p>Logged in as <strong>${sessionOf}</strong>. <a href="${next}">Go on</a></p>
+  const loggedIn = html`<p>Logged in as <strong>${sessionOf}</strong>. <a href="${next}">Continue</a></p>
       <form method="post" action="/logout">
         <button>Log out</button>
       </form>`;
-  const open = html`<p>This master asks nobody for a token. <a href="${next}">Go on</a></p>`;
-  const asked = sessionOf === undefined ? form : wayOut;
+  const open = html`<p>This master requires no login. <a href="${next}">Continue</a></p>`;
+  const asked = sessionOf === undefined ? form : loggedIn;
   return String(html`<!doctype html>
 <html lang="en">
   <head>

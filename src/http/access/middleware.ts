@@ -1,4 +1,4 @@
-/** The middleware before all routes: who may not come in is answered here. Routes need not know. */
+/** The middleware in front of all routes: refuses requests that are not allowed, so routes need not check. */
 import { createMiddleware } from 'hono/factory';
 import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
 import { isApiPath } from '../answers/api-path.ts';
@@ -21,8 +21,8 @@ export interface AccessMiddlewareOptions {
 }
 
 export function accessMiddleware({ access, refusals, maxBodyBytes }: AccessMiddlewareOptions) {
-  /** @returns the answer to who may not come in */
-  const turnedAway = (c: HttpContext, verdict: AccessVerdict): Response | undefined => {
+  /** @returns the answer to a request that is not allowed */
+  const refusalOf = (c: HttpContext, verdict: AccessVerdict): Response | undefined => {
     switch (verdict.type) {
       case 'allow':
         c.set('mayRead', verdict.mayRead);
@@ -43,20 +43,20 @@ export function accessMiddleware({ access, refusals, maxBodyBytes }: AccessMiddl
 
   return createMiddleware<HttpEnv>((c, next) => {
     const facts = factsOf(c);
-    const refused = turnedAway(c, access.admit(facts));
+    const refused = refusalOf(c, access.admit(facts));
     if (refused !== undefined) return Promise.resolve(refused);
     c.set('refusals', refusals);
     const identity = c.get('identity');
     const { incoming, outgoing } = bindingsOf(c);
     if (identity !== undefined && incoming?.socket !== undefined) access.hold(incoming.socket, identity);
-    // A WebSocket handshake has no answer yet, and its body, if any, is never read.
+    // A WebSocket handshake has no response object yet, and its body, if any, is never read.
     const body = incoming === undefined || outgoing === undefined ? undefined : readBounded(incoming, maxBodyBytes);
     if (body === undefined) return next();
     return body.then(async (outcome): Promise<Response | undefined> => {
       switch (outcome) {
         case 'whole': {
-          // It may have taken its time, and what it came with may be over: a stream that begins now would never be told.
-          const late = turnedAway(c, access.admitStill(facts));
+          // The body may have taken long, and the credentials may have expired meanwhile; a stream would start too late to be ended.
+          const late = refusalOf(c, access.admitStill(facts));
           if (late === undefined) await next();
           return late;
         }
@@ -65,11 +65,11 @@ export function accessMiddleware({ access, refusals, maxBodyBytes }: AccessMiddl
           return refuse(c, {
             code: 'too_large',
             detail: `the body is larger than ${maxBodyBytes} bytes (MAX_HTTP_BODY_SIZE)`,
-            // The rest of it is not read, so the connection is of no more use.
+            // The rest of the body is not read, so the connection cannot be reused.
             headers: { Connection: 'close' },
           });
         case 'broken':
-          return refuse(c, { code: 'invalid_argument', detail: 'the body is not whole' });
+          return refuse(c, { code: 'invalid_argument', detail: 'the body is incomplete' });
         default:
           throw outcome satisfies never;
       }
@@ -84,7 +84,7 @@ export interface RefusalAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** In the shape that the path's other errors have. */
+/** A refusal in the format of the path's other errors. */
 export function refuse(c: HttpContext, { code, detail, retryAfterMs, headers: own }: RefusalAnswer): Response {
   const headers = {
     ...(code === 'unauthenticated' ? { 'WWW-Authenticate': 'Bearer realm="pulselane"' } : {}),
@@ -100,7 +100,7 @@ export function factsOf(c: HttpContext): Facts {
   return {
     method: c.req.method,
     path: c.req.path,
-    // Those of a request of node-server are made only when they are asked for, at the price of a small answer.
+    // node-server builds the headers of `raw` only on demand, at the cost of a small response.
     headers: incoming?.headers ?? Object.fromEntries(c.req.raw.headers),
     peer: incoming?.socket?.remoteAddress,
     isTls: isTls(c),
@@ -110,7 +110,7 @@ export function factsOf(c: HttpContext): Facts {
   };
 }
 
-/** Of all headers of that name: Node keeps the first Host and drops the others. */
+/** All values of a header: Node itself keeps the first Host and drops the others. */
 function valuesOf(name: string, rawHeaders: readonly string[]): readonly string[] {
   const values: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -120,7 +120,7 @@ function valuesOf(name: string, rawHeaders: readonly string[]): readonly string[
   return values;
 }
 
-/** For the headers of every answer. */
+/** The facts for the common headers. */
 export function headerFactsOf(c: HttpContext): { origin: string | undefined; isStrictTransport: boolean } {
   const { incoming } = bindingsOf(c);
   const headers = incoming?.headers;
@@ -133,13 +133,13 @@ function isTls(c: HttpContext): boolean {
   return socket !== undefined && 'encrypted' in socket;
 }
 
-/** The path and query that were asked for, as the client wrote them. */
+/** The requested path and query, as the client wrote them. */
 function targetOf(c: HttpContext): string {
   const query = c.req.url.indexOf('?');
   return query < 0 ? c.req.path : c.req.path + c.req.url.slice(query);
 }
 
-/** Hono gives none at all where there is no server. */
+/** Undefined without a server, as with `app.request()` in tests. */
 function bindingsOf(c: HttpContext): HttpEnv['Bindings'] {
   return c.env ?? {};
 }

@@ -1,4 +1,4 @@
-/** Whose connection it is: whether it comes from this very machine, and whether by a proxy. */
+/** Facts about a connection's peer: whether it is this machine, and whether it is a proxy. */
 
 const LOOPBACK_PEER = /^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/;
 
@@ -8,10 +8,10 @@ export function isLoopbackPeer(address: string | undefined): boolean {
 
 const PROXY_HEADER = /^(?:forwarded|via|x-forwarded-.*|x-real-ip)$/;
 
-/** Whether a proxy says that it passed this on. One that says nothing cannot be told from a client of its machine. */
+/** Whether a proxy forwarded the request and says so. A silent proxy is indistinguishable from a client on its machine. */
 export function isProxied(headers: Headers): boolean {
   return Object.keys(headers).some((name) => PROXY_HEADER.test(name));
 }
 
-/** Names in lower case, as Node has them. */
+/** Names in lower case, as in Node. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -1,11 +1,11 @@
-/** How often each peer may do something: a bucket for each, which fills with time. */
+/** A rate limit per peer: a token bucket each. */
 
 export interface PeerRequestRatesOptions {
-  /** What a bucket gains each second. */
+  /** How much a bucket refills per second. */
   readonly perS: number;
-  /** What a full bucket holds: so many at once, after a rest. */
+  /** The size of a bucket: the largest burst. */
   readonly burst: number;
-  /** Buckets kept; the oldest gives way, and its peer begins anew with a full one. */
+  /** How many buckets are kept. The oldest is dropped, and its peer starts with a full one. */
   readonly maxPeers: number;
 }
 
@@ -22,7 +22,7 @@ export class PeerRequestRates {
     this.#options = options;
   }
 
-  /** @returns 0 if it may; otherwise the milliseconds after which it may again. A refusal takes nothing. */
+  /** @returns 0 if allowed, otherwise the ms until it is. A refused request costs nothing. */
   take(peer: string, nowMs: number): number {
     const { perS, burst } = this.#options;
     const bucket = this.#bucketOf(peer, nowMs);
@@ -33,7 +33,7 @@ export class PeerRequestRates {
     return 0;
   }
 
-  /** Peers that are remembered. */
+  /** How many peers are remembered. */
   get size(): number {
     return this.#buckets.size;
   }

@@ -1,17 +1,17 @@
 /**
- * The cookie of a browser that showed a token once: `<name>~<expiry>~<mac>`. Nothing is kept of a session. Its MAC is keyed
- * with a secret of this master and with the hash of the token: so a session ends when its token is removed or
- * replaced, it outlives a restart, and who has read the file of hashes cannot make one.
+ * The cookie of a browser session: `<name>~<expiry>~<mac>`. Nothing is stored of a session. Its MAC is keyed with a secret of
+ * this master and with the token's hash. So a session ends when its token is removed or replaced, it survives a restart, and
+ * the file of token hashes alone is not enough to forge one.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { parse, serialize } from 'hono/utils/cookie';
 
 const COOKIE = 'pulselane_session';
-/** A working day with its margins: whoever comes back the next morning shows the token again. */
+/** A working day with some margin; the next morning the user logs in again. */
 export const SESSION_S = 12 * 3600;
 
 export interface Session {
-  /** Of the token. */
+  /** The token's name. */
   readonly name: string;
   readonly expiresUnixS: number;
 }
@@ -21,14 +21,14 @@ export function sealSession({ name, expiresUnixS }: Session, hash: string, key: 
   return `${name}~${expiresUnixS}~${macOf(name, String(expiresUnixS), hash, key).toString('base64url')}`;
 }
 
-/** A session, and by which of the tokens of its name it was opened. */
+/** A session with the hash of the token that opened it. */
 export interface OpenedSession extends Session {
   readonly hash: string;
 }
 
 /**
- * @param hashesOf the hashes of the tokens of a name: one, or several while one takes the place of another
- * @returns undefined if it was not sealed here, or is over
+ * @param hashesOf the hashes of a name's tokens: several while a token is being replaced
+ * @returns undefined if it was not sealed by this master, or has expired
  */
 export function openSession(
   value: string,
@@ -55,7 +55,7 @@ export function sessionIn(cookies: string): string | undefined {
   return parse(cookies, COOKIE)[COOKIE];
 }
 
-/** A Set-Cookie header. An empty value takes the cookie away. */
+/** A Set-Cookie header. An empty value removes the cookie. */
 export function sessionCookie(value: string, isSecure: boolean): string {
   return serialize(COOKIE, value, {
     httpOnly: true,

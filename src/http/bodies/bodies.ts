@@ -1,11 +1,11 @@
-/** The bodies of large answers: lent to one answer at a time, and untouched until it is sent. */
+/** The bodies of large answers: lent to one answer at a time, and not changed until it is sent. */
 import type { Directory } from '../../reading/directory.ts';
 import { JOINED_BODIES, MAX_JOINED_BYTES_KEPT } from '../http-limits.ts';
 import { JoinedMap } from './joined-map.ts';
 import { type JsonText, JsonTextPool } from './json-text.ts';
 import { appendMap, type PutValue, putSummary, putTelemetry } from './worker-json.ts';
 
-/** Bodies of one map of all workers, kept joined; at most {@link JOINED_BODIES}. */
+/** The kept bodies of one map of all workers; at most {@link JOINED_BODIES}. */
 export class JoinedMapPool {
   readonly #directory: Directory;
   readonly #putValue: PutValue;
@@ -17,21 +17,21 @@ export class JoinedMapPool {
     this.#putValue = putValue;
   }
 
-  /** A map to bring up to date and send, or undefined while all are lent. Give it back. */
+  /** A map to update and send; undefined while all are lent. Return it with `give`. */
   take(): JoinedMap | undefined {
     if (this.#lent.size >= JOINED_BODIES) return undefined;
-    // The one that came back last: least has changed since it was brought up to date.
+    // The most recently returned: the least has changed since it was updated.
     const map = this.#free.pop() ?? new JoinedMap(this.#directory, this.#putValue);
     this.#lent.add(map);
     return map;
   }
 
-  /** Once for each `take`; more often does nothing. */
+  /** Call it once per `take`; further calls do nothing. */
   give(map: JoinedMap): void {
     if (this.#lent.delete(map) && map.capacityBytes <= MAX_JOINED_BYTES_KEPT) this.#free.push(map);
   }
 
-  /** The same map in a text of the caller's, joined anew: for when all that are kept are lent. */
+  /** Builds the same map from scratch in the caller's text: for when all kept ones are lent. */
   joinAnew(text: JsonText): void {
     appendMap(text, this.#directory, this.#directory.all(), this.#putValue);
   }

@@ -1,4 +1,4 @@
-/** The bytes of an answer, whoever made them. Call `giveBack` when nobody looks at them any more. */
+/** The bytes of an answer. Call `giveBack` once they are no longer used. */
 export interface Body {
   readonly bytes: Uint8Array;
   readonly isGzip: boolean;

@@ -1,11 +1,11 @@
-/** Bounds the bytes of answers that are in memory until their readers have taken them. */
+/** Limits the bytes of answers held in memory until clients have read them. */
 import { MAX_BODY_BYTES_IN_FLIGHT } from '../http-limits.ts';
 
 export class BytesInFlight {
   #bytes = 0;
   #bodies = 0;
 
-  /** @returns what gives them back, however often it is called; undefined if too many are in flight already. */
+  /** @returns a function that releases them (idempotent); undefined if too many are in flight. */
   take(bytes: number): (() => void) | undefined {
     if (this.#bytes >= MAX_BODY_BYTES_IN_FLIGHT) return undefined;
     this.#bytes += bytes;

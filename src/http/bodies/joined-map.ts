@@ -1,17 +1,17 @@
 /**
- * A map of all workers as JSON text that is kept from one request to the next: only what changed is copied anew. With
- * 10,000 workers a request then copies some hundred records instead of 10,000.
+ * A map of all workers as JSON text that is kept between requests: only changes are copied again. With 10,000 workers, a
+ * request then copies a few hundred records instead of 10,000.
  *
  *     {␣"a":{…}␣␣␣,"b":{…}␣␣,"c":{…}␣␣␣␣}
  *      └─ region ─┘└─ region ┘└─ region ──┘
  *
- * Each worker has a region: a separator, its key, its value, and spaces, which JSON ignores. A value that changes its
- * size a little fits into its region; one that outgrows it is written behind the last region, and its old region is
- * blanked, as is that of a worker that is gone. Once too much of the text is blank, all of it is joined anew. The
- * separator is a comma; the first region's, wherever the first one is just now, is a space.
+ * Each worker has a region: a separator, its key, its value, and padding spaces, which JSON ignores. A value whose size
+ * changes a little fits into its region. One that outgrows its region moves to the end, and the old region is blanked, as
+ * is the region of a removed worker. When too much of the text is blank, the whole text is rebuilt. The separator is a
+ * comma; that of whichever region comes first is a space.
  *
- * What is seen of a worker is remembered before its value is copied: whatever changes in between differs from what is
- * remembered, and is found by the next look.
+ * A worker's state is noted before its value is copied: a change in between differs from the note, and the next update
+ * finds it.
  */
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { MAX_BLANK_SHARE } from '../http-limits.ts';
@@ -20,34 +20,34 @@ import { isShownActive, keyOf, type PutValue } from './worker-json.ts';
 
 const SPACE = 0x20;
 const NONE = -1;
-/** In a small value, such as one of `GET /workers`: `true` becomes `false`, 9 tasks become 10. */
+/** In a small value, such as in `GET /workers`: `true` becomes `false`, 9 tasks become 10. */
 const LEAST_SPARE_BYTES = 8;
 
 export class JoinedMap {
   readonly #directory: Directory;
   readonly #putValue: PutValue;
   #text = new JsonText();
-  /** Where the closing brace stands: the end of the last region. */
+  /** The position of the closing brace: the end of the last region. */
   #end = 0;
   /** Bytes that are not blank. */
   #usedBytes = 0;
-  /** The row whose region comes first, or NONE if that must be looked for. */
+  /** The row whose region comes first; NONE if unknown. */
   #first = NONE;
-  /** False at first, and when an error came in the middle of a change: then nothing of it is trusted. */
+  /** False at first, and after an error in the middle of a change: then everything is rebuilt. */
   #isWhole = false;
 
-  // By row of the board; plain words, since going through 10,000 objects takes longer than sending them.
-  /** Whose region it is. */
+  // By board row; typed arrays, because going through 10,000 objects takes longer than sending them.
+  /** The worker of each region. */
   readonly #entries: (WorkerEntry | undefined)[] = [];
   readonly #start: Int32Array;
-  /** Bytes of the region; of these: */
+  /** The region's size in bytes; of these: */
   readonly #size: Int32Array;
   /** … not blank. */
   readonly #used: Int32Array;
   readonly #occupant: Int32Array;
-  /** Publications to the worker's slot that were counted when its value was copied. */
+  /** The publications to the worker's slot when its value was copied. */
   readonly #publications: Int32Array;
-  /** … and as of this look. */
+  /** … and at this update. */
   readonly #publicationsNow: Int32Array;
   readonly #lastUpdateS: Uint32Array;
   readonly #isActive: Uint8Array;
@@ -87,7 +87,7 @@ export class JoinedMap {
     return this.#text.bytes();
   }
 
-  /** Brings every region up to date. */
+  /** Updates every region. */
   #look(): void {
     const { board, rows } = this.#directory;
     const entries = this.#entries;
@@ -112,20 +112,20 @@ export class JoinedMap {
     }
   }
 
-  /** Brings one region up to date of which something differs. */
+  /** Updates one region that differs. */
   #change(row: number, entry: WorkerEntry | undefined): void {
     const { board } = this.#directory;
-    // The same worker may have another entry: a larger slot.
+    // The same worker may have a new entry with a larger slot.
     if (this.#entries[row]?.workerId !== entry?.workerId) this.#remove(row);
     if (entry === undefined || readWhileThere(board, entry, () => this.#bringUpToDate(row, entry))) return;
-    // Forgotten, perhaps in the middle of it.
+    // Forgotten, perhaps during the update.
     this.#remove(row);
     this.#text.cutTo(this.#end);
   }
 
   #bringUpToDate(row: number, entry: WorkerEntry): true {
     const { board } = this.#directory;
-    // All of it once more and in order, since the first look was a plain one.
+    // Read again in the required order: the first check was a quick one.
     this.#occupant[row] = entry.occupant;
     this.#publications[row] = board.publications.of(row);
     this.#lastUpdateS[row] = board.lastUpdateS(row);
@@ -135,7 +135,7 @@ export class JoinedMap {
     return true;
   }
 
-  /** Writes the value into the region that the worker has. @returns false if it had to give it up as too small. */
+  /** Writes the value into the worker's region. @returns false if the region was too small and was given up */
   #rewrite(row: number, entry: WorkerEntry): boolean {
     const start = this.#start[row] as number;
     const end = start + (this.#size[row] as number);
@@ -146,13 +146,13 @@ export class JoinedMap {
       this.#remove(row);
       return false;
     }
-    // To the very end: a torn copy that was thrown away may have been longer than all that was ever there.
+    // Blank to the very end: a discarded torn copy may have been longer than the value.
     buffer.fill(SPACE, at + bytes, end);
     this.#use(row, at + bytes - start);
     return true;
   }
 
-  /** Gives the worker a region behind the last one. */
+  /** Appends a region for the worker. */
   #append(row: number, entry: WorkerEntry): void {
     const start = this.#end;
     const facts = this.#boardFacts(row);
@@ -166,7 +166,7 @@ export class JoinedMap {
     this.#use(row, used);
   }
 
-  /** Blanks the region, if there is one. Its size is remembered, as a hint for the worker's next one. */
+  /** Blanks the region, if there is one. Its size is remembered as a hint for the worker's next one. */
   #remove(row: number): void {
     if (this.#entries[row] === undefined) return;
     const start = this.#start[row] as number;
@@ -181,7 +181,7 @@ export class JoinedMap {
     this.#used[row] = bytes;
   }
 
-  /** Takes the comma from the first region, if it has one. */
+  /** Removes the comma of the first region, if it has one. */
   #separateFirst(): void {
     if (this.#first !== NONE) return;
     for (let row = 0; row < this.#entries.length; row++) {
@@ -196,7 +196,7 @@ export class JoinedMap {
     this.#entries.fill(undefined);
     this.#used.fill(0);
     this.#first = NONE;
-    // Memory of a fleet that was much larger is not kept.
+    // Free the memory of a fleet that was much larger.
     if (this.#usedBytes < this.#text.capacityBytes / 4) this.#text = new JsonText();
     this.#end = this.#text.clear().ascii('{').length;
     this.#usedBytes = this.#end;
@@ -208,9 +208,9 @@ export class JoinedMap {
 }
 
 /**
- * The size of a region for so many bytes: a number or two may get some digits more. `before` is the size of the row's
- * last region. One that was outgrown is followed by a roomier one, which a new joining then keeps, up to a quarter more
- * than is used: workers that grow and shrink settle in regions that are large enough.
+ * The size of a region for a value: numbers may gain a few digits. `before` is the size of the row's last region. A value
+ * that outgrew its region gets a roomier one, up to a quarter more than used, which a rebuild keeps: so workers whose
+ * size varies settle in regions that are large enough.
  */
 function regionBytes(used: number, before: number): number {
   const grew = before > 0 && before < used;

@@ -1,4 +1,4 @@
-/** JSON text joined from parts in a buffer that grows and is used again: the body of a response, or a frame. */
+/** JSON text joined from parts, in a reusable buffer that grows: a response body or a frame. */
 import {
   BUFFERS_KEPT,
   KEPT_TEXT_BYTES,
@@ -10,20 +10,20 @@ import {
 const FIRST_BYTES = 16 * 1024;
 const SPACE = 0x20;
 
-/** Where text may be put: from `at`, never at or beyond `end`. */
+/** Room for text: from `at` up to, but not including, `end`. */
 export interface TextRoom {
   readonly buffer: Buffer;
   readonly at: number;
   readonly end: number;
 }
 
-/** Puts text into the room: how many bytes, or minus how many it needs if that is more. */
+/** Writes text into the room: returns its bytes, or minus the bytes needed if it does not fit. */
 export type Put = (room: TextRoom) => number;
 
 export class JsonText {
   #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #length = 0;
-  /** The longest text since the buffer was last looked at, and how often it was used since. */
+  /** The longest text since the buffer size was last checked, and the uses since then. */
   #mostBytes = 0;
   #uses = 0;
 
@@ -40,7 +40,7 @@ export class JsonText {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** The memory behind the text, for changing what is there. Valid until the next time something is appended. */
+  /** The memory behind the text, for changing it in place. Valid until the next append. */
   get buffer(): Buffer {
     return this.#buffer;
   }
@@ -50,20 +50,20 @@ export class JsonText {
     return Buffer.from(this.bytes());
   }
 
-  /** Begins anew, in less memory if texts of late were much smaller than it. */
+  /** Starts a new text, in a smaller buffer if recent texts were much smaller. */
   clear(): this {
     this.#mostBytes = Math.max(this.#mostBytes, this.#length);
     if (++this.#uses >= TEXT_USES_BEFORE_SHRINKING) this.#shrink();
     return this.cutTo(0);
   }
 
-  /** Drops what stands behind the first `length` bytes. */
+  /** Drops everything after the first `length` bytes. */
   cutTo(length: number): this {
     this.#length = length;
     return this;
   }
 
-  /** Appends text of which the caller knows that it is ASCII. */
+  /** Appends text that the caller knows to be ASCII. */
   ascii(text: string): this {
     this.#makeRoom(text.length);
     this.#length += this.#buffer.write(text, this.#length, 'latin1');
@@ -72,7 +72,7 @@ export class JsonText {
 
   /** Appends any text. */
   utf8(text: string): this {
-    // No text takes more than three bytes per unit.
+    // UTF-8 takes at most three bytes per UTF-16 unit.
     this.#makeRoom(3 * text.length);
     this.#length += this.#buffer.write(text, this.#length, 'utf8');
     return this;
@@ -92,7 +92,7 @@ export class JsonText {
     return this;
   }
 
-  /** Appends what `put` puts there, asking again with more room if it needs more. */
+  /** Appends what `put` writes, and calls it again with more room if needed. */
   put(put: Put): this {
     let bytes = put(this.#room());
     while (bytes < 0) {
@@ -123,12 +123,12 @@ export class JsonText {
   }
 }
 
-/** Lends texts out, so that no request allocates megabytes; bounded by {@link MAX_BODY_BYTES_IN_FLIGHT}. */
+/** Lends texts, so that no request allocates megabytes; bounded by {@link MAX_BODY_BYTES_IN_FLIGHT}. */
 export class JsonTextPool {
   readonly #free: JsonText[] = [];
   readonly #lent = new Set<JsonText>();
 
-  /** An empty text, or undefined while too many bytes are lent out. Give it back. */
+  /** An empty text; undefined while too many bytes are lent. Return it with `give`. */
   take(): JsonText | undefined {
     let lentBytes = 0;
     for (const text of this.#lent) lentBytes += text.capacityBytes;
@@ -138,7 +138,7 @@ export class JsonTextPool {
     return text.clear();
   }
 
-  /** Once for each `take`; more often does nothing. */
+  /** Call it once per `take`; further calls do nothing. */
   give(text: JsonText): void {
     if (!this.#lent.delete(text)) return;
     if (this.#free.length < BUFFERS_KEPT && text.capacityBytes <= MAX_TEXT_BYTES_KEPT) this.#free.push(text);

@@ -1,19 +1,19 @@
-/** Workers as JSON text: joined from what lanes wrote and what main judged, never parsed, never serialised anew. */
+/** Workers as JSON text: joined from what lanes wrote and main judged, without parsing or serialising. */
 import { recordJsonTail } from '../../model/record-json.ts';
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import type { BoardReader } from '../../store/board.ts';
 import type { JsonText, TextRoom } from './json-text.ts';
 
-/** Main's part of what is told of a worker. */
+/** The part of a worker's value that main provides. */
 export interface BoardFacts {
   readonly lastUpdateS: number;
   readonly isActive: boolean;
 }
 
-/** Puts one worker's value into the room: how many bytes, or minus how many it needs if that is more. */
+/** Writes one worker's value into the room: returns its bytes, or minus the bytes needed if it does not fit. */
 export type PutValue = (room: TextRoom, entry: WorkerEntry, facts: BoardFacts) => number;
 
-/** An id as JSON string, in bytes: escaping it costs more than all the rest of a worker's text. */
+/** Ids as JSON strings, in bytes: escaping an id costs more than the rest of a worker's text. */
 const keys = new WeakMap<WorkerEntry, Buffer>();
 
 export function keyOf(entry: WorkerEntry): Buffer {
@@ -25,7 +25,7 @@ export function keyOf(entry: WorkerEntry): Buffer {
   return key;
 }
 
-/** The legacy object for one worker. */
+/** The value of one worker in the earlier system's format. */
 export const putTelemetry: PutValue = ({ buffer, at, end }, { slot }, { lastUpdateS, isActive }) => {
   const tail = recordJsonTail(lastUpdateS, isActive);
   const headBytes = slot.copyJsonHead(buffer, at, end - tail.length);
@@ -47,14 +47,14 @@ export const putSummary: PutValue = ({ buffer, at, end }, entry, { lastUpdateS, 
 };
 
 /**
- * A worker is active only where there are values. Main sees to that; but of a record that made the slot grow it may have
- * been told earlier than this thread. Asked before the values are read.
+ * A worker is shown as active only if it has values. Main ensures that, but main may know a record that made the slot grow
+ * before this thread does. Must be called before the values are read.
  */
 export function isShownActive(board: BoardReader, { row, slot }: WorkerEntry): boolean {
   return board.isActive(row) && slot.hasRecord;
 }
 
-/** @returns false if the worker was forgotten meanwhile: nothing is appended then */
+/** @returns false if the worker was forgotten meanwhile; then nothing is appended */
 export function appendValue(text: JsonText, board: BoardReader, entry: WorkerEntry, putValue: PutValue): boolean {
   const before = text.length;
   const put = readWhileThere(board, entry, () => {
@@ -67,8 +67,8 @@ export function appendValue(text: JsonText, board: BoardReader, entry: WorkerEnt
 }
 
 /**
- * A map from id to each worker's value, without those that were forgotten meanwhile.
- * @returns how many are in it
+ * Appends a map from id to each worker's value, without workers forgotten meanwhile.
+ * @returns how many workers it has
  */
 export function appendMap(
   text: JsonText,

@@ -1,4 +1,4 @@
-/** Blocking queries: each waits for a change of what it asked for, or for the end of its time. */
+/** Blocking queries: each waits until its result changes or its time is over. */
 import type { Clock } from '../../lib/clock.ts';
 import { MAX_WAITING, MAX_WAITING_PER_CLIENT, WAIT_JITTER } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
@@ -12,13 +12,13 @@ interface Waiter {
 
 export interface Wait {
   readonly view: View;
-  /** The index that it came with. */
+  /** The index of the request. */
   readonly sentTo: number;
   readonly waitMs: number;
-  /** However long it is made at random. */
+  /** The longest wait, random part included. */
   readonly mostMs: number;
   readonly signal: AbortSignal;
-  /** Undefined: nobody who could have a share. */
+  /** Undefined: no per-client limit applies. */
   readonly client: string | undefined;
 }
 
@@ -36,18 +36,22 @@ export class BlockingQueries {
   }
 
   /**
-   * Resolves once the view changed after `sentTo`, which is not below its horizon; when `waitMs` and a random part of it
-   * have passed, or `mostMs`; or when `signal` says that nobody wants to know any more.
-   * @throws LimitReached if too many wait, in all or of that client.
+   * Resolves when the view changes after `sentTo` (which is not below its horizon), when `waitMs` and a random part of it
+   * have passed, when `mostMs` has passed, or when `signal` aborts.
+   * @throws LimitReached if too many queries wait, in total or for this client
    */
   async wait({ view, sentTo, waitMs, mostMs, signal, client }: Wait): Promise<void> {
     if (signal.aborted) return;
     if (this.#waiters.size >= MAX_WAITING) {
-      throw new LimitReached('resource_exhausted', 'waiting', `${MAX_WAITING} blocking queries are waiting already`);
+      throw new LimitReached(
+        'resource_exhausted',
+        'waiting',
+        `too many blocking queries: ${MAX_WAITING} are already waiting`,
+      );
     }
     const ofClient = this.#byClient.get(client) ?? 0;
     if (client !== undefined && ofClient >= MAX_WAITING_PER_CLIENT) {
-      const detail = `${MAX_WAITING_PER_CLIENT} blocking queries of this client are waiting already`;
+      const detail = `too many blocking queries: ${MAX_WAITING_PER_CLIENT} of this client are already waiting`;
       throw new LimitReached('rate_limited', 'waiting_per_client', detail);
     }
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -65,12 +69,12 @@ export class BlockingQueries {
     else this.#byClient.set(client, left);
   }
 
-  /** Answers those for whom something changed. */
+  /** Answers the queries whose results have changed. */
   look(): void {
     for (const { view, sentTo, end } of this.#waiters) if (view.changedAt > sentTo) end();
   }
 
-  /** Answers all. */
+  /** Answers all queries. */
   stop(): void {
     for (const { end } of this.#waiters) end();
   }

@@ -1,52 +1,52 @@
 /**
- * Who stands where in the count of changes. There is one count, that of `Revisions`: each change of a worker that a look
- * finds has a number of its own, and whoever goes away has one, too. All that follows are such numbers, so they compare.
+ * The positions of clients and views in the sequence of changes. There is one sequence, numbered by `Revisions`: each change
+ * of a worker found by a poll gets a number, as does each removal. All values below are such numbers, so they compare.
  *
- * | of              | counter         | says                                                  | moves                             |
+ * | of              | counter         | meaning                                               | moves                             |
  * | --------------- | --------------- | ----------------------------------------------------- | --------------------------------- |
- * | `Revisions`     | `counter`       | the last change that was found                        | up, with each that a look finds   |
+ * | `Revisions`     | `counter`       | the last change found                                 | up, with each change found        |
  * |                 | `order.at(row)` | the last change of that worker                        | to a new one, when it changes     |
- * |                 | `changeBefore`  | the one before; the last itself where it was several  | with `order.at(row)`              |
- * |                 | `horizon`       | who went after it is remembered                       | up, when too many have gone       |
- * | `View`          | `beganAt`       | what the counter was when it began                    | when it begins anew               |
- * |                 | `seenTo`        | its position: it has seen every change up to it       | up, with each worker it looks at  |
+ * |                 | `changeBefore`  | the one before; the last itself if it had several     | with `order.at(row)`              |
+ * |                 | `horizon`       | removals after it are remembered                      | up, when there are too many       |
+ * | `View`          | `beganAt`       | `counter` when the view began                         | when it begins again              |
+ * |                 | `seenTo`        | its position: it has seen every change up to it       | up, with each worker it checks    |
  * |                 | `changedAt`     | the last change of what it shows                      | to a change that it sees          |
  * |                 | `order.at(row)` | the last change of what it shows of that worker       | to a change that it sees          |
- * |                 | `horizon`       | who left it after that is remembered                  | up, when too many have left       |
- * |                 | `certainTo`     | of workers that come next, it missed nothing up to it | to `mark.seenTo`                  |
- * |                 | `mark`          | what `counter` and `seenTo` were a while ago          | when `seenTo` passes its counter  |
- * | `Feed`          | `framesAsOf`    | what `seenTo` was when its frames were made           | to `seenTo`, when it is asked     |
+ * |                 | `horizon`       | workers that left it after that are remembered        | up, when there are too many       |
+ * |                 | `certainTo`     | of workers still to come, it missed nothing up to it  | to `mark.seenTo`                  |
+ * |                 | `mark`          | `counter` and `seenTo` at an earlier moment           | when `seenTo` passes its counter  |
+ * | `Feed`          | `framesAsOf`    | `seenTo` when its frames were built                   | to `seenTo`, when it is used      |
  * | a client        | `sentTo`        | its position: it was sent everything up to it         | up, with each frame; 0 by a reset |
- * |                 | `joinedAt`      | what `seenTo` was when its snapshot began             | never, within a snapshot          |
- * | a waiting query | `sentTo`        | the index that it came with                           | never                             |
+ * |                 | `joinedAt`      | `seenTo` when its snapshot began                      | never, within a snapshot          |
+ * | a waiting query | `sentTo`        | the index of its request                              | never                             |
  *
- * Each is written by its owner alone, and these hold whenever none of them is at work:
+ * Each is written only by its owner, and these invariants hold whenever no owner is running:
  *
  *     Revisions   changeBefore ≤ order.at(row) ≤ counter       horizon ≤ counter
  *     View        certainTo ≤ mark.seenTo ≤ seenTo ≤ counter   mark.seenTo ≤ mark.counter ≤ counter
  *                 beganAt ≤ horizon ≤ max(beganAt, seenTo)     beganAt ≤ changedAt ≤ max(beganAt, seenTo)
- *                 order.at(row) ≤ seenTo, where it has an order of its own
+ *                 order.at(row) ≤ seenTo, if it has its own order
  *     a client    0 ≤ sentTo ≤ counter                         in a snapshot: 0 < sentTo < joinedAt
  *
- * A view is complete once beganAt ≤ seenTo, and is asked for nothing before. Then also framesAsOf ≤ seenTo of its feeds, and
+ * A view is complete once beganAt ≤ seenTo, and is not used before. Then also framesAsOf ≤ seenTo of its feeds, and
  * joinedAt ≤ seenTo of their clients.
  *
- * A client may be ahead of a view that is late, since another view or a list was sent to it: it is sent nothing until the
- * view has passed it.
+ * A client may be ahead of a late view, because it was served from another view or list: it is sent nothing until the
+ * view has caught up.
  */
 
-/** Up to where a client of a stream was sent everything. */
+/** Up to which counter a stream client has been sent everything. */
 export type ClientPosition =
-  /** Nothing yet. */
+  /** Nothing sent yet. */
   | { readonly state: 'new' }
-  /** `part` is the one that comes next. Who left up to `joinedAt` was never sent to it. */
+  /** `part` is the next part. Workers that left up to `joinedAt` were never sent. */
   | { readonly state: 'snapshot'; readonly sentTo: number; readonly joinedAt: number; readonly part: number }
-  /** At 0 there was nobody to tell of. */
+  /** At 0 there were no workers. */
   | { readonly state: 'deltas'; readonly sentTo: number };
 
 /**
- * Who left up to this counter need not be sent: the client was sent that, or never the worker.
- * Undefined: it was sent nothing.
+ * Removals up to this counter need not be sent: the client already has them, or never had the worker.
+ * Undefined if it was sent nothing.
  */
 export function leavesSentTo(position: ClientPosition): number | undefined {
   if (position.state === 'new') return undefined;
@@ -54,12 +54,12 @@ export function leavesSentTo(position: ClientPosition): number | undefined {
 }
 
 /**
- * Those of one view. It goes through workers in the order of their last changes, so that it passes a worker that changes
- * again before its turn, and finds it further on. Was that the only change it missed?
+ * The counters of one view. A view checks workers in the order of their last changes. A worker that changes again before its
+ * turn moves further back. Then the question is whether that was the only change the view missed.
  *
- * A change that was found after a mark was made, and missed, lies behind `mark.seenTo`, since the view was there or
- * further. When the view has passed `mark.counter`, all that comes was found after the mark: so up to `mark.seenTo` it
- * missed nothing of it, and the next mark is made.
+ * A change that was found after a mark, and missed, lies after `mark.seenTo`, because the view had already got that far. Once
+ * the view has passed `mark.counter`, every change still to come was found after the mark. So up to `mark.seenTo` the view
+ * has missed nothing of it, and the next mark is made.
  */
 export class ViewCounters {
   #beganAt = 0;
@@ -97,12 +97,12 @@ export class ViewCounters {
     return this.#seenTo >= this.#beganAt;
   }
 
-  /** Who went up to this counter was never shown, or was seen to go. */
+  /** Removals up to this counter were seen, or are of workers that were never shown. */
   get goneTo(): number {
     return Math.max(this.#beganAt, this.#seenTo);
   }
 
-  /** It has seen nothing, and goes through all. @param counter that of `Revisions` */
+  /** Starts again from the beginning. @param counter that of `Revisions` */
   begin(counter: number): void {
     this.#beganAt = counter;
     this.#seenTo = 0;
@@ -112,27 +112,27 @@ export class ViewCounters {
     this.#mark = { counter, seenTo: 0 };
   }
 
-  /** It has seen the change at that counter, and all before. */
+  /** It has seen the change at this counter and all before. */
   saw(at: number): void {
     this.#seenTo = at;
   }
 
-  /** What it shows has changed, at a counter that it sees just now. */
+  /** What it shows has changed at this counter, which it is seeing now. */
   changed(at: number): void {
     this.#changedAt = at;
   }
 
-  /** Who left up to that counter is remembered no longer. */
+  /** Workers that left up to this counter are no longer remembered. */
   forgotLeft(at: number): void {
     this.#horizon = at;
   }
 
-  /** Whether it saw the change at that counter of a worker that changed again and comes just now. */
+  /** Whether it saw a worker's previous change, at this counter; the worker has changed again and is being checked now. */
   isCertain(changeBefore: number): boolean {
     return changeBefore <= this.#certainTo;
   }
 
-  /** It pauses; others may find changes now. @param counter that of `Revisions` @returns whether a mark was made */
+  /** It pauses, and changes may be found meanwhile. @param counter that of `Revisions` @returns whether a mark was made */
   pause(counter: number): boolean {
     if (this.#seenTo >= counter) this.#certainTo = counter;
     else if (this.#seenTo >= this.#mark.counter) this.#certainTo = this.#mark.seenTo;

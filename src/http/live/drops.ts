@@ -1,25 +1,25 @@
 /**
- * Which live clients are dropped: who takes nothing for too long, the slowest while frames take up all the memory that they
- * may, and who does not answer a ping.
+ * Disconnects live clients: those that read nothing for too long, the slowest ones while frames use too much memory, and those
+ * that do not answer a ping.
  */
 import { CLIENT_STILL_MORE_MS, CLIENT_STILL_MS } from '../http-limits.ts';
 import type { FrameSender } from './client-writer.ts';
 import type { FrameBudget } from './frame-budget.ts';
 
-/** A live client as far as it may be dropped. */
+/** A live client that may be disconnected. */
 export interface Droppable {
   readonly sender: FrameSender;
 }
 
 /**
- * Why a client was dropped: it took nothing for too long; it was the slowest while frames took up all the memory that
- * they may; or it did not answer a ping.
+ * Why a client was disconnected: it read nothing for too long; it was the slowest while frames used too much memory; or it did
+ * not answer a ping.
  */
 export type DropReason = 'slow' | 'memory' | 'silent';
 
 const WORDS: Readonly<Record<DropReason, string>> = {
-  slow: 'it took nothing for too long',
-  memory: 'it was the slowest while frames took up too much memory',
+  slow: 'it read nothing for too long',
+  memory: 'it was the slowest while frames used too much memory',
   silent: 'it did not answer a ping',
 };
 
@@ -37,16 +37,16 @@ export class Drops {
     return this.#counts;
   }
 
-  /** At once, and not when the socket says so: its memory is free, and it is not dropped twice. */
+  /** Takes effect at once, not when the socket closes: its memory is free, and it is not counted twice. */
   drop({ sender }: Droppable, reason: DropReason): void {
     if (sender.isClosed) return;
     this.#counts[reason]++;
-    this.#log('debug', `a live client (${sender.writer.kind}) is dropped: ${WORDS[reason]}`);
+    this.#log('debug', `disconnected a live client (${sender.writer.kind}): ${WORDS[reason]}`);
     sender.closed();
     sender.writer.cut();
   }
 
-  /** Those that are too slow; of the others the slowest first, until frames take up half of what they may. */
+  /** Disconnects those that are too slow, then the slowest of the rest until frames use half of the limit. */
   dropSlow(clients: readonly Droppable[], nowMs: number): void {
     for (const client of clients) {
       if (client.sender.stillForMs(nowMs) > mayBeStillMs(client.sender)) this.drop(client, 'slow');
@@ -62,7 +62,7 @@ export class Drops {
   }
 }
 
-/** How long a client may take nothing. */
+/** For how long a client may read nothing. */
 function mayBeStillMs({ pendingBytes }: FrameSender): number {
   return CLIENT_STILL_MS + Math.floor(pendingBytes / (64 * 1024)) * CLIENT_STILL_MORE_MS;
 }

@@ -1,4 +1,4 @@
-/** Live clients that could not be served, in the log: a line once in a while, since one may fail with each look. */
+/** Logs live clients that could not be served: one line at intervals, since it may happen on every poll. */
 import { messageOf } from '../../lib/errors.ts';
 import { SERVE_FAILURES_LOG_MS } from '../http-limits.ts';
 
@@ -13,7 +13,7 @@ export class ServeFailures {
     this.#log = log;
   }
 
-  /** @param kind what the client is called in the log */
+  /** @param kind the client's name in the log */
   failed(kind: string, error: unknown): void {
     this.#sinceLine++;
     const nowMs = this.#nowMs();

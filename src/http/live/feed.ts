@@ -1,7 +1,7 @@
 /**
- * The frames of `GET /api/v1/stream` for one view and one choice of fields. A frame goes on from a counter: it tells what
- * changed after it, in the order of the last changes, up to a bound of bytes. So a snapshot is nothing but the frames from
- * 0, whoever was cut off in its middle goes on from there, and a client that was slow gets the newest of everything.
+ * The frames of `GET /api/v1/stream` for one view and one set of fields. A frame starts at a counter and has what changed
+ * after it, in the order of the last changes, up to a size limit. So a snapshot is just the frames from 0, a client whose
+ * connection broke in the middle resumes there, and a slow client gets the newest state of everything.
  */
 import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import type { Fields } from '../../reading/fields.ts';
@@ -15,14 +15,14 @@ import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 import type { View } from './view.ts';
 
 export interface FeedStep {
-  /** Undefined if there is nothing to tell. */
+  /** Undefined if there is nothing to send. */
   readonly frame: SharedFrame | undefined;
   readonly next: ClientPosition;
-  /** The frame was full: there is more to tell at once. */
+  /** The frame was full: more is ready. */
   readonly more: boolean;
 }
 
-/** Of this thread: what is written into it is copied before anything else runs. */
+/** Shared by this thread: its content is copied before anything else runs. */
 const text = new JsonText();
 
 export interface FeedParts {
@@ -30,7 +30,7 @@ export interface FeedParts {
   readonly revisions: Revisions;
   readonly readings: ParsedRecords;
   readonly budget: FrameBudget;
-  /** A frame ends with whatever reaches it. */
+  /** A frame ends once it reaches this size. */
   readonly maxFrameBytes: number;
 }
 
@@ -43,11 +43,11 @@ export class Feed {
   readonly #readings: ParsedRecords;
   readonly #budget: FrameBudget;
   readonly #maxFrameBytes: number;
-  /** By position; as of `#framesAsOf`. */
+  /** By position; valid for `#framesAsOf`. */
   readonly #steps = new Map<string, FeedStep>();
   #framesAsOf = 0;
 
-  /** @param key equal for what shares a feed */
+  /** @param key equal for clients that share a feed */
   constructor(
     key: string,
     view: View,
@@ -65,14 +65,14 @@ export class Feed {
   }
 
   /**
-   * What comes next for a client at that position, of all that the view has seen. The same until it sees more, and made once
-   * for all. Ask only while the view is complete.
+   * The next frame for a client at this position, from all that the view has seen. Built once for all clients, and the same until
+   * the view sees more. Call it only while the view is complete.
    */
   step(position: ClientPosition): FeedStep {
     const { view } = this;
     const { seenTo } = view;
     if (this.#framesAsOf !== seenTo) this.dropFrames();
-    // Who has nothing yet cannot miss what left before.
+    // A client that has nothing yet misses no earlier removal.
     const leavesTo = leavesSentTo(position) ?? seenTo;
     const isKnown = leavesTo >= view.horizon;
     if (position.state === 'deltas' && isKnown && view.changedAt <= position.sentTo) {
@@ -83,14 +83,14 @@ export class Feed {
     if (known !== undefined) return known;
     const step =
       position.state === 'deltas' ? this.#delta(position.sentTo, isKnown) : this.#snapshot(position, leavesTo, isKnown);
-    // While memory is scarce each client has frames of its own, which go with it.
+    // While memory is scarce, each client has its own frames, which are freed with it.
     if (this.#budget.share > 1 / 2) return step;
     this.#steps.set(key, step);
     if (step.frame !== undefined) this.#budget.hold(step.frame);
     return step;
   }
 
-  /** Those that were made are no longer kept for others. */
+  /** Stops keeping built frames for other clients. */
   dropFrames(): void {
     for (const { frame } of this.#steps.values()) if (frame !== undefined) this.#budget.release(frame);
     this.#steps.clear();
@@ -114,7 +114,7 @@ export class Feed {
     const next: ClientPosition = isLast
       ? { state: 'deltas', sentTo: to }
       : { state: 'snapshot', sentTo: to, joinedAt, part: part + 1 };
-    // Who left meanwhile had been told in an earlier part. Its id is where that part ended: it may be told twice.
+    // A worker that has left since was in an earlier part. The event has the id at which that part ended, so it may come twice.
     const before = this.#revisions.textOf(sentTo);
     const leaving =
       removed.size === 0
@@ -127,8 +127,8 @@ export class Feed {
 
   /**
    * Appends the items to the text.
-   * @param isKnown whether the view knows who left after `leavesTo`
-   * @returns `to`: up to where all is told
+   * @param isKnown whether the view knows all workers that left after `leavesTo`
+   * @returns `to`: up to which counter everything is in the frame
    */
   #tell(
     sentTo: number,
@@ -157,7 +157,7 @@ export class Feed {
     text.clear();
     let left = nextLeft();
     let row = upToSeen(order.firstAfter(sentTo));
-    // Both in one order, so that the frame may end anywhere.
+    // Changes and removals in one order, so that the frame may end anywhere.
     while ((row !== -1 || left !== undefined) && !isFull()) {
       const changedAt = row === -1 ? Number.POSITIVE_INFINITY : order.at(row);
       if (left !== undefined && left.at < changedAt) {
@@ -166,12 +166,12 @@ export class Feed {
         left = nextLeft();
         continue;
       }
-      // None where the worker is gone and the view has not seen it yet.
+      // Undefined if the worker was removed and the view has not seen it yet.
       const entry = revisions.entryAt(row);
       if (entry !== undefined && this.view.shows(entry.workerId)) {
         if (this.#append(entry, items > 0)) items++;
       } else if (entry !== undefined && !isKnown && changedAt > leavesTo) {
-        // It may have left the view since, before anybody watched it: telling that of one who never was there is harmless.
+        // It may have left the view before anyone watched it; an unnecessary removal does no harm.
         remove(entry.workerId);
       }
       to = changedAt;
@@ -180,11 +180,11 @@ export class Feed {
     return { items, removed, to: row === -1 && left === undefined ? Math.max(sentTo, seenTo) : to };
   }
 
-  /** @returns false if the worker was forgotten meanwhile; nothing is appended then */
+  /** @returns false if the worker was forgotten meanwhile; then nothing is appended */
   #append(entry: WorkerEntry, isFurther: boolean): boolean {
     const before = text.length;
     if (isFurther) text.ascii(',');
-    // What the views read, while it is still the newest.
+    // Use what the views have read, if it is still current.
     const { row } = entry;
     const reading = this.#revisions.isAsSeen(row)
       ? this.#readings.of(entry, this.#revisions.order.at(row))
@@ -209,7 +209,7 @@ function keyOf(position: ClientPosition): string {
   return `${position.sentTo} ${position.joinedAt} ${position.part}`;
 }
 
-/** The event around the items in the text. */
+/** An event around the items in the text. */
 function frameOf(head: string, tail: string): SharedFrame {
   return new SharedFrame(Buffer.concat([Buffer.from(head), text.bytes(), Buffer.from(tail)]));
 }

@@ -1,10 +1,10 @@
-/** The feeds that are in use: one for each selection and fields that somebody follows, shared by all who do. */
+/** The feeds in use: one per selection and fields, shared by all clients that follow the same. */
 import type { Fields } from '../../reading/fields.ts';
 import type { Selection } from '../../reading/selection.ts';
 import { Feed, type FeedParts } from './feed.ts';
 import type { Views } from './views.ts';
 
-/** What somebody wants to know changes of. */
+/** What a client follows. */
 export interface Watched {
   readonly selection: Selection;
   readonly fields: Fields;
@@ -26,8 +26,8 @@ export class Feeds {
   }
 
   /**
-   * Give it back.
-   * @param client who asks: none may have more than its share of filters
+   * Return it with `give`.
+   * @param client the client, for its share of filters
    * @throws LimitReached as `Views.take` does
    */
   take({ selection, fields }: Watched, client: string | undefined): Feed {
@@ -42,7 +42,7 @@ export class Feeds {
     return shared.feed;
   }
 
-  /** Once for each `take`, of the same client. */
+  /** Call it once per `take`, with the same client. */
   give({ key, view }: Feed, client: string | undefined): void {
     this.#views.give(view, client);
     const shared = this.#shared.get(key);

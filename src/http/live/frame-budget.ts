@@ -1,4 +1,4 @@
-/** The memory of frames that are being sent. Frames are shared: each counts once, for as long as anybody holds it. */
+/** The memory of frames being sent. Shared frames count once, as long as anyone holds them. */
 
 export class SharedFrame {
   readonly bytes: Buffer;
@@ -13,17 +13,17 @@ export class FrameBudget {
   readonly #maxBytes: number;
   #bytes = 0;
 
-  /** @param maxBytes not kept by itself: whoever sends asks for the {@link share} */
+  /** @param maxBytes not enforced here: senders check the {@link share} */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Of the bytes that there may be; 1 and more: too many. */
+  /** The used share of the limit; 1 or more means too much. */
   get share(): number {
     return this.#bytes / this.#maxBytes;
   }
 
-  /** Of all frames that somebody holds. */
+  /** The bytes of all held frames. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -32,7 +32,7 @@ export class FrameBudget {
     if (frame.holders++ === 0) this.#bytes += frame.bytes.length;
   }
 
-  /** Once for each `hold`. */
+  /** Call it once per `hold`. */
   release(frame: SharedFrame): void {
     if (--frame.holders === 0) this.#bytes -= frame.bytes.length;
   }

@@ -1,18 +1,18 @@
-/** The frames of the legacy WebSockets: the map of `GET /telemetry` first, then a map of one worker for each change. */
+/** The frames of the earlier system's WebSockets: first the map of `GET /telemetry`, then a map of one worker per change. */
 import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import type { Revisions } from '../../reading/revisions.ts';
 import { JsonText } from '../bodies/json-text.ts';
 import { appendMap, putTelemetry } from '../bodies/worker-json.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 
-/** Of this thread: what is written into it is copied before anything else runs. */
+/** Shared by this thread: its content is copied before anything else runs. */
 const text = new JsonText();
 
 export class LegacyFrames {
   readonly #directory: Directory;
   readonly #revisions: Revisions;
   readonly #budget: FrameBudget;
-  /** Made since the last change. */
+  /** Frames built since the last change. */
   readonly #ofOne = new Map<WorkerEntry, SharedFrame>();
   #ofAll: SharedFrame | undefined;
   #madeAt = 0;
@@ -32,7 +32,7 @@ export class LegacyFrames {
     return this.#ofAll;
   }
 
-  /** @returns undefined if the worker is forgotten */
+  /** @returns undefined if the worker was forgotten */
   of(entry: WorkerEntry): SharedFrame | undefined {
     this.#dropOld();
     const known = this.#ofOne.get(entry);
@@ -59,7 +59,7 @@ export class LegacyFrames {
     return appendMap(text.clear(), this.#directory, entries, putTelemetry);
   }
 
-  /** Of the text. */
+  /** A frame with the text, held here. */
   #held(): SharedFrame {
     const frame = new SharedFrame(text.copy());
     this.#budget.hold(frame);

@@ -1,20 +1,20 @@
 /**
- * When each client has its turn: once in a round. A look begins a round, unless the last one still goes on: one that takes
- * long goes on after a rest as long as its slice, so that requests are answered in between.
+ * Serves each client once per round. A poll starts a round, unless the last one is still running: a long round pauses after
+ * each slice for as long as the slice took, so that requests are answered in between.
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { SERVE_SLICE_MS } from '../http-limits.ts';
 
 export interface RoundsOptions<C> {
   readonly clock: Clock;
-  /** Who takes part, in the order of their turns; may change while a round goes on. */
+  /** The clients in the order of their turns; may change during a round. */
   readonly clients: () => Iterator<C, undefined>;
   readonly serve: (client: C) => void;
 }
 
 export class Rounds<C> {
   readonly #options: RoundsOptions<C>;
-  /** Those that are still to be served of the last look; undefined: none. */
+  /** The clients still to be served; undefined: none. */
   #round: Iterator<C, undefined> | undefined;
   #rest: Timer | undefined;
 
@@ -22,13 +22,13 @@ export class Rounds<C> {
     this.#options = options;
   }
 
-  /** There was a look. */
+  /** Call it after each poll. */
   looked(): void {
     this.#round ??= this.#options.clients();
     if (this.#rest === undefined) this.#serve();
   }
 
-  /** Nobody is served until the next look. */
+  /** Serves nobody until the next poll. */
   end(): void {
     this.#round = undefined;
     this.#rest?.cancel();

@@ -1,11 +1,11 @@
 /**
- * When what is shown of each worker changed last, for fields that stay the same through most heartbeats: who follows
- * these is not told of the others. What was told is remembered as hashes, and a worker's place in the order moves only when
- * its hash differs.
+ * When the shown fields of each worker changed last, for fields that most heartbeats leave unchanged: clients that follow
+ * these are not sent the other changes. What was sent is remembered as a hash, and a worker moves in the order only when its
+ * hash differs.
  *
- * A hash holds as long as every client whose position is behind the worker's place has just these values. Where that is not
- * sure, as when a client was told something newer than the last look saw, there is none, and the next change counts
- * whatever it is.
+ * A hash is valid only if every client whose position is before the worker's place has exactly these values. If that is not
+ * certain, for example because a client was sent something newer than the last poll saw, there is no hash, and the next change
+ * counts whatever it is.
  */
 
 import { ChangeOrder } from '../../reading/change-order.ts';
@@ -30,26 +30,26 @@ export class ShownItems {
     this.#hashes = new Float64Array(directory.board.capacity).fill(UNSURE);
   }
 
-  /** The worker is seen for the first time, shown or not. */
+  /** The worker is seen for the first time, whether shown or not. */
   begin(reading: ParsedRecord, at: number, isShown: boolean): void {
     const { row } = reading.entry;
     this.#hashes[row] = isShown ? this.#hashOf(reading) : UNSURE;
     this.order.move(row, at);
   }
 
-  /** The worker is shown, and changed at that counter. @param isKnown it was shown before, and no change of it was missed */
+  /** A shown worker changed at this counter. @param isKnown it was shown before, and no change of it was missed */
   changed(reading: ParsedRecord, at: number, isKnown: boolean): boolean {
     const { row } = reading.entry;
     const before = this.#hashes[row];
     const now = this.#hashOf(reading);
     this.#hashes[row] = now;
-    // Nothing equals UNSURE, not even itself.
+    // UNSURE is NaN, which equals nothing.
     if (isKnown && now === before) return false;
     this.order.move(row, at);
     return true;
   }
 
-  /** It is not shown. @param leaves it was until now */
+  /** The worker is not shown. @param leaves whether it was shown until now */
   hidden(row: number, at: number, leaves: boolean): void {
     this.#hashes[row] = UNSURE;
     if (leaves || this.order.at(row) === 0) this.order.move(row, at);
@@ -60,12 +60,12 @@ export class ShownItems {
     this.order.remove(row);
   }
 
-  /** What was read of the worker in that row may be newer than what the last look saw. */
+  /** What was read of the worker may be newer than what the last poll saw. */
   unsure(row: number): void {
     this.#hashes[row] = UNSURE;
   }
 
-  /** A client is told what was read. */
+  /** A client is sent what was read. */
   shown(reading: ParsedRecord): void {
     const { row } = reading.entry;
     if (this.#hashOf(reading) !== this.#hashes[row]) this.#hashes[row] = UNSURE;
@@ -75,7 +75,7 @@ export class ShownItems {
     try {
       return itemHash(reading, this.#directory.board, this.#fields);
     } catch {
-      // It changes too fast to be read: so it changes again.
+      // The record changes too fast to be read, so it will change again.
       return UNSURE;
     }
   }

@@ -1,4 +1,4 @@
-/** One client of a legacy WebSocket: told of all workers or of one, a frame for each change. */
+/** One client of the earlier system's WebSocket: follows all workers or one, with a frame per change. */
 import type { Socket } from 'node:net';
 import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import type { Revisions } from '../../reading/revisions.ts';
@@ -6,9 +6,9 @@ import { type ClientWriter, FrameSender, type Goodbye } from './client-writer.ts
 import type { FrameBudget } from './frame-budget.ts';
 import type { LegacyFrames } from './legacy-frames.ts';
 
-/** What is used of a WebSocket of `ws`. */
+/** The used part of a `ws` WebSocket. */
 export interface LiveSocket {
-  /** Bytes that were sent and that the client has not taken yet. */
+  /** Bytes sent that the client has not taken yet. */
   readonly bufferedAmount: number;
   send(frame: Buffer, options: { binary: boolean }, sent: (error?: Error) => void): void;
   ping(): void;

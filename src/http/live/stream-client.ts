@@ -1,4 +1,4 @@
-/** One client of `GET /api/v1/stream`. It has no queue: it is a position, and what comes next is asked of its feed. */
+/** One client of `GET /api/v1/stream`. It has no queue, only a position, and its feed provides the next frame. */
 import type { ServerResponse } from 'node:http';
 import type { Revisions } from '../../reading/revisions.ts';
 import { POLL_MS, STREAM_PING_MS } from '../http-limits.ts';
@@ -7,7 +7,7 @@ import { type ClientPosition, leavesSentTo } from './counters.ts';
 import type { Feed } from './feed.ts';
 import { type FrameBudget, SharedFrame } from './frame-budget.ts';
 
-/** Why a client is told to forget what it has: it is of another life of the http thread, or too much happened since. */
+/** Why a client must discard what it has: its position is from another HTTP thread, or too long ago. */
 type ResetReason = 'other_epoch' | 'too_old';
 
 const NEW: ClientPosition = { state: 'new' };
@@ -20,7 +20,7 @@ export function clientWriterOf(outgoing: ServerResponse): ClientWriter {
     get pendingBytes() {
       return outgoing.writableLength;
     },
-    // With an error the connection is gone, and says so by `close`.
+    // After an error the connection emits `close`.
     write: (bytes, taken) => void outgoing.write(bytes, (error) => error ?? taken()),
     end: (reason) => void outgoing.end(reason === 'stopping' ? '' : `event: end\ndata: {"reason":"${reason}"}\n\n`),
     cut: () => void outgoing.destroy(),
@@ -31,7 +31,7 @@ export interface StreamParts {
   readonly revisions: Revisions;
   readonly budget: FrameBudget;
   readonly nowMs: () => number;
-  /** There is room for more of what did not fit: `serve` it as of the same look. */
+  /** More can be sent: call `serve` again for the same poll. */
   readonly goOn: (client: StreamClient) => void;
 }
 
@@ -41,19 +41,19 @@ export class StreamClient {
   readonly #revisions: Revisions;
   readonly #nowMs: () => number;
   readonly #goOn: (client: StreamClient) => void;
-  /** Looks from one update to the next, at least. */
+  /** The fewest polls between two updates. */
   readonly #looks: number;
   #position: ClientPosition = NEW;
-  /** There is more to tell than fitted into the last frame. */
+  /** The last frame was full. */
   #isBehind = true;
-  /** The look with which it was told something last; long ago at first. */
+  /** The poll after which something was last sent. */
   #sentAtLook = Number.NEGATIVE_INFINITY;
   #writtenMs: number;
   #reset: ResetReason | undefined;
 
   /**
-   * @param rate updates a second, at most
-   * @param lastEventId where it was, if it was here before
+   * @param rate the most updates per second
+   * @param lastEventId the position of a client that reconnects
    */
   constructor(
     writer: ClientWriter,
@@ -71,15 +71,15 @@ export class StreamClient {
     if (lastEventId === undefined) return;
     const counter = revisions.counterIn(lastEventId);
     if (counter === undefined) this.#reset = 'other_epoch';
-    // At 0 nothing had been told.
+    // At 0 nothing had been sent.
     else if (counter > 0) this.#position = { state: 'deltas', sentTo: counter };
   }
 
-  /** Sends what is new, while there is room and it is time. `look` counts the looks; without it: as of the last one. */
+  /** Sends what is new, if there is room and the rate allows. `look` counts the polls; without it: for the last one. */
   serve(look = this.#sentAtLook): void {
     if (!this.feed.view.isComplete || (!this.#isBehind && look - this.#sentAtLook < this.#looks)) return;
     while (!this.sender.isFull) {
-      // At 0 there was nobody who could be gone.
+      // At 0 no removal can be missing.
       const leavesTo = leavesSentTo(this.#position) ?? 0;
       if (leavesTo > 0 && leavesTo < this.#revisions.horizon) this.#reset = 'too_old';
       if (this.#reset !== undefined) this.#startOver(this.#reset);
@@ -94,7 +94,7 @@ export class StreamClient {
     }
   }
 
-  /** So that nobody on the way takes the connection for dead. */
+  /** Keeps proxies from closing an idle connection. */
   ping(): void {
     if (this.#nowMs() - this.#writtenMs >= STREAM_PING_MS && !this.sender.isFull) this.#write(new SharedFrame(PING));
   }

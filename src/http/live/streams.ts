@@ -1,7 +1,7 @@
 /**
- * All live clients: streams, the legacy WebSockets, and blocking queries. One look at shared memory is for all of them,
- * and each frame is made once for all who are told the same. No client has a queue: it is a position, up to which it was
- * told everything, and gets the newest of what changed after it when its socket has room. Without clients nothing runs.
+ * All live clients: streams, WebSockets of the earlier system, and blocking queries. One poll of shared memory serves them
+ * all, and each frame is built once for all clients that need it. No client has a queue, only a position up to which it has
+ * everything; it gets the newest state of later changes when its socket has room. Without clients nothing runs.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -38,18 +38,18 @@ export interface LiveOptions {
   readonly log: (level: 'debug' | 'error', message: string) => void;
   /** Streams and WebSockets together. */
   readonly maxClients: number;
-  /** About how large a frame of a stream becomes; MAX_FRAME_BYTES if undefined. */
+  /** The approximate size of a full stream frame; default MAX_FRAME_BYTES. */
   readonly maxFrameBytes?: number;
-  /** Of all frames together; MAX_FRAME_BYTES_IN_FLIGHT if undefined. */
+  /** For all frames together; default MAX_FRAME_BYTES_IN_FLIGHT. */
   readonly maxBytesInFlight?: number;
 }
 
 export interface StreamRequest extends Watched {
-  /** Updates a second, at most. */
+  /** The most updates per second. */
   readonly rate: number;
-  /** The id of the event that the client has seen last, if it was here before. */
+  /** The id of the last event that a reconnecting client received. */
   readonly lastEventId: string | undefined;
-  /** Who asks: none may follow more than its share of filters. Undefined: nobody who could have one. */
+  /** The client, for its share of filters. Undefined: no limit applies. */
   readonly client?: string | undefined;
 }
 
@@ -69,7 +69,7 @@ export class LiveStreams {
   readonly #failures: ServeFailures;
   readonly #nowMs: () => number;
   #timers: readonly Timer[] = [];
-  /** How often memory was looked at. */
+  /** How often memory was polled. */
   #looks = 0;
   #checkedMs = 0;
   #isStopped = false;
@@ -94,44 +94,48 @@ export class LiveStreams {
     this.#failures = new ServeFailures(this.#nowMs, log);
   }
 
-  /** Streams and WebSockets that are connected. */
+  /** Connected streams and WebSockets. */
   get clients(): number {
     return this.#streams.size + this.#sockets.size;
   }
 
-  /** Clients that were dropped, by reason. */
+  /** How many clients were disconnected, by reason. */
   get dropped(): Readonly<Record<DropReason, number>> {
     return this.#drops.counts;
   }
 
-  /** Bytes of frames that are kept for, or on the way to, clients. */
+  /** Bytes of frames held for clients or on their way to them. */
   get bytesInFlight(): number {
     return this.#budget.bytes;
   }
 
-  /** Blocking queries that wait. */
+  /** Waiting blocking queries. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Why no further client can be served; undefined if one can. */
+  /** Why no further client is accepted; undefined if one is. */
   refusal(): PulselaneError | undefined {
     const { maxClients } = this.#options;
     if (this.#isStopped) return new PulselaneError('unavailable', 'the server is stopping');
     if (this.clients >= maxClients) {
-      return new LimitReached('resource_exhausted', 'live_clients', `${maxClients} live clients are connected already`);
+      return new LimitReached(
+        'resource_exhausted',
+        'live_clients',
+        `too many live clients: ${maxClients} are already connected`,
+      );
     }
     if (this.#budget.share >= 1) {
       return new LimitReached(
         'resource_exhausted',
         'live_clients',
-        'live clients that are slow take up all the memory that they may',
+        'slow live clients use all the memory available for them',
       );
     }
     return undefined;
   }
 
-  /** Serves an open WebSocket: what there is now, then every change. `workerId` undefined means all workers. */
+  /** Serves an open WebSocket: the present state, then every change. `workerId` undefined means all workers. */
   add(socket: LiveSocket, workerId: string | undefined, connection?: Socket): void {
     const { directory, revisions } = this.#options;
     this.#begin();
@@ -151,8 +155,8 @@ export class LiveStreams {
   }
 
   /**
-   * Serves a response whose headers are written. Ask for a {@link refusal} first.
-   * @throws LimitReached if too many different filters are followed, in all or by that client; nothing is written then.
+   * Serves a stream; `open` writes the response's headers. Check {@link refusal} first.
+   * @throws LimitReached if too many different filters are followed, in total or by this client; then nothing is written
    */
   stream(request: StreamRequest, open: () => ServerResponse): void {
     const { revisions } = this.#options;
@@ -165,7 +169,7 @@ export class LiveStreams {
       throw error;
     }
     const outgoing = open();
-    // Without a listener an error would end the thread; `close` follows it.
+    // Without a listener an error would end the thread; `close` follows an error.
     outgoing.on('error', () => {});
     outgoing.write(`retry: ${STREAM_RETRY_MS}\n\n`);
     const client = new StreamClient(clientWriterOf(outgoing), feed, request, {
@@ -185,12 +189,12 @@ export class LiveStreams {
   }
 
   /**
-   * Resolves when something of what is watched changed after `index` (`<epoch>-<counter>`), when the wait, lengthened a
-   * little at random, is over, or when `signal` aborts; at once if the index is not of this epoch, or if it cannot be known
-   * whether something changed, since nobody watched it then.
-   * @param client who asks: none may have more than its share of those that wait, and of filters
-   * @param mostMs how long it may be, lengthened or not
-   * @throws LimitReached if too many wait, in all or of that client, or too many different filters are followed.
+   * Resolves when something watched changes after `index` (`<epoch>-<counter>`), when the wait with its random part is over, or
+   * when `signal` aborts. Resolves at once if the index is of another epoch, or if nobody watched since then, so that it is
+   * unknown whether something changed.
+   * @param client the client, for its share of waiting queries and filters
+   * @param mostMs the longest wait, random part included
+   * @throws LimitReached if too many queries wait, in total or for this client, or too many different filters are followed
    */
   async waitForChange(
     { selection, fields }: Watched,
@@ -216,7 +220,7 @@ export class LiveStreams {
     }
   }
 
-  /** Ends the live clients on these connections, behind what was sent. @returns the connections that had one */
+  /** Ends the live clients on these connections after what was sent. @returns the connections that had one */
   endOn(connections: ReadonlySet<Socket>, reason: Goodbye): ReadonlySet<Socket> {
     const ended = new Set<Socket>();
     for (const { sender } of this.#all()) {
@@ -232,7 +236,7 @@ export class LiveStreams {
     for (const { sender } of this.#all()) sender.end(reason);
   }
 
-  /** Says goodbye to every client; those that do not answer are cut off with the server's sockets. */
+  /** Notifies every client; those that do not disconnect are closed with the server's sockets. */
   stop(): void {
     this.#isStopped = true;
     this.endAll('stopping');
@@ -241,7 +245,7 @@ export class LiveStreams {
     this.#end();
   }
 
-  /** WebSockets first: of them the contract says how soon they are told. */
+  /** WebSockets first: the contract limits their delay. */
   *#all(): Generator<Client, undefined> {
     yield* this.#sockets;
     yield* this.#streams;
@@ -292,7 +296,7 @@ export class LiveStreams {
     });
   }
 
-  /** One client's trouble is not the others': it is tried again with the next look. */
+  /** An error with one client must not affect the others; it is retried at the next poll. */
   #guarded(client: Client, work: () => void): void {
     try {
       work();

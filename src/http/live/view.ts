@@ -1,15 +1,15 @@
 /**
- * Which workers pass a selection now, which did before, and when that which is shown of them changed: what all clients and
- * blocking queries with this selection and these fields share.
+ * Which workers pass a selection now, which did before, and when their shown fields changed last: shared by all clients and
+ * blocking queries with the same selection and fields.
  *
- * A view has a position, as clients do: the counter up to which it has seen every change (counters.ts has all counters). It
- * goes on from there in steps of one worker, so that somebody may stop it after any of them. A new one begins at 0, and
- * tells nobody anything before it has been through all workers that there were when it was made.
+ * Like a client, a view has a position: the counter up to which it has seen every change (counters.ts lists all counters). It
+ * advances one worker at a time, so it can be paused after any of them. A new view starts at 0, and is not used before it has
+ * gone through all workers that existed when it was created.
  *
- * It may be late, and then see only the last of several changes of a worker. What came between is not known: the worker
- * may have passed, or shown other values, and somebody may have been told so by a list. So it counts as changed, and as
- * one that left if it does not pass: a client may be told more than it needs, and never less. The same holds for a worker that
- * changes while it is looked at.
+ * A view may be late and then sees only the last of several changes of a worker. The others are unknown: the worker may have
+ * passed or shown other values, and a list may have sent these to a client. So the worker counts as changed, and as removed
+ * if it does not pass now: a client may be sent more than it needs, never less. The same holds for a worker that changes
+ * while it is being checked.
  */
 
 import type { ChangeOrder } from '../../reading/change-order.ts';
@@ -23,12 +23,12 @@ import { MAX_LEFT_REMEMBERED } from '../http-limits.ts';
 import { ViewCounters } from './counters.ts';
 import { ShownItems } from './shown-items.ts';
 
-/** Equal for what shares a view. */
+/** Equal for selections and fields that share a view. */
 export function viewKey(selection: Selection, fields: Fields): string {
   return JSON.stringify([selection.key, isNewWithHeartbeats(fields) ? '' : fields.key]);
 }
 
-/** Where they tell the time of the last heartbeat there is no use in comparing. */
+/** With the time of the last heartbeat among the fields, every heartbeat is a change, and comparing is useless. */
 function isNewWithHeartbeats({ names }: Fields): boolean {
   return names.includes('last_update_at') || names.includes('telemetry');
 }
@@ -50,18 +50,18 @@ export class View {
   readonly #readings: ParsedRecords;
   readonly #nowMs: () => number;
   readonly #isAsSeen = (row: number) => this.#revisions.isAsSeen(row);
-  /** Undefined where every change of a worker is one of what is shown. */
+  /** Undefined if every change of a worker changes the shown fields. */
   #items: ShownItems | undefined;
   readonly #shown = new Set<string>();
-  /** Rows of workers that may have changed while they were looked at. */
+  /** Rows of workers that may have changed while they were being checked. */
   readonly #unsure = new Set<number>();
-  /** Who left, in that order; those that came back since are still among them. */
+  /** Workers that left, in that order, including those that have come back since. */
   #left: Left[] = [];
   readonly counters = new ViewCounters();
-  /** About since when there are changes that it has not seen. */
+  /** Approximately since when there have been unseen changes. */
   #lateSinceMs = 0;
 
-  /** Complete when it is no longer behind. */
+  /** Complete once it has caught up. */
   constructor(selection: Selection, fields: Fields, { directory, revisions, readings, nowMs }: ViewParts) {
     this.key = viewKey(selection, fields);
     this.#selection = selection;
@@ -73,12 +73,12 @@ export class View {
     this.#begin();
   }
 
-  /** Up to this counter every change was seen. */
+  /** Every change up to this counter was seen. */
   get seenTo(): number {
     return this.counters.seenTo;
   }
 
-  /** Whether it has been through all workers that there were at first: nobody is told anything before. */
+  /** Whether it has gone through all workers that existed at its start: it is not used before. */
   get isComplete(): boolean {
     return this.counters.isComplete;
   }
@@ -87,37 +87,37 @@ export class View {
     return this.counters.seenTo < this.#revisions.counter;
   }
 
-  /** A look has found changes, of which it had seen all that were found before. */
+  /** A poll has found changes, and the view had seen all earlier ones. */
   becameLate(nowMs: number): void {
     this.#lateSinceMs = nowMs;
   }
 
-  /** For so long nobody could have it look. */
+  /** The thread was stalled for this long, so the view could not run. */
   stood(forMs: number): void {
     this.#lateSinceMs += forMs;
   }
 
-  /** For how long there have been changes that it has not seen; up to twice as long as it is late. */
+  /** For how long there have been unseen changes; up to twice the real delay. */
   lateMs(nowMs: number): number {
     return this.isBehind ? nowMs - this.#lateSinceMs : 0;
   }
 
-  /** Who left after a counter that is not below this one is known. */
+  /** Workers that left after this counter are known. */
   get horizon(): number {
     return this.counters.horizon;
   }
 
-  /** Rows in the order of the last changes of what is shown of them; of who is not shown, the last that may matter. */
+  /** Rows in the order of the last changes of their shown fields; for workers not shown, the last change that may matter. */
   get order(): ChangeOrder {
     return this.#items?.order ?? this.#revisions.order;
   }
 
-  /** A client is told what was read of a worker. */
+  /** A client is sent what was read of a worker. */
   shown(reading: ParsedRecord): void {
     this.#items?.shown(reading);
   }
 
-  /** The counter of the last change of what is shown of a worker that is, or was until then, shown; at first that of its making. */
+  /** The counter of the last change of a worker that is, or was until then, shown; at first the counter at its start. */
   get changedAt(): number {
     return this.counters.changedAt;
   }
@@ -126,19 +126,19 @@ export class View {
     return this.#shown.has(workerId);
   }
 
-  /** Who left after `counter`, in that order. */
+  /** Workers that left after `counter`, in that order. */
   leftAfter(counter: number): readonly Left[] {
     let first = this.#left.length;
     while (first > 0 && (this.#left[first - 1] as Left).at > counter) first--;
     return this.#left.slice(first);
   }
 
-  /** Looks at changes that it has not seen, one worker after the other, at least at one, until there are no more or `isOver`. */
+  /** Checks unseen changes one worker at a time, at least one, until there are none left or `isOver`. */
   catchUp(isOver: () => boolean): void {
     const revisions = this.#revisions;
     const { counters } = this;
     const { order } = revisions;
-    // Some that are gone are not remembered.
+    // Some removals are no longer remembered: start again.
     if (counters.goneTo < revisions.horizon) this.#begin();
     const going = revisions.goneAfter(counters.goneTo);
     let gone = nextOf(going);
@@ -208,7 +208,7 @@ export class View {
     return this.counters.isCertain(this.#revisions.changeBefore(row));
   }
 
-  /** A record that changes too fast to be read, or whose worker is gone, changes again: the next look decides. Others must not miss this one. */
+  /** A record that changes too fast to be read, or whose worker was removed, changes again: the next poll decides. It must not affect others. */
   #matches(reading: ParsedRecord, wasShown: boolean): boolean {
     try {
       return this.#selection.matches(reading.entry, this.#directory, reading);
@@ -222,7 +222,7 @@ export class View {
     this.counters.changed(at);
     this.#left.push({ workerId, at });
     if (this.#left.length < 2 * MAX_LEFT_REMEMBERED) return;
-    // Half at a time, since taking the first of an array one by one would move all others each time.
+    // Half at once: removing the first one each time would move all others each time.
     this.counters.forgotLeft((this.#left[MAX_LEFT_REMEMBERED - 1] as Left).at);
     this.#left = this.#left.slice(MAX_LEFT_REMEMBERED);
   }

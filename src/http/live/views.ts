@@ -1,14 +1,14 @@
 /**
- * The views that are in use, and those that were until a minute ago: whoever comes back finds his. They share what is read
- * of each worker, and the time that they may take of the thread:
+ * The views in use, and those used within the last minute, in case their clients come back. They share what is read of each
+ * worker, and the thread's time:
  *
- *     look ─► slice ── 4 ms ──► rest ── 4 ms ──► slice ─► …        until every view has seen every change
+ *     poll ─► slice ── 4 ms ──► rest ── 4 ms ──► slice ─► …        until every view has seen every change
  *             └ turn of a view ┘└ turn ┘…
  *
- * The turn goes to the view that has taken the least time of late, for a millisecond at most: so one that costs little
- * keeps up with each look, and those that cost much share what is left evenly and are told of changes later. When one is
- * late by more than a second, or a new one is not complete after five, further filters are refused: each would make all of
- * them later. A client may use a share of the views at a time. The view of all workers is refused to nobody.
+ * Each turn goes to the view that has recently used the least time, for a millisecond at most. So a cheap view keeps up with
+ * every poll, and expensive ones share the rest evenly and are later. If one is more than a second late, or a new one is not
+ * complete after five, further filters are refused, because each would delay all of them more. A client may use a share of
+ * the views at a time. The view of all workers is never refused.
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Directory } from '../../reading/directory.ts';
@@ -34,33 +34,33 @@ import { View, viewKey } from './view.ts';
 interface Kept {
   readonly view: View;
   users: number;
-  /** The time that it took of late. */
+  /** The time that it used recently. */
   costMs: number;
-  /** Runs while nobody uses it. */
+  /** Runs while the view is unused. */
   expiry: Timer | undefined;
 }
 
-/** Of all workers: the one that everybody may have. */
+/** The view of all workers, which is open to everyone. */
 const KEY_OF_ALL = viewKey(ALL, fieldsOf(undefined));
-/** Looking at a clock costs a third of looking at a worker. */
+/** Reading the clock costs a third of checking a worker. */
 const STEPS_PER_CLOCK = 4;
 
 export class Views {
   readonly #directory: Directory;
   readonly #revisions: Revisions;
   readonly #clock: Clock;
-  /** Of the last changes, for whoever tells of them. */
+  /** Of the latest changes, shared with the feeds. */
   readonly readings = new ParsedRecords();
-  /** Those that were given back last come last. */
+  /** The most recently returned come last. */
   readonly #kept = new Map<string, Kept>();
-  /** How often each client uses which of them; that of all workers is not counted. */
+  /** How often each client uses which view; the view of all workers is not counted. */
   readonly #byClient = new Map<string, Map<string, number>>();
   #stopListening: (() => void) | undefined;
-  /** The counter as of the last look. */
+  /** The counter at the last poll. */
   #lookedAt = 0;
   /** When the next slice begins; undefined while no view is behind. */
   #rest: Timer | undefined;
-  /** When the rest is over. */
+  /** When the rest should end. */
   #restOverMs = 0;
   #isStopped = false;
 
@@ -75,10 +75,9 @@ export class Views {
   }
 
   /**
-   * The view of this selection and these fields; not complete at once where there are many workers. Give it back.
-   * @param client who asks: none may have more than its share; undefined: nobody who could have one
-   * @throws LimitReached if that client uses too many, if there are too many in use, or if they take up all the time that
-   * they may.
+   * The view of this selection and these fields; with many workers not complete at once. Return it with `give`.
+   * @param client the client, for its share; undefined: no limit applies
+   * @throws LimitReached if this client uses too many, if too many are in use, or if they use all their time
    */
   take(selection: Selection, fields: Fields, client?: string): View {
     const key = viewKey(selection, fields);
@@ -91,7 +90,7 @@ export class Views {
     return kept.view;
   }
 
-  /** Once for each `take`, of the same client. */
+  /** Call it once per `take`, with the same client. */
   give({ key }: View, client?: string): void {
     this.#countUse(key, client, -1);
     const kept = this.#kept.get(key);
@@ -105,7 +104,7 @@ export class Views {
     kept.expiry = this.#clock.after(VIEW_KEPT_MS, () => this.#drop(key, kept));
   }
 
-  /** Whether a further filter would make those late that are followed already, or would itself be late. */
+  /** Whether a further filter would make the present ones late, or be late itself. */
   get areLate(): boolean {
     const nowMs = this.#clock.monotonicMs();
     const stoodMs = this.#stoodMs(nowMs);
@@ -114,7 +113,7 @@ export class Views {
     );
   }
 
-  /** Nobody comes back. */
+  /** No client will come back. */
   stop(): void {
     this.#isStopped = true;
     for (const [key, kept] of this.#kept) if (kept.users === 0) this.#drop(key, kept);
@@ -123,7 +122,7 @@ export class Views {
   #checkShare(key: string, client: string | undefined): void {
     const used = client === undefined ? undefined : this.#byClient.get(client);
     if (used === undefined || key === KEY_OF_ALL || used.has(key) || used.size < MAX_VIEWS_PER_CLIENT) return;
-    const detail = `${MAX_VIEWS_PER_CLIENT} different filters are being followed by this client already`;
+    const detail = `too many filters: this client already follows ${MAX_VIEWS_PER_CLIENT} different ones`;
     throw new LimitReached('rate_limited', 'filters_per_client', detail);
   }
 
@@ -137,17 +136,17 @@ export class Views {
     else this.#byClient.delete(client);
   }
 
-  /** @throws LimitReached if a further one would be too much */
+  /** @throws LimitReached if a further view would be too much */
   #makeRoom(): void {
     if (this.areLate) {
-      // What nobody uses must not keep anybody out.
+      // Unused views must not cause a refusal.
       for (const [key, kept] of this.#kept) if (kept.users === 0) this.#drop(key, kept);
     }
     if (this.areLate) {
       throw new LimitReached(
         'resource_exhausted',
         'filters',
-        'the filters that are followed take up all the time that they may',
+        'the filters followed at present use all the time available for them',
       );
     }
     if (this.#kept.size - (this.#kept.has(KEY_OF_ALL) ? 1 : 0) >= MAX_VIEWS) {
@@ -156,7 +155,7 @@ export class Views {
         throw new LimitReached(
           'resource_exhausted',
           'filters',
-          `${MAX_VIEWS} different filters are being followed already`,
+          `too many filters: ${MAX_VIEWS} different ones are already followed`,
         );
       }
       this.#drop(...unused);
@@ -199,7 +198,7 @@ export class Views {
     this.#slice();
   }
 
-  /** Unless one has just ended. */
+  /** Starts a slice, unless the rest after the last one is still running. */
   #slice(): void {
     if (this.#rest !== undefined) return;
     const startMs = this.#clock.monotonicMs();
@@ -223,13 +222,13 @@ export class Views {
     this.#slice();
   }
 
-  /** For how long the thread has stood still when it should have gone on with a slice. */
+  /** For how long the thread was stalled beyond the end of the rest. */
   #stoodMs(nowMs: number): number {
     const overdueMs = this.#rest === undefined ? 0 : nowMs - this.#restOverMs;
     return overdueMs > VIEW_STALL_MS ? overdueMs : 0;
   }
 
-  /** The one that took the least of those that are behind. */
+  /** Of the views that are behind, the one that used the least time. */
   #next(): Kept | undefined {
     let next: Kept | undefined;
     for (const kept of this.#kept.values()) {
@@ -238,7 +237,7 @@ export class Views {
     return next;
   }
 
-  /** @returns when it ended */
+  /** @returns when the turn ended */
   #turn(kept: Kept, nowMs: number, overMs: number): number {
     let steps = 0;
     kept.view.catchUp(() => ++steps % STEPS_PER_CLOCK === 0 && this.#clock.monotonicMs() >= overMs);

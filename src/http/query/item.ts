@@ -1,4 +1,4 @@
-/** One worker as a JSON object, made from what lies in memory. */
+/** Writes one worker as a JSON object from shared memory. */
 
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { FIELD_NAMES, type FieldName, type Fields } from '../../reading/fields.ts';
@@ -46,7 +46,7 @@ const VALUES: Readonly<Record<Exclude<FieldName, 'telemetry'>, (source: Source) 
   metrics: ({ reading }) => reading.metricsText ?? NULL,
 };
 
-/** By the number of the field. */
+/** By the index of the field. */
 const BY_NUMBER = FIELD_NAMES.map((name) => (name === 'telemetry' ? undefined : VALUES[name]));
 
 function valueText(reading: ParsedRecord, board: BoardReader, field: number): string {
@@ -60,8 +60,8 @@ function valueText(reading: ParsedRecord, board: BoardReader, field: number): st
 
 /**
  * Appends the worker as a JSON object.
- * @param reading of the worker, where somebody else reads it, too
- * @returns false if the worker was forgotten meanwhile; nothing is appended then.
+ * @param reading the worker's parsed record, if the caller shares one
+ * @returns false if the worker was forgotten meanwhile; then nothing is appended
  */
 export function putItem(
   text: JsonText,
@@ -87,8 +87,8 @@ export function putItem(
 }
 
 /**
- * A hash of what {@link putItem} would append, of fields without `telemetry`: 53 bits, so that a change is taken for none
- * once in nine thousand million million. Each field is hashed once for all who ask, however they combine them.
+ * A hash of what {@link putItem} would append for fields without `telemetry`. It has 53 bits: a change is missed once in
+ * 9 × 10^15 times. Each field is hashed once for all clients, whichever fields they combine.
  */
 export function itemHash(reading: ParsedRecord, board: BoardReader, { numbers }: Fields): number {
   let low = 0;
@@ -105,7 +105,7 @@ function isoOf(unixS: number): string {
   return `"${new Date(unixS * 1000).toISOString()}"`;
 }
 
-/** Of a word of ours, which needs no escaping. */
+/** A word that needs no escaping. */
 function quoted(word: string | undefined): string {
   return word === undefined ? NULL : `"${word}"`;
 }

@@ -1,4 +1,4 @@
-/** One page of the list of workers, as JSON text. Runs in the http thread and in those of the pool. */
+/** Writes one page of the worker list as JSON text. Runs in the HTTP thread and in pool threads. */
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { fieldsOf } from '../../reading/fields.ts';
 import { ParsedRecord } from '../../reading/parsed-record.ts';
@@ -10,15 +10,15 @@ import { MAX_PAGE_BYTES } from '../http-limits.ts';
 import { cursorOf } from './cursor.ts';
 import { putItem } from './item.ts';
 
-/** What was asked for, as plain data that also goes from thread to thread. Checked before. */
+/** A validated request, as plain data that can be sent to another thread. */
 export interface PageRequest {
   readonly criteria: Criteria;
   readonly sort: string | undefined;
   readonly fields: string | undefined;
-  /** Behind it the page begins. */
+  /** The page starts after this position. */
   readonly after: SortPosition | undefined;
   readonly limit: number;
-  /** Told in the answer: the page is at least as new. */
+  /** Part of the answer: the page is at least as new. */
   readonly revision: string;
 }
 
@@ -28,13 +28,13 @@ interface Candidate extends SortPosition {
 
 /**
  * Writes the page.
- * @returns the cursor of the next page; null if this is the last.
+ * @returns the cursor of the next page; null if this is the last
  */
 export function writePage(text: JsonText, directory: Directory, request: PageRequest): string | null {
   const selection = selectionBy(request.criteria);
   const sort = sortOf(request.sort);
   const { limit, after } = request;
-  // One more than is shown tells whether there is a next page.
+  // One more worker than is shown tells whether there is a next page.
   const first = new TopK<Candidate>(limit + 1, sort.compare);
   let total = 0;
   for (const entry of directory.all()) {

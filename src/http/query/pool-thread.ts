@@ -1,16 +1,16 @@
 /**
- * One thread of the query pool, and the question that it has in hand.
+ * One thread of the query pool, with at most one question in progress.
  *
- * | state   | entered when                                          | left when                                        |
- * |---------|-------------------------------------------------------|--------------------------------------------------|
- * | coming  | made; or it died, and is started again with back-off  | it was told of all workers → idle                |
- * | idle    | told of all workers; or it has answered               | `ask` → asked; idle for long → the pool's matter |
- * | asked   | `ask`                                                 | its answer → idle                                |
- * | ending  | `giveUp`; or it owes signs of life                    | death → coming                                   |
- * | stopped | `stop`                                                | never                                            |
+ * | state   | entered when                                           | left when                                              |
+ * |---------|--------------------------------------------------------|--------------------------------------------------------|
+ * | coming  | created; or the thread died and restarts with back-off | all workers are announced → idle                       |
+ * | idle    | all workers are announced; or a question was answered  | `ask` → asked; idle for long → the pool decides        |
+ * | asked   | `ask`                                                  | its answer → idle                                      |
+ * | ending  | `giveUp`; or signs of life are missing                 | death → coming                                         |
+ * | stopped | `stop`                                                 | never                                                  |
  *
- * Death leads from each of them but the last to coming. What an ending thread has answered is heard; it is asked nothing more.
- * A question is put only to an idle thread, behind all that is told of workers: its answer is as new as what is known here.
+ * Death leads from every state but the last to coming. An answer of an ending thread still counts, but it gets no more
+ * questions. Only an idle thread gets a question, after all announcements, so its answer is as new as this thread's knowledge.
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { ThreadDeath } from '../../lib/supervised-thread.ts';
@@ -20,7 +20,7 @@ import { rosterParts } from '../../reading/roster-feed.ts';
 import { POOL_HEAP_MIB, POOL_IDLE_MS } from '../http-limits.ts';
 import type { Answer, Said, Task } from './tasks.ts';
 
-/** A task and who waits for its answer. */
+/** A task, with the promise of its answer. */
 export interface Question {
   readonly task: Task;
   readonly answered: (answer: Answer) => void;
@@ -29,20 +29,20 @@ export interface Question {
 
 export interface PoolThreadDeath {
   readonly reason: string;
-  /** For people to read; undefined: it was given up, of which the failure of its question tells. */
+  /** For people; undefined if the thread was given up, which the failed question reports. */
   readonly text: string | undefined;
-  /** The question that it had in hand, which is the pool's again. */
+  /** The question in progress, which returns to the pool. */
   readonly question: Question | undefined;
-  /** It had answered before, and had not begun with this one: what it died of was something else. */
+  /** It had answered questions before, but had not started this one: so this question was not the cause. */
   readonly isQuestionUntouched: boolean;
 }
 
 export interface PoolThreadOptions {
   readonly directory: Directory;
   readonly clock: Clock;
-  /** It may be asked. */
+  /** The thread can take a question. */
   readonly onIdle: () => void;
-  /** It has had nothing to do for POOL_IDLE_MS. */
+  /** The thread had nothing to do for POOL_IDLE_MS. */
   readonly onIdleLong: () => void;
   readonly onDeath: (death: PoolThreadDeath) => void;
 }
@@ -51,10 +51,10 @@ export class PoolThread {
   readonly #options: PoolThreadOptions;
   readonly #host: ReaderHost<Task, Said>;
   #question: Question | undefined;
-  /** The thread has begun with the question. */
+  /** The thread has started the question. */
   #hasBegun = false;
   #isGivenUp = false;
-  /** The thread has answered something since it began. */
+  /** The thread has answered a question since it started. */
   #wasOfUse = false;
   #idleLong: Timer | undefined;
 
@@ -75,12 +75,12 @@ export class PoolThread {
     });
   }
 
-  /** For tests that hurt it; undefined while there is none. */
+  /** For fault tests; undefined while there is none. */
   get thread() {
     return this.#host.thread.thread;
   }
 
-  /** There is no thread yet, or it does not know all workers, or it is being ended, so that another comes. */
+  /** The thread is not ready yet, or is being ended and will be replaced. */
   get isComing(): boolean {
     return !this.#host.isFed;
   }
@@ -93,7 +93,7 @@ export class PoolThread {
     this.#host.start();
   }
 
-  /** It is needed: one that died of a question is started at once, one that could not even begin waits for its time. */
+  /** It is needed: restarts at once if a question killed it; if it failed to start, the back-off applies. */
   startAgain(): void {
     if (!this.#wasOfUse || this.#host.thread.state !== 'waiting') return;
     this.#wasOfUse = false;
@@ -104,7 +104,7 @@ export class PoolThread {
     this.#host.announce(items);
   }
 
-  /** Only while it is idle. */
+  /** Call it only while the thread is idle. */
   ask(question: Question): void {
     this.#idleLong?.cancel();
     this.#question = question;
@@ -112,7 +112,7 @@ export class PoolThread {
     this.#host.post(question.task);
   }
 
-  /** Ends it if it has that question in hand. @returns whether it has */
+  /** Ends the thread if this question is in progress. @returns whether it is */
   giveUp(question: Question, reason: string): boolean {
     if (this.#question !== question) return false;
     this.#isGivenUp = true;
@@ -120,7 +120,7 @@ export class PoolThread {
     return true;
   }
 
-  /** What it has in hand fails. */
+  /** Fails the question in progress. */
   async stop(reason: Error): Promise<void> {
     this.#idleLong?.cancel();
     this.#question?.failed(reason);

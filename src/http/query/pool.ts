@@ -1,15 +1,15 @@
 /**
- * Threads for what would hold up the loop that live streams depend on. Made when they are first needed, so that small fleets
- * never pay for them; each reads the same shared memory, and is told which workers there are.
+ * Threads for queries that would block the HTTP thread's event loop. Started on first use, so that small fleets do not pay for
+ * them; each reads the same shared memory and gets all announcements.
  *
  * | a question is | since                                         | until                                                |
  * |---------------|-----------------------------------------------|------------------------------------------------------|
- * | waiting       | it was asked                                  | a thread is idle, the first to ask first → in hand   |
- * | in hand       | it was put to a thread                        | its answer → over; the thread's death → over, or     |
- * |               |                                               | once, if the thread had yet to begin it → waiting    |
+ * | waiting       | it was asked                                  | a thread is idle, first come first served → running  |
+ * | running       | it was given to a thread                      | its answer → over; the thread's death → over, or     |
+ * |               |                                               | once, if the thread had not started it → waiting     |
  * | over          | answered; failed; late; the pool was stopped  |                                                      |
  *
- * A thread that is late with an answer is ended: whoever waits behind it has done nothing wrong.
+ * A thread that is late with an answer is ended, so that waiting questions are not affected.
  */
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
@@ -29,11 +29,11 @@ export interface QueryPoolOptions {
 
 export class QueryPool {
   readonly #options: QueryPoolOptions;
-  /** The first of them stays; it is asked first, so that others have nothing to do when there is little. */
+  /** The first one stays and is asked first, so that the others can end when there is little to do. */
   #threads: PoolThread[] = [];
   #waiting: Question[] = [];
   readonly #underWay = new Set<Question>();
-  /** Were put to a thread that died of something else. */
+  /** Questions that were given to a thread which died of something else. */
   readonly #askedTwice = new WeakSet<Question>();
   #isStopped = false;
 
@@ -41,7 +41,7 @@ export class QueryPool {
     this.#options = options;
   }
 
-  /** Tells what changed, after the directory has taken it in. */
+  /** Publishes changes, after the directory has applied them. */
   announced(announcements: readonly Announcement[]): void {
     if (this.#threads.length === 0) return;
     const items = announcements.filter(concernsQueries);
@@ -60,16 +60,16 @@ export class QueryPool {
 
   /** @throws PulselaneError as `page` does */
   gzip(bytes: Uint8Array): Promise<Answers['gzip']> {
-    // A view would be sent with all the memory behind it.
+    // Copied: transferring a view would send all the memory behind it.
     return this.#ask({ type: 'gzip', bytes: new Uint8Array(bytes) });
   }
 
-  /** For tests that hurt them; none before the first query. */
+  /** For fault tests; none before the first query. */
   threads() {
     return this.#threads.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
   }
 
-  /** Ends all threads; what is under way fails. */
+  /** Ends all threads; queries in progress fail. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const { failed } of this.#waiting.splice(0)) failed(stopped());
@@ -78,9 +78,13 @@ export class QueryPool {
 
   async #ask<A extends Answer>(task: Task): Promise<A> {
     if (this.#underWay.size >= MAX_QUERIES_UNDER_WAY) {
-      throw new LimitReached('resource_exhausted', 'queries', `${MAX_QUERIES_UNDER_WAY} queries are under way already`);
+      throw new LimitReached(
+        'resource_exhausted',
+        'queries',
+        `too many queries: ${MAX_QUERIES_UNDER_WAY} are already running or waiting`,
+      );
     }
-    // Threads that were ended would be started again.
+    // Ended threads would be restarted.
     if (this.#isStopped) throw stopped();
     const { clock, log } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -94,7 +98,7 @@ export class QueryPool {
     } catch (error) {
       if (this.#isStopped) throw stopped();
       log('warn', `a query failed: ${messageOf(error)}`);
-      throw new PulselaneError('unavailable', 'the query was not answered; it may succeed when asked again');
+      throw new PulselaneError('unavailable', 'the query failed; it may succeed if repeated');
     } finally {
       late.cancel();
       this.#underWay.delete(question);
@@ -135,7 +139,7 @@ export class QueryPool {
       this.#askedTwice.add(question);
       this.#waiting.unshift(question);
     } else question?.failed(new Error(reason));
-    // A query that fails is logged.
+    // A failed query is logged by its caller.
     if (text !== undefined && (question === undefined || mayWaitAgain)) log('warn', text);
     this.#dispatch();
   }
@@ -158,7 +162,7 @@ export class QueryPool {
   }
 }
 
-/** Of what happened and what is held up no query tells. */
+/** Queries use neither events nor holds. */
 export function concernsQueries({ type }: Announcement): boolean {
   return (
     type === 'slotAdded' ||

@@ -1,4 +1,4 @@
-/** Queries over many workers: answered at once while they are few, by the pool when they are not. */
+/** Queries over many workers: answered in this thread while there are few, otherwise by the pool. */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type ClusterFigures, clusterFigures } from '../../reading/cluster-figures.ts';
@@ -19,7 +19,7 @@ export interface Page extends Body {
 
 export interface QueriesOptions extends QueryPoolOptions {
   readonly texts: JsonTextPool;
-  /** Most workers that are gone through in this thread. Default: MAX_WORKERS_INLINE. */
+  /** The most workers processed in this thread. Default: MAX_WORKERS_INLINE. */
   readonly maxWorkersInline?: number;
 }
 
@@ -33,7 +33,7 @@ export class Queries {
     this.pool = new QueryPool(options);
   }
 
-  /** Tells what changed, after the directory has taken it in. */
+  /** Publishes changes, after the directory has applied them. */
   announced(announcements: readonly Announcement[]): void {
     this.pool.announced(announcements);
   }
@@ -53,7 +53,7 @@ export class Queries {
   }
 
   /**
-   * A body of what `write` writes; compressed, by another thread, if that is wanted and of use.
+   * A body with the text that `write` appends; compressed in another thread if requested and useful.
    * @throws PulselaneError as `page` does, and whatever `write` throws
    */
   async text(write: (text: JsonText) => void, wantsGzip: boolean): Promise<Body> {
@@ -78,7 +78,7 @@ export class Queries {
   }
 
   /**
-   * A body of those bytes; compressed, by another thread, if that is wanted and of use.
+   * A body with these bytes; compressed in another thread if requested and useful.
    * @throws PulselaneError as `page` does
    */
   async body(plain: Uint8Array, wantsGzip: boolean): Promise<Body> {
@@ -86,7 +86,7 @@ export class Queries {
     return this.#held(zipped ?? plain, zipped !== undefined);
   }
 
-  /** Large bodies that wait for their readers. */
+  /** Large bodies that clients have not read completely. */
   get bodiesInFlight(): number {
     return this.#inFlight.bodies;
   }
@@ -114,5 +114,5 @@ export class Queries {
 }
 
 function tooMuch(): LimitReached {
-  return new LimitReached('resource_exhausted', 'answers', 'too many large answers are under way');
+  return new LimitReached('resource_exhausted', 'answers', 'too many large answers are being sent');
 }

@@ -1,4 +1,4 @@
-/** What the pool's threads are asked to do, and how: a plain class over a directory. */
+/** The tasks of pool threads: a plain class over a directory. */
 import { gzipSync } from 'node:zlib';
 import { type ClusterFigures, clusterFigures } from '../../reading/cluster-figures.ts';
 import type { Directory } from '../../reading/directory.ts';
@@ -18,7 +18,7 @@ export interface PageAnswer {
   readonly nextCursor: string | null;
 }
 
-/** By the type of the task. */
+/** By task type. */
 export interface Answers {
   readonly page: PageAnswer;
   readonly cluster: ClusterFigures;
@@ -26,10 +26,10 @@ export interface Answers {
 }
 export type Answer = Answers[Task['type']];
 
-/** What became of a task. `message` is for people. */
+/** The result of a task. `message` is for people. */
 export type Outcome = { readonly ok: true; readonly answer: Answer } | { readonly ok: false; readonly message: string };
 
-/** What a thread says of the task that it was given: that it begins, then what became of it. */
+/** What a thread reports about its task: that it has started it, then the result. */
 export type Said = 'begun' | Outcome;
 
 export class TaskRunner {
@@ -56,15 +56,15 @@ export class TaskRunner {
   #page(request: PageRequest, gzip: boolean): PageAnswer {
     const nextCursor = writePage(this.#text.clear(), this.#directory, request);
     const isGzip = gzip && this.#text.length >= MIN_GZIP_BYTES;
-    // A copy: what is sent away is gone from this thread, and the text is used again.
+    // Copied: transferred memory is gone from this thread, but the text is reused.
     const bytes = isGzip ? gzipped(this.#text.bytes()) : new Uint8Array(this.#text.bytes());
-    // The memory of a page of large records is not kept.
+    // Free the memory after a page of large records.
     if (this.#text.capacityBytes > MAX_PAGE_BYTES / 4) this.#text = new JsonText();
     return { bytes, isGzip, nextCursor };
   }
 }
 
-/** In memory of its own, so that it can be transferred: small results lie in memory that Node shares among many. */
+/** Copies bytes into memory of their own for the transfer: Node keeps small results in shared memory. */
 function gzipped(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(gzipSync(bytes, { level: GZIP_LEVEL }));
 }

@@ -1,4 +1,4 @@
-/** A thread of the query pool: a reading thread of the http thread's, with one task in hand at a time. */
+/** The entry of a pool thread: a reading thread of the HTTP thread, with one task at a time. */
 import { messageOf } from '../../lib/errors.ts';
 import { portOf } from '../../lib/ports.ts';
 import { takeThreadStart } from '../../lib/thread-start.ts';
@@ -11,7 +11,7 @@ readFor<Task, Said>(portOf(port), data, ({ directory, post }) => {
   const runner = new TaskRunner(directory);
   return {
     received(task) {
-      // Should this thread die, it is known whether it can have been of the task.
+      // If the thread dies, this tells whether the task can be the cause.
       post('begun');
       try {
         const answer = runner.run(task);

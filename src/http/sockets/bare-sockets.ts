@@ -1,7 +1,7 @@
 /**
- * Sockets that Node hands over. For CONNECT and for an upgrade Node takes its own listeners off the socket: nothing would
- * hear an error of it, which would end the thread, and no time-out would end it. So every socket has a listener for errors
- * from its first moment on, and one that is handed over is destroyed soon, unless it becomes a WebSocket.
+ * Sockets that Node hands over. For CONNECT and upgrades, Node removes its own listeners from the socket: an error would then
+ * end the thread, and no time-out would close the socket. So every socket gets an error listener from the start, and a
+ * handed-over socket is destroyed soon unless it becomes a WebSocket.
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -16,22 +16,22 @@ export class BareSockets {
     this.#clock = clock;
   }
 
-  /** Keeps errors of its sockets from ending the thread; before it listens. */
+  /** Keeps errors of the server's sockets from ending the thread. Call it before listening. */
   watch(server: Server): void {
-    // Over TLS there are two for each connection: the system's, and the one that Node hands over.
+    // With TLS there are two per connection: the system's socket, and the one that Node hands over.
     for (const event of ['connection', 'secureConnection']) {
       server.on(event, (socket: Socket) => socket.on('error', () => {}));
     }
   }
 
-  /** Destroys it after SPARE_CONNECTION_MS, even if its client sends a byte now and then, which an idle time-out would wait for. */
+  /** Destroys it after SPARE_CONNECTION_MS, even if the client keeps sending bytes, which would defeat an idle time-out. */
   bound(socket: Socket): void {
     const timer = this.#clock.after(SPARE_CONNECTION_MS, () => socket.destroy());
     this.#timers.set(socket, timer);
     socket.once('close', () => timer.cancel());
   }
 
-  /** It became a WebSocket, whose pings tell whether anybody is there. */
+  /** It became a WebSocket, whose pings detect a dead client. */
   release(socket: Socket): void {
     this.#timers.get(socket)?.cancel();
     this.#timers.delete(socket);

@@ -1,6 +1,6 @@
 /**
- * Connections, counted in all and for each peer. One too many is not cut off: it is told 503 when it asks for something.
- * There is room for a few such; beyond them, and over TLS, where the telling would cost a handshake, it is closed.
+ * Limits connections, in total and per peer. A connection over the limit is not closed at once: its first request gets a 503.
+ * That is done for a few at a time; beyond them, and with TLS, where it would cost a handshake, the connection is closed.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -14,7 +14,7 @@ import { pathOfTarget } from './target.ts';
 
 const BUSY = 'too many connections';
 
-/** In the shape that the path's other errors have. */
+/** In the format of the path's other errors. */
 function busyAnswer(path: string): { readonly body: string; readonly headers: Readonly<Record<string, string>> } {
   const isProblem = isApiPath(path);
   const body = JSON.stringify(isProblem ? problemFacts('resource_exhausted', BUSY, path) : { error: BUSY });
@@ -35,7 +35,7 @@ export class HttpConnections {
   readonly #byPeer = new Map<string, number>();
   readonly #tooMany = new WeakSet<Socket>();
 
-  /** Watches the connections of a server that does not listen yet. */
+  /** Watches the connections of a server; call it before listening. */
   constructor(server: Server, limits: HttpLimits, refusals: HttpRefusals, isTls: boolean) {
     this.#limits = limits;
     this.#refusals = refusals;
@@ -44,12 +44,12 @@ export class HttpConnections {
     server.on('connection', (socket: Socket) => this.#opened(socket, isTls));
   }
 
-  /** Open ones. */
+  /** How many are open. */
   get size(): number {
     return this.#sockets.size;
   }
 
-  /** Open ones. */
+  /** The open connections. */
   all(): readonly Socket[] {
     return [...this.#sockets];
   }
@@ -58,7 +58,7 @@ export class HttpConnections {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** @returns whether the request was answered: it came on a connection too many */
+  /** @returns whether the request was answered with 503 because its connection is over the limit */
   turnsAway({ socket, url = '' }: IncomingMessage, outgoing: ServerResponse): boolean {
     if (!this.#tooMany.has(socket)) return false;
     const { body, headers } = busyAnswer(pathOfTarget(url));
@@ -66,7 +66,7 @@ export class HttpConnections {
     return true;
   }
 
-  /** Such a connection does not become a WebSocket. */
+  /** A connection over the limit must not become a WebSocket. */
   mayUpgrade({ socket }: IncomingMessage): boolean {
     return !this.#tooMany.has(socket);
   }

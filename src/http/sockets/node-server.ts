@@ -1,6 +1,6 @@
 /**
- * Node's server with the app in it: plain or TLS, with its time-outs, WebSockets, and requests in their turn. What cannot
- * become a request is answered here.
+ * Node's server around the app: plain or TLS, with time-outs, WebSockets, and pipelined requests in order. Answers malformed
+ * requests itself.
  */
 import {
   createServer,
@@ -37,7 +37,7 @@ interface ServerParts {
   readonly bare: BareSockets;
 }
 
-/** @param connections of the server that is made here: they are there before the first request */
+/** @param connections of the server created here; called only once requests arrive */
 export function nodeServer(
   { fetch, log, limits: bounds, tls, refusals, bare }: ServerParts,
   connections: () => HttpConnections,
@@ -48,16 +48,16 @@ export function nodeServer(
     clientTracking: false,
     maxPayload: limits.MAX_CLIENT_MESSAGE_BYTES,
   });
-  // Attached before anything else can happen on it: an error without a listener would end the thread.
+  // Attached first: an error without a listener would end the thread.
   sockets.on('connection', (socket, { socket: connection }) => {
     socket.on('error', () => {});
     bare.release(connection);
   });
 
-  // What cannot be turned into a request fails while its listener runs, before anything else can.
+  // A malformed request fails synchronously in its listener.
   let inHand: IncomingMessage | undefined;
   const listener = getRequestListener(fetch, {
-    // For HTTP/1.0, which has no Host.
+    // Used for HTTP/1.0 requests without Host.
     hostname: 'localhost',
     errorHandler: (error) => requestErrorResponse(error, inHand?.url ?? '', log),
   });
@@ -87,14 +87,14 @@ export function nodeServer(
       );
     }) as typeof createServer,
   }) as Server;
-  // A body that is refused by its length is not even asked for.
+  // For `Expect: 100-continue`: a body that is too large is refused before it is sent.
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (!(Number(incoming.headers['content-length']) > bounds.maxBodyBytes)) outgoing.writeContinue();
     server.emit('request', incoming, outgoing);
   });
   server.timeout = limits.SOCKET_IDLE_MS;
   bare.watch(server);
-  // An accept that fails (too many open files) is not the end.
+  // A failed accept (too many open files) must not end the thread.
   server.on('error', (error) => {
     if (server.listening) log('warn', `HTTP: ${messageOf(error)}`);
   });
@@ -103,7 +103,7 @@ export function nodeServer(
 
 interface Upgrading {
   readonly mayUpgrade: (request: IncomingMessage) => boolean;
-  /** Node hands the socket over next. Not told by `upgrade`: with two listeners for it node-server would refuse nothing. */
+  /** Node hands over the socket next. Not an `upgrade` listener: with two listeners node-server would refuse nothing. */
   readonly upgrades: (request: IncomingMessage) => void;
 }
 
@@ -113,8 +113,8 @@ const serverOptions = (bounds: limits.HttpLimits, { mayUpgrade, upgrades }: Upgr
   requestTimeout: bounds.requestTimeoutMs,
   keepAliveTimeout: limits.KEEP_ALIVE_TIMEOUT_MS,
   connectionsCheckingInterval: limits.TIMEOUT_CHECK_MS,
-  // Others (curl --http2 asks for h2c) are answered as if they had not asked: node-server would never answer them, and
-  // would take a Host that is none for an error of ours.
+  // Other upgrades (curl --http2 asks for h2c) are answered as normal requests: node-server would never answer them, and
+  // would report a malformed Host as an internal error.
   shouldUpgradeCallback(request) {
     tameTarget(request);
     const { upgrade, host } = request.headers;
@@ -124,17 +124,17 @@ const serverOptions = (bounds: limits.HttpLimits, { mayUpgrade, upgrades }: Upgr
   },
 });
 
-/** A raw backslash, which node-server refuses, may be part of a worker's id. Escaped it means the same. */
+/** node-server refuses a raw backslash, but a worker id may contain one. Escaped, it means the same. */
 function tameTarget(incoming: IncomingMessage): void {
   if (incoming.url?.includes('\\')) incoming.url = incoming.url.replaceAll('\\', '%5C');
 }
 
-/** What node-server could not turn into a request, or could not answer. */
+/** Answers a request that node-server could not parse or could not answer. */
 function requestErrorResponse(error: unknown, target: string, log: HttpLog): Response {
   const isTheirs = error instanceof RequestError;
   if (!isTheirs) log('error', `a request failed: ${messageOf(error)}`);
   const code = isTheirs ? 'invalid_argument' : 'internal';
-  const detail = isTheirs ? 'the request cannot be understood' : 'internal error';
+  const detail = isTheirs ? 'malformed request' : 'internal error';
   const path = pathOfTarget(target);
   const { httpStatus: status } = ERRORS[code];
   if (!isApiPath(path)) return Response.json({ error: detail }, { status, headers: BASE_HEADERS });

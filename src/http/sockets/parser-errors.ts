@@ -1,6 +1,6 @@
 /**
- * What Node's parser refuses before there is a request: answered as Node itself does, and counted by reason. It is plain
- * HTTP without a body, since nothing is known of who asks or of what.
+ * Answers what Node's HTTP parser refuses, as Node itself does, and counts it by reason. The answer is plain HTTP without a
+ * body, because nothing is known about the request.
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -18,22 +18,22 @@ const BY_CODE: Readonly<Record<string, Answer>> = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', reason: 'timeout' },
 };
 const MALFORMED: Answer = { status: '400 Bad Request', reason: 'malformed' };
-/** The client hung up: nothing was refused. */
+/** The client disconnected: nothing was refused. */
 const GONE: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ETIMEDOUT']);
 
-/** What to answer to a parser's error of that code; undefined if there is nobody to answer. */
+/** The answer to a parser error of this code; undefined if there is nobody to answer. */
 export function answerTo(code: string | undefined): Answer | undefined {
   if (code !== undefined && GONE.has(code)) return undefined;
   return (code === undefined ? undefined : BY_CODE[code]) ?? MALFORMED;
 }
 
-/** Answers and counts what the server's parser refuses, and connections that it closes since nothing moves on them. */
+/** Answers and counts parser errors and idle connections of the server. */
 export function watchParser(server: Server, refusals: HttpRefusals, bare: BareSockets): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const answer = answerTo(error.code);
     if (answer === undefined) return void socket.destroy();
     refusals.count(answer.reason);
-    // Behind an answer that has begun it would be taken for its end.
+    // After the start of a response, it would be taken for part of it.
     if (socket.writable && !hasBegunToAnswer(socket))
       socket.write(`HTTP/1.1 ${answer.status}\r\nConnection: close\r\n\r\n`);
     socket.destroy();
@@ -42,10 +42,10 @@ export function watchParser(server: Server, refusals: HttpRefusals, bare: BareSo
     refusals.count('idle');
     socket.destroy();
   });
-  // A tunnel is none of our services.
+  // CONNECT tunnels are not supported.
   server.on('connect', (_, socket: Socket) => {
     refusals.count('malformed');
-    // Behind requests that are not answered yet it would be taken for the answer to the first of them.
+    // With requests still unanswered, it would be taken for the answer to the first of them.
     if (hasMoreToAnswer(socket)) return void socket.destroy();
     bare.bound(socket);
     socket.write(
@@ -55,7 +55,7 @@ export function watchParser(server: Server, refusals: HttpRefusals, bare: BareSo
   });
 }
 
-/** As Node itself looks at it: the answer that is under way on a connection. */
+/** The response in progress on a connection, found as Node itself does. */
 function answerOn(socket: Socket): { readonly headersSent: boolean } | null | undefined {
   return (socket as Socket & { _httpMessage?: { headersSent: boolean } | null })._httpMessage;
 }

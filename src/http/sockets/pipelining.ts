@@ -1,7 +1,7 @@
 /**
- * Requests of one connection are served one after the other. Node hands them over as they come, so that one may be served
- * while the answer before it is still being made; its response has no connection until then, and is never told that there
- * will be none: neither a body that is lent to it nor the place of a live client would ever come back.
+ * Serves the requests of one connection one after another. Node emits pipelined requests as they arrive, so one could be
+ * served while the answer before it is in progress. Its response has no connection until then, and is never told if the
+ * connection closes: a lent body or a live client's place would never be returned.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -10,7 +10,7 @@ import { MAX_PIPELINED } from '../http-limits.ts';
 /** How many requests wait on each connection. */
 const waiting = new WeakMap<Socket, number>();
 
-/** Serves a request when the answers before it are sent; never, if the connection ends first, or has too many that wait. */
+/** Serves a request once the earlier answers are sent; never, if the connection closes first or too many requests wait. */
 export function inTurn(
   { socket }: IncomingMessage,
   outgoing: ServerResponse,
@@ -22,7 +22,7 @@ export function inTurn(
   }
   const before = waiting.get(socket) ?? 0;
   if (before >= MAX_PIPELINED) {
-    // What came with it is handed over all the same.
+    // Data that arrived with it is still emitted.
     if (!socket.destroyed) refused();
     socket.destroy();
     return;
@@ -30,7 +30,7 @@ export function inTurn(
   waiting.set(socket, before + 1);
   outgoing.once('socket', () => {
     waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
-    // Not before Node is done with joining the two.
+    // Only after Node has joined response and socket.
     process.nextTick(serve);
   });
 }

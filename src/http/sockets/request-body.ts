@@ -1,14 +1,14 @@
-/** Bodies of requests: none is large, and none is read further than it may be. */
+/** Reads request bodies, up to a small limit. */
 import type { IncomingMessage } from 'node:http';
 
 type Incoming = Partial<IncomingMessage> & { rawBody?: Buffer };
 
-/** `too large`: of more than so many bytes; then no more than these were read, or none where its length was told. */
+/** `too large`: at most the allowed bytes were read, or none if Content-Length already exceeded the limit. */
 export type BodyOutcome = 'whole' | 'too large' | 'broken';
 
 /**
- * Reads the body of a request for whoever wants it: node-server takes `rawBody` for it.
- * @returns undefined if there is none.
+ * Reads the body of a request into `rawBody`, where node-server finds it.
+ * @returns undefined if there is no body
  */
 export function readBounded(incoming: Incoming, maxBytes: number): Promise<BodyOutcome> | undefined {
   const { headers } = incoming;

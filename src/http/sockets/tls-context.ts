@@ -1,11 +1,11 @@
-/** What TLS is set to: the server's certificate, and authorities of which each client must show one. */
+/** TLS options: the server's certificate, and the CAs of client certificates. */
 import type { HttpTls } from '../messages.ts';
 
 export function secureContextOf({ cert, key, clientCa }: HttpTls) {
   return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) };
 }
 
-/** Whether `after` lacks an authority that `before` has; each as it stands in its file. */
+/** Whether `after` lacks a CA certificate of `before`; compared as PEM text. */
 export function lacksAuthority(before: string | undefined, after: string | undefined): boolean {
   const left = authoritiesIn(after);
   return !authoritiesIn(before).every((authority) => left.includes(authority));

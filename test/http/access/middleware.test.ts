@@ -77,7 +77,7 @@ describe('over a socket, with tokens', () => {
     fleet.register('node-a');
     expect(await ask('/telemetry')).toMatchObject({
       status: 401,
-      body: '{"error":"a token is needed: Authorization: Bearer <token>"}',
+      body: '{"error":"missing token; expected the header Authorization: Bearer <token>"}',
     });
     expect(JSON.parse((await ask('/api/v1/holds')).body)).toMatchObject({
       type: 'urn:pulselane:error:unauthenticated',
@@ -123,7 +123,7 @@ describe('over a socket, with tokens', () => {
     for (let i = 0; i < WRONG_TOKENS_AT_ONCE; i++) expect((await wrong()).status).toBe(401);
     expect(await wrong()).toMatchObject({ status: 429, headers: { 'retry-after': '1' } });
     expect((await ask('/health', { headers: bearer('plt_guess') })).status).toBe(200);
-    expect(logged).toEqual(['warn HTTP: 1 request with a token that is not known, the last one from 127.0.0.1']);
+    expect(logged).toEqual(['warn HTTP: 1 request with an unknown token, the last from 127.0.0.1']);
     // A right one is taken at any time: nobody locks others out who share an address with him.
     const limits = await ask('/api/v1/limits', { headers: bearer(READ) });
     expect(JSON.parse(limits.body).refused).toMatchObject({ unauthenticated: WRONG_TOKENS_AT_ONCE, guesses: 1 });
@@ -131,9 +131,7 @@ describe('over a socket, with tokens', () => {
     expect((await wrong()).status).toBe(401);
     clock.advance(10_000);
     await wrong();
-    expect(logged.slice(1)).toEqual([
-      'warn HTTP: 13 requests with a token that is not known, the last one from 127.0.0.1',
-    ]);
+    expect(logged.slice(1)).toEqual(['warn HTTP: 13 requests with an unknown token, the last from 127.0.0.1']);
   });
 
   test('they change without a restart, and a session ends with its token', async () => {
