@@ -8,6 +8,7 @@ import { statusCommand } from './client/status.ts';
 import { workersCommand } from './client/workers.ts';
 import { configCommand } from './config-command.ts';
 import { line } from './exit-codes.ts';
+import { HELP_LAYOUT, helpLines } from './help-layout.ts';
 import { examples } from './help-text.ts';
 import { masterCommand } from './master/command.ts';
 import type { MasterParts } from './master/run.ts';
@@ -29,14 +30,17 @@ const WITHOUT_TERMINAL_COLUMNS = 80;
 /** `parseAsync` of it rejects instead of ending the process. */
 export function buildProgram(parts: ProgramParts): Command {
   const { streams, clock, master, extraCommands } = parts;
+  /** Undefined: no terminal reads. */
+  const columns = () => (streams.stdout.isTTY === true && streams.stdout.columns) || undefined;
   const program = new Command('pulselane')
     .description('Telemetry for master/worker fleets.')
     .version(VERSION)
     .exitOverride()
+    .configureHelp(HELP_LAYOUT)
     .configureOutput({
-      writeOut: (text) => streams.stdout.write(text),
+      writeOut: (text) => streams.stdout.write(helpLines(text, columns() ?? Number.POSITIVE_INFINITY)),
       writeErr: (text) => streams.stderr.write(text),
-      getOutHelpWidth: () => (streams.stdout.isTTY === true && streams.stdout.columns) || WITHOUT_TERMINAL_COLUMNS,
+      getOutHelpWidth: () => columns() ?? WITHOUT_TERMINAL_COLUMNS,
       // Nothing of it is coloured.
       getOutHasColors: () => false,
       outputError: (text, write) => write(line(text.replace(/^error: /, ''))),

@@ -15,8 +15,7 @@ export function workersCommand({ streams, clock }: ClientEnvironment): Command {
   const command = addQueryOptions(
     clientCommand('workers', 'list the workers of a running master', WIDE_LIST_FORMATS).argument(
       '[prefix]',
-      'only those whose ids begin so',
-      '',
+      'only those whose ids begin with this',
     ),
   );
   command.addHelpText(
@@ -30,7 +29,7 @@ export function workersCommand({ streams, clock }: ClientEnvironment): Command {
       'pulselane workers --url http://10.0.0.5:8080 -o json',
     ),
   );
-  return command.action(async (prefix: string) => {
+  return command.action(async (prefix = '') => {
     const query = queryOfFlags(command.opts(), prefix);
     printAnswer(answerOf(await listed(apiClientOf(command, clock), query, prefix), query, prefix), command, streams);
   });

@@ -6,7 +6,8 @@
 import type { Command } from 'commander';
 import { printable } from '../../lib/printable.ts';
 import type { Streams } from '../streams.ts';
-import { ENDLESS_PAGE, type Page } from '../text/page.ts';
+import type { Page } from '../text/page.ts';
+import { wrapLines } from '../text/wrap.ts';
 import { csvText, type Item } from './csv.ts';
 import { type OutputFormat, outputFormat, pageOf } from './format.ts';
 
@@ -44,8 +45,9 @@ export function printAnswer(answer: Answer, command: Command, streams: Streams):
 export function printMessage(
   { message, json }: { readonly message: readonly string[]; readonly json: unknown },
   command: Command,
-  { stdout }: Streams,
+  streams: Streams,
 ): void {
   const { output = 'text' } = command.opts<{ output?: OutputFormat }>();
-  stdout.write(formatted({ json, text: () => message.map(printable).join('\n') }, output, ENDLESS_PAGE));
+  const text = (page: Page) => wrapLines(message.map(printable).join('\n'), page.columns);
+  streams.stdout.write(formatted({ json, text }, output, pageOf(command, streams)));
 }

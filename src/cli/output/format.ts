@@ -32,14 +32,14 @@ type ColourTime = (typeof COLOUR_TIMES)[number];
 /** @param formats the first is for people: the default on a terminal, and of commands that do something everywhere */
 export function addOutputOption(command: Command, formats: readonly OutputFormat[] = SHOW_FORMATS): Command {
   const isAction = formats[0] === 'text';
-  const choices = `${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}`;
-  const fallback = isAction ? 'text' : 'table on a terminal, else json';
-  command.addOption(new Option('-o, --output <format>', `${choices} (default: ${fallback})`).choices([...formats]));
+  const fallback = isAction ? 'text' : 'a table on a terminal, else json';
+  command.addOption(new Option('-o, --output <format>', `output format; default: ${fallback}`).choices([...formats]));
   if (isAction) return command;
   return command.addOption(
-    new Option('--color <when>', 'auto, always or never (default: auto: on a terminal, without NO_COLOR)').choices([
-      ...COLOUR_TIMES,
-    ]),
+    new Option(
+      '--color <when>',
+      'whether to use colours; default: auto, which is on a terminal, unless NO_COLOR is set',
+    ).choices([...COLOUR_TIMES]),
   );
 }
 

@@ -3,7 +3,7 @@ import { formatDuration } from '../../config/kinds.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import { ENDLESS_PAGE, type Page } from '../text/page.ts';
-import { type Column, facts, prose, section, table } from '../text/table.ts';
+import { type Cell, type Column, facts, prose, section, table } from '../text/table.ts';
 import {
   age,
   count,
@@ -17,8 +17,8 @@ import {
   percent,
 } from '../text/units.ts';
 import { heartbeatTotalsText, usagesText } from './cluster-text.ts';
-import type { LivenessView, WorkerDetailView, WorkerInside } from './views.ts';
-import { laneText, stateText } from './workers-text.ts';
+import { HEARD_STATES, type LivenessView, type WorkerDetailView, type WorkerInside } from './views.ts';
+import { laneText, stateCell, stateText } from './workers-text.ts';
 
 export interface WorkerTextOptions {
   /** More tasks and metrics than this are only counted. */
@@ -27,7 +27,7 @@ export interface WorkerTextOptions {
   readonly whereAll?: string;
 }
 
-type Fact = readonly [name: string, value: string];
+type Fact = readonly [name: string, value: Cell];
 
 const MAX_NAME_WIDTH = 48;
 /** Both ends of most names. */
@@ -43,11 +43,11 @@ export function workerText(
   const lastHeartbeat = isUnheard ? `none yet, known for ${age(ageMs)}` : `${age(ageMs)} ago`;
   const head: Fact[] = [
     ['worker', workerId],
-    ['state', liveness === undefined ? state : stateSinceText(state, liveness)],
+    ['state', stateCell(state, liveness, liveness === undefined ? state : stateSinceText(state, liveness))],
     ['last heartbeat', lastHeartbeat],
     ...(liveness === undefined ? [] : livenessFacts(liveness)),
-    ['usage', usages === undefined ? NOTHING : usagesText(usages)],
-    ['tasks', count(runningTasks.length)],
+    ['usage', usages === undefined ? NOTHING : lastValue(worker, usagesText(usages))],
+    ['tasks', lastValue(worker, count(runningTasks.length))],
     ...(inside === undefined ? [] : insideFacts(inside, worker)),
   ];
   const metricRows = Object.entries(metrics)
@@ -59,6 +59,12 @@ export function workerText(
     listed({ title: 'GPUs', columns: GPU_COLUMNS, rows: gpus.map(gpuRow) }, options, page) +
     listed({ title: 'Metrics', columns: METRIC_COLUMNS, rows: metricRows }, options, page)
   );
+}
+
+/** @param text of what is no longer so, perhaps, where the worker is silent */
+function lastValue({ state, usages }: WorkerDetailView, text: string): Cell {
+  const isOld = usages !== undefined && !HEARD_STATES.has(state);
+  return isOld ? { text: `${text} (old: the worker is silent)`, meaning: 'old' } : text;
 }
 
 function stateSinceText(state: string, liveness: LivenessView): string {

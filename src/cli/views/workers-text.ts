@@ -131,10 +131,10 @@ function totalText(
   rows: readonly WorkerRow[],
   { prefix = '', isFiltered = false, total = rows.length }: Shown,
 ): string {
-  const howMany =
-    total > rows.length ? `${count(rows.length)} of ${countOf(total, 'worker')}` : countOf(total, 'worker');
+  const noun = isFiltered ? 'matching worker' : 'worker';
+  const howMany = total > rows.length ? `${count(rows.length)} of ${countOf(total, noun)}` : countOf(total, noun);
   const begins = prefix === '' ? '' : ` whose id begins with ${JSON.stringify(prefix)}`;
-  return `\n\n${howMany}${begins}${isFiltered ? ', with these filters' : ''}`;
+  return `\n\n${howMany}${begins}`;
 }
 
 /** The state stays with what tells how long and why; counts of what is rarer go first. */
@@ -199,8 +199,8 @@ const STATE_MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ['left', 'old'],
 ]);
 
-export function stateCell(state: string, liveness: LivenessView | undefined): Cell {
-  const text = stateText(state, liveness);
+/** @param text that says the state */
+export function stateCell(state: string, liveness: LivenessView | undefined, text = stateText(state, liveness)): Cell {
   const meaning = STATE_MEANINGS.get(state);
   if (meaning === undefined) return text;
   return { text, meaning: meaning === 'good' && oddities(liveness).length > 0 ? 'warning' : meaning };
