@@ -1,11 +1,11 @@
-/** What the API may have a master do: commands as calls of the operator. */
+/** Carries out commands of the API: each becomes a call of the operator. */
 import type { Command, CommandReply } from '../http/messages.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Operator } from './operator.ts';
 
 type CommandedOperator = Pick<Operator, 'unregister' | 'approve' | 'release' | 'isolate' | 'releaseBrakes'>;
 
-/** @throws whatever is not a PulselaneError: a bug of ours */
+/** @throws any error that is not a PulselaneError, that is, a bug */
 export function obey(command: Command, operator: CommandedOperator): CommandReply {
   try {
     return { ok: true, message: answer(command, operator) };

@@ -1,6 +1,6 @@
 /**
- * What a master is shown by files that may change while it runs: its certificate, and the tokens of workers. Read at the
- * start, where a wrong one is an error, and again by `reload`, where it is a line in the log and the old one stays.
+ * Reads credentials from files that may change while the master runs: its certificate and the workers' tokens. At the start
+ * a wrong file is an error; on `reload` it is only logged, and the old credentials stay active.
  */
 import type { MasterConfig } from '../config/options.ts';
 import { settingText } from '../config/setting-names.ts';
@@ -20,42 +20,42 @@ export async function readWorkerTokens({
   const setting = settingText(names, 'WORKER_TOKENS_FILE', path);
   const tokens = parseWorkerTokens(await readSettingFile(setting, path, `; ${ADVICE}`), setting);
   if (tokens.length === 0) {
-    // Cut short by accident it would throw out the whole fleet; whoever wants nobody in stops the master.
+    // A file emptied by accident would disconnect the whole fleet. To stop all workers, stop the master.
     throw new PulselaneError('bad_setting', `${setting}: expected at least one token; ${ADVICE}`);
   }
   return tokens;
 }
 
-/** Whether workers have to say who they are. */
+/** Whether workers must authenticate. */
 export function needsIdentity({ workerAuth, workerTokensFile, tlsClientCa }: MasterConfig): boolean {
   return workerAuth === 'auto' && (workerTokensFile !== undefined || tlsClientCa !== undefined);
 }
 
-/** Whether there is anything that `reload` would read again. */
+/** Whether there are any files for `reload` to read. */
 export function hasReloadableFiles(config: MasterConfig): boolean {
   const { tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile } = config;
   return [tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile].some((path) => path !== undefined);
 }
 
-/** Something that is read from files, and put in force anew. */
+/** Credentials that can be read again from their files. */
 export interface Reloadable {
   /** For the log. */
   readonly name: string;
   /**
-   * Reads and checks first, and changes something only then. Rejects if the files are wrong.
+   * Reads and checks everything before it changes anything. Rejects if the files are wrong.
    * @returns what has changed, for people; undefined if there is nothing to say
    */
   readonly reload: () => Promise<string | undefined>;
 }
 
-/** Each by itself: a wrong certificate must not keep a token from being taken back. Never rejects. */
+/** Reloads each independently: a wrong certificate must not keep a token from being removed. Never rejects. */
 export async function reloadAll(reloadables: readonly Reloadable[], logger: Logger): Promise<void> {
   for (const { name, reload } of reloadables) {
     try {
       const changes = await reload();
-      logger.info(`${name}: read again${changes === undefined ? '' : `: ${changes}`}`);
+      logger.info(`reloaded ${name}${changes === undefined ? '' : `: ${changes}`}`);
     } catch (error) {
-      logger.error(`${name}: what was in force stays so: ${messageOf(error)}`);
+      logger.error(`cannot reload ${name}, so the old ones stay active: ${messageOf(error)}`);
     }
   }
 }

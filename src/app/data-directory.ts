@@ -1,4 +1,4 @@
-/** What a master keeps on disk, as a whole: the lock of the directory, and the files that are nobody else's while it is held. */
+/** The master's data directory: its lock, and the files that only the holder of the lock may use. */
 import { MembersFile } from '../engine/persistence/members-file.ts';
 import { ValuesFile } from '../engine/persistence/values-file.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -13,9 +13,9 @@ import { keepSessionKey } from './session-key.ts';
 export interface DataDirectoryOptions {
   readonly dataDir: string;
   readonly manager: TelemetryManager;
-  /** Told when it can no longer be written, and when it can again. */
+  /** Called when the directory can no longer be written, and when it can again. */
   readonly onFailing: (fails: boolean) => void;
-  /** Another master has taken it over. */
+  /** Called when another master has taken the directory over. */
   readonly onLost: (error: PulselaneError) => void;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -25,7 +25,7 @@ export class DataDirectory {
   readonly members: MembersFile;
   readonly values: ValuesFile;
   readonly #options: DataDirectoryOptions;
-  /** Why the one or the other fails. */
+  /** Why each of them fails. */
   readonly #failing = new Map<'members file' | 'lock', string>();
   #sessionKey: Uint8Array | undefined;
 
@@ -51,7 +51,7 @@ export class DataDirectory {
       logger,
       onLost: () => {
         this.#abandon();
-        const reason = `DATA_DIR=${dataDir}: another master has taken it over, so this one ends`;
+        const reason = `DATA_DIR=${dataDir}: another master has taken it over, so this one stops`;
         onLost(new PulselaneError('environment', reason));
       },
       isAsLeft: () => this.members.isAsLeft(),
@@ -62,13 +62,13 @@ export class DataDirectory {
       onFailing: (reason) => this.#fails('lock', reason),
     });
     lifecycle.onStop('lock of the data directory', () => {
-      // What was not written by now hangs, and would end in the directory of somebody else.
+      // A write that is still running hangs, and could later hit the directory of another master.
       this.#abandon();
       return lock.release();
     });
   }
 
-  /** Written again where the directory is made again. */
+  /** Keeps the key, to write it again if the directory has to be made again. */
   keep(sessionKey: Uint8Array): void {
     this.#sessionKey = sessionKey.length === 0 ? undefined : sessionKey;
   }
@@ -80,13 +80,14 @@ export class DataDirectory {
 
   #wasMade(): void {
     const { dataDir, manager, logger } = this.#options;
-    const detail = 'the lock of the data directory was removed, and maybe all that was in it: it is written anew';
+    const detail =
+      'the lock of the data directory was removed, and possibly all files in it: they are being written again';
     manager.recordEvent({ type: 'fault', detail });
-    manager.recordEvent({ type: 'fault_over', detail: 'the lock is made again' });
+    manager.recordEvent({ type: 'fault_over', detail: 'the lock has been made again' });
     this.values.writeAgain();
     if (this.#sessionKey === undefined) return;
     keepSessionKey(dataDir, this.#sessionKey).catch((error: unknown) => {
-      logger.error({ err: messageOf(error) }, 'session key could not be written again');
+      logger.error({ err: messageOf(error) }, 'cannot write the session key again');
     });
   }
 
@@ -96,11 +97,11 @@ export class DataDirectory {
     if (reason === undefined) this.#failing.delete(what);
     else this.#failing.set(what, reason);
     if (reason !== undefined) {
-      manager.recordEvent({ type: 'fault', detail: `the ${what} in the data directory cannot be written: ${reason}` });
+      manager.recordEvent({ type: 'fault', detail: `cannot write the ${what} in the data directory: ${reason}` });
     }
     if (before > 0 === this.#failing.size > 0) return;
     if (reason === undefined)
-      manager.recordEvent({ type: 'fault_over', detail: 'the data directory is written again' });
+      manager.recordEvent({ type: 'fault_over', detail: 'the data directory can be written again' });
     onFailing(reason !== undefined);
   }
 }

@@ -1,12 +1,12 @@
 /**
- * Tells of tokens that expire soon, and of those that have expired, each once. It looks at the wall clock, which may be set,
- * every second: a look is one comparison, unless a token has come to such a moment.
+ * Logs tokens that expire soon, and tokens that have expired, each once. It checks the wall clock, which may be set, every
+ * second: usually one comparison.
  *
- * | stage    | from                                | is told                                               |
+ * | stage    | from                                | is logged                                             |
  * |----------|-------------------------------------|-------------------------------------------------------|
  * | valid    | the start                           | no                                                    |
- * | expiring | `EXPIRY_WARNING_MS` before the end  | unless a token for the same is valid for longer       |
- * | expired  | the end                             | always; streams that were opened by it end            |
+ * | expiring | `EXPIRY_WARNING_MS` before the end  | unless another token of the subject is valid longer   |
+ * | expired  | the end                             | always; streams opened with it end                    |
  */
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
@@ -14,18 +14,18 @@ import { instantText } from '../lib/token-expiry.ts';
 import type { ApiToken } from '../lib/tokens.ts';
 import type { WorkerToken } from '../model/identity.ts';
 
-/** A week: whoever looks at logs on working days sees it in time, and is not told for months. */
+/** A week: early enough for anyone who reads logs on working days, and not repeated for months. */
 export const EXPIRY_WARNING_MS = 7 * 24 * 3_600_000;
-/** By so much a stream may outlive its token; calls and requests are checked when they come. */
+/** The longest that a stream may outlive its token; calls and requests are checked when they arrive. */
 export const EXPIRY_LOOK_EVERY_MS = 1000;
-/** A fleet whose tokens were made on one day is one line. */
+/** Tokens of a fleet that were created together are logged in one line. */
 const MAX_NAMES_TOLD = 5;
 
 export interface WatchedToken {
   /** For people. */
   readonly name: string;
   readonly hash: string;
-  /** Equal for tokens that are for the same: one may take the other's place. */
+  /** Equal for tokens of the same subject: one may replace another. */
   readonly subject: string;
   /** Undefined: never. */
   readonly expiresUnixMs: number | undefined;
@@ -41,7 +41,7 @@ export function expiryStage(expiresUnixMs: number, nowUnixMs: number): ExpirySta
 export interface ExpiryWatchOptions {
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn'>;
-  /** Tokens have expired since the last look: streams may have to end. */
+  /** Tokens have expired since the last check: streams may have to end. */
   readonly onExpired: () => void;
 }
 
@@ -50,20 +50,20 @@ export class ExpiryWatch {
   readonly #sets = new Map<string, readonly WatchedToken[]>();
   #told = new Map<string, ExpiryStage>();
   #lastUnixMs = 0;
-  /** When one of them comes to its next stage. */
+  /** When a token next changes its stage. */
   #nextUnixMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ExpiryWatchOptions) {
     this.#options = options;
   }
 
-  /** @returns what ends it */
+  /** @returns a function that stops it */
   start(): () => void {
     const timer = this.#options.clock.every(EXPIRY_LOOK_EVERY_MS, () => this.#look());
     return () => timer.cancel();
   }
 
-  /** These are the tokens of that kind from now on; what is to be told of them is told at once. */
+  /** Sets the tokens of one kind, and logs at once what is due. */
   set(kind: string, tokens: readonly WatchedToken[]): void {
     this.#sets.set(kind, tokens);
     this.#review();
@@ -71,7 +71,7 @@ export class ExpiryWatch {
 
   #look(): void {
     const nowUnixMs = this.#options.clock.wallMs();
-    // Set back, a token that had expired is valid again, and expires once more.
+    // After the clock was set back, an expired token is valid again, and expires again.
     if (nowUnixMs >= this.#nextUnixMs || nowUnixMs < this.#lastUnixMs) this.#review();
     this.#lastUnixMs = nowUnixMs;
   }
@@ -110,8 +110,8 @@ export class ExpiryWatch {
     const names = shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
     this.#options.logger.warn(
       stage === 'expiring'
-        ? `tokens that expire within ${EXPIRY_WARNING_MS / 86_400_000} days: ${names}; "pulselane token rotate" makes new ones`
-        : `tokens that have expired: ${names}`,
+        ? `tokens expire within ${EXPIRY_WARNING_MS / 86_400_000} days: ${names}; "pulselane token rotate" makes new ones`
+        : `tokens have expired: ${names}`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** What the HTTP side needs to know of secrets, read from settings and files: at the start, and again on SIGHUP. */
+/** Reads the secrets of the HTTP side from settings and files: at the start, and again on SIGHUP. */
 import type { MasterConfig } from '../config/options.ts';
 import { settingText } from '../config/setting-names.ts';
 import type { HttpSecrets, HttpTls } from '../http/messages.ts';
@@ -16,7 +16,7 @@ export async function httpSecretsOf(
 ): Promise<HttpSecrets> {
   return {
     tokens,
-    // Without tokens there are no sessions, and the data directory need not hold one file more.
+    // Without tokens there are no sessions, so no key file is needed.
     sessionKey: tokens.length === 0 ? new Uint8Array() : await sessionKeyIn(config.dataDir, context),
     tls: tls === undefined ? undefined : httpTlsOf(tls, config),
   };
@@ -30,7 +30,7 @@ export function httpTlsOf(
 }
 
 /**
- * Those of API_TOKENS and those of API_TOKENS_FILE, together.
+ * The tokens of API_TOKENS and API_TOKENS_FILE together.
  * @throws PulselaneError `bad_setting`, naming the setting, or the file and the line
  */
 export async function readApiTokens({
@@ -42,7 +42,7 @@ export async function readApiTokens({
   const setting = settingText(names, 'API_TOKENS_FILE', apiTokensFile);
   const ofFile = parseApiTokens(await readSettingFile(setting, apiTokensFile), setting);
   if (ofFile.length + apiTokens.length === 0) {
-    // Somebody who names a file wants to be asked; cut short by accident it must not open the door, least of all on SIGHUP.
+    // Whoever sets a file wants authentication; a file emptied by accident must not turn it off, least of all on SIGHUP.
     throw new PulselaneError(
       'bad_setting',
       `${setting}: expected at least one token; "pulselane token create" makes one`,

@@ -1,4 +1,4 @@
-/** Clean-ups, named, undone in the reverse order of their making: the same way after a failed start as after a stop. */
+/** Named clean-ups, run in reverse order: the same way after a failed start as after a stop. */
 import { type Clock, endsWithin } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
@@ -24,8 +24,8 @@ export class Lifecycle {
   }
 
   /**
-   * Runs every clean-up; one that fails does not keep the others from running. All together end within `withinMs`: one
-   * that hangs is left behind after half of the time that remains.
+   * Runs every clean-up, even if others fail. All together end within `withinMs`: a clean-up that hangs is abandoned after half
+   * of the remaining time.
    */
   stop(withinMs: number): Promise<void> {
     this.#stopping ??= this.#stopAll(this.#clock.monotonicMs() + withinMs);

@@ -1,13 +1,13 @@
-/** The data directory, made before anything uses it: whatever does not return there is an error of the start. */
+/** Creates the data directory before anything uses it, so that a file system that hangs is an error at the start. */
 import { type Clock, endsWithin } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { makeDirectory } from '../lib/make-directory.ts';
 
-/** A disk that has to wake up takes less; one on a server that is gone may take for ever. */
+/** A sleeping disk takes less; a remote disk whose server is gone may take for ever. */
 const MADE_WITHIN_MS = 5000;
 
 /**
- * That it cannot be made is told by its lock, which comes next.
+ * A directory that cannot be created is reported by its lock, which comes next.
  * @throws PulselaneError `environment`, naming DATA_DIR, if the file system does not answer
  */
 export async function makeDataDirectory(dataDir: string, clock: Clock, make = makeDirectory): Promise<void> {

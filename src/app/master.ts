@@ -1,4 +1,4 @@
-/** The composition root of a master: makes every part, joins them, and undoes it all in reverse. */
+/** The composition root of a master: creates and connects all parts, and stops them in reverse. */
 
 import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
@@ -35,12 +35,12 @@ export interface MasterContext {
   readonly clock: Clock;
 }
 
-/** We promise an end within 10 s; the farewell of a local agent and the exit of the process need the rest. */
+/** The whole master must stop within 10 s; a local agent's last heartbeat and the exit of the process need the rest. */
 const STOP_WITHIN_MS = 8000;
-/** A look takes microseconds and no disk. */
+/** One check takes microseconds and does not use the disk. */
 const LOOK_AT_DIRECTORY_EVERY_MS = 1000;
 
-/** @throws PulselaneError naming the setting that cannot be met; nothing is left running then. */
+/** @throws PulselaneError naming the setting that failed; then nothing is left running */
 export async function startMaster(config: MasterConfig, { logger, clock }: MasterContext): Promise<RunningMaster> {
   const lifecycle = new Lifecycle(clock, logger);
   try {
@@ -107,7 +107,7 @@ async function start(
     clock,
     logger,
   });
-  // That it can be asked at all shows that main is not stuck.
+  // Age 0: that gRPC answers at all shows that main is not stuck.
   readiness.follow((facts) => rpc.setServing(unreadyReasons(facts, 0).length === 0));
   manager.front = () => rpc.gauges;
   const grpcAddress = await rpc.start();
@@ -127,7 +127,7 @@ async function start(
   const operator = new Operator({ manager, introducer });
   const parts = { manager, operator, secrets, readiness };
   const http = makeHttp(config, parts, { logger, clock }, lifecycle);
-  // HTTP is the last part to start: whoever can ask there sees a master that serves.
+  // HTTP starts last: clients that reach it see a master that is ready.
   readiness.update({ phase: 'serving' });
   const httpAddress = await http?.start();
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
@@ -150,8 +150,8 @@ async function start(
     operator,
     failure: failure.promise,
     reload() {
-      if (reloadables.length === 0) logger.info('no files of tokens or certificates are set: nothing is read again');
-      // One after the other: what was read last is to be in force.
+      if (reloadables.length === 0) logger.info('nothing to reload: no files of tokens or certificates are set');
+      // One after another, so that the files read last are active in the end.
       reloading = reloading.then(() => reloadAll(reloadables, logger));
       return reloading;
     },
@@ -166,7 +166,7 @@ async function start(
       if (authority === undefined && tls?.clientCa !== undefined) {
         throw new PulselaneError(
           'bad_setting',
-          'WORKER_AUTH=off: expected auto beside --with-agent and TLS_CLIENT_CA: the agent in this process has no certificate',
+          'WORKER_AUTH=off: the agent of --with-agent has no certificate, which TLS_CLIENT_CA requires; expected auto',
         );
       }
       return { isEncrypted: tls !== undefined, token: authority?.issue(workerId) };
@@ -175,12 +175,12 @@ async function start(
   };
 }
 
-/** Also for threads that are started by threads: those of queries. */
+/** Also needed for the query threads, which another thread starts. */
 function watchWorkingDirectory({ logger, clock }: MasterContext, lifecycle: Lifecycle): void {
   let lastDirectory = keepWorkingDirectory();
   const timer = clock.every(LOOK_AT_DIRECTORY_EVERY_MS, () => {
     const movedTo = keepWorkingDirectory();
-    if (movedTo !== lastDirectory) logger.warn(`the working directory was removed: going on in ${movedTo}`);
+    if (movedTo !== lastDirectory) logger.warn(`the working directory was removed; now using ${movedTo}`);
     lastDirectory = movedTo;
   });
   lifecycle.onStop('look at the working directory', () => timer.cancel());
@@ -191,7 +191,7 @@ function grpcAccessOf(config: MasterConfig): ClientAccess {
   return {
     isEncrypted: config.tlsCert !== undefined,
     asksForToken,
-    // A token does as well.
+    // A token suffices instead.
     asksForCertificate: config.tlsClientCa !== undefined && !asksForToken,
   };
 }
@@ -214,7 +214,7 @@ function readTls(config: MasterConfig): Promise<TlsFiles | undefined> {
   return readTlsFiles(config, (variable, path) => settingText(config.names, variable, path));
 }
 
-/** By whom the certificates of workers that listen with TLS are signed. @throws PulselaneError `bad_setting`, naming it */
+/** The CA of workers that listen with TLS. @throws PulselaneError `bad_setting`, naming the setting */
 async function readIntroducerCa({ introduceTlsCa: path, names }: MasterConfig): Promise<ClientPems['ca']> {
   if (path === undefined) return undefined;
   const setting = settingText(names, 'INTRODUCE_TLS_CA', path);
@@ -230,7 +230,7 @@ function reloadablesOf(
   const reloadables: Reloadable[] = [];
   if (config.tlsCert !== undefined) {
     reloadables.push({
-      name: 'TLS files',
+      name: 'the TLS files',
       async reload() {
         const tls = await readTls(config);
         if (tls === undefined) return undefined;
@@ -243,7 +243,7 @@ function reloadablesOf(
   }
   if (config.introduceTlsCa !== undefined) {
     reloadables.push({
-      name: 'authorities of workers that are called',
+      name: 'the CA of workers (INTRODUCE_TLS_CA)',
       async reload() {
         introducer.setTls({ ca: await readIntroducerCa(config) });
         return undefined;
@@ -252,47 +252,44 @@ function reloadablesOf(
   }
   if (authority !== undefined && config.workerTokensFile !== undefined) {
     reloadables.push({
-      name: 'tokens of workers',
+      name: 'the worker tokens',
       async reload() {
         const tokens = await readWorkerTokens(config);
         const gone = authority.setTokens(tokens);
         const ended = rpc.recheckCallers();
         expiry.set('workers', watchedWorkerTokens(tokens));
-        return `${tokens.length} now, ${gone} gone; streams ended: ${ended}`;
+        return `${tokens.length} active, ${gone} removed; streams ended: ${ended}`;
       },
     });
   }
   if (http !== undefined && config.apiTokensFile !== undefined) {
     reloadables.push({
-      name: 'tokens of the API',
+      name: 'the API tokens',
       async reload() {
         const tokens = await readApiTokens(config);
         http.reload({ tokens });
         expiry.set('API', watchedApiTokens(tokens));
-        return `${tokens.length} now`;
+        return `${tokens.length} active`;
       },
     });
   }
   return reloadables;
 }
 
-/** What works and is most likely not meant. */
+/** Warns of settings that work but are probably mistakes. */
 function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { logger, clock }: MasterContext): void {
   if (tls !== undefined && tls.certExpiresUnixMs < clock.wallMs()) {
     const since = new Date(tls.certExpiresUnixMs).toISOString();
-    logger.warn(
-      `${settingText(config.names, 'TLS_CERT', config.tlsCert)}: the certificate is not valid any more since ${since}`,
-    );
+    logger.warn(`${settingText(config.names, 'TLS_CERT', config.tlsCert)}: the certificate expired at ${since}`);
   }
   if (config.workerTokensFile === undefined) return;
-  if (config.workerAuth === 'off')
-    logger.warn('WORKER_AUTH is off: the tokens of WORKER_TOKENS_FILE are not asked for');
+  if (config.workerAuth === 'off') logger.warn('WORKER_AUTH is off: the tokens of WORKER_TOKENS_FILE are ignored');
   else if (tls === undefined && !isLoopback(config.grpcAddress.host)) {
-    logger.warn('workers send their tokens without encryption: set TLS_CERT and TLS_KEY');
+    logger.warn('workers send their tokens unencrypted: set TLS_CERT and TLS_KEY');
   }
 }
 
-/** Made, and not started yet. */
+/** Creates the HTTP host without starting it. */
 function makeHttp(
   config: MasterConfig,
   { manager, operator, secrets, readiness }: HttpParts,
@@ -322,10 +319,10 @@ function makeHttp(
   return http;
 }
 
-/** @throws PulselaneError `bad_setting` if authentication is required and a port asks nobody who they are */
+/** @throws PulselaneError `bad_setting` if authentication is required but a port has none */
 function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, logger: Logger): void {
   const asksClients = tokens.length > 0 || tls?.clientCa !== undefined;
-  // With WORKER_AUTH off nobody has to be this worker or that, but a certificate is what lets in.
+  // With WORKER_AUTH=off workers need not identify themselves, but a certificate is still required to connect.
   const asksWorkers = needsIdentity(config) || config.tlsClientCa !== undefined;
   const exposure = exposureOf({ ...config, asksClients, asksWorkers });
   if (exposure === undefined) return;

@@ -1,4 +1,4 @@
-/** What an operator may do to a running master, at the prompt and over HTTP. */
+/** What an operator can do with a running master, at the prompt and over HTTP. */
 import { formatWorkerAddress, workerAddress } from '../config/kinds.ts';
 import type { InternalState } from '../engine/internal-state.ts';
 import type { LaneStanding } from '../engine/lanes/lane-policy.ts';
@@ -25,26 +25,26 @@ export class Operator {
     this.#introducer = introducer;
   }
 
-  /** Who is there and how each is doing. */
+  /** The workers and their state. */
   get directory(): Directory {
     return this.#manager.directory;
   }
 
   /**
-   * Makes a worker known. With an address (`ip:port`, or `tls://ip:port`), the master introduces itself there now, and again while the worker
-   * is not active; the address outlives the master.
-   * @returns a line for people.
+   * Makes a worker known. With an address (`ip:port`, or `tls://ip:port`) the master introduces itself there now, and again
+   * whenever the worker is inactive; the address survives a restart of the master.
+   * @returns a line for people
    * @throws PulselaneError with a code
    */
   async register(workerId: string, address?: string): Promise<string> {
     const target = address === undefined ? undefined : parsePeer(address);
     this.#manager.registerWorker(workerId);
-    if (target === undefined) return `${workerId} is registered; it is shown once it sends a heartbeat.`;
+    if (target === undefined) return `${workerId} is registered; it appears in lists once it sends a heartbeat.`;
     this.#manager.members.setAddress(workerId, formatWorkerAddress(target));
     const outcome = await this.#introducer.introduceNow(workerId);
     return outcome.accepted
       ? `${workerId} at ${formatWorkerAddress(target)} was told to report to ${outcome.advertised}.`
-      : `${workerId} is registered, but ${formatWorkerAddress(target)} did not take it: ${outcome.reason}. It is tried again.`;
+      : `${workerId} is registered, but ${formatWorkerAddress(target)} did not accept: ${outcome.reason}. The master keeps trying.`;
   }
 
   /** Forgets a worker. @returns a line for people. */
@@ -53,18 +53,18 @@ export class Operator {
       throw new PulselaneError('not_found', `no worker is called ${workerId}`);
     }
     return this.#manager.admission === 'open'
-      ? `${workerId} is forgotten. Admission is open: its next heartbeat admits it anew.`
+      ? `${workerId} is forgotten. Admission is open: its next heartbeat admits it again.`
       : `${workerId} is forgotten. It must be approved again before its heartbeats count.`;
   }
 
-  /** Lets in a worker that waits for approval, or will come. @returns a line for people. */
+  /** Admits a worker that waits for approval, or will come. @returns a line for people */
   approve(workerId: string): string {
     return this.#manager.approve(workerId) === 'awaited'
-      ? `${workerId} is not there yet; it will be let in when it comes.`
+      ? `${workerId} has not come yet; it will be admitted when it does.`
       : `${workerId} is approved.`;
   }
 
-  /** Takes a worker out of quarantine before its time. @returns a line for people. */
+  /** Ends a worker's quarantine early. @returns a line for people */
   release(workerId: string): string {
     if (this.directory.get(workerId) === undefined) {
       throw new PulselaneError('not_found', `no worker is called ${workerId}`);
@@ -72,34 +72,34 @@ export class Operator {
     if (!this.#manager.releaseWorker(workerId)) {
       throw new PulselaneError('failed_precondition', `${workerId} is not in quarantine`);
     }
-    return `${workerId} is released: its lane is started again.`;
+    return `${workerId} is released: its lane is starting again.`;
   }
 
-  /** Decides which kind of lane a worker is to have. @returns a line for people: what holds now, and why. */
+  /** Decides which kind of lane a worker should have. @returns a line for people: what applies now, and why */
   isolate(workerId: string, isolation: Isolation): string {
     const standing = this.#manager.isolate(workerId, isolation);
     return `${DECIDED[isolation](workerId)} ${standingText(standing, this.#manager.internalState().laneLimit)}`;
   }
 
   /**
-   * Ends the brake on mass failure: those who are silent have failed. @param group of workers; undefined: all.
-   * @returns a line for people.
+   * Releases the brake on mass failure: silent workers are treated as failed. @param group undefined: all groups
+   * @returns a line for people
    */
   releaseBrakes(group?: string): string {
     const released = this.#manager.releaseBrakes(group);
     if (released === 0) {
-      const whose = group === undefined ? '' : group === '' ? ' for workers of no group' : ` for group ${group}`;
-      throw new PulselaneError('failed_precondition', `no brake is held${whose}`);
+      const whose = group === undefined ? '' : group === '' ? ' for workers without a group' : ` for group ${group}`;
+      throw new PulselaneError('failed_precondition', `no brake is active${whose}`);
     }
-    return `${released === 1 ? 'The brake is' : `${released} brakes are`} released: who is silent counts as failed.`;
+    return `${released === 1 ? 'The brake is' : `${released} brakes are`} released: silent workers count as failed.`;
   }
 
-  /** What keeps the master from judging, for now. */
+  /** What currently keeps the master from judging silent workers. */
   holds(): Holds {
     return this.#manager.holds;
   }
 
-  /** What happened of late, oldest first. */
+  /** Recent events, oldest first. */
   events(): readonly WorkerEvent[] {
     return this.#manager.events.all();
   }
@@ -112,7 +112,7 @@ export class Operator {
       .map(({ workerId }) => workerId);
   }
 
-  /** Where the master introduces itself to the worker; undefined if it was given no address. */
+  /** The address at which the master introduces itself to the worker; undefined if none was given. */
   addressOf(workerId: string): string | undefined {
     return this.#manager.members.addressOf(workerId);
   }
@@ -131,32 +131,32 @@ function parsePeer(text: string) {
 }
 
 const DECIDED: Readonly<Record<Isolation, (workerId: string) => string>> = {
-  dedicated: (workerId) => `${workerId} is to have a thread of its own.`,
-  shared: (workerId) => `${workerId} is to share a thread.`,
+  dedicated: (workerId) => `${workerId} will have a thread of its own.`,
+  shared: (workerId) => `${workerId} will share a thread.`,
   auto: (workerId) => `${workerId} gets a thread of its own if it needs one.`,
 };
 
-/** What holds at this moment. */
+/** What applies at this moment. */
 function standingText(standing: LaneStanding, limit: LaneLimit): string {
   switch (standing) {
     case 'dedicated':
       return 'It has one.';
     case 'awaited':
-      return 'It shares one until its own is started.';
+      return 'It shares one until its own has started.';
     case 'shared':
       return 'It shares one.';
     case 'leaving':
       return 'It is about to leave its own.';
     case 'penalty':
-      return 'It shares one with others that failed.';
+      return 'It shares one with other workers that failed.';
     case 'quarantine':
-      return 'It is in quarantine, without any thread.';
+      return 'It is in quarantine, without a thread.';
     case 'full':
       return fullText(limit);
     case 'memory':
-      return 'Memory is short on this machine: it shares one until there is some.';
+      return 'This machine is short of memory: it shares one until there is more.';
     case 'absent':
-      return 'It is not there: that holds once it comes.';
+      return 'It is absent: this applies once it comes.';
     case 'none':
       return noneText(limit);
     default:
@@ -167,13 +167,15 @@ function standingText(standing: LaneStanding, limit: LaneLimit): string {
 function fullText({ dedicated, limitedBy }: LaneLimit): string {
   const taken =
     dedicated === 1
-      ? `The only one (limited by ${limitedBy}) is taken by a worker that needs it as much`
-      : `All ${dedicated} (limited by ${limitedBy}) are taken by workers that need one as much`;
-  return `${taken}; it gets the next that is free.`;
+      ? `The only one (limited by ${limitedBy}) is used by a worker that needs it as much`
+      : `All ${dedicated} (limited by ${limitedBy}) are used by workers that need one as much`;
+  return `${taken}; it gets the next free one.`;
 }
 
 function noneText({ limitedBy, setting }: LaneLimit): string {
   const reason =
-    limitedBy === 'MAX_DEDICATED_LANES' ? `${setting} is 0` : `The machine carries none (${limitedBy}: ${setting})`;
+    limitedBy === 'MAX_DEDICATED_LANES'
+      ? `${setting} is 0`
+      : `The machine has room for none (${limitedBy}: ${setting})`;
   return `${reason}: all workers share lanes; the decision is kept.`;
 }

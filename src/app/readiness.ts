@@ -1,4 +1,4 @@
-/** What main tells of its own readiness: to the HTTP thread by announcements, to gRPC's health service by a call. */
+/** Publishes main's readiness: to the HTTP thread by announcements, to gRPC's health service by a call. */
 import { type ReadinessFacts, STARTING } from '../model/readiness.ts';
 import type { Announcement } from '../reading/directory.ts';
 
@@ -6,12 +6,12 @@ export class ReadinessTeller {
   #facts = STARTING;
   readonly #listeners = new Set<(facts: ReadinessFacts) => void>();
 
-  /** For a reader that is new. */
+  /** For a new reader. */
   get announcement(): Announcement {
     return { type: 'readiness', readiness: this.#facts };
   }
 
-  /** Calls the listener now and with each change. @returns how to stop listening. */
+  /** Calls the listener now and on each change. @returns a function that stops it */
   follow(listener: (facts: ReadinessFacts) => void): () => void {
     this.#listeners.add(listener);
     listener(this.#facts);

@@ -1,29 +1,29 @@
-/** A master that runs: what the CLI and tests see of it. */
+/** A running master, as the CLI and tests see it. */
 import type { Address } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import type { PulselaneError } from '../lib/errors.ts';
 import type { Vitality } from '../lib/service-notifier.ts';
 import type { Operator } from './operator.ts';
 
-/** What an agent within the process of its master needs beside the address. */
+/** What an agent in the master's own process needs besides the address. */
 export interface LocalAccess {
-  /** Whether TLS is spoken. Its certificate need not name the address that is called: the process calls itself. */
+  /** Whether to use TLS. The certificate need not name the address: the process calls itself. */
   readonly isEncrypted: boolean;
-  /** Undefined: workers need none. */
+  /** Undefined: no token is needed. */
   readonly token: string | undefined;
 }
 
-/** What a client of the HTTP API, or a worker, needs beside the address. */
+/** What a client of the HTTP API, or a worker, needs besides the address. */
 export interface ClientAccess {
-  /** Whether TLS is spoken. */
+  /** Whether to use TLS. */
   readonly isEncrypted: boolean;
   readonly asksForToken: boolean;
-  /** Whether it does not do without a client certificate. */
+  /** Whether a client certificate is required. */
   readonly asksForCertificate: boolean;
 }
 
 export interface RunningMaster {
-  /** Where workers send, as bound: a port 0 of the settings is the real port here. */
+  /** The bound address for workers: port 0 of the settings is the real port here. */
   readonly grpcAddress: Address;
   /** Undefined when HTTP is off. */
   readonly httpAddress: Address | undefined;
@@ -31,17 +31,17 @@ export interface RunningMaster {
   readonly grpcAccess: ClientAccess;
   readonly manager: TelemetryManager;
   readonly operator: Operator;
-  /** Resolves if it cannot go on: it is to be stopped then. */
+  /** Resolves with the reason if the master cannot continue: then stop it. */
   readonly failure: Promise<PulselaneError>;
   /**
-   * Reads the files of certificates and tokens again, as SIGHUP has it. Connections and streams live on, but for those
-   * whose token is gone. Never rejects: what is wrong is logged, and what was in force stays so.
+   * Reads the files of certificates and tokens again, as on SIGHUP. Connections and streams continue, except those whose token
+   * was removed. Never rejects: errors are logged, and the old credentials stay active.
    */
   reload(): Promise<void>;
   /** For the service manager: a status line, and what does not answer. */
   vitality(): Vitality;
   /** How an agent in this process may reach this master. @throws PulselaneError `bad_setting` if it cannot */
   localAccess(workerId: string): LocalAccess;
-  /** Drains and ends everything, within 10 s; safe to call again. */
+  /** Drains and stops everything within 10 s. Idempotent. */
   stop(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The secret that seals browsers' sessions: kept in the data directory, so that a restart ends none of them. */
+/** The secret that seals browser sessions: kept in the data directory, so that sessions survive a restart. */
 import { randomBytes } from 'node:crypto';
 import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,10 +10,10 @@ import { replaceFile } from '../lib/replace-file.ts';
 
 const FILE = 'session-key';
 const KEY_BYTES = 32;
-/** Nobody else's. */
+/** Only the owner may read and write it. */
 const MODE = 0o600;
 
-/** Makes it where there is none. @throws PulselaneError `environment`, naming the file */
+/** Reads the key, or creates it. @throws PulselaneError `environment`, naming the file */
 export async function sessionKeyIn(
   dataDir: string,
   { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
@@ -27,7 +27,7 @@ export async function sessionKeyIn(
       const aside = await copyAside(path, clock);
       logger.error(
         { file: path, aside, bytes: text.length },
-        'session key is damaged: a copy is set aside, and a new one is made; browsers show their token once more',
+        'the session key is damaged: a copy was set aside and a new key made; browsers must log in again',
       );
     }
     const key = randomBytes(KEY_BYTES);
@@ -47,7 +47,7 @@ export async function keepSessionKey(dataDir: string, key: Uint8Array): Promise<
 async function keptText(path: string): Promise<string | undefined> {
   try {
     const text = await readFile(path, 'utf8');
-    // One that somebody made keeps no other rights.
+    // The file may have been created by hand with other permissions.
     await chmod(path, MODE);
     return text;
   } catch (error) {

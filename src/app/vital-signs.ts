@@ -1,4 +1,4 @@
-/** What does not answer in a master whose main thread runs: a pure function of what main knows of its threads. */
+/** Which part of a master is stuck although its main thread runs: a pure function of what main knows about its threads. */
 import type { LaneState } from '../model/lanes.ts';
 
 export interface VitalSigns {
@@ -7,13 +7,13 @@ export interface VitalSigns {
   readonly lanes: readonly { readonly state: LaneState; readonly workers: number }[];
 }
 
-/** States in which a lane is to take heartbeats. One in quarantine is there for the fault of its worker. */
+/** States in which a lane should accept heartbeats. A quarantined lane is its worker's fault, not the master's. */
 const AT_WORK: readonly LaneState[] = ['starting', 'ready', 'restarting'];
 
 /**
- * For the watchdog of a service manager, which restarts the whole master. A single lane is restarted by the master itself, and
- * so is the HTTP thread: what is named here lasts only where that does not help.
- * @returns undefined if all answer
+ * For a service manager's watchdog, which restarts the whole master. The master itself restarts a lane or the HTTP thread, so
+ * what is reported here is only what that did not cure.
+ * @returns undefined if everything answers
  */
 export function stuckPart({ httpAnswers, lanes }: VitalSigns): string | undefined {
   if (httpAnswers === false) return 'the HTTP thread does not answer';

@@ -44,12 +44,12 @@ test('a token is told of a week before it expires, and when it has, once each', 
   expect(told()).toEqual([]);
   clock.advance(1000);
   expect(told()).toEqual([
-    'tokens that expire within 7 days: the token of a (2026-12-26T12:00:00Z); "pulselane token rotate" makes new ones',
+    'tokens expire within 7 days: the token of a (2026-12-26T12:00:00Z); "pulselane token rotate" makes new ones',
   ]);
   clock.advance(EXPIRY_WARNING_MS - 1000);
   expect([told(), ends()]).toEqual([[], 0]);
   clock.advance(1000);
-  expect([told(), ends()]).toEqual([['tokens that have expired: the token of a (2026-12-26T12:00:00Z)'], 1]);
+  expect([told(), ends()]).toEqual([['tokens have expired: the token of a (2026-12-26T12:00:00Z)'], 1]);
   // The same file, read again.
   watch.set('workers', watchedWorkerTokens([worker('a', 'x', expiresUnixMs), worker('b', 'y')]));
   clock.advance(DAY_MS);
@@ -67,7 +67,7 @@ test('one that another takes the place of is told of only when it has expired', 
   );
   expect(told()).toEqual([]);
   clock.advance(3_600_000);
-  expect(told()).toEqual(['tokens that have expired: the API token ops (2026-11-26T13:00:00Z)']);
+  expect(told()).toEqual(['tokens have expired: the API token ops (2026-11-26T13:00:00Z)']);
 });
 
 test('many that expire together are one line', () => {
@@ -76,7 +76,7 @@ test('many that expire together are one line', () => {
   watch.set('workers', watchedWorkerTokens(tokens));
   const [line, ...others] = told();
   expect(others).toEqual([]);
-  expect(line).toMatch(/^tokens that have expired: the token of w0 \([^)]+\), .* and 995 more$/);
+  expect(line).toMatch(/^tokens have expired: the token of w0 \([^)]+\), .* and 995 more$/);
 });
 
 test('a clock that is set forward or back is followed', () => {

@@ -99,8 +99,8 @@ describe('what stands open', () => {
   });
 
   test('is told for each port that asks nobody, with what closes it', () => {
-    const http = 'anybody who reaches HTTP on :2 may read everything: set API_TOKENS_FILE';
-    const grpc = 'anybody who reaches gRPC on :2 may report as any worker: set WORKER_TOKENS_FILE or TLS_CLIENT_CA';
+    const http = 'anyone who can reach HTTP on :2 may read everything: set API_TOKENS_FILE';
+    const grpc = 'anyone who can reach gRPC on :2 may report as any worker: set WORKER_TOKENS_FILE or TLS_CLIENT_CA';
     expect(exposureOf({ ...facts, httpAddress: all })).toBe(http);
     expect(exposureOf({ ...facts, grpcAddress: all, httpAddress: undefined })).toBe(grpc);
     expect(exposureOf({ ...facts, grpcAddress: all, httpAddress: all })).toBe(`${http}; ${grpc}`);

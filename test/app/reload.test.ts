@@ -111,10 +111,10 @@ test('wrong files are an error in the log, and what was in force stays', async (
   await writeFile(files.tokens, `worker:a sha256:${'0'.repeat(64)}\nworker:b ${tokens.b}\n`);
   await running.reload();
   expect(errors()).toEqual([
-    `TLS files: what was in force stays so: TLS_CERT=${files.cert}: expected one or more whole certificates in PEM ` +
+    `cannot reload the TLS files, so the old ones stay active: TLS_CERT=${files.cert}: expected one or more whole certificates in PEM ` +
       '("-----BEGIN CERTIFICATE-----")',
     expect.stringContaining(
-      `tokens of workers: what was in force stays so: WORKER_TOKENS_FILE=${files.tokens}:2: expec`,
+      `cannot reload the worker tokens, so the old ones stay active: WORKER_TOKENS_FILE=${files.tokens}:2: expec`,
     ),
   ]);
   expect(JSON.stringify(lines)).not.toContain('plt_');
@@ -130,7 +130,7 @@ test('a file of tokens that is cut short throws nobody out', async () => {
   await writeFile(files.tokens, '# nobody\n');
   await running.reload();
   expect(errors()).toEqual([
-    `tokens of workers: what was in force stays so: WORKER_TOKENS_FILE=${files.tokens}: expected at least one token; ` +
+    `cannot reload the worker tokens, so the old ones stay active: WORKER_TOKENS_FILE=${files.tokens}: expected at least one token; ` +
       '"pulselane token create" makes one',
   ]);
   stream.send({ workerId: 'a', sequence: 2n });
@@ -148,7 +148,7 @@ test('a certificate that is wrong does not keep a token from being taken back', 
   await running.reload();
   await eventually(() => stream.error !== undefined);
   expect(stream.error).toMatchObject({ code: status.UNAUTHENTICATED });
-  expect(lines.map(({ msg }) => msg)).toContain('tokens of workers: read again: 1 now, 1 gone; streams ended: 1');
+  expect(lines.map(({ msg }) => msg)).toContain('reloaded the worker tokens: 1 active, 1 removed; streams ended: 1');
 });
 
 test('an agent of this process is let in, under its own name', async () => {
@@ -164,9 +164,7 @@ test('with WORKER_AUTH off nobody is asked, and the log says so', async () => {
   const running = await start({ WORKER_AUTH: 'off' });
   expect(running.localAccess('here').token).toBeUndefined();
   await client(running, 'anything').sendHeartbeat({ workerId: 'a' });
-  expect(lines.map(({ msg }) => msg)).toContain(
-    'WORKER_AUTH is off: the tokens of WORKER_TOKENS_FILE are not asked for',
-  );
+  expect(lines.map(({ msg }) => msg)).toContain('WORKER_AUTH is off: the tokens of WORKER_TOKENS_FILE are ignored');
 });
 
 test('with WORKER_AUTH off a certificate still lets in, which an agent of this process does not have', async () => {
@@ -175,13 +173,13 @@ test('with WORKER_AUTH off a certificate still lets in, which an agent of this p
   const settings = { WORKER_AUTH: 'off', WORKER_TOKENS_FILE: '', TLS_CLIENT_CA: ca };
   const running = await start({ ...settings, GRPC_PORT: ':0', REQUIRE_AUTH: 'true' });
   await expect(client(running, 'anything').sendHeartbeat({ workerId: 'a' })).rejects.toThrow();
-  expect(() => running.localAccess('here')).toThrow('WORKER_AUTH=off: expected auto beside --with-agent');
+  expect(() => running.localAccess('here')).toThrow('WORKER_AUTH=off: the agent of --with-agent has no certificate');
 });
 
 test('tokens over an open line beyond this machine are worth a warning', async () => {
   await start({ TLS_CERT: '', TLS_KEY: '', GRPC_PORT: ':0' });
   expect(lines.find(({ level }) => level === 'warn')?.msg).toBe(
-    'workers send their tokens without encryption: set TLS_CERT and TLS_KEY',
+    'workers send their tokens unencrypted: set TLS_CERT and TLS_KEY',
   );
 });
 
@@ -205,5 +203,5 @@ test('a wrong authority of workers that are called keeps no certificate from bei
   await writeFile(ca, 'not a certificate');
   await running.reload();
   expect(await serialNumber(running)).not.toBe(before);
-  expect(errors()).toEqual([expect.stringContaining(`what was in force stays so: INTRODUCE_TLS_CA=${ca}`)]);
+  expect(errors()).toEqual([expect.stringContaining(`so the old ones stay active: INTRODUCE_TLS_CA=${ca}`)]);
 });

@@ -98,9 +98,9 @@ describe('a command', () => {
       'node-a at 10.0.0.9:50052 was told to report to 127.0.0.1:50051.',
     );
     master.introduction = Promise.resolve({ accepted: false, reason: 'connection refused' });
-    expect(await type('register node-a 10.0.0.9:50052')).toContain('connection refused. It is tried again.');
+    expect(await type('register node-a 10.0.0.9:50052')).toContain('connection refused. The master keeps trying.');
     expect(await type('status node-a')).toContain('address         10.0.0.9:50052');
-    expect(await type('unregister node-a')).toContain('its next heartbeat admits it anew');
+    expect(await type('unregister node-a')).toContain('its next heartbeat admits it again');
   });
 
   test('isolate says what is decided, and what holds now', async () => {
@@ -109,17 +109,17 @@ describe('a command', () => {
     await addWorker(master, 'node-a');
     await addWorker(master, 'node-b');
     await eventually(async () => /^lane +\d+ own$/m.test((await type('status node-a')) ?? ''));
-    expect(await type('isolate node-a dedicated')).toBe('node-a is to have a thread of its own. It has one.');
+    expect(await type('isolate node-a dedicated')).toBe('node-a will have a thread of its own. It has one.');
     expect(await type('isolate node-b dedicated')).toBe(
-      'node-b is to have a thread of its own. The only one (limited by MAX_DEDICATED_LANES) is taken by a worker that ' +
-        'needs it as much; it gets the next that is free.',
+      'node-b will have a thread of its own. The only one (limited by MAX_DEDICATED_LANES) is used by a worker that ' +
+        'needs it as much; it gets the next free one.',
     );
-    expect(await type('isolate node-a shared')).toBe('node-a is to share a thread. It is about to leave its own.');
+    expect(await type('isolate node-a shared')).toBe('node-a will share a thread. It is about to leave its own.');
     expect(await type('status node-a')).toContain('isolation       shared, decided by an operator');
     expect(await type('isolate node-a auto')).toContain('node-a gets a thread of its own if it needs one. ');
     master.manager.deregisterWorker('node-b', '');
     expect(await type('isolate node-b shared')).toBe(
-      'node-b is to share a thread. It is not there: that holds once it comes.',
+      'node-b will share a thread. It is absent: this applies once it comes.',
     );
     expect(await type('isolate nobody auto')).toBe('no worker is called nobody');
     expect(await type('isolate node-a alone')).toBe('lane "alone": expected one of auto, dedicated, shared');
@@ -146,7 +146,7 @@ describe('a command', () => {
     const type = typing(master);
     await addWorker(master, 'node-a');
     expect(await type('isolate node-a dedicated')).toBe(
-      'node-a is to have a thread of its own. MAX_DEDICATED_LANES is 0: all workers share lanes; the decision is kept.',
+      'node-a will have a thread of its own. MAX_DEDICATED_LANES is 0: all workers share lanes; the decision is kept.',
     );
     expect(await type('isolate node-a auto')).toBe('node-a gets a thread of its own if it needs one. It shares one.');
   });
@@ -166,9 +166,9 @@ describe('a command', () => {
     expect(await type('stats')).toBe('usage: stats <id>');
     expect(await type('workers a b')).toBe('usage: workers [liveness] [<start of id>] [<filter>=<value>…]');
     expect(await type('brake now')).toBe('usage: brake [release [<group>]]');
-    expect(await type('brake release')).toBe('no brake is held');
-    expect(await type('brake release rack')).toBe('no brake is held for group rack');
-    expect(await type('brake release ""')).toBe('no brake is held for workers of no group');
+    expect(await type('brake release')).toBe('no brake is active');
+    expect(await type('brake release rack')).toBe('no brake is active for group rack');
+    expect(await type('brake release ""')).toBe('no brake is active for workers without a group');
     expect(await type('brake')).toBe('Nothing: everybody is judged.');
     expect(await type('events many')).toContain('expected a number of events');
     expect(await type('register')).toBe('usage: register <id> [[tls://]<ip:port>]');

@@ -39,7 +39,7 @@ async function isKnown(): Promise<boolean> {
 }
 
 /** What may be refused here, since nothing is held: those commands were understood. */
-const NOTHING_TO_RELEASE = /no brake is held|is not in quarantine/;
+const NOTHING_TO_RELEASE = /no brake is active|is not in quarantine/;
 
 test('each of them does what it says, or has nothing to end', async () => {
   const commands = commandsOf('test:operate');

@@ -32,11 +32,11 @@ test('a master that anybody may read says so in one line, or does not start', as
   const open = start(['master'], EVERYWHERE);
   await portOf(open, 'http');
   const warnings = open.log.filter(({ level }) => Number(level) >= 40 || level === 'warn').map(({ msg }) => msg);
-  expect(warnings).toEqual(['anybody who reaches HTTP on :0 may read everything: set API_TOKENS_FILE']);
+  expect(warnings).toEqual(['anyone who can reach HTTP on :0 may read everything: set API_TOKENS_FILE']);
   const strict = start(['master', '--require-auth'], EVERYWHERE);
   expect(await strict.ended()).toBe(2);
   expect(strict.stderr).toBe(
-    'pulselane: REQUIRE_AUTH=true: anybody who reaches HTTP on :0 may read everything: set API_TOKENS_FILE\n',
+    'pulselane: REQUIRE_AUTH=true: anyone who can reach HTTP on :0 may read everything: set API_TOKENS_FILE\n',
   );
 });
 
@@ -94,7 +94,7 @@ test('a master speaks TLS on both ports, and SIGHUP puts other certificates and 
 
     writeFileSync(tokensFile, '');
     master.process.kill('SIGHUP');
-    await master.logged(({ msg }) => msg.startsWith('tokens of the API: what was in force stays so'));
+    await master.logged(({ msg }) => msg.startsWith('cannot reload the API tokens, so the old ones stay active'));
     expect(await status('plt_other')).toBe(200);
   } finally {
     await authority.remove();

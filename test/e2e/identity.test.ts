@@ -89,7 +89,7 @@ test('a service that is told to reload lives on, also without such files', async
   const agent = run(['agent', '--master', `127.0.0.1:${await portOf(master, 'grpc')}`, '--id', 'worker-1']);
   await agent.logged(({ msg }) => msg.startsWith('reporting worker-1'));
   for (const { process } of [master, agent]) process.kill('SIGHUP');
-  await master.logged(({ msg }) => msg.includes('nothing is read again'));
+  await master.logged(({ msg }) => msg.includes('nothing to reload'));
   await agent.logged(({ msg }) => msg.includes('nothing to read again'));
   agent.process.kill('SIGTERM');
   expect(await agent.ended()).toBe(0);

@@ -68,7 +68,7 @@ test('a master without working directory and package starts threads as before, a
   });
   expect(figures.total).toBeGreaterThan(MAX_WORKERS_INLINE);
   expect(master.log.filter(({ msg }) => /be started|lane failed/.test(msg))).toEqual([]);
-  await master.logged(({ msg }) => msg.startsWith('the working directory was removed: going on in '));
+  await master.logged(({ msg }) => msg.startsWith('the working directory was removed; now using '));
   master.process.kill('SIGTERM');
   expect(await master.ended()).toBe(0);
   expect(readdirSync(dataDir)).toContain('values.jsonl');

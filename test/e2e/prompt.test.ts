@@ -55,9 +55,9 @@ test('in a terminal there is a prompt: it completes, answers, and ends', async (
   await terminal.shows(/ID +STATE[^\n]*\n[^\n]* active +[\d–]/);
   await terminal.endsWith('master>');
   type('register later 127.0.0.1:1\r');
-  await terminal.shows(/later is registered, but 127\.0\.0\.1:1 did not take it/);
+  await terminal.shows(/later is registered, but 127\.0\.0\.1:1 did not accept/);
   type('unregister later\r');
-  await terminal.shows('its next heartbeat admits it anew');
+  await terminal.shows('its next heartbeat admits it again');
   type('exit\r');
   expect(await exited).toBe(0);
 });

@@ -80,7 +80,7 @@ describe('SIGHUP', () => {
       else setImmediate(() => process.kill(process.pid, 'SIGHUP'));
     });`;
     const master = start(['master'], runsFirst(code));
-    await master.logged(({ msg }) => msg.endsWith('nothing is read again'));
+    await master.logged(({ msg }) => msg.startsWith('nothing to reload'));
     master.process.kill('SIGTERM');
     expect(await master.ended()).toBe(0);
   });

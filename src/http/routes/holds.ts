@@ -37,7 +37,7 @@ const release = createRoute({
   request: {
     query: query({ group: textParameter('Only this group; empty: workers without a group.', 'rack-7') }).partial(),
   },
-  responses: commandAnswers('The brake is released: who is silent counts as failed.', 'failed_precondition'),
+  responses: commandAnswers('The brake is released: silent workers count as failed.', 'failed_precondition'),
 });
 
 export function holdsRoutes(api: Api, context: AppContext): void {

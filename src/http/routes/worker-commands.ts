@@ -32,7 +32,7 @@ const release = createRoute({
   summary: 'End a worker’s quarantine early',
   description: 'A worker that keeps crashing its lane is quarantined for a while; this restarts its lane now.',
   request: { params: WorkerPath },
-  responses: commandAnswers('worker-1 is released: its lane is started again.', 'not_found', 'failed_precondition'),
+  responses: commandAnswers('worker-1 is released: its lane is starting again.', 'not_found', 'failed_precondition'),
 });
 
 const Decision = body({
@@ -52,7 +52,7 @@ const isolate = createRoute({
     'The decision is kept while the worker is away and when the master restarts; it can also be made for an absent worker that is still stored. It never raises the number of dedicated lanes. If all are taken by workers with the same need, the answer says so, and this worker gets the next one; if there are none at all, the answer says that.',
   request: { params: WorkerPath, body: { required: true, content: { 'application/json': { schema: Decision } } } },
   responses: commandAnswers(
-    'worker-1 is to have a thread of its own. It shares one until its own is started.',
+    'worker-1 will have a thread of its own. It shares one until its own has started.',
     'invalid_argument',
     'not_found',
     'resource_exhausted',

@@ -40,7 +40,7 @@ const unregister = createRoute({
     'Ends its lane and discards its values and its approval. With open admission, its next heartbeat admits it again; otherwise it must be approved again.',
   request: { params: WorkerPath },
   responses: commandAnswers(
-    'worker-1 is forgotten. Admission is open: its next heartbeat admits it anew.',
+    'worker-1 is forgotten. Admission is open: its next heartbeat admits it again.',
     'not_found',
   ),
 });
