@@ -3,11 +3,15 @@ import type { Command, CommandReply } from '../http/messages.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Operator } from './operator.ts';
 
-type CommandedOperator = Pick<Operator, 'unregister' | 'approve' | 'release' | 'isolate' | 'releaseBrakes'>;
+type CommandedOperator = Pick<
+  Operator,
+  'unregister' | 'approve' | 'release' | 'isolate' | 'releaseBrakes' | 'internalState'
+>;
 
 /** @throws any error that is not a PulselaneError, that is, a bug */
 export function obey(command: Command, operator: CommandedOperator): CommandReply {
   try {
+    if (command.type === 'internal-state') return { ok: true, message: '', state: operator.internalState() };
     return { ok: true, message: answer(command, operator) };
   } catch (error) {
     if (!(error instanceof PulselaneError)) throw error;
@@ -15,7 +19,7 @@ export function obey(command: Command, operator: CommandedOperator): CommandRepl
   }
 }
 
-function answer(command: Command, operator: CommandedOperator): string {
+function answer(command: Exclude<Command, { readonly type: 'internal-state' }>, operator: CommandedOperator): string {
   switch (command.type) {
     case 'unregister':
       return operator.unregister(command.workerId);

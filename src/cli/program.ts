@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import type { Clock } from '../lib/clock.ts';
 import { VERSION } from '../lib/version.ts';
 import { eventsCommand } from './client/events.ts';
+import { internalStateCommand } from './client/internal-state.ts';
+import { livenessCommand } from './client/liveness.ts';
 import { operatorCommands } from './client/operator-commands.ts';
 import { statusCommand } from './client/status.ts';
 import { workersCommand } from './client/workers.ts';
@@ -60,7 +62,9 @@ export function buildProgram(parts: ProgramParts): Command {
     ...(agent === undefined ? [] : [agent]),
     workersCommand({ streams, clock }),
     statusCommand({ streams, clock }),
+    livenessCommand({ streams, clock }),
     eventsCommand({ streams, clock }),
+    internalStateCommand({ streams, clock }),
     ...operatorCommands({ streams, clock }),
     configCommand(streams),
     tokenCommand(streams, clock),

@@ -14,6 +14,7 @@ import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdsRoutes } from './routes/holds.ts';
 import { homeRoutes } from './routes/home.ts';
+import { internalStateRoutes } from './routes/internal-state.ts';
 import { lanesRoutes } from './routes/lanes.ts';
 import { describeLegacyPaths } from './routes/legacy-descriptions.ts';
 import { limitsRoutes } from './routes/limits.ts';
@@ -55,6 +56,7 @@ export function createApp(context: AppContext): Api {
   clusterRoutes(app, context);
   streamRoutes(app, context);
   lanesRoutes(app, context);
+  internalStateRoutes(app, context);
   limitsRoutes(app, context);
   eventsRoutes(app, context);
   holdsRoutes(app, context);

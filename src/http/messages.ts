@@ -3,6 +3,7 @@
  * life are in reader-messages.ts.
  */
 import type { Address } from '../config/kinds.ts';
+import type { InternalState } from '../engine/internal-state.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { ApiToken } from '../lib/tokens.ts';
 import type { Isolation } from '../model/isolation.ts';
@@ -57,11 +58,13 @@ export type Command =
   | { readonly type: 'release'; readonly workerId: string }
   | { readonly type: 'isolate'; readonly workerId: string; readonly isolation: Isolation }
   /** `group`: undefined means all. */
-  | { readonly type: 'release-brakes'; readonly group: string | undefined };
+  | { readonly type: 'release-brakes'; readonly group: string | undefined }
+  /** Changes nothing: the reply has the state. */
+  | { readonly type: 'internal-state' };
 
 /** The result. `message` is for people. */
 export type CommandReply =
-  | { readonly ok: true; readonly message: string }
+  | { readonly ok: true; readonly message: string; readonly state?: InternalState }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
 export type HttpLogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -30,8 +30,8 @@ const USUAL = [
   'running_tasks_count',
 ] as const;
 
-/** Included only on request: they may be large. The last is copied from memory as it is, so it must come last. */
-const ON_DEMAND = ['metrics', 'telemetry'] as const;
+/** Included only on request: seldom needed, or large. The last is copied from memory as it is, so it must come last. */
+const ON_DEMAND = ['late', 'duplicate', 'metrics', 'telemetry'] as const;
 
 export const FIELD_NAMES = [...USUAL, ...ON_DEMAND] as const;
 export type FieldName = (typeof FIELD_NAMES)[number];

@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { failureOf } from '../../src/cli/exit-codes.ts';
+import type { Command, CommandReply } from '../../src/http/messages.ts';
 import { hashOfToken } from '../../src/lib/tokens.ts';
 import { newServer } from '../http/support.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { INTERNAL_STATE } from '../support/internal-state.ts';
 import { run } from './run.ts';
 
 const servers: Server[] = [];
@@ -346,6 +348,73 @@ describe('a client of a master of ours', () => {
       exitCode: 2,
       stderr: 'pulselane: brake now: expected "release" or nothing\n',
     });
+  });
+});
+
+describe('a look inside a master', () => {
+  test('liveness tells since when and why, for people and for programs', async () => {
+    const { url, stop, fleet, clock } = await newServer();
+    stops.push(stop);
+    for (const id of ['web-1', 'web-2', 'db-1']) {
+      fleet.register(id);
+      fleet.beat(id);
+    }
+    clock.advance(61_000);
+    const { stdout, exitCode } = await run(['liveness', 'web-', '--url', url]);
+    expect(exitCode).toBe(0);
+    expect(stdout.split('\n')[0]?.split(/ {2,}/)).toEqual([
+      'ID',
+      'STATE',
+      'FOR',
+      'WHY',
+      'EVERY',
+      'SKEW',
+      'MISSED',
+      'LATE',
+      'TWICE',
+      'RESTARTS',
+    ]);
+    expect(stdout).toMatch(/^web-1 {2}active .*\nweb-2 {2}active /m);
+    expect(stdout).toContain('2 workers whose id begins with "web-"');
+    const { workers } = JSON.parse((await run(['liveness', 'db', '--url', url, '-o', 'json'])).stdout);
+    expect(workers).toEqual([
+      expect.objectContaining({ worker_id: 'db-1', state: 'active', late: 0, duplicate: 0, missed: 0, skew_ms: null }),
+    ]);
+    expect((await run(['liveness', '--url', url, '-o', 'csv'])).stdout.split('\n')).toHaveLength(5);
+  });
+
+  test('internal-state shows what the prompt does, with the workers of each lane', async () => {
+    const replyTo = (command: Command): CommandReply =>
+      command.type === 'internal-state'
+        ? { ok: true, message: '', state: INTERNAL_STATE }
+        : { ok: false, code: 'internal', message: '' };
+    const { url, stop, fleet } = await newServer({ replyTo });
+    stops.push(stop);
+    for (const [row, id] of ['a', 'b', 'c'].entries()) {
+      fleet.register(id);
+      fleet.board.setLane(row, { number: row === 0 ? 1 : 2, kind: 'shared', state: 'ready', restarts: 0 });
+    }
+    const { stdout, exitCode } = await run(['internal-state', '--url', url]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('boot id          0123456789abcdef0123456789abcdef\n');
+    expect(stdout).toContain('gRPC             1 connection, 3 streams\n');
+    expect(stdout).toMatch(/2 {2}shared {2}ready {8}2 {9}3 {2}it ended {6}b, c\n$/);
+    expect(JSON.parse((await run(['internal-state', '--url', url, '-o', 'json'])).stdout)).toMatchObject({
+      lanes: [{ worker_ids: ['a'] }, { worker_ids: ['b', 'c'], last_error: 'it ended' }],
+    });
+  });
+
+  test('a master that does not tell is no reason for a stack trace', async () => {
+    const { url } = await serve();
+    for (const [command, text] of [
+      ['liveness', 'has no /api/v1 and does not tell of liveness'],
+      ['internal-state', 'does not tell of its inside: it is too old'],
+    ] as const) {
+      expect(await run([command, '--url', url])).toMatchObject({
+        exitCode: 1,
+        stderr: `pulselane: the master at ${url} ${text}\n`,
+      });
+    }
   });
 });
 

@@ -15,7 +15,10 @@ export interface Sample {
 export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
   listWorkers: [
     { target: '/api/v1/workers', status: 200 },
-    { target: '/api/v1/workers?fields=metrics,telemetry&min.cpu_usage=1&label.zone=a&sort=-cpu_usage', status: 200 },
+    {
+      target: '/api/v1/workers?fields=late,duplicate,metrics,telemetry&min.cpu_usage=1&label.zone=a&sort=-cpu_usage',
+      status: 200,
+    },
     { target: '/api/v1/workers?limit=2', status: 200 },
     { target: '/api/v1/workers?index=0&wait=10s', status: 200 },
     { target: '/api/v1/workers', status: 304, headers: { 'If-None-Match': '*' } },
@@ -33,6 +36,10 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
   listLanes: [
     { target: '/api/v1/lanes', status: 200 },
     { target: '/api/v1/lanes', status: 304, headers: { 'If-None-Match': '*' } },
+  ],
+  getInternalState: [
+    { target: '/api/v1/internal-state', status: 200 },
+    { target: '/api/v1/internal-state?x=1', status: 400 },
   ],
   listEvents: [
     { target: '/api/v1/events', status: 200 },

@@ -1,4 +1,5 @@
 /** Real answers, over a real socket, against the OpenAPI document that the same server gives. */
+
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
@@ -8,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Command, CommandReply } from '../../src/http/messages.ts';
 import { ERRORS } from '../../src/lib/errors.ts';
 import { task } from '../support/fleet.ts';
+import { INTERNAL_STATE } from '../support/internal-state.ts';
 import { SAMPLES, type Sample } from './contract-samples.ts';
 import { NOW_S, newApp, newServer } from './support.ts';
 
@@ -70,6 +72,7 @@ afterAll(() => served.stop());
 
 function replyTo(command: Command): CommandReply {
   const refused = (code: keyof typeof ERRORS): CommandReply => ({ ok: false, code, message: `it is ${code}` });
+  if (command.type === 'internal-state') return { ok: true, message: '', state: INTERNAL_STATE };
   if (command.type === 'release-brakes') {
     return command.group === undefined ? refused('failed_precondition') : { ok: true, message: 'released' };
   }

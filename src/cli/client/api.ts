@@ -111,6 +111,13 @@ export class ApiClient {
     return status === 404 ? undefined : answer;
   }
 
+  /** The inside of the master; undefined if it does not tell. */
+  async internalState(): Promise<ApiAnswer | undefined> {
+    const asked = { timeoutMs: COMMAND_TIMEOUT_MS };
+    const { status, answer } = await this.#request('/api/v1/internal-state', [200, 404], asked);
+    return status === 404 ? undefined : answer;
+  }
+
   /** What keeps the master from judging. */
   holds(): Promise<ApiAnswer> {
     return this.#get('/api/v1/holds', [200]);

@@ -1,9 +1,9 @@
 /** The fleet as a whole, and what the master is made of inside. */
-import type { InternalState } from '../../engine/internal-state.ts';
 import { ENDLESS_PAGE } from '../text/page.ts';
 import { type Column, facts, section, table } from '../text/table.ts';
 import { count, countOf, mebibytes, milliseconds, NOTHING, share } from '../text/units.ts';
 import { holdsLines } from './holds-text.ts';
+import type { InternalStateView, LaneRow } from './internal-state-view.ts';
 import { laneLimitText, threadBudgetSection } from './lane-plan-text.ts';
 import type { ClusterView, HeartbeatCounts, LanesView, UsageColumns } from './views.ts';
 import { KIND_NAMES } from './workers-text.ts';
@@ -50,12 +50,16 @@ export function usagesText({ cpu, memory, gpu, storage }: UsageColumns): string 
   return `CPU ${share(cpu)}, memory ${share(memory)}, GPU ${share(gpu)}, storage ${share(storage)}`;
 }
 
-export function internalStateText(state: InternalState, page = ENDLESS_PAGE): string {
+export function internalStateText(state: InternalStateView, page = ENDLESS_PAGE): string {
   const { workers, activeWorkers, lanes, lanePlan, laneLimit, pending, mergedUpdates, callbackErrors, gauges } = state;
   const entries: [string, string][] = [
     ['workers', `${count(workers)}, ${count(activeWorkers)} active`],
-    ['pending', count(pending.length)],
-    ['lanes', `${count(lanes.length)}, at most ${count(lanePlan.dedicated)} own (${laneLimitText(laneLimit)})`],
+    ['pending', count(pending)],
+    [
+      'lanes',
+      `${count(lanes.length)}, at most ${count(lanePlan.dedicated)} own` +
+        (laneLimit === undefined ? '' : ` (${laneLimitText(laneLimit)})`),
+    ],
     ...(state.threadsLeftBehind === 0
       ? []
       : ([['left behind', `${countOf(state.threadsLeftBehind, 'thread')} that did not end`]] as [string, string][])),
@@ -79,6 +83,7 @@ export function internalStateText(state: InternalState, page = ENDLESS_PAGE): st
     count(lane.workers),
     count(lane.restarts),
     lane.lastError ?? '',
+    idsText(lane),
   ]);
   return summary + section('Lanes', (inner) => table(LANE_COLUMNS, rows, inner), page);
 }
@@ -90,10 +95,20 @@ const LANE_COLUMNS: readonly Column[] = [
   { title: 'WORKERS', align: 'right', rank: 2 },
   { title: 'RESTARTS', align: 'right', rank: 3 },
   { title: 'LAST FAILURE', wrapsTo: 16 },
+  { title: 'SERVES', rank: 0, maxWidth: 48 },
 ];
 
+/** Of a shared lane there may be thousands; `-o json` has all of them. */
+const MAX_IDS_SHOWN = 3;
+
+function idsText({ workerIds }: LaneRow): string {
+  const shown = workerIds.slice(0, MAX_IDS_SHOWN).join(', ');
+  const more = workerIds.length - MAX_IDS_SHOWN;
+  return more > 0 ? `${shown} and ${count(more)} more` : shown;
+}
+
 /** Of all workers there ever were. */
-function totalsText(totals: InternalState['totals']): string {
+function totalsText(totals: InternalStateView['totals']): string {
   const { rejectedBy, replacedBy, lostBy, forgotten } = totals;
   const counts = { ...totals, rejected: sumOf(rejectedBy), replaced: sumOf(replacedBy), lost: sumOf(lostBy) };
   return heartbeatTotalsText(counts) + (forgotten === 0 ? '' : `, ${count(forgotten)} forgotten with their worker`);
@@ -103,7 +118,7 @@ function sumOf(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, value) => sum + value, 0);
 }
 
-function recordMemoryText(memory: InternalState['recordMemory']): string {
+function recordMemoryText(memory: InternalStateView['recordMemory']): string {
   const { budgetBytes, slotBytes, heartbeatBytes, letGoBytes, largestRecordBytes } = memory;
   return (
     `${mebibytes(slotBytes)} in records, ${mebibytes(heartbeatBytes)} on their way, ${mebibytes(letGoBytes)} let go, ` +
@@ -111,7 +126,7 @@ function recordMemoryText(memory: InternalState['recordMemory']): string {
   );
 }
 
-function refusalsText(refusals: InternalState['refusals']): string {
+function refusalsText(refusals: InternalStateView['refusals']): string {
   const reasons = Object.entries(refusals).map(([reason, n]): [string, number] => [reason.replaceAll('_', ' '), n]);
   return reasons.length === 0 ? 'nothing' : countsText(new Map(reasons)).join(', ');
 }

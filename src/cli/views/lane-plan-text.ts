@@ -3,6 +3,7 @@ import { aimOf, FIRST_WORKERS, type LanePlan, laneLimitOf } from '../../engine/l
 import { ENDLESS_PAGE } from '../text/page.ts';
 import { section, table } from '../text/table.ts';
 import { count, countOf } from '../text/units.ts';
+import type { LanePlanView } from './internal-state-view.ts';
 import type { LaneLimitView } from './views.ts';
 
 const SETTING = 'MAX_DEDICATED_LANES';
@@ -30,7 +31,7 @@ export function lanePlanFields(plan: LanePlan): Record<string, unknown> {
 }
 
 /** Of what `auto` wants and of the system, the least first. */
-function limitsOf({ byCores, budget }: Pick<LanePlan, 'byCores' | 'budget'>) {
+function limitsOf({ byCores, budget }: Pick<LanePlanView, 'byCores' | 'budget'>) {
   const { limitedBy, lanes } = aimOf({ byCores });
   return [{ resource: limitedBy, setting: SETTING, lanes }, ...budget.allowances].sort((a, b) => a.lanes - b.lanes);
 }
@@ -49,7 +50,7 @@ const REASONS: ReadonlyMap<string, (setting: string) => string> = new Map([
 ]);
 
 /** Each limit with what it is called where it can be raised, the least first. */
-export function threadBudgetSection(plan: LanePlan, page = ENDLESS_PAGE): string {
+export function threadBudgetSection(plan: LanePlanView, page = ENDLESS_PAGE): string {
   const columns = [
     { title: 'LIMIT' },
     { title: 'SET BY', shortensTo: 12 },

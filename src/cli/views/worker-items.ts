@@ -46,6 +46,28 @@ const workerItem = z.object({
   running_tasks_count: number,
 });
 
+/** What is known of a worker's liveness: the members of `pulselane liveness`. */
+const livenessItem = workerItem
+  .pick({
+    worker_id: true,
+    state: true,
+    cause: true,
+    since: true,
+    is_active: true,
+    stuck: true,
+    flapping: true,
+    id_conflict: true,
+    interval_ms: true,
+    skew_ms: true,
+    restarts: true,
+    missed: true,
+    last_update_at: true,
+  })
+  .extend({ late: number, duplicate: number });
+
+export type LivenessItem = z.infer<typeof livenessItem>;
+export const LIVENESS_FIELDS = Object.keys(livenessItem.shape) as readonly (keyof LivenessItem)[];
+
 /** In the order in which they are printed. */
 export type WorkerItem = z.infer<typeof workerItem>;
 
@@ -62,6 +84,30 @@ export function workerItemsOf(pages: readonly ApiAnswer[]): { items: WorkerItem[
     return parsed.data.workers.map(withoutZeros);
   });
   return { items, total: total ?? items.length };
+}
+
+/** The same of pages with {@link LIVENESS_FIELDS}. */
+export function livenessItemsOf(pages: readonly ApiAnswer[]): LivenessItem[] {
+  return pages.flatMap(({ body }) => {
+    const parsed = z.object({ workers: z.array(livenessItem) }).safeParse(body);
+    if (!parsed.success) throw notTelemetry('/api/v1/workers');
+    return parsed.data.workers.map((item) => ({ ...item, interval_ms: item.interval_ms || null }));
+  });
+}
+
+/** A row that has nothing but its liveness. @param atUnixMs when the list was made */
+export function rowOfLivenessItem(item: LivenessItem, atUnixMs: number): WorkerRow {
+  return {
+    workerId: item.worker_id,
+    state: item.state,
+    liveness: livenessOf(item, atUnixMs),
+    usages: undefined,
+    tasks: 0,
+    ageMs: Math.max(0, atUnixMs - Date.parse(item.last_update_at)),
+    lane: undefined,
+    group: undefined,
+    labels: undefined,
+  };
 }
 
 /** Zeros that say "unknown" are null here. */
@@ -101,8 +147,11 @@ export function rowOfItem(item: WorkerItem, atUnixMs: number): WorkerRow {
 }
 
 /** Undefined of a legacy master. */
-function livenessOf(item: WorkerItem, atUnixMs: number): LivenessView | undefined {
-  const { cause, since, stuck, flapping, id_conflict, interval_ms, skew_ms, missed, restarts } = item;
+function livenessOf(
+  item: Omit<LivenessItem, 'late' | 'duplicate'> & Partial<LivenessItem>,
+  atUnixMs: number,
+): LivenessView | undefined {
+  const { cause, since, stuck, flapping, id_conflict, interval_ms, skew_ms, missed, late, duplicate, restarts } = item;
   if (cause === null || since === null) return undefined;
   return {
     forMs: Math.max(0, atUnixMs - Date.parse(since)),
@@ -113,9 +162,9 @@ function livenessOf(item: WorkerItem, atUnixMs: number): LivenessView | undefine
     intervalMs: interval_ms ?? 0,
     skewMs: known(skew_ms),
     missed: missed ?? 0,
-    // Neither told in a list nor shown in one.
-    late: 0,
-    duplicate: 0,
+    // Told only where they are shown.
+    late: late ?? 0,
+    duplicate: duplicate ?? 0,
     restarts: restarts ?? 0,
   };
 }

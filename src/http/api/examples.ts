@@ -1,6 +1,7 @@
 /** Example answers too long to stand beside their routes; a test checks them against their schemas. */
 import type { z } from '@hono/zod-openapi';
 import type { ClusterJson } from './cluster-schema.ts';
+import type { InternalStateJson } from './internal-state-schema.ts';
 import type { Telemetry } from './legacy-schemas.ts';
 import type { WorkerDetailSchema } from './worker-detail.ts';
 
@@ -114,4 +115,57 @@ export const CLUSTER: ClusterJson = {
   brakes: [],
   live_clients: 0,
   revision: 'frir53zq-1204',
+};
+
+export const INTERNAL_STATE: z.infer<typeof InternalStateJson> = {
+  boot_id: '5a1c0f0be0f24a5d9d0be8f1c2a76b31',
+  workers: 3,
+  active_workers: 3,
+  pending: 0,
+  lanes: [
+    {
+      number: 1,
+      kind: 'dedicated',
+      state: 'ready',
+      workers: 1,
+      restarts: 0,
+      last_error: null,
+      worker_ids: ['worker-1'],
+    },
+    {
+      number: 2,
+      kind: 'shared',
+      state: 'ready',
+      workers: 2,
+      restarts: 1,
+      last_error: 'exit code 3',
+      worker_ids: ['worker-2', 'worker-3'],
+    },
+  ],
+  lane_limit: { dedicated: 1, limited_by: 'memory', setting: 'memory.max', memory_short: false },
+  thread_budget: {
+    dedicated: 1,
+    shared: 1,
+    by_cores: 64,
+    allowances: [{ resource: 'memory', setting: 'memory.max', lanes: 1 }],
+  },
+  threads_left_behind: 0,
+  record_memory: {
+    budget_bytes: 536_870_912,
+    slot_bytes: 73_400,
+    heartbeat_bytes: 0,
+    let_go_bytes: 0,
+    largest_record_bytes: 8_388_608,
+  },
+  heartbeats: {
+    accepted: 874,
+    applied: 874,
+    rejected_by_cause: { content: 0, record_size: 0, record_memory: 0 },
+    replaced_by_reason: { backlog: 0, restart: 0, quarantine: 0, late: 0, duplicate: 0, memory: 0 },
+    lost_by_cause: { crash: 0, exit: 0, memory: 0, stall: 0 },
+    forgotten: 0,
+  },
+  grpc: { connections: 3, streams: 3, refused: { identity: 2 } },
+  main_thread: { mean_delay_ms: 0.3, max_delay_ms: 4.1 },
+  update_callback: { merged: 0, errors: 0 },
 };

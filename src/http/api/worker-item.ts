@@ -47,6 +47,11 @@ const MEMBERS = {
   gpu_usage: usage('GPUs'),
   has_gpu: flag('Whether it has reported a GPU. Without one, a gpu_usage of 0 is not a measurement.'),
   running_tasks_count: z.int().nullable().optional(),
+  late: z
+    .int()
+    .optional()
+    .openapi({ description: 'Heartbeats that a newer one overtook; only if requested by `fields`.' }),
+  duplicate: z.int().optional().openapi({ description: 'Heartbeats that came twice; only if requested by `fields`.' }),
   metrics: z
     .record(z.string(), z.number())
     .nullable()

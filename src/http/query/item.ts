@@ -43,6 +43,8 @@ const VALUES: Readonly<Record<Exclude<FieldName, 'telemetry'>, (source: Source) 
   gpu_usage: ({ reading }) => String(reading.numbers?.gpuUsage ?? NULL),
   has_gpu: ({ reading, entry }) => String(hasGpu(entry, reading.numbers)),
   running_tasks_count: ({ reading }) => String(reading.numbers?.runningTasks ?? NULL),
+  late: ({ entry, board }) => String(board.replacedBy(entry.row).late),
+  duplicate: ({ entry, board }) => String(board.replacedBy(entry.row).duplicate),
   metrics: ({ reading }) => reading.metricsText ?? NULL,
 };
 

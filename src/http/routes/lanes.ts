@@ -1,7 +1,8 @@
 /** `GET /api/v1/lanes`: the lanes that have workers. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { LANE_KINDS, LANE_STATES } from '../../model/lanes.ts';
-import type { LaneOnBoard } from '../../store/board.ts';
+import type { Directory } from '../../reading/directory.ts';
+import { type LaneWithWorkers, lanesWithWorkers } from '../../reading/lane-workers.ts';
 import { weakTag } from '../answers/conditional.ts';
 import { sendTagged } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
@@ -43,22 +44,15 @@ const route = createRoute({
 export function lanesRoutes(api: Api, context: AppContext): void {
   const { directory, revisions } = context;
 
-  function lanesNow() {
-    const lanes = new Map<number, LaneOnBoard & { workers: string[] }>();
-    for (const { workerId, row } of directory.all()) {
-      const lane = directory.board.lane(row);
-      const known = lanes.get(lane.number);
-      if (known === undefined) lanes.set(lane.number, { ...lane, workers: [workerId] });
-      else known.workers.push(workerId);
-    }
-    return [...lanes.values()].sort((left, right) => left.number - right.number);
-  }
-
   endpoint(api, route, (c) => {
     revisions.look();
     const { laneLimit } = directory;
     // A worker's revision does not include the limit.
     const tag = weakTag(laneLimit?.isMemoryShort ? `${revisions.text}-short` : revisions.text);
-    return sendTagged(context, c, tag, () => ({ lanes: lanesNow(), limit: laneLimitJson(laneLimit) }));
+    return sendTagged(context, c, tag, () => ({ lanes: lanesNow(directory), limit: laneLimitJson(laneLimit) }));
   });
+}
+
+function lanesNow(directory: Directory): LaneWithWorkers[] {
+  return [...lanesWithWorkers(directory).values()].sort((left, right) => left.number - right.number);
 }

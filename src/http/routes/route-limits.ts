@@ -84,6 +84,10 @@ export const ROUTE_LIMITS: readonly Row[] = [
   ...rows([...ANY, bound('answer', 'call', 1024 ** 2)], 'GET /api/v1/openapi.json', 'GET /api/docs'),
   ...rows(LIST, 'GET /api/v1/lanes', 'GET /api/v1/events', 'GET /api/v1/pending', 'GET /api/v1/workers/{id}'),
   ...rows(RECORDS, 'GET /telemetry', 'GET /telemetry/{workerID}', 'GET /workers'),
+  ...rows(
+    [...LIST, bound('atATime', 'master', MAX_COMMANDS_UNDER_WAY, 'commands'), bound('time', 'call', COMMAND_WITHIN_MS)],
+    'GET /api/v1/internal-state',
+  ),
   ...rows(QUERY, 'GET /api/v1/cluster'),
   ...rows(
     [

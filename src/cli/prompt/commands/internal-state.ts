@@ -1,4 +1,5 @@
 import { internalStateText } from '../../views/cluster-text.ts';
+import { internalStateView } from '../../views/internal-state-view.ts';
 import { expectArgs, type PromptCommand } from '../command.ts';
 
 export const internalState: PromptCommand = {
@@ -7,6 +8,6 @@ export const internalState: PromptCommand = {
   help: 'lanes and counts inside the master',
   run(args, { operator, page }) {
     expectArgs(args, 0, 0);
-    return internalStateText(operator.internalState(), page());
+    return internalStateText(internalStateView(operator.internalState(), operator.directory), page());
   },
 };

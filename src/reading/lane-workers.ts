@@ -1,0 +1,20 @@
+/** Which workers each lane serves, as the board has it. */
+import type { LaneOnBoard } from '../store/board.ts';
+import type { Directory } from './directory.ts';
+
+export interface LaneWithWorkers extends LaneOnBoard {
+  /** Ids. */
+  readonly workers: string[];
+}
+
+/** The lanes that serve somebody, by their number. */
+export function lanesWithWorkers(directory: Directory): ReadonlyMap<number, LaneWithWorkers> {
+  const lanes = new Map<number, LaneWithWorkers>();
+  for (const { workerId, row } of directory.all()) {
+    const lane = directory.board.lane(row);
+    const known = lanes.get(lane.number);
+    if (known === undefined) lanes.set(lane.number, { ...lane, workers: [workerId] });
+    else known.workers.push(workerId);
+  }
+  return lanes;
+}
