@@ -11,6 +11,7 @@ Put measurements of your own into `metrics()` and `tasks()`.
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,7 @@ INTERVAL_S = 5.0  # until the master names another one
 REGISTER_WITHIN_S = 10
 LONGEST_BACKOFF_S = 10.0
 FAREWELL_WITHIN_S = 2.0
+MOST_REASONS = 16  # that are printed
 STARTED_AT_UNIX_MS = int(time.time() * 1000)
 
 
@@ -97,8 +99,9 @@ class Worker:
         self._sequence = 0  # goes on over connections
         self._interval_s = INTERVAL_S
         self._quiet_until = 0.0  # the master asked to wait, by the monotonic clock
-        self._refusal = None  # told once, until heartbeats are accepted again
+        self._told = set()  # refusals that were printed, until heartbeats are accepted again
         self._refused_sequence = 0
+        self._unsure_sequence = None  # acknowledged after a refusal: its own may yet come
         self._trouble = None  # told once, until the worker is registered again
         self._stopping = threading.Event()
         self._call = None
@@ -212,20 +215,32 @@ class Worker:
             if refusal.worker_id in (mine, ""):
                 self._refused(refusal)
         for ack in answer.acks:
-            # An ack covers what was refused by name, too: only one beyond it means that all is well again.
-            if ack.worker_id == mine and self._refusal and ack.accepted_sequence > self._refused_sequence:
-                self._refusal = None
-                print("the master accepts heartbeats again", flush=True)
+            if ack.worker_id == mine:
+                self._accepted(ack.accepted_sequence)
         self._obey(answer.next_interval_ms)
+
+    def _accepted(self, sequence):
+        if not self._told or sequence <= self._refused_sequence:
+            return
+        # The refusal of rejected values may come after the ack: only the second ack in peace means that all is well.
+        if self._unsure_sequence is None or sequence <= self._unsure_sequence:
+            self._unsure_sequence = self._unsure_sequence or sequence
+            return
+        self._told.clear()
+        self._unsure_sequence = None
+        print("the master accepts heartbeats again", flush=True)
 
     def _refused(self, refusal):
         self._refused_sequence = max(self._refused_sequence, refusal.sequence)
         self._quiet_until = time.monotonic() + refusal.retry_after_ms / 1000
+        self._unsure_sequence = None
         code = pb.RefusalCode.Name(refusal.code).replace("REFUSAL_CODE_", "")
-        reason = f"{code}: {refusal.reason}"
-        if reason != self._refusal:
-            print(f"the master refuses heartbeats: {reason}", flush=True)
-        self._refusal = reason
+        what = "rejects the values of heartbeats" if refusal.heard else "refuses heartbeats"
+        kind = re.sub(r"\d+", "#", f"{what}: {code}: {refusal.reason}")
+        if kind in self._told or len(self._told) >= MOST_REASONS:
+            return
+        self._told.add(kind)
+        print(f"the master {what}: {code}: {refusal.reason}", flush=True)
 
     def _obey(self, next_interval_ms):
         if next_interval_ms > 0:

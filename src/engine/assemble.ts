@@ -27,6 +27,7 @@ import { Pulse } from './pulse.ts';
 import { Refusals } from './refusals.ts';
 import { RunPhase } from './run-phase.ts';
 import { StatusPublisher } from './status-publisher.ts';
+import { UntoldRejections } from './untold-rejections.ts';
 import { UpdateWatcher } from './update-watcher.ts';
 import { Admission } from './workers/admission.ts';
 import { recordBudgetBytes } from './workers/record-memory.ts';
@@ -51,6 +52,7 @@ export interface EngineParts {
   readonly slots: SlotKeeper;
   readonly deliveries: DeliveryWatch;
   readonly updates: UpdateWatcher;
+  readonly untoldRejections: UntoldRejections;
   readonly intake: Intake;
   readonly lifecycle: WorkerLifecycle;
   readonly admission: Admission;
@@ -212,6 +214,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     slots,
     deliveries,
     updates,
+    untoldRejections: new UntoldRejections(roster),
     intake,
     lifecycle,
     admission,

@@ -176,6 +176,7 @@ export class DeliveryWatch {
     entry.rejectionsSeen = rejected;
     const rejection = entry.slot.lastRejection();
     if (rejection === undefined) return;
+    entry.liveness.via?.rejected?.(entry.workerId);
     this.#board.countRejected(rejection.cause, times);
     if (rejection.cause !== 'content') this.#refusals.count(rejection.cause, times);
   }

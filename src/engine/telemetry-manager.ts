@@ -28,6 +28,7 @@ import type { AdmissionMode, Member, Members } from './persistence/members.ts';
 import { restoreWorkers, savedValuesOf } from './persistence/restore.ts';
 import type { SavedValues } from './persistence/values-file.ts';
 import type { Refusals } from './refusals.ts';
+import type { UntoldRejections } from './untold-rejections.ts';
 import type { UpdateCallback } from './update-watcher.ts';
 import type { IdentityViolation } from './workers/identity-violations.ts';
 
@@ -189,6 +190,11 @@ export class TelemetryManager {
   /** Accepts heartbeats, for callers that have parsed the head themselves. */
   get intake(): Pick<Intake, 'accept'> {
     return this.#parts.intake;
+  }
+
+  /** Rejections by lanes that senders have not been told of. */
+  get untoldRejections(): UntoldRejections {
+    return this.#parts.untoldRejections;
   }
 
   /** Called when a client closed the stream that reported for these workers. */

@@ -119,14 +119,15 @@ export class Lane {
     const { slot, known, progress, occupant } = served;
     slot.take(frame.ordinal);
     const heartbeat = this.#read(frame, served);
-    if (typeof heartbeat === 'string') {
-      slot.reject(frame.ordinal, heartbeat, frame.receivedUnixMs);
+    if (heartbeat instanceof Rejected) {
+      slot.reject(frame.ordinal, heartbeat.reason, frame.receivedUnixMs, heartbeat);
       return;
     }
     const json = recordJsonParts(heartbeat);
     const noRoom = slot.makeRoom(json, this.#allowance, frame.receivedMonotonicMs, heartbeat.metrics);
     if (noRoom !== undefined) {
-      slot.reject(frame.ordinal, noRoom.reason, frame.receivedUnixMs, noRoom.cause);
+      const { reason, cause } = noRoom;
+      slot.reject(frame.ordinal, reason, frame.receivedUnixMs, { cause, sequence: heartbeat.sequence });
       return;
     }
     if (heartbeat.runningTasks !== undefined) progress.note(heartbeat.runningTasks, frame.receivedMonotonicMs);
@@ -159,20 +160,36 @@ export class Lane {
   }
 
   /** Returns the heartbeat, or why it is rejected. */
-  #read(frame: FrameCursor, served: ServedWorker): ReadHeartbeat | string {
+  #read(frame: FrameCursor, served: ServedWorker): ReadHeartbeat | Rejected {
     try {
       if (this.#custom === undefined) {
         const heartbeat = decodeNext(frame.message, served.workerId, served.known);
-        return problemOf(heartbeat, served) ?? heartbeat;
+        return rejectedFor(problemOf(heartbeat, served), heartbeat) ?? heartbeat;
       }
       // A processor needs the whole heartbeat.
       const heartbeat = decodeWhole(frame.message);
-      return problemOf(heartbeat, served) ?? this.#custom.derive(heartbeat, served) ?? heartbeat;
+      const problem = problemOf(heartbeat, served) ?? this.#custom.derive(heartbeat, served);
+      return rejectedFor(problem, heartbeat) ?? heartbeat;
     } catch (error) {
-      if (error instanceof MalformedHeartbeat) return error.message;
+      if (error instanceof MalformedHeartbeat) return new Rejected(error.message, 0);
       throw error;
     }
   }
+}
+
+/** Why a heartbeat is rejected, and its sequence; 0 = it could not be read. */
+class Rejected {
+  readonly reason: string;
+  readonly sequence: number;
+
+  constructor(reason: string, sequence: number) {
+    this.reason = reason;
+    this.sequence = sequence;
+  }
+}
+
+function rejectedFor(problem: string | undefined, { sequence }: ReadHeartbeat): Rejected | undefined {
+  return problem === undefined ? undefined : new Rejected(problem, sequence);
 }
 
 function problemOf(heartbeat: ReadHeartbeat, { workerId }: ServedWorker): string | undefined {

@@ -1,4 +1,5 @@
 /** Validates a decoded heartbeat before it replaces the last good record. */
+import { amountProblem, isAmount } from '../model/amounts.ts';
 import type { GpuUsage, RunningTask } from '../model/telemetry.ts';
 import type { ReadHeartbeat } from './decode.ts';
 
@@ -59,15 +60,6 @@ function metricsProblem(metrics: ReadonlyMap<string, number>): string | undefine
 
 function numberProblem(path: string, value: number): string | undefined {
   return Number.isFinite(value) ? undefined : `${path} is ${value}, expected a finite number`;
-}
-
-function amountProblem(path: string, value: number): string | undefined {
-  return isAmount(value) ? undefined : `${path} is ${value}, expected a finite number that is not negative`;
-}
-
-/** One comparison in the normal case; false for NaN, infinity and negative numbers. */
-function isAmount(value: number): boolean {
-  return value >= 0 && value < Number.POSITIVE_INFINITY;
 }
 
 function firstProblem<T>(items: readonly T[], problemOf: (item: T, index: number) => string | undefined) {

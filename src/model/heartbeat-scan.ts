@@ -6,6 +6,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { PulselaneError } from '../lib/errors.ts';
+import { amountProblem, isAmount } from './amounts.ts';
 import { MAX_ITEMS } from './heartbeat-limits.ts';
 import { MAX_GROUP_DEPTH } from './protobuf.ts';
 import { hasControlCharacter } from './worker-id.ts';
@@ -24,16 +25,25 @@ export interface HeartbeatHead {
   readonly hostLoopLagMs: number;
   readonly lastRoundTripMs: number;
   readonly leaving: boolean;
+  /**
+   * What is wrong with the numbers at the top level, naming the first that is none: a lane will reject the heartbeat for it,
+   * if for nothing else. Undefined if nothing is.
+   */
+  amountProblem(): string | undefined;
   /** Whether it names no other instance than this one: it may name none. */
   isOf(instanceId: string | undefined): boolean;
 }
 
 /** What is no amount (NaN, an infinity, a negative number) counts as not sent; a lane rejects its heartbeat by name. */
 export function amountIn(value: number): number {
-  return value >= 0 && value < Number.POSITIVE_INFINITY ? value : 0;
+  return isAmount(value) ? value : 0;
 }
 
 const WORKER_ID = 1;
+const CPU_USAGE = 2;
+const MEMORY_USAGE = 3;
+const STORAGE_USAGE = 4;
+const GPU_USAGE = 6;
 const SEQUENCE = 16;
 const SENT_AT = 17;
 const INSTANCE_ID = 18;
@@ -63,6 +73,10 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
   let instanceEnd = 0;
   let sequence = 0;
   let sentAtUnixMs = 0;
+  let cpuAt = NOWHERE;
+  let memoryAt = NOWHERE;
+  let storageAt = NOWHERE;
+  let gpuAt = NOWHERE;
   let hostLoopLagAt = NOWHERE;
   let lastRoundTripAt = NOWHERE;
   let leaving = false;
@@ -77,6 +91,23 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
         cursor.expect(wireType, LENGTH_DELIMITED, 'worker_id');
         idStart = cursor.passText();
         idEnd = cursor.at;
+        break;
+      // Of another type it is not read: the heartbeat is a sign of life, and its lane will say what is wrong.
+      case CPU_USAGE:
+        if (wireType === FIXED64) cpuAt = cursor.pass(8);
+        else cursor.skip(wireType);
+        break;
+      case MEMORY_USAGE:
+        if (wireType === FIXED64) memoryAt = cursor.pass(8);
+        else cursor.skip(wireType);
+        break;
+      case STORAGE_USAGE:
+        if (wireType === FIXED64) storageAt = cursor.pass(8);
+        else cursor.skip(wireType);
+        break;
+      case GPU_USAGE:
+        if (wireType === FIXED64) gpuAt = cursor.pass(8);
+        else cursor.skip(wireType);
         break;
       case SEQUENCE:
         cursor.expect(wireType, VARINT, 'sequence');
@@ -128,6 +159,10 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
     leaving,
     instanceStart,
     instanceEnd,
+    cpuAt,
+    memoryAt,
+    storageAt,
+    gpuAt,
     hostLoopLagAt,
     lastRoundTripAt,
   );
@@ -145,6 +180,10 @@ class ScannedHead implements HeartbeatHead {
   readonly #bytes: Buffer;
   readonly #instanceStart: number;
   readonly #instanceEnd: number;
+  readonly #cpuAt: number;
+  readonly #memoryAt: number;
+  readonly #storageAt: number;
+  readonly #gpuAt: number;
   readonly #hostLoopLagAt: number;
   readonly #lastRoundTripAt: number;
 
@@ -156,6 +195,10 @@ class ScannedHead implements HeartbeatHead {
     leaving: boolean,
     instanceStart: number,
     instanceEnd: number,
+    cpuAt: number,
+    memoryAt: number,
+    storageAt: number,
+    gpuAt: number,
     hostLoopLagAt: number,
     lastRoundTripAt: number,
   ) {
@@ -166,6 +209,10 @@ class ScannedHead implements HeartbeatHead {
     this.leaving = leaving;
     this.#instanceStart = instanceStart;
     this.#instanceEnd = instanceEnd;
+    this.#cpuAt = cpuAt;
+    this.#memoryAt = memoryAt;
+    this.#storageAt = storageAt;
+    this.#gpuAt = gpuAt;
     this.#hostLoopLagAt = hostLoopLagAt;
     this.#lastRoundTripAt = lastRoundTripAt;
   }
@@ -186,11 +233,26 @@ class ScannedHead implements HeartbeatHead {
   }
 
   get hostLoopLagMs(): number {
-    return this.#hostLoopLagAt === NOWHERE ? 0 : this.#bytes.readDoubleLE(this.#hostLoopLagAt);
+    return this.#numberAt(this.#hostLoopLagAt);
   }
 
   get lastRoundTripMs(): number {
-    return this.#lastRoundTripAt === NOWHERE ? 0 : this.#bytes.readDoubleLE(this.#lastRoundTripAt);
+    return this.#numberAt(this.#lastRoundTripAt);
+  }
+
+  amountProblem(): string | undefined {
+    return (
+      amountProblem('cpu_usage', this.#numberAt(this.#cpuAt)) ??
+      amountProblem('memory_usage', this.#numberAt(this.#memoryAt)) ??
+      amountProblem('storage_usage', this.#numberAt(this.#storageAt)) ??
+      amountProblem('gpu_usage', this.#numberAt(this.#gpuAt)) ??
+      amountProblem('host_loop_lag_ms', this.hostLoopLagMs) ??
+      amountProblem('last_round_trip_ms', this.lastRoundTripMs)
+    );
+  }
+
+  #numberAt(at: number): number {
+    return at === NOWHERE ? 0 : this.#bytes.readDoubleLE(at);
   }
 }
 

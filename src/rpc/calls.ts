@@ -1,6 +1,6 @@
 /** Turns unary calls into functions: bytes in, answer out, errors translated. */
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
-import type { ServerUnaryCall, ServiceDefinition, sendUnaryData } from '@grpc/grpc-js';
+import type { Metadata, ServerUnaryCall, ServiceDefinition, sendUnaryData } from '@grpc/grpc-js';
 import { MAX_QUESTION_BYTES } from '../config/call-limits.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
@@ -13,13 +13,24 @@ export type UnaryHandler<Response> = (
   callback: sendUnaryData<Response>,
 ) => void;
 
+/** An answer with trailing metadata. */
+export class WithTrailer<Response> {
+  readonly response: Response;
+  readonly trailer: Metadata;
+
+  constructor(response: Response, trailer: Metadata) {
+    this.response = response;
+    this.trailer = trailer;
+  }
+}
+
 /** @param answer gets the request and its authenticated caller */
 export function unary<Response>(
-  answer: (request: Buffer, caller: Caller) => Response,
+  answer: (request: Buffer, caller: Caller) => Response | WithTrailer<Response>,
   { guard, logger }: { guard: CallGuard; logger: Logger },
 ): UnaryHandler<Response> {
   return (call, callback) => {
-    let response: Response;
+    let response: Response | WithTrailer<Response>;
     try {
       response = answer(call.request, guard.enter(call));
     } catch (error) {
@@ -27,7 +38,8 @@ export function unary<Response>(
       callback(serviceErrorOf(error));
       return;
     }
-    callback(null, response);
+    if (response instanceof WithTrailer) callback(null, response.response, response.trailer);
+    else callback(null, response);
   };
 }
 

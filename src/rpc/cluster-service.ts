@@ -11,8 +11,9 @@ import { grpcServiceOf } from '../lib/grpc-adapter.ts';
 import type { Logger } from '../lib/logging.ts';
 import { scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { CallGuard } from './call-guard.ts';
-import { unary } from './calls.ts';
+import { unary, WithTrailer } from './calls.ts';
 import type { Registrar } from './registration.ts';
+import { RejectedContent, rejectionTrailer } from './status.ts';
 
 const { RegisterWorker, SendHeartbeat } = grpcServiceOf(
   MasterWorker,
@@ -55,7 +56,13 @@ export function clusterHandlers({
       const head = scanHeartbeat(request);
       guard.mustSpeakFor(caller, head.workerId);
       manager.intake.accept(request, head);
-      return ACK;
+      const untold = manager.untoldRejections.take(head.workerId);
+      const problem = head.amountProblem();
+      if (problem !== undefined) {
+        manager.untoldRejections.foretold(head.workerId);
+        throw new RejectedContent(problem, untold);
+      }
+      return untold === undefined ? ACK : new WithTrailer(ACK, rejectionTrailer(untold));
     }, parts),
   };
 }

@@ -7,6 +7,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
+import type { UntoldRejections } from '../engine/untold-rejections.ts';
 import {
   type RefusalSchema,
   type StreamHeartbeatsResponse,
@@ -18,14 +19,16 @@ import type { Logger } from '../lib/logging.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Caller, CallGuard } from './call-guard.ts';
 import { type AckRoom, PendingAcks } from './pending-acks.ts';
-import { refusalCodeOf, serviceErrorOf } from './status.ts';
+import { refusalCodeOf, refusalCodeOfRejection, serviceErrorOf } from './status.ts';
 
 export interface HeartbeatStreamOptions {
   readonly call: ServerDuplexStream<Buffer, StreamHeartbeatsResponse>;
   /** The caller who opened the stream. */
   readonly caller: Caller;
   readonly guard: Pick<CallGuard, 'heartbeatRefusal' | 'mustSpeakFor' | 'renewed'>;
-  readonly manager: Pick<TelemetryManager, 'intake' | 'hungUp' | 'intervalToTell'>;
+  readonly manager: Pick<TelemetryManager, 'intake' | 'hungUp' | 'intervalToTell'> & {
+    readonly untoldRejections: Pick<UntoldRejections, 'take'>;
+  };
   /** Shared by all streams. */
   readonly ackRoom: AckRoom;
   readonly clock: Clock;
@@ -36,6 +39,8 @@ export interface HeartbeatStreamOptions {
 
 /** Refusals kept for a client that does not read; it learns enough from this many. */
 const MAX_PENDING_REFUSALS = 100;
+/** Reasons take up to a kilobyte each where all of them is escaped. */
+const MAX_REJECTIONS_PER_MESSAGE = 100;
 /** Workers in one ack: keeps each message well below the 4 MiB that clients accept by default. */
 const MAX_ACKS_PER_MESSAGE = 5000;
 
@@ -47,6 +52,8 @@ export class HeartbeatStream {
   #caller: Caller;
   readonly #workerIds = new Set<string>();
   readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
+  /** Workers of this stream with a rejection to be told: what it is, the engine keeps. */
+  readonly #rejected = new Set<string>();
   #hasReceived = false;
   #flushScheduled = false;
   /** A message was written, and the connection has not accepted it yet. */
@@ -77,12 +84,19 @@ export class HeartbeatStream {
   /** The worker was forgotten. A stream may carry any number of workers that come and go, so only known ones are kept. */
   forget(workerId: string): void {
     this.#workerIds.delete(workerId);
+    this.#rejected.delete(workerId);
     this.#acks.forget(workerId);
   }
 
   /** The worker now reports by another stream or by none. This stream still acks the heartbeats it accepted. */
   left(workerId: string): void {
     this.#workerIds.delete(workerId);
+    this.#rejected.delete(workerId);
+  }
+
+  /** Told with the next acks: a worker that causes many rejections gets one notice, and costs its neighbours nothing. */
+  rejected(workerId: string): void {
+    if (!this.#closed) this.#rejected.add(workerId);
   }
 
   /** Sends what is pending, or does so as soon as the client has taken the previous message. */
@@ -98,14 +112,16 @@ export class HeartbeatStream {
     const acks = this.#acks.take(MAX_ACKS_PER_MESSAGE).map(({ workerId, sequence, receivedMs }) => {
       return { workerId, acceptedSequence: BigInt(sequence), heldMs: nowMs - receivedMs };
     });
+    const refusals = [...this.#refusals.splice(0), ...this.#takeRejections()];
+    if (acks.length === 0 && refusals.length === 0) return;
     const response = create(StreamHeartbeatsResponseSchema, {
       acks,
-      refusals: this.#refusals.splice(0),
+      refusals,
       nextIntervalMs: manager.intervalToTell(this.#jitter),
       serverTimeUnixMs: BigInt(Math.round(clock.wallMs())),
     });
     this.#setUnderWay(true);
-    this.#isDue = this.#acks.size > 0;
+    this.#isDue = this.#acks.size > 0 || this.#rejected.size > 0;
     call.write(response, () => this.#taken());
   }
 
@@ -135,7 +151,7 @@ export class HeartbeatStream {
   }
 
   get #hasPending(): boolean {
-    return this.#acks.size > 0 || this.#refusals.length > 0;
+    return this.#acks.size > 0 || this.#refusals.length > 0 || this.#rejected.size > 0;
   }
 
   #endWith(end: () => void): void {
@@ -198,6 +214,26 @@ export class HeartbeatStream {
     this.#flushSoon();
   }
 
+  #takeRejections(): MessageInitShape<typeof RefusalSchema>[] {
+    const taken: MessageInitShape<typeof RefusalSchema>[] = [];
+    for (const workerId of this.#rejected) {
+      if (taken.length === MAX_REJECTIONS_PER_MESSAGE) break;
+      this.#rejected.delete(workerId);
+      const rejection = this.#options.manager.untoldRejections.take(workerId);
+      if (rejection === undefined) continue;
+      const { cause, reason, sequence, count } = rejection;
+      taken.push({
+        workerId,
+        sequence: BigInt(sequence),
+        code: refusalCodeOfRejection(cause),
+        reason,
+        heard: true,
+        count,
+      });
+    }
+    return taken;
+  }
+
   #flushSoon(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
@@ -217,6 +253,7 @@ export class HeartbeatStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#acks.clear();
+    this.#rejected.clear();
     this.#options.onClosed();
   }
 }

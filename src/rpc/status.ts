@@ -1,7 +1,10 @@
 /** Maps error codes to gRPC: call statuses, and refusals within a stream. */
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import type { UntoldRejection } from '../engine/untold-rejections.ts';
 import { RefusalCode } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../lib/errors.ts';
+import type { RejectionCause } from '../model/lanes.ts';
+import { encodeRejected, REJECTED_KEY } from '../model/rejected-metadata.ts';
 
 /** Trailing metadata key for our error code. */
 const ERROR_CODE_KEY = 'pulselane-error-code';
@@ -32,6 +35,7 @@ export function serviceErrorOf(thrown: unknown): Partial<ServiceError> {
   metadata.set(ERROR_CODE_KEY, thrown.code);
   // The standard gRPC name for "retry after"; clients with a retry policy obey it (grpc/proposal A6).
   if (thrown.retryAfterMs !== undefined) metadata.set('grpc-retry-pushback-ms', String(thrown.retryAfterMs));
+  if (thrown instanceof RejectedContent) metadata.set(REJECTED_KEY, encodeRejected(thrown.rejected));
   return { code: status[ERRORS[thrown.code].grpcStatus], details: messageOf(thrown), metadata };
 }
 
@@ -42,4 +46,32 @@ export function hasErrorCode(metadata: Metadata | null | undefined): boolean {
 
 export function refusalCodeOf(error: PulselaneError): RefusalCode {
   return REFUSAL_OF[error.code];
+}
+
+const REFUSAL_OF_REJECTION: Readonly<Record<RejectionCause, RefusalCode>> = {
+  content: RefusalCode.INVALID_ARGUMENT,
+  record_size: RefusalCode.RESOURCE_EXHAUSTED,
+  record_memory: RefusalCode.RESOURCE_EXHAUSTED,
+};
+
+export function refusalCodeOfRejection(cause: RejectionCause): RefusalCode {
+  return REFUSAL_OF_REJECTION[cause];
+}
+
+/** Trailing metadata for an answer that is OK, when values of earlier heartbeats were rejected. */
+export function rejectionTrailer({ reason }: UntoldRejection): Metadata {
+  const metadata = new Metadata();
+  metadata.set(REJECTED_KEY, encodeRejected(reason));
+  return metadata;
+}
+
+/** The heartbeat of this call was accepted, so that its worker is alive, and its values will be rejected. */
+export class RejectedContent extends PulselaneError {
+  /** For the trailing metadata: what is wrong with this heartbeat, and with earlier ones. */
+  readonly rejected: string;
+
+  constructor(problem: string, before: UntoldRejection | undefined) {
+    super('invalid_argument', problem);
+    this.rejected = before === undefined ? problem : `${problem}; before it: ${before.reason}`;
+  }
 }

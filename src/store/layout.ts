@@ -210,9 +210,10 @@ export const SLOT_CONTROL_BYTES = 256;
  * Numbers (Float64) at the start of each copy of the note, which describes the last rejected heartbeat; `cause` is an
  * index into REJECTION_CAUSES.
  */
-export const NoteNumber = { ordinal: 0, rejectedIndex: 1, atUnixMs: 2, textBytes: 3, cause: 4 } as const;
-export const NOTE_NUMBER_COUNT = 5;
-const NOTE_BYTES = 256;
+export const NoteNumber = { ordinal: 0, rejectedIndex: 1, atUnixMs: 2, textBytes: 3, cause: 4, sequence: 5 } as const;
+export const NOTE_NUMBER_COUNT = 6;
+/** A text of two lines and the numbers; two notes are a multiple of a cache line. */
+const NOTE_BYTES = 288;
 export const NOTE_TEXT_BYTES = NOTE_BYTES - NOTE_NUMBER_COUNT * NUMBER_BYTES;
 
 /** Numbers (Float64) at the start of each copy of the record. */

@@ -14,6 +14,10 @@ export interface Rejection {
   readonly cause: RejectionCause;
   readonly reason: string;
   readonly atUnixMs: number;
+  /** Of the rejected heartbeat: its number in the worker's mailbox … */
+  readonly ordinal: number;
+  /** … and the number that the worker gave it; 0 = none, or it could not be read. */
+  readonly sequence: number;
 }
 
 export interface SlotCounts {
@@ -202,6 +206,9 @@ export class SlotReader {
       cause: REJECTION_CAUSES[note.cause] as RejectionCause,
       reason: note.text.toString('utf8'),
       atUnixMs: note.atUnixMs,
+      ordinal: note.ordinal,
+      // The lane's memory may hold anything; the sequence is sent on as an integer.
+      sequence: Number.isSafeInteger(note.sequence) && note.sequence > 0 ? note.sequence : 0,
     };
   }
 
@@ -308,7 +315,7 @@ export class SlotReader {
     return Atomics.load(this.#slot.control, SlotWord.rejected);
   }
 
-  #note(): { ordinal: number; atUnixMs: number; cause: number; text: Buffer } {
+  #note(): { ordinal: number; atUnixMs: number; cause: number; sequence: number; text: Buffer } {
     const { numbers, bytes, offsets } = this.#slot;
     return this.#readWhole(SlotWord.noteGeneration, (copy) => {
       const from = offsets.note[copy] / 8;
@@ -319,6 +326,7 @@ export class SlotReader {
         ordinal: numbers[from + NoteNumber.ordinal] as number,
         atUnixMs: numbers[from + NoteNumber.atUnixMs] as number,
         cause: numbers[from + NoteNumber.cause] as number,
+        sequence: numbers[from + NoteNumber.sequence] as number,
         text: Buffer.from(bytes.subarray(textFrom, textFrom + textBytes)),
       };
     });

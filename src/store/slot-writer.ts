@@ -250,8 +250,16 @@ export class SlotWriter {
     return this.#slot.memory;
   }
 
-  /** Counts the current heartbeat as rejected; the last good record stays. `reason` is cut to the note's capacity. */
-  reject(ordinal: number, reason: string, atUnixMs: number, cause: RejectionCause = 'content'): void {
+  /**
+   * Counts the current heartbeat as rejected; the last good record stays.
+   * @param reason is cut to the note's capacity
+   */
+  reject(
+    ordinal: number,
+    reason: string,
+    atUnixMs: number,
+    { cause = 'content', sequence = 0 }: { cause?: RejectionCause; sequence?: number } = {},
+  ): void {
     const { control, numbers, bytes, offsets } = this.#slot;
     const rejected = (Atomics.load(control, SlotWord.rejected) + 1) | 0;
     const copy = beginWrite(control, SlotWord.noteGeneration);
@@ -260,6 +268,7 @@ export class SlotWriter {
     numbers[note + NoteNumber.rejectedIndex] = rejected;
     numbers[note + NoteNumber.atUnixMs] = atUnixMs;
     numbers[note + NoteNumber.cause] = REJECTION_CAUSES.indexOf(cause);
+    numbers[note + NoteNumber.sequence] = sequence;
     // write() never splits a character.
     numbers[note + NoteNumber.textBytes] = bytes.write(reason, offsets.noteText[copy], NOTE_TEXT_BYTES, 'utf8');
     endWrite(control, SlotWord.noteGeneration);

@@ -1,3 +1,4 @@
+import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LoopUnderTest } from '../support/agent-bench.ts';
 import { eventually } from '../support/eventually.ts';
@@ -61,6 +62,34 @@ describe('an agent with a master that answers UNIMPLEMENTED to TelemetryService'
       loop.clock.advance(2_000);
       return master.clusterHeartbeats.length > 0;
     });
+  });
+
+  test('says once that values were rejected, by a status or with the next answer, and goes on sending', async () => {
+    master.clusterStatus = status.INVALID_ARGUMENT;
+    master.clusterRejected = 'cpu_usage is -1 %28really%29';
+    start();
+    const sent = async (count: number) => {
+      const before = master.clusterHeartbeats.length;
+      await eventually(() => {
+        loop.clock.advance(1_000);
+        return master.clusterHeartbeats.length >= before + count;
+      });
+    };
+    await sent(3);
+    master.clusterStatus = status.OK;
+    master.clusterRejected = 'cpu_usage is -2 %28really%29';
+    await sent(3);
+    master.clusterRejected = undefined;
+    await eventually(() => {
+      loop.clock.advance(1_000);
+      return loop.lines.some((line) => line.includes('again'));
+    });
+    expect(loop.lines).toEqual([
+      `reporting worker-1 to ${master.address} every 5s, one call per heartbeat`,
+      'the master rejects the values of heartbeats: invalid argument: cpu_usage is -1 (really)',
+      'the master accepts heartbeats again',
+    ]);
+    expect(master.clusterRegistrations).toHaveLength(1);
   });
 
   test('registers anew with a master that has forgotten it', async () => {

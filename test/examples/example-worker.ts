@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { expect, type TestContext, test } from 'vitest';
 import { hashOfToken, newToken } from '../../src/lib/tokens.ts';
 import { workerTokenLine } from '../../src/model/identity.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
@@ -52,7 +53,7 @@ export class ExampleProcess {
 interface WorkerDetail {
   readonly state: string;
   readonly facts: { readonly group: string; readonly labels: Record<string, string> };
-  readonly heartbeats: { readonly accepted: number; readonly applied: number };
+  readonly heartbeats: { readonly accepted: number; readonly applied: number; readonly rejected: number };
   readonly record: { readonly metrics: Record<string, number>; readonly running_tasks: unknown[] };
 }
 
@@ -62,44 +63,41 @@ export async function workerDetail(httpPort: number, id: string): Promise<Worker
 }
 
 export function testExampleWorker(command: () => ExampleCommand): void {
-  const ended: (() => Promise<unknown>)[] = [];
-  let folder: string;
-
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'pulselane-example-'));
-  });
-  afterEach(async () => {
-    for (const end of ended.splice(0).reverse()) await end();
-    await rm(folder, { recursive: true, force: true });
-  });
-
-  function startMaster(settings: Record<string, string> = {}): PulselaneProcess {
-    const master = new PulselaneProcess(['master'], {
-      GRPC_PORT: '127.0.0.1:0',
-      HTTP_PORT: '127.0.0.1:0',
-      DATA_DIR: join(folder, 'data'),
-      ...settings,
-    });
-    ended.push(() => master.close());
-    return master;
+  /** Of one test: what it starts is ended with it. */
+  async function stage({ onTestFinished }: TestContext) {
+    const folder = await mkdtemp(join(tmpdir(), 'pulselane-example-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    return {
+      folder,
+      startMaster(settings: Record<string, string> = {}): PulselaneProcess {
+        const master = new PulselaneProcess(['master'], {
+          GRPC_PORT: '127.0.0.1:0',
+          HTTP_PORT: '127.0.0.1:0',
+          DATA_DIR: join(folder, 'data'),
+          ...settings,
+        });
+        onTestFinished(() => master.close());
+        return master;
+      },
+      startWorker(options: Record<string, string>): ExampleProcess {
+        const { file, args, dashes } = command();
+        const flags = Object.entries(options).flatMap(([name, value]) => [`${dashes}${name}`, value]);
+        const worker = new ExampleProcess(file, [...args, ...flags]);
+        onTestFinished(async () => void (await worker.end('SIGKILL')));
+        return worker;
+      },
+    };
   }
 
-  function startWorker(options: Record<string, string>): ExampleProcess {
-    const { file, args, dashes } = command();
-    const flags = Object.entries(options).flatMap(([name, value]) => [`${dashes}${name}`, value]);
-    const worker = new ExampleProcess(file, [...args, ...flags]);
-    ended.push(() => worker.end('SIGKILL'));
-    return worker;
-  }
-
-  test('reports labels, group, tasks and metrics at the interval of the master, and says farewell', async () => {
-    // Of its own accord it would take a minute and a half for as many heartbeats.
+  test.concurrent('reports labels, group, tasks and metrics at the interval of the master, and says farewell', async (context) => {
+    const { startMaster, startWorker } = await stage(context);
+    // Of its own accord it would take most of a minute for as many heartbeats.
     const master = startMaster({ HEARTBEAT_INTERVAL: '100ms' });
     const [grpcPort, httpPort] = [await portOf(master, 'grpc'), await portOf(master, 'http')];
     const worker = startWorker({ master: `127.0.0.1:${grpcPort}`, id: 'w', group: 'rack-1', label: 'team=render' });
     const detail = await eventually(async () => {
       const seen = await workerDetail(httpPort, 'w');
-      return (seen?.heartbeats.applied ?? 0) >= 20 && seen;
+      return (seen?.heartbeats.applied ?? 0) >= 10 && seen;
     });
     expect(detail.state).toBe('active');
     expect(detail.facts).toMatchObject({ group: 'rack-1', labels: { team: 'render' } });
@@ -110,7 +108,8 @@ export function testExampleWorker(command: () => ExampleCommand): void {
     expect(worker.printed).toBe('registered as w\n');
   });
 
-  test('says why it is refused, once, and reports as soon as it is approved; and again after its master is back', async () => {
+  test.concurrent('says why it is refused, once, and reports as soon as it is approved; and again after its master is back', async (context) => {
+    const { startMaster, startWorker } = await stage(context);
     const port = await freePort();
     const settings = { GRPC_PORT: `127.0.0.1:${port}`, HEARTBEAT_INTERVAL: '100ms' };
     const first = startMaster({ ...settings, ADMISSION: 'approved' });
@@ -124,9 +123,31 @@ export function testExampleWorker(command: () => ExampleCommand): void {
     expect(said).toHaveLength(1);
   });
 
-  test('shows its token, and takes only the master that its authority vouches for', async () => {
+  test.concurrent('says once why the master rejects its values, and stays alive', async (context) => {
+    const { startMaster, startWorker } = await stage(context);
+    const processor = fileURLToPath(new URL('../support/processors/rude.mjs', import.meta.url));
+    const master = startMaster({ HEARTBEAT_INTERVAL: '100ms', PROCESSOR: processor });
+    const [grpcPort, httpPort] = [await portOf(master, 'grpc'), await portOf(master, 'http')];
+    const worker = startWorker({ master: `127.0.0.1:${grpcPort}`, id: 'w' });
+    await eventually(() => worker.printed.includes('INVALID_ARGUMENT: processor: no'));
+    // Until the next answers, which say the same.
+    const told = (await workerDetail(httpPort, 'w'))?.heartbeats.rejected ?? 0;
+    await eventually(async () => ((await workerDetail(httpPort, 'w'))?.heartbeats.rejected ?? 0) > told + 35);
+    expect(worker.printed.match(/the master rejects the values of heartbeats/g)).toHaveLength(1);
+    expect(worker.printed).not.toContain('again');
+    expect(await workerDetail(httpPort, 'w')).toMatchObject({
+      last_rejection: {
+        cause: 'content',
+        reason: expect.stringContaining('processor: no'),
+        sequence: expect.any(Number),
+      },
+    });
+  });
+
+  test.concurrent('shows its token, and takes only the master that its authority vouches for', async (context) => {
+    const { folder, startMaster, startWorker } = await stage(context);
     const authority = await CertificateAuthority.create();
-    ended.push(() => authority.remove());
+    context.onTestFinished(() => authority.remove());
     const { cert, key } = await authority.server();
     const token = newToken();
     const [tokens, tokenFile] = [join(folder, 'worker-tokens'), join(folder, 'w.token')];
@@ -138,13 +159,14 @@ export function testExampleWorker(command: () => ExampleCommand): void {
     await master.logged(({ msg, worker: id }) => id === 'w' && msg === 'worker is active');
     await worker.end('SIGTERM');
     const other = await CertificateAuthority.create('another authority');
-    ended.push(() => other.remove());
+    context.onTestFinished(() => other.remove());
     const wary = startWorker({ master: address, id: 'w', 'tls-ca': other.path, 'token-file': tokenFile });
     await eventually(() => wary.printed.includes('trying again'));
     expect(wary.printed).not.toContain('registered');
   });
 
-  test('names an option that cannot be right, and ends', async () => {
+  test.concurrent('names an option that cannot be right, and ends', async (context) => {
+    const { folder, startWorker } = await stage(context);
     const worker = startWorker({ 'token-file': join(folder, 'nothing') });
     expect(await worker.end('SIGCONT')).toBe(2);
     expect(worker.printed).toContain(join(folder, 'nothing'));

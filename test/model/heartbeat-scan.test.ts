@@ -1,7 +1,9 @@
-import { toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HeartbeatSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { decodeHeartbeat } from '../../src/lane/decode.ts';
+import { heartbeatProblem } from '../../src/lane/validate.ts';
 import { PulselaneError } from '../../src/lib/errors.ts';
 import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
 import { hasControlCharacter, workerIdProblem } from '../../src/model/worker-id.ts';
@@ -51,6 +53,31 @@ test('any bytes are either read or refused with a code', () => {
     }),
     { numRuns: 5000 },
   );
+});
+
+test('main finds a number wrong at the top level exactly if the lane does, and in the same words', () => {
+  const number = fc.oneof(fc.double(), fc.constantFrom(-0, 0, 100, 250, -1, NaN, Infinity, -Infinity));
+  const numbers = fc.record({
+    cpuUsage: number,
+    memoryUsage: number,
+    storageUsage: number,
+    gpuUsage: number,
+    hostLoopLagMs: number,
+    lastRoundTripMs: number,
+  });
+  fc.assert(
+    fc.property(numbers, (values) => {
+      const bytes = toBinary(HeartbeatSchema, create(HeartbeatSchema, { workerId: 'a', ...values }));
+      const inLane = heartbeatProblem(decodeHeartbeat(bytes));
+      expect(scanHeartbeat(Buffer.from(bytes)).amountProblem()).toBe(inLane);
+    }),
+  );
+});
+
+test('a usage of another wire type is the lane’s to reject: the heartbeat is heard', () => {
+  const bytes = Buffer.from([0x0a, 1, 0x61, 0x15, 0, 0, 0x80, 0x3f]);
+  expect(scanHeartbeat(bytes).amountProblem()).toBeUndefined();
+  expect(() => decodeHeartbeat(bytes)).toThrow();
 });
 
 test('the last occurrence of a field wins', () => {

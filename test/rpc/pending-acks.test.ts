@@ -102,7 +102,12 @@ function deaf(room: AckRoom) {
     call: call as never,
     caller: { speaker: undefined, peer: {} as never },
     guard: { heartbeatRefusal: () => undefined, mustSpeakFor() {}, renewed: (caller) => caller },
-    manager: { intake: { accept() {} }, hungUp() {}, intervalToTell: () => 5000 },
+    manager: {
+      intake: { accept() {} },
+      hungUp() {},
+      intervalToTell: () => 5000,
+      untoldRejections: { take: () => undefined },
+    },
     ackRoom: room,
     clock: systemClock,
     logger: silentLogger,

@@ -220,6 +220,8 @@ test('who says farewell has left when the stream ends, and only then', async () 
   const stream = client.stream();
   stream.send({ workerId: 'a', sequence: 1n });
   stream.send({ workerId: 'b', sequence: 1n });
+  // Before its first record it has no state to leave.
+  await eventually(() => stateOf(manager, 'a') === 'active');
   stream.send({ workerId: 'a', sequence: 2n, leaving: true });
   await eventually(() => stream.acked('a') === 2);
   expect(stateOf(manager, 'a')).toBe('leaving');

@@ -59,7 +59,13 @@ test('a slot that grows keeps samples, counts and the last rejection; the old me
   expect(reader.json('')).toHaveLength(100_000);
   expect(reader.counts()).toEqual({ applied: 2, rejected: 1 });
   expect(samplesOf(reader).map(({ cpuUsage }) => cpuUsage)).toEqual([1, 3]);
-  expect(reader.lastRejection()).toEqual({ cause: 'content', reason: 'cpu_usage is NaN', atUnixMs: 123 });
+  expect(reader.lastRejection()).toEqual({
+    cause: 'content',
+    reason: 'cpu_usage is NaN',
+    atUnixMs: 123,
+    ordinal: 2,
+    sequence: 0,
+  });
   expect(new SlotReader(memory).json('')).toBe('small');
   writer.take(4);
   expect(writer.publish(checkableRecord(4).numbers, 'again small')).toBeUndefined();

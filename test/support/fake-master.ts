@@ -57,6 +57,8 @@ export class FakeMaster {
   admits = true;
   /** With what status it ends a plain heartbeat's call. */
   clusterStatus: grpc.status = grpc.status.OK;
+  /** What goes with it as `pulselane-rejected`, encoded; undefined if nothing. */
+  clusterRejected: string | undefined;
   readonly #streams = new Set<Stream>();
   #server: grpc.Server | undefined;
   #port = 0;
@@ -115,11 +117,13 @@ export class FakeMaster {
       SendHeartbeat: (call: grpc.ServerUnaryCall<ClusterHeartbeat, unknown>, reply: grpc.sendUnaryData<unknown>) => {
         this.clusterHeartbeats.push(call.request);
         this.authorizations.push(...call.metadata.get('authorization').map(String));
+        const metadata = new grpc.Metadata();
+        if (this.clusterRejected !== undefined) metadata.set('pulselane-rejected', this.clusterRejected);
         if (this.clusterStatus !== grpc.status.OK) {
-          reply({ code: this.clusterStatus, details: 'as the test wants it' });
+          reply({ code: this.clusterStatus, details: 'as the test wants it', metadata });
           return;
         }
-        reply(null, create(HeartbeatAckSchema, { success: this.admits }));
+        reply(null, create(HeartbeatAckSchema, { success: this.admits }), metadata);
       },
     };
   }

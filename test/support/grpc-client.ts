@@ -42,6 +42,8 @@ export function bearer(token: string): ClientAccess {
 export class WorkerClient {
   readonly #client: Client;
   readonly #metadata: Metadata;
+  /** `pulselane-rejected` of each answer, decoded; undefined where there was none. */
+  readonly rejected: (string | undefined)[] = [];
 
   constructor(port: number, options: Record<string, number> = {}, access: ClientAccess = {}) {
     this.#client = new Client(`127.0.0.1:${port}`, access.credentials ?? credentials.createInsecure(), {
@@ -56,7 +58,7 @@ export class WorkerClient {
   call<Response>(name: string, bytes: Uint8Array, path?: string): Promise<Response> {
     const method = methods[name] as MethodDefinition<unknown, Response>;
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest<Uint8Array, Response>(
+      const call = this.#client.makeUnaryRequest<Uint8Array, Response>(
         path ?? method.path,
         (request) => Buffer.from(request),
         method.responseDeserialize,
@@ -67,6 +69,10 @@ export class WorkerClient {
           else reject(error);
         },
       );
+      call.on('status', ({ metadata }) => {
+        const [value] = metadata.get('pulselane-rejected');
+        this.rejected.push(value === undefined ? undefined : decodeURIComponent(String(value)));
+      });
     });
   }
 

@@ -17,12 +17,12 @@ const _ = grpc.SupportPackageIsVersion7
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type TelemetryServiceClient interface {
-	// Announces a worker, its capacity and its labels. Optional under open admission: a first heartbeat admits too.
+	// Announces a worker, its capacity and its labels. Optional with open admission: a first heartbeat admits the worker too.
 	Register(ctx context.Context, in *WorkerInfo, opts ...grpc.CallOption) (*RegisterResponse, error)
-	// The worker leaves for good and is forgotten.
+	// Removes a worker that leaves for good.
 	Deregister(ctx context.Context, in *DeregisterRequest, opts ...grpc.CallOption) (*DeregisterResponse, error)
-	// Heartbeats of one worker or of several; answers are cumulative and come every few seconds, or at once when there
-	// is something to say. A refused heartbeat is answered in band and the stream lives on.
+	// Sends heartbeats of one or several workers. Acks are cumulative and come every few seconds; a refusal comes at once.
+	// A refused heartbeat does not end the stream.
 	StreamHeartbeats(ctx context.Context, opts ...grpc.CallOption) (TelemetryService_StreamHeartbeatsClient, error)
 }
 
@@ -87,12 +87,12 @@ func (x *telemetryServiceStreamHeartbeatsClient) Recv() (*StreamHeartbeatsRespon
 // All implementations must embed UnimplementedTelemetryServiceServer
 // for forward compatibility
 type TelemetryServiceServer interface {
-	// Announces a worker, its capacity and its labels. Optional under open admission: a first heartbeat admits too.
+	// Announces a worker, its capacity and its labels. Optional with open admission: a first heartbeat admits the worker too.
 	Register(context.Context, *WorkerInfo) (*RegisterResponse, error)
-	// The worker leaves for good and is forgotten.
+	// Removes a worker that leaves for good.
 	Deregister(context.Context, *DeregisterRequest) (*DeregisterResponse, error)
-	// Heartbeats of one worker or of several; answers are cumulative and come every few seconds, or at once when there
-	// is something to say. A refused heartbeat is answered in band and the stream lives on.
+	// Sends heartbeats of one or several workers. Acks are cumulative and come every few seconds; a refusal comes at once.
+	// A refused heartbeat does not end the stream.
 	StreamHeartbeats(TelemetryService_StreamHeartbeatsServer) error
 	mustEmbedUnimplementedTelemetryServiceServer()
 }

@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -43,9 +44,13 @@ const (
 	firstBackoff   = 500 * time.Millisecond
 	longestBackoff = 10 * time.Second
 	farewellWithin = 2 * time.Second
+	mostReasons    = 16 // that are printed
 )
 
-var startedAt = time.Now()
+var (
+	startedAt = time.Now()
+	numbers   = regexp.MustCompile(`\d+`)
+)
 
 // metrics are numbers of your own, by name. They are shown beside the worker and in its history.
 func metrics() map[string]float64 {
@@ -73,8 +78,9 @@ type worker struct {
 	sequence        uint64     // goes on over connections
 	interval        time.Duration
 	quietUntil      time.Time
-	refusal         string // told once, until heartbeats are accepted again
+	told            map[string]bool // refusals that were printed, until heartbeats are accepted again
 	refusedSequence uint64
+	unsureSequence  uint64 // acknowledged after a refusal: its own may yet come
 }
 
 func newWorker(o options) *worker {
@@ -82,7 +88,13 @@ func newWorker(o options) *worker {
 	if _, err := rand.Read(id); err != nil {
 		panic(err) // the system has no randomness
 	}
-	return &worker{options: o, machine: newMachine(), instanceID: hex.EncodeToString(id), interval: firstInterval}
+	return &worker{
+		options:    o,
+		machine:    newMachine(),
+		instanceID: hex.EncodeToString(id),
+		interval:   firstInterval,
+		told:       map[string]bool{},
+	}
 }
 
 // run returns after ctx is done and the farewell is said.
@@ -237,16 +249,29 @@ func (w *worker) answered(answer *pb.StreamHeartbeatsResponse) {
 			w.refused(refusal)
 		}
 	}
-	w.mutex.Lock()
 	for _, ack := range answer.GetAcks() {
-		// An ack covers what was refused by name, too: only one beyond it means that all is well again.
-		if ack.GetWorkerId() == w.options.id && w.refusal != "" && ack.GetAcceptedSequence() > w.refusedSequence {
-			w.refusal = ""
-			fmt.Println("the master accepts heartbeats again")
+		if ack.GetWorkerId() == w.options.id {
+			w.accepted(ack.GetAcceptedSequence())
 		}
 	}
-	w.mutex.Unlock()
 	w.obey(answer.GetNextIntervalMs())
+}
+
+func (w *worker) accepted(sequence uint64) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if len(w.told) == 0 || sequence <= w.refusedSequence {
+		return
+	}
+	// The refusal of rejected values may come after the ack: only the second ack in peace means that all is well.
+	if w.unsureSequence == 0 {
+		w.unsureSequence = sequence
+	}
+	if sequence == w.unsureSequence {
+		return
+	}
+	w.told, w.unsureSequence = map[string]bool{}, 0
+	fmt.Println("the master accepts heartbeats again")
 }
 
 func (w *worker) refused(refusal *pb.Refusal) {
@@ -256,12 +281,19 @@ func (w *worker) refused(refusal *pb.Refusal) {
 		w.refusedSequence = sequence
 	}
 	w.quietUntil = time.Now().Add(time.Duration(refusal.GetRetryAfterMs()) * time.Millisecond)
-	code := strings.TrimPrefix(refusal.GetCode().String(), "REFUSAL_CODE_")
-	text := fmt.Sprintf("%s: %s", code, refusal.GetReason())
-	if text != w.refusal {
-		fmt.Printf("the master refuses heartbeats: %s\n", text)
+	w.unsureSequence = 0
+	what := "refuses heartbeats"
+	if refusal.GetHeard() {
+		what = "rejects the values of heartbeats"
 	}
-	w.refusal = text
+	code := strings.TrimPrefix(refusal.GetCode().String(), "REFUSAL_CODE_")
+	text := fmt.Sprintf("%s: %s: %s", what, code, refusal.GetReason())
+	kind := numbers.ReplaceAllString(text, "#")
+	if w.told[kind] || len(w.told) >= mostReasons {
+		return
+	}
+	w.told[kind] = true
+	fmt.Printf("the master %s\n", text)
 }
 
 func (w *worker) obey(nextIntervalMs uint32) {

@@ -1,6 +1,10 @@
 /**
- * How the master takes this worker's heartbeats: accepted, or refused in band while the stream lives on. Told once per
- * change; a refusal that names a time to wait is respected.
+ * How the master takes this worker's heartbeats: accepted, or refused in band while the stream lives on. A reason is logged
+ * once until heartbeats are accepted again; a refusal that names a time to wait is respected.
+ *
+ * A refusal is told before the acks that cover it, a rejection (`heard`: the worker is alive, its values were not taken)
+ * within an ack period, and so possibly after the ack of a heartbeat that is rejected too. After a rejection, one ack
+ * proves nothing: only the second one without another rejection between does.
  */
 import { type Refusal, RefusalCode } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -8,6 +12,11 @@ import type { Report } from '../report.ts';
 
 /** A master that asks for more silence than this is believed no further: the worker would be forgotten. */
 export const LONGEST_WAIT_MS = 600_000;
+
+/** A worker whose values are wrong in more ways than these has been told enough. */
+const MAX_REASONS = 16;
+/** Of rejected values: `cpu_usage is -3` and `cpu_usage is -4` are one reason. */
+const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/g;
 
 const CODE_TEXT: Readonly<Record<number, string>> = {
   [RefusalCode.UNSPECIFIED]: 'refused',
@@ -22,9 +31,13 @@ const CODE_TEXT: Readonly<Record<number, string>> = {
 export class Acceptance {
   readonly #clock: Clock;
   readonly #report: Report;
-  /** Code and reason of the refusal that holds; undefined while heartbeats are accepted. */
-  #refusal: string | undefined;
+  /** Reasons that were logged; empty while heartbeats are accepted. */
+  readonly #told = new Set<string>();
   #refusedSequence = 0;
+  /** The last refusal was a rejection of values. */
+  #isRejection = false;
+  /** The first heartbeat after a rejection that was acknowledged: it may be rejected yet. */
+  #unsureSequence: number | undefined;
   #waitUntilMs = 0;
   #master: string | undefined;
 
@@ -33,18 +46,30 @@ export class Acceptance {
     this.#report = report;
   }
 
-  refused({ sequence, code, reason, retryAfterMs }: Refusal): void {
+  refused({ sequence, code, reason, retryAfterMs, heard }: Refusal): void {
     this.#refusedSequence = Math.max(this.#refusedSequence, Number(sequence));
     this.#waitUntilMs = this.#clock.monotonicMs() + Math.min(retryAfterMs, LONGEST_WAIT_MS);
+    this.#isRejection = heard;
+    this.#unsureSequence = undefined;
     const refusal = `${CODE_TEXT[code] ?? `code ${code}`}: ${reason}`;
-    if (refusal !== this.#refusal) this.#report('warn', `the master refuses heartbeats: ${refusal}`);
-    this.#refusal = refusal;
+    const kind = heard ? refusal.replaceAll(NUMBER, '#') : refusal;
+    if (this.#told.has(kind) || this.#told.size >= MAX_REASONS) return;
+    this.#told.add(kind);
+    this.#report(
+      'warn',
+      heard ? `the master rejects the values of heartbeats: ${refusal}` : `the master refuses heartbeats: ${refusal}`,
+    );
   }
 
   /** An ack covers refused heartbeats too: only one beyond the last refusal means that things are well again. */
   accepted(sequence: number): void {
-    if (this.#refusal === undefined || sequence <= this.#refusedSequence) return;
-    this.#refusal = undefined;
+    if (this.#told.size === 0 || sequence <= this.#refusedSequence) return;
+    if (this.#isRejection && (this.#unsureSequence === undefined || sequence <= this.#unsureSequence)) {
+      this.#unsureSequence ??= sequence;
+      return;
+    }
+    this.#told.clear();
+    this.#unsureSequence = undefined;
     this.#waitUntilMs = 0;
     this.#report('info', 'the master accepts heartbeats again');
   }
@@ -59,7 +84,7 @@ export class Acceptance {
    */
   reconnected(master: string): void {
     this.#waitUntilMs = 0;
-    if (master !== this.#master) this.#refusal = undefined;
+    if (master !== this.#master) this.#told.clear();
     this.#master = master;
   }
 }

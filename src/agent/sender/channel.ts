@@ -64,6 +64,8 @@ export interface CallOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Gets the trailing metadata of an answer that came, before it resolves or rejects. */
+  readonly onTrailer?: (metadata: Metadata) => void;
 }
 
 /** @throws ServiceError of grpc-js, with CANCELLED when the signal aborts */
@@ -71,7 +73,7 @@ export function callUnary<Request, Response>(
   channel: Channel,
   method: MethodDefinition<Request, Response>,
   request: Request,
-  { clock, timeoutMs, signal }: CallOptions,
+  { clock, timeoutMs, signal, onTrailer }: CallOptions,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = method;
@@ -89,6 +91,7 @@ export function callUnary<Request, Response>(
         else resolve(response as Response);
       },
     );
+    if (onTrailer !== undefined) call.on('status', ({ metadata }) => onTrailer(metadata));
     const cancel = (): void => call.cancel();
     signal.addEventListener('abort', cancel);
     if (signal.aborted) cancel();

@@ -84,7 +84,8 @@ export class StreamSender implements Sender {
     if (this.#isClosed) return;
     for (const refusal of response.refusals) {
       if (refusal.workerId !== this.#workerId) continue;
-      this.#roundTrips.refused(Number(refusal.sequence));
+      // One that was heard is acknowledged as all others.
+      if (!refusal.heard) this.#roundTrips.refused(Number(refusal.sequence));
       this.#events.onRefused(refusal);
     }
     for (const { workerId, acceptedSequence, heldMs } of response.acks) {

@@ -1,5 +1,6 @@
 /** Heartbeats as single calls of `cluster.MasterWorker`, for masters that know nothing else. */
 import { create } from '@bufbuild/protobuf';
+import type { Metadata } from '@grpc/grpc-js';
 import {
   type HeartbeatAck,
   HeartbeatSchema,
@@ -9,9 +10,18 @@ import {
   type RegisterAck,
   WorkerInfoSchema,
 } from '../../gen/cluster/master_worker_pb.ts';
-import type { Heartbeat, WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
+import {
+  type Heartbeat,
+  type Refusal,
+  RefusalCode,
+  RefusalSchema,
+  type WorkerInfo,
+} from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { type CallOptions, type Channel, callUnary, methodOf } from './channel.ts';
+import { shortText } from '../../lib/foreign-text.ts';
+import { printable } from '../../lib/printable.ts';
+import { decodeRejected, REJECTED_KEY } from '../../model/rejected-metadata.ts';
+import { type CallOptions, type Channel, callUnary, isInvalidArgument, methodOf } from './channel.ts';
 import type { Sender, SenderEvents } from './sender.ts';
 
 const REGISTER = methodOf<PlainWorkerInfo, RegisterAck>(MasterWorker, 'RegisterWorker');
@@ -61,18 +71,39 @@ export class UnarySender implements Sender {
     const { channel, clock, intervalMs, events } = this.#options;
     const { signal } = this.#abort;
     const sentAtMs = clock.monotonicMs();
+    let rejected: string | undefined;
+    const onTrailer = (metadata: Metadata): void => {
+      rejected = rejectedIn(metadata);
+    };
     try {
       const plain = plainHeartbeat(heartbeat);
-      const { success } = await callUnary(channel, HEARTBEAT, plain, { clock, timeoutMs: intervalMs(), signal });
+      const options = { clock, timeoutMs: intervalMs(), signal, onTrailer };
+      const { success } = await callUnary(channel, HEARTBEAT, plain, options);
       if (!success)
         throw new Error('the master does not take heartbeats of this worker: it has to be registered there');
-      if (!signal.aborted) events.onAccepted(Number(heartbeat.sequence), clock.monotonicMs() - sentAtMs);
+      if (signal.aborted) return;
+      // It is about heartbeats of before: this one was accepted.
+      if (rejected !== undefined) events.onRefused(rejection(heartbeat.sequence - 1n, rejected));
+      events.onAccepted(Number(heartbeat.sequence), clock.monotonicMs() - sentAtMs);
     } catch (error) {
-      if (!signal.aborted) events.onLost(error);
+      if (signal.aborted) return;
+      // The master heard it and goes on listening: only its values were not taken.
+      if (rejected !== undefined && isInvalidArgument(error)) events.onRefused(rejection(heartbeat.sequence, rejected));
+      else events.onLost(error);
     } finally {
       this.#isUnderWay = false;
     }
   }
+}
+
+/** What the master says of rejected values; undefined if it says nothing. */
+function rejectedIn(metadata: Metadata): string | undefined {
+  const [value] = metadata.get(REJECTED_KEY);
+  return value === undefined ? undefined : printable(shortText(decodeRejected(value.toString())));
+}
+
+function rejection(sequence: bigint, reason: string): Refusal {
+  return create(RefusalSchema, { sequence, code: RefusalCode.INVALID_ARGUMENT, reason, heard: true });
 }
 
 function plainHeartbeat({ workerId, cpuUsage, memoryUsage, storageUsage, gpuUsage, runningTasks }: Heartbeat) {

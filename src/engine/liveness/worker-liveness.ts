@@ -13,6 +13,8 @@ export type Via =
       forget(workerId: string): void;
       /** The worker reported through another stream or a unary call. */
       left?(workerId: string): void;
+      /** Its lane has rejected a heartbeat of the worker: the sender is to be told, see {@link UntoldRejections}. */
+      rejected?(workerId: string): void;
     }
   | undefined;
 

@@ -141,6 +141,6 @@ export class Mailbox {
 }
 
 /** Whether `ordinal` is not after `last`; ordinals wrap around, so only their distance matters. */
-function isUpTo(ordinal: number, last: number): boolean {
+export function isUpTo(ordinal: number, last: number): boolean {
   return ((last - ordinal) | 0) >= 0;
 }

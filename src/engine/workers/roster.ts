@@ -43,6 +43,10 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   appliedSeen = 0;
   /** … and rejected. */
   rejectionsSeen = 0;
+  /** Rejections that the sender has been told of … */
+  rejectionsTold = 0;
+  /** … and the ordinal of the last heartbeat whose sender was told before its lane looked at it; 0 = none. */
+  refusedOrdinal = 0;
   /** After its removal: number of heartbeats that its lane was to apply or reject, modulo 2^32. */
   owed = 0;
   faults: FaultHistory = NO_FAULTS;

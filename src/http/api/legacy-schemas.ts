@@ -49,7 +49,9 @@ export const Telemetry = z
     last_update: unixSeconds.openapi({ description: 'Unix seconds of the last accepted heartbeat.' }),
     is_active: z.boolean(),
   })
-  .openapi('Telemetry', { description: 'A worker’s newest values; usages are percentages, 0 to 100.' });
+  .openapi('Telemetry', {
+    description: 'A worker’s newest values; usages are percentages, 0 to 100; a larger one is shown as it was sent.',
+  });
 
 export const Summary = z
   .object({

@@ -88,7 +88,15 @@ export const WorkerDetailSchema = z
         lost_by_cause: z.object(counterOf(FAULT_CAUSES)),
       })
       .openapi({ description: 'What became of the heartbeats.' }),
-    last_rejection: z.object({ cause: z.enum(REJECTION_CAUSES), reason: z.string(), at: moment('When.') }).nullable(),
+    last_rejection: z
+      .object({
+        cause: z.enum(REJECTION_CAUSES),
+        reason: z.string(),
+        at: moment('When.'),
+        sequence: z.int().nullable().openapi({ description: 'The heartbeat’s sequence number; null if it has none.' }),
+      })
+      .nullable()
+      .openapi({ description: 'Why values were last rejected. The heartbeat still counts as a sign of life.' }),
     record_bytes: z.int().openapi({ description: 'The size of its record as JSON.' }),
     record_room_bytes: z.int().openapi({ description: 'The size its slot has room for; memory holds it twice.' }),
     last_fault: z
@@ -213,7 +221,12 @@ function detailOf(entry: WorkerEntry, { directory, clock }: AppContext): Omit<De
     last_rejection:
       rejection === undefined
         ? null
-        : { cause: rejection.cause, reason: rejection.reason, at: isoOf(rejection.atUnixMs) },
+        : {
+            cause: rejection.cause,
+            reason: rejection.reason,
+            at: isoOf(rejection.atUnixMs),
+            sequence: rejection.sequence === 0 ? null : rejection.sequence,
+          },
     record_bytes: slot.jsonBytes,
     record_room_bytes: slot.capacityBytes,
     last_fault:

@@ -11,7 +11,7 @@ const usage = (of: string) =>
     .number()
     .nullable()
     .optional()
-    .openapi({ description: `Percent of its ${of}; null before its first heartbeat.` });
+    .openapi({ description: `Percent of its ${of}, above 100 if it was sent so; null before its first heartbeat.` });
 const flag = (description: string) => z.boolean().optional().openapi({ description });
 
 const MEMBERS = {

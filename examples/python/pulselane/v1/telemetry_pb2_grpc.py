@@ -35,22 +35,22 @@ class TelemetryServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Register(self, request, context):
-        """Announces a worker, its capacity and its labels. Optional under open admission: a first heartbeat admits too.
+        """Announces a worker, its capacity and its labels. Optional with open admission: a first heartbeat admits the worker too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Deregister(self, request, context):
-        """The worker leaves for good and is forgotten.
+        """Removes a worker that leaves for good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamHeartbeats(self, request_iterator, context):
-        """Heartbeats of one worker or of several; answers are cumulative and come every few seconds, or at once when there
-        is something to say. A refused heartbeat is answered in band and the stream lives on.
+        """Sends heartbeats of one or several workers. Acks are cumulative and come every few seconds; a refusal comes at once.
+        A refused heartbeat does not end the stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
