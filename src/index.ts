@@ -1,4 +1,4 @@
-/** The library: telemetry of a fleet inside a program of your own. */
+/** The library: the telemetry engine for embedding in other programs. */
 // biome-ignore-all lint/performance/noBarrelFile: a package has one entry, and this is it; nothing inside imports it
 import './lib/require-node.ts';
 

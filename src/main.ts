@@ -1,4 +1,4 @@
-/** The program: joins the command line and the agent's command, and is the one place where the process is ended. */
+/** The program: combines the command line with the agent's command, and is the only place that ends the process. */
 import { agentCommand } from './agent/command.ts';
 import { startLocalAgent } from './agent/local.ts';
 import { startMaster } from './app/master.ts';
@@ -22,10 +22,10 @@ const ending = { errors: stderr, stdin: answering.stdin, clock };
 const signals = new StopSignals((code) => void endProcess(code, { outputs: [], ...ending }), clock);
 let hasCrashed = false;
 
-/** A stop in order is done within 10 s; one that an internal error holds up is not waited for. */
+/** An orderly stop takes at most 10 s; if an internal error delays it, it is not awaited further. */
 const STOP_AFTER_CRASH_WITHIN_MS = 10_000;
 
-/** Errors come with their stack only for somebody who asked for it. */
+/** Errors are shown with their stack only on request. */
 function isDebugging(): boolean {
   try {
     const { logLevel } = resolveOptions({ logLevel: masterOptions.logLevel }, processSources({}));
@@ -35,13 +35,13 @@ function isDebugging(): boolean {
   }
 }
 
-/** Without a terminal that could be closed, SIGHUP is a manager's "reload", and must not end an agent. */
+/** Without a terminal that could be closed, SIGHUP is a service manager's "reload" and must not end an agent. */
 function onHangUp(reload: () => void): void {
   if (answering.stdin.isTTY === true) signals.hangUpEnds();
   else process.on('SIGHUP', reload);
 }
 
-/** Says what went wrong. @returns the exit code */
+/** Reports an error. @returns the exit code */
 function report(error: unknown): number {
   const { text, exitCode } = failureOf(error, isDebugging());
   if (text !== '') stderr.write(text);
@@ -81,7 +81,7 @@ function end(exitCode: number): Promise<never> {
   return endProcess(hasCrashed ? EXIT_FAILURE : exitCode, { outputs: [lasting.stdout, stderr], ...ending });
 }
 
-/** A bug of ours: what runs is stopped in order, since workers, files and lanes are worth as much as before. */
+/** Handles an internal error: everything is stopped in order, so that workers, files and lanes are not harmed. */
 function crash(error: unknown): void {
   report(error);
   if (hasCrashed) return;
@@ -90,7 +90,7 @@ function crash(error: unknown): void {
   else void end(EXIT_FAILURE);
 }
 
-// What a processor prints is no part of the log, which is for programs to read.
+// Output of processors must not mix with the log, which programs read.
 relayThreadOutput((text) => stderr.write(text));
 process.on('uncaughtException', crash);
 await end(await main());

@@ -1,24 +1,24 @@
 /**
- * The brake on mass failure: when most of a group falls silent at once, it is rather the way to the group, or this master,
- * that failed. Judgement of the group stops until the group is heard again, an operator says so, or the longest hold is
- * over, since a rack that lost its power must not look alive for ever.
+ * The brake on mass failure: when most of a group goes silent at the same time, the network to the group, or this
+ * master, has probably failed. The group is not judged until most of it reports again, an operator releases the brake,
+ * or the maximum hold time has passed, since a rack that lost its power must not look alive for ever.
  *
- *     off ──most fall silent──► held ──most are back, an operator, or the longest hold──► off
+ *     off ──most go silent──► held ──most are back, an operator, or the maximum hold time──► off
  */
 
-/** Share of a group that falls silent within one inactivity timeout; that of Kubernetes' node controller. */
+/** Share of a group that goes silent within one inactivity timeout; the threshold of Kubernetes' node controller. */
 const SILENT_PERCENT = 55;
-/** Fewer than these are no mass. */
+/** Minimum number of silent workers. */
 export const LEAST_SILENT = 3;
-/** Held until no more than this share is silent: the others are on their way back. */
+/** The brake is released when at most this share is silent: the others are then expected to follow. */
 const BACK_PERCENT = SILENT_PERCENT / 2;
 
 export interface GroupFacts {
   /** Workers that were alive within the last inactivity timeout. */
   readonly watched: number;
-  /** Of them, those that fell silent without a farewell. */
+  /** Of these, workers that went silent without a goodbye. */
   readonly silent: number;
-  /** Since when the brake is held; undefined: it is not. */
+  /** When the brake was engaged; undefined: it is not engaged. */
   readonly heldSinceMs: number | undefined;
 }
 

@@ -1,28 +1,29 @@
 /**
- * How often a worker sends, learnt from when its heartbeats come. The shortest of the last gaps counts, so that a heartbeat which was lost on the way makes no difference. It
- * takes several gaps in a row that are longer, or so short that they are rather a burst of what had to wait, until a worker
- * is believed to have changed its pace; and two until anything is believed, since the first may span an outage.
+ * A worker's heartbeat interval, estimated from arrivals. The shortest of the last gaps counts, so that a lost
+ * heartbeat makes no difference. A change of pace is accepted after several gaps in a row that are longer, or shorter
+ * but not so short that they look like a burst of delayed heartbeats. The first estimate takes two gaps, since one may
+ * span an outage.
  *
- * Until a slower pace is believed, a worker of unknown pace that came back after a long gap is waited for until another such
- * gap is over: see {@link patienceMs}. So a change of pace costs one alarm, and not one for each gap until it is believed.
+ * Until a slower pace is accepted, a worker of unknown pace that came back after a long gap gets as much time again,
+ * see {@link patienceMs}. So a change of pace causes one alarm, not one per gap until it is accepted.
  */
 import { suspectAfterMs } from './liveness.ts';
 
 const BELIEVED_AT_FIRST = 2;
 const BELIEVED_AFTER = 4;
-/** A gap below this share of the interval is a burst, or the time between a heartbeat that came late and the next. */
+/** A gap below this share of the interval is part of a burst, or follows a heartbeat that arrived late. */
 const BURST_SHARE = 0.5;
 /**
- * A worker that comes back after a longer outage and dies at once is found out after 6 minutes. Longer gaps are believed
- * sooner instead: nobody is away for so long twice, and sends one heartbeat in between.
+ * A worker that returns after a longer outage and dies at once is detected after 6 minutes. Longer gaps are accepted as
+ * a pace sooner instead, since an outage of that length hardly occurs twice with a single heartbeat in between.
  */
 const LONGEST_PATIENCE_GAP_MS = 5 * 60_000;
-/** A heartbeat at the new pace may be a little late. */
+/** Allows a heartbeat at the new pace to be slightly late. */
 const PATIENCE_GAPS = 1.2;
 
 /**
- * How long a worker is waited for after a heartbeat that came `gapMs` after the one before, while it is known to send every
- * `intervalMs`; 0: no longer than others.
+ * Extra time for a worker with the known interval `intervalMs` after a heartbeat that came `gapMs` after the previous
+ * one; 0: none.
  */
 export function patienceMs(gapMs: number, intervalMs: number): number {
   if (gapMs <= suspectAfterMs(intervalMs)) return 0;
@@ -35,24 +36,24 @@ export class Cadence {
   #otherMs = Number.POSITIVE_INFINITY;
   #othersInARow = 0;
 
-  /** @param intervalMs what an earlier master knew; 0 = nothing */
+  /** @param intervalMs known from an earlier master; 0 = unknown */
   constructor(intervalMs = 0) {
     this.#intervalMs = intervalMs;
   }
 
-  /** Milliseconds; 0 while too few heartbeats came. */
+  /** In milliseconds; 0 while too few heartbeats have arrived. */
   get intervalMs(): number {
     return this.#intervalMs;
   }
 
-  /** What it did before says nothing any more. */
+  /** Forgets the earlier pace. */
   reset(): void {
     this.#intervalMs = 0;
     this.#otherMs = Number.POSITIVE_INFINITY;
     this.#othersInARow = 0;
   }
 
-  /** A heartbeat came `gapMs` after the one before. @returns whether the interval became shorter */
+  /** A heartbeat arrived `gapMs` after the previous one. @returns whether the interval became shorter */
   note(gapMs: number): boolean {
     const before = this.#intervalMs;
     if (gapMs <= before && gapMs >= BURST_SHARE * before) return this.#believe(gapMs);

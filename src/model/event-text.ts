@@ -1,4 +1,4 @@
-/** An event as one line for people, without its worker and time: those stand beside it. */
+/** An event as one line of text, without its worker and time, which are shown next to it. */
 import type { NewEvent } from './events.ts';
 
 export function eventText(event: NewEvent): string {
@@ -9,24 +9,24 @@ export function eventText(event: NewEvent): string {
 
 const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   stuck: 'worker is stuck',
-  stuck_over: 'worker is not stuck any more',
+  stuck_over: 'worker is no longer stuck',
   flapping: 'worker is flapping',
-  flapping_over: 'worker is steady again',
+  flapping_over: 'worker has stopped flapping',
   noisy: 'worker causes too many events',
-  noisy_over: 'worker does not cause too many events any more',
+  noisy_over: 'worker no longer causes too many events',
   restarted: 'worker has restarted',
-  id_conflict: 'two instances claim this id',
-  id_conflict_over: 'the older instance does not try any more',
-  identity: 'a call that speaks for this worker was refused',
+  id_conflict: 'two instances use this id',
+  id_conflict_over: 'the older instance has stopped trying',
+  identity: 'a call for this worker was refused: its credentials do not allow it',
   pending: 'worker waits for approval',
-  isolation: 'an operator decided about the worker’s lane',
+  isolation: 'an operator set the worker’s lane',
   brake: 'brake on mass failure',
   brake_released: 'brake released',
-  grace: 'workers of an earlier master are waited for',
-  grace_over: 'workers of an earlier master are waited for no longer',
-  stall: 'the master stood still',
-  fault: 'fault of the master',
-  fault_over: 'fault of the master is over',
+  grace: 'waiting for known workers to reconnect after a restart',
+  grace_over: 'no longer waiting for known workers to reconnect',
+  stall: 'the master did not run for a while',
+  fault: 'the master has a fault',
+  fault_over: 'the master’s fault is over',
 };
 
 function stateText({ from, to, cause }: NewEvent): string {
@@ -36,9 +36,9 @@ function stateText({ from, to, cause }: NewEvent): string {
     case 'active':
       return from === 'registered' || from === undefined ? 'worker is active' : 'worker is active again';
     case 'gone':
-      return cause === 'unregistered' ? 'worker unregistered' : 'worker forgotten after its retention';
+      return cause === 'unregistered' ? 'worker unregistered' : 'worker removed after its retention';
     case 'leaving':
-      return 'worker says farewell';
+      return 'worker says goodbye';
     case 'left':
       return 'worker has left';
     default:

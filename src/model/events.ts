@@ -1,29 +1,29 @@
-/** What happened to workers, as a log of bounded length: the same on the main thread, which writes it, and on readers. */
+/** The bounded log of events, the same on the main thread, which writes it, and in reading threads. */
 import type { StateCause, WorkerState } from './liveness.ts';
 
 /**
- * | type             | says                                                                             |
+ * | type             | meaning                                                                          |
  * |------------------|----------------------------------------------------------------------------------|
- * | state            | a worker went from one state to another; `from` is absent when it is new         |
- * | stuck            | heartbeats come, but nothing moves behind them: see stuck.ts                     |
- * | stuck_over       | it moves again                                                                   |
- * | flapping         | a worker keeps changing: until it is over, changes are counted and not told      |
- * | flapping_over    | it is steady again; tells how many changes were not told                         |
- * | noisy            | a worker causes too many events of a kind: they are counted and not told         |
- * | noisy_over       | it does not any more; tells how many were not told                               |
+ * | state            | a worker changed its state; `from` is absent for a new worker                    |
+ * | stuck            | a worker sends heartbeats but makes no progress, see stuck.ts                    |
+ * | stuck_over       | it makes progress again                                                          |
+ * | flapping         | a worker keeps changing its state; further changes are counted, not recorded     |
+ * | flapping_over    | it stopped flapping; contains the number of changes that were not recorded       |
+ * | noisy            | a worker causes too many events of a kind; they are counted, not recorded        |
+ * | noisy_over       | it no longer does; contains the number of events that were not recorded          |
  * | restarted        | a new instance of the worker reports                                             |
- * | id_conflict      | an older instance keeps sending beside the newer one, and is refused             |
- * | id_conflict_over | it has not tried for a while                                                     |
- * | identity         | a call was refused whose credentials do not speak for the worker, or its group   |
- * | pending          | an unknown worker asks to be let in, and waits for an operator                   |
- * | isolation        | an operator decided which kind of lane a worker is to have                       |
- * | brake            | most of a group fell silent at once: it is not judged for now                    |
+ * | id_conflict      | an older instance keeps sending besides the newer one, and is refused            |
+ * | id_conflict_over | it has stopped trying                                                            |
+ * | identity         | a call was refused because its credentials do not allow this worker or group     |
+ * | pending          | an unknown worker asks for admission, and waits for an operator                  |
+ * | isolation        | an operator set the kind of lane of a worker                                     |
+ * | brake            | most of a group went silent at the same time: it is not judged for now           |
  * | brake_released   | it is judged again                                                               |
- * | grace            | this master took workers over from an earlier one, and waits for them            |
- * | grace_over       | it waits no longer                                                               |
- * | stall            | the main thread did not run for a while, which is held against nobody            |
- * | fault            | something of the master's own fails: threads do not start, files are not written |
- * | fault_over       | it works again                                                                   |
+ * | grace            | after a restart, this master waits for the workers of an earlier one             |
+ * | grace_over       | it no longer waits                                                               |
+ * | stall            | the main thread did not run for a while; deadlines of workers are extended       |
+ * | fault            | the master has a fault of its own: threads do not start, files are not written   |
+ * | fault_over       | the fault is over                                                                |
  */
 export const EVENT_TYPES = [
   'state',
@@ -51,29 +51,31 @@ export type EventType = (typeof EVENT_TYPES)[number];
 
 export interface NewEvent {
   readonly type: EventType;
-  /** Whom it is about; absent if it is about a group or the master. */
+  /** The worker; absent for an event about a group or the master. */
   readonly workerId?: string;
-  /** Which group of workers a brake is about; empty: those that belong to none. */
+  /** The group of a brake; empty: workers without a group. */
   readonly group?: string;
   readonly from?: WorkerState;
   readonly to?: WorkerState | 'gone';
   readonly cause?: StateCause;
-  /** For people. */
+  /** Readable text. */
   readonly detail?: string;
 }
 
 export interface WorkerEvent extends NewEvent {
-  /** Larger than that of every event before; of an earlier master's, unless the wall clock was set back. */
+  /**
+   * Greater than that of every earlier event, including those of earlier masters unless the wall clock was set back.
+   */
   readonly id: number;
   readonly atUnixMs: number;
 }
 
-/** A few minutes of a fleet of 10,000 that comes and goes as a whole; some 2 MB. */
+/** A few minutes of a fleet of 10,000 that comes and goes as a whole; about 2 MB. */
 export const MAX_EVENTS = 10_000;
 
 export class EventLog {
   readonly #capacity: number;
-  /** A ring; the oldest is at `#oldest` once it is full. */
+  /** A ring; once full, `#oldest` is the index of its oldest element. */
   readonly #events: WorkerEvent[] = [];
   #oldest = 0;
   #lastId = 0;
@@ -86,7 +88,7 @@ export class EventLog {
     return this.#lastId;
   }
 
-  /** @param atUnixMs also where ids begin, so that they go on rising when the master is started again */
+  /** @param atUnixMs also the start of ids, so that they keep increasing after a restart of the master */
   append(event: NewEvent, atUnixMs: number): WorkerEvent {
     const id = Math.max(this.#lastId + 1, this.#lastId === 0 ? Math.floor(atUnixMs) : 0);
     const appended = { id, atUnixMs, ...event };
@@ -94,7 +96,7 @@ export class EventLog {
     return appended;
   }
 
-  /** Takes over an event that another log has given its number; one that is known already is left out. */
+  /** Adds an event that another log has numbered; a known one is ignored. */
   add(event: WorkerEvent): void {
     if (event.id <= this.#lastId) return;
     this.#lastId = event.id;

@@ -1,6 +1,6 @@
 /**
- * What one heartbeat may hold: the one rule for the agent, which refuses more where it is given, and for the master, which
- * refuses more when it comes.
+ * Maximum content of one heartbeat, the same for agents, which refuse more when it is set, and for the master, which
+ * refuses more when it arrives.
  */
 import { taskJson } from './record-json.ts';
 import type { RunningTask } from './telemetry.ts';
@@ -8,37 +8,40 @@ import type { RunningTask } from './telemetry.ts';
 const MIB = 1024 ** 2;
 
 /**
- * Tasks, devices and metrics in one heartbeat. Five times the 10,000 that a large worker runs; without a bound, 4 MiB of
- * empty tasks would be two million objects, and end the lane for want of memory.
+ * Maximum number of tasks, devices and metrics in one heartbeat: five times the 10,000 of a large worker. Without it, 4
+ * MiB of empty tasks would become two million objects and exhaust the lane's memory.
  */
 export const MAX_ITEMS = 50_000;
-/** Of a heartbeat as it is sent, by default: 4 MiB hold 10,000 running tasks with room to spare, 50,000 plain ones. */
+/**
+ * Default maximum size of an encoded heartbeat: 4 MiB hold 10,000 running tasks with room to spare, or 50,000 plain
+ * ones.
+ */
 export const MAX_MESSAGE_BYTES = 4 * MIB;
-/** Of its record as JSON, by default: the names of members make a task twice as long as it is on the wire. */
+/** Default maximum size of its record as JSON: member names make a task twice as long as in protobuf. */
 export const MAX_RECORD_BYTES = 8 * MIB;
-/** Devices of one worker: a large machine has 16. Part of the items. */
+/** Maximum number of devices, counted as items too: a large machine has 16. */
 export const MAX_DEVICES = 256;
-/** Tasks and metrics that an agent takes. */
+/** Maximum number of tasks and metrics that an agent accepts. */
 export const MAX_TASKS_AND_METRICS = MAX_ITEMS - MAX_DEVICES;
-/** Of both sizes, for all that is neither task nor metric: devices, ids, usages. */
+/** Reserved in both sizes for everything but tasks and metrics: devices, ids, usages. */
 const REST_BYTES = 128 * 1024;
 
-/** What a master takes of one heartbeat. */
+/** A master's limits for one heartbeat. */
 export interface HeartbeatLimits {
   readonly messageBytes: number;
-  /** As the JSON that a master makes of it. */
+  /** Maximum size of the JSON that the master makes of it. */
   readonly recordBytes: number;
 }
 
 export const DEFAULT_LIMITS: HeartbeatLimits = { messageBytes: MAX_MESSAGE_BYTES, recordBytes: MAX_RECORD_BYTES };
 
-/** What tasks and metrics take: at most so much of a message, and of its record. */
+/** Upper bounds of what tasks and metrics take in a message, and in its record. */
 export interface Load {
   readonly messageBytes: number;
   readonly recordBytes: number;
 }
 
-/** The room for tasks and metrics. Of limits below the defaults, a part is left for the rest. */
+/** The room for tasks and metrics. With limits below the defaults, a proportional part is reserved for the rest. */
 export function roomFor({ messageBytes, recordBytes }: HeartbeatLimits): Load {
   return { messageBytes: withoutRest(messageBytes), recordBytes: withoutRest(recordBytes) };
 }
@@ -47,9 +50,9 @@ function withoutRest(bytes: number): number {
   return bytes - Math.min(REST_BYTES, bytes / 2);
 }
 
-/** Tag and length of a text or a nested message of less than 2^14 bytes. */
+/** Tag and length of a string or nested message of less than 2^14 bytes. */
 const TEXT_HEAD_BYTES = 4;
-/** Of a task: its own head; three amounts and its progress of 8 bytes; its start, a varint; their tags. */
+/** Of a task: its own head, three amounts and a progress of 8 bytes each, its start as a varint, and their tags. */
 const TASK_NUMBERS_BYTES = TEXT_HEAD_BYTES + 3 * 9 + 10 + 12;
 
 export function loadOfTask(task: RunningTask): Load {
@@ -60,7 +63,7 @@ export function loadOfTask(task: RunningTask): Load {
   };
 }
 
-/** Its value may change: the longest that a number can be as JSON. */
+/** Maximum length of a number as JSON; used because the value may change. */
 const LONGEST_NUMBER_BYTES = 25;
 
 export function loadOfMetric(name: string): Load {
@@ -73,11 +76,11 @@ export function loadOfMetric(name: string): Load {
 export interface Fitted {
   readonly tasks: readonly RunningTask[];
   readonly metrics: readonly (readonly [name: string, value: number])[];
-  /** How many had no room. */
+  /** How many did not fit. */
   readonly leftOut: { readonly tasks: number; readonly metrics: number };
 }
 
-/** As much as there is room for, tasks first: a heartbeat without the rest is better than none. */
+/** Takes as much as fits, tasks first: a heartbeat without the rest is better than none. */
 export function fitted(
   tasks: Iterable<RunningTask>,
   metrics: Iterable<readonly [name: string, value: number]>,

@@ -1,37 +1,37 @@
 /**
- * How often somebody may send: the generic cell rate algorithm (ITU-T I.371), which remembers one number per sender: the
- * time at which its next arrival would be due at the allowed rate. A sender is ahead of it by at most the tolerance; so
- * its rate holds over any time, and it may send that much in one burst.
+ * Rate limiting by the generic cell rate algorithm (ITU-T I.371), which stores one number per sender: the time at which
+ * its next arrival is due at the allowed rate. A sender may be ahead of it by at most the tolerance, so the rate holds
+ * over any period, with bursts of the tolerance.
  */
 
 export interface RateLimit {
   /** Time between two arrivals at the allowed rate, in milliseconds. */
   readonly intervalMs: number;
-  /** How far ahead of the rate a burst may run, in milliseconds. */
+  /** How far a burst may run ahead of the rate, in milliseconds. */
   readonly toleranceMs: number;
 }
 
-/** A worker that was held up, or a fleet that comes back, may send one second's worth at once. */
+/** Bursts of one second's worth are allowed, for a worker that was delayed or a fleet that reconnects. */
 const BURST_MS = 1000;
 
-/** `perS` arrivals a second; 0 is no limit. @param burstMs how much of the rate may come at once */
+/** `perS` arrivals per second; 0 is no limit. @param burstMs how much of the rate may arrive in one burst */
 export function rateLimit(perS: number, burstMs = BURST_MS): RateLimit | undefined {
   if (perS <= 0) return undefined;
   const intervalMs = 1000 / perS;
   return { intervalMs, toleranceMs: Math.max(0, burstMs - intervalMs) };
 }
 
-/** For people. */
+/** As text. */
 export function heartbeatsText(count: number): string {
   return `${count} heartbeat${count === 1 ? '' : 's'}`;
 }
 
-/** Of somebody who has sent nothing yet. */
+/** Due time of a sender that has sent nothing yet. */
 export const NEVER_MS = Number.NEGATIVE_INFINITY;
 
 /**
- * Somebody sends at `nowMs`. @returns when its next one is due, to be remembered; undefined if this one comes too soon,
- * and what was remembered stays. @param weight as how many it counts; one that is heavier than a burst is never taken
+ * Checks an arrival at `nowMs`. @returns the next due time, to be stored; undefined if the arrival exceeds the limit,
+ * and the stored time stays. @param weight number of arrivals it counts as; one heavier than a burst is always refused
  */
 export function afterArrival(
   dueMs: number,

@@ -1,6 +1,6 @@
 /**
- * What the main thread reads of a heartbeat: a few top-level scalars, by walking the tags. Nested messages are skipped
- * unread; decoding is the lane's work. The last occurrence of a field wins, as in protobuf.
+ * Reads the head of a heartbeat on the main thread: a few top-level scalars. Nested messages are skipped unread;
+ * decoding is the lane's work. The last occurrence of a field wins, as in protobuf.
  *
  * Wire format: protobuf.dev/programming-guides/encoding. Field numbers: proto/pulselane/v1/telemetry.proto.
  */
@@ -13,28 +13,28 @@ import { hasControlCharacter } from './worker-id.ts';
 import { WorkerIdTable } from './worker-id-table.ts';
 import { MAX_INSTANCE_ID_BYTES } from './worker-info.ts';
 
-/** The scalars of a heartbeat that decide about it, before anybody has decoded the rest. */
+/** The scalars of a heartbeat that main needs before the rest is decoded. */
 export interface HeartbeatHead {
   readonly workerId: string;
-  /** 0 = the worker does not count. At most 2^53 - 1. */
+  /** 0 = the worker does not number heartbeats. At most 2^53 - 1. */
   readonly sequence: number;
-  /** 0 = not known; negative before 1970. */
+  /** 0 = unknown; negative before 1970. */
   readonly sentAtUnixMs: number;
   readonly instanceId: string;
-  /** As they were sent: whoever uses them checks them, see {@link amountIn}. */
+  /** Not validated, see {@link amountIn}. */
   readonly hostLoopLagMs: number;
   readonly lastRoundTripMs: number;
   readonly leaving: boolean;
   /**
-   * What is wrong with the numbers at the top level, naming the first that is none: a lane will reject the heartbeat for it,
-   * if for nothing else. Undefined if nothing is.
+   * What is wrong with the top-level numbers, naming the first invalid one, for which a lane would reject the heartbeat;
+   * undefined if all are valid.
    */
   amountProblem(): string | undefined;
-  /** Whether it names no other instance than this one: it may name none. */
+  /** Whether it names no instance other than this one; it may name none. */
   isOf(instanceId: string | undefined): boolean;
 }
 
-/** What is no amount (NaN, an infinity, a negative number) counts as not sent; a lane rejects its heartbeat by name. */
+/** An invalid amount (NaN, infinite, negative) counts as not sent; a lane rejects its heartbeat and names the field. */
 export function amountIn(value: number): number {
   return isAmount(value) ? value : 0;
 }
@@ -64,7 +64,7 @@ const FIXED32 = 5;
 
 const knownIds = new WorkerIdTable();
 
-/** @throws PulselaneError `invalid_argument`, naming the field, if the top level is malformed or the id is not valid. */
+/** @throws PulselaneError `invalid_argument`, naming the field, if the top level is malformed or the id is invalid */
 export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
   cursor.start(bytes);
   let idStart = 0;
@@ -119,7 +119,7 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
         break;
       case INSTANCE_ID:
         cursor.expect(wireType, LENGTH_DELIMITED, 'instance_id');
-        // Also one that is replaced by another must be a text, as it must for the lane and for protobuf.
+        // Even an occurrence that is overridden later must be valid text, as for the lane and for protobuf.
         checkInstanceId(bytes, instanceStart, instanceEnd);
         instanceStart = cursor.passText();
         instanceEnd = cursor.at;
@@ -149,7 +149,7 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
     }
   }
   checkInstanceId(bytes, instanceStart, instanceEnd);
-  // Beyond it a number is not exact, and could not be sent back as it came.
+  // A larger number would not be exact, and could not be sent back unchanged.
   if (sequence > Number.MAX_SAFE_INTEGER) throw malformed('sequence is larger than 2^53 - 1');
   return new ScannedHead(
     bytes,
@@ -168,10 +168,10 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
   );
 }
 
-/** Where a number lies that was not sent. */
+/** Position of a number that was not sent. */
 const NOWHERE = -1;
 
-/** What was read; what hardly anybody asks for is made when it is asked for. */
+/** The result of a scan; rarely used members are created on demand. */
 class ScannedHead implements HeartbeatHead {
   readonly workerId: string;
   readonly sequence: number;
@@ -256,7 +256,7 @@ class ScannedHead implements HeartbeatHead {
   }
 }
 
-/** The number of an int64, of which {@link Cursor.varint} reads the bits as if it had no sign. */
+/** Converts the bits that {@link Cursor.varint} read as unsigned to a signed int64. */
 function signed(unsigned: number): number {
   return unsigned < 2 ** 63 ? unsigned : unsigned - 2 ** 64;
 }
@@ -269,7 +269,9 @@ function checkInstanceId(bytes: Buffer, start: number, end: number): void {
   if (problem !== undefined) throw malformed(`instance_id ${problem}`);
 }
 
-/** Why it is no text that can be logged; undefined if it is one. That of ASCII is told without a view of the bytes. */
+/**
+ * Why the bytes are not text that can be logged; undefined if they are. ASCII is checked without a view of the bytes.
+ */
 function textProblem(bytes: Buffer, start: number, end: number): string | undefined {
   for (let at = start; at < end; at++) {
     const byte = bytes[at] as number;
@@ -289,9 +291,9 @@ function malformed(message: string): PulselaneError {
 }
 
 class Cursor {
-  /** The field being read, for error messages. */
+  /** The current field, for error messages. */
   field = 0;
-  /** The next byte to read. */
+  /** Offset of the next byte to read. */
   at = 0;
   #bytes: Buffer = Buffer.alloc(0);
   #end = 0;
@@ -307,9 +309,9 @@ class Cursor {
     return this.at >= this.#end;
   }
 
-  /** An unsigned varint as a number; bits above 2^53 lose precision, which ids and times do not reach. */
+  /** Reads an unsigned varint as a number; values above 2^53 lose precision, but ids and times are smaller. */
   varint(): number {
-    // Nearly every tag and length is one byte.
+    // Nearly all tags and lengths take one byte.
     if (this.at < this.#end) {
       const byte = this.#bytes[this.at] as number;
       if (byte < 0x80) {
@@ -320,12 +322,12 @@ class Cursor {
     return this.#longVarint();
   }
 
-  /** Passes over a text. @returns where it starts. */
+  /** Skips a string. @returns its start */
   passText(): number {
     return this.pass(this.varint());
   }
 
-  /** Passes over `length` bytes. @returns where they start. */
+  /** Skips `length` bytes. @returns their start */
   pass(length: number): number {
     const start = this.at;
     if (start + length > this.#end) throw this.#cutShort();
@@ -356,7 +358,7 @@ class Cursor {
     }
   }
 
-  /** Groups are not part of proto3, but of the wire format: whoever reads it skips those that it does not know. */
+  /** Groups are not part of proto3, but of the wire format, so parsers must skip unknown ones. */
   #skipGroup(depth: number): void {
     const group = this.field;
     if (depth >= MAX_GROUP_DEPTH) throw malformed('heartbeat is malformed: groups are nested too deep');
@@ -386,7 +388,7 @@ class Cursor {
     for (let i = 0; i < 10; i++) {
       if (this.at >= this.#end) throw this.#cutShort();
       const byte = this.#bytes[this.at++] as number;
-      // Of the tenth byte one bit is left: those beyond the 64th do not count, as in protobuf.
+      // Only one bit of the tenth byte counts: bits above the 64th are ignored, as in protobuf.
       value += (byte & (i === 9 ? 0x01 : 0x7f)) * scale;
       if (byte < 0x80) return value;
       scale *= 128;
@@ -403,5 +405,5 @@ class Cursor {
   }
 }
 
-/** One for all: a scan is done when the next one starts. */
+/** One instance for all: each scan is complete before the next starts. */
 const cursor = new Cursor();

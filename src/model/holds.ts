@@ -1,18 +1,18 @@
-/** What keeps the master from judging, for now: shown wherever states are. */
+/** What currently prevents the master from marking workers inactive; shown wherever states are. */
 export interface Holds {
-  /** Until when workers of an earlier master are waited for; undefined: nobody is. */
+  /** End of the restart grace; undefined: no grace. */
   readonly graceEndsUnixMs: number | undefined;
-  /** Brakes on mass failure that are held. */
+  /** Engaged brakes on mass failure. */
   readonly brakes: readonly HeldBrake[];
 }
 
 export interface HeldBrake {
-  /** Empty: workers that belong to no group. */
+  /** Empty: workers without a group. */
   readonly group: string;
   readonly sinceUnixMs: number;
-  /** When it is released at the latest. */
+  /** When the brake is released at the latest. */
   readonly endsUnixMs: number;
-  /** Workers of it that are silent. */
+  /** Number of its silent workers. */
   readonly silent: number;
   readonly watched: number;
 }

@@ -1,33 +1,33 @@
 /**
- * For whom a peer may speak, by its token or by its certificate: some workers by name, or all workers of a group. Pure
- * functions; whoever holds the sockets and files asks them.
+ * Which workers a peer may speak for, by its token or certificate: workers by id, or all workers of a group. Pure
+ * functions; sockets and files are elsewhere.
  */
 import { expiryWord } from '../lib/token-expiry.ts';
 import { badLine, EXPIRY_FORM, hashLines } from '../lib/tokens.ts';
 import { workerIdProblem } from './worker-id.ts';
 import { MAX_GROUP_BYTES } from './worker-info.ts';
 
-/** For whom one credential speaks. */
+/** What one credential allows. */
 export interface Grant {
   readonly workers: ReadonlySet<string>;
   readonly groups: ReadonlySet<string>;
 }
 
-/** What is known of the worker that a peer speaks for. */
+/** Facts of the worker that a peer speaks for. */
 export interface Claim {
   readonly workerId: string;
-  /** The group it belongs to; undefined: no worker of this id is known. */
+  /** The worker's group; undefined: the worker is unknown. */
   readonly knownGroup: string | undefined;
-  /** The group that it names where it registers; undefined where it does not register. */
+  /** The group named in a registration; undefined for other calls. */
   readonly namedGroup: string | undefined;
-  /** Whether there is a token for this very worker. */
+  /** Whether there is a token for exactly this worker. */
   readonly hasOwnToken: boolean;
 }
 
 /**
- * Why this peer may not speak for that worker; undefined if it may. A group's token registers workers into its group,
- * and neither takes one of another group over nor moves one out of its own: the group of a known worker is what counts,
- * not what the request says of it. A worker that has a token of its own joins a group by that alone.
+ * Why this peer may not speak for that worker; undefined if it may. A group's token registers workers in its group; it
+ * can neither take over a worker of another group nor move one out of its own: the group of a known worker counts, not
+ * the one in the request. A worker with its own token joins a group only with that token.
  */
 export function refusalOf(
   { workers, groups }: Grant,
@@ -39,15 +39,15 @@ export function refusalOf(
     return `it may not speak for ${workerId}, which belongs to ${groupText(knownGroup)}`;
   }
   if (namedGroup !== undefined && !groups.has(namedGroup)) {
-    // Most often it is the worker itself, started without its group.
+    // Usually the worker itself, started without its group.
     const [group] = groups;
     return `it may not register ${workerId} in ${groupText(namedGroup)}; it may in ${groupsText(groups)} (agent: --group ${group})`;
   }
   if (knownGroup === undefined && hasOwnToken) {
-    return `it may not speak for ${workerId}, which has a token of its own and has to register by that first`;
+    return `it may not speak for ${workerId}, which must first register with its own token`;
   }
   if (knownGroup === undefined && namedGroup === undefined) {
-    return `it may not speak for ${workerId}, which has to be registered in its group first`;
+    return `it may not speak for ${workerId}, which must first be registered in its group`;
   }
   return undefined;
 }
@@ -62,18 +62,18 @@ function groupsText(groups: ReadonlySet<string>): string {
 
 // ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Whom a worker token is for. */
+/** The subject of a worker token. */
 export type TokenSubject =
   | { readonly kind: 'worker'; readonly id: string }
   | { readonly kind: 'group'; readonly id: string };
 
-/** What a file says of one token. */
+/** A token as described by a file. */
 export interface WorkerToken {
   readonly hash: string;
   readonly grant: Grant;
   /** For logs and events. */
   readonly name: string;
-  /** Whom it is for, in the order of the lines. */
+  /** Its subjects, in the order of the lines. */
   readonly subjects: readonly TokenSubject[];
   /** Undefined: never. */
   readonly expiresUnixMs: number | undefined;
@@ -83,7 +83,7 @@ const WORKER_LINE =
   '"worker:<id> sha256:<64 hexadecimal digits>" or "group:<name> sha256:<…>", id and name percent-encoded, ' +
   `and ${EXPIRY_FORM} before the hash of a token that expires`;
 
-/** Why it cannot be the group of a token; undefined if it can. Workers without a group cannot be given to anybody. */
+/** Why it cannot be the group of a token; undefined if it can. A token for workers without a group is not possible. */
 export function groupProblem(group: string): string | undefined {
   if (group === '') return 'a group that is not empty';
   return workerIdProblem(group) === undefined && Buffer.byteLength(group) <= MAX_GROUP_BYTES
@@ -91,14 +91,14 @@ export function groupProblem(group: string): string | undefined {
     : `a group of at most ${MAX_GROUP_BYTES} bytes of UTF-8 without control characters`;
 }
 
-/** How a line is written that {@link parseWorkerTokens} reads. */
+/** Formats a line that {@link parseWorkerTokens} reads. */
 export function workerTokenLine({ kind, id }: TokenSubject, hash: string, expiresUnixMs?: number): string {
   return `${kind}:${encodeURIComponent(id)} ${expiryWord(expiresUnixMs)}sha256:${hash}`;
 }
 
 /**
- * A token with several lines speaks for all that they name, and has one expiry.
- * @param where names the file in errors
+ * A token with several lines speaks for all subjects that they name, and has one expiry.
+ * @param where name of the file, for errors
  * @throws PulselaneError `bad_setting`, naming file and line
  */
 export function parseWorkerTokens(text: string, where: string): WorkerToken[] {
@@ -128,7 +128,7 @@ export function grantOf(subjects: readonly TokenSubject[]): Grant {
   return { workers: idsOf('worker'), groups: idsOf('group') };
 }
 
-/** Longer lists would fill the log. */
+/** Longer lists are shortened, so that they do not fill the log. */
 const MAX_NAMES_SHOWN = 3;
 
 function namesText(subjects: readonly TokenSubject[]): string {
@@ -147,9 +147,9 @@ function decoded(text: string): string | undefined {
 
 // ── certificates ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** What Node tells of a peer's certificate that it has verified. */
+/** The names in a peer's verified certificate, as provided by Node. */
 export interface CertificateNames {
-  /** As of `tls`: `DNS:worker-1, URI:urn:…`. */
+  /** Format of `tls`: `DNS:worker-1, URI:urn:…`. */
   readonly subjectaltname?: string | undefined;
   readonly subject?: { readonly CN?: string | readonly string[] | undefined } | undefined;
 }
@@ -158,8 +158,8 @@ const WORKER_URN = 'urn:pulselane:worker:';
 const GROUP_URN = 'urn:pulselane:group:';
 
 /**
- * Its DNS names are ids of workers; its URIs `urn:pulselane:worker:<id>` and `urn:pulselane:group:<name>`, percent-encoded.
- * The common name counts only where there are no other names at all, as of RFC 6125. Undefined if it names nobody.
+ * DNS names are worker ids; URIs are `urn:pulselane:worker:<id>` and `urn:pulselane:group:<name>`, percent-encoded. The
+ * common name counts only if there are no other names, as in RFC 6125. Undefined if there are no valid names.
  */
 export function subjectsOfCertificate({ subjectaltname, subject }: CertificateNames): TokenSubject[] | undefined {
   const subjects =
@@ -190,8 +190,8 @@ function subjectOfName(type: string, value: string): TokenSubject[] {
 }
 
 /**
- * The pairs of type and value. Node writes a value that holds a comma, a quote or the like as a JSON string, so that a
- * name cannot smuggle in another one (CVE-2021-44532); what does not fit that form names nobody.
+ * Parses the pairs of type and value. Node writes a value with a comma or quote as a JSON string, so that a name cannot
+ * contain another one (CVE-2021-44532); anything malformed is ignored.
  */
 function altNames(text: string): [type: string, value: string][] {
   const names: [string, string][] = [];

@@ -1,19 +1,19 @@
 /**
- * Lives of a worker's process. Each has an id of its own; one that is new with the same worker id is a restart of the
- * worker, and whatever an older one still sends is refused while the newer one is there. Workers that name no instance (legacy ones) are taken as
- * they come.
+ * Instances of a worker: runs of its process, each with its own id. A new instance id with the same worker id is a
+ * restart of the worker; heartbeats of older instances are refused while the newer one is present. Workers without
+ * instance ids (legacy ones) are not checked.
  */
 
 /** Newest first. */
 export type Instances = readonly string[];
 
 /**
- * Enough to tell a straggler from a newcomer; a worker that restarts in a loop must not fill memory. One that is refused
- * counts as heard of just now, so that it is not forgotten while it keeps trying.
+ * Enough to distinguish older instances from new ones; limited, since a worker may restart in a loop. A refused
+ * instance moves to the front, so that it is not dropped while it keeps trying.
  */
 export const MAX_INSTANCES = 16;
 
-/** `unnamed`: nothing can be told. */
+/** `unnamed`: unknown. */
 export type InstanceKind = 'unnamed' | 'current' | 'older' | 'newer';
 
 export function instanceKind(known: Instances, instanceId: string): InstanceKind {
@@ -29,12 +29,12 @@ export function withRefused(known: Instances, instanceId: string): Instances {
   return [current, instanceId, ...older.filter((id) => id !== instanceId)];
 }
 
-/** It speaks for the worker from now on. */
+/** The instance speaks for the worker from now on. */
 export function withInstance(known: Instances, instanceId: string): Instances {
   return [instanceId, ...known.filter((id) => id !== instanceId)].slice(0, MAX_INSTANCES);
 }
 
-/** Whether the instance may say farewell for the worker while it is there: it must be the one that speaks for it. */
+/** Whether the instance may say goodbye for a present worker: it must be the current one. */
 export function maySayFarewell([current = '']: Instances, instanceId: string): boolean {
   return instanceId === current;
 }

@@ -1,25 +1,25 @@
-/** Which kind of lane a worker is to have: what an operator decides, and what the worker itself wishes. */
+/** The kind of lane of a worker: set by an operator, or requested by the worker. */
 
 /**
- * | decision    | means                                                                                          |
+ * | decision    | meaning                                                                                        |
  * |-------------|------------------------------------------------------------------------------------------------|
- * | `dedicated` | a lane of its own before all others, those that failed excepted; never beyond the bound        |
- * | `shared`    | never a lane of its own                                                                        |
- * | `auto`      | nothing is decided: by what it needs, and by its wish                                          |
+ * | `dedicated` | a dedicated lane before all others except failed workers; never beyond the maximum             |
+ * | `shared`    | never a dedicated lane                                                                         |
+ * | `auto`      | decided by the master, by the worker's need and its request                                    |
  */
 export const ISOLATIONS = ['auto', 'dedicated', 'shared'] as const;
 export type Isolation = (typeof ISOLATIONS)[number];
 
-/** Whether it is one, as it comes from people. */
+/** Whether a user's input is a valid value. */
 export function isIsolation(text: string | undefined): text is Isolation {
   return ISOLATIONS.some((isolation) => isolation === text);
 }
 
-/** By this label a worker wishes for a lane of its own: `dedicated`. */
+/** Label with which a worker requests a dedicated lane: `dedicated`. */
 export const ISOLATION_LABEL = 'pulselane.isolation';
 const WISH = 'dedicated';
 
-/** What an agent that wants a lane of its own adds to its labels. */
+/** Labels that an agent adds to request a dedicated lane. */
 export const WISH_LABELS: Readonly<Record<string, string>> = { [ISOLATION_LABEL]: WISH };
 
 type Labels = Readonly<Record<string, string>>;
@@ -28,13 +28,13 @@ export function wishesOwnLane(labels: Labels): boolean {
   return valueIn(labels) === WISH;
 }
 
-/** A value of the label that means nothing; undefined if there is none. */
+/** The label's value if it is invalid; undefined otherwise. */
 export function unknownWish(labels: Labels): string | undefined {
   const value = valueIn(labels);
   return value === WISH ? undefined : value;
 }
 
-/** No inherited member is a label. */
+/** Ignores inherited members. */
 function valueIn(labels: Labels): string | undefined {
   return Object.hasOwn(labels, ISOLATION_LABEL) ? labels[ISOLATION_LABEL] : undefined;
 }

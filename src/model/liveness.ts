@@ -1,26 +1,25 @@
 /**
- * Who is alive, as a pure function of facts and time. The worker's clock is never asked: every moment here is one of the
- * master's attentive time, which is its monotonic clock without the stretches in which it could not listen (see
- * engine/liveness/attentive-clock.ts).
+ * The states of workers, as a pure function of facts and time. The worker's clock is not used: all times are the
+ * master's attentive time, which is its monotonic clock without the periods in which it could not receive
+ * (engine/liveness/attentive-clock.ts).
  *
- * | state      | a worker is in it                                                    | `is_active` | leaves it for             |
+ * | state      | the worker                                                           | `is_active` | next states               |
  * |------------|----------------------------------------------------------------------|-------------|---------------------------|
- * | registered | from its registration until a heartbeat of it was applied            | no          | active, leaving, gone     |
- * | active     | while its heartbeats come                                            | yes         | suspect, inactive, leaving |
- * | suspect    | two heartbeats are missing                                           | yes         | active, inactive, leaving |
- * | inactive   | silent for longer than the inactivity timeout                        | no          | active, leaving, gone     |
- * | unknown    | an earlier master knew it, this one has not heard it yet, or has no  | as it was   | active, inactive, leaving, |
- * |            | values of it; until the grace after the restart is over              |             | registered                |
- * | leaving    | its last heartbeat said farewell                                     | yes         | left, active              |
- * | left       | after a farewell: its connection is closed, or two intervals passed  | no          | active, leaving, gone     |
- * | gone       | silent for the retention: forgotten, its lane ended, its memory given | –          | –                         |
- * |            | back                                                                 |             |                           |
+ * | registered | is registered, but none of its heartbeats was applied yet            | no          | active, leaving, gone     |
+ * | active     | sends heartbeats                                                     | yes         | suspect, inactive, leaving |
+ * | suspect    | has missed two heartbeats                                            | yes         | active, inactive, leaving |
+ * | inactive   | has been silent for longer than the inactivity timeout               | no          | active, leaving, gone     |
+ * | unknown    | was known to an earlier master, but has not reported to this one, or | unchanged   | active, inactive, leaving, |
+ * |            | has no values yet; until the restart grace ends                      |             | registered                |
+ * | leaving    | said goodbye with its last heartbeat                                 | yes         | left, active              |
+ * | left       | said goodbye, and its connection is closed or two intervals passed   | no          | active, leaving, gone     |
+ * | gone       | was silent for its retention: it is removed with its lane and memory | –           | –                         |
  *
- * A heartbeat makes any worker active, or leaving, and any may be gone when it was silent for long. `active` also leaves for `inactive` at once where the timeout is shorter
- * than the time until `suspect`.
+ * A heartbeat makes any worker active or leaving, and any worker may be gone after a long silence. `active` changes
+ * directly to `inactive` if the timeout is shorter than the time until `suspect`.
  *
- * Beside the state stand flags, which change no state: `stuck` (heartbeats come, but nothing moves behind them), `flapping`
- * (see flapping.ts) and a conflict about the id (see instances.ts).
+ * Flags accompany the state without changing it: `stuck` (heartbeats without progress), `flapping` (see flapping.ts)
+ * and a conflict about the id (see instances.ts).
  */
 export const WORKER_STATES = ['registered', 'active', 'suspect', 'inactive', 'unknown', 'leaving', 'left'] as const;
 export type WorkerState = (typeof WORKER_STATES)[number];
@@ -28,18 +27,18 @@ export type WorkerState = (typeof WORKER_STATES)[number];
 /**
  * Why a worker is in its state.
  *
- * | cause          | means                                                                      |
+ * | cause          | meaning                                                                    |
  * |----------------|----------------------------------------------------------------------------|
  * | registration   | it registered, or an operator registered it                                |
- * | heartbeat      | a heartbeat came                                                           |
- * | silence        | none came for too long                                                     |
- * | farewell       | its last heartbeat said so                                                 |
- * | master_restart | this master took it over from an earlier one                               |
- * | grace_over     | it was not heard before the grace after the restart was over               |
+ * | heartbeat      | a heartbeat arrived                                                        |
+ * | silence        | no heartbeat arrived for too long                                          |
+ * | farewell       | its last heartbeat said goodbye                                            |
+ * | master_restart | this master knows it from an earlier one                                   |
+ * | grace_over     | it did not report before the restart grace ended                           |
  * | brake_released | it stayed silent until the brake on mass failure was released              |
- * | retention      | it was silent, or gone for good, for as long as workers are remembered     |
- * | unregistered   | it asked to be forgotten, or an operator did                               |
- * | no_record      | heartbeats came, and none of them was applied: there are no values to show |
+ * | retention      | its retention has passed                                                   |
+ * | unregistered   | it deregistered itself, or an operator removed it                          |
+ * | no_record      | heartbeats arrived, but none was applied: there are no values to show      |
  */
 export const STATE_CAUSES = [
   'registration',
@@ -55,56 +54,59 @@ export const STATE_CAUSES = [
 ] as const;
 export type StateCause = (typeof STATE_CAUSES)[number];
 
-/** What a state says of `is_active`; undefined: it keeps its value. */
+/** The value of `is_active` in a state; undefined: it keeps its value. */
 export function isActiveIn(state: WorkerState): boolean | undefined {
   if (state === 'unknown') return undefined;
   return state === 'active' || state === 'suspect' || state === 'leaving';
 }
 
-/** Whether nobody is there, as far as is known: a lane of its own would be kept for nobody. Silence alone is no absence. */
+/**
+ * Whether the worker is absent as far as is known, so that a dedicated lane would be wasted. Silence alone is not
+ * absence.
+ */
 export function isAbsentIn(state: WorkerState): boolean {
   return state === 'inactive' || state === 'unknown' || state === 'left';
 }
 
 export interface LivenessFacts {
-  /** When the worker became known; if an earlier master knew it, when that one had heard it last. */
+  /** When the worker became known; if known from an earlier master, when that one last received a heartbeat. */
   readonly knownMs: number;
-  /** When this master received its last heartbeat; undefined if it received none. */
+  /** When this master received its last heartbeat; undefined if none. */
   readonly lastReceivedMs: number | undefined;
   readonly isRestored: boolean;
-  /** A heartbeat of it was applied, by this master or an earlier one. */
+  /** Whether a heartbeat was applied, by this master or an earlier one. */
   readonly hasRecord: boolean;
-  /** Its last heartbeat said farewell. */
+  /** Whether its last heartbeat said goodbye. */
   readonly isLeaving: boolean;
-  /** The connection by which its farewell came is closed. */
+  /** Whether the connection that delivered its goodbye is closed. */
   readonly hasHungUp: boolean;
   readonly isEphemeral: boolean;
-  /** How often it sends, as far as the master knows; never less than the shortest that workers are told. */
+  /** Its heartbeat interval as far as is known; never less than the shortest assigned one. */
   readonly intervalMs: number;
-  /** It is called neither suspect nor inactive before this moment; 0 = no such moment. */
+  /** It is neither suspect nor inactive before this time; 0 = no such time. */
   readonly graceUntilMs: number;
-  /** The same, for a worker that may have begun to send less often; 0 = no such moment. */
+  /** The same, for a worker that may have begun to send less often; 0 = no such time. */
   readonly patientUntilMs: number;
 }
 
 export interface LivenessLimits {
-  /** The interval for which the inactivity timeout is meant. */
+  /** The interval for which the inactivity timeout is configured. */
   readonly heartbeatIntervalMs: number;
   readonly inactivityTimeoutMs: number;
-  /** 0 = never forgotten. */
+  /** 0 = never removed. */
   readonly retentionMs: number;
-  /** The same for ephemeral workers; 0 = as for all. */
+  /** The same for ephemeral workers; 0 = same as `retentionMs`. */
   readonly ephemeralRetentionMs: number;
 }
 
 export interface Verdict {
   readonly state: WorkerState | 'gone';
   readonly cause: StateCause;
-  /** Without news the verdict holds up to and with this moment. */
+  /** Without news, the verdict holds up to and including this time. */
   readonly untilMs: number;
 }
 
-/** Two heartbeats are missing: the second one was due two intervals after the last, and may be a little late. */
+/** Two heartbeats are missing: the second was due two intervals after the last one, and may be slightly late. */
 const SUSPECT_AFTER_INTERVALS = 2.2;
 
 /** Silence after which a worker is suspect. */
@@ -124,7 +126,7 @@ export function judge(facts: LivenessFacts, nowMs: number, limits: LivenessLimit
     heldUntilMs,
     (lastReceivedMs ?? Number.NEGATIVE_INFINITY) + suspectAfterMs(intervalMs),
   );
-  // Nobody is forgotten who keeps to its interval, however short the retention is.
+  // A worker that keeps to its interval is not removed, however short the retention is.
   const goneAfterMs = Math.max(suspectFromMs, (lastReceivedMs ?? facts.knownMs) + retentionOf(facts, limits));
   if (nowMs > goneAfterMs) return { state: 'gone', cause: 'retention', untilMs: Number.POSITIVE_INFINITY };
   if (lastReceivedMs === undefined) return judgeNeverReceived(facts, nowMs, goneAfterMs);
@@ -149,7 +151,7 @@ function judgeNeverReceived({ isRestored, graceUntilMs }: LivenessFacts, nowMs: 
     : { state: 'unknown', cause: 'master_restart', untilMs: graceUntilMs };
 }
 
-/** A lane has yet to apply what an earlier master's worker sent: for so long it is as it was. */
+/** A worker of an earlier master without an applied heartbeat: its state is kept until the grace ends. */
 function judgeWithoutRecord({ isRestored, graceUntilMs }: LivenessFacts, nowMs: number, goneAfterMs: number): Verdict {
   return isRestored && nowMs <= graceUntilMs
     ? { state: 'unknown', cause: 'master_restart', untilMs: Math.min(graceUntilMs, goneAfterMs) }
@@ -157,8 +159,8 @@ function judgeWithoutRecord({ isRestored, graceUntilMs }: LivenessFacts, nowMs: 
 }
 
 /**
- * Whether a verdict is to be carried out for a worker in that state. Time alone makes nothing better: only a heartbeat does,
- * however a grace or a longer interval put a deadline off.
+ * Whether a verdict applies to a worker in that state. Time alone improves nothing: only a heartbeat does, even if a
+ * grace or a longer interval has moved a deadline.
  */
 export function isWorse(verdict: Verdict['state'], state: WorkerState): verdict is WorkerState {
   if (verdict === 'gone' || verdict === state) return false;

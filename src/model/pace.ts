@@ -1,15 +1,15 @@
-/** How often workers are told to send: less often where there are more of them than heartbeats can be taken. */
+/** Assigns heartbeat intervals: longer ones if the fleet would otherwise exceed the target rate. */
 
-/** Steps of the stretch, so that a worker more or less changes nothing. */
+/** Intervals grow in steps of this factor, so that a few workers more or less change nothing. */
 const STEP = 1.1;
-/** Told intervals differ by up to this share to either side: what begins together must not stay together. */
+/** Assigned intervals vary by up to this share in both directions, so that workers do not stay synchronised. */
 const JITTER = 0.1;
-/** The longest that an agent obeys, and may announce; the most of HEARTBEAT_INTERVAL. */
+/** Maximum interval that an agent accepts or may announce; also the maximum of HEARTBEAT_INTERVAL. */
 export const LONGEST_INTERVAL_MS = 3_600_000;
 
 /**
- * The interval at which `workers` send no more than `targetPerS` heartbeats a second together.
- * @param baseMs the shortest, which small fleets keep
+ * The interval at which `workers` together send at most `targetPerS` heartbeats per second.
+ * @param baseMs minimum, used for small fleets
  */
 export function pacedIntervalMs(baseMs: number, workers: number, targetPerS: number): number {
   const neededMs = (workers / targetPerS) * 1000;
@@ -18,34 +18,34 @@ export function pacedIntervalMs(baseMs: number, workers: number, targetPerS: num
   return Math.min(LONGEST_INTERVAL_MS, baseMs * STEP ** steps);
 }
 
-/** What one worker is told of it. Nobody is told less than `baseMs`. @param random from 0 up to 1 */
+/** The interval assigned to one worker, never below `baseMs`. @param random from 0 to 1, exclusive */
 export function jitteredIntervalMs(intervalMs: number, baseMs: number, random: number): number {
   if (intervalMs <= baseMs) return Math.round(baseMs);
   return Math.round(Math.max(baseMs, intervalMs * (1 - JITTER + 2 * JITTER * random)));
 }
 
-/** The longest that any worker is told. */
+/** The longest interval that any worker is assigned. */
 export function longestIntervalMs(intervalMs: number, baseMs: number): number {
   return intervalMs <= baseMs ? baseMs : intervalMs * (1 + JITTER);
 }
 
-/** An interval that some worker may still keep to. */
+/** An interval that some worker may still follow. */
 export interface AssignedInterval {
   readonly intervalMs: number;
-  /** Up to and with this moment somebody may who was told it. */
+  /** Up to and including this time, some worker may still follow it. */
   readonly untilMs: number;
 }
 
-/** Acks come this often to those who send. */
+/** Interval of acks. */
 const ACK_EVERY_MS = 3000;
 
 /**
- * The intervals that some worker may still keep to, longest first: the first one is that by which silence is judged. A pace
- * that falls is heard by each worker with the ack of its next heartbeat, or, if that is lost, of the one after it: until then
- * it keeps to the former one. So each interval counts for as long after it was told last, those on the way down included.
- * @param before the same at the look before; empty: nobody was told anything
- * @param longestMs what workers are told from now on
- * @returns never empty; strictly falling, so no more than there are steps
+ * The intervals that some worker may still follow, longest first; silence is judged by the first. A worker learns of a
+ * shorter interval with the ack of its next heartbeat or, if that is lost, of the one after it; until then it follows
+ * the former one. So each interval, including intermediate ones, stays valid for that long after it was last assigned.
+ * @param before the previous result; empty: no interval was assigned yet
+ * @param longestMs the longest interval assigned from now on
+ * @returns never empty; strictly decreasing, so at most one entry per step
  */
 export function assignedIntervals(
   before: readonly AssignedInterval[],
@@ -53,7 +53,7 @@ export function assignedIntervals(
   nowMs: number,
 ): readonly [AssignedInterval, ...AssignedInterval[]] {
   const told = { intervalMs: longestMs, untilMs: nowMs + 2 * longestMs + ACK_EVERY_MS };
-  // What is shorter was told before as well, and is over sooner.
+  // A shorter one was assigned earlier as well, and expires sooner.
   const longer = before.filter(({ intervalMs, untilMs }) => intervalMs > longestMs && nowMs <= untilMs);
   const [first] = longer;
   return first === undefined ? [told] : [first, ...longer.slice(1), told];

@@ -1,4 +1,4 @@
-/** A worker that was turned away under `approved` admission, and waits for an operator. */
+/** A worker that was refused under `approved` admission, and waits for an operator. */
 export interface PendingWorker {
   readonly workerId: string;
   readonly firstSeenUnixMs: number;

@@ -1,7 +1,7 @@
-/** A custom processor: a function of the operator's that runs on each heartbeat, in the worker's lane. */
+/** A custom processor: an operator's function that runs on each heartbeat, in the worker's lane. */
 import type { GpuUsage, RunningTask } from './telemetry.ts';
 
-/** The heartbeat as it was sent: valid, absent numbers are 0. It is the processor's own copy. */
+/** The heartbeat as it was sent: valid; absent numbers are 0. The processor gets its own copy. */
 export interface ProcessedHeartbeat {
   readonly workerId: string;
   /** Percentages. */
@@ -11,7 +11,7 @@ export interface ProcessedHeartbeat {
   readonly gpuUsage: number;
   readonly runningTasks: readonly RunningTask[];
   readonly gpus: readonly GpuUsage[];
-  /** Custom metrics, by name; an object without a prototype. */
+  /** Custom metrics by name; an object without a prototype. */
   readonly metrics: Readonly<Record<string, number>>;
   readonly sequence: number;
   readonly sentAtUnixMs: number;
@@ -20,12 +20,12 @@ export interface ProcessedHeartbeat {
 }
 
 export interface ProcessorAnswer {
-  /** Finite numbers, added to the heartbeat's own metrics; of the same name, these count. */
+  /** Finite numbers, added to the heartbeat's own metrics; they override metrics of the same name. */
   readonly metrics?: Readonly<Record<string, number>>;
-  /** Why the heartbeat must not count: the last good record stays. */
+  /** Why the heartbeat is rejected: the last good record stays. */
   readonly reject?: string;
 }
 
-/** The default export of the module that `--processor` names. It must answer at once, not with a promise. */
+/** The default export of the module given by `--processor`. It must be synchronous. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a processor too
 export type HeartbeatProcessor = (heartbeat: ProcessedHeartbeat) => ProcessorAnswer | undefined | void;

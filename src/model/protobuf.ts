@@ -1,8 +1,8 @@
-/** What both readers of heartbeats must do alike: main, which scans them, and lanes, which decode them. */
+/** What both parsers of heartbeats must do in the same way: main's scanner and the lanes' decoder. */
 
 /**
- * Groups within groups, in fields that nobody here knows; readers of protobuf skip them. A bound, so that no message can
- * overflow the stack. Half of the library's, which counts the messages around them too: nobody sends any that deep, and
- * what it refuses must not be read here.
+ * Maximum nesting of groups in unknown fields, so that no message can overflow the stack. Half of the protobuf
+ * library's limit, which also counts enclosing messages: what the library refuses must not be accepted here, and real
+ * messages have no groups.
  */
 export const MAX_GROUP_DEPTH = 50;

@@ -1,15 +1,15 @@
-/** A rate for each of many, by name: bounded, and without a timer. */
+/** Rate limits by name: bounded, and without a timer. */
 import { afterArrival, NEVER_MS, type RateLimit } from './heartbeat-rate.ts';
 
 export class RateTable {
   readonly #limit: RateLimit | undefined;
   readonly #maxNames: number;
-  /** When the next one of each is due. Longest unheard first. */
+  /** Due times, least recently used first. */
   readonly #dueMs = new Map<string, number>();
 
   /**
-   * @param limit of each name; undefined: none
-   * @param maxNames remembered at a time: beyond it the one unheard for longest gives way, and may begin anew
+   * @param limit per name; undefined: none
+   * @param maxNames maximum number of names stored; beyond it the least recently used one is dropped, and starts afresh
    */
   constructor(limit: RateLimit | undefined, maxNames: number) {
     this.#limit = limit;
@@ -20,7 +20,7 @@ export class RateTable {
     return this.#dueMs.size;
   }
 
-  /** It does once more what is limited. @returns whether it may */
+  /** Counts an action of the name. @returns whether it is allowed */
   mayGoOn(name: string, nowMs: number): boolean {
     if (this.#limit === undefined) return true;
     const dueMs = afterArrival(this.#dueMs.get(name) ?? NEVER_MS, nowMs, this.#limit);
@@ -31,7 +31,7 @@ export class RateTable {
     return true;
   }
 
-  /** Of those that are over two go for one that comes, so that it holds no more than were heard of late. */
+  /** Drops up to two expired names per new one, so that only recent names are stored. */
   #shrink(nowMs: number): void {
     let looked = 0;
     for (const [name, dueMs] of this.#dueMs) {

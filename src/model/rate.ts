@@ -1,11 +1,11 @@
-/** How often something happens of late. */
+/** The recent rate of something. */
 
-/** What happened longer ago than this counts for little: a third of what happens now. */
+/** Older events count for little: an event of this age has a third of the weight of a current one. */
 const TIME_CONSTANT_MS = 10_000;
 
 /**
- * An exponentially weighted mean of the rate, brought forward by `elapsedMs` in which it happened `count` times.
- * @param perS the mean before, per second
+ * An exponentially weighted mean rate, updated after `elapsedMs` with `count` events.
+ * @param perS the previous mean, per second
  */
 export function meanRate(perS: number, count: number, elapsedMs: number): number {
   if (elapsedMs <= 0) return perS;

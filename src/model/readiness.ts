@@ -1,14 +1,14 @@
-/** Whether a master lives, and whether it should be given work: pure functions of what main told and how old its beat is. */
+/** Whether a master is alive, and whether it is ready: pure functions of main's reports and the age of its beat. */
 
-/** Main's beat is stamped at least every second: ten missed ones are no hiccup. Named in the contract. */
+/** Main stamps its beat at least every second; ten missed ones are not a short pause. Part of the contract. */
 export const UNHEALTHY_BEAT_MS = 10_000;
 
-/** What main tells of itself. Values that cannot be saved are no reason: they come anew with the next heartbeats. */
+/** Main's report about itself. Values that cannot be saved do not matter: they are restored by the next heartbeats. */
 export interface ReadinessFacts {
   readonly phase: 'starting' | 'serving' | 'stopping';
-  /** The last write of the members file failed: who registers now would be forgotten by a restart. */
+  /** The last write of the members file failed: new registrations would be lost by a restart. */
   readonly membersFileFails: boolean;
-  /** The last thread that was to be started was not: new workers, and those whose lane failed, may not be served. */
+  /** The last start of a thread failed: new workers, and those whose lane failed, may not be served. */
   readonly threadsFail: boolean;
 }
 
@@ -16,39 +16,37 @@ export const STARTING: ReadinessFacts = { phase: 'starting', membersFileFails: f
 
 export const UNREADY_CODES = ['starting', 'stopping', 'main_stuck', 'members_file', 'threads'] as const;
 
-/** Why it is not ready. */
+/** A reason why the master is not ready. */
 export interface Unready {
   readonly code: (typeof UNREADY_CODES)[number];
-  /** For people. */
+  /** Readable text. */
   readonly detail: string;
 }
 
-/** Why the master counts as dead, and is to be started anew; empty: it lives. */
+/** Why the master counts as dead and should be restarted; empty: it is alive. */
 export function deadReasons(beatAgeMs: number): readonly Unready[] {
   if (beatAgeMs <= UNHEALTHY_BEAT_MS) return [];
   const seconds = Math.floor(beatAgeMs / 1000);
-  return [{ code: 'main_stuck', detail: `the main thread has given no sign of life for ${seconds} s` }];
+  return [{ code: 'main_stuck', detail: `the main thread has not responded for ${seconds} s` }];
 }
 
-/** Why the master should be given no work; empty: it is ready. @param beatAgeMs how long ago main stamped its beat */
+/** Why the master is not ready; empty: it is ready. @param beatAgeMs time since main's last beat */
 export function unreadyReasons(
   { phase, membersFileFails, threadsFail }: ReadinessFacts,
   beatAgeMs: number,
 ): readonly Unready[] {
   return [
-    ...(phase === 'starting' ? [{ code: phase, detail: 'the master starts' } as const] : []),
-    ...(phase === 'stopping' ? [{ code: phase, detail: 'the master stops' } as const] : []),
+    ...(phase === 'starting' ? [{ code: phase, detail: 'the master is starting' } as const] : []),
+    ...(phase === 'stopping' ? [{ code: phase, detail: 'the master is stopping' } as const] : []),
     ...deadReasons(beatAgeMs),
     ...(membersFileFails
       ? [
           {
             code: 'members_file',
-            detail: 'the members file cannot be written, see the log; it is tried again',
+            detail: 'the members file cannot be written, see the log; retrying',
           } as const,
         ]
       : []),
-    ...(threadsFail
-      ? [{ code: 'threads', detail: 'threads cannot be started, see the log; it is tried again' } as const]
-      : []),
+    ...(threadsFail ? [{ code: 'threads', detail: 'threads cannot be started, see the log; retrying' } as const] : []),
   ];
 }

@@ -1,15 +1,15 @@
 /**
- * A record as JSON text: the legacy object for one worker, in two parts. The lane writes the head, which is everything
- * but `last_update` and `is_active`; whoever reads appends the tail from the board, since main stamps and judges those
- * while a lane may sleep. What the legacy object has no field for (storage, metrics, devices, …) follows its own fields.
+ * A record as JSON text: the legacy object of one worker, in two parts. The lane writes the head, which is everything
+ * except `last_update` and `is_active`; readers append the tail from the board, since main updates these independently
+ * of the lane. Members that the legacy object does not have (storage, metrics, devices, …) follow its own.
  */
 import type { GpuUsage, RunningTask, WorkerTelemetry } from './telemetry.ts';
 
-/** No task has a member of such a name, and only devices come after the metrics. */
+/** No task has a member of this name, and only devices follow the metrics. */
 const METRICS_BEGIN = ',"metrics":{';
 const GPUS_BEGIN = ',"gpus":[';
 
-/** A decoded heartbeat, validated: what a record is made of. */
+/** A decoded, validated heartbeat, from which a record is made. */
 export interface RecordSource {
   readonly workerId: string;
   readonly cpuUsage: number;
@@ -24,7 +24,7 @@ export interface RecordSource {
 /** The head in three parts: the tasks are most of it, and seldom change. */
 export interface RecordJsonParts {
   readonly before: string;
-  /** undefined: the same as in the record before this one. */
+  /** undefined: the same as in the previous record. */
   readonly tasks: string | undefined;
   readonly after: string;
 }
@@ -45,20 +45,21 @@ export function recordJsonParts(
   };
 }
 
-/** The object's text up to and without the comma before `last_update`. */
+/** The object's text up to and including the comma before `last_update`. */
 export function recordJsonHead(source: RecordSource): string {
   const { before, tasks, after } = recordJsonParts(source);
   return `${before}${tasks}${after}`;
 }
 
-/** The rest of the object: board's part and closing brace. Always ASCII. */
+/** The rest of the object: the board's part and the closing brace. Always ASCII. */
 export function recordJsonTail(lastUpdateS: number, isActive: boolean): string {
   return `,"last_update":${lastUpdateS},"is_active":${isActive}}`;
 }
 
 /**
- * The text of a head's custom metrics, an object; undefined if it has none. Found without parsing the whole: within a JSON
- * string every quotation mark is escaped, so a comma, a quotation mark and a name are a member's begin and no content.
+ * The custom metrics in a head, as the text of an object; undefined if there are none. Found without parsing the head:
+ * inside a JSON string every quotation mark is escaped, so a comma, a quotation mark and a name can only be the start
+ * of a member.
  */
 export function metricsTextIn(head: string): string | undefined {
   const begin = head.indexOf(METRICS_BEGIN);
@@ -82,7 +83,7 @@ export function emptyRecordJsonHead(workerId: string): string {
   });
 }
 
-/** JSON for a finite number is what String makes of it. */
+/** String() formats a finite number as JSON requires. */
 function num(value: number): string {
   return String(value);
 }
@@ -98,7 +99,7 @@ export function taskJson(task: RunningTask): string {
   );
 }
 
-/** The members alone. */
+/** The members, without braces. */
 function metricsJson(metrics: ReadonlyMap<string, number>): string {
   const members = Array.from(metrics, ([name, value]) => `${JSON.stringify(name)}:${num(value)}`);
   return members.join(',');
@@ -118,7 +119,7 @@ function gpuJson(gpu: GpuUsage): string {
   });
 }
 
-/** The legacy object for one worker, as `GET /telemetry/{id}` answers it. */
+/** The legacy object of one worker, as answered by `GET /telemetry/{id}`. */
 export interface TelemetryJson {
   readonly worker_id: string;
   readonly cpu_usage: number;
@@ -150,7 +151,7 @@ export interface TelemetryJson {
   readonly is_active: boolean;
 }
 
-/** The library's shape of what the API answers. */
+/** Converts the API's object to the library's. */
 export function telemetryOfJson(record: TelemetryJson): WorkerTelemetry {
   return {
     workerId: record.worker_id,
@@ -176,7 +177,7 @@ export function telemetryOfJson(record: TelemetryJson): WorkerTelemetry {
   };
 }
 
-/** Without spreading, which would cost as much as parsing the text. */
+/** Without spread syntax, which would take as long as parsing the text. */
 function taskOfJson(json: TelemetryJson['running_tasks'][number]): RunningTask {
   const task: { -readonly [Key in keyof RunningTask]: RunningTask[Key] } = {
     taskId: json.task_id,

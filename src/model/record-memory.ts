@@ -1,14 +1,14 @@
-/** The memory for records and for heartbeats on their way to lanes, as everybody is shown it. */
+/** The memory for records and queued heartbeats, as shown to users. */
 export interface RecordMemoryView {
   /** RECORD_MEMORY. */
   readonly budgetBytes: number;
-  /** Slots, beyond the least that each worker has. */
+  /** Size of slots beyond the minimum that each worker has. */
   readonly slotBytes: number;
-  /** Heartbeats that no lane has done yet. */
+  /** Heartbeats that no lane has processed yet. */
   readonly heartbeatBytes: number;
-  /** Slots that were replaced or forgotten, and that threads have not yet collected. */
+  /** Slots that were replaced or removed, and not yet collected by all threads. */
   readonly letGoBytes: number;
-  /** What a record may have just now, as JSON. */
+  /** Current maximum size of a record as JSON. */
   readonly largestRecordBytes: number;
 }
 

@@ -1,25 +1,27 @@
 /**
- * Which heartbeats of one instance are missing, came twice or came late, told from their sequence numbers. Counted from
- * the first one that this master received: what was before it may have gone to another master.
+ * Detects missing, duplicate and late heartbeats of one instance from their sequence numbers. Counting starts with the
+ * first one that this master received, since earlier ones may have gone to another master.
  */
 
-/** Numbers below the highest whose arrival is remembered; one bit each. */
+/** Number of sequence numbers below the highest whose arrival is stored, one bit each. */
 const WINDOW = 32;
-/** Further back than this is no late heartbeat: the worker counts anew. */
+/** A number further back than this is not a late heartbeat: the worker has restarted its sequence. */
 const FAR_BACK = 1000;
 
 /**
- * So many old numbers in a row, each one more than the last, are no late heartbeats: the worker counts from there, as one
- * whose machine was set back does under its former name. Beyond the window, where nothing comes late that was only
- * overtaken, fewer are enough. Until then its heartbeats are dropped, and what is shown of it stands still. They come at the
- * worker's pace: old numbers at once are copies of what was not acknowledged.
+ * This many old numbers in a row, each one greater than the last by one, are not late heartbeats: the worker has been
+ * reset, for example from a snapshot of its machine, and continues from there. Beyond the window, where overtaken
+ * heartbeats cannot be, fewer suffice. Until then its heartbeats are dropped, and its shown values do not change. They
+ * must come at the worker's pace: old numbers in a burst are copies of unacknowledged heartbeats.
  */
 const OLD_IN_A_ROW = 8;
 const FAR_OLD_IN_A_ROW = 3;
-/** Of the worker's interval: heartbeats of which some come late and the next in time are no burst. */
+/** Share of the worker's interval: if some heartbeats are late and the next ones on time, that is not a burst. */
 const PACE_SHARE = 0.5;
 
-/** `next`: newer than all before. `again`: the worker has begun to count anew, or from an earlier number. */
+/**
+ * `next`: newer than all before. `again`: the worker has restarted its sequence, or continues from an earlier number.
+ */
 export type Arrival = 'next' | 'late' | 'duplicate' | 'again';
 
 export class SequenceWindow {
@@ -27,14 +29,16 @@ export class SequenceWindow {
   #highest = 0;
   /** Bit i: number `highest - i` has arrived. */
   #arrived = 0;
-  /** The last number that was not newer than all before; how many such came in a row, each one more than the last; since when. */
+  /**
+   * The last number that was not newer than all before; how many consecutive ones have arrived in a row; since when.
+   */
   #lastOld = 0;
   #oldInARow = 0;
   #oldSinceMs = 0;
-  /** Heartbeats that did not arrive, up to now. A late one takes itself back. */
+  /** Number of heartbeats that did not arrive so far. A late one is subtracted again. */
   missed = 0;
 
-  /** A new instance counts anew; what was missed stays counted. */
+  /** For a new instance: the sequence restarts, the number of missed heartbeats stays. */
   reset(): void {
     this.#highest = 0;
   }
@@ -46,8 +50,8 @@ export class SequenceWindow {
 
   /**
    * @param sequence from 1
-   * @param atMs when it came
-   * @param intervalMs how often the worker sends
+   * @param atMs time of arrival
+   * @param intervalMs the worker's heartbeat interval
    */
   note(sequence: number, atMs: number, intervalMs: number): Arrival {
     if (this.#highest === 0) {
@@ -58,7 +62,7 @@ export class SequenceWindow {
     if (ahead <= 0 && this.#countsAnew(sequence, atMs, intervalMs)) return this.beginAgain(sequence);
     if (ahead > 0) {
       this.#oldInARow = 0;
-      // A worker may say any number: what it missed stays one that can be counted.
+      // A worker may send any number, so the count must saturate.
       this.missed = Math.min(this.missed + ahead - 1, Number.MAX_SAFE_INTEGER);
       this.#arrived = ahead >= WINDOW ? 1 : (this.#arrived << ahead) | 1;
       this.#highest = sequence;
@@ -74,13 +78,16 @@ export class SequenceWindow {
     return 'late';
   }
 
-  /** The worker is known to count anew, from this number. */
+  /** The worker is known to restart its sequence with this number. */
   beginAgain(sequence: number): Arrival {
     this.#begin(sequence);
     return 'again';
   }
 
-  /** A worker that was set back, or whose first numbers were lost, would look late for as long as it lived before. */
+  /**
+   * Without this, a worker that was reset, or whose first numbers were lost, would look late for as long as it ran
+   * before.
+   */
   #countsAnew(sequence: number, atMs: number, intervalMs: number): boolean {
     this.#oldInARow = sequence === this.#lastOld + 1 ? this.#oldInARow + 1 : 1;
     if (this.#oldInARow === 1) this.#oldSinceMs = atMs;

@@ -1,27 +1,27 @@
 /**
- * How far a worker's clock is from the master's: measured, shown, never trusted. Half of the round trip is taken for the
- * way there, as NTP does (RFC 5905, section 8), and samples are smoothed, since round trips differ.
+ * The difference between a worker's clock and the master's: measured and shown, never used. As in NTP (RFC 5905,
+ * section 8), half of the round trip is taken for the way there; samples are smoothed, since round trips vary.
  */
 
 const SMOOTHING = 1 / 8;
 /**
- * A measured round trip that is longer is rather a mistake: a call is given up sooner. Without this bound one number of a
- * worker could make its skew as large as it likes.
+ * A longer round trip is probably an error, since calls time out earlier. Without this limit, one number sent by a
+ * worker could make its skew arbitrarily large.
  */
 const LONGEST_ROUND_TRIP_MS = 60_000;
-/** A sample this far from what is known is no noise: one of the clocks was set. */
+/** A sample this far from the known skew is not noise: one of the clocks was set. */
 const JUMP_MS = 5_000;
 
 export interface SkewSample {
-  /** By the worker's clock. Finite, as are the others. */
+  /** By the worker's clock. Finite, like the others. */
   readonly sentAtUnixMs: number;
   /** By the master's clock. */
   readonly receivedUnixMs: number;
-  /** Measured by the worker; 0 = not known. */
+  /** Measured by the worker; 0 = unknown. */
   readonly roundTripMs: number;
 }
 
-/** Positive: the worker's clock is ahead. @param beforeMs what is known; undefined: nothing */
+/** Positive: the worker's clock is ahead. @param beforeMs the previous skew; undefined: unknown */
 export function smoothedSkewMs(
   beforeMs: number | undefined,
   { sentAtUnixMs, receivedUnixMs, roundTripMs }: SkewSample,

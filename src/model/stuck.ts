@@ -1,32 +1,33 @@
 /**
- * Heartbeats come, but nothing moves behind them: the agent's thread lives, its host program may not. Only heartbeats tell
- * that nothing moved. While none came, be it that the worker was silent or that the master did not listen, anything may have.
+ * Detects workers that send heartbeats but make no progress: the agent's thread runs, its host program may not. Only
+ * heartbeats show a lack of progress; while none arrive, because the worker is silent or the master did not receive,
+ * nothing is known.
  */
 
 /**
- * | reason    | means                                                                              |
+ * | reason    | meaning                                                                            |
  * |-----------|------------------------------------------------------------------------------------|
- * | host_loop | the event loop of the program that the agent is part of stands still                |
- * | tasks     | a running task that tells its progress has made none for longer than STUCK_AFTER   |
+ * | host_loop | the event loop of the agent's host program is blocked                              |
+ * | tasks     | a running task has reported the same progress for longer than STUCK_AFTER          |
  */
 export const STUCK_REASONS = ['host_loop', 'tasks'] as const;
 export type StuckReason = (typeof STUCK_REASONS)[number];
 
-/** Six heartbeats of a loop that did not come round: no collection of garbage takes so long. */
+/** A loop blocked for six heartbeats; no garbage collection takes so long. */
 export const HOST_LOOP_STUCK_MS = 30_000;
 
 export interface StuckFacts {
-  /** What the agent reported with the last heartbeat. */
+  /** As reported with the last heartbeat. */
   readonly hostLoopLagMs: number;
-  /** When the running task that has waited for the longest last moved; undefined if none waits. */
+  /** Time of the least recent progress of any running task; undefined if no task reports progress. */
   readonly taskStoodStillSinceMs: number | undefined;
-  /** When the newest heartbeat that tells so came: what follows it tells nothing yet. */
+  /** When the newest heartbeat with this report arrived. */
   readonly reportedMs: number;
-  /** Since when heartbeats have come without a gap. */
+  /** Since when heartbeats have arrived without a gap. */
   readonly steadySinceMs: number;
 }
 
-/** @param stuckAfterMs for tasks; 0 = never */
+/** @param stuckAfterMs applies to tasks; 0 = never */
 export function stuckReason(facts: StuckFacts, stuckAfterMs: number): StuckReason | undefined {
   const { hostLoopLagMs, taskStoodStillSinceMs: stillSinceMs, reportedMs, steadySinceMs } = facts;
   if (hostLoopLagMs >= HOST_LOOP_STUCK_MS) return 'host_loop';

@@ -1,4 +1,4 @@
-/** The public shapes of the library: what goes in as a heartbeat, what comes out as telemetry. */
+/** The public types of the library: heartbeats as input, telemetry as output. */
 
 export interface RunningTask {
   readonly taskId: string;
@@ -8,7 +8,7 @@ export interface RunningTask {
   readonly memoryAllocated: number;
   /** Devices. */
   readonly gpuAllocated: number;
-  /** `running`, `paused` or `failed`; kept as it is sent. */
+  /** `running`, `paused` or `failed`; stored as sent. */
   readonly status: string;
   /** Milliseconds since the Unix epoch by the worker's clock. */
   readonly startedAtUnixMs?: number;
@@ -16,7 +16,7 @@ export interface RunningTask {
   readonly progress?: number;
 }
 
-/** One device; what could not be measured is absent. */
+/** One device; members that could not be measured are absent. */
 export interface GpuUsage {
   readonly index: number;
   readonly uuid: string;
@@ -27,11 +27,11 @@ export interface GpuUsage {
   readonly memoryTotalBytes?: number;
   readonly temperatureCelsius?: number;
   readonly powerWatts?: number;
-  /** Uuid of the device that this one is a part of, such as a MIG instance; absent for a whole device. */
+  /** Uuid of the device of which this one is a part, such as a MIG instance; absent for a whole device. */
   readonly parentUuid?: string;
 }
 
-/** A heartbeat as a program hands it to the library. Usages are percentages, 0 to 100; absent ones are 0. */
+/** A heartbeat passed to the library. Usages are percentages, 0 to 100; absent ones are 0. */
 export interface HeartbeatInput {
   readonly workerId: string;
   readonly cpuUsage?: number;
@@ -42,18 +42,18 @@ export interface HeartbeatInput {
   readonly gpus?: readonly Partial<GpuUsage>[];
   /** Custom metrics: any finite numbers. */
   readonly metrics?: Readonly<Record<string, number>>;
-  /** From 1, one more with each heartbeat; 0 = not counted. */
+  /** From 1, incremented with each heartbeat; 0 = not numbered. */
   readonly sequence?: number;
   readonly instanceId?: string;
   readonly sentAtUnixMs?: number;
-  /** How late the host program's event loop runs. */
+  /** Delay of the host program's event loop. */
   readonly hostLoopLagMs?: number;
   readonly lastRoundTripMs?: number;
-  /** Says farewell. */
+  /** The worker says goodbye. */
   readonly leaving?: boolean;
 }
 
-/** The newest that is known of a worker. Usages are percentages. */
+/** The latest state of a worker. Usages are percentages. */
 export interface WorkerTelemetry {
   readonly workerId: string;
   readonly cpuUsage: number;

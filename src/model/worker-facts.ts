@@ -1,8 +1,8 @@
-/** What a worker says of itself when it registers, as it is shown. */
+/** A worker's registration, as shown to users. */
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { amountIn } from './heartbeat-scan.ts';
 
-/** Texts are empty and numbers 0 where the worker told nothing. */
+/** Strings are empty and numbers 0 where the worker sent nothing. */
 export interface WorkerFacts {
   /** Cores. */
   readonly totalCpu: number;
@@ -12,10 +12,10 @@ export interface WorkerFacts {
   readonly totalGpu: number;
   readonly ip: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Workers that may fail together. */
+  /** Group of workers that can fail together. */
   readonly group: string;
   readonly ephemeral: boolean;
-  /** One life of its process. */
+  /** Identifies one run of its process. */
   readonly instanceId: string;
   readonly agentVersion: string;
 }

@@ -1,21 +1,21 @@
 /**
- * Worker ids by their bytes. A worker sends the same id with every heartbeat; finding its text again, by comparing
- * characters, takes a tenth of making and checking it anew, and the text that is found has its hash already.
+ * A cache of worker ids by their bytes. A worker sends the same id with every heartbeat; finding the existing string by
+ * comparing characters takes a tenth of decoding and validating it again, and the string has its hash already.
  *
- * Only ids of ASCII characters are kept, since of those the bytes are the character codes. A cell holds the id that was
- * seen last, so the table is bounded whatever is sent: 65,536 ids, of 16 bytes mostly and 256 at most.
+ * Only ASCII ids are cached, since their bytes are the character codes. A cell holds the last id, so the table is
+ * bounded: 65,536 ids, usually of 16 bytes and at most of 256.
  */
 import { decodeWorkerId } from './worker-id.ts';
 
-/** A power of two, and three times the workers that a master knows at most by default: few share a cell. */
+/** A power of two, and three times the default of MAX_WORKERS, so that few ids share a cell. */
 const CELLS = 2 ** 16;
 
 export class WorkerIdTable {
   readonly #cells: (string | undefined)[] = new Array(CELLS).fill(undefined);
 
   /**
-   * The id that lies between `start` and `end`.
-   * @throws PulselaneError `invalid_argument` if it is not a valid one.
+   * The id between `start` and `end`.
+   * @throws PulselaneError `invalid_argument` if it is invalid
    */
   read(bytes: Buffer, start: number, end: number): string {
     const cell = cellOf(bytes, start, end);
@@ -33,7 +33,7 @@ function isWrittenAt(bytes: Buffer, start: number, end: number, id: string): boo
   return true;
 }
 
-/** FNV-1a, its upper half folded in. */
+/** FNV-1a with its upper half folded in. */
 function cellOf(bytes: Buffer, start: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);

@@ -1,16 +1,16 @@
-/** What may be a worker's id. */
+/** Validates worker ids. */
 import { isUtf8 } from 'node:buffer';
 import { PulselaneError } from '../lib/errors.ts';
 
-/** Longest id in bytes of UTF-8: fits a log line, a label value and a file name. */
+/** Maximum length of an id in bytes of UTF-8: fits a log line, a label value and a file name. */
 export const MAX_WORKER_ID_BYTES = 256;
 
-/** C0 and C1 control characters and DEL: they would tear logs and terminals. */
+/** C0 and C1 control characters and DEL, which would garble logs and terminals. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused here
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Of texts that are logged, or shown at a terminal. */
+/** For texts that are logged or shown in a terminal. */
 export function hasControlCharacter(text: string): boolean {
   return CONTROL_CHARACTER.test(text);
 }
@@ -33,7 +33,7 @@ export function checkWorkerId(id: string): void {
 }
 
 /**
- * The id in its bytes of UTF-8.
+ * Decodes an id from UTF-8.
  * @throws PulselaneError `invalid_argument`
  */
 export function decodeWorkerId(bytes: Buffer): string {

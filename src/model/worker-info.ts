@@ -1,37 +1,39 @@
-/** What a worker may say of itself. Kept for as long as the worker is known, on main and by every reader, and logged. */
+/**
+ * Limits on a worker's registration, which is kept while the worker is known, on main and by every reader, and logged.
+ */
 import { create } from '@bufbuild/protobuf';
 import { type WorkerInfo, WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { hasControlCharacter } from './worker-id.ts';
 
-/** A random id needs 36 characters; more would only cost memory on the main thread. */
+/** A random id needs 36 characters. */
 export const MAX_INSTANCE_ID_BYTES = 128;
-/** As long as a worker's id: it stands in logs and events, and in files of tokens. */
+/** As long as a worker's id: it appears in logs, events and token files. */
 export const MAX_GROUP_BYTES = 256;
-/** Labels say where and what a worker is: what Kubernetes puts on a node are some twenty. */
+/** Labels describe where and what a worker is; Kubernetes puts about twenty on a node. */
 export const MAX_LABELS = 64;
-/** A prefix and a name of Kubernetes have 253 and 63 characters. */
+/** In Kubernetes, prefix and name have up to 253 and 63 characters. */
 const MAX_LABEL_NAME_BYTES = 320;
 const MAX_LABEL_VALUE_BYTES = 1024;
-/** An address with a zone; a version of any sort. */
+/** Enough for an address with a zone, or any version. */
 const MAX_SHORT_BYTES = 256;
 
 const CONTROL_CHARACTERS = /\p{Cc}/gu;
-/** In place of a control character. */
+/** Replaces control characters. */
 const REPLACEMENT = '\ufffd';
 
-/** What a worker says of itself, as far as it is kept. */
+/** The part of a registration that is kept. */
 export interface FittedInfo {
   readonly info: WorkerInfo;
-  /** What did not fit, for people; empty if all did. */
+  /** Readable descriptions of what did not fit; empty if everything did. */
   readonly problems: readonly string[];
 }
 
 /**
- * What is kept of it: agents that were taken by an earlier master send what does not fit, and a worker must not fall
- * silent for a label. Texts are cut, their control characters replaced; labels too many, and those whose names do not fit,
- * are left out. The worker's id is checked elsewhere.
- * @throws PulselaneError `invalid_argument` for an instance id: heartbeats name the same one
+ * Fits a registration into the limits: agents accepted by an earlier master may send more, and a worker must not be
+ * lost because of a label. Strings are cut and their control characters replaced; labels beyond the limit or with
+ * invalid names are dropped. The worker's id is checked elsewhere.
+ * @throws PulselaneError `invalid_argument` for an instance id, since heartbeats contain the same one
  */
 export function fittedInfo(info: WorkerInfo): FittedInfo {
   checkText('instance_id', info.instanceId, MAX_INSTANCE_ID_BYTES);
@@ -52,13 +54,13 @@ export function fittedInfo(info: WorkerInfo): FittedInfo {
   return { info: fitted, problems };
 }
 
-/** For an agent, before anything is sent. @throws PulselaneError `invalid_argument` */
+/** Checks labels for an agent, before anything is sent. @throws PulselaneError `invalid_argument` */
 export function checkLabels(labels: Readonly<Record<string, string>>): void {
   const [problem] = labelProblems(labels);
   if (problem !== undefined) throw refused(problem);
 }
 
-/** The same for its group. @throws PulselaneError `invalid_argument` */
+/** Checks a group for an agent. @throws PulselaneError `invalid_argument` */
 export function checkGroup(group: string): void {
   checkText('group', group, MAX_GROUP_BYTES);
 }
@@ -88,13 +90,13 @@ function fittedLabels(labels: Readonly<Record<string, string>>): Record<string, 
 }
 
 function textProblem(field: string, text: string, maxBytes: number): string | undefined {
-  // No text has fewer bytes than characters.
+  // A string never has fewer bytes than characters.
   const bytes = text.length > maxBytes ? text.length : Buffer.byteLength(text);
   if (bytes > maxBytes) return `${field} has ${bytes} bytes; at most ${maxBytes} are allowed`;
   return hasControlCharacter(text) ? `${field} contains a control character` : undefined;
 }
 
-/** Cut between two characters. */
+/** Cuts between two characters. */
 function fittedText(text: string, maxBytes: number): string {
   const bytes = Buffer.from(text.replaceAll(CONTROL_CHARACTERS, REPLACEMENT));
   let end = Math.min(bytes.length, maxBytes);

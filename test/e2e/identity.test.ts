@@ -65,7 +65,7 @@ test('workers are let in by their tokens, over TLS, and SIGHUP takes one back an
   await eventually(() => isActive('worker-1'));
   const impostor = agent('worker-2', firstToken);
   await impostor.logged(({ msg }) => msg.includes('does not let this agent report worker-2 (PERMISSION_DENIED'));
-  await master.logged(({ msg }) => msg.startsWith('a call that speaks for this worker was refused'));
+  await master.logged(({ msg }) => msg.startsWith('a call for this worker was refused'));
 
   await writeFile(tokensFile, '# nobody\n');
   const secondToken = await newToken(tokensFile, 'worker-3');

@@ -10,7 +10,7 @@ test('/readyz tells what main told, and /livez does not care', async () => {
   const { app, fleet } = newApp();
   expect(await probe(app, '/readyz')).toEqual([
     503,
-    { status: 'not ready', reasons: [{ code: 'starting', detail: 'the master starts' }] },
+    { status: 'not ready', reasons: [{ code: 'starting', detail: 'the master is starting' }] },
     '1',
   ]);
   fleet.onAnnounce([

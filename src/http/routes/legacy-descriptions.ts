@@ -50,7 +50,7 @@ const HEALTH: z.infer<typeof Health> = {
   active_clients: 0,
 };
 
-const STUCK = { code: 'main_stuck', detail: 'the main thread has given no sign of life for 12 s' } as const;
+const STUCK = { code: 'main_stuck', detail: 'the main thread has not responded for 12 s' } as const;
 
 const unknownWorker = jsonAnswer('Unknown worker.', LegacyError, { error: 'no worker is called "ghost"' });
 const brokenEscape = jsonAnswer('The path is not valid percent-encoded UTF-8.', LegacyError, {
@@ -116,7 +116,7 @@ const PROBES: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] =
       }),
       503: jsonAnswer('Not ready.', z.object({ status: z.literal('not ready'), reasons: z.array(Reason) }), {
         status: 'not ready',
-        reasons: [{ code: 'stopping', detail: 'the master stops' }],
+        reasons: [{ code: 'stopping', detail: 'the master is stopping' }],
       }),
     },
   },
