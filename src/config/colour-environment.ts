@@ -1,9 +1,9 @@
-/** What the environment says of colours, before anybody asks whether a terminal reads. */
+/** Colour preferences from the environment, before the terminal is considered. */
 
 /**
- * NO_COLOR (https://no-color.org) wins over FORCE_COLOR; either counts only when it is not empty. A terminal that
- * calls itself `dumb` shows none.
- * @returns undefined: it says nothing
+ * NO_COLOR (https://no-color.org) overrides FORCE_COLOR; empty values do not count. A terminal of type `dumb` shows no
+ * colours.
+ * @returns undefined: no preference
  */
 export function colourWish(
   environment: Readonly<Record<string, string | undefined>> = process.env,

@@ -67,14 +67,14 @@ const ADDRESS_FORMS = ':8080 (all interfaces), 8080, 127.0.0.1:8080 or [::1]:808
 
 const MAX_PORT = 65_535;
 
-/** The form is right; the number of the port is not. */
+/** The form is valid; the port number is not. */
 class PortOutOfRange extends Expected {
   constructor(minPort: number) {
     super(`a port from ${minPort} to ${MAX_PORT}`);
   }
 }
 
-/** @param minPort 0 to listen on, for a free port; 1 to connect to */
+/** @param minPort 0 to listen (any free port); 1 to connect */
 function parseAddress(text: string, minPort = 0): Address {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]:|([^:[\]\s]*):)?(\d+)$/.exec(text);
   if (match === null) throw new Expected(ADDRESS_FORMS);
@@ -83,7 +83,7 @@ function parseAddress(text: string, minPort = 0): Address {
   return { host: match[1] ?? match[2] ?? LOOPBACK, port };
 }
 
-/** @param forms that are expected where the text has none of them */
+/** @param forms expected forms, for texts of another form */
 function inForms<T>(parse: () => T, forms: string): T {
   try {
     return parse();

@@ -1,4 +1,4 @@
-/** Resolves settings from flags, environment and `.env`, and tells everything that is wrong with them at once. */
+/** Resolves settings from flags, environment and `.env`, and reports all problems at once. */
 import { messageOf, SettingsError } from '../lib/errors.ts';
 import {
   type AgentConfig,
@@ -15,7 +15,7 @@ import { agentRules, clientRules, masterRules, type Rule } from './rules.ts';
 import { type SettingName, type SettingNames, settingText } from './setting-names.ts';
 import type { Sources } from './sources.ts';
 
-/** @throws SettingsError naming each setting that is wrong, its value, and what was expected */
+/** @throws SettingsError naming each wrong setting, its value, and what was expected */
 export const masterConfig = (sources: Sources): MasterConfig => resolveConfig(masterOptions, masterRules, sources);
 
 /** @throws SettingsError as {@link masterConfig} */
@@ -25,7 +25,7 @@ export const agentConfig = (sources: Sources): AgentConfig => resolveConfig(agen
 export const clientConfig = (sources: Sources): ClientConfig => resolveConfig(clientOptions, clientRules, sources);
 
 /**
- * Options without rules between them.
+ * Resolves options without rules between them.
  * @throws SettingsError as {@link masterConfig}
  */
 export function resolveOptions<O extends Options>(options: O, sources: Sources): ValuesOf<O> {
@@ -47,7 +47,7 @@ function resolveConfig<C>(options: Options, rules: readonly Rule<C>[], sources: 
   const names = settingNames(options, sources);
   const config = { ...values, names } as C;
   for (const { about, problem } of rules) {
-    // A value that cannot be read has been told; what follows from it would be misleading.
+    // An invalid value was reported already; consequences of it would be misleading.
     if (about.some((key) => wrong.has(String(key)))) continue;
     const found = problem(config, names);
     if (found !== undefined) problems.push(found);
@@ -56,7 +56,7 @@ function resolveConfig<C>(options: Options, rules: readonly Rule<C>[], sources: 
   return Object.freeze(config);
 }
 
-/** The names of all settings that are not variables of the environment. */
+/** Names of all settings that were not written as environment variables. */
 function settingNames(options: Options, { flags, environment, dotenv }: Sources): SettingNames {
   const names: Record<string, SettingName> = {};
   for (const [key, { env, flag }] of Object.entries(options)) {
@@ -101,7 +101,7 @@ function resolveOption<T>(key: string, option: Option<T>, sources: Sources): T |
   const { text, origin } = findText(key, option, sources);
   if (text === undefined) return undefined;
   try {
-    // A variable may be set to nothing; a flag with nothing behind it is a slip, often of an empty shell variable.
+    // A variable may be empty; an empty flag is a mistake, often an empty shell variable.
     if (text === '' && origin === 'flag' && option.kind.emptyCounts !== true) throw new Error('a value');
     return option.kind.parse(text);
   } catch (error) {

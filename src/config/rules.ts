@@ -1,4 +1,4 @@
-/** The rules between settings: what two or more of them must not say together. */
+/** Rules that involve several settings. */
 import { formatDuration } from './kinds.ts';
 import {
   type AgentConfig,
@@ -13,7 +13,7 @@ import {
 import { nameOf, type SettingNames, settingText } from './setting-names.ts';
 
 export interface Rule<C> {
-  /** Not checked while one of these cannot be read. */
+  /** The rule is not checked if one of these is invalid. */
   readonly about: readonly (keyof C)[];
   /** What is wrong and what was expected, by the names that the user wrote; undefined if the rule holds. */
   readonly problem: (config: C, names: SettingNames) => string | undefined;
@@ -84,7 +84,7 @@ export const clientRules: readonly Rule<ClientConfig>[] = [
   needs(clientOptions, 'tlsKey', 'tlsCert'),
 ];
 
-/** One setting has no meaning without another. @param why ends the sentence */
+/** A rule that one setting requires another. @param why end of the sentence */
 function needs<O extends Options, C extends Record<keyof O, unknown>>(
   options: O,
   key: keyof O & string,
@@ -102,7 +102,7 @@ function needs<O extends Options, C extends Record<keyof O, unknown>>(
   };
 }
 
-/** Names a setting that is not set in the same way as one that is. */
+/** Names an unset setting in the same style as a set one. */
 function siblingName({ env, flag }: Option<unknown>, name: string): string {
   return name.startsWith('--') && flag !== '' ? flag : env;
 }

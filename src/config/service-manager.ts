@@ -1,28 +1,28 @@
-/** What a service manager that speaks systemd's notification protocol (sd_notify(3)) gave to this process. */
+/** What a service manager with systemd's notification protocol (sd_notify(3)) passed to this process. */
 
 export interface ServiceManager {
   /** Its datagram socket: a path, or an abstract name that begins with `@`. */
   readonly socket: string;
-  /** It restarts the service unless it gets a sign of life this often; undefined: it expects none. */
+  /** It restarts the service unless it gets a watchdog ping this often; undefined: it expects none. */
   readonly watchdogMs: number | undefined;
-  /** Where `systemd-notify` is looked for. */
+  /** Search path for `systemd-notify`. */
   readonly path: string;
 }
 
-/** Undefined: no service manager waits for notifications. */
+/** Undefined: no service manager expects notifications. */
 export function serviceManager(
   environment: Readonly<Record<string, string | undefined>> = process.env,
   pid = process.pid,
 ): ServiceManager | undefined {
   const { NOTIFY_SOCKET: socket = '', PATH: path = '' } = environment;
-  // Anything else is a kind of socket that systemd-notify itself may not know.
+  // Other kinds of socket may be unknown to systemd-notify.
   if (!/^[/@]./.test(socket)) return undefined;
   return { socket, watchdogMs: watchdogMs(environment, pid), path };
 }
 
 function watchdogMs(environment: Readonly<Record<string, string | undefined>>, pid: number): number | undefined {
   const { WATCHDOG_USEC: usec = '', WATCHDOG_PID: meant = '' } = environment;
-  // Given to another process, whose environment this one inherited.
+  // Meant for another process, whose environment this one inherited.
   if (meant !== '' && meant !== String(pid)) return undefined;
   return /^[1-9]\d{0,15}$/.test(usec) ? Number(usec) / 1000 : undefined;
 }

@@ -1,19 +1,19 @@
-/** How errors name a setting: the way its user wrote it. */
+/** How errors name a setting: as its user wrote it. */
 
 /**
- * What the user wrote, by the setting's variable: its flag, its option in a program, or its variable with the place where
- * it stands. A setting that is missing here was written as its variable.
+ * Names by the setting's variable: its flag, its option in a program, or its variable with its place. A setting missing
+ * here was written as its variable.
  */
 export type SettingNames = Readonly<Record<string, SettingName>>;
 
 export interface SettingName {
   /** Such as `--tls-ca`, `tls.ca` or `TLS_CERT`. */
   readonly name: string;
-  /** Such as ` (in .env)`; empty if the name says enough. */
+  /** For example ` (in .env)`; empty if the name suffices. */
   readonly where: string;
 }
 
-/** `TLS_CERT`, or how else the user calls it. */
+/** `TLS_CERT`, or the name that the user wrote. */
 export function nameOf(names: SettingNames | undefined, variable: string): string {
   return names?.[variable]?.name ?? variable;
 }
@@ -24,7 +24,7 @@ export function settingText(names: SettingNames | undefined, variable: string, v
   return `${name}${name.startsWith('--') ? ' ' : '='}${valueText(String(value))}${where}`;
 }
 
-/** What a shell takes as one word stands without quotes. */
+/** Text that a shell takes as one word needs no quotes. */
 function valueText(text: string): string {
   return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : JSON.stringify(text);
 }

@@ -34,8 +34,8 @@ export function readDotenv(path = '.env'): Environment {
 }
 
 /**
- * One warning for each line of a `.env` file that is neither a setting, a comment nor part of a value: such a line is
- * ignored, and with it what its writer meant to set.
+ * One warning per line of a `.env` file that is neither a setting, a comment nor part of a value; such lines are
+ * ignored.
  */
 export function dotenvWarnings(path = '.env'): string[] {
   const text = dotenvText(path);
@@ -44,10 +44,10 @@ export function dotenvWarnings(path = '.env'): string[] {
     : unreadableLines(text).map((line) => `${path}:${line}: expected NAME=value; the line is ignored`);
 }
 
-/** The numbers of the lines, from 1, that `parseEnv` skips. */
+/** Numbers, from 1, of the lines that `parseEnv` ignores. */
 export function unreadableLines(text: string): number[] {
   const unreadable: number[] = [];
-  /** The quote that ends a value of several lines. */
+  /** The quote that ends a multi-line value. */
   let openQuote: string | undefined;
   for (const [index, line] of text.split('\n').entries()) {
     if (openQuote !== undefined) {

@@ -1,19 +1,19 @@
 /**
- * Process groups that were started here and must not outlive whoever started them. What has stopped without ending them,
- * a thread that died or a process that exits, cannot do it any more: so whoever starts a group in a thread tells the main
- * thread of it, which keeps a list of its own.
+ * Child process groups that must not outlive the process that started them. A thread that died, or a process that
+ * exits, can no longer end them itself, so a thread that starts a group reports it to the main thread, which keeps its
+ * own list.
  */
 export class ChildGroups {
   readonly #leaders = new Set<number>();
   readonly #onChange: (leaders: readonly number[]) => void;
   #isOver = false;
 
-  /** @param onChange the groups that run now, by the ids of their first processes */
+  /** @param onChange called with the ids of the leaders of all running groups */
   constructor(onChange: (leaders: readonly number[]) => void = () => {}) {
     this.#onChange = onChange;
   }
 
-  /** A group runs. After {@link endAll} it is ended at once. */
+  /** Adds a running group. After {@link endAll} it is ended at once. */
   add(leader: number): void {
     if (this.#isOver) {
       endGroup(leader);
@@ -23,25 +23,25 @@ export class ChildGroups {
     this.#changed();
   }
 
-  /** It has ended, or was told to: its id may be another's from now on. */
+  /** The group has ended, or was told to: its id may be reused from now on. */
   delete(leader: number): void {
     if (this.#leaders.delete(leader)) this.#changed();
   }
 
-  /** In place of all that are known. */
+  /** Replaces the list. */
   replace(leaders: readonly number[]): void {
     this.#leaders.clear();
     for (const leader of leaders) this.#leaders.add(leader);
     this.#changed();
   }
 
-  /** Ends those that run. */
+  /** Ends the running groups. */
   endRunning(): void {
     for (const leader of this.#leaders) endGroup(leader);
     this.replace([]);
   }
 
-  /** Ends those that run, and each that is added later. */
+  /** Ends the running groups, and each one added later. */
   endAll(): void {
     this.#isOver = true;
     this.endRunning();
@@ -54,7 +54,7 @@ export class ChildGroups {
   }
 }
 
-/** Those with groups that run. */
+/** Instances with running groups. */
 const running = new Set<ChildGroups>();
 let isWatching = false;
 
@@ -65,12 +65,12 @@ function watch(groups: ChildGroups): void {
   process.on('exit', endChildGroups);
 }
 
-/** Ends all groups that run. For an end of the process that calls no listener of `exit`. */
+/** Ends all running groups. For process ends that call no `exit` listener. */
 export function endChildGroups(): void {
   for (const groups of running) groups.endRunning();
 }
 
-/** Ends a process and all that it started, if it leads a group. */
+/** Ends a process and, if it leads a group, all processes of the group. */
 export function endGroup(leader: number): void {
   try {
     process.kill(process.platform === 'win32' ? leader : -leader, 'SIGKILL');

@@ -1,13 +1,13 @@
 /**
- * Time, handed in: nothing else in Pulselane reads a clock or sets a timer, so that tests own time.
+ * Injected time: nothing else in Pulselane reads a clock or sets a timer, so that tests control time.
  *
- * `monotonicMs` is CLOCK_MONOTONIC and therefore comparable between the threads of a process (`performance.now()` is
- * not: it counts from each thread's own start). Liveness uses it alone; `wallMs` is for display.
+ * `monotonicMs` is CLOCK_MONOTONIC, and therefore comparable between threads of a process (`performance.now()` is not:
+ * it starts at zero in each thread). Liveness uses only `monotonicMs`; `wallMs` is for display.
  */
 export interface Clock {
-  /** Milliseconds since an arbitrary fixed point, with a fraction; never jumps. */
+  /** Milliseconds since an arbitrary fixed point, with fractions; never jumps. */
   monotonicMs(): number;
-  /** Milliseconds since the Unix epoch; jumps when somebody sets the clock. */
+  /** Milliseconds since the Unix epoch; jumps when the system clock is set. */
   wallMs(): number;
   /** Calls `fn` once after `delayMs`. */
   after(delayMs: number, fn: () => void): Timer;
@@ -35,12 +35,12 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves after `delayMs` of the clock's time. */
+/** Resolves after `delayMs`. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => clock.after(delayMs, resolve));
 }
 
-/** Resolves to true once `condition` holds, looking every `everyMs`; to false when `withinMs` have passed. */
+/** Resolves to true once `condition` holds, checked every `everyMs`; to false after `withinMs`. */
 export async function until(
   clock: Clock,
   condition: () => boolean,
@@ -55,15 +55,16 @@ export async function until(
 }
 
 /**
- * Calls `fn` when all has been heard that had happened by now. A thread that is held up past a deadline finds the timer due
- * before it has heard of what came in time: whoever gives something up at a deadline does so in here.
+ * Calls `fn` after all events that have happened so far were handled. A thread that was delayed beyond a deadline runs
+ * the timer before it handles events that arrived in time, so whatever is given up at a deadline must be decided in
+ * here.
  */
 export function afterHearing(fn: () => void): void {
-  // The first comes when the loop has polled; what that has others do at once is done before the second.
+  // The first runs after the loop has polled; immediate consequences of those events run before the second.
   setImmediate(() => setImmediate(fn));
 }
 
-/** Waits for `work`, but no longer than `withinMs`. @returns whether it ended in time; its rejection is passed on. */
+/** Waits for `work` for at most `withinMs`. @returns whether it ended in time; rejects if `work` does */
 export async function endsWithin(clock: Clock, withinMs: number, work: Promise<unknown>): Promise<boolean> {
   const late = Promise.withResolvers<boolean>();
   const timer = clock.after(withinMs, () => afterHearing(() => late.resolve(false)));

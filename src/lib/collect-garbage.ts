@@ -1,8 +1,8 @@
 /**
- * Collects what this thread no longer needs, at once. V8 does not count shared memory as a thread's own, so that a thread
- * which lets go of megabytes of it may not collect them for hours: memory that several threads saw is free when each of
- * them has collected it. It stops the thread for as long as its heap is large: 11 ms with 20 MB, 50 to 70 with the 70 MB of
- * a master of 20,000 workers; so it is done seldom, and on main never within a sweep.
+ * Collects this thread's garbage at once. V8 does not count shared memory for any thread, so a thread that releases
+ * megabytes of it may not collect them for hours; memory seen by several threads is free when each of them has
+ * collected it. The collection blocks the thread, depending on its heap: 11 ms with 20 MB, 50 to 70 ms with the 70 MB
+ * of a master of 20,000 workers. So it is done rarely, and on main never during a sweep.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

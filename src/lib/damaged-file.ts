@@ -1,12 +1,15 @@
-/** What becomes of a file that cannot be read: it is kept under another name, for a person to look at. */
+/** Keeps damaged files under another name, for a person to examine. */
 import { copyFile, link, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from './clock.ts';
 
-/** Of one file. A disk that damages a file at each start must not be filled by it; the oldest goes first. */
+/**
+ * Maximum number of copies per file, so that a disk that damages a file at each start is not filled; the oldest goes
+ * first.
+ */
 const MOST_COPIES = 5;
 
-/** @returns its new name */
+/** @returns the new name */
 export async function moveAside(path: string, clock: Clock): Promise<string> {
   const aside = nameAside(path, clock);
   await rename(path, aside);
@@ -14,10 +17,10 @@ export async function moveAside(path: string, clock: Clock): Promise<string> {
   return aside;
 }
 
-/** The file stays until it is replaced. @returns the other name */
+/** Leaves the file in place until it is replaced. @returns the other name */
 export async function copyAside(path: string, clock: Clock): Promise<string> {
   const aside = nameAside(path, clock);
-  // A link takes no room. Where there are none, a copy must do.
+  // A link takes no space. Without link support, the file is copied.
   await link(path, aside).catch(() => copyFile(path, aside));
   await dropOld(path);
   return aside;
@@ -26,7 +29,7 @@ export async function copyAside(path: string, clock: Clock): Promise<string> {
 async function dropOld(path: string): Promise<void> {
   const folder = dirname(path);
   const prefix = `${basename(path)}${SUFFIX}`;
-  // Their names are times: the alphabet's order is that of time.
+  // The names are times, so alphabetical order is chronological.
   const copies = (await readdir(folder)).filter((name) => name.startsWith(prefix)).sort();
   for (const name of copies.slice(0, -MOST_COPIES)) await rm(join(folder, name), { force: true });
 }

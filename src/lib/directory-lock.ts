@@ -1,19 +1,21 @@
 /**
- * One master per data directory. The lock is a file that names its owner, so that a person can find out who it is, and
- * so that it can be taken over from an owner that was killed.
+ * One master per data directory. The lock is a file that names its owner, so that a person can find the owner, and so
+ * that the lock of a killed owner can be taken over.
  *
- * Made: with a link, so that nobody ever reads half of it, and only where there is none.
+ * Creating: with a hard link, so that it is never read half-written, and only if there is none.
  *
- * Taken over: by whoever holds another lock, named after the content of the stale one. Of all that find the same stale
- * lock only its holder may remove it, and looks once more before it does: what it removes is never the lock of somebody
- * who was faster. A process that is killed in between leaves that other lock stale, which is taken over in the same way.
+ * Taking over: by the holder of another lock, named after the content of the stale one. Of all processes that find the
+ * same stale lock, only that holder may remove it, and checks it again first, so that it never removes the lock of a
+ * process that was faster. A process killed in between leaves the other lock stale, which is taken over in the same
+ * way.
  *
- * Elsewhere: the owner's process number says nothing in another container or on another host. So every owner touches
- * its lock now and then, and a lock from elsewhere is stale when it was not touched for a while.
+ * Other containers or hosts: there the owner's process id means nothing. So every owner touches its lock periodically,
+ * and a foreign lock is stale when it was not touched for a while.
  *
- * Lost: a lock that is gone, or damaged, or one of a process that is gone, is nobody's; its owner makes it again, and the
- * directory with it. What names another process that lives, or one elsewhere of which nobody can tell, ends the right; so
- * does what another owner has left in the directory, who took the lock over and gave it back while this one stood still.
+ * Loss: a lock that is gone, damaged, or names a process that is gone has no owner; the previous owner creates it
+ * again, with the directory if necessary. The owner gives up if the lock names another running process, or a foreign
+ * one whose state is unknown, or if another owner has changed the directory, having taken the lock over and released it
+ * while this one was stopped.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { link, readFile, realpath, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -27,12 +29,12 @@ import { arePeers, identityOfSelf, type ProcessIdentity, stillRuns } from './pro
 
 const FILE_NAME = 'lock';
 const TOUCH_EVERY_MS = 5000;
-/** Longer than a master may stand still and yet live: one that did for 20 s must not find its directory taken. */
+/** Longer than a running master may be stopped: one that was stopped for 20 s must not lose its directory. */
 const STALE_AFTER_MS = 30_000;
 const LOOK_EVERY_MS = 1000;
 
 const ownerSchema = z.object({
-  // Another number would name a group of processes.
+  // Zero and negative numbers denote process groups.
   pid: z.int().positive(),
   startedAt: z.int().optional(),
   pidNamespace: z.string().optional(),
@@ -40,32 +42,38 @@ const ownerSchema = z.object({
 });
 
 export interface DirectoryLock {
-  /** Gives the directory back. Safe to call again. */
+  /** Releases the directory. May be called repeatedly. */
   release(): Promise<void>;
 }
 
 export interface DirectoryLockOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Somebody has taken it over, who could not know that this process lives: nothing may be written any more. */
+  /** Another process has taken it over, unaware that this one still runs: nothing may be written any more. */
   readonly onLost: () => void;
-  /** Asked when the lock had been gone: whether the files beside it are as this owner left them, or gone as well. */
+  /**
+   * Called after the lock had been gone: whether the files in the directory are as this owner left them, or gone as
+   * well.
+   */
   readonly isAsLeft?: () => Promise<boolean>;
-  /** At each touch that finds the lock held. @param wasMade it, and maybe all beside it, had been gone and was made again */
+  /**
+   * Called at each touch that finds the lock held. @param wasMade it had been gone, perhaps with the files, and was
+   * created again
+   */
   readonly onHeld?: (wasMade: boolean) => void;
-  /** Told when the lock can no longer be touched, or made again, with the reason; undefined: it can again. */
+  /** Called with the reason when the lock can no longer be touched or created; with undefined when it can again. */
   readonly onFailing?: (reason: string | undefined) => void;
 }
 
-/** Somebody who lives has it. */
+/** A running process holds the lock. */
 class InUse extends Error {}
 
-/** Directories that this process has locked: its own number in a lock does not tell whether it is held. */
+/** Directories locked by this process: its own process id in a lock does not tell whether it is held. */
 const heldHere = new Set<string>();
 
 /**
- * Makes the directory if it is not there, and locks it. Takes 30 s if its lock comes from elsewhere and is stale.
- * @throws PulselaneError `environment`, naming DATA_DIR, if it is in use or cannot be used
+ * Creates the directory if it does not exist, and locks it. Takes 30 s if the lock is foreign and stale.
+ * @throws PulselaneError `environment`, naming DATA_DIR, if it is in use or unusable
  */
 export async function lockDirectory(dataDir: string, options: DirectoryLockOptions): Promise<DirectoryLock> {
   try {
@@ -76,21 +84,21 @@ export async function lockDirectory(dataDir: string, options: DirectoryLockOptio
   }
 }
 
-/** `mkdir` says of a file that it exists already, which is not what is wrong with it. */
+/** `mkdir` reports a file as "exists already", which is misleading. */
 function problemOf(error: unknown): string {
   const { code, syscall } = error as NodeJS.ErrnoException;
   return syscall === 'mkdir' && (code === 'EEXIST' || code === 'ENOTDIR')
-    ? 'expected a directory, or a path where one can be made: it leads to a file'
+    ? 'expected a directory, or a path where one can be created, but a part of the path is a file'
     : messageOf(error);
 }
 
 async function lock(dataDir: string, realDir: string, options: DirectoryLockOptions): Promise<DirectoryLock> {
   const path = join(dataDir, FILE_NAME);
-  if (heldHere.has(realDir)) throw new InUse(inUse(path, `process ${process.pid}, which is this one`));
+  if (heldHere.has(realDir)) throw new InUse(inUse(path, `this process (${process.pid})`));
   heldHere.add(realDir);
   try {
     const self = await identityOfSelf();
-    // The id makes every lock another text, whatever the system tells of processes.
+    // The id makes the text of each lock unique, whatever the system reports about processes.
     const text = `${JSON.stringify({ ...self, id: randomUUID() })}\n`;
     await new Acquisition(path, self, text, options).take(path);
     return new HeldLock(path, self, text, options, () => heldHere.delete(realDir));
@@ -100,14 +108,14 @@ async function lock(dataDir: string, realDir: string, options: DirectoryLockOpti
   }
 }
 
-/** A lock file as it was found. */
+/** The state of a lock file at one look. */
 interface Sight {
   readonly text: string;
   readonly touchedMs: number;
 }
 
 class Acquisition {
-  /** Of the directory's lock, whatever is being taken on the way there. */
+  /** Path of the directory's lock, whichever lock is being taken. */
   readonly #path: string;
   readonly #self: ProcessIdentity;
   readonly #text: string;
@@ -120,11 +128,11 @@ class Acquisition {
     this.#options = options;
   }
 
-  /** Resolves when the lock at `path` is ours. @throws if somebody who lives has it */
+  /** Resolves when this process holds the lock at `path`. @throws if a running process holds it */
   async take(path: string): Promise<void> {
     while (!(await create(path, this.#text))) {
       const sight = await look(path);
-      // Released, or changed, in between: once more.
+      // Released or changed in between: try again.
       if (sight === undefined) continue;
       const owner = ownerIn(sight.text);
       const isPeer = owner !== undefined && arePeers(owner, this.#self);
@@ -138,7 +146,7 @@ class Acquisition {
     const { clock, logger } = this.#options;
     logger.warn(
       { lock: path, waitMs: STALE_AFTER_MS },
-      'a lock that may be held in another container or on another host: waiting whether it is touched',
+      'the lock may be held in another container or on another host: waiting to see whether its owner still touches it',
     );
     const endMs = clock.monotonicMs() + STALE_AFTER_MS;
     while (clock.monotonicMs() < endMs) {
@@ -157,7 +165,7 @@ class Acquisition {
       const now = await look(path);
       if (now?.text !== stale.text || now.touchedMs !== stale.touchedMs) return;
       await rm(path);
-      this.#options.logger.warn({ lock: path, owner }, 'stale lock taken over: its owner is gone');
+      this.#options.logger.warn({ lock: path, owner }, 'took over a stale lock, whose owner no longer runs');
     } finally {
       await rm(right, { force: true });
     }
@@ -167,7 +175,7 @@ class Acquisition {
 type Verdict = 'held' | 'stale' | 'changed';
 
 async function judgePeer(owner: ProcessIdentity): Promise<Verdict> {
-  // Our own number, and we do not hold it: it belonged to an earlier process.
+  // Our own process id, and we do not hold it: it belonged to an earlier process.
   if (owner.pid === process.pid) return 'stale';
   return (await stillRuns(owner)) ? 'held' : 'stale';
 }
@@ -182,9 +190,9 @@ class HeldLock implements DirectoryLock {
   #touching: Promise<void> = Promise.resolve();
   #isFailing = false;
   #isLost = false;
-  /** It was made again, and nobody knows yet whether another owner was there in between. */
+  /** The lock was created again, and it is unknown whether another owner was there in between. */
   #wasMade = false;
-  /** What stood in the place of the lock at the last look, if it named nobody. */
+  /** Content of the lock file at the last look, if it named no owner. */
   #junk: string | undefined;
   #released: Promise<void> | undefined;
 
@@ -224,7 +232,7 @@ class HeldLock implements DirectoryLock {
         await utimes(this.#path, now, now);
       } else if (!(await this.#makeAgain(sight))) return;
       const wasMade = this.#wasMade;
-      // Asked once it is held again: nobody else writes there any more.
+      // Checked while the lock is held, so that nobody else writes there.
       if (wasMade && (await isAsLeft?.()) === false) {
         this.#lose();
         return;
@@ -238,12 +246,12 @@ class HeldLock implements DirectoryLock {
     }
   }
 
-  /** @returns whether it was; not if it is another's, or may be. */
+  /** @returns whether it was created; not if it is, or may be, another process's */
   async #makeAgain(sight: Sight | undefined): Promise<boolean> {
     if (sight !== undefined) {
       const owner = ownerIn(sight.text);
       if (owner === undefined) {
-        // It may be somebody's who has not written all of it yet.
+        // Another process may be writing it.
         const wasSeen = this.#junk === sight.text;
         this.#junk = sight.text;
         if (!wasSeen) return false;
@@ -257,7 +265,7 @@ class HeldLock implements DirectoryLock {
     await makeDirectory(dirname(this.#path));
     await new Acquisition(this.#path, this.#self, this.#text, this.#options).take(this.#path);
     this.#wasMade = true;
-    this.#options.logger.warn({ lock: this.#path }, 'the lock of the data directory was gone, and is made again');
+    this.#options.logger.warn({ lock: this.#path }, 'the lock of the data directory was removed: created it again');
     return true;
   }
 
@@ -281,14 +289,14 @@ class HeldLock implements DirectoryLock {
   }
 }
 
-/** @returns false if there is one */
+/** @returns false if it exists already */
 async function create(path: string, text: string): Promise<boolean> {
   const whole = `${path}.${randomUUID()}`;
   await writeFile(whole, text, { flag: 'wx' });
   try {
     return await unlessThere(() => link(whole, path));
   } catch {
-    // A file system without links. Whoever reads while it is written waits as for a lock from elsewhere.
+    // A file system without links. A process that reads it half-written waits as for a foreign lock.
     return await unlessThere(() => writeFile(path, text, { flag: 'wx' }));
   } finally {
     await rm(whole, { force: true });
@@ -329,5 +337,5 @@ function nameOf(owner: ProcessIdentity | undefined, isPeer: boolean): string {
 }
 
 function inUse(path: string, owner: string): string {
-  return `in use by ${owner} (${path}); stop it, or give each master a directory of its own`;
+  return `in use by ${owner} (${path}); stop it, or give each master its own directory`;
 }

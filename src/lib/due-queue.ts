@@ -1,6 +1,6 @@
 /**
- * Names in the order in which they are due: a binary heap that knows where each name stands, so that it holds each once and
- * changing one takes the logarithm of their number.
+ * A priority queue of names by due time: a binary heap with an index, so that each name occurs once and updates take
+ * O(log n).
  */
 export class DueQueue {
   readonly #heap: { readonly name: string; dueMs: number }[] = [];
@@ -10,7 +10,7 @@ export class DueQueue {
     return this.#heap.length;
   }
 
-  /** When the name is due, from now on. */
+  /** Sets when the name is due. */
   set(name: string, dueMs: number): void {
     const at = this.#at.get(name);
     if (at === undefined) {
@@ -33,7 +33,7 @@ export class DueQueue {
     if (at < last) this.#down(this.#up(at));
   }
 
-  /** The one that is due first, if it is due by now; it is in the queue no more. */
+  /** Removes and returns the first name that is due by now. */
   take(nowMs: number): string | undefined {
     const first = this.#heap[0];
     if (first === undefined || first.dueMs > nowMs) return undefined;

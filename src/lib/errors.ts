@@ -1,9 +1,9 @@
 import { types } from 'node:util';
 import { shortText } from './foreign-text.ts';
 
-/** What is known of an error code: one table for every front, so that none of them can forget one. */
+/** Facts of an error code, in one table for all protocols, so that none of them can miss a code. */
 interface ErrorFacts {
-  /** Short and the same for every occurrence: the `title` of RFC 9457. */
+  /** Short and constant: the `title` of RFC 9457. */
   readonly title: string;
   /** When it happens and what to do about it, for the documentation. */
   readonly meaning: string;
@@ -22,98 +22,98 @@ interface ErrorFacts {
 }
 
 /**
- * What can go wrong for a caller, by code; nobody reads the kind of an error from its message. Under /api/v1 the `type` of
- * a problem is `urn:pulselane:error:<code>`.
+ * Error codes for callers; the kind of an error is never derived from its message. Under /api/v1 the `type` of a
+ * problem is `urn:pulselane:error:<code>`.
  */
 export const ERRORS = {
   invalid_argument: {
-    title: 'The request breaks a rule',
-    meaning: 'The input breaks a rule, which the detail names; sending it again will not help.',
+    title: 'Invalid request',
+    meaning: 'The input is invalid, as described in the detail; retrying does not help.',
     httpStatus: 400,
     grpcStatus: 'INVALID_ARGUMENT',
   },
   unauthenticated: {
     title: 'No valid credentials',
-    meaning: 'A token or a session is needed, and none that is known came with the request.',
+    meaning: 'The request needs a valid token or session, and has none.',
     httpStatus: 401,
     grpcStatus: 'UNAUTHENTICATED',
   },
   permission_denied: {
     title: 'Not allowed',
     meaning:
-      'Who asks is known, or asks from a place, that may not do this: a worker that speaks for another, for example.',
+      'The credentials or the origin of the request do not allow this; for example, a worker reports for another one.',
     httpStatus: 403,
     grpcStatus: 'PERMISSION_DENIED',
   },
   not_admitted: {
     title: 'The worker is not admitted',
-    meaning: 'The worker is unknown, and admission is by approval: an operator has to let it in.',
+    meaning: 'The worker is unknown, and ADMISSION is approved: an operator must approve it.',
     httpStatus: 403,
     grpcStatus: 'PERMISSION_DENIED',
   },
   not_found: {
-    title: 'There is no such thing',
-    meaning: 'What the request names is not known.',
+    title: 'Not found',
+    meaning: 'What the request names does not exist.',
     httpStatus: 404,
     grpcStatus: 'NOT_FOUND',
   },
   method_not_allowed: {
-    title: 'Not possible with this method',
-    meaning: 'The path is known, the method is not one of those that Allow lists.',
+    title: 'Method not allowed',
+    meaning: 'The path exists, but does not support this method; Allow lists the supported ones.',
     httpStatus: 405,
     grpcStatus: 'UNIMPLEMENTED',
   },
   failed_precondition: {
-    title: 'It does not fit the present state',
-    meaning: 'It cannot be done now, and will not be by asking again: the worker is in another state than this needs.',
+    title: 'Conflict with the current state',
+    meaning: 'The current state of the worker does not allow this; retrying does not help.',
     httpStatus: 409,
     grpcStatus: 'FAILED_PRECONDITION',
   },
   too_large: {
     title: 'Too large',
-    meaning: 'The request is larger than the limit that the detail names.',
+    meaning: 'The request exceeds the size limit named in the detail.',
     httpStatus: 413,
     grpcStatus: 'RESOURCE_EXHAUSTED',
   },
   misdirected: {
     title: 'Not for this server',
-    meaning: 'The Host of the request is no name of this server: see ALLOWED_HOSTS.',
+    meaning: 'The Host header does not name this server; see ALLOWED_HOSTS.',
     httpStatus: 421,
     grpcStatus: 'FAILED_PRECONDITION',
   },
   rate_limited: {
-    title: 'Too often',
-    meaning: 'This client asks more often than it may; Retry-After tells when to ask again.',
+    title: 'Too many requests',
+    meaning: 'This client exceeds its rate limit; Retry-After says when to retry.',
     httpStatus: 429,
     grpcStatus: 'RESOURCE_EXHAUSTED',
   },
   resource_exhausted: {
     title: 'A limit is reached',
-    meaning: 'A limit of the whole master is reached, which the detail names; Retry-After tells when to ask again.',
+    meaning: 'A limit of the whole master, named in the detail, is reached; Retry-After says when to retry.',
     httpStatus: 503,
     grpcStatus: 'RESOURCE_EXHAUSTED',
   },
   unavailable: {
-    title: 'The master cannot do it now',
-    meaning: 'The master starts, stops or is stuck.',
+    title: 'Unavailable',
+    meaning: 'The master is starting, stopping or stuck.',
     httpStatus: 503,
     grpcStatus: 'UNAVAILABLE',
   },
   bad_setting: {
     title: 'Internal error',
-    meaning: 'A setting of the master is wrong. It is told at the start, and not to clients.',
+    meaning: 'A setting of the master is wrong. Reported at the start, not to clients.',
     httpStatus: 500,
     grpcStatus: 'INTERNAL',
   },
   environment: {
     title: 'Internal error',
-    meaning: 'Something that the master needs from its surroundings failed: a port, a file, a thread.',
+    meaning: 'A resource of the system failed: a port, a file, a thread.',
     httpStatus: 500,
     grpcStatus: 'INTERNAL',
   },
   internal: {
     title: 'Internal error',
-    meaning: 'The master failed at this request; its log says why.',
+    meaning: 'The master failed to process this request; its log says why.',
     httpStatus: 500,
     grpcStatus: 'INTERNAL',
   },
@@ -127,7 +127,7 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number;
 }
 
-/** The one error class of Pulselane: `message` is for people, `code` for programs. */
+/** The error class of Pulselane: `message` is for people, `code` for programs. */
 export class PulselaneError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterMs: number | undefined;
@@ -140,7 +140,7 @@ export class PulselaneError extends Error {
   }
 }
 
-/** Several wrong settings, told together so that they can be mended together. */
+/** Several wrong settings, reported together. */
 export class SettingsError extends PulselaneError {
   /** One line each. */
   readonly problems: readonly string[];
@@ -152,7 +152,7 @@ export class SettingsError extends PulselaneError {
 }
 
 /**
- * `Promise.all` for readers of settings: waits for each of them, so that one error tells all that is wrong.
+ * `Promise.all` for readers of settings: waits for each of them, so that one error reports all problems.
  * @throws the error, a SettingsError of several `bad_setting` errors, or the first error of another kind
  */
 export async function allOrProblems<T extends readonly unknown[]>(
@@ -167,14 +167,14 @@ export async function allOrProblems<T extends readonly unknown[]>(
   return settled.map((result) => (result as PromiseFulfilledResult<unknown>).value) as never;
 }
 
-/** What is wrong, one line each. */
+/** The problems, one line each. */
 export function problemsOf(error: unknown): readonly string[] {
   return error instanceof SettingsError ? error.problems : [messageOf(error)];
 }
 
 /**
- * The text of anything thrown, for people: no stack, no class name, and of bounded length. It runs no code of what was
- * thrown (`toString`, getters, traps of a proxy), which may throw, never end, or answer 20 MB.
+ * The text of a thrown value, for people: no stack, no class name, and of limited length. Runs no code of the value
+ * (`toString`, getters, proxy traps), which may throw, never end, or return 20 MB.
  */
 export function messageOf(thrown: unknown): string {
   if (typeof thrown === 'string') return shortText(thrown);
@@ -182,14 +182,14 @@ export function messageOf(thrown: unknown): string {
     const text = plainText(thrown, 'message') || plainText(thrown, 'name');
     return text ? shortText(text) : `${typeof thrown} thrown`;
   }
-  // The digits of a large one take long.
+  // Formatting a large one takes long.
   return typeof thrown === 'bigint' ? 'bigint thrown' : shortText(`${typeof thrown} thrown: ${String(thrown)}`);
 }
 
-/** Classes within classes; nobody's errors have as many. */
+/** Maximum length of the prototype chain; real errors are far below it. */
 const MAX_PROTOTYPES = 16;
 
-/** A member that is a text, its own or its class's; undefined if it could not be read without running foreign code. */
+/** An own or inherited string member; undefined if it could not be read without running foreign code. */
 function plainText(thrown: object, name: string): string | undefined {
   let holder: object | null = thrown;
   for (let depth = 0; depth < MAX_PROTOTYPES && holder !== null; depth++) {

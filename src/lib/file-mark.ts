@@ -1,4 +1,4 @@
-/** How a file was left by whoever wrote it last: by this is seen whether somebody else has written it since. */
+/** Identifies the state in which a file was left, to detect whether another process has written it since. */
 import type { Stats } from 'node:fs';
 
 export interface FileMark {

@@ -1,4 +1,4 @@
-/** Turns a protobuf-es service into what grpc-js wants, with the client's and the server's codecs. */
+/** Converts a protobuf-es service to a grpc-js service definition, with codecs for client and server. */
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import {
@@ -19,8 +19,8 @@ import {
 } from '@grpc/grpc-js';
 
 /**
- * grpc-js counts every call and message, and keeps a record of each connection, for a service (channelz) that is not served
- * here. That costs a call 6 % of a server that does nothing else.
+ * Disables channelz, for which grpc-js counts every call and message and keeps a record of each connection. It is not
+ * served here, and costs 6 % of a call on a server that does nothing else.
  */
 export const WITHOUT_CHANNELZ = { 'grpc.enable_channelz': 0 } as const;
 
@@ -29,7 +29,7 @@ export interface Codec<T> {
   deserialize(bytes: Buffer): T;
 }
 
-/** Hands the raw bytes through: for heartbeats, which only a lane decodes, and for answers that are made as bytes. */
+/** Passes raw bytes: for heartbeats, which only lanes decode, and for answers that are created as bytes. */
 export const rawBytes: Codec<Buffer> = {
   serialize: (value) => value,
   deserialize: (bytes) => bytes,
@@ -50,8 +50,8 @@ function pathOf(method: DescMethod): string {
 }
 
 /**
- * The definition of `service` for grpc-js, its methods under their own names.
- * @param rawRequests methods whose requests arrive undecoded
+ * The grpc-js definition of `service`, with methods under their own names.
+ * @param rawRequests methods whose requests are not decoded
  * @param rawResponses methods whose responses are given as bytes
  */
 export function grpcServiceOf(
@@ -76,13 +76,13 @@ export function grpcServiceOf(
   return definition;
 }
 
-// ── TLS of a client ──────────────────────────────────────────────────────────────────────────────────────────────
+// ── client TLS ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** What is in the files, in PEM. */
+/** Contents of the files, in PEM. */
 export interface ClientPems {
-  /** Authorities of the server's certificate; undefined: those that Node comes with. */
+  /** CA certificates to verify the server; undefined: the CAs built into Node. */
   readonly ca: string | undefined;
-  /** By which the server knows this client; both or none. */
+  /** Client certificate and its key; both or none. */
   readonly cert: string | undefined;
   readonly key: string | undefined;
 }
@@ -90,15 +90,15 @@ export interface ClientPems {
 type VerifyOptions = NonNullable<Parameters<typeof credentials.createSsl>[3]>;
 
 /**
- * grpc-js sends the host that it calls as the name of the server (SNI), which Node refuses for an IP address, as
- * RFC 6066 does. It is told this name instead, which nobody has, and the certificate is still held against the address.
+ * grpc-js sends the host as the server name (SNI), which Node refuses for an IP address, as RFC 6066 requires. This
+ * name, which no server has, is sent instead; the certificate is still verified against the address.
  */
 const NO_NAME = 'address.invalid';
 const ACCEPT_ANY: VerifyOptions = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
 
 /**
- * How to speak TLS with `host`, whose certificate has to name it, unless any is accepted.
- * @throws whatever OpenSSL finds wrong with the files
+ * Channel credentials and options for TLS with `host`, whose certificate must name it, unless any is accepted.
+ * @throws any error of OpenSSL about the files
  */
 export function tlsChannel(
   { ca, cert, key }: ClientPems,

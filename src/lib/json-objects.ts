@@ -1,9 +1,10 @@
 /**
- * Reads the JSON objects of a file that should have one on each line, and whatever has become of it: lines that are joined,
- * cut or full of NULs after a power cut, a missing header, a line of any length. Memory is bounded by one object's.
+ * Reads the JSON objects of a file that should have one per line, even if the file is damaged: lines that are joined,
+ * truncated or full of NULs after a power failure, a missing header, lines of any length. Memory is limited to one
+ * object's.
  *
- * An object begins with a brace and ends with its counterpart. JSON as we write it has no line feed within, so that a line
- * feed ends what is broken. Within what is broken, objects are looked for by how each of them begins.
+ * An object begins with a brace and ends with the matching one. Our JSON contains no line feeds, so a line feed ends a
+ * broken object. Inside broken parts, objects are found by the text with which each begins.
  */
 import { isUtf8 } from 'node:buffer';
 import { open } from 'node:fs/promises';
@@ -14,26 +15,26 @@ const QUOTE = 34;
 const BACKSLASH = 92;
 const OPEN = 123;
 const CLOSE = 125;
-/** Bytes that may be looked at again for each byte of what is broken: nonsense must not take for ever. */
+/** Maximum number of times that a broken byte is examined, on average, so that garbage does not take quadratic time. */
 const LOOKS_PER_BYTE = 8;
 
 export interface ReadObjectsOptions {
-  /** Of an object; a longer one is broken. */
+  /** Maximum size of an object; a longer one is broken. */
   readonly maxBytes: number;
-  /** How each object begins, such as `{"id":`. */
+  /** The text with which each object begins, such as `{"id":`. */
   readonly beginning: string;
-  /** @returns whether it is an object of this file's */
+  /** @returns whether the object belongs to this file */
   readonly take: (text: string) => boolean;
 }
 
 /** What could not be read. */
 export interface Losses {
-  /** Of the whole file. */
+  /** Size of the whole file. */
   readonly bytes: number;
-  /** Places with nothing of use in them: lines, or parts of lines. */
+  /** Number of places without a valid object: lines, or parts of lines. */
   readonly lostPlaces: number;
   readonly lostBytes: number;
-  /** The last object has no end, and no line feed after it: whoever wrote it was ended. Not among the lost ones. */
+  /** The last object has no end and no line feed, because its writer was interrupted. Not counted as lost. */
   readonly isCutShort: boolean;
 }
 
@@ -41,12 +42,12 @@ export interface Losses {
 export async function readObjects(path: string, options: ReadObjectsOptions): Promise<Losses> {
   const file = await open(path);
   const scanner = new Scanner(options);
-  // The stream closes the file, also when the reader throws half-way.
+  // The stream closes the file, even if the reader throws.
   for await (const chunk of file.createReadStream() as AsyncIterable<Buffer>) scanner.push(chunk);
   return scanner.end();
 }
 
-/** The same for what is in memory. */
+/** The same for data in memory. */
 export function objectsIn(bytes: Buffer, options: ReadObjectsOptions): Losses {
   const scanner = new Scanner(options);
   scanner.push(bytes);
@@ -56,7 +57,7 @@ export function objectsIn(bytes: Buffer, options: ReadObjectsOptions): Losses {
 class Scanner {
   readonly #options: ReadObjectsOptions;
   readonly #beginning: Buffer;
-  /** Of the object that has begun. */
+  /** Parts of the current object. */
   #parts: Buffer[] = [];
   #partBytes = 0;
   #depth = 0;
@@ -65,7 +66,7 @@ class Scanner {
   #bytes = 0;
   #lostPlaces = 0;
   #lostBytes = 0;
-  /** Nothing of use has come since the last loss. */
+  /** No valid object has come since the last loss. */
   #isLosing = false;
   #isLineEmpty = true;
 
@@ -121,7 +122,7 @@ class Scanner {
   }
 
   #lineEnds(): void {
-    // We write none that is empty.
+    // Writers never write empty lines.
     if (this.#isLineEmpty) this.#lose(0);
     this.#isLineEmpty = true;
     this.#isLosing = false;
@@ -152,13 +153,13 @@ class Scanner {
     this.#salvage(this.#taken());
   }
 
-  /** A file that was only cut has no other object within the last one. */
+  /** A file that was only truncated has no further object inside the last one. */
   #mayHoldMore(): boolean {
     const object = Buffer.concat(this.#parts);
     return object.includes(0) || object.indexOf(this.#beginning, 1) >= 0;
   }
 
-  /** Looks for objects within what is broken. */
+  /** Finds objects inside a broken part. */
   #salvage(piece: Buffer): void {
     let lostFrom = 0;
     let looks = LOOKS_PER_BYTE * piece.length;
@@ -194,7 +195,7 @@ class Scanner {
   }
 }
 
-/** Behind the brace that closes the object that begins at `from`; undefined if none does. */
+/** The offset after the brace that closes the object at `from`; undefined if there is none. */
 function endOfObject(piece: Buffer, from: number): number | undefined {
   let depth = 0;
   let inString = false;

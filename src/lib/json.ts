@@ -1,6 +1,6 @@
-/** Text that may be JSON. */
+/** Parses text that may be JSON. */
 
-/** What it says; undefined, which JSON cannot say, if it is not JSON. */
+/** The parsed value; undefined, which JSON cannot express, if it is not JSON. */
 export function jsonIn(text: string | undefined): unknown {
   if (text === undefined) return undefined;
   try {

@@ -1,12 +1,14 @@
-/** Which of this machine's addresses another machine sees: the local end of the route to it. */
+/** The address of this machine that another machine sees: the local end of the route to it. */
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import type { Clock } from './clock.ts';
 
-/** Names are resolved on the way, and a name server may be out of reach. */
+/** Limit for resolving a name, since the name server may be unreachable. */
 const WITHIN_MS = 1_000;
 
-/** Empty if there is no route, or the name does not resolve in time. Nothing is sent: the kernel only chooses the route. */
+/**
+ * Empty if there is no route, or the name does not resolve in time. Nothing is sent: the kernel only selects the route.
+ */
 export async function localAddressTowards(
   { host, port }: { readonly host: string; readonly port: number },
   clock: Clock,
@@ -29,7 +31,10 @@ async function routeTo(host: string, port: number): Promise<string> {
   }
 }
 
-/** Connecting a datagram socket tells its local end; a callback would be called for a failure as well. */
+/**
+ * Connecting a datagram socket sets its local address. Uses the event, since a callback would also be called for a
+ * failure.
+ */
 async function connected(address: string, port: number, type: 'udp4' | 'udp6'): Promise<string> {
   const socket = createSocket(type);
   const { promise, resolve, reject } = Promise.withResolvers<string>();

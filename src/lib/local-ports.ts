@@ -1,20 +1,20 @@
-/** Ports that the system gives to whoever connects: one of those may be taken although nobody listens on it. */
+/** Explains why a port is taken although no process listens on it: it may be in the range for outgoing connections. */
 import { readFileSync } from 'node:fs';
 
 export interface PortFacts {
-  /** Whether somebody on this machine listens on it. */
+  /** Whether a process on this machine listens on it. */
   readonly isListenedOn: boolean;
-  /** The ports that the system gives to whoever connects, as `[from, to]`; undefined: not known. */
+  /** The range of ports for outgoing connections, as `[from, to]`; undefined: unknown. */
   readonly ephemeral: readonly [number, number] | undefined;
 }
 
-/** What to say of a port that is taken. */
+/** The error text for a port that is taken. */
 export function portTakenText(port: number, { isListenedOn, ephemeral } = factsOf(port)): string {
   if (isListenedOn || ephemeral === undefined || port < ephemeral[0] || port > ephemeral[1])
     return 'the port is in use';
   return (
-    `the port is in use by an outgoing connection: it is one of those (${ephemeral.join(' to ')}) that the system gives to ` +
-    `whoever connects; "sysctl net.ipv4.ip_local_reserved_ports=${port}" keeps it free`
+    `the port is in use by an outgoing connection: it is in the system’s range for those (${ephemeral.join(' to ')}); ` +
+    `"sysctl net.ipv4.ip_local_reserved_ports=${port}" keeps it free`
   );
 }
 
@@ -33,7 +33,9 @@ function textOf(path: string): string {
   }
 }
 
-/** `  0: 0100007F:1F90 00000000:0000 0A …`: number, own address and port, peer, and 0A for who listens. */
+/**
+ * Line format: `  0: 0100007F:1F90 00000000:0000 0A …`: number, local address and port, peer, state (0A: listening).
+ */
 function listeningPorts(table: string): number[] {
   return Array.from(table.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A /gm), ([, port]) =>
     Number.parseInt(port as string, 16),

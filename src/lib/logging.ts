@@ -1,4 +1,4 @@
-/** Logs: JSON lines for machines, one readable line for people at a terminal. */
+/** Logging: JSON lines for programs, one readable line per message in a terminal. */
 import type { Writable } from 'node:stream';
 import { type Logger, type LoggerOptions as LoggerOptionsOfPino, pino } from 'pino';
 import pretty from 'pino-pretty';
@@ -12,7 +12,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LoggerOptions {
   readonly level: LogLevel;
-  /** Where the lines go. */
+  /** Receives the lines. */
   readonly destination: Writable;
   /** Readable lines instead of JSON. */
   readonly readable?: boolean;
@@ -36,8 +36,8 @@ export function createLogger({ level, destination, readable = false }: LoggerOpt
 }
 
 /**
- * Much of what is logged comes from outside: ids, groups, what another machine answered, what a processor threw. At a terminal
- * none of it may fake a line or move the cursor; in JSON it cannot.
+ * Much of what is logged comes from outside: ids, groups, answers of other machines, errors of processors. In a
+ * terminal none of it may fake a line or move the cursor; in JSON it cannot.
  */
 const ON_A_TERMINAL: Pick<LoggerOptionsOfPino, 'hooks' | 'serializers'> = {
   hooks: {
@@ -62,12 +62,12 @@ function printableFields(fields: object): Record<string, unknown> {
   );
 }
 
-/** The log says itself what is missing in it. @param output where its lines go in the end */
+/** Logs how many lines were lost. @param output the log's final destination */
 export function tellLosses(output: Writable, logger: Logger): void {
   if (!(output instanceof LossyOutput)) return;
   output.onLoss = ({ lines, reason }) =>
     logger.warn({ lines, reason }, 'lines of this log were lost: it could not be written');
 }
 
-/** For programs that embed the engine and did not give a logger. */
+/** Default for programs that embed the engine without a logger. */
 export const silentLogger: Logger = pino({ level: 'silent' });

@@ -1,6 +1,6 @@
 /**
- * Goes over a map again and again, a bounded piece at a time, so that no turn pays for all of a fleet. Entries may come and
- * go meanwhile: one that stays is met once in each round.
+ * Iterates over a map repeatedly, a limited number of entries at a time, so that no turn visits the whole fleet.
+ * Entries may be added and deleted meanwhile; one that stays is visited once per round.
  */
 export class MapRound<K, V> {
   readonly #map: ReadonlyMap<K, V>;
@@ -10,7 +10,7 @@ export class MapRound<K, V> {
     this.#map = map;
   }
 
-  /** The next entries, `most` of them or those that are left of this round. */
+  /** The next `most` entries, or the remaining ones of this round. */
   *next(most: number): Generator<[K, V]> {
     this.#entries ??= this.#map.entries();
     for (let met = 0; met < most; met++) {

@@ -1,16 +1,16 @@
-/** What counts as one peer, wherever limits are by address. */
+/** Defines what counts as one peer for limits per address. */
 
-/** An address as people write it: `::ffff:10.0.0.1` is how an IPv4 client looks to a socket for both. */
+/** An address as people write it: `::ffff:10.0.0.1` is how a dual-stack socket shows an IPv4 client. */
 export function plainAddress(address: string): string {
   return address.includes('.') ? address.slice(address.lastIndexOf(':') + 1) : address;
 }
 
 /**
- * An IPv4 address, or the /64 network of an IPv6 address, whose other half its owner chooses freely.
- * @param address as Node writes it of a socket
+ * An IPv4 address, or the /64 network of an IPv6 address, whose other half its owner can choose freely.
+ * @param address in the format of Node's sockets
  */
 export function networkOf(address: string): string {
-  // The zone says by which interface of ours it came.
+  // The zone names the local interface.
   const bare = address.includes('%') ? (address.split('%', 1)[0] as string) : address;
   if (bare.includes('.')) return plainAddress(bare);
   if (!bare.includes(':')) return bare;

@@ -1,4 +1,4 @@
-/** The part of a MessagePort that thread code uses, so that it also runs without a thread. */
+/** The part of MessagePort that thread code uses, so that it also runs without a thread. */
 export interface Port<In, Out> {
   postMessage(message: Out, transfer?: readonly ArrayBuffer[]): void;
   onMessage(listener: (message: In) => void): void;
@@ -11,7 +11,7 @@ interface MessagePortLike {
   close?(): void;
 }
 
-/** A typed view of a MessagePort or of a Worker. */
+/** A typed view of a MessagePort or Worker. */
 export function portOf<In, Out>(port: MessagePortLike): Port<In, Out> {
   return {
     postMessage: (message, transfer = []) => port.postMessage(message, [...transfer]),

@@ -1,18 +1,21 @@
 /**
- * Text from outside, made safe to print. Ids, reasons, names and messages come from workers and other machines: printed as
- * they are, in a table, a line of the log or an error, they could move the cursor, retitle the terminal or fake a line.
- * Nothing is taken away, so that a person sees what was sent: each such character is shown as its escape.
+ * Makes foreign text safe to print. Ids, reasons, names and messages come from workers and other machines: printed
+ * unchanged, they could move the cursor, retitle the terminal or fake a line. Nothing is removed: each unsafe character
+ * is shown as an escape.
  */
 
-/** Control characters, line and paragraph separators, lone surrogates, and what reorders or hides its neighbours. */
+/**
+ * Control characters, line and paragraph separators, lone surrogates, and characters that reorder or hide their
+ * neighbours.
+ */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Surrogate}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu;
 
-/** One line of text, whatever `text` holds. */
+/** Returns a single line. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, escaped);
 }
 
-/** The same for text of several lines: line feeds stay. */
+/** The same for several lines: line feeds stay. */
 export function printableLines(text: string): string {
   return text.replace(UNPRINTABLE, (character) => (character === '\n' ? character : escaped(character)));
 }

@@ -1,15 +1,15 @@
 /**
- * Which process it is, beyond its number: numbers are used again, and each container counts from 1. Where there is no
- * /proc, the number and the host must do.
+ * Identifies a process beyond its id: ids are reused, and each container counts from 1. Without /proc, only id and host
+ * are compared.
  */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
 export interface ProcessIdentity {
   readonly pid: number;
-  /** When it started, in clock ticks since the machine's boot. */
+  /** Start time in clock ticks since boot. */
   readonly startedAt?: number | undefined;
-  /** Where its number counts, such as `pid:[4026531836]`. */
+  /** The PID namespace, such as `pid:[4026531836]`. */
   readonly pidNamespace?: string | undefined;
   readonly host: string;
 }
@@ -22,22 +22,22 @@ export async function identityOfSelf(): Promise<ProcessIdentity> {
   return { pid: process.pid, startedAt: stat?.startedAt, pidNamespace, host: hostname() };
 }
 
-/** Whether the two count processes in the same place: only then does a number say anything. */
+/** Whether the two processes are in the same PID namespace; only then is an id meaningful. */
 export function arePeers(a: ProcessIdentity, b: ProcessIdentity): boolean {
   return a.host === b.host && a.pidNamespace === b.pidNamespace;
 }
 
-/** Whether this very process, a peer of ours, still runs. Unknown counts as yes. */
+/** Whether this process, in our namespace, still runs; true if unknown. */
 export async function stillRuns({ pid, startedAt }: ProcessIdentity): Promise<boolean> {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // Somebody else's process may not be signalled, but is there.
+    // EPERM: another user's process exists, but may not be signalled.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   const stat = await statOf(pid);
   if (stat === undefined) return true;
-  // Killed, and its parent has not asked how it ended.
+  // Ended, but not yet reaped by its parent.
   if (stat.state === 'Z' || stat.state === 'X') return false;
   return startedAt === undefined || stat.startedAt === startedAt;
 }
@@ -56,14 +56,14 @@ export interface ProcessStat {
   readonly startedAt: number;
 }
 
-/** Of a text as in /proc/<pid>/stat; undefined if it is another one. */
+/** Parses the text of /proc/<pid>/stat; undefined if it is invalid. */
 export function parseStat(text: string): ProcessStat | undefined {
-  // Field 2 is the name in parentheses, and may hold anything: blanks, parentheses, line feeds.
+  // Field 2 is the name in parentheses, which may contain anything, even parentheses and line feeds.
   const [state, ...rest] = text
     .slice(text.lastIndexOf(')') + 1)
     .trim()
     .split(' ');
-  // Field 22, of which 3 is the state.
+  // Field 22; the state is field 3.
   const startedAt = Number(rest[18]);
   return state === undefined || !Number.isSafeInteger(startedAt) ? undefined : { state, startedAt };
 }

@@ -1,12 +1,12 @@
 /**
- * A file replaced as a whole: whoever looks, also after a power cut, finds the old content or the new one. A disk that
- * fills up on the way is an error and not a shorter file.
+ * Replaces a file atomically: readers find the old or the new content, even after a power failure. A full disk is an
+ * error, not a shorter file.
  */
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type FileMark, markOf } from './file-mark.ts';
 
-/** Whose a file is, and who may use it. */
+/** Owner and permissions of a file. */
 export interface FileRights {
   readonly mode: number;
   readonly uid: number;
@@ -15,16 +15,16 @@ export interface FileRights {
 
 export interface ReplaceOptions {
   readonly mode?: number;
-  /** The new file gets these rights in any case, before anything is written into it. */
+  /** The new file gets these rights before anything is written. */
   readonly like?: FileRights;
-  /** Asked last, before the new file takes the place of the old one: whether the path is still the writer's. */
+  /** Called last, before the new file replaces the old one: whether the path still belongs to the writer. */
   readonly mayReplace?: () => boolean;
 }
 
 /**
- * One writer at a time: what an earlier one left unfinished is removed, not written into, since one that stood still may
- * write into it once more.
- * @returns how the file was left
+ * One writer at a time. A file that an earlier writer left unfinished is removed, not overwritten, since a writer that
+ * was stopped may still write into it.
+ * @returns the mark of the new file
  * @throws as `open`, `write` and `rename` do, or if it may not replace the file any more
  */
 export async function replaceFile(
@@ -49,7 +49,7 @@ export async function replaceFile(
     if (!(await isThere(unfinished, mark)) || !mayReplace()) throw new Error(`${path} is another process’s now`);
     await rename(unfinished, path);
   } catch (error) {
-    // It may be what fills the disk. What made the write fail is worth more than a second failure.
+    // It may be what fills the disk. A failure here must not hide the failure of the write.
     if (await isThere(unfinished, mark).catch(() => true)) await rm(unfinished, { force: true }).catch(() => {});
     throw error;
   }
@@ -57,20 +57,20 @@ export async function replaceFile(
   return mark;
 }
 
-/** @throws as `chown` does, if this user may not give a file to that one */
+/** @throws as `chown` does, if this user may not change the owner */
 async function giveRights(file: FileHandle, { mode, uid, gid }: FileRights): Promise<void> {
   const now = await file.stat();
   if (now.uid !== uid || now.gid !== gid) await file.chown(uid, gid);
-  // Last, since a change of the owner takes rights away.
+  // Last, since chown clears permission bits.
   await file.chmod(mode & 0o777);
 }
 
-/** Whether the very file is at the path, and not one that another process has put there since. @throws as `stat` does */
+/** Whether the same file is at the path, not one that another process has put there since. @throws as `stat` does */
 async function isThere(path: string, mark: FileMark | undefined): Promise<boolean> {
   return mark === undefined || (await stat(path)).ino === mark.ino;
 }
 
-/** So that the new name outlives a power cut, too. */
+/** Makes the new name survive a power failure, too. */
 async function syncFolder(path: string): Promise<void> {
   try {
     const folder = await open(path);
@@ -80,6 +80,6 @@ async function syncFolder(path: string): Promise<void> {
       await folder.close();
     }
   } catch {
-    // Not every system opens folders or syncs them. The content is safe as it is.
+    // Not every system can open or sync directories. The content is safe.
   }
 }

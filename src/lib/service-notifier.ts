@@ -1,10 +1,10 @@
 /**
- * Tells the service manager (systemd, `Type=notify`) what state this process is in, and that it is alive.
+ * Notifies the service manager (systemd, `Type=notify`) of this process's state, and that it is alive.
  *
- * Node has no Unix datagram sockets, so each notification is a run of `systemd-notify`, which takes some milliseconds: one at
- * a time, and while one runs only the newest state and one sign of life wait. The unit needs `NotifyAccess=all`, since it is
- * not the service's main process that sends. A notification that cannot be sent is logged once and ends nothing.
- *
+ * Node has no Unix datagram sockets, so each notification runs `systemd-notify`, which takes some milliseconds. Only
+ * one runs at a time; meanwhile only the latest state and one watchdog ping wait. The unit needs `NotifyAccess=all`,
+ * since the sender is not the service's main process. A notification that cannot be sent is logged once and has no
+ * other effect.
  * | call        | sent                                | when                                                             |
  * |-------------|-------------------------------------|------------------------------------------------------------------|
  * | `ready`     | READY=1, STATUS=…                   | the service does its work, or does it again after a reload       |
@@ -17,27 +17,27 @@ import type { Clock, Timer } from './clock.ts';
 import { messageOf } from './errors.ts';
 import type { Logger } from './logging.ts';
 
-/** Its own wait for the manager's answer is 5 s. */
+/** Longer than systemd-notify's own wait of 5 s for the manager's answer. */
 const SEND_WITHIN_MS = 10_000;
-/** While something is stuck, and a sign of life is due. */
+/** While something is stuck and a ping is due. */
 const LOOK_AGAIN_MS = 1000;
 
 export interface ServiceNotifierOptions {
-  /** Undefined: nobody is told anything. */
+  /** Undefined: no notifications. */
   readonly manager:
     | { readonly socket: string; readonly watchdogMs: number | undefined; readonly path: string }
     | undefined;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn'>;
-  /** Sends the assignments; `systemd-notify` unless a test says otherwise. */
+  /** Sends the assignments; `systemd-notify` except in tests. */
   readonly send?: (assignments: readonly string[]) => Promise<void>;
 }
 
-/** How a service does, for its manager. */
+/** The service's health, for its manager. */
 export interface Vitality {
   /** One line for `systemctl status`. */
   readonly status: string;
-  /** What does not answer; undefined if everything does. */
+  /** What does not respond; undefined if everything does. */
   readonly stuck: string | undefined;
 }
 
@@ -47,7 +47,7 @@ export class ServiceNotifier {
   #isSending = false;
   #isStopping = false;
   #hasFailed = false;
-  /** What did not answer at the last look. */
+  /** What did not respond at the last look. */
   #stuck: string | undefined;
   #state: readonly string[] | undefined;
   #signOfLife: readonly string[] | undefined;
@@ -74,7 +74,7 @@ export class ServiceNotifier {
     this.#isStopping = true;
   }
 
-  /** From now on the manager gets its signs of life, if it expects any. Called again, it asks `look` instead. */
+  /** Starts sending watchdog pings, if the manager expects any. A further call replaces `look`. */
   watch(look: () => Vitality): void {
     this.#watch?.cancel();
     const { manager } = this.#options;
@@ -88,7 +88,7 @@ export class ServiceNotifier {
         this.#signOfLife = ['WATCHDOG=1', statusOf(status)];
         this.#sendNext();
       } else if (stuck !== this.#stuck) {
-        this.#options.logger.warn(`the service manager gets no sign of life: ${stuck}`);
+        this.#options.logger.warn(`sending no watchdog pings to the service manager: ${stuck}`);
       }
       this.#stuck = stuck;
       this.#lookIn(stuck === undefined ? periodMs : Math.min(LOOK_AGAIN_MS, periodMs), periodMs, look);
@@ -101,7 +101,7 @@ export class ServiceNotifier {
     this.#sendNext();
   }
 
-  /** States first: a service that is ready only then has a watchdog. */
+  /** States first: the watchdog starts when the service is ready. */
   #sendNext(): void {
     if (this.#isSending) return;
     const assignments = this.#state ?? this.#signOfLife;
@@ -131,20 +131,20 @@ export class ServiceNotifier {
       const child = execFile(
         'systemd-notify',
         ['--', ...assignments],
-        // The rest of the environment may hold secrets.
+        // The rest of the environment may contain secrets.
         { env: { NOTIFY_SOCKET: socket, PATH: path }, timeout: SEND_WITHIN_MS, windowsHide: true },
         (error, _stdout, stderr) => {
           if (error === null) resolve();
           else reject(new Error(stderr.trim() || messageOf(error)));
         },
       );
-      // The end of the process does not wait for it.
+      // The process can end without waiting for it.
       child.unref();
     });
   }
 }
 
-/** Of one line, whatever is in it. */
+/** Formats one line. */
 function statusOf(status: string): string {
   return `STATUS=${status.replaceAll(/\s+/g, ' ')}`;
 }

@@ -1,4 +1,4 @@
-/** Files that settings name: certificates, keys, tokens. What cannot be read is told in plain words. */
+/** Reads files named by settings (certificates, keys, tokens), with clear errors. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { messageOf, PulselaneError } from './errors.ts';
@@ -16,7 +16,7 @@ export async function readSettingFile(setting: string, path: string, advice = ''
   }
 }
 
-/** The same for those who have nothing else to do meanwhile. @throws PulselaneError as {@link readSettingFile} */
+/** The same, synchronously. @throws PulselaneError as {@link readSettingFile} */
 export function readSettingFileSync(setting: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
@@ -25,7 +25,7 @@ export function readSettingFileSync(setting: string, path: string): string {
   }
 }
 
-/** The causes that a user can mend, without the system's own words, which repeat the path. */
+/** Causes that a user can fix, without the system's own text, which repeats the path. */
 const CAUSES: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',

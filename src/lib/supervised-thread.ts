@@ -1,19 +1,19 @@
 /**
- * One thread and its life: started, started again with back-off when it dies, ended for good by `stop`.
+ * A thread with its life cycle: started, restarted with back-off when it dies, ended for good by `stop`.
  *
- * | state      | entered when                                          | left when                                  |
- * |------------|-------------------------------------------------------|--------------------------------------------|
- * | waiting    | made; or the back-off after a death runs              | `start`, or the back-off is over → starting |
- * | starting   | the thread exists, its `ready` has not come           | ready → ready; death → waiting             |
- * | ready      | its first message came                                | death → waiting                            |
- * | stopped    | `stop`                                                | never                                      |
+ * | state      | entered when                                          | left when                                   |
+ * |------------|-------------------------------------------------------|---------------------------------------------|
+ * | waiting    | created; or a back-off runs after a death             | `start`, or end of the back-off → starting  |
+ * | starting   | the thread exists, but has not sent a message         | first message → ready; death → waiting      |
+ * | ready      | its first message arrived                             | death → waiting                             |
+ * | stopped    | `stop`                                                | never                                       |
  *
- * Messages posted while there is a thread reach it in order; while there is none they are dropped, since whoever owns
- * the thread gives it its state anew in `onStart`.
+ * Messages posted while there is a thread reach it in order; otherwise they are dropped, since the owner gives a new
+ * thread its state in `onStart`.
  *
- * A thread that waits in a system call (a file on a dead server, a child process) does not end when it is told to. Where
- * the owner says that it can do without (`canAbandon`), such a thread is given up: it counts as dead, and nothing that
- * it still says is heard. That is judged when all that it has said, its end included, has been heard.
+ * A thread that waits in a system call (a file on a dead server, a child process) does not terminate when told to. If
+ * the owner allows it (`canAbandon`), such a thread is abandoned: it counts as dead, and further messages from it are
+ * ignored. This is decided when all its messages so far, including its end, have been handled.
  */
 import { afterHearing, type Clock, endsWithin, type Timer } from './clock.ts';
 import { messageOf } from './errors.ts';
@@ -21,18 +21,18 @@ import { receivedOn, type StartedThread, startThread, type ThreadOptions, type T
 
 export type ThreadState = 'waiting' | 'starting' | 'ready' | 'stopped';
 
-/** Why a thread ended. */
+/** How a thread ended. */
 export interface ThreadDeath {
   readonly reason: string;
-  /** How it ended: it threw, it ended itself, its heap was full, or it was ended by {@link SupervisedThread.kill}. */
+  /** It threw, exited, exhausted its heap, or was terminated by {@link SupervisedThread.kill}. */
   readonly how: 'threw' | 'exited' | 'out of memory' | 'killed';
-  /** It would not end, and was given up: it may still run. */
+  /** It did not terminate and was abandoned: it may still run. */
   readonly abandoned: boolean;
-  /** It was ended for saying what it cannot mean: what it was about then tells nothing. */
+  /** It was terminated because of an invalid message, so what it was doing is unknown. */
   readonly isDisbelieved: boolean;
-  /** Deaths in a row without {@link STEADY_MS} of life between them, this one included. */
+  /** Number of consecutive deaths without {@link STEADY_MS} of life in between, including this one. */
   readonly inARow: number;
-  /** A back-off that suits, see {@link backOffMs}. */
+  /** A suitable back-off, see {@link backOffMs}. */
   readonly backOffMs: number;
 }
 
@@ -45,35 +45,36 @@ export interface SupervisedThreadOptions<In> {
   /** A new thread exists and has its port: post what it needs to begin. */
   readonly onStart?: () => void;
   /**
-   * What is wrong with a message of the thread's; undefined if nothing is. A thread that says what it cannot mean is ended
-   * and not heard any more. Without it every message is believed: for threads that run no code but ours.
+   * Returns what is wrong with a message of the thread; undefined if it is valid. A thread that sends an invalid
+   * message is terminated, and further messages are ignored. Without it every message is accepted: for threads that run
+   * only our code.
    */
   readonly problemOf?: (message: unknown) => string | undefined;
   readonly onMessage: (message: In) => void;
-  /** @returns how long to wait before the next start; undefined: until `start` is called. */
+  /** @returns the delay before the next start; undefined: until `start` is called */
   readonly onDeath: (death: ThreadDeath) => number | undefined;
   readonly onStateChange?: (state: ThreadState) => void;
-  /** The back-off is over: call `start` now, or when it suits. Without it the thread is started at once. */
+  /** The back-off has passed: call `start` now or later. Without this callback the thread is started at once. */
   readonly onRestartDue?: () => void;
-  /** Whether a thread that does not end when it is told to may be left behind. */
+  /** Whether a thread that does not terminate may be abandoned. */
   readonly canAbandon?: boolean;
 }
 
 type Thread = StartedThread['thread'];
 
-/** A thread that lived this long is taken for healthy: the back-off begins anew. */
+/** A thread that lived this long counts as healthy: the back-off restarts at its minimum. */
 export const STEADY_MS = 10_000;
 const FIRST_BACK_OFF_MS = 100;
 const LONGEST_BACK_OFF_MS = 10_000;
-/** A thread that can be ended ends within milliseconds; on a machine that is overloaded, within tens of them. */
+/** A thread that can be terminated ends within milliseconds; on an overloaded machine, within tens of them. */
 const ABANDON_AFTER_MS = 500;
-/** At the end many threads may be told to end at once. */
+/** At shutdown many threads may be terminated at once. */
 const STOP_WITHIN_MS = 1800;
 
-/** Threads that were told to end and have not, though nobody waits for them any more. */
+/** Threads that were terminated and still run, although nobody waits for them any more. */
 const leftBehind = new Set<Thread>();
 
-/** How many there are: the process cannot end by itself while one does not. */
+/** Their number: while it is not 0, the process does not end by itself. */
 export function threadsLeftBehind(): number {
   return leftBehind.size;
 }
@@ -81,14 +82,15 @@ export function threadsLeftBehind(): number {
 let endsWithProcess = false;
 let leftToProcessEnd = 0;
 
-/** How many still run, and are only waiting for that. */
+/** Number of threads that still run and are left to the end of the process. */
 export function threadsLeftToProcessEnd(): number {
   return leftToProcessEnd;
 }
 
 /**
- * The process ends next: a thread that is stopped from now on is left to that. The system ends a thousand at once, where
- * ending them one by one takes a core for a second and more. Whoever stops a thread has it finish first what it was given.
+ * The process is about to end: threads stopped from now on are left to that. The system ends a thousand threads at
+ * once; terminating them one by one would take a core for more than a second. A caller that stops a thread lets it
+ * finish its work first.
  */
 export function leaveThreadsToProcessEnd(): void {
   endsWithProcess = true;
@@ -100,7 +102,7 @@ function leaveBehind(thread: Thread): void {
   thread.unref();
 }
 
-/** How long to wait before the next start: doubles with each death in a row. */
+/** Delay before the next start: doubles with each consecutive death. */
 export function backOffMs(deathsInARow: number): number {
   return Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** Math.max(0, deathsInARow - 1));
 }
@@ -117,9 +119,9 @@ export class SupervisedThread<In, Out> {
   #backOff: Timer | undefined;
   #giveUp: Timer | undefined;
   #killReason: string | undefined;
-  /** Since it is stopped. */
+  /** Result of `stop`. */
   #ended: Promise<boolean> = Promise.resolve(true);
-  /** What was wrong with what the thread that lives now has said. */
+  /** What was wrong with a message of the current thread. */
   #disbelief: string | undefined;
 
   constructor(options: SupervisedThreadOptions<In>) {
@@ -130,7 +132,7 @@ export class SupervisedThread<In, Out> {
     return this.#state;
   }
 
-  /** For V8's statistics and for tests that hurt it; undefined while there is none. */
+  /** For V8's statistics and for tests; undefined while there is none. */
   get thread(): Thread | undefined {
     return this.#thread;
   }
@@ -144,7 +146,7 @@ export class SupervisedThread<In, Out> {
     try {
       started = startThread(script, { name, data, ...(limits === undefined ? {} : { limits }) });
     } catch (error) {
-      // The system has no thread to give: a death like any other, tried again with back-off.
+      // The system cannot create a thread: treated like a death, retried with back-off.
       this.#rest({ reason: messageOf(error), how: 'threw', abandoned: false, isDisbelieved: false });
       return;
     }
@@ -164,7 +166,7 @@ export class SupervisedThread<In, Out> {
     thread.once('exit', (code) => {
       this.#hearLastWords(thread, port);
       port.close();
-      end ??= { reason: `it ended by itself with exit code ${code}`, how: 'exited' };
+      end ??= { reason: `it exited with code ${code}`, how: 'exited' };
       this.#died(thread, { ...end, abandoned: false });
     });
     this.#setState('starting');
@@ -175,14 +177,17 @@ export class SupervisedThread<In, Out> {
     this.#port?.postMessage(message, [...transfer]);
   }
 
-  /** Ends the thread as if it had died; it is started again with back-off. */
+  /** Ends the thread as if it had died; it is restarted with back-off. */
   kill(reason: string): void {
     if (this.#thread === undefined) return;
     this.#killReason ??= reason;
     this.#end(this.#thread);
   }
 
-  /** Ends the thread for good. @returns whether there is none any more: not if it is left behind, or to the process's end */
+  /**
+   * Ends the thread for good. @returns whether it has ended: false if it was abandoned, or left to the end of the
+   * process
+   */
   async stop(): Promise<boolean> {
     if (this.#state === 'stopped') return this.#ended;
     this.#setState('stopped');
@@ -232,14 +237,14 @@ export class SupervisedThread<In, Out> {
     this.#giveUp?.cancel();
     this.#giveUp = undefined;
     const reason = this.#killReason;
-    // Whoever was being ended for something else before is ended for that.
+    // A thread that was already being terminated for another reason keeps that reason.
     const isDisbelieved = reason !== undefined && reason === this.#disbelief;
     this.#disbelief = undefined;
     this.#killReason = undefined;
     this.#rest(reason === undefined ? { ...end, isDisbelieved } : { ...end, isDisbelieved, reason, how: 'killed' });
   }
 
-  /** There is no thread any more: says so, and starts another in its time. */
+  /** There is no thread any more: reports it, and schedules the next start. */
   #rest(end: Omit<ThreadDeath, 'inARow' | 'backOffMs'>): void {
     const { clock, onDeath, onRestartDue = () => this.start() } = this.#options;
     const isSteady = clock.monotonicMs() - this.#startedMs >= STEADY_MS;
@@ -247,12 +252,12 @@ export class SupervisedThread<In, Out> {
     this.#setState('waiting');
     const inARow = this.#deathsInARow;
     const restartInMs = onDeath({ ...end, inARow, backOffMs: backOffMs(inARow) });
-    // Whoever was told may have stopped it, or started it.
+    // The callback may have stopped or started it.
     if (this.#state !== 'waiting' || this.#thread !== undefined || restartInMs === undefined) return;
     this.#backOff = clock.after(restartInMs, onRestartDue);
   }
 
-  /** The exit handler does the rest; or, where the thread does not end, whoever gives it up. */
+  /** The exit handler does the rest, or giving up does if the thread does not terminate. */
   #end(thread: Thread): void {
     thread.terminate().catch(() => {
       // terminate() resolves with the exit code; it is not known to reject, and nothing more could be done.
@@ -261,7 +266,7 @@ export class SupervisedThread<In, Out> {
     this.#giveUpLater(thread, true);
   }
 
-  /** @param mayWaitAgain if the process as a whole was held up, as one that is stopped is, its threads had no time to end */
+  /** @param mayWaitAgain if the whole process was stopped, its threads had no time to end */
   #giveUpLater(thread: Thread, mayWaitAgain: boolean): void {
     const { clock } = this.#options;
     const fromMs = clock.monotonicMs();
@@ -276,10 +281,10 @@ export class SupervisedThread<In, Out> {
     if (this.#thread !== thread) return;
     if (this.#port !== undefined) this.#hearLastWords(thread, this.#port);
     leaveBehind(thread);
-    this.#died(thread, { reason: 'it does not end', how: 'killed', abandoned: true });
+    this.#died(thread, { reason: 'it does not terminate', how: 'killed', abandoned: true });
   }
 
-  /** They may still lie in the port. */
+  /** They may still be in the port. */
   #hearLastWords(thread: Thread, port: StartedThread['port']): void {
     for (let got = receivedOn(port); got !== undefined; got = receivedOn(port)) this.#received(thread, got.message);
   }

@@ -1,9 +1,9 @@
 /**
- * The thread's side of a start (the other is threads.ts): its private port and what it is given to begin with.
+ * The thread's side of a start (the other side is threads.ts): its private port and its initial data.
  *
- * Everything in a thread can reach `parentPort` and `workerData`, an operator's processor included. So neither is used:
- * messages go over a port that only the thread's entry gets hold of, here, before it loads anything else; `workerData`
- * is emptied and `parentPort` closed, so that nothing sent there reaches the other side.
+ * All code in a thread can access `parentPort` and `workerData`, even an operator's processor. So neither is used:
+ * messages go through a port that only the thread's entry gets, here, before it loads anything else; `workerData` is
+ * emptied and `parentPort` closed, so that nothing sent there reaches the other side.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 
@@ -12,7 +12,7 @@ export interface ThreadStart<Data> {
   readonly data: Data;
 }
 
-/** Can be called once. @throws Error outside of a thread, or when it was called before */
+/** Can be called once. @throws Error outside a thread, or when called again */
 export function takeThreadStart<Data>(): ThreadStart<Data> {
   const given = workerData as Partial<ThreadStart<Data>> | null;
   const { port, data } = given ?? {};

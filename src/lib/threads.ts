@@ -1,9 +1,9 @@
 /**
- * Where threads come from. The one place that knows the files behind them: sources run from `src/` (tests) and from
- * `dist/` (everybody else), but a thread always runs what was built, since stripping types costs each thread 40 ms.
+ * Starts threads, and is the only file that knows their scripts. Sources run from `src/` (tests) or `dist/`, but a
+ * thread always runs the built script, since stripping types costs each thread 40 ms.
  *
- * A thread's script is read once, before the first is needed, and each is started from the text: the package may be moved,
- * removed or replaced by another version under a program that runs. The single executable carries the scripts in itself.
+ * A thread's script is read once, before the first is needed, and threads are started from the text: the package may be
+ * moved, removed or replaced while the program runs. The single executable contains the scripts.
  */
 import { readFileSync } from 'node:fs';
 import { getAsset, isSea } from 'node:sea';
@@ -27,9 +27,9 @@ export type ThreadScript =
   | 'agent/thread';
 
 export interface ThreadOptions {
-  /** Shown by `top -H` and in stack dumps; the kernel cuts it after 15 bytes. */
+  /** Shown by `top -H` and in stack dumps; the kernel cuts it to 15 bytes. */
   readonly name: string;
-  /** What the thread takes with `takeThreadStart`. */
+  /** What the thread gets from `takeThreadStart`. */
   readonly data: unknown;
   readonly limits?: ResourceLimits;
 }
@@ -40,19 +40,19 @@ function distUrl(path: string): URL {
   return new URL(RUNS_FROM_SOURCE ? `../../dist/${path}` : `../${path}`, import.meta.url);
 }
 
-/** Read, and kept for as long as the process lives: under a megabyte each. */
+/** Kept for the life of the process: less than a megabyte each. */
 const texts = new Map<ThreadScript, string>();
 
 /**
- * Reads what such a thread is started from, unless it was read before.
- * @returns it, for {@link takeThreadText} in a thread that starts such threads itself.
+ * Reads the script of such a thread, unless it was read before.
+ * @returns the text, for {@link takeThreadText} in a thread that starts such threads itself
  * @throws PulselaneError `environment` if it cannot be read
  */
 export function holdThread(script: ThreadScript): string {
   return textOf(script);
 }
 
-/** Another thread has read what such a thread is started from: this one need not find it. */
+/** Sets the script as read by another thread, so that this one need not find it. */
 export function takeThreadText(script: ThreadScript, text: string): void {
   texts.set(script, text);
 }
@@ -75,8 +75,8 @@ function readBuilt(path: string): string {
 }
 
 /**
- * What a script declares is seen by all that runs in its thread, and so is what Node hands to it: neither is the business
- * of a processor. The bundler has put THREAD_URL in the place of `import.meta.url`.
+ * A script's declarations, and what Node passes to it, would be visible to all code in its thread, including a
+ * processor, so they are put into a function. The bundler has replaced `import.meta.url` by THREAD_URL.
  */
 function closed(script: string): string {
   const url = JSON.stringify(distUrl('lib/threads.js').href);
@@ -89,21 +89,21 @@ function notBuilt(file: string): PulselaneError {
   return new PulselaneError('environment', `dist/${file} is not built: run "npm run build"`);
 }
 
-/** What no thread inherits. */
+/** What threads must not inherit. */
 const NOTHING_INHERITED = {
-  // A flag meant for the embedding program (--inspect, --import) must not reach every thread.
+  // Flags of the embedding program (--inspect, --import) must not apply to threads.
   execArgv: [] as string[],
-  // A thread is given what it needs; the environment may hold secrets.
+  // A thread gets what it needs as data; the environment may contain secrets.
   env: {},
 };
 
 export interface StartedThread {
   readonly thread: Worker;
-  /** Private: nothing in the thread can reach its other end but the thread's entry. The Worker's own port is not used. */
+  /** Private: only the thread's entry can access its other end. The Worker's own port is not used. */
   readonly port: MessagePort;
 }
 
-/** @throws Error if the system has no thread to give */
+/** @throws Error if the system cannot create a thread */
 export function startThread(script: ThreadScript, { name, data, limits }: ThreadOptions): StartedThread {
   const text = textOf(script);
   keepWorkingDirectory();
@@ -129,22 +129,22 @@ export function startThread(script: ThreadScript, { name, data, limits }: Thread
   }
 }
 
-/** The next message that waits in the port, if there is one. */
+/** The next message in the port, if any. */
 export function receivedOn(port: MessagePort): { readonly message: unknown } | undefined {
   return receiveMessageOnPort(port);
 }
 
 type TakeOutput = (text: Buffer) => void;
 
-/** Undefined: Node hands it to the process's own streams, as suits a program that embeds the engine. */
+/** Undefined: Node passes it to the process's own streams, as suits an embedding program. */
 let takeOutput: TakeOutput | undefined;
 
-/** From now on whatever threads print is given to `take`, which must not wait. */
+/** From now on the output of threads is passed to `take`, which must not wait. */
 export function relayThreadOutput(take: TakeOutput): void {
   takeOutput = take;
 }
 
-/** Of one stream of one thread in a second. What is beyond it waits in the thread's own memory, which is limited. */
+/** Limit per stream of a thread and second. Excess waits in the thread's own memory, which is limited. */
 const RELAYED_BYTES_PER_S = 64 * 1024;
 
 function relay(stream: Readable, take: TakeOutput): void {

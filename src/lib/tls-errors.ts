@@ -1,24 +1,24 @@
-/** What OpenSSL and grpc-js say of a connection that did not come about, for people. */
+/** Translates errors of OpenSSL and grpc-js about failed connections for people. */
 
-/** `40D3…:error:0A00010B:SSL routines:function:reason:file:line:more`, on a line of its own. */
+/** `40D3…:error:0A00010B:SSL routines:function:reason:file:line:more`, on its own line. */
 const OPENSSL_LINE = /[0-9A-F]+:error:[0-9A-F]{8}:[^:\n]*:[^:\n]*:([^:\n]+)[^\n]*\n?/g;
 
-/** `error:05800074:x509 certificate routines::reason`, as a context that cannot be made is told. */
+/** `error:05800074:x509 certificate routines::reason`, the format for a context that cannot be created. */
 const SHORT_OPENSSL = /error:[0-9A-F]{8}:[^:\n]*:[^:\n]*:/g;
 
-/** Its reasons alone: threads, functions and lines of its sources help nobody, and differ for one and the same cause. */
+/** Keeps only the reasons: threads, functions and source lines help nobody, and differ for the same cause. */
 export function withoutOpensslInside(text: string): string {
   return text
     .replace(OPENSSL_LINE, (_line, reason: string) => `${reason}; `)
     .replace(SHORT_OPENSSL, '')
-    .replace('key values mismatch', 'the key does not fit the certificate')
+    .replace('key values mismatch', 'the key does not match the certificate')
     .replace(/(?:; )?\s*$/, '');
 }
 
-/** What grpc-js says of a name that it cannot resolve; IP addresses always can be. */
+/** grpc-js's text for a name that cannot be resolved. */
 const UNRESOLVED = /^Name resolution failed for target (?:dns:)?(\S+?)(?::\d+)?$/;
 
-/** Why grpc-js has no connection, without the rest of what it says: that differs for one and the same cause. */
+/** Why grpc-js has no connection, without the details that differ for the same cause. */
 export function connectionCause(details: string): string {
   const [withoutNote = ''] = details.split(/\.? Resolution note:/, 1);
   const found = withoutNote.match(/Last error: (.*?)(?: \(\d{4}-.*)?$/s)?.[1] ?? withoutNote;
@@ -28,11 +28,11 @@ export function connectionCause(details: string): string {
   );
 }
 
-/** What grpc-js, Node or OpenSSL say where TLS was begun and the other side does not speak it. */
+/** Texts of grpc-js, Node and OpenSSL for a peer that does not speak TLS. */
 export const NO_TLS_THERE =
   /before secure TLS connection was established|wrong version number|packet length too long|http request/;
 
-/** A failed handshake as a master tells of it. @param text of the error */
+/** A failed handshake, as reported by a master. @param text the error's text */
 export function handshakeText(text: string): string {
   const plain = withoutOpensslInside(text);
   const hint = SERVER_HINTS.find(([pattern]) => pattern.test(plain))?.[1];
@@ -40,8 +40,8 @@ export function handshakeText(text: string): string {
 }
 
 const SERVER_HINTS: readonly (readonly [RegExp, string])[] = [
-  [/wrong version number|http request|packet length/, 'most likely it speaks no TLS'],
+  [/wrong version number|http request|packet length/, 'it probably does not use TLS'],
   [/no application protocol/, 'it does not speak gRPC'],
-  [/alert unknown ca/, 'it does not know the authority of TLS_CERT'],
-  [/did not return a certificate/, 'TLS_CLIENT_CA asks for one'],
+  [/alert unknown ca/, 'it does not trust the CA of TLS_CERT'],
+  [/did not return a certificate/, 'TLS_CLIENT_CA requires one'],
 ];

@@ -1,6 +1,6 @@
 /**
- * The PEM files that TLS needs, read and checked as a whole before anything uses them: a key that does not fit its
- * certificate would otherwise show as a failed handshake of every client.
+ * Reads and checks the PEM files for TLS as a whole before they are used: a key that does not match its certificate
+ * would otherwise show as a failed handshake of every client.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
@@ -8,21 +8,21 @@ import { allOrProblems, messageOf, PulselaneError } from './errors.ts';
 import { readSettingFile } from './setting-file.ts';
 import { withoutOpensslInside } from './tls-errors.ts';
 
-/** Where the files are; undefined: not set. */
+/** Paths of the files; undefined: not set. */
 export interface TlsPaths {
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
   readonly tlsClientCa: string | undefined;
 }
 
-/** What is in the files, in PEM. */
+/** Contents of the files, in PEM. */
 export interface TlsFiles {
-  /** The server's certificate, followed by those that lead to its authority. */
+  /** The server's certificate chain. */
   readonly cert: string;
   readonly key: string;
-  /** Authorities whose clients are known by their certificates; undefined: no certificate is asked for. */
+  /** CA certificates for client certificates; undefined: none are requested. */
   readonly clientCa: string | undefined;
-  /** Unix milliseconds after which the server's certificate is not valid any more. */
+  /** Unix milliseconds at which the server's certificate expires. */
   readonly certExpiresUnixMs: number;
 }
 
@@ -32,9 +32,9 @@ const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE---
 export type TlsSettingText = (variable: string, path: string) => string;
 
 /**
- * Tells every file that cannot be read at once.
- * @returns undefined if TLS is not asked for.
- * @throws PulselaneError `bad_setting`, naming the setting, the path and what was expected there.
+ * Reports all unreadable files at once.
+ * @returns undefined if TLS is not configured
+ * @throws PulselaneError `bad_setting`, naming the setting, the path and what was expected there
  */
 export async function readTlsFiles(
   { tlsCert, tlsKey, tlsClientCa }: TlsPaths,
@@ -51,11 +51,11 @@ export async function readTlsFiles(
   ]);
   const certificate = firstCertificate(certSetting, cert);
   if (!certificate.checkPrivateKey(privateKey(keySetting, key))) {
-    throw new PulselaneError('bad_setting', `${keySetting}: the key does not fit the certificate of ${certSetting}`);
+    throw new PulselaneError('bad_setting', `${keySetting}: the key does not match the certificate of ${certSetting}`);
   }
   if (clientCa !== undefined) firstCertificate(caSetting, clientCa);
   try {
-    // Whatever else OpenSSL finds wrong: a key that is too short, an algorithm that it does not take.
+    // Other problems found by OpenSSL: a key that is too short, an unsupported algorithm.
     createSecureContext({ cert, key, ca: clientCa });
   } catch (error) {
     throw new PulselaneError(
@@ -67,8 +67,8 @@ export async function readTlsFiles(
 }
 
 /**
- * The first of the certificates in a file, after a look at all of them: one that is cut short would go unnoticed behind a
- * whole one, and authorities that are none are passed over by Node without a word.
+ * The first certificate in a file, after checking all of them: a truncated one after a valid one would go unnoticed,
+ * and Node silently ignores invalid CA certificates.
  * @throws PulselaneError `bad_setting`, naming the setting and what was expected
  */
 export function firstCertificate(setting: string, pem: string): X509Certificate {
@@ -87,7 +87,7 @@ function privateKey(setting: string, pem: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    // The parser's own words are about OpenSSL's inside, and may hold parts of the file.
+    // The parser's own message is about OpenSSL's internals, and may contain parts of the file.
     throw new PulselaneError('bad_setting', `${setting}: expected a private key in PEM, without a passphrase`);
   }
 }

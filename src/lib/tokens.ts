@@ -1,22 +1,22 @@
 /**
- * Tokens: what stands for whoever may do something. A token is 256 random bits, so that a plain SHA-256 of it can be kept
- * in a file: a slow hash protects what people think up, and nobody tries 2^256 tokens. The token itself is never kept.
+ * Access tokens. A token is 256 random bits, so a plain SHA-256 of it can be stored: slow hashes protect passwords that
+ * people choose, and nobody can try 2^256 tokens. The token itself is never stored.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { PulselaneError } from './errors.ts';
 import { expiryWord, splitExpiry } from './token-expiry.ts';
 
-/** So that a token that went where it should not (a log, a repository) is recognised by scanners, and by people. */
+/** Lets scanners and people recognise a leaked token in a log or repository. */
 const PREFIX = 'plt_';
 const TOKEN_BYTES = 32;
-/** Ours have 47; a longer one need not be hashed to be unknown. */
+/** Our tokens have 47 characters; longer ones are unknown without hashing. */
 const MAX_TOKEN_CHARACTERS = 512;
 
 export function newToken(): string {
   return PREFIX + randomBytes(TOKEN_BYTES).toString('base64url');
 }
 
-/** SHA-256 in hexadecimal: what files hold. */
+/** SHA-256 in hexadecimal, as stored in files. */
 export function hashOfToken(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }
@@ -27,16 +27,16 @@ interface Entry<T> {
 }
 
 /**
- * What belongs to each token, found in a time that says nothing of the tokens there are. A comparison with each of 10,000
- * would take too long, and a look-up by the digest itself would take a time that depends on it: so it goes by the
- * digest's HMAC under a key of this process, which nobody outside can steer towards that of a real token. What is found
- * is then compared in constant time.
+ * A table of values by token, whose look-up time reveals nothing about the stored tokens. Comparing with each of 10,000
+ * tokens would take too long, and a look-up by the digest would take a time that depends on it. So the key is the
+ * digest's HMAC under a key of this process, which an attacker cannot predict. The entry found is then compared in
+ * constant time.
  */
 export class TokenTable<T> {
   readonly #key = randomBytes(32);
   readonly #entries = new Map<string, Entry<T>>();
 
-  /** @param entries each with the hash of its token, as of {@link hashOfToken}; of two with one hash the later counts */
+  /** @param entries values by hash, see {@link hashOfToken}; of two with the same hash the later one counts */
   constructor(entries: Iterable<readonly [hash: string, value: T]>) {
     for (const [hash, value] of entries) {
       const digest = Buffer.from(hash, 'hex');
@@ -48,13 +48,13 @@ export class TokenTable<T> {
     return this.#entries.size;
   }
 
-  /** What belongs to a token; undefined if nobody has it. */
+  /** The value of a token; undefined if the token is unknown. */
   find(token: string): T | undefined {
     if (token.length > MAX_TOKEN_CHARACTERS) return undefined;
     return this.findHash(hashOfToken(token));
   }
 
-  /** The same by the token's hash: whether it is still there after the table was read anew. */
+  /** The same by the token's hash: whether the token still exists after a reload. */
   findHash(hash: string): T | undefined {
     const digest = Buffer.from(hash, 'hex');
     const entry = this.#entries.get(this.#nameOf(digest));
@@ -66,30 +66,30 @@ export class TokenTable<T> {
   }
 }
 
-/** The token of an `Authorization` value; undefined if it is of another kind. */
+/** The token in an `Authorization` header; undefined for other schemes. */
 export function bearerToken(authorization: string): string | undefined {
   return /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
 }
 
-/** A line of a file of hashes that says something. */
+/** A line of a token file. */
 export interface HashLine {
   /** `file:line`, for errors. */
   readonly where: string;
-  /** What stands before the expiry and the hash. */
+  /** The words before the expiry and the hash. */
   readonly words: readonly string[];
   readonly hash: string;
   /** Undefined: never. */
   readonly expiresUnixMs: number | undefined;
 }
 
-/** What may stand before a hash, for errors. */
+/** Format of the expiry before a hash, for errors. */
 export const EXPIRY_FORM = '"expires:2026-12-24T18:00:00Z"';
 
 /**
- * The lines `<words> [expires:<time>] sha256:<hex>` of a file; `#` begins a comment line. A master of before, which does
- * not know of expiry, refuses a line that has one: it would let in for ever who is to be let in for a while.
- * @param where names the file in errors
- * @throws PulselaneError `bad_setting`, naming file and line. The line itself is not told: it may hold a token.
+ * Parses the lines `<words> [expires:<time>] sha256:<hex>` of a file; `#` begins a comment line. Earlier versions
+ * refuse a line with an expiry, instead of accepting the token for ever.
+ * @param where name of the file, for errors
+ * @throws PulselaneError `bad_setting`, naming file and line, but not the line's content, which may be a token
  */
 export function hashLines(text: string, where: string, expected: string): HashLine[] {
   const lines: HashLine[] = [];
@@ -111,13 +111,13 @@ export function badLine(where: string, expected: string): PulselaneError {
   return new PulselaneError('bad_setting', `${where}: expected ${expected}`);
 }
 
-/** What the bearer of an API token may do; who may operate may read. */
+/** What an API token allows; `operate` includes `read`. */
 export const API_SCOPES = ['read', 'operate'] as const;
 export type ApiScope = (typeof API_SCOPES)[number];
 
 export interface ApiToken {
   readonly name: string;
-  /** With all that they include. */
+  /** Including implied ones. */
   readonly scopes: readonly ApiScope[];
   readonly hash: string;
   /** Undefined: never. */
@@ -127,18 +127,18 @@ export interface ApiToken {
 const API_LINE =
   '"<name> <scope>[,<scope>] sha256:<64 hexadecimal digits>" with the scopes read and operate, ' +
   `and ${EXPIRY_FORM} before the hash of a token that expires`;
-/** It stands in logs and in the session of a browser. */
+/** The name appears in logs and in browser sessions. */
 const API_NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 
 /** Why it cannot be the name of an API token; undefined if it can. */
 export function apiNameProblem(name: string): string | undefined {
   if (API_NAME.test(name)) return undefined;
-  return 'a name of 1 to 64 letters, digits and . _ @ -, which begins with a letter or a digit';
+  return 'a name of 1 to 64 letters, digits and . _ @ -, beginning with a letter or a digit';
 }
 
 /**
- * Lines `<name> <scope>[,<scope>] [expires:<time>] sha256:<hex>`.
- * @param where what the text is of, for errors: a path, or a setting
+ * Parses lines `<name> <scope>[,<scope>] [expires:<time>] sha256:<hex>`.
+ * @param where source of the text, for errors: a path or a setting
  * @throws PulselaneError `bad_setting`, naming file and line
  */
 export function parseApiTokens(text: string, where: string): ApiToken[] {
@@ -154,8 +154,8 @@ export function parseApiTokens(text: string, where: string): ApiToken[] {
 }
 
 /**
- * A token has one name and its scopes: of two lines with one hash only one could count, and the other would be believed.
- * A name has one token that lasts; beside it there may be others that expire, as while one takes the place of another.
+ * Checks that no token occurs twice, since only one of its lines could count. A name may have one token without an
+ * expiry, and further ones that expire, as during a rotation.
  * @throws PulselaneError `bad_setting`, naming the names
  */
 export function checkOnce(tokens: readonly ApiToken[], where: string): void {
@@ -169,7 +169,7 @@ export function checkOnce(tokens: readonly ApiToken[], where: string): void {
     const other = nameOfHash.get(hash);
     if (other === name) throw badLine(where, `each token only once, but one of ${name} occurs twice`);
     if (other !== undefined)
-      throw badLine(where, `a token of its own for each name, but ${other} and ${name} have one`);
+      throw badLine(where, `a different token for each name, but ${other} and ${name} have the same`);
     nameOfHash.set(hash, name);
   }
 }
@@ -183,7 +183,7 @@ export function parseApiScopes(text: string, where: string): ApiScope[] {
   return API_SCOPES.filter((scope) => given.includes(scope) || (scope === 'read' && given.includes('operate')));
 }
 
-/** How a line is written that {@link parseApiTokens} reads. */
+/** Formats a line that {@link parseApiTokens} reads. */
 export function apiTokenLine({ name, scopes, hash, expiresUnixMs }: ApiToken): string {
   return `${name} ${scopes.join(',')} ${expiryWord(expiresUnixMs)}sha256:${hash}`;
 }

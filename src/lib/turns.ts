@@ -1,11 +1,11 @@
-/** Long work on a thread that must stay awake, a turn of the event loop at a time. */
+/** Divides long work over several turns of the event loop, so that the thread stays responsive. */
 import { setImmediate } from 'node:timers/promises';
 
-/** Either is a millisecond's work or two. */
+/** Each limit is one or two milliseconds of work. */
 const ITEMS_PER_TURN = 100;
 const UNITS_PER_TURN = 128 * 1024;
 
-/** The texts of `items`, joined to larger ones. Items are taken, and their texts made, a few in each turn. */
+/** Joins the texts of `items` to larger ones. In each turn, a few items are taken and converted. */
 export async function* textsInTurns<T>(items: Iterable<T>, textOf: (item: T) => string): AsyncGenerator<string> {
   let texts: string[] = [];
   let units = 0;

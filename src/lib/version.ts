@@ -1,7 +1,7 @@
-/** This program's version, from the package it came in: the same two steps up from `src/lib` and from `dist/lib`. */
+/** This program's version, from its package.json: two levels up from both `src/lib` and `dist/lib`. */
 import { readFileSync } from 'node:fs';
 
-/** Put in by the bundler. */
+/** Inserted by the bundler. */
 declare const BUNDLED_VERSION: string | undefined;
 
 export const VERSION: string = typeof BUNDLED_VERSION === 'string' ? BUNDLED_VERSION : versionOfPackage();

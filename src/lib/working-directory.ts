@@ -1,7 +1,7 @@
 /**
- * A process whose working directory was removed cannot start threads any more: Node asks for it in each. It serves nobody
- * else either: every relative path leads nowhere then. So the process goes to where the directory was made again, to
- * what is left of the way there, or to the root.
+ * Keeps a valid working directory. A process whose working directory was removed cannot start threads, since Node asks
+ * for it in each, and relative paths no longer work. So the process changes to the directory if it was created again,
+ * to its nearest existing parent, or to the root.
  */
 import { readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -12,8 +12,8 @@ const GONE = ' (deleted)';
 let movedTo: string | undefined;
 
 /**
- * Moves the process if it must be; a thread cannot, and leaves that to the main one.
- * @returns where it had to move last, now or earlier; undefined: nowhere yet
+ * Changes the directory if necessary; only the main thread can.
+ * @returns where the process last had to move; undefined: nowhere yet
  */
 export function keepWorkingDirectory(): string | undefined {
   if (isGone()) move();
@@ -32,16 +32,16 @@ function move(): void {
   }
 }
 
-/** By the kernel's memory, not by a look at a disk, which may be that of a dead server. */
+/** From the kernel's memory, without accessing the disk, which may be that of a dead server. */
 function isGone(): boolean {
   try {
     // A directory may have such a name.
     if (!readlinkSync('/proc/self/cwd').endsWith(GONE)) return false;
   } catch {
-    // No Linux.
+    // Not Linux.
   }
   try {
-    // Node remembers the answer until the process moves.
+    // Node caches the answer until chdir is called.
     process.chdir('.');
     process.cwd();
     return false;
@@ -50,7 +50,7 @@ function isGone(): boolean {
   }
 }
 
-/** Where it was. */
+/** The previous path. */
 function lastPath(): string {
   try {
     return readlinkSync('/proc/self/cwd').slice(0, -GONE.length);

@@ -41,7 +41,7 @@ describe('the tokens of the API', () => {
     await expect(read(`a read sha256:${hashOfToken('plt_b')}`, ENV_TOKENS)).rejects.toThrow(
       /^API_TOKENS and API_TOKENS_FILE=\S+: expected each name only once, but a occurs twice/,
     );
-    await expect(read(`b operate sha256:${HASH}`, ENV_TOKENS)).rejects.toThrow('but a and b have one');
+    await expect(read(`b operate sha256:${HASH}`, ENV_TOKENS)).rejects.toThrow('but a and b have the same');
   });
 
   test('are never none where a file is named: that would open the door', async () => {

@@ -555,7 +555,7 @@ describe('a client of a master that speaks TLS', () => {
     expect(await failure('--tls-ca', `${cert}.no`)).toContain(`--tls-ca ${cert}.no: cannot be read: no such file`);
     expect(await failure('--tls-ca', otherKey)).toContain('expected certificates in PEM');
     expect(await failure('--tls-cert', cert, '--tls-key', otherKey)).toContain(
-      `--tls-key ${otherKey}: cannot be used for TLS: the key does not fit the certificate\n`,
+      `--tls-key ${otherKey}: cannot be used for TLS: the key does not match the certificate\n`,
     );
   });
 });

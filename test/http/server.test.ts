@@ -232,7 +232,7 @@ it('tells a problem under /api/ where a request cannot be understood, and an err
   expect(answer).toMatch(/^HTTP\/1\.1 400 .*\r\ncontent-type: application\/problem\+json\r\n/is);
   expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toEqual({
     type: 'urn:pulselane:error:invalid_argument',
-    title: 'The request breaks a rule',
+    title: 'Invalid request',
     status: 400,
     detail: 'malformed request',
     instance: '/api/v1/lanes',

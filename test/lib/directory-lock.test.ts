@@ -74,7 +74,7 @@ test('a directory is made, locked, and given back', async () => {
 
 test('two masters in one process exclude each other, by whatever name they call the directory', async () => {
   await take();
-  const message = `DATA_DIR=${dataDir}/.: in use by process ${process.pid}, which is this one (${path})`;
+  const message = `DATA_DIR=${dataDir}/.: in use by this process (${process.pid}) (${path})`;
   await expect(take(`${dataDir}/.`)).rejects.toMatchObject({
     code: 'environment',
     message: expect.stringContaining(message),
@@ -306,6 +306,6 @@ describe('a lock that is not there any more', () => {
 test('a directory that cannot be made is an error at once, also where Node would try for ever', async () => {
   await expect(take('/proc/1/x/y')).rejects.toThrow(/^DATA_DIR=\/proc\/1\/x\/y: /);
   await writeFile(path, '');
-  await expect(take(join(path, 'below'))).rejects.toThrow('it leads to a file');
+  await expect(take(join(path, 'below'))).rejects.toThrow('a part of the path is a file');
   await take(join(dataDir, 'a', 'b', 'c'));
 });

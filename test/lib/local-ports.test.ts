@@ -10,7 +10,7 @@ test('a port that is taken while nobody listens on it is told to be an outgoing 
   for (const port of [32_768, 50_051, 60_999]) {
     expect(portTakenText(port, { isListenedOn: true, ephemeral })).toBe('the port is in use');
     expect(portTakenText(port, { isListenedOn: false, ephemeral })).toContain(
-      `in use by an outgoing connection: it is one of those (32768 to 60999)`,
+      `in use by an outgoing connection: it is in the system’s range for those (32768 to 60999)`,
     );
   }
 });

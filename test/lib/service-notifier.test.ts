@@ -75,7 +75,7 @@ test('while something is stuck none comes; it comes as soon as it is mended, and
   clock.advance(20_000);
   await settled();
   expect(sent).toEqual([]);
-  expect(warnings).toEqual(['the service manager gets no sign of life: the HTTP thread does not answer']);
+  expect(warnings).toEqual(['sending no watchdog pings to the service manager: the HTTP thread does not answer']);
   stuck = undefined;
   clock.advance(1000);
   await settled();

@@ -46,7 +46,7 @@ test('what is wrong is named: setting, path, and what was expected', async () =>
   await expect(read({ cert, key: garbage })).rejects.toThrow(`TLS_KEY=${garbage}: expected a private key in PEM`);
   await expect(read({ cert, key: other.key })).rejects.toMatchObject({
     code: 'bad_setting',
-    message: `TLS_KEY=${other.key}: the key does not fit the certificate of TLS_CERT=${cert}`,
+    message: `TLS_KEY=${other.key}: the key does not match the certificate of TLS_CERT=${cert}`,
   });
   await expect(read({ cert, key, ca: key })).rejects.toThrow(`TLS_CLIENT_CA=${key}: expected one or more whole certif`);
 });

@@ -106,7 +106,10 @@ test.each([
   [`a read expires:soon sha256:${'a'.repeat(64)}`, 'file:3: expected "expires:2026-12-24T18:00:00Z" before the hash'],
   [`a read expires:2026-02-30 sha256:${'a'.repeat(64)}`, 'file:3: expected "expires:'],
   [`a expires:2026-12-24 read sha256:${'a'.repeat(64)}`, 'file:3: expected "<name> <scope>'],
-  [`b operate sha256:${hashOfToken('x')}`, 'file: expected a token of its own for each name, but ops and b have one'],
+  [
+    `b operate sha256:${hashOfToken('x')}`,
+    'file: expected a different token for each name, but ops and b have the same',
+  ],
 ])('%s is an error that names the line', (line, message) => {
   const text = `# tokens\nops read sha256:${hashOfToken('x')}\n${line}\n`;
   expect(() => parseApiTokens(text, 'file')).toThrow(message);

@@ -1,9 +1,9 @@
 /**
- * What waits to be written, bounded in bytes. Once it is full everything is lost until half of it has been written, so that
- * lines are lost in one piece, which can be told of, and not one by one.
+ * A queue of output, limited in bytes. When it is full, everything is dropped until half of it has been written, so
+ * that lines are lost in one block that can be reported.
  */
 const LINE_FEED = 10;
-/** What one write is asked to take: as much as a pipe holds. */
+/** Size of one write: as much as a pipe holds. */
 const CHUNK_BYTES = 64 * 1024;
 
 export class BoundedQueue {
@@ -36,7 +36,7 @@ export class BoundedQueue {
     this.#bytes += text.length;
   }
 
-  /** What is to be written next; undefined if there is nothing. */
+  /** The data to write next; undefined if there is none. */
   next(): Buffer | undefined {
     if (this.#parts.length > 1) {
       let [count, bytes] = [0, 0];
@@ -46,7 +46,7 @@ export class BoundedQueue {
     return this.#parts[0]?.subarray(0, CHUNK_BYTES);
   }
 
-  /** So much of it has been written. */
+  /** This many bytes of it were written. */
   written(bytes: number): void {
     this.#bytes -= bytes;
     const [first] = this.#parts;
@@ -55,7 +55,10 @@ export class BoundedQueue {
     else this.#parts.shift();
   }
 
-  /** How many lines were lost, once there is room to say so and for what follows; 0 otherwise. Each loss is told once. */
+  /**
+   * Number of lost lines, once there is room to report it and for what follows; otherwise 0. Each loss is reported
+   * once.
+   */
   takeLoss(): number {
     if (!this.#isFull || this.#bytes > this.#maxBytes / 2) return 0;
     const lost = this.#lostLines;
@@ -65,7 +68,7 @@ export class BoundedQueue {
   }
 }
 
-/** A piece without a line end counts as one: it is the part of a line. */
+/** A piece without a line feed counts as one line. */
 function linesIn(text: Buffer): number {
   let lines = 0;
   for (let at = text.indexOf(LINE_FEED); at >= 0; at = text.indexOf(LINE_FEED, at + 1)) lines++;

@@ -1,6 +1,7 @@
 /**
- * Output that never fails, never waits and never grows: of a log, a prompt, an error message. What cannot be written now is
- * kept up to a bound and tried again, whatever the reason is: a disk is freed, a reader goes on, a FIFO is opened again.
+ * Output that never fails, never waits and never grows without limit: for a log, a prompt, error messages. What cannot
+ * be written is kept up to a limit and retried, whatever the reason: disk space may be freed, a reader may continue, a
+ * FIFO may be reopened.
  */
 import { Writable } from 'node:stream';
 import { type Clock, sleep } from '../clock.ts';
@@ -10,7 +11,7 @@ import type { OutputDevice } from './output-device.ts';
 
 export interface OutputLoss {
   readonly lines: number;
-  /** What kept them from being written. */
+  /** Why they could not be written. */
   readonly reason: string;
 }
 
@@ -20,9 +21,9 @@ export interface LossyOutputOptions {
   readonly maxBytes?: number;
 }
 
-/** Some 5,000 lines of a log: minutes of a fleet that is in trouble, and next to nothing in memory. */
+/** About 5,000 lines of a log: minutes of a fleet in trouble. */
 const MAX_BYTES = 1024 ** 2;
-/** A reader that is merely slow goes on within milliseconds; what is broken is looked at every second. */
+/** A slow reader continues within milliseconds; a persistent failure is retried every second. */
 const FIRST_RETRY_MS = 10;
 const LONGEST_RETRY_MS = 1000;
 
@@ -44,12 +45,12 @@ export class LossyOutput extends Writable {
     this.#queue = new BoundedQueue(maxBytes);
   }
 
-  /** Who says that lines were lost, once there is room for saying it. */
+  /** Called with the number of lost lines, once there is room to report it. */
   set onLoss(listener: (loss: OutputLoss) => void) {
     this.#onLoss = listener;
   }
 
-  /** Who says elsewhere that the system refuses to write it: once, until some of it was written. */
+  /** Called when writing fails: once, until something was written again. */
   set onFailure(listener: (reason: string) => void) {
     this.#onFailure = listener;
   }
@@ -59,7 +60,7 @@ export class LossyOutput extends Writable {
     return this.#queue.bytes;
   }
 
-  /** Resolves when everything is written, also what is written meanwhile. */
+  /** Resolves when everything is written, including what is added meanwhile. */
   idle(): Promise<void> {
     if (!this.#isWriting) return Promise.resolve();
     return new Promise((resolve) => this.#whenIdle.push(resolve));
@@ -94,7 +95,7 @@ export class LossyOutput extends Writable {
   async #try(bytes: Buffer): Promise<number> {
     try {
       const written = await this.#device.write(bytes);
-      if (written === 0) this.#reason = 'whoever reads it stood still';
+      if (written === 0) this.#reason = 'its reader did not read';
       else this.#isFailing = false;
       return written;
     } catch (error) {

@@ -1,16 +1,16 @@
 /**
- * A file descriptor that is written without ever holding up the thread. Files are written by libuv's thread pool. Pipes and
- * sockets are set to non-blocking by Node itself when it makes `process.stdout`; a terminal it sets to blocking, so that
- * one is opened anew. What cannot take anything now says so, and is asked again later.
+ * Writes to a file descriptor without blocking the thread. Files are written by libuv's thread pool. Node sets pipes
+ * and sockets to non-blocking when it creates `process.stdout`, but a terminal to blocking, so a terminal is opened
+ * again. A device that cannot accept data now reports that, and is retried later.
  */
 import { constants, openSync, write } from 'node:fs';
 
 export interface OutputDevice {
-  /** Writes some of it. @returns how many bytes; 0: none now. Rejects with what the system says. */
+  /** Writes a part. @returns the number of bytes; 0: none now. Rejects with the system's error */
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** @param stream of the process: made by Node already, since that is what sets pipes and sockets to non-blocking */
+/** @param stream the process's stream: Node must have created it, since that sets pipes and sockets to non-blocking */
 export function outputDevice(stream: { readonly fd: number; readonly isTTY?: boolean }): OutputDevice {
   const fd = stream.isTTY === true ? nonBlocking(stream.fd) : stream.fd;
   return {
@@ -25,12 +25,12 @@ export function outputDevice(stream: { readonly fd: number; readonly isTTY?: boo
   };
 }
 
-/** The same terminal with flags of its own: nobody else's reads and writes are changed. */
+/** Opens the same terminal with separate flags, so that other users of it are not affected. */
 function nonBlocking(fd: number): number {
   try {
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
-    // It belongs to another user (`su`), or there is no /proc: a thread of the pool waits for it then.
+    // It belongs to another user (`su`), or there is no /proc: a thread of the pool then blocks instead.
     return fd;
   }
 }

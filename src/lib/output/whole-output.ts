@@ -1,13 +1,13 @@
 /**
- * Output that must be whole: the answer of a command. It waits for a reader as long as the reader takes (a pager may stand
- * for hours), and fails where it cannot be written: half an answer must not look like one.
+ * Output that must be complete: the answer of a command. It waits for a slow reader as long as necessary (a pager may
+ * pause for hours), and fails if it cannot be written, since half an answer must not look like a whole one.
  */
 import { Writable } from 'node:stream';
 import { type Clock, sleep } from '../clock.ts';
 import { messageOf, PulselaneError } from '../errors.ts';
 import type { OutputDevice } from './output-device.ts';
 
-/** A reader that is slow is looked at so often. */
+/** Retry interval for a slow reader. */
 const RETRY_MS = 10;
 
 export class WholeOutput extends Writable {
@@ -16,14 +16,14 @@ export class WholeOutput extends Writable {
   #failure: NodeJS.ErrnoException | undefined;
 
   constructor(device: OutputDevice, clock: Clock) {
-    // A failure is told by `finished`, and not by an event in the middle of the work.
+    // A failure is reported by `finished`, not by an event in the middle of the work.
     super({ decodeStrings: true, emitClose: false });
     this.#device = device;
     this.#clock = clock;
   }
 
   /**
-   * Resolves when all is written, or nobody is there any more who wants it (`| head`).
+   * Resolves when everything is written, or the reader is gone (`| head`).
    * @throws PulselaneError `environment` if it cannot be written
    */
   async finished(): Promise<void> {
