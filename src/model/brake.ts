@@ -16,7 +16,7 @@ const BACK_PERCENT = SILENT_PERCENT / 2;
 export interface GroupFacts {
   /** Workers that were alive within the last inactivity timeout. */
   readonly watched: number;
-  /** Of these, workers that went silent without a goodbye. */
+  /** Of these, workers that went silent without a farewell. */
   readonly silent: number;
   /** When the brake was engaged; undefined: it is not engaged. */
   readonly heldSinceMs: number | undefined;

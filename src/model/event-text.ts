@@ -38,7 +38,7 @@ function stateText({ from, to, cause }: NewEvent): string {
     case 'gone':
       return cause === 'unregistered' ? 'worker unregistered' : 'worker removed after its retention';
     case 'leaving':
-      return 'worker says goodbye';
+      return 'worker says farewell';
     case 'left':
       return 'worker has left';
     default:

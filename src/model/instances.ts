@@ -34,7 +34,7 @@ export function withInstance(known: Instances, instanceId: string): Instances {
   return [instanceId, ...known.filter((id) => id !== instanceId)].slice(0, MAX_INSTANCES);
 }
 
-/** Whether the instance may say goodbye for a present worker: it must be the current one. */
+/** Whether the instance may say farewell for a present worker: it must be the current one. */
 export function maySayFarewell([current = '']: Instances, instanceId: string): boolean {
   return instanceId === current;
 }

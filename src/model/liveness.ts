@@ -11,8 +11,8 @@
  * | inactive   | has been silent for longer than the inactivity timeout               | no          | active, leaving, gone     |
  * | unknown    | was known to an earlier master, but has not reported to this one, or | unchanged   | active, inactive, leaving, |
  * |            | has no values yet; until the restart grace ends                      |             | registered                |
- * | leaving    | said goodbye with its last heartbeat                                 | yes         | left, active              |
- * | left       | said goodbye, and its connection is closed or two intervals passed   | no          | active, leaving, gone     |
+ * | leaving    | said farewell with its last heartbeat                                 | yes         | left, active              |
+ * | left       | said farewell, and its connection is closed or two intervals passed   | no          | active, leaving, gone     |
  * | gone       | was silent for its retention: it is removed with its lane and memory | –           | –                         |
  *
  * A heartbeat makes any worker active or leaving, and any worker may be gone after a long silence. `active` changes
@@ -32,7 +32,7 @@ export type WorkerState = (typeof WORKER_STATES)[number];
  * | registration   | it registered, or an operator registered it                                |
  * | heartbeat      | a heartbeat arrived                                                        |
  * | silence        | no heartbeat arrived for too long                                          |
- * | farewell       | its last heartbeat said goodbye                                            |
+ * | farewell       | its last heartbeat said farewell                                            |
  * | master_restart | this master knows it from an earlier one                                   |
  * | grace_over     | it did not report before the restart grace ended                           |
  * | brake_released | it stayed silent until the brake on mass failure was released              |
@@ -76,9 +76,9 @@ export interface LivenessFacts {
   readonly isRestored: boolean;
   /** Whether a heartbeat was applied, by this master or an earlier one. */
   readonly hasRecord: boolean;
-  /** Whether its last heartbeat said goodbye. */
+  /** Whether its last heartbeat said farewell. */
   readonly isLeaving: boolean;
-  /** Whether the connection that delivered its goodbye is closed. */
+  /** Whether the connection that delivered its farewell is closed. */
   readonly hasHungUp: boolean;
   readonly isEphemeral: boolean;
   /** Its heartbeat interval as far as is known; never less than the shortest assigned one. */

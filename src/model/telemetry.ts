@@ -49,7 +49,7 @@ export interface HeartbeatInput {
   /** Delay of the host program's event loop. */
   readonly hostLoopLagMs?: number;
   readonly lastRoundTripMs?: number;
-  /** The worker says goodbye. */
+  /** The worker says farewell. */
   readonly leaving?: boolean;
 }
 

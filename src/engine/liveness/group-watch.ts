@@ -79,7 +79,7 @@ export class GroupWatch {
     group.watched++;
   }
 
-  /** The worker's silence no longer counts: it said goodbye, was removed, or has been silent for long. */
+  /** The worker's silence no longer counts: it said farewell, was removed, or has been silent for long. */
   unwatch(entry: RosterEntry): void {
     const group = this.#groupOf(entry);
     if (group === undefined) return;

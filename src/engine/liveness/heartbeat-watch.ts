@@ -72,7 +72,7 @@ export class HeartbeatWatch {
 }
 
 /**
- * Whether a worker without instance ids was restarted after its goodbye: no earlier heartbeat takes so long to arrive.
+ * Whether a worker without instance ids was restarted after its farewell: no earlier heartbeat takes so long to arrive.
  */
 function hasStarted({ liveness }: RosterEntry, sequence: number, atMs: number): boolean {
   const { instances, lastReceivedMs = atMs, intervalMs } = liveness;

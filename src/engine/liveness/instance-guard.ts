@@ -23,7 +23,7 @@ const RETRY_AFTER_MS = 60_000;
  */
 const ON_ITS_WAY_MS = 2000;
 const CONFLICT_AFTER = 2;
-/** States in which the later instance said goodbye or is silent, so that an older one may have the id back. */
+/** States in which the later instance said farewell or is silent, so that an older one may have the id back. */
 const GONE_STATES: ReadonlySet<WorkerState> = new Set(['inactive', 'leaving', 'left']);
 const NEVER = Number.NEGATIVE_INFINITY;
 /** The older instance would have retried twice in this time. */

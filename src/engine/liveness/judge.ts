@@ -196,7 +196,7 @@ export class Judge {
   }
 
   /**
-   * The stream that delivered the last heartbeat is closed. After a goodbye, the worker has left. Without one it means
+   * The stream that delivered the last heartbeat is closed. After a farewell, the worker has left. Without one it means
    * nothing: a load balancer that restarts closes the streams of a whole fleet.
    */
   hungUp(entry: RosterEntry): void {

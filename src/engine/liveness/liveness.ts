@@ -243,7 +243,7 @@ export class Liveness {
     liveness.via = via;
     if ((via !== undefined) !== liveness.hears) this.#judge.hears(entry, via !== undefined);
     const isNewest = arrival === 'next' || arrival === 'again';
-    // A heartbeat in transit when the worker said goodbye does not bring it back.
+    // A heartbeat in transit when the worker said farewell does not bring it back.
     if (isNewest || !liveness.isLeaving) this.#judge.received(entry, atMs, isNewest, isNewest && head.leaving);
     return arrival;
   }

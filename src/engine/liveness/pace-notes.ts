@@ -4,7 +4,7 @@ import type { LivenessLimits } from '../../model/liveness.ts';
 import type { WorkerLiveness } from './worker-liveness.ts';
 
 /**
- * The gap before a heartbeat at `atMs`; undefined if it says nothing about the worker's own pace: it had said goodbye,
+ * The gap before a heartbeat at `atMs`; undefined if it says nothing about the worker's own pace: it had said farewell,
  * another process reports now, or it did not follow its assigned interval. Gaps before the first applied heartbeat do
  * not count either: the worker may be retrying.
  */
