@@ -17,7 +17,7 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   restarted: 'worker has restarted',
   id_conflict: 'two instances use this id',
   id_conflict_over: 'the older instance has stopped trying',
-  identity: 'a call for this worker was refused: its credentials do not allow it',
+  identity: 'a call for this worker was refused',
   pending: 'worker waits for approval',
   isolation: 'an operator set the worker’s lane',
   brake: 'brake on mass failure',

@@ -48,7 +48,7 @@ export class Brakes {
   /** Releases brakes for an operator. @param name of the group; undefined: all. @returns how many were engaged */
   release(name?: string): number {
     const units = this.#options.groups.held.filter((unit) => name === undefined || unit.name === name);
-    for (const unit of units) this.#releaseFailed(unit, 'released by an operator');
+    for (const unit of units) this.#releaseFailed(unit, 'by an operator');
     return units.length;
   }
 

@@ -129,7 +129,7 @@ export class InstanceGuard {
     const mayBeLate = nowMs - liveness.takenOverMs <= ON_ITS_WAY_MS && liveness.refusedOlder < CONFLICT_AFTER;
     if (liveness.hasConflict || mayBeLate) return;
     this.#setConflict(entry, true);
-    const detail = 'two instances use this id; the later one is accepted, the older one is refused and keeps trying';
+    const detail = 'the later one is accepted, the older one is refused and keeps trying';
     this.#options.recorder.record({ type: 'id_conflict', workerId, detail });
   }
 

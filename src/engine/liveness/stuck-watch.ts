@@ -33,7 +33,7 @@ export class StuckWatch {
     this.#board.setStuck(row, reason);
     if (reason !== undefined) this.#recorder.record({ type: 'stuck', workerId, detail: TEXTS[reason] });
     else if (state === 'active') this.#recorder.record({ type: 'stuck_over', workerId });
-    else this.#recorder.record({ type: 'stuck_over', workerId, detail: `unknown, since the worker is ${state}` });
+    else this.#recorder.record({ type: 'stuck_over', workerId, detail: `not known while the worker is ${state}` });
   }
 
   #reason({ hostLoopLagMs, steadySinceMs }: WorkerLiveness, slot: SlotReader): StuckReason | undefined {
