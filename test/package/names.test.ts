@@ -1,0 +1,50 @@
+/** Nobody is told to take the name "pulselane" from a registry: what lies there under it, if anything, is not ours. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const { private: isPrivate } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { private?: boolean };
+
+/** A registry's name, and not a file: `npm install pulselane`, `npx pulselane`, `npm exec pulselane`. */
+const FROM_REGISTRY = [
+  /\bnpm (?:i|install|add)\b(?: -\S+(?: \/\S+)?)* pulselane\b(?!-)/,
+  /\bnpx (?!--no\b)(?:-\S+ )*pulselane\b/,
+  /\bnpm exec (?!--no\b)(?:-\S+ )*(?:-- )?pulselane\b/,
+  /\b(?:pnpm|yarn|bun) (?:add|dlx|x) pulselane\b/,
+];
+
+const isFromRegistry = (text: string) => FROM_REGISTRY.some((pattern) => pattern.test(text));
+
+test.each([
+  ['npm install pulselane', true],
+  ['npm install --global --prefix /opt/pulselane pulselane', true],
+  ['npx pulselane workers', true],
+  ['npm exec -- pulselane', true],
+  ['npm exec --no -- pulselane', false],
+  ['npm install --global ./pulselane-0.1.0.tgz', false],
+  ['npm install --global --prefix /opt/pulselane ./packages/pulselane-*.tgz', false],
+  ['apt install ./pulselane_0.1.0_amd64.deb', false],
+])('%s: from a registry %s', (line, expected) => {
+  expect(isFromRegistry(line)).toBe(expected);
+});
+
+test('no page, no source and no script takes it from there, and it cannot be published there', () => {
+  expect(isPrivate).toBe(true);
+  const listed = execFileSync('git', ['ls-files', 'README.md', 'docs', 'deploy', 'examples', 'src', 'scripts', 'bin'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  const found = listed
+    .trim()
+    .split('\n')
+    .flatMap((file) =>
+      readFileSync(join(ROOT, file), 'utf8')
+        .split('\n')
+        .map((line) => `${file}: ${line.trim()}`),
+    )
+    .filter(isFromRegistry);
+  expect(found).toEqual([]);
+});
