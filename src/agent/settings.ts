@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { MAX_REGISTRATION_BYTES } from '../config/call-limits.ts';
 import { type Address, type Kind, listenAddress, peerAddresses } from '../config/kinds.ts';
+import { checkOptionNames } from '../config/option-names.ts';
 import type { SettingNames } from '../config/setting-names.ts';
 import { toolEnvironment } from '../config/tool-environment.ts';
 import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
@@ -98,6 +99,23 @@ const DEFAULT_INTERVAL_MS = 5_000;
 /** Of a registration, for what the agent adds: addresses, versions, an instance id and numbers are some 200 bytes. */
 const MEASURED_BYTES = 512;
 
+const AGENT_OPTION_NAMES: Readonly<Record<keyof AgentSettingsOptions | 'logger', true>> = {
+  workerId: true,
+  master: true,
+  listen: true,
+  listenTls: true,
+  intervalMs: true,
+  labels: true,
+  group: true,
+  ephemeral: true,
+  isolate: true,
+  gpuToolPath: true,
+  tls: true,
+  token: true,
+  tokenFile: true,
+  logger: true,
+};
+
 /** How a program that embeds the agent names its options, for errors that show only once a file is read or a port opened. */
 const OPTION_NAMES: SettingNames = Object.fromEntries(
   Object.entries({
@@ -117,6 +135,7 @@ const OPTION_NAMES: SettingNames = Object.fromEntries(
  * @throws PulselaneError `invalid_argument`, naming the option
  */
 export function checkAgentOptions(options: AgentSettingsOptions, names: SettingNames = OPTION_NAMES): AgentSettings {
+  checkOptionNames(options, AGENT_OPTION_NAMES);
   checkWorkerId(options.workerId);
   const masters = parsed('master', options.master, peerAddresses) ?? [];
   const listen = parsed('listen', options.listen, listenAddress);

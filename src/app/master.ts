@@ -3,6 +3,7 @@
 import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
 import { settingText } from '../config/setting-names.ts';
+import { managerOptionsOf } from '../engine/manager-options.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { HttpHost } from '../http/host.ts';
 import { httpLimitsOf } from '../http/http-limits.ts';
@@ -67,7 +68,7 @@ async function start(
   warnOfCredentials(config, tls, { logger, clock });
   const readiness = new ReadinessTeller();
   const manager = new TelemetryManager({
-    ...config,
+    ...managerOptionsOf(config),
     onThreadsFailing: (threadsFail) => readiness.update({ threadsFail }),
     clock,
     logger,

@@ -38,13 +38,18 @@ export class Operator {
    */
   async register(workerId: string, address?: string): Promise<string> {
     const target = address === undefined ? undefined : parsePeer(address);
+    const known = this.directory.get(workerId);
     this.#manager.registerWorker(workerId);
-    if (target === undefined) return `${workerId} is registered; it appears in lists once it sends a heartbeat.`;
+    const now =
+      known === undefined
+        ? `${workerId} is registered and waits for its first heartbeat`
+        : `${workerId} was known before (${this.directory.board.state(known.row)})`;
+    if (target === undefined) return `${now}.`;
     this.#manager.members.setAddress(workerId, formatWorkerAddress(target));
     const outcome = await this.#introducer.introduceNow(workerId);
     return outcome.accepted
-      ? `${workerId} at ${formatWorkerAddress(target)} was told to report to ${outcome.advertised}.`
-      : `${workerId} is registered, but ${formatWorkerAddress(target)} did not accept: ${outcome.reason}. The master keeps trying.`;
+      ? `${now}; the agent at ${formatWorkerAddress(target)} accepted ${outcome.advertised} as its master.`
+      : `${now}; the agent at ${formatWorkerAddress(target)} did not accept this master: ${outcome.reason}. The master keeps trying.`;
   }
 
   /** Forgets a worker. @returns a line for people. */
@@ -60,7 +65,7 @@ export class Operator {
   /** Admits a worker that waits for approval, or will come. @returns a line for people */
   approve(workerId: string): string {
     return this.#manager.approve(workerId) === 'awaited'
-      ? `${workerId} has not come yet; it will be admitted when it does.`
+      ? `${workerId} is approved; it has not reported yet.`
       : `${workerId} is approved.`;
   }
 

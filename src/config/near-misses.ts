@@ -29,13 +29,13 @@ export function nearMisses(
     Object.keys(from).flatMap((given) => {
       if (known.has(given) || names.includes(given)) return [];
       if (REMOVED.has(given)) return [`${given}${where} was a setting in earlier versions and is ignored`];
-      const meant = names.find((name) => isSlipOf(given.toUpperCase(), name));
+      const meant = names.find((name) => isNearMiss(given.toUpperCase(), name));
       return meant === undefined ? [] : [`${given}${where} is not a setting and is ignored; did you mean ${meant}?`];
     });
   return [...lines(environment, ' (in the environment)'), ...lines(dotenv, ' (in .env)')];
 }
 
-function isSlipOf(given: string, name: string): boolean {
+export function isNearMiss(given: string, name: string): boolean {
   const most = name.length >= LONG_NAME ? 2 : 1;
   return Math.abs(given.length - name.length) <= most && slipsBetween(given, name) <= most;
 }

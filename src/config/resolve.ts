@@ -29,7 +29,8 @@ export const clientConfig = (sources: Sources): ClientConfig => resolveConfig(cl
  * @throws SettingsError as {@link masterConfig}
  */
 export function resolveOptions<O extends Options>(options: O, sources: Sources): ValuesOf<O> {
-  return resolveConfig<ValuesOf<O>>(options, [], sources);
+  const { names: _, ...values } = resolveConfig<ValuesOf<O> & { readonly names?: SettingNames }>(options, [], sources);
+  return Object.freeze(values) as unknown as ValuesOf<O>;
 }
 
 function resolveConfig<C>(options: Options, rules: readonly Rule<C>[], sources: Sources): C {

@@ -2,13 +2,17 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { GpuSchema, HeartbeatSchema, RunningTaskSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
+import { kindOf } from '../lib/kind-of.ts';
 import type { HeartbeatInput, RunningTask } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 
 /** @throws PulselaneError `invalid_argument` if the id is invalid or a member has the wrong type */
 export function heartbeatBytes(input: HeartbeatInput): Buffer {
-  if (typeof input.workerId !== 'string') {
-    throw new PulselaneError('invalid_argument', `workerId is a ${typeof input.workerId}, expected a string`);
+  if (typeof input !== 'object' || input === null) {
+    throw new PulselaneError(
+      'invalid_argument',
+      `the heartbeat is ${kindOf(input)}, expected an object with a workerId`,
+    );
   }
   checkWorkerId(input.workerId);
   try {
@@ -23,7 +27,7 @@ export function heartbeatBytes(input: HeartbeatInput): Buffer {
 /** Undefined becomes 0. The encoder accepts any value for a number: a string would become NaN without an error. */
 function num(name: string, value: number | undefined): number {
   if (value === undefined) return 0;
-  if (typeof value !== 'number') throw new Error(`${name} is a ${typeof value}, expected a number`);
+  if (typeof value !== 'number') throw new Error(`${name} is ${kindOf(value)}, expected a number`);
   return value;
 }
 

@@ -59,3 +59,41 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
+
+/** Every option, so that a typo can be refused. */
+export const OPTION_NAMES: Readonly<Record<keyof TelemetryManagerOptions, true>> = {
+  heartbeatIntervalMs: true,
+  inactivityTimeoutMs: true,
+  retentionMs: true,
+  ephemeralRetentionMs: true,
+  restartGraceMs: true,
+  brakeMaxHoldMs: true,
+  stuckAfterMs: true,
+  targetHeartbeatsPerS: true,
+  admission: true,
+  maxWorkers: true,
+  maxPending: true,
+  maxWorkerHeartbeatsPerS: true,
+  maxWorkerRegistersPerS: true,
+  maxDedicatedLanes: true,
+  sharedLanes: true,
+  laneDepth: true,
+  laneHeapMib: true,
+  laneOffHeapMib: true,
+  maxResidentMib: true,
+  laneStallMs: true,
+  laneBudgetMs: true,
+  laneQuarantineMs: true,
+  processor: true,
+  maxRecordBytes: true,
+  recordMemoryBytes: true,
+  samples: true,
+  onThreadsFailing: true,
+  clock: true,
+  logger: true,
+};
+
+/** Those of a larger set of settings that are options of the engine. */
+export function managerOptionsOf(settings: object): TelemetryManagerOptions {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => Object.hasOwn(OPTION_NAMES, name)));
+}

@@ -3,6 +3,7 @@
  * which workers are alive. Any program can embed it; gRPC, HTTP and the prompt are built on it. Each method delegates
  * to one part; assemble.ts connects the parts.
  */
+import { checkOptionNames } from '../config/option-names.ts';
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { until } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
@@ -23,7 +24,7 @@ import { type InternalState, internalStateOf } from './internal-state.ts';
 import { exceededBy, type LanePlan } from './lanes/lane-plan.ts';
 import type { LaneStanding } from './lanes/lane-policy.ts';
 import type { Via } from './liveness/worker-liveness.ts';
-import type { TelemetryManagerOptions } from './manager-options.ts';
+import { OPTION_NAMES, type TelemetryManagerOptions } from './manager-options.ts';
 import type { AdmissionMode, Member, Members } from './persistence/members.ts';
 import { restoreWorkers, savedValuesOf } from './persistence/restore.ts';
 import type { SavedValues } from './persistence/values-file.ts';
@@ -42,8 +43,9 @@ export class TelemetryManager {
   #onActive: (workerId: string) => void = () => {};
   #stopping: Promise<void> | undefined;
 
-  /** @throws PulselaneError `bad_setting` */
+  /** @throws PulselaneError `bad_setting`; `invalid_argument` for an option that does not exist */
   constructor(options: TelemetryManagerOptions = {}) {
+    checkOptionNames(options, OPTION_NAMES);
     this.#parts = assembleEngine(options, (workerId) => this.#onActive(workerId));
   }
 
@@ -130,8 +132,7 @@ export class TelemetryManager {
   /**
    * Approves a worker. If it has not reported yet, it is admitted when it does.
    * @returns `known`: it is in the fleet; `waiting`: it was pending; `awaited`: it has never reported
-   * @throws PulselaneError `invalid_argument`, `unavailable`, `resource_exhausted` if there is no room for it;
-   * `failed_precondition` if it is unknown and admission is open
+   * @throws PulselaneError `invalid_argument`, `unavailable`, `resource_exhausted` if there is no room for it
    */
   approve(workerId: string): 'known' | 'waiting' | 'awaited' {
     checkWorkerId(workerId);

@@ -1,18 +1,29 @@
-/** Loads the operator's processor module. */
+/** Loads an operator's processor. */
+import { fileURLToPath } from 'node:url';
 import { messageOf } from '../lib/errors.ts';
+import { kindOf } from '../lib/kind-of.ts';
 import type { HeartbeatProcessor } from '../model/processor.ts';
-import { kindOf } from './kind-of.ts';
+import { sourcePlace } from './source-place.ts';
 
-/** @throws Error with a message for users if the module does not load or its default export is not a function. */
+/** @throws Error in words for people, with the place in the source, if the module does not load or has no function as its default export. */
 export async function loadProcessor(url: string): Promise<HeartbeatProcessor> {
+  const path = fileURLToPath(url);
   let module: { default?: unknown };
   try {
     module = await import(url);
   } catch (error) {
-    throw new Error(`processor ${url} cannot be loaded: ${messageOf(error)}`);
+    const place = sourcePlace(error, url);
+    const where = place === undefined ? '' : ` at ${place}`;
+    throw new Error(`processor ${path} cannot be loaded: ${reasonOf(error, url)}${where}`);
   }
   if (typeof module.default !== 'function') {
-    throw new Error(`processor ${url}: its default export is ${kindOf(module.default)}, expected a function`);
+    throw new Error(`processor ${path}: its default export is ${kindOf(module.default)}, expected a function`);
   }
   return module.default as HeartbeatProcessor;
+}
+
+/** Node says of the file itself that this thread imports it, by a name that is nobody's. */
+function reasonOf(error: unknown, url: string): string {
+  const { code, url: missing } = error as { code?: unknown; url?: unknown };
+  return code === 'ERR_MODULE_NOT_FOUND' && missing === url ? 'no such file' : messageOf(error);
 }

@@ -9,11 +9,11 @@
 import { types } from 'node:util';
 import { messageOf } from '../lib/errors.ts';
 import { shortText } from '../lib/foreign-text.ts';
+import { kindOf } from '../lib/kind-of.ts';
 import type { FaultCause } from '../model/lanes.ts';
 import type { HeartbeatProcessor, ProcessedHeartbeat } from '../model/processor.ts';
 import type { Account, Owner } from './account.ts';
 import type { DecodedHeartbeat } from './decode.ts';
-import { kindOf } from './kind-of.ts';
 
 /** A failure of the processor, and the worker for whom it ran. */
 export interface Fault<O extends Owner> {

@@ -1,6 +1,7 @@
 /** Validates worker ids. */
 import { isUtf8 } from 'node:buffer';
 import { PulselaneError } from '../lib/errors.ts';
+import { kindOf } from '../lib/kind-of.ts';
 
 /** Maximum length of an id in bytes of UTF-8: fits a log line, a label value and a file name. */
 export const MAX_WORKER_ID_BYTES = 256;
@@ -17,6 +18,8 @@ export function hasControlCharacter(text: string): boolean {
 
 /** Why `id` cannot be a worker's id; undefined if it can. */
 export function workerIdProblem(id: string): string | undefined {
+  // Of programs without types.
+  if (typeof id !== 'string') return `worker_id is ${kindOf(id)}, expected a string`;
   if (id === '') return 'worker_id is empty';
   const bytes = Buffer.byteLength(id);
   if (bytes > MAX_WORKER_ID_BYTES) return `worker_id has ${bytes} bytes; at most ${MAX_WORKER_ID_BYTES} are allowed`;

@@ -211,7 +211,7 @@ esac
     expect(error).toBeInstanceOf(PulselaneError);
     expect(error).toMatchObject({
       code: 'environment',
-      message: expect.stringContaining(`AGENT_LISTEN=${first.listening}`),
+      message: expect.stringContaining(`listen=${first.listening}`),
     });
     await first.stop();
   });

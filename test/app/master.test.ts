@@ -80,7 +80,7 @@ test('a worker that waits is seen, let in and forgotten over HTTP', async () => 
   expect(await ask('/api/v1/workers/a%2Fb')).toMatchObject({ status: 404 });
   expect(await ask('/api/v1/workers/early/approve', 'POST')).toMatchObject({
     status: 200,
-    body: { message: 'early has not come yet; it will be admitted when it does.' },
+    body: { message: 'early is approved; it has not reported yet.' },
   });
   await knock();
   await eventually(async () => (await ask('/api/v1/workers/a%2Fb')).body.record?.cpu_usage === 7);

@@ -33,7 +33,8 @@ describe('a command', () => {
   test('lists the workers by id, with those who wait below', async () => {
     const master = await startPromptMaster({ admission: 'approved' });
     const type = typing(master);
-    expect(await type('register node-b')).toContain('node-b is registered');
+    expect(await type('register node-b')).toBe('node-b is registered and waits for its first heartbeat.');
+    expect(await type('register node-b')).toBe('node-b was known before (registered).');
     master.manager.registerWorker('my worker');
     await addWorker(master, 'node-b');
     expect(() => master.manager.processHeartbeat({ workerId: 'stranger' })).toThrow('waits for approval');
@@ -61,6 +62,10 @@ describe('a command', () => {
     );
     expect(await type('workers x')).toBe('No worker’s id begins with "x".');
     expect(await type('approve stranger')).toBe('stranger is approved.');
+    expect(await type('approve later')).toBe('later is approved; it has not reported yet.');
+    expect(await typing(await startPromptMaster())('approve later')).toBe(
+      'later is approved; it has not reported yet.',
+    );
     expect(await type('workers')).not.toContain('Waiting');
   });
 
@@ -95,10 +100,12 @@ describe('a command', () => {
     const master = await startPromptMaster();
     const type = typing(master);
     expect(await type('register node-a 10.0.0.9:50052')).toBe(
-      'node-a at 10.0.0.9:50052 was told to report to 127.0.0.1:50051.',
+      'node-a is registered and waits for its first heartbeat; the agent at 10.0.0.9:50052 accepted 127.0.0.1:50051 as its master.',
     );
     master.introduction = Promise.resolve({ accepted: false, reason: 'connection refused' });
-    expect(await type('register node-a 10.0.0.9:50052')).toContain('connection refused. The master keeps trying.');
+    expect(await type('register node-a 10.0.0.9:50052')).toBe(
+      'node-a was known before (registered); the agent at 10.0.0.9:50052 did not accept this master: connection refused. The master keeps trying.',
+    );
     expect(await type('status node-a')).toContain('address         10.0.0.9:50052');
     expect(await type('unregister node-a')).toContain('its next heartbeat admits it again');
   });

@@ -55,7 +55,9 @@ test('in a terminal there is a prompt: it completes, answers, and ends', async (
   await terminal.shows(/ID +STATE[^\n]*\n[^\n]* active +[\d–]/);
   await terminal.endsWith('master>');
   type('register later 127.0.0.1:1\r');
-  await terminal.shows(/later is registered, but 127\.0\.0\.1:1 did not accept/);
+  await terminal.shows(
+    /later is registered and waits for its first heartbeat;\s+the\s+agent\s+at\s+127\.0\.0\.1:1\s+did\s+not\s+accept/,
+  );
   type('unregister later\r');
   await terminal.shows('its next heartbeat admits it again');
   type('exit\r');

@@ -51,5 +51,6 @@ test('a wrong processor ends the start with one line', async () => {
   });
   expect(await master.ended()).toBe(2);
   expect(master.stderr.trimEnd().split('\n')).toHaveLength(1);
-  expect(master.stderr).toMatch(/processor file:\/\/.*nowhere\.mjs cannot be loaded/);
+  expect(master.stderr).toMatch(/^pulselane: processor \/.*nowhere\.mjs cannot be loaded: no such file\n$/);
+  expect(master.log.filter(({ msg }) => /lane|threads/.test(msg))).toEqual([]);
 });

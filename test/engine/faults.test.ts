@@ -599,7 +599,7 @@ describe('a processor', () => {
   });
 
   test.each([
-    ['/nowhere/at/all.mjs', /processor file:\/\/\/nowhere\/at\/all.mjs cannot be loaded: .*all.mjs/],
+    ['/nowhere/at/all.mjs', /^processor \/nowhere\/at\/all.mjs cannot be loaded: no such file$/],
     [fileURLToPath(import.meta.resolve('fast-check')), /its default export is an? .+, expected a function/],
     ['https://example.org/x.mjs', /expected the path or file URL of an ES module/],
   ])('at %s that is none is an error at the start', async (processor, message) => {

@@ -160,10 +160,13 @@ test('a worker that is approved before it comes is not there until it comes', as
   expect(codeOf(() => manager.approve('c'))).toBe('resource_exhausted');
 });
 
-test('under open admission nobody waits for approval', async () => {
-  const manager = await startManager();
-  expect(codeOf(() => manager.approve('a'))).toBe('failed_precondition');
+test('under open admission an approval is kept, within the same bound', async () => {
+  const manager = await startManager({ maxWorkers: 1 });
+  expect([manager.approve('a'), manager.approve('a')]).toEqual(['awaited', 'awaited']);
   expect(manager.getAllWorkerTelemetry().size).toBe(0);
+  expect(manager.approve('b')).toBe('awaited');
+  expect(codeOf(() => manager.approve('c'))).toBe('resource_exhausted');
+  manager.unregisterWorker('b');
   manager.processHeartbeat({ workerId: 'a' });
   expect(manager.approve('a')).toBe('known');
 });

@@ -42,7 +42,13 @@ export interface FailureOf<L> {
 }
 
 /** What to do after a failure. */
-export type AfterFailure = { readonly restartInMs: number } | { readonly quarantineMs: number };
+export type AfterFailure =
+  | {
+      readonly restartInMs: number;
+      /** Whoever waits for this lane's start tells the reason. */
+      readonly isReported?: boolean;
+    }
+  | { readonly quarantineMs: number };
 
 export interface EventsOf<L> {
   /** The thread accepts heartbeats. */

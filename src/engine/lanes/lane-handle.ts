@@ -366,9 +366,11 @@ export class LaneHandle {
       isUntraced,
     });
     const restartInMs = 'restartInMs' in after ? after.restartInMs : undefined;
-    const worker = culprit?.workerId;
-    const what = isFailedStart ? 'a lane could not be started' : 'lane failed';
-    logger.error({ lane: this.number, kind: this.kind, cause, reason, worker, restartInMs }, what);
+    if (!('isReported' in after && after.isReported)) {
+      const worker = culprit?.workerId;
+      const what = isFailedStart ? 'a lane could not be started' : 'lane failed';
+      logger.error({ lane: this.number, kind: this.kind, cause, reason, worker, restartInMs }, what);
+    }
     if ('quarantineMs' in after) this.quarantine(after.quarantineMs, reason, touched[0]);
     events.onChange(this);
     for (const { left } of leaving) left(!death.abandoned);

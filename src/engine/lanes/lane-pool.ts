@@ -420,7 +420,7 @@ export class LanePool {
       // A worker with a recent failure must not end the last running lane.
       if (!isOfLate(worker.faults, nowMs)) this.#places.send(worker, to as LaneHandle);
     }
-    return { restartInMs };
+    return { restartInMs, isReported: this.#lanes.isStartingFirst };
   }
 
   /** Quarantines the lane; its worker stays on it. */

@@ -64,6 +64,7 @@ export class LaneSet {
   #endingOwn = 0;
   #isHeldBack = false;
   #isDraining = false;
+  #isStartingFirst = false;
   #nextNumber = 1;
 
   constructor(options: LaneSetOptions) {
@@ -188,8 +189,15 @@ export class LaneSet {
   /** Starts a shared lane ahead of any worker. Resolves when its thread is ready or has failed to start. */
   async startFirst(): Promise<LaneHandle> {
     const lane = this.#newShared();
+    this.#isStartingFirst = true;
     await this.#starts.start(lane);
+    this.#isStartingFirst = false;
     return lane;
+  }
+
+  /** Whoever waits for the first lane is told why it fails, and tells it: it is no fault of a running master. */
+  get isStartingFirst(): boolean {
+    return this.#isStartingFirst;
   }
 
   /** Whether its thread exists and is neither ready nor failed. */
@@ -202,7 +210,7 @@ export class LaneSet {
     const { clock, events } = this.#options;
     const { gate } = this.#starts;
     const nowMs = clock.monotonicMs();
-    if (gate.failed(failure, nowMs)) events.onStartsFailing(failure.reason);
+    if (gate.failed(failure, nowMs) && !this.#isStartingFirst) events.onStartsFailing(failure.reason);
     return gate.waitMs(nowMs);
   }
 

@@ -99,15 +99,13 @@ export class Admission {
   }
 
   /**
-   * An operator approves a worker. One that has not reported yet is admitted when it does.
-   * @throws PulselaneError `failed_precondition` if it is unknown and admission is open; `resource_exhausted`
+   * An operator approves a worker. One that has not reported yet is admitted when it does. Under open admission the
+   * approval is kept for a later start under `approved`.
+   * @throws PulselaneError `resource_exhausted`
    */
   approve(workerId: string): 'known' | 'waiting' | 'awaited' {
     const isKnown = this.#roster.get(workerId) !== undefined;
-    if (!isKnown && this.#members.mode === 'open') {
-      throw new PulselaneError('failed_precondition', 'admission is open: workers need no approval');
-    }
-    if (!isKnown && !this.#members.admits(workerId)) {
+    if (!isKnown && this.#members.get(workerId)?.approved !== true) {
       // An approved worker that never reports is kept for ever, so their number must be limited.
       const isFull = this.#roster.size >= this.#maxWorkers || this.#members.size >= 2 * this.#maxWorkers;
       if (isFull) throw this.#lifecycle.noRoomFor(workerId);

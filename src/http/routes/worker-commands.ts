@@ -19,9 +19,9 @@ const approve = createRoute({
   tags: ['Workers'],
   summary: 'Approve a worker',
   description:
-    'Admits a worker that waits for approval, or in advance one that has not come yet. With open admission no worker waits, so only a known worker can be approved.',
+    'Admits a worker that waits for approval, or in advance one that has not reported yet. With open admission the approval is kept; it counts once the master is started with `ADMISSION=approved`.',
   request: { params: WorkerPath },
-  responses: commandAnswers('worker-1 is approved.', 'invalid_argument', 'failed_precondition', 'resource_exhausted'),
+  responses: commandAnswers('worker-1 is approved.', 'invalid_argument', 'resource_exhausted'),
 });
 
 const release = createRoute({

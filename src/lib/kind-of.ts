@@ -1,5 +1,6 @@
 /** Names the type of a value, for error messages. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return 'undefined';
-  return value === null ? 'null' : `a ${typeof value}`;
+  if (value === null) return 'null';
+  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
 }
