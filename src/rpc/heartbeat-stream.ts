@@ -185,7 +185,11 @@ export class HeartbeatStream {
       const { workerId, sequence } = head;
       guard.mustSpeakFor(this.#caller, workerId);
       manager.intake.accept(bytes, head, this);
-      this.#workerIds.add(workerId);
+      if (!this.#workerIds.has(workerId)) {
+        this.#workerIds.add(workerId);
+        // It may have been rejected before it came by this stream.
+        this.#rejected.add(workerId);
+      }
       this.#acks.add({ workerId, sequence, receivedMs: clock.monotonicMs() });
       if (!this.#hasReceived) this.#flushSoon();
       this.#hasReceived = true;

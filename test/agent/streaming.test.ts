@@ -151,6 +151,34 @@ describe('an agent with a master that knows streams', () => {
     expect(master.heartbeats).toHaveLength(3);
   });
 
+  test('whose values are rejected says so once, and keeps its master', async () => {
+    master.answer = ({ workerId, sequence }) => ({
+      // The rejection comes after the ack, as it may.
+      acks: [{ workerId, acceptedSequence: sequence, heldMs: 0 }],
+      refusals:
+        sequence === 1n
+          ? []
+          : [
+              {
+                workerId,
+                sequence: sequence - 1n,
+                code: RefusalCode.INVALID_ARGUMENT,
+                reason: `cpu_usage is -${sequence}`,
+                heard: true,
+                count: 1,
+              },
+            ],
+    });
+    for (let beat = 0; beat < 4; beat++) await nextBeat(5_000);
+    await loop.lineWith('the master rejects the values of heartbeats: invalid argument: cpu_usage is -2');
+    master.answer = ({ workerId, sequence }) => ({ acks: [{ workerId, acceptedSequence: sequence, heldMs: 0 }] });
+    for (let beat = 0; beat < 3; beat++) await nextBeat(5_000);
+    await loop.lineWith('the master accepts heartbeats again');
+    expect(loop.lines.filter((line) => line.includes('rejects'))).toHaveLength(1);
+    expect(loop.lines.filter((line) => line.includes('again'))).toHaveLength(1);
+    expect(master.streamsOpened).toBe(1);
+  });
+
   test('is refused in band: says so once, waits as told, and the stream lives on', async () => {
     master.answer = ({ workerId, sequence }) => ({
       refusals: [

@@ -100,6 +100,28 @@ test('what only its lane can see goes with the next answer, which is OK, once', 
   expect(client.rejected).toEqual([undefined, reason, undefined]);
 });
 
+test('what its lane rejects after a status was told is told, too', async () => {
+  const client = await start();
+  await expect(client.sendHeartbeat({ workerId: 'a', cpuUsage: -1 })).rejects.toThrow('cpu_usage is -1');
+  await eventually(() => rejectedOf('a') === 1);
+  await client.sendHeartbeat({ workerId: 'a', metrics: { x: Number.NaN } });
+  await eventually(() => rejectedOf('a') === 2);
+  const told = client.sendHeartbeat({ workerId: 'a', memoryUsage: -1 });
+  await expect(told).rejects.toThrow('memory_usage is -1, expected a finite number that is not negative');
+  expect(client.rejected.at(-1)).toBe(
+    'memory_usage is -1, expected a finite number that is not negative; before it: metrics["x"] is NaN, expected a finite number',
+  );
+});
+
+test('a worker that goes on by a stream hears there of what it sent by a call', async () => {
+  const client = await start();
+  await client.sendHeartbeat({ workerId: 'a', metrics: { x: Number.NaN } });
+  await eventually(() => rejectedOf('a') === 1);
+  const stream = client.stream();
+  stream.send({ workerId: 'a', sequence: 1n });
+  expect(await eventually(() => stream.refusals[0])).toMatchObject({ workerId: 'a', heard: true, sequence: 0n });
+});
+
 test('a worker is told of its own heartbeats alone', async () => {
   const client = await start();
   await client.sendHeartbeat({ workerId: 'a', metrics: { x: Number.NaN } });
