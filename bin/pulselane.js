@@ -1,72 +1,18 @@
 #!/usr/bin/env node
-/**
- * The command. In a clone it makes itself ready when nobody has yet, and goes on with the pinned Node when the
- * machine's own is too old; in an installed package neither is there to be done. Plain JavaScript that any Node reads.
- */
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import './first-moments.js';
+/** The command. Plain JavaScript that any Node reads; what it starts is in `launch.js`. */
+import { setFlagsFromString } from 'node:v8';
 
-endWithParent();
+if (process.argv[2] === 'agent') keepSmall();
+await import('./launch.js');
 
 /**
- * Ends this process in order when its parent was killed, where the parent is what the user started and would kill: an
- * older Node that runs this one in its place, or `npm start`. A killed process cannot signal its child, so the child
- * checks whether its parent is still the same.
+ * An agent wakes up every few seconds and computes next to nothing. V8's compilers for code that runs often, and what they make,
+ * would take 4 MB of it, and room for new objects that grows another 2 MB. That is said before anything else is loaded, since a
+ * compiler that has run once stays in memory. A Node that is too old to run the program may not know the flags.
  */
-function endWithParent() {
-  const parentPid = Number(process.env.PULSELANE_PARENT_PID);
-  delete process.env.PULSELANE_PARENT_PID;
-  if (!(parentPid > 1)) return;
-  const timer = setInterval(() => {
-    if (process.ppid === parentPid) return;
-    clearInterval(timer);
-    process.kill(process.pid, 'SIGTERM');
-  }, 500).unref();
+function keepSmall() {
+  if (Number.parseInt(process.versions.node, 10) < 24) return;
+  for (const flag of ['--no-opt', '--no-maglev', '--no-sparkplug', '--semi-space-growth-factor=1']) {
+    setFlagsFromString(flag);
+  }
 }
-
-/** @param {string} relative to the package's folder */
-const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
-
-/**
- * Whether this Node is older than package.json's "engines" allows.
- * @param {string} needed such as "24.15"
- */
-function isTooOld(needed) {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const [majorMin = 0, minorMin = 0] = needed.split('.').map(Number);
-  return major < majorMin || (major === majorMin && minor < minorMin);
-}
-
-/**
- * Makes a clone ready; says whether another process has taken over.
- * @param {boolean} tooOld
- */
-async function prepareClone(tooOld) {
-  const [{ prepare, ROOT }, { pinnedNode }] = await Promise.all([
-    import('../scripts/bootstrap/prepare.mjs'),
-    import('../scripts/bootstrap/runtime.mjs'),
-  ]);
-  // Nothing is built over: what a running master has loaded changes only by `npm start` or `npm run build`.
-  if (!existsSync(path('dist/main.js')) || !existsSync(pinnedNode(ROOT))) prepare({ build: true });
-  if (!tooOld) return false;
-  const { become } = await import('../scripts/bootstrap/become.mjs');
-  become(pinnedNode(ROOT), ['--disable-sigusr1', ...process.argv.slice(1)]);
-  return true;
-}
-
-/** Whether the program is to run in this very process. */
-async function isReady() {
-  const needed = JSON.parse(readFileSync(path('package.json'), 'utf8')).engines.node.replace(/[^\d.]/g, '');
-  const tooOld = isTooOld(needed);
-  if (existsSync(path('scripts/bootstrap/prepare.mjs'))) return !(await prepareClone(tooOld));
-  if (tooOld) throw new Error(`pulselane needs Node ${needed} or newer, and this is ${process.versions.node}`);
-  return true;
-}
-
-const ready = await isReady().catch((error) => {
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
-  return false;
-});
-if (ready) await import(new URL('../dist/main.js', import.meta.url).href);

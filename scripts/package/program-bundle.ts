@@ -8,6 +8,10 @@ import { packagesOfThreads, ROOT, version } from './parts.ts';
 const BANNER = `import { createRequire as bundledCreateRequire } from 'node:module';
 const require = bundledCreateRequire(import.meta.url), __filename = '/bundled/main.js', __dirname = '/bundled';`;
 
+/** As `bin/launch.js` chooses: an agent evaluates nothing of a master. */
+const ENTRY = `import './bin/first-moments.js';
+await (process.argv[2] === 'agent' ? import('./src/agent-main.ts') : import('./src/main.ts'));`;
+
 export interface Program {
   readonly file: string;
   /** Folders of the packages that are in it or in the scripts of its threads, relative to the clone. */
@@ -17,7 +21,7 @@ export interface Program {
 /** @param file where it is written */
 export async function bundleProgram(file: string): Promise<Program> {
   const { metafile } = await build({
-    stdin: { contents: "import './bin/first-moments.js';\nimport './src/main.ts';", resolveDir: ROOT },
+    stdin: { contents: ENTRY, resolveDir: ROOT },
     absWorkingDir: ROOT,
     outfile: file,
     bundle: true,

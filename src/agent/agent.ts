@@ -13,7 +13,7 @@ import { type Logger, silentLogger } from '../lib/logging.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import type { FromThread, ToThread } from './messages.ts';
 import { type Report, reportTo } from './report.ts';
-import { type AgentSettings, type AgentSettingsOptions, checkAgentOptions } from './settings.ts';
+import { type AgentSettings, type AgentSettingsOptions, checkAgentOptions, STOP_WITHIN_MS } from './settings.ts';
 import { type TaskChanges, type TaskInput, Workload } from './workload.ts';
 
 export type { TaskChanges, TaskInput } from './workload.ts';
@@ -23,8 +23,6 @@ export interface AgentOptions extends AgentSettingsOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** The farewell may take 2 s of it, measuring for it half a second. */
-const STOP_WITHIN_MS = 3_000;
 /** Room for 50,000 tasks and 10,000 metrics on both sides of their encoding; the thread itself needs 20. */
 const THREAD_HEAP_MIB = 256;
 

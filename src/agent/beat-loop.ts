@@ -2,17 +2,12 @@
  * The agent's thread as a plain object: takes the host's messages and starts and stops what beats. It runs over a port,
  * a clock and a meter, so that tests drive it without a thread.
  */
-import { ChildGroups } from '../lib/child-groups.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Port } from '../lib/ports.ts';
-import { Beater } from './beater.ts';
-import { machineGpus } from './measure/gpu/gpu-meter.ts';
-import type { ToolSettings } from './measure/gpu/tool.ts';
-import { toolPathComplaints } from './measure/gpu/tool-path.ts';
-import { Machine, type MachineMeter } from './measure/machine.ts';
+import { Beater, type BeaterHost } from './beater.ts';
+import type { MachineMeter } from './measure/machine.ts';
 import type { FromThread, ToThread } from './messages.ts';
-import type { Report } from './report.ts';
 
 export interface BeatLoopOptions {
   readonly port: Port<ToThread, FromThread>;
@@ -24,21 +19,20 @@ export interface BeatLoopOptions {
 export class BeatLoop {
   readonly #port: Port<ToThread, FromThread>;
   readonly #clock: Clock;
-  readonly #report: Report;
   readonly #meter: MachineMeter | undefined;
-  /** Tools under way. */
-  readonly #groups: ChildGroups;
+  readonly #host: BeaterHost;
   #beater: Beater | undefined;
-  #hasEnded = false;
 
   constructor({ port, clock, meter }: BeatLoopOptions) {
     this.#port = port;
     this.#clock = clock;
-    this.#report = (level, message, fields = {}) => {
-      if (!this.#hasEnded) port.postMessage({ type: 'report', level, message, fields });
-    };
     this.#meter = meter;
-    this.#groups = new ChildGroups((leaders) => port.postMessage({ type: 'groups', leaders }));
+    this.#host = {
+      probe: (probe) => port.postMessage({ type: 'probe', probe }),
+      beat: (sequence) => port.postMessage({ type: 'beat', sequence }),
+      master: (master) => port.postMessage({ type: 'master', master }),
+      groups: (leaders) => port.postMessage({ type: 'groups', leaders }),
+    };
     port.onMessage((message) => this.#receive(message));
   }
 
@@ -77,43 +71,25 @@ export class BeatLoop {
       settings,
       nextSequence,
       clock: this.#clock,
-      meter: this.#meter ?? this.#machine(settings.tools),
-      report: this.#report,
-      post: (message) => this.#port.postMessage(message),
+      meter: this.#meter,
+      report: (level, message, fields = {}) => this.#port.postMessage({ type: 'report', level, message, fields }),
+      host: this.#host,
     });
     for (const task of tasks) beater.tasks.set(task.taskId, task);
     for (const [name, value] of metrics) beater.metrics.set(name, value);
     this.#beater = beater;
-    void this.#tellToolPath(settings.tools);
     try {
       const listening = await beater.start();
       this.#port.postMessage({ type: 'ready', listening });
     } catch (error) {
-      await this.#end(beater);
+      await beater.stop();
       const code = error instanceof PulselaneError ? error.code : 'environment';
       this.#port.postMessage({ type: 'failed', code, message: messageOf(error) });
     }
   }
 
   async #stop(): Promise<void> {
-    await this.#end(this.#beater);
+    await this.#beater?.stop();
     this.#port.postMessage({ type: 'stopped' });
-  }
-
-  #machine(tools: ToolSettings): Machine {
-    const own = { clock: this.#clock, report: this.#report };
-    return new Machine({ ...own, gpus: machineGpus({ ...own, tools, groups: this.#groups }) });
-  }
-
-  /** Beside the start, which waits for no disk. Never rejects. */
-  async #tellToolPath({ gpuToolPath }: ToolSettings): Promise<void> {
-    for (const complaint of await toolPathComplaints(gpuToolPath)) this.#report('warn', complaint);
-  }
-
-  /** Nothing that it runs is left. That a tool fails which is ended here is nothing to tell. */
-  async #end(beater: Beater | undefined): Promise<void> {
-    await beater?.stop();
-    this.#hasEnded = true;
-    this.#groups.endAll();
   }
 }

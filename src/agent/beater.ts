@@ -1,9 +1,10 @@
 /**
- * What exists between the host's `begin` and its `stop`: measures, composes and sends a heartbeat per interval, and
- * joins the parts that this takes.
+ * A running agent: measures, composes and sends a heartbeat per interval, and joins the parts that this takes. It runs in a
+ * thread of its own beside a host program (`beat-loop.ts`), or alone in a process (`standalone.ts`).
  */
 
 import { type Address, formatAddress } from '../config/kinds.ts';
+import { ChildGroups } from '../lib/child-groups.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import { localAddressTowards } from '../lib/local-address.ts';
@@ -11,8 +12,9 @@ import type { RunningTask } from '../model/telemetry.ts';
 import { HostLag } from './host-lag.ts';
 import { MasterListener } from './listen.ts';
 import { LoadFitter } from './load.ts';
-import type { MachineMeter } from './measure/machine.ts';
-import type { FromThread } from './messages.ts';
+import { machineGpus } from './measure/gpu/gpu-meter.ts';
+import { toolPathComplaints } from './measure/gpu/tool-path.ts';
+import { Machine, type MachineMeter } from './measure/machine.ts';
 import type { Report } from './report.ts';
 import { heartbeatOf, workerInfoOf } from './sender/compose.ts';
 import { Connection } from './sender/connection.ts';
@@ -20,19 +22,38 @@ import type { AgentSettings } from './settings.ts';
 
 export interface BeaterOptions {
   readonly settings: AgentSettings;
-  readonly nextSequence: number;
   readonly clock: Clock;
-  readonly meter: MachineMeter;
   readonly report: Report;
-  readonly post: (message: FromThread) => void;
+  /** 1 by default. */
+  readonly nextSequence?: number;
+  /** This machine's by default. */
+  readonly meter?: MachineMeter | undefined;
+  /** Undefined where the process does nothing else: there is no host loop then whose lag could be measured. */
+  readonly host?: BeaterHost;
+}
+
+/** The program beside which an agent runs, and what it keeps for a thread that follows this one. */
+export interface BeaterHost {
+  /** To be answered by {@link Beater.hostAnswered} when the host's event loop comes round. */
+  readonly probe: (probe: number) => void;
+  /** A heartbeat is about to be sent. */
+  readonly beat: (sequence: number) => void;
+  /** A master pointed this agent at itself. */
+  readonly master: (master: string) => void;
+  /** Process groups that run now, by their leaders. */
+  readonly groups: (leaders: readonly number[]) => void;
 }
 
 export class Beater {
   readonly tasks = new Map<string, RunningTask>();
   readonly metrics = new Map<string, number>();
   readonly #options: BeaterOptions;
+  readonly #report: Report;
+  readonly #meter: MachineMeter;
+  /** Tools that run. */
+  readonly #groups: ChildGroups;
   readonly #connection: Connection;
-  readonly #hostLag: HostLag;
+  readonly #hostLag: HostLag | undefined;
   readonly #load: LoadFitter;
   #listener: MasterListener | undefined;
   #intervalMs: number;
@@ -41,14 +62,23 @@ export class Beater {
   #timer: Timer | undefined;
   #isMeasuring = false;
   #isStopped = false;
+  #stopping: Promise<void> | undefined;
+  #hasEnded = false;
 
   constructor(options: BeaterOptions) {
-    const { settings, clock, report, post } = options;
+    const { settings, clock, nextSequence = 1, host } = options;
+    const report: Report = (level, message, fields) => {
+      if (!this.#hasEnded) options.report(level, message, fields);
+    };
     this.#options = options;
+    this.#report = report;
+    this.#groups = new ChildGroups(host?.groups);
+    const gpus = () => machineGpus({ clock, report, tools: settings.tools, groups: this.#groups });
+    this.#meter = options.meter ?? new Machine({ clock, report, gpus: gpus() });
     this.#intervalMs = settings.intervalMs;
-    this.#nextSequence = options.nextSequence;
+    this.#nextSequence = nextSequence;
     this.#lastBeatMs = clock.monotonicMs();
-    this.#hostLag = new HostLag(clock, (probe) => post({ type: 'probe', probe }));
+    this.#hostLag = host && new HostLag(clock, host.probe);
     this.#load = new LoadFitter(report);
     this.#connection = new Connection({
       workerId: settings.workerId,
@@ -69,14 +99,16 @@ export class Beater {
 
   /** Resolves with the address it listens on, if it does. */
   async start(): Promise<string | undefined> {
-    const { settings, report, meter } = this.#options;
+    const { settings } = this.#options;
+    void this.#reportToolPath();
     // The first heartbeat can then tell how busy the processors were since now.
-    await meter.usages(0);
+    await this.#meter.usages(0);
     let listening: string | undefined;
     if (settings.listen !== undefined) {
       this.#listener = this.#makeListener();
       listening = await this.#listener.listen(settings.listen);
-      if (settings.masters.length === 0) report('info', `waiting on ${listening} for a master to register this worker`);
+      if (settings.masters.length === 0)
+        this.#report('info', `waiting on ${listening} for a master to register this worker`);
     }
     if (this.#isStopped) return listening;
     this.#schedule();
@@ -85,21 +117,36 @@ export class Beater {
   }
 
   hostAnswered(probe: number): void {
-    this.#hostLag.answered(probe);
+    this.#hostLag?.answered(probe);
   }
 
-  async stop(): Promise<void> {
-    if (this.#isStopped) return;
+  /** Says farewell if a master listens, within 2.5 s, and ends all that it runs. May be called again. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
-    this.#hostLag.stop();
+    this.#hostLag?.stop();
     this.#listener?.close();
     const farewell = this.#connection.canSend() ? await this.#compose(true) : undefined;
     await this.#connection.stop(farewell);
+    // A tool that fails because it is ended here is not worth a line.
+    this.#hasEnded = true;
+    this.#groups.endAll();
+  }
+
+  /** Beside the start, which waits for no disk. Never rejects. */
+  async #reportToolPath(): Promise<void> {
+    for (const complaint of await toolPathComplaints(this.#options.settings.tools.gpuToolPath)) {
+      this.#report('warn', complaint);
+    }
   }
 
   #makeListener(): MasterListener {
-    const { settings, post } = this.#options;
+    const { settings, host } = this.#options;
     return new MasterListener({
       tls: settings.listenTls,
       names: settings.access.names,
@@ -109,15 +156,15 @@ export class Beater {
         fixedMasters: settings.mastersAreFixed ? settings.masters : [],
       }),
       onMaster: (master) => {
-        post({ type: 'master', master: formatAddress(master) });
+        host?.master(formatAddress(master));
         this.#connection.pointAt([master]);
       },
     });
   }
 
   async #registration(master: Address) {
-    const { settings, clock, meter } = this.#options;
-    const [capacity, workerIp] = await Promise.all([meter.capacity(), localAddressTowards(master, clock)]);
+    const { settings, clock } = this.#options;
+    const [capacity, workerIp] = await Promise.all([this.#meter.capacity(), localAddressTowards(master, clock)]);
     return workerInfoOf(settings, { capacity, workerIp, intervalMs: this.#intervalMs });
   }
 
@@ -136,7 +183,7 @@ export class Beater {
     if (this.#isMeasuring) return;
     this.#isMeasuring = true;
     this.#measureAndSend()
-      .catch((error: unknown) => this.#options.report('error', `a heartbeat could not be made: ${messageOf(error)}`))
+      .catch((error: unknown) => this.#report('error', `a heartbeat could not be made: ${messageOf(error)}`))
       .finally(() => {
         this.#isMeasuring = false;
       });
@@ -147,20 +194,21 @@ export class Beater {
     const heartbeat = await this.#compose(false);
     if (this.#isStopped || !this.#connection.send(heartbeat)) return;
     this.#nextSequence += 1;
-    this.#options.post({ type: 'beat', sequence: Number(heartbeat.sequence) });
+    this.#options.host?.beat(Number(heartbeat.sequence));
   }
 
   async #compose(leaving: boolean) {
-    const { settings, clock, meter } = this.#options;
+    const { settings, clock } = this.#options;
     // A farewell waits for nothing that is slow.
-    const usages = await meter.usages(leaving ? 0 : this.#intervalMs);
+    const usages = await this.#meter.usages(leaving ? 0 : this.#intervalMs);
     return heartbeatOf({
       settings,
       usages,
       ...this.#load.fit(this.tasks, this.metrics),
       sequence: this.#nextSequence,
       sentAtUnixMs: clock.wallMs(),
-      hostLoopLagMs: this.#hostLag.takeMs(),
+      // 0, which is not sent, where there is no host.
+      hostLoopLagMs: this.#hostLag?.takeMs() ?? 0,
       lastRoundTripMs: this.#connection.lastRoundTripMs,
       leaving,
     });

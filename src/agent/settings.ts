@@ -96,6 +96,8 @@ export interface AgentSettings {
 /** Faster than this a fleet measures itself; the same bounds as HEARTBEAT_INTERVAL. */
 export const LEAST_INTERVAL_MS = 100;
 const DEFAULT_INTERVAL_MS = 5_000;
+/** How long an agent may take to stop: the farewell may take 2 s of it, measuring for it half a second. */
+export const STOP_WITHIN_MS = 3_000;
 /** Of a registration, for what the agent adds: addresses, versions, an instance id and numbers are some 200 bytes. */
 const MEASURED_BYTES = 512;
 

@@ -1,7 +1,7 @@
 /** The command line as a whole: which commands there are, and how it speaks when one is used wrongly. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import type { Clock } from '../lib/clock.ts';
-import { VERSION } from '../lib/version.ts';
+import { bareProgram } from './bare-program.ts';
 import { eventsCommand } from './client/events.ts';
 import { internalStateCommand } from './client/internal-state.ts';
 import { livenessCommand } from './client/liveness.ts';
@@ -9,8 +9,6 @@ import { operatorCommands } from './client/operator-commands.ts';
 import { statusCommand } from './client/status.ts';
 import { workersCommand } from './client/workers.ts';
 import { configCommand } from './config-command.ts';
-import { line } from './exit-codes.ts';
-import { HELP_LAYOUT, helpLines } from './help-layout.ts';
 import { examples } from './help-text.ts';
 import { masterCommand } from './master/command.ts';
 import type { MasterParts } from './master/run.ts';
@@ -26,36 +24,18 @@ export interface ProgramParts {
   readonly extraCommands: readonly Command[];
 }
 
-/** As wide as help is where no terminal reads it. */
-const WITHOUT_TERMINAL_COLUMNS = 80;
-
 /** `parseAsync` of it rejects instead of ending the process. */
 export function buildProgram(parts: ProgramParts): Command {
   const { streams, clock, master, extraCommands } = parts;
-  /** Undefined: no terminal reads. */
-  const columns = () => (streams.stdout.isTTY === true && streams.stdout.columns) || undefined;
-  const program = new Command('pulselane')
-    .description('Telemetry for master/worker fleets.')
-    .version(VERSION)
-    .exitOverride()
-    .configureHelp(HELP_LAYOUT)
-    .configureOutput({
-      writeOut: (text) => streams.stdout.write(helpLines(text, columns() ?? Number.POSITIVE_INFINITY)),
-      writeErr: (text) => streams.stderr.write(text),
-      getOutHelpWidth: () => columns() ?? WITHOUT_TERMINAL_COLUMNS,
-      // Nothing of it is coloured.
-      getOutHasColors: () => false,
-      outputError: (text, write) => write(line(text.replace(/^error: /, ''))),
-    })
-    .addHelpText(
-      'after',
-      examples(
-        'pulselane master --with-agent              a master, and this machine as its first worker',
-        'pulselane agent --master 10.0.0.5:50051    this machine as a worker of that master',
-        'pulselane workers                          who is there',
-        'pulselane status worker-1                  how one is doing',
-      ),
-    );
+  const program = bareProgram(streams).addHelpText(
+    'after',
+    examples(
+      'pulselane master --with-agent              a master, and this machine as its first worker',
+      'pulselane agent --master 10.0.0.5:50051    this machine as a worker of that master',
+      'pulselane workers                          who is there',
+      'pulselane status worker-1                  how one is doing',
+    ),
+  );
   const [agent, ...others] = extraCommands;
   const commands = [
     masterCommand(master),

@@ -5,11 +5,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import type { Systeminformation } from 'systeminformation';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { amdSmi, jsonReportIn, parseAmdSmi, parseRocmSmi, rocmSmi } from '../../src/agent/measure/gpu/amd.ts';
 import { AmdSysfs } from '../../src/agent/measure/gpu/amd-sysfs.ts';
-import { Controllers, gpusOf } from '../../src/agent/measure/gpu/controllers.ts';
 import { GpuMeter, meanUtilization, vendorsOf, wholeDevices } from '../../src/agent/measure/gpu/gpu-meter.ts';
 import { parseDiscovery, parseDump, XpuSmi } from '../../src/agent/measure/gpu/intel.ts';
 import { IntelSysfs, sinceThen } from '../../src/agent/measure/gpu/intel-sysfs.ts';
@@ -60,8 +58,7 @@ function recorded(outputs: Readonly<Record<string, string>>): Tools {
 
 function meterOf(vendors: readonly (readonly GpuSource[])[], clock = new FakeClock()) {
   const lines: string[] = [];
-  const fallback = new Controllers(async () => []);
-  const meter = new GpuMeter({ clock, report: (level, line) => lines.push(`${level} ${line}`), vendors, fallback });
+  const meter = new GpuMeter({ clock, report: (level, line) => lines.push(`${level} ${line}`), vendors });
   return { meter, clock, lines };
 }
 
@@ -610,27 +607,6 @@ describe('a source that fails', () => {
     unknown.isPresent = async () => Promise.reject(new Error('EMFILE'));
     next.works = true;
     expect(await seenBy(meterOf([[unknown, next]]).meter)).toEqual(['next']);
-  });
-});
-
-describe('where there is no vendor’s source', () => {
-  test('a virtual screen adapter is no GPU', () => {
-    const adapter = { vendor: 'Cirrus', model: 'GD 5446', bus: 'PCI', vram: 4, vramDynamic: false };
-    expect(gpusOf([adapter])).toEqual([]);
-  });
-
-  test('controllers that do not move are looked at once, others each time', async () => {
-    let looks = 0;
-    const look = (more: object) => async () => {
-      looks += 1;
-      return [{ model: 'Iris', memoryTotal: 512, ...more } as Systeminformation.GraphicsControllerData];
-    };
-    const still = new Controllers(look({}));
-    for (let i = 0; i < 3; i++) expect((await still.read()).gpus).toMatchObject([{ name: 'Iris' }]);
-    expect(looks).toBe(1);
-    const moving = new Controllers(look({ utilizationGpu: 3 }));
-    for (let i = 0; i < 3; i++) await moving.read();
-    expect(looks).toBe(4);
   });
 });
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Screen } from '../../src/cli/prompt/screen.ts';
 import { PromptSession } from '../../src/cli/prompt/session.ts';
-import { createLogger } from '../../src/lib/logging.ts';
+import { createReadableLogger } from '../../src/lib/readable-logging.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { type TerminalSize, terminalStreams } from '../support/terminal.ts';
 import { addWorker, type PromptMaster, startPromptMaster, stopPromptMasters } from './prompt-context.ts';
@@ -24,7 +24,7 @@ interface SessionSetup {
 async function startSession({ size, history = [], master, isOwnTerminal = true, connected = 0 }: SessionSetup = {}) {
   const { terminal, stdin, stdout, written } = terminalStreams(size);
   const screen = new Screen(stdout);
-  const logger = createLogger({ level: 'info', destination: screen.asWritable(), readable: true });
+  const logger = createReadableLogger({ level: 'info', destination: screen.asWritable() });
   const clock = new FakeClock();
   const exits: string[] = [];
   const { context } = master ?? (await startPromptMaster());

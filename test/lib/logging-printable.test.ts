@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { createLogger } from '../../src/lib/logging.ts';
+import { createReadableLogger } from '../../src/lib/readable-logging.ts';
 
 function readableLog() {
   const written: string[] = [];
@@ -10,7 +10,7 @@ function readableLog() {
       done();
     },
   });
-  return { logger: createLogger({ level: 'info', destination, readable: true }), text: () => written.join('') };
+  return { logger: createReadableLogger({ level: 'info', destination }), text: () => written.join('') };
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there

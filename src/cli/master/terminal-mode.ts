@@ -3,6 +3,7 @@ import type { RunningMaster } from '../../app/running-master.ts';
 import type { MasterConfig } from '../../config/options.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { createLogger, type Logger, tellLosses } from '../../lib/logging.ts';
+import { createReadableLogger } from '../../lib/readable-logging.ts';
 import { PROMPT_COMMANDS } from '../prompt/commands.ts';
 import { Screen } from '../prompt/screen.ts';
 import { PromptSession } from '../prompt/session.ts';
@@ -34,7 +35,7 @@ export function terminalModeOf(options: TerminalModeOptions): TerminalMode {
 
 function terminalFace({ streams, config, clock, processStat }: TerminalModeOptions): TerminalMode {
   const screen = new Screen(streams.stdout);
-  const logger = createLogger({ level: config.logLevel, destination: screen.asWritable(), readable: true });
+  const logger = createReadableLogger({ level: config.logLevel, destination: screen.asWritable() });
   tellLosses(streams.stdout, logger);
   let session: PromptSession | undefined;
   return {

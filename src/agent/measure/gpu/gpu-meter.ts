@@ -9,7 +9,6 @@ import type { Report } from '../../report.ts';
 import { Probe } from '../probe.ts';
 import { amdSmi, rocmSmi } from './amd.ts';
 import { AmdSysfs } from './amd-sysfs.ts';
-import { Controllers } from './controllers.ts';
 import { DRM_ROOT } from './drm.ts';
 import { XpuSmi } from './intel.ts';
 import { IntelSysfs } from './intel-sysfs.ts';
@@ -23,8 +22,6 @@ export interface GpuMeterOptions {
   readonly report: Report;
   /** For each vendor its sources, the best first. */
   readonly vendors: readonly (readonly GpuSource[])[];
-  /** Asked where no vendor has any source. */
-  readonly fallback: GpuSource;
 }
 
 export interface MachineGpuOptions {
@@ -40,7 +37,6 @@ export function machineGpus({ clock, report, tools: settings, groups }: MachineG
     clock,
     report,
     vendors: vendorsOf(toolsOf(settings, { groups }), DRM_ROOT, clock),
-    fallback: new Controllers(),
   });
 }
 
@@ -56,20 +52,18 @@ export function vendorsOf(tools: Tools, drmRoot: string, clock: Clock): readonly
 export class GpuMeter {
   readonly #options: GpuMeterOptions;
   readonly #vendors: Vendor[];
-  readonly #fallback: Probe<GpuReading>;
 
   constructor(options: GpuMeterOptions) {
     this.#options = options;
     this.#vendors = options.vendors.map(
       (sources) => new Vendor(sources, options.clock, (source) => probeOf(source, options)),
     );
-    this.#fallback = probeOf(options.fallback, options);
   }
 
   /** What the last look found, as far as it is fresh. */
   get newest(): readonly GpuUsage[] {
     const probes = this.#vendors.flatMap(({ probe }) => (probe === undefined ? [] : [probe]));
-    const readings = (probes.length === 0 ? [this.#fallback] : probes).flatMap(({ newest }) => newest ?? []);
+    const readings = probes.flatMap(({ newest }) => newest ?? []);
     const others = readings.filter(({ areIntegrated = false }) => !areIntegrated);
     return (others.some(({ gpus }) => gpus.length > 0) ? others : readings).flatMap(({ gpus }) => gpus);
   }
@@ -82,7 +76,6 @@ export class GpuMeter {
 
   async refreshInBackground(): Promise<void> {
     await Promise.all(this.#vendors.map((vendor) => vendor.refresh()));
-    if (this.#vendors.every(({ probe }) => probe === undefined)) await this.#fallback.refreshInBackground();
   }
 }
 
