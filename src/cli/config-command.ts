@@ -8,6 +8,7 @@ import { examples } from './help-text.ts';
 import { printAnswer } from './output/answer.ts';
 import { addOutputOption } from './output/format.ts';
 import type { Streams } from './streams.ts';
+import type { Page } from './text/page.ts';
 import { table } from './text/table.ts';
 import { NOTHING } from './text/units.ts';
 
@@ -20,13 +21,14 @@ export function configCommand(streams: Streams): Command {
     // What the master would refuse is refused here too, in the same words.
     masterConfig(sources);
     const settings = explainOptions(masterOptions, sources);
-    printAnswer({ json: settings, text: () => configText(settings) }, command, streams);
+    printAnswer({ json: settings, text: (page) => configText(settings, page) }, command, streams);
   });
 }
 
-function configText(settings: readonly ExplainedOption[]): string {
+function configText(settings: readonly ExplainedOption[], page: Page): string {
   return table(
-    [{ title: 'SETTING' }, { title: 'VALUE' }, { title: 'FROM' }, { title: 'FLAG' }],
+    [{ title: 'SETTING' }, { title: 'VALUE', shortensTo: 12 }, { title: 'FROM' }, { title: 'FLAG', rank: 1 }],
     settings.map(({ env, text, origin, flag }) => [env, text === undefined ? NOTHING : text || '""', origin, flag]),
+    page,
   );
 }

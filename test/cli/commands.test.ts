@@ -96,6 +96,30 @@ describe('a command', () => {
     expect(await type('internal-state')).toContain('Lanes');
   });
 
+  test('lists the workers that match, in the order that is asked for', async () => {
+    const master = await startPromptMaster();
+    const type = typing(master);
+    await addWorker(master, 'web-1', 90);
+    await addWorker(master, 'web-2', 10);
+    await addWorker(master, 'db', 50);
+    const ids = async (line: string) =>
+      ((await type(line)) ?? '')
+        .split('\n\n')[0]
+        ?.split('\n')
+        .slice(1)
+        .map((row) => row.split(' ')[0]);
+    expect(await ids('workers min.cpu_usage=20')).toEqual(['db', 'web-1']);
+    expect(await ids('workers web- sort=-cpu_usage')).toEqual(['web-1', 'web-2']);
+    expect(await ids('workers sort=cpu_usage limit=2')).toEqual(['web-2', 'db']);
+    expect(await ids('workers liveness state=active web-')).toEqual(['web-1', 'web-2']);
+    expect(await type('workers state=left')).toBe('No worker matches.');
+    expect(await type('workers state=gone')).toMatch(/^state=gone: unknown value "gone"; expected one of registered,/);
+    expect(await type('workers sort=size')).toMatch(/^sort=size: cannot sort by "size"; expected one of worker_id,/);
+    expect(await type('workers limit=few')).toBe('limit=few: expected a whole number, at least 1');
+    // What is no filter is the start of an id.
+    expect(await type('workers zone=a')).toBe('No worker’s id begins with "zone=a".');
+  });
+
   test('registers with an address and tells what came of it', async () => {
     const master = await startPromptMaster();
     const type = typing(master);
@@ -171,7 +195,7 @@ describe('a command', () => {
   test('used wrongly shows its usage', async () => {
     const type = typing(await startPromptMaster());
     expect(await type('stats')).toBe('usage: stats <id>');
-    expect(await type('workers a b')).toBe('usage: workers [liveness] [<start of id>] [<filter>=<value>…]');
+    expect(await type('workers a b')).toBe('usage: workers [liveness] [<start of id>] [<filter>…]');
     expect(await type('brake now')).toBe('usage: brake [release [<group>]]');
     expect(await type('brake release')).toBe('no brake is active');
     expect(await type('brake release rack')).toBe('no brake is active for group rack');

@@ -7,6 +7,7 @@ import { printAnswer } from '../output/answer.ts';
 import type { Item } from '../output/csv.ts';
 import { addOutputOption, LIST_FORMATS } from '../output/format.ts';
 import type { Streams } from '../streams.ts';
+import type { Page } from '../text/page.ts';
 import { table } from '../text/table.ts';
 import { age, NOTHING } from '../text/units.ts';
 import { allFiles, textOf } from './files.ts';
@@ -49,7 +50,7 @@ export function listCommand(streams: Streams, clock: Clock): Command {
       items.push(...itemsOf(await textOf(file), file, nowUnixMs));
     }
     const json = { tokens: items };
-    printAnswer({ json, items, fields: FIELDS, text: () => listText(items, nowUnixMs) }, command, streams);
+    printAnswer({ json, items, fields: FIELDS, text: (page) => listText(items, nowUnixMs, page) }, command, streams);
   });
 }
 
@@ -65,14 +66,14 @@ function itemsOf(text: string, file: string, nowUnixMs: number): TokenItem[] {
   }));
 }
 
-function listText(items: readonly TokenItem[], nowUnixMs: number): string {
+function listText(items: readonly TokenItem[], nowUnixMs: number, page: Page): string {
   if (items.length === 0) return 'No tokens.';
   return table(
     [
       { title: 'FOR' },
-      { title: 'NAME' },
-      { title: 'SCOPE' },
-      { title: 'EXPIRES' },
+      { title: 'NAME', shortensTo: 12 },
+      { title: 'SCOPE', rank: 2 },
+      { title: 'EXPIRES', rank: 1 },
       { title: 'STATE' },
       { title: 'ID' },
     ],
@@ -84,6 +85,7 @@ function listText(items: readonly TokenItem[], nowUnixMs: number): string {
       stateText(state, expires_at, nowUnixMs),
       id,
     ]),
+    page,
   );
 }
 

@@ -10,11 +10,10 @@ import { type PromptCommand, UsageError, workerIds } from '../command.ts';
 
 export const workers: PromptCommand = {
   names: ['workers'],
-  usage: 'workers [liveness] [<start of id>] [<filter>=<value>…]',
+  usage: 'workers [liveness] [<start of id>] [<filter>…]',
   help:
-    'all workers, by id, or those whose ids begin so; filters are state, group, isolation, label.<name>, min.<field>, ' +
-    'max.<field>, and beside them sort and limit: "state=inactive sort=-cpu_usage"; "liveness": since when each is in its ' +
-    'state and why, interval, clock, what is missing',
+    'all workers, by id, or those that match: web- state=inactive,unknown group=rack-7 label.zone=a min.cpu_usage=90 ' +
+    'sort=-cpu_usage limit=10; "liveness": since when each is in its state and why, interval, clock, what is missing',
   run(args, { operator, clock, page }) {
     const isLiveness = args[0] === 'liveness';
     const query = queryOfWords(isLiveness ? args.slice(1) : args);
