@@ -1,4 +1,4 @@
-/** What it costs that a worker of the seed opens a connection for each heartbeat. */
+/** What it costs that a worker of the earlier Go system opens a connection for each heartbeat. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';

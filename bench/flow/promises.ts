@@ -1,4 +1,4 @@
-/** The seed's four promises, with 4 tasks each, under live heartbeats. */
+/** The four promised latencies, with 4 tasks each, under live heartbeats. */
 import { constantPath } from '../baseline/constant-server.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
@@ -39,7 +39,7 @@ interface Run {
 interface Promised {
   readonly id: string;
   readonly question: string;
-  /** The seed's promise: it holds unless the machine's floor alone takes a third of it, see {@link goalAbove}. */
+  /** The promised latency: it holds unless the machine's floor alone takes a third of it, see {@link goalAbove}. */
   readonly goalMs: number;
   readonly floor: string;
   readonly of: (run: Run) => Spread;
@@ -99,7 +99,7 @@ const READS_MS = 500;
 
 export const promises: Bench = {
   name: 'promises',
-  question: 'Are the seed’s four promises kept?',
+  question: 'Are the four promised latencies kept?',
   async run(context: BenchContext) {
     const { size } = context;
     const figures: Figure[] = [];

@@ -19,7 +19,7 @@ export interface Size {
   readonly fleet: number;
   /** Of the threads that are started only to see what they cost. */
   readonly threads: number;
-  /** Fleets of the seed's promises. */
+  /** Fleets of the promised latencies. */
   readonly promises: readonly number[];
 }
 
