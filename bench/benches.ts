@@ -1,4 +1,4 @@
-/** Every bench, in the order in which they are run and shown. */
+/** Every bench, in the order of running and printing. */
 import { asItComes } from './flow/as-it-comes.ts';
 import { bigReads } from './flow/big-reads.ts';
 import { faults } from './flow/faults.ts';

@@ -1,4 +1,4 @@
-/** `npm run bench`: asks every bench its question and prints one table. */
+/** `npm run bench`: runs every bench and prints one table. */
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, platform, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -22,10 +22,10 @@ interface Options {
 const names = BENCHES.map(({ name }) => name).join(', ');
 const { only, quick, json, against, turns } = new Command('npm run bench --')
   .option('--only <names>', `comma-separated, of: ${names}`)
-  .option('--quick', 'shorter and once: a rough answer')
+  .option('--quick', 'run each once and shorter: rough figures')
   .option('--json <file>', 'also write the rows as JSON')
-  .option('--against <directory>', 'compare with another checkout: each bench in turn in that one and in this')
-  .option('--turns <count>', 'with --against: how often, --quick each time', turnsOf, 3)
+  .option('--against <directory>', 'compare with another checkout, running each bench in turn there and here')
+  .option('--turns <count>', 'with --against: the number of turns, each with --quick', turnsOf, 3)
   .parse()
   .opts<Options>();
 
@@ -82,7 +82,7 @@ async function askBoth(directory: string): Promise<Answers> {
   return { text: `${comparisonTable(rows)}\n${where}`, written: { rows } };
 }
 
-/** The others are asked all the same. */
+/** The remaining benches still run. */
 async function orFailed<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();

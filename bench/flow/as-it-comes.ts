@@ -1,4 +1,4 @@
-/** What the default of lanes costs 1,000 workers, beside one that shares all: alternately, in one run. */
+/** What default lanes cost for 1,000 workers, compared with shared lanes only: alternating in one run. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { type LanePoint, measureLanes } from '../lib/lane-point.ts';
@@ -17,17 +17,17 @@ const VISIBLE_GOAL_MS = 1000;
 interface Run {
   readonly shared: LanePoint;
   readonly asItComes: LanePoint;
-  /** From the first of all registrations at once until all are readable with a heartbeat. */
+  /** From the first of all simultaneous registrations until all are readable with a heartbeat. */
   readonly visibleMs: number;
 }
 
 export const asItComes: Bench = {
   name: 'as-it-comes',
-  question: 'What do lanes cost 1,000 workers by default, beside shared ones alone?',
+  question: 'What do default lanes cost for 1,000 workers, compared with shared lanes only?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, measure);
     const workers = scaled(WORKERS, context.size.fleet);
-    const beside = `${workers} workers, lanes as they come beside shared ones alone`;
+    const beside = `${workers} workers, default lanes compared with shared lanes only`;
     return figuresOf<Run>(runs, [
       {
         id: 'as-it-comes.rate',
@@ -39,7 +39,7 @@ export const asItComes: Bench = {
       },
       {
         id: 'as-it-comes.work',
-        question: `${beside}: CPU of the master for each of these`,
+        question: `${beside}: CPU of the master per heartbeat`,
         unit: '×',
         goal: 1.2,
         of: ({ shared, asItComes }) => asItComes.cpuUs / shared.cpuUs,
@@ -53,20 +53,20 @@ export const asItComes: Bench = {
       },
       {
         id: 'as-it-comes.rss',
-        question: `${workers} workers, lanes as they come: RSS`,
+        question: `${workers} workers, default lanes: RSS`,
         unit: 'MB',
         goal: RSS_GOAL_MB,
         of: ({ asItComes }) => asItComes.rssBytes / 1e6,
       },
       {
         id: 'as-it-comes.shared.rss',
-        question: `${workers} workers, shared lanes alone: RSS`,
+        question: `${workers} workers, shared lanes only: RSS`,
         unit: 'MB',
         of: ({ shared }) => shared.rssBytes / 1e6,
       },
       {
         id: 'as-it-comes.visible',
-        question: `${workers} workers come at once, lanes as they come: all readable with a heartbeat`,
+        question: `${workers} workers connect at once, default lanes: all readable with a heartbeat`,
         unit: 'ms',
         goal: VISIBLE_GOAL_MS,
         of: ({ visibleMs }) => visibleMs,

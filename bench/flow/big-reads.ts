@@ -1,4 +1,4 @@
-/** What it costs to read all of 10,000 workers without a pause: the reader, and the workers whose acks may wait. */
+/** What reading all of 10,000 workers without pause costs: for the reader, and for the workers whose acks may be late. */
 import { constantPath } from '../baseline/constant-server.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { type Child, type StartChild, withChildren } from '../lib/child.ts';
@@ -29,16 +29,16 @@ interface ServerRun {
 
 interface Run {
   readonly master: ServerRun;
-  /** Serves a constant body, as large. */
+  /** Serves a constant body of the same size. */
   readonly bare: ServerRun;
   readonly plain: ServerRun;
-  /** Of as many bytes, p50. */
+  /** Of the same number of bytes, p50. */
   readonly copyMs: number;
 }
 
 export const bigReads: Bench = {
   name: 'big-reads',
-  question: 'What does it cost to read 10,000 workers, and whom?',
+  question: 'What does reading 10,000 workers without pause cost, and does it delay acks?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, measure);
     const workers = scaled(WORKERS, context.size.fleet);
@@ -52,13 +52,13 @@ export const bigReads: Bench = {
         ({ bare }) => bare.read,
       ),
       ...spreadQuestions<Run>(
-        { id: 'read.all.10000.constant.ratio', question: `${read}: beside a constant body`, unit: '×' },
+        { id: 'read.all.10000.constant.ratio', question: `${read}: compared with a constant body`, unit: '×' },
         ({ master, bare }) => ratioOf(master.read, bare.read),
         { p50: 1.3, p99: 2 },
       ),
       {
         id: 'read.all.10000.memcpy',
-        question: `${read}: as many bytes are copied once, p50`,
+        question: `${read}: copying the same number of bytes once, p50`,
         unit: 'ms',
         of: ({ copyMs }) => copyMs,
       },
@@ -68,7 +68,7 @@ export const bigReads: Bench = {
       ),
       {
         id: 'read.all.10000.ratio',
-        question: `${read}: so many times faster than the plain server, p50`,
+        question: `${read}: how many times faster than the plain server, p50`,
         unit: '×',
         goal: 12,
         goalIs: 'at least',
@@ -76,51 +76,51 @@ export const bigReads: Bench = {
       },
       {
         id: 'ack.alone.p99',
-        question: `${ack}, nobody reads, p99`,
+        question: `${ack}, no reader, p99`,
         unit: 'ms',
         of: ({ master }) => master.ackAlone.p99,
       },
       {
         id: 'ack.while-read.p99',
-        question: `${ack}, one reads all without a pause, p99`,
+        question: `${ack}, one reader of all without pause, p99`,
         unit: 'ms',
         of: ({ master }) => master.ackWhileRead.p99,
       },
       {
         id: 'ack.while-read.ratio',
-        question: `${ack}: p99 with the reader beside without`,
+        question: `${ack}: p99 with the reader compared with none`,
         unit: '×',
         goal: 3,
         of: ({ master }) => master.ackWhileRead.p99 / master.ackAlone.p99,
       },
       {
         id: 'ack.bare.alone.p99',
-        question: `${ack}, nobody reads, p99: bare server`,
+        question: `${ack}, no reader, p99: bare server`,
         unit: 'ms',
         of: ({ bare }) => bare.ackAlone.p99,
       },
       {
         id: 'ack.bare.while-read.p99',
-        question: `${ack}, one reads a constant body without a pause, p99: bare server`,
+        question: `${ack}, one reader of a constant body without pause, p99: bare server`,
         unit: 'ms',
         of: ({ bare }) => bare.ackWhileRead.p99,
       },
       {
         id: 'ack.while-read.bare.ratio',
-        question: `${ack}, one reads all without a pause: p99 beside the bare server's`,
+        question: `${ack}, one reader of all without pause: p99 compared with the bare server`,
         unit: '×',
         goal: 2,
         of: ({ master, bare }) => master.ackWhileRead.p99 / bare.ackWhileRead.p99,
       },
       {
         id: 'ack.plain.alone.p99',
-        question: `${ack}, nobody reads, p99: plain server`,
+        question: `${ack}, no reader, p99: plain server`,
         unit: 'ms',
         of: ({ plain }) => plain.ackAlone.p99,
       },
       {
         id: 'ack.plain.while-read.p99',
-        question: `${ack}, one reads all without a pause, p99: plain server`,
+        question: `${ack}, one reader of all without pause, p99: plain server`,
         unit: 'ms',
         of: ({ plain }) => plain.ackWhileRead.p99,
       },
@@ -155,7 +155,7 @@ async function measureServer(
   const streams = Math.min(STREAMS, workers);
   const rates = { perSecond: FIRST_PER_SECOND, probesPerSecond: PROBES_PER_SECOND };
   await load.call('start', { type: 'steady-streams', grpcPort, workers, streams, ...rates });
-  await eventually('everybody has sent', async () => (await server.call('counts')).accepted >= 1.2 * workers, {
+  await eventually('all workers have sent', async () => (await server.call('counts')).accepted >= 1.2 * workers, {
     everyMs: 200,
   });
   await load.call('setRate', HEARTBEATS_PER_SECOND);
@@ -176,7 +176,7 @@ async function measureServer(
   return { ackAlone, ackWhileRead, read };
 }
 
-/** Of all acks since anybody asked, and of at least one. */
+/** Of all acks since the last call, and at least one. */
 async function ackSpread(load: Child<LoadCalls>): Promise<Spread> {
   const latenciesMs: number[] = [];
   await eventually('acks have come', async () => {

@@ -1,6 +1,6 @@
 /**
- * Whether healthy workers are declared dead while the master stalls, is cut off or is started again, and how soon a
- * silent one is found out: what the suite in test/faults proves, at a size that can be timed.
+ * Whether healthy workers are declared dead while the master stalls, is cut off or restarts, and how soon a silent one is
+ * detected: what the tests in test/faults prove, at a size that can be timed.
  */
 import type { WorkerEvent } from '../../src/model/events.ts';
 import { CutProxy } from '../../test/support/cut-proxy.ts';
@@ -17,25 +17,25 @@ const TIMEOUT_MS = 2000;
 const LOOK_EVERY_MS = 250;
 const BLOCKED_MS = 6000;
 const CUT_MS = 4000;
-/** Fewer make no mass of which most could fall silent. */
+/** With fewer, the brake on mass failure does not apply. */
 const LEAST_WORKERS = 10;
 const SHARED = 200;
 const OWN = 20;
 const GO = 20;
-/** Of those that share streams; far from the share at which silence is held to be the network's. */
+/** Of the workers that share streams; far below the share at which the brake on mass failure applies. */
 const SILENT_SHARE = 0.25;
 
 interface Run {
   readonly falseTransitions: number;
   readonly detectP50Ms: number;
   readonly detectMaxMs: number;
-  /** The longest time between two of a timer that comes as often as the master looks. */
+  /** The longest period of a timer that is as frequent as the master's check. */
   readonly timerMaxMs: number;
 }
 
 export const faults: Bench = {
   name: 'faults',
-  question: 'Are healthy workers declared dead, and how soon are dead ones?',
+  question: 'Are healthy workers declared dead, and how soon are dead ones detected?',
   async run(context: BenchContext) {
     const { size } = context;
     const runs = await repeated(this, context, measure);
@@ -45,7 +45,7 @@ export const faults: Bench = {
     return figuresOf<Run>(runs, [
       {
         id: 'faults.false-transitions',
-        question: `${workers} healthy workers; main blocked for ${blockedS} s, all cut off, killed: suspected or dead`,
+        question: `${workers} healthy workers; main blocked for ${blockedS} s, all cut off, master killed: suspect or inactive`,
         unit: 'workers',
         goal: 0,
         of: ({ falseTransitions }) => falseTransitions,
@@ -65,7 +65,7 @@ export const faults: Bench = {
       },
       {
         id: 'liveness.detect.ratio',
-        question: `${detect}, the last one: beside that`,
+        question: `${detect}, the last one: compared with that`,
         unit: '×',
         goal: 2,
         of: ({ detectMaxMs, timerMaxMs }) => detectMaxMs / timerMaxMs,
@@ -121,7 +121,7 @@ async function suffer({ master, proxy, fleet }: Stage, shared: readonly string[]
 
   await areActive();
   await master.block(BLOCKED_MS * size.time);
-  // Long enough for what was missed to be held against somebody.
+  // Long enough for missed heartbeats to matter.
   await fleet.hasSent(4);
   let falseTransitions = alarms(await master.events()).length;
 
@@ -131,7 +131,7 @@ async function suffer({ master, proxy, fleet }: Stage, shared: readonly string[]
   proxy.restore();
   await areActive();
   await fleet.hasSent(4);
-  // Their heartbeats are missing indeed, so that they may be suspected.
+  // Their heartbeats are really missing, so they may become suspect.
   falseTransitions += inactivated(await since(before)).length;
 
   before = await last();
@@ -139,7 +139,7 @@ async function suffer({ master, proxy, fleet }: Stage, shared: readonly string[]
   await fleet.silence(silent);
   const endTimer = longestPeriod();
   const sentUnixMs = await fleet.lastSentUnixMs(silent);
-  await eventually('the silent are inactive', async () => {
+  await eventually('silent workers are inactive', async () => {
     const found = inactivated(await since(before));
     return silent.every((id) => found.includes(id));
   });
@@ -168,7 +168,7 @@ async function suffer({ master, proxy, fleet }: Stage, shared: readonly string[]
   };
 }
 
-/** Of a timer that comes as often as the master looks at everybody. @returns how to end: with ms */
+/** The longest period of a timer that is as frequent as the master's check. @returns a function that ends it, with ms */
 function longestPeriod(): () => number {
   let lastMs = monotonicMs();
   let longestMs = LOOK_EVERY_MS;

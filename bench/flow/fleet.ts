@@ -1,4 +1,4 @@
-/** What a fleet of 10,000 costs the master, and how fresh its telemetry is: at the rate of the field, and above it. */
+/** What a fleet of 10,000 costs the master, and how fresh its telemetry is: at the real rate, and above it. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type QuestionOf, ratioOf, type Spread, spreadQuestions } from '../lib/rows.ts';
@@ -14,13 +14,13 @@ const RENEWED_PER_MINUTE = 200;
 const FIRST_PER_SECOND = 6000;
 const FIRST_MS = 2000;
 const SETTLE_MS = 500;
-/** Every 5 s each. */
+/** One heartbeat per worker every 5 s. */
 const FIELD_PER_SECOND = 2000;
-/** Acks are due twice in it. */
+/** Includes two rounds of acks. */
 const FIELD_MS = 6000;
 const BUSY_PER_SECOND = 5000;
 const BUSY_MS = 2500;
-/** Of floors. */
+/** The time to measure floors. */
 const FLOOR_MS = 2500;
 
 interface Run {
@@ -48,7 +48,7 @@ export const fleet: Bench = {
       { id: 'fleet.bare.cpu', question: `${cpu}: bare server`, unit: '%', of: ({ bare }) => bare.cpuPercent },
       {
         id: 'fleet.cpu.ratio',
-        question: `${cpu}: beside the bare server's`,
+        question: `${cpu}: compared with the bare server`,
         unit: '×',
         goal: 1.8,
         of: ({ cpuPercent, bare }) => cpuPercent / bare.cpuPercent,
@@ -62,7 +62,7 @@ export const fleet: Bench = {
   },
 };
 
-/** The floor's p50 is a thread's wake-up, its p99 the delay of an event loop: what nobody who hands over can do without. */
+/** The floor's p50 is a thread's wake-up, its p99 the delay of an event loop: handing work to another thread costs at least that. */
 function visibleQuestions(
   id: string,
   question: string,
@@ -73,18 +73,18 @@ function visibleQuestions(
     ...spreadQuestions<Run>({ id, question, unit: 'µs' }, (run) => run[when]),
     {
       id: `${id}.floor.p50`,
-      question: `${question}: a bare thread is woken, p50`,
+      question: `${question}: wake-up of a bare thread, p50`,
       unit: 'µs',
       of: ({ bare }) => bare[when].p50,
     },
     {
       id: `${id}.floor.p99`,
-      question: `${question}: timers of the bare server are late, p99`,
+      question: `${question}: delay of the bare server's timers, p99`,
       unit: 'µs',
       of: ({ bare }) => bare[when].p99,
     },
     ...spreadQuestions<Run>(
-      { id: `${id}.ratio`, question: `${question}: beside that`, unit: '×' },
+      { id: `${id}.ratio`, question: `${question}: compared with that`, unit: '×' },
       (run) => ratioOf(run[when], run.bare[when]),
       goals,
     ),
@@ -123,7 +123,7 @@ async function measureBare(size: Size, watch: RunWatch): Promise<Run['bare']> {
     };
     await settleAt(FIELD_PER_SECOND, started, size);
     const window = await watch.during(() => measureWindow(server, FIELD_MS * size.time));
-    // Not while CPU is measured: waking costs some.
+    // Not while CPU is measured: waking threads costs CPU.
     const field = await floor(FLOOR_MS);
     await settleAt(BUSY_PER_SECOND, started, size);
     const busy = await floor(FLOOR_MS);
@@ -138,7 +138,7 @@ async function measureMaster(size: Size, watch: RunWatch): Promise<Omit<Run, 'ba
     const { server, load } = started;
     await startSending(started, size);
 
-    // Freshness is read from every worker's newest record, once, at the end: looking oftener would hold main up.
+    // Freshness is read from every worker's newest record, once, at the end: reading more often would slow down main.
     const at = async (perSecond: number, ms: number) => {
       await settleAt(perSecond, started, size);
       const sinceMs = monotonicMs();

@@ -27,7 +27,7 @@ export const ingestFresh: Bench = {
     return figuresOf<Run>(runs, [
       {
         id: 'ingest.fresh.ratio',
-        question: `${what}: rate beside the bare server's`,
+        question: `${what}: rate compared with the bare server`,
         unit: '×',
         goal: 0.8,
         goalIs: 'at least',

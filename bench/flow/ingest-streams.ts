@@ -1,4 +1,4 @@
-/** How many streamed heartbeats a second the master applies, beside what a bare server takes. */
+/** How many streamed heartbeats per second the master applies, compared with what a bare server accepts. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, type QuestionOf } from '../lib/rows.ts';
@@ -11,9 +11,9 @@ import type { LoadCalls } from '../processes/load.ts';
 
 const WORKERS = 1000;
 const STREAMS = 50;
-/** LANE_DEPTH: with more on their way some would be replaced. */
+/** LANE_DEPTH: with more unapplied heartbeats, some would be replaced. */
 const WINDOW = 16;
-/** Often, so that the window, which lasts 90 ms at the rate that is asked for, never holds the load up. */
+/** Often enough that the window, which lasts 90 ms at the expected rate, never stalls the load. */
 const TELL_APPLIED_EVERY_MS = 5;
 const MEASURE_MS = 2000;
 
@@ -27,7 +27,7 @@ type Run = Readonly<Record<LaneMix | 'bare', Rate>>;
 
 export const ingestStreams: Bench = {
   name: 'ingest-streams',
-  question: 'How many streamed heartbeats a second, beside a bare grpc-js server?',
+  question: 'How many streamed heartbeats per second, compared with a bare grpc-js server?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, measure);
     const workers = scaled(WORKERS, context.size.fleet);
@@ -55,7 +55,7 @@ function questionsOf(lanes: LaneMix, what: string, goal: number): QuestionOf<Run
     },
     {
       id: `${id}.ratio`,
-      question: `${what}: rate beside the bare server's`,
+      question: `${what}: rate compared with the bare server`,
       unit: '×',
       goal,
       goalIs: 'at least',
@@ -63,7 +63,7 @@ function questionsOf(lanes: LaneMix, what: string, goal: number): QuestionOf<Run
     },
     {
       id: `${id}.replaced`,
-      question: `${what}: share that newer ones replaced`,
+      question: `${what}: share replaced by newer ones`,
       unit: '%',
       of: (run) => run[lanes].shareReplaced * 100,
     },
@@ -80,7 +80,7 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
   const mixes = laneMixes(size, 1);
   const workers = scaled(WORKERS, size.fleet);
   return {
-    // Between those that are compared with it.
+    // Run between the two that are compared with it.
     shared: await withChildren(async (start) =>
       rateOf(await startMaster(start, mixes.shared, workers), 'shared lanes', size, watch),
     ),
@@ -105,7 +105,7 @@ async function rateOf({ server, load, grpcPort }: Started, what: string, size: S
   return { perSecond: applied / seconds, shareReplaced: replaced / accepted, mainCpuUs: (mainCpuMs * 1000) / accepted };
 }
 
-/** Closes the loop. @returns how to stop. */
+/** Closes the loop. @returns a function that stops it */
 function tellApplied(server: ServerProcess, load: Child<LoadCalls>, workers: number): () => Promise<void> {
   let isTelling = true;
   const telling = (async () => {
@@ -114,7 +114,7 @@ function tellApplied(server: ServerProcess, load: Child<LoadCalls>, workers: num
       await sleepMs(TELL_APPLIED_EVERY_MS);
     }
   })();
-  // Told to whoever stops it.
+  // Thrown to whoever stops it.
   telling.catch(() => {});
   return () => {
     isTelling = false;

@@ -1,4 +1,4 @@
-/** How many unary heartbeats a second the master takes, beside a bare server. */
+/** How many unary heartbeats per second the master accepts, compared with a bare server. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, type QuestionOf } from '../lib/rows.ts';
@@ -13,7 +13,7 @@ const MEASURE_MS = 2000;
 
 interface Rate {
   readonly perSecond: number;
-  /** Of all that was acked, warming up included. */
+  /** Of all acked heartbeats, including warm-up. */
   readonly shareApplied: number;
   readonly mainCpuUs: number;
 }
@@ -22,7 +22,7 @@ type Run = Readonly<Record<LaneMix | 'bare', Rate>>;
 
 export const ingestUnary: Bench = {
   name: 'ingest-unary',
-  question: 'How many unary heartbeats a second, beside a bare grpc-js server?',
+  question: 'How many unary heartbeats per second, compared with a bare grpc-js server?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, measure);
     const workers = scaled(WORKERS, context.size.fleet);
@@ -45,7 +45,7 @@ function questionsOf(lanes: LaneMix, what: string, goal: number): QuestionOf<Run
     { id: `${id}.rate`, question: `${what}: acked`, unit: '/s', of: (run) => run[lanes].perSecond },
     {
       id: `${id}.ratio`,
-      question: `${what}: rate beside the bare server's`,
+      question: `${what}: rate compared with the bare server`,
       unit: '×',
       goal,
       goalIs: 'at least',
@@ -53,7 +53,7 @@ function questionsOf(lanes: LaneMix, what: string, goal: number): QuestionOf<Run
     },
     {
       id: `${id}.applied`,
-      question: `${what}: share of the acked that was applied`,
+      question: `${what}: share of acked ones that were applied`,
       unit: '%',
       of: (run) => run[lanes].shareApplied * 100,
     },
@@ -70,7 +70,7 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
   const mixes = laneMixes(size);
   const workers = scaled(WORKERS, size.fleet);
   return {
-    // Between those that are compared with it.
+    // Run between the two that are compared with it.
     shared: await withChildren(async (start) =>
       rateOf(await startMaster(start, mixes.shared, workers), 'shared lanes', size, watch),
     ),

@@ -1,4 +1,4 @@
-/** What more dedicated lanes cost: the curve whose knee bounds MAX_DEDICATED_LANES=auto. */
+/** What more dedicated lanes cost: the curve whose knee sets MAX_DEDICATED_LANES=auto. */
 import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
 import { type LanePoint, measureLanes } from '../lib/lane-point.ts';
 import { figuresOf, type QuestionOf } from '../lib/rows.ts';
@@ -11,7 +11,7 @@ type Run = ReadonlyMap<number, LanePoint>;
 
 export const laneCurves: readonly Bench[] = FLEETS.map((fleet) => ({
   name: `lane-curve-${fleet}`,
-  question: `What do dedicated lanes cost with ${fleet} workers, all others on one shared lane?`,
+  question: `What do dedicated lanes cost with ${fleet} workers, the rest on one shared lane?`,
   async run(context: BenchContext) {
     const { fleet: part, threads } = context.size;
     const lanesOf = (full: number) => (full === 0 ? 0 : scaled(full, part * threads));
@@ -30,7 +30,7 @@ export const laneCurves: readonly Bench[] = FLEETS.map((fleet) => ({
     return figuresOf(
       runs,
       LANES.flatMap((full) =>
-        questionsOf(`curve.${fleet}.${full}`, `${workers} workers, ${lanesOf(full)} own lanes`, lanesOf(full)),
+        questionsOf(`curve.${fleet}.${full}`, `${workers} workers, ${lanesOf(full)} dedicated lanes`, lanesOf(full)),
       ),
     );
   },
@@ -45,11 +45,11 @@ function questionsOf(id: string, what: string, lanes: number): QuestionOf<Run>[]
   });
   return [
     row('rate', 'unary, closed loop: acked', '/s', ({ perSecond }) => perSecond),
-    row('work', 'CPU of the master for each of these', 'µs', ({ cpuUs }) => cpuUs),
-    row('ack.p99', 'acks from when they were due, p99', 'ms', ({ ackP99Ms }) => ackP99Ms),
+    row('work', 'CPU of the master per heartbeat', 'µs', ({ cpuUs }) => cpuUs),
+    row('ack.p99', 'acks from the due time, p99', 'ms', ({ ackP99Ms }) => ackP99Ms),
     row('visible.p50', 'accepted to readable at 2,000/s, p50', 'µs', ({ visible }) => visible.p50 * 1000),
     row('cpu', 'CPU of the master at 2,000/s: of one core', '%', ({ cpuPercent }) => cpuPercent),
     row('rss', 'RSS', 'MB', ({ rssBytes }) => rssBytes / 1e6),
-    row('start', 'process start to all lanes up', 'ms', ({ startMs }) => startMs),
+    row('start', 'process start to all lanes ready', 'ms', ({ startMs }) => startMs),
   ];
 }

@@ -1,4 +1,4 @@
-/** What 1,000 clients that follow 1,000 workers get, when, and what they cost. */
+/** What 1,000 clients that follow 1,000 workers receive, how soon, and what they cost. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, ratioOf, type Spread, spreadQuestions } from '../lib/rows.ts';
@@ -13,7 +13,7 @@ import type { FollowersCalls } from '../processes/followers.ts';
 const WORKERS = 1000;
 const CLIENTS = 1000;
 const STREAMS = 50;
-/** Every 5 s each. */
+/** One heartbeat per worker every 5 s. */
 const PER_SECOND = 200;
 /** Until each has sent, twice. */
 const FIRST_PER_SECOND = 2000;
@@ -22,7 +22,7 @@ const MEASURE_MS = 15_000;
 /** Until the last update, which comes twice a second, is with everybody: so much for so many. */
 const SETTLE_MS = 1500;
 
-/** Two updates a second make 250 and 500 ms by themselves: what the rest may add. */
+/** Two updates per second take 250 and 500 ms by themselves; the rest may add this. */
 const DELAY_GOALS = { p50: 1.6, p99: 1.6 };
 
 interface Run {
@@ -37,7 +37,7 @@ interface Run {
 
 export const live: Bench = {
   name: 'live',
-  question: 'Do 1,000 clients of the stream get everything, when, and at what cost?',
+  question: 'Do 1,000 stream clients get every change, how soon, and at what cost?',
   async run(context: BenchContext) {
     const clients = scaled(CLIENTS, context.size.fleet);
     const workers = scaled(WORKERS, context.size.fleet);
@@ -46,7 +46,7 @@ export const live: Bench = {
     return figuresOf<Run>(runs, [
       {
         id: 'live.newest',
-        question: `${who}: have the newest of everything in the end`,
+        question: `${who}: have the newest state of all workers in the end`,
         unit: '%',
         goal: 100,
         goalIs: 'at least',
@@ -61,16 +61,16 @@ export const live: Bench = {
         ({ bare }) => bare.delay,
       ),
       ...spreadQuestions<Run>(
-        { id: 'live.delay.ratio', question: `${who}: readable to received, beside the bare stream`, unit: '×' },
+        { id: 'live.delay.ratio', question: `${who}: readable to received, compared with the bare stream`, unit: '×' },
         ({ delay, bare }) => ratioOf(delay, bare.delay),
         DELAY_GOALS,
       ),
       ...spreadQuestions<Run>(
-        { id: 'live.stuck.delay', question: `${who}: the same beside a client that never reads`, unit: 'ms' },
+        { id: 'live.stuck.delay', question: `${who}: the same with another client that never reads`, unit: 'ms' },
         ({ stuckDelay }) => stuckDelay,
       ),
       ...spreadQuestions<Run>(
-        { id: 'live.stuck.delay.ratio', question: `${who}: that, beside the bare stream`, unit: '×' },
+        { id: 'live.stuck.delay.ratio', question: `${who}: that, compared with the bare stream`, unit: '×' },
         ({ stuckDelay, bare }) => ratioOf(stuckDelay, bare.delay),
         DELAY_GOALS,
       ),
@@ -83,12 +83,12 @@ export const live: Bench = {
       { id: 'live.bare.cpu', question: `${who}: bare stream`, unit: '%', of: ({ bare }) => bare.cpuPercent },
       {
         id: 'live.cpu.ratio',
-        question: `${who}: CPU of the master beside that of the bare stream`,
+        question: `${who}: CPU of the master compared with the bare stream`,
         unit: '×',
         goal: 3,
         of: ({ cpuPercent, bare }) => cpuPercent / bare.cpuPercent,
       },
-      { id: 'live.rate', question: `${who}: what all clients are sent`, unit: 'MB/s', of: ({ mbPerS }) => mbPerS },
+      { id: 'live.rate', question: `${who}: bytes sent to all clients`, unit: 'MB/s', of: ({ mbPerS }) => mbPerS },
       ...(['before', 'with', 'stuck', 'after'] as const).map((when) => ({
         id: `live.rss.${when}`,
         question: `${who}: RSS of the master, ${WHEN[when]}`,
@@ -155,7 +155,7 @@ async function measureMaster(size: Size, watch: RunWatch): Promise<Omit<Run, 'ba
       const rss = await server.call('rssBytes');
       return { sinceMs, window, rss };
     };
-    /** Nobody sends: whatever there is, is the newest. */
+    /** Nobody sends now: what is there is the newest. */
     const result = async ({ sinceMs, window, rss }: Awaited<ReturnType<typeof segment>>) => {
       await load.call('setRate', 0);
       await sleepMs(settleMs(size));

@@ -1,4 +1,4 @@
-/** What a streamed heartbeat costs the main thread, on which all else waits, beside a bare server's. */
+/** What a streamed heartbeat costs the main thread, which everything else depends on, compared with a bare server. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
@@ -10,7 +10,7 @@ import { warmUp } from '../lib/warm-up.ts';
 const WORKERS = 10_000;
 const STREAMS = 500;
 const HEARTBEATS_PER_SECOND = 5000;
-/** Acks are due once in it. */
+/** Includes one round of acks. */
 const MEASURE_MS = 3000;
 
 interface Run {
@@ -20,7 +20,7 @@ interface Run {
 
 export const mainCpu: Bench = {
   name: 'main-cpu',
-  question: 'What does a streamed heartbeat cost the main thread, beside a bare grpc-js server?',
+  question: 'What does a streamed heartbeat cost the main thread, compared with a bare grpc-js server?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, measure);
     const what = `main thread's CPU per heartbeat, ${HEARTBEATS_PER_SECOND}/s over ${STREAMS} streams`;
@@ -29,7 +29,7 @@ export const mainCpu: Bench = {
       { id: 'main-cpu.bare', question: `${what}: bare server`, unit: 'µs', of: ({ bareUs }) => bareUs },
       {
         id: 'main-cpu.ratio',
-        question: `${what}: beside the bare server's`,
+        question: `${what}: compared with the bare server`,
         unit: '×',
         goal: 1.6,
         of: ({ masterUs, bareUs }) => masterUs / bareUs,

@@ -1,4 +1,4 @@
-/** What a master takes in memory as it comes, lanes of their own included, by the size of its fleet. */
+/** How much memory a master uses with default settings, including dedicated lanes, by fleet size. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
@@ -10,12 +10,12 @@ import { workerIds } from '../load/fleet.ts';
 const FLEETS = [100, 1000, 10_000] as const;
 const MOST_STREAMS = 50;
 const PER_SECOND = 2000;
-/** Mailboxes are let go of four times a second. */
+/** Mailboxes are freed four times a second. */
 const REST_MS = 500;
 
 interface Memory {
   readonly rssBytes: number;
-  /** Beyond what the master has before it knows anybody. */
+  /** Beyond what the master uses without workers. */
   readonly bytesPerWorker: number;
 }
 
@@ -23,7 +23,7 @@ type Run = Readonly<Record<number, Memory>>;
 
 export const memory: Bench = {
   name: 'memory',
-  question: 'What does a master take in memory as it comes?',
+  question: 'How much memory does a master use with default settings?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, async (size): Promise<Run> => {
       const measured: Record<number, Memory> = {};
@@ -33,7 +33,7 @@ export const memory: Bench = {
     return figuresOf<Run>(
       runs,
       FLEETS.flatMap((fleet) => {
-        const who = `${workersOf(fleet, context.size)} workers, settings as they come`;
+        const who = `${workersOf(fleet, context.size)} workers, default settings`;
         const of = (run: Run) => run[fleet] as Memory;
         return [
           {
@@ -44,7 +44,7 @@ export const memory: Bench = {
           },
           {
             id: `memory.${fleet}.per-worker`,
-            question: `${who}: RSS of a worker, its connection and lane included`,
+            question: `${who}: RSS per worker, with its connection and lane`,
             unit: 'KB',
             of: (run: Run) => of(run).bytesPerWorker / 1000,
           },
@@ -68,7 +68,7 @@ async function measure(workers: number): Promise<Memory> {
     await server.call('settled', workerIds(workers));
     const streams = Math.min(MOST_STREAMS, workers);
     await load.call('start', { type: 'steady-streams', grpcPort, workers, streams, perSecond: PER_SECOND });
-    await eventually('everybody has sent', async () => (await load.call('sent')) >= workers);
+    await eventually('all workers have sent', async () => (await load.call('sent')) >= workers);
     await sleepMs(REST_MS);
     const rssBytes = await server.call('rssBytes');
     await accountedFor(server, await load.call('stop'));

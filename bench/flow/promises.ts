@@ -1,4 +1,4 @@
-/** The four promised latencies, with 4 tasks each, under live heartbeats. */
+/** The four promised latencies, with 4 tasks per heartbeat, under live heartbeats. */
 import { constantPath } from '../baseline/constant-server.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
@@ -18,7 +18,7 @@ import { monotonicMs, sleepMs } from '../lib/time.ts';
 import { workerIds } from '../load/fleet.ts';
 import type { ReaderCalls } from '../processes/reader.ts';
 
-/** What was promised, and the floors under it: the bare server beside the same load. */
+/** The promised times, and their floors: the bare server under the same load. */
 interface Run {
   readonly heartbeat: Spread;
   readonly queryOne: Spread;
@@ -26,9 +26,9 @@ interface Run {
   readonly httpOne: Reading;
   readonly httpAll: Reading;
   readonly floor: {
-    /** A thread is woken, p50; timers are late, p99. */
+    /** A thread's wake-up, p50; the delay of timers, p99. */
     readonly handOver: Spread;
-    /** As much arithmetic as a query of one, or of all. */
+    /** Arithmetic of the duration of a query of one worker, or of all. */
     readonly arithmeticOne: Spread;
     readonly arithmeticAll: Spread;
     readonly constantOne: Spread;
@@ -39,7 +39,7 @@ interface Run {
 interface Promised {
   readonly id: string;
   readonly question: string;
-  /** The promised latency: it holds unless the machine's floor alone takes a third of it, see {@link goalAbove}. */
+  /** The promised time: an absolute goal, unless the machine's floor alone takes a third of it, see {@link goalAbove}. */
   readonly goalMs: number;
   readonly floor: string;
   readonly of: (run: Run) => Spread;
@@ -51,7 +51,7 @@ const PROMISES: readonly Promised[] = [
     id: 'heartbeat',
     question: 'heartbeat: received to readable',
     goalMs: 1,
-    floor: 'a bare thread is woken, p50; timers are late, p99',
+    floor: 'wake-up of a bare thread, p50; delay of timers, p99',
     of: (run) => run.heartbeat,
     floorOf: (run) => run.floor.handOver,
   },
@@ -59,7 +59,7 @@ const PROMISES: readonly Promised[] = [
     id: 'query-one',
     question: 'getWorkerTelemetry',
     goalMs: 1,
-    floor: 'as much arithmetic',
+    floor: 'arithmetic of the same duration',
     of: (run) => run.queryOne,
     floorOf: (run) => run.floor.arithmeticOne,
   },
@@ -67,7 +67,7 @@ const PROMISES: readonly Promised[] = [
     id: 'query-all',
     question: 'getAllWorkerTelemetry',
     goalMs: 10,
-    floor: 'as much arithmetic',
+    floor: 'arithmetic of the same duration',
     of: (run) => run.queryAll,
     floorOf: (run) => run.floor.arithmeticAll,
   },
@@ -89,10 +89,10 @@ const PROMISES: readonly Promised[] = [
   },
 ];
 
-/** Each worker sends once in this time: five times the rate of the field, to have enough to measure. */
+/** Each worker sends once in this time: five times the real rate, to have enough to measure. */
 const PERIOD_MS = 1000;
 const WORKERS_PER_STREAM = 20;
-/** A thousand would take most of a minute to start. */
+/** Starting a thousand would take most of a minute. */
 const MOST_DEDICATED = 200;
 const HEARTBEATS_MS = 2000;
 const READS_MS = 500;
@@ -134,7 +134,7 @@ function questionsOf(promised: Promised, fleet: number, workers: number): Questi
   ];
 }
 
-/** All runs are of one master, since its lanes take a while to start, and of one bare server in turn with it. */
+/** All runs use one master, since its lanes take a while to start, alternating with one bare server. */
 async function measure(workers: number, context: BenchContext): Promise<Measured<Run>[]> {
   const { size } = context;
   return withChildren(async (start) => {

@@ -1,4 +1,4 @@
-/** How fast a fleet of 1,000 is read while it sends: in the program, and over HTTP. */
+/** How fast reads of a fleet of 1,000 are while it sends: in the program, and over HTTP. */
 
 import { constantPath } from '../baseline/constant-server.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
@@ -20,20 +20,20 @@ const MEASURE_MS = 1200;
 
 interface Run {
   readonly library: Spread;
-  /** As long at p50, so that p99 tells what is ours. */
+  /** Of the same duration at p50, so that p99 shows our own share. */
   readonly arithmetic: Spread;
   readonly one: Spread;
   readonly all: Spread;
   readonly constantOne: Spread;
   readonly constantAll: Spread;
-  /** Nobody sends: the cost of the request alone. A plain server under load would wait for itself. */
+  /** Without load: the cost of the request alone. A plain server under load would measure its own queue. */
   readonly idleOne: Spread;
   readonly idleOnePlain: Spread;
 }
 
 export const reads: Bench = {
   name: 'reads',
-  question: 'How fast are 1,000 workers read while they send?',
+  question: 'How fast are reads of 1,000 workers while they send?',
   async run(context: BenchContext) {
     const workers = scaled(WORKERS, context.size.fleet);
     const runs = await repeated(this, context, measure);
@@ -43,12 +43,12 @@ export const reads: Bench = {
     return figuresOf(runs, [
       ...spreadQuestions<Run>({ id: 'read.library', question: library, unit: 'µs' }, (run) => run.library),
       ...spreadQuestions<Run>(
-        { id: 'read.library.floor', question: `${library}: as much arithmetic in its place`, unit: 'µs' },
+        { id: 'read.library.floor', question: `${library}: arithmetic of the same duration`, unit: 'µs' },
         (run) => run.arithmetic,
       ),
       {
         id: 'read.library.ratio.p99',
-        question: `${library}: p99 beside that of as much arithmetic`,
+        question: `${library}: p99 compared with arithmetic of the same duration`,
         unit: '×',
         goal: 2,
         of: ({ library, arithmetic }) => library.p99 / arithmetic.p99,
@@ -62,7 +62,7 @@ export const reads: Bench = {
         (run) => run.constantOne,
       ),
       ...spreadQuestions<Run>(
-        { id: 'read.one.ratio', question: `${one}, ${workers} workers send: beside a constant body`, unit: '×' },
+        { id: 'read.one.ratio', question: `${one}, ${workers} workers send: compared with a constant body`, unit: '×' },
         (run) => ratioOf(run.one, run.constantOne),
         { p50: 1.5, p99: 2 },
       ),
@@ -75,7 +75,7 @@ export const reads: Bench = {
         (run) => run.idleOnePlain,
       ),
       ...spreadQuestions<Run>(
-        { id: 'read.one.idle.ratio', question: `${one}, nobody sends: time beside the plain server's`, unit: '×' },
+        { id: 'read.one.idle.ratio', question: `${one}, nobody sends: time compared with the plain server`, unit: '×' },
         (run) => ratioOf(run.idleOne, run.idleOnePlain),
         { p50: 1.3, p99: 1.3 },
       ),
@@ -85,7 +85,7 @@ export const reads: Bench = {
         (run) => run.constantAll,
       ),
       ...spreadQuestions<Run>(
-        { id: 'read.all.1000.ratio', question: `${all}: beside a constant body`, unit: '×' },
+        { id: 'read.all.1000.ratio', question: `${all}: compared with a constant body`, unit: '×' },
         (run) => ratioOf(run.all, run.constantAll),
         { p50: 1.5, p99: 2 },
       ),

@@ -1,4 +1,4 @@
-/** Whether 1,000 workers may come at once, as they do when a master is started again. */
+/** Whether 1,000 workers can connect at once, as after a restart of the master. */
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
 import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99 } from '../lib/rows.ts';
@@ -29,7 +29,7 @@ interface Run {
 
 export const storm: Bench = {
   name: 'storm',
-  question: 'May 1,000 workers come at once?',
+  question: 'Can 1,000 workers connect at once?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, measure);
     const what = `${scaled(WORKERS, context.size.fleet)} registrations at once`;
@@ -42,27 +42,27 @@ export const storm: Bench = {
       },
       {
         id: 'storm.ack.p99',
-        question: `${what}, then ${DEDICATED_LANES} lanes start: acks of another worker from when they were due, p99`,
+        question: `${what}, then ${DEDICATED_LANES} lanes start: acks of another worker from the due time, p99`,
         unit: 'ms',
         of: ({ probeP99Ms }) => probeP99Ms,
       },
       {
         id: 'storm.visible.ratio',
-        question: `${what}: all readable, beside when the bare server has acked all first heartbeats`,
+        question: `${what}: all readable, compared with the bare server's acks of all first heartbeats`,
         unit: '×',
         goal: 1.5,
         of: ({ visibleMs, bareAllAckedMs }) => visibleMs / bareAllAckedMs,
       },
       {
         id: 'storm.ack.ratio',
-        question: `${what}: acks of another worker, p99 beside the bare server's`,
+        question: `${what}: acks of another worker, p99 compared with the bare server`,
         unit: '×',
         goal: 1.5,
         of: ({ probeP99Ms, bareProbeP99Ms }) => probeP99Ms / bareProbeP99Ms,
       },
       {
         id: 'storm.first-ack.ratio',
-        question: `${what}: acks of first heartbeats, p99 beside the bare server's`,
+        question: `${what}: acks of first heartbeats, p99 compared with the bare server`,
         unit: '×',
         of: ({ firstAckP99Ms, bareFirstAckP99Ms }) => firstAckP99Ms / bareFirstAckP99Ms,
       },
@@ -74,7 +74,7 @@ export const storm: Bench = {
       },
       {
         id: 'storm.bare.ack.p99',
-        question: `${what}: acks of another worker from when they were due, p99: bare server`,
+        question: `${what}: acks of another worker from the due time, p99: bare server`,
         unit: 'ms',
         of: ({ bareProbeP99Ms }) => bareProbeP99Ms,
       },
@@ -138,7 +138,7 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
   return { ...ofMaster, ...ofBare };
 }
 
-/** Opens the connections, and has the worker that is known send until all is warm. */
+/** Opens the connections, and lets the known worker send until everything is warm. */
 async function startStorm(load: Child<LoadCalls>, grpcPort: number, workers: number, size: Size): Promise<void> {
   const connections = Math.min(CONNECTIONS, workers);
   await load.call('start', { type: 'storm', grpcPort, workers, connections, probesPerSecond: PROBES_PER_SECOND });

@@ -1,4 +1,4 @@
-/** What one worker's fault costs 200 others: on a lane of its own, and on a lane that it shares with them. */
+/** What one worker's fault costs 200 others: on a dedicated lane, and on a lane shared with them. */
 import { fileURLToPath } from 'node:url';
 import { startBareThread } from '../baseline/bare-thread.ts';
 import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
@@ -55,7 +55,7 @@ export const isolation: Bench = {
       ...MIXES.flatMap((mix) => FAULTS.flatMap((fault) => questionsOf(mix, fault, neighbours))),
       {
         id: 'isolation.thread-start',
-        question: `${neighbours} neighbours send: a bare thread starts, the longest of ${THREADS}`,
+        question: `${neighbours} neighbours send: start of a bare thread, the longest of ${THREADS}`,
         unit: 'ms',
         of: ({ threadStartMs }) => threadStartMs,
       },
@@ -84,16 +84,16 @@ function questionsOf(mix: LaneMix, fault: Fault, neighbours: number): QuestionOf
           },
         ]
       : []),
-    { id: `${id}.lost`, question: `${who}: heartbeats they lost`, unit: '', goal: 0, of: (run) => of(run).lost },
+    { id: `${id}.lost`, question: `${who}: lost heartbeats`, unit: '', goal: 0, of: (run) => of(run).lost },
     {
       id: `${id}.recovery`,
-      question: `${who}: longest time unserved`,
+      question: `${who}: longest time without service`,
       unit: 'ms',
       of: (run) => of(run).recoveryMs,
     },
     {
       id: `${id}.recovery.ratio`,
-      question: `${who}: that beside the ${STALL_MS / 1000} s until a stall is noticed and a bare thread's start`,
+      question: `${who}: that compared with the ${STALL_MS / 1000} s until a stall is detected plus a bare thread's start`,
       unit: '×',
       goal: 1.5,
       of: (run) => of(run).recoveryMs / (STALL_MS + run.threadStartMs),

@@ -1,9 +1,9 @@
-/** What a bench is: a question, answered in figures, at a small size (in the tests) or at full size. */
+/** A bench: a question answered in figures, at a small size (in the tests) or at full size. */
 import { isDisturbed } from './others.ts';
 import { calmer, type Figure, type Measured } from './rows.ts';
 import { RunWatch } from './run-watch.ts';
 
-/** Ids and goals name the full size; what is smaller says so in its rows' questions. */
+/** Ids and goals name the full size; a smaller size is named in the rows' questions. */
 export interface Size {
   /** Figures are medians over this many runs. */
   readonly runs: number;
@@ -19,7 +19,7 @@ export interface Size {
   readonly fleet: number;
   /** Of the threads that are started only to see what they cost. */
   readonly threads: number;
-  /** Fleets of the promised latencies. */
+  /** Fleet sizes of the promised latencies. */
   readonly promises: readonly number[];
 }
 

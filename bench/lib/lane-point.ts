@@ -30,7 +30,7 @@ const STREAMS = 500;
 const CLOSED_MS = 3000;
 const STEADY_PER_SECOND = 2000;
 const PROBES_PER_SECOND = 100;
-/** Acks are due twice in it. */
+/** Includes two rounds of acks. */
 const STEADY_MS = 6000;
 
 /** @param settings of lanes; what is left out is as it comes */

@@ -1,13 +1,12 @@
 /**
- * What other processes took of the machine while something was measured. A figure of a machine that is shared says
- * little without it.
+ * The share of the machine that other processes used during a measurement. On a shared machine, figures mean little without it.
  *
- * The machine's busy time less that of this process and all below it, by /proc: also what the hypervisor gave to others
- * (steal), not what interrupts took, which are mostly our own packets'. Elsewhere it is unknown.
+ * Computed from /proc as the machine's busy time minus that of this process and its descendants. It includes time that the
+ * hypervisor gave to others (steal), but not interrupts, which are mostly for our own packets. Without /proc it is unknown.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** A run of which others took more than this share of the machine is disturbed: a fifth of a core of two. */
+/** A run in which others used more than this share is disturbed: a fifth of a core on two cores. */
 export const DISTURBED_SHARE = 0.1;
 
 /** In ticks of the kernel's, 10 ms each, of all processors. */

@@ -1,4 +1,4 @@
-/** What a bench yields: rows of one figure each, for machines (`--json`) and for people (the table). */
+/** The result of a bench: rows of one figure each, for programs (`--json`) and for people (the table). */
 
 /** As `--json` writes it. */
 export interface Row {

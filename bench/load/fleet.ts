@@ -6,7 +6,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 
-/** Of the earlier system's service, or of ours: the latter are counted. */
+/** For the earlier system's service, or for ours, where heartbeats have a sequence number. */
 export type HeartbeatKind = 'cluster' | 'pulselane';
 
 const TASKS = 4;

@@ -10,7 +10,7 @@ export function freshUnary({ grpcPort, workers, atOnce }: FreshUnarySpec): Load 
   let isStopping = false;
   let next = 0;
 
-  /** As workers of the earlier Go system: dial, wait for the server's hello, call, close. */
+  /** Like workers of the earlier Go system: connect, wait for the server's first bytes, call, disconnect. */
   const sendOne = async (): Promise<void> => {
     const connection = new UnaryConnection(grpcPort);
     const worker = next++ % workers;

@@ -1,4 +1,4 @@
-/** How soon a new worker is shown with its values: its own lane is started, and another one does its first heartbeat. */
+/** How soon a new worker is visible with its values: its own lane is starting, and another lane processes its first heartbeat. */
 import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, ratioOf, type Spread, spreadQuestions } from '../lib/rows.ts';
@@ -13,7 +13,7 @@ interface Run {
 
 export const firstVisible: Bench = {
   name: 'first-visible',
-  question: 'How soon is a new worker shown with its values?',
+  question: 'How soon is a new worker visible with its values?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, async ({ threads }): Promise<Run> => {
       const measure = (which: 'measure' | 'measureFloor') =>
@@ -24,11 +24,11 @@ export const firstVisible: Bench = {
     return figuresOf<Run>(runs, [
       ...spreadQuestions<Run>({ id: 'first.visible', question, unit: 'ms' }, ({ visible }) => visible),
       ...spreadQuestions<Run>(
-        { id: 'first.visible.floor', question: `${question}: a bare thread is woken, and one started`, unit: 'ms' },
+        { id: 'first.visible.floor', question: `${question}: a bare thread is woken while another starts`, unit: 'ms' },
         ({ floor }) => floor,
       ),
       ...spreadQuestions<Run>(
-        { id: 'first.visible.ratio', question: `${question}: beside that`, unit: '×' },
+        { id: 'first.visible.ratio', question: `${question}: compared with that`, unit: '×' },
         ({ visible, floor }) => ratioOf(visible, floor),
         { p50: 3 },
       ),

@@ -1,4 +1,4 @@
-/** What this machine does by itself: the floors that need no load, to know it by. */
+/** How fast this machine is by itself: the floors that need no load. */
 import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99, type QuestionOf, type Spread, spreadQuestions } from '../lib/rows.ts';
@@ -20,7 +20,7 @@ interface Run {
 
 export const floors: Bench = {
   name: 'floors',
-  question: 'What does this machine do by itself?',
+  question: 'How fast is this machine by itself?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, ({ time, threads }) =>
       withChildren(async (start): Promise<Run> => {
@@ -38,16 +38,16 @@ export const floors: Bench = {
     );
     return figuresOf<Run>(runs, [
       ...spreadQuestions<Run>(
-        { id: 'floor.wake.bell', question: 'a sleeping thread is woken by a word in shared memory', unit: 'µs' },
+        { id: 'floor.wake.bell', question: 'wake-up of a sleeping thread through shared memory', unit: 'µs' },
         ({ bell }) => bell,
       ),
       ...spreadQuestions<Run>(
-        { id: 'floor.wake.port', question: 'a thread is woken by a message to its event loop', unit: 'µs' },
+        { id: 'floor.wake.port', question: 'wake-up of a thread by a message to its event loop', unit: 'µs' },
         ({ port }) => port,
       ),
-      row('floor.loop.p99', 'timers of 1 ms are late, p99', ({ loopDelayMs }) => loopDelayMs),
-      row('floor.thread.start', 'a thread that does nothing starts, p50', ({ threadStart }) => threadStart.p50),
-      row('floor.memcpy', `${COPY_BYTES / 1e6} MB are copied, p50`, ({ memcpy }) => memcpy.p50),
+      row('floor.loop.p99', 'delay of timers of 1 ms, p99', ({ loopDelayMs }) => loopDelayMs),
+      row('floor.thread.start', 'start of a thread that does nothing, p50', ({ threadStart }) => threadStart.p50),
+      row('floor.memcpy', `copying ${COPY_BYTES / 1e6} MB, p50`, ({ memcpy }) => memcpy.p50),
     ]);
   },
 };

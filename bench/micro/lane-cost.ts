@@ -15,7 +15,7 @@ interface Run {
 
 export const laneCost: Bench = {
   name: 'lane-cost',
-  question: 'What does a dedicated lane cost, and what a processor in it?',
+  question: 'What does a dedicated lane cost, and what does a processor in it cost?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, async ({ threads, time }): Promise<Run> => {
       const measure = (hasProcessor: boolean) =>
@@ -49,14 +49,14 @@ export const laneCost: Bench = {
       { id: 'lane.bare.cpu', question: 'CPU to start it', unit: 'ms', of: (run) => run.bare.cpuMs },
       {
         id: 'lane.rss.ratio',
-        question: 'RSS of a dedicated lane beside that of such a thread',
+        question: 'RSS of a dedicated lane compared with such a thread',
         unit: '×',
         goal: 0.9,
         of: (run) => run.without.rssBytesPerLane / run.bare.rssBytes,
       },
       {
         id: 'lane.cpu.ratio',
-        question: 'CPU to start a dedicated lane beside that of such a thread',
+        question: 'CPU to start a dedicated lane compared with such a thread',
         unit: '×',
         goal: 1.6,
         of: (run) => run.without.cpuMsPerLane / run.bare.cpuMs,

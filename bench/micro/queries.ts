@@ -1,4 +1,4 @@
-/** What queries over 10,000 workers take, and how long they hold up the loop on which live streams depend. */
+/** How long queries over 10,000 workers take, and how long they block the event loop that live streams depend on. */
 import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf, type QuestionOf, spreadQuestions } from '../lib/rows.ts';
@@ -9,7 +9,7 @@ const QUERIES = 100;
 
 export const queries: Bench = {
   name: 'queries',
-  question: 'What do queries over 10,000 workers take, and do they hold up the http thread?',
+  question: 'How long do queries over 10,000 workers take, and do they block the HTTP thread?',
   async run(context: BenchContext) {
     const runs = await repeated(this, context, ({ fleet, time }) =>
       withChildren((start) =>
@@ -20,7 +20,7 @@ export const queries: Bench = {
     return figuresOf<QueryTimes>(runs, [
       {
         id: 'query.idle.held',
-        question: 'nobody asks: the loop is held up, p99',
+        question: 'no query: delay of the event loop, p99',
         unit: 'ms',
         of: ({ idleHeldMs }) => idleHeldMs,
       },
@@ -32,7 +32,7 @@ export const queries: Bench = {
       },
       {
         id: 'query.first.held',
-        question: `the first query ${of}: the loop is held up, p99`,
+        question: `the first query ${of}: delay of the event loop, p99`,
         unit: 'ms',
         of: ({ firstHeldMs }) => firstHeldMs,
       },
@@ -45,19 +45,19 @@ export const queries: Bench = {
   },
 };
 
-/** A thread that works takes its share of the machine, and its answers some time, whatever it works at. */
+/** Any working thread uses CPU, and its answers take time, whatever it does. */
 function heldQuestions(what: 'first' | 'list' | 'cluster', question: string): QuestionOf<QueryTimes>[] {
   const held = ({ pool, firstHeldMs }: QueryTimes) => (what === 'first' ? firstHeldMs : pool[what].heldMs);
   return [
     {
       id: `query.bare.${what}.held`,
-      question: `${question}: a bare thread in the place of the pool, the loop is held up, p99`,
+      question: `${question}: a bare thread instead of the pool, delay of the event loop, p99`,
       unit: 'ms',
       of: ({ bareHeldMs }) => bareHeldMs[what],
     },
     {
       id: `query.${what}.held.ratio`,
-      question: `${question}: the loop is held up by the pool, beside that`,
+      question: `${question}: delay by the pool compared with that`,
       unit: '×',
       goal: 3,
       of: (run) => held(run) / run.bareHeldMs[what],
@@ -73,7 +73,7 @@ function questionsOf(what: 'list' | 'cluster', question: string): QuestionOf<Que
     ),
     {
       id: `query.${what}.${where}.held`,
-      question: `${question}: ${where}, the loop is held up, p99`,
+      question: `${question}: ${where}, delay of the event loop, p99`,
       unit: 'ms',
       of: (run: QueryTimes) => run[where][what].heldMs,
     },

@@ -1,4 +1,4 @@
-/** What a worker on a shared lane costs in memory: board, slot, roster, and what lane and http thread keep of it. */
+/** What a worker on a shared lane costs in memory: board, slot, roster, and its state in lane and HTTP thread. */
 import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { figuresOf } from '../lib/rows.ts';
@@ -29,7 +29,7 @@ export const workerCost: Bench = {
     return figuresOf<Run>(runs, [
       {
         id: 'worker.rss',
-        question: 'RSS of a worker with 4 tasks on a shared lane, its connection not counted',
+        question: 'RSS of a worker with 4 tasks on a shared lane, without its connection',
         unit: 'KB',
         of: ({ rssBytesPerWorker }) => rssBytesPerWorker / 1000,
       },
@@ -41,7 +41,7 @@ export const workerCost: Bench = {
       },
       {
         id: 'worker.rss.ratio',
-        question: 'RSS of a worker on a shared lane, beside that',
+        question: 'RSS of a worker on a shared lane, compared with that',
         unit: '×',
         goal: 25,
         of: ({ rssBytesPerWorker, plainHeapBytes }) => rssBytesPerWorker / plainHeapBytes,
