@@ -77,7 +77,7 @@ const agent = await build({
 });
 for (const name of packagesIn(agent.metafile)) packages.add(name);
 
-// Whoever passes dist/ on passes these on, and names their licences.
+// For THIRD-PARTY-NOTICES: dist/ contains code of these packages.
 writeFileSync(join(dist, '.packages.json'), JSON.stringify([...packages].sort()));
 
 /** @param {string} thread */

@@ -1,6 +1,6 @@
 /**
- * The packages whose code went into a bundle, as paths such as "node_modules/zod", sorted. Only what contributes to the output
- * counts: what was read and left out is not passed on.
+ * The packages whose code went into a bundle, as paths such as "node_modules/zod", sorted. Inputs
+ * that contribute no byte to the output are left out.
  * @param {import('esbuild').Metafile} metafile
  * @returns {string[]}
  */

@@ -1,6 +1,6 @@
 /**
- * The Debian package: the program as one file, the scripts of its threads, the pinned Node, the units and what belongs to them.
- * The same sources at the same time (SOURCE_DATE_EPOCH) give the same bytes.
+ * The Debian package: the program as one file, the scripts of its threads, the pinned Node, the systemd units and their files.
+ * The build is reproducible (SOURCE_DATE_EPOCH).
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -29,7 +29,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
  */
 const COMPRESSION = ['-Zxz', '-z1'];
 
-/** What is built besides the program, where it is there, and where Debian has it. */
+/** Files that the build makes besides the program, and where Debian installs them. */
 const SHARED: readonly (readonly [built: string, installed: string])[] = [
   ['completions/pulselane.bash', 'usr/share/bash-completion/completions/pulselane'],
   ['completions/_pulselane', 'usr/share/zsh/vendor-completions/_pulselane'],
@@ -37,7 +37,7 @@ const SHARED: readonly (readonly [built: string, installed: string])[] = [
   ['man/man1/pulselane.1', 'usr/share/man/man1/pulselane.1.gz'],
 ];
 
-/** Why none can be made here; undefined if one can. */
+/** Why this machine cannot make one; undefined if it can. */
 export function noDebReason(): string | undefined {
   if (process.platform !== 'linux') return `it is made on Linux, and this is ${process.platform}`;
   if (!(process.arch in ARCHITECTURES)) return `it is made for x64 and arm64, and this is ${process.arch}`;
@@ -82,7 +82,7 @@ function layOut(root: string, program: Program): void {
   makeFolder(join(root, 'usr/lib/pulselane'));
   copyFileSync(NODE, join(root, 'usr/lib/pulselane/node'));
   chmodSync(join(root, 'usr/lib/pulselane/node'), 0o755);
-  // A folder deeper, since the program looks for its threads beside its own folder, as in dist/.
+  // In a folder of its own: the program looks for its threads in `..`, as in dist/.
   copy(program.file, 'usr/lib/pulselane/lib/main.mjs');
   for (const thread of THREADS) copy(join(ROOT, 'dist', thread), `usr/lib/pulselane/${thread}`);
 
@@ -90,7 +90,7 @@ function layOut(root: string, program: Program): void {
     put(`usr/lib/systemd/system/${unit}`, packagedUnit(readFileSync(join(DEPLOY, 'systemd', unit), 'utf8')));
   }
   copy(join(DEPLOY, 'systemd/pulselane.sysusers.conf'), 'usr/lib/sysusers.d/pulselane.conf');
-  // They may hold a token; systemd reads them as root.
+  // They may contain a token; systemd reads them as root.
   for (const name of ['master.env', 'agent.env']) copy(join(DEPLOY, 'systemd', name), `etc/pulselane/${name}`, 0o600);
 
   for (const [built, installed] of SHARED) {
@@ -111,7 +111,7 @@ function layOut(root: string, program: Program): void {
   copy(debian('lintian-overrides'), 'usr/share/lintian/overrides/pulselane');
 }
 
-/** Whatever the umask. */
+/** With mode 755, whatever the umask is. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
@@ -119,7 +119,7 @@ function makeFolder(path: string): void {
   chmodSync(path, 0o755);
 }
 
-/** The units of deploy/ are written for an install by npm under /opt. */
+/** The units in deploy/ have the paths of an npm install under /opt. */
 export function packagedUnit(text: string): string {
   const packaged = text
     .replace('/opt/pulselane/bin/pulselane', '/usr/bin/pulselane')
@@ -141,14 +141,14 @@ THIRD-PARTY-NOTICES.gz beside this file.
 `;
 }
 
-/** In the form that Debian's tools read. */
+/** In the format of Debian's tools. */
 function changelog(): string {
   const maintainer = /^Maintainer: (.*)$/m.exec(readFileSync(join(DEPLOY, 'debian/control'), 'utf8'))?.[1] ?? '';
   const date = new Date(packedAtUnixS() * 1000).toUTCString().replace('GMT', '+0000');
   return `pulselane (${version()}) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- ${maintainer}  ${date}\n`;
 }
 
-/** Without name and time; level 9, as Debian's policy has it. */
+/** Without name and time; level 9, as Debian's policy requires. */
 function gzipped(content: string | Buffer): Buffer {
   return gzipSync(content, { level: 9 });
 }

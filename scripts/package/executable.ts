@@ -1,6 +1,6 @@
 /**
- * The single executable: Node with the program in it, by Node's own support for that. It needs
- * nothing beside it but what Node needs of a Linux: glibc 2.28, libstdc++ and libatomic.
+ * The single executable: a copy of Node that contains the program, made with Node's own support for it. It needs glibc 2.28,
+ * libstdc++ and libatomic, as Node does.
  * https://nodejs.org/api/single-executable-applications.html
  */
 import { execFileSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { noticesText } from './notices.ts';
 import { NODE, NODE_FOLDER, type Packed, ROOT, THREADS, version } from './parts.ts';
 import type { Program } from './program-bundle.ts';
 
-/** Why none can be made here; undefined if one can. */
+/** Why this machine cannot make one; undefined if it can. */
 export function noExecutableReason(): string | undefined {
   return process.platform === 'linux' ? undefined : `it is made on Linux, and this is ${process.platform}`;
 }
@@ -31,16 +31,16 @@ export function packExecutable(folder: string, scratch: string, program: Program
       disableExperimentalSEAWarning: true,
       // SIGUSR1 would open Node's inspector.
       execArgv: ['--disable-sigusr1'],
-      // NODE_OPTIONS is heard as by any other Node.
+      // NODE_OPTIONS works as with any Node.
       execArgvExtension: 'env',
       assets: {
         ...Object.fromEntries(THREADS.map((thread) => [thread, join(ROOT, 'dist', thread)])),
-        // So that a copy of the file alone still holds the licences of what is in it.
+        // So that the file alone includes the licences.
         'THIRD-PARTY-NOTICES': notices,
       },
     }),
   );
-  // Run on the very Node that the program is put into: their versions must be the same.
+  // The Node that builds must have the same version as the Node that is copied.
   execFileSync(NODE, ['--build-sea', config], { stdio: ['ignore', 'ignore', 'pipe'] });
   return [
     { file, purpose: 'a machine that has nothing: copy this file alone, and run it' },

@@ -1,12 +1,12 @@
 /**
- * For esbuild: packages that read `.proto` files of their own when they are loaded find them in the bundle instead. Which files
- * those are is written down once, below; one that is read and not named here fails the start of what was bundled.
+ * For esbuild: some packages read `.proto` files of their own when they are loaded. This plugin puts the files listed below into
+ * the bundle. If a package reads any other file, the bundled program fails at its start.
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Plugin } from 'esbuild';
 
-/** By the package that reads it: its folder of protos, and what it reads from there. */
+/** For each package: its folder of protos, and the files it reads there. */
 const FILES: Readonly<Record<string, readonly [folder: string, ...files: string[]]>> = {
   'grpc-health-check': ['proto', 'health/v1/health.proto'],
   '@grpc/reflection': [

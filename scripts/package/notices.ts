@@ -1,14 +1,14 @@
 /**
- * THIRD-PARTY-NOTICES: whose code is in a package of ours, under which licence, with the licence's whole text. The same packages
- * give the same bytes.
+ * THIRD-PARTY-NOTICES: which third-party packages are in a package of ours, with the full text of each licence. The text depends
+ * on the packages only.
  *
- * Generators that exist (generate-license-file, license-checker-rseidelsohn) go by a tree of dependencies and bring npm's own
- * resolver with them; what counts here is what the bundler took.
+ * Existing generators (generate-license-file, license-checker-rseidelsohn) list a tree of dependencies, and depend on npm's own
+ * resolver. Here the bundler's list of what it included counts.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What may be passed on with ours: all of them ask for a notice, and for nothing else. */
+/** Licences that ask for a notice and for nothing else. */
 export const ALLOWED_LICENCES: readonly string[] = [
   'MIT',
   'ISC',
@@ -19,11 +19,11 @@ export const ALLOWED_LICENCES: readonly string[] = [
   'BlueOak-1.0.0',
 ];
 
-/** Packages that are published without the text of their licence, and where the same text stands. */
+/** Packages published without their licence text, and the files that contain the same text. */
 const TEXT_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
-  // Apache-2.0, whose text is ours too; the one file of Google's says its licence itself.
+  // Apache-2.0, which is our own licence; one file is by Google and begins with its licence.
   '@bufbuild/protobuf': ['LICENSE', 'node_modules/@bufbuild/protobuf/dist/esm/wire/varint.js'],
-  // Of the same project and the same authors as hono.
+  // The same project and authors as hono.
   '@hono/zod-openapi': ['node_modules/hono/LICENSE'],
   '@hono/zod-validator': ['node_modules/hono/LICENSE'],
 };
@@ -63,7 +63,7 @@ export function noticeOf(root: string, folder: string): Notice {
   return { name, version, licence, homepage: homepageOf(manifest), text };
 }
 
-/** Of code, its first comment. */
+/** The text of a licence file; of a source file, its first comment. */
 function textOf(content: string, file: string): string {
   const normal = content.replaceAll('\r\n', '\n');
   if (!file.endsWith('.js')) return normal.trim();
@@ -87,11 +87,11 @@ export function isAllowed(licence: string): boolean {
 /**
  * @param what they are part of
  * @param folders of packages, relative to the clone
- * @param node the folder of the Node that is passed on with them
+ * @param node the folder of the Node that is included
  */
 export function noticesText(what: string, root: string, folders: readonly string[], node?: string): string {
   const all = folders.map((folder) => noticeOf(root, folder)).sort(byNameAndVersion);
-  // One version may lie in several places.
+  // The same version may be installed in several places.
   const notices = all.filter((notice, i) => i === 0 || byNameAndVersion(notice, all[i - 1] as Notice) !== 0);
   const parts = notices.map(({ name, version, licence, homepage, text }) => {
     return `${RULE}\n${name} ${version}\n${licence}\n${homepage}\n\n${text}\n`;
@@ -107,7 +107,7 @@ function nodeName(root: string, node: string): string {
   return `Node.js ${version}`;
 }
 
-/** Its own file names what is built into it, with each licence: V8, OpenSSL, ICU, SQLite and others. */
+/** Node's LICENSE also lists the libraries built into Node, with their licences: V8, OpenSSL, ICU and others. */
 function nodeNotice(root: string, node: string): string {
   return `${nodeName(root, node)}\n\n${readFileSync(join(root, node, 'LICENSE'), 'utf8').trim()}`;
 }
@@ -117,7 +117,7 @@ function byNameAndVersion(a: Notice, b: Notice): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** Folders of all packages that an install without development tools brings, as the lockfile has them. */
+/** Folders of all production dependencies in the lockfile. */
 export function productionPackages(root: string): string[] {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; devOptional?: boolean; optional?: boolean }>;

@@ -1,4 +1,4 @@
-/** All packages of one run: what they share is made once. */
+/** Makes the packages of one run. The program's bundle is made once for all. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** What every package is made of: the clone that is packed, its version and time, and the pinned Node. */
+/** What all packages share: the clone's path, version and time, and the pinned Node. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -8,15 +8,15 @@ import { pinnedNode } from '../bootstrap/runtime.mjs';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 export const NODE = pinnedNode(ROOT);
-/** Of the package that the pinned Node came in, relative to the clone. */
+/** The npm package of the pinned Node, relative to the clone. */
 export const NODE_FOLDER = relative(ROOT, dirname(dirname(NODE)));
 
-/** What threads are started from, relative to `dist/`. */
+/** The scripts of threads, relative to `dist/`. */
 export const THREADS: readonly string[] = BUNDLED_THREADS.map((thread) => `${thread}.cjs`);
 
 export interface Packed {
   readonly file: string;
-  /** What somebody would take it for. */
+  /** What it is for, in one line. */
   readonly purpose: string;
 }
 
@@ -24,14 +24,14 @@ export function version(): string {
   return (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** Packages whose code is in the scripts of threads. */
+/** Packages whose code is in `dist/`. */
 export function packagesOfThreads(): string[] {
   return JSON.parse(readFileSync(join(ROOT, 'dist/.packages.json'), 'utf8')) as string[];
 }
 
 /**
- * The time that files of a package bear, in seconds: SOURCE_DATE_EPOCH, or the last commit's, so that the same sources give
- * the same bytes. 0 where neither is known.
+ * The timestamp of packaged files, in seconds: SOURCE_DATE_EPOCH, or the time of the last commit, so that builds are
+ * reproducible. 0 if neither is known.
  */
 export function packedAtUnixS(): number {
   const given = process.env.SOURCE_DATE_EPOCH;

@@ -1,10 +1,10 @@
-/** The program as one file beside the scripts of its threads: what the Debian package and the executable hold. */
+/** Bundles the program into one file, for the Debian package and the executable. */
 import { build } from 'esbuild';
 import { packagesIn } from '../bootstrap/bundled-packages.mjs';
 import { inlinedProtos } from './inlined-protos.ts';
 import { packagesOfThreads, ROOT, version } from './parts.ts';
 
-/** What packages written as CommonJS find in an ES module. None of them may look for files: there are none. */
+/** Defines what CommonJS packages expect and an ES module lacks. No package may read files of its own: there are none. */
 const BANNER = `import { createRequire as bundledCreateRequire } from 'node:module';
 const require = bundledCreateRequire(import.meta.url), __filename = '/bundled/main.js', __dirname = '/bundled';`;
 
@@ -25,7 +25,7 @@ export async function bundleProgram(file: string): Promise<Program> {
     absWorkingDir: ROOT,
     outfile: file,
     bundle: true,
-    // Not the names: stack traces are read.
+    // Names are kept, because people read stack traces.
     minifyWhitespace: true,
     minifySyntax: true,
     format: 'esm',

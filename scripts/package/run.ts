@@ -28,9 +28,11 @@ async function run(asked: readonly string[]): Promise<void> {
       onLeftOut: (kind, reason) => leftOut.push(`No ${kind}: ${reason}`),
     });
     progress.end();
-    process.stdout.write(`\n${listOf(packed)}`);
+    if (packed.length > 0) process.stdout.write(`\n${listOf(packed)}`);
+  } catch (error) {
+    progress.failed();
+    throw error;
   } finally {
-    progress.end();
     for (const line of leftOut) process.stderr.write(`${line}\n`);
   }
   // Asked for by name, and not there.
@@ -45,6 +47,11 @@ class Progress {
     this.end();
     this.#beganAtMs = performance.now();
     process.stderr.write(`${line}… `);
+  }
+
+  failed(): void {
+    if (this.#beganAtMs !== undefined) process.stderr.write('failed\n');
+    this.#beganAtMs = undefined;
   }
 
   end(): void {
@@ -69,6 +76,6 @@ function listOf(packed: readonly Packed[]): string {
 }
 
 await run(process.argv.slice(2)).catch((error: Error & { stderr?: Buffer }) => {
-  process.stderr.write(`\n${error.stderr ?? ''}${error.message}\n`);
+  process.stderr.write(`${error.stderr ?? ''}${error.message}\n`);
   process.exitCode = 1;
 });

@@ -1,6 +1,6 @@
 /**
- * The npm tarball: `npm install -g ./pulselane-VERSION.tgz`. What it depends on comes from the npm registry at the install,
- * so that a mended dependency reaches who installs it; the scripts of threads carry theirs in themselves.
+ * The npm tarball, for `npm install --global ./pulselane-VERSION.tgz`. npm fetches its dependencies at the install, so that
+ * users get fixes of dependencies; the scripts of threads contain theirs.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ interface Manifest {
   readonly [field: string]: unknown;
 }
 
-/** Of the clone's package.json, what is the workshop's. */
+/** Fields of package.json that only development needs. */
 const WORKSHOP = ['devDependencies', 'scripts', 'allowScripts'];
 
 /** @param scratch a folder that exists, to pack in */

@@ -38,7 +38,7 @@ export interface RunningMaster {
    * was removed. Never rejects: errors are logged, and the old credentials stay active.
    */
   reload(): Promise<void>;
-  /** For the service manager: a status line, and what does not answer. */
+  /** For the service manager: a status line, and which part does not answer. */
   vitality(): Vitality;
   /** How an agent in this process may reach this master. @throws PulselaneError `bad_setting` if it cannot */
   localAccess(workerId: string): LocalAccess;

@@ -71,6 +71,17 @@ it('serves from a thread of its own what there was before and what comes', async
   expect(lines).toEqual([]);
 });
 
+it('says whether its thread answers', async () => {
+  const { host, lines } = newHost();
+  expect(host.answers).toBe(false);
+  await host.start();
+  expect(host.answers).toBe(true);
+  await killed(host, lines, () => expect(host.answers).toBe(false));
+  expect(host.answers).toBe(true);
+  await host.stop();
+  expect(host.answers).toBe(false);
+});
+
 it('has main do what a client on this machine asks for', async () => {
   const { host, lines } = newHost({
     onCommand: (command) => {

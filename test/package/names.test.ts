@@ -1,5 +1,5 @@
 /** Nobody is told to take the name "pulselane" from a registry: what lies there under it, if anything, is not ours. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,4 +47,15 @@ test('no page, no source and no script takes it from there, and it cannot be pub
     )
     .filter(isFromRegistry);
   expect(found).toEqual([]);
+});
+
+test('a package that is not one of ours is refused before anything is made', () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/package/run.ts'), 'rpm'], {
+    encoding: 'utf8',
+  });
+  expect({ status, stdout, stderr }).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: 'unknown package "rpm": expected tarball, deb, executable, or none for all\n',
+  });
 });
