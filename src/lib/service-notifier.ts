@@ -2,9 +2,10 @@
  * Notifies the service manager (systemd, `Type=notify`) of this process's state, and that it is alive.
  *
  * Node has no Unix datagram sockets, so each notification runs `systemd-notify`, which takes some milliseconds. Only
- * one runs at a time; meanwhile only the latest state and one watchdog ping wait. The unit needs `NotifyAccess=all`,
+ * one runs at a time; meanwhile the latest four states and one watchdog ping wait. The unit needs `NotifyAccess=all`,
  * since the sender is not the service's main process. A notification that cannot be sent is logged once and has no
  * other effect.
+ *
  * | call        | sent                                | when                                                             |
  * |-------------|-------------------------------------|------------------------------------------------------------------|
  * | `ready`     | READY=1, STATUS=…                   | the service does its work, or does it again after a reload       |
@@ -21,6 +22,9 @@ import type { Logger } from './logging.ts';
 const SEND_WITHIN_MS = 10_000;
 /** While something is stuck and a ping is due. */
 const LOOK_AGAIN_MS = 1000;
+
+/** Enough for a reload that is over before it was told, and another. */
+const MAX_STATES_WAITING = 4;
 
 export interface ServiceNotifierOptions {
   /** Undefined: no notifications. */
@@ -49,7 +53,7 @@ export class ServiceNotifier {
   #hasFailed = false;
   /** What did not respond at the last look. */
   #stuck: string | undefined;
-  #state: readonly string[] | undefined;
+  #states: (readonly string[])[] = [];
   #signOfLife: readonly string[] | undefined;
   #watch: Timer | undefined;
 
@@ -70,6 +74,7 @@ export class ServiceNotifier {
   stopping(): void {
     this.#watch?.cancel();
     this.#signOfLife = undefined;
+    this.#states = [];
     this.#tell(['STOPPING=1']);
     this.#isStopping = true;
   }
@@ -97,17 +102,17 @@ export class ServiceNotifier {
 
   #tell(state: readonly string[]): void {
     if (this.#options.manager === undefined || this.#isStopping) return;
-    this.#state = state;
+    // The newest state is the truth: the oldest that waits may be dropped.
+    this.#states = [...this.#states, state].slice(-MAX_STATES_WAITING);
     this.#sendNext();
   }
 
   /** States first: the watchdog starts when the service is ready. */
   #sendNext(): void {
     if (this.#isSending) return;
-    const assignments = this.#state ?? this.#signOfLife;
+    const assignments = this.#states.shift() ?? this.#signOfLife;
     if (assignments === undefined) return;
-    if (assignments === this.#state) this.#state = undefined;
-    else this.#signOfLife = undefined;
+    if (assignments === this.#signOfLife) this.#signOfLife = undefined;
     this.#isSending = true;
     void this.#send(assignments)
       .catch((error: unknown) => this.#failed(error))

@@ -85,7 +85,7 @@ test('while something is stuck none comes; it comes as soon as it is mended, and
   expect(sent).toHaveLength(2);
 });
 
-test('one is sent at a time: meanwhile the newest state and one sign of life wait', async () => {
+test('one is sent at a time: meanwhile the newest four states and one sign of life wait', async () => {
   const { service, clock, sent, answerWith } = notifier();
   const first = Promise.withResolvers<void>();
   answerWith(() => first.promise);
@@ -99,9 +99,27 @@ test('one is sent at a time: meanwhile the newest state and one sign of life wai
   first.resolve();
   await settled();
   expect(sent.slice(1)).toEqual([
-    ['READY=1', 'STATUS=99'],
+    ...[96, 97, 98, 99].map((i) => ['READY=1', `STATUS=${i}`]),
     ['WATCHDOG=1', 'STATUS=alive'],
   ]);
+});
+
+test('a reload that is over before it was sent is sent all the same; a stop overtakes what waits', async () => {
+  const { service, sent, answerWith } = notifier();
+  const first = Promise.withResolvers<void>();
+  answerWith(() => first.promise);
+  service.ready('');
+  service.reloading();
+  service.ready('again');
+  answerWith(() => Promise.resolve());
+  first.resolve();
+  await settled();
+  expect(sent.map(([state]) => state)).toEqual(['READY=1', 'RELOADING=1', 'READY=1']);
+  service.reloading();
+  service.ready('once more');
+  service.stopping();
+  await settled();
+  expect(sent.slice(3).map(([state]) => state)).toEqual(['RELOADING=1', 'STOPPING=1']);
 });
 
 test('whoever stops says nothing more', async () => {
