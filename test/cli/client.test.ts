@@ -331,7 +331,7 @@ describe('a client of a master of ours', () => {
 
   test('shows and releases brakes', async () => {
     const { url, fleet, commands } = await ours({ replyTo: () => ({ ok: true, message: 'released' }) });
-    expect((await run(['brake', '--url', url])).stdout).toBe('Nothing: everybody is judged.\n');
+    expect((await run(['brake', '--url', url])).stdout).toBe('No brake is active.\n');
     const brakes = [{ group: 'rack', sinceUnixMs: 0, endsUnixMs: 300_000, silent: 3, watched: 4 }];
     fleet.onAnnounce([{ type: 'holds', holds: { graceEndsUnixMs: 60_000, brakes } }]);
     const { stdout } = await run(['brake', '--url', url]);

@@ -200,7 +200,7 @@ describe('a command', () => {
     expect(await type('brake release')).toBe('no brake is active');
     expect(await type('brake release rack')).toBe('no brake is active for group rack');
     expect(await type('brake release ""')).toBe('no brake is active for workers without a group');
-    expect(await type('brake')).toBe('Nothing: everybody is judged.');
+    expect(await type('brake')).toBe('No brake is active.');
     expect(await type('events many')).toContain('expected a number of events');
     expect(await type('register')).toBe('usage: register <id> [[tls://]<ip:port>]');
     expect(await type('status a b')).toBe('usage: status [<id>]');

@@ -15,8 +15,8 @@ import { apiClientOf, type ClientEnvironment, clientCommand } from './client-com
 
 /** Each takes the id of a worker. */
 const WORKER_COMMANDS = [
-  { name: 'approve', description: 'let in a worker that waits for approval, or will come' },
-  { name: 'release', description: 'try a worker in quarantine again, before its time' },
+  { name: 'approve', description: 'approve a worker that waits, or one that is still to come' },
+  { name: 'release', description: 'end the quarantine of a worker now' },
   { name: 'unregister', description: 'forget a worker' },
 ] as const satisfies readonly { name: keyof ApiClient; description: string }[];
 
@@ -35,7 +35,7 @@ export function operatorCommands(environment: ClientEnvironment): Command[] {
 function isolateCommand({ streams, clock }: ClientEnvironment): Command {
   const command = operatorCommand('isolate', 'decide whether a worker has a thread of its own, at a running master')
     .argument('<id>', 'the worker')
-    .argument('<lane>', `${ISOLATIONS.join(', ')}; auto: by what it needs`);
+    .argument('<lane>', `${ISOLATIONS.join(', ')}; auto: the master decides`);
   command.addHelpText('after', examples('pulselane isolate worker-1 dedicated', 'pulselane isolate worker-1 auto'));
   return command.action(async (workerId: string, lane: string) => {
     checkWorkerId(workerId);
@@ -50,9 +50,9 @@ function isolateCommand({ streams, clock }: ClientEnvironment): Command {
 }
 
 function brakeCommand({ streams, clock }: ClientEnvironment): Command {
-  const command = operatorCommand('brake', 'what keeps a running master from judging who is alive')
-    .argument('[release]', '"release": who is silent has failed')
-    .argument('[group]', 'of that group of workers alone');
+  const command = operatorCommand('brake', 'show what keeps a running master from calling workers inactive')
+    .argument('[release]', '"release": treat silent workers as failed')
+    .argument('[group]', 'release the brake of this group only');
   command.addHelpText(
     'after',
     examples('pulselane brake', 'pulselane brake release', 'pulselane brake release rack-7'),
@@ -68,7 +68,7 @@ function brakeCommand({ streams, clock }: ClientEnvironment): Command {
     }
     const answer = await api.holds();
     const lines = holdsLines(holdsOf(answer));
-    const message = lines.length === 0 ? ['Nothing: everybody is judged.'] : lines;
+    const message = lines.length === 0 ? ['No brake is active.'] : lines;
     printMessage({ message, json: answer.body }, command, streams);
   });
 }

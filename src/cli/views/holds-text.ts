@@ -6,13 +6,13 @@ export function holdsLines({ graceEndsUnixMs, brakes }: Holds): string[] {
   const grace =
     graceEndsUnixMs === undefined
       ? []
-      : [`grace after the restart until ${instant(graceEndsUnixMs)}: nobody is called inactive before`];
+      : [`grace after the restart until ${instant(graceEndsUnixMs)}: no worker becomes inactive before`];
   return grace.concat(
     brakes.map(({ group, sinceUnixMs, endsUnixMs, silent, watched }) => {
       const whose = group === '' ? 'workers of no group' : `workers of group ${group}`;
       return (
-        `brake since ${instant(sinceUnixMs)}: ${count(silent)} of ${count(watched)} ${whose} fell silent at once; they are ` +
-        `not judged until most are heard, or "brake release", or ${instant(endsUnixMs)}`
+        `brake since ${instant(sinceUnixMs)}: ${count(silent)} of ${count(watched)} ${whose} fell silent at once; they keep ` +
+        `their state until most of them report again, until "brake release", or until ${instant(endsUnixMs)}`
       );
     }),
   );

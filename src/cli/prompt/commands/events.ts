@@ -5,7 +5,7 @@ import { expectArgs, type PromptCommand } from '../command.ts';
 export const events: PromptCommand = {
   names: ['events'],
   usage: 'events [<n>]',
-  help: 'what happened to workers of late, the newest last',
+  help: 'recent events, the newest last',
   run(args, { operator, page }) {
     const [howMany = String(DEFAULT_EVENTS)] = expectArgs(args, 0, 1);
     return eventsText(eventRows(operator, eventCount(howMany)), page());

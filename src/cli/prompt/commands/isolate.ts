@@ -6,7 +6,7 @@ import { expectArgs, type PromptCommand, workerIds } from '../command.ts';
 export const isolate: PromptCommand = {
   names: ['isolate'],
   usage: `isolate <id> ${ISOLATIONS.join('|')}`,
-  help: 'decide whether a worker has a thread of its own; auto: by what it needs',
+  help: 'decide whether a worker has a thread of its own; auto: the master decides',
   run(args, { operator }) {
     const [workerId, lane] = expectArgs(args, 2, 2);
     checkWorkerId(workerId as string);

@@ -1,3 +1,4 @@
+import { WORKER_STATES } from '../../../model/liveness.ts';
 import { readCriteria } from '../../../reading/criteria.ts';
 import { selectionBy } from '../../../reading/selection.ts';
 import { prose } from '../../text/table.ts';
@@ -30,5 +31,5 @@ export const workers: PromptCommand = {
     const holds = holdsLines(operator.holds()).map((line) => `\n\n${prose(line, page())}`);
     return workersText(rows, shown, page()) + pendingText(waiting, page()) + holds.join('');
   },
-  complete: (context) => ['liveness', ...workerIds(context)],
+  complete: (context) => ['liveness', ...WORKER_STATES.map((state) => `state=${state}`), ...workerIds(context)],
 };
