@@ -17,6 +17,7 @@ const INPUTS = [
   'package-lock.json',
   'scripts/bootstrap/build.mjs',
   'scripts/bootstrap/bundle.mjs',
+  'scripts/shell-files.ts',
   'scripts/bootstrap/bundled-packages.mjs',
 ];
 
@@ -52,6 +53,8 @@ export function build(root, { node, scratch }) {
   run('Compiling', [node, tsc, '-p', 'tsconfig.build.json', '--noCheck', '--outDir', next], root);
   const bundle = join(root, 'scripts/bootstrap/bundle.mjs');
   run('Bundling', [node, bundle, next, ...BUNDLED_THREADS], root);
+  const shellFiles = join(root, 'scripts/shell-files.ts');
+  run('Writing completions and man page', [node, shellFiles, join(next, 'share')], root);
   writeFileSync(stampPath(next), hash);
 
   const dist = join(root, 'dist');

@@ -12,6 +12,7 @@ import { configCommand } from './config-command.ts';
 import { examples } from './help-text.ts';
 import { masterCommand } from './master/command.ts';
 import type { MasterParts } from './master/run.ts';
+import { completionCommand, idsCommand, manCommand } from './shell/commands.ts';
 import type { Streams } from './streams.ts';
 import { tokenCommand } from './token/command.ts';
 
@@ -48,6 +49,8 @@ export function buildProgram(parts: ProgramParts): Command {
     ...operatorCommands({ streams, clock }),
     configCommand(streams),
     tokenCommand(streams, clock),
+    completionCommand(streams),
+    manCommand(streams),
     ...others,
   ];
   for (const command of commands) {
@@ -55,6 +58,8 @@ export function buildProgram(parts: ProgramParts): Command {
     for (const below of command.commands) below.copyInheritedSettings(program);
     if (command.commands.length > 0) refuseHelpOnUnknown(command);
   }
+  // For completion scripts, and nobody's to type.
+  program.addCommand(idsCommand(streams, clock).copyInheritedSettings(program), { hidden: true });
   return refuseHelpOnUnknown(program);
 }
 

@@ -19,15 +19,27 @@ export function givenFlags(command: Command, options: Options): GivenFlags {
   );
 }
 
+/** A flag of a setting. */
+export class SettingFlag extends CommanderOption {
+  /** All values there are, if they are a few words: for completion. `--help` has them in its text. */
+  readonly candidates: readonly string[] | undefined;
+
+  constructor(flags: string, description: string, candidates: readonly string[] | undefined) {
+    super(flags, description);
+    this.candidates = candidates;
+  }
+}
+
 function flagOf({
   flag,
   argument,
   meaning,
   env,
+  kind,
   fallback,
   fallbackShown = fallback,
-}: Option<unknown>): CommanderOption {
+}: Option<unknown>): SettingFlag {
   const origin =
     fallbackShown === undefined || fallbackShown === '' ? `[${env}]` : `[${env}, default ${fallbackShown}]`;
-  return new CommanderOption(argument === '' ? flag : `${flag} ${argument}`, `${meaning} ${origin}`);
+  return new SettingFlag(argument === '' ? flag : `${flag} ${argument}`, `${meaning} ${origin}`, kind.choices);
 }

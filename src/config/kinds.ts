@@ -9,6 +9,8 @@ export interface Kind<T> {
   readonly isSwitch?: boolean;
   /** Whether an empty value is a value; otherwise it counts as not set. */
   readonly emptyCounts?: boolean;
+  /** All values there are, if they are a few words. */
+  readonly choices?: readonly string[];
 }
 
 /** Describes what was expected; the resolver adds the setting's name, value and origin. */
@@ -240,6 +242,7 @@ function formatSize(valueBytes: number): string {
 
 export function choice<const T extends string>(...values: readonly T[]): Kind<T> {
   return {
+    choices: values,
     parse(text) {
       const value = values.find((candidate) => candidate === text);
       if (value === undefined) throw new Expected(`one of ${values.join(', ')}`);
@@ -261,7 +264,7 @@ export const onOff: Kind<boolean> = {
 };
 
 /** The same as a flag with a value: for what is on by default. */
-export const trueFalse: Kind<boolean> = { parse: onOff.parse };
+export const trueFalse: Kind<boolean> = { parse: onOff.parse, choices: ['true', 'false'] };
 
 /** Comma-separated browser origins: scheme, host and port, without a path. */
 export const origins: Kind<readonly string[]> = {

@@ -43,6 +43,7 @@ beforeEach(async () => {
     'package.json',
     'package-lock.json',
     'scripts/bootstrap',
+    'scripts/shell-files.ts',
   ];
   for (const name of inputs) await cp(join(ROOT, name), join(copy, name), { recursive: true });
   await mkdir(join(copy, 'dist'));

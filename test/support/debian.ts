@@ -21,6 +21,7 @@ export const DEBIAN_PACKAGES = {
   systemd: () => runs('systemd-analyze', '--version'),
   zsh: () => runs('zsh', '-c', 'true'),
   fish: () => runs('fish', '--no-config', '--command', 'true'),
+  'man-db': () => runs('man', '--version'),
 } as const satisfies Readonly<Record<string, () => boolean>>;
 
 export type DebianPackage = keyof typeof DEBIAN_PACKAGES;

@@ -29,6 +29,8 @@ export interface ApiClientOptions {
   readonly token: string | undefined;
   readonly tls: ClientTls;
   readonly clock: Clock;
+  /** For an answer, in place of the usual time. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export class ApiClient {
@@ -37,12 +39,14 @@ export class ApiClient {
   readonly #token: string | undefined;
   readonly #tls: ClientTls;
   readonly #clock: Clock;
+  readonly #timeoutMs: number;
 
-  constructor({ url, token, tls, clock }: ApiClientOptions) {
+  constructor({ url, token, tls, clock, timeoutMs = TIMEOUT_MS }: ApiClientOptions) {
     this.url = url;
     this.#token = token;
     this.#tls = tls;
     this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** `/health` is 503 and tells the same when the master is stuck. */
@@ -163,7 +167,7 @@ export class ApiClient {
   async #request(
     path: string,
     expected: readonly number[],
-    { method = 'GET', timeoutMs = TIMEOUT_MS, content }: Asked = {},
+    { method = 'GET', timeoutMs = this.#timeoutMs, content }: Asked = {},
   ): Promise<{ status: number; answer: ApiAnswer }> {
     const abort = new AbortController();
     const timer = this.#clock.after(timeoutMs, () => abort.abort());

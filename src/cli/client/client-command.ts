@@ -21,8 +21,8 @@ export function clientCommand(name: string, description: string, formats: readon
   return addOutputOption(addOptions(new Command(name).description(description), clientOptions), formats);
 }
 
-/** The master that the flags of `command`, the environment or `.env` name. */
-export function apiClientOf(command: Command, clock: Clock): ApiClient {
+/** The master that the flags of `command`, the environment or `.env` name. @param timeoutMs for an answer, if not the usual */
+export function apiClientOf(command: Command, clock: Clock, timeoutMs?: number): ApiClient {
   const config = clientConfig(processSources(givenFlags(command, clientOptions)));
-  return new ApiClient({ url: config.url, token: clientToken(config), tls: clientTls(config), clock });
+  return new ApiClient({ url: config.url, token: clientToken(config), tls: clientTls(config), clock, timeoutMs });
 }
