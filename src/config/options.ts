@@ -178,7 +178,7 @@ export const masterOptions = {
     kind: kinds.hostNames,
     fallback: '',
     meaning:
-      'host names accepted in the Host header, without port, separated by commas; loopback names are always accepted on loopback',
+      'host names accepted in the Host header, without port, separated by commas; on loopback, loopback names are always accepted; default: on other addresses, any name is accepted',
   }),
   apiTokens: option<readonly ApiToken[] | undefined>({
     env: 'API_TOKENS',

@@ -26,7 +26,7 @@ const WORKERS = 8;
 const RESTORED = 3;
 const GRACE_MS = 9000;
 
-test('what is looked at when it is due has changed nothing before', () => {
+test('the verdict of a worker does not change before it is due', () => {
   const anyFacts: fc.Arbitrary<LivenessFacts> = fc.record({
     knownMs: fc.integer({ min: -20_000, max: 0 }),
     lastReceivedMs: fc.option(fc.nat(10_000), { nil: undefined }),
@@ -171,7 +171,7 @@ function fleetOf(clock: FakeClock) {
   };
 }
 
-test('a judge that looks at those who are due alone finds at every moment what one finds who looks at all', () => {
+test('a judge that checks only due workers always finds the same as one that checks all', () => {
   const step: fc.Arbitrary<Step> = fc.record({
     what: fc.constantFrom(...WHATS),
     worker: fc.nat(WORKERS - 1),

@@ -13,7 +13,7 @@ const threw: ThreadDeath = {
 };
 const report = { type: 'failed', cause: 'memory', reason: 'too much', slot: 1, occupant: 2 } as const;
 
-test('a thread that ends unannounced ends by how it ended', () => {
+test('without a report, the cause is how the thread ended', () => {
   const causeOf = (death: Partial<ThreadDeath>) => new EndNotes().take({ ...threw, ...death }, 64);
   expect(causeOf({})).toEqual({ cause: 'crash', reason: 'x is not a function', named: undefined });
   expect(causeOf({ how: 'exited' })).toMatchObject({ cause: 'exit' });
@@ -27,7 +27,7 @@ test('a thread that ends unannounced ends by how it ended', () => {
   });
 });
 
-test('why main ends it counts before what it says itself, and that before how it ended', () => {
+test('main’s reason overrides the thread’s report, which overrides how the thread ended', () => {
   const notes = new EndNotes();
   expect(notes.report(report)).toBe('too much');
   expect(notes.isEnding).toBe(false);
@@ -38,7 +38,7 @@ test('why main ends it counts before what it says itself, and that before how it
   expect(notes.take(threw, 64)).toMatchObject({ cause: 'stall' });
 });
 
-test('whom the thread names counts before whom main accuses, and neither is held against the next thread', () => {
+test('the worker named by the thread overrides the one named by main, and neither applies to the next thread', () => {
   const notes = new EndNotes();
   notes.endFor('memory', { row: 3, occupant: 4 });
   expect(notes.take(threw, 64).named).toEqual({ row: 3, occupant: 4 });
@@ -54,7 +54,7 @@ test('whom the thread names counts before whom main accuses, and neither is held
   ]);
 });
 
-test('of what it says, no more is kept than may be', () => {
+test('a thread’s report is cut to the maximum length', () => {
   const reason = new EndNotes().report({ ...report, reason: 'a'.repeat(10 * MAX_FOREIGN_TEXT) });
   expect(reason.length).toBeLessThanOrEqual(2 * MAX_FOREIGN_TEXT);
 });

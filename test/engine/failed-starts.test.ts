@@ -44,7 +44,7 @@ async function startWithProcessor(options: TelemetryManagerOptions) {
   };
 }
 
-test('workers whose lane does not start are served by a shared lane that runs, and charged with nothing', async () => {
+test('workers whose lane does not start are served by a running shared lane, and not charged', async () => {
   const { manager, told, takeAway, putBack, send, cpuOf, factsOf, faults } = await startWithProcessor({
     maxDedicatedLanes: 10,
     sharedLanes: 1,
@@ -71,7 +71,7 @@ test('workers whose lane does not start are served by a shared lane that runs, a
   expect(faults().map(({ type }) => type)).toEqual(['fault', 'fault_over']);
 });
 
-test('where no lane runs, heartbeats wait for one; the worker that ended the last is charged once', async () => {
+test('if no lane runs, heartbeats wait for one; the worker that ended the last lane is charged once', async () => {
   const { told, takeAway, putBack, send, cpuOf, factsOf } = await startWithProcessor({
     maxDedicatedLanes: 0,
     sharedLanes: 1,
@@ -92,7 +92,7 @@ test('where no lane runs, heartbeats wait for one; the worker that ended the las
   expect(told).toEqual([true, false]);
 });
 
-test('however starts fail, they are tried again, ever less often up to a bound', () => {
+test('failed starts are retried with increasing delays up to a maximum', () => {
   const tries = fc.array(fc.record({ isAbandoned: fc.boolean(), lateMs: fc.nat(1000) }), { minLength: 1 });
   fc.assert(
     fc.property(tries, (all) => {

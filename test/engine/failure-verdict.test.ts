@@ -38,7 +38,7 @@ test.each<[what: string, given: Partial<FailureFacts<{ faults: number[] }>>, ver
   expect(verdictOn({ ...facts, ...given }, NOW_MS)).toMatchObject(verdict);
 });
 
-test('whatever failed, the lane comes back within 10 s or a quarantine, and lanes of several within 400 ms', () => {
+test('after any failure the lane is back within 10 s or in quarantine, a shared one within 400 ms', () => {
   const times = fc.array(fc.constant(NOW_MS), { minLength: 1, maxLength: 10 });
   const failure = fc.record({
     kind: fc.constantFrom('dedicated' as const, 'shared' as const, 'penalty' as const),

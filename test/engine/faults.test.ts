@@ -70,7 +70,7 @@ const FAULTS: readonly (readonly [act: string, cause: FaultCause, reason: RegExp
 const stallMsFor = (cause: FaultCause) => (cause === 'memory' ? 30_000 : 600);
 
 describe.each(FAULTS)('a processor that does "%s"', (act, cause, reason) => {
-  test('costs its worker one heartbeat, on a lane of its own that starts again', async () => {
+  test('costs its worker one heartbeat on a dedicated lane, which restarts', async () => {
     const manager = await startManager({ maxDedicatedLanes: 2, laneStallMs: stallMsFor(cause), laneOffHeapMib: 32 });
     send(manager, 'bad', 1);
     send(manager, 'good', 1);
@@ -89,7 +89,7 @@ describe.each(FAULTS)('a processor that does "%s"', (act, cause, reason) => {
     expect(laneOf(manager, 'good').restarts).toBe(0);
   });
 
-  test('has its worker moved out of a shared lane, and its neighbours lose nothing', async () => {
+  test('moves its worker out of a shared lane, whose other workers lose nothing', async () => {
     const manager = await startManager({
       maxDedicatedLanes: 0,
       sharedLanes: 1,
@@ -116,7 +116,7 @@ describe.each(FAULTS)('a processor that does "%s"', (act, cause, reason) => {
   });
 });
 
-describe('a processor that waits in the system, so that its thread does not end', () => {
+describe('a processor that waits in a system call, so that its thread does not terminate', () => {
   test.each([0, 2])(
     'has its worker quarantined at once (places: %d), and its neighbours lose nothing',
     async (places) => {
@@ -150,7 +150,7 @@ describe('a processor that waits in the system, so that its thread does not end'
   );
 });
 
-test('readers look again at every worker whose lane has ended: it may have published, and not counted that', async () => {
+test('readers check every worker whose lane has ended: it may have published without counting', async () => {
   const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1 });
   send(manager, 'good', 1);
   await eventually(() => isAccountedFor(manager, 'good') && shows(manager, 'good', 1)());
@@ -165,7 +165,7 @@ test('readers look again at every worker whose lane has ended: it may have publi
 test.each([
   ['reject later', /a promise that nobody awaits/],
   ['throw later', /a timer/],
-])('what a processor does late ("%s") is charged to the worker for whom it was begun', async (act, reason) => {
+])('asynchronous work of a processor ("%s") is charged to the worker for which it was started', async (act, reason) => {
   const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1 });
   for (const id of ['bad', 'good']) send(manager, id, 1);
   await eventually(() => isAccountedFor(manager, 'bad') && isAccountedFor(manager, 'good'));
@@ -179,7 +179,7 @@ test.each([
   expect(factsOf(manager, 'good')).toMatchObject({ applied: 2, lost: 0, lane: { kind: 'shared' } });
 });
 
-test('what a processor says in its lane’s stead is not heard, and it finds nothing of the lane’s', async () => {
+test('messages that a processor sends as its lane are ignored, and the lane’s data is not accessible', async () => {
   const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1 });
   const ids = ['bad', 'n0', 'n1'];
   for (const id of ids) send(manager, id, 1, id === 'bad' ? 'speak for the lane' : '');
@@ -262,7 +262,7 @@ test.each([0, 2])('memory that only the process tells of ends the lane that grow
   expect(factsOf(manager, 'good')).toMatchObject({ lost: 0, replaced: 0, lastFault: undefined, lane: { kind } });
 });
 
-test('shared memory that a processor has let go of is not counted', async () => {
+test('shared memory that a processor has released is not counted', async () => {
   const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1, laneOffHeapMib: 64 });
   for (let beat = 1; beat <= 12; beat++) {
     send(manager, 'a', beat, 'take and drop shared memory');
@@ -271,7 +271,7 @@ test('shared memory that a processor has let go of is not counted', async () => 
   expect(factsOf(manager, 'a')).toMatchObject({ applied: 12, lost: 0, lastFault: undefined });
 });
 
-test('a worker on the penalty lane gets a lane of its own when a place frees', async () => {
+test('a worker on the penalty lane gets a dedicated lane when one is free', async () => {
   const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1 });
   for (const id of ['first', 'bad']) {
     send(manager, id, 1);
@@ -302,7 +302,7 @@ test.each(['throw', 'loop'])(
   },
 );
 
-test('a lane of its own that comes too late for a worker in quarantine ends, and so does the process', async () => {
+test('a dedicated lane that is ready too late for a quarantined worker ends, and so does the process', async () => {
   const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1 });
   for (const id of ['first', 'bad']) {
     send(manager, id, 1);
@@ -346,7 +346,7 @@ test('a worker released from quarantine twice is released once, and as many lane
   await eventually(() => ids.every((id) => shows(manager, id, 3)() && laneOf(manager, id).kind === 'dedicated'));
 });
 
-test('a worker whose lane could not be started after its quarantine moves to it when it is up', async () => {
+test('a worker whose lane failed to start after its quarantine moves to it when it is ready', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'pulselane-processor-'));
   try {
     // Throws when it is loaded, as long as there is a file called "broken".
@@ -379,7 +379,7 @@ test('a worker whose lane could not be started after its quarantine moves to it 
   }
 });
 
-test('a worker that was never charged leaves the penalty lane as others do', async () => {
+test('a worker that was never charged leaves the penalty lane like others', async () => {
   const clock = new FakeClock();
   // By that clock a heartbeat takes long.
   const options = { processor: undefined, clock, maxDedicatedLanes: 1, sharedLanes: 1, laneStallMs: 3_600_000 };
@@ -420,7 +420,7 @@ test('a worker that was never charged leaves the penalty lane as others do', asy
 });
 
 describe('after five failures within a minute', () => {
-  test('a worker with a lane of its own is in quarantine: shown, alive, with its last good record', async () => {
+  test('a worker with a dedicated lane is quarantined: visible and alive, with its last good record', async () => {
     const manager = await startManager({ maxDedicatedLanes: 1, laneDepth: 2 });
     send(manager, 'bad', 1);
     await eventually(shows(manager, 'bad', 1));
@@ -454,7 +454,7 @@ describe('after five failures within a minute', () => {
     expect(laneOf(manager, 'bad')).toMatchObject({ kind: 'dedicated', state: 'ready' });
   });
 
-  test('a worker without a place for a lane of its own is too, and a timer releases it', async () => {
+  test('a worker without a free dedicated lane is quarantined, too, and a timer releases it', async () => {
     const manager = await startManager({ maxDedicatedLanes: 0, sharedLanes: 1, laneQuarantineMs: 1500 });
     for (const id of ['bad', 'good']) send(manager, id, 1);
     await eventually(() => isAccountedFor(manager, 'bad') && isAccountedFor(manager, 'good'));
@@ -471,7 +471,7 @@ describe('after five failures within a minute', () => {
   });
 });
 
-test('a worker that an operator released stays apart from the others until it has proved itself', async () => {
+test('a worker that an operator released stays off the shared lanes until it has run without failure', async () => {
   const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1 });
   for (const id of ['first', 'bad', 'good']) {
     send(manager, id, 1);
@@ -543,7 +543,7 @@ describe('a processor', () => {
     expect(Object.keys(manager.getWorkerTelemetry('a')?.metrics ?? {})).toHaveLength(metrics);
   });
 
-  test('that throws 20 MB is logged once, and nothing long is kept', async () => {
+  test('that throws 20 MB is logged once, cut to the maximum length', async () => {
     const errors: string[] = [];
     const destination = new Writable({
       write(line, _, done) {
@@ -572,7 +572,7 @@ describe('a processor', () => {
     expect(manager.getWorkerTelemetry('a')).toMatchObject({ runningTasks: [{ taskId: 'change it' }], metrics: {} });
   });
 
-  test('that is never loaded is an error at the start', async () => {
+  test('that never finishes loading is an error at the start', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'pulselane-processor-'));
     const clock = new FakeClock();
     try {
@@ -602,7 +602,7 @@ describe('a processor', () => {
     ['/nowhere/at/all.mjs', /^processor \/nowhere\/at\/all.mjs cannot be loaded: no such file$/],
     [fileURLToPath(import.meta.resolve('fast-check')), /its default export is an? .+, expected a function/],
     ['https://example.org/x.mjs', /expected the path or file URL of an ES module/],
-  ])('at %s that is none is an error at the start', async (processor, message) => {
+  ])('at %s that is not a processor is an error at the start', async (processor, message) => {
     const start = async () => {
       const manager = new TelemetryManager({ processor });
       await manager.start();

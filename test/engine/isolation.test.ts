@@ -61,7 +61,7 @@ async function sends(manager: TelemetryManager, workerId: string, cpuUsage: numb
 const wishing = (workerId: string, value = 'dedicated') =>
   create(WorkerInfoSchema, { workerId, labels: { [ISOLATION_LABEL]: value } });
 
-test('as it comes, each of the first 64 workers has a lane of its own, and no more than the plan allows', async () => {
+test('by default each of the first 64 workers has a dedicated lane, and not more than the plan allows', async () => {
   const manager = await startManager();
   const { dedicated, budget } = manager.lanePlan;
   expect(dedicated).toBeGreaterThanOrEqual(Math.min(FIRST_WORKERS, budget.lanes));
@@ -75,7 +75,7 @@ test('as it comes, each of the first 64 workers has a lane of its own, and no mo
 });
 
 describe('at the bound', () => {
-  test('a worker that fails gets the lane of one that does not, and nobody loses anything but that heartbeat', async () => {
+  test('a failed worker gets the lane of one that has not failed, and only its heartbeat is lost', async () => {
     const manager = await startManager({ maxDedicatedLanes: 2, processor: FAULTY });
     const ids = ['a', 'b', 'bad'];
     await settled(manager, ids, 2);
@@ -95,7 +95,7 @@ describe('at the bound', () => {
     expect(manager.internalState().lanes.map(({ kind }) => kind)).not.toContain('penalty');
   });
 
-  test('what an operator decides holds at once, never beyond the bound, and is told', async () => {
+  test('an operator’s decision applies at once, never beyond the maximum, and is an event', async () => {
     const manager = await startManager({ maxDedicatedLanes: 2 });
     const ids = ['a', 'b', 'c', 'd'];
     await settled(manager, ids, 2);
@@ -130,7 +130,7 @@ describe('at the bound', () => {
     expect(manager.directory.get('a')?.isolation).toBe('auto');
   });
 
-  test('a wish gets a lane that is free, and one that another has had for a while', async () => {
+  test('a requested lane is a free one, or one that another worker has had for a while', async () => {
     const clock = new FakeClock();
     const manager = await startManager({ clock, maxDedicatedLanes: 1 });
     const ids = ['a', 'b', 'c'];
@@ -171,7 +171,7 @@ describe('at the bound', () => {
   });
 });
 
-test('a label that nobody knows is told once, and counts for nothing', async () => {
+test('an unknown value of the isolation label is logged once and ignored', async () => {
   const { logger, lines } = keptLog();
   const manager = await startManager({ maxDedicatedLanes: 0, logger });
   manager.announceWorker(wishing('a', 'always'));
@@ -181,7 +181,7 @@ test('a label that nobody knows is told once, and counts for nothing', async () 
   expect(lines.filter(({ msg }) => msg.includes('can only be'))).toMatchObject([{ worker: 'a', value: 'always' }]);
 });
 
-test('what an operator decided of a worker that has left can be changed, and holds once it comes', async () => {
+test('a decision about an absent worker can be changed, and applies when it reports', async () => {
   const manager = await startManager({ maxDedicatedLanes: 1 });
   await settled(manager, ['a', 'b'], 1);
   manager.isolate('a', 'shared');
@@ -199,7 +199,7 @@ test('what an operator decided of a worker that has left can be changed, and hol
   expect(manager.directory.get('a')?.isolation).toBe('dedicated');
 });
 
-test('what an operator decided outlives the master', async () => {
+test('an operator’s decision survives a restart', async () => {
   const first = await startManager({ maxDedicatedLanes: 1 });
   await settled(first, ['a', 'b'], 1);
   first.isolate('a', 'shared');

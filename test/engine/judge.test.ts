@@ -46,7 +46,7 @@ function judgeOf(count: number) {
   return { clock, board, judge, entries };
 }
 
-test('workers whose lane was so late that they are silent by now are judged as others are: the brake looks at them', () => {
+test('workers whose late lane made them look silent are judged like others, including by the brake', () => {
   const { clock, board, judge, entries } = judgeOf(4);
   for (const entry of entries) judge.received(entry, judge.nowMs(), true, false);
   clock.advance(60_000);

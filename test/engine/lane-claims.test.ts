@@ -37,7 +37,7 @@ function given(facts: Partial<GivenToLane> = {}): GivenToLane {
 const grown = (memory: unknown = GROWN) => ({ type: 'grown', slot: ROW, occupant: OCCUPANT, memory });
 const FAILED = { type: 'failed', cause: 'crash', reason: 'x', slot: undefined, occupant: undefined };
 
-test('what a lane says in its turn, of whom it was given, is believed', () => {
+test('a message of a lane about a worker that it was given, at a permitted time, is valid', () => {
   expect(claimProblem({ type: 'ready' }, given({ isReady: false }))).toBeUndefined();
   expect(claimProblem(grown(), given())).toBeUndefined();
   // With as large a ring as its worker's pace calls for.
@@ -116,11 +116,11 @@ test.each<[what: string, message: unknown, facts?: Partial<GivenToLane>]>([
   ['of an end by no cause', { ...FAILED, cause: '__proto__' }],
   ['of an end without a text', { ...FAILED, reason: { length: 3 } }],
   ['of an end because of a worker that is a text', { ...FAILED, slot: 'w' }],
-])('a lane that speaks %s is not believed', (_, message, facts) => {
+])('a message %s is invalid', (_, message, facts) => {
   expect(claimProblem(message, given(facts))).toMatch(/^it sent /);
 });
 
-test('whatever a lane says is either a message about what it was given or not believed, and never an error', () => {
+test('any message of a lane is either valid or rejected, and never throws', () => {
   const names = ['type', 'slot', 'occupant', 'memory', 'cause', 'reason'];
   const value = fc.oneof(
     fc.constantFrom('ready', 'grown', 'left', 'failed', 'crash', ROW, OCCUPANT, GROWN, SLOT),

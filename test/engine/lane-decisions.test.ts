@@ -19,7 +19,7 @@ import { overBudget, TimeShares } from '../../src/engine/lanes/time-shares.ts';
 import { isLaneTransition, LANE_STATES, replacementReason } from '../../src/model/lanes.ts';
 import { Hand, LedgerReader, LedgerWriter, newLedger } from '../../src/store/lane-ledger.ts';
 
-test('five failures within a minute are too much, however they are spread, and fewer never are', () => {
+test('five failures within a minute are too many, however they are spread, and fewer never are', () => {
   const gaps = fc.array(fc.integer({ min: 0, max: 40_000 }), { minLength: 1, maxLength: 30 });
   fc.assert(
     fc.property(gaps, (gapsMs) => {
@@ -41,7 +41,7 @@ test('five failures within a minute are too much, however they are spread, and f
   );
 });
 
-test('whoever comes to the penalty lane leaves it in its time, charged with anything or not', () => {
+test('every worker on the penalty lane leaves it in time, charged or not', () => {
   const times = fc.array(fc.nat(10 * CLEAN_AFTER_MS), { maxLength: 20 });
   fc.assert(
     fc.property(times, fc.nat(CLEAN_AFTER_MS), fc.nat(CLEAN_AFTER_MS), (atMs, sinceMs, passedMs) => {
@@ -53,7 +53,7 @@ test('whoever comes to the penalty lane leaves it in its time, charged with anyt
   );
 });
 
-test('the next start waits longer after each failure; on a shared lane never so long that its workers miss 3 s', () => {
+test('the delay grows with each failure; a shared lane’s workers are served again within 3 s', () => {
   let history = NO_FAULTS;
   const own: number[] = [];
   const shared: number[] = [];
@@ -66,7 +66,7 @@ test('the next start waits longer after each failure; on a shared lane never so 
   expect(shared).toEqual([100, 200, 400, 400]);
 });
 
-test('a lane leaves “stopped” for nothing, “draining” for “stopped” alone, and reaches every state', () => {
+test('a lane never leaves "stopped", leaves "draining" only for "stopped", and reaches every state', () => {
   for (const to of LANE_STATES) {
     expect(isLaneTransition('stopped', to)).toBe(false);
     expect(isLaneTransition('draining', to)).toBe(to === 'stopped');
@@ -95,7 +95,7 @@ function watched(what: readonly ('idle' | 'progress' | 'debt' | 'both')[], stall
   });
 }
 
-test('a thread stands still when it owes something and has done nothing for the whole time', () => {
+test('a thread is stalled when it has work and made no progress for the whole time', () => {
   expect(watched(Array(7).fill('debt'))).toEqual(Array(7).fill(undefined));
   expect(watched(Array(8).fill('debt')).at(-1)).toBe('it made no progress for 2 s');
   expect(watched(Array(100).fill('both'))).toEqual(Array(100).fill(undefined));
@@ -105,21 +105,21 @@ test('a thread stands still when it owes something and has done nothing for the 
   );
 });
 
-test('a thread without progress is stuck if it works or waits, and not if it only gets no processor', () => {
+test('a thread without progress is stuck if it works or waits, but not if it only gets no CPU', () => {
   const after = (stoodStillMs: number, cpuMs: number | undefined) => isStuck({ stoodStillMs, allowedMs: 2000, cpuMs });
   expect([after(2000, 1900), after(2000, 500), after(9000, 500)]).toEqual([true, true, true]);
   expect([after(2000, 0), after(2000, undefined), after(60_000, 400)]).toEqual([true, true, true]);
   expect([after(2000, 20), after(2000, 499), after(9000, 499)]).toEqual([false, false, false]);
 });
 
-test('an absence of the main thread is not held against a lane', () => {
+test('a pause of the main thread does not count as a stall of a lane', () => {
   const watch = new StallWatch(2000);
   watch.noteDebt();
   expect(watch.look(60_000, true)).toBeUndefined();
   expect(watch.stoodStillMs).toBe(500);
 });
 
-test('a thread that is never ready is ended, and one that takes its time is not', () => {
+test('a thread that never gets ready is terminated, one that is slow is not', () => {
   const watch = new StallWatch(2000);
   for (let look = 0; look < 119; look++) expect(watch.look(250, false)).toBeUndefined();
   expect(watch.look(250, false)).toBe('it was not ready within 30 s');
@@ -128,7 +128,7 @@ test('a thread that is never ready is ended, and one that takes its time is not'
 });
 
 describe('the search by halves', () => {
-  test('finds one of n workers in ⌈log₂ n⌉ + 1 failures, whoever it is, and clears nobody but innocents', () => {
+  test('finds any one of n workers in ⌈log₂ n⌉ + 1 failures, and clears only innocent ones', () => {
     const fleets = fc.integer({ min: 1, max: 300 }).chain((n) => fc.tuple(fc.constant(n), fc.nat(n - 1)));
     fc.assert(
       fc.property(fleets, ([n, culprit]) => {
@@ -153,13 +153,13 @@ describe('the search by halves', () => {
     );
   });
 
-  test('ends without anybody when those who are left cannot be it', () => {
+  test('ends without a result when the remaining workers cannot be the cause', () => {
     expect(nextHalvingStep(['a', 'b'], [], new Set(['a', 'b']))).toEqual({ found: undefined });
     expect(nextHalvingStep([], ['a'], new Set())).toEqual({ found: undefined });
   });
 });
 
-test('who takes more than the budget, and the most of all, is found; nobody below it ever is', () => {
+test('the worker that exceeds the budget by the most is found; no worker within it is', () => {
   const uses = fc.array(fc.integer({ min: 0, max: 10_000 }), { maxLength: 50 });
   fc.assert(
     fc.property(uses, fc.integer({ min: 1, max: 10_000 }), (used, budgetMs) => {
@@ -183,7 +183,7 @@ describe('the time of a lane', () => {
     return { lane: new LedgerWriter(memory), shares: new TimeShares(new LedgerReader(memory)) };
   }
 
-  test('counts what was used in the last ten seconds, wherever its counts wrap', () => {
+  test('counts the time used in the last ten seconds, wherever counts wrap', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 31 - 1), fc.array(fc.nat(400_000), { maxLength: 20 }), (before, uses) => {
         const memory = newLedger(2);
@@ -202,7 +202,7 @@ describe('the time of a lane', () => {
     );
   });
 
-  test('of a turn that does not end counts while it lasts, for whom it runs', () => {
+  test('of a turn that does not end counts for its worker while it lasts', () => {
     const { lane, shares } = newShares();
     lane.takeUp(worker(1));
     for (let look = 0; look < 4; look++) {
@@ -232,7 +232,7 @@ describe('the time of a lane', () => {
     expect(shares.suspect(workers, 1000)).toBeUndefined();
   });
 
-  test('is counted for whom it was, whoever has his row, and in whatever order they come and run', () => {
+  test('is counted for its worker, even if the row is reused, in any order', () => {
     const steps = fc.array(
       fc.record({
         row: fc.nat(2),
@@ -268,7 +268,7 @@ describe('the time of a lane', () => {
     );
   });
 
-  test('that was forgiven is not that of the next worker of its row either', () => {
+  test('that was reset does not count for the next worker of the row either', () => {
     const { lane, shares } = newShares();
     lane.add(worker(0), 900_000);
     shares.forgive(worker(0));
@@ -281,7 +281,7 @@ describe('the time of a lane', () => {
     expect([shares.endedMs(next), shares.totalMs]).toEqual([50, 6050]);
   });
 
-  test('that runs for a row’s former worker is not its successor’s', () => {
+  test('that runs for a former worker of a row does not count for the next one', () => {
     const { lane, shares } = newShares();
     lane.takeUp({ row: 0, occupant: 7 });
     for (let look = 0; look < 9; look++) shares.look(250);
@@ -289,7 +289,7 @@ describe('the time of a lane', () => {
   });
 });
 
-test('a thread ran for whom it ran last, unless it hears no more', () => {
+test('a thread counts as running for its last worker, unless it is deaf', () => {
   const owner = { row: 3, occupant: 4 };
   const of = (hand: Hand, isResting: boolean, hasMoved: boolean) =>
     (['stall', 'exit', 'crash'] as const).map((cause) => ranFor({ hand, isResting, owner, hasMoved }, cause)?.row);

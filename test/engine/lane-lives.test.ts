@@ -172,7 +172,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 const lives = fc.array(step, { maxLength: 80, size: 'max' });
 
-test('whatever threads do and however they end, no two write a slot, all is accounted for, and every penalty ends', async () => {
+test('whatever threads do and however they end, a slot has one writer, all heartbeats are counted, and every penalty ends', async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat(3), fc.integer({ min: 1, max: 2 }), lives, async (dedicated, shared, steps) => {
       const fleet = new Fleet(dedicated, shared);
@@ -210,7 +210,7 @@ test('whatever threads do and however they end, no two write a slot, all is acco
   );
 }, 60_000);
 
-test('a worker that fails on the penalty lane while on its way to its own goes on to it', async () => {
+test('a worker that fails on the penalty lane while moving to its dedicated lane continues to it', async () => {
   const fleet = new Fleet(1, 1);
   await fleet.manager.start();
   const laneOf = (id: string) => fleet.facts().find(({ workerId }) => workerId === id)?.lane;
@@ -236,7 +236,7 @@ test('a worker that fails on the penalty lane while on its way to its own goes o
   await fleet.end();
 });
 
-test('a worker that gave way gets a lane again when that of another is free, or is needed less than by it', async () => {
+test('a worker that gave way gets a lane again when one is free, or needed less than by it', async () => {
   const fleet = new Fleet(1, 1);
   await fleet.manager.start();
   const both = ['decided', 'fails'];
@@ -251,7 +251,7 @@ test('a worker that gave way gets a lane again when that of another is free, or 
   await fleet.end();
 });
 
-test('one whose lane was given to another while it was in quarantine gets one again in its turn', async () => {
+test('a worker whose lane was reassigned during its quarantine gets one again in its turn', async () => {
   const fleet = new Fleet(1, 1);
   await fleet.manager.start();
   const both = ['decided', 'other'];
@@ -268,7 +268,7 @@ test('one whose lane was given to another while it was in quarantine gets one ag
   await fleet.end();
 });
 
-test('decisions at once, while those who give way are busy, start one lane more than there may be, and all are met', async () => {
+test('concurrent decisions start at most one lane beyond the maximum, and all are carried out', async () => {
   const fleet = new Fleet(5, 1);
   await fleet.manager.start();
   const ids = Array.from({ length: 10 }, (_, n) => `w${n}`);
@@ -290,7 +290,7 @@ test('decisions at once, while those who give way are busy, start one lane more 
   await fleet.end();
 });
 
-test('free lanes go to who came first, whichever lane they share', async () => {
+test('free lanes go to the earliest workers, whichever lane they share', async () => {
   const fleet = new Fleet(1, 2);
   await fleet.manager.start();
   const ids = ['a', 'b', 'c', 'd', 'e'];
@@ -303,7 +303,7 @@ test('free lanes go to who came first, whichever lane they share', async () => {
   await fleet.end();
 });
 
-test('a shutdown while a worker’s own lane comes up waits for no more than its heartbeats, and loses none', async () => {
+test('a shutdown while a dedicated lane starts waits only for its heartbeats, and loses none', async () => {
   const fleet = new Fleet(1, 1);
   await fleet.manager.start();
   await fleet.live(5000, ['first', 'second']);
@@ -347,7 +347,7 @@ describe('workers that are gone', () => {
   test.each<[how: string, gone: (fleet: Fleet) => Promise<void>]>([
     ['are silent for long', async () => {}],
     ['said farewell', async ({ manager }) => manager.processHeartbeat({ workerId: 'gone', leaving: true })],
-  ])('and %s give their lane at once to one that is there, and get one again in their turn', async (_, leave) => {
+  ])('and %s give their lane at once to a present worker, and get one again in their turn', async (_, leave) => {
     const fleet = new Fleet(1, 1);
     await fleet.manager.start();
     const both = ['gone', 'alive'];
@@ -365,7 +365,7 @@ describe('workers that are gone', () => {
     await fleet.end();
   });
 
-  test('give their lane to one that has shared until then; one that is late for a moment does not', async () => {
+  test('give their lane to one on a shared lane; one that is late for a moment does not', async () => {
     const fleet = new Fleet(1, 1);
     await fleet.manager.start();
     const both = ['first', 'second'];
@@ -377,7 +377,7 @@ describe('workers that are gone', () => {
     await fleet.end();
   });
 
-  test('before the master began get their lanes when they are heard', async () => {
+  test('before the master started get their lanes when they report', async () => {
     const earlier = new Fleet(1, 1);
     await earlier.manager.start();
     await earlier.live(5000, ['gone']);

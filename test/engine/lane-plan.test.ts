@@ -72,7 +72,7 @@ describe('a plan', () => {
     );
   });
 
-  test('heeds what is set, and tells which limits that seems to exceed', () => {
+  test('follows the setting, and reports which limits it seems to exceed', () => {
     const of = (maxDedicatedLanes: number | 'all') =>
       planLanes({ facts: SMALL, cores: 2 }, { maxDedicatedLanes, sharedLanes: 2 }, MAX_WORKERS);
     const exceeded = (plan: ReturnType<typeof of>) => exceededBy(plan).map(({ resource }) => resource);
@@ -96,7 +96,7 @@ describe('a plan', () => {
     expect(planLanes(machine, { ...AUTO, sharedLanes: 5 }, MAX_WORKERS).shared).toBe(5);
   });
 
-  test('is told with the limit that binds, and whether memory is short just now', () => {
+  test('is reported with the limit that applies, and whether memory is currently short', () => {
     const plan = planLanes({ facts: SMALL, cores: 64 }, { ...AUTO, sharedLanes: 2 }, MAX_WORKERS);
     const told = { dedicated: 75, limitedBy: 'memory', setting: 'memory.max', isMemoryShort: true };
     expect(laneLimitOf(plan, true)).toEqual(told);

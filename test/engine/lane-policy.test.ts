@@ -55,7 +55,7 @@ describe('the need of a worker', () => {
   });
 });
 
-test('free lanes go to who needs them most, among equals to who came first, and never to who is to share or is absent', () => {
+test('free lanes go to the greatest need, then to the earliest worker, and never to shared or absent ones', () => {
   fc.assert(
     fc.property(fc.array(worker), (workers) => {
       const order = [...ownLaneOrder(workers, NOW_MS)];
@@ -73,13 +73,13 @@ describe('a lane that is taken', () => {
     sinceMs: NOW_MS - heldMs,
   });
 
-  test('is given up by who needs it least, the last one of those', () => {
+  test('is given up by the worker that needs it least, the last one of these', () => {
     const holders = [{ isHeavy: true }, {}, {}].map((facts) => heldFor(KEPT_FOR_MS, facts));
     expect(whoGivesWay({ ...ORDINARY, wishesOwnLane: true }, holders, NOW_MS)).toBe(holders[2]?.worker);
     expect(whoGivesWay({ ...ORDINARY, wishesOwnLane: true }, holders.slice(0, 1), NOW_MS)).toBe(holders[0]?.worker);
   });
 
-  test('is kept from those who need it as much', () => {
+  test('is not given to workers of equal need', () => {
     fc.assert(
       fc.property(worker, (each) => {
         expect(whoGivesWay(each, [heldFor(KEPT_FOR_MS, each)], NOW_MS)).toBeUndefined();
@@ -88,13 +88,13 @@ describe('a lane that is taken', () => {
     );
   });
 
-  test('is given up at once by who is absent, to anybody who is there', () => {
+  test('is given up at once by an absent worker, to any present one', () => {
     const holders = [heldFor(KEPT_FOR_MS, {}), heldFor(0, { isAbsent: true, wishesOwnLane: true }), heldFor(0, {})];
     expect(whoGivesWay(ORDINARY, holders, NOW_MS)).toBe(holders[1]?.worker);
     expect(whoGivesWay({ ...ORDINARY, isAbsent: true }, holders, NOW_MS)).toBeUndefined();
   });
 
-  test('is kept for a minute from wishes and load, and not from failures and decisions', () => {
+  test('is kept for a minute against requests and load, but not against failures and decisions', () => {
     const holders = [heldFor(KEPT_FOR_MS - 1, {})];
     expect(whoGivesWay({ ...ORDINARY, wishesOwnLane: true }, holders, NOW_MS)).toBeUndefined();
     expect(whoGivesWay({ ...ORDINARY, isHeavy: true }, holders, NOW_MS)).toBeUndefined();
@@ -146,7 +146,7 @@ class Deal {
   }
 }
 
-test('lanes are never more than the bound, end with who needs them most, and stay where nothing changes', () => {
+test('lanes never exceed the maximum, end with the workers of greatest need, and stay while nothing changes', () => {
   // No failure is forgiven meanwhile.
   const faults = fc.constantFrom([], [NOW_MS - CLEAN_AFTER_MS], [NOW_MS]);
   const fleet = fc.array(

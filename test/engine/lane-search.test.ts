@@ -12,7 +12,7 @@ const noLane = (): Lane => {
   throw new Error('no lane is needed');
 };
 
-test('finds one of n workers over two lanes in ⌈log₂ n⌉ + 1 failures, whoever it is', () => {
+test('finds any one of n workers over two lanes in ⌈log₂ n⌉ + 1 failures', () => {
   const fleets = fc.integer({ min: 1, max: 300 }).chain((n) => fc.tuple(fc.constant(n), fc.nat(n - 1)));
   fc.assert(
     fc.property(fleets, ([n, culprit]) => {
@@ -57,7 +57,7 @@ test('another lane that fails meanwhile has its turn later', () => {
   expect(search.afterFailure(other, noLane, 0)).toMatchObject({ to: second });
 });
 
-test('is in vain when neither lane fails for a while; the second lane is kept until it is released', () => {
+test('is abandoned when neither lane fails for a while; the second lane is kept until it is released', () => {
   const search = new LaneSearch<Lane, number>();
   const [home, second] = [laneOf(4), laneOf(0)];
   search.afterFailure(home, () => second, 0);

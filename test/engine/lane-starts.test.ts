@@ -26,7 +26,7 @@ class FakeLane {
 const ends = fc.constantFrom<End[]>('ready', 'ready', 'ready', 'fails', 'fails at once');
 const lanes = fc.array(fc.tuple(fc.constantFrom('shared' as const, 'dedicated' as const), ends), { maxLength: 30 });
 
-test('each lane is started once, in its turn, and no more at once than may be; while starts fail, one at a time', () => {
+test('each lane is started once, in its turn, within the limit of concurrent starts; while starts fail, one at a time', () => {
   fc.assert(
     fc.property(lanes, fc.integer({ min: 1, max: 4 }), (specs, atOnce) => {
       const clock = new FakeClock();
@@ -56,7 +56,7 @@ test('each lane is started once, in its turn, and no more at once than may be; w
   );
 });
 
-test('a lane of many comes before lanes of one, a lane that is not wanted any more does not come', () => {
+test('shared lanes start before dedicated ones, and a cancelled lane does not start', () => {
   const starts = new LaneStarts<FakeLane>({ clock: new FakeClock(), abandonedWaitMs: 60_000, atOnce: 1 });
   const [first, own, unwanted, shared] = [
     new FakeLane('dedicated', 'ready'),
@@ -78,7 +78,7 @@ test('a lane of many comes before lanes of one, a lane that is not wanted any mo
   expect(unwanted.starts).toBe(0);
 });
 
-test('nothing is started after the stop, not even when another start is over', () => {
+test('nothing is started after the stop, not even when another start ends', () => {
   const starts = new LaneStarts<FakeLane>({ clock: new FakeClock(), abandonedWaitMs: 60_000, atOnce: 1 });
   const [first, next] = [new FakeLane('shared', 'ready'), new FakeLane('dedicated', 'ready')];
   for (const lane of [first, next]) starts.queue(lane);
@@ -87,7 +87,7 @@ test('nothing is started after the stop, not even when another start is over', (
   expect([first.starts, next.starts]).toEqual([1, 0]);
 });
 
-test('nor is anything when the gate would open', async () => {
+test('nothing is started after the stop when the gate would open', async () => {
   const clock = new FakeClock();
   const starts = new LaneStarts<FakeLane>({ clock, abandonedWaitMs: 60_000, atOnce: 1 });
   const [bad, next] = [new FakeLane('shared', 'fails'), new FakeLane('shared', 'ready')];

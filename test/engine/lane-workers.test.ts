@@ -9,7 +9,7 @@ interface Worker {
 
 const ROWS = 3;
 
-test('whatever happens, whom the thread was given is known until it has left him, and it leaves them in turn', async () => {
+test('a worker that the thread was given is known until the thread has left it, and it leaves them in order', async () => {
   const steps = fc.array(
     fc.oneof(
       {

@@ -73,7 +73,7 @@ function states(workerId: string): string[] {
   return told('state', workerId).map(({ from = '', to, cause }) => `${from}>${to} ${cause}`);
 }
 
-test('each step of a life is told, with its cause', async () => {
+test('each state change is an event with its cause', async () => {
   announce('a');
   await appear('a');
   send('a');
@@ -97,7 +97,7 @@ test('each step of a life is told, with its cause', async () => {
   ]);
 });
 
-test('a worker is active once there are values of it, and says until then that there are none', async () => {
+test('a worker is active once it has values, and until then shows that it has none', async () => {
   send('a');
   expect(view('a')).toMatchObject({ state: 'registered', cause: 'no_record', isActive: false });
   expect(manager.internalState().activeWorkers).toBe(0);
@@ -109,7 +109,7 @@ test('a worker is active once there are values of it, and says until then that t
   expect(states('a')).toEqual(['>registered registration', 'registered>active heartbeat']);
 });
 
-test('a worker none of whose heartbeats is applied is registered, not silent, and once it was active it stays so', async () => {
+test('a worker without an applied heartbeat stays registered and never counts as silent', async () => {
   const bad = { cpuUsage: Number.NaN };
   const rejected = (id: string) => (manager.directory.get(id) as { slot: SlotReader }).slot.lastRejection();
   for (const id of RACK) announce(id, { group: 'rack' });
@@ -128,7 +128,7 @@ test('a worker none of whose heartbeats is applied is registered, not silent, an
   expect(view('r1')).toMatchObject({ state: 'active', isActive: true });
 });
 
-test('a farewell shows: who left is not active, and is back with its next heartbeat', async () => {
+test('a worker that said farewell is not active, and comes back with its next heartbeat', async () => {
   await appear('a');
   send('a', { leaving: true });
   expect(view('a')).toMatchObject({ state: 'leaving', isActive: true });
@@ -138,7 +138,7 @@ test('a farewell shows: who left is not active, and is back with its next heartb
   expect(view('a')).toMatchObject({ state: 'active', isActive: true });
 });
 
-test('a late heartbeat does not bring back who has said farewell', async () => {
+test('a late heartbeat does not bring back a worker that said farewell', async () => {
   await appear('a');
   send('a', { sequence: 1n });
   send('a', { sequence: 3n, leaving: true });
@@ -147,7 +147,7 @@ test('a late heartbeat does not bring back who has said farewell', async () => {
   expect(view('a').replacedBy).toMatchObject({ late: 1 });
 });
 
-test('is_active is false only beyond the timeout, and suspect says so earlier', async () => {
+test('is_active becomes false only after the timeout; suspect comes earlier', async () => {
   await appear('a');
   send('a');
   clock.advance(11_500);
@@ -158,7 +158,7 @@ test('is_active is false only beyond the timeout, and suspect says so earlier', 
   expect(view('a')).toMatchObject({ state: 'inactive', isActive: false });
 });
 
-test('wall clocks that jump, on either side, change nothing but what is shown', async () => {
+test('jumps of the wall clock on either side change only what is shown', async () => {
   await appear('a');
   for (const offMs of [0, 3_600_000, -3_600_000, 86_400_000]) {
     clock.jumpWallClock(-offMs);
@@ -170,7 +170,7 @@ test('wall clocks that jump, on either side, change nothing but what is shown', 
   expect(states('a')).toHaveLength(2);
 });
 
-test('a worker is judged by the interval that it keeps, if it cannot be told one', async () => {
+test('a worker without acks is judged by its own interval', async () => {
   await appear('slow');
   for (let i = 0; i < 6; i++) {
     send('slow');
@@ -185,7 +185,7 @@ test('a worker is judged by the interval that it keeps, if it cannot be told one
   expect(view('slow').state).toBe('inactive');
 });
 
-test('a worker that slows down costs one alarm, and one that announced its interval none', async () => {
+test('a worker that slows down causes one alarm, and none if it announced its interval', async () => {
   announce('announced', { intervalMs: 60_000 });
   await appear('announced', 'slower');
   for (let i = 0; i < 30; i++) {
@@ -206,7 +206,7 @@ test('a worker that slows down costs one alarm, and one that announced its inter
   ]);
 });
 
-test('nobody is called inactive who keeps to what it announced, or to its gap before', async () => {
+test('a worker that keeps to its announced interval, or to its previous gap, is never inactive', async () => {
   const gaps = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 3, maxLength: 12 });
   let life = 0;
   await fc.assert(
@@ -234,7 +234,7 @@ test('nobody is called inactive who keeps to what it announced, or to its gap be
   );
 });
 
-test('a worker whose pace is known is found out in time, whatever it announced and however long it was away', async () => {
+test('the failure of a worker of known pace is detected in time, whatever it announced and however long it was away', async () => {
   const others = ['o1', 'o2', 'o3', 'o4'];
   const restored = { approved: false, address: undefined, known: true, instanceIds: [], info: undefined };
   const lasts = { silentMs: 0, isActive: true, intervalMs: 3_600_000, lastUpdateS: 1, registeredS: 1 };
@@ -264,7 +264,7 @@ test('a worker whose pace is known is found out in time, whatever it announced a
   expect(['outage', 'restarted', 'goodbye'].map((id) => view(id).isActive)).toEqual([false, false, false]);
 });
 
-test('a worker that cannot be told any more keeps to what it announced, and copies are no pace', async () => {
+test('a worker without acks any more is judged by its announced interval, and duplicates are not a pace', async () => {
   announce('a', { intervalMs: 60_000 });
   await appear('a', 'copied');
   beat(20_000, ['a']);
@@ -282,7 +282,7 @@ function inactivations(workerId: string): number {
   return told('state', workerId).filter(({ to }) => to === 'inactive').length;
 }
 
-test('a worker whose machine is set back under its former name is heard again after a few heartbeats', () => {
+test('a worker restored from a snapshot is accepted again after a few heartbeats', () => {
   for (let sequence = 1n; sequence <= 400n; sequence++) send('a', { sequence, instanceId: 'one' });
   for (let sequence = 40n; sequence <= 60n; sequence++) {
     send('a', { sequence, instanceId: 'one' });
@@ -292,7 +292,7 @@ test('a worker whose machine is set back under its former name is heard again af
   expect(view('a').replacedBy.late).toBe(2);
 });
 
-test('a worker that is another instance each time is told of a few times, then counted, then summed up', async () => {
+test('restarts of a worker in a loop are events at first, then counted, then summed up', async () => {
   let lines = 0;
   manager.members.onChange(() => lines++);
   send('victim');
@@ -313,7 +313,7 @@ test('a worker that is another instance each time is told of a few times, then c
   ]);
 });
 
-test('a worker that comes and goes all the time does not fill the log, nor the journal', () => {
+test('a worker that comes and goes constantly fills neither the event log nor the journal', () => {
   let lines = 0;
   manager.members.onChange(() => lines++);
   for (let i = 0; i < 500; i++) {
@@ -329,7 +329,7 @@ test('a worker that comes and goes all the time does not fill the log, nor the j
   expect(lines).toBeLessThan(45);
 });
 
-test('figures of a brake go on being told while it holds, at most once a second', async () => {
+test('figures of an engaged brake are published at most once a second', async () => {
   const holds: Holds[] = [];
   manager.onAnnouncement((announcement) => {
     if (announcement.type === 'holds') holds.push(announcement.holds);
@@ -352,7 +352,7 @@ test('figures of a brake go on being told while it holds, at most once a second'
   expect((holds.at(-1)?.brakes[0]?.endsUnixMs as number) - before).toBeGreaterThan(29_000);
 });
 
-test('skew and missed are as large as they are, and one number that is none spoils nothing', async () => {
+test('skew and missed are exact however large, and an invalid number changes nothing', async () => {
   await appear('a');
   const sentAt = (offMs: number) => ({ sentAtUnixMs: BigInt(Math.round(clock.wallMs()) + offMs), lastRoundTripMs: 0 });
   const year = 365 * 86_400_000;
@@ -378,7 +378,7 @@ test('skew and missed are as large as they are, and one number that is none spoi
   expect(view('a').missed).toBe(4_999_999_999);
 });
 
-test('silence is no lack of progress: neither an outage, nor a brake, nor a stall of the master', async () => {
+test('silence does not count as a lack of progress: neither in an outage, nor a brake, nor a stall of the master', async () => {
   await start({ stuckAfterMs: 60_000 });
   const ids = ['a', 'b', 'c', 'd'];
   let progress = 0;
@@ -408,7 +408,7 @@ function slotOf(workerId: string) {
   return (manager.directory.get(workerId) as { slot: { counts(): { applied: number } } }).slot;
 }
 
-test('a fleet that is too large is told to send less often, and each deadline is later by as much', async () => {
+test('a fleet above the target rate is told to send less often, and each deadline moves accordingly', async () => {
   await start({ targetHeartbeatsPerS: 10 });
   const ids = Array.from({ length: 100 }, (_, index) => `w${index}`);
   await appear(...ids);
@@ -450,7 +450,7 @@ test('a new instance is a restart, and the older one is refused from then on', (
   expect(view('a').hasConflict).toBe(false);
 });
 
-test('only the instance that speaks for a worker deregisters it, and its approval stays', async () => {
+test('only the current instance can deregister a worker, and its approval stays', async () => {
   await start({ admission: 'approved' });
   manager.approve('a');
   // It is not there: whoever says farewell in its name takes nothing from it.
@@ -474,7 +474,7 @@ test('only the instance that speaks for a worker deregisters it, and its approva
   expect(() => send('a')).toThrow('waits for approval');
 });
 
-test('an older instance that keeps sending is told of at once, and is heard again when the later one is gone', async () => {
+test('an older instance that keeps sending is reported at once, and accepted again when the later one is gone', async () => {
   await appear('a');
   send('a', { instanceId: 'first' });
   send('a', { instanceId: 'second' });
@@ -490,7 +490,7 @@ test('an older instance that keeps sending is told of at once, and is heard agai
   expect(view('a').state).toBe('active');
 });
 
-test('an instance that has only registered speaks for the worker, and not for ever', async () => {
+test('an instance that only registered speaks for the worker for a limited time', async () => {
   announce('a', { instanceId: 'first' });
   announce('a', { instanceId: 'second' });
   expect(() => send('a', { instanceId: 'first' })).toThrow('a later instance');
@@ -506,7 +506,7 @@ test('an instance that has only registered speaks for the worker, and not for ev
   expect(view('b').state).toBe('active');
 });
 
-test('who was refused does not look alive for it', async () => {
+test('a refused heartbeat does not keep its worker alive', async () => {
   await appear('a');
   send('a', { instanceId: 'first' });
   send('a', { instanceId: 'second' });
@@ -518,12 +518,12 @@ test('who was refused does not look alive for it', async () => {
   expect(view('a').state).toBe('inactive');
 });
 
-test('a worker without instances that counts anew has restarted', () => {
+test('a worker without instance ids whose sequence restarts has restarted', () => {
   for (const sequence of [1n, 2n, 500n, 1n, 2n]) send('a', { sequence });
   expect(view('a')).toMatchObject({ restarts: 1, missed: 497 });
 });
 
-test('a host loop that stands still is told, once, and that it moves again', async () => {
+test('a blocked host loop is reported once, and so is its end', async () => {
   await appear('a');
   beat(10_000, ['a'], { hostLoopLagMs: 29_000 });
   expect(view('a').stuck).toBeUndefined();
@@ -534,7 +534,7 @@ test('a host loop that stands still is told, once, and that it moves again', asy
   expect([told('stuck', 'a').length, told('stuck_over', 'a').length]).toEqual([1, 1]);
 });
 
-test('a running task without progress is told when it takes longer than the limit', async () => {
+test('a running task without progress is reported after the limit', async () => {
   await start({ stuckAfterMs: 60_000 });
   const task = (progress: number) => ({ runningTasks: [{ taskId: 't', status: 'running', progress }] });
   const applied = async () => {
@@ -563,7 +563,7 @@ test('a running task without progress is told when it takes longer than the limi
   expect(view('a').stuck).toBeUndefined();
 });
 
-test('a worker that sends less often than the limit is not stuck for it, but for what its heartbeats say', async () => {
+test('a worker that sends less often than the limit is stuck only if its heartbeats say so', async () => {
   announce('a', { intervalMs: 600_000 });
   await appear('a');
   const tell = async (progress: number) => {
@@ -579,7 +579,7 @@ test('a worker that sends less often than the limit is not stuck for it, but for
 
 const RACK = ['r1', 'r2', 'r3', 'r4'];
 
-test('an operator ends the brake, and who is silent has failed', async () => {
+test('when an operator releases the brake, silent workers have failed', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
   announce('other', { group: 'else' });
   await appear(...RACK, 'other');
@@ -596,7 +596,7 @@ test('an operator ends the brake, and who is silent has failed', async () => {
   expect(manager.holds.brakes).toEqual([]);
 });
 
-test('most of a group back: the brake ends, and the others get as long as if they had just been heard', async () => {
+test('when most of a group is back, the brake ends, and the others get a full timeout', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
   await appear(...RACK);
   beat(20_000, RACK);
@@ -609,7 +609,7 @@ test('most of a group back: the brake ends, and the others get as long as if the
   expect(view('r4')).toMatchObject({ state: 'inactive', isActive: false });
 });
 
-test('workers who came back, or were never frozen, are judged again after a brake', async () => {
+test('workers that came back, or were not held, are judged again after a brake', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
   await appear(...RACK);
   beat(20_000, RACK);
@@ -621,7 +621,7 @@ test('workers who came back, or were never frozen, are judged again after a brak
   expect(view('r1').state).toBe('inactive');
 });
 
-test('connections that end without a farewell are silence: of most of a group the brake holds', async () => {
+test('connections that end without a farewell count as silence: for most of a group the brake engages', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
   await appear(...RACK);
   beat(20_000, RACK);
@@ -632,7 +632,7 @@ test('connections that end without a farewell are silence: of most of a group th
   expect(told('brake')).toHaveLength(1);
 });
 
-test('one connection that ends is one silent worker, whose group is not held', async () => {
+test('one closed connection is one silent worker, and no brake engages', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
   await appear(...RACK);
   beat(20_000, RACK);
@@ -642,7 +642,7 @@ test('one connection that ends is one silent worker, whose group is not held', a
   expect(told('brake')).toEqual([]);
 });
 
-test('a farewell of most of a group is no brake, though their connections end with it', async () => {
+test('a farewell of most of a group engages no brake, though their connections end', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
   await appear(...RACK);
   beat(20_000, RACK);
@@ -656,7 +656,7 @@ test('a farewell of most of a group is no brake, though their connections end wi
   expect(told('brake')).toEqual([]);
 });
 
-test('an ephemeral worker is forgotten soon, its lane with it, and by the stream that it came by', async () => {
+test('an ephemeral worker is removed soon, with its lane and its stream’s memory of it', async () => {
   announce('job', { ephemeral: true });
   await appear('job', 'server');
   send('job', {}, STREAM);
@@ -668,7 +668,7 @@ test('an ephemeral worker is forgotten soon, its lane with it, and by the stream
   expect(forgotten).toEqual(['job']);
 });
 
-test('a stall of main is told once, with how long it was, and given back', async () => {
+test('a stall of main is one event with its duration, and extends all deadlines', async () => {
   await appear('a');
   send('a');
   clock.advance(9000);
@@ -698,7 +698,7 @@ function restoreRack(): void {
   manager.restore(members, new Map(RACK.map((workerId) => [workerId, valuesOf(workerId)])));
 }
 
-test('workers of an earlier master who never come back do not weigh on their group for ever', () => {
+test('workers of an earlier master that never come back do not count in their group for ever', () => {
   restoreRack();
   expect(told('grace')).toHaveLength(1);
   beat(50_000, ['r1', 'r2', 'r3']);
@@ -710,7 +710,7 @@ test('workers of an earlier master who never come back do not weigh on their gro
   expect(manager.holds.brakes).toMatchObject([{ group: 'rack', silent: 3, watched: 3 }]);
 });
 
-test('that a worker is inactive which was so for an earlier master, too, is no news', () => {
+test('a worker that was inactive for an earlier master causes no event when it stays inactive', () => {
   const restored = (id: string, isActive: boolean) => ({ ...rackMember(id), activity: { isActive, heardS: 1 } });
   manager.restore([restored('was active', true), restored('was gone', false)], new Map());
   clock.advance(70_000);
@@ -719,7 +719,7 @@ test('that a worker is inactive which was so for an earlier master, too, is no n
   expect(states('was active')).toEqual(['unknown>inactive grace_over']);
 });
 
-test('without values a worker of an earlier master stays as it was until there are some, or the grace is over', async () => {
+test('a worker of an earlier master without values keeps its state until it has some, or the grace ends', async () => {
   const never = ['n1', 'n2', 'n3', 'n4'];
   const activity = { isActive: true, heardS: 1 };
   manager.restore(
@@ -746,7 +746,7 @@ test('without values a worker of an earlier master stays as it was until there a
   expect(manager.holds.brakes).toMatchObject([{ group: 'rack', silent: 4, watched: 4 }]);
 });
 
-test('nobody of an earlier master’s fleet comes back: that is rather the way to them', () => {
+test('if no worker of an earlier master comes back, the network is suspected', () => {
   restoreRack();
   clock.advance(70_000);
   expect(told('brake')).toHaveLength(1);
@@ -756,7 +756,7 @@ test('nobody of an earlier master’s fleet comes back: that is rather the way t
   expect(told('brake')).toHaveLength(1);
 });
 
-test('who was to be forgotten while the brake held is so when it is released', async () => {
+test('a worker whose retention passed during a brake is removed when it is released', async () => {
   await start({ retentionMs: 120_000 });
   for (const id of RACK) announce(id, { group: 'rack' });
   await appear(...RACK);
@@ -766,7 +766,7 @@ test('who was to be forgotten while the brake held is so when it is released', a
   expect(manager.holds.brakes).toEqual([]);
 });
 
-test('a dead worker is found out, though the way to its group fails again and again', async () => {
+test('a dead worker is detected although the network of its group fails repeatedly', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
   await appear(...RACK);
   beat(20_000, RACK);
@@ -778,7 +778,7 @@ test('a dead worker is found out, though the way to its group fails again and ag
   expect(view('r1').state).toBe('active');
 });
 
-test('one heartbeat that comes late does not make a slow worker look fast', async () => {
+test('a late heartbeat does not make a slow worker look fast', async () => {
   await appear('slow');
   for (let i = 0; i < 4; i++) {
     send('slow');
@@ -792,7 +792,7 @@ test('one heartbeat that comes late does not make a slow worker look fast', asyn
   expect(view('slow')).toMatchObject({ state: 'active', intervalMs: 20_000 });
 });
 
-test('a pace that falls is not held against those who have not heard of it', async () => {
+test('a shorter assigned interval does not apply to workers that have not received it', async () => {
   await start({ targetHeartbeatsPerS: 1 });
   const many = Array.from({ length: 40 }, (_, index) => `w${index}`);
   await appear(...many, 'last');
@@ -809,7 +809,7 @@ test('a pace that falls is not held against those who have not heard of it', asy
   expect(view('last').state).toBe('suspect');
 });
 
-test('nor is one that falls once more, against those who have heard of the first fall alone', async () => {
+test('a second shorter interval does not apply to workers that have received only the first', async () => {
   await start({ targetHeartbeatsPerS: 1 });
   const many = Array.from({ length: 40 }, (_, index) => `w${index}`);
   await appear(...many, 'last');
@@ -826,7 +826,7 @@ test('nor is one that falls once more, against those who have heard of the first
   expect(view('last').state).toBe('active');
 });
 
-test('who dies after the pace has fallen is found out as soon as in any small fleet', async () => {
+test('a failure after the interval became shorter is detected as fast as in a small fleet', async () => {
   await start({ targetHeartbeatsPerS: 1 });
   const many = Array.from({ length: 40 }, (_, index) => `w${index}`);
   await appear(...many, 'last');
@@ -843,7 +843,7 @@ test('who dies after the pace has fallen is found out as soon as in any small fl
   expect(view('last').state).toBe('inactive');
 });
 
-test('workers of groups too small to tell a mass by have a brake together', async () => {
+test('workers of groups too small for a brake of their own share one', async () => {
   const pairs = Array.from({ length: 10 }, (_, index) => `p${index}`);
   for (const [index, id] of pairs.entries()) announce(id, { group: `pair-${Math.floor(index / 2)}` });
   await appear(...pairs);
@@ -858,7 +858,7 @@ test('workers of groups too small to tell a mass by have a brake together', asyn
   expect(told('brake')).toHaveLength(1);
 });
 
-test('a group that was held is watched again after it', async () => {
+test('a group is watched again after its brake', async () => {
   for (const id of RACK) announce(id, { group: 'rack' });
   await appear(...RACK);
   beat(20_000, RACK);
@@ -869,7 +869,7 @@ test('a group that was held is watched again after it', async () => {
   expect(RACK.every((id) => view(id).isActive)).toBe(true);
 });
 
-test('a master that never runs smoothly finds out the dead all the same, and says how it fares', async () => {
+test('a master that never runs smoothly detects failures anyway, and reports its stalls', async () => {
   await appear('dead');
   send('dead');
   for (let passedMs = 0; passedMs < 30 * 60_000; passedMs += 1000) {
@@ -881,7 +881,7 @@ test('a master that never runs smoothly finds out the dead all the same, and say
   expect(told('stall').length).toBeLessThan(40);
 });
 
-test('a worker that left stays so, whatever of it was on its way', async () => {
+test('a worker that left stays left, whatever heartbeats were in transit', async () => {
   await appear('a');
   send('a', { sequence: 1n }, STREAM);
   send('a', { sequence: 3n, leaving: true }, STREAM);
@@ -890,7 +890,7 @@ test('a worker that left stays so, whatever of it was on its way', async () => {
   expect(view('a')).toMatchObject({ state: 'left', isActive: false });
 });
 
-test('a worker without instances that was started again after its farewell is back at once', async () => {
+test('a worker without instance ids that restarts after its farewell is back at once', async () => {
   await appear('first', 'second');
   for (let sequence = 1n; sequence <= 20n; sequence++) {
     send('first', { sequence });
@@ -908,7 +908,7 @@ test('a worker without instances that was started again after its farewell is ba
   expect(view('second')).toMatchObject({ state: 'active', restarts: 1, missed: 0 });
 });
 
-test('an older instance that keeps trying is not taken for a newcomer, however often the later one restarts', () => {
+test('an older instance that keeps trying is not taken for a new one, however often the later one restarts', () => {
   send('a', { instanceId: 'old' });
   for (let life = 0; life < 100; life++) {
     send('a', { instanceId: `life-${life}` });
@@ -917,7 +917,7 @@ test('an older instance that keeps trying is not taken for a newcomer, however o
   }
 });
 
-test('a worker without instances that begins anew is found out, also when its first numbers are lost', () => {
+test('the restart of a worker without instance ids is detected, even if its first numbers are lost', () => {
   for (let sequence = 1n; sequence <= 400n; sequence++) send('a', { sequence });
   for (let sequence = 2n; sequence <= 20n; sequence++) {
     send('a', { sequence });

@@ -43,7 +43,7 @@ Max open files            1024                 524288               files
 `;
 
 describe('memory', () => {
-  test('is that of the machine where nothing else is known', () => {
+  test('is that of the machine if nothing else is known', () => {
     expect(read({ constrainedMemoryBytes: 0 }).memory).toEqual([
       { setting: 'the machine’s memory', most: 16e9, taken: 80e6 },
     ]);
@@ -65,7 +65,7 @@ describe('memory', () => {
     expect(least(read().memory)).toEqual({ setting, most: 2e9, taken: 80e6 });
   });
 
-  test('that others use is taken, and what the kernel gives back by itself is not', () => {
+  test('used by others counts as taken, memory that the kernel can reclaim does not', () => {
     files({
       'proc/meminfo': 'MemTotal:        8000000 kB\nMemFree:  100 kB\nMemAvailable:    2000000 kB\n',
       'proc/self/cgroup': '0::/a\n',
@@ -95,7 +95,7 @@ describe('memory', () => {
     },
   );
 
-  test('is what libuv knows of version 1', () => {
+  test('is what libuv reports for version 1', () => {
     files({ 'proc/self/cgroup': '4:memory:/limited\n0::/\n' });
     const { memory } = read({ constrainedMemoryBytes: 1e9 });
     expect(least(memory)).toEqual({ setting: 'the container’s memory', most: 1e9, taken: 80e6 });
@@ -103,7 +103,7 @@ describe('memory', () => {
 });
 
 describe('processes', () => {
-  test('are as few as the tightest group has free, with what runs in it', () => {
+  test('are limited by the tightest group, minus what runs in it', () => {
     files({
       'proc/self/cgroup': '0::/a/b\n',
       'cgroup/a/b/pids.max': '500\n',
@@ -115,7 +115,7 @@ describe('processes', () => {
     expect(least(read().processes)).toEqual({ setting: 'pids.max', most: 600, taken: 580 });
   });
 
-  test('of one user are limited, unless it is root', () => {
+  test('of one user are limited, except for root', () => {
     files({ 'proc/self/limits': LIMITS, 'proc/self/task/1/comm': '', 'proc/self/task/2/comm': '' });
     expect(read().processes).toEqual([{ setting: 'ulimit -u', most: 4096, taken: 2 }]);
     expect(read({ isRoot: true }).processes).toEqual([]);
@@ -134,7 +134,7 @@ describe('processes', () => {
   });
 });
 
-test('memory maps and open files are limited, less what this process has', () => {
+test('memory maps and open files are limited, minus what this process uses', () => {
   files({
     'proc/sys/vm/max_map_count': '65530\n',
     'proc/self/maps': '00400000-00401000 r--p a\n00401000-00402000 r-xp a\n',
@@ -145,7 +145,7 @@ test('memory maps and open files are limited, less what this process has', () =>
   expect(read()['open files']).toEqual([{ setting: 'ulimit -n', most: 1024, taken: 1 }]);
 });
 
-test('what is missing, unlimited or garbled is no limit, and never a failure', () => {
+test('missing, unlimited or malformed values are no limit and no error', () => {
   const names = [
     'proc/self/cgroup',
     'proc/self/limits',
@@ -198,7 +198,7 @@ test('what is missing, unlimited or garbled is no limit, and never a failure', (
   );
 });
 
-test('of this machine, the facts are those of its files', () => {
+test('the facts of this machine are those of its files', () => {
   const facts = readMachineFacts();
   expect(facts.memory).toContainEqual(expect.objectContaining({ setting: 'the machine’s memory', most: totalmem() }));
   const [maps] = facts['memory maps'];

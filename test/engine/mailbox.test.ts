@@ -6,7 +6,7 @@ const receipt = { monotonicMs: 0, wallMs: 0 };
 const bytesOf = (value: number) => Uint8Array.from(Buffer.from(String(value)));
 const numberIn = (parcel: { bytes: Uint8Array }) => Number(Buffer.from(parcel.bytes).toString());
 
-test('whatever happens, every accepted heartbeat is given to the lane in order, or replaced by a newer one', () => {
+test('every accepted heartbeat is given to the lane in order, or replaced by a newer one', () => {
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.constant('accept' as const) },
     { weight: 3, arbitrary: fc.constant('done' as const) },

@@ -42,7 +42,7 @@ type Opened = ReturnType<typeof openOnly>;
 const linesIn = async () => (await readFile(path, 'utf8')).trimEnd().split('\n').slice(1);
 const idsIn = async () => (await linesIn()).map((line) => JSON.parse(line).id);
 
-test('all that is known of workers is there after a restart, whatever their ids are', async () => {
+test('all members survive a restart, whatever their ids', async () => {
   const first = await open();
   for (const id of ['__proto__', '../x', '🦊', 'line\u2028separator']) first.members.approve(id);
   first.members.setAddress('🦊', '10.0.0.5:6000');
@@ -88,7 +88,7 @@ test('changes are written together, soon after the first', async () => {
   await file.close();
 });
 
-test('what is history is dropped: at the start, and when most of it is', async () => {
+test('history is dropped at the start, and when most of the file is history', async () => {
   const first = await open();
   first.members.join('stays');
   await first.file.close();
@@ -109,7 +109,7 @@ test('what is history is dropped: at the start, and when most of it is', async (
   expect(await idsIn()).toEqual(['stays']);
 });
 
-test('10,000 workers that come at once cost little, and are written within a second', async () => {
+test('10,000 workers that register at the same time are written within a second, at little cost', async () => {
   const { members, file, clock } = await open();
   const beganMs = performance.now();
   for (let i = 0; i < 10_000; i++) members.join(`worker-${i}`);
@@ -121,7 +121,7 @@ test('10,000 workers that come at once cost little, and are written within a sec
   expect(tookMs).toBeLessThan(1000);
 });
 
-test('a last line that a kill has cut short is dropped, and the next change is whole', async () => {
+test('an incomplete last line after a kill is ignored, and the next change is whole', async () => {
   const first = await open();
   first.members.join('a');
   await first.file.close();
@@ -141,7 +141,7 @@ test.each([
   ['an id that cannot be one', '{"id":"","gone":true}', 2],
   ['a decision that is none', '{"id":"b","approved":true,"known":true,"isolation":"dedicatd"}', 2],
   ['an info that is none', '{"id":"b","approved":true,"known":true,"info":{"totalCpu":"many"}}', 2],
-])('%s in the middle: the file is set aside, and all else is kept', async (_, damage, kept) => {
+])('%s in the middle: the file is set aside, and everything else is kept', async (_, damage, kept) => {
   const good = ['a', 'c'].map((workerId) => journalLine({ workerId, member: memberOf(workerId) }));
   const text = `${JOURNAL_HEADER}${good[0]}${damage}\n${good[1]}`;
   await writeFile(path, text);
@@ -168,12 +168,12 @@ test.each(['garbage\n', '\n', '{"format":"another","version":2}\n', Buffer.from(
   },
 );
 
-test('an empty file is told', async () => {
+test('an empty file is reported', async () => {
   await writeFile(path, '');
   expect((await open()).log).toMatchObject([{ level: 'error', msg: expect.stringContaining('is empty') }]);
 });
 
-test('a header that is lost costs no member', async () => {
+test('a lost header loses no member', async () => {
   await writeFile(path, journalLine({ workerId: 'a', member: memberOf('a') }));
   const { members } = await open();
   expect(members.all()).toEqual([memberOf('a')]);
@@ -193,7 +193,7 @@ test('a file of a newer version is left as it is, and the master says so', async
   expect(await readdir(dataDir)).toEqual(['members.jsonl']);
 });
 
-test('the file of a master before the journal is taken over once', async () => {
+test('the file of the earlier format is migrated once', async () => {
   const old = join(dataDir, 'members.json');
   const workers = [
     { id: 'a', approved: true },
@@ -224,7 +224,7 @@ test.each(['{', '{"version":2,"workers":[]}', '{"version":1,"workers":[{"id":""}
   },
 );
 
-test('a write that fails is told once and tried again, and nothing is lost', async () => {
+test('a failed write is logged once and retried, and nothing is lost', async () => {
   const { members, file, clock, log, failing } = await open();
   members.join('a');
   clock.advance(200);
@@ -281,7 +281,7 @@ const change: fc.Arbitrary<(members: Members) => void> = fc.oneof(
   }),
 );
 
-test('whatever has changed and wherever the journal is cut, a prefix of the history comes back', async () => {
+test('wherever the journal is truncated, a prefix of the history is restored', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(change, { maxLength: 12 }),
@@ -323,7 +323,7 @@ test.each([
   ['with a line cut, and the next joined to it', (text: string) => text.replace(/"b",.*\n/, '"b","app'), ['a', 'c'], 1],
   ['with a line of 100 MB', (text: string) => text.replace('\n', `\n${'x'.repeat(100_000_000)}`), ['a', 'b', 'c'], 1],
   ['with 100 MB in an object', (text: string) => text.replace('"b"', `"${'b'.repeat(100_000_000)}"`), ['a', 'c'], 1],
-])('of a file %s, a copy is set aside and what can be read is kept', async (_, damage, kept, lostLines) => {
+])('of a file %s, a copy is set aside and the readable part is kept', async (_, damage, kept, lostLines) => {
   const lines = ['a', 'b', 'c'].map((workerId) => journalLine({ workerId, member: memberOf(workerId) }));
   await writeFile(path, damage(`${JOURNAL_HEADER}${lines.join('')}`));
   const { members, file, log } = await open();
@@ -350,7 +350,7 @@ test('a disk that damages the file at each start is not filled with copies', asy
   expect(await readFile(join(dataDir, copies.at(-1) as string), 'utf8')).toContain('nonsense 7');
 });
 
-test('a write that fails at the start is tried again, though nothing changes ever after', async () => {
+test('a write that fails at the start is retried, even without further changes', async () => {
   const line = journalLine({ workerId: 'a', member: memberOf('a') });
   await writeFile(path, `${JOURNAL_HEADER}${line}${line}`);
   await mkdir(`${path}.new`);
@@ -371,20 +371,23 @@ test('a write that fails at the start is tried again, though nothing changes eve
 test.each([
   ['tries again', async ({ clock }: Opened) => void clock.advance(5000)],
   ['ends', ({ file }: Opened) => file.close()],
-])('a master whose first write failed, and that %s before the members are taken over, loses nobody', async (_, go) => {
-  const line = journalLine({ workerId: 'a', member: memberOf('a') });
-  await writeFile(path, `${JOURNAL_HEADER}${line}${line}`);
-  await mkdir(`${path}.new`);
-  const opened = openOnly();
-  const kept = await opened.file.open();
-  await rmdir(`${path}.new`);
-  await go(opened);
-  await eventually(() => opened.failing.length === 2);
-  expect(await idsIn()).toEqual(['a']);
-  opened.members.restore(kept);
-  opened.members.join('b');
-  await opened.file.close();
-});
+])(
+  'a master whose first write failed, and that %s before the members are taken over, loses no member',
+  async (_, go) => {
+    const line = journalLine({ workerId: 'a', member: memberOf('a') });
+    await writeFile(path, `${JOURNAL_HEADER}${line}${line}`);
+    await mkdir(`${path}.new`);
+    const opened = openOnly();
+    const kept = await opened.file.open();
+    await rmdir(`${path}.new`);
+    await go(opened);
+    await eventually(() => opened.failing.length === 2);
+    expect(await idsIn()).toEqual(['a']);
+    opened.members.restore(kept);
+    opened.members.join('b');
+    await opened.file.close();
+  },
+);
 
 test.each([
   [
@@ -430,7 +433,7 @@ test.each([
   },
 );
 
-test('a master that lost the directory while it added a change adds no more', async () => {
+test('a master that lost the directory during a write appends nothing more', async () => {
   const { members, file, clock } = await open();
   members.approve('a');
   clock.advance(200);
@@ -453,7 +456,7 @@ test('a master that lost the directory while it added a change adds no more', as
   expect(await readFile(path, 'utf8')).toBe(before);
 });
 
-test('a file is as it was left until somebody else writes it, also where it is gone', async () => {
+test('isAsLeft is true until another process writes the file, also if the file is gone', async () => {
   const { members, file, clock, failing } = await open();
   expect(await file.isAsLeft()).toBe(true);
   for (const id of ['a', 'b']) {

@@ -16,7 +16,7 @@ function newMembers(mode: 'open' | 'approved' = 'open') {
 const infoOf = (group: string) =>
   create(WorkerInfoSchema, { workerId: 'a', group, labels: { zone: 'x' }, totalCpu: Number.NaN });
 
-test('a change is told once, and what changes nothing is not', () => {
+test('a change is reported once, and an unchanged value is not', () => {
   const { members, changed } = newMembers();
   for (let i = 0; i < 2; i++) {
     members.join('a');
@@ -43,7 +43,7 @@ test('a change is told once, and what changes nothing is not', () => {
   expect(members.size).toBe(0);
 });
 
-test('only the newest lives of a worker are kept', () => {
+test('only the newest instances of a worker are kept', () => {
   const { members } = newMembers();
   members.setInstances(
     'a',
@@ -53,7 +53,7 @@ test('only the newest lives of a worker are kept', () => {
   expect(members.get('a')?.instanceIds[0]).toBe('0');
 });
 
-test('of an expired worker only what an operator said stays', () => {
+test('of an expired worker only what an operator set is kept', () => {
   const { members, changed } = newMembers();
   for (const id of ['plain', 'approved', 'addressed', 'isolated']) {
     members.join(id);
@@ -78,7 +78,7 @@ test('of an expired worker only what an operator said stays', () => {
   ]);
 });
 
-test('the list of those who wait is bounded: the one unheard for longest gives way', () => {
+test('the pending list is limited: the least recent worker is dropped', () => {
   const { members, clock } = newMembers('approved');
   members.turnAway('a');
   members.turnAway('b');

@@ -74,7 +74,7 @@ describe.each<[act: string, cause: FaultCause, reason: RegExp]>([
   ['really exit later', 'exit', /exit code 0/],
   ['remove all listeners', 'crash', /nobody listens/],
 ])('a processor that does "%s"', (act, cause, reason) => {
-  test('is charged to the worker for whom it began that, whoever came after', async () => {
+  test('is charged to the worker for which it started that, not to later ones', async () => {
     const manager = await startManager();
     // In one batch: the neighbours are in hand after it, and before what it put off.
     send(manager, 'bad', 2, act);
@@ -122,7 +122,7 @@ test.each(['busy for long', 'sleep for long', 'busy in timers'])(
   },
 );
 
-test('a port that a processor closes is not the one that heartbeats come by', async () => {
+test('a processor cannot close the port of heartbeats', async () => {
   const manager = await startManager();
   send(manager, 'bad', 2, 'close the port');
   sendAll(manager, ['bad', ...NEIGHBOURS], 2);
@@ -130,7 +130,7 @@ test('a port that a processor closes is not the one that heartbeats come by', as
   expectInnocent(manager, 2);
 });
 
-test('a worker that stops lanes by what nobody can trace is found by halves, and nobody else is charged', async () => {
+test('an unknown worker that stops lanes is found by halving, and no other is charged', async () => {
   const manager = await startManager({}, FEW);
   const failures = () => manager.internalState().lanes.reduce((sum, { restarts }) => sum + restarts, 0);
   let sent = 1;

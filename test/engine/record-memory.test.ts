@@ -30,7 +30,7 @@ const facts = fc.record({
   letGoBytes: fc.nat(2 ** 30),
 });
 
-test('whatever is taken, the budget is never exceeded by more than small heartbeats and those that fit already', () => {
+test('the budget is never exceeded by more than small heartbeats and those that already fit', () => {
   fc.assert(
     fc.property(facts, fc.nat(64 * MIB), (held, bytes) => {
       const taken = mayTake({ bytes, room: 0, isFirst: false }, held);
@@ -47,7 +47,7 @@ test('whatever is taken, the budget is never exceeded by more than small heartbe
   );
 });
 
-test('what mailboxes hold is counted, until a lane is done with it, a newer one takes its place, or the worker goes', () => {
+test('heartbeats in mailboxes are counted until they are processed, replaced, or their worker is removed', () => {
   const receipt = { monotonicMs: 0, wallMs: 0 };
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.nat(50), fc.constant('done' as const)), { maxLength: 60 }), (acts) => {
@@ -69,13 +69,13 @@ test('what mailboxes hold is counted, until a lane is done with it, a newer one 
   );
 });
 
-test('the budget is an eighth of the memory, within bounds', () => {
+test('the budget is an eighth of the memory, within limits', () => {
   expect(recordBudgetBytes(256 * MIB)).toBe(64 * MIB);
   expect(recordBudgetBytes(2048 * MIB)).toBe(256 * MIB);
   expect(recordBudgetBytes(1024 ** 4)).toBe(512 * MIB);
 });
 
-test('what was let go of counts until threads have collected it, which they are told to do when it is much', () => {
+test('released memory counts until threads have collected it, which they are told to do when it is much', () => {
   let collected = 0;
   const options = {
     budgetBytes: 80 * MIB,
@@ -124,7 +124,7 @@ test('what was let go of counts until threads have collected it, which they are 
   expect(collected).toBe(3);
 });
 
-test('collecting takes little of main’s time, however large its heap, and is seldom while few workers cause it', () => {
+test('collecting takes little of main’s time, however large its heap, and is rare while few workers cause it', () => {
   let collected = 0;
   const options = {
     budgetBytes: 80 * MIB,
@@ -167,7 +167,7 @@ test('collecting takes little of main’s time, however large its heap, and is s
   expect(dueMs(71_000)).toBe(12_000);
 });
 
-test('a slot that is kept counts as garbage no more, once', () => {
+test('a slot kept for reuse is subtracted from the garbage once', () => {
   let collected = 0;
   const options = {
     budgetBytes: 8 * MIB,
@@ -196,7 +196,7 @@ test('a slot that is kept counts as garbage no more, once', () => {
   expect(collected).toBe(2);
 });
 
-test('a fleet that comes and goes leaves its memory behind, in every thread that saw it', async () => {
+test('the memory of a fleet that comes and goes is freed in every thread that saw it', async () => {
   const program = fileURLToPath(new URL('./programs/churn.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [program]);
   const [beforeMib, afterMib] = stdout.trim().split(' ').map(Number) as [number, number];
@@ -224,7 +224,7 @@ const countsOf = (manager: TelemetryManager, workerId: string) => {
   return { accepted, memory: replacedBy.memory, ...entry.slot.counts() };
 };
 
-test('records grow until their budget is reached, the largest are refused, and all have room again when they are small', async () => {
+test('records grow until the budget is reached, then the largest are refused; all fit again when they are small', async () => {
   const manager = await startManager({ recordMemoryBytes: 12 * MIB });
   const large = 'x'.repeat(250_000);
   const errors: string[] = [];
@@ -257,7 +257,7 @@ test('records grow until their budget is reached, the largest are refused, and a
   await eventually(() => manager.getWorkerTelemetry('w18')?.runningTasks.length === 1);
 });
 
-test('lanes that a worker has left collect what they have seen of it, too', async () => {
+test('lanes that a worker has left collect its memory, too', async () => {
   const collect = vi.spyOn(LaneHandle.prototype, 'collect');
   onTestFinished(() => collect.mockRestore());
   const manager = await startManager({ maxDedicatedLanes: 1, recordMemoryBytes: 12 * MIB });
@@ -281,7 +281,7 @@ test('lanes that a worker has left collect what they have seen of it, too', asyn
   );
 });
 
-test('a heartbeat whose record is larger than any may be is rejected, counted, and its worker lives', async () => {
+test('a heartbeat whose record exceeds the maximum is rejected and counted, and its worker stays alive', async () => {
   const manager = await startManager({ maxRecordBytes: 4096 });
   manager.processHeartbeat({ workerId: 'w', cpuUsage: 1 });
   manager.processHeartbeat({ workerId: 'w', cpuUsage: 2, runningTasks: [{ taskId: 'x'.repeat(5000) }] });

@@ -16,7 +16,7 @@ async function start(options: { maxWorkerHeartbeatsPerS?: number; maxWorkers?: n
   return faked;
 }
 
-test('a worker that sends too often is refused and counted, and its neighbour is not', async () => {
+test('a worker that exceeds its rate is refused and counted, and others are not', async () => {
   const { manager, clock } = await start({ maxWorkerHeartbeatsPerS: 10 });
   const send = (workerId: string) => manager.processHeartbeat({ workerId });
   for (let i = 0; i < 10; i++) send('a');
@@ -28,13 +28,13 @@ test('a worker that sends too often is refused and counted, and its neighbour is
   expect(manager.internalState().refusals).toEqual({ worker_heartbeat_rate: 2 });
 });
 
-test('the engine by itself sets no limit', async () => {
+test('the engine has no rate limit by default', async () => {
   const { manager } = await start({});
   for (let i = 0; i < 2000; i++) manager.processHeartbeat({ workerId: 'a' });
   expect(manager.internalState().refusals).toEqual({});
 });
 
-test('readers hear of refusals at most once a second, and a new reader at once', async () => {
+test('refusals are published at most once a second, and to a new reader at once', async () => {
   const { manager, clock } = await start({ maxWorkers: 1 });
   const reader = new Directory(manager.directory.board);
   let told = 0;
@@ -60,7 +60,7 @@ test('readers hear of refusals at most once a second, and a new reader at once',
   expect(manager.directory.refusals).toEqual({ workers: 4 });
 });
 
-test('there is nothing to tell where nothing is new', () => {
+test('unchanged refusals are not published', () => {
   const refusals = new Refusals();
   expect(refusals.takeChanges(0)).toBeUndefined();
   refusals.count('identity');
@@ -68,7 +68,7 @@ test('there is nothing to tell where nothing is new', () => {
   expect(refusals.takeChanges(10_000)).toBeUndefined();
 });
 
-test('an impostor is told once a minute, and many of them do not fill the log', () => {
+test('an identity violation is reported once a minute, and many of them do not fill the log', () => {
   const events: NewEvent[] = [];
   const impostors = new IdentityViolations((event) => events.push(event));
   const seen = (workerId: string, nowMs: number, speaker = 'the token of x') =>

@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 
 const MIB = 1024 ** 2;
 
-test('memory is in danger below a tenth of any limit and at the bound, and watched well before', () => {
+test('memory is in danger below a tenth of any limit or at the bound, and watched well before', () => {
   const limits = fc.array(
     fc.record({ most: fc.integer({ min: 1, max: 1e12 }), share: fc.double({ min: 0, max: 1.5, noNaN: true }) }),
     { maxLength: 4 },
@@ -26,7 +26,7 @@ test('memory is in danger below a tenth of any limit and at the bound, and watch
   );
 });
 
-test('the lane that made memory grow the most is found, and none that did not', () => {
+test('the lane that grew the most is found, and none that did not grow', () => {
   const owner = { row: 0, occupant: 0 };
   const growths = fc.array(fc.record({ grownKib: fc.nat(100_000), inTurnKib: fc.nat(100_000) }), { maxLength: 20 });
   fc.assert(
@@ -56,7 +56,7 @@ function newWatch() {
   return { writer, lane, machine, look: () => watch.look(250, [idle, lane]) };
 }
 
-test('a turn that does not end, while memory grows, is found with its worker', () => {
+test('an endless turn during which memory grows is found with its worker', () => {
   const { writer, lane, machine, look } = newWatch();
   expect(look()).toBeUndefined();
   expect(writer.isWatched).toBe(false);
@@ -90,7 +90,7 @@ function playTurns(turns: readonly { readonly row: number; readonly takesMib: nu
   return look();
 }
 
-test('when others take the memory of the machine, nobody is ended for memory that came and went in his turns', () => {
+test('when other processes use the memory, no lane is terminated for memory that came and went in its turns', () => {
   const comesAndGoes = fc.record({ row: fc.nat(3), takesMib: fc.nat(40), isKept: fc.constant(false) });
   fc.assert(
     fc.property(fc.array(comesAndGoes, { maxLength: 100 }), (turns) => {
@@ -99,7 +99,7 @@ test('when others take the memory of the machine, nobody is ended for memory tha
   );
 });
 
-test('a worker whose turns take memory and keep it is found, among others that take and give back', () => {
+test('a worker whose turns keep memory is found among others that free it', () => {
   const others = fc.array(fc.record({ row: fc.nat(2), by: fc.integer({ min: 1, max: 5 }) }), { maxLength: 20 });
   fc.assert(
     fc.property(others, (all) => {
@@ -116,7 +116,7 @@ test('a worker whose turns take memory and keep it is found, among others that t
   );
 });
 
-test('workers that have left are not kept for the memory that they took', async () => {
+test('removed workers are not referenced because of their memory', async () => {
   const { writer, lane } = newWatch();
   lane.ledger.watchMemory(true);
   let bytes = 0;
@@ -134,7 +134,7 @@ test('workers that have left are not kept for the memory that they took', async 
   });
 });
 
-test('when others take the memory of the machine, nobody is ended', () => {
+test('when other processes use the memory, no lane is terminated', () => {
   const { writer, machine, look } = newWatch();
   machine.limits = [{ setting: 'RAM', most: 1000 * MIB, taken: 990 * MIB }];
   for (let looks = 0; looks < 20; looks++) {

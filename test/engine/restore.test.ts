@@ -29,7 +29,7 @@ function memberOf(workerId: string, facts: Partial<Member> = {}): Member {
   return { workerId, approved: false, address: undefined, known: false, instanceIds: [], info: undefined, ...facts };
 }
 
-test('a worker is there after a restart as it was last, and its next heartbeat counts as its first', async () => {
+test('a worker is restored as it was, and its next heartbeat counts as its first', async () => {
   const wallMs = 1_795_456_495_000;
   const clock = new FakeClock(wallMs);
   const first = await startManager({ clock });
@@ -74,7 +74,7 @@ test('a worker is noted as heard when its heartbeat came, however late its recor
   expect(manager.members.all()).toMatchObject([{ activity: { isActive: true, heardS: 1_795_456_495 } }]);
 });
 
-test('of journal and values the later one tells whether a worker was active; of the same second, the journal', async () => {
+test('the later of journal and values decides whether a worker was active; in the same second, the journal', async () => {
   const heardS = 1_795_456_495;
   const cases = [-1, 0, 1].flatMap((laterS) => [true, false].map((isActive) => ({ laterS, isActive })));
   const idOf = ({ laterS, isActive }: (typeof cases)[number]) => `${laterS} ${isActive}`;
@@ -98,7 +98,7 @@ test('of journal and values the later one tells whether a worker was active; of 
   }
 });
 
-test('what makes a worker known, or forgotten, is told to the members', async () => {
+test('members are informed when a worker becomes known or is removed', async () => {
   const clock = new FakeClock();
   const manager = await startManager({ clock, retentionMs: 60_000 });
   const changed: string[] = [];
@@ -115,7 +115,7 @@ test('what makes a worker known, or forgotten, is told to the members', async ()
   expect(changed).toEqual(['a', 'b', 'b', 'a', 'b']);
 });
 
-test('who was active is so after a kill at any moment, and watched by the brake; who was not is not', async () => {
+test('after a kill at any moment, exactly the active workers are restored as active and watched by the brake', async () => {
   const wallMs = 1_795_456_495_000;
   const clock = new FakeClock(wallMs);
   const options = {
@@ -159,7 +159,7 @@ test('who was active is so after a kill at any moment, and watched by the brake;
   expect(second.members.all()).toEqual(first.members.all());
 });
 
-test('who was there is there, who has an address is, too, and who only was approved is not yet', async () => {
+test('known workers and those with an address are restored, workers that were only approved are not', async () => {
   const manager = await startManager();
   manager.restore(
     [
@@ -173,7 +173,7 @@ test('who was there is there, who has an address is, too, and who only was appro
   expect(manager.members.all()).toHaveLength(3);
 });
 
-test('under approved admission nobody is there who was never approved', async () => {
+test('under approved admission, workers that were never approved are not restored', async () => {
   const manager = await startManager({ admission: 'approved' });
   manager.restore(
     [memberOf('let in', { known: true, approved: true }), memberOf('came under open admission', { known: true })],

@@ -95,7 +95,7 @@ test('a registered worker is shown with zeros and is not active', async () => {
   expect(manager.getWorkerTelemetry('node-a')).toBeUndefined();
 });
 
-test('bad input is refused with a code, before and after as well as during life', async () => {
+test('invalid input is refused with a code, before the start, while running and after the shutdown', async () => {
   const manager = new TelemetryManager({ maxWorkers: 1 });
   expect(codeOf(() => manager.processHeartbeat({ workerId: 'a' }))).toBe('unavailable');
   running.push(manager);
@@ -114,7 +114,7 @@ test('bad input is refused with a code, before and after as well as during life'
   expect(codeOf(() => manager.processHeartbeat({ workerId: 'a' }))).toBe('unavailable');
 });
 
-test('under approved admission an unknown worker waits until an operator lets it in', async () => {
+test('under approved admission an unknown worker is pending until an operator approves it', async () => {
   const manager = await startManager({ admission: 'approved' });
   expect(codeOf(() => manager.processHeartbeat({ workerId: 'a', cpuUsage: 1 }))).toBe('not_admitted');
   expect(manager.internalState().pending).toMatchObject([{ workerId: 'a', attempts: 1 }]);
@@ -128,7 +128,7 @@ test('under approved admission an unknown worker waits until an operator lets it
   expect(codeOf(() => manager.processHeartbeat({ workerId: 'a' }))).toBe('not_admitted');
 });
 
-test('who asks to be let in is an event, once while it waits, and a hundred a minute at the most', async () => {
+test('a request for admission is an event once while it is pending, at most a hundred a minute', async () => {
   const clock = new FakeClock();
   const manager = await startManager({ admission: 'approved', clock, maxPending: 200 });
   const knock = (workerId: string) => codeOf(() => manager.processHeartbeat({ workerId }));
@@ -146,7 +146,7 @@ test('who asks to be let in is an event, once while it waits, and a hundred a mi
   expect(told().at(-1)).toBe('b');
 });
 
-test('a worker that is approved before it comes is not there until it comes', async () => {
+test('a worker that is approved before it reports is not shown until it reports', async () => {
   const manager = await startManager({ admission: 'approved', maxWorkers: 1 });
   expect(codeOf(() => manager.approve('a\n'))).toBe('invalid_argument');
   expect(manager.approve('a')).toBe('awaited');
@@ -160,7 +160,7 @@ test('a worker that is approved before it comes is not there until it comes', as
   expect(codeOf(() => manager.approve('c'))).toBe('resource_exhausted');
 });
 
-test('under open admission an approval is kept, within the same bound', async () => {
+test('under open admission an approval is kept, within the same limit', async () => {
   const manager = await startManager({ maxWorkers: 1 });
   expect([manager.approve('a'), manager.approve('a')]).toEqual(['awaited', 'awaited']);
   expect(manager.getAllWorkerTelemetry().size).toBe(0);
@@ -171,7 +171,7 @@ test('under open admission an approval is kept, within the same bound', async ()
   expect(manager.approve('a')).toBe('known');
 });
 
-test('readers are told once a second at the most who waits for approval', async () => {
+test('the pending list is published at most once a second', async () => {
   const clock = new FakeClock();
   const manager = await startManager({ admission: 'approved', clock });
   const told: string[][] = [];
@@ -197,7 +197,7 @@ test('readers are told once a second at the most who waits for approval', async 
   expect(told).toEqual([['a'], ['a', 'b'], ['b']]);
 });
 
-test('a silent worker becomes inactive and keeps its values, comes back, and is forgotten after the retention', async () => {
+test('a silent worker becomes inactive and keeps its values, comes back, and is removed after its retention', async () => {
   const clock = new FakeClock(1_795_456_495_000);
   const manager = await startManager({ clock, inactivityTimeoutMs: 30_000, retentionMs: 3_600_000 });
   manager.processHeartbeat({ workerId: 'a', cpuUsage: 7 });
@@ -242,7 +242,7 @@ test('workers beyond the cap on dedicated lanes share', async () => {
   expect(Math.min(...shared)).toBeGreaterThan(0);
 });
 
-test('heartbeats that come before the lane is up are applied when it is', async () => {
+test('heartbeats that arrive before the lane is ready are applied when it is', async () => {
   const manager = await startManager({ laneDepth: 4 });
   for (let i = 1; i <= 10; i++) manager.processHeartbeat({ workerId: 'a', cpuUsage: i });
   await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 10);
@@ -251,7 +251,7 @@ test('heartbeats that come before the lane is up are applied when it is', async 
   expect(totals(manager)).toEqual({ accepted: 10, applied: 5, rejected: 0, replaced: 5, lost: 0 });
 });
 
-test('with lanes killed under load, every accepted heartbeat is applied, replaced, or was in hand', async () => {
+test('with lanes killed under load, every accepted heartbeat is applied, replaced, or was in process', async () => {
   const threads: Worker[] = [];
   const note = (thread: Worker) => threads.push(thread);
   process.on('worker', note);
@@ -318,7 +318,7 @@ test('shutdown lets lanes finish what they were given', async () => {
   expect(last.at(-1)).toBe(50);
 });
 
-test('workers are served by shared lanes until their own are up, and move with no heartbeat lost', async () => {
+test('workers are served by shared lanes until their own are ready, and move without losing a heartbeat', async () => {
   const manager = await startManager({ maxDedicatedLanes: 30, sharedLanes: 2, laneDepth: 4 });
   const workers = Array.from({ length: 40 }, (_, i) => `w${i}`);
   const isSettled = () => {
@@ -422,7 +422,7 @@ test.each(['shared', 'dedicated'])('memory of a forgotten worker is a next oneâ€
   });
 });
 
-test('two million empty tasks are refused at the door; the most that is taken fits into a lane', async () => {
+test('two million empty tasks are refused on arrival; the accepted maximum fits into a lane', async () => {
   // It takes half a second of a core; a machine that is busy with other things must not make it look stuck.
   const manager = await startManager({ laneStallMs: 30_000 });
   const id = Buffer.from([0x0a, 1, 0x61]);
@@ -436,7 +436,7 @@ test('two million empty tasks are refused at the door; the most that is taken fi
   expect(manager.internalState().lanes.map(({ restarts }) => restarts)).toEqual([0]);
 });
 
-test('totals do not fall when workers are forgotten, whatever their lanes were doing', async () => {
+test('totals do not decrease when workers are removed, whatever their lanes were doing', async () => {
   const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1, laneDepth: 4 });
   let accepted = 0;
   let before = manager.directory.board.figures().totals;
@@ -472,7 +472,7 @@ test('totals do not fall when workers are forgotten, whatever their lanes were d
   expect(before.rejectedBy.content).toBeGreaterThan(0);
 });
 
-test('readers elsewhere know what main knows of itself: its life, attentive time, grace, lanes, how late it is', async () => {
+test('readers in other threads see mainâ€™s figures: boot id, attentive time, grace, lanes, delay', async () => {
   const clock = new SettableClock();
   const manager = await startManager({ clock, maxDedicatedLanes: 1, sharedLanes: 1 });
   const board = new BoardReader(manager.boardMemory);
@@ -511,7 +511,7 @@ test('readers elsewhere know what main knows of itself: its life, attentive time
   expect(stalled.gauges.loopDelayMs.max).toBeGreaterThanOrEqual(59_000);
 });
 
-test('after deaths that nobody asked for, every heartbeat is accounted for, and none is charged twice', async () => {
+test('after unexpected deaths of threads, every heartbeat is counted, and none is charged twice', async () => {
   const threads: Worker[] = [];
   const note = (thread: Worker) => threads.push(thread);
   process.on('worker', note);
@@ -578,7 +578,7 @@ test('a worker that is unregistered within the update callback leaves nothing be
   await eventually(() => clock.pending === timers);
 });
 
-test('after shutdown no thread is started any more, and a second shutdown waits for the first', async () => {
+test('after a shutdown no thread is started, and a second shutdown waits for the first', async () => {
   const manager = await startManager({ maxDedicatedLanes: 1, sharedLanes: 1 });
   for (const workerId of ['own', 'shares']) manager.processHeartbeat({ workerId });
   await eventually(() => totals(manager).applied === 2);
@@ -594,7 +594,7 @@ test('after shutdown no thread is started any more, and a second shutdown waits 
   expect(threads).toEqual([]);
 });
 
-test('lanes that die together are started again a few at a time', async () => {
+test('lanes that die together are restarted a few at a time', async () => {
   const threads: Worker[] = [];
   const starts = vi.spyOn(SupervisedThread.prototype, 'start');
   let most = 0;
@@ -628,7 +628,7 @@ test('lanes that die together are started again a few at a time', async () => {
   }
 });
 
-test('an approval outlives the retention', async () => {
+test('an approval survives the retention', async () => {
   const clock = new FakeClock();
   const manager = await startManager({ clock, admission: 'approved', retentionMs: 3_600_000 });
   manager.approve('a');
@@ -641,7 +641,7 @@ test('an approval outlives the retention', async () => {
   expect(totals(manager).applied).toBe(1);
 });
 
-test('more remembered addresses than workers are no reason not to start', async () => {
+test('more stored addresses than MAX_WORKERS do not prevent a start', async () => {
   const manager = await startManager({ maxWorkers: 1 });
   const member = { approved: false, address: '127.0.0.1:1', known: false, instanceIds: [], info: undefined };
   manager.restore(
@@ -651,7 +651,7 @@ test('more remembered addresses than workers are no reason not to start', async 
   expect([...manager.getAllWorkerTelemetry().keys()]).toEqual(['a']);
 });
 
-test('started again, or after a shutdown, it says so and runs nothing', async () => {
+test('a second start, or one after a shutdown, is an error and starts nothing', async () => {
   const manager = await startManager();
   await expect(manager.start()).rejects.toMatchObject({ code: 'unavailable' });
   const never = new TelemetryManager({ maxWorkers: 1 });
@@ -659,13 +659,13 @@ test('started again, or after a shutdown, it says so and runs nothing', async ()
   await expect(never.start()).rejects.toMatchObject({ code: 'unavailable' });
 });
 
-test('shut down while its processor is tried, its start says that and not that the processor is wrong', async () => {
+test('a shutdown while the processor is loaded is reported as such, not as a wrong processor', async () => {
   const manager = new TelemetryManager({ maxWorkers: 1, processor: PROCESSOR });
   const starting = manager.start();
   await Promise.all([expect(starting).rejects.toMatchObject({ code: 'unavailable' }), manager.shutdown()]);
 });
 
-test('whoever reads while newcomers send finds nobody active without values, also where their slots grow', async () => {
+test('a reader never finds a worker active without values, even if its slot grows', async () => {
   const manager = await startManager({ maxDedicatedLanes: 4 });
   const metrics = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`metric-${index}`, index]));
   const told: boolean[] = [];

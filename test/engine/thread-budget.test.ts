@@ -48,7 +48,7 @@ const ROOM: Readonly<Record<Resource, number>> = {
 };
 
 describe('the thread budget', () => {
-  test('is a count, of whatever limits', () => {
+  test('is a number for any limits', () => {
     fc.assert(
       fc.property(facts, sharedLanes, (machine, shared) => {
         const { lanes, allowances } = threadBudget(machine, shared);
@@ -60,7 +60,7 @@ describe('the thread budget', () => {
     );
   });
 
-  test('names the limit that binds, and tells each resource once, the least first', () => {
+  test('names the tightest limit, and lists each resource once, the smallest first', () => {
     fc.assert(
       fc.property(facts, sharedLanes, (machine, shared) => {
         const { lanes, limitedBy, allowances } = threadBudget(machine, shared);
@@ -78,7 +78,7 @@ describe('the thread budget', () => {
     );
   });
 
-  test('never grows when any one limit falls, when more of it is taken, or when another limit appears', () => {
+  test('never increases when a limit decreases, more of it is in use, or another limit is added', () => {
     fc.assert(
       fc.property(
         facts,
@@ -110,7 +110,7 @@ describe('the thread budget', () => {
     expect(at(0).lanes).toBe(0);
   });
 
-  test('leaves a quarter of what is free, and room for the rest of the master, to others', () => {
+  test('leaves a quarter of what is free, and room for the rest of the master', () => {
     // 1 GB free, and what the master and two shared lanes take.
     expect(threadBudget(roomy({ memory: { most: 3.12e9, taken: 2e9 } }), 2).lanes).toBe(75);
     expect(threadBudget(roomy({ processes: { most: 168, taken: 50 } }), 2).lanes).toBe(75);
@@ -123,8 +123,8 @@ function withRoom() {
   return Object.fromEntries(Object.entries(ROOM).map(([name, most]) => [name, { most, taken: 0 }]));
 }
 
-describe('memory at the moment', () => {
-  test('carries another lane as long as others leave an eighth of what was free, under every limit', () => {
+describe('current memory', () => {
+  test('allows another lane while an eighth of what was free remains, under every limit', () => {
     fc.assert(
       fc.property(fc.array(limit, { minLength: 1, maxLength: 4 }), fc.nat(), (atStart, more) => {
         const now = atStart.map((each) => ({ ...each, taken: each.taken + more }));

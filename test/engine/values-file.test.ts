@@ -83,7 +83,7 @@ const anyValues = fc
     return { ...rest, json };
   });
 
-test('a line says what it was made of, whatever stands in ids, tasks and metrics', () => {
+test('a line is parsed as it was written, whatever ids, tasks and metrics contain', () => {
   fc.assert(
     fc.property(anyValues, (values) => {
       const line = valuesLine(values);
@@ -93,7 +93,7 @@ test('a line says what it was made of, whatever stands in ids, tasks and metrics
   );
 });
 
-test('a line with any change is either refused or a record that can be shown', () => {
+test('a line with any change is either rejected or a record that can be shown', () => {
   fc.assert(
     fc.property(anyValues, fc.nat(), fc.string({ maxLength: 2 }), (values, at, by) => {
       const line = valuesLine(values).slice(0, -1);
@@ -107,7 +107,7 @@ test('a line with any change is either refused or a record that can be shown', (
   );
 });
 
-test('what was saved at the end is there at the next start', async () => {
+test('values saved at the end are restored at the next start', async () => {
   const values = Array.from({ length: 450 }, (_, index) => valuesOf(`worker-${index}`, index));
   await save(values);
   const { file, log } = open();
@@ -116,7 +116,7 @@ test('what was saved at the end is there at the next start', async () => {
   expect(await readdir(dataDir)).toEqual(['values.jsonl']);
 });
 
-test('without a file there are no values, and one that was never started writes none', async () => {
+test('without a file there are no values, and a file that was never started writes none', async () => {
   const { file } = open();
   expect((await file.read()).size).toBe(0);
   await file.close();
@@ -162,7 +162,7 @@ test.each([
   expect(await readFile(join(dataDir, aside as string), 'utf8')).toBe(content);
 });
 
-test('of a damaged file, a copy is set aside with counts, and what can be read is kept and written anew', async () => {
+test('of a damaged file, a copy is set aside with counts, and the readable part is kept and written again', async () => {
   await save(['a', 'b', 'c'].map((id) => valuesOf(id)));
   const content = await readFile(path, 'utf8');
   await writeFile(path, `${content.replace('"id":"b"', '"id":"other"')}nonsense\n{"id":"cut sh`);
@@ -181,7 +181,7 @@ test.each([
   ['without a header', (all: string) => all.slice(all.indexOf('\n') + 1), ['a', 'b'], 0],
   ['with NULs', (all: string) => `${all}${'\0'.repeat(10_000)}`, ['a', 'b'], 1],
   ['whose lines are joined by what is cut', (all: string) => all.replace(/"record":.*\n/, '"rec'), ['b'], 1],
-])('a file %s costs no more than what is gone', async (_, damage, kept, lostLines) => {
+])('a file %s loses only the missing part', async (_, damage, kept, lostLines) => {
   await save(['a', 'b'].map((id) => valuesOf(id)));
   await writeFile(path, damage(await readFile(path, 'utf8')));
   const { file, log } = open();
@@ -189,7 +189,7 @@ test.each([
   if (lostLines > 0) expect(log).toMatchObject([{ level: 'error', recovered: kept.length, lostLines }]);
 });
 
-test('the first values of a worker are added soon, and no more of it until all are written', async () => {
+test('the first values of a worker are appended soon, and no more of it until all are written', async () => {
   const { file, clock } = open();
   const one = (id: string) => (id === 'gone' ? undefined : valuesOf(id, 7));
   file.start(() => [valuesOf('a')], one);
@@ -220,7 +220,7 @@ test('the first values of a worker are added soon, and no more of it until all a
   await file.close();
 });
 
-test('a write that fails is told once and tried again', async () => {
+test('a failed write is logged once and retried', async () => {
   const { file, clock, log } = open();
   let asked = 0;
   file.start(() => {
@@ -245,7 +245,7 @@ test('a write that fails is told once and tried again', async () => {
   await file.close();
 });
 
-test('values that could not be added are written with all the others soon, and told', async () => {
+test('values that could not be appended are logged, and written soon with all others', async () => {
   const { file, clock, log } = open();
   const known = ['a'];
   file.start(
@@ -290,7 +290,7 @@ test('values that could not be added are written with all the others soon, and t
   await file.close();
 });
 
-test('whoever asks for a write while it closes, or later, is not heard', async () => {
+test('a write requested during or after close is ignored', async () => {
   const { file, clock } = open();
   let asked = 0;
   file.start(function* () {

@@ -13,14 +13,14 @@ import {
 const FIELD: LoadSeen = { elapsedMs: 5000, heartbeats: 1, recordBytes: 400, processorMs: 0 };
 
 describe('a lane’s time for a worker', () => {
-  test('of the field is far from heavy; large records, floods and slow processors are', () => {
+  test('is far from heavy for usual workers; large records, floods and slow processors are heavy', () => {
     expect(laneMsPerS(FIELD)).toBeLessThan(HEAVY_MS_PER_S / 100);
     expect(laneMsPerS({ ...FIELD, recordBytes: 500_000 })).toBeGreaterThanOrEqual(HEAVY_MS_PER_S);
     expect(laneMsPerS({ ...FIELD, heartbeats: 600 })).toBeGreaterThanOrEqual(HEAVY_MS_PER_S);
     expect(laneMsPerS({ ...FIELD, processorMs: 5 })).toBeGreaterThanOrEqual(HEAVY_MS_PER_S);
   });
 
-  test('is a number whatever was seen', () => {
+  test('is a number for any observation', () => {
     fc.assert(
       fc.property(fc.nat(), fc.nat(), fc.nat(), fc.nat(), (elapsedMs, heartbeats, recordBytes, processorMs) => {
         const msPerS = laneMsPerS({ elapsedMs, heartbeats, recordBytes, processorMs });
@@ -38,7 +38,7 @@ describe('a worker', () => {
     processorMs: msPerS,
   });
 
-  test('is heavy after as many looks as it takes, and not for one large heartbeat', () => {
+  test('is heavy only after several looks, not because of one large heartbeat', () => {
     let load = nextLoad(NO_LOAD, seen(HEAVY_MS_PER_S));
     expect(load.isHeavy).toBe(false);
     load = nextLoad(load, seen(0));
@@ -47,7 +47,7 @@ describe('a worker', () => {
     expect(nextLoad(load, seen(HEAVY_MS_PER_S)).isHeavy).toBe(true);
   });
 
-  test('changes only by as many looks in a row beyond the other limit, whatever its load does', () => {
+  test('changes only after several consecutive looks beyond the other limit', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 2 * HEAVY_MS_PER_S, noNaN: true })), (loads) => {
         let load = NO_LOAD;

@@ -226,7 +226,7 @@ function lived(model: Model, way: 'shared' | 'own' | 'own later', steps: readonl
 const ways = fc.constantFrom('shared' as const, 'own' as const, 'own later' as const);
 const lives = fc.array(happening, { maxLength: 60, size: 'max' });
 
-test('whatever happens to a worker, one lane at the most may write its slot, and no lane of its own is left over', () => {
+test('at most one lane may write a worker’s slot, and no dedicated lane is left over', () => {
   fc.assert(
     fc.property(ways, lives, lives, (way, before, after) => {
       const model = new Model();
@@ -241,7 +241,7 @@ test('whatever happens to a worker, one lane at the most may write its slot, and
   );
 });
 
-test('from wherever it is, a worker finds back to a shared lane, and all that was accepted from it is done there', () => {
+test('from any place, a worker returns to a shared lane, where all its accepted heartbeats are processed', () => {
   fc.assert(
     fc.property(ways, lives, (way, steps) => {
       const model = new Model();
@@ -263,7 +263,7 @@ test('from wherever it is, a worker finds back to a shared lane, and all that wa
   );
 });
 
-test('a worker whose own lane is up is served by it, unless something else happened since', () => {
+test('a worker whose own lane is ready is served by it, unless something else happened since', () => {
   fc.assert(
     fc.property(ways, lives, (way, steps) => {
       const model = new Model();

@@ -17,7 +17,7 @@ test('any message decodes to what the full library makes of it', () => {
   );
 });
 
-test('fields that nobody knows, groups among them, are skipped as the full library skips them, also in a task', () => {
+test('unknown fields, including groups, are skipped as by the full library, also within a task', () => {
   fc.assert(
     fc.property(heartbeatMessages, unknownFields, unknownFields, (message, before, inTask) => {
       const task = Buffer.concat([toBinary(RunningTaskSchema, create(RunningTaskSchema, { taskId: 'x' })), inTask]);
@@ -68,7 +68,7 @@ test('mutated messages are either refused as malformed or read as the full libra
   );
 });
 
-test('what is malformed is named', () => {
+test('an error names the malformed field', () => {
   const task = toBinary(RunningTaskSchema, create(RunningTaskSchema, { taskId: 'abc' }));
   const overrun = Uint8Array.of(0x2a, task.length - 1, ...task);
   expect(() => decodeHeartbeat(overrun)).toThrow(/^running_tasks\[0\] is malformed at field 1: /);
@@ -76,14 +76,14 @@ test('what is malformed is named', () => {
   expect(() => decodeHeartbeat(Uint8Array.of(0x0a, 2, 0xc3, 0x28))).toThrow('heartbeat is malformed at field 1');
 });
 
-test('what could not be measured stays absent', () => {
+test('values that were not measured stay absent', () => {
   const message = create(HeartbeatSchema, { gpus: [create(GpuSchema, { uuid: 'u', powerWatts: 0 })] });
   expect(decodeHeartbeat(toBinary(HeartbeatSchema, message)).gpus).toEqual([
     { index: 0, uuid: 'u', name: '', powerWatts: 0 },
   ]);
 });
 
-test('groups within groups are bounded below what the library takes, also in nested messages', () => {
+test('the nesting of groups is limited below the library’s limit, also in nested messages', () => {
   const GROUP_25 = [0xcb, 1];
   const ITS_END = [0xcc, 1];
   const groups = (depth: number) => [...Array(depth).fill(GROUP_25), ...Array(depth).fill(ITS_END)].flat();

@@ -94,7 +94,7 @@ const step = fc.record({
   after: others,
 });
 
-test('what is published is the same whether or not the tasks are known', () => {
+test('a record is the same whether or not its tasks are cached', () => {
   const lists = fc.tuple(tasks, tasks, tasks);
   fc.assert(
     fc.property(lists, fc.array(step, { minLength: 2, maxLength: 12 }), (taskLists, steps) => {
@@ -117,7 +117,7 @@ const A = oneTask({ taskId: 'a' });
 const B = oneTask({ taskId: 'b' });
 const CPU = encoded({ cpuUsage: 1 });
 
-test('known tasks are passed over wherever they lie, and others are not', () => {
+test('known tasks are skipped wherever they are in the message, other tasks are not', () => {
   const known = new KnownTasks();
   known.learn(message(CPU, A, B));
   expect(known.count).toBe(2);
@@ -132,7 +132,7 @@ test.each([
   ['lie apart', [A, CPU, B]],
   ['are none', [CPU]],
   ['are more than a lane remembers', Array.from({ length: 2000 }, () => A)],
-])('tasks that %s are not known', (_, parts) => {
+])('tasks that %s are not cached', (_, parts) => {
   const known = new KnownTasks();
   known.learn(message(A));
   known.learn(message(...parts));

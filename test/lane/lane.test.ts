@@ -60,7 +60,7 @@ function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
   };
 }
 
-test('a heartbeat becomes a record with the seed’s members', () => {
+test('a heartbeat becomes a record with the legacy members', () => {
   const lane = laneFor('node-a');
   lane.send({
     cpuUsage: 14.999999999997726,
@@ -116,7 +116,7 @@ test('a heartbeat with 10,000 running tasks is kept whole, in a slot that grew',
   expect(lane.slot.numbers()?.runningTasks).toBe(10_000);
 });
 
-test('a record that may not be so large is rejected with the reason, and the last good one stays', () => {
+test('a record that exceeds a limit is rejected with the reason, and the last good one stays', () => {
   const allowance = { maxRecordBytes: 20_000, maxCapacityBytes: 10_000, isShort: true, sampleSpanMs: 0 };
   const lane = laneFor('w', allowance);
   const tasks = (count: number) =>
@@ -163,7 +163,7 @@ test('a slot far too large shrinks after some heartbeats, whether or not its tas
   expect(JSON.parse(`${lane.slot.json('')}}`)).toMatchObject({ cpu_usage: 9, running_tasks: [{ task_id: 't' }] });
 });
 
-test('a lane that is started again knows since when a task makes no progress', () => {
+test('a restarted lane knows since when a task has made no progress', () => {
   const lane = laneFor();
   const runningTasks = [create(RunningTaskSchema, { taskId: 't', status: 'running', progress: 0.5 })];
   lane.send({ runningTasks });
@@ -173,14 +173,14 @@ test('a lane that is started again knows since when a task makes no progress', (
   expect(lane.slot.taskStoodStillSinceMs).toBe(1);
 });
 
-test('heartbeats of a worker that the lane no longer serves are passed over', () => {
+test('heartbeats of a worker that the lane no longer serves are skipped', () => {
   const lane = laneFor();
   lane.deliver({ type: 'leave', slot: 3 });
   lane.send({ cpuUsage: 1 });
   expect(lane.slot.counts()).toEqual({ applied: 0, rejected: 0 });
 });
 
-test('a batch gives back what one burst made it grow to', () => {
+test('a batch that grew in a burst releases the memory', () => {
   const batch = new FrameBatch();
   const first = batch.capacityBytes;
   const frame = { slot: 0, ordinal: 1, receivedMonotonicMs: 0, receivedUnixMs: 0 };
@@ -192,7 +192,7 @@ test('a batch gives back what one burst made it grow to', () => {
   expect(batch.capacityBytes).toBeGreaterThan(20_000);
 });
 
-test('frames come out as they went in', () => {
+test('frames are read as they were written', () => {
   const frame = fc.record({
     slot: fc.nat(1_000_000),
     ordinal: fc.integer(),

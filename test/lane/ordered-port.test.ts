@@ -72,7 +72,7 @@ describe('through all interleavings', () => {
     },
   );
 
-  test('one that looked into the port before it looks how far the ring is written would get it in another order', () => {
+  test('reading the port before the ring’s write position would break the order', () => {
     const { got } = interleaved(['port', 'ring'], (port, memory) => {
       const ring = new RingReader(memory);
       const receive = () => {
@@ -87,7 +87,7 @@ describe('through all interleavings', () => {
   });
 });
 
-test('whatever fits goes by the ring, the rest by the port, and all comes in order, wherever the ring begins anew', () => {
+test('what fits goes through the ring, the rest through the port, and all arrives in order, wherever the ring wraps', () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ type: fc.constant('write'), bytes: fc.integer({ min: 1, max: 40 }) }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant('send'), bytes: fc.constant(1) }) },
@@ -122,7 +122,7 @@ test('whatever fits goes by the ring, the rest by the port, and all comes in ord
   );
 });
 
-test('the ring takes no more than it has room for, and has it again when that is taken', () => {
+test('the ring accepts no more than it has room for, and has room again when data is taken', () => {
   const memory = newByteRing(8);
   const ring = new RingWriter(memory);
   const port = new OrderedPort(posted([]), memory);

@@ -84,7 +84,7 @@ async function targetsOf({ manager, recordOf, done }: Awaited<ReturnType<typeof 
   return metrics.targets;
 }
 
-test('a lane publishes the same, byte by byte, whichever builtin is replaced by whatever', async () => {
+test('a lane publishes the same bytes, whichever builtin a processor replaces', async () => {
   const master = await startMaster();
   const { manager, done, countsOf, recordOf, rejectionOf } = master;
   const targets = await targetsOf(master);

@@ -23,7 +23,7 @@ const heartbeats = fc.array(
   { maxLength: 30 },
 );
 
-test('a lane that is started again knows since when tasks stand still, as one that was not', () => {
+test('a restarted lane knows since when tasks have made no progress, like one that was not restarted', () => {
   fc.assert(
     fc.property(heartbeats, (beats) => {
       const steady = new TaskProgress();
@@ -47,7 +47,7 @@ test('a lane that is started again knows since when tasks stand still, as one th
   );
 });
 
-test('of many tasks, those that have stood still for longest outlive a restart; the others are noticed later', () => {
+test('of many tasks, those without progress for longest survive a restart; the others are detected later', () => {
   const progress = new TaskProgress();
   const many = (moved: number) =>
     Array.from({ length: 100 }, (_, task) => taskOf(`task-${task}`, task < 90 ? moved : 0.5));
@@ -67,7 +67,7 @@ test('of many tasks, those that have stood still for longest outlive a restart; 
   expect(restarted.stoodStillSinceMs).toBe(0);
 });
 
-test('the oldest are those with the least time, in order, as many as are asked for', () => {
+test('the oldest entries are those with the earliest times, in order, as many as requested', () => {
   const entry = fc.record({ taskHash: fc.nat(), progress: fc.constant(0), sinceMs: fc.nat(20) });
   fc.assert(
     fc.property(fc.array(entry), fc.nat(8), (entries, most) => {
@@ -77,7 +77,7 @@ test('the oldest are those with the least time, in order, as many as are asked f
   );
 });
 
-test('a hash stands for one id', () => {
+test('each id has its own hash', () => {
   const hashes = new Set<number>();
   for (let task = 0; task < 50_000; task++) hashes.add(taskHashOf(`task-${task}`));
   expect(hashes.size).toBe(50_000);

@@ -55,7 +55,7 @@ describe('through all interleavings of posting, ringing, taking and sleeping', (
     expect(interleavings).toBeGreaterThan(100_000n);
   });
 
-  test('a ringer that looks whether the lane sleeps before it rings would leave it asleep', () => {
+  test('checking whether the lane sleeps before ringing would leave it asleep', () => {
     const ringer = postsAndRings(() => {
       const isAsleep = Atomics.load(words, 1) === 1;
       Atomics.add(words, 0, 1);
@@ -64,7 +64,7 @@ describe('through all interleavings of posting, ringing, taking and sleeping', (
     expect(allInterleavings({ ringer, sleeper: sleeps }, [bell]).got).not.toEqual(ALL_IN_ORDER);
   });
 
-  test('a lane that does not look for messages again once it has said that it sleeps would stay asleep', () => {
+  test('a lane that did not check for messages after setting its sleep flag would stay asleep', () => {
     const sleeper = ({ receive, got }: Moves) => {
       for (;;) {
         for (let next = receive(); next !== undefined; next = receive()) got(next.message);
@@ -82,7 +82,7 @@ describe('between two threads', () => {
   test.each([
     ['a lane that blocks', true, repetitions(5000, 1_000_000)],
     ['a lane whose loop goes on', false, repetitions(1000, 200_000)],
-  ])('%s is never left asleep beside a message', async (_, blocks, rounds) => {
+  ])('%s never sleeps while a message waits', async (_, blocks, rounds) => {
     const { port1, port2 } = new MessageChannel();
     const rung = newBell();
     const ringer = new BellRinger(rung);

@@ -7,7 +7,7 @@ import { newSlot } from '../../src/store/slot-writer.ts';
 
 const at = (monotonicMs: number, wallMs = 1_795_456_495_000) => ({ monotonicMs, wallMs });
 
-test('a row that was given back is told from its next occupant', () => {
+test('the occupant number distinguishes a released row from its next use', () => {
   const board = new BoardWriter(allocateBoard(1, 0));
   const first = board.occupy(at(0));
   expect(board.occupy(at(0))).toBeUndefined();
@@ -20,7 +20,7 @@ test('a row that was given back is told from its next occupant', () => {
   expect(board.view(0, 0).state).toBe('registered');
 });
 
-test('workers and active workers are counted as rows come, go and change', () => {
+test('workers and active workers are counted as rows are occupied, released and changed', () => {
   const board = new BoardWriter(allocateBoard(4, 0));
   const rows = [0, 1, 2].map(() => (board.occupy(at(0)) as { row: number }).row);
   for (const row of rows) board.setState(row, 'active', 'heartbeat', 0);
@@ -31,7 +31,7 @@ test('workers and active workers are counted as rows come, go and change', () =>
   expect([reader.workers, reader.activeWorkers]).toEqual([2, 1]);
 });
 
-test('ages follow the monotonic clock, and a stamp from a moment ahead is no age', () => {
+test('ages follow the monotonic clock, and a stamp in the future has age 0', () => {
   const board = new BoardWriter(allocateBoard(1, 5000));
   board.occupy(at(5000));
   board.accepted(0, at(7000));
@@ -41,7 +41,7 @@ test('ages follow the monotonic clock, and a stamp from a moment ahead is no age
   expect(board.beatAgeMs(21_000)).toBe(12_000);
 });
 
-test('a directory shows nobody whose row has another occupant by now', () => {
+test('a directory does not show a worker whose row has another occupant by now', () => {
   const board = new BoardWriter(allocateBoard(1, 0));
   const directory = new Directory(board);
   const place = board.occupy(at(0)) as { row: number; occupant: number };
@@ -64,7 +64,7 @@ test('heartbeats are counted beyond 32 bits', () => {
   expect(board.heartbeats).toBe(2 ** 32 + 1);
 });
 
-test('heartbeats are never too few by a wrap, whenever they are read', () => {
+test('a wrap of the heartbeat count is never missed, whenever it is read', () => {
   const memory = allocateBoard(1, 0);
   const board = new BoardWriter(memory);
   const { row } = board.occupy(at(0)) as { row: number };
@@ -88,7 +88,7 @@ test('heartbeats are never too few by a wrap, whenever they are read', () => {
   }
 });
 
-test('numbers that a worker can make large are whole, however large they are', () => {
+test('numbers that a worker can make large are read whole, however large', () => {
   const board = new BoardWriter(allocateBoard(1, 0));
   board.occupy(at(0));
   expect(board.skewMs(0)).toBeUndefined();

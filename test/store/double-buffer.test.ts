@@ -58,7 +58,7 @@ class Simulation {
 
 const step = fc.constantFrom('write', 'write', 'write', 'read', 'read', 'kill');
 
-test('in every interleaving of writer, reader and kills, what is taken for whole is whole and not outdated', () => {
+test('in every interleaving of writer, reader and kills, a value accepted as whole is whole and current', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const simulation = new Simulation();
@@ -72,7 +72,7 @@ test('in every interleaving of writer, reader and kills, what is taken for whole
   );
 });
 
-test('a reader that nothing disturbs is satisfied at the first look', () => {
+test('an undisturbed read succeeds at the first try', () => {
   const simulation = new Simulation();
   for (let i = 0; i < 8; i++) simulation.writerStep();
   const generation = beginRead(simulation.control, 0);

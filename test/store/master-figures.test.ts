@@ -22,7 +22,7 @@ function figuresOf(writing: number): Omit<MasterFigures, 'totals'> {
   };
 }
 
-test('all that is written is read, each in its place, by whoever has the memory', () => {
+test('every figure is read as it was written', () => {
   const board = new BoardWriter(allocateBoard(3, 0));
   const reader = new BoardReader(board.memory);
   const { row } = board.occupy({ monotonicMs: 0, wallMs: 0 }) as { row: number };
@@ -53,7 +53,7 @@ test('all that is written is read, each in its place, by whoever has the memory'
   expect(reader.figures().holds.graceEndsUnixMs).toBeUndefined();
 });
 
-test('figures that are written anew while they are read are read again', () => {
+test('a read of figures retries if they are written meanwhile', () => {
   const board = new BoardWriter(allocateBoard(1, 0));
   board.setFigures(figuresOf(1));
   const copy = Float64Array.prototype.slice;
@@ -70,7 +70,7 @@ test('figures that are written anew while they are read are read again', () => {
   expect(figures).toEqual(figuresOf(5));
 });
 
-test('attentive time stands still for readers while main may be standing still', () => {
+test('attentive time stops for readers while main may be blocked', () => {
   const figures = { writtenMonotonicMs: 10_000, attentive: { offsetMs: 3000, mayJudge: true } } as MasterFigures;
   expect([10_000, 10_250, 10_500, 10_501, 90_000].map((nowMs) => attentiveMs(figures, nowMs))).toEqual([
     7000, 7250, 7500, 7500, 7500,

@@ -53,7 +53,7 @@ const beats = fc.array(
   { minLength: 1, maxLength: 12 },
 );
 
-test('in every interleaving of a lane, its death, its successor and a reader, no change is missed for ever', () => {
+test('in every interleaving of a lane, its death, its successor and a reader, each change is eventually seen', () => {
   fc.assert(
     fc.property(beats, (steps) => {
       const publications = new Publications(allocatePublications(4));
@@ -98,7 +98,7 @@ test('in every interleaving of a lane, its death, its successor and a reader, no
   );
 });
 
-test('a reader that nothing has changed for does not look at the slot', () => {
+test('a reader does not read a slot without changes', () => {
   const publications = new Publications(allocatePublications(4));
   const memory = newSlot('w', 8);
   const writer = new SlotWriter(memory, { publications, row: ROW });
@@ -111,7 +111,7 @@ test('a reader that nothing has changed for does not look at the slot', () => {
   expect(publications.of(ROW - 1) + publications.of(ROW + 1)).toBe(0);
 });
 
-test('threads that count in one row at once lose none', async () => {
+test('concurrent increments of one row are not lost', async () => {
   const memory = allocatePublications(1);
   const { Worker } = await import('node:worker_threads');
   const count = 200_000;

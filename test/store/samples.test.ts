@@ -201,7 +201,7 @@ const step = fc.oneof(
   },
 );
 
-test('whatever a worker, its lane and a reader do, each sample is copied once, in order, or counted as lost', () => {
+test('each sample is copied once, in order, or counted as lost, whatever worker, lane and reader do', () => {
   fc.assert(
     fc.property(fc.constantFrom(0, 1000, 60_000), fc.array(step, { maxLength: 30 }), (spanMs, steps) => {
       const drained = new Drained(spanMs);
@@ -240,7 +240,7 @@ test.each([100, 1000, 5000, 60_000])(
   },
 );
 
-test('a worker that slows down gives memory back, and loses no sample by that which the span covers', () => {
+test('the ring of a worker that slows down shrinks without losing samples of the span', () => {
   const drained = new Drained(60_000);
   for (let n = 0; n < 2000; n++) drained.beat(50);
   const bytes = drained.reader.memory.byteLength;
@@ -253,7 +253,7 @@ test('a worker that slows down gives memory back, and loses no sample by that wh
   expect(drained.copied).toBeGreaterThanOrEqual(2000 + 1200);
 });
 
-test('while memory is short the ring stays as it is, and what it cannot hold is counted', () => {
+test('while memory is short the ring does not grow, and lost samples are counted', () => {
   const drained = new Drained(60_000);
   drained.beat(10);
   const { memory } = drained.reader;
@@ -266,7 +266,7 @@ test('while memory is short the ring stays as it is, and what it cannot hold is 
   expect(drained.lost).toBe(501 - (LEAST_RING_SAMPLES - 1));
 });
 
-test('the place of the sample that is under way is never read', () => {
+test('the place of a sample being written is never read', () => {
   const drained = new Drained(60_000);
   // Once round, so that the ring stays as it is.
   for (let n = 1; n <= 40; n++) drained.beat(5000, { metrics: new Map([['metric 0', n]]) });
@@ -276,7 +276,7 @@ test('the place of the sample that is under way is never read', () => {
   expect(drained.copied + drained.lost).toBe(42);
 });
 
-test('a copy of a slot knows what its ring never held', () => {
+test('a copy of a slot knows which samples its ring never held', () => {
   const drained = new Drained(60_000);
   for (let n = 0; n < 40; n++) drained.beat(5000);
   // A quicker pace: the ring has room for more than it was ever given.
@@ -288,7 +288,7 @@ test('a copy of a slot knows what its ring never held', () => {
   expect(drained.lost).toBeGreaterThan(20);
 });
 
-test('numbers of samples may wrap', () => {
+test('sample numbers may wrap', () => {
   const memory = newSlot('w', 8);
   const control = new Int32Array(memory);
   control[SlotWord.applied] = -3;
@@ -310,7 +310,7 @@ test('numbers of samples may wrap', () => {
   expect(next).toBe(17);
 });
 
-test('a new reader begins with what is there; one that is ahead gets nothing, and loses nothing', () => {
+test('a new reader begins with the existing samples; one that is ahead gets nothing and loses nothing', () => {
   const writer = new SlotWriter(newSlot('w', 8));
   for (let ordinal = 1; ordinal <= 20; ordinal++) writer.publish(checkableRecord(ordinal).numbers, '{');
   const reader = new SlotReader(writer.memory);
@@ -325,7 +325,7 @@ describe('custom metrics', () => {
   const named = (from: number, count: number) =>
     new Map(Array.from({ length: count }, (_, n) => [`m${from + n}`, from + n]));
 
-  test('get a column each when they are first seen; samples of before have no value there', () => {
+  test('get a column when first seen; earlier samples have no value in it', () => {
     const drained = new Drained(60_000);
     drained.beat(100);
     drained.beat(100, { metrics: named(0, 1) });
@@ -343,7 +343,7 @@ describe('custom metrics', () => {
     expect(drained.reader.metricsLeftOut).toBe(0);
   });
 
-  test('take no memory while nobody reads samples', () => {
+  test('take no memory while samples have no reader', () => {
     const drained = new Drained(0);
     const bytes = drained.reader.memory.byteLength;
     drained.beat(100, { metrics: named(0, 50) });
@@ -351,7 +351,7 @@ describe('custom metrics', () => {
     expect(drained.reader.metricsLeftOut).toBe(0);
   });
 
-  test('beyond the most that have a column are left out and counted, and get one when others have gone', () => {
+  test('beyond the maximum are left out and counted, and get a column when others are freed', () => {
     const drained = new Drained(1000);
     for (let beat = 0; beat < 20; beat++) drained.beat(100, { metrics: named(0, MOST_METRIC_COLUMNS + 3) });
     expect(drained.reader.metricsLeftOut).toBe(20 * 3);
@@ -364,7 +364,7 @@ describe('custom metrics', () => {
     expect(drained.reader.memory.byteLength).toBeLessThan(before);
   });
 
-  test('with new names in each heartbeat cost no new slot for each', () => {
+  test('with new names in each heartbeat do not cost a new slot each', () => {
     const drained = new Drained(1000);
     const memories = new Set<SharedArrayBuffer>();
     for (let beat = 0; beat < 1000; beat++) {
@@ -376,7 +376,7 @@ describe('custom metrics', () => {
 });
 
 describe('the size of a ring', () => {
-  test('is a power of two within its bounds, and holds what its worker sends in the span', () => {
+  test('is a power of two within its limits, and holds what its worker sends in the span', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 86_400_000 }),
@@ -397,7 +397,7 @@ describe('the size of a ring', () => {
     );
   });
 
-  test('settles for every pace: it neither grows for ever nor goes back and forth', () => {
+  test('settles at every pace: it neither grows for ever nor oscillates', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 86_400_000 }),
@@ -417,7 +417,7 @@ describe('the size of a ring', () => {
     );
   });
 
-  test('is nothing while nobody reads', () => {
+  test('is zero without a reader', () => {
     expect(ringCapacityFor(0, 5000)).toBe(0);
     expect(ringAfter({ capacity: 0, isFull: false, heldMs: 0 }, 0)).toBe(0);
   });

@@ -58,7 +58,7 @@ const seen = (memory: SlotMemory) => {
   return { of, samples, lastRejection, taken, finished, counts, jsonHead };
 };
 
-test('a copy holds what its slot held, and whatever the old writer does later does not reach it', () => {
+test('a copy has the content of its slot, and later writes of the old writer do not affect it', () => {
   const steps = fc.array(fc.constantFrom('publish', 'reject'), { minLength: 1, maxLength: 20 });
   fc.assert(
     fc.property(steps, fc.boolean(), (what, isInHand) => {

@@ -6,7 +6,7 @@ import { NO_SMALL_RECORDS, roomAfter, SHRINK_AFTER, type SlotRoom, whyNoRoom } f
 const sizes = fc.array(fc.oneof(fc.nat(3000), fc.nat(1_000_000)), { minLength: 1, maxLength: 100 });
 const FIRST: SlotRoom = { capacity: LEAST_JSON_CAPACITY, small: NO_SMALL_RECORDS };
 
-test('there is always room for the record, and a slot never shrinks below what its last records needed', () => {
+test('there is always room for the record, and a slot never shrinks below what its recent records needed', () => {
   fc.assert(
     fc.property(sizes, fc.boolean(), (bytes, isShort) => {
       let room = FIRST;
@@ -24,7 +24,7 @@ test('there is always room for the record, and a slot never shrinks below what i
   );
 });
 
-test('a worker whose records come and go in a pattern settles: its slot does not grow and shrink for ever', () => {
+test('the slot of a worker with alternating record sizes settles instead of growing and shrinking for ever', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(1_000_000), { minLength: 1, maxLength: SHRINK_AFTER }), (pattern) => {
       let room = FIRST;
@@ -41,7 +41,7 @@ test('a worker whose records come and go in a pattern settles: its slot does not
   );
 });
 
-test('while memory is short a slot shrinks at once; the least room is never refused', () => {
+test('while memory is short a slot shrinks at once; the minimum capacity is never refused', () => {
   const large = roomAfter(FIRST, 100_000, false);
   expect(roomAfter(large, 500, false).capacity).toBe(large.capacity);
   expect(roomAfter(large, 500, true).capacity).toBe(LEAST_JSON_CAPACITY);

@@ -25,7 +25,7 @@ const jsonOf = (workerId: string, taskId: string) =>
     metrics: new Map(),
   });
 
-test('memory of a forgotten worker becomes the next one’s, which has sent nothing; the old one’s readers are told', () => {
+test('the memory of a removed worker is reused empty for the next one, and readers of the old one get SlotGone', () => {
   const shelf = new SlotShelf(RING);
   const memory = newSlot('old', RING);
   const writer = new SlotWriter(memory);
@@ -67,7 +67,7 @@ test('memory of a forgotten worker becomes the next one’s, which has sent noth
   expect(samplesOf(reader).map(({ cpuUsage }) => cpuUsage)).toEqual([7]);
 });
 
-test('slots of another size are not kept, nor more than a bound', () => {
+test('slots of another size, or beyond the limit, are not kept', () => {
   const shelf = new SlotShelf(RING);
   const writer = new SlotWriter(newSlot('w', RING));
   const larger = writer.publish(checkableRecord(1).numbers, 'x'.repeat(5000)) as SharedArrayBuffer;
@@ -83,7 +83,7 @@ test('slots of another size are not kept, nor more than a bound', () => {
   expect(shelf.size).toBe(4096);
 });
 
-test('memory that was taken is held by its taker alone', async () => {
+test('reused memory is no longer referenced by the shelf', async () => {
   const shelf = new SlotShelf(RING);
   const takenAndDropped = () => {
     for (let worker = 0; worker < 20; worker++) shelf.keep(newSlot('old', RING), 0);
@@ -97,7 +97,7 @@ test('memory that was taken is held by its taker alone', async () => {
   });
 });
 
-test('no reader ever sees another worker’s record, counts or samples as those of its own', async () => {
+test('no reader ever takes another worker’s record, counts or samples for its own', async () => {
   const shelf = new SlotShelf(RING);
   const memory = newSlot('w0', RING);
   // Stands for the word of the board that says whose the row is, 0: nobody's; behind it, how far each thread has come.

@@ -27,7 +27,7 @@ test('a new slot holds the record of a worker that has sent nothing', () => {
   expect(samplesOf(slot)).toEqual([]);
 });
 
-test('what is published is read back, numbers and JSON', () => {
+test('a published record is read back, numbers and JSON', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 3000 }), { minLength: 1, maxLength: 6 }), (texts) => {
       let memory = newSlot('w', 4);
@@ -85,7 +85,7 @@ test('a slot shrinks as soon, and as far, as the bytes of its records say', () =
   expect(sizes.every((size) => size === undefined)).toBe(true);
 });
 
-test('the ring gives the newest samples in order, less the one that may be under way', () => {
+test('the ring returns the newest samples in order, except one that may be in progress', () => {
   fc.assert(
     fc.property(fc.constantFrom(2, 4, 8, 16), fc.integer({ min: 0, max: 40 }), (capacity, count) => {
       const memory = newSlot('w', capacity);
