@@ -61,7 +61,7 @@ const FAULTS: readonly (readonly [act: string, cause: FaultCause, reason: RegExp
   ['answer and throw', 'crash', /^the processor threw: a getter of the answer$/],
   ['answer and loop', 'stall', /no progress for 0.6 s/],
   ['loop', 'stall', /no progress for 0.6 s/],
-  ['exit', 'exit', /exit code 3/],
+  ['exit', 'exit', /exited with code 3/],
   ['leak heap', 'memory', /its heap reached the limit of \d+ MiB/],
   ['leak buffers', 'memory', /memory outside the heap reached \d+ MiB/],
 ];

@@ -70,8 +70,8 @@ describe.each<[act: string, cause: FaultCause, reason: RegExp]>([
   ['loop in a timer', 'stall', /no progress for 0.5 s/],
   ['loop in an immediate', 'stall', /no progress for 0.5 s/],
   ['loop in an answer', 'stall', /no progress for 0.5 s/],
-  ['exit later', 'exit', /exit code 0/],
-  ['really exit later', 'exit', /exit code 0/],
+  ['exit later', 'exit', /exited with code 0/],
+  ['really exit later', 'exit', /exited with code 0/],
   ['remove all listeners', 'crash', /nobody listens/],
 ])('a processor that does "%s"', (act, cause, reason) => {
   test('is charged to the worker for which it started that, not to later ones', async () => {
