@@ -1,23 +1,24 @@
 /**
- * Asks the master of this container whether it is alive: exit code 0 if `/health` answers 200, else 1 and one line.
- * `/health` and not `/readyz`: a master that drains or is not ready yet must not be restarted for it.
+ * Checks whether the master of this container is alive: exit code 0 if `/health` answers 200, otherwise 1 and one line.
+ * Uses `/health` and not `/readyz`: a master that drains or is not ready yet must not be restarted.
  *
- * It finds the port where the master does, in HTTP_PORT of the environment.
+ * Reads the port from HTTP_PORT in the environment, as the master does.
  */
 import { readFileSync } from 'node:fs';
 import { get as getPlain } from 'node:http';
 import { get as getSecure } from 'node:https';
 import { listenAddressOrOff } from '../dist/config/kinds.js';
 
-/** Less than the time-out of HEALTHCHECK, so that it is this program that says what was wrong. */
+/** Shorter than the time-out of HEALTHCHECK, so that this program reports what was wrong. */
 const WITHIN_MS = 4000;
-/** Answered on loopback of either family. */
+/** Listening there includes loopback. */
 const ALL_INTERFACES = ['', '0.0.0.0', '::'];
 
 try {
   const { HTTP_PORT = ':8080', TLS_CERT, TLS_KEY, TLS_CLIENT_CA, HTTP_CLIENT_CERT } = process.env;
   const address = listenAddressOrOff.parse(HTTP_PORT);
-  if (address === undefined) throw new Error('HTTP is off, so there is nobody to ask: run it with --no-healthcheck');
+  if (address === undefined)
+    throw new Error('HTTP is off, so there is nothing to check: run the container with --no-healthcheck');
   const host = ALL_INTERFACES.includes(address.host) ? '127.0.0.1' : address.host;
   const wantsCertificate = Boolean(TLS_CLIENT_CA) && HTTP_CLIENT_CERT !== 'off';
   const asked = { host, port: address.port, path: '/health', ...tls(TLS_CERT, TLS_KEY) };
@@ -29,8 +30,8 @@ try {
 }
 
 /**
- * Its certificate names the master as others call it, not as loopback: this asks whether it lives, not who it is. Its
- * own certificate is shown to it, in case that it wants one.
+ * The certificate need not name loopback: this checks whether the master is alive, not its identity. The master's own
+ * certificate is sent as client certificate, in case it requires one.
  */
 function tls(certFile, keyFile) {
   if (!certFile || !keyFile) return undefined;
@@ -38,8 +39,8 @@ function tls(certFile, keyFile) {
 }
 
 /**
- * A master that wants certificates may not take its own from a client: of another authority, or not meant for it. That
- * it has spoken TLS and then turned us away is all that there is to be known then, and a sign of life.
+ * A master that requires client certificates may refuse its own, if another CA issued it or it is not valid for clients.
+ * A completed TLS handshake followed by a refusal is then the only available sign of life.
  */
 function statusOf(options, wantsCertificate) {
   const get = options.cert === undefined ? getPlain : getSecure;

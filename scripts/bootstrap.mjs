@@ -1,6 +1,6 @@
 /**
- * Makes a clone ready to run, then ends: what is to run comes after it in package.json, so that no second process
- * lives beside a master. Plain JavaScript without dependencies for Node 18 and newer, since nothing is there yet.
+ * Prepares a clone and exits; package.json then starts the actual program, so that no second process stays beside a
+ * master. Plain JavaScript without dependencies for Node 18 and newer, because nothing is installed yet.
  *
  *     node scripts/bootstrap.mjs [build] [test-tools]
  */

@@ -1,4 +1,4 @@
-/** Writes the tables of docs/configuration.md from the options: `npm run generate`. */
+/** Generates the tables of docs/configuration.md from the options: `npm run generate`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { agentOptions, clientOptions, masterOptions, type Options } from '../src/config/options.ts';
@@ -7,7 +7,7 @@ const PAGE = fileURLToPath(new URL('../docs/configuration.md', import.meta.url))
 const BEGIN = '<!-- generated:settings -->';
 const END = '<!-- /generated:settings -->';
 
-/** The page's text with its tables of settings as the options have them. */
+/** Returns the page with its tables of settings replaced by those of the options. */
 export function withSettings(page: string): string {
   const from = page.indexOf(BEGIN);
   const to = page.indexOf(END);

@@ -1,9 +1,9 @@
-/** Continues as another program, for a process that runs on the wrong Node. */
+/** Continues as another program, for a process that was started on an unsuitable Node. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Signals that ask one process to end or to reload. */
+/** Signals that ask a single process to end or to reload. */
 const FORWARDED = /** @type {const} */ (['SIGTERM', 'SIGHUP', 'SIGINT']);
 
 /**
@@ -16,7 +16,7 @@ export function become(program, args) {
   try {
     process.execve?.(program, [program, ...args], definedIn(process.env));
   } catch {
-    // Not on this system: a child does the same, at the cost of a second process.
+    // Not supported on this system: a child does the same, at the cost of a second process.
   }
   startChild(program, args);
 }
@@ -38,7 +38,7 @@ function startChild(program, args) {
   const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   for (const signal of FORWARDED) {
     process.on(signal, () => {
-      // A terminal sends Ctrl-C to the child too, and a second one would mean "at once".
+      // A terminal sends Ctrl-C to the child as well; forwarding it would make it two, which means "stop at once".
       if (signal === 'SIGHUP') void hangUp(child);
       else if (signal !== 'SIGINT' || !onTerminal) child.kill(signal);
     });
@@ -54,11 +54,11 @@ function startChild(program, args) {
   });
 }
 
-/** How long a program may take until it listens for SIGHUP. */
+/** How long a program may take before it handles SIGHUP. */
 const LISTENS_WITHIN_MS = 2000;
 
 /**
- * Passes SIGHUP on once the program takes it: in its first moments it would be ended by it.
+ * Forwards SIGHUP once the program handles it: before that, SIGHUP would end it.
  * @param {import('node:child_process').ChildProcess} child
  */
 async function hangUp(child) {
@@ -72,10 +72,10 @@ async function hangUp(child) {
 function takesHangUp(pid) {
   try {
     const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
-    // Signals are counted from the lowest bit, and SIGHUP is the first.
+    // Bit n is signal n + 1, and SIGHUP is signal 1.
     return (BigInt(`0x${caught}`) & 1n) === 1n;
   } catch {
-    // No /proc: nothing can be known.
+    // Without /proc this is unknown.
     return true;
   }
 }

@@ -1,14 +1,14 @@
 /**
- * src/ to dist/: TypeScript to JavaScript file by file, and threads as bundles, which a program reads once and starts
- * them from, also when the package's files are gone by then. Built aside and moved into place, so dist/ is whole or not
- * there.
+ * Builds src/ into dist/: TypeScript to JavaScript file by file, and each thread as one bundle. A program reads the bundles once
+ * and starts threads from memory, even if the package's files are gone by then. The build happens elsewhere and is moved into
+ * place, so dist/ is complete or missing.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './step.mjs';
 
-/** What a build depends on. The lockfile, because it names the compiler and what goes into the bundle. */
+/** The inputs of a build. The lockfile is one, because it names the compiler and what goes into the bundles. */
 const INPUTS = [
   'src',
   'tsconfig.json',
@@ -21,7 +21,7 @@ const INPUTS = [
   'scripts/bootstrap/bundled-packages.mjs',
 ];
 
-/** Threads that ship as one script, every package included: those of lib/threads.ts. */
+/** Threads shipped as one script with all their packages: those of lib/threads.ts. */
 export const BUNDLED_THREADS = [
   'lane/thread',
   'lane/processor-thread',
@@ -41,7 +41,7 @@ export function isBuilt(root) {
  * @param {{ node: string, scratch: string }} tools the Node to build with and a folder to build in
  */
 export function build(root, { node, scratch }) {
-  // Taken first: a file that changes while the compiler runs leaves a stamp that no longer matches.
+  // Hashed first: a file that changes during the build leaves a stamp that no longer matches.
   const hash = inputsHash(root);
   const next = join(scratch, 'dist-next');
   const previous = join(scratch, 'dist-previous');
@@ -49,7 +49,7 @@ export function build(root, { node, scratch }) {
   mkdirSync(next, { recursive: true });
 
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  // Unchecked: whether the types agree is what `npm run check` and `npm test` say, of all code and not of src/ alone.
+  // Without type checks: `npm run check` and `npm test` do these, for all code and not only src/.
   run('Compiling', [node, tsc, '-p', 'tsconfig.build.json', '--noCheck', '--outDir', next], root);
   const bundle = join(root, 'scripts/bootstrap/bundle.mjs');
   run('Bundling', [node, bundle, next, ...BUNDLED_THREADS], root);
@@ -64,7 +64,7 @@ export function build(root, { node, scratch }) {
 }
 
 /**
- * A hash over the paths and contents of all inputs. Contents and not times: a fresh checkout changes every time.
+ * A hash over the paths and contents of all inputs. Contents and not times: a checkout sets new times.
  * @param {string} root
  */
 export function inputsHash(root) {

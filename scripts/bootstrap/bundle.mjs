@@ -1,7 +1,6 @@
 /**
- * Bundles each thread's entry, and the agent's program, into one script each: node bundle.mjs DIST THREAD… A program of its own,
- * run on the pinned Node.
- * It uses esbuild's interface and not its command, which an npm that runs install scripts replaces by a binary.
+ * Bundles each thread's entry, and the agent's program, into one script each: node bundle.mjs DIST THREAD… A separate program, run
+ * on the pinned Node. It uses esbuild's API and not its command, which npm replaces by a binary if it runs install scripts.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +10,7 @@ import { packagesIn } from './bundled-packages.mjs';
 const [dist = '', ...threads] = process.argv.slice(2);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
-/** What a lane with a processor runs in a realm of its own, where nothing can be imported. */
+/** What a lane with a processor runs in a separate realm, where nothing can be imported. */
 const realm = await build({
   entryPoints: ['src/lane/realm.ts'],
   write: false,
@@ -20,7 +19,7 @@ const realm = await build({
   format: 'cjs',
   platform: 'node',
   target: 'node24',
-  // Its functions must not tell foreign code who called them.
+  // Strict, so that foreign code cannot see the callers of its functions.
   banner: { js: '"use strict";' },
   logLevel: 'warning',
 });
@@ -34,22 +33,22 @@ for (const thread of threads) {
     entryPoints: [`src/${thread}.ts`],
     outfile: `${join(dist, thread)}.cjs`,
     bundle: true,
-    // Each lane is a thread that compiles it anew. Of the others, there is one or two, and their stack traces are read.
+    // Minified for lanes, because each lane compiles it. The others run once or twice, and their stack traces should be readable.
     minify: thread.startsWith('lane/'),
     minifyWhitespace: true,
     minifySyntax: true,
-    // A thread that is started from a text is a script.
+    // A thread started from a text is a script, not a module.
     format: 'cjs',
     platform: 'node',
     target: 'node24',
-    // A text lies nowhere: both are put before it, or into it.
+    // A text has no file name and no package.json: both values are built in.
     define: { 'import.meta.url': 'THREAD_URL', BUNDLED_VERSION: JSON.stringify(version), ...realmOf(thread) },
     legalComments: 'eof',
     metafile: true,
     logLevel: 'warning',
   });
   for (const name of packagesIn(metafile)) packages.add(name);
-  // What the compiler made of the entry is started by nobody.
+  // The compiler's output for this entry is not used.
   rmSync(`${join(dist, thread)}.js`);
 }
 

@@ -1,7 +1,7 @@
 /**
- * `npm ci` in a folder with a lockfile, when what is installed is not what the lockfile says. A stamp remembers the
- * answer. It covers npm's own account of what it installed (node_modules/.package-lock.json), so that a developer's
- * `npm install` neither leaves a stale stamp in force nor is done over.
+ * Runs `npm ci` in a folder with a lockfile if its packages do not match the lockfile. A stamp remembers that they do. The stamp
+ * covers npm's own record of what it installed (node_modules/.package-lock.json), so that after a developer's `npm install`
+ * no stale stamp remains and nothing is installed again.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -12,9 +12,9 @@ const FLAGS = [
   '--no-audit',
   '--no-fund',
   '--loglevel=error',
-  // No package here needs its install script; npm 11 asks before it runs one, older ones just run them.
+  // No package here needs its install script; npm 11 asks before it runs one, older versions just run it.
   '--ignore-scripts',
-  // Development tools even with NODE_ENV=production: without a compiler there is no build.
+  // Install development tools even with NODE_ENV=production: the build needs the compiler.
   '--include=dev',
   '--include=optional',
 ];
@@ -31,7 +31,7 @@ const FLAGS = [
  */
 
 /**
- * Whether the folder's packages are there. An install that somebody made by hand counts, and gets its stamp here.
+ * Whether the folder's packages are installed. A manual install counts too, and gets its stamp here.
  * @param {string} folder
  */
 export function isInstalled(folder) {
@@ -42,7 +42,7 @@ export function isInstalled(folder) {
 }
 
 /**
- * Whether npm's own account of what is installed agrees with the lockfile, as far as it concerns this machine.
+ * Whether npm's record of what is installed matches the lockfile, as far as this machine needs it.
  * @param {string} folder
  * @param {{ platform: string, arch: string }} machine
  */
@@ -59,7 +59,7 @@ export function satisfiesLockfile(folder, { platform, arch }) {
 }
 
 /**
- * Installs a folder's packages anew.
+ * Installs a folder's packages from scratch.
  * @param {string} folder
  */
 export function install(folder) {
@@ -73,7 +73,7 @@ function stamp(folder) {
 }
 
 /**
- * The npm that runs us, with the Node that it runs on: the pinned Node comes first in PATH and may be too new for it.
+ * The npm that runs this script, with the Node it runs on: the pinned Node is first in PATH and may be too new for it.
  * @returns {string[]}
  */
 function npmCommand() {
@@ -96,7 +96,7 @@ function stampPath(folder) {
 }
 
 /**
- * Whether a package names this machine. One that names none may be needed only by another machine's packages.
+ * Whether a package is meant for this machine. One without restrictions may still be needed only by another machine's packages.
  * @param {LockedPackage} locked
  * @param {string} platform
  * @param {string} arch

@@ -1,10 +1,10 @@
 /**
- * One bootstrap at a time per clone: two `npm test` started together must not install or build into one another.
- * The lock is a file that names its holder's process; a holder that no longer lives has lost it.
+ * Allows one bootstrap at a time per clone: two `npm test` started together must not disturb each other's install or build.
+ * The lock is a file with the process id of its holder; a lock whose holder has died is released.
  */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
-/** How long to sleep between two looks at a lock that another process holds. */
+/** How long to sleep between two checks of a lock that another process holds. */
 const POLL_MS = 100;
 
 /**
@@ -26,7 +26,7 @@ function acquire(path) {
   let announcedHolder = false;
   writeFileSync(own, String(process.pid));
   try {
-    // A link is made whole or not at all: nobody ever reads a lock that does not name its holder yet.
+    // Creating a link is atomic, so nobody can read a lock without its holder's id.
     while (!tryLink(own, path)) {
       const holder = readHolder(path);
       if (holder !== undefined && !isAlive(holder)) {
@@ -43,8 +43,8 @@ function acquire(path) {
 }
 
 /**
- * Takes a dead holder's lock away. Between the look and the rename another process may have done the same and locked
- * anew; then what was moved is a live lock, and it is put back.
+ * Removes the lock of a dead holder. Between the check and the rename another process may have done the same and taken the lock;
+ * then a live lock was moved, and it is put back.
  * @param {string} path
  * @param {number} deadHolder
  */

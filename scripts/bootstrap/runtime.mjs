@@ -1,6 +1,6 @@
 /**
- * The pinned Node. Once installed it is linked as node_modules/.bin/node, the folder that npm and npx put first in
- * PATH: from then on every script, and every tool that a script calls, runs on it.
+ * The pinned Node. Once installed it is linked as node_modules/.bin/node. npm puts that folder first in PATH, so every script,
+ * and every tool that a script calls, runs on it.
  */
 import { mkdirSync, readlinkSync, renameSync, symlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -8,7 +8,7 @@ import { RUNTIME_PACKAGES } from './machine.mjs';
 import { run } from './step.mjs';
 
 /**
- * Where the pinned Node is, or will be once installed.
+ * Where the pinned Node is or will be installed.
  * @param {string} root
  * @returns {string}
  */
@@ -44,7 +44,7 @@ function linkPath(root) {
 }
 
 /**
- * Relative, so that a clone may be moved.
+ * Relative, so that a clone can be moved.
  * @param {string} root
  */
 function linkTarget(root) {

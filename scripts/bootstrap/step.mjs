@@ -1,11 +1,11 @@
-/** One long step of the bootstrap: a program, shown as one line on stderr with how long it took. */
+/** A long step of the bootstrap: runs a program, with one line on stderr that shows its duration. */
 import { spawnSync } from 'node:child_process';
 
-/** Enough for all that a compiler may complain about. */
+/** Enough for all errors of a compiler. */
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * Runs a program to its end. Its output is shown only if it fails: on a good day it is noise.
+ * Runs a program to its end. Its output is shown only if it fails.
  * @param {string} what failed, for the error's message
  * @param {readonly string[]} command
  * @param {string} cwd

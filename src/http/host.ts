@@ -85,7 +85,7 @@ export class HttpHost {
     return this.#reader.thread;
   }
 
-  /** Whether the thread listens and has answered recently: false while it is started again. */
+  /** Whether the thread listens and has answered recently; false while it restarts. */
   get answers(): boolean {
     return this.#state === 'serving' && !this.#cameBack && this.#reader.isFed;
   }

@@ -1,4 +1,4 @@
-/** Which workers each lane serves, as the board has it. */
+/** The workers of each lane, from the board. */
 import type { LaneOnBoard } from '../store/board.ts';
 import type { Directory } from './directory.ts';
 
@@ -7,7 +7,7 @@ export interface LaneWithWorkers extends LaneOnBoard {
   readonly workers: string[];
 }
 
-/** The lanes that serve somebody, by their number. */
+/** Lanes with workers, by number. */
 export function lanesWithWorkers(directory: Directory): ReadonlyMap<number, LaneWithWorkers> {
   const lanes = new Map<number, LaneWithWorkers>();
   for (const { workerId, row } of directory.all()) {

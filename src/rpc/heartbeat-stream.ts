@@ -52,7 +52,7 @@ export class HeartbeatStream {
   #caller: Caller;
   readonly #workerIds = new Set<string>();
   readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
-  /** Workers of this stream with a rejection to be told: what it is, the engine keeps. */
+  /** Workers of this stream whose rejection has not been sent yet; the engine keeps the reason. */
   readonly #rejected = new Set<string>();
   #hasReceived = false;
   #flushScheduled = false;
@@ -94,7 +94,7 @@ export class HeartbeatStream {
     this.#rejected.delete(workerId);
   }
 
-  /** Told with the next acks: a worker that causes many rejections gets one notice, and costs its neighbours nothing. */
+  /** Sent with the next acks, so that a worker with many rejections gets one notice and does not delay others. */
   rejected(workerId: string): void {
     if (!this.#closed) this.#rejected.add(workerId);
   }

@@ -18,8 +18,8 @@ test.each([
   [{ platform: 'win32' }, 'Windows'],
   [{ arch: 'ia32' }, 'linux ia32'],
   [{ glibc: undefined }, 'without glibc'],
-  [{ glibc: '2.17' }, 'glibc 2.28 or newer, and this is 2.17'],
-  [{ nodeVersion: '16.20.2' }, 'Node 18 or newer, and this is 16.20.2'],
+  [{ glibc: '2.17' }, 'glibc 2.28 or newer; this machine has 2.17'],
+  [{ nodeVersion: '16.20.2' }, 'Node 18 or newer to install itself; this is 16.20.2'],
 ])('a machine with %o is told so in one line', (difference, words) => {
   const reason = unsupportedReason({ ...LINUX, ...difference } as Parameters<typeof unsupportedReason>[0]);
   expect(reason).toContain(words);

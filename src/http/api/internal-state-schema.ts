@@ -1,4 +1,4 @@
-/** What the master knows of its inside, as the API shows it. */
+/** The schema of the master's internal state. */
 import { z } from '@hono/zod-openapi';
 import type { InternalState } from '../../engine/internal-state.ts';
 import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
@@ -9,13 +9,13 @@ const counts = <Name extends string>(names: readonly Name[]) =>
 
 const InsideLane = z
   .object({
-    number: z.int().openapi({ description: 'Numbers are given to lanes in the order of their start.' }),
+    number: z.int().openapi({ description: 'Lanes are numbered in the order in which they were started.' }),
     kind: z.enum(LANE_KINDS),
     state: z.enum(LANE_STATES),
-    workers: z.int().openapi({ description: 'How many workers it serves.' }),
+    workers: z.int().openapi({ description: 'The number of its workers.' }),
     restarts: z.int(),
-    last_error: z.string().nullable().openapi({ description: 'Why its thread failed last; null if it never did.' }),
-    worker_ids: z.array(z.string()).openapi({ description: 'The workers that it serves.' }),
+    last_error: z.string().nullable().openapi({ description: 'Why its thread last failed; null if it never did.' }),
+    worker_ids: z.array(z.string()).openapi({ description: 'Ids of its workers.' }),
   })
   .openapi('InsideLane');
 
@@ -25,7 +25,7 @@ export const InternalStateJson = z
     workers: z.int(),
     active_workers: z.int(),
     pending: z.int().openapi({ description: 'Workers that wait for approval.' }),
-    lanes: z.array(InsideLane).openapi({ description: 'All lanes, also those that serve nobody at the moment.' }),
+    lanes: z.array(InsideLane).openapi({ description: 'All lanes, including idle ones.' }),
     lane_limit: LaneLimitJson.nullable(),
     thread_budget: z.object({
       dedicated: z.int().openapi({ description: 'The most workers that can have a lane of their own.' }),

@@ -1,6 +1,6 @@
 /**
- * `GET /api/v1/internal-state`: what `internal-state` shows at the prompt. Unlike other reads it asks the main thread, which
- * alone knows lanes that serve nobody and why their threads failed; while main is stuck it answers 503.
+ * `GET /api/v1/internal-state`: what `internal-state` shows at the prompt. Unlike other reads it asks the main thread,
+ * because only main knows idle lanes and why threads failed; while main is stuck it answers 503.
  */
 import { createRoute } from '@hono/zod-openapi';
 import { lanesWithWorkers } from '../../reading/lane-workers.ts';
