@@ -60,7 +60,7 @@ export function addQueryOptions(command: Command): Command {
 export function queryOfFlags(flags: QueryFlags, prefix: string): WorkerQuery {
   const plain = PLAIN.flatMap((name): Typed[] => {
     const value = flags[name];
-    return value === undefined ? [] : [{ name, value, shown: `--${name} ${value}` }];
+    return value === undefined ? [] : [{ name, value, shown: `--${name} ${value || '""'}` }];
   });
   const named = NAMED.flatMap((flag) =>
     (flags[flag] ?? []).map((text): Typed => {

@@ -13,8 +13,11 @@ import { workerText } from '../../src/cli/views/worker-text.ts';
 import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
 import { printable } from '../../src/lib/printable.ts';
 import { WORKER_STATES } from '../../src/model/liveness.ts';
+import { newServer } from '../http/support.ts';
 import { run } from './run.ts';
 import { trickyText, workerIdText } from './tricky-text.ts';
+
+const GPU = { index: 0, uuid: 'GPU-1', name: 'NVIDIA A100-SXM4-80GB', memoryUsedBytes: 1, memoryTotalBytes: 8e10 };
 
 /** Narrower windows than this have no room for one emoji beside an indentation. */
 const LEAST_COLUMNS = 8;
@@ -192,6 +195,37 @@ describe('in a window of any width', () => {
       expect(words(stdout)).toEqual(words(piped));
     }
   });
+});
+
+test.each([20, 40, 60, 80, 200])('what the commands print of a master fits %i columns', async (width) => {
+  const { url, fleet, stop } = await newServer();
+  try {
+    for (const id of ['render-node-eu-west-0017', 'my worker', 'w']) fleet.register(id);
+    fleet.beat('my worker', { cpuUsage: 12, metrics: new Map([['a.metric.with.a.long.name.indeed', 1]]), gpus: [GPU] });
+    const brakes = [{ group: 'a-group-of-many-words', sinceUnixMs: 0, endsUnixMs: 300_000, silent: 3, watched: 4 }];
+    const pending = [{ workerId: 'a-stranger-that-waits', firstSeenUnixMs: 0, lastSeenUnixMs: 0, attempts: 2 }];
+    fleet.onAnnounce([
+      { type: 'holds', holds: { graceEndsUnixMs: 60_000, brakes } },
+      { type: 'pending', pending },
+      { type: 'events', events: [{ id: 1, atUnixMs: 0, type: 'state', workerId: 'my worker', to: 'active' }] },
+    ]);
+    for (const command of [
+      ['workers'],
+      ['workers', '-o', 'wide'],
+      ['liveness'],
+      ['status'],
+      ['status', 'my worker'],
+      ['events'],
+      ['config'],
+    ]) {
+      const asked = command[0] === 'config' ? command : [...command, '--url', url];
+      const { stdout, stderr } = await run(asked, { columns: width });
+      expect(stderr).toBe('');
+      expect(widest(stdout), `${command.join(' ')}:\n${stdout}`).toBeLessThanOrEqual(width);
+    }
+  } finally {
+    await stop();
+  }
 });
 
 test('an example that is broken is still one command of a shell', () => {
