@@ -6,13 +6,13 @@ import {
 } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 
 /**
- * As the product: at once for the first heartbeat of a stream, then for all that came in this time; unlike it, for all
+ * Like Pulselane: at once for the first heartbeat of a stream, then for all that arrived in this period; but for all
  * streams in one turn.
  */
 const ACK_EVERY_MS = 3000;
 const INTERVAL_MS = 5000;
 
-/** Streams of heartbeats that are acked when the product acks. */
+/** Streams of heartbeats that are acked as often as by Pulselane. */
 export class AckedStreams<Heartbeat> {
   readonly #onHeartbeat: (heartbeat: Heartbeat) => void;
   readonly #streams = new Set<AckedStream>();

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
-/** Works for so long, and answers with so many bytes, which are handed over and not copied. */
+/** Works for the given time, and answers with the given number of bytes, transferred without a copy. */
 const SCRIPT = `
 const { parentPort } = require('node:worker_threads');
 parentPort.on('message', ({ workMs, bytes }) => {
@@ -17,7 +17,7 @@ export interface Work {
   readonly bytes: number;
 }
 
-/** A thread that answers as soon and with as much as one that works for it: what others' work does to this thread's loop. */
+/** A thread that works and answers like a pool thread: shows what work in another thread does to this thread's loop. */
 export class BareAnswers {
   readonly #thread = new Worker(SCRIPT, { eval: true });
 

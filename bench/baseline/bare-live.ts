@@ -1,6 +1,6 @@
 /**
- * The least that a live stream can be: items come at a steady rate, and twice a second each client is written what has come
- * since, the same text to all whose turn it is. No view of its own for anybody, no pressure heeded.
+ * A minimal live stream: items come at a steady rate, and twice a second each client is sent what is new, the same text for
+ * all clients of that turn. No views per client, no backpressure.
  */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,7 @@ import { Ticks } from '../load/ticks.ts';
 import type { Published } from '../processes/followers.ts';
 
 const PERIOD_MS = 500;
-/** Clients take turns, as those of the product, which looks every 50 ms. */
+/** Clients are served in turns, as by Pulselane, which polls every 50 ms. */
 const TURNS = 10;
 
 interface Turn {

@@ -1,6 +1,6 @@
 /**
- * The least that a server on grpc-js can do: takes heartbeats as raw bytes, counts them, and acks as often as the product
- * does, all streams at once. It looks into none, so its acks name nobody. What it costs is the floor; what the product costs beyond it is ours.
+ * A minimal server on grpc-js: takes heartbeats as raw bytes, counts them, and acks as often as Pulselane, all streams at once.
+ * It does not look into heartbeats, so its acks name no worker. Its cost is the floor; the rest is Pulselane's own.
  */
 import { create } from '@bufbuild/protobuf';
 import { Server, type ServerDuplexStream, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';

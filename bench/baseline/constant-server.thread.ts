@@ -4,7 +4,7 @@ import { type HttpBindings, serve } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 
-/** As the product: a small body is Hono's, a large one goes to the socket as it is. */
+/** Like Pulselane: a small body is sent through Hono, a large one directly to the socket. */
 const SMALL_BYTES = 64 * 1024;
 const bodies = new Map<number, string | Buffer>();
 

@@ -1,6 +1,6 @@
 /**
- * Bodies that are there already, by the stack that the product uses: Hono on node:http in a thread of its own, beside
- * whatever else the process does. The floor under every answer of that size.
+ * Prepared bodies, by the stack that Pulselane uses: Hono on node:http in a thread of its own, besides whatever else the
+ * process does. The floor of every answer of that size.
  */
 import { Worker } from 'node:worker_threads';
 
@@ -14,7 +14,7 @@ export function serveConstants(): Promise<number> {
   });
 }
 
-/** Where a body of so many bytes is. */
+/** The path of a body of the given size. */
 export function constantPath(bytes: number): string {
   return `/constant/${bytes}`;
 }

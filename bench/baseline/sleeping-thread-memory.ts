@@ -1,9 +1,9 @@
 /**
- * What main and a sleeping thread share: the bell, which main alone changes; how often the thread was woken, which it
- * changes after it has written when.
+ * Memory shared by main and a sleeping thread: the bell, which only main changes, and the count of wake-ups, which the thread
+ * changes after it has written the time.
  */
 
-/** By a word in shared memory on which it waits, or by a message to its event loop. */
+/** How it is woken: through shared memory on which it waits, or by a message to its event loop. */
 export type HowWoken = 'bell' | 'port';
 
 export interface SleeperData {
@@ -31,7 +31,7 @@ export class Said {
     Atomics.notify(this.#words, BELL);
   }
 
-  /** Blocks the thread until the bell has been rung since it had been so often. */
+  /** Blocks the thread until the bell has been rung more often than the given count. */
   waitBeyond(rings: number): void {
     Atomics.wait(this.#words, BELL, rings);
   }
@@ -49,7 +49,7 @@ export class Said {
     return Atomics.load(this.#words, ANSWERS);
   }
 
-  /** When the thread was woken last. */
+  /** When the thread last woke up. */
   get atMs(): number {
     return this.#numbers[AT_MS] as number;
   }

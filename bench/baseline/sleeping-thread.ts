@@ -1,6 +1,6 @@
 /**
- * What it costs to tell another thread something, and nothing else: the floor under whatever is handed to a lane. A thread
- * sleeps until it is woken, says when that was, and sleeps again.
+ * The pure cost of notifying another thread: the floor of handing work to a lane. A thread sleeps until it is woken, reports
+ * when that was, and sleeps again.
  */
 import { Worker } from 'node:worker_threads';
 import { monotonicMs } from '../lib/time.ts';

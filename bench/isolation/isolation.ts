@@ -16,16 +16,16 @@ const MIXES: readonly LaneMix[] = ['dedicated', 'shared'];
 
 const NEIGHBOURS = 200;
 const STREAMS = 20;
-/** Five a second each: a gap shows soon. */
+/** Five per second and worker: gaps show soon. */
 const PER_SECOND = 1000;
 const BEFORE_MS = 800;
-/** Two seconds until a stall is noticed, one to be served again. */
+/** Two seconds until a stall is detected, one to recover. */
 const DURING_MS = 3500;
-/** What a flood settles down in is not its neighbours' fault. */
+/** Time for a flood to settle before the next fault. */
 const BETWEEN_MS = 300;
 /** LANE_STALL. */
 const STALL_MS = 2000;
-/** Started to see how long that takes. */
+/** Bare threads started to measure how long that takes. */
 const THREADS = 5;
 const FLOOD_PER_SECOND = 20_000;
 const FAULTY_PER_SECOND = 20;
@@ -41,7 +41,7 @@ interface Measured {
 }
 type MixRun = Readonly<Record<Fault, Measured>>;
 type Run = Readonly<Record<LaneMix, MixRun>> & {
-  /** The longest of a few, beside the same load. */
+  /** The longest of a few, under the same load. */
   readonly threadStartMs: number;
 };
 
@@ -107,7 +107,7 @@ async function measure(size: Size): Promise<Run> {
   return { dedicated, shared: await measureMix('shared', size), threadStartMs };
 }
 
-/** One master, one fault after the other, each of a worker of its own. */
+/** One master, one fault after another, each by a different worker. */
 async function measureMix(mix: LaneMix, size: Size): Promise<MixRun & Pick<Run, 'threadStartMs'>> {
   return await withChildren(async (start) => {
     const neighbours = scaled(NEIGHBOURS, size.fleet);
@@ -147,7 +147,7 @@ async function measureMix(mix: LaneMix, size: Size): Promise<MixRun & Pick<Run, 
       };
     }
     await load.call('stop');
-    // Those that misbehaved are in quarantine, and what they sent waits.
+    // The faulty workers are in quarantine, and their heartbeats wait.
     await eventually('all neighbours accounted for', async () => (await server.call('unaccounted', ids)) === 0);
     return { ...(measured as Record<Fault, Measured>), threadStartMs };
   });

@@ -5,19 +5,19 @@ import { RunWatch } from './run-watch.ts';
 
 /** Ids and goals name the full size; a smaller size is named in the rows' questions. */
 export interface Size {
-  /** Figures are medians over this many runs. */
+  /** The number of runs; figures are medians over them. */
   readonly runs: number;
-  /** Of the full time that each run measures. */
+  /** The fraction of the full measuring time per run. */
   readonly time: number;
-  /** Of the full time before, and of a window that shall agree with the next: see warm-up.ts. */
+  /** The fraction of the full warm-up time, and of its windows: see warm-up.ts. */
   readonly warm: number;
-  /** At most so many windows until two must have agreed. */
+  /** The most warm-up windows; two of them must have agreed by then. */
   readonly warmWindows: number;
-  /** Whether a run that others disturbed is measured once more. */
+  /** Whether a disturbed run is repeated once. */
   readonly isRepeatedWhenDisturbed: boolean;
-  /** Of the full fleets. */
+  /** The fraction of the full fleet size. */
   readonly fleet: number;
-  /** Of the threads that are started only to see what they cost. */
+  /** The fraction of the threads started only to measure their cost. */
   readonly threads: number;
   /** Fleet sizes of the promised latencies. */
   readonly promises: readonly number[];
@@ -25,9 +25,9 @@ export interface Size {
 
 export interface BenchContext {
   readonly size: Size;
-  /** What is being done. */
+  /** Shows what is being done. */
   progress(line: string): void;
-  /** What whoever reads the figures must know. */
+  /** Adds a note for readers of the figures. */
   note(line: string): void;
 }
 
@@ -47,9 +47,9 @@ export const FULL: Size = {
   threads: 1,
   promises: [100, 1000],
 };
-/** `--quick`: the same questions, a rough answer. */
+/** `--quick`: the same questions, rough figures. */
 export const QUICK: Size = { ...FULL, runs: 1, time: 0.5, warm: 1, threads: 0.2, promises: [100] };
-/** In `npm test`: only that everything still runs. */
+/** In `npm test`: only checks that everything still runs. */
 export const SMALL: Size = {
   runs: 1,
   time: 0.05,
@@ -61,14 +61,14 @@ export const SMALL: Size = {
   promises: [100],
 };
 
-/** At least two of whatever is scaled, so that nothing is divided by none. */
+/** At least 2, so that nothing is divided by zero. */
 export function scaled(full: number, factor: number): number {
   return Math.max(2, Math.round(full * factor));
 }
 
 /**
- * Measures as often as the size says; a run that others disturbed once more, of which the calmer one counts. What a run
- * compares, it measures back to back; what it measures is what it does in `watch.during`, or all of it.
+ * Measures as often as the size says, and repeats a disturbed run once; the quieter of the two counts. A run measures what it
+ * compares back to back. Only what runs in `watch.during` is measured; without it, the whole run.
  */
 export async function repeated<Run>(
   { name }: Pick<Bench, 'name'>,

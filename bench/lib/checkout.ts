@@ -1,4 +1,4 @@
-/** Another checkout of this repository, whose benches are run by its own runner. */
+/** Another checkout of this repository; its own runner runs its benches. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import type { ComparedRow } from './comparison.ts';
 
 const run = promisify(execFile);
-/** What a bench says beside its rows is not read. */
+/** Limits the output of a bench; only its rows are read. */
 const MAX_OUTPUT_BYTES = 64 * 1024 ** 2;
 
 export class Checkout {
@@ -27,7 +27,7 @@ export class Checkout {
     await this.#run('node', 'scripts/bootstrap.mjs', 'build');
   }
 
-  /** Asks one bench once, the quick way. @throws what it says if it fails, or if there is none of that name */
+  /** Runs one bench once with --quick. @throws its output if it fails, or if there is no bench of that name */
   async ask(bench: string): Promise<ComparedRow[]> {
     const directory = await mkdtemp(join(tmpdir(), 'pulselane-bench-'));
     const file = join(directory, 'rows.json');

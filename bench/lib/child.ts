@@ -1,8 +1,8 @@
-/** Child processes of a bench, called over IPC: what is measured shares no event loop with its load. */
+/** Child processes of a bench, called over IPC, so that what is measured shares no event loop with its load. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** What a process can be asked, by name: see `processes/`. */
+/** The calls of a process, by name: see `processes/`. */
 // biome-ignore lint/suspicious/noExplicitAny: any parameters, any answer
 export type Calls = Readonly<Record<string, (...parameters: any[]) => unknown>>;
 
@@ -18,7 +18,7 @@ interface Answer {
   readonly error?: string;
 }
 
-/** A child that does not end by itself is ended after this time. */
+/** A child that has not ended by itself is killed after this time. */
 const STOP_WITHIN_MS = 10_000;
 const PROCESSES = new URL('../processes/', import.meta.url);
 
@@ -63,13 +63,13 @@ export class Child<C extends Calls> {
     return this.#process.pid as number;
   }
 
-  /** Ends the process as a crash would: it does not get to do anything more. */
+  /** Kills the process, as in a crash. */
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL');
     await this.#exit;
   }
 
-  /** Lets the process end, or ends it. */
+  /** Lets the process end, or kills it. */
   async stop(): Promise<void> {
     if (this.#process.connected) this.#process.disconnect();
     const kill = setTimeout(() => this.#process.kill('SIGKILL'), STOP_WITHIN_MS);
@@ -87,7 +87,7 @@ export class Child<C extends Calls> {
 
 export type StartChild = <C extends Calls>(file: string, execArgv?: readonly string[]) => Child<C>;
 
-/** Ends whatever children `work` has started, the last one first, also when it fails. */
+/** Ends all children that `work` started, the last one first, also if it fails. */
 export async function withChildren<T>(work: (start: StartChild) => Promise<T>): Promise<T> {
   const children: Child<Calls>[] = [];
   try {
@@ -101,7 +101,7 @@ export async function withChildren<T>(work: (start: StartChild) => Promise<T>): 
   }
 }
 
-/** The other side: answers calls until the parent goes away. */
+/** The child's side: answers calls until the parent disconnects. */
 export function answerParent(calls: Calls, stop: () => Promise<void> = async () => {}): void {
   process.on('message', async ({ id, name, parameters }: Request) => {
     let answer: Answer;

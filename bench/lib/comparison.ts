@@ -1,19 +1,19 @@
-/** What two checkouts gave, measured in turn: before, after, before, after. */
+/** Compares two checkouts, measured alternately: before, after, before, after. */
 import { table } from '../../src/cli/text/table.ts';
 import { isDisturbed } from './others.ts';
 import { medianOf, type Row } from './rows.ts';
 import { percent, short, withUnit } from './table.ts';
 
-/** The rows of one bench in one turn; a side that failed, or that does not know a row, has none. */
+/** The rows of one bench in one turn; a side has none if it failed or lacks the row. */
 export interface Pair {
   readonly before: readonly ComparedRow[];
   readonly after: readonly ComparedRow[];
 }
 
-/** What older checkouts tell, too. */
+/** What older checkouts also report. */
 export type ComparedRow = Pick<Row, 'id' | 'question' | 'unit' | 'median'> & Partial<Pick<Row, 'disturbed'>>;
 
-/** As `--json` writes it. */
+/** As written by `--json`. */
 export interface Comparison {
   readonly id: string;
   readonly question: string;
@@ -21,15 +21,15 @@ export interface Comparison {
   /** Medians over all turns; null on the side that has no such row. */
   readonly before: number | null;
   readonly after: number | null;
-  /** The median of each turn's after / before, and the least and most of these; null where nothing compares. */
+  /** The median, minimum and maximum of each turn's after / before; null if they cannot be compared. */
   readonly ratio: number | null;
   readonly min: number | null;
   readonly max: number | null;
-  /** The most that others took of the machine, from 0 to 1; null where that is not known. */
+  /** The largest share of the machine used by others, from 0 to 1; null if unknown. */
   readonly disturbed: number | null;
 }
 
-/** In the order of the newer checkout's rows; then those that only the older one has. */
+/** In the order of the newer checkout's rows, followed by those that only the older one has. */
 export function compare(turns: readonly Pair[]): Comparison[] {
   const known = new Map<string, ComparedRow>();
   for (const row of turns.flatMap(({ after }) => after)) known.set(row.id, row);
@@ -57,7 +57,7 @@ export function compare(turns: readonly Pair[]): Comparison[] {
   });
 }
 
-/** Nothing is so many times as much as nothing. */
+/** 0 / 0 has no ratio. */
 function ratioOfPair(before: number | undefined, after: number | undefined): number | undefined {
   return before === undefined || after === undefined || before === 0 ? undefined : after / before;
 }

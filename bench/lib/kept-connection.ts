@@ -1,13 +1,13 @@
 /**
- * One kept HTTP connection that asks for one thing after another. Takes bodies of megabytes into one buffer and only
- * counts them: Node's own client would spend as much on reading 6 MB as the server on sending them.
+ * One kept HTTP connection for consecutive requests. Reads bodies of megabytes into one buffer and only counts the bytes:
+ * Node's own client would spend as much CPU on reading 6 MB as the server on sending them.
  */
 import { connect, type Socket } from 'node:net';
 
 const BUFFER_BYTES = 1024 ** 2;
 const HEAD_END = '\r\n\r\n';
 
-/** An answer on its way. */
+/** A response being received. */
 interface Expected {
   readonly path: string;
   readonly answer: PromiseWithResolvers<number>;
@@ -38,7 +38,7 @@ export class KeptConnection {
     this.#socket.on('close', () => this.#fail(new Error('the server has closed the connection')));
   }
 
-  /** Resolves with the length of the body, when its last byte has come. @throws unless the answer is 200. */
+  /** Resolves with the length of the body once it is complete. @throws unless the status is 200 */
   get(path: string): Promise<number> {
     if (this.#socket.destroyed) return Promise.reject(new Error('the connection is closed'));
     const answer = Promise.withResolvers<number>();

@@ -1,4 +1,4 @@
-/** What a master does with so many workers on lanes of one setting: a point of a curve, or one side of a comparison. */
+/** Measures a master with one fleet size and one setting of lanes: a point of a curve, or one side of a comparison. */
 import { type Size, scaled } from './bench.ts';
 import { withChildren } from './child.ts';
 import { p50p99, type Spread } from './rows.ts';
@@ -9,19 +9,19 @@ import { monotonicMs } from './time.ts';
 import { warmUp } from './warm-up.ts';
 
 export interface LanePoint {
-  /** From the start of the process until every worker is on the lane that it keeps. */
+  /** From the start of the process until every worker is on its final lane. */
   readonly startMs: number;
-  /** Resident memory after all that is measured. */
+  /** Resident memory after all measurements. */
   readonly rssBytes: number;
   /** Unary heartbeats acked, closed loop. */
   readonly perSecond: number;
-  /** CPU time of all threads for each of these. */
+  /** CPU time of all threads per heartbeat. */
   readonly cpuUs: number;
   /** CPU of all threads at a steady rate on streams, of one core. */
   readonly cpuPercent: number;
-  /** Receipt to readable at that rate, in ms. */
+  /** From receipt to readable at that rate, in ms. */
   readonly visible: Spread;
-  /** Unary heartbeats beside the streams, from when each was due to its ack. */
+  /** Unary heartbeats besides the streams, from the due time to the ack. */
   readonly ackP99Ms: number;
 }
 
@@ -33,7 +33,7 @@ const PROBES_PER_SECOND = 100;
 /** Includes two rounds of acks. */
 const STEADY_MS = 6000;
 
-/** @param settings of lanes; what is left out is as it comes */
+/** @param settings of lanes; defaults for the rest */
 export async function measureLanes(
   size: Size,
   fleet: number,

@@ -1,4 +1,4 @@
-/** How long it takes to copy so many bytes, so many times: from one buffer to another, as shared memory to a body. */
+/** Times copying bytes from one buffer to another, as from shared memory to a body. */
 export function copiesMs(bytes: number, times: number): Float64Array {
   const from = Buffer.alloc(bytes, 1);
   const to = Buffer.alloc(bytes);

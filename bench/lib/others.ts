@@ -9,11 +9,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** A run in which others used more than this share is disturbed: a fifth of a core on two cores. */
 export const DISTURBED_SHARE = 0.1;
 
-/** In ticks of the kernel's, 10 ms each, of all processors. */
+/** In kernel ticks of 10 ms, over all CPUs. */
 export interface CpuReading {
   readonly total: number;
   readonly busy: number;
-  /** Of this process, all below it, and those of them that have ended. */
+  /** Of this process and its descendants, including those that have ended. */
   readonly own: number;
 }
 
@@ -30,12 +30,12 @@ export function othersShare(before: CpuReading, after: CpuReading): number {
   return total <= 0 ? 0 : Math.min(1, Math.max(0, others / total));
 }
 
-/** @param share undefined where it is not known */
+/** @param share undefined if unknown */
 export function isDisturbed(share: number | null | undefined): boolean {
   return (share ?? 0) > DISTURBED_SHARE;
 }
 
-/** Of /proc/stat. */
+/** From /proc/stat. */
 export function machineTicks(stat: string): Pick<CpuReading, 'total' | 'busy'> {
   const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = (
     stat.split('\n')[0] ?? ''
@@ -48,7 +48,7 @@ export function machineTicks(stat: string): Pick<CpuReading, 'total' | 'busy'> {
   return { busy, total: busy + idle + iowait + irq + softirq };
 }
 
-/** Of /proc/PID/stat, with what its ended children took. Its name may hold anything. */
+/** From /proc/PID/stat, including ended children. The process name in it may contain anything. */
 export function processTicks(pid: number, stat: string): ProcessTicks {
   const fields = stat
     .slice(stat.lastIndexOf(')') + 2)
@@ -58,7 +58,7 @@ export function processTicks(pid: number, stat: string): ProcessTicks {
   return { pid, parent: fields[1] ?? 0, ticks: user + system + childrenUser + childrenSystem };
 }
 
-/** Of `root` and all below it. */
+/** Of `root` and its descendants. */
 export function treeTicks(processes: readonly ProcessTicks[], root: number): number {
   const below = Map.groupBy(processes, ({ parent }) => parent);
   const tree = processes.filter(({ pid }) => pid === root);
@@ -66,7 +66,7 @@ export function treeTicks(processes: readonly ProcessTicks[], root: number): num
   return tree.reduce((sum, { ticks }) => sum + ticks, 0);
 }
 
-/** Undefined where the system does not tell. */
+/** Undefined if the system does not provide it. */
 export function readCpu(): CpuReading | undefined {
   try {
     const machine = machineTicks(readFileSync('/proc/stat', 'utf8'));
@@ -82,7 +82,7 @@ function allProcesses(): ProcessTicks[] {
     try {
       return [processTicks(Number(name), readFileSync(`/proc/${name}/stat`, 'utf8'))];
     } catch {
-      // It has ended meanwhile.
+      // The process has ended meanwhile.
       return [];
     }
   });

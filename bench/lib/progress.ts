@@ -1,4 +1,4 @@
-/** What is being done, while a bench takes its minutes: one line that changes on a terminal, a line each elsewhere. */
+/** Shows the progress of a bench: one changing line on a terminal, otherwise one line per step. */
 import type { WriteStream } from 'node:tty';
 
 export type ProgressStream = Pick<WriteStream, 'write'> & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
@@ -14,7 +14,7 @@ export class Progress {
   #part = 0;
   #line = '';
 
-  /** @param parts how many there are in all; `next` begins each */
+  /** @param parts the number of parts; `next` starts each */
   constructor(stream: ProgressStream, parts: number) {
     this.#stream = stream;
     this.#parts = parts;
@@ -35,7 +35,7 @@ export class Progress {
     else this.#stream.write(`${this.elapsed.padStart(5)}  ${line}\n`);
   }
 
-  /** Before something else is written. */
+  /** Call it before writing anything else. */
   clear(): void {
     if (this.#stream.isTTY) this.#stream.write(TO_BEGIN_OF_LINE_AND_CLEAR);
   }
@@ -48,7 +48,7 @@ export class Progress {
   #draw(): void {
     if (this.#line === '') return;
     const text = `${this.elapsed.padStart(5)}  ${this.#part}/${this.#parts}  ${this.#line}`;
-    // A line that wraps could not be cleared.
+    // A wrapped line could not be cleared.
     this.#stream.write(TO_BEGIN_OF_LINE_AND_CLEAR + text.slice(0, (this.#stream.columns ?? 80) - 1));
   }
 }

@@ -1,4 +1,4 @@
-/** Reads over HTTP, one after the other over a kept connection from another process, once their times are steady. */
+/** Consecutive reads over a kept HTTP connection from another process, after warm-up. */
 import type { ReaderCalls } from '../processes/reader.ts';
 import type { Size } from './bench.ts';
 import type { Child } from './child.ts';
@@ -10,7 +10,7 @@ export interface ReadOptions {
   readonly httpPort: number;
   readonly paths: readonly string[];
   readonly forMs: number;
-  /** Called once it is warm. */
+  /** Called after warm-up. */
   readonly onWarm?: () => Promise<unknown>;
 }
 
@@ -18,7 +18,7 @@ export interface Reading extends Spread {
   readonly bodyBytes: number;
 }
 
-/** From the request to the last byte of its answer, in ms. */
+/** From the request to the last byte of the response, in ms. */
 export async function readSteadily(
   reader: Child<ReaderCalls>,
   { httpPort, paths, forMs, onWarm }: ReadOptions,

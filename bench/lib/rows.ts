@@ -1,6 +1,6 @@
 /** The result of a bench: rows of one figure each, for programs (`--json`) and for people (the table). */
 
-/** As `--json` writes it. */
+/** As written by `--json`. */
 export interface Row {
   /** Stable: listed in bench/README.md. */
   readonly id: string;
@@ -9,26 +9,26 @@ export interface Row {
   readonly median: number;
   readonly min: number;
   readonly max: number;
-  /** The most (with {@link Figure.goalIs} `at least`: the least) that is good enough; null where only reported. */
+  /** The largest acceptable value (with {@link Figure.goalIs} `at least`: the smallest); null if only reported. */
   readonly goal: number | null;
-  /** Whether the median meets the goal; null without one. */
+  /** Whether the median meets the goal; null without a goal. */
   readonly ok: boolean | null;
-  /** The most that other processes took of the machine, from 0 to 1, in what was measured; null where that is not known. */
+  /** The largest share of the machine used by other processes while measuring, from 0 to 1; null if unknown. */
   readonly disturbed: number | null;
 }
 
-/** What a run measured, and how much of the machine others took meanwhile: undefined where that is not known. */
+/** The result of a run, and the share of the machine used by others meanwhile; undefined if unknown. */
 export interface Measured<Run> {
   readonly run: Run;
   readonly othersShare: number | undefined;
 }
 
-/** That of two runs which others disturbed less; the first, where that is not known. */
+/** The less disturbed of two runs; the first if unknown. */
 export function calmer<M extends Measured<unknown>>(first: M, second: M): M {
   return (second.othersShare ?? 1) < (first.othersShare ?? 1) ? second : first;
 }
 
-/** A row, and which way its goal points. */
+/** A row, and whether its goal is a maximum or a minimum. */
 export interface Figure extends Row {
   readonly goalIs: GoalIs;
 }
@@ -44,22 +44,22 @@ export interface Question {
   readonly goalIs?: GoalIs;
 }
 
-/** A question, and where its answer is in what a run measured. */
+/** A question, and how to find its answer in a run's result. */
 export interface QuestionOf<Run> extends Question {
   readonly of: (run: Run) => number;
-  /** A goal that holds as it stands unless the machine alone takes longer: see {@link goalAbove}. */
+  /** An absolute goal, unless the machine alone takes too long: see {@link goalAbove}. */
   readonly floorOf?: (run: Run) => number;
 }
 
-/** Where the floor alone takes a third of what is promised, or more, the machine is held to blame for the rest. */
+/** If the floor alone takes a third of the promised time or more, the goal becomes this multiple of the floor. */
 const TIMES_THE_FLOOR = 3;
 
-/** A promise in absolute figures, on a machine that has such a floor in the same run. */
+/** The goal for a promised time, given the machine's floor in the same run. */
 export function goalAbove(promised: number, floor: number): number {
   return Math.max(promised, TIMES_THE_FLOOR * floor);
 }
 
-/** One figure of the values that several runs gave for one question. */
+/** The figure for one question from the values of several runs. */
 export function figureOf(question: Question, runs: readonly number[], disturbed: number | null = null): Figure {
   const { goal, goalIs = 'at most' } = question;
   const sorted = runs.toSorted((a, b) => a - b);
@@ -78,7 +78,7 @@ export function figureOf(question: Question, runs: readonly number[], disturbed:
   };
 }
 
-/** The figures of several questions that the same runs answer. */
+/** The figures for several questions from the same runs. */
 export function figuresOf<Run>(runs: readonly Measured<Run>[], questions: readonly QuestionOf<Run>[]): Figure[] {
   const shares = runs.flatMap(({ othersShare }) => othersShare ?? []);
   const disturbed = shares.length === 0 ? null : Math.max(...shares);
@@ -91,7 +91,7 @@ export function figuresOf<Run>(runs: readonly Measured<Run>[], questions: readon
   });
 }
 
-/** The row alone: its format is a promise. */
+/** Only the row: its format is stable. */
 export function rowOf({ id, question, unit, median, min, max, goal, ok, disturbed }: Figure): Row {
   return { id, question, unit, median, min, max, goal, ok, disturbed };
 }
@@ -103,7 +103,7 @@ export function medianOf(values: readonly number[]): number {
   );
 }
 
-/** The value below which `percent` of the ascending values lie: the nearest rank. */
+/** A percentile of ascending values, by nearest rank. */
 export function percentile(ascending: ArrayLike<number>, percent: number): number {
   if (ascending.length === 0) throw new Error('a percentile of nothing');
   const rank = Math.max(1, Math.ceil((percent / 100) * ascending.length));
@@ -121,7 +121,7 @@ export function p50p99(values: Iterable<number>): Spread {
   return { p50: percentile(sorted, 50), p99: percentile(sorted, 99) };
 }
 
-/** Both ends of a spread as questions, with goals for neither, one or both. */
+/** The p50 and p99 of a spread as questions, with goals for neither, one or both. */
 export function spreadQuestions<Run>(
   { id, question, unit }: Pick<Question, 'id' | 'question' | 'unit'>,
   of: (run: Run) => Spread,
@@ -138,7 +138,7 @@ export function spreadQuestions<Run>(
   }));
 }
 
-/** Each run's spread, beside what is the floor of each of its ends in the same run. */
+/** The ratios of each run's spread to its floors in the same run. */
 export function ratioOf({ p50, p99 }: Spread, floor: Spread): Spread {
   return { p50: p50 / floor.p50, p99: p99 / floor.p99 };
 }

@@ -1,7 +1,7 @@
-/** What is noticed in one run beside its figures: how much others took of the machine, and what never became steady. */
+/** What is observed in one run besides its figures: the share of the machine used by others, and what never became steady. */
 import { type CpuReading, othersShare, readCpu } from './others.ts';
 
-/** Shorter windows are taken together: a tick is 10 ms of one processor. */
+/** Shorter windows are combined: a tick is 10 ms of one CPU. */
 const LEAST_TICKS = 50;
 
 export class RunWatch {
@@ -14,7 +14,7 @@ export class RunWatch {
     this.#read = read;
   }
 
-  /** Does what is measured, and looks at what others took meanwhile. */
+  /** Runs what is measured, and observes the share used by others meanwhile. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#read();
     const value = await work();
@@ -23,7 +23,7 @@ export class RunWatch {
     return value;
   }
 
-  /** The most that others took of the machine in a window, from 0 to 1; undefined where that is not known. */
+  /** The largest share of the machine used by others in a window, from 0 to 1; undefined if unknown. */
   get othersShare(): number | undefined {
     return this.#worst;
   }
@@ -38,7 +38,7 @@ export class RunWatch {
     const share = othersShare({ total: 0, busy: 0, own: 0 }, window);
     const isShort = window.total < LEAST_TICKS;
     this.#short = isShort ? window : { total: 0, busy: 0, own: 0 };
-    // Short ones alone are better than nothing.
+    // Only short windows: better than nothing.
     if (!isShort || this.#worst === undefined) this.#worst = Math.max(this.#worst ?? 0, share);
   }
 }

@@ -1,4 +1,4 @@
-/** What every server process answers, product and baselines alike, so that one bench can ask any of them. */
+/** The calls that every server process answers, Pulselane and baselines alike, so that a bench can use any of them. */
 import type { Child } from './child.ts';
 import { eventually, monotonicMs, sleepMs } from './time.ts';
 
@@ -8,7 +8,7 @@ export interface Ports {
   readonly httpPort: number;
 }
 
-/** Heartbeats since the start. A baseline has applied what it has accepted. */
+/** Heartbeats since the start. A baseline applies everything it accepts. */
 export interface Counts {
   readonly atMs: number;
   readonly accepted: number;
@@ -21,7 +21,7 @@ export interface Counts {
 /** CPU time since the start. */
 export interface Usage {
   readonly atMs: number;
-  /** Of the thread that answers: the main one. */
+  /** Of the main thread. */
   readonly mainCpuMs: number;
   /** Of all threads of the process. */
   readonly processCpuMs: number;
@@ -30,7 +30,7 @@ export interface Usage {
 export type ServerCalls = {
   start(settings: Readonly<Record<string, string>>): Promise<Ports>;
   counts(): Counts;
-  /** How many heartbeats of each of so many workers are applied, in the order of their numbers. */
+  /** The number of applied heartbeats of each worker, in the order of their numbers. */
   applied(workers: number): Uint32Array;
   usage(): Usage;
 };
@@ -49,19 +49,19 @@ function cpuMs({ user, system }: NodeJS.CpuUsage): number {
   return (user + system) / 1000;
 }
 
-/** What a server did in a span of time. */
+/** What a server did in a time window. */
 export interface Window {
   readonly seconds: number;
   readonly accepted: number;
   readonly applied: number;
   readonly replaced: number;
-  /** The span of the CPU times: within that of the counts, since counting costs. */
+  /** The window of the CPU times: inside that of the counts, because counting costs CPU. */
   readonly cpuMs: number;
   readonly mainCpuMs: number;
   readonly processCpuMs: number;
 }
 
-/** Lasts longer while nothing has come: the small size is short, and machines may be busy. */
+/** Takes longer if nothing has arrived: the small size is short, and machines may be busy. */
 export async function measureWindow(server: ServerProcess, ms: number): Promise<Window> {
   const countsBefore = await server.call('counts');
   const before = await server.call('usage');
@@ -85,19 +85,19 @@ export async function measureWindow(server: ServerProcess, ms: number): Promise<
   };
 }
 
-/** How many heartbeats a second the server takes: what is to be steady of a closed loop. */
+/** Heartbeats per second: what warm-up expects to be steady in a closed loop. */
 export async function acceptedPerSecond(server: ServerProcess, forMs: number): Promise<number> {
   const { accepted, seconds } = await measureWindow(server, forMs);
   return accepted / seconds;
 }
 
-/** The main thread's CPU time for each heartbeat, in µs. */
+/** The main thread's CPU time per heartbeat, in µs. */
 export function mainCpuUs({ mainCpuMs, accepted }: Window): number {
   return (mainCpuMs * 1000) / accepted;
 }
 
 /**
- * Waits until the server has done with all that was sent.
+ * Waits until the server has finished everything that was sent.
  * @throws if a heartbeat is unaccounted for: neither applied, nor replaced, rejected or lost.
  */
 export async function accountedFor(server: ServerProcess, sent: number): Promise<Counts> {

@@ -1,4 +1,4 @@
-/** Starts what is measured. */
+/** Starts the servers under measurement and their load. */
 import { workerIds } from '../load/fleet.ts';
 import type { BareCalls } from '../processes/bare.ts';
 import type { LoadCalls } from '../processes/load.ts';
@@ -9,13 +9,13 @@ import type { Child, StartChild } from './child.ts';
 import type { Ports, ServerProcess } from './server.ts';
 import { eventually } from './time.ts';
 
-/** The two ways in which a fleet may be spread over lanes. */
+/** Two ways to distribute a fleet over lanes. */
 export type LaneMix = 'shared' | 'dedicated';
 export type LaneSettings = Readonly<Record<'MAX_DEDICATED_LANES' | 'SHARED_LANES', string>>;
 
 const DEDICATED_LANES = 100;
 
-/** `shared`: two lanes for all; `dedicated`: a hundred for a worker each, and so many for the rest. */
+/** `shared`: two lanes for all; `dedicated`: a hundred dedicated lanes, and shared lanes for the rest. */
 export function laneMixes(size: Size, sharedBesideDedicated = 2): Readonly<Record<LaneMix, LaneSettings>> {
   return {
     shared: { MAX_DEDICATED_LANES: '0', SHARED_LANES: '2' },
@@ -26,7 +26,7 @@ export function laneMixes(size: Size, sharedBesideDedicated = 2): Readonly<Recor
   };
 }
 
-/** A server, and the process that will be its fleet. */
+/** A server, and the process that generates its load. */
 export interface Started extends Ports {
   readonly server: ServerProcess;
   readonly load: Child<LoadCalls>;
@@ -36,7 +36,7 @@ export interface StartedMaster extends Started {
   readonly server: Child<MasterCalls>;
 }
 
-/** A master that knows so many workers, all on the lanes that they keep. */
+/** A master that knows its workers, all on their final lanes. */
 export async function startMaster(
   start: StartChild,
   settings: Readonly<Record<string, string>>,
@@ -67,10 +67,10 @@ export async function startPlain(start: StartChild): Promise<Started> {
   return { server, load, ...(await server.call('start', {})) };
 }
 
-/** Heartbeats that may be under way at any moment. */
+/** Heartbeats that may be in progress at any moment. */
 const UNDER_WAY = 200;
 
-/** Waits until the server has taken in what a higher rate, or its own start, has left behind. */
+/** Waits until the server has worked off the backlog of a higher rate or of its start. */
 export async function caughtUp({ server, load }: Pick<Started, 'server' | 'load'>): Promise<void> {
   const isSo = async () => {
     const { accepted } = await server.call('counts');
@@ -79,7 +79,7 @@ export async function caughtUp({ server, load }: Pick<Started, 'server' | 'load'
   await eventually('the server keeps up', isSo, { everyMs: 200 });
 }
 
-/** Receipt to readable, in ms, of every worker's newest record since then; waits until there is one. */
+/** From receipt to readable, in ms, of every worker's newest record since then; waits until there is one. */
 export async function freshnessMs(server: Child<MasterCalls>, sinceMs: number): Promise<Float64Array> {
   let values: Float64Array = new Float64Array();
   await eventually('a record is new', async () => {

@@ -1,4 +1,4 @@
-/** The figures as people read them. */
+/** Formats the figures for people. */
 import { table } from '../../src/cli/text/table.ts';
 import { DISTURBED_SHARE, isDisturbed } from './others.ts';
 import type { Figure } from './rows.ts';
@@ -30,7 +30,7 @@ export function tableOf(figures: readonly Figure[]): string {
   );
 }
 
-/** What to know of all figures together: what others took of the machine. */
+/** A summary of what other processes used of the machine. */
 export function disturbanceOf(figures: readonly Figure[]): string {
   const shares = figures.flatMap(({ disturbed }) => disturbed ?? []);
   if (shares.length === 0) return 'what other processes took of the machine is unknown on this system';
@@ -57,7 +57,7 @@ export function withUnit(value: string, unit: string): string {
   return `${value} ${unit}`;
 }
 
-/** Three significant digits or all before the point, without an exponent. */
+/** Three significant digits, or all digits before the point, without an exponent. */
 export function short(value: number): string {
   if (value === 0) return '0';
   const digits = Math.min(Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))), 6);

@@ -1,13 +1,13 @@
-/** Waiting, and the clock that all processes of this machine share. */
+/** Waiting, and the clock shared by all processes of this machine. */
 import { setTimeout as sleepMs } from 'node:timers/promises';
 import { systemClock } from '../../src/lib/clock.ts';
 
 export { sleepMs };
 
-/** CLOCK_MONOTONIC: the same in every process, and what the product stamps its records with. */
+/** CLOCK_MONOTONIC: the same in every process, and the clock of records' times. */
 export const monotonicMs = systemClock.monotonicMs;
 
-/** Waits until `isSo`, asking every `everyMs`. @throws if it is not within `withinMs`. */
+/** Waits until `isSo`, checking every `everyMs`. @throws if that takes longer than `withinMs` */
 export async function eventually(
   what: string,
   isSo: () => Promise<boolean> | boolean,

@@ -1,11 +1,11 @@
-/** How soon a sleeping thread of this process runs when it is woken, and how late timers come meanwhile. */
+/** How soon a sleeping thread of this process runs after a wake-up, and how late timers are meanwhile. */
 import { SleepingThread } from '../baseline/sleeping-thread.ts';
 import type { HowWoken } from '../baseline/sleeping-thread-memory.ts';
 import { watchLoopDelay } from './loop-delay.ts';
 import { eventually, sleepMs } from './time.ts';
 
 export interface WakeUps {
-  /** From the call that wakes the thread until it runs. */
+  /** From the wake-up call until the thread runs. */
   readonly tookUs: Float64Array;
   /** Of this thread's event loop, p99. */
   readonly loopDelayMs: number;
@@ -17,7 +17,7 @@ const WARM_WAKE_UPS = 50;
 export async function wakeUps(how: HowWoken, forMs: number): Promise<WakeUps> {
   const sleeper = await SleepingThread.start(how);
   const tookUs: number[] = [];
-  /** Wakes it again once it has said how long it took. */
+  /** Wakes it again once it has reported how long it took. */
   const wake = () => {
     const { tookMs } = sleeper;
     if (tookMs === undefined) return;

@@ -1,14 +1,14 @@
-/** Until code is compiled and heaps have grown, figures are those of a start. How long that takes differs by machine. */
+/** Warm-up: until code is compiled and heaps have grown, figures are too high. How long that takes depends on the machine. */
 import type { Size } from './bench.ts';
 import type { RunWatch } from './run-watch.ts';
 
-/** Two windows agree that differ by no more than this share of the larger one. */
+/** Two windows agree if they differ by at most this share of the larger one. */
 export const AGREE_WITHIN = 0.1;
 const WINDOW_MS = 1000;
 
 export type Warmth = 'cold' | 'warm' | 'never';
 
-/** Whether the last two of the windows agree, or so many have not that they never will. */
+/** Whether the last two windows agree, or so many did not that none will. */
 export function warmthOf(windows: readonly number[], mostWindows: number): Warmth {
   const [before, last] = windows.slice(-2);
   if (before !== undefined && last !== undefined) {
@@ -19,8 +19,8 @@ export function warmthOf(windows: readonly number[], mostWindows: number): Warmt
 }
 
 /**
- * Measures one window after the other until two agree, or says that they never did.
- * @param window measures for so many ms what shall be steady: a rate, a time
+ * Measures windows until two agree, or reports that they never did.
+ * @param window measures for the given ms what should be steady: a rate or a time
  */
 export async function warmUp(
   watch: RunWatch,

@@ -10,7 +10,7 @@ export function closedStreams({ grpcPort, workers, streams, window }: ClosedStre
   let applied = new Uint32Array(workers);
   let isStopping = false;
 
-  /** One heartbeat of each worker of the stream that may send. */
+  /** One heartbeat of each worker of the stream that may send now. */
   const nextRound = (stream: number): Buffer[] => {
     const round: Buffer[] = [];
     for (let worker = stream; worker < workers; worker += streams) {
@@ -22,7 +22,7 @@ export function closedStreams({ grpcPort, workers, streams, window }: ClosedStre
     return round;
   };
 
-  /** The workers of one stream send in rounds, each written together. */
+  /** The workers of one stream send in rounds, each round in one write. */
   const senders = Array.from({ length: streams }, (_, stream) => {
     const connection = new StreamConnection(grpcPort, () => stats.failed++);
     const send = (): void => {

@@ -1,7 +1,7 @@
 /**
- * The heartbeats of a fleet, four tasks each. Encoding them anew would cost the load as much as they cost the master:
- * each worker's bytes are made once, and only what changes from one to the next is written over them. Tasks stay the
- * same, as they do in the field.
+ * The heartbeats of a fleet, with four tasks each. Encoding each one would cost the load as much as it costs the master. So each
+ * worker's bytes are made once, and only the values that change are overwritten. Tasks stay the same, as with real
+ * workers.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
@@ -10,12 +10,12 @@ import { HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/t
 export type HeartbeatKind = 'cluster' | 'pulselane';
 
 const TASKS = 4;
-/** gRPC's own: not compressed, and how long the message is. */
+/** gRPC's message prefix: the compression flag and the length. */
 const GRPC_PREFIX_BYTES = 5;
 const DOUBLE_BYTES = 8;
 const CPU_USAGE_TAG = [0x11];
 const SEQUENCE_TAG = [0x80, 0x01];
-/** Five bytes whatever the number, so that it can be written over. */
+/** Always five bytes, so that it can be overwritten. */
 const SEQUENCE_BYTES = 5;
 
 export function workerIdOf(worker: number): string {
@@ -46,7 +46,7 @@ export class Fleet {
     this.#sequences = new Uint32Array(workers);
   }
 
-  /** The worker's next heartbeat, as gRPC frames it. The bytes change with the worker's next call: copy them. */
+  /** The worker's next heartbeat with gRPC's prefix. The bytes change with the worker's next call: copy them. */
   next(worker: number): Buffer {
     const message = this.#messages[worker] as Buffer;
     const sequence = (this.#sequences[worker] as number) + 1;

@@ -1,4 +1,4 @@
-/** What kinds of load there are, and what each tells of itself. */
+/** The kinds of load, and the figures of each. */
 
 export type LoadSpec = ClosedUnarySpec | ClosedStreamsSpec | SteadyStreamsSpec | FreshUnarySpec | FloodSpec | StormSpec;
 
@@ -11,7 +11,7 @@ export interface ClosedUnarySpec {
 }
 
 /**
- * Each worker sends as fast as its stream takes it, but no more than `window` heartbeats that are not applied yet: see
+ * Each worker sends as fast as its stream accepts, but has at most `window` unapplied heartbeats: see
  * {@link Load.applied}. With a window of LANE_DEPTH no heartbeat has to be replaced by a newer one.
  */
 export interface ClosedStreamsSpec {
@@ -27,12 +27,12 @@ export interface SteadyStreamsSpec {
   readonly type: 'steady-streams';
   readonly grpcPort: number;
   readonly workers: number;
-  /** Each on a connection of its own. */
+  /** Each stream has its own connection. */
   readonly streams: number;
   readonly perSecond: number;
-  /** So many connections are closed and opened anew in a minute. */
+  /** How many connections are closed and reopened per minute. */
   readonly renewedPerMinute?: number;
-  /** So many unary heartbeats of one more worker come beside the streams; their acks are timed. */
+  /** Unary heartbeats per second of one extra worker besides the streams; their acks are timed. */
   readonly probesPerSecond?: number;
 }
 
@@ -44,7 +44,7 @@ export interface FloodSpec {
   readonly perSecond: number;
 }
 
-/** Opens a connection for each heartbeat, so many at a time. */
+/** Opens a connection for each heartbeat, several at a time. */
 export interface FreshUnarySpec {
   readonly type: 'fresh-unary';
   readonly grpcPort: number;
@@ -53,8 +53,8 @@ export interface FreshUnarySpec {
 }
 
 /**
- * One known worker sends at a steady rate, whatever the server does; its acks are timed. At {@link Load.release} so many
- * others come at once, each with a registration and, once that is acked, a first heartbeat.
+ * One known worker sends at a steady rate, whatever the server does; its acks are timed. At {@link Load.release} all
+ * others connect at once, each with a registration and, once that is acked, a first heartbeat.
  */
 export interface StormSpec {
   readonly type: 'storm';
@@ -64,21 +64,21 @@ export interface StormSpec {
   readonly probesPerSecond: number;
 }
 
-/** One load under way. */
+/** A running load. */
 export interface Load {
   readonly stats: LoadStats;
-  /** Sends no more; resolves when all that was sent is acked, or on its way on a stream. */
+  /** Stops sending; resolves when everything sent is acked, or written to a stream. */
   stop(): Promise<void>;
   /** Only of steady loads. */
   setRate?(perSecond: number): void;
   /** Only of closed streams: how many heartbeats of each worker are applied. */
   applied?(ofWorkers: Uint32Array): void;
-  /** Only of storms: lets it loose. Resolves when all registrations and first heartbeats are acked. */
+  /** Only for storms: starts the storm. Resolves when all registrations and first heartbeats are acked. */
   release?(): Promise<Released>;
 }
 
 export interface Released {
-  /** By the clock of all processes. */
+  /** By the shared clock. */
   readonly atMs: number;
   /** From the release to the ack of each worker's first heartbeat. */
   readonly ackedAfterMs: readonly number[];
@@ -89,7 +89,7 @@ export interface LoadStats {
   /** Of unary calls. */
   acked: number;
   failed: number;
-  /** Of probes: from the time at which each was due to its ack, in ms. */
+  /** Of probes: from the due time to the ack, in ms. */
   latenciesMs: number[];
 }
 

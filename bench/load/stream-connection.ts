@@ -1,4 +1,4 @@
-/** One connection with one stream of heartbeats, by Node's own client: it minds the server's windows. */
+/** One connection with one stream of heartbeats, by Node's own client, which respects the server's windows. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 
@@ -27,7 +27,7 @@ export class StreamConnection {
     this.#stream.on('close', () => this.#failed('the stream was closed'));
   }
 
-  /** Sends bytes that are framed for gRPC, one message or several. @returns whether there is room for more. */
+  /** Sends one or several messages with gRPC's prefix. @returns whether there is room for more */
   write(bytes: Buffer): boolean {
     return this.#stream.write(bytes);
   }

@@ -1,6 +1,6 @@
-/** Calls `send` so often that the rate is kept: late ticks make up for what they missed. */
+/** Calls `send` at a steady rate: late ticks catch up on what they missed. */
 
-/** Timers are no finer. */
+/** The resolution of timers. */
 const TICK_MS = 1;
 
 export class Ticks {

@@ -1,4 +1,4 @@
-/** One connection that makes unary gRPC calls, many at a time, at next to no cost. */
+/** One connection that makes many unary gRPC calls at a time, at very low cost. */
 import { connect, type Socket } from 'node:net';
 import {
   callHeaders,
@@ -13,7 +13,7 @@ import {
   STREAM_ID_AT,
 } from './http2-frames.ts';
 
-/** `isOk`: the server has answered with a message; an error has none. */
+/** `isOk`: the server answered with a message; an error has none. */
 type Done = (isOk: boolean) => void;
 
 interface OpenCall {
@@ -36,7 +36,7 @@ export class UnaryConnection {
   readonly #open = new Map<number, OpenCall>();
   readonly #ready = Promise.withResolvers<void>();
   #nextStreamId = 1;
-  /** So many bytes of messages the server still takes; it says when it takes more. Messages are small: no stream's own window matters. */
+  /** The server's remaining connection window in bytes. Messages are small, so stream windows do not matter. */
   #windowBytes = FIRST_WINDOW_BYTES;
   readonly #waiting: { readonly headers: Buffer; readonly message: Buffer; readonly done: Done }[] = [];
   #out: Buffer[] = [];
@@ -52,7 +52,7 @@ export class UnaryConnection {
     this.#ready.promise.catch(() => {});
   }
 
-  /** Resolves when the server has said hello: a client of the field calls no sooner. */
+  /** Resolves when the server's first frame has arrived: real clients do not call before that. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
@@ -68,7 +68,7 @@ export class UnaryConnection {
     else this.#waiting.push({ headers, message: Buffer.from(message), done });
   }
 
-  /** Ends the connection when what was sent is on its way. */
+  /** Ends the connection after everything sent. */
   close(): void {
     this.#socket.end();
   }
@@ -90,7 +90,7 @@ export class UnaryConnection {
     this.#send(bytes);
   }
 
-  /** What is sent in one turn goes out in one write. */
+  /** Calls of one turn go out in one write. */
   #send(bytes: Buffer): void {
     if (this.#out.length === 0) {
       queueMicrotask(() => {

@@ -1,4 +1,4 @@
-/** A process that does nothing but what it is timed at. */
+/** A process that only runs the timed floors. */
 import { startBareThread } from '../baseline/bare-thread.ts';
 import { answerParent } from '../lib/child.ts';
 import { copiesMs } from '../lib/memcpy.ts';

@@ -1,6 +1,6 @@
 /**
- * Clients of /api/v1/stream, each with a connection of its own. They take bytes into one buffer and look for what they
- * need in the text: parsing each event of each client would cost as much as all the rest together.
+ * Clients of /api/v1/stream, each with its own connection. They read bytes into one buffer and search the text for what they
+ * need: parsing each event of each client would cost as much as everything else together.
  */
 import { connect, type Socket } from 'node:net';
 import { answerParent } from '../lib/child.ts';
@@ -13,22 +13,22 @@ export interface FollowSpec {
   readonly workers: number;
 }
 
-/** A worker's newest record: what tells it from others, and when it became readable. */
+/** A worker's newest record: a value that identifies it, and when it became readable. */
 export interface Published {
   readonly cpuUsage: number;
   readonly atMs: number;
 }
 
 export interface Followed {
-  /** Clients' newest of each worker that are the newest there is, of all that there should be. */
+  /** The share of (client, worker) pairs for which the client has the newest record. */
   readonly newestShare: number;
-  /** From readable to received, of each worker's newest record, by all clients. */
+  /** From readable to received, for each worker's newest record and all clients. */
   readonly delaysMs: Float64Array;
-  /** Since anybody asked, or all clients had all workers. */
+  /** Since the last call, or since all clients had all workers. */
   readonly bytes: number;
 }
 
-/** What a page of tiles shows; the two that are looked for come first and in this order. */
+/** What a dashboard shows; the two fields that are searched for come first, in this order. */
 const FIELDS = 'state,cpu_usage,memory_usage,running_tasks_count';
 const ITEM = /"worker_id":"worker-(\d+)"[^}]*?"cpu_usage":([\d.]+)/g;
 const BUFFER_BYTES = 256 * 1024;
@@ -41,11 +41,11 @@ const calls = {
       rethrow();
       return followers.every(({ missing }) => missing === 0);
     });
-    // What everybody is given first is no rate.
+    // The snapshots do not count for the rate.
     takeBytes();
   },
 
-  /** One more, which asks for everything and never reads. */
+  /** One more client, which requests everything and never reads. */
   addStuck(httpPort: number): Promise<void> {
     stuck = connect(httpPort, '127.0.0.1').pause();
     stuck.on('error', () => {});
@@ -88,7 +88,7 @@ class Follower {
   bytes = 0;
   readonly #socket: Socket;
   #isClosed = false;
-  /** The begin of what has not come to its end. */
+  /** The start of an incomplete item. */
   #rest = '';
 
   constructor(port: number, workers: number) {
@@ -124,7 +124,7 @@ class Follower {
     let end = 0;
     for (let item = ITEM.exec(all); item !== null; item = ITEM.exec(all)) {
       end = ITEM.lastIndex;
-      // Its last digit is not the last yet.
+      // The number may be incomplete.
       if (end === all.length) break;
       const worker = Number(item[1]);
       if (this.cpuUsage[worker] === -1) this.missing--;

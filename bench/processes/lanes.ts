@@ -1,4 +1,4 @@
-/** Starts dedicated lanes, each with one heartbeat applied, and tells what they cost this process; then what one does. */
+/** Starts dedicated lanes, each with one applied heartbeat, and measures their cost; then the cost per heartbeat. */
 
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
@@ -48,7 +48,7 @@ const calls = {
     };
   },
 
-  /** What threads cost that do nothing. */
+  /** The cost of threads that do nothing. */
   async startBare(threads: number): Promise<ThreadCost> {
     for (let i = 0; i < WARM_LANES; i++) await startBareThread();
     const rssBefore = process.memoryUsage.rss();

@@ -1,4 +1,4 @@
-/** A whole master under measurement: gRPC, lanes, HTTP. Asked for what only its own process can see. */
+/** A complete master under measurement: gRPC, lanes, HTTP. Answers what only its own process can see. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +47,7 @@ async function start(settings: Readonly<Record<string, string>>): Promise<Ports>
     HTTP_PORT: '127.0.0.1:0',
     GRPC_PORT: '127.0.0.1:0',
     DATA_DIR: dataDir,
-    // Floods are what is measured.
+    // Floods are measured, so rates are not limited.
     MAX_HEARTBEAT_RATE: '0',
     MAX_PEER_HEARTBEAT_RATE: '0',
     ...settings,
@@ -82,8 +82,8 @@ function applied(workers: number): Uint32Array {
 }
 
 /**
- * Makes workers known, as an operator would, and waits until each is on the lane that it keeps: on one of its own while
- * these last.
+ * Makes workers known, as an operator would, and waits until each is on its final lane: a dedicated one while there are
+ * any.
  */
 async function settled(workerIds: readonly string[]): Promise<void> {
   const manager = running();
@@ -184,7 +184,7 @@ async function makeKnown(workerId: string): Promise<void> {
 
 let misbehaviour: NodeJS.Timeout | undefined;
 
-/** Has a worker send heartbeats that make the processor do `act`: see isolation/faulty.mjs. */
+/** Lets a worker send heartbeats that make the processor do `act`: see isolation/faulty.mjs. */
 function misbehave(workerId: string, act: string, perSecond: number): void {
   const send = () => running().processHeartbeat({ workerId, runningTasks: [{ taskId: act }] });
   send();
@@ -195,14 +195,14 @@ function behave(): void {
   clearInterval(misbehaviour);
 }
 
-/** What was seen of some workers. */
+/** Observations of some workers. */
 export interface Watched {
   /** Receipt to readable, of every record that was seen; of those that are caught up in one go, the last is. */
   readonly latenciesMs: Float64Array;
   /** The longest time between two records of one worker. */
   readonly longestGapMs: number;
   readonly lost: number;
-  /** How much later than it should the main thread's event loop came round, p99. */
+  /** The delay of the main thread's event loop, p99. */
   readonly loopDelayMs: number;
 }
 
@@ -267,7 +267,7 @@ function rssBytes(): number {
   return process.memoryUsage.rss();
 }
 
-/** Accepted heartbeats of which nothing is known yet. */
+/** Accepted heartbeats that are not accounted for yet. */
 function unaccounted(workerIds: readonly string[]): number {
   const { directory } = running();
   let sum = 0;
@@ -281,7 +281,7 @@ function unaccounted(workerIds: readonly string[]): number {
   return sum;
 }
 
-/** Lost in the hand of a lane, or replaced since the lane did not take them. */
+/** Lost when a lane failed, or replaced because the lane did not process them. */
 function lostOf(workerIds: readonly string[]): number {
   const { directory } = running();
   let sum = 0;

@@ -1,4 +1,4 @@
-/** A manager in this process to which new workers come, one after the other and each with a lane of its own. */
+/** A manager in this process to which new workers come one after another, each with a dedicated lane. */
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import { startBareThread } from '../baseline/bare-thread.ts';
 import { SleepingThread } from '../baseline/sleeping-thread.ts';
@@ -6,7 +6,7 @@ import { answerParent } from '../lib/child.ts';
 import { eventually } from '../lib/time.ts';
 import { Fleet, messageOf, workerIdOf } from '../load/fleet.ts';
 
-/** Who comes while nobody's thread is being started, and who comes while others' are: every other one. */
+/** Every second worker comes while another worker's thread is starting. */
 const CALM_EVERY = 2;
 
 const calls = {

@@ -28,7 +28,7 @@ const WARM_WORKERS = 1000;
 
 const calls = {
   ...serverCalls,
-  /** What it keeps of each worker, in bytes: all on its heap. Needs --expose-gc. */
+  /** The memory per worker in bytes, all on the heap. Needs --expose-gc. */
   heapBytesPerWorker(workers: number): number {
     const fleet = new Fleet(WARM_WORKERS + workers, 'pulselane');
     const take = (from: number, to: number) => {

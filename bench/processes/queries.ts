@@ -1,4 +1,4 @@
-/** The http thread's queries in this process, over a fleet in shared memory that nobody writes to meanwhile. */
+/** The HTTP thread's queries in this process, over a fleet in shared memory that nothing writes meanwhile. */
 import { JsonTextPool } from '../../src/http/bodies/json-text.ts';
 import { Queries } from '../../src/http/query/queries.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -14,19 +14,19 @@ import { p50p99, type Spread } from '../lib/rows.ts';
 
 export interface Asked {
   readonly took: Spread;
-  /** How long the loop was held up, p99 of what a timer of 1 ms sees. */
+  /** The delay of the event loop: p99 of a timer of 1 ms. */
   readonly heldMs: number;
 }
 
 export interface QueryTimes {
-  /** While nobody asks: what the machine itself does to a loop. */
+  /** Without queries: the delay caused by the machine. */
   readonly idleHeldMs: number;
-  /** The first query of all: a thread starts, and is told of everybody. */
+  /** The first query: a thread starts and gets all workers. */
   readonly firstMs: number;
   readonly firstHeldMs: number;
   readonly pool: { readonly list: Asked; readonly cluster: Asked };
   readonly inline: { readonly list: Asked; readonly cluster: Asked };
-  /** While a bare thread starts, and while it works as long as a query of the pool and answers with as much. */
+  /** While a bare thread starts, and while it works as long as a pool query and answers with as many bytes. */
   readonly bareHeldMs: Readonly<Record<'first' | 'list' | 'cluster', number>>;
 }
 

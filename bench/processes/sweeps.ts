@@ -1,4 +1,4 @@
-/** A manager in this process whose sweeps are run and timed by hand, four in each second of its own time. */
+/** A manager in this process whose liveness checks are run and timed explicitly, four per second of its own time. */
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { answerParent } from '../lib/child.ts';
@@ -6,18 +6,18 @@ import { eventually, sleepMs } from '../lib/time.ts';
 import { Fleet, messageOf, workerIds } from '../load/fleet.ts';
 
 export interface SweepTimes {
-  /** A look at each worker of a Map, which is what most people would write; after each sweep of ours, so in turn. */
+  /** One comparison per worker in a Map, as most people would write it; alternating with the checks. */
   readonly plainMs: Float64Array;
-  /** Everybody sends. */
+  /** All workers send. */
   readonly healthyMs: Float64Array;
-  /** Everybody has fallen silent: the sweep in which most of them are found out. */
+  /** All workers are silent: the check that detects most of them. */
   readonly silentMs: number;
 }
 
 const SWEEP_EVERY_MS = 250;
 const INTERVAL_MS = 20_000;
 
-/** Who was not heard for too long? One look at each. */
+/** Which workers have been silent for too long: one comparison each. */
 class PlainSweep {
   readonly #workers: Map<string, { heardMs: number; isActive: boolean }>;
 

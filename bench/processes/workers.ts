@@ -1,4 +1,4 @@
-/** A master in this process with many workers on shared lanes, and what they cost it in memory. Needs --expose-gc. */
+/** A master in this process with many workers on shared lanes, to measure their memory. Needs --expose-gc. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export interface WorkerCost {
   readonly slotRssShare: number;
 }
 
-/** They pay for what all share: lanes, code, the heaps' first pages. */
+/** The first workers pay for what all share: lanes, code, the heaps' first pages. */
 const WARM_WORKERS = 1000;
 
 const dataDir = mkdtempSync(join(tmpdir(), 'pulselane-bench-'));
@@ -73,11 +73,11 @@ function applied(): number {
   return sum;
 }
 
-/** The whole process's, when the http thread has read all and nothing is left to collect. */
+/** Of the whole process, after the HTTP thread has read all workers and garbage is collected. */
 async function restingRssBytes(): Promise<number> {
   for (let i = 0; i < 3; i++) {
     await http.get('/telemetry');
-    // Mailboxes are let go of four times a second.
+    // Mailboxes are freed four times a second.
     await sleepMs(300);
     globalThis.gc?.();
   }
