@@ -193,7 +193,7 @@ export class TelemetryManager {
     return this.#parts.intake;
   }
 
-  /** Rejections by lanes that senders have not been told of. */
+  /** Rejections by lanes that were not reported to their senders yet. */
   get untoldRejections(): UntoldRejections {
     return this.#parts.untoldRejections;
   }

@@ -1,7 +1,7 @@
 /**
- * What senders have not been told of heartbeats that lanes rejected. A heartbeat is accepted before its lane reads it, so its
- * sender hears of a rejection later, by whatever is answered next. Nothing is queued: the worker's slot counts rejections
- * and holds the newest reason, and main keeps how many of them are told. However many a worker causes, they are one notice.
+ * Rejections by lanes that were not reported to their senders yet. A heartbeat is accepted before its lane decodes it,
+ * so the sender learns of a rejection with a later answer. Nothing is queued: the worker's slot counts rejections and
+ * holds the newest reason, and main keeps the number of reported ones. Any number of rejections becomes one notice.
  */
 import { printable } from '../lib/printable.ts';
 import type { RejectionCause } from '../model/lanes.ts';
@@ -9,13 +9,13 @@ import { isUpTo } from './workers/mailbox.ts';
 import type { Roster, RosterEntry } from './workers/roster.ts';
 
 export interface UntoldRejection {
-  /** Of the newest. */
+  /** Cause of the newest rejection. */
   readonly cause: RejectionCause;
-  /** One line for people; part of it may be a processor's own words. */
+  /** One line of text; may contain a processor's own text. */
   readonly reason: string;
-  /** 0 = not known. */
+  /** 0 = unknown. */
   readonly sequence: number;
-  /** How many it stands for, the newest with the rest. */
+  /** Number of rejections in this notice. */
   readonly count: number;
 }
 
@@ -26,13 +26,13 @@ export class UntoldRejections {
     this.#roster = roster;
   }
 
-  /** The sender of the worker's last accepted heartbeat is told now of what its lane will reject it for. */
+  /** The sender of the worker's last accepted heartbeat is informed now why its lane will reject it. */
   foretold(workerId: string): void {
     const entry = this.#roster.get(workerId);
     if (entry !== undefined) entry.refusedOrdinal = entry.mailbox.kept;
   }
 
-  /** What the worker's sender is to be told, once; undefined if there is nothing. */
+  /** The notice for the worker's sender, returned once; undefined if there is none. */
   take(workerId: string): UntoldRejection | undefined {
     const entry = this.#roster.get(workerId);
     if (entry === undefined || entry.slot.rejected === entry.rejectionsTold) return undefined;

@@ -177,7 +177,7 @@ export class Lane {
   }
 }
 
-/** Why a heartbeat is rejected, and its sequence; 0 = it could not be read. */
+/** Why a heartbeat is rejected, and its sequence number; 0 = unreadable. */
 class Rejected {
   readonly reason: string;
   readonly sequence: number;

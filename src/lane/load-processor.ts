@@ -5,7 +5,10 @@ import { kindOf } from '../lib/kind-of.ts';
 import type { HeartbeatProcessor } from '../model/processor.ts';
 import { sourcePlace } from './source-place.ts';
 
-/** @throws Error in words for people, with the place in the source, if the module does not load or has no function as its default export. */
+/**
+ * @throws Error with a message for users, including the place in the source, if the module does not load or its default
+ * export is not a function
+ */
 export async function loadProcessor(url: string): Promise<HeartbeatProcessor> {
   const path = fileURLToPath(url);
   let module: { default?: unknown };
@@ -22,7 +25,7 @@ export async function loadProcessor(url: string): Promise<HeartbeatProcessor> {
   return module.default as HeartbeatProcessor;
 }
 
-/** Node says of the file itself that this thread imports it, by a name that is nobody's. */
+/** If the file itself is missing, Node's own message is about an import by an internal name. */
 function reasonOf(error: unknown, url: string): string {
   const { code, url: missing } = error as { code?: unknown; url?: unknown };
   return code === 'ERR_MODULE_NOT_FOUND' && missing === url ? 'no such file' : messageOf(error);

@@ -1,11 +1,11 @@
-/** Numbers of heartbeats that count something: usages, sizes, times. */
+/** Amounts in heartbeats: usages, sizes, times. */
 
-/** One comparison for the normal case: false for NaN, for infinity and for anything negative. */
+/** One comparison in the normal case; false for NaN, infinity and negative numbers. */
 export function isAmount(value: number): boolean {
   return value >= 0 && value < Number.POSITIVE_INFINITY;
 }
 
-/** What is wrong with it, naming the field; undefined if nothing is. */
+/** What is wrong with the amount, naming the field; undefined if it is valid. */
 export function amountProblem(path: string, value: number): string | undefined {
   return isAmount(value) ? undefined : `${path} is ${value}, expected a finite number that is not negative`;
 }

@@ -92,7 +92,7 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
         idStart = cursor.passText();
         idEnd = cursor.at;
         break;
-      // Of another type it is not read: the heartbeat is a sign of life, and its lane will say what is wrong.
+      // A field of the wrong type is skipped: the heartbeat is a sign of life, and its lane will report the error.
       case CPU_USAGE:
         if (wireType === FIXED64) cpuAt = cursor.pass(8);
         else cursor.skip(wireType);

@@ -212,7 +212,7 @@ export const SLOT_CONTROL_BYTES = 256;
  */
 export const NoteNumber = { ordinal: 0, rejectedIndex: 1, atUnixMs: 2, textBytes: 3, cause: 4, sequence: 5 } as const;
 export const NOTE_NUMBER_COUNT = 6;
-/** A text of two lines and the numbers; two notes are a multiple of a cache line. */
+/** Room for two lines of text and the numbers; two notes take a multiple of a cache line. */
 const NOTE_BYTES = 288;
 export const NOTE_TEXT_BYTES = NOTE_BYTES - NOTE_NUMBER_COUNT * NUMBER_BYTES;
 

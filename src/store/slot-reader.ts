@@ -14,9 +14,9 @@ export interface Rejection {
   readonly cause: RejectionCause;
   readonly reason: string;
   readonly atUnixMs: number;
-  /** Of the rejected heartbeat: its number in the worker's mailbox … */
+  /** The rejected heartbeat's number in the worker's mailbox … */
   readonly ordinal: number;
-  /** … and the number that the worker gave it; 0 = none, or it could not be read. */
+  /** … and its sequence number; 0 = none, or unreadable. */
   readonly sequence: number;
 }
 
@@ -207,7 +207,7 @@ export class SlotReader {
       reason: note.text.toString('utf8'),
       atUnixMs: note.atUnixMs,
       ordinal: note.ordinal,
-      // The lane's memory may hold anything; the sequence is sent on as an integer.
+      // The memory is not trusted, and the sequence number is sent as an integer.
       sequence: Number.isSafeInteger(note.sequence) && note.sequence > 0 ? note.sequence : 0,
     };
   }

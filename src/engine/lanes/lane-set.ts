@@ -195,7 +195,7 @@ export class LaneSet {
     return lane;
   }
 
-  /** Whoever waits for the first lane is told why it fails, and tells it: it is no fault of a running master. */
+  /** The caller of startFirst reports the reason itself, so it is not logged as a fault of a running master. */
   get isStartingFirst(): boolean {
     return this.#isStartingFirst;
   }

@@ -13,7 +13,7 @@ export type Via =
       forget(workerId: string): void;
       /** The worker reported through another stream or a unary call. */
       left?(workerId: string): void;
-      /** Its lane has rejected a heartbeat of the worker: the sender is to be told, see {@link UntoldRejections}. */
+      /** Its lane has rejected a heartbeat of the worker: inform the sender, see {@link UntoldRejections}. */
       rejected?(workerId: string): void;
     }
   | undefined;

@@ -43,9 +43,9 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   appliedSeen = 0;
   /** … and rejected. */
   rejectionsSeen = 0;
-  /** Rejections that the sender has been told of … */
+  /** Number of rejections reported to the sender … */
   rejectionsTold = 0;
-  /** … and the ordinal of the last heartbeat whose sender was told before its lane looked at it; 0 = none. */
+  /** … and the ordinal of the last heartbeat whose rejection was reported before its lane processed it; 0 = none. */
   refusedOrdinal = 0;
   /** After its removal: number of heartbeats that its lane was to apply or reject, modulo 2^32. */
   owed = 0;
