@@ -1,19 +1,21 @@
-/** Where in its source a module failed to load: V8 tells the place of what is thrown, but not of what it cannot parse. */
+/**
+ * Finds where in its source a module failed to load: V8 reports the place of a thrown error, but not of a syntax error.
+ */
 import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** More files than any processor has; a place is not worth reading a whole tree. */
+/** Maximum number of files parsed; real processors have fewer. */
 const MAX_FILES = 100;
-/** Static imports of files: what a module loads besides packages. */
+/** Matches static imports of files, not of packages. */
 const FILE_IMPORT = /^\s*(?:import|export)\b[^'"]*['"](\.{1,2}\/[^'"]+)['"]/gm;
 
-/** @returns `path:line:column`, or undefined if it cannot be told */
+/** @returns `path:line:column`; undefined if unknown */
 export function sourcePlace(error: unknown, url: string): string | undefined {
   return error instanceof SyntaxError ? syntaxErrorPlace(url) : thrownPlace(error);
 }
 
-/** The first line of the stack that is in a file. */
+/** The first stack frame in a file. */
 function thrownPlace(error: unknown): string | undefined {
   const stack = error instanceof Error ? String(error.stack) : '';
   const [, url, line, column] =
@@ -23,7 +25,7 @@ function thrownPlace(error: unknown): string | undefined {
   return url === undefined ? undefined : `${fileURLToPath(url)}:${line}:${column}`;
 }
 
-/** Parses the module and those that it imports with the parser that Node has for TypeScript, which tells the place. */
+/** Parses the module and its imports with Node's TypeScript parser, which reports the place of a syntax error. */
 function syntaxErrorPlace(entry: string): string | undefined {
   const urls = [entry];
   for (let next = 0; next < urls.length && next < MAX_FILES; next++) {
@@ -47,7 +49,7 @@ function syntaxErrorPlace(entry: string): string | undefined {
 /** @returns `line:column` of the first error; undefined if there is none */
 function parseErrorPlace(source: string): string | undefined {
   const { emitWarning } = process;
-  // That the parser is experimental is nothing to tell an operator.
+  // Operators need no warning that the parser is experimental.
   process.emitWarning = () => {};
   try {
     stripTypeScriptTypes(source);
