@@ -1,5 +1,5 @@
 /**
- * The Debian package: the program as one file, the scripts of its threads, the pinned Node, the systemd units and their files.
+ * The Debian package: the bundled program, the scripts of its threads, the pinned Node, the systemd units and their files.
  * The build is reproducible (SOURCE_DATE_EPOCH).
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { noticesText } from './notices.ts';
 import { NODE, NODE_FOLDER, type Packed, packedAtUnixS, ROOT, THREADS, version } from './parts.ts';
@@ -83,7 +83,7 @@ function layOut(root: string, program: Program): void {
   copyFileSync(NODE, join(root, 'usr/lib/pulselane/node'));
   chmodSync(join(root, 'usr/lib/pulselane/node'), 0o755);
   // In a folder of its own: the program looks for its threads in `..`, as in dist/.
-  copy(program.file, 'usr/lib/pulselane/lib/main.mjs');
+  for (const file of program.files) copy(file, `usr/lib/pulselane/lib/${basename(file)}`);
   for (const thread of THREADS) copy(join(ROOT, 'dist', thread), `usr/lib/pulselane/${thread}`);
 
   for (const unit of ['pulselane-master.service', 'pulselane-agent.service']) {

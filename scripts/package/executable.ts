@@ -24,7 +24,7 @@ export function packExecutable(folder: string, scratch: string, program: Program
   writeFileSync(
     config,
     JSON.stringify({
-      main: program.file,
+      main: program.files[0],
       mainFormat: 'module',
       executable: NODE,
       output: file,

@@ -1,4 +1,4 @@
-/** Makes the packages of one run. The program's bundle is made once for all. */
+/** Makes the packages of one run. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,15 +38,14 @@ export async function makePackages(packaging: Packaging): Promise<Packed[]> {
       onStep('Packing the tarball');
       packed.push(packTarball(folder, scratch));
     }
-    if (kinds.every((kind) => kind === 'tarball')) return packed;
-    onStep('Bundling the program');
-    const program = await bundleProgram(join(scratch, 'main.mjs'));
     if (kinds.includes('deb')) {
       onStep('Building the Debian package');
+      const program = await bundleProgram(join(scratch, 'split'), 'split');
       packed.push(packDeb(folder, scratch, program, debCompression));
     }
     if (kinds.includes('executable')) {
       onStep('Building the executable');
+      const program = await bundleProgram(join(scratch, 'single'), 'single');
       packed.push(...packExecutable(folder, scratch, program));
     }
     return packed;

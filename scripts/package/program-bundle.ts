@@ -1,4 +1,6 @@
-/** Bundles the program into one file, for the Debian package and the executable. */
+/** Bundles the program, for the Debian package and the executable. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 import { packagesIn } from '../bootstrap/bundled-packages.mjs';
 import { inlinedProtos } from './inlined-protos.ts';
@@ -9,21 +11,30 @@ const BANNER = `import { createRequire as bundledCreateRequire } from 'node:modu
 const require = bundledCreateRequire(import.meta.url), __filename = '/bundled/main.js', __dirname = '/bundled';`;
 
 /** As `bin/launch.js` chooses: an agent evaluates nothing of a master. */
-const ENTRY = `import './bin/first-moments.js';
+const ENTRY = `import './bin/keep-small.js';
+import './bin/first-moments.js';
 await (process.argv[2] === 'agent' ? import('./src/agent-main.ts') : import('./src/main.ts'));`;
 
 export interface Program {
-  readonly file: string;
+  /** Its files; the first one is started. */
+  readonly files: readonly string[];
   /** Folders of the packages that are in it or in the scripts of its threads, relative to the clone. */
   readonly packages: readonly string[];
 }
 
-/** @param file where it is written */
-export async function bundleProgram(file: string): Promise<Program> {
+/**
+ * @param folder where it is written
+ * @param form `split`: parts in files of their own, of which an agent reads only its own; `single`: all in one file
+ */
+export async function bundleProgram(folder: string, form: 'split' | 'single'): Promise<Program> {
   const { metafile } = await build({
     stdin: { contents: ENTRY, resolveDir: ROOT },
     absWorkingDir: ROOT,
-    outfile: file,
+    outdir: folder,
+    entryNames: 'main',
+    chunkNames: '[hash]',
+    outExtension: { '.js': '.mjs' },
+    splitting: form === 'split',
     bundle: true,
     // Names are kept, because people read stack traces.
     minifyWhitespace: true,
@@ -38,5 +49,10 @@ export async function bundleProgram(file: string): Promise<Program> {
     logLevel: 'error',
     plugins: [inlinedProtos(ROOT)],
   });
-  return { file, packages: [...new Set([...packagesIn(metafile), ...packagesOfThreads()])] };
+  const main = join(folder, 'main.mjs');
+  const parts = readdirSync(folder).map((name) => join(folder, name));
+  return {
+    files: [main, ...parts.filter((part) => part !== main).sort()],
+    packages: [...new Set([...packagesIn(metafile), ...packagesOfThreads()])],
+  };
 }
