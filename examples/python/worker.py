@@ -15,14 +15,21 @@ import re
 import shutil
 import signal
 import socket
+import sys
 import threading
 import time
 import uuid
 
-import grpc
+try:
+    import grpc
 
-from pulselane.v1 import telemetry_pb2 as pb
-from pulselane.v1 import telemetry_pb2_grpc as rpc
+    from pulselane.v1 import telemetry_pb2 as pb
+    from pulselane.v1 import telemetry_pb2_grpc as rpc
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"{sys.executable} has no module '{error.name}'. Debian and Ubuntu: apt install python3-grpcio, and run it with "
+        "/usr/bin/python3. Elsewhere: pip install grpcio protobuf in a virtual environment."
+    )
 
 INTERVAL_S = 5.0  # until the master names another one
 REGISTER_WITHIN_S = 10
