@@ -1,6 +1,7 @@
 /** The streams of this process, as its commands use them: none of them holds a thread up, or ends the process. */
 import { fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
+import { hasColours } from '../config/colour-environment.ts';
 import type { Clock } from '../lib/clock.ts';
 import { LossyOutput } from '../lib/output/lossy-output.ts';
 import { outputDevice } from '../lib/output/output-device.ts';
@@ -26,7 +27,12 @@ export function processStreams({ stdin, stdout, stderr }: NodeJS.Process, clock:
   // Nobody here writes by them; but Node does (its warnings), and that must not end the process either.
   for (const stream of [stdout, stderr]) stream.on('error', () => {});
   return {
-    answering: { stdin, stdout: likeTerminal(new WholeOutput(device, clock), stdout), stderr: errors },
+    answering: {
+      stdin,
+      stdout: likeTerminal(new WholeOutput(device, clock), stdout),
+      stderr: errors,
+      hasColours: hasColours(stdout.isTTY === true),
+    },
     lasting: { stdin, stdout: likeTerminal(log, stdout), stderr: errors },
   };
 }

@@ -6,6 +6,8 @@ export interface Streams {
   readonly stdin: KeySource & { readonly isTTY?: boolean };
   readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
   readonly stderr: Writable;
+  /** Whether stdout is coloured where no flag says otherwise; by default it is not. */
+  readonly hasColours?: boolean;
 }
 
 /** Whether a person sits there, who reads and types. */

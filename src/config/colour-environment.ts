@@ -1,15 +1,15 @@
-/** Colour preferences from the environment, before the terminal is considered. */
+/** Whether a reader is shown colours, as far as the environment says. */
 
 /**
- * NO_COLOR (https://no-color.org) overrides FORCE_COLOR; empty values do not count. A terminal of type `dumb` shows no
- * colours.
- * @returns undefined: no preference
+ * NO_COLOR (https://no-color.org) wins over FORCE_COLOR; either counts only when it is not empty. Without them there are
+ * colours in a terminal, unless it calls itself `dumb`.
  */
-export function colourWish(
+export function hasColours(
+  isTerminal: boolean,
   environment: Readonly<Record<string, string | undefined>> = process.env,
-): boolean | undefined {
+): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = environment;
   if (NO_COLOR) return false;
   if (FORCE_COLOR) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
-  return TERM === 'dumb' ? false : undefined;
+  return isTerminal && TERM !== 'dumb';
 }

@@ -1,11 +1,12 @@
+import { PassThrough } from 'node:stream';
 import { Command } from 'commander';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Answer, formatted } from '../../src/cli/output/answer.ts';
-import { addOutputOption, showsColours, WIDE_LIST_FORMATS } from '../../src/cli/output/format.ts';
+import { addOutputOption, pageOf, WIDE_LIST_FORMATS } from '../../src/cli/output/format.ts';
 import { ENDLESS_PAGE } from '../../src/cli/text/page.ts';
 import { coloured } from '../../src/cli/text/paint.ts';
-import { colourWish } from '../../src/config/colour-environment.ts';
+import { hasColours } from '../../src/config/colour-environment.ts';
 import { trickyText } from './tricky-text.ts';
 
 const ITEMS = [
@@ -55,22 +56,26 @@ describe('an answer', () => {
 });
 
 describe('colours', () => {
-  test('are shown on a terminal, unless somebody wants it otherwise', () => {
-    const auto = (isTerminal: boolean, environment: Record<string, string>) =>
-      showsColours('auto', isTerminal, colourWish(environment));
-    expect(auto(true, {})).toBe(true);
-    expect(auto(false, {})).toBe(false);
-    expect(auto(true, { NO_COLOR: '1' })).toBe(false);
-    expect(auto(true, { NO_COLOR: '' })).toBe(true);
-    expect(auto(true, { TERM: 'dumb' })).toBe(false);
-    expect(auto(false, { FORCE_COLOR: '1' })).toBe(true);
-    expect(auto(true, { FORCE_COLOR: '0' })).toBe(false);
-    expect(auto(false, { FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false);
+  test('are shown in a terminal, unless the environment wants it otherwise', () => {
+    expect(hasColours(true, {})).toBe(true);
+    expect(hasColours(false, {})).toBe(false);
+    expect(hasColours(true, { NO_COLOR: '1' })).toBe(false);
+    expect(hasColours(true, { NO_COLOR: '' })).toBe(true);
+    expect(hasColours(true, { TERM: 'dumb' })).toBe(false);
+    expect(hasColours(false, { FORCE_COLOR: '1' })).toBe(true);
+    expect(hasColours(true, { FORCE_COLOR: '0' })).toBe(false);
+    expect(hasColours(false, { FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false);
   });
 
   test('are as the flag says, whatever the environment says', () => {
-    expect(showsColours('always', false, colourWish({ NO_COLOR: '1' }))).toBe(true);
-    expect(showsColours('never', true, colourWish({ FORCE_COLOR: '1' }))).toBe(false);
+    const paintOf = (flags: string[], hasColours?: boolean) => {
+      const command = addOutputOption(new Command('list')).parse(flags, { from: 'user' });
+      const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
+      return pageOf(command, hasColours === undefined ? streams : { ...streams, hasColours }).paint('x', 'bad');
+    };
+    const red = coloured('x', 'bad');
+    expect([paintOf([]), paintOf([], false), paintOf([], true)]).toEqual(['x', 'x', red]);
+    expect([paintOf(['--color', 'always'], false), paintOf(['--color', 'never'], true)]).toEqual([red, 'x']);
   });
 });
 

@@ -1,6 +1,5 @@
 /** `-o <format>` and `--color <when>`: what there is to choose from, and what is chosen. */
 import { type Command, Option } from 'commander';
-import { colourWish } from '../../config/colour-environment.ts';
 import type { Streams } from '../streams.ts';
 import type { Page } from '../text/page.ts';
 import { coloured, plain } from '../text/paint.ts';
@@ -49,19 +48,13 @@ export function outputFormat(command: Command, { stdout }: Streams): OutputForma
 }
 
 /** The page that a command's text is laid out for. */
-export function pageOf(command: Command, { stdout }: Streams): Page {
+export function pageOf(command: Command, { stdout, hasColours = false }: Streams): Page {
   const { output, color = 'auto' } = command.opts<{ output?: OutputFormat; color?: ColourTime }>();
   const isTerminal = stdout.isTTY === true;
   return {
     // 0 in a terminal that does not know its size.
     columns: isTerminal && stdout.columns ? stdout.columns : Number.POSITIVE_INFINITY,
     isWide: output === 'wide',
-    paint: showsColours(color, isTerminal, colourWish()) ? coloured : plain,
+    paint: color === 'always' || (color === 'auto' && hasColours) ? coloured : plain,
   };
-}
-
-/** @param wish of the environment; undefined if it has none */
-export function showsColours(when: ColourTime, isTerminal: boolean, wish: boolean | undefined): boolean {
-  if (when !== 'auto') return when === 'always';
-  return wish ?? isTerminal;
 }
