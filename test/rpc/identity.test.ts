@@ -128,7 +128,7 @@ test('a worker that has a token of its own is not registered by a relay, but may
   const joins = info({ workerId: 'a', group: 'rack' });
   await expect(relay.call('Register', joins)).rejects.toMatchObject({
     code: status.PERMISSION_DENIED,
-    details: expect.stringContaining('which has a token of its own'),
+    details: expect.stringContaining('which must first register with its own token'),
   });
   expect(rpc.manager.groupOf('a')).toBeUndefined();
   await rpc.client(bearer(tokens.a)).call('Register', joins);
