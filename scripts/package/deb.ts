@@ -94,9 +94,7 @@ function layOut(root: string, program: Program): void {
   for (const name of ['master.env', 'agent.env']) copy(join(DEPLOY, 'systemd', name), `etc/pulselane/${name}`, 0o600);
 
   for (const [built, installed] of SHARED) {
-    const from = join(ROOT, 'dist/share', built);
-    if (!existsSync(from)) continue;
-    const content = readFileSync(from);
+    const content = readFileSync(join(ROOT, 'dist/share', built));
     put(installed, installed.endsWith('.gz') ? gzipped(content) : content);
   }
   const doc = 'usr/share/doc/pulselane';

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { noDebReason } from '../../scripts/package/deb.ts';
 import { makePackages } from '../../scripts/package/packages.ts';
@@ -98,6 +99,10 @@ describe('the executable', () => {
 
   test('runs master, agents and client with nothing beside it', () => expectWhole(program));
 
+  test('completes commands for a shell', async () => {
+    expect((await run(program, ['completion', 'bash'], { env: NOTHING_ELSE })).stdout).toContain('complete -');
+  });
+
   test('makes tokens', async () => {
     const { stdout } = await run(program, ['token', 'create', '--api', 'me', '--scope', 'read'], {
       env: NOTHING_ELSE,
@@ -168,6 +173,18 @@ describe.skipIf(noDebReason() !== undefined)(
       for (const script of ['postinst', 'prerm', 'postrm']) {
         const { stderr } = spawnSync('sh', ['-n', join(control, script)], { encoding: 'utf8' });
         expect(stderr).toBe('');
+      }
+    });
+
+    test('has its man page, and completion for three shells, where Debian looks for them', () => {
+      const page = gunzipSync(readFileSync(join(root, 'usr/share/man/man1/pulselane.1.gz'))).toString();
+      expect(page).toMatch(/^\.TH PULSELANE 1/im);
+      for (const file of [
+        'bash-completion/completions/pulselane',
+        'zsh/vendor-completions/_pulselane',
+        'fish/vendor_completions.d/pulselane.fish',
+      ]) {
+        expect(readFileSync(join(root, 'usr/share', file), 'utf8')).toContain('pulselane');
       }
     });
 
