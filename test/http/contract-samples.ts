@@ -74,7 +74,6 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
   approveWorker: [
     { target: '/api/v1/workers/full/approve', status: 200 },
     { target: '/api/v1/workers/%0a/approve', status: 400 },
-    { target: '/api/v1/workers/new/approve', status: 409 },
     { target: '/api/v1/workers/one-too-many/approve', status: 503 },
   ],
   releaseWorker: [
