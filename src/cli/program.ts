@@ -8,7 +8,7 @@ import { livenessCommand } from './client/liveness.ts';
 import { operatorCommands } from './client/operator-commands.ts';
 import { statusCommand } from './client/status.ts';
 import { workersCommand } from './client/workers.ts';
-import { configCommand } from './config-command.ts';
+import { configCommand } from './config/command.ts';
 import { examples } from './help-text.ts';
 import { masterCommand } from './master/command.ts';
 import type { MasterParts } from './master/run.ts';

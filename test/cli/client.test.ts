@@ -656,6 +656,61 @@ describe('pulselane config', () => {
       text: '24h',
       origin: 'default',
     });
+    expect((await run(['config', 'master', '--http-port', '9000'])).stdout).toBe(stdout);
+  });
+
+  test('tells what auto amounts to on this machine, and nothing of what is set', async () => {
+    const ask = async (...flags: string[]) => {
+      const { stdout } = await run(['config', ...flags, '-o', 'json']);
+      const settings = JSON.parse(stdout) as { env: string; text: string; effective?: string }[];
+      return Object.fromEntries(settings.map(({ env, text, effective }) => [env, effective ?? text]));
+    };
+    const auto = await ask();
+    for (const env of ['MAX_DEDICATED_LANES', 'SHARED_LANES', 'MAX_RESIDENT']) expect(auto[env]).toMatch(/^\d+$/);
+    expect(auto.RECORD_MEMORY).toMatch(/^\d+MiB$/);
+    const flags = ['--max-dedicated-lanes', '7', '--record-memory', '80MiB', '--max-resident', '900'];
+    expect(await ask(...flags)).toMatchObject({
+      MAX_DEDICATED_LANES: '7',
+      SHARED_LANES: auto.SHARED_LANES,
+      RECORD_MEMORY: '80MiB',
+      MAX_RESIDENT: '900',
+    });
+    expect((await run(['config'])).stdout).toMatch(/^SHARED_LANES +auto \(\d+\) +default/m);
+  });
+
+  test('tells the settings of an agent and of a client, each by its own flags, without secrets', async () => {
+    vi.stubEnv('WORKER_TOKEN', 'plt_secret');
+    vi.stubEnv('PULSELANE_TOKEN', 'plt_secret');
+    const agent = await run([
+      'config',
+      'agent',
+      '--master',
+      '10.0.0.5:50051',
+      '--tls-ca',
+      'ca.pem',
+      '--log-level',
+      'warn',
+    ]);
+    expect(agent.stdout).toMatch(/^MASTER_ADDRESS +10\.0\.0\.5:50051 +flag/m);
+    expect(agent.stdout).toMatch(/^MASTER_TLS_CA +ca\.pem +flag/m);
+    // The master has that flag, too.
+    expect(agent.stdout).toMatch(/^LOG_LEVEL +warn +flag/m);
+    expect(agent.stdout).toMatch(/^WORKER_TOKEN +\*{8} +environment/m);
+    const client = await run(['config', 'client', '--tls-ca', 'other.pem']);
+    expect(client.stdout).toMatch(/^PULSELANE_TLS_CA +other\.pem +flag/m);
+    expect(agent.stdout + client.stdout).not.toContain('plt_secret');
+    expect(await run(['config', 'agent'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('MASTER_ADDRESS is not set'),
+    });
+    expect(await run(['config', 'client', '--http-port', '9000'])).toMatchObject({
+      exitCode: 2,
+      stderr: 'pulselane: config client: --http-port is a flag of the master\n',
+    });
+    expect(await run(['config', 'worker'])).toMatchObject({
+      exitCode: 2,
+      stderr: 'pulselane: config worker: expected master, agent or client\n',
+    });
   });
 });
 

@@ -20,7 +20,7 @@ import type { Limit } from './thread-budget.ts';
 export type Shortness = 'calm' | 'watch' | 'danger';
 
 const WATCH_BELOW_FREE = 0.2;
-const DANGER_BELOW_FREE = 0.1;
+export const DANGER_BELOW_FREE = 0.1;
 const WATCH_ABOVE_BOUND = 0.75;
 /** Smaller growth is caused by heaps and other threads. */
 const MIN_GROWN_KIB = 16 * 1024;
