@@ -15,6 +15,7 @@ import { reads } from './flow/reads.ts';
 import { storm } from './flow/storm.ts';
 import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
+import { agent } from './micro/agent.ts';
 import { firstVisible } from './micro/first-visible.ts';
 import { floors } from './micro/floors.ts';
 import { laneCost } from './micro/lane-cost.ts';
@@ -43,5 +44,6 @@ export const BENCHES: readonly Bench[] = [
   laneCost,
   workerCost,
   memory,
+  agent,
   isolation,
 ];

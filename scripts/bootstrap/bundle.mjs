@@ -63,8 +63,8 @@ const agent = await build({
   format: 'esm',
   platform: 'node',
   target: 'node24',
-  // Packages that few need are read from their folders when they are: on macOS, on a terminal, and never.
-  external: ['systeminformation', 'pino-pretty', '@grpc/proto-loader'],
+  // Imported only when they are needed, from their own folders: on macOS, and never.
+  external: ['systeminformation', '@grpc/proto-loader'],
   // What packages written as CommonJS find in an ES module. None of them may look for files.
   banner: {
     js: "import { createRequire as bundledCreateRequire } from 'node:module';const require = bundledCreateRequire(import.meta.url), __filename = '/bundled/agent-main.js', __dirname = '/bundled';",
