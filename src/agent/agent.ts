@@ -1,6 +1,6 @@
 /**
- * The worker's side, for programs that embed it: reports this machine, and what the program says of itself, to a
- * master. Measuring and sending happen in a thread of its own, so that a busy program does not fall silent.
+ * The worker's side, for programs that embed it: reports this machine, and the program's tasks and metrics, to a
+ * master. It measures and sends in a thread of its own, so that heartbeats go out while the program is busy.
  */
 import '../lib/require-node.ts';
 
@@ -19,7 +19,7 @@ import { type TaskChanges, type TaskInput, Workload } from './workload.ts';
 export type { TaskChanges, TaskInput } from './workload.ts';
 
 export interface AgentOptions extends AgentSettingsOptions {
-  /** Gets one line per transition; silent by default. */
+  /** Receives one line per transition; none by default. */
   readonly logger?: Logger | undefined;
 }
 
@@ -34,23 +34,23 @@ const THREAD_HEAP_MIB = 256;
  * agent.setMetric('queue_depth', 3);
  * await agent.stop();
  * ```
- * From `start` to `stop` it keeps the process alive. A stopped agent stays stopped: make another.
+ * It keeps the process alive from `start` to `stop`. A stopped agent cannot be started again: make another.
  */
 export class Agent {
   readonly #clock: Clock = systemClock;
   readonly #report: Report;
   readonly #workload = new Workload();
   readonly #thread: SupervisedThread<FromThread, ToThread>;
-  /** What the thread runs, to be ended if it ends without having done so. */
+  /** Processes that the thread runs; ended here if the thread ends without ending them. */
   readonly #groups = new ChildGroups();
   readonly #begun = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #settings: AgentSettings;
   #nextSequence = 1;
   #listening: string | undefined;
-  /** The thread of now has begun. */
+  /** The current thread has begun. */
   #isReady = false;
-  /** Some thread has: a later one that cannot begin is tried again, where the first is given up. */
+  /** A thread has begun before: one that cannot begin is then started again; the first is not. */
   #hasBegun = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -73,18 +73,18 @@ export class Agent {
     });
   }
 
-  /** Where it waits for a master's call, as `host:port`; undefined if it does not listen. */
+  /** The address on which it waits for a master's call, as `host:port`; undefined if it does not listen. */
   get listening(): string | undefined {
     return this.#listening;
   }
 
   /**
-   * Resolves when it measures and, if asked to, listens. The master need not be there yet: it is tried for ever.
-   * Called again it is the same start, until `stop`; from then on it is an error.
+   * Resolves when it measures and, if so configured, listens. The master need not be reachable yet: the agent keeps trying.
+   * A second call returns the same promise, until `stop`; after that it is an error.
    * @throws PulselaneError `unavailable` if it was stopped, also while it started; `environment` if the thread or the port to listen on cannot be had
    */
   start(): Promise<void> {
-    // Also where it was started before: that it runs would not be true.
+    // Also if it was started before: it does not run any more.
     if (this.#stopping === undefined) this.#starting ??= this.#start();
     else return Promise.reject(new PulselaneError('unavailable', 'the agent is stopped: make another'));
     return this.#starting;
@@ -138,7 +138,7 @@ export class Agent {
   }
 
   async #stop(): Promise<void> {
-    // Who waits for `start` must not wait for ever; without anybody waiting, the rejection is nobody's.
+    // Callers of `start` must not wait for ever; if there are none, nobody handles the rejection.
     this.#begun.promise.catch(() => {});
     this.#begun.reject(new PulselaneError('unavailable', 'the agent was stopped before it had started'));
     if (this.#isReady) {
@@ -151,7 +151,7 @@ export class Agent {
     this.#groups.endAll();
   }
 
-  /** A thread that follows a dead one knows nothing: it is told all. */
+  /** A restarted thread has no state: it receives all of it. */
   #begin(): void {
     this.#thread.post({
       type: 'begin',
@@ -196,7 +196,7 @@ export class Agent {
     }
   }
 
-  /** At the start the caller is told; later the thread is started again, until what is missing is back. */
+  /** At the start the caller gets the error; later the thread is started again until it can begin. */
   #failed(error: PulselaneError): void {
     if (!this.#hasBegun) {
       this.#begun.reject(error);

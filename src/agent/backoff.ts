@@ -7,8 +7,8 @@ const FACTOR = 1.6;
 export const MAX_BACKOFF_MS = 10_000;
 
 /**
- * The wait after `failures` failures in a row, from 1. Half of it is jitter, so that a fleet which lost its master does
- * not come back in one moment.
+ * The wait after `failures` consecutive failures, from 1. Half of it is jitter, so that a fleet that lost its master does
+ * not reconnect all at once.
  * @param random a number from 0 up to, not including, 1
  */
 export function backoffMs(failures: number, random: number): number {

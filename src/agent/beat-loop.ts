@@ -1,6 +1,6 @@
 /**
- * The agent's thread as a plain object: takes the host's messages and starts and stops what beats. It runs over a port,
- * a clock and a meter, so that tests drive it without a thread.
+ * The agent's thread as a plain object: receives the host's messages, and starts and stops the beater. Port, clock and meter
+ * are passed in, so that tests run it without a thread.
  */
 import type { Clock } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
@@ -65,7 +65,7 @@ export class BeatLoop {
     }
   }
 
-  /** Never rejects: what goes wrong is told to the host. */
+  /** Never rejects: errors are sent to the host. */
   async #begin({ settings, tasks, metrics, nextSequence }: Extract<ToThread, { type: 'begin' }>): Promise<void> {
     const beater = new Beater({
       settings,

@@ -28,11 +28,11 @@ export interface BeaterOptions {
   readonly nextSequence?: number;
   /** This machine's by default. */
   readonly meter?: MachineMeter | undefined;
-  /** Undefined where the process does nothing else: there is no host loop then whose lag could be measured. */
+  /** Undefined if the process does nothing else: there is then no host loop whose lag could be measured. */
   readonly host?: BeaterHost;
 }
 
-/** The program beside which an agent runs, and what it keeps for a thread that follows this one. */
+/** The program that hosts the agent's thread, and the state that it keeps for a restarted thread. */
 export interface BeaterHost {
   /** To be answered by {@link Beater.hostAnswered} when the host's event loop comes round. */
   readonly probe: (probe: number) => void;
@@ -138,7 +138,7 @@ export class Beater {
     this.#groups.endAll();
   }
 
-  /** Beside the start, which waits for no disk. Never rejects. */
+  /** Not part of the start, which does not wait for a disk. Never rejects. */
   async #reportToolPath(): Promise<void> {
     for (const complaint of await toolPathComplaints(this.#options.settings.tools.gpuToolPath)) {
       this.#report('warn', complaint);
@@ -168,7 +168,7 @@ export class Beater {
     return workerInfoOf(settings, { capacity, workerIp, intervalMs: this.#intervalMs });
   }
 
-  /** The next heartbeat is one interval after the last; those missed in a stall are not made up for. */
+  /** The next heartbeat is due one interval after the last; those missed during a stall are not sent later. */
   #schedule(): void {
     this.#timer?.cancel();
     if (this.#isStopped) return;
@@ -190,7 +190,7 @@ export class Beater {
   }
 
   async #measureAndSend(): Promise<void> {
-    // Also when nothing can be sent, so that the next usage is that of the last interval, not of a whole outage.
+    // Also when nothing can be sent, so that the next usage covers the last interval and not a whole outage.
     const heartbeat = await this.#compose(false);
     if (this.#isStopped || !this.#connection.send(heartbeat)) return;
     this.#nextSequence += 1;

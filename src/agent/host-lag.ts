@@ -1,7 +1,7 @@
 /**
- * How late the host program's event loop runs, seen from the agent's thread: a probe is posted each second and the
- * host answers when its loop comes round. While a probe is unanswered its age is the lag, so that a host which stands
- * still shows while it does, not after.
+ * The lag of the host program's event loop, measured from the agent's thread: a probe is posted each second, and the
+ * host answers it in its event loop. The age of an unanswered probe counts, so that a blocked host
+ * is seen while it is blocked, not afterwards.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 
@@ -28,7 +28,7 @@ export class HostLag {
     this.#outstandingSinceMs = undefined;
   }
 
-  /** The worst lag since the last call, the probe that is out included. */
+  /** The worst lag since the last call, an unanswered probe included. */
   takeMs(): number {
     const since = this.#outstandingSinceMs;
     const outstandingMs = since === undefined ? 0 : this.#clock.monotonicMs() - since;
@@ -41,7 +41,7 @@ export class HostLag {
     this.#timer.cancel();
   }
 
-  /** One probe at a time: a host that stands still must not find a heap of them. */
+  /** One probe at a time: they must not pile up in a blocked host. */
   #ask(): void {
     if (this.#outstandingSinceMs !== undefined) return;
     this.#outstandingSinceMs = this.#clock.monotonicMs();

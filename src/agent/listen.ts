@@ -13,12 +13,12 @@ import { portTakenText } from '../lib/local-ports.ts';
 import { readTlsFiles } from '../lib/tls-files.ts';
 import type { ListenTlsOptions } from './settings.ts';
 
-/** Whom this agent reports to, and whether that can change. */
+/** The master of this agent, and whether it can change. */
 export interface Allegiance {
   readonly workerId: string;
   /** The one in use, or to be tried next. */
   readonly master: Address | undefined;
-  /** Given at the start: no other one is taken, and one of them only in its turn. Empty if none was given. */
+  /** Configured masters: no other one is accepted, and one of them only when its turn comes. Empty if none is configured. */
   readonly fixedMasters: readonly Address[];
 }
 
@@ -26,7 +26,7 @@ export type Pointing =
   | { readonly accepted: true; readonly master: Address; readonly message: string }
   | { readonly accepted: false; readonly message: string };
 
-/** What to answer a master that says where it is. */
+/** The answer to a master that announces its address. */
 export function answerMaster({ workerId, master, fixedMasters }: Allegiance, announced: string): Pointing {
   let address: Address;
   try {
@@ -38,7 +38,7 @@ export function answerMaster({ workerId, master, fixedMasters }: Allegiance, ann
   const isSame = master !== undefined && formatAddress(master) === text;
   const fixed = fixedMasters.map(formatAddress);
   if (!isSame && master !== undefined && fixed.includes(text)) {
-    // To obey would tear it between the masters of its list: each calls while it reports to another.
+    // Otherwise the masters of its list would compete for it: each calls while it reports to another.
     return refusal(
       `${workerId} reports to ${formatAddress(master)} now; ${text} is on its list, and tried in its turn`,
     );
@@ -62,7 +62,7 @@ export interface MasterListenerOptions {
   readonly onMaster: (master: Address) => void;
 }
 
-/** A master makes one call, whose request is a name and an address; whoever else can reach the port gets no more room. */
+/** A master makes one call, with a name and an address; other clients of the port get no more resources than that. */
 const LIMITS = { 'grpc.max_receive_message_length': 4096, 'grpc.max_concurrent_streams': 16 };
 
 export class MasterListener {
@@ -104,7 +104,7 @@ export class MasterListener {
     throw new PulselaneError('environment', `${settingText(this.#names, 'AGENT_LISTEN', wanted)}: ${reason}`);
   }
 
-  /** Ends calls in hand too: there is nothing in them to wait for. */
+  /** Also ends calls that are being handled: nothing in them is worth waiting for. */
   close(): void {
     this.#server.forceShutdown();
   }

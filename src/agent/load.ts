@@ -1,6 +1,6 @@
 /**
- * What of the host's tasks and metrics goes into a heartbeat: all, as a rule, since the host cannot give more than a master
- * takes by default. A master that was told to take less gets as many as fit, and people are told so, once.
+ * Which of the host's tasks and metrics go into a heartbeat: normally all, since the host cannot set more than a master
+ * accepts by default. A master with lower limits gets as many as fit, and that is logged once.
  */
 import { DEFAULT_LIMITS, fitted, type HeartbeatLimits } from '../model/heartbeat-limits.ts';
 import type { RunningTask } from '../model/telemetry.ts';
@@ -16,7 +16,7 @@ export class LoadFitter {
     this.#report = report;
   }
 
-  /** What the master takes, said each time it is reached. */
+  /** The master's limits; set each time it is reached. */
   limit(limits: HeartbeatLimits, master: string): void {
     const isSame = master === this.#master && limits.messageBytes === this.#limits.messageBytes;
     if (!isSame || limits.recordBytes !== this.#limits.recordBytes) this.#isReported = false;

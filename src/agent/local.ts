@@ -3,11 +3,11 @@ import type { Logger } from '../lib/logging.ts';
 import { Agent } from './agent.ts';
 
 export interface LocalAgentOptions {
-  /** `host:port` where the master of this process takes heartbeats. */
+  /** `host:port` on which the master of this process receives heartbeats. */
   readonly master: string;
   readonly workerId: string;
   readonly intervalMs?: number;
-  /** TLS, without a look at the certificate: the process calls itself, under whatever address it is bound to. */
+  /** TLS without verification of the certificate: the process calls itself, at whatever address it is bound to. */
   readonly isEncrypted?: boolean;
   readonly token?: string | undefined;
   readonly gpuToolPath?: string;

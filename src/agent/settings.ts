@@ -1,4 +1,4 @@
-/** What an agent is told at its start, checked before anything is sent anywhere. */
+/** The settings of an agent, checked before anything is sent. */
 
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -93,7 +93,7 @@ export interface AgentSettings {
   readonly tools: ToolSettings;
 }
 
-/** Faster than this a fleet measures itself; the same bounds as HEARTBEAT_INTERVAL. */
+/** At shorter intervals a fleet would mostly measure its own load; the same bounds as HEARTBEAT_INTERVAL. */
 export const LEAST_INTERVAL_MS = 100;
 const DEFAULT_INTERVAL_MS = 5_000;
 /** How long an agent may take to stop: the farewell may take 2 s of it, measuring for it half a second. */

@@ -1,7 +1,7 @@
 /**
- * The agent of a process that does nothing else. It measures and sends in the process's own thread: a second one would take
- * memory and guard against no busy host program. What goes wrong in it without being expected ends the process, and whoever
- * started that starts it again.
+ * The agent of a process that does nothing else. It measures and sends in the process's own thread: a second thread would take
+ * memory, and there is no host program whose load it would have to survive. An unexpected error ends the process, and its
+ * service manager starts it again.
  */
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { type Clock, endsWithin } from '../lib/clock.ts';
@@ -22,7 +22,7 @@ export class StandaloneAgent {
   readonly #clock: Clock;
 
   constructor({ settings, logger, clock }: StandaloneAgentOptions) {
-    // grpc-js writes to stderr by itself what our own lines tell already.
+    // grpc-js would write to stderr what our own log lines say already.
     setLogVerbosity(logVerbosity.NONE);
     this.#beater = new Beater({ settings, clock, report: reportTo(logger) });
     this.#clock = clock;

@@ -1,7 +1,7 @@
 /**
- * What the host program says of itself: its running tasks and its own metrics. Checked here, so that a bad value is
- * refused where it is given and not later by the master, which would reject the whole heartbeat. What a heartbeat may hold is
- * said in one place for both, model/heartbeat-limits.ts.
+ * The host program's running tasks and metrics. They are checked here, so that an invalid value is refused by the call
+ * and not later by the master, which would reject the whole heartbeat. The limits of a heartbeat are defined
+ * for both in model/heartbeat-limits.ts.
  */
 import { PulselaneError } from '../lib/errors.ts';
 import {
@@ -16,7 +16,7 @@ import {
 } from '../model/heartbeat-limits.ts';
 import type { RunningTask } from '../model/telemetry.ts';
 
-/** A task as a program reports it; what is left out is 0, `running`, or not known. */
+/** A task as a program reports it; omitted fields are 0, `running`, or unknown. */
 export type TaskInput = Pick<RunningTask, 'taskId'> & TaskChanges;
 export type TaskChanges = Partial<Omit<RunningTask, 'taskId'>>;
 
@@ -26,7 +26,7 @@ const MAX_NAME_BYTES = 256;
 export class Workload {
   readonly #tasks = new Map<string, RunningTask>();
   readonly #metrics = new Map<string, number>();
-  /** What both take of a heartbeat, at most. */
+  /** Upper bounds of the bytes that tasks and metrics take in a heartbeat. */
   #messageBytes = 0;
   #recordBytes = 0;
 
@@ -89,7 +89,7 @@ export class Workload {
     return task;
   }
 
-  /** What a master takes, so that it never comes to be refused there. */
+  /** The same limit as the master's, so that the master never refuses the heartbeat. */
   #mustCount(what: string): void {
     if (this.#tasks.size + this.#metrics.size < MAX_TASKS_AND_METRICS) return;
     throw tooMuch(`${what} is one above the ${MAX_TASKS_AND_METRICS} tasks and metrics that a heartbeat may hold`);
@@ -119,7 +119,7 @@ function tooMuch(message: string): PulselaneError {
 
 const BLANK_TASK: TaskChanges = {};
 
-/** Field by field: an explicit undefined in `changes` leaves what was known. */
+/** Field by field: an explicit undefined in `changes` keeps the known value. */
 function merged(known: TaskChanges, taskId: string, changes: TaskChanges): RunningTask {
   const startedAtUnixMs = changes.startedAtUnixMs ?? known.startedAtUnixMs;
   const progress = changes.progress ?? known.progress;

@@ -1,9 +1,9 @@
-/** How busy the processors were since the last look: of the host, or of the container where its limit binds. */
+/** CPU usage since the last reading: of the host, or of the container where its limit is lower. */
 import { type CpuInfo, cpus } from 'node:os';
 import type { Clock } from '../../lib/clock.ts';
 import { type CpuLimit, readCpuLimit } from './container-limits.ts';
 
-/** The kernel counts in ticks of 10 ms: a shorter look back is mostly rounding. */
+/** The kernel counts in ticks of 10 ms: over a shorter window the result is mostly rounding. */
 const LEAST_WINDOW_MS = 200;
 
 export interface CpuTimes {
@@ -28,7 +28,7 @@ export class CpuMeter {
   readonly #cgroupRoot: string;
   readonly #readHost: () => readonly CpuInfo[];
   #last: Reading | undefined;
-  /** Of the last window that was long enough. */
+  /** From the last window that was long enough. */
   #percent: number | undefined;
 
   constructor({ clock, cgroupRoot, readHost = cpus }: CpuMeterOptions) {
@@ -37,7 +37,7 @@ export class CpuMeter {
     this.#readHost = readHost;
   }
 
-  /** Percent since the last call; the first call has nothing to compare with, and answers 0. */
+  /** Percent since the last call; 0 at the first call, which has nothing to compare with. */
   async measure(): Promise<number> {
     const reading = await this.#read();
     const last = this.#last;
@@ -46,7 +46,7 @@ export class CpuMeter {
       return 0;
     }
     const isShort = reading.atMs - last.atMs < LEAST_WINDOW_MS;
-    // Rough is better than nothing, but only until there is something.
+    // A rough value is used only until there is a better one.
     if (isShort) return this.#percent ?? percentBetween(last, reading) ?? 0;
     this.#last = reading;
     this.#percent = percentBetween(last, reading) ?? this.#percent;

@@ -1,4 +1,4 @@
-/** Everything that is measured of the machine, or of the container whose limits bind. */
+/** All measurements of the machine, or of the container whose limits apply. */
 import { CGROUP_ROOT } from '../../lib/cgroup.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { GpuUsage } from '../../model/telemetry.ts';
@@ -9,7 +9,7 @@ import { fillPercent, measureMemory } from './memory.ts';
 import { PROBE_TIMEOUT_MS, Probe } from './probe.ts';
 import { measureStorage } from './storage.ts';
 
-/** Percentages; what could not be measured is 0, as Go workers send it. */
+/** Percentages; 0 for what could not be measured, as Go workers send it. */
 export interface MachineUsages {
   readonly cpuPercent: number;
   readonly memoryPercent: number;
@@ -26,14 +26,14 @@ export interface Capacity {
   readonly gpus: number;
 }
 
-/** What a heartbeat needs of the machine; tests give their own. */
+/** Measures the machine for heartbeats; tests pass their own. */
 export interface MachineMeter {
   /** @param intervalMs until the next heartbeat: what is measured slowly is waited for only where that is long */
   usages(intervalMs: number): Promise<MachineUsages>;
   capacity(): Promise<Capacity>;
 }
 
-/** A heartbeat waits no longer than this for its numbers: an unwell disk must not make the worker look dead. */
+/** A heartbeat waits no longer than this for its values: a failing disk must not make the worker look dead. */
 const MEASURE_WITHIN_MS = 500;
 /** Only registration waits for the first look at the GPUs, since it alone carries their number. */
 const FIRST_GPU_LOOK_WITHIN_MS = 1_000;
@@ -47,7 +47,7 @@ export interface MachineOptions {
   readonly gpus: GpuMeter;
 }
 
-/** How long a heartbeat waits for its numbers. */
+/** How long a heartbeat waits for its values. */
 export interface Patience {
   readonly quickMs: number;
   /** For what runs a process: GPUs. */
@@ -55,9 +55,9 @@ export interface Patience {
 }
 
 /**
- * Of an agent that sends every few seconds, the value of the look before is fresh enough, and so no GPU is waited for.
- * Where heartbeats are rarer than values last, they are waited for, up to half the interval: what a look found any
- * later than that is still fresh for the next heartbeat, or the look had failed.
+ * If heartbeats are sent every few seconds, the previous GPU reading is fresh enough, and the heartbeat does not wait for a new one.
+ * If heartbeats are rarer than values last, it waits for up to half the interval: a reading that takes
+ * longer is still fresh for the next heartbeat, or has failed.
  */
 export function patienceOf(intervalMs: number): Patience {
   if (intervalMs <= PROBE_TIMEOUT_MS) return { quickMs: MEASURE_WITHIN_MS, slowMs: 0 };

@@ -1,28 +1,28 @@
 /**
- * One thing that is measured again and again: its newest value while that is fresh, and one line when measuring begins or
- * ceases to fail.
+ * One quantity that is measured repeatedly: its newest value while it is fresh, and one log line when measuring starts or
+ * stops failing.
  */
 import { type Clock, endsWithin } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Report } from '../report.ts';
 
 /**
- * How long a measurement may take: then it has failed, though it may still be under way, and no value is told that is
- * older. A disk or a device that is unwell answers after seconds; one that is gone, never.
+ * How long a measurement may take. After that it counts as failed, even if it still runs, and older values are not
+ * reported. A failing disk or device answers after seconds; one that is gone, never.
  */
 export const PROBE_TIMEOUT_MS = 10_000;
-/** The same line is not told again within this, however often measuring fails and succeeds in turn. */
+/** The same line is not logged again within this time, however often measuring fails and succeeds in turn. */
 const REPEAT_AFTER_MS = 600_000;
-/** Of a line: a tool's own words may be of any length. */
+/** Longest reason in a log line: a tool's message may have any length. */
 const MAX_REASON_LENGTH = 500;
 
 export interface ProbeOptions<T> {
   /** For people: "memory". */
   readonly name: string;
   readonly measure: () => Promise<T>;
-  /** What is wrong with a value that is told all the same; undefined if nothing is. */
+  /** What is wrong with a value that is reported all the same; undefined if nothing is. */
   readonly complaintOf?: (value: T) => string | undefined;
-  /** What becomes of what cannot be measured. */
+  /** What is reported if it cannot be measured. */
   readonly absence?: string;
   readonly clock: Clock;
   readonly report: Report;
@@ -38,7 +38,7 @@ export class Probe<T> {
   #newest: Value<T> | undefined;
   #underWay: Promise<void> | undefined;
   #begunMs = 0;
-  /** Whether it fails, or complains; and whether anybody was told so. */
+  /** Whether it fails or complains, and whether that was logged. */
   #problem: 'none' | 'told' | 'kept' = 'none';
   #reported: { readonly line: string; readonly atMs: number } | undefined;
 
@@ -99,7 +99,7 @@ export class Probe<T> {
     this.#tell(`${name} cannot be measured and is ${absence}: ${shortened(reason)}`);
   }
 
-  /** One line for one outage, also where each try says something else, such as the time. */
+  /** One line per outage, even if each attempt gives another text, such as the time. */
   #tell(line: string): void {
     if (this.#problem !== 'none') return;
     const nowMs = this.#now();

@@ -1,9 +1,9 @@
-/** Space in use on the root file system, by one system call: running `df` every few seconds would be a process each. */
+/** Used space of the root file system, by one system call: `df` would be a process per heartbeat. */
 import { statfs } from 'node:fs/promises';
 import type { Fill } from './memory.ts';
 
 export interface Storage extends Fill {
-  /** With the blocks that only root may use; `totalBytes` is without them, as in `df`'s percentage. */
+  /** Includes the blocks reserved for root; `totalBytes` excludes them, as in `df`'s percentage. */
   readonly deviceBytes: number;
 }
 

@@ -22,7 +22,7 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_permit_without_calls': 0,
 };
 
-/** A connection, and the token that goes with each call on it. */
+/** A connection, and the token that each call on it carries. */
 export class Channel {
   readonly client: Client;
   readonly #token: string | undefined;
@@ -53,7 +53,7 @@ export class Channel {
   }
 }
 
-/** The codecs and path of one method, typed by whoever names it. */
+/** The codecs and path of one method, with the caller's types. */
 export function methodOf<Request, Response>(service: DescService, name: string): MethodDefinition<Request, Response> {
   const method = grpcServiceOf(service)[name];
   if (method === undefined) throw new Error(`${service.typeName} has no method ${name}`);

@@ -1,4 +1,4 @@
-/** The agent's messages, made of what was measured. */
+/** Composes the agent's messages from its measurements. */
 import { create } from '@bufbuild/protobuf';
 import {
   type Heartbeat,
@@ -47,7 +47,7 @@ export function heartbeatOf(parts: HeartbeatParts): Heartbeat {
   });
 }
 
-/** @param intervalMs how often this worker means to send */
+/** @param intervalMs how often this worker intends to send */
 export function workerInfoOf(
   settings: AgentSettings,
   { capacity, workerIp, intervalMs }: { capacity: Capacity; workerIp: string; intervalMs: number },

@@ -11,7 +11,7 @@ import { RoundTrips } from './round-trips.ts';
 import type { Sender, SenderEvents } from './sender.ts';
 
 /**
- * How long a heartbeat may stay unanswered before the stream is taken for dead. Acks come every few seconds; with the
+ * How long a heartbeat may stay unanswered before the stream counts as dead. Acks come every few seconds; with the
  * 10 s of back-off at most, a master behind a cut line is tried anew before the worker counts as inactive (30 s).
  */
 export const ANSWER_WITHIN_MS = 20_000;
@@ -35,7 +35,7 @@ export class StreamSender implements Sender {
   readonly #roundTrips = new RoundTrips();
   readonly #ended = Promise.withResolvers<void>();
   #answerTimer: Timer | undefined;
-  /** A heartbeat was handed to the stream and has not left it: the line is slower than the beat. */
+  /** A heartbeat was written to the stream and has not left it: the connection is slower than the interval. */
   #leaving = false;
   #isClosed = false;
 
@@ -46,7 +46,7 @@ export class StreamSender implements Sender {
     const { path, requestSerialize, responseDeserialize } = STREAM;
     this.#call = channel.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, channel.metadata());
     this.#call.on('data', (response: StreamHeartbeatsResponse) => this.#answered(response));
-    // Always followed by `status`, which says the same; without a listener it would end the thread.
+    // Always followed by `status` with the same cause; without a listener it would be an uncaught exception.
     this.#call.on('error', () => {});
     this.#call.on('status', (status) => this.#lose(status));
   }
@@ -65,7 +65,7 @@ export class StreamSender implements Sender {
   async farewell(heartbeat: Heartbeat): Promise<void> {
     if (this.#isClosed) return;
     this.#call.write(heartbeat);
-    // The master answers what is left and ends its side: no need to look for that one ack.
+    // The master answers outstanding heartbeats and ends its side: that ack need not be checked.
     this.#call.end();
     const timer = this.#clock.after(FAREWELL_WITHIN_MS, () => this.#ended.resolve());
     await this.#ended.promise;
@@ -100,7 +100,7 @@ export class StreamSender implements Sender {
     this.#watchAnswer();
   }
 
-  /** A line that was cut says nothing: without this, heartbeats would go nowhere until TCP gives up. */
+  /** A cut connection gives no error: without this, heartbeats would be lost until TCP gives up. */
   #watchAnswer(): void {
     const oldestMs = this.#roundTrips.oldestSentAtMs();
     if (this.#answerTimer !== undefined || oldestMs === undefined || this.#isClosed) return;

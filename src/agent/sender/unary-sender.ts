@@ -1,4 +1,4 @@
-/** Heartbeats as single calls of `cluster.MasterWorker`, for masters that know nothing else. */
+/** Heartbeats as unary calls of `cluster.MasterWorker`, for masters without our own service. */
 import { create } from '@bufbuild/protobuf';
 import type { Metadata } from '@grpc/grpc-js';
 import {
@@ -59,7 +59,7 @@ export class UnarySender implements Sender {
     return true;
   }
 
-  /** These masters know no farewell: one more plain heartbeat would only make the worker look alive for longer. */
+  /** These masters have no farewell: another plain heartbeat would only make the worker look alive for longer. */
   async farewell(): Promise<void> {}
 
   close(): void {

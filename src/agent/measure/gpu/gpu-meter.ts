@@ -1,6 +1,6 @@
 /**
- * All graphics processors of the machine: of each vendor by the first source that is there, each asked and failing by
- * itself. A driver may be installed under a running agent, so what is missing is looked for again and again.
+ * All graphics processors of the machine: per vendor by the first source that exists, each read and failing independently
+ * of the others. A driver may be installed while the agent runs, so missing sources are searched again.
  */
 import type { ChildGroups } from '../../../lib/child-groups.ts';
 import { type Clock, endsWithin } from '../../../lib/clock.ts';
@@ -40,7 +40,7 @@ export function machineGpus({ clock, report, tools: settings, groups }: MachineG
   });
 }
 
-/** What there is to ask. Intel's own tool knows the true utilisation, so it comes before the driver's files. */
+/** All sources. Intel's own tool reports the true utilisation, so it comes before the driver's files. */
 export function vendorsOf(tools: Tools, drmRoot: string, clock: Clock): readonly (readonly GpuSource[])[] {
   return [
     [new NvidiaSmi(tools)],
@@ -60,7 +60,7 @@ export class GpuMeter {
     );
   }
 
-  /** What the last look found, as far as it is fresh. */
+  /** The last readings that are still fresh. */
   get newest(): readonly GpuUsage[] {
     const probes = this.#vendors.flatMap(({ probe }) => (probe === undefined ? [] : [probe]));
     const readings = probes.flatMap(({ newest }) => newest ?? []);
@@ -68,7 +68,7 @@ export class GpuMeter {
     return (others.some(({ gpus }) => gpus.length > 0) ? others : readings).flatMap(({ gpus }) => gpus);
   }
 
-  /** Looks anew, and waits for it no longer than `withinMs`. Never rejects. */
+  /** Starts a new reading and waits for it no longer than `withinMs`. Never rejects. */
   async refresh(withinMs: number): Promise<readonly GpuUsage[]> {
     await endsWithin(this.#options.clock, withinMs, this.refreshInBackground());
     return this.newest;

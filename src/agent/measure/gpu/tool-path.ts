@@ -1,9 +1,9 @@
-/** What is wrong with the folders of GPU_TOOL_PATH, told at the start: nothing is found in such a folder, and nothing else says so. */
+/** Problems with the folders of GPU_TOOL_PATH, logged at the start: otherwise tools in them would be missed without a hint. */
 import { stat } from 'node:fs/promises';
 import { delimiter, isAbsolute } from 'node:path';
 import { printable } from '../../../lib/printable.ts';
 
-/** One line for each entry that is no folder; empty entries are none, as in PATH. Never rejects. */
+/** One line per entry that is not a folder; empty entries are ignored, as in PATH. Never rejects. */
 export async function toolPathComplaints(gpuToolPath: string): Promise<string[]> {
   const folders = new Set(gpuToolPath.split(delimiter).filter((folder) => folder !== ''));
   const complaints: string[] = [];

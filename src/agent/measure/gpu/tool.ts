@@ -1,6 +1,6 @@
 /**
- * Running a vendor's tool. Such tools hang when a device has fallen off its bus, fail after half of their output, and live
- * in odd places: what was printed is used however the tool ended, and its end is waited for no longer than allowed.
+ * Runs a vendor's tool. Such tools hang when a device has fallen off its bus, fail after half of their output, and are
+ * installed in unusual places: printed output is used however the tool ended, and the wait for its end is bounded.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
@@ -15,7 +15,7 @@ export const TOOL_TIMEOUT_MS = 10_000;
 /** A report of 16 devices is some 200 KiB where it is longest (XML). */
 const MAX_OUTPUT_BYTES = 4 * 1024 ** 2;
 
-/** Where tools are beside the places of PATH, which a service or a container often lacks. */
+/** Where tools are installed apart from PATH, which is often incomplete in a service or a container. */
 const KNOWN_FOLDERS = [
   '/usr/local/bin',
   '/usr/bin',
@@ -42,14 +42,14 @@ export interface ToolSettings {
   readonly environment: ToolEnvironment;
 }
 
-/** Where tools are looked for, in this order: the setting's folders, those of PATH, the known ones. */
+/** Folders in which tools are searched, in this order: the setting's, those of PATH, the known ones. */
 export function toolFolders({ gpuToolPath, environment }: ToolSettings): string[] {
   const folders = [...gpuToolPath.split(delimiter), ...environment.path.split(delimiter), ...KNOWN_FOLDERS];
-  // A relative folder of PATH means another one after each change of the working directory.
+  // A relative folder of PATH would change its meaning with the working directory.
   return [...new Set(folders.filter((folder) => folder.startsWith('/') || /^[A-Za-z]:/.test(folder)))];
 }
 
-/** How a run ended, with what was printed until then. */
+/** How a run ended, with the output until then. */
 export interface ToolRun {
   readonly stdout: string;
   readonly stderr: string;
@@ -57,7 +57,7 @@ export interface ToolRun {
   readonly failure: string | undefined;
 }
 
-/** Finds and runs tools; sources ask for no more than this, so that tests can record what tools print. */
+/** Finds and runs tools; the only interface that sources use, so that tests can replay recorded output. */
 export interface Tools {
   /** The path of the first one that is there. */
   find(name: string): Promise<string | undefined>;
@@ -102,7 +102,7 @@ async function isExecutable(path: string): Promise<boolean> {
   }
 }
 
-/** Without a locale of the user's: numbers and words are then as they are parsed. */
+/** Without the user's locale, so that numbers and words can be parsed. */
 function environmentOf(path: string, folders: readonly string[], { libraryPath }: ToolEnvironment) {
   // Drivers that are mounted into a container bring their libraries along in a folder beside their tools.
   const libraries = [libraryPath, join(dirname(dirname(path)), 'lib64')].filter((folder) => folder !== '');
@@ -138,7 +138,7 @@ function endOf(child: ChildProcess, { timeoutMs, groups }: RunOptions): Promise<
     if (child.pid !== undefined) groups.delete(child.pid);
     const [stdout, stderr] = [output.stdout, output.stderr].map((chunks) => Buffer.concat(chunks).toString('utf8'));
     resolve({ stdout: stdout ?? '', stderr: stderr ?? '', failure });
-    // Whoever inherited the pipes may keep them open.
+    // Processes that inherited the pipes may keep them open.
     child.stdout?.destroy();
     child.stderr?.destroy();
     child.unref();

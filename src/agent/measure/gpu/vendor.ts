@@ -1,14 +1,14 @@
 /**
- * One vendor's sources, of which one is asked: the best that is there and does not fail. A broken driver or tool must not
- * keep the one behind it from being asked, and a better one that is installed or repaired later is found.
+ * One vendor's sources, of which one is read: the best that exists and does not fail. A broken driver or tool must not
+ * hide the next source, and a better one that is installed or repaired later is found.
  */
 import type { Clock } from '../../../lib/clock.ts';
 import type { Probe } from '../probe.ts';
 import type { GpuReading, GpuSource } from './source.ts';
 
-/** How often sources that are not there, or fail, are looked at again: some twenty system calls each. */
+/** How often missing or failing sources are checked again: some twenty system calls each. */
 const SEARCH_EVERY_MS = 60_000;
-/** How often a better one than that which works is tried: a broken one may take its 10 s and a process each time. */
+/** How often a better source than the working one is tried: a broken one may take 10 s and a process each time. */
 const TRY_BETTER_EVERY_MS = 600_000;
 
 interface Candidate {
@@ -37,7 +37,7 @@ export class Vendor {
     }));
   }
 
-  /** Of the source that is asked; undefined if there is none. */
+  /** Of the source that is read; undefined if there is none. */
   get probe(): Probe<GpuReading> | undefined {
     return this.#chosen?.probe;
   }
