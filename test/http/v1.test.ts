@@ -79,8 +79,8 @@ test('a worker’s detail tells its lane, what became of its heartbeats, and wha
       published_at: null,
       sent_at: null,
       sequence: null,
-      host_loop_lag_ms: 0,
-      last_round_trip_ms: 0,
+      host_loop_lag_ms: null,
+      last_round_trip_ms: null,
     },
   });
 });

@@ -129,7 +129,7 @@ const insideJson = z.object({
       }),
     })
     .nullable(),
-  record: z.object({ host_loop_lag_ms: finite, last_round_trip_ms: finite }).nullable(),
+  record: z.object({ host_loop_lag_ms: finite.nullable(), last_round_trip_ms: finite.nullable() }).nullable(),
 });
 
 const pendingJson = z.object({
@@ -219,7 +219,7 @@ function insideOf(inside: z.infer<typeof insideJson>, atUnixMs: number): WorkerI
     timing:
       record === null
         ? undefined
-        : { hostLoopLagMs: record.host_loop_lag_ms, lastRoundTripMs: record.last_round_trip_ms },
+        : { hostLoopLagMs: record.host_loop_lag_ms ?? 0, lastRoundTripMs: record.last_round_trip_ms ?? 0 },
     facts:
       facts === null
         ? undefined

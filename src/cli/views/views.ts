@@ -87,6 +87,7 @@ export interface WorkerInside {
   /** Other workers on its lane; known inside the master only. */
   readonly sharesWith: readonly string[];
   /** Undefined before the first heartbeat. */
+  /** Milliseconds; 0: the worker reports none. */
   readonly timing: { readonly hostLoopLagMs: number; readonly lastRoundTripMs: number } | undefined;
   /** Where the master introduces itself to the worker; known inside the master only. */
   readonly address: string | undefined;

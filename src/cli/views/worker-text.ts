@@ -117,12 +117,16 @@ function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetailView)
       : [
           [
             'timing',
-            `host loop lag ${milliseconds(timing.hostLoopLagMs)}, round trip ${milliseconds(timing.lastRoundTripMs)}`,
+            `host loop lag ${measured(timing.hostLoopLagMs)}, round trip ${measured(timing.lastRoundTripMs)}`,
           ] as const,
         ]),
     ...(address === undefined ? [] : [['address', address] as const]),
     ...(known === undefined ? [] : knownFacts(known)),
   ];
+}
+
+function measured(ms: number): string {
+  return ms === 0 ? NOTHING : milliseconds(ms);
 }
 
 /** What is decided and wished is shown where there is anything. */

@@ -33,8 +33,14 @@ const Record = z.object({
   published_at: moment('When its lane published it.').nullable(),
   sent_at: moment('By the worker’s own clock.').nullable(),
   sequence: z.int().nullable().openapi({ description: 'Counts the heartbeats of one worker instance, from 1.' }),
-  host_loop_lag_ms: z.number().openapi({ description: 'How late the event loop of the worker’s program ran.' }),
-  last_round_trip_ms: z.number().openapi({ description: 'How long the previous heartbeat waited for its ack.' }),
+  host_loop_lag_ms: z
+    .number()
+    .nullable()
+    .openapi({ description: 'How late the event loop of the worker’s program ran; null if it reports none.' }),
+  last_round_trip_ms: z
+    .number()
+    .nullable()
+    .openapi({ description: 'How long the previous heartbeat waited for its ack; null if it reports none.' }),
 });
 
 const counter = z.int();
@@ -177,8 +183,9 @@ function timesOf(numbers: RecordNumbers) {
       publishedMonotonicMs === 0 ? null : isoOf(receivedUnixMs + publishedMonotonicMs - receivedMonotonicMs),
     sent_at: sentAtUnixMs === 0 ? null : isoOf(sentAtUnixMs),
     sequence: sequence === 0 ? null : sequence,
-    host_loop_lag_ms: numbers.hostLoopLagMs,
-    last_round_trip_ms: numbers.lastRoundTripMs,
+    // A field that was not sent reads as 0.
+    host_loop_lag_ms: numbers.hostLoopLagMs === 0 ? null : numbers.hostLoopLagMs,
+    last_round_trip_ms: numbers.lastRoundTripMs === 0 ? null : numbers.lastRoundTripMs,
   };
 }
 
