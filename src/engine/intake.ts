@@ -17,6 +17,7 @@ import type { Liveness } from './liveness/liveness.ts';
 import type { Via } from './liveness/worker-liveness.ts';
 import type { Refusals } from './refusals.ts';
 import type { RunPhase } from './run-phase.ts';
+import { forgetReplaced } from './untold-rejections.ts';
 import type { UpdateWatcher } from './update-watcher.ts';
 import type { Admission } from './workers/admission.ts';
 import { ALWAYS_TAKEN_BYTES, type RecordMemory } from './workers/record-memory.ts';
@@ -85,11 +86,12 @@ export class Intake {
    * @param bytes kept until the worker's lane has processed them; must not change
    * @param head parsed from these bytes
    * @param via the stream that delivered them; undefined: a unary call
+   * @returns false for a late or duplicate heartbeat: a sign of life, but its worker's lane does not get it
    * @throws PulselaneError `unavailable` if the engine is not running; `not_admitted`; `failed_precondition` if a later
    * instance of the worker has reported; `rate_limited`; `resource_exhausted` if there is no room for the worker, or no
    * memory
    */
-  accept(bytes: Buffer, head: HeartbeatHead, via?: Via): void {
+  accept(bytes: Buffer, head: HeartbeatHead, via?: Via): boolean {
     this.#phase.mustRun();
     const entry = this.#admission.admitted(head.workerId);
     const receipt = { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
@@ -98,7 +100,7 @@ export class Intake {
     this.#board.accepted(entry.row, receipt);
     if (arrival === 'late' || arrival === 'duplicate') {
       this.#board.countReplaced(entry.row, arrival);
-      return;
+      return false;
     }
     if (bytes.length > ALWAYS_TAKEN_BYTES) this.#checkMemory(entry, bytes.length);
     this.#updates.expect(entry);
@@ -109,8 +111,12 @@ export class Intake {
     const { post, replaced } = entry.mailbox.accept(bytes, receipt);
     if (post !== undefined) entry.lane?.post(entry, post);
     else if (entry.lane?.state === 'ready') this.#deliveries.awaitRoom(entry);
-    if (replaced) this.#board.countReplaced(entry.row, replacementReason(entry.lane?.state));
+    if (replaced) {
+      this.#board.countReplaced(entry.row, replacementReason(entry.lane?.state));
+      forgetReplaced(entry);
+    }
     if (!entry.liveness.hasRecord) this.#deliveries.awaitRecord(entry);
+    return true;
   }
 
   #limitRate(entry: RosterEntry, nowMs: number, limit: RateLimit): void {

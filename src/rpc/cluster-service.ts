@@ -55,13 +55,12 @@ export function clusterHandlers({
       if (refusal !== undefined) throw refusal;
       const head = scanHeartbeat(request);
       guard.mustSpeakFor(caller, head.workerId);
-      manager.intake.accept(request, head);
-      const untold = manager.untoldRejections.take(head.workerId);
+      const isKept = manager.intake.accept(request, head);
       const problem = head.amountProblem();
-      if (problem !== undefined) {
-        manager.untoldRejections.foretold(head.workerId);
-        throw new RejectedContent(problem, untold);
-      }
+      // Before `take`, because its lane may have rejected it already.
+      if (problem !== undefined && isKept) manager.untoldRejections.foretold(head.workerId);
+      const untold = manager.untoldRejections.take(head.workerId);
+      if (problem !== undefined) throw new RejectedContent(problem, untold);
       return untold === undefined ? ACK : new WithTrailer(ACK, rejectionTrailer(untold));
     }, parts),
   };

@@ -14,6 +14,8 @@ export interface Rejection {
   readonly cause: RejectionCause;
   readonly reason: string;
   readonly atUnixMs: number;
+  /** Which of the worker's rejections it is, modulo 2^32; the first is 1. {@link SlotReader.rejected} may be one behind. */
+  readonly index: number;
   /** The rejected heartbeat's number in the worker's mailbox … */
   readonly ordinal: number;
   /** … and its sequence number; 0 = none, or unreadable. */
@@ -206,6 +208,7 @@ export class SlotReader {
       cause: REJECTION_CAUSES[note.cause] as RejectionCause,
       reason: note.text.toString('utf8'),
       atUnixMs: note.atUnixMs,
+      index: note.index,
       ordinal: note.ordinal,
       // The memory is not trusted, and the sequence number is sent as an integer.
       sequence: Number.isSafeInteger(note.sequence) && note.sequence > 0 ? note.sequence : 0,
@@ -315,7 +318,7 @@ export class SlotReader {
     return Atomics.load(this.#slot.control, SlotWord.rejected);
   }
 
-  #note(): { ordinal: number; atUnixMs: number; cause: number; sequence: number; text: Buffer } {
+  #note(): { ordinal: number; index: number; atUnixMs: number; cause: number; sequence: number; text: Buffer } {
     const { numbers, bytes, offsets } = this.#slot;
     return this.#readWhole(SlotWord.noteGeneration, (copy) => {
       const from = offsets.note[copy] / 8;
@@ -324,6 +327,7 @@ export class SlotReader {
       const textBytes = isLength(length, NOTE_TEXT_BYTES) ? length : 0;
       return {
         ordinal: numbers[from + NoteNumber.ordinal] as number,
+        index: (numbers[from + NoteNumber.rejectedIndex] as number) | 0,
         atUnixMs: numbers[from + NoteNumber.atUnixMs] as number,
         cause: numbers[from + NoteNumber.cause] as number,
         sequence: numbers[from + NoteNumber.sequence] as number,

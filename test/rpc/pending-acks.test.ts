@@ -103,7 +103,7 @@ function deaf(room: AckRoom) {
     caller: { speaker: undefined, peer: {} as never },
     guard: { heartbeatRefusal: () => undefined, mustSpeakFor() {}, renewed: (caller) => caller },
     manager: {
-      intake: { accept() {} },
+      intake: { accept: () => true },
       hungUp() {},
       intervalToTell: () => 5000,
       untoldRejections: { take: () => undefined },

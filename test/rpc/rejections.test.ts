@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { RefusalCode } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { eventually } from '../support/eventually.ts';
@@ -111,6 +111,18 @@ test('what its lane rejects after a status was told is told, too', async () => {
   expect(client.rejected.at(-1)).toBe(
     'memory_usage is -1, expected a finite number that is not negative; before it: metrics["x"] is NaN, expected a finite number',
   );
+});
+
+test('a late heartbeat, which its lane does not get, does not stand for the one before it', async () => {
+  const client = await start();
+  const foretold = vi.spyOn(rpc.manager.untoldRejections, 'foretold');
+  await client.sendHeartbeat({ workerId: 'a', sequence: 9n, metrics: { x: Number.NaN } });
+  await expect(client.sendHeartbeat({ workerId: 'a', sequence: 8n, cpuUsage: -1 })).rejects.toThrow('cpu_usage is -1');
+  expect(foretold).not.toHaveBeenCalled();
+  await eventually(() => rejectedOf('a') === 1);
+  await client.sendHeartbeat({ workerId: 'a', sequence: 10n });
+  // With the late one’s answer or the one after it, whichever the lane was in time for.
+  expect(client.rejected.filter((text) => text?.includes('metrics["x"] is NaN'))).toHaveLength(1);
 });
 
 test('a worker that goes on by a stream hears there of what it sent by a call', async () => {

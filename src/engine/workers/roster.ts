@@ -22,6 +22,8 @@ import { noGarbage } from './record-memory.ts';
 /** Number of workers admitted in this process; used only to order them, across engines. */
 let arrivals = 0;
 
+const NONE: readonly number[] = [];
+
 /** Main's data of one worker. Its telemetry is in the store. */
 export class RosterEntry implements LaneWorker, WorkerEntry {
   readonly workerId: string;
@@ -43,10 +45,10 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   appliedSeen = 0;
   /** … and rejected. */
   rejectionsSeen = 0;
-  /** Number of rejections reported to the sender … */
+  /** Number of rejections reported to the sender, modulo 2^32 … */
   rejectionsTold = 0;
-  /** … and the ordinal of the last heartbeat whose rejection was reported before its lane processed it; 0 = none. */
-  refusedOrdinal = 0;
+  /** … and the ordinals of heartbeats whose rejection was reported before their lane processed them, oldest first. */
+  foretold: readonly number[] = NONE;
   /** After its removal: number of heartbeats that its lane was to apply or reject, modulo 2^32. */
   owed = 0;
   faults: FaultHistory = NO_FAULTS;
