@@ -3,15 +3,15 @@
  *
  * Node has no Unix datagram sockets, so each notification runs `systemd-notify`, which takes some milliseconds. Only
  * one runs at a time; meanwhile the latest four states and one watchdog ping wait. The unit needs `NotifyAccess=all`,
- * since the sender is not the service's main process. A notification that cannot be sent is logged once and has no
- * other effect.
+ * since the sender is not the service's main process. A notification that fails (no process can be started, the manager
+ * is busy) is sent again after a second, a few times; the first failure after a success is logged.
  *
  * | call        | sent                                | when                                                             |
  * |-------------|-------------------------------------|------------------------------------------------------------------|
  * | `ready`     | READY=1, STATUS=…                   | the service does its work, or does it again after a reload       |
  * | `reloading` | RELOADING=1, MONOTONIC_USEC=…       | it begins to read files again                                    |
  * | `stopping`  | STOPPING=1                          | it begins to stop; no sign of life follows                       |
- * | `watch`     | WATCHDOG=1, STATUS=…                | twice in each watchdog period, while nothing is stuck            |
+ * | `watch`     | WATCHDOG=1, STATUS=…                | four times in each watchdog period, while nothing is stuck       |
  */
 import { execFile } from 'node:child_process';
 import type { Clock, Timer } from './clock.ts';
@@ -20,8 +20,14 @@ import type { Logger } from './logging.ts';
 
 /** Longer than systemd-notify's own wait of 5 s for the manager's answer. */
 const SEND_WITHIN_MS = 10_000;
+/** So that a lost ping, a late timer and a slow start of systemd-notify together do not use up a period. */
+const PINGS_PER_PERIOD = 4;
 /** While something is stuck and a ping is due. */
 const LOOK_AGAIN_MS = 1000;
+/** A lack of processes or memory passes within seconds. */
+const RETRY_AFTER_MS = 1000;
+/** In a row, for one notification. With the default period of 60 s, the next ping is due soon after. */
+const MAX_RETRIES = 5;
 
 /** Enough for a reload that is over before it was told, and another. */
 const MAX_STATES_WAITING = 4;
@@ -50,7 +56,11 @@ export class ServiceNotifier {
   readonly #send: (assignments: readonly string[]) => Promise<void>;
   #isSending = false;
   #isStopping = false;
-  #hasFailed = false;
+  /** The last notification could not be sent. */
+  #isFailing = false;
+  #retries = 0;
+  /** Until it fires, nothing is sent: what failed goes first. */
+  #retry: Timer | undefined;
   /** What did not respond at the last look. */
   #stuck: string | undefined;
   #states: (readonly string[])[] = [];
@@ -73,6 +83,8 @@ export class ServiceNotifier {
 
   stopping(): void {
     this.#watch?.cancel();
+    this.#retry?.cancel();
+    this.#retry = undefined;
     this.#signOfLife = undefined;
     this.#states = [];
     this.#tell(['STOPPING=1']);
@@ -83,20 +95,24 @@ export class ServiceNotifier {
   watch(look: () => Vitality): void {
     this.#watch?.cancel();
     const { manager } = this.#options;
-    if (manager?.watchdogMs !== undefined && !this.#isStopping) this.#lookIn(0, manager.watchdogMs / 2, look);
+    if (manager?.watchdogMs !== undefined && !this.#isStopping)
+      this.#lookIn(0, manager.watchdogMs / PINGS_PER_PERIOD, look);
   }
 
-  #lookIn(delayMs: number, periodMs: number, look: () => Vitality): void {
+  #lookIn(delayMs: number, everyMs: number, look: () => Vitality): void {
     this.#watch = this.#options.clock.after(delayMs, () => {
       const { status, stuck } = look();
       if (stuck === undefined) {
         this.#signOfLife = ['WATCHDOG=1', statusOf(status)];
         this.#sendNext();
-      } else if (stuck !== this.#stuck) {
-        this.#options.logger.warn(`sending no watchdog pings to the service manager: ${stuck}`);
+      } else {
+        // One that still waits would no longer be true.
+        this.#signOfLife = undefined;
+        if (stuck !== this.#stuck)
+          this.#options.logger.warn(`sending no watchdog pings to the service manager: ${stuck}`);
       }
       this.#stuck = stuck;
-      this.#lookIn(stuck === undefined ? periodMs : Math.min(LOOK_AGAIN_MS, periodMs), periodMs, look);
+      this.#lookIn(stuck === undefined ? everyMs : Math.min(LOOK_AGAIN_MS, everyMs), everyMs, look);
     });
   }
 
@@ -109,13 +125,23 @@ export class ServiceNotifier {
 
   /** States first: the watchdog starts when the service is ready. */
   #sendNext(): void {
-    if (this.#isSending) return;
-    const assignments = this.#states.shift() ?? this.#signOfLife;
+    if (this.#isSending || this.#retry !== undefined) return;
+    const state = this.#states.shift();
+    const assignments = state ?? this.#signOfLife;
     if (assignments === undefined) return;
-    if (assignments === this.#signOfLife) this.#signOfLife = undefined;
+    if (state === undefined) this.#signOfLife = undefined;
     this.#isSending = true;
     void this.#send(assignments)
-      .catch((error: unknown) => this.#failed(error))
+      .then(
+        () => {
+          this.#isFailing = false;
+          this.#retries = 0;
+        },
+        (error: unknown) => {
+          this.#failed(error);
+          this.#sendAgain(state, assignments);
+        },
+      )
       .finally(() => {
         this.#isSending = false;
         this.#sendNext();
@@ -123,11 +149,28 @@ export class ServiceNotifier {
   }
 
   #failed(error: unknown): void {
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
+    if (this.#isFailing) return;
+    this.#isFailing = true;
     this.#options.logger.warn(
       `the service manager cannot be notified by systemd-notify, and may restart this service: ${messageOf(error)}`,
     );
+  }
+
+  /** A second from now, unless it was tried often enough. After the stop nothing is: the process is about to end. */
+  #sendAgain(state: readonly string[] | undefined, signOfLife: readonly string[]): void {
+    if (this.#isStopping) return;
+    if (this.#retries === MAX_RETRIES) {
+      this.#retries = 0;
+      return;
+    }
+    this.#retries++;
+    if (state !== undefined) this.#states = [state, ...this.#states].slice(-MAX_STATES_WAITING);
+    // Not one that was taken back meanwhile, nor in place of a newer one.
+    else if (this.#stuck === undefined) this.#signOfLife ??= signOfLife;
+    this.#retry = this.#options.clock.after(RETRY_AFTER_MS, () => {
+      this.#retry = undefined;
+      this.#sendNext();
+    });
   }
 
   #runSystemdNotify(assignments: readonly string[]): Promise<void> {

@@ -52,12 +52,12 @@ test('states go out in order, each with what the protocol asks for', async () =>
   ]);
 });
 
-test('a sign of life comes twice in a period, with what is new', async () => {
+test('a sign of life comes four times in a period, with what is new', async () => {
   const { service, clock, sent } = notifier();
   let workers = 0;
   service.watch(() => ({ status: `${workers} workers`, stuck: undefined }));
   for (; workers < 4; workers++) {
-    clock.advance(workers === 0 ? 0 : PERIOD_MS / 2);
+    clock.advance(workers === 0 ? 0 : PERIOD_MS / 4);
     await settled();
   }
   expect(sent.map(([first, status]) => `${first} ${status}`)).toEqual([
@@ -80,7 +80,7 @@ test('while something is stuck none comes; it comes as soon as it is mended, and
   clock.advance(1000);
   await settled();
   expect(sent).toHaveLength(1);
-  clock.advance(PERIOD_MS / 2);
+  clock.advance(PERIOD_MS / 4);
   await settled();
   expect(sent).toHaveLength(2);
 });
@@ -134,16 +134,65 @@ test('whoever stops says nothing more', async () => {
   expect(clock.pending).toBe(0);
 });
 
-test('what cannot be sent is logged once, and ends nothing', async () => {
-  const { service, sent, warnings, answerWith } = notifier();
-  answerWith(() => Promise.reject(new Error('spawn systemd-notify ENOENT')));
-  for (let i = 0; i < 3; i++) {
-    service.ready('');
+test('a ping that fails is sent again after a second, one at a time, and each outage is logged once', async () => {
+  const { service, clock, sent, warnings, answerWith } = notifier();
+  service.watch(() => ({ status: '', stuck: undefined }));
+  const passed = async (ms: number) => {
+    clock.advance(ms);
+    await settled();
+    return sent.length;
+  };
+  expect(await passed(0)).toBe(1);
+  for (let outage = 1; outage <= 2; outage++) {
+    answerWith(() => Promise.reject(new Error('spawn systemd-notify EAGAIN')));
+    const before = await passed(PERIOD_MS / 4);
+    expect(await passed(999)).toBe(before);
+    expect(await passed(1)).toBe(before + 1);
+    answerWith(() => Promise.resolve());
+    expect(await passed(1000)).toBe(before + 2);
+    expect(await passed(1000)).toBe(before + 2);
+    expect(warnings).toHaveLength(outage);
+    expect(warnings.at(-1)).toContain('systemd-notify EAGAIN');
+    clock.advance(PERIOD_MS / 4 - 3000);
     await settled();
   }
-  expect(sent).toHaveLength(3);
+});
+
+test('a ping that failed is not sent again once something is stuck', async () => {
+  const { service, clock, sent, answerWith } = notifier();
+  let stuck: Vitality['stuck'];
+  const first = Promise.withResolvers<void>();
+  answerWith(() => first.promise);
+  service.watch(() => ({ status: '', stuck }));
+  clock.advance(0);
+  stuck = 'the HTTP thread does not answer';
+  clock.advance(PERIOD_MS / 4);
+  first.reject(new Error('EAGAIN'));
+  await settled();
+  clock.advance(10_000);
+  await settled();
+  expect(sent).toHaveLength(1);
+});
+
+test('a state that fails is sent again a few times, before later ones; a stop is not kept waiting', async () => {
+  const { service, clock, sent, warnings, answerWith } = notifier({ isWatched: false });
+  answerWith(() => Promise.reject(new Error('spawn systemd-notify ENOENT')));
+  service.ready('a');
+  service.reloading();
+  for (let second = 0; second < 20; second++) {
+    await settled();
+    clock.advance(1000);
+  }
+  await settled();
+  const tries = (state: string) => Array.from({ length: 6 }, () => state);
+  expect(sent.map(([state]) => state)).toEqual([...tries('READY=1'), ...tries('RELOADING=1')]);
   expect(warnings).toHaveLength(1);
-  expect(warnings[0]).toContain('systemd-notify ENOENT');
+  service.ready('again');
+  await settled();
+  service.stopping();
+  await settled();
+  expect(sent.slice(12).map(([state]) => state)).toEqual(['READY=1', 'STOPPING=1']);
+  expect(clock.pending).toBe(0);
 });
 
 test('without a manager, or without a watchdog, there is nothing to do', async () => {
