@@ -16,6 +16,7 @@ import type { DeliveryWatch } from './delivery-watch.ts';
 import type { Liveness } from './liveness/liveness.ts';
 import type { Via } from './liveness/worker-liveness.ts';
 import type { Refusals } from './refusals.ts';
+import { RejectedOnArrival } from './rejected-on-arrival.ts';
 import type { RunPhase } from './run-phase.ts';
 import { forgetReplaced } from './untold-rejections.ts';
 import type { UpdateWatcher } from './update-watcher.ts';
@@ -55,7 +56,7 @@ export class Intake {
   readonly #rateLimit: RateLimit | undefined;
   /** Both errors are created once: a worker that floods must not cost an error object per heartbeat. */
   readonly #tooOften: PulselaneError;
-  readonly #noMemory: PulselaneError;
+  readonly #noMemory: RejectedOnArrival;
 
   constructor(options: IntakeOptions) {
     const { maxWorkerHeartbeatsPerS, records } = options;
@@ -74,7 +75,7 @@ export class Intake {
       `the worker sends more than ${heartbeatsText(maxWorkerHeartbeatsPerS)} a second (MAX_HEARTBEAT_RATE)`,
       { retryAfterMs: RATE_RETRY_AFTER_MS },
     );
-    this.#noMemory = new PulselaneError(
+    this.#noMemory = new RejectedOnArrival(
       'resource_exhausted',
       `the memory for records and queued heartbeats (RECORD_MEMORY, ${Math.round(records.budgetBytes / MIB)} MiB) is ` +
         'nearly exhausted: a heartbeat of this size only counts as a sign of life; smaller ones are accepted',
@@ -88,8 +89,8 @@ export class Intake {
    * @param via the stream that delivered them; undefined: a unary call
    * @returns false for a late or duplicate heartbeat: a sign of life, but its worker's lane does not get it
    * @throws PulselaneError `unavailable` if the engine is not running; `not_admitted`; `failed_precondition` if a later
-   * instance of the worker has reported; `rate_limited`; `resource_exhausted` if there is no room for the worker, or no
-   * memory
+   * instance of the worker has reported; `rate_limited`; `resource_exhausted` if there is no room for the worker; {@link
+   * RejectedOnArrival} if there is no memory for the heartbeat
    */
   accept(bytes: Buffer, head: HeartbeatHead, via?: Via): boolean {
     this.#phase.mustRun();
@@ -129,7 +130,7 @@ export class Intake {
     throw this.#tooOften;
   }
 
-  /** @throws PulselaneError if there is no memory for a heartbeat of that size; it still counts as a sign of life */
+  /** @throws RejectedOnArrival if there is no memory for a heartbeat of that size */
   #checkMemory(entry: RosterEntry, bytes: number): void {
     const { slot, mailbox, row } = entry;
     if (!mailbox.isEmpty) this.#deliveries.settle(entry);

@@ -6,6 +6,7 @@
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { RejectedOnArrival } from '../engine/rejected-on-arrival.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import type { UntoldRejections } from '../engine/untold-rejections.ts';
 import {
@@ -176,7 +177,7 @@ export class HeartbeatStream {
 
   #receive(bytes: Buffer): void {
     if (this.#closed || this.#end !== undefined) return;
-    const { guard, manager, clock } = this.#options;
+    const { guard, clock } = this.#options;
     let head: HeartbeatHead | undefined;
     try {
       const refused = guard.heartbeatRefusal(this.#caller);
@@ -184,7 +185,7 @@ export class HeartbeatStream {
       if (refused !== undefined) throw refused;
       const { workerId, sequence } = head;
       guard.mustSpeakFor(this.#caller, workerId);
-      manager.intake.accept(bytes, head, this);
+      this.#accept(bytes, head);
       if (!this.#workerIds.has(workerId)) {
         this.#workerIds.add(workerId);
         // It may have been rejected before it came by this stream.
@@ -194,6 +195,16 @@ export class HeartbeatStream {
       if (!this.#hasReceived) this.#flushSoon();
       this.#hasReceived = true;
     } catch (error) {
+      this.#refuse(head, error);
+    }
+  }
+
+  /** One that is rejected on arrival was heard, so it is acknowledged as all others. */
+  #accept(bytes: Buffer, head: HeartbeatHead): void {
+    try {
+      this.#options.manager.intake.accept(bytes, head, this);
+    } catch (error) {
+      if (!(error instanceof RejectedOnArrival)) throw error;
       this.#refuse(head, error);
     }
   }
@@ -213,6 +224,7 @@ export class HeartbeatStream {
         code: refusalCodeOf(error),
         reason: messageOf(error),
         retryAfterMs: error.retryAfterMs ?? 0,
+        heard: error instanceof RejectedOnArrival,
       });
     }
     this.#flushSoon();

@@ -1,5 +1,6 @@
 /** Maps error codes to gRPC: call statuses, and refusals within a stream. */
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { RejectedOnArrival } from '../engine/rejected-on-arrival.ts';
 import type { UntoldRejection } from '../engine/untold-rejections.ts';
 import { RefusalCode } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { ERRORS, type ErrorCode, messageOf, PulselaneError } from '../lib/errors.ts';
@@ -35,7 +36,7 @@ export function serviceErrorOf(thrown: unknown): Partial<ServiceError> {
   metadata.set(ERROR_CODE_KEY, thrown.code);
   // The standard gRPC name for "retry after"; clients with a retry policy obey it (grpc/proposal A6).
   if (thrown.retryAfterMs !== undefined) metadata.set('grpc-retry-pushback-ms', String(thrown.retryAfterMs));
-  if (thrown instanceof RejectedContent) metadata.set(REJECTED_KEY, encodeRejected(thrown.rejected));
+  if (thrown instanceof RejectedOnArrival) metadata.set(REJECTED_KEY, encodeRejected(thrown.rejected));
   return { code: status[ERRORS[thrown.code].grpcStatus], details: messageOf(thrown), metadata };
 }
 
@@ -66,12 +67,15 @@ export function rejectionTrailer({ reason }: UntoldRejection): Metadata {
 }
 
 /** The heartbeat of this call was accepted, so that its worker is alive, and its values will be rejected. */
-export class RejectedContent extends PulselaneError {
-  /** For the trailing metadata: what is wrong with this heartbeat, and with earlier ones. */
-  readonly rejected: string;
+export class RejectedContent extends RejectedOnArrival {
+  readonly #rejected: string;
 
   constructor(problem: string, before: UntoldRejection | undefined) {
     super('invalid_argument', problem);
-    this.rejected = before === undefined ? problem : `${problem}; before it: ${before.reason}`;
+    this.#rejected = before === undefined ? problem : `${problem}; before it: ${before.reason}`;
+  }
+
+  override get rejected(): string {
+    return this.#rejected;
   }
 }

@@ -92,6 +92,21 @@ describe('an agent with a master that answers UNIMPLEMENTED to TelemetryService'
     expect(master.clusterRegistrations).toHaveLength(1);
   });
 
+  test('goes on sending while the master has no memory for its values, but hears it', async () => {
+    master.clusterStatus = status.RESOURCE_EXHAUSTED;
+    master.clusterRejected = 'RECORD_MEMORY is exhausted';
+    start();
+    await eventually(() => {
+      loop.clock.advance(1_000);
+      return master.clusterHeartbeats.length >= 4;
+    });
+    expect(loop.lines).toEqual([
+      `reporting worker-1 to ${master.address} every 5s, one call per heartbeat`,
+      'the master rejects the values of heartbeats: resource exhausted: RECORD_MEMORY is exhausted',
+    ]);
+    expect(master.clusterRegistrations).toHaveLength(1);
+  });
+
   test('registers anew with a master that has forgotten it', async () => {
     start();
     await eventually(() => master.clusterHeartbeats.length > 0);

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import { RefusalCode } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { eventually } from '../support/eventually.ts';
@@ -123,6 +123,27 @@ test('a late heartbeat, which its lane does not get, does not stand for the one 
   await client.sendHeartbeat({ workerId: 'a', sequence: 10n });
   // With the late one’s answer or the one after it, whichever the lane was in time for.
   expect(client.rejected.filter((text) => text?.includes('metrics["x"] is NaN'))).toHaveLength(1);
+});
+
+describe('a heartbeat for which there is no memory is heard', () => {
+  const large = { workerId: 'a', cpuUsage: 5, runningTasks: [{ taskId: 'x'.repeat(1024 ** 2) }] };
+
+  test('on a stream: a refusal says so, and it is acknowledged', async () => {
+    const stream = (await start({ recordMemoryBytes: 4 * 1024 ** 2 })).stream();
+    stream.send({ ...large, sequence: 1n });
+    const refusal = await eventually(() => stream.refusals[0]);
+    expect(refusal).toMatchObject({ workerId: 'a', sequence: 1n, code: RefusalCode.RESOURCE_EXHAUSTED, heard: true });
+    expect(refusal.reason).toContain('RECORD_MEMORY');
+    await eventually(() => stream.acked('a') === 1);
+    expect(lastUpdate('a')).toBeGreaterThan(0);
+  });
+
+  test('over a unary call: the status carries the reason', async () => {
+    const client = await start({ recordMemoryBytes: 4 * 1024 ** 2 });
+    await expect(client.sendHeartbeat(large)).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+    expect(client.rejected).toEqual([expect.stringContaining('RECORD_MEMORY')]);
+    expect(lastUpdate('a')).toBeGreaterThan(0);
+  });
 });
 
 test('a worker that goes on by a stream hears there of what it sent by a call', async () => {

@@ -107,6 +107,11 @@ export function isInvalidArgument(error: unknown): boolean {
   return (error as Partial<ServiceError>).code === status.INVALID_ARGUMENT;
 }
 
+/** Whether a limit of the master is reached. */
+export function isResourceExhausted(error: unknown): boolean {
+  return (error as Partial<ServiceError>).code === status.RESOURCE_EXHAUSTED;
+}
+
 /** What is most likely wrong, by what grpc-js, Node or OpenSSL says of a connection that did not come about. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^Protocol error$/, 'no gRPC is spoken there; is it the HTTP port?'],

@@ -21,7 +21,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { shortText } from '../../lib/foreign-text.ts';
 import { printable } from '../../lib/printable.ts';
 import { decodeRejected, REJECTED_KEY } from '../../model/rejected-metadata.ts';
-import { type CallOptions, type Channel, callUnary, isInvalidArgument, methodOf } from './channel.ts';
+import { type CallOptions, type Channel, callUnary, isResourceExhausted, methodOf } from './channel.ts';
 import type { Sender, SenderEvents } from './sender.ts';
 
 const REGISTER = methodOf<PlainWorkerInfo, RegisterAck>(MasterWorker, 'RegisterWorker');
@@ -83,12 +83,13 @@ export class UnarySender implements Sender {
         throw new Error('the master does not take heartbeats of this worker: it has to be registered there');
       if (signal.aborted) return;
       // It is about heartbeats of before: this one was accepted.
-      if (rejected !== undefined) events.onRefused(rejection(heartbeat.sequence - 1n, rejected));
+      if (rejected !== undefined)
+        events.onRefused(rejection(heartbeat.sequence - 1n, rejected, RefusalCode.INVALID_ARGUMENT));
       events.onAccepted(Number(heartbeat.sequence), clock.monotonicMs() - sentAtMs);
     } catch (error) {
       if (signal.aborted) return;
-      // The master heard it and goes on listening: only its values were not taken.
-      if (rejected !== undefined && isInvalidArgument(error)) events.onRefused(rejection(heartbeat.sequence, rejected));
+      // Whatever the status, the master heard it and goes on listening: only its values were not taken.
+      if (rejected !== undefined) events.onRefused(rejection(heartbeat.sequence, rejected, codeOf(error)));
       else events.onLost(error);
     } finally {
       this.#isUnderWay = false;
@@ -102,8 +103,13 @@ function rejectedIn(metadata: Metadata): string | undefined {
   return value === undefined ? undefined : printable(shortText(decodeRejected(value.toString())));
 }
 
-function rejection(sequence: bigint, reason: string): Refusal {
-  return create(RefusalSchema, { sequence, code: RefusalCode.INVALID_ARGUMENT, reason, heard: true });
+function rejection(sequence: bigint, reason: string, code: RefusalCode): Refusal {
+  return create(RefusalSchema, { sequence, code, reason, heard: true });
+}
+
+/** By the status of the call. */
+function codeOf(error: unknown): RefusalCode {
+  return isResourceExhausted(error) ? RefusalCode.RESOURCE_EXHAUSTED : RefusalCode.INVALID_ARGUMENT;
 }
 
 function plainHeartbeat({ workerId, cpuUsage, memoryUsage, storageUsage, gpuUsage, runningTasks }: Heartbeat) {

@@ -468,7 +468,7 @@ export const WorkerAckSchema: GenMessage<WorkerAck> = /*@__PURE__*/
 /**
  * A heartbeat that was refused, or whose values were rejected. A rejection has `heard` set, keeps the worker alive, and is sent
  * within an ack period of about 3 s, possibly after the heartbeat's ack. Several of one worker are sent as one, the newest.
- * Over the unary cluster.MasterWorker/SendHeartbeat, a rejection is a status INVALID_ARGUMENT of that call, or the trailing
+ * Over the unary cluster.MasterWorker/SendHeartbeat, a rejection is a failed status of that call, or the trailing
  * metadata `pulselane-rejected` of the next answer (percent-encoded text); the status carries the same metadata.
  *
  * @generated from message pulselane.v1.Refusal
