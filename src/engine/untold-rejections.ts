@@ -23,6 +23,8 @@ export interface UntoldRejection {
   readonly sequence: number;
   /** Number of rejections in this notice. */
   readonly count: number;
+  /** The sender cannot have received the notice: it becomes part of the next one, or goes to the worker's present stream. */
+  giveBack(): void;
 }
 
 export class UntoldRejections {
@@ -57,7 +59,12 @@ export class UntoldRejections {
     // Some foretold ones may have been lost with their lane instead: the newest counts in any case if it was not foretold.
     const least = before.includes(ordinal) ? 0 : 1;
     const count = Math.max(least, newer - (before.length - entry.foretold.length));
-    return newer <= 0 || count === 0 ? undefined : { cause, reason: printable(reason), sequence, count };
+    if (newer <= 0 || count === 0) return undefined;
+    const giveBack = (): void => {
+      entry.rejectionsTold = (entry.rejectionsTold - count) | 0;
+      entry.liveness.via?.rejected?.(entry.workerId);
+    };
+    return { cause, reason: printable(reason), sequence, count, giveBack };
   }
 }
 

@@ -8,7 +8,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { RejectedOnArrival } from '../engine/rejected-on-arrival.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
-import type { UntoldRejections } from '../engine/untold-rejections.ts';
+import type { UntoldRejection, UntoldRejections } from '../engine/untold-rejections.ts';
 import {
   type RefusalSchema,
   type StreamHeartbeatsResponse,
@@ -55,6 +55,8 @@ export class HeartbeatStream {
   readonly #refusals: MessageInitShape<typeof RefusalSchema>[] = [];
   /** Workers of this stream whose rejection has not been sent yet; the engine keeps the reason. */
   readonly #rejected = new Set<string>();
+  /** Rejections in the message that is being written. */
+  #beingTold: UntoldRejection[] = [];
   #hasReceived = false;
   #flushScheduled = false;
   /** A message was written, and the connection has not accepted it yet. */
@@ -78,6 +80,7 @@ export class HeartbeatStream {
     call.on('cancelled', () => {
       this.#hungUp();
       this.#ended();
+      for (const rejection of this.#beingTold.splice(0)) rejection.giveBack();
     });
     call.on('error', () => this.#ended());
   }
@@ -123,7 +126,9 @@ export class HeartbeatStream {
     });
     this.#setUnderWay(true);
     this.#isDue = this.#acks.size > 0 || this.#rejected.size > 0;
-    call.write(response, () => this.#taken());
+    call.write(response, (error: unknown) => {
+      if (error == null) this.#taken();
+    });
   }
 
   /**
@@ -163,6 +168,7 @@ export class HeartbeatStream {
 
   /** The connection has accepted the message. */
   #taken(): void {
+    this.#beingTold = [];
     if (this.#closed) return;
     this.#setUnderWay(false);
     if (this.#isDue || this.#end !== undefined) this.#goOn();
@@ -237,6 +243,7 @@ export class HeartbeatStream {
       this.#rejected.delete(workerId);
       const rejection = this.#options.manager.untoldRejections.take(workerId);
       if (rejection === undefined) continue;
+      this.#beingTold.push(rejection);
       const { cause, reason, sequence, count } = rejection;
       taken.push({
         workerId,

@@ -25,7 +25,7 @@ class Fleet {
     this.mailbox = new Mailbox(depth);
     this.#writer = new SlotWriter(memory);
     const slot = new SlotReader(memory);
-    this.entry = { mailbox: this.mailbox, slot, rejectionsTold: 0, foretold: [] as readonly number[] };
+    this.entry = { mailbox: this.mailbox, slot, rejectionsTold: 0, foretold: [] as readonly number[], liveness: {} };
     this.untold = new UntoldRejections({ get: () => this.entry as never });
   }
 
@@ -54,8 +54,8 @@ class Fleet {
   }
 }
 
-test('each rejection that no answer foretold is told once, whatever replaces whatever', () => {
-  const step = fc.constantFrom('good', 'wrong', 'hidden', 'process', 'process', 'take');
+test('each rejection that no answer foretold is told once, whatever replaces whatever, and whichever notice is lost', () => {
+  const step = fc.constantFrom('good', 'wrong', 'hidden', 'process', 'process', 'take', 'lose');
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 60 }), (depth, steps) => {
       const fleet = new Fleet(depth);
@@ -67,6 +67,7 @@ test('each rejection that no answer foretold is told once, whatever replaces wha
       };
       for (const what of steps) {
         if (what === 'take') take();
+        else if (what === 'lose') fleet.take()?.giveBack();
         else if (what === 'process') fleet.process();
         else fleet.send(what);
       }

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { UntoldRejection } from '../../src/engine/untold-rejections.ts';
 import type { StreamHeartbeatsResponse } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
@@ -85,7 +86,7 @@ test('whatever comes, is forgotten and is taken: of clients that do not read no 
 });
 
 /** A stream whose client does not read, but for what the test lets it. */
-function deaf(room: AckRoom) {
+function deaf(room: AckRoom, take: () => UntoldRejection | undefined = () => undefined) {
   const written: StreamHeartbeatsResponse[] = [];
   const ended: unknown[] = [];
   let taken: (() => void) | undefined;
@@ -106,7 +107,7 @@ function deaf(room: AckRoom) {
       intake: { accept: () => true },
       hungUp() {},
       intervalToTell: () => 5000,
-      untoldRejections: { take: () => undefined },
+      untoldRejections: { take },
     },
     ackRoom: room,
     clock: systemClock,
@@ -154,6 +155,24 @@ test('a stream that ends gives its room back', async () => {
   expect(room.kept).toBe(50);
   call.emit('cancelled');
   expect(room.kept).toBe(0);
+});
+
+test.each([
+  ['was written is told', true, 0],
+  ['was not written when the client went away is given back', false, 1],
+])('a rejection that %s', async (_, isRead, expected) => {
+  let givenBack = 0;
+  const giveBack = () => void givenBack++;
+  const { made, send, read, written, call } = deaf(new AckRoom(100, () => {}), () => {
+    return { cause: 'content', reason: 'cpu', sequence: 1, count: 1, giveBack };
+  });
+  send('w');
+  await new Promise(setImmediate);
+  expect(written[0]?.refusals).toMatchObject([{ workerId: 'w', reason: 'cpu', heard: true }]);
+  if (isRead) read();
+  else made.close();
+  call.emit('cancelled');
+  expect(givenBack).toBe(expected);
 });
 
 test('a stream that is to end while a message is under way tells what is pending first, and takes nothing more', async () => {
