@@ -29,7 +29,6 @@ import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
 import type { ClientAccess, RunningMaster } from './running-master.ts';
-import { stuckPart } from './vital-signs.ts';
 
 export interface MasterContext {
   readonly logger: Logger;
@@ -157,10 +156,10 @@ async function start(
       return reloading;
     },
     vitality() {
-      const { workers, activeWorkers, lanes } = manager.internalState();
+      const { workers, activeWorkers } = manager.internalState();
       return {
         status: `${activeWorkers} of ${workers} workers active`,
-        stuck: stuckPart({ httpAnswers: http?.answers, lanes }),
+        stuck: http?.isStuck === true ? 'the HTTP thread does not answer and does not end' : undefined,
       };
     },
     localAccess(workerId) {

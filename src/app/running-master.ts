@@ -38,7 +38,12 @@ export interface RunningMaster {
    * was removed. Never rejects: errors are logged, and the old credentials stay active.
    */
   reload(): Promise<void>;
-  /** For the service manager: a status line, and which part does not answer. */
+  /**
+   * For the service manager: a status line, and which part is stuck so that only a restart of the process can cure it. Main's
+   * own loop is not looked at: it sends the pings. The one such part is an HTTP thread that does not answer and cannot be
+   * ended. What main restarts itself is none, however often it fails: an HTTP thread whose port is taken, a lane whose
+   * processor cannot start, a lane that is stuck (main ends it, or goes on without it).
+   */
   vitality(): Vitality;
   /** How an agent in this process may reach this master. @throws PulselaneError `bad_setting` if it cannot */
   localAccess(workerId: string): LocalAccess;

@@ -85,9 +85,9 @@ export class HttpHost {
     return this.#reader.thread;
   }
 
-  /** Whether the thread listens and has answered recently; false while it restarts. */
-  get answers(): boolean {
-    return this.#state === 'serving' && !this.#cameBack && this.#reader.isFed;
+  /** Whether the thread serves no more and cannot be ended; false while it restarts, or tries again to listen. */
+  get isStuck(): boolean {
+    return this.#state === 'serving' && this.#reader.isStuck;
   }
 
   /**

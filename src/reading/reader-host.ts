@@ -53,6 +53,7 @@ export class ReaderHost<ToThread, FromThread> {
   /** Whether any thread has responded. Before that, whoever waits for the start decides whether it takes too long. */
   #pings: Timer | undefined;
   #unanswered = 0;
+  #isStuck = false;
   readonly #isOver = Promise.withResolvers<void>();
   #stopping: Promise<void> | undefined;
 
@@ -68,6 +69,7 @@ export class ReaderHost<ToThread, FromThread> {
       clock,
       onStart: () => {
         this.#unanswered = 0;
+        this.#isStuck = false;
         this.#feed.begin(roster());
       },
       onMessage: (message) => this.#received(message),
@@ -83,6 +85,11 @@ export class ReaderHost<ToThread, FromThread> {
   /** Whether messages reach a thread, that is, one exists and is not being ended. */
   get isFed(): boolean {
     return this.#feed.isFed;
+  }
+
+  /** Whether the thread does not answer and is being ended for that, but has not ended. */
+  get isStuck(): boolean {
+    return this.#isStuck;
   }
 
   /** Starts a thread if there is none, without waiting for the rest of a back-off. */
@@ -144,6 +151,7 @@ export class ReaderHost<ToThread, FromThread> {
     if (this.#unanswered >= MAX_PINGS_UNANSWERED) {
       // A thread being ended may take a while: it is ended again after as many more missing answers.
       this.#unanswered = 0;
+      this.#isStuck = true;
       this.kill(`${this.#options.title} does not answer and is being ended`);
       return;
     }
@@ -153,6 +161,7 @@ export class ReaderHost<ToThread, FromThread> {
 
   #died(death: ThreadDeath): number | undefined {
     this.#feed.end();
+    this.#isStuck = false;
     this.#isOver.resolve();
     return this.#stopping === undefined ? this.#options.onDeath(death) : undefined;
   }

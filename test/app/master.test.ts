@@ -1,5 +1,5 @@
 /** A whole master in this process, as others see it over HTTP and gRPC. */
-import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -43,6 +43,23 @@ async function start(settings: Readonly<Record<string, string>> = {}) {
   };
   return { master, client, ask };
 }
+
+test('a processor that cannot start is no reason for the service manager to restart the master', async () => {
+  const processor = join(dataDir, 'unreachable.mjs');
+  const outage = join(dataDir, 'outage');
+  const code = `import { existsSync } from 'node:fs';
+    const connect = () => { if (existsSync(${JSON.stringify(outage)})) throw new Error('the database cannot be reached'); };
+    connect();
+    setInterval(connect, 5);
+    export default () => undefined;`;
+  await writeFile(processor, code);
+  const { master, client } = await start({ PROCESSOR: processor, MAX_DEDICATED_LANES: '0', SHARED_LANES: '1' });
+  await client.sendHeartbeat({ workerId: 'a' });
+  await writeFile(outage, '');
+  const lanes = () => master.manager.internalState().lanes.filter(({ workers }) => workers > 0);
+  await eventually(() => lanes().length === 1 && lanes()[0]?.state === 'restarting');
+  expect(master.vitality()).toEqual({ status: '1 of 1 workers active', stuck: undefined });
+});
 
 test('readiness is the same over HTTP and gRPC, from the start to the stop', async () => {
   const { master, client, ask } = await start();

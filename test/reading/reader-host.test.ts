@@ -140,6 +140,28 @@ test('a thread that owes too many signs of life is ended and started again; one 
   expect(await pageThere()).toBe(pageHere());
 });
 
+test('a thread that does not answer is stuck only while it cannot be ended', async () => {
+  const { clock, host, deaths, pageThere, fed } = newReader();
+  host.start();
+  await fed(1);
+  await pageThere();
+  const thread = host.thread.thread;
+  if (thread === undefined) throw new Error('there is no thread');
+  const end = thread.terminate.bind(thread);
+  // As if it were held up by the system.
+  thread.terminate = () => new Promise(() => {});
+  clock.advance((MAX_PINGS_UNANSWERED + 1) * PING_EVERY_MS);
+  expect([host.isStuck, deaths]).toEqual([true, []]);
+  await end();
+  await eventually(() => deaths.length === 1);
+  // It waits for its next start.
+  expect(host.isStuck).toBe(false);
+  clock.advance(backOffMs(1));
+  await fed(2);
+  host.kill('for another reason');
+  expect(host.isStuck).toBe(false);
+});
+
 test('a stop is for good, also while the thread is told of everybody', async () => {
   const { clock, fleet, host, deaths } = newReader();
   host.start();
