@@ -7,6 +7,10 @@ import { dirname, join, relative } from 'node:path';
 import { RUNTIME_PACKAGES } from './machine.mjs';
 import { run } from './step.mjs';
 
+/** Slim images and minimal installations lack the library. */
+const LIBATOMIC_ADVICE =
+  'Node needs the library libatomic.so.1. Install it, then try again: `apt-get install libatomic1` on Debian and Ubuntu, `dnf install libatomic` on Fedora and RHEL.';
+
 /**
  * Where the pinned Node is or will be installed.
  * @param {string} root
@@ -30,7 +34,12 @@ export function isLinked(root) {
 
 /** @param {string} root */
 export function link(root) {
-  run('Starting the pinned Node', [pinnedNode(root), '--version'], root);
+  try {
+    run('Starting the pinned Node', [pinnedNode(root), '--version'], root);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.includes('libatomic.so.1')) throw error;
+    throw new Error(`${error.message}\n${LIBATOMIC_ADVICE}`);
+  }
   const path = linkPath(root);
   mkdirSync(dirname(path), { recursive: true });
   const aside = `${path}.${process.pid}`;

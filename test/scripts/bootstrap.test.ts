@@ -1,10 +1,11 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { isBuilt } from '../../scripts/bootstrap/build.mjs';
 import { RUNTIME_PACKAGES, thisMachine, unsupportedReason } from '../../scripts/bootstrap/machine.mjs';
+import { link, pinnedNode } from '../../scripts/bootstrap/runtime.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const LINUX = { platform: 'linux', arch: 'x64', nodeVersion: '18.0.0', glibc: '2.36' };
@@ -66,4 +67,22 @@ test('what was built is built anew when an input changes, and only then', async 
 test('without its stamp a build is no build', async () => {
   await rm(join(copy, 'dist/.inputs'));
   expect(isBuilt(copy)).toBe(false);
+});
+
+test.each([
+  ['error while loading shared libraries: libatomic.so.1: cannot open shared object file', true],
+  ['Illegal instruction', false],
+])('a pinned Node that does not start with “%s” names the package to install: %s', async (cause, isNamed) => {
+  const node = pinnedNode(copy);
+  await mkdir(join(node, '..'), { recursive: true });
+  await writeFile(node, `#!/bin/sh\necho "node: ${cause}" >&2\nexit 127\n`);
+  await chmod(node, 0o755);
+  let message = '';
+  try {
+    link(copy);
+  } catch (error) {
+    message = (error as Error).message;
+  }
+  expect(message).toContain(`${cause}\nStarting the pinned Node failed: exit code 127`);
+  expect(message.includes('`apt-get install libatomic1` on Debian')).toBe(isNamed);
 });

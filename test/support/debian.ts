@@ -9,8 +9,21 @@ import { describe, test } from 'vitest';
 
 const runs = (file: string, ...args: string[]): boolean => spawnSync(file, args, { stdio: 'ignore' }).status === 0;
 
+/** Slim images have `man` without the files that it needs to show a page; `man --version` works there. */
+function showsPages(): boolean {
+  const page = '.TH PROBE 1\n.SH NAME\nprobe \\- shown\n';
+  const { status, stdout, stderr } = spawnSync('man', ['--warnings', '-l', '-'], {
+    input: page,
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C.UTF-8' },
+  });
+  return status === 0 && stderr === '' && stdout.includes('shown');
+}
+
 /** Each package, and how to see that what tests use of it is there (however it was installed). */
 export const DEBIAN_PACKAGES = {
+  /** What every test runs on. */
+  libatomic1: () => runs(process.execPath, '--version'),
   'python3-grpcio': () => runs('/usr/bin/python3', '-c', 'import grpc, google.protobuf'),
   'golang-go': () => runs('go', 'version'),
   'golang-google-grpc-dev': () => existsSync('/usr/share/gocode/src/google.golang.org/grpc/clientconn.go'),
@@ -21,7 +34,7 @@ export const DEBIAN_PACKAGES = {
   systemd: () => runs('systemd-analyze', '--version'),
   zsh: () => runs('zsh', '-c', 'true'),
   fish: () => runs('fish', '--no-config', '--command', 'true'),
-  'man-db': () => runs('man', '--version'),
+  'man-db': showsPages,
 } as const satisfies Readonly<Record<string, () => boolean>>;
 
 export type DebianPackage = keyof typeof DEBIAN_PACKAGES;
