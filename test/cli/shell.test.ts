@@ -58,39 +58,56 @@ const LINES: readonly (readonly [line: string, candidates: readonly string[]])[]
   ['pulselane completion ', ['bash', 'fish', 'zsh']],
 ];
 
+/** What a shell printed of several lines: before the answer to each stands a line with `#`. */
+function answersIn(stdout: string): string[][] {
+  const [, ...answers] = stdout.split(/^#$/m);
+  return answers.map((answer) => answer.split('\n').filter((line) => line !== ''));
+}
+
+/** Candidates with the line that they are of, so that a difference shows it; shells may list them in any order. */
+function byLine(answers: readonly (readonly string[])[]) {
+  return answers.map((candidates, index) => [LINES[index]?.[0], candidates.toSorted()]);
+}
+
 describe('bash', () => {
-  /** As readline calls the function, which takes words apart at colons and equals signs. */
-  async function completed(...words: string[]): Promise<string[]> {
-    const script = `source script.bash; COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _pulselane 2>&1
-      for reply in "\${COMPREPLY[@]}"; do eval "printf '%s\\n' $reply"; done`;
-    const { stdout } = await run('bash', ['--norc', '-c', script, 'bash', ...words], { cwd: folder, env });
-    return stdout.split('\n').filter((line) => line !== '');
+  /** As readline calls the function, which takes words apart at colons and equals signs; one process completes all lines. */
+  async function completed(lines: readonly (readonly string[])[], url = served.url): Promise<string[][]> {
+    const script = `source script.bash
+      complete_line() {
+        COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); COMPREPLY=(); echo '#'; _pulselane 2>&1
+        for reply in "\${COMPREPLY[@]}"; do eval "printf '%s\\n' $reply"; done
+      }
+      ${lines.map((words) => `complete_line ${words.map((word) => `'${word}'`).join(' ')}`).join('\n')}`;
+    const { stdout } = await run('bash', ['--norc', '-c', script], {
+      cwd: folder,
+      env: { ...env, PULSELANE_URL: url },
+    });
+    return answersIn(stdout);
   }
 
-  test.each(LINES)('%j', async (line, candidates) => {
-    expect((await completed(...line.split(' '))).sort()).toEqual([...candidates].sort());
+  test('completes each line', async () => {
+    const answers = await completed(LINES.map(([line]) => line.split(' ')));
+    expect(byLine(answers)).toEqual(byLine(LINES.map(([, candidates]) => candidates)));
   });
 
   test('asks the master that the line names, also with a URL, and ids with colons', async () => {
     const { port } = served;
     const url = ['http', ':', '//127.0.0.1', ':', String(port)];
-    env = { ...env, PULSELANE_URL: 'http://127.0.0.1:1' };
-    expect(await completed('pulselane', 'status', 'd')).toEqual([]);
-    expect(await completed('pulselane', 'status', '--url', ...url, 'd')).toEqual(['db-1']);
-    env = { ...env, PULSELANE_URL: served.url };
+    const dead = 'http://127.0.0.1:1';
+    const named = ['pulselane', 'status', '--url', ...url, 'd'];
+    expect(await completed([['pulselane', 'status', 'd'], named], dead)).toEqual([[], ['db-1']]);
     // What stands before the last colon is there already.
-    expect(await completed('pulselane', 'status', 'rack', ':', '')).toEqual(['7']);
+    expect(await completed([['pulselane', 'status', 'rack', ':', '']])).toEqual([['7']]);
   });
 });
 
 describeWith('fish')('fish', () => {
-  test.each(LINES)('%j', async (line, candidates) => {
-    const { stdout } = await run('fish', ['--no-config', '-c', `source script.fish; complete -C '${line}'`], {
-      cwd: folder,
-      env,
-    });
-    const words = stdout.split('\n').filter((text) => text !== '');
-    expect(words.map((text) => text.split('\t')[0]).sort()).toEqual([...candidates].sort());
+  test('completes each line', async () => {
+    const asked = LINES.map(([line]) => `echo '#'; complete -C '${line}'`);
+    const script = ['source script.fish', ...asked].join('\n');
+    const { stdout } = await run('fish', ['--no-config', '-c', script], { cwd: folder, env });
+    const answers = answersIn(stdout).map((texts) => texts.map((text) => text.split('\t')[0] as string));
+    expect(byLine(answers)).toEqual(byLine(LINES.map(([, candidates]) => candidates)));
   });
 });
 
