@@ -4,10 +4,13 @@ import { text } from 'node:stream/consumers';
 import { failureOf } from '../../src/cli/exit-codes.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { StopSignals } from '../../src/cli/stop-signals.ts';
-import { systemClock } from '../../src/lib/clock.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
 
 /** Runs the command as the program would; colours are left to tests that want them. */
-export async function run(args: readonly string[], { isTTY = true, columns = 200, clock = systemClock } = {}) {
+export async function run(
+  args: readonly string[],
+  { isTTY = true, columns = 200, clock = systemClock }: { isTTY?: boolean; columns?: number; clock?: Clock } = {},
+) {
   const stdout = Object.assign(new PassThrough(), { isTTY, columns });
   const stderr = new PassThrough();
   const unused = () => Promise.reject(new Error('not in this test'));
@@ -18,7 +21,7 @@ export async function run(args: readonly string[], { isTTY = true, columns = 200
     master: {
       streams,
       clock,
-      signals: new StopSignals(() => {}, systemClock),
+      signals: new StopSignals(() => {}, clock),
       startMaster: unused,
       startLocalAgent: unused,
     },

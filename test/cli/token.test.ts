@@ -1,20 +1,15 @@
 import { chmod, lstat, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { failureOf } from '../../src/cli/exit-codes.ts';
-import { buildProgram } from '../../src/cli/program.ts';
-import { StopSignals } from '../../src/cli/stop-signals.ts';
 import { isSame, lineOf, revoked, rotated, type TokenLine, tokenLines } from '../../src/cli/token/token-lines.ts';
-import type { Clock } from '../../src/lib/clock.ts';
 import { PulselaneError } from '../../src/lib/errors.ts';
 import { hashOfToken, parseApiTokens } from '../../src/lib/tokens.ts';
 import { parseWorkerTokens } from '../../src/model/identity.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { repetitions } from '../support/repetitions.ts';
+import { run as runProgram } from './run.ts';
 
 let folder: string;
 let file: string;
@@ -29,33 +24,7 @@ afterEach(() => {
 
 const NOW_UNIX_MS = Date.parse('2026-11-26T12:00:00Z');
 
-async function run(...args: string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const clock = new FakeClock(NOW_UNIX_MS) as Clock;
-  const unused = () => Promise.reject(new Error('not in this test'));
-  const streams = { stdin: new PassThrough(), stdout, stderr };
-  const program = buildProgram({
-    streams,
-    clock,
-    master: {
-      streams,
-      clock,
-      signals: new StopSignals(() => {}, clock),
-      startMaster: unused,
-      startLocalAgent: unused,
-    },
-    extraCommands: [],
-  });
-  let failure = { exitCode: 0, text: '' };
-  try {
-    await program.parseAsync(['token', ...args], { from: 'user' });
-  } catch (error) {
-    failure = failureOf(error, false);
-  }
-  stdout.end();
-  stderr.end(failure.text);
-  return { stdout: await text(stdout), stderr: await text(stderr), exitCode: failure.exitCode };
-}
+const run = (...args: string[]) => runProgram(['token', ...args], { isTTY: false, clock: new FakeClock(NOW_UNIX_MS) });
 
 test('a worker token is printed alone on stdout, and its hash is kept for the owner of the file alone', async () => {
   const { stdout, stderr, exitCode } = await run('create', '--worker', 'a/b c', '--tokens-file', file);

@@ -13,28 +13,11 @@ import { type LivenessView, totalsOf, type WorkerDetailView, type WorkerRow } fr
 import { legacyItemsOf, rowOfItem } from '../../src/cli/views/worker-items.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
 import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
-import type { LanePlan } from '../../src/engine/lanes/lane-plan.ts';
 import { NO_HOLDS } from '../../src/model/holds.ts';
 import type { LaneLimit } from '../../src/model/lanes.ts';
 import type { Directory } from '../../src/reading/directory.ts';
-import { INTERNAL_STATE } from '../support/internal-state.ts';
+import { INTERNAL_STATE, LANE_PLAN } from '../support/internal-state.ts';
 import { CONTROL, trickyText, workerIdText } from './tricky-text.ts';
-
-const PLAN: LanePlan = {
-  dedicated: 742,
-  isSet: false,
-  shared: 2,
-  byCores: 1024,
-  budget: {
-    lanes: 742,
-    limitedBy: 'memory',
-    allowances: [
-      { resource: 'memory', setting: 'memory.max', lanes: 742 },
-      { resource: 'memory maps', setting: 'vm.max_map_count', lanes: 1217 },
-      { resource: 'processes', setting: 'kernel.threads-max', lanes: 144_000 },
-    ],
-  },
-};
 
 const LANE = { number: 3, kind: 'dedicated', state: 'ready', restarts: 0 } as const;
 const NONE_REPLACED = {
@@ -339,21 +322,26 @@ test('the inside of a master is shown with each lane, and with what limits them'
 });
 
 test('the plan of lanes is told with every limit that is known, or with the setting that overrides them', () => {
-  expect(lanePlanText(PLAN)).toBe(
+  expect(lanePlanText(LANE_PLAN)).toBe(
     'Lanes: up to 742 workers get a thread of their own (memory: 742, cores: 1,024, memory maps: 1,217, ' +
       'processes: 144,000); the others share 2 threads',
   );
-  expect(lanePlanText({ ...PLAN, isSet: true, dedicated: 5000, shared: 1 })).toBe(
+  expect(lanePlanText({ ...LANE_PLAN, isSet: true, dedicated: 5000, shared: 1 })).toBe(
     'Lanes: up to 5,000 workers get a thread of their own (MAX_DEDICATED_LANES); the others share 1 thread',
   );
-  expect(lanePlanText({ ...PLAN, isSet: true, dedicated: 1 })).toContain('up to 1 worker gets a thread of its own (');
-  expect(lanePlanText({ ...PLAN, isSet: true, dedicated: 0 })).toBe(
+  expect(lanePlanText({ ...LANE_PLAN, isSet: true, dedicated: 1 })).toContain(
+    'up to 1 worker gets a thread of its own (',
+  );
+  expect(lanePlanText({ ...LANE_PLAN, isSet: true, dedicated: 0 })).toBe(
     'Lanes: all workers share 2 threads (MAX_DEDICATED_LANES)',
   );
   const machine = { memory: 742, cores: 1024, 'memory maps': 1217, processes: 144_000 };
-  expect(lanePlanFields(PLAN)).toEqual({ dedicated: 742, shared: 2, limitedBy: 'memory', machine });
-  expect(lanePlanFields({ ...PLAN, byCores: 64, dedicated: 64 })).toMatchObject({ dedicated: 64, limitedBy: 'cores' });
-  expect(lanePlanFields({ ...PLAN, isSet: true })).toMatchObject({ limitedBy: 'MAX_DEDICATED_LANES', machine });
+  expect(lanePlanFields(LANE_PLAN)).toEqual({ dedicated: 742, shared: 2, limitedBy: 'memory', machine });
+  expect(lanePlanFields({ ...LANE_PLAN, byCores: 64, dedicated: 64 })).toMatchObject({
+    dedicated: 64,
+    limitedBy: 'cores',
+  });
+  expect(lanePlanFields({ ...LANE_PLAN, isSet: true })).toMatchObject({ limitedBy: 'MAX_DEDICATED_LANES', machine });
 });
 
 test('why there are so many lanes is said with what changes it', () => {
@@ -369,7 +357,7 @@ test('why there are so many lanes is said with what changes it', () => {
     'memory: memory.max; memory is short, no more are started',
   );
   // One core.
-  expect(lanePlanText({ ...PLAN, byCores: 32, dedicated: 64 })).toContain('(first workers: 64, memory: 742, ');
+  expect(lanePlanText({ ...LANE_PLAN, byCores: 32, dedicated: 64 })).toContain('(first workers: 64, memory: 742, ');
 });
 
 /** Of `GET /telemetry`. */

@@ -1,8 +1,27 @@
-/** The inside of a master, every member with a value of its own. */
+/** The inside of a master. */
 import type { InternalState } from '../../src/engine/internal-state.ts';
+import type { LanePlan } from '../../src/engine/lanes/lane-plan.ts';
 import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
 import { noneOf } from '../../src/store/master-figures.ts';
 
+/** Of a machine whose memory limits the lanes. */
+export const LANE_PLAN: LanePlan = {
+  dedicated: 742,
+  isSet: false,
+  shared: 2,
+  byCores: 1024,
+  budget: {
+    lanes: 742,
+    limitedBy: 'memory',
+    allowances: [
+      { resource: 'memory', setting: 'memory.max', lanes: 742 },
+      { resource: 'memory maps', setting: 'vm.max_map_count', lanes: 1217 },
+      { resource: 'processes', setting: 'kernel.threads-max', lanes: 144_000 },
+    ],
+  },
+};
+
+/** Every member has a value of its own. */
 export const INTERNAL_STATE: InternalState = {
   workers: 2,
   activeWorkers: 1,
@@ -16,21 +35,7 @@ export const INTERNAL_STATE: InternalState = {
     setting: 'MAX_DEDICATED_LANES',
     isMemoryShort: false,
   },
-  lanePlan: {
-    dedicated: 2527,
-    isSet: true,
-    shared: 1,
-    byCores: 1024,
-    budget: {
-      lanes: 742,
-      limitedBy: 'memory',
-      allowances: [
-        { resource: 'memory', setting: 'memory.max', lanes: 742 },
-        { resource: 'memory maps', setting: 'vm.max_map_count', lanes: 1217 },
-        { resource: 'processes', setting: 'kernel.threads-max', lanes: 144_000 },
-      ],
-    },
-  },
+  lanePlan: { ...LANE_PLAN, dedicated: 2527, isSet: true, shared: 1 },
   threadsLeftBehind: 2,
   bootId: '0123456789abcdef0123456789abcdef',
   totals: {
