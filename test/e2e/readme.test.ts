@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { commandsOf, README } from '../support/doc-pages.ts';
+import { describeWith } from '../support/debian.ts';
+import { blockOf, commandsOf, README, ROOT } from '../support/doc-pages.ts';
 import { eventually } from '../support/eventually.ts';
 import { PulselaneProcess, portOf } from '../support/processes.ts';
 import { openShell, type Shell } from '../support/shell.ts';
@@ -93,4 +94,43 @@ test('tokens are created and used as docs/security.md says', async () => {
   } finally {
     await locked.close();
   }
+});
+
+describeWith('openssl')('the TLS of docs/security.md', () => {
+  test('its master, agent and question work together as they stand, but for names and ports', async () => {
+    for (const command of commandsOf('test:door:create'))
+      await shell.run(command).catch(() => 'made by the test above');
+    const folder = (await shell.run('pwd')).trim();
+    await shell.run(`sh ${ROOT}deploy/make-certificates.sh certs master localhost && cp certs/ca.crt ca.crt`);
+    /** The arguments of a command of the page, with the files that the shell made. */
+    const argumentsOf = (command: string) =>
+      command
+        .replace('pulselane ', '')
+        .split(/[\s\\]+/)
+        .filter((text) => text !== '')
+        .map((text) =>
+          /\.(crt|key|token)$|-tokens$/.test(text) && !text.startsWith('--') ? `${folder}/${text}` : text,
+        );
+    const served = argumentsOf(blockOf('test:door:tls-master', 'sh')).map((text) =>
+      /^:\d+$/.test(text) ? 'localhost:0' : text,
+    );
+    const encrypted = new PulselaneProcess(served);
+    try {
+      const [grpc, http] = [await portOf(encrypted, 'grpc'), await portOf(encrypted, 'http')];
+      const [report = '', ask = ''] = commandsOf('test:door:tls').map((line) =>
+        line.replace('master.example:50051', `localhost:${grpc}`).replace('master.example:8080', `localhost:${http}`),
+      );
+      const reporting = new PulselaneProcess(argumentsOf(report));
+      try {
+        await encrypted.logged(({ msg, worker }) => worker === 'worker-1' && /active/.test(msg));
+        expect(await shell.run(ask)).toContain('worker-1');
+        // Without its token it is asked for one.
+        await expect(shell.run(ask.replace(/ --token-file \S+/, ''))).rejects.toThrow(/token/);
+      } finally {
+        await reporting.close();
+      }
+    } finally {
+      await encrypted.close();
+    }
+  });
 });

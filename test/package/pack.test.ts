@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { packTarball } from '../../scripts/package/tarball.ts';
-import { blockOf } from '../support/doc-pages.ts';
+import { blockOf, DOCS } from '../support/doc-pages.ts';
 import { PulselaneProcess, portOf } from '../support/processes.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -30,7 +30,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-const example = (mark: string) => blockOf(mark, 'ts');
+const example = (mark: string) => blockOf(mark, 'js');
 
 test('the package holds what runs, and nothing of the workshop', async () => {
   const files = await readdir(join(project, 'node_modules/pulselane'));
@@ -51,8 +51,8 @@ test('the package holds what runs, and nothing of the workshop', async () => {
 });
 
 test('the embedding example runs in a project of the user’s own, its lanes found', async () => {
-  await writeFile(join(project, 'embed.mjs'), example('test:embed'));
-  const { stdout, stderr } = await node(['embed.mjs']);
+  await writeFile(join(project, 'engine.mjs'), example('test:embed'));
+  const { stdout, stderr } = await node(['engine.mjs']);
   expect(stderr).toBe('');
   expect(stdout).toContain('worker-1: CPU 42 %, active: true');
   expect(stdout).toContain('queue_length: 3');
@@ -63,12 +63,17 @@ test('the agent example reports to a master, and ends by itself', async () => {
   try {
     const port = await portOf(master, 'grpc');
     const code = example('test:agent').replace('50051', String(port)).replace('60_000', '2_000');
-    await writeFile(join(project, 'agent.mjs'), code);
-    await node(['agent.mjs']);
+    await writeFile(join(project, 'report.mjs'), code);
+    await node(['report.mjs']);
     await master.logged(({ worker, msg }) => worker === 'render-7' && /active/.test(msg));
   } finally {
     await master.close();
   }
+});
+
+test('the page names the files that its examples are saved in', () => {
+  const page = DOCS.find(({ path }) => path === 'docs/embedding.md')?.text;
+  for (const file of ['report.mjs', 'engine.mjs']) expect(page).toContain(`\`${file}\` and run \`node ${file}\``);
 });
 
 test('both examples pass the type check of a strict project', async () => {
