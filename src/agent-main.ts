@@ -10,7 +10,7 @@ await runProgram(({ answering, lasting, signals, onHangUp }) => {
   const program = bareProgram(answering);
   const agent = agentCommand({
     stdout: lasting.stdout,
-    untilSignal: () => signals.first(),
+    untilSignal: () => signals.firstSignal(),
     onReloadSignal: onHangUp,
   });
   return program.addCommand(agent.copyInheritedSettings(program));

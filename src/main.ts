@@ -26,7 +26,7 @@ await runProgram(({ answering, lasting, clock, signals, onHangUp }) => {
       onStopping: leaveThreadsToProcessEnd,
     },
     extraCommands: [
-      agentCommand({ stdout: lasting.stdout, untilSignal: () => signals.first(), onReloadSignal: onHangUp }),
+      agentCommand({ stdout: lasting.stdout, untilSignal: () => signals.firstSignal(), onReloadSignal: onHangUp }),
     ],
   });
 });

@@ -44,6 +44,11 @@ export interface BeaterHost {
   readonly groups: (leaders: readonly number[]) => void;
 }
 
+export interface StopOptions {
+  /** False after a failure: the master must not take it for a stop on purpose. True by default. */
+  readonly saysFarewell?: boolean;
+}
+
 export class Beater {
   readonly tasks = new Map<string, RunningTask>();
   readonly metrics = new Map<string, number>();
@@ -121,17 +126,17 @@ export class Beater {
   }
 
   /** Says farewell if a master listens, within 2.5 s, and ends all that it runs. May be called again. */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+  stop({ saysFarewell = true }: StopOptions = {}): Promise<void> {
+    this.#stopping ??= this.#stop(saysFarewell);
     return this.#stopping;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(saysFarewell: boolean): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
     this.#hostLag?.stop();
     this.#listener?.close();
-    const farewell = this.#connection.canSend() ? await this.#compose(true) : undefined;
+    const farewell = saysFarewell && this.#connection.canSend() ? await this.#compose(true) : undefined;
     await this.#connection.stop(farewell);
     // A tool that fails because it is ended here is not worth a line.
     this.#hasEnded = true;

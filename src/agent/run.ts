@@ -24,14 +24,17 @@ export type LogOutput = Writable & { readonly isTTY?: boolean };
 /** What the command needs of the program around it, which alone knows signals and exit codes. */
 export interface AgentCommandEnvironment {
   readonly stdout: LogOutput;
-  /** Resolves with the first signal that asks the program to end; a second one ends it at once. */
-  readonly untilSignal: () => Promise<string>;
+  /**
+   * Resolves with the first signal that asks the program to end (a second one ends it at once), or with undefined after an
+   * internal error.
+   */
+  readonly untilSignal: () => Promise<string | undefined>;
   /** Calls back at each signal to reload. Where there is none (in a terminal) it does nothing. */
   readonly onReloadSignal: (take: () => void) => void;
 }
 
 /**
- * Resolves after the farewell.
+ * Resolves after the farewell. After an internal error there is none: the master is to see a failure.
  * @throws PulselaneError `bad_setting` for a wrong setting, `environment` when it cannot listen
  */
 export async function runAgent(config: AgentConfig, environment: AgentCommandEnvironment): Promise<void> {
@@ -55,8 +58,8 @@ export async function runAgent(config: AgentConfig, environment: AgentCommandEnv
   service.watch(() => ({ status, stuck: undefined }));
   const signal = await signalled;
   service.stopping();
-  logger.info(`${signal}: saying farewell`);
-  await agent.stop();
+  logger.info(signal === undefined ? 'ending after an internal error' : `${signal}: saying farewell`);
+  await agent.stop({ saysFarewell: signal !== undefined });
 }
 
 async function loggerOf({ logLevel: level }: AgentConfig, stdout: LogOutput): Promise<Logger> {

@@ -7,7 +7,7 @@ import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { type Clock, endsWithin } from '../lib/clock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
-import { Beater } from './beater.ts';
+import { Beater, type StopOptions } from './beater.ts';
 import { reportTo } from './report.ts';
 import { type AgentSettings, STOP_WITHIN_MS } from './settings.ts';
 
@@ -42,8 +42,8 @@ export class StandaloneAgent {
     }
   }
 
-  /** Says farewell to the master, within 3 s. */
-  async stop(): Promise<void> {
-    await endsWithin(this.#clock, STOP_WITHIN_MS, this.#beater.stop());
+  /** Ends all that it runs, within 3 s; before, says farewell to the master. */
+  async stop(options?: StopOptions): Promise<void> {
+    await endsWithin(this.#clock, STOP_WITHIN_MS, this.#beater.stop(options));
   }
 }

@@ -19,6 +19,7 @@ export class StopSignals {
   readonly #first = Promise.withResolvers<string>();
   #isListening = false;
   #isStopping = false;
+  #hasCrashed = false;
 
   /** @param exit ends the process at once */
   constructor(exit: (code: number) => void, clock: Clock) {
@@ -33,6 +34,12 @@ export class StopSignals {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => this.#take(signal));
     }
     return this.#first.promise;
+  }
+
+  /** Like {@link first}, but resolves with undefined if an internal error came first. */
+  async firstSignal(): Promise<string | undefined> {
+    const cause = await this.first();
+    return this.#hasCrashed ? undefined : cause;
   }
 
   /**
@@ -50,6 +57,7 @@ export class StopSignals {
 
   /** Something in the program went wrong that nothing expects. @returns whether an end in order follows */
   crashed(): boolean {
+    this.#hasCrashed = true;
     if (this.#isListening) this.#ask('an internal error');
     return this.#isListening;
   }

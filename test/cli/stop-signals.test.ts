@@ -33,6 +33,19 @@ test('one wish that comes twice, directly and through npm, is one', () => {
   expect(exits).toEqual([]);
 });
 
+test('an internal error asks for an end, and is no signal', async () => {
+  const crashed = new StopSignals(() => {}, new FakeClock());
+  expect(crashed.crashed()).toBe(false);
+  const signals = new StopSignals(() => {}, new FakeClock());
+  const [cause, signal] = [signals.first(), signals.firstSignal()];
+  expect(signals.crashed()).toBe(true);
+  expect([await cause, await signal]).toEqual(['an internal error', undefined]);
+  const ended = new StopSignals(() => {}, new FakeClock());
+  const first = ended.firstSignal();
+  deliver('SIGINT');
+  expect(await first).toBe('SIGINT');
+});
+
 test('after an end asked for at the prompt, already the first signal makes it', () => {
   const exits: number[] = [];
   const signals = new StopSignals((code) => exits.push(code), new FakeClock());

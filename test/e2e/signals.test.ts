@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
+import { FakeMaster } from '../support/fake-master.ts';
 import { freePort } from '../support/free-port.ts';
 import { PulselaneProcess } from '../support/processes.ts';
 
@@ -97,5 +98,21 @@ describe('an error that nothing expects', () => {
     expect(master.stderr).toContain('internal error: a bug');
     expect(master.log.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['stopping', 'stopped']));
     expect(existsSync(join(dataDir, 'lock'))).toBe(false);
+  });
+
+  test('ends an agent with a failure and without a farewell, so that its silence is noticed', async () => {
+    const master = await FakeMaster.start();
+    try {
+      const code = `process.on('SIGUSR2', () => { throw new Error('a bug') });`;
+      const agent = start(['agent', '--master', master.address, '--id', 'a'], runsFirst(code));
+      await eventually(() => master.heartbeats.length > 0);
+      agent.process.kill('SIGUSR2');
+      expect(await agent.ended()).toBe(1);
+      expect(master.heartbeats.map(({ leaving }) => leaving)).not.toContain(true);
+      expect(agent.stderr).toContain('internal error: a bug');
+      expect(agent.log.map(({ msg }) => msg).at(-1)).toBe('ending after an internal error');
+    } finally {
+      master.close();
+    }
   });
 });
