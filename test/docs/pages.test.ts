@@ -1,6 +1,6 @@
 /** What readers rely on in every page: its links lead somewhere, its opening says what they get, its commands are ours. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
 import { expect, test } from 'vitest';
 import { DOCS, PAGES, README, ROOT } from '../support/doc-pages.ts';
 
@@ -45,27 +45,6 @@ test('every page of docs is found from its index', () => {
 
 test.each(DOCS.filter(({ path }) => path !== 'docs/README.md'))('$path opens with what its reader gets', ({ text }) => {
   expect(text).toMatch(/^# .+\n\nAfter this page you (can|know) /);
-});
-
-/** All that we write ourselves, and users may read: pages, sources, what is made of them, examples. */
-function ownFiles(): string[] {
-  const folders = ['src', 'bin', 'scripts', 'deploy', 'proto', 'bench', 'examples', 'docs', '.ci'];
-  const found = folders.flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }));
-  const files = found.filter((entry) => entry.isFile() && !/node_modules|__pycache__/.test(entry.parentPath));
-  return [
-    ...files.map(({ parentPath, name }) => join(parentPath, name)),
-    join(ROOT, 'README.md'),
-    join(ROOT, 'CHANGELOG.md'),
-  ];
-}
-
-test('nobody is told to fetch a package of our name from a registry', () => {
-  const files = ownFiles();
-  expect(files.length).toBeGreaterThan(300);
-  const fetching = /npx (-\S+ )*pulselane|npm (install|i|exec(?! --no)|x) (-\S+ )*pulselane(?![\w-]*[-.]\d)\b/;
-  expect(files.filter((file) => fetching.test(readFileSync(file, 'utf8'))).map((file) => relative(ROOT, file))).toEqual(
-    [],
-  );
 });
 
 test('the README takes ten minutes, not an hour', () => {
