@@ -1,5 +1,5 @@
 /** The blocks of docs/languages.md run as they stand there, but for the ports. */
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -43,7 +43,8 @@ describeWith('python3-grpcio')('the Python of the page', () => {
   });
 
   test('the smallest worker reports its metric', async () => {
-    const file = join(tmpdir(), `pulselane-small-${process.pid}.py`);
+    const folder = await mkdtemp(join(tmpdir(), 'pulselane-small-'));
+    const file = join(folder, 'worker.py');
     await writeFile(file, blockOf('test:languages:small', 'python').replace('127.0.0.1:50051', address));
     // As if it had been saved there.
     const worker = new ExampleProcess('env', [`PYTHONPATH=${ROOT}examples/python`, '/usr/bin/python3', '-B', file]);
@@ -55,6 +56,7 @@ describeWith('python3-grpcio')('the Python of the page', () => {
       expect(detail.record.metrics).toEqual({ queue_length: 3 });
     } finally {
       await worker.end('SIGKILL');
+      await rm(folder, { recursive: true });
     }
   });
 });
