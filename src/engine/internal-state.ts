@@ -1,4 +1,4 @@
-/** What `internal-state` at the prompt shows. */
+/** What `internal-state` shows, at the prompt and in the shell, and `GET /api/v1/internal-state`. */
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import type { LaneKind, LaneLimit, LaneState } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
