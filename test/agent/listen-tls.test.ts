@@ -82,7 +82,7 @@ test('an agent that knows its masters by an authority is told by those alone', a
   expect(await called(`tls://${address}`, { ca: authority.pem, ...strange })).not.toContain('accepted');
 });
 
-test('workers that speak no TLS, as those of the seed, are called in plaintext', async () => {
+test('workers that speak no TLS, as those of the earlier Go system, are called in plaintext', async () => {
   const address = await agentListening();
   expect(await called(address, { ca: authority.pem })).toBe('accepted 127.0.0.1:50051');
   expect(await called(`tls://${address}`, { ca: authority.pem })).toBe(

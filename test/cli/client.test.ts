@@ -94,19 +94,19 @@ describe('pulselane workers', () => {
     expect(piped).toMatchObject({ workers: [{ worker_id: 'a/b c' }, { worker_id: 'node-a' }], total: 2 });
     expect(JSON.parse((await run(['workers', '--url', url, '-o', 'json'])).stdout)).toEqual(piped);
     expect((await run(['workers', '--url', url, '-o', 'table'], { isTTY: false })).stdout).toContain('STATE');
-    // A master of the seed has no list with states, and is shown all the same.
+    // A master of the earlier Go system has no list with states, and is shown all the same.
     expect(asked.slice(0, 2)).toEqual([expect.stringMatching(/^\/api\/v1\/workers\?/), '/telemetry']);
   });
 });
 
 test('pulselane workers lists those whose ids begin as is asked for', async () => {
-  const seed = await serve();
-  expect((await run(['workers', 'a/', '--url', seed.url])).stdout).toMatch(
+  const served = await serve();
+  expect((await run(['workers', 'a/', '--url', served.url])).stdout).toMatch(
     /^ID .*\na\/b c .*\n\* the last .*\n\n1 worker whose id begins with "a\/"\n$/,
   );
-  expect((await run(['workers', 'x', '--url', seed.url])).stdout).toBe('No worker’s id begins with "x".\n');
+  expect((await run(['workers', 'x', '--url', served.url])).stdout).toBe('No worker’s id begins with "x".\n');
   const idsOf = async (prefix: string) =>
-    (await run(['workers', prefix, '--url', seed.url, '-o', 'jsonl'])).stdout
+    (await run(['workers', prefix, '--url', served.url, '-o', 'jsonl'])).stdout
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => (JSON.parse(line) as { worker_id: string }).worker_id);
@@ -158,7 +158,7 @@ describe('pulselane status', () => {
       'worker          a/b c\nstate           inactive',
     );
     expect((await run(['status', 'node-a', '--url', url])).stdout).toContain('render\\x1b[2J  running');
-    // A master of the seed has no such detail, and is shown all the same.
+    // A master of the earlier Go system has no such detail, and is shown all the same.
     expect(asked).toEqual([
       '/api/v1/workers/a%2Fb%20c',
       '/telemetry/a%2Fb%20c',
@@ -167,7 +167,7 @@ describe('pulselane status', () => {
     ]);
   });
 
-  test('tells what a master knows beyond the seed', async () => {
+  test('tells what a master knows beyond a legacy one', async () => {
     const { last_update, ...record } = NODE_A;
     const detail = {
       worker_id: 'node-a',

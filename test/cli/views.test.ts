@@ -366,7 +366,7 @@ function legacyRowsOf(answer: ApiAnswer): WorkerRow[] {
 }
 
 describe('an answer of the API', () => {
-  const seed = {
+  const legacy = {
     worker_id: 'node-a',
     cpu_usage: 14.9,
     memory_usage: 0.58,
@@ -376,18 +376,18 @@ describe('an answer of the API', () => {
     is_active: true,
   };
 
-  test('of a master of the seed, without anything that came later, is shown', () => {
-    const [worker] = legacyRowsOf({ body: { 'node-a': seed }, atUnixMs: 104_000 });
+  test('of a legacy master, without anything that came later, is shown', () => {
+    const [worker] = legacyRowsOf({ body: { 'node-a': legacy }, atUnixMs: 104_000 });
     expect(worker).toMatchObject({ workerId: 'node-a', state: 'active', tasks: 1, ageMs: 4000, lane: undefined });
   });
 
   test('keeps workers and metrics with the names of JavaScript’s own things', () => {
     const body: unknown = JSON.parse(
-      `{"__proto__":${JSON.stringify({ ...seed, worker_id: '__proto__' })},"a":${JSON.stringify({ ...seed, worker_id: 'a' })}}`,
+      `{"__proto__":${JSON.stringify({ ...legacy, worker_id: '__proto__' })},"a":${JSON.stringify({ ...legacy, worker_id: 'a' })}}`,
     );
     expect(legacyRowsOf({ body, atUnixMs: 0 }).map(({ workerId }) => workerId)).toEqual(['__proto__', 'a']);
     const metrics: unknown = JSON.parse('{"__proto__":7}');
-    expect(workerText(legacyDetailOf({ body: { ...seed, metrics }, atUnixMs: 0 }))).toMatch(/__proto__ +7/);
+    expect(workerText(legacyDetailOf({ body: { ...legacy, metrics }, atUnixMs: 0 }))).toMatch(/__proto__ +7/);
   });
 
   test('that is not a master’s is refused in one line', () => {

@@ -271,7 +271,7 @@ test('durations and addresses that are shown read back as what they were', () =>
   );
 });
 
-test('the seed’s .env file is read, quotes and all; one that cannot be read is an error that names it', async () => {
+test('the .env file of the earlier Go system is read, quotes and all; one that cannot be read is an error that names it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'pulselane-env-'));
   try {
     expect(readDotenv(join(folder, '.env'))).toEqual({});

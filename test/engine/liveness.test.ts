@@ -443,7 +443,7 @@ test('a new instance is a restart, and the older one is refused from then on', (
   expect(() => announce('a', { instanceId: 'first' })).toThrow('a later instance');
   expect(() => manager.deregisterWorker('a', 'first')).toThrow('a later instance');
   send('a', { instanceId: 'second', sequence: 2n });
-  // Workers of the seed name no instance.
+  // Legacy workers name no instance.
   send('a');
   clock.advance(180_500);
   expect(told('id_conflict_over', 'a')).toHaveLength(1);

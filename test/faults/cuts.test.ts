@@ -14,7 +14,7 @@ const INTERVAL_MS = 500;
 const TIMEOUT_MS = 3000;
 const NEAR = { prefix: 'near-', count: 70 };
 const FAR = { prefix: 'far-', count: 27 };
-/** Speak the seed's service, from beyond the same proxy. */
+/** Speak the legacy service, from beyond the same proxy. */
 const FAR_GO = { prefix: 'far-go-', count: 3 };
 
 let master: FaultMaster;

@@ -46,7 +46,7 @@ beforeEach(async () => {
   setup = await startServer();
 });
 
-test('a worker of the seed registers and sends', async () => {
+test('a legacy worker registers and sends', async () => {
   const { client, manager } = setup;
   expect(await client.call('RegisterWorker', workerInfo('node-a'))).toMatchObject({ success: true });
   expect(manager.getWorkerTelemetry('node-a')).toMatchObject({ isActive: false });

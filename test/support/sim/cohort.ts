@@ -6,7 +6,7 @@ export interface Cohort {
   readonly port: number;
   readonly intervalMs: number;
   /**
-   * `shared`: so many workers at a time share a connection and a stream; `own`: each has its own; `go`: the seed's
+   * `shared`: so many workers at a time share a connection and a stream; `own`: each has its own; `go`: the legacy
    * service, a new connection for each heartbeat.
    */
   readonly link: 'shared' | 'own' | 'go';

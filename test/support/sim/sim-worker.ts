@@ -25,7 +25,7 @@ export interface SimWorkerOptions {
   readonly intervalMs: number;
   /** Added to the wall clock in what it sends. */
   readonly clockOffsetMs: number;
-  /** Speaks the seed's service, which knows no sequences. */
+  /** Speaks the legacy service, which knows no sequences. */
   readonly isGo: boolean;
   readonly group: string;
   readonly ephemeral: boolean;
