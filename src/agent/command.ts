@@ -11,7 +11,9 @@ import type { AgentCommandEnvironment } from './run.ts';
  * `environment` when it cannot listen.
  */
 export function agentCommand(environment: AgentCommandEnvironment): Command {
-  const command = new Command('agent').description('report this machine to a master until SIGINT or SIGTERM');
+  const command = new Command('agent').description(
+    'run an agent: reports this machine to a master until SIGINT or SIGTERM',
+  );
   return addOptions(command, agentOptions).action(async () => {
     const config = agentConfig(processSources(givenFlags(command, agentOptions)));
     const { runAgent } = await import('./run.ts');

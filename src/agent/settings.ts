@@ -228,7 +228,7 @@ function accessOf({ tls, token, tokenFile }: AgentSettingsOptions, mastersAreFix
   if (!(speaksTls && ca !== undefined) && !mastersAreFixed && (token !== undefined || tokenFile !== undefined)) {
     throw new PulselaneError(
       'invalid_argument',
-      'the token would go to whoever calls: give master, or tls.ca beside listen',
+      'the token would be sent to any caller: give master, or tls.ca beside listen',
     );
   }
   // They are read for each connection, wherever the process is by then.

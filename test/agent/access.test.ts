@@ -79,10 +79,10 @@ describe('over TLS', () => {
     const loop = agent(port, { tls: { ca: stranger.path }, token: tokens['worker-1'] });
     await loop.lineWith('self-signed certificate in certificate chain');
     const plain = agent(port, {});
-    await plain.lineWith('does the master speak TLS');
+    await plain.lineWith('does the master use TLS');
     const open = await serve({ authority: new Authority(workerTokens, systemClock) });
     const overTls = agent(open.port, { tls: { ca: stranger.path } });
-    await overTls.lineWith('(UNAVAILABLE: no TLS is spoken there');
+    await overTls.lineWith('(UNAVAILABLE: the port does not use TLS');
     expect(manager.getAllWorkerTelemetry().size).toBe(0);
 
     const elsewhere = await serve({
@@ -227,9 +227,9 @@ test.each([
   [{ tls: { cert: 'c.pem' } }, 'tls.cert and tls.key belong together'],
   [{ token: 'a', tokenFile: 'b' }, 'token and tokenFile are both given'],
   [{ token: 'two words' }, 'token is not one: expected visible ASCII'],
-  [{ master: undefined, listen: '127.0.0.1:0', token: 'a' }, 'the token would go to whoever calls'],
-  [{ master: undefined, listen: '127.0.0.1:0', token: 'a', tls: true }, 'the token would go to whoever calls'],
-  [{ master: undefined, listen: '127.0.0.1:0', tokenFile: 'a', tls: { cert: 'c', key: 'k' } }, 'whoever calls'],
+  [{ master: undefined, listen: '127.0.0.1:0', token: 'a' }, 'the token would be sent to any caller'],
+  [{ master: undefined, listen: '127.0.0.1:0', token: 'a', tls: true }, 'the token would be sent to any caller'],
+  [{ master: undefined, listen: '127.0.0.1:0', tokenFile: 'a', tls: { cert: 'c', key: 'k' } }, 'sent to any caller'],
 ])('%j is refused at the call', (options, message) => {
   const check = () => checkAgentOptions({ workerId: 'a', master: 'a:1', ...options });
   expect(check).toThrow(message);

@@ -20,16 +20,16 @@ test.each([
   ],
   [
     { code: 14, details: 'No connection established. Last error: Error: Protocol error. Resolution note: x' },
-    'UNAVAILABLE: no gRPC is spoken there; is it the HTTP port?',
+    'UNAVAILABLE: the port does not serve gRPC; is it the HTTP port?',
   ],
   [{ code: 14, details: 'No addresses resolved. Resolution note: .' }, 'UNAVAILABLE: No addresses resolved'],
   [
     { code: 14, details: 'Name resolution failed for target dns:no.example:50051' },
     'UNAVAILABLE: no.example has no address (DNS)',
   ],
-  [failed('Failed to connect (2026-11-26T00:10:56.985Z)'), /does the master speak TLS/],
-  [failed(openssl('wrong version number')), /^UNAVAILABLE: no TLS is spoken there/],
-  [failed(openssl('tlsv1 alert no application protocol')), /TLS is spoken there, but no gRPC/],
+  [failed('Failed to connect (2026-11-26T00:10:56.985Z)'), /does the master use TLS/],
+  [failed(openssl('wrong version number')), /^UNAVAILABLE: the port does not use TLS/],
+  [failed(openssl('tlsv1 alert no application protocol')), /the port uses TLS but does not serve gRPC/],
   [failed(openssl('tlsv13 alert certificate required')), /asks for a client certificate/],
   [failed(openssl('bad signature')), 'UNAVAILABLE: bad signature'],
   [

@@ -114,14 +114,14 @@ export function isResourceExhausted(error: unknown): boolean {
 
 /** What is most likely wrong, by what grpc-js, Node or OpenSSL says of a connection that did not come about. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
-  [/^Protocol error$/, 'no gRPC is spoken there; is it the HTTP port?'],
+  [/^Protocol error$/, 'the port does not serve gRPC; is it the HTTP port?'],
   [
     /^Failed to connect$/,
-    'the connection was closed before gRPC was spoken; does the master speak TLS (--tls-ca <file>, or --tls), or is it ' +
+    'the connection was closed before any gRPC; does the master use TLS (--tls-ca <file>, or --tls), or is it ' +
       'the HTTP port?',
   ],
-  [NO_TLS_THERE, 'no TLS is spoken there; is the master without TLS, or is it the HTTP port?'],
-  [/no application protocol/, 'TLS is spoken there, but no gRPC; is it the HTTP port?'],
+  [NO_TLS_THERE, 'the port does not use TLS; is the master without TLS, or is it the HTTP port?'],
+  [/no application protocol/, 'the port uses TLS but does not serve gRPC; is it the HTTP port?'],
   [/certificate required/, 'the master asks for a client certificate (--tls-cert and --tls-key)'],
 ];
 /** In place of Node's advice, which is about a switch of its own. */

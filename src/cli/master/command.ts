@@ -20,7 +20,9 @@ function namesOf(options: Options): string[] {
 }
 
 export function masterCommand(parts: MasterParts): Command {
-  const command = new Command('master').description('take heartbeats and answer how each worker is doing');
+  const command = new Command('master').description(
+    'run a master: receives heartbeats, and answers how each worker is doing',
+  );
   addOptions(command, masterOptions).option('--with-agent', 'also report this very machine, under its host name');
   command.addHelpText(
     'after',

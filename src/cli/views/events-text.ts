@@ -1,4 +1,4 @@
-/** What happened of late, as a list. */
+/** The most recent events, as a list. */
 import { PulselaneError } from '../../lib/errors.ts';
 import { ENDLESS_PAGE } from '../text/page.ts';
 import { table } from '../text/table.ts';
