@@ -118,7 +118,7 @@ function makeFolder(path: string): void {
 }
 
 /** The units in deploy/ have the paths of an npm install under /opt. */
-export function packagedUnit(text: string): string {
+function packagedUnit(text: string): string {
   const packaged = text
     .replace('/opt/pulselane/bin/pulselane', '/usr/bin/pulselane')
     .replace(

@@ -31,9 +31,9 @@ export interface WatchedToken {
   readonly expiresUnixMs: number | undefined;
 }
 
-export type ExpiryStage = 'valid' | 'expiring' | 'expired';
+type ExpiryStage = 'valid' | 'expiring' | 'expired';
 
-export function expiryStage(expiresUnixMs: number, nowUnixMs: number): ExpiryStage {
+function expiryStage(expiresUnixMs: number, nowUnixMs: number): ExpiryStage {
   if (nowUnixMs >= expiresUnixMs) return 'expired';
   return nowUnixMs >= expiresUnixMs - EXPIRY_WARNING_MS ? 'expiring' : 'valid';
 }

@@ -6,6 +6,7 @@ import { fleetJson, STATUS_FIELDS } from '../../src/cli/views/status-json.ts';
 import { totalsOf } from '../../src/cli/views/views.ts';
 import { measuredGpu, WORKER_FIELDS } from '../../src/cli/views/worker-items.ts';
 import { NO_HOLDS } from '../../src/model/holds.ts';
+import { FIELD_NAMES } from '../../src/reading/fields.ts';
 import { newServer } from '../http/support.ts';
 import { run } from './run.ts';
 
@@ -78,6 +79,10 @@ describe('the documented fields are those that are printed', () => {
     // What a master tells beyond them comes behind.
     expect(Object.keys(worker).slice(0, STATUS_FIELDS.length)).toEqual(STATUS_FIELDS);
     expect(worker).toMatchObject({ group: 'rack-1', labels: { zone: 'a' }, record: { gpu_usage: null } });
+    // Those that a list has, too, are in the same order in both.
+    const inBoth = FIELD_NAMES.filter((name) => STATUS_FIELDS.some((field) => field === name));
+    expect(inBoth.length).toBeGreaterThan(12);
+    expect(STATUS_FIELDS.filter((field) => inBoth.some((name) => name === field))).toEqual(inBoth);
   });
 
   test('of the fleet', async () => {

@@ -5,9 +5,9 @@ import { instantIn } from '../../lib/token-expiry.ts';
 
 const DAY_MS = 24 * 3_600_000;
 /** Later ends are most likely a slip in the year, and nobody's policy. */
-export const MAX_TOKEN_LIFE_MS = 3650 * DAY_MS;
+const MAX_TOKEN_LIFE_MS = 3650 * DAY_MS;
 /** Whoever has not taken the new token by then has no plan to. */
-export const MAX_KEEP_OLD_MS = 90 * DAY_MS;
+const MAX_KEEP_OLD_MS = 90 * DAY_MS;
 
 const FORMS = '30d, 12h, a date such as 2026-12-24 (its first moment in UTC), 2026-12-24T18:00Z, or never';
 

@@ -15,7 +15,7 @@ export interface UsageColumns {
   readonly storage: number | undefined;
 }
 
-export const USAGE_NAMES = ['cpu', 'memory', 'gpu', 'storage'] as const satisfies readonly (keyof UsageColumns)[];
+const USAGE_NAMES = ['cpu', 'memory', 'gpu', 'storage'] as const satisfies readonly (keyof UsageColumns)[];
 
 /** The lane that serves a worker. */
 export interface LaneView {

@@ -109,7 +109,7 @@ function value(row: WorkerRow, text: string): Cell {
   return isOld(row) && text !== NOTHING ? { text: `${OLD}${text}`, meaning: 'old' } : text;
 }
 
-export function labelsText(labels: Readonly<Record<string, string>>): string {
+function labelsText(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(([name, text]) => `${name}=${text}`)
     .sort()
