@@ -74,9 +74,9 @@ export function queryOfFlags(flags: QueryFlags, prefix: string): WorkerQuery {
 }
 
 /**
- * `state=active label.zone=a sort=-cpu_usage web-`: filters by the names of the API; the one word that is none is the start
- * of ids.
- * @returns undefined if there are two such words
+ * `state=active label.zone=a sort=-cpu_usage web-`: filters, sort and limit as the API names them. One other word is
+ * allowed: the beginning of the ids.
+ * @returns undefined if there is more than one other word
  * @throws PulselaneError `invalid_argument`, naming the word
  */
 export function queryOfWords(words: readonly string[]): WorkerQuery | undefined {

@@ -8,9 +8,9 @@
  *
  * | call        | sent                                | when                                                             |
  * |-------------|-------------------------------------|------------------------------------------------------------------|
- * | `ready`     | READY=1, STATUS=…                   | the service does its work, or does it again after a reload       |
- * | `reloading` | RELOADING=1, MONOTONIC_USEC=…       | it begins to read files again                                    |
- * | `stopping`  | STOPPING=1                          | it begins to stop; no sign of life follows                       |
+ * | `ready`     | READY=1, STATUS=…                   | the process has started, or has finished a reload                |
+ * | `reloading` | RELOADING=1, MONOTONIC_USEC=…       | the process begins to reload its files                           |
+ * | `stopping`  | STOPPING=1                          | the process begins to stop; no watchdog ping follows             |
  * | `watch`     | WATCHDOG=1, STATUS=…                | four times in each watchdog period, while nothing is stuck       |
  */
 import { execFile } from 'node:child_process';

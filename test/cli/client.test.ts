@@ -475,7 +475,7 @@ describe('a client of a master that asks for tokens', () => {
   test.each([
     [403, 'does not let this token do that'],
     [421, 'does not go by that name: ALLOWED_HOSTS of the master adds it'],
-    [429, 'is asked too often from here; try again in 1 s'],
+    [429, 'receives too many requests from this client; try again in 1 s'],
   ])('is told what %i means', async (status, what) => {
     const { url } = await serve(ROUTES, status);
     expect((await run(['workers', '--url', url])).stderr).toBe(`pulselane: the master at ${url} ${what}\n`);

@@ -52,7 +52,7 @@ test('states go out in order, each with what the protocol asks for', async () =>
   ]);
 });
 
-test('a sign of life comes four times in a period, with what is new', async () => {
+test('a ping is sent four times in a period, with the present status', async () => {
   const { service, clock, sent } = notifier();
   let workers = 0;
   service.watch(() => ({ status: `${workers} workers`, stuck: undefined }));
@@ -68,7 +68,7 @@ test('a sign of life comes four times in a period, with what is new', async () =
   ]);
 });
 
-test('while something is stuck none comes; it comes as soon as it is mended, and the log names it once', async () => {
+test('no ping is sent while something is stuck; the next follows as soon as it responds, and the log names it once', async () => {
   const { service, clock, sent, warnings } = notifier();
   let stuck: Vitality['stuck'] = 'the HTTP thread does not answer';
   service.watch(() => ({ status: '', stuck }));
@@ -85,7 +85,7 @@ test('while something is stuck none comes; it comes as soon as it is mended, and
   expect(sent).toHaveLength(2);
 });
 
-test('one is sent at a time: meanwhile the newest four states and one sign of life wait', async () => {
+test('one notification is sent at a time: meanwhile the newest four states and one ping wait', async () => {
   const { service, clock, sent, answerWith } = notifier();
   const first = Promise.withResolvers<void>();
   answerWith(() => first.promise);
@@ -122,7 +122,7 @@ test('a reload that is over before it was sent is sent all the same; a stop over
   expect(sent.slice(3).map(([state]) => state)).toEqual(['RELOADING=1', 'STOPPING=1']);
 });
 
-test('whoever stops says nothing more', async () => {
+test('nothing is sent after STOPPING=1', async () => {
   const { service, clock, sent } = notifier();
   service.watch(() => ({ status: '', stuck: undefined }));
   service.stopping();

@@ -235,7 +235,7 @@ export class ApiClient {
         return new PulselaneError('environment', `the master at ${this.url} ${what}`);
       }
       case 429: {
-        const what = `is asked too often from here; try again in ${headers['retry-after'] ?? '1'} s`;
+        const what = `receives too many requests from this client; try again in ${headers['retry-after'] ?? '1'} s`;
         return new PulselaneError('rate_limited', `the master at ${this.url} ${what}`);
       }
       default:

@@ -1,9 +1,9 @@
 /** Lines broken between words, where a terminal would break them in the middle of one. */
 import { graphemesOf, widthOf } from './width.ts';
 
-/** What sets the rest of a line off from the next line. */
+/** Indents the second and later parts of a wrapped line, so that they do not look like lines of their own. */
 const HANGING = '  ';
-/** In a narrower terminal the room is worth more. */
+/** A narrower terminal has no columns to spare: parts are not indented. */
 const LEAST_COLUMNS_TO_HANG = 20;
 
 /** Each line of `text` in lines of at most `columns`; a word that is longer stays whole. What fits stays as it is. */
@@ -35,7 +35,7 @@ function wrapLine(line: string, columns: number): string {
   return [...lines, current].join('\n');
 }
 
-/** One line of text as lines of at most `columns`; a word that is longer is broken, since a column is as wide as it is. */
+/** One line of text as lines of at most `columns`. A longer word is broken: a cell must not be wider than its column. */
 export function wrapCell(text: string, columns: number): string[] {
   if (widthOf(text) <= columns) return [text];
   const lines: string[] = [];

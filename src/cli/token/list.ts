@@ -1,4 +1,4 @@
-/** `pulselane token list`: whom a master's files of tokens let in, and until when. */
+/** `pulselane token list`: the tokens in a master's files: for whom each is, and until when it is valid. */
 import { Command } from 'commander';
 import type { Clock } from '../../lib/clock.ts';
 import { instantText, isExpired } from '../../lib/token-expiry.ts';
@@ -13,7 +13,7 @@ import { age, NOTHING } from '../text/units.ts';
 import { allFiles, textOf } from './files.ts';
 import { tokenLines } from './token-lines.ts';
 
-/** As many digits of the hash tell two tokens of one name from each other. Nothing can be made of a hash. */
+/** Enough digits of the hash to distinguish two tokens of one name. A token cannot be computed from its hash. */
 const ID_DIGITS = 8;
 
 const FIELDS = ['kind', 'name', 'scopes', 'expires_at', 'state', 'id', 'file'] as const;
@@ -21,7 +21,7 @@ const FIELDS = ['kind', 'name', 'scopes', 'expires_at', 'state', 'id', 'file'] a
 interface TokenItem extends Item {
   readonly kind: string;
   readonly name: string;
-  /** Null of tokens of workers and groups, which let report. */
+  /** Null for tokens of workers and groups: these allow sending heartbeats, and have no scopes. */
   readonly scopes: readonly string[] | null;
   /** Null: never. */
   readonly expires_at: string | null;

@@ -1,12 +1,12 @@
-/** `--expires` and `--keep-old`: what people write for the end of a token. */
+/** `--expires` and `--keep-old`: parses when a token ends, and how long an old one stays valid. */
 import { durationMs } from '../../config/kinds.ts';
 import { PulselaneError } from '../../lib/errors.ts';
 import { instantIn } from '../../lib/token-expiry.ts';
 
 const DAY_MS = 24 * 3_600_000;
-/** Later ends are most likely a slip in the year, and nobody's policy. */
+/** Ten years. A later end is most likely a typing error in the year; a token without an end is `never`. */
 const MAX_TOKEN_LIFE_MS = 3650 * DAY_MS;
-/** Whoever has not taken the new token by then has no plan to. */
+/** Time to hand the new token to everyone who uses the old one. Longer, the worker or user would have two lasting tokens. */
 const MAX_KEEP_OLD_MS = 90 * DAY_MS;
 
 const FORMS = '30d, 12h, a date such as 2026-12-24 (its first moment in UTC), 2026-12-24T18:00Z, or never';

@@ -68,7 +68,7 @@ export function workersText(rows: readonly WorkerRow[], shown: Shown = {}, page 
   return [list, ...(hasOld ? [prose(OLD_LEGEND, page)] : [])].join('\n') + prose(totalText(rows, shown), page);
 }
 
-/** What nobody has, or a legacy master does not tell, has no column. */
+/** Optional columns are shown only if at least one of the workers has a value for them; a legacy master sends none. */
 function hasColumn(title: string, rows: readonly WorkerRow[]): boolean {
   switch (title) {
     case 'FOR':
