@@ -1,4 +1,4 @@
-/** Completion for bash 4 and newer, without the package bash-completion. */
+/** Completion for bash 4.3 and newer, without the package bash-completion. */
 import { allOf, type CommandSpec, type OptionSpec, type ValueSpec } from './command-spec.ts';
 import { shellWord, shellWords } from './quote.ts';
 
@@ -67,8 +67,13 @@ _pulselane_words() {
   for word in "$@"; do
     [[ $word == "$typed"* ]] || continue
     word=\${word#"$before"}
-    # Within quotes that are typed already a word stands as it is.
-    if [[ $cur == [\\"\\']* ]]; then COMPREPLY+=("$word"); else COMPREPLY+=("$(printf '%q' "$word")"); fi
+    # Behind a quote that is typed already a word stands as it is. One that would end the quote, or run something within
+    # it, is not offered: worker ids are what workers chose.
+    case $cur in
+      \\"*) [[ $word == *[\\"\\$\\\`\\\\!]* ]] || COMPREPLY+=("$word") ;;
+      \\'*) [[ $word == *\\'* ]] || COMPREPLY+=("$word") ;;
+      *) COMPREPLY+=("$(printf '%q' "$word")") ;;
+    esac
   done
 }
 
