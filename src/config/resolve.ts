@@ -58,11 +58,13 @@ function resolveConfig<C>(options: Options, rules: readonly Rule<C>[], sources: 
 }
 
 /** Names of all settings that were not written as environment variables. */
-function settingNames(options: Options, { flags, environment, dotenv }: Sources): SettingNames {
+function settingNames(options: Options, sources: Sources): SettingNames {
   const names: Record<string, SettingName> = {};
-  for (const [key, { env, flag }] of Object.entries(options)) {
-    if (flags[key] !== undefined) names[env] = { name: flag, where: '' };
-    else if (!environment[env] && dotenv[env]) names[env] = { name: env, where: ' (in .env)' };
+  for (const [key, option] of Object.entries(options)) {
+    const { env, flag } = option;
+    const { origin } = findText(key, option, sources);
+    if (origin === 'flag') names[env] = { name: flag, where: '' };
+    else if (origin === '.env') names[env] = { name: env, where: ' (in .env)' };
   }
   return names;
 }

@@ -83,6 +83,13 @@ test('an error names the origin of the value: flag, variable or .env', () => {
   expect(() => resolveMaster({}, {}, { HTTP_PORT: 'x' })).toThrow('HTTP_PORT=x (in .env): expected');
 });
 
+test('a variable that is empty where that counts is the origin, not what .env says', () => {
+  const names = (CORS_ORIGINS: string | undefined) =>
+    masterConfig({ flags: {}, environment: { CORS_ORIGINS }, dotenv: { CORS_ORIGINS: 'http://a' } }).names;
+  expect(names('')).toEqual({});
+  expect(names(undefined)).toEqual({ CORS_ORIGINS: { name: 'CORS_ORIGINS', where: ' (in .env)' } });
+});
+
 test('settings that contradict each other are refused', () => {
   const master = (environment: Record<string, string>) => masterConfig({ flags: {}, environment, dotenv: {} });
   expect(() => master({ INACTIVITY_TIMEOUT: '9s' })).toThrow(
