@@ -4,7 +4,13 @@ import type { KeySource } from './prompt/keyboard.ts';
 
 export interface Streams {
   readonly stdin: KeySource & { readonly isTTY?: boolean };
-  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
+  readonly stdout: Writable & {
+    readonly isTTY?: boolean;
+    readonly columns?: number;
+    readonly rows?: number;
+    /** Why what was written is not there, if it is not. */
+    readonly failure?: Error | undefined;
+  };
   readonly stderr: Writable;
   /** Whether stdout is coloured where no flag says otherwise; by default it is not. */
   readonly hasColours?: boolean;

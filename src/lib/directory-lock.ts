@@ -66,7 +66,12 @@ export interface DirectoryLockOptions {
 }
 
 /** A running process holds the lock. */
-class InUse extends Error {}
+export class InUse extends Error {}
+
+export interface AcquisitionOptions extends Pick<DirectoryLockOptions, 'clock' | 'logger'> {
+  /** A file at the lock's path that names no owner may be somebody's, and is never removed. */
+  readonly sparesOtherFiles?: boolean;
+}
 
 /** Directories locked by this process: its own process id in a lock does not tell whether it is held. */
 const heldHere = new Set<string>();
@@ -114,14 +119,14 @@ interface Sight {
   readonly touchedMs: number;
 }
 
-class Acquisition {
+export class Acquisition {
   /** Path of the directory's lock, whichever lock is being taken. */
   readonly #path: string;
   readonly #self: ProcessIdentity;
   readonly #text: string;
-  readonly #options: DirectoryLockOptions;
+  readonly #options: AcquisitionOptions;
 
-  constructor(path: string, self: ProcessIdentity, text: string, options: DirectoryLockOptions) {
+  constructor(path: string, self: ProcessIdentity, text: string, options: AcquisitionOptions) {
     this.#path = path;
     this.#self = self;
     this.#text = text;
@@ -135,6 +140,9 @@ class Acquisition {
       // Released or changed in between: try again.
       if (sight === undefined) continue;
       const owner = ownerIn(sight.text);
+      if (owner === undefined && this.#options.sparesOtherFiles === true) {
+        throw new InUse(inUse(this.#path, 'what is no lock'));
+      }
       const isPeer = owner !== undefined && arePeers(owner, this.#self);
       const verdict = isPeer ? await judgePeer(owner) : await this.#judgeFromElsewhere(path, sight);
       if (verdict === 'held') throw new InUse(inUse(this.#path, nameOf(owner, isPeer)));
@@ -313,7 +321,7 @@ async function unlessThere(make: () => Promise<void>): Promise<boolean> {
   }
 }
 
-async function look(path: string): Promise<Sight | undefined> {
+export async function look(path: string): Promise<Sight | undefined> {
   try {
     const { mtimeMs } = await stat(path);
     return { text: await readFile(path, 'utf8'), touchedMs: mtimeMs };

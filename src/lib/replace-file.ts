@@ -2,6 +2,7 @@
  * Replaces a file atomically: readers find the old or the new content, even after a power failure. A full disk is an
  * error, not a shorter file.
  */
+import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type FileMark, markOf } from './file-mark.ts';
@@ -19,21 +20,26 @@ export interface ReplaceOptions {
   readonly like?: FileRights;
   /** Called last, before the new file replaces the old one: whether the path still belongs to the writer. */
   readonly mayReplace?: () => boolean;
+  /**
+   * People and other programs keep files beside it: the unfinished file gets a random name, and none that is there is
+   * removed. Without it the name with `.new` is taken to be the writer's alone, as in a data directory.
+   */
+  readonly isAmongOthers?: boolean;
 }
 
 /**
  * One writer at a time. A file that an earlier writer left unfinished is removed, not overwritten, since a writer that
- * was stopped may still write into it.
+ * was stopped may still write into it; but not where the file is among others.
  * @returns the mark of the new file
  * @throws as `open`, `write` and `rename` do, or if it may not replace the file any more
  */
 export async function replaceFile(
   path: string,
   parts: Iterable<string> | AsyncIterable<string>,
-  { mode = 0o666, like, mayReplace = () => true }: ReplaceOptions = {},
+  { mode = 0o666, like, mayReplace = () => true, isAmongOthers = false }: ReplaceOptions = {},
 ): Promise<FileMark> {
-  const unfinished = `${path}.new`;
-  await rm(unfinished, { force: true });
+  const unfinished = isAmongOthers ? `${path}.${randomUUID()}.new` : `${path}.new`;
+  if (!isAmongOthers) await rm(unfinished, { force: true });
   const file = await open(unfinished, 'wx', like === undefined ? mode : 0o600);
   let mark: FileMark | undefined;
   try {
@@ -70,8 +76,8 @@ async function isThere(path: string, mark: FileMark | undefined): Promise<boolea
   return mark === undefined || (await stat(path)).ino === mark.ino;
 }
 
-/** Makes the new name survive a power failure, too. */
-async function syncFolder(path: string): Promise<void> {
+/** Makes a new name in the folder survive a power failure, too. */
+export async function syncFolder(path: string): Promise<void> {
   try {
     const folder = await open(path);
     try {

@@ -9,9 +9,14 @@ import { type Clock, systemClock } from '../../src/lib/clock.ts';
 /** Runs the command as the program would; colours are left to tests that want them. */
 export async function run(
   args: readonly string[],
-  { isTTY = true, columns = 200, clock = systemClock }: { isTTY?: boolean; columns?: number; clock?: Clock } = {},
+  {
+    isTTY = true,
+    columns = 200,
+    clock = systemClock,
+    failure: stdoutFailure,
+  }: { isTTY?: boolean; columns?: number; clock?: Clock /** Of what is written to stdout. */; failure?: Error } = {},
 ) {
-  const stdout = Object.assign(new PassThrough(), { isTTY, columns });
+  const stdout = Object.assign(new PassThrough(), { isTTY, columns, failure: stdoutFailure });
   const stderr = new PassThrough();
   const unused = () => Promise.reject(new Error('not in this test'));
   const streams = { stdin: new PassThrough(), stdout, stderr };

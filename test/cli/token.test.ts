@@ -1,10 +1,15 @@
-import { chmod, lstat, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { writeSecret } from '../../src/cli/token/secret-file.ts';
 import { isSame, lineOf, revoked, rotated, type TokenLine, tokenLines } from '../../src/cli/token/token-lines.ts';
 import { PulselaneError } from '../../src/lib/errors.ts';
+import { identityOfSelf } from '../../src/lib/process-identity.ts';
 import { hashOfToken, parseApiTokens } from '../../src/lib/tokens.ts';
 import { parseWorkerTokens } from '../../src/model/identity.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -24,7 +29,19 @@ afterEach(() => {
 
 const NOW_UNIX_MS = Date.parse('2026-11-26T12:00:00Z');
 
-const run = (...args: string[]) => runProgram(['token', ...args], { isTTY: false, clock: new FakeClock(NOW_UNIX_MS) });
+/** Whoever waits has waited at once. */
+class HurriedClock extends FakeClock {
+  override after(delayMs: number, fn: () => void) {
+    setImmediate(() => this.advance(delayMs));
+    return super.after(delayMs, fn);
+  }
+}
+
+const run = (...args: string[]) => runTo({}, ...args);
+
+function runTo(stdout: { readonly failure?: Error }, ...args: string[]) {
+  return runProgram(['token', ...args], { isTTY: false, clock: new HurriedClock(NOW_UNIX_MS), ...stdout });
+}
 
 test('a worker token is printed alone on stdout, and its hash is kept for the owner of the file alone', async () => {
   const { stdout, stderr, exitCode } = await run('create', '--worker', 'a/b c', '--tokens-file', file);
@@ -64,6 +81,57 @@ test('a token goes into a new file of its owner, and is not printed then', async
   await expect(stat(unkept)).rejects.toThrow('ENOENT');
 });
 
+test('a file has the token before its hash is kept, and loses it only if that fails', async () => {
+  const out = join(folder, 'my.token');
+  await writeSecret(out, 'secret\n', async () => expect(await readFile(out, 'utf8')).toBe('secret\n'));
+  expect(await readFile(out, 'utf8')).toBe('secret\n');
+  await rm(out);
+  await expect(writeSecret(out, 'secret\n', () => Promise.reject(new Error('full')))).rejects.toThrow('full');
+  await expect(stat(out)).rejects.toThrow('ENOENT');
+});
+
+test('a token that cannot be printed is an error that names what was done', async () => {
+  const closed = { failure: new Error('EPIPE: broken pipe') };
+  const made = await runTo(closed, 'create', '--worker', 'a', '--tokens-file', file);
+  expect(made.exitCode).toBe(1);
+  expect(made.stderr).toContain(
+    `pulselane: the token could not be printed (EPIPE: broken pipe) and is lost; create another, and take the line above out of ${file} again`,
+  );
+  expect((await runTo(closed, 'create', '--worker', 'a')).stderr).toContain('and is lost; create another\n');
+});
+
+test.each(['new', 'lock'])('a token whose file is named like the file of tokens with .%s is there', async (ending) => {
+  await run('create', '--worker', 'a', '--tokens-file', file);
+  const out = `${file}.${ending}`;
+  const { exitCode } = await run('rotate', '--worker', 'a', '--keep-old', '0', '--tokens-file', file, '--out', out);
+  const [kept] = parseWorkerTokens(await readFile(file, 'utf8'), file);
+  // A lock there can be none beside it.
+  if (ending === 'lock') expect([exitCode, await readdir(folder)]).toEqual([1, ['tokens']]);
+  else expect([exitCode, hashOfToken((await readFile(out, 'utf8')).trim())]).toEqual([0, kept?.hash]);
+});
+
+test('commands that change a file at the same time wait for each other, and no change is lost', async () => {
+  await writeFile(file, '');
+  const program = fileURLToPath(new URL('../support/token-editor.ts', import.meta.url));
+  const names = ['a', 'b', 'c'];
+  const edits = names.map((name) => promisify(execFile)(process.execPath, [program, file, name, '20']));
+  await Promise.all(edits);
+  const lines = (await readFile(file, 'utf8')).trim().split('\n');
+  const expected = names.flatMap((name) => Array.from({ length: 20 }, (_, n) => `${name}${n}`));
+  expect(lines.sort()).toEqual(expected.sort());
+  expect(await readdir(folder)).toEqual(['tokens']);
+});
+
+test('the lock of a command that was killed is taken over; a file there that is none stays', async () => {
+  await writeFile(`${file}.lock`, JSON.stringify({ ...(await identityOfSelf()), pid: 2 ** 30 }));
+  expect((await run('create', '--worker', 'a', '--tokens-file', file)).exitCode).toBe(0);
+  expect(await readdir(folder)).toEqual(['tokens']);
+  await writeFile(`${file}.lock`, 'of a person');
+  const refused = await run('revoke', '--worker', 'a', '--tokens-file', file);
+  expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(`${file}.lock is there: expected no`) });
+  expect(await readFile(`${file}.lock`, 'utf8')).toBe('of a person');
+});
+
 test('what is in the file stays, also where its last line has no end', async () => {
   await writeFile(file, '# by hand');
   await chmod(file, 0o640);
@@ -86,7 +154,7 @@ test('an API token has a name of its own and scopes', async () => {
   const again = await run('create', '--api', 'ops', '--scope', 'read', '--tokens-file', file);
   expect(again).toMatchObject({
     stdout: '',
-    stderr: `pulselane: ${file}: expected each name only once, but ops occurs twice without an expiry\n`,
+    stderr: `pulselane: ${file} has a token of ops already; "pulselane token rotate --api ops" makes a new one in its place\n`,
   });
   expect(parseApiTokens(await readFile(file, 'utf8'), file)).toHaveLength(1);
 });

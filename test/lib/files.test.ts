@@ -45,6 +45,13 @@ test('what another process has begun to write stays its own, and so does the fil
   expect(await readdir(folder)).toEqual(['file']);
 });
 
+test('among others nothing that is there is removed', async () => {
+  await writeFile(`${path}.new`, 'of a person');
+  await replaceFile(path, ['x'], { isAmongOthers: true });
+  expect((await readdir(folder)).sort()).toEqual(['file', 'file.new']);
+  expect(await readFile(`${path}.new`, 'utf8')).toBe('of a person');
+});
+
 test('one that stood still while it wrote does not write into what another made since', async () => {
   const standing = await open(`${path}.new`, 'w');
   await replaceFile(path, ['theirs']);

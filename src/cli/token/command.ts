@@ -12,6 +12,6 @@ export function tokenCommand(streams: Streams, clock: Clock): Command {
     .description('tokens of workers and of the HTTP API')
     .addCommand(createCommand(streams, clock))
     .addCommand(listCommand(streams, clock))
-    .addCommand(revokeCommand(streams))
+    .addCommand(revokeCommand(streams, clock))
     .addCommand(rotateCommand(streams, clock));
 }

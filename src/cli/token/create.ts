@@ -1,6 +1,7 @@
 /** `pulselane token create`: a new token, and the line by which a master knows it. */
 import { Command } from 'commander';
 import type { Clock } from '../../lib/clock.ts';
+import { PulselaneError } from '../../lib/errors.ts';
 import { instantText } from '../../lib/token-expiry.ts';
 import { hashOfToken, newToken, parseApiScopes, parseApiTokens } from '../../lib/tokens.ts';
 import { parseWorkerTokens } from '../../model/identity.ts';
@@ -58,9 +59,13 @@ async function createToken(flags: CreateFlags, streams: Streams, clock: Clock): 
   const token = newToken();
   const lines = subjects.map((subject) => lineOf({ subject, scopes, expiresUnixMs, hash: hashOfToken(token) }));
   const { setting, file } = fileFor(isApi ? 'api' : 'worker', tokensFile);
-  const check = isApi ? parseApiTokens : parseWorkerTokens;
-  await handOut({ token, out, use: isApi ? API_USE : WORKER_USE }, streams, async () => {
-    if (file !== undefined) await appendLines(file, lines, (text) => void check(text, file));
+  const check = (text: string, before: string) => {
+    const where = file ?? setting;
+    if (flags.api !== undefined && expires === undefined) checkIsNew(flags.api, before, where);
+    void (isApi ? parseApiTokens(text, where) : parseWorkerTokens(text, where));
+  };
+  await handOut({ token, out, file, use: isApi ? API_USE : WORKER_USE }, streams, async () => {
+    if (file !== undefined) await appendLines(file, clock, lines, check);
     return [
       file === undefined ? `Add to the file of ${setting}:` : `Added to ${file}:`,
       ...lines.map((line) => `  ${line}`),
@@ -68,4 +73,14 @@ async function createToken(flags: CreateFlags, streams: Streams, clock: Clock): 
       AT_RELOAD,
     ];
   });
+}
+
+/** Of the tokens of a name one only lasts. @throws PulselaneError `failed_precondition`, naming what makes a second one */
+function checkIsNew(name: string, text: string, where: string): void {
+  const lasts = parseApiTokens(text, where).some((token) => token.name === name && token.expiresUnixMs === undefined);
+  if (!lasts) return;
+  throw new PulselaneError(
+    'failed_precondition',
+    `${where} has a token of ${name} already; "pulselane token rotate --api ${name}" makes a new one in its place`,
+  );
 }

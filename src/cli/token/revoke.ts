@@ -1,5 +1,6 @@
 /** `pulselane token revoke`: the tokens of somebody, taken out of a master's file. */
 import { Command } from 'commander';
+import type { Clock } from '../../lib/clock.ts';
 import { PulselaneError } from '../../lib/errors.ts';
 import { examples } from '../help-text.ts';
 import type { Streams } from '../streams.ts';
@@ -19,7 +20,7 @@ interface Place {
   readonly file: string;
 }
 
-export function revokeCommand(streams: Streams): Command {
+export function revokeCommand(streams: Streams, clock: Clock): Command {
   const command = new Command('revoke')
     .description('remove the tokens of a worker, of a group, or of a client of the API')
     .argument('[name]', 'whose, where no flag says it')
@@ -40,7 +41,7 @@ export function revokeCommand(streams: Streams): Command {
       throw usage('expected a name, or one of --worker <id>, --group <name> and --api <name>');
     }
     const { subject, file } = name === undefined ? placeOf(flags, tokensFile) : await placeNamed(name, tokensFile);
-    const { removed } = await rewriteFile(file, (text) => revoked(text, subject, file));
+    const { removed } = await rewriteFile(file, clock, (text) => revoked(text, subject, file));
     streams.stdout.write(
       `${[`Removed from ${file}:`, ...removed.map((line) => `  ${lineOf(line)}`), AT_RELOAD].join('\n')}\n`,
     );

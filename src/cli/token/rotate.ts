@@ -54,8 +54,8 @@ async function rotateToken(flags: RotateFlags, streams: Streams, clock: Clock): 
   const token = newToken();
   const rotation = { subject, hash: hashOfToken(token), expires, keepOldMs: keepMs, nowUnixMs } as const;
   const use = subject.kind === 'api' ? API_USE : WORKER_USE;
-  await handOut({ token, out: flags.out, use }, streams, async () => {
-    const change = await rewriteFile(file, (text) => rotated(text, rotation, file));
+  await handOut({ token, out: flags.out, file, use }, streams, async () => {
+    const change = await rewriteFile(file, clock, (text) => rotated(text, rotation, file));
     return [`Added to ${file}:`, ...change.added.map((line) => `  ${lineOf(line)}`), ...oldText(change), AT_RELOAD];
   });
 }

@@ -1,9 +1,11 @@
 /** A new file for a secret, that its owner alone can read. */
 import { open, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { syncFolder } from '../../lib/replace-file.ts';
 
 /**
- * Makes the file before `work`, so that nothing is done for a secret that could not be kept, and writes it after; if
+ * The secret is safe on the disk before `work` begins, so that nothing is done for a secret that could not be kept; if
  * `work` fails the file is gone again. One that is there already is left alone: it may be the only copy of another secret.
  * @throws PulselaneError `environment` if it is there already, or cannot be written; whatever `work` throws
  */
@@ -17,9 +19,10 @@ export async function writeSecret(path: string, text: string, work: () => Promis
     );
   });
   try {
-    await work();
     await file.writeFile(text);
     await file.sync();
+    await syncFolder(dirname(path));
+    await work();
   } catch (error) {
     await rm(path, { force: true });
     throw error instanceof PulselaneError

@@ -22,6 +22,11 @@ export class WholeOutput extends Writable {
     this.#clock = clock;
   }
 
+  /** Why the rest could not be written; also that the reader is gone. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
   /**
    * Resolves when everything is written, or the reader is gone (`| head`).
    * @throws PulselaneError `environment` if it cannot be written
