@@ -27,7 +27,7 @@ import { serviceErrorOf } from './status.ts';
 export const telemetryDefinition = grpcServiceOf(TelemetryService, ['Register', 'Deregister', 'StreamHeartbeats']);
 
 /** Acks are the largest cost of a stream. They are cumulative, so one per worker in this time is enough. */
-const ACK_EVERY_MS = 3000;
+export const ACK_EVERY_MS = 3000;
 
 export interface TelemetryHandlersOptions {
   readonly manager: TelemetryManager;

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, type TestContext, test } from 'vitest';
 import { hashOfToken, newToken } from '../../src/lib/tokens.ts';
 import { workerTokenLine } from '../../src/model/identity.ts';
+import { ACK_EVERY_MS } from '../../src/rpc/telemetry-service.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
@@ -46,6 +47,11 @@ export class ExampleProcess {
 
   end(signal: NodeJS.Signals): Promise<number | null> {
     this.#child.kill(signal);
+    return this.ended();
+  }
+
+  /** Waits until it ends of its own accord. @returns the exit code; null if a signal ended it */
+  ended(): Promise<number | null> {
     return this.#closed;
   }
 }
@@ -126,13 +132,16 @@ export function testExampleWorker(command: () => ExampleCommand): void {
   test.concurrent('says once why the master rejects its values, and stays alive', async (context) => {
     const { startMaster, startWorker } = await stage(context);
     const processor = fileURLToPath(new URL('../support/processors/rude.mjs', import.meta.url));
-    const master = startMaster({ HEARTBEAT_INTERVAL: '100ms', PROCESSOR: processor });
+    const intervalMs = 100;
+    const master = startMaster({ HEARTBEAT_INTERVAL: `${intervalMs}ms`, PROCESSOR: processor });
     const [grpcPort, httpPort] = [await portOf(master, 'grpc'), await portOf(master, 'http')];
     const worker = startWorker({ master: `127.0.0.1:${grpcPort}`, id: 'w' });
     await eventually(() => worker.printed.includes('INVALID_ARGUMENT: processor: no'));
-    // Until the next answers, which say the same.
-    const told = (await workerDetail(httpPort, 'w'))?.heartbeats.rejected ?? 0;
-    await eventually(async () => ((await workerDetail(httpPort, 'w'))?.heartbeats.rejected ?? 0) > told + 35);
+    // A stream is answered once in an ack period. After as many rejections as there are heartbeats in one, and a few more
+    // for the answer's way, the master has said the same a second time.
+    const rejected = async () => (await workerDetail(httpPort, 'w'))?.heartbeats.rejected ?? 0;
+    const toldAgainAt = (await rejected()) + ACK_EVERY_MS / intervalMs + 5;
+    await eventually(async () => (await rejected()) > toldAgainAt);
     expect(worker.printed.match(/the master rejects the values of heartbeats/g)).toHaveLength(1);
     expect(worker.printed).not.toContain('again');
     expect(await workerDetail(httpPort, 'w')).toMatchObject({
@@ -168,7 +177,7 @@ export function testExampleWorker(command: () => ExampleCommand): void {
   test.concurrent('names an option that cannot be right, and ends', async (context) => {
     const { folder, startWorker } = await stage(context);
     const worker = startWorker({ 'token-file': join(folder, 'nothing') });
-    expect(await worker.end('SIGCONT')).toBe(2);
+    expect(await worker.ended()).toBe(2);
     expect(worker.printed).toContain(join(folder, 'nothing'));
     expect(worker.printed).not.toMatch(/Traceback|goroutine/);
   });
