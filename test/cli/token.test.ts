@@ -90,6 +90,12 @@ test('a file has the token before its hash is kept, and loses it only if that fa
   await expect(stat(out)).rejects.toThrow('ENOENT');
 });
 
+test('a token does not go into the file of its hash', async () => {
+  const { exitCode, stderr } = await run('create', '--worker', 'a', '--tokens-file', file, '--out', file);
+  expect([exitCode, stderr]).toEqual([2, `pulselane: --out ${file}: expected another file than that of the hashes\n`]);
+  expect(await readdir(folder)).toEqual([]);
+});
+
 test('a token that cannot be printed is an error that names what was done', async () => {
   const closed = { failure: new Error('EPIPE: broken pipe') };
   const made = await runTo(closed, 'create', '--worker', 'a', '--tokens-file', file);

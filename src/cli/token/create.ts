@@ -1,4 +1,5 @@
 /** `pulselane token create`: a new token, and the line by which a master knows it. */
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Clock } from '../../lib/clock.ts';
 import { PulselaneError } from '../../lib/errors.ts';
@@ -59,6 +60,9 @@ async function createToken(flags: CreateFlags, streams: Streams, clock: Clock): 
   const token = newToken();
   const lines = subjects.map((subject) => lineOf({ subject, scopes, expiresUnixMs, hash: hashOfToken(token) }));
   const { setting, file } = fileFor(isApi ? 'api' : 'worker', tokensFile);
+  if (out !== undefined && file !== undefined && resolve(out) === resolve(file)) {
+    throw usage(`--out ${out}: expected another file than that of the hashes`);
+  }
   const check = (text: string, before: string) => {
     const where = file ?? setting;
     if (flags.api !== undefined && expires === undefined) checkIsNew(flags.api, before, where);
