@@ -55,6 +55,7 @@ export async function runAgent(config: AgentConfig, environment: AgentCommandEnv
   systemClock.after(FREE_AFTER_MS, freeMemory);
   const status = `reporting ${config.workerId}`;
   service.ready(status);
+  // Whatever hangs, each measurement ends in a bounded time (`MachineMeter`): if the loop turns, heartbeats are made.
   service.watch(() => ({ status, stuck: undefined }));
   const signal = await signalled;
   service.stopping();

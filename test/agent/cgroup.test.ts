@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -5,7 +7,10 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readCpuLimit, readMemoryLimit } from '../../src/agent/measure/container-limits.ts';
 import { CpuMeter } from '../../src/agent/measure/cpu.ts';
+import { GpuMeter } from '../../src/agent/measure/gpu/gpu-meter.ts';
+import { Machine } from '../../src/agent/measure/machine.ts';
 import { fillPercent, measureMemory } from '../../src/agent/measure/memory.ts';
+import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const GIB = 1024 ** 3;
@@ -23,6 +28,29 @@ async function files(contents: Record<string, string>): Promise<void> {
     await writeFile(join(root, name), text);
   }
 }
+
+test('a file that does not answer does not keep a registration waiting', async () => {
+  const clock = new FakeClock();
+  const common = { clock, report: () => {} };
+  const machine = new Machine({ ...common, cgroupRoot: root, gpus: new GpuMeter({ ...common, vendors: [] }) });
+  const file = join(root, 'cpu.max');
+  // Whoever opens it to read waits for somebody who writes.
+  execFileSync('mkfifo', [file]);
+  const capacity = machine.capacity();
+  const writer = await eventually(() => {
+    try {
+      return openSync(file, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch {
+      return undefined;
+    }
+  });
+  try {
+    clock.advance(1000);
+    expect((await capacity).cores).toBe(0);
+  } finally {
+    closeSync(writer);
+  }
+});
 
 describe('memory', () => {
   const host = { usedBytes: 2 * GIB, totalBytes: 16 * GIB };

@@ -1,6 +1,6 @@
 /** All measurements of the machine, or of the container whose limits apply. */
 import { CGROUP_ROOT } from '../../lib/cgroup.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { type Clock, endsWithin } from '../../lib/clock.ts';
 import type { GpuUsage } from '../../model/telemetry.ts';
 import type { Report } from '../report.ts';
 import { CpuMeter } from './cpu.ts';
@@ -30,6 +30,7 @@ export interface Capacity {
 export interface MachineMeter {
   /** @param intervalMs until the next heartbeat: what is measured slowly is waited for only where that is long */
   usages(intervalMs: number): Promise<MachineUsages>;
+  /** Like `usages`, resolves in a bounded time whatever hangs: the agent's watchdog relies on it. */
   capacity(): Promise<Capacity>;
 }
 
@@ -66,6 +67,7 @@ export function patienceOf(intervalMs: number): Patience {
 }
 
 export class Machine implements MachineMeter {
+  readonly #clock: Clock;
   readonly #cpuMeter: CpuMeter;
   readonly #cpu: Probe<number>;
   readonly #memory: Probe<Awaited<ReturnType<typeof measureMemory>>>;
@@ -74,6 +76,7 @@ export class Machine implements MachineMeter {
 
   constructor(options: MachineOptions) {
     const { clock, report, cgroupRoot = CGROUP_ROOT, storagePath = '/', gpus } = options;
+    this.#clock = clock;
     this.#cpuMeter = new CpuMeter({ clock, cgroupRoot });
     this.#cpu = new Probe({ name: 'CPU', measure: () => this.#cpuMeter.measure(), clock, report });
     this.#memory = new Probe({ name: 'memory', measure: () => measureMemory({ cgroupRoot }), clock, report });
@@ -100,7 +103,7 @@ export class Machine implements MachineMeter {
 
   async capacity(): Promise<Capacity> {
     const [cores, memory, storage, gpus] = await Promise.all([
-      this.#cpuMeter.cores().catch(() => 0),
+      this.#cores(),
       this.#memory.refresh(MEASURE_WITHIN_MS),
       this.#storage.refresh(MEASURE_WITHIN_MS),
       this.#gpus.newest.length > 0 ? this.#gpus.newest : this.#gpus.refresh(FIRST_GPU_LOOK_WITHIN_MS),
@@ -111,5 +114,18 @@ export class Machine implements MachineMeter {
       storageGib: (storage?.deviceBytes ?? 0) / GIB,
       gpus: wholeDevices(gpus).length,
     };
+  }
+
+  /** A registration must not wait for ever either. */
+  async #cores(): Promise<number> {
+    let cores = 0;
+    const read = this.#cpuMeter.cores().then(
+      (count) => {
+        cores = count;
+      },
+      () => {},
+    );
+    await endsWithin(this.#clock, MEASURE_WITHIN_MS, read);
+    return cores;
   }
 }
