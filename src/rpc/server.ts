@@ -43,6 +43,8 @@ export interface RpcServerOptions {
   readonly authority?: Authority | undefined;
   /** Whether server reflection is served; default true. */
   readonly hasReflection?: boolean;
+  /** The time within which a stream is sent one ack per worker; default `ACK_EVERY_MS`. */
+  readonly ackEveryMs?: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -73,7 +75,7 @@ export class RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
-    const { manager, limits, tls, authority, clock, logger } = options;
+    const { manager, limits, tls, authority, ackEveryMs, clock, logger } = options;
     // grpc-js would write to stderr; everything that matters reaches us as an error.
     setLogVerbosity(logVerbosity.NONE);
     const { refusals } = manager;
@@ -97,7 +99,7 @@ export class RpcServer {
     });
     const guard = new CallGuard({ manager, peers: this.#peers, authority, ...limits });
     const registrar = new Registrar({ manager, guard, logger, clock });
-    this.#telemetry = telemetryHandlers({ manager, guard, registrar, limits, clock, logger });
+    this.#telemetry = telemetryHandlers({ manager, guard, registrar, limits, ackEveryMs, clock, logger });
     this.#server.addService(clusterDefinition, clusterHandlers({ manager, guard, registrar, logger }));
     this.#server.addService(telemetryDefinition, this.#telemetry.implementation);
     this.#health = new HealthService({ names: HEALTH_NAMES, peers: this.#peers, refusals });

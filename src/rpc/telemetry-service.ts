@@ -35,6 +35,8 @@ export interface TelemetryHandlersOptions {
   readonly registrar: Registrar;
   /** The heartbeat size limits announced to agents. */
   readonly limits: { readonly maxMessageBytes: number; readonly maxRecordBytes: number };
+  /** Default {@link ACK_EVERY_MS}. */
+  readonly ackEveryMs?: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -57,12 +59,13 @@ export function telemetryHandlers({
   guard,
   registrar,
   limits,
+  ackEveryMs = ACK_EVERY_MS,
   clock,
   logger,
 }: TelemetryHandlersOptions): TelemetryHandlers {
   const streams = new Set<HeartbeatStream>();
   const ackRoom = new AckRoom(MAX_UNREAD_ACKS, () => manager.refusals.count('pending_acks'));
-  const rota = new AckRota({ clock, periodMs: ACK_EVERY_MS });
+  const rota = new AckRota({ clock, periodMs: ackEveryMs });
   const parts = { guard, logger };
   return {
     implementation: {

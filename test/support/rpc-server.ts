@@ -6,7 +6,8 @@ import { type RpcLimits, RpcServer, type RpcServerOptions } from '../../src/rpc/
 import { type ClientAccess, WorkerClient } from './grpc-client.ts';
 import { NO_LIMITS } from './rpc-limits.ts';
 
-export interface RpcTestOptions extends Partial<Pick<RpcServerOptions, 'tls' | 'authority' | 'hasReflection'>> {
+export interface RpcTestOptions
+  extends Partial<Pick<RpcServerOptions, 'tls' | 'authority' | 'hasReflection' | 'ackEveryMs'>> {
   readonly engine?: TelemetryManagerOptions;
   readonly limits?: Partial<RpcLimits>;
   readonly logger?: Logger;
