@@ -33,6 +33,7 @@ except ModuleNotFoundError as error:
 
 INTERVAL_S = 5.0  # until the master names another one
 REGISTER_WITHIN_S = 10
+SHORTEST_SPAN_S = 0.5  # over which CPU usage is measured: a shorter one shows mostly this process
 LONGEST_BACKOFF_S = 10.0
 FAREWELL_WITHIN_S = 2.0
 MOST_REASONS = 16  # that are printed
@@ -63,15 +64,18 @@ class Machine:
 
     def __init__(self):
         self._busy, self._total = self._cpu_times()
+        self._since = time.monotonic()
+        self._cpu = 0.0
 
     def usages(self):
-        busy, total = self._cpu_times()
-        passed = total - self._total
-        cpu = 100.0 * (busy - self._busy) / passed if passed > 0 else 0.0
-        self._busy, self._total = busy, total
+        if time.monotonic() - self._since >= SHORTEST_SPAN_S:
+            self._since = time.monotonic()
+            busy, total = self._cpu_times()
+            self._cpu = max(0.0, 100.0 * (busy - self._busy) / max(1, total - self._total))
+            self._busy, self._total = busy, total
         disk = shutil.disk_usage("/")
         return {
-            "cpu_usage": max(0.0, cpu),
+            "cpu_usage": self._cpu,
             "memory_usage": self._memory(),
             "storage_usage": 100.0 * disk.used / disk.total,
         }
@@ -119,6 +123,7 @@ class Worker:
 
     def run(self):
         failures = 0
+        self._stopping.wait(SHORTEST_SPAN_S)  # so that the first heartbeat has a CPU usage
         while not self._stopping.is_set():
             try:
                 with self._channel() as channel:
@@ -127,7 +132,9 @@ class Worker:
                     failures = 0
                     self._stream(stub)
             except grpc.RpcError as error:
-                self._lost(f"{error.code().name}: {error.details()}")
+                self._lost(trouble_of(error, self._options.master))
+            except OSError as error:  # such as a token that is being replaced
+                self._lost(f"{error.filename} cannot be read: {error.strerror}")
             failures += 1
             # Half of the wait is random, so that a fleet which lost its master does not come back in one moment.
             longest = min(LONGEST_BACKOFF_S, 0.5 * 1.6 ** min(failures - 1, 10))
@@ -135,7 +142,7 @@ class Worker:
 
     def _lost(self, trouble):
         if trouble != self._trouble and not self._stopping.is_set():
-            print(f"no connection to {self._options.master}, trying again: {trouble}", flush=True)
+            print(f"{trouble}; trying again", flush=True)
         self._trouble = trouble
 
     def _channel(self):
@@ -163,7 +170,7 @@ class Worker:
             group=self._options.group,
             labels=dict(self._options.label),
             agent_version="example-python",
-            interval_ms=int(INTERVAL_S * 1000),
+            interval_ms=round(self._interval_s * 1000),
             **Machine.capacity(),
         )
         answer = stub.Register(info, timeout=REGISTER_WITHIN_S, metadata=self._metadata())
@@ -183,18 +190,20 @@ class Worker:
 
     def _heartbeats(self, ended):
         """Runs on a thread of gRPC's: yields a heartbeat whenever one is due."""
+        due = time.monotonic()
         while not self._stopping.is_set():
             if time.monotonic() >= self._quiet_until:
                 yield self._heartbeat()
-            if self._wait(ended):
+            # From when it was due, not from now: otherwise each heartbeat would be a little later than the master expects.
+            due = max(due + self._interval_s, time.monotonic())
+            if self._wait(ended, due):
                 return
         # The master answers what is left and ends its side; if it does not, the call is cut.
         threading.Thread(target=self._cut, args=(ended,), daemon=True).start()
         yield self._heartbeat(leaving=True)
 
-    def _wait(self, ended):
+    def _wait(self, ended, due):
         """Until the next heartbeat is due, or the worker stops. Returns whether the stream has ended."""
-        due = time.monotonic() + self._interval_s
         while (left := due - time.monotonic()) > 0 and not self._stopping.is_set() and not ended.is_set():
             self._stopping.wait(min(left, 0.5))
         return ended.is_set()
@@ -254,11 +263,41 @@ class Worker:
             self._interval_s = next_interval_ms / 1000
 
 
+# The master was reached, and answered with one of these.
+REFUSALS = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.FAILED_PRECONDITION,
+}
+
+
+def trouble_of(error, master):
+    """What to print of a call that failed."""
+    said = f"{error.code().name}: {error.details()}"
+    if error.code() in REFUSALS:
+        return f"the master {master} refuses this worker: {said}"
+    # What gRPC says when it is answered by HTTP/1.1, in its versions.
+    if re.search(r"http1|Failed parsing HTTP/2", said):
+        return f"no gRPC answer from {master}; is it the HTTP port? ({said})"
+    return f"no connection to {master}: {said}"
+
+
 def read(path):
     if path is None:
         return None
     with open(path, "rb") as file:
         return file.read()
+
+
+def address(text):
+    host, _, port = text.rpartition(":")
+    # An IPv6 address stands in brackets: without them, its last group would be taken for a port.
+    whole = re.fullmatch(r"\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+", host) and re.fullmatch(r"[0-9]{1,5}", port)
+    if not whole or not 1 <= int(port) <= 65535:
+        raise argparse.ArgumentTypeError(f"'{text}': expected host:port, such as 10.0.0.5:50051")
+    return text
 
 
 def label(text):
@@ -270,8 +309,12 @@ def label(text):
 
 def options_of(arguments=None):
     parser = argparse.ArgumentParser(description="Reports this machine to a Pulselane master.")
-    parser.add_argument("--master", default="127.0.0.1:50051", metavar="HOST:PORT", help="default: %(default)s")
-    parser.add_argument("--id", default=socket.gethostname(), help="default: the host name, %(default)s")
+    parser.add_argument(
+        "--master", default="127.0.0.1:50051", type=address, metavar="HOST:PORT", help="default: %(default)s"
+    )
+    # Not the host name: that is the id of the agent on this machine.
+    own_id = f"{socket.gethostname()}-python"
+    parser.add_argument("--id", default=own_id, help="unlike that of any other worker; default: %(default)s")
     parser.add_argument("--group", default="", help="workers that may fail together, such as those of a rack")
     parser.add_argument(
         "--label", action="append", type=label, default=[], metavar="NAME=VALUE", help="may be given again"

@@ -55,8 +55,10 @@ describeWith('python3-grpcio')('the Python of the page', () => {
       });
       expect(detail.record.metrics).toEqual({ queue_length: 3 });
     } finally {
-      await worker.end('SIGKILL');
+      // As Ctrl-C does.
+      await worker.end('SIGINT');
       await rm(folder, { recursive: true });
     }
+    expect(worker.printed).toBe('');
   });
 });

@@ -1,7 +1,7 @@
 /** What each example worker must do, whatever its language: tried with the worker as a process, against a real master. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, type TestContext, test } from 'vitest';
@@ -121,7 +121,8 @@ export function testExampleWorker(command: () => ExampleCommand): void {
     const first = startMaster({ ...settings, ADMISSION: 'approved' });
     await portOf(first, 'grpc');
     const worker = startWorker({ master: `127.0.0.1:${port}`, id: 'w' });
-    await eventually(() => /trying again: .*w is not admitted|trying again: .*w /.test(worker.printed));
+    await eventually(() => worker.printed.includes('; trying again'));
+    expect(worker.printed).toMatch(new RegExp(`^the master 127\\.0\\.0\\.1:${port} refuses this worker: .*\\bw\\b`));
     await first.close();
     await portOf(startMaster(settings), 'grpc');
     await eventually(() => worker.printed.includes('registered as w'));
@@ -172,6 +173,32 @@ export function testExampleWorker(command: () => ExampleCommand): void {
     const wary = startWorker({ master: address, id: 'w', 'tls-ca': other.path, 'token-file': tokenFile });
     await eventually(() => wary.printed.includes('trying again'));
     expect(wary.printed).not.toContain('registered');
+  });
+
+  test.concurrent('asks whether it is the HTTP port where that answers', async (context) => {
+    const { startMaster, startWorker } = await stage(context);
+    const port = await portOf(startMaster(), 'http');
+    const worker = startWorker({ master: `127.0.0.1:${port}`, id: 'w' });
+    await eventually(() => worker.printed.includes('trying again'));
+    expect(worker.printed).toContain(`no gRPC answer from 127.0.0.1:${port}; is it the HTTP port?`);
+  });
+
+  test.concurrent.each(['127.0.0.1', '127.0.0.1:0', ':50051', '127.0.0.1:70000', 'http://127.0.0.1:50051', '::1'])(
+    'refuses the address %s of a master',
+    async (address) => {
+      const { file, args, dashes } = command();
+      const worker = new ExampleProcess(file, [...args, `${dashes}master`, address]);
+      expect(await worker.end('SIGCONT')).toBe(2);
+      expect(worker.printed).toContain('expected host:port, such as 10.0.0.5:50051');
+    },
+  );
+
+  test.concurrent('without an id, is not taken for the agent of its machine', async (context) => {
+    const { startMaster, startWorker } = await stage(context);
+    const master = startMaster();
+    const worker = startWorker({ master: `127.0.0.1:${await portOf(master, 'grpc')}` });
+    await eventually(() => worker.printed.includes('registered as'));
+    expect(worker.printed).toMatch(new RegExp(`registered as ${hostname()}-(python|go)\n`));
   });
 
   test.concurrent('names an option that cannot be right, and ends', async (context) => {

@@ -8,21 +8,30 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // machine measures usages of this Linux machine in percent.
 type machine struct {
-	busy, total float64
+	busy, total, usage float64
+	since              time.Time
 }
+
+// shortestSpan is what CPU usage is measured over: a shorter one shows mostly this process.
+const shortestSpan = 500 * time.Millisecond
 
 func newMachine() *machine {
 	m := &machine{}
 	m.cpu()
+	m.usage = 0 // that was the usage since the machine was started
 	return m
 }
 
-// cpu is the usage since it was last asked for.
+// cpu is the usage since it was last measured.
 func (m *machine) cpu() float64 {
+	if time.Since(m.since) < shortestSpan {
+		return m.usage
+	}
 	fields := strings.Fields(firstLine("/proc/stat"))
 	var times [8]float64
 	var total float64
@@ -34,11 +43,11 @@ func (m *machine) cpu() float64 {
 	}
 	busy := total - times[3] - times[4] // without idle and iowait
 	passedBusy, passed := busy-m.busy, total-m.total
-	m.busy, m.total = busy, total
-	if passed <= 0 || passedBusy <= 0 {
-		return 0
+	m.busy, m.total, m.since, m.usage = busy, total, time.Now(), 0
+	if passed > 0 && passedBusy > 0 {
+		m.usage = 100 * passedBusy / passed
 	}
-	return 100 * passedBusy / passed
+	return m.usage
 }
 
 // memory returns the usage in percent, and how much there is in GiB.

@@ -19,17 +19,20 @@ import (
 	"io"
 	"math"
 	mathrand "math/rand"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
@@ -99,15 +102,19 @@ func newWorker(o options) *worker {
 
 // run returns after ctx is done and the farewell is said.
 func (w *worker) run(ctx context.Context) {
+	select { // so that the first heartbeat has a CPU usage
+	case <-ctx.Done():
+	case <-time.After(shortestSpan):
+	}
 	trouble := "" // told once, until the worker is registered again
 	for failures := 0; ctx.Err() == nil; failures++ {
 		registered, err := w.connect(ctx)
 		if registered {
 			failures, trouble = 0, ""
 		}
-		if err != nil && ctx.Err() == nil && describe(err) != trouble {
-			trouble = describe(err)
-			fmt.Printf("no connection to %s, trying again: %s\n", w.options.master, trouble)
+		if err != nil && ctx.Err() == nil && describe(err, w.options.master) != trouble {
+			trouble = describe(err, w.options.master)
+			fmt.Printf("%s; trying again\n", trouble)
 		}
 		select {
 		case <-ctx.Done():
@@ -160,6 +167,7 @@ func (w *worker) connect(ctx context.Context) (registered bool, err error) {
 func (w *worker) register(ctx context.Context, client pb.TelemetryServiceClient) error {
 	ctx, cancel := context.WithTimeout(ctx, registerWithin)
 	defer cancel()
+	interval, _ := w.pace()
 	_, totalMemory := memory()
 	_, totalStorage := storage()
 	answer, err := client.Register(ctx, &pb.WorkerInfo{
@@ -168,7 +176,7 @@ func (w *worker) register(ctx context.Context, client pb.TelemetryServiceClient)
 		Group:        w.options.group,
 		Labels:       w.options.labels,
 		AgentVersion: "example-go",
-		IntervalMs:   uint32(firstInterval.Milliseconds()),
+		IntervalMs:   uint32(interval.Milliseconds()),
 		TotalCpu:     cores(),
 		TotalMemory:  totalMemory,
 		TotalStorage: totalStorage,
@@ -183,6 +191,7 @@ func (w *worker) register(ctx context.Context, client pb.TelemetryServiceClient)
 
 // send sends a heartbeat whenever one is due, and the farewell once ctx is done. It returns why the stream ended.
 func (w *worker) send(ctx context.Context, stream pb.TelemetryService_StreamHeartbeatsClient, received <-chan error) error {
+	due := time.Now()
 	for ctx.Err() == nil {
 		interval, quiet := w.pace()
 		if !quiet {
@@ -190,11 +199,15 @@ func (w *worker) send(ctx context.Context, stream pb.TelemetryService_StreamHear
 				return <-received // Send itself says only that the stream is over
 			}
 		}
+		// From when it was due, not from now: otherwise each heartbeat would be a little later than the master expects.
+		if due = due.Add(interval); due.Before(time.Now()) {
+			due = time.Now()
+		}
 		select {
 		case err := <-received:
 			return err
 		case <-ctx.Done():
-		case <-time.After(interval):
+		case <-time.After(time.Until(due)):
 		}
 	}
 	if err := stream.Send(w.heartbeat(true)); err == nil {
@@ -312,12 +325,24 @@ func (w *worker) pace() (interval time.Duration, quiet bool) {
 	return w.interval, time.Now().Before(w.quietUntil)
 }
 
-// describe tells a status in its own words.
-func describe(err error) string {
-	if s, ok := status.FromError(err); ok {
-		return fmt.Sprintf("%s: %s", s.Code(), s.Message())
+// What gRPC says when it is answered by HTTP/1.1, in its versions; 1.33 says only that the connection was closed.
+var noGrpc = regexp.MustCompile(`looked like an HTTP/1\.1 header|error reading server preface|connection closed`)
+
+// describe says what to print of a call that failed.
+func describe(err error, master string) string {
+	s, ok := status.FromError(err)
+	if !ok {
+		return err.Error()
 	}
-	return err.Error()
+	said := fmt.Sprintf("%s: %s", s.Code(), s.Message())
+	switch s.Code() {
+	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted, codes.FailedPrecondition:
+		return fmt.Sprintf("the master %s refuses this worker: %s", master, said) // it was reached
+	}
+	if noGrpc.MatchString(said) {
+		return fmt.Sprintf("no gRPC answer from %s; is it the HTTP port? (%s)", master, said)
+	}
+	return fmt.Sprintf("no connection to %s: %s", master, said)
 }
 
 type options struct {
@@ -345,7 +370,8 @@ func readOptions() (options, error) {
 	host, _ := os.Hostname()
 	o := options{labels: labels{}}
 	flag.StringVar(&o.master, "master", "127.0.0.1:50051", "`host:port` of the master")
-	flag.StringVar(&o.id, "id", host, "the worker's id")
+	// Not the host name: that is the id of the agent on this machine.
+	flag.StringVar(&o.id, "id", host+"-go", "the worker's `id`, unlike that of any other")
 	flag.StringVar(&o.group, "group", "", "workers that may fail together, such as those of a rack")
 	flag.Var(o.labels, "label", "`name=value`; may be given again")
 	flag.StringVar(&o.tokenFile, "token-file", "", "`file` that holds the worker's token and nothing else")
@@ -361,12 +387,24 @@ func readOptions() (options, error) {
 	if flag.NArg() > 0 {
 		return o, fmt.Errorf("%q is no option; -help lists them", flag.Arg(0))
 	}
+	if err := checkAddress(o.master); err != nil {
+		return o, fmt.Errorf("-master %w", err)
+	}
 	// What cannot be read now is a mistake; later it may be a file that is being replaced.
 	if _, err := o.header(); err != nil {
 		return o, err
 	}
 	_, err := o.transport()
 	return o, err
+}
+
+func checkAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	number, notNumber := strconv.ParseUint(port, 10, 16)
+	if err != nil || host == "" || strings.ContainsAny(host, "/ ") || notNumber != nil || number == 0 {
+		return fmt.Errorf("%q: expected host:port, such as 10.0.0.5:50051", address)
+	}
+	return nil
 }
 
 // header is the metadata by which the master knows this worker.
