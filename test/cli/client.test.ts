@@ -293,7 +293,7 @@ describe('a client of a master of ours', () => {
     fleet.board.setLane(0, { number: 1, kind: 'dedicated', state: 'ready', restarts: 0 });
     fleet.board.setLane(1, { number: 2, kind: 'shared', state: 'restarting', restarts: 2 });
     expect((await run(['status', '--url', url], { clock })).stdout).toContain(
-      'lanes       1 own (of 64, as many as the cores run well; MAX_DEDICATED_LANES changes it), 1 shared, ' +
+      'lanes       1 dedicated (at most 64, as many as the cores run well; MAX_DEDICATED_LANES changes it), 1 shared, ' +
         '1 restarting, 2 restarts\n',
     );
   });
@@ -371,7 +371,7 @@ describe('a look inside a master', () => {
       'SKEW',
       'MISSED',
       'LATE',
-      'TWICE',
+      'DUPLICATE',
       'RESTARTS',
     ]);
     expect(stdout).toMatch(/^web-1 {2}active .*\nweb-2 {2}active /m);
@@ -398,7 +398,7 @@ describe('a look inside a master', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain('boot id          0123456789abcdef0123456789abcdef\n');
     expect(stdout).toContain('gRPC             1 connection, 3 streams\n');
-    expect(stdout).toMatch(/2 {2}shared {2}ready {8}2 {9}3 {2}it ended {6}b, c\n$/);
+    expect(stdout).toMatch(/2 {2}shared {5}ready {8}2 {9}3 {2}it ended {6}b, c\n$/);
     expect(JSON.parse((await run(['internal-state', '--url', url, '-o', 'json'])).stdout)).toMatchObject({
       lanes: [{ worker_ids: ['a'] }, { worker_ids: ['b', 'c'], last_error: 'it ended' }],
     });

@@ -79,7 +79,7 @@ describe('a master in a terminal', () => {
     expect(terminal.text.split('\n')).toEqual([
       'gRPC listens on :4711 (all interfaces): workers report there',
       'HTTP listens on 127.0.0.1:4712',
-      'Lanes: up to 1 worker gets a thread of its own (MAX_DEDICATED_LANES); the others share 1 thread',
+      'Lanes: 1 worker can have a thread of its own, set by MAX_DEDICATED_LANES; the others share 1 thread',
       'Try next: curl http://127.0.0.1:4712/telemetry, or type workers or help here',
       'master>',
     ]);
@@ -140,13 +140,19 @@ describe('a master without a terminal', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(lines.map(({ msg }) => msg)).toEqual(['listening', 'listening', 'lanes', 'stopping', 'stopped']);
+    expect(lines.map(({ msg }) => msg)).toEqual([
+      'listening',
+      'listening',
+      'workers that can have a thread of their own',
+      'stopping',
+      'stopped',
+    ]);
     expect(lines[1]).toMatchObject({
       protocol: 'http',
       address: '127.0.0.1:4712',
       try: 'curl http://127.0.0.1:4712/telemetry',
     });
-    expect(lines[2]).toMatchObject({ dedicated: 1, shared: 1, limitedBy: 'MAX_DEDICATED_LANES' });
+    expect(lines[2]).toMatchObject({ dedicatedLanes: 1, sharedLanes: 1, limitedBy: 'MAX_DEDICATED_LANES' });
     expect(stdin.listenerCount('data')).toBe(0);
   });
 });
@@ -235,7 +241,7 @@ test('addresses are told as they are bound and tried as they can be called', () 
   expect(announcementLines(off, false)).toEqual([
     'gRPC listens on [::1]:1: workers report there',
     'HTTP is off (HTTP_PORT)',
-    'Lanes: up to 7 workers get a thread of their own (memory: 7, cores: 64); the others share 2 threads',
+    'Lanes: 7 workers can have a thread of their own, limited by memory (cores allow 64); the others share 2 threads',
     'Try next: pulselane agent --master [::1]:1, or type workers or help here',
   ]);
   expect(announcementFields(off)).toHaveLength(1);

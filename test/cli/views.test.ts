@@ -169,9 +169,9 @@ test('the list shows usages, age and lane of each worker', () => {
   expect(workersText(rows)).toBe(
     [
       'ID      STATE          CPU     MEM    GPU  TASKS   LAST  LANE',
-      'node-a  active       12.3%   40.0%   0.0%      2     3s  3 own',
+      'node-a  active       12.3%   40.0%   0.0%      2     3s  3 dedicated',
       'node-b  registered       –       –      –      –  1m 5s  3 shared',
-      'node-c  inactive    *12.3%  *40.0%  *0.0%     *2     3s  12 own, restarting, restarted 2×',
+      'node-c  inactive    *12.3%  *40.0%  *0.0%     *2     3s  12 dedicated, restarting, restarted 2×',
       '* the last value of a worker that is silent now',
       '',
       '3 workers',
@@ -249,7 +249,7 @@ test('a worker in quarantine is told how it gets out', () => {
     facts: undefined,
   };
   const text = workerText(detail('a', { lane: { ...LANE, state: 'quarantined', restarts: 5 }, inside }));
-  expect(text).toContain('3 own, quarantined, restarted 5×');
+  expect(text).toContain('3 dedicated, quarantined, restarted 5×');
   expect(text).not.toContain('isolation');
   expect(text).toContain('"release a" tries it again now');
 });
@@ -295,7 +295,7 @@ test('the inside of a master is shown with each lane, and with what limits them'
   expect(text).toContain('gRPC             1 connection, 3 streams\n');
   expect(text).toContain('main thread      late by 0.3 ms, at most 12 ms\n');
   expect(text).toContain('boot id          0123456789abcdef0123456789abcdef\n');
-  expect(text).toContain('lanes            2, at most 2,527 own (MAX_DEDICATED_LANES)\n');
+  expect(text).toContain('lanes            2, at most 2,527 dedicated (set by MAX_DEDICATED_LANES)\n');
   expect(text).toContain(
     'record memory    1.0 MiB in records, 0.0 MiB on their way, 0.0 MiB let go, of 512.0 MiB; one record may have 8.0 MiB',
   );
@@ -316,32 +316,32 @@ test('the inside of a master is shown with each lane, and with what limits them'
       .map((line) => line.trim().split(/ {2,}/)),
   ).toEqual([
     ['LANE', 'KIND', 'STATE', 'WORKERS', 'RESTARTS', 'LAST FAILURE', 'SERVES'],
-    ['1', 'own', 'ready', '1', '0', 'a'],
+    ['1', 'dedicated', 'ready', '1', '0', 'a'],
     ['2', 'shared', 'ready', '2', '3', 'it ended', 'b, c, d'],
   ]);
 });
 
 test('the plan of lanes is told with every limit that is known, or with the setting that overrides them', () => {
   expect(lanePlanText(LANE_PLAN)).toBe(
-    'Lanes: up to 742 workers get a thread of their own (memory: 742, cores: 1,024, memory maps: 1,217, ' +
-      'processes: 144,000); the others share 2 threads',
+    'Lanes: 742 workers can have a thread of their own, limited by memory (cores allow 1,024; memory maps 1,217; ' +
+      'processes 144,000); the others share 2 threads',
   );
   expect(lanePlanText({ ...LANE_PLAN, isSet: true, dedicated: 5000, shared: 1 })).toBe(
-    'Lanes: up to 5,000 workers get a thread of their own (MAX_DEDICATED_LANES); the others share 1 thread',
+    'Lanes: 5,000 workers can have a thread of their own, set by MAX_DEDICATED_LANES; the others share 1 thread',
   );
   expect(lanePlanText({ ...LANE_PLAN, isSet: true, dedicated: 1 })).toContain(
-    'up to 1 worker gets a thread of its own (',
+    'Lanes: 1 worker can have a thread of its own, set',
   );
   expect(lanePlanText({ ...LANE_PLAN, isSet: true, dedicated: 0 })).toBe(
-    'Lanes: all workers share 2 threads (MAX_DEDICATED_LANES)',
+    'Lanes: all workers share 2 threads, set by MAX_DEDICATED_LANES',
   );
-  const machine = { memory: 742, cores: 1024, 'memory maps': 1217, processes: 144_000 };
-  expect(lanePlanFields(LANE_PLAN)).toEqual({ dedicated: 742, shared: 2, limitedBy: 'memory', machine });
+  const allowedBy = { memory: 742, cores: 1024, 'memory maps': 1217, processes: 144_000 };
+  expect(lanePlanFields(LANE_PLAN)).toEqual({ dedicatedLanes: 742, sharedLanes: 2, limitedBy: 'memory', allowedBy });
   expect(lanePlanFields({ ...LANE_PLAN, byCores: 64, dedicated: 64 })).toMatchObject({
-    dedicated: 64,
+    dedicatedLanes: 64,
     limitedBy: 'cores',
   });
-  expect(lanePlanFields({ ...LANE_PLAN, isSet: true })).toMatchObject({ limitedBy: 'MAX_DEDICATED_LANES', machine });
+  expect(lanePlanFields({ ...LANE_PLAN, isSet: true })).toMatchObject({ limitedBy: 'MAX_DEDICATED_LANES', allowedBy });
 });
 
 test('why there are so many lanes is said with what changes it', () => {
@@ -352,12 +352,12 @@ test('why there are so many lanes is said with what changes it', () => {
   expect(text({ limitedBy: 'first workers' })).toBe(
     '64 at least on any number of cores; MAX_DEDICATED_LANES changes it',
   );
-  expect(text({ limitedBy: setting })).toBe(setting);
+  expect(text({ limitedBy: setting })).toBe(`set by ${setting}`);
   expect(text({ limitedBy: 'memory', setting: 'memory.max', isMemoryShort: true })).toBe(
-    'memory: memory.max; memory is short, no more are started',
+    'limited by memory: memory.max; memory is short, no more are started',
   );
   // One core.
-  expect(lanePlanText({ ...LANE_PLAN, byCores: 32, dedicated: 64 })).toContain('(first workers: 64, memory: 742, ');
+  expect(lanePlanText({ ...LANE_PLAN, byCores: 32, dedicated: 64 })).toContain('limited by cores (memory allows 742; ');
 });
 
 /** Of `GET /telemetry`. */
@@ -416,7 +416,7 @@ const LIVENESS: LivenessView = {
 test('a worker’s state tells since when and why, and what is out of the ordinary', () => {
   const usual = workerText(detail('w', { state: 'suspect', liveness: LIVENESS }));
   expect(usual).toContain('suspect for 14s (silence)\n');
-  expect(usual).toContain('0 missed, 0 late, 0 twice');
+  expect(usual).toContain('0 missed, 0 late, 0 duplicate');
   expect(usual).not.toMatch(/restarts|clock|stuck/);
   const liveness = {
     ...LIVENESS,

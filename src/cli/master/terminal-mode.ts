@@ -81,7 +81,7 @@ function logFace({ streams, config }: TerminalModeOptions): TerminalMode {
     logger,
     async started(master) {
       for (const fields of announcementFields(master)) logger.info(fields, 'listening');
-      logger.info(lanePlanFields(master.manager.lanePlan), 'lanes');
+      logger.info(lanePlanFields(master.manager.lanePlan), 'workers that can have a thread of their own');
     },
     async stopping(cause) {
       logger.info({ cause }, 'stopping');

@@ -6,7 +6,6 @@ import { holdsLines } from './holds-text.ts';
 import type { InternalStateView, LaneRow } from './internal-state-view.ts';
 import { laneLimitText, threadBudgetSection } from './lane-plan-text.ts';
 import type { ClusterView, HeartbeatCounts, LanesView, UsageColumns } from './views.ts';
-import { KIND_NAMES } from './workers-text.ts';
 
 export function clusterText(view: ClusterView, page = ENDLESS_PAGE): string {
   const { health, holds, workers, states, tasks, means, lanes, inside } = view;
@@ -26,7 +25,10 @@ export function clusterText(view: ClusterView, page = ENDLESS_PAGE): string {
 }
 
 function lanesText({ counts: { dedicated, shared, penalty }, limit, notReady, restarts }: LanesView): string {
-  return [`${count(dedicated)} own (of ${count(limit.dedicated)}, ${laneLimitText(limit)})`, `${count(shared)} shared`]
+  return [
+    `${count(dedicated)} dedicated (at most ${count(limit.dedicated)}, ${laneLimitText(limit)})`,
+    `${count(shared)} shared`,
+  ]
     .concat(penalty === 0 ? [] : [`${count(penalty)} penalty`])
     .concat(countsText(notReady), restarts === 0 ? [] : [countOf(restarts, 'restart')])
     .join(', ');
@@ -57,7 +59,7 @@ export function internalStateText(state: InternalStateView, page = ENDLESS_PAGE)
     ['pending', count(pending)],
     [
       'lanes',
-      `${count(lanes.length)}, at most ${count(lanePlan.dedicated)} own` +
+      `${count(lanes.length)}, at most ${count(lanePlan.dedicated)} dedicated` +
         (laneLimit === undefined ? '' : ` (${laneLimitText(laneLimit)})`),
     ],
     ...(state.threadsLeftBehind === 0
@@ -78,7 +80,7 @@ export function internalStateText(state: InternalStateView, page = ENDLESS_PAGE)
   if (lanes.length === 0) return summary;
   const rows = lanes.map((lane) => [
     String(lane.number),
-    KIND_NAMES[lane.kind],
+    lane.kind,
     lane.state,
     count(lane.workers),
     count(lane.restarts),

@@ -81,7 +81,7 @@ function livenessFacts({ stuck, intervalMs, skewMs, missed, late, duplicate, res
   return [
     ...(stuck === undefined ? [] : [['stuck', STUCK_TEXTS[stuck] ?? stuck] as const]),
     ['interval', formatDuration(intervalMs)],
-    ['sequence', `${count(missed)} missed, ${count(late)} late, ${count(duplicate)} twice`],
+    ['sequence', `${count(missed)} missed, ${count(late)} late, ${count(duplicate)} duplicate`],
     ...(restarts === 0 ? [] : [['restarts', count(restarts)] as const]),
     ...(skewMs === undefined ? [] : [['clock', clockText(skewMs)] as const]),
   ];
@@ -117,7 +117,7 @@ function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetailView)
       : [
           [
             'timing',
-            `host loop lag ${measured(timing.hostLoopLagMs)}, round trip ${measured(timing.lastRoundTripMs)}`,
+            `event loop lag ${measured(timing.hostLoopLagMs)}, round trip ${measured(timing.lastRoundTripMs)}`,
           ] as const,
         ]),
     ...(address === undefined ? [] : [['address', address] as const]),

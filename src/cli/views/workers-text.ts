@@ -1,6 +1,5 @@
 /** The list of workers, and of those that wait to be let in. */
 import { formatDuration } from '../../config/kinds.ts';
-import type { LaneKind } from '../../model/lanes.ts';
 import { ENDLESS_PAGE } from '../text/page.ts';
 import type { Meaning } from '../text/paint.ts';
 import { type Cell, type Column, prose, section, table } from '../text/table.ts';
@@ -147,7 +146,7 @@ const LIVENESS_COLUMNS: readonly Column[] = [
   { title: 'SKEW', align: 'right', rank: 4 },
   { title: 'MISSED', align: 'right', rank: 6 },
   { title: 'LATE', align: 'right', rank: 2 },
-  { title: 'TWICE', align: 'right', rank: 1 },
+  { title: 'DUPLICATE', align: 'right', rank: 1 },
   { title: 'RESTARTS', align: 'right', rank: 5 },
 ];
 
@@ -225,15 +224,8 @@ export function pendingText(rows: readonly PendingRow[], page = ENDLESS_PAGE): s
   return section(title, (inner) => table(PENDING_COLUMNS, cells, inner), page);
 }
 
-/** How kinds of lanes are called in few letters. */
-export const KIND_NAMES: Readonly<Record<LaneKind, string>> = {
-  dedicated: 'own',
-  shared: 'shared',
-  penalty: 'penalty',
-};
-
-/** `12 own`; what is out of the ordinary is added. */
+/** `12 dedicated`; what is out of the ordinary is added. */
 export function laneText({ number, kind, state, restarts }: LaneView): string {
   const unusual = [...(state === 'ready' ? [] : [state]), ...(restarts === 0 ? [] : [`restarted ${restarts}×`])];
-  return [`${number} ${KIND_NAMES[kind]}`, ...unusual].join(', ');
+  return [`${number} ${kind}`, ...unusual].join(', ');
 }
