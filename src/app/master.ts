@@ -99,6 +99,7 @@ async function start(
 
   const rpc = new RpcServer({
     address: config.grpcAddress,
+    names: config.names,
     manager,
     limits: config,
     tls,
@@ -299,6 +300,7 @@ function makeHttp(
   if (config.httpAddress === undefined) return undefined;
   const http = new HttpHost({
     address: config.httpAddress,
+    names: config.names,
     board: manager.boardMemory,
     roster: () => [...manager.announcements(), readiness.announcement],
     corsOrigins: config.corsOrigins,

@@ -11,6 +11,7 @@
  */
 import { type Address, formatAddress } from '../config/kinds.ts';
 import { masterOptions } from '../config/options.ts';
+import { type SettingNames, settingText } from '../config/setting-names.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { portTakenText } from '../lib/local-ports.ts';
@@ -28,6 +29,8 @@ export interface HttpHostOptions {
   readonly board: BoardMemory;
   /** Where to listen; port 0 means any free port, which then stays the same for the life of the host. */
   readonly address: Address;
+  /** How errors name the setting of the address. */
+  readonly names?: SettingNames | undefined;
   readonly corsOrigins: readonly string[];
   readonly allowedHosts: readonly string[];
   readonly limits: HttpLimits;
@@ -149,7 +152,7 @@ export class HttpHost {
         this.#listening(message.address);
         break;
       case 'listenFailed':
-        this.#listenFailed(bindError(this.#address, message));
+        this.#listenFailed(bindError(this.#address, message, this.#options.names));
         break;
       case 'log':
         logger[message.level](message.message);
@@ -216,8 +219,13 @@ const BIND_PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 /** A bind failure for people: the setting, its value, and what is wrong. */
-export function bindError(address: Address, failure: { code: string; message: string }): PulselaneError {
+export function bindError(
+  address: Address,
+  failure: { code: string; message: string },
+  names?: SettingNames,
+): PulselaneError {
   const problem =
     failure.code === 'EADDRINUSE' ? portTakenText(address.port) : (BIND_PROBLEMS[failure.code] ?? failure.message);
-  return new PulselaneError('environment', `${masterOptions.httpAddress.env}=${formatAddress(address)}: ${problem}`);
+  const setting = settingText(names, masterOptions.httpAddress.env, formatAddress(address));
+  return new PulselaneError('environment', `${setting}: ${problem}`);
 }

@@ -1,6 +1,7 @@
 /** The gRPC server: both services, the standard health service and reflection on one port, in the main thread. */
 import { type ConnectionInjector, logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../config/kinds.ts';
+import { type SettingNames, settingText } from '../config/setting-names.ts';
 import type { FrontGauges } from '../engine/figure-publisher.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { MasterWorker } from '../gen/cluster/master_worker_pb.ts';
@@ -35,6 +36,8 @@ export interface RpcLimits extends ConnectionLimits, PeerLimits {
 
 export interface RpcServerOptions {
   readonly address: Address;
+  /** How errors name the setting of the address. */
+  readonly names?: SettingNames | undefined;
   readonly manager: TelemetryManager;
   readonly limits: RpcLimits;
   /** Undefined: plaintext. */
@@ -150,7 +153,8 @@ export class RpcServer {
     }
     this.#close();
     const reason = /EADDRINUSE/.test(messageOf(failure)) ? portTakenText(address.port) : messageOf(failure);
-    throw new PulselaneError('environment', `GRPC_PORT=${formatAddress(address)}: ${reason}`, { cause: failure });
+    const setting = settingText(this.#options.names, 'GRPC_PORT', formatAddress(address));
+    throw new PulselaneError('environment', `${setting}: ${reason}`, { cause: failure });
   }
 
   /** Sets the health of the whole server and of each service. */

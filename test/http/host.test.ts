@@ -234,7 +234,12 @@ describe('a port that is taken', () => {
     ['EADDRNOTAVAIL', 'HTTP_PORT=:80: this machine does not have that address'],
     ['', 'HTTP_PORT=:80: what the system said'],
   ])('%s reads as "%s"', (code, message) => {
-    expect(bindError({ host: '', port: 80 }, { code, message: 'what the system said' }).message).toBe(message);
+    const failure = { code, message: 'what the system said' };
+    expect(bindError({ host: '', port: 80 }, failure).message).toBe(message);
+    const names = { HTTP_PORT: { name: '--http-port', where: '' } };
+    expect(bindError({ host: '', port: 80 }, failure, names).message).toBe(
+      message.replace('HTTP_PORT=', '--http-port '),
+    );
   });
 });
 

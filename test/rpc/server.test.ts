@@ -284,8 +284,9 @@ test('a taken port is an error that names the setting', async () => {
     address: { host: '127.0.0.1', port: setup.port },
     manager: setup.manager,
     limits: NO_LIMITS,
+    names: { GRPC_PORT: { name: '--grpc-port', where: '' } },
     clock: systemClock,
     logger: silentLogger,
   });
-  await expect(second.start()).rejects.toThrow(`GRPC_PORT=127.0.0.1:${setup.port}: the port is in use`);
+  await expect(second.start()).rejects.toThrow(`--grpc-port 127.0.0.1:${setup.port}: the port is in use`);
 });
