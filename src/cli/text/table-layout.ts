@@ -70,8 +70,10 @@ export function layOut(
   const usual = measured.filter(({ column }) => isWide || column.isExtra !== true);
   const shown = isWide ? usual : withoutLowest(usual, room);
   if (widthBeside(shown, 'least') > room) return { shown: undefined, leftOut: [] };
-  const leftOut = usual.filter((each) => !shown.includes(each));
-  const all = leftOut.length > 0 || isWide ? shown : withExtras(shown, measured, room);
+  const all = shown.length < usual.length || isWide ? shown : withExtras(shown, measured, room);
+  // Without a window nothing lacks room: extras are left out all the same.
+  const wanted = Number.isFinite(room) ? measured : usual;
+  const leftOut = wanted.filter((each) => !all.includes(each));
   return { shown: narrowed(all, room), leftOut: leftOut.map(({ index }) => index) };
 }
 
