@@ -42,6 +42,12 @@ interface QueryFlags {
 const NAMED = ['label', 'min', 'max'] as const;
 const PLAIN = ['state', 'group', 'isolation', 'sort', 'limit'] as const;
 
+/** How words of the prompt begin that a value or a name ends; states are offered whole. */
+export const FILTER_STARTS: readonly string[] = [
+  ...PLAIN.filter((name) => name !== 'state').map((name) => `${name}=`),
+  ...NAMED.map((name) => `${name}.`),
+];
+
 export function addQueryOptions(command: Command): Command {
   const named = (flags: string, description: string) =>
     new Option(flags, description).argParser((value, before: readonly string[] = []) => [...before, value]);
@@ -80,6 +86,7 @@ export function queryOfFlags(flags: QueryFlags, prefix: string): WorkerQuery {
  * @throws PulselaneError `invalid_argument`, naming the word
  */
 export function queryOfWords(words: readonly string[]): WorkerQuery | undefined {
+  refuseFlags(words);
   const typed = words.map((word) => ({ word, typed: typedIn(word) }));
   const prefixes = typed.filter(({ typed }) => typed === undefined).map(({ word }) => word);
   if (prefixes.length > 1) return undefined;
@@ -87,6 +94,17 @@ export function queryOfWords(words: readonly string[]): WorkerQuery | undefined 
     typed.map(({ typed }) => typed).filter((each) => each !== undefined),
     prefixes[0] ?? '',
   );
+}
+
+/** Flags of the command are habits, but no words of the prompt. @throws PulselaneError `invalid_argument` */
+function refuseFlags(words: readonly string[]): void {
+  for (const [index, word] of words.entries()) {
+    const [, name = '', joined] = /^--(\w+)(?:=(.*))?$/.exec(word) ?? [];
+    const isNamed = NAMED.some((each) => each === name);
+    if (!isNamed && !PLAIN.some((each) => each === name)) continue;
+    const value = joined ?? words[index + 1] ?? '';
+    throw invalid(`${word}: at the prompt, filters have no dashes: ${name}${isNamed ? '.' : '='}${value}`);
+  }
 }
 
 function typedIn(word: string): Typed | undefined {

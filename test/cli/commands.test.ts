@@ -50,7 +50,7 @@ describe('a command', () => {
       'ID',
       'stranger',
     ]);
-    expect(text).toMatch(/node-b {5}active +42\.0% +0\.0% +– +0 +<1s +(<1s|1s) {2}1 own +heartbeat/);
+    expect(text).toMatch(/node-b {5}active +42\.0% +0\.0% +– +0 +<1s +(<1s|1s) {2}1 dedicated +heartbeat/);
     const some = (await type('workers my')) ?? '';
     expect(some.split('\n').slice(1)).toEqual([
       expect.stringMatching(/^my worker {2}registered /),
@@ -116,6 +116,8 @@ describe('a command', () => {
     expect(await type('workers state=gone')).toMatch(/^state=gone: unknown value "gone"; expected one of registered,/);
     expect(await type('workers sort=size')).toMatch(/^sort=size: cannot sort by "size"; expected one of worker_id,/);
     expect(await type('workers limit=few')).toBe('limit=few: expected a whole number, at least 1');
+    expect(await type('workers --state active')).toBe('--state: at the prompt, filters have no dashes: state=active');
+    expect(await type('workers --label=zone=a')).toContain('filters have no dashes: label.zone=a');
     // What is no filter is the start of an id.
     expect(await type('workers zone=a')).toBe('No worker’s id begins with "zone=a".');
   });
@@ -139,7 +141,7 @@ describe('a command', () => {
     const type = typing(master);
     await addWorker(master, 'node-a');
     await addWorker(master, 'node-b');
-    await eventually(async () => /^lane +\d+ own$/m.test((await type('status node-a')) ?? ''));
+    await eventually(async () => /^lane +\d+ dedicated$/m.test((await type('status node-a')) ?? ''));
     expect(await type('isolate node-a dedicated')).toBe('node-a will have a thread of its own. It has one.');
     expect(await type('isolate node-b dedicated')).toBe(
       'node-b will have a thread of its own. The only one (limited by MAX_DEDICATED_LANES) is used by a worker that ' +
@@ -165,7 +167,7 @@ describe('a command', () => {
     const exampleOf = (method: string, path: string): unknown =>
       paths[`/api/v1/workers/{id}${path}`]?.[method]?.responses[200]?.content['application/json'].example.message;
     await addWorker(master, 'worker-0');
-    await eventually(async () => /^lane +\d+ own$/m.test((await type('status worker-0')) ?? ''));
+    await eventually(async () => /^lane +\d+ dedicated$/m.test((await type('status worker-0')) ?? ''));
     await addWorker(master, 'worker-1');
     expect(await type('isolate worker-1 dedicated')).toBe(exampleOf('put', '/isolation'));
     expect(await type('approve worker-1')).toBe(exampleOf('post', '/approve'));
@@ -270,7 +272,8 @@ describe('completion', () => {
     expect(complete('approve ', context)).toEqual([['stranger '], '']);
     expect(complete('help st', context)).toEqual([['stats ', 'status '], 'st']);
     expect(complete('workers no', context)).toEqual([['node-a ', 'node-b '], 'no']);
-    expect(complete('workers l', context)).toEqual([['liveness '], 'l']);
+    expect(complete('workers li', context)).toEqual([['limit=', 'liveness '], 'li']);
+    expect(complete('workers state=left la', context)).toEqual([['label.'], 'la']);
     expect(complete('internal-state no', context)).toEqual([[], 'no']);
     expect(complete('status node-a no', context)).toEqual([[], 'no']);
   });

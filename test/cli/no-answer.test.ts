@@ -5,6 +5,12 @@ import { NoAnswerError } from '../../src/cli/client/send.ts';
 const failure = (code: string, isSecured: boolean, rawPacket?: Uint8Array) =>
   new NoAnswerError(Object.assign(new Error('it failed'), { code, rawPacket }), isSecured);
 
+test('a certificate for other names is told with its names', () => {
+  const reason = "Host: a. is not in the cert's altnames: DNS:elsewhere";
+  const cause = Object.assign(new Error('it failed'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID', reason });
+  expect(noAnswerText('https://a', new NoAnswerError(cause, false), false)).toContain(reason);
+});
+
 /** Which of these a client sees of one and the same master depends on who is faster. */
 test.each([
   ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', false],

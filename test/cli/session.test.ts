@@ -206,6 +206,7 @@ describe('somebody leaves', () => {
     await terminal.endsWith('master>');
     // Anything else takes the question back.
     stdin.write(`help exit${KEY.enter}`);
+    await terminal.shows('The exit is cancelled.');
     await terminal.shows('exit: stop the master;');
     await terminal.endsWith('master>');
     stdin.write(keys);

@@ -223,7 +223,8 @@ export class ApiClient {
         const what =
           this.#token === undefined
             ? 'asks for a token: give --token-file <file>, or set PULSELANE_TOKEN'
-            : (expiryTold(text) ?? 'does not know this token: it was taken back, or is of another master');
+            : (expiryTold(text) ??
+              'does not know this token: it was taken back, or is of another master, or is a worker’s token');
         return new PulselaneError('unauthenticated', `the master at ${this.url} ${what}`);
       }
       case 403:

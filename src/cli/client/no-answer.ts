@@ -30,7 +30,10 @@ export function noAnswerText(url: string, error: NoAnswerError, hasCert: boolean
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
     return `the certificate at ${url} is not valid at this time (${code})`;
   }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `the certificate at ${url} is for other names (${code})`;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    // The reason ends with the names of the certificate.
+    return `the certificate at ${url} is for other names (${code}): ${error.reason ?? error.message}`;
+  }
   // Over TLS 1.3 a client learns only after the handshake that its certificate is missing or was not taken: by an
   // alert, or by the end of the connection alone.
   if (/CERTIFICATE_REQUIRED|ALERT_\w*(CERTIFICATE|UNKNOWN_CA)/.test(code) || (CLOSED.has(code) && error.isSecured)) {

@@ -34,10 +34,14 @@ export class NoAnswerError extends Error {
   /** What came instead of an answer; empty if nothing did. */
   readonly received: Uint8Array;
 
+  /** Why a certificate is not for the name that was asked for, with the names that it is for. */
+  readonly reason: string | undefined;
+
   constructor(cause: unknown, isSecured: boolean) {
     super(messageOf(cause), { cause });
-    const { code, rawPacket } = cause as NodeJS.ErrnoException & { rawPacket?: Uint8Array };
+    const { code, rawPacket, reason } = cause as NodeJS.ErrnoException & { rawPacket?: Uint8Array; reason?: string };
     this.code = code ?? messageOf(cause);
+    this.reason = reason;
     this.isSecured = isSecured;
     this.received = rawPacket ?? new Uint8Array();
   }

@@ -2,9 +2,9 @@
 import { Command } from 'commander';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { agentOptions, clientOptions, masterOptions, type Options } from '../../config/options.ts';
-import { agentConfig, clientConfig, explainOptions, masterConfig } from '../../config/resolve.ts';
+import { agentConfig, clientConfig, explainOptions, masterConfig, resolveOptions } from '../../config/resolve.ts';
 import { processSources, type Sources } from '../../config/sources.ts';
-import { PulselaneError } from '../../lib/errors.ts';
+import { PulselaneError, SettingsError } from '../../lib/errors.ts';
 import { examples } from '../help-text.ts';
 import { printAnswer } from '../output/answer.ts';
 import { addOutputOption } from '../output/format.ts';
@@ -75,13 +75,40 @@ function settingsCommand(command: Command, { options, check, examples: lines }: 
     }
     if (command.parent?.name() === 'config') takeFlagsOfParent(command, command.parent);
     const sources = processSources(givenFlags(command, options));
-    const amounts = check(sources);
+    const { amounts, broken } = checked(sources, { check, options });
     const settings = explainOptions(options, sources).map((setting): Setting => {
       const effective = setting.text === 'auto' ? amounts[setting.env] : undefined;
       return effective === undefined ? setting : { ...setting, effective };
     });
     printAnswer({ json: settings, text: (page) => configText(settings, page) }, command, streams);
+    if (broken !== undefined) throw broken;
   });
+}
+
+/**
+ * Where each setting is right by itself, they are worth showing, also if they do not fit one another: on a new machine
+ * an agent has no master yet.
+ * @throws SettingsError if a setting is wrong by itself
+ */
+function checked(
+  sources: Sources,
+  { check, options }: Pick<Subject, 'check' | 'options'>,
+): { readonly amounts: Readonly<Record<string, string>>; readonly broken: SettingsError | undefined } {
+  try {
+    return { amounts: check(sources), broken: undefined };
+  } catch (error) {
+    if (!(error instanceof SettingsError) || !canBeParsed(options, sources)) throw error;
+    return { amounts: {}, broken: error };
+  }
+}
+
+function canBeParsed(options: Options, sources: Sources): boolean {
+  try {
+    resolveOptions(options, sources);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -37,8 +37,10 @@ export interface PromptCommand {
    * @throws UsageError if the arguments do not fit, PulselaneError if it cannot be done
    */
   run(args: readonly string[], context: PromptContext): string | undefined | Promise<string | undefined>;
-  /** What may stand where `partial` is being typed, the first argument; by default nothing. */
+  /** What may stand where `partial` is being typed, the first argument or any; by default nothing. */
   readonly complete?: (context: Pick<PromptContext, 'operator' | 'commands'>) => Iterable<string>;
+  /** Whether the same may stand in all arguments. */
+  readonly completesAll?: boolean;
 }
 
 /** The arguments do not fit: the usage line is shown. */

@@ -1,4 +1,5 @@
 /** Tab completion of commands and of their first argument, quoted where it must be. */
+import { FILTER_STARTS } from '../worker-query.ts';
 import type { PromptContext } from './command.ts';
 import { findCommand } from './registry.ts';
 import { quoteWord, splitPartial } from './words.ts';
@@ -10,15 +11,16 @@ const MAX_SHOWN = 100;
 export function complete(line: string, context: Pick<PromptContext, 'operator' | 'commands'>): [string[], string] {
   const { words, typed, partial } = splitPartial(line);
   const matches = [...candidates(words, context)].filter((word) => word.startsWith(partial)).sort();
-  const completions = matches.map((word) => `${quoteWord(word)} `);
+  const completions = matches.map((word) => (FILTER_STARTS.includes(word) ? word : `${quoteWord(word)} `));
   return [completions.length <= MAX_SHOWN ? completions : shortened(completions, typed), typed];
 }
 
 function candidates(words: readonly string[], context: Pick<PromptContext, 'operator' | 'commands'>): Iterable<string> {
   const [name] = words;
   if (name === undefined) return context.commands.map(({ names }) => names[0]);
-  if (words.length > 1) return [];
-  return findCommand(context.commands, name)?.complete?.(context) ?? [];
+  const command = findCommand(context.commands, name);
+  if (words.length > 1 && command?.completesAll !== true) return [];
+  return command?.complete?.(context) ?? [];
 }
 
 /** What all have in common if it says more than was typed; else the first of them and how many more there are. */

@@ -159,7 +159,10 @@ export class PromptSession {
     const wasAsked = this.#isAsked;
     const text = await dispatch(line, this.#context, this.#logger);
     // Whatever else is typed takes the question back.
-    if (wasAsked) this.#isAsked = false;
+    if (wasAsked && this.#isAsked && !this.#isClosed) {
+      this.#isAsked = false;
+      this.#screen.print('The exit is cancelled.');
+    }
     if (text !== undefined) this.#screen.print(text);
     this.#ask();
   }

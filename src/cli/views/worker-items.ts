@@ -87,12 +87,15 @@ export function workerItemsOf(pages: readonly ApiAnswer[]): { items: WorkerItem[
 }
 
 /** The same of pages with {@link LIVENESS_FIELDS}. */
-export function livenessItemsOf(pages: readonly ApiAnswer[]): LivenessItem[] {
-  return pages.flatMap(({ body }) => {
-    const parsed = z.object({ workers: z.array(livenessItem) }).safeParse(body);
+export function livenessItemsOf(pages: readonly ApiAnswer[]): { items: LivenessItem[]; total: number } {
+  let total: number | undefined;
+  const items = pages.flatMap(({ body }) => {
+    const parsed = z.object({ workers: z.array(livenessItem), total: z.number().optional() }).safeParse(body);
     if (!parsed.success) throw notTelemetry('/api/v1/workers');
+    total ??= parsed.data.total;
     return parsed.data.workers.map((item) => ({ ...item, interval_ms: item.interval_ms || null }));
   });
+  return { items, total: total ?? items.length };
 }
 
 /** A row that has nothing but its liveness. @param atUnixMs when the list was made */

@@ -6,7 +6,7 @@ import { pendingRows, workerRows } from '../../views/from-master.ts';
 import { holdsLines } from '../../views/holds-text.ts';
 import { beginningWith } from '../../views/views.ts';
 import { livenessText, pendingText, workersText } from '../../views/workers-text.ts';
-import { queryOfWords } from '../../worker-query.ts';
+import { FILTER_STARTS, queryOfWords } from '../../worker-query.ts';
 import { type PromptCommand, UsageError, workerIds } from '../command.ts';
 
 export const workers: PromptCommand = {
@@ -31,5 +31,11 @@ export const workers: PromptCommand = {
     const holds = holdsLines(operator.holds()).map((line) => `\n\n${prose(line, page())}`);
     return workersText(rows, shown, page()) + pendingText(waiting, page()) + holds.join('');
   },
-  complete: (context) => ['liveness', ...WORKER_STATES.map((state) => `state=${state}`), ...workerIds(context)],
+  complete: (context) => [
+    'liveness',
+    ...WORKER_STATES.map((state) => `state=${state}`),
+    ...FILTER_STARTS,
+    ...workerIds(context),
+  ],
+  completesAll: true,
 };
