@@ -28,7 +28,8 @@ function start(args: readonly string[], nodeOptions = '') {
 /** Node's option that runs this code before the program. */
 const runsFirst = (code: string) => `--import=data:text/javascript,${encodeURIComponent(code)}`;
 
-const isUp = (program: PulselaneProcess) => program.logged(({ msg }) => msg === 'lanes');
+const isUp = (program: PulselaneProcess) =>
+  program.logged(({ msg }) => msg === 'workers that can have a thread of their own');
 
 /** Whether the kernel would not end the process by SIGUSR1: Node has blocked it, or listens. */
 function outlivesUsr1(pid: number | undefined): boolean {

@@ -139,7 +139,7 @@ describe('master and agent', () => {
     const { child, ended, errors } = run(['master', '--processor', 'talks.mjs'], 'pipe');
     let log = '';
     child.stdout?.on('data', (text) => (log += text));
-    await eventually(() => log.includes('"lanes"') && errors().includes('printed'));
+    await eventually(() => log.includes('can have a thread of their own') && errors().includes('printed'));
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
     expect(log).not.toContain('printed');
