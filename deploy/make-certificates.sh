@@ -32,9 +32,10 @@ case $kind in
         names=
         for each in "$@"; do
             case $each in
-                *[!A-Za-z0-9.:*-]*) fail "\"$each\": expected a host name or an address" ;;
-                *:* | [0-9]*.[0-9]*.[0-9]*.[0-9]*) names="$names,IP:$each" ;;
-                *) names="$names,DNS:$each" ;;
+                *[!A-Za-z0-9.:*_-]*) fail "\"$each\": expected a host name or an address" ;;
+                *:*) names="$names,IP:$each" ;;
+                *[!0-9.]*) names="$names,DNS:$each" ;;
+                *) names="$names,IP:$each" ;;
             esac
         done
         names=${names#,}
@@ -54,16 +55,21 @@ case $kind in
     *) usage ;;
 esac
 
+# openssl with its own words only where it fails.
+quiet_openssl() {
+    words=$(openssl "$@" 2>&1) || { printf '%s\n' "$words" >&2; return 1; }
+}
+
 umask 077
 mkdir -p "$folder"
 cd "$folder"
 [ ! -e "$name.key" ] || fail "$folder/$name.key exists: move it away to make another"
 
 if [ ! -e ca.key ]; then
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha256 -days 3650 \
+    quiet_openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha256 -days 3650 \
         -subj '/CN=Pulselane private authority' \
         -addext basicConstraints=critical,CA:true,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign \
-        -keyout ca.key -out ca.crt 2>/dev/null || fail 'openssl could not make the authority'
+        -keyout ca.key -out ca.crt || fail 'openssl could not make the authority'
 fi
 
 extensions=$(mktemp)
@@ -75,10 +81,10 @@ keyUsage=critical,digitalSignature
 extendedKeyUsage=$usage
 subjectAltName=$names
 END
-openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$subject" \
-    -keyout "$name.key" -out "$name.csr" 2>/dev/null || fail 'openssl could not make a key'
-openssl x509 -req -sha256 -days 365 -in "$name.csr" -CA ca.crt -CAkey ca.key -CAcreateserial \
-    -extfile "$extensions" -out "$name.crt" 2>/dev/null || fail "openssl could not sign the certificate of $names"
+quiet_openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$subject" \
+    -keyout "$name.key" -out "$name.csr" || fail 'openssl could not make a key'
+quiet_openssl x509 -req -sha256 -days 365 -in "$name.csr" -CA ca.crt -CAkey ca.key -CAcreateserial \
+    -extfile "$extensions" -out "$name.crt" || fail "openssl could not sign the certificate of $names"
 unfinished=
 chmod 644 ca.crt "$name.crt"
 echo "$folder: ca.crt, $name.crt, $name.key ($names)"

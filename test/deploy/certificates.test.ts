@@ -74,6 +74,16 @@ describeWith('openssl')('deploy/make-certificates.sh', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  test('takes for an address what is one, and says what openssl says', () => {
+    expect(make(folder, 'master', '1.2.3.4.example.com', 'host_1', '10.0.0.5', '::1').stdout).toContain(
+      '(DNS:1.2.3.4.example.com,DNS:host_1,IP:10.0.0.5,IP:::1)',
+    );
+    const other = join(folder, 'other');
+    const made = make(other, 'master', '1.2.3');
+    expect(made.status).toBe(1);
+    expect(made.stderr).toMatch(/bad ip address[\s\S]*could not sign the certificate of IP:1\.2\.3/);
+  });
+
   test('nothing that exists is replaced', () => {
     make(folder, 'master', 'localhost');
     const key = readFileSync(join(folder, 'master.key'));
