@@ -160,11 +160,33 @@ export async function allOrProblems<T extends readonly unknown[]>(
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   const settled = await Promise.allSettled(readings);
   const errors = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  throwProblems(errors);
+  return settled.map((result) => (result as PromiseFulfilledResult<unknown>).value) as never;
+}
+
+/**
+ * The same for readers that do not wait.
+ * @throws the error, a SettingsError of several `bad_setting` errors, or the first error of another kind
+ */
+export function allOrProblemsSync<T>(readings: readonly (() => T)[]): T[] {
+  const errors: unknown[] = [];
+  const values = readings.flatMap((read) => {
+    try {
+      return [read()];
+    } catch (error) {
+      errors.push(error);
+      return [];
+    }
+  });
+  throwProblems(errors);
+  return values;
+}
+
+function throwProblems(errors: readonly unknown[]): void {
   const other = errors.find((error) => !(error instanceof PulselaneError && error.code === 'bad_setting'));
   if (other !== undefined) throw other;
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1) throw new SettingsError(errors.flatMap(problemsOf));
-  return settled.map((result) => (result as PromiseFulfilledResult<unknown>).value) as never;
 }
 
 /** The problems, one line each. */

@@ -45,6 +45,15 @@ test('reports until SIGTERM, then says farewell and ends with 0; its log is JSON
   master.close();
 });
 
+test('tells all files that cannot be read at once', async () => {
+  const { ended, stderr } = run('--master', 'a:1', '--tls-ca', 'ca.pem', '--tls-cert', 'no.pem', '--tls-key', 'no.key');
+  expect(await ended).toEqual([2, null]);
+  const told = await stderr;
+  for (const setting of ['--tls-ca ca.pem', '--tls-cert no.pem', '--tls-key no.key']) {
+    expect(told).toContain(`${setting}: cannot be read: no such file`);
+  }
+});
+
 const manyLabels = (count: number, length = 1) =>
   Array.from({ length: count }, (_, i) => `l${i}=${'x'.repeat(length)}`).join();
 

@@ -4,7 +4,7 @@
  */
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
 import { type SettingNames, settingText } from '../../config/setting-names.ts';
-import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { allOrProblemsSync, messageOf, PulselaneError } from '../../lib/errors.ts';
 import { tlsChannel } from '../../lib/grpc-adapter.ts';
 import { readSettingFileSync } from '../../lib/setting-file.ts';
 import { withoutOpensslInside } from '../../lib/tls-errors.ts';
@@ -76,11 +76,11 @@ function tlsAccess(
     const setting = settingText(names, variable, path);
     return { setting, pem: readSettingFileSync(setting, path) };
   };
-  const [caFile, certFile, keyFile] = [
-    file('MASTER_TLS_CA', ca),
-    file('MASTER_TLS_CERT', cert),
-    file('MASTER_TLS_KEY', key),
-  ];
+  const [caFile, certFile, keyFile] = allOrProblemsSync([
+    () => file('MASTER_TLS_CA', ca),
+    () => file('MASTER_TLS_CERT', cert),
+    () => file('MASTER_TLS_KEY', key),
+  ]);
   for (const each of [caFile, certFile]) if (each !== undefined) firstCertificate(each.setting, each.pem);
   try {
     return tlsChannel({ ca: caFile?.pem, cert: certFile?.pem, key: keyFile?.pem }, host, verify);

@@ -2,7 +2,7 @@
 import { createSecureContext } from 'node:tls';
 import type { ClientConfig } from '../../config/options.ts';
 import { settingText } from '../../config/setting-names.ts';
-import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { allOrProblemsSync, messageOf, PulselaneError } from '../../lib/errors.ts';
 import { readSettingFileSync } from '../../lib/setting-file.ts';
 import { withoutOpensslInside } from '../../lib/tls-errors.ts';
 
@@ -28,7 +28,9 @@ export function clientTls({
     path === undefined ? [] : [{ part, path, setting: settingText(names, variable, path) }],
   );
   const tls: ClientTls = Object.fromEntries(
-    files.map(({ part, path, setting }) => [part, readSettingFileSync(setting, path)]),
+    allOrProblemsSync(
+      files.map(({ part, path, setting }) => () => [part, readSettingFileSync(setting, path)]),
+    ),
   );
   const settings = files.map(({ setting }) => setting).join(', ');
   // A file without any certificate would be passed over, and show as an authority that nobody knows.
