@@ -58,7 +58,7 @@ function resolveConfig<C>(options: Options, rules: readonly Rule<C>[], sources: 
 }
 
 /** Names of all settings that were not written as environment variables. */
-function settingNames(options: Options, sources: Sources): SettingNames {
+export function settingNames(options: Options, sources: Sources): SettingNames {
   const names: Record<string, SettingName> = {};
   for (const [key, option] of Object.entries(options)) {
     const { env, flag } = option;

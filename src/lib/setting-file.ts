@@ -1,5 +1,5 @@
 /** Reads files named by settings (certificates, keys, tokens), with clear errors. */
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { messageOf, PulselaneError } from './errors.ts';
 
@@ -20,6 +20,16 @@ export async function readSettingFile(setting: string, path: string, advice = ''
 export function readSettingFileSync(setting: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unreadable(setting, error, '');
+  }
+}
+
+/** Whether it could be read, without reading it. @throws PulselaneError as {@link readSettingFile} */
+export function checkSettingFile(setting: string, path: string): void {
+  try {
+    accessSync(path, constants.R_OK);
+    if (statSync(path).isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
   } catch (error) {
     throw unreadable(setting, error, '');
   }

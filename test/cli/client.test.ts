@@ -712,6 +712,17 @@ describe('pulselane config', () => {
   });
 });
 
+test('a master tells wrong settings and files that cannot be read in one list', async () => {
+  const flags = ['--http-port', 'x', '--tls-cert', '/no/cert.pem', '--tls-key', '/', '--api-tokens-file', '/dev/null'];
+  const { stderr, exitCode } = await run(['master', ...flags]);
+  expect(stderr.trimEnd().split('\n')).toEqual([
+    expect.stringContaining('pulselane: --http-port x: expected'),
+    'pulselane: --tls-cert /no/cert.pem: cannot be read: no such file',
+    'pulselane: --tls-key /: cannot be read: it is a directory',
+  ]);
+  expect(exitCode).toBe(2);
+});
+
 describe('settings that break a rule', () => {
   test.each([
     [['agent'], /^MASTER_ADDRESS +– +default/m, 'MASTER_ADDRESS is not set'],

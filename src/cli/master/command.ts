@@ -3,9 +3,11 @@ import { Command } from 'commander';
 import { withAbsolutePaths } from '../../config/absolute-paths.ts';
 import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { nearMisses } from '../../config/near-misses.ts';
-import { agentOptions, clientOptions, masterOptions, type Options } from '../../config/options.ts';
+import { agentOptions, clientOptions, type MasterConfig, masterOptions, type Options } from '../../config/options.ts';
 import { masterConfig, resolveOptions } from '../../config/resolve.ts';
-import { dotenvWarnings, processSources } from '../../config/sources.ts';
+import { dotenvWarnings, processSources, type Sources } from '../../config/sources.ts';
+import { unreadableFiles } from '../../config/unreadable-files.ts';
+import { SettingsError } from '../../lib/errors.ts';
 import { examples } from '../help-text.ts';
 import { type MasterParts, runMaster } from './run.ts';
 
@@ -17,6 +19,16 @@ const NAMES_OF_OTHERS = new Set([agentOptions, clientOptions].flatMap(namesOf));
 
 function namesOf(options: Options): string[] {
   return Object.values(options).map(({ env }) => env);
+}
+
+/** @throws SettingsError of all that is wrong: settings, and files that cannot be read */
+function configIn(sources: Sources): MasterConfig {
+  try {
+    return masterConfig(sources);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    throw new SettingsError([...error.problems, ...unreadableFiles(masterOptions, sources)]);
+  }
 }
 
 export function masterCommand(parts: MasterParts): Command {
@@ -34,7 +46,7 @@ export function masterCommand(parts: MasterParts): Command {
   );
   return command.action(async () => {
     const sources = processSources(givenFlags(command, masterOptions));
-    const config = withAbsolutePaths(masterConfig(sources));
+    const config = withAbsolutePaths(configIn(sources));
     const { withAgent } = command.opts<{ withAgent?: true }>();
     const localAgent = withAgent ? resolveOptions(localAgentOptions, { ...sources, flags: {} }) : undefined;
     const warnings = [...dotenvWarnings(), ...nearMisses(masterOptions, NAMES_OF_OTHERS, sources)];
