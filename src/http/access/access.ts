@@ -1,7 +1,7 @@
 /** Who may access the API: the active rules and tokens, and the rates of each peer. */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
-import { networkOf } from '../../lib/networks.ts';
+import { networkOf, plainAddress } from '../../lib/networks.ts';
 import { isExpired } from '../../lib/token-expiry.ts';
 import { type ApiToken, bearerToken, TokenTable } from '../../lib/tokens.ts';
 import * as limits from '../http-limits.ts';
@@ -202,7 +202,7 @@ export class Access {
     if (nowMs >= this.#nextLineMs) {
       this.#options.warn(
         `HTTP: ${this.#wrongSinceLine} request${this.#wrongSinceLine === 1 ? '' : 's'} with an unknown token, ` +
-          `the last from ${peer || 'an unknown address'}`,
+          `the last from ${peer === '' ? 'an unknown address' : plainAddress(peer)}`,
       );
       this.#wrongSinceLine = 0;
       this.#nextLineMs = nowMs + limits.WRONG_TOKENS_LOG_MS;

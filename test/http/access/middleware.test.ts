@@ -134,6 +134,14 @@ describe('over a socket, with tokens', () => {
     expect(logged.slice(1)).toEqual(['warn HTTP: 13 requests with an unknown token, the last from 127.0.0.1']);
   });
 
+  test('an address of IPv4 is logged as one, also on a socket of both', async () => {
+    const { app, logged } = newApp({ tokens: TOKENS });
+    const headers = { ...bearer('plt_guess') };
+    const incoming = { url: '/telemetry', headers, socket: { remoteAddress: '::ffff:192.0.2.2' } };
+    expect((await app.request('/telemetry', { headers }, { incoming })).status).toBe(401);
+    expect(logged).toEqual(['warn HTTP: 1 request with an unknown token, the last from 192.0.2.2']);
+  });
+
   test('they change without a restart, and a session ends with its token', async () => {
     const { server, ask, port } = await serveAsked({ tokens: TOKENS });
     const form = { 'content-type': 'application/x-www-form-urlencoded', origin: `http://127.0.0.1:${port}` };
