@@ -1,12 +1,14 @@
 /**
- * What must not wait for the program to be loaded: SIGHUP is kept, and Node's inspector stays shut. Imported before all else,
- * by every entry that the program has.
+ * What must not wait for the program to be loaded: SIGHUP is kept, Node's inspector stays shut, and NO_COLOR has its way.
+ * Imported before all else, by every entry that the program has.
  */
 import inspector from 'node:inspector';
 import { setImmediate } from 'node:timers/promises';
 
 if (['master', 'agent'].includes(process.argv[2] ?? '')) keepHangUp();
 await refuseDebugger();
+// Here NO_COLOR wins. Node has it the other way round, and would warn of that on stderr as soon as a library loads its assert.
+if (process.env.NO_COLOR) delete process.env.FORCE_COLOR;
 
 /**
  * Node opens its inspector on SIGUSR1: every user of this machine could then run code here. One that was opened before this

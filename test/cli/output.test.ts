@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { PassThrough } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -65,6 +67,15 @@ describe('colours', () => {
     expect(hasColours(false, { FORCE_COLOR: '1' })).toBe(true);
     expect(hasColours(true, { FORCE_COLOR: '0' })).toBe(false);
     expect(hasColours(false, { FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false);
+  });
+
+  test('are no reason for Node to warn, where both variables are set', () => {
+    const bin = fileURLToPath(new URL('../../bin/pulselane.js', import.meta.url));
+    const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '1' };
+    expect(spawnSync(process.execPath, [bin, '--version'], { env, encoding: 'utf8' })).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
   });
 
   test('are as the flag says, whatever the environment says', () => {
