@@ -65,6 +65,7 @@ test('a slot that grows keeps samples, counts and the last rejection; the old me
     atUnixMs: 123,
     ordinal: 2,
     sequence: 0,
+    index: 1,
   });
   expect(new SlotReader(memory).json('')).toBe('small');
   writer.take(4);
