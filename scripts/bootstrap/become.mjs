@@ -8,7 +8,7 @@ const FORWARDED = /** @type {const} */ (['SIGTERM', 'SIGHUP', 'SIGINT']);
 
 /**
  * Runs a program in place of this process: same process where Node can do that (22.15 or newer), else a child with the
- * same streams, signals and exit code, which ends when this process is killed (bin/pulselane.js watches for that).
+ * same streams, signals and exit code, which ends when this process is killed (bin/launch.js watches for that).
  * @param {string} program
  * @param {readonly string[]} args
  */

@@ -45,7 +45,12 @@ const CAUSES: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links',
 };
 
-function unreadable(setting: string, error: unknown, advice: string): PulselaneError {
+/** Why a file cannot be used, for a message that names it. */
+export function fileCauseText(error: unknown): string {
   const { code = '' } = error as NodeJS.ErrnoException;
-  return new PulselaneError('bad_setting', `${setting}: cannot be read: ${CAUSES[code] ?? messageOf(error)}${advice}`);
+  return CAUSES[code] ?? messageOf(error);
+}
+
+function unreadable(setting: string, error: unknown, advice: string): PulselaneError {
+  return new PulselaneError('bad_setting', `${setting}: cannot be read: ${fileCauseText(error)}${advice}`);
 }

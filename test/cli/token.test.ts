@@ -275,7 +275,11 @@ describe('token list', () => {
       exitCode: 2,
       stderr: 'pulselane: expected --tokens-file <file>, or WORKER_TOKENS_FILE or API_TOKENS_FILE set\n',
     });
-    expect((await run('list', '--tokens-file', join(folder, 'no'))).stderr).toContain('cannot be read: ENOENT');
+    const no = join(folder, 'no');
+    expect((await run('list', '--tokens-file', no)).stderr).toBe(`pulselane: ${no} cannot be read: no such file\n`);
+    expect((await run('revoke', '--worker', 'w', '--tokens-file', no)).stderr).toBe(
+      `pulselane: ${no} cannot be changed: no such file\n`,
+    );
     await writeFile(file, 'worker:a plt_secret\n');
     const { stderr } = await run('list', '--tokens-file', file);
     expect(stderr).toContain(`${file}:1: expected "worker:<id> sha256:`);

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { tokenOptions } from '../../config/options.ts';
 import { resolveOptions } from '../../config/resolve.ts';
 import { processSources } from '../../config/sources.ts';
-import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { PulselaneError } from '../../lib/errors.ts';
+import { fileCauseText } from '../../lib/setting-file.ts';
 import type { FileKind } from './token-lines.ts';
 
 const SETTINGS = { worker: 'WORKER_TOKENS_FILE', api: 'API_TOKENS_FILE' } as const satisfies Record<FileKind, string>;
@@ -38,6 +39,6 @@ export async function textOf(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new PulselaneError('environment', `${path} cannot be read: ${messageOf(error)}`);
+    throw new PulselaneError('environment', `${path} cannot be read: ${fileCauseText(error)}`);
   }
 }

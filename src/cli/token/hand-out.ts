@@ -32,7 +32,7 @@ export async function handOut(
     told = await keep();
   };
   await (out === undefined ? keepIt() : writeSecret(out, `${token}\n`, keepIt));
-  const shown = out === undefined ? 'It is shown this once' : `The token is in ${out}, for its owner alone`;
+  const shown = out === undefined ? 'The token is shown only now' : `The token is in ${out}, for its owner alone`;
   stderr.write(`${[...told, `${shown}; ${use}`].join('\n')}\n`);
   if (out !== undefined) return;
   const failure = await failureOfPrinting(`${token}\n`, stdout);

@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import type { Clock } from '../../lib/clock.ts';
-import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { PulselaneError } from '../../lib/errors.ts';
 import { whileLocked } from '../../lib/file-lock.ts';
 import { replaceFile } from '../../lib/replace-file.ts';
+import { fileCauseText } from '../../lib/setting-file.ts';
 
 /** Somebody wrote it by hand meanwhile: a second time is rare, a third one is no accident. */
 const MAX_TRIES = 3;
@@ -27,7 +28,7 @@ export async function rewriteFile<T extends { readonly text: string }>(
     return await whileLocked(lockOf(target), clock, () => rewrite(target, edit));
   } catch (error) {
     if (error instanceof PulselaneError) throw error;
-    throw new PulselaneError('environment', `${path} cannot be changed: ${messageOf(error)}`);
+    throw new PulselaneError('environment', `${path} cannot be changed: ${fileCauseText(error)}`);
   }
 }
 
