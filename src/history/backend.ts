@@ -1,0 +1,162 @@
+/**
+ * The narrow interface to a database of history. `sqlite/` and `postgres/` implement it in files of the same names, and one
+ * suite tests both (`test/history/backend-suite.ts`). Every method may throw {@link HistoryError}, and nothing else.
+ */
+import type { WorkerEvent } from '../model/events.ts';
+import type { BucketRun, Gap, MetricKey, RollupTier, SampleRun, Tier } from './samples.ts';
+import type { TaskOutcome, TaskRun } from './task-run.ts';
+
+// ── writing: one thread of one master ────────────────────────────────────────────────────────────────────────────
+
+/** One run of the master, from its start to its end. */
+export interface MasterRun {
+  /** The board's boot id, in hex. */
+  readonly bootId: string;
+  readonly startedMs: number;
+}
+
+/** Everything that came since the last batch. Written as a whole or not at all, and once, however often it is tried. */
+export interface Batch {
+  readonly bootId: string;
+  /** From 1 and without gaps within a boot id. */
+  readonly number: number;
+  /** When it was made: until then the master was up. */
+  readonly atMs: number;
+  /** Their `run` is 0: the database assigns it. A worker may occur more than once, in the order of its samples. */
+  readonly samples: readonly SampleRun[];
+  readonly gaps: readonly Gap[];
+  /** New ones, and the new state of known ones. */
+  readonly taskRuns: readonly TaskRun[];
+  readonly events: readonly WorkerEvent[];
+}
+
+export interface Begun {
+  /** The number that the database gave to this run; larger than those of all earlier runs. */
+  readonly run: number;
+  /** The last batch of this boot id that was committed; 0: none. */
+  readonly lastBatch: number;
+  /** The id of the newest event; 0: there is none. */
+  readonly lastEventId: number;
+  /** Runs that have not ended, and those that ended within the last hour, so that repeated reports change nothing. */
+  readonly taskRuns: readonly TaskRun[];
+}
+
+/** How long each tier is kept, in ms, and how large the database may become. */
+export interface Retention {
+  readonly rawMs: number;
+  readonly minuteMs: number;
+  readonly hourMs: number;
+  /** Undefined: not bounded by Pulselane. */
+  readonly maxBytes: number | undefined;
+}
+
+export interface HistoryFigures {
+  readonly bytes: number;
+  /** Unix ms of the oldest data of each tier; undefined: there is none. */
+  readonly oldestMs: Readonly<Partial<Record<Tier, number>>>;
+  /** Raw samples deleted before `rawMs` because of `maxBytes`. */
+  readonly deletedEarly: number;
+  /** Parts that could not be read since the start. */
+  readonly damaged: number;
+}
+
+export interface HistoryWriter {
+  /** Announces this run. Idempotent. Called before the first batch of a boot id, and after each reconnection. */
+  begin(run: MasterRun): Promise<Begun>;
+  /** Durable when it resolves. A batch whose number is not after the last committed one of its boot id changes nothing. */
+  write(batch: Batch): Promise<void>;
+  /**
+   * One step of what is due: sealing, rolling up, deleting what is too old or too much, giving disk back. Takes at most some
+   * 50 ms, is a transaction of its own, and locks no reader out. @returns whether more is due now
+   */
+  maintain(nowMs: number, retention: Retention): Promise<boolean>;
+  figures(): Promise<HistoryFigures>;
+  close(): Promise<void>;
+}
+
+// ── reading: any number of threads ───────────────────────────────────────────────────────────────────────────────
+
+/** Which samples of one run of the master are in the database: those before `next`. */
+export interface Durable {
+  readonly bootId: string;
+  readonly next: number;
+}
+
+export interface KnownWorker {
+  readonly workerId: string;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly keys: readonly MetricKey[];
+  readonly durable: Durable;
+}
+
+export interface RangeRequest {
+  readonly workerIds: readonly string[];
+  /** Inclusive. */
+  readonly fromMs: number;
+  /** Exclusive. */
+  readonly toMs: number;
+  /** Undefined: all. */
+  readonly keys: readonly MetricKey[] | undefined;
+}
+
+/** Checked between parts; if it says true, the call ends early and throws `HistoryError('failed', 'cancelled')`. */
+export type IsCancelled = () => boolean;
+
+export interface TaskRunFilter {
+  readonly workerIds?: readonly string[];
+  readonly taskId?: string;
+  readonly outcomes?: readonly TaskOutcome[];
+  /** As sent. */
+  readonly status?: string;
+  /** Runs that overlap this time. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly limit: number;
+  /** Only runs after this one, in the order of the answer. */
+  readonly after?: { readonly firstSeenMs: number; readonly workerId: string; readonly taskId: string };
+}
+
+export interface EventFilter {
+  readonly workerId?: string;
+  /** Only ids above. */
+  readonly afterId?: number;
+  /** Only ids below. */
+  readonly beforeId?: number;
+  readonly fromMs?: number;
+  readonly toMs?: number;
+  readonly limit: number;
+  /** Which ones, if there are more than `limit`. The answer is oldest first in any case. */
+  readonly prefer: 'oldest' | 'newest';
+}
+
+export interface HistoryReader {
+  /** What is there of these workers (undefined: of all), in no order; unknown ones are absent. */
+  workers(workerIds: readonly string[] | undefined): Promise<readonly KnownWorker[]>;
+  /**
+   * Samples received within the range, as received. `visit` gets each worker's runs together, in the order of receipt, not all in
+   * one piece. `durable` is of the same moment as the samples. Gaps found while reading (damaged parts) go to `gap`.
+   */
+  samples(request: RangeRequest, visit: Visit<SampleRun>, isCancelled: IsCancelled): Promise<void>;
+  /**
+   * Buckets whose start lies within the range, of everything in the database: what is not rolled up yet is computed from
+   * samples. One or more `BucketRun` for each worker, in order, each bucket once.
+   */
+  buckets(
+    request: RangeRequest & { readonly tier: RollupTier },
+    visit: Visit<BucketRun>,
+    isCancelled: IsCancelled,
+  ): Promise<void>;
+  /** Recorded gaps that overlap the range, and times in which no master ran (`master_down`, for every worker). */
+  gaps(workerIds: readonly string[], fromMs: number, toMs: number): Promise<readonly Gap[]>;
+  /** Newest first: by `firstSeenMs`, then worker and task id. */
+  taskRuns(filter: TaskRunFilter): Promise<readonly TaskRun[]>;
+  events(filter: EventFilter): Promise<readonly WorkerEvent[]>;
+  figures(): Promise<HistoryFigures>;
+  close(): Promise<void>;
+}
+
+export interface Visit<Run> {
+  part(run: Run, durable: Durable): void;
+  gap(gap: Gap): void;
+}
