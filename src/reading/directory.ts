@@ -3,6 +3,7 @@
  * every reader in order.
  */
 import { EventLog, type WorkerEvent } from '../model/events.ts';
+import type { HistoryStatus } from '../model/history-status.ts';
 import { type Holds, NO_HOLDS } from '../model/holds.ts';
 import type { Isolation } from '../model/isolation.ts';
 import type { LaneFault, LaneLimit } from '../model/lanes.ts';
@@ -55,6 +56,8 @@ export type Announcement =
   | { readonly type: 'pending'; readonly pending: readonly PendingWorker[] }
   /** Whether the master is ready for work. */
   | { readonly type: 'readiness'; readonly readiness: ReadinessFacts }
+  /** The state of history; about once a second. Not sent while it is off. */
+  | { readonly type: 'history'; readonly status: HistoryStatus }
   /** The used memory for records; at most once a second. */
   | { readonly type: 'recordMemory'; readonly memory: RecordMemoryView }
   /** Refusals since the start, by reason. */
@@ -121,6 +124,7 @@ export class Directory {
   #holds = NO_HOLDS;
   #pending: readonly PendingWorker[] = [];
   #readiness = STARTING;
+  #history: HistoryStatus | undefined;
   #recordMemory = NO_RECORD_MEMORY;
   #refusals: Readonly<Record<string, number>> = {};
   #laneLimit: LaneLimit | undefined;
@@ -181,6 +185,9 @@ export class Directory {
       case 'readiness':
         this.#readiness = announcement.readiness;
         return;
+      case 'history':
+        this.#history = announcement.status;
+        return;
       case 'recordMemory':
         this.#recordMemory = announcement.memory;
         return;
@@ -208,6 +215,11 @@ export class Directory {
   /** Main's readiness as it last announced it; only for readers in other threads. */
   get readiness(): ReadinessFacts {
     return this.#readiness;
+  }
+
+  /** Undefined: history is off. */
+  get history(): HistoryStatus | undefined {
+    return this.#history;
   }
 
   /** The used memory for records; at most a second old. */
