@@ -29,7 +29,17 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) !== 0 && /^(::ffff:)?127\./.test(host));
 }
 
-const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const DAY_MS = 86_400_000;
+/** A year has 365 days: it says how long something is kept, not a date. */
+const DURATION_UNIT_MS = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: DAY_MS,
+  w: 7 * DAY_MS,
+  y: 365 * DAY_MS,
+} as const;
 /** Node's timers take signed 32-bit milliseconds and fire at once for longer delays. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -42,11 +52,11 @@ export function durationMs({
 } = {}): Kind<number> {
   return {
     parse(text) {
-      const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
-      if (match === null && text !== '0') throw new Expected('a duration such as 500ms, 5s, 2m, 24h or 30d');
+      const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)$/.exec(text);
+      if (match === null && text !== '0') throw new Expected('a duration such as 500ms, 5s, 2m, 24h, 30d, 4w or 2y');
       // Rounded: 2.01 * 1000 is not exactly 2010 in floating point, and the protocol's intervals are integers.
       const valueMs = Math.round(
-        match === null ? 0 : Number(match[1]) * (DURATION_UNIT_MS[match[2] as string] as number),
+        match === null ? 0 : Number(match[1]) * DURATION_UNIT_MS[match[2] as keyof typeof DURATION_UNIT_MS],
       );
       if (valueMs < minMs || valueMs > maxMs) {
         throw new Expected(`a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`);
@@ -56,11 +66,12 @@ export function durationMs({
   };
 }
 
-/** Formats a duration in the largest unit that divides it: 90000 is `90s`, 7200000 is `2h`. */
+/** Formats a duration in the largest unit that divides it: 90000 is `90s`, 7200000 is `2h`. A day is `24h`. */
 export function formatDuration(valueMs: number): string {
-  for (const unit of ['h', 'm', 's'] as const) {
-    const unitMs = DURATION_UNIT_MS[unit] as number;
-    if (valueMs >= unitMs && valueMs % unitMs === 0) return `${valueMs / unitMs}${unit}`;
+  for (const unit of ['y', 'w', 'd', 'h', 'm', 's'] as const) {
+    const unitMs = DURATION_UNIT_MS[unit];
+    if (valueMs >= unitMs && valueMs % unitMs === 0 && !(unit === 'd' && valueMs === DAY_MS))
+      return `${valueMs / unitMs}${unit}`;
   }
   return valueMs === 0 ? '0' : `${valueMs}ms`;
 }
@@ -199,12 +210,18 @@ export function countAutoOrAll(bounds: { min: number; max: number }): Kind<numbe
   };
 }
 
-const SIZE_UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+const SIZE_UNIT_BYTES: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
+};
 
 export function sizeBytes({ minBytes, maxBytes }: { minBytes: number; maxBytes: number }): Kind<number> {
   return {
     parse(text) {
-      const match = /^(\d+)(B|KiB|MiB|GiB)$/.exec(text);
+      const match = /^(\d+)(B|KiB|MiB|GiB|TiB)$/.exec(text);
       const valueBytes = Number(match?.[1]) * (SIZE_UNIT_BYTES[match?.[2] ?? ''] ?? Number.NaN);
       if (!(valueBytes >= minBytes && valueBytes <= maxBytes)) {
         throw new Expected(`a size from ${formatSize(minBytes)} to ${formatSize(maxBytes)}, such as 512KiB or 4MiB`);
@@ -233,7 +250,7 @@ function orAuto<T>(kind: Kind<T>): Kind<T | undefined> {
 }
 
 function formatSize(valueBytes: number): string {
-  for (const unit of ['GiB', 'MiB', 'KiB'] as const) {
+  for (const unit of ['TiB', 'GiB', 'MiB', 'KiB'] as const) {
     const unitBytes = SIZE_UNIT_BYTES[unit] as number;
     if (valueBytes >= unitBytes && valueBytes % unitBytes === 0) return `${valueBytes / unitBytes}${unit}`;
   }

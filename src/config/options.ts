@@ -5,6 +5,7 @@
 import { hostname } from 'node:os';
 import { LOG_LEVELS } from '../lib/logging.ts';
 import type { ApiToken } from '../lib/tokens.ts';
+import { databaseUrl } from './database-url.ts';
 import * as kinds from './kinds.ts';
 import type { SettingNames } from './setting-names.ts';
 
@@ -30,6 +31,9 @@ function option<T>(spec: Option<T>): Option<T> {
 }
 
 const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+const HOUR_MS = 3_600_000;
+const YEAR_MS = 365 * 24 * HOUR_MS;
 
 const logLevel = option({
   env: 'LOG_LEVEL',
@@ -161,7 +165,78 @@ export const masterOptions = {
     kind: kinds.text,
     fallback: './data',
     meaning:
-      'directory for state that survives a restart (known workers, approvals, addresses, isolation, last values); two masters cannot share it',
+      'directory for state that survives a restart (known workers, approvals, addresses, isolation, last values, history); two masters cannot share it',
+  }),
+  history: option({
+    env: 'HISTORY',
+    flag: '--history',
+    argument: '<on|off>',
+    kind: kinds.choice('on', 'off'),
+    fallback: 'on',
+    meaning: 'on: heartbeats, events and task runs are kept in a database; off: nothing is kept of the past',
+  }),
+  databaseUrl: option<string | undefined>({
+    env: 'DATABASE_URL',
+    flag: '',
+    argument: '',
+    kind: databaseUrl,
+    fallback: undefined,
+    meaning:
+      'PostgreSQL database for history, such as postgres://user:password@host:5432/database; default: SQLite, in the file history.db in DATA_DIR',
+  }),
+  databaseUrlFile: option<string | undefined>({
+    env: 'DATABASE_URL_FILE',
+    flag: '--database-url-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'file that contains only the URL of DATABASE_URL; cannot be combined with DATABASE_URL',
+  }),
+  historyRawMs: option({
+    env: 'HISTORY_RAW',
+    flag: '--history-raw',
+    argument: '<duration>',
+    // Samples are sealed by the hour; a hundred years are no limit in practice, and as milliseconds are exact.
+    kind: kinds.durationMs({ minMs: HOUR_MS, maxMs: 100 * YEAR_MS }),
+    fallback: '24h',
+    meaning: 'how long each heartbeat’s values are kept',
+  }),
+  historyMinuteMs: option({
+    env: 'HISTORY_1M',
+    flag: '--history-1m',
+    argument: '<duration>',
+    kind: kinds.durationMs({ minMs: HOUR_MS, maxMs: 100 * YEAR_MS }),
+    fallback: '30d',
+    meaning: 'how long min, max, mean, last and count of each minute are kept; raised to HISTORY_RAW if shorter',
+  }),
+  historyHourMs: option({
+    env: 'HISTORY_1H',
+    flag: '--history-1h',
+    argument: '<duration>',
+    kind: kinds.durationMs({ minMs: HOUR_MS, maxMs: 100 * YEAR_MS }),
+    fallback: '2y',
+    meaning:
+      'how long min, max, mean, last and count of each hour, events and task runs are kept; raised to HISTORY_1M if shorter',
+  }),
+  historyMaxBytes: option({
+    env: 'HISTORY_MAX_SIZE',
+    flag: '--history-max-size',
+    argument: '<size>',
+    // Below 64 MiB, what must stay (rollups, names of workers) may already be more.
+    kind: kinds.sizeBytesOrAuto({ minBytes: 64 * MIB, maxBytes: 1024 * 1024 * GIB }),
+    fallback: 'auto',
+    meaning:
+      'maximum size of the database of history; when it is reached, the oldest values are deleted early; auto: 10GiB, or 20 % of the free disk space if that is less; with DATABASE_URL, auto is no limit',
+  }),
+  historySpoolMaxBytes: option({
+    env: 'HISTORY_SPOOL_MAX',
+    flag: '--history-spool-max',
+    argument: '<size>',
+    // Hours of a fleet of 10,000, compressed; a disk that has room for history has room for that.
+    kind: kinds.sizeBytes({ minBytes: MIB, maxBytes: 1024 * GIB }),
+    fallback: '1GiB',
+    meaning:
+      'maximum size of the files in DATA_DIR that hold what came in while the database is away and the memory for it is full; what does not fit is lost and counted',
   }),
   corsOrigins: option({
     env: 'CORS_ORIGINS',

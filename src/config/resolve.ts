@@ -12,7 +12,7 @@ import {
   type ValuesOf,
 } from './options.ts';
 import { agentRules, clientRules, masterRules, type Rule } from './rules.ts';
-import { type SettingName, type SettingNames, settingText } from './setting-names.ts';
+import { type SettingName, type SettingNames, secretText, settingText } from './setting-names.ts';
 import type { Sources } from './sources.ts';
 
 /** @throws SettingsError naming each wrong setting, its value, and what was expected */
@@ -109,8 +109,9 @@ function resolveOption<T>(key: string, option: Option<T>, sources: Sources): T |
     return option.kind.parse(text);
   } catch (error) {
     const names = settingNames({ [key]: option }, sources);
-    const shown = isSecret(option) ? option.env : settingText(names, option.env, text);
-    throw new Error(withoutCredentials(`${shown}: expected ${messageOf(error)}`));
+    // The parser of a secret says what it expects without the value; its examples must stay readable.
+    if (isSecret(option)) throw new Error(`${secretText(names, option.env)}: expected ${messageOf(error)}`);
+    throw new Error(withoutCredentials(`${settingText(names, option.env, text)}: expected ${messageOf(error)}`));
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type Option,
   type Options,
 } from './options.ts';
-import { nameOf, type SettingNames, settingText } from './setting-names.ts';
+import { nameOf, type SettingNames, secretText, settingText } from './setting-names.ts';
 
 export interface Rule<C> {
   /** The rule is not checked if one of these is invalid. */
@@ -38,6 +38,14 @@ export const masterRules: readonly Rule<MasterConfig>[] = [
         `${settingText(names, 'RETENTION', formatDuration(retentionMs))}: expected 0 (never), or at least ` +
         `${nameOf(names, 'INACTIVITY_TIMEOUT')} (${formatDuration(inactivityTimeoutMs)})`
       );
+    },
+  },
+  {
+    about: ['databaseUrl', 'databaseUrlFile'],
+    problem({ databaseUrl, databaseUrlFile }, names) {
+      if (databaseUrl === undefined || databaseUrlFile === undefined) return undefined;
+      const setting = settingText(names, 'DATABASE_URL_FILE', databaseUrlFile);
+      return `${setting}: expected ${secretText(names, 'DATABASE_URL')} not to be set as well`;
     },
   },
   needs(masterOptions, 'tlsCert', 'tlsKey'),

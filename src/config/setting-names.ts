@@ -24,6 +24,12 @@ export function settingText(names: SettingNames | undefined, variable: string, v
   return `${name}${name.startsWith('--') ? ' ' : '='}${valueText(String(value))}${where}`;
 }
 
+/** A secret setting for an error, without its value: `DATABASE_URL`, or `DATABASE_URL (in .env)`. */
+export function secretText(names: SettingNames | undefined, variable: string): string {
+  const { name, where } = names?.[variable] ?? { name: variable, where: '' };
+  return `${name}${where}`;
+}
+
 /** Text that a shell takes as one word needs no quotes. */
 function valueText(text: string): string {
   return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : JSON.stringify(text);

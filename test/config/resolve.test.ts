@@ -14,6 +14,8 @@ import { readDotenv, unreadableLines } from '../../src/config/sources.ts';
 import { type PulselaneError, problemsOf } from '../../src/lib/errors.ts';
 import { repetitions } from '../support/repetitions.ts';
 
+const HOUR_MS = 3_600_000;
+
 const resolveMaster = (
   flags: Record<string, string> = {},
   environment: Record<string, string> = {},
@@ -59,7 +61,7 @@ test.each([
   [{ HTTP_PORT: 'abc' }, 'HTTP_PORT=abc: expected :8080 (all interfaces)'],
   [{ HTTP_PORT: '70000' }, 'HTTP_PORT=70000'],
   [{ GRPC_PORT: 'off' }, 'GRPC_PORT=off'],
-  [{ HEARTBEAT_INTERVAL: '5' }, 'HEARTBEAT_INTERVAL=5: expected a duration such as 500ms, 5s, 2m, 24h or 30d'],
+  [{ HEARTBEAT_INTERVAL: '5' }, 'HEARTBEAT_INTERVAL=5: expected a duration such as 500ms, 5s, 2m, 24h, 30d, 4w or 2y'],
   [{ HEARTBEAT_INTERVAL: '1ms' }, 'expected a duration from 100ms to 1h'],
   [{ ADMISSION: 'maybe' }, 'ADMISSION=maybe: expected one of open, approved'],
   [{ CORS_ORIGINS: 'http://localhost:3000/x' }, 'CORS_ORIGINS=http://localhost:3000/x: expected origins'],
@@ -119,7 +121,7 @@ describe('wrong settings', () => {
       ),
     ).toEqual([
       '--http-port :99999: expected a port from 0 to 65535',
-      'HEARTBEAT_INTERVAL=soon: expected a duration such as 500ms, 5s, 2m, 24h or 30d',
+      'HEARTBEAT_INTERVAL=soon: expected a duration such as 500ms, 5s, 2m, 24h, 30d, 4w or 2y',
       'ADMISSION=maybe (in .env): expected one of open, approved',
       '--data-dir "": expected a value',
       '--retention 10s: expected 0 (never), or at least INACTIVITY_TIMEOUT (30s)',
@@ -263,10 +265,44 @@ test.each([
   expect(resolveMaster({}, { HEARTBEAT_INTERVAL: text }).heartbeatIntervalMs).toBe(valueMs);
 });
 
+/** So many whole units. */
+const wholeDurationMs = fc
+  .tuple(fc.integer({ min: 1, max: 999 }), fc.constantFrom(1, 1000, 60_000, HOUR_MS, 24 * HOUR_MS, 168 * HOUR_MS))
+  .map(([n, unitMs]) => n * unitMs);
+
+test.each([
+  ['24h', 24 * HOUR_MS, '24h'],
+  ['1d', 24 * HOUR_MS, '24h'],
+  ['30d', 30 * 24 * HOUR_MS, '30d'],
+  ['1w', 7 * 24 * HOUR_MS, '1w'],
+  ['48h', 48 * HOUR_MS, '2d'],
+  ['2y', 730 * 24 * HOUR_MS, '2y'],
+])('HISTORY_1H=%s is %i ms and shown as %s', (text, valueMs, shown) => {
+  expect(resolveMaster({}, { HISTORY_1H: text }).historyHourMs).toBe(valueMs);
+  expect(kinds.formatDuration(valueMs)).toBe(shown);
+});
+
+test('DATABASE_URL is named with its place, and never shown', () => {
+  const url = 'postgres://me:s3cret@db/x';
+  expect(() => resolveMaster({}, {}, { DATABASE_URL: 'mysql://me:s3cret@db/x' })).toThrow(
+    /^DATABASE_URL \(in \.env\): expected a URL such as postgres:\/\/user:password@host/,
+  );
+  for (const sources of [
+    { flags: {}, environment: { DATABASE_URL: 'mysql://me:s3cret@db/x' }, dotenv: {} },
+    { flags: { databaseUrlFile: 'f' }, environment: { DATABASE_URL: url }, dotenv: {} },
+  ]) {
+    expect(() => masterConfig(sources)).toThrow('DATABASE_URL');
+    expect(() => masterConfig(sources)).not.toThrow('s3cret');
+  }
+  const explained = explainOptions(masterOptions, { flags: {}, environment: { DATABASE_URL: url }, dotenv: {} });
+  expect(explained.find(({ env }) => env === 'DATABASE_URL')?.text).toBe('********');
+});
+
 test('durations and addresses that are shown read back as what they were', () => {
   fc.assert(
-    fc.property(fc.nat(2 ** 31 - 1), (valueMs) => {
-      expect(kinds.durationMs().parse(kinds.formatDuration(valueMs))).toBe(valueMs);
+    fc.property(fc.oneof(fc.nat(2 ** 31 - 1), fc.maxSafeNat(), wholeDurationMs), (valueMs) => {
+      const { parse } = kinds.durationMs({ maxMs: Number.MAX_SAFE_INTEGER });
+      expect(parse(kinds.formatDuration(valueMs))).toBe(valueMs);
     }),
   );
   const host = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());
