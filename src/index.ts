@@ -8,4 +8,11 @@ export type { UpdateCallback } from './engine/update-watcher.ts';
 export { type ErrorCode, PulselaneError } from './lib/errors.ts';
 export type { Isolation } from './model/isolation.ts';
 export type { HeartbeatProcessor, ProcessedHeartbeat, ProcessorAnswer } from './model/processor.ts';
-export type { GpuUsage, HeartbeatInput, RunningTask, WorkerTelemetry } from './model/telemetry.ts';
+export type {
+  EndedTask,
+  EndedTaskOutcome,
+  GpuUsage,
+  HeartbeatInput,
+  RunningTask,
+  WorkerTelemetry,
+} from './model/telemetry.ts';

@@ -1,9 +1,15 @@
 /** Encodes a heartbeat passed to the library as the bytes that a lane decodes. */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { GpuSchema, HeartbeatSchema, RunningTaskSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
+import {
+  EndedTaskOutcome,
+  EndedTaskSchema,
+  GpuSchema,
+  HeartbeatSchema,
+  RunningTaskSchema,
+} from '../gen/pulselane/v1/telemetry_pb.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import { kindOf } from '../lib/kind-of.ts';
-import type { HeartbeatInput, RunningTask } from '../model/telemetry.ts';
+import { ENDED_TASK_OUTCOMES, type EndedTask, type HeartbeatInput, type RunningTask } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 
 /** @throws PulselaneError `invalid_argument` if the id is invalid or a member has the wrong type */
@@ -43,6 +49,7 @@ function heartbeatMessage(input: HeartbeatInput) {
     storageUsage: num('storageUsage', input.storageUsage),
     gpuUsage: num('gpuUsage', input.gpuUsage),
     runningTasks: (input.runningTasks ?? []).map(taskMessage),
+    endedTasks: (input.endedTasks ?? []).map(endedTaskMessage),
     gpus: (input.gpus ?? []).map((gpu) => create(GpuSchema, gpu)),
     metrics: Object.fromEntries(
       Object.entries(input.metrics ?? {}).map(([name, value]) => [name, num(`metrics.${name}`, value)]),
@@ -66,5 +73,23 @@ function taskMessage(task: Partial<RunningTask>, index: number) {
     status: task.status ?? '',
     startedAtUnixMs: unixMs(`${path}.startedAtUnixMs`, task.startedAtUnixMs),
     ...(task.progress === undefined ? {} : { progress: num(`${path}.progress`, task.progress) }),
+  });
+}
+
+function endedTaskMessage(task: EndedTask, index: number) {
+  const path = `endedTasks[${index}]`;
+  const { taskId, outcome, exitCode, cpuSeconds, maxRssBytes } = task;
+  if (typeof taskId !== 'string') throw new Error(`${path}.taskId is ${kindOf(taskId)}, expected a text`);
+  if (outcome !== undefined && !ENDED_TASK_OUTCOMES.includes(outcome)) {
+    throw new Error(`${path}.outcome is ${JSON.stringify(outcome)}, expected one of ${ENDED_TASK_OUTCOMES.join(', ')}`);
+  }
+  return create(EndedTaskSchema, {
+    taskId,
+    startedAtUnixMs: unixMs(`${path}.startedAtUnixMs`, task.startedAtUnixMs),
+    endedAtUnixMs: unixMs(`${path}.endedAtUnixMs`, task.endedAtUnixMs),
+    outcome: EndedTaskOutcome[(outcome?.toUpperCase() ?? 'UNSPECIFIED') as keyof typeof EndedTaskOutcome],
+    ...(exitCode === undefined ? {} : { exitCode: num(`${path}.exitCode`, exitCode) }),
+    ...(cpuSeconds === undefined ? {} : { cpuSeconds: num(`${path}.cpuSeconds`, cpuSeconds) }),
+    ...(maxRssBytes === undefined ? {} : { maxRssBytes: BigInt(Math.round(num(`${path}.maxRssBytes`, maxRssBytes))) }),
   });
 }

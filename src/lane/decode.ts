@@ -5,7 +5,8 @@
  * Each message type has its own loop over fields: a generic loop with a callback per field took twice as long. Error
  * texts are built only when an error occurs.
  */
-import type { GpuUsage, RunningTask } from '../model/telemetry.ts';
+import { MAX_ENDED_TASKS } from '../model/heartbeat-limits.ts';
+import { ENDED_TASK_OUTCOMES, type EndedTask, type GpuUsage, type RunningTask } from '../model/telemetry.ts';
 import type { KnownTasks } from './known-tasks.ts';
 import { WireReader } from './wire-reader.ts';
 
@@ -17,6 +18,7 @@ export interface ReadHeartbeat {
   storageUsage: number;
   gpuUsage: number;
   runningTasks: RunningTask[] | undefined;
+  endedTasks: readonly EndedTask[];
   gpus: GpuUsage[];
   metrics: Map<string, number>;
   sequence: number;
@@ -34,6 +36,8 @@ export class MalformedHeartbeat extends Error {}
 
 /** Shared placeholder for "no metrics", never handed out: creating a map costs as much as reading five numbers. */
 const NO_METRICS: Map<string, number> = new Map();
+/** Nearly all heartbeats have none. */
+const NO_ENDED_TASKS: readonly EndedTask[] = [];
 
 /** @throws MalformedHeartbeat */
 export function decodeHeartbeat(bytes: Uint8Array): DecodedHeartbeat {
@@ -66,6 +70,7 @@ function read(reader: WireReader, workerId: string, known: KnownTasks | undefine
     storageUsage: 0,
     gpuUsage: 0,
     runningTasks: [],
+    endedTasks: NO_ENDED_TASKS,
     gpus: [],
     metrics: known === undefined ? new Map() : NO_METRICS,
     sequence: 0,
@@ -123,6 +128,9 @@ function read(reader: WireReader, workerId: string, known: KnownTasks | undefine
         case 22:
           heartbeat.lastRoundTripMs = reader.double();
           break;
+        case 24:
+          heartbeat.endedTasks = withEndedTask(reader, heartbeat.endedTasks);
+          break;
         default:
           reader.skip(field);
       }
@@ -176,6 +184,67 @@ function readTask(reader: WireReader, index: number): RunningTask {
     return task;
   } catch (error) {
     throw malformed(error, `running_tasks[${index}]`, field);
+  }
+}
+
+/** Appends to its own array only. Stops at the limit: further entries could exhaust the lane's memory. */
+function withEndedTask(reader: WireReader, before: readonly EndedTask[]): readonly EndedTask[] {
+  if (before.length === MAX_ENDED_TASKS) {
+    throw new MalformedHeartbeat(`ended_tasks has more than ${MAX_ENDED_TASKS} entries`);
+  }
+  const tasks = before === NO_ENDED_TASKS ? [] : (before as EndedTask[]);
+  tasks.push(readEndedTask(reader, tasks.length));
+  return tasks;
+}
+
+function readEndedTask(reader: WireReader, index: number): EndedTask {
+  const task: Mutable<EndedTask> = { taskId: '' };
+  const end = reader.nestedEnd();
+  let field = 0;
+  try {
+    checkEnd(reader, end);
+    while (reader.at < end) {
+      field = reader.tag();
+      switch (field) {
+        case 1:
+          task.taskId = reader.string();
+          break;
+        case 2: {
+          const startedAt = reader.int64();
+          if (startedAt === 0) delete task.startedAtUnixMs;
+          else task.startedAtUnixMs = startedAt;
+          break;
+        }
+        case 3: {
+          const endedAt = reader.int64();
+          if (endedAt === 0) delete task.endedAtUnixMs;
+          else task.endedAtUnixMs = endedAt;
+          break;
+        }
+        case 4: {
+          // 0 and outcomes of a later protocol are unknown.
+          const outcome = ENDED_TASK_OUTCOMES[(reader.uint32() | 0) - 1];
+          if (outcome === undefined) delete task.outcome;
+          else task.outcome = outcome;
+          break;
+        }
+        case 5:
+          task.exitCode = reader.uint32() | 0;
+          break;
+        case 6:
+          task.cpuSeconds = reader.double();
+          break;
+        case 7:
+          task.maxRssBytes = reader.uint64();
+          break;
+        default:
+          reader.skip(field);
+      }
+    }
+    checkEnded(reader, end);
+    return task;
+  } catch (error) {
+    throw malformed(error, `ended_tasks[${index}]`, field);
   }
 }
 

@@ -106,7 +106,7 @@ function processedOf(
   heartbeat: DecodedHeartbeat,
   realm: Pick<ForeignRealm, 'copyOf' | 'arrayPrototype'>,
 ): ProcessedHeartbeat {
-  const { metrics, runningTasks, gpus, ...scalars } = heartbeat;
+  const { metrics, runningTasks, endedTasks, gpus, ...scalars } = heartbeat;
   const copies = <T extends object>(items: readonly T[]): T[] =>
     Object.setPrototypeOf(
       items.map((item) => realm.copyOf(item)),
@@ -114,7 +114,13 @@ function processedOf(
     );
   const named: Record<string, number> = Object.create(null);
   for (const [name, value] of metrics) named[name] = value;
-  return realm.copyOf({ ...scalars, runningTasks: copies(runningTasks), gpus: copies(gpus), metrics: named });
+  return realm.copyOf({
+    ...scalars,
+    runningTasks: copies(runningTasks),
+    endedTasks: copies(endedTasks),
+    gpus: copies(gpus),
+    metrics: named,
+  });
 }
 
 function answerIn(answer: unknown, objectPrototype: object): ProcessorReply {

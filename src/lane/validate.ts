@@ -1,6 +1,7 @@
 /** Validates a decoded heartbeat before it replaces the last good record. */
 import { amountProblem, isAmount } from '../model/amounts.ts';
-import type { GpuUsage, RunningTask } from '../model/telemetry.ts';
+import type { EndedTask, GpuUsage, RunningTask } from '../model/telemetry.ts';
+import { MAX_UNIX_MS } from '../model/unix-ms.ts';
 import type { ReadHeartbeat } from './decode.ts';
 
 /** Metric names of any length are cut to this in messages. */
@@ -19,6 +20,7 @@ export function heartbeatProblem(heartbeat: ReadHeartbeat): string | undefined {
     amountProblem('host_loop_lag_ms', heartbeat.hostLoopLagMs) ??
     amountProblem('last_round_trip_ms', heartbeat.lastRoundTripMs) ??
     (heartbeat.runningTasks === undefined ? undefined : firstProblem(heartbeat.runningTasks, taskProblem)) ??
+    firstProblem(heartbeat.endedTasks, endedTaskProblem) ??
     firstProblem(heartbeat.gpus, gpuProblem) ??
     metricsProblem(heartbeat.metrics)
   );
@@ -37,6 +39,21 @@ function taskProblem(task: RunningTask, index: number): string | undefined {
     amountProblem(`${path}.gpu_allocated`, gpuAllocated) ??
     amountProblem(`${path}.progress`, progress)
   );
+}
+
+function endedTaskProblem(task: EndedTask, index: number): string | undefined {
+  const path = `ended_tasks[${index}]`;
+  if (task.taskId === '') return `${path}.task_id is empty`;
+  return (
+    timeProblem(`${path}.started_at_unix_ms`, task.startedAtUnixMs ?? 0) ??
+    timeProblem(`${path}.ended_at_unix_ms`, task.endedAtUnixMs ?? 0) ??
+    amountProblem(`${path}.cpu_seconds`, task.cpuSeconds ?? 0)
+  );
+}
+
+function timeProblem(path: string, unixMs: number): string | undefined {
+  if (unixMs >= 0 && unixMs <= MAX_UNIX_MS) return undefined;
+  return `${path} is ${unixMs}, expected milliseconds since 1970, from 0 to ${MAX_UNIX_MS}`;
 }
 
 function gpuProblem(gpu: GpuUsage, index: number): string | undefined {

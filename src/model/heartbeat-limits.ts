@@ -21,6 +21,11 @@ export const MAX_MESSAGE_BYTES = 4 * MIB;
 export const MAX_RECORD_BYTES = 8 * MIB;
 /** Maximum number of devices, counted as items too: a large machine has 16. */
 export const MAX_DEVICES = 256;
+/**
+ * Maximum number of ended tasks in one heartbeat: at one heartbeat per 5 s, 100 a second, each sent twice. With ids of 256 bytes
+ * they take 340 kB.
+ */
+export const MAX_ENDED_TASKS = 1000;
 /** Maximum number of tasks and metrics that an agent accepts. */
 export const MAX_TASKS_AND_METRICS = MAX_ITEMS - MAX_DEVICES;
 /** Reserved in both sizes for everything but tasks and metrics: devices, ids, usages. */

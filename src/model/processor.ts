@@ -1,5 +1,5 @@
 /** A custom processor: an operator's function that runs on each heartbeat, in the worker's lane. */
-import type { GpuUsage, RunningTask } from './telemetry.ts';
+import type { EndedTask, GpuUsage, RunningTask } from './telemetry.ts';
 
 /** The heartbeat as it was sent: valid; absent numbers are 0. The processor gets its own copy. */
 export interface ProcessedHeartbeat {
@@ -10,6 +10,8 @@ export interface ProcessedHeartbeat {
   readonly storageUsage: number;
   readonly gpuUsage: number;
   readonly runningTasks: readonly RunningTask[];
+  /** The same task may be in several heartbeats. */
+  readonly endedTasks: readonly EndedTask[];
   readonly gpus: readonly GpuUsage[];
   /** Custom metrics by name; an object without a prototype. */
   readonly metrics: Readonly<Record<string, number>>;

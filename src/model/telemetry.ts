@@ -16,6 +16,30 @@ export interface RunningTask {
   readonly progress?: number;
 }
 
+/** How a task ended, as its worker says it; absent members are unknown. */
+export interface EndedTask {
+  /** Not empty. */
+  readonly taskId: string;
+  /** Milliseconds since the Unix epoch by the worker's clock. */
+  readonly startedAtUnixMs?: number;
+  /** The same. It tells two runs of one task id apart. */
+  readonly endedAtUnixMs?: number;
+  readonly outcome?: EndedTaskOutcome;
+  /** Negative: the signal that killed it, where the worker says so. */
+  readonly exitCode?: number;
+  /** Used by the task in all. */
+  readonly cpuSeconds?: number;
+  /** Largest resident memory. */
+  readonly maxRssBytes?: number;
+}
+
+/**
+ * `finished`: with success. `failed`: by itself, with an error. `killed`: by somebody else, such as an operator or the kernel.
+ * `vanished`: it was gone when the worker looked.
+ */
+export const ENDED_TASK_OUTCOMES = ['finished', 'failed', 'killed', 'vanished'] as const;
+export type EndedTaskOutcome = (typeof ENDED_TASK_OUTCOMES)[number];
+
 /** One device; members that could not be measured are absent. */
 export interface GpuUsage {
   readonly index: number;
@@ -39,6 +63,8 @@ export interface HeartbeatInput {
   readonly storageUsage?: number;
   readonly gpuUsage?: number;
   readonly runningTasks?: readonly Partial<RunningTask>[];
+  /** Tasks that ended since the last heartbeat, at most 1,000. Repeated ones count once. */
+  readonly endedTasks?: readonly EndedTask[];
   readonly gpus?: readonly Partial<GpuUsage>[];
   /** Custom metrics: any finite numbers. */
   readonly metrics?: Readonly<Record<string, number>>;

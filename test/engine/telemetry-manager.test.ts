@@ -106,6 +106,12 @@ test('invalid input is refused with a code, before the start, while running and 
   expect(() => manager.processHeartbeat({ workerId: 'a', runningTasks: [{ cpuAllocated: '1' as never }] })).toThrow(
     'heartbeat of a: runningTasks[0].cpuAllocated is a string, expected a number',
   );
+  expect(() =>
+    manager.processHeartbeat({ workerId: 'a', endedTasks: [{ taskId: 'a', outcome: 'won' as never }] }),
+  ).toThrow('heartbeat of a: endedTasks[0].outcome is "won", expected one of finished, failed, killed, vanished');
+  expect(() => manager.processHeartbeat({ workerId: 'a', endedTasks: [{} as never] })).toThrow(
+    'heartbeat of a: endedTasks[0].taskId is undefined, expected a text',
+  );
   expect(codeOf(() => manager.registerWorker('a\n'))).toBe('invalid_argument');
   manager.processHeartbeat({ workerId: 'a' });
   expect(codeOf(() => manager.processHeartbeat({ workerId: 'b' }))).toBe('resource_exhausted');

@@ -1,7 +1,12 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { GpuSchema, HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import {
+  EndedTaskSchema,
+  GpuSchema,
+  HeartbeatSchema,
+  RunningTaskSchema,
+} from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { type DecodedHeartbeat, decodeHeartbeat, MalformedHeartbeat } from '../../src/lane/decode.ts';
 import { PulselaneError } from '../../src/lib/errors.ts';
 import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
@@ -70,6 +75,10 @@ test('mutated messages are either refused as malformed or read as the full libra
 
 test('an error names the malformed field', () => {
   const task = toBinary(RunningTaskSchema, create(RunningTaskSchema, { taskId: 'abc' }));
+  const ended = toBinary(EndedTaskSchema, create(EndedTaskSchema, { taskId: 'abc' }));
+  expect(() => decodeHeartbeat(Uint8Array.of(0xc2, 1, ended.length - 1, ...ended))).toThrow(
+    /^ended_tasks\[0\] is malformed at field 1: /,
+  );
   const overrun = Uint8Array.of(0x2a, task.length - 1, ...task);
   expect(() => decodeHeartbeat(overrun)).toThrow(/^running_tasks\[0\] is malformed at field 1: /);
   expect(() => decodeHeartbeat(Uint8Array.of(0x10, 1))).toThrow('heartbeat is malformed at field 2: wire type 0');

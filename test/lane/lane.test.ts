@@ -1,7 +1,7 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { EndedTaskSchema, HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { FrameBatch, FrameCursor, type HeartbeatFrame } from '../../src/lane/frames.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, ToLane } from '../../src/lane/messages.ts';
@@ -92,6 +92,23 @@ test.each([
   [{ runningTasks: [create(RunningTaskSchema, { progress: Number.NaN })] }, 'running_tasks[0].progress is NaN'],
   [{ metrics: { lat: Number.NaN } }, 'metrics["lat"] is NaN'],
   [{ hostLoopLagMs: Number.NaN }, 'host_loop_lag_ms is NaN'],
+  [{ endedTasks: [create(EndedTaskSchema)] }, 'ended_tasks[0].task_id is empty'],
+  [
+    { endedTasks: [create(EndedTaskSchema, { taskId: 'a', startedAtUnixMs: -1n })] },
+    'ended_tasks[0].started_at_unix_ms is -1, expected milliseconds since 1970',
+  ],
+  [
+    { endedTasks: [create(EndedTaskSchema, { taskId: 'a', endedAtUnixMs: 2n ** 62n })] },
+    'ended_tasks[0].ended_at_unix_ms is 4611686018427388000',
+  ],
+  [
+    { endedTasks: [create(EndedTaskSchema, { taskId: 'a', cpuSeconds: Number.NaN })] },
+    'ended_tasks[0].cpu_seconds is NaN',
+  ],
+  [
+    { endedTasks: Array.from({ length: 1001 }, () => create(EndedTaskSchema, { taskId: 'a' })) },
+    'ended_tasks has more than 1000 entries',
+  ],
   [{ workerId: 'other' }, 'worker_id differs from the id that the main thread read'],
 ])('a heartbeat with %o is rejected, and the last good record stays', (bad, reason) => {
   const lane = laneFor();

@@ -72,6 +72,7 @@ const SHAPES: readonly HeartbeatInput[] = [
     memoryUsage: 1e21,
     sentAtUnixMs: 1_700_000_000_000,
     runningTasks: [{ taskId: 'tâche', status: 'running', startedAtUnixMs: 12 }, {}],
+    endedTasks: [{ taskId: 'tâche', outcome: 'failed', exitCode: -9, cpuSeconds: 0.5, maxRssBytes: 4096 }],
     gpus: [{ index: 1, uuid: 'GPU-é', name: 'g', powerWatts: 3.5 }],
   },
 ];

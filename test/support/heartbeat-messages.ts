@@ -1,7 +1,12 @@
 /** Arbitrary heartbeat messages, awkward ones included. */
 import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
-import { GpuSchema, HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import {
+  EndedTaskSchema,
+  GpuSchema,
+  HeartbeatSchema,
+  RunningTaskSchema,
+} from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 
 const text = fc.string({ unit: 'grapheme', maxLength: 40 });
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
@@ -19,6 +24,21 @@ const tasks = fc
     progress: maybe(double),
   })
   .map(({ progress, ...task }) => create(RunningTaskSchema, progress === undefined ? task : { ...task, progress }));
+
+const endedTasks = fc
+  .record({
+    taskId: text,
+    startedAtUnixMs: time,
+    endedAtUnixMs: time,
+    // Outcomes that nobody knows yet, too.
+    outcome: fc.integer({ min: -1, max: 6 }),
+    exitCode: maybe(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })),
+    cpuSeconds: maybe(double),
+    maxRssBytes: maybe(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
+  })
+  .map((task) =>
+    create(EndedTaskSchema, Object.fromEntries(Object.entries(task).filter(([, value]) => value !== undefined))),
+  );
 
 const gpus = fc
   .record({
@@ -42,6 +62,7 @@ export const heartbeatMessages = fc
     storageUsage: double,
     gpuUsage: double,
     runningTasks: fc.array(tasks, { maxLength: 5 }),
+    endedTasks: fc.array(endedTasks, { maxLength: 3 }),
     gpus: fc.array(gpus, { maxLength: 3 }),
     metrics: fc.dictionary(text, double, { maxKeys: 5, noNullPrototype: true }),
     sequence: fc.bigInt({ min: 0n, max: 2n ** 53n }),

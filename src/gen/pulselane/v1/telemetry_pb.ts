@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pulselane/v1/telemetry.proto.
  */
 export const file_pulselane_v1_telemetry: GenFile = /*@__PURE__*/
-  fileDesc("ChxwdWxzZWxhbmUvdjEvdGVsZW1ldHJ5LnByb3RvEgxwdWxzZWxhbmUudjEizQIKCldvcmtlckluZm8SEQoJd29ya2VyX2lkGAEgASgJEhEKCXdvcmtlcl9pcBgCIAEoCRIRCgl0b3RhbF9jcHUYAyABKAESFAoMdG90YWxfbWVtb3J5GAQgASgBEhUKDXRvdGFsX3N0b3JhZ2UYBSABKAESEQoJdG90YWxfZ3B1GAYgASgBEhMKC2luc3RhbmNlX2lkGBAgASgJEjQKBmxhYmVscxgRIAMoCzIkLnB1bHNlbGFuZS52MS5Xb3JrZXJJbmZvLkxhYmVsc0VudHJ5Eg0KBWdyb3VwGBIgASgJEhEKCWVwaGVtZXJhbBgTIAEoCBIVCg1hZ2VudF92ZXJzaW9uGBQgASgJEhMKC2ludGVydmFsX21zGBUgASgNGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEifgoQUmVnaXN0ZXJSZXNwb25zZRIYChBuZXh0X2ludGVydmFsX21zGAEgASgNEhsKE3NlcnZlcl90aW1lX3VuaXhfbXMYAiABKAMSGQoRbWF4X21lc3NhZ2VfYnl0ZXMYAyABKA0SGAoQbWF4X3JlY29yZF9ieXRlcxgEIAEoDSI7ChFEZXJlZ2lzdGVyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkiFAoSRGVyZWdpc3RlclJlc3BvbnNlIrIDCglIZWFydGJlYXQSEQoJd29ya2VyX2lkGAEgASgJEhEKCWNwdV91c2FnZRgCIAEoARIUCgxtZW1vcnlfdXNhZ2UYAyABKAESFQoNc3RvcmFnZV91c2FnZRgEIAEoARIwCg1ydW5uaW5nX3Rhc2tzGAUgAygLMhkucHVsc2VsYW5lLnYxLlJ1bm5pbmdUYXNrEhEKCWdwdV91c2FnZRgGIAEoARIQCghzZXF1ZW5jZRgQIAEoBBIXCg9zZW50X2F0X3VuaXhfbXMYESABKAMSEwoLaW5zdGFuY2VfaWQYEiABKAkSNQoHbWV0cmljcxgTIAMoCzIkLnB1bHNlbGFuZS52MS5IZWFydGJlYXQuTWV0cmljc0VudHJ5Eh8KBGdwdXMYFCADKAsyES5wdWxzZWxhbmUudjEuR3B1EhgKEGhvc3RfbG9vcF9sYWdfbXMYFSABKAESGgoSbGFzdF9yb3VuZF90cmlwX21zGBYgASgBEg8KB2xlYXZpbmcYFyABKAgaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEitgEKC1J1bm5pbmdUYXNrEg8KB3Rhc2tfaWQYASABKAkSFQoNY3B1X2FsbG9jYXRlZBgCIAEoARIYChBtZW1vcnlfYWxsb2NhdGVkGAMgASgBEg4KBnN0YXR1cxgEIAEoCRIVCg1ncHVfYWxsb2NhdGVkGAUgASgBEhoKEnN0YXJ0ZWRfYXRfdW5peF9tcxgQIAEoAxIVCghwcm9ncmVzcxgRIAEoAUgAiAEBQgsKCV9wcm9ncmVzcyLRAgoDR3B1Eg0KBWluZGV4GAEgASgNEgwKBHV1aWQYAiABKAkSDAoEbmFtZRgDIAEoCRIgChN1dGlsaXphdGlvbl9wZXJjZW50GAQgASgBSACIAQESHgoRbWVtb3J5X3VzZWRfYnl0ZXMYBSABKAFIAYgBARIfChJtZW1vcnlfdG90YWxfYnl0ZXMYBiABKAFIAogBARIgChN0ZW1wZXJhdHVyZV9jZWxzaXVzGAcgASgBSAOIAQESGAoLcG93ZXJfd2F0dHMYCCABKAFIBIgBARITCgtwYXJlbnRfdXVpZBgJIAEoCUIWChRfdXRpbGl6YXRpb25fcGVyY2VudEIUChJfbWVtb3J5X3VzZWRfYnl0ZXNCFQoTX21lbW9yeV90b3RhbF9ieXRlc0IWChRfdGVtcGVyYXR1cmVfY2Vsc2l1c0IOCgxfcG93ZXJfd2F0dHMioQEKGFN0cmVhbUhlYXJ0YmVhdHNSZXNwb25zZRIlCgRhY2tzGAEgAygLMhcucHVsc2VsYW5lLnYxLldvcmtlckFjaxInCghyZWZ1c2FscxgCIAMoCzIVLnB1bHNlbGFuZS52MS5SZWZ1c2FsEhgKEG5leHRfaW50ZXJ2YWxfbXMYAyABKA0SGwoTc2VydmVyX3RpbWVfdW5peF9tcxgEIAEoAyJKCglXb3JrZXJBY2sSEQoJd29ya2VyX2lkGAEgASgJEhkKEWFjY2VwdGVkX3NlcXVlbmNlGAIgASgEEg8KB2hlbGRfbXMYAyABKAEinQEKB1JlZnVzYWwSEQoJd29ya2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEicKBGNvZGUYAyABKA4yGS5wdWxzZWxhbmUudjEuUmVmdXNhbENvZGUSDgoGcmVhc29uGAQgASgJEhYKDnJldHJ5X2FmdGVyX21zGAUgASgNEg0KBWhlYXJkGAYgASgIEg0KBWNvdW50GAcgASgNKvoBCgtSZWZ1c2FsQ29kZRIcChhSRUZVU0FMX0NPREVfVU5TUEVDSUZJRUQQABIhCh1SRUZVU0FMX0NPREVfSU5WQUxJRF9BUkdVTUVOVBABEh0KGVJFRlVTQUxfQ09ERV9OT1RfQURNSVRURUQQAhIkCiBSRUZVU0FMX0NPREVfRkFJTEVEX1BSRUNPTkRJVElPThADEiMKH1JFRlVTQUxfQ09ERV9SRVNPVVJDRV9FWEhBVVNURUQQBBIcChhSRUZVU0FMX0NPREVfVU5BVkFJTEFCTEUQBRIiCh5SRUZVU0FMX0NPREVfUEVSTUlTU0lPTl9ERU5JRUQQBjKCAgoQVGVsZW1ldHJ5U2VydmljZRJECghSZWdpc3RlchIYLnB1bHNlbGFuZS52MS5Xb3JrZXJJbmZvGh4ucHVsc2VsYW5lLnYxLlJlZ2lzdGVyUmVzcG9uc2USTwoKRGVyZWdpc3RlchIfLnB1bHNlbGFuZS52MS5EZXJlZ2lzdGVyUmVxdWVzdBogLnB1bHNlbGFuZS52MS5EZXJlZ2lzdGVyUmVzcG9uc2USVwoQU3RyZWFtSGVhcnRiZWF0cxIXLnB1bHNlbGFuZS52MS5IZWFydGJlYXQaJi5wdWxzZWxhbmUudjEuU3RyZWFtSGVhcnRiZWF0c1Jlc3BvbnNlKAEwAUI5CgxwdWxzZWxhbmUudjFQAVoYcHVsc2VsYW5lL3YxO3B1bHNlbGFuZXYxqgIMUHVsc2VsYW5lLlYxYgZwcm90bzM");
+  fileDesc("ChxwdWxzZWxhbmUvdjEvdGVsZW1ldHJ5LnByb3RvEgxwdWxzZWxhbmUudjEizQIKCldvcmtlckluZm8SEQoJd29ya2VyX2lkGAEgASgJEhEKCXdvcmtlcl9pcBgCIAEoCRIRCgl0b3RhbF9jcHUYAyABKAESFAoMdG90YWxfbWVtb3J5GAQgASgBEhUKDXRvdGFsX3N0b3JhZ2UYBSABKAESEQoJdG90YWxfZ3B1GAYgASgBEhMKC2luc3RhbmNlX2lkGBAgASgJEjQKBmxhYmVscxgRIAMoCzIkLnB1bHNlbGFuZS52MS5Xb3JrZXJJbmZvLkxhYmVsc0VudHJ5Eg0KBWdyb3VwGBIgASgJEhEKCWVwaGVtZXJhbBgTIAEoCBIVCg1hZ2VudF92ZXJzaW9uGBQgASgJEhMKC2ludGVydmFsX21zGBUgASgNGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEifgoQUmVnaXN0ZXJSZXNwb25zZRIYChBuZXh0X2ludGVydmFsX21zGAEgASgNEhsKE3NlcnZlcl90aW1lX3VuaXhfbXMYAiABKAMSGQoRbWF4X21lc3NhZ2VfYnl0ZXMYAyABKA0SGAoQbWF4X3JlY29yZF9ieXRlcxgEIAEoDSI7ChFEZXJlZ2lzdGVyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkiFAoSRGVyZWdpc3RlclJlc3BvbnNlIuADCglIZWFydGJlYXQSEQoJd29ya2VyX2lkGAEgASgJEhEKCWNwdV91c2FnZRgCIAEoARIUCgxtZW1vcnlfdXNhZ2UYAyABKAESFQoNc3RvcmFnZV91c2FnZRgEIAEoARIwCg1ydW5uaW5nX3Rhc2tzGAUgAygLMhkucHVsc2VsYW5lLnYxLlJ1bm5pbmdUYXNrEhEKCWdwdV91c2FnZRgGIAEoARIQCghzZXF1ZW5jZRgQIAEoBBIXCg9zZW50X2F0X3VuaXhfbXMYESABKAMSEwoLaW5zdGFuY2VfaWQYEiABKAkSNQoHbWV0cmljcxgTIAMoCzIkLnB1bHNlbGFuZS52MS5IZWFydGJlYXQuTWV0cmljc0VudHJ5Eh8KBGdwdXMYFCADKAsyES5wdWxzZWxhbmUudjEuR3B1EhgKEGhvc3RfbG9vcF9sYWdfbXMYFSABKAESGgoSbGFzdF9yb3VuZF90cmlwX21zGBYgASgBEg8KB2xlYXZpbmcYFyABKAgSLAoLZW5kZWRfdGFza3MYGCADKAsyFy5wdWxzZWxhbmUudjEuRW5kZWRUYXNrGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIrYBCgtSdW5uaW5nVGFzaxIPCgd0YXNrX2lkGAEgASgJEhUKDWNwdV9hbGxvY2F0ZWQYAiABKAESGAoQbWVtb3J5X2FsbG9jYXRlZBgDIAEoARIOCgZzdGF0dXMYBCABKAkSFQoNZ3B1X2FsbG9jYXRlZBgFIAEoARIaChJzdGFydGVkX2F0X3VuaXhfbXMYECABKAMSFQoIcHJvZ3Jlc3MYESABKAFIAIgBAUILCglfcHJvZ3Jlc3MigQIKCUVuZGVkVGFzaxIPCgd0YXNrX2lkGAEgASgJEhoKEnN0YXJ0ZWRfYXRfdW5peF9tcxgCIAEoAxIYChBlbmRlZF9hdF91bml4X21zGAMgASgDEi8KB291dGNvbWUYBCABKA4yHi5wdWxzZWxhbmUudjEuRW5kZWRUYXNrT3V0Y29tZRIWCglleGl0X2NvZGUYBSABKAVIAIgBARIYCgtjcHVfc2Vjb25kcxgGIAEoAUgBiAEBEhoKDW1heF9yc3NfYnl0ZXMYByABKARIAogBAUIMCgpfZXhpdF9jb2RlQg4KDF9jcHVfc2Vjb25kc0IQCg5fbWF4X3Jzc19ieXRlcyLRAgoDR3B1Eg0KBWluZGV4GAEgASgNEgwKBHV1aWQYAiABKAkSDAoEbmFtZRgDIAEoCRIgChN1dGlsaXphdGlvbl9wZXJjZW50GAQgASgBSACIAQESHgoRbWVtb3J5X3VzZWRfYnl0ZXMYBSABKAFIAYgBARIfChJtZW1vcnlfdG90YWxfYnl0ZXMYBiABKAFIAogBARIgChN0ZW1wZXJhdHVyZV9jZWxzaXVzGAcgASgBSAOIAQESGAoLcG93ZXJfd2F0dHMYCCABKAFIBIgBARITCgtwYXJlbnRfdXVpZBgJIAEoCUIWChRfdXRpbGl6YXRpb25fcGVyY2VudEIUChJfbWVtb3J5X3VzZWRfYnl0ZXNCFQoTX21lbW9yeV90b3RhbF9ieXRlc0IWChRfdGVtcGVyYXR1cmVfY2Vsc2l1c0IOCgxfcG93ZXJfd2F0dHMioQEKGFN0cmVhbUhlYXJ0YmVhdHNSZXNwb25zZRIlCgRhY2tzGAEgAygLMhcucHVsc2VsYW5lLnYxLldvcmtlckFjaxInCghyZWZ1c2FscxgCIAMoCzIVLnB1bHNlbGFuZS52MS5SZWZ1c2FsEhgKEG5leHRfaW50ZXJ2YWxfbXMYAyABKA0SGwoTc2VydmVyX3RpbWVfdW5peF9tcxgEIAEoAyJKCglXb3JrZXJBY2sSEQoJd29ya2VyX2lkGAEgASgJEhkKEWFjY2VwdGVkX3NlcXVlbmNlGAIgASgEEg8KB2hlbGRfbXMYAyABKAEinQEKB1JlZnVzYWwSEQoJd29ya2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEicKBGNvZGUYAyABKA4yGS5wdWxzZWxhbmUudjEuUmVmdXNhbENvZGUSDgoGcmVhc29uGAQgASgJEhYKDnJldHJ5X2FmdGVyX21zGAUgASgNEg0KBWhlYXJkGAYgASgIEg0KBWNvdW50GAcgASgNKrYBChBFbmRlZFRhc2tPdXRjb21lEiIKHkVOREVEX1RBU0tfT1VUQ09NRV9VTlNQRUNJRklFRBAAEh8KG0VOREVEX1RBU0tfT1VUQ09NRV9GSU5JU0hFRBABEh0KGUVOREVEX1RBU0tfT1VUQ09NRV9GQUlMRUQQAhIdChlFTkRFRF9UQVNLX09VVENPTUVfS0lMTEVEEAMSHwobRU5ERURfVEFTS19PVVRDT01FX1ZBTklTSEVEEAQq+gEKC1JlZnVzYWxDb2RlEhwKGFJFRlVTQUxfQ09ERV9VTlNQRUNJRklFRBAAEiEKHVJFRlVTQUxfQ09ERV9JTlZBTElEX0FSR1VNRU5UEAESHQoZUkVGVVNBTF9DT0RFX05PVF9BRE1JVFRFRBACEiQKIFJFRlVTQUxfQ09ERV9GQUlMRURfUFJFQ09ORElUSU9OEAMSIwofUkVGVVNBTF9DT0RFX1JFU09VUkNFX0VYSEFVU1RFRBAEEhwKGFJFRlVTQUxfQ09ERV9VTkFWQUlMQUJMRRAFEiIKHlJFRlVTQUxfQ09ERV9QRVJNSVNTSU9OX0RFTklFRBAGMoICChBUZWxlbWV0cnlTZXJ2aWNlEkQKCFJlZ2lzdGVyEhgucHVsc2VsYW5lLnYxLldvcmtlckluZm8aHi5wdWxzZWxhbmUudjEuUmVnaXN0ZXJSZXNwb25zZRJPCgpEZXJlZ2lzdGVyEh8ucHVsc2VsYW5lLnYxLkRlcmVnaXN0ZXJSZXF1ZXN0GiAucHVsc2VsYW5lLnYxLkRlcmVnaXN0ZXJSZXNwb25zZRJXChBTdHJlYW1IZWFydGJlYXRzEhcucHVsc2VsYW5lLnYxLkhlYXJ0YmVhdBomLnB1bHNlbGFuZS52MS5TdHJlYW1IZWFydGJlYXRzUmVzcG9uc2UoATABQjkKDHB1bHNlbGFuZS52MVABWhhwdWxzZWxhbmUvdjE7cHVsc2VsYW5ldjGqAgxQdWxzZWxhbmUuVjFiBnByb3RvMw");
 
 /**
  * @generated from message pulselane.v1.WorkerInfo
@@ -271,6 +271,15 @@ export type Heartbeat = Message<"pulselane.v1.Heartbeat"> & {
    * @generated from field: bool leaving = 23;
    */
   leaving: boolean;
+
+  /**
+   * Tasks that ended, at most 1000 per heartbeat. Repeat each one until two heartbeats that hold it have been acked (the first
+   * of them may be rejected after its ack). Repeated entries count once. A task that begins and ends between two heartbeats
+   * is known by its entry alone.
+   *
+   * @generated from field: repeated pulselane.v1.EndedTask ended_tasks = 24;
+   */
+  endedTasks: EndedTask[];
 };
 
 /**
@@ -340,6 +349,67 @@ export const RunningTaskSchema: GenMessage<RunningTask> = /*@__PURE__*/
   messageDesc(file_pulselane_v1_telemetry, 5);
 
 /**
+ * How a task ended. A task that leaves running_tasks without such an entry has ended, too; how, is then unknown.
+ *
+ * @generated from message pulselane.v1.EndedTask
+ */
+export type EndedTask = Message<"pulselane.v1.EndedTask"> & {
+  /**
+   * not empty
+   *
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+
+  /**
+   * by the worker's clock; 0 = unknown
+   *
+   * @generated from field: int64 started_at_unix_ms = 2;
+   */
+  startedAtUnixMs: bigint;
+
+  /**
+   * by the worker's clock; 0 = unknown. It tells two runs of one task_id apart
+   *
+   * @generated from field: int64 ended_at_unix_ms = 3;
+   */
+  endedAtUnixMs: bigint;
+
+  /**
+   * @generated from field: pulselane.v1.EndedTaskOutcome outcome = 4;
+   */
+  outcome: EndedTaskOutcome;
+
+  /**
+   * negative: the signal that killed it, where the worker says so
+   *
+   * @generated from field: optional int32 exit_code = 5;
+   */
+  exitCode?: number | undefined;
+
+  /**
+   * used by the task in all
+   *
+   * @generated from field: optional double cpu_seconds = 6;
+   */
+  cpuSeconds?: number | undefined;
+
+  /**
+   * largest resident memory
+   *
+   * @generated from field: optional uint64 max_rss_bytes = 7;
+   */
+  maxRssBytes?: bigint | undefined;
+};
+
+/**
+ * Describes the message pulselane.v1.EndedTask.
+ * Use `create(EndedTaskSchema)` to create a new message.
+ */
+export const EndedTaskSchema: GenMessage<EndedTask> = /*@__PURE__*/
+  messageDesc(file_pulselane_v1_telemetry, 6);
+
+/**
  * One device. A value that could not be measured is absent, never zero.
  *
  * @generated from message pulselane.v1.Gpu
@@ -400,7 +470,7 @@ export type Gpu = Message<"pulselane.v1.Gpu"> & {
  * Use `create(GpuSchema)` to create a new message.
  */
 export const GpuSchema: GenMessage<Gpu> = /*@__PURE__*/
-  messageDesc(file_pulselane_v1_telemetry, 6);
+  messageDesc(file_pulselane_v1_telemetry, 7);
 
 /**
  * @generated from message pulselane.v1.StreamHeartbeatsResponse
@@ -432,7 +502,7 @@ export type StreamHeartbeatsResponse = Message<"pulselane.v1.StreamHeartbeatsRes
  * Use `create(StreamHeartbeatsResponseSchema)` to create a new message.
  */
 export const StreamHeartbeatsResponseSchema: GenMessage<StreamHeartbeatsResponse> = /*@__PURE__*/
-  messageDesc(file_pulselane_v1_telemetry, 7);
+  messageDesc(file_pulselane_v1_telemetry, 8);
 
 /**
  * Every heartbeat of this worker up to and including accepted_sequence was accepted or is named in a refusal.
@@ -463,7 +533,7 @@ export type WorkerAck = Message<"pulselane.v1.WorkerAck"> & {
  * Use `create(WorkerAckSchema)` to create a new message.
  */
 export const WorkerAckSchema: GenMessage<WorkerAck> = /*@__PURE__*/
-  messageDesc(file_pulselane_v1_telemetry, 8);
+  messageDesc(file_pulselane_v1_telemetry, 9);
 
 /**
  * A heartbeat that was refused, or whose values were rejected. A rejection has `heard` set, keeps the worker alive, and is sent
@@ -525,7 +595,58 @@ export type Refusal = Message<"pulselane.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_pulselane_v1_telemetry, 9);
+  messageDesc(file_pulselane_v1_telemetry, 10);
+
+/**
+ * @generated from enum pulselane.v1.EndedTaskOutcome
+ */
+export const EndedTaskOutcome = {
+  /**
+   * unknown
+   *
+   * @generated from enum value: ENDED_TASK_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * with success
+   *
+   * @generated from enum value: ENDED_TASK_OUTCOME_FINISHED = 1;
+   */
+  FINISHED: 1,
+
+  /**
+   * by itself, with an error
+   *
+   * @generated from enum value: ENDED_TASK_OUTCOME_FAILED = 2;
+   */
+  FAILED: 2,
+
+  /**
+   * by somebody else: an operator, a scheduler, the kernel
+   *
+   * @generated from enum value: ENDED_TASK_OUTCOME_KILLED = 3;
+   */
+  KILLED: 3,
+
+  /**
+   * it was gone when the worker looked
+   *
+   * @generated from enum value: ENDED_TASK_OUTCOME_VANISHED = 4;
+   */
+  VANISHED: 4,
+} as const;
+
+/**
+ * @generated from enum pulselane.v1.EndedTaskOutcome
+ */
+export type EndedTaskOutcome = (typeof EndedTaskOutcome)[keyof typeof EndedTaskOutcome] | UnknownEnum;
+
+/**
+ * Describes the enum pulselane.v1.EndedTaskOutcome.
+ */
+export const EndedTaskOutcomeSchema: GenEnum<EndedTaskOutcome> = /*@__PURE__*/
+  enumDesc(file_pulselane_v1_telemetry, 0);
 
 /**
  * @generated from enum pulselane.v1.RefusalCode
@@ -578,7 +699,7 @@ export type RefusalCode = (typeof RefusalCode)[keyof typeof RefusalCode] | Unkno
  * Describes the enum pulselane.v1.RefusalCode.
  */
 export const RefusalCodeSchema: GenEnum<RefusalCode> = /*@__PURE__*/
-  enumDesc(file_pulselane_v1_telemetry, 0);
+  enumDesc(file_pulselane_v1_telemetry, 1);
 
 /**
  * @generated from service pulselane.v1.TelemetryService
