@@ -136,6 +136,7 @@ function fleetOf(workers: number): Directory {
         hostLoopLagMs: 0,
         lastRoundTripMs: 0,
         taskStoodStillSinceMs: 0,
+        sampleFlags: 0,
       },
       head,
     );

@@ -11,6 +11,7 @@ import { PulselaneError } from '../lib/errors.ts';
 import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../model/heartbeat-rate.ts';
 import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
 import { replacementReason } from '../model/lanes.ts';
+import { SampleFlag } from '../model/sample-flags.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { DeliveryWatch } from './delivery-watch.ts';
 import type { Liveness } from './liveness/liveness.ts';
@@ -97,6 +98,7 @@ export class Intake {
     const entry = this.#admission.admitted(head.workerId);
     const receipt = { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
     if (this.#rateLimit !== undefined) this.#limitRate(entry, receipt.monotonicMs, this.#rateLimit);
+    const wasActive = this.#board.isActive(entry.row);
     const arrival = this.#liveness.received(entry, head, receipt, via);
     this.#board.accepted(entry.row, receipt);
     if (arrival === 'late' || arrival === 'duplicate') {
@@ -109,7 +111,7 @@ export class Intake {
     // generation, makes collecting them free.
     if (!entry.mailbox.isEmpty) this.#deliveries.settle(entry);
     this.#deliveries.expect(entry);
-    const { post, replaced } = entry.mailbox.accept(bytes, receipt);
+    const { post, replaced } = entry.mailbox.accept(bytes, receipt, sampleFlags(entry, head, wasActive));
     if (post !== undefined) entry.lane?.post(entry, post);
     else if (entry.lane?.state === 'ready') this.#deliveries.awaitRoom(entry);
     if (replaced) {
@@ -139,4 +141,14 @@ export class Intake {
     this.#refusals.count('record_memory');
     throw this.#noMemory;
   }
+}
+
+/** What main knows about the heartbeat's sample. */
+function sampleFlags({ liveness }: RosterEntry, { leaving }: HeartbeatHead, wasActive: boolean): number {
+  return (
+    (leaving ? SampleFlag.leaving : 0) |
+    (wasActive ? 0 : SampleFlag.returned) |
+    (liveness.isFlapping ? SampleFlag.flapping : 0) |
+    (liveness.stuck === undefined ? 0 : SampleFlag.stuck)
+  );
 }

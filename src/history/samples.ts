@@ -12,18 +12,6 @@ export type MetricKey = string;
 /** Kept of every heartbeat. Usages are percentages. */
 export const BASE_METRICS = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage', 'running_tasks'] as const;
 
-/** Bits of a sample's flags. */
-export const SampleFlag = {
-  /** The worker's last heartbeat before it left. */
-  leaving: 1,
-  /** The worker was not active when the heartbeat came. */
-  returned: 2,
-  flapping: 4,
-  stuck: 8,
-  /** It lists devices, or has a GPU usage above 0: without this bit a GPU usage of 0 is no measurement. */
-  hasGpu: 16,
-} as const;
-
 /** Consecutive samples of one worker from one run of the master. Element n of each column belongs to the same sample. */
 export interface SampleRun {
   readonly workerId: string;
@@ -32,6 +20,7 @@ export interface SampleRun {
   /** Number of the first sample in its run; the others follow without a gap. */
   readonly first: number;
   readonly at: Float64Array;
+  /** Bits of `SampleFlag` (model/sample-flags.ts). */
   readonly flags: Uint8Array;
   /** By key; NaN: the sample lacks the metric. Decimals are the shortest that the worker can have meant. */
   readonly columns: ReadonlyMap<MetricKey, Float64Array>;

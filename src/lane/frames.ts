@@ -4,7 +4,7 @@
  *
  *     0        4         8        12      16              24             32
  *     ┌────────┬─────────┬────────┬───────┬───────────────┬──────────────┬───────────────────┐
- *     │ slot   │ ordinal │ length │ –     │ received      │ received     │ bytes, padded to  │
+ *     │ slot   │ ordinal │ length │ flags │ received      │ received     │ bytes, padded to  │
  *     │ number │         │        │       │ monotonic, ms │ Unix, ms     │ a multiple of 8   │
  *     └────────┴─────────┴────────┴───────┴───────────────┴──────────────┴───────────────────┘
  */
@@ -24,6 +24,8 @@ export interface HeartbeatFrame {
   readonly ordinal: number;
   readonly receivedMonotonicMs: number;
   readonly receivedUnixMs: number;
+  /** Bits of SampleFlag that main knows. */
+  readonly sampleFlags: number;
   readonly bytes: Uint8Array;
 }
 
@@ -59,6 +61,7 @@ export class FrameBatch {
     bytes.writeInt32LE(frame.slot, start);
     bytes.writeInt32LE(frame.ordinal, start + 4);
     bytes.writeInt32LE(frame.bytes.length, start + 8);
+    bytes.writeInt32LE(frame.sampleFlags, start + 12);
     bytes.writeDoubleLE(frame.receivedMonotonicMs, start + 16);
     bytes.writeDoubleLE(frame.receivedUnixMs, start + 24);
     bytes.set(frame.bytes, start + HEADER_BYTES);
@@ -93,6 +96,7 @@ export class FrameCursor implements HeartbeatFrame {
   ordinal = 0;
   receivedMonotonicMs = 0;
   receivedUnixMs = 0;
+  sampleFlags = 0;
   readonly message: WireReader;
   readonly #batch: Buffer;
   readonly #header: DataView;
@@ -114,6 +118,7 @@ export class FrameCursor implements HeartbeatFrame {
     this.slot = header.getInt32(at, true);
     this.ordinal = header.getInt32(at + 4, true);
     const length = header.getInt32(at + 8, true);
+    this.sampleFlags = header.getInt32(at + 12, true);
     this.receivedMonotonicMs = header.getFloat64(at + 16, true);
     this.receivedUnixMs = header.getFloat64(at + 24, true);
     this.#start = at + HEADER_BYTES;

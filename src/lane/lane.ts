@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import { collectGarbage } from '../lib/collect-garbage.ts';
 import type { Port } from '../lib/ports.ts';
 import { recordJsonParts } from '../model/record-json.ts';
+import { SampleFlag } from '../model/sample-flags.ts';
 import type { Publications } from '../store/publications.ts';
 import type { RecordAllowance } from '../store/record-allowance.ts';
 import { SlotWriter } from '../store/slot-writer.ts';
@@ -124,7 +125,7 @@ export class Lane {
       return;
     }
     const json = recordJsonParts(heartbeat);
-    const noRoom = slot.makeRoom(json, this.#allowance, frame.receivedMonotonicMs, heartbeat.metrics);
+    const noRoom = slot.makeRoom(json, this.#allowance, frame.receivedMonotonicMs, heartbeat);
     if (noRoom !== undefined) {
       const { reason, cause } = noRoom;
       slot.reject(frame.ordinal, reason, frame.receivedUnixMs, { cause, sequence: heartbeat.sequence });
@@ -147,10 +148,11 @@ export class Lane {
         hostLoopLagMs: heartbeat.hostLoopLagMs,
         lastRoundTripMs: heartbeat.lastRoundTripMs,
         taskStoodStillSinceMs: progress.stoodStillSinceMs,
+        sampleFlags: hasGpu(heartbeat) ? frame.sampleFlags | SampleFlag.hasGpu : frame.sampleFlags,
       },
       json,
       progress.oldest,
-      heartbeat.metrics,
+      heartbeat,
     );
     if (heartbeat.runningTasks !== undefined && this.#custom === undefined) {
       frame.rewind();
@@ -175,6 +177,10 @@ export class Lane {
       throw error;
     }
   }
+}
+
+function hasGpu({ gpus, gpuUsage }: ReadHeartbeat): boolean {
+  return gpuUsage > 0 || gpus.length > 0;
 }
 
 /** Why a heartbeat is rejected, and its sequence number; 0 = unreadable. */

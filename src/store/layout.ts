@@ -12,11 +12,11 @@
  *
  * SLOT, one per worker; written only by its lane.
  *
- *     0               256          768                                               ringOffset
- *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬──────┬─────┬───┬─────┬───────┬─────┐
- *     │ control words │note A│note B│record A                   │record B           │times │cpu  │ … │tasks│metrics│names│
- *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │2×f64 │f32  │   │u32  │f64    │text │
- *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴──────┴─────┴───┴─────┴───────┴─────┘
+ *     0               256          832                                               ringOffset
+ *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬───────┬────┬───┬─────┬───────┬────┐
+ *     │ control words │note A│note B│record A                   │record B           │times  │cpu │ … │tasks│metrics│keys│
+ *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │f64,u32│f32 │   │u32  │f64    │text│
+ *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴───────┴────┴───┴─────┴───────┴────┘
  *                                                    ◄─ jsonCapacity                   ◄─── ringCapacity each ──►
  */
 
@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory, so that a wrong buffer is detected when it is attached. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 11;
+export const LAYOUT_VERSION = 12;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,10 +183,10 @@ export const SlotWord = {
   tenancy: 4,
   /** Number of the first sample written to this memory's ring; earlier ones were elsewhere, or nowhere. */
   ringFrom: 5,
-  /** Number of columns for custom metrics … */
+  /** Number of columns for metrics that not every worker has … */
   metricColumns: 6,
-  /** … and how many of them have a name. */
-  metricNames: 7,
+  /** … and how many of them have a key. */
+  metricKeys: 7,
   /**
    * Generation of the record's seqlock, see double-buffer.ts. On its own cache line, since readers write to it (adding
    * 0).
@@ -201,7 +201,7 @@ export const SlotWord = {
   /** Heartbeats applied, which is also the number of samples ever written: its increment publishes the sample. */
   applied: 34,
   rejected: 35,
-  /** Custom metric values without a column, counted while samples are kept. */
+  /** Values of such metrics without a column, counted while samples are kept. */
   metricsLeftOut: 36,
 } as const;
 export const SLOT_CONTROL_BYTES = 256;
@@ -239,8 +239,11 @@ export const RecordNumber = {
   lastRoundTripMs: 14,
   /** Time of the least recent progress of any running task (monotonic clock); 0 = no task reports progress. */
   taskStoodStillSinceMs: 15,
+  /** Bits of SampleFlag. */
+  sampleFlags: 16,
 } as const;
-export const RECORD_NUMBER_COUNT = 16;
+/** A copy of the record fills whole cache lines, so some are free. */
+export const RECORD_NUMBER_COUNT = 24;
 
 /**
  * Numbers (Float64) of the progress table, which follows those of each copy of the record: the number of entries, and
@@ -258,12 +261,15 @@ export const PROGRESS_OFFSET_NUMBERS = RECORD_NUMBER_COUNT;
 export const RECORD_NUMBERS_WITH_PROGRESS = RECORD_NUMBER_COUNT + PROGRESS_NUMBERS;
 export const RECORD_HEAD_BYTES = RECORD_NUMBERS_WITH_PROGRESS * NUMBER_BYTES;
 
-/** Columns of the ring, besides the two receipt times and the number of tasks. */
-export const RING_F32_COLUMNS = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;
+/** Columns of the ring that are taken from the record. */
+export const RING_USAGES = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;
 
-/** Room for a metric's name: its length in bytes as a word, and its text in UTF-8. */
-export const METRIC_NAME_BYTES = 128;
-export const METRIC_TEXT_BYTES = METRIC_NAME_BYTES - WORD_BYTES;
+/** One word holds the number of running tasks, of which a heartbeat has at most 50,000, and above it the sample's flags. */
+export const RING_TASK_BITS = 24;
+
+/** Room for a metric's key: its length in bytes as a word, and its text in UTF-8. */
+export const METRIC_KEY_BYTES = 136;
+export const METRIC_TEXT_BYTES = METRIC_KEY_BYTES - WORD_BYTES;
 
 export interface SlotSize {
   /** A multiple of 64. */
@@ -283,12 +289,14 @@ export interface SlotOffsets {
   readonly json: readonly [number, number];
   /** Receipt times by the wall clock … */
   readonly ringTimes: number;
-  /** … and by the monotonic clock. */
+  /** … and by the monotonic clock, in whole ms modulo 2^32: see slot-reader.ts. */
   readonly ringMonotonic: number;
-  readonly ringColumns: readonly number[];
+  readonly ringUsages: readonly number[];
+  readonly ringAnomaly: number;
+  /** Running tasks and flags. */
   readonly ringTasks: number;
   readonly ringMetrics: readonly number[];
-  readonly metricNames: number;
+  readonly metricKeys: number;
   readonly totalBytes: number;
 }
 
@@ -297,11 +305,12 @@ export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns }: SlotS
   const records = SLOT_CONTROL_BYTES + 2 * NOTE_BYTES;
   const ringTimes = records + 2 * recordBytes;
   const ringMonotonic = ringTimes + ringCapacity * NUMBER_BYTES;
-  const columns = ringMonotonic + ringCapacity * NUMBER_BYTES;
   const columnBytes = ringCapacity * WORD_BYTES;
-  const ringTasks = columns + RING_F32_COLUMNS.length * columnBytes;
+  const usages = ringMonotonic + columnBytes;
+  const ringAnomaly = usages + RING_USAGES.length * columnBytes;
+  const ringTasks = ringAnomaly + columnBytes;
   const metrics = roundUp(ringTasks + columnBytes, NUMBER_BYTES);
-  const metricNames = metrics + metricColumns * ringCapacity * NUMBER_BYTES;
+  const metricKeys = metrics + metricColumns * ringCapacity * NUMBER_BYTES;
   return {
     note: [SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES + NOTE_BYTES],
     noteText: [
@@ -312,11 +321,12 @@ export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns }: SlotS
     json: [records + RECORD_HEAD_BYTES, records + recordBytes + RECORD_HEAD_BYTES],
     ringTimes,
     ringMonotonic,
-    ringColumns: RING_F32_COLUMNS.map((_, column) => columns + column * columnBytes),
+    ringUsages: RING_USAGES.map((_, column) => usages + column * columnBytes),
+    ringAnomaly,
     ringTasks,
     ringMetrics: Array.from({ length: metricColumns }, (_, column) => metrics + column * ringCapacity * NUMBER_BYTES),
-    metricNames,
-    totalBytes: roundUp(metricNames + metricColumns * METRIC_NAME_BYTES, CACHE_LINE_BYTES),
+    metricKeys,
+    totalBytes: roundUp(metricKeys + metricColumns * METRIC_KEY_BYTES, CACHE_LINE_BYTES),
   };
 }
 

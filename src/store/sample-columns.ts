@@ -14,16 +14,23 @@ export class SampleColumns {
   lost = 0;
   /** When the master received the heartbeat. The wall clock can go back … */
   receivedUnixMs = new Float64Array(FIRST_ROOM);
-  /** … the monotonic clock cannot. */
+  /** … the monotonic clock cannot. In whole ms. */
   receivedMonotonicMs = new Float64Array(FIRST_ROOM);
-  /** Percentages. */
-  cpuUsage = new Float32Array(FIRST_ROOM);
-  memoryUsage = new Float32Array(FIRST_ROOM);
-  storageUsage = new Float32Array(FIRST_ROOM);
-  gpuUsage = new Float32Array(FIRST_ROOM);
-  runningTasks = new Uint32Array(FIRST_ROOM);
-  /** Names of the worker's custom metrics, with a column for each; NaN: the sample lacks the metric. */
-  metricNames: readonly string[] = [];
+  /** Bits of SampleFlag. */
+  flags = new Uint8Array(FIRST_ROOM);
+  /** Percentages: the shortest decimals that have the stored 32-bit floats. */
+  cpuUsage = new Float64Array(FIRST_ROOM);
+  memoryUsage = new Float64Array(FIRST_ROOM);
+  storageUsage = new Float64Array(FIRST_ROOM);
+  gpuUsage = new Float64Array(FIRST_ROOM);
+  runningTasks = new Float64Array(FIRST_ROOM);
+  /** NaN: there is none. */
+  anomalyScore = new Float64Array(FIRST_ROOM);
+  /**
+   * Keys of the worker's other metrics (`metrics.<name>`, `gpus.<index>.<field>`), with a column for each; NaN: the sample lacks the
+   * metric. There may be more columns than keys: they are of other workers.
+   */
+  metricKeys: readonly string[] = [];
   readonly metrics: Float64Array[] = [];
 
   get count(): number {
@@ -31,20 +38,22 @@ export class SampleColumns {
   }
 
   /** Makes room for so many samples with these metrics; the previous content is lost. */
-  reserve(count: number, metricNames: readonly string[]): void {
-    this.metricNames = metricNames;
+  reserve(count: number, metricKeys: readonly string[]): void {
+    this.metricKeys = metricKeys;
     const room = 2 ** Math.ceil(Math.log2(Math.max(count, FIRST_ROOM)));
-    for (let column = 0; column < metricNames.length; column++) {
+    for (let column = 0; column < metricKeys.length; column++) {
       if ((this.metrics[column]?.length ?? 0) < room) this.metrics[column] = new Float64Array(room);
     }
     if (count <= this.receivedUnixMs.length) return;
     this.receivedUnixMs = new Float64Array(room);
     this.receivedMonotonicMs = new Float64Array(room);
-    this.cpuUsage = new Float32Array(room);
-    this.memoryUsage = new Float32Array(room);
-    this.storageUsage = new Float32Array(room);
-    this.gpuUsage = new Float32Array(room);
-    this.runningTasks = new Uint32Array(room);
+    this.flags = new Uint8Array(room);
+    this.cpuUsage = new Float64Array(room);
+    this.memoryUsage = new Float64Array(room);
+    this.storageUsage = new Float64Array(room);
+    this.gpuUsage = new Float64Array(room);
+    this.runningTasks = new Float64Array(room);
+    this.anomalyScore = new Float64Array(room);
   }
 
   /** Removes the first ones. */
@@ -54,9 +63,10 @@ export class SampleColumns {
     this.from = (this.from + count) >>> 0;
   }
 
-  #columns(): readonly (Float64Array | Float32Array | Uint32Array)[] {
-    const { receivedUnixMs, receivedMonotonicMs, cpuUsage, memoryUsage, storageUsage, gpuUsage, runningTasks } = this;
-    const plain = [receivedUnixMs, receivedMonotonicMs, cpuUsage, memoryUsage, storageUsage, gpuUsage, runningTasks];
-    return [...plain, ...this.metrics.slice(0, this.metricNames.length)];
+  #columns(): readonly (Float64Array | Uint8Array)[] {
+    const { receivedUnixMs, receivedMonotonicMs, flags, runningTasks, anomalyScore } = this;
+    const usages = [this.cpuUsage, this.memoryUsage, this.storageUsage, this.gpuUsage];
+    const metrics = this.metrics.slice(0, this.metricKeys.length);
+    return [receivedUnixMs, receivedMonotonicMs, flags, ...usages, runningTasks, anomalyScore, ...metrics];
   }
 }

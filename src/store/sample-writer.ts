@@ -1,51 +1,78 @@
 /**
  * The writing side of a slot's samples, part of slot-writer.ts: one sample per applied heartbeat, numbered by
- * `applied`, in a ring of columns. A custom metric gets a column when it is first seen.
+ * `applied`, in a ring of columns. A custom metric, or one of a device, gets a column when it is first seen.
  *
  * Order: a sample's metrics are written before its record is published; the rest is written afterwards, from the
  * record. So a killed lane leaves either a sample that readers do not see (its place is the one that they never read),
  * or one whose metrics are complete and whose rest its successor writes.
  *
- * A name is written into a memory once, then counted: readers may cache names while they read that memory.
+ * A key is written into a memory once, then counted: readers may cache keys while they read that memory.
  */
 import {
-  METRIC_NAME_BYTES,
+  CUSTOM_PREFIX_BYTES,
+  customMetricKey,
+  customMetricName,
+  type DeviceMetric,
+  deviceMetricKey,
+  deviceMetricOf,
+  deviceMetrics,
+} from '../model/metric-keys.ts';
+import type { GpuUsage } from '../model/telemetry.ts';
+import {
+  METRIC_KEY_BYTES,
   METRIC_TEXT_BYTES,
   RecordNumber,
-  RING_F32_COLUMNS,
+  RING_TASK_BITS,
+  RING_USAGES,
   type SlotSize,
   SlotWord,
   slotBytes,
   WORD_BYTES,
 } from './layout.ts';
 import type { RecordAllowance } from './record-allowance.ts';
-import { metricNamesIn, type RingViews, type SlotViews } from './slot-memory.ts';
+import { metricKeysIn, type RingViews, type SlotViews } from './slot-memory.ts';
 import { MOST_METRIC_COLUMNS, metricColumnsFor, ringAfter } from './slot-ring.ts';
 
-export type Metrics = ReadonlyMap<string, number>;
+/** The part of a heartbeat that is different for each worker. */
+export interface Measured {
+  /** Custom metrics. */
+  readonly metrics: ReadonlyMap<string, number>;
+  readonly gpus: readonly GpuUsage[];
+}
+
+export const NOTHING_MEASURED: Measured = { metrics: new Map(), gpus: [] };
 
 type RingSize = Pick<SlotSize, 'ringCapacity' | 'metricColumns'>;
 type Column = Float64Array | Float32Array | Uint32Array;
 
+const LONGEST_NAME_BYTES = METRIC_TEXT_BYTES - CUSTOM_PREFIX_BYTES;
+
 export class SampleWriter {
   #slot: SlotViews;
-  /** Column index by metric name. */
-  #columns = new Map<string, number>();
+  /** Keys of the metrics with a column, in column order. */
+  #keys: string[] = [];
+  /** Column index by a custom metric's name … */
+  #custom = new Map<string, number>();
+  /** … and by a device's metric, neither of which needs a key to be built for each heartbeat. */
+  #ofDevices = new Map<DeviceMetric, number>();
   /** While all columns are taken: the sample number at which to check again whether any can be freed. */
   #lookAgainAt: number | undefined;
+  /** Devices of the current heartbeat, and what they report. */
+  #gpus: readonly GpuUsage[] | undefined;
+  #deviceMetrics: ReadonlyMap<DeviceMetric, number> = new Map();
 
   constructor(slot: SlotViews) {
     this.#slot = slot;
-    this.#nameColumns(metricNamesIn(slot));
+    for (const key of metricKeysIn(slot)) this.#know(key);
   }
 
   /** The ring size needed for the current sample; unchanged if there is no memory for a larger one. */
-  sizeFor(nowMs: number, metrics: Metrics, allowance: RecordAllowance): RingSize {
+  sizeFor(nowMs: number, measured: Measured, allowance: RecordAllowance): RingSize {
     const { size } = this.#slot;
     const { sampleSpanMs } = allowance;
     const ringCapacity = sampleSpanMs === 0 ? size.ringCapacity : this.#ringCapacityFor(nowMs, sampleSpanMs);
     if (ringCapacity === 0) return size;
-    const metricColumns = this.#metricColumnsFor(metrics);
+    const metricColumns = this.#metricColumnsFor(measured);
     if (ringCapacity === size.ringCapacity && metricColumns === size.metricColumns) return size;
     // As much as a larger record could take.
     const mostBytes = slotBytes(size) + 2 * allowance.maxCapacityBytes;
@@ -63,18 +90,17 @@ export class SampleWriter {
     const applied = Atomics.load(from.control, SlotWord.applied);
     const count = Math.min(heldIn(from), Math.max(0, to.size.ringCapacity - 1));
     Atomics.store(to.control, SlotWord.ringFrom, (applied - count) | 0);
-    const names = [...this.#columns.keys()];
-    const kept = names.length <= to.size.metricColumns ? names : this.#liveNames();
+    const kept = this.#keys.length <= to.size.metricColumns ? allOf(this.#keys) : this.#liveColumns();
+    const keys = this.#keys;
     this.#slot = to;
-    const before = this.#columns;
-    this.#columns = new Map();
-    for (const name of kept) this.#addColumn(name);
+    this.#keys = [];
+    this.#custom = new Map();
+    this.#ofDevices = new Map();
+    for (const column of kept) this.#addColumn(keys[column] as string);
     if (count === 0) return;
     const pairs: (readonly [Column, Column])[] = [
       ...plainColumns(from.ring).map((column, index) => [column, plainColumns(to.ring)[index] as Column] as const),
-      ...kept.map(
-        (name, column) => [metricColumn(from.ring, before.get(name)), metricColumn(to.ring, column)] as const,
-      ),
+      ...kept.map((before, column) => [metricColumn(from.ring, before), metricColumn(to.ring, column)] as const),
     ];
     for (const [source, target] of pairs) {
       for (let number = applied - count; number < applied; number++) {
@@ -84,21 +110,20 @@ export class SampleWriter {
   }
 
   /** Writes the metrics of the current sample, before its record is published. */
-  begin(metrics: Metrics): void {
-    const { control, ring, size } = this.#slot;
+  begin(measured: Measured): void {
+    const { control, size } = this.#slot;
+    if (size.ringCapacity === 0) return;
+    const { metrics } = measured;
+    const devices = this.#devicesOf(measured);
+    const values = metrics.size + devices.size;
     if (size.metricColumns === 0) {
-      if (size.ringCapacity > 0 && metrics.size > 0) Atomics.add(control, SlotWord.metricsLeftOut, metrics.size);
+      if (values > 0) Atomics.add(control, SlotWord.metricsLeftOut, values);
       return;
     }
-    if (metrics.size > this.#known(metrics)) this.#addNew(metrics);
+    if (values > this.#known(measured)) this.#addNew(measured);
     const index = Atomics.load(control, SlotWord.applied) & (size.ringCapacity - 1);
-    let written = 0;
-    for (const [name, column] of this.#columns) {
-      const value = metrics.get(name);
-      metricColumn(ring, column)[index] = value ?? Number.NaN;
-      if (value !== undefined) written++;
-    }
-    if (written < metrics.size) Atomics.add(control, SlotWord.metricsLeftOut, metrics.size - written);
+    const written = this.#write(index, this.#custom, metrics) + this.#write(index, this.#ofDevices, devices);
+    if (written < values) Atomics.add(control, SlotWord.metricsLeftOut, values - written);
   }
 
   /** Writes the rest of the sample. @param record index of the first number of its record */
@@ -107,12 +132,15 @@ export class SampleWriter {
     if (size.ringCapacity === 0) return;
     const index = Atomics.load(control, SlotWord.applied) & (size.ringCapacity - 1);
     ring.times[index] = numbers[record + RecordNumber.receivedUnixMs] as number;
-    ring.monotonic[index] = numbers[record + RecordNumber.receivedMonotonicMs] as number;
-    for (let column = 0; column < RING_F32_COLUMNS.length; column++) {
-      const name = RING_F32_COLUMNS[column] as (typeof RING_F32_COLUMNS)[number];
-      (ring.columns[column] as Float32Array)[index] = numbers[record + RecordNumber[name]] as number;
+    // Stored modulo 2^32.
+    ring.monotonic[index] = Math.floor(numbers[record + RecordNumber.receivedMonotonicMs] as number);
+    for (let column = 0; column < RING_USAGES.length; column++) {
+      const name = RING_USAGES[column] as (typeof RING_USAGES)[number];
+      (ring.usages[column] as Float32Array)[index] = numbers[record + RecordNumber[name]] as number;
     }
-    ring.tasks[index] = numbers[record + RecordNumber.runningTasks] as number;
+    ring.anomaly[index] = Number.NaN;
+    const tasks = numbers[record + RecordNumber.runningTasks] as number;
+    ring.tasks[index] = tasks | ((numbers[record + RecordNumber.sampleFlags] as number) << RING_TASK_BITS);
   }
 
   #ringCapacityFor(nowMs: number, spanMs: number): number {
@@ -123,69 +151,115 @@ export class SampleWriter {
     const isFull = held >= capacity - 1;
     if (!isFull) return capacity;
     const oldest = (Atomics.load(control, SlotWord.applied) - held) & (capacity - 1);
-    return ringAfter({ capacity, isFull, heldMs: nowMs - (this.#slot.ring.monotonic[oldest] as number) }, spanMs);
+    const heldMs = (Math.floor(nowMs) - (this.#slot.ring.monotonic[oldest] as number)) >>> 0;
+    return ringAfter({ capacity, isFull, heldMs }, spanMs);
   }
 
-  #metricColumnsFor(metrics: Metrics): number {
+  #metricColumnsFor(measured: Measured): number {
     const { control, size } = this.#slot;
     const { metricColumns: columns, ringCapacity } = size;
-    if (metrics.size <= this.#known(metrics)) return columns;
-    let unknown = 0;
-    for (const name of metrics.keys()) {
-      if (!this.#columns.has(name) && isShort(name) && ++unknown === MOST_METRIC_COLUMNS) break;
-    }
-    if (this.#columns.size + unknown <= columns) return columns;
-    if (columns < MOST_METRIC_COLUMNS) return metricColumnsFor(this.#columns.size + unknown);
+    const values = measured.metrics.size + this.#devicesOf(measured).size;
+    if (values <= this.#known(measured)) return columns;
+    const unknown = this.#unknown(measured);
+    if (this.#keys.length + unknown <= columns) return columns;
+    if (columns < MOST_METRIC_COLUMNS) return metricColumnsFor(this.#keys.length + unknown);
     const applied = Atomics.load(control, SlotWord.applied);
     this.#lookAgainAt ??= applied;
     if (((applied - this.#lookAgainAt) | 0) < 0) return columns;
     this.#lookAgainAt = (applied + ringCapacity) | 0;
-    return metricColumnsFor(this.#liveNames().length + unknown);
+    return metricColumnsFor(this.#liveColumns().length + unknown);
+  }
+
+  #devicesOf({ gpus }: Measured): ReadonlyMap<DeviceMetric, number> {
+    if (gpus !== this.#gpus) {
+      this.#gpus = gpus;
+      this.#deviceMetrics = deviceMetrics(gpus);
+    }
+    return this.#deviceMetrics;
   }
 
   /** How many of them have a column. */
-  #known(metrics: Metrics): number {
-    let known = 0;
-    if (metrics.size > 0) for (const name of this.#columns.keys()) if (metrics.has(name)) known++;
-    return known;
+  #known(measured: Measured): number {
+    return knownIn(this.#custom, measured.metrics) + knownIn(this.#ofDevices, this.#devicesOf(measured));
   }
 
-  /** Names of metrics with a value in the ring. */
-  #liveNames(): string[] {
+  /** How many could get one, counted up to the maximum. */
+  #unknown(measured: Measured): number {
+    let unknown = 0;
+    for (const name of measured.metrics.keys()) {
+      if (!this.#custom.has(name) && isShort(name) && ++unknown === MOST_METRIC_COLUMNS) return unknown;
+    }
+    for (const metric of this.#devicesOf(measured).keys()) {
+      if (!this.#ofDevices.has(metric) && ++unknown === MOST_METRIC_COLUMNS) return unknown;
+    }
+    return unknown;
+  }
+
+  /** @returns the number of values with a column */
+  #write<K>(index: number, columns: ReadonlyMap<K, number>, values: ReadonlyMap<K, number>): number {
+    const { ring } = this.#slot;
+    let written = 0;
+    for (const [metric, column] of columns) {
+      const value = values.get(metric);
+      metricColumn(ring, column)[index] = value ?? Number.NaN;
+      if (value !== undefined) written++;
+    }
+    return written;
+  }
+
+  /** Columns with a value in the ring. */
+  #liveColumns(): number[] {
     const { control, ring, size } = this.#slot;
     const applied = Atomics.load(control, SlotWord.applied);
     const held = heldIn(this.#slot);
-    const isLive = (column: number) => {
+    return allOf(this.#keys).filter((column) => {
       const values = metricColumn(ring, column);
       for (let number = applied - held; number < applied; number++) {
         if (!Number.isNaN(values[number & (size.ringCapacity - 1)])) return true;
       }
       return false;
-    };
-    return Array.from(this.#columns).flatMap(([name, column]) => (isLive(column) ? name : []));
+    });
   }
 
   /** Adds columns while there are free ones. */
-  #addNew(metrics: Metrics): void {
-    for (const name of metrics.keys()) {
-      if (this.#columns.size === this.#slot.size.metricColumns) return;
-      if (!this.#columns.has(name) && isShort(name)) this.#addColumn(name);
+  #addNew(measured: Measured): void {
+    const { metricColumns } = this.#slot.size;
+    for (const name of measured.metrics.keys()) {
+      if (this.#keys.length === metricColumns) return;
+      if (!this.#custom.has(name) && isShort(name)) this.#addColumn(customMetricKey(name));
+    }
+    for (const metric of this.#devicesOf(measured).keys()) {
+      if (this.#keys.length === metricColumns) return;
+      if (!this.#ofDevices.has(metric)) this.#addColumn(deviceMetricKey(metric));
     }
   }
 
-  #addColumn(name: string): void {
+  #addColumn(key: string): void {
     const { bytes, control, offsets, ring } = this.#slot;
-    const column = this.#columns.size;
+    const column = this.#keys.length;
     metricColumn(ring, column).fill(Number.NaN);
-    const at = offsets.metricNames + column * METRIC_NAME_BYTES;
-    control[at / WORD_BYTES] = bytes.write(name, at + WORD_BYTES, METRIC_TEXT_BYTES, 'utf8');
-    this.#columns.set(name, column);
-    Atomics.store(control, SlotWord.metricNames, column + 1);
+    const at = offsets.metricKeys + column * METRIC_KEY_BYTES;
+    control[at / WORD_BYTES] = bytes.write(key, at + WORD_BYTES, METRIC_TEXT_BYTES, 'utf8');
+    this.#know(key);
+    Atomics.store(control, SlotWord.metricKeys, column + 1);
   }
 
-  #nameColumns(names: readonly string[]): void {
-    for (const [column, name] of names.entries()) this.#columns.set(name, column);
+  #know(key: string): void {
+    const column = this.#keys.push(key) - 1;
+    const device = deviceMetricOf(key);
+    if (device === undefined) this.#custom.set(customMetricName(key) ?? key, column);
+    else this.#ofDevices.set(device, column);
   }
+}
+
+function allOf(keys: readonly string[]): number[] {
+  return Array.from(keys, (_, column) => column);
+}
+
+function knownIn<K>(columns: ReadonlyMap<K, number>, values: ReadonlyMap<K, number>): number {
+  let known = 0;
+  if (values.size > 0) for (const metric of columns.keys()) if (values.has(metric)) known++;
+  return known;
 }
 
 /** Number of samples in the ring, without the place of the next one, where a killed lane may have begun to write. */
@@ -196,13 +270,13 @@ function heldIn({ control, size }: SlotViews): number {
 
 /** Whether the name fits. A UTF-16 unit takes at most three bytes. */
 function isShort(name: string): boolean {
-  return 3 * name.length <= METRIC_TEXT_BYTES || Buffer.byteLength(name) <= METRIC_TEXT_BYTES;
+  return 3 * name.length <= LONGEST_NAME_BYTES || Buffer.byteLength(name) <= LONGEST_NAME_BYTES;
 }
 
-export function plainColumns({ times, monotonic, columns, tasks }: RingViews): readonly Column[] {
-  return [times, monotonic, ...columns, tasks];
+function plainColumns({ times, monotonic, usages, anomaly, tasks }: RingViews): readonly Column[] {
+  return [times, monotonic, ...usages, anomaly, tasks];
 }
 
-function metricColumn({ metrics }: RingViews, column: number | undefined): Float64Array {
-  return metrics[column as number] as Float64Array;
+function metricColumn({ metrics }: RingViews, column: number): Float64Array {
+  return metrics[column] as Float64Array;
 }

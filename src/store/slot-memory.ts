@@ -1,9 +1,8 @@
 /** A slot's memory: its allocation, and the views through which writer and readers access it. */
 import {
   LAYOUT_VERSION,
-  METRIC_NAME_BYTES,
+  METRIC_KEY_BYTES,
   METRIC_TEXT_BYTES,
-  RING_F32_COLUMNS,
   SLOT_MAGIC,
   type SlotOffsets,
   type SlotSize,
@@ -49,10 +48,12 @@ export class SlotViews {
 
 export interface RingViews {
   readonly times: Float64Array;
-  readonly monotonic: Float64Array;
-  readonly columns: readonly Float32Array[];
+  readonly monotonic: Uint32Array;
+  /** In the order of RING_USAGES. */
+  readonly usages: readonly Float32Array[];
+  readonly anomaly: Float32Array;
   readonly tasks: Uint32Array;
-  /** Custom metrics, NaN where a sample lacks one. */
+  /** Other metrics, NaN where a sample lacks one. */
   readonly metrics: readonly Float64Array[];
 }
 
@@ -94,8 +95,8 @@ export function successorProblem(memory: unknown, old: SlotMemory, maxBytes: num
   if (!isRingCapacity(ringCapacity)) return 'its ring has an invalid size';
   const metricColumns = Atomics.load(control, SlotWord.metricColumns);
   if (!isMetricColumns(metricColumns)) return 'it has an invalid number of metric columns';
-  const names = Atomics.load(control, SlotWord.metricNames);
-  if (names < 0 || names > metricColumns) return 'it has more metric names than columns';
+  const keys = Atomics.load(control, SlotWord.metricKeys);
+  if (keys < 0 || keys > metricColumns) return 'it has more metric keys than columns';
   if (isSameSize({ jsonCapacity, ringCapacity, metricColumns }, viewSlot(old).size))
     return `it has ${byteLength} bytes as before, expected another size`;
   const expectedBytes =
@@ -129,25 +130,26 @@ function shapeOf(control: Int32Array): SlotShape {
   return lastShape;
 }
 
-/** Names of metrics with a column, in column order. @param from number of names that are already known */
-export function metricNamesIn({ bytes, control, offsets, size }: SlotViews, from = 0): string[] {
-  const names: string[] = [];
-  const named = Math.min(Atomics.load(control, SlotWord.metricNames), size.metricColumns);
+/** Keys of metrics with a column, in column order. @param from number of keys that are already known */
+export function metricKeysIn({ bytes, control, offsets, size }: SlotViews, from = 0): string[] {
+  const keys: string[] = [];
+  const named = Math.min(Atomics.load(control, SlotWord.metricKeys), size.metricColumns);
   for (let column = from; column < named; column++) {
-    const at = offsets.metricNames + column * METRIC_NAME_BYTES;
+    const at = offsets.metricKeys + column * METRIC_KEY_BYTES;
     const text = at + WORD_BYTES;
     const length = control[at / WORD_BYTES] as number;
-    names.push(bytes.toString('utf8', text, text + Math.max(0, Math.min(length, METRIC_TEXT_BYTES))));
+    keys.push(bytes.toString('utf8', text, text + Math.max(0, Math.min(length, METRIC_TEXT_BYTES))));
   }
-  return names;
+  return keys;
 }
 
 function viewRing({ memory, offsets, size }: SlotViews): RingViews {
   const { ringCapacity } = size;
   return {
     times: new Float64Array(memory, offsets.ringTimes, ringCapacity),
-    monotonic: new Float64Array(memory, offsets.ringMonotonic, ringCapacity),
-    columns: RING_F32_COLUMNS.map((_, column) => new Float32Array(memory, offsets.ringColumns[column], ringCapacity)),
+    monotonic: new Uint32Array(memory, offsets.ringMonotonic, ringCapacity),
+    usages: offsets.ringUsages.map((at) => new Float32Array(memory, at, ringCapacity)),
+    anomaly: new Float32Array(memory, offsets.ringAnomaly, ringCapacity),
     tasks: new Uint32Array(memory, offsets.ringTasks, ringCapacity),
     metrics: offsets.ringMetrics.map((at) => new Float64Array(memory, at, ringCapacity)),
   };

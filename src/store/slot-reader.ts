@@ -5,9 +5,10 @@
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
-import { NOTE_TEXT_BYTES, NoteNumber, RecordNumber, SlotWord } from './layout.ts';
+import { NOTE_TEXT_BYTES, NoteNumber, RecordNumber, RING_TASK_BITS, SlotWord } from './layout.ts';
 import type { SampleColumns } from './sample-columns.ts';
-import { metricNamesIn, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
+import { shortestDecimal } from './shortest-decimal.ts';
+import { metricKeysIn, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
 
 export interface Rejection {
@@ -46,8 +47,8 @@ const CLOSING_BRACKET = 0x5d;
 export class SlotReader {
   readonly #slot: SlotViews;
   readonly #tenancy: number;
-  /** Names of custom metrics, as far as samples were read. */
-  #names: readonly string[] = [];
+  /** Keys of metrics with a column, as far as samples were read. */
+  #keys: readonly string[] = [];
 
   /** @param tenancy of the worker to read; undefined: the current one */
   constructor(memory: SlotMemory, tenancy?: number) {
@@ -157,6 +158,7 @@ export class SlotReader {
         hostLoopLagMs: at(RecordNumber.hostLoopLagMs),
         lastRoundTripMs: at(RecordNumber.lastRoundTripMs),
         taskStoodStillSinceMs: at(RecordNumber.taskStoodStillSinceMs),
+        sampleFlags: at(RecordNumber.sampleFlags),
       };
     });
     return record.ordinal === 0 ? undefined : record;
@@ -243,8 +245,9 @@ export class SlotReader {
     const held = Math.min((published - Atomics.load(control, SlotWord.ringFrom)) >>> 0, Math.max(0, mask));
     const count = missing < 0 ? 0 : Math.min(missing, held);
     const first = published - count;
-    into.reserve(count, this.#metricNames());
+    into.reserve(count, this.metricKeys);
     if (count > 0) this.#copySamples(first, count, into);
+    const newestMs = count > 0 ? this.receivedMonotonicMs : 0;
     // The second look, as in double-buffer.ts: sample number `applied` may be in progress and overwrites the oldest
     // one.
     const applied = Atomics.add(control, SlotWord.applied, 0);
@@ -255,6 +258,7 @@ export class SlotReader {
     into.to = (missing < 0 ? from : published) >>> 0;
     if (missing < 0) into.from = into.to;
     into.drop(Math.min(count, Math.max(0, (applied - mask - first) | 0)));
+    whole(into.receivedMonotonicMs, into.count, newestMs);
     into.lost = (into.from - from) >>> 0;
   }
 
@@ -266,14 +270,14 @@ export class SlotReader {
     return (applied - Math.min(held, Math.max(0, size.ringCapacity - 1))) >>> 0;
   }
 
-  /** Names never change once written. */
-  #metricNames(): readonly string[] {
-    const named = Atomics.load(this.#slot.control, SlotWord.metricNames);
-    if (named > this.#names.length) this.#names = [...this.#names, ...metricNamesIn(this.#slot, this.#names.length)];
-    return this.#names;
+  /** Keys of metrics with a column: one that is written never changes. */
+  get metricKeys(): readonly string[] {
+    const named = Atomics.load(this.#slot.control, SlotWord.metricKeys);
+    if (named > this.#keys.length) this.#keys = [...this.#keys, ...metricKeysIn(this.#slot, this.#keys.length)];
+    return this.#keys;
   }
 
-  /** Custom metric values without a column, modulo 2^32; some may be counted twice after a lane was killed. */
+  /** Values of metrics without a column, modulo 2^32; some may be counted twice after a lane was killed. */
   get metricsLeftOut(): number {
     return Atomics.load(this.#slot.control, SlotWord.metricsLeftOut);
   }
@@ -281,23 +285,26 @@ export class SlotReader {
   #copySamples(first: number, count: number, into: SampleColumns): void {
     const { ring, size } = this.#slot;
     const mask = size.ringCapacity - 1;
-    const [cpuUsage, memoryUsage, storageUsage, gpuUsage] = ring.columns as [
+    const [cpuUsage, memoryUsage, storageUsage, gpuUsage] = ring.usages as [
       Float32Array,
       Float32Array,
       Float32Array,
       Float32Array,
     ];
-    const metrics = into.metricNames;
+    const columns = into.metricKeys.length;
     for (let n = 0; n < count; n++) {
       const index = (first + n) & mask;
+      const tasks = ring.tasks[index] as number;
       into.receivedUnixMs[n] = ring.times[index] as number;
       into.receivedMonotonicMs[n] = ring.monotonic[index] as number;
-      into.cpuUsage[n] = cpuUsage[index] as number;
-      into.memoryUsage[n] = memoryUsage[index] as number;
-      into.storageUsage[n] = storageUsage[index] as number;
-      into.gpuUsage[n] = gpuUsage[index] as number;
-      into.runningTasks[n] = ring.tasks[index] as number;
-      for (let column = 0; column < metrics.length; column++) {
+      into.flags[n] = tasks >>> RING_TASK_BITS;
+      into.cpuUsage[n] = shortestDecimal(cpuUsage[index] as number);
+      into.memoryUsage[n] = shortestDecimal(memoryUsage[index] as number);
+      into.storageUsage[n] = shortestDecimal(storageUsage[index] as number);
+      into.gpuUsage[n] = shortestDecimal(gpuUsage[index] as number);
+      into.runningTasks[n] = tasks & ((1 << RING_TASK_BITS) - 1);
+      into.anomalyScore[n] = shortestDecimal(ring.anomaly[index] as number);
+      for (let column = 0; column < columns; column++) {
         (into.metrics[column] as Float64Array)[n] = (ring.metrics[column] as Float64Array)[index] as number;
       }
     }
@@ -350,6 +357,19 @@ export class SlotReader {
       if (isWhole(control, word, generation)) return value;
     }
     throw new Error(`a slot changed ${MAX_READ_TRIES} times while it was read`);
+  }
+}
+
+/**
+ * Replaces times modulo 2^32 ms by whole ones, going back from `newestMs`: the receipt of the last of these samples, or of a later
+ * one. Right as long as less than 49.7 days lie between two samples. A worker that is silent for longer and was not removed
+ * meanwhile (RETENTION) shows a multiple of 49.7 days less; its receipts by the wall clock stay right.
+ */
+function whole(times: Float64Array, count: number, newestMs: number): void {
+  let later = Math.floor(newestMs);
+  for (let n = count - 1; n >= 0; n--) {
+    later -= (later - (times[n] as number)) >>> 0;
+    times[n] = later;
   }
 }
 

@@ -50,7 +50,7 @@ const COUNTS = [
   SlotWord.applied,
   SlotWord.rejected,
   SlotWord.ringFrom,
-  SlotWord.metricNames,
+  SlotWord.metricKeys,
   SlotWord.metricsLeftOut,
 ];
 

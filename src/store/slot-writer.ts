@@ -22,7 +22,7 @@ import {
 } from './layout.ts';
 import type { Publications } from './publications.ts';
 import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
-import { type Metrics, SampleWriter } from './sample-writer.ts';
+import { type Measured, NOTHING_MEASURED, SampleWriter } from './sample-writer.ts';
 import { allocateSlot, isSameSize, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
 import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
@@ -44,6 +44,8 @@ export interface RecordNumbers {
   readonly lastRoundTripMs: number;
   /** Time of the least recent progress of any running task, by the monotonic clock; 0 = no task reports progress. */
   readonly taskStoodStillSinceMs: number;
+  /** Bits of SampleFlag. */
+  readonly sampleFlags: number;
 }
 
 /** A worker's record as kept by an earlier master. */
@@ -53,8 +55,6 @@ export interface RestoredRecord {
   /** When that master received it. */
   readonly receivedUnixMs: number;
 }
-
-const NO_METRICS: Metrics = new Map();
 
 const NO_PROGRESS: readonly ProgressEntry[] = [];
 
@@ -167,14 +167,14 @@ export class SlotWriter {
     json: string | RecordJsonParts,
     allowance: RecordAllowance,
     receivedMonotonicMs = 0,
-    metrics = NO_METRICS,
+    measured: Measured = NOTHING_MEASURED,
   ): NoRoom | undefined {
     this.#hasRoom = false;
     const jsonCapacity = this.#jsonCapacityFor(json, allowance);
     if (typeof jsonCapacity !== 'number') return jsonCapacity;
     this.#hasRoom = true;
     const before = this.#slot;
-    const ring = this.#samples.sizeFor(receivedMonotonicMs, metrics, allowance);
+    const ring = this.#samples.sizeFor(receivedMonotonicMs, measured, allowance);
     if (ring === before.size && jsonCapacity === before.size.jsonCapacity) return undefined;
     const size = { ...ring, jsonCapacity };
     if (isSameSize(size, before.size)) return undefined;
@@ -207,18 +207,18 @@ export class SlotWriter {
    * makeRoom} has made it.
    * @param json a whole string, or parts; tasks that are left out are copied from this writer's last record
    * @param progress progress of its tasks, see slot-progress.ts
-   * @param metrics custom metrics for its sample
+   * @param measured what else its sample has
    * @returns the slot's new memory if it was resized for this record, which readers must be told; else undefined
    */
   publish(
     values: RecordNumbers,
     json: string | RecordJsonParts,
     progress: readonly ProgressEntry[] = NO_PROGRESS,
-    metrics = NO_METRICS,
+    measured: Measured = NOTHING_MEASURED,
   ): SlotMemory | undefined {
-    if (!this.#hasRoom) this.makeRoom(json, UNLIMITED, values.receivedMonotonicMs, metrics);
+    if (!this.#hasRoom) this.makeRoom(json, UNLIMITED, values.receivedMonotonicMs, measured);
     this.#hasRoom = false;
-    this.#samples.begin(metrics);
+    this.#samples.begin(measured);
     const { before, tasks, after } = partsOf(json);
     const { control, numbers } = this.#slot;
     const copy = beginWrite(control, SlotWord.recordGeneration);
@@ -238,6 +238,7 @@ export class SlotWriter {
     numbers[record + RecordNumber.hostLoopLagMs] = values.hostLoopLagMs;
     numbers[record + RecordNumber.lastRoundTripMs] = values.lastRoundTripMs;
     numbers[record + RecordNumber.taskStoodStillSinceMs] = values.taskStoodStillSinceMs;
+    numbers[record + RecordNumber.sampleFlags] = values.sampleFlags;
     numbers[record + RecordNumber.appliedIndex] = (Atomics.load(control, SlotWord.applied) + 1) | 0;
     writeProgress(numbers, this.#progressAt(copy), progress);
     numbers[record + RecordNumber.jsonBytes] = this.#writeJson(copy, before, tasks, after);

@@ -95,7 +95,7 @@ test.each<[what: string, message: unknown, facts?: Partial<GivenToLane>]>([
   [
     'of a slot with more names of metrics than columns',
     wrongLayout((control) => {
-      control[SlotWord.metricNames] = 1;
+      control[SlotWord.metricKeys] = 1;
     }),
   ],
   [

@@ -1,10 +1,19 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Mailbox, type Parcel } from '../../src/engine/workers/mailbox.ts';
+import { SampleFlag } from '../../src/model/sample-flags.ts';
 
 const receipt = { monotonicMs: 0, wallMs: 0 };
 const bytesOf = (value: number) => Uint8Array.from(Buffer.from(String(value)));
 const numberIn = (parcel: { bytes: Uint8Array }) => Number(Buffer.from(parcel.bytes).toString());
+
+test('a heartbeat that replaces the one of a return tells of the return', () => {
+  const mailbox = new Mailbox(1);
+  const first = mailbox.accept(bytesOf(1), receipt).post as Parcel;
+  mailbox.accept(bytesOf(2), receipt, SampleFlag.returned | SampleFlag.stuck);
+  expect(mailbox.accept(bytesOf(3), receipt, SampleFlag.flapping).replaced).toBe(true);
+  expect(mailbox.done(first.ordinal)?.sampleFlags).toBe(SampleFlag.returned | SampleFlag.flapping);
+});
 
 test('every accepted heartbeat is given to the lane in order, or replaced by a newer one', () => {
   const step = fc.oneof(

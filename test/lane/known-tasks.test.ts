@@ -39,7 +39,7 @@ function lane({ knowsNothing }: { knowsNothing: boolean }) {
     give(bytes: Uint8Array) {
       if (knowsNothing) serve();
       const batch = new FrameBatch();
-      batch.add({ slot: 0, ordinal: ++ordinal, receivedMonotonicMs: 1, receivedUnixMs: 2, bytes });
+      batch.add({ slot: 0, ordinal: ++ordinal, receivedMonotonicMs: 1, receivedUnixMs: 2, sampleFlags: 0, bytes });
       deliver({ type: 'heartbeats', frames: batch.take() });
       const slot = new SlotReader(memory);
       return {

@@ -33,9 +33,9 @@ function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
   start();
   let ordinal = 0;
   let nowMs = 1;
-  const give = (bytes: Uint8Array) => {
+  const give = (bytes: Uint8Array, sampleFlags = 0) => {
     const batch = new FrameBatch();
-    batch.add({ slot: 3, ordinal: ++ordinal, receivedMonotonicMs: nowMs, receivedUnixMs: 2000, bytes });
+    batch.add({ slot: 3, ordinal: ++ordinal, receivedMonotonicMs: nowMs, receivedUnixMs: 2000, sampleFlags, bytes });
     deliver({ type: 'heartbeats', frames: batch.take() });
     const last = sent.at(-1);
     if (last?.type === 'grown') memory = last.memory;
@@ -200,7 +200,7 @@ test('heartbeats of a worker that the lane no longer serves are skipped', () => 
 test('a batch that grew in a burst releases the memory', () => {
   const batch = new FrameBatch();
   const first = batch.capacityBytes;
-  const frame = { slot: 0, ordinal: 1, receivedMonotonicMs: 0, receivedUnixMs: 0 };
+  const frame = { slot: 0, ordinal: 1, receivedMonotonicMs: 0, receivedUnixMs: 0, sampleFlags: 0 };
   batch.add({ ...frame, bytes: Buffer.alloc(1024 ** 2) });
   batch.take();
   expect(batch.capacityBytes).toBe(first);
@@ -215,6 +215,7 @@ test('frames are read as they were written', () => {
     ordinal: fc.integer(),
     receivedMonotonicMs: fc.double({ noNaN: true }),
     receivedUnixMs: fc.double({ noNaN: true }),
+    sampleFlags: fc.nat(255),
     bytes: fc.uint8Array({ maxLength: 3000 }),
   });
   fc.assert(
@@ -225,8 +226,8 @@ test('frames are read as they were written', () => {
         const out: HeartbeatFrame[] = [];
         const cursor = new FrameCursor(batch.take());
         while (cursor.next()) {
-          const { slot, ordinal, receivedMonotonicMs, receivedUnixMs, bytes } = cursor;
-          out.push({ slot, ordinal, receivedMonotonicMs, receivedUnixMs, bytes: Uint8Array.from(bytes) });
+          const { slot, ordinal, receivedMonotonicMs, receivedUnixMs, sampleFlags, bytes } = cursor;
+          out.push({ slot, ordinal, receivedMonotonicMs, receivedUnixMs, sampleFlags, bytes: Uint8Array.from(bytes) });
         }
         expect(out).toEqual(frames);
         expect(batch.isEmpty).toBe(true);

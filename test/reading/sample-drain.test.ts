@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
+import { SampleFlag } from '../../src/model/sample-flags.ts';
 import type { Announcement } from '../../src/reading/directory.ts';
 import { SampleDrain } from '../../src/reading/sample-drain.ts';
 import { BoardReader } from '../../src/store/board.ts';
@@ -39,7 +40,7 @@ async function drained(options: TelemetryManagerOptions = {}) {
       const values = taken.get(workerId) ?? [];
       taken.set(workerId, values);
       for (let n = 0; n < columns.count; n++) values.push(columns.cpuUsage[n] as number);
-      for (const [column, name] of columns.metricNames.entries()) {
+      for (const [column, name] of columns.metricKeys.entries()) {
         const all = metrics.get(name) ?? [];
         metrics.set(name, all);
         for (const value of columns.metrics[column]?.subarray(0, columns.count) ?? []) {
@@ -87,7 +88,7 @@ test.each([
     expect(drain.closedTooLate).toBe(0);
     for (const [name, values] of metrics)
       expect([name, values.length > 0 && values.every((value) => value < 5)]).toEqual([name, true]);
-    expect([...metrics.keys()].sort()).toEqual(expect.arrayContaining(['m0', 'm1', 'm2', 'm3', 'm4']));
+    expect([...metrics.keys()].sort()).toEqual([0, 1, 2, 3, 4].map((n) => `metrics.m${n}`));
     // In order, and none twice.
     for (const values of taken.values()) {
       expect(values).toEqual([...new Set(values)].sort((a, b) => a - b));
@@ -114,6 +115,26 @@ test('the last samples of a worker can be read once its lane has left it, and on
   expect(taken.get('a')).toEqual([1, 2, 3]);
   take();
   expect(taken.get('a')).toEqual([1, 2, 3]);
+});
+
+test('a sample tells what main knew of its worker, and what the heartbeat says', async () => {
+  const { manager, drain, listen } = await drained();
+  listen();
+  const beats = [{}, { gpuUsage: 1.5 }, { gpus: [{ index: 0, powerWatts: 70 }], metrics: { 'gpus.0.power_watts': 3 } }];
+  for (const [n, beat] of [...beats, { leaving: true }].entries()) {
+    manager.processHeartbeat({ workerId: 'a', cpuUsage: n + 1, ...beat });
+    await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === n + 1);
+  }
+  const seen: number[][] = [];
+  const keys: string[] = [];
+  drain.drain((_, columns) => {
+    seen.push(Array.from(columns.flags.subarray(0, columns.count)));
+    keys.push(...columns.metricKeys);
+    expect(columns.metrics.map((values) => values[2])).toEqual([3, 70]);
+  });
+  const { returned, hasGpu, leaving } = SampleFlag;
+  expect(seen).toEqual([[returned, hasGpu, hasGpu, leaving]]);
+  expect(keys).toEqual(['metrics.gpus.0.power_watts', 'gpus.0.power_watts']);
 });
 
 test('whoever comes later begins with what is kept', async () => {

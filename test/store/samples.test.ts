@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { GpuUsage } from '../../src/model/telemetry.ts';
 import { SlotWord } from '../../src/store/layout.ts';
 import { type RecordAllowance, UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SampleColumns } from '../../src/store/sample-columns.ts';
-import type { Metrics } from '../../src/store/sample-writer.ts';
+import type { Measured } from '../../src/store/sample-writer.ts';
 import { copiedSlot } from '../../src/store/slot-copy.ts';
 import { successorProblem } from '../../src/store/slot-memory.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
@@ -21,11 +22,16 @@ import { checkableRecord } from './threads/checkable-record.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
+/** By key. */
+type Metrics = ReadonlyMap<string, number>;
+
 interface Beat {
   readonly jsonBytes?: number;
   /** A change of a word; undefined: the lane lives. */
   readonly killedAt?: number | undefined;
+  /** Custom metrics. */
   readonly metrics?: Metrics;
+  readonly gpus?: readonly GpuUsage[];
 }
 
 /** One worker with its lane, and a reader that drains; each heartbeat's values tell which heartbeat it is. */
@@ -58,26 +64,28 @@ class Drained {
     return this.#cursor;
   }
 
-  beat(afterMs: number, { jsonBytes = 10, killedAt, metrics = new Map() }: Beat = {}): void {
+  beat(afterMs: number, { jsonBytes = 10, killedAt, metrics = new Map(), gpus = [] }: Beat = {}): void {
     const ordinal = ++this.#ordinal;
     this.#nowMs += afterMs;
-    const died = diesAt(killedAt ?? Number.POSITIVE_INFINITY, () => this.#publish(ordinal, jsonBytes, metrics));
+    const died = diesAt(killedAt ?? Number.POSITIVE_INFINITY, () =>
+      this.#publish(ordinal, jsonBytes, { metrics, gpus }),
+    );
     if (died) {
       this.#writer = new SlotWriter(this.#memory);
       this.#writer.mend();
     }
     const { applied } = this.reader.counts();
     expect(applied - this.applied.length).toBeOneOf(died ? [0, 1] : [1]);
-    if (applied > this.applied.length) this.applied.push({ ordinal, metrics });
+    if (applied > this.applied.length) this.applied.push({ ordinal, metrics: byKey({ metrics, gpus }) });
   }
 
   /** Up to the change of a word that publishes the sample, if the slot stays as large. */
   #beginSample(): void {
     const ordinal = ++this.#ordinal;
     this.#nowMs += 1;
-    const metrics = new Map([['metric 0', -ordinal]]);
-    expect(diesAt(3, () => this.#publish(ordinal, 10, metrics))).toBe(true);
-    this.#begun = { ordinal, metrics };
+    const measured = { metrics: new Map([['metric 0', -ordinal]]), gpus: [] };
+    expect(diesAt(3, () => this.#publish(ordinal, 10, measured))).toBe(true);
+    this.#begun = { ordinal, metrics: byKey(measured) };
   }
 
   #endSample(): void {
@@ -86,23 +94,23 @@ class Drained {
     if (this.reader.counts().applied > this.applied.length) this.applied.push(this.#begun);
   }
 
-  #publish(ordinal: number, jsonBytes: number, metrics: Metrics): void {
+  #publish(ordinal: number, jsonBytes: number, measured: Measured): void {
     this.#writer.take(ordinal);
     const json = 'x'.repeat(jsonBytes);
-    expect(this.#writer.makeRoom(json, this.allowance, this.#nowMs, metrics)).toBeUndefined();
+    expect(this.#writer.makeRoom(json, this.allowance, this.#nowMs, measured)).toBeUndefined();
     const { numbers } = checkableRecord(ordinal);
-    const grown = this.#writer.publish({ ...numbers, receivedMonotonicMs: this.#nowMs }, json, [], metrics);
+    const grown = this.#writer.publish({ ...numbers, receivedMonotonicMs: this.#nowMs }, json, [], measured);
     // As main sees it, which believes no lane.
     if (grown !== undefined) expect(successorProblem(grown, this.#memory, 2 ** 30)).toBeUndefined();
     if (grown !== undefined) this.#memory = grown;
   }
 
   #checkMetrics(n: number): void {
-    const { from, metricNames, metrics: columns } = this.#columns;
+    const { from, metricKeys, metrics: columns } = this.#columns;
     const metrics = this.applied[from + n]?.metrics as Metrics;
-    expect(new Set(metricNames).size).toBe(metricNames.length);
+    expect(new Set(metricKeys).size).toBe(metricKeys.length);
     let found = 0;
-    for (const [column, name] of metricNames.entries()) {
+    for (const [column, name] of metricKeys.entries()) {
       const value = columns[column]?.[n] as number;
       if (Number.isNaN(value)) continue;
       expect(value).toBe(metrics.get(name));
@@ -140,7 +148,12 @@ class Drained {
       for (const column of [columns.receivedUnixMs, columns.cpuUsage, columns.memoryUsage, columns.storageUsage]) {
         expect(column[n]).toBe(ordinal);
       }
-      expect([columns.gpuUsage[n], columns.runningTasks[n]]).toEqual([ordinal, ordinal]);
+      expect([columns.gpuUsage[n], columns.runningTasks[n], columns.flags[n]]).toEqual([
+        ordinal,
+        ordinal,
+        ordinal & 255,
+      ]);
+      expect(columns.anomalyScore[n]).toBeNaN();
       expect(columns.receivedMonotonicMs[n]).toBeGreaterThan(
         n === 0 ? 0 : (columns.receivedMonotonicMs[n - 1] as number) - 1,
       );
@@ -152,14 +165,46 @@ class Drained {
   }
 }
 
+/** What readers must find, by the keys that they see. */
+function byKey({ metrics, gpus }: Measured): Metrics {
+  const values = new Map<string, number>();
+  for (const [name, value] of metrics) values.set(`metrics.${name}`, value);
+  for (const { index, ...gpu } of gpus.toReversed()) {
+    const fields = {
+      utilization_percent: gpu.utilizationPercent,
+      memory_used_bytes: gpu.memoryUsedBytes,
+      temperature_celsius: gpu.temperatureCelsius,
+      power_watts: gpu.powerWatts,
+    };
+    for (const [field, value] of Object.entries(fields)) {
+      if (value !== undefined) values.set(`gpus.${index}.${field}`, value);
+    }
+  }
+  return values;
+}
+
 /** Some are too long for a column. */
 const metricName = fc.oneof(
   fc.integer({ min: 0, max: 99 }).map((n) => `metric ${n}`),
-  fc.constantFrom('ä'.repeat(62), 'ä'.repeat(63), 'x'.repeat(125), '', '__proto__'),
+  fc.constantFrom('ä'.repeat(62), 'ä'.repeat(63), 'x'.repeat(125), '', '__proto__', 'gpus.0.power_watts', 'metrics.x'),
 );
 const someMetrics = fc
   .array(fc.tuple(metricName, fc.double({ noNaN: true })), { maxLength: 40 })
   .map((entries) => new Map(entries));
+
+const amount = fc.option(fc.double({ noNaN: true }), { nil: undefined });
+const someGpus = fc.array(
+  fc
+    .record({
+      index: fc.constantFrom(0, 1, 7, 4_294_967_295),
+      utilizationPercent: amount,
+      memoryUsedBytes: amount,
+      temperatureCelsius: amount,
+      powerWatts: amount,
+    })
+    .map((gpu) => ({ ...gpu, uuid: 'u', name: 'n' }) as GpuUsage),
+  { maxLength: 4 },
+);
 
 const step = fc.oneof(
   {
@@ -180,6 +225,7 @@ const step = fc.oneof(
       do: fc.constant('die' as const),
       killedAt: fc.nat(10),
       metrics: someMetrics,
+      gpus: someGpus,
       jsonBytes: fc.constantFrom(10, 9000),
     }),
   },
@@ -188,7 +234,7 @@ const step = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant('metrics' as const),
-      beats: fc.array(someMetrics, { minLength: 1, maxLength: 20 }),
+      beats: fc.array(fc.record({ metrics: someMetrics, gpus: someGpus }), { minLength: 1, maxLength: 20 }),
     }),
   },
   {
@@ -209,7 +255,7 @@ test('each sample is copied once, in order, or counted as lost, whatever worker,
         if (next.do === 'beat') for (let n = 0; n < next.times; n++) drained.beat(next.afterMs);
         else if (next.do === 'large') drained.beat(10, { jsonBytes: next.jsonBytes });
         else if (next.do === 'die') drained.beat(10, next);
-        else if (next.do === 'metrics') for (const metrics of next.beats) drained.beat(10, { metrics });
+        else if (next.do === 'metrics') for (const beat of next.beats) drained.beat(10, beat);
         else if (next.do === 'copy') drained.copy();
         else drained.drain(next.meanwhile, next.isUnderWay);
       }
@@ -333,7 +379,7 @@ describe('custom metrics', () => {
     drained.beat(100, { metrics: named(5, 1) });
     const columns = new SampleColumns();
     drained.reader.samplesSince(0, columns);
-    expect(columns.metricNames).toEqual(['m0', 'm1', 'm2', 'm3', 'm4', 'm5']);
+    expect(columns.metricKeys).toEqual([0, 1, 2, 3, 4, 5].map((n) => `metrics.m${n}`));
     const valuesOf = (column: number) => Array.from(columns.metrics[column]?.subarray(0, columns.count) ?? []);
     expect([0, 1, 5].map(valuesOf)).toEqual([
       [Number.NaN, 0, 0, Number.NaN],
@@ -360,7 +406,7 @@ describe('custom metrics', () => {
     for (let beat = 0; beat < 60; beat++) drained.beat(100, { metrics: named(1000, 10) });
     const columns = new SampleColumns();
     drained.reader.samplesSince(drained.reader.firstSample, columns);
-    expect(columns.metricNames).toEqual([...named(1000, 10).keys()]);
+    expect(columns.metricKeys).toEqual(Array.from(named(1000, 10).keys(), (name) => `metrics.${name}`));
     expect(drained.reader.memory.byteLength).toBeLessThan(before);
   });
 

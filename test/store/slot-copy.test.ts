@@ -34,6 +34,7 @@ const numbers = (ordinal: number) => ({
   hostLoopLagMs: 0,
   lastRoundTripMs: 0,
   taskStoodStillSinceMs: 0,
+  sampleFlags: 0,
 });
 
 const seen = (memory: SlotMemory) => {

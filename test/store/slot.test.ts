@@ -176,11 +176,12 @@ test('no two parts of a slot overlap, whatever its size', () => {
           [offsets.record[0], offsets.json[0] - offsets.record[0] + jsonCapacity],
           [offsets.record[1], offsets.json[1] - offsets.record[1] + jsonCapacity],
           [offsets.ringTimes, ringCapacity * 8],
-          [offsets.ringMonotonic, ringCapacity * 8],
-          ...offsets.ringColumns.map((at): [number, number] => [at, ringCapacity * 4]),
+          [offsets.ringMonotonic, ringCapacity * 4],
+          ...offsets.ringUsages.map((at): [number, number] => [at, ringCapacity * 4]),
+          [offsets.ringAnomaly, ringCapacity * 4],
           [offsets.ringTasks, ringCapacity * 4],
           ...offsets.ringMetrics.map((at): [number, number] => [at, ringCapacity * 8]),
-          [offsets.metricNames, metricColumns * 128],
+          [offsets.metricKeys, metricColumns * 136],
         ];
         let end = 0;
         for (const [at, bytes] of parts.sort((a, b) => a[0] - b[0])) {

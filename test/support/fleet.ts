@@ -91,6 +91,7 @@ export class Fleet {
         hostLoopLagMs: 0,
         lastRoundTripMs: 0,
         taskStoodStillSinceMs: 0,
+        sampleFlags: 0,
       },
       recordJsonHead(source),
     );

@@ -185,6 +185,7 @@ export class LaneHandle {
       ordinal: parcel.ordinal,
       receivedMonotonicMs: parcel.receipt.monotonicMs,
       receivedUnixMs: parcel.receipt.wallMs,
+      sampleFlags: parcel.sampleFlags,
       bytes: parcel.bytes,
     });
   }

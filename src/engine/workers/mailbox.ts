@@ -5,6 +5,7 @@
  * At most `depth` heartbeats are posted at a time. A further one waits and is replaced by a newer one. So each accepted
  * heartbeat is eventually applied, rejected, replaced by a newer one, or lost when the lane fails while processing it.
  */
+import { SampleFlag } from '../../model/sample-flags.ts';
 import type { Receipt } from '../../store/board.ts';
 
 /** A heartbeat that was, or is about to be, posted to the lane. */
@@ -12,6 +13,8 @@ export interface Parcel {
   readonly ordinal: number;
   readonly bytes: Uint8Array;
   readonly receipt: Receipt;
+  /** Bits of SampleFlag that main knows. */
+  readonly sampleFlags: number;
 }
 
 type Waiting = Omit<Parcel, 'ordinal'>;
@@ -73,12 +76,16 @@ export class Mailbox {
     return this.#outstanding === 0 && this.#waiting === undefined;
   }
 
-  accept(bytes: Uint8Array, receipt: Receipt): Accepted {
+  accept(bytes: Uint8Array, receipt: Receipt, sampleFlags = 0): Accepted {
     this.#ledger.heartbeatBytes += bytes.length;
-    if (!this.isFull && this.#waiting === undefined) return { post: this.#number(bytes, receipt), replaced: false };
+    if (!this.isFull && this.#waiting === undefined) {
+      return { post: this.#number({ bytes, receipt, sampleFlags }), replaced: false };
+    }
     const outcome = this.#waiting === undefined ? WAITS : REPLACES;
     this.#ledger.heartbeatBytes -= this.#waiting?.bytes.length ?? 0;
-    this.#waiting = { bytes, receipt };
+    // The return of a worker must not go with the heartbeat that is replaced.
+    const returned = (this.#waiting?.sampleFlags ?? 0) & SampleFlag.returned;
+    this.#waiting = { bytes, receipt, sampleFlags: sampleFlags | returned };
     return outcome;
   }
 
@@ -101,7 +108,7 @@ export class Mailbox {
     const waiting = this.#waiting;
     if (waiting === undefined || this.isFull) return undefined;
     this.#waiting = undefined;
-    return this.#number(waiting.bytes, waiting.receipt);
+    return this.#number(waiting);
   }
 
   /** Removes everything, because the worker was removed. */
@@ -128,10 +135,10 @@ export class Mailbox {
     return undone;
   }
 
-  #number(bytes: Uint8Array, receipt: Receipt): Parcel {
+  #number({ bytes, receipt, sampleFlags }: Waiting): Parcel {
     // Ordinals are signed 32-bit words; 0 means none.
     this.#lastOrdinal = (this.#lastOrdinal + 1) | 0 || 1;
-    const parcel: Posted = { ordinal: this.#lastOrdinal, bytes, receipt, newer: undefined };
+    const parcel: Posted = { ordinal: this.#lastOrdinal, bytes, receipt, sampleFlags, newer: undefined };
     if (this.#newest === undefined) this.#oldest = parcel;
     else this.#newest.newer = parcel;
     this.#newest = parcel;

@@ -28,6 +28,7 @@ const numbers = {
   hostLoopLagMs: 0,
   lastRoundTripMs: 0,
   taskStoodStillSinceMs: 0,
+  sampleFlags: 0,
 };
 for (let ordinal = 1; ; ordinal++) {
   for (const { workerId, slot } of writers) {

@@ -166,7 +166,7 @@ export class PoisonedLane {
     const healthy = { workerId: 'healthy', cpuUsage: ordinal % 100, metrics: { ordinal } };
     const batch = new FrameBatch();
     const add = (slot: number, of: Uint8Array) =>
-      batch.add({ slot, ordinal, receivedMonotonicMs: 1, receivedUnixMs: 2000, bytes: of });
+      batch.add({ slot, ordinal, receivedMonotonicMs: 1, receivedUnixMs: 2000, sampleFlags: 0, bytes: of });
     add(1, bytes);
     add(2, toBinary(HeartbeatSchema, create(HeartbeatSchema, healthy)));
     this.#deliver({ type: 'heartbeats', frames: batch.take() });

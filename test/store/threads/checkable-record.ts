@@ -17,6 +17,7 @@ export function checkableRecord(ordinal: number): { numbers: RecordNumbers; json
     hostLoopLagMs: ordinal,
     lastRoundTripMs: ordinal,
     taskStoodStillSinceMs: ordinal,
+    sampleFlags: ordinal,
   };
   // Length and letter both follow from the ordinal, by different strides.
   return { numbers, json: letterOf(ordinal).repeat(1 + (ordinal % 1009)) };
