@@ -14,8 +14,8 @@ import {
   QUERY_WITHIN_MS,
 } from '../../src/http/http-limits.ts';
 import { type PageRequest, writePage } from '../../src/http/query/page.ts';
-import { concernsQueries } from '../../src/http/query/pool.ts';
 import type { Queries } from '../../src/http/query/queries.ts';
+import { concernsQueries } from '../../src/http/query/query-pool.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { backOffMs } from '../../src/lib/supervised-thread.ts';
 import { clusterFigures } from '../../src/reading/cluster-figures.ts';

@@ -2,7 +2,8 @@
 import { afterEach, expect, test } from 'vitest';
 import { JsonText } from '../../src/http/bodies/json-text.ts';
 import { type PageRequest, writePage } from '../../src/http/query/page.ts';
-import type { Outcome, Said, Task } from '../../src/http/query/tasks.ts';
+import type { Outcome, Said, ToPoolThread } from '../../src/http/query/pool-messages.ts';
+import type { Answer, Task } from '../../src/http/query/tasks.ts';
 import { backOffMs } from '../../src/lib/supervised-thread.ts';
 import { Directory } from '../../src/reading/directory.ts';
 import { ReaderHost } from '../../src/reading/reader-host.ts';
@@ -25,9 +26,9 @@ const request: PageRequest = {
   limit: 1000,
   revision: 'epochabc-1',
 };
-const PAGE: Task = { type: 'page', request, gzip: false };
+const ASK_PAGE: ToPoolThread<Task> = { type: 'task', task: { type: 'page', request, gzip: false } };
 
-const hosts: ReaderHost<Task, Said>[] = [];
+const hosts: ReaderHost<ToPoolThread<Task>, Said<Answer>>[] = [];
 afterEach(async () => {
   await Promise.all(hosts.splice(0).map((host) => host.stop()));
 });
@@ -36,10 +37,10 @@ function newReader() {
   const clock = new FakeClock();
   const fleet = new Fleet(clock, 4 * WORKERS);
   const directory = new Directory(new BoardReader(fleet.memory));
-  const outcomes: Outcome[] = [];
+  const outcomes: Outcome<Answer>[] = [];
   const deaths: string[] = [];
   let feeds = 0;
-  const host = new ReaderHost<Task, Said>({
+  const host = new ReaderHost<ToPoolThread<Task>, Said<Answer>>({
     script: 'http/query/thread',
     name: 'test',
     title: 'the thread of the test',
@@ -50,7 +51,7 @@ function newReader() {
       feeds++;
     },
     onMessage: (said) => {
-      if (said !== 'begun') outcomes.push(said);
+      if (said !== 'begun' && 'ok' in said) outcomes.push(said);
     },
     onDeath: ({ reason, backOffMs }) => {
       deaths.push(reason);
@@ -66,7 +67,7 @@ function newReader() {
   /** What the thread says of everybody. */
   const pageThere = async () => {
     const before = outcomes.length;
-    host.post(PAGE);
+    host.post(ASK_PAGE);
     const outcome = await eventually(() => outcomes[before]);
     return outcome.ok && 'bytes' in outcome.answer ? Buffer.from(outcome.answer.bytes).toString() : outcome;
   };
@@ -105,15 +106,15 @@ test('a thread knows what is known here, whatever happens while it is told and h
 
 test('nothing of the owner’s comes before the roster, and nothing reaches a thread that is not there', async () => {
   const { host, outcomes, pageThere, pageHere, fed } = newReader();
-  host.post(PAGE);
+  host.post(ASK_PAGE);
   host.start();
   expect(host.isFed).toBe(false);
-  host.post(PAGE);
+  host.post(ASK_PAGE);
   await fed(1);
   expect(await pageThere()).toBe(pageHere());
   expect(outcomes).toHaveLength(1);
   await host.stop();
-  host.post(PAGE);
+  host.post(ASK_PAGE);
   host.start();
   expect(host.thread).toMatchObject({ state: 'stopped', thread: undefined });
 });

@@ -9,25 +9,42 @@
  * | ending  | `giveUp`; or signs of life are missing                 | death → coming                                         |
  * | stopped | `stop`                                                 | never                                                  |
  *
+ * A question that nobody waits for any more stays in progress until its answer: the thread is told to end it soon.
  * Death leads from every state but the last to coming. An answer of an ending thread still counts, but it gets no more
  * questions. Only an idle thread gets a question, after all announcements, so its answer is as new as this thread's knowledge.
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { ThreadDeath } from '../../lib/supervised-thread.ts';
+import type { ThreadScript } from '../../lib/threads.ts';
 import type { Announcement, Directory } from '../../reading/directory.ts';
 import { ReaderHost } from '../../reading/reader-host.ts';
+import type { ReaderData } from '../../reading/reader-messages.ts';
 import { rosterParts } from '../../reading/roster-feed.ts';
 import { POOL_HEAP_MIB, POOL_IDLE_MS } from '../http-limits.ts';
-import type { Answer, Said, Task } from './tasks.ts';
+import type { Said, ToPoolThread } from './pool-messages.ts';
 
 /** A task, with the promise of its answer. */
-export interface Question {
+export interface Question<Task, Answer, Part> {
   readonly task: Task;
+  /** A part of a long answer; the thread waits until the pool is asked for more. */
+  readonly part: (part: Part) => void;
   readonly answered: (answer: Answer) => void;
   readonly failed: (error: Error) => void;
 }
 
-export interface PoolThreadDeath {
+/** What the threads of a pool are. */
+export interface PoolThreadKind {
+  readonly script: ThreadScript;
+  /** The thread's name in the system. */
+  readonly name: string;
+  /** Its name for people, such as "a query thread". */
+  readonly title: string;
+  readonly data: ReaderData;
+  /** Besides the workers: what a new thread has to be told. */
+  readonly roster?: () => readonly Announcement[];
+}
+
+export interface PoolThreadDeath<Question> {
   readonly reason: string;
   /** For people; undefined if the thread was given up, which the failed question reports. */
   readonly text: string | undefined;
@@ -37,20 +54,21 @@ export interface PoolThreadDeath {
   readonly isQuestionUntouched: boolean;
 }
 
-export interface PoolThreadOptions {
+export interface PoolThreadOptions<Question> {
+  readonly kind: PoolThreadKind;
   readonly directory: Directory;
   readonly clock: Clock;
   /** The thread can take a question. */
   readonly onIdle: () => void;
   /** The thread had nothing to do for POOL_IDLE_MS. */
   readonly onIdleLong: () => void;
-  readonly onDeath: (death: PoolThreadDeath) => void;
+  readonly onDeath: (death: PoolThreadDeath<Question>) => void;
 }
 
-export class PoolThread {
-  readonly #options: PoolThreadOptions;
-  readonly #host: ReaderHost<Task, Said>;
-  #question: Question | undefined;
+export class PoolThread<Task, Answer, Part> {
+  readonly #options: PoolThreadOptions<Question<Task, Answer, Part>>;
+  readonly #host: ReaderHost<ToPoolThread<Task>, Said<Answer, Part>>;
+  #question: Question<Task, Answer, Part> | undefined;
   /** The thread has started the question. */
   #hasBegun = false;
   #isGivenUp = false;
@@ -58,17 +76,18 @@ export class PoolThread {
   #wasOfUse = false;
   #idleLong: Timer | undefined;
 
-  constructor(options: PoolThreadOptions) {
+  constructor(options: PoolThreadOptions<Question<Task, Answer, Part>>) {
     this.#options = options;
-    const { directory, clock } = options;
-    this.#host = new ReaderHost<Task, Said>({
-      script: 'http/query/thread',
-      name: 'pulselane-query',
-      title: 'a query thread',
-      data: { board: directory.board.memory },
+    const { directory, clock, kind } = options;
+    const { script, name, title, data } = kind;
+    this.#host = new ReaderHost<ToPoolThread<Task>, Said<Answer, Part>>({
+      script,
+      name,
+      title,
+      data,
       limits: { maxOldGenerationSizeMb: POOL_HEAP_MIB },
       clock,
-      roster: () => rosterParts(directory),
+      roster: () => rosterOf(directory, kind),
       onFed: () => this.#rest(),
       onMessage: (said) => this.#heard(said),
       onDeath: (death) => this.#died(death),
@@ -105,15 +124,22 @@ export class PoolThread {
   }
 
   /** Call it only while the thread is idle. */
-  ask(question: Question): void {
+  ask(question: Question<Task, Answer, Part>): void {
     this.#idleLong?.cancel();
     this.#question = question;
     this.#hasBegun = false;
-    this.#host.post(question.task);
+    this.#host.post({ type: 'task', task: question.task });
+  }
+
+  /** Asks for the next part, or to end the question soon. @returns whether it is in progress here */
+  tell(question: Question<Task, Answer, Part>, type: 'more' | 'cancel'): boolean {
+    if (this.#question !== question) return false;
+    this.#host.post({ type });
+    return true;
   }
 
   /** Ends the thread if this question is in progress. @returns whether it is */
-  giveUp(question: Question, reason: string): boolean {
+  giveUp(question: Question<Task, Answer, Part>, reason: string): boolean {
     if (this.#question !== question) return false;
     this.#isGivenUp = true;
     this.#host.kill(reason);
@@ -127,9 +153,13 @@ export class PoolThread {
     await this.#host.stop();
   }
 
-  #heard(said: Said): void {
+  #heard(said: Said<Answer, Part>): void {
     if (said === 'begun') {
       this.#hasBegun = true;
+      return;
+    }
+    if ('part' in said) {
+      this.#question?.part(said.part);
       return;
     }
     const question = this.#question;
@@ -151,10 +181,15 @@ export class PoolThread {
     this.#idleLong?.cancel();
     const question = this.#question;
     this.#question = undefined;
-    const told = how === 'killed' ? reason : `a query thread ended: ${reason}`;
+    const told = how === 'killed' ? reason : `${this.#options.kind.title} ended: ${reason}`;
     const text = this.#isGivenUp ? undefined : told;
     this.#isGivenUp = false;
     this.#options.onDeath({ reason, text, question, isQuestionUntouched: this.#wasOfUse && !this.#hasBegun });
     return backOffMs;
   }
+}
+
+function* rosterOf(directory: Directory, { roster }: PoolThreadKind): Generator<readonly Announcement[]> {
+  if (roster !== undefined) yield roster();
+  yield* rosterParts(directory);
 }

@@ -1,67 +1,71 @@
 /**
- * Threads for queries that would block the HTTP thread's event loop. Started on first use, so that small fleets do not pay for
- * them; each reads the same shared memory and gets all announcements.
+ * A pool of threads for work that would block the HTTP thread's event loop. Started on first use, so that those who do not need
+ * them do not pay for them; each reads the same shared memory and gets announcements.
  *
  * | a question is | since                                         | until                                                |
  * |---------------|-----------------------------------------------|------------------------------------------------------|
  * | waiting       | it was asked                                  | a thread is idle, first come first served → running  |
  * | running       | it was given to a thread                      | its answer → over; the thread's death → over, or     |
  * |               |                                               | once, if the thread had not started it → waiting     |
- * | over          | answered; failed; late; the pool was stopped  |                                                      |
+ * | over          | answered; failed; late; cancelled; stopped    |                                                      |
  *
- * A thread that is late with an answer is ended, so that waiting questions are not affected.
+ * A thread that is late with an answer, or with the next part of one, is ended, so that waiting questions are not affected.
+ * Long answers come in parts, each when it is asked for: whoever sends them to a client holds one at a time.
  */
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { Announcement, Directory } from '../../reading/directory.ts';
-import { MAX_QUERIES_UNDER_WAY, POOL_THREADS, QUERY_WITHIN_MS } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
 import type { HttpLog } from '../messages.ts';
-import type { PageRequest } from './page.ts';
-import { PoolThread, type PoolThreadDeath, type Question } from './pool-thread.ts';
-import type { Answer, Answers, Task } from './tasks.ts';
+import { PoolThread, type PoolThreadDeath, type PoolThreadKind, type Question } from './pool-thread.ts';
 
-export interface QueryPoolOptions {
+export interface PoolOptions {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly log: HttpLog;
 }
 
-export class QueryPool {
-  readonly #options: QueryPoolOptions;
+/** What a pool is for. */
+export interface PoolKind extends PoolThreadKind {
+  /** What a question is called in errors: "query". */
+  readonly question: string;
+  readonly maxThreads: number;
+  /** Questions running or waiting. */
+  readonly maxUnderWay: number;
+  /** A thread that takes longer is stuck. */
+  readonly withinMs: number;
+  /** Whether its threads need to know. */
+  readonly concerns: (announcement: Announcement) => boolean;
+}
+
+export interface Asking<Part> {
+  /** Ends the question: nobody waits for its answer any more. */
+  readonly signal?: AbortSignal;
+  /** A part of a long answer. Call `more` once it was used: then the next part is made. */
+  readonly onPart?: (part: Part, more: () => void) => void;
+}
+
+export class Pool<Task, Answer, Part = never> {
+  readonly #options: PoolOptions;
+  readonly #kind: PoolKind;
   /** The first one stays and is asked first, so that the others can end when there is little to do. */
-  #threads: PoolThread[] = [];
-  #waiting: Question[] = [];
-  readonly #underWay = new Set<Question>();
+  #threads: PoolThread<Task, Answer, Part>[] = [];
+  #waiting: Question<Task, Answer, Part>[] = [];
+  readonly #underWay = new Set<Question<Task, Answer, Part>>();
   /** Questions that were given to a thread which died of something else. */
-  readonly #askedTwice = new WeakSet<Question>();
+  readonly #askedTwice = new WeakSet<Question<Task, Answer, Part>>();
   #isStopped = false;
 
-  constructor(options: QueryPoolOptions) {
+  constructor(options: PoolOptions, kind: PoolKind) {
     this.#options = options;
+    this.#kind = kind;
   }
 
   /** Publishes changes, after the directory has applied them. */
   announced(announcements: readonly Announcement[]): void {
     if (this.#threads.length === 0) return;
-    const items = announcements.filter(concernsQueries);
+    const items = announcements.filter(this.#kind.concerns);
     for (const thread of this.#threads) thread.announce(items);
-  }
-
-  /** @throws PulselaneError `resource_exhausted` or `unavailable` */
-  page(request: PageRequest, gzip: boolean): Promise<Answers['page']> {
-    return this.#ask({ type: 'page', request, gzip });
-  }
-
-  /** @throws PulselaneError as `page` does */
-  cluster(): Promise<Answers['cluster']> {
-    return this.#ask({ type: 'cluster' });
-  }
-
-  /** @throws PulselaneError as `page` does */
-  gzip(bytes: Uint8Array): Promise<Answers['gzip']> {
-    // Copied: transferring a view would send all the memory behind it.
-    return this.#ask({ type: 'gzip', bytes: new Uint8Array(bytes) });
   }
 
   /** For fault tests; none before the first query. */
@@ -76,33 +80,61 @@ export class QueryPool {
     await Promise.all(this.#threads.map((thread) => thread.stop(stopped())));
   }
 
-  async #ask<A extends Answer>(task: Task): Promise<A> {
-    if (this.#underWay.size >= MAX_QUERIES_UNDER_WAY) {
+  /** @throws PulselaneError `resource_exhausted` or `unavailable` */
+  async ask<A extends Answer>(task: Task, { signal, onPart }: Asking<Part> = {}): Promise<A> {
+    const { maxUnderWay, withinMs, question: name } = this.#kind;
+    if (this.#underWay.size >= maxUnderWay) {
       throw new LimitReached(
         'resource_exhausted',
         'queries',
-        `too many queries: ${MAX_QUERIES_UNDER_WAY} are already running or waiting`,
+        `too many ${name}s: ${maxUnderWay} are already running or waiting`,
       );
     }
     // Ended threads would be restarted.
     if (this.#isStopped) throw stopped();
     const { clock, log } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const question: Question = { task, answered: resolve, failed: reject };
+    const question: Question<Task, Answer, Part> = {
+      task,
+      answered: resolve,
+      failed: reject,
+      part: (part) => {
+        late.cancel();
+        onPart?.(part, () => {
+          late = clock.after(withinMs, () => this.#late(question));
+          this.#tell(question, 'more');
+        });
+      },
+    };
     this.#underWay.add(question);
-    const late = clock.after(QUERY_WITHIN_MS, () => this.#late(question));
+    let late = clock.after(withinMs, () => this.#late(question));
+    const cancel = () => this.#cancel(question);
+    signal?.addEventListener('abort', cancel, { once: true });
     this.#waiting.push(question);
     this.#dispatch();
+    if (signal?.aborted === true) cancel();
     try {
       return (await promise) as A;
     } catch (error) {
       if (this.#isStopped) throw stopped();
-      log('warn', `a query failed: ${messageOf(error)}`);
-      throw new PulselaneError('unavailable', 'the query failed; it may succeed if repeated');
+      if (signal?.aborted === true) throw new PulselaneError('unavailable', `the ${name} was cancelled`);
+      log('warn', `a ${name} failed: ${messageOf(error)}`);
+      throw new PulselaneError('unavailable', `the ${name} failed; it may succeed if repeated`);
     } finally {
+      signal?.removeEventListener('abort', cancel);
       late.cancel();
       this.#underWay.delete(question);
     }
+  }
+
+  #cancel(question: Question<Task, Answer, Part>): void {
+    if (this.#tell(question, 'cancel')) return;
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== question);
+    question.failed(new Error('cancelled'));
+  }
+
+  #tell(question: Question<Task, Answer, Part>, type: 'more' | 'cancel'): boolean {
+    return this.#threads.some((thread) => thread.tell(question, type));
   }
 
   #dispatch(): void {
@@ -116,12 +148,13 @@ export class QueryPool {
     if (this.#waiting.length === 0) return;
     for (const thread of this.#threads) thread.startAgain();
     const coming = this.#threads.filter(({ isComing }) => isComing).length;
-    if (this.#waiting.length > coming && this.#threads.length < POOL_THREADS) this.#add();
+    if (this.#waiting.length > coming && this.#threads.length < this.#kind.maxThreads) this.#add();
   }
 
   #add(): void {
     const { directory, clock } = this.#options;
-    const thread: PoolThread = new PoolThread({
+    const thread: PoolThread<Task, Answer, Part> = new PoolThread({
+      kind: this.#kind,
       directory,
       clock,
       onIdle: () => this.#dispatch(),
@@ -132,7 +165,7 @@ export class QueryPool {
     thread.start();
   }
 
-  #threadDied({ reason, text, question, isQuestionUntouched }: PoolThreadDeath): void {
+  #threadDied({ reason, text, question, isQuestionUntouched }: PoolThreadDeath<Question<Task, Answer, Part>>): void {
     const { log } = this.#options;
     const mayWaitAgain = isQuestionUntouched && question !== undefined && this.#isFirstTry(question);
     if (mayWaitAgain) {
@@ -144,34 +177,22 @@ export class QueryPool {
     this.#dispatch();
   }
 
-  #isFirstTry(question: Question): boolean {
+  #isFirstTry(question: Question<Task, Answer, Part>): boolean {
     return this.#underWay.has(question) && !this.#askedTwice.has(question);
   }
 
-  #endSpare(thread: PoolThread): void {
+  #endSpare(thread: PoolThread<Task, Answer, Part>): void {
     if (this.#threads.length === 1) return;
     this.#threads = this.#threads.filter((other) => other !== thread);
     void thread.stop(stopped());
   }
 
-  #late(question: Question): void {
-    const reason = `no answer within ${QUERY_WITHIN_MS} ms`;
+  #late(question: Question<Task, Answer, Part>): void {
+    const reason = `no answer within ${this.#kind.withinMs} ms`;
     question.failed(new Error(reason));
     if (this.#threads.some((thread) => thread.giveUp(question, reason))) return;
     this.#waiting = this.#waiting.filter((waiting) => waiting !== question);
   }
-}
-
-/** Queries use neither events nor holds. */
-export function concernsQueries({ type }: Announcement): boolean {
-  return (
-    type === 'slotAdded' ||
-    type === 'slotGrown' ||
-    type === 'slotGone' ||
-    type === 'slotsLetGo' ||
-    type === 'workerFacts' ||
-    type === 'laneFault'
-  );
 }
 
 function stopped(): PulselaneError {

@@ -9,7 +9,8 @@ import type { JsonText, JsonTextPool } from '../bodies/json-text.ts';
 import { GZIP_LEVEL, MAX_WORKERS_INLINE, MIN_GZIP_BYTES, MIN_GZIP_BYTES_IN_POOL } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
 import { type PageRequest, writePage } from './page.ts';
-import { QueryPool, type QueryPoolOptions } from './pool.ts';
+import type { PoolOptions } from './pool.ts';
+import { QueryPool } from './query-pool.ts';
 
 const gzipAside = promisify(gzip);
 
@@ -17,7 +18,7 @@ export interface Page extends Body {
   readonly nextCursor: string | null;
 }
 
-export interface QueriesOptions extends QueryPoolOptions {
+export interface QueriesOptions extends PoolOptions {
   readonly texts: JsonTextPool;
   /** The most workers processed in this thread. Default: MAX_WORKERS_INLINE. */
   readonly maxWorkersInline?: number;

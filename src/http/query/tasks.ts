@@ -26,12 +26,6 @@ export interface Answers {
 }
 export type Answer = Answers[Task['type']];
 
-/** The result of a task. `message` is for people. */
-export type Outcome = { readonly ok: true; readonly answer: Answer } | { readonly ok: false; readonly message: string };
-
-/** What a thread reports about its task: that it has started it, then the result. */
-export type Said = 'begun' | Outcome;
-
 export class TaskRunner {
   readonly #directory: Directory;
   #text = new JsonText();

@@ -4,17 +4,20 @@ import { portOf } from '../../lib/ports.ts';
 import { takeThreadStart } from '../../lib/thread-start.ts';
 import type { ReaderData } from '../../reading/reader-messages.ts';
 import { readFor } from '../../reading/reader-thread.ts';
-import { type Answer, type Said, type Task, TaskRunner } from './tasks.ts';
+import type { Said, ToPoolThread } from './pool-messages.ts';
+import { type Answer, type Task, TaskRunner } from './tasks.ts';
 
 const { port, data } = takeThreadStart<ReaderData>();
-readFor<Task, Said>(portOf(port), data, ({ directory, post }) => {
+readFor<ToPoolThread<Task>, Said<Answer>>(portOf(port), data, ({ directory, post }) => {
   const runner = new TaskRunner(directory);
   return {
-    received(task) {
+    received(message) {
+      // A task takes one turn: there is nothing to cancel.
+      if (message.type !== 'task') return;
       // If the thread dies, this tells whether the task can be the cause.
       post('begun');
       try {
-        const answer = runner.run(task);
+        const answer = runner.run(message.task);
         // Transferred, not copied.
         post({ ok: true, answer }, memoryOf(answer));
       } catch (error) {
