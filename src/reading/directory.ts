@@ -25,6 +25,8 @@ export type Announcement =
       readonly row: number;
       readonly occupant: number;
       readonly slot: SlotMemory;
+      /** See {@link WorkerEntry}. */
+      readonly numbersFrom: number;
     }
   | { readonly type: 'slotGrown'; readonly workerId: string; readonly slot: SlotMemory }
   /** Much slot memory was released: it is free once every thread that mapped it has collected its garbage. */
@@ -71,6 +73,11 @@ export interface WorkerEntry {
   readonly row: number;
   readonly occupant: number;
   readonly slot: SlotReader;
+  /**
+   * The number of its first sample in history; the ring counts its samples from 0. A worker that was removed and comes back has
+   * higher numbers than before.
+   */
+  readonly numbersFrom: number;
   /** What it registered with; undefined if it only sent heartbeats. */
   readonly facts: WorkerFacts | undefined;
   /** The last lane failure attributed to it; undefined if none was. */
@@ -85,12 +92,13 @@ export function announcementsOf({
   row,
   occupant,
   slot,
+  numbersFrom,
   facts,
   lastFault: fault,
   isolation,
 }: WorkerEntry): Announcement[] {
   return [
-    { type: 'slotAdded', workerId, row, occupant, slot: slot.memory },
+    { type: 'slotAdded', workerId, row, occupant, slot: slot.memory, numbersFrom },
     ...(facts === undefined ? [] : [{ type: 'workerFacts', workerId, facts } as const]),
     ...(fault === undefined ? [] : [{ type: 'laneFault', workerId, fault } as const]),
     ...(isolation === 'auto' ? [] : [{ type: 'isolation', workerId, isolation } as const]),
@@ -138,10 +146,10 @@ export class Directory {
   apply(announcement: Announcement): void {
     switch (announcement.type) {
       case 'slotAdded': {
-        const { workerId, row, occupant, slot } = announcement;
+        const { workerId, row, occupant, slot, numbersFrom } = announcement;
         this.#remove(workerId);
         const reader = new SlotReader(slot);
-        this.#entries.set(workerId, { workerId, row, occupant, slot: reader, ...NOTHING_KNOWN });
+        this.#entries.set(workerId, { workerId, row, occupant, slot: reader, numbersFrom, ...NOTHING_KNOWN });
         this.#place(row, this.#entries.get(workerId));
         return;
       }

@@ -20,13 +20,17 @@ import type { SlotMemory } from '../store/slot-memory.ts';
 import { SlotGone, SlotReader } from '../store/slot-reader.ts';
 import type { Announcement } from './directory.ts';
 
-/** @param columns valid only during the call */
-export type TakeSamples = (workerId: string, columns: SampleColumns) => void;
+/**
+ * @param columns valid only during the call
+ * @param numbersFrom to be added to their numbers, see directory.ts
+ */
+export type TakeSamples = (workerId: string, columns: SampleColumns, numbersFrom: number) => void;
 
 interface Cursor {
   readonly workerId: string;
   readonly row: number;
   readonly occupant: number;
+  readonly numbersFrom: number;
   /** Undefined until it is certain that the memory is this worker's. */
   slot: SlotReader | undefined;
   /** The number of the next sample; undefined: not known yet. */
@@ -64,12 +68,12 @@ export class SampleDrain {
   apply(announcement: Announcement): void {
     switch (announcement.type) {
       case 'slotAdded': {
-        const { workerId, row, occupant } = announcement;
+        const { workerId, row, occupant, numbersFrom } = announcement;
         const known = this.#there.get(workerId);
         // May be announced twice: in the roster and when it came.
         const isKnown = known?.row === row && known.occupant === occupant;
         const next = this.#occupantsBefore[row] === occupant ? undefined : 0;
-        const cursor: Cursor = isKnown ? known : { workerId, row, occupant, slot: undefined, next };
+        const cursor: Cursor = isKnown ? known : { workerId, row, occupant, numbersFrom, slot: undefined, next };
         this.#there.set(workerId, cursor);
         this.#attach(cursor, announcement.slot);
         return;
@@ -147,7 +151,7 @@ export class SampleDrain {
 
   #handOver(cursor: Cursor, take: TakeSamples): void {
     const columns = this.#columns;
-    if (columns.count > 0) take(cursor.workerId, columns);
+    if (columns.count > 0) take(cursor.workerId, columns, cursor.numbersFrom);
     cursor.next = columns.to;
     this.#lost += columns.lost;
   }

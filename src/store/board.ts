@@ -413,8 +413,11 @@ export class BoardWriter extends BoardReader {
     Atomics.store(this.words, BoardWord.beatCs, this.centiseconds(nowMonotonicMs));
   }
 
-  /** Allocates a row for a new worker; undefined when all are in use. */
-  occupy(at: Receipt): { row: number; occupant: number } | undefined {
+  /**
+   * Allocates a row for a new worker; undefined when all are in use. Its samples are numbered from `numbersFrom` on: as many as the
+   * heartbeats of all workers so far, so that a worker that left and comes back has higher numbers than before.
+   */
+  occupy(at: Receipt): { row: number; occupant: number; numbersFrom: number } | undefined {
     const row = this.#free.pop() ?? this.#unusedRow();
     if (row === undefined) return undefined;
     const occupant = this.#nextOccupant(row);
@@ -428,7 +431,7 @@ export class BoardWriter extends BoardReader {
     this.#set(row, RowWord.occupant, occupant);
     this.#changed(row);
     Atomics.add(this.words, BoardWord.workers, 1);
-    return { row, occupant };
+    return { row, occupant, numbersFrom: this.heartbeats };
   }
 
   release(row: number): void {

@@ -246,3 +246,27 @@ test('without a reader of samples none are kept, and nobody is told of slots tha
   expect(taken.size).toBe(0);
   expect(announced.map(({ type }) => type)).not.toContain('slotClosed');
 });
+
+test('a worker that is removed and comes back goes on with higher numbers', async () => {
+  const { manager, drain, listen } = await drained();
+  listen();
+  const numbers: number[] = [];
+  const beat = async (times: number) => {
+    const before = manager.internalState().totals.applied;
+    for (let n = 0; n < times; n++) manager.processHeartbeat({ workerId: 'w', cpuUsage: n });
+    await eventually(() => manager.internalState().totals.applied >= before + times);
+  };
+  const take = () =>
+    drain.drain((_, { from, to }, numbersFrom) => {
+      for (let number = from; number !== to; number++) numbers.push(numbersFrom + number);
+    });
+  for (let life = 0; life < 3; life++) {
+    await beat(5);
+    manager.unregisterWorker('w');
+    await eventually(() => {
+      take();
+      return numbers.length === 5 * (life + 1);
+    });
+  }
+  expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+});

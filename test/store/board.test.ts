@@ -44,7 +44,8 @@ test('ages follow the monotonic clock, and a stamp in the future has age 0', () 
 test('a directory does not show a worker whose row has another occupant by now', () => {
   const board = new BoardWriter(allocateBoard(1, 0));
   const directory = new Directory(board);
-  const place = board.occupy(at(0)) as { row: number; occupant: number };
+  const place = board.occupy(at(0));
+  if (place === undefined) throw new Error('the board is full');
   directory.apply({ type: 'slotAdded', workerId: 'a', ...place, slot: newSlot('a', 2) });
   expect(directory.get('a')?.workerId).toBe('a');
   board.release(place.row);

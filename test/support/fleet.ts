@@ -153,7 +153,7 @@ export class Fleet {
 }
 
 function added(workerId: string, { row, occupant, writer }: Member): Announcement {
-  return { type: 'slotAdded', workerId, row, occupant, slot: writer.memory };
+  return { type: 'slotAdded', workerId, row, occupant, slot: writer.memory, numbersFrom: 0 };
 }
 
 export function task(taskId: string, fields: Partial<RunningTask> = {}): RunningTask {

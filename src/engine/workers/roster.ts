@@ -29,6 +29,7 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   readonly workerId: string;
   readonly row: number;
   readonly occupant: number;
+  readonly numbersFrom: number;
   readonly mailbox: Mailbox;
   readonly liveness: WorkerLiveness;
   slot: SlotReader;
@@ -65,6 +66,7 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
     workerId: string;
     row: number;
     occupant: number;
+    numbersFrom: number;
     slot: SlotMemory;
     mailbox: Mailbox;
     liveness: WorkerLiveness;
@@ -72,6 +74,7 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
     this.workerId = facts.workerId;
     this.row = facts.row;
     this.occupant = facts.occupant;
+    this.numbersFrom = facts.numbersFrom;
     this.slot = new SlotReader(facts.slot);
     this.mailbox = facts.mailbox;
     this.liveness = facts.liveness;
