@@ -41,6 +41,9 @@ test.each([
   ['src/http/wrong.ts', "import { startMaster } from '../app/master.ts';\nexport const x = startMaster;\n"],
   ['src/engine/wrong.ts', "import { Worker } from 'node:worker_threads';\nexport const x = Worker;\n"],
   ['src/engine/wrong.ts', "import { Server } from '@grpc/grpc-js';\nexport const x = Server;\n"],
+  ['src/history/wrong.ts', "import { DatabaseSync } from 'node:sqlite';\nexport const x = DatabaseSync;\n"],
+  ['src/history/sqlite/wrong.ts', "import pg from 'pg';\nexport const x = pg;\n"],
+  ['src/http/wrong.ts', "import pg from 'pg';\nexport const x = pg;\n"],
   ['src/rpc/wrong.ts', "import { Hono } from 'hono';\nexport const x = Hono;\n"],
   ['src/engine/wrong.ts', 'export const x = new SharedArrayBuffer(4);\n'],
   ['src/cli/wrong.ts', 'export const x = process.env.HOME;\n'],
@@ -52,6 +55,8 @@ test.each([
 
 test.each([
   ['src/engine/right.ts', "import { BoardWriter } from '../store/board.ts';\nexport const x = BoardWriter;\n"],
+  ['src/history/sqlite/right.ts', "import { DatabaseSync } from 'node:sqlite';\nexport const x = DatabaseSync;\n"],
+  ['src/history/postgres/right.ts', "import pg from 'pg';\nexport const x = pg;\n"],
   ['src/http/right.ts', "import { Hono } from 'hono';\nexport const x = Hono;\n"],
   ['src/http/right.ts', "import { Directory } from '../reading/directory.ts';\nexport const x = Directory;\n"],
   ['src/store/right.ts', 'export const x = new SharedArrayBuffer(4);\n'],

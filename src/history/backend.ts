@@ -149,7 +149,7 @@ export interface HistoryReader {
   ): Promise<void>;
   /** Recorded gaps that overlap the range, and times in which no master ran (`master_down`, for every worker). */
   gaps(workerIds: readonly string[], fromMs: number, toMs: number): Promise<readonly Gap[]>;
-  /** Newest first: by `firstSeenMs`, then worker and task id. */
+  /** By `firstSeenMs`, newest first; equal ones by worker id, then task id, ascending by the bytes of their UTF-8. */
   taskRuns(filter: TaskRunFilter): Promise<readonly TaskRun[]>;
   events(filter: EventFilter): Promise<readonly WorkerEvent[]>;
   figures(): Promise<HistoryFigures>;

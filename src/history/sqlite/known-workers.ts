@@ -1,0 +1,121 @@
+/** The numbers by which rows name workers, and what is known of each. Tables: `workers` (changes rarely), `progress` (with each batch). */
+import type { KnownWorker } from '../backend.ts';
+import type { MetricKey, SampleRun } from '../samples.ts';
+import type { Connection } from './connection.ts';
+
+/** The newest keys of a worker are kept: what a worker whose metrics change their names can take. */
+const MAX_KEYS = 1000;
+
+/** Of the cache: twice the largest fleet. Beyond, it starts anew. */
+const MAX_CACHED = 20_000;
+
+interface Cached {
+  readonly worker: number;
+  firstMs: number;
+  readonly keys: Set<MetricKey>;
+}
+
+/** The writer's view. What it caches is forgotten when a transaction fails. */
+export class WorkerNumbers {
+  readonly #db: Connection;
+  readonly #cache = new Map<string, Cached>();
+
+  constructor(db: Connection) {
+    this.#db = db;
+  }
+
+  forget(): void {
+    this.#cache.clear();
+  }
+
+  /** Enters what the samples say about their worker. @returns its number */
+  enter(samples: SampleRun): number {
+    const firstMs = minOf(samples.at);
+    const known = this.#known(samples.workerId, firstMs);
+    let changed = firstMs < known.firstMs;
+    known.firstMs = Math.min(known.firstMs, firstMs);
+    for (const key of samples.columns.keys()) {
+      if (known.keys.has(key)) continue;
+      known.keys.add(key);
+      changed = true;
+    }
+    if (changed) this.#update(known);
+    this.#db.run(
+      `INSERT INTO progress (worker, run, next, last_ms) VALUES (?, ?, ?, ?)
+       ON CONFLICT (worker) DO UPDATE SET run = excluded.run, next = excluded.next, last_ms = max(last_ms, excluded.last_ms)`,
+      known.worker,
+      samples.run,
+      samples.first + samples.at.length,
+      maxOf(samples.at),
+    );
+    return known.worker;
+  }
+
+  #known(workerId: string, firstMs: number): Cached {
+    const cached = this.#cache.get(workerId);
+    if (cached !== undefined) return cached;
+    const row = this.#db.get<{ worker: number; first_ms: number; keys: string }>(
+      'SELECT worker, first_ms, keys FROM workers WHERE worker_id = ?',
+      workerId,
+    );
+    const known: Cached =
+      row === undefined
+        ? {
+            worker: this.#db.run(
+              'INSERT INTO workers (worker_id, first_ms, keys) VALUES (?, ?, ?)',
+              workerId,
+              firstMs,
+              '[]',
+            ).lastInsertRowid,
+            firstMs,
+            keys: new Set(),
+          }
+        : { worker: row.worker, firstMs: row.first_ms, keys: new Set(JSON.parse(row.keys)) };
+    if (this.#cache.size >= MAX_CACHED) this.#cache.clear();
+    this.#cache.set(workerId, known);
+    return known;
+  }
+
+  #update({ worker, firstMs, keys }: Cached): void {
+    for (const key of keys) {
+      if (keys.size <= MAX_KEYS) break;
+      keys.delete(key);
+    }
+    this.#db.run(
+      'UPDATE workers SET first_ms = ?, keys = ? WHERE worker = ?',
+      firstMs,
+      JSON.stringify([...keys]),
+      worker,
+    );
+  }
+}
+
+export interface StoredWorker extends KnownWorker {
+  readonly worker: number;
+}
+
+/** @param workerIds undefined: all */
+export function storedWorkers(db: Connection, workerIds: readonly string[] | undefined): StoredWorker[] {
+  const select = `SELECT worker, worker_id, first_ms, keys, boot_id, next, last_ms
+    FROM workers JOIN progress USING (worker) JOIN master_runs USING (run)`;
+  const rows =
+    workerIds === undefined
+      ? db.all(select)
+      : db.all(`${select} WHERE worker_id IN (SELECT value FROM json_each(?))`, JSON.stringify(workerIds));
+  return rows.map((row) => ({
+    worker: row.worker as number,
+    workerId: row.worker_id as string,
+    firstMs: row.first_ms as number,
+    lastMs: row.last_ms as number,
+    keys: JSON.parse(row.keys as string),
+    durable: { bootId: row.boot_id as string, next: row.next as number },
+  }));
+}
+
+function minOf(values: Float64Array): number {
+  return values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
+}
+
+function maxOf(values: Float64Array): number {
+  return values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+}
