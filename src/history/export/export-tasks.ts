@@ -1,0 +1,115 @@
+/**
+ * What a thread with a {@link HistoryReader} does for an export, a step at a time. A step depends on nothing but its question,
+ * so that any thread can take the next one, a client that goes is served no further, and one that reads slowly holds nothing.
+ */
+import type { HistoryReader, IsCancelled } from '../backend.ts';
+import { type Gap, TIER_MS } from '../samples.ts';
+import type { ExportFormat, ExportRequest, Slice, TierPart } from './export-request.ts';
+import { type ExportRun, exportRunOfBuckets, exportRunOfSamples, rowsIn } from './export-rows.ts';
+import { parquetEnd, parquetPiece, type RowGroupNote } from './parquet-rows.ts';
+import { isDivisible } from './slice-walk.ts';
+import { CSV_HEADER, csvOf, jsonLinesOf } from './text-rows.ts';
+import { tierParts } from './tier-parts.ts';
+
+export interface ExportPlan {
+  readonly parts: readonly TierPart[];
+  /** In the order of ids. */
+  readonly workerIds: readonly string[];
+}
+
+/**
+ * How many rows one step should have: about 2 MB of text, and a row group of Parquet that is worth its place in the end of the
+ * file.
+ */
+export const ROWS_WANTED: Readonly<Record<ExportFormat, number>> = { csv: 20_000, jsonl: 20_000, parquet: 100_000 };
+/** A step with more than so many times that is divided. */
+const TOO_MANY_TIMES = 4;
+
+export interface ExportPiece {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly rows: number;
+  /** Parts of the database that could not be read. */
+  readonly damaged: readonly Gap[];
+  readonly group: RowGroupNote | undefined;
+}
+
+/** Which steps there are: which tiers, and which workers have something in the range. */
+export async function exportPlan(reader: HistoryReader, request: ExportRequest): Promise<ExportPlan> {
+  const { fromMs, toMs, prefix } = request;
+  const { oldestMs } = await reader.figures();
+  const known = await reader.workers(request.workerIds);
+  const workerIds = known
+    // A bucket begins up to an hour before its first sample.
+    .filter(({ firstMs, lastMs }) => firstMs - TIER_MS['1h'] < toMs && lastMs >= fromMs)
+    .map(({ workerId }) => workerId)
+    .filter((workerId) => workerId.startsWith(prefix))
+    .sort();
+  return { parts: tierParts(request, oldestMs), workerIds };
+}
+
+/** @returns the rows of a slice; undefined: too many, divide it. @param offset how many bytes of the file come before */
+export async function exportPiece(
+  reader: HistoryReader,
+  { slice, format, offset }: { readonly slice: Slice; readonly format: ExportFormat; readonly offset: number },
+  isCancelled: IsCancelled,
+): Promise<ExportPiece | undefined> {
+  const runs: ExportRun[] = [];
+  const damaged: Gap[] = [];
+  const mostRows = isDivisible(slice) ? TOO_MANY_TIMES * ROWS_WANTED[format] : Number.POSITIVE_INFINITY;
+  let rows = 0;
+  const take = (run: ExportRun): void => {
+    rows += rowsIn(run);
+    // What is too much is not kept until it is noticed at the end.
+    if (rows <= mostRows) runs.push(run);
+  };
+  const gap = (found: Gap) => void damaged.push(found);
+  const isOver = () => rows > mostRows || isCancelled();
+  try {
+    const { tier } = slice;
+    if (tier === 'raw') await reader.samples(slice, { part: (run) => take(exportRunOfSamples(run)), gap }, isOver);
+    else {
+      await reader.buckets({ ...slice, tier }, { part: (run) => take(exportRunOfBuckets(run)), gap }, isOver);
+    }
+  } catch (error) {
+    if (rows <= mostRows) throw error;
+  }
+  return rows > mostRows ? undefined : { ...encoded(runs, format, offset), rows, damaged };
+}
+
+/** What the file begins with, before the first piece. */
+export function exportStart(format: ExportFormat): Uint8Array<ArrayBuffer> {
+  if (format === 'csv') return utf8(CSV_HEADER);
+  return format === 'parquet' ? parquetPiece([], 0).bytes : new Uint8Array();
+}
+
+/** What the file ends with. */
+export function exportEnd(
+  format: ExportFormat,
+  groups: readonly RowGroupNote[],
+  offset: number,
+): Uint8Array<ArrayBuffer> {
+  return format === 'parquet' ? parquetEnd(groups, offset) : new Uint8Array();
+}
+
+function encoded(
+  runs: readonly ExportRun[],
+  format: ExportFormat,
+  offset: number,
+): Pick<ExportPiece, 'bytes' | 'group'> {
+  switch (format) {
+    case 'csv':
+      return { bytes: utf8(csvOf(runs)), group: undefined };
+    case 'jsonl':
+      return { bytes: utf8(jsonLinesOf(runs)), group: undefined };
+    case 'parquet':
+      return parquetPiece(runs, offset);
+    default:
+      return format satisfies never;
+  }
+}
+
+const encoder = new TextEncoder();
+
+function utf8(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}
