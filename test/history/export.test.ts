@@ -11,6 +11,7 @@ import { isDivisible, SliceWalk } from '../../src/history/export/slice-walk.ts';
 import { tierParts } from '../../src/history/export/tier-parts.ts';
 import { HistoryError } from '../../src/history/history-error.ts';
 import { type BucketRun, type SampleRun, TIER_MS, type Tier } from '../../src/history/samples.ts';
+import { SampleFlag } from '../../src/model/sample-flags.ts';
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = Date.UTC(2026, 10, 24, 12, 34, 56, 789);
@@ -47,13 +48,15 @@ describe('the tiers of a range', () => {
         const parts = tierParts({ fromMs, toMs, tier: undefined }, oldestMs);
         const beginMs = Math.floor(Math.min(...Object.values(oldestMs)) / HOUR_MS) * HOUR_MS;
         const startMs = Math.max(fromMs, beginMs);
-        if (Object.keys(oldestMs).length === 0 || startMs >= toMs) return expect(parts).toEqual([]);
+        if (Object.keys(oldestMs).length === 0 || startMs >= toMs) {
+          expect(parts).toEqual([]);
+          return;
+        }
         expect([parts[0]?.fromMs, parts.at(-1)?.toMs]).toEqual([startMs, toMs]);
         for (const [index, part] of parts.entries()) {
           expect(part.fromMs).toBeLessThan(part.toMs);
           if (index > 0) expect(part.fromMs).toBe(parts[index - 1]?.toMs);
         }
-        return undefined;
       }),
     );
   });
@@ -101,6 +104,7 @@ interface Sample {
   readonly workerId: string;
   readonly atMs: number;
   readonly metrics: Readonly<Record<string, number>>;
+  readonly hasGpu?: boolean;
 }
 
 /** What a database gives of these samples, an hour to a run. */
@@ -154,7 +158,7 @@ function runOf(workerId: string, samples: readonly Sample[], keys: readonly stri
     run: 1,
     first: 1,
     at: Float64Array.from(samples, ({ atMs }) => atMs),
-    flags: new Uint8Array(samples.length),
+    flags: Uint8Array.from(samples, ({ hasGpu = true }) => (hasGpu ? SampleFlag.hasGpu : 0)),
     columns: new Map(names.filter((name) => keys?.includes(name) ?? true).map((name) => [name, column(name)])),
   };
 }
@@ -303,6 +307,17 @@ describe('an export', () => {
     const { bytes } = await exported(readerOf([], {}), format);
     if (format === 'parquet') expect(await readParquet(bytes)).toEqual([]);
     else expect(bytes.toString()).toBe(format === 'csv' ? `${EXPORT_COLUMNS.join(',')}\n` : '');
+  });
+
+  test('has no GPU usage of a machine without a GPU', async () => {
+    const beats = [false, true].map((hasGpu, index) => ({
+      workerId: 'a',
+      atMs: HOUR_START_MS + index,
+      metrics: { gpu_usage: 0 },
+      hasGpu,
+    }));
+    const { bytes } = await exported(readerOf(beats, REACH), 'csv');
+    expect(bytes.toString().split('\n').slice(1)).toEqual(['a,2026-11-24T12:00:00.001Z,raw,gpu_usage,0,0,0,0,1', '']);
   });
 
   test('of some workers, metrics and one tier has nothing else', async () => {

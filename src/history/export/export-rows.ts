@@ -1,4 +1,5 @@
 /** The rows of an export: one for each worker, time and metric. */
+import { SampleFlag } from '../../model/sample-flags.ts';
 import type { BucketColumns, BucketRun, MetricKey, SampleRun, Tier } from '../samples.ts';
 
 /** What the database gave of one worker: samples, or buckets. */
@@ -13,8 +14,12 @@ export interface ExportRun {
 /** Either the value of each sample, or the figures of each bucket. NaN, or a count of 0: it lacks the metric. */
 export type ExportColumn = Float64Array | BucketColumns;
 
-export function exportRunOfSamples({ workerId, at, columns }: SampleRun): ExportRun {
-  return { workerId, tier: 'raw', at, columns };
+export function exportRunOfSamples({ workerId, at, flags, columns }: SampleRun): ExportRun {
+  const gpu = columns.get('gpu_usage');
+  if (gpu === undefined) return { workerId, tier: 'raw', at, columns };
+  // What a worker without a GPU sends there is no measurement.
+  const measured = gpu.map((value, index) => ((flags[index] as number) & SampleFlag.hasGpu ? value : Number.NaN));
+  return { workerId, tier: 'raw', at, columns: new Map([...columns, ['gpu_usage', measured]]) };
 }
 
 export function exportRunOfBuckets({ workerId, tier, start, columns }: BucketRun): ExportRun {
