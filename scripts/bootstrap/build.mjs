@@ -27,6 +27,7 @@ export const BUNDLED_THREADS = [
   'lane/processor-thread',
   'http/thread',
   'http/query/thread',
+  'history/thread',
   'agent/thread',
 ];
 

@@ -5,6 +5,7 @@ import type { MasterConfig } from '../config/options.ts';
 import { settingText } from '../config/setting-names.ts';
 import { managerOptionsOf } from '../engine/manager-options.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
+import type { HistoryHost } from '../history/host.ts';
 import { HttpHost } from '../http/host.ts';
 import { httpLimitsOf } from '../http/http-limits.ts';
 import type { HttpSecrets } from '../http/messages.ts';
@@ -24,6 +25,7 @@ import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './c
 import { DataDirectory } from './data-directory.ts';
 import { ExpiryWatch, watchedApiTokens, watchedWorkerTokens } from './expiry-watch.ts';
 import { exposureOf } from './exposure.ts';
+import { historySettingsOf, makeHistory, notePlace } from './history.ts';
 import { httpSecretsOf, httpTlsOf, readApiTokens } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
@@ -37,6 +39,8 @@ export interface MasterContext {
 
 /** The whole master must stop within 10 s; a local agent's last heartbeat and the exit of the process need the rest. */
 const STOP_WITHIN_MS = 8000;
+/** How long samples wait in memory while the database is away. */
+const SAMPLE_SPAN_MS = 3_600_000;
 /** One check takes microseconds and does not use the disk. */
 const LOOK_AT_DIRECTORY_EVERY_MS = 1000;
 
@@ -57,17 +61,19 @@ async function start(
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
   watchWorkingDirectory({ logger, clock }, lifecycle);
-  const [tls, workerTokens, apiTokens, introducerCa] = await allOrProblems([
+  const [tls, workerTokens, apiTokens, introducerCa, historySettings] = await allOrProblems([
     readTls(config),
     needsIdentity(config) ? readWorkerTokens(config) : undefined,
     readApiTokens(config),
     readIntroducerCa(config),
+    historySettingsOf(config),
   ]);
   const authority = workerTokens && new Authority(workerTokens, clock);
   warnOfCredentials(config, tls, { logger, clock });
   const readiness = new ReadinessTeller();
   const manager = new TelemetryManager({
     ...managerOptionsOf(config),
+    samples: historySettings && { spanMs: SAMPLE_SPAN_MS },
     onThreadsFailing: (threadsFail) => readiness.update({ threadsFail }),
     clock,
     logger,
@@ -90,12 +96,17 @@ async function start(
   const values = await directory.values.read();
   lifecycle.onStop('values file', () => directory.values.close());
 
+  const history = historySettings && makeHistory(historySettings, manager, { logger, clock });
+  // After the lanes, so that nothing that they have applied is missing.
+  lifecycle.onStop('history', () => history?.stop());
   await manager.start();
   lifecycle.onStop('lanes', () => manager.shutdown());
   manager.restore(members, values);
   const one = (workerId: string) => manager.valuesOf(workerId);
   directory.values.start(() => manager.savedValues(), one);
   manager.onActive((workerId) => directory.values.hasCome(workerId));
+  if (historySettings !== undefined) notePlace(historySettings, config, logger);
+  history?.start();
 
   const rpc = new RpcServer({
     address: config.grpcAddress,
@@ -126,7 +137,7 @@ async function start(
   lifecycle.onStop('introductions', () => introducer.stop());
 
   const operator = new Operator({ manager, introducer });
-  const parts = { manager, operator, secrets, readiness };
+  const parts = { manager, operator, secrets, readiness, history };
   const http = makeHttp(config, parts, { logger, clock }, lifecycle);
   // HTTP starts last: clients that reach it see a master that is ready.
   readiness.update({ phase: 'serving' });
@@ -200,6 +211,8 @@ function grpcAccessOf(config: MasterConfig): ClientAccess {
 interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
   readonly secrets: HttpSecrets;
   readonly readiness: ReadinessTeller;
+  /** Undefined: history is off. */
+  readonly history: HistoryHost | undefined;
 }
 
 interface ReloadableParts {
@@ -293,7 +306,7 @@ function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { lo
 /** Creates the HTTP host without starting it. */
 function makeHttp(
   config: MasterConfig,
-  { manager, operator, secrets, readiness }: HttpParts,
+  { manager, operator, secrets, readiness, history }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): HttpHost | undefined {
@@ -302,7 +315,11 @@ function makeHttp(
     address: config.httpAddress,
     names: config.names,
     board: manager.boardMemory,
-    roster: () => [...manager.announcements(), readiness.announcement],
+    roster: () => [
+      ...manager.announcements(),
+      readiness.announcement,
+      ...(history === undefined ? [] : [history.announcement]),
+    ],
     corsOrigins: config.corsOrigins,
     allowedHosts: config.allowedHosts,
     limits: httpLimitsOf(config),
@@ -313,6 +330,7 @@ function makeHttp(
   });
   const stopListening = manager.onAnnouncement((announcement) => http.announce([announcement]));
   const stopFollowing = readiness.follow(() => http.announce([readiness.announcement]));
+  history?.follow((announcement) => http.announce([announcement]));
   lifecycle.onStop('HTTP', async () => {
     stopListening();
     stopFollowing();

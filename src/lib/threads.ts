@@ -24,6 +24,7 @@ export type ThreadScript =
   | 'lane/processor-thread'
   | 'http/thread'
   | 'http/query/thread'
+  | 'history/thread'
   | 'agent/thread';
 
 export interface ThreadOptions {

@@ -63,9 +63,7 @@ export interface NewEvent {
 }
 
 export interface WorkerEvent extends NewEvent {
-  /**
-   * Greater than that of every earlier event, including those of earlier masters unless the wall clock was set back.
-   */
+  /** Greater than that of every earlier event, including those of earlier masters with the same data directory. */
   readonly id: number;
   readonly atUnixMs: number;
 }
@@ -79,6 +77,8 @@ export class EventLog {
   readonly #events: WorkerEvent[] = [];
   #oldest = 0;
   #lastId = 0;
+  /** Ids of new events are above it. */
+  #floor = 0;
 
   constructor(capacity = MAX_EVENTS) {
     this.#capacity = capacity;
@@ -88,9 +88,14 @@ export class EventLog {
     return this.#lastId;
   }
 
-  /** @param atUnixMs also the start of ids, so that they keep increasing after a restart of the master */
+  /** New events get ids above this one, which an earlier master has used. */
+  raise(id: number): void {
+    this.#floor = Math.max(this.#floor, id);
+  }
+
+  /** @param atUnixMs also the start of ids: those of an earlier master are lower, unless the wall clock was set back */
   append(event: NewEvent, atUnixMs: number): WorkerEvent {
-    const id = Math.max(this.#lastId + 1, this.#lastId === 0 ? Math.floor(atUnixMs) : 0);
+    const id = Math.max(this.#lastId + 1, this.#floor + 1, this.#lastId === 0 ? Math.floor(atUnixMs) : 0);
     const appended = { id, atUnixMs, ...event };
     this.add(appended);
     return appended;

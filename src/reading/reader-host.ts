@@ -42,6 +42,8 @@ export interface ReaderHostOptions<FromThread> {
   readonly onMessage: (message: FromThread) => void;
   /** @returns how long to wait before the next start; undefined: until `start` is called */
   readonly onDeath: (death: ThreadDeath) => number | undefined;
+  /** How long the thread may give no sign of life, in seconds; default: {@link MAX_PINGS_UNANSWERED} pings. */
+  readonly maxSilenceS?: number;
   /** How long the thread may take to end gracefully. Default: it is ended at once. */
   readonly stopWithinMs?: number;
 }
@@ -148,11 +150,13 @@ export class ReaderHost<ToThread, FromThread> {
 
   #ping(): void {
     if (this.#thread.thread === undefined) return;
-    if (this.#unanswered >= MAX_PINGS_UNANSWERED) {
+    const { maxSilenceS, title } = this.#options;
+    const most = maxSilenceS === undefined ? MAX_PINGS_UNANSWERED : (maxSilenceS * 1000) / PING_EVERY_MS;
+    if (this.#unanswered >= most) {
       // A thread being ended may take a while: it is ended again after as many more missing answers.
       this.#unanswered = 0;
       this.#isStuck = true;
-      this.kill(`${this.#options.title} does not answer and is being ended`);
+      this.kill(`${title} does not answer and is being ended`);
       return;
     }
     this.#unanswered++;
