@@ -38,11 +38,14 @@ export type Announcement =
    */
   | {
       readonly type: 'slotClosed';
+      readonly workerId: string;
       readonly row: number;
       readonly occupant: number;
       readonly slot: SlotMemory;
       /** Which of the workers that use this memory one after another: see slot-shelf.ts. */
       readonly tenancy: number;
+      /** See {@link WorkerEntry}. */
+      readonly numbersFrom: number;
     }
   /** What the worker registered with. */
   | { readonly type: 'workerFacts'; readonly workerId: string; readonly facts: WorkerFacts }

@@ -13,3 +13,8 @@ export const PING_EVERY_MS = 1000;
  * only once for the whole stall.
  */
 export const MAX_PINGS_UNANSWERED = 10;
+/**
+ * Maximum size of the samples of removed workers that a drain keeps until they are committed: 10,000 workers that leave at once, each
+ * with 128 samples.
+ */
+export const MAX_CLOSED_BYTES = 128 * 1024 ** 2;

@@ -5,6 +5,18 @@
 
 const FIRST_ROOM = 64;
 
+/** Those of Float64 that every sample has. */
+const PLAIN_COLUMNS = [
+  'receivedUnixMs',
+  'receivedMonotonicMs',
+  'cpuUsage',
+  'memoryUsage',
+  'storageUsage',
+  'gpuUsage',
+  'runningTasks',
+  'anomalyScore',
+] as const;
+
 export class SampleColumns {
   /** Number of the first sample, counted since the worker was known, modulo 2^32. */
   from = 0;
@@ -44,16 +56,38 @@ export class SampleColumns {
     for (let column = 0; column < metricKeys.length; column++) {
       if ((this.metrics[column]?.length ?? 0) < room) this.metrics[column] = new Float64Array(room);
     }
-    if (count <= this.receivedUnixMs.length) return;
-    this.receivedUnixMs = new Float64Array(room);
-    this.receivedMonotonicMs = new Float64Array(room);
+    if (count <= this.flags.length) return;
+    for (const name of PLAIN_COLUMNS) this[name] = new Float64Array(room);
     this.flags = new Uint8Array(room);
-    this.cpuUsage = new Float64Array(room);
-    this.memoryUsage = new Float64Array(room);
-    this.storageUsage = new Float64Array(room);
-    this.gpuUsage = new Float64Array(room);
-    this.runningTasks = new Float64Array(room);
-    this.anomalyScore = new Float64Array(room);
+  }
+
+  /** Room that its arrays take, in bytes. */
+  get bytes(): number {
+    return this.#columns().reduce((sum, column) => sum + column.byteLength, 0);
+  }
+
+  /** Copies the others from number `from` on, as `SlotReader.samplesSince` copies a ring. */
+  copyFrom(others: SampleColumns, from: number): void {
+    const { count } = others;
+    this.reserve(count, others.metricKeys);
+    const theirs = others.#columns();
+    for (const [index, column] of this.#columns().entries()) {
+      column.set((theirs[index] as typeof column).subarray(0, count));
+    }
+    this.from = others.from;
+    this.to = others.to;
+    const ahead = (from - others.from) | 0;
+    this.lost = Math.max(0, -ahead);
+    this.drop(Math.min(Math.max(0, ahead), count));
+  }
+
+  /** Forgets all samples, and releases their memory. */
+  loseAll(): void {
+    this.from = this.to;
+    for (const name of PLAIN_COLUMNS) this[name] = new Float64Array(0);
+    this.flags = new Uint8Array(0);
+    this.metrics.length = 0;
+    this.metricKeys = [];
   }
 
   /** Removes the first ones. */
@@ -64,9 +98,7 @@ export class SampleColumns {
   }
 
   #columns(): readonly (Float64Array | Uint8Array)[] {
-    const { receivedUnixMs, receivedMonotonicMs, flags, runningTasks, anomalyScore } = this;
-    const usages = [this.cpuUsage, this.memoryUsage, this.storageUsage, this.gpuUsage];
-    const metrics = this.metrics.slice(0, this.metricKeys.length);
-    return [receivedUnixMs, receivedMonotonicMs, flags, ...usages, runningTasks, anomalyScore, ...metrics];
+    const plain = PLAIN_COLUMNS.map((name) => this[name]);
+    return [this.flags, ...plain, ...this.metrics.slice(0, this.metricKeys.length)];
   }
 }

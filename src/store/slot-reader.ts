@@ -264,10 +264,20 @@ export class SlotReader {
 
   /** The first sample that can be copied, for a reader that has copied none and wants only new ones. */
   get firstSample(): number {
-    const { control, size } = this.#slot;
+    const { control } = this.#slot;
     const applied = Atomics.load(control, SlotWord.applied);
     const held = (applied - Atomics.load(control, SlotWord.ringFrom)) >>> 0;
-    return (applied - Math.min(held, Math.max(0, size.ringCapacity - 1))) >>> 0;
+    return (applied - Math.min(held, this.sampleCapacity)) >>> 0;
+  }
+
+  /** The number of its next sample. */
+  get samplesEnd(): number {
+    return Atomics.load(this.#slot.control, SlotWord.applied) >>> 0;
+  }
+
+  /** How many samples can be copied at most. */
+  get sampleCapacity(): number {
+    return Math.max(0, this.#slot.size.ringCapacity - 1);
   }
 
   /** Keys of metrics with a column: one that is written never changes. */

@@ -35,7 +35,7 @@ async function drained(options: TelemetryManagerOptions = {}) {
   /** Of each worker, by the value that each heartbeat had. */
   const taken = new Map<string, number[]>();
   const metrics = new Map<string, number[]>();
-  const take = () =>
+  const take = () => {
     drain.drain((workerId, columns) => {
       const values = taken.get(workerId) ?? [];
       taken.set(workerId, values);
@@ -48,6 +48,8 @@ async function drained(options: TelemetryManagerOptions = {}) {
         }
       }
     });
+    drain.commit();
+  };
   return { manager, drain, announced, listen, taken, metrics, take };
 }
 
@@ -162,7 +164,10 @@ function lateDrain() {
     for (const announcement of unheard.splice(0)) drain.apply(announcement);
   };
   const counts = new Map<string, number>();
-  const take = () => drain.drain((workerId, { count }) => counts.set(workerId, (counts.get(workerId) ?? 0) + count));
+  const take = () => {
+    drain.drain((workerId, { count }) => counts.set(workerId, (counts.get(workerId) ?? 0) + count));
+    drain.commit();
+  };
   return { fleet, drain, hear, take, counts };
 }
 
@@ -235,7 +240,7 @@ test.each([-1, Number.NaN, 86_400_001])('a span of %d ms is a wrong setting', (s
 });
 
 test('without a reader of samples none are kept, and nobody is told of slots that are closed', async () => {
-  const { manager, announced, listen, taken, take } = await drained({ samples: undefined });
+  const { manager, announced, drain, listen, taken, take } = await drained({ samples: undefined });
   listen();
   manager.processHeartbeat({ workerId: 'a', cpuUsage: 1, metrics: { frames: 1 } });
   await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 1);
@@ -243,7 +248,7 @@ test('without a reader of samples none are kept, and nobody is told of slots tha
   manager.unregisterWorker('a');
   await eventually(() => manager.internalState().lanes.every(({ workers }) => workers === 0));
   take();
-  expect(taken.size).toBe(0);
+  expect([...taken, drain.lost]).toEqual([['a', []], 1]);
   expect(announced.map(({ type }) => type)).not.toContain('slotClosed');
 });
 

@@ -12,6 +12,7 @@ const RING_SAMPLES = 4;
 interface Member {
   readonly row: number;
   readonly occupant: number;
+  readonly numbersFrom: number;
   readonly writer: SlotWriter;
   beats: number;
 }
@@ -152,8 +153,8 @@ export class Fleet {
   }
 }
 
-function added(workerId: string, { row, occupant, writer }: Member): Announcement {
-  return { type: 'slotAdded', workerId, row, occupant, slot: writer.memory, numbersFrom: 0 };
+function added(workerId: string, { row, occupant, numbersFrom, writer }: Member): Announcement {
+  return { type: 'slotAdded', workerId, row, occupant, slot: writer.memory, numbersFrom };
 }
 
 export function task(taskId: string, fields: Partial<RunningTask> = {}): RunningTask {

@@ -163,8 +163,9 @@ export class Roster {
   }
 
   /** No thread writes the removed worker's slot any more. */
-  close({ row, occupant, slot }: RosterEntry): void {
-    this.#announce({ type: 'slotClosed', row, occupant, slot: slot.memory, tenancy: slot.tenancy });
+  close({ workerId, row, occupant, numbersFrom, slot }: RosterEntry): void {
+    const { memory, tenancy } = slot;
+    this.#announce({ type: 'slotClosed', workerId, row, occupant, numbersFrom, slot: memory, tenancy });
   }
 
   /** Publishes to readers in other threads; this thread's directory already has the events. */
