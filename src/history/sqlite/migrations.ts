@@ -50,7 +50,7 @@ const MIGRATIONS: readonly string[] = [
     count INTEGER NOT NULL,
     samples BLOB NOT NULL
   ) STRICT;
-  CREATE TABLE minute_hours (id INTEGER PRIMARY KEY, buckets BLOB NOT NULL) STRICT;
+  CREATE TABLE minute_hours (id INTEGER PRIMARY KEY, buckets BLOB NOT NULL, hour BLOB NOT NULL) STRICT;
   CREATE TABLE minute_days (id INTEGER PRIMARY KEY, buckets BLOB NOT NULL) STRICT;
   CREATE TABLE hour_months (id INTEGER PRIMARY KEY, buckets BLOB NOT NULL) STRICT;
 

@@ -56,6 +56,7 @@ export class SqliteReader implements HistoryReader {
   #damaged = 0;
   /** Calls take turns: each may leave a transaction open while it lets the event loop run. */
   #turn: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   /** Opens nothing yet: the database may come later. */
   constructor(path: string, onLoss: OnLoss) {
@@ -125,7 +126,10 @@ export class SqliteReader implements HistoryReader {
   }
 
   close(): Promise<void> {
-    const closed = this.#turn.then(() => this.#release());
+    const closed = this.#turn.then(() => {
+      this.#isClosed = true;
+      this.#release();
+    });
     this.#turn = closed;
     return closed;
   }
@@ -195,6 +199,7 @@ export class SqliteReader implements HistoryReader {
   #inTurn<T>(absent: T, call: (db: Connection) => T | Promise<T>): Promise<T> {
     const result = this.#turn.then(async () => {
       try {
+        if (this.#isClosed) throw new HistoryError('failed', `${this.#path} is closed`);
         const db = this.#connected();
         return db === undefined ? absent : await call(db);
       } catch (error) {

@@ -7,13 +7,13 @@ import { encodeBuckets } from '../codec/bucket-blob.ts';
 import { encodeSamples, MAX_BLOB_NUMBERS, MAX_BLOB_SAMPLES } from '../codec/sample-blob.ts';
 import { mergeBuckets, rollUp } from '../rollup.ts';
 import { joinRuns, runsBy, sliceRun } from '../sample-runs.ts';
-import type { BucketRun, SampleRun } from '../samples.ts';
+import type { BucketRun, RollupTier, SampleRun } from '../samples.ts';
 import type { Connection } from './connection.ts';
 import { putGaps } from './gaps.ts';
 import { type JournalRow, journalRows } from './journal.ts';
 import { DAY_MS, HOUR_MS, keyOf, MAX_PARTS, MONTH_MS, periodAt, periodOf, workerOf } from './periods.ts';
 import { type BlobTable, partsOf, periodsOf } from './stored-blobs.ts';
-import { readBuckets } from './stored-buckets.ts';
+import { HOUR_COLUMN, readBuckets } from './stored-buckets.ts';
 import { inOrderOfReceipt, type OnDamagedPart, pieceParts, sealedParts, type WorkerName } from './stored-samples.ts';
 import { decodeUnsealed, encodeUnsealed } from './unsealed.ts';
 
@@ -86,13 +86,32 @@ export function seal(db: Connection, hour: number, worker: number, onDamage: OnD
   const runs = [...inOrderOfReceipt(pieceParts(db, name, [hour], undefined, damaged))].flat();
   if (runs.length > 0) {
     putSamples(db, name, hour, runs, damaged);
-    const buckets = rollUp(name.workerId, runs, '1m');
-    const known = readBuckets(db, 'minute_hours', name, hour, undefined, (error) =>
-      damaged(`minute_hours ${hour} ${worker}`, hour * HOUR_MS, (hour + 1) * HOUR_MS, 0, error),
-    );
-    putBuckets(db, 'minute_hours', hour, worker, known === undefined ? [buckets] : [known, buckets], '1m', name);
+    putHour(db, name, hour, runs, damaged);
   }
   db.run('DELETE FROM pieces WHERE hour = ? AND worker = ?', hour, worker);
+}
+
+/** Adds samples to the buckets of an hour that are not merged yet. */
+function putHour(
+  db: Connection,
+  name: WorkerName,
+  hour: number,
+  runs: readonly SampleRun[],
+  damaged: OnDamagedPart,
+): void {
+  const blobOf = (tier: RollupTier): Uint8Array => {
+    const added = rollUp(name.workerId, runs, tier);
+    const known = readBuckets(db, 'minute_hours', HOUR_COLUMN[tier], name, hour, undefined, (error) =>
+      damaged(`minute_hours ${hour} ${name.worker}`, hour * HOUR_MS, (hour + 1) * HOUR_MS, 0, error),
+    );
+    return encodeBuckets(known === undefined ? added : mergeBuckets(name.workerId, [known, added], tier));
+  };
+  db.run(
+    'INSERT OR REPLACE INTO minute_hours (id, buckets, hour) VALUES (?, ?, ?)',
+    keyOf(hour, name.worker),
+    blobOf('1m'),
+    blobOf('1h'),
+  );
 }
 
 function putSamples(
@@ -178,35 +197,25 @@ export function mergeDay(db: Connection, day: number, worker: number, onDamage: 
   const name = nameOf(db, worker);
   const damaged = recordDamage(db, name, onDamage);
   const month = periodAt(day * DAY_MS, MONTH_MS);
-  const read = (table: BlobTable, period: number, lengthMs: number): BucketRun[] => {
-    const run = readBuckets(db, table, name, period, undefined, (error) =>
+  const read = (table: BlobTable, column: 'buckets' | 'hour', period: number, lengthMs: number): BucketRun[] => {
+    const run = readBuckets(db, table, column, name, period, undefined, (error) =>
       damaged(`${table} ${period} ${worker}`, period * lengthMs, (period + 1) * lengthMs, 0, error),
     );
     return run === undefined ? [] : [run];
   };
   const hours = periodsOf(db, 'minute_hours', worker, day * 24, day * 24 + 23);
-  const added = hours.flatMap((hour) => read('minute_hours', hour, HOUR_MS));
-  if (added.length > 0) {
-    putBuckets(db, 'minute_days', day, worker, [...read('minute_days', day, DAY_MS), ...added], '1m', name);
-    putBuckets(db, 'hour_months', month, worker, [...read('hour_months', month, MONTH_MS), ...added], '1h', name);
-  }
+  const add = (table: 'minute_days' | 'hour_months', period: number, lengthMs: number, tier: RollupTier) => {
+    const added = hours.flatMap((hour) => read('minute_hours', HOUR_COLUMN[tier], hour, HOUR_MS));
+    if (added.length === 0) return;
+    const merged = mergeBuckets(name.workerId, [...read(table, 'buckets', period, lengthMs), ...added], tier);
+    db.run(`INSERT OR REPLACE INTO ${table} (id, buckets) VALUES (?, ?)`, keyOf(period, worker), encodeBuckets(merged));
+  };
+  add('minute_days', day, DAY_MS, '1m');
+  add('hour_months', month, MONTH_MS, '1h');
   for (const hour of hours) {
     const key = keyOf(hour, worker);
     db.run('DELETE FROM minute_hours WHERE id >= ? AND id < ?', key, key + MAX_PARTS);
   }
-}
-
-function putBuckets(
-  db: Connection,
-  table: BlobTable,
-  period: number,
-  worker: number,
-  runs: readonly BucketRun[],
-  tier: '1m' | '1h',
-  { workerId }: WorkerName,
-): void {
-  const merged = mergeBuckets(workerId, runs, tier);
-  db.run(`INSERT OR REPLACE INTO ${table} (id, buckets) VALUES (?, ?)`, keyOf(period, worker), encodeBuckets(merged));
 }
 
 function nameOf(db: Connection, worker: number): WorkerName {

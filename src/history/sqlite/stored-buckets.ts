@@ -14,7 +14,10 @@ import { DAY_MS, HOUR_MS, MONTH_MS, periodAt, periodsWithin } from './periods.ts
 import { type BlobTable, partsOf, periodsOf } from './stored-blobs.ts';
 import { hoursOfPieces, inOrderOfReceipt, type OnDamagedPart, pieceParts, type WorkerName } from './stored-samples.ts';
 
-export const TIER_TABLE: Readonly<Record<RollupTier, { readonly table: BlobTable; readonly lengthMs: number }>> = {
+/** Of an hour that is not merged yet, the 1-hour bucket is stored too: the value received last is not that of the last minute. */
+export const HOUR_COLUMN: Readonly<Record<RollupTier, 'buckets' | 'hour'>> = { '1m': 'buckets', '1h': 'hour' };
+
+const TIER_TABLE: Readonly<Record<RollupTier, { readonly table: BlobTable; readonly lengthMs: number }>> = {
   '1m': { table: 'minute_days', lengthMs: DAY_MS },
   '1h': { table: 'hour_months', lengthMs: MONTH_MS },
 };
@@ -41,14 +44,14 @@ export function* storedBuckets(
   const all = new Set([...blobs, ...unmerged.keys(), ...unsealed.keys(), ...newest.keys()]);
   for (const period of [...all].filter((p) => p >= periods.first && p <= periods.last).sort((a, b) => a - b)) {
     const runs: BucketRun[] = [];
-    const read = (from: BlobTable, at: number, partMs: number) => {
-      const run = readBuckets(db, from, name, at, keys, (error) =>
+    const read = (from: BlobTable, column: 'buckets' | 'hour', at: number, partMs: number) => {
+      const run = readBuckets(db, from, column, name, at, keys, (error) =>
         onDamage(`${from} ${at} ${name.worker}`, at * partMs, (at + 1) * partMs, 0, error),
       );
       if (run !== undefined) runs.push(run);
     };
-    if (blobs.has(period)) read(table, period, lengthMs);
-    for (const hour of unmerged.get(period) ?? []) read('minute_hours', hour, HOUR_MS);
+    if (blobs.has(period)) read(table, 'buckets', period, lengthMs);
+    for (const hour of unmerged.get(period) ?? []) read('minute_hours', HOUR_COLUMN[tier], hour, HOUR_MS);
     const samples = [
       ...inOrderOfReceipt([
         ...pieceParts(db, name, unsealed.get(period) ?? [], keys, onDamage),
@@ -56,7 +59,8 @@ export function* storedBuckets(
       ]),
     ].flat();
     if (samples.length > 0) runs.push(rollUp(name.workerId, samples, tier));
-    const whole = runs.length === 1 && runs[0]?.tier === tier ? runs[0] : mergeBuckets(name.workerId, runs, tier);
+    const [run] = runs;
+    const whole = runs.length === 1 && run !== undefined ? run : mergeBuckets(name.workerId, runs, tier);
     yield bucketsWithin(whole, fromMs, toMs);
   }
 }
@@ -65,15 +69,16 @@ export function* storedBuckets(
 export function readBuckets(
   db: Connection,
   table: BlobTable,
+  column: 'buckets' | 'hour',
   { worker, workerId }: WorkerName,
   period: number,
   keys: readonly MetricKey[] | undefined,
   onDamage: (error: unknown) => void,
 ): BucketRun | undefined {
-  const [row] = partsOf<{ buckets: Uint8Array }>(db, table, 'buckets', period, worker);
+  const [row] = partsOf<{ blob: Uint8Array }>(db, table, `${column} AS blob`, period, worker);
   if (row === undefined) return undefined;
   try {
-    return decodeBuckets(workerId, row.buckets, keys);
+    return decodeBuckets(workerId, row.blob, keys);
   } catch (error) {
     onDamage(error);
     return undefined;

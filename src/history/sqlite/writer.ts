@@ -35,6 +35,7 @@ export class SqliteWriter implements HistoryWriter {
   #damaged = 0;
   /** Calls take turns: setting a database aside waits for the file system. */
   #turn: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   /** @throws HistoryError */
   static async open(path: string, onLoss: OnLoss, clock: Clock): Promise<SqliteWriter> {
@@ -70,7 +71,10 @@ export class SqliteWriter implements HistoryWriter {
   }
 
   close(): Promise<void> {
-    const closed = this.#turn.then(() => this.#release());
+    const closed = this.#turn.then(() => {
+      this.#isClosed = true;
+      this.#release();
+    });
     this.#turn = closed;
     return closed;
   }
@@ -96,6 +100,7 @@ export class SqliteWriter implements HistoryWriter {
   }
 
   #attempt<T>(call: (open: Open) => T): T {
+    if (this.#isClosed) throw new HistoryError('failed', `${this.#path} is closed`);
     this.#open ??= this.#opened();
     try {
       return call(this.#open);
