@@ -15,7 +15,7 @@
 import { type BucketColumns, type BucketRun, type MetricKey, type RollupTier, TIER_MS } from '../samples.ts';
 import { type ByteReader, ByteWriter, damaged, MAX_INT } from './bytes.ts';
 import { readColumn, writeColumn } from './column.ts';
-import { commonScaleOf, POWERS_OF_TEN, scaled } from './decimals.ts';
+import { decimalsOf, POWERS_OF_TEN } from './decimals.ts';
 import { sealed, unsealed } from './envelope.ts';
 import { readKey, writeKey } from './metric-keys.ts';
 
@@ -172,10 +172,9 @@ function integersOf(
 ): Integers | undefined {
   const all = new Float64Array(min.length * 4);
   for (const [index, column] of [min, max, sum, last].entries()) all.set(column, index * min.length);
-  const scale = commonScaleOf(all);
-  if (scale === undefined) return undefined;
-  const integers = scaled(all, scale);
-  if (integers === undefined) return undefined;
+  const decimals = decimalsOf(all);
+  if (decimals === undefined) return undefined;
+  const { scale, integers } = decimals;
   for (let index = 0; index < integers.length; index++) {
     const samples = count[index % count.length] as number;
     if (Math.abs(integers[index] as number) * samples > MAX_EXACT) return undefined;

@@ -50,6 +50,13 @@ export class ByteWriter {
     this.#length += part.length;
   }
 
+  /** The next bytes, all 0, for the caller to fill before it writes anything else. */
+  room(length: number): Uint8Array {
+    this.#reserve(length);
+    this.#length += length;
+    return this.#bytes.subarray(this.#length - length, this.#length);
+  }
+
   /** A copy: the writer may go on. */
   written(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
@@ -116,6 +123,11 @@ export class ByteReader {
   /** A reader of the next bytes alone. */
   part(length: number): ByteReader {
     return new ByteReader(this.bytes(length));
+  }
+
+  /** All that is left, without taking it. */
+  remaining(): Uint8Array {
+    return this.#bytes.subarray(this.#at);
   }
 
   /** A view, not a copy. */

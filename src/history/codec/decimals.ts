@@ -20,28 +20,30 @@ export function scaleOf(value: number, from = 0): number | undefined {
   return undefined;
 }
 
-/** A scale for all of them. Undefined: there is none. */
-export function commonScaleOf(values: Float64Array): number | undefined {
-  let scale: number | undefined = 0;
-  for (let index = 0; index < values.length; index++) {
-    scale = scaleOf(values[index] as number, scale);
-    if (scale === undefined) return undefined;
-  }
-  return scale;
+export interface Decimals {
+  readonly scale: number;
+  readonly integers: Float64Array;
 }
 
-/**
- * The values as integers of a scale that {@link commonScaleOf} found. Undefined: at that scale, one of them no longer comes back
- * from its integer.
- */
-export function scaled(values: Float64Array, scale: number): Float64Array | undefined {
-  const power = POWERS_OF_TEN[scale] as number;
+/** All values as integers of one scale. Undefined: there is none that gives each back bit for bit. */
+export function decimalsOf(values: Float64Array): Decimals | undefined {
   const integers = new Float64Array(values.length);
+  let scale = 0;
+  let power = 1;
   for (let index = 0; index < values.length; index++) {
     const value = values[index] as number;
     const integer = Math.round(value * power);
-    if (integer / power !== value || integer > MAX_INT || integer < -MAX_INT) return undefined;
-    integers[index] = integer;
+    const isBack = integer / power === value && integer <= MAX_INT && integer >= -MAX_INT;
+    if (isBack && (integer !== 0 || Object.is(value, 0))) {
+      integers[index] = integer;
+      continue;
+    }
+    const larger = scaleOf(value, scale + 1);
+    if (larger === undefined) return undefined;
+    scale = larger;
+    power = POWERS_OF_TEN[scale] as number;
+    // Again from the start, which happens once for each further decimal place.
+    index = -1;
   }
-  return integers;
+  return { scale, integers };
 }

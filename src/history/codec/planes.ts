@@ -1,6 +1,6 @@
 /**
- * Numbers as planes: all their lowest bytes, then all their second bytes, and so on. Each plane is compressed by itself, since
- * high bytes are much alike and low bytes are not.
+ * A plane: one byte of each number of a column, such as all their lowest bytes. Each is compressed by itself, since high bytes
+ * are much alike and low bytes are not.
  *
  *     plane   one byte how, then
  *             0  all bytes are the same    that byte
@@ -58,36 +58,4 @@ export function readPlane(reader: ByteReader, count: number): Uint8Array {
   }
   if (plane.length !== count) throw damaged('a plane has another length than its column');
   return plane;
-}
-
-/** Non-negative integers below 2^53, all given to as many planes as the largest needs. */
-export function writeIntegers(writer: ByteWriter, integers: Float64Array): void {
-  let max = 0;
-  for (let index = 0; index < integers.length; index++) max = Math.max(max, integers[index] as number);
-  let planes = 1;
-  while (256 ** planes <= max) planes++;
-  writer.byte(planes);
-  const plane = new Uint8Array(integers.length);
-  for (let number = 0; number < planes; number++) {
-    const unit = 256 ** number;
-    for (let index = 0; index < integers.length; index++) {
-      // A Uint8Array keeps the lowest eight bits.
-      plane[index] = Math.floor((integers[index] as number) / unit);
-    }
-    writePlane(writer, plane);
-  }
-}
-
-export function readIntegers(reader: ByteReader, count: number): Float64Array {
-  const planes = reader.byte();
-  if (planes > 7) throw damaged(`a number has ${planes} bytes`);
-  const integers = new Float64Array(count);
-  for (let number = 0; number < planes; number++) {
-    const plane = readPlane(reader, count);
-    const unit = 256 ** number;
-    for (let index = 0; index < count; index++) {
-      integers[index] = (integers[index] as number) + (plane[index] as number) * unit;
-    }
-  }
-  return integers;
 }

@@ -10,7 +10,7 @@
  */
 import type { MetricKey, SampleRun } from '../samples.ts';
 import { type ByteReader, ByteWriter, damaged, MAX_INT } from './bytes.ts';
-import { columnBytes, readColumn, writeColumn } from './column.ts';
+import { readColumn, writeColumn } from './column.ts';
 import { sealed, unsealed } from './envelope.ts';
 import { readKey, writeKey } from './metric-keys.ts';
 
@@ -56,13 +56,18 @@ export function encodeSamples(runs: readonly SampleRun[]): Uint8Array {
     writer,
     joined(runs, count, ({ flags }) => flags),
   );
-  const columns = keys.map((key) => columnBytes(joined(runs, count, ({ columns }) => columns.get(key))));
   writer.uint(keys.length);
-  for (const [index, key] of keys.entries()) {
+  const columns = new ByteWriter();
+  for (const key of keys) {
+    const from = columns.length;
+    writeColumn(
+      columns,
+      joined(runs, count, (run) => run.columns.get(key)),
+    );
     writeKey(writer, key);
-    writer.uint((columns[index] as Uint8Array).length);
+    writer.uint(columns.length - from);
   }
-  for (const column of columns) writer.bytes(column);
+  writer.bytes(columns.written());
   return sealed(VERSION, writer.written());
 }
 

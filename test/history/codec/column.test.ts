@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ByteReader } from '../../../src/history/codec/bytes.ts';
-import { columnBytes, readColumn } from '../../../src/history/codec/column.ts';
+import { ByteReader, ByteWriter } from '../../../src/history/codec/bytes.ts';
+import { readColumn, writeColumn } from '../../../src/history/codec/column.ts';
 import { bitsOf, columns } from './runs.ts';
+
+function columnBytes(column: Float64Array): Uint8Array {
+  const writer = new ByteWriter();
+  writeColumn(writer, column);
+  return writer.written();
+}
 
 function cameBack(column: Float64Array): Float64Array {
   const reader = new ByteReader(columnBytes(column));
@@ -40,8 +46,8 @@ test('thousands of steps of a walk come back', () => {
 test.each([
   ['all the same', () => 14.9, 5],
   ['all absent', () => Number.NaN, 1],
-  ['absent for a while', (index: number) => (index > 100 && index < 500 ? Number.NaN : 3), 16],
-  ['a counter with a constant step', (index: number) => 1_000_000 + index * 4096, 32],
+  ['absent for a while', (index: number) => (index > 100 && index < 500 ? Number.NaN : 3), 12],
+  ['a counter with a constant step', (index: number) => 1_000_000 + index * 4096, 16],
 ])('a column that is %s takes a few bytes', (_, value, bytes) => {
   const column = Float64Array.from({ length: 720 }, (_, index) => value(index));
   expect(columnBytes(column).length).toBeLessThanOrEqual(bytes);
