@@ -1,0 +1,114 @@
+/** What queries need to know besides values: how far back each tier reaches, and when workers were silent. */
+
+import type { WorkerEvent } from '../../model/events.ts';
+import type { Directory, WorkerEntry } from '../../reading/directory.ts';
+import type { HistoryReader, KnownWorker } from '../backend.ts';
+import { HistoryError } from '../history-error.ts';
+import type { Gap } from '../samples.ts';
+import { type AnswerGap, mergedGaps, notKept, type StateNow, silences } from './gaps.ts';
+import { type Plan, type Reach, reachOf, type TimeRange } from './plan.ts';
+import type { Degraded } from './read-workers.ts';
+
+/** Events of a range that are looked at for silent workers; of more, the newest. */
+const MAX_EVENTS_READ = 10_000;
+const FOREVER_MS = 100 * 365 * 86_400_000;
+
+/** The value of `ask`, or `otherwise` and why, if the database does not answer. */
+export async function orDegraded<T>(
+  reader: () => Promise<HistoryReader>,
+  ask: (reader: HistoryReader) => Promise<T>,
+  otherwise: T,
+): Promise<{ readonly value: T; readonly degraded: Degraded | undefined }> {
+  try {
+    return { value: await ask(await reader()), degraded: undefined };
+  } catch (error) {
+    if (!(error instanceof HistoryError)) throw error;
+    return { value: otherwise, degraded: { code: error.kind, detail: error.message } };
+  }
+}
+
+/** @param nowMs by the wall clock */
+export async function reachNow(
+  directory: Directory,
+  reader: () => Promise<HistoryReader>,
+  nowMs: number,
+): Promise<Reach> {
+  const retention = directory.history?.retention ?? { rawMs: FOREVER_MS, minuteMs: FOREVER_MS, hourMs: FOREVER_MS };
+  // The status is at most a second old, and costs no question.
+  const told = directory.history?.figures?.oldestUnixMs;
+  const oldestMs = told ?? (await orDegraded(reader, async (each) => (await each.figures()).oldestMs, {})).value;
+  return reachOf(nowMs, { ...retention, oldestMs });
+}
+
+export interface GapFacts {
+  readonly recorded: readonly Gap[];
+  /** Of all workers, oldest first. */
+  readonly events: ReadonlyMap<string, readonly WorkerEvent[]>;
+}
+
+/** @param workerId of the only worker; undefined: several */
+export async function gapFacts(
+  reader: HistoryReader,
+  directory: Directory,
+  workerIds: readonly string[],
+  { fromMs, toMs }: TimeRange,
+): Promise<GapFacts> {
+  const [only] = workerIds.length === 1 ? workerIds : [];
+  const [recorded, events] = await Promise.all([
+    reader.gaps(workerIds, fromMs, toMs),
+    reader.events({
+      ...(only === undefined ? {} : { workerId: only }),
+      fromMs,
+      toMs,
+      limit: MAX_EVENTS_READ,
+      prefer: 'newest',
+    }),
+  ]);
+  return { recorded, events: eventsByWorker(events, directory, { fromMs, toMs }) };
+}
+
+/** What is known without the database. */
+export function gapFactsHere(directory: Directory, range: TimeRange): GapFacts {
+  return { recorded: [], events: eventsByWorker([], directory, range) };
+}
+
+function eventsByWorker(
+  stored: readonly WorkerEvent[],
+  directory: Directory,
+  { fromMs, toMs }: TimeRange,
+): ReadonlyMap<string, readonly WorkerEvent[]> {
+  const newestStored = stored.at(-1)?.id ?? 0;
+  const newer = directory.events
+    .all()
+    .filter(({ id, atUnixMs }) => id > newestStored && atUnixMs >= fromMs && atUnixMs < toMs);
+  return Map.groupBy([...stored, ...newer], ({ workerId = '' }) => workerId);
+}
+
+/** The gaps of one worker's series, in order. @param found while reading */
+export function gapsOf(
+  workerId: string,
+  range: TimeRange,
+  plan: Plan & { readonly anyKeptSinceMs: number },
+  { recorded, events }: GapFacts,
+  known: KnownWorker | undefined,
+  now: StateNow,
+  found: readonly (Gap | AnswerGap)[],
+): AnswerGap[] {
+  const all = [
+    ...found,
+    ...recorded.filter((gap) => gap.workerId === undefined || gap.workerId === workerId),
+    ...silences(workerId, events.get(workerId) ?? [], now, range),
+    ...notKept(range, plan.keptSinceMs, known?.firstMs, plan.anyKeptSinceMs),
+  ];
+  return mergedGaps(all, range);
+}
+
+export function stateOf(
+  directory: Directory,
+  entry: WorkerEntry | undefined,
+  known: KnownWorker | undefined,
+): StateNow {
+  if (entry === undefined) return { state: 'gone', sinceMs: known?.lastMs ?? Number.POSITIVE_INFINITY };
+  const { board } = directory;
+  return { state: board.state(entry.row), sinceMs: board.stateSinceS(entry.row) * 1000 };
+}

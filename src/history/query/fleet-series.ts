@@ -1,0 +1,189 @@
+/** The history of several workers as one series, or one per group: each worker's value of a step, then one value of them all. */
+import type { Directory } from '../../reading/directory.ts';
+import type { Gap, MetricKey, Tier } from '../samples.ts';
+import { type Aggregate, aggregated, isPercentile } from './aggregate.ts';
+import { gapFacts, gapFactsHere, gapsOf, orDegraded, stateOf } from './facts.ts';
+import { type AnswerGap, commonGaps } from './gaps.ts';
+import { planOf, type Reach, type StepWish, stepsIn, type TimeRange } from './plan.ts';
+import { QueryProblem } from './problem.ts';
+import { type Degraded, readRange, readWorkers, type Sources } from './read-workers.ts';
+import { meanOf, Steps } from './steps.ts';
+import { stepSink } from './worker-series.ts';
+
+/** One step of a series that is an aggregate. */
+export interface AggregatePoint {
+  readonly atMs: number;
+  readonly value: number;
+  /** How many workers have values in the step. */
+  readonly workers: number;
+  /** Of all samples of all workers. */
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  /** Null if there are several workers. */
+  readonly last: number | null;
+  readonly count: number;
+}
+
+/** Of one worker, of a group, or of all. */
+export interface AggregateSeries {
+  readonly metric: MetricKey;
+  /** Undefined: all workers. */
+  readonly member: string | undefined;
+  readonly tier: Tier;
+  readonly stepMs: number;
+  readonly points: readonly AggregatePoint[];
+  /** Times in which no worker of it has samples. */
+  readonly gaps: readonly AnswerGap[];
+}
+
+export interface FleetSeries {
+  readonly series: readonly AggregateSeries[];
+  readonly degraded: Degraded | undefined;
+}
+
+export interface FleetRequest {
+  /** In this order. */
+  readonly workerIds: readonly string[];
+  readonly keys: readonly MetricKey[];
+  readonly range: TimeRange;
+  readonly wish: StepWish;
+  readonly reach: Reach;
+  /** Since when the database has anything of these workers, if that is known. */
+  readonly firstMs: number | undefined;
+  /** Each worker's value of a step. */
+  readonly overTime: Aggregate;
+  /** Undefined: each worker is a series. */
+  readonly overWorkers: Aggregate | undefined;
+  /** Which series a worker belongs to; undefined: the one of all. */
+  readonly memberOf: (workerId: string) => string | undefined;
+}
+
+/** The workers of one series, for one metric. */
+interface Member {
+  /** Over the workers' values. */
+  readonly values: Steps;
+  /** Over their samples. */
+  readonly samples: Steps;
+  /** By step, for percentiles over workers. */
+  readonly all: number[][];
+}
+
+/** @throws QueryProblem if the budget is used up, or percentiles over time do not go back that far */
+export async function fleetSeries(directory: Directory, sources: Sources, request: FleetRequest): Promise<FleetSeries> {
+  const { workerIds, keys, range, reach, overTime, overWorkers } = request;
+  const { budget } = sources;
+  const plan = fleetPlan(request);
+  const { tier, stepMs } = plan;
+  const count = stepsIn(range, stepMs);
+  const newSteps = () => new Steps(range.fromMs, stepMs, count);
+  // Of one worker at a time.
+  const steps = keys.map(newSteps);
+  const lists: number[][][] = keys.map(() => []);
+  const members = new Map<string | undefined, Member[]>();
+  const gapsFound = new Map<string, readonly (Gap | AnswerGap)[]>();
+  const keepsValues = overWorkers !== undefined && isPercentile(overWorkers);
+
+  const memberFor = (workerId: string): readonly Member[] => {
+    const name = overWorkers === undefined ? workerId : request.memberOf(workerId);
+    let member = members.get(name);
+    if (member === undefined) {
+      budget.keep(keys.length * count);
+      budget.check();
+      member = keys.map(() => ({ values: newSteps(), samples: newSteps(), all: [] }));
+      members.set(name, member);
+    }
+    return member;
+  };
+
+  const degraded = await readWorkers(
+    sources,
+    { workerIds, keys, range, tier },
+    {
+      begin() {
+        for (const each of steps) each.clear();
+        for (const list of lists) list.length = 0;
+        const keep = (key: number, step: number, value: number) => {
+          const list = lists[key] as number[][];
+          list[step] ??= [];
+          list[step].push(value);
+        };
+        return stepSink(steps, readRange(range, tier), isPercentile(overTime) ? keep : undefined);
+      },
+      end(workerId, gaps) {
+        gapsFound.set(workerId, gaps);
+        const member = memberFor(workerId);
+        for (const [key, own] of steps.entries()) {
+          const { values, samples, all } = member[key] as Member;
+          for (let step = 0; step < count; step++) {
+            if (own.count[step] === 0) continue;
+            const { min, max, mean, last, count: ofStep } = own.point(step);
+            const sum = own.sum[step] as number;
+            const kept = Float64Array.from(lists[key]?.[step] ?? []);
+            const value = aggregated(overTime, { min, max, mean, sum, count: ofStep }, kept);
+            values.add(step, value);
+            samples.addBucket(step, min, max, sum, last, ofStep);
+            if (!keepsValues) continue;
+            all[step] ??= [];
+            all[step].push(value);
+            budget.keep(1);
+          }
+        }
+        budget.check();
+      },
+    },
+  );
+
+  const facts = await orDegraded(
+    sources.reader,
+    (reader) => gapFacts(reader, directory, workerIds, range),
+    gapFactsHere(directory, range),
+  );
+  const gapPlan = { ...plan, anyKeptSinceMs: Math.min(...Object.values(reach)) };
+  const idsByMember = Map.groupBy(workerIds, (id) => (overWorkers === undefined ? id : request.memberOf(id)));
+  const series = Array.from(members).flatMap(([name, ofKeys]) => {
+    const gaps = commonGaps(
+      (idsByMember.get(name) ?? []).map((workerId) => {
+        const state = stateOf(directory, directory.get(workerId), undefined);
+        return gapsOf(workerId, range, gapPlan, facts.value, undefined, state, gapsFound.get(workerId) ?? []);
+      }),
+    );
+    return keys.map((metric, key): AggregateSeries => {
+      const points = pointsOf(ofKeys[key] as Member, overWorkers);
+      budget.answer(points.length);
+      return { metric, member: name, tier, stepMs, points, gaps };
+    });
+  });
+  return { series, degraded: degraded ?? facts.degraded };
+}
+
+function fleetPlan({ range, wish, reach, firstMs, overTime }: FleetRequest) {
+  const sinceMs = Math.max(range.fromMs, Math.min(firstMs ?? range.fromMs, range.toMs));
+  if (!isPercentile(overTime)) return planOf(range, wish, reach, sinceMs);
+  if (reach.raw > sinceMs) {
+    throw new QueryProblem(
+      'invalid_argument',
+      `${overTime} over time needs the samples themselves, which are kept since ${new Date(reach.raw).toISOString()}; "from" is before that`,
+      'over_time',
+    );
+  }
+  const never = Number.POSITIVE_INFINITY;
+  return planOf(range, wish, { raw: reach.raw, '1m': never, '1h': never }, sinceMs);
+}
+
+function pointsOf({ values, samples, all }: Member, overWorkers: Aggregate | undefined): AggregatePoint[] {
+  const points: AggregatePoint[] = [];
+  for (let step = 0; step < values.length; step++) {
+    const workers = values.count[step] as number;
+    if (workers === 0) continue;
+    const { atMs, min, max, mean, last, count } = samples.point(step);
+    const least = values.min[step] as number;
+    const most = values.max[step] as number;
+    const sum = values.sum[step] as number;
+    const summary = { min: least, max: most, mean: meanOf(sum, workers, least, most), sum, count: workers };
+    const value =
+      overWorkers === undefined ? sum : aggregated(overWorkers, summary, Float64Array.from(all[step] ?? []));
+    points.push({ atMs, value, workers, min, max, mean, last: overWorkers === undefined ? last : null, count });
+  }
+  return points;
+}
