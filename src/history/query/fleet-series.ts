@@ -1,10 +1,11 @@
 /** The history of several workers as one series, or one per group: each worker's value of a step, then one value of them all. */
 import type { Directory } from '../../reading/directory.ts';
+import type { KnownWorker } from '../backend.ts';
 import type { Gap, MetricKey, Tier } from '../samples.ts';
 import { type Aggregate, aggregated, isPercentile } from './aggregate.ts';
 import { gapFacts, gapFactsHere, gapsOf, orDegraded, stateOf } from './facts.ts';
 import { type AnswerGap, commonGaps } from './gaps.ts';
-import { planOf, type Reach, type StepWish, stepsIn, type TimeRange } from './plan.ts';
+import { FINEST_STEP_MS, type Plan, planOf, type Reach, type StepWish, stepsIn, type TimeRange } from './plan.ts';
 import { QueryProblem } from './problem.ts';
 import { type Degraded, readRange, readWorkers, type Sources } from './read-workers.ts';
 import { meanOf, Steps } from './steps.ts';
@@ -51,6 +52,10 @@ export interface FleetRequest {
   readonly reach: Reach;
   /** Since when the database has anything of these workers, if that is known. */
   readonly firstMs: number | undefined;
+  /** What the database knows of them, as far as it was asked. */
+  readonly known: ReadonlyMap<string, KnownWorker>;
+  /** The automatic step is at least this: each worker should have values in each step. */
+  readonly leastStepMs: number;
   /** Each worker's value of a step. */
   readonly overTime: Aggregate;
   /** Undefined: each worker is a series. */
@@ -58,6 +63,9 @@ export interface FleetRequest {
   /** Which series a worker belongs to; undefined: the one of all. */
   readonly memberOf: (workerId: string) => string | undefined;
 }
+
+/** What {@link Steps} keeps of each step. */
+const NUMBERS_PER_STEP = 5;
 
 /** The workers of one series, for one metric. */
 interface Member {
@@ -88,7 +96,7 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
     const name = overWorkers === undefined ? workerId : request.memberOf(workerId);
     let member = members.get(name);
     if (member === undefined) {
-      budget.keep(keys.length * count);
+      budget.keep(2 * NUMBERS_PER_STEP * keys.length * count);
       budget.check();
       member = keys.map(() => ({ values: newSteps(), samples: newSteps(), all: [] }));
       members.set(name, member);
@@ -103,11 +111,7 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
       begin() {
         for (const each of steps) each.clear();
         for (const list of lists) list.length = 0;
-        const keep = (key: number, step: number, value: number) => {
-          const list = lists[key] as number[][];
-          list[step] ??= [];
-          list[step].push(value);
-        };
+        const keep = (key: number, step: number, value: number) => addTo(lists[key] as number[][], step, value);
         return stepSink(steps, readRange(range, tier), isPercentile(overTime) ? keep : undefined);
       },
       end(workerId, gaps) {
@@ -124,8 +128,7 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
             values.add(step, value);
             samples.addBucket(step, min, max, sum, last, ofStep);
             if (!keepsValues) continue;
-            all[step] ??= [];
-            all[step].push(value);
+            addTo(all, step, value);
             budget.keep(1);
           }
         }
@@ -144,8 +147,9 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
   const series = Array.from(members).flatMap(([name, ofKeys]) => {
     const gaps = commonGaps(
       (idsByMember.get(name) ?? []).map((workerId) => {
-        const state = stateOf(directory, directory.get(workerId), undefined);
-        return gapsOf(workerId, range, gapPlan, facts.value, undefined, state, gapsFound.get(workerId) ?? []);
+        const known = request.known.get(workerId);
+        const state = stateOf(directory, directory.get(workerId), known);
+        return gapsOf(workerId, range, gapPlan, facts.value, known, state, gapsFound.get(workerId) ?? []);
       }),
     );
     return keys.map((metric, key): AggregateSeries => {
@@ -157,9 +161,22 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
   return { series, degraded: degraded ?? facts.degraded };
 }
 
-function fleetPlan({ range, wish, reach, firstMs, overTime }: FleetRequest) {
+function addTo(lists: number[][], step: number, value: number): void {
+  const list = lists[step];
+  if (list === undefined) lists[step] = [value];
+  else list.push(value);
+}
+
+function fleetPlan(request: FleetRequest): Plan {
+  const { range, wish, reach, firstMs, overTime, leastStepMs } = request;
   const sinceMs = Math.max(range.fromMs, Math.min(firstMs ?? range.fromMs, range.toMs));
-  if (!isPercentile(overTime)) return planOf(range, wish, reach, sinceMs);
+  const plan = (usable: Reach) => {
+    const chosen = planOf(range, wish, usable, sinceMs);
+    const tooFine = 'points' in wish && chosen.stepMs < leastStepMs;
+    const stepMs = Math.ceil(leastStepMs / FINEST_STEP_MS) * FINEST_STEP_MS;
+    return tooFine ? planOf(range, { stepMs }, usable, sinceMs) : chosen;
+  };
+  if (!isPercentile(overTime)) return plan(reach);
   if (reach.raw > sinceMs) {
     throw new QueryProblem(
       'invalid_argument',
@@ -168,7 +185,7 @@ function fleetPlan({ range, wish, reach, firstMs, overTime }: FleetRequest) {
     );
   }
   const never = Number.POSITIVE_INFINITY;
-  return planOf(range, wish, { raw: reach.raw, '1m': never, '1h': never }, sinceMs);
+  return plan({ raw: reach.raw, '1m': never, '1h': never });
 }
 
 function pointsOf({ values, samples, all }: Member, overWorkers: Aggregate | undefined): AggregatePoint[] {

@@ -44,9 +44,11 @@ export class Rings {
     return readWhileThere(this.#directory.board, entry, () => entry.slot.metricKeys) ?? [];
   }
 
-  #copied({ slot }: WorkerEntry, from: number | undefined): RingSamples {
+  #copied({ slot, numbersFrom }: WorkerEntry, from: number | undefined): RingSamples {
     const columns = this.#columns;
-    slot.samplesSince(from ?? slot.firstSample, columns);
+    // Of an earlier life of the worker: its ring is gone, and the present one is wanted whole.
+    const isEarlier = from === undefined || from < numbersFrom;
+    slot.samplesSince(isEarlier ? slot.firstSample : (from - numbersFrom) % 2 ** 32, columns);
     const { count, flags, gpuUsage } = columns;
     // What a worker without a GPU sends there is no measurement.
     for (let n = 0; n < count; n++) if (((flags[n] as number) & SampleFlag.hasGpu) === 0) gpuUsage[n] = Number.NaN;
