@@ -28,6 +28,7 @@ export const BUNDLED_THREADS = [
   'http/thread',
   'http/query/thread',
   'history/thread',
+  'http/history/thread',
   'agent/thread',
 ];
 

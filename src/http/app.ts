@@ -26,6 +26,7 @@ import { streamRoutes } from './routes/stream.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { workerRoutes } from './routes/worker.ts';
 import { workerCommandRoutes } from './routes/worker-commands.ts';
+import { workerHistoryRoutes } from './routes/worker-history.ts';
 import { workerListRoutes } from './routes/worker-list.ts';
 import { workersRoutes } from './routes/workers.ts';
 import { pathOfTarget, percentDecode, queryOfTarget } from './sockets/target.ts';
@@ -62,6 +63,7 @@ export function createApp(context: AppContext): Api {
   holdsRoutes(app, context);
   pendingRoutes(app, context);
   workerRoutes(app, context);
+  workerHistoryRoutes(app, context);
   workerCommandRoutes(app, context);
   documentRoutes(app);
   describeLegacyPaths(app);

@@ -10,6 +10,7 @@ import type { Identity } from './access/decide.ts';
 import type { Session } from './access/session.ts';
 import type { Bodies } from './bodies/bodies.ts';
 import type { CommandOutcome } from './commands.ts';
+import type { HistoryPool } from './history/pool.ts';
 import type { HttpLimits } from './http-limits.ts';
 import type { HttpRefusals } from './http-refusals.ts';
 import type { LiveStreams } from './live/streams.ts';
@@ -29,6 +30,8 @@ export interface AppContext {
   readonly bodies: Bodies;
   /** Runs queries over many workers and other long work. */
   readonly queries: Queries;
+  /** Asks the database of history; undefined: history is off. */
+  readonly history: HistoryPool | undefined;
   readonly log: HttpLog;
   readonly command: RunCommand;
   /** Checked before any route runs. */

@@ -12,6 +12,7 @@
 import { type Address, formatAddress } from '../config/kinds.ts';
 import { masterOptions } from '../config/options.ts';
 import { type SettingNames, settingText } from '../config/setting-names.ts';
+import type { DatabasePlace } from '../history/database.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { portTakenText } from '../lib/local-ports.ts';
@@ -36,6 +37,8 @@ export interface HttpHostOptions {
   readonly limits: HttpLimits;
   /** The initial secrets; see {@link HttpHost.reload}. */
   readonly secrets: HttpSecrets;
+  /** Where history is; undefined: it is off. */
+  readonly history?: DatabasePlace | undefined;
   /** One `slotAdded` per worker, including what `announce` is about to publish. */
   readonly roster: () => readonly Announcement[];
   /** Carries out a command of the API. */
@@ -63,9 +66,10 @@ export class HttpHost {
   constructor(options: HttpHostOptions) {
     this.#options = options;
     this.#address = options.address;
-    const { board, corsOrigins, allowedHosts, limits, secrets } = options;
+    const { board, corsOrigins, allowedHosts, limits, secrets, history: place } = options;
     const queryScript = holdThread('http/query/thread');
-    const data: HttpThreadData = { board, corsOrigins, allowedHosts, limits, secrets, queryScript };
+    const history = place === undefined ? undefined : { place, script: holdThread('http/history/thread') };
+    const data: HttpThreadData = { board, corsOrigins, allowedHosts, limits, secrets, queryScript, history };
     this.#secrets = secrets;
     this.#reader = new ReaderHost({
       script: 'http/thread',

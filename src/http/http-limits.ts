@@ -135,6 +135,22 @@ export const QUERY_WITHIN_MS = 10_000;
 /** A cap, not a reservation: 100,000 workers take about 80 MB, and sorting them creates 180 MB of garbage. */
 export const POOL_HEAP_MIB = 512;
 
+// ── history/ ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Two questions at a time: the database writes beside them, and lanes and streams need the other cores more. */
+export const HISTORY_THREADS = 2;
+/** Running or waiting; a dashboard asks a dozen at once. At some 50 ms each, the last one waits a second or two. Beyond it: 503. */
+export const MAX_HISTORY_QUERIES = 64;
+/** A question ends by itself after QUERY_TIME_MS (history/query/budget.ts); a thread that has not ended it then is stuck. */
+export const HISTORY_ANSWER_WITHIN_MS = 15_000;
+/** The default and largest number of task runs per page; one takes about 400 bytes. */
+export const TASK_RUNS = 100;
+export const MAX_TASK_RUNS = 1000;
+/** Workers named in one query; more by filters. */
+export const MAX_WORKERS_NAMED = 1000;
+/** Metrics in one query: as many as a worker may have. */
+export const MAX_METRICS_NAMED = 64;
+
 // ── live/ ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A change must be sent within 100 ms, so memory is polled twice in that time. */

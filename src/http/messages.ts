@@ -4,6 +4,7 @@
  */
 import type { Address } from '../config/kinds.ts';
 import type { InternalState } from '../engine/internal-state.ts';
+import type { DatabasePlace } from '../history/database.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { ApiToken } from '../lib/tokens.ts';
 import type { Isolation } from '../model/isolation.ts';
@@ -21,6 +22,16 @@ export interface HttpThreadData extends ReaderData {
   readonly secrets: HttpSecrets;
   /** The script of the query pool's threads: see lib/threads.ts. */
   readonly queryScript: string;
+  /** Undefined: history is off. */
+  readonly history: HttpHistory | undefined;
+}
+
+/** How the HTTP side asks for history. */
+export interface HttpHistory {
+  /** May contain a password. */
+  readonly place: DatabasePlace;
+  /** The script of the threads that ask the database. */
+  readonly script: string;
 }
 
 /** Secrets from files, which can change without a restart. Never logged. */

@@ -15,6 +15,7 @@ export function serveHttp(
   const commands = new Commands(clock, (id, command) => post({ type: 'command', id, command }));
   const server = new HttpServer({
     ...data,
+    history: data.history?.place,
     directory,
     clock,
     command: (command) => commands.run(command),

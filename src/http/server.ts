@@ -8,6 +8,7 @@ import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Address } from '../config/kinds.ts';
+import type { DatabasePlace } from '../history/database.ts';
 import { type Clock, until } from '../lib/clock.ts';
 import type { Announcement, Directory } from '../reading/directory.ts';
 import { newEpoch, Revisions } from '../reading/revisions.ts';
@@ -17,6 +18,7 @@ import { isLoopbackHost } from './access/hosts.ts';
 import { createApp } from './app.ts';
 import { Bodies } from './bodies/bodies.ts';
 import type { RunCommand } from './context.ts';
+import { HistoryPool } from './history/pool.ts';
 import * as limits from './http-limits.ts';
 import { HttpRefusals } from './http-refusals.ts';
 import type { Goodbye } from './live/client-writer.ts';
@@ -29,13 +31,15 @@ import { nodeServer } from './sockets/node-server.ts';
 import { watchParser } from './sockets/parser-errors.ts';
 import { lacksAuthority, secureContextOf } from './sockets/tls-context.ts';
 
-export interface HttpServerOptions extends Omit<HttpThreadData, 'board' | 'queryScript'> {
+export interface HttpServerOptions extends Omit<HttpThreadData, 'board' | 'queryScript' | 'history'> {
   /** Its owner passes on what it has applied: {@link HttpServer.announced}. */
   readonly directory: Directory;
   readonly clock: Clock;
   readonly log: HttpLog;
   /** Sends a command to main. */
   readonly command: RunCommand;
+  /** Where history is; undefined: it is off. */
+  readonly history?: DatabasePlace | undefined;
   /** A session was logged out: the next HTTP thread must know. */
   readonly sessionEnded?: (ended: EndedSession) => void;
 }
@@ -48,6 +52,7 @@ export class HttpServer {
   readonly #access: Access;
   readonly #bodies: Bodies;
   readonly #queries: Queries;
+  readonly #history: HistoryPool | undefined;
   #clientCa: string | undefined;
 
   constructor(options: HttpServerOptions) {
@@ -73,6 +78,8 @@ export class HttpServer {
       maxClients: bounds.maxLiveClients,
     });
     this.#bodies = new Bodies(directory);
+    this.#history =
+      options.history === undefined ? undefined : new HistoryPool({ directory, clock, log }, options.history);
     this.#queries = new Queries({ directory, texts: this.#bodies.texts, clock, log });
     const refusals = new HttpRefusals();
     this.#access = new Access({
@@ -92,6 +99,7 @@ export class HttpServer {
       live: this.#live,
       bodies: this.#bodies,
       queries: this.#queries,
+      history: this.#history,
       access: this.#access,
       limits: bounds,
       refusals,
@@ -157,6 +165,7 @@ export class HttpServer {
   /** Publishes changes, after the directory has applied them. */
   announced(announcements: readonly Announcement[]): void {
     this.#queries.announced(announcements);
+    this.#history?.announced(announcements);
   }
 
   /**
@@ -181,7 +190,7 @@ export class HttpServer {
     const gone = () => this.#connections.size === 0;
     await until(this.#clock, gone, { withinMs: limits.STOP_GRACE_MS, everyMs: 10 });
     this.#connections.destroyAll();
-    await this.#queries.stop();
+    await Promise.all([this.#queries.stop(), this.#history?.stop()]);
   }
 
   /** For figures about live clients. */

@@ -65,7 +65,7 @@ export const ERRORS = {
   },
   failed_precondition: {
     title: 'Conflict with the current state',
-    meaning: 'The current state of the worker does not allow this; retrying does not help.',
+    meaning: 'The state of the worker or a setting of the master does not allow this; retrying does not help.',
     httpStatus: 409,
     grpcStatus: 'FAILED_PRECONDITION',
   },

@@ -25,6 +25,7 @@ export type ThreadScript =
   | 'http/thread'
   | 'http/query/thread'
   | 'history/thread'
+  | 'http/history/thread'
   | 'agent/thread';
 
 export interface ThreadOptions {

@@ -95,6 +95,16 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/one-too-many/isolation', status: 503, body: '{"lane":"shared"}' },
     { target: '/api/v1/workers/full/isolation', status: 405, method: 'POST' },
   ],
+  getWorkerHistory: [
+    { target: '/api/v1/workers/recorded/history?metric=cpu_usage', status: 200 },
+    { target: '/api/v1/workers/recorded/history?metric=fps&from=-1d&to=now&step=1m&points=2000', status: 200 },
+    { target: '/api/v1/workers/a%2Fb/history?metric=cpu_usage&metric=gpu_usage', status: 200 },
+    { target: '/api/v1/workers/full/history', status: 200 },
+    { target: '/api/v1/workers/ghost/history', status: 404 },
+    { target: '/api/v1/workers/full/history?metric=cpu', status: 400 },
+    { target: '/api/v1/workers/full/history?from=-1h&to=-2h', status: 400 },
+    { target: '/api/v1/workers/%ff/history', status: 400 },
+  ],
   getOpenApi: [
     { target: '/api/v1/openapi.json', status: 200 },
     { target: '/api/v1/openapi.json', status: 304, headers: { 'If-None-Match': '*' } },

@@ -1,13 +1,18 @@
 /** Real answers, over a real socket, against the OpenAPI document that the same server gives. */
 
+import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sqlite } from '../../src/history/sqlite/open.ts';
 import type { Command, CommandReply } from '../../src/http/messages.ts';
 import { ERRORS } from '../../src/lib/errors.ts';
+import { batchOf, sampleRun, taskRun } from '../history/history-data.ts';
 import { task } from '../support/fleet.ts';
 import { INTERNAL_STATE } from '../support/internal-state.ts';
 import { SAMPLES, type Sample } from './contract-samples.ts';
@@ -64,11 +69,32 @@ function answerPointer({ path, method, operation }: Operation, status: number): 
 const at = (pointer: readonly string[]) => pointer.reduce((value: Json, key) => value[key], document);
 
 let served: Awaited<ReturnType<typeof newServer>>;
+const folder = mkdtempSync(join(tmpdir(), 'pulselane-contract-'));
 beforeAll(async () => {
-  served = await newServer({ replyTo });
+  const history = { kind: 'sqlite', path: join(folder, 'history.db') } as const;
+  await record(history.path);
+  served = await newServer({ replyTo, history });
   fill(served.fleet);
 });
-afterAll(() => served.stop());
+afterAll(async () => {
+  await served.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** A worker of which there is history only. */
+async function record(path: string): Promise<void> {
+  const writer = await sqlite.openWriter({ kind: 'sqlite', path }, () => {});
+  const fromMs = (NOW_S - 600) * 1000;
+  await writer.begin({ bootId: 'b007', startedMs: fromMs });
+  const samples = [sampleRun({ workerId: 'recorded', count: 100, fromMs, keys: ['cpu_usage', 'metrics.fps'] })];
+  const events = [{ id: 1, atUnixMs: fromMs, type: 'grace', detail: 'waiting' } as const];
+  const taskRuns = [
+    taskRun({ workerId: 'recorded', firstSeenMs: fromMs }),
+    taskRun({ workerId: 'recorded', taskId: '2', firstSeenMs: fromMs }),
+  ];
+  await writer.write(batchOf('b007', 1, { atMs: NOW_S * 1000, samples, events, taskRuns }));
+  await writer.close();
+}
 
 function replyTo(command: Command): CommandReply {
   const refused = (code: keyof typeof ERRORS): CommandReply => ({ ok: false, code, message: `it is ${code}` });

@@ -118,6 +118,7 @@ test('the contents list every operation once, in the group that has it', async (
   expect(groups.map(([, , name]) => name)).toEqual([
     'Workers',
     'Fleet',
+    'History',
     'Live updates',
     'Events and holds',
     'Lanes and limits',

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { masterOptions } from '../../src/config/options.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
+import type { DatabasePlace } from '../../src/history/database.ts';
 import { Access } from '../../src/http/access/access.ts';
 import type { EndedSession } from '../../src/http/access/ended-sessions.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -27,8 +28,8 @@ import { Fleet } from '../support/fleet.ts';
 export const NOW_S = 1_795_456_495;
 
 /** A fleet at {@link NOW_S}, by a clock that stands. */
-export function newFleet(rows?: number, clock = new FakeClock(NOW_S * 1000)) {
-  return { clock, fleet: new Fleet(clock, rows) };
+export function newFleet(rows?: number, clock = new FakeClock(NOW_S * 1000), ringSamples?: number) {
+  return { clock, fleet: new Fleet(clock, rows, ringSamples) };
 }
 
 /** Limits as they are unless somebody sets them. */
@@ -65,7 +66,7 @@ export function newApp({
     warn: (message) => log('warn', message),
   });
   const refusals = new HttpRefusals();
-  const parts = { directory, revisions, clock, corsOrigins, live, bodies, queries, log, command };
+  const parts = { directory, revisions, clock, corsOrigins, live, bodies, queries, history: undefined, log, command };
   const logOut = () => {};
   const app = createApp({ ...parts, access, refusals, limits: DEFAULT_LIMITS, logOut });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
@@ -84,8 +85,10 @@ export async function newServer({
   tls = undefined as HttpTls | undefined,
   limits = {} as Partial<HttpLimits>,
   host = '127.0.0.1',
+  history = undefined as DatabasePlace | undefined,
+  ringSamples = undefined as number | undefined,
 } = {}) {
-  const { clock, fleet } = newFleet(rows);
+  const { clock, fleet } = newFleet(rows, undefined, ringSamples);
   const logged: string[] = [];
   const log = (level: string, message: string) => void logged.push(`${level} ${message}`);
   const commands: Command[] = [];
@@ -105,6 +108,7 @@ export async function newServer({
     log,
     command,
     sessionEnded: (ended) => endedSessions.push(ended),
+    history,
   });
   fleet.onAnnounce = (items) => {
     takeIn(directory, items);

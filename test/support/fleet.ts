@@ -23,12 +23,14 @@ export class Fleet {
   readonly memory: BoardMemory;
   readonly board: BoardWriter;
   readonly #clock: Clock;
+  readonly #ringSamples: number;
   readonly #members = new Map<string, Member>();
   /** Told everything that main would announce. */
   onAnnounce: (items: readonly Announcement[]) => void = () => {};
 
-  constructor(clock: Clock, rows = 64) {
+  constructor(clock: Clock, rows = 64, ringSamples = RING_SAMPLES) {
     this.#clock = clock;
+    this.#ringSamples = ringSamples;
     this.memory = allocateBoard(rows, clock.monotonicMs());
     this.board = new BoardWriter(this.memory);
     this.stampBeat();
@@ -42,7 +44,7 @@ export class Fleet {
     const place = this.board.occupy(this.#now());
     if (place === undefined) throw new Error('the board of this test is full');
     const countedAt = { publications: this.board.publications, row: place.row };
-    const member = { ...place, writer: new SlotWriter(newSlot(workerId, RING_SAMPLES), countedAt), beats: 0 };
+    const member = { ...place, writer: new SlotWriter(newSlot(workerId, this.#ringSamples), countedAt), beats: 0 };
     this.#members.set(workerId, member);
     this.onAnnounce([added(workerId, member)]);
   }

@@ -6,8 +6,8 @@ import { QueryProblem } from './problem.ts';
 export const MAX_VALUES_READ = 50_000_000;
 /** For percentiles, each takes 8 bytes, and twice that while lists grow. */
 export const MAX_VALUES_KEPT = 8_000_000;
-/** About 20 MB of JSON. */
-export const MAX_ANSWER_POINTS = 200_000;
+/** About 12 MB of JSON. */
+export const MAX_ANSWER_POINTS = 100_000;
 /** Someone who waits longer has left, and a smaller range or a coarser step answers sooner. */
 export const QUERY_TIME_MS = 10_000;
 

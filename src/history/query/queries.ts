@@ -32,6 +32,8 @@ export interface WorkerQuery {
   readonly metrics: readonly string[];
   readonly range: TimeRange;
   readonly wish: StepWish;
+  /** When it was asked, by the wall clock: decides how far back each tier reaches. */
+  readonly nowMs: number;
 }
 
 export interface FleetQuery extends Omit<WorkerQuery, 'workerId'> {
@@ -63,7 +65,6 @@ export interface QueriesOptions {
   readonly directory: Directory;
   /** Opens the database. It is called again after it has failed. */
   readonly open: () => Promise<HistoryReader>;
-  readonly nowMs: () => number;
 }
 
 export class HistoryQueries {
@@ -77,7 +78,7 @@ export class HistoryQueries {
   }
 
   /** The history of one worker, also of one that was removed. */
-  async worker({ workerId, metrics, range, wish }: WorkerQuery, budget: Budget): Promise<WorkerAnswer> {
+  async worker({ workerId, metrics, range, wish, nowMs }: WorkerQuery, budget: Budget): Promise<WorkerAnswer> {
     const { directory } = this.#options;
     const found = await orDegraded(this.#open, async (reader) => (await reader.workers([workerId]))[0], undefined);
     const known = found.value;
@@ -87,7 +88,7 @@ export class HistoryQueries {
     }
     const others = new Set([...(known?.keys ?? []), ...this.#rings.keysOf(workerId)]);
     const keys = keysOf(metrics, others, 'metric');
-    const reach = await reachNow(directory, this.#open, this.#options.nowMs());
+    const reach = await reachNow(directory, this.#open, nowMs);
     const answer = await workerSeries(directory, this.#sources(budget), { workerId, keys, range, wish, reach, known });
     return { ...answer, degraded: answer.degraded ?? found.degraded };
   }
@@ -96,7 +97,7 @@ export class HistoryQueries {
   async fleet(query: FleetQuery, budget: Budget): Promise<FleetAnswer> {
     const { directory } = this.#options;
     const { range, wish, overTime, overWorkers } = query;
-    const reach = await reachNow(directory, this.#open, this.#options.nowMs());
+    const reach = await reachNow(directory, this.#open, query.nowMs);
     const { workerIds, known, degraded } = await this.#selected(query, range.fromMs < reach.raw);
     const keys = this.#fleetKeys(query.metrics, workerIds, known);
     if (overTime === undefined && overWorkers === undefined) {

@@ -24,6 +24,7 @@ const LICENSE = { name: 'Apache License 2.0', identifier: 'Apache-2.0' };
 const TAGS = [
   { name: 'Workers', description: 'The workers, how each is doing, and what an operator can do with one.' },
   { name: 'Fleet', description: 'Figures over all workers.' },
+  { name: 'History', description: 'What the fleet was: metrics over time, and runs of tasks.' },
   { name: 'Live updates', description: 'Changes as they happen.' },
   { name: 'Events and holds', description: 'What happened, and what keeps the master from judging silent workers.' },
   { name: 'Lanes and limits', description: 'The threads that process heartbeats, and the limits of the master.' },

@@ -87,6 +87,14 @@ export class Queries {
     return this.#held(zipped ?? plain, zipped !== undefined);
   }
 
+  /**
+   * The same for bytes that another thread has made, and compressed.
+   * @throws PulselaneError `resource_exhausted`
+   */
+  held({ bytes, isGzip }: { readonly bytes: Uint8Array; readonly isGzip: boolean }): Body {
+    return this.#held(bytes, isGzip);
+  }
+
   /** Large bodies that clients have not read completely. */
   get bodiesInFlight(): number {
     return this.#inFlight.bodies;

@@ -59,6 +59,6 @@ export class TaskRunner {
 }
 
 /** Copies bytes into memory of their own for the transfer: Node keeps small results in shared memory. */
-function gzipped(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+export function gzipped(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(gzipSync(bytes, { level: GZIP_LEVEL }));
 }

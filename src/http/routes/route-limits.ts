@@ -3,11 +3,13 @@
  * lacks a limit of size, rate, concurrency or time.
  */
 import type { Bound, CallLimits } from '../../config/call-limits.ts';
+import { QUERY_TIME_MS } from '../../history/query/budget.ts';
 import {
   COMMAND_WITHIN_MS,
   MAX_BODY_BYTES_IN_FLIGHT,
   MAX_COMMANDS_UNDER_WAY,
   MAX_FRAME_BYTES_IN_FLIGHT,
+  MAX_HISTORY_QUERIES,
   MAX_PAGE_BYTES,
   MAX_QUERIES_UNDER_WAY,
   MAX_VIEWS,
@@ -59,6 +61,12 @@ const QUERY = [
   bound('atATime', 'master', MAX_QUERIES_UNDER_WAY, 'queries'),
   bound('time', 'call', QUERY_WITHIN_MS),
 ];
+/** Points of an answer are bounded: see history/query/budget.ts. */
+const HISTORY = [
+  ...LIST,
+  bound('atATime', 'master', MAX_HISTORY_QUERIES, 'queries'),
+  bound('time', 'call', QUERY_TIME_MS),
+];
 const FILTERS = [
   bound('atATime', 'client', MAX_VIEWS_PER_CLIENT, 'filters_per_client'),
   bound('atATime', 'master', MAX_VIEWS, 'filters'),
@@ -89,6 +97,7 @@ export const ROUTE_LIMITS: readonly Row[] = [
     'GET /api/v1/internal-state',
   ),
   ...rows(QUERY, 'GET /api/v1/cluster'),
+  ...rows(HISTORY, 'GET /api/v1/workers/{id}/history'),
   ...rows(
     [
       ...QUERY,

@@ -1,0 +1,126 @@
+/**
+ * What a history thread is asked, and how it answers: a plain class over {@link HistoryQueries}.
+ *
+ * An export is one more task, whose answer comes in parts: `run` posts each through `postPart`, which resolves once the client
+ * has taken it, and its owner reads them through `Pool.ask(…, { onPart })`.
+ */
+
+import type { EventFilter, TaskRunFilter } from '../../history/backend.ts';
+import { Budget } from '../../history/query/budget.ts';
+import { QueryProblem } from '../../history/query/problem.ts';
+import type { FleetQuery, HistoryQueries, WorkerQuery } from '../../history/query/queries.ts';
+import type { TaskRun } from '../../history/task-run.ts';
+import { systemClock } from '../../lib/clock.ts';
+import type { ErrorCode } from '../../lib/errors.ts';
+import type { WorkerEvent } from '../../model/events.ts';
+import { MIN_GZIP_BYTES } from '../http-limits.ts';
+import { gzipped } from '../query/tasks.ts';
+import { fleetAnswerJson, workerAnswerJson } from './series-json.ts';
+
+export type HistoryTask =
+  | { readonly type: 'worker'; readonly query: WorkerQuery; readonly gzip: boolean }
+  | { readonly type: 'fleet'; readonly query: FleetQuery; readonly gzip: boolean }
+  /** `workerId`: refused if nothing is known of it. */
+  | { readonly type: 'taskRuns'; readonly filters: readonly TaskRunFilter[]; readonly workerId: string | undefined }
+  | { readonly type: 'events'; readonly filter: EventFilter };
+
+export interface HistoryBody {
+  /** Ready to be sent. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly isGzip: boolean;
+}
+
+/** Why the request cannot be answered. */
+export interface Refused {
+  readonly refused: { readonly code: ErrorCode; readonly message: string; readonly parameter: string | undefined };
+}
+
+/** By task type. */
+export interface HistoryAnswers {
+  readonly worker: HistoryBody;
+  readonly fleet: HistoryBody;
+  /** Of all filters, in the order of one. */
+  readonly taskRuns: { readonly taskRuns: readonly TaskRun[] };
+  readonly events: { readonly events: readonly WorkerEvent[] };
+}
+export type HistoryAnswer = HistoryAnswers[HistoryTask['type']] | Refused;
+
+export class HistoryTasks {
+  readonly #queries: HistoryQueries;
+  readonly #knows: (workerId: string) => boolean;
+  #budget: Budget | undefined;
+
+  /** @param knows whether the worker is present */
+  constructor(queries: HistoryQueries, knows: (workerId: string) => boolean) {
+    this.#queries = queries;
+    this.#knows = knows;
+  }
+
+  async run(task: HistoryTask): Promise<HistoryAnswer> {
+    const budget = new Budget(systemClock);
+    this.#budget = budget;
+    try {
+      return await this.#answer(task, budget);
+    } catch (error) {
+      if (!(error instanceof QueryProblem)) throw error;
+      const { code, message, parameter } = error;
+      return { refused: { code, message, parameter } };
+    } finally {
+      this.#budget = undefined;
+    }
+  }
+
+  /** Nobody waits for the answer any more. */
+  cancel(): void {
+    this.#budget?.cancel();
+  }
+
+  async #answer(task: HistoryTask, budget: Budget): Promise<HistoryAnswer> {
+    switch (task.type) {
+      case 'worker': {
+        const { query, gzip } = task;
+        const isOne = query.metrics.length === 1;
+        return bodyOf(workerAnswerJson(await this.#queries.worker(query, budget), query.range, isOne), gzip);
+      }
+      case 'fleet':
+        return bodyOf(fleetAnswerJson(await this.#queries.fleet(task.query, budget), task.query.range), task.gzip);
+      case 'taskRuns': {
+        const { filters, workerId } = task;
+        if (workerId !== undefined && !this.#knows(workerId) && !(await this.#queries.knows(workerId))) {
+          throw new QueryProblem(
+            'not_found',
+            `no worker is called ${JSON.stringify(workerId)}, now or in history`,
+            'id',
+          );
+        }
+        const found = await Promise.all(filters.map((filter) => this.#queries.taskRuns(filter)));
+        return { taskRuns: mergedRuns(found) };
+      }
+      case 'events':
+        return { events: await this.#queries.events(task.filter) };
+      default:
+        return task satisfies never;
+    }
+  }
+}
+
+/** Each once, in the order of the database: the newest first, then by the bytes of the ids. */
+function mergedRuns(lists: readonly (readonly TaskRun[])[]): readonly TaskRun[] {
+  const [only, ...others] = lists;
+  if (only !== undefined && others.length === 0) return only;
+  const byKey = new Map(lists.flat().map((run) => [JSON.stringify([run.firstSeenMs, run.workerId, run.taskId]), run]));
+  const byBytes = (left: string, right: string) => Buffer.compare(Buffer.from(left), Buffer.from(right));
+  return [...byKey.values()].sort(
+    (left, right) =>
+      right.firstSeenMs - left.firstSeenMs ||
+      byBytes(left.workerId, right.workerId) ||
+      byBytes(left.taskId, right.taskId),
+  );
+}
+
+function bodyOf(json: string, gzip: boolean): HistoryBody {
+  const plain = Buffer.from(json);
+  const isGzip = gzip && plain.length >= MIN_GZIP_BYTES;
+  // Memory of their own: it is transferred.
+  return { bytes: isGzip ? gzipped(plain) : new Uint8Array(plain), isGzip };
+}

@@ -1,0 +1,175 @@
+/** Routes of history: a listening server and its threads, over a fleet in shared memory and an SQLite database. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Batch } from '../../src/history/backend.ts';
+import { BASE_METRICS } from '../../src/history/samples.ts';
+import { sqlite } from '../../src/history/sqlite/open.ts';
+import { BoardReader } from '../../src/store/board.ts';
+import { batchOf, sampleRun } from '../history/history-data.ts';
+import { NOW_S, serve } from './support.ts';
+
+const NOW = NOW_S * 1000;
+const iso = (ms: number) => new Date(ms).toISOString();
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are data, and what is in them is what these tests look at
+type Json = any;
+
+/** A server with history, and the writer of its database. */
+async function serveHistory({ ringSamples = 8, ...options }: Parameters<typeof serve>[0] = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'pulselane-history-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const place = { kind: 'sqlite', path: join(folder, 'history.db') } as const;
+  const writer = await sqlite.openWriter(place, () => {});
+  onTestFinished(() => writer.close());
+  const served = await serve({ ...options, ringSamples, history: place });
+  const { bootId } = new BoardReader(served.fleet.memory);
+  await writer.begin({ bootId, startedMs: NOW });
+  let batches = 0;
+  const get = async (path: string, init?: RequestInit): Promise<{ status: number; body: Json }> => {
+    const response = await fetch(served.url + path, init);
+    return { status: response.status, body: await response.json() };
+  };
+  return {
+    ...served,
+    place,
+    writer,
+    write: (content: Partial<Batch>) => writer.write(batchOf(bootId, ++batches, { atMs: NOW, ...content })),
+    /** Heartbeats every 5 s, with the number of each as its usage. */
+    beat: (workerId: string, count: number, first = 0) => {
+      for (let n = first; n < first + count; n++) {
+        served.clock.advance(5000);
+        served.fleet.beat(workerId, { cpuUsage: n });
+      }
+    },
+    get,
+    post: (query: unknown) =>
+      get('/api/v1/history/query', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(query),
+      }),
+  };
+}
+
+const sample = (n: number) => ({ at: iso(NOW + (n + 1) * 5000), min: n, max: n, mean: n, last: n, count: 1 });
+const numbers = (count: number, first = 0) => Array.from({ length: count }, (_, n) => first + n);
+
+describe('the history of a worker', () => {
+  test('is what the database has, and then what only the ring has', async () => {
+    const { fleet, beat, write, get } = await serveHistory();
+    fleet.register('a');
+    beat('a', 14);
+    await write({
+      samples: [sampleRun({ workerId: 'a', first: 0, count: 10, fromMs: NOW + 5000, value: (n) => n })],
+    });
+    expect(await get('/api/v1/workers/a/history?metric=cpu_usage')).toEqual({
+      status: 200,
+      body: {
+        worker_id: 'a',
+        from: iso(NOW + 70_000 - 3_600_000),
+        to: iso(NOW + 70_001),
+        metric: 'cpu_usage',
+        step_ms: 0,
+        tier: 'raw',
+        points: numbers(14).map(sample),
+        gaps: [],
+      },
+    });
+    beat('a', 1, 14);
+    const { body } = await get('/api/v1/workers/a/history?metric=cpu_usage');
+    expect(body.points.at(-1)).toEqual(sample(14));
+  });
+
+  test('comes in steps if there are more samples than points, or a step is given', async () => {
+    const { fleet, beat, get } = await serveHistory();
+    fleet.register('a');
+    beat('a', 6);
+    const { body } = await get(`/api/v1/workers/a/history?metric=cpu_usage&from=${NOW_S}&to=${NOW_S + 60}&points=4`);
+    // 60 s in at most 4 steps, which begin at multiples since 1970.
+    expect(body).toMatchObject({ step_ms: 18_000, tier: 'raw' });
+    expect(body.points.map(({ count }: Json) => count).reduce((sum: number, count: number) => sum + count)).toBe(6);
+    const minute = await get('/api/v1/workers/a/history?metric=cpu_usage&step=1m');
+    expect(minute.body).toMatchObject({ step_ms: 60_000, tier: '1m' });
+    // NOW is 5 s before a minute: the first sample begins it.
+    expect(minute.body.points).toEqual([{ at: iso(NOW + 5000), min: 0, max: 5, mean: 2.5, last: 5, count: 6 }]);
+  });
+
+  test('of several metrics is a list of series; of none, of the base metrics', async () => {
+    const { fleet, beat, write, get } = await serveHistory();
+    fleet.register('a');
+    beat('a', 1);
+    await write({
+      samples: [sampleRun({ workerId: 'a', first: 0, fromMs: NOW + 5000, keys: ['metrics.fps', 'metrics.a,b'] })],
+    });
+    const keysOf = async (query: string) =>
+      (await get(`/api/v1/workers/a/history${query}`)).body.series.map(({ metric }: Json) => metric);
+    expect(await keysOf('')).toEqual(BASE_METRICS);
+    expect(await keysOf('?metric=fps,cpu_usage')).toEqual(['metrics.fps', 'cpu_usage']);
+    expect(await keysOf('?metric=metrics.fps&metric=cpu_usage')).toEqual(['metrics.fps', 'cpu_usage']);
+    expect((await get('/api/v1/workers/a/history?metric=a,b')).body).toMatchObject({ metric: 'metrics.a,b' });
+  });
+
+  test('of a worker that was removed is there as long as the database has it; of one that never was, it is unknown', async () => {
+    const { write, get } = await serveHistory();
+    await write({ samples: [sampleRun({ workerId: 'old/1', fromMs: NOW - 60_000 })] });
+    const { status, body } = await get('/api/v1/workers/old%2F1/history?metric=cpu_usage');
+    expect([status, body.worker_id, body.points.length]).toEqual([200, 'old/1', 1]);
+    // It has sent nothing since.
+    expect(body.gaps).toEqual([{ from: iso(NOW - 60_000), to: iso(NOW + 1), reason: 'worker_inactive' }]);
+    expect(await get('/api/v1/workers/ghost/history')).toMatchObject({
+      status: 404,
+      body: { detail: 'no worker is called "ghost", now or in history' },
+    });
+  });
+
+  test.each([
+    ['metric=cpu', 'metric', 'unknown metric "cpu"; expected one of cpu_usage, memory_usage'],
+    ['from=yesterday', 'from', 'expected a time such as'],
+    ['from=-1h&to=-2h', 'from', 'expected a time before'],
+    ['from=now', 'from', undefined],
+    ['step=0s', 'step', 'expected more than 0'],
+    ['step=fast', 'step', 'expected a duration such as'],
+    ['step=1ms', 'step', 'points in this range, expected at most 10000: a step of 1s or more'],
+    ['step=1s&points=100', 'step', '3601 points in this range, expected at most 100: a step of 37s or more'],
+    ['points=0', 'points', 'expected a whole number from 2 to 10000'],
+    ['points=1e9', 'points', 'expected a whole number from 2 to 10000'],
+    ['form=-1h', 'form', 'unknown query parameter; expected one of metric, from, to, step, points'],
+    ['from=-1h&from=-2h', 'from', 'given more than once'],
+  ])('?%s is refused, naming %s', async (query, name, detail) => {
+    const { fleet, get } = await serveHistory();
+    fleet.register('a');
+    const { status, body } = await get(`/api/v1/workers/a/history?${query}`);
+    if (detail === undefined) {
+      expect(status).toBe(200);
+      return;
+    }
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ type: 'urn:pulselane:error:invalid_argument', errors: [{ in: 'query', name }] });
+    expect(body.detail).toContain(`${name}: `);
+    expect(body.errors[0].detail).toContain(detail);
+  });
+
+  test('is refused while history is off, naming the setting', async () => {
+    const { url } = await serve();
+    const response = await fetch(`${url}/api/v1/workers/a/history`);
+    expect(response.status).toBe(409);
+    expect(await response.json()).toMatchObject({ detail: expect.stringContaining('HISTORY=off') });
+  });
+
+  test('is answered from memory while the database is damaged, and says so', async () => {
+    const { fleet, beat, get, place, writer } = await serveHistory({ ringSamples: 16 });
+    fleet.register('a');
+    beat('a', 10);
+    await writer.close();
+    for (const suffix of ['', '-wal', '-shm']) rmSync(place.path + suffix, { force: true });
+    writeFileSync(place.path, 'this is no database, as anyone can see who reads it'.repeat(1000));
+    const { status, body } = await get('/api/v1/workers/a/history?metric=cpu_usage');
+    expect(status).toBe(200);
+    expect(body.points).toEqual(numbers(10).map(sample));
+    expect(body.degraded).toMatchObject({ code: 'damaged' });
+    expect(body.gaps).toEqual([{ from: iso(NOW + 50_000 - 3_600_000), to: iso(NOW + 5000), reason: 'database_away' }]);
+    expect(await get('/api/v1/workers/ghost/history')).toMatchObject({ status: 503 });
+  });
+});
