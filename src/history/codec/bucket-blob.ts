@@ -6,11 +6,13 @@
  *     directory for each metric: key | length of the metric in bytes (uint)
  *     metric    form (byte): 0 decimals, 1 other numbers; +2: its counts are not those of the blob
  *               | own counts (column), if so
- *               | decimals: scale (byte) | last | max - last | last - min | sum - predicted sum (integers as columns)
+ *               | decimals: scale (byte) | bounds (byte) | last | max - high | low - min | sum - predicted sum (columns)
  *               | others: min | max | last | sum (columns)
+ *     bounds    what is expected of max and min. Of max: 0 at least the last value, 1 at least the larger one of the last value
+ *               and that of the bucket before (high); +2 the same of min (low); +4: sums of buckets whose min is their max, too
  *
- * All numbers of a metric are integers of one scale; a sum is near the count times the middle of min and max.
- * Buckets without the metric (count 0) are in none of its columns but the counts.
+ * Decimals are integers of one scale. The predicted sum is the count times the middle of min and max; of buckets whose min is their
+ * max, it is the sum, and the column lacks them. Buckets without the metric (count 0) are in none of its columns but the counts.
  */
 import { type BucketColumns, type BucketRun, type MetricKey, type RollupTier, TIER_MS } from '../samples.ts';
 import { type ByteReader, ByteWriter, damaged, MAX_INT } from './bytes.ts';
@@ -32,6 +34,10 @@ export const MAX_BLOB_BUCKET_METRICS = 2 ** 22;
 const DECIMALS = 0;
 const OTHERS = 1;
 const OWN_COUNTS = 2;
+
+const ABOVE_BOTH = 1;
+const BELOW_BOTH = 2;
+const ALL_SUMS = 4;
 
 /** @throws RangeError beyond {@link MAX_BLOB_BUCKETS} or {@link MAX_BLOB_BUCKET_METRICS}, or without buckets */
 export function encodeBuckets({ tier, start, columns }: BucketRun): Uint8Array {
@@ -94,21 +100,7 @@ function metricBytes(metric: BucketColumns, counts: Float64Array): Uint8Array {
   if (integers === undefined) {
     for (const column of [min, max, last, sum]) writeColumn(writer, column);
   } else {
-    writer.byte(integers.scale);
-    writeColumn(writer, integers.last);
-    writeColumn(
-      writer,
-      integers.max.map((value, index) => value - (integers.last[index] as number)),
-    );
-    writeColumn(
-      writer,
-      integers.min.map((value, index) => (integers.last[index] as number) - value),
-    );
-    const predicted = predictedSums(integers.min, integers.max, count);
-    writeColumn(
-      writer,
-      integers.sum.map((value, index) => value - (predicted[index] as number)),
-    );
+    writeIntegers(writer, integers, count);
   }
   return writer.written();
 }
@@ -123,14 +115,7 @@ function readMetric(reader: ByteReader, counts: Float64Array): BucketColumns {
     const [min, max, last, sum] = [0, 1, 2, 3].map(() => readColumn(reader, filled.length)) as Four;
     return spread(count, [min, max, last, sum]);
   }
-  const power = POWERS_OF_TEN[reader.byte()];
-  if (power === undefined) throw damaged('a scale is too large');
-  const [last, above, below, missed] = [0, 1, 2, 3].map(() => readColumn(reader, filled.length)) as Four;
-  const max = last.map((value, index) => value + (above[index] as number));
-  const min = last.map((value, index) => value - (below[index] as number));
-  const predicted = predictedSums(min, max, filled);
-  const sum = predicted.map((value, index) => value + (missed[index] as number));
-  return spread(count, [min, max, last, sum].map((column) => column.map((value) => value / power)) as Four);
+  return spread(count, readIntegers(reader, filled));
 }
 
 type Four = [Float64Array, Float64Array, Float64Array, Float64Array];
@@ -183,6 +168,80 @@ function integersOf(
   return { scale, min: part(0), max: part(1), sum: part(2), last: part(3) };
 }
 
-function predictedSums(min: Float64Array, max: Float64Array, count: Float64Array): Float64Array {
-  return count.map((samples, index) => Math.round((samples * ((min[index] as number) + (max[index] as number))) / 2));
+function predictedSum(min: number, max: number, count: number): number {
+  return Math.round((count * (min + max)) / 2);
+}
+
+/** Of max and min: near the last value only, or beyond this and the one before. */
+const Bounds = { last: 0, both: 1 } as const;
+type Bounds = (typeof Bounds)[keyof typeof Bounds];
+
+/** Max and min (less than 0: the bound was passed), as distances from what is known already. */
+function distancesOf({ min, max, last }: Integers, bounds: Bounds): { above: Float64Array; below: Float64Array } {
+  const above = new Float64Array(last.length);
+  const below = new Float64Array(last.length);
+  for (let index = 0; index < last.length; index++) {
+    const [low, high] = boundsOf(last, index, bounds);
+    above[index] = (max[index] as number) - high;
+    below[index] = low - (min[index] as number);
+  }
+  return { above, below };
+}
+
+function boundsOf(last: Float64Array, index: number, bounds: Bounds): readonly [low: number, high: number] {
+  const value = last[index] as number;
+  const before = bounds === Bounds.both && index > 0 ? (last[index - 1] as number) : value;
+  return before < value ? [before, value] : [value, before];
+}
+
+function writeIntegers(writer: ByteWriter, integers: Integers, count: Float64Array): void {
+  const { scale, min, max, sum, last } = integers;
+  const [near, beyond] = [distancesOf(integers, Bounds.last), distancesOf(integers, Bounds.both)];
+  const aboveBounds = sizeOf(beyond.above) < sizeOf(near.above) ? Bounds.both : Bounds.last;
+  const belowBounds = sizeOf(beyond.below) < sizeOf(near.below) ? Bounds.both : Bounds.last;
+  const misses = sum.map(
+    (value, index) => value - predictedSum(min[index] as number, max[index] as number, count[index] as number),
+  );
+  const varying = misses.filter((_, index) => min[index] !== max[index]);
+  const allSums = misses.every((miss, index) => min[index] !== max[index] || miss === 0) ? 0 : ALL_SUMS;
+  writer.byte(scale);
+  writer.byte(aboveBounds * ABOVE_BOTH + belowBounds * BELOW_BOTH + allSums);
+  writeColumn(writer, last);
+  writeColumn(writer, (aboveBounds === Bounds.both ? beyond : near).above);
+  writeColumn(writer, (belowBounds === Bounds.both ? beyond : near).below);
+  const sums = allSums === 0 ? varying : misses;
+  if (sums.length > 0) writeColumn(writer, sums);
+}
+
+function readIntegers(reader: ByteReader, count: Float64Array): Four {
+  const power = POWERS_OF_TEN[reader.byte()];
+  if (power === undefined) throw damaged('a scale is too large');
+  const how = reader.byte();
+  const [aboveBounds, belowBounds] = [how & ABOVE_BOTH, how & BELOW_BOTH].map((bit) =>
+    bit > 0 ? Bounds.both : Bounds.last,
+  ) as [Bounds, Bounds];
+  const last = readColumn(reader, count.length);
+  const max = readColumn(reader, count.length);
+  const min = readColumn(reader, count.length);
+  let varying = 0;
+  for (let index = 0; index < last.length; index++) {
+    max[index] = boundsOf(last, index, aboveBounds)[1] + (max[index] as number);
+    min[index] = boundsOf(last, index, belowBounds)[0] - (min[index] as number);
+    if (min[index] !== max[index]) varying++;
+  }
+  const sums = how & ALL_SUMS ? count.length : varying;
+  const misses = sums === 0 ? new Float64Array(0) : readColumn(reader, sums);
+  let next = 0;
+  const sum = count.map((samples, index) => {
+    const [low, high] = [min[index] as number, max[index] as number];
+    const miss = how & ALL_SUMS || low !== high ? (misses[next++] as number) : 0;
+    return predictedSum(low, high, samples) + miss;
+  });
+  return [min, max, last, sum].map((column) => column.map((value) => value / power)) as Four;
+}
+
+function sizeOf(column: Float64Array): number {
+  let size = 0;
+  for (let index = 0; index < column.length; index++) size += Math.abs(column[index] as number);
+  return size;
 }
