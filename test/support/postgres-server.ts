@@ -155,6 +155,11 @@ export class PostgresServer {
     return this.url(name);
   }
 
+  /** @param url of {@link createDatabase}; connections to it are ended */
+  async dropDatabase(url: string): Promise<void> {
+    await this.sql('postgres', `DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
+  }
+
   /** Runs SQL as superuser, in a connection of its own. @returns the rows of the last statement */
   async sql(databaseOrUrl: string, text: string): Promise<Record<string, unknown>[]> {
     const client = databaseOrUrl.includes('://')

@@ -1,0 +1,67 @@
+/** Events as rows. */
+import type { WorkerEvent } from '../../model/events.ts';
+import type { EventFilter } from '../backend.ts';
+import type { Connection, Row } from './connection.ts';
+import { storable } from './metric-columns.ts';
+import { Conditions, fromSqlMs, sqlMs } from './sql.ts';
+
+/** Columns of members that an event may lack. */
+const OPTIONAL = {
+  workerId: 'worker',
+  group: 'worker_group',
+  from: 'from_state',
+  to: 'to_state',
+  cause: 'cause',
+  detail: 'detail',
+} as const satisfies Record<Exclude<keyof WorkerEvent, 'id' | 'atUnixMs' | 'type'>, string>;
+
+const MEMBERS = Object.keys(OPTIONAL) as (keyof typeof OPTIONAL)[];
+const COLUMNS = Object.values(OPTIONAL);
+
+/** A known id of the same run of the master changes nothing. */
+export async function putEvents(connection: Connection, events: readonly WorkerEvent[], run: number): Promise<void> {
+  if (events.length === 0) return;
+  const texts = COLUMNS.map((column, index) => ({ column, parameter: `$${index + 5}::text[]` }));
+  await connection.rows(
+    `INSERT INTO pulselane.events (id, run, at, type, ${COLUMNS.join(', ')})
+     SELECT id, $4, ${sqlMs('at')}, type, ${COLUMNS.join(', ')}
+     FROM unnest($1::bigint[], $2::float8[], $3::text[], ${texts.map(({ parameter }) => parameter).join(', ')})
+       AS new (id, at, type, ${COLUMNS.join(', ')})
+     ON CONFLICT DO NOTHING`,
+    [
+      events.map(({ id }) => id),
+      events.map(({ atUnixMs }) => atUnixMs),
+      events.map(({ type }) => type),
+      run,
+      ...MEMBERS.map((member) => events.map((event) => (event[member] === undefined ? null : storable(event[member])))),
+    ],
+  );
+}
+
+/** 0: there is none. */
+export async function lastEventId(connection: Connection): Promise<number> {
+  const [row] = await connection.rows('SELECT coalesce(max(id), 0) FROM pulselane.events');
+  return Number(row?.[0]);
+}
+
+export async function findEvents(connection: Connection, filter: EventFilter): Promise<WorkerEvent[]> {
+  const { workerId, afterId, beforeId, fromMs, toMs, limit, prefer } = filter;
+  const conditions = new Conditions();
+  conditions.add((value) => `worker = ${value}`, workerId === undefined ? undefined : storable(workerId));
+  conditions.add((value) => `id > ${value}`, afterId);
+  conditions.add((value) => `id < ${value}`, beforeId);
+  conditions.add((value) => `at >= ${sqlMs(value)}`, fromMs);
+  conditions.add((value) => `at < ${sqlMs(value)}`, toMs);
+  const rows = await connection.rows(
+    `SELECT id, ${fromSqlMs('at')}, type, ${COLUMNS.join(', ')} FROM pulselane.events ${conditions.where()}
+     ORDER BY id ${prefer === 'oldest' ? 'ASC' : 'DESC'} LIMIT ${limit}`,
+    conditions.values,
+  );
+  const events = rows.map(eventOf);
+  return prefer === 'oldest' ? events : events.reverse();
+}
+
+function eventOf([id, at, type, ...texts]: Row): WorkerEvent {
+  const present = MEMBERS.flatMap((member, index) => (texts[index] === null ? [] : [[member, texts[index]]]));
+  return { id: Number(id), atUnixMs: Number(at), type, ...Object.fromEntries(present) } as WorkerEvent;
+}

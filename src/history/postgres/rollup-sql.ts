@@ -1,0 +1,85 @@
+/**
+ * SQL that makes buckets of samples: for the rollup tables, and for answers about hours that are not rolled up yet.
+ *
+ * Sums are made of decimals, so that 0.1 + 0.2 is 0.3, whatever the order. The way there is text, because the cast from `float8` to
+ * `numeric` keeps 15 digits only.
+ */
+import { BASE_METRICS, type RollupTier } from '../samples.ts';
+import { TABLES } from './tables.ts';
+
+const STEPS: Readonly<Record<RollupTier, string>> = { '1m': '1 minute', '1h': '1 hour' };
+
+/** From there on, a sum may leave the range of a double, which PostgreSQL refuses. No hour has 10^8 samples of a worker. */
+const MAX_SUMMAND = '1e300';
+
+const BASE_COLUMNS = BASE_METRICS.flatMap((metric) =>
+  ['min', 'max', 'sum', 'last', 'count'].map((what) => `${metric}_${what}`),
+);
+const BUCKET_COLUMNS = ['worker', 'start', 'samples', ...BASE_COLUMNS, 'metrics', 'gpus'];
+
+/**
+ * Buckets with the columns of a rollup table.
+ * @param samples what follows FROM, with the columns of `samples`
+ */
+export function bucketsOf(samples: string, tier: RollupTier): string {
+  return `
+    WITH source AS MATERIALIZED (
+      SELECT worker, date_bin('${STEPS[tier]}', at, to_timestamp(0)) AS start, run::float8 AS run, number::float8 AS number,
+        ${BASE_METRICS.join(', ')}, metrics, gpus
+      FROM ${samples} ORDER BY worker, run, number),
+    base AS (
+      SELECT worker, start, count(*)::int AS samples, ${BASE_METRICS.map(baseAggregates).join(', ')}
+      FROM source GROUP BY worker, start),
+    member AS (
+      SELECT worker, start, kind, jsonb_object_agg(name, jsonb_build_object(
+        'min', min, 'max', max, 'sum', sum, 'last', last, 'count', count)) AS members
+      FROM (
+        SELECT worker, start, kind, name, min(value), max(value), count(*), ${lastOf('value')} AS last,
+          sum(CASE WHEN abs(value) < ${MAX_SUMMAND} THEN value::text::numeric ELSE 'infinity' END)::float8 AS sum
+        FROM source CROSS JOIN LATERAL (
+          SELECT 'metrics' AS kind, key AS name, value::float8 FROM jsonb_each_text(metrics)
+          UNION ALL SELECT 'gpus', key, value::float8 FROM jsonb_each_text(gpus)) AS single
+        GROUP BY worker, start, kind, name) AS named
+      GROUP BY worker, start, kind)
+    SELECT base.*, metric.members AS metrics, gpu.members AS gpus FROM base
+    LEFT JOIN member AS metric ON (metric.worker, metric.start, metric.kind) = (base.worker, base.start, 'metrics')
+    LEFT JOIN member AS gpu ON (gpu.worker, gpu.start, gpu.kind) = (base.worker, base.start, 'gpus')`;
+}
+
+/**
+ * Puts buckets into the tier's table.
+ * @param known what becomes of a bucket that is there: it is replaced by one of all its samples, or gets further samples
+ */
+export function insertBuckets(tier: RollupTier, buckets: string, known: 'replaced' | 'extended'): string {
+  const columns = BUCKET_COLUMNS.slice(2);
+  const set = columns.map((column) => `${column} = ${known === 'replaced' ? `new.${column}` : extended(column)}`);
+  // EXCLUDED is the name that SQL gives to the row which was not inserted.
+  const sets = set.join(', ').replaceAll('new.', 'EXCLUDED.');
+  return `INSERT INTO ${TABLES[tier].name} AS old (${BUCKET_COLUMNS.join(', ')}) ${buckets}
+    ON CONFLICT (worker, start) DO UPDATE SET ${sets}`;
+}
+
+function baseAggregates(metric: string): string {
+  return `min(${metric}) AS ${metric}_min, max(${metric}) AS ${metric}_max, sum(${metric}::text::numeric)::float8 AS ${metric}_sum,
+    ${lastOf(metric)} AS ${metric}_last, count(${metric})::int AS ${metric}_count`;
+}
+
+/** Arrays compare by their first elements: of the largest, the value came last. */
+function lastOf(value: string): string {
+  return `(max(ARRAY[run, number, ${value}]) FILTER (WHERE ${value} IS NOT NULL))[3]`;
+}
+
+function extended(column: string): string {
+  if (column === 'samples' || column.endsWith('_count')) return `old.${column} + new.${column}`;
+  if (column.endsWith('_min')) return `least(old.${column}, new.${column})`;
+  if (column.endsWith('_max')) return `greatest(old.${column}, new.${column})`;
+  if (column.endsWith('_sum')) return `coalesce(old.${column} + new.${column}, old.${column}, new.${column})`;
+  if (column.endsWith('_last')) return `coalesce(new.${column}, old.${column})`;
+  const number = (of: 'a' | 'b', what: string) => `(${of}->>'${what}')::float8`;
+  return `(SELECT jsonb_object_agg(name, CASE WHEN a IS NULL THEN b WHEN b IS NULL THEN a ELSE jsonb_build_object(
+      'min', least(${number('a', 'min')}, ${number('b', 'min')}),
+      'max', greatest(${number('a', 'max')}, ${number('b', 'max')}),
+      'sum', ${number('a', 'sum')} + ${number('b', 'sum')},
+      'last', b->'last', 'count', (a->>'count')::bigint + (b->>'count')::bigint) END)
+    FROM jsonb_each(old.${column}) AS x (name, a) FULL JOIN jsonb_each(new.${column}) AS y (name, b) USING (name))`;
+}
