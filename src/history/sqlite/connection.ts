@@ -83,6 +83,18 @@ export class Connection {
     return this.#transaction('BEGIN', work);
   }
 
+  /** The same for work that takes several turns of the event loop, on the connection itself. */
+  async readAcross<T>(work: (db: DatabaseSync) => Promise<T>): Promise<T> {
+    this.#db.exec('BEGIN');
+    try {
+      // The transaction's moment is that of its first read.
+      this.value('SELECT count(*) FROM sqlite_schema');
+      return await work(this.#db);
+    } finally {
+      this.#db.exec('ROLLBACK');
+    }
+  }
+
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }

@@ -28,7 +28,7 @@ const DELETED_ROWS = 500;
 const RELEASED_PAGES = 128;
 /** Free pages that stay, for what comes next: this share of the file, or so many. */
 const FREE_SHARE = 0.1;
-const FREE_PAGES = 64;
+const FREE_PAGES = 32;
 
 /** Readers that overlap all the time can keep the log from being emptied: beyond this, the writer waits for them. */
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
@@ -264,14 +264,22 @@ export class Maintenance {
     const fileBytes = maxBytes - logBytes;
     const { pages, free, bytes } = this.#pages();
     if (pages * bytes <= fileBytes) return false;
-    if ((pages - free) * bytes > fileBytes * (1 - HEADROOM) && this.#deleteEarly(nowMs, retention)) return true;
+    const excess = (pages - free) * bytes - fileBytes * (1 - HEADROOM);
+    if (excess > 0 && this.#deleteEarly(nowMs, retention, excess)) return true;
     return free > 0 && this.#release();
   }
 
-  #deleteEarly(nowMs: number, { rawMs, maxBytes }: Retention): boolean {
-    const samples = this.#db.all<{ id: number; count: number }>(
-      `SELECT id, count FROM raw_hours ORDER BY id LIMIT ${DELETED_ROWS}`,
+  /** @param excess bytes that must become free, in this step and further ones */
+  #deleteEarly(nowMs: number, { rawMs, maxBytes }: Retention, excess: number): boolean {
+    const oldest = this.#db.all<{ id: number; count: number; bytes: number }>(
+      `SELECT id, count, length(samples) AS bytes FROM raw_hours ORDER BY id LIMIT ${DELETED_ROWS}`,
     );
+    let freed = 0;
+    const samples = oldest.filter(({ bytes }) => {
+      const isNeeded = freed < excess;
+      freed += bytes;
+      return isNeeded;
+    });
     const last = samples.at(-1);
     if (last !== undefined) {
       const keptFrom = keyOf(periodAt(nowMs - rawMs, HOUR_MS), 0);

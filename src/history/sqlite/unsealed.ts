@@ -116,7 +116,7 @@ export function decodeUnsealed(
         run: view.getUint32(offset + 4, true),
         first: view.getFloat64(offset + 8, true),
         at: getColumn(view, start, count),
-        flags: data.slice(end - count, end),
+        flags: new Uint8Array(data.subarray(end - count, end)),
         columns,
       });
     }
