@@ -6,7 +6,8 @@ import { isApiPath } from './answers/api-path.ts';
 import { CommonHeaders, commonHeaders } from './answers/common-headers.ts';
 import { notJson, problem } from './answers/problem.ts';
 import { errorJson } from './answers/respond.ts';
-import { type Api, newApi, refuseOtherMethods } from './api/endpoint.ts';
+import { type Api, declareScopes, newApi, refuseOtherMethods } from './api/endpoint.ts';
+import { RouteScopes } from './api/scopes.ts';
 import type { AppContext, HttpEnv } from './context.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { documentRoutes } from './routes/documents.ts';
@@ -39,7 +40,8 @@ export function createApp(context: AppContext): Api {
     },
   });
   app.use(commonHeaders(new CommonHeaders(context.corsOrigins), headerFactsOf));
-  app.use(accessMiddleware({ ...context, maxBodyBytes: context.limits.maxBodyBytes }));
+  const scopes = new RouteScopes();
+  app.use(accessMiddleware({ ...context, scopes, maxBodyBytes: context.limits.maxBodyBytes }));
   // Hono takes a malformed escape literally, which would match nothing instead of being an error.
   app.use('/api/*', (c, next) => {
     const query = queryOfTarget(c.req.url);
@@ -67,6 +69,7 @@ export function createApp(context: AppContext): Api {
   workerCommandRoutes(app, context);
   documentRoutes(app);
   describeLegacyPaths(app);
+  declareScopes(app, scopes);
   refuseOtherMethods(app);
   app.notFound((c) =>
     isApiPath(c.req.path)

@@ -9,12 +9,12 @@
  * | preflight of an origin of CORS_ORIGINS       | – (it carries no credentials)                               | 204    |
  * | Origin, of a change or a WebSocket           | present, and neither this server's nor one of CORS_ORIGINS  | 403    |
  * | public path                                  | – (/health, /livez, /readyz, /login)                        | allow  |
- * | change, if there are no tokens               | not from this machine under a loopback name, or through a   | 403    |
+ * | `operate`, if there are no tokens            | not from this machine under a loopback name, or through a   | 403    |
  * |                                              | proxy, or from a page of another origin                     |        |
  * | token or session, if there are tokens        | missing (a browser that wants a page is sent to /login)     | 401    |
  * |                                              | unknown or expired                                          | 401    |
  * |                                              | unknown, too often (`middleware.ts`)                        | 429    |
- * | scope                                        | a change with a token that may only read                    | 403    |
+ * | scope                                        | the token lacks the one that the route declares             | 403    |
  * | Origin, of a change or WebSocket by a cookie | not this server's own                                       | 403    |
  * | size of the body (`middleware.ts`)           | over MAX_HTTP_BODY_SIZE                                     | 413    |
  *
@@ -36,6 +36,8 @@ export interface Facts {
   /** The peer's address; undefined without a connection. */
   readonly peer: string | undefined;
   readonly isTls: boolean;
+  /** The scope that its route declares; undefined: no route does. */
+  readonly scope?: ApiScope | undefined;
   /** The names by which the request addresses this server, if it came over a connection. */
   readonly names?: HostFacts;
 }
@@ -100,7 +102,7 @@ export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision
   }
   const isPublic = PUBLIC_PATHS.has(path);
   if (!rules.hasTokens) {
-    const forbidden = isPublic || scopeOf(method, path) === 'read' ? undefined : notLocalReason(facts);
+    const forbidden = isPublic || scopeOf(facts) === 'read' ? undefined : notLocalReason(facts);
     if (forbidden === undefined) return { type: 'allow', mayRead: true, identity: undefined };
     return refuse('permission_denied', 'permission', `without API_TOKENS, a change is allowed only ${forbidden}`);
   }
@@ -111,7 +113,7 @@ export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision
     if (method === 'GET' && headers.authorization === undefined && wantsPage(headers)) return { type: 'login' };
     return refuse('unauthenticated', 'unauthenticated', unauthenticatedDetail(who));
   }
-  if (!identity.scopes.includes(scopeOf(method, path))) {
+  if (!identity.scopes.includes(scopeOf(facts))) {
     return refuse(
       'permission_denied',
       'permission',
@@ -146,10 +148,9 @@ function isWebSocket({ upgrade }: Headers): boolean {
   return typeof upgrade === 'string' && upgrade.toLowerCase() === 'websocket';
 }
 
-/** The scope that a request needs. */
-export function scopeOf(method: string, path: string): ApiScope {
-  // Logging out needs no more than reading.
-  return !isChange(method) || path === '/logout' || EARLIER_PATH.test(path) ? 'read' : 'operate';
+/** The scope that a request needs: what its route declares. Without a route, the answer is an error in any case. */
+export function scopeOf({ method, path, scope }: Pick<Facts, 'method' | 'path' | 'scope'>): ApiScope {
+  return scope ?? (!isChange(method) || EARLIER_PATH.test(path) ? 'read' : 'operate');
 }
 
 /**

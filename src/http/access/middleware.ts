@@ -1,6 +1,7 @@
 /** The middleware in front of all routes: refuses requests that are not allowed, so routes need not check. */
 import { createMiddleware } from 'hono/factory';
 import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
+import type { ApiScope } from '../../lib/tokens.ts';
 import { isApiPath } from '../answers/api-path.ts';
 import { answer, preflightAnswer } from '../answers/common-headers.ts';
 import { problem } from '../answers/problem.ts';
@@ -17,10 +18,12 @@ import { loginPath } from './next-page.ts';
 export interface AccessMiddlewareOptions {
   readonly access: Access;
   readonly refusals: HttpRefusals;
+  /** The scopes that routes declare. */
+  readonly scopes: { of(method: string, path: string): ApiScope | undefined };
   readonly maxBodyBytes: number;
 }
 
-export function accessMiddleware({ access, refusals, maxBodyBytes }: AccessMiddlewareOptions) {
+export function accessMiddleware({ access, refusals, scopes, maxBodyBytes }: AccessMiddlewareOptions) {
   /** @returns the answer to a request that is not allowed */
   const refusalOf = (c: HttpContext, verdict: AccessVerdict): Response | undefined => {
     switch (verdict.type) {
@@ -42,7 +45,7 @@ export function accessMiddleware({ access, refusals, maxBodyBytes }: AccessMiddl
   };
 
   return createMiddleware<HttpEnv>((c, next) => {
-    const facts = factsOf(c);
+    const facts = { ...factsOf(c), scope: scopes.of(c.req.method, c.req.path) };
     const refused = refusalOf(c, access.admit(facts));
     if (refused !== undefined) return Promise.resolve(refused);
     c.set('refusals', refusals);

@@ -7,6 +7,7 @@ import { methodNotAllowed, problem } from '../answers/problem.ts';
 import type { HttpContext, HttpEnv } from '../context.ts';
 import { percentDecode } from '../sockets/target.ts';
 import { query } from './parameters.ts';
+import { declaredScope, type RouteScopes } from './scopes.ts';
 
 export type Api = OpenAPIHono<HttpEnv>;
 
@@ -46,6 +47,16 @@ export function endpoint<R extends RouteConfig>(api: Api, route: R, handler: End
   const strict =
     request?.query === undefined ? createRoute({ ...route, request: { ...request, query: NO_QUERY } }) : route;
   api.openapi(strict, handler as never);
+}
+
+/** Records the scopes that descriptions declare. Call it after the last route. */
+export function declareScopes(api: Api, scopes: RouteScopes): void {
+  for (const definition of api.openAPIRegistry.definitions) {
+    if (definition.type !== 'route') continue;
+    const scope = declaredScope(definition.route);
+    if (scope !== undefined && scope !== 'public')
+      scopes.declare(definition.route.method, definition.route.path, scope);
+  }
 }
 
 /** Refuses other methods on the paths of all routes, naming the allowed ones. Call it after the last route. */

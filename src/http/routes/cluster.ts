@@ -9,6 +9,7 @@ import { type Api, endpoint } from '../api/endpoint.ts';
 import { CLUSTER } from '../api/examples.ts';
 import { holdsJson } from '../api/holds-schema.ts';
 import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 
 const route = createRoute({
@@ -16,6 +17,7 @@ const route = createRoute({
   path: '/api/v1/cluster',
   operationId: 'getCluster',
   tags: ['Fleet'],
+  ...needs('read'),
   summary: 'Figures over the whole fleet',
   responses: {
     200: { ...jsonAnswer('The figures.', Cluster, CLUSTER), headers: Tagged },

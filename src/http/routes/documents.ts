@@ -5,6 +5,7 @@ import { KeptText } from '../answers/kept-text.ts';
 import { type OpenApiDocument, openApiDocument } from '../api/document.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { jsonAnswer, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import { type DocsPage, docsPage } from '../docs/docs-page.ts';
 import { shownHost, withOrigin } from '../docs/origin.ts';
 
@@ -13,6 +14,7 @@ const openApi = createRoute({
   path: '/api/v1/openapi.json',
   operationId: 'getOpenApi',
   tags: ['API description'],
+  ...needs('read'),
   summary: 'This API as an OpenAPI 3.1 document',
   responses: {
     200: {
@@ -28,6 +30,7 @@ const docs = createRoute({
   path: '/api/docs',
   operationId: 'getDocs',
   tags: ['API description'],
+  ...needs('read'),
   summary: 'This API as a page',
   responses: {
     200: { description: 'The page.', content: { 'text/html': { schema: z.string() } }, headers: Tagged },

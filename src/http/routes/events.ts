@@ -8,6 +8,7 @@ import { sendTagged } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { query, textParameter, wholeNumber } from '../api/parameters.ts';
 import { jsonAnswer, moment, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -49,6 +50,7 @@ const route = createRoute({
   path: '/api/v1/events',
   operationId: 'listEvents',
   tags: ['Events and holds'],
+  ...needs('read'),
   summary: 'Recent events, oldest first',
   description:
     'Without `after`: the newest events. With `after`: the events after that one, starting with the oldest. To follow events, ask again with `after=<last_id>`. The newest 10,000 are kept.',

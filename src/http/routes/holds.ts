@@ -9,6 +9,7 @@ import { type Api, endpoint } from '../api/endpoint.ts';
 import { Brake, Grace, holdsJson } from '../api/holds-schema.ts';
 import { query, textParameter } from '../api/parameters.ts';
 import { jsonAnswer } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 
 const list = createRoute({
@@ -16,6 +17,7 @@ const list = createRoute({
   path: '/api/v1/holds',
   operationId: 'getHolds',
   tags: ['Events and holds'],
+  ...needs('read'),
   summary: 'What currently keeps the master from judging silent workers',
   responses: {
     200: jsonAnswer('The holds.', z.object({ grace: Grace.nullable(), brakes: z.array(Brake) }), {
@@ -32,6 +34,7 @@ const release = createRoute({
   path: '/api/v1/brakes/release',
   operationId: 'releaseBrakes',
   tags: ['Events and holds'],
+  ...needs('operate'),
   summary: 'Release the brake on mass failure',
   description: 'Ends the brake: silent workers are treated as failed.',
   request: {

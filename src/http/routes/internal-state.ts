@@ -10,6 +10,7 @@ import { type Api, endpoint } from '../api/endpoint.ts';
 import { INTERNAL_STATE } from '../api/examples.ts';
 import { InternalStateJson, internalStateJson } from '../api/internal-state-schema.ts';
 import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 
 const route = createRoute({
@@ -17,6 +18,7 @@ const route = createRoute({
   path: '/api/v1/internal-state',
   operationId: 'getInternalState',
   tags: ['Lanes and limits'],
+  ...needs('read'),
   summary: 'Lanes, memory and counts inside the master',
   responses: {
     200: jsonAnswer('The state.', InternalStateJson, INTERNAL_STATE),

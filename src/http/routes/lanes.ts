@@ -8,6 +8,7 @@ import { sendTagged } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { LaneLimitJson, laneLimitJson } from '../api/lane-limit.ts';
 import { jsonAnswer, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 
 const Lane = z
@@ -25,6 +26,7 @@ const route = createRoute({
   path: '/api/v1/lanes',
   operationId: 'listLanes',
   tags: ['Lanes and limits'],
+  ...needs('read'),
   summary: 'The lanes that have workers',
   responses: {
     200: {

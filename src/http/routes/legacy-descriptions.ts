@@ -9,6 +9,7 @@ import { TELEMETRY } from '../api/examples.ts';
 import { Brake, Grace } from '../api/holds-schema.ts';
 import { LegacyError, Summary, Telemetry } from '../api/legacy-schemas.ts';
 import { jsonAnswer } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import { HOME } from './home.ts';
 
 const Health = z
@@ -66,6 +67,7 @@ const HOME_PATH: Parameters<Api['openAPIRegistry']['registerPath']>[0] = {
   path: '/',
   operationId: 'getHome',
   tags: ['API description'],
+  ...needs('read'),
   summary: 'The entry points of the API; redirects browsers to the docs page',
   responses: {
     200: jsonAnswer('Entry points.', z.record(z.string(), z.string()), HOME),
@@ -128,6 +130,7 @@ const EARLIER: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] 
     path: '/telemetry',
     operationId: 'getAllTelemetry',
     tags: ['Routes of the earlier Go system'],
+    ...needs('read'),
     summary: 'The newest values of every worker, by id',
     responses: { 200: jsonAnswer('The workers.', z.record(z.string(), Telemetry), { 'worker-1': TELEMETRY }) },
   },
@@ -136,6 +139,7 @@ const EARLIER: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] 
     path: '/telemetry/{workerID}',
     operationId: 'getTelemetry',
     tags: ['Routes of the earlier Go system'],
+    ...needs('read'),
     summary: 'The newest values of one worker',
     request: { params: WorkerIdPath },
     responses: { 200: jsonAnswer('The worker.', Telemetry, TELEMETRY), 400: brokenEscape, 404: unknownWorker },
@@ -145,6 +149,7 @@ const EARLIER: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] 
     path: '/workers',
     operationId: 'getSummaries',
     tags: ['Routes of the earlier Go system'],
+    ...needs('read'),
     summary: 'A summary of every worker, by id',
     responses: { 200: jsonAnswer('The workers.', z.record(z.string(), Summary), { 'worker-1': SUMMARY }) },
   },
@@ -153,6 +158,7 @@ const EARLIER: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] 
     path: '/ws/telemetry',
     operationId: 'followAllTelemetry',
     tags: ['Routes of the earlier Go system'],
+    ...needs('read'),
     summary: 'The newest values of every worker, then each change, over WebSocket',
     description:
       'Text frames: first the map of `GET /telemetry`, then `{"<worker id>": {…}}` within 100 ms of each change. A slow client gets only the newest state.',
@@ -163,6 +169,7 @@ const EARLIER: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] 
     path: '/ws/telemetry/{workerID}',
     operationId: 'followTelemetry',
     tags: ['Routes of the earlier Go system'],
+    ...needs('read'),
     summary: 'The newest values of one worker, then each change, over WebSocket',
     request: { params: WorkerIdPath },
     responses: { 101: upgraded, 400: brokenEscape, 404: unknownWorker, 426: upgradeRequired },
@@ -216,6 +223,7 @@ const LOGIN: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] = 
     path: '/logout',
     operationId: 'logOut',
     tags: ['Login'],
+    ...needs('read'),
     summary: 'Log out: ends the session and removes the cookie',
     responses: { 303: redirect },
   },

@@ -4,6 +4,7 @@ import { sendJson } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { LaneLimitJson, laneLimitJson } from '../api/lane-limit.ts';
 import { jsonAnswer } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 import type { HttpLimits } from '../http-limits.ts';
 import { HTTP_REFUSAL_REASONS, type HttpRefusalReason } from '../http-refusals.ts';
@@ -36,6 +37,7 @@ const route = createRoute({
   path: '/api/v1/limits',
   operationId: 'listLimits',
   tags: ['Lanes and limits'],
+  ...needs('read'),
   summary: 'Limits of the HTTP side, and counts of refusals and drops by reason',
   responses: {
     200: jsonAnswer(

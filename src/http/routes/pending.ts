@@ -5,6 +5,7 @@ import { weakTag } from '../answers/conditional.ts';
 import { sendTagged } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { jsonAnswer, moment, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 
 const Pending = z
@@ -21,6 +22,7 @@ const route = createRoute({
   path: '/api/v1/pending',
   operationId: 'listPending',
   tags: ['Workers'],
+  ...needs('read'),
   summary: 'Workers waiting for approval',
   description:
     'With `ADMISSION=approved`: unknown workers that were refused, newest last, at most a second old. POST `/api/v1/workers/{id}/approve` admits one.',

@@ -9,6 +9,7 @@ import { problem } from '../answers/problem.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { FILTER_PARAMETERS } from '../api/parameters.ts';
 import { problemAnswers } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import { FILTERS_IN_WORDS, once, selectionOf, selectionQuery } from '../api/selection-query.ts';
 import type { AppContext, HttpContext, HttpEnv } from '../context.ts';
 import { LEAST_STREAM_RATE, MOST_STREAM_RATE, STREAM_RATE } from '../http-limits.ts';
@@ -38,6 +39,7 @@ const route = createRoute({
   path: '/api/v1/stream',
   operationId: 'streamWorkers',
   tags: ['Live updates'],
+  ...needs('read'),
   summary: 'Changes of workers as Server-Sent Events',
   description: EVENTS,
   parameters: FILTER_PARAMETERS,

@@ -7,6 +7,7 @@ import { ISOLATIONS } from '../../model/isolation.ts';
 import { carryOut, commandAnswers } from '../api/carry-out.ts';
 import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
 import { body, oneOf, WorkerPath } from '../api/parameters.ts';
+import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 import { brokenEscape } from './worker.ts';
 
@@ -17,6 +18,7 @@ const approve = createRoute({
   path: `${PREFIX}{id}/approve`,
   operationId: 'approveWorker',
   tags: ['Workers'],
+  ...needs('operate'),
   summary: 'Approve a worker',
   description:
     'Admits a worker that waits for approval, or in advance one that has not reported yet. With open admission the approval is kept; it counts once the master is started with `ADMISSION=approved`.',
@@ -29,6 +31,7 @@ const release = createRoute({
   path: `${PREFIX}{id}/release`,
   operationId: 'releaseWorker',
   tags: ['Workers'],
+  ...needs('operate'),
   summary: 'End a worker’s quarantine early',
   description: 'A worker that keeps crashing its lane is quarantined for a while; this restarts its lane now.',
   request: { params: WorkerPath },
@@ -47,6 +50,7 @@ const isolate = createRoute({
   path: `${PREFIX}{id}/isolation`,
   operationId: 'isolateWorker',
   tags: ['Workers'],
+  ...needs('operate'),
   summary: 'Decide which kind of lane a worker has',
   description:
     'The decision is kept while the worker is away and when the master restarts; it can also be made for an absent worker that is still stored. It never raises the number of dedicated lanes. If all are taken by workers with the same need, the answer says so, and this worker gets the next one; if there are none at all, the answer says that.',

@@ -8,6 +8,7 @@ import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
 import { WORKER_HISTORY, WorkerHistory } from '../api/history-schema.ts';
 import { query, textParameter, WorkerPath, wholeNumber } from '../api/parameters.ts';
 import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 import { historyIsOff, isRefused, problemOfQuery, refusal, signalOf } from '../history/refusals.ts';
 import type { HistoryAnswers, Refused } from '../history/tasks.ts';
@@ -26,6 +27,7 @@ const route = createRoute({
   path: `${PREFIX}{id}/history`,
   operationId: 'getWorkerHistory',
   tags: ['History'],
+  ...needs('read'),
   summary: 'What a worker’s metrics were',
   description: [
     `Without \`step\`: if the range holds at most \`points\` samples, each is a point; otherwise the smallest step that fits. Each point has the least and the greatest value of its step, so that no spike is hidden.`,

@@ -10,6 +10,7 @@ import { sendBody } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { FILTER_PARAMETERS, wholeNumber } from '../api/parameters.ts';
 import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import { FILTERS_IN_WORDS, once, parsedBy, selectionOf, selectionQuery } from '../api/selection-query.ts';
 import { WorkerItem } from '../api/worker-item.ts';
 import type { AppContext, HttpContext } from '../context.ts';
@@ -60,6 +61,7 @@ const route = createRoute({
   path: '/api/v1/workers',
   operationId: 'listWorkers',
   tags: ['Workers'],
+  ...needs('read'),
   summary: 'Workers that pass the filters, in pages',
   description: [
     FILTERS_IN_WORDS,

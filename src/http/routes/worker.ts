@@ -10,6 +10,7 @@ import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
 import { WORKER_DETAIL } from '../api/examples.ts';
 import { WorkerPath } from '../api/parameters.ts';
 import { jsonAnswer, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
+import { needs } from '../api/scopes.ts';
 import { putWorkerDetail, WorkerDetailSchema } from '../api/worker-detail.ts';
 import type { JsonText } from '../bodies/json-text.ts';
 import type { AppContext, HttpContext } from '../context.ts';
@@ -21,6 +22,7 @@ const read = createRoute({
   path: `${PREFIX}{id}`,
   operationId: 'getWorker',
   tags: ['Workers'],
+  ...needs('read'),
   summary: 'Everything known about one worker',
   request: { params: WorkerPath },
   responses: {
@@ -35,6 +37,7 @@ const unregister = createRoute({
   path: `${PREFIX}{id}`,
   operationId: 'unregisterWorker',
   tags: ['Workers'],
+  ...needs('operate'),
   summary: 'Forget a worker',
   description:
     'Ends its lane and discards its values and its approval. With open admission, its next heartbeat admits it again; otherwise it must be approved again.',

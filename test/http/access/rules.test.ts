@@ -74,7 +74,7 @@ describe('without tokens', () => {
     for (const path of ['/telemetry', '/telemetry/a/b', '/workers', '/health', '/ws/telemetry']) {
       expect(outcome({ method: 'POST', path, peer: '10.0.0.1' })).toBe('allow');
     }
-    expect(scopeOf('POST', '/telemetryx')).toBe('operate');
+    expect(scopeOf({ method: 'POST', path: '/telemetryx' })).toBe('operate');
   });
 });
 
