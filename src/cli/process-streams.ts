@@ -2,6 +2,7 @@
 import { fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { hasColours } from '../config/colour-environment.ts';
+import { isAsciiLocale } from '../config/locale-environment.ts';
 import type { Clock } from '../lib/clock.ts';
 import { LossyOutput } from '../lib/output/lossy-output.ts';
 import { outputDevice } from '../lib/output/output-device.ts';
@@ -30,8 +31,9 @@ export function processStreams({ stdin, stdout, stderr }: NodeJS.Process, clock:
     answering: {
       stdin,
       stdout: likeTerminal(new WholeOutput(device, clock), stdout),
-      stderr: errors,
+      stderr: likeTerminal(errors, stderr),
       hasColours: hasColours(stdout.isTTY === true),
+      isAscii: isAsciiLocale(),
     },
     lasting: { stdin, stdout: likeTerminal(log, stdout), stderr: errors },
   };

@@ -3,10 +3,13 @@ import type { Command } from 'commander';
 import type { Clock } from '../lib/clock.ts';
 import { bareProgram } from './bare-program.ts';
 import { eventsCommand } from './client/events.ts';
+import { exportCommand } from './client/export.ts';
+import { historyCommand } from './client/history.ts';
 import { internalStateCommand } from './client/internal-state.ts';
 import { livenessCommand } from './client/liveness.ts';
 import { operatorCommands } from './client/operator-commands.ts';
 import { statusCommand } from './client/status.ts';
+import { tasksCommand } from './client/tasks.ts';
 import { workersCommand } from './client/workers.ts';
 import { configCommand } from './config/command.ts';
 import { examples } from './help-text.ts';
@@ -35,6 +38,7 @@ export function buildProgram(parts: ProgramParts): Command {
       'pulselane agent --master 10.0.0.5:50051    this machine as a worker of that master',
       'pulselane workers                          who is there',
       'pulselane status worker-1                  how one is doing',
+      'pulselane history worker-1 --last 24h      how it was',
     ),
   );
   const [agent, ...others] = extraCommands;
@@ -44,7 +48,10 @@ export function buildProgram(parts: ProgramParts): Command {
     workersCommand({ streams, clock }),
     statusCommand({ streams, clock }),
     livenessCommand({ streams, clock }),
+    historyCommand({ streams, clock }),
+    tasksCommand({ streams, clock }),
     eventsCommand({ streams, clock }),
+    exportCommand({ streams, clock }),
     internalStateCommand({ streams, clock }),
     ...operatorCommands({ streams, clock }),
     configCommand(streams),
@@ -56,7 +63,7 @@ export function buildProgram(parts: ProgramParts): Command {
   for (const command of commands) {
     program.addCommand(command.copyInheritedSettings(program));
     for (const below of command.commands) below.copyInheritedSettings(program);
-    if (command.commands.length > 0) refuseHelpOnUnknown(command);
+    if (command.commands.length > 0 && command.registeredArguments.length === 0) refuseHelpOnUnknown(command);
   }
   // For completion scripts, and nobody's to type.
   program.addCommand(idsCommand(streams, clock).copyInheritedSettings(program), { hidden: true });

@@ -11,9 +11,11 @@ export interface Streams {
     /** Why what was written is not there, if it is not. */
     readonly failure?: Error | undefined;
   };
-  readonly stderr: Writable;
+  readonly stderr: Writable & { readonly isTTY?: boolean };
   /** Whether stdout is coloured where no flag says otherwise; by default it is not. */
   readonly hasColours?: boolean;
+  /** Whether stdout shows nothing but ASCII; by default it is not so. */
+  readonly isAscii?: boolean;
 }
 
 /** Whether a person sits there, who reads and types. */

@@ -27,13 +27,16 @@ interface Typed {
   readonly shown: string;
 }
 
-interface QueryFlags {
+export interface FilterFlags {
   readonly state?: string;
   readonly group?: string;
   readonly isolation?: string;
   readonly label?: readonly string[];
   readonly min?: readonly string[];
   readonly max?: readonly string[];
+}
+
+interface QueryFlags extends FilterFlags {
   readonly sort?: string;
   readonly limit?: string;
 }
@@ -49,6 +52,12 @@ export const FILTER_STARTS: readonly string[] = [
 ];
 
 export function addQueryOptions(command: Command): Command {
+  return addFilterOptions(command)
+    .option('--sort <fields>', 'by these fields, with commas between; "-" before one: descending (default: worker_id)')
+    .option('--limit <n>', 'at most so many workers');
+}
+
+export function addFilterOptions(command: Command): Command {
   const named = (flags: string, description: string) =>
     new Option(flags, description).argParser((value, before: readonly string[] = []) => [...before, value]);
   return command
@@ -57,9 +66,7 @@ export function addQueryOptions(command: Command): Command {
     .addOption(named('--label <name=value>', 'only workers with that label; can be repeated: all must match'))
     .option('--isolation <kinds>', `only workers on such a lane: ${LANE_KINDS.join(', ')}`)
     .addOption(named('--min <field=number>', 'only workers with at least that value, as cpu_usage=50; can be repeated'))
-    .addOption(named('--max <field=number>', 'only workers with at most that value; can be repeated'))
-    .option('--sort <fields>', 'by these fields, with commas between; "-" before one: descending (default: worker_id)')
-    .option('--limit <n>', 'at most so many workers');
+    .addOption(named('--max <field=number>', 'only workers with at most that value; can be repeated'));
 }
 
 /** @throws PulselaneError `invalid_argument`, naming the flag */

@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { EVENT_FIELDS } from '../../src/cli/views/event-items.ts';
+import { HISTORY_FIELDS } from '../../src/cli/views/history-view.ts';
 import { fleetJson, STATUS_FIELDS } from '../../src/cli/views/status-json.ts';
+import { TASK_FIELDS } from '../../src/cli/views/task-items.ts';
 import { totalsOf } from '../../src/cli/views/views.ts';
 import { measuredGpu, WORKER_FIELDS } from '../../src/cli/views/worker-items.ts';
 import { NO_HOLDS } from '../../src/model/holds.ts';
@@ -91,6 +93,11 @@ describe('the documented fields are those that are printed', () => {
     expect(Object.keys(fleet).toSorted()).toEqual(documented('status-fleet').toSorted());
     const nobody = { ...totalsOf([]), health: undefined, holds: NO_HOLDS, lanes: undefined, inside: undefined };
     expect(Object.keys(fleetJson(nobody))).toEqual(Object.keys(fleet));
+  });
+
+  test('of history and of tasks', () => {
+    expect(documented('history').toSorted()).toEqual([...HISTORY_FIELDS].toSorted());
+    expect(documented('tasks').toSorted()).toEqual([...TASK_FIELDS].toSorted());
   });
 
   test('of events', async () => {

@@ -8,6 +8,10 @@ import { coloured } from '../../src/cli/text/paint.ts';
 import { type Column, facts, table } from '../../src/cli/text/table.ts';
 import { cutMiddle, widthOf } from '../../src/cli/text/width.ts';
 import { eventsText } from '../../src/cli/views/events-text.ts';
+import { historyText } from '../../src/cli/views/history-text.ts';
+import type { HistoryView } from '../../src/cli/views/history-view.ts';
+import type { TaskItem } from '../../src/cli/views/task-items.ts';
+import { tasksText } from '../../src/cli/views/tasks-text.ts';
 import type { LivenessView, WorkerDetailView, WorkerRow } from '../../src/cli/views/views.ts';
 import { workerText } from '../../src/cli/views/worker-text.ts';
 import { livenessText, pendingText, workersText } from '../../src/cli/views/workers-text.ts';
@@ -53,6 +57,30 @@ const row: fc.Arbitrary<WorkerRow> = fc.record({
   labels: fc.dictionary(trickyText, trickyText, { maxKeys: 3 }),
 });
 
+function historyViewOf(rows: readonly WorkerRow[]): HistoryView {
+  const gap = { from: '2026-11-23T17:00:00.000Z', to: '2026-11-23T17:10:00.000Z', reason: 'samples_lost', lost: 3 };
+  return {
+    worker_id: rows[0]?.workerId ?? '',
+    from: '2026-11-23T16:54:55.000Z',
+    to: '2026-11-23T17:54:55.000Z',
+    degraded: null,
+    series: rows.map(({ workerId, ageMs, tasks }) => {
+      const at = new Date(Date.parse('2026-11-23T16:54:55Z') + (ageMs % 3_600_000)).toISOString();
+      const point = { at, min: ageMs, max: ageMs, mean: ageMs, last: ageMs, count: tasks };
+      return { metric: `metrics.${workerId}`, tier: 'raw', step_ms: 0, points: [point], gaps: [gap] };
+    }),
+  };
+}
+
+function taskOf({ workerId, state, ageMs, tasks }: WorkerRow): TaskItem {
+  const at = new Date(ageMs).toISOString();
+  return {
+    ...{ task_id: workerId, worker_id: workerId, status: state, outcome: 'finished', exit_code: tasks },
+    ...{ first_seen_at: at, last_seen_at: at, started_at: null, ended_at: null, cpu_seconds: ageMs },
+    ...{ max_rss_bytes: ageMs, cpu_allocated: 1, memory_allocated: 1, gpu_allocated: 0 },
+  };
+}
+
 function widest(text: string): number {
   return Math.max(...text.split('\n').map(widthOf));
 }
@@ -68,7 +96,13 @@ describe('in a window of any width', () => {
           workersText(rows, { total: 1000, isFiltered: true }, page),
           livenessText(rows, { prefix: 'web-' }, page),
           pendingText(pending, page),
-          eventsText(events, page),
+          eventsText(events, { isCut: true }, page),
+          historyText(historyViewOf(rows), page),
+          historyText(
+            { ...historyViewOf(rows), degraded: { detail: 'the database is away' } },
+            { ...page, isAscii: true },
+          ),
+          tasksText(rows.map(taskOf), { nowMs: 90_000, hasMore: true }, page),
         ];
         for (const text of texts) expect(widest(text)).toBeLessThanOrEqual(width);
       }),

@@ -12,14 +12,32 @@ import type { ClientTls } from './tls.ts';
 const TIMEOUT_MS = 5000;
 const COMMAND_TIMEOUT_MS = 6000;
 
+/** A query of history may run for 10 s, and wait for others before. */
+const HISTORY_TIMEOUT_MS = 30_000;
+/** The next piece of an export takes as long as a query at most. */
+const EXPORT_SILENCE_MS = 60_000;
+
 /** What the API lists on a page at most. */
 const PAGE_WORKERS = 1000;
+const PAGE_TASKS = 1000;
 
 interface Asked {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly timeoutMs?: number;
   /** Sent as JSON. */
   readonly content?: unknown;
+}
+
+/** Of a query string. */
+export type QueryParameters = Readonly<Record<string, string>>;
+
+/** The same, where a name may occur more than once. */
+export type QueryPairs = readonly (readonly [name: string, value: string])[];
+
+export interface ExportDownload {
+  chunks(): AsyncGenerator<Uint8Array>;
+  /** What the master could not read, in words, once all has been read; undefined: nothing. */
+  missing(): string | undefined;
 }
 
 export interface ApiClientOptions {
@@ -150,13 +168,84 @@ export class ApiClient {
     return this.#command('POST', `/api/v1/brakes/release${query}`);
   }
 
-  /** The newest `limit` events. */
-  events(limit: number): Promise<ApiAnswer> {
-    return this.#get(`/api/v1/events?limit=${limit}`, [200]);
+  /** Events, as the parameters of the API say. */
+  events(parameters: QueryParameters): Promise<ApiAnswer> {
+    return this.#get(`/api/v1/events?${new URLSearchParams(parameters)}`, [200], { timeoutMs: HISTORY_TIMEOUT_MS });
   }
 
-  async #get(path: string, expected: readonly number[]): Promise<ApiAnswer> {
-    return (await this.#request(path, expected)).answer;
+  /** The history of a worker, as the parameters of the API say. */
+  history(workerId: string, parameters: QueryPairs): Promise<ApiAnswer> {
+    const path = `/api/v1/workers/${encodeURIComponent(workerId)}/history?${queryOf(parameters)}`;
+    return this.#get(path, [200], { timeoutMs: HISTORY_TIMEOUT_MS });
+  }
+
+  /** The state of history. */
+  historyStatus(): Promise<ApiAnswer> {
+    return this.#get('/api/v1/history', [200]);
+  }
+
+  /** A page of runs of tasks, newest first. @param cursor of the page before */
+  tasks(workerId: string | undefined, parameters: QueryParameters, cursor: string | undefined): Promise<ApiAnswer> {
+    const path = workerId === undefined ? '/api/v1/tasks' : `/api/v1/workers/${encodeURIComponent(workerId)}/tasks`;
+    const { limit = String(PAGE_TASKS), ...others } = parameters;
+    const query = new URLSearchParams({
+      ...others,
+      limit: String(Math.min(Number(limit), PAGE_TASKS)),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    return this.#get(`${path}?${query}`, [200], { timeoutMs: HISTORY_TIMEOUT_MS });
+  }
+
+  /**
+   * A range of history as a file, as the parameters of the API say.
+   * @throws PulselaneError, also while it is read: as the others do
+   */
+  async export(parameters: QueryPairs): Promise<ExportDownload> {
+    const path = `/api/v1/history/export?${queryOf(parameters)}`;
+    const abort = new AbortController();
+    const silence = () => this.#clock.after(EXPORT_SILENCE_MS, () => abort.abort());
+    let timer = silence();
+    const failure = (error: unknown) =>
+      abort.signal.aborted
+        ? this.#failure('/api/v1/history/export', `sent nothing for ${EXPORT_SILENCE_MS / 1000} s`)
+        : new PulselaneError(
+            'environment',
+            `the master ended the export early (${messageOf(error)}); its log says why`,
+          );
+    try {
+      const response = await this.#send('GET', path, undefined, abort.signal);
+      if (response.status !== 200) {
+        const text = await response.text();
+        throw problemIn(response, text) ?? this.#refusal('/api/v1/history/export', response, text);
+      }
+      return {
+        async *chunks() {
+          try {
+            for await (const chunk of response.chunks) {
+              // Whoever writes it may take as long as it likes.
+              timer.cancel();
+              yield chunk;
+              timer = silence();
+            }
+          } catch (error) {
+            throw failure(error);
+          } finally {
+            timer.cancel();
+            abort.abort();
+          }
+        },
+        missing: () => response.trailers['pulselane-missing'] || undefined,
+      };
+    } catch (error) {
+      timer.cancel();
+      abort.abort();
+      if (error instanceof PulselaneError) throw error;
+      throw failure(error);
+    }
+  }
+
+  async #get(path: string, expected: readonly number[], asked: Asked = {}): Promise<ApiAnswer> {
+    return (await this.#request(path, expected, asked)).answer;
   }
 
   async #command(method: 'POST' | 'PUT' | 'DELETE', path: string, content?: unknown): Promise<ApiAnswer> {
@@ -247,6 +336,10 @@ export class ApiClient {
   #failure(path: string, what: string): PulselaneError {
     return new PulselaneError('environment', `${this.url}${path} ${what}; is a master there? --url names another`);
   }
+}
+
+function queryOf(parameters: QueryPairs): URLSearchParams {
+  return new URLSearchParams(parameters.map(([name, value]) => [name, value]));
 }
 
 /** Of these `ApiClient` knows better what is to be done about them than the master does. */

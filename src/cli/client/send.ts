@@ -23,6 +23,10 @@ export interface Response {
   readonly headers: IncomingHttpHeaders;
   /** @throws if the connection breaks off, or the signal says so */
   text(): Promise<string>;
+  /** The body as it comes, in place of `text`. @throws as `text` does */
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** What came behind the body, once it has been read. */
+  readonly trailers: Readonly<Record<string, string | undefined>>;
 }
 
 /** Nobody answered, or nobody who speaks HTTP. */
@@ -66,5 +70,13 @@ export async function send({ method, url, headers, body, tls, signal }: Request)
     request.on('error', (error) => reject(new NoAnswerError(error, isSecured)));
     request.end(body);
   });
-  return { status: response.statusCode as number, headers: response.headers, text: () => text(response) };
+  return {
+    status: response.statusCode as number,
+    headers: response.headers,
+    text: () => text(response),
+    chunks: response,
+    get trailers() {
+      return response.trailers;
+    },
+  };
 }

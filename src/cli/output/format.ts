@@ -48,13 +48,14 @@ export function outputFormat(command: Command, { stdout }: Streams): OutputForma
 }
 
 /** The page that a command's text is laid out for. */
-export function pageOf(command: Command, { stdout, hasColours = false }: Streams): Page {
+export function pageOf(command: Command, { stdout, hasColours = false, isAscii = false }: Streams): Page {
   const { output, color = 'auto' } = command.opts<{ output?: OutputFormat; color?: ColourTime }>();
   const isTerminal = stdout.isTTY === true;
   return {
     // 0 in a terminal that does not know its size.
     columns: isTerminal && stdout.columns ? stdout.columns : Number.POSITIVE_INFINITY,
     isWide: output === 'wide',
+    isAscii,
     paint: color === 'always' || (color === 'auto' && hasColours) ? coloured : plain,
   };
 }

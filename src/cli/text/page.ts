@@ -7,6 +7,8 @@ export interface Page {
   /** Everything is shown, whatever room it takes: what does not fit beside one another is stacked. */
   readonly isWide: boolean;
   readonly paint: Paint;
+  /** Whether nothing but ASCII is shown; by default it is not so. */
+  readonly isAscii?: boolean;
 }
 
 /** As wide as its lines, without colours. */

@@ -1,8 +1,8 @@
 /** The most recent events, as a list. */
 import { PulselaneError } from '../../lib/errors.ts';
 import { ENDLESS_PAGE } from '../text/page.ts';
-import { table } from '../text/table.ts';
-import { instant } from '../text/units.ts';
+import { prose, table } from '../text/table.ts';
+import { count, instant } from '../text/units.ts';
 
 export interface EventRow {
   readonly atUnixMs: number;
@@ -12,7 +12,8 @@ export interface EventRow {
 }
 
 export const DEFAULT_EVENTS = 30;
-const MAX_EVENTS = 1000;
+/** What the API gives at once. */
+export const MAX_EVENTS = 1000;
 const MAX_WHOM_WIDTH = 40;
 /** Both ends of most ids. */
 const LEAST_WHOM_WIDTH = 12;
@@ -28,10 +29,22 @@ export function eventCount(text: string): number {
   );
 }
 
+/** Which events a list shows. */
+export interface ShownEvents {
+  /** Those of a range, or of a worker. */
+  readonly isFiltered?: boolean;
+  /** There are earlier ones in the range. */
+  readonly isCut?: boolean;
+}
+
 /** @param rows oldest first: the newest is nearest to the prompt. */
-export function eventsText(rows: readonly EventRow[], page = ENDLESS_PAGE): string {
-  if (rows.length === 0) return 'Nothing has happened yet.';
-  return table(
+export function eventsText(
+  rows: readonly EventRow[],
+  { isFiltered = false, isCut = false }: ShownEvents = {},
+  page = ENDLESS_PAGE,
+): string {
+  if (rows.length === 0) return isFiltered ? 'Nothing of that happened.' : 'Nothing has happened yet.';
+  const list = table(
     [
       { title: 'TIME' },
       { title: 'WORKER', maxWidth: MAX_WHOM_WIDTH, shortensTo: LEAST_WHOM_WIDTH },
@@ -40,4 +53,6 @@ export function eventsText(rows: readonly EventRow[], page = ENDLESS_PAGE): stri
     rows.map(({ atUnixMs, whom, text }) => [instant(atUnixMs), whom, text]),
     page,
   );
+  if (!isCut) return list;
+  return `${list}\n\n${prose(`the newest ${count(rows.length)} of the range; --to shows earlier ones`, page)}`;
 }

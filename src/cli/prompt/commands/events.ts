@@ -8,6 +8,6 @@ export const events: PromptCommand = {
   help: 'recent events, the newest last',
   run(args, { operator, page }) {
     const [howMany = String(DEFAULT_EVENTS)] = expectArgs(args, 0, 1);
-    return eventsText(eventRows(operator, eventCount(howMany)), page());
+    return eventsText(eventRows(operator, eventCount(howMany)), {}, page());
   },
 };

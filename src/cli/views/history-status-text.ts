@@ -1,0 +1,121 @@
+/** The state of history, as `GET /api/v1/history` tells it. */
+import { z } from 'zod';
+import { formatDuration } from '../../config/kinds.ts';
+import { ENDLESS_PAGE } from '../text/page.ts';
+import { type Cell, facts } from '../text/table.ts';
+import { age, count, countOf, gibibytes, instant, mebibytes, milliseconds, NOTHING, number } from '../text/units.ts';
+import { type ApiAnswer, notTelemetry } from './api-answer.ts';
+
+const text = z.string().nullable().default(null);
+const figure = z.number().nullable().default(null);
+
+const status = z.object({
+  state: z.string(),
+  backend: text,
+  place: text,
+  problem: z.object({ code: z.string(), detail: z.string(), since: z.string() }).nullable().default(null),
+  durable_until: text,
+  samples: figure,
+  samples_per_s: figure,
+  commit_ms: figure,
+  lost: z.record(z.string(), z.number()).default({}),
+  lost_events: figure,
+  spool: z.object({ bytes: z.number(), max_bytes: z.number() }).nullable().default(null),
+  figures: z
+    .object({
+      bytes: z.number(),
+      oldest: z.record(z.string(), z.string().nullable()).default({}),
+      deleted_early: z.number(),
+      damaged: z.number(),
+    })
+    .nullable()
+    .default(null),
+  retention: z
+    .object({ raw_ms: z.number(), minute_ms: z.number(), hour_ms: z.number(), max_bytes: figure })
+    .nullable()
+    .default(null),
+});
+
+export type HistoryStatusView = z.infer<typeof status>;
+
+const GIB = 1024 ** 3;
+
+export function historyStatusOf({ body }: ApiAnswer): HistoryStatusView {
+  const parsed = status.safeParse(body);
+  if (!parsed.success) throw notTelemetry('/api/v1/history');
+  return parsed.data;
+}
+
+/** @param nowMs by the master's clock */
+export function historyStatusText(view: HistoryStatusView, nowMs: number, page = ENDLESS_PAGE): string {
+  const { backend, place, problem, durable_until, samples, samples_per_s, commit_ms, spool, figures, retention } = view;
+  const since = (at: string) => age(Math.max(0, nowMs - Date.parse(at)));
+  const rows: (readonly [string, Cell])[] = [['state', stateCell(view)]];
+  if (problem !== null) rows.push(['problem', `${problem.detail} (${problem.code}), for ${since(problem.since)}`]);
+  if (place !== null) rows.push(['database', `${backend === 'postgres' ? 'PostgreSQL' : 'SQLite'}: ${place}`]);
+  rows.push(['stored until', durable_until === null ? NOTHING : `${durable_until}, ${since(durable_until)} ago`]);
+  if (samples !== null)
+    rows.push(['stored', `${countOf(samples, 'sample')} since the start${rateText(samples_per_s)}`]);
+  if (commit_ms !== null) rows.push(['last commit took', milliseconds(commit_ms)]);
+  if (figures !== null) {
+    rows.push(['size', sizeText(figures.bytes, retention?.max_bytes ?? null)]);
+    for (const [tier, keptMs] of tiersOf(retention)) {
+      const oldest = figures.oldest[tier] ?? null;
+      const from = oldest === null ? 'nothing yet' : `since ${instant(Date.parse(oldest))}`;
+      rows.push([TIER_NAMES[tier] ?? tier, `${from}, kept for ${durationText(keptMs)}`]);
+    }
+  }
+  if (spool !== null && spool.bytes > 0) rows.push(['spool', `${bytes(spool.bytes)} of ${bytes(spool.max_bytes)}`]);
+  for (const [name, value] of lossesOf(view)) rows.push([name, { text: count(value), meaning: 'bad' }]);
+  return facts(rows, page);
+}
+
+const TIER_NAMES: Readonly<Record<string, string>> = {
+  raw: 'samples',
+  '1m': '1-minute rollups',
+  '1h': '1-hour rollups',
+};
+
+function tiersOf(retention: HistoryStatusView['retention']): (readonly [string, number])[] {
+  if (retention === null) return [];
+  return [
+    ['raw', retention.raw_ms],
+    ['1m', retention.minute_ms],
+    ['1h', retention.hour_ms],
+  ];
+}
+
+function stateCell({ state }: HistoryStatusView): Cell {
+  return { text: state, meaning: state === 'ok' ? 'good' : state === 'degraded' ? 'bad' : 'warning' };
+}
+
+function rateText(perS: number | null): string {
+  return perS === null ? '' : `, ${number(Math.round(perS * 10) / 10)}/s now`;
+}
+
+function sizeText(size: number, maxBytes: number | null): string {
+  return maxBytes === null ? bytes(size) : `${bytes(size)} of ${bytes(maxBytes)}`;
+}
+
+/** What is missing, or was deleted before its time; zeros are left out. */
+function lossesOf({ lost, lost_events, figures }: HistoryStatusView): (readonly [string, number])[] {
+  const all: (readonly [string, number])[] = [
+    ...Object.entries(lost).map(
+      ([reason, samples]) => [`samples lost: ${reason.replaceAll('_', ' ')}`, samples] as const,
+    ),
+    ['events lost', lost_events ?? 0],
+    ['samples deleted early, to save space', figures?.deleted_early ?? 0],
+    ['damaged parts', figures?.damaged ?? 0],
+  ];
+  return all.filter(([, value]) => value > 0);
+}
+
+function bytes(value: number): string {
+  return value >= GIB ? gibibytes(value) : mebibytes(value);
+}
+
+const DAY_MS = 86_400_000;
+
+function durationText(ms: number): string {
+  return ms > DAY_MS && ms % DAY_MS === 0 ? countOf(ms / DAY_MS, 'day') : formatDuration(ms);
+}
