@@ -21,11 +21,15 @@ export interface TestPlace<Place extends DatabasePlace> {
 
 const EVERYTHING = { fromMs: 0, toMs: 1e15 };
 
-/** @param makePlace a new place without tables */
+/**
+ * @param makePlace a new place without tables
+ * @param scenes how many random histories are compared with the model
+ */
 export function backendSuite<Place extends DatabasePlace>(
   name: string,
   backend: Backend<Place>,
   makePlace: () => Promise<TestPlace<Place>>,
+  scenes = repetitions(20, 500),
 ): void {
   const toClose: (() => Promise<void>)[] = [];
   afterEach(async () => {
@@ -507,7 +511,7 @@ export function backendSuite<Place extends DatabasePlace>(
             await remove();
           }
         }),
-        { numRuns: repetitions(20, 500) },
+        { numRuns: scenes },
       );
     });
 

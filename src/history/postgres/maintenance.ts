@@ -3,6 +3,7 @@
  * of its own, except that deleting a piece is several statements, which the next step goes on with if they were interrupted. Of
  * several masters on one database, each does the steps that no other is doing.
  */
+import type { Clock } from '../../lib/clock.ts';
 import type { Retention } from '../backend.ts';
 import type { OnLoss } from '../database.ts';
 import { TIERS, type Tier } from '../samples.ts';
@@ -41,6 +42,7 @@ interface DueHour {
 
 export class Maintenance {
   readonly #connection: Connection;
+  readonly #clock: Clock;
   readonly #onLoss: OnLoss;
   #workers = FIRST_WORKERS;
   #sweptMs = Number.NEGATIVE_INFINITY;
@@ -49,8 +51,9 @@ export class Maintenance {
   /** Since when each tier is kept, as far as pieces before were looked for. */
   readonly #cleared = new Map<Tier, number>();
 
-  constructor(connection: Connection, onLoss: OnLoss) {
+  constructor(connection: Connection, clock: Clock, onLoss: OnLoss) {
     this.#connection = connection;
+    this.#clock = clock;
     this.#onLoss = onLoss;
   }
 
@@ -74,7 +77,7 @@ export class Maintenance {
     if (oldest?.[0] === null || oldest?.[0] === undefined) return false;
     const dayMs = floorTo(Number(oldest[0]), DAY_MS);
     await pieces.ensure(this.#connection, [dayMs]);
-    const startedMs = performance.now();
+    const startedMs = this.#clock.monotonicMs();
     // Those that another master has locked are being done.
     const lock = `BEGIN; SELECT ${fromSqlMs('hour')}, samples, done_through FROM ${due} AND hour < ${sqlTime(dayMs + DAY_MS)}
       ORDER BY hour FOR UPDATE SKIP LOCKED`;
@@ -87,7 +90,7 @@ export class Maintenance {
       if (hours.length > 0) await this.#rollUpSome(hours);
       return hours.length > 0;
     });
-    const tookMs = performance.now() - startedMs;
+    const tookMs = this.#clock.monotonicMs() - startedMs;
     if (tookMs > STEP_MS) this.#workers = Math.max(1, this.#workers >> 1);
     else if (tookMs < STEP_MS / 2) this.#workers = Math.min(MAX_WORKERS, this.#workers * 2);
     return isDone;

@@ -1,4 +1,5 @@
 /** History in a PostgreSQL database, of version 14 or later: in its schema `pulselane`. */
+import { systemClock } from '../../lib/clock.ts';
 import type { HistoryReader, HistoryWriter } from '../backend.ts';
 import type { Backend, DatabasePlace, OnLoss } from '../database.ts';
 import { Connection } from './connection.ts';
@@ -18,7 +19,7 @@ export const postgres: Backend<PostgresPlace> = {
       await connection.close();
       throw error;
     }
-    return new PostgresWriter(connection, onLoss);
+    return new PostgresWriter(connection, systemClock, onLoss);
   },
 
   /** Connects with the first call. */

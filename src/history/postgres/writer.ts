@@ -6,6 +6,7 @@
  * deleting, samples are copied, and what is known of hours and workers is brought up to date in a fixed order, so that two masters
  * cannot wait for each other.
  */
+import type { Clock } from '../../lib/clock.ts';
 import type { Batch, Begun, HistoryFigures, HistoryWriter, MasterRun, Retention } from '../backend.ts';
 import type { OnLoss } from '../database.ts';
 import { HistoryError } from '../history-error.ts';
@@ -36,9 +37,9 @@ export class PostgresWriter implements HistoryWriter {
   readonly #maintenance: Maintenance;
   #pieces: Pieces | undefined;
 
-  constructor(connection: Connection, onLoss: OnLoss) {
+  constructor(connection: Connection, clock: Clock, onLoss: OnLoss) {
     this.#connection = connection;
-    this.#maintenance = new Maintenance(connection, onLoss);
+    this.#maintenance = new Maintenance(connection, clock, onLoss);
   }
 
   begin({ bootId, startedMs }: MasterRun): Promise<Begun> {
