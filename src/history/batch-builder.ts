@@ -1,20 +1,20 @@
 /**
- * Makes batches of what came since the last one: samples out of the rings, events out of the event log, gaps. What is in a batch
- * is not in a later one, so its owner keeps each until it is durable.
+ * Makes batches of what came since the last one: samples out of the rings, events out of the event log, gaps. One batch at a time: it
+ * is kept by its owner until it is durable ({@link BatchBuilder.durable}), and only then the next one is made.
  */
 import type { EventLog } from '../model/events.ts';
-import type { TakeSamples } from '../reading/sample-drain.ts';
+import type { LossReason } from '../model/history-status.ts';
+import type { SampleDrain } from '../reading/sample-drain.ts';
 import type { Batch } from './backend.ts';
 import { MAX_BATCH_EVENTS, MAX_BATCH_SAMPLES } from './history-limits.ts';
-import { sampleRunOf, withoutFirst } from './ring-samples.ts';
+import { sampleRunOf } from './ring-samples.ts';
 import type { Gap, SampleRun } from './samples.ts';
 
-/** The rings of all workers: {@link SampleDrain}. */
-export interface SampleSource {
-  drain(take: TakeSamples): void;
-  /** Workers whose last samples came too late: how many samples, is unknown. */
-  readonly closedTooLate: number;
-}
+/** The rings of all workers. */
+export type SampleSource = Pick<
+  SampleDrain,
+  'drain' | 'commit' | 'resume' | 'waiting' | 'closedBytes' | 'closedTooLate'
+>;
 
 export interface BatchBuilderOptions {
   readonly bootId: string;
@@ -28,31 +28,34 @@ export interface Built {
   readonly isComplete: boolean;
 }
 
-/** Ends a drain when the batch is full; the drain delivers the same samples again. */
-const FULL = Symbol('the batch is full');
-
 export class BatchBuilder {
   readonly #options: BatchBuilderOptions;
   #nextBatch = 1;
+  /** How many events of the log are in batches, or were skipped. */
+  #takenEvents = 0;
+  /** Events up to this one were written by an earlier thread. */
   #lastEventId = 0;
   #lostEvents = 0;
-  #lostSamples = 0;
-  /** Samples that the database has from an earlier thread of this master, by worker: the number after the last. */
-  #durable: ReadonlyMap<string, number> = new Map();
-  /** When the last sample of each worker came, for the begin of a gap. */
-  readonly #lastAt = new Map<string, number>();
+  readonly #lost: Record<LossReason, number> = { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 };
+  /** For the next batch. */
   #gaps: Gap[] = [];
+  #hasBuilt = false;
 
   constructor(options: BatchBuilderOptions) {
     this.#options = options;
   }
 
-  get lostSamples(): number {
-    return this.#lostSamples;
+  /** Samples that are missing, by reason. */
+  get lost(): Readonly<Record<LossReason, number>> {
+    return { ...this.#lost };
   }
 
   get lostEvents(): number {
     return this.#lostEvents;
+  }
+
+  get closedTooLate(): number {
+    return this.#options.source.closedTooLate;
   }
 
   /** The number of the last batch. */
@@ -60,74 +63,83 @@ export class BatchBuilder {
     return this.#nextBatch - 1;
   }
 
-  get closedTooLate(): number {
-    return this.#options.source.closedTooLate;
+  /** Events that are not in a batch yet. */
+  get waitingEvents(): number {
+    return this.#options.events.added - this.#takenEvents;
   }
 
-  /** What is durable already; may be called again. */
-  resume(lastBatch: number, lastEventId: number, durable: ReadonlyMap<string, number>): void {
+  /** Numbers and events that an earlier thread of this master has used; may be called again. */
+  skip({ lastBatch = 0, lastEventId = 0 }: { readonly lastBatch?: number; readonly lastEventId?: number }): void {
     this.#nextBatch = Math.max(this.#nextBatch, lastBatch + 1);
     this.#lastEventId = Math.max(this.#lastEventId, lastEventId);
-    this.#durable = durable;
+  }
+
+  /** What is durable of each worker, by an earlier thread of this master. Ignored once a batch was built. */
+  resume(durable: ReadonlyMap<string, number>): void {
+    if (this.#hasBuilt) return;
+    const { source, bootId } = this.#options;
+    source.resume(new Map(Array.from(durable, ([workerId, next]) => [workerId, { bootId, next }])));
   }
 
   addGap(gap: Gap): void {
     this.#gaps.push(gap);
   }
 
-  /** @returns a batch that may be empty */
-  build(atMs: number): Built {
+  countLost(reason: LossReason, samples: number, events = 0): void {
+    this.#lost[reason] += samples;
+    this.#lostEvents += events;
+  }
+
+  /**
+   * @param fullerThan only from rings of which at least this part waits, and of workers that left; 0: from all
+   * @param reason why samples are missing that the rings no longer hold
+   * @returns a batch that may be empty
+   */
+  build(
+    atMs: number,
+    { fullerThan = 0, reason = 'overwritten' }: { fullerThan?: number; reason?: LossReason } = {},
+  ): Built {
+    this.#hasBuilt = true;
     const { bootId, source } = this.#options;
     const samples: SampleRun[] = [];
     let count = 0;
-    let isComplete = true;
-    try {
-      source.drain((workerId, columns, numbersFrom) => {
-        if (count > 0 && count + columns.count > MAX_BATCH_SAMPLES) throw FULL;
-        const run = this.#notDurable(sampleRunOf(workerId, columns, numbersFrom));
-        if (columns.lost > 0) this.#lost(workerId, columns.lost, run.at[0] ?? atMs);
-        if (run.at.length === 0) return;
+    const isDrained = source.drain(
+      (workerId, columns, numbersFrom, previousUnixMs) => {
+        if (count > 0 && count + columns.count > MAX_BATCH_SAMPLES) return false;
+        const run = sampleRunOf(workerId, columns, numbersFrom);
+        if (columns.lost > 0) {
+          this.#lost[reason] += columns.lost;
+          const toMs = run.at[0] ?? atMs;
+          const fromMs = Math.min(previousUnixMs ?? toMs, toMs);
+          this.#gaps.push({ workerId, fromMs, toMs, reason: 'samples_lost', lost: columns.lost });
+        }
+        if (run.at.length > 0) samples.push(run);
         count += run.at.length;
-        samples.push(run);
-        this.#lastAt.set(workerId, run.at.at(-1) as number);
-      });
-    } catch (error) {
-      if (error !== FULL) throw error;
-      isComplete = false;
-    }
+        return true;
+      },
+      { fullerThan },
+    );
     const events = this.#takeEvents();
+    const isComplete = isDrained && this.waitingEvents === 0;
     const gaps = this.#gaps;
     this.#gaps = [];
     return {
       batch: { bootId, number: this.#nextBatch++, atMs, samples, gaps, taskRuns: [], events },
-      isComplete: isComplete && events.length < MAX_BATCH_EVENTS,
+      isComplete,
     };
   }
 
-  /** An empty batch that is not written: the next one has its number. */
-  unused({ number }: Batch): void {
-    this.#nextBatch = number;
-  }
-
-  #notDurable(run: SampleRun): SampleRun {
-    const next = this.#durable.get(run.workerId);
-    if (next === undefined || run.first >= next) return run;
-    return withoutFirst(run, Math.min(run.at.length, next - run.first));
-  }
-
-  #lost(workerId: string, lost: number, untilMs: number): void {
-    this.#lostSamples += lost;
-    const fromMs = Math.min(this.#lastAt.get(workerId) ?? untilMs, untilMs);
-    this.#gaps.push({ workerId, fromMs, toMs: untilMs, reason: 'samples_lost', lost });
+  /** The last batch that was built is durable, or empty and not needed: the next one has its number then. */
+  durable({ number }: Batch, isUnused = false): void {
+    if (isUnused) this.#nextBatch = number;
+    this.#options.source.commit();
   }
 
   #takeEvents(): Batch['events'] {
-    const unknown = this.#options.events.all().filter(({ id }) => id > this.#lastEventId);
-    const [first] = unknown;
-    // The ids of one run of the master have no holes.
-    if (first !== undefined && this.#lastEventId > 0) this.#lostEvents += 0;
-    const events = unknown.slice(0, MAX_BATCH_EVENTS);
-    this.#lastEventId = events.at(-1)?.id ?? this.#lastEventId;
-    return events;
+    const { events, missed } = this.#options.events.since(this.#takenEvents);
+    const taken = events.slice(0, MAX_BATCH_EVENTS);
+    this.#lostEvents += missed;
+    this.#takenEvents += missed + taken.length;
+    return taken.filter(({ id }) => id > this.#lastEventId);
   }
 }

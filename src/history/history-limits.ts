@@ -42,3 +42,16 @@ export const BATCHES_PER_THREAD = 1_000_000;
 /** Of the disk's free space and the database, and at most, when HISTORY_MAX_SIZE is auto. */
 export const AUTO_SHARE_OF_DISK = 0.2;
 export const AUTO_MAX_BYTES = 10 * 1024 ** 3;
+/**
+ * Part of a ring that waits when it goes to the spool. A ring may be halved at any heartbeat, when all rings have to shorten, so half
+ * of it is the most that may wait safely.
+ */
+export const SPOOL_AT = 0.4;
+/** Then all rings of which at least this part waits: few batches, and a while until the next. */
+export const SPOOL_FROM = 0.2;
+/** Samples of removed workers that wait: a quarter of what is kept of them (MAX_CLOSED_BYTES of reading/). */
+export const MAX_WAITING_CLOSED_BYTES = 32 * 1024 ** 2;
+/** Events that wait: half of the event log (MAX_EVENTS of model/). */
+export const MAX_WAITING_EVENTS = 5000;
+/** At a stop, how long the database may take for what is there, before it goes to the spool. */
+export const STOP_ATTEMPT_MS = 1500;

@@ -1,13 +1,11 @@
 /** Opens the database for the recorder, whichever it is. */
-import type { Backend, DatabasePlace, OnLoss } from './database.ts';
-import { HistoryError } from './history-error.ts';
+import { backendOf } from './backend-of.ts';
+import type { DatabasePlace, OnLoss } from './database.ts';
 import type { OpenDatabase } from './recorder.ts';
-import { sqlite } from './sqlite/open.ts';
 
 /** @throws HistoryError */
 export async function openDatabase(place: DatabasePlace, onLoss: OnLoss): Promise<OpenDatabase> {
-  if (place.kind !== 'sqlite') throw new HistoryError('failed', 'PostgreSQL is not connected yet');
-  const backend = sqlite as Backend;
+  const backend = backendOf(place);
   const writer = await backend.openWriter(place, onLoss);
   return {
     writer,

@@ -1,6 +1,8 @@
 /** The history thread's end of its port: what the host announces goes to the recorder, and its reports back. */
 import { statfsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { HistoryRetentionStatus } from '../model/history-status.ts';
 import type { ReadingParts, ReadingUser } from '../reading/reader-thread.ts';
 import { SampleDrain } from '../reading/sample-drain.ts';
@@ -10,6 +12,10 @@ import { AUTO_MAX_BYTES, AUTO_SHARE_OF_DISK } from './history-limits.ts';
 import type { FromHistory, HistorySettings, HistoryThreadData, ToHistory } from './messages.ts';
 import { openDatabase } from './open-database.ts';
 import { Recorder } from './recorder.ts';
+import { Spool } from './spool.ts';
+
+/** In the data directory. */
+const SPOOL_FOLDER = 'history-spool';
 
 export function recordHistory(
   { directory, post }: ReadingParts<FromHistory>,
@@ -21,22 +27,28 @@ export function recordHistory(
   const drain = new SampleDrain(board);
   const builder = new BatchBuilder({ bootId, source: drain, events });
   const onLoss = (message: string) => post({ type: 'loss', message });
-  const retention = retentionOf(settings);
-  const recorder = new Recorder({
-    run: { bootId, startedMs: startedUnixMs },
-    builder,
-    open: () => openDatabase(settings.place, onLoss),
-    retention,
-    shown: {
-      backend: settings.place.kind,
-      place: settings.shownPlace,
-      spool: { bytes: 0, maxBytes: settings.spoolMaxBytes, batches: 0, damaged: 0 },
-      retention: shownRetention(retention),
-    },
-    clock,
-    onStatus: (status) => post({ type: 'status', status, lastBatch: builder.lastBatch }),
-    onLastEventId: (id) => post({ type: 'lastEventId', id }),
-  });
+  let recorder: Recorder | undefined;
+  const begin = async (lastBatch: number) => {
+    builder.skip({ lastBatch });
+    const retention = retentionOf(settings);
+    const spool = await openSpool(settings, onLoss);
+    recorder = new Recorder({
+      run: { bootId, startedMs: startedUnixMs },
+      builder,
+      source: drain,
+      open: () => openDatabase(settings.place, onLoss),
+      spool,
+      spoolMaxBytes: settings.spoolMaxBytes,
+      retention,
+      shown: { backend: settings.place.kind, place: settings.shownPlace, retention: shownRetention(retention) },
+      clock,
+      onStatus: (status) => post({ type: 'status', status, lastBatch: builder.lastBatch }),
+      onLoss,
+      onLastEventId: (id) => post({ type: 'lastEventId', id }),
+    });
+    recorder.start();
+  };
+  let begun: Promise<void> | undefined;
   return {
     announced(items) {
       for (const item of items) drain.apply(item);
@@ -44,16 +56,33 @@ export function recordHistory(
     received(message) {
       switch (message.type) {
         case 'begin':
-          builder.resume(message.lastBatch, 0, new Map());
-          return recorder.start();
+          begun = begin(message.lastBatch);
+          return;
         case 'gap':
           return builder.addGap(message.gap);
         default:
           return message satisfies never;
       }
     },
-    stop: () => recorder.stop(),
+    async stop() {
+      await begun;
+      await recorder?.stop();
+    },
   };
+}
+
+/** Undefined: it cannot be used, which is told. */
+async function openSpool(
+  { dataDir, spoolMaxBytes }: HistorySettings,
+  onLoss: (message: string) => void,
+): Promise<Spool | undefined> {
+  const folder = join(dataDir, SPOOL_FOLDER);
+  try {
+    return await Spool.open(folder, spoolMaxBytes);
+  } catch (error) {
+    onLoss(`the spool of history cannot be used: ${folder}: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 function retentionOf({ place, dataDir, rawMs, minuteMs, hourMs, maxBytes }: HistorySettings): Retention {

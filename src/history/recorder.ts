@@ -1,24 +1,28 @@
 /**
  * Writes what the master takes in to the database, in batches: the work of the history thread, without the thread.
  *
- *     every 500 ms: open, if it is not ──► what is left from before ──► batches until nothing is left ──► maintenance
+ *     every 500 ms: open, if it is not ──► what the spool has ──► batches until nothing is left ──► maintenance
  *
- * A batch is kept until it is durable, and written again as it is after a failure, whose outcome may be unknown: its number says
- * whether the database has it. So nothing is written twice, and what is behind it waits in the rings.
+ * A batch is kept until it is durable, in the database or in the spool, and written again as it is after a failure, whose outcome may
+ * be unknown: its number says whether the database has it. So nothing is written twice, and nothing else is taken out of the rings
+ * meanwhile.
  *
- * | state   | entered when                                 | then                                                    |
- * |---------|----------------------------------------------|---------------------------------------------------------|
- * | closed  | created; or the database failed              | opens it, after a back-off                              |
- * | open    | `begin` has answered                         | writes; some failures close it: see {@link CLOSED_BY}   |
- * | stopped | `stop`                                       | everything there was is durable, or it was not possible |
+ * | while the database       | what came in                                                                       |
+ * |--------------------------|------------------------------------------------------------------------------------|
+ * | takes batches            | is in it within about a second                                                     |
+ * | fails, or is slow        | waits in memory: samples in the rings, events in their log                         |
+ * | … and memory runs short  | goes to the spool ({@link SPOOL_AT}), which is written to the database first later |
+ * | … and the spool is full  | is lost as memory is reused; counted, and a gap                                    |
+ *
+ * After some failures the connection is made anew ({@link CLOSED_BY}); then the database says what it has.
  */
 import { type Clock, endsWithin, type Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { HistoryStatus } from '../model/history-status.ts';
 import { meanRate } from '../model/rate.ts';
 import type { Batch, HistoryFigures, HistoryWriter, MasterRun, Retention } from './backend.ts';
-import type { BatchBuilder } from './batch-builder.ts';
-import { isEmpty, samplesIn } from './batch-contents.ts';
+import type { BatchBuilder, Built, SampleSource } from './batch-builder.ts';
+import { isEmpty, onlyGaps, samplesIn, withoutKnown } from './batch-contents.ts';
 import { type Failure, failed, HEALTHY, type Health, type Now, worked } from './health.ts';
 import { HistoryError, type HistoryErrorKind } from './history-error.ts';
 import {
@@ -27,11 +31,18 @@ import {
   FIRST_RETRY_MS,
   LAST_RETRY_MS,
   MAINTAIN_EVERY_MS,
+  MAX_WAITING_CLOSED_BYTES,
+  MAX_WAITING_EVENTS,
+  REFUSED_TIMES,
   SIGN_OF_LIFE_MS,
   SLOW_AFTER_MS,
+  SPOOL_AT,
+  SPOOL_FROM,
   STATUS_EVERY_MS,
+  STOP_ATTEMPT_MS,
   WRITE_WITHIN_MS,
 } from './history-limits.ts';
+import type { Spool, SpoolDamage } from './spool.ts';
 
 export interface OpenDatabase {
   readonly writer: HistoryWriter;
@@ -42,13 +53,19 @@ export interface OpenDatabase {
 export interface RecorderOptions {
   readonly run: MasterRun;
   readonly builder: BatchBuilder;
+  readonly source: Pick<SampleSource, 'waiting' | 'closedBytes'>;
   readonly open: () => Promise<OpenDatabase>;
+  /** Undefined: it cannot be used. */
+  readonly spool: Spool | undefined;
+  readonly spoolMaxBytes: number;
   readonly retention: Retention;
   /** What a status shows besides what the recorder knows. */
-  readonly shown: Pick<HistoryStatus, 'backend' | 'place' | 'spool' | 'retention'>;
+  readonly shown: Pick<HistoryStatus, 'backend' | 'place' | 'retention'>;
   readonly clock: Clock;
   /** About once a second, and when the state changes. */
   readonly onStatus: (status: HistoryStatus) => void;
+  /** One line for the log. */
+  readonly onLoss: (message: string) => void;
   /** The database was opened, and this is its newest event. */
   readonly onLastEventId: (id: number) => void;
 }
@@ -60,14 +77,23 @@ export class Recorder {
   readonly #options: RecorderOptions;
   #database: OpenDatabase | undefined;
   #openSinceUnixMs: number | null = null;
+  /** Of each worker: the number after its last sample that is in the database. What the spool has twice is known by it. */
+  #written = new Map<string, number>();
+  #lastWrittenEventId = 0;
+  /** Whose batches may be written: the runs that were announced on this connection. */
+  #announced = new Set<string>();
   /** Built, and not durable yet. */
-  #inFlight: { readonly batch: Batch; readonly isComplete: boolean } | undefined;
+  #inFlight: Built | undefined;
   #timers: Timer[] = [];
   #working: Promise<void> | undefined;
+  #saving: Promise<void> | undefined;
+  /** The spool is full or cannot be written; told once, until the database takes batches. */
+  #spoolFails = false;
   /** Since when a call of the database has not returned. */
   #waitingSinceMs: number | undefined;
   #health: Health = HEALTHY;
   #attempts = 0;
+  #refusals = 0;
   #retryAtMs = 0;
   #maintainAtMs = 0;
   #figuresAtMs = 0;
@@ -85,105 +111,197 @@ export class Recorder {
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#toldMs = options.clock.monotonicMs();
+    this.#lastWrittenEventId = 0;
   }
 
   start(): void {
-    const { clock } = this.#options;
+    const { spool, run, builder, clock } = this.#options;
+    const own = spool?.heads.filter(({ bootId }) => bootId === run.bootId) ?? [];
+    for (const { number, lastEventId } of own) builder.skip({ lastBatch: number, lastEventId });
     this.#timers = [clock.every(DRAIN_EVERY_MS, () => this.look()), clock.every(STATUS_EVERY_MS, () => this.#tell())];
     this.look();
   }
 
-  /** Works, unless it does already or has to wait. */
+  /**
+   * Works, unless it does already or has to wait; then it keeps memory from running short.
+   */
   look(): void {
     if (this.#isStopping) return;
     const nowMs = this.#options.clock.monotonicMs();
-    if (this.#working !== undefined) {
-      const since = this.#waitingSinceMs;
-      if (since === undefined || nowMs - since < SLOW_AFTER_MS) return;
-      const seconds = Math.round((nowMs - since) / 1000);
-      this.#fail({ code: 'slow', detail: `the database has not answered for ${seconds} s` });
+    if (this.#working === undefined && nowMs >= this.#retryAtMs) {
+      this.#working = this.#work().finally(() => {
+        this.#working = undefined;
+      });
       return;
     }
-    if (nowMs < this.#retryAtMs) return;
-    this.#working = this.#work().finally(() => {
-      this.#working = undefined;
-    });
+    const since = this.#waitingSinceMs;
+    if (since !== undefined && nowMs - since >= SLOW_AFTER_MS) {
+      const seconds = Math.round((nowMs - since) / 1000);
+      this.#fail({ code: 'slow', detail: `the database has not answered for ${seconds} s` });
+    }
+    if (this.#isMemoryShort()) this.#save(SPOOL_FROM);
   }
 
-  /** Makes durable what is there, once; never rejects. Afterwards nothing is written any more. */
+  /** Resolves when what was begun is done; never rejects. */
+  async idle(): Promise<void> {
+    while (this.#working !== undefined || this.#saving !== undefined) {
+      await this.#working;
+      await this.saved();
+    }
+  }
+
+  /** Resolves when nothing is being written to the spool; never rejects. */
+  async saved(): Promise<void> {
+    await this.#saving;
+  }
+
+  /** Makes durable what is there, in the database or in the spool; never rejects. Afterwards nothing is written any more. */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
     for (const timer of this.#timers) timer.cancel();
-    await this.#working;
-    await this.#work();
+    const { clock } = this.#options;
+    const written = (async () => {
+      await this.#working;
+      await this.#work();
+    })();
+    const isWritten = await endsWithin(clock, STOP_ATTEMPT_MS, written);
+    if (!isWritten || this.#inFlight !== undefined || this.#database === undefined) {
+      await this.saved();
+      this.#save(0);
+      await this.saved();
+    }
     this.#tell();
     await this.#close();
   }
 
-  // ── work ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the database ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Never rejects. */
   async #work(): Promise<void> {
     try {
       this.#database ??= await this.#open();
-      await this.#writeAll(this.#database.writer);
-      if (!this.#isStopping) await this.#maintain(this.#database.writer);
+      const { writer } = this.#database;
+      await this.#writeAll(writer);
+      if (!this.#isStopping) await this.#maintain(writer);
       this.#attempts = 0;
-      this.#succeed();
+      this.#become(worked(this.#health, this.#now()));
     } catch (error) {
       await this.#failedWith(error);
     }
   }
 
   async #open(): Promise<OpenDatabase> {
-    const { run, builder, open, onLastEventId, clock } = this.#options;
+    const { run, builder, spool, open, onLastEventId, clock } = this.#options;
     const database = await this.#within(open());
     try {
+      this.#openSinceUnixMs = clock.wallMs();
+      this.#announced = new Set();
+      // Runs are numbered in the order in which they are announced: earlier ones first.
+      await this.#replay(database.writer, (bootId) => bootId !== run.bootId);
       const begun = await this.#within(database.writer.begin(run));
+      this.#announced.add(run.bootId);
       const durable = await this.#within(database.durable(run.bootId));
-      builder.resume(begun.lastBatch, begun.lastEventId, durable);
+      this.#written = new Map(durable);
+      this.#lastWrittenEventId = begun.lastEventId;
+      builder.skip(begun);
+      if (spool?.isEmpty !== false) builder.resume(durable);
       onLastEventId(begun.lastEventId);
     } catch (error) {
+      this.#openSinceUnixMs = null;
       await database.writer.close().catch(() => {});
       throw error;
     }
-    this.#openSinceUnixMs = clock.wallMs();
     return database;
   }
 
+  /** Writes what the spool has of such runs, oldest first. */
+  async #replay(writer: HistoryWriter, isMeant: (bootId: string) => boolean): Promise<void> {
+    const { spool, run } = this.#options;
+    this.#noteDamage();
+    for (let entry = await spool?.peek(); entry !== undefined; entry = await spool?.peek()) {
+      const { bootId } = entry.batch;
+      if (!isMeant(bootId)) return;
+      if (!this.#announced.has(bootId)) {
+        await this.#within(writer.begin(entry.run));
+        this.#announced.add(bootId);
+      }
+      const isOwn = bootId === run.bootId;
+      const batch = isOwn ? withoutKnown(entry.batch, this.#written, this.#lastWrittenEventId) : entry.batch;
+      await this.#write(writer, batch, isOwn);
+      await spool?.advance();
+      this.#noteDamage();
+    }
+    this.#noteDamage();
+  }
+
   async #writeAll(writer: HistoryWriter): Promise<void> {
-    const { builder, clock } = this.#options;
+    const { builder, spool, clock } = this.#options;
     for (;;) {
-      const fresh = this.#inFlight === undefined;
-      this.#inFlight ??= builder.build(clock.wallMs());
+      // It may be adding to the spool, and only one batch is made at a time.
+      await this.saved();
+      if (spool?.isEmpty === false) {
+        await this.#replay(writer, () => true);
+        continue;
+      }
+      const isFresh = this.#inFlight === undefined;
+      this.#inFlight ??= builder.build(clock.wallMs(), { reason: this.#lossReason() });
       const built = this.#inFlight;
-      const startedMs = clock.monotonicMs();
-      const isDue = !isEmpty(built.batch) || startedMs - this.#wroteAtMs >= SIGN_OF_LIFE_MS || this.#isStopping;
-      if (isDue) {
-        await this.#within(writer.write(built.batch));
-        this.#commitMs = clock.monotonicMs() - startedMs;
-        this.#wroteAtMs = startedMs;
-        this.#batches++;
-        this.#samples += samplesIn(built.batch);
-      } else builder.unused(built.batch);
+      const isDue = !isEmpty(built.batch) || clock.monotonicMs() - this.#wroteAtMs >= SIGN_OF_LIFE_MS;
+      if (isDue || this.#isStopping) await this.#write(writer, built.batch, true);
+      // Meanwhile it may have gone to the spool, which ignores that the database has it.
+      if (this.#inFlight !== built) continue;
+      builder.durable(built.batch, !(isDue || this.#isStopping));
       this.#inFlight = undefined;
       if (built.isComplete) this.#durableUntilUnixMs = built.batch.atMs;
       // One that had to be tried again is old: more has come since.
-      if (built.isComplete && fresh) return;
+      if (!built.isComplete || !isFresh) continue;
+      this.#spoolFails = false;
+      return;
     }
   }
 
+  /** A batch that the database refuses again and again, while it takes another, is given up: it would hold up all that follow. */
+  async #tryToWrite(writer: HistoryWriter, batch: Batch): Promise<void> {
+    const { builder, onLoss } = this.#options;
+    try {
+      await writer.write(batch);
+    } catch (error) {
+      if (!(error instanceof HistoryError) || error.kind !== 'failed') throw error;
+      if (++this.#refusals < REFUSED_TIMES || isEmpty(batch)) throw error;
+      await writer.write(onlyGaps(batch));
+      const samples = samplesIn(batch);
+      builder.countLost('refused', samples, batch.events.length);
+      onLoss(`the database refuses a batch of history; its ${samples} samples are lost: ${error.message}`);
+    }
+    this.#refusals = 0;
+  }
+
+  async #write(writer: HistoryWriter, batch: Batch, isOwn: boolean): Promise<void> {
+    const { clock } = this.#options;
+    const startedMs = clock.monotonicMs();
+    await this.#within(this.#tryToWrite(writer, batch));
+    this.#commitMs = clock.monotonicMs() - startedMs;
+    this.#wroteAtMs = startedMs;
+    if (!isOwn) return;
+    this.#batches++;
+    this.#samples += samplesIn(batch);
+    for (const { workerId, first, at } of batch.samples) this.#written.set(workerId, first + at.length);
+    this.#lastWrittenEventId = Math.max(this.#lastWrittenEventId, batch.events.at(-1)?.id ?? 0);
+  }
+
   async #maintain(writer: HistoryWriter): Promise<void> {
-    const { clock, retention } = this.#options;
+    const { retention, clock } = this.#options;
     const startedMs = clock.monotonicMs();
     if (startedMs >= this.#figuresAtMs) {
       this.#figuresAtMs = startedMs + FIGURES_EVERY_MS;
       this.#figures = await this.#within(writer.figures());
     }
     while (clock.monotonicMs() >= this.#maintainAtMs) {
+      // Set before: a step that fails is tried again later, and holds up no batch.
+      this.#maintainAtMs = clock.monotonicMs() + MAINTAIN_EVERY_MS;
       const isMoreDue = await this.#within(writer.maintain(clock.wallMs(), retention));
-      if (!isMoreDue) this.#maintainAtMs = clock.monotonicMs() + MAINTAIN_EVERY_MS;
+      if (isMoreDue) this.#maintainAtMs = clock.monotonicMs();
       // The next batch is due.
       if (this.#isStopping || clock.monotonicMs() - startedMs >= DRAIN_EVERY_MS / 2) return;
       await new Promise(setImmediate);
@@ -210,6 +328,7 @@ export class Recorder {
     this.#retryAtMs = clock.monotonicMs() + Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts);
     this.#attempts++;
     if (CLOSED_BY.has(kind)) await this.#close();
+    if (this.#isMemoryShort()) this.#save(SPOOL_FROM);
   }
 
   async #close(): Promise<void> {
@@ -221,14 +340,84 @@ export class Recorder {
     await endsWithin(this.#options.clock, SLOW_AFTER_MS, closing);
   }
 
+  // ── the spool ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #isMemoryShort(): boolean {
+    const { source, builder } = this.#options;
+    if (source.closedBytes >= MAX_WAITING_CLOSED_BYTES || builder.waitingEvents >= MAX_WAITING_EVENTS) return true;
+    let isShort = false;
+    source.waiting((_, uncommitted, capacity) => {
+      isShort ||= uncommitted >= SPOOL_AT * capacity;
+    });
+    return isShort;
+  }
+
+  #save(fullerThan: number): void {
+    this.#saving ??= this.#spoolAll(fullerThan).finally(() => {
+      this.#saving = undefined;
+    });
+  }
+
+  /** Never rejects. */
+  async #spoolAll(fullerThan: number): Promise<void> {
+    const { builder, clock } = this.#options;
+    for (;;) {
+      const isFresh = this.#inFlight === undefined;
+      this.#inFlight ??= builder.build(clock.wallMs(), { fullerThan, reason: this.#lossReason() });
+      const built = this.#inFlight;
+      if (isEmpty(built.batch)) {
+        builder.durable(built.batch, true);
+        this.#inFlight = undefined;
+        return;
+      }
+      if (!(await this.#spooled(built.batch))) return;
+      // Meanwhile the database may have taken it, which ignores it in the spool then.
+      if (this.#inFlight === built) {
+        builder.durable(built.batch);
+        this.#inFlight = undefined;
+      }
+      if (built.isComplete && isFresh) return;
+    }
+  }
+
+  async #spooled(batch: Batch): Promise<boolean> {
+    const { spool, run, onLoss } = this.#options;
+    let problem = 'there is no spool';
+    try {
+      if (await spool?.append({ run, batch })) return true;
+      if (spool !== undefined) problem = 'HISTORY_SPOOL_MAX is reached';
+    } catch (error) {
+      problem = messageOf(error);
+    }
+    if (!this.#spoolFails) {
+      onLoss(
+        `the spool of history takes no more (${problem}): what memory cannot hold until the database is back is lost`,
+      );
+    }
+    this.#spoolFails = true;
+    return false;
+  }
+
+  #lossReason(): 'spool_full' | 'overwritten' {
+    return this.#spoolFails ? 'spool_full' : 'overwritten';
+  }
+
+  #noteDamage(): void {
+    const { spool, builder, onLoss } = this.#options;
+    for (const damage of spool?.takeDamage() ?? []) {
+      builder.countLost('spool_damaged', damage.samples);
+      const { fromMs, toMs, samples } = damage;
+      if (fromMs !== undefined && toMs !== undefined) {
+        builder.addGap({ workerId: undefined, fromMs, toMs, reason: 'damaged', lost: samples });
+      }
+      onLoss(damageText(damage));
+    }
+  }
+
   // ── state ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #fail(failure: Failure): void {
     this.#become(failed(this.#health, failure, this.#now()));
-  }
-
-  #succeed(): void {
-    this.#become(worked(this.#health, this.#now()));
   }
 
   #become(health: Health): void {
@@ -252,12 +441,12 @@ export class Recorder {
   }
 
   #status(): HistoryStatus {
-    const { builder, shown, clock } = this.#options;
+    const { builder, spool, spoolMaxBytes, shown, clock } = this.#options;
     const { problem } = this.#health;
     const figures = this.#figures;
     return {
       ...shown,
-      state: problem !== undefined ? 'degraded' : this.#openSinceUnixMs === null ? 'starting' : 'ok',
+      state: problem !== undefined ? 'degraded' : this.#durableUntilUnixMs === null ? 'starting' : 'ok',
       problem: problem ?? null,
       atUnixMs: clock.wallMs(),
       openSinceUnixMs: this.#openSinceUnixMs,
@@ -266,18 +455,25 @@ export class Recorder {
       batches: this.#batches,
       samplesPerS: this.#samplesPerS,
       commitMs: this.#commitMs,
-      lost: { overwritten: builder.lostSamples, spool_full: 0, spool_damaged: 0, refused: 0 },
+      lost: builder.lost,
       lostEvents: builder.lostEvents,
       closedTooLate: builder.closedTooLate,
-      figures:
-        figures === undefined
-          ? null
-          : {
-              bytes: figures.bytes,
-              oldestUnixMs: figures.oldestMs,
-              deletedEarly: figures.deletedEarly,
-              damaged: figures.damaged,
-            },
+      spool: {
+        bytes: spool?.bytes ?? 0,
+        maxBytes: spoolMaxBytes,
+        batches: spool?.batches ?? 0,
+        damaged: spool?.damaged ?? 0,
+      },
+      figures: figures === undefined ? null : shownFigures(figures),
     };
   }
+}
+
+function shownFigures({ bytes, oldestMs, deletedEarly, damaged }: HistoryFigures): HistoryStatus['figures'] {
+  return { bytes, oldestUnixMs: oldestMs, deletedEarly, damaged };
+}
+
+function damageText({ bytes, samples }: SpoolDamage): string {
+  const lost = samples === 0 ? 'how many samples are lost is unknown' : `${samples} samples are lost`;
+  return `${bytes} bytes of the spool of history are damaged: ${lost}`;
 }

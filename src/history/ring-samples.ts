@@ -38,14 +38,3 @@ export function sampleRunOf(workerId: string, columns: SampleColumns, numbersFro
 function hasValues(values: Float64Array): boolean {
   return values.some((value) => !Number.isNaN(value));
 }
-
-/** The same without its first samples. */
-export function withoutFirst(run: SampleRun, count: number): SampleRun {
-  return {
-    ...run,
-    first: run.first + count,
-    at: run.at.slice(count),
-    flags: run.flags.slice(count),
-    columns: new Map(Array.from(run.columns, ([key, values]) => [key, values.slice(count)])),
-  };
-}

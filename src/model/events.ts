@@ -77,6 +77,7 @@ export class EventLog {
   readonly #events: WorkerEvent[] = [];
   #oldest = 0;
   #lastId = 0;
+  #added = 0;
   /** Ids of new events are above it. */
   #floor = 0;
 
@@ -105,12 +106,25 @@ export class EventLog {
   add(event: WorkerEvent): void {
     if (event.id <= this.#lastId) return;
     this.#lastId = event.id;
+    this.#added++;
     if (this.#events.length < this.#capacity) {
       this.#events.push(event);
       return;
     }
     this.#events[this.#oldest] = event;
     this.#oldest = (this.#oldest + 1) % this.#capacity;
+  }
+
+  /** Events that were added so far, also those that are no longer there. */
+  get added(): number {
+    return this.#added;
+  }
+
+  /** The events behind the first `added` ones, oldest first, and how many of them are no longer there. */
+  since(added: number): { readonly events: readonly WorkerEvent[]; readonly missed: number } {
+    const wanted = this.#added - added;
+    const events = wanted <= 0 ? [] : this.all().slice(-wanted);
+    return { events, missed: Math.max(0, wanted - events.length) };
   }
 
   /** Oldest first. */

@@ -1,0 +1,98 @@
+/** A database in memory, as the interface describes it, that fails as a test says. */
+import type { Batch, Begun, HistoryFigures, HistoryWriter, MasterRun } from '../../src/history/backend.ts';
+import { HistoryError, type HistoryErrorKind } from '../../src/history/history-error.ts';
+import type { OpenDatabase } from '../../src/history/recorder.ts';
+import type { Gap } from '../../src/history/samples.ts';
+import type { WorkerEvent } from '../../src/model/events.ts';
+
+interface Stored {
+  readonly run: number;
+  readonly number: number;
+  readonly at: number;
+  readonly cpu: number;
+}
+
+/** Of the next calls. `lost`: it is committed, but the answer does not come. `hangs`: until {@link MemoryDatabase.release}. */
+export type Outcome = HistoryErrorKind | 'lost' | 'hangs';
+
+export class MemoryDatabase {
+  readonly runs = new Map<string, { readonly run: number; lastBatch: number }>();
+  readonly samples = new Map<string, Stored[]>();
+  readonly gaps: Gap[] = [];
+  readonly events: WorkerEvent[] = [];
+  outcomes: Outcome[] = [];
+  /** Every call fails so, until it is undefined again. */
+  broken: HistoryErrorKind | undefined;
+  /** Which batches it never takes. */
+  refuses: (batch: Batch) => boolean = () => false;
+  opened = 0;
+  #hanging: (() => void)[] = [];
+
+  get isHanging(): boolean {
+    return this.#hanging.length > 0;
+  }
+
+  release(): void {
+    for (const go of this.#hanging.splice(0)) go();
+  }
+
+  readonly open = async (): Promise<OpenDatabase> => {
+    await this.#call(() => {});
+    this.opened++;
+    const writer: HistoryWriter = {
+      begin: (run) => this.#call(() => this.#begin(run)),
+      write: (batch) => this.#call(() => this.#write(batch)),
+      maintain: async () => false,
+      figures: async (): Promise<HistoryFigures> => ({ bytes: 1, oldestMs: {}, deletedEarly: 0, damaged: 0 }),
+      close: async () => {},
+    };
+    return {
+      writer,
+      durable: async (bootId) => {
+        const run = this.runs.get(bootId)?.run;
+        const ends = Array.from(this.samples, ([workerId, all]): [string, number | undefined] => [
+          workerId,
+          all.findLast((sample) => sample.run === run)?.number,
+        ]);
+        return new Map(ends.flatMap(([workerId, last]) => (last === undefined ? [] : [[workerId, last + 1]])));
+      },
+    };
+  };
+
+  async #call<T>(work: () => T): Promise<T> {
+    if (this.broken !== undefined) throw new HistoryError(this.broken, `it is ${this.broken}`);
+    const outcome = this.outcomes.shift();
+    if (outcome === 'hangs') await new Promise<void>((resolve) => this.#hanging.push(resolve));
+    else if (outcome === 'lost') {
+      work();
+      throw new HistoryError('away', 'the connection broke');
+    } else if (outcome !== undefined) throw new HistoryError(outcome, `it is ${outcome}`);
+    return work();
+  }
+
+  #begin({ bootId }: MasterRun): Begun {
+    let run = this.runs.get(bootId);
+    if (run === undefined) {
+      run = { run: this.runs.size + 1, lastBatch: 0 };
+      this.runs.set(bootId, run);
+    }
+    return { ...run, lastEventId: this.events.at(-1)?.id ?? 0, taskRuns: [] };
+  }
+
+  #write(batch: Batch): void {
+    const run = this.runs.get(batch.bootId);
+    if (run === undefined) throw new HistoryError('failed', 'a run that was not announced');
+    if (batch.number <= run.lastBatch) return;
+    if (this.refuses(batch)) throw new HistoryError('failed', 'it does not like it');
+    run.lastBatch = batch.number;
+    for (const { workerId, first, at, columns } of batch.samples) {
+      const stored = this.samples.get(workerId) ?? [];
+      this.samples.set(workerId, stored);
+      for (const [n, atMs] of at.entries()) {
+        stored.push({ run: run.run, number: first + n, at: atMs, cpu: columns.get('cpu_usage')?.[n] as number });
+      }
+    }
+    this.gaps.push(...batch.gaps);
+    this.events.push(...batch.events);
+  }
+}

@@ -1,0 +1,424 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { BatchBuilder } from '../../src/history/batch-builder.ts';
+import { type OpenDatabase, Recorder, type RecorderOptions } from '../../src/history/recorder.ts';
+import { Spool } from '../../src/history/spool.ts';
+import { EventLog } from '../../src/model/events.ts';
+import type { HistoryStatus } from '../../src/model/history-status.ts';
+import { SampleDrain } from '../../src/reading/sample-drain.ts';
+import { BoardReader } from '../../src/store/board.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { Fleet } from '../support/fleet.ts';
+import { repetitions } from '../support/repetitions.ts';
+import { MemoryDatabase, type Outcome } from './memory-database.ts';
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** One master: a fleet, its events, and one history thread after another. */
+class Master {
+  readonly clock: FakeClock;
+  readonly fleet: Fleet;
+  readonly events = new EventLog();
+  readonly statuses: HistoryStatus[] = [];
+  readonly losses: string[] = [];
+  readonly beats = new Map<string, number>();
+  readonly #database: MemoryDatabase;
+  readonly #folder: string;
+  readonly #spoolMaxBytes: number;
+  #bootId: string;
+  #lastBatch = 0;
+  recorder!: Recorder;
+  spool!: Spool;
+  builder!: BatchBuilder;
+
+  constructor(
+    database: MemoryDatabase,
+    { folder = newFolder(), spoolMaxBytes = 1024 ** 2, clock = new FakeClock(1e12) } = {},
+  ) {
+    this.#database = database;
+    this.#folder = folder;
+    this.#spoolMaxBytes = spoolMaxBytes;
+    this.clock = clock;
+    this.fleet = new Fleet(this.clock);
+    this.#bootId = new BoardReader(this.fleet.memory).bootId;
+  }
+
+  async startThread(options: Partial<RecorderOptions> = {}): Promise<void> {
+    this.#life.isAlive = false;
+    const life = { isAlive: true };
+    this.#life = life;
+    if (this.builder !== undefined) this.#lastBatch = this.builder.lastBatch + 1_000_000;
+    const drain = new SampleDrain(new BoardReader(this.fleet.memory));
+    for (const item of this.fleet.roster()) drain.apply(item);
+    this.fleet.onAnnounce = (items) => {
+      for (const item of items) drain.apply(item);
+    };
+    // The log of a new thread: what main still has.
+    const events = new EventLog();
+    for (const event of this.events.all()) events.add(event);
+    this.#threadEvents = events;
+    this.builder = new BatchBuilder({ bootId: this.#bootId, source: drain, events });
+    this.builder.skip({ lastBatch: this.#lastBatch });
+    this.spool = await Spool.open(this.#folder, this.#spoolMaxBytes);
+    const retention = { rawMs: 1, minuteMs: 1, hourMs: 1, maxBytes: undefined };
+    this.recorder = new Recorder({
+      run: { bootId: this.#bootId, startedMs: this.clock.wallMs() },
+      builder: this.builder,
+      source: drain,
+      open: () => whileAlive(life, this.#database.open),
+      spool: this.spool,
+      spoolMaxBytes: this.#spoolMaxBytes,
+      retention,
+      shown: { backend: 'sqlite', place: 'here', retention: { ...retention, maxBytes: null } },
+      clock: {
+        monotonicMs: () => this.clock.monotonicMs(),
+        wallMs: () => this.clock.wallMs(),
+        after: (ms, fn) => this.clock.after(ms, () => life.isAlive && fn()),
+        every: (ms, fn) => this.clock.every(ms, () => life.isAlive && fn()),
+      },
+      onStatus: (status) => this.statuses.push(status),
+      onLoss: (message) => this.losses.push(message),
+      onLastEventId: () => {},
+      ...options,
+    });
+    this.recorder.start();
+    await this.#settled();
+  }
+
+  #threadEvents = new EventLog();
+  /** Of the present thread: what a dead one would do or hear does not happen. */
+  #life = { isAlive: false };
+
+  event(): void {
+    const event = this.events.append({ type: 'stall' }, this.clock.wallMs());
+    this.#threadEvents.add(event);
+  }
+
+  beat(workerId: string, times = 1): void {
+    if (!this.beats.has(workerId)) this.fleet.register(workerId);
+    for (let n = 0; n < times; n++) {
+      const before = this.beats.get(workerId) ?? 0;
+      this.beats.set(workerId, before + 1);
+      this.fleet.beat(workerId, { cpuUsage: before });
+    }
+  }
+
+  /** Lets time pass, and everything be done that does not wait for the database. */
+  async pass(ms = 500): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 500) {
+      this.clock.advance(Math.min(500, ms - passed));
+      await this.#settled();
+    }
+  }
+
+  async #settled(): Promise<void> {
+    let isIdle = false;
+    void this.recorder.idle().then(() => {
+      isIdle = true;
+    });
+    while (!isIdle && !this.#database.isHanging) await new Promise(setImmediate);
+    await this.recorder.saved();
+  }
+
+  get status(): HistoryStatus {
+    return this.statuses.at(-1) as HistoryStatus;
+  }
+}
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pulselane-recorder-'));
+  folders.push(folder);
+  return join(folder, 'history-spool');
+}
+
+async function whileAlive(
+  life: { readonly isAlive: boolean },
+  open: () => Promise<OpenDatabase>,
+): Promise<OpenDatabase> {
+  const gate = async <T>(call: () => Promise<T>): Promise<T> => {
+    const never = new Promise<never>(() => {});
+    if (!life.isAlive) return never;
+    const result = await call();
+    return life.isAlive ? result : never;
+  };
+  const { writer, durable } = await gate(open);
+  return {
+    durable: (bootId) => gate(() => durable(bootId)),
+    writer: {
+      begin: (run) => gate(() => writer.begin(run)),
+      write: (batch) => gate(() => writer.write(batch)),
+      maintain: (nowMs, retention) => gate(() => writer.maintain(nowMs, retention)),
+      figures: () => gate(() => writer.figures()),
+      close: () => writer.close(),
+    },
+  };
+}
+
+const valuesOf = (database: MemoryDatabase, workerId: string) =>
+  (database.samples.get(workerId) ?? []).map(({ cpu }) => cpu);
+const counted = (n: number) => Array.from({ length: n }, (_, value) => value);
+
+test('samples and events are durable within a second, and reported so', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  for (let second = 0; second < 5; second++) {
+    master.beat('a', 2);
+    master.beat('b');
+    master.event();
+    await master.pass(1000);
+    expect(valuesOf(database, 'a')).toEqual(counted(2 * second + 2));
+    expect(valuesOf(database, 'b')).toEqual(counted(second + 1));
+    expect(database.events).toHaveLength(second + 1);
+  }
+  await master.pass(1000);
+  expect(master.status).toMatchObject({ state: 'ok', problem: null, samples: 15, lostEvents: 0 });
+  expect(master.clock.wallMs() - (master.status.durableUntilUnixMs as number)).toBeLessThanOrEqual(1000);
+});
+
+test('an idle master gives a sign of life every ten seconds, and writes nothing else', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  for (let n = 0; n < 61; n++) await master.pass(500);
+  expect(database.runs.values().next().value?.lastBatch).toBe(4);
+});
+
+test('a committed batch whose answer was lost is not written twice', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  master.beat('a', 2);
+  database.outcomes = ['lost'];
+  await master.pass(500);
+  expect(valuesOf(database, 'a')).toEqual([0, 1]);
+  master.beat('a');
+  for (let n = 0; n < 10; n++) await master.pass(500);
+  expect(valuesOf(database, 'a')).toEqual([0, 1, 2]);
+  expect(database.opened).toBe(2);
+});
+
+describe('while the database is away', () => {
+  test('the rings hold; before they run over, the spool does; everything arrives, in order, once it is back', async () => {
+    const database = new MemoryDatabase();
+    const master = new Master(database);
+    await master.startThread();
+    master.beat('a');
+    await master.pass();
+    database.broken = 'away';
+    for (let n = 1; n < 200; n++) {
+      master.beat('a');
+      master.event();
+      await master.pass(500);
+    }
+    expect(valuesOf(database, 'a')).toEqual([0]);
+    expect(master.status).toMatchObject({ state: 'degraded', problem: { code: 'away', detail: 'it is away' } });
+    expect(master.status.spool.batches).toBeGreaterThan(10);
+    database.broken = undefined;
+    for (let n = 0; n < 60; n++) await master.pass(500);
+    expect(valuesOf(database, 'a')).toEqual(counted(200));
+    expect(database.events.map(({ id }) => id)).toEqual(master.events.all().map(({ id }) => id));
+    expect(master.status).toMatchObject({ state: 'ok', spool: { batches: 0, bytes: 0 }, lost: { overwritten: 0 } });
+    expect(master.losses).toEqual([]);
+  });
+
+  test('what neither memory nor the spool can hold is lost, counted exactly per worker, and a gap in its place', async () => {
+    const database = new MemoryDatabase();
+    const master = new Master(database, { spoolMaxBytes: 2000 });
+    await master.startThread();
+    master.beat('a');
+    await master.pass();
+    database.broken = 'full';
+    for (let n = 1; n < 300; n++) {
+      master.beat('a');
+      await master.pass(500);
+    }
+    database.broken = undefined;
+    for (let n = 0; n < 60; n++) await master.pass(500);
+    const values = valuesOf(database, 'a');
+    const missing = 300 - values.length;
+    expect(missing).toBeGreaterThan(50);
+    expect(values).toEqual([...new Set(values)].sort((x, y) => x - y));
+    const gaps = database.gaps.filter(({ workerId, reason }) => workerId === 'a' && reason === 'samples_lost');
+    expect(gaps.reduce((sum, { lost }) => sum + lost, 0)).toBe(missing);
+    const { lost } = master.status;
+    expect(lost.spool_full + lost.overwritten).toBe(missing);
+    expect(lost.spool_full).toBeGreaterThan(0);
+    expect(master.losses).toEqual([expect.stringContaining('HISTORY_SPOOL_MAX is reached')]);
+    // The gap lies between the samples around it.
+    const samples = database.samples.get('a') ?? [];
+    for (const { fromMs, toMs } of gaps) {
+      expect(samples.filter(({ at }) => at > fromMs && at < toMs)).toEqual([]);
+    }
+  });
+
+  test('a stop puts into the spool what the database does not take, and the next master writes it before its own', async () => {
+    const database = new MemoryDatabase();
+    const folder = newFolder();
+    const first = new Master(database, { folder });
+    database.broken = 'away';
+    await first.startThread();
+    first.beat('a', 3);
+    first.event();
+    const stopping = first.recorder.stop();
+    for (let n = 0; n < 20; n++) await first.pass(500);
+    await stopping;
+
+    const second = new Master(database, { folder, clock: first.clock });
+    await second.startThread();
+    second.beat('a', 2);
+    database.broken = undefined;
+    for (let n = 0; n < 40; n++) await second.pass(500);
+    expect((database.samples.get('a') ?? []).map(({ run, cpu }) => [run, cpu])).toEqual([
+      [1, 0],
+      [1, 1],
+      [1, 2],
+      [2, 0],
+      [2, 1],
+    ]);
+    expect(database.events).toHaveLength(1);
+  });
+});
+
+test('a database that hangs is told as slow; memory that runs short goes to the spool meanwhile', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  database.outcomes = ['hangs'];
+  for (let n = 0; n < 40; n++) {
+    master.beat('a');
+    await master.pass(500);
+  }
+  expect(master.status).toMatchObject({ state: 'degraded', problem: { code: 'slow' } });
+  expect(master.status.spool.batches).toBeGreaterThan(0);
+  database.release();
+  for (let n = 0; n < 30; n++) await master.pass(500);
+  expect(valuesOf(database, 'a')).toEqual(counted(40).slice(40 - valuesOf(database, 'a').length));
+  expect(valuesOf(database, 'a').length + master.status.lost.overwritten).toBe(40);
+  expect(master.status.state).toBe('ok');
+});
+
+test('a fault is told once, and once when it is over, however often the database comes and goes', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  await master.pass(2000);
+  const states = () => master.statuses.map(({ state }) => state).filter((state, n, all) => state !== all[n - 1]);
+  for (let round = 0; round < 10; round++) {
+    master.beat('a');
+    database.broken = round % 2 === 0 ? 'away' : undefined;
+    await master.pass(1000);
+  }
+  database.broken = undefined;
+  for (let n = 0; n < 60; n++) await master.pass(500);
+  expect(states()).toEqual(['ok', 'degraded', 'ok']);
+});
+
+test('a database that is busy for a moment is no fault', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  master.beat('a');
+  database.outcomes = ['busy', 'busy'];
+  for (let n = 0; n < 10; n++) await master.pass(500);
+  expect(master.statuses.some(({ state }) => state === 'degraded')).toBe(false);
+  expect(valuesOf(database, 'a')).toEqual([0]);
+});
+
+test('a batch that the database refuses for ever becomes a gap, and what follows is written', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  database.refuses = ({ samples }) => samples.some(({ workerId }) => workerId === 'bad');
+  master.beat('bad', 2);
+  master.beat('a');
+  for (let n = 0; n < 200; n++) await master.pass(500);
+  expect(master.losses).toEqual([expect.stringContaining('its 3 samples are lost: it does not like it')]);
+  expect(master.status.lost.refused).toBe(3);
+  master.beat('a');
+  await master.pass(500);
+  expect(valuesOf(database, 'a')).toEqual([1]);
+  expect(
+    database.gaps.filter(({ reason }) => reason === 'samples_lost').map(({ workerId, lost }) => [workerId, lost]),
+  ).toEqual(
+    expect.arrayContaining([
+      ['bad', 2],
+      ['a', 1],
+    ]),
+  );
+});
+
+type Step =
+  | { readonly do: 'beat'; readonly worker: number; readonly times: number }
+  | { readonly do: 'event' }
+  | { readonly do: 'pass'; readonly ms: number }
+  | { readonly do: 'break'; readonly broken: 'away' | 'full' | 'busy' | undefined }
+  | { readonly do: 'fail'; readonly outcomes: readonly Outcome[] }
+  | { readonly do: 'release' }
+  | { readonly do: 'restart' };
+
+const steps = fc.array(
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({ do: fc.constant('beat'), worker: fc.nat(2), times: fc.integer({ min: 1, max: 3 }) }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('event') }) },
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.constantFrom(500, 1000, 3000, 20_000) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('break'), broken: fc.constantFrom('away', 'full', 'busy', undefined) }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant('fail'),
+        outcomes: fc.array(fc.constantFrom<Outcome>('lost', 'hangs', 'away', 'busy', 'failed'), { maxLength: 3 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('release') }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('restart') }) },
+  ) as fc.Arbitrary<Step>,
+  { maxLength: 60 },
+);
+
+test('whatever fails and whenever the thread dies, each sample is there once and in order, or counted as lost', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (all) => {
+      const database = new MemoryDatabase();
+      const master = new Master(database);
+      await master.startThread();
+      for (const step of all) {
+        if (step.do === 'beat') master.beat(`w${step.worker}`, step.times);
+        else if (step.do === 'event') master.event();
+        else if (step.do === 'pass') await master.pass(step.ms);
+        else if (step.do === 'break') database.broken = step.broken;
+        else if (step.do === 'fail') database.outcomes = [...step.outcomes];
+        else if (step.do === 'release') database.release();
+        else await master.startThread();
+      }
+      database.broken = undefined;
+      database.outcomes = [];
+      for (let n = 0; n < 80; n++) {
+        database.release();
+        await master.pass(1000);
+      }
+      expect(database.events.map(({ id }) => id)).toEqual(master.events.all().map(({ id }) => id));
+      for (const [workerId, beats] of master.beats) {
+        const stored = database.samples.get(workerId) ?? [];
+        const numbers = stored.map(({ number }) => number);
+        expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+        const values = stored.map(({ cpu }) => cpu);
+        expect(values).toEqual([...new Set(values)].sort((a, b) => a - b));
+        expect(values.at(-1)).toBe(beats - 1);
+      }
+    }),
+    { numRuns: repetitions(15, 500) },
+  );
+});
