@@ -10,7 +10,7 @@ import { type Logger, silentLogger } from '../lib/logging.ts';
 import { MAX_RECORD_BYTES } from '../model/heartbeat-limits.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import { allocateBoard, BoardWriter } from '../store/board.ts';
-import { ringCapacityFor } from '../store/slot-ring.ts';
+import { isMetricColumns, MOST_METRIC_COLUMNS } from '../store/slot-ring.ts';
 import { DeliveryWatch } from './delivery-watch.ts';
 import { FigurePublisher } from './figure-publisher.ts';
 import { Intake } from './intake.ts';
@@ -21,7 +21,7 @@ import { LoadWatch } from './lanes/load-watch.ts';
 import { readMachineFacts, readMemoryLimits } from './lanes/machine-facts.ts';
 import { MemoryRoom } from './lanes/memory-room.ts';
 import { Liveness } from './liveness/liveness.ts';
-import type { TelemetryManagerOptions } from './manager-options.ts';
+import type { SampleOptions, TelemetryManagerOptions } from './manager-options.ts';
 import { Members } from './persistence/members.ts';
 import { Pulse } from './pulse.ts';
 import { Refusals } from './refusals.ts';
@@ -31,6 +31,7 @@ import { UntoldRejections } from './untold-rejections.ts';
 import { UpdateWatcher } from './update-watcher.ts';
 import { Admission } from './workers/admission.ts';
 import { recordBudgetBytes } from './workers/record-memory.ts';
+import { ringBudgetBytes } from './workers/ring-memory.ts';
 import { Roster, type RosterEntry } from './workers/roster.ts';
 import { SlotKeeper } from './workers/slot-keeper.ts';
 import { WorkerLifecycle } from './workers/worker-lifecycle.ts';
@@ -63,6 +64,8 @@ export interface EngineParts {
 }
 
 const MIB = 1024 ** 2;
+/** Of the memory, if nothing else is set. */
+const RING_SHARE = 1 / 10;
 /** A day. Readers that are away for longer need a history on disk. */
 const MAX_SAMPLE_SPAN_MS = 24 * 3_600_000;
 
@@ -85,12 +88,21 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   const board = new BoardWriter(allocateBoard(maxWorkers, clock.monotonicMs()));
   board.stampBeat(clock.monotonicMs());
   const roster = new Roster(board);
-  const sampleSpanMs = sampleSpanMsOf(options);
+  const samples = samplesOf(options);
+  const memoryBytes = Math.min(...facts.memory.map(({ most }) => most));
   const slots = new SlotKeeper({
-    budgetBytes: options.recordMemoryBytes ?? recordBudgetBytes(Math.min(...facts.memory.map(({ most }) => most))),
+    budgetBytes: options.recordMemoryBytes ?? recordBudgetBytes(memoryBytes),
     maxRecordBytes: options.maxRecordBytes ?? MAX_RECORD_BYTES,
-    sampleSpanMs,
-    ringCapacity: ringCapacityFor(sampleSpanMs, options.heartbeatIntervalMs ?? 5000),
+    ringBudgetBytes: ringBudgetBytes(samples.memory ?? { share: RING_SHARE }, memoryBytes),
+    sampleSpanMs: samples.spanMs,
+    metricColumns: samples.metrics ?? 64,
+    intervalMs: options.heartbeatIntervalMs ?? 5000,
+    onRingsShort: (areShort, detail) => {
+      if (areShort) logger.warn(detail);
+      else logger.info(detail);
+      liveness.recordEvent({ type: areShort ? 'fault' : 'fault_over', detail });
+    },
+    intervalOf: ({ liveness: { intervalMs } }) => intervalMs,
     roster,
     clock,
   });
@@ -137,7 +149,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     },
     quarantineMs: options.laneQuarantineMs ?? 5 * 60_000,
     processor: processorUrl === undefined ? undefined : { url: processorUrl, offHeapBytes: offHeapMib * MIB },
-    allowance: slots.records.memory,
+    allowance: slots.allowance,
     publications: board.memory.publications,
     clock,
     logger,
@@ -193,11 +205,23 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     refusals,
     clock,
   });
-  const { records } = slots;
-  const publisher = new StatusPublisher({ lanePlan, lanes, members, records, refusals, roster, logger });
+  const { records, rings } = slots;
+  const publisher = new StatusPublisher({ lanePlan, lanes, members, records, rings, refusals, roster, logger });
   const figures = new FigurePublisher({ board, liveness, lanes });
   const loads = new LoadWatch({ board, roster, lanes, clock });
-  const pulse = new Pulse({ board, deliveries, liveness, loads, lanes, members, records, publisher, figures, clock });
+  const pulse = new Pulse({
+    board,
+    deliveries,
+    liveness,
+    loads,
+    lanes,
+    members,
+    records,
+    rings,
+    publisher,
+    figures,
+    clock,
+  });
   return {
     clock,
     logger,
@@ -225,10 +249,20 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
 }
 
 /** @throws PulselaneError `bad_setting` */
-function sampleSpanMsOf({ samples }: TelemetryManagerOptions): number {
-  const { spanMs } = samples ?? { spanMs: 0 };
-  if (spanMs >= 0 && spanMs <= MAX_SAMPLE_SPAN_MS) return spanMs;
-  throw new PulselaneError('bad_setting', `samples.spanMs is ${spanMs}, expected 0 to ${MAX_SAMPLE_SPAN_MS}`);
+function samplesOf({ samples = { spanMs: 0 } }: TelemetryManagerOptions): SampleOptions {
+  const { spanMs, memory, metrics = 0 } = samples;
+  const fail = (member: string, value: unknown, expected: string) => {
+    throw new PulselaneError('bad_setting', `samples.${member} is ${value}, expected ${expected}`);
+  };
+  if (!(spanMs >= 0 && spanMs <= MAX_SAMPLE_SPAN_MS)) fail('spanMs', spanMs, `0 to ${MAX_SAMPLE_SPAN_MS}`);
+  if (!isMetricColumns(metrics)) fail('metrics', metrics, `a whole number from 0 to ${MOST_METRIC_COLUMNS}`);
+  if (memory !== undefined) {
+    const [member, value] = 'bytes' in memory ? ['bytes', memory.bytes] : ['share', memory.share];
+    if (member === 'bytes' ? !(value > 0) : !(value > 0 && value <= 1)) {
+      fail(`memory.${member}`, value, member === 'bytes' ? 'a size above 0' : 'a share above 0, at most 1');
+    }
+  }
+  return samples;
 }
 
 /** @throws PulselaneError `bad_setting` if it is a URL with a scheme other than file: */

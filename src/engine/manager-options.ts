@@ -2,6 +2,17 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { LivenessSettings } from './liveness/liveness.ts';
 import type { AdmissionMode } from './persistence/members.ts';
+import type { MemoryAmount } from './workers/ring-memory.ts';
+
+/** Samples of heartbeats that are kept in memory. */
+export interface SampleOptions {
+  /** How long a reader may be away without losing samples: at most a day, and 32,768 samples per worker. 0: none are kept. */
+  readonly spanMs: number;
+  /** Memory budget for the samples of all workers: when it is reached, all are kept for less time. Default: a tenth of the memory. */
+  readonly memory?: MemoryAmount | undefined;
+  /** Maximum number of custom metrics and metrics of devices kept per worker, 0 to 256; default 64. */
+  readonly metrics?: number | undefined;
+}
 
 /** All members are optional; the defaults are those of the master's settings, except where noted. */
 export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
@@ -49,11 +60,8 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly maxRecordBytes?: number;
   /** Memory budget for records and queued heartbeats; undefined: derived from the machine's memory. */
   readonly recordMemoryBytes?: number | undefined;
-  /**
-   * Enables samples for reading threads of this package. `spanMs` is how long a reader may be away without losing
-   * samples, at most a day; at most 4096 samples per worker are kept. Undefined: no samples are kept.
-   */
-  readonly samples?: { readonly spanMs: number } | undefined;
+  /** Keeps samples in memory for reading threads of this package. Undefined: none are kept. */
+  readonly samples?: SampleOptions | undefined;
   /** Called when threads for lanes can no longer be started, and when they can again; not caused by a worker. */
   readonly onThreadsFailing?: (fails: boolean) => void;
   readonly clock?: Clock;

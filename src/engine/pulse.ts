@@ -15,6 +15,7 @@ import type { Liveness } from './liveness/liveness.ts';
 import type { Members } from './persistence/members.ts';
 import type { StatusPublisher } from './status-publisher.ts';
 import type { RecordMemory } from './workers/record-memory.ts';
+import type { RingMemory } from './workers/ring-memory.ts';
 
 export interface PulseOptions {
   readonly board: BoardWriter;
@@ -24,6 +25,7 @@ export interface PulseOptions {
   readonly lanes: LanePool;
   readonly members: Members;
   readonly records: RecordMemory;
+  readonly rings: RingMemory;
   readonly publisher: StatusPublisher;
   readonly figures: FigurePublisher;
   readonly clock: Clock;
@@ -61,7 +63,7 @@ export class Pulse {
   }
 
   #sweep(): void {
-    const { board, deliveries, liveness, loads, lanes, records, publisher, figures, clock } = this.#options;
+    const { board, deliveries, liveness, loads, lanes, records, rings, publisher, figures, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     const elapsedMs = nowMs - this.#sweptMs;
     board.stampBeat(nowMs);
@@ -72,6 +74,7 @@ export class Pulse {
     this.#measureRate(elapsedMs);
     this.#tellLate(nowMs);
     records.look(nowMs);
+    rings.look(board.rowsUsed);
     publisher.look(nowMs);
     figures.publish(nowMs, elapsedMs - SWEEP_EVERY_MS);
     this.#sweptMs = nowMs;

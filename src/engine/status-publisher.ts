@@ -1,5 +1,5 @@
 /**
- * Publishes frequently changing status to readers in other threads: pending workers, record memory, refusals (each at
+ * Publishes frequently changing status to readers in other threads: pending workers, memory, refusals (each at
  * most once a second, so that a flood of events does not become a flood of messages), and the limit of lanes.
  */
 import type { Logger } from '../lib/logging.ts';
@@ -8,6 +8,7 @@ import type { LanePool } from './lanes/lane-pool.ts';
 import type { Members } from './persistence/members.ts';
 import type { Refusals } from './refusals.ts';
 import type { RecordMemory } from './workers/record-memory.ts';
+import type { RingMemory } from './workers/ring-memory.ts';
 import type { Roster } from './workers/roster.ts';
 
 export interface StatusPublisherOptions {
@@ -15,6 +16,7 @@ export interface StatusPublisherOptions {
   readonly lanes: LanePool;
   readonly members: Members;
   readonly records: RecordMemory;
+  readonly rings: RingMemory;
   readonly refusals: Refusals;
   readonly roster: Roster;
   readonly logger: Logger;
@@ -37,14 +39,14 @@ export class StatusPublisher {
   begin(nowMs: number): void {
     const { roster, lanePlan } = this.#options;
     roster.publishLaneLimit(laneLimitOf(lanePlan, false));
-    this.#publishRecordMemory(nowMs);
+    this.#publishMemory(nowMs);
   }
 
   /** Called at each sweep. */
   look(nowMs: number): void {
     this.#publishLaneLimit();
     this.#publishPending(nowMs);
-    this.#publishRecordMemory(nowMs);
+    this.#publishMemory(nowMs);
     const refusals = this.#options.refusals.takeChanges(nowMs);
     if (refusals !== undefined) this.#options.roster.publishLimits(refusals);
   }
@@ -68,9 +70,11 @@ export class StatusPublisher {
     roster.publishPending(members.pending());
   }
 
-  #publishRecordMemory(nowMs: number): void {
-    const { records, roster } = this.#options;
-    const changes = records.takeChanges(nowMs);
-    if (changes !== undefined) roster.publishRecordMemory(changes);
+  #publishMemory(nowMs: number): void {
+    const { records, rings, roster } = this.#options;
+    const ofRecords = records.takeChanges(nowMs);
+    if (ofRecords !== undefined) roster.publishRecordMemory(ofRecords);
+    const ofRings = rings.takeChanges(nowMs);
+    if (ofRings !== undefined) roster.publishRingMemory(ofRings);
   }
 }

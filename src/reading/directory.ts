@@ -11,6 +11,7 @@ import type { PendingWorker } from '../model/pending.ts';
 import { type ReadinessFacts, STARTING } from '../model/readiness.ts';
 import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/record-json.ts';
 import { NO_RECORD_MEMORY, type RecordMemoryView } from '../model/record-memory.ts';
+import { NO_RING_MEMORY, type RingMemoryView } from '../model/ring-memory.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import type { WorkerFacts } from '../model/worker-facts.ts';
 import type { BoardReader } from '../store/board.ts';
@@ -65,6 +66,8 @@ export type Announcement =
   | { readonly type: 'history'; readonly status: HistoryStatus }
   /** The used memory for records; at most once a second. */
   | { readonly type: 'recordMemory'; readonly memory: RecordMemoryView }
+  /** The used memory for samples; at most once a second. */
+  | { readonly type: 'ringMemory'; readonly memory: RingMemoryView }
   /** Refusals since the start, by reason. */
   | { readonly type: 'limits'; readonly counts: Readonly<Record<string, number>> }
   /** What limits the number of dedicated lanes. */
@@ -137,6 +140,7 @@ export class Directory {
   #readiness = STARTING;
   #history: HistoryStatus | undefined;
   #recordMemory = NO_RECORD_MEMORY;
+  #ringMemory = NO_RING_MEMORY;
   #refusals: Readonly<Record<string, number>> = {};
   #laneLimit: LaneLimit | undefined;
   readonly #entries = new Map<string, WorkerEntry>();
@@ -202,6 +206,9 @@ export class Directory {
       case 'recordMemory':
         this.#recordMemory = announcement.memory;
         return;
+      case 'ringMemory':
+        this.#ringMemory = announcement.memory;
+        return;
       case 'limits':
         this.#refusals = announcement.counts;
         return;
@@ -236,6 +243,11 @@ export class Directory {
   /** The used memory for records; at most a second old. */
   get recordMemory(): RecordMemoryView {
     return this.#recordMemory;
+  }
+
+  /** The used memory for samples; at most a second old. */
+  get ringMemory(): RingMemoryView {
+    return this.#ringMemory;
   }
 
   /** Refusals since the start, by reason; at most a second old. */

@@ -203,6 +203,8 @@ export const SlotWord = {
   rejected: 35,
   /** Values of such metrics without a column, counted while samples are kept. */
   metricsLeftOut: 36,
+  /** Number of columns that its metrics need, at most HISTORY_METRICS; larger than `metricColumns` while there is no memory for them. */
+  columnsWanted: 37,
 } as const;
 export const SLOT_CONTROL_BYTES = 256;
 
@@ -332,6 +334,12 @@ export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns }: SlotS
 
 export function slotBytes(size: SlotSize): number {
   return slotOffsets(size).totalBytes;
+}
+
+/** The part of a slot that its samples take. */
+export function ringBytes({ ringCapacity, metricColumns }: Pick<SlotSize, 'ringCapacity' | 'metricColumns'>): number {
+  const sampleBytes = NUMBER_BYTES + (RING_USAGES.length + 3) * WORD_BYTES + metricColumns * NUMBER_BYTES;
+  return ringCapacity * sampleBytes + metricColumns * METRIC_KEY_BYTES;
 }
 
 /** Room for four tasks and a few metrics; larger records make the slot grow. */

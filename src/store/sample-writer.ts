@@ -24,14 +24,14 @@ import {
   RecordNumber,
   RING_TASK_BITS,
   RING_USAGES,
+  ringBytes,
   type SlotSize,
   SlotWord,
-  slotBytes,
   WORD_BYTES,
 } from './layout.ts';
 import type { RecordAllowance } from './record-allowance.ts';
 import { metricKeysIn, type RingViews, type SlotViews } from './slot-memory.ts';
-import { MOST_METRIC_COLUMNS, metricColumnsFor, ringAfter } from './slot-ring.ts';
+import { metricColumnsFor, ringAfter, shortenedRing } from './slot-ring.ts';
 
 /** The part of a heartbeat that is different for each worker. */
 export interface Measured {
@@ -68,20 +68,21 @@ export class SampleWriter {
 
   /** The ring size needed for the current sample; unchanged if there is no memory for a larger one. */
   sizeFor(nowMs: number, measured: Measured, allowance: RecordAllowance): RingSize {
-    const { size } = this.#slot;
-    const { sampleSpanMs } = allowance;
-    const ringCapacity = sampleSpanMs === 0 ? size.ringCapacity : this.#ringCapacityFor(nowMs, sampleSpanMs);
+    const { control, size } = this.#slot;
+    const ringCapacity = allowance.sampleSpanMs === 0 ? size.ringCapacity : this.#ringCapacityFor(nowMs, allowance);
     if (ringCapacity === 0) return size;
-    const metricColumns = this.#metricColumnsFor(measured);
+    const metricColumns = this.#metricColumnsFor(measured, allowance.metricColumns);
+    if (Atomics.load(control, SlotWord.columnsWanted) !== metricColumns) {
+      Atomics.store(control, SlotWord.columnsWanted, metricColumns);
+    }
     if (ringCapacity === size.ringCapacity && metricColumns === size.metricColumns) return size;
-    // As much as a larger record could take.
-    const mostBytes = slotBytes(size) + 2 * allowance.maxCapacityBytes;
+    const mostBytes = ringBytes(size) + allowance.ringRoomBytes;
     const wanted = [
       { ringCapacity, metricColumns },
-      { ...size, metricColumns },
-      { ...size, ringCapacity },
+      { ringCapacity: size.ringCapacity, metricColumns },
+      { ringCapacity, metricColumns: size.metricColumns },
     ];
-    return wanted.find((ring) => slotBytes({ ...size, ...ring }) <= mostBytes) ?? size;
+    return wanted.find((ring) => ringBytes(ring) <= mostBytes) ?? size;
   }
 
   /** Moves to another memory, with as many of the newest samples as fit. */
@@ -143,31 +144,33 @@ export class SampleWriter {
     ring.tasks[index] = tasks | ((numbers[record + RecordNumber.sampleFlags] as number) << RING_TASK_BITS);
   }
 
-  #ringCapacityFor(nowMs: number, spanMs: number): number {
+  #ringCapacityFor(nowMs: number, { sampleSpanMs: spanMs, areRingsShort }: RecordAllowance): number {
     const { control, size } = this.#slot;
     const { ringCapacity: capacity } = size;
     if (capacity === 0) return ringAfter({ capacity, isFull: false, heldMs: 0 }, spanMs);
     const held = heldIn(this.#slot);
     const isFull = held >= capacity - 1;
-    if (!isFull) return capacity;
+    if (held === 0 || (!isFull && !areRingsShort)) return capacity;
     const oldest = (Atomics.load(control, SlotWord.applied) - held) & (capacity - 1);
     const heldMs = (Math.floor(nowMs) - (this.#slot.ring.monotonic[oldest] as number)) >>> 0;
-    return ringAfter({ capacity, isFull, heldMs }, spanMs);
+    const shortened = areRingsShort ? shortenedRing(capacity, heldMs / held, spanMs) : capacity;
+    return shortened < capacity ? shortened : ringAfter({ capacity, isFull, heldMs }, spanMs);
   }
 
-  #metricColumnsFor(measured: Measured): number {
+  /** @param most HISTORY_METRICS */
+  #metricColumnsFor(measured: Measured, most: number): number {
     const { control, size } = this.#slot;
     const { metricColumns: columns, ringCapacity } = size;
     const values = measured.metrics.size + this.#devicesOf(measured).size;
     if (values <= this.#known(measured)) return columns;
-    const unknown = this.#unknown(measured);
+    const unknown = this.#unknown(measured, most);
     if (this.#keys.length + unknown <= columns) return columns;
-    if (columns < MOST_METRIC_COLUMNS) return metricColumnsFor(this.#keys.length + unknown);
+    if (columns < most) return metricColumnsFor(this.#keys.length + unknown, most);
     const applied = Atomics.load(control, SlotWord.applied);
     this.#lookAgainAt ??= applied;
     if (((applied - this.#lookAgainAt) | 0) < 0) return columns;
     this.#lookAgainAt = (applied + ringCapacity) | 0;
-    return metricColumnsFor(this.#liveColumns().length + unknown);
+    return metricColumnsFor(this.#liveColumns().length + unknown, most);
   }
 
   #devicesOf({ gpus }: Measured): ReadonlyMap<DeviceMetric, number> {
@@ -183,14 +186,14 @@ export class SampleWriter {
     return knownIn(this.#custom, measured.metrics) + knownIn(this.#ofDevices, this.#devicesOf(measured));
   }
 
-  /** How many could get one, counted up to the maximum. */
-  #unknown(measured: Measured): number {
+  /** How many could get one, counted up to `most`. */
+  #unknown(measured: Measured, most: number): number {
     let unknown = 0;
     for (const name of measured.metrics.keys()) {
-      if (!this.#custom.has(name) && isShort(name) && ++unknown === MOST_METRIC_COLUMNS) return unknown;
+      if (!this.#custom.has(name) && isShort(name) && ++unknown >= most) return unknown;
     }
     for (const metric of this.#devicesOf(measured).keys()) {
-      if (!this.#ofDevices.has(metric) && ++unknown === MOST_METRIC_COLUMNS) return unknown;
+      if (!this.#ofDevices.has(metric) && ++unknown >= most) return unknown;
     }
     return unknown;
   }

@@ -22,7 +22,7 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
   for (const word of [SlotWord.finished, SlotWord.taken, SlotWord.applied, SlotWord.rejected]) {
     Atomics.store(copy.control, word, Atomics.load(old.control, word));
   }
-  for (const word of [SlotWord.ringFrom, SlotWord.metricKeys, SlotWord.metricsLeftOut]) {
+  for (const word of [SlotWord.ringFrom, SlotWord.metricKeys, SlotWord.metricsLeftOut, SlotWord.columnsWanted]) {
     Atomics.store(copy.control, word, Atomics.load(old.control, word));
   }
   const { offsets } = old;

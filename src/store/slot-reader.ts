@@ -5,7 +5,15 @@
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
-import { NOTE_TEXT_BYTES, NoteNumber, RecordNumber, RING_TASK_BITS, SlotWord } from './layout.ts';
+import {
+  NOTE_TEXT_BYTES,
+  NoteNumber,
+  RecordNumber,
+  RING_TASK_BITS,
+  type SlotSize,
+  SlotWord,
+  WORD_BYTES,
+} from './layout.ts';
 import type { SampleColumns } from './sample-columns.ts';
 import { shortestDecimal } from './shortest-decimal.ts';
 import { metricKeysIn, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
@@ -41,6 +49,9 @@ export class SlotGone extends Error {
   }
 }
 
+/** A pace is known after so many samples. */
+const LEAST_SAMPLES_OF_A_PERIOD = 8;
+
 /** `]` */
 const CLOSING_BRACKET = 0x5d;
 
@@ -63,6 +74,10 @@ export class SlotReader {
   /** Identifies the worker among those that use the memory one after another. */
   get tenancy(): number {
     return this.#tenancy;
+  }
+
+  get size(): SlotSize {
+    return this.#slot.size;
   }
 
   /** Capacity for JSON of a record, in bytes. */
@@ -268,6 +283,25 @@ export class SlotReader {
     const applied = Atomics.load(control, SlotWord.applied);
     const held = (applied - Atomics.load(control, SlotWord.ringFrom)) >>> 0;
     return (applied - Math.min(held, this.sampleCapacity)) >>> 0;
+  }
+
+  /** Number of columns that the metrics of its worker need. */
+  get columnsWanted(): number {
+    return Atomics.load(this.#slot.control, SlotWord.columnsWanted);
+  }
+
+  /**
+   * Mean time between two samples in the ring, in ms; undefined: there are too few to tell. For the main thread, which knows that the
+   * memory is the worker's; a sample that is overwritten meanwhile makes no difference worth noticing.
+   */
+  get samplePeriodMs(): number | undefined {
+    const { control, offsets, size } = this.#slot;
+    const applied = Atomics.load(control, SlotWord.applied);
+    const held = Math.min((applied - Atomics.load(control, SlotWord.ringFrom)) >>> 0, this.sampleCapacity);
+    if (held < LEAST_SAMPLES_OF_A_PERIOD) return undefined;
+    const receivedMs = (number: number) =>
+      control[offsets.ringMonotonic / WORD_BYTES + (number & (size.ringCapacity - 1))] as number;
+    return ((receivedMs(applied - 1) - receivedMs(applied - held)) >>> 0) / (held - 1);
   }
 
   /** The number of its next sample. */

@@ -1,25 +1,35 @@
 /**
- * The capacity of a worker's sample ring: pure functions. The ring is off until a reader of samples exists and says how
- * long it may be away (`sampleSpanMs`). From then on each ring holds the samples of that time, at its worker's pace.
+ * The capacity of a worker's sample ring: pure functions. Rings are off unless a span of time is wanted (RING_TIME). Then each
+ * holds the samples of that time, at its worker's pace.
  *
  *     off ──► LEAST ──► doubled:   it is full, and holds less than the span
  *                   ◄── quartered: it is full, and holds more than SHRINK_AT times the span
+ *                   ◄── halved:    rings are short of memory, and half of it holds KEEP_AT times the span
  *
  * A burst doubles it at most once or twice; a worker with a changing pace keeps the larger ring. At MOST, or without
  * memory for a larger ring, the oldest samples are lost, which readers count.
  *
- * Each custom metric has a column. If the columns do not suffice, their number is doubled; at the maximum, when half of
- * them have no value left in the ring, those are freed.
+ * Each metric that not every worker has gets a column. If the columns do not suffice, their number is doubled; at the maximum
+ * (HISTORY_METRICS), when half of them have no value left in the ring, those are freed.
  *
- * All sizes are powers of two: sample numbers wrap at 2^32, and the place in the ring must not jump there.
+ * All capacities are powers of two: sample numbers wrap at 2^32, and the place in the ring must not jump there.
  */
 
 export const LEAST_RING_SAMPLES = 16;
-/** 34 minutes at two samples per second; 148 kB. */
-export const MOST_RING_SAMPLES = 4096;
+/** An hour at nine samples per second, a day at one in 2.6 s; 1.2 MB. */
+export const MOST_RING_SAMPLES = 32_768;
 const SHRINK_AT = 8;
+/** More than 1: a ring that was halved must not grow at once because its worker's pace varies. */
+const KEEP_AT = 1.25;
+/** The first ring of a worker holds so much: workers that live shortly cost little, and grow-ups few moves to larger rings. */
+const FIRST_SPAN_MS = 5 * 60_000;
 
-/** The ring of a new worker with this interval; 0 if there is no reader of samples. */
+/** The first ring of a new worker. @param spanMs 0: rings are off */
+export function firstRingCapacity(spanMs: number, intervalMs: number): number {
+  return ringCapacityFor(Math.min(spanMs, FIRST_SPAN_MS), intervalMs);
+}
+
+/** The ring that holds the span at this interval. @param spanMs 0: rings are off */
 export function ringCapacityFor(spanMs: number, intervalMs: number): number {
   if (spanMs <= 0) return 0;
   // Both ends of the span, and the sample being written.
@@ -27,18 +37,21 @@ export function ringCapacityFor(spanMs: number, intervalMs: number): number {
   return Math.max(LEAST_RING_SAMPLES, Math.min(MOST_RING_SAMPLES, 2 ** Math.ceil(Math.log2(samples))));
 }
 
-/** Maximum number of custom metrics per worker with a column; values of others are left out and counted. */
-export const MOST_METRIC_COLUMNS = 64;
+/** Maximum of HISTORY_METRICS: with as many columns, the largest ring takes 68 MB, which even the smallest lane may allocate. */
+export const MOST_METRIC_COLUMNS = 256;
 const LEAST_METRIC_COLUMNS = 4;
 
-/** Number of columns for so many metrics: a power of two, so that metrics that come one by one cause few new slots. */
-export function metricColumnsFor(metrics: number): number {
+/**
+ * Number of columns for so many metrics: a power of two, so that metrics that come one by one cause few new slots, or the maximum.
+ * @param most maximum of a worker (HISTORY_METRICS); values of others are left out and counted
+ */
+export function metricColumnsFor(metrics: number, most: number): number {
   if (metrics === 0) return 0;
-  return Math.max(LEAST_METRIC_COLUMNS, Math.min(MOST_METRIC_COLUMNS, 2 ** Math.ceil(Math.log2(metrics))));
+  return Math.min(most, Math.max(LEAST_METRIC_COLUMNS, 2 ** Math.ceil(Math.log2(metrics))));
 }
 
 export function isMetricColumns(columns: number): boolean {
-  return columns === 0 || columns === metricColumnsFor(columns);
+  return Number.isInteger(columns) && columns >= 0 && columns <= MOST_METRIC_COLUMNS;
 }
 
 export function isRingCapacity(capacity: number): boolean {
@@ -53,11 +66,33 @@ export interface RingFacts {
   readonly heldMs: number;
 }
 
-/** The capacity from now on. @param spanMs 0: there is no reader of samples, and an existing ring stays */
+/** The capacity from now on. @param spanMs 0: rings are off, and an existing one stays */
 export function ringAfter({ capacity, isFull, heldMs }: RingFacts, spanMs: number): number {
   if (spanMs <= 0) return capacity;
   if (capacity === 0) return LEAST_RING_SAMPLES;
   if (!isFull) return capacity;
   if (heldMs < spanMs) return Math.min(2 * capacity, MOST_RING_SAMPLES);
   return heldMs > SHRINK_AT * spanMs ? Math.max(LEAST_RING_SAMPLES, capacity / 4) : capacity;
+}
+
+/** The capacity while rings are short of memory. @param periodMs mean time between two samples */
+export function shortenedRing(capacity: number, periodMs: number, spanMs: number): number {
+  let shortened = capacity;
+  while (shortened > LEAST_RING_SAMPLES && (shortened / 2 - 1) * periodMs >= KEEP_AT * spanMs) shortened /= 2;
+  return shortened;
+}
+
+/**
+ * The capacity at which a ring ends up if its worker keeps its pace.
+ * @param areShort whether rings are short of memory
+ */
+export function settledRing(capacity: number, periodMs: number, spanMs: number, areShort: boolean): number {
+  let settled = Math.max(capacity, LEAST_RING_SAMPLES);
+  while (settled < MOST_RING_SAMPLES && (settled - 1) * periodMs < spanMs) settled *= 2;
+  if (areShort) return shortenedRing(settled, periodMs, spanMs);
+  for (;;) {
+    const next = ringAfter({ capacity: settled, isFull: true, heldMs: (settled - 1) * periodMs }, spanMs);
+    if (next >= settled) return settled;
+    settled = next;
+  }
 }

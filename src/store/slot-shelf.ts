@@ -40,7 +40,7 @@ import { type SlotMemory, viewSlot } from './slot-memory.ts';
 export const COOL_MS = 250;
 /** … while samples are kept: a reader that drains once a second has several chances to get the last ones. */
 export const SAMPLES_COOL_MS = 5000;
-/** 16 MB without rings. Further slots are left to garbage collection. */
+/** 27 MB with rings of 64 samples. Further slots are left to garbage collection. */
 const MAX_KEPT = 4096;
 
 /** Counters of one worker. */
@@ -52,6 +52,7 @@ const COUNTS = [
   SlotWord.ringFrom,
   SlotWord.metricKeys,
   SlotWord.metricsLeftOut,
+  SlotWord.columnsWanted,
 ];
 
 interface Kept {

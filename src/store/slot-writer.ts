@@ -351,6 +351,7 @@ function resized(old: SlotViews, size: SlotSize): SlotViews {
     SlotWord.applied,
     SlotWord.rejected,
     SlotWord.metricsLeftOut,
+    SlotWord.columnsWanted,
   ]) {
     Atomics.store(slot.control, word, Atomics.load(old.control, word));
   }

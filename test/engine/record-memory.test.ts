@@ -18,7 +18,7 @@ import {
 } from '../../src/engine/workers/record-memory.ts';
 import type { PulselaneError } from '../../src/lib/errors.ts';
 import { LEAST_JSON_CAPACITY, slotBytes } from '../../src/store/layout.ts';
-import { AllowanceReader } from '../../src/store/record-allowance.ts';
+import { AllowanceReader, newAllowance } from '../../src/store/record-allowance.ts';
 import { eventually } from '../support/eventually.ts';
 
 const MIB = 1024 ** 2;
@@ -69,6 +69,13 @@ test('heartbeats in mailboxes are counted until they are processed, replaced, or
   );
 });
 
+/** A slot of the least size with so much more room for its record. */
+const withRoom = (bytes: number) => ({
+  jsonCapacity: LEAST_JSON_CAPACITY + bytes / 2,
+  ringCapacity: 4,
+  metricColumns: 0,
+});
+
 test('the budget is an eighth of the memory, within limits', () => {
   expect(recordBudgetBytes(256 * MIB)).toBe(64 * MIB);
   expect(recordBudgetBytes(2048 * MIB)).toBe(256 * MIB);
@@ -80,20 +87,19 @@ test('released memory counts until threads have collected it, which they are tol
   const options = {
     budgetBytes: 80 * MIB,
     maxRecordBytes: 8 * MIB,
-    sampleSpanMs: 0,
-    ringCapacity: 4,
+    allowance: newAllowance(0),
     onCollect: () => collected++,
   };
   const memory = new RecordMemory(options);
-  const allowance = new AllowanceReader(memory.memory);
-  const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4, metricColumns: 0 });
+  const allowance = new AllowanceReader(options.allowance);
+  const least = withRoom(0);
   memory.added(least);
   expect(memory.view).toMatchObject({ slotBytes: 0, letGoBytes: 0, largestRecordBytes: 8 * MIB });
   expect([allowance.maxRecordBytes, allowance.isShort]).toEqual([8 * MIB, false]);
-  memory.replaced(least, least + 20 * MIB);
+  memory.replaced(least, withRoom(20 * MIB));
   expect(memory.slotBytes).toBe(20 * MIB);
   expect([allowance.maxCapacityBytes, allowance.isShort]).toEqual([(60 * MIB) / 8, true]);
-  memory.replaced(least + 20 * MIB, least);
+  memory.replaced(withRoom(20 * MIB), least);
   expect(memory.view).toMatchObject({ slotBytes: 0, letGoBytes: 20 * MIB });
   memory.look(1000);
   expect(collected).toBe(1);
@@ -102,20 +108,20 @@ test('released memory counts until threads have collected it, which they are tol
   memory.look(3000);
   expect(memory.letGoBytes).toBe(0);
   // Not again at once, however much it is; and not for little.
-  memory.added(least + 40 * MIB);
-  memory.letGo(least + 40 * MIB);
+  memory.added(withRoom(40 * MIB));
+  memory.letGo(withRoom(40 * MIB));
   memory.look(5999);
   expect(collected).toBe(1);
   memory.look(6000);
   expect(collected).toBe(2);
   memory.look(13_000);
-  memory.added(least + MIB);
-  memory.letGo(least + MIB);
+  memory.added(withRoom(MIB));
+  memory.letGo(withRoom(MIB));
   memory.look(30_000);
   expect(collected).toBe(2);
   expect(memory.letGoBytes).toBe(MIB);
   // The least room is no part of the budget, but garbage all the same.
-  for (let worker = 0; worker * least < 10 * MIB; worker++) {
+  for (let worker = 0; worker * slotBytes(least) < 10 * MIB; worker++) {
     memory.added(least);
     memory.letGo(least);
   }
@@ -129,15 +135,14 @@ test('collecting takes little of main’s time, however large its heap, and is r
   const options = {
     budgetBytes: 80 * MIB,
     maxRecordBytes: 8 * MIB,
-    sampleSpanMs: 0,
-    ringCapacity: 4,
+    allowance: newAllowance(0),
     onCollect: () => collected++,
   };
   const memory = new RecordMemory(options);
-  const least = slotBytes({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4, metricColumns: 0 });
+  const least = withRoom(0);
   const growsAndShrinks = (of = noGarbage()) => {
-    memory.replaced(least, least + 11 * MIB, of);
-    memory.replaced(least + 11 * MIB, least, of);
+    memory.replaced(least, withRoom(11 * MIB), of);
+    memory.replaced(withRoom(11 * MIB), least, of);
   };
   const dueMs = (fromMs: number) => {
     const before = collected;
@@ -172,25 +177,25 @@ test('a slot kept for reuse is subtracted from the garbage once', () => {
   const options = {
     budgetBytes: 8 * MIB,
     maxRecordBytes: MIB,
-    sampleSpanMs: 0,
-    ringCapacity: 4,
+    allowance: newAllowance(0),
     onCollect: () => collected++,
   };
   const memory = new RecordMemory(options);
   const gone = noGarbage();
-  const goes = (of = noGarbage()) => memory.letGo(512 * 1024, of);
+  const half = withRoom(512 * 1024);
+  const goes = (of = noGarbage()) => memory.letGo(half, of);
   goes(gone);
   goes();
   memory.look(1000);
   expect(collected).toBe(1);
   // Threads have been told: what has gathered since is not less for it.
   goes();
-  memory.kept(512 * 1024, gone);
+  memory.kept(half, gone);
   goes();
   memory.look(10_000);
   expect(collected).toBe(2);
   goes(gone);
-  memory.kept(512 * 1024, gone);
+  memory.kept(half, gone);
   goes();
   memory.look(20_000);
   expect(collected).toBe(2);

@@ -134,7 +134,7 @@ test('a heartbeat with 10,000 running tasks is kept whole, in a slot that grew',
 });
 
 test('a record that exceeds a limit is rejected with the reason, and the last good one stays', () => {
-  const allowance = { maxRecordBytes: 20_000, maxCapacityBytes: 10_000, isShort: true, sampleSpanMs: 0 };
+  const allowance = { ...UNLIMITED, maxRecordBytes: 20_000, maxCapacityBytes: 10_000, isShort: true };
   const lane = laneFor('w', allowance);
   const tasks = (count: number) =>
     Array.from({ length: count }, (_, i) => create(RunningTaskSchema, { taskId: `task-${i}`, status: 'running' }));

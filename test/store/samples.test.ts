@@ -10,10 +10,11 @@ import { successorProblem } from '../../src/store/slot-memory.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import {
   LEAST_RING_SAMPLES,
-  MOST_METRIC_COLUMNS,
   MOST_RING_SAMPLES,
   ringAfter,
   ringCapacityFor,
+  settledRing,
+  shortenedRing,
 } from '../../src/store/slot-ring.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { samplesOf } from '../support/samples-of.ts';
@@ -231,6 +232,15 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('copy' as const) }) },
   {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('allow' as const),
+      areRingsShort: fc.boolean(),
+      spanMs: fc.constantFrom(100, 1000, 60_000),
+      ringRoomBytes: fc.constantFrom(0, 2000, Number.POSITIVE_INFINITY),
+    }),
+  },
+  {
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant('metrics' as const),
@@ -257,7 +267,11 @@ test('each sample is copied once, in order, or counted as lost, whatever worker,
         else if (next.do === 'die') drained.beat(10, next);
         else if (next.do === 'metrics') for (const beat of next.beats) drained.beat(10, beat);
         else if (next.do === 'copy') drained.copy();
-        else drained.drain(next.meanwhile, next.isUnderWay);
+        else if (next.do === 'allow') {
+          const { areRingsShort, ringRoomBytes } = next;
+          const sampleSpanMs = spanMs === 0 ? 0 : next.spanMs;
+          Object.assign(drained.allowance, { areRingsShort, ringRoomBytes, sampleSpanMs });
+        } else drained.drain(next.meanwhile, next.isUnderWay);
       }
       drained.drain();
       expect(drained.copied + drained.lost).toBe(drained.applied.length);
@@ -303,13 +317,41 @@ test('while memory is short the ring does not grow, and lost samples are counted
   const drained = new Drained(60_000);
   drained.beat(10);
   const { memory } = drained.reader;
-  Object.assign(drained.allowance, { maxCapacityBytes: 0 });
+  Object.assign(drained.allowance, { ringRoomBytes: 0 });
   const metrics = new Map(Array.from({ length: 60 }, (_, n) => [`m${n}`, n]));
   for (let n = 0; n < 500; n++) drained.beat(10, { metrics });
   expect(drained.reader.memory.byteLength).toBe(memory.byteLength);
   drained.drain();
   expect(drained.copied + drained.lost).toBe(501);
   expect(drained.lost).toBe(501 - (LEAST_RING_SAMPLES - 1));
+});
+
+test('while rings are short of memory, each shrinks to what the span needs, though it is not full, and keeps the newest', () => {
+  const drained = new Drained(3_600_000);
+  for (let n = 0; n < 300; n++) drained.beat(5000);
+  const bytes = drained.reader.memory.byteLength;
+  Object.assign(drained.allowance, { areRingsShort: true, sampleSpanMs: 300_000 });
+  drained.beat(5000);
+  expect(drained.reader.memory.byteLength).toBeLessThan(bytes / 2);
+  drained.drain();
+  expect(drained.copied).toBe(127);
+  expect(drained.copied + drained.lost).toBe(301);
+});
+
+test('columns for which there is no memory are asked for, and come when there is', () => {
+  const drained = new Drained(60_000);
+  drained.beat(5000);
+  Object.assign(drained.allowance, { ringRoomBytes: 0 });
+  const metrics = new Map([['a', 1]]);
+  drained.beat(5000, { metrics });
+  expect([drained.reader.size.metricColumns, drained.reader.columnsWanted, drained.reader.metricsLeftOut]).toEqual([
+    0, 4, 1,
+  ]);
+  Object.assign(drained.allowance, { ringRoomBytes: 10_000 });
+  drained.beat(5000, { metrics });
+  expect([drained.reader.size.metricColumns, drained.reader.columnsWanted, drained.reader.metricsLeftOut]).toEqual([
+    4, 4, 1,
+  ]);
 });
 
 test('the place of a sample being written is never read', () => {
@@ -399,7 +441,7 @@ describe('custom metrics', () => {
 
   test('beyond the maximum are left out and counted, and get a column when others are freed', () => {
     const drained = new Drained(1000);
-    for (let beat = 0; beat < 20; beat++) drained.beat(100, { metrics: named(0, MOST_METRIC_COLUMNS + 3) });
+    for (let beat = 0; beat < 20; beat++) drained.beat(100, { metrics: named(0, UNLIMITED.metricColumns + 3) });
     expect(drained.reader.metricsLeftOut).toBe(20 * 3);
     const before = drained.reader.memory.byteLength;
     // As many again, of other names: until the ring holds nothing of the first ones.
@@ -438,6 +480,30 @@ describe('the size of a ring', () => {
           if (capacity > LEAST_RING_SAMPLES && capacity < MOST_RING_SAMPLES) {
             expect(ringAfter({ capacity, isFull: true, heldMs }, spanMs)).toBe(capacity);
           }
+        },
+      ),
+    );
+  });
+
+  test('settles where main expects it, and once shortened it does not grow again at that pace', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 4, max: 15 }),
+        fc.integer({ min: 1, max: 3_600_000 }),
+        fc.integer({ min: 10_000, max: 86_400_000 }),
+        fc.boolean(),
+        (log2, periodMs, spanMs, areShort) => {
+          const capacity = 2 ** log2;
+          const settled = settledRing(capacity, periodMs, spanMs, areShort);
+          expect(settledRing(settled, periodMs, spanMs, areShort)).toBe(settled);
+          const heldMs = (settled - 1) * periodMs;
+          const next = ringAfter({ capacity: settled, isFull: true, heldMs }, spanMs);
+          expect(next).toBe(areShort && next < settled ? next : settled);
+          if (!areShort) return;
+          // It still holds the span, if it may be so large, and half of it would hold little more.
+          expect(shortenedRing(settled, periodMs, spanMs)).toBe(settled);
+          if (settled < MOST_RING_SAMPLES) expect(heldMs).toBeGreaterThanOrEqual(spanMs);
+          if (settled > LEAST_RING_SAMPLES) expect((settled / 2 - 1) * periodMs).toBeLessThan(1.25 * spanMs);
         },
       ),
     );

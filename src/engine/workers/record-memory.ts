@@ -2,7 +2,8 @@
  * The memory for records and queued heartbeats: how much is used, how much may still be used, and when threads must
  * collect released memory. There is one budget for all workers, RECORD_MEMORY.
  *
- * The minimum size of a slot is not counted: each worker has it, and MAX_WORKERS limits it. Counted are:
+ * The minimum size of a slot is not counted: each worker has it, and MAX_WORKERS limits it. Neither are rings of samples, which have a
+ * budget of their own (ring-memory.ts). Counted are:
  *
  *     slots       their size beyond the minimum
  *     heartbeats  queued ones, each WEIGHT times: its bytes, their copy for the lane, and the two copies of the record that
@@ -18,13 +19,8 @@
  * memory and may be a moment behind: WEIGHT reserves what they use meanwhile.
  */
 import type { RecordMemoryView } from '../../model/record-memory.ts';
-import { jsonCapacityFor, LEAST_JSON_CAPACITY, slotBytes } from '../../store/layout.ts';
-import {
-  type AllowanceMemory,
-  AllowanceWriter,
-  newAllowance,
-  type RecordLimits,
-} from '../../store/record-allowance.ts';
+import { jsonCapacityFor, LEAST_JSON_CAPACITY, type SlotSize, slotBytes } from '../../store/layout.ts';
+import { type AllowanceMemory, AllowanceWriter, type RecordLimits } from '../../store/record-allowance.ts';
 
 const WEIGHT = 4;
 const QUARTER = 1 / 4;
@@ -119,25 +115,25 @@ export function collectAfterMs(garbage: Garbage, facts: RecordMemoryFacts, tookM
   return Math.max(everyMs, tookMs / MOST_TIME_SHARE);
 }
 
+/** A slot holds its record twice. */
+function beyondLeast({ jsonCapacity }: SlotSize): number {
+  return 2 * Math.max(0, jsonCapacity - LEAST_JSON_CAPACITY);
+}
+
 export interface RecordMemoryOptions {
   readonly budgetBytes: number;
   readonly maxRecordBytes: number;
-  /** How long samples are kept; 0: none are. */
-  readonly sampleSpanMs: number;
-  /** Number of samples in the ring of a new slot. */
-  readonly ringCapacity: number;
+  /** Where lanes read the limits. */
+  readonly allowance: AllowanceMemory;
   /** Called when every thread that may have seen released memory must collect its garbage. */
   readonly onCollect: () => void;
 }
 
 export class RecordMemory implements RecordMemoryView {
-  /** Limits as read by lanes. */
-  readonly memory: AllowanceMemory;
   readonly budgetBytes: number;
   /** Maintained by the mailboxes. */
   heartbeatBytes = 0;
   readonly #options: RecordMemoryOptions;
-  readonly #leastBytes: number;
   readonly #writer: AllowanceWriter;
   #slotBytes = 0;
   #letGoBytes = 0;
@@ -157,13 +153,7 @@ export class RecordMemory implements RecordMemoryView {
   constructor(options: RecordMemoryOptions) {
     this.#options = options;
     this.budgetBytes = options.budgetBytes;
-    this.#leastBytes = slotBytes({
-      jsonCapacity: LEAST_JSON_CAPACITY,
-      ringCapacity: options.ringCapacity,
-      metricColumns: 0,
-    });
-    this.memory = newAllowance(options.sampleSpanMs);
-    this.#writer = new AllowanceWriter(this.memory);
+    this.#writer = new AllowanceWriter(options.allowance);
     this.#allow();
   }
 
@@ -182,30 +172,30 @@ export class RecordMemory implements RecordMemoryView {
   }
 
   /** A worker got its first slot. */
-  added(bytes: number): void {
-    this.#slotBytes += this.#beyondLeast(bytes);
+  added(size: SlotSize): void {
+    this.#slotBytes += beyondLeast(size);
     this.#allow();
   }
 
   /** A worker got a slot of another size. */
-  replaced(oldBytes: number, newBytes: number, of = noGarbage()): void {
-    this.letGo(oldBytes, of);
-    this.added(newBytes);
+  replaced(old: SlotSize, next: SlotSize, of = noGarbage()): void {
+    this.letGo(old, of);
+    this.added(next);
   }
 
   /** A slot is no longer used. @param of the garbage of its worker */
-  letGo(bytes: number, of = noGarbage()): void {
-    const beyondBytes = this.#beyondLeast(bytes);
-    this.#count(bytes, of);
+  letGo(size: SlotSize, of = noGarbage()): void {
+    const beyondBytes = beyondLeast(size);
+    this.#count(slotBytes(size), of);
     this.#slotBytes -= beyondBytes;
     this.#letGoBytes += beyondBytes;
     this.#allow();
   }
 
   /** The memory of a released slot is reused for the next worker. */
-  kept(bytes: number, of: WorkerGarbage): void {
+  kept(size: SlotSize, of: WorkerGarbage): void {
     // Otherwise threads were told to collect meanwhile, and it is not counted any more.
-    if (of.round === this.#round) this.#count(-Math.min(bytes, of.bytes), of);
+    if (of.round === this.#round) this.#count(-Math.min(slotBytes(size), of.bytes), of);
   }
 
   /** Main has collected, too. */
@@ -260,10 +250,6 @@ export class RecordMemory implements RecordMemoryView {
     of.bytes += bytes;
     this.#garbageBytes += bytes;
     this.#ofManyBytes += Math.min(of.bytes, mostBytes) - before;
-  }
-
-  #beyondLeast(bytes: number): number {
-    return Math.max(0, bytes - this.#leastBytes);
   }
 
   #allow(): void {

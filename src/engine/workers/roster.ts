@@ -7,6 +7,7 @@ import type { LaneFault, LaneLimit } from '../../model/lanes.ts';
 import { isAbsentIn } from '../../model/liveness.ts';
 import type { PendingWorker } from '../../model/pending.ts';
 import type { RecordMemoryView } from '../../model/record-memory.ts';
+import type { RingMemoryView } from '../../model/ring-memory.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import { type Announcement, announcementsOf, Directory, type WorkerEntry } from '../../reading/directory.ts';
 import type { BoardReader } from '../../store/board.ts';
@@ -193,6 +194,10 @@ export class Roster {
     this.#announce({ type: 'recordMemory', memory });
   }
 
+  publishRingMemory(memory: RingMemoryView): void {
+    this.#announce({ type: 'ringMemory', memory });
+  }
+
   /** Publishes to readers in other threads. */
   publishSlotsLetGo(): void {
     for (const listener of this.#listeners) listener({ type: 'slotsLetGo' });
@@ -200,7 +205,7 @@ export class Roster {
 
   /** The announcements that a new reader needs first, before those received by `listen`. */
   announcements(): Announcement[] {
-    const { events, holds, pending, recordMemory, refusals, laneLimit } = this.#directory;
+    const { events, holds, pending, recordMemory, ringMemory, refusals, laneLimit } = this.#directory;
     return [...this.#byId.values()]
       .flatMap(announcementsOf)
       .concat(
@@ -209,6 +214,7 @@ export class Roster {
         { type: 'pending', pending },
         { type: 'limits', counts: refusals },
         { type: 'recordMemory', memory: recordMemory },
+        { type: 'ringMemory', memory: ringMemory },
         ...(laneLimit === undefined ? [] : [{ type: 'laneLimit', limit: laneLimit } as const]),
       );
   }

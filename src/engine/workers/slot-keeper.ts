@@ -1,17 +1,20 @@
 /**
- * Creates, replaces and releases the slots of workers, counts them in RECORD_MEMORY, and makes every thread that saw
- * released slots collect its garbage.
+ * Creates, replaces and releases the slots of workers, counts them in RECORD_MEMORY and RING_MEMORY, and makes every thread that
+ * saw released slots collect its garbage.
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { collectGarbage } from '../../lib/collect-garbage.ts';
+import { type AllowanceMemory, newAllowance } from '../../store/record-allowance.ts';
 import { copiedSlot } from '../../store/slot-copy.ts';
-import type { SlotMemory } from '../../store/slot-memory.ts';
+import { type SlotMemory, viewSlot } from '../../store/slot-memory.ts';
 import { SlotReader } from '../../store/slot-reader.ts';
+import { firstRingCapacity } from '../../store/slot-ring.ts';
 import { COOL_MS, SAMPLES_COOL_MS, SlotShelf } from '../../store/slot-shelf.ts';
 import { newSlot } from '../../store/slot-writer.ts';
 import type { LaneHandle, LaneWorker } from '../lanes/lane-handle.ts';
 import type { SavedValues } from '../persistence/values-file.ts';
 import { RecordMemory } from './record-memory.ts';
+import { RingMemory } from './ring-memory.ts';
 import type { Roster, RosterEntry } from './roster.ts';
 
 export interface SlotKeeperOptions {
@@ -19,10 +22,18 @@ export interface SlotKeeperOptions {
   readonly budgetBytes: number;
   /** Maximum size of a record as JSON, in bytes. */
   readonly maxRecordBytes: number;
+  /** Memory budget for rings of samples. */
+  readonly ringBudgetBytes: number;
   /** How long samples are kept; 0: none are. */
   readonly sampleSpanMs: number;
-  /** Number of samples in the ring of a new slot. */
-  readonly ringCapacity: number;
+  /** Maximum number of columns of one worker for metrics that not every worker has. */
+  readonly metricColumns: number;
+  /** The interval at which new workers send. */
+  readonly intervalMs: number;
+  /** Called when rings have to shorten for lack of memory, and when they are as long as wanted again. */
+  readonly onRingsShort: (areShort: boolean, detail: string) => void;
+  /** Of a worker that has sent too few heartbeats to tell. */
+  readonly intervalOf: (entry: RosterEntry) => number;
   readonly roster: Roster;
   readonly clock: Clock;
 }
@@ -32,6 +43,9 @@ const MAIN_COLLECTS_AFTER_MS = 400;
 
 export class SlotKeeper {
   readonly records: RecordMemory;
+  readonly rings: RingMemory;
+  /** Limits as lanes read them. */
+  readonly allowance: AllowanceMemory;
   /** Whether samples are drained, so that the reader must know when a worker's last ones can be. */
   readonly keepsSamples: boolean;
   readonly #ringCapacity: number;
@@ -42,25 +56,46 @@ export class SlotKeeper {
   readonly #lanesToCollect = new Set<LaneHandle>();
   #collection: Timer | undefined;
 
-  constructor({ budgetBytes, maxRecordBytes, sampleSpanMs, ringCapacity, roster, clock }: SlotKeeperOptions) {
-    this.#ringCapacity = ringCapacity;
+  constructor(options: SlotKeeperOptions) {
+    const { budgetBytes, maxRecordBytes, sampleSpanMs, metricColumns, intervalMs, roster, clock } = options;
+    this.#ringCapacity = firstRingCapacity(sampleSpanMs, intervalMs);
     this.#roster = roster;
     this.#clock = clock;
     this.keepsSamples = sampleSpanMs > 0;
-    this.#shelf = new SlotShelf(ringCapacity, this.keepsSamples ? SAMPLES_COOL_MS : COOL_MS);
+    this.#shelf = new SlotShelf(this.#ringCapacity, this.keepsSamples ? SAMPLES_COOL_MS : COOL_MS);
+    this.allowance = newAllowance(metricColumns);
+    const { allowance } = this;
     this.records = new RecordMemory({
       budgetBytes,
       maxRecordBytes,
-      sampleSpanMs,
-      ringCapacity,
+      allowance,
       onCollect: () => this.#collectGarbage(),
+    });
+    this.rings = new RingMemory({
+      budgetBytes: options.ringBudgetBytes,
+      wantedSpanMs: sampleSpanMs,
+      allowance,
+      onShort: options.onRingsShort,
+      ringAt: (row) => {
+        const entry = roster.atRow(row);
+        if (entry === undefined) return undefined;
+        const { slot, isAbsent } = entry;
+        return {
+          ringCapacity: slot.size.ringCapacity,
+          metricColumns: slot.size.metricColumns,
+          columnsWanted: slot.columnsWanted,
+          periodMs: isAbsent ? undefined : (slot.samplePeriodMs ?? options.intervalOf(entry)),
+        };
+      },
     });
   }
 
   /** Creates the first slot of a worker. @param values from an earlier master, shown until its next heartbeat */
   make(workerId: string, values: SavedValues | undefined): SlotMemory {
     const memory = this.#make(workerId, values);
-    this.records.added(memory.byteLength);
+    const { size } = viewSlot(memory);
+    this.records.added(size);
+    this.rings.added(size);
     return memory;
   }
 
@@ -73,8 +108,8 @@ export class SlotKeeper {
     }
     // It has no readers any more, so the new memory is released at once.
     worker.slot = new SlotReader(memory);
-    this.records.added(memory.byteLength);
-    this.records.letGo(memory.byteLength);
+    this.records.added(worker.slot.size);
+    this.records.letGo(worker.slot.size);
     return undefined;
   }
 
@@ -86,13 +121,14 @@ export class SlotKeeper {
 
   /** The worker was removed, and still has its lane. */
   letGo(entry: RosterEntry): void {
-    this.records.letGo(entry.slot.memory.byteLength, entry.garbage);
+    this.records.letGo(entry.slot.size, entry.garbage);
+    this.rings.removed(entry.slot.size);
     if (entry.lane !== undefined) this.left(entry.lane);
   }
 
   /** No thread writes the removed worker's slot any more: the next worker may use it. */
-  reuse({ slot: { memory }, garbage }: RosterEntry): void {
-    if (this.#shelf.keep(memory, this.#clock.monotonicMs())) this.records.kept(memory.byteLength, garbage);
+  reuse({ slot: { memory, size }, garbage }: RosterEntry): void {
+    if (this.#shelf.keep(memory, this.#clock.monotonicMs())) this.records.kept(size, garbage);
   }
 
   /** A worker, or one of its slots, has left the lane, whose thread still holds the memory. */
@@ -118,7 +154,11 @@ export class SlotKeeper {
   }
 
   #replace(entry: RosterEntry, memory: SlotMemory): void {
-    this.records.replaced(entry.slot.memory.byteLength, memory.byteLength, entry.garbage);
+    const { size } = entry.slot;
+    const next = viewSlot(memory).size;
+    this.records.replaced(size, next, entry.garbage);
+    this.rings.removed(size);
+    this.rings.added(next);
     if (entry.lane !== undefined) this.left(entry.lane);
     this.#roster.grow(entry, memory);
   }

@@ -61,6 +61,16 @@ const route = createRoute({
             largest_record_bytes: z.int().openapi({ description: 'The largest record accepted at present, as JSON.' }),
           })
           .openapi({ description: 'Memory of records and waiting heartbeats, at most a second old.' }),
+        ring_memory: z
+          .object({
+            budget_bytes: z.int().openapi({ description: 'RING_MEMORY.' }),
+            used_bytes: z.int().openapi({ description: 'Samples of all workers, with their metrics.' }),
+            span_ms: z.int().openapi({ description: 'For how long samples are kept in memory at present.' }),
+            wanted_span_ms: z.int().openapi({
+              description: 'RING_TIME: longer than `span_ms` while the budget does not suffice. 0: none are kept.',
+            }),
+          })
+          .openapi({ description: 'Memory of the samples that are kept for history, at most a second old.' }),
         grpc_refused: z.record(z.string(), z.int()).openapi({
           description: 'Refusals on the gRPC side, at most a second old; reasons with no refusal are absent.',
         }),
@@ -76,6 +86,12 @@ const route = createRoute({
           heartbeat_bytes: 0,
           let_go_bytes: 0,
           largest_record_bytes: 8_388_608,
+        },
+        ring_memory: {
+          budget_bytes: 1_717_986_918,
+          used_bytes: 412_876_800,
+          span_ms: 3_600_000,
+          wanted_span_ms: 3_600_000,
         },
         grpc_refused: { identity: 2 },
         lanes: { dedicated: 200, limited_by: 'memory', setting: 'memory.max', memory_short: false },
@@ -100,6 +116,12 @@ export function limitsRoutes(api: Api, { limits, refusals, live, directory }: Ap
         heartbeat_bytes: directory.recordMemory.heartbeatBytes,
         let_go_bytes: directory.recordMemory.letGoBytes,
         largest_record_bytes: directory.recordMemory.largestRecordBytes,
+      },
+      ring_memory: {
+        budget_bytes: directory.ringMemory.budgetBytes,
+        used_bytes: directory.ringMemory.usedBytes,
+        span_ms: directory.ringMemory.spanMs,
+        wanted_span_ms: directory.ringMemory.wantedSpanMs,
       },
       grpc_refused: directory.refusals,
       lanes: laneLimitJson(directory.laneLimit),
