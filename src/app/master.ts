@@ -2,6 +2,7 @@
 
 import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
+import { ringTimeMs } from '../config/ring-time.ts';
 import { settingText } from '../config/setting-names.ts';
 import { managerOptionsOf } from '../engine/manager-options.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -39,8 +40,6 @@ export interface MasterContext {
 
 /** The whole master must stop within 10 s; a local agent's last heartbeat and the exit of the process need the rest. */
 const STOP_WITHIN_MS = 8000;
-/** How long samples wait in memory while the database is away. */
-const SAMPLE_SPAN_MS = 3_600_000;
 /** One check takes microseconds and does not use the disk. */
 const LOOK_AT_DIRECTORY_EVERY_MS = 1000;
 
@@ -73,7 +72,7 @@ async function start(
   const readiness = new ReadinessTeller();
   const manager = new TelemetryManager({
     ...managerOptionsOf(config),
-    samples: historySettings && { spanMs: SAMPLE_SPAN_MS },
+    samples: { spanMs: ringTimeMs(config), memory: config.ringMemory, metrics: config.historyMetrics },
     onThreadsFailing: (threadsFail) => readiness.update({ threadsFail }),
     clock,
     logger,

@@ -66,6 +66,11 @@ export function durationMs({
   };
 }
 
+/** Undefined for `auto`. */
+export function durationMsOrAuto(bounds: { minMs?: number; maxMs?: number } = {}): Kind<number | undefined> {
+  return orAuto(durationMs(bounds));
+}
+
 /** Formats a duration in the largest unit that divides it: 90000 is `90s`, 7200000 is `2h`. A day is `24h`. */
 export function formatDuration(valueMs: number): string {
   for (const unit of ['y', 'w', 'd', 'h', 'm', 's'] as const) {
@@ -234,6 +239,24 @@ export function sizeBytes({ minBytes, maxBytes }: { minBytes: number; maxBytes: 
 /** Undefined for `auto`. */
 export function sizeBytesOrAuto(bounds: { minBytes: number; maxBytes: number }): Kind<number | undefined> {
   return orAuto(sizeBytes(bounds));
+}
+
+/** A size in bytes, or a share, 0 to 1, of the memory that the machine or its cgroup allows. */
+export type MemoryAmount = { readonly bytes: number } | { readonly share: number };
+
+export function sizeOrShare(bounds: { minBytes: number; maxBytes: number }): Kind<MemoryAmount> {
+  const size = sizeBytes(bounds);
+  return {
+    parse(text) {
+      const percent = Number(/^(\d+(?:\.\d+)?)%$/.exec(text)?.[1]);
+      if (percent > 0 && percent <= 100) return { share: percent / 100 };
+      try {
+        return { bytes: size.parse(text) };
+      } catch (error) {
+        throw new Expected(`${(error as Error).message}, or a percentage of the memory such as 10%`);
+      }
+    },
+  };
 }
 
 function orAuto<T>(kind: Kind<T>): Kind<T | undefined> {

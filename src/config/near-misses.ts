@@ -1,13 +1,10 @@
 /**
- * Warns of variables whose names are misspelled or removed settings. Unknown names are ignored, so a typo in
+ * Warns of variables whose names are misspelled. Unknown names are ignored, so a typo in
  * `API_TOKENS_FILE` would silently disable authentication. The match is strict, because the environment also holds other
  * programs' variables.
  */
 import type { Options } from './options.ts';
 import type { Environment, Sources } from './sources.ts';
-
-/** Former settings of the master. */
-const REMOVED: ReadonlySet<string> = new Set(['RING_SAMPLES']);
 
 /** From this length, names may differ by two typos; in shorter ones, `SMTP_PORT` would match `HTTP_PORT`. */
 const LONG_NAME = 12;
@@ -28,7 +25,6 @@ export function nearMisses(
   const lines = (from: Environment, where: string) =>
     Object.keys(from).flatMap((given) => {
       if (known.has(given) || names.includes(given)) return [];
-      if (REMOVED.has(given)) return [`${given}${where} was a setting in earlier versions and is ignored`];
       const meant = names.find((name) => isNearMiss(given.toUpperCase(), name));
       return meant === undefined ? [] : [`${given}${where} is not a setting and is ignored; did you mean ${meant}?`];
     });

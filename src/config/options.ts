@@ -228,6 +228,43 @@ export const masterOptions = {
     meaning:
       'maximum size of the database of history; when it is reached, the oldest values are deleted early; auto: 10GiB, or 20 % of the free disk space if that is less; with DATABASE_URL, auto is no limit',
   }),
+  historyMetrics: option({
+    env: 'HISTORY_METRICS',
+    flag: '--history-metrics',
+    argument: '<n>',
+    // store/slot-ring.ts: the columns of the largest ring must fit into the smallest lane.
+    kind: kinds.count({ min: 0, max: 256 }),
+    fallback: '64',
+    meaning: 'maximum number of custom metrics and metrics of GPUs per worker in history; its status names the others',
+  }),
+  ringTimeMs: option({
+    env: 'RING_TIME',
+    flag: '--ring-time',
+    argument: '<duration>',
+    // A day of a worker that sends every 5 s takes 1.2 MB; longer outages are what the spool is for.
+    kind: kinds.durationMsOrAuto({ maxMs: 24 * HOUR_MS }),
+    fallback: 'auto',
+    meaning:
+      'how long each heartbeat’s values stay in memory, from where they are stored and queries read the newest ones; at least 10s, 0 with HISTORY=off; auto: 1h, or 0 with HISTORY=off',
+  }),
+  ringSamples: option<number | undefined>({
+    env: 'RING_SAMPLES',
+    flag: '--ring-samples',
+    argument: '<n>',
+    kind: kinds.count({ min: 1, max: 1_000_000 }),
+    fallback: undefined,
+    meaning: 'replaced by RING_TIME: n samples count as n times HEARTBEAT_INTERVAL',
+  }),
+  ringMemory: option({
+    env: 'RING_MEMORY',
+    flag: '--ring-memory',
+    argument: '<size|percent>',
+    // Below 1 MiB, a fleet of 100 could not keep a minute.
+    kind: kinds.sizeOrShare({ minBytes: MIB, maxBytes: 1024 * GIB }),
+    fallback: '10%',
+    meaning:
+      'memory budget for the values of all workers that RING_TIME keeps: a size, or a share of the memory; when it does not suffice, all are kept for less time',
+  }),
   historySpoolMaxBytes: option({
     env: 'HISTORY_SPOOL_MAX',
     flag: '--history-spool-max',

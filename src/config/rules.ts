@@ -10,6 +10,7 @@ import {
   type Option,
   type Options,
 } from './options.ts';
+import { LEAST_RING_TIME_MS } from './ring-time.ts';
 import { nameOf, type SettingNames, secretText, settingText } from './setting-names.ts';
 
 export interface Rule<C> {
@@ -46,6 +47,16 @@ export const masterRules: readonly Rule<MasterConfig>[] = [
       if (databaseUrl === undefined || databaseUrlFile === undefined) return undefined;
       const setting = settingText(names, 'DATABASE_URL_FILE', databaseUrlFile);
       return `${setting}: expected ${secretText(names, 'DATABASE_URL')} not to be set as well`;
+    },
+  },
+  {
+    about: ['ringTimeMs', 'history'],
+    problem({ ringTimeMs, history }, names) {
+      if (ringTimeMs === undefined || ringTimeMs >= LEAST_RING_TIME_MS || (ringTimeMs === 0 && history === 'off')) {
+        return undefined;
+      }
+      const setting = settingText(names, 'RING_TIME', formatDuration(ringTimeMs));
+      return `${setting}: expected at least ${formatDuration(LEAST_RING_TIME_MS)}, or 0 with HISTORY=off`;
     },
   },
   needs(masterOptions, 'tlsCert', 'tlsKey'),

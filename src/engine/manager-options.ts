@@ -1,8 +1,8 @@
+import type { MemoryAmount } from '../config/kinds.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { LivenessSettings } from './liveness/liveness.ts';
 import type { AdmissionMode } from './persistence/members.ts';
-import type { MemoryAmount } from './workers/ring-memory.ts';
 
 /** Samples of heartbeats that are kept in memory. */
 export interface SampleOptions {

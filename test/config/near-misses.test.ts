@@ -20,10 +20,6 @@ test.each([
   expect(missesOf(given)).toEqual([`${given} (in .env) is not a setting and is ignored; did you mean ${meant}?`]);
 });
 
-test('warns of a setting that was removed', () => {
-  expect(missesOf('RING_SAMPLES')).toEqual(['RING_SAMPLES (in .env) was a setting in earlier versions and is ignored']);
-});
-
 test('does not warn of settings, or of variables of other commands and programs', () => {
   expect(missesOf(...Object.values(masterOptions).map(({ env }) => env), ...known)).toEqual([]);
   const others = [

@@ -60,8 +60,8 @@ test('when the memory does not suffice, all rings shorten, which is said once; a
   for (let n = 0; n < 20; n++) round();
   expect([limits.sampleSpanMs, limits.areRingsShort]).toEqual([HOUR_MS, false]);
   expect(said).toEqual([
-    'true RING_MEMORY (9 MiB) does not suffice for RING_TIME (3600 s): all workers’ samples are kept in memory for less',
-    'false RING_MEMORY (9 MiB) suffices for RING_TIME (3600 s) again',
+    'true RING_MEMORY (9 MiB) does not suffice for RING_TIME (1h): all workers’ samples are kept in memory for less',
+    'false RING_MEMORY (9 MiB) suffices for RING_TIME (1h) again',
   ]);
 });
 

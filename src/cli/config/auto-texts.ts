@@ -1,5 +1,7 @@
 /** What `auto` amounts to on this machine, as each setting would be written. */
+import { formatDuration } from '../../config/kinds.ts';
 import type { MasterConfig } from '../../config/options.ts';
+import { ringTimeMs } from '../../config/ring-time.ts';
 import { autoSettings } from '../../engine/auto-settings.ts';
 
 const MIB = 1024 ** 2;
@@ -9,6 +11,7 @@ export function autoTexts({
   maxDedicatedLanes,
   sharedLanes,
   maxWorkers,
+  ...config
 }: MasterConfig): Readonly<Record<string, string>> {
   const { dedicated, shared, recordMemoryBytes, maxResidentBytes } = autoSettings({
     maxDedicatedLanes,
@@ -19,6 +22,7 @@ export function autoTexts({
     MAX_DEDICATED_LANES: String(dedicated),
     SHARED_LANES: String(shared),
     RECORD_MEMORY: `${Math.floor(recordMemoryBytes / MIB)}MiB`,
+    RING_TIME: formatDuration(ringTimeMs(config)),
     MAX_RESIDENT: String(Math.floor(maxResidentBytes / MIB)),
   };
 }

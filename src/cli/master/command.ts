@@ -5,6 +5,7 @@ import { addOptions, givenFlags } from '../../config/command-line.ts';
 import { nearMisses } from '../../config/near-misses.ts';
 import { agentOptions, clientOptions, type MasterConfig, masterOptions, type Options } from '../../config/options.ts';
 import { masterConfig, resolveOptions } from '../../config/resolve.ts';
+import { ringTimeWarnings } from '../../config/ring-time.ts';
 import { dotenvWarnings, processSources, type Sources } from '../../config/sources.ts';
 import { unreadableFiles } from '../../config/unreadable-files.ts';
 import { SettingsError } from '../../lib/errors.ts';
@@ -49,7 +50,11 @@ export function masterCommand(parts: MasterParts): Command {
     const config = withAbsolutePaths(configIn(sources));
     const { withAgent } = command.opts<{ withAgent?: true }>();
     const localAgent = withAgent ? resolveOptions(localAgentOptions, { ...sources, flags: {} }) : undefined;
-    const warnings = [...dotenvWarnings(), ...nearMisses(masterOptions, NAMES_OF_OTHERS, sources)];
+    const warnings = [
+      ...dotenvWarnings(),
+      ...nearMisses(masterOptions, NAMES_OF_OTHERS, sources),
+      ...ringTimeWarnings(config),
+    ];
     await runMaster({ config, localAgent, warnings }, parts);
   });
 }

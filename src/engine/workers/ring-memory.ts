@@ -6,6 +6,7 @@
  * The first ring of a worker is not refused: MAX_WORKERS limits those. Rings shrink with their worker's next heartbeat. What
  * they then no longer hold, readers count as lost if they had not stored it.
  */
+import { formatDuration, type MemoryAmount } from '../../config/kinds.ts';
 import type { RingMemoryView } from '../../model/ring-memory.ts';
 import { ringBytes, type SlotSize } from '../../store/layout.ts';
 import { type AllowanceMemory, AllowanceWriter } from '../../store/record-allowance.ts';
@@ -17,9 +18,6 @@ const QUARTER = 1 / 4;
 const MIB = 1024 ** 2;
 /** Less would not even hold the samples of a minute of a small fleet. */
 const LEAST_BUDGET_BYTES = MIB;
-
-/** A size in bytes, or a share, 0 to 1, of the memory that the machine or its cgroup allows. */
-export type MemoryAmount = { readonly bytes: number } | { readonly share: number };
 
 export function ringBudgetBytes(amount: MemoryAmount, memoryBytes: number): number {
   return 'bytes' in amount ? amount.bytes : Math.max(LEAST_BUDGET_BYTES, Math.round(amount.share * memoryBytes));
@@ -107,7 +105,7 @@ export class RingMemory {
     this.#step = stepAfter(before, this.#demand, budgetBytes);
     if (this.#step === before) return;
     this.#allow();
-    const wanted = `RING_TIME (${Math.round(wantedSpanMs / 1000)} s)`;
+    const wanted = `RING_TIME (${formatDuration(wantedSpanMs)})`;
     const budget = `RING_MEMORY (${Math.round(budgetBytes / MIB)} MiB)`;
     if (before === 0)
       onShort(true, `${budget} does not suffice for ${wanted}: all workers’ samples are kept in memory for less`);
