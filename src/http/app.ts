@@ -13,6 +13,7 @@ import { clusterRoutes } from './routes/cluster.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { historyQueryRoutes } from './routes/history-query.ts';
 import { holdsRoutes } from './routes/holds.ts';
 import { homeRoutes } from './routes/home.ts';
 import { internalStateRoutes } from './routes/internal-state.ts';
@@ -66,6 +67,7 @@ export function createApp(context: AppContext): Api {
   pendingRoutes(app, context);
   workerRoutes(app, context);
   workerHistoryRoutes(app, context);
+  historyQueryRoutes(app, context);
   workerCommandRoutes(app, context);
   documentRoutes(app);
   describeLegacyPaths(app);

@@ -105,6 +105,25 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/full/history?from=-1h&to=-2h', status: 400 },
     { target: '/api/v1/workers/%ff/history', status: 400 },
   ],
+  queryHistory: [
+    { target: '/api/v1/history/query', status: 200, body: '{"metrics":["cpu_usage"]}' },
+    {
+      target: '/api/v1/history/query',
+      status: 200,
+      body: '{"metrics":["cpu_usage","fps"],"forgotten":true,"over_workers":"p95","over_time":"max","by":"group","step":60}',
+    },
+    {
+      target: '/api/v1/history/query',
+      status: 200,
+      body: '{"metrics":["fps"],"workers":["recorded"],"over_time":"p99"}',
+    },
+    { target: '/api/v1/history/query', status: 400, body: '{"metrics":[],"filter":{}}' },
+    { target: '/api/v1/history/query', status: 400, body: '{"metrics":["cpu"]}' },
+    { target: '/api/v1/history/query', status: 400, body: '{"metrics":["cpu_usage"],"from":"-1h","to":"-2h"}' },
+    { target: '/api/v1/history/query', status: 400 },
+    { target: '/api/v1/history/query', status: 404, body: '{"metrics":["cpu_usage"],"workers":["ghost"]}' },
+    { target: '/api/v1/history/query', status: 405, method: 'GET' },
+  ],
   getOpenApi: [
     { target: '/api/v1/openapi.json', status: 200 },
     { target: '/api/v1/openapi.json', status: 304, headers: { 'If-None-Match': '*' } },

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Batch } from '../../src/history/backend.ts';
 import { BASE_METRICS } from '../../src/history/samples.ts';
 import { sqlite } from '../../src/history/sqlite/open.ts';
+import type { HistoryStatus } from '../../src/model/history-status.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { batchOf, sampleRun } from '../history/history-data.ts';
 import { NOW_S, serve } from './support.ts';
@@ -173,3 +174,172 @@ describe('the history of a worker', () => {
     expect(await get('/api/v1/workers/ghost/history')).toMatchObject({ status: 503 });
   });
 });
+
+describe('a query for several workers', () => {
+  /** Workers a, b and c, with the usages 0 to 5, 10 to 15 and 20 to 25 in one minute; two are in a group. */
+  async function serveThree() {
+    const served = await serveHistory();
+    const { fleet, clock } = served;
+    for (const id of ['a', 'b', 'c']) fleet.register(id);
+    const facts = { labels: { zone: 'x' }, totalCpu: 0, totalMemoryGib: 0, totalStorageGib: 0, totalGpu: 0 };
+    const texts = { ip: '', ephemeral: false, instanceId: '', agentVersion: '' };
+    for (const workerId of ['a', 'b']) {
+      fleet.onAnnounce([{ type: 'workerFacts', workerId, facts: { ...facts, ...texts, group: 'rack' } }]);
+    }
+    for (let n = 0; n < 6; n++) {
+      clock.advance(5000);
+      for (const [index, id] of ['a', 'b', 'c'].entries()) fleet.beat(id, { cpuUsage: 10 * index + n });
+    }
+    return served;
+  }
+  const QUERY = { metrics: ['cpu_usage'], from: NOW_S, to: NOW_S + 65, step: '1m' };
+
+  test('without aggregates has the series of each', async () => {
+    const { post, get } = await serveThree();
+    const { status, body } = await post({ metrics: ['cpu_usage'], filters: { 'min.cpu_usage': 10 } });
+    expect(status).toBe(200);
+    expect(body.workers).toBe(2);
+    expect(body.series.map(({ worker_id }: Json) => worker_id)).toEqual(['b', 'c']);
+    const {
+      worker_id: _,
+      from: __,
+      to: ___,
+      ...alone
+    } = (await get('/api/v1/workers/b/history?metric=cpu_usage')).body;
+    expect(body.series[0]).toMatchObject(alone);
+  });
+
+  test.each([
+    ['avg', 12.5],
+    ['min', 2.5],
+    ['max', 22.5],
+    ['sum', 37.5],
+    ['p50', 12.5],
+    ['p95', 22.5],
+    ['count', 3],
+  ])('%s over workers is that of their means', async (over_workers, value) => {
+    const { post } = await serveThree();
+    const { body } = await post({ ...QUERY, over_workers });
+    expect(body.series).toEqual([
+      {
+        worker_id: null,
+        member: null,
+        metric: 'cpu_usage',
+        step_ms: 60_000,
+        tier: '1m',
+        points: [{ at: iso(NOW + 5000), value, workers: 3, min: 0, max: 25, mean: 12.5, last: null, count: 18 }],
+        gaps: [],
+      },
+    ]);
+  });
+
+  test.each([
+    ['max', 25],
+    ['p50', 22],
+    ['count', 6],
+    ['sum', 135],
+  ])('%s over time is that of each worker’s samples, before any over workers', async (over_time, value) => {
+    const { post } = await serveThree();
+    const { body } = await post({ ...QUERY, over_time, over_workers: 'max' });
+    expect(body.series[0].points).toMatchObject([{ value, workers: 3 }]);
+    const alone = await post({ ...QUERY, over_time, workers: ['c'] });
+    expect(alone.body.series).toMatchObject([{ worker_id: 'c', member: null, points: [{ value, last: 25 }] }]);
+  });
+
+  test('by group or label has a series for each', async () => {
+    const { post } = await serveThree();
+    const sums = async (by: string) =>
+      (await post({ ...QUERY, over_workers: 'sum', by })).body.series.map(({ member, points }: Json) => [
+        member,
+        points[0].value,
+      ]);
+    expect(await sums('group')).toEqual([
+      ['rack', 15],
+      ['', 22.5],
+    ]);
+    expect(await sums('label.zone')).toEqual([
+      ['x', 15],
+      ['', 22.5],
+    ]);
+  });
+
+  test('has removed workers if they are asked for', async () => {
+    const { post, write } = await serveThree();
+    await write({ samples: [sampleRun({ workerId: 'old', fromMs: NOW + 6000, value: () => 100 })] });
+    const sum = async (more: object) =>
+      (await post({ ...QUERY, over_workers: 'sum', ...more })).body.series[0]?.points[0].value;
+    expect(await sum({})).toBe(37.5);
+    expect(await sum({ forgotten: true })).toBe(137.5);
+    expect(await sum({ forgotten: true, filters: { prefix: 'o' } })).toBe(100);
+    expect(await sum({ workers: ['a', 'old'] })).toBe(102.5);
+  });
+
+  test('has percentiles over time as far back as samples go, and says how far that is', async () => {
+    const { post, writer, write, fleet } = await serveThree();
+    const dayMs = 86_400_000;
+    await write({ samples: [sampleRun({ workerId: 'a', fromMs: NOW - 3 * dayMs, count: 10 })] });
+    const retention = { rawMs: dayMs, minuteMs: 30 * dayMs, hourMs: 730 * dayMs, maxBytes: undefined };
+    fleet.onAnnounce([{ type: 'history', status: statusOf(retention) }]);
+    expect(writer).toBeDefined();
+    const { status, body } = await post({ metrics: ['cpu_usage'], from: '-2d', over_time: 'p95', workers: ['a'] });
+    expect(status).toBe(400);
+    expect(body.errors).toEqual([
+      {
+        in: 'json',
+        name: 'over_time',
+        detail: `p95 over time needs the samples themselves, which are kept since ${iso(NOW + 30_000 - dayMs)}; "from" is before that`,
+      },
+    ]);
+    expect((await post({ metrics: ['cpu_usage'], from: '-2d', over_time: 'max', workers: ['a'] })).status).toBe(200);
+    expect((await post({ metrics: ['cpu_usage'], from: '-1d', over_time: 'p95', workers: ['a'] })).status).toBe(200);
+  });
+
+  test.each([
+    [{ metrics: [] }, 'metrics', 'expected at least one metric'],
+    [{}, 'metrics', 'expected a list of metrics'],
+    [{ metrics: ['cpu'] }, 'metrics', 'unknown metric "cpu"; expected one of cpu_usage'],
+    [
+      { ...QUERY, over_workers: 'p90' },
+      'over_workers',
+      'expected one of avg, min, max, sum, p50, p95, p99, count, got "p90"',
+    ],
+    [{ ...QUERY, by: 'group' }, 'by', 'only together with over_workers'],
+    [{ ...QUERY, over_workers: 'sum', by: 'rack' }, 'by', 'expected group or label.<name>'],
+    [{ ...QUERY, filters: { sate: 'active' } }, 'filters.sate', 'unknown filter; expected one of state, group'],
+    [{ ...QUERY, filters: { state: 'alive' } }, 'filters.state', 'unknown value "alive"; expected one of'],
+    [{ ...QUERY, filters: {}, workers: ['a'] }, 'filters', 'not possible together with workers'],
+    [{ ...QUERY, step: 0 }, 'step', 'expected more than 0'],
+    [{ ...QUERY, points: 1 }, 'points', 'expected a whole number from 2 to 10000'],
+    [{ ...QUERY, from: true }, 'from', 'expected a time'],
+    [{ ...QUERY, metric: 'cpu_usage' }, 'metric', 'unknown member; expected only metrics, from'],
+  ])('%j is refused, naming %s', async (query, name, detail) => {
+    const { post } = await serveThree();
+    const { status, body } = await post(query);
+    expect(status).toBe(400);
+    expect(body.errors).toMatchObject([{ in: 'json', name, detail: expect.stringContaining(detail) }]);
+    expect(body.detail).toContain(`${name}: `);
+  });
+});
+
+function statusOf({ rawMs, minuteMs, hourMs }: { rawMs: number; minuteMs: number; hourMs: number }): HistoryStatus {
+  const figures = { bytes: 1, oldestUnixMs: {}, deletedEarly: 0, damaged: 0 };
+  return {
+    state: 'ok',
+    backend: 'sqlite',
+    place: '/data/history.db',
+    problem: null,
+    atUnixMs: NOW,
+    openSinceUnixMs: NOW,
+    durableUntilUnixMs: NOW,
+    samples: 1,
+    batches: 1,
+    samplesPerS: 0,
+    commitMs: 1,
+    lost: { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 },
+    lostEvents: 0,
+    closedTooLate: 0,
+    spool: { bytes: 0, maxBytes: 1, batches: 0, damaged: 0 },
+    figures,
+    retention: { rawMs, minuteMs, hourMs, maxBytes: null },
+  };
+}

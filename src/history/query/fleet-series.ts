@@ -29,7 +29,9 @@ export interface AggregatePoint {
 /** Of one worker, of a group, or of all. */
 export interface AggregateSeries {
   readonly metric: MetricKey;
-  /** Undefined: all workers. */
+  /** If it is of one worker. */
+  readonly workerId: string | undefined;
+  /** Of several workers: the group or label value that they share; undefined: all. */
   readonly member: string | undefined;
   readonly tier: Tier;
   readonly stepMs: number;
@@ -155,7 +157,9 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
     return keys.map((metric, key): AggregateSeries => {
       const points = pointsOf(ofKeys[key] as Member, overWorkers);
       budget.answer(points.length);
-      return { metric, member: name, tier, stepMs, points, gaps };
+      const whose =
+        overWorkers === undefined ? { workerId: name, member: undefined } : { workerId: undefined, member: name };
+      return { metric, ...whose, tier, stepMs, points, gaps };
     });
   });
   return { series, degraded: degraded ?? facts.degraded };

@@ -79,7 +79,7 @@ export const FleetHistory = z
         .object({
           worker_id: z.string().nullable().openapi({ description: 'Null if the series is of several workers.' }),
           member: z.string().nullable().openapi({
-            description: 'The group, or the value of the label, that `by` names, or the worker; null: of all workers.',
+            description: 'The group, or the value of the label, that `by` names; null without `by`.',
           }),
           ...SERIES,
           points: z.array(z.union([Point, AggregatePoint])),

@@ -27,7 +27,7 @@ export function workerAnswerJson(
 
 export function fleetAnswerJson({ workers, series, degraded }: FleetAnswer, range: TimeRange): string {
   const all = series.map((one) => {
-    const workerId = 'workerId' in one ? one.workerId : null;
+    const workerId = one.workerId ?? null;
     const member = 'member' in one ? (one.member ?? null) : null;
     return `{"worker_id":${JSON.stringify(workerId)},"member":${JSON.stringify(member)},${seriesMembers(one)}}`;
   });

@@ -97,7 +97,7 @@ export const ROUTE_LIMITS: readonly Row[] = [
     'GET /api/v1/internal-state',
   ),
   ...rows(QUERY, 'GET /api/v1/cluster'),
-  ...rows(HISTORY, 'GET /api/v1/workers/{id}/history'),
+  ...rows(HISTORY, 'GET /api/v1/workers/{id}/history', 'POST /api/v1/history/query'),
   ...rows(
     [
       ...QUERY,
