@@ -6,6 +6,7 @@ import { ringTimeMs } from '../config/ring-time.ts';
 import { settingText } from '../config/setting-names.ts';
 import { managerOptionsOf } from '../engine/manager-options.ts';
 import { TelemetryManager } from '../engine/telemetry-manager.ts';
+import type { DatabasePlace } from '../history/database.ts';
 import type { HistoryHost } from '../history/host.ts';
 import { HttpHost } from '../http/host.ts';
 import { httpLimitsOf } from '../http/http-limits.ts';
@@ -136,7 +137,7 @@ async function start(
   lifecycle.onStop('introductions', () => introducer.stop());
 
   const operator = new Operator({ manager, introducer });
-  const parts = { manager, operator, secrets, readiness, history };
+  const parts = { manager, operator, secrets, readiness, history, historyPlace: historySettings?.place };
   const http = makeHttp(config, parts, { logger, clock }, lifecycle);
   // HTTP starts last: clients that reach it see a master that is ready.
   readiness.update({ phase: 'serving' });
@@ -212,6 +213,7 @@ interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
   readonly readiness: ReadinessTeller;
   /** Undefined: history is off. */
   readonly history: HistoryHost | undefined;
+  readonly historyPlace: DatabasePlace | undefined;
 }
 
 interface ReloadableParts {
@@ -305,7 +307,7 @@ function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { lo
 /** Creates the HTTP host without starting it. */
 function makeHttp(
   config: MasterConfig,
-  { manager, operator, secrets, readiness, history }: HttpParts,
+  { manager, operator, secrets, readiness, history, historyPlace }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): HttpHost | undefined {
@@ -323,6 +325,7 @@ function makeHttp(
     allowedHosts: config.allowedHosts,
     limits: httpLimitsOf(config),
     secrets,
+    history: historyPlace,
     onCommand: (command) => obey(command, operator),
     clock,
     logger,
