@@ -26,6 +26,10 @@ const TEXT_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
   // The same project and authors as hono.
   '@hono/zod-openapi': ['node_modules/hono/LICENSE'],
   '@hono/zod-validator': ['node_modules/hono/LICENSE'],
+  // In the section "license" of what describes them.
+  'pg-copy-streams': ['node_modules/pg-copy-streams/README.md'],
+  'pg-types': ['node_modules/pg-types/README.md'],
+  pgpass: ['node_modules/pgpass/README.md'],
 };
 
 const LICENCE_FILE = /^(licen[cs]e|copying|notice)([.-].*)?$/i;
@@ -63,9 +67,10 @@ export function noticeOf(root: string, folder: string): Notice {
   return { name, version, licence, homepage: homepageOf(manifest), text };
 }
 
-/** The text of a licence file; of a source file, its first comment. */
+/** The text of a licence file; of a source file, its first comment; of a README, its section. */
 function textOf(content: string, file: string): string {
   const normal = content.replaceAll('\r\n', '\n');
+  if (/README\.md$/i.test(file)) return (/^#+ licen[cs]e\n([^#]+)/im.exec(normal)?.[1] ?? '').trim();
   if (!file.endsWith('.js')) return normal.trim();
   return (/^(?:\/\/.*\n)+/.exec(normal)?.[0] ?? '').replaceAll(/^\/\/ ?/gm, '').trim();
 }
