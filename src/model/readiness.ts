@@ -1,4 +1,5 @@
 /** Whether a master is alive, and whether it is ready: pure functions of main's reports and the age of its beat. */
+import type { HistoryProblemCode, HistoryStatus } from './history-status.ts';
 
 /** Main stamps its beat at least every second; ten missed ones are not a short pause. Part of the contract. */
 export const UNHEALTHY_BEAT_MS = 10_000;
@@ -15,6 +16,35 @@ export interface ReadinessFacts {
 export const STARTING: ReadinessFacts = { phase: 'starting', membersFileFails: false, threadsFail: false };
 
 export const UNREADY_CODES = ['starting', 'stopping', 'main_stuck', 'members_file', 'threads'] as const;
+
+/** A part that does not work while the master is ready nevertheless. */
+export interface Degraded {
+  readonly code: 'history';
+  /** Readable text, without names of hosts or files: everybody may read it. */
+  readonly detail: string;
+  readonly sinceUnixMs: number;
+}
+
+const HISTORY_TEXTS: Readonly<Record<HistoryProblemCode, string>> = {
+  away: 'its database cannot be reached',
+  full: 'its database has no space left',
+  read_only: 'its database cannot be written',
+  busy: 'another program holds its database',
+  newer: 'its database is of a newer version',
+  refused: 'its database refuses this master',
+  damaged: 'its database is damaged',
+  failed: 'its database reports an error',
+  slow: 'its database does not answer in time',
+  thread: 'its thread does not run',
+};
+
+/** @param history undefined: it is off */
+export function degradedParts(history: HistoryStatus | undefined): readonly Degraded[] {
+  const problem = history?.problem ?? undefined;
+  if (problem === undefined) return [];
+  const { code, sinceUnixMs } = problem;
+  return [{ code: 'history', detail: `history is not written: ${HISTORY_TEXTS[code]}; retrying`, sinceUnixMs }];
+}
 
 /** A reason why the master is not ready. */
 export interface Unready {

@@ -63,7 +63,7 @@ test('a processor that cannot start is no reason for the service manager to rest
 
 test('readiness is the same over HTTP and gRPC, from the start to the stop', async () => {
   const { master, client, ask } = await start();
-  expect(await ask('/readyz')).toEqual({ status: 200, body: { status: 'ready', reasons: [] } });
+  expect(await ask('/readyz')).toEqual({ status: 200, body: { status: 'ready', reasons: [], degraded: [] } });
   const seen: string[] = [];
   client.watchHealth((status) => seen.push(status));
   await eventually(() => seen.length === 1);

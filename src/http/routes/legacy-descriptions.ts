@@ -8,7 +8,7 @@ import type { Api } from '../api/endpoint.ts';
 import { TELEMETRY } from '../api/examples.ts';
 import { Brake, Grace } from '../api/holds-schema.ts';
 import { LegacyError, Summary, Telemetry } from '../api/legacy-schemas.ts';
-import { jsonAnswer } from '../api/schemas.ts';
+import { jsonAnswer, moment } from '../api/schemas.ts';
 import { needs } from '../api/scopes.ts';
 import { HOME } from './home.ts';
 
@@ -27,6 +27,18 @@ const Health = z
 const Reason = z
   .object({ code: z.enum(UNREADY_CODES), detail: z.string().openapi({ description: 'For people.' }) })
   .openapi('UnreadyReason');
+
+const DegradedPart = z
+  .object({
+    code: z.literal('history'),
+    detail: z.string().openapi({ description: 'For people.' }),
+    since: moment('Since when.'),
+  })
+  .openapi('DegradedPart');
+
+const Degraded = z.array(DegradedPart).openapi({
+  description: 'What does not work although the master is ready for work; it makes no master unready.',
+});
 
 const WorkerIdPath = z.object({
   workerID: z.string().openapi({
@@ -112,14 +124,24 @@ const PROBES: readonly Parameters<Api['openAPIRegistry']['registerPath']>[0][] =
     description: 'gRPC’s health service reports the same.',
     security: [],
     responses: {
-      200: jsonAnswer('Ready.', z.object({ status: z.literal('ready'), reasons: z.array(Reason) }), {
-        status: 'ready',
-        reasons: [],
-      }),
-      503: jsonAnswer('Not ready.', z.object({ status: z.literal('not ready'), reasons: z.array(Reason) }), {
-        status: 'not ready',
-        reasons: [{ code: 'stopping', detail: 'the master is stopping' }],
-      }),
+      200: jsonAnswer(
+        'Ready.',
+        z.object({ status: z.literal('ready'), reasons: z.array(Reason), degraded: Degraded }),
+        {
+          status: 'ready',
+          reasons: [],
+          degraded: [],
+        },
+      ),
+      503: jsonAnswer(
+        'Not ready.',
+        z.object({ status: z.literal('not ready'), reasons: z.array(Reason), degraded: Degraded }),
+        {
+          status: 'not ready',
+          reasons: [{ code: 'stopping', detail: 'the master is stopping' }],
+          degraded: [],
+        },
+      ),
     },
   },
 ];
