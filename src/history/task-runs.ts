@@ -195,8 +195,8 @@ class WorkerChanges {
     if (this.#unconfirmed !== undefined && change.sample !== this.#unconfirmed.sample) this.finish();
     switch (change.type) {
       case 'begin': {
-        // Only then is it about what was before this run of the master.
-        const lastSeenMs = (change.sample === 0 ? this.#worker.heardMs : undefined) ?? change.atMs;
+        // Unknown if the worker was not known to this run of the master before.
+        const lastSeenMs = change.lastSeenMs ?? this.#worker.heardMs ?? change.atMs;
         this.#unconfirmed = { taskIds: new Set(this.#listedTasks()), sample: change.sample, lastSeenMs };
         return;
       }

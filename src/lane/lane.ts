@@ -9,6 +9,7 @@ import { collectGarbage } from '../lib/collect-garbage.ts';
 import type { Port } from '../lib/ports.ts';
 import { recordJsonParts } from '../model/record-json.ts';
 import { SampleFlag } from '../model/sample-flags.ts';
+import type { TaskEvent } from '../model/task-change.ts';
 import type { Publications } from '../store/publications.ts';
 import type { RecordAllowance } from '../store/record-allowance.ts';
 import { SlotWriter } from '../store/slot-writer.ts';
@@ -17,6 +18,7 @@ import { FrameCursor } from './frames.ts';
 import { KnownTasks } from './known-tasks.ts';
 import type { FromLane, ToLane } from './messages.ts';
 import { TaskProgress } from './task-progress.ts';
+import { type HeartbeatFacts, TaskWatch } from './task-watch.ts';
 import { heartbeatProblem } from './validate.ts';
 
 export interface ServedWorker {
@@ -27,7 +29,10 @@ export interface ServedWorker {
   readonly slot: SlotWriter;
   readonly known: KnownTasks;
   readonly progress: TaskProgress;
+  readonly tasks: TaskWatch;
 }
+
+const NO_EVENTS: readonly TaskEvent[] = [];
 
 /** Inspects a valid heartbeat and may add metrics. @returns why the heartbeat is rejected; undefined if it is not */
 export type Derive = (heartbeat: DecodedHeartbeat, worker: ServedWorker) => string | undefined;
@@ -90,7 +95,8 @@ export class Lane {
         const slot = new SlotWriter(message.memory, { publications: this.#publications, row });
         slot.mend();
         const progress = new TaskProgress(slot.progress());
-        this.#served.set(row, { row, occupant, workerId, slot, known: new KnownTasks(), progress });
+        const [known, tasks] = [new KnownTasks(), new TaskWatch()];
+        this.#served.set(row, { row, occupant, workerId, slot, known, progress, tasks });
         return;
       }
       case 'leave':
@@ -124,8 +130,10 @@ export class Lane {
       slot.reject(frame.ordinal, heartbeat.reason, frame.receivedUnixMs, heartbeat);
       return;
     }
+    const isFarewell = (frame.sampleFlags & SampleFlag.leaving) !== 0;
+    const events = this.#taskEvents(heartbeat, served, { receivedUnixMs: frame.receivedUnixMs, isFarewell });
     const json = recordJsonParts(heartbeat);
-    const noRoom = slot.makeRoom(json, this.#allowance, frame.receivedMonotonicMs, heartbeat);
+    const noRoom = slot.makeRoom(json, this.#allowance, frame, heartbeat, events);
     if (noRoom !== undefined) {
       const { reason, cause } = noRoom;
       slot.reject(frame.ordinal, reason, frame.receivedUnixMs, { cause, sequence: heartbeat.sequence });
@@ -153,12 +161,22 @@ export class Lane {
       json,
       progress.oldest,
       heartbeat,
+      events,
     );
-    if (heartbeat.runningTasks !== undefined && this.#custom === undefined) {
+    served.tasks.published();
+    if (isFarewell) {
+      // The same tasks in a later heartbeat are listed again.
+      known.forget();
+    } else if (heartbeat.runningTasks !== undefined && this.#custom === undefined) {
       frame.rewind();
       known.learn(frame.message);
     }
     if (resized !== undefined) this.#port.postMessage({ type: 'grown', slot: frame.slot, occupant, memory: resized });
+  }
+
+  /** Nobody reads the log where no samples are kept. */
+  #taskEvents(heartbeat: ReadHeartbeat, { slot, tasks }: ServedWorker, facts: HeartbeatFacts): readonly TaskEvent[] {
+    return this.#allowance.sampleSpanMs === 0 ? NO_EVENTS : tasks.eventsOf(heartbeat, facts, () => slot.lastTasks());
   }
 
   /** Returns the heartbeat, or why it is rejected. */

@@ -6,6 +6,7 @@
  * with them. A restarted lane treats all other tasks as if they had just progressed. A task that makes no progress
  * eventually becomes one of the stored ones, so it is detected even if its lane restarts.
  */
+import { taskHashOf } from '../model/task-hash.ts';
 import type { RunningTask } from '../model/telemetry.ts';
 import { MAX_PROGRESS_ENTRIES, type ProgressEntry } from '../store/slot-progress.ts';
 
@@ -59,16 +60,4 @@ export function oldestOf(entries: Iterable<ProgressEntry>, most: number): readon
     if (oldest.length > most) oldest.pop();
   }
   return oldest;
-}
-
-/** A 53-bit hash of the id, combined from two hashes, so that collisions within a worker practically do not occur. */
-export function taskHashOf(taskId: string): number {
-  let low = 0x811c9dc5;
-  let high = 0x1b873593;
-  for (let at = 0; at < taskId.length; at++) {
-    const unit = taskId.charCodeAt(at);
-    low = Math.imul(low ^ unit, 0x01000193);
-    high = Math.imul(high ^ unit ^ (low >>> 16), 0x85ebca6b);
-  }
-  return (high >>> 11) * 2 ** 32 + (low >>> 0);
 }

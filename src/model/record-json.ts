@@ -178,7 +178,7 @@ export function telemetryOfJson(record: TelemetryJson): WorkerTelemetry {
 }
 
 /** Without spread syntax, which would take as long as parsing the text. */
-function taskOfJson(json: TelemetryJson['running_tasks'][number]): RunningTask {
+export function taskOfJson(json: TelemetryJson['running_tasks'][number]): RunningTask {
   const task: { -readonly [Key in keyof RunningTask]: RunningTask[Key] } = {
     taskId: json.task_id,
     cpuAllocated: json.cpu_allocated,

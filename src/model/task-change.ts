@@ -1,5 +1,7 @@
 /** What happened to a worker's tasks between two of its heartbeats, in order. Times ending in `Seen` and `atMs` are the master's. */
-import type { EndedTaskOutcome } from './telemetry.ts';
+import { taskHashOf } from './task-hash.ts';
+import type { EndedTask, EndedTaskOutcome, RunningTask } from './telemetry.ts';
+import { MAX_UNIX_MS } from './unix-ms.ts';
 
 /** A task is in the list that was not in the one before, or has other values. */
 export interface TaskListed {
@@ -41,15 +43,71 @@ export interface TaskEnded {
 /** What a lane logs of one heartbeat. */
 export type TaskEvent = TaskListed | TaskLeft | TaskEnded;
 
-/** The heartbeat: the number of its sample, modulo 2^32, and when the master received it. */
+/** The heartbeat: the number of its sample among those of its worker's memory, and when the master received it. */
 export interface AtSample {
   readonly sample: number;
   readonly atMs: number;
 }
 
-/**
- * As a reader gets it. `begin`: the tasks of this sample are all `listed` after it, and no others are there (the worker's first
- * heartbeat, or changes before it are lost). `gone`: the worker was removed, and with it its tasks; `atMs` is that of its last
- * heartbeat.
- */
-export type TaskChange = (TaskEvent | { readonly type: 'begin' } | { readonly type: 'gone' }) & AtSample;
+/** The tasks of this sample are all `listed` after it, and no others are there: earlier changes are lost, or there are none. */
+export interface TasksBegin {
+  readonly type: 'begin';
+  /** When the last heartbeat before came; null: unknown. */
+  readonly lastSeenMs: number | null;
+}
+
+/** As a reader gets it. `gone`: the worker was removed, and with it its tasks; `atMs` is that of its last heartbeat. */
+export type TaskChange = (TaskEvent | TasksBegin | { readonly type: 'gone' }) & AtSample;
+
+/** Maximum size of an id as it is logged. */
+export const MAX_LOGGED_ID_BYTES = 512;
+export const MAX_LOGGED_STATUS_BYTES = 128;
+
+export function listedEvent(task: RunningTask): TaskListed {
+  return {
+    type: 'listed',
+    taskId: loggedId(task.taskId),
+    status: cut(task.status, MAX_LOGGED_STATUS_BYTES),
+    cpuAllocated: task.cpuAllocated,
+    memoryAllocated: task.memoryAllocated,
+    gpuAllocated: task.gpuAllocated,
+    startedMs: timeOf(task.startedAtUnixMs),
+  };
+}
+
+export function endedEvent(task: EndedTask): TaskEnded {
+  return {
+    type: 'ended',
+    taskId: loggedId(task.taskId),
+    startedMs: timeOf(task.startedAtUnixMs),
+    endedMs: timeOf(task.endedAtUnixMs),
+    outcome: task.outcome ?? null,
+    exitCode: task.exitCode ?? null,
+    cpuSeconds: task.cpuSeconds ?? null,
+    maxRssBytes: task.maxRssBytes ?? null,
+  };
+}
+
+/** Longer ids are cut, and get a hash of the whole id, so that they stay distinct. */
+export function loggedId(taskId: string): string {
+  if (isWithin(taskId, MAX_LOGGED_ID_BYTES)) return taskId;
+  const hash = taskHashOf(taskId).toString(36);
+  return `${cut(taskId, MAX_LOGGED_ID_BYTES - 3 - hash.length)}…${hash}`;
+}
+
+/** The longest beginning of at most so many bytes, without splitting a character. */
+function cut(text: string, maxBytes: number): string {
+  if (isWithin(text, maxBytes)) return text;
+  const bytes = Buffer.alloc(maxBytes);
+  return bytes.toString('utf8', 0, bytes.write(text, 0, maxBytes));
+}
+
+/** A UTF-16 unit takes at most three bytes. */
+function isWithin(text: string, maxBytes: number): boolean {
+  return 3 * text.length <= maxBytes || Buffer.byteLength(text) <= maxBytes;
+}
+
+/** Any number may be sent as a start: one that is no time is unknown. */
+function timeOf(unixMs: number | undefined): number | null {
+  return unixMs !== undefined && unixMs >= 0 && unixMs <= MAX_UNIX_MS ? unixMs : null;
+}

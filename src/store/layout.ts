@@ -13,10 +13,10 @@
  * SLOT, one per worker; written only by its lane.
  *
  *     0               256          832                                               ringOffset
- *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬───────┬────┬───┬─────┬───────┬────┐
- *     │ control words │note A│note B│record A                   │record B           │times  │cpu │ … │tasks│metrics│keys│
- *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │f64,u32│f32 │   │u32  │f64    │text│
- *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴───────┴────┴───┴─────┴───────┴────┘
+ *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬───────┬────┬───┬─────┬───────┬────┬────────┐
+ *     │ control words │note A│note B│record A                   │record B           │times  │cpu │ … │tasks│metrics│keys│task log│
+ *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │f64,u32│f32 │   │u32  │f64    │text│bytes   │
+ *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴───────┴────┴───┴─────┴───────┴────┴────────┘
  *                                                    ◄─ jsonCapacity                   ◄─── ringCapacity each ──►
  */
 
@@ -29,7 +29,7 @@ const NUMBER_BYTES = 8;
 /** First word of each kind of memory, so that a wrong buffer is detected when it is attached. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 12;
+export const LAYOUT_VERSION = 13;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,6 +187,7 @@ export const SlotWord = {
   metricColumns: 6,
   /** … and how many of them have a key. */
   metricKeys: 7,
+  taskLogCapacity: 8,
   /**
    * Generation of the record's seqlock, see double-buffer.ts. On its own cache line, since readers write to it (adding
    * 0).
@@ -205,6 +206,8 @@ export const SlotWord = {
   metricsLeftOut: 36,
   /** Number of columns that its metrics need, at most HISTORY_METRICS; larger than `metricColumns` while there is no memory for them. */
   columnsWanted: 37,
+  /** Position of the oldest readable byte of the task log, see task-log.ts. */
+  taskLogFloor: 40,
 } as const;
 export const SLOT_CONTROL_BYTES = 256;
 
@@ -243,6 +246,10 @@ export const RecordNumber = {
   taskStoodStillSinceMs: 15,
   /** Bits of SampleFlag. */
   sampleFlags: 16,
+  /** Position behind the last entry of the task log with this record, modulo 2^32 … */
+  taskLogEnd: 17,
+  /** … and number of entries so far, modulo 2^32. */
+  taskOrdinal: 18,
 } as const;
 /** A copy of the record fills whole cache lines, so some are free. */
 export const RECORD_NUMBER_COUNT = 24;
@@ -279,6 +286,8 @@ export interface SlotSize {
   /** See slot-ring.ts. */
   readonly ringCapacity: number;
   readonly metricColumns: number;
+  /** In bytes: a power of two, or 0. See task-log.ts. */
+  readonly taskLogCapacity: number;
 }
 
 export type Copy = 0 | 1;
@@ -299,10 +308,11 @@ export interface SlotOffsets {
   readonly ringTasks: number;
   readonly ringMetrics: readonly number[];
   readonly metricKeys: number;
+  readonly taskLog: number;
   readonly totalBytes: number;
 }
 
-export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns }: SlotSize): SlotOffsets {
+export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns, taskLogCapacity }: SlotSize): SlotOffsets {
   const recordBytes = RECORD_HEAD_BYTES + jsonCapacity;
   const records = SLOT_CONTROL_BYTES + 2 * NOTE_BYTES;
   const ringTimes = records + 2 * recordBytes;
@@ -313,6 +323,7 @@ export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns }: SlotS
   const ringTasks = ringAnomaly + columnBytes;
   const metrics = roundUp(ringTasks + columnBytes, NUMBER_BYTES);
   const metricKeys = metrics + metricColumns * ringCapacity * NUMBER_BYTES;
+  const taskLog = roundUp(metricKeys + metricColumns * METRIC_KEY_BYTES, NUMBER_BYTES);
   return {
     note: [SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES + NOTE_BYTES],
     noteText: [
@@ -328,7 +339,8 @@ export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns }: SlotS
     ringTasks,
     ringMetrics: Array.from({ length: metricColumns }, (_, column) => metrics + column * ringCapacity * NUMBER_BYTES),
     metricKeys,
-    totalBytes: roundUp(metricKeys + metricColumns * METRIC_KEY_BYTES, CACHE_LINE_BYTES),
+    taskLog,
+    totalBytes: roundUp(taskLog + taskLogCapacity, CACHE_LINE_BYTES),
   };
 }
 
@@ -336,10 +348,13 @@ export function slotBytes(size: SlotSize): number {
   return slotOffsets(size).totalBytes;
 }
 
-/** The part of a slot that its samples take. */
-export function ringBytes({ ringCapacity, metricColumns }: Pick<SlotSize, 'ringCapacity' | 'metricColumns'>): number {
+/** The parts of a slot that are counted against RING_MEMORY. */
+export type RingSize = Pick<SlotSize, 'ringCapacity' | 'metricColumns'> & Partial<Pick<SlotSize, 'taskLogCapacity'>>;
+
+/** What its samples and its task log take. */
+export function ringBytes({ ringCapacity, metricColumns, taskLogCapacity = 0 }: RingSize): number {
   const sampleBytes = NUMBER_BYTES + (RING_USAGES.length + 3) * WORD_BYTES + metricColumns * NUMBER_BYTES;
-  return ringCapacity * sampleBytes + metricColumns * METRIC_KEY_BYTES;
+  return ringCapacity * sampleBytes + metricColumns * METRIC_KEY_BYTES + taskLogCapacity;
 }
 
 /** Room for four tasks and a few metrics; larger records make the slot grow. */
@@ -396,12 +411,20 @@ assertDistinct(SlotWord, SLOT_CONTROL_BYTES / WORD_BYTES, 'slot words');
 assertDistinct(NoteNumber, NOTE_NUMBER_COUNT, 'note numbers');
 assertDistinct(RecordNumber, RECORD_NUMBER_COUNT, 'record numbers');
 assertLayout(RECORD_HEAD_BYTES % CACHE_LINE_BYTES === 0, 'the JSON of a record does not start on a cache line');
-for (const offsets of [slotOffsets({ jsonCapacity: LEAST_JSON_CAPACITY, ringCapacity: 4, metricColumns: 4 })]) {
+for (const offsets of [
+  slotOffsets({
+    jsonCapacity: LEAST_JSON_CAPACITY,
+    ringCapacity: 4,
+    metricColumns: 4,
+    taskLogCapacity: 1024,
+  }),
+]) {
   assertLayout(
     offsets.record.every((offset) => offset % CACHE_LINE_BYTES === 0),
     'a record is not on a cache line',
   );
   assertLayout(offsets.ringTimes % NUMBER_BYTES === 0, 'the ring is not aligned');
+  assertLayout(offsets.taskLog % NUMBER_BYTES === 0, 'the task log is not aligned');
   assertLayout(
     offsets.ringMetrics.every((offset) => offset % NUMBER_BYTES === 0),
     'a column of a metric is not aligned',

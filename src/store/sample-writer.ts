@@ -76,7 +76,7 @@ export class SampleWriter {
       Atomics.store(control, SlotWord.columnsWanted, metricColumns);
     }
     if (ringCapacity === size.ringCapacity && metricColumns === size.metricColumns) return size;
-    const mostBytes = ringBytes(size) + allowance.ringRoomBytes;
+    const mostBytes = ringBytes({ ...size, taskLogCapacity: 0 }) + allowance.ringRoomBytes;
     const wanted = [
       { ringCapacity, metricColumns },
       { ringCapacity: size.ringCapacity, metricColumns },

@@ -13,6 +13,7 @@
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
 import { RecordNumber, SlotWord } from './layout.ts';
 import { allocateSlot, type SlotMemory, viewSlot } from './slot-memory.ts';
+import { taskLogEndIn } from './task-log.ts';
 
 export function copiedSlot(memory: SlotMemory): SlotMemory {
   const old = viewSlot(memory);
@@ -35,6 +36,10 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
     old.bytes.copy(copy.bytes, copy.offsets.record[0], offsets.record[from], offsets.record[from] + recordBytes);
   });
   old.bytes.copy(copy.bytes, copy.offsets.ringTimes, old.offsets.ringTimes);
+  // A later look than the copying: what is behind this floor was not overwritten meanwhile. It may be beyond the end that was copied.
+  const { position: end } = taskLogEndIn(copy, 0);
+  const floor = Atomics.add(old.control, SlotWord.taskLogFloor, 0);
+  Atomics.store(copy.control, SlotWord.taskLogFloor, ((end - floor) | 0) < 0 ? end | 0 : floor);
   // The record may be newer than the counters. It contains its own sample count; `mend` writes its sample again if the
   // record is that of the heartbeat in process.
   const record = copy.offsets.record[0] / 8;

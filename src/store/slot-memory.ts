@@ -11,6 +11,7 @@ import {
   WORD_BYTES,
 } from './layout.ts';
 import { isMetricColumns, isRingCapacity } from './slot-ring.ts';
+import { isTaskLogCapacity } from './task-log-room.ts';
 
 /** The memory, as passed between threads. */
 export type SlotMemory = SharedArrayBuffer;
@@ -69,6 +70,7 @@ export function allocateSlot(size: SlotSize): SlotViews {
   Atomics.store(control, SlotWord.jsonCapacity, size.jsonCapacity);
   Atomics.store(control, SlotWord.ringCapacity, size.ringCapacity);
   Atomics.store(control, SlotWord.metricColumns, size.metricColumns);
+  Atomics.store(control, SlotWord.taskLogCapacity, size.taskLogCapacity);
   return viewSlot(memory);
 }
 
@@ -97,10 +99,11 @@ export function successorProblem(memory: unknown, old: SlotMemory, maxBytes: num
   if (!isMetricColumns(metricColumns)) return 'it has an invalid number of metric columns';
   const keys = Atomics.load(control, SlotWord.metricKeys);
   if (keys < 0 || keys > metricColumns) return 'it has more metric keys than columns';
-  if (isSameSize({ jsonCapacity, ringCapacity, metricColumns }, viewSlot(old).size))
-    return `it has ${byteLength} bytes as before, expected another size`;
-  const expectedBytes =
-    jsonCapacity > 0 ? slotOffsets({ jsonCapacity, ringCapacity, metricColumns }).totalBytes : undefined;
+  const taskLogCapacity = Atomics.load(control, SlotWord.taskLogCapacity);
+  if (!isTaskLogCapacity(taskLogCapacity)) return 'its task log has an invalid size';
+  const size = { jsonCapacity, ringCapacity, metricColumns, taskLogCapacity };
+  if (isSameSize(size, viewSlot(old).size)) return `it has ${byteLength} bytes as before, expected another size`;
+  const expectedBytes = jsonCapacity > 0 ? slotOffsets(size).totalBytes : undefined;
   return byteLength === expectedBytes ? undefined : 'its size contradicts its header';
 }
 
@@ -108,7 +111,8 @@ export function isSameSize(one: SlotSize, other: SlotSize): boolean {
   return (
     one.jsonCapacity === other.jsonCapacity &&
     one.ringCapacity === other.ringCapacity &&
-    one.metricColumns === other.metricColumns
+    one.metricColumns === other.metricColumns &&
+    one.taskLogCapacity === other.taskLogCapacity
   );
 }
 
@@ -124,7 +128,8 @@ function shapeOf(control: Int32Array): SlotShape {
   const jsonCapacity = Atomics.load(control, SlotWord.jsonCapacity);
   const ringCapacity = Atomics.load(control, SlotWord.ringCapacity);
   const metricColumns = Atomics.load(control, SlotWord.metricColumns);
-  const size = { jsonCapacity, ringCapacity, metricColumns };
+  const taskLogCapacity = Atomics.load(control, SlotWord.taskLogCapacity);
+  const size = { jsonCapacity, ringCapacity, metricColumns, taskLogCapacity };
   if (lastShape !== undefined && isSameSize(size, lastShape.size)) return lastShape;
   lastShape = { size, offsets: slotOffsets(size) };
   return lastShape;

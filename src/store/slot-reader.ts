@@ -4,6 +4,8 @@
  * (slot-shelf.ts).
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
+import { SampleFlag } from '../model/sample-flags.ts';
+import type { RunningTask } from '../model/telemetry.ts';
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
 import {
   NOTE_TEXT_BYTES,
@@ -14,10 +16,13 @@ import {
   SlotWord,
   WORD_BYTES,
 } from './layout.ts';
+import { tasksInHead } from './record-tasks.ts';
 import type { SampleColumns } from './sample-columns.ts';
 import { shortestDecimal } from './shortest-decimal.ts';
 import { metricKeysIn, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
+import { entryLengthAt, readEntry, type TaskEntry } from './task-entry.ts';
+import { type TaskLogEnd, taskLogEndIn } from './task-log.ts';
 
 export interface Rejection {
   readonly cause: RejectionCause;
@@ -29,6 +34,23 @@ export interface Rejection {
   readonly ordinal: number;
   /** … and its sequence number; 0 = none, or unreadable. */
   readonly sequence: number;
+}
+
+export interface TaskEntries {
+  /** In order, without a gap. */
+  readonly entries: readonly TaskEntry[];
+  /** From where to go on. */
+  readonly end: TaskLogEnd;
+  /** Entries before the first of them that are overwritten. */
+  readonly lost: number;
+}
+
+export interface TasksNow {
+  /** The record's sample. */
+  readonly sample: number;
+  readonly receivedUnixMs: number;
+  readonly tasks: readonly RunningTask[];
+  readonly end: TaskLogEnd;
 }
 
 export interface SlotCounts {
@@ -354,6 +376,55 @@ export class SlotReader {
     }
   }
 
+  /**
+   * The entries of the task log from `from` on that it still holds. If each call starts at the `end` of the previous one, also across
+   * a change of the slot, each entry is returned or counted as lost exactly once. Entries of a sample are there as soon as the sample is.
+   * @param from {@link LOG_BEGIN}: since the worker was known
+   * @throws SlotGone if the memory belongs to another worker
+   */
+  taskEntriesSince(from: TaskLogEnd): TaskEntries {
+    const { control, bytes, offsets, size } = this.#slot;
+    const end = this.#readWhole(SlotWord.recordGeneration, (copy) => taskLogEndIn(this.#slot, copy));
+    const missing = (end.ordinal - from.ordinal) | 0;
+    if (missing <= 0) return { entries: [], end: from, lost: 0 };
+    const floor = Atomics.load(control, SlotWord.taskLogFloor);
+    const held = Math.max(0, (end.position - floor) | 0);
+    const count = Math.min(held, (end.position - from.position) >>> 0, size.taskLogCapacity);
+    const start = end.position - count;
+    const target = count <= scratch.length ? scratch : Buffer.allocUnsafeSlow(count);
+    const at = start & (size.taskLogCapacity - 1);
+    const untilWrap = Math.min(count, size.taskLogCapacity - at);
+    bytes.copy(target, 0, offsets.taskLog + at, offsets.taskLog + at + untilWrap);
+    bytes.copy(target, untilWrap, offsets.taskLog, offsets.taskLog + count - untilWrap);
+    // The second looks, as for samples.
+    const overwritten = (Atomics.add(control, SlotWord.taskLogFloor, 0) - start) | 0;
+    Atomics.add(control, SlotWord.tenancy, 0);
+    this.#mustBeMine();
+    const entries = entriesIn(target, Math.min(Math.max(0, overwritten), count), count);
+    return { entries, end, lost: Math.max(0, missing - entries.length) };
+  }
+
+  /** The tasks of the record, and where the task log ends with it. Undefined: there was no heartbeat in this master. */
+  tasksNow(): TasksNow | undefined {
+    const { bytes, numbers, offsets } = this.#slot;
+    const now = this.#readWhole(SlotWord.recordGeneration, (copy) => {
+      const record = offsets.record[copy] / 8;
+      const sample = ((numbers[record + RecordNumber.appliedIndex] as number) - 1) >>> 0;
+      const receivedUnixMs = numbers[record + RecordNumber.receivedUnixMs] as number;
+      const isFarewell = ((numbers[record + RecordNumber.sampleFlags] as number) & SampleFlag.leaving) !== 0;
+      const isApplied = numbers[record + RecordNumber.appliedIndex] !== 0;
+      const jsonBytes = numbers[record + RecordNumber.jsonBytes] as number;
+      const from = offsets.json[copy];
+      const head = isLength(jsonBytes, this.#slot.size.jsonCapacity)
+        ? bytes.toString('utf8', from, from + jsonBytes)
+        : '';
+      return { sample, receivedUnixMs, isApplied, isFarewell, head, end: taskLogEndIn(this.#slot, copy) };
+    });
+    if (!now.isApplied) return undefined;
+    const { sample, receivedUnixMs, end } = now;
+    return { sample, receivedUnixMs, end, tasks: now.isFarewell ? [] : (tasksInHead(now.head) ?? []) };
+  }
+
   #recordNumber(index: number): number {
     const { numbers, offsets } = this.#slot;
     return this.#readWhole(SlotWord.recordGeneration, (copy) => numbers[offsets.record[copy] / 8 + index] as number);
@@ -415,6 +486,18 @@ function whole(times: Float64Array, count: number, newestMs: number): void {
     later -= (later - (times[n] as number)) >>> 0;
     times[n] = later;
   }
+}
+
+function entriesIn(bytes: Buffer, from: number, end: number): TaskEntry[] {
+  const entries: TaskEntry[] = [];
+  for (let at = from; at < end; ) {
+    const entry = readEntry(bytes, at, end);
+    // Written by nobody that keeps to the layout: what follows cannot be read.
+    if (entry === undefined) return entries;
+    entries.push(entry);
+    at += entryLengthAt(bytes, at, end) as number;
+  }
+  return entries;
 }
 
 /** Whether a length is valid, so that no read leads beyond the slot, whatever the memory contains. */

@@ -35,6 +35,7 @@ import {
   SlotWord,
 } from './layout.ts';
 import { type SlotMemory, viewSlot } from './slot-memory.ts';
+import { LEAST_TASK_LOG_BYTES } from './task-log-room.ts';
 
 /** Time from a worker's removal until its memory may be reused. */
 export const COOL_MS = 250;
@@ -53,6 +54,7 @@ const COUNTS = [
   SlotWord.metricKeys,
   SlotWord.metricsLeftOut,
   SlotWord.columnsWanted,
+  SlotWord.taskLogFloor,
 ];
 
 interface Kept {
@@ -84,8 +86,10 @@ export class SlotShelf {
     return true;
   }
 
-  #isAsNew({ jsonCapacity, ringCapacity, metricColumns }: SlotSize): boolean {
-    return jsonCapacity === LEAST_JSON_CAPACITY && ringCapacity === this.#ringCapacity && metricColumns === 0;
+  /** The least task log may stay, since nearly every worker that was there needed one. */
+  #isAsNew({ jsonCapacity, ringCapacity, metricColumns, taskLogCapacity }: SlotSize): boolean {
+    if (jsonCapacity !== LEAST_JSON_CAPACITY || taskLogCapacity > LEAST_TASK_LOG_BYTES) return false;
+    return ringCapacity === this.#ringCapacity && metricColumns === 0;
   }
 
   /** A slot for a new worker with an all-zero record; undefined if there is none. */

@@ -7,6 +7,7 @@
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { emptyRecordJsonHead, type RecordJsonParts, type TelemetryJson } from '../model/record-json.ts';
+import type { TaskEvent } from '../model/task-change.ts';
 import { beginWrite, currentCopy, endWrite, mendWrite } from './double-buffer.ts';
 import {
   type Copy,
@@ -22,10 +23,12 @@ import {
 } from './layout.ts';
 import type { Publications } from './publications.ts';
 import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
+import { type RecordTasks, recordTasksIn } from './record-tasks.ts';
 import { type Measured, NOTHING_MEASURED, SampleWriter } from './sample-writer.ts';
 import { allocateSlot, isSameSize, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
 import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
+import { TaskLogWriter } from './task-log.ts';
 
 /** What is published of a heartbeat, besides its JSON. Usages are percentages. */
 export interface RecordNumbers {
@@ -56,7 +59,11 @@ export interface RestoredRecord {
   readonly receivedUnixMs: number;
 }
 
+type Received = Pick<RecordNumbers, 'receivedMonotonicMs' | 'receivedUnixMs'>;
+const NEVER_RECEIVED: Received = { receivedMonotonicMs: 0, receivedUnixMs: 0 };
+
 const NO_PROGRESS: readonly ProgressEntry[] = [];
+const NO_EVENTS: readonly TaskEvent[] = [];
 
 /** Marks a record that comes from no heartbeat of this master: 0 means no record, and heartbeats count from 1. */
 const RESTORED_ORDINAL = -1;
@@ -67,7 +74,12 @@ const RESTORED_ORDINAL = -1;
  */
 export function newSlot(workerId: string, ringCapacity = 0, restored?: RestoredRecord): SlotMemory {
   const json = Buffer.from(restored?.json ?? emptyRecordJsonHead(workerId));
-  const slot = allocateSlot({ jsonCapacity: jsonCapacityFor(json.length), ringCapacity, metricColumns: 0 });
+  const slot = allocateSlot({
+    jsonCapacity: jsonCapacityFor(json.length),
+    ringCapacity,
+    metricColumns: 0,
+    taskLogCapacity: 0,
+  });
   json.copy(slot.bytes, slot.offsets.json[0]);
   const { numbers } = slot;
   const record = slot.offsets.record[0] / 8;
@@ -95,6 +107,7 @@ export class SlotWriter {
   #slot: SlotViews;
   readonly #countedAt: CountedAt | undefined;
   readonly #samples: SampleWriter;
+  readonly #taskLog: TaskLogWriter;
   /** Position of the tasks in the JSON of the last published record. */
   #tasks: { from: number; readonly bytes: number } | undefined;
   /** The previous memory of another size; holds the current record until the next one is published. */
@@ -108,6 +121,7 @@ export class SlotWriter {
     this.#slot = viewSlot(memory);
     this.#countedAt = countedAt;
     this.#samples = new SampleWriter(this.#slot);
+    this.#taskLog = new TaskLogWriter(this.#slot);
   }
 
   get memory(): SlotMemory {
@@ -154,6 +168,12 @@ export class SlotWriter {
     return readProgress(numbers, this.#progressAt(currentCopy(Atomics.load(control, SlotWord.recordGeneration))));
   }
 
+  /** The tasks of the last record, with which those of the next one are compared for the task log. */
+  lastTasks(): RecordTasks {
+    const slot = this.#before ?? this.#slot;
+    return recordTasksIn(slot, currentCopy(Atomics.load(slot.control, SlotWord.recordGeneration)));
+  }
+
   /** Marks the heartbeat as in process. */
   take(ordinal: number): void {
     Atomics.store(this.#slot.control, SlotWord.taken, ordinal);
@@ -166,8 +186,9 @@ export class SlotWriter {
   makeRoom(
     json: string | RecordJsonParts,
     allowance: RecordAllowance,
-    receivedMonotonicMs = 0,
+    { receivedMonotonicMs, receivedUnixMs }: Received = NEVER_RECEIVED,
     measured: Measured = NOTHING_MEASURED,
+    events = NO_EVENTS,
   ): NoRoom | undefined {
     this.#hasRoom = false;
     const jsonCapacity = this.#jsonCapacityFor(json, allowance);
@@ -175,11 +196,14 @@ export class SlotWriter {
     this.#hasRoom = true;
     const before = this.#slot;
     const ring = this.#samples.sizeFor(receivedMonotonicMs, measured, allowance);
-    if (ring === before.size && jsonCapacity === before.size.jsonCapacity) return undefined;
-    const size = { ...ring, jsonCapacity };
+    const taskLogCapacity = this.#taskLog.capacityFor(events, receivedUnixMs, allowance);
+    const isSame = jsonCapacity === before.size.jsonCapacity && taskLogCapacity === before.size.taskLogCapacity;
+    if (ring === before.size && isSame) return undefined;
+    const size = { ...ring, jsonCapacity, taskLogCapacity };
     if (isSameSize(size, before.size)) return undefined;
     this.#slot = resized(before, size);
     this.#samples.move(this.#slot);
+    this.#taskLog.move(this.#slot);
     this.#before = before;
     return undefined;
   }
@@ -208,6 +232,7 @@ export class SlotWriter {
    * @param json a whole string, or parts; tasks that are left out are copied from this writer's last record
    * @param progress progress of its tasks, see slot-progress.ts
    * @param measured what else its sample has
+   * @param events what happened to the worker's tasks, for the task log
    * @returns the slot's new memory if it was resized for this record, which readers must be told; else undefined
    */
   publish(
@@ -215,10 +240,13 @@ export class SlotWriter {
     json: string | RecordJsonParts,
     progress: readonly ProgressEntry[] = NO_PROGRESS,
     measured: Measured = NOTHING_MEASURED,
+    events = NO_EVENTS,
   ): SlotMemory | undefined {
-    if (!this.#hasRoom) this.makeRoom(json, UNLIMITED, values.receivedMonotonicMs, measured);
+    if (!this.#hasRoom) this.makeRoom(json, UNLIMITED, values, measured, events);
     this.#hasRoom = false;
     this.#samples.begin(measured);
+    const sample = Atomics.load(this.#slot.control, SlotWord.applied);
+    this.#taskLog.write(events, { sample, atMs: values.receivedUnixMs });
     const { before, tasks, after } = partsOf(json);
     const { control, numbers } = this.#slot;
     const copy = beginWrite(control, SlotWord.recordGeneration);
@@ -239,10 +267,13 @@ export class SlotWriter {
     numbers[record + RecordNumber.lastRoundTripMs] = values.lastRoundTripMs;
     numbers[record + RecordNumber.taskStoodStillSinceMs] = values.taskStoodStillSinceMs;
     numbers[record + RecordNumber.sampleFlags] = values.sampleFlags;
+    numbers[record + RecordNumber.taskLogEnd] = this.#taskLog.next.position;
+    numbers[record + RecordNumber.taskOrdinal] = this.#taskLog.next.ordinal;
     numbers[record + RecordNumber.appliedIndex] = (Atomics.load(control, SlotWord.applied) + 1) | 0;
     writeProgress(numbers, this.#progressAt(copy), progress);
     numbers[record + RecordNumber.jsonBytes] = this.#writeJson(copy, before, tasks, after);
     endWrite(control, SlotWord.recordGeneration);
+    this.#taskLog.published();
     this.#appendSample(record);
     Atomics.store(control, SlotWord.finished, values.ordinal);
     this.#count();

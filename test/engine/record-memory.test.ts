@@ -74,6 +74,7 @@ const withRoom = (bytes: number) => ({
   jsonCapacity: LEAST_JSON_CAPACITY + bytes / 2,
   ringCapacity: 4,
   metricColumns: 0,
+  taskLogCapacity: 0,
 });
 
 test('the budget is an eighth of the memory, within limits', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TaskRun } from '../../src/history/task-run.ts';
 import { MOST_REMEMBERED, REMEMBERED_MS, TaskRuns } from '../../src/history/task-runs.ts';
-import type { AtSample, TaskChange, TaskEvent } from '../../src/model/task-change.ts';
+import type { AtSample, TaskChange, TaskEvent, TasksBegin } from '../../src/model/task-change.ts';
 
 const W = 'w';
 
@@ -40,11 +40,11 @@ const ended = (taskId: string, values: Partial<Extract<TaskEvent, { type: 'ended
   maxRssBytes: null,
   ...values,
 });
-const BEGIN = { type: 'begin' } as const;
+const BEGIN = { type: 'begin', lastSeenMs: null } as const;
 const GONE = { type: 'gone' } as const;
 
 /** Heartbeats 1 s apart, from 1000. */
-function at(sample: number, ...events: (TaskEvent | typeof BEGIN | typeof GONE)[]): TaskChange[] {
+function at(sample: number, ...events: (TaskEvent | TasksBegin | typeof GONE)[]): TaskChange[] {
   return events.map((event) => ({ ...event, sample, atMs: 1000 * (sample + 1) }) as TaskChange);
 }
 
@@ -172,11 +172,11 @@ test('after a restart of the master, tasks that are listed run on, and others ha
 test('after lost changes, what is not listed any more has ended', () => {
   const changes = [
     ...at(0, listed('a'), listed('b')),
-    ...at(9, BEGIN, listed('b'), listed('c')),
+    ...at(9, { ...BEGIN, lastSeenMs: 8000 }, listed('b'), listed('c')),
     ...at(10, left('b', 10_000)),
   ];
   expect(runsAfter(changes)).toMatchObject([
-    { taskId: 'a', outcome: 'ended', lastSeenMs: 10_000 },
+    { taskId: 'a', outcome: 'ended', lastSeenMs: 8000 },
     { taskId: 'b', outcome: 'ended', lastSeenMs: 10_000 },
     { taskId: 'c', outcome: 'running', firstSeenMs: 10_000 },
   ]);
@@ -303,7 +303,7 @@ function changesOf(samples: ReturnType<typeof simulated>['samples'], index: numb
   const isIn = (list: typeof now, { taskId, start }: (typeof now)[number]) =>
     list.some((task) => task.taskId === taskId && (!withStarts || task.start === start));
   const place: AtSample = { sample: all ? 0 : index, atMs };
-  const events: (TaskEvent | typeof BEGIN)[] = [
+  const events: (TaskEvent | TasksBegin)[] = [
     ...(all ? [BEGIN] : []),
     ...before.filter((task) => !isIn(now, task)).map(({ taskId }) => left(taskId, last?.atMs ?? 0)),
     ...told,

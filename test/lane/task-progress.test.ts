@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { oldestOf, TaskProgress, taskHashOf } from '../../src/lane/task-progress.ts';
+import { oldestOf, TaskProgress } from '../../src/lane/task-progress.ts';
+import { taskHashOf } from '../../src/model/task-hash.ts';
 import { MAX_PROGRESS_ENTRIES } from '../../src/store/slot-progress.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { checkableRecord } from '../store/threads/checkable-record.ts';

@@ -98,7 +98,9 @@ class Drained {
   #publish(ordinal: number, jsonBytes: number, measured: Measured): void {
     this.#writer.take(ordinal);
     const json = 'x'.repeat(jsonBytes);
-    expect(this.#writer.makeRoom(json, this.allowance, this.#nowMs, measured)).toBeUndefined();
+    expect(
+      this.#writer.makeRoom(json, this.allowance, { receivedMonotonicMs: this.#nowMs, receivedUnixMs: 0 }, measured),
+    ).toBeUndefined();
     const { numbers } = checkableRecord(ordinal);
     const grown = this.#writer.publish({ ...numbers, receivedMonotonicMs: this.#nowMs }, json, [], measured);
     // As main sees it, which believes no lane.

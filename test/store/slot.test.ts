@@ -108,6 +108,7 @@ test.each([-1, 2 ** 31, 0.5, Number.NaN, Number.POSITIVE_INFINITY])('a length of
     jsonCapacity: new Int32Array(slot.memory)[2] as number,
     ringCapacity: 4,
     metricColumns: 0,
+    taskLogCapacity: 0,
   });
   for (const at of note) numbers[at / 8 + NoteNumber.textBytes] = length;
   for (const at of record) numbers[at / 8 + RecordNumber.jsonBytes] = length;
@@ -166,10 +167,11 @@ test('no two parts of a slot overlap, whatever its size', () => {
       fc.integer({ min: 1, max: 100 }),
       fc.integer({ min: 0, max: 12 }),
       fc.constantFrom(0, 4, 64),
-      (lines, rings, metricColumns) => {
+      fc.constantFrom(0, 1024, 65_536),
+      (lines, rings, metricColumns, taskLogCapacity) => {
         const ringCapacity = rings === 0 ? 0 : 2 ** rings;
         const jsonCapacity = lines * 64;
-        const offsets = slotOffsets({ jsonCapacity, ringCapacity, metricColumns });
+        const offsets = slotOffsets({ jsonCapacity, ringCapacity, metricColumns, taskLogCapacity });
         const parts: [number, number][] = [
           [0, 256],
           ...offsets.note.map((at): [number, number] => [at, 256]),
@@ -182,6 +184,7 @@ test('no two parts of a slot overlap, whatever its size', () => {
           [offsets.ringTasks, ringCapacity * 4],
           ...offsets.ringMetrics.map((at): [number, number] => [at, ringCapacity * 8]),
           [offsets.metricKeys, metricColumns * 136],
+          [offsets.taskLog, taskLogCapacity],
         ];
         let end = 0;
         for (const [at, bytes] of parts.sort((a, b) => a[0] - b[0])) {

@@ -1,5 +1,5 @@
 /**
- * The memory for all rings of samples and their columns of metrics (RING_MEMORY): counts it, and publishes to lanes how much time a
+ * The memory for all rings of samples, their columns of metrics, and task logs (RING_MEMORY): counts it, and publishes to lanes how much time a
  * ring may hold, and by how much it may grow at once. The decision is in ring-span.ts.
  *
  * A ring may grow by a quarter of what is free, so that many that grow at the same moment do not exceed the budget before main notices.
@@ -8,11 +8,9 @@
  */
 import { formatDuration, type MemoryAmount } from '../../config/kinds.ts';
 import type { RingMemoryView } from '../../model/ring-memory.ts';
-import { ringBytes, type SlotSize } from '../../store/layout.ts';
+import { type RingSize, ringBytes } from '../../store/layout.ts';
 import { type AllowanceMemory, AllowanceWriter } from '../../store/record-allowance.ts';
 import { addDemand, type RingOfWorker, spanSteps, stepAfter } from './ring-span.ts';
-
-type RingSize = Pick<SlotSize, 'ringCapacity' | 'metricColumns'>;
 
 const QUARTER = 1 / 4;
 const MIB = 1024 ** 2;

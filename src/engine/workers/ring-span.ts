@@ -21,6 +21,8 @@ export interface RingOfWorker {
   readonly metricColumns: number;
   /** Columns that its metrics need. */
   readonly columnsWanted: number;
+  /** Its task log, which stays as it is. */
+  readonly taskLogCapacity?: number;
   /** Mean time between two samples; undefined: the worker sends none now, and its ring stays as it is. */
   readonly periodMs: number | undefined;
 }
@@ -35,12 +37,12 @@ export function spanSteps(wantedMs: number): readonly number[] {
 
 /** Adds to each step's demand, in bytes, what the worker's ring will take then. */
 export function addDemand(demand: Float64Array, steps: readonly number[], ring: RingOfWorker): void {
-  const { ringCapacity, periodMs } = ring;
+  const { ringCapacity, taskLogCapacity = 0, periodMs } = ring;
   const metricColumns = Math.max(ring.metricColumns, ring.columnsWanted);
   for (let step = 0; step < steps.length; step++) {
     const capacity =
       periodMs === undefined ? ringCapacity : settledRing(ringCapacity, periodMs, steps[step] as number, step > 0);
-    demand[step] = (demand[step] as number) + ringBytes({ ringCapacity: capacity, metricColumns });
+    demand[step] = (demand[step] as number) + ringBytes({ ringCapacity: capacity, metricColumns, taskLogCapacity });
   }
 }
 

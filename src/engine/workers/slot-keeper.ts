@@ -83,6 +83,7 @@ export class SlotKeeper {
         return {
           ringCapacity: slot.size.ringCapacity,
           metricColumns: slot.size.metricColumns,
+          taskLogCapacity: slot.size.taskLogCapacity,
           columnsWanted: slot.columnsWanted,
           periodMs: isAbsent ? undefined : (slot.samplePeriodMs ?? options.intervalOf(entry)),
         };
