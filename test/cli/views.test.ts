@@ -66,6 +66,7 @@ const tricky: fc.Arbitrary<WorkerDetailView> = fc
       metrics: { [name]: 1.5, __proto__: 2 },
       inside: {
         record: { bytes: 400, roomBytes: 1024 },
+        leftOut: { count: 3, names: [name, text] },
         registeredUnixMs: 0,
         counts: { accepted: 5, applied: 4, rejected: 1, ...NONE_REPLACED, ...NONE_LOST },
         rejection: { reason: text, ageMs: 500 },
@@ -101,6 +102,7 @@ test.each([
   const texts = { ip: '', labels: {}, group: '', instanceId: '', agentVersion: '' };
   const inside = {
     record: { bytes: 400, roomBytes: 1024 },
+    leftOut: { count: 0, names: [] },
     registeredUnixMs: 0,
     counts: { accepted: 0, applied: 0, rejected: 0, ...NONE_REPLACED, ...NONE_LOST },
     rejection: undefined,
@@ -203,6 +205,7 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
     detail('node-a', {
       inside: {
         record: { bytes: 400, roomBytes: 1024 },
+        leftOut: { count: 12, names: ['metrics.a', 'gpus.0.power_watts'] },
         registeredUnixMs: 1_795_456_495_000,
         counts: {
           accepted: 18,
@@ -223,6 +226,9 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
       },
     }),
   );
+  expect(text).toMatch(
+    /^not in history +12 metrics \(HISTORY_METRICS\): metrics.a, gpus.0.power_watts and 10 others$/m,
+  );
   expect(text).toContain('last rejection  cpu_usage is NaN (4s ago)');
   expect(text).toContain(
     'heartbeats      18 accepted: 8 applied, 2 rejected, 5 replaced (4 backlog, 1 restart), 3 lost (1 memory, 2 stall)',
@@ -238,6 +244,7 @@ test('the status of a worker tells why and when a heartbeat was rejected', () =>
 test('a worker in quarantine is told how it gets out', () => {
   const inside = {
     record: { bytes: 400, roomBytes: 1024 },
+    leftOut: { count: 0, names: [] },
     registeredUnixMs: 0,
     counts: { accepted: 5, applied: 0, rejected: 0, ...NONE_REPLACED, ...NONE_LOST },
     rejection: undefined,

@@ -23,6 +23,34 @@ async function ask(method: 'POST' | 'DELETE', url: string, headers: Record<strin
   return promise;
 }
 
+test('a worker’s detail names metrics that history does not get', async () => {
+  const { app, fleet } = newApp();
+  fleet.register('a');
+  const metrics = new Map(Array.from({ length: 70 }, (_, n) => [`m${n}`, n]));
+  fleet.beat('a', { metrics, gpus: [{ index: 1, uuid: '', name: '', powerWatts: 7 }] });
+  const leftOut = async () =>
+    ((await (await app.request('/api/v1/workers/a')).json()) as Record<string, unknown>).history_left_out;
+  expect(await leftOut()).toEqual({
+    metrics: 7,
+    names: [
+      'metrics.m64',
+      'metrics.m65',
+      'metrics.m66',
+      'metrics.m67',
+      'metrics.m68',
+      'metrics.m69',
+      'gpus.1.power_watts',
+    ],
+  });
+  fleet.beat('a', {
+    metrics: new Map([
+      ['m1', 0],
+      ['x'.repeat(200), 1],
+    ]),
+  });
+  expect(await leftOut()).toEqual({ metrics: 1, names: [`metrics.${'x'.repeat(38)}… (208 characters)`] });
+});
+
 test('a worker’s detail tells its lane, what became of its heartbeats, and what went wrong last', async () => {
   const { app, fleet } = newApp();
   fleet.register('a/b');
@@ -66,6 +94,7 @@ test('a worker’s detail tells its lane, what became of its heartbeats, and wha
     last_rejection: null,
     record_bytes: 100,
     record_room_bytes: 1024,
+    history_left_out: { metrics: 0, names: [] },
     last_fault: { cause: 'stall', reason: 'it made no progress for 2 s', at: '1970-01-01T00:00:00.000Z' },
     facts: null,
     record: {

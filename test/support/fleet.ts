@@ -97,6 +97,8 @@ export class Fleet {
         sampleFlags: 0,
       },
       recordJsonHead(source),
+      [],
+      source,
     );
     if (grown !== undefined) this.onAnnounce([{ type: 'slotGrown', workerId, slot: grown }]);
   }

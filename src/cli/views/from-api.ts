@@ -112,6 +112,7 @@ const insideJson = z.object({
   last_rejection: z.object({ reason: z.string(), at: z.string() }).nullable(),
   record_bytes: z.number(),
   record_room_bytes: z.number(),
+  history_left_out: z.object({ metrics: z.number(), names: z.array(z.string()) }).default({ metrics: 0, names: [] }),
   last_fault: z.object({ cause: z.enum(FAULT_CAUSES), reason: z.string(), at: z.string() }).nullable(),
   facts: z
     .object({
@@ -210,6 +211,7 @@ function insideOf(inside: z.infer<typeof insideJson>, atUnixMs: number): WorkerI
     registeredUnixMs: Date.parse(inside.registered_at),
     counts: { ...counts, replacedBy, lostBy },
     record: { bytes: inside.record_bytes, roomBytes: inside.record_room_bytes },
+    leftOut: { count: inside.history_left_out.metrics, names: inside.history_left_out.names },
     rejection: rejection === null ? undefined : { reason: rejection.reason, ageMs: sinceMs(rejection.at) },
     fault: fault === null ? undefined : { cause: fault.cause, reason: fault.reason, ageMs: sinceMs(fault.at) },
     isolation: { decided: inside.isolation.decided, wishesOwn: inside.isolation.wished !== null },

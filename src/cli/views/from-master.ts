@@ -1,10 +1,12 @@
 /** Views of a master in this process: read from board and slots on the main thread, so rows are built without JSON. */
+
 import type { Operator } from '../../app/operator.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { eventText } from '../../model/event-text.ts';
 import { wishesOwnLane } from '../../model/isolation.ts';
 import { FAULT_CAUSES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import type { WorkerEntry } from '../../reading/directory.ts';
+import { leftOutOfHistory } from '../../reading/left-out.ts';
 import { ALL, type Selection } from '../../reading/selection.ts';
 import { sortOf } from '../../reading/sort.ts';
 import { groupOf, hasGpu } from '../../reading/values.ts';
@@ -142,6 +144,7 @@ function insideOf(master: MasterFacts, clock: Clock, entry: WorkerEntry, view: R
     registeredUnixMs: view.registeredS * 1000,
     counts: countsOf(slot, view),
     record: { bytes: slot.jsonBytes, roomBytes: slot.capacityBytes },
+    leftOut: leftOutOfHistory(slot),
     rejection: rejection && { reason: rejection.reason, ageMs: sinceMs(rejection.atUnixMs, clock.wallMs()) },
     fault: lastFault && { ...lastFault, ageMs: sinceMs(lastFault.atUnixMs, clock.wallMs()) },
     isolation: { decided: entry.isolation, wishesOwn: facts !== undefined && wishesOwnLane(facts.labels) },

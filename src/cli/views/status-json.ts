@@ -28,6 +28,7 @@ export const STATUS_FIELDS = [
   'last_fault',
   'record_bytes',
   'record_room_bytes',
+  'history_left_out',
   'has_gpu',
   'facts',
   'record',

@@ -79,6 +79,8 @@ export interface WorkerInside {
   readonly counts: HeartbeatCounts;
   /** As JSON, and what there is room for. */
   readonly record: { readonly bytes: number; readonly roomBytes: number };
+  /** Metrics that history does not get, some by name. */
+  readonly leftOut: { readonly count: number; readonly names: readonly string[] };
   readonly rejection: { readonly reason: string; readonly ageMs: number } | undefined;
   /** The last failure of a lane that was charged to the worker. */
   readonly fault: { readonly cause: FaultCause; readonly reason: string; readonly ageMs: number } | undefined;

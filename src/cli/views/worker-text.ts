@@ -97,11 +97,23 @@ function clockText(skewMs: number): string {
 const MAX_NEIGHBOURS = 5;
 
 function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetailView): Fact[] {
-  const { registeredUnixMs, counts, record, rejection, fault, sharesWith, timing, address, facts: known } = inside;
+  const {
+    registeredUnixMs,
+    counts,
+    record,
+    leftOut,
+    rejection,
+    fault,
+    sharesWith,
+    timing,
+    address,
+    facts: known,
+  } = inside;
   return [
     ['registered', instant(registeredUnixMs)],
     ['heartbeats', heartbeatTotalsText(counts)],
     ['record', `${kibibytes(record.bytes)} as JSON, room for ${kibibytes(record.roomBytes)}`],
+    ...leftOutFacts(leftOut),
     ...(rejection === undefined
       ? []
       : [['last rejection', `${rejection.reason} (${age(rejection.ageMs)} ago)`] as const]),
@@ -123,6 +135,13 @@ function insideFacts(inside: WorkerInside, { workerId, lane }: WorkerDetailView)
     ...(address === undefined ? [] : [['address', address] as const]),
     ...(known === undefined ? [] : knownFacts(known)),
   ];
+}
+
+function leftOutFacts({ count: metrics, names }: WorkerInside['leftOut']): Fact[] {
+  if (metrics === 0) return [];
+  const rest = metrics - names.length;
+  const named = `${names.join(', ')}${rest > 0 ? ` and ${countOf(rest, 'other')}` : ''}`;
+  return [['not in history', `${countOf(metrics, 'metric')} (HISTORY_METRICS): ${named}`]];
 }
 
 function measured(ms: number): string {

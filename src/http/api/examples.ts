@@ -55,6 +55,7 @@ export const WORKER_DETAIL: z.infer<typeof WorkerDetailSchema> = {
   last_rejection: null,
   record_bytes: 412,
   record_room_bytes: 1024,
+  history_left_out: { metrics: 0, names: [] },
   last_fault: null,
   has_gpu: false,
   facts: {

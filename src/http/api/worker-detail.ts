@@ -6,6 +6,7 @@ import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
 import { STUCK_REASONS } from '../../model/stuck.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import { readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
+import { leftOutOfHistory } from '../../reading/left-out.ts';
 import { hasGpu } from '../../reading/values.ts';
 import type { SlotReader } from '../../store/slot-reader.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
@@ -105,6 +106,15 @@ export const WorkerDetailSchema = z
       .openapi({ description: 'Why values were last rejected. The heartbeat still counts as a sign of life.' }),
     record_bytes: z.int().openapi({ description: 'The size of its record as JSON.' }),
     record_room_bytes: z.int().openapi({ description: 'The size its slot has room for; memory holds it twice.' }),
+    history_left_out: z
+      .object({
+        metrics: z.int().openapi({ description: 'How many metrics of its last record.' }),
+        names: z.array(z.string()).openapi({ description: 'The first ten of them, as history would name them.' }),
+      })
+      .openapi({
+        description:
+          'Metrics that are not kept in history: the worker has more than HISTORY_METRICS, or memory is short.',
+      }),
     last_fault: z
       .object({ cause: z.enum(FAULT_CAUSES), reason: z.string(), at: moment('When.') })
       .nullable()
@@ -194,6 +204,7 @@ function detailOf(entry: WorkerEntry, { directory, clock }: AppContext): Omit<De
   const view = directory.board.view(row, clock.monotonicMs());
   const { applied, rejected } = slot.counts();
   const rejection = slot.lastRejection();
+  const leftOut = leftOutOfHistory(slot);
   return {
     worker_id: workerId,
     state: view.state,
@@ -236,6 +247,7 @@ function detailOf(entry: WorkerEntry, { directory, clock }: AppContext): Omit<De
           },
     record_bytes: slot.jsonBytes,
     record_room_bytes: slot.capacityBytes,
+    history_left_out: { metrics: leftOut.count, names: [...leftOut.names] },
     last_fault:
       lastFault === undefined
         ? null
