@@ -13,6 +13,7 @@ import { clusterRoutes } from './routes/cluster.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { historyExportRoutes } from './routes/history-export.ts';
 import { historyQueryRoutes } from './routes/history-query.ts';
 import { holdsRoutes } from './routes/holds.ts';
 import { homeRoutes } from './routes/home.ts';
@@ -68,6 +69,7 @@ export function createApp(context: AppContext): Api {
   workerRoutes(app, context);
   workerHistoryRoutes(app, context);
   historyQueryRoutes(app, context);
+  historyExportRoutes(app, context);
   workerCommandRoutes(app, context);
   documentRoutes(app);
   describeLegacyPaths(app);

@@ -148,6 +148,11 @@ export const TASK_RUNS = 100;
 export const MAX_TASK_RUNS = 1000;
 /** Workers named in one query; more by filters. */
 export const MAX_WORKERS_NAMED = 1000;
+/** Exports at a time: each keeps a thread of history busy for as long as its client keeps up. Beyond it: 503. */
+export const MAX_EXPORTS = 4;
+/** A step of an export that fails is tried again: a thread is back in a second, a database that restarts in some. */
+export const EXPORT_TRIES = 5;
+export const EXPORT_RETRY_MS = 2000;
 /** Metrics in one query: as many as a worker may have. */
 export const MAX_METRICS_NAMED = 64;
 

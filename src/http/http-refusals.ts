@@ -25,6 +25,7 @@ export const HTTP_REFUSAL_REASONS = [
   'pipelined',
   'answers',
   'queries',
+  'exports',
   'commands',
 ] as const;
 export type HttpRefusalReason = (typeof HTTP_REFUSAL_REASONS)[number];

@@ -121,7 +121,13 @@ function readerOf(samples: readonly Sample[], oldestMs: Partial<Record<Tier, num
           .filter((id) => only === undefined || only.includes(id))
           .map((workerId): KnownWorker => {
             const times = samples.filter((sample) => sample.workerId === workerId).map(({ atMs }) => atMs);
-            return { workerId, firstMs: Math.min(...times), lastMs: Math.max(...times), keys: [], durable };
+            return {
+              workerId,
+              firstMs: Math.min(...times),
+              lastMs: Math.max(...times),
+              keys: ['metrics.frames'],
+              durable,
+            };
           }),
       ),
     figures: () => Promise.resolve({ bytes: 0, oldestMs, deletedEarly: 0, damaged: 0 }),
@@ -189,14 +195,14 @@ async function exported(reader: HistoryReader, format: ExportFormat, request: Pa
   const whole = {
     workerIds: undefined,
     prefix: '',
-    keys: undefined,
+    metrics: undefined,
     tier: undefined,
     fromMs: 0,
     toMs: NOW_MS,
     ...request,
   };
   const plan = await exportPlan(reader, whole);
-  const walk = new SliceWalk({ ...plan, keys: whole.keys, rowsWanted: ROWS_WANTED[format] });
+  const walk = new SliceWalk({ ...plan, rowsWanted: ROWS_WANTED[format] });
   const pieces = [exportStart(format)];
   const groups: RowGroupNote[] = [];
   const offset = () => pieces.reduce((sum, { length }) => sum + length, 0);
@@ -330,7 +336,7 @@ describe('an export', () => {
         .map((line) => JSON.parse(line) as { worker_id: string; metric: string; tier: string });
     expect((await rowsOf({ prefix: 'b' })).map(({ worker_id }) => worker_id)).toEqual(['b']);
     expect((await rowsOf({ workerIds: ['b', 'nobody'] })).map(({ worker_id }) => worker_id)).toEqual(['b']);
-    expect((await rowsOf({ keys: ['metrics.frames'], tier: 'raw' })).map(({ metric }) => metric)).toEqual([
+    expect((await rowsOf({ metrics: ['frames'], tier: 'raw' })).map(({ metric }) => metric)).toEqual([
       'metrics.frames',
     ]);
     expect(new Set((await rowsOf({ tier: '1h' })).map(({ tier }) => tier))).toEqual(new Set(['1h']));

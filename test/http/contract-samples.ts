@@ -95,6 +95,14 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/one-too-many/isolation', status: 503, body: '{"lane":"shared"}' },
     { target: '/api/v1/workers/full/isolation', status: 405, method: 'POST' },
   ],
+  exportHistory: [
+    { target: '/api/v1/history/export', status: 200 },
+    { target: '/api/v1/history/export?format=jsonl&tier=1m&metric=cpu_usage&from=-7d&label.zone=a', status: 200 },
+    { target: '/api/v1/history/export?format=parquet&worker=recorded', status: 200 },
+    { target: '/api/v1/history/export', status: 200, method: 'HEAD' },
+    { target: '/api/v1/history/export?worker=ghost', status: 404 },
+    { target: '/api/v1/history/export?format=xml&x=1', status: 400 },
+  ],
   getWorkerHistory: [
     { target: '/api/v1/workers/recorded/history?metric=cpu_usage', status: 200 },
     { target: '/api/v1/workers/recorded/history?metric=fps&from=-1d&to=now&step=1m&points=2000', status: 200 },

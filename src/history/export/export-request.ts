@@ -23,8 +23,8 @@ export interface ExportRequest {
   readonly fromMs: number;
   /** Exclusive. */
   readonly toMs: number;
-  /** Undefined: all metrics. */
-  readonly keys: readonly MetricKey[] | undefined;
+  /** As a client names them: keys, or bare names of custom metrics. Undefined: all metrics. */
+  readonly metrics: readonly string[] | undefined;
   /** Undefined: the finest there is for each part of the range. */
   readonly tier: Tier | undefined;
 }

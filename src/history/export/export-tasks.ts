@@ -3,7 +3,8 @@
  * so that any thread can take the next one, a client that goes is served no further, and one that reads slowly holds nothing.
  */
 import type { HistoryReader, IsCancelled } from '../backend.ts';
-import { type Gap, TIER_MS } from '../samples.ts';
+import { keysOf } from '../query/keys.ts';
+import { type Gap, type MetricKey, TIER_MS } from '../samples.ts';
 import type { ExportFormat, ExportRequest, Slice, TierPart } from './export-request.ts';
 import { type ExportRun, exportRunOfBuckets, exportRunOfSamples, rowsIn } from './export-rows.ts';
 import { parquetEnd, parquetPiece, type RowGroupNote } from './parquet-rows.ts';
@@ -15,6 +16,8 @@ export interface ExportPlan {
   readonly parts: readonly TierPart[];
   /** In the order of ids. */
   readonly workerIds: readonly string[];
+  /** Undefined: all. */
+  readonly keys: readonly MetricKey[] | undefined;
 }
 
 /**
@@ -25,6 +28,13 @@ export const ROWS_WANTED: Readonly<Record<ExportFormat, number>> = { csv: 20_000
 /** A step with more than so many times that is divided. */
 const TOO_MANY_TIMES = 4;
 
+export interface PieceRequest {
+  readonly slice: Slice;
+  readonly format: ExportFormat;
+  /** How many bytes of the file come before. */
+  readonly offset: number;
+}
+
 export interface ExportPiece {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly rows: number;
@@ -33,24 +43,29 @@ export interface ExportPiece {
   readonly group: RowGroupNote | undefined;
 }
 
-/** Which steps there are: which tiers, and which workers have something in the range. */
+/**
+ * Which steps there are: which tiers, and which workers have something in the range.
+ * @throws HistoryError
+ * @throws QueryProblem for a metric that no worker has
+ */
 export async function exportPlan(reader: HistoryReader, request: ExportRequest): Promise<ExportPlan> {
-  const { fromMs, toMs, prefix } = request;
+  const { fromMs, toMs, prefix, metrics } = request;
   const { oldestMs } = await reader.figures();
-  const known = await reader.workers(request.workerIds);
+  const known = (await reader.workers(request.workerIds)).filter(({ workerId }) => workerId.startsWith(prefix));
+  const others = new Set(metrics === undefined ? [] : known.flatMap(({ keys }) => keys));
+  const keys = metrics === undefined ? undefined : keysOf(metrics, others, 'metric');
   const workerIds = known
     // A bucket begins up to an hour before its first sample.
     .filter(({ firstMs, lastMs }) => firstMs - TIER_MS['1h'] < toMs && lastMs >= fromMs)
     .map(({ workerId }) => workerId)
-    .filter((workerId) => workerId.startsWith(prefix))
     .sort();
-  return { parts: tierParts(request, oldestMs), workerIds };
+  return { parts: tierParts(request, oldestMs), workerIds, keys };
 }
 
-/** @returns the rows of a slice; undefined: too many, divide it. @param offset how many bytes of the file come before */
+/** @returns the rows of a slice; undefined: too many, divide it. @throws HistoryError */
 export async function exportPiece(
   reader: HistoryReader,
-  { slice, format, offset }: { readonly slice: Slice; readonly format: ExportFormat; readonly offset: number },
+  { slice, format, offset }: PieceRequest,
   isCancelled: IsCancelled,
 ): Promise<ExportPiece | undefined> {
   const runs: ExportRun[] = [];

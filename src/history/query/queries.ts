@@ -7,6 +7,14 @@ import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import { type Criteria, NO_CRITERIA, selectionBy } from '../../reading/selection.ts';
 import { groupOf } from '../../reading/values.ts';
 import type { EventFilter, HistoryReader, KnownWorker, TaskRunFilter } from '../backend.ts';
+import type { ExportRequest } from '../export/export-request.ts';
+import {
+  type ExportPiece,
+  type ExportPlan,
+  exportPiece,
+  exportPlan,
+  type PieceRequest,
+} from '../export/export-tasks.ts';
 import { HistoryError } from '../history-error.ts';
 import type { MetricKey } from '../samples.ts';
 import type { TaskRun } from '../task-run.ts';
@@ -141,6 +149,23 @@ export class HistoryQueries {
   /** Whether the worker is in the database. @throws QueryProblem `unavailable` if that does not answer */
   async knows(workerId: string): Promise<boolean> {
     return this.#fromDatabase(async (reader) => (await reader.workers([workerId])).length > 0);
+  }
+
+  /** @throws QueryProblem `unavailable` if the database does not answer; `invalid_argument` for a metric that no worker has */
+  exportPlan(request: ExportRequest): Promise<ExportPlan> {
+    return this.#fromDatabase((reader) => exportPlan(reader, request));
+  }
+
+  /** @returns undefined: the slice has too many rows. @throws QueryProblem `unavailable` if the database does not answer */
+  exportPiece(piece: PieceRequest, budget: Budget): Promise<ExportPiece | undefined> {
+    return this.#fromDatabase(async (reader) => {
+      try {
+        return await exportPiece(reader, piece, () => budget.isOver);
+      } catch (error) {
+        budget.check();
+        throw error;
+      }
+    });
   }
 
   async close(): Promise<void> {

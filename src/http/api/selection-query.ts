@@ -31,10 +31,13 @@ const FILTERS = {
     .optional()
     .openapi({ description: `The kind of the worker’s lane; one or several of: ${LANE_KINDS.join(', ')}.` }),
   prefix: once().optional().openapi({ description: 'How the worker id starts.' }),
+} satisfies Readonly<Record<(typeof FILTER_NAMES)[number], z.ZodType>>;
+
+const FIELDS = {
   fields: parsedBy(fieldsOf)
     .optional()
     .openapi({ description: `The members of each item, besides worker_id: ${FIELD_NAMES.join(', ')}.` }),
-} satisfies Readonly<Record<(typeof FILTER_NAMES)[number] | 'fields', z.ZodType>>;
+};
 
 /** Part of a route's description: schemas cannot describe parameters with variable names. */
 export const FILTERS_IN_WORDS =
@@ -44,6 +47,11 @@ export const FILTERS_IN_WORDS =
 
 /** The schema of filters and fields together with a route's own parameters. Any other parameter is an error. */
 export function selectionQuery<Own extends z.ZodRawShape>(own: Own) {
+  return filterQuery({ ...FIELDS, ...own });
+}
+
+/** The same without fields. */
+export function filterQuery<Own extends z.ZodRawShape>(own: Own) {
   const shape = { ...FILTERS, ...own };
   const names = Object.keys(shape);
   return z

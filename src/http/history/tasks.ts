@@ -1,11 +1,11 @@
 /**
  * What a history thread is asked, and how it answers: a plain class over {@link HistoryQueries}.
- *
- * An export is one more task, whose answer comes in parts: `run` posts each through `postPart`, which resolves once the client
- * has taken it, and its owner reads them through `Pool.ask(…, { onPart })`.
  */
 
 import type { EventFilter, TaskRunFilter } from '../../history/backend.ts';
+import type { ExportFormat, ExportRequest } from '../../history/export/export-request.ts';
+import { type ExportPiece, type ExportPlan, exportEnd, type PieceRequest } from '../../history/export/export-tasks.ts';
+import type { RowGroupNote } from '../../history/export/parquet-rows.ts';
 import { Budget } from '../../history/query/budget.ts';
 import { QueryProblem } from '../../history/query/problem.ts';
 import type { FleetQuery, HistoryQueries, WorkerQuery } from '../../history/query/queries.ts';
@@ -22,7 +22,17 @@ export type HistoryTask =
   | { readonly type: 'fleet'; readonly query: FleetQuery; readonly gzip: boolean }
   /** `workerId`: refused if nothing is known of it. */
   | { readonly type: 'taskRuns'; readonly filters: readonly TaskRunFilter[]; readonly workerId: string | undefined }
-  | { readonly type: 'events'; readonly filter: EventFilter };
+  | { readonly type: 'events'; readonly filter: EventFilter }
+  /** `workerId`: refused if nothing is known of it. */
+  | { readonly type: 'exportPlan'; readonly request: ExportRequest; readonly workerId: string | undefined }
+  | { readonly type: 'exportPiece'; readonly piece: PieceRequest }
+  /** The end of a file, after `offset` bytes. */
+  | {
+      readonly type: 'exportEnd';
+      readonly format: ExportFormat;
+      readonly groups: readonly RowGroupNote[];
+      readonly offset: number;
+    };
 
 export interface HistoryBody {
   /** Ready to be sent. */
@@ -42,6 +52,13 @@ export interface HistoryAnswers {
   /** Of all filters, in the order of one. */
   readonly taskRuns: { readonly taskRuns: readonly TaskRun[] };
   readonly events: { readonly events: readonly WorkerEvent[] };
+  readonly exportPlan: ExportPlan;
+  readonly exportPiece: ExportPiece | TooManyRows;
+  readonly exportEnd: { readonly bytes: Uint8Array<ArrayBuffer> };
+}
+/** The slice has to be divided. */
+export interface TooManyRows {
+  readonly isTooMany: true;
 }
 export type HistoryAnswer = HistoryAnswers[HistoryTask['type']] | Refused;
 
@@ -86,21 +103,32 @@ export class HistoryTasks {
         return bodyOf(fleetAnswerJson(await this.#queries.fleet(task.query, budget), task.query.range), task.gzip);
       case 'taskRuns': {
         const { filters, workerId } = task;
-        if (workerId !== undefined && !this.#knows(workerId) && !(await this.#queries.knows(workerId))) {
-          throw new QueryProblem(
-            'not_found',
-            `no worker is called ${JSON.stringify(workerId)}, now or in history`,
-            'id',
-          );
-        }
+        await this.#refuseUnknown(workerId, 'id');
         const found = await Promise.all(filters.map((filter) => this.#queries.taskRuns(filter)));
         return { taskRuns: mergedRuns(found) };
       }
       case 'events':
         return { events: await this.#queries.events(task.filter) };
+      case 'exportPlan':
+        await this.#refuseUnknown(task.workerId, 'worker');
+        return await this.#queries.exportPlan(task.request);
+      case 'exportPiece':
+        return (await this.#queries.exportPiece(task.piece, budget)) ?? { isTooMany: true };
+      case 'exportEnd':
+        return { bytes: exportEnd(task.format, task.groups, task.offset) };
       default:
         return task satisfies never;
     }
+  }
+
+  /** @throws QueryProblem `not_found` */
+  async #refuseUnknown(workerId: string | undefined, parameter: string): Promise<void> {
+    if (workerId === undefined || this.#knows(workerId) || (await this.#queries.knows(workerId))) return;
+    throw new QueryProblem(
+      'not_found',
+      `no worker is called ${JSON.stringify(workerId)}, now or in history`,
+      parameter,
+    );
   }
 }
 

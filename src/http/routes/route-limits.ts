@@ -8,6 +8,7 @@ import {
   COMMAND_WITHIN_MS,
   MAX_BODY_BYTES_IN_FLIGHT,
   MAX_COMMANDS_UNDER_WAY,
+  MAX_EXPORTS,
   MAX_FRAME_BYTES_IN_FLIGHT,
   MAX_HISTORY_QUERIES,
   MAX_PAGE_BYTES,
@@ -67,6 +68,13 @@ const HISTORY = [
   bound('atATime', 'master', MAX_HISTORY_QUERIES, 'queries'),
   bound('time', 'call', QUERY_TIME_MS),
 ];
+/** As large as what is kept of the range, and never in memory: made while it is sent, a piece at a time. */
+const EXPORT = [
+  ...ANY,
+  bound('answer', 'call', 'HISTORY_MAX_SIZE'),
+  bound('atATime', 'master', MAX_EXPORTS, 'exports'),
+  bound('atATime', 'master', MAX_HISTORY_QUERIES, 'queries'),
+];
 const FILTERS = [
   bound('atATime', 'client', MAX_VIEWS_PER_CLIENT, 'filters_per_client'),
   bound('atATime', 'master', MAX_VIEWS, 'filters'),
@@ -98,6 +106,7 @@ export const ROUTE_LIMITS: readonly Row[] = [
   ),
   ...rows(QUERY, 'GET /api/v1/cluster'),
   ...rows(HISTORY, 'GET /api/v1/workers/{id}/history', 'POST /api/v1/history/query'),
+  ...rows(EXPORT, 'GET /api/v1/history/export'),
   ...rows(
     [
       ...QUERY,
