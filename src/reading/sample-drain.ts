@@ -25,13 +25,20 @@
  * | continues another,  | has a cursor of this run | that cursor                                                      |
  * | see `resume`        | has none                 | its first sample                                                 |
  *
+ * With a worker's samples, it hands over what happened to its tasks in them (the slot's task log), on the same terms: each change once and
+ * in order, committed with the samples, or counted as lost. Where changes are lost, the list of tasks as it is now follows. Changes of a
+ * sample that is just being published may come with the sample before, and then again after a restart: see history/task-runs.ts.
+ *
  * A ring counts its worker's samples from 0, modulo 2^32. In history their numbers begin at `numbersFrom`, so that a worker that is
  * removed and comes back has higher numbers than before.
  */
+import { listedEvent, type TaskChange } from '../model/task-change.ts';
 import type { BoardReader } from '../store/board.ts';
 import { SampleColumns } from '../store/sample-columns.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import { SlotGone, SlotReader } from '../store/slot-reader.ts';
+import type { TaskEntry } from '../store/task-entry.ts';
+import { LOG_BEGIN, type TaskLogEnd } from '../store/task-log.ts';
 import type { Announcement } from './directory.ts';
 import { MAX_CLOSED_BYTES } from './reading-limits.ts';
 
@@ -39,6 +46,7 @@ import { MAX_CLOSED_BYTES } from './reading-limits.ts';
  * @param columns valid only during the call. `lost` samples came before the first of them; `count` may be 0 then
  * @param numbersFrom to be added to their numbers, see directory.ts
  * @param previousUnixMs receipt of the worker's last sample before them; undefined: this drain has not seen it
+ * @param tasks what happened to the worker's tasks; ends with `gone` for a removed worker, of which there may be no samples
  * @returns `false`: they were not taken, and the drain ends here; the next one begins with this worker
  */
 export type TakeSamples = (
@@ -46,7 +54,14 @@ export type TakeSamples = (
   columns: SampleColumns,
   numbersFrom: number,
   previousUnixMs: number | undefined,
+  tasks: DrainedTasks,
 ) => unknown;
+
+export interface DrainedTasks {
+  readonly changes: readonly TaskChange[];
+  /** Changes that were overwritten before they were handed over. */
+  readonly lost: number;
+}
 
 /** Which samples of a run of the master are durable: those before `next`, as numbered in history. */
 export interface CommittedSamples {
@@ -72,7 +87,21 @@ interface Place {
   readonly previousUnixMs: number | undefined;
   /** Samples lost before. */
   readonly lost: number;
+  /** Where its task log goes on; undefined: nothing was handed over of it. */
+  readonly tasks: TaskLogEnd | undefined;
+  readonly lostTaskChanges: number;
+  /** It was removed, and this was handed over. */
+  readonly isGone: boolean;
 }
+
+const NOWHERE: Place = {
+  next: undefined,
+  previousUnixMs: undefined,
+  lost: 0,
+  tasks: undefined,
+  lostTaskChanges: 0,
+  isGone: false,
+};
 
 type Identity = Pick<Cursor, 'workerId' | 'row' | 'occupant' | 'numbersFrom'>;
 
@@ -83,8 +112,10 @@ class Cursor {
   readonly numbersFrom: number;
   /** Undefined until it is certain that the memory is this worker's. */
   slot: SlotReader | undefined;
-  handedOver: Place = { next: undefined, previousUnixMs: undefined, lost: 0 };
-  committed: Place = this.handedOver;
+  handedOver = NOWHERE;
+  committed = NOWHERE;
+  /** It goes on where an earlier drain has committed. */
+  isResumed = false;
 
   constructor({ workerId, row, occupant, numbersFrom }: Identity) {
     this.workerId = workerId;
@@ -98,21 +129,33 @@ class Cursor {
     this.handedOver = this.committed;
   }
 
-  advance(columns: SampleColumns): void {
-    const { lost, previousUnixMs } = this.handedOver;
+  advance(columns: SampleColumns, tasks: CopiedTasks): void {
+    const { lost, lostTaskChanges, previousUnixMs } = this.handedOver;
     this.handedOver = {
       next: columns.to,
       previousUnixMs: columns.count > 0 ? columns.receivedUnixMs[columns.count - 1] : previousUnixMs,
       lost: lost + columns.lost,
+      tasks: tasks.end,
+      lostTaskChanges: lostTaskChanges + tasks.lost,
+      isGone: tasks.isGone,
     };
   }
 }
 
-/** A removed worker with samples that are not committed: a copy of them. */
+interface CopiedTasks extends DrainedTasks {
+  readonly end: TaskLogEnd | undefined;
+  readonly isGone: boolean;
+}
+
+/** A removed worker of which not everything is committed: a copy of that. */
 interface Closed {
   readonly cursor: Cursor;
   readonly columns: SampleColumns;
+  tasks: CopiedTasks;
 }
+
+/** Mean size of a change of tasks in memory, rounded up. */
+const CHANGE_BYTES = 256;
 
 export class SampleDrain {
   readonly #board: BoardReader;
@@ -131,6 +174,7 @@ export class SampleDrain {
   #earlier: ReadonlyMap<string, CommittedSamples> | undefined;
   readonly #columns = new SampleColumns();
   #lost = 0;
+  #lostTaskChanges = 0;
   #closedTooLate = 0;
 
   /** Create it before anything is announced to it. */
@@ -143,6 +187,11 @@ export class SampleDrain {
   /** Committed as lost: samples that were overwritten before they were handed over, since the start. */
   get lost(): number {
     return this.#lost;
+  }
+
+  /** The same of changes of tasks. */
+  get lostTaskChanges(): number {
+    return this.#lostTaskChanges;
   }
 
   /** Workers whose memory was reused before their last samples were copied: how many samples, is unknown. */
@@ -163,7 +212,7 @@ export class SampleDrain {
     this.#earlier = committed;
     const closed = Array.from(this.#closed, ({ cursor }) => cursor);
     for (const cursor of [...this.#there.values(), ...this.#leaving.values(), ...closed]) {
-      if (cursor.committed.next !== undefined) cursor.beginAt(this.#beginOf(cursor, committed));
+      if (cursor.committed.next !== undefined) this.#continue(cursor, committed);
     }
   }
 
@@ -210,23 +259,26 @@ export class SampleDrain {
    * @returns whether everything was handed over
    */
   drain(take: TakeSamples, { fullerThan = 0 }: DrainScope = {}): boolean {
-    for (const { cursor, columns } of this.#closed) {
-      const next = cursor.handedOver.next as number;
-      if (next === columns.to) continue;
-      this.#columns.copyFrom(columns, next);
-      if (!this.#handOver(cursor, take)) return false;
+    for (const { cursor, columns, tasks } of this.#closed) {
+      const { next, isGone } = cursor.handedOver;
+      if (isGone) continue;
+      this.#columns.copyFrom(columns, next as number);
+      if (!this.#handOver(cursor, take, sinceSample(tasks, next as number))) return false;
     }
     for (const cursor of this.#inTurn()) {
       // The memory may belong to another worker, which is announced later.
       if (cursor.slot === undefined || !this.#isThere(cursor)) continue;
+      let tasks: CopiedTasks;
       try {
         if (fullerThan > 0 && shareOf(cursor.slot, cursor) < fullerThan) continue;
         cursor.slot.samplesSince(cursor.handedOver.next ?? cursor.slot.firstSample, this.#columns);
+        if (this.#columns.count === 0 && this.#columns.lost === 0) continue;
+        tasks = tasksSince(cursor, cursor.slot, this.#columns);
       } catch (error) {
         if (error instanceof SlotGone) continue;
         throw error;
       }
-      if (this.#handOver(cursor, take)) continue;
+      if (this.#handOver(cursor, take, tasks)) continue;
       this.#nextInTurn = cursor.workerId;
       return false;
     }
@@ -237,12 +289,13 @@ export class SampleDrain {
   commit(): void {
     for (const cursor of this.#touched) {
       this.#lost += cursor.handedOver.lost;
-      cursor.handedOver = { ...cursor.handedOver, lost: 0 };
+      this.#lostTaskChanges += cursor.handedOver.lostTaskChanges;
+      cursor.handedOver = { ...cursor.handedOver, lost: 0, lostTaskChanges: 0 };
       cursor.committed = cursor.handedOver;
     }
     this.#touched.clear();
     for (const closed of this.#closed) {
-      if (closed.cursor.committed.next === closed.columns.to) this.#remove(closed);
+      if (closed.cursor.committed.isGone) this.#remove(closed);
     }
   }
 
@@ -290,11 +343,20 @@ export class SampleDrain {
     const begin = this.#firstOf(cursor, slot);
     if (!this.#isThere(cursor)) return;
     cursor.slot = slot;
-    if (cursor.committed.next === undefined) cursor.beginAt(begin);
+    if (cursor.committed.next === undefined) this.#begin(cursor, begin);
   }
 
   #isThere({ row, occupant }: Cursor): boolean {
     return this.#board.isOccupiedBy(row, occupant);
+  }
+
+  #begin(cursor: Cursor, next: number): void {
+    cursor.beginAt(next);
+    cursor.isResumed = this.#earlier !== undefined;
+  }
+
+  #continue(cursor: Cursor, committed: ReadonlyMap<string, CommittedSamples>): void {
+    this.#begin(cursor, this.#beginOf(cursor, committed));
   }
 
   #firstOf(cursor: Cursor, slot: SlotReader): number {
@@ -311,46 +373,112 @@ export class SampleDrain {
   /** Copies what is not committed, since another worker may get the memory in a few seconds. */
   #close(cursor: Cursor, slot: SlotReader): void {
     const columns = new SampleColumns();
+    let tasks: CopiedTasks;
     try {
-      if (cursor.committed.next === undefined) cursor.beginAt(this.#firstOf(cursor, slot));
+      if (cursor.committed.next === undefined) this.#begin(cursor, this.#firstOf(cursor, slot));
       slot.samplesSince(cursor.committed.next as number, columns);
+      tasks = lastTasks(cursor, slot, columns);
     } catch (error) {
       if (!(error instanceof SlotGone)) throw error;
       this.#closedTooLate++;
       return;
     }
     cursor.slot = undefined;
-    if (columns.to === cursor.committed.next) return;
-    this.#closed.add({ cursor, columns });
-    this.#closedBytes += columns.bytes;
+    const added: Closed = { cursor, columns, tasks };
+    this.#closed.add(added);
+    this.#closedBytes += bytesOf(added);
     for (const closed of this.#closed) {
       if (this.#closedBytes <= this.#maxClosedBytes) return;
       // In the order of removal; those that are being committed are kept.
-      if (!this.#touched.has(closed.cursor)) this.#lose(closed.columns);
+      if (!this.#touched.has(closed.cursor)) this.#lose(closed);
     }
   }
 
-  #lose(columns: SampleColumns): void {
-    this.#closedBytes -= columns.bytes;
-    columns.loseAll();
-    this.#closedBytes += columns.bytes;
+  #lose(closed: Closed): void {
+    this.#closedBytes -= bytesOf(closed);
+    closed.columns.loseAll();
+    const { changes, lost } = closed.tasks;
+    closed.tasks = { ...closed.tasks, changes: changes.slice(-1), lost: lost + changes.length - 1 };
+    this.#closedBytes += bytesOf(closed);
   }
 
   #remove(closed: Closed): void {
     this.#closed.delete(closed);
-    this.#closedBytes -= closed.columns.bytes;
+    this.#closedBytes -= bytesOf(closed);
   }
 
   /** @returns whether they were taken */
-  #handOver(cursor: Cursor, take: TakeSamples): boolean {
+  #handOver(cursor: Cursor, take: TakeSamples, tasks: CopiedTasks): boolean {
     const columns = this.#columns;
-    if (columns.count === 0 && columns.lost === 0) return true;
     const { workerId, numbersFrom, handedOver } = cursor;
-    if (take(workerId, columns, numbersFrom, handedOver.previousUnixMs) === false) return false;
-    cursor.advance(columns);
+    if (take(workerId, columns, numbersFrom, handedOver.previousUnixMs, tasks) === false) return false;
+    cursor.advance(columns, tasks);
     this.#touched.add(cursor);
     return true;
   }
+}
+
+/** What happened to the tasks of a present worker. @param columns its samples since then */
+function tasksSince({ handedOver, isResumed }: Cursor, slot: SlotReader, columns: SampleColumns): CopiedTasks {
+  const { next = 0, previousUnixMs, tasks } = handedOver;
+  const { entries, end, lost: overwritten } = slot.taskEntriesSince(tasks ?? LOG_BEGIN);
+  const changes = changesOf(entries);
+  const fresh = changes.filter(({ sample }) => isFrom(sample, next));
+  // What is overwritten is older than what was committed.
+  const lost = fresh.length < changes.length ? 0 : overwritten;
+  const isFirst = tasks === undefined && next === 0;
+  const isInMiddle = tasks === undefined && next !== 0 && !isResumed;
+  if (isFirst && lost === 0) {
+    const atMs = fresh[0]?.sample === 0 ? fresh[0].atMs : (columns.receivedUnixMs[0] ?? 0);
+    return { changes: [{ type: 'begin', lastSeenMs: null, sample: 0, atMs }, ...fresh], lost, end, isGone: false };
+  }
+  // Those before the first drain do not count.
+  const counted = isInMiddle ? 0 : lost;
+  if (lost === 0 && !isInMiddle) return { changes: fresh, lost: counted, end, isGone: false };
+  const now = slot.tasksNow();
+  if (now === undefined) return { changes: fresh, lost: counted, end, isGone: false };
+  const at = { sample: now.sample, atMs: now.receivedUnixMs };
+  const all = now.tasks.map((task) => ({ ...listedEvent(task), ...at }));
+  const list: TaskChange[] = [{ type: 'begin', lastSeenMs: previousUnixMs ?? null, ...at }, ...all];
+  return { changes: [...fresh, ...list], lost: counted, end, isGone: false };
+}
+
+/** The same of a removed worker, from what is committed on. */
+function lastTasks({ committed }: Cursor, slot: SlotReader, columns: SampleColumns): CopiedTasks {
+  const { next = 0, tasks } = committed;
+  const { entries, end, lost } = slot.taskEntriesSince(tasks ?? LOG_BEGIN);
+  const gone: TaskChange = { type: 'gone', sample: columns.to, atMs: slot.numbers()?.receivedUnixMs ?? 0 };
+  const changes = changesOf(entries).filter(({ sample }) => isFrom(sample, next));
+  const [first] = changes;
+  const begin: TaskChange[] =
+    tasks === undefined && next === 0 && columns.to !== 0
+      ? [
+          {
+            type: 'begin',
+            lastSeenMs: null,
+            sample: 0,
+            atMs: first?.sample === 0 ? first.atMs : (columns.receivedUnixMs[0] ?? 0),
+          },
+        ]
+      : [];
+  return { changes: [...begin, ...changes, gone], lost: changes.length < entries.length ? 0 : lost, end, isGone: true };
+}
+
+function sinceSample(tasks: CopiedTasks, next: number): CopiedTasks {
+  return { ...tasks, changes: tasks.changes.filter(({ type, sample }) => type === 'gone' || isFrom(sample, next)) };
+}
+
+function changesOf(entries: readonly TaskEntry[]): TaskChange[] {
+  return entries.map(({ event, sample, atMs }) => ({ ...event, sample, atMs }));
+}
+
+/** Numbers of samples wrap. */
+function isFrom(sample: number, next: number): boolean {
+  return ((sample - next) | 0) >= 0;
+}
+
+function bytesOf({ columns, tasks }: Closed): number {
+  return columns.bytes + tasks.changes.length * CHANGE_BYTES;
 }
 
 function uncommittedOf(slot: SlotReader, { committed }: Cursor): number {

@@ -275,3 +275,114 @@ test('a worker that is removed and comes back goes on with higher numbers', asyn
   }
   expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
 });
+
+/** What a drain hands over of tasks, by worker: in short, `begin`, `+task`, `-task`, `!task`, `gone`. */
+function tasksOf(drain: SampleDrain): Map<string, string[]> {
+  const signs = { listed: '+', left: '-', ended: '!', begin: 'begin', gone: 'gone' } as const;
+  const taken = new Map<string, string[]>();
+  drain.drain((workerId, _, __, ___, { changes }) => {
+    const shorts = changes.map((change) => `${signs[change.type]}${'taskId' in change ? change.taskId : ''}`);
+    taken.set(workerId, [...(taken.get(workerId) ?? []), ...shorts]);
+  });
+  return taken;
+}
+
+test('what happens to tasks comes with the samples, and is committed with them', async () => {
+  const { manager, drain, listen } = await drained();
+  listen();
+  let cpuUsage = 0;
+  const beat = async (workerId: string, tasks: string[], ended: string[] = []) => {
+    cpuUsage++;
+    const runningTasks = tasks.map((taskId) => ({ taskId, status: 'running' }));
+    manager.processHeartbeat({ workerId, cpuUsage, runningTasks, endedTasks: ended.map((taskId) => ({ taskId })) });
+    await eventually(() => manager.getWorkerTelemetry(workerId)?.cpuUsage === cpuUsage);
+  };
+  await beat('a', ['x']);
+  await beat('a', ['x', 'y']);
+  const first = new Map([['a', ['begin', '+x', '+y']]]);
+  expect(tasksOf(drain)).toEqual(first);
+  drain.rollback();
+  expect(tasksOf(drain)).toEqual(first);
+  drain.commit();
+  expect(tasksOf(drain)).toEqual(new Map());
+  await beat('a', ['y'], ['short']);
+  await beat('b', []);
+  expect(tasksOf(drain)).toEqual(
+    new Map([
+      ['a', ['-x', '!short']],
+      ['b', ['begin']],
+    ]),
+  );
+  drain.commit();
+  await beat('a', ['y', 'z']);
+  manager.unregisterWorker('a');
+  const last = new Map([['a', ['+z', 'gone']]]);
+  await eventually(() => {
+    drain.rollback();
+    return tasksOf(drain).get('a')?.at(-1) === 'gone';
+  });
+  drain.rollback();
+  expect(tasksOf(drain)).toEqual(last);
+  drain.commit();
+  expect(tasksOf(drain)).toEqual(new Map());
+  // One that has nothing new when it is removed is gone, too.
+  manager.unregisterWorker('b');
+  await eventually(() => tasksOf(drain).get('b')?.at(-1) === 'gone');
+  expect([drain.lostTaskChanges, drain.closedTooLate]).toEqual([0, 0]);
+});
+
+test('a drain that continues another one gets the changes since then; one that begins in the middle gets the whole list', async () => {
+  // Its ring stays so short that it has lost the first samples soon.
+  const { manager, drain, listen } = await drained({ samples: { spanMs: 1 } });
+  listen();
+  const beat = async (cpuUsage: number, tasks: string[]) => {
+    manager.processHeartbeat({ workerId: 'a', cpuUsage, runningTasks: tasks.map((taskId) => ({ taskId })) });
+    await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === cpuUsage);
+  };
+  await beat(1, ['x']);
+  await beat(2, ['x', 'y']);
+  tasksOf(drain);
+  drain.commit();
+  await beat(3, ['y', 'z']);
+  const board = new BoardReader(manager.boardMemory);
+  const next = new SampleDrain(board);
+  for (const announcement of manager.announcements()) next.apply(announcement);
+  next.resume(new Map([['a', { bootId: board.bootId, next: 2 }]]));
+  expect(tasksOf(next)).toEqual(new Map([['a', ['-x', '+z']]]));
+  for (let n = 4; n < 60; n++) await beat(n, ['y', 'z', `${n}`]);
+  const late = new SampleDrain(board);
+  for (const announcement of manager.announcements()) late.apply(announcement);
+  expect(tasksOf(late).get('a')?.slice(-4)).toEqual(['begin', '+y', '+z', '+59']);
+  expect(late.lostTaskChanges).toBe(0);
+});
+
+test('where changes of tasks are lost, they are counted, and the whole list follows', async () => {
+  const { manager, drain, listen } = await drained();
+  listen();
+  const beat = async (cpuUsage: number, count: number) => {
+    const runningTasks = Array.from({ length: count }, (_, n) => ({ taskId: `${cpuUsage}-${n}`.padEnd(500) }));
+    manager.processHeartbeat({ workerId: 'a', cpuUsage, runningTasks });
+    await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === cpuUsage);
+  };
+  await beat(1, 1);
+  tasksOf(drain);
+  drain.commit();
+  // The log of a worker holds 1 MiB.
+  await beat(2, 1500);
+  await beat(3, 1500);
+  await beat(4, 2);
+  let lost = 0;
+  const changes: string[] = [];
+  drain.drain((_, __, ___, ____, tasks) => {
+    lost += tasks.lost;
+    changes.push(...tasks.changes.map(({ type }) => type));
+  });
+  drain.commit();
+  // 1 and 1,500 of the first, all twice, and 2.
+  expect(lost + changes.length - 3).toBe(1 + 1500 + 1500 + 1500 + 1500 + 2);
+  expect(lost).toBeGreaterThan(1000);
+  expect(changes.slice(-3)).toEqual(['begin', 'listed', 'listed']);
+  expect(drain.lostTaskChanges).toBe(lost);
+  await beat(5, 0);
+  expect(tasksOf(drain).get('a')).toHaveLength(2);
+});
