@@ -44,6 +44,8 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
   listEvents: [
     { target: '/api/v1/events', status: 200 },
     { target: '/api/v1/events?after=1&limit=3&worker=full', status: 200 },
+    { target: '/api/v1/events?after=0&from=-1h&to=now', status: 200 },
+    { target: '/api/v1/events?from=-1h&to=-2h', status: 400 },
     { target: '/api/v1/events', status: 304, headers: { 'If-None-Match': '*' } },
     { target: '/api/v1/events?limit=none&x=1', status: 400 },
   ],
@@ -112,6 +114,22 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/full/history?metric=cpu', status: 400 },
     { target: '/api/v1/workers/full/history?from=-1h&to=-2h', status: 400 },
     { target: '/api/v1/workers/%ff/history', status: 400 },
+  ],
+  getHistory: [
+    { target: '/api/v1/history', status: 200 },
+    { target: '/api/v1/history?x=1', status: 400 },
+  ],
+  listTasks: [
+    { target: '/api/v1/tasks', status: 200 },
+    { target: '/api/v1/tasks?status=failed&worker=recorded&task=2&from=-1h&to=now&limit=1', status: 200 },
+    { target: '/api/v1/tasks?cursor=x', status: 400 },
+    { target: '/api/v1/tasks?from=x', status: 400 },
+  ],
+  listWorkerTasks: [
+    { target: '/api/v1/workers/recorded/tasks?limit=1', status: 200 },
+    { target: '/api/v1/workers/full/tasks', status: 200 },
+    { target: '/api/v1/workers/ghost/tasks', status: 404 },
+    { target: '/api/v1/workers/%ff/tasks', status: 400 },
   ],
   queryHistory: [
     { target: '/api/v1/history/query', status: 200, body: '{"metrics":["cpu_usage"]}' },

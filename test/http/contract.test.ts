@@ -16,6 +16,7 @@ import { batchOf, sampleRun, taskRun } from '../history/history-data.ts';
 import { task } from '../support/fleet.ts';
 import { INTERNAL_STATE } from '../support/internal-state.ts';
 import { SAMPLES, type Sample } from './contract-samples.ts';
+import { historyStatus } from './history-status.ts';
 import { NOW_S, newApp, newServer } from './support.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the document is data, and what is in it is what these tests look at
@@ -160,6 +161,7 @@ function fill(fleet: typeof served.fleet): void {
         brakes: [{ group: 'rack', sinceUnixMs: 0, endsUnixMs: 300_000, silent: 3, watched: 4 }],
       },
     },
+    { type: 'history', status: historyStatus() },
     { type: 'pending', pending: [{ workerId: 'w', firstSeenUnixMs: 1, lastSeenUnixMs: 2, attempts: 2 }] },
     { type: 'readiness', readiness: { phase: 'serving', membersFileFails: false, threadsFail: false } },
   ]);

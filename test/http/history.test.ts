@@ -6,9 +6,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Batch } from '../../src/history/backend.ts';
 import { BASE_METRICS } from '../../src/history/samples.ts';
 import { sqlite } from '../../src/history/sqlite/open.ts';
-import type { HistoryStatus } from '../../src/model/history-status.ts';
 import { BoardReader } from '../../src/store/board.ts';
-import { batchOf, sampleRun } from '../history/history-data.ts';
+import { batchOf, sampleRun, taskRun } from '../history/history-data.ts';
+import { historyStatus } from './history-status.ts';
 import { NOW_S, serve } from './support.ts';
 
 const NOW = NOW_S * 1000;
@@ -279,7 +279,7 @@ describe('a query for several workers', () => {
     const dayMs = 86_400_000;
     await write({ samples: [sampleRun({ workerId: 'a', fromMs: NOW - 3 * dayMs, count: 10 })] });
     const retention = { rawMs: dayMs, minuteMs: 30 * dayMs, hourMs: 730 * dayMs, maxBytes: undefined };
-    fleet.onAnnounce([{ type: 'history', status: statusOf(retention) }]);
+    fleet.onAnnounce([{ type: 'history', status: historyStatus(retention) }]);
     expect(writer).toBeDefined();
     const { status, body } = await post({ metrics: ['cpu_usage'], from: '-2d', over_time: 'p95', workers: ['a'] });
     expect(status).toBe(400);
@@ -321,25 +321,193 @@ describe('a query for several workers', () => {
   });
 });
 
-function statusOf({ rawMs, minuteMs, hourMs }: { rawMs: number; minuteMs: number; hourMs: number }): HistoryStatus {
-  const figures = { bytes: 1, oldestUnixMs: {}, deletedEarly: 0, damaged: 0 };
-  return {
+describe('events', () => {
+  const event = (id: number, workerId = 'a') =>
+    ({ id, atUnixMs: NOW - 100_000 + id, type: 'restarted', workerId, detail: 'x' }) as const;
+  const ids = (body: Json) => body.events.map(({ id }: Json) => id);
+
+  async function serveEvents() {
+    const served = await serveHistory();
+    // The database has 1 to 30 of an earlier master, and what this one has told it; memory has 41 to 50.
+    await served.write({ events: numbers(30, 1).map((id) => event(id, id % 2 === 0 ? 'b' : 'a')) });
+    await served.write({ events: numbers(5, 41).map((id) => event(id)) });
+    served.fleet.onAnnounce([{ type: 'events', events: numbers(10, 41).map((id) => event(id)) }]);
+    return served;
+  }
+
+  test('reach back into history: the newest, all after one, and those of a time', async () => {
+    const { get } = await serveEvents();
+    const of = async (query: string) => ids((await get(`/api/v1/events${query}`)).body);
+    const all = [...numbers(30, 1), ...numbers(10, 41)];
+    expect(await of('')).toEqual(all);
+    expect(await of('?limit=12')).toEqual(all.slice(-12));
+    expect(await of('?limit=10')).toEqual(numbers(10, 41));
+    expect(await of('?after=0&limit=35')).toEqual(all.slice(0, 35));
+    expect(await of('?after=28')).toEqual([29, 30, ...numbers(10, 41)]);
+    expect(await of('?after=45')).toEqual(numbers(5, 46));
+    expect(await of('?worker=b')).toEqual(numbers(15, 1).map((n) => 2 * n));
+    expect(await of(`?from=${(NOW - 100_000 + 29) / 1000}&to=${(NOW - 100_000 + 43) / 1000}`)).toEqual([
+      29, 30, 41, 42,
+    ]);
+    expect((await get('/api/v1/events')).body.last_id).toBe(50);
+  });
+
+  test('are those in memory while the database does not answer, and the answer says so', async () => {
+    const { get, writer, place } = await serveEvents();
+    await writer.close();
+    for (const suffix of ['', '-wal', '-shm']) rmSync(place.path + suffix, { force: true });
+    writeFileSync(place.path, 'no database '.repeat(10_000));
+    const { status, body } = await get('/api/v1/events?after=0');
+    expect([status, ids(body)]).toEqual([200, numbers(10, 41)]);
+    expect(body.degraded.detail).toContain('the database of history does not answer');
+    expect((await get('/api/v1/events?after=44')).body.degraded).toBeUndefined();
+  });
+
+  test('of a range that ends before it begins are refused', async () => {
+    const { get } = await serveEvents();
+    expect(await get('/api/v1/events?from=-1h&to=-2h')).toMatchObject({
+      status: 400,
+      body: { errors: [{ in: 'query', name: 'from' }] },
+    });
+  });
+});
+
+describe('runs of tasks', () => {
+  const HOUR = 3_600_000;
+  const runs = [
+    taskRun({ taskId: 'a', firstSeenMs: NOW - 3 * HOUR, lastSeenMs: NOW - 2 * HOUR, outcome: 'ended' }),
+    taskRun({ taskId: 'b', firstSeenMs: NOW - 2 * HOUR, lastSeenMs: NOW - HOUR, outcome: 'failed', exitCode: 3 }),
+    taskRun({ taskId: 'c', firstSeenMs: NOW - HOUR, lastSeenMs: NOW - 1000, outcome: 'ended', status: 'failed' }),
+    taskRun({ taskId: 'd', firstSeenMs: NOW - 1000, status: 'paused' }),
+    taskRun({ taskId: 'e', workerId: 'worker-2', firstSeenMs: NOW - 500 }),
+  ];
+
+  async function serveTasks() {
+    const served = await serveHistory();
+    await served.write({ taskRuns: runs });
+    const of = async (path: string) => {
+      const { status, body } = await served.get(path);
+      expect([status, body.detail]).toEqual([200, undefined]);
+      return body.tasks.map(({ task_id }: Json) => task_id).join('');
+    };
+    return { ...served, of };
+  }
+
+  test('are listed by worker, task, time, and how they ended', async () => {
+    const { of } = await serveTasks();
+    expect(await of('/api/v1/tasks')).toBe('edcba');
+    expect(await of('/api/v1/workers/worker-1/tasks')).toBe('dcba');
+    expect(await of('/api/v1/tasks?worker=worker-2')).toBe('e');
+    expect(await of('/api/v1/tasks?task=b')).toBe('b');
+    expect(await of('/api/v1/tasks?status=running')).toBe('ed');
+    expect(await of('/api/v1/tasks?status=paused')).toBe('d');
+    expect(await of('/api/v1/tasks?status=failed')).toBe('cb');
+    expect(await of('/api/v1/tasks?status=ended')).toBe('ca');
+    expect(await of('/api/v1/tasks?from=-90m&to=-10m')).toBe('cb');
+    expect(await of('/api/v1/tasks?from=-30m')).toBe('edc');
+  });
+
+  test('come in pages, each run once, also those of two filters', async () => {
+    const { get } = await serveTasks();
+    for (const [query, expected] of [
+      ['limit=2', 'edcba'],
+      ['status=failed&limit=1', 'cb'],
+    ] as const) {
+      let shown = '';
+      let cursor: string | null = '';
+      while (cursor !== null) {
+        const next: string = cursor === '' ? '' : `&cursor=${cursor}`;
+        const { status, body }: { status: number; body: Json } = await get(`/api/v1/tasks?${query}${next}`);
+        expect(status).toBe(200);
+        shown += body.tasks.map(({ task_id }: Json) => task_id).join('');
+        cursor = body.next_cursor;
+      }
+      expect(shown).toBe(expected);
+    }
+  });
+
+  test('tell how they ended', async () => {
+    const { get } = await serveTasks();
+    const { body } = await get('/api/v1/tasks?task=b');
+    expect(body.tasks[0]).toMatchObject({
+      worker_id: 'worker-1',
+      outcome: 'failed',
+      exit_code: 3,
+      first_seen_at: iso(NOW - 2 * HOUR),
+      last_seen_at: iso(NOW - HOUR),
+    });
+  });
+
+  test.each([
+    ['/api/v1/tasks?cursor=abc', 400],
+    ['/api/v1/tasks?limit=0', 400],
+    ['/api/v1/tasks?from=never', 400],
+    ['/api/v1/tasks?state=running', 400],
+    ['/api/v1/workers/ghost/tasks', 404],
+    ['/api/v1/tasks?worker=ghost', 200],
+  ])('%s is answered with %i', async (path, status) => {
+    const { get } = await serveTasks();
+    expect((await get(path)).status).toBe(status);
+  });
+});
+
+test('the state of history is told once it is known', async () => {
+  const { fleet, get } = await serveHistory();
+  expect((await get('/api/v1/history')).status).toBe(503);
+  fleet.onAnnounce([{ type: 'history', status: historyStatus() }]);
+  expect((await get('/api/v1/history')).body).toMatchObject({
     state: 'ok',
     backend: 'sqlite',
-    place: '/data/history.db',
     problem: null,
-    atUnixMs: NOW,
-    openSinceUnixMs: NOW,
-    durableUntilUnixMs: NOW,
-    samples: 1,
-    batches: 1,
-    samplesPerS: 0,
-    commitMs: 1,
-    lost: { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 },
-    lostEvents: 0,
-    closedTooLate: 0,
-    spool: { bytes: 0, maxBytes: 1, batches: 0, damaged: 0 },
-    figures,
-    retention: { rawMs, minuteMs, hourMs, maxBytes: null },
-  };
-}
+    tiers: [
+      { tier: 'raw', keep_ms: 86_400_000, oldest_at: null },
+      { tier: '1m', keep_ms: 30 * 86_400_000 },
+      { tier: '1h', keep_ms: 730 * 86_400_000 },
+    ],
+  });
+  const problem = { code: 'full', detail: 'no space left', sinceUnixMs: NOW } as const;
+  fleet.onAnnounce([{ type: 'history', status: { ...historyStatus(), state: 'degraded', problem } }]);
+  expect((await get('/api/v1/history')).body.problem).toEqual({
+    code: 'full',
+    detail: 'no space left',
+    since: iso(NOW),
+  });
+});
+
+describe('a question to history', () => {
+  test('ends when its client goes, and others are answered', async () => {
+    const { get, url, write, logged } = await serveHistory({ rows: 600 });
+    const workers = numbers(500).map((n) => `w-${n}`);
+    for (let part = 0; part < 5; part++) {
+      await write({
+        samples: workers
+          .slice(part * 100, part * 100 + 100)
+          .map((workerId) => sampleRun({ workerId, count: 200, fromMs: NOW - 3_000_000 })),
+      });
+    }
+    const gone = new AbortController();
+    const asked = fetch(`${url}/api/v1/history/query`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ metrics: ['cpu_usage'], forgotten: true, over_workers: 'p95' }),
+      signal: gone.signal,
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    gone.abort();
+    await expect(asked).rejects.toThrow();
+    expect((await get('/api/v1/workers/w-1/history?metric=cpu_usage')).body.points).toHaveLength(200);
+    expect(logged).toEqual([]);
+  });
+
+  test('that asks for too much is told what would be less', async () => {
+    const { post, write } = await serveHistory();
+    const workers = numbers(60).map((n) => `w-${n}`);
+    await write({
+      samples: workers.map((workerId) => sampleRun({ workerId, count: 2000, fromMs: NOW - 3_000_000, stepMs: 1000 })),
+    });
+    const { status, body } = await post({ metrics: ['cpu_usage'], workers, points: 10_000 });
+    expect(status).toBe(413);
+    expect(body.detail).toContain('the answer would have more than 100000 points: ask for fewer workers');
+    expect((await post({ metrics: ['cpu_usage'], workers, over_workers: 'avg' })).status).toBe(200);
+  });
+});

@@ -215,7 +215,7 @@ test.each([
   ['/events?limit=1&limit=2', 'limit', 'given more than once'],
   ['/events?after=-1', 'after', 'expected a whole number, at least 0'],
   ['/events?after=9007199254740993', 'after', 'expected a whole number, at least 0'],
-  ['/events?limt=1', 'limt', 'unknown query parameter; expected one of limit, after, worker'],
+  ['/events?limt=1', 'limt', 'unknown query parameter; expected one of limit, after, worker, from, to'],
   ['/workers/a?x=', 'x', 'unknown query parameter; this path takes none'],
   ['/holds?x', 'x', 'unknown query parameter; this path takes none'],
   ['/lanes?x=1', 'x', 'unknown query parameter; this path takes none'],

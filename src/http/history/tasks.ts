@@ -103,9 +103,9 @@ export class HistoryTasks {
         return bodyOf(fleetAnswerJson(await this.#queries.fleet(task.query, budget), task.query.range), task.gzip);
       case 'taskRuns': {
         const { filters, workerId } = task;
-        await this.#refuseUnknown(workerId, 'id');
-        const found = await Promise.all(filters.map((filter) => this.#queries.taskRuns(filter)));
-        return { taskRuns: mergedRuns(found) };
+        const taskRuns = mergedRuns(await Promise.all(filters.map((filter) => this.#queries.taskRuns(filter))));
+        if (taskRuns.length === 0) await this.#refuseUnknown(workerId, 'id');
+        return { taskRuns };
       }
       case 'events':
         return { events: await this.#queries.events(task.filter) };

@@ -1,15 +1,22 @@
-/** `GET /api/v1/events`: recent events, oldest first. */
+/** `GET /api/v1/events`: events, oldest first: the newest 10,000 from memory, earlier ones from history. */
 import { createRoute, z } from '@hono/zod-openapi';
+import type { EventFilter } from '../../history/backend.ts';
+import type { TimeRange } from '../../history/query/plan.ts';
+import { rangeOf } from '../../history/query/request.ts';
 import { eventText } from '../../model/event-text.ts';
 import { EVENT_TYPES, type WorkerEvent } from '../../model/events.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
-import { weakTag } from '../answers/conditional.ts';
-import { sendTagged } from '../answers/respond.ts';
+import { notModified, weakTag } from '../answers/conditional.ts';
+import { varyHeader } from '../answers/encoding.ts';
+import { sendJson, sendTagged } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { query, textParameter, wholeNumber } from '../api/parameters.ts';
-import { jsonAnswer, moment, NOT_MODIFIED, Tagged } from '../api/schemas.ts';
+import { jsonAnswer, moment, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
 import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
+import { isRefused, problemOfQuery, signalOf } from '../history/refusals.ts';
+import type { HistoryAnswers, Refused } from '../history/tasks.ts';
+import { TIMES_IN_WORDS } from './worker-history.ts';
 
 const DEFAULT_LIMIT = 100;
 /** About 250 kB, written in one turn of the event loop. */
@@ -51,9 +58,9 @@ const route = createRoute({
   operationId: 'listEvents',
   tags: ['Events and holds'],
   ...needs('read'),
-  summary: 'Recent events, oldest first',
+  summary: 'Events, oldest first',
   description:
-    'Without `after`: the newest events. With `after`: the events after that one, starting with the oldest. To follow events, ask again with `after=<last_id>`. The newest 10,000 are kept.',
+    'Without `after`: the newest events. With `after`: the events after that one, starting with the oldest. To follow events, ask again with `after=<last_id>`; ids go on when the master restarts. The newest 10,000 are kept in memory, earlier ones in history; while history is off, only those in memory.',
   request: {
     query: query({
       limit: wholeNumber({ description: 'The most events to return.', min: 1, max: MAX_LIMIT, default: DEFAULT_LIMIT }),
@@ -64,6 +71,8 @@ const route = createRoute({
         example: 0,
       }),
       worker: textParameter('Only events of this worker.', 'worker-1'),
+      from: textParameter(`Only events from then on: ${TIMES_IN_WORDS}.`, '-1h'),
+      to: textParameter('Only events before then.', 'now'),
     }).partial(),
   },
   responses: {
@@ -74,28 +83,92 @@ const route = createRoute({
         z.object({
           events: z.array(Event),
           last_id: z.int().openapi({ description: 'The id of the newest event; 0 if there is none.' }),
+          degraded: z
+            .object({ detail: z.string() })
+            .optional()
+            .openapi({ description: 'Present if earlier events are missing because the database does not answer.' }),
         }),
         { events: [EXAMPLE], last_id: EXAMPLE.id },
       ),
     },
     304: NOT_MODIFIED,
+    ...problemAnswers('invalid_argument', 'resource_exhausted', 'unavailable'),
   },
 });
 
 export function eventsRoutes(api: Api, context: AppContext): void {
-  const { directory, revisions } = context;
+  const { directory, revisions, history, clock } = context;
 
-  endpoint(api, route, (c) => {
-    const { limit = DEFAULT_LIMIT, after, worker } = c.req.valid('query');
+  endpoint(api, route, async (c) => {
+    const { limit = DEFAULT_LIMIT, after, worker, from, to } = c.req.valid('query');
     const { lastId } = directory.events;
-    return sendTagged(context, c, weakTag(`${revisions.epoch}-events-${lastId}`), () => {
-      const matching = directory.events
-        .all()
-        .filter(({ id, workerId }) => id > (after ?? 0) && (worker === undefined || workerId === worker));
-      const events = after === undefined ? matching.slice(-limit) : matching.slice(0, limit);
-      return { events: events.map(eventJson), last_id: lastId };
-    });
+    // While the database does not answer, an answer may lack what a later one has.
+    const tag = weakTag(`${revisions.epoch}-events-${lastId}-${directory.history?.state ?? 'off'}`);
+    const known = notModified(c, tag, varyHeader(c));
+    if (known !== undefined) return known;
+    try {
+      const nowMs = clock.wallMs();
+      const range = from === undefined && to === undefined ? undefined : rangeOf({ from: from ?? '0', to }, nowMs);
+      const asked = { limit, after, workerId: worker, range };
+      const here = directory.events.all();
+      const matching = here.filter((event) => isAskedFor(event, asked));
+      if (history === undefined || isInMemory(asked, here, matching)) {
+        return await sendTagged(context, c, tag, () => answerOf(cut(matching, asked), lastId));
+      }
+      const filter = earlierThan(here[0], asked);
+      const task = { type: 'events', filter } as const;
+      const found = await history.ask<HistoryAnswers['events'] | Refused>(task, { signal: signalOf(c) });
+      if (isRefused(found))
+        return sendJson(c, 200, {
+          ...answerOf(cut(matching, asked), lastId),
+          degraded: { detail: found.refused.message },
+        });
+      const all = [...found.events, ...matching];
+      return await sendTagged(context, c, tag, () => answerOf(cut(all, asked), Math.max(lastId, all.at(-1)?.id ?? 0)));
+    } catch (error) {
+      return problemOfQuery(c, error);
+    }
   });
+}
+
+interface Asked {
+  readonly limit: number;
+  readonly after: number | undefined;
+  readonly workerId: string | undefined;
+  readonly range: TimeRange | undefined;
+}
+
+function isAskedFor({ id, workerId, atUnixMs }: WorkerEvent, asked: Asked): boolean {
+  const { after = 0, range } = asked;
+  if (id <= after || (asked.workerId !== undefined && workerId !== asked.workerId)) return false;
+  return range === undefined || (atUnixMs >= range.fromMs && atUnixMs < range.toMs);
+}
+
+/** Whether history would add nothing. */
+function isInMemory({ after, limit }: Asked, here: readonly WorkerEvent[], matching: readonly WorkerEvent[]): boolean {
+  const [first] = here;
+  if (after === undefined) return matching.length >= limit;
+  return first !== undefined && after + 1 >= first.id;
+}
+
+/** What memory does not have. */
+function earlierThan(first: WorkerEvent | undefined, { limit, after, workerId, range }: Asked): EventFilter {
+  return {
+    limit,
+    prefer: after === undefined ? 'newest' : 'oldest',
+    ...(first === undefined ? {} : { beforeId: first.id }),
+    ...(after === undefined ? {} : { afterId: after }),
+    ...(workerId === undefined ? {} : { workerId }),
+    ...range,
+  };
+}
+
+function cut(events: readonly WorkerEvent[], { after, limit }: Asked): readonly WorkerEvent[] {
+  return after === undefined ? events.slice(-limit) : events.slice(0, limit);
+}
+
+function answerOf(events: readonly WorkerEvent[], lastId: number) {
+  return { events: events.map(eventJson), last_id: lastId };
 }
 
 function eventJson(event: WorkerEvent): EventJson {

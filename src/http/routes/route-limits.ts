@@ -95,17 +95,33 @@ const rows = (bounds: Row['bounds'], ...calls: readonly string[]): readonly Row[
   calls.map((call) => ({ call, bounds }));
 
 export const ROUTE_LIMITS: readonly Row[] = [
-  ...rows(SMALL, 'GET /', 'GET /health', 'GET /livez', 'GET /readyz', 'GET /api/v1/limits', 'GET /api/v1/holds'),
+  ...rows(
+    SMALL,
+    'GET /',
+    'GET /health',
+    'GET /livez',
+    'GET /readyz',
+    'GET /api/v1/limits',
+    'GET /api/v1/holds',
+    'GET /api/v1/history',
+  ),
   ...rows(CREDENTIALS, 'GET /login', 'POST /login', 'POST /logout'),
   ...rows([...ANY, bound('answer', 'call', 1024 ** 2)], 'GET /api/v1/openapi.json', 'GET /api/docs'),
-  ...rows(LIST, 'GET /api/v1/lanes', 'GET /api/v1/events', 'GET /api/v1/pending', 'GET /api/v1/workers/{id}'),
+  ...rows(LIST, 'GET /api/v1/lanes', 'GET /api/v1/pending', 'GET /api/v1/workers/{id}'),
   ...rows(RECORDS, 'GET /telemetry', 'GET /telemetry/{workerID}', 'GET /workers'),
   ...rows(
     [...LIST, bound('atATime', 'master', MAX_COMMANDS_UNDER_WAY, 'commands'), bound('time', 'call', COMMAND_WITHIN_MS)],
     'GET /api/v1/internal-state',
   ),
   ...rows(QUERY, 'GET /api/v1/cluster'),
-  ...rows(HISTORY, 'GET /api/v1/workers/{id}/history', 'POST /api/v1/history/query'),
+  ...rows(
+    HISTORY,
+    'GET /api/v1/workers/{id}/history',
+    'POST /api/v1/history/query',
+    'GET /api/v1/workers/{id}/tasks',
+    'GET /api/v1/tasks',
+    'GET /api/v1/events',
+  ),
   ...rows(EXPORT, 'GET /api/v1/history/export'),
   ...rows(
     [
