@@ -1,4 +1,5 @@
 /** The master's data directory: its lock, and the files that only the holder of the lock may use. */
+import { EventIdsFile } from '../engine/persistence/event-ids-file.ts';
 import { MembersFile } from '../engine/persistence/members-file.ts';
 import { ValuesFile } from '../engine/persistence/values-file.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -6,6 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from '../lib/directory-lock.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import { keepDataVersion, upgradeDataDirectory } from './data-version.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { makeDataDirectory } from './make-data-directory.ts';
 import { keepSessionKey } from './session-key.ts';
@@ -24,6 +26,7 @@ export interface DataDirectoryOptions {
 export class DataDirectory {
   readonly members: MembersFile;
   readonly values: ValuesFile;
+  readonly eventIds: EventIdsFile;
   readonly #options: DataDirectoryOptions;
   /** Why each of them fails. */
   readonly #failing = new Map<'members file' | 'lock', string>();
@@ -40,9 +43,10 @@ export class DataDirectory {
       logger,
     });
     this.values = new ValuesFile({ dataDir, clock, logger });
+    this.eventIds = new EventIdsFile({ dataDir, events: manager.events, clock, logger });
   }
 
-  /** @throws PulselaneError `environment`, naming DATA_DIR, if it is in use or cannot be used */
+  /** @throws PulselaneError `environment`, naming DATA_DIR, if it is in use, cannot be used, or is of a newer version */
   async lock(lifecycle: Lifecycle): Promise<void> {
     const { dataDir, clock, logger, onLost } = this.#options;
     await makeDataDirectory(dataDir, clock);
@@ -66,6 +70,7 @@ export class DataDirectory {
       this.#abandon();
       return lock.release();
     });
+    await upgradeDataDirectory(dataDir, logger);
   }
 
   /** Keeps the key, to write it again if the directory has to be made again. */
@@ -76,6 +81,7 @@ export class DataDirectory {
   #abandon(): void {
     this.members.abandon();
     this.values.abandon();
+    this.eventIds.abandon();
   }
 
   #wasMade(): void {
@@ -85,6 +91,10 @@ export class DataDirectory {
     manager.recordEvent({ type: 'fault', detail });
     manager.recordEvent({ type: 'fault_over', detail: 'the lock has been made again' });
     this.values.writeAgain();
+    this.eventIds.writeAgain();
+    keepDataVersion(dataDir).catch((error: unknown) => {
+      logger.error({ err: messageOf(error) }, 'cannot write the version of the data directory again');
+    });
     if (this.#sessionKey === undefined) return;
     keepSessionKey(dataDir, this.#sessionKey).catch((error: unknown) => {
       logger.error({ err: messageOf(error) }, 'cannot write the session key again');

@@ -73,7 +73,12 @@ async function start(
   const readiness = new ReadinessTeller();
   const manager = new TelemetryManager({
     ...managerOptionsOf(config),
-    samples: { spanMs: ringTimeMs(config), memory: config.ringMemory, metrics: config.historyMetrics },
+    // Without history nobody reads them.
+    samples: historySettings && {
+      spanMs: ringTimeMs(config),
+      memory: config.ringMemory,
+      metrics: config.historyMetrics,
+    },
     onThreadsFailing: (threadsFail) => readiness.update({ threadsFail }),
     clock,
     logger,
@@ -88,6 +93,8 @@ async function start(
     logger,
   });
   await directory.lock(lifecycle);
+  await directory.eventIds.open();
+  lifecycle.onStop('file of event ids', () => directory.eventIds.close());
   const secrets = await httpSecretsOf(config, apiTokens, tls, { logger, clock });
   directory.keep(secrets.sessionKey);
   checkExposure(config, secrets, logger);

@@ -6,6 +6,7 @@
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { meanRate } from '../model/rate.ts';
+import { type ClockLook, clockStepMs, clockStepText } from '../model/wall-clock.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { DeliveryWatch } from './delivery-watch.ts';
 import type { FigurePublisher } from './figure-publisher.ts';
@@ -41,6 +42,7 @@ export class Pulse {
   #timer: Timer | undefined;
   #sweptMs = 0;
   #lateReportedMs = 0;
+  #clocks: ClockLook = { wallMs: 0, monotonicMs: 0 };
   /** Recent heartbeat rate, and the total at the last sweep. */
   #heartbeatsPerS = 0;
   #heartbeatsSeen = 0;
@@ -53,6 +55,7 @@ export class Pulse {
   begin(): void {
     const { publisher, liveness, clock } = this.#options;
     this.#sweptMs = clock.monotonicMs();
+    this.#clocks = { wallMs: clock.wallMs(), monotonicMs: this.#sweptMs };
     publisher.begin(this.#sweptMs);
     liveness.begin();
     this.#timer = clock.every(SWEEP_EVERY_MS, () => this.#sweep());
@@ -67,6 +70,7 @@ export class Pulse {
     const nowMs = clock.monotonicMs();
     const elapsedMs = nowMs - this.#sweptMs;
     board.stampBeat(nowMs);
+    this.#lookAtClocks();
     deliveries.sweep();
     liveness.sweep(nowMs);
     loads.look();
@@ -78,6 +82,15 @@ export class Pulse {
     publisher.look(nowMs);
     figures.publish(nowMs, elapsedMs - SWEEP_EVERY_MS);
     this.#sweptMs = nowMs;
+  }
+
+  /** A step is told even if liveness does not depend on it: times of samples and events do. */
+  #lookAtClocks(): void {
+    const { clock, liveness } = this.#options;
+    const before = this.#clocks;
+    this.#clocks = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() };
+    const stepMs = clockStepMs(before, this.#clocks);
+    if (stepMs !== 0) liveness.recordEvent({ type: 'clock_set', detail: clockStepText(stepMs), stepMs });
   }
 
   #measureRate(elapsedMs: number): void {

@@ -2,7 +2,7 @@
  * Makes batches of what came since the last one: samples out of the rings, events out of the event log, gaps. One batch at a time: it
  * is kept by its owner until it is durable ({@link BatchBuilder.durable}), and only then the next one is made.
  */
-import type { EventLog } from '../model/events.ts';
+import type { EventLog, WorkerEvent } from '../model/events.ts';
 import type { LossReason } from '../model/history-status.ts';
 import type { SampleDrain } from '../reading/sample-drain.ts';
 import type { Batch } from './backend.ts';
@@ -120,11 +120,12 @@ export class BatchBuilder {
       { fullerThan },
     );
     const events = this.#takeEvents();
+    this.#gaps.push(...events.flatMap(clockGap));
     const isComplete = isDrained && this.waitingEvents === 0;
     const gaps = this.#gaps;
     this.#gaps = [];
     return {
-      batch: { bootId, number: this.#nextBatch++, atMs, samples, gaps, taskRuns: [], events },
+      batch: { bootId, number: this.#nextBatch++, atMs, samples, gaps, taskRuns: [], events: events.map(stored) },
       isComplete,
     };
   }
@@ -142,4 +143,17 @@ export class BatchBuilder {
     this.#takenEvents += missed + taken.length;
     return taken.filter(({ id }) => id > this.#lastEventId);
   }
+}
+
+/** The step of a clock becomes a gap. */
+function stored({ stepMs: _, ...event }: WorkerEvent): WorkerEvent {
+  return event;
+}
+
+/** Between both times of a wall clock that was set, times are missing, or there twice. */
+function clockGap({ type, atUnixMs, stepMs }: WorkerEvent): Gap[] {
+  if (type !== 'clock_set' || stepMs === undefined) return [];
+  const beforeMs = atUnixMs - stepMs;
+  const [fromMs, toMs] = [Math.min(beforeMs, atUnixMs), Math.max(beforeMs, atUnixMs)];
+  return [{ workerId: undefined, fromMs, toMs, reason: 'clock_set', lost: 0 }];
 }

@@ -19,7 +19,6 @@ import { ReaderHost } from '../reading/reader-host.ts';
 import type { BoardMemory } from '../store/board.ts';
 import { BATCHES_PER_THREAD, LOOK_EVERY_MS, MAX_SILENCE_S, SILENT_AFTER, STOP_WITHIN_MS } from './history-limits.ts';
 import type { FromHistory, HistorySettings, HistoryThreadData, ToHistory } from './messages.ts';
-import type { Gap } from './samples.ts';
 
 export interface HistoryHostOptions {
   readonly board: BoardMemory;
@@ -100,11 +99,6 @@ export class HistoryHost {
   /** Publishes changes to the thread, in order. */
   announce(items: readonly Announcement[]): void {
     this.#reader.announce(items);
-  }
-
-  /** Records a time without samples that only main knows of. Lost if there is no thread. */
-  addGap(gap: Gap): void {
-    this.#reader.post({ type: 'gap', gap });
   }
 
   /** Lets the thread write what is there, and ends it. Idempotent. */

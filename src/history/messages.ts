@@ -2,7 +2,6 @@
 import type { HistoryStatus } from '../model/history-status.ts';
 import type { ReaderData } from '../reading/reader-messages.ts';
 import type { DatabasePlace } from './database.ts';
-import type { Gap } from './samples.ts';
 
 /** As the settings say. */
 export interface HistorySettings {
@@ -27,9 +26,7 @@ export interface HistoryThreadData extends ReaderData {
 
 export type ToHistory =
   /** All workers are known: begin. `lastBatch`: no batch of an earlier thread of this master had a higher number. */
-  | { readonly type: 'begin'; readonly lastBatch: number }
-  /** Something that only main notices: the wall clock was set. */
-  | { readonly type: 'gap'; readonly gap: Gap };
+  { readonly type: 'begin'; readonly lastBatch: number };
 
 export type FromHistory =
   | { readonly type: 'status'; readonly status: HistoryStatus; readonly lastBatch: number }

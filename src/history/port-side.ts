@@ -54,15 +54,7 @@ export function recordHistory(
       for (const item of items) drain.apply(item);
     },
     received(message) {
-      switch (message.type) {
-        case 'begin':
-          begun = begin(message.lastBatch);
-          return;
-        case 'gap':
-          return builder.addGap(message.gap);
-        default:
-          return message satisfies never;
-      }
+      begun = begin(message.lastBatch);
     },
     async stop() {
       await begun;

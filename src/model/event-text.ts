@@ -25,6 +25,7 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   grace: 'waiting for known workers to reconnect after a restart',
   grace_over: 'no longer waiting for known workers to reconnect',
   stall: 'the master did not run for a while',
+  clock_set: 'the master’s wall clock was set',
   fault: 'the master has a fault',
   fault_over: 'the master’s fault is over',
 };

@@ -22,6 +22,7 @@ import type { StateCause, WorkerState } from './liveness.ts';
  * | grace            | after a restart, this master waits for the workers of an earlier one             |
  * | grace_over       | it no longer waits                                                               |
  * | stall            | the main thread did not run for a while; deadlines of workers are extended       |
+ * | clock_set        | the wall clock of the master went forward or back; samples keep their order      |
  * | fault            | the master has a fault of its own: threads do not start, files are not written   |
  * | fault_over       | the fault is over                                                                |
  */
@@ -44,6 +45,7 @@ export const EVENT_TYPES = [
   'grace',
   'grace_over',
   'stall',
+  'clock_set',
   'fault',
   'fault_over',
 ] as const;
@@ -60,6 +62,8 @@ export interface NewEvent {
   readonly cause?: StateCause;
   /** Readable text. */
   readonly detail?: string;
+  /** Of `clock_set`: by how far, in ms; negative: back. */
+  readonly stepMs?: number;
 }
 
 export interface WorkerEvent extends NewEvent {

@@ -59,7 +59,7 @@ test('is made again with all that is known, and the master goes on', async () =>
   clock.advance(200);
   await eventually(() => has('members.jsonl', '"id":"b"'));
   await rm(dataDir, { recursive: true });
-  const files = ['lock', 'members.jsonl', 'session-key', 'values.jsonl'];
+  const files = ['event-ids', 'lock', 'members.jsonl', 'session-key', 'values.jsonl', 'version'];
   await eventually(async () => {
     clock.advance(5000);
     return (await readdir(dataDir).catch(() => [])).sort().join() === files.join();

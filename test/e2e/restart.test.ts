@@ -61,9 +61,11 @@ test('a master that is killed finds its fleet again, with the last values that w
   first.master.process.kill('SIGTERM');
   expect(await first.master.ended()).toBe(0);
   expect((await readdir(dataDir)).filter((name) => !name.startsWith('prompt')).sort()).toEqual([
+    'event-ids',
     'history.db',
     'members.jsonl',
     'values.jsonl',
+    'version',
   ]);
 
   const second = await startMaster();

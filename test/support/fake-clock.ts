@@ -9,7 +9,7 @@ interface Due {
 
 export class FakeClock implements Clock {
   readonly #timers = new Set<Due>();
-  readonly #wallStartMs: number;
+  #wallStartMs: number;
   #nowMs = 0;
 
   /** The wall clock starts at the real time, since gRPC deadlines are judged by it. */
@@ -31,6 +31,11 @@ export class FakeClock implements Clock {
 
   every(periodMs: number, fn: () => void): Timer {
     return this.#add({ atMs: this.#nowMs + periodMs, periodMs, fn });
+  }
+
+  /** Sets the wall clock forward, or back. */
+  stepWall(byMs: number): void {
+    this.#wallStartMs += byMs;
   }
 
   /** Timers that have not fired. */

@@ -22,6 +22,7 @@ const WARNINGS: ReadonlySet<EventType> = new Set([
   'identity',
   'brake',
   'stall',
+  'clock_set',
   'fault',
 ]);
 

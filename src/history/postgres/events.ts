@@ -5,7 +5,7 @@ import type { Connection, Row } from './connection.ts';
 import { storable } from './metric-columns.ts';
 import { Conditions, fromSqlMs, sqlMs } from './sql.ts';
 
-/** Columns of members that an event may lack. */
+/** Columns of members that an event may lack. The step of a clock is in the detail, and a gap. */
 const OPTIONAL = {
   workerId: 'worker',
   group: 'worker_group',
@@ -13,7 +13,7 @@ const OPTIONAL = {
   to: 'to_state',
   cause: 'cause',
   detail: 'detail',
-} as const satisfies Record<Exclude<keyof WorkerEvent, 'id' | 'atUnixMs' | 'type'>, string>;
+} as const satisfies Record<Exclude<keyof WorkerEvent, 'id' | 'atUnixMs' | 'type' | 'stepMs'>, string>;
 
 const MEMBERS = Object.keys(OPTIONAL) as (keyof typeof OPTIONAL)[];
 const COLUMNS = Object.values(OPTIONAL);
