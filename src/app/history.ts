@@ -13,8 +13,10 @@ import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import { readSettingFile } from '../lib/setting-file.ts';
 
-/** In the data directory. */
-const DATABASE_FILE = 'history.db';
+/** The SQLite database of history in a data directory. */
+export function databaseFile(dataDir: string): string {
+  return join(dataDir, 'history.db');
+}
 
 /**
  * @returns undefined if history is off
@@ -46,7 +48,7 @@ export async function historySettingsOf(config: MasterConfig): Promise<HistorySe
 
 async function placeOf({ dataDir, databaseUrl: url, databaseUrlFile, names }: MasterConfig): Promise<DatabasePlace> {
   if (url !== undefined) return { kind: 'postgres', url };
-  if (databaseUrlFile === undefined) return { kind: 'sqlite', path: join(dataDir, DATABASE_FILE) };
+  if (databaseUrlFile === undefined) return { kind: 'sqlite', path: databaseFile(dataDir) };
   const setting = settingText(names, 'DATABASE_URL_FILE', databaseUrlFile);
   const text = (await readSettingFile(setting, databaseUrlFile)).trim();
   try {

@@ -4,11 +4,13 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { plainPage } from '../../src/cli/text/page.ts';
 import { historyText } from '../../src/cli/views/history-text.ts';
 import { historyOf } from '../../src/cli/views/history-view.ts';
 import { isAsciiLocale } from '../../src/config/locale-environment.ts';
+import { sqlite } from '../../src/history/sqlite/open.ts';
+import { batchOf, sampleRun } from '../history/history-data.ts';
 import { eventually } from '../support/eventually.ts';
 import { run } from './run.ts';
 
@@ -369,5 +371,38 @@ describe('pulselane export', () => {
     const { stderr, exitCode } = await run(['export', '/nowhere/history.csv', '--url', url]);
     expect(stderr).toMatch(/^pulselane: \/nowhere\/history\.csv cannot be written: ENOENT/);
     expect(exitCode).toBe(1);
+  });
+});
+
+describe('pulselane history backup', () => {
+  test('copies the database in the data directory, and overwrites nothing', async () => {
+    const dataDir = await newFolder();
+    const writer = await sqlite.openWriter({ kind: 'sqlite', path: join(dataDir, 'history.db') }, () => {});
+    await writer.begin({ bootId: 'aa', startedMs: 1 });
+    await writer.write(batchOf('aa', 1, { samples: [sampleRun({ count: 3 })] }));
+    const file = join(dataDir, 'copy');
+    const done = await run(['history', 'backup', file, '--data-dir', dataDir]);
+    expect([done.stderr, done.exitCode]).toEqual(['', 0]);
+    expect(done.stdout).toMatch(new RegExp(`^${file}: \\d+\\.\\d MiB\\n$`));
+    await writer.close();
+    const reader = await sqlite.openReader({ kind: 'sqlite', path: file }, () => {});
+    expect((await reader.workers(undefined)).map(({ workerId }) => workerId)).toEqual(['worker-1']);
+    await reader.close();
+    const again = await run(['history', 'backup', file, '--data-dir', dataDir]);
+    expect([again.stderr, again.exitCode]).toEqual([`pulselane: ${file} exists already, and is not overwritten\n`, 1]);
+  });
+
+  test('says where there is no history, and what copies PostgreSQL', async () => {
+    const dataDir = await newFolder();
+    const none = await run(['history', 'backup', join(dataDir, 'copy'), '--data-dir', dataDir]);
+    expect([none.stderr, none.exitCode]).toEqual([`pulselane: there is no history at ${dataDir}/history.db\n`, 1]);
+    expect((await run(['history', 'backup'])).stderr).toMatch(/missing required argument 'file'/);
+    vi.stubEnv('DATABASE_URL', 'postgres://me:secret@db.example/fleet');
+    const { stderr, exitCode } = await run(['history', 'backup', join(dataDir, 'copy')]);
+    vi.unstubAllEnvs();
+    expect(stderr).toBe(
+      'pulselane: DATABASE_URL is set, so history is in PostgreSQL: copy it with pg_dump --schema=pulselane\n',
+    );
+    expect(exitCode).toBe(2);
   });
 });

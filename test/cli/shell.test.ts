@@ -56,6 +56,10 @@ const LINES: readonly (readonly [line: string, candidates: readonly string[]])[]
   ['pulselane status web', ["web'1", 'web 2']],
   ['pulselane status db-1 ', []],
   ['pulselane completion ', ['bash', 'fish', 'zsh']],
+  ['pulselane history web', ["web'1", 'web 2']],
+  ['pulselane history ba', ['backup']],
+  ['pulselane history backup script.b', ['script.bash']],
+  ['pulselane export --format p', ['parquet']],
 ];
 
 /** What a shell printed of several lines: before the answer to each stands a line with `#`. */

@@ -12,6 +12,7 @@ import { historyStatusOf, historyStatusText } from '../views/history-status-text
 import { historyText } from '../views/history-text.ts';
 import { HISTORY_FIELDS, historyItems, historyOf } from '../views/history-view.ts';
 import type { ApiClient } from './api.ts';
+import { backupCommand } from './backup.ts';
 import { apiClientOf, type ClientEnvironment, clientCommand } from './client-command.ts';
 import { addRangeOptions, type RangeFlags, rangeOfFlags } from './time-range.ts';
 
@@ -71,6 +72,7 @@ export function historyCommand({ streams, clock }: ClientEnvironment): Command {
     const text = (page: Parameters<typeof historyText>[1]) => historyText(view, page);
     printAnswer({ json: answer.body, items: historyItems(view), fields: HISTORY_FIELDS, text }, command, streams);
   });
+  command.addCommand(backupCommand({ streams }));
   return command;
 }
 

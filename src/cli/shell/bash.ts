@@ -119,9 +119,10 @@ function optionCases({ path, options }: CommandSpec): string[] {
 function argumentCases({ path, arguments: args, commands }: CommandSpec): string[] {
   const at = path.join(' ');
   if (commands.length > 0) {
-    return [
-      `    ${shellWord(`${at} 0`)}) _pulselane_words ${shellWords(commands.map((below) => below.path.at(-1) ?? ''))} ;;`,
-    ];
+    const names = shellWords(commands.map((below) => below.path.at(-1) ?? ''));
+    // Of a command that also works by itself.
+    const [own] = args.map(({ value }) => `; ${actionOf(value)}`);
+    return [`    ${shellWord(`${at} 0`)}) _pulselane_words ${names}${own ?? ''} ;;`];
   }
   return args.flatMap(({ value }, nth) =>
     value.kind === 'any' ? [] : [`    ${shellWord(`${at} ${nth}`)}) ${actionOf(value)} ;;`],

@@ -89,6 +89,7 @@ function argumentValue(argument: Argument, path: readonly string[]): ValueSpec {
   if (name === 'lane') return { kind: 'choices', choices: ISOLATIONS };
   if (name === 'release') return { kind: 'choices', choices: ['release'] };
   if (name === 'id') return { kind: path.join(' ') === 'approve' ? 'pending' : 'worker' };
+  if (name === 'file') return { kind: 'file' };
   return { kind: name === 'prefix' ? 'worker' : 'any' };
 }
 

@@ -3,7 +3,9 @@ import { agentOptions, clientOptions, masterOptions, type Options } from '../../
 import { allOf, type CommandSpec, type OptionSpec } from './command-spec.ts';
 
 export function manPage(program: CommandSpec, version: string): string {
-  const commands = allOf(program).filter(({ path, commands: below }) => path.length > 0 && below.length === 0);
+  const commands = allOf(program).filter(
+    ({ path, commands: below, arguments: args }) => path.length > 0 && (below.length === 0 || args.length > 0),
+  );
   return [
     '.\\" Generated from the commands of the program.',
     `.TH PULSELANE 1 "" "pulselane ${roff(version)}" "User Commands"`,

@@ -43,7 +43,7 @@ ${nameOf(spec)}() {
   )
   _arguments -C ${[...flags, "'1:command:->command'", "'*::argument:->argument'"].join(' \\\n    ')}
   case $state in
-    command) _describe command commands ;;
+    command) _describe command commands${args.map(({ value }) => `;${actionOf(value)}`)[0] ?? ''} ;;
     argument)
       case $line[1] in
 ${commands.map((below) => `        ${below.path.at(-1)}) ${nameOf(below)} ;;`).join('\n')}
