@@ -33,7 +33,7 @@ function oldest(db: Connection): Partial<Record<Tier, number>> {
   if (firstMs === undefined) return {};
   const raw = least([
     firstPeriod(db, 'raw_hours', HOUR_MS),
-    scaled(db.value('SELECT min(hour) FROM pieces'), HOUR_MS),
+    firstPeriod(db, 'open_hours', HOUR_MS),
     ...Array.from({ length: GROUPS }, (_, group) => oldestInJournal(db, group)),
   ]);
   const minutes = least([raw, firstPeriod(db, 'minute_days', DAY_MS), firstPeriod(db, 'minute_hours', HOUR_MS)]);
@@ -50,10 +50,6 @@ function oldest(db: Connection): Partial<Record<Tier, number>> {
 function firstPeriod(db: Connection, table: string, lengthMs: number): number | undefined {
   const id = db.value(`SELECT min(id) FROM ${table}`) as number | null;
   return id === null ? undefined : periodOf(id) * lengthMs;
-}
-
-function scaled(period: unknown, lengthMs: number): number | undefined {
-  return period === null || period === undefined ? undefined : (period as number) * lengthMs;
 }
 
 function least(times: readonly (number | undefined)[]): number | undefined {

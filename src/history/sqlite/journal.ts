@@ -1,11 +1,12 @@
 /**
  * The newest samples. Each commit adds one row for each group of workers that reported, at the end of the group's rows: a commit
  * changes as many pages as there are groups, however many workers there are, and a reader of one worker scans one group.
- * Maintenance moves a group's rows into pieces, one per worker and hour.
+ * Maintenance moves a group's rows to open hours, one row per worker and hour.
  */
 import type { MetricKey, SampleRun } from '../samples.ts';
 import type { Connection } from './connection.ts';
-import { decodeUnsealed, encodeUnsealed, MAX_RUNS, type StoredRun } from './unsealed.ts';
+import { RunCollector } from './run-collector.ts';
+import { decodeUnsealed, type StoredRun, unsealedRows } from './unsealed.ts';
 
 /** More groups: a commit writes more pages. Fewer: a query of one worker reads more of the others'. */
 export const GROUPS = 16;
@@ -26,13 +27,9 @@ export interface JournalRow {
 export function appendToJournal(db: Connection, runs: readonly StoredRun[], atMs: number): void {
   const groups = Map.groupBy(runs, ({ worker }) => groupOf(worker));
   for (const [group, stored] of groups) {
-    for (let start = 0; start < stored.length; start += MAX_RUNS) {
-      db.run(
-        'INSERT INTO journal (id, at_ms, samples) VALUES (?, ?, ?)',
-        ((newestId(db, group) ?? group * ROWS - 1) as number) + 1,
-        atMs,
-        encodeUnsealed(stored.slice(start, start + MAX_RUNS)),
-      );
+    for (const row of unsealedRows(stored)) {
+      const id = (newestId(db, group) ?? group * ROWS - 1) + 1;
+      db.run('INSERT INTO journal (id, at_ms, samples) VALUES (?, ?, ?)', id, atMs, row);
     }
   }
 }
@@ -72,17 +69,32 @@ export function journalSamples(
   keys: readonly MetricKey[] | undefined,
   onDamage: (row: JournalRow, error: unknown) => void,
 ): Map<number, SampleRun[]> {
-  const found = new Map<number, SampleRun[]>();
-  for (const row of journalRows(db, group)) {
+  return decodedRows(journalRows(db, group), workerId, keys, onDamage);
+}
+
+/** The same of given rows. */
+export function decodedRows(
+  rows: readonly JournalRow[],
+  workerId: (worker: number) => string | undefined,
+  keys: readonly MetricKey[] | undefined,
+  onDamage: (row: JournalRow, error: unknown) => void,
+): Map<number, SampleRun[]> {
+  const collectors = new Map<number, RunCollector>();
+  const collectorOf = (worker: number): RunCollector | undefined => {
+    const known = collectors.get(worker);
+    if (known !== undefined) return known;
+    const id = workerId(worker);
+    if (id === undefined) return undefined;
+    const collector = new RunCollector(id);
+    collectors.set(worker, collector);
+    return collector;
+  };
+  for (const row of rows) {
     try {
-      decodeUnsealed(row.samples, workerId, keys, (worker, samples) => {
-        const runs = found.get(worker);
-        if (runs === undefined) found.set(worker, [samples]);
-        else runs.push(samples);
-      });
+      decodeUnsealed(row.samples, keys, collectorOf);
     } catch (error) {
       onDamage(row, error);
     }
   }
-  return found;
+  return new Map([...collectors].map(([worker, collector]) => [worker, collector.runs()]));
 }

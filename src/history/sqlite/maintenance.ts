@@ -15,8 +15,8 @@ import type { BlobTable } from './stored-blobs.ts';
 /** A step begins no further worker after it. */
 const STEP_MS = 25;
 
-/** How long samples stay in the journal. Longer: queries of one worker read more; shorter: pieces are smaller and more. */
-const JOURNAL_MS = 5 * 60_000;
+/** How long samples stay in the journal. Longer: queries read more rows; shorter: open hours are written more often. */
+const JOURNAL_MS = 2 * 60_000;
 /** Much after its hour has ended, so that the journal holds nothing of it any more. */
 const SEAL_AFTER_MS = 10 * 60_000;
 /** After the last hour of a day was sealed. */
@@ -42,6 +42,9 @@ const HEADROOM = 0.05;
 
 /** What has no tier is bounded by number too: each some 200 MB at most. */
 const MAX_ROWS = 1_000_000;
+/** Beyond every period: all of them are due. */
+const LAST = 2 ** 22;
+
 /** How often it is counted. */
 const SWEEP_MS = HOUR_MS;
 
@@ -178,7 +181,7 @@ export class Maintenance {
   #deleteWorkers(lastBeforeMs: number): boolean {
     return this.#db.write(() => {
       const gone = this.#db.all<{ worker: number }>(
-        `SELECT worker FROM progress WHERE last_ms < ? AND worker NOT IN (SELECT worker FROM pieces) LIMIT ${DELETED_ROWS}`,
+        `SELECT worker FROM progress WHERE last_ms < ? LIMIT ${DELETED_ROWS}`,
         lastBeforeMs,
       );
       for (const { worker } of gone) {
@@ -293,10 +296,10 @@ export class Maintenance {
     }
     return (
       this.#moveAnything() ||
-      this.#seal(Number.MAX_SAFE_INTEGER) ||
-      this.#deleteBlobs('minute_days', Number.MAX_SAFE_INTEGER) > 0 ||
-      this.#mergeDays(Number.MAX_SAFE_INTEGER) ||
-      this.#deleteBlobs('hour_months', Number.MAX_SAFE_INTEGER) > 0 ||
+      this.#seal(LAST) ||
+      this.#deleteBlobs('minute_days', LAST) > 0 ||
+      this.#mergeDays(LAST) ||
+      this.#deleteBlobs('hour_months', LAST) > 0 ||
       ['events', 'task_runs', 'gaps'].some((table) => this.#deleteOldest(table, DELETED_ROWS))
     );
   }

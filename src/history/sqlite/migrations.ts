@@ -35,14 +35,12 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
 
   CREATE TABLE journal (id INTEGER PRIMARY KEY, at_ms REAL NOT NULL, samples BLOB NOT NULL) STRICT;
-  CREATE TABLE pieces (
-    hour INTEGER NOT NULL,
-    worker INTEGER NOT NULL,
+  CREATE TABLE open_hours (
+    id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL,
     first REAL NOT NULL,
-    samples BLOB NOT NULL,
-    PRIMARY KEY (hour, worker, run, first)
-  ) STRICT, WITHOUT ROWID;
+    samples BLOB NOT NULL
+  ) STRICT;
   CREATE TABLE raw_hours (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL,

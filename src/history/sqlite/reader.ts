@@ -27,14 +27,7 @@ import { type StoredWorker, storedWorkers } from './known-workers.ts';
 import { checkVersion, NEWEST_VERSION, versionOf } from './migrations.ts';
 import { HOUR_MS, periodsWithin } from './periods.ts';
 import { storedBuckets } from './stored-buckets.ts';
-import {
-  hoursOfPieces,
-  inOrderOfReceipt,
-  type OnDamagedPart,
-  pieceParts,
-  type SamplePart,
-  sealedParts,
-} from './stored-samples.ts';
+import { inOrderOfReceipt, type OnDamagedPart, openParts, type SamplePart, sealedParts } from './stored-samples.ts';
 import { findTaskRuns } from './task-runs.ts';
 
 /** Parts that cannot be read are told and counted once; so many are remembered. */
@@ -74,7 +67,7 @@ export class SqliteReader implements HistoryReader {
     return this.#eachWorker(request, visit, isCancelled, ({ db, stored, journal, onDamage }) => {
       const parts: SamplePart[] = [
         ...sealedParts(db, stored, first, last, keys, onDamage),
-        ...pieceParts(db, stored, hoursOfPieces(db, first, last), keys, onDamage),
+        ...openParts(db, stored, first, last, keys, onDamage),
         ...journal.map((run) => ({ run: run.run, first: run.first, load: () => [run] })),
       ];
       for (const runs of inOrderOfReceipt(parts)) {

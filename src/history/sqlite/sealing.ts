@@ -1,21 +1,21 @@
 /**
- * The way of samples from the journal to their final form: pieces of one worker and hour, then a blob for each worker and hour with
+ * The way of samples from the journal to their final form: a row for each worker and open hour, then a blob for each worker and hour with
  * its 1-minute buckets, then blobs of buckets for a day and for 30 days. Each function does a part of it within the transaction of
  * its caller, and everything only adds: samples that come late take the same way, and are added to what is there.
  */
 import { encodeBuckets } from '../codec/bucket-blob.ts';
 import { encodeSamples, MAX_BLOB_NUMBERS, MAX_BLOB_SAMPLES } from '../codec/sample-blob.ts';
 import { mergeBuckets, rollUp } from '../rollup.ts';
-import { joinRuns, runsBy, sliceRun } from '../sample-runs.ts';
+import { compareRuns, joinRuns, runsBy, sliceRun } from '../sample-runs.ts';
 import type { BucketRun, RollupTier, SampleRun } from '../samples.ts';
 import type { Connection } from './connection.ts';
 import { putGaps } from './gaps.ts';
-import { type JournalRow, journalRows } from './journal.ts';
+import { decodedRows, type JournalRow, journalRows } from './journal.ts';
 import { DAY_MS, HOUR_MS, keyOf, MAX_PARTS, MONTH_MS, periodAt, periodOf, workerOf } from './periods.ts';
 import { type BlobTable, partsOf, periodsOf } from './stored-blobs.ts';
 import { HOUR_COLUMN, readBuckets } from './stored-buckets.ts';
-import { inOrderOfReceipt, type OnDamagedPart, pieceParts, sealedParts, type WorkerName } from './stored-samples.ts';
-import { decodeUnsealed, encodeUnsealed } from './unsealed.ts';
+import { inOrderOfReceipt, type OnDamagedPart, openParts, sealedParts, type WorkerName } from './stored-samples.ts';
+import { unsealedRows } from './unsealed.ts';
 
 /** What one step takes out of the journal: bounds its memory and its time. */
 const MAX_MOVED_ROWS = 2000;
@@ -24,45 +24,68 @@ const MAX_MOVED_BYTES = 8 * 1024 * 1024;
 /** Called for each stored row that cannot be read, after its gap was recorded. */
 export type OnDamage = (what: string) => void;
 
-/** Moves a group's oldest rows of the journal into pieces. @returns whether there were any */
+/** Moves a group's oldest rows of the journal to open hours. @returns whether there were any */
 export function moveJournal(db: Connection, group: number, onDamage: OnDamage): boolean {
   const rows = upTo(MAX_MOVED_BYTES, journalRows(db, group, MAX_MOVED_ROWS));
   const last = rows.at(-1);
   if (last === undefined) return false;
-  const runsOf = new Map<number, SampleRun[]>();
-  for (const { id, atMs, samples } of rows) {
-    try {
-      decodeUnsealed(
-        samples,
-        () => '',
-        undefined,
-        (worker, run) => {
-          const runs = runsOf.get(worker);
-          if (runs === undefined) runsOf.set(worker, [run]);
-          else runs.push(run);
-        },
-      );
-    } catch (error) {
+  const moved = decodedRows(
+    rows,
+    () => '',
+    undefined,
+    ({ id, atMs }, error) => {
       putGaps(db, [{ workerId: undefined, fromMs: atMs - 1000, toMs: atMs, reason: 'damaged', lost: 0 }]);
       onDamage(`samples of some workers until ${timeOf(atMs)} (row ${id} of the journal): ${(error as Error).message}`);
-    }
-  }
-  for (const [worker, runs] of runsOf) {
-    const parts = joinRuns(runs).flatMap((run) => runsBy(run, (atMs) => periodAt(atMs, HOUR_MS)));
+    },
+  );
+  for (const [worker, runs] of moved) {
+    const parts = runs.flatMap((run) => runsBy(run, (atMs) => periodAt(atMs, HOUR_MS)));
     for (const [hour, ofHour] of Map.groupBy(parts, ({ value }) => value)) {
-      const { run, first } = (ofHour[0] as { part: SampleRun }).part;
-      db.run(
-        'INSERT INTO pieces (hour, worker, run, first, samples) VALUES (?, ?, ?, ?, ?)',
+      addToOpenHour(
+        db,
         hour,
         worker,
-        run,
-        first,
-        encodeUnsealed(ofHour.map(({ part }) => ({ worker, samples: part }))),
+        ofHour.map(({ part }) => part),
+        onDamage,
       );
     }
   }
   db.run('DELETE FROM journal WHERE id >= ? AND id <= ?', (rows[0] as JournalRow).id, last.id);
   return true;
+}
+
+/** The row is written anew: some 10 KB, less than the page that a further row would change. */
+function addToOpenHour(
+  db: Connection,
+  hour: number,
+  worker: number,
+  runs: readonly SampleRun[],
+  onDamage: OnDamage,
+): void {
+  const name = nameOf(db, worker);
+  const known = openParts(db, name, hour, hour, undefined, recordDamage(db, name, onDamage));
+  let all = joinRuns([...inOrderOfReceipt(known), runs].flat().sort(compareRuns));
+  let rows = rowsOf(worker, all);
+  if (rows.length > MAX_PARTS) {
+    // Hundreds of thousands of stretches with different metrics: what is known is sealed early.
+    seal(db, hour, worker, onDamage);
+    all = joinRuns(runs);
+    rows = rowsOf(worker, all);
+  }
+  const { run, first } = all[0] as SampleRun;
+  for (const [part, samples] of rows.entries()) {
+    db.run(
+      'INSERT OR REPLACE INTO open_hours (id, run, first, samples) VALUES (?, ?, ?, ?)',
+      keyOf(hour, worker) + part,
+      run,
+      first,
+      samples,
+    );
+  }
+}
+
+function rowsOf(worker: number, runs: readonly SampleRun[]): Uint8Array[] {
+  return unsealedRows(runs.map((samples) => ({ worker, samples })));
 }
 
 function upTo(bytes: number, rows: readonly JournalRow[]): readonly JournalRow[] {
@@ -74,21 +97,25 @@ function upTo(bytes: number, rows: readonly JournalRow[]): readonly JournalRow[]
   return end === -1 ? rows : rows.slice(0, end);
 }
 
-/** The oldest hour of pieces before `beforeHour`, and its first worker. */
+/** The oldest open hour before `beforeHour`, and its first worker. */
 export function nextToSeal(db: Connection, beforeHour: number): { hour: number; worker: number } | undefined {
-  return db.get('SELECT hour, worker FROM pieces WHERE hour < ? ORDER BY hour, worker LIMIT 1', beforeHour);
+  const id = db.value('SELECT id FROM open_hours WHERE id < ? ORDER BY id LIMIT 1', keyOf(beforeHour, 0)) as
+    | number
+    | undefined;
+  return id === undefined ? undefined : { hour: periodOf(id), worker: workerOf(id) };
 }
 
 /** Seals what there is of a worker's hour, beside what is sealed already, and adds it to its 1-minute buckets. */
 export function seal(db: Connection, hour: number, worker: number, onDamage: OnDamage): void {
   const name = nameOf(db, worker);
   const damaged = recordDamage(db, name, onDamage);
-  const runs = [...inOrderOfReceipt(pieceParts(db, name, [hour], undefined, damaged))].flat();
+  const runs = [...inOrderOfReceipt(openParts(db, name, hour, hour, undefined, damaged))].flat();
   if (runs.length > 0) {
     putSamples(db, name, hour, runs, damaged);
     putHour(db, name, hour, runs, damaged);
   }
-  db.run('DELETE FROM pieces WHERE hour = ? AND worker = ?', hour, worker);
+  const key = keyOf(hour, worker);
+  db.run('DELETE FROM open_hours WHERE id >= ? AND id < ?', key, key + MAX_PARTS);
 }
 
 /** Adds samples to the buckets of an hour that are not merged yet. */
@@ -187,7 +214,7 @@ function blobsOf(runs: readonly SampleRun[]): Blob[] {
 
 /** The oldest hour of 1-minute buckets that belongs to a day before `beforeDay`, and its first worker. */
 export function nextToMerge(db: Connection, beforeDay: number): { day: number; worker: number } | undefined {
-  const before = keyOf(Math.min(beforeDay * 24, 2 ** 22 - 1), 0);
+  const before = keyOf(Math.min(beforeDay * 24, 2 ** 22), 0);
   const id = db.value('SELECT id FROM minute_hours WHERE id < ? ORDER BY id LIMIT 1', before) as number | undefined;
   return id === undefined ? undefined : { day: Math.floor(periodOf(id) / 24), worker: workerOf(id) };
 }

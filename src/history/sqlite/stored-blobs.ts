@@ -2,7 +2,7 @@
 import type { Connection } from './connection.ts';
 import { keyOf, MAX_PARTS, periodOf, workerOf } from './periods.ts';
 
-export type BlobTable = 'raw_hours' | 'minute_hours' | 'minute_days' | 'hour_months';
+export type BlobTable = 'open_hours' | 'raw_hours' | 'minute_hours' | 'minute_days' | 'hour_months';
 
 /** The periods from `first` to `last` of which the table has a row of the worker. Times in which it has none cost one lookup. */
 export function periodsOf(db: Connection, table: BlobTable, worker: number, first: number, last: number): number[] {

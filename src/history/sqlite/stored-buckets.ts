@@ -12,7 +12,7 @@ import type { BucketRun, MetricKey, RollupTier, SampleRun } from '../samples.ts'
 import type { Connection } from './connection.ts';
 import { DAY_MS, HOUR_MS, MONTH_MS, periodAt, periodsWithin } from './periods.ts';
 import { type BlobTable, partsOf, periodsOf } from './stored-blobs.ts';
-import { hoursOfPieces, inOrderOfReceipt, type OnDamagedPart, pieceParts, type WorkerName } from './stored-samples.ts';
+import { inOrderOfReceipt, type OnDamagedPart, openParts, type WorkerName } from './stored-samples.ts';
 
 /** Of an hour that is not merged yet, the 1-hour bucket is stored too: the value received last is not that of the last minute. */
 export const HOUR_COLUMN: Readonly<Record<RollupTier, 'buckets' | 'hour'>> = { '1m': 'buckets', '1h': 'hour' };
@@ -36,7 +36,7 @@ export function* storedBuckets(
   const periodOfHour = (hour: number) => periodAt(hour * HOUR_MS, lengthMs);
   const blobs = new Set(periodsOf(db, table, name.worker, periods.first, periods.last));
   const unmerged = Map.groupBy(periodsOf(db, 'minute_hours', name.worker, hours.first, hours.last), periodOfHour);
-  const unsealed = Map.groupBy(hoursOfPieces(db, hours.first, hours.last), periodOfHour);
+  const unsealed = Map.groupBy(periodsOf(db, 'open_hours', name.worker, hours.first, hours.last), periodOfHour);
   const newest = Map.groupBy(
     journal.flatMap((run) => runsBy(run, (atMs) => periodAt(atMs, lengthMs))),
     ({ value }) => value,
@@ -54,7 +54,7 @@ export function* storedBuckets(
     for (const hour of unmerged.get(period) ?? []) read('minute_hours', HOUR_COLUMN[tier], hour, HOUR_MS);
     const samples = [
       ...inOrderOfReceipt([
-        ...pieceParts(db, name, unsealed.get(period) ?? [], keys, onDamage),
+        ...(unsealed.get(period) ?? []).flatMap((hour) => openParts(db, name, hour, hour, keys, onDamage)),
         ...(newest.get(period) ?? []).map(({ part }) => ({ run: part.run, first: part.first, load: () => [part] })),
       ]),
     ].flat();

@@ -1,9 +1,10 @@
-/** The samples of one worker from all places where they may be: sealed hours, pieces, the journal. */
+/** The samples of one worker from all places where they may be: sealed hours, open hours, the journal. */
 import { decodeSamples } from '../codec/sample-blob.ts';
 import { compareRuns, joinRuns, type Position } from '../sample-runs.ts';
 import type { MetricKey, SampleRun } from '../samples.ts';
 import type { Connection } from './connection.ts';
 import { HOUR_MS } from './periods.ts';
+import { RunCollector } from './run-collector.ts';
 import { partsOf, periodsOf } from './stored-blobs.ts';
 import { decodeUnsealed } from './unsealed.ts';
 
@@ -51,52 +52,31 @@ export function sealedParts(
   );
 }
 
-/** Hours `first` to `last` of which there are pieces of any worker. */
-export function hoursOfPieces(db: Connection, first: number, last: number): number[] {
-  const hours: number[] = [];
-  let next = first;
-  while (next <= last) {
-    const hour = db.value('SELECT hour FROM pieces WHERE hour >= ? ORDER BY hour LIMIT 1', next) as number | undefined;
-    if (hour === undefined || hour > last) break;
-    hours.push(hour);
-    next = hour + 1;
-  }
-  return hours;
-}
-
-export function pieceParts(
+/** Hours `first` to `last` that are not sealed. */
+export function openParts(
   db: Connection,
   { worker, workerId }: WorkerName,
-  hours: readonly number[],
+  first: number,
+  last: number,
   keys: readonly MetricKey[] | undefined,
   onDamage: OnDamagedPart,
 ): SamplePart[] {
-  return hours.flatMap((hour) =>
-    db
-      .all<Position & { samples: Uint8Array }>(
-        'SELECT run, first, samples FROM pieces WHERE hour = ? AND worker = ? ORDER BY run, first',
-        hour,
-        worker,
-      )
-      .map(({ run, first, samples }) => ({
-        run,
-        first,
-        load: () => {
-          try {
-            const runs: SampleRun[] = [];
-            decodeUnsealed(
-              samples,
-              () => workerId,
-              keys,
-              (_, decoded) => runs.push(decoded),
-            );
-            return runs;
-          } catch (error) {
-            onDamage(`pieces ${hour} ${worker} ${run} ${first}`, hour * HOUR_MS, (hour + 1) * HOUR_MS, 0, error);
-            return [];
-          }
-        },
-      })),
+  return periodsOf(db, 'open_hours', worker, first, last).flatMap((hour) =>
+    partsOf<Position & { id: number }>(db, 'open_hours', 'id, run, first', hour, worker).map(({ id, run, first }) => ({
+      run,
+      first,
+      load: () => {
+        try {
+          const collector = new RunCollector(workerId);
+          const samples = db.value('SELECT samples FROM open_hours WHERE id = ?', id) as Uint8Array;
+          decodeUnsealed(samples, keys, () => collector);
+          return collector.runs();
+        } catch (error) {
+          onDamage(`open_hours ${id}`, hour * HOUR_MS, (hour + 1) * HOUR_MS, 0, error);
+          return [];
+        }
+      },
+    })),
   );
 }
 
