@@ -6,20 +6,32 @@ import type { EventLog, WorkerEvent } from '../model/events.ts';
 import type { LossReason } from '../model/history-status.ts';
 import type { SampleDrain } from '../reading/sample-drain.ts';
 import type { Batch } from './backend.ts';
-import { MAX_BATCH_EVENTS, MAX_BATCH_SAMPLES } from './history-limits.ts';
+import { MAX_BATCH_EVENTS, MAX_BATCH_SAMPLES, MAX_BATCH_TASK_RUNS } from './history-limits.ts';
 import { sampleRunOf } from './ring-samples.ts';
 import type { Gap, SampleRun } from './samples.ts';
+import type { TaskRun } from './task-run.ts';
+import { TaskRuns } from './task-runs.ts';
 
 /** The rings of all workers. */
 export type SampleSource = Pick<
   SampleDrain,
-  'drain' | 'commit' | 'resume' | 'waiting' | 'closedBytes' | 'closedTooLate'
+  'drain' | 'commit' | 'resume' | 'waiting' | 'closedBytes' | 'closedTooLate' | 'lostTaskChanges'
 >;
 
 export interface BatchBuilderOptions {
   readonly bootId: string;
   readonly source: SampleSource;
   readonly events: EventLog;
+  /** Whether the master knows the worker at present. */
+  readonly isKnown: (workerId: string) => boolean;
+}
+
+/** What the database knows of a worker. */
+export interface EarlierSamples {
+  /** The number after its last sample of this run of the master; undefined: it has none. */
+  readonly next: number | undefined;
+  /** When its last sample came. */
+  readonly lastMs: number;
 }
 
 export interface Built {
@@ -40,6 +52,11 @@ export class BatchBuilder {
   /** For the next batch. */
   #gaps: Gap[] = [];
   #hasBuilt = false;
+  #tasks: TaskRuns | undefined;
+  /** Batches were built before the database said which tasks ran. */
+  #isTaskStateUnsure = false;
+  /** For the next batch: runs of tasks that ended while no master ran. */
+  #endedTasks: readonly TaskRun[] = [];
 
   constructor(options: BatchBuilderOptions) {
     this.#options = options;
@@ -74,11 +91,42 @@ export class BatchBuilder {
     this.#lastEventId = Math.max(this.#lastEventId, lastEventId);
   }
 
-  /** What is durable of each worker, by an earlier thread of this master. Ignored once a batch was built. */
-  resume(durable: ReadonlyMap<string, number>): void {
+  /** Changes of tasks that are missing, and tasks beyond what is recorded. */
+  get lostTaskChanges(): number {
+    return this.#options.source.lostTaskChanges + (this.#tasks?.leftOut ?? 0);
+  }
+
+  /** Goes on where an earlier thread of this master was. Once a batch was built, it is too late. */
+  resume(earlier: ReadonlyMap<string, EarlierSamples>): void {
     if (this.#hasBuilt) return;
     const { source, bootId } = this.#options;
-    source.resume(new Map(Array.from(durable, ([workerId, next]) => [workerId, { bootId, next }])));
+    const own = Array.from(earlier).flatMap(([workerId, { next }]) => (next === undefined ? [] : [{ workerId, next }]));
+    source.resume(new Map(own.map(({ workerId, next }) => [workerId, { bootId, next }])));
+  }
+
+  /**
+   * The runs of tasks that the database has from before. Those of workers that are gone have ended. If batches were built before the
+   * database was there, those that were running then have, as far as it is known: their tasks are new runs.
+   * @param startedMs of this run of the master
+   */
+  resumeTasks(runs: readonly TaskRun[], earlier: ReadonlyMap<string, EarlierSamples>, startedMs: number): void {
+    const heardMs = (workerId: string) => earlier.get(workerId)?.lastMs;
+    if (this.#hasBuilt) {
+      if (!this.#isTaskStateUnsure) return;
+      this.#isTaskStateUnsure = false;
+      this.#endedTasks = runs
+        .filter(({ outcome, firstSeenMs }) => outcome === 'running' && firstSeenMs < startedMs)
+        .map((run) => ({ ...run, outcome: 'ended', lastSeenMs: heardMs(run.workerId) ?? run.firstSeenMs }));
+      return;
+    }
+    const tasks = new TaskRuns({ runs, heardMs });
+    this.#tasks = tasks;
+    this.#endedTasks = tasks
+      .workersWithTasks()
+      .filter((workerId) => !this.#options.isKnown(workerId))
+      .flatMap((workerId) =>
+        tasks.apply(workerId, [{ type: 'gone', sample: 0, atMs: heardMs(workerId) ?? startedMs }]),
+      );
   }
 
   addGap(gap: Gap): void {
@@ -99,13 +147,19 @@ export class BatchBuilder {
     atMs: number,
     { fullerThan = 0, reason = 'overwritten' }: { fullerThan?: number; reason?: LossReason } = {},
   ): Built {
+    if (!this.#hasBuilt) this.#isTaskStateUnsure = this.#tasks === undefined;
     this.#hasBuilt = true;
     const { bootId, source } = this.#options;
+    this.#tasks ??= new TaskRuns({ runs: [] });
+    const tasks = this.#tasks;
+    const taskRuns: TaskRun[] = [...this.#endedTasks];
+    this.#endedTasks = [];
     const samples: SampleRun[] = [];
     let count = 0;
     const isDrained = source.drain(
-      (workerId, columns, numbersFrom, previousUnixMs) => {
+      (workerId, columns, numbersFrom, previousUnixMs, { changes }) => {
         if (count > 0 && count + columns.count > MAX_BATCH_SAMPLES) return false;
+        if (taskRuns.length > 0 && taskRuns.length + changes.length > MAX_BATCH_TASK_RUNS) return false;
         const run = sampleRunOf(workerId, columns, numbersFrom);
         if (columns.lost > 0) {
           this.#lost[reason] += columns.lost;
@@ -115,6 +169,7 @@ export class BatchBuilder {
         }
         if (run.at.length > 0) samples.push(run);
         count += run.at.length;
+        for (const taskRun of tasks.apply(workerId, changes)) taskRuns.push(taskRun);
         return true;
       },
       { fullerThan },
@@ -125,14 +180,15 @@ export class BatchBuilder {
     const gaps = this.#gaps;
     this.#gaps = [];
     return {
-      batch: { bootId, number: this.#nextBatch++, atMs, samples, gaps, taskRuns: [], events: events.map(stored) },
+      batch: { bootId, number: this.#nextBatch++, atMs, samples, gaps, taskRuns, events: events.map(stored) },
       isComplete,
     };
   }
 
   /** The last batch that was built is durable, or empty and not needed: the next one has its number then. */
-  durable({ number }: Batch, isUnused = false): void {
+  durable({ number, atMs }: Batch, isUnused = false): void {
     if (isUnused) this.#nextBatch = number;
+    this.#tasks?.commit(atMs);
     this.#options.source.commit();
   }
 

@@ -6,6 +6,8 @@ export const DRAIN_EVERY_MS = 500;
 export const MAX_BATCH_SAMPLES = 20_000;
 /** Events of a batch: half of what the event log holds. */
 export const MAX_BATCH_EVENTS = 5000;
+/** New and changed runs of tasks of a batch; one worker's may exceed it. */
+export const MAX_BATCH_TASK_RUNS = 10_000;
 /** A batch is written at least this often, even an empty one: until its time the master is known to have run. */
 export const SIGN_OF_LIFE_MS = 10_000;
 /** After a failure, the delay before the next attempt doubles from the first to the last of these. */

@@ -187,6 +187,7 @@ function nothingReported(settings: HistorySettings, atUnixMs: number): HistorySt
     commitMs: 0,
     lost: { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 },
     lostEvents: 0,
+    lostTaskChanges: 0,
     closedTooLate: 0,
     spool: { bytes: 0, maxBytes: spoolMaxBytes, batches: 0, damaged: 0 },
     figures: null,

@@ -9,14 +9,15 @@ export async function openDatabase(place: DatabasePlace, onLoss: OnLoss): Promis
   const writer = await backend.openWriter(place, onLoss);
   return {
     writer,
-    async durable(bootId) {
+    async earlier(bootId) {
       const reader = await backend.openReader(place, onLoss);
       try {
         const known = await reader.workers(undefined);
         return new Map(
-          known
-            .filter(({ durable }) => durable.bootId === bootId)
-            .map(({ workerId, durable }) => [workerId, durable.next]),
+          known.map(({ workerId, lastMs, durable }) => [
+            workerId,
+            { next: durable.bootId === bootId ? durable.next : undefined, lastMs },
+          ]),
         );
       } finally {
         await reader.close();

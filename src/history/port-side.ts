@@ -25,7 +25,12 @@ export function recordHistory(
   const { board, events } = directory;
   const { bootId } = board;
   const drain = new SampleDrain(board);
-  const builder = new BatchBuilder({ bootId, source: drain, events });
+  const builder = new BatchBuilder({
+    bootId,
+    source: drain,
+    events,
+    isKnown: (workerId) => directory.get(workerId) !== undefined,
+  });
   const onLoss = (message: string) => post({ type: 'loss', message });
   let recorder: Recorder | undefined;
   const begin = async (lastBatch: number) => {

@@ -21,7 +21,7 @@ import { messageOf } from '../lib/errors.ts';
 import type { HistoryStatus } from '../model/history-status.ts';
 import { meanRate } from '../model/rate.ts';
 import type { Batch, HistoryFigures, HistoryWriter, MasterRun, Retention } from './backend.ts';
-import type { BatchBuilder, Built, SampleSource } from './batch-builder.ts';
+import type { BatchBuilder, Built, EarlierSamples, SampleSource } from './batch-builder.ts';
 import { isEmpty, onlyGaps, samplesIn, withoutKnown } from './batch-contents.ts';
 import { type Failure, failed, HEALTHY, type Health, type Now, worked } from './health.ts';
 import { HistoryError, type HistoryErrorKind } from './history-error.ts';
@@ -46,8 +46,8 @@ import type { Spool, SpoolDamage } from './spool.ts';
 
 export interface OpenDatabase {
   readonly writer: HistoryWriter;
-  /** Of each worker with samples of this boot id: the number after its last one. */
-  durable(bootId: string): Promise<ReadonlyMap<string, number>>;
+  /** What it has of each worker; `next` of this boot id. */
+  earlier(bootId: string): Promise<ReadonlyMap<string, EarlierSamples>>;
 }
 
 export interface RecorderOptions {
@@ -201,11 +201,14 @@ export class Recorder {
       await this.#replay(database.writer, (bootId) => bootId !== run.bootId);
       const begun = await this.#within(database.writer.begin(run));
       this.#announced.add(run.bootId);
-      const durable = await this.#within(database.durable(run.bootId));
-      this.#written = new Map(durable);
+      const earlier = await this.#within(database.earlier(run.bootId));
+      this.#written = new Map(
+        Array.from(earlier).flatMap(([id, { next }]) => (next === undefined ? [] : [[id, next]])),
+      );
       this.#lastWrittenEventId = begun.lastEventId;
       builder.skip(begun);
-      if (spool?.isEmpty !== false) builder.resume(durable);
+      if (spool?.isEmpty !== false) builder.resume(earlier);
+      builder.resumeTasks(begun.taskRuns, earlier, run.startedMs);
       onLastEventId(begun.lastEventId);
     } catch (error) {
       this.#openSinceUnixMs = null;
@@ -457,6 +460,7 @@ export class Recorder {
       commitMs: this.#commitMs,
       lost: builder.lost,
       lostEvents: builder.lostEvents,
+      lostTaskChanges: builder.lostTaskChanges,
       closedTooLate: builder.closedTooLate,
       spool: {
         bytes: spool?.bytes ?? 0,

@@ -89,6 +89,8 @@ export interface HistoryStatus {
   readonly lost: Readonly<Record<LossReason, number>>;
   /** Events that are missing, and workers whose last samples and tasks were, how many, is unknown. */
   readonly lostEvents: number;
+  /** Changes of tasks that are missing, and tasks beyond what is recorded. */
+  readonly lostTaskChanges: number;
   readonly closedTooLate: number;
   readonly spool: HistorySpoolStatus;
   readonly figures: HistoryDatabaseFigures | null;

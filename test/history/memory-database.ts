@@ -48,13 +48,14 @@ export class MemoryDatabase {
     };
     return {
       writer,
-      durable: async (bootId) => {
+      earlier: async (bootId) => {
         const run = this.runs.get(bootId)?.run;
-        const ends = Array.from(this.samples, ([workerId, all]): [string, number | undefined] => [
-          workerId,
-          all.findLast((sample) => sample.run === run)?.number,
-        ]);
-        return new Map(ends.flatMap(([workerId, last]) => (last === undefined ? [] : [[workerId, last + 1]])));
+        return new Map(
+          Array.from(this.samples, ([workerId, all]) => {
+            const last = all.findLast((sample) => sample.run === run)?.number;
+            return [workerId, { next: last === undefined ? undefined : last + 1, lastMs: all.at(-1)?.at as number }];
+          }),
+        );
       },
     };
   };

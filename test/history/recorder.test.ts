@@ -63,7 +63,12 @@ class Master {
     const events = new EventLog();
     for (const event of this.events.all()) events.add(event);
     this.#threadEvents = events;
-    this.builder = new BatchBuilder({ bootId: this.#bootId, source: drain, events });
+    this.builder = new BatchBuilder({
+      bootId: this.#bootId,
+      source: drain,
+      events,
+      isKnown: (workerId) => this.beats.has(workerId),
+    });
     this.builder.skip({ lastBatch: this.#lastBatch });
     this.spool = await Spool.open(this.#folder, this.#spoolMaxBytes);
     const retention = { rawMs: 1, minuteMs: 1, hourMs: 1, maxBytes: undefined };
@@ -147,9 +152,9 @@ async function whileAlive(
     const result = await call();
     return life.isAlive ? result : never;
   };
-  const { writer, durable } = await gate(open);
+  const { writer, earlier } = await gate(open);
   return {
-    durable: (bootId) => gate(() => durable(bootId)),
+    earlier: (bootId) => gate(() => earlier(bootId)),
     writer: {
       begin: (run) => gate(() => writer.begin(run)),
       write: (batch) => gate(() => writer.write(batch)),

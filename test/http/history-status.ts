@@ -21,6 +21,7 @@ export function historyStatus({ rawMs = DAY, minuteMs = 30 * DAY, hourMs = 730 *
     commitMs: 1,
     lost: { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 },
     lostEvents: 0,
+    lostTaskChanges: 0,
     closedTooLate: 0,
     spool: { bytes: 0, maxBytes: 1, batches: 0, damaged: 0 },
     figures,

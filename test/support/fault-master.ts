@@ -17,7 +17,7 @@ type Settings = Readonly<Record<string, string>>;
 
 export class FaultMaster {
   readonly #settings: Settings;
-  readonly #dataDir: string;
+  readonly dataDir: string;
   #ports: MasterPorts;
   #child: Child<FaultMasterCalls> | undefined;
   /** What `get` shows; undefined: nothing. */
@@ -25,7 +25,7 @@ export class FaultMaster {
 
   private constructor(settings: Settings, dataDir: string, ports: MasterPorts) {
     this.#settings = settings;
-    this.#dataDir = dataDir;
+    this.dataDir = dataDir;
     this.#ports = ports;
   }
 
@@ -60,7 +60,7 @@ export class FaultMaster {
     const { grpcPort, httpPort } = this.#ports;
     const addresses = { GRPC_PORT: `127.0.0.1:${grpcPort}`, HTTP_PORT: `127.0.0.1:${httpPort}` };
     this.#child = new Child(new URL('fault-master/process.ts', import.meta.url).href, ['--expose-gc']);
-    await this.#child.call('start', { ...addresses, DATA_DIR: this.#dataDir, ...this.#settings });
+    await this.#child.call('start', { ...addresses, DATA_DIR: this.dataDir, ...this.#settings });
   }
 
   /** Its main thread does nothing else for so long. */
@@ -125,7 +125,7 @@ export class FaultMaster {
   /** Ends it, and forgets what it kept. */
   async close(): Promise<void> {
     await this.#child?.kill();
-    rmSync(this.#dataDir, { recursive: true, force: true });
+    rmSync(this.dataDir, { recursive: true, force: true });
   }
 
   get #running(): Child<FaultMasterCalls> {

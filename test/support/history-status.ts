@@ -16,6 +16,7 @@ export function historyStatus(but: Partial<HistoryStatus> = {}): HistoryStatus {
     commitMs: 4,
     lost: { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 },
     lostEvents: 0,
+    lostTaskChanges: 0,
     closedTooLate: 0,
     spool: { bytes: 0, maxBytes: 1024 ** 3, batches: 0, damaged: 0 },
     figures: { bytes: 409_600, oldestUnixMs: { raw: 1795370095000 }, deletedEarly: 0, damaged: 0 },

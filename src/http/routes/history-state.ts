@@ -36,6 +36,10 @@ const State = z
         'Samples that are known to be missing, since this master has started. `overwritten`: in memory, before they were taken out. `spool_full`: HISTORY_SPOOL_MAX was reached, or the spool could not be written. `spool_damaged`: a part of it could not be read. `refused`: the database refuses them, while it takes others.',
     }),
     lost_events: z.int(),
+    lost_task_changes: z.int().openapi({
+      description:
+        'Changes of tasks that were overwritten before they were taken out, and tasks beyond what is recorded.',
+    }),
     closed_too_late: z.int().openapi({
       description: 'Removed workers whose last samples and tasks came too late; how many, is unknown.',
     }),
@@ -72,6 +76,7 @@ const EXAMPLE: z.input<typeof State> = {
   commit_ms: 1.9,
   lost: { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 },
   lost_events: 0,
+  lost_task_changes: 0,
   closed_too_late: 0,
   spool: { bytes: 0, max_bytes: 1_073_741_824, batches: 0, damaged: 0 },
   bytes: 1_376_256,
@@ -125,6 +130,7 @@ function stateJson(status: HistoryStatus): z.infer<typeof State> {
     commit_ms: status.commitMs,
     lost: status.lost,
     lost_events: status.lostEvents,
+    lost_task_changes: status.lostTaskChanges,
     closed_too_late: status.closedTooLate,
     spool: { bytes: spool.bytes, max_bytes: spool.maxBytes, batches: spool.batches, damaged: spool.damaged },
     bytes: figures?.bytes ?? null,
