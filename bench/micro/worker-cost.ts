@@ -47,6 +47,20 @@ export const workerCost: Bench = {
         of: ({ rssBytesPerWorker, plainHeapBytes }) => rssBytesPerWorker / plainHeapBytes,
       },
       {
+        id: 'worker.slot.hour',
+        question:
+          'shared memory of a worker with 4 tasks that keeps an hour of samples, one per 5 s, without custom metrics',
+        unit: 'KB',
+        goal: 45,
+        of: ({ hourSlotBytes }) => hourSlotBytes / 1000,
+      },
+      {
+        id: 'worker.sample.read',
+        question: 'CPU to read one sample, with its four usages as shortest decimals',
+        unit: 'ns',
+        of: ({ cpuNsPerSampleRead }) => cpuNsPerSampleRead,
+      },
+      {
         id: 'worker.slot.resident',
         question: 'share of a new slot that is resident before anything is written to it',
         unit: '%',

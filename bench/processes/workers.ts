@@ -5,8 +5,17 @@ import { join } from 'node:path';
 import { startMaster } from '../../src/app/master.ts';
 import { masterOptions } from '../../src/config/options.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
+import { FrameBatch } from '../../src/lane/frames.ts';
+import { Lane } from '../../src/lane/lane.ts';
+import type { FromLane, ToLane } from '../../src/lane/messages.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
+import type { Port } from '../../src/lib/ports.ts';
+import { allocatePublications, Publications } from '../../src/store/publications.ts';
+import { UNLIMITED } from '../../src/store/record-allowance.ts';
+import { SampleColumns } from '../../src/store/sample-columns.ts';
+import { SlotReader } from '../../src/store/slot-reader.ts';
+import { firstRingCapacity } from '../../src/store/slot-ring.ts';
 import { newSlot } from '../../src/store/slot-writer.ts';
 import { answerParent } from '../lib/child.ts';
 import { KeptConnection } from '../lib/kept-connection.ts';
@@ -17,10 +26,17 @@ export interface WorkerCost {
   readonly rssBytesPerWorker: number;
   /** Of an empty slot by itself: how much of its ring is there before anything was written to it. */
   readonly slotRssShare: number;
+  /** Shared memory of a slot that has kept the samples of an hour, one per 5 s. */
+  readonly hourSlotBytes: number;
+  /** CPU to read one sample of that hour with its four usages as decimals. */
+  readonly cpuNsPerSampleRead: number;
 }
 
 /** The first workers pay for what all share: lanes, code, the heaps' first pages. */
 const WARM_WORKERS = 1000;
+const HOUR_MS = 3_600_000;
+const EVERY_MS = 5000;
+const READ_ROUNDS = 500;
 
 const dataDir = mkdtempSync(join(tmpdir(), 'pulselane-bench-'));
 const environment = {
@@ -41,7 +57,7 @@ const calls = {
     const before = await restingRssBytes();
     await sendOneEach(fleet, WARM_WORKERS, fleet.size);
     const rssBytesPerWorker = ((await restingRssBytes()) - before) / workers;
-    return { rssBytesPerWorker, slotRssShare: slotRssShare(workers) };
+    return { rssBytesPerWorker, slotRssShare: slotRssShare(workers), ...hourOfSamples() };
   },
 };
 export type WorkersCalls = typeof calls;
@@ -57,6 +73,45 @@ function slotRssShare(slots: number): number {
   const kept = Array.from({ length: slots }, (_, slot) => newSlot(`worker-${slot}`));
   const bytes = kept.reduce((sum, { byteLength }) => sum + byteLength, 0);
   return (process.memoryUsage.rss() - before) / bytes;
+}
+
+/** A worker with 4 tasks and no custom metrics, over two hours of its own: what its lane makes of its heartbeats. */
+function hourOfSamples(): Pick<WorkerCost, 'hourSlotBytes' | 'cpuNsPerSampleRead'> {
+  let memory = newSlot('worker-0', firstRingCapacity(HOUR_MS, EVERY_MS));
+  let deliver: (message: ToLane) => void = () => {};
+  const port: Port<ToLane, FromLane> = {
+    onMessage: (handle) => {
+      deliver = handle;
+    },
+    postMessage: (message) => {
+      if (message.type === 'grown') memory = message.memory;
+    },
+    close: () => {},
+  };
+  new Lane(port, {
+    clock: systemClock,
+    allowance: { ...UNLIMITED, sampleSpanMs: HOUR_MS },
+    publications: new Publications(allocatePublications(1)),
+  });
+  deliver({ type: 'serve', slot: 0, occupant: 1, workerId: 'worker-0', memory });
+  const fleet = new Fleet(1, 'pulselane');
+  const batch = new FrameBatch();
+  for (let ordinal = 1; ordinal <= (2 * HOUR_MS) / EVERY_MS; ordinal++) {
+    const nowMs = ordinal * EVERY_MS;
+    const times = { receivedMonotonicMs: nowMs, receivedUnixMs: nowMs };
+    batch.add({ slot: 0, ordinal, ...times, sampleFlags: 0, bytes: messageOf(fleet.next(0)) });
+    deliver({ type: 'heartbeats', frames: batch.take() });
+  }
+  const reader = new SlotReader(memory);
+  const columns = new SampleColumns();
+  let samples = 0;
+  const before = process.cpuUsage();
+  for (let round = 0; round < READ_ROUNDS; round++) {
+    reader.samplesSince(reader.firstSample, columns);
+    samples += columns.count;
+  }
+  const { user, system } = process.cpuUsage(before);
+  return { hourSlotBytes: memory.byteLength, cpuNsPerSampleRead: (1000 * (user + system)) / samples };
 }
 
 /** Makes these workers known, each with one heartbeat applied. */
