@@ -24,7 +24,7 @@ import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from
 
 export const WORD_BYTES = 4;
 const CACHE_LINE_BYTES = 64;
-const NUMBER_BYTES = 8;
+export const NUMBER_BYTES = 8;
 
 /** First word of each kind of memory, so that a wrong buffer is detected when it is attached. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD

@@ -21,6 +21,7 @@ import type { GpuUsage } from '../model/telemetry.ts';
 import {
   METRIC_KEY_BYTES,
   METRIC_TEXT_BYTES,
+  NUMBER_BYTES,
   RecordNumber,
   RING_TASK_BITS,
   RING_USAGES,
@@ -30,7 +31,7 @@ import {
   WORD_BYTES,
 } from './layout.ts';
 import type { RecordAllowance } from './record-allowance.ts';
-import { metricKeysIn, type RingViews, type SlotViews } from './slot-memory.ts';
+import { metricKeysIn, type SlotViews } from './slot-memory.ts';
 import { metricColumnsFor, ringAfter, shortenedRing } from './slot-ring.ts';
 
 /** The part of a heartbeat that is different for each worker. */
@@ -43,8 +44,8 @@ export interface Measured {
 export const NOTHING_MEASURED: Measured = { metrics: new Map(), gpus: [] };
 
 type RingSize = Pick<SlotSize, 'ringCapacity' | 'metricColumns'>;
-type Column = Float64Array | Float32Array | Uint32Array;
-
+/** Shared by all workers without metrics, and never written: most have none, and each map takes 200 bytes. */
+const NO_COLUMNS = new Map<never, number>();
 const LONGEST_NAME_BYTES = METRIC_TEXT_BYTES - CUSTOM_PREFIX_BYTES;
 
 export class SampleWriter {
@@ -52,14 +53,14 @@ export class SampleWriter {
   /** Keys of the metrics with a column, in column order. */
   #keys: string[] = [];
   /** Column index by a custom metric's name … */
-  #custom = new Map<string, number>();
+  #custom: Map<string, number> = NO_COLUMNS;
   /** … and by a device's metric, neither of which needs a key to be built for each heartbeat. */
-  #ofDevices = new Map<DeviceMetric, number>();
+  #ofDevices: Map<DeviceMetric, number> = NO_COLUMNS;
   /** While all columns are taken: the sample number at which to check again whether any can be freed. */
   #lookAgainAt: number | undefined;
   /** Devices of the current heartbeat, and what they report. */
   #gpus: readonly GpuUsage[] | undefined;
-  #deviceMetrics: ReadonlyMap<DeviceMetric, number> = new Map();
+  #deviceMetrics: ReadonlyMap<DeviceMetric, number> = NO_COLUMNS;
 
   constructor(slot: SlotViews) {
     this.#slot = slot;
@@ -95,17 +96,32 @@ export class SampleWriter {
     const keys = this.#keys;
     this.#slot = to;
     this.#keys = [];
-    this.#custom = new Map();
-    this.#ofDevices = new Map();
+    this.#custom = NO_COLUMNS;
+    this.#ofDevices = NO_COLUMNS;
     for (const column of kept) this.#addColumn(keys[column] as string);
-    if (count === 0) return;
-    const pairs: (readonly [Column, Column])[] = [
-      ...plainColumns(from.ring).map((column, index) => [column, plainColumns(to.ring)[index] as Column] as const),
-      ...kept.map((before, column) => [metricColumn(from.ring, before), metricColumn(to.ring, column)] as const),
-    ];
-    for (const [source, target] of pairs) {
-      for (let number = applied - count; number < applied; number++) {
-        target[number & (to.size.ringCapacity - 1)] = source[number & (from.size.ringCapacity - 1)] as number;
+    const first = applied - count;
+    copyRing(from.numbers, to.numbers, from.offsets.ringTimes, to.offsets.ringTimes, NUMBER_BYTES);
+    for (const [column, before] of kept.entries()) {
+      const [source, target] = [from.offsets.ringMetrics[before], to.offsets.ringMetrics[column]] as [number, number];
+      copyRing(from.numbers, to.numbers, source, target, NUMBER_BYTES);
+    }
+    const words = wordColumns(to);
+    for (const [index, source] of wordColumns(from).entries()) {
+      copyRing(from.control, to.control, source, words[index] as number, WORD_BYTES);
+    }
+
+    function copyRing<A extends Float64Array | Int32Array>(
+      source: A,
+      target: A,
+      sourceBytes: number,
+      targetBytes: number,
+      unitBytes: number,
+    ): void {
+      const sourceAt = sourceBytes / unitBytes;
+      const targetAt = targetBytes / unitBytes;
+      for (let number = first; number < applied; number++) {
+        const value = source[sourceAt + (number & (from.size.ringCapacity - 1))] as number;
+        target[targetAt + (number & (to.size.ringCapacity - 1))] = value;
       }
     }
   }
@@ -129,30 +145,33 @@ export class SampleWriter {
 
   /** Writes the rest of the sample. @param record index of the first number of its record */
   write(record: number): void {
-    const { control, numbers, ring, size } = this.#slot;
+    const { control, floats, numbers, offsets, size } = this.#slot;
     if (size.ringCapacity === 0) return;
     const index = Atomics.load(control, SlotWord.applied) & (size.ringCapacity - 1);
-    ring.times[index] = numbers[record + RecordNumber.receivedUnixMs] as number;
+    numbers[offsets.ringTimes / NUMBER_BYTES + index] = numbers[record + RecordNumber.receivedUnixMs] as number;
     // Stored modulo 2^32.
-    ring.monotonic[index] = Math.floor(numbers[record + RecordNumber.receivedMonotonicMs] as number);
+    const receivedMs = Math.floor(numbers[record + RecordNumber.receivedMonotonicMs] as number);
+    control[offsets.ringMonotonic / WORD_BYTES + index] = receivedMs;
     for (let column = 0; column < RING_USAGES.length; column++) {
       const name = RING_USAGES[column] as (typeof RING_USAGES)[number];
-      (ring.usages[column] as Float32Array)[index] = numbers[record + RecordNumber[name]] as number;
+      const at = (offsets.ringUsages[column] as number) / WORD_BYTES + index;
+      floats[at] = numbers[record + RecordNumber[name]] as number;
     }
-    ring.anomaly[index] = Number.NaN;
+    floats[offsets.ringAnomaly / WORD_BYTES + index] = Number.NaN;
     const tasks = numbers[record + RecordNumber.runningTasks] as number;
-    ring.tasks[index] = tasks | ((numbers[record + RecordNumber.sampleFlags] as number) << RING_TASK_BITS);
+    const flags = numbers[record + RecordNumber.sampleFlags] as number;
+    control[offsets.ringTasks / WORD_BYTES + index] = tasks | (flags << RING_TASK_BITS);
   }
 
   #ringCapacityFor(nowMs: number, { sampleSpanMs: spanMs, areRingsShort }: RecordAllowance): number {
-    const { control, size } = this.#slot;
+    const { control, offsets, size } = this.#slot;
     const { ringCapacity: capacity } = size;
     if (capacity === 0) return ringAfter({ capacity, isFull: false, heldMs: 0 }, spanMs);
     const held = heldIn(this.#slot);
     const isFull = held >= capacity - 1;
     if (held === 0 || (!isFull && !areRingsShort)) return capacity;
     const oldest = (Atomics.load(control, SlotWord.applied) - held) & (capacity - 1);
-    const heldMs = (Math.floor(nowMs) - (this.#slot.ring.monotonic[oldest] as number)) >>> 0;
+    const heldMs = (Math.floor(nowMs) - (control[offsets.ringMonotonic / WORD_BYTES + oldest] as number)) >>> 0;
     const shortened = areRingsShort ? shortenedRing(capacity, heldMs / held, spanMs) : capacity;
     return shortened < capacity ? shortened : ringAfter({ capacity, isFull, heldMs }, spanMs);
   }
@@ -200,11 +219,11 @@ export class SampleWriter {
 
   /** @returns the number of values with a column */
   #write<K>(index: number, columns: ReadonlyMap<K, number>, values: ReadonlyMap<K, number>): number {
-    const { ring } = this.#slot;
+    const { numbers } = this.#slot;
     let written = 0;
     for (const [metric, column] of columns) {
       const value = values.get(metric);
-      metricColumn(ring, column)[index] = value ?? Number.NaN;
+      numbers[this.#columnAt(column) + index] = value ?? Number.NaN;
       if (value !== undefined) written++;
     }
     return written;
@@ -212,13 +231,13 @@ export class SampleWriter {
 
   /** Columns with a value in the ring. */
   #liveColumns(): number[] {
-    const { control, ring, size } = this.#slot;
+    const { control, numbers, size } = this.#slot;
     const applied = Atomics.load(control, SlotWord.applied);
     const held = heldIn(this.#slot);
     return allOf(this.#keys).filter((column) => {
-      const values = metricColumn(ring, column);
+      const from = this.#columnAt(column);
       for (let number = applied - held; number < applied; number++) {
-        if (!Number.isNaN(values[number & (size.ringCapacity - 1)])) return true;
+        if (!Number.isNaN(numbers[from + (number & (size.ringCapacity - 1))])) return true;
       }
       return false;
     });
@@ -238,20 +257,31 @@ export class SampleWriter {
   }
 
   #addColumn(key: string): void {
-    const { bytes, control, offsets, ring } = this.#slot;
+    const { bytes, control, numbers, offsets, size } = this.#slot;
     const column = this.#keys.length;
-    metricColumn(ring, column).fill(Number.NaN);
+    const from = this.#columnAt(column);
+    numbers.fill(Number.NaN, from, from + size.ringCapacity);
     const at = offsets.metricKeys + column * METRIC_KEY_BYTES;
     control[at / WORD_BYTES] = bytes.write(key, at + WORD_BYTES, METRIC_TEXT_BYTES, 'utf8');
     this.#know(key);
     Atomics.store(control, SlotWord.metricKeys, column + 1);
   }
 
+  /** Index of the first number of a metric's column. */
+  #columnAt(column: number): number {
+    return (this.#slot.offsets.ringMetrics[column] as number) / NUMBER_BYTES;
+  }
+
   #know(key: string): void {
     const column = this.#keys.push(key) - 1;
     const device = deviceMetricOf(key);
-    if (device === undefined) this.#custom.set(customMetricName(key) ?? key, column);
-    else this.#ofDevices.set(device, column);
+    if (device === undefined) {
+      if (this.#custom === NO_COLUMNS) this.#custom = new Map();
+      this.#custom.set(customMetricName(key) ?? key, column);
+    } else {
+      if (this.#ofDevices === NO_COLUMNS) this.#ofDevices = new Map();
+      this.#ofDevices.set(device, column);
+    }
   }
 }
 
@@ -276,10 +306,7 @@ function isShort(name: string): boolean {
   return 3 * name.length <= LONGEST_NAME_BYTES || Buffer.byteLength(name) <= LONGEST_NAME_BYTES;
 }
 
-function plainColumns({ times, monotonic, usages, anomaly, tasks }: RingViews): readonly Column[] {
-  return [times, monotonic, ...usages, anomaly, tasks];
-}
-
-function metricColumn({ metrics }: RingViews, column: number): Float64Array {
-  return metrics[column] as Float64Array;
+/** Offsets of the columns of 32 bits. */
+function wordColumns({ offsets }: SlotViews): readonly number[] {
+  return [offsets.ringMonotonic, ...offsets.ringUsages, offsets.ringAnomaly, offsets.ringTasks];
 }

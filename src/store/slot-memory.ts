@@ -24,7 +24,7 @@ export class SlotViews {
   readonly control: Int32Array;
   readonly numbers: Float64Array;
   readonly bytes: Buffer;
-  #ring: RingViews | undefined;
+  #floats: Float32Array | undefined;
 
   constructor(memory: SlotMemory) {
     const control = new Int32Array(memory);
@@ -40,22 +40,11 @@ export class SlotViews {
     this.bytes = Buffer.from(memory);
   }
 
-  /** Created on first use: most readers never need it, and each of its views takes 100 bytes. */
-  get ring(): RingViews {
-    this.#ring ??= viewRing(this);
-    return this.#ring;
+  /** Created on first use: not every reader needs samples, and a view takes 100 bytes in each thread. */
+  get floats(): Float32Array {
+    this.#floats ??= new Float32Array(this.memory);
+    return this.#floats;
   }
-}
-
-export interface RingViews {
-  readonly times: Float64Array;
-  readonly monotonic: Uint32Array;
-  /** In the order of RING_USAGES. */
-  readonly usages: readonly Float32Array[];
-  readonly anomaly: Float32Array;
-  readonly tasks: Uint32Array;
-  /** Other metrics, NaN where a sample lacks one. */
-  readonly metrics: readonly Float64Array[];
 }
 
 /** Captured before foreign code is loaded, whose allocations are counted, see foreign-memory.ts. */
@@ -121,18 +110,23 @@ interface SlotShape {
   readonly offsets: SlotOffsets;
 }
 
-/** The last shape. Nearly all slots have the same one and share it. */
-let lastShape: SlotShape | undefined;
+/** Shapes by size: nearly all slots have one of a few, and share it. Emptied when it is full. */
+const shapes = new Map<string, SlotShape>();
+const MOST_SHAPES = 64;
 
 function shapeOf(control: Int32Array): SlotShape {
   const jsonCapacity = Atomics.load(control, SlotWord.jsonCapacity);
   const ringCapacity = Atomics.load(control, SlotWord.ringCapacity);
   const metricColumns = Atomics.load(control, SlotWord.metricColumns);
   const taskLogCapacity = Atomics.load(control, SlotWord.taskLogCapacity);
+  const key = `${jsonCapacity} ${ringCapacity} ${metricColumns} ${taskLogCapacity}`;
+  const known = shapes.get(key);
+  if (known !== undefined) return known;
   const size = { jsonCapacity, ringCapacity, metricColumns, taskLogCapacity };
-  if (lastShape !== undefined && isSameSize(size, lastShape.size)) return lastShape;
-  lastShape = { size, offsets: slotOffsets(size) };
-  return lastShape;
+  const shape = { size, offsets: slotOffsets(size) };
+  if (shapes.size === MOST_SHAPES) shapes.clear();
+  shapes.set(key, shape);
+  return shape;
 }
 
 /** Keys of metrics with a column, in column order. @param from number of keys that are already known */
@@ -146,16 +140,4 @@ export function metricKeysIn({ bytes, control, offsets, size }: SlotViews, from 
     keys.push(bytes.toString('utf8', text, text + Math.max(0, Math.min(length, METRIC_TEXT_BYTES))));
   }
   return keys;
-}
-
-function viewRing({ memory, offsets, size }: SlotViews): RingViews {
-  const { ringCapacity } = size;
-  return {
-    times: new Float64Array(memory, offsets.ringTimes, ringCapacity),
-    monotonic: new Uint32Array(memory, offsets.ringMonotonic, ringCapacity),
-    usages: offsets.ringUsages.map((at) => new Float32Array(memory, at, ringCapacity)),
-    anomaly: new Float32Array(memory, offsets.ringAnomaly, ringCapacity),
-    tasks: new Uint32Array(memory, offsets.ringTasks, ringCapacity),
-    metrics: offsets.ringMetrics.map((at) => new Float64Array(memory, at, ringCapacity)),
-  };
 }

@@ -10,6 +10,7 @@ import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer
 import {
   NOTE_TEXT_BYTES,
   NoteNumber,
+  NUMBER_BYTES,
   RecordNumber,
   RING_TASK_BITS,
   type SlotSize,
@@ -349,30 +350,35 @@ export class SlotReader {
   }
 
   #copySamples(first: number, count: number, into: SampleColumns): void {
-    const { ring, size } = this.#slot;
+    const { control, floats, numbers, offsets, size } = this.#slot;
     const mask = size.ringCapacity - 1;
-    const [cpuUsage, memoryUsage, storageUsage, gpuUsage] = ring.usages as [
-      Float32Array,
-      Float32Array,
-      Float32Array,
-      Float32Array,
+    const [cpuUsage, memoryUsage, storageUsage, gpuUsage] = offsets.ringUsages.map((at) => at / WORD_BYTES) as [
+      number,
+      number,
+      number,
+      number,
     ];
-    const columns = into.metricKeys.length;
+    const anomaly = offsets.ringAnomaly / WORD_BYTES;
+    const times = offsets.ringTimes / NUMBER_BYTES;
+    const monotonic = offsets.ringMonotonic / WORD_BYTES;
+    const tasksAt = offsets.ringTasks / WORD_BYTES;
     for (let n = 0; n < count; n++) {
       const index = (first + n) & mask;
-      const tasks = ring.tasks[index] as number;
-      into.receivedUnixMs[n] = ring.times[index] as number;
-      into.receivedMonotonicMs[n] = ring.monotonic[index] as number;
+      const tasks = control[tasksAt + index] as number;
+      into.receivedUnixMs[n] = numbers[times + index] as number;
+      into.receivedMonotonicMs[n] = (control[monotonic + index] as number) >>> 0;
       into.flags[n] = tasks >>> RING_TASK_BITS;
-      into.cpuUsage[n] = shortestDecimal(cpuUsage[index] as number);
-      into.memoryUsage[n] = shortestDecimal(memoryUsage[index] as number);
-      into.storageUsage[n] = shortestDecimal(storageUsage[index] as number);
-      into.gpuUsage[n] = shortestDecimal(gpuUsage[index] as number);
+      into.cpuUsage[n] = shortestDecimal(floats[cpuUsage + index] as number);
+      into.memoryUsage[n] = shortestDecimal(floats[memoryUsage + index] as number);
+      into.storageUsage[n] = shortestDecimal(floats[storageUsage + index] as number);
+      into.gpuUsage[n] = shortestDecimal(floats[gpuUsage + index] as number);
       into.runningTasks[n] = tasks & ((1 << RING_TASK_BITS) - 1);
-      into.anomalyScore[n] = shortestDecimal(ring.anomaly[index] as number);
-      for (let column = 0; column < columns; column++) {
-        (into.metrics[column] as Float64Array)[n] = (ring.metrics[column] as Float64Array)[index] as number;
-      }
+      into.anomalyScore[n] = shortestDecimal(floats[anomaly + index] as number);
+    }
+    for (let column = 0; column < into.metricKeys.length; column++) {
+      const from = (offsets.ringMetrics[column] as number) / NUMBER_BYTES;
+      const values = into.metrics[column] as Float64Array;
+      for (let n = 0; n < count; n++) values[n] = numbers[from + ((first + n) & mask)] as number;
     }
   }
 

@@ -251,7 +251,7 @@ test('the part of each ring that is not committed is told, and only those that f
 });
 
 test('samples of removed workers beyond the limit are counted as lost, the oldest first', () => {
-  const drained = new Drained(new SampleColumns().bytes);
+  const drained = new Drained(1.5 * new SampleColumns().bytes);
   drained.beat('a');
   drained.beat('b');
   drained.leave('a');
