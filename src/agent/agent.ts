@@ -14,9 +14,9 @@ import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts'
 import type { FromThread, ToThread } from './messages.ts';
 import { type Report, reportTo } from './report.ts';
 import { type AgentSettings, type AgentSettingsOptions, checkAgentOptions, STOP_WITHIN_MS } from './settings.ts';
-import { type TaskChanges, type TaskInput, Workload } from './workload.ts';
+import { type TaskChanges, type TaskEnd, type TaskInput, Workload } from './workload.ts';
 
-export type { TaskChanges, TaskInput } from './workload.ts';
+export type { TaskChanges, TaskEnd, TaskInput } from './workload.ts';
 
 export interface AgentOptions extends AgentSettingsOptions {
   /** Receives one line per transition; none by default. */
@@ -106,10 +106,22 @@ export class Agent {
     this.#thread.post({ type: 'task', task: this.#workload.updateTask(taskId, changes) });
   }
 
-  /** @throws PulselaneError `not_found` for an unknown task */
+  /**
+   * Removes a task without saying how it ended.
+   * @throws PulselaneError `not_found` for an unknown task
+   */
   removeTask(taskId: string): void {
     this.#workload.removeTask(taskId);
     this.#thread.post({ type: 'task-removed', taskId });
+  }
+
+  /**
+   * Removes a task, and tells the master when and how it ended, however short it was. It is told until the master has it, also
+   * another master: up to 1,000 ended tasks wait, then the oldest are dropped, with a log line.
+   * @throws PulselaneError `not_found` for an unknown task, `invalid_argument` naming the field
+   */
+  endTask(taskId: string, end: TaskEnd = {}): void {
+    this.#thread.post({ type: 'task-ended', end: this.#workload.endTask(taskId, end, this.#clock.wallMs()) });
   }
 
   /**
@@ -158,6 +170,7 @@ export class Agent {
       settings: this.#settings,
       tasks: this.#workload.tasks(),
       metrics: this.#workload.metrics(),
+      ended: this.#workload.ended(),
       nextSequence: this.#nextSequence,
     });
   }
@@ -178,6 +191,9 @@ export class Agent {
         return;
       case 'beat':
         this.#nextSequence = message.sequence + 1;
+        return;
+      case 'ended-told':
+        this.#workload.endedTold(message.upTo);
         return;
       case 'master':
         this.#settings = { ...this.#settings, masters: [peerAddress.parse(message.master)] };

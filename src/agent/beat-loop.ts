@@ -30,6 +30,7 @@ export class BeatLoop {
     this.#host = {
       probe: (probe) => port.postMessage({ type: 'probe', probe }),
       beat: (sequence) => port.postMessage({ type: 'beat', sequence }),
+      endedTold: (upTo) => port.postMessage({ type: 'ended-told', upTo }),
       master: (master) => port.postMessage({ type: 'master', master }),
       groups: (leaders) => port.postMessage({ type: 'groups', leaders }),
     };
@@ -47,6 +48,10 @@ export class BeatLoop {
         return;
       case 'task-removed':
         beater?.tasks.delete(message.taskId);
+        return;
+      case 'task-ended':
+        beater?.tasks.delete(message.end.task.taskId);
+        beater?.ended.add(message.end);
         return;
       case 'metric':
         beater?.metrics.set(message.name, message.value);
@@ -66,7 +71,7 @@ export class BeatLoop {
   }
 
   /** Never rejects: errors are sent to the host. */
-  async #begin({ settings, tasks, metrics, nextSequence }: Extract<ToThread, { type: 'begin' }>): Promise<void> {
+  async #begin({ settings, tasks, metrics, ended, nextSequence }: Extract<ToThread, { type: 'begin' }>): Promise<void> {
     const beater = new Beater({
       settings,
       nextSequence,
@@ -77,6 +82,7 @@ export class BeatLoop {
     });
     for (const task of tasks) beater.tasks.set(task.taskId, task);
     for (const [name, value] of metrics) beater.metrics.set(name, value);
+    for (const end of ended) beater.ended.add(end);
     this.#beater = beater;
     try {
       const listening = await beater.start();

@@ -9,6 +9,7 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import { localAddressTowards } from '../lib/local-address.ts';
 import type { RunningTask } from '../model/telemetry.ts';
+import { EndedTasks } from './ended-tasks.ts';
 import { HostLag } from './host-lag.ts';
 import { MasterListener } from './listen.ts';
 import { LoadFitter } from './load.ts';
@@ -40,6 +41,8 @@ export interface BeaterHost {
   readonly beat: (sequence: number) => void;
   /** A master pointed this agent at itself. */
   readonly master: (master: string) => void;
+  /** All ended tasks up to this number are told to a master, or dropped. */
+  readonly endedTold: (upTo: number) => void;
   /** Process groups that run now, by their leaders. */
   readonly groups: (leaders: readonly number[]) => void;
 }
@@ -52,6 +55,7 @@ export interface StopOptions {
 export class Beater {
   readonly tasks = new Map<string, RunningTask>();
   readonly metrics = new Map<string, number>();
+  readonly ended: EndedTasks;
   readonly #options: BeaterOptions;
   readonly #report: Report;
   readonly #meter: MachineMeter;
@@ -85,6 +89,7 @@ export class Beater {
     this.#lastBeatMs = clock.monotonicMs();
     this.#hostLag = host && new HostLag(clock, host.probe);
     this.#load = new LoadFitter(report);
+    this.ended = new EndedTasks(report, (upTo) => host?.endedTold(upTo));
     this.#connection = new Connection({
       workerId: settings.workerId,
       access: settings.access,
@@ -98,7 +103,12 @@ export class Beater {
         this.#schedule();
       },
       onLimits: (limits, master) => this.#load.limit(limits, master),
-      onConnected: () => this.#beat(),
+      onConnected: () => {
+        this.ended.reconnected();
+        this.#beat();
+      },
+      onAccepted: (sequence) => this.ended.accepted(sequence),
+      onRefused: (sequence) => this.ended.refused(sequence),
     });
   }
 
@@ -198,6 +208,7 @@ export class Beater {
     // Also when nothing can be sent, so that the next usage covers the last interval and not a whole outage.
     const heartbeat = await this.#compose(false);
     if (this.#isStopped || !this.#connection.send(heartbeat)) return;
+    this.ended.sent(this.#nextSequence, heartbeat.endedTasks.length);
     this.#nextSequence += 1;
     this.#options.host?.beat(Number(heartbeat.sequence));
   }
@@ -209,7 +220,7 @@ export class Beater {
     return heartbeatOf({
       settings,
       usages,
-      ...this.#load.fit(this.tasks, this.metrics),
+      ...this.#load.fit(this.tasks, this.metrics, this.ended.waiting),
       sequence: this.#nextSequence,
       sentAtUnixMs: clock.wallMs(),
       // 0, which is not sent, where there is no host.

@@ -1,5 +1,5 @@
 /**
- * The host program's running tasks and metrics. They are checked here, so that an invalid value is refused by the call
+ * The host program's running tasks, metrics, and tasks that ended and are not told to a master yet. They are checked here, so that an invalid value is refused by the call
  * and not later by the master, which would reject the whole heartbeat. The limits of a heartbeat are defined
  * for both in model/heartbeat-limits.ts.
  */
@@ -9,16 +9,21 @@ import {
   type Load,
   loadOfMetric,
   loadOfTask,
+  MAX_ENDED_TASKS,
   MAX_MESSAGE_BYTES,
   MAX_RECORD_BYTES,
   MAX_TASKS_AND_METRICS,
   roomFor,
 } from '../model/heartbeat-limits.ts';
-import type { RunningTask } from '../model/telemetry.ts';
+import { ENDED_TASK_OUTCOMES, type EndedTask, type RunningTask } from '../model/telemetry.ts';
+import type { NumberedEnd } from './ended-tasks.ts';
 
 /** A task as a program reports it; omitted fields are 0, `running`, or unknown. */
 export type TaskInput = Pick<RunningTask, 'taskId'> & TaskChanges;
 export type TaskChanges = Partial<Omit<RunningTask, 'taskId'>>;
+
+/** How a task ended; omitted fields are unknown. */
+export type TaskEnd = Pick<EndedTask, 'outcome' | 'exitCode' | 'cpuSeconds' | 'maxRssBytes'>;
 
 const MAX_METRICS = 10_000;
 const MAX_NAME_BYTES = 256;
@@ -26,6 +31,8 @@ const MAX_NAME_BYTES = 256;
 export class Workload {
   readonly #tasks = new Map<string, RunningTask>();
   readonly #metrics = new Map<string, number>();
+  #ended: NumberedEnd[] = [];
+  #lastEnd = 0;
   /** Upper bounds of the bytes that tasks and metrics take in a heartbeat. */
   #messageBytes = 0;
   #recordBytes = 0;
@@ -59,6 +66,38 @@ export class Workload {
     if (task === undefined) throw unknownTask(taskId);
     this.#tasks.delete(taskId);
     this.#change(loadOfTask(task), NO_LOAD, '');
+  }
+
+  /**
+   * Removes the task; how it ended is kept until {@link endedTold}.
+   * @throws PulselaneError `not_found`, `invalid_argument` naming the field
+   */
+  endTask(taskId: string, end: TaskEnd, nowUnixMs: number): NumberedEnd {
+    const running = this.#tasks.get(taskId);
+    if (running === undefined) throw unknownTask(taskId);
+    checkEnd(taskId, end);
+    this.removeTask(taskId);
+    const { startedAtUnixMs } = running;
+    const task: EndedTask = {
+      taskId,
+      ...(startedAtUnixMs === undefined ? {} : { startedAtUnixMs }),
+      endedAtUnixMs: Math.round(nowUnixMs),
+      ...defined(end),
+    };
+    const numbered = { number: ++this.#lastEnd, task };
+    this.#ended.push(numbered);
+    // The thread does the same, and counts it.
+    if (this.#ended.length > MAX_ENDED_TASKS) this.#ended.shift();
+    return numbered;
+  }
+
+  ended(): NumberedEnd[] {
+    return [...this.#ended];
+  }
+
+  /** All up to that one are told to a master, or dropped. */
+  endedTold(upTo: number): void {
+    this.#ended = this.#ended.filter(({ number }) => number > upTo);
   }
 
   /** @throws PulselaneError `invalid_argument` unless `value` is finite */
@@ -150,6 +189,35 @@ function checkTask(task: RunningTask): void {
     throw invalid(`startedAtUnixMs of task "${task.taskId}" is ${task.startedAtUnixMs}; expected whole milliseconds`);
   }
   checkName(`status of task "${task.taskId}"`, task.status);
+}
+
+function checkEnd(taskId: string, { outcome, exitCode, cpuSeconds, maxRssBytes }: TaskEnd): void {
+  const wrong = (field: string, value: unknown, expected: string) => {
+    const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+    return invalid(`${field} of task "${taskId}" is ${shown}; expected ${expected}`);
+  };
+  if (outcome !== undefined && !ENDED_TASK_OUTCOMES.includes(outcome)) {
+    throw wrong('outcome', outcome, `one of ${ENDED_TASK_OUTCOMES.join(', ')}`);
+  }
+  if (exitCode !== undefined && !(Number.isInteger(exitCode) && Math.abs(exitCode) < 2 ** 31)) {
+    throw wrong('exitCode', exitCode, 'a whole number of 32 bits');
+  }
+  if (cpuSeconds !== undefined && !(cpuSeconds >= 0 && cpuSeconds < Number.POSITIVE_INFINITY)) {
+    throw wrong('cpuSeconds', cpuSeconds, 'a finite number from 0');
+  }
+  if (maxRssBytes !== undefined && !(Number.isSafeInteger(maxRssBytes) && maxRssBytes >= 0)) {
+    throw wrong('maxRssBytes', maxRssBytes, 'a whole number of bytes from 0');
+  }
+}
+
+/** Field by field: an explicit undefined is as good as none. */
+function defined({ outcome, exitCode, cpuSeconds, maxRssBytes }: TaskEnd): TaskEnd {
+  return {
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(cpuSeconds === undefined ? {} : { cpuSeconds }),
+    ...(maxRssBytes === undefined ? {} : { maxRssBytes }),
+  };
 }
 
 function checkName(field: string, name: string): void {

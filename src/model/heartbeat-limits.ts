@@ -3,7 +3,7 @@
  * refuses more when it arrives.
  */
 import { taskJson } from './record-json.ts';
-import type { RunningTask } from './telemetry.ts';
+import type { EndedTask, RunningTask } from './telemetry.ts';
 
 const MIB = 1024 ** 2;
 
@@ -61,11 +61,46 @@ const TEXT_HEAD_BYTES = 4;
 const TASK_NUMBERS_BYTES = TEXT_HEAD_BYTES + 3 * 9 + 10 + 12;
 
 export function loadOfTask(task: RunningTask): Load {
-  const texts = Buffer.byteLength(task.taskId) + Buffer.byteLength(task.status);
-  return {
-    messageBytes: TASK_NUMBERS_BYTES + 2 * TEXT_HEAD_BYTES + texts,
-    recordBytes: Buffer.byteLength(taskJson(task)) + 1,
-  };
+  return { messageBytes: taskBytes(task), recordBytes: Buffer.byteLength(taskJson(task)) + 1 };
+}
+
+function taskBytes({ taskId, status }: RunningTask): number {
+  return TASK_NUMBERS_BYTES + 2 * TEXT_HEAD_BYTES + Buffer.byteLength(taskId) + Buffer.byteLength(status);
+}
+
+function metricBytes(name: string): number {
+  return 2 * TEXT_HEAD_BYTES + 9 + Buffer.byteLength(name);
+}
+
+/** Of an ended task: its own head, two times, an exit code and a size as varints, an outcome, a number of 8 bytes, and their tags. */
+const ENDED_TASK_NUMBERS_BYTES = TEXT_HEAD_BYTES + 1 + 4 * 11 + 2 + 9;
+
+/** An upper bound of what it takes in a message. A record has no ended tasks. */
+export function endedTaskBytes({ taskId }: EndedTask): number {
+  return ENDED_TASK_NUMBERS_BYTES + TEXT_HEAD_BYTES + Buffer.byteLength(taskId);
+}
+
+/** The part of {@link REST_BYTES} that ended tasks may take in any case, so that they are told however many tasks run. */
+const ENDED_TASKS_SHARE = 1 / 4;
+
+/** As many as fit beside these tasks and metrics, from the first on. */
+export function fittedEnds(
+  ended: readonly EndedTask[],
+  tasks: Iterable<RunningTask>,
+  metrics: Iterable<readonly [name: string, value: number]>,
+  limits: HeartbeatLimits,
+): readonly EndedTask[] {
+  if (ended.length === 0) return ended;
+  const { messageBytes } = roomFor(limits);
+  let used = 0;
+  for (const task of tasks) used += taskBytes(task);
+  for (const [name] of metrics) used += metricBytes(name);
+  let left = Math.max(0, messageBytes - used) + (limits.messageBytes - messageBytes) * ENDED_TASKS_SHARE;
+  const firstTooMuch = ended.findIndex((task) => {
+    left -= endedTaskBytes(task);
+    return left < 0;
+  });
+  return firstTooMuch === -1 ? ended : ended.slice(0, firstTooMuch);
 }
 
 /** Maximum length of a number as JSON; used because the value may change. */
@@ -73,7 +108,7 @@ const LONGEST_NUMBER_BYTES = 25;
 
 export function loadOfMetric(name: string): Load {
   return {
-    messageBytes: 2 * TEXT_HEAD_BYTES + 9 + Buffer.byteLength(name),
+    messageBytes: metricBytes(name),
     recordBytes: Buffer.byteLength(JSON.stringify(name)) + LONGEST_NUMBER_BYTES + 2,
   };
 }

@@ -35,6 +35,7 @@ function heartbeatBytes(workload: Pick<Workload, 'tasks' | 'metrics'>): Buffer {
     },
     tasks: workload.tasks(),
     metrics: workload.metrics(),
+    endedTasks: [],
     sequence: Number.MAX_SAFE_INTEGER,
     sentAtUnixMs: 1_795_456_495_000,
     hostLoopLagMs: 1 / 3,

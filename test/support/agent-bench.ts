@@ -45,7 +45,7 @@ export class LoopUnderTest<C extends Clock = FakeClock> {
       this.received.push(message);
       if (message.type === 'probe' && this.answersProbes) this.post({ type: 'probe-answered', probe: message.probe });
     });
-    this.post({ type: 'begin', settings: checkAgentOptions(options), tasks: [], metrics: [], nextSequence });
+    this.post({ type: 'begin', settings: checkAgentOptions(options), tasks: [], metrics: [], ended: [], nextSequence });
   }
 
   static fake(options: AgentSettingsOptions): LoopUnderTest<FakeClock> {

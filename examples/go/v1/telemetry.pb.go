@@ -459,9 +459,9 @@ type Heartbeat struct {
 	HostLoopLagMs   float64            `protobuf:"fixed64,21,opt,name=host_loop_lag_ms,json=hostLoopLagMs,proto3" json:"host_loop_lag_ms,omitempty"`       // how late the host program's event loop runs
 	LastRoundTripMs float64            `protobuf:"fixed64,22,opt,name=last_round_trip_ms,json=lastRoundTripMs,proto3" json:"last_round_trip_ms,omitempty"` // measured by the agent on its last acknowledged heartbeat
 	Leaving         bool               `protobuf:"varint,23,opt,name=leaving,proto3" json:"leaving,omitempty"`                                             // the worker's last heartbeat before it leaves
-	// Tasks that ended, at most 1000 per heartbeat. Repeat each one until two heartbeats that hold it have been acked (the first
-	// of them may be rejected after its ack). Repeated entries count once. A task that begins and ends between two heartbeats
-	// is known by its entry alone.
+	// Tasks that ended, at most 1000 per heartbeat. Repeat each one in every heartbeat until two acks have covered it: a rejection
+	// may come after the ack of its heartbeat, but before the next ack. Repeated entries count once. A task that begins and ends
+	// between two heartbeats is known by its entry alone.
 	EndedTasks []*EndedTask `protobuf:"bytes,24,rep,name=ended_tasks,json=endedTasks,proto3" json:"ended_tasks,omitempty"`
 }
 

@@ -1,6 +1,7 @@
 /** Composes the agent's messages from its measurements. */
 import { create } from '@bufbuild/protobuf';
 import {
+  EndedTaskOutcome,
   type Heartbeat,
   HeartbeatSchema,
   type WorkerInfo,
@@ -8,7 +9,7 @@ import {
 } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import { VERSION } from '../../lib/version.ts';
 import { MAX_DEVICES } from '../../model/heartbeat-limits.ts';
-import type { RunningTask } from '../../model/telemetry.ts';
+import type { EndedTask, RunningTask } from '../../model/telemetry.ts';
 import type { Capacity, MachineUsages } from '../measure/machine.ts';
 import type { AgentSettings } from '../settings.ts';
 
@@ -17,6 +18,7 @@ export interface HeartbeatParts {
   readonly usages: MachineUsages;
   readonly tasks: Iterable<RunningTask>;
   readonly metrics: Iterable<readonly [name: string, value: number]>;
+  readonly endedTasks: readonly EndedTask[];
   readonly sequence: number;
   readonly sentAtUnixMs: number;
   readonly hostLoopLagMs: number;
@@ -44,7 +46,18 @@ export function heartbeatOf(parts: HeartbeatParts): Heartbeat {
     hostLoopLagMs: parts.hostLoopLagMs,
     lastRoundTripMs: parts.lastRoundTripMs,
     leaving: parts.leaving,
+    endedTasks: parts.endedTasks.map(endedTaskOf),
   });
+}
+
+function endedTaskOf({ startedAtUnixMs = 0, endedAtUnixMs = 0, outcome, maxRssBytes, ...task }: EndedTask) {
+  return {
+    ...task,
+    startedAtUnixMs: BigInt(startedAtUnixMs),
+    endedAtUnixMs: BigInt(endedAtUnixMs),
+    outcome: EndedTaskOutcome[(outcome?.toUpperCase() ?? 'UNSPECIFIED') as keyof typeof EndedTaskOutcome],
+    ...(maxRssBytes === undefined ? {} : { maxRssBytes: BigInt(maxRssBytes) }),
+  };
 }
 
 /** @param intervalMs how often this worker intends to send */

@@ -81,6 +81,10 @@ export interface ConnectionOptions {
   readonly onLimits: (limits: HeartbeatLimits, master: string) => void;
   /** A heartbeat can go out, and should at once. */
   readonly onConnected: () => void;
+  /** The master has taken all heartbeats up to this one, as far as it can say: a rejection may follow. */
+  readonly onAccepted: (sequence: number) => void;
+  /** The master has not taken this heartbeat, or not its values. */
+  readonly onRefused: (sequence: number) => void;
 }
 
 /** One try to reach one master, with all that belongs to it. */
@@ -239,17 +243,24 @@ export class Connection {
         this.#log.accepted(attempt.master);
         this.#lastRoundTripMs = roundTripMs ?? this.#lastRoundTripMs;
         this.#acceptance.accepted(sequence);
+        this.#options.onAccepted(sequence);
       },
       onRefused: (refusal) => {
         if (this.#attempt !== attempt) return;
         if (this.#endsUse(refusal)) this.#lost(attempt, new RefusedInBand(refusal));
-        else this.#acceptance.refused(refusal);
+        else this.#refused(refusal);
       },
       onInterval: (askedMs) => {
         if (this.#attempt === attempt) this.#obey(askedMs);
       },
       onLost: (cause) => this.#lost(attempt, cause),
     };
+  }
+
+  #refused(refusal: Refusal): void {
+    this.#acceptance.refused(refusal);
+    // 0: the master cannot say which one.
+    this.#options.onRefused(Number(refusal.sequence) || Number.POSITIVE_INFINITY);
   }
 
   #obey(askedMs: number): void {

@@ -273,9 +273,9 @@ export type Heartbeat = Message<"pulselane.v1.Heartbeat"> & {
   leaving: boolean;
 
   /**
-   * Tasks that ended, at most 1000 per heartbeat. Repeat each one until two heartbeats that hold it have been acked (the first
-   * of them may be rejected after its ack). Repeated entries count once. A task that begins and ends between two heartbeats
-   * is known by its entry alone.
+   * Tasks that ended, at most 1000 per heartbeat. Repeat each one in every heartbeat until two acks have covered it: a rejection
+   * may come after the ack of its heartbeat, but before the next ack. Repeated entries count once. A task that begins and ends
+   * between two heartbeats is known by its entry alone.
    *
    * @generated from field: repeated pulselane.v1.EndedTask ended_tasks = 24;
    */
