@@ -1,5 +1,6 @@
 /** Chooses the tier and the step of a query: pure functions of the range, what is kept, and what was asked. */
 import { TIER_MS, TIERS, type Tier } from '../samples.ts';
+import { QueryProblem } from './problem.ts';
 
 export interface TimeRange {
   /** Inclusive. */
@@ -55,6 +56,9 @@ export function reachOf(nowMs: number, { rawMs, minuteMs, hourMs, oldestMs }: Ke
   return reach;
 }
 
+/** A day by 10 s; about 1 MB of JSON per series. */
+export const MAX_POINTS = 10_000;
+
 /** How many steps overlap the range. */
 export function stepsIn({ fromMs, toMs }: TimeRange, stepMs: number): number {
   return Math.floor((toMs - 1) / stepMs) - Math.floor(fromMs / stepMs) + 1;
@@ -64,15 +68,29 @@ export function stepsIn({ fromMs, toMs }: TimeRange, stepMs: number): number {
  * The coarsest tier whose buckets divide the step and that has everything since `sinceMs`. If none has, the finest that has,
  * with the step raised to whole buckets; if no tier has everything, the one that goes back furthest.
  * @param sinceMs the beginning of the range, or of what was ever recorded, if that is later
+ * @throws QueryProblem if there are more than MAX_POINTS steps
  */
 export function planOf(range: TimeRange, wish: StepWish, reach: Reach, sinceMs = range.fromMs): Plan {
   const reaching = TIERS.filter((tier) => reach[tier] <= sinceMs);
   const usable = reaching.length > 0 ? reaching : [furthest(reach)];
-  const stepMs = 'stepMs' in wish ? wish.stepMs : smallestStep(range, wish.points, usable);
-  const dividing = usable.filter((tier) => stepMs % bucketMs(tier) === 0).at(-1);
-  if (dividing !== undefined) return { tier: dividing, stepMs, keptSinceMs: reach[dividing] };
-  const tier = usable[0] as Tier;
-  return { tier, stepMs: roundUp(stepMs, bucketMs(tier)), keptSinceMs: reach[tier] };
+  const wished = 'stepMs' in wish ? wish.stepMs : smallestStep(range, wish.points, usable);
+  const dividing = usable.filter((tier) => wished % bucketMs(tier) === 0).at(-1);
+  const tier = dividing ?? (usable[0] as Tier);
+  const stepMs = roundUp(wished, bucketMs(tier));
+  checkSteps(range, stepMs, MAX_POINTS);
+  return { tier, stepMs, keptSinceMs: reach[tier] };
+}
+
+/** @throws QueryProblem that says which step would do */
+export function checkSteps(range: TimeRange, stepMs: number, most: number): void {
+  const count = stepsIn(range, stepMs);
+  if (count <= most) return;
+  const needed = Math.ceil((range.toMs - range.fromMs) / (most - 1) / 1000);
+  throw new QueryProblem(
+    'invalid_argument',
+    `${count} points in this range, expected at most ${most}: a step of ${needed}s or more, or a shorter range`,
+    'step',
+  );
 }
 
 /** At equal reach, the finest. */

@@ -1,13 +1,11 @@
 /** What a client asks for: its parameters, checked. Pure functions. */
 import { messageOf } from '../../lib/errors.ts';
-import { type StepWish, stepsIn, type TimeRange } from './plan.ts';
+import { checkSteps, MAX_POINTS, type StepWish, type TimeRange } from './plan.ts';
 import { QueryProblem } from './problem.ts';
 import { durationOf, timeOf } from './time.ts';
 
 /** As many as a screen has pixels side by side. */
 export const DEFAULT_POINTS = 1000;
-/** A day by 10 s; about 1 MB of JSON per series. */
-export const MAX_POINTS = 10_000;
 /** One step may begin before the range, so a single one may not cover it. */
 export const MIN_POINTS = 2;
 
@@ -44,15 +42,8 @@ export function stepWishOf({ step, points }: StepText, range: TimeRange): StepWi
   }
   if (step === undefined) return { points: points ?? DEFAULT_POINTS };
   const stepMs = readBy(durationOf, 'step', step, 0);
-  const most = points ?? MAX_POINTS;
-  const count = stepsIn(range, stepMs);
-  if (count <= most) return { stepMs };
-  const needed = Math.ceil((range.toMs - range.fromMs) / (most - 1) / 1000);
-  throw new QueryProblem(
-    'invalid_argument',
-    `${count} points in this range, expected at most ${most}: a step of ${needed}s or more, or a shorter range`,
-    'step',
-  );
+  checkSteps(range, stepMs, points ?? MAX_POINTS);
+  return { stepMs };
 }
 
 function readBy(read: (text: string, nowMs: number) => number, name: string, text: string, nowMs: number): number {

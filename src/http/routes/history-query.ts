@@ -1,8 +1,9 @@
 /** `POST /api/v1/history/query`: what the metrics of several workers were, each by itself or as aggregates. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { AGGREGATES } from '../../history/query/aggregate.ts';
+import { MAX_POINTS } from '../../history/query/plan.ts';
 import { MAX_QUERY_WORKERS } from '../../history/query/queries.ts';
-import { DEFAULT_POINTS, MAX_POINTS, MIN_POINTS, rangeOf, stepWishOf } from '../../history/query/request.ts';
+import { DEFAULT_POINTS, MIN_POINTS, rangeOf, stepWishOf } from '../../history/query/request.ts';
 import { isFilter, readCriteria } from '../../reading/criteria.ts';
 import { acceptsGzip } from '../answers/encoding.ts';
 import { sendBody } from '../answers/respond.ts';

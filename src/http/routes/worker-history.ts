@@ -1,6 +1,7 @@
 /** `GET /api/v1/workers/{id}/history`: what one worker's metrics were. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { DEFAULT_POINTS, MAX_POINTS, MIN_POINTS, rangeOf, stepWishOf } from '../../history/query/request.ts';
+import { MAX_POINTS } from '../../history/query/plan.ts';
+import { DEFAULT_POINTS, MIN_POINTS, rangeOf, stepWishOf } from '../../history/query/request.ts';
 import { BASE_METRICS } from '../../history/samples.ts';
 import { acceptsGzip } from '../answers/encoding.ts';
 import { sendBody } from '../answers/respond.ts';

@@ -38,11 +38,17 @@ describe('the plan', () => {
   });
 
   test('uses raw samples for what is older than they are kept if nothing older was ever recorded', () => {
-    expect(planOf(last(3 * DAY), { stepMs: 10_000 }, REACH, NOW - HOUR)).toMatchObject({ tier: 'raw', stepMs: 10_000 });
+    expect(planOf(last(3 * DAY), { stepMs: 30_000 }, REACH, NOW - HOUR)).toMatchObject({ tier: 'raw', stepMs: 30_000 });
   });
 
   test('uses what goes back furthest if nothing goes back far enough', () => {
-    expect(planOf(last(1000 * DAY), { stepMs: 10_000 }, REACH)).toMatchObject({ tier: '1h', stepMs: HOUR });
+    expect(planOf(last(1000 * DAY), { stepMs: 4 * HOUR + 1 }, REACH)).toMatchObject({ tier: '1h', stepMs: 5 * HOUR });
+  });
+
+  test('has no more steps than fit into an answer', () => {
+    expect(() => planOf(last(30 * DAY), { stepMs: 1000 }, REACH)).toThrow(
+      '43201 points in this range, expected at most 10000',
+    );
   });
 
   test('fits into the points, with the smallest step of its unit, in a tier that divides it and reaches back', () => {
