@@ -23,9 +23,16 @@ export function sliceRun(run: SampleRun, from: number, to: number): SampleRun {
 
 /** The samples that were received within [fromMs, toMs): several runs if the clock went back. */
 export function runsWithin(run: SampleRun, fromMs: number, toMs: number): SampleRun[] {
-  return runsBy(run, (atMs) => (atMs >= fromMs && atMs < toMs ? 1 : 0))
-    .filter(({ value }) => value === 1)
-    .map(({ part }) => part);
+  const parts: SampleRun[] = [];
+  const { at } = run;
+  const { length } = at;
+  for (let index = 0; index < length; ) {
+    const start = index;
+    while (index < length && (at[index] as number) >= fromMs && (at[index] as number) < toMs) index++;
+    if (index > start) parts.push(sliceRun(run, start, index));
+    else index++;
+  }
+  return parts;
 }
 
 /** Consecutive samples for which `groupOf` is the same. */

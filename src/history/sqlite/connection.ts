@@ -17,7 +17,7 @@ const CHECKPOINT_PAGES = 512;
 const LOG_FILE_BYTES = 16 * 1024 * 1024;
 
 /** Of pages, per connection: the newest rows of a fleet of 1,000. */
-const CACHE_BYTES = 8 * 1024 * 1024;
+const CACHE_BYTES = 16 * 1024 * 1024;
 
 export type Row = Record<string, unknown>;
 
@@ -60,11 +60,6 @@ export class Connection {
 
   all<T = Row>(sql: string, ...values: SQLInputValue[]): T[] {
     return this.#prepared(sql).all(...values) as T[];
-  }
-
-  /** For answers that are too large to hold. Do not run the same statement before it has ended. */
-  iterate<T = Row>(sql: string, ...values: SQLInputValue[]): IterableIterator<T> {
-    return this.#prepared(sql).iterate(...values) as IterableIterator<T>;
   }
 
   /** The value of a pragma, or the first column of a query's only row. */

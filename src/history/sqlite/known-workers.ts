@@ -1,5 +1,5 @@
 /** The numbers by which rows name workers, and what is known of each. Tables: `workers` (changes rarely), `progress` (with each batch). */
-import type { KnownWorker } from '../backend.ts';
+import type { Durable, KnownWorker } from '../backend.ts';
 import type { MetricKey, SampleRun } from '../samples.ts';
 import type { Connection } from './connection.ts';
 
@@ -90,26 +90,51 @@ export class WorkerNumbers {
   }
 }
 
-export interface StoredWorker extends KnownWorker {
+/** A worker with samples, and which of them are in the database. */
+export interface StoredWorker {
   readonly worker: number;
+  readonly workerId: string;
+  readonly durable: Durable;
+}
+
+interface WorkerRow {
+  readonly worker: number;
+  readonly worker_id: string;
+  readonly boot_id: string;
+  readonly next: number;
+}
+
+const COLUMNS = 'worker, worker_id, boot_id, next';
+
+export function storedWorkers(db: Connection, workerIds: readonly string[]): StoredWorker[] {
+  return workerRows<WorkerRow>(db, COLUMNS, workerIds).map((row) => ({
+    worker: row.worker,
+    workerId: row.worker_id,
+    durable: durableOf(row),
+  }));
 }
 
 /** @param workerIds undefined: all */
-export function storedWorkers(db: Connection, workerIds: readonly string[] | undefined): StoredWorker[] {
-  const select = `SELECT worker, worker_id, first_ms, keys, boot_id, next, last_ms
-    FROM workers JOIN progress USING (worker) JOIN master_runs USING (run)`;
-  const rows =
-    workerIds === undefined
-      ? db.all(select)
-      : db.all(`${select} WHERE worker_id IN (SELECT value FROM json_each(?))`, JSON.stringify(workerIds));
-  return rows.map((row) => ({
-    worker: row.worker as number,
-    workerId: row.worker_id as string,
-    firstMs: row.first_ms as number,
-    lastMs: row.last_ms as number,
-    keys: JSON.parse(row.keys as string),
-    durable: { bootId: row.boot_id as string, next: row.next as number },
+export function knownWorkers(db: Connection, workerIds: readonly string[] | undefined): KnownWorker[] {
+  type Row = WorkerRow & { readonly first_ms: number; readonly last_ms: number; readonly keys: string };
+  return workerRows<Row>(db, `${COLUMNS}, first_ms, last_ms, keys`, workerIds).map((row) => ({
+    workerId: row.worker_id,
+    firstMs: row.first_ms,
+    lastMs: row.last_ms,
+    keys: JSON.parse(row.keys),
+    durable: durableOf(row),
   }));
+}
+
+function workerRows<Row>(db: Connection, columns: string, workerIds: readonly string[] | undefined): Row[] {
+  const select = `SELECT ${columns} FROM workers JOIN progress USING (worker) JOIN master_runs USING (run)`;
+  return workerIds === undefined
+    ? db.all<Row>(select)
+    : db.all<Row>(`${select} WHERE worker_id IN (SELECT value FROM json_each(?))`, JSON.stringify(workerIds));
+}
+
+function durableOf({ boot_id, next }: WorkerRow): Durable {
+  return { bootId: boot_id, next };
 }
 
 function minOf(values: Float64Array): number {

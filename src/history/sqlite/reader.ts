@@ -23,7 +23,7 @@ import { findEvents } from './events.ts';
 import { readFigures } from './figures.ts';
 import { downtimes, findGaps } from './gaps.ts';
 import { groupOf, journalSamples } from './journal.ts';
-import { type StoredWorker, storedWorkers } from './known-workers.ts';
+import { knownWorkers, type StoredWorker, storedWorkers } from './known-workers.ts';
 import { checkVersion, NEWEST_VERSION, versionOf } from './migrations.ts';
 import { HOUR_MS, periodsWithin } from './periods.ts';
 import { storedBuckets } from './stored-buckets.ts';
@@ -58,7 +58,7 @@ export class SqliteReader implements HistoryReader {
   }
 
   workers(workerIds: readonly string[] | undefined): Promise<readonly KnownWorker[]> {
-    return this.#inTurn([], (db) => storedWorkers(db, workerIds).map(({ worker: _, ...known }) => known));
+    return this.#inTurn([], (db) => knownWorkers(db, workerIds));
   }
 
   samples(request: RangeRequest, visit: Visit<SampleRun>, isCancelled: IsCancelled): Promise<void> {

@@ -21,62 +21,67 @@ export interface WorkerName {
   readonly workerId: string;
 }
 
-/** Sealed hours `first` to `last`. Only the head of each is read before it is loaded. */
+/** So many hours are read at once; of more, only the heads, and the samples when they are loaded. */
+const FEW_HOURS = 3;
+
+/** Sealed hours `first` to `last`. */
 export function sealedParts(
   db: Connection,
-  { worker, workerId }: WorkerName,
+  name: WorkerName,
   first: number,
   last: number,
   keys: readonly MetricKey[] | undefined,
   onDamage: OnDamagedPart,
 ): SamplePart[] {
-  return periodsOf(db, 'raw_hours', worker, first, last).flatMap((hour) =>
-    partsOf<Position & { id: number; count: number }>(db, 'raw_hours', 'id, run, first, count', hour, worker).map(
-      ({ id, run, first, count }) => ({
-        run,
-        first,
-        load: () => {
-          try {
-            return decodeSamples(
-              workerId,
-              db.value('SELECT samples FROM raw_hours WHERE id = ?', id) as Uint8Array,
-              keys,
-            );
-          } catch (error) {
-            onDamage(`raw_hours ${id}`, hour * HOUR_MS, (hour + 1) * HOUR_MS, count, error);
-            return [];
-          }
-        },
-      }),
-    ),
-  );
+  return partsIn(db, 'raw_hours', name, first, last, onDamage, (blob) => decodeSamples(name.workerId, blob, keys));
 }
 
 /** Hours `first` to `last` that are not sealed. */
 export function openParts(
   db: Connection,
-  { worker, workerId }: WorkerName,
+  name: WorkerName,
   first: number,
   last: number,
   keys: readonly MetricKey[] | undefined,
   onDamage: OnDamagedPart,
 ): SamplePart[] {
-  return periodsOf(db, 'open_hours', worker, first, last).flatMap((hour) =>
-    partsOf<Position & { id: number }>(db, 'open_hours', 'id, run, first', hour, worker).map(({ id, run, first }) => ({
-      run,
-      first,
-      load: () => {
-        try {
-          const collector = new RunCollector(workerId);
-          const samples = db.value('SELECT samples FROM open_hours WHERE id = ?', id) as Uint8Array;
-          decodeUnsealed(samples, keys, () => collector);
-          return collector.runs();
-        } catch (error) {
-          onDamage(`open_hours ${id}`, hour * HOUR_MS, (hour + 1) * HOUR_MS, 0, error);
-          return [];
-        }
-      },
-    })),
+  return partsIn(db, 'open_hours', name, first, last, onDamage, (blob) => {
+    const collector = new RunCollector(name.workerId);
+    decodeUnsealed(blob, keys, () => collector);
+    return collector.runs();
+  });
+}
+
+function partsIn(
+  db: Connection,
+  table: 'raw_hours' | 'open_hours',
+  { worker }: WorkerName,
+  first: number,
+  last: number,
+  onDamage: OnDamagedPart,
+  decode: (blob: Uint8Array) => SampleRun[],
+): SamplePart[] {
+  const isShort = last - first < FEW_HOURS;
+  const hours = isShort
+    ? Array.from({ length: Math.max(last - first + 1, 0) }, (_, index) => first + index)
+    : periodsOf(db, table, worker, first, last);
+  const columns = isShort ? 'id, run, first, samples' : 'id, run, first';
+  return hours.flatMap((hour) =>
+    partsOf<Position & { id: number; samples?: Uint8Array }>(db, table, columns, hour, worker).map(
+      ({ id, run, first: number, samples }) => ({
+        run,
+        first: number,
+        load: () => {
+          try {
+            return decode(samples ?? (db.value(`SELECT samples FROM ${table} WHERE id = ?`, id) as Uint8Array));
+          } catch (error) {
+            const lost = table === 'raw_hours' ? db.value('SELECT count FROM raw_hours WHERE id = ?', id) : 0;
+            onDamage(`${table} ${id}`, hour * HOUR_MS, (hour + 1) * HOUR_MS, lost as number, error);
+            return [];
+          }
+        },
+      }),
+    ),
   );
 }
 
