@@ -7,7 +7,7 @@
  * Numbers travel as their bits, so nothing is rounded. In `jsonb` they are decimals of any length: the shortest that is read back
  * as the same number.
  */
-import { BASE_METRICS, type SampleRun } from '../samples.ts';
+import { BASE_METRICS, type MetricKey, type SampleRun } from '../samples.ts';
 import { placeOf, storable } from './metric-columns.ts';
 
 export const COPY_COLUMNS = `worker, at, ${BASE_METRICS.join(', ')}, flags, run, number, metrics, gpus`;
@@ -21,12 +21,15 @@ const JSONB_VERSION = 1;
 const EPOCH_US = 946_684_800_000_000;
 const TWO_32 = 2 ** 32;
 const FIRST_BYTES = 1 << 20;
+/** Names of metrics that are remembered: more than a fleet has, unless they contain an id. */
+const MAX_KNOWN_METRICS = 10_000;
 
 export class SampleRows {
   /** Grows to the largest batch, which is bounded, and is used again. */
   #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #length = HEAD.copy(this.#buffer);
   #count = 0;
+  readonly #members = new Map<MetricKey, { readonly column: string; readonly name: string | undefined }>();
 
   get count(): number {
     return this.#count;
@@ -36,12 +39,16 @@ export class SampleRows {
   add(samples: SampleRun, run: number, isWanted: (atMs: number) => boolean): void {
     const worker = Buffer.from(storable(samples.workerId));
     const base = BASE_METRICS.map((metric) => samples.columns.get(metric));
-    const metrics = new Members(samples, 'metrics');
-    const gpus = new Members(samples, 'gpus');
+    const metrics: Member[] = [];
+    const gpus: Member[] = [];
+    for (const [key, values] of samples.columns) {
+      const { column, name } = this.#memberOf(key);
+      if (name !== undefined) (column === 'metrics' ? metrics : gpus).push({ name, values });
+    }
     for (const [index, atMs] of samples.at.entries()) {
       if (!isWanted(atMs)) continue;
-      const metricsText = metrics.at(index);
-      const gpusText = gpus.at(index);
+      const metricsText = textOf(metrics, index);
+      const gpusText = textOf(gpus, index);
       // A character of a string takes at most three bytes.
       this.#reserve(ROW_BYTES + worker.length + 2 + 3 * (metricsText.length + gpusText.length));
       this.#int16(FIELDS);
@@ -71,6 +78,18 @@ export class SampleRows {
   clear(): void {
     this.#length = HEAD.length;
     this.#count = 0;
+  }
+
+  /** Where a metric stands, and how its member is named in JSON; undefined: it has a column. */
+  #memberOf(key: MetricKey): { readonly column: string; readonly name: string | undefined } {
+    const known = this.#members.get(key);
+    if (known !== undefined) return known;
+    const place = placeOf(key);
+    const name = 'member' in place ? `${JSON.stringify(storable(place.member))}:` : undefined;
+    if (this.#members.size >= MAX_KNOWN_METRICS) this.#members.clear();
+    const member = { column: place.column, name };
+    this.#members.set(key, member);
+    return member;
   }
 
   #reserve(bytes: number): void {
@@ -121,28 +140,21 @@ export class SampleRows {
   }
 }
 
-/** The members of one column of JSON. */
-class Members {
-  readonly #members: { readonly name: string; readonly values: Float64Array }[] = [];
+/** Of an object in JSON. */
+interface Member {
+  /** With quotes and colon. */
+  readonly name: string;
+  readonly values: Float64Array;
+}
 
-  constructor({ columns }: SampleRun, column: 'metrics' | 'gpus') {
-    for (const [key, values] of columns) {
-      const place = placeOf(key);
-      if (place.column !== column) continue;
-      this.#members.push({ name: `${JSON.stringify(storable(place.member))}:`, values });
-    }
+/** `''` if the sample has no member. */
+function textOf(members: readonly Member[], index: number): string {
+  let text = '';
+  for (const { name, values } of members) {
+    const value = values[index] as number;
+    if (!Number.isNaN(value)) text += `${text === '' ? '{' : ','}${name}${jsonNumber(value)}`;
   }
-
-  /** `''` if the sample has none. */
-  at(index: number): string {
-    let text = '';
-    for (const { name, values } of this.#members) {
-      const value = values[index] as number;
-      if (Number.isNaN(value)) continue;
-      text += `${text === '' ? '{' : ','}${name}${jsonNumber(value)}`;
-    }
-    return text === '' ? '' : `${text}}`;
-  }
+  return text === '' ? '' : `${text}}`;
 }
 
 /** JSON has no infinity, and PostgreSQL's decimals no negative zero; a text casts to it. */

@@ -141,9 +141,12 @@ export class PostgresWriter implements HistoryWriter {
   /** @param keptSinceMs samples before are only kept in rollups */
   async #writeSamples(samples: readonly SampleRun[], run: number, keptSinceMs: number): Promise<void> {
     const inTime = await this.#copy('pulselane.samples', samples, run, (atMs) => atMs >= keptSinceMs);
-    const late = await this.#copy('pulselane.late_samples', samples, run, (atMs) => atMs < keptSinceMs);
-    if (late > 0) await this.#rollUpLate();
-    if (inTime + late === 0) return;
+    const isLate = samples.some(({ at }) => at.some((atMs) => atMs < keptSinceMs));
+    if (isLate) {
+      await this.#copy('pulselane.late_samples', samples, run, (atMs) => atMs < keptSinceMs);
+      await this.#rollUpLate();
+    }
+    if (inTime === 0 && !isLate) return;
     await putHours(this.#connection, samples, keptSinceMs);
     await putWorkers(this.#connection, samples, run);
     await this.#metrics.put(this.#connection, samples);
