@@ -185,10 +185,15 @@ describe('pulselane history, without a worker', () => {
     problem: { code: 'away', detail: 'connection refused', since: '2026-11-23T17:44:55.000Z' },
     durable_until: '2026-11-23T17:44:50.000Z',
     samples: 12_345,
-    samples_per_s: 0,
+    samples_per_second: 0,
     lost: { overwritten: 3, refused: 0 },
-    figures: { bytes: 3 * 1024 ** 3, oldest: { raw: '2026-11-22T17:54:55.000Z' }, deleted_early: 0, damaged: 0 },
-    retention: { raw_ms: 86_400_000, minute_ms: 30 * 86_400_000, hour_ms: 730 * 86_400_000, max_bytes: null },
+    bytes: 3 * 1024 ** 3,
+    max_bytes: null,
+    tiers: [
+      { tier: 'raw', keep_ms: 86_400_000, oldest_at: '2026-11-22T17:54:55.000Z' },
+      { tier: '1m', keep_ms: 30 * 86_400_000, oldest_at: null },
+      { tier: '1h', keep_ms: 730 * 86_400_000, oldest_at: null },
+    ],
   };
 
   test('tells the state of history', async () => {
@@ -239,7 +244,7 @@ const RUNNING = {
 describe('pulselane tasks', () => {
   test('shows what ran where, for how long, and how it ended', async () => {
     const { url, asked } = await serve({ '/api/v1/tasks': { tasks: [RUNNING, TASK], next_cursor: null } });
-    const { stdout } = await run(['tasks', '--url', url, '--outcome', 'failed,running', '--status', 'running']);
+    const { stdout } = await run(['tasks', '--url', url, '--task', 'frame-17', '--status', 'running']);
     expect(stdout.split('\n')).toEqual([
       'TASK      WORKER    OUTCOME  STARTED                  FOR  EXIT      CPU      MEM  STATUS',
       'frame-18  worker-1  running  2026-11-23T17:24:55Z     30m     –        –        –  running',
@@ -250,8 +255,8 @@ describe('pulselane tasks', () => {
     ]);
     expect(asked[0]?.parameters).toEqual([
       ['from', '-24h'],
-      ['outcome', 'failed,running'],
       ['status', 'running'],
+      ['task', 'frame-17'],
       ['limit', '100'],
     ]);
   });
@@ -273,7 +278,6 @@ describe('pulselane tasks', () => {
   });
 
   test.each([
-    [['--outcome', 'lost'], /--outcome "lost": expected one or several of running, ended/],
     [['--limit', '0'], /--limit 0: expected a whole number, 1 to 100000/],
     [['--last', '1'], /--last 1: expected a duration such as 30s/],
   ])('refuses %j', async (args, message) => {

@@ -186,10 +186,13 @@ export class ApiClient {
 
   /** A page of runs of tasks, newest first. @param cursor of the page before */
   tasks(workerId: string | undefined, parameters: QueryParameters, cursor: string | undefined): Promise<ApiAnswer> {
-    const path = workerId === undefined ? '/api/v1/tasks' : `/api/v1/workers/${encodeURIComponent(workerId)}/tasks`;
+    const isOnlyWorker = workerId !== undefined && parameters.task === undefined;
+    // The path of a worker refuses one that never was; of a task, the list is empty then.
+    const path = isOnlyWorker ? `/api/v1/workers/${encodeURIComponent(workerId)}/tasks` : '/api/v1/tasks';
     const { limit = String(PAGE_TASKS), ...others } = parameters;
     const query = new URLSearchParams({
       ...others,
+      ...(isOnlyWorker || workerId === undefined ? {} : { worker: workerId }),
       limit: String(Math.min(Number(limit), PAGE_TASKS)),
       ...(cursor === undefined ? {} : { cursor }),
     });

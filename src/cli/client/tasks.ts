@@ -13,12 +13,14 @@ import { apiClientOf, type ClientEnvironment, clientCommand } from './client-com
 import { addRangeOptions, type RangeFlags, rangeOfFlags } from './time-range.ts';
 
 interface TaskFlags extends RangeFlags {
-  readonly outcome?: string;
   readonly status?: string;
+  readonly task?: string;
   readonly limit?: string;
 }
 
 const DEFAULT_LAST = '24h';
+/** A worker may send others. */
+const STATUSES = [...TASK_OUTCOMES, 'paused'];
 const DEFAULT_LIMIT = 100;
 /** Held in memory until all are there. */
 const MAX_LIMIT = 100_000;
@@ -31,14 +33,15 @@ export function tasksCommand({ streams, clock }: ClientEnvironment): Command {
     ),
     DEFAULT_LAST,
   )
-    .option('--outcome <outcomes>', `only those that ended so, with commas between: ${TASK_OUTCOMES.join(', ')}`)
-    .option('--status <status>', 'only those whose last status was this, as the worker sent it')
+    .option('--status <status>', `only those that ended so, or whose last status it was: ${STATUSES.join(', ')} …`)
+    .option('--task <task>', 'only runs of this task')
     .option('--limit <n>', `at most so many, the newest (default: ${DEFAULT_LIMIT})`);
   command.addHelpText(
     'after',
     examples(
       'pulselane tasks --last 24h',
-      'pulselane tasks worker-1 --outcome failed,killed',
+      'pulselane tasks worker-1 --status failed',
+      'pulselane tasks --task frame-17 --last 30d',
       'pulselane tasks --from -7d --limit 10000 -o csv > tasks.csv',
     ),
   );
@@ -54,12 +57,7 @@ export function tasksCommand({ streams, clock }: ClientEnvironment): Command {
 
 /** @throws PulselaneError `invalid_argument`, naming the flag */
 function parametersOf(flags: TaskFlags, nowMs: number) {
-  const { outcome, status, limit = String(DEFAULT_LIMIT) } = flags;
-  const wrong = outcome?.split(',').find((word) => !TASK_OUTCOMES.some((known) => known === word));
-  if (wrong !== undefined) {
-    const expected = `expected one or several of ${TASK_OUTCOMES.join(', ')}, with commas between`;
-    throw new PulselaneError('invalid_argument', `--outcome ${JSON.stringify(wrong)}: ${expected}`);
-  }
+  const { status, task, limit = String(DEFAULT_LIMIT) } = flags;
   const most = /^\d{1,6}$/.test(limit) ? Number(limit) : 0;
   if (most < 1 || most > MAX_LIMIT) {
     throw new PulselaneError(
@@ -69,8 +67,8 @@ function parametersOf(flags: TaskFlags, nowMs: number) {
   }
   return {
     ...rangeOfFlags(flags, { nowMs, defaultLast: DEFAULT_LAST }),
-    ...(outcome === undefined ? {} : { outcome }),
     ...(status === undefined ? {} : { status }),
+    ...(task === undefined ? {} : { task }),
     limit: most,
   };
 }

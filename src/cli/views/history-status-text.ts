@@ -16,24 +16,17 @@ const status = z.object({
   problem: z.object({ code: z.string(), detail: z.string(), since: z.string() }).nullable().default(null),
   durable_until: text,
   samples: figure,
-  samples_per_s: figure,
+  samples_per_second: figure,
   commit_ms: figure,
   lost: z.record(z.string(), z.number()).default({}),
   lost_events: figure,
+  lost_task_changes: figure,
   spool: z.object({ bytes: z.number(), max_bytes: z.number() }).nullable().default(null),
-  figures: z
-    .object({
-      bytes: z.number(),
-      oldest: z.record(z.string(), z.string().nullable()).default({}),
-      deleted_early: z.number(),
-      damaged: z.number(),
-    })
-    .nullable()
-    .default(null),
-  retention: z
-    .object({ raw_ms: z.number(), minute_ms: z.number(), hour_ms: z.number(), max_bytes: figure })
-    .nullable()
-    .default(null),
+  bytes: figure,
+  max_bytes: figure,
+  deleted_early: figure,
+  damaged: figure,
+  tiers: z.array(z.object({ tier: z.string(), keep_ms: z.number(), oldest_at: text })).default([]),
 });
 
 export type HistoryStatusView = z.infer<typeof status>;
@@ -48,22 +41,20 @@ export function historyStatusOf({ body }: ApiAnswer): HistoryStatusView {
 
 /** @param nowMs by the master's clock */
 export function historyStatusText(view: HistoryStatusView, nowMs: number, page = ENDLESS_PAGE): string {
-  const { backend, place, problem, durable_until, samples, samples_per_s, commit_ms, spool, figures, retention } = view;
+  const { backend, place, problem, durable_until, samples, samples_per_second, commit_ms, spool, tiers } = view;
   const since = (at: string) => age(Math.max(0, nowMs - Date.parse(at)));
   const rows: (readonly [string, Cell])[] = [['state', stateCell(view)]];
   if (problem !== null) rows.push(['problem', `${problem.detail} (${problem.code}), for ${since(problem.since)}`]);
   if (place !== null) rows.push(['database', `${backend === 'postgres' ? 'PostgreSQL' : 'SQLite'}: ${place}`]);
   rows.push(['stored until', durable_until === null ? NOTHING : `${durable_until}, ${since(durable_until)} ago`]);
-  if (samples !== null)
-    rows.push(['stored', `${countOf(samples, 'sample')} since the start${rateText(samples_per_s)}`]);
+  if (samples !== null) {
+    rows.push(['stored', `${countOf(samples, 'sample')} since the start${rateText(samples_per_second)}`]);
+  }
   if (commit_ms !== null) rows.push(['last commit took', milliseconds(commit_ms)]);
-  if (figures !== null) {
-    rows.push(['size', sizeText(figures.bytes, retention?.max_bytes ?? null)]);
-    for (const [tier, keptMs] of tiersOf(retention)) {
-      const oldest = figures.oldest[tier] ?? null;
-      const from = oldest === null ? 'nothing yet' : `since ${instant(Date.parse(oldest))}`;
-      rows.push([TIER_NAMES[tier] ?? tier, `${from}, kept for ${durationText(keptMs)}`]);
-    }
+  if (view.bytes !== null) rows.push(['size', sizeText(view.bytes, view.max_bytes)]);
+  for (const { tier, keep_ms, oldest_at } of tiers) {
+    const from = oldest_at === null ? 'nothing yet' : `since ${instant(Date.parse(oldest_at))}`;
+    rows.push([TIER_NAMES[tier] ?? tier, `${from}, kept for ${durationText(keep_ms)}`]);
   }
   if (spool !== null && spool.bytes > 0) rows.push(['spool', `${bytes(spool.bytes)} of ${bytes(spool.max_bytes)}`]);
   for (const [name, value] of lossesOf(view)) rows.push([name, { text: count(value), meaning: 'bad' }]);
@@ -75,15 +66,6 @@ const TIER_NAMES: Readonly<Record<string, string>> = {
   '1m': '1-minute rollups',
   '1h': '1-hour rollups',
 };
-
-function tiersOf(retention: HistoryStatusView['retention']): (readonly [string, number])[] {
-  if (retention === null) return [];
-  return [
-    ['raw', retention.raw_ms],
-    ['1m', retention.minute_ms],
-    ['1h', retention.hour_ms],
-  ];
-}
 
 function stateCell({ state }: HistoryStatusView): Cell {
   return { text: state, meaning: state === 'ok' ? 'good' : state === 'degraded' ? 'bad' : 'warning' };
@@ -98,14 +80,21 @@ function sizeText(size: number, maxBytes: number | null): string {
 }
 
 /** What is missing, or was deleted before its time; zeros are left out. */
-function lossesOf({ lost, lost_events, figures }: HistoryStatusView): (readonly [string, number])[] {
+function lossesOf({
+  lost,
+  lost_events,
+  lost_task_changes,
+  deleted_early,
+  damaged,
+}: HistoryStatusView): (readonly [string, number])[] {
   const all: (readonly [string, number])[] = [
     ...Object.entries(lost).map(
       ([reason, samples]) => [`samples lost: ${reason.replaceAll('_', ' ')}`, samples] as const,
     ),
     ['events lost', lost_events ?? 0],
-    ['samples deleted early, to save space', figures?.deleted_early ?? 0],
-    ['damaged parts', figures?.damaged ?? 0],
+    ['changes of tasks lost', lost_task_changes ?? 0],
+    ['samples deleted early, to save space', deleted_early ?? 0],
+    ['damaged parts', damaged ?? 0],
   ];
   return all.filter(([, value]) => value > 0);
 }
