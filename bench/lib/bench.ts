@@ -34,6 +34,8 @@ export interface BenchContext {
 export interface Bench {
   readonly name: string;
   readonly question: string;
+  /** Ids of rows that need programs which may not be installed. */
+  readonly optional?: readonly string[];
   run(context: BenchContext): Promise<Figure[]>;
 }
 

@@ -1,0 +1,80 @@
+/** How many bytes history takes on disk, and what others take for the same samples. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { sqlite } from '../../src/history/sqlite/open.ts';
+import { afterDayOf, type FillSpec, fill, maintain, SAMPLES_PER_HOUR } from '../history/fill.ts';
+import { PlainRows } from '../history/plain-rows.ts';
+import { prometheusBytes } from '../history/prometheus.ts';
+import { withFolder } from '../history/temporary.ts';
+import { victoriaMetricsBytes } from '../history/victoria-metrics.ts';
+import { WALK_KEYS, Walk } from '../history/walks.ts';
+import { answerParent } from '../lib/child.ts';
+
+export interface HistorySize {
+  /** Of metrics; times are not counted, but their bytes are. */
+  readonly numbers: number;
+  /** All of the file, but without rollups. */
+  readonly rawBytes: number;
+  readonly minuteBytes: number;
+  readonly hourBytes: number;
+}
+
+const calls = { history, plain, victoriaMetrics, prometheus };
+export type HistorySizesCalls = typeof calls;
+
+answerParent(calls);
+
+/** After all is sealed and rolled up. */
+function history(spec: FillSpec): Promise<HistorySize> {
+  return withFolder(async (folder) => {
+    const path = join(folder, 'history.db');
+    const writer = await sqlite.openWriter({ kind: 'sqlite', path }, fail);
+    const { samples, endMs } = await fill(writer, spec);
+    await maintain(writer, afterDayOf(endMs));
+    await writer.close();
+    const db = new DatabaseSync(path);
+    const pagesOf = (table: string) =>
+      Number(db.prepare('SELECT ifnull(sum(pgsize), 0) AS bytes FROM dbstat WHERE name = ?').get(table)?.bytes);
+    const minuteBytes = pagesOf('minute_hours') + pagesOf('minute_days');
+    const hourBytes = pagesOf('hour_months');
+    db.close();
+    const rawBytes = statSync(path).size - minuteBytes - hourBytes;
+    return { numbers: samples * WALK_KEYS.length, rawBytes, minuteBytes, hourBytes };
+  });
+}
+
+/** @returns bytes per number */
+function plain({ workers, hours, kind }: FillSpec): Promise<number> {
+  return withFolder(async (folder) => {
+    const path = join(folder, 'plain.db');
+    const rows = new PlainRows(path);
+    for (let worker = 0; worker < workers; worker++) {
+      rows.insertAll(worker, new Walk(worker, kind).next(hours * SAMPLES_PER_HOUR));
+    }
+    rows.close();
+    return statSync(path).size / numbersOf(workers, hours);
+  });
+}
+
+/** @returns bytes per number; undefined: it is not installed */
+function victoriaMetrics(spec: FillSpec): Promise<number | undefined> {
+  return withFolder(async (folder) => perNumber(await victoriaMetricsBytes(folder, spec), spec));
+}
+
+/** @returns bytes per number; undefined: it is not installed */
+function prometheus(spec: FillSpec): Promise<number | undefined> {
+  return withFolder(async (folder) => perNumber(await prometheusBytes(folder, spec), spec));
+}
+
+function perNumber(bytes: number | undefined, { workers, hours }: FillSpec): number | undefined {
+  return bytes === undefined ? undefined : bytes / numbersOf(workers, hours);
+}
+
+function numbersOf(workers: number, hours: number): number {
+  return workers * hours * SAMPLES_PER_HOUR * WALK_KEYS.length;
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}
