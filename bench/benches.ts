@@ -13,6 +13,7 @@ import { memory } from './flow/memory.ts';
 import { promises } from './flow/promises.ts';
 import { reads } from './flow/reads.ts';
 import { storm } from './flow/storm.ts';
+import { historyGrowth, historyQueries } from './history/queries.ts';
 import { historySize, historySizeElsewhere } from './history/sizes.ts';
 import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
@@ -49,4 +50,6 @@ export const BENCHES: readonly Bench[] = [
   isolation,
   historySize,
   historySizeElsewhere,
+  historyQueries,
+  historyGrowth,
 ];

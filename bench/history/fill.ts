@@ -13,6 +13,13 @@ export const KEEP_ALL: Retention = {
   hourMs: 1e4 * DAY_MS,
   maxBytes: undefined,
 };
+/** The defaults. */
+export const KEEP_DEFAULT: Retention = {
+  rawMs: DAY_MS,
+  minuteMs: 30 * DAY_MS,
+  hourMs: 730 * DAY_MS,
+  maxBytes: undefined,
+};
 
 export interface FillSpec {
   readonly workers: number;
@@ -20,36 +27,46 @@ export interface FillSpec {
   readonly kind: WalkKind;
 }
 
-export interface Filled {
-  readonly samples: number;
-  /** The first moment after them. */
-  readonly endMs: number;
-}
+/** Hours of a fleet's samples, each sealed and rolled up as soon as it is due. */
+export class Filling {
+  readonly #writer: HistoryWriter;
+  readonly #retention: Retention;
+  readonly #walks: readonly Walk[];
+  #hours = 0;
 
-/** Hours of samples, each sealed and rolled up as soon as it is due. @param retention what is kept meanwhile */
-export async function fill(
-  writer: HistoryWriter,
-  { workers, hours, kind }: FillSpec,
-  retention: Retention = KEEP_ALL,
-): Promise<Filled> {
-  const walks = Array.from({ length: workers }, (_, worker) => new Walk(worker, kind));
-  const bootId = 'fill';
-  await writer.begin({ bootId, startedMs: WALK_START_MS });
-  for (let hour = 1; hour <= hours; hour++) {
-    const atMs = WALK_START_MS + hour * HOUR_MS;
-    const samples = walks.map((walk) => ({ ...walk.next(SAMPLES_PER_HOUR), run: 0 }));
-    await writer.write({ bootId, number: hour, atMs, samples, gaps: [], taskRuns: [], events: [] });
-    await maintain(writer, atMs, retention);
+  constructor(writer: HistoryWriter, workers: number, kind: WalkKind, retention = KEEP_ALL) {
+    this.#writer = writer;
+    this.#retention = retention;
+    this.#walks = Array.from({ length: workers }, (_, worker) => new Walk(worker, kind));
   }
-  return { samples: workers * hours * SAMPLES_PER_HOUR, endMs: WALK_START_MS + hours * HOUR_MS };
+
+  /** The first moment after what was written. */
+  get endMs(): number {
+    return WALK_START_MS + this.#hours * HOUR_MS;
+  }
+
+  /** @param workers only the first ones send */
+  async write(hours: number, workers = this.#walks.length): Promise<void> {
+    const bootId = 'fill';
+    if (this.#hours === 0) await this.#writer.begin({ bootId, startedMs: WALK_START_MS });
+    const walks = this.#walks.slice(0, workers);
+    for (let hour = 0; hour < hours; hour++) {
+      const samples = walks.map((walk) => ({ ...walk.next(SAMPLES_PER_HOUR), run: 0 }));
+      this.#hours++;
+      const batch = { bootId, number: this.#hours, atMs: this.endMs, samples, gaps: [], taskRuns: [], events: [] };
+      await this.#writer.write(batch);
+      await maintain(this.#writer, this.endMs, this.#retention);
+    }
+  }
+
+  /** As it is some hours after the day has ended: all is sealed and rolled up. */
+  async finishDay(): Promise<void> {
+    const dayMs = Math.ceil(this.endMs / DAY_MS) * DAY_MS;
+    await maintain(this.#writer, dayMs + 2 * HOUR_MS, this.#retention);
+  }
 }
 
 /** Until nothing is due. */
-export async function maintain(writer: HistoryWriter, nowMs: number, retention: Retention = KEEP_ALL): Promise<void> {
+export async function maintain(writer: HistoryWriter, nowMs: number, retention: Retention): Promise<void> {
   while (await writer.maintain(nowMs, retention));
-}
-
-/** The end of the day of some time, and two hours more: by then the day is rolled up. */
-export function afterDayOf(ms: number): number {
-  return Math.ceil(ms / DAY_MS) * DAY_MS + 2 * HOUR_MS;
 }

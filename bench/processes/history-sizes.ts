@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sqlite } from '../../src/history/sqlite/open.ts';
-import { afterDayOf, type FillSpec, fill, maintain, SAMPLES_PER_HOUR } from '../history/fill.ts';
+import { Filling, type FillSpec, SAMPLES_PER_HOUR } from '../history/fill.ts';
 import { PlainRows } from '../history/plain-rows.ts';
 import { prometheusBytes } from '../history/prometheus.ts';
 import { withFolder } from '../history/temporary.ts';
@@ -26,12 +26,13 @@ export type HistorySizesCalls = typeof calls;
 answerParent(calls);
 
 /** After all is sealed and rolled up. */
-function history(spec: FillSpec): Promise<HistorySize> {
+function history({ workers, hours, kind }: FillSpec): Promise<HistorySize> {
   return withFolder(async (folder) => {
     const path = join(folder, 'history.db');
     const writer = await sqlite.openWriter({ kind: 'sqlite', path }, fail);
-    const { samples, endMs } = await fill(writer, spec);
-    await maintain(writer, afterDayOf(endMs));
+    const filling = new Filling(writer, workers, kind);
+    await filling.write(hours);
+    await filling.finishDay();
     await writer.close();
     const db = new DatabaseSync(path);
     const pagesOf = (table: string) =>
@@ -40,7 +41,7 @@ function history(spec: FillSpec): Promise<HistorySize> {
     const hourBytes = pagesOf('hour_months');
     db.close();
     const rawBytes = statSync(path).size - minuteBytes - hourBytes;
-    return { numbers: samples * WALK_KEYS.length, rawBytes, minuteBytes, hourBytes };
+    return { numbers: numbersOf(workers, hours), rawBytes, minuteBytes, hourBytes };
   });
 }
 
