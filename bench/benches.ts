@@ -15,6 +15,7 @@ import { reads } from './flow/reads.ts';
 import { storm } from './flow/storm.ts';
 import { historyGrowth, historyQueries } from './history/queries.ts';
 import { historySize, historySizeElsewhere } from './history/sizes.ts';
+import { historyCodec, historyWrite } from './history/writes.ts';
 import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
 import { agent } from './micro/agent.ts';
@@ -48,6 +49,8 @@ export const BENCHES: readonly Bench[] = [
   memory,
   agent,
   isolation,
+  historyCodec,
+  historyWrite,
   historySize,
   historySizeElsewhere,
   historyQueries,

@@ -2,7 +2,9 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { postgres } from '../../src/history/postgres/open.ts';
 import { sqlite } from '../../src/history/sqlite/open.ts';
+import { obstacleTo, PostgresServer } from '../../test/support/postgres-server.ts';
 import { Filling, type FillSpec, SAMPLES_PER_HOUR } from '../history/fill.ts';
 import { PlainRows } from '../history/plain-rows.ts';
 import { prometheusBytes } from '../history/prometheus.ts';
@@ -20,7 +22,7 @@ export interface HistorySize {
   readonly hourBytes: number;
 }
 
-const calls = { history, plain, victoriaMetrics, prometheus };
+const calls = { history, inPostgres, plain, victoriaMetrics, prometheus };
 export type HistorySizesCalls = typeof calls;
 
 answerParent(calls);
@@ -43,6 +45,31 @@ function history({ workers, hours, kind }: FillSpec): Promise<HistorySize> {
     const rawBytes = statSync(path).size - minuteBytes - hourBytes;
     return { numbers: numbersOf(workers, hours), rawBytes, minuteBytes, hourBytes };
   });
+}
+
+/** @returns bytes per number of samples and of rollups; undefined: no server can run here */
+async function inPostgres({ workers, hours, kind }: FillSpec): Promise<HistorySize | undefined> {
+  if (obstacleTo(18) !== undefined) return undefined;
+  const server = await PostgresServer.start(18);
+  try {
+    const url = await server.createDatabase();
+    const writer = await postgres.openWriter({ kind: 'postgres', url }, fail);
+    const filling = new Filling(writer, workers, kind);
+    await filling.write(hours);
+    await filling.finishDay();
+    await writer.close();
+    const rows = await server.sql(
+      url,
+      `SELECT relname AS name, pg_total_relation_size(c.oid) AS bytes FROM pg_class c
+       JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pulselane' AND c.relkind = 'r'`,
+    );
+    const bytesOf = (start: string) =>
+      rows.reduce((sum, { name, bytes }) => sum + (String(name).startsWith(start) ? Number(bytes) : 0), 0);
+    const [minuteBytes, hourBytes] = [bytesOf(MINUTE_TABLES), bytesOf(HOUR_TABLES)];
+    return { numbers: numbersOf(workers, hours), rawBytes: bytesOf('') - minuteBytes - hourBytes, minuteBytes, hourBytes };
+  } finally {
+    await server.remove();
+  }
 }
 
 /** @returns bytes per number */
