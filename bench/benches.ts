@@ -13,6 +13,8 @@ import { memory } from './flow/memory.ts';
 import { promises } from './flow/promises.ts';
 import { reads } from './flow/reads.ts';
 import { storm } from './flow/storm.ts';
+import { historySizes } from './history/fleet-sizes.ts';
+import { historyLoad } from './history/load.ts';
 import { historyGrowth, historyQueries } from './history/queries.ts';
 import { historySize, historySizeElsewhere } from './history/sizes.ts';
 import { historyCodec, historyWrite } from './history/writes.ts';
@@ -51,8 +53,10 @@ export const BENCHES: readonly Bench[] = [
   isolation,
   historyCodec,
   historyWrite,
+  historyLoad,
   historySize,
   historySizeElsewhere,
+  historySizes,
   historyQueries,
   historyGrowth,
 ];

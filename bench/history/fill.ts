@@ -33,6 +33,7 @@ export class Filling {
   readonly #retention: Retention;
   readonly #walks: readonly Walk[];
   #hours = 0;
+  #maintenanceCpuMs = 0;
 
   constructor(writer: HistoryWriter, workers: number, kind: WalkKind, retention = KEEP_ALL) {
     this.#writer = writer;
@@ -45,6 +46,11 @@ export class Filling {
     return WALK_START_MS + this.#hours * HOUR_MS;
   }
 
+  /** CPU time of sealing and rolling up so far. */
+  get maintenanceCpuMs(): number {
+    return this.#maintenanceCpuMs;
+  }
+
   /** @param workers only the first ones send */
   async write(hours: number, workers = this.#walks.length): Promise<void> {
     const bootId = 'fill';
@@ -55,18 +61,21 @@ export class Filling {
       this.#hours++;
       const batch = { bootId, number: this.#hours, atMs: this.endMs, samples, gaps: [], taskRuns: [], events: [] };
       await this.#writer.write(batch);
-      await maintain(this.#writer, this.endMs, this.#retention);
+      await this.#maintain(this.endMs);
     }
   }
 
   /** As it is some hours after the day has ended: all is sealed and rolled up. */
   async finishDay(): Promise<void> {
     const dayMs = Math.ceil(this.endMs / DAY_MS) * DAY_MS;
-    await maintain(this.#writer, dayMs + 2 * HOUR_MS, this.#retention);
+    await this.#maintain(dayMs + 2 * HOUR_MS);
   }
-}
 
-/** Until nothing is due. */
-export async function maintain(writer: HistoryWriter, nowMs: number, retention: Retention): Promise<void> {
-  while (await writer.maintain(nowMs, retention));
+  /** Until nothing is due. */
+  async #maintain(nowMs: number): Promise<void> {
+    const before = process.cpuUsage();
+    while (await this.#writer.maintain(nowMs, this.#retention));
+    const { user, system } = process.cpuUsage(before);
+    this.#maintenanceCpuMs += (user + system) / 1000;
+  }
 }

@@ -68,7 +68,7 @@ export const historySize: Bench = {
 export const historySizeElsewhere: Bench = {
   name: 'history-size-elsewhere',
   question: 'How many bytes does the same number take in systems made for time series?',
-  optional: ['history.size.walks.victoria-metrics', 'history.size.walks.prometheus'],
+  optional: ['victoria-metrics', 'prometheus', 'postgres', 'postgres.rollups'].map((id) => `history.size.walks.${id}`),
   async run({ size, progress, note }: BenchContext): Promise<Figure[]> {
     return await withChildren(async (start) => {
       const process = start<HistorySizesCalls>('history-sizes.ts');
@@ -77,6 +77,15 @@ export const historySizeElsewhere: Bench = {
       const figures = [
         perNumber('history.size.walks.few', `bytes per number, ${named(spec)}`, await process.call('history', spec)),
       ];
+      progress('history-size-elsewhere: PostgreSQL');
+      const postgres = await process.call('inPostgres', spec);
+      if (postgres === undefined) note('history-size-elsewhere leaves out PostgreSQL: its server cannot run here');
+      else {
+        figures.push(
+          perNumber('history.size.walks.postgres', 'the same history in PostgreSQL 18', postgres),
+          rollups('history.size.walks.postgres.rollups', 'rollups of the same day in PostgreSQL 18', postgres),
+        );
+      }
       const elsewhere = [
         ['victoria-metrics', 'VictoriaMetrics', 'victoriaMetrics'],
         ['prometheus', 'Prometheus', 'prometheus'],

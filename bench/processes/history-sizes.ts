@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { postgres } from '../../src/history/postgres/open.ts';
 import { sqlite } from '../../src/history/sqlite/open.ts';
 import { obstacleTo, PostgresServer } from '../../test/support/postgres-server.ts';
-import { Filling, type FillSpec, SAMPLES_PER_HOUR } from '../history/fill.ts';
+import { Filling, type FillSpec, KEEP_DEFAULT, SAMPLES_PER_HOUR } from '../history/fill.ts';
 import { PlainRows } from '../history/plain-rows.ts';
 import { prometheusBytes } from '../history/prometheus.ts';
 import { withFolder } from '../history/temporary.ts';
@@ -20,9 +20,11 @@ export interface HistorySize {
   readonly rawBytes: number;
   readonly minuteBytes: number;
   readonly hourBytes: number;
+  /** CPU time of sealing and rolling up, for each sample. */
+  readonly maintenanceUs: number;
 }
 
-const calls = { history, inPostgres, plain, victoriaMetrics, prometheus };
+const calls = { history, kept, inPostgres, plain, victoriaMetrics, prometheus };
 export type HistorySizesCalls = typeof calls;
 
 answerParent(calls);
@@ -36,15 +38,40 @@ function history({ workers, hours, kind }: FillSpec): Promise<HistorySize> {
     await filling.write(hours);
     await filling.finishDay();
     await writer.close();
-    const db = new DatabaseSync(path);
-    const pagesOf = (table: string) =>
-      Number(db.prepare('SELECT ifnull(sum(pgsize), 0) AS bytes FROM dbstat WHERE name = ?').get(table)?.bytes);
-    const minuteBytes = pagesOf('minute_hours') + pagesOf('minute_days');
-    const hourBytes = pagesOf('hour_months');
-    db.close();
+    const { minuteBytes, hourBytes } = rollupBytes(path);
     const rawBytes = statSync(path).size - minuteBytes - hourBytes;
-    return { numbers: numbersOf(workers, hours), rawBytes, minuteBytes, hourBytes };
+    const maintenanceUs = (filling.maintenanceCpuMs * 1000) / (workers * hours * SAMPLES_PER_HOUR);
+    return { numbers: numbersOf(workers, hours), rawBytes, minuteBytes, hourBytes, maintenanceUs };
   });
+}
+
+/** Bytes for each worker of what the default retention keeps of samples, of a day of minutes, and of a day of hours. */
+function kept(
+  workers: number,
+  days: number,
+  kind: FillSpec['kind'],
+): Promise<Record<'raw' | 'minutes' | 'hours', number>> {
+  return withFolder(async (folder) => {
+    const path = join(folder, 'history.db');
+    const writer = await sqlite.openWriter({ kind: 'sqlite', path }, fail);
+    const filling = new Filling(writer, workers, kind, KEEP_DEFAULT);
+    await filling.write(days * 24);
+    await filling.finishDay();
+    await writer.close();
+    const { minuteBytes, hourBytes } = rollupBytes(path);
+    const rawBytes = statSync(path).size - minuteBytes - hourBytes;
+    return { raw: rawBytes / workers, minutes: minuteBytes / workers / days, hours: hourBytes / workers / days };
+  });
+}
+
+function rollupBytes(path: string): { readonly minuteBytes: number; readonly hourBytes: number } {
+  const db = new DatabaseSync(path);
+  const pagesOf = (table: string) =>
+    Number(db.prepare('SELECT ifnull(sum(pgsize), 0) AS bytes FROM dbstat WHERE name = ?').get(table)?.bytes);
+  const minuteBytes = pagesOf('minute_hours') + pagesOf('minute_days');
+  const hourBytes = pagesOf('hour_months');
+  db.close();
+  return { minuteBytes, hourBytes };
 }
 
 /** @returns bytes per number of samples and of rollups; undefined: no server can run here */
@@ -65,8 +92,14 @@ async function inPostgres({ workers, hours, kind }: FillSpec): Promise<HistorySi
     );
     const bytesOf = (start: string) =>
       rows.reduce((sum, { name, bytes }) => sum + (String(name).startsWith(start) ? Number(bytes) : 0), 0);
-    const [minuteBytes, hourBytes] = [bytesOf(MINUTE_TABLES), bytesOf(HOUR_TABLES)];
-    return { numbers: numbersOf(workers, hours), rawBytes: bytesOf('') - minuteBytes - hourBytes, minuteBytes, hourBytes };
+    const [minuteBytes, hourBytes] = [bytesOf('samples_1m'), bytesOf('samples_1h')];
+    return {
+      numbers: numbersOf(workers, hours),
+      rawBytes: bytesOf('') - minuteBytes - hourBytes,
+      minuteBytes,
+      hourBytes,
+      maintenanceUs: 0,
+    };
   } finally {
     await server.remove();
   }

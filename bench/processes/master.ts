@@ -1,5 +1,5 @@
 /** A complete master under measurement: gRPC, lanes, HTTP. Answers what only its own process can see. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -34,6 +34,7 @@ const calls = {
   unaccounted,
   published,
   rssBytes,
+  threadCpuMs,
 };
 export type MasterCalls = typeof calls;
 
@@ -266,6 +267,26 @@ function published(workerIds: readonly string[]): (Published | undefined)[] {
 function rssBytes(): number {
   return process.memoryUsage.rss();
 }
+
+/** CPU time of the threads of this name since their start; undefined without /proc. */
+function threadCpuMs(name: string): number | undefined {
+  try {
+    let ticks = 0;
+    for (const task of readdirSync('/proc/self/task')) {
+      const stat = readFileSync(`/proc/self/task/${task}/stat`, 'utf8');
+      if (!stat.includes(`(${name})`)) continue;
+      // The fields after the name: user and system time are the 12th and the 13th.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      ticks += Number(fields[11]) + Number(fields[12]);
+    }
+    return ticks * MS_PER_TICK;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Linux counts in 1/100 s. */
+const MS_PER_TICK = 10;
 
 /** Accepted heartbeats that are not accounted for yet. */
 function unaccounted(workerIds: readonly string[]): number {
