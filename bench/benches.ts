@@ -13,6 +13,7 @@ import { memory } from './flow/memory.ts';
 import { promises } from './flow/promises.ts';
 import { reads } from './flow/reads.ts';
 import { storm } from './flow/storm.ts';
+import { historyExport } from './history/export.ts';
 import { historySizes } from './history/fleet-sizes.ts';
 import { historyLoad } from './history/load.ts';
 import { historyGrowth, historyQueries } from './history/queries.ts';
@@ -59,4 +60,5 @@ export const BENCHES: readonly Bench[] = [
   historySizes,
   historyQueries,
   historyGrowth,
+  historyExport,
 ];

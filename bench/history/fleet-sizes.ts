@@ -10,7 +10,7 @@ import { WALK_KEYS } from './walks.ts';
 
 const FLEETS = [10, 100, 1000, 10_000];
 const MEASURED_WORKERS = 8;
-const MEASURED_DAYS = 10;
+const MEASURED_HOURS = 10 * 24;
 const MINUTE_DAYS = 30;
 const HOUR_DAYS = 730;
 const MB = 1e6;
@@ -24,22 +24,23 @@ export const historySizes: Bench = {
   name: 'history-sizes',
   question: 'What does history take on disk for fleets of 10 to 10,000 workers?',
   async run({ size, progress }: BenchContext): Promise<Figure[]> {
-    const [workers, days] = size.fleet < 0.1 ? [2, 1] : [MEASURED_WORKERS, MEASURED_DAYS];
+    const [workers, hours] = size.fleet < 0.1 ? [2, 2] : [MEASURED_WORKERS, MEASURED_HOURS];
     const figures: Figure[] = [];
     for (const [kind, what] of KINDS) {
-      progress(`history-sizes: ${workers} workers, ${days} days, ${what}`);
-      const { raw, minutes, hours } = await withChildren((start) =>
-        start<HistorySizesCalls>('history-sizes.ts').call('kept', workers, days, kind),
+      progress(`history-sizes: ${workers} workers, ${hours} h, ${what}`);
+      const bytes = await withChildren((start) =>
+        start<HistorySizesCalls>('history-sizes.ts').call('kept', workers, hours, kind),
       );
       const parts = {
-        'samples of 24 h': raw,
-        'minutes of 30 days': minutes * MINUTE_DAYS,
-        'hours of 2 years': hours * HOUR_DAYS,
-      };
-      const worker = raw + minutes * MINUTE_DAYS + hours * HOUR_DAYS;
-      for (const [index, [part, bytes]] of Object.entries(parts).entries()) {
-        const id = `history.sizes.${kind}.${['raw', 'minutes', 'hours'][index]}`;
-        figures.push(figureOf({ id, question: `1 worker, ${part}, ${what}`, unit: 'MB' }, [bytes / MB]));
+        raw: ['samples of 24 h', bytes.raw],
+        minutes: ['minutes of 30 days', bytes.minutes * MINUTE_DAYS],
+        hours: ['hours of 2 years', bytes.hours * HOUR_DAYS],
+      } as const;
+      let worker = 0;
+      for (const [name, [part, partBytes]] of Object.entries(parts)) {
+        worker += partBytes;
+        const question = `1 worker, ${part}, ${what}`;
+        figures.push(figureOf({ id: `history.sizes.${kind}.${name}`, question, unit: 'MB' }, [partBytes / MB]));
       }
       for (const fleet of FLEETS) {
         const question = `${fleet} workers × ${WALK_KEYS.length} metrics at 5 s, all that is kept, ${what}`;

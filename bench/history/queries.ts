@@ -3,11 +3,12 @@ import { type Bench, type BenchContext, repeated, scaled } from '../lib/bench.ts
 import { withChildren } from '../lib/child.ts';
 import { type Figure, figureOf, figuresOf, p50p99, type QuestionOf, spreadQuestions } from '../lib/rows.ts';
 import type { Growth, HistoryQueriesCalls, QueryTimes } from '../processes/history-queries.ts';
+import { hoursOf } from './sizes.ts';
 
 const FLEET = 1000;
 const TIMES = 500;
 const FLEET_TIMES = 120;
-const MONTH_DAYS = 30;
+const MONTH_HOURS = 30 * 24;
 const GROWN_DAYS = 7;
 
 interface Run {
@@ -21,20 +22,21 @@ export const historyQueries: Bench = {
   question: 'How long do questions to history take, compared with SQL on a row for each heartbeat?',
   async run(context: BenchContext) {
     const workers = scaled(FLEET, context.size.fleet);
-    const days = context.size.fleet < 0.1 ? 2 : MONTH_DAYS;
+    const hours = hoursOf(context.size);
+    const manyHours = hours < 24 ? 2 * hours : MONTH_HOURS;
     const runs = await repeated(this, context, ({ time }) =>
       withChildren(async (start): Promise<Run> => {
         const process = start<HistoryQueriesCalls>('history-queries.ts');
         return {
-          day: await process.call('day', scaled(TIMES, time)),
-          month: await process.call('month', days, scaled(TIMES, time)),
+          day: await process.call('day', hours, scaled(TIMES, time)),
+          month: await process.call('month', manyHours, scaled(TIMES, time)),
           fleet: await process.call('fleet', workers, scaled(FLEET_TIMES, time)),
         };
       }),
     );
     return figuresOf<Run>(runs, [
-      ...questionsOf('day', '24 h of one worker, one metric', 10),
-      ...questionsOf('month', `${days} days of one worker, one metric`, 20),
+      ...questionsOf('day', `${hours} h of one worker, one metric`, 10),
+      ...questionsOf('month', `${manyHours / 24} days of one worker, one metric`, 20),
       ...questionsOf('fleet', `the mean of ${workers} workers, 1 h by minutes`, 150),
     ]);
   },
@@ -59,7 +61,13 @@ export const historyGrowth: Bench = {
     const days = size.fleet < 0.1 ? 2 : GROWN_DAYS;
     progress(`history-growth: ${workers} workers, ${days} days`);
     const found = await withChildren((start) =>
-      start<HistoryQueriesCalls>('history-queries.ts').call('growth', workers, days, scaled(TIMES, size.time)),
+      start<HistoryQueriesCalls>('history-queries.ts').call(
+        'growth',
+        workers,
+        days,
+        hoursOf(size),
+        scaled(TIMES, size.time),
+      ),
     );
     const [first, last] = [found[0] as Growth, found.at(-1) as Growth];
     const of = `${workers} workers`;

@@ -8,16 +8,15 @@ import { DEFAULT_POINTS } from '../../src/history/query/request.ts';
 import { sqlite } from '../../src/history/sqlite/open.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { NO_CRITERIA } from '../../src/reading/selection.ts';
-import { DAY_MS, Filling, HOUR_MS, KEEP_ALL, KEEP_DEFAULT, SAMPLES_PER_HOUR } from '../history/fill.ts';
+import { Filling, HOUR_MS, KEEP_ALL, KEEP_DEFAULT, SAMPLES_PER_HOUR } from '../history/fill.ts';
 import { noWorkers } from '../history/no-workers.ts';
 import { PlainRows } from '../history/plain-rows.ts';
 import { bytesOf, withFolder } from '../history/temporary.ts';
 import { randomOf, WALK_START_MS, Walk } from '../history/walks.ts';
 import { answerParent } from '../lib/child.ts';
 
-/** Whose days are asked for, in the plain table and in history. */
+/** Whose values are asked for, in the plain table and in history. */
 const DAY_WORKERS = 20;
-const DAY_HOURS = 24;
 const FLEET_HOURS = 2;
 const MONTH_WORKERS = 5;
 /** Not measured: code is compiled, pages are read. */
@@ -42,14 +41,14 @@ export type HistoryQueriesCalls = typeof calls;
 
 answerParent(calls);
 
-/** 24 h of one worker, one metric. */
-function day(times: number): Promise<QueryTimes> {
+/** Some hours of one worker, one metric. */
+function day(hours: number, times: number): Promise<QueryTimes> {
   return withDatabase(DAY_WORKERS, KEEP_ALL, async ({ filling, path, folder }) => {
-    await filling.write(DAY_HOURS);
-    const rows = plainRows(folder, DAY_WORKERS, DAY_HOURS);
+    await filling.write(hours);
+    const rows = plainRows(folder, DAY_WORKERS, hours);
     const sql = rows.db.prepare(`${BY_STEPS} WHERE worker = ? AND at_ms >= ? AND at_ms < ? GROUP BY step`);
-    const [fromMs, toMs] = [WALK_START_MS, WALK_START_MS + DAY_MS];
-    const stepMs = DAY_MS / DEFAULT_POINTS;
+    const [fromMs, toMs] = [WALK_START_MS, filling.endMs];
+    const stepMs = (toMs - fromMs) / DEFAULT_POINTS;
     const random = randomOf(1);
     const worker = () => Math.floor(random() * DAY_WORKERS);
     const answer = {
@@ -78,14 +77,14 @@ function fleet(workers: number, times: number): Promise<QueryTimes> {
   });
 }
 
-/** 30 days of one worker, one metric: samples of a day, minutes, hours. */
-function month(days: number, times: number): Promise<QueryTimes> {
+/** Many hours of one worker, one metric: samples of a day, minutes, hours. */
+function month(hours: number, times: number): Promise<QueryTimes> {
   return withDatabase(MONTH_WORKERS, KEEP_DEFAULT, async ({ filling, path, folder }) => {
-    await filling.write(days * 24);
-    const rows = plainRows(folder, MONTH_WORKERS, days * 24);
+    await filling.write(hours);
+    const rows = plainRows(folder, MONTH_WORKERS, hours);
     const sql = rows.db.prepare(`${BY_STEPS} WHERE worker = ? AND at_ms >= ? AND at_ms < ? GROUP BY step`);
     const toMs = filling.endMs;
-    const fromMs = toMs - days * DAY_MS;
+    const fromMs = toMs - hours * HOUR_MS;
     const random = randomOf(1);
     const worker = () => Math.floor(random() * MONTH_WORKERS);
     const answer = {
@@ -98,15 +97,16 @@ function month(days: number, times: number): Promise<QueryTimes> {
 }
 
 /** After the first and the last of some days, of which all samples are kept. */
-function growth(workers: number, days: number, times: number): Promise<Growth[]> {
+function growth(workers: number, days: number, dayHours: number, times: number): Promise<Growth[]> {
   return withDatabase(workers, KEEP_ALL, async ({ filling, path }) => {
     const found: Growth[] = [];
     for (let written = 1; written <= days; written++) {
-      await filling.write(24);
+      await filling.write(dayHours);
       if (written > 1 && written < days) continue;
       const toMs = filling.endMs;
       const random = randomOf(written);
-      const one = (queries: HistoryQueries) => oneWorker(queries, Math.floor(random() * workers), toMs - DAY_MS, toMs);
+      const one = (queries: HistoryQueries) =>
+        oneWorker(queries, Math.floor(random() * workers), toMs - dayHours * HOUR_MS, toMs);
       found.push({
         days: written,
         bytes: bytesOf(path),

@@ -24,7 +24,7 @@ export interface HistorySize {
   readonly maintenanceUs: number;
 }
 
-const calls = { history, kept, inPostgres, plain, victoriaMetrics, prometheus };
+const calls = { history, write, kept, inPostgres, plain, victoriaMetrics, prometheus };
 export type HistorySizesCalls = typeof calls;
 
 answerParent(calls);
@@ -45,22 +45,35 @@ function history({ workers, hours, kind }: FillSpec): Promise<HistorySize> {
   });
 }
 
+/** A database that a master of this data directory finds. */
+async function write(folder: string, { workers, hours, kind }: FillSpec): Promise<void> {
+  const writer = await sqlite.openWriter({ kind: 'sqlite', path: join(folder, 'history.db') }, fail);
+  const filling = new Filling(writer, workers, kind);
+  await filling.write(hours);
+  await filling.finishDay();
+  await writer.close();
+}
+
 /** Bytes for each worker of what the default retention keeps of samples, of a day of minutes, and of a day of hours. */
 function kept(
   workers: number,
-  days: number,
+  hours: number,
   kind: FillSpec['kind'],
 ): Promise<Record<'raw' | 'minutes' | 'hours', number>> {
   return withFolder(async (folder) => {
     const path = join(folder, 'history.db');
     const writer = await sqlite.openWriter({ kind: 'sqlite', path }, fail);
     const filling = new Filling(writer, workers, kind, KEEP_DEFAULT);
-    await filling.write(days * 24);
+    await filling.write(hours);
     await filling.finishDay();
     await writer.close();
     const { minuteBytes, hourBytes } = rollupBytes(path);
     const rawBytes = statSync(path).size - minuteBytes - hourBytes;
-    return { raw: rawBytes / workers, minutes: minuteBytes / workers / days, hours: hourBytes / workers / days };
+    return {
+      raw: rawBytes / workers,
+      minutes: (minuteBytes * 24) / workers / hours,
+      hours: (hourBytes * 24) / workers / hours,
+    };
   });
 }
 
