@@ -167,6 +167,7 @@ async function start(
     grpcAccess: grpcAccessOf(config),
     manager,
     operator,
+    history,
     failure: failure.promise,
     reload() {
       if (reloadables.length === 0) logger.info('nothing to reload: no files of tokens or certificates are set');

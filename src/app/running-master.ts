@@ -1,6 +1,7 @@
 /** A running master, as the CLI and tests see it. */
 import type { Address } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
+import type { HistoryHost } from '../history/host.ts';
 import type { PulselaneError } from '../lib/errors.ts';
 import type { Vitality } from '../lib/service-notifier.ts';
 import type { Operator } from './operator.ts';
@@ -31,6 +32,8 @@ export interface RunningMaster {
   readonly grpcAccess: ClientAccess;
   readonly manager: TelemetryManager;
   readonly operator: Operator;
+  /** Undefined: history is off. */
+  readonly history: Pick<HistoryHost, 'status' | 'thread'> | undefined;
   /** Resolves with the reason if the master cannot continue: then stop it. */
   readonly failure: Promise<PulselaneError>;
   /**

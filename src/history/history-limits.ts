@@ -18,9 +18,9 @@ export const WRITE_WITHIN_MS = 60_000;
 /** A write that takes this long is shown as slow. */
 export const SLOW_AFTER_MS = 5000;
 /** `busy` is usual for seconds: another program makes a backup. */
-export const BUSY_FOR_MS = 5000;
+export const BUSY_FOR_MS = 3000;
 /** History is no longer degraded when nothing has failed for so long: a database that comes and goes is one fault. */
-export const STEADY_AFTER_MS = 5000;
+export const STEADY_AFTER_MS = 2000;
 /** How often maintenance is looked at when nothing was due, and tried again after a failure. */
 export const MAINTAIN_EVERY_MS = 10_000;
 /** How often figures are asked for: it takes milliseconds. */

@@ -43,6 +43,7 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
     httpAccess: open,
     grpcAccess: open,
     operator: context.operator,
+    history: undefined,
     manager,
     failure: failure.promise,
     reload: async () => void done.push('files read again'),
