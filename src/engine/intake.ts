@@ -111,7 +111,10 @@ export class Intake {
     // generation, makes collecting them free.
     if (!entry.mailbox.isEmpty) this.#deliveries.settle(entry);
     this.#deliveries.expect(entry);
-    const { post, replaced } = entry.mailbox.accept(bytes, receipt, sampleFlags(entry, head, wasActive));
+    const { post, replaced } = entry.mailbox.accept(bytes, receipt, {
+      sampleFlags: sampleFlags(entry, head, wasActive),
+      hasEndedTasks: head.hasEndedTasks,
+    });
     if (post !== undefined) entry.lane?.post(entry, post);
     else if (entry.lane?.state === 'ready') this.#deliveries.awaitRoom(entry);
     if (replaced) {

@@ -23,15 +23,15 @@ export interface HeartbeatFacts {
 }
 
 const NONE: readonly TaskEvent[] = [];
-const NOTHING_TOLD: ReadonlySet<string> = new Set();
+const NO_ENDS: ReadonlyMap<string, EndedTask> = new Map();
 
 export class TaskWatch {
   /** Hash of the last list; undefined: unknown. */
   #list: number | undefined;
   /** Ends that the last heartbeat told: they are repeated until they are acked. */
-  #told = NOTHING_TOLD;
+  #told = NO_ENDS;
   #nextList: number | undefined;
-  #nextTold = NOTHING_TOLD;
+  #nextTold = NO_ENDS;
 
   /**
    * What happened to the tasks with this heartbeat. To be followed by {@link published}, unless it is rejected.
@@ -39,11 +39,12 @@ export class TaskWatch {
    */
   eventsOf(tasks: TaskFacts, heartbeat: HeartbeatFacts, last: () => RecordTasks): readonly TaskEvent[] {
     const { runningTasks, endedTasks } = tasks;
-    this.#nextTold = endedTasks.length === 0 ? NOTHING_TOLD : new Set(endedTasks.map(keyOf));
+    const ends = endedTasks.length === 0 ? NO_ENDS : new Map(endedTasks.map((task) => [keyOf(task), task]));
+    this.#nextTold = ends;
     this.#nextList = runningTasks === undefined ? this.#list : hashOf(runningTasks);
     const isSameList = this.#nextList === this.#list && this.#list !== undefined && !heartbeat.isFarewell;
     if (isSameList && endedTasks.length === 0) return NONE;
-    const told = endedTasks.filter((task) => !this.#told.has(keyOf(task))).map(endedEvent);
+    const told = Array.from(ends).flatMap(([key, task]) => (this.#told.has(key) ? [] : endedEvent(task)));
     if (isSameList) return told;
     const before = last();
     const now = runningTasks ?? before.tasks;

@@ -7,7 +7,7 @@
 import { isUtf8 } from 'node:buffer';
 import { PulselaneError } from '../lib/errors.ts';
 import { amountProblem, isAmount } from './amounts.ts';
-import { MAX_ITEMS } from './heartbeat-limits.ts';
+import { MAX_ENDED_TASKS, MAX_ITEMS, MAX_MESSAGE_BYTES } from './heartbeat-limits.ts';
 import { MAX_GROUP_DEPTH } from './protobuf.ts';
 import { hasControlCharacter } from './worker-id.ts';
 import { WorkerIdTable } from './worker-id-table.ts';
@@ -25,6 +25,7 @@ export interface HeartbeatHead {
   readonly hostLoopLagMs: number;
   readonly lastRoundTripMs: number;
   readonly leaving: boolean;
+  readonly hasEndedTasks: boolean;
   /**
    * What is wrong with the top-level numbers, naming the first invalid one, for which a lane would reject the heartbeat;
    * undefined if all are valid.
@@ -50,6 +51,7 @@ const INSTANCE_ID = 18;
 const HOST_LOOP_LAG = 21;
 const LAST_ROUND_TRIP = 22;
 const LEAVING = 23;
+const ENDED_TASKS = 24;
 
 const RUNNING_TASKS = 5;
 const METRICS = 19;
@@ -80,6 +82,7 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
   let hostLoopLagAt = NOWHERE;
   let lastRoundTripAt = NOWHERE;
   let leaving = false;
+  let hasEndedTasks = false;
   let items = 0;
   while (!cursor.atEnd()) {
     const tag = cursor.varint();
@@ -136,6 +139,10 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
         cursor.expect(wireType, VARINT, 'leaving');
         leaving = cursor.varint() !== 0;
         break;
+      case ENDED_TASKS:
+        hasEndedTasks = true;
+        cursor.skip(wireType);
+        break;
       case RUNNING_TASKS:
       case METRICS:
       case GPUS:
@@ -157,6 +164,7 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
     sequence,
     sentAtUnixMs,
     leaving,
+    hasEndedTasks,
     instanceStart,
     instanceEnd,
     cpuAt,
@@ -168,6 +176,36 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
   );
 }
 
+/**
+ * A heartbeat with the ended tasks of the one that it replaces, which would be lost otherwise: what its worker was acked for may not be
+ * told again. Messages of one type may be joined, and repeated fields are then, too. As many as a heartbeat may have, the newest.
+ * @param replaced scanned before, like `bytes`
+ */
+export function withEndedTasksOf(replaced: Buffer, bytes: Buffer): Buffer {
+  const own = endedTasksIn(bytes).map((task) => task.toString('latin1'));
+  const known = new Set(own);
+  const missing = endedTasksIn(replaced).filter((task) => !known.has(task.toString('latin1')));
+  const carried = missing.slice(Math.max(0, missing.length - Math.max(0, MAX_ENDED_TASKS - own.length)));
+  const size = carried.reduce((sum, task) => sum + task.length, bytes.length);
+  // Ids of any length are accepted: such a worker loses them rather than its values.
+  return carried.length === 0 || size > MAX_MESSAGE_BYTES ? bytes : Buffer.concat([...carried, bytes], size);
+}
+
+/** Their fields as they are in the message, tags included. */
+function endedTasksIn(bytes: Buffer): Buffer[] {
+  const found: Buffer[] = [];
+  cursor.start(bytes);
+  while (!cursor.atEnd()) {
+    const start = cursor.at;
+    const tag = cursor.varint();
+    const field = Math.floor(tag / 8);
+    cursor.field = field;
+    cursor.skip(tag & 7);
+    if (field === ENDED_TASKS) found.push(bytes.subarray(start, cursor.at));
+  }
+  return found;
+}
+
 /** Position of a number that was not sent. */
 const NOWHERE = -1;
 
@@ -177,6 +215,7 @@ class ScannedHead implements HeartbeatHead {
   readonly sequence: number;
   readonly sentAtUnixMs: number;
   readonly leaving: boolean;
+  readonly hasEndedTasks: boolean;
   readonly #bytes: Buffer;
   readonly #instanceStart: number;
   readonly #instanceEnd: number;
@@ -193,6 +232,7 @@ class ScannedHead implements HeartbeatHead {
     sequence: number,
     sentAtUnixMs: number,
     leaving: boolean,
+    hasEndedTasks: boolean,
     instanceStart: number,
     instanceEnd: number,
     cpuAt: number,
@@ -207,6 +247,7 @@ class ScannedHead implements HeartbeatHead {
     this.sequence = sequence;
     this.sentAtUnixMs = sentAtUnixMs;
     this.leaving = leaving;
+    this.hasEndedTasks = hasEndedTasks;
     this.#instanceStart = instanceStart;
     this.#instanceEnd = instanceEnd;
     this.#cpuAt = cpuAt;

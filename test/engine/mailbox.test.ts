@@ -1,18 +1,37 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Mailbox, type Parcel } from '../../src/engine/workers/mailbox.ts';
+import { HeartbeatSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { SampleFlag } from '../../src/model/sample-flags.ts';
 
 const receipt = { monotonicMs: 0, wallMs: 0 };
-const bytesOf = (value: number) => Uint8Array.from(Buffer.from(String(value)));
+const bytesOf = (value: number) => Buffer.from(String(value));
 const numberIn = (parcel: { bytes: Uint8Array }) => Number(Buffer.from(parcel.bytes).toString());
 
 test('a heartbeat that replaces the one of a return tells of the return', () => {
   const mailbox = new Mailbox(1);
   const first = mailbox.accept(bytesOf(1), receipt).post as Parcel;
-  mailbox.accept(bytesOf(2), receipt, SampleFlag.returned | SampleFlag.stuck);
-  expect(mailbox.accept(bytesOf(3), receipt, SampleFlag.flapping).replaced).toBe(true);
+  mailbox.accept(bytesOf(2), receipt, { sampleFlags: SampleFlag.returned | SampleFlag.stuck });
+  expect(mailbox.accept(bytesOf(3), receipt, { sampleFlags: SampleFlag.flapping }).replaced).toBe(true);
   expect(mailbox.done(first.ordinal)?.sampleFlags).toBe(SampleFlag.returned | SampleFlag.flapping);
+});
+
+test('a heartbeat that replaces others tells of their ended tasks, each once', () => {
+  const mailbox = new Mailbox(1);
+  const accept = (cpuUsage: number, ...ids: string[]) => {
+    const endedTasks = ids.map((taskId) => ({ taskId }));
+    const bytes = Buffer.from(
+      toBinary(HeartbeatSchema, create(HeartbeatSchema, { workerId: 'w', cpuUsage, endedTasks })),
+    );
+    return mailbox.accept(bytes, receipt, { hasEndedTasks: ids.length > 0 });
+  };
+  const first = accept(1, 'a').post as Parcel;
+  accept(2, 'b', 'c');
+  expect(accept(3).replaced).toBe(true);
+  accept(4, 'c', 'd');
+  const { cpuUsage, endedTasks } = fromBinary(HeartbeatSchema, mailbox.done(first.ordinal)?.bytes as Buffer);
+  expect([cpuUsage, endedTasks.map(({ taskId }) => taskId)]).toEqual([4, ['b', 'c', 'd']]);
 });
 
 test('every accepted heartbeat is given to the lane in order, or replaced by a newer one', () => {

@@ -1,11 +1,12 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { HeartbeatSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { EndedTaskSchema, HeartbeatSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { decodeHeartbeat } from '../../src/lane/decode.ts';
 import { heartbeatProblem } from '../../src/lane/validate.ts';
 import { PulselaneError } from '../../src/lib/errors.ts';
-import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
+import { MAX_ENDED_TASKS, MAX_MESSAGE_BYTES } from '../../src/model/heartbeat-limits.ts';
+import { scanHeartbeat, withEndedTasksOf } from '../../src/model/heartbeat-scan.ts';
 import { hasControlCharacter, workerIdProblem } from '../../src/model/worker-id.ts';
 import { heartbeatMessages, unknownFields } from '../support/heartbeat-messages.ts';
 
@@ -112,4 +113,45 @@ test.each([
   [[0x0a, 1, 0x61, 0x30, ...Array(11).fill(0xff)], 'a varint of more than 10 bytes'],
 ])('bytes %j are refused: %s', (bytes, message) => {
   expect(() => scanHeartbeat(Buffer.from(bytes))).toThrow(message);
+});
+
+test('a heartbeat gets the ended tasks of the one that it replaces, and nothing else of it', () => {
+  fc.assert(
+    fc.property(heartbeatMessages, heartbeatMessages, (replaced, message) => {
+      const bytes = Buffer.from(toBinary(HeartbeatSchema, message));
+      const joined = withEndedTasksOf(Buffer.from(toBinary(HeartbeatSchema, replaced)), bytes);
+      const { endedTasks, ...rest } = decodeHeartbeat(joined);
+      const { endedTasks: own, ...wanted } = decodeHeartbeat(bytes);
+      expect(rest).toEqual(wanted);
+      const encoded = (task: (typeof message.endedTasks)[number]) =>
+        Buffer.from(toBinary(EndedTaskSchema, task)).toString('hex');
+      const known = new Set(message.endedTasks.map(encoded));
+      const missing = replaced.endedTasks.filter((task) => !known.has(encoded(task)));
+      expect(endedTasks.length).toBe(missing.length + own.length);
+      expect(endedTasks.slice(missing.length)).toEqual(own);
+      expect(scanHeartbeat(Buffer.concat([Buffer.of(0x0a, 1, 0x61), tasksOnly(joined)])).hasEndedTasks).toBe(
+        endedTasks.length > 0,
+      );
+    }),
+  );
+});
+
+/** The heartbeat with its ended tasks alone. */
+function tasksOnly(bytes: Buffer): Buffer {
+  const { endedTasks } = fromBinary(HeartbeatSchema, bytes);
+  return Buffer.from(toBinary(HeartbeatSchema, create(HeartbeatSchema, { endedTasks })));
+}
+
+test('of ended tasks that are replaced, the newest are kept that a heartbeat may have; and none that make it too large', () => {
+  const heartbeat = (from: number, count: number, length = 8) => {
+    const endedTasks = Array.from({ length: count }, (_, n) => ({ taskId: `${from + n}`.padEnd(length) }));
+    return Buffer.from(toBinary(HeartbeatSchema, create(HeartbeatSchema, { workerId: 'a', endedTasks })));
+  };
+  const joined = decodeHeartbeat(withEndedTasksOf(heartbeat(0, 900), heartbeat(900, 300)));
+  expect(joined.endedTasks).toHaveLength(MAX_ENDED_TASKS);
+  expect(joined.endedTasks[0]?.taskId.trim()).toBe('200');
+  const large = heartbeat(0, 900, MAX_MESSAGE_BYTES / 1000);
+  expect(withEndedTasksOf(large, heartbeat(900, 300, MAX_MESSAGE_BYTES / 1000)).length).toBeLessThanOrEqual(
+    MAX_MESSAGE_BYTES,
+  );
 });

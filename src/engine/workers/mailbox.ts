@@ -5,19 +5,28 @@
  * At most `depth` heartbeats are posted at a time. A further one waits and is replaced by a newer one. So each accepted
  * heartbeat is eventually applied, rejected, replaced by a newer one, or lost when the lane fails while processing it.
  */
+import { withEndedTasksOf } from '../../model/heartbeat-scan.ts';
 import { SampleFlag } from '../../model/sample-flags.ts';
 import type { Receipt } from '../../store/board.ts';
 
 /** A heartbeat that was, or is about to be, posted to the lane. */
 export interface Parcel {
   readonly ordinal: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly receipt: Receipt;
   /** Bits of SampleFlag that main knows. */
   readonly sampleFlags: number;
 }
 
-type Waiting = Omit<Parcel, 'ordinal'>;
+/** What does not go with a heartbeat that is replaced. */
+export interface Lasting {
+  readonly sampleFlags?: number;
+  readonly hasEndedTasks?: boolean;
+}
+
+interface Waiting extends Omit<Parcel, 'ordinal'> {
+  readonly hasEndedTasks: boolean;
+}
 
 export interface Accepted {
   /** To be posted to the lane now; undefined if it has to wait. */
@@ -76,17 +85,23 @@ export class Mailbox {
     return this.#outstanding === 0 && this.#waiting === undefined;
   }
 
-  accept(bytes: Uint8Array, receipt: Receipt, sampleFlags = 0): Accepted {
-    this.#ledger.heartbeatBytes += bytes.length;
-    if (!this.isFull && this.#waiting === undefined) {
+  accept(bytes: Buffer, receipt: Receipt, { sampleFlags = 0, hasEndedTasks = false }: Lasting = {}): Accepted {
+    const replaced = this.#waiting;
+    if (!this.isFull && replaced === undefined) {
+      this.#ledger.heartbeatBytes += bytes.length;
       return { post: this.#number({ bytes, receipt, sampleFlags }), replaced: false };
     }
-    const outcome = this.#waiting === undefined ? WAITS : REPLACES;
-    this.#ledger.heartbeatBytes -= this.#waiting?.bytes.length ?? 0;
+    const kept = replaced?.hasEndedTasks ? withEndedTasksOf(replaced.bytes, bytes) : bytes;
+    this.#ledger.heartbeatBytes += kept.length - (replaced?.bytes.length ?? 0);
     // The return of a worker must not go with the heartbeat that is replaced.
-    const returned = (this.#waiting?.sampleFlags ?? 0) & SampleFlag.returned;
-    this.#waiting = { bytes, receipt, sampleFlags: sampleFlags | returned };
-    return outcome;
+    const returned = (replaced?.sampleFlags ?? 0) & SampleFlag.returned;
+    this.#waiting = {
+      bytes: kept,
+      receipt,
+      sampleFlags: sampleFlags | returned,
+      hasEndedTasks: hasEndedTasks || replaced?.hasEndedTasks === true,
+    };
+    return replaced === undefined ? WAITS : REPLACES;
   }
 
   /**
@@ -135,7 +150,7 @@ export class Mailbox {
     return undone;
   }
 
-  #number({ bytes, receipt, sampleFlags }: Waiting): Parcel {
+  #number({ bytes, receipt, sampleFlags }: Omit<Parcel, 'ordinal'>): Parcel {
     // Ordinals are signed 32-bit words; 0 means none.
     this.#lastOrdinal = (this.#lastOrdinal + 1) | 0 || 1;
     const parcel: Posted = { ordinal: this.#lastOrdinal, bytes, receipt, sampleFlags, newer: undefined };
