@@ -4,7 +4,16 @@
  * as root: root runs it as `nobody`.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +32,11 @@ const PACKAGES = {
   17: { folder: 'node_modules/.postgres/17/node_modules', install: '17.10.0-beta.17' },
   18: { folder: 'node_modules', install: undefined },
 } as const;
-export type PostgresVersion = keyof typeof PACKAGES;
+/** `timescaledb`: any version that Debian has with the extension TimescaleDB, which every database then has. */
+export type PostgresVersion = keyof typeof PACKAGES | 'timescaledb';
+
+/** Where Debian puts PostgreSQL. Debian 13 has the package `postgresql-17-timescaledb`. */
+const DEBIAN_FOLDER = '/usr/lib/postgresql';
 
 /** Debian's user without rights. */
 const NOBODY = 65_534;
@@ -43,6 +56,13 @@ const SETTINGS = {
   max_wal_senders: '0',
   listen_addresses: '127.0.0.1',
   timezone: 'Asia/Kathmandu',
+};
+
+/** Chunks are many tables, and each takes locks. */
+const TIMESCALE_SETTINGS = {
+  shared_preload_libraries: 'timescaledb',
+  max_locks_per_transaction: '256',
+  'timescaledb.telemetry_level': 'off',
 };
 
 /**
@@ -85,7 +105,8 @@ export class PostgresServer {
       chownSync(folder, NOBODY, NOBODY);
       chownSync(join(folder, 'password'), NOBODY, NOBODY);
     }
-    const server = new PostgresServer(await freePort(), folder, bin, { ...SETTINGS, ...settings });
+    const own = version === 'timescaledb' ? TIMESCALE_SETTINGS : {};
+    const server = new PostgresServer(await freePort(), folder, bin, { ...SETTINGS, ...own, ...settings });
     const initdb = ['-D', server.#data, '-U', SUPERUSER, '-A', 'scram-sha-256', '--pwfile', join(folder, 'password')];
     execFileSync(join(bin, 'initdb'), [...initdb, '-E', 'UTF8', '--no-locale', '--no-sync'], {
       ...asUser,
@@ -93,6 +114,7 @@ export class PostgresServer {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     await server.start();
+    if (version === 'timescaledb') await server.sql('template1', 'CREATE EXTENSION timescaledb');
     return server;
   }
 
@@ -202,6 +224,7 @@ export function obstacleTo(version: PostgresVersion): string | undefined {
 
 /** Where the programs are; installs them if this version is installed on demand. */
 function binFolder(version: PostgresVersion): string {
+  if (version === 'timescaledb') return timescaleBinFolder();
   const { folder, install } = PACKAGES[version];
   const native = join(TEST_FOLDER, folder, PLATFORM_PACKAGE, 'native');
   if (install !== undefined && !existsSync(native)) {
@@ -232,4 +255,11 @@ function linkLibraries(native: string): void {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
   }
+}
+
+function timescaleBinFolder(): string {
+  const versions = existsSync(DEBIAN_FOLDER) ? readdirSync(DEBIAN_FOLDER) : [];
+  const found = versions.find((name) => existsSync(join(DEBIAN_FOLDER, name, 'lib/timescaledb.so')));
+  if (found === undefined) throw new Error('apt-get install postgresql-17-timescaledb, which Debian has from 13 on');
+  return join(DEBIAN_FOLDER, found, 'bin');
 }

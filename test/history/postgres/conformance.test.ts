@@ -3,7 +3,9 @@ import { describeWithPostgres } from '../../support/postgres.ts';
 import { IS_LONG_RUN, repetitions } from '../../support/repetitions.ts';
 import { backendSuite } from '../backend-suite.ts';
 
-for (const version of IS_LONG_RUN ? ([14, 15, 16, 17, 18] as const) : ([14, 18] as const)) {
+for (const version of IS_LONG_RUN
+  ? ([14, 15, 16, 17, 18, 'timescaledb'] as const)
+  : ([14, 18, 'timescaledb'] as const)) {
   describeWithPostgres(version)('history', (server) => {
     const makePlace = async () => {
       const url = await server().takeDatabase();
