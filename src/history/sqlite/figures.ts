@@ -61,3 +61,9 @@ function least(times: readonly (number | undefined)[]): number | undefined {
 export function bytesOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
+
+/** Which file has this name; undefined: none. */
+export function fileOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? undefined : `${stat.dev} ${stat.ino}`;
+}

@@ -1,5 +1,4 @@
 /** Reads history from an SQLite database, beside the process or thread that writes it. */
-import { statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { WorkerEvent } from '../../model/events.ts';
 import type {
@@ -20,7 +19,7 @@ import type { TaskRun } from '../task-run.ts';
 import { Connection } from './connection.ts';
 import { historyError } from './errors.ts';
 import { findEvents } from './events.ts';
-import { readFigures } from './figures.ts';
+import { bytesOf, fileOf, readFigures } from './figures.ts';
 import { downtimes, findGaps } from './gaps.ts';
 import { groupOf, journalSamples } from './journal.ts';
 import { knownWorkers, type StoredWorker, storedWorkers } from './known-workers.ts';
@@ -207,11 +206,10 @@ export class SqliteReader implements HistoryReader {
 
   /** Undefined: the database is not there, or not made yet. */
   #connected(): Connection | undefined {
-    const stat = statSync(this.#path, { throwIfNoEntry: false });
-    const file = stat === undefined ? undefined : `${stat.dev} ${stat.ino}`;
+    const file = fileOf(this.#path);
     if (this.#open?.file === file) return this.#open?.db;
     this.#release();
-    if (file === undefined || stat?.size === 0) return undefined;
+    if (file === undefined || bytesOf(this.#path) === 0) return undefined;
     const db = new Connection(this.#path, { readOnly: true });
     try {
       checkVersion(db, this.#path);

@@ -6,7 +6,7 @@ import { HistoryError } from '../history-error.ts';
 import { Connection } from './connection.ts';
 import { historyError } from './errors.ts';
 import { lastEventId, putEvents } from './events.ts';
-import { readFigures } from './figures.ts';
+import { fileOf, readFigures } from './figures.ts';
 import { putGaps } from './gaps.ts';
 import { appendToJournal } from './journal.ts';
 import { WorkerNumbers } from './known-workers.ts';
@@ -21,6 +21,8 @@ const ENDED_RUNS_MS = HOUR_MS;
 
 interface Open {
   readonly db: Connection;
+  /** Which file it is: another one may get its name. */
+  readonly file: string | undefined;
   readonly workers: WorkerNumbers;
   readonly maintenance: Maintenance;
 }
@@ -30,8 +32,8 @@ export class SqliteWriter implements HistoryWriter {
   readonly #onLoss: OnLoss;
   readonly #clock: Clock;
   #open: Open | undefined;
-  /** The run that was announced last, and its number: a new database goes on with it. */
-  #announced: { readonly run: MasterRun; readonly number: number } | undefined;
+  /** The runs that were announced, and their numbers: a new database goes on with them. */
+  readonly #announced = new Map<string, { readonly run: MasterRun; readonly number: number }>();
   #damaged = 0;
   /** Calls take turns: setting a database aside waits for the file system. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -53,7 +55,7 @@ export class SqliteWriter implements HistoryWriter {
   begin(run: MasterRun): Promise<Begun> {
     return this.#inTurn('write', (open) => {
       const begun = open.db.write(() => begin(open.db, run));
-      this.#announced = { run, number: begun.run };
+      this.#announced.set(run.bootId, { run, number: begun.run });
       return begun;
     });
   }
@@ -101,6 +103,7 @@ export class SqliteWriter implements HistoryWriter {
 
   #attempt<T>(call: (open: Open) => T): T {
     if (this.#isClosed) throw new HistoryError('failed', `${this.#path} is closed`);
+    if (this.#open !== undefined && this.#open.file !== fileOf(this.#path)) this.#beginAnewElsewhere();
     this.#open ??= this.#opened();
     try {
       return call(this.#open);
@@ -128,21 +131,33 @@ export class SqliteWriter implements HistoryWriter {
       onLoss: this.#onLoss,
       onWorkersDeleted: () => workers.forget(),
     });
-    return { db, workers, maintenance };
+    return { db, file: fileOf(this.#path), workers, maintenance };
   }
 
   async #beginAnew(reason: HistoryError): Promise<void> {
     this.#release();
     const aside = await setAside(this.#path, this.#clock);
-    this.#open = this.#opened();
-    const announced = this.#announced;
-    if (announced !== undefined) {
-      const { db } = this.#open;
-      db.write(() => begin(db, announced.run, announced.number));
-    }
+    this.#reopen();
     this.#onLoss(
       `${reason.message}; it is kept as ${aside}, and history begins anew: all that was recorded before is in that file only`,
     );
+  }
+
+  /** What is written to a file that has no name any more is lost. */
+  #beginAnewElsewhere(): void {
+    this.#release();
+    this.#reopen();
+    this.#onLoss(
+      `${this.#path} was removed or replaced while the master ran: history goes on in the file of that name`,
+    );
+  }
+
+  #reopen(): void {
+    const opened = this.#opened();
+    this.#open = opened;
+    opened.db.write(() => {
+      for (const { run, number } of this.#announced.values()) begin(opened.db, run, number);
+    });
   }
 
   #release(): void {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE, START_MS, sampleRun, settle } from '../history-data.ts';
 import { readBuckets, readSamples } from '../history-model.ts';
@@ -154,4 +154,22 @@ test('a database of another program is refused and stays as it is', async () => 
   await expect((await scene.reader()).workers(undefined)).rejects.toMatchObject({ kind: 'refused' });
   expect(scene.sql('SELECT name FROM sqlite_schema')).toMatchObject([{ name: 'theirs' }]);
   expect(before.length).toBeGreaterThan(0);
+});
+
+test('a database that is removed while it is written is noticed, and history goes on', async () => {
+  const scene = new SqliteScene();
+  await (await scene.begun('b1')).close();
+  const writer = await scene.begun('b2');
+  await scene.write(writer, { samples: [sampleRun({ count: 2 })] });
+  const reader = await scene.reader();
+  expect(await reader.workers(undefined)).toHaveLength(1);
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${scene.path}${suffix}`);
+  expect(await reader.workers(undefined)).toEqual([]);
+  await scene.write(writer, { samples: [sampleRun({ first: 3, count: 2 })] });
+  const { items } = await readSamples(reader, REQUEST);
+  expect(items.get('worker-1')?.map(({ run, number }) => [run, number])).toEqual([
+    [2, 3],
+    [2, 4],
+  ]);
+  expect(scene.losses).toEqual([expect.stringContaining('was removed or replaced while the master ran')]);
 });
