@@ -17,7 +17,13 @@ const PLAIN_COLUMNS = [
   'anomalyScore',
 ] as const;
 
+/** As history names them. Reading one takes longer than all the rest of a sample: see shortest-decimal.ts. */
+export const USAGE_KEYS = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage', 'anomaly_score'] as const;
+export type UsageKey = (typeof USAGE_KEYS)[number];
+
 export class SampleColumns {
+  /** Keys of the usages that are copied, besides everything else; undefined: all. The others hold anything. */
+  usages: ReadonlySet<UsageKey> | undefined = undefined;
   /** Number of the first sample, counted since the worker was known, modulo 2^32. */
   from = 0;
   /** … and of the one after the last: where to start the next drain. */

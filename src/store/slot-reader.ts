@@ -18,7 +18,7 @@ import {
   WORD_BYTES,
 } from './layout.ts';
 import { tasksInHead } from './record-tasks.ts';
-import type { SampleColumns } from './sample-columns.ts';
+import { type SampleColumns, USAGE_KEYS } from './sample-columns.ts';
 import { shortestDecimal } from './shortest-decimal.ts';
 import { metricKeysIn, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
@@ -352,13 +352,6 @@ export class SlotReader {
   #copySamples(first: number, count: number, into: SampleColumns): void {
     const { control, floats, numbers, offsets, size } = this.#slot;
     const mask = size.ringCapacity - 1;
-    const [cpuUsage, memoryUsage, storageUsage, gpuUsage] = offsets.ringUsages.map((at) => at / WORD_BYTES) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    const anomaly = offsets.ringAnomaly / WORD_BYTES;
     const times = offsets.ringTimes / NUMBER_BYTES;
     const monotonic = offsets.ringMonotonic / WORD_BYTES;
     const tasksAt = offsets.ringTasks / WORD_BYTES;
@@ -368,12 +361,14 @@ export class SlotReader {
       into.receivedUnixMs[n] = numbers[times + index] as number;
       into.receivedMonotonicMs[n] = (control[monotonic + index] as number) >>> 0;
       into.flags[n] = tasks >>> RING_TASK_BITS;
-      into.cpuUsage[n] = shortestDecimal(floats[cpuUsage + index] as number);
-      into.memoryUsage[n] = shortestDecimal(floats[memoryUsage + index] as number);
-      into.storageUsage[n] = shortestDecimal(floats[storageUsage + index] as number);
-      into.gpuUsage[n] = shortestDecimal(floats[gpuUsage + index] as number);
       into.runningTasks[n] = tasks & ((1 << RING_TASK_BITS) - 1);
-      into.anomalyScore[n] = shortestDecimal(floats[anomaly + index] as number);
+    }
+    const usages = [into.cpuUsage, into.memoryUsage, into.storageUsage, into.gpuUsage, into.anomalyScore];
+    for (const [at, key] of USAGE_KEYS.entries()) {
+      if (into.usages?.has(key) === false) continue;
+      const from = (offsets.ringUsages[at] ?? offsets.ringAnomaly) / WORD_BYTES;
+      const values = usages[at] as Float64Array;
+      for (let n = 0; n < count; n++) values[n] = shortestDecimal(floats[from + ((first + n) & mask)] as number);
     }
     for (let column = 0; column < into.metricKeys.length; column++) {
       const from = (offsets.ringMetrics[column] as number) / NUMBER_BYTES;

@@ -69,6 +69,8 @@ export interface FleetRequest {
 /** What {@link Steps} keeps of each step. */
 const NUMBERS_PER_STEP = 5;
 
+const NO_VALUES = new Float64Array();
+
 /** The workers of one series, for one metric. */
 interface Member {
   /** Over the workers' values. */
@@ -92,6 +94,7 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
   const lists: number[][][] = keys.map(() => []);
   const members = new Map<string | undefined, Member[]>();
   const gapsFound = new Map<string, readonly (Gap | AnswerGap)[]>();
+  const ofTime = isPercentile(overTime);
   const keepsValues = overWorkers !== undefined && isPercentile(overWorkers);
 
   const memberFor = (workerId: string): readonly Member[] => {
@@ -114,7 +117,7 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
         for (const each of steps) each.clear();
         for (const list of lists) list.length = 0;
         const keep = (key: number, step: number, value: number) => addTo(lists[key] as number[][], step, value);
-        return stepSink(steps, readRange(range, tier), isPercentile(overTime) ? keep : undefined);
+        return stepSink(steps, readRange(range, tier), ofTime ? keep : undefined);
       },
       end(workerId, gaps) {
         gapsFound.set(workerId, gaps);
@@ -125,7 +128,7 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
             if (own.count[step] === 0) continue;
             const { min, max, mean, last, count: ofStep } = own.point(step);
             const sum = own.sum[step] as number;
-            const kept = Float64Array.from(lists[key]?.[step] ?? []);
+            const kept = ofTime ? Float64Array.from(lists[key]?.[step] ?? []) : NO_VALUES;
             const value = aggregated(overTime, { min, max, mean, sum, count: ofStep }, kept);
             values.add(step, value);
             samples.addBucket(step, min, max, sum, last, ofStep);
@@ -203,7 +206,7 @@ function pointsOf({ values, samples, all }: Member, overWorkers: Aggregate | und
     const sum = values.sum[step] as number;
     const summary = { min: least, max: most, mean: meanOf(sum, workers, least, most), sum, count: workers };
     const value =
-      overWorkers === undefined ? sum : aggregated(overWorkers, summary, Float64Array.from(all[step] ?? []));
+      overWorkers === undefined ? sum : aggregated(overWorkers, summary, Float64Array.from(all[step] ?? NO_VALUES));
     points.push({ atMs, value, workers, min, max, mean, last: overWorkers === undefined ? last : null, count });
   }
   return points;

@@ -84,7 +84,7 @@ export async function readWorkers(
   for (const workerId of request.workerIds) {
     await turn();
     const isVain = rest.length >= RINGS_TRIED && rest.length === inTurn - 1;
-    const samples = isVain ? undefined : rings.read(workerId);
+    const samples = isVain ? undefined : rings.read(workerId, request.keys);
     if (samples === undefined || samples.count === 0 || (samples.at[0] as number) > range.fromMs) rest.push(workerId);
     else {
       feed(taker.begin(workerId), samples, request, budget);
@@ -104,7 +104,7 @@ export async function readWorkers(
     for (const workerId of rest) {
       if (done.has(workerId)) continue;
       await turn();
-      const samples = rings.read(workerId);
+      const samples = rings.read(workerId, request.keys);
       const sink = taker.begin(workerId);
       if (samples !== undefined) feed(sink, samples, request, budget);
       const untilMs = samples === undefined || samples.count === 0 ? range.toMs : (samples.at[0] as number);
@@ -141,7 +141,7 @@ async function fromDatabase(
     const { workerId, sink, durable } = current;
     current = undefined;
     const from = durable?.bootId === rings.bootId ? durable.next : undefined;
-    const samples = rings.read(workerId, from);
+    const samples = rings.read(workerId, keys, from);
     if (samples !== undefined) feed(sink, samples, request, budget);
     const found: (Gap | AnswerGap)[] = [...(gaps.get(workerId) ?? [])];
     // They are on their way to the database.

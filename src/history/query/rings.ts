@@ -2,7 +2,7 @@
 
 import { SampleFlag } from '../../model/sample-flags.ts';
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
-import { SampleColumns } from '../../store/sample-columns.ts';
+import { SampleColumns, USAGE_KEYS } from '../../store/sample-columns.ts';
 import type { MetricKey } from '../samples.ts';
 
 /** Samples of one worker. Valid until the next reading. */
@@ -28,10 +28,12 @@ export class Rings {
   }
 
   /**
+   * @param keys the metrics that will be looked at
    * @param from number of the first sample wanted; undefined: all that the ring holds
    * @returns undefined if the worker is not there
    */
-  read(workerId: string, from?: number): RingSamples | undefined {
+  read(workerId: string, keys: readonly MetricKey[], from?: number): RingSamples | undefined {
+    this.#columns.usages = new Set(USAGE_KEYS.filter((key) => keys.includes(key)));
     const entry = this.#directory.get(workerId);
     if (entry === undefined) return undefined;
     return readWhileThere(this.#directory.board, entry, () => this.#copied(entry, from));
