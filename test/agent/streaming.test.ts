@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ANSWER_WITHIN_MS } from '../../src/agent/sender/stream-sender.ts';
 import { Workload } from '../../src/agent/workload.ts';
 import { RefusalCode, type WorkerAckSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
+import { VERSION } from '../../src/lib/version.ts';
 import { LoopUnderTest } from '../support/agent-bench.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeMaster } from '../support/fake-master.ts';
@@ -94,7 +95,7 @@ describe('an agent with a master that knows streams', () => {
       labels: { zone: 'a', 'pulselane.isolation': 'dedicated' },
       group: 'rack-7',
       ephemeral: true,
-      agentVersion: '0.1.0',
+      agentVersion: VERSION,
       intervalMs: 5_000,
     });
     expect(beat).toMatchObject({ workerId: 'worker-1', cpuUsage: 12.5, memoryUsage: 25, sequence: 1n, leaving: false });

@@ -63,7 +63,7 @@ export const WORKER_DETAIL: z.infer<typeof WorkerDetailSchema> = {
     labels: { zone: 'a' },
     ephemeral: false,
     ip: '10.0.0.17',
-    agent_version: '0.1.0',
+    agent_version: '0.2.0',
     instance_id: 'c5f4b1de-3a80-4f1c-9d0e-2f3f1f0f6a11',
     capacity: { cpu_cores: 16, memory_gib: 64, storage_gib: 960, gpus: 0 },
   },
