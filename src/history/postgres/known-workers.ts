@@ -5,6 +5,9 @@ import type { Connection } from './connection.ts';
 import { storable } from './metric-columns.ts';
 import { fromSqlMs, sqlMs } from './sql.ts';
 
+/** The newest keys of a worker are kept: what a worker whose metrics change their names can take. */
+const MAX_KEYS = 1_000;
+
 /** Of what the writer remembers: twice the largest fleet. Beyond, it starts anew. */
 const MAX_REMEMBERED = 20_000;
 
@@ -71,13 +74,19 @@ export class KnownMetrics {
         changed.set(workerId, more.add(key));
       }
     }
+    for (const keys of changed.values()) {
+      for (const key of keys) {
+        if (keys.size <= MAX_KEYS) break;
+        keys.delete(key);
+      }
+    }
     if (changed.size === 0) return;
-    const rows = [...changed].map(([workerId, keys]) => [storable(workerId), [...keys].map(storable)]);
+    const rows = [...changed].map(([workerId, keys]) => [storable(workerId), [...keys].reverse().map(storable)]);
     await connection.rows(
       `INSERT INTO pulselane.worker_metrics AS known (worker, metrics)
        SELECT key, ARRAY(SELECT jsonb_array_elements_text(value)) FROM jsonb_each($1::jsonb) ORDER BY key COLLATE "C"
-       ON CONFLICT (worker) DO UPDATE SET metrics = ARRAY(
-         SELECT DISTINCT metric FROM unnest(known.metrics || EXCLUDED.metrics) AS both_of (metric) ORDER BY metric)`,
+       ON CONFLICT (worker) DO UPDATE SET metrics = (EXCLUDED.metrics || ARRAY(
+         SELECT metric FROM unnest(known.metrics) AS former (metric) WHERE metric <> ALL (EXCLUDED.metrics)))[:${MAX_KEYS}]`,
       [JSON.stringify(Object.fromEntries(rows))],
     );
     if (this.#metrics.size + changed.size > MAX_REMEMBERED) this.#metrics.clear();

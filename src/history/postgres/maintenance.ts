@@ -44,6 +44,7 @@ export class Maintenance {
   readonly #connection: Connection;
   readonly #clock: Clock;
   readonly #onLoss: OnLoss;
+  readonly #onWorkersDeleted: () => void;
   #workers = FIRST_WORKERS;
   #sweptMs = Number.NEGATIVE_INFINITY;
   #sizeMs = Number.NEGATIVE_INFINITY;
@@ -51,9 +52,11 @@ export class Maintenance {
   /** Since when each tier is kept, as far as pieces before were looked for. */
   readonly #cleared = new Map<Tier, number>();
 
-  constructor(connection: Connection, clock: Clock, onLoss: OnLoss) {
+  /** @param onWorkersDeleted called when some workers have no data any more */
+  constructor(connection: Connection, clock: Clock, onLoss: OnLoss, onWorkersDeleted: () => void) {
     this.#connection = connection;
     this.#clock = clock;
+    this.#onWorkersDeleted = onWorkersDeleted;
     this.#onLoss = onLoss;
   }
 
@@ -81,19 +84,22 @@ export class Maintenance {
     // Those that another master has locked are being done.
     const lock = `BEGIN; SELECT ${fromSqlMs('hour')}, samples, done_through FROM ${due} AND hour < ${sqlTime(dayMs + DAY_MS)}
       ORDER BY hour FOR UPDATE SKIP LOCKED`;
-    const isDone = await this.#connection.transaction(lock, async ([, rows]) => {
-      const hours = (rows ?? []).map(([hour, samples, doneThrough]) => ({
-        startMs: Number(hour),
-        samples: Number(samples),
-        doneThrough: doneThrough ?? '',
-      }));
-      if (hours.length > 0) await this.#rollUpSome(hours);
-      return hours.length > 0;
-    });
-    const tookMs = this.#clock.monotonicMs() - startedMs;
-    if (tookMs > STEP_MS) this.#workers = Math.max(1, this.#workers >> 1);
-    else if (tookMs < STEP_MS / 2) this.#workers = Math.min(MAX_WORKERS, this.#workers * 2);
-    return isDone;
+    try {
+      return await this.#connection.transaction(lock, async ([, rows]) => {
+        const hours = (rows ?? []).map(([hour, samples, doneThrough]) => ({
+          startMs: Number(hour),
+          samples: Number(samples),
+          doneThrough: doneThrough ?? '',
+        }));
+        if (hours.length > 0) await this.#rollUpSome(hours);
+        return hours.length > 0;
+      });
+    } finally {
+      // Also when it took so long that the server ended it.
+      const tookMs = this.#clock.monotonicMs() - startedMs;
+      if (tookMs > STEP_MS) this.#workers = Math.max(1, this.#workers >> 1);
+      else if (tookMs < STEP_MS / 2) this.#workers = Math.min(MAX_WORKERS, this.#workers * 2);
+    }
   }
 
   /** @param hours in order, at least one */
@@ -162,11 +168,7 @@ export class Maintenance {
       (await this.#delete('events', `at < ${before}`, 'at')) ||
       (await this.#delete('gaps', `to_at < ${before}`, 'to_at')) ||
       (await this.#delete('task_runs', `last_seen < ${before}`, 'last_seen')) ||
-      (await this.#delete(
-        'worker_metrics',
-        `worker IN (SELECT worker FROM pulselane.workers WHERE last_at < ${before})`,
-      )) ||
-      (await this.#delete('workers', `last_at < ${before}`)) ||
+      (await this.#deleteWorkers(before)) ||
       (await this.#delete(
         'hours',
         `hour < ${before} AND NOT is_due AND hour < ALL (SELECT since FROM pulselane.kept)`,
@@ -174,11 +176,20 @@ export class Maintenance {
       (await this.#delete('runs', `last_batch_at < ${before} AND run NOT IN (SELECT run FROM pulselane.workers)`)) ||
       (await this.#deleteSurplus('events', 'at')) ||
       (await this.#deleteSurplus('gaps', 'to_at')) ||
-      (await this.#deleteSurplus('task_runs', 'first_seen'));
+      (await this.#deleteSurplus('task_runs', 'last_seen'));
     if (isFull) return true;
     this.#sweptMs = nowMs;
     this.#cleared.clear();
     return false;
+  }
+
+  async #deleteWorkers(before: string): Promise<boolean> {
+    const silent = `SELECT worker FROM pulselane.workers WHERE last_at < ${before}`;
+    const mayBeMore = await this.#delete('worker_metrics', `worker IN (${silent})`);
+    const [row] = await this.#connection.rows(`SELECT EXISTS (${silent})`);
+    if (row?.[0] !== 't') return false;
+    this.#onWorkersDeleted();
+    return mayBeMore || this.#delete('workers', `last_at < ${before}`);
   }
 
   /** @returns whether there may be more */
@@ -190,11 +201,12 @@ export class Maintenance {
     return rows.length === DELETED_ROWS;
   }
 
-  async #deleteSurplus(table: string, order: string): Promise<boolean> {
+  /** @param time a column; rows without it stay */
+  async #deleteSurplus(table: string, time: string): Promise<boolean> {
     const [row] = await this.#connection.rows(
       `SELECT count(*) FROM (SELECT FROM pulselane.${table} LIMIT ${MAX_ROWS + DELETED_ROWS}) AS counted`,
     );
-    return Number(row?.[0]) > MAX_ROWS && this.#delete(table, 'true', order);
+    return Number(row?.[0]) > MAX_ROWS && this.#delete(table, `${time} IS NOT NULL`, time);
   }
 
   /**

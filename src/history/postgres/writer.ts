@@ -39,7 +39,7 @@ export class PostgresWriter implements HistoryWriter {
 
   constructor(connection: Connection, clock: Clock, onLoss: OnLoss) {
     this.#connection = connection;
-    this.#maintenance = new Maintenance(connection, clock, onLoss);
+    this.#maintenance = new Maintenance(connection, clock, onLoss, () => this.#metrics.forget());
   }
 
   begin({ bootId, startedMs }: MasterRun): Promise<Begun> {

@@ -406,6 +406,44 @@ describeWithPostgres(18)('faults of history', (server) => {
     }
   });
 
+  test('a reader that waits for a lock is cancelled, and asks again on another connection', async () => {
+    const url = await server().createDatabase();
+    const writer = await openWriter(url);
+    await writer.begin({ bootId: 'b1', startedMs: START_MS });
+    await writer.write(batchOf('b1', 1, { samples: [sampleRun()] }));
+    const reader = await openReader(url);
+    const holder = new pg.Client({ connectionString: url });
+    await holder.connect();
+    await holder.query('BEGIN; LOCK TABLE pulselane.samples IN ACCESS EXCLUSIVE MODE');
+    let isCancelled = false;
+    const request = { workerIds: ['worker-1'], fromMs: 0, toMs: 1e15, keys: undefined };
+    const visit = { part: () => undefined, gap: () => undefined };
+    const reading = errorOf(reader.samples(request, visit, () => isCancelled));
+    const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DECLARE%'`;
+    await eventually(async () => (await server().sql(url, waiting)).length === 1);
+    isCancelled = true;
+    expect(await reading).toMatchObject({ kind: 'failed', message: 'cancelled' });
+    // The server notices that nobody waits for the answer.
+    await eventually(async () => (await server().sql(url, waiting)).length === 0);
+    await holder.end();
+    expect((await readSamples(reader, request)).items.get('worker-1')).toHaveLength(1);
+  });
+
+  test('of a worker whose metrics change their names, the newest are known', async () => {
+    const url = await server().createDatabase();
+    const writer = await openWriter(url);
+    await writer.begin({ bootId: 'b1', startedMs: START_MS });
+    for (let number = 1; number <= 3; number++) {
+      const keys = Array.from({ length: 600 }, (_, index) => `metrics.${number}-${index}`);
+      await writer.write(
+        batchOf('b1', number, { samples: [sampleRun({ first: number, keys: ['cpu_usage', ...keys] })] }),
+      );
+    }
+    const [known] = await (await openReader(url)).workers(['worker-1']);
+    expect(known?.keys).toHaveLength(1000);
+    expect(known?.keys).toEqual(expect.arrayContaining(['metrics.3-0', 'metrics.3-599', 'metrics.2-599']));
+  });
+
   test('a server that is not there is away', async () => {
     const url = `postgres://u:hunter2@127.0.0.1:${await freePort()}/db`;
     const reader = await openReader(url);
