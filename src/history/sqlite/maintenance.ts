@@ -274,15 +274,7 @@ export class Maintenance {
 
   /** @param excess bytes that must become free, in this step and further ones */
   #deleteEarly(nowMs: number, { rawMs, maxBytes }: Retention, excess: number): boolean {
-    const oldest = this.#db.all<{ id: number; count: number; bytes: number }>(
-      `SELECT id, count, length(samples) AS bytes FROM raw_hours ORDER BY id LIMIT ${DELETED_ROWS}`,
-    );
-    let freed = 0;
-    const samples = oldest.filter(({ bytes }) => {
-      const isNeeded = freed < excess;
-      freed += bytes;
-      return isNeeded;
-    });
+    const samples = this.#oldestOf(excess, 'raw_hours', 'samples', 'count');
     const last = samples.at(-1);
     if (last !== undefined) {
       const keptFrom = keyOf(periodAt(nowMs - rawMs, HOUR_MS), 0);
@@ -297,11 +289,34 @@ export class Maintenance {
     return (
       this.#moveAnything() ||
       this.#seal(LAST) ||
-      this.#deleteBlobs('minute_days', LAST) > 0 ||
+      this.#deleteOldestBlobs('minute_days', excess) ||
       this.#mergeDays(LAST) ||
-      this.#deleteBlobs('hour_months', LAST) > 0 ||
+      this.#deleteOldestBlobs('hour_months', excess) ||
       ['events', 'task_runs', 'gaps'].some((table) => this.#deleteOldest(table, DELETED_ROWS))
     );
+  }
+
+  /** The first rows of a table that have so many bytes together: no more than needed, in case they are few and large. */
+  #oldestOf(
+    bytes: number,
+    table: BlobTable,
+    blob: 'samples' | 'buckets',
+    count: 'count' | '0',
+  ): { readonly id: number; readonly count: number }[] {
+    const oldest = this.#db.all<{ id: number; count: number; bytes: number }>(
+      `SELECT id, ${count} AS count, length(${blob}) AS bytes FROM ${table} ORDER BY id LIMIT ${DELETED_ROWS}`,
+    );
+    let sum = 0;
+    return oldest.filter((row) => {
+      const isNeeded = sum < bytes;
+      sum += row.bytes;
+      return isNeeded;
+    });
+  }
+
+  #deleteOldestBlobs(table: 'minute_days' | 'hour_months', bytes: number): boolean {
+    const last = this.#oldestOf(bytes, table, 'buckets', '0').at(-1);
+    return last !== undefined && this.#delete(`DELETE FROM ${table} WHERE id <= ?`, last.id) > 0;
   }
 
   #moveAnything(): boolean {

@@ -88,6 +88,34 @@ test('samples that are not sealed yet are sealed early when they are too much', 
   );
 });
 
+test('when no samples are left, the oldest 1-minute buckets go, no more than needed, and 1-hour buckets stay', async () => {
+  const days = 6;
+  const scene = new SqliteScene();
+  const writer = await scene.begun();
+  for (const workerId of ['w-0', 'w-1']) {
+    const samples = sampleRun({ workerId, count: days * 1440, stepMs: 60_000, keys: KEYS, value: noise });
+    await scene.write(writer, { samples: [samples] });
+  }
+  const nowMs = START_MS + (days + 1) * DAY;
+  const retention = { ...KEEP_ALL, rawMs: HOUR };
+  await settle(writer, nowMs, retention);
+  const [{ bytes = 0 } = {}] = scene.sql('SELECT sum(length(buckets)) AS bytes FROM minute_days');
+  const reader = await scene.reader();
+  const bucketsOf = async (tier: '1m' | '1h') => {
+    const request = { workerIds: ['w-1'], fromMs: 0, toMs: 1e15, keys: undefined, tier };
+    return (await readBuckets(reader, request)).items.get('w-1') ?? [];
+  };
+  expect(await bucketsOf('1m')).toHaveLength(days * 1440);
+  // Without a third of them.
+  const maxBytes = (statSync(scene.path).size - (bytes as number) / 3) / (7 / 8);
+  await settle(writer, nowMs, { ...retention, maxBytes });
+  const left = (await bucketsOf('1m')).length / 1440;
+  expect(left).toBeGreaterThanOrEqual(2);
+  expect(left).toBeLessThan(days);
+  expect((await bucketsOf('1m')).at(-1)?.start).toBe(START_MS + days * DAY - 60_000);
+  expect(await bucketsOf('1h')).toHaveLength(days * 24);
+});
+
 test('a maximum that nothing fits in leaves an empty history, and writing goes on', async () => {
   const { scene, writer, reader, nowMs } = await filled(3, true);
   await settle(writer, nowMs, { ...KEEP_ALL, maxBytes: 1000 });
