@@ -167,6 +167,17 @@ describe('pulselane history', () => {
     expect(text).toContain('\nIncomplete: the database is away\n\nNo samples in this time.\n\nGaps\n');
   });
 
+  test('draws a worker that is newer than most of the range since its first sample', () => {
+    const at = ['2026-11-23T17:54:35.000Z', '2026-11-23T17:54:45.000Z'];
+    const two = points.slice(0, 2).map((point, index) => ({ ...point, at: at[index] }));
+    const text = historyText(historyOf({ atUnixMs: 0, body: { ...OF_ONE, points: two, gaps: [] } }), plainPage(61));
+    expect(text.split('\n').slice(-3)).toEqual([
+      `cpu_usage  ${'▁'.repeat(25)}${'█'.repeat(25)}`,
+      '           2026-11-23T17:54:35Z          2026-11-23T17:54:55Z',
+      'each character: the highest value of its time',
+    ]);
+  });
+
   test('draws in ASCII where the locale has nothing else', () => {
     const view = historyOf({ atUnixMs: 0, body: OF_ONE });
     expect(historyText(view, { ...plainPage(60), isAscii: true })).toMatch(/\ncpu_usage {2}[_\-=+*%#@.]{49}\n/);
@@ -322,7 +333,7 @@ describe('pulselane export', () => {
 
   test('writes to stdout, or to a file in the format of its name', async () => {
     const { url, asked } = await exporting();
-    const whole = await run(['export', '--url', url], { isTTY: false });
+    const whole = await run(['export', '-', '--url', url], { isTTY: false });
     expect([whole.stdout, whole.exitCode]).toEqual([CSV, 0]);
     const folder = await newFolder();
     const file = join(folder, 'history.parquet');

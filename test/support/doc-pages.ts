@@ -31,7 +31,16 @@ export function blockOf(mark: string, language: string): string {
 
 /** The lines of all blocks of shell commands that are marked so, each once. */
 export function commandsOf(mark: string): string[] {
-  return [...new Set(blocksOf(mark, 'sh').flatMap((block) => block.trim().split('\n')))];
+  return [
+    ...new Set(
+      blocksOf(mark, 'sh').flatMap((block) =>
+        block
+          .trim()
+          .replaceAll(/\\\n\s*/g, '')
+          .split('\n'),
+      ),
+    ),
+  ];
 }
 
 function pageAt(path: string): Page {

@@ -39,7 +39,10 @@ const FORMAT_BY_ENDING: Readonly<Record<string, ExportFormat>> = {
 export function exportCommand({ streams, clock }: ClientEnvironment): Command {
   const plain = new Command('export').description('write a range of history to a file, or to stdout');
   const command = addFilterOptions(
-    addRangeOptions(addOptions(plain, clientOptions).argument('[file]', 'where to; default: stdout'), DEFAULT_LAST),
+    addRangeOptions(
+      addOptions(plain, clientOptions).argument('[file]', 'where to; default, and with "-": stdout'),
+      DEFAULT_LAST,
+    ),
   )
     .addOption(
       new Option('--format <format>', 'default: as the name of the file ends, else csv').choices([...EXPORT_FORMATS]),
@@ -65,7 +68,8 @@ export function exportCommand({ streams, clock }: ClientEnvironment): Command {
       'pulselane export --from -30d --tier 1h --label zone=a --format csv | gzip > zone-a.csv.gz',
     ),
   );
-  return command.action(async (file: string | undefined) => {
+  return command.action(async (given: string | undefined) => {
+    const file = given === '-' ? undefined : given;
     const flags = command.opts<ExportFlags>();
     const format = formatOf(flags.format, file);
     const parameters = parametersOf(flags, format, clock.wallMs());

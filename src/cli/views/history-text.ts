@@ -2,7 +2,7 @@
 import { formatDuration } from '../../config/kinds.ts';
 import { printable } from '../../lib/printable.ts';
 import { ENDLESS_PAGE, type Page } from '../text/page.ts';
-import { noSampleMark, sparkline } from '../text/sparkline.ts';
+import { noSampleMark, type SparkRange, sparkline } from '../text/sparkline.ts';
 import { type Column, prose, section, table } from '../text/table.ts';
 import { age, count, countOf, instant, NOTHING, number, percent } from '../text/units.ts';
 import { cutMiddle, padEnd, widthOf } from '../text/width.ts';
@@ -96,7 +96,7 @@ function sparklines({ series, from, to }: HistoryView, page: Page): string {
   const room = columns - widest - 2;
   const isBeside = room >= LEAST_SPARK_COLUMNS;
   const width = Math.max(1, isBeside ? room : columns);
-  const range = { fromMs: Date.parse(from), toMs: Date.parse(to) };
+  const range = drawnRange(series, { fromMs: Date.parse(from), toMs: Date.parse(to) });
   const lines = series.flatMap(({ points, gaps }, index) => {
     const name = cutMiddle(names[index] as string, isBeside ? widest : columns);
     const line = sparkline(points.flatMap(sparkPoint), {
@@ -111,12 +111,19 @@ function sparklines({ series, from, to }: HistoryView, page: Page): string {
   return [...lines, ...axis(range, width).map((line) => margin + line)].join('\n') + legend(lines, page);
 }
 
+/** Of a worker that is newer than most of the range, the time since its first sample. */
+function drawnRange(series: readonly HistorySeries[], { fromMs, toMs }: SparkRange): SparkRange {
+  const firsts = series.flatMap(({ points: [first] }) => (first === undefined ? [] : [Date.parse(first.at)]));
+  const firstMs = Math.min(...firsts);
+  return firstMs > (fromMs + toMs) / 2 && firstMs < toMs ? { fromMs: firstMs, toMs } : { fromMs, toMs };
+}
+
 function sparkPoint({ at, max }: HistoryPoint): { atMs: number; value: number }[] {
   return max === null ? [] : [{ atMs: Date.parse(at), value: max }];
 }
 
 /** Both ends, if there is room for them. */
-function axis({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }, width: number): string[] {
+function axis({ fromMs, toMs }: SparkRange, width: number): string[] {
   const [from, to] = [instant(fromMs), instant(toMs)];
   const between = width - widthOf(from) - widthOf(to);
   return between < 1 ? [] : [from + ' '.repeat(between) + to];

@@ -33,7 +33,7 @@ export function keysOf(
 }
 
 function unknownText(name: string, others: ReadonlySet<MetricKey>): string {
-  const all = [...BASE_METRICS, ...[...others].sort()];
+  const all = [...new Set<MetricKey>([...BASE_METRICS, ...[...others].sort()])];
   const more = all.length - MAX_NAMES_SHOWN;
   const shown = all.slice(0, MAX_NAMES_SHOWN).join(', ') + (more > 0 ? ` and ${more} more` : '');
   return `unknown metric ${JSON.stringify(name.slice(0, 100))}; expected one of ${shown}`;
