@@ -41,7 +41,11 @@ test('each flag that a page gives to a command is one of its flags', async () =>
   );
   const uses = shell
     .flatMap((block) => block.replaceAll(/\\\n\s*/g, ' ').split('\n'))
-    .flatMap((line) => Array.from(line.matchAll(/(?:^|[;(] ?|-- |&& )pulselane ((?:token |history (?=backup))?[a-z][a-z-]*)([^|;#)]*)/g)))
+    .flatMap((line) =>
+      Array.from(
+        line.matchAll(/(?:^|[;(] ?|-- |&& )pulselane ((?:token |history (?=backup))?[a-z][a-z-]*)([^|;#)]*)/g),
+      ),
+    )
     .map(([, command = '', rest = '']) => ({ command, flags: rest.match(/(?<=\s)--?[a-z][a-z-]*/g) ?? [] }));
   expect(uses.length).toBeGreaterThan(20);
   const commands = [...new Set(uses.map(({ command }) => command))];

@@ -58,6 +58,13 @@ test('the embedding example runs in a project of the user’s own, its lanes fou
   expect(stdout).toContain('queue_length: 3');
 });
 
+test('the history example runs there, too, and its threads are found', async () => {
+  await writeFile(join(project, 'history.mjs'), example('test:embed-history'));
+  const { stdout, stderr } = await node(['history.mjs']);
+  expect(stderr).toBe('');
+  expect(stdout).toMatch(/last: 42,[\s\S]*last: 3,[\s\S]*to: 'active'/);
+});
+
 test('the agent example reports to a master, and ends by itself', async () => {
   const master = new PulselaneProcess(['master'], { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off' });
   try {
@@ -73,15 +80,20 @@ test('the agent example reports to a master, and ends by itself', async () => {
 
 test('the page names the files that its examples are saved in', () => {
   const page = DOCS.find(({ path }) => path === 'docs/embedding.md')?.text;
-  for (const file of ['report.mjs', 'engine.mjs']) expect(page).toContain(`\`${file}\` and run \`node ${file}\``);
+  for (const file of ['report.mjs', 'engine.mjs', 'history.mjs'])
+    expect(page).toContain(`\`${file}\` and run \`node ${file}\``);
 });
 
-test('both examples pass the type check of a strict project', async () => {
+test('the examples pass the type check of a strict project', async () => {
   await writeFile(join(project, 'embed.ts'), example('test:embed'));
   await writeFile(join(project, 'agent.ts'), example('test:agent'));
+  await writeFile(join(project, 'history.ts'), example('test:embed-history'));
   const options = { module: 'nodenext', target: 'es2024', strict: true, noEmit: true, skipLibCheck: true };
   const compilerOptions = { ...options, types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] };
-  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['embed.ts', 'agent.ts'] }));
+  await writeFile(
+    join(project, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, files: ['embed.ts', 'agent.ts', 'history.ts'] }),
+  );
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   const { stdout } = await node([tsc, '-p', project]).catch((error) => ({ stdout: error.stdout as string }));
   expect(stdout).toBe('');
