@@ -88,9 +88,24 @@ export class BitReader {
     let [next, rest, restBits] = [this.#next, this.#rest, this.#restBits];
     let index = from;
     for (; index < to; index++) {
-      for (; restBits <= MAX_BITS; restBits += 8) {
-        rest |= (next < bytes.length ? (bytes[next] as number) : 0) << restBits;
-        next++;
+      if (restBits <= MAX_BITS) {
+        if (next + 4 <= bytes.length) {
+          // Four bytes at once. Bits of the last one that do not fit whole are there already when it is taken.
+          const word =
+            (bytes[next] as number) |
+            ((bytes[next + 1] as number) << 8) |
+            ((bytes[next + 2] as number) << 16) |
+            ((bytes[next + 3] as number) << 24);
+          rest |= word << restBits;
+          const taken = (32 - restBits) >> 3;
+          next += taken;
+          restBits += taken * 8;
+        } else {
+          for (; restBits <= MAX_BITS; restBits += 8) {
+            rest |= (next < bytes.length ? (bytes[next] as number) : 0) << restBits;
+            next++;
+          }
+        }
       }
       const zeros = rest === 0 ? 32 : 31 - Math.clz32(rest & -rest);
       if (zeros >= max) {

@@ -72,17 +72,16 @@ export function readColumn(reader: ByteReader, count: number): Float64Array {
 
 /** Lengths of the stretches that are present, absent, present and so on. Undefined: none is absent. */
 function stretchesOf(column: Float64Array): Float64Array | undefined {
-  if (!column.some(Number.isNaN)) return undefined;
-  const stretches = [0];
+  const stretches: number[] = [];
   let isPresent = true;
+  let start = 0;
   for (let index = 0; index < column.length; index++) {
-    if (Number.isNaN(column[index]) === isPresent) {
-      isPresent = !isPresent;
-      stretches.push(0);
-    }
-    stretches[stretches.length - 1] = (stretches.at(-1) as number) + 1;
+    if (Number.isNaN(column[index]) !== isPresent) continue;
+    stretches.push(index - start);
+    start = index;
+    isPresent = !isPresent;
   }
-  return Float64Array.from(stretches);
+  return stretches.length === 0 ? undefined : Float64Array.from([...stretches, column.length - start]);
 }
 
 function writePresent(writer: ByteWriter, values: Float64Array, addedToKind: number, stretches?: Float64Array): void {

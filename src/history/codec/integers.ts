@@ -62,7 +62,7 @@ export function readPacked(reader: ByteReader, way: number, integers: Float64Arr
 const lowBytes = new Int32Array(256);
 const highBytes = new Int32Array(256);
 /** What zstd needs for each different byte, roughly, to say how often it occurs. */
-const BITS_PER_DIFFERENT_BYTE = 2.5;
+const BITS_PER_DIFFERENT_BYTE = 6;
 
 /** Whether zstd is worth its time: if the lowest two bytes by themselves, as scattered as they are, take fewer bits. */
 function bytesMayBeSmaller(integers: Float64Array, bits: number): boolean {

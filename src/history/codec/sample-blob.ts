@@ -79,7 +79,7 @@ export function decodeSamples(workerId: string, blob: Uint8Array, keys?: readonl
   const reader = unsealed(blob, VERSION, WHAT);
   const { runs, count } = readRuns(reader);
   const at = readColumn(reader, count);
-  const flags = Uint8Array.from(readColumn(reader, count));
+  const flags = new Uint8Array(readColumn(reader, count));
   const columns = new Map<MetricKey, Float64Array>();
   for (const { key, length } of readDirectory(reader, count)) {
     const column = reader.part(length);
