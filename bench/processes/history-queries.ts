@@ -16,9 +16,9 @@ import { randomOf, WALK_START_MS, Walk } from '../history/walks.ts';
 import { answerParent } from '../lib/child.ts';
 
 /** Whose values are asked for, in the plain table and in history. */
-const DAY_WORKERS = 20;
+const DAY_WORKERS = 10;
 const FLEET_HOURS = 2;
-const MONTH_WORKERS = 5;
+const MONTH_WORKERS = 2;
 /** Not measured: code is compiled, pages are read. */
 const WARM_UP = 3;
 
