@@ -44,6 +44,7 @@ export class StatusPublisher {
 
   /** Called at each sweep. */
   look(nowMs: number): void {
+    this.#options.roster.forgetClosed(nowMs);
     this.#publishLaneLimit();
     this.#publishPending(nowMs);
     this.#publishMemory(nowMs);

@@ -35,7 +35,8 @@ export type Announcement =
   | { readonly type: 'slotGone'; readonly workerId: string }
   /**
    * The lane of a removed worker has left its slot: nothing writes it any more, and in a few seconds another worker may get it.
-   * Sent only while samples are kept, to threads that drain them: the last samples can be read now.
+   * Sent only while samples are kept, to threads that drain them: the last samples can be read now. A new thread gets those of the last
+   * few seconds, too.
    */
   | {
       readonly type: 'slotClosed';

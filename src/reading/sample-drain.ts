@@ -103,6 +103,7 @@ const NOWHERE: Place = {
   isGone: false,
 };
 
+type SlotClosed = Extract<Announcement, { readonly type: 'slotClosed' }>;
 type Identity = Pick<Cursor, 'workerId' | 'row' | 'occupant' | 'numbersFrom'>;
 
 class Cursor {
@@ -172,6 +173,9 @@ export class SampleDrain {
   /** The worker at which the last drain ended early. */
   #nextInTurn: string | undefined;
   #earlier: ReadonlyMap<string, CommittedSamples> | undefined;
+  #hasDrained = false;
+  /** Closed workers that it does not know, until `resume` or the first drain tells whether it continues an earlier one. */
+  readonly #strangers: SlotClosed[] = [];
   readonly #columns = new SampleColumns();
   #lost = 0;
   #lostTaskChanges = 0;
@@ -214,6 +218,7 @@ export class SampleDrain {
     for (const cursor of [...this.#there.values(), ...this.#leaving.values(), ...closed]) {
       if (cursor.committed.next !== undefined) this.#continue(cursor, committed);
     }
+    for (const stranger of this.#strangers.splice(0)) this.#closeStranger(stranger, committed);
   }
 
   apply(announcement: Announcement): void {
@@ -243,9 +248,9 @@ export class SampleDrain {
       case 'slotClosed': {
         const leaving = this.#leaving.get(keyOf(announcement));
         this.#leaving.delete(keyOf(announcement));
-        // A drain that continues an earlier one may not know the worker.
-        if (leaving === undefined && this.#earlier === undefined) return;
-        this.#close(leaving ?? new Cursor(announcement), new SlotReader(announcement.slot, announcement.tenancy));
+        if (leaving !== undefined) this.#close(leaving, new SlotReader(announcement.slot, announcement.tenancy));
+        else if (this.#earlier !== undefined) this.#closeStranger(announcement, this.#earlier);
+        else if (!this.#hasDrained) this.#strangers.push(announcement);
         return;
       }
       default:
@@ -259,6 +264,8 @@ export class SampleDrain {
    * @returns whether everything was handed over
    */
   drain(take: TakeSamples, { fullerThan = 0 }: DrainScope = {}): boolean {
+    this.#hasDrained = true;
+    this.#strangers.length = 0;
     for (const { cursor, columns, tasks } of this.#closed) {
       const { next, isGone } = cursor.handedOver;
       if (isGone) continue;
@@ -392,6 +399,15 @@ export class SampleDrain {
       // In the order of removal; those that are being committed are kept.
       if (!this.#touched.has(closed.cursor)) this.#lose(closed);
     }
+  }
+
+  /** A worker left while there was no drain: an earlier one may not have committed its last samples. */
+  #closeStranger(announcement: SlotClosed, earlier: ReadonlyMap<string, CommittedSamples>): void {
+    const cursor = new Cursor(announcement);
+    const slot = new SlotReader(announcement.slot, announcement.tenancy);
+    // It has come back since then, and later samples are committed.
+    if (((this.#beginOf(cursor, earlier) - slot.samplesEnd) | 0) > 0) return;
+    this.#close(cursor, slot);
   }
 
   #lose(closed: Closed): void {

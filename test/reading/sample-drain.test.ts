@@ -119,6 +119,27 @@ test('the last samples of a worker can be read once its lane has left it, and on
   expect(taken.get('a')).toEqual([1, 2, 3]);
 });
 
+test('a thread that starts anew gets the last samples of workers that left a moment ago, and of no others', async () => {
+  const clock = new FakeClock();
+  const { manager, announced, listen } = await drained({ clock });
+  listen();
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: 7 });
+  await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 7);
+  manager.unregisterWorker('a');
+  await eventually(() => announced.some(({ type }) => type === 'slotClosed'));
+  const samplesOfNext = () => {
+    const next = new SampleDrain(new BoardReader(manager.boardMemory));
+    for (const announcement of manager.announcements()) next.apply(announcement);
+    next.resume(new Map());
+    const values: number[] = [];
+    next.drain((_, { cpuUsage, count }) => values.push(...cpuUsage.subarray(0, count)));
+    return values;
+  };
+  expect(samplesOfNext()).toEqual([7]);
+  clock.advance(5000);
+  expect(samplesOfNext()).toEqual([]);
+});
+
 test('a sample tells what main knew of its worker, and what the heartbeat says', async () => {
   const { manager, drain, listen } = await drained();
   listen();

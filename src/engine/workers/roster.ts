@@ -13,6 +13,7 @@ import { type Announcement, announcementsOf, Directory, type WorkerEntry } from 
 import type { BoardReader } from '../../store/board.ts';
 import type { SlotMemory } from '../../store/slot-memory.ts';
 import { SlotReader } from '../../store/slot-reader.ts';
+import { SAMPLES_COOL_MS } from '../../store/slot-shelf.ts';
 import { type FaultHistory, NO_FAULTS } from '../lanes/fault-history.ts';
 import type { LaneHandle, LaneWorker } from '../lanes/lane-handle.ts';
 import { NEW_PLACE, type WorkerPlace } from '../lanes/worker-place.ts';
@@ -98,6 +99,8 @@ export class Roster {
   readonly #byRow = new Map<number, RosterEntry>();
   readonly #listeners = new Set<(announcement: Announcement) => void>();
   readonly #directory: Directory;
+  /** Whose last samples a new reader may still get, and since when; oldest first. */
+  readonly #closed = new Map<Announcement, number>();
 
   constructor(board: BoardReader) {
     this.#directory = new Directory(board);
@@ -164,9 +167,19 @@ export class Roster {
   }
 
   /** No thread writes the removed worker's slot any more. */
-  close({ workerId, row, occupant, numbersFrom, slot }: RosterEntry): void {
+  close({ workerId, row, occupant, numbersFrom, slot }: RosterEntry, nowMs: number): void {
     const { memory, tenancy } = slot;
-    this.#announce({ type: 'slotClosed', workerId, row, occupant, numbersFrom, slot: memory, tenancy });
+    const closed = { type: 'slotClosed', workerId, row, occupant, numbersFrom, slot: memory, tenancy } as const;
+    this.#closed.set(closed, nowMs);
+    this.#announce(closed);
+  }
+
+  /** Forgets closed slots whose memory may be reused. */
+  forgetClosed(nowMs: number): void {
+    for (const [closed, closedMs] of this.#closed) {
+      if (nowMs - closedMs < SAMPLES_COOL_MS) return;
+      this.#closed.delete(closed);
+    }
   }
 
   /** Publishes to readers in other threads; this thread's directory already has the events. */
@@ -209,6 +222,7 @@ export class Roster {
     return [...this.#byId.values()]
       .flatMap(announcementsOf)
       .concat(
+        ...this.#closed.keys(),
         { type: 'events', events: events.all() },
         { type: 'holds', holds },
         { type: 'pending', pending },

@@ -110,7 +110,7 @@ export class WorkerLifecycle {
 
   /** Removes the worker. */
   end(entry: RosterEntry, cause: 'retention' | 'unregistered'): void {
-    const { board, roster, liveness, slots, lanes, deliveries, updates } = this.#options;
+    const { board, roster, liveness, slots, lanes, deliveries, updates, clock } = this.#options;
     liveness.forget(entry, cause);
     entry.liveness.via?.forget(entry.workerId);
     roster.remove(entry);
@@ -121,7 +121,7 @@ export class WorkerLifecycle {
     slots.letGo(entry);
     void lanes.forget(entry).then((isUnused) => {
       deliveries.left(entry);
-      if (slots.keepsSamples) roster.close(entry);
+      if (slots.keepsSamples) roster.close(entry, clock.monotonicMs());
       if (isUnused) slots.reuse(entry);
     });
   }
