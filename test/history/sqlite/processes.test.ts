@@ -7,7 +7,7 @@ import { SqliteScene } from './place.ts';
 
 test('a writer that is killed at any point leaves what was durable, whole and once', async () => {
   const scene = new SqliteScene();
-  await killedWriters(sqlite, scene.place, repetitions(4, 50));
+  await killedWriters(sqlite, scene.place, repetitions(3, 50));
 });
 
 test('processes that open a new database at the same time all write to it', async () => {

@@ -89,7 +89,7 @@ test('samples that are not sealed yet are sealed early when they are too much', 
 });
 
 test('when no samples are left, the oldest 1-minute buckets go, no more than needed, and 1-hour buckets stay', async () => {
-  const days = 6;
+  const days = 4;
   const scene = new SqliteScene();
   const writer = await scene.begun();
   for (const workerId of ['w-0', 'w-1']) {

@@ -98,7 +98,7 @@ test('samples come back bit for bit, also those of one worker and some metrics',
         expect(flat(some.get(worker) ?? [])).toEqual(flat(given, keys));
       }
     }),
-    { numRuns: repetitions(150, 5000) },
+    { numRuns: repetitions(60, 5000) },
   );
 });
 
@@ -151,6 +151,6 @@ test('changed, cut or foreign bytes are refused as damaged', () => {
         }
       },
     ),
-    { numRuns: repetitions(100, 5000) },
+    { numRuns: repetitions(60, 5000) },
   );
 });
