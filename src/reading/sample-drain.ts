@@ -272,7 +272,10 @@ export class SampleDrain {
       this.#columns.copyFrom(columns, next as number);
       if (!this.#handOver(cursor, take, sinceSample(tasks, next as number))) return false;
     }
+    // Samples of a worker that came back wait for those from before it was removed: numbers never go back.
+    const leaving = new Set(Array.from(this.#leaving.values(), ({ workerId }) => workerId));
     for (const cursor of this.#inTurn()) {
+      if (leaving.has(cursor.workerId)) continue;
       // The memory may belong to another worker, which is announced later.
       if (cursor.slot === undefined || !this.#isThere(cursor)) continue;
       let tasks: CopiedTasks;

@@ -407,3 +407,23 @@ test('where changes of tasks are lost, they are counted, and the whole list foll
   await beat(5, 0);
   expect(tasksOf(drain).get('a')).toHaveLength(2);
 });
+
+test('the samples of a worker that came back wait until those from before are closed', () => {
+  const { fleet, drain, hear, take, counts } = lateDrain();
+  hear();
+  fleet.register('again');
+  const first = fleet.roster().find((item) => item.type === 'slotAdded' && item.workerId === 'again');
+  if (first?.type !== 'slotAdded') throw new Error('it is not told of');
+  drain.apply(first);
+  fleet.beat('again');
+  fleet.forget('again', { announced: false });
+  drain.apply({ type: 'slotGone', workerId: 'again' });
+  fleet.register('again');
+  fleet.beat('again');
+  hear();
+  take();
+  expect(counts.get('again')).toBeUndefined();
+  drain.apply({ ...first, type: 'slotClosed', tenancy: 0 });
+  take();
+  expect(counts.get('again')).toBe(2);
+});
