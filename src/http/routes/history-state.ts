@@ -125,9 +125,9 @@ function stateJson(status: HistoryStatus): z.infer<typeof State> {
     open_since: isoOrNull(status.openSinceUnixMs),
     durable_until: isoOrNull(status.durableUntilUnixMs),
     samples: status.samples,
-    samples_per_second: status.samplesPerS,
+    samples_per_second: inHundredths(status.samplesPerS),
     batches: status.batches,
-    commit_ms: status.commitMs,
+    commit_ms: inHundredths(status.commitMs),
     lost: status.lost,
     lost_events: status.lostEvents,
     lost_task_changes: status.lostTaskChanges,
@@ -147,4 +147,8 @@ function stateJson(status: HistoryStatus): z.infer<typeof State> {
 
 function isoOrNull(unixMs: number | null): string | null {
   return unixMs === null ? null : new Date(unixMs).toISOString();
+}
+
+function inHundredths(value: number): number {
+  return Math.round(value * 100) / 100;
 }

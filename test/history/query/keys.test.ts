@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { areBase, keysOf } from '../../../src/history/query/keys.ts';
+import { BASE_METRICS } from '../../../src/history/samples.ts';
+
+const OTHERS = new Set(['cpu_usage', 'metrics.fps', 'metrics.a,b', 'metrics.cpu_usage', 'gpus.0.power_watts']);
+
+test.each([
+  [[], BASE_METRICS],
+  [['cpu_usage'], ['cpu_usage']],
+  [['fps'], ['metrics.fps']],
+  [['metrics.fps', 'fps'], ['metrics.fps']],
+  [['a,b'], ['metrics.a,b']],
+  [
+    ['fps, gpu_usage', 'gpus.0.power_watts'],
+    ['metrics.fps', 'gpu_usage', 'gpus.0.power_watts'],
+  ],
+  // A base metric comes before a custom one of its name, which has a key of its own.
+  [
+    ['cpu_usage', 'metrics.cpu_usage'],
+    ['cpu_usage', 'metrics.cpu_usage'],
+  ],
+])('%j are the keys %j', (asked, keys) => expect(keysOf(asked, OTHERS, 'metric')).toEqual(keys));
+
+test('an unknown metric is refused with those that exist, each once', () => {
+  expect(() => keysOf(['cpu'], OTHERS, 'metric')).toThrow(
+    'unknown metric "cpu"; expected one of cpu_usage, memory_usage, storage_usage, gpu_usage, running_tasks, ' +
+      'gpus.0.power_watts, metrics.a,b, metrics.cpu_usage, metrics.fps',
+  );
+  expect(() => keysOf([''], OTHERS, 'metric')).toThrow('unknown metric ""');
+  const many = new Set(Array.from({ length: 200 }, (_, n) => `metrics.m${n}`));
+  expect(() => keysOf(['x'], many, 'metric')).toThrow(/and 105 more$/);
+});
+
+test('whether only base metrics are asked for is known without the others', () => {
+  expect([areBase([]), areBase(['cpu_usage,gpu_usage']), areBase(['cpu_usage', 'fps'])]).toEqual([true, true, false]);
+});
