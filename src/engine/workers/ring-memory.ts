@@ -72,10 +72,10 @@ export class RingMemory {
     return { budgetBytes, usedBytes: this.#usedBytes, spanMs: this.#spanMs, wantedSpanMs };
   }
 
-  /** The figures to publish; undefined if they have not changed by much, or were published a moment ago. */
+  /** The figures to publish; undefined if they have not changed, or were published a moment ago. */
   takeChanges(nowMs: number): RingMemoryView | undefined {
     if (nowMs - this.#publishedMs < TELL_EVERY_MS) return undefined;
-    const figures = `${Math.round(this.#usedBytes / MIB)} ${this.#spanMs}`;
+    const figures = `${this.#usedBytes} ${this.#spanMs}`;
     if (figures === this.#published) return undefined;
     this.#published = figures;
     this.#publishedMs = nowMs;
