@@ -135,6 +135,7 @@ function firstTables(storage: Storage): string {
       samples bigint NOT NULL,
       is_due boolean NOT NULL,
       done_through text COLLATE "C") WITH (fillfactor = 50)`,
+    'CREATE INDEX hours_due ON pulselane.hours (hour) WHERE is_due',
     `COMMENT ON TABLE pulselane.hours IS 'Hours with samples. Due: its rollups lack some of them. Rolled up are the workers up to done_through.'`,
     `CREATE TABLE pulselane.kept (
       tier text PRIMARY KEY,

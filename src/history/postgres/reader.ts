@@ -81,12 +81,13 @@ export class PostgresReader implements HistoryReader {
       const hours = `ARRAY[${due.map(sqlTime).join(', ')}]::timestamptz[]`;
       const range = (time: string) =>
         `worker = ANY($1::text[]) AND ${time} >= ${sqlTime(fromMs)} AND ${time} < ${sqlTime(toMs)}`;
-      const rolledUp = `SELECT * FROM ${TABLES[tier].name} WHERE ${range('start')}
+      const select = `SELECT worker, ${fromSqlMs('start')} AS start${columns.sql} FROM`;
+      const rolledUp = `${select} ${TABLES[tier].name} WHERE ${range('start')}
         AND date_bin('1 hour', start, to_timestamp(0)) <> ALL (${hours})`;
       const newest = `pulselane.samples WHERE ${range('at')} AND at >= ${sqlTime(due[0] ?? 0)}
         AND at < ${sqlTime((due.at(-1) ?? 0) + HOUR_MS)} AND date_bin('1 hour', at, to_timestamp(0)) = ANY (${hours})`;
-      const all = due.length === 0 ? rolledUp : `(${rolledUp}) UNION ALL (${bucketsOf(newest, tier)})`;
-      const sql = `SELECT worker, ${fromSqlMs('start')}${columns.sql} FROM (${all}) AS bucket ORDER BY worker, start`;
+      const computed = `${select} (${bucketsOf(newest, tier, keys)}) AS computed`;
+      const sql = `${due.length === 0 ? rolledUp : `${rolledUp} UNION ALL ${computed}`} ORDER BY worker, start`;
       return { sql, add: (row) => rows.add(row), end: () => rows.end() };
     });
   }

@@ -4,7 +4,9 @@
  * Sums are made of decimals, so that 0.1 + 0.2 is 0.3, whatever the order. The way there is text, because the cast from `float8` to
  * `numeric` keeps 15 digits only.
  */
-import { BASE_METRICS, type RollupTier } from '../samples.ts';
+import pg from 'pg';
+import { BASE_METRICS, type MetricKey, type RollupTier } from '../samples.ts';
+import { placeOf, storable } from './metric-columns.ts';
 import { TABLES } from './tables.ts';
 
 const STEPS: Readonly<Record<RollupTier, string>> = { '1m': '1 minute', '1h': '1 hour' };
@@ -18,32 +20,52 @@ const BASE_COLUMNS = BASE_METRICS.flatMap((metric) =>
 const BUCKET_COLUMNS = ['worker', 'start', 'samples', ...BASE_COLUMNS, 'metrics', 'gpus'];
 
 /**
- * Buckets with the columns of a rollup table.
+ * Buckets with the columns of a rollup table, as far as these metrics need them.
  * @param samples what follows FROM, with the columns of `samples`
+ * @param keys undefined: all
  */
-export function bucketsOf(samples: string, tier: RollupTier): string {
+export function bucketsOf(samples: string, tier: RollupTier, keys?: readonly MetricKey[]): string {
+  const base = BASE_METRICS.filter((metric) => keys === undefined || keys.includes(metric));
+  const members = keys === undefined ? ALL_MEMBERS : membersOf(keys);
+  const read = ['run::float8 AS run', 'number::float8 AS number', ...base, ...(members === undefined ? [] : OBJECTS)];
+  const source = `source AS MATERIALIZED (
+      SELECT worker, date_bin('${STEPS[tier]}', at, to_timestamp(0)) AS start, ${read.join(', ')} FROM ${samples})`;
+  const bases = `base AS (
+      SELECT ${['worker, start, count(*)::int AS samples', ...base.map(baseAggregates)].join(', ')}
+      FROM source GROUP BY worker, start)`;
+  if (members === undefined) {
+    return `WITH ${source}, ${bases} SELECT base.*, NULL::jsonb AS metrics, NULL::jsonb AS gpus FROM base`;
+  }
   return `
-    WITH source AS MATERIALIZED (
-      SELECT worker, date_bin('${STEPS[tier]}', at, to_timestamp(0)) AS start, run::float8 AS run, number::float8 AS number,
-        ${BASE_METRICS.join(', ')}, metrics, gpus
-      FROM ${samples} ORDER BY worker, run, number),
-    base AS (
-      SELECT worker, start, count(*)::int AS samples, ${BASE_METRICS.map(baseAggregates).join(', ')}
-      FROM source GROUP BY worker, start),
+    WITH ${source}, ${bases},
     member AS (
       SELECT worker, start, kind, jsonb_object_agg(name, jsonb_build_object(
         'min', min, 'max', max, 'sum', sum, 'last', last, 'count', count)) AS members
       FROM (
         SELECT worker, start, kind, name, min(value), max(value), count(*), ${lastOf('value')} AS last,
           sum(CASE WHEN abs(value) < ${MAX_SUMMAND} THEN value::text::numeric ELSE 'infinity' END)::float8 AS sum
-        FROM source CROSS JOIN LATERAL (
-          SELECT 'metrics' AS kind, key AS name, value::float8 FROM jsonb_each_text(metrics)
-          UNION ALL SELECT 'gpus', key, value::float8 FROM jsonb_each_text(gpus)) AS single
-        GROUP BY worker, start, kind, name) AS named
+        FROM source CROSS JOIN LATERAL (${members}) AS single (kind, name, value)
+        WHERE value IS NOT NULL GROUP BY worker, start, kind, name) AS named
       GROUP BY worker, start, kind)
     SELECT base.*, metric.members AS metrics, gpu.members AS gpus FROM base
     LEFT JOIN member AS metric ON (metric.worker, metric.start, metric.kind) = (base.worker, base.start, 'metrics')
     LEFT JOIN member AS gpu ON (gpu.worker, gpu.start, gpu.kind) = (base.worker, base.start, 'gpus')`;
+}
+
+const OBJECTS = ['metrics', 'gpus'];
+const ALL_MEMBERS = OBJECTS.map((kind) => `SELECT '${kind}', key, value::float8 FROM jsonb_each_text(${kind})`).join(
+  ' UNION ALL ',
+);
+
+/** Undefined: none of the metrics is a member of an object. */
+function membersOf(keys: readonly MetricKey[]): string | undefined {
+  const rows = keys.flatMap((key) => {
+    const place = placeOf(key);
+    if (!('member' in place)) return [];
+    const name = pg.escapeLiteral(storable(place.member));
+    return [`('${place.column}', ${name}, (${place.column}->>${name})::float8)`];
+  });
+  return rows.length === 0 ? undefined : `VALUES ${rows.join(', ')}`;
 }
 
 /**
