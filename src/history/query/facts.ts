@@ -11,6 +11,7 @@ import type { Degraded } from './read-workers.ts';
 
 /** Events of a range that are looked at for silent workers; of more, the newest. */
 const MAX_EVENTS_READ = 10_000;
+const NOTHING_DELETED = { oldestMs: {}, deletedEarly: 0 };
 const FOREVER_MS = 100 * 365 * 86_400_000;
 
 /** The value of `ask`, or `otherwise` and why, if the database does not answer. */
@@ -35,9 +36,12 @@ export async function reachNow(
 ): Promise<Reach> {
   const retention = directory.history?.retention ?? { rawMs: FOREVER_MS, minuteMs: FOREVER_MS, hourMs: FOREVER_MS };
   // The status is at most a second old, and costs no question.
-  const told = directory.history?.figures?.oldestUnixMs;
-  const oldestMs = told ?? (await orDegraded(reader, async (each) => (await each.figures()).oldestMs, {})).value;
-  return reachOf(nowMs, { ...retention, oldestMs });
+  const told = directory.history?.figures;
+  const { oldestMs, deletedEarly } =
+    told == null
+      ? (await orDegraded(reader, (each) => each.figures(), NOTHING_DELETED)).value
+      : { oldestMs: told.oldestUnixMs, deletedEarly: told.deletedEarly };
+  return reachOf(nowMs, { ...retention, oldestMs, deletedEarly });
 }
 
 export interface GapFacts {

@@ -19,6 +19,8 @@ export interface Kept {
   readonly hourMs: number;
   /** Unix ms of the oldest data of each tier; absent: there is none. */
   readonly oldestMs: Readonly<Partial<Record<Tier, number>>>;
+  /** Samples that were ever deleted early, to save space. */
+  readonly deletedEarly: number;
 }
 
 /** The step that a client gave, or the number of points that the answer may have. */
@@ -42,8 +44,10 @@ export const FINEST_STEP_MS = 1000;
 /**
  * A tier reaches as far back as it is kept, unless data was deleted early to save space: then a coarser tier has older data.
  */
-export function reachOf(nowMs: number, { rawMs, minuteMs, hourMs, oldestMs }: Kept): Reach {
+export function reachOf(nowMs: number, { rawMs, minuteMs, hourMs, oldestMs, deletedEarly }: Kept): Reach {
   const kept = { raw: nowMs - rawMs, '1m': nowMs - minuteMs, '1h': nowMs - hourMs };
+  // Then a tier may lack what a coarser one has only because no master was running for a while.
+  if (deletedEarly === 0) return kept;
   const reach = { ...kept };
   for (const [index, tier] of TIERS.entries()) {
     const oldest = oldestMs[tier] ?? nowMs;

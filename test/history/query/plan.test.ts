@@ -74,14 +74,20 @@ describe('the plan', () => {
 
 describe('a tier', () => {
   test('reaches back as long as it is kept', () => {
-    expect(reachOf(NOW, { ...KEPT, oldestMs: {} })).toEqual(REACH);
+    expect(reachOf(NOW, { ...KEPT, oldestMs: {}, deletedEarly: 0 })).toEqual(REACH);
     const young = { raw: NOW - HOUR, '1m': NOW - HOUR - 30_000, '1h': NOW - HOUR - 1000 };
-    expect(reachOf(NOW, { ...KEPT, oldestMs: young })).toEqual(REACH);
+    expect(reachOf(NOW, { ...KEPT, oldestMs: young, deletedEarly: 1 })).toEqual(REACH);
   });
 
   test('reaches less far back if its data was deleted early: then a coarser one has older data', () => {
     const oldestMs = { raw: NOW - 3 * HOUR, '1m': NOW - 20 * DAY, '1h': NOW - 20 * DAY };
-    expect(reachOf(NOW, { ...KEPT, oldestMs })).toEqual({ ...REACH, raw: NOW - 3 * HOUR });
-    expect(reachOf(NOW, { ...KEPT, oldestMs: { '1h': NOW - 20 * DAY } })).toEqual({ ...REACH, raw: NOW, '1m': NOW });
+    expect(reachOf(NOW, { ...KEPT, oldestMs, deletedEarly: 7 })).toEqual({ ...REACH, raw: NOW - 3 * HOUR });
+    // No master was running between.
+    expect(reachOf(NOW, { ...KEPT, oldestMs, deletedEarly: 0 })).toEqual(REACH);
+    expect(reachOf(NOW, { ...KEPT, oldestMs: { '1h': NOW - 20 * DAY }, deletedEarly: 7 })).toEqual({
+      ...REACH,
+      raw: NOW,
+      '1m': NOW,
+    });
   });
 });
