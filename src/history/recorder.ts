@@ -48,6 +48,8 @@ export interface OpenDatabase {
   readonly writer: HistoryWriter;
   /** What it has of each worker; `next` of this boot id. */
   earlier(bootId: string): Promise<ReadonlyMap<string, EarlierSamples>>;
+  /** What became of it, if it is no longer the one that was opened: its file was removed. */
+  problem(): string | undefined;
 }
 
 export interface RecorderOptions {
@@ -96,6 +98,7 @@ export class Recorder {
   #refusals = 0;
   #retryAtMs = 0;
   #maintainAtMs = 0;
+  #lookAtMs = 0;
   #figuresAtMs = 0;
   #wroteAtMs = Number.NEGATIVE_INFINITY;
   #figures: HistoryFigures | undefined;
@@ -181,9 +184,8 @@ export class Recorder {
   async #work(): Promise<void> {
     try {
       this.#database ??= await this.#open();
-      const { writer } = this.#database;
-      await this.#writeAll(writer);
-      if (!this.#isStopping) await this.#maintain(writer);
+      await this.#writeAll(this.#database.writer);
+      if (!this.#isStopping) await this.#maintain(this.#database);
       this.#attempts = 0;
       this.#become(worked(this.#health, this.#now()));
     } catch (error) {
@@ -293,9 +295,14 @@ export class Recorder {
     this.#lastWrittenEventId = Math.max(this.#lastWrittenEventId, batch.events.at(-1)?.id ?? 0);
   }
 
-  async #maintain(writer: HistoryWriter): Promise<void> {
+  async #maintain({ writer, problem }: OpenDatabase): Promise<void> {
     const { retention, clock } = this.#options;
     const startedMs = clock.monotonicMs();
+    if (startedMs >= this.#lookAtMs) {
+      this.#lookAtMs = startedMs + MAINTAIN_EVERY_MS;
+      const found = problem();
+      if (found !== undefined) throw new HistoryError('away', found);
+    }
     if (startedMs >= this.#figuresAtMs) {
       this.#figuresAtMs = startedMs + FIGURES_EVERY_MS;
       this.#figures = await this.#within(writer.figures());

@@ -1,10 +1,11 @@
 /** History as a part of a whole master: what is kept, and that nothing else suffers when it cannot be. */
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { historySettingsOf } from '../../src/app/history.ts';
 import { startMaster } from '../../src/app/master.ts';
 import type { RunningMaster } from '../../src/app/running-master.ts';
@@ -17,6 +18,9 @@ import { keptLog } from '../support/kept-log.ts';
 import { describeWithPostgres } from '../support/postgres.ts';
 import { repetitions } from '../support/repetitions.ts';
 import { storedSamples } from '../support/stored-samples.ts';
+
+/** Whether this user and this container may mount. */
+const MOUNT_TRIAL = 'd=$(mktemp -d) && mount -t tmpfs tmpfs "$d" && umount "$d" && rmdir "$d"';
 
 let dataDir: string;
 let master: RunningMaster | undefined;
@@ -31,7 +35,7 @@ afterEach(async () => {
 type Settings = Readonly<Record<string, string>>;
 const PORTS = { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: '127.0.0.1:0' };
 // No heartbeat of a burst is replaced by a newer one.
-const FEW_LANES = { MAX_DEDICATED_LANES: '0', SHARED_LANES: '1', LANE_DEPTH: '256' };
+const FEW_LANES = { MAX_DEDICATED_LANES: '0', SHARED_LANES: '1', LANE_DEPTH: '256', MAX_HEARTBEAT_RATE: '0' };
 
 const configOf = (settings: Settings = {}, dotenv: Settings = {}) =>
   masterConfig({ flags: {}, environment: { DATA_DIR: dataDir, ...PORTS, ...FEW_LANES, ...settings }, dotenv });
@@ -225,6 +229,40 @@ test('a DATABASE_URL that cannot be reached: the master starts degraded, says so
   // For the next master that reaches a database.
   expect((await readdir(join(dataDir, 'history-spool'))).length).toBe(1);
   expect(existsSync(join(dataDir, 'history.db'))).toBe(false);
+});
+
+/** A file system of 8 MiB at the data directory; only root may mount one. */
+const canMount =
+  process.platform === 'linux' && process.getuid?.() === 0 && spawnSync('sh', ['-c', MOUNT_TRIAL]).status === 0;
+
+describe.skipIf(!canMount)('a disk', () => {
+  test('that is full is told; what came meanwhile is written when there is room again', async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', dataDir]);
+    try {
+      const { beat, get, status, faults, master } = await start();
+      await beat(10);
+      await eventually(() => status()?.samples === 10);
+      const filler = join(dataDir, 'filler');
+      spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096']);
+      // Until the database has used what its own files had left.
+      await eventually(async () => {
+        await beat(100);
+        return status()?.problem?.code === 'full';
+      });
+      const { body } = await get('/telemetry/w');
+      const last = body.metrics.count as number;
+      expect((await get('/readyz')).body.degraded).toMatchObject([{ code: 'history' }]);
+      await rm(filler);
+      await eventually(() => status()?.state === 'ok');
+      await eventually(() => faults().length >= 2);
+      expect(status()?.lost).toEqual({ overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 });
+      await master.stop();
+      expect(await countsOf()).toEqual([counted(0, last + 1)]);
+    } finally {
+      await master?.stop();
+      execFileSync('umount', ['-l', dataDir]);
+    }
+  });
 });
 
 describeWithPostgres(18)('a database server', (server) => {

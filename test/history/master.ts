@@ -156,8 +156,9 @@ async function whileAlive(
     const result = await call();
     return life.isAlive ? result : never;
   };
-  const { writer, earlier } = await gate(open);
+  const { writer, earlier, problem } = await gate(open);
   return {
+    problem,
     earlier: (bootId) => gate(() => earlier(bootId)),
     writer: {
       begin: (run) => gate(() => writer.begin(run)),

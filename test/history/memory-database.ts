@@ -26,6 +26,8 @@ export class MemoryDatabase {
   /** Which batches it never takes. */
   refuses: (batch: Batch) => boolean = () => false;
   opened = 0;
+  /** It is not the one that was opened. */
+  problem: string | undefined;
   #hanging: (() => void)[] = [];
 
   get isHanging(): boolean {
@@ -48,6 +50,7 @@ export class MemoryDatabase {
     };
     return {
       writer,
+      problem: () => this.problem,
       earlier: async (bootId) => {
         const run = this.runs.get(bootId)?.run;
         return new Map(

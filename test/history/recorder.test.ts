@@ -164,6 +164,22 @@ test('a fault is told once, and once when it is over, however often the database
   expect(states()).toEqual(['ok', 'degraded', 'ok']);
 });
 
+test('a database whose file was removed is opened again within ten seconds', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  await master.pass(1000);
+  database.problem = 'history.db was removed';
+  await master.pass(10_000);
+  expect(master.status).toMatchObject({
+    state: 'degraded',
+    problem: { code: 'away', detail: 'history.db was removed' },
+  });
+  database.problem = undefined;
+  await master.pass(10_000);
+  expect([database.opened > 1, master.status.state]).toEqual([true, 'ok']);
+});
+
 test('a database that is busy for a moment is no fault', async () => {
   const database = new MemoryDatabase();
   const master = new Master(database);
