@@ -109,7 +109,7 @@ function readMetric(reader: ByteReader, counts: Float64Array): BucketColumns {
   const form = reader.byte();
   if (form > OWN_COUNTS + OTHERS) throw damaged(`a metric is of the unknown form ${form}`);
   const count = form >= OWN_COUNTS ? readColumn(reader, counts.length) : counts.slice();
-  const filled = count.filter((samples) => samples > 0);
+  const filled = count.every((samples) => samples > 0) ? count : count.filter((samples) => samples > 0);
   if (filled.length === 0) return spread(count, [filled, filled, filled, filled]);
   if (form % OWN_COUNTS === OTHERS) {
     const [min, max, last, sum] = [0, 1, 2, 3].map(() => readColumn(reader, filled.length)) as Four;
@@ -217,28 +217,36 @@ function readIntegers(reader: ByteReader, count: Float64Array): Four {
   const power = POWERS_OF_TEN[reader.byte()];
   if (power === undefined) throw damaged('a scale is too large');
   const how = reader.byte();
-  const [aboveBounds, belowBounds] = [how & ABOVE_BOTH, how & BELOW_BOTH].map((bit) =>
-    bit > 0 ? Bounds.both : Bounds.last,
-  ) as [Bounds, Bounds];
+  const [isAboveBoth, isBelowBoth, hasAllSums] = [ABOVE_BOTH, BELOW_BOTH, ALL_SUMS].map((bit) => (how & bit) > 0);
   const last = readColumn(reader, count.length);
   const max = readColumn(reader, count.length);
   const min = readColumn(reader, count.length);
   let varying = 0;
+  let before = last[0] as number;
   for (let index = 0; index < last.length; index++) {
-    max[index] = boundsOf(last, index, aboveBounds)[1] + (max[index] as number);
-    min[index] = boundsOf(last, index, belowBounds)[0] - (min[index] as number);
-    if (min[index] !== max[index]) varying++;
+    const value = last[index] as number;
+    const high = (isAboveBoth && before > value ? before : value) + (max[index] as number);
+    const low = (isBelowBoth && before < value ? before : value) - (min[index] as number);
+    max[index] = high;
+    min[index] = low;
+    if (low !== high) varying++;
+    before = value;
   }
-  const sums = how & ALL_SUMS ? count.length : varying;
-  const misses = sums === 0 ? new Float64Array(0) : readColumn(reader, sums);
+  const misses = hasAllSums || varying > 0 ? readColumn(reader, hasAllSums ? count.length : varying) : NO_MISSES;
+  const sum = new Float64Array(count.length);
   let next = 0;
-  const sum = count.map((samples, index) => {
+  for (let index = 0; index < sum.length; index++) {
     const [low, high] = [min[index] as number, max[index] as number];
-    const miss = how & ALL_SUMS || low !== high ? (misses[next++] as number) : 0;
-    return predictedSum(low, high, samples) + miss;
-  });
-  return [min, max, last, sum].map((column) => column.map((value) => value / power)) as Four;
+    const miss = hasAllSums || low !== high ? (misses[next++] as number) : 0;
+    sum[index] = (predictedSum(low, high, count[index] as number) + miss) / power;
+    min[index] = low / power;
+    max[index] = high / power;
+    last[index] = (last[index] as number) / power;
+  }
+  return [min, max, last, sum];
 }
+
+const NO_MISSES = new Float64Array(0);
 
 function sizeOf(column: Float64Array): number {
   let size = 0;
