@@ -32,7 +32,7 @@ import {
 } from './layout.ts';
 import type { RecordAllowance } from './record-allowance.ts';
 import { metricKeysIn, type SlotViews } from './slot-memory.ts';
-import { metricColumnsFor, ringAfter, shortenedRing } from './slot-ring.ts';
+import { metricColumnsFor, ringAfter, SHRINK_EVERY_MS, shortenedRing } from './slot-ring.ts';
 
 /** The part of a heartbeat that is different for each worker. */
 export interface Measured {
@@ -58,6 +58,8 @@ export class SampleWriter {
   #ofDevices: Map<DeviceMetric, number> = NO_COLUMNS;
   /** While all columns are taken: the sample number at which to check again whether any can be freed. */
   #lookAgainAt: number | undefined;
+  /** Monotonic receipt of the sample for which the ring last shrank; at first, of this writer's first sample: an earlier one may have shrunk it. */
+  #shrunkMs: number | undefined;
   /** Devices of the current heartbeat, and what they report. */
   #gpus: readonly GpuUsage[] | undefined;
   #deviceMetrics: ReadonlyMap<DeviceMetric, number> = NO_COLUMNS;
@@ -166,6 +168,7 @@ export class SampleWriter {
   #ringCapacityFor(nowMs: number, { sampleSpanMs: spanMs, areRingsShort }: RecordAllowance): number {
     const { control, offsets, size } = this.#slot;
     const { ringCapacity: capacity } = size;
+    this.#shrunkMs ??= nowMs;
     if (capacity === 0) return ringAfter({ capacity, isFull: false, heldMs: 0 }, spanMs);
     const held = heldIn(this.#slot);
     const isFull = held >= capacity - 1;
@@ -173,7 +176,11 @@ export class SampleWriter {
     const oldest = (Atomics.load(control, SlotWord.applied) - held) & (capacity - 1);
     const heldMs = (Math.floor(nowMs) - (control[offsets.ringMonotonic / WORD_BYTES + oldest] as number)) >>> 0;
     const shortened = areRingsShort ? shortenedRing(capacity, heldMs / held, spanMs) : capacity;
-    return shortened < capacity ? shortened : ringAfter({ capacity, isFull, heldMs }, spanMs);
+    const wanted = shortened < capacity ? shortened : ringAfter({ capacity, isFull, heldMs }, spanMs);
+    if (wanted >= capacity) return wanted;
+    if (nowMs - this.#shrunkMs < SHRINK_EVERY_MS) return capacity;
+    this.#shrunkMs = nowMs;
+    return wanted;
   }
 
   /** @param most HISTORY_METRICS */

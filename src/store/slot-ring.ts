@@ -2,9 +2,12 @@
  * The capacity of a worker's sample ring: pure functions. Rings are off unless a span of time is wanted (RING_TIME). Then each
  * holds the samples of that time, at its worker's pace.
  *
- *     off ──► LEAST ──► doubled:   it is full, and holds less than the span
- *                   ◄── quartered: it is full, and holds more than SHRINK_AT times the span
- *                   ◄── halved:    rings are short of memory, and half of it holds KEEP_AT times the span
+ *     off ──► LEAST ──► doubled: it is full, and holds less than the span
+ *                   ◄── halved:  it is full, and holds more than SHRINK_AT times the span
+ *                   ◄── halved:  rings are short of memory, and half of it holds KEEP_AT times the span
+ *
+ * A ring that was halved is not halved again for {@link SHRINK_EVERY_MS}: until then the history thread has stored, in its spool if
+ * not in the database, what half of the ring would not hold.
  *
  * A burst doubles it at most once or twice; a worker with a changing pace keeps the larger ring. At MOST, or without
  * memory for a larger ring, the oldest samples are lost, which readers count.
@@ -18,9 +21,14 @@
 export const LEAST_RING_SAMPLES = 16;
 /** An hour at nine samples per second, a day at one in 2.6 s; 1.2 MB. */
 export const MOST_RING_SAMPLES = 32_768;
-const SHRINK_AT = 8;
+const SHRINK_AT = 4;
 /** More than 1: a ring that was halved must not grow at once because its worker's pace varies. */
 const KEEP_AT = 1.25;
+/**
+ * Twenty times the interval at which the history thread looks. It leaves at most SPOOL_AT of a ring (history-limits.ts) unstored, which
+ * is less than half: one halving loses nothing, and the next one nothing either if the thread had a look between them.
+ */
+export const SHRINK_EVERY_MS = 10_000;
 /** The first ring of a worker holds so much: workers that live shortly cost little, and grow-ups few moves to larger rings. */
 const FIRST_SPAN_MS = 5 * 60_000;
 
@@ -72,14 +80,13 @@ export function ringAfter({ capacity, isFull, heldMs }: RingFacts, spanMs: numbe
   if (capacity === 0) return LEAST_RING_SAMPLES;
   if (!isFull) return capacity;
   if (heldMs < spanMs) return Math.min(2 * capacity, MOST_RING_SAMPLES);
-  return heldMs > SHRINK_AT * spanMs ? Math.max(LEAST_RING_SAMPLES, capacity / 4) : capacity;
+  return heldMs > SHRINK_AT * spanMs ? Math.max(LEAST_RING_SAMPLES, capacity / 2) : capacity;
 }
 
-/** The capacity while rings are short of memory. @param periodMs mean time between two samples */
+/** The capacity while rings are short of memory: halved if that suffices. @param periodMs mean time between two samples */
 export function shortenedRing(capacity: number, periodMs: number, spanMs: number): number {
-  let shortened = capacity;
-  while (shortened > LEAST_RING_SAMPLES && (shortened / 2 - 1) * periodMs >= KEEP_AT * spanMs) shortened /= 2;
-  return shortened;
+  const half = capacity / 2;
+  return half >= LEAST_RING_SAMPLES && (half - 1) * periodMs >= KEEP_AT * spanMs ? half : capacity;
 }
 
 /**
@@ -89,9 +96,10 @@ export function shortenedRing(capacity: number, periodMs: number, spanMs: number
 export function settledRing(capacity: number, periodMs: number, spanMs: number, areShort: boolean): number {
   let settled = Math.max(capacity, LEAST_RING_SAMPLES);
   while (settled < MOST_RING_SAMPLES && (settled - 1) * periodMs < spanMs) settled *= 2;
-  if (areShort) return shortenedRing(settled, periodMs, spanMs);
   for (;;) {
-    const next = ringAfter({ capacity: settled, isFull: true, heldMs: (settled - 1) * periodMs }, spanMs);
+    const next = areShort
+      ? shortenedRing(settled, periodMs, spanMs)
+      : ringAfter({ capacity: settled, isFull: true, heldMs: (settled - 1) * periodMs }, spanMs);
     if (next >= settled) return settled;
     settled = next;
   }

@@ -6,13 +6,14 @@ import { type RecordAllowance, UNLIMITED } from '../../src/store/record-allowanc
 import { SampleColumns } from '../../src/store/sample-columns.ts';
 import type { Measured } from '../../src/store/sample-writer.ts';
 import { copiedSlot } from '../../src/store/slot-copy.ts';
-import { successorProblem } from '../../src/store/slot-memory.ts';
+import { successorProblem, viewSlot } from '../../src/store/slot-memory.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import {
   LEAST_RING_SAMPLES,
   MOST_RING_SAMPLES,
   ringAfter,
   ringCapacityFor,
+  SHRINK_EVERY_MS,
   settledRing,
   shortenedRing,
 } from '../../src/store/slot-ring.ts';
@@ -98,9 +99,7 @@ class Drained {
   #publish(ordinal: number, jsonBytes: number, measured: Measured): void {
     this.#writer.take(ordinal);
     const json = 'x'.repeat(jsonBytes);
-    expect(
-      this.#writer.makeRoom(json, this.allowance, { receivedMonotonicMs: this.#nowMs, receivedUnixMs: 0 }, measured),
-    ).toBeUndefined();
+    expect(this.#writer.makeRoom(json, this.allowance, { receivedMonotonicMs: this.#nowMs }, measured)).toBeUndefined();
     const { numbers } = checkableRecord(ordinal);
     const grown = this.#writer.publish({ ...numbers, receivedMonotonicMs: this.#nowMs }, json, [], measured);
     // As main sees it, which believes no lane.
@@ -328,17 +327,47 @@ test('while memory is short the ring does not grow, and lost samples are counted
   expect(drained.lost).toBe(501 - (LEAST_RING_SAMPLES - 1));
 });
 
-test('while rings are short of memory, each shrinks to what the span needs, though it is not full, and keeps the newest', () => {
-  const drained = new Drained(3_600_000);
-  for (let n = 0; n < 300; n++) drained.beat(5000);
-  const bytes = drained.reader.memory.byteLength;
-  Object.assign(drained.allowance, { areRingsShort: true, sampleSpanMs: 300_000 });
-  drained.beat(5000);
-  expect(drained.reader.memory.byteLength).toBeLessThan(bytes / 2);
-  drained.drain();
-  expect(drained.copied).toBe(127);
-  expect(drained.copied + drained.lost).toBe(301);
-});
+/** Of its ring, as the history thread does: what it can not write to the database it then spools. */
+const STORES_AT = 0.4;
+
+test.each([
+  ['is short of memory', { areRingsShort: true, sampleSpanMs: 10_000 }, 1000, 5000],
+  ['is short of memory and not full', { areRingsShort: true, sampleSpanMs: 300_000 }, 300, 5000],
+  ['holds far more than wanted', { areRingsShort: false, sampleSpanMs: 10_000 }, 1000, 50],
+])(
+  'a ring that %s loses nothing unstored: it is halved at most every 10 s, at last to what the span needs',
+  (_, allowed, beats, everyMs) => {
+    const drained = new Drained(3_600_000);
+    for (let n = 0; n < beats; n++) drained.beat(5000);
+    const store = () => {
+      const { memory, firstSample } = drained.reader;
+      const unstored = drained.applied.length - Math.max(firstSample, drained.nextSample);
+      if (unstored >= STORES_AT * viewSlot(memory).size.ringCapacity) drained.drain();
+    };
+    drained.drain();
+    let capacity = viewSlot(drained.reader.memory).size.ringCapacity;
+    const { lost } = drained;
+    while (drained.applied.length - drained.nextSample < STORES_AT * capacity - 1) drained.beat(5000);
+    Object.assign(drained.allowance, allowed);
+    let sinceMs = Number.POSITIVE_INFINITY;
+    for (let n = 0; n < 600; n++) {
+      drained.beat(everyMs);
+      sinceMs += everyMs;
+      const next = viewSlot(drained.reader.memory).size.ringCapacity;
+      if (next < capacity) {
+        expect(next).toBe(capacity / 2);
+        expect(sinceMs).toBeGreaterThanOrEqual(SHRINK_EVERY_MS);
+        sinceMs = 0;
+      }
+      capacity = next;
+      store();
+    }
+    drained.drain();
+    expect(drained.lost).toBe(lost);
+    expect(capacity).toBe(settledRing(capacity, everyMs, allowed.sampleSpanMs, allowed.areRingsShort));
+    expect(capacity).toBeLessThan(1024);
+  },
+);
 
 test('columns for which there is no memory are asked for, and come when there is', () => {
   const drained = new Drained(60_000);
