@@ -59,8 +59,8 @@ export interface RestoredRecord {
   readonly receivedUnixMs: number;
 }
 
-type Received = Pick<RecordNumbers, 'receivedMonotonicMs' | 'receivedUnixMs'>;
-const NEVER_RECEIVED: Received = { receivedMonotonicMs: 0, receivedUnixMs: 0 };
+type Received = Pick<RecordNumbers, 'receivedMonotonicMs'>;
+const NEVER_RECEIVED: Received = { receivedMonotonicMs: 0 };
 
 const NO_PROGRESS: readonly ProgressEntry[] = [];
 const NO_EVENTS: readonly TaskEvent[] = [];
@@ -186,7 +186,7 @@ export class SlotWriter {
   makeRoom(
     json: string | RecordJsonParts,
     allowance: RecordAllowance,
-    { receivedMonotonicMs, receivedUnixMs }: Received = NEVER_RECEIVED,
+    { receivedMonotonicMs }: Received = NEVER_RECEIVED,
     measured: Measured = NOTHING_MEASURED,
     events = NO_EVENTS,
   ): NoRoom | undefined {
@@ -196,7 +196,7 @@ export class SlotWriter {
     this.#hasRoom = true;
     const before = this.#slot;
     const ring = this.#samples.sizeFor(receivedMonotonicMs, measured, allowance);
-    const taskLogCapacity = this.#taskLog.capacityFor(events, receivedUnixMs, allowance);
+    const taskLogCapacity = this.#taskLog.capacityFor(events, receivedMonotonicMs, allowance);
     const isSame = jsonCapacity === before.size.jsonCapacity && taskLogCapacity === before.size.taskLogCapacity;
     if (ring === before.size && isSame) return undefined;
     const size = { ...ring, jsonCapacity, taskLogCapacity };
@@ -246,7 +246,8 @@ export class SlotWriter {
     this.#hasRoom = false;
     this.#samples.begin(measured);
     const sample = Atomics.load(this.#slot.control, SlotWord.applied);
-    this.#taskLog.write(events, { sample, atMs: values.receivedUnixMs });
+    const { receivedUnixMs, receivedMonotonicMs } = values;
+    this.#taskLog.write(events, { sample, atMs: receivedUnixMs, monotonicMs: receivedMonotonicMs });
     const { before, tasks, after } = partsOf(json);
     const { control, numbers } = this.#slot;
     const copy = beginWrite(control, SlotWord.recordGeneration);

@@ -1,11 +1,11 @@
 /**
  * One entry of a task log as bytes. All multiples of 8, so that the head is never split where the log wraps.
  *
- *     0        4         8       12     13        14       16        24
- *     ┌────────┬─────────┬────────┬──────┬─────────┬────────┬─────────┬───────────────────────────┬──────┬────────┬──────┐
- *     │ length │ ordinal │ sample │ type │ outcome │ bytes  │ receipt │ numbers of the type       │ id   │ status │ –    │
- *     │        │         │        │      │         │ of id  │ Unix ms │ (NaN: unknown)            │      │        │      │
- *     └────────┴─────────┴────────┴──────┴─────────┴────────┴─────────┴───────────────────────────┴──────┴────────┴──────┘
+ *     0        4         8       12     13        14       16        24          32
+ *     ┌────────┬─────────┬────────┬──────┬─────────┬────────┬─────────┬───────────┬─────────────────────┬──────┬────────┬──────┐
+ *     │ length │ ordinal │ sample │ type │ outcome │ bytes  │ receipt │ receipt   │ numbers of the type │ id   │ status │ –    │
+ *     │        │         │        │      │         │ of id  │ Unix ms │ monotonic │ (NaN: unknown)      │      │        │      │
+ *     └────────┴─────────┴────────┴──────┴─────────┴────────┴─────────┴───────────┴─────────────────────┴──────┴────────┴──────┘
  */
 import { MAX_LOGGED_ID_BYTES, MAX_LOGGED_STATUS_BYTES, type TaskEvent } from '../model/task-change.ts';
 import { ENDED_TASK_OUTCOMES } from '../model/telemetry.ts';
@@ -13,7 +13,9 @@ import { ENDED_TASK_OUTCOMES } from '../model/telemetry.ts';
 export const ENTRY_ALIGNMENT = 8;
 /** Length and ordinal. */
 export const ENTRY_HEAD_BYTES = 8;
-const FIXED_BYTES = 24;
+/** Position of the monotonic receipt, by which the writer knows an entry's age although the wall clock may be set. */
+export const ENTRY_MONOTONIC_AT = 24;
+const FIXED_BYTES = 32;
 const NUMBER_BYTES = 8;
 
 const TYPES = ['listed', 'left', 'ended'] as const;
@@ -28,6 +30,11 @@ export interface EntryPlace {
 
 export interface TaskEntry extends EntryPlace {
   readonly event: TaskEvent;
+}
+
+export interface WrittenEntry extends TaskEntry {
+  /** Receipt by the monotonic clock, in ms. */
+  readonly monotonicMs: number;
 }
 
 export function entryBytes(event: TaskEvent): number {
@@ -45,7 +52,7 @@ const scratchView = new DataView(scratch);
 const scratchBytes = Buffer.from(scratch);
 
 /** @returns the entry as bytes, valid until the next call */
-export function encodedEntry({ event, ordinal, sample, atMs }: TaskEntry): Buffer {
+export function encodedEntry({ event, ordinal, sample, atMs, monotonicMs }: WrittenEntry): Buffer {
   const length = entryBytes(event);
   const outcome = event.type === 'ended' && event.outcome !== null ? ENDED_TASK_OUTCOMES.indexOf(event.outcome) + 1 : 0;
   scratchView.setUint32(0, length, true);
@@ -54,6 +61,7 @@ export function encodedEntry({ event, ordinal, sample, atMs }: TaskEntry): Buffe
   scratchView.setUint8(12, TYPES.indexOf(event.type));
   scratchView.setUint8(13, outcome);
   scratchView.setFloat64(16, atMs, true);
+  scratchView.setFloat64(ENTRY_MONOTONIC_AT, monotonicMs, true);
   let at = FIXED_BYTES;
   for (const number of numbersOf(event)) {
     scratchView.setFloat64(at, number ?? Number.NaN, true);

@@ -21,7 +21,7 @@ import { currentCopy } from './double-buffer.ts';
 import { RecordNumber, SlotWord } from './layout.ts';
 import type { RecordAllowance } from './record-allowance.ts';
 import type { SlotViews } from './slot-memory.ts';
-import { ENTRY_ALIGNMENT, type EntryPlace, encodedEntry, entryBytes } from './task-entry.ts';
+import { ENTRY_ALIGNMENT, ENTRY_MONOTONIC_AT, encodedEntry, entryBytes, type WrittenEntry } from './task-entry.ts';
 import { LEAST_TASK_LOG_BYTES, taskLogAfter } from './task-log-room.ts';
 
 /** Where the log ends, as published with a record; modulo 2^32. */
@@ -59,13 +59,13 @@ export class TaskLogWriter {
     return this.#next;
   }
 
-  /** The capacity needed for these events; unchanged if there is no memory for a larger one. */
+  /** The capacity needed for these events; unchanged if there is no memory for a larger one. @param nowMs by the monotonic clock */
   capacityFor(events: readonly TaskEvent[], nowMs: number, allowance: RecordAllowance): number {
     const { size } = this.#slot;
     if (events.length === 0) return size.taskLogCapacity;
     const added = events.reduce((sum, event) => sum + entryBytes(event), 0);
     const capacity = size.taskLogCapacity;
-    const heldMs = this.#used === 0 ? 0 : nowMs - this.#atMsAt(this.#floor);
+    const heldMs = this.#used === 0 ? 0 : nowMs - this.#monotonicMsAt(this.#floor);
     const wanted = taskLogAfter({ capacity, used: this.#used, added, heldMs });
     if (wanted <= LEAST_TASK_LOG_BYTES || wanted - capacity <= allowance.ringRoomBytes) return wanted;
     // As for a worker's first ring, the least is always allowed: MAX_WORKERS limits those.
@@ -95,7 +95,7 @@ export class TaskLogWriter {
   }
 
   /** Writes events behind the published end; they appear with the record that publishes {@link next}. */
-  write(events: readonly TaskEvent[], at: Omit<EntryPlace, 'ordinal'>): void {
+  write(events: readonly TaskEvent[], at: Pick<WrittenEntry, 'sample' | 'atMs' | 'monotonicMs'>): void {
     this.#next = this.#end;
     if (events.length === 0) return;
     const { control, size } = this.#slot;
@@ -140,9 +140,9 @@ export class TaskLogWriter {
     return length > 0 && length < left && length % ENTRY_ALIGNMENT === 0 ? length : left;
   }
 
-  #atMsAt(position: number): number {
+  #monotonicMsAt(position: number): number {
     const { size, numbers, offsets } = this.#slot;
-    const receipt = (position + 16) & (size.taskLogCapacity - 1);
+    const receipt = (position + ENTRY_MONOTONIC_AT) & (size.taskLogCapacity - 1);
     return numbers[(offsets.taskLog + receipt) / 8] as number;
   }
 }

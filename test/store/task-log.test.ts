@@ -48,7 +48,7 @@ const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 test('an entry is read as it was written', () => {
   fc.assert(
     fc.property(anyEvent, word, word, fc.double({ noNaN: true }), (event, ordinal, sample, atMs) => {
-      const bytes = Buffer.from(encodedEntry({ event, ordinal, sample, atMs }));
+      const bytes = Buffer.from(encodedEntry({ event, ordinal, sample, atMs, monotonicMs: 1 }));
       expect(bytes.length).toBe(entryBytes(event));
       expect(bytes.length % 8).toBe(0);
       expect(bytes.length).toBeLessThanOrEqual(MAX_ENTRY_BYTES);
@@ -81,6 +81,8 @@ class LoggedWorker {
   readonly samples: number[] = [];
   readonly read: (string | number)[] = [];
   lost = 0;
+  /** By how much the wall clock was set. */
+  clockSetMs = 0;
 
   readonly allowance: RecordAllowance;
 
@@ -105,7 +107,7 @@ class LoggedWorker {
       this.#writer.take(ordinal);
       const json = 'x'.repeat(jsonBytes);
       const all = ids.map((taskId): TaskEvent => ({ type: 'left', taskId, lastSeenMs: ordinal }));
-      const received = { receivedMonotonicMs: this.#nowMs, receivedUnixMs: this.#nowMs };
+      const received = { receivedMonotonicMs: this.#nowMs, receivedUnixMs: this.#nowMs + this.clockSetMs };
       expect(this.#writer.makeRoom(json, this.allowance, received, undefined, all)).toBeUndefined();
       const grown = this.#writer.publish(
         { ...checkableRecord(ordinal).numbers, ...received },
@@ -244,9 +246,30 @@ test('events of one heartbeat that the largest log cannot hold are lost, oldest 
   worker.beat({ events: 2 });
   worker.beat({ events: 20_000, idLength: 100 });
   worker.drain();
-  const held = Math.floor(MOST_TASK_LOG_BYTES / 136);
+  const held = Math.floor(MOST_TASK_LOG_BYTES / 144);
   expect(worker.lost).toBe(20_002 - held);
 });
+
+test.each([-86_400_000, 86_400_000])(
+  'a wall clock that is set by %d ms neither grows a log nor empties it',
+  (clockSetMs) => {
+    const worker = new LoggedWorker();
+    worker.beat({ events: 1 });
+    const { bytes } = worker;
+    for (let n = 0; n < 100; n++) {
+      if (n === 50) worker.clockSetMs = clockSetMs;
+      worker.beat({ events: 1, afterMs: TASK_LOG_SPAN_MS });
+      worker.drain();
+    }
+    expect(worker.bytes).toBe(bytes);
+    const busy = new LoggedWorker();
+    busy.beat({ events: 200 });
+    busy.clockSetMs = clockSetMs;
+    busy.beat({ events: 200 });
+    busy.drain();
+    expect(busy.lost).toBe(0);
+  },
+);
 
 const MINUTE = TASK_LOG_SPAN_MS;
 test.each([
