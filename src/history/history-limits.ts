@@ -55,5 +55,7 @@ export const SPOOL_FROM = 0.2;
 export const MAX_WAITING_CLOSED_BYTES = 32 * 1024 ** 2;
 /** Events that wait: half of the event log (MAX_EVENTS of model/). */
 export const MAX_WAITING_EVENTS = 5000;
+/** A database whose last call took this long is not asked at a stop: what is there goes to the spool at once. */
+export const STOP_SLOW_MS = 500;
 /** At a stop, how long the database may take for what is there, before it goes to the spool. */
 export const STOP_ATTEMPT_MS = 1500;

@@ -40,6 +40,7 @@ import {
   SPOOL_FROM,
   STATUS_EVERY_MS,
   STOP_ATTEMPT_MS,
+  STOP_SLOW_MS,
   WRITE_WITHIN_MS,
 } from './history-limits.ts';
 import type { Spool, SpoolDamage } from './spool.ts';
@@ -87,12 +88,14 @@ export class Recorder {
   /** Built, and not durable yet. */
   #inFlight: Built | undefined;
   #timers: Timer[] = [];
-  #working: Promise<void> | undefined;
+  #working: Promise<unknown> | undefined;
   #saving: Promise<void> | undefined;
   /** The spool is full or cannot be written; told once, until the database takes batches. */
   #spoolFails = false;
   /** Since when a call of the database has not returned. */
   #waitingSinceMs: number | undefined;
+  /** How long the last one took. */
+  #lastCallMs = 0;
   #health: Health = HEALTHY;
   #attempts = 0;
   #refusals = 0;
@@ -158,21 +161,28 @@ export class Recorder {
     await this.#saving;
   }
 
-  /** Makes durable what is there, in the database or in the spool; never rejects. Afterwards nothing is written any more. */
+  /**
+   * Makes durable what is there, in the database or in the spool; never rejects. Afterwards nothing is written any more. A database
+   * that fails or is slow is not tried once more: a call of SQLite cannot be interrupted, and the spool would get no time.
+   */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
     for (const timer of this.#timers) timer.cancel();
-    const { clock } = this.#options;
-    const written = (async () => {
+    let isWritten = false;
+    let isOver = false;
+    const attempt = (async () => {
       await this.#working;
-      await this.#work();
+      const isTakingBatches = this.#database !== undefined && this.#attempts === 0;
+      if (!isOver && isTakingBatches && this.#lastCallMs < STOP_SLOW_MS) isWritten = await this.#work();
     })();
-    const isWritten = await endsWithin(clock, STOP_ATTEMPT_MS, written);
-    if (!isWritten || this.#inFlight !== undefined || this.#database === undefined) {
+    await endsWithin(this.#options.clock, STOP_ATTEMPT_MS, attempt);
+    isOver = true;
+    if (!isWritten) {
       await this.saved();
       this.#save(0);
       await this.saved();
+      this.#tellUnsaved();
     }
     this.#tell();
     await this.#close();
@@ -180,16 +190,18 @@ export class Recorder {
 
   // ── the database ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Never rejects. */
-  async #work(): Promise<void> {
+  /** Never rejects. @returns whether everything that was there is in the database */
+  async #work(): Promise<boolean> {
     try {
       this.#database ??= await this.#open();
-      await this.#writeAll(this.#database.writer);
+      const isAllWritten = await this.#writeAll(this.#database.writer);
       if (!this.#isStopping) await this.#maintain(this.#database);
       this.#attempts = 0;
       this.#become(worked(this.#health, this.#now()));
+      return isAllWritten;
     } catch (error) {
       await this.#failedWith(error);
+      return false;
     }
   }
 
@@ -240,13 +252,15 @@ export class Recorder {
     this.#noteDamage();
   }
 
-  async #writeAll(writer: HistoryWriter): Promise<void> {
+  /** @returns false if the master stops while the spool has batches: what is new goes behind them then */
+  async #writeAll(writer: HistoryWriter): Promise<boolean> {
     const { builder, spool, clock } = this.#options;
     for (;;) {
       // It may be adding to the spool, and only one batch is made at a time.
       await this.saved();
       if (spool?.isEmpty === false) {
-        await this.#replay(writer, () => true);
+        await this.#replay(writer, () => !this.#isStopping);
+        if (this.#isStopping && !spool.isEmpty) return false;
         continue;
       }
       const isFresh = this.#inFlight === undefined;
@@ -262,7 +276,7 @@ export class Recorder {
       // One that had to be tried again is old: more has come since.
       if (!built.isComplete || !isFresh) continue;
       this.#spoolFails = false;
-      return;
+      return true;
     }
   }
 
@@ -320,10 +334,12 @@ export class Recorder {
 
   async #within<T>(call: Promise<T>): Promise<T> {
     const { clock } = this.#options;
-    this.#waitingSinceMs = clock.monotonicMs();
+    const startedMs = clock.monotonicMs();
+    this.#waitingSinceMs = startedMs;
     try {
       if (await endsWithin(clock, WRITE_WITHIN_MS, call)) return await call;
     } finally {
+      this.#lastCallMs = clock.monotonicMs() - startedMs;
       this.#waitingSinceMs = undefined;
     }
     // Its outcome does not matter any more: the connection is closed.
@@ -406,6 +422,27 @@ export class Recorder {
     }
     this.#spoolFails = true;
     return false;
+  }
+
+  /** After the last attempt: what is in memory only ends with the process. */
+  #tellUnsaved(): void {
+    const { builder, clock, onLoss } = this.#options;
+    let samples = 0;
+    let events = 0;
+    for (let isAll = false; !isAll; ) {
+      const isFresh = this.#inFlight === undefined;
+      const { batch, isComplete } = this.#inFlight ?? builder.build(clock.wallMs(), { reason: this.#lossReason() });
+      this.#inFlight = undefined;
+      builder.durable(batch);
+      samples += samplesIn(batch);
+      events += batch.events.length;
+      isAll = isFresh && isComplete;
+    }
+    if (samples + events === 0) return;
+    builder.countLost(this.#lossReason(), samples, events);
+    onLoss(
+      `at the stop, neither the database nor the spool of history took ${samples} samples and ${events} events: they are lost`,
+    );
   }
 
   #lossReason(): 'spool_full' | 'overwritten' {

@@ -26,6 +26,7 @@ export class MemoryDatabase {
   /** Which batches it never takes. */
   refuses: (batch: Batch) => boolean = () => false;
   opened = 0;
+  calls = 0;
   /** It is not the one that was opened. */
   problem: string | undefined;
   #hanging: (() => void)[] = [];
@@ -64,6 +65,7 @@ export class MemoryDatabase {
   };
 
   async #call<T>(work: () => T): Promise<T> {
+    this.calls++;
     if (this.broken !== undefined) throw new HistoryError(this.broken, `it is ${this.broken}`);
     const outcome = this.outcomes.shift();
     if (outcome === 'hangs') await new Promise<void>((resolve) => this.#hanging.push(resolve));

@@ -130,6 +130,48 @@ describe('while the database is away', () => {
   });
 });
 
+test.each(['away', 'full', 'read_only', 'busy'] as const)(
+  'a stop behind a spool that has batches already loses nothing while the database is %s',
+  async (broken) => {
+    for (const beats of [24, 29]) {
+      const database = new MemoryDatabase();
+      const folder = newFolder();
+      const first = new Master(database, { folder });
+      await first.startThread();
+      database.broken = broken;
+      for (let n = 0; n < beats; n++) {
+        first.beat('a');
+        await first.pass(500);
+      }
+      first.event();
+      expect(first.spool.batches).toBeGreaterThan(0);
+      await first.recorder.stop();
+      database.broken = undefined;
+      const second = new Master(database, { folder, clock: first.clock });
+      await second.startThread();
+      for (let n = 0; n < 40; n++) await second.pass(500);
+      expect(valuesOf(database, 'a')).toEqual(counted(beats));
+      expect(database.events).toHaveLength(1);
+    }
+  },
+);
+
+test('a stop tries no database once more that has just failed, and says exactly what nothing took', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database, { spoolMaxBytes: 10 });
+  await master.startThread();
+  database.broken = 'busy';
+  master.beat('a', 2);
+  await master.pass(500);
+  master.beat('a');
+  master.event();
+  const { calls } = database;
+  await master.recorder.stop();
+  expect(database.calls).toBe(calls);
+  expect(master.losses.at(-1)).toContain('took 3 samples and 1 events: they are lost');
+  expect(master.status).toMatchObject({ lost: { spool_full: 3 }, lostEvents: 1 });
+});
+
 test('a database that hangs is told as slow; memory that runs short goes to the spool meanwhile', async () => {
   const database = new MemoryDatabase();
   const master = new Master(database);

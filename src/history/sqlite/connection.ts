@@ -1,8 +1,11 @@
 /** A connection to the database: settings, statements that are prepared once, transactions. */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 
-/** How long a call waits for another process that holds the lock, such as a backup that has just begun. */
-const BUSY_TIMEOUT_MS = 2000;
+/**
+ * How long a call waits for another process that holds the lock, such as a backup that has just begun. The thread does nothing else
+ * meanwhile: at a stop, after one call that waits, most of its 3 s has to be left for the spool.
+ */
+const BUSY_TIMEOUT_MS = 1000;
 
 /**
  * Pages of 16 KiB: a sealed hour of one worker is some 4 KB, so that a page holds a few of them, and none needs pages of its
