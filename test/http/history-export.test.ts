@@ -1,6 +1,7 @@
 /** Exports over HTTP: a listening server and its threads, over an SQLite database. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
@@ -66,6 +67,14 @@ function get(url: string): Promise<IncomingMessage> {
   });
 }
 
+/** The whole answer for a client of HTTP/1.0. Rejects if the connection is reset. */
+function getOld(url: string): Promise<string> {
+  const { hostname, port, host, pathname, search } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.write(`GET ${pathname}${search} HTTP/1.0\r\nHost: ${host}\r\n\r\n`);
+  return text(socket);
+}
+
 describe('an export', () => {
   test('has every sample of every worker, also of those that were removed', async () => {
     const { rowsOf, url } = await serveExports();
@@ -83,6 +92,11 @@ describe('an export', () => {
       /^attachment; filename="pulselane-\d{8}T\d{6}Z-\d{8}T\d{6}Z\.csv"$/,
     );
     expect((await csv.text()).split('\n')).toHaveLength(12 + 12 + 24 + 2);
+    const old = await getOld(`${url}${PATH}`);
+    expect([old.startsWith('HTTP/1.1 200 '), old.includes('Trailer'), old.split('\n').length]).toEqual([
+      ...[true, false],
+      12 + 12 + 24 + 2 + old.slice(0, old.indexOf('worker_id,')).split('\n').length - 1,
+    ]);
     const parquet = await fetch(`${url}${PATH}?format=parquet`);
     const objects = await parquetReadObjects({
       file: await parquet.arrayBuffer(),
@@ -142,6 +156,7 @@ describe('an export', () => {
     expect(lacking.trailers['pulselane-missing']).toBe(
       `what came in after ${new Date(NOW - 30_000).toISOString()} is not in the database yet: connection refused`,
     );
+    await expect(getOld(`${url}${PATH}`)).rejects.toThrow('ECONNRESET');
     const { stderr, exitCode } = await run(['export', '--url', url], { isTTY: false });
     expect([stderr.startsWith('pulselane: the export is incomplete: what came in after'), exitCode]).toEqual([true, 1]);
     const before = await get(`${url}${PATH}?to=${NOW_S - 40}`);

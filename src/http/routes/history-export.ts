@@ -78,7 +78,7 @@ const route = createRoute({
   description: [
     `One row for each worker, time and metric, with the columns ${EXPORT_COLUMNS.join(', ')}. \`at\` is the receipt of a sample (\`count\` is 1, and all values are the same), or the start of a minute or an hour. Rows of one worker and metric are in the order of time within a tier, coarser tiers first; rows of several workers alternate.`,
     `Without filters: all workers, also those that were removed. With \`prefix\` alone, too. Other filters pass only workers that are there. ${FILTERS_IN_WORDS}`,
-    `The answer has no length: it is made while it is sent, and waits for a client that reads slowly. If it cannot be completed, the connection breaks off. The trailer \`${MISSING_TRAILER}\` names what could not be read, or is not in the database yet. At most ${MAX_EXPORTS} exports run at a time.`,
+    `The answer has no length: it is made while it is sent, and waits for a client that reads slowly. If it cannot be completed, the connection breaks off. The trailer \`${MISSING_TRAILER}\` names what could not be read, or is not in the database yet; HTTP/1.0 has no trailers, so there the connection breaks off instead. At most ${MAX_EXPORTS} exports run at a time.`,
   ].join('\n\n'),
   parameters: FILTER_PARAMETERS,
   request: { query: ExportQuery },
@@ -128,7 +128,8 @@ export function historyExportRoutes(api: Api, context: AppContext): void {
         if (c.req.method === 'HEAD') return answer(c, 200, null, headers);
         // `app.request()` in tests has no bindings.
         if (outgoing === undefined) return problem(c, 'unavailable', 'an export needs a connection');
-        outgoing.writeHead(200, { ...c.get('commonHeaders'), ...headers, Trailer: MISSING_TRAILER });
+        const trailer = outgoing.useChunkedEncodingByDefault ? { Trailer: MISSING_TRAILER } : {};
+        outgoing.writeHead(200, { ...c.get('commonHeaders'), ...headers, ...trailer });
         const lacking = lackingOf(directory.history, range.toMs);
         await streamExport({ history, plan, format, outgoing, signal, lacking, clock, log });
         return RESPONSE_ALREADY_SENT;
