@@ -109,7 +109,24 @@ describe('the history of a worker', () => {
     expect(await keysOf('')).toEqual(BASE_METRICS);
     expect(await keysOf('?metric=fps,cpu_usage')).toEqual(['metrics.fps', 'cpu_usage']);
     expect(await keysOf('?metric=metrics.fps&metric=cpu_usage')).toEqual(['metrics.fps', 'cpu_usage']);
+    expect(await keysOf('?metric=all')).toEqual([...BASE_METRICS, 'metrics.a,b', 'metrics.fps']);
     expect((await get('/api/v1/workers/a/history?metric=a,b')).body).toMatchObject({ metric: 'metrics.a,b' });
+  });
+
+  test('of many metrics has fewer points, so that it can be answered', async () => {
+    const { write, get } = await serveHistory();
+    const keys = numbers(200).map((n) => `metrics.m${n}`);
+    await write({ samples: [sampleRun({ workerId: 'a', first: 0, count: 600, fromMs: NOW - 3_300_000, keys })] });
+    const { status, body } = await get('/api/v1/workers/a/history?metric=all');
+    expect([status, body.series.length]).toEqual([200, 205]);
+    expect(body.series[5].points.length).toBeLessThanOrEqual(487);
+    await write({
+      samples: [sampleRun({ workerId: 'a', first: 600, fromMs: NOW, keys: numbers(100).map((n) => `metrics.n${n}`) })],
+    });
+    expect(await get('/api/v1/workers/a/history?metric=all')).toMatchObject({
+      status: 413,
+      body: { detail: expect.stringContaining('305 metrics, expected at most 300') },
+    });
   });
 
   test('of a worker that was removed is there as long as the database has it; of one that never was, it is unknown', async () => {

@@ -3,6 +3,8 @@ import { BASE_METRICS, type MetricKey } from '../samples.ts';
 import { QueryProblem } from './problem.ts';
 
 const CUSTOM_PREFIX = 'metrics.';
+/** Asks for every metric that is kept. A custom metric of this name is asked for by its key. */
+export const ALL_METRICS = 'all';
 /** Enough to find the right one; a worker may have 64 besides the base ones. */
 const MAX_NAMES_SHOWN = 100;
 
@@ -25,23 +27,38 @@ export function keysOf(
   const names = asked.flatMap((text) => (keyOf(text) === undefined ? text.split(',') : [text]));
   if (names.length === 0) return BASE_METRICS;
   const keys = names.map((name) => {
-    const key = keyOf(name.trim());
+    // The name of a custom metric may begin or end with a blank.
+    const key = keyOf(name) ?? keyOf(name.trim());
     if (key !== undefined) return key;
     throw new QueryProblem('invalid_argument', unknownText(name, others), parameter);
   });
   return [...new Set(keys)];
 }
 
+/** As {@link keysOf}, but `all` stands for all that exist: first the base metrics, then the others by name. */
+export function keysOrAll(
+  asked: readonly string[],
+  others: ReadonlySet<MetricKey>,
+  parameter: string,
+): readonly MetricKey[] {
+  const wantsAll = asked.some((text) => !others.has(CUSTOM_PREFIX + text) && partsOf(text).includes(ALL_METRICS));
+  return wantsAll || asked.includes(ALL_METRICS) ? allOf(others) : keysOf(asked, others, parameter);
+}
+
+const partsOf = (text: string) => text.split(',').map((part) => part.trim());
+
+function allOf(others: ReadonlySet<MetricKey>): readonly MetricKey[] {
+  return [...new Set<MetricKey>([...BASE_METRICS, ...[...others].sort()])];
+}
+
 function unknownText(name: string, others: ReadonlySet<MetricKey>): string {
-  const all = [...new Set<MetricKey>([...BASE_METRICS, ...[...others].sort()])];
+  const all = allOf(others);
   const more = all.length - MAX_NAMES_SHOWN;
   const shown = all.slice(0, MAX_NAMES_SHOWN).join(', ') + (more > 0 ? ` and ${more} more` : '');
   return `unknown metric ${JSON.stringify(name.slice(0, 100))}; expected one of ${shown}`;
 }
 
-/** Whether all of these are base metrics, which every worker has. */
+/** Whether all of these are base metrics for sure, which every worker has: a blank may belong to a custom name. */
 export function areBase(asked: readonly string[]): boolean {
-  return asked.every((text) =>
-    text.split(',').every((name) => (BASE_METRICS as readonly string[]).includes(name.trim())),
-  );
+  return asked.every((text) => text.split(',').every((name) => (BASE_METRICS as readonly string[]).includes(name)));
 }

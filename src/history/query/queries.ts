@@ -19,10 +19,10 @@ import { HistoryError } from '../history-error.ts';
 import type { MetricKey } from '../samples.ts';
 import type { TaskRun } from '../task-run.ts';
 import type { Aggregate } from './aggregate.ts';
-import type { Budget } from './budget.ts';
+import { type Budget, MAX_ANSWER_POINTS } from './budget.ts';
 import { orDegraded, reachNow } from './facts.ts';
 import { type AggregateSeries, fleetSeries } from './fleet-series.ts';
-import { areBase, keysOf } from './keys.ts';
+import { areBase, keysOf, keysOrAll } from './keys.ts';
 import type { StepWish, TimeRange } from './plan.ts';
 import { QueryProblem } from './problem.ts';
 import type { Degraded, Sources } from './read-workers.ts';
@@ -31,12 +31,14 @@ import { type Series, workerSeries } from './worker-series.ts';
 
 /** As many as the largest planned fleet. */
 export const MAX_QUERY_WORKERS = 10_000;
+/** The base metrics, 64 custom ones, and 40 devices with 4 each: 229; and some that were renamed meanwhile. */
+export const MAX_QUERY_METRICS = 300;
 /** A worker that sends less often leaves steps empty: the automatic step of an aggregate need not wait for it. */
 const LONGEST_INTERVAL_MS = 60_000;
 
 export interface WorkerQuery {
   readonly workerId: string;
-  /** None: the base metrics. */
+  /** None: the base metrics; `all`: all that are kept of the worker. */
   readonly metrics: readonly string[];
   readonly range: TimeRange;
   readonly wish: StepWish;
@@ -95,9 +97,23 @@ export class HistoryQueries {
       throw new QueryProblem('not_found', `no worker is called ${JSON.stringify(workerId)}, now or in history`, 'id');
     }
     const others = new Set([...(known?.keys ?? []), ...this.#rings.keysOf(workerId)]);
-    const keys = keysOf(metrics, others, 'metric');
+    const keys = keysOrAll(metrics, others, 'metric');
+    if (keys.length > MAX_QUERY_METRICS) {
+      throw new QueryProblem(
+        'too_large',
+        `${keys.length} metrics, expected at most ${MAX_QUERY_METRICS}: name those that you need`,
+        'metric',
+      );
+    }
     const reach = await reachNow(directory, this.#open, nowMs);
-    const answer = await workerSeries(directory, this.#sources(budget), { workerId, keys, range, wish, reach, known });
+    const answer = await workerSeries(directory, this.#sources(budget), {
+      workerId,
+      keys,
+      range,
+      wish: fewerPoints(wish, keys.length),
+      reach,
+      known,
+    });
     return { ...answer, degraded: answer.degraded ?? found.degraded };
   }
 
@@ -279,6 +295,12 @@ export class HistoryQueries {
     const name = by.slice('label.'.length);
     return Object.hasOwn(labels, name) ? (labels[name] as string) : '';
   }
+}
+
+/** So that the answer does not become too large. */
+function fewerPoints(wish: StepWish, metrics: number): StepWish {
+  if (!('points' in wish)) return wish;
+  return { points: Math.min(wish.points, Math.floor(MAX_ANSWER_POINTS / metrics)) };
 }
 
 function isOnlyPrefix(criteria: Criteria): boolean {

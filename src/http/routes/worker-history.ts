@@ -1,6 +1,9 @@
 /** `GET /api/v1/workers/{id}/history`: what one worker's metrics were. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { MAX_ANSWER_POINTS } from '../../history/query/budget.ts';
+import { ALL_METRICS } from '../../history/query/keys.ts';
 import { MAX_POINTS } from '../../history/query/plan.ts';
+import { MAX_QUERY_METRICS } from '../../history/query/queries.ts';
 import { DEFAULT_POINTS, MIN_POINTS, rangeOf, stepWishOf } from '../../history/query/request.ts';
 import { BASE_METRICS } from '../../history/samples.ts';
 import { acceptsGzip } from '../answers/encoding.ts';
@@ -44,7 +47,7 @@ const route = createRoute({
         .openapi({
           type: 'array',
           items: { type: 'string' },
-          description: `One or several, separated by commas, or given several times: ${METRICS_IN_WORDS}. Default: the first five.`,
+          description: `One or several, separated by commas, or given several times: ${METRICS_IN_WORDS}; \`${ALL_METRICS}\`: every metric that is kept of the worker, at most ${MAX_QUERY_METRICS}. Default: the first five.`,
           example: ['cpu_usage'],
         }),
       from: textParameter(`The beginning: ${TIMES_IN_WORDS}. Default: \`-1h\`.`, '-1h'),
@@ -54,7 +57,7 @@ const route = createRoute({
         '1m',
       ),
       points: wholeNumber({
-        description: `The most points per metric. With \`step\`: refuses a range with more, ${MAX_POINTS} by default.`,
+        description: `The most points per metric. With \`step\`: refuses a range with more, ${MAX_POINTS} by default. Of many metrics fewer, so that the answer has at most ${MAX_ANSWER_POINTS}.`,
         min: MIN_POINTS,
         max: MAX_POINTS,
         default: DEFAULT_POINTS,
