@@ -28,6 +28,15 @@ export interface Batch {
   /** New ones, and the new state of known ones. */
   readonly taskRuns: readonly TaskRun[];
   readonly events: readonly WorkerEvent[];
+  /** Where workers begin whose earlier samples of this run of the master were not known when it was made. No matter to a database. */
+  readonly begins?: ReadonlyMap<string, BatchBegin>;
+}
+
+export interface BatchBegin {
+  /** The number of the first sample that was still there. */
+  readonly first: number;
+  /** The number of the first one that the worker can have sent since it was last added. */
+  readonly numbersFrom: number;
 }
 
 export interface Begun {

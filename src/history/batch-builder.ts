@@ -5,7 +5,7 @@
 import type { EventLog, WorkerEvent } from '../model/events.ts';
 import type { LossReason } from '../model/history-status.ts';
 import type { SampleDrain } from '../reading/sample-drain.ts';
-import type { Batch } from './backend.ts';
+import type { Batch, BatchBegin } from './backend.ts';
 import { MAX_BATCH_EVENTS, MAX_BATCH_SAMPLES, MAX_BATCH_TASK_RUNS } from './history-limits.ts';
 import { sampleRunOf } from './ring-samples.ts';
 import type { Gap, SampleRun } from './samples.ts';
@@ -52,6 +52,8 @@ export class BatchBuilder {
   /** For the next batch. */
   #gaps: Gap[] = [];
   #hasBuilt = false;
+  /** It is known what an earlier thread has written. */
+  #isResumed = false;
   #tasks: TaskRuns | undefined;
   /** Batches were built before the database said which tasks ran. */
   #isTaskStateUnsure = false;
@@ -101,6 +103,7 @@ export class BatchBuilder {
     if (this.#hasBuilt) return;
     const { source, bootId } = this.#options;
     const own = Array.from(earlier).flatMap(([workerId, { next }]) => (next === undefined ? [] : [{ workerId, next }]));
+    this.#isResumed = true;
     source.resume(new Map(own.map(({ workerId, next }) => [workerId, { bootId, next }])));
   }
 
@@ -155,13 +158,18 @@ export class BatchBuilder {
     const taskRuns: TaskRun[] = [...this.#endedTasks];
     this.#endedTasks = [];
     const samples: SampleRun[] = [];
+    const begins = new Map<string, BatchBegin>();
     let count = 0;
     const isDrained = source.drain(
       (workerId, columns, numbersFrom, previousUnixMs, { changes }) => {
         if (count > 0 && count + columns.count > MAX_BATCH_SAMPLES) return false;
         if (taskRuns.length > 0 && taskRuns.length + changes.length > MAX_BATCH_TASK_RUNS) return false;
         const run = sampleRunOf(workerId, columns, numbersFrom);
-        if (columns.lost > 0) {
+        if (!this.#isResumed && previousUnixMs === undefined) {
+          // What is missing before is known only when this is written.
+          const first = numbersFrom + columns.to - columns.count;
+          if (!begins.has(workerId)) begins.set(workerId, { first, numbersFrom });
+        } else if (columns.lost > 0) {
           this.#lost[reason] += columns.lost;
           const toMs = run.at[0] ?? atMs;
           const fromMs = Math.min(previousUnixMs ?? toMs, toMs);
@@ -179,10 +187,8 @@ export class BatchBuilder {
     const isComplete = isDrained && this.waitingEvents === 0;
     const gaps = this.#gaps;
     this.#gaps = [];
-    return {
-      batch: { bootId, number: this.#nextBatch++, atMs, samples, gaps, taskRuns, events: events.map(stored) },
-      isComplete,
-    };
+    const batch = { bootId, number: this.#nextBatch++, atMs, samples, gaps, taskRuns, events: events.map(stored) };
+    return { batch: begins.size === 0 ? batch : { ...batch, begins }, isComplete };
   }
 
   /** The last batch that was built is durable, or empty and not needed: the next one has its number then. */

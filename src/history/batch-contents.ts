@@ -20,15 +20,29 @@ export function onlyGaps(batch: Batch): Batch {
   return { ...batch, samples: [], taskRuns: [], events: [], gaps: lost };
 }
 
-/** The batch without what is in the database already. @param next the number after the last sample of each worker there */
-export function withoutKnown(batch: Batch, next: ReadonlyMap<string, number>, lastEventId: number): Batch {
+/** What the database has of a worker. */
+type KnownSamples = ReadonlyMap<string, { readonly next: number | undefined; readonly lastMs: number }>;
+
+/** The batch without what is in the database already. @param known of this run of the master */
+export function withoutKnown(batch: Batch, known: KnownSamples, lastEventId: number): Batch {
   return {
     ...batch,
     samples: batch.samples.flatMap((run) => {
-      const known = (next.get(run.workerId) ?? 0) - run.first;
-      if (known <= 0) return [run];
-      return known >= run.at.length ? [] : [sliceRun(run, known, run.at.length)];
+      const there = (known.get(run.workerId)?.next ?? 0) - run.first;
+      if (there <= 0) return [run];
+      return there >= run.at.length ? [] : [sliceRun(run, there, run.at.length)];
     }),
     events: batch.events.filter(({ id }) => id > lastEventId),
   };
+}
+
+/** What is missing between what the database has and where a batch begins that was made without knowing that. */
+export function gapsBefore({ begins, samples, atMs }: Batch, known: KnownSamples): Gap[] {
+  return Array.from(begins ?? []).flatMap(([workerId, { first, numbersFrom }]) => {
+    const { next = 0, lastMs } = known.get(workerId) ?? {};
+    const lost = first - Math.max(next, numbersFrom);
+    if (lost <= 0) return [];
+    const toMs = samples.find((run) => run.workerId === workerId)?.at[0] ?? atMs;
+    return [{ workerId, fromMs: Math.min(lastMs ?? toMs, toMs), toMs, reason: 'samples_lost', lost }];
+  });
 }

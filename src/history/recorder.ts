@@ -20,9 +20,9 @@ import { type Clock, endsWithin, type Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { HistoryStatus } from '../model/history-status.ts';
 import { meanRate } from '../model/rate.ts';
-import type { Batch, HistoryFigures, HistoryWriter, MasterRun, Retention } from './backend.ts';
+import type { Batch, Begun, HistoryFigures, HistoryWriter, MasterRun, Retention } from './backend.ts';
 import type { BatchBuilder, Built, EarlierSamples, SampleSource } from './batch-builder.ts';
-import { isEmpty, onlyGaps, samplesIn, withoutKnown } from './batch-contents.ts';
+import { gapsBefore, isEmpty, onlyGaps, samplesIn, withoutKnown } from './batch-contents.ts';
 import { type Failure, failed, HEALTHY, type Health, type Now, worked } from './health.ts';
 import { HistoryError, type HistoryErrorKind } from './history-error.ts';
 import {
@@ -73,6 +73,12 @@ export interface RecorderOptions {
   readonly onLastEventId: (id: number) => void;
 }
 
+/** What the database has, with what the spool had. */
+interface Known {
+  readonly begun: Begun;
+  readonly earlier: ReadonlyMap<string, EarlierSamples>;
+}
+
 /** After these, the connection may be broken, or what is open may not be the database any more. */
 const CLOSED_BY: ReadonlySet<HistoryErrorKind> = new Set(['away', 'newer', 'refused', 'damaged', 'failed']);
 
@@ -80,8 +86,8 @@ export class Recorder {
   readonly #options: RecorderOptions;
   #database: OpenDatabase | undefined;
   #openSinceUnixMs: number | null = null;
-  /** Of each worker: the number after its last sample that is in the database. What the spool has twice is known by it. */
-  #written = new Map<string, number>();
+  /** What the database has of each worker. What the spool and the rings have twice is known by it. */
+  #written = new Map<string, EarlierSamples>();
   #lastWrittenEventId = 0;
   /** Whose batches may be written: the runs that were announced on this connection. */
   #announced = new Set<string>();
@@ -213,15 +219,15 @@ export class Recorder {
       this.#announced = new Set();
       // Runs are numbered in the order in which they are announced: earlier ones first.
       await this.#replay(database.writer, (bootId) => bootId !== run.bootId);
-      const begun = await this.#within(database.writer.begin(run));
-      this.#announced.add(run.bootId);
-      const earlier = await this.#within(database.earlier(run.bootId));
-      this.#written = new Map(
-        Array.from(earlier).flatMap(([id, { next }]) => (next === undefined ? [] : [[id, next]])),
-      );
-      this.#lastWrittenEventId = begun.lastEventId;
+      let known = await this.#begin(database);
+      // What an earlier thread of this master left there: with it, it is known where the rings and the tasks go on.
+      if (spool?.isEmpty === false) {
+        await this.#replay(database.writer, () => true);
+        known = await this.#begin(database);
+      }
+      const { begun, earlier } = known;
       builder.skip(begun);
-      if (spool?.isEmpty !== false) builder.resume(earlier);
+      builder.resume(earlier);
       builder.resumeTasks(begun.taskRuns, earlier, run.startedMs);
       onLastEventId(begun.lastEventId);
     } catch (error) {
@@ -230,6 +236,17 @@ export class Recorder {
       throw error;
     }
     return database;
+  }
+
+  /** Announces this run, and asks what the database has. */
+  async #begin({ writer, earlier: ask }: OpenDatabase): Promise<Known> {
+    const { run } = this.#options;
+    const begun = await this.#within(writer.begin(run));
+    this.#announced.add(run.bootId);
+    const earlier = await this.#within(ask(run.bootId));
+    this.#written = new Map(earlier);
+    this.#lastWrittenEventId = begun.lastEventId;
+    return { begun, earlier };
   }
 
   /** Writes what the spool has of such runs, oldest first. */
@@ -243,9 +260,7 @@ export class Recorder {
         await this.#within(writer.begin(entry.run));
         this.#announced.add(bootId);
       }
-      const isOwn = bootId === run.bootId;
-      const batch = isOwn ? withoutKnown(entry.batch, this.#written, this.#lastWrittenEventId) : entry.batch;
-      await this.#write(writer, batch, isOwn);
+      await this.#write(writer, entry.batch, bootId === run.bootId);
       await spool?.advance();
       this.#noteDamage();
     }
@@ -296,16 +311,26 @@ export class Recorder {
     this.#refusals = 0;
   }
 
-  async #write(writer: HistoryWriter, batch: Batch, isOwn: boolean): Promise<void> {
+  /** A batch that was made before the database said what it has may begin with samples and events that are in it. */
+  async #write(writer: HistoryWriter, made: Batch, isOwn: boolean): Promise<void> {
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
+    const missing = isOwn ? gapsBefore(made, this.#written) : [];
+    const fresh = isOwn ? withoutKnown(made, this.#written, this.#lastWrittenEventId) : made;
+    const batch = missing.length === 0 ? fresh : { ...fresh, gaps: [...missing, ...fresh.gaps] };
     await this.#within(this.#tryToWrite(writer, batch));
     this.#commitMs = clock.monotonicMs() - startedMs;
     this.#wroteAtMs = startedMs;
     if (!isOwn) return;
     this.#batches++;
     this.#samples += samplesIn(batch);
-    for (const { workerId, first, at } of batch.samples) this.#written.set(workerId, first + at.length);
+    for (const { workerId = '', toMs, lost } of missing) {
+      this.#options.builder.countLost(this.#lossReason(), lost);
+      this.#written.set(workerId, { next: made.begins?.get(workerId)?.first, lastMs: toMs });
+    }
+    for (const { workerId, first, at } of batch.samples) {
+      this.#written.set(workerId, { next: first + at.length, lastMs: at.at(-1) as number });
+    }
     this.#lastWrittenEventId = Math.max(this.#lastWrittenEventId, batch.events.at(-1)?.id ?? 0);
   }
 

@@ -8,6 +8,8 @@ import { type OpenDatabase, Recorder, type RecorderOptions } from '../../src/his
 import { Spool } from '../../src/history/spool.ts';
 import { EventLog } from '../../src/model/events.ts';
 import type { HistoryStatus } from '../../src/model/history-status.ts';
+import type { TaskEvent } from '../../src/model/task-change.ts';
+import type { RunningTask } from '../../src/model/telemetry.ts';
 import { SampleDrain } from '../../src/reading/sample-drain.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -116,6 +118,14 @@ export class Master {
       this.beats.set(workerId, before + 1);
       this.fleet.beat(workerId, { cpuUsage: before });
     }
+  }
+
+  /** A heartbeat that lists these tasks, and what happened to tasks since the one before. */
+  tasks(workerId: string, runningTasks: RunningTask[], events: readonly TaskEvent[]): void {
+    const before = this.beats.get(workerId) ?? 0;
+    this.beats.set(workerId, before + 1);
+    this.fleet.accept(workerId);
+    this.fleet.publish(workerId, { cpuUsage: before, runningTasks }, events);
   }
 
   /** Lets time pass, and everything be done that does not wait for the database. */

@@ -3,6 +3,7 @@ import type { Batch, Begun, HistoryFigures, HistoryWriter, MasterRun } from '../
 import { HistoryError, type HistoryErrorKind } from '../../src/history/history-error.ts';
 import type { OpenDatabase } from '../../src/history/recorder.ts';
 import type { Gap } from '../../src/history/samples.ts';
+import type { TaskRun } from '../../src/history/task-run.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 
 interface Stored {
@@ -20,6 +21,7 @@ export class MemoryDatabase {
   readonly samples = new Map<string, Stored[]>();
   readonly gaps: Gap[] = [];
   readonly events: WorkerEvent[] = [];
+  readonly taskRuns = new Map<string, TaskRun>();
   outcomes: Outcome[] = [];
   /** Every call fails so, until it is undefined again. */
   broken: HistoryErrorKind | undefined;
@@ -82,7 +84,7 @@ export class MemoryDatabase {
       run = { run: this.runs.size + 1, lastBatch: 0 };
       this.runs.set(bootId, run);
     }
-    return { ...run, lastEventId: this.events.at(-1)?.id ?? 0, taskRuns: [] };
+    return { ...run, lastEventId: this.events.at(-1)?.id ?? 0, taskRuns: [...this.taskRuns.values()] };
   }
 
   #write(batch: Batch): void {
@@ -99,6 +101,9 @@ export class MemoryDatabase {
       }
     }
     this.gaps.push(...batch.gaps);
+    for (const run of batch.taskRuns) {
+      this.taskRuns.set(`${run.workerId} ${run.taskId} ${run.firstSeenMs}`, run);
+    }
     this.events.push(...batch.events);
   }
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { task } from '../support/fleet.ts';
 import { repetitions } from '../support/repetitions.ts';
 import { Master, newFolder } from './master.ts';
 import { MemoryDatabase, type Outcome } from './memory-database.ts';
@@ -172,6 +173,85 @@ test('a stop tries no database once more that has just failed, and says exactly 
   expect(master.status).toMatchObject({ lost: { spool_full: 3 }, lostEvents: 1 });
 });
 
+describe('a thread that dies', () => {
+  const numbersOf = (database: MemoryDatabase, workerId: string) =>
+    (database.samples.get(workerId) ?? []).map(({ number }) => number);
+  const beats = async (master: Master, times: number) => {
+    for (let n = 0; n < times; n++) {
+      master.beat('a');
+      await master.pass(500);
+    }
+  };
+
+  test('with a spool that is not empty: the next one writes it, and goes on behind it', async () => {
+    const database = new MemoryDatabase();
+    const master = new Master(database);
+    await master.startThread();
+    await beats(master, 20);
+    database.broken = 'away';
+    await beats(master, 60);
+    expect(master.status.spool.batches).toBeGreaterThan(0);
+    database.broken = undefined;
+    await master.startThread();
+    for (let n = 0; n < 30; n++) await master.pass(500);
+    expect(numbersOf(database, 'a')).toEqual(counted(80));
+    expect(master.status).toMatchObject({ samples: 80 - 20, lost: { overwritten: 0 } });
+  });
+
+  test('while the database is away and the spool takes nothing: nothing is there twice, what is missing is counted', async () => {
+    const database = new MemoryDatabase();
+    const master = new Master(database, { spoolMaxBytes: 0 });
+    await master.startThread();
+    await beats(master, 20);
+    database.broken = 'away';
+    master.beat('a', 9);
+    await master.startThread();
+    await beats(master, 8);
+    database.broken = undefined;
+    for (let n = 0; n < 60; n++) await master.pass(500);
+    const numbers = numbersOf(database, 'a');
+    expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other));
+    const gaps = database.gaps.filter(({ reason }) => reason === 'samples_lost');
+    expect(numbers.length + gaps.reduce((sum, { lost }) => sum + lost, 0)).toBe(37);
+    const { lost } = master.status;
+    expect(numbers.length + lost.overwritten + lost.spool_full).toBe(37);
+    expect(numbers.length).toBeLessThan(37);
+  });
+
+  test('keeps the end of a task that it has put into the spool', async () => {
+    const database = new MemoryDatabase();
+    const master = new Master(database);
+    await master.startThread();
+    const job = task('job');
+    master.beat('a');
+    master.tasks('a', [job], [{ type: 'listed', ...job, startedMs: null }]);
+    await master.pass(1000);
+    expect([...database.taskRuns.values()]).toMatchObject([{ taskId: 'job', outcome: 'running' }]);
+    database.broken = 'away';
+    const endedMs = master.clock.wallMs();
+    const end = { startedMs: null, endedMs, outcome: 'failed', exitCode: 3, cpuSeconds: 1, maxRssBytes: 1 } as const;
+    master.tasks(
+      'a',
+      [],
+      [
+        { type: 'left', taskId: 'job', lastSeenMs: endedMs },
+        { type: 'ended', taskId: 'job', ...end },
+      ],
+    );
+    for (let n = 0; n < 60; n++) {
+      // Others push the entries out of the log.
+      master.tasks('a', [], [{ type: 'ended', taskId: `other-${n}`, ...end }]);
+      await master.pass(20_000);
+    }
+    database.broken = undefined;
+    await master.startThread();
+    for (let n = 0; n < 60; n++) await master.pass(500);
+    const jobs = [...database.taskRuns.values()].filter(({ taskId }) => taskId === 'job');
+    expect(jobs).toMatchObject([{ outcome: 'failed', exitCode: 3, endedMs }]);
+    expect(database.taskRuns.size).toBe(61);
+  });
+});
+
 test('a database that hangs is told as slow; memory that runs short goes to the spool meanwhile', async () => {
   const database = new MemoryDatabase();
   const master = new Master(database);
@@ -290,11 +370,41 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
+/** An outage that fills the spool, in which, or after which, the thread dies. */
+const outage = fc
+  .record({
+    before: fc.nat(6),
+    broken: fc.constantFrom('away' as const, 'full' as const),
+    during: fc.array(fc.constantFrom('beats', 'beats', 'beats', 'restart'), { minLength: 2, maxLength: 12 }),
+    diesAfter: fc.boolean(),
+  })
+  .map(({ before, broken, during, diesAfter }): Step[] => {
+    const beats = (times: number): Step[] =>
+      Array.from({ length: times }, (): Step[] => [
+        { do: 'beat', worker: 0, times: 2 },
+        { do: 'pass', ms: 500 },
+      ]).flat();
+    const after: Step[] = diesAfter ? [{ do: 'break', broken: undefined }, { do: 'restart' }] : [];
+    return [
+      ...beats(before),
+      { do: 'break', broken },
+      ...during.flatMap((what): Step[] => (what === 'beats' ? beats(6) : [{ do: 'restart' }])),
+      ...after,
+      { do: 'break', broken: undefined },
+    ];
+  });
+const histories = fc.oneof(
+  steps,
+  fc.array(fc.oneof(steps, outage), { minLength: 1, maxLength: 3 }).map((parts) => parts.flat()),
+);
+/** With 0, what does not fit into the rings is lost. */
+const spoolSizes = fc.constantFrom(1024 ** 2, 1024 ** 2, 3000, 0);
+
 test('whatever fails and whenever the thread dies, each sample is there once and in order, or counted as lost', async () => {
   await fc.assert(
-    fc.asyncProperty(steps, async (all) => {
+    fc.asyncProperty(histories, spoolSizes, async (all, spoolMaxBytes) => {
       const database = new MemoryDatabase();
-      const master = new Master(database);
+      const master = new Master(database, { spoolMaxBytes });
       await master.startThread();
       for (const step of all) {
         if (step.do === 'beat') master.beat(`w${step.worker}`, step.times);
@@ -319,6 +429,8 @@ test('whatever fails and whenever the thread dies, each sample is there once and
         const values = stored.map(({ cpu }) => cpu);
         expect(values).toEqual([...new Set(values)].sort((a, b) => a - b));
         expect(values.at(-1)).toBe(beats - 1);
+        const gaps = database.gaps.filter((gap) => gap.workerId === workerId && gap.reason === 'samples_lost');
+        expect(numbers.length + gaps.reduce((sum, { lost }) => sum + lost, 0)).toBe(beats);
       }
     }),
     { numRuns: repetitions(15, 500) },

@@ -1,6 +1,7 @@
 /** A fleet in real shared memory, written as main and lanes write it, without them. */
 import type { Clock } from '../../src/lib/clock.ts';
 import { type RecordSource, recordJsonHead } from '../../src/model/record-json.ts';
+import type { TaskEvent } from '../../src/model/task-change.ts';
 import type { RunningTask } from '../../src/model/telemetry.ts';
 import type { Announcement } from '../../src/reading/directory.ts';
 import { allocateBoard, type BoardMemory, BoardWriter } from '../../src/store/board.ts';
@@ -63,7 +64,7 @@ export class Fleet {
   }
 
   /** The lane's part of a heartbeat alone. */
-  publish(workerId: string, beat: Beat): void {
+  publish(workerId: string, beat: Beat, events: readonly TaskEvent[] = []): void {
     const member = this.#member(workerId);
     const source: RecordSource = {
       workerId,
@@ -99,6 +100,7 @@ export class Fleet {
       recordJsonHead(source),
       [],
       source,
+      events,
     );
     if (grown !== undefined) this.onAnnounce([{ type: 'slotGrown', workerId, slot: grown }]);
   }
