@@ -417,9 +417,11 @@ export class Recorder {
       this.#inFlight ??= builder.build(clock.wallMs(), { fullerThan, reason: this.#lossReason() });
       const built = this.#inFlight;
       if (isEmpty(built.batch)) {
-        builder.durable(built.batch, true);
+        // The database may be taking it as a sign of life: then its number is used.
+        builder.durable(built.batch, isFresh);
         this.#inFlight = undefined;
-        return;
+        if (isFresh) return;
+        continue;
       }
       if (!(await this.#spooled(built.batch))) return;
       // Meanwhile the database may have taken it, which ignores it in the spool then.

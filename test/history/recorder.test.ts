@@ -270,6 +270,19 @@ test('a database that hangs is told as slow; memory that runs short goes to the 
   expect(master.status.state).toBe('ok');
 });
 
+test('what comes while a sign of life hangs is written once the database answers', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  database.outcomes = ['hangs'];
+  await master.pass(20_000);
+  master.beat('a', 2);
+  await master.pass(500);
+  database.release();
+  for (let n = 0; n < 10; n++) await master.pass(500);
+  expect(valuesOf(database, 'a')).toEqual([0, 1]);
+});
+
 test('a fault is told once, and once when it is over, however often the database comes and goes', async () => {
   const database = new MemoryDatabase();
   const master = new Master(database);
