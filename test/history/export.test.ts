@@ -32,21 +32,25 @@ describe('the tiers of a range', () => {
       { tier: 'raw', fromMs: NOW_MS - 1000, toMs: NOW_MS },
     ]);
     // Not from the beginning of time: that would be hundreds of thousands of steps.
-    const begin = Math.floor(oldestMs['1h'] / HOUR_MS) * HOUR_MS;
+    const begin = (tier: Tier) => Math.floor(oldestMs[tier] / HOUR_MS - 24) * HOUR_MS;
     expect(tierParts({ fromMs: 0, toMs: NOW_MS, tier: '1h' }, oldestMs)).toEqual([
-      { tier: '1h', fromMs: begin, toMs: NOW_MS },
+      { tier: '1h', fromMs: begin('1h'), toMs: NOW_MS },
+    ]);
+    expect(tierParts({ fromMs: 0, toMs: NOW_MS, tier: 'raw' }, oldestMs)).toEqual([
+      { tier: 'raw', fromMs: begin('raw'), toMs: NOW_MS },
     ]);
     expect(tierParts({ fromMs: 0, toMs: NOW_MS, tier: undefined }, {})).toEqual([]);
+    expect(tierParts({ fromMs: 0, toMs: NOW_MS, tier: 'raw' }, { '1h': oldestMs['1h'] })).toEqual([]);
   });
 
   test('cover the range once, whatever there is', () => {
-    const time = fc.integer({ min: 0, max: 10_000_000 });
+    const time = fc.integer({ min: 0, max: 1_000_000_000 });
     const oldest = fc.record({ raw: time, '1m': time, '1h': time }, { requiredKeys: [] });
     fc.assert(
       fc.property(time, time, oldest, (fromMs, lengthMs, oldestMs) => {
         const toMs = fromMs + lengthMs;
         const parts = tierParts({ fromMs, toMs, tier: undefined }, oldestMs);
-        const beginMs = Math.floor(Math.min(...Object.values(oldestMs)) / HOUR_MS) * HOUR_MS;
+        const beginMs = Math.floor(Math.min(...Object.values(oldestMs)) / HOUR_MS - 24) * HOUR_MS;
         const startMs = Math.max(fromMs, beginMs);
         if (Object.keys(oldestMs).length === 0 || startMs >= toMs) {
           expect(parts).toEqual([]);
@@ -77,7 +81,8 @@ test('slices hold every time of every worker once, however they are divided', ()
         const workerIds = Array.from({ length: count }, (_, index) => `worker-${index}`);
         const { tier, fromMs } = given;
         const toMs = fromMs + given.lengthMs;
-        const walk = new SliceWalk({ parts: [{ tier, fromMs, toMs }], workerIds, keys: undefined, rowsWanted: 1000 });
+        const workers = workerIds.map((workerId) => ({ workerId, fromMs: 0, toMs }));
+        const walk = new SliceWalk({ parts: [{ tier, fromMs, toMs }], workers, keys: undefined, rowsWanted: 1000 });
         const reached = new Map(workerIds.map((id) => [id, fromMs]));
         let step = 0;
         for (let slice = walk.next(); slice !== undefined; slice = walk.next()) {
@@ -98,6 +103,26 @@ test('slices hold every time of every worker once, however they are divided', ()
     ),
     { numRuns: 50 },
   );
+});
+
+test('slices are only of workers and times that may have something', () => {
+  const years = 2 * 365 * 24;
+  const workers = [
+    { workerId: 'a', fromMs: 0, toMs: HOUR_MS + 1 },
+    { workerId: 'b', fromMs: years * HOUR_MS, toMs: (years + 2) * HOUR_MS },
+    { workerId: 'c', fromMs: (years + 1) * HOUR_MS, toMs: (years + 2) * HOUR_MS },
+  ];
+  const parts = [
+    { tier: 'raw', fromMs: 0, toMs: 10 * HOUR_MS },
+    { tier: 'raw', fromMs: 10 * HOUR_MS, toMs: (years + 10) * HOUR_MS },
+  ] as const;
+  const walk = new SliceWalk({ parts, workers, keys: undefined, rowsWanted: 1000 });
+  const slices: string[] = [];
+  for (let slice = walk.next(); slice !== undefined; slice = walk.next()) {
+    slices.push(`${slice.workerIds.join('')} ${slice.fromMs / HOUR_MS} ${slice.toMs / HOUR_MS}`);
+    walk.had(0);
+  }
+  expect(slices).toEqual(['a 0 1', 'a 1 2', `b ${years} ${years + 1}`, `bc ${years + 1} ${years + 2}`]);
 });
 
 interface Sample {

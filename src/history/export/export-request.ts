@@ -36,6 +36,15 @@ export interface TierPart {
   readonly toMs: number;
 }
 
+/** Between which times a worker may have samples or buckets; it has none outside. */
+export interface ExportWorker {
+  readonly workerId: string;
+  /** Inclusive; the start of an hour. */
+  readonly fromMs: number;
+  /** Exclusive. */
+  readonly toMs: number;
+}
+
 /** What is asked of the database at once. */
 export interface Slice extends TierPart {
   readonly workerIds: readonly string[];

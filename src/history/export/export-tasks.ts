@@ -2,10 +2,10 @@
  * What a thread with a {@link HistoryReader} does for an export, a step at a time. A step depends on nothing but its question,
  * so that any thread can take the next one, a client that goes is served no further, and one that reads slowly holds nothing.
  */
-import type { HistoryReader, IsCancelled } from '../backend.ts';
+import type { HistoryReader, IsCancelled, KnownWorker } from '../backend.ts';
 import { keysOf } from '../query/keys.ts';
 import { type Gap, type MetricKey, TIER_MS } from '../samples.ts';
-import type { ExportFormat, ExportRequest, Slice, TierPart } from './export-request.ts';
+import type { ExportFormat, ExportRequest, ExportWorker, Slice, TierPart } from './export-request.ts';
 import { type ExportRun, exportRunOfBuckets, exportRunOfSamples, rowsIn } from './export-rows.ts';
 import { parquetEnd, parquetPiece, type RowGroupNote } from './parquet-rows.ts';
 import { isDivisible } from './slice-walk.ts';
@@ -15,7 +15,7 @@ import { tierParts } from './tier-parts.ts';
 export interface ExportPlan {
   readonly parts: readonly TierPart[];
   /** In the order of ids. */
-  readonly workerIds: readonly string[];
+  readonly workers: readonly ExportWorker[];
   /** Undefined: all. */
   readonly keys: readonly MetricKey[] | undefined;
 }
@@ -54,12 +54,17 @@ export async function exportPlan(reader: HistoryReader, request: ExportRequest):
   const known = (await reader.workers(request.workerIds)).filter(({ workerId }) => workerId.startsWith(prefix));
   const others = new Set(metrics === undefined ? [] : known.flatMap(({ keys }) => keys));
   const keys = metrics === undefined ? undefined : keysOf(metrics, others, 'metric');
-  const workerIds = known
-    // A bucket begins up to an hour before its first sample.
-    .filter(({ firstMs, lastMs }) => firstMs - TIER_MS['1h'] < toMs && lastMs >= fromMs)
-    .map(({ workerId }) => workerId)
-    .sort();
-  return { parts: tierParts(request, oldestMs), workerIds, keys };
+  const workers = known
+    .map(reachOf)
+    .filter((worker) => worker.fromMs < toMs && worker.toMs > fromMs)
+    .sort((left, right) => (left.workerId < right.workerId ? -1 : 1));
+  return { parts: tierParts(request, oldestMs), workers, keys };
+}
+
+function reachOf({ workerId, firstMs, lastMs }: KnownWorker): ExportWorker {
+  const hourMs = TIER_MS['1h'];
+  // A bucket begins up to an hour before its first sample; what comes in during the export is in it, too.
+  return { workerId, fromMs: Math.floor(firstMs / hourMs) * hourMs, toMs: lastMs + hourMs };
 }
 
 /** @returns the rows of a slice; undefined: too many, divide it. @throws HistoryError */

@@ -1,10 +1,10 @@
 /**
  * Divides an export into slices that fit into memory: a length of time of some workers. Time is walked oldest first, so that
  * what is about to expire is read first. How many workers are in a slice follows from how many rows the last one had; a slice
- * that turns out too large is halved.
+ * that turns out too large is halved. A slice has only workers that may have something in it; without any, it is left out.
  */
 import type { MetricKey, Tier } from '../samples.ts';
-import type { Slice, TierPart } from './export-request.ts';
+import type { ExportWorker, Slice, TierPart } from './export-request.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -21,7 +21,8 @@ const MAX_WORKERS = 256;
 
 export interface SliceWalkOptions {
   readonly parts: readonly TierPart[];
-  readonly workerIds: readonly string[];
+  /** In the order of ids. */
+  readonly workers: readonly ExportWorker[];
   readonly keys: readonly MetricKey[] | undefined;
   /** How many rows a slice should have. */
   readonly rowsWanted: number;
@@ -32,29 +33,29 @@ export class SliceWalk {
   /** Slices of the current step that were divided, in order. */
   #divided: Slice[] = [];
   #part = 0;
+  /** Of the current step. */
   #fromMs: number;
+  #toMs: number;
+  #workerIds: readonly string[] = [];
   #worker = 0;
   #workersAtOnce = 1;
 
   constructor(options: SliceWalkOptions) {
     this.#options = options;
     this.#fromMs = options.parts[0]?.fromMs ?? 0;
+    this.#toMs = this.#fromMs;
   }
 
   /** The next slice; undefined: that was all. */
   next(): Slice | undefined {
     const divided = this.#divided.shift();
     if (divided !== undefined) return divided;
-    const { parts, workerIds, keys } = this.#options;
-    const part = parts[this.#part];
-    if (part === undefined || workerIds.length === 0) return undefined;
-    const { tier } = part;
-    const toMs = Math.min(part.toMs, (Math.floor(this.#fromMs / SLICE_MS[tier]) + 1) * SLICE_MS[tier]);
-    const ids = workerIds.slice(this.#worker, this.#worker + this.#workersAtOnce);
-    const slice = { tier, fromMs: this.#fromMs, toMs, workerIds: ids, keys };
-    this.#worker += ids.length;
-    if (this.#worker >= workerIds.length) this.#nextTime(part, toMs);
-    return slice;
+    if (this.#worker >= this.#workerIds.length && !this.#nextStep()) return undefined;
+    const { parts, keys } = this.#options;
+    const { tier } = parts[this.#part] as TierPart;
+    const workerIds = this.#workerIds.slice(this.#worker, this.#worker + this.#workersAtOnce);
+    this.#worker += workerIds.length;
+    return { tier, fromMs: this.#fromMs, toMs: this.#toMs, workerIds, keys };
   }
 
   /** The last slice had so many rows. */
@@ -80,12 +81,32 @@ export class SliceWalk {
     );
   }
 
-  #nextTime(part: TierPart, toMs: number): void {
+  /** The next length of time in which workers have something. @returns false: there is none */
+  #nextStep(): boolean {
+    const { parts, workers } = this.#options;
     this.#worker = 0;
-    this.#fromMs = toMs;
-    if (toMs < part.toMs) return;
-    this.#part += 1;
-    this.#fromMs = this.#options.parts[this.#part]?.fromMs ?? 0;
+    this.#fromMs = this.#toMs;
+    for (let part = parts[this.#part]; part !== undefined; ) {
+      const firstMs = workers.reduce(
+        (least, { fromMs, toMs }) => (toMs > this.#fromMs ? Math.min(least, fromMs) : least),
+        Number.POSITIVE_INFINITY,
+      );
+      const fromMs = Math.max(this.#fromMs, part.fromMs, firstMs);
+      if (fromMs >= part.toMs) {
+        this.#part += 1;
+        part = parts[this.#part];
+        continue;
+      }
+      const toMs = Math.min(part.toMs, (Math.floor(fromMs / SLICE_MS[part.tier]) + 1) * SLICE_MS[part.tier]);
+      this.#fromMs = fromMs;
+      this.#toMs = toMs;
+      this.#workerIds = workers
+        .filter((worker) => worker.fromMs < toMs && worker.toMs > fromMs)
+        .map(({ workerId }) => workerId);
+      if (this.#workerIds.length > 0) return true;
+      this.#fromMs = toMs;
+    }
+    return false;
   }
 }
 

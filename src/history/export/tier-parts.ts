@@ -6,6 +6,12 @@ import type { ExportRequest, TierPart } from './export-request.ts';
 const FINEST_FIRST = ['raw', '1m', '1h'] as const satisfies readonly Tier[];
 
 /**
+ * Of samples that were written last, a database may know only when their batch was made: after an outage, it has samples of as
+ * long before as rings can hold, which is a day.
+ */
+const BATCH_SPAN_MS = 24 * TIER_MS['1h'];
+
+/**
  * The parts of the range, oldest first, without overlap. Without a tier, each part has the finest tier that reaches back to it;
  * a change of tier is at the start of a bucket of the coarser one, so that no time is in two parts.
  * @param oldestMs of the data in each tier; absent: it has none
@@ -14,10 +20,15 @@ export function tierParts(
   { fromMs, toMs, tier }: Pick<ExportRequest, 'fromMs' | 'toMs' | 'tier'>,
   oldestMs: Readonly<Partial<Record<Tier, number>>>,
 ): readonly TierPart[] {
-  // Before everything there is, there is nothing to walk through. A bucket begins up to an hour before its first sample.
-  const beginMs = Math.min(...FINEST_FIRST.map((each) => oldestMs[each] ?? Number.POSITIVE_INFINITY));
-  const startMs = Math.max(fromMs, Math.floor(beginMs / TIER_MS['1h']) * TIER_MS['1h']);
+  // Before everything there is, there is nothing to walk through.
+  const startMs = Math.max(fromMs, beginOf(tier === undefined ? FINEST_FIRST : [tier], oldestMs));
   return tier === undefined ? finestParts(startMs, toMs, oldestMs) : partOf(tier, startMs, toMs);
+}
+
+/** Infinity: these tiers have nothing. A bucket begins up to an hour before its first sample. */
+function beginOf(tiers: readonly Tier[], oldestMs: Readonly<Partial<Record<Tier, number>>>): number {
+  const firstMs = Math.min(...tiers.map((tier) => oldestMs[tier] ?? Number.POSITIVE_INFINITY));
+  return Math.floor((firstMs - BATCH_SPAN_MS) / TIER_MS['1h']) * TIER_MS['1h'];
 }
 
 function finestParts(fromMs: number, toMs: number, oldestMs: Readonly<Partial<Record<Tier, number>>>): TierPart[] {
