@@ -489,8 +489,10 @@ describe('Intel', () => {
       'tile0/gt1/gtidle/idle_residency_ms': '95000',
     });
     const [gpu] = (await source.read()).gpus;
-    expect(gpu?.utilizationPercent).toBeCloseTo(80);
-    expect(gpu?.powerWatts).toBeCloseTo(100);
+    expect(gpu).toMatchObject({ utilizationPercent: 80, powerWatts: 100 });
+    clock.advance(3000);
+    await files(join(drm, 'card1/device'), { 'hwmon/hwmon4/energy1_input': '1700000000' });
+    expect((await source.read()).gpus).toMatchObject([{ powerWatts: 66.67 }]);
   });
 
   test('whatever counters do, what is derived of them is within bounds or absent', () => {

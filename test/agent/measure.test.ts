@@ -31,6 +31,9 @@ describe('this machine', () => {
     expect(Math.abs(usages.memoryPercent - expected)).toBeLessThan(5);
     expect(usages.storagePercent).toBeGreaterThan(0);
     expect(usages.storagePercent).toBeLessThanOrEqual(100);
+    for (const percent of [usages.cpuPercent, usages.memoryPercent, usages.storagePercent]) {
+      expect(String(percent)).toMatch(/^\d+(\.\d{1,2})?$/);
+    }
   });
 
   test('is seen busy while it is', async () => {

@@ -5,11 +5,12 @@ import type { GpuUsage } from '../../model/telemetry.ts';
 import type { Report } from '../report.ts';
 import { CpuMeter } from './cpu.ts';
 import { type GpuMeter, meanUtilization, wholeDevices } from './gpu/gpu-meter.ts';
+import { hundredths } from './hundredths.ts';
 import { fillPercent, measureMemory } from './memory.ts';
 import { PROBE_TIMEOUT_MS, Probe } from './probe.ts';
 import { measureStorage } from './storage.ts';
 
-/** Percentages; 0 for what could not be measured, as Go workers send it. */
+/** Percentages with at most two decimals; 0 for what could not be measured, as Go workers send it. */
 export interface MachineUsages {
   readonly cpuPercent: number;
   readonly memoryPercent: number;
@@ -93,10 +94,10 @@ export class Machine implements MachineMeter {
       this.#gpus.refresh(slowMs),
     ]);
     return {
-      cpuPercent,
-      memoryPercent: memory === undefined ? 0 : fillPercent(memory),
-      storagePercent: storage === undefined ? 0 : fillPercent(storage),
-      gpuPercent: meanUtilization(gpus),
+      cpuPercent: hundredths(cpuPercent),
+      memoryPercent: memory === undefined ? 0 : hundredths(fillPercent(memory)),
+      storagePercent: storage === undefined ? 0 : hundredths(fillPercent(storage)),
+      gpuPercent: hundredths(meanUtilization(gpus)),
       gpus,
     };
   }

@@ -1,5 +1,6 @@
 /** One way to learn of GPUs: a vendor's tool, or the files of its driver. */
 import type { GpuUsage } from '../../../model/telemetry.ts';
+import { hundredths } from '../hundredths.ts';
 
 export interface GpuReading {
   /** Whatever could be read, also when not all of it could. */
@@ -41,12 +42,12 @@ const MOST = {
   powerWatts: 20_000,
 } as const;
 
-/** A device with what was really measured: a sentinel is not a value. */
+/** A device with what was really measured, to two decimals: a sentinel is not a value. */
 export function gpuOf({ index, uuid, name, parentUuid, ...raw }: RawGpu): GpuUsage {
   const measured: { -readonly [Key in keyof typeof MOST]?: number } = {};
   for (const key of Object.keys(MOST) as (keyof typeof MOST)[]) {
     const value = raw[key];
-    if (value !== undefined && value >= 0 && value <= MOST[key]) measured[key] = value;
+    if (value !== undefined && value >= 0 && value <= MOST[key]) measured[key] = hundredths(value);
   }
   return { index, uuid, name, ...measured, ...(parentUuid === undefined ? {} : { parentUuid }) };
 }
