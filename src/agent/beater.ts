@@ -208,7 +208,7 @@ export class Beater {
     // Also when nothing can be sent, so that the next usage covers the last interval and not a whole outage.
     const heartbeat = await this.#compose(false);
     if (this.#isStopped || !this.#connection.send(heartbeat)) return;
-    this.ended.sent(this.#nextSequence, heartbeat.endedTasks.length);
+    if (this.#connection.tellsEndedTasks) this.ended.sent(this.#nextSequence, heartbeat.endedTasks.length);
     this.#nextSequence += 1;
     this.#options.host?.beat(Number(heartbeat.sequence));
   }

@@ -40,6 +40,26 @@ describe('an agent with a master that answers UNIMPLEMENTED to TelemetryService'
     expect(loop.lines).toEqual([`reporting worker-1 to ${master.address} every 5s, one call per heartbeat`]);
   });
 
+  test('tells it of no ended tasks, and keeps them for a master that knows them', async () => {
+    start();
+    loop.post({ type: 'task-ended', end: { number: 1, task: { taskId: 'done' } } });
+    await eventually(() => {
+      loop.clock.advance(1_000);
+      return master.clusterHeartbeats.length >= 5;
+    });
+    master.close();
+    await eventually(() => {
+      loop.clock.advance(1_000);
+      return loop.lines.length > 1;
+    });
+    await master.listen({ port: master.port });
+    const told = await eventually(() => {
+      loop.clock.advance(200);
+      return master.heartbeats.find(({ endedTasks }) => endedTasks.length > 0);
+    });
+    expect(told.endedTasks).toMatchObject([{ taskId: 'done' }]);
+  });
+
   test('says no farewell, which these masters do not know', async () => {
     start();
     await eventually(() => loop.of('beat').length > 0 && master.clusterHeartbeats.length > 0);

@@ -148,6 +148,11 @@ export class Connection {
     return this.#attempt?.sender !== undefined && !this.#acceptance.mustWait();
   }
 
+  /** Whether heartbeats tell ended tasks the way they go out now. */
+  get tellsEndedTasks(): boolean {
+    return this.#attempt?.sender?.tellsEndedTasks === true;
+  }
+
   /** False if it was not sent; it is then as if it had never been made. */
   send(heartbeat: Heartbeat): boolean {
     return this.canSend() && this.#attempt?.sender?.send(heartbeat) === true;

@@ -13,6 +13,8 @@ export interface SenderEvents {
 }
 
 export interface Sender {
+  /** Whether the master is told of ended tasks this way. */
+  readonly tellsEndedTasks: boolean;
   /** False if it was not sent, because the one before has not left yet: nothing waits in line to be sent late. */
   send(heartbeat: Heartbeat): boolean;
   /** Sends a last heartbeat where the master understands it; resolves when it is answered, or after a bounded time. */

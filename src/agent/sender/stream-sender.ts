@@ -28,6 +28,7 @@ export interface StreamSenderOptions {
 }
 
 export class StreamSender implements Sender {
+  readonly tellsEndedTasks = true;
   readonly #clock: Clock;
   readonly #workerId: string;
   readonly #events: SenderEvents;

@@ -44,6 +44,8 @@ export interface UnarySenderOptions {
 }
 
 export class UnarySender implements Sender {
+  /** A plain heartbeat has no such field. They wait for a master that has it. */
+  readonly tellsEndedTasks = false;
   readonly #options: UnarySenderOptions;
   readonly #abort = new AbortController();
   #isUnderWay = false;
