@@ -59,9 +59,13 @@ const WORKERS_PER_TURN = 50;
 /** If no ring of so many reaches back to the beginning, others hardly do: their copies would be in vain. */
 const RINGS_TRIED = 8;
 
-/** The range whose samples make up the same buckets as the tier's. */
+/**
+ * The range whose samples make up the same buckets as the tier's: whole ones at both ends, so that a value does not depend on
+ * whether it was stored yet.
+ */
 export function readRange({ fromMs, toMs }: TimeRange, tier: Tier): TimeRange {
-  return { fromMs: Math.floor(fromMs / bucketMs(tier)) * bucketMs(tier), toMs };
+  const length = bucketMs(tier);
+  return { fromMs: Math.floor(fromMs / length) * length, toMs: Math.ceil(toMs / length) * length };
 }
 
 /**

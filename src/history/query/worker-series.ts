@@ -137,7 +137,7 @@ async function samplesInSteps(
   return { lists: steps.map((each) => each.points()), gaps, degraded };
 }
 
-/** Adds what lies within the range to the steps of each key. */
+/** Adds samples within the range, and all buckets, to the steps of each key. */
 export function stepSink(
   steps: readonly Steps[],
   { fromMs, toMs }: TimeRange,

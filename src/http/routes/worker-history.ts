@@ -35,7 +35,7 @@ const route = createRoute({
   summary: 'What a worker’s metrics were',
   description: [
     `Without \`step\`: if the range holds at most \`points\` samples, each is a point; otherwise the smallest step that fits. Each point has the least and the greatest value of its step, so that no spike is hidden.`,
-    'The step decides what is read: samples, or the values of each minute or hour, which are kept longer. If what a small step needs is no longer kept, the step is larger than asked: see `step_ms`. The newest samples are read from memory, so an answer is never older than the last heartbeat.',
+    'The step decides what is read: samples, or the values of each minute or hour, which are kept longer. If what a small step needs is no longer kept, the step is larger than asked: see `step_ms`. Of minutes and hours (`tier` is `1m` or `1h`), those at both ends of the range count whole. The newest samples are read from memory, so an answer is never older than the last heartbeat.',
     'For one metric, `metric`, `step_ms`, `tier`, `points` and `gaps` are members of the answer; for several, of each element of `series`. Also answers for a worker that was removed, as long as there is history of it.',
   ].join('\n\n'),
   request: {

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { HistoryReader, HistoryWriter } from '../../../src/history/backend.ts';
 import { HistoryError } from '../../../src/history/history-error.ts';
 import { Budget, MAX_VALUES_READ } from '../../../src/history/query/budget.ts';
+import { bucketMs } from '../../../src/history/query/plan.ts';
 import { HistoryQueries } from '../../../src/history/query/queries.ts';
 import { rangeOf } from '../../../src/history/query/request.ts';
 import { sqlite } from '../../../src/history/sqlite/open.ts';
@@ -111,11 +112,17 @@ test('each sample is in the answer once, wherever it is, and in its step', async
           within.map(({ atMs, value }) => [atMs, value]),
         );
 
-        // Steps of whole minutes may be computed from minutes: then the first and the last are whole.
-        const whole = { fromMs: START, toMs: nowMs + 1 };
-        const stepped = await queries.worker({ ...ask, range: whole, wish: { stepMs } }, budget());
-        const inSteps = Map.groupBy(all, ({ atMs }) => Math.floor(atMs / stepMs) * stepMs);
-        expect(stepped.series[0]?.stepMs).toBe(stepMs);
+        const stepped = await queries.worker({ ...ask, range, wish: { stepMs } }, budget());
+        const tier = stepMs === HOUR ? '1h' : stepMs % 60_000 === 0 ? '1m' : 'raw';
+        expect(stepped.series[0]).toMatchObject({ stepMs, tier });
+        // Minutes and hours at both ends of the range count whole, wherever their samples are.
+        const bucket = bucketMs(tier);
+        const firstMs = Math.floor(range.fromMs / bucket) * bucket;
+        const endMs = Math.ceil(range.toMs / bucket) * bucket;
+        const inSteps = Map.groupBy(
+          all.filter(({ atMs }) => atMs >= firstMs && atMs < endMs),
+          ({ atMs }) => Math.floor(atMs / stepMs) * stepMs,
+        );
         expect(stepped.series[0]?.points).toEqual(
           Array.from(inSteps, ([atMs, samples]) => {
             const values = samples.map(({ value }) => value);
