@@ -142,7 +142,7 @@ export class BatchBuilder {
   }
 
   /**
-   * @param fullerThan only from rings of which at least this part waits, and of workers that left; 0: from all
+   * @param fullerThan only from rings and task logs of which at least this part waits, and of workers that left; 0: from all
    * @param reason why samples are missing that the rings no longer hold
    * @returns a batch that may be empty
    */

@@ -31,6 +31,8 @@ export const STATUS_EVERY_MS = 1000;
  * does not hold up all that follow.
  */
 export const REFUSED_TIMES = 8;
+/** Lost changes of tasks are logged at most this often: what goes on being lost needs no line a second. */
+export const TELL_LOST_EVERY_MS = 600_000;
 /** How often main looks whether the thread reports. */
 export const LOOK_EVERY_MS = 1000;
 /** So many looks without a report: commits take milliseconds, on a busy disk up to a second. */
@@ -45,11 +47,11 @@ export const BATCHES_PER_THREAD = 1_000_000;
 export const AUTO_SHARE_OF_DISK = 0.2;
 export const AUTO_MAX_BYTES = 10 * 1024 ** 3;
 /**
- * Part of a ring that waits when it goes to the spool. A ring may be halved at any heartbeat, when all rings have to shorten, so half
+ * Part of a ring or task log that waits when it goes to the spool. It may be halved at any heartbeat, when all rings have to shorten, so half
  * of it is the most that may wait safely.
  */
 export const SPOOL_AT = 0.4;
-/** Then all rings of which at least this part waits: few batches, and a while until the next. */
+/** Then all workers of whose ring or task log at least this part waits: few batches, and a while until the next. */
 export const SPOOL_FROM = 0.2;
 /** Samples of removed workers that wait: a quarter of what is kept of them (MAX_CLOSED_BYTES of reading/). */
 export const MAX_WAITING_CLOSED_BYTES = 32 * 1024 ** 2;

@@ -41,6 +41,7 @@ import {
   STATUS_EVERY_MS,
   STOP_ATTEMPT_MS,
   STOP_SLOW_MS,
+  TELL_LOST_EVERY_MS,
   WRITE_WITHIN_MS,
 } from './history-limits.ts';
 import type { Spool, SpoolDamage } from './spool.ts';
@@ -117,6 +118,8 @@ export class Recorder {
   #samplesPerS = 0;
   #samplesTold = 0;
   #toldMs: number;
+  #lostTaskChangesTold = 0;
+  #lostTaskChangesDueMs = 0;
   #commitMs = 0;
   #isStopping = false;
 
@@ -397,8 +400,8 @@ export class Recorder {
     const { source, builder } = this.#options;
     if (source.closedBytes >= MAX_WAITING_CLOSED_BYTES || builder.waitingEvents >= MAX_WAITING_EVENTS) return true;
     let isShort = false;
-    source.waiting((_, uncommitted, capacity) => {
-      isShort ||= uncommitted >= SPOOL_AT * capacity;
+    source.waiting((_, uncommitted, capacity, taskLogShare) => {
+      isShort ||= uncommitted >= SPOOL_AT * capacity || taskLogShare >= SPOOL_AT;
     });
     return isShort;
   }
@@ -505,9 +508,20 @@ export class Recorder {
     return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
   }
 
+  /** One line, and the next only after a while: the figures are in the status. */
+  #tellLostTaskChanges(nowMs: number): void {
+    const { builder, onLoss } = this.#options;
+    const lost = builder.lostTaskChanges - this.#lostTaskChangesTold;
+    if (lost <= 0 || nowMs < this.#lostTaskChangesDueMs) return;
+    this.#lostTaskChangesTold += lost;
+    this.#lostTaskChangesDueMs = nowMs + TELL_LOST_EVERY_MS;
+    onLoss(`${lost} changes of tasks are missing in history: memory was reused before they could be stored`);
+  }
+
   #tell(): void {
     const { clock, onStatus } = this.#options;
     const nowMs = clock.monotonicMs();
+    this.#tellLostTaskChanges(nowMs);
     this.#samplesPerS = meanRate(this.#samplesPerS, this.#samples - this.#samplesTold, nowMs - this.#toldMs);
     this.#samplesTold = this.#samples;
     this.#toldMs = nowMs;

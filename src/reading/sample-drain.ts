@@ -75,7 +75,7 @@ export interface DrainOptions {
 }
 
 export interface DrainScope {
-  /** Only workers of whose ring at least this part, 0 to 1, is not committed, and closed ones. Default 0: all. */
+  /** Only workers of whose ring or task log at least this part, 0 to 1, is not committed, and closed ones. Default 0: all. */
   readonly fullerThan?: number;
 }
 
@@ -316,16 +316,21 @@ export class SampleDrain {
   }
 
   /**
-   * Reports for each present worker how many of its samples are not committed, and how many its ring holds at most. A ring that is not
-   * as long as RING_TIME yet may still grow.
+   * Reports for each present worker how many of its samples are not committed, how many its ring holds at most, and which part of its
+   * task log, 0 to 1, is not committed. A ring that is not as long as RING_TIME yet may still grow.
    */
-  waiting(visit: (workerId: string, uncommitted: number, capacity: number) => void): void {
+  waiting(visit: (workerId: string, uncommitted: number, capacity: number, taskLogShare: number) => void): void {
     for (const cursor of this.#there.values()) {
       const { slot, workerId } = cursor;
       if (slot === undefined || !this.#isThere(cursor)) continue;
-      const { sampleCapacity } = slot;
-      const uncommitted = uncommittedOf(slot, cursor);
-      if (this.#isThere(cursor)) visit(workerId, uncommitted, sampleCapacity);
+      try {
+        const { sampleCapacity } = slot;
+        const uncommitted = uncommittedOf(slot, cursor);
+        const taskLogShare = taskLogShareOf(slot, cursor);
+        if (this.#isThere(cursor)) visit(workerId, uncommitted, sampleCapacity, taskLogShare);
+      } catch (error) {
+        if (!(error instanceof SlotGone)) throw error;
+      }
     }
   }
 
@@ -504,9 +509,14 @@ function uncommittedOf(slot: SlotReader, { committed }: Cursor): number {
   return (slot.samplesEnd - (committed.next ?? slot.firstSample)) >>> 0;
 }
 
-/** How much of the ring is not committed, 0 to 1 or more. */
+function taskLogShareOf(slot: SlotReader, { committed }: Cursor): number {
+  return slot.taskLogShareSince(committed.tasks ?? LOG_BEGIN);
+}
+
+/** How much of the ring or of the task log is not committed, whichever is more: 0 to 1, or more. */
 function shareOf(slot: SlotReader, cursor: Cursor): number {
-  return uncommittedOf(slot, cursor) / Math.max(1, slot.sampleCapacity);
+  const ring = uncommittedOf(slot, cursor) / Math.max(1, slot.sampleCapacity);
+  return Math.max(ring, taskLogShareOf(slot, cursor));
 }
 
 function keyOf({ row, occupant }: { readonly row: number; readonly occupant: number }): string {

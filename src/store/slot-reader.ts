@@ -405,6 +405,15 @@ export class SlotReader {
     return { entries, end, lost: Math.max(0, missing - entries.length) };
   }
 
+  /** Which part of the task log, 0 to 1, has come since then. @throws SlotGone if the memory belongs to another worker */
+  taskLogShareSince(from: TaskLogEnd): number {
+    const { control, size } = this.#slot;
+    const end = this.#readWhole(SlotWord.recordGeneration, (copy) => taskLogEndIn(this.#slot, copy));
+    if (end.ordinal === from.ordinal) return 0;
+    const held = Math.max(0, (end.position - Atomics.load(control, SlotWord.taskLogFloor)) | 0);
+    return Math.min(1, Math.min(held, (end.position - from.position) >>> 0) / Math.max(1, size.taskLogCapacity));
+  }
+
   /** The tasks of the record, and where the task log ends with it. Undefined: there was no heartbeat in this master. */
   tasksNow(): TasksNow | undefined {
     const { bytes, numbers, offsets } = this.#slot;

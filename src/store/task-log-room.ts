@@ -5,10 +5,10 @@ export const LEAST_TASK_LOG_BYTES = 1024;
 /** 10,000 tasks that begin at once: those of a large worker, after a restart of its master. */
 export const MOST_TASK_LOG_BYTES = 1024 ** 2;
 /**
- * Entries are kept for this long if possible, by the time for which a reader may be away: longer than the restart of a thread. One
- * change a second needs 8 KiB.
+ * Entries are kept for this long if possible: longer than a reader may be away. The history thread is ended after a minute of silence
+ * (MAX_SILENCE_S of history/), the next one starts after up to a minute more, and has to catch up. One change a second needs 16 KiB.
  */
-export const TASK_LOG_SPAN_MS = 60_000;
+export const TASK_LOG_SPAN_MS = 180_000;
 const SHRINK_AT = 8;
 
 export interface TaskLogFacts {
@@ -24,7 +24,8 @@ export interface TaskLogFacts {
 export function taskLogAfter({ capacity, used, added, heldMs }: TaskLogFacts): number {
   if (added === 0 || used + added <= capacity) return capacity;
   if (capacity === 0 || heldMs < TASK_LOG_SPAN_MS) return Math.max(capacity, capacityFor(used + added));
-  if (heldMs > SHRINK_AT * TASK_LOG_SPAN_MS) return Math.max(capacityFor(added), capacity / 4);
+  // Halved at most: a reader takes in time what fills less than that.
+  if (heldMs > SHRINK_AT * TASK_LOG_SPAN_MS) return Math.max(capacityFor(added), capacity / 2);
   return Math.max(capacity, capacityFor(added));
 }
 

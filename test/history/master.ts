@@ -45,13 +45,13 @@ export class Master {
 
   constructor(
     database: TestedDatabase,
-    { folder = newFolder(), spoolMaxBytes = 1024 ** 2, clock = new FakeClock(1e12) } = {},
+    { folder = newFolder(), spoolMaxBytes = 1024 ** 2, clock = new FakeClock(1e12), ringSamples = 4 } = {},
   ) {
     this.#database = database;
     this.#folder = folder;
     this.#spoolMaxBytes = spoolMaxBytes;
     this.clock = clock;
-    this.fleet = new Fleet(this.clock);
+    this.fleet = new Fleet(this.clock, 64, ringSamples);
     this.#bootId = new BoardReader(this.fleet.memory).bootId;
   }
 

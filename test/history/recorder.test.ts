@@ -73,6 +73,46 @@ describe('while the database is away', () => {
     expect(master.losses).toEqual([]);
   });
 
+  describe('for ten minutes, in which rings have room and many tasks end', () => {
+    const lastFor = async (spoolMaxBytes: number) => {
+      const database = new MemoryDatabase();
+      const master = new Master(database, { ringSamples: 1024, spoolMaxBytes });
+      await master.startThread();
+      master.beat('a');
+      await master.pass();
+      database.broken = 'away';
+      const endedMs = master.clock.wallMs();
+      for (let n = 0; n < 240; n++) {
+        const end = {
+          startedMs: null,
+          endedMs,
+          outcome: 'finished',
+          exitCode: 0,
+          cpuSeconds: 1,
+          maxRssBytes: 1,
+        } as const;
+        master.tasks('a', [], [{ type: 'ended', taskId: `job-${n}`, ...end }]);
+        await master.pass(2500);
+      }
+      database.broken = undefined;
+      for (let n = 0; n < 60; n++) await master.pass(500);
+      return { stored: database.taskRuns.size, lost: master.status.lostTaskChanges, losses: master.losses };
+    };
+
+    test('the spool has them', async () => {
+      expect(await lastFor(1024 ** 2)).toEqual({ stored: 240, lost: 0, losses: [] });
+    });
+
+    test('without room there, those that are lost are counted, and told once', async () => {
+      const { stored, lost, losses } = await lastFor(0);
+      expect(stored + lost).toBe(240);
+      expect(lost).toBeGreaterThan(0);
+      expect(losses.filter((line) => line.includes('tasks'))).toEqual([
+        `${lost} changes of tasks are missing in history: memory was reused before they could be stored`,
+      ]);
+    });
+  });
+
   test('what neither memory nor the spool can hold is lost, counted exactly per worker, and a gap in its place', async () => {
     const database = new MemoryDatabase();
     const master = new Master(database, { spoolMaxBytes: 2000 });

@@ -271,15 +271,15 @@ test.each([-86_400_000, 86_400_000])(
   },
 );
 
-const MINUTE = TASK_LOG_SPAN_MS;
+const SPAN = TASK_LOG_SPAN_MS;
 test.each([
   ['is off', { capacity: 0, used: 0, added: 0, heldMs: 0 }, 0],
   ['begins', { capacity: 0, used: 0, added: 80, heldMs: 0 }, 1024],
   ['has room', { capacity: 1024, used: 900, added: 124, heldMs: 1 }, 1024],
-  ['is full of recent entries', { capacity: 1024, used: 900, added: 200, heldMs: MINUTE - 1 }, 2048],
-  ['is full of older ones', { capacity: 1024, used: 900, added: 200, heldMs: MINUTE }, 1024],
-  ['is much too long', { capacity: 16_384, used: 16_000, added: 500, heldMs: 9 * MINUTE }, 4096],
-  ['is much too long for all but this', { capacity: 16_384, used: 16_000, added: 9000, heldMs: 9 * MINUTE }, 16_384],
+  ['is full of recent entries', { capacity: 1024, used: 900, added: 200, heldMs: SPAN - 1 }, 2048],
+  ['is full of older ones', { capacity: 1024, used: 900, added: 200, heldMs: SPAN }, 1024],
+  ['is much too long', { capacity: 16_384, used: 16_000, added: 500, heldMs: 9 * SPAN }, 8192],
+  ['is much too long for all but this', { capacity: 16_384, used: 16_000, added: 9000, heldMs: 9 * SPAN }, 16_384],
   ['would be too large', { capacity: 1024 ** 2, used: 1024 ** 2, added: 5e6, heldMs: 1 }, 1024 ** 2],
 ])('a log that %s has the right size afterwards', (_, facts, capacity) => {
   expect(taskLogAfter(facts)).toBe(capacity);
