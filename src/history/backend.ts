@@ -46,6 +46,8 @@ export interface Begun {
   readonly lastBatch: number;
   /** The id of the newest event; 0: there is none. */
   readonly lastEventId: number;
+  /** By which time data was last deleted, within an hour; before the first time, when earlier runs last wrote; undefined: never. */
+  readonly lastExpiryMs: number | undefined;
   /** Runs that have not ended, and those that ended within the last hour, so that repeated reports change nothing. */
   readonly taskRuns: readonly TaskRun[];
 }
@@ -76,9 +78,11 @@ export interface HistoryWriter {
   write(batch: Batch): Promise<void>;
   /**
    * One step of what is due: sealing, rolling up, deleting what is too old or too much, giving disk back. Takes at most some
-   * 50 ms, is a transaction of its own, and locks no reader out. @returns whether more is due now
+   * 50 ms, is a transaction of its own, and locks no reader out.
+   * @param expiryMs by this time the age of data is measured (see expiry.ts); by default `nowMs`
+   * @returns whether more is due now
    */
-  maintain(nowMs: number, retention: Retention): Promise<boolean>;
+  maintain(nowMs: number, retention: Retention, expiryMs?: number): Promise<boolean>;
   figures(): Promise<HistoryFigures>;
   close(): Promise<void>;
 }

@@ -23,6 +23,7 @@ import { meanRate } from '../model/rate.ts';
 import type { Batch, Begun, HistoryFigures, HistoryWriter, MasterRun, Retention } from './backend.ts';
 import type { BatchBuilder, Built, EarlierSamples, SampleSource } from './batch-builder.ts';
 import { gapsBefore, isEmpty, onlyGaps, samplesIn, withoutKnown } from './batch-contents.ts';
+import { type Expiry, HOLD_MS, nextExpiry, startExpiry } from './expiry.ts';
 import { type Failure, failed, HEALTHY, type Health, type Now, worked } from './health.ts';
 import { HistoryError, type HistoryErrorKind } from './history-error.ts';
 import {
@@ -108,6 +109,8 @@ export class Recorder {
   #refusals = 0;
   #retryAtMs = 0;
   #maintainAtMs = 0;
+  /** Undefined until the database was open once. */
+  #expiry: Expiry | undefined;
   #lookAtMs = 0;
   #figuresAtMs = 0;
   #wroteAtMs = Number.NEGATIVE_INFINITY;
@@ -229,6 +232,7 @@ export class Recorder {
         known = await this.#begin(database);
       }
       const { begun, earlier } = known;
+      this.#expire(this.#expiry ?? startExpiry(begun.lastExpiryMs, this.#now()));
       builder.skip(begun);
       builder.resume(earlier);
       builder.resumeTasks(begun.taskRuns, earlier, run.startedMs);
@@ -352,12 +356,27 @@ export class Recorder {
     while (clock.monotonicMs() >= this.#maintainAtMs) {
       // Set before: a step that fails is tried again later, and holds up no batch.
       this.#maintainAtMs = clock.monotonicMs() + MAINTAIN_EVERY_MS;
-      const isMoreDue = await this.#within(writer.maintain(clock.wallMs(), retention));
+      const expiryMs = this.#expire(nextExpiry(this.#expiry ?? startExpiry(undefined, this.#now()), this.#now()));
+      const isMoreDue = await this.#within(writer.maintain(clock.wallMs(), retention, expiryMs));
       if (isMoreDue) this.#maintainAtMs = clock.monotonicMs();
       // The next batch is due.
       if (this.#isStopping || clock.monotonicMs() - startedMs >= DRAIN_EVERY_MS / 2) return;
       await new Promise(setImmediate);
     }
+  }
+
+  #expire(expiry: Expiry): number {
+    const before = this.#expiry?.hold;
+    this.#expiry = expiry;
+    const { hold, atMs } = expiry;
+    if (hold !== undefined && hold.untilMs !== before?.untilMs) {
+      const days = (hold.aheadMs / 86_400_000).toFixed(1);
+      this.#options.onLoss(
+        `the clock went forth by ${days} days while history was last kept as of ${new Date(atMs).toISOString()}: ` +
+          `for ${HOLD_MS / 60_000} min nothing is deleted as too old by it, in case it is wrong`,
+      );
+    }
+    return atMs;
   }
 
   async #within<T>(call: Promise<T>): Promise<T> {

@@ -363,6 +363,63 @@ export function backendSuite<Place extends DatabasePlace>(
       expect(oldestMs['1m']).toBeGreaterThan(oldestMs['1h'] as number);
     });
 
+    test('maintenance deletes by the time it is told, and tells a new run by which it did', async () => {
+      const { writer, write, reader } = await begun('b1');
+      const retention = { rawMs: DAY, minuteMs: 30 * DAY, hourMs: 730 * DAY, maxBytes: undefined };
+      await write({ samples: [sampleRun({ count: 10 })], events: [eventOf(1)] });
+      await settle(writer, START_MS + 5 * 365 * DAY, retention, START_MS + HOUR);
+      expect(await numbersOf(reader)).toHaveLength(10);
+      expect(await reader.events({ limit: 10, prefer: 'oldest' })).toHaveLength(1);
+      const { lastExpiryMs } = await writer.begin({ bootId: 'b2', startedMs: START_MS + DAY });
+      expect(lastExpiryMs).toBe(START_MS + HOUR);
+    });
+
+    test('before anything was deleted, a new run is told when earlier ones last wrote', async () => {
+      const { writer, write } = await begun('b1');
+      expect((await writer.begin({ bootId: 'b1', startedMs: START_MS })).lastExpiryMs).toBeUndefined();
+      await write({ atMs: START_MS + MINUTE });
+      const { lastExpiryMs } = await writer.begin({ bootId: 'b2', startedMs: START_MS + DAY });
+      expect(lastExpiryMs).toBe(START_MS + MINUTE);
+    });
+
+    test.each([
+      ['years forth, and back again', 5 * 365 * DAY],
+      ['three days back', -3 * DAY],
+    ])('a clock that went %s: what comes then is kept in every tier', async (_, byMs) => {
+      const { writer, write, reader } = await begun();
+      const retention = { rawMs: DAY, minuteMs: 30 * DAY, hourMs: 730 * DAY, maxBytes: undefined };
+      const startMs = START_MS + 10 * DAY;
+      let first = 1;
+      const add = async (fromMs: number) => {
+        await write({ atMs: fromMs, samples: [sampleRun({ first, count: 60, fromMs })] });
+        first += 60;
+        await settle(writer, fromMs + 5 * MINUTE, retention);
+      };
+      for (let hour = 0; hour < 80; hour += 20) await add(startMs + hour * HOUR);
+      const times: number[] = [];
+      const addNow = async (fromMs: number) => {
+        times.push(fromMs);
+        await add(fromMs);
+      };
+      const setMs = startMs + 80 * HOUR + byMs;
+      await addNow(setMs);
+      const afterMs = byMs > 0 ? startMs + 81 * HOUR : setMs + HOUR;
+      for (let hour = 0; hour < 3; hour++) await addNow(afterMs + hour * HOUR);
+      await settle(writer, afterMs + 5 * HOUR, retention);
+      for (const fromMs of times) {
+        const range = { workerIds: ['worker-1'], fromMs, toMs: fromMs + 300_000, keys: undefined };
+        const { items } = await readSamples(reader, range);
+        expect(items.get('worker-1')).toHaveLength(60);
+        for (const tier of ['1m', '1h'] as const) {
+          const whole = { ...range, fromMs: fromMs - HOUR + 1, toMs: fromMs + HOUR, tier };
+          const buckets = (await readBuckets(reader, whole)).items.get('worker-1') ?? [];
+          expect(buckets.reduce((sum, { values }) => sum + (values.cpu_usage?.count ?? 0), 0)).toBeGreaterThanOrEqual(
+            60,
+          );
+        }
+      }
+    });
+
     test('events, task runs and gaps are kept as long as 1-hour buckets; a task that runs stays', async () => {
       const { writer, reader, write } = await begun();
       const gap = { workerId: 'worker-1', reason: 'samples_lost', lost: 1 } as const;

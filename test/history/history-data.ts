@@ -69,8 +69,13 @@ export function taskRun(content: Partial<TaskRun> = {}): TaskRun {
 }
 
 /** Does everything that is due at this time. */
-export async function settle(writer: HistoryWriter, nowMs: number, retention: Retention = KEEP_ALL): Promise<void> {
-  for (let step = 0; await writer.maintain(nowMs, retention); step++) {
+export async function settle(
+  writer: HistoryWriter,
+  nowMs: number,
+  retention: Retention = KEEP_ALL,
+  expiryMs = nowMs,
+): Promise<void> {
+  for (let step = 0; await writer.maintain(nowMs, retention, expiryMs); step++) {
     if (step > 10_000) throw new Error('maintenance does not come to an end');
   }
 }

@@ -173,7 +173,7 @@ async function whileAlive(
     writer: {
       begin: (run) => gate(() => writer.begin(run)),
       write: (batch) => gate(() => writer.write(batch)),
-      maintain: (nowMs, retention) => gate(() => writer.maintain(nowMs, retention)),
+      maintain: (nowMs, retention, expiryMs) => gate(() => writer.maintain(nowMs, retention, expiryMs)),
       figures: () => gate(() => writer.figures()),
       close: () => writer.close(),
     },

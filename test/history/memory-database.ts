@@ -84,7 +84,12 @@ export class MemoryDatabase {
       run = { run: this.runs.size + 1, lastBatch: 0 };
       this.runs.set(bootId, run);
     }
-    return { ...run, lastEventId: this.events.at(-1)?.id ?? 0, taskRuns: [...this.taskRuns.values()] };
+    return {
+      ...run,
+      lastEventId: this.events.at(-1)?.id ?? 0,
+      lastExpiryMs: undefined,
+      taskRuns: [...this.taskRuns.values()],
+    };
   }
 
   #write(batch: Batch): void {

@@ -26,6 +26,9 @@ const STEP_SAMPLES = 5_000;
 /** Rows that one step deletes of the small tables, and how often it looks for them. */
 const DELETED_ROWS = 2_000;
 const SWEEP_MS = HOUR_MS;
+/** The row of `kept` that says by which time data was last deleted as too old, and how often it is written. */
+const EXPIRY = 'expiry';
+const EXPIRY_PUT_MS = HOUR_MS;
 /** What has no tier is bounded by number too: each some 200 MB at most. */
 const MAX_ROWS = 1_000_000;
 /** How often sizes are compared. */
@@ -49,6 +52,7 @@ export class Maintenance {
   #sweptMs = Number.NEGATIVE_INFINITY;
   #sizeMs = Number.NEGATIVE_INFINITY;
   #toldMs = Number.NEGATIVE_INFINITY;
+  #expiryPutMs = Number.NEGATIVE_INFINITY;
   /** Since when each tier is kept, as far as pieces before were looked for. */
   readonly #cleared = new Map<Tier, number>();
 
@@ -61,13 +65,24 @@ export class Maintenance {
   }
 
   /** Does the first thing that is due. @returns whether it found one */
-  async step(pieces: Pieces, nowMs: number, retention: Retention): Promise<boolean> {
+  async step(pieces: Pieces, nowMs: number, retention: Retention, expiryMs: number): Promise<boolean> {
+    await this.#rememberExpiry(expiryMs);
     return (
       (await this.#rollUp(pieces, nowMs - HOUR_MS - ROLL_UP_AFTER_MS)) ||
-      (await this.#expire(pieces, nowMs, retention)) ||
-      (await this.#sweep(nowMs, retention)) ||
+      (await this.#expire(pieces, sincesOf(expiryMs, retention))) ||
+      (await this.#sweep(nowMs, expiryMs, retention)) ||
       (await this.#keepSize(pieces, nowMs, retention.maxBytes))
     );
+  }
+
+  /** For the next start. */
+  async #rememberExpiry(expiryMs: number): Promise<void> {
+    if (Math.abs(expiryMs - this.#expiryPutMs) < EXPIRY_PUT_MS) return;
+    await this.#connection.rows(
+      `INSERT INTO pulselane.kept (tier, since) VALUES ('${EXPIRY}', ${sqlTime(expiryMs)})
+       ON CONFLICT (tier) DO UPDATE SET since = EXCLUDED.since`,
+    );
+    this.#expiryPutMs = expiryMs;
   }
 
   /**
@@ -126,10 +141,9 @@ export class Maintenance {
   }
 
   /** Pieces whose newest moment is older than their tier is kept. */
-  async #expire(pieces: Pieces, nowMs: number, { rawMs, minuteMs, hourMs }: Retention): Promise<boolean> {
-    const keepMs: Record<Tier, number> = { raw: rawMs, '1m': minuteMs, '1h': hourMs };
+  async #expire(pieces: Pieces, sinces: Readonly<Record<Tier, number>>): Promise<boolean> {
     for (const tier of TIERS) {
-      const sinceMs = pieceStartMs(TABLES[tier], nowMs - keepMs[tier]);
+      const sinceMs = sinces[tier];
       if (this.#cleared.get(tier) === sinceMs) continue;
       if (!(await this.#keepSince(tier, sinceMs))) continue;
       if (await pieces.deleteOne(this.#connection, tier, sinceMs)) return true;
@@ -140,7 +154,8 @@ export class Maintenance {
   }
 
   /**
-   * From then on no batch writes samples from before `sinceMs` into the tier. Waits for batches that do.
+   * From then on no batch makes an hour before `sinceMs` due. Waits for batches that do. After the clock was set back, hours that
+   * have no samples yet can be due again: all after the last hour that has.
    * @returns false: some of them are still to be rolled up
    */
   async #keepSince(tier: Tier, sinceMs: number): Promise<boolean> {
@@ -152,6 +167,11 @@ export class Maintenance {
           `UPDATE pulselane.kept SET since = ${since} WHERE tier = '${tier}' AND since < ${since}
            AND NOT EXISTS (SELECT FROM pulselane.hours WHERE hour < ${since} AND is_due)`,
         );
+        await this.#connection.rows(
+          `UPDATE pulselane.kept SET since = greatest(${since},
+             (SELECT max(hour) + interval '1 hour' FROM pulselane.hours WHERE hour < since))
+           WHERE tier = '${tier}' AND since > ${since}`,
+        );
         const [row] = await this.#connection.rows(
           `SELECT since >= ${since} FROM pulselane.kept WHERE tier = '${tier}'`,
         );
@@ -161,9 +181,9 @@ export class Maintenance {
   }
 
   /** Rows of the small tables, which are kept as long as the longest tier, and bounded in number. */
-  async #sweep(nowMs: number, { hourMs }: Retention): Promise<boolean> {
+  async #sweep(nowMs: number, expiryMs: number, { hourMs }: Retention): Promise<boolean> {
     if (Math.abs(nowMs - this.#sweptMs) < SWEEP_MS) return false;
-    const before = sqlTime(nowMs - hourMs);
+    const before = sqlTime(expiryMs - hourMs);
     const isFull =
       (await this.#delete('events', `at < ${before}`, 'at')) ||
       (await this.#delete('gaps', `to_at < ${before}`, 'to_at')) ||
@@ -256,6 +276,26 @@ export class Maintenance {
     this.#toldMs = nowMs;
     this.#onLoss(`history in PostgreSQL at ${this.#connection.where}: ${what}`);
   }
+}
+
+/** Since when each tier is kept: whole pieces. */
+export function sincesOf(expiryMs: number, { rawMs, minuteMs, hourMs }: Retention): Record<Tier, number> {
+  return {
+    raw: pieceStartMs(TABLES.raw, expiryMs - rawMs),
+    '1m': pieceStartMs(TABLES['1m'], expiryMs - minuteMs),
+    '1h': pieceStartMs(TABLES['1h'], expiryMs - hourMs),
+  };
+}
+
+/** By which time data was last deleted. Before the first time: when earlier runs of a master last wrote; undefined: never. */
+export async function lastExpiry(connection: Connection, bootId: string): Promise<number | undefined> {
+  const [row] = await connection.rows(
+    `SELECT ${fromSqlMs(`coalesce((SELECT since FROM pulselane.kept WHERE tier = '${EXPIRY}'),
+       (SELECT max(last_batch_at) FROM pulselane.runs WHERE boot_id <> $1))`)}`,
+    [bootId],
+  );
+  const lastMs = row?.[0];
+  return lastMs === null || lastMs === undefined ? undefined : Number(lastMs);
 }
 
 function mib(bytes: number): number {

@@ -142,7 +142,7 @@ function firstTables(storage: Storage): string {
       since timestamptz NOT NULL DEFAULT '-infinity',
       deleted_early bigint NOT NULL DEFAULT 0)`,
     `INSERT INTO pulselane.kept (tier) VALUES ${TIERS.map((tier) => `('${tier}')`).join(', ')}`,
-    `COMMENT ON TABLE pulselane.kept IS 'Since when each tier is kept: what was before is deleted, or about to be.'`,
+    `COMMENT ON TABLE pulselane.kept IS 'Since when each tier is kept: what was before is deleted, or about to be. Expiry: by which time data was last deleted as too old.'`,
     `CREATE TABLE pulselane.gaps (
       id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       worker text COLLATE "C",

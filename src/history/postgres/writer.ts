@@ -10,19 +10,19 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Batch, Begun, HistoryFigures, HistoryWriter, MasterRun, Retention } from '../backend.ts';
 import type { OnLoss } from '../database.ts';
 import { HistoryError } from '../history-error.ts';
-import type { SampleRun } from '../samples.ts';
+import type { SampleRun, Tier } from '../samples.ts';
 import type { Connection, Row } from './connection.ts';
 import { lastEventId, putEvents } from './events.ts';
 import { readFigures } from './figures.ts';
 import { putGaps } from './gaps.ts';
 import { putHours } from './hours.ts';
 import { KnownMetrics, putWorkers } from './known-workers.ts';
-import { Maintenance } from './maintenance.ts';
+import { lastExpiry, Maintenance, sincesOf } from './maintenance.ts';
 import { type Pieces, piecesOf } from './partitions.ts';
 import { bucketsOf, insertBuckets } from './rollup-sql.ts';
 import { COPY_COLUMNS, SampleRows } from './sample-rows.ts';
 import { fromSqlMs, sqlMs } from './sql.ts';
-import { DAY_MS, floorTo, HOUR_MS } from './tables.ts';
+import { DAY_MS, floorTo, HOUR_MS, sqlTime } from './tables.ts';
 import { putTaskRuns, taskRunsSince } from './task-runs.ts';
 
 /** How long after its end a run of a task is still told to a new process. */
@@ -36,6 +36,8 @@ export class PostgresWriter implements HistoryWriter {
   readonly #metrics = new KnownMetrics();
   readonly #maintenance: Maintenance;
   #pieces: Pieces | undefined;
+  /** As maintenance was last told. Until then everything is kept that comes. */
+  #expiry: { readonly atMs: number; readonly retention: Retention } | undefined;
 
   constructor(connection: Connection, clock: Clock, onLoss: OnLoss) {
     this.#connection = connection;
@@ -51,6 +53,7 @@ export class PostgresWriter implements HistoryWriter {
         run: Number(row?.[0]),
         lastBatch: Number(row?.[1]),
         lastEventId: await lastEventId(this.#connection),
+        lastExpiryMs: await lastExpiry(this.#connection, bootId),
         taskRuns: await taskRunsSince(this.#connection, startedMs - ENDED_RUNS_MS),
       };
     });
@@ -87,12 +90,13 @@ export class PostgresWriter implements HistoryWriter {
     });
   }
 
-  maintain(nowMs: number, retention: Retention): Promise<boolean> {
+  maintain(nowMs: number, retention: Retention, expiryMs = nowMs): Promise<boolean> {
     return this.#connection.exclusively(async () => {
+      this.#expiry = { atMs: expiryMs, retention };
       const pieces = await this.#somePieces();
       // Today's and tomorrow's, so that no batch has to wait for them.
       await pieces.ensure(this.#connection, [nowMs, nowMs + DAY_MS]);
-      return this.#maintenance.step(pieces, nowMs, retention);
+      return this.#maintenance.step(pieces, nowMs, retention, expiryMs);
     });
   }
 
@@ -127,7 +131,7 @@ export class PostgresWriter implements HistoryWriter {
         throw new HistoryError('failed', `a batch of the run ${batch.bootId}, which was not announced`);
       }
       if (batch.number <= lastBatch) return;
-      await this.#writeSamples(batch.samples, run, Number(kept?.[0]?.[0]));
+      await this.#writeSamples(batch, run, Number(kept?.[0]?.[0]));
       await putGaps(this.#connection, batch.gaps);
       await putTaskRuns(this.#connection, batch.taskRuns);
       await putEvents(this.#connection, batch.events, run);
@@ -138,13 +142,16 @@ export class PostgresWriter implements HistoryWriter {
     });
   }
 
-  /** @param keptSinceMs samples before are only kept in rollups */
-  async #writeSamples(samples: readonly SampleRun[], run: number, keptSinceMs: number): Promise<void> {
+  /**
+   * @param keptSinceMs hours before are not computed any more, because some of their samples are deleted: what comes late is added
+   * to their rollups at once. It may be after now, when the clock was set back
+   */
+  async #writeSamples({ samples, atMs: batchMs }: Batch, run: number, keptSinceMs: number): Promise<void> {
     const inTime = await this.#copy('pulselane.samples', samples, run, (atMs) => atMs >= keptSinceMs);
     const isLate = samples.some(({ at }) => at.some((atMs) => atMs < keptSinceMs));
     if (isLate) {
       await this.#copy('pulselane.late_samples', samples, run, (atMs) => atMs < keptSinceMs);
-      await this.#rollUpLate();
+      await this.#putLate(this.#sincesAt(batchMs));
     }
     if (inTime === 0 && !isLate) return;
     await putHours(this.#connection, samples, keptSinceMs);
@@ -166,9 +173,21 @@ export class PostgresWriter implements HistoryWriter {
     return count;
   }
 
-  async #rollUpLate(): Promise<void> {
+  /** Since when each tier is to be kept, also when the clock was set back since maintenance was last told. */
+  #sincesAt(batchMs: number): Readonly<Record<Tier, number>> {
+    const everything = Number.NEGATIVE_INFINITY;
+    if (this.#expiry === undefined) return { raw: everything, '1m': everything, '1h': everything };
+    return sincesOf(Math.min(this.#expiry.atMs, batchMs), this.#expiry.retention);
+  }
+
+  /** What is not too old, in each tier. */
+  async #putLate(sinces: Readonly<Record<Tier, number>>): Promise<void> {
+    await this.#connection.rows(
+      `INSERT INTO pulselane.samples (${COPY_COLUMNS}) SELECT ${COPY_COLUMNS} FROM pulselane.late_samples WHERE at >= ${sqlTime(sinces.raw)}`,
+    );
     for (const tier of ['1m', '1h'] as const) {
-      const kept = `pulselane.late_samples WHERE at >= (SELECT since FROM pulselane.kept WHERE tier = '${tier}' FOR SHARE)`;
+      const kept = `pulselane.late_samples WHERE at >= (
+        SELECT least(since, ${sqlTime(sinces[tier])}) FROM pulselane.kept WHERE tier = '${tier}' FOR SHARE)`;
       await this.#connection.rows(insertBuckets(tier, bucketsOf(kept, tier), 'extended'));
     }
     await this.#connection.rows('DELETE FROM pulselane.late_samples');

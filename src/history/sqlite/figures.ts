@@ -10,6 +10,21 @@ import { logOf } from './set-aside.ts';
 /** Raw samples deleted before their time because of the database's maximum size. */
 export const DELETED_EARLY = 'deleted_early';
 
+/** By which time data was last deleted as too old. */
+const EXPIRY = 'expiry_ms';
+
+export function putExpiry(db: Connection, expiryMs: number): void {
+  db.run('INSERT OR REPLACE INTO figures (name, value) VALUES (?, ?)', EXPIRY, expiryMs);
+}
+
+/** Before the first time: when earlier runs of the master last wrote. */
+export function lastExpiry(db: Connection, bootId: string): number | undefined {
+  const lastMs =
+    db.value('SELECT value FROM figures WHERE name = ?', EXPIRY) ??
+    db.value('SELECT max(up_until_ms) FROM master_runs WHERE boot_id <> ?', bootId);
+  return (lastMs ?? undefined) as number | undefined;
+}
+
 export function addToFigure(db: Connection, name: string, more: number): void {
   db.run(
     'INSERT INTO figures (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value',

@@ -5,7 +5,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Retention } from '../backend.ts';
 import type { Connection } from './connection.ts';
-import { addToFigure, bytesOf, DELETED_EARLY } from './figures.ts';
+import { addToFigure, bytesOf, DELETED_EARLY, putExpiry } from './figures.ts';
 import { GROUPS, oldestInJournal } from './journal.ts';
 import { DAY_MS, HOUR_MS, keyOf, MONTH_MS, periodAt, periodOf } from './periods.ts';
 import { mergeDay, moveJournal, nextToMerge, nextToSeal, type OnDamage, seal } from './sealing.ts';
@@ -47,6 +47,8 @@ const LAST = 2 ** 22;
 
 /** How often it is counted. */
 const SWEEP_MS = HOUR_MS;
+/** How often the next start's time is written: it need not be exact. */
+const EXPIRY_PUT_MS = HOUR_MS;
 
 export interface MaintenanceCallbacks {
   readonly onDamage: OnDamage;
@@ -64,6 +66,7 @@ export class Maintenance {
   #logTriedMs = Number.NEGATIVE_INFINITY;
   #sweptMs = Number.NEGATIVE_INFINITY;
   #toldMs = Number.NEGATIVE_INFINITY;
+  #expiryPutMs = Number.NEGATIVE_INFINITY;
 
   constructor(db: Connection, path: string, clock: Clock, callbacks: MaintenanceCallbacks) {
     this.#db = db;
@@ -73,17 +76,25 @@ export class Maintenance {
   }
 
   /** Does the first thing that is due. @returns whether it found one */
-  step(nowMs: number, retention: Retention): boolean {
+  step(nowMs: number, retention: Retention, expiryMs: number): boolean {
+    this.#rememberExpiry(expiryMs);
     return (
       this.#shortenLog(MAX_LOG_BYTES) ||
       this.#keepSize(nowMs, retention) ||
       this.#moveJournal(nowMs) ||
       this.#seal(periodAt(nowMs - SEAL_AFTER_MS, HOUR_MS)) ||
       this.#mergeDays(periodAt(nowMs - MERGE_AFTER_MS, DAY_MS)) ||
-      this.#expire(nowMs, retention) ||
-      this.#sweep(nowMs, retention) ||
+      this.#expire(expiryMs, retention) ||
+      this.#sweep(nowMs, expiryMs, retention) ||
       this.#releasePages()
     );
+  }
+
+  /** For the next start. */
+  #rememberExpiry(expiryMs: number): void {
+    if (Math.abs(expiryMs - this.#expiryPutMs) < EXPIRY_PUT_MS) return;
+    this.#db.write(() => putExpiry(this.#db, expiryMs));
+    this.#expiryPutMs = expiryMs;
   }
 
   #moveJournal(nowMs: number): boolean {
@@ -124,14 +135,14 @@ export class Maintenance {
   }
 
   /** Whole blobs, whose newest moment is older than their tier is kept. */
-  #expire(nowMs: number, { rawMs, minuteMs, hourMs }: Retention): boolean {
+  #expire(expiryMs: number, { rawMs, minuteMs, hourMs }: Retention): boolean {
     return (
-      this.#deleteBlobs('raw_hours', periodAt(nowMs - rawMs, HOUR_MS)) > 0 ||
-      this.#deleteBlobs('minute_days', periodAt(nowMs - minuteMs, DAY_MS)) > 0 ||
-      this.#deleteBlobs('hour_months', periodAt(nowMs - hourMs, MONTH_MS)) > 0 ||
-      this.#deleteRows('events', 'id', 'at_ms < ?', nowMs - hourMs) ||
-      this.#deleteRows('gaps', 'id', 'to_ms < ?', nowMs - hourMs) ||
-      this.#deleteTaskRuns(nowMs - hourMs)
+      this.#deleteBlobs('raw_hours', periodAt(expiryMs - rawMs, HOUR_MS)) > 0 ||
+      this.#deleteBlobs('minute_days', periodAt(expiryMs - minuteMs, DAY_MS)) > 0 ||
+      this.#deleteBlobs('hour_months', periodAt(expiryMs - hourMs, MONTH_MS)) > 0 ||
+      this.#deleteRows('events', 'id', 'at_ms < ?', expiryMs - hourMs) ||
+      this.#deleteRows('gaps', 'id', 'to_ms < ?', expiryMs - hourMs) ||
+      this.#deleteTaskRuns(expiryMs - hourMs)
     );
   }
 
@@ -162,9 +173,9 @@ export class Maintenance {
   }
 
   /** What is found by counting or by looking at all rows: rarely. */
-  #sweep(nowMs: number, { hourMs }: Retention): boolean {
+  #sweep(nowMs: number, expiryMs: number, { hourMs }: Retention): boolean {
     if (Math.abs(nowMs - this.#sweptMs) < SWEEP_MS) return false;
-    const beforeMs = nowMs - hourMs;
+    const beforeMs = expiryMs - hourMs;
     const swept =
       this.#deleteWorkers(beforeMs - MONTH_MS) ||
       this.#delete(

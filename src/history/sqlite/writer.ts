@@ -6,7 +6,7 @@ import { HistoryError } from '../history-error.ts';
 import { Connection } from './connection.ts';
 import { historyError } from './errors.ts';
 import { lastEventId, putEvents } from './events.ts';
-import { fileOf, readFigures } from './figures.ts';
+import { fileOf, lastExpiry, readFigures } from './figures.ts';
 import { putGaps } from './gaps.ts';
 import { appendToJournal } from './journal.ts';
 import { WorkerNumbers } from './known-workers.ts';
@@ -64,8 +64,8 @@ export class SqliteWriter implements HistoryWriter {
     return this.#inTurn('write', (open) => open.db.write(() => write(open, batch)));
   }
 
-  maintain(nowMs: number, retention: Retention): Promise<boolean> {
-    return this.#inTurn('maintain', ({ maintenance }) => maintenance.step(nowMs, retention));
+  maintain(nowMs: number, retention: Retention, expiryMs = nowMs): Promise<boolean> {
+    return this.#inTurn('maintain', ({ maintenance }) => maintenance.step(nowMs, retention, expiryMs));
   }
 
   figures(): Promise<HistoryFigures> {
@@ -180,7 +180,13 @@ function begin(db: Connection, { bootId, startedMs }: MasterRun, number?: number
     startedMs,
   );
   const { run, lastBatch } = runOf(db, bootId);
-  return { run, lastBatch, lastEventId: lastEventId(db), taskRuns: taskRunsSince(db, startedMs - ENDED_RUNS_MS) };
+  return {
+    run,
+    lastBatch,
+    lastEventId: lastEventId(db),
+    lastExpiryMs: lastExpiry(db, bootId),
+    taskRuns: taskRunsSince(db, startedMs - ENDED_RUNS_MS),
+  };
 }
 
 function runOf(db: Connection, bootId: string): { run: number; lastBatch: number } {
