@@ -1,5 +1,6 @@
 /** History as the settings say: its thread, what events and the log say of it, and what readers are told. */
 import { join } from 'node:path';
+import { withCredentials } from '../config/database-environment.ts';
 import { databaseAddress, databaseUrl, formatDatabase } from '../config/database-url.ts';
 import { Expected } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
@@ -47,12 +48,12 @@ export async function historySettingsOf(config: MasterConfig): Promise<HistorySe
 }
 
 async function placeOf({ dataDir, databaseUrl: url, databaseUrlFile, names }: MasterConfig): Promise<DatabasePlace> {
-  if (url !== undefined) return { kind: 'postgres', url };
+  if (url !== undefined) return { kind: 'postgres', url: withCredentials(url) };
   if (databaseUrlFile === undefined) return { kind: 'sqlite', path: databaseFile(dataDir) };
   const setting = settingText(names, 'DATABASE_URL_FILE', databaseUrlFile);
   const text = (await readSettingFile(setting, databaseUrlFile)).trim();
   try {
-    return { kind: 'postgres', url: databaseUrl.parse(text) };
+    return { kind: 'postgres', url: withCredentials(databaseUrl.parse(text)) };
   } catch (error) {
     if (!(error instanceof Expected)) throw error;
     throw new PulselaneError('bad_setting', `${setting}: expected the file to contain ${error.message}`);

@@ -1,5 +1,6 @@
 /** The engine as the library has it: with history, if it is wanted. */
 import { resolve } from 'node:path';
+import { withCredentials } from '../config/database-environment.ts';
 import { databaseAddress, databaseUrl, formatDatabase } from '../config/database-url.ts';
 import type { MemoryAmount } from '../config/kinds.ts';
 import { Expected } from '../config/kinds.ts';
@@ -156,7 +157,9 @@ function historySettings(options: HistoryOptions): HistorySettings {
   const minuteMs = Math.max(rawMs, inRange(options, 'minuteMs', HOUR_MS, 100 * YEAR_MS, 30 * DAY_MS));
   return {
     place:
-      url === undefined ? { kind: 'sqlite', path: databaseFile(folder) } : { kind: 'postgres', url: checkedUrl(url) },
+      url === undefined
+        ? { kind: 'sqlite', path: databaseFile(folder) }
+        : { kind: 'postgres', url: withCredentials(checkedUrl(url)) },
     shownPlace: url === undefined ? databaseFile(folder) : formatDatabase(databaseAddress(url)),
     dataDir: folder,
     rawMs,

@@ -8,7 +8,7 @@ export interface DatabaseAddress {
   readonly port: number;
   /** Undefined: the one named like the user. */
   readonly database: string | undefined;
-  /** Undefined: the one that runs Pulselane, or `PGUSER`. */
+  /** Undefined: see `withCredentials`. */
   readonly user: string | undefined;
 }
 
@@ -16,6 +16,12 @@ const SCHEMES = ['postgres:', 'postgresql:'];
 const EXAMPLE = 'a URL such as postgres://user:password@host:5432/database';
 /** Those of libpq that verify nothing less than they say; `no-verify` is the driver's own. */
 const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'];
+/** All others would have no effect, or one that nobody has tried: those of the driver, and of libpq what hosts put into their URLs. */
+const PARAMETERS = [
+  ...['host', 'port', 'user', 'password', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation', 'ssl'],
+  ...['uselibpqcompat', 'application_name', 'options', 'client_encoding', 'connect_timeout', 'target_session_attrs'],
+  'channel_binding',
+];
 const DEFAULT_HOST = 'localhost';
 const DEFAULT_PORT = 5432;
 const MAX_PORT = 65_535;
@@ -40,11 +46,12 @@ export function databaseAddress(text: string): DatabaseAddress {
   if (/\s|%(?![0-9a-f]{2})/i.test(text)) throw misread;
   // A user without a host, with a Unix socket in `?host=`, is valid here, but not for `URL`.
   const url = URL.parse(text.replace('@/', `@${DEFAULT_HOST}/`));
+  if (url === null && hasWrongPort(text)) throw wrongPort();
   if (url === null || url.hash !== '') throw misread;
   const named = new Map(url.searchParams);
   const database = decoded(url.pathname.slice(1), misread);
   if (/[@/]/.test(database) || [...named.keys()].some((name) => !/^[a-z_]+$/i.test(name))) throw misread;
-  checkSsl(named);
+  checkParameters(named);
   return {
     host: hostOf(named.get('host') || decoded(url.hostname, misread)),
     port: portOf(named.get('port') || url.port),
@@ -74,11 +81,25 @@ function hostOf(text: string): string {
 
 function portOf(text: string): number {
   const port = text === '' ? DEFAULT_PORT : Number(text);
-  if (!(Number.isInteger(port) && port >= 1 && port <= MAX_PORT)) throw new Expected(`a port from 1 to ${MAX_PORT}`);
+  if (!(Number.isInteger(port) && port >= 1 && port <= MAX_PORT)) throw wrongPort();
   return port;
 }
 
-function checkSsl(named: ReadonlyMap<string, string>): void {
+function wrongPort(): Expected {
+  return new Expected(`a port from 1 to ${MAX_PORT}`);
+}
+
+/** With another port it would be a URL. An @ after it would show that it is the beginning of a password. */
+function hasWrongPort(text: string): boolean {
+  const [, before, after] = /^([^/]+:\/\/[^/?#]*):\d+((?:[/?][^@]*)?)$/.exec(text) ?? [];
+  return before !== undefined && URL.canParse(`${before}:${DEFAULT_PORT}${after}`);
+}
+
+function checkParameters(named: ReadonlyMap<string, string>): void {
+  // It is not repeated: it may be a part of the password.
+  if (![...named.keys()].every((name) => PARAMETERS.includes(name))) {
+    throw new Expected(`after the ? only ${PARAMETERS.join(', ')}`);
+  }
   const mode = named.get('sslmode');
   if (mode !== undefined && !SSL_MODES.includes(mode)) throw new Expected(`sslmode as one of ${SSL_MODES.join(', ')}`);
 }

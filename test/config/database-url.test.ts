@@ -1,6 +1,8 @@
+import { userInfo } from 'node:os';
 import fc from 'fast-check';
 import { parse } from 'pg-connection-string';
 import { expect, test } from 'vitest';
+import { withCredentials } from '../../src/config/database-environment.ts';
 import { databaseAddress, databaseUrl, formatDatabase } from '../../src/config/database-url.ts';
 
 test.each([
@@ -34,7 +36,12 @@ test.each([
   ['postgres://u:hunter2%@db/fleet', SPECIAL],
   ['postgres://u:hunter2%ff@db/fleet%ff', SPECIAL],
   ['postgres://u:hunter2 x@db/fleet', SPECIAL],
-  ['postgres://u:hunter2@db:99999/fleet', SPECIAL],
+  ['postgres://u:hunter2@db:99999/fleet', /^a port from 1 to 65535$/],
+  ['postgres://db:99999', /^a port from 1 to 65535$/],
+  ['postgres://u:99999/hunter2@db/fleet', SPECIAL],
+  ['postgres://u:99999?hunter2@db/fleet', SPECIAL],
+  ['postgres://u:99999#hunter2@db/fleet', SPECIAL],
+  ['postgres://u@db/fleet?nonsense=1', /^after the \? only host, port, user, password, sslmode, /],
   ['postgres://u:hunter2@db:0/fleet', /^a port from 1 to 65535$/],
   ['postgres://u:hunter2@db/fleet?port=x', /^a port from 1 to 65535$/],
   ['postgres://u:hunter2@a,b/fleet', /^a URL with one host; several hosts are not supported$/],
@@ -74,6 +81,25 @@ test('the shown address is the one that the driver connects to, whatever user an
   );
 });
 
+test('user and password come from the environment if the URL has none, and as the driver reads them', () => {
+  const environment = { PGUSER: 'ann', PGPASSWORD: "p@s/s?w#o%r'd &=+ü" };
+  const read = (url: string) => {
+    const text = withCredentials(url, environment);
+    databaseAddress(text);
+    const { user, password } = parse(text);
+    return [user, password];
+  };
+  const { PGUSER: user, PGPASSWORD: password } = environment;
+  expect(read('postgres://db/fleet')).toEqual([user, password]);
+  expect(read('postgres://bob@db/fleet?sslmode=disable')).toEqual(['bob', password]);
+  expect(read('postgres://bob@/fleet?host=/tmp')).toEqual(['bob', password]);
+  expect(read('postgres:///fleet?user=bob')).toEqual(['bob', password]);
+  expect(read('postgres://bob:own@db/fleet')).toEqual(['bob', 'own']);
+  expect(read('postgres://db/fleet?user=bob&password=own')).toEqual(['bob', 'own']);
+  expect(withCredentials('postgres://bob@db', {})).toBe('postgres://bob@db');
+  expect(databaseAddress(withCredentials('postgres://db', {})).user).toBe(userInfo().username);
+});
+
 test('no text makes it fail otherwise than by saying what it expects', () => {
   fc.assert(
     fc.property(
@@ -86,7 +112,7 @@ test('no text makes it fail otherwise than by saying what it expects', () => {
         try {
           databaseUrl.parse(text);
         } catch (error) {
-          expect((error as Error).message).toMatch(/^a (URL|port)|^sslmode as/);
+          expect((error as Error).message).toMatch(/^a (URL|port)|^sslmode as|^after the \? only/);
         }
       },
     ),
