@@ -114,6 +114,7 @@ export class Intake {
     const { post, replaced } = entry.mailbox.accept(bytes, receipt, {
       sampleFlags: sampleFlags(entry, head, wasActive),
       hasEndedTasks: head.hasEndedTasks,
+      mostBytes: this.#records.mostHeartbeatBytes,
     });
     if (post !== undefined) entry.lane?.post(entry, post);
     else if (entry.lane?.state === 'ready') this.#deliveries.awaitRoom(entry);

@@ -9,6 +9,7 @@ import { PulselaneError } from '../lib/errors.ts';
 import { amountProblem, isAmount } from './amounts.ts';
 import { MAX_ENDED_TASKS, MAX_ITEMS, MAX_MESSAGE_BYTES } from './heartbeat-limits.ts';
 import { MAX_GROUP_DEPTH } from './protobuf.ts';
+import { MAX_UNIX_MS } from './unix-ms.ts';
 import { hasControlCharacter } from './worker-id.ts';
 import { WorkerIdTable } from './worker-id-table.ts';
 import { MAX_INSTANCE_ID_BYTES } from './worker-info.ts';
@@ -178,17 +179,68 @@ export function scanHeartbeat(bytes: Buffer): HeartbeatHead {
 
 /**
  * A heartbeat with the ended tasks of the one that it replaces, which would be lost otherwise: what its worker was acked for may not be
- * told again. Messages of one type may be joined, and repeated fields are then, too. As many as a heartbeat may have, the newest.
+ * told again. Messages of one type may be joined, and repeated fields are then, too. The newest are taken, as many as a heartbeat may
+ * have and as fit. Invalid ones are not: for one of them a lane would reject all values of the newer heartbeat.
  * @param replaced scanned before, like `bytes`
+ * @param mostBytes maximum size of the result, unless `bytes` are more
  */
-export function withEndedTasksOf(replaced: Buffer, bytes: Buffer): Buffer {
+export function withEndedTasksOf(replaced: Buffer, bytes: Buffer, mostBytes = MAX_MESSAGE_BYTES): Buffer {
   const own = endedTasksIn(bytes).map((task) => task.toString('latin1'));
   const known = new Set(own);
-  const missing = endedTasksIn(replaced).filter((task) => !known.has(task.toString('latin1')));
-  const carried = missing.slice(Math.max(0, missing.length - Math.max(0, MAX_ENDED_TASKS - own.length)));
-  const size = carried.reduce((sum, task) => sum + task.length, bytes.length);
-  // Ids of any length are accepted: such a worker loses them rather than its values.
-  return carried.length === 0 || size > MAX_MESSAGE_BYTES ? bytes : Buffer.concat([...carried, bytes], size);
+  const missing = endedTasksIn(replaced).filter((task) => !known.has(task.toString('latin1')) && isValidEnd(task));
+  const most = Math.max(0, MAX_ENDED_TASKS - own.length);
+  let size = bytes.length;
+  let first = missing.length;
+  while (first > 0 && missing.length - first < most) {
+    const { length } = missing[first - 1] as Buffer;
+    if (size + length > Math.min(mostBytes, MAX_MESSAGE_BYTES)) break;
+    size += length;
+    first--;
+  }
+  return first === missing.length ? bytes : Buffer.concat([...missing.slice(first), bytes], size);
+}
+
+const ENDED_TASK = { taskId: 1, startedAt: 2, endedAt: 3, cpuSeconds: 6 } as const;
+/** Wire types by field number. */
+const ENDED_TASK_TYPES = [undefined, LENGTH_DELIMITED, VARINT, VARINT, VARINT, VARINT, FIXED64, VARINT] as const;
+const MAX_TAG_BYTES = 5;
+
+/** Whether a lane accepts the entry, given with its tag. Stricter than the lane where an encoding is unusual. */
+function isValidEnd(entry: Buffer): boolean {
+  try {
+    cursor.start(entry);
+    const [tag, from] = [cursor.varint(), cursor.at];
+    cursor.varint();
+    return tag === 8 * ENDED_TASKS + LENGTH_DELIMITED && from <= MAX_TAG_BYTES && hasValidFields(entry);
+  } catch (error) {
+    if (error instanceof PulselaneError) return false;
+    throw error;
+  }
+}
+
+/** @throws PulselaneError if it is malformed */
+function hasValidFields(entry: Buffer): boolean {
+  let idBytes = 0;
+  while (!cursor.atEnd()) {
+    const tagAt = cursor.at;
+    const tag = cursor.varint();
+    const wireType = tag & 7;
+    const field = Math.floor(tag / 8);
+    cursor.field = field;
+    if (cursor.at - tagAt > MAX_TAG_BYTES || tag >= 2 ** 32 || wireType === START_GROUP) return false;
+    if (wireType !== (ENDED_TASK_TYPES[field] ?? wireType)) return false;
+    if (field === ENDED_TASK.taskId) {
+      const textAt = cursor.passText();
+      idBytes = cursor.at - textAt;
+      if (!isUtf8(entry.subarray(textAt, cursor.at))) return false;
+    } else if (field === ENDED_TASK.startedAt || field === ENDED_TASK.endedAt) {
+      // Above 2^63 are negative ones.
+      if (cursor.varint() > MAX_UNIX_MS) return false;
+    } else if (field === ENDED_TASK.cpuSeconds) {
+      if (!isAmount(entry.readDoubleLE(cursor.pass(8)))) return false;
+    } else cursor.skip(wireType);
+  }
+  return idBytes > 0;
 }
 
 /** Their fields as they are in the message, tags included. */

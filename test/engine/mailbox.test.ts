@@ -34,6 +34,22 @@ test('a heartbeat that replaces others tells of their ended tasks, each once', (
   expect([cpuUsage, endedTasks.map(({ taskId }) => taskId)]).toEqual([4, ['b', 'c', 'd']]);
 });
 
+test('an invalid ended task of a heartbeat that is replaced does not spoil the next one, nor does a large one exceed the memory', () => {
+  const mailbox = new Mailbox(1);
+  const accept = (mostBytes: number, ...ids: string[]) => {
+    const endedTasks = ids.map((taskId) => ({ taskId }));
+    const bytes = Buffer.from(toBinary(HeartbeatSchema, create(HeartbeatSchema, { workerId: 'w', endedTasks })));
+    return mailbox.accept(bytes, receipt, { hasEndedTasks: ids.length > 0, mostBytes });
+  };
+  const first = accept(4096).post as Parcel;
+  accept(4096, '', 'a');
+  accept(4096, 'large'.padEnd(3000));
+  accept(1000, 'b');
+  accept(1000);
+  const { endedTasks } = fromBinary(HeartbeatSchema, mailbox.done(first.ordinal)?.bytes as Buffer);
+  expect(endedTasks.map(({ taskId }) => taskId)).toEqual(['b']);
+});
+
 test('every accepted heartbeat is given to the lane in order, or replaced by a newer one', () => {
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.constant('accept' as const) },

@@ -126,7 +126,11 @@ test('a heartbeat gets the ended tasks of the one that it replaces, and nothing 
       const encoded = (task: (typeof message.endedTasks)[number]) =>
         Buffer.from(toBinary(EndedTaskSchema, task)).toString('hex');
       const known = new Set(message.endedTasks.map(encoded));
-      const missing = replaced.endedTasks.filter((task) => !known.has(encoded(task)));
+      const isValid = (task: (typeof message.endedTasks)[number]) =>
+        heartbeatProblem(
+          decodeHeartbeat(toBinary(HeartbeatSchema, create(HeartbeatSchema, { endedTasks: [task] }))),
+        ) === undefined;
+      const missing = replaced.endedTasks.filter((task) => isValid(task) && !known.has(encoded(task)));
       expect(endedTasks.length).toBe(missing.length + own.length);
       expect(endedTasks.slice(missing.length)).toEqual(own);
       expect(scanHeartbeat(Buffer.concat([Buffer.of(0x0a, 1, 0x61), tasksOnly(joined)])).hasEndedTasks).toBe(
@@ -134,6 +138,39 @@ test('a heartbeat gets the ended tasks of the one that it replaces, and nothing 
       );
     }),
   );
+});
+
+test('whatever ended tasks a replaced heartbeat has, those that are carried are valid', () => {
+  const bytes = Buffer.from(toBinary(HeartbeatSchema, create(HeartbeatSchema, { workerId: 'a', cpuUsage: 5 })));
+  const changes = fc.array(fc.tuple(fc.nat(200), fc.integer({ min: 0, max: 255 })), { maxLength: 3 });
+  let carried = 0;
+  fc.assert(
+    fc.property(heartbeatMessages, changes, unknownFields, ({ endedTasks }, changed, unknown) => {
+      const replaced = Buffer.concat(
+        endedTasks.map((task) => {
+          const entry = Buffer.concat([toBinary(EndedTaskSchema, task), unknown]);
+          for (const [at, byte] of changed) if (at < entry.length) entry[at] = byte;
+          return Buffer.concat([Buffer.of(0xc2, 1, 0x80 | (entry.length & 0x7f), entry.length >> 7), entry]);
+        }),
+      );
+      const joined = decodeHeartbeat(withEndedTasksOf(replaced, bytes));
+      expect(heartbeatProblem(joined)).toBeUndefined();
+      expect(joined.cpuUsage).toBe(5);
+      carried += joined.endedTasks.length;
+    }),
+    { numRuns: 1000 },
+  );
+  expect(carried).toBeGreaterThan(50);
+});
+
+test.each([
+  ['another wire type', [0xc0, 0x01, 0x05]],
+  ['a tag that is too long', [0xc2, 0x81, 0x80, 0x80, 0x80, 0x00, 0x03, 0x0a, 0x01, 0x61]],
+  ['no id', [0xc2, 0x01, 0x02, 0x20, 0x01]],
+  ['an id that is no UTF-8', [0xc2, 0x01, 0x03, 0x0a, 0x01, 0xff]],
+])('an ended task with %s is not carried', (_, entry) => {
+  const bytes = Buffer.of(0x0a, 1, 0x61);
+  expect(withEndedTasksOf(Buffer.from(entry), bytes)).toBe(bytes);
 });
 
 /** The heartbeat with its ended tasks alone. */
@@ -154,4 +191,7 @@ test('of ended tasks that are replaced, the newest are kept that a heartbeat may
   expect(withEndedTasksOf(large, heartbeat(900, 300, MAX_MESSAGE_BYTES / 1000)).length).toBeLessThanOrEqual(
     MAX_MESSAGE_BYTES,
   );
+  // Each takes 13 bytes, the heartbeat's id 3.
+  const few = decodeHeartbeat(withEndedTasksOf(heartbeat(0, 10), heartbeat(10, 1), 16 + 2 * 13 + 12));
+  expect(few.endedTasks.map(({ taskId }) => taskId.trim())).toEqual(['8', '9', '10']);
 });

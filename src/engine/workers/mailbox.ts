@@ -24,6 +24,11 @@ export interface Lasting {
   readonly hasEndedTasks?: boolean;
 }
 
+export interface AcceptOptions extends Lasting {
+  /** Maximum size of the heartbeat once it has the ended tasks of one that it replaces. */
+  readonly mostBytes?: number;
+}
+
 interface Waiting extends Omit<Parcel, 'ordinal'> {
   readonly hasEndedTasks: boolean;
 }
@@ -85,13 +90,14 @@ export class Mailbox {
     return this.#outstanding === 0 && this.#waiting === undefined;
   }
 
-  accept(bytes: Buffer, receipt: Receipt, { sampleFlags = 0, hasEndedTasks = false }: Lasting = {}): Accepted {
+  accept(bytes: Buffer, receipt: Receipt, options: AcceptOptions = {}): Accepted {
+    const { sampleFlags = 0, hasEndedTasks = false, mostBytes } = options;
     const replaced = this.#waiting;
     if (!this.isFull && replaced === undefined) {
       this.#ledger.heartbeatBytes += bytes.length;
       return { post: this.#number({ bytes, receipt, sampleFlags }), replaced: false };
     }
-    const kept = replaced?.hasEndedTasks ? withEndedTasksOf(replaced.bytes, bytes) : bytes;
+    const kept = replaced?.hasEndedTasks ? withEndedTasksOf(replaced.bytes, bytes, mostBytes) : bytes;
     this.#ledger.heartbeatBytes += kept.length - (replaced?.bytes.length ?? 0);
     // The return of a worker must not go with the heartbeat that is replaced.
     const returned = (replaced?.sampleFlags ?? 0) & SampleFlag.returned;

@@ -86,7 +86,12 @@ export interface Arriving {
  */
 export function mayTake({ bytes, room, isFirst }: Arriving, facts: RecordMemoryFacts): boolean {
   if (bytes <= ALWAYS_TAKEN_BYTES || (isFirst && bytes <= room)) return true;
-  return WEIGHT * bytes <= mostAtOnceBytes(facts);
+  return bytes <= mostHeartbeatBytes(facts);
+}
+
+/** Maximum size of a heartbeat of a worker that has others queued. */
+export function mostHeartbeatBytes(facts: RecordMemoryFacts): number {
+  return Math.max(ALWAYS_TAKEN_BYTES, Math.floor(mostAtOnceBytes(facts) / WEIGHT));
 }
 
 /** Garbage of one worker since threads were last told to collect. */
@@ -205,6 +210,10 @@ export class RecordMemory implements RecordMemoryView {
 
   mayTake(arriving: Arriving): boolean {
     return mayTake(arriving, this);
+  }
+
+  get mostHeartbeatBytes(): number {
+    return mostHeartbeatBytes(this);
   }
 
   get view(): RecordMemoryView {
