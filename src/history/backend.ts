@@ -76,6 +76,8 @@ export interface HistoryWriter {
   begin(run: MasterRun): Promise<Begun>;
   /** Durable when it resolves. A batch whose number is not after the last committed one of its boot id changes nothing. */
   write(batch: Batch): Promise<void>;
+  /** Does what `write` does, except the commit. @throws as `write` would, also if the batch's number is known already */
+  check(batch: Batch): Promise<void>;
   /**
    * One step of what is due: sealing, rolling up, deleting what is too old or too much, giving disk back. Takes at most some
    * 50 ms, is a transaction of its own, and locks no reader out.

@@ -48,6 +48,7 @@ export class BatchBuilder {
   /** Events up to this one were written by an earlier thread. */
   #lastEventId = 0;
   #lostEvents = 0;
+  #lostTaskRuns = 0;
   readonly #lost: Record<LossReason, number> = { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 };
   /** For the next batch. */
   #gaps: Gap[] = [];
@@ -95,7 +96,7 @@ export class BatchBuilder {
 
   /** Changes of tasks that are missing, and tasks beyond what is recorded. */
   get lostTaskChanges(): number {
-    return this.#options.source.lostTaskChanges + (this.#tasks?.leftOut ?? 0);
+    return this.#options.source.lostTaskChanges + (this.#tasks?.leftOut ?? 0) + this.#lostTaskRuns;
   }
 
   /** Goes on where an earlier thread of this master was. Once a batch was built, it is too late. */
@@ -136,9 +137,10 @@ export class BatchBuilder {
     this.#gaps.push(gap);
   }
 
-  countLost(reason: LossReason, samples: number, events = 0): void {
+  countLost(reason: LossReason, samples: number, events = 0, taskRuns = 0): void {
     this.#lost[reason] += samples;
     this.#lostEvents += events;
+    this.#lostTaskRuns += taskRuns;
   }
 
   /**

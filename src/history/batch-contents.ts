@@ -11,15 +11,6 @@ export function samplesIn({ samples }: Batch): number {
   return samples.reduce((sum, { at }) => sum + at.length, 0);
 }
 
-/** The batch with gaps in place of its samples. */
-export function onlyGaps(batch: Batch): Batch {
-  const lost = batch.samples.map(({ workerId, at }): Gap => {
-    const times = [...at];
-    return { workerId, fromMs: Math.min(...times), toMs: Math.max(...times), reason: 'samples_lost', lost: at.length };
-  });
-  return { ...batch, samples: [], taskRuns: [], events: [], gaps: lost };
-}
-
 /** What the database has of a worker. */
 type KnownSamples = ReadonlyMap<string, { readonly next: number | undefined; readonly lastMs: number }>;
 

@@ -8,7 +8,7 @@
  * | read_only  | it may be read, but not written                                    | try again later            |
  * | busy       | another program holds it for longer than a write may take          | try again                  |
  * | newer      | its version is newer than this program                             | give up                    |
- * | refused    | credentials, permissions, or a database that does not exist        | try again later            |
+ * | refused    | credentials, permissions, a missing database or missing tables     | try again later            |
  * | damaged    | it cannot be read as what it should be                             | give up, or set it aside   |
  * | failed     | anything else                                                      | try again later            |
  */

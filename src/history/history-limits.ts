@@ -31,6 +31,8 @@ export const STATUS_EVERY_MS = 1000;
  * does not hold up all that follow.
  */
 export const REFUSED_TIMES = 8;
+/** Then so many parts of it are tried at most, to find the refused ones: some eight among thousands. It takes seconds. */
+export const MAX_REFUSAL_CHECKS = 256;
 /** Lost changes of tasks are logged at most this often: what goes on being lost needs no line a second. */
 export const TELL_LOST_EVERY_MS = 600_000;
 /** How often main looks whether the thread reports. */

@@ -22,7 +22,7 @@ import type { HistoryStatus } from '../model/history-status.ts';
 import { meanRate } from '../model/rate.ts';
 import type { Batch, Begun, HistoryFigures, HistoryWriter, MasterRun, Retention } from './backend.ts';
 import type { BatchBuilder, Built, EarlierSamples, SampleSource } from './batch-builder.ts';
-import { gapsBefore, isEmpty, onlyGaps, samplesIn, withoutKnown } from './batch-contents.ts';
+import { gapsBefore, isEmpty, samplesIn, withoutKnown } from './batch-contents.ts';
 import { type Expiry, HOLD_MS, nextExpiry, startExpiry } from './expiry.ts';
 import { type Failure, failed, HEALTHY, type Health, type Now, worked } from './health.ts';
 import { HistoryError, type HistoryErrorKind } from './history-error.ts';
@@ -32,6 +32,7 @@ import {
   FIRST_RETRY_MS,
   LAST_RETRY_MS,
   MAINTAIN_EVERY_MS,
+  MAX_REFUSAL_CHECKS,
   MAX_WAITING_CLOSED_BYTES,
   MAX_WAITING_EVENTS,
   REFUSED_TIMES,
@@ -45,6 +46,7 @@ import {
   TELL_LOST_EVERY_MS,
   WRITE_WITHIN_MS,
 } from './history-limits.ts';
+import { type BatchPart, batchOf, gapsFor, partsOf, refusedParts } from './refused-parts.ts';
 import type { Spool, SpoolDamage } from './spool.ts';
 
 export interface OpenDatabase {
@@ -302,20 +304,63 @@ export class Recorder {
     }
   }
 
-  /** A batch that the database refuses again and again, while it takes another, is given up: it would hold up all that follow. */
-  async #tryToWrite(writer: HistoryWriter, batch: Batch): Promise<void> {
-    const { builder, onLoss } = this.#options;
+  /** @returns what was written of it */
+  async #tryToWrite(writer: HistoryWriter, batch: Batch): Promise<Batch> {
+    let written = batch;
     try {
-      await writer.write(batch);
+      await this.#within(writer.write(batch));
     } catch (error) {
-      if (!(error instanceof HistoryError) || error.kind !== 'failed') throw error;
-      if (++this.#refusals < REFUSED_TIMES || isEmpty(batch)) throw error;
-      await writer.write(onlyGaps(batch));
-      const samples = samplesIn(batch);
-      builder.countLost('refused', samples, batch.events.length);
-      onLoss(`the database refuses a batch of history; its ${samples} samples are lost: ${error.message}`);
+      if (!isRefusal(error) || ++this.#refusals < REFUSED_TIMES || isEmpty(batch) || this.#isStopping) throw error;
+      // A database that refuses even nothing is not refusing this batch.
+      if (!(await this.#wouldTake(writer, batchOf(batch, [])))) throw error;
+      written = await this.#writeRest(writer, batch, error);
     }
     this.#refusals = 0;
+    return written;
+  }
+
+  /** What the database refuses again and again is given up, or it would hold up all that follows. @returns what was written */
+  async #writeRest(writer: HistoryWriter, batch: Batch, reason: HistoryError): Promise<Batch> {
+    const { builder, onLoss } = this.#options;
+    const parts = partsOf(batch);
+    const isTaken = (some: readonly BatchPart[]) => this.#wouldTake(writer, batchOf(batch, some));
+    const refused = await refusedParts(parts, isTaken, MAX_REFUSAL_CHECKS);
+    const allButGaps = parts.filter(({ gaps }) => gaps.length === 0);
+    // The second and third only if the database takes each of the rest, but not all of it together.
+    for (const given of [refused, allButGaps, parts]) {
+      const lost = batchOf(batch, given);
+      const lostParts = new Set(given);
+      const rest = batchOf(
+        batch,
+        parts.filter((part) => !lostParts.has(part)),
+      );
+      const written = given === parts ? rest : { ...rest, gaps: [...rest.gaps, ...gapsFor(lost)] };
+      try {
+        await this.#within(writer.write(written));
+      } catch (error) {
+        if (isRefusal(error)) continue;
+        throw error;
+      }
+      const { length: taskRuns } = lost.taskRuns;
+      const { length: events } = lost.events;
+      const samples = samplesIn(lost);
+      builder.countLost('refused', samples, events, taskRuns);
+      onLoss(
+        `the database refuses part of a batch of history: ${samples} samples, ${taskRuns} runs of tasks and ${events} events are lost: ${reason.message}`,
+      );
+      return written;
+    }
+    throw reason;
+  }
+
+  async #wouldTake(writer: HistoryWriter, batch: Batch): Promise<boolean> {
+    try {
+      await this.#within(writer.check(batch));
+      return true;
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      throw error;
+    }
   }
 
   /** A batch that was made before the database said what it has may begin with samples and events that are in it. */
@@ -325,12 +370,12 @@ export class Recorder {
     const missing = isOwn ? gapsBefore(made, this.#written) : [];
     const fresh = isOwn ? withoutKnown(made, this.#written, this.#lastWrittenEventId) : made;
     const batch = missing.length === 0 ? fresh : { ...fresh, gaps: [...missing, ...fresh.gaps] };
-    await this.#within(this.#tryToWrite(writer, batch));
+    const written = await this.#tryToWrite(writer, batch);
     this.#commitMs = clock.monotonicMs() - startedMs;
     this.#wroteAtMs = startedMs;
     if (!isOwn) return;
     this.#batches++;
-    this.#samples += samplesIn(batch);
+    this.#samples += samplesIn(written);
     for (const { workerId = '', toMs, lost } of missing) {
       this.#options.builder.countLost(this.#lossReason(), lost);
       this.#written.set(workerId, { next: made.begins?.get(workerId)?.first, lastMs: toMs });
@@ -575,6 +620,10 @@ export class Recorder {
       figures: figures === undefined ? null : shownFigures(figures),
     };
   }
+}
+
+function isRefusal(error: unknown): error is HistoryError {
+  return error instanceof HistoryError && error.kind === 'failed';
 }
 
 function shownFigures({ bytes, oldestMs, deletedEarly, damaged }: HistoryFigures): HistoryStatus['figures'] {

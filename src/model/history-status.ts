@@ -49,7 +49,7 @@ export interface HistoryProblem {
  * | overwritten   | they were overwritten in their ring before they were taken out                            |
  * | spool_full    | the database was away, and HISTORY_SPOOL_MAX was reached, or the spool could not be written |
  * | spool_damaged | their part of the spool could not be read                                                 |
- * | refused       | the database refuses their batch again and again, while it takes others                   |
+ * | refused       | the database refuses them again and again, while it takes others                          |
  */
 export const LOSS_REASONS = ['overwritten', 'spool_full', 'spool_damaged', 'refused'] as const;
 export type LossReason = (typeof LOSS_REASONS)[number];

@@ -158,6 +158,17 @@ export function backendSuite<Place extends DatabasePlace>(
       expect(await reader.taskRuns({ ...EVERYTHING, limit: 10 })).toHaveLength(1);
     });
 
+    test('a check of a batch says what writing it would say, and writes nothing', async () => {
+      const { writer, reader, bootId } = await begun();
+      const batch = batchOf(bootId, 1, { samples: [sampleRun({ first: 0, count: 3 })], taskRuns: [taskRun({})] });
+      await writer.check(batch);
+      expect(await numbersOf(reader)).toEqual([]);
+      expect(await writer.begin({ bootId, startedMs: START_MS })).toMatchObject({ lastBatch: 0, taskRuns: [] });
+      await expect(writer.check({ ...batch, bootId: 'beef' })).rejects.toThrow('not announced');
+      await writer.write(batch);
+      expect(await numbersOf(reader)).toEqual([0, 1, 2]);
+    });
+
     test('a batch of a run that was not announced is refused', async () => {
       const { writer, reader } = await begun('b1');
       await expect(writer.write(batchOf('b2', 1, { samples: [sampleRun()] }))).rejects.toMatchObject({

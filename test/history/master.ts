@@ -173,6 +173,7 @@ async function whileAlive(
     writer: {
       begin: (run) => gate(() => writer.begin(run)),
       write: (batch) => gate(() => writer.write(batch)),
+      check: (batch) => gate(() => writer.check(batch)),
       maintain: (nowMs, retention, expiryMs) => gate(() => writer.maintain(nowMs, retention, expiryMs)),
       figures: () => gate(() => writer.figures()),
       close: () => writer.close(),

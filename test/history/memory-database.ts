@@ -47,6 +47,7 @@ export class MemoryDatabase {
     const writer: HistoryWriter = {
       begin: (run) => this.#call(() => this.#begin(run)),
       write: (batch) => this.#call(() => this.#write(batch)),
+      check: (batch) => this.#call(() => void this.#check(batch)),
       maintain: async () => false,
       figures: async (): Promise<HistoryFigures> => ({ bytes: 1, oldestMs: {}, deletedEarly: 0, damaged: 0 }),
       close: async () => {},
@@ -93,10 +94,8 @@ export class MemoryDatabase {
   }
 
   #write(batch: Batch): void {
-    const run = this.runs.get(batch.bootId);
-    if (run === undefined) throw new HistoryError('failed', 'a run that was not announced');
+    const run = this.#check(batch);
     if (batch.number <= run.lastBatch) return;
-    if (this.refuses(batch)) throw new HistoryError('failed', 'it does not like it');
     run.lastBatch = batch.number;
     for (const { workerId, first, at, columns } of batch.samples) {
       const stored = this.samples.get(workerId) ?? [];
@@ -110,5 +109,12 @@ export class MemoryDatabase {
       this.taskRuns.set(`${run.workerId} ${run.taskId} ${run.firstSeenMs}`, run);
     }
     this.events.push(...batch.events);
+  }
+
+  #check(batch: Batch): { readonly run: number; lastBatch: number } {
+    const run = this.runs.get(batch.bootId);
+    if (run === undefined) throw new HistoryError('failed', 'a run that was not announced');
+    if (batch.number > run.lastBatch && this.refuses(batch)) throw new HistoryError('failed', 'it does not like it');
+    return run;
   }
 }

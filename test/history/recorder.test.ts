@@ -366,27 +366,41 @@ test('a database that is busy for a moment is no fault', async () => {
   expect(valuesOf(database, 'a')).toEqual([0]);
 });
 
-test('a batch that the database refuses for ever becomes a gap, and what follows is written', async () => {
+test('what the database refuses for ever becomes a gap; what came with it is written, and its own gaps', async () => {
   const database = new MemoryDatabase();
   const master = new Master(database);
   await master.startThread();
-  database.refuses = ({ samples }) => samples.some(({ workerId }) => workerId === 'bad');
+  database.refuses = ({ samples, events }) => samples.some(({ workerId }) => workerId === 'bad') || events.length > 0;
+  master.builder.addGap({ workerId: 'x', fromMs: 1, toMs: 2, reason: 'samples_lost', lost: 77 });
   master.beat('bad', 2);
   master.beat('a');
+  master.event();
   for (let n = 0; n < 200; n++) await master.pass(500);
-  expect(master.losses).toEqual([expect.stringContaining('its 3 samples are lost: it does not like it')]);
-  expect(master.status.lost.refused).toBe(3);
+  expect(master.losses).toEqual([
+    expect.stringContaining('2 samples, 0 runs of tasks and 1 events are lost: it does not like it'),
+  ]);
+  expect(master.status.lost.refused).toBe(2);
+  expect(master.status).toMatchObject({ samples: 1, lostEvents: 1 });
   master.beat('a');
   await master.pass(500);
-  expect(valuesOf(database, 'a')).toEqual([1]);
-  expect(
-    database.gaps.filter(({ reason }) => reason === 'samples_lost').map(({ workerId, lost }) => [workerId, lost]),
-  ).toEqual(
-    expect.arrayContaining([
-      ['bad', 2],
-      ['a', 1],
-    ]),
-  );
+  expect(valuesOf(database, 'a')).toEqual([0, 1]);
+  expect(database.gaps.map(({ workerId, reason, lost }) => [workerId, reason, lost])).toEqual([
+    ['x', 'samples_lost', 77],
+    ['bad', 'samples_lost', 2],
+  ]);
+});
+
+test('a database that refuses any batch loses none', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  database.refuses = () => true;
+  master.beat('a', 3);
+  for (let n = 0; n < 300; n++) await master.pass(500);
+  expect(master.status.lost.refused).toBe(0);
+  database.refuses = () => false;
+  for (let n = 0; n < 40; n++) await master.pass(500);
+  expect(valuesOf(database, 'a')).toEqual(counted(3));
 });
 
 type Step =

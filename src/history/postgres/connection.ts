@@ -63,11 +63,15 @@ export class Connection {
     }
   }
 
-  /** Runs `use` between `begin` and COMMIT; an error undoes it. Within {@link exclusively}. */
-  async transaction<T>(begin: string, use: (begun: readonly (readonly Row[])[]) => Promise<T>): Promise<T> {
+  /** Runs `use` between `begin` and `end`; an error undoes it. Within {@link exclusively}. */
+  async transaction<T>(
+    begin: string,
+    use: (begun: readonly (readonly Row[])[]) => Promise<T>,
+    end: 'COMMIT' | 'ROLLBACK' = 'COMMIT',
+  ): Promise<T> {
     try {
       const value = await use(await this.statements(begin));
-      await this.rows('COMMIT');
+      await this.rows(end);
       return value;
     } catch (error) {
       if (this.#client !== undefined) await this.rows('ROLLBACK').catch(() => this.drop());

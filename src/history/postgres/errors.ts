@@ -8,14 +8,20 @@ const KIND_OF_STATE: Readonly<Record<string, HistoryErrorKind>> = {
   '25P03': 'away',
   '28': 'refused',
   '3D': 'refused',
+  '3F': 'refused',
   '40001': 'busy',
   '40P01': 'busy',
   '42501': 'refused',
+  // The tables are not as they were made: no batch is to blame.
+  '42703': 'refused',
+  '42P01': 'refused',
+  '53': 'away',
   '53100': 'full',
-  '53300': 'away',
   '55P03': 'busy',
   '57014': 'busy',
-  '57P': 'away',
+  '57': 'away',
+  '58': 'away',
+  XX: 'away',
   XX001: 'damaged',
   XX002: 'damaged',
 };
@@ -44,8 +50,9 @@ export function historyErrorOf(error: unknown, where: string, password: string |
     return new HistoryError('failed', `PostgreSQL at ${where}: ${error.message}`, { cause: error });
   }
   const cause = firstCause(error);
-  const text = `${cause.message ?? error}`.slice(0, MAX_CAUSE_LENGTH);
-  const shown = password ? text.replaceAll(password, '********') : text;
+  const text = `${cause.message ?? error}`;
+  // Masked first: a password that the cut goes through would not be found.
+  const shown = (password ? text.replaceAll(password, '********') : text).slice(0, MAX_CAUSE_LENGTH);
   // Without `cause`: its detail may contain the password, or rows.
   return new HistoryError(kindOf(cause), `PostgreSQL at ${where}: ${shown}`);
 }

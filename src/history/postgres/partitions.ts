@@ -3,6 +3,7 @@
  * is attached and detached beside what reads and writes the others. Detaching waits a moment for those who read that very piece;
  * if they take longer, it is tried again.
  */
+import { HistoryError } from '../history-error.ts';
 import type { Tier } from '../samples.ts';
 import { type Connection, LOCK_MS, type Row } from './connection.ts';
 import { DAY_MS, pieceStartMs, sqlTime, TABLES, type TimeTable } from './tables.ts';
@@ -112,9 +113,11 @@ function partitionOf(table: TimeTable, [relname, pending]: Row): Partition {
   return { name: `pulselane.${relname}`, endMs: Date.parse(day) + table.days * DAY_MS, state };
 }
 
-/** `pulselane.samples_20261126`: for people who look at the list of tables. */
+/** `pulselane.samples_20261126`: for people who look at the list of tables. @throws HistoryError for a year that has not four digits */
 function partitionName(table: TimeTable, fromMs: number): string {
-  return `${table.name}_${new Date(fromMs).toISOString().slice(0, 10).replaceAll('-', '')}`;
+  const day = /^\d{4}-\d{2}-\d{2}/.exec(new Date(fromMs).toISOString())?.[0];
+  if (day === undefined) throw new HistoryError('failed', `samples of a year beyond 0000 to 9999: ${fromMs} ms`);
+  return `${table.name}_${day.replaceAll('-', '')}`;
 }
 
 function unqualified(name: string): string {

@@ -76,11 +76,20 @@ export class PostgresWriter implements HistoryWriter {
   }
 
   write(batch: Batch): Promise<void> {
+    return this.#send(batch, 'COMMIT');
+  }
+
+  async check(batch: Batch): Promise<void> {
+    await this.#send(batch, 'ROLLBACK');
+    this.#metrics.forget();
+  }
+
+  #send(batch: Batch, end: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     return this.#connection.exclusively(async () => {
       checkBootId(batch.bootId);
       try {
         await this.#ensurePieces(batch.samples);
-        await this.#write(batch);
+        await this.#write(batch, end);
       } catch (error) {
         // What the transaction wrote is not there, and what was there may not be there any more: ask again with the next batch.
         this.#metrics.forget();
@@ -121,25 +130,29 @@ export class PostgresWriter implements HistoryWriter {
     await pieces.ensure(this.#connection, days);
   }
 
-  async #write(batch: Batch): Promise<void> {
+  async #write(batch: Batch, end: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     const begin = `BEGIN;
       SELECT run, last_batch FROM pulselane.runs WHERE boot_id = '${batch.bootId}' FOR UPDATE;
       SELECT ${fromSqlMs('since')} FROM pulselane.kept WHERE tier = 'raw' FOR SHARE`;
-    await this.#connection.transaction(begin, async ([, runs, kept]) => {
-      const [run, lastBatch] = runs?.[0]?.map(Number) ?? [];
-      if (run === undefined || lastBatch === undefined) {
-        throw new HistoryError('failed', `a batch of the run ${batch.bootId}, which was not announced`);
-      }
-      if (batch.number <= lastBatch) return;
-      await this.#writeSamples(batch, run, Number(kept?.[0]?.[0]));
-      await putGaps(this.#connection, batch.gaps);
-      await putTaskRuns(this.#connection, batch.taskRuns);
-      await putEvents(this.#connection, batch.events, run);
-      await this.#connection.rows(
-        `UPDATE pulselane.runs SET last_batch = $1, last_batch_at = ${sqlMs('$2')} WHERE run = $3`,
-        [batch.number, batch.atMs, run],
-      );
-    });
+    await this.#connection.transaction(
+      begin,
+      async ([, runs, kept]) => {
+        const [run, lastBatch] = runs?.[0]?.map(Number) ?? [];
+        if (run === undefined || lastBatch === undefined) {
+          throw new HistoryError('failed', `a batch of the run ${batch.bootId}, which was not announced`);
+        }
+        if (batch.number <= lastBatch) return;
+        await this.#writeSamples(batch, run, Number(kept?.[0]?.[0]));
+        await putGaps(this.#connection, batch.gaps);
+        await putTaskRuns(this.#connection, batch.taskRuns);
+        await putEvents(this.#connection, batch.events, run);
+        await this.#connection.rows(
+          `UPDATE pulselane.runs SET last_batch = $1, last_batch_at = ${sqlMs('$2')} WHERE run = $3`,
+          [batch.number, batch.atMs, run],
+        );
+      },
+      end,
+    );
   }
 
   /**

@@ -76,6 +76,11 @@ export class Connection {
     return this.#transaction('BEGIN IMMEDIATE', work);
   }
 
+  /** Undoes what `work` does, even if it succeeds. */
+  writeAndUndo(work: () => void): void {
+    this.#transaction('BEGIN IMMEDIATE', work, 'ROLLBACK');
+  }
+
   /** `work` sees the database as of one moment, while others write. */
   read<T>(work: () => T): T {
     return this.#transaction('BEGIN', work);
@@ -97,11 +102,11 @@ export class Connection {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #transaction<T>(begin: string, work: () => T): T {
+  #transaction<T>(begin: string, work: () => T, end: 'COMMIT' | 'ROLLBACK' = 'COMMIT'): T {
     this.#db.exec(begin);
     try {
       const result = work();
-      this.#db.exec('COMMIT');
+      this.#db.exec(end);
       return result;
     } catch (error) {
       // Some errors, such as a full disk, have ended the transaction already.

@@ -6,6 +6,7 @@ const KINDS: ReadonlyMap<number, HistoryErrorKind> = new Map([
   [3, 'refused'], // SQLITE_PERM
   [5, 'busy'], // SQLITE_BUSY
   [6, 'busy'], // SQLITE_LOCKED
+  [7, 'away'], // SQLITE_NOMEM
   [8, 'read_only'], // SQLITE_READONLY
   [10, 'away'], // SQLITE_IOERR
   [11, 'damaged'], // SQLITE_CORRUPT

@@ -64,6 +64,13 @@ export class SqliteWriter implements HistoryWriter {
     return this.#inTurn('write', (open) => open.db.write(() => write(open, batch)));
   }
 
+  check(batch: Batch): Promise<void> {
+    return this.#inTurn('write', (open) => {
+      open.db.writeAndUndo(() => write(open, batch));
+      open.workers.forget();
+    });
+  }
+
   maintain(nowMs: number, retention: Retention, expiryMs = nowMs): Promise<boolean> {
     return this.#inTurn('maintain', ({ maintenance }) => maintenance.step(nowMs, retention, expiryMs));
   }

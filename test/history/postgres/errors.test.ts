@@ -21,7 +21,12 @@ test.each([
   ['08006', 'away'],
   ['XX001', 'damaged'],
   ['23514', 'failed'],
-  ['42P01', 'failed'],
+  ['22P02', 'failed'],
+  ['42P01', 'refused'],
+  ['42703', 'refused'],
+  ['53200', 'away'],
+  ['58030', 'away'],
+  ['XX000', 'away'],
 ])('SQLSTATE %s means %s', (code, kind) => {
   const error = historyErrorOf(fromServer(code), 'db:5432/fleet', undefined);
   expect(error).toMatchObject({ kind, message: 'PostgreSQL at db:5432/fleet: it says so' });
@@ -41,6 +46,11 @@ test.each([
   [new RangeError('Invalid time value'), 'failed'],
 ])('%s means %s', (cause, kind) => {
   expect(historyErrorOf(cause, 'db:5432/fleet', undefined).kind).toBe(kind);
+});
+
+test('a password is masked where the text is cut, too', () => {
+  const cause = fromServer('XX000', `${'x'.repeat(297)}hunter2`);
+  expect(historyErrorOf(cause, 'db:5432/fleet', 'hunter2').message).not.toContain('hun');
 });
 
 test('nothing of it contains the password, and no line is long', () => {

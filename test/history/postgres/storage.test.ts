@@ -38,6 +38,21 @@ describeWithPostgres(18)('without TimescaleDB', (server) => {
   });
 });
 
+describeWithPostgres(14)('without TimescaleDB', (server) => {
+  test('samples of the year 10000 are refused, and those of 9999 are not', async () => {
+    const url = await server().createDatabase();
+    const writer = await postgres.openWriter({ kind: 'postgres', url }, () => undefined);
+    try {
+      await writer.begin({ bootId: 'b1', startedMs: START_MS });
+      const of = (year: number) => batchOf('b1', 1, { samples: [sampleRun({ fromMs: Date.UTC(year, 1) })] });
+      await expect(writer.write(of(10_000))).rejects.toThrow('beyond 0000 to 9999');
+      await writer.write(of(9999));
+    } finally {
+      await writer.close();
+    }
+  });
+});
+
 describeWithPostgres('timescaledb')('with TimescaleDB', (server) => {
   test('the three are hypertables, whose old chunks are deleted and whose size counts', async () => {
     const url = await server().createDatabase();
