@@ -5,15 +5,12 @@ import './lib/require-node.ts';
 export type {
   EventQuery,
   ExportQuery,
-  HistoryGap,
-  HistoryPoint,
   HistoryQuery,
   HistoryRange,
-  HistoryReading,
   HistoryTime,
-  MetricHistory,
   TaskQuery,
-} from './app/history-reading.ts';
+} from './app/history-options.ts';
+export type { HistoryGap, HistoryPoint, HistoryReading, MetricHistory } from './app/history-reading.ts';
 export { type HistoryOptions, TelemetryManager, type TelemetryManagerOptions } from './app/telemetry-manager.ts';
 export type { LaneStanding } from './engine/lanes/lane-policy.ts';
 export type { UpdateCallback } from './engine/update-watcher.ts';

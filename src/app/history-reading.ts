@@ -1,13 +1,11 @@
 /** Reads history for a program that embeds the engine: in threads of their own, as the HTTP API does. */
 import type { EventFilter, TaskRunFilter } from '../history/backend.ts';
 import type { DatabasePlace } from '../history/database.ts';
-import type { ExportFormat } from '../history/export/export-request.ts';
 import type { AnswerGapReason } from '../history/query/gaps.ts';
-import { QueryProblem } from '../history/query/problem.ts';
 import { rangeOf, stepWishOf } from '../history/query/request.ts';
 import type { MetricKey, Tier } from '../history/samples.ts';
-import type { TaskOutcome, TaskRun } from '../history/task-run.ts';
-import { damagedText, exportPieces } from '../http/history/export-pieces.ts';
+import type { TaskRun } from '../history/task-run.ts';
+import { damagedText, exportPieces, lackingText } from '../http/history/export-pieces.ts';
 import { HistoryPool } from '../http/history/pool.ts';
 import { isRefused } from '../http/history/refusals.ts';
 import type { HistoryAnswer, HistoryAnswers, HistoryTask, Refused } from '../http/history/tasks.ts';
@@ -17,27 +15,21 @@ import type { Logger } from '../lib/logging.ts';
 import type { WorkerEvent } from '../model/events.ts';
 import type { HistoryStatus } from '../model/history-status.ts';
 import type { Announcement, Directory } from '../reading/directory.ts';
-
-/** Unix milliseconds, a date, or a text as the HTTP API takes it: RFC 3339, `-1h`, `now`. */
-export type HistoryTime = number | Date | string;
-
-export interface HistoryRange {
-  /** Inclusive. Default: an hour ago. */
-  readonly from?: HistoryTime;
-  /** Exclusive. Default: now. */
-  readonly to?: HistoryTime;
-}
-
-export interface HistoryQuery extends HistoryRange {
-  /** Also one that was removed. */
-  readonly workerId: string;
-  /** Keys such as `cpu_usage`, or names of custom metrics. Default: the five base metrics. */
-  readonly metrics?: readonly string[];
-  /** How much time a point stands for. Default: what `points` has room for. */
-  readonly stepMs?: number;
-  /** The most points per metric, 2 to 10,000. Default: 1,000. */
-  readonly points?: number;
-}
+import {
+  checkQuery,
+  EVENT_QUERY,
+  type EventQuery,
+  EXPORT_QUERY,
+  type ExportQuery,
+  errorOfQuery,
+  HISTORY_QUERY,
+  type HistoryQuery,
+  type HistoryRange,
+  type HistoryTime,
+  named,
+  TASK_QUERY,
+  type TaskQuery,
+} from './history-options.ts';
 
 export interface HistoryPoint {
   readonly atUnixMs: number;
@@ -67,39 +59,18 @@ export interface MetricHistory {
   readonly gaps: readonly HistoryGap[];
 }
 
-export interface TaskQuery extends HistoryRange {
-  readonly workerId?: string;
-  readonly taskId?: string;
-  readonly outcomes?: readonly TaskOutcome[];
-  /** As the worker sent it. */
-  readonly status?: string;
-  /** The newest ones. Default: 100. */
-  readonly limit?: number;
-}
-
-export interface EventQuery extends HistoryRange {
-  readonly workerId?: string;
-  /** The newest ones. Default: 100. */
-  readonly limit?: number;
-}
-
-export interface ExportQuery extends HistoryRange {
-  /** Default: csv. */
-  readonly format?: ExportFormat;
-  /** Default: the finest there is for each part of the range. */
-  readonly tier?: Tier;
-  readonly metrics?: readonly string[];
-  /** Default: all, also removed ones. */
-  readonly workerIds?: readonly string[];
-}
-
 const DEFAULT_LIMIT = 100;
 
-/** Every method rejects with a `PulselaneError` with a code: `invalid_argument`, `not_found`, `unavailable` … */
+/**
+ * Every method rejects with a `PulselaneError` with a code: `invalid_argument`, which names the option; `not_found` for a worker
+ * of which nothing is known; `unavailable` …
+ */
 export class HistoryReading {
   readonly #pool: HistoryPool;
+  readonly #directory: Directory;
   readonly #clock: Clock;
   readonly #status: () => HistoryStatus;
+  #isStopped = false;
 
   constructor(
     place: DatabasePlace,
@@ -115,6 +86,7 @@ export class HistoryReading {
       readonly status: () => HistoryStatus;
     },
   ) {
+    this.#directory = directory;
     this.#clock = clock;
     this.#status = status;
     this.#pool = new HistoryPool({ directory, clock, log: (level, message) => logger[level](message) }, place);
@@ -127,9 +99,11 @@ export class HistoryReading {
 
   /** The metrics of one worker over time, from the database and, for the newest, from memory. */
   async query(query: HistoryQuery): Promise<readonly MetricHistory[]> {
+    checkQuery(query, HISTORY_QUERY, ['workerId']);
     const { workerId, metrics = [], stepMs, points } = query;
     const range = this.#range(query);
-    const wish = stepWishOf({ step: stepMs === undefined ? undefined : `${stepMs}ms`, points }, range);
+    const step = stepMs === undefined ? undefined : `${stepMs}ms`;
+    const wish = named(() => stepWishOf({ step, points }, range));
     const asked = { workerId, metrics, range, wish, nowMs: this.#clock.wallMs() };
     const { bytes } = await this.#ask<'worker'>({ type: 'worker', query: asked, gzip: false });
     const answer = JSON.parse(Buffer.from(bytes).toString()) as AnswerJson;
@@ -138,42 +112,63 @@ export class HistoryReading {
 
   /** Runs of tasks that overlap the range, the newest first. */
   async tasks(query: TaskQuery = {}): Promise<readonly TaskRun[]> {
+    checkQuery(query, TASK_QUERY);
     const { workerId, limit = DEFAULT_LIMIT, from: _, to: __, ...others } = query;
     const filter: TaskRunFilter = {
       ...others,
       ...(workerId === undefined ? {} : { workerIds: [workerId] }),
       ...this.#range(query),
-      limit: checkedLimit(limit),
+      limit,
     };
     return (await this.#ask<'taskRuns'>({ type: 'taskRuns', filters: [filter], workerId })).taskRuns;
   }
 
-  /** The newest events of the range, oldest first. */
+  /** The newest events of the range, oldest first. While the database is away, those that are in memory: 10,000 at most. */
   async events(query: EventQuery = {}): Promise<readonly WorkerEvent[]> {
+    checkQuery(query, EVENT_QUERY);
     const { workerId, limit = DEFAULT_LIMIT } = query;
+    const range = this.#range(query);
+    const inMemory = this.#directory.events.all();
+    const [first] = inMemory;
+    const newest = inMemory
+      .filter((event) => event.atUnixMs >= range.fromMs && event.atUnixMs < range.toMs)
+      .filter((event) => workerId === undefined || event.workerId === workerId)
+      .slice(-limit);
+    if (newest.length === limit) return newest;
     const filter: EventFilter = {
       ...(workerId === undefined ? {} : { workerId }),
-      ...this.#range(query),
-      limit: checkedLimit(limit),
+      ...(first === undefined ? {} : { beforeId: first.id }),
+      ...range,
+      limit: limit - newest.length,
       prefer: 'newest',
     };
-    return (await this.#ask<'events'>({ type: 'events', filter })).events;
+    // Of a worker without any event, the database may still know that there was one.
+    const knownId = newest.length === 0 ? workerId : undefined;
+    const found = await this.#reply<'events'>({ type: 'events', filter, workerId: knownId });
+    if (!isRefused(found)) return [...found.events, ...newest];
+    if (found.refused.code === 'unavailable' && newest.length > 0) return newest;
+    throw errorOfQuery(found.refused);
   }
 
   /**
-   * A file of any size, piece by piece: the next one is made when it is asked for. Ends with an error if the database has parts
-   * that cannot be read, after everything else.
+   * A file of any size, piece by piece: the next one is made when it is asked for. After everything else, it ends with an error
+   * if the database has parts that cannot be read, or lacks a part of the range because it is away.
    */
   async *export(query: ExportQuery = {}): AsyncGenerator<Uint8Array, void> {
+    checkQuery(query, EXPORT_QUERY);
     const { format = 'csv', tier, metrics, workerIds } = query;
-    const request = { ...this.#range(query), workerIds, prefix: '', metrics, tier };
-    const plan = await this.#ask<'exportPlan'>({ type: 'exportPlan', request, workerId: undefined });
+    const range = this.#range(query);
+    const request = { ...range, workerIds, prefix: '', metrics, tier };
+    const plan = await this.#ask<'exportPlan'>({ type: 'exportPlan', request, known: workerIds ?? [] });
+    const lacking = lackingText(this.#status(), range.toMs);
     const gone = new AbortController();
     try {
       const options = { history: this.#pool, plan, format, signal: gone.signal, clock: this.#clock };
       const damaged = yield* exportPieces(options);
-      const [text] = damagedText(damaged);
-      if (text !== undefined) throw new PulselaneError('unavailable', `the export lacks ${text}`);
+      const missing = [...(lacking === undefined ? [] : [lacking]), ...damagedText(damaged)].join('; ');
+      if (missing !== '') throw new PulselaneError('unavailable', `the export is incomplete: ${missing}`);
+    } catch (error) {
+      throw this.#isStopped ? stopped() : error;
     } finally {
       gone.abort();
     }
@@ -185,21 +180,35 @@ export class HistoryReading {
   }
 
   stop(): Promise<void> {
+    this.#isStopped = true;
     return this.#pool.stop();
   }
 
   #range({ from = '-1h', to = 'now' }: HistoryRange) {
-    return rangeOf({ from: timeText(from), to: timeText(to) }, this.#clock.wallMs());
+    return named(() => rangeOf({ from: timeText(from), to: timeText(to) }, this.#clock.wallMs()));
   }
 
   async #ask<Type extends HistoryTask['type']>(
     task: Extract<HistoryTask, { type: Type }>,
   ): Promise<HistoryAnswers[Type]> {
-    const answer: HistoryAnswer = await this.#pool.ask<HistoryAnswers[Type] | Refused>(task);
-    if (!isRefused(answer)) return answer as HistoryAnswers[Type];
-    const { code, message, parameter } = answer.refused;
-    throw new PulselaneError(code, parameter === undefined ? message : `${parameter}: ${message}`);
+    const answer: HistoryAnswer = await this.#reply<Type>(task);
+    if (isRefused(answer)) throw errorOfQuery(answer.refused);
+    return answer as HistoryAnswers[Type];
   }
+
+  async #reply<Type extends HistoryTask['type']>(
+    task: Extract<HistoryTask, { type: Type }>,
+  ): Promise<HistoryAnswers[Type] | Refused> {
+    try {
+      return await this.#pool.ask<HistoryAnswers[Type] | Refused>(task);
+    } catch (error) {
+      throw this.#isStopped ? stopped() : error;
+    }
+  }
+}
+
+function stopped(): PulselaneError {
+  return new PulselaneError('unavailable', 'the TelemetryManager was shut down');
 }
 
 interface SeriesJson {
@@ -232,19 +241,6 @@ function metricHistory({ metric, tier, step_ms: stepMs, points, gaps }: SeriesJs
   };
 }
 
-/** @throws PulselaneError `invalid_argument` */
 function timeText(time: HistoryTime): string {
-  if (typeof time === 'string') return time;
-  const date = new Date(time);
-  if (!Number.isNaN(date.getTime())) return date.toISOString();
-  throw new QueryProblem('invalid_argument', 'expected a time: Unix milliseconds, a Date, or a text such as "-1h"');
+  return typeof time === 'string' ? time : new Date(time).toISOString();
 }
-
-/** @throws PulselaneError `invalid_argument` */
-function checkedLimit(limit: number): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new PulselaneError('invalid_argument', `limit: expected a whole number from 1 to ${MAX_LIMIT}, got ${limit}`);
-}
-
-/** Some MB of answers. */
-const MAX_LIMIT = 10_000;

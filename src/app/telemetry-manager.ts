@@ -77,6 +77,7 @@ export class TelemetryManager extends Engine {
   readonly #host: HistoryHost | undefined;
   readonly #reading: HistoryReading | undefined;
   #lock: DirectoryLock | undefined;
+  #hasBegun = false;
 
   /** @throws PulselaneError `invalid_argument` for an unknown or a wrong option, naming it */
   constructor(options: TelemetryManagerOptions = {}) {
@@ -117,15 +118,14 @@ export class TelemetryManager extends Engine {
   override async start(): Promise<void> {
     const settings = this.#settings;
     if (settings === undefined) return super.start();
-    const { clock = systemClock, logger = silentLogger } = this.#options;
-    await makeDirectory(settings.dataDir);
-    this.#lock = await lockDirectory(settings.dataDir, {
-      clock,
-      logger,
-      onLost: () => {
-        logger.error(`${settings.dataDir}: another process has taken it over; history is no longer written`);
-        void this.#host?.stop();
-      },
+    // Of a second start, the lock would name this process as the other one.
+    if (this.#hasBegun) {
+      throw new PulselaneError('unavailable', 'a TelemetryManager can be started only once; create another');
+    }
+    this.#hasBegun = true;
+    this.#lock = await this.#lockFolder(settings.dataDir).catch((error: unknown) => {
+      this.#hasBegun = false;
+      throw error;
     });
     try {
       await super.start();
@@ -134,6 +134,19 @@ export class TelemetryManager extends Engine {
       throw error;
     }
     this.#host?.start();
+  }
+
+  async #lockFolder(dataDir: string): Promise<DirectoryLock> {
+    const { clock = systemClock, logger = silentLogger } = this.#options;
+    await makeDirectory(dataDir);
+    return await lockDirectory(dataDir, {
+      clock,
+      logger,
+      onLost: () => {
+        logger.error(`${dataDir}: another process has taken it over; history is no longer written`);
+        void this.#host?.stop();
+      },
+    });
   }
 
   override async shutdown(): Promise<void> {

@@ -3,8 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type HistoryOptions, TelemetryManager } from '../../src/index.ts';
+import { HistoryReading } from '../../src/app/history-reading.ts';
+import { type HistoryOptions, PulselaneError, TelemetryManager } from '../../src/index.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLogger } from '../../src/lib/logging.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
+import { historyStatus } from '../support/history-status.ts';
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'pulselane-embedded-'));
@@ -68,16 +73,81 @@ describe('an engine with history', () => {
 
   test('refuses what it cannot answer with an error that has a code', async () => {
     const { history } = await started({ dataDir: await newFolder() });
+    await eventually(() => history.status.state === 'ok');
     await expect(history.query({ workerId: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
-    await expect(history.query({ workerId: 'a', from: 'yesterday' })).rejects.toMatchObject({
-      code: 'invalid_argument',
-      message: expect.stringContaining('expected a time such as'),
+    await expect(history.tasks({ workerId: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(history.events({ workerId: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(history.export({ workerIds: ['nobody'] }).next()).rejects.toMatchObject({ code: 'not_found' });
+    const refused = async (answer: Promise<unknown>, message: string) => {
+      await expect(answer).rejects.toMatchObject({
+        constructor: PulselaneError,
+        code: 'invalid_argument',
+        message: expect.stringContaining(message),
+      });
+    };
+    const query = (wrong: object) => history.query({ workerId: 'a', ...wrong });
+    const exported = (wrong: object) => history.export(wrong).next();
+    await refused(query({ from: 'yesterday' }), 'from: expected a time such as');
+    await refused(query({ from: Number.NaN }), 'from: expected a time: Unix milliseconds');
+    await refused(query({ to: {} }), 'to: expected a time: Unix milliseconds');
+    await refused(query({ from: 'now', to: '-1h' }), 'from: expected a time before');
+    await refused(query({ workerId: undefined }), 'workerId: expected the id of a worker');
+    await refused(query({ metric: 'big' }), 'unknown option "metric": did you mean metrics?');
+    await refused(query({ metrics: 'big' }), 'metrics: expected a list of names of metrics, got "big"');
+    await refused(query({ stepMs: 0 }), 'stepMs: expected a whole number of milliseconds above 0, got 0');
+    await refused(query({ stepMs: 1.5 }), 'stepMs: expected a whole number of milliseconds above 0, got 1.5');
+    await refused(query({ stepMs: 1, from: '-2y' }), 'stepMs: ');
+    await refused(query({ points: 1 }), 'points: expected a whole number from 2');
+    await refused(history.query(undefined as never), 'expected an object with options');
+    await refused(history.tasks({ worker: 'a' } as object), 'unknown option "worker"');
+    await refused(history.tasks({ outcomes: ['nonsense'] as never }), 'outcomes: expected a list of running, ended');
+    await refused(history.tasks({ limit: 0 }), 'limit: expected a whole number from 1 to 10000, got 0');
+    await refused(exported({ workerId: 'a' }), 'unknown option "workerId": did you mean workerIds?');
+    await refused(exported({ tier: '5m' }), 'tier: expected one of raw, 1m, 1h, got "5m"');
+    await refused(exported({ format: 'xml' }), 'format: expected one of csv, jsonl, parquet, got "xml"');
+    await refused(exported({ metrics: ['cpu'] }), 'metrics: unknown metric "cpu"');
+  }, 60_000);
+
+  test('is started once', async () => {
+    const manager = await started({ dataDir: await newFolder() });
+    await expect(manager.start()).rejects.toThrow('can be started only once');
+    manager.processHeartbeat({ workerId: 'worker-1', cpuUsage: 1 });
+    await eventually(async () => (await usages(manager)).length === 1);
+  }, 60_000);
+
+  test('answers from memory while its database is away', async () => {
+    const databaseUrl = `postgres://me:secret@127.0.0.1:${await freePort()}/x`;
+    const manager = await started({ dataDir: await newFolder(), databaseUrl });
+    manager.processHeartbeat({ workerId: 'worker-1', cpuUsage: 1 });
+    await eventually(async () => {
+      const events = await manager.history.events({ workerId: 'worker-1' });
+      return events.some(({ to }) => to === 'active');
     });
-    await expect(history.query({ workerId: 'a', from: Number.NaN })).rejects.toThrow(
-      'expected a time: Unix milliseconds',
+    await expect(manager.history.events({ workerId: 'nobody' })).rejects.toMatchObject({ code: 'unavailable' });
+  }, 60_000);
+
+  test('ends an export with what the database lacks, or with the end of the engine', async () => {
+    const manager = await started({ dataDir: await newFolder() });
+    manager.processHeartbeat({ workerId: 'worker-1', cpuUsage: 1 });
+    await eventually(() => manager.history.status.samples === 1);
+    const degraded = new HistoryReading(
+      { kind: 'sqlite', path: join(manager.history.status.place) },
+      {
+        ...{ directory: manager.directory, clock: systemClock, logger: silentLogger },
+        status: () => historyStatus({ state: 'degraded', durableUntilUnixMs: 1000 }),
+      },
     );
-    await expect(history.tasks({ limit: 0 })).rejects.toThrow('limit: expected a whole number from 1 to 10000, got 0');
-    await expect(history.export({ metrics: ['cpu'] }).next()).rejects.toThrow('metric: unknown metric "cpu"');
+    onTestFinished(() => degraded.stop());
+    const chunks: Uint8Array[] = [];
+    await expect(async () => {
+      for await (const chunk of degraded.export({ metrics: ['cpu_usage'] })) chunks.push(chunk);
+    }).rejects.toThrow('the export is incomplete: what came in after 1970-01-01T00:00:01.000Z is not in the database');
+    expect(Buffer.concat(chunks).toString().split('\n')).toHaveLength(3);
+
+    const cut = manager.history.export();
+    await cut.next();
+    await manager.shutdown();
+    await expect(cut.next()).rejects.toThrow('the TelemetryManager was shut down');
   }, 60_000);
 });
 

@@ -6,6 +6,7 @@ import { SliceWalk } from '../../history/export/slice-walk.ts';
 import type { Gap } from '../../history/samples.ts';
 import { type Clock, sleep } from '../../lib/clock.ts';
 import { PulselaneError } from '../../lib/errors.ts';
+import type { HistoryStatus } from '../../model/history-status.ts';
 import { EXPORT_RETRY_MS, EXPORT_TRIES } from '../http-limits.ts';
 import type { HistoryPool } from './pool.ts';
 import { isRefused } from './refusals.ts';
@@ -49,7 +50,7 @@ export async function* exportPieces(options: ExportPiecesOptions): AsyncGenerato
   return damaged;
 }
 
-/** @throws the last error, if all tries fail */
+/** @throws the last error, if all tries fail, or if another cannot help */
 async function step<Type extends 'exportPiece' | 'exportEnd'>(
   task: Extract<HistoryTask, { type: Type }>,
   { history, signal, clock }: ExportPiecesOptions,
@@ -60,10 +61,15 @@ async function step<Type extends 'exportPiece' | 'exportEnd'>(
       if (!isRefused(answer)) return answer;
       throw new PulselaneError(answer.refused.code, answer.refused.message);
     } catch (error) {
-      if (tries >= EXPORT_TRIES || signal.aborted) throw error;
+      if (tries >= EXPORT_TRIES || signal.aborted || history.isStopped || !canPass(error)) throw error;
       await sleep(clock, EXPORT_RETRY_MS);
     }
   }
+}
+
+/** A thread that died, or a database that is away; what is wrong with the question stays so. */
+function canPass(error: unknown): boolean {
+  return error instanceof PulselaneError && (error.code === 'unavailable' || error.code === 'resource_exhausted');
 }
 
 /** Where each begins; of many, the first. */
@@ -73,4 +79,14 @@ export function damagedText(damaged: readonly Gap[]): string[] {
   const from = new Date(first.fromMs).toISOString();
   const where = `${first.workerId === undefined ? '' : `worker ${first.workerId}, `}from ${from}`;
   return [`${damaged.length} damaged ${damaged.length === 1 ? 'part' : 'parts'} of the database (the first: ${where})`];
+}
+
+/** In words for people, if the range goes beyond what is stored. */
+export function lackingText(status: HistoryStatus | undefined, toMs: number): string | undefined {
+  if (status === undefined || status.state === 'ok') return undefined;
+  const { durableUntilUnixMs: durableMs, problem: why } = status;
+  if (durableMs !== null && toMs <= durableMs) return undefined;
+  const reason = why === null ? 'the database has not answered yet' : why.detail;
+  const since = durableMs === null ? 'since the start of the master' : `after ${new Date(durableMs).toISOString()}`;
+  return `what came in ${since} is not in the database yet: ${reason}`;
 }

@@ -22,9 +22,10 @@ export type HistoryTask =
   | { readonly type: 'fleet'; readonly query: FleetQuery; readonly gzip: boolean }
   /** `workerId`: refused if nothing is known of it. */
   | { readonly type: 'taskRuns'; readonly filters: readonly TaskRunFilter[]; readonly workerId: string | undefined }
-  | { readonly type: 'events'; readonly filter: EventFilter }
-  /** `workerId`: refused if nothing is known of it. */
-  | { readonly type: 'exportPlan'; readonly request: ExportRequest; readonly workerId: string | undefined }
+  /** `workerId`: refused if there is no event and nothing is known of it. */
+  | { readonly type: 'events'; readonly filter: EventFilter; readonly workerId?: string | undefined }
+  /** `known`: workers; refused if nothing is known of one. */
+  | { readonly type: 'exportPlan'; readonly request: ExportRequest; readonly known: readonly string[] }
   | { readonly type: 'exportPiece'; readonly piece: PieceRequest }
   /** The end of a file, after `offset` bytes. */
   | {
@@ -107,10 +108,13 @@ export class HistoryTasks {
         if (taskRuns.length === 0) await this.#refuseUnknown(workerId, 'id');
         return { taskRuns };
       }
-      case 'events':
-        return { events: await this.#queries.events(task.filter) };
+      case 'events': {
+        const events = await this.#queries.events(task.filter);
+        if (events.length === 0) await this.#refuseUnknown(task.workerId, 'worker');
+        return { events };
+      }
       case 'exportPlan':
-        await this.#refuseUnknown(task.workerId, 'worker');
+        for (const workerId of task.known) await this.#refuseUnknown(workerId, 'worker');
         return await this.#queries.exportPlan(task.request);
       case 'exportPiece':
         return (await this.#queries.exportPiece(task.piece, budget)) ?? { isTooMany: true };

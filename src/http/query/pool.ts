@@ -73,6 +73,11 @@ export class Pool<Task, Answer, Part = never> {
     return this.#threads.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
   }
 
+  /** No question will be answered any more. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   /** Ends all threads; queries in progress fail. */
   async stop(): Promise<void> {
     this.#isStopped = true;

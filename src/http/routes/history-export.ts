@@ -4,7 +4,6 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { EXPORT_COLUMNS, EXPORT_FORMATS, type ExportFormat } from '../../history/export/export-request.ts';
 import { rangeOf } from '../../history/query/request.ts';
 import { TIERS, type Tier } from '../../history/samples.ts';
-import type { HistoryStatus } from '../../model/history-status.ts';
 import { isFilter } from '../../reading/criteria.ts';
 import type { Directory } from '../../reading/directory.ts';
 import { answer } from '../answers/common-headers.ts';
@@ -15,6 +14,7 @@ import { problemAnswers } from '../api/schemas.ts';
 import { needs } from '../api/scopes.ts';
 import { FILTERS_IN_WORDS, filterQuery, once, selectionOf } from '../api/selection-query.ts';
 import type { AppContext, HttpEnv } from '../context.ts';
+import { lackingText } from '../history/export-pieces.ts';
 import { MISSING_TRAILER, streamExport } from '../history/export-stream.ts';
 import { historyIsOff, isRefused, problemOfQuery, refusal, signalOf } from '../history/refusals.ts';
 import type { HistoryAnswers, Refused } from '../history/tasks.ts';
@@ -120,7 +120,7 @@ export function historyExportRoutes(api: Api, context: AppContext): void {
       underWay += 1;
       try {
         const signal = signalOf(c);
-        const task = { type: 'exportPlan', request, workerId: worker } as const;
+        const task = { type: 'exportPlan', request, known: worker === undefined ? [] : [worker] } as const;
         const plan = await history.ask<HistoryAnswers['exportPlan'] | Refused>(task, { signal });
         if (isRefused(plan)) return refusal(c, plan);
         const headers = headersOf(format, range);
@@ -130,7 +130,7 @@ export function historyExportRoutes(api: Api, context: AppContext): void {
         if (outgoing === undefined) return problem(c, 'unavailable', 'an export needs a connection');
         const trailer = outgoing.useChunkedEncodingByDefault ? { Trailer: MISSING_TRAILER } : {};
         outgoing.writeHead(200, { ...c.get('commonHeaders'), ...headers, ...trailer });
-        const lacking = lackingOf(directory.history, range.toMs);
+        const lacking = lackingText(directory.history, range.toMs);
         await streamExport({ history, plan, format, outgoing, signal, lacking, clock, log });
         return RESPONSE_ALREADY_SENT;
       } finally {
@@ -155,16 +155,6 @@ function selectedBy(query: Query, directory: Directory) {
     .filter((entry) => selection.matches(entry, directory))
     .map(({ workerId }) => workerId);
   return { isFiltered, prefix: '', workerIds };
-}
-
-/** In words for people, if the range goes beyond what is stored. */
-function lackingOf(status: HistoryStatus | undefined, toMs: number): string | undefined {
-  if (status === undefined || status.state === 'ok') return undefined;
-  const { durableUntilUnixMs: durableMs, problem: why } = status;
-  if (durableMs !== null && toMs <= durableMs) return undefined;
-  const reason = why === null ? 'the database has not answered yet' : why.detail;
-  const since = durableMs === null ? 'since the start of the master' : `after ${new Date(durableMs).toISOString()}`;
-  return `what came in ${since} is not in the database yet: ${reason}`;
 }
 
 /** `pulselane-20261123T165455Z-20261123T175455Z.csv` */
