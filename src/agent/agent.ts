@@ -90,7 +90,10 @@ export class Agent {
     return this.#starting;
   }
 
-  /** Says farewell to the master and ends the thread, within 3 s. May be called again and before `start`. */
+  /**
+   * Says farewell to the master and ends the thread, within 3 s. If a master has to be told of ended tasks and none is connected,
+   * the agent waits half a second for the connection, and logs how many could not be told. May be called again and before `start`.
+   */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -98,7 +101,7 @@ export class Agent {
 
   /** @throws PulselaneError `invalid_argument` naming the field, also for a task that was added before */
   addTask(task: TaskInput): void {
-    this.#thread.post({ type: 'task', task: this.#workload.addTask(task) });
+    this.#thread.post({ type: 'task', task: this.#workload.addTask(task, this.#clock.wallMs()) });
   }
 
   /** @throws PulselaneError `not_found` for an unknown task, `invalid_argument` naming the field */

@@ -21,6 +21,9 @@ import { heartbeatOf, workerInfoOf } from './sender/compose.ts';
 import { Connection } from './sender/connection.ts';
 import type { AgentSettings } from './settings.ts';
 
+/** Of the 3 s that stopping an agent may take: enough to register in the same network. */
+const CONNECT_WITHIN_MS = 500;
+
 export interface BeaterOptions {
   readonly settings: AgentSettings;
   readonly clock: Clock;
@@ -69,6 +72,7 @@ export class Beater {
   #nextSequence: number;
   #lastBeatMs: number;
   #timer: Timer | undefined;
+  #onConnected: (() => void) | undefined;
   #isMeasuring = false;
   #isStopped = false;
   #stopping: Promise<void> | undefined;
@@ -105,6 +109,7 @@ export class Beater {
       onLimits: (limits, master) => this.#load.limit(limits, master),
       onConnected: () => {
         this.ended.reconnected();
+        this.#onConnected?.();
         this.#beat();
       },
       onAccepted: (sequence) => this.ended.accepted(sequence),
@@ -146,11 +151,29 @@ export class Beater {
     this.#timer?.cancel();
     this.#hostLag?.stop();
     this.#listener?.close();
+    if (saysFarewell && this.ended.waiting.length > 0) await this.#connectFirst();
     const farewell = saysFarewell && this.#connection.canSend() ? await this.#compose(true) : undefined;
+    this.#reportUntold(farewell === undefined || !this.#connection.tellsEndedTasks ? 0 : farewell.endedTasks.length);
     await this.#connection.stop(farewell);
     // A tool that fails because it is ended here is not worth a line.
     this.#hasEnded = true;
     this.#groups.endAll();
+  }
+
+  /** A program that ends its tasks and stops at once may be faster than its connection. */
+  async #connectFirst(): Promise<void> {
+    if (this.#connection.state !== 'connecting' && this.#connection.state !== 'backing-off') return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onConnected = resolve;
+    const timer = this.#options.clock.after(CONNECT_WITHIN_MS, resolve);
+    await promise;
+    timer.cancel();
+  }
+
+  #reportUntold(told: number): void {
+    const untold = this.ended.waiting.length - told;
+    if (untold <= 0) return;
+    this.#report('warn', `no master was told how ${untold} ended ${untold === 1 ? 'task' : 'tasks'} ended`);
   }
 
   /** Not part of the start, which does not wait for a disk. Never rejects. */

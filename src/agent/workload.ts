@@ -30,6 +30,8 @@ const MAX_NAME_BYTES = 256;
 
 export class Workload {
   readonly #tasks = new Map<string, RunningTask>();
+  /** When each task was added: it cannot have started later. */
+  readonly #addedAtUnixMs = new Map<string, number>();
   readonly #metrics = new Map<string, number>();
   #ended: NumberedEnd[] = [];
   #lastEnd = 0;
@@ -46,11 +48,13 @@ export class Workload {
   }
 
   /** @throws PulselaneError `invalid_argument` naming the field, also for a task that is there already */
-  addTask(input: TaskInput): RunningTask {
+  addTask(input: TaskInput, nowUnixMs: number): RunningTask {
     checkName('taskId', input.taskId);
     if (this.#tasks.has(input.taskId)) throw invalid(`taskId "${input.taskId}" was added before: use updateTask`);
     this.#mustCount(`taskId "${input.taskId}"`);
-    return this.#keep(merged(BLANK_TASK, input.taskId, input));
+    const task = this.#keep(merged(BLANK_TASK, input.taskId, input));
+    this.#addedAtUnixMs.set(input.taskId, Math.round(nowUnixMs));
+    return task;
   }
 
   /** @throws PulselaneError `not_found` for an unknown task, `invalid_argument` naming the field */
@@ -65,19 +69,20 @@ export class Workload {
     const task = this.#tasks.get(taskId);
     if (task === undefined) throw unknownTask(taskId);
     this.#tasks.delete(taskId);
+    this.#addedAtUnixMs.delete(taskId);
     this.#change(loadOfTask(task), NO_LOAD, '');
   }
 
   /**
-   * Removes the task; how it ended is kept until {@link endedTold}.
+   * Removes the task; how it ended is kept until {@link endedTold}. Unless the program said when it started, that is when it was added.
    * @throws PulselaneError `not_found`, `invalid_argument` naming the field
    */
   endTask(taskId: string, end: TaskEnd, nowUnixMs: number): NumberedEnd {
     const running = this.#tasks.get(taskId);
     if (running === undefined) throw unknownTask(taskId);
     checkEnd(taskId, end);
+    const startedAtUnixMs = running.startedAtUnixMs ?? this.#addedAtUnixMs.get(taskId);
     this.removeTask(taskId);
-    const { startedAtUnixMs } = running;
     const task: EndedTask = {
       taskId,
       ...(startedAtUnixMs === undefined ? {} : { startedAtUnixMs }),

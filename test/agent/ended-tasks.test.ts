@@ -157,7 +157,7 @@ describe('an agent whose host ends tasks', () => {
   });
 
   const end = (taskId: string) => {
-    workload.addTask({ taskId });
+    workload.addTask({ taskId }, 900.4);
     loop.post({ type: 'task-ended', end: workload.endTask(taskId, {}, 1000) });
   };
   const beat = async () => {
@@ -187,7 +187,10 @@ describe('an agent whose host ends tasks', () => {
     await eventually(() => master.heartbeats.length === 1 && loop.of('beat').length === 1);
     end('short');
     const first = await beatWith('short');
-    expect(first).toMatchObject({ runningTasks: [], endedTasks: [{ taskId: 'short', endedAtUnixMs: 1000n }] });
+    expect(first).toMatchObject({
+      runningTasks: [],
+      endedTasks: [{ taskId: 'short', startedAtUnixMs: 900n, endedAtUnixMs: 1000n }],
+    });
     await ack(first.sequence);
     const second = await beat();
     expect(idsIn(second)).toEqual(['short']);
@@ -217,6 +220,32 @@ describe('an agent whose host ends tasks', () => {
     const farewell = await eventually(() => master.heartbeats.find(({ leaving }) => leaving));
     expect(idsIn(farewell)).toContain('last');
   });
+});
+
+test('an agent that stops before its first connection waits for it, to tell what ended', async () => {
+  const master = await FakeMaster.start();
+  const loop = LoopUnderTest.fake({ workerId: 'w', master: master.address });
+  try {
+    loop.post({ type: 'task-ended', end: { number: 1, task: { taskId: 'a' } } });
+    await loop.stop();
+    expect(master.heartbeats.map((heartbeat) => [heartbeat.leaving, idsIn(heartbeat)])).toEqual([[true, ['a']]]);
+    expect(loop.lines.join()).not.toContain('no master was told');
+  } finally {
+    master.close();
+  }
+});
+
+test('an agent that stops without a master says that nobody was told', async () => {
+  const loop = LoopUnderTest.fake({ workerId: 'w', master: '127.0.0.1:1' });
+  await loop.lineWith('127.0.0.1:1');
+  loop.post({ type: 'task-ended', end: { number: 1, task: { taskId: 'a' } } });
+  const stopped = loop.stop();
+  await eventually(() => {
+    loop.clock.advance(100);
+    return loop.of('stopped')[0];
+  });
+  await stopped;
+  expect(loop.lines).toContain('no master was told how 1 ended task ended');
 });
 
 test('another master is told what the first one has not acked', async () => {
@@ -283,7 +312,7 @@ test.each([
   [{ maxRssBytes: 0.5 }, 'maxRssBytes of task "a" is 0.5; expected a whole number of bytes from 0'],
 ])('an end with %o is refused, and the task stays', (end, message) => {
   const workload = new Workload();
-  workload.addTask({ taskId: 'a' });
+  workload.addTask({ taskId: 'a' }, 0);
   expect(() => workload.endTask('a', end, 1)).toThrow(message);
   expect([workload.tasks().length, workload.ended()]).toEqual([1, []]);
 });
@@ -292,7 +321,7 @@ test('however much the host reports, ended tasks fit into the heartbeat, and som
   const settings = checkAgentOptions({ workerId: 'w'.repeat(256), master: '127.0.0.1:1' });
   const workload = new Workload();
   expect(() => {
-    for (let n = 0; ; n++) workload.addTask({ taskId: `${n}`.padEnd(256) });
+    for (let n = 0; ; n++) workload.addTask({ taskId: `${n}`.padEnd(256) }, 0);
   }).toThrow('a heartbeat would have more than');
   const tasks = new Map(workload.tasks().map((task) => [task.taskId, task]));
   const ended = Array.from({ length: MAX_ENDED_TASKS }, (_, n): EndedTask => {

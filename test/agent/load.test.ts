@@ -68,7 +68,7 @@ describe('whatever an agent takes, a master takes', () => {
   test('as many tasks and metrics as there may be together', () => {
     const workload = new Workload();
     fill(9000, (n) => workload.setMetric(`m${n}`, 1 / 3));
-    const { taken, reason } = fill(60_000, (n) => workload.addTask({ taskId: `t${n}` }));
+    const { taken, reason } = fill(60_000, (n) => workload.addTask({ taskId: `t${n}` }, 0));
     expect(taken).toBe(MAX_TASKS_AND_METRICS - 9000);
     expect(reason).toBe(
       `taskId "t${taken}" is one above the ${MAX_TASKS_AND_METRICS} tasks and metrics that a heartbeat may hold`,
@@ -88,12 +88,15 @@ describe('whatever an agent takes, a master takes', () => {
     const workload = new Workload();
     const nameOf = (n: number) => `${n}${letter.repeat(250)}`;
     const { taken, reason } = fill(60_000, (n) =>
-      workload.addTask({
-        taskId: nameOf(n),
-        progress: 1 / 3,
-        startedAtUnixMs: Number.MAX_SAFE_INTEGER,
-        cpuAllocated: 1 / 3,
-      }),
+      workload.addTask(
+        {
+          taskId: nameOf(n),
+          progress: 1 / 3,
+          startedAtUnixMs: Number.MAX_SAFE_INTEGER,
+          cpuAllocated: 1 / 3,
+        },
+        0,
+      ),
     );
     expect(taken).toBeGreaterThan(4000);
     expect(reason).toMatch(expected);
@@ -101,7 +104,7 @@ describe('whatever an agent takes, a master takes', () => {
     // What gets smaller is taken, and makes room.
     workload.updateTask(nameOf(0), { progress: 0 });
     workload.removeTask(nameOf(1));
-    workload.addTask({ taskId: nameOf(1) });
+    workload.addTask({ taskId: nameOf(1) }, 0);
   });
 });
 

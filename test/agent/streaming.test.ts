@@ -60,7 +60,7 @@ describe('an agent with a master that takes less than usual', () => {
     small.maxMessageBytes = 2048;
     const agent = LoopUnderTest.fake({ workerId: 'worker-2', master: small.address });
     const workload = new Workload();
-    for (let n = 0; n < 100; n++) agent.post({ type: 'task', task: workload.addTask({ taskId: `task-${n}` }) });
+    for (let n = 0; n < 100; n++) agent.post({ type: 'task', task: workload.addTask({ taskId: `task-${n}` }, 0) });
     try {
       for (let beat = 1; beat <= 3; beat++) {
         await eventually(() => small.heartbeats.length >= beat && agent.of('beat').length >= beat);
