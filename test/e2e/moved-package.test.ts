@@ -55,7 +55,7 @@ test('a master without working directory and package starts threads as before, a
     return all.length === 4 && all;
   });
   expect(workers.filter(({ cpu_usage }) => cpu_usage === 42)).toHaveLength(3);
-  expect(await get('/readyz')).toEqual({ status: 'ready', reasons: [] });
+  expect(await get('/readyz')).toEqual({ status: 'ready', reasons: [], degraded: [] });
 
   // A fleet that is large enough is listed by threads that did not exist before.
   const more = Array.from({ length: MAX_WORKERS_INLINE }, (_, i) => `more-${i}`);

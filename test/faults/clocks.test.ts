@@ -29,7 +29,12 @@ test('an hour of clocks that are an hour off, and jump, on both sides: no transi
     clock.jumpWallClock(minute % 2 === 0 ? -offsetMs : HOUR_MS);
     clock.advance(60_000);
   }
-  expect(events().slice(before)).toEqual([]);
+  // Each step is an event by itself.
+  expect(
+    events()
+      .slice(before)
+      .filter(({ type }) => type !== 'clock_set'),
+  ).toEqual([]);
   expect(faked.manager.internalState().activeWorkers).toBe(40);
   // It is still judged: a silent one is found out whatever the clocks say.
   fleet.silence(['clock0-0']);

@@ -41,8 +41,9 @@ export function newApp({
   rows = 64,
   tokens = [] as readonly ApiToken[],
   requestsPerS = 0,
+  ringSamples = undefined as number | undefined,
 } = {}) {
-  const { clock, fleet } = newFleet(rows);
+  const { clock, fleet } = newFleet(rows, undefined, ringSamples);
   const directory = new Directory(new BoardReader(fleet.memory));
   fleet.onAnnounce = (items) => {
     for (const item of items) directory.apply(item);

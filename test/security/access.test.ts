@@ -149,6 +149,8 @@ test('who may read changes nothing, whatever the method', async () => {
   await siege.withstands(async () => {
     for (const operation of operations()) {
       if (operation.method === 'GET' || !operation.path.startsWith('/api/')) continue;
+      // Its question is too large for a URL.
+      if (operation.path === '/api/v1/history/query') continue;
       const { status: answered } = await ask(operation, { authorization: `Bearer ${tokens.reader}` });
       expect(answered, `${operation.method} ${operation.path}`).toBe(403);
     }

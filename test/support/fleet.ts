@@ -134,7 +134,7 @@ export class Fleet {
   handOver(workerId: string, nextId: string): void {
     const { writer } = this.#member(workerId);
     this.forget(workerId, { announced: false });
-    const shelf = new SlotShelf(RING_SAMPLES);
+    const shelf = new SlotShelf(this.#ringSamples);
     shelf.keep(writer.memory, 0);
     const memory = shelf.take(nextId, COOL_MS);
     const place = this.board.occupy(this.#now());
