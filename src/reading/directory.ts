@@ -33,6 +33,15 @@ export type Announcement =
   /** Much slot memory was released: it is free once every thread that mapped it has collected its garbage. */
   | { readonly type: 'slotsLetGo' }
   | { readonly type: 'slotGone'; readonly workerId: string }
+  /** To a new thread: a worker was removed, and its lane has not left its slot yet; `slotClosed` follows. */
+  | {
+      readonly type: 'slotLeaving';
+      readonly workerId: string;
+      readonly row: number;
+      readonly occupant: number;
+      /** See {@link WorkerEntry}. */
+      readonly numbersFrom: number;
+    }
   /**
    * The lane of a removed worker has left its slot: nothing writes it any more, and in a few seconds another worker may get it.
    * Sent only while samples are kept, to threads that drain them: the last samples can be read now. A new thread gets those of the last
@@ -183,6 +192,7 @@ export class Directory {
         return;
       }
       case 'slotsLetGo':
+      case 'slotLeaving':
       case 'slotClosed':
         // Concerns the whole thread, or threads that drain samples.
         return;

@@ -6,7 +6,8 @@
  * | a worker is | since         | its samples                                                                         |
  * |-------------|---------------|-------------------------------------------------------------------------------------|
  * | present     | `slotAdded`   | are in its ring, and handed over from where the last drain ended                    |
- * | leaving     | `slotGone`    | may still grow: its lane has not finished its heartbeats                            |
+ * | leaving     | `slotGone`    | may still grow: its lane has not finished its heartbeats (`slotLeaving`: to a new   |
+ * |             |               | drain). Those of its next life wait for them                                        |
  * | closed      | `slotClosed`  | are copied at once, since its memory is reused, and kept until they are committed   |
  *
  *     drain(take) ──► handed over ──► commit()     the next drain goes on behind them
@@ -117,8 +118,11 @@ class Cursor {
   committed = NOWHERE;
   /** It goes on where an earlier drain has committed. */
   isResumed = false;
+  /** It left before the drain was created. */
+  readonly isFromBefore: boolean;
 
-  constructor({ workerId, row, occupant, numbersFrom }: Identity) {
+  constructor({ workerId, row, occupant, numbersFrom }: Identity, isFromBefore = false) {
+    this.isFromBefore = isFromBefore;
     this.workerId = workerId;
     this.row = row;
     this.occupant = occupant;
@@ -153,6 +157,8 @@ interface Closed {
   readonly cursor: Cursor;
   readonly columns: SampleColumns;
   tasks: CopiedTasks;
+  /** How many changes were lost since what was handed over, and not committed, when it was closed; undefined: everything was. */
+  inFlight: { readonly end: TaskLogEnd | undefined; readonly lost: number } | undefined;
 }
 
 /** Mean size of a change of tasks in memory, rounded up. */
@@ -173,9 +179,6 @@ export class SampleDrain {
   /** The worker at which the last drain ended early. */
   #nextInTurn: string | undefined;
   #earlier: ReadonlyMap<string, CommittedSamples> | undefined;
-  #hasDrained = false;
-  /** Closed workers that it does not know, until `resume` or the first drain tells whether it continues an earlier one. */
-  readonly #strangers: SlotClosed[] = [];
   readonly #columns = new SampleColumns();
   #lost = 0;
   #lostTaskChanges = 0;
@@ -218,7 +221,10 @@ export class SampleDrain {
     for (const cursor of [...this.#there.values(), ...this.#leaving.values(), ...closed]) {
       if (cursor.committed.next !== undefined) this.#continue(cursor, committed);
     }
-    for (const stranger of this.#strangers.splice(0)) this.#closeStranger(stranger, committed);
+    for (const added of [...this.#closed]) {
+      // It has come back since then, and later samples are committed.
+      if (isBefore(added.columns.to, added.cursor.committed.next as number)) this.#remove(added);
+    }
   }
 
   apply(announcement: Announcement): void {
@@ -245,12 +251,16 @@ export class SampleDrain {
         this.#leaving.set(keyOf(cursor), cursor);
         return;
       }
+      case 'slotLeaving': {
+        const key = keyOf(announcement);
+        if (!this.#leaving.has(key)) this.#leaving.set(key, new Cursor(announcement, true));
+        return;
+      }
       case 'slotClosed': {
         const leaving = this.#leaving.get(keyOf(announcement));
         this.#leaving.delete(keyOf(announcement));
         if (leaving !== undefined) this.#close(leaving, new SlotReader(announcement.slot, announcement.tenancy));
-        else if (this.#earlier !== undefined) this.#closeStranger(announcement, this.#earlier);
-        else if (!this.#hasDrained) this.#strangers.push(announcement);
+        else this.#closeStranger(announcement);
         return;
       }
       default:
@@ -264,18 +274,18 @@ export class SampleDrain {
    * @returns whether everything was handed over
    */
   drain(take: TakeSamples, { fullerThan = 0 }: DrainScope = {}): boolean {
-    this.#hasDrained = true;
-    this.#strangers.length = 0;
-    for (const { cursor, columns, tasks } of this.#closed) {
-      const { next, isGone } = cursor.handedOver;
-      if (isGone) continue;
-      this.#columns.copyFrom(columns, next as number);
-      if (!this.#handOver(cursor, take, sinceSample(tasks, next as number))) return false;
-    }
+    const leaving = this.#leavingFrom();
     // Samples of a worker that came back wait for those from before it was removed: numbers never go back.
-    const leaving = new Set(Array.from(this.#leaving.values(), ({ workerId }) => workerId));
+    const mustWait = ({ workerId, numbersFrom }: Cursor) => (leaving.get(workerId) ?? numbersFrom) < numbersFrom;
+    for (const closed of this.#closed) {
+      const { cursor, columns } = closed;
+      const { next, isGone } = cursor.handedOver;
+      if (isGone || mustWait(cursor)) continue;
+      this.#columns.copyFrom(columns, next as number);
+      if (!this.#handOver(cursor, take, tasksOf(closed))) return false;
+    }
     for (const cursor of this.#inTurn()) {
-      if (leaving.has(cursor.workerId)) continue;
+      if (mustWait(cursor)) continue;
       // The memory may belong to another worker, which is announced later.
       if (cursor.slot === undefined || !this.#isThere(cursor)) continue;
       let tasks: CopiedTasks;
@@ -334,6 +344,15 @@ export class SampleDrain {
     }
   }
 
+  /** By id of workers that are leaving: the first number of the earliest such life. */
+  #leavingFrom(): ReadonlyMap<string, number> {
+    const least = new Map<string, number>();
+    for (const { workerId, numbersFrom } of this.#leaving.values()) {
+      least.set(workerId, Math.min(numbersFrom, least.get(workerId) ?? numbersFrom));
+    }
+    return least;
+  }
+
   /** From where the last drain ended early. */
   *#inTurn(): Generator<Cursor> {
     const from = this.#nextInTurn;
@@ -376,7 +395,8 @@ export class SampleDrain {
 
   #firstOf(cursor: Cursor, slot: SlotReader): number {
     if (this.#earlier !== undefined) return this.#beginOf(cursor, this.#earlier);
-    return this.#occupantsBefore[cursor.row] === cursor.occupant ? slot.firstSample : 0;
+    const isFromBefore = cursor.isFromBefore || this.#occupantsBefore[cursor.row] === cursor.occupant;
+    return isFromBefore ? slot.firstSample : 0;
   }
 
   #beginOf({ workerId, numbersFrom }: Cursor, committed: ReadonlyMap<string, CommittedSamples>): number {
@@ -388,18 +408,25 @@ export class SampleDrain {
   /** Copies what is not committed, since another worker may get the memory in a few seconds. */
   #close(cursor: Cursor, slot: SlotReader): void {
     const columns = new SampleColumns();
+    const { committed, handedOver } = cursor;
     let tasks: CopiedTasks;
+    let inFlight: Closed['inFlight'];
     try {
-      if (cursor.committed.next === undefined) this.#begin(cursor, this.#firstOf(cursor, slot));
+      if (committed.next === undefined) this.#begin(cursor, this.#firstOf(cursor, slot));
+      const { samplesEnd } = slot;
       slot.samplesSince(cursor.committed.next as number, columns);
+      // It has come back since then, and later samples are committed.
+      if (isBefore(samplesEnd, cursor.committed.next as number)) return;
       tasks = lastTasks(cursor, slot, columns);
+      const end = handedOver.tasks;
+      if (end !== undefined && end !== committed.tasks) inFlight = { end, lost: slot.taskEntriesSince(end).lost };
     } catch (error) {
       if (!(error instanceof SlotGone)) throw error;
       this.#closedTooLate++;
       return;
     }
     cursor.slot = undefined;
-    const added: Closed = { cursor, columns, tasks };
+    const added: Closed = { cursor, columns, tasks, inFlight };
     this.#closed.add(added);
     this.#closedBytes += bytesOf(added);
     for (const closed of this.#closed) {
@@ -410,19 +437,30 @@ export class SampleDrain {
   }
 
   /** A worker left while there was no drain: an earlier one may not have committed its last samples. */
-  #closeStranger(announcement: SlotClosed, earlier: ReadonlyMap<string, CommittedSamples>): void {
-    const cursor = new Cursor(announcement);
-    const slot = new SlotReader(announcement.slot, announcement.tenancy);
-    // It has come back since then, and later samples are committed.
-    if (((this.#beginOf(cursor, earlier) - slot.samplesEnd) | 0) > 0) return;
-    this.#close(cursor, slot);
+  #closeStranger(announcement: SlotClosed): void {
+    const cursor = new Cursor(announcement, true);
+    if (this.#hasLaterLife(cursor)) {
+      this.#closedTooLate++;
+      return;
+    }
+    this.#close(cursor, new SlotReader(announcement.slot, announcement.tenancy));
+  }
+
+  /** It has come back since then, and later samples were handed over: those from before come too late. */
+  #hasLaterLife({ workerId, numbersFrom }: Cursor): boolean {
+    const isLater = (each: Cursor | undefined) =>
+      each?.workerId === workerId && each.numbersFrom > numbersFrom && each.handedOver.tasks !== undefined;
+    if (isLater(this.#there.get(workerId))) return true;
+    for (const { cursor } of this.#closed) if (isLater(cursor)) return true;
+    return false;
   }
 
   #lose(closed: Closed): void {
     this.#closedBytes -= bytesOf(closed);
     closed.columns.loseAll();
-    const { changes, lost } = closed.tasks;
+    const { changes, lost } = tasksOf(closed);
     closed.tasks = { ...closed.tasks, changes: changes.slice(-1), lost: lost + changes.length - 1 };
+    closed.inFlight = undefined;
     this.#closedBytes += bytesOf(closed);
   }
 
@@ -448,8 +486,9 @@ function tasksSince({ handedOver, isResumed }: Cursor, slot: SlotReader, columns
   const { entries, end, lost: overwritten } = slot.taskEntriesSince(tasks ?? LOG_BEGIN);
   const changes = changesOf(entries);
   const fresh = changes.filter(({ sample }) => isFrom(sample, next));
-  // What is overwritten is older than what was committed.
-  const lost = fresh.length < changes.length ? 0 : overwritten;
+  // What is overwritten is older than what was committed. Behind an earlier drain, it is unknown how many of those came after it.
+  const mostLost = isResumed && tasks === undefined && next !== 0 ? Math.min(1, overwritten) : overwritten;
+  const lost = fresh.length < changes.length ? 0 : mostLost;
   const isFirst = tasks === undefined && next === 0;
   const isInMiddle = tasks === undefined && next !== 0 && !isResumed;
   if (isFirst && lost === 0) {
@@ -468,9 +507,10 @@ function tasksSince({ handedOver, isResumed }: Cursor, slot: SlotReader, columns
 }
 
 /** The same of a removed worker, from what is committed on. */
-function lastTasks({ committed }: Cursor, slot: SlotReader, columns: SampleColumns): CopiedTasks {
+function lastTasks({ committed, isResumed }: Cursor, slot: SlotReader, columns: SampleColumns): CopiedTasks {
   const { next = 0, tasks } = committed;
-  const { entries, end, lost } = slot.taskEntriesSince(tasks ?? LOG_BEGIN);
+  const { entries, end, lost: overwritten } = slot.taskEntriesSince(tasks ?? LOG_BEGIN);
+  const lost = isResumed && tasks === undefined && next !== 0 ? Math.min(1, overwritten) : overwritten;
   const gone: TaskChange = { type: 'gone', sample: columns.to, atMs: slot.numbers()?.receivedUnixMs ?? 0 };
   const changes = changesOf(entries).filter(({ sample }) => isFrom(sample, next));
   const [first] = changes;
@@ -488,12 +528,21 @@ function lastTasks({ committed }: Cursor, slot: SlotReader, columns: SampleColum
   return { changes: [...begin, ...changes, gone], lost: changes.length < entries.length ? 0 : lost, end, isGone: true };
 }
 
-function sinceSample(tasks: CopiedTasks, next: number): CopiedTasks {
-  return { ...tasks, changes: tasks.changes.filter(({ type, sample }) => type === 'gone' || isFrom(sample, next)) };
+/** What is to be handed over of them, behind what was. */
+function tasksOf({ cursor, tasks, inFlight }: Closed): CopiedTasks {
+  const { next = 0, tasks: end } = cursor.handedOver;
+  const changes = tasks.changes.filter(({ type, sample }) => type === 'gone' || isFrom(sample, next));
+  if (inFlight !== undefined && end === inFlight.end) return { ...tasks, changes, lost: inFlight.lost };
+  // What is overwritten is older than what was handed over.
+  return { ...tasks, changes, lost: changes.length < tasks.changes.length ? 0 : tasks.lost };
 }
 
 function changesOf(entries: readonly TaskEntry[]): TaskChange[] {
   return entries.map(({ event, sample, atMs }) => ({ ...event, sample, atMs }));
+}
+
+function isBefore(sample: number, next: number): boolean {
+  return ((sample - next) | 0) < 0;
 }
 
 /** Numbers of samples wrap. */

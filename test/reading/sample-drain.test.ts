@@ -408,6 +408,72 @@ test('where changes of tasks are lost, they are counted, and the whole list foll
   expect(tasksOf(drain).get('a')).toHaveLength(2);
 });
 
+/** A worker that is removed and comes back while there is no drain: what a new one is told. */
+function secondLife() {
+  const { fleet, hear } = lateDrain();
+  const addedOf = () => {
+    const added = fleet.roster().find((item) => item.type === 'slotAdded' && item.workerId === 'again');
+    if (added?.type !== 'slotAdded') throw new Error('it is not told of');
+    return added;
+  };
+  hear();
+  fleet.register('again');
+  const first = addedOf();
+  for (let beat = 0; beat < 2; beat++) fleet.beat('again');
+  fleet.forget('again');
+  fleet.register('again');
+  fleet.beat('again');
+  const drain = new SampleDrain(new BoardReader(fleet.memory));
+  const { workerId, row, occupant, numbersFrom } = first;
+  const taken: (readonly [number, number, readonly string[]])[] = [];
+  return {
+    drain,
+    taken,
+    leaving: () => drain.apply({ type: 'slotLeaving', workerId, row, occupant, numbersFrom }),
+    added: () => drain.apply(addedOf()),
+    closed: () => drain.apply({ ...first, type: 'slotClosed', tenancy: 0 }),
+    take() {
+      drain.drain((id, { from, count }, numbers, _, { changes }) => {
+        if (id === 'again') taken.push([from + numbers - numbersFrom, count, changes.map(({ type }) => type)]);
+      });
+      drain.commit();
+    },
+  };
+}
+
+test('a new drain is told of workers that are leaving: their later samples wait', () => {
+  const { drain, taken, leaving, added, closed, take } = secondLife();
+  leaving();
+  added();
+  take();
+  expect(taken).toEqual([]);
+  closed();
+  take();
+  expect(taken).toMatchObject([
+    [0, 2, ['begin', 'gone']],
+    [2, 1, ['begin']],
+  ]);
+  expect([drain.lost, drain.closedTooLate]).toEqual([0, 0]);
+});
+
+test('what comes of an earlier life after the later one is not handed over: it is counted', () => {
+  const { drain, taken, added, closed, take } = secondLife();
+  added();
+  take();
+  closed();
+  take();
+  expect(taken.map(([from]) => from)).toEqual([2]);
+  expect(drain.closedTooLate).toBe(1);
+});
+
+test('a drain that is not told what an earlier one has committed hands over what is left of closed workers', () => {
+  const { drain, taken, closed, take } = secondLife();
+  closed();
+  take();
+  expect(taken).toMatchObject([[0, 2, ['begin', 'gone']]]);
+  expect(drain.closedTooLate).toBe(0);
+});
+
 test('the samples of a worker that came back wait until those from before are closed', () => {
   const { fleet, drain, hear, take, counts } = lateDrain();
   hear();

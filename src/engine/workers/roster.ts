@@ -99,6 +99,8 @@ export class Roster {
   readonly #byRow = new Map<number, RosterEntry>();
   readonly #listeners = new Set<(announcement: Announcement) => void>();
   readonly #directory: Directory;
+  /** Removed, and their lanes have not left their slots yet. */
+  readonly #leaving = new Set<RosterEntry>();
   /** Whose last samples a new reader may still get, and since when; oldest first. */
   readonly #closed = new Map<Announcement, number>();
 
@@ -163,7 +165,13 @@ export class Roster {
   remove(entry: RosterEntry): void {
     this.#byId.delete(entry.workerId);
     this.#byRow.delete(entry.row);
+    this.#leaving.add(entry);
     this.#announce({ type: 'slotGone', workerId: entry.workerId });
+  }
+
+  /** The removed worker's lane has left its slot. */
+  left(entry: RosterEntry): void {
+    this.#leaving.delete(entry);
   }
 
   /** No thread writes the removed worker's slot any more. */
@@ -222,6 +230,7 @@ export class Roster {
     return [...this.#byId.values()]
       .flatMap(announcementsOf)
       .concat(
+        Array.from(this.#leaving, leavingOf),
         ...this.#closed.keys(),
         { type: 'events', events: events.all() },
         { type: 'holds', holds },
@@ -243,4 +252,8 @@ export class Roster {
     this.#directory.apply(announcement);
     for (const listener of this.#listeners) listener(announcement);
   }
+}
+
+function leavingOf({ workerId, row, occupant, numbersFrom }: RosterEntry): Announcement {
+  return { type: 'slotLeaving', workerId, row, occupant, numbersFrom };
 }

@@ -121,6 +121,7 @@ export class WorkerLifecycle {
     slots.letGo(entry);
     void lanes.forget(entry).then((isUnused) => {
       deliveries.left(entry);
+      roster.left(entry);
       if (slots.keepsSamples) roster.close(entry, clock.monotonicMs());
       if (isUnused) slots.reuse(entry);
     });

@@ -42,7 +42,8 @@ export class WorkerNumbers {
     if (changed) this.#update(known);
     this.#db.run(
       `INSERT INTO progress (worker, run, next, last_ms) VALUES (?, ?, ?, ?)
-       ON CONFLICT (worker) DO UPDATE SET run = excluded.run, next = excluded.next, last_ms = max(last_ms, excluded.last_ms)`,
+       ON CONFLICT (worker) DO UPDATE SET run = excluded.run,
+         next = CASE WHEN run = excluded.run THEN max(next, excluded.next) ELSE excluded.next END, last_ms = max(last_ms, excluded.last_ms)`,
       known.worker,
       samples.run,
       samples.first + samples.at.length,
