@@ -2,7 +2,7 @@
  * The narrow interface to a database of history. `sqlite/` and `postgres/` implement it in files of the same names, and one
  * suite tests both (`test/history/backend-suite.ts`). Every method may throw {@link HistoryError}, and nothing else.
  */
-import type { WorkerEvent } from '../model/events.ts';
+import type { EventType, WorkerEvent } from '../model/events.ts';
 import type { BucketRun, Gap, MetricKey, RollupTier, SampleRun, Tier } from './samples.ts';
 import type { TaskOutcome, TaskRun } from './task-run.ts';
 
@@ -134,6 +134,9 @@ export interface TaskRunFilter {
 
 export interface EventFilter {
   readonly workerId?: string;
+  /** Only events of any of these. */
+  readonly workerIds?: readonly string[];
+  readonly types?: readonly EventType[];
   /** Only ids above. */
   readonly afterId?: number;
   /** Only ids below. */

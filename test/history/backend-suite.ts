@@ -866,6 +866,8 @@ const arbitraryEvent: fc.Arbitrary<WorkerEvent> = fc
 
 const arbitraryEventFilter: fc.Arbitrary<EventFilter> = fc
   .record({
+    workerIds: optional(fc.array(arbitraryWorker, { maxLength: 3 })),
+    types: optional(fc.subarray(['state' as const, 'fault' as const])),
     workerId: optional(arbitraryWorker),
     afterId: optional(fc.nat(500)),
     beforeId: optional(fc.nat(500)),

@@ -117,11 +117,13 @@ export class HistoryModel {
     );
   }
 
-  events({ workerId, afterId, beforeId, fromMs, toMs, limit, prefer }: EventFilter): WorkerEvent[] {
+  events({ workerId, workerIds, types, afterId, beforeId, fromMs, toMs, limit, prefer }: EventFilter): WorkerEvent[] {
     const found = [...this.#events.values()]
       .filter(
         (event) =>
           (workerId === undefined || event.workerId === workerId) &&
+          (workerIds === undefined || (event.workerId !== undefined && workerIds.includes(event.workerId))) &&
+          (types === undefined || types.includes(event.type)) &&
           (afterId === undefined || event.id > afterId) &&
           (beforeId === undefined || event.id < beforeId) &&
           (fromMs === undefined || event.atUnixMs >= fromMs) &&

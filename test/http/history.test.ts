@@ -129,6 +129,30 @@ describe('the history of a worker', () => {
     });
   });
 
+  test('of a worker that fell silent has a gap from its last sample on, also if another one is newer', async () => {
+    const { fleet, beat, write, clock, get, post } = await serveHistory();
+    fleet.register('a');
+    beat('a', 3);
+    // The master waits for late heartbeats before it says so.
+    const silent = {
+      id: 1,
+      atUnixMs: NOW + 45_000,
+      type: 'state',
+      workerId: 'a',
+      from: 'active',
+      to: 'inactive',
+    } as const;
+    await write({ events: [silent] });
+    clock.advance(60_000);
+    const gap = { from: iso(NOW + 15_000), to: iso(NOW + 75_001), reason: 'worker_inactive' };
+    for (const query of ['', '&step=1s', '&step=1m']) {
+      expect((await get(`/api/v1/workers/a/history?metric=cpu_usage${query}`)).body.gaps).toEqual([gap]);
+    }
+    fleet.register('b');
+    const { body } = await post({ metrics: ['cpu_usage'], workers: ['a', 'b'], over_workers: 'avg' });
+    expect(body.series[0].gaps).toEqual([{ ...gap, to: iso(NOW + 75_000) }]);
+  });
+
   test('of a worker that was removed is there as long as the database has it; of one that never was, it is unknown', async () => {
     const { write, get } = await serveHistory();
     await write({ samples: [sampleRun({ workerId: 'old/1', fromMs: NOW - 60_000 })] });

@@ -45,9 +45,11 @@ export async function lastEventId(connection: Connection): Promise<number> {
 }
 
 export async function findEvents(connection: Connection, filter: EventFilter): Promise<WorkerEvent[]> {
-  const { workerId, afterId, beforeId, fromMs, toMs, limit, prefer } = filter;
+  const { workerId, workerIds, types, afterId, beforeId, fromMs, toMs, limit, prefer } = filter;
   const conditions = new Conditions();
   conditions.add((value) => `worker = ${value}`, workerId === undefined ? undefined : storable(workerId));
+  conditions.add((value) => `worker = ANY(${value}::text[])`, workerIds?.map(storable));
+  conditions.add((value) => `type = ANY(${value}::text[])`, types);
   conditions.add((value) => `id > ${value}`, afterId);
   conditions.add((value) => `id < ${value}`, beforeId);
   conditions.add((value) => `at >= ${sqlMs(value)}`, fromMs);

@@ -5,11 +5,12 @@ import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import type { HistoryReader, KnownWorker } from '../backend.ts';
 import { HistoryError } from '../history-error.ts';
 import type { Gap } from '../samples.ts';
-import { type AnswerGap, mergedGaps, notKept, type StateNow, silences } from './gaps.ts';
+import { type AnswerGap, mergedGaps, notKept, type StateNow, silences, sinceLastSample } from './gaps.ts';
+import { LastSeen } from './last-seen.ts';
 import { type Plan, type Reach, reachOf, type TimeRange } from './plan.ts';
 import type { Degraded } from './read-workers.ts';
 
-/** Events of a range that are looked at for silent workers; of more, the newest. */
+/** Changes of state that are looked at for silent workers: some ms to read. Of more, the newest; before those nothing is told. */
 const MAX_EVENTS_READ = 10_000;
 const NOTHING_DELETED = { oldestMs: {}, deletedEarly: 0 };
 const FOREVER_MS = 100 * 365 * 86_400_000;
@@ -48,32 +49,40 @@ export interface GapFacts {
   readonly recorded: readonly Gap[];
   /** Of all workers, oldest first. */
   readonly events: ReadonlyMap<string, readonly WorkerEvent[]>;
+  /** What was before is not known from events. */
+  readonly eventsSinceMs: number;
 }
 
-/** @param workerId of the only worker; undefined: several */
 export async function gapFacts(
   reader: HistoryReader,
   directory: Directory,
   workerIds: readonly string[],
   { fromMs, toMs }: TimeRange,
 ): Promise<GapFacts> {
-  const [only] = workerIds.length === 1 ? workerIds : [];
   const [recorded, events] = await Promise.all([
     reader.gaps(workerIds, fromMs, toMs),
     reader.events({
-      ...(only === undefined ? {} : { workerId: only }),
+      workerIds,
+      types: ['state'],
       fromMs,
       toMs,
       limit: MAX_EVENTS_READ,
       prefer: 'newest',
     }),
   ]);
-  return { recorded, events: eventsByWorker(events, directory, { fromMs, toMs }) };
+  const isCut = events.length === MAX_EVENTS_READ;
+  const eventsSinceMs = isCut ? oldestOf(events, fromMs) : fromMs;
+  return { recorded, events: eventsByWorker(events, directory, { fromMs, toMs }), eventsSinceMs };
 }
 
 /** What is known without the database. */
 export function gapFactsHere(directory: Directory, range: TimeRange): GapFacts {
-  return { recorded: [], events: eventsByWorker([], directory, range) };
+  const eventsSinceMs = oldestOf(directory.events.all(), range.fromMs);
+  return { recorded: [], events: eventsByWorker([], directory, range), eventsSinceMs };
+}
+
+function oldestOf([oldest]: readonly WorkerEvent[], fromMs: number): number {
+  return Math.max(fromMs, oldest?.atUnixMs ?? fromMs);
 }
 
 function eventsByWorker(
@@ -88,23 +97,52 @@ function eventsByWorker(
   return Map.groupBy([...stored, ...newer], ({ workerId = '' }) => workerId);
 }
 
+/** When the worker was silent, as its events and its present state tell. */
+export function silencesOf(
+  workerId: string,
+  { fromMs, toMs }: TimeRange,
+  { events, eventsSinceMs }: GapFacts,
+  now: StateNow,
+): AnswerGap[] {
+  return silences(workerId, events.get(workerId) ?? [], now, { fromMs: Math.max(fromMs, eventsSinceMs), toMs });
+}
+
+/** Takes note of the last samples before these silences. */
+export function lastSeenBefore(silent: readonly AnswerGap[]): LastSeen {
+  return new LastSeen(silent.map(({ fromMs }) => fromMs));
+}
+
 /** The gaps of one worker's series, in order. @param found while reading */
 export function gapsOf(
   workerId: string,
   range: TimeRange,
   plan: Plan & { readonly anyKeptSinceMs: number },
-  { recorded, events }: GapFacts,
+  { recorded }: GapFacts,
   known: KnownWorker | undefined,
-  now: StateNow,
+  silent: readonly AnswerGap[],
+  seen: LastSeen | undefined,
   found: readonly (Gap | AnswerGap)[],
 ): AnswerGap[] {
-  const all = [
+  const others = [
     ...found,
     ...recorded.filter((gap) => gap.workerId === undefined || gap.workerId === workerId),
-    ...silences(workerId, events.get(workerId) ?? [], now, range),
     ...notKept(range, plan.keptSinceMs, known?.firstMs, plan.anyKeptSinceMs),
   ];
-  return mergedGaps(all, range);
+  const since = sinceLastSample(silent, (momentMs) => seen?.before(momentMs) ?? Number.NEGATIVE_INFINITY, others);
+  return mergedGaps([...others, ...since], range);
+}
+
+/**
+ * Since when there are samples of the worker; undefined: since before the beginning of the range.
+ * @param known what the database has of it, if that was asked
+ */
+export function beganAt(
+  entry: WorkerEntry | undefined,
+  known: KnownWorker | undefined,
+  directory: Directory,
+): number | undefined {
+  if (known !== undefined) return known.firstMs;
+  return entry === undefined ? undefined : directory.board.registeredS(entry.row) * 1000;
 }
 
 export function stateOf(

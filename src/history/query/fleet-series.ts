@@ -3,8 +3,9 @@ import type { Directory } from '../../reading/directory.ts';
 import type { KnownWorker } from '../backend.ts';
 import type { Gap, MetricKey, Tier } from '../samples.ts';
 import { type Aggregate, aggregated, isPercentile } from './aggregate.ts';
-import { gapFacts, gapFactsHere, gapsOf, orDegraded, stateOf } from './facts.ts';
+import { beganAt, gapFacts, gapFactsHere, gapsOf, lastSeenBefore, orDegraded, silencesOf, stateOf } from './facts.ts';
 import { type AnswerGap, commonGaps } from './gaps.ts';
+import type { LastSeen } from './last-seen.ts';
 import { FINEST_STEP_MS, type Plan, planOf, type Reach, type StepWish, stepsIn, type TimeRange } from './plan.ts';
 import { QueryProblem } from './problem.ts';
 import { type Degraded, readRange, readWorkers, type Sources } from './read-workers.ts';
@@ -109,15 +110,32 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
     return member;
   };
 
+  const facts = await orDegraded(
+    sources.reader,
+    (reader) => gapFacts(reader, directory, workerIds, range),
+    gapFactsHere(directory, range),
+  );
+  const silent = new Map<string, readonly AnswerGap[]>();
+  const lastSeen = new Map<string, LastSeen>();
+  const watched = (workerId: string): LastSeen => {
+    const now = stateOf(directory, directory.get(workerId), request.known.get(workerId));
+    const ofWorker = silencesOf(workerId, range, facts.value, now);
+    const seen = lastSeenBefore(ofWorker);
+    silent.set(workerId, ofWorker);
+    lastSeen.set(workerId, seen);
+    return seen;
+  };
+
   const degraded = await readWorkers(
     sources,
     { workerIds, keys, range, tier },
     {
-      begin() {
+      begin(workerId) {
         for (const each of steps) each.clear();
         for (const list of lists) list.length = 0;
         const keep = (key: number, step: number, value: number) => addTo(lists[key] as number[][], step, value);
-        return stepSink(steps, readRange(range, tier), ofTime ? keep : undefined);
+        const sink = stepSink(steps, readRange(range, tier), ofTime ? keep : undefined);
+        return watched(workerId).watch(sink, tier);
       },
       end(workerId, gaps) {
         gapsFound.set(workerId, gaps);
@@ -142,20 +160,21 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
     },
   );
 
-  const facts = await orDegraded(
-    sources.reader,
-    (reader) => gapFacts(reader, directory, workerIds, range),
-    gapFactsHere(directory, range),
-  );
   const gapPlan = { ...plan, anyKeptSinceMs: Math.min(...Object.values(reach)) };
   const idsByMember = Map.groupBy(workerIds, (id) => (overWorkers === undefined ? id : request.memberOf(id)));
+  const gapsOfWorker = (workerId: string): AnswerGap[] => {
+    const found = gapsFound.get(workerId) ?? [];
+    const known = request.known.get(workerId);
+    const ofWorker = silent.get(workerId) ?? [];
+    return gapsOf(workerId, range, gapPlan, facts.value, known, ofWorker, lastSeen.get(workerId), found);
+  };
+  const gapsByWorker = new Map(workerIds.map((workerId) => [workerId, gapsOfWorker(workerId)]));
+  const first = await firstTimes(directory, sources, request, gapsByWorker);
   const series = Array.from(members).flatMap(([name, ofKeys]) => {
+    const ids = idsByMember.get(name) ?? [];
     const gaps = commonGaps(
-      (idsByMember.get(name) ?? []).map((workerId) => {
-        const known = request.known.get(workerId);
-        const state = stateOf(directory, directory.get(workerId), known);
-        return gapsOf(workerId, range, gapPlan, facts.value, known, state, gapsFound.get(workerId) ?? []);
-      }),
+      ids.map((workerId) => ({ gaps: gapsByWorker.get(workerId) ?? [], firstMs: first.get(workerId) })),
+      range,
     );
     return keys.map((metric, key): AggregateSeries => {
       const points = pointsOf(ofKeys[key] as Member, overWorkers);
@@ -166,6 +185,24 @@ export async function fleetSeries(directory: Directory, sources: Sources, reques
     });
   });
   return { series, degraded: degraded ?? facts.degraded };
+}
+
+/** Since when there are samples of each worker, as far as that matters: the database is not asked without need. */
+async function firstTimes(
+  directory: Directory,
+  { reader }: Sources,
+  { workerIds, known, range }: FleetRequest,
+  gaps: ReadonlyMap<string, readonly AnswerGap[]>,
+): Promise<ReadonlyMap<string, number | undefined>> {
+  const hasGaps = Array.from(gaps.values()).some((list) => list.length > 0);
+  if (!hasGaps || workerIds.length === 1) return new Map();
+  // It may have been there before it was registered this time.
+  const isUnclear = (workerId: string) =>
+    !known.has(workerId) && (beganAt(directory.get(workerId), undefined, directory) ?? range.toMs) > range.fromMs;
+  const asked = workerIds.filter(isUnclear);
+  const found = await orDegraded(reader, async (each) => (asked.length > 0 ? await each.workers(asked) : []), []);
+  const all = new Map([...known, ...found.value.map((worker) => [worker.workerId, worker] as const)]);
+  return new Map(workerIds.map((id) => [id, beganAt(directory.get(id), all.get(id), directory)]));
 }
 
 function addTo(lists: number[][], step: number, value: number): void {

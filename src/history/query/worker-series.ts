@@ -2,8 +2,9 @@
 import type { Directory } from '../../reading/directory.ts';
 import type { KnownWorker } from '../backend.ts';
 import type { Gap, MetricKey, Tier } from '../samples.ts';
-import { gapFacts, gapFactsHere, gapsOf, orDegraded, stateOf } from './facts.ts';
+import { gapFacts, gapFactsHere, gapsOf, lastSeenBefore, orDegraded, silencesOf, stateOf } from './facts.ts';
 import type { AnswerGap } from './gaps.ts';
+import type { LastSeen } from './last-seen.ts';
 import { type Plan, planOf, type Reach, type StepWish, stepsIn, type TimeRange } from './plan.ts';
 import { type Degraded, readRange, readWorkers, type Sources, type WorkerSink } from './read-workers.ts';
 import { type Point, Steps, samplePoint } from './steps.ts';
@@ -43,25 +44,26 @@ export async function workerSeries(
   const sinceMs = Math.max(range.fromMs, Math.min(known?.firstMs ?? range.fromMs, range.toMs));
   const anyKeptSinceMs = Math.min(...Object.values(reach));
   let plan = planOf(range, wish, reach, sinceMs);
-  let read:
-    | { lists: readonly (readonly Point[])[]; gaps: readonly (Gap | AnswerGap)[]; degraded: Degraded | undefined }
-    | undefined;
-  let stepMs = plan.stepMs;
-  if ('points' in wish && reach.raw <= sinceMs) {
-    read = await samplesAsPoints(sources, workerId, keys, range, wish.points);
-    if (read !== undefined) {
-      plan = { tier: 'raw', stepMs: 1, keptSinceMs: reach.raw };
-      stepMs = 0;
-    }
-  }
-  read ??= await samplesInSteps(sources, workerId, keys, range, plan);
   const facts = await orDegraded(
     sources.reader,
     (reader) => gapFacts(reader, directory, [workerId], range),
     gapFactsHere(directory, range),
   );
-  const now = stateOf(directory, directory.get(workerId), known);
-  const gaps = gapsOf(workerId, range, { ...plan, anyKeptSinceMs }, facts.value, known, now, read.gaps);
+  const silent = silencesOf(workerId, range, facts.value, stateOf(directory, directory.get(workerId), known));
+  const seen = lastSeenBefore(silent);
+  let read:
+    | { lists: readonly (readonly Point[])[]; gaps: readonly (Gap | AnswerGap)[]; degraded: Degraded | undefined }
+    | undefined;
+  let stepMs = plan.stepMs;
+  if ('points' in wish && reach.raw <= sinceMs) {
+    read = await samplesAsPoints(sources, workerId, keys, range, wish.points, seen);
+    if (read !== undefined) {
+      plan = { tier: 'raw', stepMs: 1, keptSinceMs: reach.raw };
+      stepMs = 0;
+    }
+  }
+  read ??= await samplesInSteps(sources, workerId, keys, range, plan, seen);
+  const gaps = gapsOf(workerId, range, { ...plan, anyKeptSinceMs }, facts.value, known, silent, seen, read.gaps);
   const series = keys.map((metric, index) => {
     const points = read.lists[index] ?? [];
     sources.budget.answer(points.length);
@@ -77,6 +79,7 @@ async function samplesAsPoints(
   keys: readonly MetricKey[],
   range: TimeRange,
   most: number,
+  seen: LastSeen,
 ) {
   let lists: Point[][] = [];
   let count = 0;
@@ -106,7 +109,7 @@ async function samplesAsPoints(
       begin() {
         lists = keys.map(() => []);
         count = 0;
-        return sink;
+        return seen.watch(sink, 'raw');
       },
       end: (_, found) => void gaps.push(...found),
     },
@@ -120,6 +123,7 @@ async function samplesInSteps(
   keys: readonly MetricKey[],
   range: TimeRange,
   { tier, stepMs }: Plan,
+  seen: LastSeen,
 ) {
   const steps = keys.map(() => new Steps(range.fromMs, stepMs, stepsIn(range, stepMs)));
   const gaps: (Gap | AnswerGap)[] = [];
@@ -129,7 +133,7 @@ async function samplesInSteps(
     {
       begin() {
         for (const each of steps) each.clear();
-        return stepSink(steps, readRange(range, tier));
+        return seen.watch(stepSink(steps, readRange(range, tier)), tier);
       },
       end: (_, found) => void gaps.push(...found),
     },

@@ -23,7 +23,7 @@ export function lastEventId(db: Connection): number {
 }
 
 export function findEvents(db: Connection, filter: EventFilter): WorkerEvent[] {
-  const { workerId, afterId, beforeId, fromMs, toMs, limit, prefer } = filter;
+  const { workerId, workerIds, types, afterId, beforeId, fromMs, toMs, limit, prefer } = filter;
   const conditions: string[] = [];
   const values: SQLInputValue[] = [];
   const condition = (sql: string, value: SQLInputValue | undefined) => {
@@ -32,6 +32,8 @@ export function findEvents(db: Connection, filter: EventFilter): WorkerEvent[] {
     values.push(value);
   };
   condition('worker_id = ?', workerId);
+  condition('worker_id IN (SELECT value FROM json_each(?))', workerIds && JSON.stringify(workerIds));
+  condition("event ->> 'type' IN (SELECT value FROM json_each(?))", types && JSON.stringify(types));
   condition('id > ?', afterId);
   condition('id < ?', beforeId);
   condition('at_ms >= ?', fromMs);
