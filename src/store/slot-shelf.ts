@@ -41,8 +41,13 @@ import { LEAST_TASK_LOG_BYTES } from './task-log-room.ts';
 export const COOL_MS = 250;
 /** … while samples are kept: a reader that drains once a second has several chances to get the last ones. */
 export const SAMPLES_COOL_MS = 5000;
-/** 27 MB with rings of 64 samples. Further slots are left to garbage collection. */
+/** Further slots are left to garbage collection. */
 const MAX_KEPT = 4096;
+/**
+ * As much as so many slots take with rings of 64 samples, those of workers that send every 5 s. Where workers send more often, rings are
+ * larger, and fewer are kept.
+ */
+export const MAX_KEPT_BYTES = 32 * 1024 ** 2;
 
 /** Counters of one worker. */
 const COUNTS = [
@@ -68,11 +73,14 @@ export class SlotShelf {
   /** Oldest first, from `#first` on; earlier elements are cleared, so that reused memory belongs only to its worker. */
   #kept: (Kept | undefined)[] = [];
   #first = 0;
+  #bytes = 0;
+  readonly #mostBytes: number;
 
   /** @param ringCapacity of new slots */
-  constructor(ringCapacity: number, coolMs = COOL_MS) {
+  constructor(ringCapacity: number, coolMs = COOL_MS, mostBytes = MAX_KEPT_BYTES) {
     this.#ringCapacity = ringCapacity;
     this.#coolMs = coolMs;
+    this.#mostBytes = mostBytes;
   }
 
   get size(): number {
@@ -81,7 +89,9 @@ export class SlotShelf {
 
   /** The slot has no writer any more, and its worker's row is released. @returns false if it is not kept */
   keep(memory: SlotMemory, nowMs: number): boolean {
-    if (this.size >= MAX_KEPT || !this.#isAsNew(viewSlot(memory).size)) return false;
+    if (this.size >= MAX_KEPT || this.#bytes + memory.byteLength > this.#mostBytes) return false;
+    if (!this.#isAsNew(viewSlot(memory).size)) return false;
+    this.#bytes += memory.byteLength;
     this.#kept.push({ memory, sinceMs: nowMs });
     return true;
   }
@@ -99,6 +109,7 @@ export class SlotShelf {
     const json = Buffer.from(emptyRecordJsonHead(workerId));
     if (jsonCapacityFor(json.length) !== LEAST_JSON_CAPACITY) return undefined;
     this.#kept[this.#first++] = undefined;
+    this.#bytes -= kept.memory.byteLength;
     if (this.#first > MAX_KEPT) {
       this.#kept = this.#kept.slice(this.#first);
       this.#first = 0;

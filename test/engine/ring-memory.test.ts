@@ -104,6 +104,26 @@ test('rings of a running engine stay within their budget: metrics for which ther
   expect(manager.events.all().map(({ type }) => type)).toContain('fault');
 });
 
+test('the ring of a removed worker counts while its slot is kept for the next one', async () => {
+  const manager = new TelemetryManager({
+    maxDedicatedLanes: 0,
+    sharedLanes: 1,
+    samples: { spanMs: 60_000, memory: { bytes: MIB } },
+  });
+  running.push(manager);
+  await manager.start();
+  const usedBytes = () => {
+    const found = manager.announcements().find(({ type }) => type === 'ringMemory');
+    return found?.type === 'ringMemory' ? found.memory.usedBytes : undefined;
+  };
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: 1 });
+  const ring = await eventually(() => usedBytes() || undefined);
+  manager.unregisterWorker('a');
+  // So soon it gets memory of its own.
+  manager.processHeartbeat({ workerId: 'b', cpuUsage: 1 });
+  await eventually(() => usedBytes() === 2 * ring);
+});
+
 test.each([
   [{ spanMs: 1, memory: { bytes: 0 } }, 'samples.memory.bytes is 0, expected a size above 0'],
   [{ spanMs: 1, memory: { share: 1.5 } }, 'samples.memory.share is 1.5, expected a share above 0, at most 1'],

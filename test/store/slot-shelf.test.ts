@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { collectGarbage } from '../../src/lib/collect-garbage.ts';
 import { recordJsonHead } from '../../src/model/record-json.ts';
 import { SlotGone, SlotReader } from '../../src/store/slot-reader.ts';
-import { COOL_MS, SlotShelf } from '../../src/store/slot-shelf.ts';
+import { COOL_MS, MAX_KEPT_BYTES, SlotShelf } from '../../src/store/slot-shelf.ts';
 import { newSlot, SlotWriter } from '../../src/store/slot-writer.ts';
 import { eventually } from '../support/eventually.ts';
 import { repetitions } from '../support/repetitions.ts';
@@ -81,6 +81,17 @@ test('slots of another size, or beyond the limit, are not kept', () => {
     shelf.keep(memory, 0);
   }
   expect(shelf.size).toBe(4096);
+});
+
+test('large slots are kept up to so many bytes', () => {
+  const capacity = 4096;
+  const shelf = new SlotShelf(capacity);
+  const memory = newSlot('w', capacity);
+  let kept = 0;
+  while (shelf.keep(memory, 0)) kept++;
+  expect(kept).toBe(Math.floor(MAX_KEPT_BYTES / memory.byteLength));
+  shelf.take('w', COOL_MS);
+  expect([shelf.keep(memory, 0), shelf.keep(memory, 0)]).toEqual([true, false]);
 });
 
 test('reused memory is no longer referenced by the shelf', async () => {

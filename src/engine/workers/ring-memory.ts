@@ -3,7 +3,7 @@
  * ring may hold, and by how much it may grow at once. The decision is in ring-span.ts.
  *
  * A ring may grow by a quarter of what is free, so that many that grow at the same moment do not exceed the budget before main notices.
- * The first ring of a worker is not refused: MAX_WORKERS limits those. Rings shrink with their workers' heartbeats, each to
+ * The first ring of a worker is not refused: MAX_WORKERS limits those. Rings of removed workers count while their slots are kept for reuse. Rings shrink with their workers' heartbeats, each to
  * half at most every SHRINK_EVERY_MS (slot-ring.ts), so that nothing unstored is lost. Until then they take more than the budget: at
  * most as much as they took before, and for under two minutes, since eleven halvings lead from the largest ring to the smallest.
  */

@@ -9,7 +9,7 @@ import { copiedSlot } from '../../store/slot-copy.ts';
 import { type SlotMemory, viewSlot } from '../../store/slot-memory.ts';
 import { SlotReader } from '../../store/slot-reader.ts';
 import { firstRingCapacity } from '../../store/slot-ring.ts';
-import { COOL_MS, SAMPLES_COOL_MS, SlotShelf } from '../../store/slot-shelf.ts';
+import { COOL_MS, MAX_KEPT_BYTES, SAMPLES_COOL_MS, SlotShelf } from '../../store/slot-shelf.ts';
 import { newSlot } from '../../store/slot-writer.ts';
 import type { LaneHandle, LaneWorker } from '../lanes/lane-handle.ts';
 import type { SavedValues } from '../persistence/values-file.ts';
@@ -38,6 +38,8 @@ export interface SlotKeeperOptions {
   readonly clock: Clock;
 }
 
+/** The slots of removed workers may take at most this part of RING_MEMORY, where they have rings: most of it is for workers that are there. */
+const MOST_OF_RINGS = 1 / 8;
 /** Avoids sweeps, and the collections of other threads, which need the CPUs. */
 const MAIN_COLLECTS_AFTER_MS = 400;
 
@@ -62,7 +64,10 @@ export class SlotKeeper {
     this.#roster = roster;
     this.#clock = clock;
     this.keepsSamples = sampleSpanMs > 0;
-    this.#shelf = new SlotShelf(this.#ringCapacity, this.keepsSamples ? SAMPLES_COOL_MS : COOL_MS);
+    const [coolMs, mostBytes] = this.keepsSamples
+      ? [SAMPLES_COOL_MS, Math.min(MAX_KEPT_BYTES, options.ringBudgetBytes * MOST_OF_RINGS)]
+      : [COOL_MS, MAX_KEPT_BYTES];
+    this.#shelf = new SlotShelf(this.#ringCapacity, coolMs, mostBytes);
     this.allowance = newAllowance(metricColumns);
     const { allowance } = this;
     this.records = new RecordMemory({
@@ -127,9 +132,11 @@ export class SlotKeeper {
     if (entry.lane !== undefined) this.left(entry.lane);
   }
 
-  /** No thread writes the removed worker's slot any more: the next worker may use it. */
+  /** No thread writes the removed worker's slot any more: the next worker may use it. Its ring then counts again. */
   reuse({ slot: { memory, size }, garbage }: RosterEntry): void {
-    if (this.#shelf.keep(memory, this.#clock.monotonicMs())) this.records.kept(size, garbage);
+    if (!this.#shelf.keep(memory, this.#clock.monotonicMs())) return;
+    this.records.kept(size, garbage);
+    this.rings.added(size);
   }
 
   /** A worker, or one of its slots, has left the lane, whose thread still holds the memory. */
@@ -151,7 +158,10 @@ export class SlotKeeper {
       const { json, lastUpdateS } = values;
       return newSlot(workerId, this.#ringCapacity, { json, receivedUnixMs: lastUpdateS * 1000 });
     }
-    return this.#shelf.take(workerId, this.#clock.monotonicMs()) ?? newSlot(workerId, this.#ringCapacity);
+    const reused = this.#shelf.take(workerId, this.#clock.monotonicMs());
+    if (reused === undefined) return newSlot(workerId, this.#ringCapacity);
+    this.rings.removed(viewSlot(reused).size);
+    return reused;
   }
 
   #replace(entry: RosterEntry, memory: SlotMemory): void {
