@@ -630,7 +630,8 @@ function shownFigures({ bytes, oldestMs, deletedEarly, damaged }: HistoryFigures
   return { bytes, oldestUnixMs: oldestMs, deletedEarly, damaged };
 }
 
-function damageText({ bytes, samples }: SpoolDamage): string {
+function damageText({ bytes, samples, keptAs }: SpoolDamage): string {
   const lost = samples === 0 ? 'how many samples are lost is unknown' : `${samples} samples are lost`;
-  return `${bytes} bytes of the spool of history are damaged: ${lost}`;
+  const kept = keptAs === undefined ? '' : `; they are kept as ${keptAs}`;
+  return `${bytes} bytes of the spool of history are damaged: ${lost}${kept}`;
 }

@@ -23,6 +23,9 @@ const FIXED_BYTES = 24;
 /** Bounds what a damaged length can claim: many times the largest batch. */
 const MAX_PART_BYTES = 1024 ** 3;
 
+/** A head takes some 150 bytes. */
+const MAX_HEAD_BYTES = 4096;
+
 export interface SpoolEntry {
   /** The run of the master that made the batch. */
   readonly run: MasterRun;
@@ -112,6 +115,22 @@ function pieceAt(file: Buffer, offset: number): Piece | undefined {
   const isWhole = body.length === bodyLength && crc32(body) === fixed.readUInt32LE(20);
   const bytes = FIXED_BYTES + headLength + body.length;
   return { kind: isWhole ? 'record' : 'damage', offset, bytes, head };
+}
+
+/**
+ * Whether these last bytes of a file are what is left of a record that was still being appended: as far as they go, they are right.
+ * A record of which everything is there, and wrong, was durable once.
+ */
+export function isCutOff(tail: Buffer): boolean {
+  if (!MAGIC.subarray(0, tail.length).equals(tail.subarray(0, MAGIC.length))) return false;
+  if (tail.length < FIXED_BYTES) return true;
+  const headLength = tail.readUInt32LE(8);
+  if (headLength > MAX_HEAD_BYTES) return false;
+  const head = tail.subarray(FIXED_BYTES, FIXED_BYTES + headLength);
+  if (head.length < headLength) return true;
+  return (
+    headCrc(tail, head) === tail.readUInt32LE(16) && tail.length < FIXED_BYTES + headLength + tail.readUInt32LE(12)
+  );
 }
 
 /** @throws Error if the bytes are no record */

@@ -9,17 +9,28 @@
  * |----------------------------------------------|------------------------------------------------------------------------------|
  * | the master ended while it appended           | a torn tail in the newest file: cut off, its batch was never said to be durable |
  * | … while it wrote batches to the database     | files whose batches the database has: it ignores them by their numbers       |
- * | a file is damaged elsewhere                  | its other batches; what is missing is counted, and becomes a gap             |
+ * | a file is damaged                            | its other batches; what is missing is counted, becomes a gap, and its bytes are kept in a file `.damaged` |
  */
-import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../lib/replace-file.ts';
-import { decodeRecord, encodeRecord, type Piece, piecesOf, type RecordHead, type SpoolEntry } from './spool-records.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  isCutOff,
+  type Piece,
+  piecesOf,
+  type RecordHead,
+  type SpoolEntry,
+} from './spool-records.ts';
 
 /** Small enough that disk is given back early, and to be read at once. */
 const FILE_BYTES = 16 * 1024 ** 2;
 const SUFFIX = '.spool';
 const NAME = /^(\d{8})\.spool$/;
+const DAMAGED_SUFFIX = '.damaged';
+/** Of damaged bytes that are kept for people to look at; what comes beyond is not kept. */
+const MAX_KEPT_BYTES = 32 * 1024 ** 2;
 
 /** What cannot be read, with what is known of it. */
 export interface SpoolDamage {
@@ -29,6 +40,8 @@ export interface SpoolDamage {
   /** Unix ms of the batches before and after; undefined: there is none. */
   readonly fromMs: number | undefined;
   readonly toMs: number | undefined;
+  /** The file that has the bytes now; undefined: none. */
+  readonly keptAs: string | undefined;
 }
 
 interface Waiting {
@@ -46,6 +59,8 @@ export class Spool {
   readonly #files = new Map<number, number>();
   readonly #damage: SpoolDamage[] = [];
   #damaged = 0;
+  /** Damaged bytes in files of their own. */
+  #keptBytes = 0;
   #newest = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -196,6 +211,9 @@ export class Spool {
     });
     const numbers = names.flatMap((name) => NAME.exec(name)?.[1] ?? []).map(Number);
     numbers.sort((a, b) => a - b);
+    for (const name of names.filter((each) => each.endsWith(DAMAGED_SUFFIX))) {
+      this.#keptBytes += (await stat(join(this.#folder, name))).size;
+    }
     this.#newest = numbers.at(-1) ?? 0;
     for (const number of numbers) await this.#readFile(number);
   }
@@ -206,27 +224,50 @@ export class Spool {
     const pieces = piecesOf(content);
     const last = pieces.at(-1);
     let size = content.length;
-    if (number === this.#newest && last?.kind === 'damage') {
-      pieces.pop();
-      size = last.offset;
-      await truncate(path, size);
-    }
+    const { mtimeMs } = await stat(path);
+    const tail = number === this.#newest && last?.kind === 'damage' ? last : undefined;
+    // Its batch was never said to be durable.
+    if (tail !== undefined && isCutOff(content.subarray(tail.offset))) pieces.pop();
     const before = this.#waiting.length;
     for (const [index, piece] of pieces.entries()) {
-      if (piece.kind === 'record') this.#waiting.push({ file: number, ...piece });
-      else this.#noteDamage(piece, this.#waiting.at(-1)?.head.atMs, headAfter(pieces, index)?.atMs);
+      if (piece.kind === 'record') {
+        this.#waiting.push({ file: number, ...piece });
+        continue;
+      }
+      const keptAs = await this.#keep(number, piece.offset, content.subarray(piece.offset, piece.offset + piece.bytes));
+      const toMs = headAfter(pieces, index)?.atMs ?? piece.head?.atMs ?? mtimeMs;
+      this.#noteDamage(piece, this.#waiting.at(-1)?.head.atMs, toMs, keptAs);
+    }
+    if (tail !== undefined) {
+      size = tail.offset;
+      await truncate(path, size);
     }
     if (this.#waiting.length > before) this.#files.set(number, size);
     else await rm(path, { force: true });
+  }
+
+  /** @returns the file that has them; undefined: there is no room */
+  async #keep(file: number, offset: number, bytes: Buffer): Promise<string | undefined> {
+    const path = `${this.#pathOf(file)}-${offset}${DAMAGED_SUFFIX}`;
+    if (this.#keptBytes + bytes.length > MAX_KEPT_BYTES) return undefined;
+    try {
+      await writeFile(path, bytes, { mode: 0o600 });
+    } catch {
+      return undefined;
+    }
+    this.#keptBytes += bytes.length;
+    return path;
   }
 
   #noteDamage(
     { bytes, head }: { readonly bytes: number; readonly head: RecordHead | undefined },
     fromMs: number | undefined,
     toMs: number | undefined,
+    keptAs?: string,
   ): void {
+    const [from, to] = [fromMs ?? head?.atMs, toMs ?? head?.atMs];
     this.#damaged++;
-    this.#damage.push({ bytes, samples: head?.samples ?? 0, fromMs: fromMs ?? head?.atMs, toMs: toMs ?? head?.atMs });
+    this.#damage.push({ bytes, samples: head?.samples ?? 0, fromMs: from, toMs: to, keptAs });
   }
 
   #pathOf(file: number): string {

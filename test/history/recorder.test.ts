@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { task } from '../support/fleet.ts';
@@ -401,6 +403,29 @@ test('a database that refuses any batch loses none', async () => {
   database.refuses = () => false;
   for (let n = 0; n < 40; n++) await master.pass(500);
   expect(valuesOf(database, 'a')).toEqual(counted(3));
+});
+
+test('a damaged last record of the spool is counted, logged, and a gap', async () => {
+  const database = new MemoryDatabase();
+  const folder = newFolder();
+  const first = new Master(database, { folder });
+  database.broken = 'away';
+  await first.startThread();
+  first.beat('a', 3);
+  await first.recorder.stop();
+  const file = join(folder, readdirSync(folder)[0] as string);
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 5] = (bytes[bytes.length - 5] as number) ^ 1;
+  writeFileSync(file, bytes);
+  database.broken = undefined;
+  const second = new Master(database, { folder, clock: first.clock });
+  await second.startThread();
+  for (let n = 0; n < 4; n++) await second.pass(500);
+  expect(second.status).toMatchObject({ lost: { spool_damaged: 3 }, spool: { damaged: 1, batches: 0 } });
+  expect(second.losses).toEqual([
+    expect.stringMatching(/^\d+ bytes .* damaged: 3 samples are lost; they are kept as /),
+  ]);
+  expect(database.gaps).toMatchObject([{ workerId: undefined, reason: 'damaged', lost: 3 }]);
 });
 
 type Step =

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Batch } from '../../src/history/backend.ts';
@@ -166,10 +166,36 @@ describe('damage', () => {
     writeFileSync(path, file);
     const spool = await Spool.open(folder, MIB);
     expect(spool.damaged).toBe(1);
-    expect(spool.takeDamage()).toEqual([{ bytes: records[1]?.length, samples: 3, fromMs: 1000, toMs: 3000 }]);
+    const keptAs = `${path}-${ends[0]}.damaged`;
+    expect(spool.takeDamage()).toEqual([{ bytes: records[1]?.length, samples: 3, fromMs: 1000, toMs: 3000, keptAs }]);
     expect(spool.takeDamage()).toEqual([]);
     expect((await drain(spool)).map(({ batch }) => batch.number)).toEqual([1, 3, 4, 5]);
-    expect(readdirSync(folder)).toEqual([]);
+    expect(readdirSync(folder)).toEqual([basename(keptAs)]);
+  });
+
+  test('of the last record is told like any other, wherever it is, and its bytes are kept', async () => {
+    const last = records[4] as Buffer;
+    const step = repetitions(29, 1);
+    for (let at = 0; at < last.length; at += step) {
+      const folder = newFolder();
+      const made = await Spool.open(folder, MIB);
+      for (const number of numbers) await made.append(entry(number));
+      const path = join(folder, readdirSync(folder)[0] as string);
+      const file = readFileSync(path);
+      const from = ends[3] as number;
+      file[from + at] = (file[from + at] as number) ^ 0x81;
+      writeFileSync(path, file);
+      const spool = await Spool.open(folder, MIB);
+      const [damage, ...more] = spool.takeDamage();
+      expect(more).toEqual([]);
+      expect(damage?.fromMs).toBe(4000);
+      expect(damage?.toMs).toBeGreaterThanOrEqual(5000);
+      expect(readFileSync(damage?.keptAs as string)).toEqual(file.subarray(from));
+      await spool.append(entry(6));
+      const again = await Spool.open(folder, MIB);
+      expect(again.damaged).toBe(0);
+      expect((await drain(again)).map(({ batch }) => batch.number)).toEqual([1, 2, 3, 4, 6]);
+    }
   });
 
   test('that comes while the spool is open, or a file that is gone, is found when it is read', async () => {
