@@ -108,22 +108,23 @@ describe('pulselane history', () => {
     });
   });
 
-  test('asks for the range and the metrics that were given, else for all that the worker has', async () => {
+  test('asks for the range and the metrics that were given, else for all that are kept, and names the others', async () => {
     const { url, asked } = await serve({
       [PATH]: OF_TWO,
-      '/api/v1/workers/worker-1': { record: { metrics: { frames: 1 } } },
+      '/api/v1/workers/worker-1': { history_left_out: { metrics: 11, names: ['metrics.a', 'gpus.7.power_watts'] } },
     });
-    await run(['history', 'worker-1', '--url', url]);
+    const { stderr, exitCode } = await run(['history', 'worker-1', '--url', url]);
+    expect([stderr, exitCode]).toEqual([
+      'pulselane: 11 metrics of worker-1 not kept, beyond HISTORY_METRICS or for lack of memory: metrics.a, gpus.7.power_watts and 9 more\n',
+      0,
+    ]);
     await run([
       ...['history', 'worker-1', '--url', url, '--from', '-2h', '--to', '-1h', '--step', '5m', '--points', '100'],
       ...['--metric', 'cpu_usage', '--metric', 'frames'],
     ]);
     const of = (metrics: readonly string[]) => metrics.map((name) => ['metric', name]);
     expect(asked.filter(({ path }) => path === PATH).map(({ parameters }) => parameters)).toEqual([
-      [
-        ['from', '-1h'],
-        ...of(['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage', 'running_tasks', 'metrics.frames']),
-      ],
+      [['from', '-1h'], ...of(['all'])],
       [['from', '-2h'], ['to', '-1h'], ['step', '5m'], ['points', '100'], ...of(['cpu_usage', 'frames'])],
     ]);
   });
@@ -411,6 +412,17 @@ describe('pulselane history backup', () => {
     const dataDir = await newFolder();
     const none = await run(['history', 'backup', join(dataDir, 'copy'), '--data-dir', dataDir]);
     expect([none.stderr, none.exitCode]).toEqual([`pulselane: there is no history at ${dataDir}/history.db\n`, 1]);
+    for (const args of [
+      ['history', '--last', '1h', 'backup', 'file'],
+      ['history', 'backup', '--last', '1h', 'file'],
+      ['history', 'backup', 'file', '--url', 'http://other:8080'],
+    ]) {
+      const refused = await run(args);
+      expect([refused.stderr, refused.exitCode]).toEqual([
+        expect.stringMatching(/^pulselane: --(last|url): history backup copies the whole database of this machine/),
+        2,
+      ]);
+    }
     expect((await run(['history', 'backup'])).stderr).toMatch(/missing required argument 'file'/);
     vi.stubEnv('DATABASE_URL', 'postgres://me:secret@db.example/fleet');
     const { stderr, exitCode } = await run(['history', 'backup', join(dataDir, 'copy')]);

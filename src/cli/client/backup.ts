@@ -29,6 +29,7 @@ export function backupCommand({ streams }: { readonly streams: Streams }): Comma
     ),
   );
   return command.action(async (file: string) => {
+    refuseFlagsOfParent(command);
     const config = resolveOptions(BACKUP_OPTIONS, processSources(givenFlags(command, { dataDir })));
     if (config.databaseUrl !== undefined || config.databaseUrlFile !== undefined) {
       const what = 'history is in PostgreSQL: copy it with pg_dump --schema=pulselane';
@@ -42,4 +43,12 @@ export function backupCommand({ streams }: { readonly streams: Streams }): Comma
       throw new PulselaneError('environment', error.message, { cause: error });
     }
   });
+}
+
+/** Commander takes them before and behind the name of this command. @throws PulselaneError `invalid_argument` */
+function refuseFlagsOfParent({ parent }: Command): void {
+  const given = parent?.options.find((option) => parent.getOptionValueSource(option.attributeName()) === 'cli');
+  if (given === undefined) return;
+  const why = 'history backup copies the whole database of this machine, and takes only --data-dir';
+  throw new PulselaneError('invalid_argument', `${given.long ?? given.flags}: ${why}`);
 }

@@ -1,13 +1,16 @@
 /** `pulselane history [id]`: how a worker was, and, without an id, the state of history itself. */
 import { type Command, Option } from 'commander';
+import { z } from 'zod';
+import { ALL_METRICS } from '../../history/query/keys.ts';
 import { durationOf } from '../../history/query/time.ts';
-import { BASE_METRICS } from '../../history/samples.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { printable } from '../../lib/printable.ts';
 import { checkWorkerId } from '../../model/worker-id.ts';
 import { examples } from '../help-text.ts';
 import { printAnswer } from '../output/answer.ts';
 import type { Item } from '../output/csv.ts';
 import { LIST_FORMATS } from '../output/format.ts';
+import { countOf } from '../text/units.ts';
 import { historyStatusOf, historyStatusText } from '../views/history-status-text.ts';
 import { historyText } from '../views/history-text.ts';
 import { HISTORY_FIELDS, historyItems, historyOf } from '../views/history-view.ts';
@@ -23,8 +26,6 @@ interface HistoryFlags extends RangeFlags {
 }
 
 const DEFAULT_LAST = '1h';
-/** As many as a master keeps of a worker by default. */
-const MAX_METRICS = 64;
 
 export function historyCommand({ streams, clock }: ClientEnvironment): Command {
   const command = addRangeOptions(
@@ -66,11 +67,13 @@ export function historyCommand({ streams, clock }: ClientEnvironment): Command {
       return;
     }
     checkWorkerId(workerId);
-    const metrics = flags.metric ?? (await metricsOf(api, workerId));
+    const metrics = flags.metric ?? [ALL_METRICS];
     const answer = await api.history(workerId, [...parameters, ...metrics.map((name) => ['metric', name] as const)]);
     const view = historyOf(answer);
     const text = (page: Parameters<typeof historyText>[1]) => historyText(view, page);
     printAnswer({ json: answer.body, items: historyItems(view), fields: HISTORY_FIELDS, text }, command, streams);
+    const note = flags.metric === undefined ? await notKept(api, workerId) : undefined;
+    if (note !== undefined) streams.stderr.write(`pulselane: ${note}\n`);
   });
   command.addCommand(backupCommand({ streams }));
   return command;
@@ -96,13 +99,18 @@ function parametersOf(flags: HistoryFlags, nowMs: number): (readonly [string, st
   });
 }
 
-/** The base metrics and its own; of a worker that is not there, none: then the master knows which it had. */
-async function metricsOf(api: ApiClient, workerId: string): Promise<readonly string[]> {
-  const detail = await api.workerDetail(workerId);
-  const record = (detail?.body as { record?: { metrics?: object } | null } | undefined)?.record;
-  const own = Object.keys(record?.metrics ?? {}).slice(0, MAX_METRICS - BASE_METRICS.length);
-  return own.length === 0 ? [] : [...BASE_METRICS, ...own.map((name) => `metrics.${name}`)];
+/** Which metrics history leaves out, in words; undefined: none, or of a worker that is not there. */
+async function notKept(api: ApiClient, workerId: string): Promise<string | undefined> {
+  const detail = (await api.workerDetail(workerId))?.body;
+  const { data } = z.object({ history_left_out: leftOut }).safeParse(detail);
+  if (data === undefined || data.history_left_out.metrics === 0) return undefined;
+  const { metrics, names } = data.history_left_out;
+  const more = metrics - names.length;
+  const shown = printable(names.join(', ')) + (more > 0 ? ` and ${more} more` : '');
+  return `${countOf(metrics, 'metric')} of ${workerId} not kept, beyond HISTORY_METRICS or for lack of memory: ${shown}`;
 }
+
+const leftOut = z.object({ metrics: z.number(), names: z.array(z.string()) });
 
 /** Of the state of history there is only now. @throws PulselaneError `invalid_argument` */
 function refuseWithoutWorker(flags: HistoryFlags): void {
