@@ -44,8 +44,9 @@ export interface Begun {
   readonly run: number;
   /** The last batch of this boot id that was committed; 0: none. */
   readonly lastBatch: number;
-  /** The id of the newest event; 0: there is none. */
+  /** The id of the newest event of this boot id, and of all events; 0: there is none. Another master's may be newer. */
   readonly lastEventId: number;
+  readonly newestEventId: number;
   /** By which time data was last deleted, within an hour; before the first time, when earlier runs last wrote; undefined: never. */
   readonly lastExpiryMs: number | undefined;
   /** Runs that have not ended, and those that ended within the last hour, so that repeated reports change nothing. */
@@ -105,6 +106,14 @@ export interface KnownWorker {
   readonly durable: Durable;
 }
 
+/** What a run of the master that goes on needs to know of a worker. */
+export interface HeardWorker {
+  readonly workerId: string;
+  readonly lastMs: number;
+  /** The number after its last sample of that run; undefined: it has none. */
+  readonly next: number | undefined;
+}
+
 export interface RangeRequest {
   readonly workerIds: readonly string[];
   /** Inclusive. */
@@ -151,6 +160,8 @@ export interface EventFilter {
 export interface HistoryReader {
   /** What is there of these workers (undefined: of all), in no order; unknown ones are absent. */
   workers(workerIds: readonly string[] | undefined): Promise<readonly KnownWorker[]>;
+  /** Of the workers with samples of this boot id, at most so many, which were heard last; and these others, as far as they are known. */
+  heard(bootId: string, most: number, others: readonly string[]): Promise<readonly HeardWorker[]>;
   /**
    * Samples received within the range, as received. `visit` gets each worker's runs together, in the order of receipt, not all in
    * one piece. `durable` is of the same moment as the samples. Gaps found while reading (damaged parts) go to `gap`.

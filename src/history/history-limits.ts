@@ -8,6 +8,8 @@ export const MAX_BATCH_SAMPLES = 20_000;
 export const MAX_BATCH_EVENTS = 5000;
 /** New and changed runs of tasks of a batch; one worker's may exceed it. */
 export const MAX_BATCH_TASK_RUNS = 10_000;
+/** Workers of a run of the master whose numbers are remembered: ten of the largest fleets, in case names change with each start. */
+export const MAX_HEARD_WORKERS = 100_000;
 /** A batch is written at least this often, even an empty one: until its time the master is known to have run. */
 export const SIGN_OF_LIFE_MS = 10_000;
 /** After a failure, the delay before the next attempt doubles from the first to the last of these. */

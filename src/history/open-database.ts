@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { backendOf } from './backend-of.ts';
 import type { DatabasePlace, OnLoss } from './database.ts';
+import { MAX_HEARD_WORKERS } from './history-limits.ts';
 import type { OpenDatabase } from './recorder.ts';
 
 /** Identifies the file; undefined: there is none. A database that is set aside and begun anew is noticed, too, and opened again. */
@@ -20,16 +21,11 @@ export async function openDatabase(place: DatabasePlace, onLoss: OnLoss): Promis
       if (place.kind !== 'sqlite' || fileAt(place.path) === opened) return undefined;
       return `${place.path} was removed or replaced: it is opened again`;
     },
-    async earlier(bootId) {
+    async earlier(bootId, others = []) {
       const reader = await backend.openReader(place, onLoss);
       try {
-        const known = await reader.workers(undefined);
-        return new Map(
-          known.map(({ workerId, lastMs, durable }) => [
-            workerId,
-            { next: durable.bootId === bootId ? durable.next : undefined, lastMs },
-          ]),
-        );
+        const heard = await reader.heard(bootId, MAX_HEARD_WORKERS, others);
+        return new Map(heard.map(({ workerId, next, lastMs }) => [workerId, { next, lastMs }]));
       } finally {
         await reader.close();
       }

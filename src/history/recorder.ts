@@ -32,6 +32,7 @@ import {
   FIRST_RETRY_MS,
   LAST_RETRY_MS,
   MAINTAIN_EVERY_MS,
+  MAX_HEARD_WORKERS,
   MAX_REFUSAL_CHECKS,
   MAX_WAITING_CLOSED_BYTES,
   MAX_WAITING_EVENTS,
@@ -51,8 +52,8 @@ import type { Spool, SpoolDamage } from './spool.ts';
 
 export interface OpenDatabase {
   readonly writer: HistoryWriter;
-  /** What it has of each worker; `next` of this boot id. */
-  earlier(bootId: string): Promise<ReadonlyMap<string, EarlierSamples>>;
+  /** What it has of the workers of this boot id, and of these others. */
+  earlier(bootId: string, others?: readonly string[]): Promise<ReadonlyMap<string, EarlierSamples>>;
   /** What became of it, if it is no longer the one that was opened: its file was removed. */
   problem(): string | undefined;
 }
@@ -238,7 +239,7 @@ export class Recorder {
       builder.skip(begun);
       builder.resume(earlier);
       builder.resumeTasks(begun.taskRuns, earlier, run.startedMs);
-      onLastEventId(begun.lastEventId);
+      onLastEventId(begun.newestEventId);
     } catch (error) {
       this.#openSinceUnixMs = null;
       await database.writer.close().catch(() => {});
@@ -252,7 +253,7 @@ export class Recorder {
     const { run } = this.#options;
     const begun = await this.#within(writer.begin(run));
     this.#announced.add(run.bootId);
-    const earlier = await this.#within(ask(run.bootId));
+    const earlier = await this.#within(ask(run.bootId, [...new Set(begun.taskRuns.map(({ workerId }) => workerId))]));
     this.#written = new Map(earlier);
     this.#lastWrittenEventId = begun.lastEventId;
     return { begun, earlier };
@@ -378,12 +379,23 @@ export class Recorder {
     this.#samples += samplesIn(written);
     for (const { workerId = '', toMs, lost } of missing) {
       this.#options.builder.countLost(this.#lossReason(), lost);
-      this.#written.set(workerId, { next: made.begins?.get(workerId)?.first, lastMs: toMs });
+      this.#noteWritten(workerId, { next: made.begins?.get(workerId)?.first, lastMs: toMs });
     }
     for (const { workerId, first, at } of batch.samples) {
-      this.#written.set(workerId, { next: first + at.length, lastMs: at.at(-1) as number });
+      this.#noteWritten(workerId, { next: first + at.length, lastMs: at.at(-1) as number });
     }
     this.#lastWrittenEventId = Math.max(this.#lastWrittenEventId, batch.events.at(-1)?.id ?? 0);
+  }
+
+  /** Workers that left are forgotten when there are too many of them. */
+  #noteWritten(workerId: string, written: EarlierSamples): void {
+    this.#written.delete(workerId);
+    this.#written.set(workerId, written);
+    if (this.#written.size <= MAX_HEARD_WORKERS) return;
+    for (const [silent] of this.#written) {
+      this.#written.delete(silent);
+      return;
+    }
   }
 
   async #maintain({ writer, problem }: OpenDatabase): Promise<void> {

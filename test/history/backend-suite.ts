@@ -128,13 +128,26 @@ export function backendSuite<Place extends DatabasePlace>(
       await write({ taskRuns: [running, recent, old], events: [eventOf(7), eventOf(9)] });
       await write({ samples: [sampleRun()] });
       const first = await writer.begin({ bootId: 'b1', startedMs: START_MS });
-      expect(first).toMatchObject({ run: 1, lastBatch: 2, lastEventId: 9 });
+      expect(first).toMatchObject({ run: 1, lastBatch: 2, lastEventId: 9, newestEventId: 9 });
       expect(await writer.begin({ bootId: 'b1', startedMs: START_MS })).toEqual(first);
 
       const next = await (await openWriter(place)).begin({ bootId: 'b2', startedMs: START_MS + 2 * MINUTE });
-      expect(next).toMatchObject({ run: 2, lastBatch: 0, lastEventId: 9 });
+      expect(next).toMatchObject({ run: 2, lastBatch: 0, lastEventId: 0, newestEventId: 9 });
       expect(next.taskRuns.map(({ taskId }) => taskId).sort()).toEqual(['recent', 'running']);
       expect(next.taskRuns).toContainEqual(running);
+    });
+
+    test('each run has a newest event of its own, also one with lower ids, from a clock that is behind', async () => {
+      const { writer, write, reader } = await begun('b1');
+      await write({ events: [eventOf(100)] });
+      await writer.begin({ bootId: 'b2', startedMs: START_MS });
+      await writer.write(batchOf('b2', 1, { events: [eventOf(50), eventOf(51)] }));
+      await writer.write(batchOf('b2', 2, { samples: [sampleRun()] }));
+      const second = await writer.begin({ bootId: 'b2', startedMs: START_MS });
+      expect(second).toMatchObject({ lastEventId: 51, newestEventId: 100 });
+      const first = await writer.begin({ bootId: 'b1', startedMs: START_MS });
+      expect(first).toMatchObject({ lastEventId: 100, newestEventId: 100 });
+      expect((await reader.events({ limit: 10, prefer: 'oldest' })).map(({ id }) => id)).toEqual([50, 51, 100]);
     });
 
     test('a batch that is written again changes nothing, also on another connection', async () => {
@@ -211,6 +224,25 @@ export function backendSuite<Place extends DatabasePlace>(
         durable: { bootId: 'b007', next: 5 },
       });
       expect((await reader.workers(undefined)).map(({ workerId }) => workerId).sort()).toEqual(['a', 'b']);
+    });
+
+    test('a run of the master that goes on is told of its own workers, the newest, and of others it asks for', async () => {
+      const { writer, write, reader } = await begun('b1');
+      await write({ samples: ['old', 'gone', 'moved'].map((workerId) => sampleRun({ workerId, count: 2 })) });
+      await writer.begin({ bootId: 'b2', startedMs: START_MS });
+      const samples = ['a', 'b', 'moved'].map((workerId, index) =>
+        sampleRun({ workerId, count: 3 + index, fromMs: START_MS + index * HOUR }),
+      );
+      await writer.write(batchOf('b2', 1, { samples }));
+      const heard = async (most: number, others: readonly string[]) =>
+        new Map((await reader.heard('b2', most, others)).map(({ workerId, ...rest }) => [workerId, rest]));
+      const moved = { next: 6, lastMs: START_MS + 2 * HOUR + 20_000 };
+      const b = { next: 5, lastMs: START_MS + HOUR + 15_000 };
+      const a = { next: 4, lastMs: START_MS + 10_000 };
+      expect(await heard(10, [])).toEqual(new Map(Object.entries({ a, b, moved })));
+      const old = { next: undefined, lastMs: START_MS + 5000 };
+      expect(await heard(2, ['old', 'moved', 'nobody'])).toEqual(new Map(Object.entries({ b, moved, old })));
+      expect(await reader.heard('b3', 10, [])).toEqual([]);
     });
 
     test.each([

@@ -140,6 +140,7 @@ function readerOf(samples: readonly Sample[], oldestMs: Partial<Record<Tier, num
     samples.filter((sample) => sample.workerId === workerId && sample.atMs >= fromMs && sample.atMs < toMs);
   const durable = { bootId: '', next: 0 };
   return {
+    heard: unused,
     workers: (only) =>
       Promise.resolve(
         ids

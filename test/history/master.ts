@@ -169,7 +169,7 @@ async function whileAlive(
   const { writer, earlier, problem } = await gate(open);
   return {
     problem,
-    earlier: (bootId) => gate(() => earlier(bootId)),
+    earlier: (bootId, others) => gate(() => earlier(bootId, others)),
     writer: {
       begin: (run) => gate(() => writer.begin(run)),
       write: (batch) => gate(() => writer.write(batch)),

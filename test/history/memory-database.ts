@@ -17,7 +17,7 @@ interface Stored {
 export type Outcome = HistoryErrorKind | 'lost' | 'hangs';
 
 export class MemoryDatabase {
-  readonly runs = new Map<string, { readonly run: number; lastBatch: number }>();
+  readonly runs = new Map<string, { readonly run: number; lastBatch: number; lastEventId: number }>();
   readonly samples = new Map<string, Stored[]>();
   readonly gaps: Gap[] = [];
   readonly events: WorkerEvent[] = [];
@@ -82,12 +82,12 @@ export class MemoryDatabase {
   #begin({ bootId }: MasterRun): Begun {
     let run = this.runs.get(bootId);
     if (run === undefined) {
-      run = { run: this.runs.size + 1, lastBatch: 0 };
+      run = { run: this.runs.size + 1, lastBatch: 0, lastEventId: 0 };
       this.runs.set(bootId, run);
     }
     return {
       ...run,
-      lastEventId: this.events.at(-1)?.id ?? 0,
+      newestEventId: Math.max(0, ...this.events.map(({ id }) => id)),
       lastExpiryMs: undefined,
       taskRuns: [...this.taskRuns.values()],
     };
@@ -109,9 +109,10 @@ export class MemoryDatabase {
       this.taskRuns.set(`${run.workerId} ${run.taskId} ${run.firstSeenMs}`, run);
     }
     this.events.push(...batch.events);
+    run.lastEventId = Math.max(run.lastEventId, batch.events.at(-1)?.id ?? 0);
   }
 
-  #check(batch: Batch): { readonly run: number; lastBatch: number } {
+  #check(batch: Batch): { readonly run: number; lastBatch: number; lastEventId: number } {
     const run = this.runs.get(batch.bootId);
     if (run === undefined) throw new HistoryError('failed', 'a run that was not announced');
     if (batch.number > run.lastBatch && this.refuses(batch)) throw new HistoryError('failed', 'it does not like it');

@@ -489,6 +489,33 @@ const histories = fc.oneof(
   steps,
   fc.array(fc.oneof(steps, outage), { minLength: 1, maxLength: 3 }).map((parts) => parts.flat()),
 );
+/** A master that shares its database reconnects, and what waited is written, although the other's events are newer. */
+test.each([
+  ['behind', -3_600_000],
+  ['ahead', 3_600_000],
+])('no event of two masters on one database is lost when it was away and one clock is %s', async (_, byMs) => {
+  const database = new MemoryDatabase();
+  const masters = [new Master(database), new Master(database)];
+  for (const [index, master] of masters.entries()) {
+    if (index === 1) master.clock.stepWall(byMs);
+    await master.startThread({ onLastEventId: (id) => master.events.raise(id) });
+    master.event();
+    await master.pass(1000);
+  }
+  database.broken = 'away';
+  for (let n = 0; n < 5; n++) {
+    for (const master of masters) {
+      master.event();
+      await master.pass(500);
+    }
+  }
+  database.broken = undefined;
+  for (const master of masters) await master.pass(20_000);
+  const ids = masters.flatMap((master) => master.events.all().map(({ id }) => id));
+  expect(ids).toHaveLength(12);
+  expect(database.events.map(({ id }) => id).sort((a, b) => a - b)).toEqual(ids.sort((a, b) => a - b));
+});
+
 /** With 0, what does not fit into the rings is lost. */
 const spoolSizes = fc.constantFrom(1024 ** 2, 1024 ** 2, 3000, 0);
 

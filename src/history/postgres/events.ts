@@ -38,10 +38,17 @@ export async function putEvents(connection: Connection, events: readonly WorkerE
   );
 }
 
-/** 0: there is none. */
-export async function lastEventId(connection: Connection): Promise<number> {
-  const [row] = await connection.rows('SELECT coalesce(max(id), 0) FROM pulselane.events');
-  return Number(row?.[0]);
+/** Of a run of the master, and of all; 0: there is none. */
+export async function lastEventIds(
+  connection: Connection,
+  run: number,
+): Promise<{ lastEventId: number; newestEventId: number }> {
+  const [row] = await connection.rows(
+    `SELECT coalesce((SELECT max(id) FROM pulselane.events WHERE run = $1), 0),
+       coalesce((SELECT max(id) FROM pulselane.events), 0)`,
+    [run],
+  );
+  return { lastEventId: Number(row?.[0]), newestEventId: Number(row?.[1]) };
 }
 
 export async function findEvents(connection: Connection, filter: EventFilter): Promise<WorkerEvent[]> {

@@ -1,5 +1,5 @@
 /** What is known of each worker: `workers`, which changes with each batch, and `worker_metrics`, which changes rarely. */
-import type { KnownWorker } from '../backend.ts';
+import type { HeardWorker, KnownWorker } from '../backend.ts';
 import type { MetricKey, SampleRun } from '../samples.ts';
 import type { Connection } from './connection.ts';
 import { storable } from './metric-columns.ts';
@@ -92,6 +92,27 @@ export class KnownMetrics {
     if (this.#metrics.size + changed.size > MAX_REMEMBERED) this.#metrics.clear();
     for (const [workerId, keys] of changed) this.#metrics.set(workerId, keys);
   }
+}
+
+export async function heardWorkers(
+  connection: Connection,
+  bootId: string,
+  most: number,
+  others: readonly string[],
+): Promise<HeardWorker[]> {
+  const rows = await connection.rows(
+    `SELECT * FROM (
+       SELECT worker, ${fromSqlMs('last_at')}, next_number FROM pulselane.workers JOIN pulselane.runs USING (run)
+       WHERE boot_id = $1 ORDER BY last_at DESC LIMIT $2) AS own
+     UNION ALL SELECT worker, ${fromSqlMs('last_at')}, NULL FROM pulselane.workers JOIN pulselane.runs USING (run)
+       WHERE boot_id <> $1 AND worker = ANY($3::text[])`,
+    [bootId, most, others.map(storable)],
+  );
+  return rows.map(([workerId, lastMs, next]) => ({
+    workerId: workerId as string,
+    lastMs: Number(lastMs),
+    next: next === null ? undefined : Number(next),
+  }));
 }
 
 /** @param workerIds undefined: all */

@@ -6,6 +6,7 @@ import type { WorkerEvent } from '../../model/events.ts';
 import type {
   Durable,
   EventFilter,
+  HeardWorker,
   HistoryFigures,
   HistoryReader,
   IsCancelled,
@@ -22,7 +23,7 @@ import type { Connection, Row } from './connection.ts';
 import { findEvents } from './events.ts';
 import { readFigures } from './figures.ts';
 import { downtimes, findGaps } from './gaps.ts';
-import { knownWorkers } from './known-workers.ts';
+import { heardWorkers, knownWorkers } from './known-workers.ts';
 import { storable } from './metric-columns.ts';
 import { versionOf } from './migrations.ts';
 import { readColumns } from './read-columns.ts';
@@ -48,6 +49,10 @@ export class PostgresReader implements HistoryReader {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+  }
+
+  heard(bootId: string, most: number, others: readonly string[]): Promise<readonly HeardWorker[]> {
+    return this.#read([], () => heardWorkers(this.#connection, bootId, most, others));
   }
 
   workers(workerIds: readonly string[] | undefined): Promise<readonly KnownWorker[]> {

@@ -12,7 +12,7 @@ import type { OnLoss } from '../database.ts';
 import { HistoryError } from '../history-error.ts';
 import type { SampleRun, Tier } from '../samples.ts';
 import type { Connection, Row } from './connection.ts';
-import { lastEventId, putEvents } from './events.ts';
+import { lastEventIds, putEvents } from './events.ts';
 import { readFigures } from './figures.ts';
 import { putGaps } from './gaps.ts';
 import { putHours } from './hours.ts';
@@ -52,7 +52,7 @@ export class PostgresWriter implements HistoryWriter {
       return {
         run: Number(row?.[0]),
         lastBatch: Number(row?.[1]),
-        lastEventId: await lastEventId(this.#connection),
+        ...(await lastEventIds(this.#connection, Number(row?.[0]))),
         lastExpiryMs: await lastExpiry(this.#connection, bootId),
         taskRuns: await taskRunsSince(this.#connection, startedMs - ENDED_RUNS_MS),
       };

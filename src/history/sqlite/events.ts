@@ -17,8 +17,8 @@ export function putEvents(db: Connection, events: readonly WorkerEvent[]): void 
   }
 }
 
-/** 0: there is none. */
-export function lastEventId(db: Connection): number {
+/** Of all runs of the master; 0: there is none. */
+export function newestEventId(db: Connection): number {
   return (db.value('SELECT max(id) FROM events') ?? 0) as number;
 }
 

@@ -1,5 +1,5 @@
 /** The numbers by which rows name workers, and what is known of each. Tables: `workers` (changes rarely), `progress` (with each batch). */
-import type { Durable, KnownWorker } from '../backend.ts';
+import type { Durable, HeardWorker, KnownWorker } from '../backend.ts';
 import type { MetricKey, SampleRun } from '../samples.ts';
 import type { Connection } from './connection.ts';
 
@@ -125,6 +125,24 @@ export function knownWorkers(db: Connection, workerIds: readonly string[] | unde
     keys: JSON.parse(row.keys),
     durable: durableOf(row),
   }));
+}
+
+export function heardWorkers(db: Connection, bootId: string, most: number, others: readonly string[]): HeardWorker[] {
+  type Row = { readonly worker_id: string; readonly last_ms: number; readonly next: number };
+  // The cross join reads the small rows of `progress` first: those of `workers` have keys, which are not wanted.
+  const own = db.all<Row>(
+    `SELECT worker_id, last_ms, next FROM progress CROSS JOIN workers USING (worker)
+     WHERE run = (SELECT run FROM master_runs WHERE boot_id = ?) ORDER BY last_ms DESC LIMIT ?`,
+    bootId,
+    most,
+  );
+  const listed = workerRows<Row & { readonly boot_id: string }>(db, 'worker_id, last_ms, next, boot_id', others);
+  return [
+    ...own.map(({ worker_id, last_ms, next }) => ({ workerId: worker_id, lastMs: last_ms, next })),
+    ...listed
+      .filter(({ boot_id }) => boot_id !== bootId)
+      .map(({ worker_id, last_ms }) => ({ workerId: worker_id, lastMs: last_ms, next: undefined })),
+  ];
 }
 
 function workerRows<Row>(db: Connection, columns: string, workerIds: readonly string[] | undefined): Row[] {

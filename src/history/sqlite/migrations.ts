@@ -93,6 +93,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX task_runs_by_task ON task_runs (task_id, first_seen_ms DESC, worker_id);
   CREATE INDEX task_runs_by_end ON task_runs (ifnull(last_seen_ms, 9e15));
   `,
+  'ALTER TABLE master_runs ADD COLUMN last_event_id REAL NOT NULL DEFAULT 0',
 ];
 
 export const NEWEST_VERSION = MIGRATIONS.length;

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { WorkerEvent } from '../../model/events.ts';
 import type {
   EventFilter,
+  HeardWorker,
   HistoryFigures,
   HistoryReader,
   IsCancelled,
@@ -22,7 +23,7 @@ import { findEvents } from './events.ts';
 import { bytesOf, fileOf, readFigures } from './figures.ts';
 import { downtimes, findGaps } from './gaps.ts';
 import { groupOf, journalSamples } from './journal.ts';
-import { knownWorkers, type StoredWorker, storedWorkers } from './known-workers.ts';
+import { heardWorkers, knownWorkers, type StoredWorker, storedWorkers } from './known-workers.ts';
 import { checkVersion, NEWEST_VERSION, versionOf } from './migrations.ts';
 import { HOUR_MS, periodsWithin } from './periods.ts';
 import { storedBuckets } from './stored-buckets.ts';
@@ -54,6 +55,10 @@ export class SqliteReader implements HistoryReader {
   constructor(path: string, onLoss: OnLoss) {
     this.#path = path;
     this.#onLoss = onLoss;
+  }
+
+  heard(bootId: string, most: number, others: readonly string[]): Promise<readonly HeardWorker[]> {
+    return this.#inTurn([], (db) => heardWorkers(db, bootId, most, others));
   }
 
   workers(workerIds: readonly string[] | undefined): Promise<readonly KnownWorker[]> {

@@ -5,7 +5,7 @@ import type { OnLoss } from '../database.ts';
 import { HistoryError } from '../history-error.ts';
 import { Connection } from './connection.ts';
 import { historyError } from './errors.ts';
-import { lastEventId, putEvents } from './events.ts';
+import { newestEventId, putEvents } from './events.ts';
 import { fileOf, lastExpiry, readFigures } from './figures.ts';
 import { putGaps } from './gaps.ts';
 import { appendToJournal } from './journal.ts';
@@ -186,27 +186,25 @@ function begin(db: Connection, { bootId, startedMs }: MasterRun, number?: number
     startedMs,
     startedMs,
   );
-  const { run, lastBatch } = runOf(db, bootId);
   return {
-    run,
-    lastBatch,
-    lastEventId: lastEventId(db),
+    ...runOf(db, bootId),
+    newestEventId: newestEventId(db),
     lastExpiryMs: lastExpiry(db, bootId),
     taskRuns: taskRunsSince(db, startedMs - ENDED_RUNS_MS),
   };
 }
 
-function runOf(db: Connection, bootId: string): { run: number; lastBatch: number } {
-  const row = db.get<{ run: number; last_batch: number }>(
-    'SELECT run, last_batch FROM master_runs WHERE boot_id = ?',
+function runOf(db: Connection, bootId: string): { run: number; lastBatch: number; lastEventId: number } {
+  const row = db.get<{ run: number; last_batch: number; last_event_id: number }>(
+    'SELECT run, last_batch, last_event_id FROM master_runs WHERE boot_id = ?',
     bootId,
   );
   if (row === undefined) throw new HistoryError('failed', `a batch of the run ${bootId}, which was not announced`);
-  return { run: row.run, lastBatch: row.last_batch };
+  return { run: row.run, lastBatch: row.last_batch, lastEventId: row.last_event_id };
 }
 
 function write({ db, workers }: Open, batch: Batch): void {
-  const { run, lastBatch } = runOf(db, batch.bootId);
+  const { run, lastBatch, lastEventId } = runOf(db, batch.bootId);
   if (batch.number <= lastBatch) return;
   const stored = batch.samples
     .filter(({ at }) => at.length > 0)
@@ -218,5 +216,11 @@ function write({ db, workers }: Open, batch: Batch): void {
   putGaps(db, batch.gaps);
   putTaskRuns(db, batch.taskRuns);
   putEvents(db, batch.events);
-  db.run('UPDATE master_runs SET last_batch = ?, up_until_ms = ? WHERE run = ?', batch.number, batch.atMs, run);
+  db.run(
+    'UPDATE master_runs SET last_batch = ?, up_until_ms = ?, last_event_id = ? WHERE run = ?',
+    batch.number,
+    batch.atMs,
+    Math.max(lastEventId, batch.events.at(-1)?.id ?? 0),
+    run,
+  );
 }
