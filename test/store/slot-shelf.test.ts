@@ -141,7 +141,8 @@ test('no reader ever takes another worker’s record, counts or samples for its 
   }
   const counts = threads.map((thread) => once(thread, 'message'));
   for (const thread of threads) thread.postMessage('stop');
-  // Readers end when the memory is another's.
+  // Readers end when the memory is another's; the row is released before, or they might attach while it is handed over.
+  Atomics.store(row, 0, 0);
   const ending = setInterval(() => {
     shelf.keep(memory, 0);
     shelf.take('w1', COOL_MS);
