@@ -519,6 +519,25 @@ export function backendSuite<Place extends DatabasePlace>(
       expect(await gaps(START_MS + 5 * MINUTE, START_MS + 6 * MINUTE)).toEqual([]);
     });
 
+    test('no master was down while any of several runs wrote', async () => {
+      const { reader, writer } = await begun('b1');
+      await writer.write(batchOf('b1', 1, { atMs: START_MS + MINUTE }));
+      await writer.begin({ bootId: 'b2', startedMs: START_MS + 2 * MINUTE });
+      await writer.begin({ bootId: 'b3', startedMs: START_MS + 4 * MINUTE });
+      await writer.write(batchOf('b3', 1, { atMs: START_MS + 5 * MINUTE }));
+      await writer.write(batchOf('b2', 1, { atMs: START_MS + 8 * MINUTE }));
+      await writer.begin({ bootId: 'b4', startedMs: START_MS + 9 * MINUTE });
+      const down = (await reader.gaps(['a'], 0, 1e15)).map(({ fromMs, toMs, reason }) => [
+        (fromMs - START_MS) / MINUTE,
+        (toMs - START_MS) / MINUTE,
+        reason,
+      ]);
+      expect(down).toEqual([
+        [1, 2, 'master_down'],
+        [8, 9, 'master_down'],
+      ]);
+    });
+
     test('a run of a task is one row, which its later states replace', async () => {
       const { reader, write } = await begun();
       await write({ taskRuns: [taskRun({ status: 'running' })] });

@@ -1,4 +1,4 @@
-/** Recorded gaps as rows, and times without a master as the difference between its runs. */
+/** Recorded gaps as rows, and times without a master: those in which none of its runs wrote. */
 import type { Gap, GapReason } from '../samples.ts';
 import type { Connection } from './connection.ts';
 import { storable } from './metric-columns.ts';
@@ -44,12 +44,21 @@ export async function findGaps(
   }));
 }
 
-/** From the last batch of each run to the start of the next, as far as they overlap [fromMs, toMs). */
+/**
+ * From when all runs so far had ended, with their last batch, to the start of the next. Runs overlap where the clock was set, or where
+ * two masters write. One that has written nothing yet ends such a time only as the newest.
+ */
+export const DOWNTIMES = `SELECT down_from, down_to FROM (
+    SELECT max(last_batch_at) OVER (ORDER BY started_at, run ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS down_from,
+      started_at AS down_to
+    FROM pulselane.runs WHERE last_batch_at > started_at OR started_at = (SELECT max(started_at) FROM pulselane.runs)
+  ) AS downtime WHERE down_to > down_from`;
+
+/** As far as they overlap [fromMs, toMs). */
 export async function downtimes(connection: Connection, fromMs: number, toMs: number): Promise<Gap[]> {
   const rows = await connection.rows(
-    `SELECT ${fromSqlMs('down_from')}, ${fromSqlMs('down_to')} FROM (
-       SELECT last_batch_at AS down_from, lead(started_at) OVER (ORDER BY run) AS down_to FROM pulselane.runs) AS downtime
-     WHERE down_to > down_from AND down_to > ${sqlMs('$1')} AND down_from < ${sqlMs('$2')} ORDER BY down_from`,
+    `SELECT ${fromSqlMs('down_from')}, ${fromSqlMs('down_to')} FROM (${DOWNTIMES}) AS downtimes
+     WHERE down_to > ${sqlMs('$1')} AND down_from < ${sqlMs('$2')} ORDER BY down_from`,
     [fromMs, toMs],
   );
   return rows.map(([from, to]) => ({

@@ -10,6 +10,7 @@
 import { HistoryError } from '../history-error.ts';
 import { BASE_METRICS, type RollupTier, TIERS } from '../samples.ts';
 import type { Connection } from './connection.ts';
+import { DOWNTIMES } from './gaps.ts';
 import { TABLES } from './tables.ts';
 
 /** Any number: who else locks it in this database would wait. Spells `PULS`. */
@@ -18,7 +19,7 @@ const MIGRATION_LOCK = 0x50554c53;
 export type Storage = 'partitions' | 'hypertables';
 
 /** In order; the first is version 1. */
-const MIGRATIONS: readonly ((storage: Storage) => string)[] = [firstTables];
+const MIGRATIONS: readonly ((storage: Storage) => string)[] = [firstTables, viewOfGaps];
 
 /** Brings the tables up to this program's version. @throws HistoryError `newer`, `refused` and others */
 export async function migrate(connection: Connection): Promise<void> {
@@ -195,6 +196,22 @@ function firstTables(storage: Storage): string {
   ];
   if (storage === 'hypertables') statements.push(...Object.values(TABLES).map(toHypertable));
   return statements.join(';\n');
+}
+
+/** What the API tells of them, for SQL: most are not recorded, but follow from runs and events. */
+function viewOfGaps(): string {
+  return [
+    `CREATE VIEW pulselane.times_without_samples AS
+      SELECT worker, from_at, to_at, reason, lost FROM pulselane.gaps
+      UNION ALL
+      SELECT NULL, down_from, down_to, 'master_down', 0 FROM (${DOWNTIMES}) AS downtimes
+      UNION ALL
+      SELECT worker, at, coalesce(next_at, now()), 'worker_inactive', 0 FROM (
+        SELECT worker, at, to_state, lead(at) OVER (PARTITION BY worker ORDER BY id, run) AS next_at
+        FROM pulselane.events WHERE type = 'state' AND worker IS NOT NULL) AS state
+      WHERE to_state IN ('inactive', 'left') AND coalesce(next_at, now()) > at`,
+    `COMMENT ON VIEW pulselane.times_without_samples IS 'Times without samples, and why. Without a worker: of all workers.'`,
+  ].join(';\n');
 }
 
 function rollupTable(tier: RollupTier, partitioned: string): string[] {

@@ -1,4 +1,4 @@
-/** Recorded gaps as rows, and times without a master as the difference between its runs. */
+/** Recorded gaps as rows, and times without a master: those in which none of its runs wrote. */
 import type { Gap, GapReason } from '../samples.ts';
 import type { Connection } from './connection.ts';
 
@@ -45,12 +45,18 @@ export function findGaps(db: Connection, workerIds: readonly string[], fromMs: n
   }));
 }
 
-/** From the last batch of each run to the start of the next, as far as they overlap [fromMs, toMs). */
+/**
+ * From when all runs so far had ended, with their last batch, to the start of the next, as far as they overlap [fromMs, toMs). Runs
+ * overlap where the clock was set. One that has written nothing yet ends such a time only as the newest.
+ */
 export function downtimes(db: Connection, fromMs: number, toMs: number): Gap[] {
   return db
     .all<{ from_ms: number; to_ms: number }>(
       `SELECT from_ms, to_ms FROM (
-         SELECT up_until_ms AS from_ms, lead(started_ms) OVER (ORDER BY run) AS to_ms FROM master_runs
+         SELECT max(up_until_ms) OVER (ORDER BY started_ms, run ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS from_ms,
+           started_ms AS to_ms
+         FROM master_runs
+         WHERE up_until_ms > started_ms OR started_ms = (SELECT max(started_ms) FROM master_runs)
        ) WHERE to_ms > from_ms AND to_ms > ? AND from_ms < ? ORDER BY from_ms`,
       fromMs,
       toMs,
