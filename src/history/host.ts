@@ -183,6 +183,7 @@ function nothingReported(settings: HistorySettings, atUnixMs: number): HistorySt
     durableUntilUnixMs: null,
     samples: 0,
     batches: 0,
+    waitingSamples: 0,
     samplesPerS: 0,
     commitMs: 0,
     lost: { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 },

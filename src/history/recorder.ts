@@ -482,6 +482,14 @@ export class Recorder {
     return isShort;
   }
 
+  #waitingSamples(): number {
+    let samples = 0;
+    this.#options.source.waiting((_, uncommitted) => {
+      samples += uncommitted;
+    });
+    return samples;
+  }
+
   #save(fullerThan: number): void {
     this.#saving ??= this.#spoolAll(fullerThan).finally(() => {
       this.#saving = undefined;
@@ -617,6 +625,7 @@ export class Recorder {
       durableUntilUnixMs: this.#durableUntilUnixMs,
       samples: this.#samples,
       batches: this.#batches,
+      waitingSamples: this.#waitingSamples(),
       samplesPerS: this.#samplesPerS,
       commitMs: this.#commitMs,
       lost: builder.lost,

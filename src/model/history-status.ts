@@ -81,6 +81,8 @@ export interface HistoryStatus {
   /** Of this run of the master: samples, and batches, that are in the database. */
   readonly samples: number;
   readonly batches: number;
+  /** Samples of present workers that are in memory and not in the database yet, nor in the spool. */
+  readonly waitingSamples: number;
   /** Over the last seconds. */
   readonly samplesPerS: number;
   /** How long the last commit took. */

@@ -17,6 +17,7 @@ export function historyStatus({ rawMs = DAY, minuteMs = 30 * DAY, hourMs = 730 *
     durableUntilUnixMs: NOW,
     samples: 1,
     batches: 1,
+    waitingSamples: 0,
     samplesPerS: 0,
     commitMs: 1,
     lost: { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 },

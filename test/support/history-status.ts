@@ -12,6 +12,7 @@ export function historyStatus(but: Partial<HistoryStatus> = {}): HistoryStatus {
     durableUntilUnixMs: 1795456494900,
     samples: 1000,
     batches: 10,
+    waitingSamples: 3,
     samplesPerS: 200,
     commitMs: 4,
     lost: { overwritten: 0, spool_full: 0, spool_damaged: 0, refused: 0 },

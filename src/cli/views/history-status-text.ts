@@ -3,7 +3,18 @@ import { z } from 'zod';
 import { formatDuration } from '../../config/kinds.ts';
 import { ENDLESS_PAGE } from '../text/page.ts';
 import { type Cell, facts } from '../text/table.ts';
-import { age, count, countOf, gibibytes, instant, mebibytes, milliseconds, NOTHING, number } from '../text/units.ts';
+import {
+  age,
+  count,
+  countOf,
+  gibibytes,
+  instant,
+  kibibytes,
+  mebibytes,
+  milliseconds,
+  NOTHING,
+  number,
+} from '../text/units.ts';
 import { type ApiAnswer, notTelemetry } from './api-answer.ts';
 
 const text = z.string().nullable().default(null);
@@ -16,6 +27,7 @@ const status = z.object({
   problem: z.object({ code: z.string(), detail: z.string(), since: z.string() }).nullable().default(null),
   durable_until: text,
   samples: figure,
+  samples_waiting: figure,
   samples_per_second: figure,
   commit_ms: figure,
   lost: z.record(z.string(), z.number()).default({}),
@@ -31,6 +43,7 @@ const status = z.object({
 
 export type HistoryStatusView = z.infer<typeof status>;
 
+const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
 export function historyStatusOf({ body }: ApiAnswer): HistoryStatusView {
@@ -49,6 +62,9 @@ export function historyStatusText(view: HistoryStatusView, nowMs: number, page =
   rows.push(['stored until', durable_until === null ? NOTHING : `${durable_until}, ${since(durable_until)} ago`]);
   if (samples !== null) {
     rows.push(['stored', `${countOf(samples, 'sample')} since the start${rateText(samples_per_second)}`]);
+  }
+  if (view.state !== 'ok' && view.samples_waiting !== null) {
+    rows.push(['waiting in memory', countOf(view.samples_waiting, 'sample')]);
   }
   if (commit_ms !== null) rows.push(['last commit took', milliseconds(commit_ms)]);
   if (view.bytes !== null) rows.push(['size', sizeText(view.bytes, view.max_bytes)]);
@@ -100,7 +116,8 @@ function lossesOf({
 }
 
 function bytes(value: number): string {
-  return value >= GIB ? gibibytes(value) : mebibytes(value);
+  if (value >= GIB) return gibibytes(value);
+  return value >= MIB ? mebibytes(value) : kibibytes(value);
 }
 
 const DAY_MS = 86_400_000;

@@ -28,6 +28,10 @@ const State = z
       'Everything that the master applied until then is in the database; null if nothing is, since this master has started.',
     ).nullable(),
     samples: z.int().openapi({ description: 'Samples in the database, of those since this master has started.' }),
+    samples_waiting: z.int().openapi({
+      description:
+        'Samples in memory that are not in the database yet, nor in `spool`, of workers that are still known.',
+    }),
     samples_per_second: z.number().openapi({ description: 'Recently.' }),
     batches: z.int().openapi({ description: 'Commits with something in them, since this master has started.' }),
     commit_ms: z.number().openapi({ description: 'How long the last one took.' }),
@@ -71,6 +75,7 @@ const EXAMPLE: z.input<typeof State> = {
   open_since: '2026-11-23T16:02:11.000Z',
   durable_until: '2026-11-23T17:54:54.600Z',
   samples: 4044,
+  samples_waiting: 1,
   samples_per_second: 0.6,
   batches: 3370,
   commit_ms: 1.9,
@@ -125,6 +130,7 @@ function stateJson(status: HistoryStatus): z.infer<typeof State> {
     open_since: isoOrNull(status.openSinceUnixMs),
     durable_until: isoOrNull(status.durableUntilUnixMs),
     samples: status.samples,
+    samples_waiting: status.waitingSamples,
     samples_per_second: inHundredths(status.samplesPerS),
     batches: status.batches,
     commit_ms: inHundredths(status.commitMs),
