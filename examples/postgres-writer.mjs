@@ -1,7 +1,7 @@
 // Writes the newest values of each worker into a table of your own in PostgreSQL: setUpdateCallback collects updates, and a
 // timer writes them in batches, so that the engine never waits for the database.
 //
-//     npm install pg ../pulselane/packages/pulselane-0.1.0.tgz
+//     npm install pg ../pulselane/packages/pulselane-0.2.0.tgz
 //     PGHOST=db.example PGDATABASE=fleet node postgres-writer.mjs
 //
 // For everything that ever came, see the option `history` in docs/embedding.md.

@@ -5,13 +5,17 @@ import { parquetReadObjects } from 'hyparquet';
 import { describe, expect, test } from 'vitest';
 import type { HistoryReader, KnownWorker } from '../../src/history/backend.ts';
 import { EXPORT_COLUMNS, type ExportFormat, type ExportRequest } from '../../src/history/export/export-request.ts';
+import { exportRunOfSamples } from '../../src/history/export/export-rows.ts';
 import { exportEnd, exportPiece, exportPlan, exportStart, ROWS_WANTED } from '../../src/history/export/export-tasks.ts';
 import type { RowGroupNote } from '../../src/history/export/parquet-rows.ts';
 import { isDivisible, SliceWalk } from '../../src/history/export/slice-walk.ts';
+import { csvOf } from '../../src/history/export/text-rows.ts';
 import { tierParts } from '../../src/history/export/tier-parts.ts';
 import { HistoryError } from '../../src/history/history-error.ts';
+import { sampleRunOf } from '../../src/history/ring-samples.ts';
 import { type BucketRun, type SampleRun, TIER_MS, type Tier } from '../../src/history/samples.ts';
 import { SampleFlag } from '../../src/model/sample-flags.ts';
+import { SampleColumns } from '../../src/store/sample-columns.ts';
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = Date.UTC(2026, 10, 24, 12, 34, 56, 789);
@@ -129,7 +133,6 @@ interface Sample {
   readonly workerId: string;
   readonly atMs: number;
   readonly metrics: Readonly<Record<string, number>>;
-  readonly hasGpu?: boolean;
 }
 
 /** What a database gives of these samples, an hour to a run. */
@@ -190,7 +193,7 @@ function runOf(workerId: string, samples: readonly Sample[], keys: readonly stri
     run: 1,
     first: 1,
     at: Float64Array.from(samples, ({ atMs }) => atMs),
-    flags: Uint8Array.from(samples, ({ hasGpu = true }) => (hasGpu ? SampleFlag.hasGpu : 0)),
+    flags: new Uint8Array(samples.length),
     columns: new Map(names.filter((name) => keys?.includes(name) ?? true).map((name) => [name, column(name)])),
   };
 }
@@ -341,15 +344,29 @@ describe('an export', () => {
     else expect(bytes.toString()).toBe(format === 'csv' ? `${EXPORT_COLUMNS.join(',')}\n` : '');
   });
 
-  test('has no GPU usage of a machine without a GPU', async () => {
-    const beats = [false, true].map((hasGpu, index) => ({
+  test('has means of large integers that are not below the least', async () => {
+    const large = 9_007_199_254_740_991;
+    const samples = [1, 2, 3].map((index) => ({
       workerId: 'a',
       atMs: HOUR_START_MS + index,
-      metrics: { gpu_usage: 0 },
-      hasGpu,
+      metrics: { cpu_usage: large },
     }));
-    const { bytes } = await exported(readerOf(beats, REACH), 'csv');
-    expect(bytes.toString().split('\n').slice(1)).toEqual(['a,2026-11-24T12:00:00.001Z,raw,gpu_usage,0,0,0,0,1', '']);
+    const { bytes } = await exported(readerOf(samples, REACH), 'csv', { tier: '1m' });
+    expect(bytes.toString().split('\n')[1]).toBe(
+      `a,2026-11-24T12:00:00.000Z,1m,cpu_usage,${large},${large},${large},${large},3`,
+    );
+  });
+
+  test('has no GPU usage of a machine without a GPU', () => {
+    const columns = new SampleColumns();
+    columns.to = 2;
+    columns.flags.set([0, SampleFlag.hasGpu]);
+    const run = exportRunOfSamples(sampleRunOf('a', columns, 1));
+    const lines = csvOf([run]).split('\n');
+    expect(lines.filter((line) => line.includes('gpu_usage'))).toEqual([
+      'a,1970-01-01T00:00:00.000Z,raw,gpu_usage,0,0,0,0,1',
+    ]);
+    expect(lines.filter((line) => line.includes('cpu_usage'))).toHaveLength(2);
   });
 
   test('of some workers, metrics and one tier has nothing else', async () => {

@@ -1,5 +1,5 @@
 /** The rows of an export: one for each worker, time and metric. */
-import { SampleFlag } from '../../model/sample-flags.ts';
+import { meanOf } from '../query/steps.ts';
 import type { BucketColumns, BucketRun, MetricKey, SampleRun, Tier } from '../samples.ts';
 
 /** What the database gave of one worker: samples, or buckets. */
@@ -14,12 +14,8 @@ export interface ExportRun {
 /** Either the value of each sample, or the figures of each bucket. NaN, or a count of 0: it lacks the metric. */
 export type ExportColumn = Float64Array | BucketColumns;
 
-export function exportRunOfSamples({ workerId, at, flags, columns }: SampleRun): ExportRun {
-  const gpu = columns.get('gpu_usage');
-  if (gpu === undefined) return { workerId, tier: 'raw', at, columns };
-  // What a worker without a GPU sends there is no measurement.
-  const measured = gpu.map((value, index) => ((flags[index] as number) & SampleFlag.hasGpu ? value : Number.NaN));
-  return { workerId, tier: 'raw', at, columns: new Map([...columns, ['gpu_usage', measured]]) };
+export function exportRunOfSamples({ workerId, at, columns }: SampleRun): ExportRun {
+  return { workerId, tier: 'raw', at, columns };
 }
 
 export function exportRunOfBuckets({ workerId, tier, start, columns }: BucketRun): ExportRun {
@@ -47,18 +43,15 @@ export function figuresAt(column: ExportColumn, index: number): Figures {
     return { min: value, max: value, mean: value, last: value, count: 1 };
   }
   const count = column.count[index] as number;
+  const min = column.min[index] as number;
+  const max = column.max[index] as number;
   return {
-    min: column.min[index] as number,
-    max: column.max[index] as number,
-    mean: meanOf(column.sum[index] as number, count),
+    min,
+    max,
+    mean: meanOf(column.sum[index] as number, count, min, max),
     last: column.last[index] as number,
     count,
   };
-}
-
-/** The digits that only the division made are left out: 15 are as many as a double always has. */
-function meanOf(sum: number, count: number): number {
-  return Number((sum / count).toPrecision(15));
 }
 
 export function rowsIn({ at, columns }: ExportRun): number {

@@ -86,7 +86,9 @@ const route = createRoute({
     200: {
       description: 'The file.',
       content: {
-        'text/csv': text('RFC 4180, UTF-8, lines end in a line feed.'),
+        'text/csv': text(
+          'RFC 4180, UTF-8, lines end in a line feed. An id or metric that begins with `=`, `+`, `-` or `@` has an apostrophe in front, so that no spreadsheet runs it as a formula.',
+        ),
         'application/jsonl': text('One JSON object in each line.'),
         'application/vnd.apache.parquet': {
           schema: z.string().openapi({ format: 'binary', description: 'Apache Parquet, compressed with zstd.' }),
