@@ -2,6 +2,7 @@
  * Questions to history, for a reading thread: over the database, which may be away, and the rings. Requests and answers are plain
  * data. Every method throws QueryProblem if a request cannot be answered, and takes a budget, whose owner may cancel it.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { WorkerEvent } from '../../model/events.ts';
 import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import { type Criteria, NO_CRITERIA, selectionBy } from '../../reading/selection.ts';
@@ -128,6 +129,9 @@ export class HistoryQueries {
       const series: (Series & { readonly workerId: string })[] = [];
       let why = degraded;
       for (const workerId of workerIds) {
+        // Whoever cancels gets a turn, also if all values are in memory.
+        await setImmediate();
+        budget.check();
         const request = { workerId, keys, range, wish, reach, known: known.get(workerId) };
         const answer = await workerSeries(directory, this.#sources(budget), request);
         series.push(...answer.series.map((one) => ({ ...one, workerId })));

@@ -14,6 +14,7 @@ import { sqlite } from '../../../src/history/sqlite/open.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { Directory } from '../../../src/reading/directory.ts';
 import { takeIn } from '../../../src/reading/reader-thread.ts';
+import { NO_CRITERIA } from '../../../src/reading/selection.ts';
 import { BoardReader } from '../../../src/store/board.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { Fleet } from '../../support/fleet.ts';
@@ -177,6 +178,36 @@ test('a database that fails in the middle is replaced by the ring: no sample is 
     all.slice(1).map(({ atMs, value }) => [atMs, value]),
   );
   expect(series[0]?.gaps).toEqual([{ fromMs: nowMs - HOUR, toMs: all[1]?.atMs, reason: 'database_away', lost: 0 }]);
+});
+
+test('a query for many workers ends early when its owner goes, also if all is in memory', async () => {
+  const clock = new FakeClock(START);
+  const fleet = new Fleet(clock, 40, RING);
+  const directory = new Directory(new BoardReader(fleet.memory));
+  fleet.onAnnounce = (items) => takeIn(directory, items);
+  const ids = Array.from({ length: 40 }, (_, n) => `w-${n}`);
+  for (const id of ids) {
+    fleet.register(id);
+    fleet.beat(id, { cpuUsage: 1 });
+  }
+  let asked = 0;
+  const reader: Partial<HistoryReader> = {
+    workers: async () => [],
+    figures: async () => ({ bytes: 0, oldestMs: {}, deletedEarly: 0, damaged: 0 }),
+    gaps: async () => [],
+    async events() {
+      // As a message to the thread, which it gets in a turn of its own.
+      if (++asked === 2) setImmediate(() => budget.cancel());
+      return [];
+    },
+  };
+  const queries = new HistoryQueries({ directory, open: async () => reader as HistoryReader });
+  const budget = new Budget(systemClock);
+  const range = { fromMs: START, toMs: START + 1 };
+  const query = { metrics: ['cpu_usage'], range, wish: { points: 10 }, nowMs: START, criteria: NO_CRITERIA };
+  const wanted = { workerIds: ids, withForgotten: false, overTime: undefined, overWorkers: undefined, by: undefined };
+  await expect(queries.fleet({ ...query, ...wanted }, budget)).rejects.toMatchObject({ code: 'unavailable' });
+  expect(asked).toBeLessThan(10);
 });
 
 test('a query ends when its budget is used up or its owner has gone', async () => {
