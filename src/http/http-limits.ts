@@ -153,6 +153,8 @@ export const MAX_EXPORTS = 4;
 /** A step of an export that fails is tried again: a thread is back in a second, a database that restarts in some. */
 export const EXPORT_TRIES = 5;
 export const EXPORT_RETRY_MS = 2000;
+/** Events that memory lacks are worth a short wait behind other questions to history: what memory has is answered then. */
+export const EARLIER_EVENTS_WITHIN_MS = 3000;
 /** Metrics in one query: as many as a worker may have. */
 export const MAX_METRICS_NAMED = 64;
 

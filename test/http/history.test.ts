@@ -6,10 +6,14 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Batch } from '../../src/history/backend.ts';
 import { BASE_METRICS } from '../../src/history/samples.ts';
 import { sqlite } from '../../src/history/sqlite/open.ts';
+import type { HistoryPool } from '../../src/http/history/pool.ts';
+import type { HistoryTask } from '../../src/http/history/tasks.ts';
+import { LimitReached } from '../../src/http/http-refusals.ts';
+import { PulselaneError } from '../../src/lib/errors.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { batchOf, sampleRun, taskRun } from '../history/history-data.ts';
 import { historyStatus } from './history-status.ts';
-import { NOW_S, serve } from './support.ts';
+import { NOW_S, newApp, serve } from './support.ts';
 
 const NOW = NOW_S * 1000;
 const iso = (ms: number) => new Date(ms).toISOString();
@@ -402,6 +406,47 @@ describe('events', () => {
     expect([status, ids(body)]).toEqual([200, numbers(10, 41)]);
     expect(body.degraded.detail).toContain('the database of history does not answer');
     expect((await get('/api/v1/events?after=44')).body.degraded).toBeUndefined();
+  });
+
+  test('in memory need no history, and are answered without it if it is refused or late', async () => {
+    const asked: HistoryTask[] = [];
+    let ask: (signal: AbortSignal) => Promise<unknown> = () => Promise.reject(new Error('not asked'));
+    const history = {
+      ask: (task: HistoryTask, { signal }: { signal: AbortSignal }) => {
+        asked.push(task);
+        return ask(signal);
+      },
+    } as unknown as HistoryPool;
+    const { app, fleet, clock } = newApp({ history });
+    fleet.onAnnounce([{ type: 'events', events: numbers(10, 41).map((id) => event(id)) }]);
+    const of = async (query: string) => (await app.request(`/api/v1/events${query}`)).json() as Json;
+    const from = `?from=${(NOW - 100_000 + 44) / 1000}`;
+    const inMemory = await of(from);
+    expect([ids(inMemory), inMemory.degraded, asked]).toEqual([numbers(7, 44), undefined, []]);
+
+    ask = () => Promise.reject(new LimitReached('resource_exhausted', 'queries', 'too many questions'));
+    const refused = await of('?after=0');
+    expect([ids(refused), refused.degraded]).toEqual([numbers(10, 41), { detail: 'too many questions' }]);
+
+    ask = (signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(new PulselaneError('unavailable', 'cancelled')));
+        clock.advance(3000);
+      });
+    const late = await of('?worker=a');
+    expect([ids(late), late.degraded]).toEqual([numbers(10, 41), { detail: 'history did not answer within 3000 ms' }]);
+  });
+
+  test('of the last minutes are not the same when these have passed', async () => {
+    const { app, fleet, clock } = newApp();
+    fleet.onAnnounce([{ type: 'events', events: [{ ...event(41), atUnixMs: NOW - 1000 }] }]);
+    const of = (tag = '') => app.request('/api/v1/events?from=-1m', { headers: { 'If-None-Match': tag } });
+    const first = await of();
+    const tag = first.headers.get('etag') ?? '';
+    expect([ids(await first.json()), (await of(tag)).status]).toEqual([[41], 304]);
+    clock.advance(60_000);
+    const later = await of(tag);
+    expect([later.status, ids(await later.json())]).toEqual([200, []]);
   });
 
   test('of a range that ends before it begins are refused', async () => {

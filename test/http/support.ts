@@ -10,6 +10,7 @@ import type { EndedSession } from '../../src/http/access/ended-sessions.ts';
 import { createApp } from '../../src/http/app.ts';
 import { Bodies } from '../../src/http/bodies/bodies.ts';
 import type { CommandOutcome } from '../../src/http/commands.ts';
+import type { HistoryPool } from '../../src/http/history/pool.ts';
 import { type HttpLimits, httpLimitsOf } from '../../src/http/http-limits.ts';
 import { HttpRefusals } from '../../src/http/http-refusals.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
@@ -42,6 +43,7 @@ export function newApp({
   tokens = [] as readonly ApiToken[],
   requestsPerS = 0,
   ringSamples = undefined as number | undefined,
+  history = undefined as HistoryPool | undefined,
 } = {}) {
   const { clock, fleet } = newFleet(rows, undefined, ringSamples);
   const directory = new Directory(new BoardReader(fleet.memory));
@@ -67,7 +69,7 @@ export function newApp({
     warn: (message) => log('warn', message),
   });
   const refusals = new HttpRefusals();
-  const parts = { directory, revisions, clock, corsOrigins, live, bodies, queries, history: undefined, log, command };
+  const parts = { directory, revisions, clock, corsOrigins, live, bodies, queries, history, log, command };
   const logOut = () => {};
   const app = createApp({ ...parts, access, refusals, limits: DEFAULT_LIMITS, logOut });
   /** Asks for a target as it stands, where a URL would be tidied up first. */

@@ -1,8 +1,10 @@
 /** `GET /api/v1/events`: events, oldest first: the newest 10,000 from memory, earlier ones from history. */
+import { createHash } from 'node:crypto';
 import { createRoute, z } from '@hono/zod-openapi';
 import type { EventFilter } from '../../history/backend.ts';
 import type { TimeRange } from '../../history/query/plan.ts';
 import { rangeOf } from '../../history/query/request.ts';
+import { PulselaneError } from '../../lib/errors.ts';
 import { eventText } from '../../model/event-text.ts';
 import { EVENT_TYPES, type WorkerEvent } from '../../model/events.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
@@ -14,8 +16,10 @@ import { query, textParameter, wholeNumber } from '../api/parameters.ts';
 import { jsonAnswer, moment, NOT_MODIFIED, problemAnswers, Tagged } from '../api/schemas.ts';
 import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
+import type { HistoryPool } from '../history/pool.ts';
 import { isRefused, problemOfQuery, signalOf } from '../history/refusals.ts';
 import type { HistoryAnswers, Refused } from '../history/tasks.ts';
+import { EARLIER_EVENTS_WITHIN_MS } from '../http-limits.ts';
 import { TIMES_IN_WORDS } from './worker-history.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -86,7 +90,7 @@ const route = createRoute({
           degraded: z
             .object({ detail: z.string() })
             .optional()
-            .openapi({ description: 'Present if earlier events are missing because the database does not answer.' }),
+            .openapi({ description: 'Present if earlier events are missing because history does not answer.' }),
         }),
         { events: [EXAMPLE], last_id: EXAMPLE.id },
       ),
@@ -103,28 +107,29 @@ export function eventsRoutes(api: Api, context: AppContext): void {
     const { limit = DEFAULT_LIMIT, after, worker, from, to } = c.req.valid('query');
     const { lastId } = directory.events;
     // While the database does not answer, an answer may lack what a later one has.
-    const tag = weakTag(`${revisions.epoch}-events-${lastId}-${directory.history?.state ?? 'off'}`);
-    const known = notModified(c, tag, varyHeader(c));
+    const state = `${revisions.epoch}-events-${lastId}-${directory.history?.state ?? 'off'}`;
+    // With a range, the answer changes as time goes on, too: then its events tell whether the client has it.
+    const hasRange = from !== undefined || to !== undefined;
+    const known = hasRange ? undefined : notModified(c, weakTag(state), varyHeader(c));
     if (known !== undefined) return known;
+    const send = (events: readonly WorkerEvent[]) => {
+      const tag = weakTag(hasRange ? `${state}-${hashOfIds(events)}` : state);
+      return sendTagged(context, c, tag, () => answerOf(events, Math.max(lastId, events.at(-1)?.id ?? 0)));
+    };
     try {
       const nowMs = clock.wallMs();
-      const range = from === undefined && to === undefined ? undefined : rangeOf({ from: from ?? '0', to }, nowMs);
+      const range = hasRange ? rangeOf({ from: from ?? '0', to }, nowMs) : undefined;
       const asked = { limit, after, workerId: worker, range };
       const here = directory.events.all();
       const matching = here.filter((event) => isAskedFor(event, asked));
       if (history === undefined || isInMemory(asked, here, matching)) {
-        return await sendTagged(context, c, tag, () => answerOf(cut(matching, asked), lastId));
+        return await send(cut(matching, asked));
       }
-      const filter = earlierThan(here[0], asked);
-      const task = { type: 'events', filter } as const;
-      const found = await history.ask<HistoryAnswers['events'] | Refused>(task, { signal: signalOf(c) });
-      if (isRefused(found))
-        return sendJson(c, 200, {
-          ...answerOf(cut(matching, asked), lastId),
-          degraded: { detail: found.refused.message },
-        });
-      const all = [...found.events, ...matching];
-      return await sendTagged(context, c, tag, () => answerOf(cut(all, asked), Math.max(lastId, all.at(-1)?.id ?? 0)));
+      const found = await earlierEvents(history, earlierThan(here[0], asked), clock, signalOf(c));
+      if ('missing' in found) {
+        return sendJson(c, 200, { ...answerOf(cut(matching, asked), lastId), degraded: { detail: found.missing } });
+      }
+      return await send(cut([...found.events, ...matching], asked));
     } catch (error) {
       return problemOfQuery(c, error);
     }
@@ -145,10 +150,43 @@ function isAskedFor({ id, workerId, atUnixMs }: WorkerEvent, asked: Asked): bool
 }
 
 /** Whether history would add nothing. */
-function isInMemory({ after, limit }: Asked, here: readonly WorkerEvent[], matching: readonly WorkerEvent[]): boolean {
+function isInMemory(
+  { after, limit, range }: Asked,
+  here: readonly WorkerEvent[],
+  matching: readonly WorkerEvent[],
+): boolean {
   const [first] = here;
+  if (first !== undefined && range !== undefined && range.fromMs > first.atUnixMs) return true;
   if (after === undefined) return matching.length >= limit;
   return first !== undefined && after + 1 >= first.id;
+}
+
+/** Events from history, or why they are missing: what is in memory is answered in any case. */
+async function earlierEvents(
+  history: HistoryPool,
+  filter: EventFilter,
+  clock: AppContext['clock'],
+  gone: AbortSignal,
+): Promise<{ readonly events: readonly WorkerEvent[] } | { readonly missing: string }> {
+  const late = new AbortController();
+  const timer = clock.after(EARLIER_EVENTS_WITHIN_MS, () => late.abort());
+  try {
+    const signal = AbortSignal.any([gone, late.signal]);
+    const found = await history.ask<HistoryAnswers['events'] | Refused>({ type: 'events', filter }, { signal });
+    return isRefused(found) ? { missing: found.refused.message } : found;
+  } catch (error) {
+    if (!(error instanceof PulselaneError)) throw error;
+    const isLate = late.signal.aborted;
+    return { missing: isLate ? `history did not answer within ${EARLIER_EVENTS_WITHIN_MS} ms` : error.message };
+  } finally {
+    timer.cancel();
+  }
+}
+
+function hashOfIds(events: readonly WorkerEvent[]): string {
+  return createHash('sha256')
+    .update(events.map(({ id }) => id).join())
+    .digest('base64url');
 }
 
 /** What memory does not have. */
