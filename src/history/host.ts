@@ -68,6 +68,7 @@ export class HistoryHost {
       onDeath: (death) => this.#died(death),
       maxSilenceS: MAX_SILENCE_S,
       stopWithinMs: STOP_WITHIN_MS,
+      finishesWork: true,
     });
   }
 
@@ -105,7 +106,14 @@ export class HistoryHost {
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#looks?.cancel();
-    await this.#reader.stop();
+    const isGraceful = await this.#reader.stop();
+    if (isGraceful || this.#looks === undefined) return;
+    const { durableUntilUnixMs } = this.#reported;
+    const since = durableUntilUnixMs === null ? 'the start' : new Date(durableUntilUnixMs).toISOString();
+
+    this.#options.logger.error(
+      `the history thread did not end in order within ${STOP_WITHIN_MS / 1000} s: what came after ${since} may be lost unless the spool has it`,
+    );
   }
 
   #received(message: FromHistory): void {

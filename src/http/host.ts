@@ -134,10 +134,10 @@ export class HttpHost {
   }
 
   /** Stops the server: gracefully, then after at most 2 s by force. Idempotent. */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#state = 'stopped';
     this.#firstBind.reject(new PulselaneError('unavailable', 'the HTTP server was stopped'));
-    return this.#reader.stop();
+    await this.#reader.stop();
   }
 
   /** The thread knows all workers and may listen. */

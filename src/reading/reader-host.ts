@@ -9,7 +9,8 @@
  * |          | when the back-off is over             |                                | how long: {@link SupervisedThread}  |
  * | fed      | the whole roster was sent             | arrives after the roster       | the same                            |
  * | ending   | `kill`, also for missing signs of life | is dropped                    | the same                            |
- * | stopped  | `stop`                                | is dropped                     | is expected                         |
+ * | stopped  | `stop`; for `finishesWork`, a thread  | is dropped                     | is expected                         |
+ * |          | that is dead is started once more     |                                |                                     |
  *
  * A new thread knows nothing of earlier messages: in `onFed` its owner sends what it needs. So dropped messages need no queue.
  * Messages from a thread are received up to its last, also while it is ending.
@@ -22,6 +23,9 @@ import type { Announcement } from './directory.ts';
 import type { FromReader, ReaderData, ToReader } from './reader-messages.ts';
 import { MAX_PINGS_UNANSWERED, PING_EVERY_MS } from './reading-limits.ts';
 import { RosterFeed } from './roster-feed.ts';
+
+/** A thread that dies before it is told to stop is started again this soon: there are seconds only. */
+const RESTART_AT_STOP_MS = 100;
 
 export interface ReaderHostOptions<FromThread> {
   readonly script: ThreadScript;
@@ -46,6 +50,8 @@ export interface ReaderHostOptions<FromThread> {
   readonly maxSilenceS?: number;
   /** How long the thread may take to end gracefully. Default: it is ended at once. */
   readonly stopWithinMs?: number;
+  /** If the thread is dead at the stop, a new one does what is left, within the same time. */
+  readonly finishesWork?: boolean;
 }
 
 export class ReaderHost<ToThread, FromThread> {
@@ -56,13 +62,19 @@ export class ReaderHost<ToThread, FromThread> {
   #pings: Timer | undefined;
   #unanswered = 0;
   #isStuck = false;
-  readonly #isOver = Promise.withResolvers<void>();
-  #stopping: Promise<void> | undefined;
+  #isStarted = false;
+  /** Only while a thread is to end gracefully: whether it did. */
+  #ending: PromiseWithResolvers<boolean> | undefined;
+  #isToldToStop = false;
+  #stopping: Promise<boolean> | undefined;
 
   constructor(options: ReaderHostOptions<FromThread>) {
     this.#options = options;
-    const { script, name, data, limits, clock, roster, onFed } = options;
-    this.#feed = new RosterFeed({ tell: (items) => this.#thread.post({ type: 'announcements', items }), onFed });
+    const { script, name, data, limits, clock, roster } = options;
+    this.#feed = new RosterFeed({
+      tell: (items) => this.#thread.post({ type: 'announcements', items }),
+      onFed: () => this.#fed(),
+    });
     this.#thread = new SupervisedThread({
       script,
       name,
@@ -96,6 +108,7 @@ export class ReaderHost<ToThread, FromThread> {
 
   /** Starts a thread if there is none, without waiting for the rest of a back-off. */
   start(): void {
+    this.#isStarted = true;
     this.#thread.start();
   }
 
@@ -114,21 +127,40 @@ export class ReaderHost<ToThread, FromThread> {
     this.#thread.kill(reason);
   }
 
-  /** Ends the thread for good: gracefully, then by force after `stopWithinMs`. Idempotent. */
-  stop(): Promise<void> {
+  /**
+   * Ends the thread for good: gracefully, then by force after `stopWithinMs`. Idempotent. @returns whether it ended gracefully
+   */
+  stop(): Promise<boolean> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(): Promise<boolean> {
     this.#pings?.cancel();
-    const { clock, stopWithinMs = 0 } = this.#options;
-    if (stopWithinMs > 0 && this.#thread.state === 'ready') {
-      this.#thread.post({ type: 'stop' });
-      await endsWithin(clock, stopWithinMs, this.#isOver.promise);
+    const { clock, stopWithinMs = 0, finishesWork = false } = this.#options;
+    let isGraceful = false;
+    if (stopWithinMs > 0 && (this.#thread.state === 'ready' || (finishesWork && this.#isStarted))) {
+      this.#ending = Promise.withResolvers();
+      const { promise } = this.#ending;
+      if (finishesWork) this.#thread.start();
+      // One that has work learns of all workers before.
+      if (this.#feed.isFed || !finishesWork) this.#tellToStop();
+      isGraceful = (await endsWithin(clock, stopWithinMs, promise)) && (await promise);
+      this.#ending = undefined;
     }
     this.#feed.end();
     await this.#thread.stop();
+    return isGraceful;
+  }
+
+  #fed(): void {
+    this.#options.onFed();
+    if (this.#ending !== undefined && !this.#isToldToStop) this.#tellToStop();
+  }
+
+  #tellToStop(): void {
+    this.#isToldToStop = true;
+    this.#thread.post({ type: 'stop' });
   }
 
   #received(message: FromReader<FromThread>): void {
@@ -141,7 +173,7 @@ export class ReaderHost<ToThread, FromThread> {
         this.#unanswered = 0;
         break;
       case 'stopped':
-        this.#isOver.resolve();
+        this.#ending?.resolve(true);
         break;
       default:
         message satisfies never;
@@ -166,7 +198,14 @@ export class ReaderHost<ToThread, FromThread> {
   #died(death: ThreadDeath): number | undefined {
     this.#feed.end();
     this.#isStuck = false;
-    this.#isOver.resolve();
-    return this.#stopping === undefined ? this.#options.onDeath(death) : undefined;
+    if (this.#stopping === undefined) return this.#options.onDeath(death);
+    if (this.#ending === undefined) return undefined;
+    if (this.#isToldToStop) {
+      this.#ending.resolve(false);
+      return undefined;
+    }
+    // It was being ended when the stop came.
+    this.#options.onDeath(death);
+    return RESTART_AT_STOP_MS;
   }
 }

@@ -172,6 +172,18 @@ test('a thread that dies is started again, and goes on behind what it has writte
   expect(await countsOf()).toEqual([counted(0, 40 * DEATHS)]);
 });
 
+test('a stop loses nothing while the thread is dead, nor after it was started again', async () => {
+  const first = await start();
+  const written = () => first.status()?.samples ?? 0;
+  await first.beat(10);
+  await eventually(() => written() === 10);
+  await first.master.history?.thread.thread?.terminate();
+  await first.beat(10);
+  await first.master.stop();
+  expect(await countsOf()).toEqual([counted(0, 20)]);
+  expect(first.logged('did not end in order')).toBe(0);
+});
+
 test('a wall clock that is set is an event and a gap; samples keep their order', async () => {
   let offsetMs = 0;
   const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + offsetMs };
