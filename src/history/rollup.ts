@@ -163,5 +163,7 @@ class BucketTable {
 }
 
 function sumOf({ integer, scale, float, error }: Row): number {
-  return integer === undefined ? float + error : integer / power(scale);
+  if (integer !== undefined) return integer / power(scale);
+  // What rounding took from an infinite sum is no number.
+  return Number.isFinite(float) ? float + error : float;
 }

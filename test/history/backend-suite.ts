@@ -364,6 +364,41 @@ export function backendSuite<Place extends DatabasePlace>(
       await expectSame();
     });
 
+    test('sums of any numbers are what their sign and size say', async () => {
+      const { writer, write, reader } = await begun();
+      const sums: Record<MetricKey, readonly [values: readonly number[], sum: number]> = {
+        'metrics.low': [[-1e300, -1e300], -2e300],
+        'metrics.lowest': [[-1.7976931348623157e308, -1.7976931348623157e308], Number.NEGATIVE_INFINITY],
+        'metrics.highest': [[1.7976931348623157e308, 1.7976931348623157e308], Number.POSITIVE_INFINITY],
+        'metrics.minus_infinity': [[Number.NEGATIVE_INFINITY, 5], Number.NEGATIVE_INFINITY],
+        'metrics.infinity': [[5, Number.POSITIVE_INFINITY], Number.POSITIVE_INFINITY],
+        'metrics.tiny': [[5e-324, -0], 5e-324],
+      };
+      const expectSums = async (fromMs: number) => {
+        for (const tier of ['1m', '1h'] as const) {
+          const request = { workerIds: ['worker-1'], fromMs, toMs: fromMs + HOUR, keys: undefined, tier };
+          const { items } = await readBuckets(reader, request);
+          const found = Object.entries(items.get('worker-1')?.[0]?.values ?? {}).map(([key, { sum }]) => [key, sum]);
+          expect(Object.fromEntries(found)).toEqual(
+            Object.fromEntries(Object.entries(sums).map(([key, [, sum]]) => [key, sum])),
+          );
+        }
+      };
+      const value = (index: number, key: MetricKey) => (sums[key] as [number[], number])[0][(index + 1) % 2] as number;
+      const two = { count: 2, stepMs: 1000, keys: Object.keys(sums), value };
+      await write({ samples: [sampleRun(two)] });
+      await expectSums(START_MS);
+      await settle(writer, START_MS + 2 * DAY);
+      await expectSums(START_MS);
+      // One after the other, the second into an hour whose first is not computed again.
+      const retention = { rawMs: DAY, minuteMs: 30 * DAY, hourMs: 730 * DAY, maxBytes: undefined };
+      const one = { ...two, count: 1, fromMs: START_MS + 2 * HOUR };
+      await write({ samples: [sampleRun({ ...one, first: 3 })] });
+      await settle(writer, START_MS + 3 * DAY, retention);
+      await write({ samples: [sampleRun({ ...one, first: 4 })] });
+      await expectSums(START_MS + 2 * HOUR);
+    });
+
     test('a bucket belongs to the range in which it starts', async () => {
       const { writer, reader, write } = await begun();
       await write({ samples: [sampleRun({ count: 60, stepMs: 10_000 })] });

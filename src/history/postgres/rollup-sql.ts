@@ -11,8 +11,8 @@ import { TABLES } from './tables.ts';
 
 const STEPS: Readonly<Record<RollupTier, string>> = { '1m': '1 minute', '1h': '1 hour' };
 
-/** From there on, a sum may leave the range of a double, which PostgreSQL refuses. No hour has 10^8 samples of a worker. */
-const MAX_SUMMAND = '1e300';
+/** PostgreSQL refuses to cast a decimal beyond it: as a double, it is infinite. */
+const MAX_DOUBLE = '1.7976931348623157e308';
 
 const BASE_COLUMNS = BASE_METRICS.flatMap((metric) =>
   ['min', 'max', 'sum', 'last', 'count'].map((what) => `${metric}_${what}`),
@@ -43,7 +43,7 @@ export function bucketsOf(samples: string, tier: RollupTier, keys?: readonly Met
         'min', min, 'max', max, 'sum', sum, 'last', last, 'count', count)) AS members
       FROM (
         SELECT worker, start, kind, name, min(value), max(value), count(*), ${lastOf('value')} AS last,
-          sum(CASE WHEN abs(value) < ${MAX_SUMMAND} THEN value::text::numeric ELSE 'infinity' END)::float8 AS sum
+          ${doubleOf('sum(value::text::numeric)')} AS sum
         FROM source CROSS JOIN LATERAL (${members}) AS single (kind, name, value)
         WHERE value IS NOT NULL GROUP BY worker, start, kind, name) AS named
       GROUP BY worker, start, kind)
@@ -86,6 +86,12 @@ function baseAggregates(metric: string): string {
     ${lastOf(metric)} AS ${metric}_last, count(${metric})::int AS ${metric}_count`;
 }
 
+/** @param sum an expression: a decimal, infinite, or NaN, which is larger than all others */
+function doubleOf(sum: string): string {
+  return `CASE WHEN ${sum} = 'NaN' THEN 'NaN' WHEN ${sum} > ${MAX_DOUBLE} THEN 'Infinity' WHEN ${sum} < -${MAX_DOUBLE} THEN '-Infinity'
+    ELSE (${sum})::float8 END`;
+}
+
 /** Arrays compare by their first elements: of the largest, the value came last. */
 function lastOf(value: string): string {
   return `(max(ARRAY[run, number, ${value}]) FILTER (WHERE ${value} IS NOT NULL))[3]`;
@@ -101,7 +107,7 @@ function extended(column: string): string {
   return `(SELECT jsonb_object_agg(name, CASE WHEN a IS NULL THEN b WHEN b IS NULL THEN a ELSE jsonb_build_object(
       'min', least(${number('a', 'min')}, ${number('b', 'min')}),
       'max', greatest(${number('a', 'max')}, ${number('b', 'max')}),
-      'sum', ${number('a', 'sum')} + ${number('b', 'sum')},
+      'sum', ${doubleOf(`((a->>'sum')::numeric + (b->>'sum')::numeric)`)},
       'last', b->'last', 'count', (a->>'count')::bigint + (b->>'count')::bigint) END)
     FROM jsonb_each(old.${column}) AS x (name, a) FULL JOIN jsonb_each(new.${column}) AS y (name, b) USING (name))`;
 }
