@@ -80,9 +80,12 @@ export function makeHistory(
     onFault: (detail) => manager.recordEvent({ type: 'fault', detail }),
     onFaultOver: (detail) => manager.recordEvent({ type: 'fault_over', detail }),
     onLastEventId: (id) => manager.events.raise(id),
+    onSettled: (slots) => manager.settled(slots),
+    givenUp: () => manager.closedGivenUp,
     clock,
     logger,
   });
+  manager.keepClosedUntilSettled();
   manager.onAnnouncement((announcement) => host.announce([announcement]));
   return host;
 }

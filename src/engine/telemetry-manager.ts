@@ -15,6 +15,7 @@ import type { Isolation } from '../model/isolation.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import type { Announcement } from '../reading/directory.ts';
+import type { SlotKey } from '../reading/sample-drain.ts';
 import type { BoardMemory } from '../store/board.ts';
 import { assembleEngine, type EngineParts } from './assemble.ts';
 import type { FrontGauges } from './figure-publisher.ts';
@@ -271,6 +272,20 @@ export class TelemetryManager {
   /** For readers on the main thread: the prompt. */
   get directory() {
     return this.#parts.roster.directory;
+  }
+
+  /** From now on, the last samples of removed workers are kept until {@link settled} says that nobody needs them; bounded. */
+  keepClosedUntilSettled(): void {
+    this.#parts.roster.keepsClosed = true;
+  }
+
+  settled(slots: readonly SlotKey[]): void {
+    this.#parts.roster.settled(slots);
+  }
+
+  /** Removed workers whose last samples were given up before that, because too many waited. */
+  get closedGivenUp(): number {
+    return this.#parts.roster.closedGivenUp;
   }
 
   /** The announcements that a new reading thread needs first; `onAnnouncement` reports later ones. */

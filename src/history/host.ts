@@ -16,6 +16,7 @@ import { holdThread } from '../lib/threads.ts';
 import type { HistoryProblem, HistoryStatus } from '../model/history-status.ts';
 import type { Announcement } from '../reading/directory.ts';
 import { ReaderHost } from '../reading/reader-host.ts';
+import type { SlotKey } from '../reading/sample-drain.ts';
 import type { BoardMemory } from '../store/board.ts';
 import { BATCHES_PER_THREAD, LOOK_EVERY_MS, MAX_SILENCE_S, SILENT_AFTER, STOP_WITHIN_MS } from './history-limits.ts';
 import type { FromHistory, HistorySettings, HistoryThreadData, ToHistory } from './messages.ts';
@@ -31,6 +32,10 @@ export interface HistoryHostOptions {
   readonly onFaultOver: (detail: string) => void;
   /** The database has an event with this id. */
   readonly onLastEventId: (id: number) => void;
+  /** Of these slots of removed workers, the thread needs nothing any more. */
+  readonly onSettled: (slots: readonly SlotKey[]) => void;
+  /** Removed workers whose last samples were given up before the thread had them. */
+  readonly givenUp: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -79,7 +84,9 @@ export class HistoryHost {
 
   get status(): HistoryStatus {
     const problem = this.#threadProblem ?? this.#reported.problem;
-    return problem === null ? this.#reported : { ...this.#reported, state: 'degraded', problem };
+    const closedTooLate = this.#reported.closedTooLate + this.#options.givenUp();
+    const status = { ...this.#reported, closedTooLate };
+    return problem === null ? status : { ...status, state: 'degraded', problem };
   }
 
   /** For a new reader. */
@@ -117,10 +124,11 @@ export class HistoryHost {
   }
 
   #received(message: FromHistory): void {
-    const { logger, onLastEventId } = this.#options;
+    const { logger, onLastEventId, onSettled } = this.#options;
     switch (message.type) {
       case 'status':
         this.#lastBatch = Math.max(this.#lastBatch, message.lastBatch);
+        onSettled(message.settled);
         this.#reported = message.status;
         this.#looksWithoutReport = 0;
         this.#threadProblem = undefined;

@@ -1,6 +1,7 @@
 /** Messages between the history thread and its host. */
 import type { HistoryStatus } from '../model/history-status.ts';
 import type { ReaderData } from '../reading/reader-messages.ts';
+import type { SlotKey } from '../reading/sample-drain.ts';
 import type { DatabasePlace } from './database.ts';
 
 /** As the settings say. */
@@ -29,7 +30,13 @@ export type ToHistory =
   { readonly type: 'begin'; readonly lastBatch: number };
 
 export type FromHistory =
-  | { readonly type: 'status'; readonly status: HistoryStatus; readonly lastBatch: number }
+  | {
+      readonly type: 'status';
+      readonly status: HistoryStatus;
+      readonly lastBatch: number;
+      /** Slots of removed workers of which everything is durable, or lost and counted, since the last report. */
+      readonly settled: readonly SlotKey[];
+    }
   /** Something was lost, or cannot be read: one line for the log. */
   | { readonly type: 'loss'; readonly message: string }
   /** The newest event of the database: those to come need higher ids. */

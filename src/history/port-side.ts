@@ -47,7 +47,8 @@ export function recordHistory(
       retention,
       shown: { backend: settings.place.kind, place: settings.shownPlace, retention: shownRetention(retention) },
       clock,
-      onStatus: (status) => post({ type: 'status', status, lastBatch: builder.lastBatch }),
+      onStatus: (status) =>
+        post({ type: 'status', status, lastBatch: builder.lastBatch, settled: drain.takeSettled() }),
       onLoss,
       onLastEventId: (id) => post({ type: 'lastEventId', id }),
     });

@@ -409,6 +409,8 @@ export class Recorder {
     if (startedMs >= this.#figuresAtMs) {
       this.#figuresAtMs = startedMs + FIGURES_EVERY_MS;
       this.#figures = await this.#within(writer.figures());
+      // A database that has just begun soon has something.
+      if (this.#figures.oldestMs.raw === undefined) this.#figuresAtMs = startedMs + STATUS_EVERY_MS;
     }
     while (clock.monotonicMs() >= this.#maintainAtMs) {
       // Set before: a step that fails is tried again later, and holds up no batch.

@@ -45,7 +45,7 @@ export type Announcement =
   /**
    * The lane of a removed worker has left its slot: nothing writes it any more, and in a few seconds another worker may get it.
    * Sent only while samples are kept, to threads that drain them: the last samples can be read now. A new thread gets those of the last
-   * few seconds, too.
+   * few seconds, too; while history is on, all of which not everything is durable.
    */
   | {
       readonly type: 'slotClosed';

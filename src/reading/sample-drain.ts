@@ -105,6 +105,10 @@ const NOWHERE: Place = {
 };
 
 type SlotClosed = Extract<Announcement, { readonly type: 'slotClosed' }>;
+
+/** Which worker had a slot. */
+export type SlotKey = Pick<SlotClosed, 'row' | 'occupant'>;
+
 type Identity = Pick<Cursor, 'workerId' | 'row' | 'occupant' | 'numbersFrom'>;
 
 class Cursor {
@@ -174,6 +178,7 @@ export class SampleDrain {
   readonly #leaving = new Map<string, Cursor>();
   readonly #closed = new Set<Closed>();
   #closedBytes = 0;
+  #settled: SlotKey[] = [];
   /** Those with samples that were handed over since the last commit. */
   readonly #touched = new Set<Cursor>();
   /** The worker at which the last drain ended early. */
@@ -204,6 +209,11 @@ export class SampleDrain {
   /** Workers whose memory was reused before their last samples were copied: how many samples, is unknown. */
   get closedTooLate(): number {
     return this.#closedTooLate;
+  }
+
+  /** Closed slots of which nothing is needed any more, since the last call. */
+  takeSettled(): readonly SlotKey[] {
+    return this.#settled.splice(0);
   }
 
   /** Size of the samples of removed workers that are not committed. */
@@ -416,13 +426,17 @@ export class SampleDrain {
       const { samplesEnd } = slot;
       slot.samplesSince(cursor.committed.next as number, columns);
       // It has come back since then, and later samples are committed.
-      if (isBefore(samplesEnd, cursor.committed.next as number)) return;
+      if (isBefore(samplesEnd, cursor.committed.next as number)) {
+        this.#settle(cursor);
+        return;
+      }
       tasks = lastTasks(cursor, slot, columns);
       const end = handedOver.tasks;
       if (end !== undefined && end !== committed.tasks) inFlight = { end, lost: slot.taskEntriesSince(end).lost };
     } catch (error) {
       if (!(error instanceof SlotGone)) throw error;
       this.#closedTooLate++;
+      this.#settle(cursor);
       return;
     }
     cursor.slot = undefined;
@@ -441,6 +455,7 @@ export class SampleDrain {
     const cursor = new Cursor(announcement, true);
     if (this.#hasLaterLife(cursor)) {
       this.#closedTooLate++;
+      this.#settle(cursor);
       return;
     }
     this.#close(cursor, new SlotReader(announcement.slot, announcement.tenancy));
@@ -464,7 +479,12 @@ export class SampleDrain {
     this.#closedBytes += bytesOf(closed);
   }
 
+  #settle({ row, occupant }: Cursor): void {
+    this.#settled.push({ row, occupant });
+  }
+
   #remove(closed: Closed): void {
+    this.#settle(closed.cursor);
     this.#closed.delete(closed);
     this.#closedBytes -= bytesOf(closed);
   }

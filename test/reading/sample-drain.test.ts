@@ -220,8 +220,10 @@ test('of a worker that came and went before it was heard of, too', () => {
   fleet.forget('after');
   hear();
   drain.apply({ ...added, type: 'slotClosed', tenancy: 0 });
+  expect(drain.takeSettled()).toEqual([]);
   take();
   expect([counts.get('after'), drain.lost]).toEqual([3, 7]);
+  expect(drain.takeSettled()).toEqual([{ row: added.row, occupant: added.occupant }]);
 });
 
 test('what could not be taken is handed over again: that of workers who are there, and of those who are gone', () => {
@@ -463,7 +465,7 @@ test('what comes of an earlier life after the later one is not handed over: it i
   closed();
   take();
   expect(taken.map(([from]) => from)).toEqual([2]);
-  expect(drain.closedTooLate).toBe(1);
+  expect([drain.closedTooLate, drain.takeSettled().length]).toEqual([1, 1]);
 });
 
 test('a drain that is not told what an earlier one has committed hands over what is left of closed workers', () => {

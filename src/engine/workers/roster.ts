@@ -10,6 +10,7 @@ import type { RecordMemoryView } from '../../model/record-memory.ts';
 import type { RingMemoryView } from '../../model/ring-memory.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import { type Announcement, announcementsOf, Directory, type WorkerEntry } from '../../reading/directory.ts';
+import type { SlotKey } from '../../reading/sample-drain.ts';
 import type { BoardReader } from '../../store/board.ts';
 import type { SlotMemory } from '../../store/slot-memory.ts';
 import { SlotReader } from '../../store/slot-reader.ts';
@@ -20,6 +21,19 @@ import { NEW_PLACE, type WorkerPlace } from '../lanes/worker-place.ts';
 import type { WorkerLiveness } from '../liveness/worker-liveness.ts';
 import type { Mailbox } from './mailbox.ts';
 import { noGarbage } from './record-memory.ts';
+
+/**
+ * Closed slots that are kept while the thread that stores samples is gone, beyond RING_MEMORY: a fleet of 1,500 that leaves with full
+ * rings, and as many slots as are kept for reuse.
+ */
+const MAX_CLOSED_BYTES = 64 * 1024 ** 2;
+const MAX_CLOSED = 4096;
+
+interface ClosedSlot {
+  readonly announcement: Extract<Announcement, { readonly type: 'slotClosed' }>;
+  readonly closedMs: number;
+  readonly release: () => void;
+}
 
 /** Number of workers admitted in this process; used only to order them, across engines. */
 let arrivals = 0;
@@ -102,7 +116,11 @@ export class Roster {
   /** Removed, and their lanes have not left their slots yet. */
   readonly #leaving = new Set<RosterEntry>();
   /** Whose last samples a new reader may still get, and since when; oldest first. */
-  readonly #closed = new Map<Announcement, number>();
+  readonly #closed = new Map<string, ClosedSlot>();
+  #closedBytes = 0;
+  #closedGivenUp = 0;
+  /** Whether a closed slot is kept until its last samples are settled. */
+  keepsClosed = false;
 
   constructor(board: BoardReader) {
     this.#directory = new Directory(board);
@@ -175,19 +193,50 @@ export class Roster {
   }
 
   /** No thread writes the removed worker's slot any more. */
-  close({ workerId, row, occupant, numbersFrom, slot }: RosterEntry, nowMs: number): void {
+  close(
+    { workerId, row, occupant, numbersFrom, slot }: RosterEntry,
+    nowMs: number,
+    /** The memory may be reused in a few seconds. */
+    release: () => void,
+  ): void {
     const { memory, tenancy } = slot;
-    const closed = { type: 'slotClosed', workerId, row, occupant, numbersFrom, slot: memory, tenancy } as const;
-    this.#closed.set(closed, nowMs);
-    this.#announce(closed);
+    const announcement = { type: 'slotClosed', workerId, row, occupant, numbersFrom, slot: memory, tenancy } as const;
+    this.#closed.set(keyOf({ row, occupant }), { announcement, closedMs: nowMs, release });
+    this.#closedBytes += memory.byteLength;
+    if (!this.keepsClosed) release();
+    this.#announce(announcement);
   }
 
-  /** Forgets closed slots whose memory may be reused. */
+  /** Forgets closed slots whose memory may be reused; those that are kept, oldest first, only when too many are. */
   forgetClosed(nowMs: number): void {
-    for (const [closed, closedMs] of this.#closed) {
-      if (nowMs - closedMs < SAMPLES_COOL_MS) return;
-      this.#closed.delete(closed);
+    for (const [key, closed] of this.#closed) {
+      const isFew = this.#closed.size <= MAX_CLOSED && this.#closedBytes <= MAX_CLOSED_BYTES;
+      if (nowMs - closed.closedMs < SAMPLES_COOL_MS || (this.keepsClosed && isFew)) return;
+      this.#forget(key, closed);
+      if (this.keepsClosed) this.#closedGivenUp++;
     }
+  }
+
+  /** What the last samples of these slots were needed for is done. */
+  settled(slots: readonly SlotKey[]): void {
+    for (const slot of slots) {
+      const key = keyOf(slot);
+      const closed = this.#closed.get(key);
+      if (closed !== undefined) this.#forget(key, closed);
+      // It was given up here, but had been copied in time.
+      else this.#closedGivenUp = Math.max(0, this.#closedGivenUp - 1);
+    }
+  }
+
+  /** Closed slots that were forgotten before their last samples were settled. */
+  get closedGivenUp(): number {
+    return this.#closedGivenUp;
+  }
+
+  #forget(key: string, { announcement, release }: ClosedSlot): void {
+    this.#closed.delete(key);
+    this.#closedBytes -= announcement.slot.byteLength;
+    if (this.keepsClosed) release();
   }
 
   /** Publishes to readers in other threads; this thread's directory already has the events. */
@@ -227,19 +276,17 @@ export class Roster {
   /** The announcements that a new reader needs first, before those received by `listen`. */
   announcements(): Announcement[] {
     const { events, holds, pending, recordMemory, ringMemory, refusals, laneLimit } = this.#directory;
-    return [...this.#byId.values()]
-      .flatMap(announcementsOf)
-      .concat(
-        Array.from(this.#leaving, leavingOf),
-        ...this.#closed.keys(),
-        { type: 'events', events: events.all() },
-        { type: 'holds', holds },
-        { type: 'pending', pending },
-        { type: 'limits', counts: refusals },
-        { type: 'recordMemory', memory: recordMemory },
-        { type: 'ringMemory', memory: ringMemory },
-        ...(laneLimit === undefined ? [] : [{ type: 'laneLimit', limit: laneLimit } as const]),
-      );
+    return [...this.#byId.values()].flatMap(announcementsOf).concat(
+      Array.from(this.#leaving, leavingOf),
+      Array.from(this.#closed.values(), ({ announcement }) => announcement),
+      { type: 'events', events: events.all() },
+      { type: 'holds', holds },
+      { type: 'pending', pending },
+      { type: 'limits', counts: refusals },
+      { type: 'recordMemory', memory: recordMemory },
+      { type: 'ringMemory', memory: ringMemory },
+      ...(laneLimit === undefined ? [] : [{ type: 'laneLimit', limit: laneLimit } as const]),
+    );
   }
 
   /** @returns a function that removes the listener */
@@ -252,6 +299,10 @@ export class Roster {
     this.#directory.apply(announcement);
     for (const listener of this.#listeners) listener(announcement);
   }
+}
+
+function keyOf({ row, occupant }: SlotKey): string {
+  return `${row} ${occupant}`;
 }
 
 function leavingOf({ workerId, row, occupant, numbersFrom }: RosterEntry): Announcement {

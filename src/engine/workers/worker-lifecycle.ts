@@ -122,8 +122,11 @@ export class WorkerLifecycle {
     void lanes.forget(entry).then((isUnused) => {
       deliveries.left(entry);
       roster.left(entry);
-      if (slots.keepsSamples) roster.close(entry, clock.monotonicMs());
-      if (isUnused) slots.reuse(entry);
+      const release = () => {
+        if (isUnused) slots.reuse(entry);
+      };
+      if (slots.keepsSamples) roster.close(entry, clock.monotonicMs(), release);
+      else release();
     });
   }
 
