@@ -20,7 +20,7 @@ export interface HistoryRange {
 export interface HistoryQuery extends HistoryRange {
   /** Also one that was removed. */
   readonly workerId: string;
-  /** Keys such as `cpu_usage`, or names of custom metrics. Default: the five base metrics. */
+  /** Keys such as `cpu_usage`, or names of custom metrics. `all`: every metric that is kept of the worker. Default: the five base metrics. */
   readonly metrics?: readonly string[];
   /** How much time a point stands for. Default: what `points` has room for. */
   readonly stepMs?: number;

@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { buffer, text } from 'node:stream/consumers';
 import { zstdDecompressSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
@@ -162,6 +163,22 @@ describe('an export', () => {
     const before = await get(`${url}${PATH}?to=${NOW_S - 40}`);
     await text(before);
     expect(before.trailers).toEqual({});
+  });
+
+  test('has everything else where the database is damaged, and names the damage in a trailer', async () => {
+    const { url, folder, writer } = await serveExports(1000);
+    await settle(writer, NOW);
+    await writer.close();
+    const db = new DatabaseSync(join(folder, 'history.db'));
+    const sealed = db.prepare('SELECT min(id) AS id FROM raw_hours').get() as { id: number };
+    db.prepare(`UPDATE raw_hours SET samples = x'00ff' WHERE id = ?`).run(sealed.id);
+    db.close();
+    const answer = await get(`${url}${PATH}?tier=raw&metric=cpu_usage&format=jsonl`);
+    const lines = (await text(answer)).split('\n').length - 1;
+    expect(answer.trailers['pulselane-missing']).toMatch(
+      /^1 damaged part of the database \(the first: worker \S+, from 20/,
+    );
+    expect([lines > 2000, lines < 3000]).toEqual([true, true]);
   });
 
   test('waits for a client that does not read, and so do others beyond the most at a time', async () => {
