@@ -101,10 +101,12 @@ function eventsByWorker(
 export function silencesOf(
   workerId: string,
   { fromMs, toMs }: TimeRange,
-  { events, eventsSinceMs }: GapFacts,
+  { events, eventsSinceMs, recorded }: GapFacts,
   now: StateNow,
 ): AnswerGap[] {
-  return silences(workerId, events.get(workerId) ?? [], now, { fromMs: Math.max(fromMs, eventsSinceMs), toMs });
+  const restartsMs = recorded.filter(({ reason }) => reason === 'master_down').map((gap) => gap.toMs);
+  const since = { fromMs: Math.max(fromMs, eventsSinceMs), toMs };
+  return silences(workerId, events.get(workerId) ?? [], now, since, restartsMs);
 }
 
 /** Takes note of the last samples before these silences. */
@@ -129,7 +131,12 @@ export function gapsOf(
     ...notKept(range, plan.keptSinceMs, known?.firstMs, plan.anyKeptSinceMs),
   ];
   const since = sinceLastSample(silent, (momentMs) => seen?.before(momentMs) ?? Number.NEGATIVE_INFINITY, others);
-  return mergedGaps([...others, ...since], range);
+  // Before its first sample there is no history that could have gaps.
+  const firstMs = known?.firstMs ?? Number.NEGATIVE_INFINITY;
+  const ofHistory = since.flatMap((gap) =>
+    gap.toMs > firstMs ? [{ ...gap, fromMs: Math.max(gap.fromMs, firstMs) }] : [],
+  );
+  return mergedGaps([...others, ...ofHistory], range);
 }
 
 /**

@@ -143,12 +143,14 @@ export interface StateNow {
 /**
  * When a worker was silent, as its events tell: its last sample knows where that really began.
  * @param events of any kind and worker, oldest first
+ * @param restartsMs when the master started again
  */
 export function silences(
   workerId: string,
   events: readonly WorkerEvent[],
   now: StateNow,
   { fromMs, toMs }: TimeRange,
+  restartsMs: readonly number[] = [],
 ): AnswerGap[] {
   const changes = events.filter((event) => event.type === 'state' && event.workerId === workerId);
   const gaps: AnswerGap[] = [];
@@ -162,7 +164,11 @@ export function silences(
     if (SILENT.has(now.state)) add(Math.max(fromMs, now.sinceMs), toMs);
     return gaps;
   }
-  if (first.from !== undefined && SILENT.has(first.from)) silentSinceMs = fromMs;
+  if (first.from !== undefined && SILENT.has(first.from)) {
+    // A worker is unknown from a restart of the master on. Before that it may have been active.
+    const restarts = first.from === 'unknown' ? restartsMs.filter((atMs) => atMs <= first.atUnixMs) : [];
+    silentSinceMs = Math.max(fromMs, ...restarts);
+  }
   for (const { to, atUnixMs } of changes) {
     const isSilent = to !== undefined && SILENT.has(to);
     if (isSilent) silentSinceMs ??= suspectSinceMs ?? atUnixMs;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { EventFilter, HistoryReader } from '../../../src/history/backend.ts';
-import { gapFacts, silencesOf } from '../../../src/history/query/facts.ts';
+import type { EventFilter, HistoryReader, KnownWorker } from '../../../src/history/backend.ts';
+import { gapFacts, gapsOf, silencesOf } from '../../../src/history/query/facts.ts';
 import {
   type AnswerGap,
   commonGaps,
@@ -156,6 +156,25 @@ describe('a silent worker', () => {
     expect(silences('a', [change(150, 'active', 'gone')], ACTIVE, RANGE)).toEqual([gap(150, 200, 'worker_inactive')]);
     expect(silences('a', [], { state: 'inactive', sinceMs: 10 }, RANGE)).toEqual([gap(100, 200, 'worker_inactive')]);
     expect(silences('a', [], { state: 'gone', sinceMs: 170 }, RANGE)).toEqual([gap(170, 200, 'worker_inactive')]);
+  });
+
+  test('is a gap since the master started again, if that is all that made it unknown', () => {
+    const events = [change(170, 'unknown', 'active')];
+    expect(silences('a', events, ACTIVE, RANGE, [120, 165, 190])).toEqual([gap(165, 170, 'worker_inactive')]);
+    // The restart was before the range.
+    expect(silences('a', events, ACTIVE, RANGE, [190])).toEqual([gap(100, 170, 'worker_inactive')]);
+    const facts = { recorded: [gap(150, 165, 'master_down')], events: new Map([['a', events]]), eventsSinceMs: 0 };
+    const recorded = facts.recorded.map((each) => ({ ...each, workerId: undefined, reason: 'master_down' as const }));
+    expect(silencesOf('a', RANGE, { ...facts, recorded }, ACTIVE)).toEqual([gap(165, 170, 'worker_inactive')]);
+  });
+
+  test('is no gap before its first sample', () => {
+    const plan = { keptSinceMs: 0, anyKeptSinceMs: 0 } as Parameters<typeof gapsOf>[2];
+    const facts = { recorded: [], events: new Map(), eventsSinceMs: 0 };
+    const gaps = (firstMs: number) =>
+      gapsOf('a', RANGE, plan, facts, { firstMs } as KnownWorker, [gap(100, 170, 'worker_inactive')], undefined, []);
+    expect(gaps(180)).toEqual([]);
+    expect(gaps(150)).toEqual([gap(150, 170, 'worker_inactive')]);
   });
 
   test('is a gap since it became suspect, not only since the timeout', () => {
