@@ -479,6 +479,18 @@ describe('runs of tasks', () => {
     return { ...served, of };
   }
 
+  test.each([
+    ['/api/v1/tasks?worker=nope', 'query', 'worker'],
+    ['/api/v1/workers/nope/tasks', 'path', 'id'],
+    ['/api/v1/workers/nope/history', 'path', 'id'],
+    ['/api/v1/history/export?worker=nope', 'query', 'worker'],
+  ])('%s is of no worker that ever was, and says which parameter names it', async (path, where, name) => {
+    const { get } = await serveHistory();
+    const detail = 'no worker is called "nope", now or in history';
+    const { status, body } = await get(path);
+    expect([status, body.detail, body.errors]).toEqual([404, detail, [{ in: where, name, detail }]]);
+  });
+
   test('are listed by worker, task, time, and how they ended', async () => {
     const { of } = await serveTasks();
     expect(await of('/api/v1/tasks')).toBe('edcba');
@@ -530,7 +542,7 @@ describe('runs of tasks', () => {
     ['/api/v1/tasks?from=never', 400],
     ['/api/v1/tasks?state=running', 400],
     ['/api/v1/workers/ghost/tasks', 404],
-    ['/api/v1/tasks?worker=ghost', 200],
+    ['/api/v1/tasks?worker=ghost', 404],
   ])('%s is answered with %i', async (path, status) => {
     const { get } = await serveTasks();
     expect((await get(path)).status).toBe(status);

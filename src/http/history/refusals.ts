@@ -32,8 +32,9 @@ function named(
   name: string | undefined,
   where: 'query' | 'json',
 ): Response {
-  if (code !== 'invalid_argument' || name === undefined) return problem(c, code, detail);
-  return problem(c, code, `${name}: ${detail}`, { errors: [{ in: where, name, detail }] });
+  if (name === undefined) return problem(c, code, detail);
+  const errors = [{ in: name === 'id' ? 'path' : where, name, detail }];
+  return problem(c, code, code === 'invalid_argument' ? `${name}: ${detail}` : detail, { errors });
 }
 
 /** Aborted when the client goes before it has its answer. */

@@ -20,8 +20,13 @@ import { fleetAnswerJson, workerAnswerJson } from './series-json.ts';
 export type HistoryTask =
   | { readonly type: 'worker'; readonly query: WorkerQuery; readonly gzip: boolean }
   | { readonly type: 'fleet'; readonly query: FleetQuery; readonly gzip: boolean }
-  /** `workerId`: refused if nothing is known of it. */
-  | { readonly type: 'taskRuns'; readonly filters: readonly TaskRunFilter[]; readonly workerId: string | undefined }
+  /** `workerId`: refused if nothing is known of it, which `parameter` gave. */
+  | {
+      readonly type: 'taskRuns';
+      readonly filters: readonly TaskRunFilter[];
+      readonly workerId: string | undefined;
+      readonly parameter?: 'id' | 'worker';
+    }
   /** `workerId`: refused if there is no event and nothing is known of it. */
   | { readonly type: 'events'; readonly filter: EventFilter; readonly workerId?: string | undefined }
   /** `known`: workers; refused if nothing is known of one. */
@@ -103,9 +108,9 @@ export class HistoryTasks {
       case 'fleet':
         return bodyOf(fleetAnswerJson(await this.#queries.fleet(task.query, budget), task.query.range), task.gzip);
       case 'taskRuns': {
-        const { filters, workerId } = task;
+        const { filters, workerId, parameter = 'worker' } = task;
         const taskRuns = mergedRuns(await Promise.all(filters.map((filter) => this.#queries.taskRuns(filter))));
-        if (taskRuns.length === 0) await this.#refuseUnknown(workerId, 'id');
+        if (taskRuns.length === 0) await this.#refuseUnknown(workerId, parameter);
         return { taskRuns };
       }
       case 'events': {

@@ -94,7 +94,7 @@ const COMMON = {
 };
 const ANSWERS = {
   200: jsonAnswer('One page, the newest runs first.', List, EXAMPLE),
-  ...problemAnswers('invalid_argument', 'failed_precondition', 'resource_exhausted', 'unavailable'),
+  ...problemAnswers('invalid_argument', 'not_found', 'failed_precondition', 'resource_exhausted', 'unavailable'),
 };
 
 const all = createRoute({
@@ -120,7 +120,7 @@ const ofWorker = createRoute({
   ...COMMON,
   summary: 'What ran on one worker, and how it ended',
   request: { params: WorkerPath, query: query(PARAMETERS).partial() },
-  responses: { ...ANSWERS, ...problemAnswers('not_found') },
+  responses: ANSWERS,
 });
 
 interface Asked {
@@ -134,13 +134,13 @@ interface Asked {
 }
 
 export function taskRoutes(api: Api, { history, clock }: AppContext): void {
-  const answer = async (c: HttpContext, asked: Asked, knownId?: string): Promise<Response> => {
+  const answer = async (c: HttpContext, asked: Asked, parameter: 'id' | 'worker'): Promise<Response> => {
     if (history === undefined) return historyIsOff(c);
     const { from = DEFAULT_FROM, to, limit = TASK_RUNS } = asked;
     try {
       const range = rangeOf({ from, to }, clock.wallMs());
       const found = await history.ask<HistoryAnswers['taskRuns'] | Refused>(
-        { type: 'taskRuns', filters: filtersOf(asked, range, limit + 1), workerId: knownId },
+        { type: 'taskRuns', filters: filtersOf(asked, range, limit + 1), workerId: asked.worker, parameter },
         { signal: signalOf(c) },
       );
       if (isRefused(found)) return refusal(c, found);
@@ -153,13 +153,11 @@ export function taskRoutes(api: Api, { history, clock }: AppContext): void {
     }
   };
 
-  endpoint(api, all, (c) => answer(c, c.req.valid('query')));
+  endpoint(api, all, (c) => answer(c, c.req.valid('query'), 'worker'));
 
   endpoint(api, ofWorker, (c) => {
     const workerId = workerIdIn(c, PREFIX, '/tasks');
-    return workerId === undefined
-      ? brokenEscape(c)
-      : answer(c, { ...c.req.valid('query'), worker: workerId }, workerId);
+    return workerId === undefined ? brokenEscape(c) : answer(c, { ...c.req.valid('query'), worker: workerId }, 'id');
   });
 }
 
