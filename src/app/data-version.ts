@@ -25,7 +25,7 @@ const schema = z.object({ format: z.literal('pulselane-data'), version: z.int().
 
 /**
  * Call it while the directory is locked, before any of its files is used.
- * @throws PulselaneError `environment`, naming DATA_DIR, if its version is newer or it cannot be upgraded
+ * @throws PulselaneError `environment`, naming DATA_DIR, if its version is newer or unknown, or it cannot be upgraded
  */
 export async function upgradeDataDirectory(dataDir: string, logger: Logger): Promise<void> {
   try {
@@ -58,10 +58,14 @@ function versionText(): string {
   return `${JSON.stringify({ format: 'pulselane-data', version: DATA_VERSION, writtenBy: VERSION })}\n`;
 }
 
-/** Undefined: there is no such file, or it is damaged; its content is known anyway. */
+/** Undefined: there is no such file. A damaged one may be a newer version's. */
 async function versionIn(dataDir: string): Promise<z.infer<typeof schema> | undefined> {
   try {
-    return schema.safeParse(jsonIn(await readFile(join(dataDir, FILE_NAME), 'utf8'))).data;
+    const { data } = schema.safeParse(jsonIn(await readFile(join(dataDir, FILE_NAME), 'utf8')));
+    if (data !== undefined) return data;
+    throw new Error(
+      `its file '${FILE_NAME}' is damaged: expected ${versionText().trim()}; remove it only if no newer Pulselane has used the directory`,
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -84,11 +84,15 @@ async function start(
     logger,
   });
   const failure = Promise.withResolvers<PulselaneError>();
+  let history: HistoryHost | undefined;
   const directory = new DataDirectory({
     dataDir: config.dataDir,
     manager,
     onFailing: (membersFileFails) => readiness.update({ membersFileFails }),
-    onLost: (error) => failure.resolve(error),
+    onLost: (error) => {
+      history?.abandon();
+      failure.resolve(error);
+    },
     clock,
     logger,
   });
@@ -103,7 +107,7 @@ async function start(
   const values = await directory.values.read();
   lifecycle.onStop('values file', () => directory.values.close());
 
-  const history = historySettings && makeHistory(historySettings, manager, { logger, clock });
+  history = historySettings && makeHistory(historySettings, manager, { logger, clock });
   // After the lanes, so that nothing that they have applied is missing.
   lifecycle.onStop('history', () => history?.stop());
   await manager.start();

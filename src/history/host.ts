@@ -109,6 +109,14 @@ export class HistoryHost {
     this.#reader.announce(items);
   }
 
+  /** Writes nothing any more: the database and the spool are another master's. */
+  abandon(): void {
+    this.#isStopping = true;
+    this.#looks?.cancel();
+    this.#looks = undefined;
+    this.#reader.abandon();
+  }
+
   /** Lets the thread write what is there, and ends it. Idempotent. */
   async stop(): Promise<void> {
     this.#isStopping = true;

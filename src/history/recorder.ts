@@ -461,6 +461,18 @@ export class Recorder {
     this.#attempts++;
     if (CLOSED_BY.has(kind)) await this.#close();
     if (this.#isMemoryShort()) this.#save(SPOOL_FROM);
+    if (kind === 'full' && !this.#isStopping) await this.#freeSpace();
+  }
+
+  /** A disk may be full of what is due to be deleted. */
+  async #freeSpace(): Promise<void> {
+    if (this.#database === undefined) return;
+    try {
+      await this.#maintain(this.#database);
+    } catch (error) {
+      // That it is full is told already.
+      if (error instanceof HistoryError && CLOSED_BY.has(error.kind)) await this.#close();
+    }
   }
 
   async #close(): Promise<void> {

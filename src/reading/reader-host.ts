@@ -135,6 +135,13 @@ export class ReaderHost<ToThread, FromThread> {
     return this.#stopping;
   }
 
+  /** Ends the thread for good and at once: what it does could hit what is another's now. */
+  abandon(): void {
+    this.#pings?.cancel();
+    this.#feed.end();
+    this.#stopping ??= this.#thread.stop().then(() => false);
+  }
+
   async #stop(): Promise<boolean> {
     this.#pings?.cancel();
     const { clock, stopWithinMs = 0, finishesWork = false } = this.#options;

@@ -85,8 +85,12 @@ test('a directory of a newer version is refused in one line, and nothing in it i
   expect(await contentOf(dataDir)).toEqual({ version: newer });
 });
 
-test('a damaged file of the version is written again', async () => {
-  await writeFile(join(dataDir, 'version'), 'junk');
-  await upgradeDataDirectory(dataDir, silentLogger);
-  expect(await readFile(join(dataDir, 'version'), 'utf8')).toContain(`"version":${DATA_VERSION}`);
+test('a damaged file of the version is refused in one line, and nothing is touched', async () => {
+  for (const damaged of ['junk', '', '{"format":"pulselane-data","version":"2"}']) {
+    await writeFile(join(dataDir, 'version'), damaged);
+    await expect(upgradeDataDirectory(dataDir, silentLogger)).rejects.toThrow(
+      new RegExp(`^DATA_DIR=${dataDir}: its file 'version' is damaged: expected \\{.*\\}; remove it only if .*$`),
+    );
+    expect(await contentOf(dataDir)).toEqual({ version: damaged });
+  }
 });

@@ -184,6 +184,21 @@ test('a stop loses nothing while the thread is dead, nor after it was started ag
   expect(first.logged('did not end in order')).toBe(0);
 });
 
+test('a master whose data directory is taken over writes no history any more', async () => {
+  const { master, beat, status } = await start();
+  await beat(10);
+  await eventually(() => (status()?.samples ?? 0) === 10);
+  await rm(join(dataDir, 'lock'));
+  await writeFile(join(dataDir, 'members.jsonl'), 'what another master wrote');
+  await beat(10);
+  expect((await master.failure).message).toContain('another master has taken it over');
+  const before = await countsOf();
+  await beat(10);
+  await master.stop();
+  expect(await countsOf()).toEqual(before);
+  expect(existsSync(join(dataDir, 'history-spool'))).toBe(false);
+});
+
 test('a wall clock that is set is an event and a gap; samples keep their order', async () => {
   let offsetMs = 0;
   const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + offsetMs };

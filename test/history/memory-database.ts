@@ -27,6 +27,8 @@ export class MemoryDatabase {
   broken: HistoryErrorKind | undefined;
   /** Which batches it never takes. */
   refuses: (batch: Batch) => boolean = () => false;
+  /** One step of maintenance. */
+  maintain: () => boolean = () => false;
   opened = 0;
   calls = 0;
   /** It is not the one that was opened. */
@@ -48,7 +50,7 @@ export class MemoryDatabase {
       begin: (run) => this.#call(() => this.#begin(run)),
       write: (batch) => this.#call(() => this.#write(batch)),
       check: (batch) => this.#call(() => void this.#check(batch)),
-      maintain: async () => false,
+      maintain: async () => this.maintain(),
       figures: async (): Promise<HistoryFigures> => ({ bytes: 1, oldestMs: {}, deletedEarly: 0, damaged: 0 }),
       close: async () => {},
     };

@@ -430,6 +430,20 @@ test('a damaged last record of the spool is counted, logged, and a gap', async (
   expect(database.gaps).toMatchObject([{ workerId: undefined, reason: 'damaged', lost: 3 }]);
 });
 
+test('a database that is full is maintained, which may free what the next batch needs', async () => {
+  const database = new MemoryDatabase();
+  const master = new Master(database);
+  await master.startThread();
+  database.broken = 'full';
+  database.maintain = () => {
+    database.broken = undefined;
+    return false;
+  };
+  master.beat('a', 3);
+  await master.pass(40_000);
+  expect(valuesOf(database, 'a')).toEqual(counted(3));
+});
+
 type Step =
   | { readonly do: 'beat'; readonly worker: number; readonly times: number }
   | { readonly do: 'event' }
