@@ -495,3 +495,42 @@ test('the samples of a worker that came back wait until those from before are cl
   take();
   expect(counts.get('again')).toBe(2);
 });
+
+test('changes of tasks that are lost while others are being committed count once, also if the worker leaves then', () => {
+  const { fleet, drain, hear } = lateDrain();
+  hear();
+  fleet.register('busy');
+  hear();
+  const added = fleet.roster().find((item) => item.type === 'slotAdded' && item.workerId === 'busy');
+  if (added?.type !== 'slotAdded') throw new Error('it is not told of');
+  let changes = 0;
+  const left = (count: number) => {
+    const events = Array.from(
+      { length: count },
+      (_, n) => ({ type: 'left', taskId: `task-${n}`, lastSeenMs: 1 }) as const,
+    );
+    fleet.publish('busy', {}, events);
+  };
+  const take = () =>
+    drain.drain((workerId, _, __, ___, tasks) => {
+      if (workerId === 'busy') changes += tasks.changes.filter(({ type }) => type === 'left').length;
+    });
+  left(1);
+  hear();
+  take();
+  drain.commit();
+  left(20_000);
+  hear();
+  take();
+  left(20_000);
+  hear();
+  const [now] = fleet.roster().filter((item) => item.type === 'slotAdded' && item.workerId === 'busy');
+  fleet.forget('busy');
+  hear();
+  drain.apply({ ...(now as typeof added), type: 'slotClosed', tenancy: 0 });
+  drain.commit();
+  take();
+  drain.commit();
+  expect(drain.lostTaskChanges).toBeGreaterThan(1000);
+  expect(changes + drain.lostTaskChanges).toBe(40_001);
+});
