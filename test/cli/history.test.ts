@@ -86,7 +86,7 @@ describe('pulselane history', () => {
       '',
       'Gaps',
       '  FROM                  FOR  REASON',
-      '  2026-11-23T17:04:55Z  15m  the master was not running',
+      '  2026-11-23T17:04:55Z  15m  no master kept history',
       '',
     ]);
     expect(exitCode).toBe(0);

@@ -31,7 +31,7 @@ const GAPS: readonly Column[] = [{ title: 'FROM' }, { title: 'FOR', align: 'righ
 /** In words, by reason. */
 export const GAP_TEXTS: Readonly<Record<string, string>> = {
   samples_lost: 'samples were lost before the database had them',
-  master_down: 'the master was not running',
+  master_down: 'no master kept history',
   worker_inactive: 'the worker was inactive',
   damaged: 'this part of the database is damaged',
   not_kept: 'not kept that long, or from before history began',

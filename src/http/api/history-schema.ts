@@ -12,7 +12,7 @@ export const HistoryGap = z
     to: moment('When it ends.'),
     reason: z.enum(ANSWER_GAP_REASONS).openapi({
       description:
-        '`samples_lost`: samples were overwritten, or could not be stored. `master_down`: no master was running. `worker_inactive`: the worker sent nothing. `damaged`: a part of the database cannot be read. `not_kept`: older than what is kept. `clock_set`: the master’s clock was set. `database_away`: the database does not answer, and the master no longer has these samples in memory.',
+        '`samples_lost`: samples were overwritten, or could not be stored. `master_down`: no master was running, or only one with HISTORY=off. `worker_inactive`: the worker sent nothing. `damaged`: a part of the database cannot be read. `not_kept`: older than what is kept. `clock_set`: the master’s clock was set. `database_away`: the database does not answer, and the master no longer has these samples in memory.',
     }),
     lost: z.int().optional().openapi({ description: 'How many samples are missing; absent if that is unknown.' }),
   })
