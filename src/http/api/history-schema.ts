@@ -1,7 +1,6 @@
 /** Schemas of the answers of history. */
 import { z } from '@hono/zod-openapi';
 import { HISTORY_ERROR_KINDS } from '../../history/history-error.ts';
-import { AGGREGATES } from '../../history/query/aggregate.ts';
 import { ANSWER_GAP_REASONS } from '../../history/query/gaps.ts';
 import { TIERS } from '../../history/samples.ts';
 import { moment } from './schemas.ts';
@@ -88,8 +87,6 @@ export const FleetHistory = z
     ),
   })
   .openapi('FleetHistory');
-
-export const AGGREGATES_IN_WORDS = AGGREGATES.join(', ');
 
 const SAMPLE = { at: '2026-11-23T17:54:55.104Z', min: 14.9, max: 14.9, mean: 14.9, last: 14.9, count: 1 };
 

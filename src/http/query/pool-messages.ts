@@ -4,17 +4,12 @@ export type ToPoolThread<Task> =
   /** At most one at a time. */
   | { readonly type: 'task'; readonly task: Task }
   /** Nobody waits for the task in progress any more: end it soon, with any outcome. Ignored if there is none. */
-  | { readonly type: 'cancel' }
-  /** The last part was taken: send the next one. */
-  | { readonly type: 'more' };
+  | { readonly type: 'cancel' };
 
 /** The result of a task. `message` is for people. */
 export type Outcome<Answer> =
   | { readonly ok: true; readonly answer: Answer }
   | { readonly ok: false; readonly message: string };
 
-/**
- * What a thread reports about its task: that it has started it, then the parts of a long answer, each but the first after a
- * `more`, then the result.
- */
-export type Said<Answer, Part = never> = 'begun' | { readonly part: Part } | Outcome<Answer>;
+/** What a thread reports about its task: that it has started it, then the result. */
+export type Said<Answer> = 'begun' | Outcome<Answer>;

@@ -24,10 +24,8 @@ import { POOL_HEAP_MIB, POOL_IDLE_MS } from '../http-limits.ts';
 import type { Said, ToPoolThread } from './pool-messages.ts';
 
 /** A task, with the promise of its answer. */
-export interface Question<Task, Answer, Part> {
+export interface Question<Task, Answer> {
   readonly task: Task;
-  /** A part of a long answer; the thread waits until the pool is asked for more. */
-  readonly part: (part: Part) => void;
   readonly answered: (answer: Answer) => void;
   readonly failed: (error: Error) => void;
 }
@@ -65,10 +63,10 @@ export interface PoolThreadOptions<Question> {
   readonly onDeath: (death: PoolThreadDeath<Question>) => void;
 }
 
-export class PoolThread<Task, Answer, Part> {
-  readonly #options: PoolThreadOptions<Question<Task, Answer, Part>>;
-  readonly #host: ReaderHost<ToPoolThread<Task>, Said<Answer, Part>>;
-  #question: Question<Task, Answer, Part> | undefined;
+export class PoolThread<Task, Answer> {
+  readonly #options: PoolThreadOptions<Question<Task, Answer>>;
+  readonly #host: ReaderHost<ToPoolThread<Task>, Said<Answer>>;
+  #question: Question<Task, Answer> | undefined;
   /** The thread has started the question. */
   #hasBegun = false;
   #isGivenUp = false;
@@ -76,11 +74,11 @@ export class PoolThread<Task, Answer, Part> {
   #wasOfUse = false;
   #idleLong: Timer | undefined;
 
-  constructor(options: PoolThreadOptions<Question<Task, Answer, Part>>) {
+  constructor(options: PoolThreadOptions<Question<Task, Answer>>) {
     this.#options = options;
     const { directory, clock, kind } = options;
     const { script, name, title, data } = kind;
-    this.#host = new ReaderHost<ToPoolThread<Task>, Said<Answer, Part>>({
+    this.#host = new ReaderHost<ToPoolThread<Task>, Said<Answer>>({
       script,
       name,
       title,
@@ -124,22 +122,22 @@ export class PoolThread<Task, Answer, Part> {
   }
 
   /** Call it only while the thread is idle. */
-  ask(question: Question<Task, Answer, Part>): void {
+  ask(question: Question<Task, Answer>): void {
     this.#idleLong?.cancel();
     this.#question = question;
     this.#hasBegun = false;
     this.#host.post({ type: 'task', task: question.task });
   }
 
-  /** Asks for the next part, or to end the question soon. @returns whether it is in progress here */
-  tell(question: Question<Task, Answer, Part>, type: 'more' | 'cancel'): boolean {
+  /** Asks to end the question soon. @returns whether it is in progress here */
+  cancel(question: Question<Task, Answer>): boolean {
     if (this.#question !== question) return false;
-    this.#host.post({ type });
+    this.#host.post({ type: 'cancel' });
     return true;
   }
 
   /** Ends the thread if this question is in progress. @returns whether it is */
-  giveUp(question: Question<Task, Answer, Part>, reason: string): boolean {
+  giveUp(question: Question<Task, Answer>, reason: string): boolean {
     if (this.#question !== question) return false;
     this.#isGivenUp = true;
     this.#host.kill(reason);
@@ -153,13 +151,9 @@ export class PoolThread<Task, Answer, Part> {
     await this.#host.stop();
   }
 
-  #heard(said: Said<Answer, Part>): void {
+  #heard(said: Said<Answer>): void {
     if (said === 'begun') {
       this.#hasBegun = true;
-      return;
-    }
-    if ('part' in said) {
-      this.#question?.part(said.part);
       return;
     }
     const question = this.#question;

@@ -38,22 +38,20 @@ export interface PoolKind extends PoolThreadKind {
   readonly concerns: (announcement: Announcement) => boolean;
 }
 
-export interface Asking<Part> {
+export interface Asking {
   /** Ends the question: nobody waits for its answer any more. */
   readonly signal?: AbortSignal;
-  /** A part of a long answer. Call `more` once it was used: then the next part is made. */
-  readonly onPart?: (part: Part, more: () => void) => void;
 }
 
-export class Pool<Task, Answer, Part = never> {
+export class Pool<Task, Answer> {
   readonly #options: PoolOptions;
   readonly #kind: PoolKind;
   /** The first one stays and is asked first, so that the others can end when there is little to do. */
-  #threads: PoolThread<Task, Answer, Part>[] = [];
-  #waiting: Question<Task, Answer, Part>[] = [];
-  readonly #underWay = new Set<Question<Task, Answer, Part>>();
+  #threads: PoolThread<Task, Answer>[] = [];
+  #waiting: Question<Task, Answer>[] = [];
+  readonly #underWay = new Set<Question<Task, Answer>>();
   /** Questions that were given to a thread which died of something else. */
-  readonly #askedTwice = new WeakSet<Question<Task, Answer, Part>>();
+  readonly #askedTwice = new WeakSet<Question<Task, Answer>>();
   #isStopped = false;
 
   constructor(options: PoolOptions, kind: PoolKind) {
@@ -86,7 +84,7 @@ export class Pool<Task, Answer, Part = never> {
   }
 
   /** @throws PulselaneError `resource_exhausted` or `unavailable` */
-  async ask<A extends Answer>(task: Task, { signal, onPart }: Asking<Part> = {}): Promise<A> {
+  async ask<A extends Answer>(task: Task, { signal }: Asking = {}): Promise<A> {
     const { maxUnderWay, withinMs, question: name } = this.#kind;
     if (this.#underWay.size >= maxUnderWay) {
       throw new LimitReached(
@@ -99,20 +97,13 @@ export class Pool<Task, Answer, Part = never> {
     if (this.#isStopped) throw stopped();
     const { clock, log } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const question: Question<Task, Answer, Part> = {
+    const question: Question<Task, Answer> = {
       task,
       answered: resolve,
       failed: reject,
-      part: (part) => {
-        late.cancel();
-        onPart?.(part, () => {
-          late = clock.after(withinMs, () => this.#late(question));
-          this.#tell(question, 'more');
-        });
-      },
     };
     this.#underWay.add(question);
-    let late = clock.after(withinMs, () => this.#late(question));
+    const late = clock.after(withinMs, () => this.#late(question));
     const cancel = () => this.#cancel(question);
     signal?.addEventListener('abort', cancel, { once: true });
     this.#waiting.push(question);
@@ -132,14 +123,10 @@ export class Pool<Task, Answer, Part = never> {
     }
   }
 
-  #cancel(question: Question<Task, Answer, Part>): void {
-    if (this.#tell(question, 'cancel')) return;
+  #cancel(question: Question<Task, Answer>): void {
+    if (this.#threads.some((thread) => thread.cancel(question))) return;
     this.#waiting = this.#waiting.filter((waiting) => waiting !== question);
     question.failed(new Error('cancelled'));
-  }
-
-  #tell(question: Question<Task, Answer, Part>, type: 'more' | 'cancel'): boolean {
-    return this.#threads.some((thread) => thread.tell(question, type));
   }
 
   #dispatch(): void {
@@ -158,7 +145,7 @@ export class Pool<Task, Answer, Part = never> {
 
   #add(): void {
     const { directory, clock } = this.#options;
-    const thread: PoolThread<Task, Answer, Part> = new PoolThread({
+    const thread: PoolThread<Task, Answer> = new PoolThread({
       kind: this.#kind,
       directory,
       clock,
@@ -170,7 +157,7 @@ export class Pool<Task, Answer, Part = never> {
     thread.start();
   }
 
-  #threadDied({ reason, text, question, isQuestionUntouched }: PoolThreadDeath<Question<Task, Answer, Part>>): void {
+  #threadDied({ reason, text, question, isQuestionUntouched }: PoolThreadDeath<Question<Task, Answer>>): void {
     const { log } = this.#options;
     const mayWaitAgain = isQuestionUntouched && question !== undefined && this.#isFirstTry(question);
     if (mayWaitAgain) {
@@ -182,17 +169,17 @@ export class Pool<Task, Answer, Part = never> {
     this.#dispatch();
   }
 
-  #isFirstTry(question: Question<Task, Answer, Part>): boolean {
+  #isFirstTry(question: Question<Task, Answer>): boolean {
     return this.#underWay.has(question) && !this.#askedTwice.has(question);
   }
 
-  #endSpare(thread: PoolThread<Task, Answer, Part>): void {
+  #endSpare(thread: PoolThread<Task, Answer>): void {
     if (this.#threads.length === 1) return;
     this.#threads = this.#threads.filter((other) => other !== thread);
     void thread.stop(stopped());
   }
 
-  #late(question: Question<Task, Answer, Part>): void {
+  #late(question: Question<Task, Answer>): void {
     const reason = `no answer within ${this.#kind.withinMs} ms`;
     question.failed(new Error(reason));
     if (this.#threads.some((thread) => thread.giveUp(question, reason))) return;
