@@ -51,7 +51,8 @@ describeWith('python3-grpcio')('the Python of the page', () => {
     try {
       const detail = await eventually(async () => {
         const seen = await workerDetail(httpPort, 'python-small');
-        return seen?.state === 'active' && seen;
+        // Main takes it as active before its lane has read the heartbeat.
+        return seen?.state === 'active' && seen.record !== null && seen;
       });
       expect(detail.record.metrics).toEqual({ queue_length: 3 });
     } finally {
