@@ -53,6 +53,11 @@ export function nextExpiry({ atMs, monotonicMs, hold }: Expiry, now: Now): Expir
   };
 }
 
+/** Whether the wall clock was set back since: until the database knows, a start after a step forth again would delete by it. */
+export function isSetBack({ atMs, monotonicMs }: Expiry, now: Now): boolean {
+  return now.wallMs < atMs + now.monotonicMs - monotonicMs - TOLERANCE_MS;
+}
+
 /** Also of a clock that was set back: then less is too old. */
 function following({ wallMs, monotonicMs }: Now): Expiry {
   return { atMs: wallMs, monotonicMs, hold: undefined };

@@ -23,7 +23,7 @@ import { meanRate } from '../model/rate.ts';
 import type { Batch, Begun, HistoryFigures, HistoryWriter, MasterRun, Retention } from './backend.ts';
 import type { BatchBuilder, Built, EarlierSamples, SampleSource } from './batch-builder.ts';
 import { gapsBefore, isEmpty, samplesIn, withoutKnown } from './batch-contents.ts';
-import { type Expiry, HOLD_MS, nextExpiry, startExpiry } from './expiry.ts';
+import { type Expiry, HOLD_MS, isSetBack, nextExpiry, startExpiry } from './expiry.ts';
 import { type Failure, failed, HEALTHY, type Health, type Now, worked } from './health.ts';
 import { HistoryError, type HistoryErrorKind } from './history-error.ts';
 import {
@@ -412,6 +412,7 @@ export class Recorder {
       // A database that has just begun soon has something.
       if (this.#figures.oldestMs.raw === undefined) this.#figuresAtMs = startedMs + STATUS_EVERY_MS;
     }
+    if (this.#expiry !== undefined && isSetBack(this.#expiry, this.#now())) this.#maintainAtMs = startedMs;
     while (clock.monotonicMs() >= this.#maintainAtMs) {
       // Set before: a step that fails is tried again later, and holds up no batch.
       this.#maintainAtMs = clock.monotonicMs() + MAINTAIN_EVERY_MS;

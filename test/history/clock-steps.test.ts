@@ -115,3 +115,19 @@ describeWithPostgres(18)('a clock that is wrong', (server) => {
     expect((await clockWrongBy(place, byMs)).missing).toBe(0);
   });
 });
+
+test('a clock that goes back, and then forth over a restart of the thread within seconds, deletes nothing', async () => {
+  const folder = newFolder();
+  const place = { kind: 'sqlite', path: join(folder, '..', 'history.db') } as const;
+  const master = new Master({ open: () => openDatabase(place, expect.unreachable), isHanging: false }, { folder });
+  await master.startThread();
+  master.clock.stepWall(-YEARS);
+  master.beat('a');
+  await master.pass(500);
+  master.clock.stepWall(40 * DAY);
+  await master.startThread();
+  await master.pass(2000);
+  await master.recorder.stop();
+  const stored = await storedSamples(join(folder, '..'), ['a'], 'cpu_usage');
+  expect(stored.get('a')?.flatMap(({ values }) => values)).toEqual([0]);
+});
