@@ -50,17 +50,6 @@ export function runsBy(run: SampleRun, groupOf: (atMs: number) => number): { val
   return parts;
 }
 
-/** Only these metrics; those that the run lacks stay absent. */
-export function withKeys(run: SampleRun, keys: readonly MetricKey[] | undefined): SampleRun {
-  if (keys === undefined) return run;
-  const columns = new Map<MetricKey, Float64Array>();
-  for (const key of keys) {
-    const column = run.columns.get(key);
-    if (column !== undefined) columns.set(key, column);
-  }
-  return { ...run, columns };
-}
-
 /** Joins runs, given in order, that follow each other without a gap; a metric that one of them lacks becomes NaN there. */
 export function joinRuns(runs: readonly SampleRun[]): SampleRun[] {
   const joined: SampleRun[] = [];
