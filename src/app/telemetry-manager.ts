@@ -144,7 +144,7 @@ export class TelemetryManager extends Engine {
       logger,
       onLost: () => {
         logger.error(`${dataDir}: another process has taken it over; history is no longer written`);
-        void this.#host?.stop();
+        this.#host?.abandon();
       },
     });
   }
