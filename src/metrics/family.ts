@@ -1,0 +1,41 @@
+/** Metric families and their series: what the readers of `workers/` and `master/` hand over to exposition and export. */
+
+/**
+ * The types of OpenMetrics 1.0 that Pulselane uses. In the text formats of Prometheus, `info` and `stateset` are gauges.
+ * See https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
+ */
+export type FamilyType = 'counter' | 'gauge' | 'histogram' | 'info' | 'stateset';
+
+export interface Family {
+  /** Without the suffix of its type (`_total`, `_info`, `_bucket`), but with that of its unit. */
+  readonly name: string;
+  readonly type: FamilyType;
+  /** The name's suffix, in base units: `seconds`, `bytes`, `ratio`, `celsius`, `watts`; absent for plain numbers. */
+  readonly unit?: string;
+  /** One sentence. */
+  readonly help: string;
+}
+
+export type Label = readonly [name: string, value: string];
+
+/** Cumulative counts per upper bound, without +Inf, which is `count`. */
+export interface Histogram {
+  readonly upperBounds: readonly number[];
+  readonly cumulativeCounts: readonly number[];
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** One series at one time. */
+export interface Series {
+  readonly labels: readonly Label[];
+  readonly value: number | Histogram;
+  /** Of counters and histograms: when they began at zero. */
+  readonly createdUnixMs?: number;
+}
+
+/** A family of the master with all its series. */
+export interface FamilyWithSeries {
+  readonly family: Family;
+  readonly series: readonly Series[];
+}
