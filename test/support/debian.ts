@@ -35,6 +35,11 @@ export const DEBIAN_PACKAGES = {
   zsh: () => runs('zsh', '-c', 'true'),
   fish: () => runs('fish', '--no-config', '--command', 'true'),
   'man-db': showsPages,
+  prometheus: () => runs('prometheus', '--version') && runs('promtool', '--version'),
+  'prometheus-alertmanager': () => runs('prometheus-alertmanager', '--version'),
+  'prometheus-node-exporter': () => runs('prometheus-node-exporter', '--version'),
+  'victoria-metrics': () => runs('victoria-metrics', '--version'),
+  'python3-prometheus-client': () => runs('/usr/bin/python3', '-c', 'import prometheus_client.openmetrics.parser'),
 } as const satisfies Readonly<Record<string, () => boolean>>;
 
 export type DebianPackage = keyof typeof DEBIAN_PACKAGES;
