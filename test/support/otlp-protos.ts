@@ -1,6 +1,6 @@
 /**
  * The official messages of OTLP, to decode what Pulselane encodes and to encode what it decodes. They come from the last release of
- * OpenTelemetry's own package that contains code generated from opentelemetry-proto (0.217.0; later ones have a writer of
+ * OpenTelemetry's own package that contains code generated from opentelemetry-proto (0.214.0; later ones have writers of
  * their own), so they share nothing with ours.
  */
 import { createRequire } from 'node:module';
