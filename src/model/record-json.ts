@@ -69,6 +69,14 @@ export function metricsTextIn(head: string): string | undefined {
   return head.slice(from, end === -1 ? undefined : end);
 }
 
+/** The devices in a head, as the text of an array; undefined if there are none. Found in the same way: only the last member is their list. */
+export function gpusTextIn(head: string): string | undefined {
+  // The last character tells: see SlotReader.listsGpus.
+  if (!head.endsWith(']')) return undefined;
+  const begin = head.lastIndexOf(GPUS_BEGIN);
+  return begin === -1 ? undefined : head.slice(begin + GPUS_BEGIN.length - 1);
+}
+
 /** The record of a worker that has not sent anything yet: zeros. */
 export function emptyRecordJsonHead(workerId: string): string {
   return recordJsonHead({
@@ -160,20 +168,24 @@ export function telemetryOfJson(record: TelemetryJson): WorkerTelemetry {
     storageUsage: record.storage_usage,
     gpuUsage: record.gpu_usage,
     runningTasks: record.running_tasks.map(taskOfJson),
-    gpus: (record.gpus ?? []).map((gpu) => ({
-      index: gpu.index,
-      uuid: gpu.uuid,
-      name: gpu.name,
-      ...(gpu.utilization_percent === undefined ? {} : { utilizationPercent: gpu.utilization_percent }),
-      ...(gpu.memory_used_bytes === undefined ? {} : { memoryUsedBytes: gpu.memory_used_bytes }),
-      ...(gpu.memory_total_bytes === undefined ? {} : { memoryTotalBytes: gpu.memory_total_bytes }),
-      ...(gpu.temperature_celsius === undefined ? {} : { temperatureCelsius: gpu.temperature_celsius }),
-      ...(gpu.power_watts === undefined ? {} : { powerWatts: gpu.power_watts }),
-      ...(gpu.parent_uuid === undefined ? {} : { parentUuid: gpu.parent_uuid }),
-    })),
+    gpus: (record.gpus ?? []).map(gpuOfJson),
     metrics: record.metrics ?? {},
     lastUpdate: record.last_update,
     isActive: record.is_active,
+  };
+}
+
+export function gpuOfJson(gpu: NonNullable<TelemetryJson['gpus']>[number]): GpuUsage {
+  return {
+    index: gpu.index,
+    uuid: gpu.uuid,
+    name: gpu.name,
+    ...(gpu.utilization_percent === undefined ? {} : { utilizationPercent: gpu.utilization_percent }),
+    ...(gpu.memory_used_bytes === undefined ? {} : { memoryUsedBytes: gpu.memory_used_bytes }),
+    ...(gpu.memory_total_bytes === undefined ? {} : { memoryTotalBytes: gpu.memory_total_bytes }),
+    ...(gpu.temperature_celsius === undefined ? {} : { temperatureCelsius: gpu.temperature_celsius }),
+    ...(gpu.power_watts === undefined ? {} : { powerWatts: gpu.power_watts }),
+    ...(gpu.parent_uuid === undefined ? {} : { parentUuid: gpu.parent_uuid }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** One worker's record at one time. Each part is read on first use, and once for all callers. */
 import { hash, randomInt } from 'node:crypto';
-import { metricsTextIn } from '../model/record-json.ts';
+import { gpuOfJson, gpusTextIn, metricsTextIn, type TelemetryJson } from '../model/record-json.ts';
+import type { GpuUsage } from '../model/telemetry.ts';
 import type { WorkerEntry } from './directory.ts';
 
 type Numbers = ReturnType<WorkerEntry['slot']['numbers']>;
@@ -47,6 +48,15 @@ export class ParsedRecord {
     if (text === undefined) return undefined;
     this.#metrics ??= Object.assign(Object.create(null), JSON.parse(text)) as Readonly<Record<string, number>>;
     return this.#metrics;
+  }
+
+  /** Its GPUs; empty if it lists none. Parsed at each call. */
+  devices(): readonly GpuUsage[] {
+    const { slot } = this.entry;
+    this.touched();
+    const text = slot.listsGpus ? gpusTextIn(slot.json('')) : undefined;
+    if (text === undefined) return [];
+    return (JSON.parse(text) as NonNullable<TelemetryJson['gpus']>).map(gpuOfJson);
   }
 
   /** Records that something was read which is not cached here. */
