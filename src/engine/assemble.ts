@@ -85,7 +85,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   const { dedicated } = lanePlan;
   const lanesAsked = maxDedicatedLanes === 'all' ? `all, up to ${dedicated} lanes` : String(dedicated);
   const memory = new MemoryRoom(clock, facts.memory, readMemoryLimits);
-  const board = new BoardWriter(allocateBoard(maxWorkers, clock.monotonicMs()));
+  const board = new BoardWriter(allocateBoard(maxWorkers, clock.monotonicMs(), clock.wallMs()));
   board.stampBeat(clock.monotonicMs());
   const roster = new Roster(board);
   const samples = samplesOf(options);

@@ -24,6 +24,24 @@ export interface Histogram {
   readonly cumulativeCounts: readonly number[];
   readonly count: number;
   readonly sum: number;
+  /** The same observations in finer buckets, for formats that have them; absent: there are none. */
+  readonly exponential?: ExponentialBuckets;
+}
+
+/**
+ * Buckets as of Prometheus's native histograms: with base = 2^(2^−schema), bucket i has the observations in
+ * (base^(i−1), base^i]. OpenTelemetry numbers the same bucket i−1.
+ * See https://prometheus.io/docs/specs/native_histograms/
+ */
+export interface ExponentialBuckets {
+  readonly schema: number;
+  /** Observations up to this value are in no bucket, but in `zeroCount`. */
+  readonly zeroThreshold: number;
+  readonly zeroCount: number;
+  /** The number i of the first of `counts`. */
+  readonly firstIndex: number;
+  /** Not cumulative. The first and the last are not 0; empty: there are no observations above the threshold. */
+  readonly counts: readonly number[];
 }
 
 /** One series at one time. */

@@ -22,6 +22,7 @@ import { STUCK_REASONS, type StuckReason } from '../model/stuck.ts';
 import {
   BOARD_EPOCH_NUMBER,
   BOARD_MAGIC,
+  BOARD_STARTED_NUMBER,
   BOOT_ID_WORDS,
   BoardWord,
   boardBytes,
@@ -43,7 +44,7 @@ export interface BoardMemory {
   readonly publications: PublicationsMemory;
 }
 
-export function allocateBoard(rows: number, nowMonotonicMs: number): BoardMemory {
+export function allocateBoard(rows: number, nowMonotonicMs: number, nowUnixMs = 0): BoardMemory {
   const memory = new SharedArrayBuffer(boardBytes(rows));
   const words = new Int32Array(memory);
   Atomics.store(words, BoardWord.magic, BOARD_MAGIC);
@@ -52,7 +53,9 @@ export function allocateBoard(rows: number, nowMonotonicMs: number): BoardMemory
   for (let word = 0; word < BOOT_ID_WORDS; word++) {
     Atomics.store(words, BoardWord.bootId + word, randomBytes(WORD_BYTES).readInt32LE());
   }
-  new Float64Array(memory)[BOARD_EPOCH_NUMBER] = nowMonotonicMs;
+  const numbers = new Float64Array(memory);
+  numbers[BOARD_EPOCH_NUMBER] = nowMonotonicMs;
+  numbers[BOARD_STARTED_NUMBER] = nowUnixMs;
   return { rows: memory, publications: allocatePublications(rows) };
 }
 
@@ -147,6 +150,11 @@ export class BoardReader {
   /** Recent heartbeats per second. */
   get heartbeatsPerS(): number {
     return (Atomics.load(this.words, BoardWord.heartbeatRateCentiHz) >>> 0) / 100;
+  }
+
+  /** When the master started, and all its counts were 0. */
+  get startedUnixMs(): number {
+    return this.numbers[BOARD_STARTED_NUMBER] as number;
   }
 
   /** Identifies this run of the master: 32 hexadecimal digits. */

@@ -29,7 +29,7 @@ export const NUMBER_BYTES = 8;
 /** First word of each kind of memory, so that a wrong buffer is detected when it is attached. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 13;
+export const LAYOUT_VERSION = 14;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -62,6 +62,8 @@ export const BOOT_ID_WORDS = 4;
 
 /** Float64 in the header, written once before the board is shared: monotonic time of the board's creation, in ms. */
 export const BOARD_EPOCH_NUMBER = 16;
+/** The same for the wall clock: Unix ms of the start, from which the master's counts begin. */
+export const BOARD_STARTED_NUMBER = 17;
 const BOARD_WORDS_BYTES = 256;
 
 /** Numbers (Float64) of each copy of the figures. */
@@ -388,7 +390,7 @@ function assertDistinct(words: Readonly<Record<string, number>>, limit: number, 
 }
 
 assertDistinct(BoardWord, (BOARD_EPOCH_NUMBER * NUMBER_BYTES) / WORD_BYTES, 'board words');
-assertLayout((BOARD_EPOCH_NUMBER + 1) * NUMBER_BYTES <= BOARD_WORDS_BYTES, 'the epoch lies outside the header');
+assertLayout((BOARD_STARTED_NUMBER + 1) * NUMBER_BYTES <= BOARD_WORDS_BYTES, 'the start lies outside the header');
 assertLayout(
   (BoardWord.bootId + BOOT_ID_WORDS) * WORD_BYTES <= BOARD_EPOCH_NUMBER * NUMBER_BYTES,
   'the boot id lies outside',

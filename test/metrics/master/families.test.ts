@@ -1,0 +1,70 @@
+import { afterEach, expect, test } from 'vitest';
+import { TelemetryManager, type TelemetryManagerOptions } from '../../../src/engine/telemetry-manager.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
+import type { FamilyWithSeries } from '../../../src/metrics/family.ts';
+import { MASTER_FAMILIES, masterFamilies } from '../../../src/metrics/master/families.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const running: TelemetryManager[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((manager) => manager.shutdown()));
+});
+
+async function startManager(options: TelemetryManagerOptions = {}): Promise<TelemetryManager> {
+  const manager = new TelemetryManager({ maxWorkers: 100, ...options });
+  running.push(manager);
+  await manager.start();
+  return manager;
+}
+
+function readAll({ directory }: TelemetryManager): FamilyWithSeries[] {
+  return masterFamilies({ directory, clock: systemClock });
+}
+
+/** The value of the series with these label values. */
+function seriesValue(families: readonly FamilyWithSeries[], name: string, ...labels: string[]): unknown {
+  const found = families.find(({ family }) => family.name === `pulselane_${name}`);
+  return found?.series.find((series) => series.labels.map(([, value]) => value).join() === labels.join())?.value;
+}
+
+test('what a running engine does is in its families', async () => {
+  const startedUnixMs = Date.now();
+  const manager = await startManager({ sharedLanes: 1, maxDedicatedLanes: 0 });
+  for (const workerId of ['a', 'b']) manager.processHeartbeat({ workerId, cpuUsage: 1 });
+  manager.processHeartbeat({ workerId: 'a', cpuUsage: Number.NaN });
+  manager.registerWorker('c');
+  const families = await eventually(() => {
+    const now = readAll(manager);
+    return seriesValue(now, 'heartbeats_rejected', 'content') === 1 && seriesValue(now, 'lanes', 'ready') === 1 && now;
+  });
+  expect(seriesValue(families, 'heartbeats_accepted')).toBe(3);
+  expect(seriesValue(families, 'heartbeats_applied')).toBe(2);
+  expect(seriesValue(families, 'workers', 'active')).toBe(2);
+  expect(seriesValue(families, 'workers', 'registered')).toBe(1);
+  const accepted = families.find(({ family }) => family.name === 'pulselane_heartbeats_accepted');
+  expect(accepted?.series[0]?.createdUnixMs).toBeGreaterThanOrEqual(startedUnixMs);
+  expect(accepted?.series[0]?.createdUnixMs).toBeLessThanOrEqual(Date.now());
+});
+
+test('names, units, labels and texts keep to the conventions', () => {
+  const names = MASTER_FAMILIES.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  for (const { name, type, unit, help, labels } of MASTER_FAMILIES) {
+    expect(name).toMatch(/^pulselane_[a-z][a-z0-9_]*$/);
+    expect(name).not.toMatch(/_(total|info|bucket|sum|count|created)$/);
+    if (unit !== undefined) expect(name.endsWith(`_${unit}`)).toBe(true);
+    expect(help).toMatch(/^[A-Z][^.]*( \d+ ms\.|[^.])*\.$/);
+    expect(labels.every((label) => /^[a-z_]+$/.test(label))).toBe(true);
+    if (type === 'counter') expect(labels.length).toBeLessThanOrEqual(2);
+  }
+});
+
+test('each series has the labels that its family names', async () => {
+  const manager = await startManager();
+  manager.processHeartbeat({ workerId: 'a' });
+  await eventually(() => seriesValue(readAll(manager), 'heartbeats_applied') === 1);
+  const labelsOf = new Map(MASTER_FAMILIES.map(({ name, labels }) => [name, labels]));
+  for (const { family, series } of readAll(manager)) {
+    for (const { labels } of series) expect(labels.map(([name]) => name)).toEqual(labelsOf.get(family.name));
+  }
+});
