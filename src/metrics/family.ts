@@ -14,7 +14,11 @@ export interface Family {
   readonly unit?: string;
   /** One sentence. */
   readonly help: string;
+  /** Of statesets: the label that holds the state; absent: `state`. */
+  readonly stateLabel?: string;
 }
+
+export const DEFAULT_STATE_LABEL = 'state';
 
 export type Label = readonly [name: string, value: string];
 
