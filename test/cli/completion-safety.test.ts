@@ -67,7 +67,10 @@ async function completeAll(shell: keyof typeof SHELLS, setup: string): Promise<s
     await answered(`${setup}; PS2='CO''NT> '; PS1='REA''DY> '\r`);
     for (const quote of ['', '"', "'"]) {
       for (const id of IDS) {
-        if (await answered(`pulselane status ${quote}${id[0]}\t\r`)) await answered('\u0003');
+        // A quote that is still open is closed. Ctrl-C would not do: one that comes while bash still draws its prompt is
+        // kept, without an answer, until the next line.
+        const isOpen = await answered(`pulselane status ${quote}${id[0]}\t\r`);
+        if (isOpen && (await answered(`${quote}\r`))) throw new Error(`${quote}${id} leaves another quote open`);
       }
     }
     await answered('pulselane done\r');
