@@ -3,6 +3,7 @@
  * every reader in order.
  */
 import { EventLog, type WorkerEvent } from '../model/events.ts';
+import type { ReceiverStatus } from '../model/export-status.ts';
 import type { HistoryStatus } from '../model/history-status.ts';
 import { type Holds, NO_HOLDS } from '../model/holds.ts';
 import type { Isolation } from '../model/isolation.ts';
@@ -74,6 +75,8 @@ export type Announcement =
   | { readonly type: 'readiness'; readonly readiness: ReadinessFacts }
   /** The state of history; about once a second. Not sent while it is off. */
   | { readonly type: 'history'; readonly status: HistoryStatus }
+  /** The state of each receiver of metrics; about once a second. Not sent while there is none. */
+  | { readonly type: 'exports'; readonly receivers: readonly ReceiverStatus[] }
   /** The used memory for records; at most once a second. */
   | { readonly type: 'recordMemory'; readonly memory: RecordMemoryView }
   /** The used memory for samples; at most once a second. */
@@ -149,6 +152,7 @@ export class Directory {
   #pending: readonly PendingWorker[] = [];
   #readiness = STARTING;
   #history: HistoryStatus | undefined;
+  #receivers: readonly ReceiverStatus[] = [];
   #recordMemory = NO_RECORD_MEMORY;
   #ringMemory = NO_RING_MEMORY;
   #refusals: Readonly<Record<string, number>> = {};
@@ -214,6 +218,9 @@ export class Directory {
       case 'history':
         this.#history = announcement.status;
         return;
+      case 'exports':
+        this.#receivers = announcement.receivers;
+        return;
       case 'recordMemory':
         this.#recordMemory = announcement.memory;
         return;
@@ -249,6 +256,11 @@ export class Directory {
   /** Undefined: history is off. */
   get history(): HistoryStatus | undefined {
     return this.#history;
+  }
+
+  /** Receivers of metrics; empty: none is set. About a second old. */
+  get receivers(): readonly ReceiverStatus[] {
+    return this.#receivers;
   }
 
   /** The used memory for records; at most a second old. */

@@ -1,0 +1,89 @@
+/**
+ * The rounds of one receiver: all series of the master and of its workers at one time, in slices, and which series have ended since
+ * the round before.
+ */
+import type { Directory, WorkerEntry } from '../../reading/directory.ts';
+import type { FamilyWithSeries } from '../family.ts';
+import { WORKERS_PER_SLICE } from './export-limits.ts';
+import type { RoundSlice, SourceRound } from './exporter.ts';
+import { SeriesTracker } from './series-tracker.ts';
+
+export interface SeriesSource {
+  master(): Iterable<FamilyWithSeries>;
+  /** Undefined: the worker was removed meanwhile. */
+  worker(entry: WorkerEntry): Iterable<FamilyWithSeries> | undefined;
+}
+
+interface Tracked<Kept> {
+  readonly tracker: SeriesTracker<Kept>;
+  /** The last round that the worker was in. */
+  round: number;
+}
+
+export class Collector<Kept> {
+  readonly #directory: Pick<Directory, 'all'>;
+  readonly #source: SeriesSource;
+  readonly #master = new SeriesTracker<Kept>();
+  readonly #workers = new Map<string, Tracked<Kept>>();
+  #round = 0;
+  #series = 0;
+
+  constructor(directory: Pick<Directory, 'all'>, source: SeriesSource) {
+    this.#directory = directory;
+    this.#source = source;
+  }
+
+  /** Series of the last whole round. */
+  get series(): number {
+    return this.#series;
+  }
+
+  /** A round: the caller may pause between slices, but must take them all before the next round. */
+  *round(atUnixMs: number): Generator<RoundSlice<Kept>> {
+    const round = ++this.#round;
+    let series = 0;
+    let sources: SourceRound<Kept>[] = [this.#masterRound()];
+    // The list is taken at once: the directory may change between slices.
+    for (const entry of [...this.#directory.all()]) {
+      const source = this.#workerRound(entry, round);
+      if (source === undefined) continue;
+      sources.push(source);
+      if (sources.length < WORKERS_PER_SLICE) continue;
+      series += countOf(sources);
+      yield { atUnixMs, sources };
+      sources = [];
+    }
+    for (const [workerId, tracked] of this.#workers) {
+      if (tracked.round === round) continue;
+      this.#workers.delete(workerId);
+      sources.push({ workerId, worker: undefined, points: [], ended: tracked.tracker.end() });
+      if (sources.length < WORKERS_PER_SLICE) continue;
+      series += countOf(sources);
+      yield { atUnixMs, sources };
+      sources = [];
+    }
+    this.#series = series + countOf(sources);
+    yield { atUnixMs, sources };
+  }
+
+  #masterRound(): SourceRound<Kept> {
+    return { workerId: undefined, worker: undefined, ...this.#master.round(this.#source.master()) };
+  }
+
+  #workerRound(worker: WorkerEntry, round: number): SourceRound<Kept> | undefined {
+    const families = this.#source.worker(worker);
+    if (families === undefined) return undefined;
+    const { workerId } = worker;
+    let tracked = this.#workers.get(workerId);
+    if (tracked === undefined) {
+      tracked = { tracker: new SeriesTracker(), round };
+      this.#workers.set(workerId, tracked);
+    }
+    tracked.round = round;
+    return { workerId, worker, ...tracked.tracker.round(families) };
+  }
+}
+
+function countOf(sources: readonly SourceRound<unknown>[]): number {
+  return sources.reduce((sum, { points }) => sum + points.length, 0);
+}

@@ -1,0 +1,26 @@
+/** The exporter of each kind of receiver. */
+import type { Clock } from '../../lib/clock.ts';
+import { escapeMetricName } from '../exposition/names.ts';
+import type { Exporter } from './exporter.ts';
+import type { ReceiverSettings } from './messages.ts';
+import { RemoteWrite } from './remote-write/remote-write.ts';
+
+export function exporterOf(settings: ReceiverSettings, clock: Clock): Exporter {
+  switch (settings.kind) {
+    case 'remote_write':
+      return new RemoteWrite(settings, clock) as Exporter;
+    default:
+      return settings.kind satisfies never;
+  }
+}
+
+/** How the protocol writes names of custom metrics. */
+export function escapingOf({ kind }: ReceiverSettings): (familyName: string) => string {
+  switch (kind) {
+    case 'remote_write':
+      // Receivers of 1.0 refuse other names, and which version is sent must not change what a series is called.
+      return (name) => escapeMetricName(name, 'underscores');
+    default:
+      return kind satisfies never;
+  }
+}

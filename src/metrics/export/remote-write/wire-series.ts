@@ -1,0 +1,93 @@
+/** The series of remote write that one of ours becomes: a histogram becomes several. */
+import { escapeLabelName } from '../../exposition/names.ts';
+import type { Family, FamilyType, Histogram, Label } from '../../family.ts';
+import type { ExportSeries } from '../exporter.ts';
+import type { SharedLabel, Symbols, Text } from './symbols.ts';
+
+/** The same numbers in `MetricMetadata.MetricType` of 1.0 and `Metadata.MetricType` of 2.0. */
+export const METRIC_TYPES: Readonly<Record<FamilyType, number>> = {
+  counter: 1,
+  gauge: 2,
+  histogram: 3,
+  info: 6,
+  stateset: 7,
+};
+
+export interface WireSeries {
+  /** Sorted by name. */
+  readonly labels: readonly SharedLabel[];
+  readonly type: number;
+  readonly help: Text;
+  readonly unit: Text;
+  /** Of what only grows: when it began at zero, in Unix ms; 0: unknown, or none. */
+  createdUnixMs: number;
+  /** Of its labels in a message of version 1.0, which is the longer one. */
+  readonly v1Bytes: number;
+}
+
+export class WireSeriesMaker {
+  readonly #symbols: Symbols;
+  readonly #externalLabels: readonly Label[];
+
+  constructor(symbols: Symbols, externalLabels: Readonly<Record<string, string>>) {
+    this.#symbols = symbols;
+    this.#externalLabels = Object.entries(externalLabels).filter(([, value]) => value !== '');
+  }
+
+  /** In the order of {@link valuesOf}. */
+  make(series: ExportSeries<unknown>, value: number | Histogram): WireSeries[] {
+    const { name } = series.family;
+    if (typeof value !== 'number') {
+      const buckets = [...value.upperBounds.map(String), '+Inf'];
+      return [
+        ...buckets.map((bound) => this.#one(series, `${name}_bucket`, [['le', bound]])),
+        this.#one(series, `${name}_sum`),
+        this.#one(series, `${name}_count`),
+      ];
+    }
+    return [this.#one(series, describedName(series.family))];
+  }
+
+  #one(
+    { family, labels, createdUnixMs }: ExportSeries<unknown>,
+    name: string,
+    more: readonly Label[] = [],
+  ): WireSeries {
+    const all = new Map<string, string>(this.#externalLabels);
+    // Of two that are written alike, the first counts.
+    for (const [label, value] of [...labels, ...more].reverse()) all.set(escapeLabelName(label, 'underscores'), value);
+    all.set('__name__', name);
+    const shared = [...all]
+      // An empty value is the same as no label, and must not be sent.
+      .filter(([, value]) => value !== '')
+      .sort(([a], [b]) => compareBytes(a, b))
+      .map(([label, value]) => this.#symbols.label(label, value));
+    return {
+      labels: shared,
+      type: METRIC_TYPES[family.type],
+      help: this.#symbols.text(family.help),
+      unit: this.#symbols.text(family.unit ?? ''),
+      createdUnixMs: Math.floor(createdUnixMs ?? 0),
+      v1Bytes: shared.reduce((sum, { v1 }) => sum + v1.length, 0),
+    };
+  }
+}
+
+/** The suffix of a family's only series; none for the others. */
+const SUFFIXES: Partial<Readonly<Record<FamilyType, string>>> = { counter: '_total', info: '_info' };
+
+/** What receivers look a description up by: the name of the series, or of a histogram without what its series add. */
+export function describedName({ name, type }: Family): string {
+  return name + (SUFFIXES[type] ?? '');
+}
+
+export function valuesOf(value: number | Histogram): readonly number[] {
+  if (typeof value === 'number') return [value];
+  const { cumulativeCounts, count, sum } = value;
+  return [...cumulativeCounts, count, sum, count];
+}
+
+/** Labels are sorted by their bytes in UTF-8; JavaScript compares UTF-16 units, which differs above U+FFFF. */
+function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

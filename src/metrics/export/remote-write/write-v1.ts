@@ -1,0 +1,56 @@
+/**
+ * `prometheus.WriteRequest` of remote write 1.0:
+ *
+ *     WriteRequest    1 timeseries (repeated TimeSeries), 3 metadata (repeated MetricMetadata)
+ *     TimeSeries      1 labels (repeated Label), 2 samples (repeated Sample)
+ *     Sample          1 value (double), 2 timestamp (int64, ms)
+ *     MetricMetadata  1 type (enum), 2 metric_family_name, 4 help, 5 unit
+ *
+ * Field numbers: https://prometheus.io/docs/specs/prw/remote_write_spec, and prompb/types.proto of Prometheus for the metadata.
+ */
+import type { Batch, FamilyMetadata } from './batch.ts';
+import { type ProtoWriter, varintBytes } from './proto-writer.ts';
+
+const LABELS_OF_SERIES = 0x0a;
+const SAMPLES_OF_SERIES = 0x12;
+
+export function encodeV1({ atUnixMs, series, values, metadata }: Batch, writer: ProtoWriter): Buffer {
+  writer.begin();
+  // Value and timestamp, each with its tag.
+  const sampleBytes = 9 + 1 + varintBytes(atUnixMs);
+  for (let n = 0; n < series.length; n++) {
+    const { labels, v1Bytes } = series[n] as Batch['series'][number];
+    const inside = v1Bytes + 1 + varintBytes(sampleBytes) + sampleBytes;
+    writer.reserve(inside + 16);
+    writer.byte(LABELS_OF_SERIES);
+    writer.varint(inside);
+    for (const { v1 } of labels) writer.raw(v1);
+    writer.byte(SAMPLES_OF_SERIES);
+    writer.varint(sampleBytes);
+    writer.byte(0x09);
+    writer.raw(values, 8 * n, 8 * n + 8);
+    writer.byte(0x10);
+    writer.varint(atUnixMs);
+  }
+  for (const family of metadata) writeMetadata(family, writer);
+  return writer.snappy();
+}
+
+function writeMetadata({ type, name, help, unit }: FamilyMetadata, writer: ProtoWriter): void {
+  const texts = [
+    [0x12, Buffer.from(name)],
+    [0x22, Buffer.from(help)],
+    [0x2a, Buffer.from(unit)],
+  ] as const;
+  const inside = texts.reduce((sum, [, bytes]) => sum + 1 + varintBytes(bytes.length) + bytes.length, 2);
+  writer.reserve(inside + 16);
+  writer.byte(0x1a);
+  writer.varint(inside);
+  writer.byte(0x08);
+  writer.byte(type);
+  for (const [tag, bytes] of texts) {
+    writer.byte(tag);
+    writer.varint(bytes.length);
+    writer.raw(bytes);
+  }
+}

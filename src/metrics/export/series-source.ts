@@ -1,0 +1,65 @@
+/** All series that a receiver gets: the master's own and those of a worker, as they are now. */
+import type { Clock } from '../../lib/clock.ts';
+import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
+import { ParsedRecord } from '../../reading/parsed-record.ts';
+import type { Family, FamilyWithSeries } from '../family.ts';
+import { masterFamilies } from '../master/families.ts';
+import { customFamily } from '../workers/custom-names.ts';
+import { WORKER_FAMILIES } from '../workers/families.ts';
+import type { LabelFilter } from '../workers/info-labels.ts';
+import { customSeries, workerSeries } from '../workers/series.ts';
+import type { SeriesSource } from './collector.ts';
+
+export interface SourceOptions {
+  readonly directory: Directory;
+  readonly clock: Clock;
+  /** Which of a worker's own labels are told. */
+  readonly isAllowed: LabelFilter;
+  /** Which families are told. */
+  readonly isWanted: (familyName: string) => boolean;
+  /** The protocol's escaping of names of metrics. */
+  readonly escaped: (familyName: string) => string;
+}
+
+export function directorySource({ directory, clock, isAllowed, isWanted, escaped }: SourceOptions): SeriesSource {
+  const wanted = WORKER_FAMILIES.filter(({ name }) => isWanted(name));
+  const custom = new CustomFamilies(isWanted);
+  const read = (entry: WorkerEntry): FamilyWithSeries[] => {
+    const reading = new ParsedRecord(entry);
+    const all: FamilyWithSeries[] = [];
+    for (const family of wanted) {
+      const series = workerSeries(family, reading, directory, isAllowed);
+      if (series.length > 0) all.push({ family, series });
+    }
+    for (const [name, series] of customSeries(reading, directory, escaped)) {
+      const family = custom.of(name);
+      if (family !== undefined) all.push({ family, series: [series] });
+    }
+    return all;
+  };
+  return {
+    master: () => masterFamilies({ directory, clock }).filter(({ family }) => isWanted(family.name)),
+    worker: (entry) => readWhileThere(directory.board, entry, () => read(entry)),
+  };
+}
+
+/** Names of custom metrics that are remembered: a fleet has some dozens. */
+const MAX_CUSTOM_FAMILIES = 10_000;
+
+/** One family for all workers that have the metric; undefined: it is not wanted. */
+class CustomFamilies {
+  readonly #isWanted: (familyName: string) => boolean;
+  readonly #known = new Map<string, Family | undefined>();
+
+  constructor(isWanted: (familyName: string) => boolean) {
+    this.#isWanted = isWanted;
+  }
+
+  of(name: string): Family | undefined {
+    if (this.#known.has(name)) return this.#known.get(name);
+    if (this.#known.size >= MAX_CUSTOM_FAMILIES) this.#known.clear();
+    const family = this.#isWanted(name) ? customFamily(name) : undefined;
+    this.#known.set(name, family);
+    return family;
+  }
+}
