@@ -5,6 +5,8 @@
  */
 import type { GpuUsage, RunningTask, WorkerTelemetry } from './telemetry.ts';
 
+/** No task has a member of this name. */
+export const BEHIND_TASKS_BEGIN = ',"storage_usage":';
 /** No task has a member of this name, and only devices follow the metrics. */
 const METRICS_BEGIN = ',"metrics":{';
 const GPUS_BEGIN = ',"gpus":[';
@@ -39,7 +41,7 @@ export function recordJsonParts(
       ',"running_tasks":[',
     tasks: source.runningTasks?.map(taskJson).join(','),
     after:
-      `],"storage_usage":${num(source.storageUsage)}` +
+      `]${BEHIND_TASKS_BEGIN}${num(source.storageUsage)}` +
       (source.metrics.size === 0 ? '' : `${METRICS_BEGIN}${metricsJson(source.metrics)}}`) +
       (source.gpus.length === 0 ? '' : `${GPUS_BEGIN}${source.gpus.map(gpuJson).join(',')}]`),
   };

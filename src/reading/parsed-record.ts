@@ -37,7 +37,7 @@ export class ParsedRecord {
   get metricsText(): string | undefined {
     if (this.#metricsText === null) {
       this.touched();
-      this.#metricsText = metricsTextIn(this.entry.slot.json(''));
+      this.#metricsText = metricsTextIn(this.entry.slot.jsonBehindTasks());
     }
     return this.#metricsText;
   }
@@ -54,7 +54,7 @@ export class ParsedRecord {
   devices(): readonly GpuUsage[] {
     const { slot } = this.entry;
     this.touched();
-    const text = slot.listsGpus ? gpusTextIn(slot.json('')) : undefined;
+    const text = slot.listsGpus ? gpusTextIn(slot.jsonBehindTasks()) : undefined;
     if (text === undefined) return [];
     return (JSON.parse(text) as NonNullable<TelemetryJson['gpus']>).map(gpuOfJson);
   }

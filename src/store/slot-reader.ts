@@ -4,6 +4,7 @@
  * (slot-shelf.ts).
  */
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
+import { BEHIND_TASKS_BEGIN } from '../model/record-json.ts';
 import { SampleFlag } from '../model/sample-flags.ts';
 import type { RunningTask } from '../model/telemetry.ts';
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
@@ -74,6 +75,8 @@ export class SlotGone extends Error {
 
 /** A pace is known after so many samples. */
 const LEAST_SAMPLES_OF_A_PERIOD = 8;
+
+const BEHIND_TASKS = Buffer.from(BEHIND_TASKS_BEGIN);
 
 /** `]` */
 const CLOSING_BRACKET = 0x5d;
@@ -173,6 +176,19 @@ export class SlotReader {
     const target = room <= scratch.length ? scratch : Buffer.allocUnsafeSlow(room);
     const headBytes = this.copyJsonHead(target, 0);
     return target.toString('utf8', 0, headBytes + target.write(tail, headBytes, 'latin1'));
+  }
+
+  /** What follows the tasks in the record's JSON head, which may be most of it. */
+  jsonBehindTasks(): string {
+    const { numbers, bytes, offsets, size } = this.#slot;
+    return this.#readWhole(SlotWord.recordGeneration, (copy) => {
+      const jsonBytes = numbers[offsets.record[copy] / 8 + RecordNumber.jsonBytes] as number;
+      if (!isLength(jsonBytes, size.jsonCapacity)) return '';
+      const from = offsets.json[copy];
+      const head = bytes.subarray(from, from + jsonBytes);
+      const begin = head.indexOf(BEHIND_TASKS);
+      return begin === -1 ? '' : head.toString('utf8', begin);
+    });
   }
 
   /** The numbers of the record; undefined before the first heartbeat was applied. */
