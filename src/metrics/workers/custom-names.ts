@@ -30,7 +30,7 @@ export function customFamilyName(name: string): string | undefined {
   return CUSTOM_PREFIX + name;
 }
 
-/** The family, whose name is already escaped. */
+/** @param familyName of `customFamilyName` */
 export function customFamily(familyName: string): Family {
   return { name: familyName, type: 'gauge', help: 'A custom metric of workers.' };
 }

@@ -13,7 +13,7 @@ import type { GpuUsage } from '../../model/telemetry.ts';
 import type { Directory } from '../../reading/directory.ts';
 import type { ParsedRecord } from '../../reading/parsed-record.ts';
 import { hasGpu, rowOf } from '../../reading/values.ts';
-import type { Family } from '../family.ts';
+import { DEFAULT_STATE_LABEL, type Family } from '../family.ts';
 import { ratioOf } from './ratio.ts';
 
 export type Lifetime = 'known' | 'active';
@@ -37,8 +37,7 @@ export interface NumberFamily extends AnyWorkerFamily {
 export interface StateFamily extends AnyWorkerFamily {
   readonly shape: 'state';
   readonly type: 'stateset';
-  /** The label that names the state. */
-  readonly label: string;
+  readonly stateLabel: string;
   readonly states: readonly string[];
   readonly read: (reading: ParsedRecord, directory: Directory) => string;
 }
@@ -82,12 +81,13 @@ export const WORKER_FAMILIES: readonly WorkerFamily[] = [
     lifetime: 'known',
     collection: 'state',
     shape: 'state',
-    label: 'state',
+    stateLabel: DEFAULT_STATE_LABEL,
     states: WORKER_STATES,
     read: (reading, { board }) => board.state(rowOf(reading)),
   },
   {
-    name: 'pulselane_worker_info',
+    // Written with the suffix of its type: pulselane_worker_info.
+    name: 'pulselane_worker',
     type: 'info',
     help: 'What the worker registered with; its own labels as far as METRICS_LABELS allows them.',
     lifetime: 'known',
@@ -228,7 +228,7 @@ export const WORKER_FAMILIES: readonly WorkerFamily[] = [
     lifetime: 'known',
     collection: 'lane',
     shape: 'state',
-    label: 'lane_state',
+    stateLabel: 'lane_state',
     states: LANE_STATES,
     read: (reading, { board }) => board.lane(rowOf(reading)).state,
   },

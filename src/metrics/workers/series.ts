@@ -30,7 +30,7 @@ export function workerSeries(
       const state = family.read(reading, directory);
       const labelsOf = (name: string): Label[] => [
         ['worker', workerId],
-        [family.label, name],
+        [family.stateLabel, name],
       ];
       return family.states.map((name) => ({ labels: labelsOf(name), value: Number(name === state) }));
     }
