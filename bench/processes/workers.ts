@@ -1,4 +1,5 @@
 /** A master in this process with many workers on shared lanes, to measure their memory. Needs --expose-gc. */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import type { FromLane, ToLane } from '../../src/lane/messages.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import type { Port } from '../../src/lib/ports.ts';
+import { ApplyTimesWriter, allocateApplyTimes } from '../../src/store/apply-times.ts';
 import { allocatePublications, Publications } from '../../src/store/publications.ts';
 import { UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SampleColumns } from '../../src/store/sample-columns.ts';
@@ -92,6 +94,7 @@ function hourOfSamples(): Pick<WorkerCost, 'hourSlotBytes' | 'cpuNsPerSampleRead
     clock: systemClock,
     allowance: { ...UNLIMITED, sampleSpanMs: HOUR_MS },
     publications: new Publications(allocatePublications(1)),
+    applyTimes: new ApplyTimesWriter(allocateApplyTimes(), 0),
   });
   deliver({ type: 'serve', slot: 0, occupant: 1, workerId: 'worker-0', memory });
   const fleet = new Fleet(1, 'pulselane');

@@ -151,6 +151,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     processor: processorUrl === undefined ? undefined : { url: processorUrl, offHeapBytes: offHeapMib * MIB },
     allowance: slots.allowance,
     publications: board.memory.publications,
+    applyTimes: board.memory.applyTimes,
     clock,
     logger,
     events: laneEffects({
@@ -207,7 +208,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
   });
   const { records, rings } = slots;
   const publisher = new StatusPublisher({ lanePlan, lanes, members, records, rings, refusals, roster, logger });
-  const figures = new FigurePublisher({ board, liveness, lanes });
+  const figures = new FigurePublisher({ board, liveness, lanes, deliveries });
   const loads = new LoadWatch({ board, roster, lanes, clock });
   const pulse = new Pulse({
     board,

@@ -10,7 +10,9 @@
  * | newcomers | workers without a record whose heartbeat is in a lane     | every ms, for 200 ms   |
  */
 import type { Clock, Timer } from '../lib/clock.ts';
+import { LANE_KINDS, type LaneKind } from '../model/lanes.ts';
 import type { BoardWriter } from '../store/board.ts';
+import { noneOf } from '../store/master-figures.ts';
 import type { LaneHandle } from './lanes/lane-handle.ts';
 import type { Liveness } from './liveness/liveness.ts';
 import type { Refusals } from './refusals.ts';
@@ -40,6 +42,7 @@ export class DeliveryWatch {
   readonly #liveness: Liveness;
   readonly #refusals: Refusals;
   readonly #clock: Clock;
+  readonly #oldestReceiptMs = noneOf(LANE_KINDS);
   readonly #undone = new Set<RosterEntry>();
   readonly #waiting = new Set<RosterEntry>();
   #waitingTimer: Timer | undefined;
@@ -86,12 +89,19 @@ export class DeliveryWatch {
 
   /** Called at each sweep, before lanes are checked: notes which lanes have work left, and which make progress. */
   sweep(): void {
+    for (const kind of LANE_KINDS) this.#oldestReceiptMs[kind] = Number.POSITIVE_INFINITY;
     for (const entry of this.#undone) {
       this.settle(entry);
+      this.#noteOldest(entry);
       if (entry.mailbox.isEmpty) this.#undone.delete(entry);
       if (entry.mailbox.outstanding > 0) entry.lane?.noteDebt();
       if (entry.mailbox.hasWaiting && entry.lane?.state === 'ready') this.awaitRoom(entry);
     }
+  }
+
+  /** When the oldest heartbeat arrived that the last sweep left to lanes of each kind; Infinity: there was none. */
+  get oldestReceiptMs(): Readonly<Record<LaneKind, number>> {
+    return this.#oldestReceiptMs;
   }
 
   /** Whether lanes have processed all that they were given; heartbeats in quarantine are not counted. */
@@ -126,6 +136,11 @@ export class DeliveryWatch {
   stop(): void {
     this.#waitingTimer?.cancel();
     this.#newcomersTimer?.cancel();
+  }
+
+  #noteOldest({ lane, mailbox }: RosterEntry): void {
+    if (lane === undefined || lane.state === 'quarantined') return;
+    this.#oldestReceiptMs[lane.kind] = Math.min(this.#oldestReceiptMs[lane.kind], mailbox.oldestReceiptMs);
   }
 
   #lookAtWaiting(): void {

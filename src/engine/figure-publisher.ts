@@ -1,8 +1,10 @@
 /** Publishes the master's own figures on the board (store/master-figures.ts) at each sweep. */
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
-import { LANE_STATES } from '../model/lanes.ts';
+import { LANE_KINDS, LANE_STATES } from '../model/lanes.ts';
 import type { BoardWriter } from '../store/board.ts';
-import { noneOf } from '../store/master-figures.ts';
+import { noneOfTable } from '../store/master-figures.ts';
+import type { DeliveryWatch } from './delivery-watch.ts';
+import { LaneLag } from './lane-lag.ts';
 import type { LanePool } from './lanes/lane-pool.ts';
 import type { Liveness } from './liveness/liveness.ts';
 import { LoopDelay } from './loop-delay.ts';
@@ -18,13 +20,19 @@ export interface FigurePublisherOptions {
   readonly board: BoardWriter;
   readonly liveness: Liveness;
   readonly lanes: LanePool;
+  readonly deliveries: Pick<DeliveryWatch, 'oldestReceiptMs'>;
 }
+
+/** A fourth of the sweeps: see apply-times.ts. */
+const COLLECT_EVERY_MS = 1000;
 
 export class FigurePublisher {
   /** Called at each sweep. */
   front: () => FrontGauges = () => ({ connections: 0, streams: 0 });
   readonly #options: FigurePublisherOptions;
   readonly #loopDelay = new LoopDelay();
+  readonly #laneLag = new LaneLag();
+  #collectedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: FigurePublisherOptions) {
     this.#options = options;
@@ -32,11 +40,16 @@ export class FigurePublisher {
 
   /** @param lateMs delay of this sweep */
   publish(nowMs: number, lateMs: number): void {
-    const { board, liveness, lanes } = this.#options;
+    const { board, liveness, lanes, deliveries } = this.#options;
     this.#loopDelay.look(lateMs);
+    this.#laneLag.look(deliveries.oldestReceiptMs, nowMs);
+    if (nowMs - this.#collectedMs >= COLLECT_EVERY_MS) {
+      this.#collectedMs = nowMs;
+      board.collectApplyTimes();
+    }
     const { graceEndsUnixMs, brakes } = liveness.holds;
-    const lanesByState = noneOf(LANE_STATES);
-    for (const { state } of lanes.lanes) lanesByState[state]++;
+    const lanesBy = noneOfTable(LANE_KINDS, LANE_STATES);
+    for (const { kind, state } of lanes.lanes) lanesBy[kind][state]++;
     const { connections, streams } = this.front();
     board.setFigures({
       writtenMonotonicMs: nowMs,
@@ -50,9 +63,11 @@ export class FigurePublisher {
         loopDelayMs: this.#loopDelay.ms,
         connections,
         streams,
-        lanes: lanesByState,
+        lanes: lanesBy,
+        laneLagMs: this.#laneLag.maxMs,
         threadsLeftBehind: threadsLeftBehind(),
       },
+      laneFailures: lanes.failures,
     });
   }
 }

@@ -12,6 +12,7 @@ import { afterArrival, heartbeatsText, type RateLimit, rateLimit } from '../mode
 import type { HeartbeatHead } from '../model/heartbeat-scan.ts';
 import { replacementReason } from '../model/lanes.ts';
 import { SampleFlag } from '../model/sample-flags.ts';
+import type { Transport } from '../model/transports.ts';
 import type { BoardWriter } from '../store/board.ts';
 import type { DeliveryWatch } from './delivery-watch.ts';
 import type { Liveness } from './liveness/liveness.ts';
@@ -87,20 +88,20 @@ export class Intake {
    * Accepts a heartbeat. An unknown worker is admitted if admission allows it.
    * @param bytes kept until the worker's lane has processed them; must not change
    * @param head parsed from these bytes
-   * @param via the stream that delivered them; undefined: a unary call
+   * @param via the stream that delivered them; undefined: there was none
    * @returns false for a late or duplicate heartbeat: a sign of life, but its worker's lane does not get it
    * @throws PulselaneError `unavailable` if the engine is not running; `not_admitted`; `failed_precondition` if a later
    * instance of the worker has reported; `rate_limited`; `resource_exhausted` if there is no room for the worker; {@link
    * RejectedOnArrival} if there is no memory for the heartbeat
    */
-  accept(bytes: Buffer, head: HeartbeatHead, via?: Via): boolean {
+  accept(bytes: Buffer, head: HeartbeatHead, transport: Transport, via?: Via): boolean {
     this.#phase.mustRun();
     const entry = this.#admission.admitted(head.workerId);
     const receipt = { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
     if (this.#rateLimit !== undefined) this.#limitRate(entry, receipt.monotonicMs, this.#rateLimit);
     const wasActive = this.#board.isActive(entry.row);
     const arrival = this.#liveness.received(entry, head, receipt, via);
-    this.#board.accepted(entry.row, receipt);
+    this.#board.accepted(entry.row, receipt, transport);
     if (arrival === 'late' || arrival === 'duplicate') {
       this.#board.countReplaced(entry.row, arrival);
       return false;

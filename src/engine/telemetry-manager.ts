@@ -13,6 +13,7 @@ import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import type { Isolation } from '../model/isolation.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
+import { heartbeatRefusalOf } from '../model/transports.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import type { Announcement } from '../reading/directory.ts';
 import type { SlotKey } from '../reading/sample-drain.ts';
@@ -30,6 +31,7 @@ import type { AdmissionMode, Member, Members } from './persistence/members.ts';
 import { restoreWorkers, savedValuesOf } from './persistence/restore.ts';
 import type { SavedValues } from './persistence/values-file.ts';
 import type { Refusals } from './refusals.ts';
+import { RejectedOnArrival } from './rejected-on-arrival.ts';
 import type { UntoldRejections } from './untold-rejections.ts';
 import type { UpdateCallback } from './update-watcher.ts';
 import type { IdentityViolation } from './workers/identity-violations.ts';
@@ -186,12 +188,22 @@ export class TelemetryManager {
    * @throws PulselaneError `failed_precondition` if a later instance of the worker has reported, `rate_limited`
    */
   acceptHeartbeat(bytes: Buffer, head: HeartbeatHead = scanHeartbeat(bytes), via?: Via): void {
-    this.#parts.intake.accept(bytes, head, via);
+    try {
+      this.#parts.intake.accept(bytes, head, via === undefined ? 'library' : 'grpc_stream', via);
+    } catch (error) {
+      this.countRefused(error);
+      throw error;
+    }
   }
 
   /** Accepts heartbeats, for callers that have parsed the head themselves. */
   get intake(): Pick<Intake, 'accept'> {
     return this.#parts.intake;
+  }
+
+  /** A caller of `intake` has refused a heartbeat, or `intake` has, with this error. One that was accepted is not counted. */
+  countRefused(error: unknown): void {
+    if (!(error instanceof RejectedOnArrival)) this.#parts.board.countRefused(heartbeatRefusalOf(error));
   }
 
   /** Rejections by lanes that were not reported to their senders yet. */

@@ -10,6 +10,7 @@ import type { Port } from '../lib/ports.ts';
 import { recordJsonParts } from '../model/record-json.ts';
 import { SampleFlag } from '../model/sample-flags.ts';
 import type { TaskEvent } from '../model/task-change.ts';
+import type { ApplyTimesWriter } from '../store/apply-times.ts';
 import type { Publications } from '../store/publications.ts';
 import type { RecordAllowance } from '../store/record-allowance.ts';
 import { SlotWriter } from '../store/slot-writer.ts';
@@ -51,6 +52,8 @@ export interface LaneOptions {
   readonly allowance: RecordAllowance;
   /** Counts what is published, per row. */
   readonly publications: Publications;
+  /** Records how long heartbeats took until they were published. */
+  readonly applyTimes: Pick<ApplyTimesWriter, 'record'>;
 }
 
 /**
@@ -67,16 +70,18 @@ export class Lane {
   readonly #custom: CustomCode | undefined;
   readonly #allowance: RecordAllowance;
   readonly #publications: Publications;
+  readonly #applyTimes: LaneOptions['applyTimes'];
   /** Bytes of large heartbeats since the last collection. */
   #largeBytes = 0;
   readonly #served = new Map<number, ServedWorker>();
 
-  constructor(port: Port<ToLane, FromLane>, { clock, custom, allowance, publications }: LaneOptions) {
+  constructor(port: Port<ToLane, FromLane>, { clock, custom, allowance, publications, applyTimes }: LaneOptions) {
     this.#port = port;
     this.#clock = clock;
     this.#custom = custom;
     this.#allowance = allowance;
     this.#publications = publications;
+    this.#applyTimes = applyTimes;
     port.onMessage((message) => this.#handle(message));
     port.postMessage({ type: 'ready' });
   }
@@ -140,6 +145,7 @@ export class Lane {
       return;
     }
     if (heartbeat.runningTasks !== undefined) progress.note(heartbeat.runningTasks, frame.receivedMonotonicMs);
+    const publishedMonotonicMs = this.#clock.monotonicMs();
     const resized = slot.publish(
       {
         ordinal: frame.ordinal,
@@ -150,7 +156,7 @@ export class Lane {
         runningTasks: heartbeat.runningTasks?.length ?? known.count,
         receivedUnixMs: frame.receivedUnixMs,
         receivedMonotonicMs: frame.receivedMonotonicMs,
-        publishedMonotonicMs: this.#clock.monotonicMs(),
+        publishedMonotonicMs,
         sequence: heartbeat.sequence,
         sentAtUnixMs: heartbeat.sentAtUnixMs,
         hostLoopLagMs: heartbeat.hostLoopLagMs,
@@ -163,6 +169,7 @@ export class Lane {
       heartbeat,
       events,
     );
+    this.#applyTimes.record(publishedMonotonicMs - frame.receivedMonotonicMs);
     served.tasks.published();
     if (isFarewell) {
       // The same tasks in a later heartbeat are listed again.

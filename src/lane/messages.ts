@@ -1,6 +1,7 @@
 /** The messages between the main thread and a lane: one union per direction. */
 
 import type { FaultCause } from '../model/lanes.ts';
+import type { ApplyTimesMemory } from '../store/apply-times.ts';
 import type { Bell } from '../store/bell.ts';
 import type { ByteRing } from '../store/byte-ring.ts';
 import type { LedgerMemory } from '../store/lane-ledger.ts';
@@ -22,6 +23,9 @@ export interface LaneThreadData {
   readonly allowance: AllowanceMemory;
   /** Counts publications per row. */
   readonly publications: PublicationsMemory;
+  /** Where the lane records how long heartbeats take, by its number. */
+  readonly applyTimes: ApplyTimesMemory;
+  readonly lane: number;
 }
 
 export interface ProcessorSpec {

@@ -84,6 +84,8 @@ function captured(): Outside {
     ledger: data.ledger,
     allowance: data.allowance,
     publications: data.publications,
+    applyTimes: data.applyTimes,
+    lane: data.lane,
     offHeapBytes: data.processor.offHeapBytes,
     objectPrototype: Object.prototype,
     copyOf: (object) => ({ ...object }),

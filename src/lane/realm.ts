@@ -9,6 +9,7 @@
  */
 import './realm-buffer.ts';
 import type { HeartbeatProcessor } from '../model/processor.ts';
+import { type ApplyTimesMemory, ApplyTimesWriter } from '../store/apply-times.ts';
 import type { Bell } from '../store/bell.ts';
 import { BellWaiter, newBell } from '../store/bell.ts';
 import { type LedgerMemory, LedgerWriter } from '../store/lane-ledger.ts';
@@ -27,6 +28,9 @@ export interface Outside extends ForeignRealm, ThreadMemory {
   readonly ledger: LedgerMemory;
   readonly allowance: AllowanceMemory;
   readonly publications: PublicationsMemory;
+  readonly applyTimes: ApplyTimesMemory;
+  /** Its number. */
+  readonly lane: number;
   /** Limit of memory outside the heap; the lane ends beyond it. */
   readonly offHeapBytes: number;
   post(message: FromLane): void;
@@ -72,6 +76,7 @@ export function laneIn(outside: Outside): RealmLane {
         clock,
         allowance: new AllowanceReader(outside.allowance),
         publications: new Publications(outside.publications),
+        applyTimes: new ApplyTimesWriter(outside.applyTimes, outside.lane),
         custom: {
           derive: (heartbeat, worker) => host.run(processor, heartbeat, worker),
           isHeld: ({ row }) => ledger.isHeld(row),

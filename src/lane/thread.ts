@@ -2,6 +2,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { systemClock } from '../lib/clock.ts';
 import { takeThreadStart } from '../lib/thread-start.ts';
+import { ApplyTimesWriter } from '../store/apply-times.ts';
 import type { ByteRing } from '../store/byte-ring.ts';
 import { Publications } from '../store/publications.ts';
 import { AllowanceReader } from '../store/record-allowance.ts';
@@ -26,6 +27,7 @@ const lane = new Lane(sleepingPort, {
   clock: systemClock,
   allowance: new AllowanceReader(data.allowance),
   publications: new Publications(data.publications),
+  applyTimes: new ApplyTimesWriter(data.applyTimes, data.lane),
 });
 sleepingPort.onIdle(() => lane.idle());
 sleepingPort.listen();

@@ -27,13 +27,14 @@ export class WithTrailer<Response> {
 /** @param answer gets the request and its authenticated caller */
 export function unary<Response>(
   answer: (request: Buffer, caller: Caller) => Response | WithTrailer<Response>,
-  { guard, logger }: { guard: CallGuard; logger: Logger },
+  { guard, logger, onRefused }: { guard: CallGuard; logger: Logger; onRefused?: (error: unknown) => void },
 ): UnaryHandler<Response> {
   return (call, callback) => {
     let response: Response | WithTrailer<Response>;
     try {
       response = answer(call.request, guard.enter(call));
     } catch (error) {
+      onRefused?.(error);
       if (!(error instanceof PulselaneError)) logger.error({ err: error, method: call.getPath() }, 'a call failed');
       callback(serviceErrorOf(error));
       return;

@@ -50,18 +50,21 @@ export function clusterHandlers({
         return create(RegisterAckSchema, { success: false, message: error.message });
       }
     }, parts),
-    SendHeartbeat: unary((request, caller) => {
-      const refusal = guard.heartbeatRefusal(caller);
-      if (refusal !== undefined) throw refusal;
-      const head = scanHeartbeat(request);
-      guard.mustSpeakFor(caller, head.workerId);
-      const isKept = manager.intake.accept(request, head);
-      const problem = head.amountProblem();
-      // Before `take`, because its lane may have rejected it already.
-      if (problem !== undefined && isKept) manager.untoldRejections.foretold(head.workerId);
-      const untold = manager.untoldRejections.take(head.workerId);
-      if (problem !== undefined) throw new RejectedContent(problem, untold);
-      return untold === undefined ? ACK : new WithTrailer(ACK, rejectionTrailer(untold));
-    }, parts),
+    SendHeartbeat: unary(
+      (request, caller) => {
+        const refusal = guard.heartbeatRefusal(caller);
+        if (refusal !== undefined) throw refusal;
+        const head = scanHeartbeat(request);
+        guard.mustSpeakFor(caller, head.workerId);
+        const isKept = manager.intake.accept(request, head, 'grpc_unary');
+        const problem = head.amountProblem();
+        // Before `take`, because its lane may have rejected it already.
+        if (problem !== undefined && isKept) manager.untoldRejections.foretold(head.workerId);
+        const untold = manager.untoldRejections.take(head.workerId);
+        if (problem !== undefined) throw new RejectedContent(problem, untold);
+        return untold === undefined ? ACK : new WithTrailer(ACK, rejectionTrailer(untold));
+      },
+      { ...parts, onRefused: (error) => manager.countRefused(error) },
+    ),
   };
 }

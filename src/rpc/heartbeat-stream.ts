@@ -27,7 +27,7 @@ export interface HeartbeatStreamOptions {
   /** The caller who opened the stream. */
   readonly caller: Caller;
   readonly guard: Pick<CallGuard, 'heartbeatRefusal' | 'mustSpeakFor' | 'renewed'>;
-  readonly manager: Pick<TelemetryManager, 'intake' | 'hungUp' | 'intervalToTell'> & {
+  readonly manager: Pick<TelemetryManager, 'intake' | 'hungUp' | 'intervalToTell' | 'countRefused'> & {
     readonly untoldRejections: Pick<UntoldRejections, 'take'>;
   };
   /** Shared by all streams. */
@@ -201,6 +201,7 @@ export class HeartbeatStream {
       if (!this.#hasReceived) this.#flushSoon();
       this.#hasReceived = true;
     } catch (error) {
+      this.#options.manager.countRefused(error);
       this.#refuse(head, error);
     }
   }
@@ -208,7 +209,7 @@ export class HeartbeatStream {
   /** One that is rejected on arrival was heard, so it is acknowledged as all others. */
   #accept(bytes: Buffer, head: HeartbeatHead): void {
     try {
-      this.#options.manager.intake.accept(bytes, head, this);
+      this.#options.manager.intake.accept(bytes, head, 'grpc_stream', this);
     } catch (error) {
       if (!(error instanceof RejectedOnArrival)) throw error;
       this.#refuse(head, error);

@@ -19,6 +19,8 @@ import {
 } from '../model/lanes.ts';
 import { isActiveIn, STATE_CAUSES, type StateCause, WORKER_STATES, type WorkerState } from '../model/liveness.ts';
 import { STUCK_REASONS, type StuckReason } from '../model/stuck.ts';
+import { HEARTBEAT_REFUSALS, type HeartbeatRefusal, TRANSPORTS, type Transport } from '../model/transports.ts';
+import { type ApplyTimesMemory, ApplyTimesTotal, allocateApplyTimes } from './apply-times.ts';
 import {
   BOARD_EPOCH_NUMBER,
   BOARD_MAGIC,
@@ -34,7 +36,15 @@ import {
   rowWordIndex,
   WORD_BYTES,
 } from './layout.ts';
-import { type HeartbeatTotals, type MasterFigures, noneOf, readFigures, writeFigures } from './master-figures.ts';
+import {
+  type HeartbeatTotals,
+  type MasterFigures,
+  noneOf,
+  noneOfTable,
+  readFigures,
+  STATES_AND_GONE,
+  writeFigures,
+} from './master-figures.ts';
 import { allocatePublications, Publications, type PublicationsMemory } from './publications.ts';
 
 /** The memory, as passed between threads. */
@@ -42,6 +52,8 @@ export interface BoardMemory {
   readonly rows: SharedArrayBuffer;
   /** Publications to the slot of each row: written by lanes, which get no other part of the board. */
   readonly publications: PublicationsMemory;
+  /** How long heartbeats take: written by lanes. */
+  readonly applyTimes: ApplyTimesMemory;
 }
 
 export function allocateBoard(rows: number, nowMonotonicMs: number, nowUnixMs = 0): BoardMemory {
@@ -56,7 +68,7 @@ export function allocateBoard(rows: number, nowMonotonicMs: number, nowUnixMs = 
   const numbers = new Float64Array(memory);
   numbers[BOARD_EPOCH_NUMBER] = nowMonotonicMs;
   numbers[BOARD_STARTED_NUMBER] = nowUnixMs;
-  return { rows: memory, publications: allocatePublications(rows) };
+  return { rows: memory, publications: allocatePublications(rows), applyTimes: allocateApplyTimes() };
 }
 
 /** One worker's row, for display. */
@@ -410,12 +422,22 @@ export class BoardWriter extends BoardReader {
   /** Totals of all workers, including removed ones; published by {@link setFigures}. */
   readonly #totals = {
     accepted: 0,
+    acceptedBy: noneOf(TRANSPORTS),
+    refusedBy: noneOf(HEARTBEAT_REFUSALS),
+    gaps: 0,
     applied: 0,
     forgotten: 0,
     replacedBy: noneOf(REPLACEMENT_REASONS),
     rejectedBy: noneOf(REJECTION_CAUSES),
     lostBy: noneOf(FAULT_CAUSES),
   };
+  readonly #transitions = noneOfTable(WORKER_STATES, STATES_AND_GONE);
+  readonly #applyTimes: ApplyTimesTotal;
+
+  constructor(memory: BoardMemory) {
+    super(memory);
+    this.#applyTimes = new ApplyTimesTotal(memory.applyTimes);
+  }
 
   stampBeat(nowMonotonicMs: number): void {
     Atomics.store(this.words, BoardWord.beatCs, this.centiseconds(nowMonotonicMs));
@@ -443,6 +465,7 @@ export class BoardWriter extends BoardReader {
   }
 
   release(row: number): void {
+    this.#transitions[this.state(row)].gone++;
     this.#setActive(row, false);
     // Kept, negated, so that the next occupant gets another number and old slots are not taken for its own.
     this.#set(row, RowWord.occupant, -this.word(row, RowWord.occupant));
@@ -451,12 +474,17 @@ export class BoardWriter extends BoardReader {
   }
 
   /** Call after the heartbeat's other changes (skew, missed and so on), each of which changes once with it. */
-  accepted(row: number, at: Receipt): void {
+  accepted(row: number, at: Receipt, transport: Transport = 'library'): void {
     this.#stamp(row, at);
     Atomics.add(this.words, rowWordIndex(row, RowWord.accepted), 1);
     this.#totals.accepted++;
+    this.#totals.acceptedBy[transport]++;
     const before = Atomics.add(this.words, BoardWord.heartbeats, 1);
     if (before === 0x7fffffff || before === -1) Atomics.add(this.words, BoardWord.heartbeatHalves, 1);
+  }
+
+  countRefused(reason: HeartbeatRefusal): void {
+    this.#totals.refusedBy[reason]++;
   }
 
   /** Lanes have applied this many more heartbeats. */
@@ -477,9 +505,15 @@ export class BoardWriter extends BoardReader {
     return this.#totals;
   }
 
+  /** Adds what lanes have recorded since the last call to what is published; at least once a second. */
+  collectApplyTimes(): void {
+    this.#applyTimes.collect();
+  }
+
   /** Publishes the figures together with the totals. */
-  setFigures(figures: Omit<MasterFigures, 'totals'>): void {
-    writeFigures(this.words, this.numbers, { ...figures, totals: this.#totals });
+  setFigures(figures: Omit<MasterFigures, 'totals' | 'transitions' | 'applyTimes'>): void {
+    const [totals, transitions, applyTimes] = [this.#totals, this.#transitions, this.#applyTimes];
+    writeFigures(this.words, this.numbers, { ...figures, totals, transitions, applyTimes });
   }
 
   setHeartbeatRate(perS: number): void {
@@ -487,6 +521,8 @@ export class BoardWriter extends BoardReader {
   }
 
   setState(row: number, state: WorkerState, cause: StateCause, sinceUnixMs: number): void {
+    const before = this.state(row);
+    if (before !== state) this.#transitions[before][state]++;
     const isActive = isActiveIn(state);
     if (isActive !== undefined) this.#setActive(row, isActive);
     const differing =
@@ -526,6 +562,7 @@ export class BoardWriter extends BoardReader {
   }
 
   setMissed(row: number, missed: number): void {
+    if (missed > this.missed(row)) this.#totals.gaps++;
     this.#setWide(row, RowWord.missed, RowWord.missedHigh, missed);
   }
 

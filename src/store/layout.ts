@@ -5,7 +5,7 @@
  *
  * BOARD, one in all; written only by the main thread.
  *
- *     0                256         576         896               896 + 128           …
+ *     0                256                                             +128          …
  *     ┌────────────────┬───────────┬───────────┬─────────────────┬─────────────────┬───┐
  *     │ header words   │ figures A │ figures B │ row 0           │ row 1           │ … │
  *     └────────────────┴───────────┴───────────┴─────────────────┴─────────────────┴───┘
@@ -20,7 +20,10 @@
  *                                                    ◄─ jsonCapacity                   ◄─── ringCapacity each ──►
  */
 
-import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../model/lanes.ts';
+import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../model/lanes.ts';
+import { WORKER_STATES } from '../model/liveness.ts';
+import { HEARTBEAT_REFUSALS, TRANSPORTS } from '../model/transports.ts';
+import { APPLY_BUCKETS } from './apply-times.ts';
 
 export const WORD_BYTES = 4;
 const CACHE_LINE_BYTES = 64;
@@ -66,33 +69,41 @@ export const BOARD_EPOCH_NUMBER = 16;
 export const BOARD_STARTED_NUMBER = 17;
 const BOARD_WORDS_BYTES = 256;
 
-/** Numbers (Float64) of each copy of the figures. */
-export const FigureNumber = {
-  writtenMonotonicMs: 0,
+/** What each copy of the figures has, with how many numbers (Float64). */
+const FIGURES = {
+  writtenMonotonicMs: 1,
   attentiveOffsetMs: 1,
-  mayJudge: 2,
+  mayJudge: 1,
   /** 0: no grace. */
-  graceEndsUnixMs: 3,
-  brakes: 4,
-  silent: 5,
-  accepted: 6,
-  applied: 7,
-  forgotten: 8,
-  loopDelayMeanMs: 9,
-  loopDelayMaxMs: 10,
-  connections: 11,
-  streams: 12,
-  threadsLeftBehind: 13,
-  /** One number per LANE_STATES. */
-  lanes: 14,
-  /** … per REPLACEMENT_REASONS. */
-  replaced: 20,
-  /** … per REJECTION_CAUSES. */
-  rejected: 26,
-  /** … per FAULT_CAUSES: last, so that causes can be added. */
-  lost: 29,
+  graceEndsUnixMs: 1,
+  brakes: 1,
+  silent: 1,
+  loopDelayMeanMs: 1,
+  loopDelayMaxMs: 1,
+  connections: 1,
+  streams: 1,
+  threadsLeftBehind: 1,
+  /** For each kind one number per state. */
+  lanes: LANE_KINDS.length * LANE_STATES.length,
+  laneLagMs: LANE_KINDS.length,
+  laneFailures: FAULT_CAUSES.length,
+  accepted: TRANSPORTS.length,
+  refused: HEARTBEAT_REFUSALS.length,
+  applied: 1,
+  forgotten: 1,
+  gaps: 1,
+  replaced: REPLACEMENT_REASONS.length,
+  rejected: REJECTION_CAUSES.length,
+  lost: FAULT_CAUSES.length,
+  /** For each state one number per state, and one for the removal of the worker. */
+  transitions: WORKER_STATES.length * (WORKER_STATES.length + 1),
+  applySeconds: 1,
+  applyCounts: APPLY_BUCKETS,
 } as const;
-const FIGURES_BYTES = 320;
+/** Index of the first number of each. */
+export const FigureNumber = firstNumbers(FIGURES);
+/** Whole cache lines. */
+const FIGURES_BYTES = roundUp(sumOf(Object.values(FIGURES)) * NUMBER_BYTES, CACHE_LINE_BYTES);
 export const FIGURE_COUNT = FIGURES_BYTES / NUMBER_BYTES;
 /** Index of the first number of each copy. */
 export const BOARD_FIGURES = [
@@ -370,6 +381,16 @@ export function jsonCapacityFor(jsonBytes: number): number {
   return Math.max(LEAST_JSON_CAPACITY, roundUp(Math.ceil(jsonBytes * 1.25), CACHE_LINE_BYTES));
 }
 
+function firstNumbers<K extends string>(counts: Readonly<Record<K, number>>): Readonly<Record<K, number>> {
+  const sizes = Object.values<number>(counts);
+  const firsts = Object.keys(counts).map((name, index) => [name, sumOf(sizes.slice(0, index))]);
+  return Object.fromEntries(firsts) as Record<K, number>;
+}
+
+function sumOf(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
@@ -395,14 +416,6 @@ assertLayout(
   (BoardWord.bootId + BOOT_ID_WORDS) * WORD_BYTES <= BOARD_EPOCH_NUMBER * NUMBER_BYTES,
   'the boot id lies outside',
 );
-assertDistinct(FigureNumber, FIGURE_COUNT, 'figures');
-assertLayout(FigureNumber.lanes + LANE_STATES.length === FigureNumber.replaced, 'states of lanes do not fit');
-assertLayout(
-  FigureNumber.replaced + REPLACEMENT_REASONS.length === FigureNumber.rejected,
-  'totals replaced do not fit',
-);
-assertLayout(FigureNumber.rejected + REJECTION_CAUSES.length === FigureNumber.lost, 'totals rejected do not fit');
-assertLayout(FigureNumber.lost + FAULT_CAUSES.length <= FIGURE_COUNT, 'totals lost do not fit');
 assertLayout(BOARD_HEADER_BYTES % CACHE_LINE_BYTES === 0, 'rows do not start on a cache line');
 assertLayout(ROW_BYTES % CACHE_LINE_BYTES === 0, 'rows share a cache line');
 assertDistinct(RowWord, ROW_BYTES / WORD_BYTES + 1, 'row words');

@@ -497,7 +497,8 @@ test('readers in other threads see main’s figures: boot id, attentive time, gr
   expect(calm.writtenMonotonicMs).toBe(clock.monotonicMs());
   expect(calm.attentive.mayJudge).toBe(true);
   expect(calm.gauges).toMatchObject({ connections: 7, streams: 5, loopDelayMs: { mean: 0, max: 0 } });
-  expect(calm.gauges.lanes).toEqual({ ...noneOf(LANE_STATES), ready: manager.internalState().lanes.length });
+  expect(calm.gauges.lanes.dedicated).toEqual({ ...noneOf(LANE_STATES), ready: 1 });
+  expect(calm.gauges.lanes.shared).toEqual({ ...noneOf(LANE_STATES), ready: 1 });
   expect(calm.holds).toEqual({
     graceEndsUnixMs: manager.holds.graceEndsUnixMs,
     brakes: 0,

@@ -7,6 +7,7 @@ import { KnownTasks } from '../../src/lane/known-tasks.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, ToLane } from '../../src/lane/messages.ts';
 import { WireReader } from '../../src/lane/wire-reader.ts';
+import { ApplyTimesWriter, allocateApplyTimes } from '../../src/store/apply-times.ts';
 import { allocatePublications, Publications } from '../../src/store/publications.ts';
 import { UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
@@ -30,7 +31,12 @@ function lane({ knowsNothing }: { knowsNothing: boolean }) {
     close: () => {},
   };
   const publications = new Publications(allocatePublications(1));
-  new Lane(port, { clock: new FakeClock(), allowance: UNLIMITED, publications });
+  new Lane(port, {
+    clock: new FakeClock(),
+    allowance: UNLIMITED,
+    publications,
+    applyTimes: new ApplyTimesWriter(allocateApplyTimes(), 0),
+  });
   const serve = () => deliver({ type: 'serve', slot: 0, occupant: 1, workerId: WORKER_ID, memory });
   serve();
   let ordinal = 0;

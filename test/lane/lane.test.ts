@@ -5,6 +5,7 @@ import { EndedTaskSchema, HeartbeatSchema, RunningTaskSchema } from '../../src/g
 import { FrameBatch, FrameCursor, type HeartbeatFrame } from '../../src/lane/frames.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, ToLane } from '../../src/lane/messages.ts';
+import { ApplyTimesWriter, allocateApplyTimes } from '../../src/store/apply-times.ts';
 import { allocatePublications, Publications } from '../../src/store/publications.ts';
 import { type RecordAllowance, UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
@@ -27,7 +28,12 @@ function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
   let memory = newSlot(workerId, 8);
   const publications = new Publications(allocatePublications(4));
   const start = () => {
-    new Lane(port, { clock: new FakeClock(), allowance, publications });
+    new Lane(port, {
+      clock: new FakeClock(),
+      allowance,
+      publications,
+      applyTimes: new ApplyTimesWriter(allocateApplyTimes(), 0),
+    });
     deliver({ type: 'serve', slot: 3, occupant: 1, workerId, memory });
   };
   start();

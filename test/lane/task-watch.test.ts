@@ -8,6 +8,7 @@ import type { FromLane, ToLane } from '../../src/lane/messages.ts';
 import { SampleFlag } from '../../src/model/sample-flags.ts';
 import { loggedId, MAX_LOGGED_ID_BYTES, type TaskEvent } from '../../src/model/task-change.ts';
 import type { EndedTask, RunningTask } from '../../src/model/telemetry.ts';
+import { ApplyTimesWriter, allocateApplyTimes } from '../../src/store/apply-times.ts';
 import { allocatePublications, Publications } from '../../src/store/publications.ts';
 import { UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
@@ -38,7 +39,12 @@ function logged({ samples = true, restored }: { samples?: boolean; restored?: Re
   const publications = new Publications(allocatePublications(1));
   const allowance = { ...UNLIMITED, sampleSpanMs: samples ? 60_000 : 0 };
   const restart = () => {
-    new Lane(port, { clock: new FakeClock(), allowance, publications });
+    new Lane(port, {
+      clock: new FakeClock(),
+      allowance,
+      publications,
+      applyTimes: new ApplyTimesWriter(allocateApplyTimes(), 0),
+    });
     deliver({ type: 'serve', slot: 0, occupant: 1, workerId: 'w', memory });
   };
   restart();

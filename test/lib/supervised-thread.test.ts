@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { LaneThreadData } from '../../src/lane/messages.ts';
 import { backOffMs, SupervisedThread, type ThreadDeath, threadsLeftBehind } from '../../src/lib/supervised-thread.ts';
 import type { ThreadScript } from '../../src/lib/threads.ts';
+import { allocateApplyTimes } from '../../src/store/apply-times.ts';
 import { newBell } from '../../src/store/bell.ts';
 import { newByteRing } from '../../src/store/byte-ring.ts';
 import { allocatePublications } from '../../src/store/publications.ts';
@@ -18,6 +19,8 @@ const LANE_DATA: LaneThreadData = {
   ring: newByteRing(1024),
   allowance: newAllowance(0),
   publications: allocatePublications(1),
+  applyTimes: allocateApplyTimes(),
+  lane: 0,
 };
 
 const clean: (() => Promise<unknown>)[] = [];

@@ -105,6 +105,7 @@ function deaf(room: AckRoom, take: () => UntoldRejection | undefined = () => und
     guard: { heartbeatRefusal: () => undefined, mustSpeakFor() {}, renewed: (caller) => caller },
     manager: {
       intake: { accept: () => true },
+      countRefused() {},
       hungUp() {},
       intervalToTell: () => 5000,
       untoldRejections: { take },

@@ -1,12 +1,23 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
+import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
+import { WORKER_STATES } from '../../src/model/liveness.ts';
+import { HEARTBEAT_REFUSALS, TRANSPORTS } from '../../src/model/transports.ts';
+import { ApplyTimesWriter, applyBucketOf } from '../../src/store/apply-times.ts';
 import { allocateBoard, BoardReader, BoardWriter } from '../../src/store/board.ts';
-import { attentiveMs, type MasterFigures } from '../../src/store/master-figures.ts';
+import {
+  attentiveMs,
+  type MasterFigures,
+  noneOf,
+  noneOfTable,
+  STATES_AND_GONE,
+} from '../../src/store/master-figures.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
+type Written = Parameters<BoardWriter['setFigures']>[0];
+
 /** Each number tells which writing it is of, and which number it is. */
-function figuresOf(writing: number): Omit<MasterFigures, 'totals'> {
+function figuresOf(writing: number): Written {
   let next = writing * 100;
   return {
     writtenMonotonicMs: next++,
@@ -16,29 +27,55 @@ function figuresOf(writing: number): Omit<MasterFigures, 'totals'> {
       loopDelayMs: { mean: next++, max: next++ },
       connections: next++,
       streams: next++,
-      lanes: Object.fromEntries(LANE_STATES.map((state) => [state, next++])) as MasterFigures['gauges']['lanes'],
+      lanes: byName(LANE_KINDS, () => byName(LANE_STATES, () => next++)),
+      laneLagMs: byName(LANE_KINDS, () => next++),
       threadsLeftBehind: next++,
     },
+    laneFailures: byName(FAULT_CAUSES, () => next++),
   };
+}
+
+function byName<K extends string, V>(names: readonly K[], next: () => V): Record<K, V> {
+  return Object.fromEntries(names.map((name) => [name, next()])) as Record<K, V>;
 }
 
 test('every figure is read as it was written', () => {
   const board = new BoardWriter(allocateBoard(3, 0));
   const reader = new BoardReader(board.memory);
   const { row } = board.occupy({ monotonicMs: 0, wallMs: 0 }) as { row: number };
-  for (let n = 0; n < 9; n++) board.accepted(row, { monotonicMs: 0, wallMs: 0 });
+  for (let n = 0; n < 9; n++) board.accepted(row, { monotonicMs: 0, wallMs: 0 }, n < 4 ? 'grpc_unary' : 'http');
+  board.countRefused('rate_limited');
+  // One gap of three, one of which arrives late.
+  for (const missed of [3, 2]) board.setMissed(row, missed);
+  board.setState(row, 'active', 'heartbeat', 0);
+  board.setState(row, 'active', 'heartbeat', 0);
+  board.setState(row, 'suspect', 'silence', 0);
+  const times = new ApplyTimesWriter(board.memory.applyTimes, 1);
+  for (const ms of [1, 1, 2500]) times.record(ms);
+  board.collectApplyTimes();
   board.countApplied(4);
   board.countForgotten(1);
-  let times = 0;
-  for (const reason of REPLACEMENT_REASONS) for (let n = ++times; n > 0; n--) board.countReplaced(row, reason);
-  for (const cause of FAULT_CAUSES) for (let n = ++times; n > 0; n--) board.countLost(row, cause);
-  for (const cause of REJECTION_CAUSES) board.countRejected(cause, ++times);
+  let count = 0;
+  for (const reason of REPLACEMENT_REASONS) for (let n = ++count; n > 0; n--) board.countReplaced(row, reason);
+  for (const cause of FAULT_CAUSES) for (let n = ++count; n > 0; n--) board.countLost(row, cause);
+  for (const cause of REJECTION_CAUSES) board.countRejected(cause, ++count);
   const before = board.view(row, 0);
   board.setFigures(figuresOf(2));
-  const { totals, ...figures } = reader.figures();
+  const { totals, transitions, applyTimes, ...figures } = reader.figures();
   expect(figures).toEqual(figuresOf(2));
+  expect(transitions).toEqual({
+    ...noneOfTable(WORKER_STATES, STATES_AND_GONE),
+    registered: { ...noneOf(STATES_AND_GONE), active: 1 },
+    active: { ...noneOf(STATES_AND_GONE), suspect: 1 },
+  });
+  expect(applyTimes.counts[applyBucketOf(0.001)]).toBe(2);
+  expect(applyTimes.counts[applyBucketOf(2.5)]).toBe(1);
+  expect(applyTimes.sumSeconds).toBeCloseTo(2.502, 9);
   expect(totals).toEqual({
     accepted: 9,
+    acceptedBy: { ...noneOf(TRANSPORTS), grpc_unary: 4, http: 5 },
+    refusedBy: { ...noneOf(HEARTBEAT_REFUSALS), rate_limited: 1 },
+    gaps: 1,
     applied: 4,
     forgotten: 1,
     replacedBy: { backlog: 1, restart: 2, quarantine: 3, late: 4, duplicate: 5, memory: 6 },
@@ -51,6 +88,7 @@ test('every figure is read as it was written', () => {
   board.setFigures({ ...figuresOf(3), holds: { graceEndsUnixMs: undefined, brakes: 0, silent: 0 } });
   expect(reader.figures().totals).toEqual(totals);
   expect(reader.figures().holds.graceEndsUnixMs).toBeUndefined();
+  expect(reader.figures().transitions.suspect.gone).toBe(1);
 });
 
 test('a read of figures retries if they are written meanwhile', () => {
@@ -66,7 +104,7 @@ test('a read of figures retries if they are written meanwhile', () => {
     whole.set(first);
     return whole;
   });
-  const { totals: _, ...figures } = new BoardReader(board.memory).figures();
+  const { totals: _, transitions, applyTimes, ...figures } = new BoardReader(board.memory).figures();
   expect(figures).toEqual(figuresOf(5));
 });
 

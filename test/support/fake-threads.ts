@@ -2,6 +2,7 @@
  * Threads of lanes without threads: each runs a real lane over a queue, does something only when the test says so, and may end
  * at any moment. In the place of `startThread` and `receivedOn` of lib/threads.ts.
  */
+
 import { EventEmitter } from 'node:events';
 import type { DecodedHeartbeat } from '../../src/lane/decode.ts';
 import { Lane } from '../../src/lane/lane.ts';
@@ -9,6 +10,7 @@ import type { FromLane, LaneThreadData, ToLane } from '../../src/lane/messages.t
 import { OrderedPort } from '../../src/lane/ordered-port.ts';
 import type { ReadablePort } from '../../src/lane/sleeping-port.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import { ApplyTimesWriter } from '../../src/store/apply-times.ts';
 import { Publications } from '../../src/store/publications.ts';
 import { AllowanceReader } from '../../src/store/record-allowance.ts';
 
@@ -80,6 +82,7 @@ export class FakeThread extends EventEmitter {
       clock: this.#clock,
       allowance: new AllowanceReader(this.#data.allowance),
       publications: new Publications(this.#data.publications),
+      applyTimes: new ApplyTimesWriter(this.#data.applyTimes, this.#data.lane),
       custom: { derive, isHeld: () => false },
     });
   }

@@ -1,8 +1,8 @@
 /** The inside of a master. */
 import type { InternalState } from '../../src/engine/internal-state.ts';
 import type { LanePlan } from '../../src/engine/lanes/lane-plan.ts';
-import { FAULT_CAUSES, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
-import { noneOf } from '../../src/store/master-figures.ts';
+import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
+import { noneOf, noneOfTable } from '../../src/store/master-figures.ts';
 
 /** Of a machine whose memory limits the lanes. */
 export const LANE_PLAN: LanePlan = {
@@ -50,7 +50,8 @@ export const INTERNAL_STATE: InternalState = {
     loopDelayMs: { mean: 0.25, max: 12 },
     connections: 1,
     streams: 3,
-    lanes: { ...noneOf(LANE_STATES), ready: 2 },
+    lanes: { ...noneOfTable(LANE_KINDS, LANE_STATES), shared: { ...noneOf(LANE_STATES), ready: 2 } },
+    laneLagMs: noneOf(LANE_KINDS),
     threadsLeftBehind: 2,
   },
   pending: [],

@@ -81,6 +81,7 @@ export interface OptionsOf<L> {
   readonly workerAt: (row: number, occupant: number) => WorkerOf<L> | undefined;
   readonly allowance: AllowanceMemory;
   readonly publications: PublicationsMemory;
+  readonly applyTimes: LaneThreadData['applyTimes'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: EventsOf<L>;

@@ -60,7 +60,7 @@ export class LaneHandle {
   readonly #given: GivenToLane;
 
   constructor(options: LaneHandleOptions) {
-    const { number, kind, rows, limits, processor, allowance, publications, clock } = options;
+    const { number, kind, rows, limits, processor, allowance, publications, applyTimes, clock } = options;
     this.#options = options;
     this.#given = this.#whatIsGiven();
     this.number = number;
@@ -71,7 +71,7 @@ export class LaneHandle {
     this.#thread = new LaneThread({
       name: `lane ${number}`,
       heapMib: limits.heapMib,
-      data: () => ({ processor, allowance, publications, ledger: account?.open() }),
+      data: () => ({ processor, allowance, publications, applyTimes, lane: number, ledger: account?.open() }),
       hasProcessor: processor !== undefined,
       clock,
       onStart: () => this.#begin(),

@@ -22,7 +22,10 @@
  * A failed start is not charged to a worker (start-gate.ts). The lane's workers are served by a running shared lane,
  * except those with a recent failure; without a running shared lane, their heartbeats wait.
  */
+
 import { threadsLeftBehind } from '../../lib/supervised-thread.ts';
+import { FAULT_CAUSES } from '../../model/lanes.ts';
+import { noneOf } from '../../store/master-figures.ts';
 import { verdictOn } from './failure-verdict.ts';
 import { isCleanAgain, isOfLate, NO_FAULTS, withFault } from './fault-history.ts';
 import type { AfterFailure } from './lane-contract.ts';
@@ -57,6 +60,8 @@ export class LanePool {
   readonly #lanes: LaneSet;
   readonly #search = new LaneSearch<LaneHandle, LaneWorker>();
   readonly #memory: LaneMemoryWatch;
+  /** Unexpected ends of threads since the start. */
+  readonly failures = noneOf(FAULT_CAUSES);
   readonly #places: PlaceKeeper;
   /** Workers on shared lanes that may need a dedicated lane more than others, as last known. */
   readonly #needing = new Set<LaneWorker>();
@@ -331,6 +336,7 @@ export class LanePool {
   // ── failures ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   #afterFailure(lane: LaneHandle, failure: LaneFailure): AfterFailure {
+    this.failures[failure.cause]++;
     const nowMs = this.#options.clock.monotonicMs();
     if (failure.isFailedStart) return this.#afterFailedStart(lane, failure, nowMs);
     const { culprit, isAbandoned, isUntraced, reason } = failure;

@@ -31,6 +31,7 @@ export interface LaneSetOptions {
   readonly processor: LaneThreadData['processor'];
   readonly allowance: LaneThreadData['allowance'];
   readonly publications: LaneHandleOptions['publications'];
+  readonly applyTimes: LaneHandleOptions['applyTimes'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: Omit<LaneEvents, 'onStartOver' | 'onRestartDue'> & {
@@ -251,7 +252,8 @@ export class LaneSet {
   }
 
   #newLane(kind: LaneKind): LaneHandle {
-    const { clock, logger, events, limits, processor, rows, workerAt, allowance, publications } = this.#options;
+    const { clock, logger, events, limits, processor, rows, workerAt, allowance, publications, applyTimes } =
+      this.#options;
     const factor = kind === 'dedicated' ? 1 : SHARED_MEMORY_FACTOR;
     return new LaneHandle({
       number: this.#nextNumber++,
@@ -262,6 +264,7 @@ export class LaneSet {
       processor: processor && { ...processor, offHeapBytes: processor.offHeapBytes * factor },
       allowance,
       publications,
+      applyTimes,
       clock,
       logger,
       events: {

@@ -90,6 +90,11 @@ export class Mailbox {
     return this.#outstanding === 0 && this.#waiting === undefined;
   }
 
+  /** When the oldest of them arrived; Infinity: it is empty. */
+  get oldestReceiptMs(): number {
+    return (this.#oldest ?? this.#waiting)?.receipt.monotonicMs ?? Number.POSITIVE_INFINITY;
+  }
+
   accept(bytes: Buffer, receipt: Receipt, options: AcceptOptions = {}): Accepted {
     const { sampleFlags = 0, hasEndedTasks = false, mostBytes } = options;
     const replaced = this.#waiting;

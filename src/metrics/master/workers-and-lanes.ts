@@ -2,11 +2,50 @@
 import { WORKER_STATES } from '../../model/liveness.ts';
 import type { BoardReader } from '../../store/board.ts';
 import { noneOf } from '../../store/master-figures.ts';
-import { gauge, gaugeBy, type MasterFamily } from './master-family.ts';
+import { counted, counterBy, gauge, gaugeBy, type MasterFamily } from './master-family.ts';
 
 export const WORKER_AND_LANE_FAMILIES: readonly MasterFamily[] = [
   gaugeBy('workers', 'state', 'Workers that the master knows, by state.', ({ board }) => workersByState(board)),
-  gaugeBy('lanes', 'state', 'Lanes, by state.', ({ figures }) => figures.gauges.lanes),
+  {
+    name: 'pulselane_state_transitions',
+    type: 'counter',
+    help: 'Changes of the state of a worker; `gone` stands for its removal, and changes that never happened are absent.',
+    labels: ['from', 'to'],
+    read: (facts) =>
+      Object.entries(facts.figures.transitions).flatMap(([from, counts]) =>
+        Object.entries(counts).flatMap(([to, count]) =>
+          count === 0
+            ? []
+            : [
+                counted(
+                  [
+                    ['from', from],
+                    ['to', to],
+                  ],
+                  count,
+                  facts,
+                ),
+              ],
+        ),
+      ),
+  },
+  {
+    name: 'pulselane_lanes',
+    type: 'gauge',
+    help: 'Lanes, by kind and state.',
+    labels: ['kind', 'state'],
+    read: ({ figures }) =>
+      Object.entries(figures.gauges.lanes).flatMap(([kind, counts]) =>
+        Object.entries(counts).map(([state, value]) => ({
+          labels: [
+            ['kind', kind],
+            ['state', state],
+          ] as const,
+          value,
+        })),
+      ),
+  },
+  counterBy('lane_failures', 'reason', 'Unexpected ends of threads of lanes.', ({ figures }) => figures.laneFailures),
   gauge('brakes', 'Groups of workers that fell silent together and are not judged for now.', ({ figures }) => {
     return figures.holds.brakes;
   }),

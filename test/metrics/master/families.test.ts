@@ -35,9 +35,13 @@ test('what a running engine does is in its families', async () => {
   manager.registerWorker('c');
   const families = await eventually(() => {
     const now = readAll(manager);
-    return seriesValue(now, 'heartbeats_rejected', 'content') === 1 && seriesValue(now, 'lanes', 'ready') === 1 && now;
+    return (
+      seriesValue(now, 'heartbeats_rejected', 'content') === 1 &&
+      seriesValue(now, 'lanes', 'shared', 'ready') === 1 &&
+      now
+    );
   });
-  expect(seriesValue(families, 'heartbeats_accepted')).toBe(3);
+  expect(seriesValue(families, 'heartbeats_accepted', 'library')).toBe(3);
   expect(seriesValue(families, 'heartbeats_applied')).toBe(2);
   expect(seriesValue(families, 'workers', 'active')).toBe(2);
   expect(seriesValue(families, 'workers', 'registered')).toBe(1);

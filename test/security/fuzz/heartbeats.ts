@@ -2,6 +2,7 @@
  * One case of the fuzz: a heartbeat that was valid, changed, given to everything of ours that reads heartbeats, and held
  * to the full library.
  */
+
 import { isDeepStrictEqual } from 'node:util';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
@@ -22,6 +23,7 @@ import { WireReader } from '../../../src/lane/wire-reader.ts';
 import { PulselaneError } from '../../../src/lib/errors.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../../../src/model/heartbeat-scan.ts';
 import { workerIdProblem } from '../../../src/model/worker-id.ts';
+import { ApplyTimesWriter, allocateApplyTimes } from '../../../src/store/apply-times.ts';
 import { allocatePublications, Publications } from '../../../src/store/publications.ts';
 import { UNLIMITED } from '../../../src/store/record-allowance.ts';
 import { SlotReader } from '../../../src/store/slot-reader.ts';
@@ -148,7 +150,12 @@ export class PoisonedLane {
       close: () => {},
     };
     const publications = new Publications(allocatePublications(3));
-    new Lane(port, { clock: new FakeClock(), allowance: UNLIMITED, publications });
+    new Lane(port, {
+      clock: new FakeClock(),
+      allowance: UNLIMITED,
+      publications,
+      applyTimes: new ApplyTimesWriter(allocateApplyTimes(), 0),
+    });
     this.#deliver = (message) => deliver(message);
     for (const [slot, workerId] of [
       [1, 'w'],
