@@ -26,6 +26,7 @@ import { liveRoutes } from './routes/live.ts';
 import { loginRoutes } from './routes/login.ts';
 import { pendingRoutes } from './routes/pending.ts';
 import { probeRoutes } from './routes/probes.ts';
+import { scrapeTargetRoutes } from './routes/scrape-targets.ts';
 import { streamRoutes } from './routes/stream.ts';
 import { taskRoutes } from './routes/tasks.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
@@ -60,6 +61,7 @@ export function createApp(context: AppContext): Api {
   workersRoutes(app, context);
   liveRoutes(app, context);
   workerListRoutes(app, context);
+  scrapeTargetRoutes(app, context);
   clusterRoutes(app, context);
   streamRoutes(app, context);
   lanesRoutes(app, context);

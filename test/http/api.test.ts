@@ -208,7 +208,7 @@ describe('methods', () => {
     });
   }
 
-  it.each(['/health', '/telemetry', '/telemetry/node-a', '/telemetry/ghost', '/workers', '/nowhere'])(
+  it.each(['/health', '/telemetry', '/telemetry/node-a', '/telemetry/ghost', '/workers', '/sd/prometheus', '/nowhere'])(
     'HEAD %s has the headers of GET and no body',
     async (path) => {
       const { app, fleet, bodies } = newApp();

@@ -24,6 +24,12 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers', status: 304, headers: { 'If-None-Match': '*' } },
     { target: '/api/v1/workers?limit=0&cursor=x&nonsense=1', status: 400 },
   ],
+  getScrapeTargets: [
+    { target: '/sd/prometheus', status: 200 },
+    { target: '/sd/prometheus?port=9400&state=active&label.zone=a', status: 200 },
+    { target: '/sd/prometheus?state=dead&port=0&x=1', status: 400 },
+    { target: '/sd/prometheus', status: 405, method: 'POST' },
+  ],
   streamWorkers: [
     { target: '/api/v1/stream?state=active&min.cpu_usage=1', status: 200, method: 'HEAD' },
     { target: '/api/v1/stream?rate=often', status: 400 },

@@ -1,6 +1,7 @@
 /** Writes responses: JSON text from pooled buffers, and errors. */
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { ERRORS, PulselaneError } from '../../lib/errors.ts';
 import type { JoinedMapPool } from '../bodies/bodies.ts';
 import type { Body } from '../bodies/body.ts';
 import type { JsonText } from '../bodies/json-text.ts';
@@ -19,6 +20,15 @@ export function errorJson(
   headers: Record<string, string> = {},
 ): Response {
   return sendJson(c, status, { error }, headers);
+}
+
+/** Turns a PulselaneError into such an error and counts it if a limit was reached; rethrows any other error. */
+export function errorJsonOf(c: HttpContext, error: unknown): Response {
+  if (!(error instanceof PulselaneError)) throw error;
+  c.get('refusals')?.countError(error);
+  const { httpStatus } = ERRORS[error.code];
+  const isBusy = httpStatus === 503 || httpStatus === 429;
+  return errorJson(c, httpStatus, error.message, isBusy ? { 'Retry-After': '1' } : {});
 }
 
 /** A small JSON response. HEAD gets its Content-Length too, which Hono would omit. */

@@ -32,13 +32,19 @@ export function newApi(options: { readonly getPath: (request: Request, options?:
     defaultHook(result, c) {
       if (result.success) return undefined;
       const where = result.target === 'param' ? 'path' : result.target;
-      const errors = (result.error.issues as readonly ZodIssue[]).flatMap(({ path, message, keys }) =>
-        (keys ?? [path.join('.')]).map((name) => ({ in: where, name, detail: message })),
-      );
-      const detail = errors.map(({ name, detail }) => (name === '' ? detail : `${name}: ${detail}`)).join('; ');
+      const { detail, errors } = inputMistakes(result.error.issues, where);
       return problem(c as HttpContext, 'invalid_argument', detail, { errors });
     },
   });
+}
+
+/** What is wrong with the input, one by one and as one text. @param where the part of the request: `query`, for example */
+export function inputMistakes(issues: readonly unknown[], where: string) {
+  const errors = (issues as readonly ZodIssue[]).flatMap(({ path, message, keys }) =>
+    (keys ?? [path.join('.')]).map((name) => ({ in: where, name, detail: message })),
+  );
+  const detail = errors.map(({ name, detail }) => (name === '' ? detail : `${name}: ${detail}`)).join('; ');
+  return { detail, errors };
 }
 
 /** Adds a route. GET also answers HEAD, for which the handler must not write a body past Hono. Unknown parameters are refused. */

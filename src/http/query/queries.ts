@@ -11,11 +11,17 @@ import { LimitReached } from '../http-refusals.ts';
 import { type PageRequest, writePage } from './page.ts';
 import type { PoolOptions } from './pool.ts';
 import { QueryPool } from './query-pool.ts';
+import { type TargetsRequest, writeTargets } from './scrape-targets.ts';
 
 const gzipAside = promisify(gzip);
 
 export interface Page extends Body {
   readonly nextCursor: string | null;
+}
+
+export interface TargetList extends Body {
+  /** See {@link writeTargets}. */
+  readonly withoutAddress: number;
 }
 
 export interface QueriesOptions extends PoolOptions {
@@ -51,6 +57,19 @@ export class Queries {
       nextCursor = writePage(text, directory, request);
     }, wantsGzip);
     return { ...body, nextCursor };
+  }
+
+  /** @throws PulselaneError as `page` does */
+  async targets(request: TargetsRequest, wantsGzip: boolean): Promise<TargetList> {
+    if (this.#areMany) {
+      const { bytes, isGzip, withoutAddress } = await this.pool.targets(request, wantsGzip);
+      return { ...this.#held(bytes, isGzip), withoutAddress };
+    }
+    let withoutAddress = 0;
+    const body = await this.text((text) => {
+      withoutAddress = writeTargets(text, this.#options.directory, request);
+    }, wantsGzip);
+    return { ...body, withoutAddress };
   }
 
   /**

@@ -3,6 +3,7 @@ import type { Announcement } from '../../reading/directory.ts';
 import { MAX_QUERIES_UNDER_WAY, POOL_THREADS, QUERY_WITHIN_MS } from '../http-limits.ts';
 import type { PageRequest } from './page.ts';
 import { Pool, type PoolOptions } from './pool.ts';
+import type { TargetsRequest } from './scrape-targets.ts';
 import type { Answer, Answers, Task } from './tasks.ts';
 
 export class QueryPool extends Pool<Task, Answer> {
@@ -23,6 +24,11 @@ export class QueryPool extends Pool<Task, Answer> {
   /** @throws PulselaneError `resource_exhausted` or `unavailable` */
   page(request: PageRequest, gzip: boolean): Promise<Answers['page']> {
     return this.ask({ type: 'page', request, gzip });
+  }
+
+  /** @throws PulselaneError as `page` does */
+  targets(request: TargetsRequest, gzip: boolean): Promise<Answers['targets']> {
+    return this.ask({ type: 'targets', request, gzip });
   }
 
   /** @throws PulselaneError as `page` does */

@@ -115,6 +115,10 @@ export const ROUTE_LIMITS: readonly Row[] = [
   ),
   ...rows(QUERY, 'GET /api/v1/cluster'),
   ...rows(
+    [...RECORDS, bound('atATime', 'master', MAX_QUERIES_UNDER_WAY, 'queries'), bound('time', 'call', QUERY_WITHIN_MS)],
+    'GET /sd/prometheus',
+  ),
+  ...rows(
     HISTORY,
     'GET /api/v1/workers/{id}/history',
     'POST /api/v1/history/query',
