@@ -122,6 +122,7 @@ test('the contents list every operation once, in the group that has it', async (
     'Live updates',
     'Events and holds',
     'Lanes and limits',
+    'Monitoring',
     'Probes',
     'Login',
     'Routes of the earlier Go system',
