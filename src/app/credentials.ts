@@ -8,6 +8,7 @@ import { messageOf, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
 import { readSettingFile } from '../lib/setting-file.ts';
 import { parseWorkerTokens, type WorkerToken } from '../model/identity.ts';
+import { hasExportFiles } from './exports.ts';
 
 const ADVICE = '"pulselane token create" makes one';
 
@@ -34,7 +35,8 @@ export function needsIdentity({ workerAuth, workerTokensFile, tlsClientCa }: Mas
 /** Whether there are any files for `reload` to read. */
 export function hasReloadableFiles(config: MasterConfig): boolean {
   const { tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile } = config;
-  return [tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile].some((path) => path !== undefined);
+  const paths = [tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile];
+  return paths.some((path) => path !== undefined) || hasExportFiles(config);
 }
 
 /** Credentials that can be read again from their files. */

@@ -18,6 +18,7 @@ import type { Logger } from '../lib/logging.ts';
 import { readSettingFile } from '../lib/setting-file.ts';
 import { firstCertificate, readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
 import { keepWorkingDirectory } from '../lib/working-directory.ts';
+import type { ExportHost } from '../metrics/export/host.ts';
 import { unreadyReasons } from '../model/readiness.ts';
 import { Authority } from '../rpc/authority.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
@@ -26,6 +27,7 @@ import { obey } from './commands.ts';
 import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
 import { DataDirectory } from './data-directory.ts';
 import { ExpiryWatch, watchedApiTokens, watchedWorkerTokens } from './expiry-watch.ts';
+import { exportSettingsOf, hasExportFiles, makeExports, noteReceivers } from './exports.ts';
 import { exposureOf } from './exposure.ts';
 import { historySettingsOf, makeHistory, notePlace } from './history.ts';
 import { httpSecretsOf, httpTlsOf, readApiTokens } from './http-secrets.ts';
@@ -61,12 +63,13 @@ async function start(
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
   watchWorkingDirectory({ logger, clock }, lifecycle);
-  const [tls, workerTokens, apiTokens, introducerCa, historySettings] = await allOrProblems([
+  const [tls, workerTokens, apiTokens, introducerCa, historySettings, exportSettings] = await allOrProblems([
     readTls(config),
     needsIdentity(config) ? readWorkerTokens(config) : undefined,
     readApiTokens(config),
     readIntroducerCa(config),
     historySettingsOf(config),
+    exportSettingsOf(config),
   ]);
   const authority = workerTokens && new Authority(workerTokens, clock);
   warnOfCredentials(config, tls, { logger, clock });
@@ -85,12 +88,14 @@ async function start(
   });
   const failure = Promise.withResolvers<PulselaneError>();
   let history: HistoryHost | undefined;
+  let exports: ExportHost | undefined;
   const directory = new DataDirectory({
     dataDir: config.dataDir,
     manager,
     onFailing: (membersFileFails) => readiness.update({ membersFileFails }),
     onLost: (error) => {
       history?.abandon();
+      exports?.abandon();
       failure.resolve(error);
     },
     clock,
@@ -118,6 +123,18 @@ async function start(
   manager.onActive((workerId) => directory.values.hasCome(workerId));
   if (historySettings !== undefined) notePlace(historySettings, config, logger);
   history?.start();
+  exports =
+    exportSettings &&
+    makeExports(exportSettings, {
+      manager,
+      others: () => (history === undefined ? [] : [history.announcement]),
+      clock,
+      logger,
+    });
+  history?.follow((announcement) => exports?.announce([announcement]));
+  lifecycle.onStop('export of metrics', () => exports?.stop());
+  if (exportSettings !== undefined) noteReceivers(exportSettings, config, logger);
+  exports?.start();
 
   const rpc = new RpcServer({
     address: config.grpcAddress,
@@ -148,7 +165,7 @@ async function start(
   lifecycle.onStop('introductions', () => introducer.stop());
 
   const operator = new Operator({ manager, introducer });
-  const parts = { manager, operator, secrets, readiness, history, historyPlace: historySettings?.place };
+  const parts = { manager, operator, secrets, readiness, history, historyPlace: historySettings?.place, exports };
   const http = makeHttp(config, parts, { logger, clock }, lifecycle);
   // HTTP starts last: clients that reach it see a master that is ready.
   readiness.update({ phase: 'serving' });
@@ -158,7 +175,7 @@ async function start(
   expiry.set('workers', watchedWorkerTokens(workerTokens ?? []));
   expiry.set('API', watchedApiTokens(secrets.tokens));
   lifecycle.onStop('expiry of tokens', expiry.start());
-  const reloadables = reloadablesOf(config, { rpc, authority, http, introducer, expiry });
+  const reloadables = reloadablesOf(config, { rpc, authority, http, introducer, expiry, exports });
   let reloading = Promise.resolve();
   return {
     grpcAddress,
@@ -172,6 +189,7 @@ async function start(
     manager,
     operator,
     history,
+    exports,
     failure: failure.promise,
     reload() {
       if (reloadables.length === 0) logger.info('nothing to reload: no files of tokens or certificates are set');
@@ -226,6 +244,8 @@ interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
   /** Undefined: history is off. */
   readonly history: HistoryHost | undefined;
   readonly historyPlace: DatabasePlace | undefined;
+  /** Undefined: no receiver of metrics is set. */
+  readonly exports: ExportHost | undefined;
 }
 
 interface ReloadableParts {
@@ -235,6 +255,8 @@ interface ReloadableParts {
   /** Undefined: HTTP is off. */
   readonly http: HttpHost | undefined;
   readonly expiry: ExpiryWatch;
+  /** Undefined: no receiver of metrics is set. */
+  readonly exports: ExportHost | undefined;
 }
 
 function readTls(config: MasterConfig): Promise<TlsFiles | undefined> {
@@ -252,7 +274,7 @@ async function readIntroducerCa({ introduceTlsCa: path, names }: MasterConfig): 
 
 function reloadablesOf(
   config: MasterConfig,
-  { rpc, authority, http, introducer, expiry }: ReloadableParts,
+  { rpc, authority, http, introducer, expiry, exports }: ReloadableParts,
 ): Reloadable[] {
   const reloadables: Reloadable[] = [];
   if (config.tlsCert !== undefined) {
@@ -273,6 +295,16 @@ function reloadablesOf(
       name: 'the CA of workers (INTRODUCE_TLS_CA)',
       async reload() {
         introducer.setTls({ ca: await readIntroducerCa(config) });
+        return undefined;
+      },
+    });
+  }
+  if (exports !== undefined && hasExportFiles(config)) {
+    reloadables.push({
+      name: 'the credentials of receivers of metrics',
+      async reload() {
+        const settings = await exportSettingsOf(config);
+        if (settings !== undefined) exports.renew(settings);
         return undefined;
       },
     });
@@ -319,7 +351,7 @@ function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { lo
 /** Creates the HTTP host without starting it. */
 function makeHttp(
   config: MasterConfig,
-  { manager, operator, secrets, readiness, history, historyPlace }: HttpParts,
+  { manager, operator, secrets, readiness, history, historyPlace, exports }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): HttpHost | undefined {
@@ -332,6 +364,7 @@ function makeHttp(
       ...manager.announcements(),
       readiness.announcement,
       ...(history === undefined ? [] : [history.announcement]),
+      ...(exports === undefined ? [] : [exports.announcement]),
     ],
     corsOrigins: config.corsOrigins,
     allowedHosts: config.allowedHosts,
@@ -345,6 +378,7 @@ function makeHttp(
   const stopListening = manager.onAnnouncement((announcement) => http.announce([announcement]));
   const stopFollowing = readiness.follow(() => http.announce([readiness.announcement]));
   history?.follow((announcement) => http.announce([announcement]));
+  exports?.follow((announcement) => http.announce([announcement]));
   lifecycle.onStop('HTTP', async () => {
     stopListening();
     stopFollowing();

@@ -4,6 +4,7 @@ import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import type { HistoryHost } from '../history/host.ts';
 import type { PulselaneError } from '../lib/errors.ts';
 import type { Vitality } from '../lib/service-notifier.ts';
+import type { ExportHost } from '../metrics/export/host.ts';
 import type { Operator } from './operator.ts';
 
 /** What an agent in the master's own process needs besides the address. */
@@ -34,6 +35,8 @@ export interface RunningMaster {
   readonly operator: Operator;
   /** Undefined: history is off. */
   readonly history: Pick<HistoryHost, 'status' | 'thread'> | undefined;
+  /** Undefined: no receiver of metrics is set. */
+  readonly exports: Pick<ExportHost, 'receivers' | 'thread'> | undefined;
   /** Resolves with the reason if the master cannot continue: then stop it. */
   readonly failure: Promise<PulselaneError>;
   /**

@@ -7,6 +7,7 @@ import { LOG_LEVELS } from '../lib/logging.ts';
 import type { ApiToken } from '../lib/tokens.ts';
 import { databaseUrl } from './database-url.ts';
 import * as kinds from './kinds.ts';
+import { familyNames, receiverUrl, requestHeaders, seriesLabels } from './receiver-kinds.ts';
 import type { SettingNames } from './setting-names.ts';
 
 export interface Option<T> {
@@ -426,6 +427,125 @@ export const masterOptions = {
     kind: kinds.count({ min: 1, max: 1_000_000 }),
     fallback: '20000',
     meaning: 'maximum number of known workers',
+  }),
+  remoteWriteUrl: option<string | undefined>({
+    env: 'REMOTE_WRITE_URL',
+    flag: '--remote-write-url',
+    argument: '<url>',
+    kind: receiverUrl('http://prometheus:9090/api/v1/write'),
+    fallback: undefined,
+    meaning:
+      'where to send all metrics by Prometheus remote write, such as http://prometheus:9090/api/v1/write; default: nowhere',
+  }),
+  remoteWriteIntervalMs: option({
+    env: 'REMOTE_WRITE_INTERVAL',
+    flag: '--remote-write-interval',
+    argument: '<duration>',
+    // Queries look back 5 minutes by default: a longer interval would leave gaps.
+    kind: kinds.durationMs({ minMs: 1000, maxMs: 300_000 }),
+    // Most often used for scraping; three heartbeats.
+    fallback: '15s',
+    meaning: 'how often metrics are sent by remote write',
+  }),
+  remoteWriteVersion: option({
+    env: 'REMOTE_WRITE_VERSION',
+    flag: '--remote-write-version',
+    argument: '<version>',
+    kind: kinds.choice('auto', '2.0', '1.0'),
+    fallback: 'auto',
+    meaning: 'version of the remote-write protocol; auto: 2.0 if the receiver accepts it, else 1.0',
+  }),
+  remoteWriteUser: option<string | undefined>({
+    env: 'REMOTE_WRITE_USER',
+    flag: '--remote-write-user',
+    argument: '<name>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'user name for basic authentication at REMOTE_WRITE_URL; requires REMOTE_WRITE_PASSWORD',
+  }),
+  remoteWritePassword: option<string | undefined>({
+    env: 'REMOTE_WRITE_PASSWORD',
+    flag: '',
+    argument: '',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'password of REMOTE_WRITE_USER',
+  }),
+  remoteWritePasswordFile: option<string | undefined>({
+    env: 'REMOTE_WRITE_PASSWORD_FILE',
+    flag: '--remote-write-password-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'file that contains only the password of REMOTE_WRITE_USER; reloaded on SIGHUP',
+  }),
+  remoteWriteToken: option<string | undefined>({
+    env: 'REMOTE_WRITE_TOKEN',
+    flag: '',
+    argument: '',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'bearer token for REMOTE_WRITE_URL',
+  }),
+  remoteWriteTokenFile: option<string | undefined>({
+    env: 'REMOTE_WRITE_TOKEN_FILE',
+    flag: '--remote-write-token-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'file that contains only the bearer token of REMOTE_WRITE_TOKEN; reloaded on SIGHUP',
+  }),
+  remoteWriteHeaders: option<Readonly<Record<string, string>> | undefined>({
+    env: 'REMOTE_WRITE_HEADERS',
+    flag: '',
+    argument: '',
+    kind: requestHeaders,
+    fallback: undefined,
+    meaning:
+      'further headers for REMOTE_WRITE_URL, such as X-Scope-OrgID=fleet, separated by commas; in values, %2C is a comma and %25 a percent sign',
+  }),
+  remoteWriteHeadersFile: option<string | undefined>({
+    env: 'REMOTE_WRITE_HEADERS_FILE',
+    flag: '--remote-write-headers-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'file that contains only the headers of REMOTE_WRITE_HEADERS; reloaded on SIGHUP',
+  }),
+  remoteWriteTlsCa: option<string | undefined>({
+    env: 'REMOTE_WRITE_TLS_CA',
+    flag: '--remote-write-tls-ca',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'CA certificates to verify REMOTE_WRITE_URL; default: the CAs built into Node',
+  }),
+  remoteWriteLabels: option({
+    env: 'REMOTE_WRITE_LABELS',
+    flag: '--remote-write-labels',
+    argument: '<labels>',
+    kind: seriesLabels,
+    fallback: '',
+    meaning: 'labels added to each series sent by remote write, such as cluster=eu,env=prod',
+  }),
+  remoteWriteFamilies: option({
+    env: 'REMOTE_WRITE_FAMILIES',
+    flag: '--remote-write-families',
+    argument: '<names>',
+    kind: familyNames,
+    fallback: '*',
+    meaning:
+      'which metric families are sent by remote write, separated by commas, with * for any text: pulselane_worker_*,pulselane_heartbeats_*',
+  }),
+  exportQueueBytes: option({
+    env: 'EXPORT_QUEUE',
+    flag: '--export-queue',
+    argument: '<size>',
+    // A sample takes 16 bytes: an hour of 170,000 series every 15 s is 650 MB, one of 30,000 series 115 MB. Nothing older is sent.
+    kind: kinds.sizeBytes({ minBytes: MIB, maxBytes: 64 * GIB }),
+    fallback: '128MiB',
+    meaning:
+      'maximum memory for metrics that wait for one receiver, at 16 bytes per sample; when it is full, the oldest are dropped and counted',
   }),
   tlsCert: option<string | undefined>({
     env: 'TLS_CERT',

@@ -11,7 +11,8 @@ import {
   type Options,
   type ValuesOf,
 } from './options.ts';
-import { agentRules, clientRules, masterRules, type Rule } from './rules.ts';
+import type { Rule } from './rule.ts';
+import { agentRules, clientRules, masterRules } from './rules.ts';
 import { type SettingName, type SettingNames, secretText, settingText } from './setting-names.ts';
 import type { Sources } from './sources.ts';
 

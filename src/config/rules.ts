@@ -10,15 +10,10 @@ import {
   type Option,
   type Options,
 } from './options.ts';
+import { remoteWriteRules } from './remote-write-rules.ts';
 import { LEAST_RING_TIME_MS } from './ring-time.ts';
-import { nameOf, type SettingNames, secretText, settingText } from './setting-names.ts';
-
-export interface Rule<C> {
-  /** The rule is not checked if one of these is invalid. */
-  readonly about: readonly (keyof C)[];
-  /** What is wrong and what was expected, by the names that the user wrote; undefined if the rule holds. */
-  readonly problem: (config: C, names: SettingNames) => string | undefined;
-}
+import type { Rule } from './rule.ts';
+import { nameOf, secretText, settingText } from './setting-names.ts';
 
 export const masterRules: readonly Rule<MasterConfig>[] = [
   {
@@ -49,6 +44,7 @@ export const masterRules: readonly Rule<MasterConfig>[] = [
       return `${setting}: expected ${secretText(names, 'DATABASE_URL')} not to be set as well`;
     },
   },
+  ...remoteWriteRules,
   {
     about: ['ringTimeMs', 'history'],
     problem({ ringTimeMs, history }, names) {

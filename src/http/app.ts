@@ -12,6 +12,7 @@ import type { AppContext, HttpEnv } from './context.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
+import { exportRoutes } from './routes/export.ts';
 import { healthRoutes } from './routes/health.ts';
 import { historyExportRoutes } from './routes/history-export.ts';
 import { historyQueryRoutes } from './routes/history-query.ts';
@@ -75,6 +76,7 @@ export function createApp(context: AppContext): Api {
   historyQueryRoutes(app, context);
   historyExportRoutes(app, context);
   historyStateRoutes(app, context);
+  exportRoutes(app, context);
   taskRoutes(app, context);
   workerCommandRoutes(app, context);
   documentRoutes(app);

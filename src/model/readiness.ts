@@ -1,4 +1,5 @@
 /** Whether a master is alive, and whether it is ready: pure functions of main's reports and the age of its beat. */
+import type { ExportProblemCode, ReceiverKind, ReceiverStatus } from './export-status.ts';
 import type { HistoryProblemCode, HistoryStatus } from './history-status.ts';
 
 /** Main stamps its beat at least every second; ten missed ones are not a short pause. Part of the contract. */
@@ -17,9 +18,11 @@ export const STARTING: ReadinessFacts = { phase: 'starting', membersFileFails: f
 
 export const UNREADY_CODES = ['starting', 'stopping', 'main_stuck', 'members_file', 'threads'] as const;
 
+export const DEGRADED_CODES = ['history', 'export'] as const;
+
 /** A part that does not work while the master is ready nevertheless. */
 export interface Degraded {
-  readonly code: 'history';
+  readonly code: (typeof DEGRADED_CODES)[number];
   /** Readable text, without names of hosts or files: everybody may read it. */
   readonly detail: string;
   readonly sinceUnixMs: number;
@@ -38,12 +41,42 @@ const HISTORY_TEXTS: Readonly<Record<HistoryProblemCode, string>> = {
   thread: 'its thread does not run',
 };
 
-/** @param history undefined: it is off */
-export function degradedParts(history: HistoryStatus | undefined): readonly Degraded[] {
-  const problem = history?.problem ?? undefined;
-  if (problem === undefined) return [];
-  const { code, sinceUnixMs } = problem;
-  return [{ code: 'history', detail: `history is not written: ${HISTORY_TEXTS[code]}; retrying`, sinceUnixMs }];
+const EXPORT_NAMES: Readonly<Record<ReceiverKind, string>> = {
+  remote_write: 'remote write',
+  otlp: 'OTLP export',
+};
+
+const EXPORT_TEXTS: Readonly<Record<ExportProblemCode, string>> = {
+  unreachable: 'its receiver cannot be reached',
+  timeout: 'its receiver does not answer in time',
+  throttled: 'its receiver asks to wait',
+  failed: 'its receiver reports an error',
+  refused: 'its receiver refuses what is sent',
+  thread: 'its thread does not run',
+};
+
+interface Parts {
+  /** Undefined: it is off. */
+  readonly history: HistoryStatus | undefined;
+  readonly receivers: readonly ReceiverStatus[];
+}
+
+export function degradedParts({ history, receivers }: Parts): readonly Degraded[] {
+  const problem = history?.problem ?? null;
+  return [
+    ...(problem === null
+      ? []
+      : [degraded('history', `history is not written: ${HISTORY_TEXTS[problem.code]}; retrying`, problem)]),
+    ...receivers.flatMap(({ kind, problem: wrong }) =>
+      wrong === null
+        ? []
+        : [degraded('export', `${EXPORT_NAMES[kind]} does not work: ${EXPORT_TEXTS[wrong.code]}; retrying`, wrong)],
+    ),
+  ];
+}
+
+function degraded(code: Degraded['code'], detail: string, { sinceUnixMs }: { readonly sinceUnixMs: number }): Degraded {
+  return { code, detail, sinceUnixMs };
 }
 
 /** A reason why the master is not ready. */

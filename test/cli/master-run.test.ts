@@ -44,6 +44,7 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
     grpcAccess: open,
     operator: context.operator,
     history: undefined,
+    exports: undefined,
     manager,
     failure: failure.promise,
     reload: async () => void done.push('files read again'),

@@ -122,6 +122,8 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/%ff/history', status: 400 },
   ],
   getHistory: [
+    { target: '/api/v1/export', status: 200 },
+    { target: '/api/v1/export?x=1', status: 400 },
     { target: '/api/v1/history', status: 200 },
     { target: '/api/v1/history?x=1', status: 400 },
   ],

@@ -3,7 +3,7 @@
  * are served without schemas; tests check their real answers against these descriptions.
  */
 import { z } from '@hono/zod-openapi';
-import { UNREADY_CODES } from '../../model/readiness.ts';
+import { DEGRADED_CODES, UNREADY_CODES } from '../../model/readiness.ts';
 import type { Api } from '../api/endpoint.ts';
 import { TELEMETRY } from '../api/examples.ts';
 import { Brake, Grace } from '../api/holds-schema.ts';
@@ -30,7 +30,7 @@ const Reason = z
 
 const DegradedPart = z
   .object({
-    code: z.literal('history'),
+    code: z.enum(DEGRADED_CODES),
     detail: z.string().openapi({ description: 'For people.' }),
     since: moment('Since when.'),
   })

@@ -19,7 +19,7 @@ export function probeRoutes(app: App, { clock, directory }: AppContext): void {
 
   readOnly(app, '/readyz', (c) => {
     const reasons = unreadyReasons(directory.readiness, beatAgeMs());
-    const degraded = degradedParts(directory.history).map(({ code, detail, sinceUnixMs }) => ({
+    const degraded = degradedParts(directory).map(({ code, detail, sinceUnixMs }) => ({
       code,
       detail,
       since: new Date(sinceUnixMs).toISOString(),

@@ -104,6 +104,7 @@ export const ROUTE_LIMITS: readonly Row[] = [
     'GET /api/v1/limits',
     'GET /api/v1/holds',
     'GET /api/v1/history',
+    'GET /api/v1/export',
   ),
   ...rows(CREDENTIALS, 'GET /login', 'POST /login', 'POST /logout'),
   ...rows([...ANY, bound('answer', 'call', 1024 ** 2)], 'GET /api/v1/openapi.json', 'GET /api/docs'),

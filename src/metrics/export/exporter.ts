@@ -7,6 +7,7 @@ import type { WorkerEvent } from '../../model/events.ts';
 import type { ReceiverKind, SendFailureCode } from '../../model/export-status.ts';
 import type { WorkerEntry } from '../../reading/directory.ts';
 import type { Family, Histogram, Label } from '../family.ts';
+import type { ReceiverSettings } from './messages.ts';
 
 /**
  * One series for as long as it exists: the same object in each round, so that what the exporter makes of its name and labels is made
@@ -78,6 +79,8 @@ export interface Exporter<M extends Message = Message, Kept = unknown> {
   encodeEvents?(events: readonly WorkerEvent[]): readonly M[];
   /** One attempt; never rejects. One at a time. `signal`: the attempt is given up. */
   send(message: M, signal: AbortSignal): Promise<Outcome>;
+  /** The settings with other credentials, for attempts from now on. */
+  renew(settings: ReceiverSettings): void;
   /** Closes connections. */
   close(): void;
 }

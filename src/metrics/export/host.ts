@@ -11,7 +11,7 @@ import type { Announcement } from '../../reading/directory.ts';
 import { ReaderHost } from '../../reading/reader-host.ts';
 import type { BoardMemory } from '../../store/board.ts';
 import { STOP_WITHIN_MS } from './export-limits.ts';
-import type { ExportSettings, ExportThreadData, FromExport, ReceiverSettings, ToExport } from './messages.ts';
+import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
 import { carried, endedWithThread } from './status-over-threads.ts';
 
 export interface ExportHostOptions {
@@ -36,6 +36,7 @@ export class ExportHost {
   #before: readonly ReceiverStatus[];
   /** The last report of the present thread, on top of that; undefined: none yet. */
   #reported: readonly ReceiverStatus[] | undefined;
+  #settings: ExportSettings;
   #lastEventId: number;
   /** Undefined: it runs. */
   #threadProblem: ExportProblem | undefined;
@@ -54,15 +55,15 @@ export class ExportHost {
       nothingReported(receiver, settings.maxQueueBytes, clock.wallMs()),
     );
     this.#toldSinceUnixMs = settings.receivers.map(() => undefined);
-    const data: ExportThreadData = { board, settings };
+    this.#settings = settings;
     this.#reader = new ReaderHost({
       script: 'metrics/export/thread',
       name: 'pulselane-exp',
       title: 'the export thread',
-      data,
+      data: { board },
       clock,
       roster: () => [roster()],
-      onFed: () => this.#reader.post({ type: 'begin', lastEventId: this.#lastEventId }),
+      onFed: () => this.#reader.post({ type: 'begin', settings: this.#settings, lastEventId: this.#lastEventId }),
       onMessage: (message) => this.#received(message),
       onDeath: (death) => this.#died(death),
       stopWithinMs: STOP_WITHIN_MS,
@@ -99,6 +100,12 @@ export class ExportHost {
   /** Publishes changes to the thread, in order. */
   announce(items: readonly Announcement[]): void {
     this.#reader.announce(items);
+  }
+
+  /** The same receivers with other credentials. */
+  renew(settings: ExportSettings): void {
+    this.#settings = settings;
+    this.#reader.post({ type: 'renew', receivers: settings.receivers });
   }
 
   /** Sends nothing any more: the workers are another master's. */

@@ -1,6 +1,5 @@
 /** Messages between the export thread and its host. */
 import type { ReceiverStatus } from '../../model/export-status.ts';
-import type { ReaderData } from '../../reading/reader-messages.ts';
 import type { RemoteWriteSettings } from './remote-write/settings.ts';
 
 /** As the settings say; each protocol adds its own. */
@@ -15,13 +14,11 @@ export interface ExportSettings {
   readonly infoLabels: readonly string[];
 }
 
-export interface ExportThreadData extends ReaderData {
-  readonly settings: ExportSettings;
-}
-
 export type ToExport =
   /** All workers are known: begin. Events up to `lastEventId` are not told. */
-  { readonly type: 'begin'; readonly lastEventId: number };
+  | { readonly type: 'begin'; readonly settings: ExportSettings; readonly lastEventId: number }
+  /** The same receivers with other credentials. */
+  | { readonly type: 'renew'; readonly receivers: readonly ReceiverSettings[] };
 
 export type FromExport = {
   readonly type: 'status';

@@ -1,48 +1,49 @@
 /** The export thread's end of its port: a pipeline for each receiver, and its reports. */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { WorkerEvent } from '../../model/events.ts';
+import type { Directory } from '../../reading/directory.ts';
 import type { ReadingParts, ReadingUser } from '../../reading/reader-thread.ts';
 import { Collector } from './collector.ts';
 import { REPORT_EVERY_MS } from './export-limits.ts';
+import type { Exporter } from './exporter.ts';
 import { globMatcher } from './globs.ts';
-import type { ExportThreadData, FromExport, ReceiverSettings, ToExport } from './messages.ts';
+import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
 import { Pipeline } from './pipeline.ts';
 import { escapingOf, exporterOf } from './receivers.ts';
 import { directorySource } from './series-source.ts';
 
-export function exportMetrics(
-  { directory, post }: ReadingParts<FromExport>,
-  { settings }: ExportThreadData,
-  clock: Clock,
-): ReadingUser<ToExport> {
-  const { receivers, maxQueueBytes, infoLabels } = settings;
+export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clock: Clock): ReadingUser<ToExport> {
+  let exporters: readonly Exporter[] = [];
+  let pipelines: readonly Pipeline[] = [];
   let lastEventId = 0;
+  /** Undefined: not told to begin. */
   let reports: Timer | undefined;
-  const sourceFor = (receiver: ReceiverSettings) =>
-    directorySource({
-      directory,
-      clock,
-      isAllowed: globMatcher(infoLabels),
-      isWanted: receiver.families === undefined ? () => true : globMatcher(receiver.families),
-      escaped: escapingOf(receiver),
-    });
+
   const report = () => post({ type: 'status', receivers: pipelines.map(({ status }) => status), lastEventId });
-  const pipelines = receivers.map(
-    (receiver) =>
-      new Pipeline({
-        exporter: exporterOf(receiver, clock),
-        collector: new Collector(directory, sourceFor(receiver)),
-        intervalMs: receiver.intervalMs,
-        maxQueueBytes,
-        clock,
-        onChange: report,
-      }),
-  );
   const tell = (events: readonly WorkerEvent[]) => {
     const fresh = events.filter(({ id }) => id > lastEventId);
     if (fresh.length === 0) return;
     lastEventId = (fresh.at(-1) as WorkerEvent).id;
     for (const pipeline of pipelines) pipeline.events(fresh);
+  };
+  const begin = (settings: ExportSettings) => {
+    const { receivers, maxQueueBytes, infoLabels } = settings;
+    exporters = receivers.map((receiver) => exporterOf(receiver, clock));
+    pipelines = receivers.map(
+      (receiver, n) =>
+        new Pipeline({
+          exporter: exporters[n] as Exporter,
+          collector: new Collector(directory, sourceFor(receiver, { directory, clock, infoLabels })),
+          intervalMs: receiver.intervalMs,
+          maxQueueBytes,
+          clock,
+          onChange: report,
+        }),
+    );
+    tell(directory.events.all());
+    reports = clock.every(REPORT_EVERY_MS, report);
+    for (const pipeline of pipelines) pipeline.start();
+    report();
   };
   return {
     announced(items) {
@@ -51,11 +52,17 @@ export function exportMetrics(
       for (const item of items) if (item.type === 'events') tell(item.events);
     },
     received(message) {
-      lastEventId = message.lastEventId;
-      tell(directory.events.all());
-      reports = clock.every(REPORT_EVERY_MS, report);
-      for (const pipeline of pipelines) pipeline.start();
-      report();
+      switch (message.type) {
+        case 'begin':
+          lastEventId = message.lastEventId;
+          begin(message.settings);
+          return;
+        case 'renew':
+          for (const [n, exporter] of exporters.entries()) exporter.renew(message.receivers[n] as ReceiverSettings);
+          return;
+        default:
+          message satisfies never;
+      }
     },
     async stop() {
       reports?.cancel();
@@ -63,4 +70,17 @@ export function exportMetrics(
       report();
     },
   };
+}
+
+function sourceFor(
+  receiver: ReceiverSettings,
+  { directory, clock, infoLabels }: { directory: Directory; clock: Clock } & Pick<ExportSettings, 'infoLabels'>,
+) {
+  return directorySource({
+    directory,
+    clock,
+    isAllowed: globMatcher(infoLabels),
+    isWanted: receiver.families === undefined ? () => true : globMatcher(receiver.families),
+    escaped: escapingOf(receiver),
+  });
 }

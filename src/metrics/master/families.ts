@@ -4,6 +4,7 @@
  */
 import type { Announcement, Directory } from '../../reading/directory.ts';
 import type { FamilyWithSeries } from '../family.ts';
+import { EXPORT_FAMILIES } from './exports.ts';
 import { FRONT_FAMILIES } from './front.ts';
 import { HEARTBEAT_FAMILIES } from './heartbeats.ts';
 import { HISTORY_FAMILIES } from './history.ts';
@@ -20,6 +21,7 @@ export const MASTER_FAMILIES: readonly MasterFamily[] = [
   ...FRONT_FAMILIES,
   ...THREAD_FAMILIES,
   ...HISTORY_FAMILIES,
+  ...EXPORT_FAMILIES,
 ];
 
 /** All families that have a series now. */
@@ -33,13 +35,14 @@ export function masterFamilies(source: MasterSource): FamilyWithSeries[] {
 
 /** Besides workers, these announcements must reach a thread that calls {@link masterFamilies}. */
 export function concernsMaster({ type }: Announcement): boolean {
-  return type === 'history' || type === 'limits';
+  return type === 'history' || type === 'limits' || type === 'exports';
 }
 
 /** What a new thread has to be told for {@link masterFamilies}, by one that knows it. */
-export function masterAnnouncements({ history, refusals }: Directory): Announcement[] {
+export function masterAnnouncements({ history, refusals, receivers }: Directory): Announcement[] {
   return [
     { type: 'limits', counts: refusals },
+    { type: 'exports', receivers },
     ...(history === undefined ? [] : [{ type: 'history', status: history } as const]),
   ];
 }

@@ -20,6 +20,7 @@ import { retryAfterMs } from '../delivery.ts';
 import { MAX_RETRY_AFTER_MS } from '../export-limits.ts';
 import type { Exporter, ExportSeries, Outcome, Point, RoundSlice } from '../exporter.ts';
 import { type Answer, answerText, HttpPost } from '../http-post.ts';
+import type { ReceiverSettings } from '../messages.ts';
 import { type Batch, BatchBuilder, type FamilyMetadata } from './batch.ts';
 import { ProtoWriter } from './proto-writer.ts';
 import type { RemoteWriteSettings } from './settings.ts';
@@ -66,11 +67,9 @@ const V2: Protocol = {
 export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
   readonly kind = 'remote_write';
   readonly place: string;
-  readonly #settings: RemoteWriteSettings;
   readonly #clock: Clock;
-  readonly #post: HttpPost;
-  readonly #headers: Readonly<Record<string, string>>;
-  readonly #secrets: readonly string[];
+  #settings: RemoteWriteSettings;
+  #post: HttpPost;
   readonly #symbols = new Symbols();
   readonly #maker: WireSeriesMaker;
   readonly #writer = new ProtoWriter();
@@ -86,13 +85,11 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
   #encoded: { readonly batch: Batch; readonly version: string; readonly body: Buffer } | undefined;
 
   constructor(settings: RemoteWriteSettings, clock: Clock) {
-    const { url, ca, place, version, authorization, headers, externalLabels } = settings;
+    const { url, ca, place, version, externalLabels } = settings;
     this.#settings = settings;
     this.#clock = clock;
     this.place = place;
     this.#post = new HttpPost({ url, ca, clock });
-    this.#headers = { ...headers, ...(authorization === undefined ? {} : { Authorization: authorization }) };
-    this.#secrets = secretsOf(settings);
     this.#maker = new WireSeriesMaker(this.#symbols, externalLabels);
     this.#protocol = version === '1.0' ? V1 : V2;
   }
@@ -131,12 +128,20 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
       this.#askAgainAtMs = Number.POSITIVE_INFINITY;
     }
     const protocol = this.#protocol;
-    const headers = { ...this.#headers, ...protocol.headers };
+    const headers = { ...ownHeaders(this.#settings), ...protocol.headers };
     const answer = await this.#post.post(headers, this.#bodyOf(batch, protocol), signal);
     if (answer.type === 'none') return { type: 'retry', code: answer.code, detail: answer.detail };
     const outcome = protocol === V2 ? this.#outcomeV2(answer, batch) : this.#outcome(answer);
     if (outcome.type !== 'retry') this.#encoded = undefined;
     return outcome;
+  }
+
+  renew(settings: ReceiverSettings): void {
+    if (settings.kind !== 'remote_write') return;
+    const { url, ca } = settings;
+    this.#settings = settings;
+    this.#post.close();
+    this.#post = new HttpPost({ url, ca, clock: this.#clock });
   }
 
   close(): void {
@@ -200,7 +205,7 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     if (written === undefined && (isTaken || status === 415 || (status === 400 && !this.#takesV2))) {
       return this.#fallBack(answer);
     }
-    const detail = answerText(answer, this.#secrets);
+    const detail = answerText(answer, secretsOf(this.#settings));
     if (isTaken || (isForGood(status) && written !== undefined && written > 0)) {
       const rejected = Math.max(0, samples - (written ?? samples));
       return { type: 'taken', rejected, detail: `${rejected} of ${samples} samples were not written: ${detail}` };
@@ -210,7 +215,7 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
 
   #fallBack(answer: Answer): Outcome {
     if (this.#settings.version === '2.0') {
-      const said = answerText(answer, this.#secrets);
+      const said = answerText(answer, secretsOf(this.#settings));
       return {
         type: 'refused',
         detail: `${said}: the receiver does not take remote write 2.0; set REMOTE_WRITE_VERSION=auto`,
@@ -224,7 +229,7 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
   #outcome(answer: Answer): Outcome {
     const { status, headers } = answer;
     if (status >= 200 && status < 300) return { type: 'taken', rejected: 0 };
-    const detail = answerText(answer, this.#secrets);
+    const detail = answerText(answer, secretsOf(this.#settings));
     if (isForGood(status)) return { type: 'refused', detail };
     const code = status === 429 ? 'throttled' : 'failed';
     const waitMs = retryAfterMs(textOf(headers['retry-after']), this.#clock.wallMs());
@@ -246,6 +251,10 @@ function writtenOf({ headers }: Answer): number | undefined {
 
 function textOf(header: string | readonly string[] | undefined): string | undefined {
   return typeof header === 'string' ? header : header?.[0];
+}
+
+function ownHeaders({ headers, authorization }: RemoteWriteSettings): Readonly<Record<string, string>> {
+  return authorization === undefined ? headers : { ...headers, Authorization: authorization };
 }
 
 /** What a receiver might repeat in an answer. */
