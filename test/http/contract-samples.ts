@@ -121,9 +121,12 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/workers/full/history?from=-1h&to=-2h', status: 400 },
     { target: '/api/v1/workers/%ff/history', status: 400 },
   ],
-  getHistory: [
+  getExport: [
     { target: '/api/v1/export', status: 200 },
     { target: '/api/v1/export?x=1', status: 400 },
+    { target: '/api/v1/export', status: 405, method: 'DELETE' },
+  ],
+  getHistory: [
     { target: '/api/v1/history', status: 200 },
     { target: '/api/v1/history?x=1', status: 400 },
   ],

@@ -15,6 +15,7 @@ import { ERRORS } from '../../src/lib/errors.ts';
 import { batchOf, sampleRun, taskRun } from '../history/history-data.ts';
 import { task } from '../support/fleet.ts';
 import { INTERNAL_STATE } from '../support/internal-state.ts';
+import { receiverStatus } from '../support/receiver-status.ts';
 import { SAMPLES, type Sample } from './contract-samples.ts';
 import { historyStatus } from './history-status.ts';
 import { NOW_S, newApp, newServer } from './support.ts';
@@ -162,6 +163,7 @@ function fill(fleet: typeof served.fleet): void {
       },
     },
     { type: 'history', status: historyStatus() },
+    { type: 'exports', receivers: [receiverStatus(), receiverStatus({ kind: 'otlp', lastFailure: null })] },
     { type: 'pending', pending: [{ workerId: 'w', firstSeenUnixMs: 1, lastSeenUnixMs: 2, attempts: 2 }] },
     { type: 'readiness', readiness: { phase: 'serving', membersFileFails: false, threadsFail: false } },
   ]);

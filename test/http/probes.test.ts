@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { EXPORT_PROBLEMS } from '../../src/model/export-status.ts';
 import { HISTORY_PROBLEMS } from '../../src/model/history-status.ts';
 import { historyStatus } from '../support/history-status.ts';
+import { receiverStatus } from '../support/receiver-status.ts';
 import { newApp } from './support.ts';
 
 async function probe(app: ReturnType<typeof newApp>['app'], path: string) {
@@ -67,5 +69,22 @@ test.each(HISTORY_PROBLEMS)(
     expect(JSON.stringify(body)).not.toContain('db.internal');
     fleet.onAnnounce([{ type: 'history', status: historyStatus() }]);
     expect(await probe(app, '/readyz')).toEqual([200, { status: 'ready', reasons: [], degraded: [] }, null]);
+  },
+);
+
+test.each(EXPORT_PROBLEMS)(
+  'a master whose receiver of metrics fails (%s) is ready, and says so, without names',
+  async (code) => {
+    const { app, fleet } = newApp();
+    const problem = { code, detail: 'http://mimir.internal:9009/push: gone', sinceUnixMs: 1795456495001 };
+    fleet.onAnnounce([
+      { type: 'readiness', readiness: { phase: 'serving', membersFileFails: false, threadsFail: false } },
+      { type: 'exports', receivers: [receiverStatus(), receiverStatus({ kind: 'otlp', state: 'degraded', problem })] },
+    ]);
+    const [status, body] = await probe(app, '/readyz');
+    const detail = expect.stringMatching(/^OTLP export does not work: its .*; retrying$/);
+    const degraded = [{ code: 'export', detail, since: '2026-11-23T17:54:55.001Z' }];
+    expect([status, body]).toEqual([200, { status: 'ready', reasons: [], degraded }]);
+    expect(JSON.stringify(body)).not.toContain('mimir.internal');
   },
 );

@@ -4,6 +4,7 @@ import { systemClock } from '../../../src/lib/clock.ts';
 import type { FamilyWithSeries } from '../../../src/metrics/family.ts';
 import { MASTER_FAMILIES, masterFamilies } from '../../../src/metrics/master/families.ts';
 import { eventually } from '../../support/eventually.ts';
+import { receiverStatus } from '../../support/receiver-status.ts';
 
 const running: TelemetryManager[] = [];
 afterEach(async () => {
@@ -69,6 +70,24 @@ test('each series has the labels that its family names', async () => {
   await eventually(() => seriesValue(readAll(manager), 'heartbeats_applied') === 1);
   const labelsOf = new Map(MASTER_FAMILIES.map(({ name, labels }) => [name, labels]));
   for (const { family, series } of readAll(manager)) {
+    for (const { labels } of series) expect(labels.map(([name]) => name)).toEqual(labelsOf.get(family.name));
+  }
+});
+
+test('receivers of metrics are told apart by their kind', async () => {
+  const manager = await startManager();
+  manager.directory.apply({
+    type: 'exports',
+    receivers: [receiverStatus(), receiverStatus({ kind: 'otlp', series: 7 })],
+  });
+  const families = readAll(manager);
+  expect(seriesValue(families, 'export_series', 'remote_write')).toBe(4);
+  expect(seriesValue(families, 'export_series', 'otlp')).toBe(7);
+  expect(seriesValue(families, 'export_samples_dropped', 'remote_write', 'full')).toBe(2);
+  expect(seriesValue(families, 'export_state', 'otlp', 'ok')).toBe(1);
+  expect(seriesValue(families, 'export_state', 'otlp', 'degraded')).toBe(0);
+  const labelsOf = new Map(MASTER_FAMILIES.map(({ name, labels }) => [name, labels]));
+  for (const { family, series } of families) {
     for (const { labels } of series) expect(labels.map(([name]) => name)).toEqual(labelsOf.get(family.name));
   }
 });
