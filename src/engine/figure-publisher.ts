@@ -1,4 +1,6 @@
 /** Publishes the master's own figures on the board (store/master-figures.ts) at each sweep. */
+
+import { LoopDelay } from '../lib/loop-delay.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import { LANE_KINDS, LANE_STATES } from '../model/lanes.ts';
 import type { BoardWriter } from '../store/board.ts';
@@ -7,7 +9,6 @@ import type { DeliveryWatch } from './delivery-watch.ts';
 import { LaneLag } from './lane-lag.ts';
 import type { LanePool } from './lanes/lane-pool.ts';
 import type { Liveness } from './liveness/liveness.ts';
-import { LoopDelay } from './loop-delay.ts';
 
 /** Figures that only the code in front of the engine knows. */
 export interface FrontGauges {

@@ -3,8 +3,8 @@
  * produces an answer, and the number of waiting commands is limited.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
+import type { HttpRefusalReason } from '../model/http-figures.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from './http-limits.ts';
-import type { HttpRefusalReason } from './http-refusals.ts';
 import type { Command, CommandReply } from './messages.ts';
 
 /** Main's reply, or why main was not asked: then `reason` is the limit reached, for the caller to count. */

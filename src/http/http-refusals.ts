@@ -1,34 +1,6 @@
 /** Counts refusals by reason; `GET /api/v1/limits` shows them. */
 import { type ErrorCode, PulselaneError } from '../lib/errors.ts';
-
-/** One word per reason; each belongs to a check of this folder or to a limit of `http-limits.ts`. */
-export const HTTP_REFUSAL_REASONS = [
-  'host',
-  'origin',
-  'unauthenticated',
-  'guesses',
-  'permission',
-  'rate',
-  'body',
-  'connections',
-  'connections_per_peer',
-  'handshake',
-  'live_clients',
-  'filters',
-  'filters_per_client',
-  'waiting',
-  'waiting_per_client',
-  'headers',
-  'timeout',
-  'idle',
-  'malformed',
-  'pipelined',
-  'answers',
-  'queries',
-  'exports',
-  'commands',
-] as const;
-export type HttpRefusalReason = (typeof HTTP_REFUSAL_REASONS)[number];
+import { HTTP_REFUSAL_REASONS, type HttpRefusalReason } from '../model/http-figures.ts';
 
 /** A limit was reached; whoever answers the request counts it. */
 export class LimitReached extends PulselaneError {
@@ -55,5 +27,11 @@ export class HttpRefusals {
   /** The count since this thread started. */
   of(reason: HttpRefusalReason): number {
     return this.#counts.get(reason) ?? 0;
+  }
+
+  /** The same of every reason. */
+  get all(): Readonly<Record<HttpRefusalReason, number>> {
+    const counts = HTTP_REFUSAL_REASONS.map((reason) => [reason, this.of(reason)]);
+    return Object.fromEntries(counts) as Record<HttpRefusalReason, number>;
   }
 }

@@ -38,6 +38,7 @@ export function serveHttp(
           return message satisfies never;
       }
     },
+    publish: (figures) => figures.setHttp(server.figures),
     stop: () => server.stop(),
   };
 }

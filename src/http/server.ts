@@ -12,6 +12,7 @@ import type { DatabasePlace } from '../history/database.ts';
 import { type Clock, until } from '../lib/clock.ts';
 import type { Announcement, Directory } from '../reading/directory.ts';
 import { newEpoch, Revisions } from '../reading/revisions.ts';
+import type { HttpThreadFigures } from '../store/thread-figures.ts';
 import { Access } from './access/access.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
 import { isLoopbackHost } from './access/hosts.ts';
@@ -53,6 +54,7 @@ export class HttpServer {
   readonly #bodies: Bodies;
   readonly #queries: Queries;
   readonly #history: HistoryPool | undefined;
+  readonly #refusals = new HttpRefusals();
   #clientCa: string | undefined;
 
   constructor(options: HttpServerOptions) {
@@ -81,7 +83,7 @@ export class HttpServer {
     this.#history =
       options.history === undefined ? undefined : new HistoryPool({ directory, clock, log }, options.history);
     this.#queries = new Queries({ directory, texts: this.#bodies.texts, clock, log });
-    const refusals = new HttpRefusals();
+    const refusals = this.#refusals;
     this.#access = new Access({
       ...secrets,
       corsOrigins,
@@ -123,6 +125,11 @@ export class HttpServer {
     this.#server.on('tlsClientError', () => refusals.count('handshake'));
     watchParser(this.#server, refusals, bare);
     this.#connections = new HttpConnections(this.#server, bounds, refusals, secrets.tls !== undefined);
+  }
+
+  /** Counts since the start of this server. */
+  get figures(): HttpThreadFigures {
+    return { refused: this.#refusals.all, dropped: this.#live.dropped, clients: this.#live.byKind };
   }
 
   /** Applies from the next request and the next connection on. */

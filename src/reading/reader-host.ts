@@ -19,6 +19,8 @@
 import { type Clock, endsWithin, type Timer } from '../lib/clock.ts';
 import { SupervisedThread, type ThreadDeath } from '../lib/supervised-thread.ts';
 import type { ThreadOptions, ThreadScript } from '../lib/threads.ts';
+import type { ReadingThreadName } from '../model/reading-threads.ts';
+import { markThreadEnded, type ThreadPlace } from '../store/thread-figures.ts';
 import type { Announcement } from './directory.ts';
 import type { FromReader, ReaderData, ToReader } from './reader-messages.ts';
 import { MAX_PINGS_UNANSWERED, PING_EVERY_MS } from './reading-limits.ts';
@@ -34,6 +36,8 @@ export interface ReaderHostOptions<FromThread> {
   /** Its name for people, such as "the HTTP thread". */
   readonly title: string;
   readonly data: ReaderData;
+  /** Which thread of its script it is, from 0; default 0. */
+  readonly index?: number;
   readonly limits?: ThreadOptions['limits'];
   readonly clock: Clock;
   /**
@@ -54,10 +58,20 @@ export interface ReaderHostOptions<FromThread> {
   readonly finishesWork?: boolean;
 }
 
+/** Of the threads that have figures (store/thread-figures.ts). */
+const NAMES: Partial<Readonly<Record<ThreadScript, ReadingThreadName>>> = {
+  'http/thread': 'http',
+  'http/query/thread': 'query',
+  'http/history/thread': 'history_query',
+  'history/thread': 'history',
+  'metrics/export/thread': 'export',
+};
+
 export class ReaderHost<ToThread, FromThread> {
   readonly #options: ReaderHostOptions<FromThread>;
   readonly #thread: SupervisedThread<FromReader<FromThread>, ToReader<ToThread>>;
   readonly #feed: RosterFeed;
+  readonly #place: ThreadPlace | undefined;
   /** Whether any thread has responded. Before that, whoever waits for the start decides whether it takes too long. */
   #pings: Timer | undefined;
   #unanswered = 0;
@@ -70,7 +84,10 @@ export class ReaderHost<ToThread, FromThread> {
 
   constructor(options: ReaderHostOptions<FromThread>) {
     this.#options = options;
-    const { script, name, data, limits, clock, roster } = options;
+    const { script, name, limits, clock, roster, index = 0 } = options;
+    const ownName = NAMES[script];
+    this.#place = ownName === undefined ? undefined : { name: ownName, index };
+    const data = { ...options.data, thread: this.#place };
     this.#feed = new RosterFeed({
       tell: (items) => this.#thread.post({ type: 'announcements', items }),
       onFed: () => this.#fed(),
@@ -157,6 +174,7 @@ export class ReaderHost<ToThread, FromThread> {
     }
     this.#feed.end();
     await this.#thread.stop();
+    this.#noteEnd();
     return isGraceful;
   }
 
@@ -202,8 +220,13 @@ export class ReaderHost<ToThread, FromThread> {
     this.#thread.post({ type: 'ping' });
   }
 
+  #noteEnd(): void {
+    if (this.#place !== undefined) markThreadEnded(this.#options.data.board.threads, this.#place);
+  }
+
   #died(death: ThreadDeath): number | undefined {
     this.#feed.end();
+    this.#noteEnd();
     this.#isStuck = false;
     if (this.#stopping === undefined) return this.#options.onDeath(death);
     if (this.#ending === undefined) return undefined;

@@ -1,10 +1,13 @@
 /** Messages between a reading thread and its host, besides those between the host's owner and the thread's user. */
 import type { BoardMemory } from '../store/board.ts';
+import type { ThreadPlace } from '../store/thread-figures.ts';
 import type { Announcement } from './directory.ts';
 
 /** What every reading thread gets at its start; its user may need more. */
 export interface ReaderData {
   readonly board: BoardMemory;
+  /** Where its figures are; undefined: it has none. Set by its host. */
+  readonly thread?: ThreadPlace | undefined;
 }
 
 /** `Message`: those of the host's owner. */

@@ -46,6 +46,7 @@ import {
   writeFigures,
 } from './master-figures.ts';
 import { allocatePublications, Publications, type PublicationsMemory } from './publications.ts';
+import { allocateThreadFigures, type ThreadFiguresMemory, ThreadFiguresReader } from './thread-figures.ts';
 
 /** The memory, as passed between threads. */
 export interface BoardMemory {
@@ -54,6 +55,8 @@ export interface BoardMemory {
   readonly publications: PublicationsMemory;
   /** How long heartbeats take: written by lanes. */
   readonly applyTimes: ApplyTimesMemory;
+  /** Of reading threads: written by each of them. */
+  readonly threads: ThreadFiguresMemory;
 }
 
 export function allocateBoard(rows: number, nowMonotonicMs: number, nowUnixMs = 0): BoardMemory {
@@ -68,7 +71,12 @@ export function allocateBoard(rows: number, nowMonotonicMs: number, nowUnixMs = 
   const numbers = new Float64Array(memory);
   numbers[BOARD_EPOCH_NUMBER] = nowMonotonicMs;
   numbers[BOARD_STARTED_NUMBER] = nowUnixMs;
-  return { rows: memory, publications: allocatePublications(rows), applyTimes: allocateApplyTimes() };
+  return {
+    rows: memory,
+    publications: allocatePublications(rows),
+    applyTimes: allocateApplyTimes(),
+    threads: allocateThreadFigures(),
+  };
 }
 
 /** One worker's row, for display. */
@@ -116,6 +124,7 @@ export class BoardReader {
   readonly memory: BoardMemory;
   /** Changes with each record and note of a slot, for readers that look for changes. */
   readonly publications: Publications;
+  readonly threads: ThreadFiguresReader;
   protected readonly words: Int32Array;
   protected readonly numbers: Float64Array;
   readonly #epochMs: number;
@@ -123,6 +132,7 @@ export class BoardReader {
   constructor(memory: BoardMemory) {
     this.memory = memory;
     this.publications = new Publications(memory.publications);
+    this.threads = new ThreadFiguresReader(memory.threads);
     this.words = new Int32Array(memory.rows);
     if (this.words[BoardWord.magic] !== BOARD_MAGIC || this.words[BoardWord.version] !== LAYOUT_VERSION) {
       throw new Error('not a board of this layout');

@@ -1,8 +1,8 @@
 /** The table of limits of routes is whole, and names what there is. */
 import { expect, test } from 'vitest';
 import { masterOptions } from '../../src/config/options.ts';
-import { HTTP_REFUSAL_REASONS } from '../../src/http/http-refusals.ts';
 import { ROUTE_LIMITS } from '../../src/http/routes/route-limits.ts';
+import { HTTP_REFUSAL_REASONS } from '../../src/model/http-figures.ts';
 import { newApp } from './support.ts';
 
 /** `:id` and `{workerID}` are the same place. */

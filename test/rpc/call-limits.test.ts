@@ -6,7 +6,7 @@ import { masterOptions } from '../../src/config/options.ts';
 import { REFUSAL_REASONS as RPC_REASONS } from '../../src/engine/refusals.ts';
 import { MasterWorker } from '../../src/gen/cluster/master_worker_pb.ts';
 import { TelemetryService } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
-import { HTTP_REFUSAL_REASONS as HTTP_REASONS } from '../../src/http/http-refusals.ts';
+import { HTTP_REFUSAL_REASONS as HTTP_REASONS } from '../../src/model/http-figures.ts';
 import { startRpc } from '../support/rpc-server.ts';
 
 const rows = new Map(CALL_LIMITS.map(({ call, bounds }) => [call, bounds]));

@@ -23,7 +23,7 @@
  */
 import { instantText } from '../../lib/token-expiry.ts';
 import type { ApiScope } from '../../lib/tokens.ts';
-import type { HttpRefusalReason } from '../http-refusals.ts';
+import type { HttpRefusalReason } from '../../model/http-figures.ts';
 import { type HostFacts, type HostRules, hostMistake, isHostAllowed, isLoopbackHost } from './hosts.ts';
 import { type Headers, isLoopbackPeer, isProxied } from './peer.ts';
 import type { Session } from './session.ts';

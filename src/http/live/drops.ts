@@ -2,6 +2,7 @@
  * Disconnects live clients: those that read nothing for too long, the slowest ones while frames use too much memory, and those
  * that do not answer a ping.
  */
+import type { DropReason } from '../../model/http-figures.ts';
 import { CLIENT_STILL_MORE_MS, CLIENT_STILL_MS } from '../http-limits.ts';
 import type { FrameSender } from './client-writer.ts';
 import type { FrameBudget } from './frame-budget.ts';
@@ -10,12 +11,6 @@ import type { FrameBudget } from './frame-budget.ts';
 export interface Droppable {
   readonly sender: FrameSender;
 }
-
-/**
- * Why a client was disconnected: it read nothing for too long; it was the slowest while frames used too much memory; or it did
- * not answer a ping.
- */
-export type DropReason = 'slow' | 'memory' | 'silent';
 
 const WORDS: Readonly<Record<DropReason, string>> = {
   slow: 'it read nothing for too long',

@@ -7,6 +7,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { PulselaneError } from '../../lib/errors.ts';
+import type { DropReason, LiveClientKind } from '../../model/http-figures.ts';
 import type { Directory } from '../../reading/directory.ts';
 import type { Revisions } from '../../reading/revisions.ts';
 import {
@@ -20,7 +21,7 @@ import {
 import { LimitReached } from '../http-refusals.ts';
 import { BlockingQueries } from './blocking-queries.ts';
 import type { Goodbye } from './client-writer.ts';
-import { type DropReason, Drops } from './drops.ts';
+import { Drops } from './drops.ts';
 import { ServeFailures } from './failures.ts';
 import type { Feed } from './feed.ts';
 import { Feeds, type Watched } from './feeds.ts';
@@ -97,6 +98,11 @@ export class LiveStreams {
   /** Connected streams and WebSockets. */
   get clients(): number {
     return this.#streams.size + this.#sockets.size;
+  }
+
+  /** The same by kind, with waiting blocking queries. */
+  get byKind(): Readonly<Record<LiveClientKind, number>> {
+    return { stream: this.#streams.size, websocket: this.#sockets.size, blocking_query: this.#waiting.size };
   }
 
   /** How many clients were disconnected, by reason. */

@@ -54,6 +54,8 @@ export interface PoolThreadDeath<Question> {
 
 export interface PoolThreadOptions<Question> {
   readonly kind: PoolThreadKind;
+  /** Which of the pool's threads it is, from 0. */
+  readonly index: number;
   readonly directory: Directory;
   readonly clock: Clock;
   /** The thread can take a question. */
@@ -76,13 +78,14 @@ export class PoolThread<Task, Answer> {
 
   constructor(options: PoolThreadOptions<Question<Task, Answer>>) {
     this.#options = options;
-    const { directory, clock, kind } = options;
+    const { directory, clock, kind, index } = options;
     const { script, name, title, data } = kind;
     this.#host = new ReaderHost<ToPoolThread<Task>, Said<Answer>>({
       script,
       name,
       title,
       data,
+      index,
       limits: { maxOldGenerationSizeMb: POOL_HEAP_MIB },
       clock,
       roster: () => rosterOf(directory, kind),
@@ -90,6 +93,10 @@ export class PoolThread<Task, Answer> {
       onMessage: (said) => this.#heard(said),
       onDeath: (death) => this.#died(death),
     });
+  }
+
+  get index(): number {
+    return this.#options.index;
   }
 
   /** For fault tests; undefined while there is none. */

@@ -147,6 +147,7 @@ export class Pool<Task, Answer> {
     const { directory, clock } = this.#options;
     const thread: PoolThread<Task, Answer> = new PoolThread({
       kind: this.#kind,
+      index: this.#freeIndex(),
       directory,
       clock,
       onIdle: () => this.#dispatch(),
@@ -155,6 +156,13 @@ export class Pool<Task, Answer> {
     });
     this.#threads.push(thread);
     thread.start();
+  }
+
+  #freeIndex(): number {
+    const taken = new Set(this.#threads.map(({ index }) => index));
+    let index = 0;
+    while (taken.has(index)) index++;
+    return index;
   }
 
   #threadDied({ reason, text, question, isQuestionUntouched }: PoolThreadDeath<Question<Task, Answer>>): void {

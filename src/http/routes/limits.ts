@@ -1,5 +1,6 @@
 /** `GET /api/v1/limits`: the limits of the HTTP side, and counts of refusals and drops by reason. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { HTTP_REFUSAL_REASONS, type HttpRefusalReason } from '../../model/http-figures.ts';
 import { sendJson } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
 import { LaneLimitJson, laneLimitJson } from '../api/lane-limit.ts';
@@ -7,7 +8,6 @@ import { jsonAnswer } from '../api/schemas.ts';
 import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
 import type { HttpLimits } from '../http-limits.ts';
-import { HTTP_REFUSAL_REASONS, type HttpRefusalReason } from '../http-refusals.ts';
 
 const LIMITS: readonly { setting: string; of: keyof HttpLimits; reason: HttpRefusalReason | undefined }[] = [
   { setting: 'MAX_HTTP_CONNECTIONS', of: 'maxConnections', reason: 'connections' },

@@ -4,6 +4,7 @@
  */
 import type { Bound, CallLimits } from '../../config/call-limits.ts';
 import { QUERY_TIME_MS } from '../../history/query/budget.ts';
+import type { HttpRefusalReason } from '../../model/http-figures.ts';
 import {
   COMMAND_WITHIN_MS,
   MAX_BODY_BYTES_IN_FLIGHT,
@@ -22,7 +23,6 @@ import {
   SOCKET_IDLE_MS,
   WRONG_TOKENS_PER_S,
 } from '../http-limits.ts';
-import type { HttpRefusalReason } from '../http-refusals.ts';
 
 type Row = CallLimits & { readonly bounds: readonly (Bound & { readonly reason?: HttpRefusalReason })[] };
 

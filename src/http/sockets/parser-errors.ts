@@ -4,7 +4,8 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { HttpRefusalReason, HttpRefusals } from '../http-refusals.ts';
+import type { HttpRefusalReason } from '../../model/http-figures.ts';
+import type { HttpRefusals } from '../http-refusals.ts';
 import type { BareSockets } from './bare-sockets.ts';
 
 interface Answer {

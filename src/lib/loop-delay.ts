@@ -1,10 +1,11 @@
 /**
- * Measures how late main's sweep timer fires, which is the delay of everything else on main, too. The timer exists
- * anyway, so measuring is free; Node's event-loop histogram would wake main a hundred times a second.
+ * Measures how late a thread's timer of 250 ms fires, which is the delay of everything else on its event loop, too. Such a
+ * timer is nearly free; Node's event-loop histogram would wake the thread a hundred times a second.
  */
 
-/** Number of sweeps kept: 10 s. */
+/** Number of looks kept: 10 s. */
 const LOOKS = 40;
+export const LOOK_AT_LOOP_EVERY_MS = 250;
 
 export class LoopDelay {
   readonly #delaysMs: number[] = [];
