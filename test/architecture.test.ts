@@ -45,6 +45,7 @@ test.each([
   ['src/history/sqlite/wrong.ts', "import pg from 'pg';\nexport const x = pg;\n"],
   ['src/http/wrong.ts', "import pg from 'pg';\nexport const x = pg;\n"],
   ['src/rpc/wrong.ts', "import { Hono } from 'hono';\nexport const x = Hono;\n"],
+  ['src/cli/wrong.ts', "import { McpServer } from '@modelcontextprotocol/server';\nexport const x = McpServer;\n"],
   ['src/engine/wrong.ts', 'export const x = new SharedArrayBuffer(4);\n'],
   ['src/cli/wrong.ts', 'export const x = process.env.HOME;\n'],
 ])('%s with %j is refused', (file, code) => {
@@ -89,7 +90,19 @@ test('files that need each other one way alone are fine', () => {
 });
 
 /** Folders of http/, each of which may import from those before it. */
-const HTTP_FOLDERS = ['bodies', 'query', 'answers', 'history', 'sockets', 'access', 'api', 'docs', 'live', 'routes'];
+const HTTP_FOLDERS = [
+  'bodies',
+  'query',
+  'answers',
+  'history',
+  'sockets',
+  'access',
+  'api',
+  'docs',
+  'live',
+  'mcp',
+  'routes',
+];
 
 /** @param files of http/, each with its path there @returns imports of one folder from another that may not be */
 function upwardIn(files: Iterable<readonly [path: string, code: string]>): string[] {

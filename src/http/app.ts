@@ -25,6 +25,7 @@ import { describeLegacyPaths } from './routes/legacy-descriptions.ts';
 import { limitsRoutes } from './routes/limits.ts';
 import { liveRoutes } from './routes/live.ts';
 import { loginRoutes } from './routes/login.ts';
+import { mcpRoutes } from './routes/mcp.ts';
 import { pendingRoutes } from './routes/pending.ts';
 import { probeRoutes } from './routes/probes.ts';
 import { scrapeTargetRoutes } from './routes/scrape-targets.ts';
@@ -79,6 +80,7 @@ export function createApp(context: AppContext): Api {
   exportRoutes(app, context);
   taskRoutes(app, context);
   workerCommandRoutes(app, context);
+  mcpRoutes(app, context);
   documentRoutes(app);
   describeLegacyPaths(app);
   declareScopes(app, scopes);

@@ -158,6 +158,13 @@ export const EARLIER_EVENTS_WITHIN_MS = 3000;
 /** Metrics in one query: as many as a worker may have. */
 export const MAX_METRICS_NAMED = 64;
 
+// ── mcp/ ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** About 5,000 tokens: a model can take several such answers, and one says how to ask for more. */
+export const MAX_MCP_ANSWER_BYTES = 16 * KIB;
+/** Calls of tools at a time: each asks the API a few times, one after the other. A model calls a handful. Beyond it: 503. */
+export const MAX_MCP_CALLS = 16;
+
 // ── live/ ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A change must be sent within 100 ms, so memory is polled twice in that time. */

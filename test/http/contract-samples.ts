@@ -12,6 +12,9 @@ export interface Sample {
   readonly body?: string;
 }
 
+/** What clients of the Model Context Protocol send. */
+const MCP = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' };
+
 export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
   listWorkers: [
     { target: '/api/v1/workers', status: 200 },
@@ -171,6 +174,30 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/docs', status: 304, headers: { 'If-None-Match': '*' } },
   ],
   listLimits: [{ target: '/api/v1/limits', status: 200 }],
+  callMcp: [
+    {
+      target: '/mcp',
+      status: 200,
+      headers: MCP,
+      body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
+    },
+    {
+      target: '/mcp',
+      status: 200,
+      headers: MCP,
+      body: '{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"get_worker","arguments":{"worker_id":"full"}}}',
+    },
+    { target: '/mcp', status: 202, headers: MCP, body: '{"jsonrpc":"2.0","method":"notifications/initialized"}' },
+    { target: '/mcp', status: 400, headers: MCP, body: '[]' },
+    { target: '/mcp', status: 405, method: 'GET' },
+    { target: '/mcp', status: 406, body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' },
+    {
+      target: '/mcp',
+      status: 415,
+      headers: { ...MCP, 'Content-Type': 'text/plain' },
+      body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
+    },
+  ],
   getLogin: [{ target: '/login?next=/', status: 200 }],
   logIn: [
     { target: '/login', status: 400 },

@@ -123,6 +123,7 @@ test('the contents list every operation once, in the group that has it', async (
     'Events and holds',
     'Lanes and limits',
     'Monitoring',
+    'Model Context Protocol',
     'Probes',
     'Login',
     'Routes of the earlier Go system',

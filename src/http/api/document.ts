@@ -29,6 +29,7 @@ const TAGS = [
   { name: 'Events and holds', description: 'What happened, and what keeps the master from judging silent workers.' },
   { name: 'Lanes and limits', description: 'The threads that process heartbeats, and the limits of the master.' },
   { name: 'Monitoring', description: 'For Prometheus and systems like it.' },
+  { name: 'Model Context Protocol', description: 'Tools for language models.' },
   { name: 'Probes', description: 'For load balancers and supervisors; they need no token.' },
   { name: 'Login', description: 'How a browser gets a session.' },
   {

@@ -39,8 +39,10 @@ function named(
 
 /** Aborted when the client goes before it has its answer. */
 export function signalOf(c: HttpContext): AbortSignal {
-  const gone = new AbortController();
   const outgoing = (c.env as HttpEnv['Bindings'] | undefined)?.outgoing;
-  outgoing?.once('close', () => gone.abort());
+  // A request of the master's own, for a tool of /mcp.
+  if (outgoing === undefined) return c.req.raw.signal;
+  const gone = new AbortController();
+  outgoing.once('close', () => gone.abort());
   return gone.signal;
 }

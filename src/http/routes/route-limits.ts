@@ -12,6 +12,8 @@ import {
   MAX_EXPORTS,
   MAX_FRAME_BYTES_IN_FLIGHT,
   MAX_HISTORY_QUERIES,
+  MAX_MCP_ANSWER_BYTES,
+  MAX_MCP_CALLS,
   MAX_PAGE_BYTES,
   MAX_QUERIES_UNDER_WAY,
   MAX_VIEWS,
@@ -89,6 +91,13 @@ const COMMAND = [
   bound('atATime', 'master', MAX_COMMANDS_UNDER_WAY, 'commands'),
   bound('time', 'call', COMMAND_WITHIN_MS),
 ];
+/** A call of a tool asks the API a few times. */
+const MCP = [
+  ...ANY,
+  bound('answer', 'call', MAX_MCP_ANSWER_BYTES),
+  bound('atATime', 'master', MAX_MCP_CALLS, 'queries'),
+  bound('time', 'call', QUERY_TIME_MS),
+];
 const CREDENTIALS = [...SMALL, bound('rate', 'peer', WRONG_TOKENS_PER_S, 'guesses')];
 
 const rows = (bounds: Row['bounds'], ...calls: readonly string[]): readonly Row[] =>
@@ -127,6 +136,7 @@ export const ROUTE_LIMITS: readonly Row[] = [
     'GET /api/v1/tasks',
     'GET /api/v1/events',
   ),
+  ...rows(MCP, 'POST /mcp'),
   ...rows(EXPORT, 'GET /api/v1/history/export'),
   ...rows(
     [

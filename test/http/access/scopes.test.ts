@@ -25,6 +25,7 @@ test('what changes something needs operate', () => {
     'post /api/v1/history/query',
     'post /login',
     'post /logout',
+    'post /mcp',
   ]);
 });
 
