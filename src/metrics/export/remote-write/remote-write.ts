@@ -94,6 +94,11 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     this.#protocol = version === '1.0' ? V1 : V2;
   }
 
+  /** Texts and labels in memory that series share. */
+  get sharedTexts(): number {
+    return this.#symbols.size;
+  }
+
   get protocol(): string {
     return this.#protocol.version;
   }
