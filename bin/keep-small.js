@@ -1,10 +1,10 @@
-/** Keeps an agent's memory small. Imported before all else, by every entry that the program has. */
+/** Keeps the memory of an agent, and of what a task is wrapped in, small. Imported before all else, by every entry that the program has. */
 import { setFlagsFromString } from 'node:v8';
 
-if (process.argv[2] === 'agent') keepSmall();
+if (['agent', 'task'].includes(process.argv[2] ?? '')) keepSmall();
 
 /**
- * An agent wakes up every few seconds and computes next to nothing. V8's compilers for code that runs often, and what they make,
+ * They wake up every few seconds and compute next to nothing. V8's compilers for code that runs often, and what they make,
  * would take 4 MB of it, and room for new objects that grows another 2 MB. That is said before anything else is loaded, since a
  * compiler that has run once stays in memory. A Node that is too old to run the program may not know the flags.
  */

@@ -69,6 +69,6 @@ const ready = await isReady().catch((error) => {
   process.exitCode = 1;
   return false;
 });
-// An agent runs on many machines, and for long: its program has nothing of a master's in it.
-const main = process.argv[2] === 'agent' ? 'agent-main' : 'main';
+// An agent runs on many machines, and for long, and so does what a task is wrapped in: their programs have nothing of a master's in them.
+const main = ['agent', 'task'].includes(process.argv[2] ?? '') ? `${process.argv[2]}-main` : 'main';
 if (ready) await import(new URL(`../dist/${main}.js`, import.meta.url).href);

@@ -1,5 +1,5 @@
 /**
- * Bundles each thread's entry, and the agent's program, into one script each: node bundle.mjs DIST THREAD… A separate program, run
+ * Bundles each thread's entry, and the programs of agents and tasks, into one script each: node bundle.mjs DIST THREAD… A separate program, run
  * on the pinned Node. It uses esbuild's API and not its command, which npm replaces by a binary if it runs install scripts.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -52,29 +52,31 @@ for (const thread of threads) {
   rmSync(`${join(dist, thread)}.js`);
 }
 
-/** The agent's program: one file to read instead of a few hundred, and only what it runs. */
-const agent = await build({
-  entryPoints: ['src/agent-main.ts'],
-  outfile: join(dist, 'agent-main.js'),
-  allowOverwrite: true,
-  bundle: true,
-  // Its text and names stay in memory: half a megabyte.
-  minify: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node24',
-  // Imported only when they are needed, from their own folders: on macOS, and never.
-  external: ['systeminformation', '@grpc/proto-loader'],
-  // What packages written as CommonJS find in an ES module. None of them may look for files.
-  banner: {
-    js: "import { createRequire as bundledCreateRequire } from 'node:module';const require = bundledCreateRequire(import.meta.url), __filename = '/bundled/agent-main.js', __dirname = '/bundled';",
-  },
-  define: { BUNDLED_VERSION: JSON.stringify(version) },
-  legalComments: 'eof',
-  metafile: true,
-  logLevel: 'warning',
-});
-for (const name of packagesIn(agent.metafile)) packages.add(name);
+/** Programs of their own: one file to read instead of a few hundred, and only what it runs. */
+for (const name of ['agent-main', 'task-main']) {
+  const { metafile } = await build({
+    entryPoints: [`src/${name}.ts`],
+    outfile: join(dist, `${name}.js`),
+    allowOverwrite: true,
+    bundle: true,
+    // Its text and names stay in memory: half a megabyte.
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    // Imported only when they are needed, from their own folders: on macOS, and never.
+    external: ['systeminformation', '@grpc/proto-loader'],
+    // What packages written as CommonJS find in an ES module. None of them may look for files.
+    banner: {
+      js: `import { createRequire as bundledCreateRequire } from 'node:module';const require = bundledCreateRequire(import.meta.url), __filename = '/bundled/${name}.js', __dirname = '/bundled';`,
+    },
+    define: { BUNDLED_VERSION: JSON.stringify(version) },
+    legalComments: 'eof',
+    metafile: true,
+    logLevel: 'warning',
+  });
+  for (const packageName of packagesIn(metafile)) packages.add(packageName);
+}
 
 // For THIRD-PARTY-NOTICES: dist/ contains code of these packages.
 writeFileSync(join(dist, '.packages.json'), JSON.stringify([...packages].sort()));

@@ -10,10 +10,12 @@ import { packagesOfThreads, ROOT, version } from './parts.ts';
 const BANNER = `import { createRequire as bundledCreateRequire } from 'node:module';
 const require = bundledCreateRequire(import.meta.url), __filename = '/bundled/main.js', __dirname = '/bundled';`;
 
-/** As `bin/launch.js` chooses: an agent evaluates nothing of a master. */
+/** As `bin/launch.js` chooses: an agent, and what a task is wrapped in, evaluate nothing of a master. */
 const ENTRY = `import './bin/keep-small.js';
 import './bin/first-moments.js';
-await (process.argv[2] === 'agent' ? import('./src/agent-main.ts') : import('./src/main.ts'));`;
+await (process.argv[2] === 'agent'
+  ? import('./src/agent-main.ts')
+  : process.argv[2] === 'task' ? import('./src/task-main.ts') : import('./src/main.ts'));`;
 
 export interface Program {
   /** Its files; the first one is started. */

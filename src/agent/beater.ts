@@ -8,9 +8,11 @@ import { ChildGroups } from '../lib/child-groups.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import { localAddressTowards } from '../lib/local-address.ts';
+import { VERSION } from '../lib/version.ts';
 import type { RunningTask } from '../model/telemetry.ts';
 import { EndedTasks } from './ended-tasks.ts';
 import { HostLag } from './host-lag.ts';
+import { Hub, type HubSettings } from './hub/hub.ts';
 import { MasterListener } from './listen.ts';
 import { LoadFitter } from './load.ts';
 import { machineGpus } from './measure/gpu/gpu-meter.ts';
@@ -20,6 +22,7 @@ import type { Report } from './report.ts';
 import { heartbeatOf, workerInfoOf } from './sender/compose.ts';
 import { Connection } from './sender/connection.ts';
 import type { AgentSettings } from './settings.ts';
+import { merged, NO_TASKS, type Source } from './sources.ts';
 
 /** Of the 3 s that stopping an agent may take: enough to register in the same network. */
 const CONNECT_WITHIN_MS = 500;
@@ -68,6 +71,9 @@ export class Beater {
   readonly #hostLag: HostLag | undefined;
   readonly #load: LoadFitter;
   #listener: MasterListener | undefined;
+  #hub: Hub | undefined;
+  /** Tasks and metrics of the last heartbeat whose names an earlier source has. */
+  #shadowed = 0;
   #intervalMs: number;
   #nextSequence: number;
   #lastBeatMs: number;
@@ -130,6 +136,10 @@ export class Beater {
       if (settings.masters.length === 0)
         this.#report('info', `waiting on ${listening} for a master to register this worker`);
     }
+    if (settings.hub !== undefined) {
+      this.#hub = this.#makeHub(settings.hub);
+      await this.#hub.start();
+    }
     if (this.#isStopped) return listening;
     this.#schedule();
     if (settings.masters.length > 0) this.#connection.pointAt(settings.masters);
@@ -151,6 +161,7 @@ export class Beater {
     this.#timer?.cancel();
     this.#hostLag?.stop();
     this.#listener?.close();
+    await this.#hub?.stop();
     if (saysFarewell && this.ended.waiting.length > 0) await this.#connectFirst();
     const farewell = saysFarewell && this.#connection.canSend() ? await this.#compose(true) : undefined;
     this.#reportUntold(farewell === undefined || !this.#connection.tellsEndedTasks ? 0 : farewell.endedTasks.length);
@@ -200,6 +211,43 @@ export class Beater {
     });
   }
 
+  #makeHub(hub: HubSettings): Hub {
+    const { settings, clock } = this.#options;
+    return new Hub({
+      settings: hub,
+      names: settings.access.names,
+      clock,
+      report: this.#report,
+      onEnded: (task) => this.ended.addOwn(task),
+      status: () => this.#status(),
+    });
+  }
+
+  /** For `GET /v1/status` of the hub. */
+  #status() {
+    const { master, state } = this.#connection;
+    return {
+      worker_id: this.#options.settings.workerId,
+      agent_version: VERSION,
+      master: master === undefined ? null : formatAddress(master),
+      is_connected: state === 'streaming' || state === 'unary',
+      ended_tasks_to_tell: this.ended.waiting.length,
+      left_out: { tasks: this.#load.leftOut.tasks, metrics: this.#load.leftOut.metrics, same_name: this.#shadowed },
+    };
+  }
+
+  /** In order of precedence. */
+  #sources(): Source[] {
+    const program: Source = { name: 'program', tasks: this.tasks, metrics: this.metrics };
+    const state = this.#hub?.state;
+    if (state === undefined) return [program];
+    return [
+      program,
+      { name: 'hub', tasks: state.tasks.tasks, metrics: state.metrics.values },
+      { name: 'otlp', tasks: NO_TASKS, metrics: state.otlpMetrics.values },
+    ];
+  }
+
   async #registration(master: Address) {
     const { settings, clock } = this.#options;
     const [capacity, workerIp] = await Promise.all([this.#meter.capacity(), localAddressTowards(master, clock)]);
@@ -240,10 +288,12 @@ export class Beater {
     const { settings, clock } = this.#options;
     // A farewell waits for nothing that is slow.
     const usages = await this.#meter.usages(leaving ? 0 : this.#intervalMs);
+    const { tasks, metrics, shadowed } = merged(this.#sources());
+    this.#shadowed = shadowed;
     return heartbeatOf({
       settings,
       usages,
-      ...this.#load.fit(this.tasks, this.metrics, this.ended.waiting),
+      ...this.#load.fit(tasks, metrics, this.ended.waiting, this.#hub === undefined),
       sequence: this.#nextSequence,
       sentAtUnixMs: clock.wallMs(),
       // 0, which is not sent, where there is no host.

@@ -13,7 +13,10 @@ export interface NumberedEnd {
   readonly task: EndedTask;
 }
 
-interface Waiting extends NumberedEnd {
+interface Waiting {
+  /** Undefined if the host does not know it. */
+  readonly number: number | undefined;
+  readonly task: EndedTask;
   /** The heartbeat of this connection that had it first. */
   firstSequence: number | undefined;
   acks: number;
@@ -24,9 +27,9 @@ const ACKS_NEEDED = 2;
 
 export class EndedTasks {
   readonly #report: Report;
-  /** All ended tasks up to this one are told, or dropped. */
+  /** All ended tasks of the host up to this one are told, or dropped. */
   readonly #onTold: (upTo: number) => void;
-  /** In order of their numbers. */
+  /** In the order in which they came; those of the host in order of their numbers. */
   #waiting: Waiting[] = [];
   #lastNumber = 0;
   #dropped = 0;
@@ -45,6 +48,15 @@ export class EndedTasks {
   add({ number, task }: NumberedEnd): void {
     if (number <= this.#lastNumber) return;
     this.#lastNumber = number;
+    this.#push(number, task);
+  }
+
+  /** Of a task that the host does not know. */
+  addOwn(task: EndedTask): void {
+    this.#push(undefined, task);
+  }
+
+  #push(number: number | undefined, task: EndedTask): void {
     this.#waiting.push({ number, task, firstSequence: undefined, acks: 0 });
     if (this.#waiting.length <= MAX_ENDED_TASKS) return;
     if (this.#dropped === 0) {
@@ -85,9 +97,8 @@ export class EndedTasks {
   }
 
   #remove(count: number): void {
-    const last = this.#waiting[count - 1];
-    if (last === undefined) return;
+    const told = this.#waiting.slice(0, count).findLast(({ number }) => number !== undefined);
     this.#waiting = this.#waiting.slice(count);
-    this.#onTold(last.number);
+    if (told?.number !== undefined) this.#onTold(told.number);
   }
 }

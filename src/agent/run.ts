@@ -112,6 +112,7 @@ function settingsOf(config: AgentConfig): AgentSettings {
       tls: tlsOf(config),
       token,
       tokenFile,
+      hub: { socket: config.socket, local: config.local && formatAddress(config.local) },
     };
     return checkAgentOptions(options, names ?? {});
   });

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { MAX_REGISTRATION_BYTES } from '../config/call-limits.ts';
-import { type Address, type Kind, listenAddress, peerAddresses } from '../config/kinds.ts';
+import { hubSocket } from '../config/hub-socket.ts';
+import { type Address, type Kind, listenAddress, loopbackAddress, peerAddresses } from '../config/kinds.ts';
 import { checkOptionNames } from '../config/option-names.ts';
 import type { SettingNames } from '../config/setting-names.ts';
 import { toolEnvironment } from '../config/tool-environment.ts';
@@ -14,6 +15,7 @@ import { ISOLATION_LABEL, unknownWish, WISH_LABELS } from '../model/isolation.ts
 import { LONGEST_INTERVAL_MS } from '../model/pace.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
+import type { HubSettings } from './hub/hub.ts';
 import type { ToolSettings } from './measure/gpu/tool.ts';
 import { type CredentialSettings, isToken } from './sender/credentials.ts';
 
@@ -53,6 +55,18 @@ export interface AgentSettingsOptions {
   readonly token?: string | undefined;
   /** Path of a file that holds the token alone; it is read again for each connection. Instead of `token`. */
   readonly tokenFile?: string | undefined;
+  /**
+   * Opens a Unix socket, and a loopback port if asked for, by which other programs of this machine report tasks and metrics through this
+   * agent. True: the usual socket, if there is a directory for it and no other agent has it. None by default.
+   */
+  readonly hub?: boolean | HubOptions | undefined;
+}
+
+export interface HubOptions {
+  /** Path of the socket; that it cannot be had is an error. By default the usual one; `off`: none. */
+  readonly socket?: string | undefined;
+  /** A port of 127.0.0.1, or a loopback address such as `[::1]:9464`; none by default. Every user of the machine may report there. */
+  readonly local?: number | string | undefined;
 }
 
 /** Paths of PEM files, read again for each connection. */
@@ -91,6 +105,8 @@ export interface AgentSettings {
   readonly ephemeral: boolean;
   readonly access: CredentialSettings;
   readonly tools: ToolSettings;
+  /** Undefined: other programs report to another agent, or nowhere. */
+  readonly hub: HubSettings | undefined;
 }
 
 /** At shorter intervals a fleet would mostly measure its own load; the same bounds as HEARTBEAT_INTERVAL. */
@@ -115,6 +131,7 @@ const AGENT_OPTION_NAMES: Readonly<Record<keyof AgentSettingsOptions | 'logger',
   tls: true,
   token: true,
   tokenFile: true,
+  hub: true,
   logger: true,
 };
 
@@ -126,6 +143,8 @@ const OPTION_NAMES: SettingNames = Object.fromEntries(
     MASTER_TLS_KEY: 'tls.key',
     WORKER_TOKEN_FILE: 'tokenFile',
     AGENT_LISTEN: 'listen',
+    AGENT_LOCAL: 'hub.local',
+    PULSELANE_SOCKET: 'hub.socket',
     AGENT_LISTEN_TLS_CERT: 'listenTls.cert',
     AGENT_LISTEN_TLS_KEY: 'listenTls.key',
     AGENT_LISTEN_TLS_CLIENT_CA: 'listenTls.clientCa',
@@ -166,7 +185,20 @@ export function checkAgentOptions(options: AgentSettingsOptions, names: SettingN
     ephemeral: options.ephemeral ?? false,
     access: { ...accessOf(options, masters.length > 0), names },
     tools: { gpuToolPath: options.gpuToolPath ?? '', environment: toolEnvironment() },
+    hub: hubOf(options.hub),
   };
+}
+
+const HUB_OPTION_NAMES: Readonly<Record<keyof HubOptions, true>> = { socket: true, local: true };
+
+function hubOf(given: boolean | HubOptions | undefined): HubSettings | undefined {
+  if (given === undefined || given === false) return undefined;
+  const { socket, local } = given === true ? ({} as HubOptions) : given;
+  if (given !== true) named('hub', () => checkOptionNames(given, HUB_OPTION_NAMES));
+  const { paths, isGiven } = hubSocket(socket);
+  const address = parsed('hub.local', local === undefined ? undefined : String(local), loopbackAddress);
+  if (paths.length === 0 && address === undefined) return undefined;
+  return { sockets: paths, mustHaveSocket: isGiven, local: address };
 }
 
 /**

@@ -14,10 +14,21 @@ export interface Failure {
   readonly text: string;
 }
 
+/** Ends the program with this code, when all has been said: that of a command that it has run, for example. */
+export class ExitWith extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
 /** @param showStack whether an error of our own making comes with its stack */
 export function failureOf(error: unknown, showStack: boolean): Failure {
   // Commander has printed it; help and version are no failures.
   if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? EXIT_OK : EXIT_USAGE, text: '' };
+  if (error instanceof ExitWith) return { exitCode: error.exitCode, text: '' };
   if (error instanceof PulselaneError) {
     const isUsage = error.code === 'bad_setting' || error.code === 'invalid_argument';
     return { exitCode: isUsage ? EXIT_USAGE : EXIT_FAILURE, text: problemsOf(error).map(line).join('') };

@@ -17,6 +17,7 @@ import { masterCommand } from './master/command.ts';
 import type { MasterParts } from './master/run.ts';
 import { completionCommand, idsCommand, manCommand } from './shell/commands.ts';
 import type { Streams } from './streams.ts';
+import { taskCommand } from './task/command.ts';
 import { tokenCommand } from './token/command.ts';
 
 export interface ProgramParts {
@@ -54,6 +55,7 @@ export function buildProgram(parts: ProgramParts): Command {
     exportCommand({ streams, clock }),
     internalStateCommand({ streams, clock }),
     ...operatorCommands({ streams, clock }),
+    taskCommand({ streams, clock }),
     configCommand(streams),
     tokenCommand(streams, clock),
     completionCommand(streams),

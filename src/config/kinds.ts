@@ -110,6 +110,16 @@ function inForms<T>(parse: () => T, forms: string): T {
   }
 }
 
+/** An address to listen on that only this machine can reach. */
+export const loopbackAddress: Kind<Address> = {
+  parse(text) {
+    const forms = 'a port such as 9464, or a loopback address such as 127.0.0.1:9464 or [::1]:9464';
+    const address = inForms(() => parseAddress(text), forms);
+    if (!isLoopback(address.host)) throw new Expected(forms);
+    return address;
+  },
+};
+
 /** An address to listen on. A port alone binds loopback; a leading colon binds all interfaces. */
 export const listenAddress: Kind<Address> = { parse: (text) => parseAddress(text) };
 

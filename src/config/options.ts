@@ -55,6 +55,16 @@ const heartbeatIntervalMs = option({
   meaning: 'how often workers send heartbeats; the master sends this value to them',
 });
 
+const hubSocketOption = option<string | undefined>({
+  env: 'PULSELANE_SOCKET',
+  flag: '--socket',
+  argument: '<path|off>',
+  kind: kinds.text,
+  fallback: undefined,
+  meaning:
+    'Unix socket by which programs of this machine report tasks and metrics to the agent; off: none; default: /run/pulselane/agent.sock, or pulselane-agent.sock in XDG_RUNTIME_DIR, where there is such a directory',
+});
+
 export const masterOptions = {
   httpAddress: option({
     env: 'HTTP_PORT',
@@ -841,6 +851,16 @@ export const agentOptions = {
     fallback: undefined,
     meaning: 'CA certificates of the masters that may connect to --listen; default: any master may',
   }),
+  socket: hubSocketOption,
+  local: option<kinds.Address | undefined>({
+    env: 'AGENT_LOCAL',
+    flag: '--local',
+    argument: '<port>',
+    kind: kinds.loopbackAddress,
+    fallback: undefined,
+    meaning:
+      'loopback port on which programs of this machine, of every user, report tasks and metrics, as on the socket; default: none',
+  }),
   intervalMs: {
     ...heartbeatIntervalMs,
     meaning: 'how often to send heartbeats until the master sets another interval',
@@ -987,6 +1007,11 @@ export const clientOptions = {
     fallback: undefined,
     meaning: 'private key of PULSELANE_TLS_CERT, without a passphrase',
   }),
+} as const satisfies Options;
+
+/** Options of `pulselane task`. */
+export const taskOptions = {
+  socket: hubSocketOption,
 } as const satisfies Options;
 
 /** Options of `pulselane token create`. */

@@ -129,12 +129,15 @@ export function fitted(
   const room = roomFor(limits);
   let messageBytes = 0;
   let recordBytes = 0;
+  let items = 0;
   const fits = (load: Load) => {
+    if (items >= MAX_TASKS_AND_METRICS) return false;
     if (messageBytes + load.messageBytes > room.messageBytes || recordBytes + load.recordBytes > room.recordBytes) {
       return false;
     }
     messageBytes += load.messageBytes;
     recordBytes += load.recordBytes;
+    items++;
     return true;
   };
   const allTasks = [...tasks];

@@ -1,0 +1,236 @@
+/**
+ * The machine's hub: a Unix socket, and a loopback port if asked for, by which programs of this machine report tasks and metrics,
+ * which the agent's heartbeats then have.
+ *
+ *     socket ──┐          ┌─ `{` ──► LineConnection ──┐
+ *              ├─ first ──┤                           ├──► HubState ──► tasks, metrics ──► heartbeat
+ *     port ────┘   byte   └─ A–Z ──► HubHttp ─────────┘
+ */
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { type Address, formatAddress } from '../../config/kinds.ts';
+import { type SettingNames, settingText } from '../../config/setting-names.ts';
+import type { Clock, Timer } from '../../lib/clock.ts';
+import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { portTakenText } from '../../lib/local-ports.ts';
+import type { EndedTask } from '../../model/telemetry.ts';
+import type { Report } from '../report.ts';
+import { HubHttp } from './http.ts';
+import { HubState } from './hub-state.ts';
+import { FIRST_BYTE_WITHIN_MS, HUB_LIMITS, SWEEP_EVERY_MS } from './limits.ts';
+import { LineConnection } from './line-connection.ts';
+import { systemProcesses } from './processes.ts';
+import { SocketFile, SocketRefused } from './socket-file.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** Plain data, since it travels to the agent's thread. */
+export interface HubSettings {
+  /** Paths in the order in which they are tried; empty: no socket. */
+  readonly sockets: readonly string[];
+  /** A user named the path: that it cannot be had is an error. */
+  readonly mustHaveSocket: boolean;
+  readonly local: Address | undefined;
+}
+
+export interface HubOptions {
+  readonly settings: HubSettings;
+  readonly names?: SettingNames | undefined;
+  readonly clock: Clock;
+  readonly report: Report;
+  readonly onEnded: (task: EndedTask) => void;
+  /** What the agent has to say of itself at `GET /v1/status`. */
+  readonly status: () => object;
+}
+
+export class Hub {
+  readonly state: HubState;
+  readonly #options: HubOptions;
+  readonly #allLines: TokenBucket;
+  readonly #http: HubHttp;
+  readonly #sockets = new Set<Socket>();
+  readonly #lines = new Set<LineConnection>();
+  #file: SocketFile | undefined;
+  #fileServer: Server | undefined;
+  #portServer: Server | undefined;
+  #sweep: Timer | undefined;
+  #isLooking = false;
+  #isStopped = false;
+
+  constructor(options: HubOptions) {
+    const { clock, onEnded, status } = options;
+    this.#options = options;
+    this.state = new HubState({ clock, processes: systemProcesses, onEnded });
+    this.#allLines = new TokenBucket(clock, { perS: HUB_LIMITS.linesPerS, atOnce: HUB_LIMITS.linesAtOnce });
+    this.#http = new HubHttp({
+      state: this.state,
+      clock,
+      allLines: this.#allLines,
+      status: () => ({ ...status(), connections: this.#sockets.size }),
+    });
+  }
+
+  /** @throws PulselaneError `environment` if a socket or port that a user named cannot be had */
+  async start(): Promise<void> {
+    await this.#openSocket();
+    await this.#openPort();
+    this.#sweep = this.#options.clock.every(SWEEP_EVERY_MS, () => {
+      this.state.sweep();
+      void this.#lookAtFile();
+    });
+  }
+
+  /** What runs on this machine goes on, and tells the next agent: nothing vanishes because this one stops. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#sweep?.cancel();
+    for (const connection of this.#lines) connection.abandon();
+    for (const server of [this.#fileServer, this.#portServer]) server?.close();
+    for (const socket of this.#sockets) socket.destroy();
+    this.#http.close();
+    await this.#file?.remove();
+  }
+
+  async #openSocket(): Promise<void> {
+    const { settings, names, report } = this.#options;
+    for (const path of settings.sockets) {
+      try {
+        await this.#listenAt(path);
+        report('info', `programs of this machine report to ${path}`);
+        return;
+      } catch (error) {
+        if (!(error instanceof SocketRefused)) throw error;
+        if (settings.mustHaveSocket) {
+          throw new PulselaneError('environment', `${settingText(names, 'PULSELANE_SOCKET', path)}: ${error.message}`);
+        }
+        if (error.reason === 'no_directory' || error.reason === 'not_permitted') continue;
+        report('warn', `programs of this machine cannot report to this agent: ${path}: ${error.message}`);
+        return;
+      }
+    }
+  }
+
+  async #listenAt(path: string): Promise<void> {
+    const server = this.#serverFor(false);
+    this.#file = await SocketFile.listen(server, path, this.#options.clock);
+    this.#fileServer = server;
+  }
+
+  async #openPort(): Promise<void> {
+    const { settings, names } = this.#options;
+    const { local } = settings;
+    if (local === undefined) return;
+    const server = this.#serverFor(true);
+    server.listen(local.port, local.host);
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      const reason = isTaken ? portTakenText(local.port) : `cannot listen there: ${messageOf(error)}`;
+      const setting = settingText(names, 'AGENT_LOCAL', formatAddress(local));
+      throw new PulselaneError('environment', `${setting}: ${reason}`);
+    }
+    this.#portServer = server;
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : local.port;
+    this.#options.report('info', `programs of this machine report to ${formatAddress({ host: local.host, port })}`);
+  }
+
+  #serverFor(isPort: boolean): Server {
+    // A client that has said all, and ended its side, is still answered.
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, isPort));
+    // Too many open files, for example: a connection is lost, and the server goes on.
+    server.on('error', () => {});
+    return server;
+  }
+
+  /** Whether the socket is still there: it may have been removed, or taken by another agent. */
+  async #lookAtFile(): Promise<void> {
+    const file = this.#file;
+    if (file === undefined || this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      const found = await file.look();
+      if (found === 'ours' || this.#isStopped) return;
+      const { report } = this.#options;
+      // Who is connected stays so.
+      this.#fileServer?.close();
+      this.#file = undefined;
+      if (found === 'foreign') {
+        report('warn', `programs of this machine now report to another agent, which has taken ${file.path}`);
+        return;
+      }
+      await this.#listenAt(file.path);
+      report('warn', `${file.path} was removed, and is there again`);
+    } catch (error) {
+      this.#options.report('warn', `${file.path} was removed, and cannot be made again: ${messageOf(error)}`);
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  #accept(socket: Socket, isPort: boolean): void {
+    // A client that goes away while it is answered is none of our errors.
+    socket.on('error', () => {});
+    if (this.#sockets.size >= HUB_LIMITS.connections) {
+      this.state.count('too_many_connections');
+      refuse(socket, `there are ${HUB_LIMITS.connections} connections, which is the limit`);
+      return;
+    }
+    this.#sockets.add(socket);
+    const { clock } = this.#options;
+    const silence = clock.after(FIRST_BYTE_WITHIN_MS, () => {
+      this.state.count('silent');
+      refuse(socket, `nothing was said for ${FIRST_BYTE_WITHIN_MS / 1000} s; expected JSON lines, or HTTP`);
+    });
+    socket.once('close', () => {
+      silence.cancel();
+      this.#sockets.delete(socket);
+    });
+    const endEmpty = () => socket.end();
+    socket.once('end', endEmpty);
+    socket.once('data', (chunk: Buffer) => {
+      socket.off('end', endEmpty);
+      silence.cancel();
+      socket.pause();
+      socket.unshift(chunk);
+      this.#serve(socket, isPort, chunk[0] as number);
+    });
+  }
+
+  #serve(socket: Socket, isPort: boolean, firstByte: number): void {
+    if (isUpperCase(firstByte)) {
+      this.#http.serve(socket, isPort);
+    } else if (mayBeginLine(firstByte)) {
+      const { clock } = this.#options;
+      const connection = new LineConnection({ socket, state: this.state, clock, allLines: this.#allLines });
+      this.#lines.add(connection);
+      socket.once('close', () => this.#lines.delete(connection));
+    } else {
+      this.state.count('not_a_protocol');
+      refuse(
+        socket,
+        'this is neither JSON nor HTTP; expected lines such as {"metrics":{"name":1}}, or an HTTP request',
+      );
+      return;
+    }
+    socket.resume();
+  }
+}
+
+function refuse(socket: Socket, error: string): void {
+  socket.on('error', () => {});
+  // What it has said is not read; without that the answer might be lost with it.
+  socket.resume();
+  socket.end(`${JSON.stringify({ error })}\n`);
+  socket.destroySoon();
+}
+
+/** HTTP's methods. */
+function isUpperCase(byte: number): boolean {
+  return byte >= 0x41 && byte <= 0x5a;
+}
+
+/** Any ASCII that may be meant as JSON, so that the error tells what is wrong with it. */
+function mayBeginLine(byte: number): boolean {
+  return byte === 0x09 || byte === 0x0a || byte === 0x0d || (byte >= 0x20 && byte < 0x7f);
+}

@@ -1,0 +1,47 @@
+/** What the programs of a machine may ask of its agent at most. Each bound that is reached is counted, and shown at `GET /v1/status`. */
+
+const MIB = 1024 ** 2;
+
+export const HUB_LIMITS = {
+  /** A task takes some 200 bytes, a thousand metrics with long names fit. */
+  lineBytes: 64 * 1024,
+  /** A worker with a task per core has some hundreds; a quarter of the open files that the unit allows (LimitNOFILE). */
+  connections: 256,
+  /** A program that reports more at once is one that does not end its tasks. */
+  tasksPerConnection: 1_000,
+  /** Those of a large worker; a fifth of what a heartbeat may hold. */
+  tasks: 10_000,
+  /** Tasks whose process is watched: reading as many files of /proc takes some 10 ms of each look. */
+  watchedProcesses: 1_000,
+  /** Of the hub, and as many again of OTLP: ten times what history keeps of a worker by default, with room to spare. */
+  metrics: 1_000,
+  /** Lines per second of one connection; a connection above it is read more slowly. A tenth of a core goes to all of them together. */
+  connectionLinesPerS: 500,
+  /** As many at once: all tasks of a batch may start in the same moment. */
+  connectionLinesAtOnce: 1_000,
+  /** Lines per second of all connections and requests together. */
+  linesPerS: 2_000,
+  linesAtOnce: 4_000,
+  /** A whole export of an OpenTelemetry SDK; the default limit of gRPC and of the OpenTelemetry collector. */
+  bodyBytes: 4 * MIB,
+  /** Lines of one request, and tasks of one request: what may be taken at once. */
+  linesPerRequest: 1_000,
+  /** Answers that a client does not read; further ones are dropped. */
+  unreadAnswerBytes: 64 * 1024,
+  /** Refused lines that one answer names; the others are counted. */
+  refusalsPerAnswer: 100,
+} as const;
+
+/** A client that has connected says something within this time. */
+export const FIRST_BYTE_WITHIN_MS = 30_000;
+/** An HTTP request is complete within this time: 4 MiB at 1.5 Mbit/s. */
+export const REQUEST_WITHIN_MS = 30_000;
+
+/** After this time without a new value, Prometheus calls a series stale. Long enough for exporters that push each minute. */
+export const METRIC_KEEP_MS = 5 * 60_000;
+/** A task that was started for good, without a process to watch, and of which nothing is heard: longer than most jobs. */
+export const TASK_KEEP_MS = 24 * 3_600_000;
+/** For what comes once a week. */
+export const MAX_KEEP_MS = 8 * 24 * 3_600_000;
+/** How often expired metrics and ended processes are looked for. */
+export const SWEEP_EVERY_MS = 1_000;

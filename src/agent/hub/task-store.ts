@@ -1,0 +1,199 @@
+/**
+ * The tasks that programs of this machine have reported.
+ *
+ * | the task belongs to          | it ends as `vanished` when                                             |
+ * |------------------------------|------------------------------------------------------------------------|
+ * | the connection that began it | that connection closes                                                 |
+ * | a process (`pid`)            | that process is gone                                                   |
+ * | nobody (`keep`, and HTTP)    | nothing was heard of it for its `keep_seconds`, 24 h by default        |
+ *
+ * Whoever knows its id may change it or end it.
+ */
+import type { Clock } from '../../lib/clock.ts';
+import type { EndedTask, RunningTask } from '../../model/telemetry.ts';
+import { HUB_LIMITS, TASK_KEEP_MS } from './limits.ts';
+import { RefusedLine, type TaskLine } from './line.ts';
+import type { Processes, WatchedProcess } from './processes.ts';
+
+/** A connection, as the owner of what it has said. */
+export interface Owner {
+  readonly tasks: Set<string>;
+}
+
+interface Kept {
+  readonly task: RunningTask;
+  readonly owner: Owner | undefined;
+  readonly process: WatchedProcess | undefined;
+  readonly keepMs: number;
+  readonly heardAtMs: number;
+}
+
+export interface TaskStoreOptions {
+  readonly clock: Clock;
+  readonly processes: Processes;
+  readonly onEnded: (task: EndedTask) => void;
+}
+
+export class TaskStore {
+  readonly #options: TaskStoreOptions;
+  readonly #kept = new Map<string, Kept>();
+  /** The same tasks, as heartbeats have them. */
+  readonly #tasks = new Map<string, RunningTask>();
+  #watched = 0;
+
+  constructor(options: TaskStoreOptions) {
+    this.#options = options;
+  }
+
+  get tasks(): ReadonlyMap<string, RunningTask> {
+    return this.#tasks;
+  }
+
+  /** Tasks that do not belong to a connection. */
+  get keptCount(): number {
+    let count = 0;
+    for (const { owner } of this.#kept.values()) if (owner === undefined) count++;
+    return count;
+  }
+
+  get watchedCount(): number {
+    return this.#watched;
+  }
+
+  /**
+   * Finds out whether {@link take} will work, without changing anything.
+   * @param owner undefined for a request, after which nothing stays open
+   * @throws RefusedLine
+   */
+  check({ taskId, outcome, keep, isNew, pid }: TaskLine, owner: Owner | undefined): void {
+    if (outcome !== undefined) return;
+    const known = this.#kept.get(taskId);
+    if (known !== undefined && isNew) {
+      throw new RefusedLine('task_exists', `task.task_id ${JSON.stringify(taskId)} is a task that runs already`);
+    }
+    if (pid !== undefined && known?.process?.pid !== pid) this.#mustWatch(pid);
+    if (known !== undefined) return;
+    const { tasks, tasksPerConnection } = HUB_LIMITS;
+    if (this.#kept.size >= tasks) {
+      throw new RefusedLine('too_many_tasks', `there are ${tasks} tasks on this machine, which is the limit`);
+    }
+    if (owner !== undefined && keep !== true && owner.tasks.size >= tasksPerConnection) {
+      throw new RefusedLine('too_many_tasks', `this connection has ${tasksPerConnection} tasks, which is its limit`);
+    }
+  }
+
+  /**
+   * Begins, changes or ends a task.
+   * @returns whether it was known before
+   * @throws RefusedLine as {@link check} does
+   */
+  take(line: TaskLine, owner: Owner | undefined): boolean {
+    this.check(line, owner);
+    const { taskId, outcome, pid } = line;
+    const known = this.#kept.get(taskId);
+    if (outcome !== undefined) {
+      this.#end(taskId, { ...line, outcome });
+      return known !== undefined;
+    }
+    const task = taskOf(line, known?.task, this.#options.clock.wallMs());
+    this.#set({
+      task,
+      owner: ownerOf(line, known, owner),
+      process: pid === undefined || known?.process?.pid === pid ? known?.process : this.#options.processes.watch(pid),
+      keepMs: line.keepMs ?? known?.keepMs ?? TASK_KEEP_MS,
+      heardAtMs: this.#options.clock.monotonicMs(),
+    });
+    return known !== undefined;
+  }
+
+  /** The connection has closed. @returns how many tasks it leaves behind, which have vanished */
+  closed(owner: Owner): number {
+    const left = [...owner.tasks];
+    for (const taskId of left) this.#end(taskId, { outcome: 'vanished' });
+    return left.length;
+  }
+
+  /** Ends tasks whose process is gone, or of which nothing was heard for too long. @returns how many */
+  sweep(): number {
+    const { clock, processes } = this.#options;
+    const nowMs = clock.monotonicMs();
+    let ended = 0;
+    for (const [taskId, { owner, process, keepMs, heardAtMs }] of this.#kept) {
+      if (owner !== undefined) continue;
+      if (process === undefined ? nowMs - heardAtMs < keepMs : processes.isRunning(process)) continue;
+      this.#end(taskId, { outcome: 'vanished' });
+      ended++;
+    }
+    return ended;
+  }
+
+  #mustWatch(pid: number): void {
+    if (this.#watched >= HUB_LIMITS.watchedProcesses) {
+      throw new RefusedLine(
+        'too_many_processes',
+        `the processes of ${HUB_LIMITS.watchedProcesses} tasks are watched, which is the limit`,
+      );
+    }
+    if (this.#options.processes.watch(pid) === undefined) {
+      throw new RefusedLine('no_such_process', `task.pid is ${pid}; expected a process that runs on this machine`);
+    }
+  }
+
+  #set(kept: Kept): void {
+    const { taskId } = kept.task;
+    this.#letGo(taskId);
+    kept.owner?.tasks.add(taskId);
+    if (kept.process !== undefined) this.#watched++;
+    // Not deleted before, so that tasks keep their order in heartbeats.
+    this.#kept.set(taskId, kept);
+    this.#tasks.set(taskId, kept.task);
+  }
+
+  #forget(taskId: string): void {
+    this.#letGo(taskId);
+    this.#kept.delete(taskId);
+    this.#tasks.delete(taskId);
+  }
+
+  #letGo(taskId: string): void {
+    const known = this.#kept.get(taskId);
+    known?.owner?.tasks.delete(taskId);
+    if (known?.process !== undefined) this.#watched--;
+  }
+
+  /** One that was not known has ended, too: it may have been shorter than the time that it takes to say so twice. */
+  #end(taskId: string, end: Pick<EndedTask, 'outcome'> & Partial<TaskLine>): void {
+    const startedAtUnixMs = this.#kept.get(taskId)?.task.startedAtUnixMs ?? end.startedAtUnixMs;
+    const { outcome, exitCode, cpuSeconds, maxRssBytes } = end;
+    this.#forget(taskId);
+    this.#options.onEnded({
+      taskId,
+      endedAtUnixMs: Math.round(this.#options.clock.wallMs()),
+      ...(startedAtUnixMs === undefined ? {} : { startedAtUnixMs }),
+      ...(outcome === undefined ? {} : { outcome }),
+      ...(exitCode === undefined ? {} : { exitCode }),
+      ...(cpuSeconds === undefined ? {} : { cpuSeconds }),
+      ...(maxRssBytes === undefined ? {} : { maxRssBytes }),
+    });
+  }
+}
+
+/** A connection keeps or takes what is nobody's; what another one has, it leaves there. */
+function ownerOf({ keep }: TaskLine, known: Kept | undefined, owner: Owner | undefined): Owner | undefined {
+  if (known === undefined) return keep === true ? undefined : owner;
+  if (known.owner === undefined) return keep === false ? owner : undefined;
+  return keep === true && known.owner === owner ? undefined : known.owner;
+}
+
+function taskOf(line: TaskLine, known: RunningTask | undefined, nowUnixMs: number): RunningTask {
+  const progress = line.progress ?? known?.progress;
+  return {
+    taskId: line.taskId,
+    cpuAllocated: line.cpuAllocated ?? known?.cpuAllocated ?? 0,
+    memoryAllocated: line.memoryAllocated ?? known?.memoryAllocated ?? 0,
+    gpuAllocated: line.gpuAllocated ?? known?.gpuAllocated ?? 0,
+    status: line.status ?? known?.status ?? 'running',
+    startedAtUnixMs: line.startedAtUnixMs ?? known?.startedAtUnixMs ?? Math.round(nowUnixMs),
+    ...(progress === undefined ? {} : { progress }),
+  };
+}
