@@ -19,13 +19,16 @@ import type { Socket } from 'node:net';
 import { isLoopback } from '../../config/kinds.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { MetricsReceiver } from '../otlp/metrics-receiver.ts';
 import type { HubState } from './hub-state.ts';
-import { HUB_LIMITS, REQUEST_WITHIN_MS } from './limits.ts';
+import { HUB_LIMITS, METRIC_KEEP_MS, REQUEST_WITHIN_MS } from './limits.ts';
 import { RefusedLine } from './line.ts';
 import { LineSplitter, type SplitLine } from './line-splitter.ts';
 import type { TokenBucket } from './token-bucket.ts';
 
 const MAX_HEADER_BYTES = 16 * 1024;
+/** How much of an OTLP request counts as a line. */
+const OTLP_BYTES_PER_LINE = 2048;
 /** Between two requests of one connection. */
 const KEEP_ALIVE_MS = 5_000;
 
@@ -61,6 +64,7 @@ export class HubHttp {
   readonly #server: Server;
   /** Connections of the port. */
   readonly #ofPort = new WeakSet<Socket>();
+  readonly #otlpReceiver = new MetricsReceiver();
   readonly #routes: Readonly<Record<string, Readonly<Record<string, Handler>>>>;
 
   constructor(options: HubHttpOptions) {
@@ -68,6 +72,7 @@ export class HubHttp {
     this.#routes = {
       '/v1/lines': { POST: (_, body) => this.#lines(body) },
       '/v1/tasks': { POST: (_, body) => this.#tasks(body), GET: () => this.#runningTasks() },
+      '/v1/metrics': { POST: (request, body) => this.#otlp(request, body) },
       '/v1/status': { GET: () => this.#status() },
     };
     this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS });
@@ -202,14 +207,42 @@ export class HubHttp {
     );
   }
 
+  #otlp({ headers }: IncomingMessage, body: Buffer): Answer {
+    const { otlpMetrics } = this.#options.state;
+    this.#mustHaveTokens(Math.ceil(body.length / OTLP_BYTES_PER_LINE));
+    const asked = new Set<string>();
+    const {
+      status,
+      headers: answered,
+      body: answer,
+      ...result
+    } = this.#otlpReceiver.receive(headers, body, (name) => {
+      if (!otlpMetrics.values.has(name)) asked.add(name);
+      const { otlpMetrics: most } = HUB_LIMITS;
+      return otlpMetrics.values.size + asked.size <= most ? undefined : `there are ${most} metrics, which is the limit`;
+    });
+    if (result.problem !== undefined) this.#options.state.count('otlp');
+    otlpMetrics.set(
+      result.ended.map((name) => [name, null] as const),
+      { keepMs: METRIC_KEEP_MS },
+    );
+    otlpMetrics.set(result.metrics, { keepMs: METRIC_KEEP_MS });
+    return { status, headers: answered, body: answer };
+  }
+
   /** All at once, or nothing. */
   #mustHaveTime(count: number, what: string): void {
     const { linesPerRequest } = HUB_LIMITS;
-    const { state, allLines } = this.#options;
+    const { state } = this.#options;
     if (count > linesPerRequest) {
       state.count('too_large');
       throw new Refusal(413, `the body has ${count} ${what}; expected at most ${linesPerRequest} in one request`);
     }
+    this.#mustHaveTokens(count);
+  }
+
+  #mustHaveTokens(count: number): void {
+    const { state, allLines } = this.#options;
     if (allLines.take(count)) return;
     state.count('too_fast');
     throw new Refusal(429, `this machine's programs send more than ${HUB_LIMITS.linesPerS} lines a second`, {

@@ -44,7 +44,7 @@ export class HubState {
   constructor(options: HubStateOptions) {
     this.tasks = new TaskStore(options);
     this.metrics = new MetricStore(options.clock, HUB_LIMITS.metrics);
-    this.otlpMetrics = new MetricStore(options.clock, HUB_LIMITS.metrics);
+    this.otlpMetrics = new MetricStore(options.clock, HUB_LIMITS.otlpMetrics);
   }
 
   /**

@@ -13,8 +13,10 @@ export const HUB_LIMITS = {
   tasks: 10_000,
   /** Tasks whose process is watched: reading as many files of /proc takes some 10 ms of each look. */
   watchedProcesses: 1_000,
-  /** Of the hub, and as many again of OTLP: ten times what history keeps of a worker by default, with room to spare. */
+  /** Names set by lines: fifteen times what history keeps of a worker by default. */
   metrics: 1_000,
+  /** Names set by OTLP, where each combination of attributes is one: ten programs with what an SDK reports of its process. */
+  otlpMetrics: 2_000,
   /** Lines per second of one connection; a connection above it is read more slowly. A tenth of a core goes to all of them together. */
   connectionLinesPerS: 500,
   /** As many at once: all tasks of a batch may start in the same moment. */
@@ -24,7 +26,7 @@ export const HUB_LIMITS = {
   linesAtOnce: 4_000,
   /** A whole export of an OpenTelemetry SDK; the default limit of gRPC and of the OpenTelemetry collector. */
   bodyBytes: 4 * MIB,
-  /** Lines of one request, and tasks of one request: what may be taken at once. */
+  /** Lines of one request, and tasks of one request: what one connection may send at once. */
   linesPerRequest: 1_000,
   /** Answers that a client does not read; further ones are dropped. */
   unreadAnswerBytes: 64 * 1024,
