@@ -43,10 +43,14 @@ test('each flag that a page gives to a command is one of its flags', async () =>
     .flatMap((block) => block.replaceAll(/\\\n\s*/g, ' ').split('\n'))
     .flatMap((line) =>
       Array.from(
-        line.matchAll(/(?:^|[;(] ?|-- |&& )pulselane ((?:token |history (?=backup))?[a-z][a-z-]*)([^|;#)]*)/g),
+        line.matchAll(/(?:^|[;(] ?|-- |&& )pulselane ((?:token |task |history (?=backup))?[a-z][a-z-]*)([^|;#)]*)/g),
       ),
     )
-    .map(([, command = '', rest = '']) => ({ command, flags: rest.match(/(?<=\s)--?[a-z][a-z-]*/g) ?? [] }));
+    // Behind ` -- ` stands another command.
+    .map(([, command = '', rest = '']) => ({
+      command,
+      flags: rest.split(' -- ')[0]?.match(/(?<=\s)--?[a-z][a-z-]*/g) ?? [],
+    }));
   expect(uses.length).toBeGreaterThan(20);
   const commands = [...new Set(uses.map(({ command }) => command))];
   const helps = new Map(await Promise.all(commands.map(async (name) => [name, await helpOf(name)] as const)));

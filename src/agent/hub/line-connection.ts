@@ -27,6 +27,8 @@ export class LineConnection {
   readonly #owner: Owner = { tasks: new Set() };
   readonly #splitter = new LineSplitter(HUB_LIMITS.lineBytes);
   readonly #lines: TokenBucket;
+  /** Read, and to be taken when the client may go on. */
+  #held: SplitLine | undefined;
   #line = 0;
   #accepted = 0;
   #refused = 0;
@@ -60,12 +62,17 @@ export class LineConnection {
   #work(): void {
     if (this.#waiting !== undefined || this.#isClosed) return;
     const { socket, clock, state } = this.#options;
-    while (this.#mayGoOn()) {
-      const line = this.#splitter.next() ?? (this.#hasEnded ? this.#splitter.rest() : undefined);
+    for (;;) {
+      const line = this.#held ?? this.#splitter.next() ?? (this.#hasEnded ? this.#splitter.rest() : undefined);
+      this.#held = undefined;
       if (line === undefined) {
         if (this.#hasEnded) this.#sum();
         else socket.resume();
         return;
+      }
+      if (!this.#mayGoOn()) {
+        this.#held = line;
+        break;
       }
       this.#line++;
       if (!isBlank(line)) this.#take(line);

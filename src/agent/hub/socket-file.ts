@@ -6,8 +6,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, lstat, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, rename, rm, stat } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 
@@ -83,13 +84,18 @@ async function bind(server: Server, path: string): Promise<void> {
     await once(server, 'listening');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new SocketRefused('no_directory', 'its directory does not exist');
+    // Node says EACCES of a directory that is missing, too.
+    if (!(await isDirectory(dirname(path)))) throw new SocketRefused('no_directory', 'its directory does not exist');
     if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
       throw new SocketRefused('not_permitted', 'this user may not create it there');
     }
     throw new SocketRefused('other', messageOf(error));
   }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true;
 }
 
 async function mustBeFree(path: string, clock: Clock): Promise<void> {

@@ -1,0 +1,187 @@
+/** What the hub makes of lines: tasks and their owners, metrics and their time, and the bounds of both. */
+import { expect, test } from 'vitest';
+import { HubState } from '../../../src/agent/hub/hub-state.ts';
+import { HUB_LIMITS, METRIC_KEEP_MS, TASK_KEEP_MS } from '../../../src/agent/hub/limits.ts';
+import { RefusedLine } from '../../../src/agent/hub/line.ts';
+import type { Owner } from '../../../src/agent/hub/task-store.ts';
+import type { EndedTask } from '../../../src/model/telemetry.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+function start() {
+  const clock = new FakeClock(1_000_000);
+  const ended: EndedTask[] = [];
+  const running = new Map([[77, 5]]);
+  const state = new HubState({
+    clock,
+    onEnded: (task) => ended.push(task),
+    processes: {
+      watch: (pid) => (running.has(pid) ? { pid, startedAt: running.get(pid) } : undefined),
+      isRunning: ({ pid, startedAt }) => running.get(pid) === startedAt,
+    },
+  });
+  const owner = (): Owner => ({ tasks: new Set() });
+  const take = (line: object, from?: Owner) => state.takeValue(line, from);
+  const refusal = (line: object, from?: Owner) => {
+    try {
+      take(line, from);
+    } catch (error) {
+      if (error instanceof RefusedLine) return error.reason;
+    }
+    return 'taken';
+  };
+  return { clock, ended, running, state, owner, take, refusal };
+}
+
+test('a task ends as vanished with its connection, and not with another one', () => {
+  const { clock, ended, state, owner, take } = start();
+  const [first, second] = [owner(), owner()];
+  take({ task: { task_id: 'a', cpu_allocated: 2 } }, first);
+  take({ task: { task_id: 'a', progress: 0.5 } }, second);
+  expect(state.tasks.tasks.get('a')).toEqual({
+    taskId: 'a',
+    status: 'running',
+    progress: 0.5,
+    cpuAllocated: 2,
+    memoryAllocated: 0,
+    gpuAllocated: 0,
+    startedAtUnixMs: 1_000_000,
+  });
+  clock.advance(2_000);
+  expect(state.closed(second)).toBe(0);
+  expect(state.closed(first)).toBe(1);
+  expect(ended).toEqual([{ taskId: 'a', startedAtUnixMs: 1_000_000, endedAtUnixMs: 1_002_000, outcome: 'vanished' }]);
+  expect(state.tasks.tasks.size).toBe(0);
+});
+
+test('what another connection says of a task does not detach it; its own connection may', () => {
+  const { ended, state, owner, take } = start();
+  const [first, second] = [owner(), owner()];
+  take({ task: { task_id: 'a' } }, first);
+  take({ task: { task_id: 'a', keep: true } }, second);
+  expect(state.tasks.keptCount).toBe(0);
+  take({ task: { task_id: 'b' } }, first);
+  take({ task: { task_id: 'b', keep: true } }, first);
+  expect(state.closed(first)).toBe(1);
+  expect(ended.map(({ taskId }) => taskId)).toEqual(['a']);
+  // And who comes back makes it its own.
+  take({ task: { task_id: 'b', keep: false } }, second);
+  expect(state.closed(second)).toBe(1);
+  expect(state.tasks.tasks.size).toBe(0);
+});
+
+test('a kept task ends after its time without a word of it, each word begins it anew', () => {
+  const { clock, ended, state, take } = start();
+  take({ task: { task_id: 'day', keep: true } });
+  take({ task: { task_id: 'minute', keep_seconds: 60 } });
+  clock.advance(59_999);
+  state.sweep();
+  take({ task: { task_id: 'minute', progress: 0.1 } });
+  clock.advance(59_999);
+  state.sweep();
+  expect(ended).toEqual([]);
+  clock.advance(1);
+  state.sweep();
+  expect(ended.map(({ taskId, outcome }) => [taskId, outcome])).toEqual([['minute', 'vanished']]);
+  clock.advance(TASK_KEEP_MS);
+  state.sweep();
+  expect(state.tasks.tasks.size).toBe(0);
+  expect(state.counts.vanished).toBe(2);
+});
+
+test('a task with a process ends when that process is gone, also if its id is given to another one', () => {
+  const { clock, ended, running, state, take, refusal } = start();
+  expect(refusal({ task: { task_id: 'none', pid: 78 } })).toBe('no_such_process');
+  take({ task: { task_id: 'a', pid: 77 } });
+  expect(state.tasks.watchedCount).toBe(1);
+  clock.advance(10 * TASK_KEEP_MS);
+  state.sweep();
+  expect(ended).toEqual([]);
+  running.set(77, 6);
+  state.sweep();
+  expect(ended.map(({ taskId, outcome }) => [taskId, outcome])).toEqual([['a', 'vanished']]);
+  expect(state.tasks.watchedCount).toBe(0);
+});
+
+test('an end is recorded with what is known of it, also of a task that nobody knows', () => {
+  const { ended, take, refusal } = start();
+  take({ task: { task_id: 'a', started_at_unix_ms: 5 } });
+  expect(refusal({ task: { task_id: 'a', new: true } })).toBe('task_exists');
+  expect(
+    take({ task: { task_id: 'a', status: 'failed', exit_code: 3, cpu_seconds: 1.5, max_rss_bytes: 4096 } }),
+  ).toEqual({ id: undefined, wasUnknown: false });
+  expect(take({ id: 'x', task: { task_id: 'b', status: 'finished', started_at_unix_ms: 9 } })).toEqual({
+    id: 'x',
+    wasUnknown: true,
+  });
+  expect(ended).toEqual([
+    {
+      taskId: 'a',
+      startedAtUnixMs: 5,
+      endedAtUnixMs: 1_000_000,
+      outcome: 'failed',
+      exitCode: 3,
+      cpuSeconds: 1.5,
+      maxRssBytes: 4096,
+    },
+    { taskId: 'b', startedAtUnixMs: 9, endedAtUnixMs: 1_000_000, outcome: 'finished' },
+  ]);
+});
+
+test('a metric is kept while its connection is open, and for its time after', () => {
+  const { clock, state, owner, take } = start();
+  const from = owner();
+  take({ metrics: { open: 1 } }, from);
+  take({ metrics: { request: 2 } });
+  take({ metrics: { cron: 3 }, keep_seconds: 90_000 });
+  clock.advance(METRIC_KEEP_MS);
+  state.sweep();
+  expect([...state.metrics.values]).toEqual([
+    ['open', 1],
+    ['cron', 3],
+  ]);
+  state.closed(from);
+  clock.advance(METRIC_KEEP_MS - 1);
+  state.sweep();
+  expect(state.metrics.values.has('open')).toBe(true);
+  clock.advance(1);
+  state.sweep();
+  expect([...state.metrics.values.keys()]).toEqual(['cron']);
+  take({ metrics: { cron: null, never: null } });
+  expect(state.metrics.values.size).toBe(0);
+});
+
+test('a line that is refused changes nothing, whatever else is in it', () => {
+  const { state, take, refusal, ended } = start();
+  take({ task: { task_id: 'a', progress: 0.1 }, metrics: { m: 1 } });
+  const before = [[...state.tasks.tasks], [...state.metrics.values]];
+  expect(refusal({ task: { task_id: 'a', new: true }, metrics: { m: 2 } })).toBe('task_exists');
+  expect(refusal({ task: { task_id: 'a', progress: 0.2 }, metrics: { m: 'x' } })).toBe('wrong_member');
+  const many = Object.fromEntries(Array.from({ length: HUB_LIMITS.metrics }, (_, n) => [`n${n}`, 1]));
+  expect(refusal({ task: { task_id: 'a', status: 'finished' }, metrics: many })).toBe('too_many_metrics');
+  expect([[...state.tasks.tasks], [...state.metrics.values]]).toEqual(before);
+  expect(ended).toEqual([]);
+  expect(Object.fromEntries(state.counts.refused)).toEqual({ task_exists: 1, wrong_member: 1, too_many_metrics: 1 });
+});
+
+test('tasks of one connection, tasks in all, watched processes and metrics are bounded; those that are there go on', () => {
+  const { state, owner, take, refusal } = start();
+  const greedy = owner();
+  for (let n = 0; n < HUB_LIMITS.tasksPerConnection; n++) take({ task: { task_id: `g${n}` } }, greedy);
+  expect(refusal({ task: { task_id: 'one more' } }, greedy)).toBe('too_many_tasks');
+  expect(refusal({ task: { task_id: 'g0', progress: 1 } }, greedy)).toBe('taken');
+  for (let n = HUB_LIMITS.tasksPerConnection; n < HUB_LIMITS.tasks; n++) take({ task: { task_id: `k${n}` } });
+  expect(refusal({ task: { task_id: 'one more' } }, owner())).toBe('too_many_tasks');
+  expect(refusal({ task: { task_id: 'g0', status: 'finished' } }, greedy)).toBe('taken');
+  expect(refusal({ task: { task_id: 'one more' } }, owner())).toBe('taken');
+  for (let n = 0; n < HUB_LIMITS.metrics; n++) take({ metrics: { [`m${n}`]: n } });
+  expect(refusal({ metrics: { 'one more': 1 } })).toBe('too_many_metrics');
+  expect(refusal({ metrics: { m0: null, 'one more': 1, m1: 5 } })).toBe('taken');
+  expect(state.metrics.values.size).toBe(HUB_LIMITS.metrics);
+});
+
+test('the number of watched processes is bounded', () => {
+  const { refusal, take } = start();
+  for (let n = 0; n < HUB_LIMITS.watchedProcesses; n++) take({ task: { task_id: `p${n}`, pid: 77 } });
+  expect(refusal({ task: { task_id: 'one more', pid: 77 } })).toBe('too_many_processes');
+  expect(refusal({ task: { task_id: 'p0', pid: 77, progress: 0.5 } })).toBe('taken');
+});
