@@ -95,43 +95,28 @@ const members: Record<string, { readonly good: fc.Arbitrary<unknown>; readonly b
   new: { good: fc.boolean(), bad: fc.constantFrom('true', 0, null) },
 };
 
+interface Member {
+  readonly value: unknown;
+  readonly isGood: boolean;
+}
+
+/** Mostly right. */
+function memberOf(good: fc.Arbitrary<unknown>, bad: fc.Arbitrary<unknown>): fc.Arbitrary<Member> {
+  return fc.oneof(
+    { weight: 6, arbitrary: good.map((value) => ({ value, isGood: true })) },
+    { weight: 1, arbitrary: bad.map((value) => ({ value, isGood: false })) },
+  );
+}
+
 test('takes exactly the lines whose members are all right', () => {
-  const task = fc.record(
-    Object.fromEntries(
-      Object.entries(members).map(([key, { good, bad }]) => [
-        key,
-        fc.oneof(
-          { weight: 6, arbitrary: good.map((value) => ({ value, isGood: true })) },
-          { weight: 1, arbitrary: bad.map((value) => ({ value, isGood: false })) },
-        ),
-      ]),
-    ),
-    { requiredKeys: [] },
+  const model = Object.fromEntries(Object.entries(members).map(([key, { good, bad }]) => [key, memberOf(good, bad)]));
+  const task = fc.record(model, { requiredKeys: [] }) as fc.Arbitrary<Record<string, Member>>;
+  const taskId = memberOf(
+    name,
+    junk.filter((value) => typeof value !== 'string' || value === '' || value.length > 256),
   );
-  const taskId = fc.oneof(
-    { weight: 6, arbitrary: name.map((value) => ({ value, isGood: true })) },
-    {
-      weight: 1,
-      arbitrary: junk
-        .filter((value) => typeof value !== 'string' || value === '' || value.length > 256)
-        .map((value) => ({ value, isGood: false })),
-    },
-  );
-  const metrics = fc.array(
-    fc.tuple(
-      name,
-      fc.oneof(
-        {
-          weight: 6,
-          arbitrary: fc
-            .oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constant(null))
-            .map((value) => ({ value, isGood: true })),
-        },
-        { weight: 1, arbitrary: fc.constantFrom('1', true, [], {}).map((value) => ({ value, isGood: false })) },
-      ),
-    ),
-    { maxLength: 5 },
-  );
+  const value = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constant(null));
+  const metrics = fc.array(fc.tuple(name, memberOf(value, fc.constantFrom('1', true, [], {}))), { maxLength: 5 });
   fc.assert(
     fc.property(taskId, task, metrics, (id, rest, pairs) => {
       const sent = JSON.stringify({
