@@ -1,10 +1,12 @@
 /** Reads the secrets of the HTTP side from settings and files: at the start, and again on SIGHUP. */
 import type { MasterConfig } from '../config/options.ts';
 import { settingText } from '../config/setting-names.ts';
+import type { WorkerCredential } from '../http/access/worker-credentials.ts';
 import type { HttpSecrets, HttpTls } from '../http/messages.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { readSettingFile } from '../lib/setting-file.ts';
 import { type ApiToken, checkOnce, parseApiTokens } from '../lib/tokens.ts';
+import type { WorkerToken } from '../model/identity.ts';
 import { sessionKeyIn } from './session-key.ts';
 
 /** @throws PulselaneError `environment` if the key of the sessions cannot be kept */
@@ -20,6 +22,11 @@ export async function httpSecretsOf(
     sessionKey: tokens.length === 0 ? new Uint8Array() : await sessionKeyIn(config.dataDir, context),
     tls: tls === undefined ? undefined : httpTlsOf(tls, config),
   };
+}
+
+/** What the HTTP thread needs of the tokens of workers. */
+export function workerCredentialsOf(tokens: readonly WorkerToken[]): readonly WorkerCredential[] {
+  return tokens.map(({ hash, name, expiresUnixMs }) => ({ hash, name, expiresUnixMs }));
 }
 
 export function httpTlsOf(

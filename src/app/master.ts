@@ -22,6 +22,7 @@ import type { ExportHost } from '../metrics/export/host.ts';
 import { unreadyReasons } from '../model/readiness.ts';
 import { Authority } from '../rpc/authority.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
+import type { RelayedAnswer, RelayedCall } from '../rpc/relayed-calls.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { obey } from './commands.ts';
 import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
@@ -30,7 +31,7 @@ import { ExpiryWatch, watchedApiTokens, watchedWorkerTokens } from './expiry-wat
 import { exportSettingsOf, hasExportFiles, makeExports, noteReceivers } from './exports.ts';
 import { exposureOf } from './exposure.ts';
 import { historySettingsOf, makeHistory, notePlace } from './history.ts';
-import { httpSecretsOf, httpTlsOf, readApiTokens } from './http-secrets.ts';
+import { httpSecretsOf, httpTlsOf, readApiTokens, workerCredentialsOf } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
@@ -104,7 +105,10 @@ async function start(
   await directory.lock(lifecycle);
   await directory.eventIds.open();
   lifecycle.onStop('file of event ids', () => directory.eventIds.close());
-  const secrets = await httpSecretsOf(config, apiTokens, tls, { logger, clock });
+  const secrets = {
+    ...(await httpSecretsOf(config, apiTokens, tls, { logger, clock })),
+    workers: workerTokens && workerCredentialsOf(workerTokens),
+  };
   directory.keep(secrets.sessionKey);
   checkExposure(config, secrets, logger);
   const members = await directory.members.open();
@@ -165,7 +169,9 @@ async function start(
   lifecycle.onStop('introductions', () => introducer.stop());
 
   const operator = new Operator({ manager, introducer });
-  const parts = { manager, operator, secrets, readiness, history, historyPlace: historySettings?.place, exports };
+  const onWorkerCall = (call: RelayedCall) => rpc.relayed.answer(call);
+  const historyPlace = historySettings?.place;
+  const parts = { manager, operator, onWorkerCall, secrets, readiness, history, historyPlace, exports };
   const http = makeHttp(config, parts, { logger, clock }, lifecycle);
   // HTTP starts last: clients that reach it see a master that is ready.
   readiness.update({ phase: 'serving' });
@@ -239,6 +245,7 @@ function grpcAccessOf(config: MasterConfig): ClientAccess {
 }
 
 interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
+  readonly onWorkerCall: (call: RelayedCall) => RelayedAnswer;
   readonly secrets: HttpSecrets;
   readonly readiness: ReadinessTeller;
   /** Undefined: history is off. */
@@ -315,6 +322,7 @@ function reloadablesOf(
       async reload() {
         const tokens = await readWorkerTokens(config);
         const gone = authority.setTokens(tokens);
+        http?.reload({ workers: workerCredentialsOf(tokens) });
         const ended = rpc.recheckCallers();
         expiry.set('workers', watchedWorkerTokens(tokens));
         return `${tokens.length} active, ${gone} removed; streams ended: ${ended}`;
@@ -351,7 +359,7 @@ function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { lo
 /** Creates the HTTP host without starting it. */
 function makeHttp(
   config: MasterConfig,
-  { manager, operator, secrets, readiness, history, historyPlace, exports }: HttpParts,
+  { manager, operator, onWorkerCall, secrets, readiness, history, historyPlace, exports }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): HttpHost | undefined {
@@ -372,6 +380,7 @@ function makeHttp(
     secrets,
     history: historyPlace,
     onCommand: (command) => obey(command, operator),
+    onWorkerCall,
     clock,
     logger,
   });
@@ -392,7 +401,8 @@ function checkExposure(config: MasterConfig, { tokens, tls }: HttpSecrets, logge
   const asksClients = tokens.length > 0 || tls?.clientCa !== undefined;
   // With WORKER_AUTH=off workers need not identify themselves, but a certificate is still required to connect.
   const asksWorkers = needsIdentity(config) || config.tlsClientCa !== undefined;
-  const exposure = exposureOf({ ...config, asksClients, asksWorkers });
+  const asksWorkersOverHttp = needsIdentity(config) || tls?.clientCa !== undefined;
+  const exposure = exposureOf({ ...config, asksClients, asksWorkers, asksWorkersOverHttp });
   if (exposure === undefined) return;
   if (config.requireAuth) throw new PulselaneError('bad_setting', `REQUIRE_AUTH=true: ${exposure}`);
   logger.warn(exposure);

@@ -170,6 +170,29 @@ export class TelemetryManager {
     this.#parts.admission.announce(info, digest);
   }
 
+  /**
+   * A worker tells how often it means to send, without registering; what else is known of it stays.
+   * @throws PulselaneError as {@link announceWorker}
+   */
+  announceInterval(workerId: string, intervalMs: number): void {
+    this.#parts.phase.mustRun();
+    this.#parts.admission.announceInterval(workerId, intervalMs);
+  }
+
+  /**
+   * A worker says farewell without a heartbeat: it has left, and stays known with its last values.
+   * @param instanceId empty: not said
+   * @returns whether the worker is known
+   * @throws PulselaneError `failed_precondition` if another instance of it is active; `unavailable`
+   */
+  sayFarewell(workerId: string, instanceId: string): boolean {
+    this.#parts.phase.mustRun();
+    const entry = this.#parts.roster.get(workerId);
+    if (entry === undefined) return false;
+    this.#parts.liveness.sayFarewell(entry, instanceId);
+    return true;
+  }
+
   // ── heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /**

@@ -14,6 +14,7 @@ import { documentRoutes } from './routes/documents.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { exportRoutes } from './routes/export.ts';
 import { healthRoutes } from './routes/health.ts';
+import { heartbeatRoutes } from './routes/heartbeats.ts';
 import { historyExportRoutes } from './routes/history-export.ts';
 import { historyQueryRoutes } from './routes/history-query.ts';
 import { historyStateRoutes } from './routes/history-state.ts';
@@ -48,7 +49,7 @@ export function createApp(context: AppContext): Api {
   });
   app.use(commonHeaders(new CommonHeaders(context.corsOrigins), headerFactsOf));
   const scopes = new RouteScopes();
-  app.use(accessMiddleware({ ...context, scopes, maxBodyBytes: context.limits.maxBodyBytes }));
+  app.use(accessMiddleware({ ...context, scopes, limits: context.limits }));
   // Hono takes a malformed escape literally, which would match nothing instead of being an error.
   app.use('/api/*', (c, next) => {
     const query = queryOfTarget(c.req.url);
@@ -79,6 +80,7 @@ export function createApp(context: AppContext): Api {
   historyStateRoutes(app, context);
   exportRoutes(app, context);
   taskRoutes(app, context);
+  heartbeatRoutes(app, context);
   workerCommandRoutes(app, context);
   mcpRoutes(app, context);
   documentRoutes(app);

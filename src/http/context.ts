@@ -5,9 +5,11 @@ import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.ts';
 import type { Directory } from '../reading/directory.ts';
 import type { Revisions } from '../reading/revisions.ts';
+import type { RelayedAnswer, RelayedCall } from '../rpc/relayed-calls.ts';
 import type { Access } from './access/access.ts';
 import type { Identity } from './access/decide.ts';
 import type { Session } from './access/session.ts';
+import type { WorkerIdentity } from './access/worker-credentials.ts';
 import type { Bodies } from './bodies/bodies.ts';
 import type { CommandOutcome } from './commands.ts';
 import type { HistoryPool } from './history/pool.ts';
@@ -19,6 +21,9 @@ import type { Queries } from './query/queries.ts';
 
 /** Sends a command to main. Never rejects. */
 export type RunCommand = (command: Command) => Promise<CommandOutcome>;
+
+/** Sends a call of a worker to main. Rejects with a LimitReached only. */
+export type RelayCall = (call: RelayedCall) => Promise<RelayedAnswer>;
 
 export interface AppContext {
   readonly directory: Directory;
@@ -34,6 +39,7 @@ export interface AppContext {
   readonly history: HistoryPool | undefined;
   readonly log: HttpLog;
   readonly command: RunCommand;
+  readonly relay: RelayCall;
   /** Checked before any route runs. */
   readonly access: Access;
   readonly limits: HttpLimits;
@@ -46,7 +52,7 @@ export interface AppContext {
 export interface HttpEnv {
   Bindings: {
     readonly incoming?: Pick<IncomingMessage, 'url'> &
-      Partial<Pick<IncomingMessage, 'socket' | 'headers' | 'rawHeaders'>>;
+      Partial<Pick<IncomingMessage, 'socket' | 'headers' | 'rawHeaders'>> & { readonly rawBody?: Buffer };
     readonly outgoing?: ServerResponse;
   };
   Variables: {
@@ -58,6 +64,8 @@ export interface HttpEnv {
     refusals: HttpRefusals | undefined;
     /** The client's identity; undefined if no token is required. */
     identity: Identity | undefined;
+    /** On a call of a worker: who calls. */
+    workerIdentity: WorkerIdentity | undefined;
   };
 }
 

@@ -21,8 +21,10 @@ import type { ThreadDeath } from '../lib/supervised-thread.ts';
 import { holdThread } from '../lib/threads.ts';
 import type { Announcement } from '../reading/directory.ts';
 import { ReaderHost } from '../reading/reader-host.ts';
+import type { RelayedAnswer, RelayedCall } from '../rpc/relayed-calls.ts';
 import type { BoardMemory } from '../store/board.ts';
 import { EndedSessions } from './access/ended-sessions.ts';
+import type { WorkerCallsMessage } from './heartbeats/worker-calls.ts';
 import { type HttpLimits, STOP_GRACE_MS } from './http-limits.ts';
 import type { Command, CommandReply, FromHttp, HttpSecrets, HttpThreadData, ToHttp } from './messages.ts';
 
@@ -43,6 +45,8 @@ export interface HttpHostOptions {
   readonly roster: () => readonly Announcement[];
   /** Carries out a command of the API. */
   readonly onCommand: (command: Command) => CommandReply | Promise<CommandReply>;
+  /** Answers a call of a worker. */
+  readonly onWorkerCall: (call: RelayedCall) => RelayedAnswer;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -167,6 +171,9 @@ export class HttpHost {
       case 'command':
         void this.#run(message.id, message.command);
         break;
+      case 'workerCalls':
+        this.#answer(message);
+        break;
       default:
         message satisfies never;
     }
@@ -183,6 +190,18 @@ export class HttpHost {
     }
     // A restarted thread would mistake it for the reply to a command of its own.
     if (thread === this.#reader.thread.thread) this.#reader.post({ type: 'reply', id, reply });
+  }
+
+  #answer({ id, calls }: WorkerCallsMessage): void {
+    const answers = calls.map((call): RelayedAnswer => {
+      try {
+        return this.#options.onWorkerCall(call);
+      } catch (error) {
+        this.#options.logger.error({ call: call.type, err: error }, 'a call of a worker over HTTP failed');
+        return { type: 'refused', code: 'internal', detail: 'internal error', retryAfterMs: undefined };
+      }
+    });
+    this.#reader.post({ type: 'workerAnswers', id, answers });
   }
 
   #listening(address: Address): void {

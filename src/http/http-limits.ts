@@ -14,6 +14,10 @@ export interface HttpLimits {
   readonly maxLiveClients: number;
   readonly maxHeaderBytes: number;
   readonly maxBodyBytes: number;
+  /** Of one heartbeat, as the message that it becomes. */
+  readonly maxMessageBytes: number;
+  /** Heartbeats of all transports per second and peer, and requests that bring some; 0 = no limit. */
+  readonly heartbeatsPerS: number;
   /** From the first byte of a request to the last. */
   readonly requestTimeoutMs: number;
   /** Requests per second and peer; 0 = no limit. */
@@ -27,6 +31,8 @@ export function httpLimitsOf(config: MasterConfig): HttpLimits {
     maxLiveClients: config.maxLiveClients,
     maxHeaderBytes: config.maxHttpHeaderBytes,
     maxBodyBytes: config.maxHttpBodyBytes,
+    maxMessageBytes: config.maxMessageBytes,
+    heartbeatsPerS: config.maxPeerHeartbeatsPerS,
     requestTimeoutMs: config.httpRequestTimeoutMs,
     requestsPerS: config.maxPeerHttpRequestsPerS,
   };
@@ -38,6 +44,32 @@ export function httpLimitsOf(config: MasterConfig): HttpLimits {
 export const COMMAND_WITHIN_MS = 5_000;
 /** People and scripts send commands one at a time; a hundred at once are a mistake. */
 export const MAX_COMMANDS_UNDER_WAY = 100;
+
+// ── heartbeats/ ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Heartbeats of one request: the largest planned fleet behind one gateway. */
+export const MAX_HEARTBEATS = 10_000;
+/** How much larger a heartbeat may be as JSON: member names make tasks twice as long, escapes and blanks the rest. */
+const JSON_TIMES_MESSAGE = 4;
+/** The body of a request with heartbeats: the largest heartbeat, or 10,000 usual ones of 400 bytes. */
+export function maxHeartbeatsBytes({ maxMessageBytes }: Pick<HttpLimits, 'maxMessageBytes'>): number {
+  return JSON_TIMES_MESSAGE * Math.max(maxMessageBytes, MIB);
+}
+/** Parts of bodies beyond this are counted against the next limit; what is not is as much as before, MAX_HTTP_BODY_SIZE. */
+export const SMALL_BODY_BYTES = 64 * KIB;
+/**
+ * Large bodies that are being received or answered: four of the largest, and thousands of usual ones. The messages made of them
+ * that wait for main take no more. Beyond it: 503.
+ */
+export function maxBodyRoomBytes(limits: Pick<HttpLimits, 'maxMessageBytes'>): number {
+  return 4 * maxHeartbeatsBytes(limits);
+}
+/** Larger bodies take more than a few ms to read (200 MB/s): in the pool. */
+export const MAX_BODY_BYTES_INLINE = 512 * KIB;
+/** Calls of workers that wait for main: half a second of MAX_PEER_HEARTBEAT_RATE. Beyond it main is stuck: 503. */
+export const MAX_WORKER_CALLS = 10_000;
+/** Refused heartbeats that an answer lists, at up to a few hundred bytes each; the rest is counted. */
+export const MAX_REFUSED_LISTED = 1_000;
 
 // ── sockets/ ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -10,6 +10,8 @@ import type { ApiToken } from '../lib/tokens.ts';
 import type { Isolation } from '../model/isolation.ts';
 import type { ReaderData } from '../reading/reader-messages.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
+import type { WorkerCredential } from './access/worker-credentials.ts';
+import type { WorkerAnswersMessage, WorkerCallsMessage } from './heartbeats/worker-calls.ts';
 import type { HttpLimits } from './http-limits.ts';
 
 /** Given to the thread at its start. */
@@ -42,6 +44,8 @@ export interface HttpSecrets {
   readonly sessionKey: Uint8Array;
   /** Undefined: plain HTTP. */
   readonly tls: HttpTls | undefined;
+  /** The tokens of workers; undefined: workers need not authenticate. */
+  readonly workers?: readonly WorkerCredential[] | undefined;
 }
 
 export interface HttpTls {
@@ -60,7 +64,9 @@ export type ToHttp =
   /** Sessions that were logged out under an earlier thread. Sent before `listen`. */
   | { readonly type: 'endedSessions'; readonly sessions: readonly EndedSession[] }
   /** The reply to the command of this number. */
-  | { readonly type: 'reply'; readonly id: number; readonly reply: CommandReply };
+  | { readonly type: 'reply'; readonly id: number; readonly reply: CommandReply }
+  /** The answers to calls of workers. */
+  | ({ readonly type: 'workerAnswers' } & WorkerAnswersMessage);
 
 /** The commands that the API can send to main. */
 export type Command =
@@ -92,4 +98,6 @@ export type FromHttp =
   /** Kept by main for the next thread. */
   | { readonly type: 'sessionEnded'; readonly ended: EndedSession }
   /** Answered by `reply`. Numbers are unique within one life of the thread. */
-  | { readonly type: 'command'; readonly id: number; readonly command: Command };
+  | { readonly type: 'command'; readonly id: number; readonly command: Command }
+  /** Answered by `workerAnswers`. */
+  | ({ readonly type: 'workerCalls' } & WorkerCallsMessage);

@@ -4,6 +4,8 @@ import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { ReadingParts, ReadingUser } from '../reading/reader-thread.ts';
 import { Commands } from './commands.ts';
+import { WorkerCalls } from './heartbeats/worker-calls.ts';
+import { maxBodyRoomBytes } from './http-limits.ts';
 import type { FromHttp, HttpThreadData, ToHttp } from './messages.ts';
 import { HttpServer } from './server.ts';
 
@@ -13,12 +15,16 @@ export function serveHttp(
   clock: Clock,
 ): ReadingUser<ToHttp> {
   const commands = new Commands(clock, (id, command) => post({ type: 'command', id, command }));
+  const workerCalls = new WorkerCalls(clock, maxBodyRoomBytes(data.limits), (message) =>
+    post({ type: 'workerCalls', ...message }),
+  );
   const server = new HttpServer({
     ...data,
     history: data.history?.place,
     directory,
     clock,
     command: (command) => commands.run(command),
+    relay: (call) => workerCalls.run(call),
     sessionEnded: (ended) => post({ type: 'sessionEnded', ended }),
     log: (level, message) => post({ type: 'log', level, message }),
   });
@@ -34,6 +40,8 @@ export function serveHttp(
           return server.endSessions(message.sessions);
         case 'reply':
           return commands.replied(message.id, message.reply);
+        case 'workerAnswers':
+          return workerCalls.answered(message);
         default:
           return message satisfies never;
       }

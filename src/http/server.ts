@@ -18,7 +18,7 @@ import type { EndedSession } from './access/ended-sessions.ts';
 import { isLoopbackHost } from './access/hosts.ts';
 import { createApp } from './app.ts';
 import { Bodies } from './bodies/bodies.ts';
-import type { RunCommand } from './context.ts';
+import type { RelayCall, RunCommand } from './context.ts';
 import { HistoryPool } from './history/pool.ts';
 import * as limits from './http-limits.ts';
 import { HttpRefusals } from './http-refusals.ts';
@@ -39,6 +39,8 @@ export interface HttpServerOptions extends Omit<HttpThreadData, 'board' | 'query
   readonly log: HttpLog;
   /** Sends a command to main. */
   readonly command: RunCommand;
+  /** Sends a call of a worker to main. */
+  readonly relay: RelayCall;
   /** Where history is; undefined: it is off. */
   readonly history?: DatabasePlace | undefined;
   /** A session was logged out: the next HTTP thread must know. */
@@ -67,6 +69,7 @@ export class HttpServer {
       clock,
       log,
       command,
+      relay,
       sessionEnded,
     } = options;
     this.#clock = clock;
@@ -90,6 +93,7 @@ export class HttpServer {
       allowedHosts,
       machineNames: [hostname()],
       requestsPerS: bounds.requestsPerS,
+      workerCallsPerS: bounds.heartbeatsPerS,
       clock,
       warn: (message) => log('warn', message),
       onEnd: (socket, end) => this.#endLive([socket], end),
@@ -109,6 +113,7 @@ export class HttpServer {
       corsOrigins,
       log,
       command,
+      relay,
       logOut: (session, by) => {
         const over = this.#access.logOut(session);
         this.#cutOff(
@@ -133,7 +138,8 @@ export class HttpServer {
   }
 
   /** Applies from the next request and the next connection on. */
-  setSecrets({ tokens, tls }: HttpSecrets): void {
+  setSecrets({ tokens, tls, workers }: HttpSecrets): void {
+    this.#access.setWorkers(workers);
     this.#cutOff(this.#access.setTokens(tokens), 'token_removed');
     if (tls === undefined || !('setSecureContext' in this.#server)) return;
     (this.#server as TlsServer).setSecureContext(secureContextOf(tls));

@@ -7,7 +7,7 @@ interface ErrorFacts {
   readonly title: string;
   /** When it happens and what to do about it, for the documentation. */
   readonly meaning: string;
-  readonly httpStatus: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 421 | 429 | 500 | 503;
+  readonly httpStatus: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 421 | 429 | 500 | 503;
   /** Name of the canonical gRPC status (https://grpc.io/docs/guides/status-codes/). */
   readonly grpcStatus:
     | 'INVALID_ARGUMENT'
@@ -74,6 +74,12 @@ export const ERRORS = {
     meaning: 'The request exceeds the size limit named in the detail.',
     httpStatus: 413,
     grpcStatus: 'RESOURCE_EXHAUSTED',
+  },
+  unsupported_media_type: {
+    title: 'Unsupported format',
+    meaning: 'The body has a Content-Type or a Content-Encoding that this path does not read.',
+    httpStatus: 415,
+    grpcStatus: 'INVALID_ARGUMENT',
   },
   misdirected: {
     title: 'Not for this server',

@@ -26,6 +26,7 @@ export const HTTP_REFUSAL_REASONS = [
   'queries',
   'exports',
   'commands',
+  'heartbeats',
 ] as const;
 export type HttpRefusalReason = (typeof HTTP_REFUSAL_REASONS)[number];
 

@@ -21,6 +21,8 @@
  * Flags accompany the state without changing it: `stuck` (heartbeats without progress), `flapping` (see flapping.ts)
  * and a conflict about the id (see instances.ts).
  */
+import { LONGEST_INTERVAL_MS } from './pace.ts';
+
 export const WORKER_STATES = ['registered', 'active', 'suspect', 'inactive', 'unknown', 'leaving', 'left'] as const;
 export type WorkerState = (typeof WORKER_STATES)[number];
 
@@ -127,7 +129,10 @@ export function judge(facts: LivenessFacts, nowMs: number, limits: LivenessLimit
     (lastReceivedMs ?? Number.NEGATIVE_INFINITY) + suspectAfterMs(intervalMs),
   );
   // A worker that keeps to its interval is not removed, however short the retention is.
-  const goneAfterMs = Math.max(suspectFromMs, (lastReceivedMs ?? facts.knownMs) + retentionOf(facts, limits));
+  const goneAfterMs = Math.max(
+    suspectFromMs,
+    (lastReceivedMs ?? facts.knownMs) + retentionOf(facts, limits) + silenceBeforeRetentionMs(intervalMs, limits),
+  );
   if (nowMs > goneAfterMs) return { state: 'gone', cause: 'retention', untilMs: Number.POSITIVE_INFINITY };
   if (lastReceivedMs === undefined) return judgeNeverReceived(facts, nowMs, goneAfterMs);
   if (!facts.hasRecord) return judgeWithoutRecord(facts, nowMs, goneAfterMs);
@@ -170,6 +175,14 @@ const BY_TIME: readonly (readonly WorkerState[])[] = [
   ['active', 'suspect', 'inactive'],
   ['leaving', 'left'],
 ];
+
+/**
+ * The retention of a worker that sends once in hours counts from the end of its inactivity timeout: otherwise one that sends
+ * once a day would be removed before it is inactive, and no alarm would ever be raised.
+ */
+function silenceBeforeRetentionMs(intervalMs: number, limits: LivenessLimits): number {
+  return intervalMs > LONGEST_INTERVAL_MS ? inactiveAfterMs(intervalMs, limits) : 0;
+}
 
 function retentionOf({ isEphemeral }: LivenessFacts, limits: LivenessLimits): number {
   const retentionMs = limits.retentionMs || Number.POSITIVE_INFINITY;

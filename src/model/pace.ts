@@ -4,8 +4,10 @@
 const STEP = 1.1;
 /** Assigned intervals vary by up to this share in both directions, so that workers do not stay synchronised. */
 const JITTER = 0.1;
-/** Maximum interval that an agent accepts or may announce; also the maximum of HEARTBEAT_INTERVAL. */
+/** Maximum interval that an agent accepts or has; also the maximum of HEARTBEAT_INTERVAL. */
 export const LONGEST_INTERVAL_MS = 3_600_000;
+/** Maximum interval that a worker may announce: a job that runs once a day. */
+export const LONGEST_ANNOUNCED_MS = 24 * 3_600_000;
 
 /**
  * The interval at which `workers` together send at most `targetPerS` heartbeats per second.

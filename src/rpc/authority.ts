@@ -94,6 +94,14 @@ export class Authority {
     return this.#speakerBy(speaker.tokenHash, 'the token of this stream has been removed');
   }
 
+  /**
+   * The same by the hash of a token, for a call whose token the HTTP thread has read.
+   * @throws PulselaneError `unauthenticated`
+   */
+  speakerOfHash(hash: string): Speaker {
+    return this.#speakerBy(hash, 'this master does not know the token');
+  }
+
   #byToken(authorization: readonly (string | Buffer)[]): Speaker {
     // With several values one would have to be chosen, and an attacker could exploit the choice.
     const [only] = authorization.length === 1 ? authorization : [];
@@ -104,7 +112,7 @@ export class Authority {
         'the authorization metadata must be exactly one value "Bearer <token>"',
       );
     }
-    return this.#speakerBy(hashOfToken(token), 'this master does not know the token');
+    return this.speakerOfHash(hashOfToken(token));
   }
 
   #speakerBy(hash: string, unknownText: string): Speaker {

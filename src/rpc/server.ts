@@ -22,6 +22,7 @@ import { HealthService } from './health.ts';
 import { Peers } from './peers.ts';
 import { addReflection } from './reflection.ts';
 import { Registrar } from './registration.ts';
+import { RelayedCalls } from './relayed-calls.ts';
 import { type TelemetryHandlers, telemetryDefinition, telemetryHandlers } from './telemetry-service.ts';
 import { UnfinishedMessages } from './unfinished.ts';
 
@@ -75,6 +76,8 @@ export class RpcServer {
   readonly #connections: GrpcConnections;
   readonly #telemetry: TelemetryHandlers;
   readonly #health: HealthService;
+  /** Answers calls of workers that came over HTTP. */
+  readonly relayed: RelayedCalls;
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
@@ -102,6 +105,7 @@ export class RpcServer {
     });
     const guard = new CallGuard({ manager, peers: this.#peers, authority, ...limits });
     const registrar = new Registrar({ manager, guard, logger, clock });
+    this.relayed = new RelayedCalls({ manager, guard, registrar, peers: this.#peers, authority });
     this.#telemetry = telemetryHandlers({ manager, guard, registrar, limits, ackEveryMs, clock, logger });
     this.#server.addService(clusterDefinition, clusterHandlers({ manager, guard, registrar, logger }));
     this.#server.addService(telemetryDefinition, this.#telemetry.implementation);

@@ -19,6 +19,7 @@ const REFUSAL_OF: Readonly<Record<ErrorCode, RefusalCode>> = {
   method_not_allowed: RefusalCode.INVALID_ARGUMENT,
   failed_precondition: RefusalCode.FAILED_PRECONDITION,
   too_large: RefusalCode.RESOURCE_EXHAUSTED,
+  unsupported_media_type: RefusalCode.INVALID_ARGUMENT,
   misdirected: RefusalCode.FAILED_PRECONDITION,
   rate_limited: RefusalCode.RESOURCE_EXHAUSTED,
   resource_exhausted: RefusalCode.RESOURCE_EXHAUSTED,

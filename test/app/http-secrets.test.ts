@@ -89,7 +89,13 @@ test('clients show certificates of TLS_CLIENT_CA, unless that is off', async () 
 describe('what stands open', () => {
   const loopback = { host: '127.0.0.1', port: 1 };
   const all = { host: '', port: 2 };
-  const facts = { grpcAddress: loopback, httpAddress: loopback, asksWorkers: false, asksClients: false };
+  const facts = {
+    grpcAddress: loopback,
+    httpAddress: loopback,
+    asksWorkers: false,
+    asksWorkersOverHttp: false,
+    asksClients: false,
+  };
 
   test('is nothing on loopback', () => {
     expect(exposureOf(facts)).toBeUndefined();
@@ -100,14 +106,18 @@ describe('what stands open', () => {
 
   test('is told for each port that asks nobody, with what closes it', () => {
     const http = 'anyone who can reach HTTP on :2 may read everything: set API_TOKENS_FILE';
-    const grpc = 'anyone who can reach gRPC on :2 may report as any worker: set WORKER_TOKENS_FILE or TLS_CLIENT_CA';
-    expect(exposureOf({ ...facts, httpAddress: all })).toBe(http);
-    expect(exposureOf({ ...facts, grpcAddress: all, httpAddress: undefined })).toBe(grpc);
-    expect(exposureOf({ ...facts, grpcAddress: all, httpAddress: all })).toBe(`${http}; ${grpc}`);
-    expect(exposureOf({ ...facts, grpcAddress: all, httpAddress: all, asksClients: true })).toBe(grpc);
-    expect(
-      exposureOf({ ...facts, grpcAddress: all, httpAddress: all, asksClients: true, asksWorkers: true }),
-    ).toBeUndefined();
+    const report = (where: string) =>
+      `anyone who can reach ${where} may report as any worker: set WORKER_TOKENS_FILE or TLS_CLIENT_CA`;
+    expect(exposureOf({ ...facts, httpAddress: all })).toBe(`${http}; ${report('HTTP on :2')}`);
+    expect(exposureOf({ ...facts, httpAddress: all, asksWorkersOverHttp: true })).toBe(http);
+    expect(exposureOf({ ...facts, grpcAddress: all, httpAddress: undefined })).toBe(report('gRPC on :2'));
+    const both = { ...facts, grpcAddress: all, httpAddress: all };
+    expect(exposureOf(both)).toBe(`${http}; ${report('gRPC on :2 or HTTP on :2')}`);
+    // Tokens of the API do not concern workers.
+    expect(exposureOf({ ...both, asksClients: true })).toBe(report('gRPC on :2 or HTTP on :2'));
+    expect(exposureOf({ ...both, asksClients: true, asksWorkers: true })).toBe(report('HTTP on :2'));
+    const asksWorkers = { asksWorkers: true, asksWorkersOverHttp: true };
+    expect(exposureOf({ ...both, ...asksWorkers, asksClients: true })).toBeUndefined();
     expect(exposureOf({ ...facts, httpAddress: { host: '10.0.0.1', port: 3 } })).toContain('10.0.0.1:3');
     // A name that only looks like an address of loopback.
     expect(exposureOf({ ...facts, httpAddress: { host: '127.example', port: 3 } })).toContain('127.example:3');

@@ -29,6 +29,7 @@ function newHost(options: Partial<HttpHostOptions> = {}) {
   });
   const host = new HttpHost({
     onCommand: () => ({ ok: true, message: 'done' }),
+    onWorkerCall: () => ({ type: 'farewell' }),
     board: fleet.memory,
     address: { host: '127.0.0.1', port: 0 },
     corsOrigins: [],

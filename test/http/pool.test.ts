@@ -312,6 +312,7 @@ describe('a thread', () => {
     const { logger } = keptLog();
     const host = new HttpHost({
       onCommand: () => ({ ok: true, message: 'done' }),
+      onWorkerCall: () => ({ type: 'farewell' }),
       board: fleet.memory,
       address: { host: '127.0.0.1', port: 0 },
       corsOrigins: [],

@@ -7,6 +7,7 @@ import { resolveOptions } from '../../src/config/resolve.ts';
 import type { DatabasePlace } from '../../src/history/database.ts';
 import { Access } from '../../src/http/access/access.ts';
 import type { EndedSession } from '../../src/http/access/ended-sessions.ts';
+import type { WorkerCredential } from '../../src/http/access/worker-credentials.ts';
 import { createApp } from '../../src/http/app.ts';
 import { Bodies } from '../../src/http/bodies/bodies.ts';
 import type { CommandOutcome } from '../../src/http/commands.ts';
@@ -21,6 +22,7 @@ import type { ApiToken } from '../../src/lib/tokens.ts';
 import { Directory } from '../../src/reading/directory.ts';
 import { takeIn } from '../../src/reading/reader-thread.ts';
 import { Revisions } from '../../src/reading/revisions.ts';
+import type { RelayedAnswer, RelayedCall } from '../../src/rpc/relayed-calls.ts';
 import { BoardReader } from '../../src/store/board.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { Fleet } from '../support/fleet.ts';
@@ -36,6 +38,12 @@ export function newFleet(rows?: number, clock = new FakeClock(NOW_S * 1000), rin
 /** Limits as they are unless somebody sets them. */
 export const DEFAULT_LIMITS = httpLimitsOf(resolveOptions(masterOptions, { flags: {}, environment: {}, dotenv: {} }));
 export const SESSION_KEY = Buffer.alloc(32, 7);
+
+/** Main accepts whatever workers send. */
+export async function acceptAll(call: RelayedCall): Promise<RelayedAnswer> {
+  if (call.type === 'farewell') return { type: 'farewell' };
+  return { type: 'heartbeats', accepted: call.ends.length / 2, notes: [] };
+}
 
 export function newApp({
   corsOrigins = [] as readonly string[],
@@ -63,13 +71,26 @@ export function newApp({
     allowedHosts: [],
     machineNames: [],
     requestsPerS,
+    workerCallsPerS: 0,
     tokens,
     sessionKey: SESSION_KEY,
     clock,
     warn: (message) => log('warn', message),
   });
   const refusals = new HttpRefusals();
-  const parts = { directory, revisions, clock, corsOrigins, live, bodies, queries, history, log, command };
+  const parts = {
+    directory,
+    revisions,
+    clock,
+    corsOrigins,
+    live,
+    bodies,
+    queries,
+    history,
+    log,
+    command,
+    relay: acceptAll,
+  };
   const logOut = () => {};
   const app = createApp({ ...parts, access, refusals, limits: DEFAULT_LIMITS, logOut });
   /** Asks for a target as it stands, where a URL would be tidied up first. */
@@ -85,6 +106,8 @@ export async function newServer({
   replyTo = (_: Command): CommandOutcome | Promise<CommandOutcome> => ({ ok: true, message: 'done' }),
   allowedHosts = [] as readonly string[],
   tokens = [] as readonly ApiToken[],
+  workers = undefined as readonly WorkerCredential[] | undefined,
+  relay = acceptAll,
   tls = undefined as HttpTls | undefined,
   limits = {} as Partial<HttpLimits>,
   host = '127.0.0.1',
@@ -106,10 +129,11 @@ export async function newServer({
     corsOrigins,
     allowedHosts,
     limits: { ...DEFAULT_LIMITS, maxLiveClients, ...limits },
-    secrets: { tokens, sessionKey: SESSION_KEY, tls },
+    secrets: { tokens, sessionKey: SESSION_KEY, tls, workers },
     clock,
     log,
     command,
+    relay,
     sessionEnded: (ended) => endedSessions.push(ended),
     history,
   });

@@ -206,6 +206,15 @@ export class Judge {
     this.#look(entry, this.nowMs());
   }
 
+  /** The worker says farewell, but not with a heartbeat: no connection needs to close before it has left. */
+  saidFarewell(entry: RosterEntry, atMs: number): void {
+    const { lastReceivedMs, hasRecord } = entry.liveness;
+    // It has only been registered: there is nothing to leave.
+    if (lastReceivedMs === undefined && !hasRecord) return;
+    this.received(entry, atMs, false, true);
+    this.hungUp(entry);
+  }
+
   /** The worker is removed. */
   forget(entry: RosterEntry, cause: StateCause): void {
     this.#due.never(entry.row);

@@ -13,7 +13,7 @@ import {
   type AssignedInterval,
   assignedIntervals,
   jitteredIntervalMs,
-  LONGEST_INTERVAL_MS,
+  LONGEST_ANNOUNCED_MS,
   longestIntervalMs,
   pacedIntervalMs,
 } from '../../model/pace.ts';
@@ -213,13 +213,24 @@ export class Liveness {
     this.#guard.checkFarewell(entry, instanceId, this.#judge.nowMs());
   }
 
+  /**
+   * The worker says farewell without a heartbeat.
+   * @param instanceId empty: not said
+   * @throws PulselaneError `failed_precondition` if another instance reports for the worker now
+   */
+  sayFarewell(entry: RosterEntry, instanceId: string): void {
+    const nowMs = this.#judge.nowMs();
+    if (instanceId !== '') this.#guard.checkFarewell(entry, instanceId, nowMs);
+    this.#judge.saidFarewell(entry, nowMs);
+  }
+
   /** Sets the worker's description, from its registration with this master or an earlier one. */
   describe(entry: RosterEntry, { group, ephemeral, intervalMs }: Description): void {
     // While absent, it may have reported to another master, which received the missing numbers.
     if (!this.#board.isActive(entry.row)) entry.liveness.sequence.reset();
     entry.liveness.group = group;
     entry.liveness.isEphemeral = ephemeral;
-    entry.liveness.announcedIntervalMs = Math.min(intervalMs, LONGEST_INTERVAL_MS);
+    entry.liveness.announcedIntervalMs = Math.min(intervalMs, LONGEST_ANNOUNCED_MS);
     this.#judge.described(entry);
   }
 

@@ -13,7 +13,8 @@
  * | `deregister` by itself       | stay: only operators revoke what an operator set            |
  * | `retire` after its retention | stay: it may be a rack that is off for a weekend            |
  */
-import type { WorkerInfo } from '../../gen/pulselane/v1/telemetry_pb.ts';
+import { create } from '@bufbuild/protobuf';
+import { type WorkerInfo, WorkerInfoSchema } from '../../gen/pulselane/v1/telemetry_pb.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { PulselaneError } from '../../lib/errors.ts';
 import { ISOLATIONS, type Isolation, isIsolation } from '../../model/isolation.ts';
@@ -166,6 +167,19 @@ export class Admission {
     const isNews = this.#members.describe(info.workerId, info);
     if (isNews || entry.facts === undefined) this.#lifecycle.describe(entry, info);
     this.#registrations.remember(entry, digest);
+  }
+
+  /**
+   * A worker tells how often it means to send, without registering. Costs a comparison if that is known.
+   * @throws PulselaneError as `announce`
+   */
+  announceInterval(workerId: string, intervalMs: number): void {
+    const known = this.#members.get(workerId)?.info;
+    if (known?.intervalMs === intervalMs) return;
+    // The present instance: that of an earlier registration may be refused by now.
+    const [instanceId = ''] = this.#roster.get(workerId)?.liveness.instances ?? [];
+    const info = { ...(known ?? create(WorkerInfoSchema)), workerId, instanceId, intervalMs };
+    this.announce(create(WorkerInfoSchema, info), undefined);
   }
 
   /** A peer was refused because it reported for a worker that it may not speak for. */

@@ -11,6 +11,12 @@ import { type EndedSession, EndedSessions } from './ended-sessions.ts';
 import { isLoopbackPeer } from './peer.ts';
 import { PeerRequestRates } from './rates.ts';
 import { openSession, SESSION_S, type Session, sealSession, sessionIn } from './session.ts';
+import {
+  subjectsOfConnection,
+  type WhoSpeaks,
+  type WorkerCredential,
+  WorkerCredentials,
+} from './worker-credentials.ts';
 
 export interface AccessOptions {
   readonly corsOrigins: readonly string[];
@@ -20,6 +26,10 @@ export interface AccessOptions {
   readonly machineNames: readonly string[];
   /** Requests per peer per second; 0 = no limit. */
   readonly requestsPerS: number;
+  /** The same for calls of workers; 0 = no limit. */
+  readonly workerCallsPerS: number;
+  /** Tokens of workers; undefined: workers need not authenticate. */
+  readonly workers?: readonly WorkerCredential[] | undefined;
   readonly tokens: readonly ApiToken[];
   /** Seals the sessions of browsers. */
   readonly sessionKey: Uint8Array;
@@ -45,6 +55,7 @@ export type AccessVerdict =
 export class Access {
   readonly #options: AccessOptions;
   readonly #requests: PeerRequestRates | undefined;
+  readonly #workerCalls: PeerRequestRates | undefined;
   readonly #wrong = new PeerRequestRates({
     perS: limits.WRONG_TOKENS_PER_S,
     burst: limits.WRONG_TOKENS_AT_ONCE,
@@ -54,6 +65,7 @@ export class Access {
   readonly #ended = new EndedSessions();
   #rules: Rules;
   #table = new TokenTable<ApiToken>([]);
+  #workers = new WorkerCredentials([]);
   /** By name; several hashes while a token is being replaced by another of the same name. */
   #hashesByName: ReadonlyMap<string, readonly string[]> = new Map();
   #wrongSinceLine = 0;
@@ -62,17 +74,24 @@ export class Access {
   constructor(options: AccessOptions) {
     this.#options = options;
     this.#tokens = new ConnectionTokens(options.clock, (socket, end) => options.onEnd?.(socket, end));
-    const { corsOrigins, allowedHosts, machineNames, requestsPerS: perS } = options;
+    const { corsOrigins, allowedHosts, machineNames, requestsPerS: perS, workerCallsPerS } = options;
     // Allows one second's worth as a burst: a dashboard requests many things together.
     if (perS > 0) this.#requests = new PeerRequestRates({ perS, burst: perS, maxPeers: limits.MAX_PEERS });
+    if (workerCallsPerS > 0) {
+      // As each heartbeat, see rpc/peers.ts; there the heartbeats are counted. It has the burst of one second, too.
+      const rates = { perS: workerCallsPerS, burst: workerCallsPerS, maxPeers: limits.MAX_PEERS };
+      this.#workerCalls = new PeerRequestRates(rates);
+    }
     this.#rules = {
       corsOrigins,
       allowedHosts: new Set(allowedHosts),
       machineNames: new Set(machineNames.map((name) => name.toLowerCase())),
       listensBeyondLoopback: false,
       hasTokens: false,
+      asksWorkers: false,
     };
     this.setTokens(options.tokens);
+    this.setWorkers(options.workers);
   }
 
   get hasTokens(): boolean {
@@ -87,6 +106,12 @@ export class Access {
     this.#hashesByName = hashes;
     this.#rules = { ...this.#rules, hasTokens: tokens.length > 0 };
     return this.#tokens.setTokens(new Map(tokens.map(({ hash, expiresUnixMs }) => [hash, expiresUnixMs])));
+  }
+
+  /** Applies from the next request on. @param tokens undefined: workers need not authenticate */
+  setWorkers(tokens: readonly WorkerCredential[] | undefined): void {
+    this.#workers = new WorkerCredentials(tokens ?? []);
+    this.#rules = { ...this.#rules, asksWorkers: tokens !== undefined };
   }
 
   /** Records that a request with this identity was accepted on the connection. */
@@ -115,28 +140,39 @@ export class Access {
     this.#rules = { ...this.#rules, listensBeyondLoopback: !isLoopback };
   }
 
-  /** Not pure: counts against the peer's rates. */
-  admit(facts: Facts): AccessVerdict {
-    const waitMs = this.#waitMs(facts.peer);
-    if (waitMs > 0) {
-      const detail = `this address sends more than ${this.#options.requestsPerS} requests a second (API_RATE)`;
-      return { type: 'refuse', code: 'rate_limited', reason: 'rate', detail, retryAfterMs: waitMs };
-    }
-    let who: Who = 'none';
-    const decision = decide(facts, this.#rules, () => {
-      who = this.#whoAsks(facts);
-      return who;
+  /**
+   * Not pure: counts against the peer's rates.
+   * @param socket of the connection, whose certificate may identify a worker
+   */
+  admit(facts: Facts, socket?: object): AccessVerdict {
+    const limited = facts.scope === 'worker' ? this.#tooManyCalls(facts.peer) : this.#tooManyRequests(facts.peer);
+    if (limited !== undefined) return limited;
+    let who: Who | WhoSpeaks = 'none';
+    const decision = decide(facts, this.#rules, {
+      whoAsks: () => {
+        const asks = this.#whoAsks(facts);
+        who = asks;
+        return asks;
+      },
+      whoSpeaks: () => {
+        const speaks = this.#whoSpeaks(facts, socket);
+        who = speaks;
+        return speaks;
+      },
     });
     // Only a wrong token counts as a guess: an expired session reveals nothing to guess from.
-    if ((who as Who) !== 'unknown' || facts.headers.authorization === undefined) return decision;
-    const limited = this.#wrongToken(facts.peer);
+    if ((who as Who | WhoSpeaks) !== 'unknown' || facts.headers.authorization === undefined) return decision;
+    const guesses = this.#wrongToken(facts.peer);
     // Public paths stay public: a probe with an old token must not report the master as dead.
-    return decision.type === 'allow' ? decision : (limited ?? decision);
+    return decision.type === 'allow' ? decision : (guesses ?? decision);
   }
 
   /** Checks the request again once its body has arrived, without counting it again. */
-  admitStill(facts: Facts): Decision {
-    return decide(facts, this.#rules, () => this.#whoAsks(facts));
+  admitStill(facts: Facts, socket?: object): Decision {
+    return decide(facts, this.#rules, {
+      whoAsks: () => this.#whoAsks(facts),
+      whoSpeaks: () => this.#whoSpeaks(facts, socket),
+    });
   }
 
   /** Opens a session for a token from the login page. Wrong tokens count as in a header. */
@@ -161,10 +197,24 @@ export class Access {
     return this.#options.clock.wallMs() / 1000;
   }
 
-  #waitMs(peer: string | undefined): number {
+  #tooManyRequests(peer: string | undefined): AccessVerdict | undefined {
     // Loopback has no limit: a local proxy carries everyone's requests, and local programs have access to the machine anyway.
-    if (this.#requests === undefined || peer === undefined || isLoopbackPeer(peer)) return 0;
-    return this.#requests.take(networkOf(peer), this.#options.clock.monotonicMs());
+    if (this.#requests === undefined || peer === undefined || isLoopbackPeer(peer)) return undefined;
+    const waitMs = this.#requests.take(networkOf(peer), this.#options.clock.monotonicMs());
+    return waitMs === 0 ? undefined : tooMany(`${this.#options.requestsPerS} requests a second (API_RATE)`, waitMs);
+  }
+
+  /** Heartbeats have a limit on loopback, too, as over gRPC. */
+  #tooManyCalls(peer: string | undefined): AccessVerdict | undefined {
+    if (this.#workerCalls === undefined || peer === undefined) return undefined;
+    const waitMs = this.#workerCalls.take(networkOf(peer), this.#options.clock.monotonicMs());
+    if (waitMs === 0) return undefined;
+    return tooMany(`${this.#options.workerCallsPerS} requests of workers a second (MAX_PEER_HEARTBEAT_RATE)`, waitMs);
+  }
+
+  #whoSpeaks({ headers }: Facts, socket: object | undefined): WhoSpeaks {
+    const { authorization } = headers as { authorization?: string };
+    return this.#workers.whoSpeaks(authorization, () => subjectsOfConnection(socket), this.#options.clock.wallMs());
   }
 
   #whoAsks({ headers }: Facts): Who {
@@ -212,4 +262,9 @@ export class Access {
     const detail = 'this address has sent too many unknown tokens';
     return { type: 'refuse', code: 'rate_limited', reason: 'guesses', detail, retryAfterMs: waitMs };
   }
+}
+
+function tooMany(what: string, retryAfterMs: number): AccessVerdict {
+  const detail = `this address sends more than ${what}`;
+  return { type: 'refuse', code: 'rate_limited', reason: 'rate', detail, retryAfterMs };
 }

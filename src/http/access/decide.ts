@@ -9,6 +9,7 @@
  * | preflight of an origin of CORS_ORIGINS       | – (it carries no credentials)                               | 204    |
  * | Origin, of a change or a WebSocket           | present, and neither this server's nor one of CORS_ORIGINS  | 403    |
  * | public path                                  | – (/health, /livez, /readyz, /login)                        | allow  |
+ * | calls of workers                             | below, instead of what follows here                         |        |
  * | `operate`, if there are no tokens            | not from this machine under a loopback name, or through a   | 403    |
  * |                                              | proxy, or from a page of another origin                     |        |
  * | token or session, if there are tokens        | missing (a browser that wants a page is sent to /login)     | 401    |
@@ -18,15 +19,34 @@
  * | Origin, of a change or WebSocket by a cookie | not this server's own                                       | 403    |
  * | size of the body (`middleware.ts`)           | over MAX_HTTP_BODY_SIZE                                     | 413    |
  *
+ * Calls of workers (`worker` as the scope of their route) follow the rules of gRPC, not those of the API:
+ *
+ * | check                                        | fails when                                                  | answer |
+ * |----------------------------------------------|-------------------------------------------------------------|--------|
+ * | request rate of this peer (`middleware.ts`)  | above MAX_PEER_HEARTBEAT_RATE, instead of API_RATE          | 429    |
+ * | Origin                                       | present, and not this server's own under a name for certain | 403    |
+ * | worker token or certificate, if workers must | missing, unknown, expired, or the token is one of the API   | 401    |
+ * | authenticate                                 | unknown, too often (`middleware.ts`)                        | 429    |
+ * | size of the body (`middleware.ts`)           | see `maxHeartbeatsBytes` of `http-limits.ts`                | 413    |
+ *
  * WebSocket and SSE requests are GETs and need `read`. Paths of the earlier system are read-only: with any method, `read` is
  * enough to get the 405.
  */
 import { instantText } from '../../lib/token-expiry.ts';
 import type { ApiScope } from '../../lib/tokens.ts';
 import type { HttpRefusalReason } from '../../model/http-figures.ts';
-import { type HostFacts, type HostRules, hostMistake, isHostAllowed, isLoopbackHost } from './hosts.ts';
+import {
+  type HostFacts,
+  type HostRules,
+  hostMistake,
+  isHostAllowed,
+  isLoopbackHost,
+  isNamedForCertain,
+} from './hosts.ts';
 import { type Headers, isLoopbackPeer, isProxied } from './peer.ts';
+import type { RouteScope } from './route-scope.ts';
 import type { Session } from './session.ts';
+import type { WhoSpeaks, WorkerIdentity } from './worker-credentials.ts';
 
 export interface Facts {
   readonly method: string;
@@ -37,7 +57,7 @@ export interface Facts {
   readonly peer: string | undefined;
   readonly isTls: boolean;
   /** The scope that its route declares; undefined: no route does. */
-  readonly scope?: ApiScope | undefined;
+  readonly scope?: RouteScope | undefined;
   /** The names by which the request addresses this server, if it came over a connection. */
   readonly names?: HostFacts;
 }
@@ -66,10 +86,14 @@ export type Who = Identity | ExpiredToken | 'none' | 'unknown';
 
 export interface Rules extends HostRules {
   readonly corsOrigins: readonly string[];
+  /** Whether workers must authenticate. */
+  readonly asksWorkers: boolean;
 }
 
 export type Decision =
   | { readonly type: 'allow'; readonly mayRead: boolean; readonly identity: Identity | undefined }
+  /** A call of a worker. */
+  | { readonly type: 'worker'; readonly identity: WorkerIdentity }
   | { readonly type: 'preflight' }
   | { readonly type: 'login' }
   | {
@@ -83,8 +107,14 @@ export type Decision =
 const PUBLIC_PATHS: ReadonlySet<string> = new Set(['/health', '/livez', '/readyz', '/login']);
 const EARLIER_PATH = /^\/(?:health|telemetry|workers|ws\/telemetry)(?:\/|$)/;
 
-/** @param whoAsks called only when needed: it costs two hashes */
-export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision {
+/** How to find out who asks. Called only when needed: each costs two hashes. */
+export interface Credentials {
+  readonly whoAsks: () => Who;
+  /** The same for calls of workers. */
+  readonly whoSpeaks: () => WhoSpeaks;
+}
+
+export function decide(facts: Facts, rules: Rules, { whoAsks, whoSpeaks }: Credentials): Decision {
   const { method, path, headers, peer } = facts;
   const mistake = facts.names === undefined ? undefined : hostMistake(facts.names);
   if (mistake !== undefined) return refuse('invalid_argument', 'host', mistake);
@@ -100,6 +130,7 @@ export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision
   if (isGuarded && origin !== undefined && !isListed && !isOwnOrigin(origin, facts)) {
     return refuse('permission_denied', 'origin', 'not allowed from a page of another origin; see CORS_ORIGINS');
   }
+  if (facts.scope === 'worker') return decideWorker(facts, rules, whoSpeaks);
   const isPublic = PUBLIC_PATHS.has(path);
   if (!rules.hasTokens) {
     const forbidden = isPublic || scopeOf(facts) === 'read' ? undefined : notLocalReason(facts);
@@ -126,6 +157,24 @@ export function decide(facts: Facts, rules: Rules, whoAsks: () => Who): Decision
   return { type: 'allow', mayRead: true, identity };
 }
 
+function decideWorker(facts: Facts, rules: Rules, whoSpeaks: () => WhoSpeaks): Decision {
+  const { host = '', origin } = facts.headers as { host?: string; origin?: string };
+  // Any program may report, but no page that a person happens to have open.
+  if (origin !== undefined && !(isOwnOrigin(origin, facts) && isNamedForCertain(host, rules))) {
+    return refuse('permission_denied', 'origin', 'workers cannot report from a page of another origin');
+  }
+  if (!rules.asksWorkers) return { type: 'worker', identity: {} };
+  const who = whoSpeaks();
+  if (who === 'none') return refuse('unauthenticated', 'unauthenticated', NO_WORKER);
+  if (who === 'unknown') return refuse('unauthenticated', 'unauthenticated', NO_WORKER_TOKEN);
+  if ('expiredUnixMs' in who) return refuse('unauthenticated', 'unauthenticated', expiredTokenText(who));
+  return { type: 'worker', identity: who };
+}
+
+const NO_WORKER =
+  'missing worker token; expected the header Authorization: Bearer <token>, or a client certificate that names a worker or a group';
+const NO_WORKER_TOKEN = 'unknown worker token; tokens of the API do not speak for workers';
+
 function unauthenticatedDetail(who: Who): string {
   if (who === 'none') return 'missing token; expected the header Authorization: Bearer <token>';
   if (typeof who === 'object' && 'expiredUnixMs' in who) return expiredText(who);
@@ -134,6 +183,11 @@ function unauthenticatedDetail(who: Who): string {
 
 export function expiredText({ name, expiredUnixMs }: ExpiredToken): string {
   return `the token ${name} expired at ${instantText(expiredUnixMs)}`;
+}
+
+/** The same for a worker token, whose name is `the token of worker-1`. */
+function expiredTokenText({ name, expiredUnixMs }: ExpiredToken): string {
+  return `${name} expired at ${instantText(expiredUnixMs)}`;
 }
 
 function refuse(code: (Decision & { type: 'refuse' })['code'], reason: HttpRefusalReason, detail: string): Decision {
@@ -150,7 +204,8 @@ function isWebSocket({ upgrade }: Headers): boolean {
 
 /** The scope that a request needs: what its route declares. Without a route, the answer is an error in any case. */
 export function scopeOf({ method, path, scope }: Pick<Facts, 'method' | 'path' | 'scope'>): ApiScope {
-  return scope ?? (!isChange(method) || EARLIER_PATH.test(path) ? 'read' : 'operate');
+  if (scope === 'read' || scope === 'operate') return scope;
+  return !isChange(method) || EARLIER_PATH.test(path) ? 'read' : 'operate';
 }
 
 /**

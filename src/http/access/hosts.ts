@@ -69,6 +69,12 @@ export function isHostAllowed(host: string | undefined, isLocal: () => boolean, 
   return rules.hasTokens || isAddress(name) || rules.machineNames.has(name) || !isLocal();
 }
 
+/** Whether the host is a name that DNS cannot rebind to this server: it names no machine, or this one for certain. */
+export function isNamedForCertain(host: string, { allowedHosts, machineNames }: HostRules): boolean {
+  const name = nameOf(host);
+  return LOOPBACK_NAME.test(name) || isAddress(name) || allowedHosts.has(name) || machineNames.has(name);
+}
+
 export function isLoopbackHost(host: string): boolean {
   return LOOPBACK_NAME.test(nameOf(host));
 }

@@ -1,35 +1,44 @@
 /** The middleware in front of all routes: refuses requests that are not allowed, so routes need not check. */
 import { createMiddleware } from 'hono/factory';
 import { ERRORS, type ErrorCode } from '../../lib/errors.ts';
-import type { ApiScope } from '../../lib/tokens.ts';
-import { isApiPath } from '../answers/api-path.ts';
+import { HEARTBEATS_PATH, isApiPath } from '../answers/api-path.ts';
 import { answer, preflightAnswer } from '../answers/common-headers.ts';
 import { problem } from '../answers/problem.ts';
 import { errorJson } from '../answers/respond.ts';
 import type { HttpContext, HttpEnv } from '../context.ts';
+import { type HttpLimits, maxBodyRoomBytes, maxHeartbeatsBytes, SMALL_BODY_BYTES } from '../http-limits.ts';
 import type { HttpRefusals } from '../http-refusals.ts';
-import { readBounded } from '../sockets/request-body.ts';
+import { type BodyLimits, BodyRoom, readBounded } from '../sockets/request-body.ts';
 import { authorityOfTarget } from '../sockets/target.ts';
 import type { Access, AccessVerdict } from './access.ts';
 import type { Facts } from './decide.ts';
 import { isLoopbackHost } from './hosts.ts';
 import { loginPath } from './next-page.ts';
+import type { RouteScope } from './route-scope.ts';
 
 export interface AccessMiddlewareOptions {
   readonly access: Access;
   readonly refusals: HttpRefusals;
   /** The scopes that routes declare. */
-  readonly scopes: { of(method: string, path: string): ApiScope | undefined };
-  readonly maxBodyBytes: number;
+  readonly scopes: { of(method: string, path: string): RouteScope | undefined };
+  readonly limits: Pick<HttpLimits, 'maxBodyBytes' | 'maxMessageBytes'>;
 }
 
-export function accessMiddleware({ access, refusals, scopes, maxBodyBytes }: AccessMiddlewareOptions) {
+export function accessMiddleware({ access, refusals, scopes, limits }: AccessMiddlewareOptions) {
+  const usual: BodyLimits = { maxBytes: limits.maxBodyBytes };
+  const large: BodyLimits = {
+    maxBytes: maxHeartbeatsBytes(limits),
+    room: new BodyRoom(SMALL_BODY_BYTES, maxBodyRoomBytes(limits)),
+  };
   /** @returns the answer to a request that is not allowed */
   const refusalOf = (c: HttpContext, verdict: AccessVerdict): Response | undefined => {
     switch (verdict.type) {
       case 'allow':
         c.set('mayRead', verdict.mayRead);
         c.set('identity', verdict.identity);
+        return undefined;
+      case 'worker':
+        c.set('workerIdentity', verdict.identity);
         return undefined;
       case 'preflight':
         return preflightAnswer(c);
@@ -46,20 +55,21 @@ export function accessMiddleware({ access, refusals, scopes, maxBodyBytes }: Acc
 
   return createMiddleware<HttpEnv>((c, next) => {
     const facts = { ...factsOf(c), scope: scopes.of(c.req.method, c.req.path) };
-    const refused = refusalOf(c, access.admit(facts));
+    const { incoming, outgoing } = bindingsOf(c);
+    const refused = refusalOf(c, access.admit(facts, incoming?.socket));
     if (refused !== undefined) return Promise.resolve(refused);
     c.set('refusals', refusals);
     const identity = c.get('identity');
-    const { incoming, outgoing } = bindingsOf(c);
     if (identity !== undefined && incoming?.socket !== undefined) access.hold(incoming.socket, identity);
+    const bounds = facts.scope === 'worker' && facts.path === HEARTBEATS_PATH ? large : usual;
     // A WebSocket handshake has no response object yet, and its body, if any, is never read.
-    const body = incoming === undefined || outgoing === undefined ? undefined : readBounded(incoming, maxBodyBytes);
+    const body = incoming === undefined || outgoing === undefined ? undefined : readBounded(incoming, bounds);
     if (body === undefined) return next();
     return body.then(async (outcome): Promise<Response | undefined> => {
       switch (outcome) {
         case 'whole': {
           // The body may have taken long, and the credentials may have expired meanwhile; a stream would start too late to be ended.
-          const late = refusalOf(c, access.admitStill(facts));
+          const late = refusalOf(c, access.admitStill(facts, incoming?.socket));
           if (late === undefined) await next();
           return late;
         }
@@ -67,8 +77,19 @@ export function accessMiddleware({ access, refusals, scopes, maxBodyBytes }: Acc
           refusals.count('body');
           return refuse(c, {
             code: 'too_large',
-            detail: `the body is larger than ${maxBodyBytes} bytes (MAX_HTTP_BODY_SIZE)`,
+            detail:
+              bounds === large
+                ? `the body is larger than ${bounds.maxBytes} bytes (4 × MAX_MESSAGE_SIZE); send fewer heartbeats at a time`
+                : `the body is larger than ${bounds.maxBytes} bytes (MAX_HTTP_BODY_SIZE)`,
             // The rest of the body is not read, so the connection cannot be reused.
+            headers: { Connection: 'close' },
+          });
+        case 'no room':
+          refusals.count('heartbeats');
+          return refuse(c, {
+            code: 'resource_exhausted',
+            detail: 'too many large requests are being received; try again, or send fewer heartbeats at a time',
+            retryAfterMs: 1000,
             headers: { Connection: 'close' },
           });
         case 'broken':

@@ -23,6 +23,7 @@ const LICENSE = { name: 'Apache License 2.0', identifier: 'Apache-2.0' };
 /** The groups of the docs page, in its order. */
 const TAGS = [
   { name: 'Workers', description: 'The workers, how each is doing, and what an operator can do with one.' },
+  { name: 'Reporting', description: 'What workers send that have no gRPC; the other routes need no worker.' },
   { name: 'Fleet', description: 'Figures over all workers.' },
   { name: 'History', description: 'What the fleet was: metrics over time, and runs of tasks.' },
   { name: 'Live updates', description: 'Changes as they happen.' },
@@ -59,6 +60,12 @@ export function openApiDocument(api: Api): OpenApiDocument {
     ...document.components,
     securitySchemes: {
       bearer: { type: 'http', scheme: 'bearer', description: 'A token of API_TOKENS.' },
+      worker: {
+        type: 'http',
+        scheme: 'bearer',
+        description:
+          'A token of WORKER_TOKENS_FILE; a client certificate that names the worker or its group does as well.',
+      },
       session: {
         type: 'apiKey',
         in: 'cookie',

@@ -6,7 +6,14 @@ import type { Announcement } from '../../reading/directory.ts';
 import type { Body } from '../bodies/body.ts';
 import { BytesInFlight } from '../bodies/bytes-in-flight.ts';
 import type { JsonText, JsonTextPool } from '../bodies/json-text.ts';
-import { GZIP_LEVEL, MAX_WORKERS_INLINE, MIN_GZIP_BYTES, MIN_GZIP_BYTES_IN_POOL } from '../http-limits.ts';
+import { type Batch, type BatchLimits, BatchReader } from '../heartbeats/batch.ts';
+import {
+  GZIP_LEVEL,
+  MAX_BODY_BYTES_INLINE,
+  MAX_WORKERS_INLINE,
+  MIN_GZIP_BYTES,
+  MIN_GZIP_BYTES_IN_POOL,
+} from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
 import { type PageRequest, writePage } from './page.ts';
 import type { PoolOptions } from './pool.ts';
@@ -34,6 +41,7 @@ export class Queries {
   readonly pool: QueryPool;
   readonly #options: QueriesOptions;
   readonly #inFlight = new BytesInFlight();
+  readonly #batches = new BatchReader();
 
   constructor(options: QueriesOptions) {
     this.#options = options;
@@ -112,6 +120,12 @@ export class Queries {
    */
   held({ bytes, isGzip }: { readonly bytes: Uint8Array; readonly isGzip: boolean }): Body {
     return this.#held(bytes, isGzip);
+  }
+
+  /** Reads the body of a request with heartbeats. @throws PulselaneError as `page` does */
+  heartbeats(body: Uint8Array, limits: BatchLimits): Batch | Promise<Batch> {
+    if (body.length > MAX_BODY_BYTES_INLINE) return this.pool.heartbeats(body, limits);
+    return this.#batches.read(body, limits);
   }
 
   /** Large bodies that clients have not read completely. */

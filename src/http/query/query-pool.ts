@@ -1,5 +1,6 @@
 /** The pool for queries over many workers, and for compressing large bodies. */
 import type { Announcement } from '../../reading/directory.ts';
+import type { Batch, BatchLimits } from '../heartbeats/batch.ts';
 import { MAX_QUERIES_UNDER_WAY, POOL_THREADS, QUERY_WITHIN_MS } from '../http-limits.ts';
 import type { PageRequest } from './page.ts';
 import { Pool, type PoolOptions } from './pool.ts';
@@ -40,6 +41,11 @@ export class QueryPool extends Pool<Task, Answer> {
   gzip(bytes: Uint8Array): Promise<Answers['gzip']> {
     // Copied: transferring a view would send all the memory behind it.
     return this.ask({ type: 'gzip', bytes: new Uint8Array(bytes) });
+  }
+
+  /** Reads a body with heartbeats. @throws PulselaneError as `page` does */
+  heartbeats(body: Uint8Array, limits: BatchLimits): Promise<Batch> {
+    return this.ask({ type: 'heartbeats', body: new Uint8Array(body), limits });
   }
 }
 

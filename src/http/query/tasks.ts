@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { type ClusterFigures, clusterFigures } from '../../reading/cluster-figures.ts';
 import type { Directory } from '../../reading/directory.ts';
 import { JsonText } from '../bodies/json-text.ts';
+import { type Batch, type BatchLimits, BatchReader } from '../heartbeats/batch.ts';
 import { GZIP_LEVEL, MAX_PAGE_BYTES, MIN_GZIP_BYTES } from '../http-limits.ts';
 import { type PageRequest, writePage } from './page.ts';
 import { type TargetsRequest, writeTargets } from './scrape-targets.ts';
@@ -11,7 +12,8 @@ export type Task =
   | { readonly type: 'page'; readonly request: PageRequest; readonly gzip: boolean }
   | { readonly type: 'targets'; readonly request: TargetsRequest; readonly gzip: boolean }
   | { readonly type: 'cluster' }
-  | { readonly type: 'gzip'; readonly bytes: Uint8Array };
+  | { readonly type: 'gzip'; readonly bytes: Uint8Array }
+  | { readonly type: 'heartbeats'; readonly body: Uint8Array; readonly limits: BatchLimits };
 
 /** Ready to be sent. */
 interface ReadyText {
@@ -33,6 +35,7 @@ export interface Answers {
   readonly targets: TargetsAnswer;
   readonly cluster: ClusterFigures;
   readonly gzip: Uint8Array<ArrayBuffer>;
+  readonly heartbeats: Batch;
 }
 export type Answer = Answers[Task['type']];
 
@@ -56,6 +59,8 @@ export class TaskRunner {
         return clusterFigures(this.#directory);
       case 'gzip':
         return gzipped(task.bytes);
+      case 'heartbeats':
+        return new BatchReader().read(task.body, task.limits);
       default:
         return task satisfies never;
     }

@@ -20,6 +20,7 @@ import {
   MAX_VIEWS_PER_CLIENT,
   MAX_WAITING,
   MAX_WAITING_PER_CLIENT,
+  MAX_WORKER_CALLS,
   MOST_WAIT_MS,
   QUERY_WITHIN_MS,
   SOCKET_IDLE_MS,
@@ -98,6 +99,21 @@ const MCP = [
   bound('atATime', 'master', MAX_MCP_CALLS, 'queries'),
   bound('time', 'call', QUERY_TIME_MS),
 ];
+/** Instead of API_RATE, requests of workers have the rate of heartbeats. */
+const WORKER_CALL = [
+  ...SMALL.filter(({ limit }) => limit !== 'API_RATE'),
+  bound('rate', 'peer', 'MAX_PEER_HEARTBEAT_RATE', 'rate'),
+  bound('rate', 'peer', WRONG_TOKENS_PER_S, 'guesses'),
+  bound('atATime', 'master', MAX_WORKER_CALLS, 'heartbeats'),
+  bound('time', 'call', COMMAND_WITHIN_MS),
+];
+/** Their bodies are 4 × MAX_MESSAGE_SIZE, and share memory for four of the largest. */
+const HEARTBEATS = [
+  ...WORKER_CALL.filter(({ limit, what }) => limit !== 'MAX_HTTP_BODY_SIZE' && what !== 'answer'),
+  bound('size', 'call', 'MAX_MESSAGE_SIZE', 'body'),
+  bound('answer', 'call', 1024 ** 2),
+  bound('atATime', 'master', MAX_QUERIES_UNDER_WAY, 'queries'),
+];
 const CREDENTIALS = [...SMALL, bound('rate', 'peer', WRONG_TOKENS_PER_S, 'guesses')];
 
 const rows = (bounds: Row['bounds'], ...calls: readonly string[]): readonly Row[] =>
@@ -150,6 +166,8 @@ export const ROUTE_LIMITS: readonly Row[] = [
   ),
   ...rows([...LIVE, ...FILTERS], 'GET /api/v1/stream'),
   ...rows(LIVE, 'GET /ws/telemetry', 'GET /ws/telemetry/{workerID}'),
+  ...rows(HEARTBEATS, 'POST /api/v1/heartbeats'),
+  ...rows(WORKER_CALL, 'POST /api/v1/workers/{id}/leave'),
   ...rows(
     COMMAND,
     'DELETE /api/v1/workers/{id}',

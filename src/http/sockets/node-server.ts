@@ -14,7 +14,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { createAdaptorServer, getRequestListener, RequestError, type WebSocketServerLike } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
 import { ERRORS, messageOf } from '../../lib/errors.ts';
-import { isApiPath } from '../answers/api-path.ts';
+import { HEARTBEATS_PATH, isApiPath } from '../answers/api-path.ts';
 import { BASE_HEADERS } from '../answers/common-headers.ts';
 import { problemFacts } from '../answers/problem.ts';
 import * as limits from '../http-limits.ts';
@@ -89,7 +89,10 @@ export function nodeServer(
   }) as Server;
   // For `Expect: 100-continue`: a body that is too large is refused before it is sent.
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    if (!(Number(incoming.headers['content-length']) > bounds.maxBodyBytes)) outgoing.writeContinue();
+    const { url = '', headers } = incoming;
+    const isForHeartbeats = incoming.method === 'POST' && pathOfTarget(url) === HEARTBEATS_PATH;
+    const maxBytes = isForHeartbeats ? limits.maxHeartbeatsBytes(bounds) : bounds.maxBodyBytes;
+    if (!(Number(headers['content-length']) > maxBytes)) outgoing.writeContinue();
     server.emit('request', incoming, outgoing);
   });
   server.timeout = limits.SOCKET_IDLE_MS;

@@ -6,6 +6,7 @@ import { nextPage } from '../../../src/http/access/next-page.ts';
 import { isLoopbackPeer } from '../../../src/http/access/peer.ts';
 import { PeerRequestRates } from '../../../src/http/access/rates.ts';
 import { openSession, sealSession, sessionCookie, sessionIn } from '../../../src/http/access/session.ts';
+import type { WhoSpeaks } from '../../../src/http/access/worker-credentials.ts';
 import { hashOfToken } from '../../../src/lib/tokens.ts';
 
 const RULES: Rules = {
@@ -14,6 +15,7 @@ const RULES: Rules = {
   machineNames: new Set(['this-machine']),
   listensBeyondLoopback: false,
   hasTokens: false,
+  asksWorkers: false,
 };
 const TOKEN = { hash: '', expiresUnixMs: undefined };
 const READER: Who = { name: 'reader', scopes: ['read'], by: 'token', ...TOKEN };
@@ -34,9 +36,13 @@ function facts(part: Partial<Facts> = {}): Facts {
 /** `allow`, or what is answered in its place. */
 function outcome(
   part: Partial<Facts>,
-  { rules = {}, who = 'none' }: { rules?: Partial<Rules>; who?: Who } = {},
+  { rules = {}, who = 'none', speaks = 'none' }: { rules?: Partial<Rules>; who?: Who; speaks?: WhoSpeaks } = {},
 ): string {
-  const decision: Decision = decide(facts(part), { ...RULES, ...rules }, () => who);
+  const decision: Decision = decide(
+    facts(part),
+    { ...RULES, ...rules },
+    { whoAsks: () => who, whoSpeaks: () => speaks },
+  );
   return decision.type === 'refuse' ? decision.code : decision.type;
 }
 
@@ -108,7 +114,8 @@ describe('with tokens', () => {
   });
 
   test('who may not read is told so on a public path', () => {
-    const told = (who: Who) => decide(facts({ path: '/health' }), { ...RULES, ...rules }, () => who);
+    const told = (who: Who) =>
+      decide(facts({ path: '/health' }), { ...RULES, ...rules }, { whoAsks: () => who, whoSpeaks: () => 'none' });
     expect(told('none')).toMatchObject({ type: 'allow', mayRead: false });
     expect(told(READER)).toMatchObject({ type: 'allow', mayRead: true });
   });

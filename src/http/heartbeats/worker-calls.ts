@@ -1,0 +1,98 @@
+/**
+ * The HTTP thread's side of calls of workers: sends them to main and waits for the answers. All calls that arrive in one turn
+ * go as one message. Main may be stuck, so a time-out always produces an answer, and what waits is limited.
+ */
+import type { Clock } from '../../lib/clock.ts';
+import type { RelayedAnswer, RelayedCall } from '../../rpc/relayed-calls.ts';
+import { COMMAND_WITHIN_MS, MAX_WORKER_CALLS } from '../http-limits.ts';
+import { LimitReached } from '../http-refusals.ts';
+
+/** The calls of one turn; `id` is unique within one life of the thread. */
+export interface WorkerCallsMessage {
+  readonly id: number;
+  readonly calls: readonly RelayedCall[];
+}
+
+/** Their answers, in the same order. */
+export interface WorkerAnswersMessage {
+  readonly id: number;
+  readonly answers: readonly RelayedAnswer[];
+}
+
+type Resolve = (answer: RelayedAnswer) => void;
+
+interface Sent {
+  readonly resolves: readonly Resolve[];
+  readonly bytes: number;
+  readonly cancel: () => void;
+}
+
+const LATE: RelayedAnswer = {
+  type: 'refused',
+  code: 'unavailable',
+  detail: 'the master does not answer; it may still take the heartbeats',
+  retryAfterMs: undefined,
+};
+
+export class WorkerCalls {
+  readonly #clock: Clock;
+  readonly #maxBytes: number;
+  readonly #post: (message: WorkerCallsMessage) => void;
+  readonly #sent = new Map<number, Sent>();
+  #next: RelayedCall[] = [];
+  #nextResolves: Resolve[] = [];
+  #lastId = 0;
+  /** Of all that wait. */
+  #calls = 0;
+  #bytes = 0;
+
+  /** @param maxBytes of all calls that wait */
+  constructor(clock: Clock, maxBytes: number, post: (message: WorkerCallsMessage) => void) {
+    this.#clock = clock;
+    this.#maxBytes = maxBytes;
+    this.#post = post;
+  }
+
+  /** @throws LimitReached if too much waits */
+  run(call: RelayedCall): Promise<RelayedAnswer> {
+    const bytes = bytesOf(call);
+    if (this.#calls >= MAX_WORKER_CALLS || this.#bytes + bytes > this.#maxBytes) {
+      throw new LimitReached('resource_exhausted', 'heartbeats', 'too many heartbeats are waiting for the master');
+    }
+    this.#calls++;
+    this.#bytes += bytes;
+    this.#next.push(call);
+    if (this.#next.length === 1) setImmediate(() => this.#send());
+    return new Promise((resolve) => this.#nextResolves.push(resolve));
+  }
+
+  answered({ id, answers }: WorkerAnswersMessage): void {
+    this.#over(id, (index) => answers[index] as RelayedAnswer);
+  }
+
+  #send(): void {
+    const calls = this.#next;
+    const resolves = this.#nextResolves;
+    this.#next = [];
+    this.#nextResolves = [];
+    const id = ++this.#lastId;
+    const bytes = calls.reduce((sum, call) => sum + bytesOf(call), 0);
+    const timer = this.#clock.after(COMMAND_WITHIN_MS, () => this.#over(id, () => LATE));
+    this.#sent.set(id, { resolves, bytes, cancel: () => timer.cancel() });
+    this.#post({ id, calls });
+  }
+
+  #over(id: number, answerOf: (index: number) => RelayedAnswer): void {
+    const sent = this.#sent.get(id);
+    if (sent === undefined) return;
+    this.#sent.delete(id);
+    sent.cancel();
+    this.#calls -= sent.resolves.length;
+    this.#bytes -= sent.bytes;
+    for (const [index, resolve] of sent.resolves.entries()) resolve(answerOf(index));
+  }
+}
+
+function bytesOf(call: RelayedCall): number {
+  return call.type === 'heartbeats' ? call.bytes.length : 0;
+}
