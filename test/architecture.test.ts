@@ -92,6 +92,7 @@ test('files that need each other one way alone are fine', () => {
 /** Folders of http/, each of which may import from those before it. */
 const HTTP_FOLDERS = [
   'bodies',
+  'heartbeats',
   'query',
   'answers',
   'history',

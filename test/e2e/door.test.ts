@@ -32,18 +32,22 @@ test('a master that anybody may read says so in one line, or does not start', as
   const open = start(['master'], EVERYWHERE);
   await portOf(open, 'http');
   const warnings = open.log.filter(({ level }) => Number(level) >= 40 || level === 'warn').map(({ msg }) => msg);
-  expect(warnings).toEqual(['anyone who can reach HTTP on :0 may read everything: set API_TOKENS_FILE']);
+  const exposed =
+    'anyone who can reach HTTP on :0 may read everything: set API_TOKENS_FILE; ' +
+    'anyone who can reach HTTP on :0 may report as any worker: set WORKER_TOKENS_FILE or TLS_CLIENT_CA';
+  expect(warnings).toEqual([exposed]);
   const strict = start(['master', '--require-auth'], EVERYWHERE);
   expect(await strict.ended()).toBe(2);
-  expect(strict.stderr).toBe(
-    'pulselane: REQUIRE_AUTH=true: anyone who can reach HTTP on :0 may read everything: set API_TOKENS_FILE\n',
-  );
+  expect(strict.stderr).toBe(`pulselane: REQUIRE_AUTH=true: ${exposed}\n`);
 });
 
 test('a master with tokens asks for them, and neither token nor hash is in its log', async () => {
   writeFileSync(tokensFile, `reader read sha256:${hashOfToken('plt_reader')}\n`);
+  const workersFile = join(folder, 'workers');
+  writeFileSync(workersFile, `worker:worker-1 sha256:${hashOfToken('plt_worker')}\n`);
   const master = start(['master', '--require-auth', '--api-tokens-file', tokensFile], {
     ...EVERYWHERE,
+    WORKER_TOKENS_FILE: workersFile,
     HTTP_PORT: '0.0.0.0:0',
     LOG_LEVEL: 'trace',
   });

@@ -37,6 +37,21 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/stream?state=active&min.cpu_usage=1', status: 200, method: 'HEAD' },
     { target: '/api/v1/stream?rate=often', status: 400 },
   ],
+  sendHeartbeats: [
+    { target: '/api/v1/heartbeats', status: 200, body: '{"worker_id":"a","cpu_usage":1}' },
+    { target: '/api/v1/heartbeats?interval=10m', status: 200, body: '[{"worker_id":"a"},{"worker_id":"b","cpu":1}]' },
+    { target: '/api/v1/heartbeats', status: 400, body: '{"worker_id":"a","cpu_usage":NaN}' },
+    { target: '/api/v1/heartbeats?interval=never', status: 400, body: '{}' },
+    { target: '/api/v1/heartbeats', status: 403, body: '{}', headers: { Origin: 'http://other.example' } },
+    { target: '/api/v1/heartbeats', status: 415, body: 'worker_id=a', headers: { 'Content-Type': 'text/plain' } },
+    { target: '/api/v1/heartbeats', status: 405, method: 'PUT', body: '{}' },
+  ],
+  leaveFleet: [
+    { target: '/api/v1/workers/full/leave', status: 200 },
+    { target: '/api/v1/workers/full/leave?instance_id=a', status: 200 },
+    { target: '/api/v1/workers/%ff/leave', status: 400 },
+    { target: '/api/v1/workers/full/leave?for=ever', status: 400 },
+  ],
   getCluster: [
     { target: '/api/v1/cluster', status: 200 },
     { target: '/api/v1/cluster', status: 304, headers: { 'If-None-Match': '*' } },

@@ -117,6 +117,7 @@ test('the contents list every operation once, in the group that has it', async (
   const groups = Array.from(contents.matchAll(/<h2><a href="#(group-[^"]+)">([^<]+)<.*?<\/section>/gs));
   expect(groups.map(([, , name]) => name)).toEqual([
     'Workers',
+    'Reporting',
     'Fleet',
     'History',
     'Live updates',

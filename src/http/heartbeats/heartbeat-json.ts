@@ -157,7 +157,7 @@ export function readHeartbeat(reader: JsonReader, targets: HeartbeatTargets): vo
       break;
     }
   }
-  if ((seen & (1 << AT_WORKER_ID)) === 0) refuse('worker_id is missing');
+  if (idTo === 0) refuse('worker_id is missing');
   if (!hasWorker) return;
   const bytes = heartbeat.view(0);
   info.text(INFO.workerId, bytes, idFrom, idTo);

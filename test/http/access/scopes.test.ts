@@ -19,8 +19,14 @@ test('every described route declares a scope, or that it is public', () => {
   expect(silent.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
 });
 
-test('what changes something needs operate', () => {
-  const reading = routes().filter((route) => route.method !== 'get' && declaredScope(route) !== 'operate');
+test('what changes something needs operate, or is a call of a worker', () => {
+  const changing = routes().filter((route) => route.method !== 'get');
+  const ofWorkers = changing.filter((route) => declaredScope(route) === 'worker');
+  expect(ofWorkers.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
+    'post /api/v1/heartbeats',
+    'post /api/v1/workers/{id}/leave',
+  ]);
+  const reading = changing.filter((route) => !['operate', 'worker'].includes(String(declaredScope(route))));
   expect(reading.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
     'post /api/v1/history/query',
     'post /login',
