@@ -2,7 +2,6 @@
  * Calls of workers that came over HTTP. The HTTP thread has turned their JSON into the messages of gRPC and found out who
  * calls; from here on they are treated as over gRPC: the same limits, the same check of identity, the same intake.
  */
-import type { RefusalReason } from '../engine/refusals.ts';
 import { RejectedOnArrival } from '../engine/rejected-on-arrival.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { type ErrorCode, PulselaneError } from '../lib/errors.ts';
@@ -86,6 +85,10 @@ const CODE_OF_REJECTION: Readonly<Record<RejectionCause, ErrorCode>> = {
   record_memory: 'resource_exhausted',
 };
 
+/** Heartbeats that the HTTP thread has refused, for the counts. */
+const UNREADABLE = new PulselaneError('invalid_argument', 'a heartbeat cannot be read');
+const TOO_LARGE = new PulselaneError('too_large', 'a heartbeat is too large');
+
 export interface RelayedCallsOptions {
   readonly manager: TelemetryManager;
   readonly guard: CallGuard;
@@ -109,6 +112,7 @@ export class RelayedCalls {
       return call.type === 'farewell' ? this.#farewell(call, caller) : this.#heartbeats(call, caller);
     } catch (error) {
       if (!(error instanceof PulselaneError)) throw error;
+      if (call.type === 'heartbeats') this.#countRefused(error, call.ends.length / 2);
       return { type: 'refused', code: error.code, detail: error.message, retryAfterMs: error.retryAfterMs };
     }
   }
@@ -131,8 +135,10 @@ export class RelayedCalls {
   }
 
   #heartbeats({ intervalMs, bytes, ends, unread, tooLarge }: RelayedHeartbeats, caller: Caller): RelayedAnswer {
-    const { guard } = this.#options;
-    this.#count('message_size', tooLarge);
+    const { guard, manager } = this.#options;
+    if (tooLarge > 0) manager.refusals.count('message_size', tooLarge);
+    this.#countRefused(TOO_LARGE, tooLarge);
+    this.#countRefused(UNREADABLE, unread - tooLarge);
     for (let left = unread; left > 0; left--) if (guard.heartbeatRefusal(caller) !== undefined) break;
     const notes: HeartbeatNote[] = [];
     let accepted = 0;
@@ -166,6 +172,7 @@ export class RelayedCalls {
       if (info === undefined && intervalMs > 0) manager.announceInterval(head.workerId, intervalMs);
     } catch (error) {
       if (!(error instanceof PulselaneError) || error.code === 'unavailable') throw error;
+      if (!isAccepted) manager.countRefused(error);
       notes.push(noteOf(at, head?.workerId ?? '', error, isAccepted));
     }
     return isAccepted;
@@ -177,7 +184,7 @@ export class RelayedCalls {
     const { workerId } = head;
     let isKept = false;
     try {
-      isKept = manager.intake.accept(heartbeat, head);
+      isKept = manager.intake.accept(heartbeat, head, 'http');
     } catch (error) {
       if (!(error instanceof RejectedOnArrival)) throw error;
       notes.push(noteOf(at, workerId, error, true));
@@ -220,8 +227,8 @@ export class RelayedCalls {
     return { type: 'farewell' };
   }
 
-  #count(reason: RefusalReason, times: number): void {
-    if (times > 0) this.#options.manager.refusals.count(reason, times);
+  #countRefused(error: PulselaneError, times: number): void {
+    for (let left = times; left > 0; left--) this.#options.manager.countRefused(error);
   }
 }
 
