@@ -1,5 +1,5 @@
 /** An event as one line of text, without its worker and time, which are shown next to it. */
-import type { NewEvent } from './events.ts';
+import type { EventType, NewEvent } from './events.ts';
 
 export function eventText(event: NewEvent): string {
   const { type, detail } = event;
@@ -29,6 +29,23 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   fault: 'the master has a fault',
   fault_over: 'the master’s fault is over',
 };
+
+/** Whether it needs attention. */
+export function isWarning({ type, to }: NewEvent): boolean {
+  return WARNINGS.has(type) || to === 'inactive';
+}
+
+const WARNINGS: ReadonlySet<EventType> = new Set([
+  'stuck',
+  'flapping',
+  'noisy',
+  'id_conflict',
+  'identity',
+  'brake',
+  'stall',
+  'clock_set',
+  'fault',
+]);
 
 function stateText({ from, to, cause }: NewEvent): string {
   switch (to) {

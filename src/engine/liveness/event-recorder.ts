@@ -1,8 +1,8 @@
 /** Records events: in the event log, for every reader, and as one line of the program's log. */
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logging.ts';
-import { eventText } from '../../model/event-text.ts';
-import type { EventLog, EventType, NewEvent, WorkerEvent } from '../../model/events.ts';
+import { eventText, isWarning } from '../../model/event-text.ts';
+import type { EventLog, NewEvent, WorkerEvent } from '../../model/events.ts';
 import { EventDamper } from './event-damper.ts';
 
 export interface EventRecorderOptions {
@@ -12,19 +12,6 @@ export interface EventRecorderOptions {
   /** Publishes events to readers in other threads, in order. */
   readonly onEvents: (events: readonly WorkerEvent[]) => void;
 }
-
-/** Events logged as warnings; a worker that becomes inactive is one, too. */
-const WARNINGS: ReadonlySet<EventType> = new Set([
-  'stuck',
-  'flapping',
-  'noisy',
-  'id_conflict',
-  'identity',
-  'brake',
-  'stall',
-  'clock_set',
-  'fault',
-]);
 
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -49,9 +36,8 @@ export class EventRecorder {
   #append(event: NewEvent): void {
     const { log, clock, logger } = this.#options;
     const recorded = log.append(event, clock.wallMs());
-    const { type, workerId: worker, group, from, to, cause } = event;
-    const isWarning = WARNINGS.has(type) || to === 'inactive';
-    logger[isWarning ? 'warn' : 'info']({ worker, group, from, to, cause }, eventText(event));
+    const { workerId: worker, group, from, to, cause } = event;
+    logger[isWarning(event) ? 'warn' : 'info']({ worker, group, from, to, cause }, eventText(event));
     if (this.#unpublished.push(recorded) === 1) setImmediate(() => this.#flush());
   }
 

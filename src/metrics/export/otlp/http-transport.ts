@@ -1,0 +1,52 @@
+/** OTLP over HTTP with protobuf: https://opentelemetry.io/docs/specs/otlp/#otlphttp */
+import type { Clock } from '../../../lib/clock.ts';
+import { VERSION } from '../../../lib/version.ts';
+import type { Outcome } from '../exporter.ts';
+import { HttpPost } from '../http-post.ts';
+import { httpOutcome } from './answers.ts';
+import type { OtlpSettings, OtlpSignal } from './settings.ts';
+import type { OtlpRequest, Transport } from './transport.ts';
+
+const PATHS: Readonly<Record<OtlpSignal, string>> = { metrics: 'v1/metrics', logs: 'v1/logs' };
+
+export class HttpTransport implements Transport {
+  readonly #posts: Readonly<Record<OtlpSignal, HttpPost>>;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #secrets: readonly string[];
+  readonly #clock: Clock;
+
+  constructor(
+    { endpoint, ca, headers, authorization }: Pick<OtlpSettings, 'endpoint' | 'ca' | 'headers' | 'authorization'>,
+    secrets: readonly string[],
+    clock: Clock,
+  ) {
+    const postTo = (signal: OtlpSignal) => new HttpPost({ url: urlOf(endpoint, signal), ca, clock });
+    this.#posts = { metrics: postTo('metrics'), logs: postTo('logs') };
+    this.#headers = {
+      ...headers,
+      ...(authorization === undefined ? {} : { Authorization: authorization }),
+      'Content-Type': 'application/x-protobuf',
+      'User-Agent': `pulselane/${VERSION}`,
+    };
+    this.#secrets = secrets;
+    this.#clock = clock;
+  }
+
+  async send({ signal: kind, body, isCompressed, samples }: OtlpRequest, signal: AbortSignal): Promise<Outcome> {
+    const headers = isCompressed ? { ...this.#headers, 'Content-Encoding': 'gzip' } : this.#headers;
+    const answer = await this.#posts[kind].post(headers, body, signal);
+    if (answer.type === 'none') return { type: 'retry', code: answer.code, detail: answer.detail };
+    return httpOutcome(answer, samples, this.#secrets, this.#clock.wallMs());
+  }
+
+  close(): void {
+    for (const post of Object.values(this.#posts)) post.close();
+  }
+}
+
+/** The signal's path is appended to that of the endpoint; its query stays. */
+export function urlOf(endpoint: string, signal: OtlpSignal): string {
+  const url = new URL(endpoint);
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${PATHS[signal]}`;
+  return url.href;
+}

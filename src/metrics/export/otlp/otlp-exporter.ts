@@ -1,0 +1,157 @@
+/** Sends metrics, and events as logs, by OTLP. */
+import { hostname } from 'node:os';
+import { constants, gzipSync } from 'node:zlib';
+import type { Clock } from '../../../lib/clock.ts';
+import { VERSION } from '../../../lib/version.ts';
+import type { WorkerEvent } from '../../../model/events.ts';
+import type { Label } from '../../family.ts';
+import type { Exporter, Message, Outcome, Point, RoundSlice, SourceRound } from '../exporter.ts';
+import { CONVENTIONS } from './conventions.ts';
+import { GrpcTransport } from './grpc-transport.ts';
+import { HttpTransport } from './http-transport.ts';
+import { encodeLogs } from './logs-encoder.ts';
+import { MetricHeads, type OtlpSeries } from './metric-heads.ts';
+import { type EncodedRequest, MetricsEncoder } from './metrics-encoder.ts';
+import { EVENTS_PER_REQUEST } from './otlp-limits.ts';
+import { masterResource, workerResource } from './resources.ts';
+import type { OtlpSettings, OtlpSignal } from './settings.ts';
+import type { OtlpRequest, Transport } from './transport.ts';
+import { resourceField, schemaUrlField, scopeField } from './wire.ts';
+
+export interface OtlpMessage extends Message, OtlpRequest {}
+
+/** A worker's resource, encoded, and what it was made of. */
+interface KeptResource {
+  readonly info: readonly Label[] | undefined;
+  readonly field: Buffer;
+  /** The round in which the worker was last seen. */
+  round: number;
+}
+
+/** It makes a metric a fifteenth of its size; better levels take several times as long and gain little. */
+const GZIP = { level: constants.Z_BEST_SPEED };
+
+export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
+  readonly kind = 'otlp';
+  readonly place: string;
+  readonly protocol: string;
+  readonly #settings: OtlpSettings;
+  readonly #transport: Transport;
+  readonly #encoder: MetricsEncoder;
+  readonly #scope = scopeField();
+  readonly #schemaUrl: Buffer;
+  readonly #master: Buffer;
+  readonly #workers = new Map<string, KeptResource>();
+  #round = 0;
+  #atUnixMs = 0;
+
+  constructor(settings: OtlpSettings, clock: Clock) {
+    const { place, protocol, conventions, masterInstance, resourceAttributes } = settings;
+    this.#settings = settings;
+    this.place = place;
+    this.protocol = protocol;
+    const secrets = secretsOf(settings);
+    this.#transport =
+      protocol === 'grpc' ? new GrpcTransport(settings, secrets, clock) : new HttpTransport(settings, secrets, clock);
+    const mapping = CONVENTIONS[conventions];
+    this.#schemaUrl = schemaUrlField(mapping.schemaUrl);
+    this.#encoder = new MetricsEncoder(new MetricHeads(mapping), this.#scope, this.#schemaUrl);
+    this.#master = resourceField(masterResource(masterInstance, hostname(), VERSION, resourceAttributes));
+  }
+
+  encode({ atUnixMs, sources }: RoundSlice<OtlpSeries>): readonly OtlpMessage[] {
+    if (!this.#sends('metrics')) return [];
+    this.#atUnixMs = atUnixMs;
+    const full: EncodedRequest[] = [];
+    for (const source of sources) {
+      const { resource, replaced } = this.#resourceOfSource(source);
+      const points = source.points.filter(isMetric);
+      // For a receiver, the same series under another resource is another one.
+      if (replaced !== undefined) {
+        const ended = points.map(({ series }) => series);
+        full.push(...this.#encoder.add(replaced, [], ended, atUnixMs));
+      }
+      full.push(...this.#encoder.add(resource, points, source.ended, atUnixMs));
+    }
+    return full.map((request) => this.#messageOf('metrics', request.body, request.points, atUnixMs));
+  }
+
+  endRound(): readonly OtlpMessage[] {
+    this.#forgetWorkers();
+    const last = this.#encoder.finish();
+    return last === undefined ? [] : [this.#messageOf('metrics', last.body, last.points, this.#atUnixMs)];
+  }
+
+  encodeEvents(events: readonly WorkerEvent[]): readonly OtlpMessage[] {
+    if (!this.#sends('logs')) return [];
+    const messages: OtlpMessage[] = [];
+    for (let from = 0; from < events.length; from += EVENTS_PER_REQUEST) {
+      const some = events.slice(from, from + EVENTS_PER_REQUEST);
+      const resourceOf = (workerId: string | undefined) => this.#resourceOfWorker(workerId);
+      const body = encodeLogs(some, resourceOf, this.#scope, this.#schemaUrl);
+      messages.push(this.#messageOf('logs', body, some.length, some[0]?.atUnixMs ?? 0));
+    }
+    return messages;
+  }
+
+  async send(message: OtlpMessage, signal: AbortSignal): Promise<Outcome> {
+    const outcome = await this.#transport.send(message, signal);
+    if (message.signal !== 'logs' || outcome.type !== 'refused') return outcome;
+    return { ...outcome, detail: `${outcome.detail} (event logs; OTLP_SIGNALS=metrics sends none)` };
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+
+  #sends(signal: OtlpSignal): boolean {
+    return this.#settings.signals.includes(signal);
+  }
+
+  #messageOf(signal: OtlpSignal, plain: Buffer, samples: number, atUnixMs: number): OtlpMessage {
+    // At once, so that what waits for a receiver takes little memory.
+    const isCompressed = this.#settings.compression === 'gzip';
+    const body = isCompressed ? gzipSync(plain, GZIP) : plain;
+    return { signal, body, isCompressed, samples, atUnixMs, bytes: body.length };
+  }
+
+  /** `replaced`: the worker had another resource before. */
+  #resourceOfSource({ workerId, points }: SourceRound<OtlpSeries>): { resource: Buffer; replaced?: Buffer } {
+    if (workerId === undefined) return { resource: this.#master };
+    const info = points.find(({ series }) => series.family.type === 'info')?.series.labels;
+    const known = this.#workers.get(workerId);
+    // The same object for as long as its series exists. Without any point the worker has gone.
+    if (known !== undefined && (known.info === info || points.length === 0)) {
+      known.round = this.#round;
+      return { resource: known.field };
+    }
+    const field = resourceField(workerResource(workerId, info, this.#settings.resourceAttributes));
+    this.#workers.set(workerId, { info, field, round: this.#round });
+    return known === undefined || known.field.equals(field)
+      ? { resource: field }
+      : { resource: field, replaced: known.field };
+  }
+
+  #resourceOfWorker(workerId: string | undefined): Buffer {
+    if (workerId === undefined) return this.#master;
+    const known = this.#workers.get(workerId)?.field;
+    return known ?? resourceField(workerResource(workerId, undefined, this.#settings.resourceAttributes));
+  }
+
+  /** A worker that has gone is kept for one more round: the event that tells it may come after its last values. */
+  #forgetWorkers(): void {
+    for (const [workerId, { round }] of this.#workers) if (round < this.#round - 1) this.#workers.delete(workerId);
+    this.#round++;
+  }
+}
+
+/** What a worker registered with is in its resource. The build of the master is, too. */
+function isMetric({ series: { family } }: Point<OtlpSeries>): boolean {
+  return family.type !== 'info';
+}
+
+/** What a receiver might repeat in an answer. */
+function secretsOf({ authorization, headers }: OtlpSettings): string[] {
+  const credentials = authorization?.slice(authorization.indexOf(' ') + 1);
+  return [...Object.values(headers), ...(credentials === undefined ? [] : [credentials])].filter((text) => text !== '');
+}

@@ -1,0 +1,19 @@
+/** How requests reach a receiver: by HTTP or by gRPC. */
+import type { Outcome } from '../exporter.ts';
+import type { OtlpSignal } from './settings.ts';
+
+/** One request, which may wait for long. */
+export interface OtlpRequest {
+  readonly signal: OtlpSignal;
+  /** Encoded; compressed with gzip if `isCompressed`. */
+  readonly body: Buffer;
+  readonly isCompressed: boolean;
+  /** Data points or log records. */
+  readonly samples: number;
+}
+
+export interface Transport {
+  /** One attempt; never rejects. */
+  send(request: OtlpRequest, signal: AbortSignal): Promise<Outcome>;
+  close(): void;
+}
