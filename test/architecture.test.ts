@@ -56,6 +56,7 @@ test.each([
 
 test.each([
   ['src/engine/right.ts', "import { BoardWriter } from '../store/board.ts';\nexport const x = BoardWriter;\n"],
+  ['src/metrics/export/otlp/right.ts', "import { Client } from '@grpc/grpc-js';\nexport const x = Client;\n"],
   ['src/history/sqlite/right.ts', "import { DatabaseSync } from 'node:sqlite';\nexport const x = DatabaseSync;\n"],
   ['src/history/postgres/right.ts', "import pg from 'pg';\nexport const x = pg;\n"],
   ['src/http/right.ts', "import { Hono } from 'hono';\nexport const x = Hono;\n"],

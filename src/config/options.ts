@@ -7,6 +7,7 @@ import { LOG_LEVELS } from '../lib/logging.ts';
 import type { ApiToken } from '../lib/tokens.ts';
 import { databaseUrl } from './database-url.ts';
 import * as kinds from './kinds.ts';
+import { otlpEndpoint, otlpHeaders, otlpSignals, resourceAttributes } from './otlp-kinds.ts';
 import { familyNames, receiverUrl, requestHeaders, seriesLabels } from './receiver-kinds.ts';
 import type { SettingNames } from './setting-names.ts';
 
@@ -546,6 +547,116 @@ export const masterOptions = {
     fallback: '*',
     meaning:
       'which metric families are sent by remote write, separated by commas, with * for any text: pulselane_worker_*,pulselane_heartbeats_*',
+  }),
+  otlpEndpoint: option<string | undefined>({
+    env: 'OTLP_ENDPOINT',
+    flag: '--otlp-endpoint',
+    argument: '<url>',
+    kind: otlpEndpoint,
+    fallback: undefined,
+    meaning:
+      'where to send all metrics, and events as logs, by OTLP, such as http://collector:4317 (gRPC) or http://collector:4318 (HTTP; /v1/metrics and /v1/logs are appended); default: nowhere',
+  }),
+  otlpProtocol: option({
+    env: 'OTLP_PROTOCOL',
+    flag: '--otlp-protocol',
+    argument: '<protocol>',
+    kind: kinds.choice('auto', 'grpc', 'http/protobuf'),
+    fallback: 'auto',
+    meaning: 'how OTLP is sent; auto: grpc if OTLP_ENDPOINT has port 4317, else http/protobuf',
+  }),
+  otlpSignals: option({
+    env: 'OTLP_SIGNALS',
+    flag: '--otlp-signals',
+    argument: '<signals>',
+    kind: otlpSignals,
+    fallback: 'metrics,logs',
+    meaning: 'what is sent by OTLP: metrics, logs (events, such as a worker that becomes inactive), or both',
+  }),
+  otlpIntervalMs: option({
+    env: 'OTLP_INTERVAL',
+    flag: '--otlp-interval',
+    argument: '<duration>',
+    // As for remote write.
+    kind: kinds.durationMs({ minMs: 1000, maxMs: 300_000 }),
+    fallback: '15s',
+    meaning: 'how often metrics are sent by OTLP; events are sent at once',
+  }),
+  otlpCompression: option({
+    env: 'OTLP_COMPRESSION',
+    flag: '--otlp-compression',
+    argument: '<gzip|none>',
+    kind: kinds.choice('gzip', 'none'),
+    fallback: 'gzip',
+    meaning: 'compression of what is sent by OTLP',
+  }),
+  otlpToken: option<string | undefined>({
+    env: 'OTLP_TOKEN',
+    flag: '',
+    argument: '',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'bearer token for OTLP_ENDPOINT',
+  }),
+  otlpTokenFile: option<string | undefined>({
+    env: 'OTLP_TOKEN_FILE',
+    flag: '--otlp-token-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'file that contains only the bearer token of OTLP_TOKEN; reloaded on SIGHUP',
+  }),
+  otlpHeaders: option<Readonly<Record<string, string>> | undefined>({
+    env: 'OTLP_HEADERS',
+    flag: '',
+    argument: '',
+    kind: otlpHeaders,
+    fallback: undefined,
+    meaning:
+      'further headers for OTLP_ENDPOINT, such as api-key=abc, separated by commas; in values, %2C is a comma and %25 a percent sign',
+  }),
+  otlpHeadersFile: option<string | undefined>({
+    env: 'OTLP_HEADERS_FILE',
+    flag: '--otlp-headers-file',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'file that contains only the headers of OTLP_HEADERS; reloaded on SIGHUP',
+  }),
+  otlpTlsCa: option<string | undefined>({
+    env: 'OTLP_TLS_CA',
+    flag: '--otlp-tls-ca',
+    argument: '<file.pem>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning: 'CA certificates to verify OTLP_ENDPOINT; default: the CAs built into Node',
+  }),
+  otlpResourceAttributes: option({
+    env: 'OTLP_RESOURCE_ATTRIBUTES',
+    flag: '--otlp-resource-attributes',
+    argument: '<attributes>',
+    kind: resourceAttributes,
+    fallback: '',
+    meaning: 'attributes added to each resource sent by OTLP, such as deployment.environment.name=prod',
+  }),
+  otlpSemanticConventions: option({
+    env: 'OTLP_SEMANTIC_CONVENTIONS',
+    flag: '--otlp-semantic-conventions',
+    argument: '<version>',
+    // What src/metrics/export/otlp/conventions.ts knows.
+    kind: kinds.choice('1.45.0', 'off'),
+    fallback: '1.45.0',
+    meaning:
+      'version of the OpenTelemetry semantic conventions that names of metrics and attributes follow; off: names of Pulselane alone',
+  }),
+  otlpFamilies: option({
+    env: 'OTLP_FAMILIES',
+    flag: '--otlp-families',
+    argument: '<names>',
+    kind: familyNames,
+    fallback: '*',
+    meaning:
+      'which metric families are sent by OTLP, by their names in GET /metrics, separated by commas, with * for any text; labels of workers come from pulselane_worker_info',
   }),
   exportQueueBytes: option({
     env: 'EXPORT_QUEUE',

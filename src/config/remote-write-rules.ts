@@ -1,32 +1,23 @@
 /** Rules about the settings of remote write. */
 import type { MasterConfig } from './options.ts';
+import { atMostOne, hasAuthorization, uselessWithout } from './receiver-rules.ts';
 import type { Rule } from './rule.ts';
 import { secretText } from './setting-names.ts';
 
-type Key = keyof MasterConfig & `remoteWrite${string}`;
-
-/** What has no use without a URL, and would be a mistake that nobody sees. */
-const OTHERS: readonly (readonly [key: Key, variable: string])[] = [
-  ['remoteWriteUser', 'REMOTE_WRITE_USER'],
-  ['remoteWritePassword', 'REMOTE_WRITE_PASSWORD'],
-  ['remoteWritePasswordFile', 'REMOTE_WRITE_PASSWORD_FILE'],
-  ['remoteWriteToken', 'REMOTE_WRITE_TOKEN'],
-  ['remoteWriteTokenFile', 'REMOTE_WRITE_TOKEN_FILE'],
-  ['remoteWriteHeaders', 'REMOTE_WRITE_HEADERS'],
-  ['remoteWriteHeadersFile', 'REMOTE_WRITE_HEADERS_FILE'],
-  ['remoteWriteTlsCa', 'REMOTE_WRITE_TLS_CA'],
-];
-
 export const remoteWriteRules: readonly Rule<MasterConfig>[] = [
-  ...OTHERS.map(([key, variable]): Rule<MasterConfig> => {
-    return {
-      about: [key, 'remoteWriteUrl'],
-      problem(config, names) {
-        if (config[key] === undefined || config.remoteWriteUrl !== undefined) return undefined;
-        return `${secretText(names, variable)}: expected REMOTE_WRITE_URL to be set too`;
-      },
-    };
-  }),
+  ...uselessWithout(
+    ['remoteWriteUrl', 'REMOTE_WRITE_URL'],
+    [
+      ['remoteWriteUser', 'REMOTE_WRITE_USER'],
+      ['remoteWritePassword', 'REMOTE_WRITE_PASSWORD'],
+      ['remoteWritePasswordFile', 'REMOTE_WRITE_PASSWORD_FILE'],
+      ['remoteWriteToken', 'REMOTE_WRITE_TOKEN'],
+      ['remoteWriteTokenFile', 'REMOTE_WRITE_TOKEN_FILE'],
+      ['remoteWriteHeaders', 'REMOTE_WRITE_HEADERS'],
+      ['remoteWriteHeadersFile', 'REMOTE_WRITE_HEADERS_FILE'],
+      ['remoteWriteTlsCa', 'REMOTE_WRITE_TLS_CA'],
+    ],
+  ),
   atMostOne(
     ['remoteWritePassword', 'REMOTE_WRITE_PASSWORD'],
     ['remoteWritePasswordFile', 'REMOTE_WRITE_PASSWORD_FILE'],
@@ -66,20 +57,3 @@ export const remoteWriteRules: readonly Rule<MasterConfig>[] = [
     },
   },
 ];
-
-export function hasAuthorization(headers: Readonly<Record<string, string>> | undefined): boolean {
-  return Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization');
-}
-
-function atMostOne(
-  [one, oneName]: readonly [Key, string],
-  [other, otherName]: readonly [Key, string],
-): Rule<MasterConfig> {
-  return {
-    about: [one, other],
-    problem(config, names) {
-      if (config[one] === undefined || config[other] === undefined) return undefined;
-      return `${secretText(names, otherName)}: expected ${secretText(names, oneName)} not to be set as well`;
-    },
-  };
-}

@@ -10,6 +10,7 @@ import {
   type Option,
   type Options,
 } from './options.ts';
+import { otlpRules } from './otlp-rules.ts';
 import { remoteWriteRules } from './remote-write-rules.ts';
 import { LEAST_RING_TIME_MS } from './ring-time.ts';
 import type { Rule } from './rule.ts';
@@ -45,6 +46,7 @@ export const masterRules: readonly Rule<MasterConfig>[] = [
     },
   },
   ...remoteWriteRules,
+  ...otlpRules,
   {
     about: ['ringTimeMs', 'history'],
     problem({ ringTimeMs, history }, names) {

@@ -1,9 +1,10 @@
 /** Messages between the export thread and its host. */
 import type { ReceiverStatus } from '../../model/export-status.ts';
+import type { OtlpSettings } from './otlp/settings.ts';
 import type { RemoteWriteSettings } from './remote-write/settings.ts';
 
 /** As the settings say; each protocol adds its own. */
-export type ReceiverSettings = RemoteWriteSettings;
+export type ReceiverSettings = RemoteWriteSettings | OtlpSettings;
 
 export interface ExportSettings {
   /** At least one. */

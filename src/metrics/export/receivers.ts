@@ -3,14 +3,17 @@ import type { Clock } from '../../lib/clock.ts';
 import { escapeMetricName } from '../exposition/names.ts';
 import type { Exporter } from './exporter.ts';
 import type { ReceiverSettings } from './messages.ts';
+import { Otlp } from './otlp/otlp-exporter.ts';
 import { RemoteWrite } from './remote-write/remote-write.ts';
 
 export function exporterOf(settings: ReceiverSettings, clock: Clock): Exporter {
   switch (settings.kind) {
     case 'remote_write':
       return new RemoteWrite(settings, clock) as Exporter;
+    case 'otlp':
+      return new Otlp(settings, clock) as Exporter;
     default:
-      return settings.kind satisfies never;
+      return settings satisfies never;
   }
 }
 
@@ -20,6 +23,9 @@ export function escapingOf({ kind }: ReceiverSettings): (familyName: string) => 
     case 'remote_write':
       // Receivers of 1.0 refuse other names, and which version is sent must not change what a series is called.
       return (name) => escapeMetricName(name, 'underscores');
+    case 'otlp':
+      // Any UTF-8 may be a name.
+      return (name) => name;
     default:
       return kind satisfies never;
   }

@@ -6,6 +6,7 @@ import { VERSION } from '../../../lib/version.ts';
 import type { WorkerEvent } from '../../../model/events.ts';
 import type { Label } from '../../family.ts';
 import type { Exporter, Message, Outcome, Point, RoundSlice, SourceRound } from '../exporter.ts';
+import type { ReceiverSettings } from '../messages.ts';
 import { CONVENTIONS } from './conventions.ts';
 import { GrpcTransport } from './grpc-transport.ts';
 import { HttpTransport } from './http-transport.ts';
@@ -36,7 +37,8 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
   readonly place: string;
   readonly protocol: string;
   readonly #settings: OtlpSettings;
-  readonly #transport: Transport;
+  readonly #clock: Clock;
+  #transport: Transport;
   readonly #encoder: MetricsEncoder;
   readonly #scope = scopeField();
   readonly #schemaUrl: Buffer;
@@ -50,9 +52,8 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
     this.#settings = settings;
     this.place = place;
     this.protocol = protocol;
-    const secrets = secretsOf(settings);
-    this.#transport =
-      protocol === 'grpc' ? new GrpcTransport(settings, secrets, clock) : new HttpTransport(settings, secrets, clock);
+    this.#clock = clock;
+    this.#transport = transportOf(settings, clock);
     const mapping = CONVENTIONS[conventions];
     this.#schemaUrl = schemaUrlField(mapping.schemaUrl);
     this.#encoder = new MetricsEncoder(new MetricHeads(mapping), this.#scope, this.#schemaUrl);
@@ -100,6 +101,12 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
     return { ...outcome, detail: `${outcome.detail} (event logs; OTLP_SIGNALS=metrics sends none)` };
   }
 
+  renew(settings: ReceiverSettings): void {
+    if (settings.kind !== 'otlp') return;
+    this.#transport.close();
+    this.#transport = transportOf(settings, this.#clock);
+  }
+
   close(): void {
     this.#transport.close();
   }
@@ -143,6 +150,12 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
     for (const [workerId, { round }] of this.#workers) if (round < this.#round - 1) this.#workers.delete(workerId);
     this.#round++;
   }
+}
+
+function transportOf(settings: OtlpSettings, clock: Clock): Transport {
+  const secrets = secretsOf(settings);
+  const Kind = settings.protocol === 'grpc' ? GrpcTransport : HttpTransport;
+  return new Kind(settings, secrets, clock);
 }
 
 /** What a worker registered with is in its resource. The build of the master is, too. */
