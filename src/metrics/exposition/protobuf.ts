@@ -55,6 +55,53 @@ function writeSeries(writer: BinaryWriter, { type }: Family, series: Series, for
   });
 }
 
+/**
+ * For writers that put a family together from the bytes of its series: what stands before and behind them.
+ * @param seriesBytes of all series
+ */
+export function familyAround(
+  family: Family,
+  seriesBytes: number,
+  format: Format,
+): { readonly before: Uint8Array; readonly behind: Uint8Array } {
+  const head = new BinaryWriter();
+  text(head, FAMILY.name, exposedName(family, format));
+  text(head, FAMILY.help, family.help);
+  const headBytes = head.tag(FAMILY.type, WireType.Varint).int32(TYPES[family.type]).finish();
+  const unit = new BinaryWriter();
+  if (family.unit !== undefined) text(unit, FAMILY.unit, family.unit);
+  const behind = unit.finish();
+  const length = new BinaryWriter().uint32(headBytes.length + seriesBytes + behind.length).finish();
+  return { before: Buffer.concat([length, headBytes]), behind };
+}
+
+/** The labels of a series. */
+export function labelBytes(labels: readonly Label[], format: Format): Uint8Array {
+  const writer = new BinaryWriter();
+  writeLabels(writer, labels, format);
+  return writer.finish();
+}
+
+/** What stands before the bytes of the labels of a gauge or counter, and between them and its value, a double, which ends it. */
+export function numberAround(
+  type: FamilyType,
+  labelsBytes: number,
+): { readonly before: Uint8Array; readonly between: Uint8Array } {
+  const between = new BinaryWriter()
+    .tag(type === 'counter' ? METRIC.counter : METRIC.gauge, WireType.LengthDelimited)
+    .uint32(TAG_BYTES + DOUBLE_BYTES)
+    .tag(NUMBER.value, WireType.Bit64)
+    .finish();
+  const before = new BinaryWriter()
+    .tag(FAMILY.metric, WireType.LengthDelimited)
+    .uint32(labelsBytes + between.length + DOUBLE_BYTES)
+    .finish();
+  return { before, between };
+}
+
+const TAG_BYTES = 1;
+const DOUBLE_BYTES = 8;
+
 function writeLabels(writer: BinaryWriter, labels: readonly Label[], format: Format): void {
   for (const [name, value] of uniqueLabels(labels, format)) {
     message(writer, METRIC.label, () => {

@@ -68,6 +68,11 @@ export function nameMetrics(names: Iterable<string>, escaped: (familyName: strin
   return { byFamily, tooLong, collided };
 }
 
+/** Names that all become `family`: the one that wins first. */
+export function inOrderOfPreference(names: readonly string[], family: string): string[] {
+  return names.length === 1 ? [...names] : [...names].sort((one, other) => (isBefore(one, other, family) ? -1 : 1));
+}
+
 /** Whether `name` wins over `other`, both of which become `family`. */
 function isBefore(name: string, other: string, family: string): boolean {
   if (CUSTOM_PREFIX + name === family) return true;

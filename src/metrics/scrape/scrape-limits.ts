@@ -1,0 +1,20 @@
+/** Every limit of the text that scrapes get, with the reason for its value. METRICS_MAX_SERIES is a setting. */
+
+/**
+ * Custom metrics of one worker: ten times what a large one has. One that sends more has none of them exposed, so that a few
+ * workers cannot use up METRICS_MAX_SERIES for all.
+ */
+export const MAX_CUSTOM_PER_WORKER = 1000;
+/** Enough to recognise what they are. */
+export const NAMED = 10;
+/** As in messages about a heartbeat. */
+export const SHOWN_NAME_LENGTH = 64;
+/**
+ * Formats with text in memory: two Prometheus servers of different age, and a person with curl. The one that was not used for
+ * longest is dropped for another.
+ */
+export const MAX_FLAVOURS = 3;
+/** Without a scrape for this long, values and text are dropped: scrapers ask every minute at the latest. */
+export const KEPT_WITHOUT_SCRAPES_MS = 5 * 60_000;
+/** Text is compressed, and kept so, in pieces of at least this size: smaller ones would not be worth a dictionary each. */
+export const LEAST_SEGMENT_BYTES = 64 * 1024;

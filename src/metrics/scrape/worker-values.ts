@@ -1,0 +1,380 @@
+/**
+ * The values of all workers, by family and board row, as of the last look at shared memory. A look reads only workers whose row or slot
+ * has changed since the last one, so it takes as long as there are heartbeats between two scrapes.
+ */
+import { shortText } from '../../lib/foreign-text.ts';
+import type { GpuUsage } from '../../model/telemetry.ts';
+import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
+import { ParsedRecord } from '../../reading/parsed-record.ts';
+import type { Label } from '../family.ts';
+import { CUSTOM_LIFETIME, customFamilyName } from '../workers/custom-names.ts';
+import { deviceLabels } from '../workers/device-labels.ts';
+import {
+  type DeviceFamily,
+  type InfoFamily,
+  type NumberFamily,
+  type StateFamily,
+  WORKER_FAMILIES,
+  type WorkerFamily,
+} from '../workers/families.ts';
+import { infoLabels, type LabelFilter } from '../workers/info-labels.ts';
+import { isAlive } from '../workers/series.ts';
+import { Column, type Version } from './column.ts';
+import { MAX_CUSTOM_PER_WORKER, NAMED, SHOWN_NAME_LENGTH } from './scrape-limits.ts';
+import { SparseColumn } from './sparse-column.ts';
+
+/** The series of one worker in a family of devices. */
+export type DeviceValues = readonly { readonly labels: readonly Label[]; readonly value: number }[];
+
+/** A family and its values; a state is its index. */
+export type FamilyColumn =
+  | { readonly family: NumberFamily | StateFamily; readonly column: Column<number> }
+  | { readonly family: InfoFamily; readonly column: Column<readonly Label[]> }
+  | { readonly family: DeviceFamily; readonly column: Column<DeviceValues> };
+
+/** What one worker has that is not exposed. */
+interface LeftOut {
+  readonly count: number;
+  readonly names: readonly string[];
+}
+
+/** By fixed family, then custom metrics. */
+interface RowValues {
+  readonly fixed: readonly unknown[];
+  readonly custom: readonly (readonly [name: string, value: number])[];
+  readonly leftOut: LeftOut | undefined;
+}
+
+export interface WorkerValuesOptions {
+  readonly directory: Directory;
+  readonly isAllowed: LabelFilter;
+  /** Series of custom metrics, and of GPUs, that are kept in memory. */
+  readonly maxSeries: number;
+}
+
+const NO_VALUES: RowValues = { fixed: [], custom: [], leftOut: undefined };
+const NO_NAMES: readonly string[] = [];
+const DEVICES = WORKER_FAMILIES.flatMap((family, index) => (family.shape === 'device' ? [index] : []));
+
+export class WorkerValues {
+  readonly columns: readonly FamilyColumn[] = WORKER_FAMILIES.map(columnFor);
+  /** By the metric's own name. */
+  readonly custom = new Map<string, SparseColumn>();
+  readonly #options: WorkerValuesOptions;
+  #version: Version = 0;
+  /** Changes when a custom metric comes or goes. */
+  #namesVersion: Version = 0;
+
+  // By row.
+  readonly #entries: (WorkerEntry | undefined)[] = [];
+  readonly #ids: (string | undefined)[] = [];
+  readonly #rowCopies: Int32Array;
+  readonly #counted: Int32Array;
+  readonly #countedNow: Int32Array;
+  readonly #changedRows: Int32Array;
+  readonly #customNames: (readonly string[])[] = [];
+  readonly #leftOut = new Map<number, LeftOut>();
+
+  readonly #customBudget: Budget;
+  readonly #deviceBudget: Budget;
+
+  constructor(options: WorkerValuesOptions) {
+    this.#options = options;
+    const { board } = options.directory;
+    this.#rowCopies = board.newRowCopies();
+    this.#counted = new Int32Array(board.capacity);
+    this.#countedNow = new Int32Array(board.capacity);
+    this.#changedRows = new Int32Array(board.capacity);
+    this.#customBudget = new Budget(options.maxSeries);
+    this.#deviceBudget = new Budget(options.maxSeries);
+  }
+
+  /** Of the last look. */
+  get version(): Version {
+    return this.#version;
+  }
+
+  get namesVersion(): Version {
+    return this.#namesVersion;
+  }
+
+  /** The worker in a row as of the last look. */
+  workerIn(row: number): string | undefined {
+    return this.#ids[row];
+  }
+
+  /** Rows of the workers as of the last look, in order. */
+  *rows(): Generator<number> {
+    for (let row = 0; row < this.#ids.length; row++) if (this.#ids[row] !== undefined) yield row;
+  }
+
+  customNamesIn(row: number): readonly string[] {
+    return this.#customNames[row] ?? NO_NAMES;
+  }
+
+  /** Series that workers have and memory does not: their number is above `maxSeries`. By collection. */
+  get overBudget(): { readonly custom: number; readonly gpu: number } {
+    const over = (budget: Budget) => (budget.isOver ? budget.total : 0);
+    return { custom: over(this.#customBudget), gpu: over(this.#deviceBudget) };
+  }
+
+  /** Custom metrics of workers that are not exposed: their names are too long, or they are too many. */
+  leftOut(): LeftOut {
+    let count = 0;
+    const names: string[] = [];
+    for (const one of this.#leftOut.values()) {
+      count += one.count;
+      if (names.length < NAMED) names.push(...one.names);
+    }
+    return { count, names: names.slice(0, NAMED) };
+  }
+
+  /** Reads what changed since the last look. @returns the number of workers read */
+  look(): number {
+    this.#version++;
+    let read = this.#lookAt(this.#findChangedRows());
+    // Reads all again: they may fit now, and what was over the budget was not kept.
+    for (const budget of [this.#customBudget, this.#deviceBudget]) {
+      if (!budget.isOver || budget.total > this.#options.maxSeries) continue;
+      budget.isOver = false;
+      this.#entries.fill(undefined);
+      read += this.#lookAt(this.#findChangedRows());
+    }
+    return read;
+  }
+
+  #lookAt(rows: Int32Array): number {
+    for (const row of rows) {
+      this.#readRow(row);
+      // At once: a look may read much more than is kept.
+      if (this.#customBudget.isExceeded) this.#dropCustom();
+      if (this.#deviceBudget.isExceeded) this.#dropDevices();
+    }
+    return rows.length;
+  }
+
+  /** Valid until the next look. */
+  #findChangedRows(): Int32Array {
+    const { board, rows } = this.#options.directory;
+    const entries = this.#entries;
+    while (entries.length < rows.length) {
+      entries.push(undefined);
+      this.#ids.push(undefined);
+    }
+    board.publications.copyTo(this.#countedNow);
+    const changedRows = this.#changedRows;
+    let found = board.changedRows(this.#rowCopies, rows.length, changedRows);
+    // Rows come in ascending order.
+    const onBoard = found;
+    for (let row = 0, next = 0; row < rows.length; row++) {
+      if (next < onBoard && changedRows[next] === row) {
+        next++;
+        continue;
+      }
+      if (rows[row] !== entries[row] || this.#countedNow[row] !== this.#counted[row]) changedRows[found++] = row;
+    }
+    return changedRows.subarray(0, found);
+  }
+
+  #readRow(row: number): void {
+    const { board, rows } = this.#options.directory;
+    // Noted before anything is read: a change in between is found by the next look.
+    board.copyRow(row, this.#rowCopies);
+    this.#counted[row] = board.publications.of(row);
+    const entry = rows[row];
+    // All lines of another worker differ, also where its values are the same.
+    if (this.#ids[row] !== entry?.workerId) this.#setRow(row, NO_VALUES);
+    this.#ids[row] = entry?.workerId;
+    this.#entries[row] = entry;
+    try {
+      const values = entry === undefined ? undefined : readWhileThere(board, entry, () => this.#valuesOf(entry));
+      this.#setRow(row, values ?? NO_VALUES);
+    } catch {
+      // Its memory is damaged, or changes all the time: it keeps its last values, and the next look tries again.
+      this.#entries[row] = undefined;
+    }
+  }
+
+  #valuesOf(entry: WorkerEntry): RowValues {
+    const { directory, isAllowed } = this.#options;
+    const reading = new ParsedRecord(entry);
+    let devices: readonly Device[] | undefined;
+    const read = (family: WorkerFamily): unknown => {
+      if (!isAlive(family.lifetime, reading, directory)) return undefined;
+      switch (family.shape) {
+        case 'number':
+          return family.read(reading, directory);
+        case 'state':
+          return family.states.indexOf(family.read(reading, directory));
+        case 'info':
+          return infoLabels(entry.workerId, entry.facts, isAllowed);
+        case 'device':
+          devices ??= devicesOf(entry.workerId, reading.devices());
+          return deviceValues(family, devices);
+        default:
+          return family satisfies never;
+      }
+    };
+    const fixed = WORKER_FAMILIES.map(read);
+    const text = isAlive(CUSTOM_LIFETIME, reading, directory) ? reading.metricsText : undefined;
+    return { fixed, ...customIn(text) };
+  }
+
+  #setRow(row: number, { fixed, custom, leftOut }: RowValues): void {
+    const version = this.#version;
+    this.#deviceBudget.set(
+      row,
+      DEVICES.reduce((sum, at) => sum + ((fixed[at] as DeviceValues)?.length ?? 0), 0),
+    );
+    this.columns.forEach(({ family, column }, index) => {
+      const isKept = family.shape !== 'device' || !this.#deviceBudget.isOver;
+      (column as Column<unknown>).set(row, isKept ? fixed[index] : undefined, version);
+    });
+    if (leftOut === undefined) this.#leftOut.delete(row);
+    else this.#leftOut.set(row, leftOut);
+    this.#customBudget.set(row, custom.length);
+    if (!this.#customBudget.isOver) this.#setCustom(row, custom, version);
+  }
+
+  #setCustom(row: number, custom: RowValues['custom'], version: Version): void {
+    const before = this.customNamesIn(row);
+    const isAsBefore = custom.length === before.length && custom.every(([name], index) => name === before[index]);
+    if (!isAsBefore) {
+      const now = new Set(custom.map(([name]) => name));
+      for (const name of before) if (!now.has(name)) this.#removeCustom(row, name, version);
+      while (this.#customNames.length <= row) this.#customNames.push(NO_NAMES);
+    }
+    const names: string[] = [];
+    for (const [name, value] of custom) {
+      let column = this.custom.get(name);
+      if (column === undefined) {
+        column = new SparseColumn();
+        this.custom.set(name, column);
+        this.#namesVersion = version;
+      }
+      column.set(row, value, version);
+      if (!isAsBefore) names.push(name);
+    }
+    if (!isAsBefore) this.#customNames[row] = names.length === 0 ? NO_NAMES : names;
+  }
+
+  #removeCustom(row: number, name: string, version: Version): void {
+    const column = this.custom.get(name);
+    column?.set(row, undefined, version);
+    if (column?.series !== 0) return;
+    this.custom.delete(name);
+    this.#namesVersion = version;
+  }
+
+  #dropCustom(): void {
+    this.#customBudget.isOver = true;
+    this.custom.clear();
+    this.#customNames.length = 0;
+    this.#namesVersion = this.#version;
+  }
+
+  #dropDevices(): void {
+    this.#deviceBudget.isOver = true;
+    for (const { family, column } of this.columns) {
+      if (family.shape !== 'device') continue;
+      for (let row = 0; row < column.values.length; row++) column.set(row, undefined, this.#version);
+    }
+  }
+}
+
+/**
+ * How many series of a kind all workers have. Above the limit all of the kind are dropped and only counted: dropping some of them
+ * would leave families that miss workers.
+ */
+class Budget {
+  isOver = false;
+  readonly #max: number;
+  readonly #counts: number[] = [];
+  #total = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** They are still kept, and must be dropped. */
+  get isExceeded(): boolean {
+    return !this.isOver && this.#total > this.#max;
+  }
+
+  set(row: number, count: number): void {
+    while (this.#counts.length <= row) this.#counts.push(0);
+    this.#total += count - (this.#counts[row] as number);
+    this.#counts[row] = count;
+  }
+}
+
+function columnFor(family: WorkerFamily): FamilyColumn {
+  switch (family.shape) {
+    case 'number':
+      return { family, column: new Column<number>(() => 1, Object.is) };
+    case 'state':
+      return { family, column: new Column<number>(() => family.states.length, Object.is) };
+    case 'info':
+      return { family, column: new Column(() => 1, areSameLabels) };
+    case 'device':
+      return { family, column: new Column<DeviceValues>((values) => values.length, areSameDevices) };
+    default:
+      return family satisfies never;
+  }
+}
+
+function customIn(text: string | undefined): Pick<RowValues, 'custom' | 'leftOut'> {
+  if (text === undefined) return { custom: [], leftOut: undefined };
+  const all = Object.entries(JSON.parse(text) as Record<string, number>);
+  if (all.length > MAX_CUSTOM_PER_WORKER) return { custom: [], leftOut: leftOutOf(all.map(([name]) => name)) };
+  if (all.every(([name]) => customFamilyName(name) !== undefined)) return { custom: all, leftOut: undefined };
+  return {
+    custom: all.filter(([name]) => customFamilyName(name) !== undefined),
+    leftOut: leftOutOf(all.flatMap(([name]) => (customFamilyName(name) === undefined ? [name] : []))),
+  };
+}
+
+function leftOutOf(names: readonly string[]): LeftOut {
+  return { count: names.length, names: names.slice(0, NAMED).map((name) => shortText(name, SHOWN_NAME_LENGTH)) };
+}
+
+interface Device {
+  readonly device: GpuUsage;
+  readonly labels: readonly Label[];
+}
+
+/** If two devices look the same, the first counts. */
+function devicesOf(workerId: string, devices: readonly GpuUsage[]): Device[] {
+  const byLabels = new Map<string, Device>();
+  for (const device of devices) {
+    const labels = deviceLabels(workerId, device);
+    const key = JSON.stringify(labels);
+    if (!byLabels.has(key)) byLabels.set(key, { device, labels });
+  }
+  return [...byLabels.values()];
+}
+
+function deviceValues({ read }: DeviceFamily, devices: readonly Device[]): DeviceValues | undefined {
+  const values = devices.flatMap(({ device, labels }) => {
+    const value = read(device);
+    return value === undefined ? [] : [{ labels, value }];
+  });
+  return values.length === 0 ? undefined : values;
+}
+
+function areSameDevices(one: DeviceValues, other: DeviceValues): boolean {
+  if (one.length !== other.length) return false;
+  return one.every(({ labels, value }, index) => {
+    const that = other[index] as DeviceValues[number];
+    return Object.is(value, that.value) && areSameLabels(labels, that.labels);
+  });
+}
+
+function areSameLabels(one: readonly Label[], other: readonly Label[]): boolean {
+  if (one.length !== other.length) return false;
+  return one.every(([name, value], index) => name === other[index]?.[0] && value === other[index]?.[1]);
+}

@@ -1,0 +1,130 @@
+import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type Escaping,
+  type Format,
+  formatOf,
+  MEDIA_TYPES,
+  type MediaTypeName,
+} from '../../../src/metrics/exposition/format.ts';
+import { COLLECTIONS } from '../../../src/metrics/scrape/collections.ts';
+import { type ScrapeRequest, Scraper } from '../../../src/metrics/scrape/scraper.ts';
+import { Directory } from '../../../src/reading/directory.ts';
+import { takeIn } from '../../../src/reading/reader-thread.ts';
+import { BoardReader } from '../../../src/store/board.ts';
+import { type ChangeStep, changeOf, make } from '../../http/fleet-changes.ts';
+import { newFleet } from '../../http/support.ts';
+import type { Beat, Fleet } from '../../support/fleet.ts';
+import { repetitions } from '../../support/repetitions.ts';
+import { naiveScrape } from './naive.ts';
+
+const ALL = () => true;
+const OF_WORKERS = COLLECTIONS.filter((name) => name !== 'master');
+
+function newScraper({ maxSeries = 1_000_000, rows = 64 } = {}) {
+  const { fleet, clock } = newFleet(rows);
+  const directory = new Directory(new BoardReader(fleet.memory));
+  fleet.onAnnounce = (items) => takeIn(directory, items);
+  const options = { directory, clock, isAllowed: ALL, maxSeries, minGzipBytes: 0 };
+  const scraper = new Scraper(options);
+  const scrape = (request: Partial<ScrapeRequest> = {}) => {
+    const { bytes, figures } = scraper.scrape({
+      format: formatOf('text004'),
+      collections: OF_WORKERS,
+      gzip: false,
+      ...request,
+    });
+    return { text: Buffer.from(bytes).toString(), figures };
+  };
+  return { fleet, directory, scraper, scrape };
+}
+
+const GPU = { index: 0, uuid: 'GPU-1', name: 'H100', utilizationPercent: 12.5, memoryUsedBytes: 1024 } as const;
+const beats: fc.Arbitrary<Beat> = fc.record({
+  cpuUsage: fc.constantFrom(0, 0.7, 14.9, 100),
+  gpuUsage: fc.constantFrom(0, 50),
+  metrics: fc.constantFrom(
+    new Map(),
+    new Map([['queue.depth', 1]]),
+    new Map([
+      ['queue.depth', 2],
+      ['queue_depth', 3.5],
+      ['queue-depth', 1e21],
+    ]),
+    new Map([['µ "quoted"\\\n', -0.1]]),
+    new Map([
+      ['__proto__', 1],
+      ['7', 2],
+      ['x'.repeat(10_240), 3],
+    ]),
+  ),
+  gpus: fc.constantFrom([], [GPU], [GPU, { ...GPU, index: 1, parentUuid: 'GPU-0', powerWatts: 250 }], [GPU, GPU]),
+});
+
+const IDS = ['plain', 'quote"', 'back\\slash', 'µ/{}\u2028', '__proto__'];
+
+type Step =
+  | ChangeStep
+  | { readonly kind: 'beat'; readonly id: string; readonly beat: Beat }
+  | { readonly kind: 'scrape'; readonly format: Format };
+
+const formats = fc.constantFrom(
+  ...(Object.keys(MEDIA_TYPES) as MediaTypeName[]).flatMap((name) =>
+    (['underscores', 'dots', 'values', 'allow-utf-8'] satisfies Escaping[]).map((escaping) => formatOf(name, escaping)),
+  ),
+);
+const schedules: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: changeOf(IDS) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ kind: fc.constant('beat' as const), id: fc.constantFrom(...IDS), beat: beats }),
+    },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('scrape' as const), format: formats }) },
+  ),
+  { maxLength: 40 },
+);
+
+function carryOut(step: Exclude<Step, { kind: 'scrape' }>, fleet: Fleet, known: Set<string>): void {
+  if (step.kind !== 'beat') make(step, fleet, known);
+  else if (known.has(step.id)) fleet.beat(step.id, step.beat);
+}
+
+describe('the text of scrapes', () => {
+  it('is that of a scrape from scratch after any schedule of changes, in any format', () => {
+    fc.assert(
+      fc.property(schedules, formats, (steps, last) => {
+        const { fleet, directory, scraper } = newScraper();
+        const known = new Set<string>();
+        const check = (format: Format) => {
+          const { bytes } = scraper.scrape({ format, collections: OF_WORKERS, gzip: false });
+          expect(Buffer.from(bytes).toString('latin1')).toBe(naiveScrape(directory, format, ALL).toString('latin1'));
+        };
+        for (const step of steps) {
+          if (step.kind === 'scrape') check(step.format);
+          else carryOut(step, fleet, known);
+        }
+        check(last);
+      }),
+      { numRuns: repetitions(150, 20_000) },
+    );
+  });
+
+  it('has the same text for some workers as for them alone, and compressed as plain', () => {
+    fc.assert(
+      fc.property(schedules, formats, fc.subarray(IDS), (steps, format, workers) => {
+        const { fleet, directory, scraper } = newScraper();
+        const known = new Set<string>();
+        for (const step of steps) {
+          if (step.kind === 'scrape') scraper.scrape({ format: step.format, collections: OF_WORKERS, gzip: true });
+          else carryOut(step, fleet, known);
+        }
+        const { bytes } = scraper.scrape({ format, collections: OF_WORKERS, gzip: true, workers });
+        const wanted = naiveScrape(directory, format, ALL, ({ workerId }) => workers.includes(workerId));
+        expect(gunzipSync(bytes).toString('latin1')).toBe(wanted.toString('latin1'));
+      }),
+      { numRuns: repetitions(75, 10_000) },
+    );
+  });
+});
