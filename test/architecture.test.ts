@@ -97,6 +97,7 @@ const HTTP_FOLDERS = [
   'query',
   'answers',
   'history',
+  'metrics',
   'sockets',
   'access',
   'api',

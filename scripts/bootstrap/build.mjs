@@ -29,6 +29,7 @@ export const BUNDLED_THREADS = [
   'http/query/thread',
   'history/thread',
   'http/history/thread',
+  'http/metrics/thread',
   'metrics/export/thread',
   'agent/thread',
 ];

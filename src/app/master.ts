@@ -379,6 +379,7 @@ function makeHttp(
     limits: httpLimitsOf(config),
     secrets,
     history: historyPlace,
+    metrics: { labels: config.metricsLabels, maxSeries: config.metricsMaxSeries },
     onCommand: (command) => obey(command, operator),
     onWorkerCall,
     clock,

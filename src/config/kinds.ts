@@ -1,5 +1,6 @@
 /** Parsers for the values of settings. */
 import { isIP } from 'node:net';
+import { shortText } from '../lib/foreign-text.ts';
 import { type ApiToken, parseApiTokens } from '../lib/tokens.ts';
 
 /** Parses a setting's text. `parse` throws {@link Expected} if the text is invalid. */
@@ -332,6 +333,32 @@ export const origins: Kind<readonly string[]> = {
     });
   },
 };
+
+/** In a registration, see model/worker-info.ts. */
+const MAX_LABEL_NAME_BYTES = 320;
+/** On pulselane_worker_info, see metrics/workers/info-labels.ts. */
+const OWN_LABELS = ['worker', 'version', 'host', 'group', 'instance_id', '__name__'];
+
+/** Comma-separated names of labels that workers can have; `*` stands for any text. */
+export const labelNames: Kind<readonly string[]> = {
+  emptyCounts: true,
+  parse(value) {
+    return splitList(value).map((name) => {
+      const problem = labelNameProblem(name);
+      if (problem === undefined) return name;
+      throw new Expected(
+        `names of labels that a worker can have, such as zone,rack-*, separated by commas; ${JSON.stringify(shortText(name, 64))} ${problem}`,
+      );
+    });
+  },
+};
+
+function labelNameProblem(name: string): string | undefined {
+  const bytes = Buffer.byteLength(name);
+  if (bytes > MAX_LABEL_NAME_BYTES) return `has ${bytes} bytes; at most ${MAX_LABEL_NAME_BYTES} are possible`;
+  if (/\p{Cc}/u.test(name)) return 'contains a control character';
+  return OWN_LABELS.includes(name) ? 'is one that the master itself gives' : undefined;
+}
 
 /** Comma-separated host names or addresses, in lower case; IPv6 in brackets, as in a Host header. */
 export const hostNames: Kind<readonly string[]> = {

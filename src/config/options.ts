@@ -295,6 +295,26 @@ export const masterOptions = {
     fallback: '',
     meaning: 'origins whose web pages may call the API (CORS), separated by commas; default: none',
   }),
+  metricsLabels: option({
+    env: 'METRICS_LABELS',
+    flag: '--metrics-labels',
+    argument: '<names>',
+    kind: kinds.labelNames,
+    // Whatever a worker's labels are, they stand on one series of the worker. A worker has at most 64.
+    fallback: '*',
+    meaning:
+      'labels of workers that stand on pulselane_worker_info, separated by commas; * stands for any text; empty: none',
+  }),
+  metricsMaxSeries: option({
+    env: 'METRICS_MAX_SERIES',
+    flag: '--metrics-max-series',
+    argument: '<n>',
+    // 20,000 workers with 20 custom metrics each. A million take about 80 MB of text in each format, and 250 MB in the master.
+    kind: kinds.count({ min: 1, max: 20_000_000 }),
+    fallback: '1000000',
+    meaning:
+      'maximum number of series of workers in one answer of /metrics; what does not fit is left out by whole families, custom metrics first, and counted',
+  }),
   allowedHosts: option({
     env: 'ALLOWED_HOSTS',
     flag: '--allowed-hosts',

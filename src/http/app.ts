@@ -27,6 +27,7 @@ import { limitsRoutes } from './routes/limits.ts';
 import { liveRoutes } from './routes/live.ts';
 import { loginRoutes } from './routes/login.ts';
 import { mcpRoutes } from './routes/mcp.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { pendingRoutes } from './routes/pending.ts';
 import { probeRoutes } from './routes/probes.ts';
 import { scrapeTargetRoutes } from './routes/scrape-targets.ts';
@@ -63,6 +64,7 @@ export function createApp(context: AppContext): Api {
   telemetryRoutes(app, context);
   workersRoutes(app, context);
   liveRoutes(app, context);
+  metricsRoutes(app, context);
   workerListRoutes(app, context);
   scrapeTargetRoutes(app, context);
   clusterRoutes(app, context);

@@ -17,6 +17,7 @@ import type { HttpLimits } from './http-limits.ts';
 import type { HttpRefusals } from './http-refusals.ts';
 import type { LiveStreams } from './live/streams.ts';
 import type { Command, HttpLog } from './messages.ts';
+import type { Scrapes } from './metrics/pool.ts';
 import type { Queries } from './query/queries.ts';
 
 /** Sends a command to main. Never rejects. */
@@ -37,6 +38,8 @@ export interface AppContext {
   readonly queries: Queries;
   /** Asks the database of history; undefined: history is off. */
   readonly history: HistoryPool | undefined;
+  /** Answers `GET /metrics`. */
+  readonly metrics: Scrapes;
   readonly log: HttpLog;
   readonly command: RunCommand;
   readonly relay: RelayCall;

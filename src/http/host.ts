@@ -19,6 +19,7 @@ import { portTakenText } from '../lib/local-ports.ts';
 import type { Logger } from '../lib/logging.ts';
 import type { ThreadDeath } from '../lib/supervised-thread.ts';
 import { holdThread } from '../lib/threads.ts';
+import type { MetricsSettings } from '../metrics/settings.ts';
 import type { Announcement } from '../reading/directory.ts';
 import { ReaderHost } from '../reading/reader-host.ts';
 import type { RelayedAnswer, RelayedCall } from '../rpc/relayed-calls.ts';
@@ -41,6 +42,7 @@ export interface HttpHostOptions {
   readonly secrets: HttpSecrets;
   /** Where history is; undefined: it is off. */
   readonly history?: DatabasePlace | undefined;
+  readonly metrics: MetricsSettings;
   /** One `slotAdded` per worker, including what `announce` is about to publish. */
   readonly roster: () => readonly Announcement[];
   /** Carries out a command of the API. */
@@ -70,10 +72,21 @@ export class HttpHost {
   constructor(options: HttpHostOptions) {
     this.#options = options;
     this.#address = options.address;
-    const { board, corsOrigins, allowedHosts, limits, secrets, history: place } = options;
+    const { board, corsOrigins, allowedHosts, limits, secrets, history: place, metrics } = options;
     const queryScript = holdThread('http/query/thread');
     const history = place === undefined ? undefined : { place, script: holdThread('http/history/thread') };
-    const data: HttpThreadData = { board, corsOrigins, allowedHosts, limits, secrets, queryScript, history };
+    const metricsScript = holdThread('http/metrics/thread');
+    const data: HttpThreadData = {
+      board,
+      corsOrigins,
+      allowedHosts,
+      limits,
+      secrets,
+      queryScript,
+      history,
+      metrics,
+      metricsScript,
+    };
     this.#secrets = secrets;
     this.#reader = new ReaderHost({
       script: 'http/thread',

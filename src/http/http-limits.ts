@@ -197,6 +197,15 @@ export const MAX_MCP_ANSWER_BYTES = 16 * KIB;
 /** Calls of tools at a time: each asks the API a few times, one after the other. A model calls a handful. Beyond it: 503. */
 export const MAX_MCP_CALLS = 16;
 
+// ── metrics/ ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One thread: scrapes share the text that it keeps. */
+export const SCRAPE_THREADS = 1;
+/** Running or waiting: two Prometheus servers that shard by four. At 0.2 s for 10,000 workers, the last one waits 2 s. Beyond it: 503. */
+export const MAX_SCRAPES = 8;
+/** A thread that takes longer is stuck: a million series take a few seconds, and Prometheus waits 10 s by default. */
+export const SCRAPE_WITHIN_MS = 30_000;
+
 // ── live/ ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A change must be sent within 100 ms, so memory is polled twice in that time. */

@@ -7,6 +7,7 @@ import type { InternalState } from '../engine/internal-state.ts';
 import type { DatabasePlace } from '../history/database.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { ApiToken } from '../lib/tokens.ts';
+import type { MetricsSettings } from '../metrics/settings.ts';
 import type { Isolation } from '../model/isolation.ts';
 import type { ReaderData } from '../reading/reader-messages.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
@@ -26,6 +27,9 @@ export interface HttpThreadData extends ReaderData {
   readonly queryScript: string;
   /** Undefined: history is off. */
   readonly history: HttpHistory | undefined;
+  readonly metrics: MetricsSettings;
+  /** The script of the thread that makes the answers of `GET /metrics`. */
+  readonly metricsScript: string;
 }
 
 /** How the HTTP side asks for history. */

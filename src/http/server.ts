@@ -25,6 +25,7 @@ import { HttpRefusals } from './http-refusals.ts';
 import type { Goodbye } from './live/client-writer.ts';
 import { LiveStreams } from './live/streams.ts';
 import type { HttpLog, HttpSecrets, HttpThreadData } from './messages.ts';
+import { MetricsPool } from './metrics/pool.ts';
 import { Queries } from './query/queries.ts';
 import { BareSockets } from './sockets/bare-sockets.ts';
 import { HttpConnections } from './sockets/http-connections.ts';
@@ -32,7 +33,7 @@ import { nodeServer } from './sockets/node-server.ts';
 import { watchParser } from './sockets/parser-errors.ts';
 import { lacksAuthority, secureContextOf } from './sockets/tls-context.ts';
 
-export interface HttpServerOptions extends Omit<HttpThreadData, 'board' | 'queryScript' | 'history'> {
+export interface HttpServerOptions extends Omit<HttpThreadData, 'board' | 'queryScript' | 'history' | 'metricsScript'> {
   /** Its owner passes on what it has applied: {@link HttpServer.announced}. */
   readonly directory: Directory;
   readonly clock: Clock;
@@ -57,6 +58,7 @@ export class HttpServer {
   readonly #queries: Queries;
   readonly #history: HistoryPool | undefined;
   readonly #refusals = new HttpRefusals();
+  readonly #metrics: MetricsPool;
   #clientCa: string | undefined;
 
   constructor(options: HttpServerOptions) {
@@ -85,6 +87,7 @@ export class HttpServer {
     this.#bodies = new Bodies(directory);
     this.#history =
       options.history === undefined ? undefined : new HistoryPool({ directory, clock, log }, options.history);
+    this.#metrics = new MetricsPool({ directory, clock, log }, options.metrics);
     this.#queries = new Queries({ directory, texts: this.#bodies.texts, clock, log });
     const refusals = this.#refusals;
     this.#access = new Access({
@@ -106,6 +109,7 @@ export class HttpServer {
       bodies: this.#bodies,
       queries: this.#queries,
       history: this.#history,
+      metrics: this.#metrics,
       access: this.#access,
       limits: bounds,
       refusals,
@@ -179,6 +183,7 @@ export class HttpServer {
   announced(announcements: readonly Announcement[]): void {
     this.#queries.announced(announcements);
     this.#history?.announced(announcements);
+    this.#metrics.announced(announcements);
   }
 
   /**
@@ -203,7 +208,7 @@ export class HttpServer {
     const gone = () => this.#connections.size === 0;
     await until(this.#clock, gone, { withinMs: limits.STOP_GRACE_MS, everyMs: 10 });
     this.#connections.destroyAll();
-    await Promise.all([this.#queries.stop(), this.#history?.stop()]);
+    await Promise.all([this.#queries.stop(), this.#history?.stop(), this.#metrics.stop()]);
   }
 
   /** For figures about live clients. */

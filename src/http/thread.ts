@@ -9,5 +9,6 @@ import { serveHttp } from './port-side.ts';
 
 const { port, data } = takeThreadStart<HttpThreadData>();
 takeThreadText('http/query/thread', data.queryScript);
+takeThreadText('http/metrics/thread', data.metricsScript);
 if (data.history !== undefined) takeThreadText('http/history/thread', data.history.script);
 readFor<ToHttp, FromHttp>(portOf(port), data, (parts) => serveHttp(parts, data, systemClock));

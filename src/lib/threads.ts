@@ -26,6 +26,7 @@ export type ThreadScript =
   | 'http/query/thread'
   | 'history/thread'
   | 'http/history/thread'
+  | 'http/metrics/thread'
   | 'metrics/export/thread'
   | 'agent/thread';
 

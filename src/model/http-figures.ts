@@ -25,6 +25,7 @@ export const HTTP_REFUSAL_REASONS = [
   'answers',
   'queries',
   'exports',
+  'scrapes',
   'commands',
   'heartbeats',
 ] as const;

@@ -33,6 +33,13 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/sd/prometheus?state=dead&port=0&x=1', status: 400 },
     { target: '/sd/prometheus', status: 405, method: 'POST' },
   ],
+  getMetrics: [
+    { target: '/metrics', status: 200 },
+    { target: '/metrics?collect[]=state&collect[]=custom&worker=full&group=', status: 200 },
+    { target: '/metrics?collect[]=cpu', status: 400 },
+    { target: '/metrics?collect=state', status: 400 },
+    { target: '/metrics', status: 405, method: 'POST' },
+  ],
   streamWorkers: [
     { target: '/api/v1/stream?state=active&min.cpu_usage=1', status: 200, method: 'HEAD' },
     { target: '/api/v1/stream?rate=often', status: 400 },

@@ -28,6 +28,7 @@ function newHost(options: Partial<HttpHostOptions> = {}) {
     },
   });
   const host = new HttpHost({
+    metrics: { labels: ['*'], maxSeries: 1_000_000 },
     onCommand: () => ({ ok: true, message: 'done' }),
     onWorkerCall: () => ({ type: 'farewell' }),
     board: fleet.memory,

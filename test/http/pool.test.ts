@@ -311,6 +311,7 @@ describe('a thread', () => {
     const before = threadsNow();
     const { logger } = keptLog();
     const host = new HttpHost({
+      metrics: { labels: ['*'], maxSeries: 1_000_000 },
       onCommand: () => ({ ok: true, message: 'done' }),
       onWorkerCall: () => ({ type: 'farewell' }),
       board: fleet.memory,

@@ -12,13 +12,15 @@ import { createApp } from '../../src/http/app.ts';
 import { Bodies } from '../../src/http/bodies/bodies.ts';
 import type { CommandOutcome } from '../../src/http/commands.ts';
 import type { HistoryPool } from '../../src/http/history/pool.ts';
-import { type HttpLimits, httpLimitsOf } from '../../src/http/http-limits.ts';
+import { type HttpLimits, httpLimitsOf, MIN_GZIP_BYTES } from '../../src/http/http-limits.ts';
 import { HttpRefusals } from '../../src/http/http-refusals.ts';
 import { LiveStreams } from '../../src/http/live/streams.ts';
 import type { Command, HttpTls } from '../../src/http/messages.ts';
+import type { Scrapes } from '../../src/http/metrics/pool.ts';
 import { Queries } from '../../src/http/query/queries.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import type { ApiToken } from '../../src/lib/tokens.ts';
+import { Scraper } from '../../src/metrics/scrape/scraper.ts';
 import { Directory } from '../../src/reading/directory.ts';
 import { takeIn } from '../../src/reading/reader-thread.ts';
 import { Revisions } from '../../src/reading/revisions.ts';
@@ -89,6 +91,7 @@ export function newApp({
     bodies,
     queries,
     history,
+    metrics: scrapesInline(directory, clock),
     log,
     command,
     relay: acceptAll,
@@ -98,6 +101,13 @@ export function newApp({
   /** Asks for a target as it stands, where a URL would be tidied up first. */
   const raw = (target: string) => app.request('/', {}, { incoming: { url: target } });
   return { app, raw, fleet, clock, live, bodies, queries, directory, revisions, logged };
+}
+
+/** Scrapes without a thread. */
+function scrapesInline(directory: Directory, clock: FakeClock): Scrapes {
+  const maxSeries = 1_000_000;
+  const scraper = new Scraper({ directory, clock, isAllowed: () => true, maxSeries, minGzipBytes: MIN_GZIP_BYTES });
+  return { maxSeries, last: undefined, scrape: async (request) => scraper.scrape(request) };
 }
 
 /** A listening server; the caller stops it through `stop`. */
@@ -136,6 +146,7 @@ export async function newServer({
     log,
     command,
     relay,
+    metrics: { labels: ['*'], maxSeries: 1_000_000 },
     sessionEnded: (ended) => endedSessions.push(ended),
     history,
   });

@@ -26,6 +26,7 @@ export class HistoryPool extends Pool<HistoryTask, HistoryAnswer> {
         ...(directory.history === undefined ? [] : [{ type: 'history', status: directory.history } as const]),
       ],
       question: 'question to history',
+      reason: 'queries',
       maxThreads: HISTORY_THREADS,
       maxUnderWay: MAX_HISTORY_QUERIES,
       withinMs: HISTORY_ANSWER_WITHIN_MS,

@@ -14,6 +14,7 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import type { HttpRefusalReason } from '../../model/http-figures.ts';
 import type { Announcement, Directory } from '../../reading/directory.ts';
 import { LimitReached } from '../http-refusals.ts';
 import type { HttpLog } from '../messages.ts';
@@ -29,6 +30,8 @@ export interface PoolOptions {
 export interface PoolKind extends PoolThreadKind {
   /** What a question is called in errors: "query". */
   readonly question: string;
+  /** How reaching `maxUnderWay` is counted. */
+  readonly reason: HttpRefusalReason;
   readonly maxThreads: number;
   /** Questions running or waiting. */
   readonly maxUnderWay: number;
@@ -85,11 +88,11 @@ export class Pool<Task, Answer> {
 
   /** @throws PulselaneError `resource_exhausted` or `unavailable` */
   async ask<A extends Answer>(task: Task, { signal }: Asking = {}): Promise<A> {
-    const { maxUnderWay, withinMs, question: name } = this.#kind;
+    const { maxUnderWay, withinMs, question: name, reason } = this.#kind;
     if (this.#underWay.size >= maxUnderWay) {
       throw new LimitReached(
         'resource_exhausted',
-        'queries',
+        reason,
         `too many ${name}s: ${maxUnderWay} are already running or waiting`,
       );
     }

@@ -15,6 +15,7 @@ export class QueryPool extends Pool<Task, Answer> {
       title: 'a query thread',
       data: { board: options.directory.board.memory },
       question: 'query',
+      reason: 'queries',
       maxThreads: POOL_THREADS,
       maxUnderWay: MAX_QUERIES_UNDER_WAY,
       withinMs: QUERY_WITHIN_MS,

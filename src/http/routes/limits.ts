@@ -1,5 +1,6 @@
 /** `GET /api/v1/limits`: the limits of the HTTP side, and counts of refusals and drops by reason. */
 import { createRoute, z } from '@hono/zod-openapi';
+import type { ScrapeFigures } from '../../metrics/scrape/scraper.ts';
 import { HTTP_REFUSAL_REASONS, type HttpRefusalReason } from '../../model/http-figures.ts';
 import { sendJson } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
@@ -31,6 +32,42 @@ const Limit = z
     refused: z.int().nullable().openapi({ description: 'How often the limit was reached; null if not counted.' }),
   })
   .openapi('Limit');
+
+const Names = z.array(z.string());
+
+const Metrics = z
+  .object({
+    max_series: z.int().openapi({ description: 'METRICS_MAX_SERIES.' }),
+    last: z
+      .object({
+        series: z.int().openapi({ description: 'Series of workers in the answer.' }),
+        bytes: z.int().openapi({ description: 'Its text, before compression.' }),
+        bytes_per_series: z.number().nullable(),
+        took_ms: z.number().openapi({ description: 'How long the thread for metrics worked on it.' }),
+        us_per_series: z.number().nullable().openapi({ description: 'The same per series, in microseconds.' }),
+        workers_read: z.int().openapi({ description: 'Workers that had changed since the answer before.' }),
+        cut: z.object({
+          series: z.int().openapi({ description: 'Series that METRICS_MAX_SERIES left out.' }),
+          families: Names.openapi({
+            description: 'The first ten families without them; `custom` and `gpu` stand for all of these.',
+          }),
+        }),
+        custom: z.object({
+          collisions: z.int().openapi({
+            description: 'Custom metrics without a series: another name of the same worker becomes the same.',
+          }),
+          collided_names: Names.openapi({ description: 'The first ten names that become the same as another.' }),
+          left_out: z.int().openapi({
+            description:
+              'Custom metrics without a series: the name is longer than 124 bytes, or the worker has more than 1000.',
+          }),
+          left_out_names: Names.openapi({ description: 'The first ten of them.' }),
+        }),
+      })
+      .nullable()
+      .openapi({ description: 'The last answer with all workers; null before the first.' }),
+  })
+  .openapi('MetricsLimit', { description: 'What answers of `/metrics` cost.' });
 
 const route = createRoute({
   method: 'get',
@@ -75,6 +112,7 @@ const route = createRoute({
           description: 'Refusals on the gRPC side, at most a second old; reasons with no refusal are absent.',
         }),
         lanes: LaneLimitJson.nullable(),
+        metrics: Metrics,
       }),
       {
         limits: [{ setting: 'API_RATE', value: 100, refused: 3 }],
@@ -95,12 +133,25 @@ const route = createRoute({
         },
         grpc_refused: { identity: 2 },
         lanes: { dedicated: 200, limited_by: 'memory', setting: 'memory.max', memory_short: false },
+        metrics: {
+          max_series: 1_000_000,
+          last: {
+            series: 32_000,
+            bytes: 2_441_541,
+            bytes_per_series: 76.3,
+            took_ms: 24.3,
+            us_per_series: 0.76,
+            workers_read: 1000,
+            cut: { series: 0, families: [] },
+            custom: { collisions: 1, collided_names: ['queue.depth', 'queue_depth'], left_out: 0, left_out_names: [] },
+          },
+        },
       },
     ),
   },
 });
 
-export function limitsRoutes(api: Api, { limits, refusals, live, directory }: AppContext): void {
+export function limitsRoutes(api: Api, { limits, refusals, live, directory, metrics }: AppContext): void {
   endpoint(api, route, (c) =>
     sendJson(c, 200, {
       limits: LIMITS.map(({ setting, of, reason }) => ({
@@ -125,6 +176,29 @@ export function limitsRoutes(api: Api, { limits, refusals, live, directory }: Ap
       },
       grpc_refused: directory.refusals,
       lanes: laneLimitJson(directory.laneLimit),
+      metrics: { max_series: metrics.maxSeries, last: metrics.last === undefined ? null : lastScrape(metrics.last) },
     }),
   );
 }
+
+function lastScrape(figures: ScrapeFigures): z.infer<typeof Metrics>['last'] {
+  const { series, bytes, tookMs, workersRead } = figures;
+  const perSeries = (amount: number) => (series === 0 ? null : rounded(amount / series));
+  return {
+    series,
+    bytes,
+    bytes_per_series: perSeries(bytes),
+    took_ms: rounded(tookMs),
+    us_per_series: perSeries(1000 * tookMs),
+    workers_read: workersRead,
+    cut: { series: figures.cutSeries, families: [...figures.cutFamilies] },
+    custom: {
+      collisions: figures.collisions,
+      collided_names: [...figures.collidedNames],
+      left_out: figures.leftOut,
+      left_out_names: [...figures.leftOutNames],
+    },
+  };
+}
+
+const rounded = (amount: number) => Math.round(100 * amount) / 100;

@@ -16,6 +16,7 @@ import {
   MAX_MCP_CALLS,
   MAX_PAGE_BYTES,
   MAX_QUERIES_UNDER_WAY,
+  MAX_SCRAPES,
   MAX_VIEWS,
   MAX_VIEWS_PER_CLIENT,
   MAX_WAITING,
@@ -23,6 +24,7 @@ import {
   MAX_WORKER_CALLS,
   MOST_WAIT_MS,
   QUERY_WITHIN_MS,
+  SCRAPE_WITHIN_MS,
   SOCKET_IDLE_MS,
   WRONG_TOKENS_PER_S,
 } from '../http-limits.ts';
@@ -119,6 +121,14 @@ const CREDENTIALS = [...SMALL, bound('rate', 'peer', WRONG_TOKENS_PER_S, 'guesse
 const rows = (bounds: Row['bounds'], ...calls: readonly string[]): readonly Row[] =>
   calls.map((call) => ({ call, bounds }));
 
+const SCRAPE = [
+  ...ANY,
+  bound('answer', 'call', 'METRICS_MAX_SERIES'),
+  bound('atATime', 'master', MAX_BODY_BYTES_IN_FLIGHT, 'answers'),
+  bound('atATime', 'master', MAX_SCRAPES, 'scrapes'),
+  bound('time', 'call', SCRAPE_WITHIN_MS),
+];
+
 export const ROUTE_LIMITS: readonly Row[] = [
   ...rows(
     SMALL,
@@ -153,6 +163,7 @@ export const ROUTE_LIMITS: readonly Row[] = [
     'GET /api/v1/events',
   ),
   ...rows(MCP, 'POST /mcp'),
+  ...rows(SCRAPE, 'GET /metrics'),
   ...rows(EXPORT, 'GET /api/v1/history/export'),
   ...rows(
     [

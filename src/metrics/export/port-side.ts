@@ -1,12 +1,12 @@
 /** The export thread's end of its port: a pipeline for each receiver, and its reports. */
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { globMatcher } from '../../lib/globs.ts';
 import type { WorkerEvent } from '../../model/events.ts';
 import type { Directory } from '../../reading/directory.ts';
 import type { ReadingParts, ReadingUser } from '../../reading/reader-thread.ts';
 import { Collector } from './collector.ts';
 import { REPORT_EVERY_MS } from './export-limits.ts';
 import type { Exporter } from './exporter.ts';
-import { globMatcher } from './globs.ts';
 import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
 import { Pipeline } from './pipeline.ts';
 import { escapingOf, exporterOf } from './receivers.ts';

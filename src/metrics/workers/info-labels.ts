@@ -1,9 +1,15 @@
 /** The labels of `pulselane_worker_info`. */
+import { globMatcher } from '../../lib/globs.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import type { Label } from '../family.ts';
 
 /** Which of a worker's own labels are exposed. */
 export type LabelFilter = (name: string) => boolean;
+
+/** @param globs METRICS_LABELS */
+export function labelFilter(globs: readonly string[]): LabelFilter {
+  return globMatcher(globs);
+}
 
 /**
  * What the master knows of it, then its own labels in the order of their names. A fact that it did not send is absent.

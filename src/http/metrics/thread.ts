@@ -1,0 +1,44 @@
+/** The entry of the metrics thread: a reading thread of the HTTP thread, with one scrape at a time. */
+import { systemClock, type Timer } from '../../lib/clock.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { portOf } from '../../lib/ports.ts';
+import { takeThreadStart } from '../../lib/thread-start.ts';
+import { KEPT_WITHOUT_SCRAPES_MS } from '../../metrics/scrape/scrape-limits.ts';
+import { type ScrapeAnswer, type ScrapeRequest, Scraper } from '../../metrics/scrape/scraper.ts';
+import { labelFilter } from '../../metrics/workers/info-labels.ts';
+import { readFor } from '../../reading/reader-thread.ts';
+import { MIN_GZIP_BYTES } from '../http-limits.ts';
+import type { Said, ToPoolThread } from '../query/pool-messages.ts';
+import type { MetricsThreadData } from './pool.ts';
+
+const { port, data } = takeThreadStart<MetricsThreadData>();
+readFor<ToPoolThread<ScrapeRequest>, Said<ScrapeAnswer>>(portOf(port), data, ({ directory, post }) => {
+  const scraper = new Scraper({
+    directory,
+    clock: systemClock,
+    isAllowed: labelFilter(data.labels),
+    maxSeries: data.maxSeries,
+    minGzipBytes: MIN_GZIP_BYTES,
+  });
+  let forgetting: Timer | undefined;
+  return {
+    received(message) {
+      // A scrape takes one turn: there is nothing to cancel.
+      if (message.type !== 'task') return;
+      forgetting?.cancel();
+      // If the thread dies, this tells whether the task can be the cause.
+      post('begun');
+      try {
+        const answer = scraper.scrape(message.task);
+        // Transferred, not copied.
+        post({ ok: true, answer }, [answer.bytes.buffer]);
+      } catch (error) {
+        post({ ok: false, message: messageOf(error) });
+      }
+      forgetting = systemClock.after(KEPT_WITHOUT_SCRAPES_MS, () => scraper.forget());
+    },
+    async stop() {
+      forgetting?.cancel();
+    },
+  };
+});
