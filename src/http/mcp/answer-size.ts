@@ -48,9 +48,12 @@ function notesOf(cut: readonly string[]): readonly string[] {
   return more > 0 ? [...cut.slice(0, MAX_NOTES), `and ${more} more`] : cut;
 }
 
+/** A part of them names nothing. */
+const NEEDED_WHOLE = /(?:^|\.)(?:worker_id|task_id|next_cursor)$/;
+
 function shorter(value: Json, step: (typeof STEPS)[number], path: string, cut: string[]): Json {
   if (typeof value === 'string') {
-    if (value.length <= step.characters) return value;
+    if (value.length <= step.characters || NEEDED_WHOLE.test(path)) return value;
     cut.push(`${path}: the first characters of ${value.length}`);
     return shortText(value, step.characters);
   }

@@ -44,3 +44,17 @@ export function parseWithPython(
       return answer;
     });
 }
+
+/** Whether the installed version knows names in quotes, which came with Prometheus 3. */
+export function readsQuotedNames(): boolean {
+  try {
+    const text = '{"a.b"} 1\n';
+    const [plain, openmetrics] = parseWithPython([
+      { syntax: 'plain', text },
+      { syntax: 'openmetrics', text: `${text}# EOF\n` },
+    ]);
+    return plain?.[0]?.name === 'a.b' && openmetrics?.[0]?.name === 'a.b';
+  } catch {
+    return false;
+  }
+}

@@ -13,7 +13,7 @@ import type { Family, FamilyWithSeries } from '../../../src/metrics/family.ts';
 import { describeWith } from '../../support/debian.ts';
 import { promtool } from '../../support/prometheus-server.ts';
 import { repetitions } from '../../support/repetitions.ts';
-import { parseWithPython } from './python-parsers.ts';
+import { parseWithPython, readsQuotedNames } from './python-parsers.ts';
 import { asWritten, families } from './samples.ts';
 
 const FAMILIES: FamilyWithSeries[] = [
@@ -164,6 +164,7 @@ describeWith('python3-prometheus-client')('Prometheus’s Python library', () =>
     const formats = (['text004', 'openmetrics100'] as const).flatMap((name) =>
       (['underscores', 'dots', 'values'] as const).map((escaping) => formatOf(name, escaping)),
     );
+    if (readsQuotedNames()) formats.push(formatOf('text100', 'allow-utf-8'), formatOf('openmetrics100', 'allow-utf-8'));
     const cases = fc
       .sample(families, repetitions(60, 3000))
       .flatMap((all) =>
