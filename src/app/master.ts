@@ -19,6 +19,7 @@ import { readSettingFile } from '../lib/setting-file.ts';
 import { firstCertificate, readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
 import { keepWorkingDirectory } from '../lib/working-directory.ts';
 import type { ExportHost } from '../metrics/export/host.ts';
+import { NodeMetrics } from '../metrics/master/node-metrics.ts';
 import { unreadyReasons } from '../model/readiness.ts';
 import { Authority } from '../rpc/authority.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
@@ -167,6 +168,9 @@ async function start(
   });
   introducer.start();
   lifecycle.onStop('introductions', () => introducer.stop());
+
+  const nodeMetrics = new NodeMetrics(clock, (metrics) => manager.publishNodeMetrics(metrics));
+  lifecycle.onStop('metrics of the process', () => nodeMetrics.stop());
 
   const operator = new Operator({ manager, introducer });
   const onWorkerCall = (call: RelayedCall) => rpc.relayed.answer(call);

@@ -12,6 +12,7 @@ import type { EventLog, NewEvent } from '../model/events.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import type { Holds } from '../model/holds.ts';
 import type { Isolation } from '../model/isolation.ts';
+import type { PromMetric } from '../model/prom-metric.ts';
 import type { HeartbeatInput, WorkerTelemetry } from '../model/telemetry.ts';
 import { heartbeatRefusalOf } from '../model/transports.ts';
 import { checkWorkerId } from '../model/worker-id.ts';
@@ -222,6 +223,11 @@ export class TelemetryManager {
   /** Accepts heartbeats, for callers that have parsed the head themselves. */
   get intake(): Pick<Intake, 'accept'> {
     return this.#parts.intake;
+  }
+
+  /** What main has measured of its own heap, for reading threads. */
+  publishNodeMetrics(metrics: readonly PromMetric[]): void {
+    this.#parts.roster.publishNodeMetrics(metrics);
   }
 
   /** A caller of `intake` has refused a heartbeat, or `intake` has, with this error. One that was accepted is not counted. */

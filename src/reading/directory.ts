@@ -9,6 +9,7 @@ import { type Holds, NO_HOLDS } from '../model/holds.ts';
 import type { Isolation } from '../model/isolation.ts';
 import type { LaneFault, LaneLimit } from '../model/lanes.ts';
 import type { PendingWorker } from '../model/pending.ts';
+import type { PromMetric } from '../model/prom-metric.ts';
 import { type ReadinessFacts, STARTING } from '../model/readiness.ts';
 import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/record-json.ts';
 import { NO_RECORD_MEMORY, type RecordMemoryView } from '../model/record-memory.ts';
@@ -83,6 +84,8 @@ export type Announcement =
   | { readonly type: 'ringMemory'; readonly memory: RingMemoryView }
   /** Refusals since the start, by reason. */
   | { readonly type: 'limits'; readonly counts: Readonly<Record<string, number>> }
+  /** What main has measured of its own heap; every few seconds. */
+  | { readonly type: 'nodeMetrics'; readonly metrics: readonly PromMetric[] }
   /** What limits the number of dedicated lanes. */
   | { readonly type: 'laneLimit'; readonly limit: LaneLimit };
 
@@ -157,6 +160,7 @@ export class Directory {
   #ringMemory = NO_RING_MEMORY;
   #refusals: Readonly<Record<string, number>> = {};
   #laneLimit: LaneLimit | undefined;
+  #nodeMetrics: readonly PromMetric[] = [];
   readonly #entries = new Map<string, WorkerEntry>();
   readonly #rows: (WorkerEntry | undefined)[] = [];
 
@@ -230,6 +234,9 @@ export class Directory {
       case 'limits':
         this.#refusals = announcement.counts;
         return;
+      case 'nodeMetrics':
+        this.#nodeMetrics = announcement.metrics;
+        return;
       case 'laneLimit':
         this.#laneLimit = announcement.limit;
         return;
@@ -276,6 +283,11 @@ export class Directory {
   /** Refusals since the start, by reason; at most a second old. */
   get refusals(): Readonly<Record<string, number>> {
     return this.#refusals;
+  }
+
+  /** Main's heap, as it last measured it; none if nobody has it measured. */
+  get nodeMetrics(): readonly PromMetric[] {
+    return this.#nodeMetrics;
   }
 
   /** Undefined until announced. */

@@ -6,6 +6,7 @@ import { type Isolation, wishesOwnLane } from '../../model/isolation.ts';
 import type { LaneFault, LaneLimit } from '../../model/lanes.ts';
 import { isAbsentIn } from '../../model/liveness.ts';
 import type { PendingWorker } from '../../model/pending.ts';
+import type { PromMetric } from '../../model/prom-metric.ts';
 import type { RecordMemoryView } from '../../model/record-memory.ts';
 import type { RingMemoryView } from '../../model/ring-memory.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
@@ -260,6 +261,10 @@ export class Roster {
     this.#announce({ type: 'laneLimit', limit });
   }
 
+  publishNodeMetrics(metrics: readonly PromMetric[]): void {
+    this.#announce({ type: 'nodeMetrics', metrics });
+  }
+
   publishRecordMemory(memory: RecordMemoryView): void {
     this.#announce({ type: 'recordMemory', memory });
   }
@@ -275,7 +280,7 @@ export class Roster {
 
   /** The announcements that a new reader needs first, before those received by `listen`. */
   announcements(): Announcement[] {
-    const { events, holds, pending, recordMemory, ringMemory, refusals, laneLimit } = this.#directory;
+    const { events, holds, pending, recordMemory, ringMemory, refusals, laneLimit, nodeMetrics } = this.#directory;
     return [...this.#byId.values()].flatMap(announcementsOf).concat(
       Array.from(this.#leaving, leavingOf),
       Array.from(this.#closed.values(), ({ announcement }) => announcement),
@@ -285,6 +290,7 @@ export class Roster {
       { type: 'limits', counts: refusals },
       { type: 'recordMemory', memory: recordMemory },
       { type: 'ringMemory', memory: ringMemory },
+      { type: 'nodeMetrics', metrics: nodeMetrics },
       ...(laneLimit === undefined ? [] : [{ type: 'laneLimit', limit: laneLimit } as const]),
     );
   }

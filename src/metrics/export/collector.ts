@@ -9,6 +9,8 @@ import type { RoundSlice, SourceRound } from './exporter.ts';
 import { SeriesTracker } from './series-tracker.ts';
 
 export interface SeriesSource {
+  /** Called before each round, for what cannot be read at once. */
+  prepare?(): Promise<void>;
   master(): Iterable<FamilyWithSeries>;
   /** Undefined: the worker was removed meanwhile. */
   worker(entry: WorkerEntry): Iterable<FamilyWithSeries> | undefined;
@@ -36,6 +38,11 @@ export class Collector<Kept> {
   /** Series of the last whole round. */
   get series(): number {
     return this.#series;
+  }
+
+  /** Call it before each round. */
+  async prepare(): Promise<void> {
+    await this.#source.prepare?.();
   }
 
   /** A round: the caller may pause between slices, but must take them all before the next round. */

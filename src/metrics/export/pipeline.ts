@@ -126,6 +126,7 @@ export class Pipeline {
   async #collect(): Promise<void> {
     const { clock, collector, exporter, nextTurn = setImmediate } = this.#options;
     const beganMs = clock.monotonicMs();
+    await collector.prepare();
     this.#queue.expire(clock.wallMs());
     // Also when the clock was set back: a receiver takes no sample that is older than its last one.
     const atUnixMs = Math.max(Math.floor(clock.wallMs()), this.#lastRoundUnixMs + 1);

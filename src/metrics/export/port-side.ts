@@ -2,19 +2,20 @@
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { globMatcher } from '../../lib/globs.ts';
 import type { WorkerEvent } from '../../model/events.ts';
-import type { Directory } from '../../reading/directory.ts';
 import type { ReadingParts, ReadingUser } from '../../reading/reader-thread.ts';
+import { ProcessMetrics } from '../master/process-metrics.ts';
 import { Collector } from './collector.ts';
 import { REPORT_EVERY_MS } from './export-limits.ts';
 import type { Exporter } from './exporter.ts';
 import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
 import { Pipeline } from './pipeline.ts';
 import { escapingOf, exporterOf } from './receivers.ts';
-import { directorySource } from './series-source.ts';
+import { directorySource, type SourceOptions } from './series-source.ts';
 
 export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clock: Clock): ReadingUser<ToExport> {
   let exporters: readonly Exporter[] = [];
   let pipelines: readonly Pipeline[] = [];
+  const process = new ProcessMetrics();
   let lastEventId = 0;
   /** Undefined: not told to begin. */
   let reports: Timer | undefined;
@@ -33,7 +34,7 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
       (receiver, n) =>
         new Pipeline({
           exporter: exporters[n] as Exporter,
-          collector: new Collector(directory, sourceFor(receiver, { directory, clock, infoLabels })),
+          collector: new Collector(directory, sourceFor(receiver, { directory, clock, process, infoLabels })),
           intervalMs: receiver.intervalMs,
           maxQueueBytes,
           clock,
@@ -74,11 +75,17 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
 
 function sourceFor(
   receiver: ReceiverSettings,
-  { directory, clock, infoLabels }: { directory: Directory; clock: Clock } & Pick<ExportSettings, 'infoLabels'>,
+  {
+    directory,
+    clock,
+    process,
+    infoLabels,
+  }: Omit<SourceOptions, 'isAllowed' | 'isWanted' | 'escaped'> & Pick<ExportSettings, 'infoLabels'>,
 ) {
   return directorySource({
     directory,
     clock,
+    process,
     isAllowed: globMatcher(infoLabels),
     isWanted: receiver.families === undefined ? () => true : globMatcher(receiver.families),
     escaped: escapingOf(receiver),

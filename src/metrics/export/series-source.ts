@@ -4,6 +4,7 @@ import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/
 import { ParsedRecord } from '../../reading/parsed-record.ts';
 import type { Family, FamilyWithSeries } from '../family.ts';
 import { masterFamilies } from '../master/families.ts';
+import type { ProcessMetrics } from '../master/process-metrics.ts';
 import { customFamily } from '../workers/custom-names.ts';
 import { WORKER_FAMILIES } from '../workers/families.ts';
 import type { LabelFilter } from '../workers/info-labels.ts';
@@ -13,6 +14,7 @@ import type { SeriesSource } from './collector.ts';
 export interface SourceOptions {
   readonly directory: Directory;
   readonly clock: Clock;
+  readonly process: ProcessMetrics;
   /** Which of a worker's own labels are told. */
   readonly isAllowed: LabelFilter;
   /** Which families are told. */
@@ -21,7 +23,14 @@ export interface SourceOptions {
   readonly escaped: (familyName: string) => string;
 }
 
-export function directorySource({ directory, clock, isAllowed, isWanted, escaped }: SourceOptions): SeriesSource {
+export function directorySource({
+  directory,
+  clock,
+  process,
+  isAllowed,
+  isWanted,
+  escaped,
+}: SourceOptions): SeriesSource {
   const wanted = WORKER_FAMILIES.filter(({ name }) => isWanted(name));
   const custom = new CustomFamilies(isWanted);
   const read = (entry: WorkerEntry): FamilyWithSeries[] => {
@@ -38,7 +47,8 @@ export function directorySource({ directory, clock, isAllowed, isWanted, escaped
     return all;
   };
   return {
-    master: () => masterFamilies({ directory, clock }).filter(({ family }) => isWanted(family.name)),
+    prepare: () => process.read(),
+    master: () => masterFamilies({ directory, clock, process }).filter(({ family }) => isWanted(family.name)),
     worker: (entry) => readWhileThere(directory.board, entry, () => read(entry)),
   };
 }

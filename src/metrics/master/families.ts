@@ -10,6 +10,7 @@ import { HEARTBEAT_FAMILIES } from './heartbeats.ts';
 import { HISTORY_FAMILIES } from './history.ts';
 import { factsOf, type MasterFamily, type MasterSource } from './master-family.ts';
 import { PROCESS_FAMILIES } from './process.ts';
+import { promFamilies } from './prom-families.ts';
 import { THREAD_FAMILIES } from './threads.ts';
 import { WORKER_AND_LANE_FAMILIES } from './workers-and-lanes.ts';
 
@@ -24,24 +25,27 @@ export const MASTER_FAMILIES: readonly MasterFamily[] = [
   ...EXPORT_FAMILIES,
 ];
 
-/** All families that have a series now. */
+/** All families that have a series now. To have new figures of the process, await `process.read()` before. */
 export function masterFamilies(source: MasterSource): FamilyWithSeries[] {
   const facts = factsOf(source);
-  return MASTER_FAMILIES.flatMap(({ labels: _, read, ...family }) => {
+  const ours = MASTER_FAMILIES.flatMap(({ labels: _, read, ...family }) => {
     const series = read(facts);
     return series.length === 0 ? [] : [{ family, series }];
   });
+  const ofProcess = [...(source.process?.metrics ?? []), ...source.directory.nodeMetrics];
+  return [...ours, ...promFamilies(ofProcess, facts.startedUnixMs)];
 }
 
 /** Besides workers, these announcements must reach a thread that calls {@link masterFamilies}. */
 export function concernsMaster({ type }: Announcement): boolean {
-  return type === 'history' || type === 'limits' || type === 'exports';
+  return type === 'history' || type === 'limits' || type === 'exports' || type === 'nodeMetrics';
 }
 
 /** What a new thread has to be told for {@link masterFamilies}, by one that knows it. */
-export function masterAnnouncements({ history, refusals, receivers }: Directory): Announcement[] {
+export function masterAnnouncements({ history, refusals, receivers, nodeMetrics }: Directory): Announcement[] {
   return [
     { type: 'limits', counts: refusals },
+    { type: 'nodeMetrics', metrics: nodeMetrics },
     { type: 'exports', receivers },
     ...(history === undefined ? [] : [{ type: 'history', status: history } as const]),
   ];

@@ -4,11 +4,14 @@ import type { Directory } from '../../reading/directory.ts';
 import type { BoardReader } from '../../store/board.ts';
 import type { MasterFigures } from '../../store/master-figures.ts';
 import type { Family, Label, Series } from '../family.ts';
+import type { ProcessMetrics } from './process-metrics.ts';
 
 /** What a reading thread has of the master. */
 export interface MasterSource {
   readonly directory: Directory;
   readonly clock: Pick<Clock, 'monotonicMs' | 'wallMs'>;
+  /** Undefined: nothing of the process is shown but main's heap. */
+  readonly process?: ProcessMetrics | undefined;
 }
 
 /** The same, read once for all families. */
