@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { collectGarbage } from '../../../src/lib/collect-garbage.ts';
 import {
   type Escaping,
   type Format,
@@ -126,5 +127,85 @@ describe('the text of scrapes', () => {
       }),
       { numRuns: repetitions(75, 10_000) },
     );
+  });
+});
+
+describe('what is kept for the next scrape', () => {
+  it('does not grow with workers that come and go', async () => {
+    const { fleet, scrape } = newScraper();
+    const empty = scrape().text;
+    let n = 0;
+    const comeAndGo = (workers: number) => {
+      for (const end = n + workers; n < end; n++) {
+        const id = `worker-${n}`;
+        fleet.register(id);
+        fleet.beat(id, { metrics: new Map([[`only ${id}`, n]]), gpus: [GPU] });
+        if (n % 3 === 0) scrape();
+        fleet.forget(id);
+      }
+      expect(scrape().text).toBe(empty);
+      collectGarbage();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const before = comeAndGo(500);
+    const workers = repetitions(1000, 100_000);
+    // A worker that stayed in memory would take more than 1 kB.
+    expect(comeAndGo(workers) - before).toBeLessThan(Math.max(1024 * 1024, 200 * workers));
+  });
+
+  it('leaves out whole families beyond the most series, custom ones of the fewest workers first', () => {
+    // Two workers with 24 series that every worker has, and room for two of four custom metrics.
+    const { fleet, scrape } = newScraper({ maxSeries: 2 * 24 + 4 });
+    for (const id of ['a', 'b']) {
+      fleet.register(id);
+      fleet.beat(id, {
+        metrics: new Map([
+          ['a', 1],
+          ['b', 2],
+          [`${id} alone`, 3],
+        ]),
+      });
+    }
+    const { text, figures } = scrape();
+    const names = Array.from(text.matchAll(/^# TYPE (pulselane_custom\S+)/gm), ([, name]) => name);
+    expect({ names, cut: figures.cutSeries, families: figures.cutFamilies }).toEqual({
+      names: ['pulselane_custom_a', 'pulselane_custom_b'],
+      cut: 2,
+      families: ['pulselane_custom_a_alone', 'pulselane_custom_b_alone'],
+    });
+    expect(figures.series).toBe(text.match(/^pulselane\S*[ {]/gm)?.length);
+  });
+
+  it('leaves out all custom metrics while there are more than may be kept, and none of them afterwards', () => {
+    const { fleet, scrape } = newScraper({ maxSeries: 100 });
+    fleet.register('a');
+    fleet.register('b');
+    const many = new Map(Array.from({ length: 70 }, (_, n) => [`metric ${n}`, n] as const));
+    fleet.beat('a', { metrics: many });
+    fleet.beat('b', { metrics: many });
+    const crowded = scrape();
+    expect(crowded.text).not.toContain('pulselane_custom');
+    expect(crowded.figures).toMatchObject({ cutSeries: 140, cutFamilies: ['custom'] });
+    fleet.beat('b', { metrics: new Map() });
+    expect(scrape({ collections: ['custom'] }).text.match(/^pulselane_custom/gm)).toHaveLength(70);
+  });
+
+  it('names custom metrics that have no series, and counts them', () => {
+    const { fleet, scrape } = newScraper();
+    fleet.register('a');
+    fleet.beat('a', {
+      metrics: new Map([
+        ['a.b', 1],
+        ['a_b', 2],
+        ['x'.repeat(10_240), 3],
+      ]),
+    });
+    const { text, figures } = scrape();
+    expect(text).toContain('\npulselane_custom_a_b{worker="a"} 2\n');
+    expect(figures).toMatchObject({ collisions: 1, collidedNames: ['a_b', 'a.b'], leftOut: 1 });
+    expect(figures.leftOutNames).toEqual([expect.stringMatching(/^x+… \(10240 characters\)$/)]);
+    fleet.beat('a', { metrics: new Map(Array.from({ length: 1001 }, (_, n) => [`m${n}`, n])) });
+    expect(scrape().figures).toMatchObject({ collisions: 0, leftOut: 1001 });
   });
 });
