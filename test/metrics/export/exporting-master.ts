@@ -32,19 +32,20 @@ export class ExportingMaster {
 
   /** Also after a stop, with the same data. */
   async start(): Promise<void> {
-    const environment = {
+    const environment: Record<string, string> = {
       GRPC_PORT: '127.0.0.1:0',
       HTTP_PORT: 'off',
       HISTORY: 'off',
       DATA_DIR: join(this.folder, 'data'),
       MAX_DEDICATED_LANES: '0',
       SHARED_LANES: '1',
-      REMOTE_WRITE_INTERVAL: '1s',
       ...this.#settings,
     };
     const log = keptLog();
     const config = masterConfig({ flags: {}, environment, dotenv: {} });
-    this.#master = await startMaster(config, { logger: log.logger, clock: systemClock });
+    // Users are not offered rounds as short as tests need them.
+    const remoteWriteIntervalMs = environment.REMOTE_WRITE_INTERVAL === undefined ? 100 : config.remoteWriteIntervalMs;
+    this.#master = await startMaster({ ...config, remoteWriteIntervalMs }, { logger: log.logger, clock: systemClock });
     this.#log = log.lines;
   }
 

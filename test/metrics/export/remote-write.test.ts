@@ -71,7 +71,7 @@ test('what is packed is unpacked by another library, of any length', () => {
       fc.oneof(
         fc.uint8Array({ maxLength: 400 }),
         fc
-          .constantFrom(0, 59, 60, 61, 255, 256, 257, 65_535, 65_536, 65_537, 16_777_217)
+          .constantFrom(0, 59, 60, 61, 255, 256, 257, 65_535, 65_536, 65_537)
           .map((length) => new Uint8Array(length).fill(7)),
       ),
       (content) => {
@@ -265,7 +265,7 @@ test('messages are bounded in samples and in bytes, and nothing is missing', () 
 test('texts of series that are gone are forgotten, and those that stay are written once', () => {
   const remote = new RemoteWrite(SETTINGS, new FakeClock());
   const stays: Point<Kept> = { series: seriesOf(FEW[3] as Wanted), value: 1 };
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     const come = Array.from({ length: 8000 }, (_, n): Wanted => {
       return { family: state, labels: [['worker', `${round} ${n}`]], value: n };
     });
@@ -275,5 +275,5 @@ test('texts of series that are gone are forgotten, and those that stay are writt
       expect(new Set(symbols).size).toBe(symbols.length);
     }
   }
-  expect(remote.sharedTexts).toBeLessThan(40_000);
+  expect(remote.sharedTexts).toBeLessThan(34_000);
 });
