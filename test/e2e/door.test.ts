@@ -57,6 +57,16 @@ test('a master with tokens asks for them, and neither token nor hash is in its l
   expect(await status('/telemetry', 'plt_reader')).toBe(200);
   expect(await status('/telemetry', 'plt_wrong')).toBe(401);
   expect(await status('/api/v1/brakes/release', 'plt_reader', 'POST')).toBe(403);
+  const listed = await fetch(`${url}/mcp`, {
+    method: 'POST',
+    headers: {
+      authorization: 'Bearer plt_reader',
+      accept: 'application/json, text/event-stream',
+      'content-type': 'application/json',
+    },
+    body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
+  });
+  expect(((await listed.json()) as { result: { tools: unknown[] } }).result.tools.length).toBeGreaterThan(5);
   await master.logged(({ msg }) => msg.startsWith('HTTP: 1 request with an unknown token'));
   expect(master.stdout).not.toMatch(/plt_|[0-9a-f]{64}/);
   const client = start(['workers', '--url', url, '-o', 'json'], { PULSELANE_TOKEN: 'plt_reader' });

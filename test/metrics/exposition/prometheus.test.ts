@@ -7,11 +7,28 @@ import { exposition } from '../../../src/metrics/exposition/exposition.ts';
 import { type Format, formatOf } from '../../../src/metrics/exposition/format.ts';
 import { negotiate } from '../../../src/metrics/exposition/negotiation.ts';
 import type { FamilyWithSeries } from '../../../src/metrics/family.ts';
+import { COLLECTIONS } from '../../../src/metrics/scrape/collections.ts';
+import { Scraper } from '../../../src/metrics/scrape/scraper.ts';
+import { Directory } from '../../../src/reading/directory.ts';
+import { takeIn } from '../../../src/reading/reader-thread.ts';
+import { BoardReader } from '../../../src/store/board.ts';
+import { newFleet } from '../../http/support.ts';
 import { describeWith } from '../../support/debian.ts';
 import { PrometheusServer, scrapeConfig } from '../../support/prometheus-server.ts';
 import { HOSTILE_IDS, HOSTILE_NAMES } from './samples.ts';
 import { unescapeValues } from './unescape.ts';
 
+const FACTS = {
+  totalCpu: 1,
+  totalMemoryGib: 1,
+  totalStorageGib: 1,
+  totalGpu: 0,
+  ip: '10.0.0.1',
+  group: '',
+  ephemeral: false,
+  instanceId: 'i',
+  agentVersion: '1',
+};
 const CREATED_UNIX_MS = 1_700_000_000_123;
 
 const FAMILIES: FamilyWithSeries[] = [
@@ -82,6 +99,24 @@ function zeros(count: number): number[] {
   return new Array<number>(count).fill(0);
 }
 
+/** Ids that a worker may have. */
+const WORKER_IDS = HOSTILE_IDS.filter((id) => !/\p{Cc}/u.test(id) && Buffer.byteLength(id) <= 1024);
+
+/** The metrics thread's own code over workers with hostile ids, labels and metrics. */
+function hostileScraper(): Scraper {
+  const { fleet, clock } = newFleet(64);
+  const directory = new Directory(new BoardReader(fleet.memory));
+  fleet.onAnnounce = (items) => takeIn(directory, items);
+  const labels = Object.fromEntries(HOSTILE_NAMES.map((name) => [name, `value of ${name}`]));
+  for (const [index, workerId] of WORKER_IDS.entries()) {
+    fleet.register(workerId);
+    const facts = { ...FACTS, labels };
+    fleet.onAnnounce([{ type: 'workerFacts', workerId, facts }]);
+    fleet.beat(workerId, { cpuUsage: index, metrics: new Map(HOSTILE_NAMES.map((name, n) => [name, n])) });
+  }
+  return new Scraper({ directory, clock, isAllowed: () => true, maxSeries: 1e6, minGzipBytes: 0 });
+}
+
 describeWith('prometheus')('Prometheus', () => {
   /** What it asked for, by job. */
   const negotiated = new Map<string, Format>();
@@ -92,6 +127,13 @@ describeWith('prometheus')('Prometheus', () => {
     openmetrics: formatOf('openmetrics100', 'values'),
     protobuf: formatOf('protobuf', 'values'),
   };
+  /** Jobs that scrape whole answers. */
+  const whole: Readonly<Record<string, Format>> = {
+    'whole-text': formatOf('text004', 'values'),
+    'whole-openmetrics': formatOf('openmetrics100', 'values'),
+    'whole-protobuf': formatOf('protobuf', 'values'),
+  };
+  const scraper = hostileScraper();
   let exporter: Server;
   let plain: PrometheusServer;
   let native: PrometheusServer;
@@ -99,10 +141,15 @@ describeWith('prometheus')('Prometheus', () => {
   beforeAll(async () => {
     exporter = createServer(({ url = '', headers }, response) => {
       const job = url.slice(1);
-      const format = forced[job] ?? negotiate(headers.accept);
+      const format = forced[job] ?? whole[job] ?? negotiate(headers.accept);
       negotiated.set(job, format);
       response.setHeader('content-type', format.contentType);
-      response.end(exposition(FAMILIES, format));
+      const isWhole = whole[job] !== undefined;
+      response.end(
+        isWhole
+          ? scraper.scrape({ format, collections: COLLECTIONS, gzip: false }).bytes
+          : exposition(FAMILIES, format),
+      );
     });
     exporter.listen(0, '127.0.0.1');
     await once(exporter, 'listening');
@@ -121,7 +168,10 @@ describeWith('prometheus')('Prometheus', () => {
       );
     [plain, native] = await Promise.all([
       PrometheusServer.start({ config: configOf('plain') }),
-      PrometheusServer.start({ config: configOf('native', ...Object.keys(forced)), features: ['native-histograms'] }),
+      PrometheusServer.start({
+        config: configOf('native', ...Object.keys({ ...forced, ...whole })),
+        features: ['native-histograms'],
+      }),
     ]);
     await Promise.all([plain.scraped(), native.scraped()]);
   });
@@ -155,6 +205,30 @@ describeWith('prometheus')('Prometheus', () => {
       const expected = name.startsWith('__') ? `exported_${name}` : name;
       expect(labels).toContainEqual([expected, `value of ${name}`]);
     }
+  });
+
+  test.each(Object.keys(whole))('gets every worker, label and metric back from %s', async (job) => {
+    const ups = await native.query(`pulselane_worker_up{job="${job}"}`);
+    expect(ups.map(({ metric, value }) => [metric.worker, value]).sort()).toEqual(
+      WORKER_IDS.map((id) => [id, 1]).sort(),
+    );
+    const usages = await native.query(`pulselane_worker_cpu_usage_ratio{job="${job}"}`);
+    const byUsage = usages.toSorted((a, b) => a.value - b.value);
+    expect(byUsage.map(({ metric }) => metric.worker)).toEqual(WORKER_IDS);
+    const customs = await native.query(`{job="${job}",__name__=~".*pulselane_.*custom_.*",worker="plain"}`);
+    const values = customs.map(({ metric, value }) => [unescapeValues(metric.__name__ as string), value] as const);
+    expect(Object.fromEntries(values)).toEqual(
+      Object.fromEntries(HOSTILE_NAMES.map((name, index) => [`pulselane_custom_${name}`, index])),
+    );
+    const [info] = await native.query(`pulselane_worker_info{job="${job}",worker="plain"}`);
+    const labels = Object.entries(info?.metric ?? {}).map(([name, value]) => [unescapeValues(name), value] as const);
+    // The master has no place for a label `__name__`: it would take the family's name.
+    for (const name of HOSTILE_NAMES.filter((one) => one !== '__name__')) {
+      const expected = name.startsWith('__') ? `exported_${name}` : name;
+      expect(labels).toContainEqual([expected, `value of ${name}`]);
+    }
+    const [applied] = await native.query(`pulselane_heartbeats_applied_total{job="${job}"}`);
+    expect(applied?.value).toBe(0);
   });
 
   test('has the same series in every format', async () => {
@@ -191,7 +265,7 @@ describeWith('prometheus')('Prometheus', () => {
   });
 
   test('has the state under its plain label in every format', async () => {
-    const samples = await native.query('pulselane_worker_state{state="active"}');
+    const samples = await native.query('pulselane_worker_state{state="active",worker="a"}');
     expect(samples.map(({ metric, value }) => [metric.job, value]).sort()).toEqual([
       ['native', 1],
       ['openmetrics', 1],
