@@ -212,7 +212,13 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/mcp', status: 202, headers: MCP, body: '{"jsonrpc":"2.0","method":"notifications/initialized"}' },
     { target: '/mcp', status: 400, headers: MCP, body: '[]' },
     { target: '/mcp', status: 405, method: 'GET' },
-    { target: '/mcp', status: 406, body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' },
+    { target: '/mcp', status: 200, body: '{"jsonrpc":"2.0","id":1,"method":"ping"}' },
+    {
+      target: '/mcp',
+      status: 406,
+      headers: { ...MCP, Accept: 'text/html' },
+      body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
+    },
     {
       target: '/mcp',
       status: 415,

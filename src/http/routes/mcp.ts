@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { messageOf } from '../../lib/errors.ts';
 import { jsonIn } from '../../lib/json.ts';
 import { answer } from '../answers/common-headers.ts';
+import { acceptsJson } from '../answers/encoding.ts';
 import { methodNotAllowed } from '../answers/problem.ts';
 import { errorJson } from '../answers/respond.ts';
 import type { Api } from '../api/endpoint.ts';
@@ -57,11 +58,7 @@ export function mcpRoutes(api: Api, context: AppContext): void {
       }),
       202: { description: 'The message was a notification.' },
       400: jsonAnswer('No message, or several.', JsonRpc, EXAMPLE_ERROR),
-      406: jsonAnswer(
-        'The client does not accept both `application/json` and `text/event-stream`.',
-        JsonRpc,
-        EXAMPLE_ERROR,
-      ),
+      406: jsonAnswer('The client does not accept `application/json`.', JsonRpc, EXAMPLE_ERROR),
       415: jsonAnswer('Not `application/json`.', JsonRpc, EXAMPLE_ERROR),
       503: jsonAnswer(`More than ${MAX_MCP_CALLS} calls at a time.`, LegacyError, {
         error: 'too many calls at a time; try again in a second',
@@ -86,7 +83,7 @@ export function mcpRoutes(api: Api, context: AppContext): void {
         import('../mcp/exchange.ts'),
         import('../mcp/mcp-server.ts'),
       ]);
-      const request = new Request('http://localhost/mcp', { method: 'POST', headers: c.req.header(), body });
+      const request = new Request('http://localhost/mcp', { method: 'POST', headers: headersOf(c), body });
       const tools = toolContext(context, inner(), signalOf(c));
       const failed = (error: unknown) => context.log('error', `a tool of /mcp failed: ${messageOf(error)}`);
       const response = await exchange(request, message, () => mcpServer(tools, failed));
@@ -102,6 +99,15 @@ export function mcpRoutes(api: Api, context: AppContext): void {
   });
 
   api.all('/mcp', (c) => errorJson(c, 405, methodNotAllowed(c.req.method, 'POST'), { Allow: 'POST' }));
+}
+
+/**
+ * The protocol wants clients to accept a stream, too. The answer is never one, so who accepts JSON gets it: `curl` without
+ * further headers, for example.
+ */
+function headersOf(c: HttpContext): Record<string, string> {
+  const headers = c.req.header();
+  return acceptsJson(headers.accept) ? { ...headers, accept: 'application/json, text/event-stream' } : headers;
 }
 
 function rpcError(c: HttpContext, code: number, message: string): Response {

@@ -359,7 +359,14 @@ describe('over HTTP', () => {
   test('another type is refused, as are another method and a large body', async () => {
     const { url } = await serve({ limits: { maxBodyBytes: 1000 } });
     expect((await post(url, LIST, { 'Content-Type': 'text/plain' })).status).toBe(415);
-    expect((await post(url, LIST, { Accept: 'text/html' })).status).toBe(406);
+    for (const [accept, status] of [
+      ['text/html', 406],
+      ['application/json;q=0, */*', 406],
+      ['*/*', 200],
+      ['application/json', 200],
+    ] as const) {
+      expect([accept, (await post(url, LIST, { Accept: accept })).status]).toEqual([accept, status]);
+    }
     expect((await post(url, { ...LIST, params: { pad: 'x'.repeat(2000) } })).status).toBe(413);
     const got = await fetch(`${url}/mcp`);
     expect([got.status, got.headers.get('allow')]).toEqual([405, 'POST']);
