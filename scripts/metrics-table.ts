@@ -6,6 +6,7 @@ import { MASTER_FAMILIES } from '../src/metrics/master/families.ts';
 import { isNodeMetric } from '../src/metrics/master/node-metrics.ts';
 import { defaultMetrics, isProcessMetric } from '../src/metrics/master/process-metrics.ts';
 import { familyOf } from '../src/metrics/master/prom-families.ts';
+import { SCRAPE_FAMILIES } from '../src/metrics/scrape/scrape-families.ts';
 import { WORKER_FAMILIES, type WorkerFamily } from '../src/metrics/workers/families.ts';
 
 const PAGE = fileURLToPath(new URL('../docs/metrics.md', import.meta.url));
@@ -29,6 +30,7 @@ function tables(): Readonly<Record<string, readonly Row[]>> {
       labels: labelsOf(family),
       ...(family.lifetime === 'active' ? { also: 'Only while the worker is active.' } : {}),
     })),
+    scrape: SCRAPE_FAMILIES.map((family) => ({ ...family, labels: [] })),
     process: promRows(isProcessMetric),
     node: promRows(isNodeMetric),
   };

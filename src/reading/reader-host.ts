@@ -63,6 +63,7 @@ const NAMES: Partial<Readonly<Record<ThreadScript, ReadingThreadName>>> = {
   'http/thread': 'http',
   'http/query/thread': 'query',
   'http/history/thread': 'history_query',
+  'http/metrics/thread': 'metrics',
   'history/thread': 'history',
   'metrics/export/thread': 'export',
 };

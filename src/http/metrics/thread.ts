@@ -3,6 +3,7 @@ import { systemClock, type Timer } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { portOf } from '../../lib/ports.ts';
 import { takeThreadStart } from '../../lib/thread-start.ts';
+import { ProcessMetrics } from '../../metrics/master/process-metrics.ts';
 import { KEPT_WITHOUT_SCRAPES_MS } from '../../metrics/scrape/scrape-limits.ts';
 import { type ScrapeAnswer, type ScrapeRequest, Scraper } from '../../metrics/scrape/scraper.ts';
 import { labelFilter } from '../../metrics/workers/info-labels.ts';
@@ -13,22 +14,25 @@ import type { MetricsThreadData } from './pool.ts';
 
 const { port, data } = takeThreadStart<MetricsThreadData>();
 readFor<ToPoolThread<ScrapeRequest>, Said<ScrapeAnswer>>(portOf(port), data, ({ directory, post }) => {
+  const process = new ProcessMetrics();
   const scraper = new Scraper({
     directory,
     clock: systemClock,
+    process,
     isAllowed: labelFilter(data.labels),
     maxSeries: data.maxSeries,
     minGzipBytes: MIN_GZIP_BYTES,
   });
   let forgetting: Timer | undefined;
   return {
-    received(message) {
+    async received(message) {
       // A scrape takes one turn: there is nothing to cancel.
       if (message.type !== 'task') return;
       forgetting?.cancel();
       // If the thread dies, this tells whether the task can be the cause.
       post('begun');
       try {
+        await process.read();
         const answer = scraper.scrape(message.task);
         // Transferred, not copied.
         post({ ok: true, answer }, [answer.bytes.buffer]);

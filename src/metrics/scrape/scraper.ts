@@ -6,6 +6,7 @@ import { exposition } from '../exposition/exposition.ts';
 import type { Format, FormatKey } from '../exposition/format.ts';
 import type { FamilyWithSeries } from '../family.ts';
 import { masterFamilies } from '../master/families.ts';
+import type { ProcessMetrics } from '../master/process-metrics.ts';
 import type { LabelFilter } from '../workers/info-labels.ts';
 import type { Block } from './block.ts';
 import type { Collection } from './collections.ts';
@@ -56,6 +57,8 @@ export interface ScrapeAnswer {
 export interface ScraperOptions {
   readonly directory: Directory;
   readonly clock: Clock;
+  /** Undefined: nothing of the process is shown. */
+  readonly process?: ProcessMetrics;
   readonly isAllowed: LabelFilter;
   readonly maxSeries: number;
   /** Smaller answers are not compressed. */
