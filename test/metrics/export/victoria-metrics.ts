@@ -17,11 +17,11 @@ export class VictoriaMetrics {
     this.#process = process;
   }
 
-  static async start(): Promise<VictoriaMetrics> {
+  static async start(program = 'victoria-metrics'): Promise<VictoriaMetrics> {
     const folder = mkdtempSync(join(tmpdir(), 'pulselane-victoria-'));
     const address = `127.0.0.1:${await freePort()}`;
     const child = spawn(
-      'victoria-metrics',
+      program,
       [
         `-storageDataPath=${folder}`,
         `-httpListenAddr=${address}`,
@@ -37,6 +37,10 @@ export class VictoriaMetrics {
 
   /** The values of an instant query, by the label `worker`. */
   async values(expression: string): Promise<Record<string, number>> {
+    return Object.fromEntries((await this.query(expression)).map(({ labels, value }) => [labels.worker ?? '', value]));
+  }
+
+  async query(expression: string): Promise<{ labels: Record<string, string>; value: number }[]> {
     // What came is shown about a second later, unless asked for.
     await (await fetch(`${this.url}/internal/force_flush`)).arrayBuffer();
     const query = new URLSearchParams({ query: expression, nocache: '1' });
@@ -44,7 +48,7 @@ export class VictoriaMetrics {
     const { data } = (await response.json()) as {
       data: { result: { metric: Record<string, string>; value: [number, string] }[] };
     };
-    return Object.fromEntries(data.result.map(({ metric, value }) => [metric.worker ?? '', Number(value[1])]));
+    return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
   }
 
   async close(): Promise<void> {
