@@ -8,10 +8,11 @@ import { startMaster } from '../../src/app/master.ts';
 import type { RunningMaster } from '../../src/app/running-master.ts';
 import { masterConfig } from '../../src/config/resolve.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { silentLogger } from '../../src/lib/logging.ts';
 import type { OtlpSettings } from '../../src/metrics/export/otlp/settings.ts';
 import { type Receiver, startGrpcReceiver, startHttpReceiver } from '../metrics/export/otlp/receivers.ts';
 import { eventually } from '../support/eventually.ts';
+import { keptLog } from '../support/kept-log.ts';
+import { encodedBy, METRICS_RESPONSE } from '../support/otlp-protos.ts';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -140,27 +141,29 @@ const eventNames = ({ received }: Receiver): unknown[] =>
     .flatMap(({ scopeLogs }) => scopeLogs[0].logRecords.map(({ body }) => body.stringValue));
 type LogsOfResource = { scopeLogs: [{ logRecords: { body: { stringValue: string } }[] }] };
 
+async function startExport(endpoint: string, protocol: string) {
+  const environment = {
+    DATA_DIR: folder,
+    GRPC_PORT: '127.0.0.1:0',
+    HTTP_PORT: 'off',
+    HISTORY: 'off',
+    OTLP_ENDPOINT: endpoint,
+    OTLP_PROTOCOL: protocol,
+    OTLP_INTERVAL: '1s',
+  };
+  const { logger, lines } = keptLog();
+  const started = await startMaster(configOf(environment), { logger, clock: systemClock });
+  master = started;
+  return { started, lines };
+}
+
 test.each(['grpc', 'http/protobuf'])('a receiver gets values, events and the end of series by %s', async (protocol) => {
   const running =
     protocol === 'grpc'
       ? await startGrpcReceiver(() => Buffer.alloc(0))
       : await startHttpReceiver(() => ({ status: 200 }));
   receiver = running;
-  const config = masterConfig({
-    flags: {},
-    environment: {
-      DATA_DIR: folder,
-      GRPC_PORT: '127.0.0.1:0',
-      HTTP_PORT: 'off',
-      HISTORY: 'off',
-      OTLP_ENDPOINT: running.endpoint,
-      OTLP_PROTOCOL: protocol,
-      OTLP_INTERVAL: '1s',
-    },
-    dotenv: {},
-  });
-  const started = await startMaster(config, { logger: silentLogger, clock: systemClock });
-  master = started;
+  const { started } = await startExport(running.endpoint, protocol);
   started.manager.processHeartbeat({ workerId: 'w1', cpuUsage: 12.5, metrics: { 'queue.länge': 7 } });
   await eventually(() => lastPoints(running).has('w1 system.cpu.utilization'));
   expect(lastPoints(running).get('w1 system.cpu.utilization')).toMatchObject({ asDouble: 0.125 });
@@ -174,4 +177,24 @@ test.each(['grpc', 'http/protobuf'])('a receiver gets values, events and the end
   expect(lastPoints(running).get('w1 pulselane.worker.up')).toMatchObject({ flags: 1 });
   await eventually(() => eventNames(running).includes('worker unregistered'));
   expect(started.exports?.receivers).toMatchObject([{ kind: 'otlp', protocol, state: 'ok', failedAttempts: 0 }]);
+});
+
+test('a part that is rejected is counted each time, logged once, and never sent again', async () => {
+  const partial = { rejectedDataPoints: 2, errorMessage: 'too many labels' };
+  const running = await startHttpReceiver(({ signal }) => {
+    return { status: 200, body: signal === 'metrics' ? encodedBy(METRICS_RESPONSE, { partialSuccess: partial }) : '' };
+  });
+  receiver = running;
+  const { started, lines } = await startExport(running.endpoint, 'http/protobuf');
+  await eventually(() => (started.exports?.receivers[0]?.dropped.rejected ?? 0) >= 4);
+  const [status] = started.exports?.receivers ?? [];
+  expect(status).toMatchObject({ failedAttempts: 0, state: 'ok', dropped: { refused: 0 } });
+  const warnings = lines.filter(({ msg }) => msg?.includes('too many labels'));
+  expect(warnings).toMatchObject([
+    {
+      msg: expect.stringMatching(
+        /^OTLP export to http:.*: the receiver rejected 2 of \d+: too many labels; it is not sent again/,
+      ),
+    },
+  ]);
 });

@@ -42,6 +42,8 @@ export class ExportHost {
   #threadProblem: ExportProblem | undefined;
   /** Of each receiver: since when it is told to be degraded. */
   readonly #toldSinceUnixMs: (number | undefined)[];
+  /** Of each receiver: whether it was logged that it refuses data for good. Each refusal is counted; each as a line would fill the log. */
+  readonly #hasToldRefusal: boolean[];
   #isStopping = false;
   readonly #listeners = new Set<(announcement: Announcement) => void>();
 
@@ -55,6 +57,7 @@ export class ExportHost {
       nothingReported(receiver, settings.maxQueueBytes, clock.wallMs()),
     );
     this.#toldSinceUnixMs = settings.receivers.map(() => undefined);
+    this.#hasToldRefusal = settings.receivers.map(() => false);
     this.#settings = settings;
     this.#reader = new ReaderHost({
       script: 'metrics/export/thread',
@@ -156,8 +159,14 @@ export class ExportHost {
     for (const [n, status] of this.receivers.entries()) this.#tellOf(status, n);
   }
 
-  #tellOf({ kind, place, problem }: ReceiverStatus, n: number): void {
-    const { onFault, onFaultOver, clock } = this.#options;
+  #tellOf({ kind, place, problem, lastFailure }: ReceiverStatus, n: number): void {
+    const { onFault, onFaultOver, clock, logger } = this.#options;
+    if (lastFailure?.code === 'refused' && !this.#hasToldRefusal[n]) {
+      this.#hasToldRefusal[n] = true;
+      logger.warn(
+        `${RECEIVER_NAMES[kind]} to ${place}: ${lastFailure.detail}; it is not sent again, and further refusals are only counted`,
+      );
+    }
     const sinceUnixMs = this.#toldSinceUnixMs[n];
     if (problem !== null && sinceUnixMs === undefined) {
       this.#toldSinceUnixMs[n] = problem.sinceUnixMs;

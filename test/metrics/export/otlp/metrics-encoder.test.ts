@@ -174,7 +174,7 @@ describe('the official decoder finds', () => {
         const points = sources.reduce((sum, one) => sum + one.points.length + one.ended.length, 0);
         expect(request?.points ?? 0).toBe(points);
       }),
-      { numRuns: repetitions(200, 10_000) },
+      { numRuns: repetitions(100, 10_000) },
     );
   });
 });

@@ -1,9 +1,12 @@
-/** A whole master sends OTLP to a real receiver, and its query language shows what came. */
+/** A whole master sends OTLP to real receivers, which show what came. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../../support/eventually.ts';
+import { freePort } from '../../../support/free-port.ts';
 import { ExportingMaster } from '../exporting-master.ts';
 import { VictoriaMetrics } from '../victoria-metrics.ts';
 
@@ -45,5 +48,72 @@ describe.runIf(isThere)('VictoriaMetrics', () => {
     manager.unregisterWorker('worker/ü"2');
     await eventually(async () => (await query('system.cpu.utilization')).length === 0);
     expect(exporting.master.exports?.receivers).toMatchObject([{ kind: 'otlp', failedAttempts: 0 }]);
+  });
+});
+
+/**
+ * An OpenTelemetry collector, if the machine has one. Neither npm nor Debian 12 has a program; Debian's library golang-opentelemetry-collector-dev,
+ * built with the OTLP receiver and the debug exporter, is one that passes.
+ */
+const COLLECTORS = ['otelcol', 'otelcol-contrib'];
+const collectorProgram = COLLECTORS.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+if (collectorProgram === undefined)
+  console.warn('Skipped: OTLP to an OpenTelemetry collector (no otelcol on the PATH)');
+
+describe.runIf(collectorProgram !== undefined)('an OpenTelemetry collector', () => {
+  let folder: string;
+  let collector: ChildProcess;
+  let printed = '';
+  let grpcPort: number;
+  let httpPort: number;
+  let exporting: ExportingMaster | undefined;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'pulselane-collector-'));
+    grpcPort = await freePort();
+    httpPort = await freePort();
+    const endpoint = (port: number) => ({ endpoint: `127.0.0.1:${port}` });
+    const pipeline = { receivers: ['otlp'], exporters: ['debug'] };
+    // JSON is YAML.
+    const config = JSON.stringify({
+      receivers: { otlp: { protocols: { grpc: endpoint(grpcPort), http: endpoint(httpPort) } } },
+      exporters: { debug: { verbosity: 'detailed' } },
+      service: { telemetry: { metrics: { level: 'none' } }, pipelines: { metrics: pipeline, logs: pipeline } },
+    });
+    await writeFile(join(folder, 'config.yaml'), config);
+    collector = spawn(collectorProgram as string, ['--config', join(folder, 'config.yaml')]);
+    for (const output of [collector.stdout, collector.stderr]) output?.on('data', (text) => (printed += text));
+    await eventually(() => printed.includes('Everything is ready'));
+  });
+  afterEach(async () => {
+    await exporting?.close();
+    exporting = undefined;
+  });
+  afterAll(async () => {
+    collector.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test.each(['grpc', 'http/protobuf'])('it understands metrics, their end, and events by %s', async (protocol) => {
+    printed = '';
+    exporting = await ExportingMaster.start({
+      OTLP_ENDPOINT: `http://127.0.0.1:${protocol === 'grpc' ? grpcPort : httpPort}`,
+      OTLP_PROTOCOL: protocol,
+      OTLP_INTERVAL: '1s',
+    });
+    const { manager } = exporting.master;
+    manager.processHeartbeat({ workerId: 'w/ü', cpuUsage: 12.5 });
+    const has = (...texts: string[]) => eventually(() => texts.every((text) => printed.includes(text)));
+    await has(
+      '-> service.instance.id: Str(w/ü)',
+      '-> Name: system.cpu.utilization',
+      'Value: 0.125',
+      '-> DataType: Histogram',
+    );
+    await has('EventName: pulselane.state', 'Body: Str(worker is active)');
+    manager.unregisterWorker('w/ü');
+    await has('Body: Str(worker unregistered)');
+    // It prints no flags; a point that ends its series has no value.
+    await eventually(() => /Name: system\.cpu\.utilization(?:\n.*){5}\nTimestamp: .*\n(?!Value)/.test(printed));
+    expect(exporting.master.exports?.receivers).toMatchObject([{ kind: 'otlp', failedAttempts: 0, protocol }]);
   });
 });
