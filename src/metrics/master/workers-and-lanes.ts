@@ -9,24 +9,23 @@ export const WORKER_AND_LANE_FAMILIES: readonly MasterFamily[] = [
   {
     name: 'pulselane_state_transitions',
     type: 'counter',
-    help: 'Changes of the state of a worker; `gone` stands for its removal, and changes that never happened are absent.',
+    help: 'Changes of the state of a worker; `gone` stands for its removal.',
     labels: ['from', 'to'],
+    // Also those that have not happened yet: of a series that begins with 1, no rate shows the first change.
     read: (facts) =>
       Object.entries(facts.figures.transitions).flatMap(([from, counts]) =>
-        Object.entries(counts).flatMap(([to, count]) =>
-          count === 0
-            ? []
-            : [
-                counted(
-                  [
-                    ['from', from],
-                    ['to', to],
-                  ],
-                  count,
-                  facts,
-                ),
+        Object.entries(counts)
+          .filter(([to]) => to !== from)
+          .map(([to, count]) =>
+            counted(
+              [
+                ['from', from],
+                ['to', to],
               ],
-        ),
+              count,
+              facts,
+            ),
+          ),
       ),
   },
   {
