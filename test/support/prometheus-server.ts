@@ -29,7 +29,7 @@ export interface PrometheusSample {
 }
 
 /** Runs the server until stdin ends, which also happens when the test process dies; then removes its folder. */
-const SUPERVISOR = `
+export const SUPERVISOR = `
 folder=$1; shift
 "$@" </dev/null >>"$folder/log" 2>&1 &
 server=$!

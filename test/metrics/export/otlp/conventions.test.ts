@@ -11,7 +11,6 @@ import type { Family } from '../../../../src/metrics/family.ts';
 import { MASTER_FAMILIES } from '../../../../src/metrics/master/families.ts';
 import { customFamily } from '../../../../src/metrics/workers/custom-names.ts';
 import { WORKER_FAMILIES } from '../../../../src/metrics/workers/families.ts';
-import { DOCS } from '../../../support/doc-pages.ts';
 
 const FAMILIES: readonly Family[] = [...WORKER_FAMILIES, ...MASTER_FAMILIES].filter(({ type }) => type !== 'info');
 const OFFICIAL_VALUES = new Set<unknown>(Object.values(official));
@@ -42,20 +41,6 @@ describe.each(CONVENTIONS_VERSIONS)('with the conventions %s', (version) => {
       expect(translated).toBe(family.type === 'counter' ? `${family.name}_total` : family.name);
     }
   });
-});
-
-test('the table in docs/monitoring.md is what the conventions say', () => {
-  const { text } = DOCS.find(({ path }) => path === 'docs/monitoring.md') as (typeof DOCS)[0];
-  const conventions = CONVENTIONS['1.45.0'];
-  const kinds = { gauge: 'gauge', updowncounter: 'sum', counter: 'monotonic sum', histogram: 'histogram' } as const;
-  const rows = FAMILIES.filter(({ name }) => conventions.byFamily.has(name)).map((family) => {
-    const { name, unit, instrument } = otlpNameOf(family, conventions);
-    const attributes = conventions.byFamily.get(family.name)?.attributes ?? [];
-    const shown = attributes.map(([key, value]) => `\`${key}="${value}"\``).join(', ');
-    return `| \`${family.name}\` | \`${name}\` | \`${unit}\` | ${kinds[instrument]} | ${shown} |`;
-  });
-  const table = /<!-- test:conventions -->\n\n(?:\|.*\n){2}((?:\|.*\n)+)/.exec(text)?.[1];
-  expect(table).toBe(`${rows.join('\n')}\n`);
 });
 
 test('what the pinned version is used for are its names and attributes', () => {
