@@ -12,6 +12,7 @@ export const HOME = {
   workers: '/api/v1/workers',
   cluster: '/api/v1/cluster',
   stream: '/api/v1/stream',
+  metrics: '/metrics',
   telemetry: '/telemetry',
   health: '/health',
 };
