@@ -67,15 +67,18 @@ function runTask({ streams, clock }: TaskEnvironment): Command {
     const warn = (message: string) => streams.stderr.write(line(message));
     const taskId = flags.id ?? newTaskId(flags.name ?? words[0] ?? '');
     const { socket, given } = socketOf(command);
+    let isRunning = flags.requireAgent !== true;
     const task = new RunningTask({
       socket,
       clock,
       task: { task_id: taskId, started_at_unix_ms: Math.round(clock.wallMs()), ...allocated(flags) },
-      onTrouble: (message) => warn(flags.requireAgent === true ? message : `${message}; the command runs nevertheless`),
+      onTrouble: (message) => warn(isRunning ? `${message}; the command runs nevertheless` : message),
     });
     // From here on a signal is the command's.
     const signals = new Signals();
-    if (!(await task.begin()) && flags.requireAgent === true) {
+    if (flags.requireAgent !== true) {
+      await task.beginAtOnce();
+    } else if (!(await task.begin())) {
       task.stop();
       throw new PulselaneError(
         'unavailable',
@@ -88,6 +91,7 @@ function runTask({ streams, clock }: TaskEnvironment): Command {
       signals,
       clock,
     });
+    isRunning = false;
     if (failure !== undefined) warn(failure);
     await task.finish(end);
     throw new ExitWith(exitCode);

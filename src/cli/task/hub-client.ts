@@ -2,7 +2,6 @@
 import { connect, type Socket } from 'node:net';
 import type { HubSocket } from '../../config/hub-socket.ts';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
-import { messageOf } from '../../lib/errors.ts';
 
 /** An agent that is alive answers at once; one that is stopped or starved is not waited for. */
 const ANSWER_WITHIN_MS = 2_000;
@@ -111,8 +110,8 @@ export class HubClient {
     let answer: unknown;
     try {
       answer = JSON.parse(line);
-    } catch (error) {
-      answer = { error: `no JSON: ${messageOf(error)}` };
+    } catch {
+      return;
     }
     if (typeof answer !== 'object' || answer === null) return;
     const { id, error, unknown_task: unknown } = answer as Readonly<Record<string, unknown>>;

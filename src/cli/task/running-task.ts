@@ -19,13 +19,12 @@ export interface RunningTaskOptions {
   readonly clock: Clock;
   /** With `task_id` and `started_at_unix_ms`, so that it is the same task after a restart of the agent. */
   readonly task: Readonly<Record<string, unknown>>;
-  /** Called at most once per reason: there is no agent, or it does not take the task. */
+  /** Called once at most: there is no agent, or it does not take the task. */
   readonly onTrouble: (message: string) => void;
 }
 
 export class RunningTask {
   readonly #options: RunningTaskOptions;
-  readonly #told = new Set<string>();
   #client: HubClient | undefined;
   /** The agent knows of it. */
   #isReported = false;
@@ -34,6 +33,7 @@ export class RunningTask {
   #timer: Timer | undefined;
   #connecting: Promise<void> = Promise.resolve();
   #isOver = false;
+  #hasTold = false;
   /** The agent does not take it: its id is another task's, for example, which must not be ended. */
   #isRefused = false;
 
@@ -41,10 +41,15 @@ export class RunningTask {
     this.#options = options;
   }
 
-  /** @returns whether the agent has taken it */
+  /** Begins to report it, and waits for the agent's answer. Never rejects. @returns whether the agent has taken it */
   async begin(): Promise<boolean> {
     await this.#try();
     return this.#isReported;
+  }
+
+  /** The same, without waiting for an agent that is busy or stopped. */
+  async beginAtOnce(): Promise<void> {
+    await endsWithin(this.#options.clock, CONNECT_WITHIN_MS, this.#try());
   }
 
   /** Never rejects, and takes 2 s at most. @param end with its outcome */
@@ -121,8 +126,8 @@ export class RunningTask {
   }
 
   #trouble(message: string): void {
-    if (this.#told.has(message)) return;
-    this.#told.add(message);
+    if (this.#hasTold) return;
+    this.#hasTold = true;
     this.#options.onTrouble(message);
   }
 }
