@@ -1,4 +1,5 @@
 /** The agent that reports the master's own machine. */
+import { type Address, formatAddress } from '../config/kinds.ts';
 import type { Logger } from '../lib/logging.ts';
 import { Agent } from './agent.ts';
 
@@ -11,13 +12,17 @@ export interface LocalAgentOptions {
   readonly isEncrypted?: boolean;
   readonly token?: string | undefined;
   readonly gpuToolPath?: string;
+  readonly socket?: string | undefined;
+  readonly local?: Address | undefined;
   readonly logger?: Logger;
 }
 
 /** Starts an agent beside a master, for `pulselane master --with-agent`; the caller stops it before the master. */
 export async function startLocalAgent(options: LocalAgentOptions): Promise<Agent> {
-  const { isEncrypted = false, ...others } = options;
-  const agent = new Agent({ ...others, tls: isEncrypted && { verify: false } });
+  const { isEncrypted = false, socket, local, ...others } = options;
+  const hub = { socket, local: local && formatAddress(local) };
+  // Errors name variables: they are what its settings come from.
+  const agent = new Agent({ ...others, hub, tls: isEncrypted && { verify: false } }, {});
   await agent.start();
   return agent;
 }

@@ -73,9 +73,10 @@ test('it loads one file beside those that start it', async () => {
   expect(files.filter((file) => !/^(bin|scripts\/bootstrap)\//.test(file))).toEqual(['dist/agent-main.js']);
 });
 
-test('that file holds nothing that only a master needs', async () => {
+/** What is in the one file that is built of an entry: folders of ours, packages, and all files. */
+async function partsOf(entry: string) {
   const { metafile } = await build({
-    entryPoints: ['src/agent-main.ts'],
+    entryPoints: [entry],
     absWorkingDir: ROOT,
     bundle: true,
     write: false,
@@ -87,10 +88,22 @@ test('that file holds nothing that only a master needs', async () => {
   const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
   const used = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path);
   const folders = new Set(used.flatMap((path) => /^src\/(\w+)\//.exec(path)?.[1] ?? []));
-  expect([...folders].sort()).toEqual(['agent', 'cli', 'config', 'gen', 'lib', 'model']);
-  expect(used.filter((path) => /^src\/cli\/\w+\//.test(path) && !path.startsWith('src/cli/text/'))).toEqual([]);
   const packages = new Set(used.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));
+  return { used, folders: [...folders].sort(), packages: [...packages].sort() };
+}
+
+test('that file holds nothing that only a master needs', async () => {
+  const { used, folders, packages } = await partsOf('src/agent-main.ts');
+  expect(folders).toEqual(['agent', 'cli', 'config', 'gen', 'lib', 'model']);
+  expect(used.filter((path) => /^src\/cli\/\w+\//.test(path) && !path.startsWith('src/cli/text/'))).toEqual([]);
   const large = ['hono', '@hono/node-server', '@hono/zod-openapi', 'zod', 'ws', 'systeminformation', 'protobufjs'];
-  expect(large.filter((name) => packages.has(name))).toEqual([]);
-  expect([...packages]).toEqual(expect.arrayContaining(['@grpc/grpc-js', '@bufbuild/protobuf', 'pino']));
+  expect(large.filter((name) => packages.includes(name))).toEqual([]);
+  expect(packages).toEqual(expect.arrayContaining(['@grpc/grpc-js', '@bufbuild/protobuf', 'pino']));
+});
+
+test('what a task is wrapped in holds a command line, and no agent', async () => {
+  const { folders, packages } = await partsOf('src/task-main.ts');
+  expect(folders).toEqual(['cli', 'config', 'lib', 'model']);
+  const large = ['@grpc/grpc-js', '@bufbuild/protobuf', 'hono', 'zod', 'ws', 'systeminformation', 'protobufjs'];
+  expect(large.filter((name) => packages.includes(name))).toEqual([]);
 });

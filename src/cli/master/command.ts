@@ -13,7 +13,12 @@ import { examples } from '../help-text.ts';
 import { type MasterParts, runMaster } from './run.ts';
 
 /** The local agent goes by the name that `pulselane agent` would have here, and finds its tools as that would. */
-const localAgentOptions = { workerId: agentOptions.workerId, gpuToolPath: agentOptions.gpuToolPath } as const;
+const localAgentOptions = {
+  workerId: agentOptions.workerId,
+  gpuToolPath: agentOptions.gpuToolPath,
+  socket: agentOptions.socket,
+  local: agentOptions.local,
+} as const;
 
 /** One `.env` may serve them all. */
 const NAMES_OF_OTHERS = new Set([agentOptions, clientOptions].flatMap(namesOf));

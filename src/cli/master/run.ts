@@ -2,7 +2,7 @@
 import { hasReloadableFiles } from '../../app/credentials.ts';
 import type { startMaster } from '../../app/master.ts';
 import type { RunningMaster } from '../../app/running-master.ts';
-import { formatAddress } from '../../config/kinds.ts';
+import { type Address, formatAddress } from '../../config/kinds.ts';
 import type { MasterConfig } from '../../config/options.ts';
 import type { ServiceManager } from '../../config/service-manager.ts';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
@@ -26,6 +26,9 @@ export interface LocalAgentParts {
   readonly master: string;
   readonly workerId: string;
   readonly gpuToolPath: string;
+  /** Path of the socket for programs of this machine; undefined: the usual one. */
+  readonly socket?: string | undefined;
+  readonly local?: Address | undefined;
   readonly intervalMs: number;
   /** TLS, without a look at the certificate: the process calls itself. */
   readonly isEncrypted: boolean;
@@ -50,7 +53,7 @@ export interface MasterParts {
 export interface MasterRun {
   readonly config: MasterConfig;
   /** How this machine reports itself; undefined: it does not. */
-  readonly localAgent: Pick<LocalAgentParts, 'workerId' | 'gpuToolPath'> | undefined;
+  readonly localAgent: Pick<LocalAgentParts, 'workerId' | 'gpuToolPath' | 'socket' | 'local'> | undefined;
   /** What is most likely not meant, a line each. */
   readonly warnings?: readonly string[];
 }
