@@ -28,6 +28,9 @@ test.each([
   ['__proto__', 'values', 'exported___proto__'],
   ['a:b', 'underscores', 'a_b'],
   ['a:b', 'values', 'U__a_3a_b'],
+  ['k8s.io/zone', 'underscores', 'k8s_io_zone'],
+  ['k8s.io/zone', 'dots', 'k8s_dot_io__zone'],
+  ['k8s.io/zone', 'values', 'U__k8s_2e_io_2f_zone'],
   ['k8s.io/zone', 'allow-utf-8', 'k8s.io/zone'],
   ['..', 'underscores', 'exported___'],
 ] as const)('the label %j by %s', (name, escaping, expected) => {
