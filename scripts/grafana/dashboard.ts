@@ -6,6 +6,9 @@
 /** What Grafana 10 writes; later versions migrate it when they load it. */
 const SCHEMA_VERSION = 39;
 
+/** How Grafana's editor shows the query of a variable: as one for the values of a label. */
+const LABEL_VALUES = 1;
+
 export const COLUMNS = 24;
 
 export interface PrometheusTarget {
@@ -120,7 +123,9 @@ export function dashboardOf(plan: Plan) {
 
 function annotationOf({ name, target, title, color }: Annotation, datasource: Json): Json {
   const own =
-    'expr' in target ? { expr: target.expr, step: '60s', titleFormat: title, textFormat: '', tagKeys: '' } : target;
+    'expr' in target
+      ? { expr: target.expr, step: '60s', titleFormat: title, textFormat: '', tagKeys: '' }
+      : { ...target, editorMode: 'code', rawQuery: true };
   return { name, datasource, enable: true, hide: false, iconColor: color, target: { refId: 'Anno', ...own }, ...own };
 }
 
@@ -149,7 +154,7 @@ function variableOf({ name, label, query, multi = false, all }: Variable, dataso
     type: 'query',
     datasource,
     definition: query,
-    query: isPrometheus ? { query, refId: `Variable-${name}`, qryType: 0 } : query,
+    query: isPrometheus ? { query, refId: `Variable-${name}`, qryType: LABEL_VALUES } : query,
     regex: '',
     // Values are read anew when the time changes.
     refresh: 2,

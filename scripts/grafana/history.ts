@@ -123,6 +123,7 @@ export const HISTORY: Plan = {
           description: 'In the shown time.',
           width: 8,
           height: 4,
+          perRow: true,
           thresholds: NONE_IS_BETTER,
           targets: asTable(
             'SELECT worker, count(*) AS times FROM pulselane.events',

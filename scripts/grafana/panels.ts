@@ -106,14 +106,20 @@ export function signedSeries(panel: Parameters<typeof series>[0]): Panel {
   return { ...made, fieldConfig: { ...made.fieldConfig, defaults } };
 }
 
-/** One bar per series, with the last value. */
-export function bars({ width = 8, height = 8, max, ...common }: Common & { readonly max?: number }): Panel {
+/** One bar per series, with the last value; or one per row of a table. */
+export function bars({
+  width = 8,
+  height = 8,
+  max,
+  perRow = false,
+  ...common
+}: Common & { readonly max?: number; readonly perRow?: boolean }): Panel {
   return {
     type: 'bargauge',
     ...placed(common, width, height),
     fieldConfig: fields(common, { min: 0, ...(max === undefined ? {} : { max }), noValue: 'none' }),
     options: {
-      reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+      reduceOptions: { calcs: ['lastNotNull'], fields: '', values: perRow },
       orientation: 'horizontal',
       displayMode: 'basic',
       valueMode: 'color',

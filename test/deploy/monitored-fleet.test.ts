@@ -70,7 +70,7 @@ describeWith('prometheus', 'prometheus-alertmanager')('a monitored fleet', () =>
       HTTP_PORT: '127.0.0.1:0',
       GRPC_PORT: '127.0.0.1:0',
       HEARTBEAT_INTERVAL: '500ms',
-      INACTIVITY_TIMEOUT: '3s',
+      INACTIVITY_TIMEOUT: '2s',
       MAX_DEDICATED_LANES: '0',
       // Nobody listens: what the master tells of its exports is looked at.
       REMOTE_WRITE_URL: 'http://127.0.0.1:9/api/v1/write',
