@@ -15,8 +15,6 @@ export interface PrometheusOptions {
   readonly receivesRemoteWrite?: boolean;
   /** Values of `--enable-feature`, for example `native-histograms`. */
   readonly features?: readonly string[];
-  /** Further flags. */
-  readonly flags?: readonly string[];
 }
 
 /** One series of an instant query. */
@@ -76,7 +74,7 @@ export class PrometheusServer {
   }
 
   async #run(): Promise<void> {
-    const { config = '{}', files = {}, receivesRemoteWrite = false, features = [], flags = [] } = this.#options;
+    const { config = '{}', files = {}, receivesRemoteWrite = false, features = [] } = this.#options;
     for (const [name, content] of Object.entries(files)) writeFileSync(join(this.folder, name), content);
     const text = typeof config === 'string' ? config : config(this.folder);
     writeFileSync(join(this.folder, 'prometheus.yml'), text);
@@ -89,7 +87,6 @@ export class PrometheusServer {
       '--web.enable-lifecycle',
       ...(receivesRemoteWrite ? ['--web.enable-remote-write-receiver'] : []),
       ...(features.length > 0 ? [`--enable-feature=${features.join(',')}`] : []),
-      ...flags,
     ];
     const supervisor = spawn('/bin/sh', ['-c', SUPERVISOR, 'sh', this.folder, ...command], {
       cwd: '/',
@@ -107,9 +104,8 @@ export class PrometheusServer {
   }
 
   /** @returns the series of an instant query. @throws Error with Prometheus's words */
-  async query(expression: string, timeSeconds?: number): Promise<PrometheusSample[]> {
-    const time = timeSeconds === undefined ? {} : { time: String(timeSeconds) };
-    const { resultType, result } = (await this.api('query', { query: expression, ...time })) as QueryData;
+  async query(expression: string): Promise<PrometheusSample[]> {
+    const { resultType, result } = (await this.api('query', { query: expression })) as QueryData;
     if (resultType === 'scalar') {
       const [at, value] = result as unknown as [number, string];
       return [{ metric: {}, timeSeconds: at, value: numberOf(value) }];
