@@ -4,6 +4,7 @@ import { bigReads } from './flow/big-reads.ts';
 import { faults } from './flow/faults.ts';
 import { fleet } from './flow/fleet.ts';
 import { ingestFresh } from './flow/ingest-fresh.ts';
+import { ingestHttp } from './flow/ingest-http.ts';
 import { ingestStreams } from './flow/ingest-streams.ts';
 import { ingestUnary } from './flow/ingest-unary.ts';
 import { laneCurves } from './flow/lane-curve.ts';
@@ -35,6 +36,7 @@ export const BENCHES: readonly Bench[] = [
   ingestUnary,
   ingestStreams,
   ingestFresh,
+  ingestHttp,
   mainCpu,
   fleet,
   reads,

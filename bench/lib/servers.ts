@@ -4,6 +4,7 @@ import type { BareCalls } from '../processes/bare.ts';
 import type { LoadCalls } from '../processes/load.ts';
 import type { MasterCalls } from '../processes/master.ts';
 import type { PlainCalls } from '../processes/plain.ts';
+import type { ZodCalls } from '../processes/zod.ts';
 import { type Size, scaled } from './bench.ts';
 import type { Child, StartChild } from './child.ts';
 import type { Ports, ServerProcess } from './server.ts';
@@ -63,6 +64,13 @@ export async function startBare(start: StartChild): Promise<StartedBare> {
 /** See baseline/. */
 export async function startPlain(start: StartChild): Promise<Started> {
   const server = start<PlainCalls>('plain.ts');
+  const load = start<LoadCalls>('load.ts');
+  return { server, load, ...(await server.call('start', {})) };
+}
+
+/** See baseline/. */
+export async function startZod(start: StartChild): Promise<Started> {
+  const server = start<ZodCalls>('zod.ts');
   const load = start<LoadCalls>('load.ts');
   return { server, load, ...(await server.call('start', {})) };
 }

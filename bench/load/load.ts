@@ -1,6 +1,23 @@
 /** The kinds of load, and the figures of each. */
 
-export type LoadSpec = ClosedUnarySpec | ClosedStreamsSpec | SteadyStreamsSpec | FreshUnarySpec | FloodSpec | StormSpec;
+export type LoadSpec =
+  | ClosedHttpSpec
+  | ClosedUnarySpec
+  | ClosedStreamsSpec
+  | SteadyStreamsSpec
+  | FreshUnarySpec
+  | FloodSpec
+  | StormSpec;
+
+/** Heartbeats as JSON; each connection sends its next request when it has the answer to the last. */
+export interface ClosedHttpSpec {
+  readonly type: 'closed-http';
+  readonly httpPort: number;
+  readonly workers: number;
+  readonly connections: number;
+  /** Heartbeats; more than one are sent as a list. */
+  readonly perRequest: number;
+}
 
 /** Each worker sends its next heartbeat when the last one is acked. */
 export interface ClosedUnarySpec {

@@ -1,5 +1,6 @@
 /** The fleet: one load at a time, see load/load.ts. */
 import { answerParent } from '../lib/child.ts';
+import { closedHttp } from '../load/closed-http.ts';
 import { closedStreams } from '../load/closed-streams.ts';
 import { closedUnary } from '../load/closed-unary.ts';
 import { flood } from '../load/flood.ts';
@@ -57,6 +58,8 @@ answerParent(calls);
 
 function loadOf(spec: LoadSpec): Load {
   switch (spec.type) {
+    case 'closed-http':
+      return closedHttp(spec);
     case 'closed-unary':
       return closedUnary(spec);
     case 'closed-streams':
