@@ -127,3 +127,15 @@ test('what is active follows from the state, but for those of whom nothing is kn
   const states = ['registered', 'active', 'suspect', 'inactive', 'unknown', 'leaving', 'left'] as const;
   expect(states.map(isActiveIn)).toEqual([false, true, true, false, undefined, true, false]);
 });
+
+test('a worker that sends once a day is inactive after six days, and removed after its retention beyond that', () => {
+  const daily = { intervalMs: 24 * HOUR_MS };
+  const lastMs = 1000;
+  expect(stateAt(lastMs + 2.2 * 24 * HOUR_MS, daily)).toBe('active');
+  expect(stateAt(lastMs + 6 * 24 * HOUR_MS, daily)).toBe('suspect');
+  expect(stateAt(lastMs + 6 * 24 * HOUR_MS + 1, daily)).toBe('inactive');
+  expect(stateAt(lastMs + 7 * 24 * HOUR_MS, daily)).toBe('inactive');
+  expect(stateAt(lastMs + 7 * 24 * HOUR_MS + 1, daily)).toBe('gone');
+  // Up to an hour, retention counts from the last heartbeat.
+  expect(stateAt(lastMs + 24 * HOUR_MS + 1, { intervalMs: HOUR_MS })).toBe('gone');
+});

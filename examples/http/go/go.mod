@@ -1,0 +1,3 @@
+module example.com/pulselane-http-worker
+
+go 1.19
