@@ -7,7 +7,7 @@ export const getWorker = mcpTool({
   name: 'get_worker',
   title: 'One worker’s state',
   description:
-    'Everything known about one worker now: state and why, usage in percent, running tasks, custom metrics, GPUs, what became of its heartbeats, its lane, the last fault and rejection. Long lists are cut, and `cut` says so.',
+    'Everything known about one worker now: state and why, usage in percent, running tasks, custom metrics, GPUs, what became of its heartbeats, its lane, the last fault and rejection. Long lists are cut, and `cut` says which: `list_tasks` with status running pages through its tasks, `get_worker_history` has any metric.',
   input: z.strictObject({ worker_id: workerId }),
   run: async ({ worker_id }, { get }) => {
     const detail = await get(`/api/v1/workers/${encodeURIComponent(worker_id)}`);
