@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { noticesText } from './notices.ts';
 import { NODE, NODE_FOLDER, type Packed, packedAtUnixS, ROOT, THREADS, version } from './parts.ts';
@@ -105,6 +105,14 @@ function layOut(root: string, program: Program): void {
   copy(join(ROOT, 'README.md'), `${doc}/README.md`);
   for (const page of readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'))) {
     copy(join(ROOT, 'docs', page), `${doc}/docs/${page}`);
+  }
+  // Beside docs/, whose links lead to them.
+  for (const folder of ['prometheus', 'grafana']) {
+    for (const entry of readdirSync(join(DEPLOY, folder), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const file = join(entry.parentPath, entry.name);
+      copy(file, `${doc}/deploy/${relative(DEPLOY, file)}`);
+    }
   }
   copy(debian('lintian-overrides'), 'usr/share/lintian/overrides/pulselane');
 }

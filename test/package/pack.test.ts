@@ -40,6 +40,7 @@ test('the package holds what runs, and nothing of the workshop', async () => {
     'README.md',
     'THIRD-PARTY-NOTICES',
     'bin',
+    'deploy',
     'dist',
     'docs',
     'examples',

@@ -188,6 +188,17 @@ describe.skipIf(noDebReason() !== undefined)(
       }
     });
 
+    test('has the rules and dashboards to which its documentation leads', () => {
+      const doc = join(root, 'usr/share/doc/pulselane');
+      const links = Array.from(
+        readFileSync(join(doc, 'docs/monitoring.md'), 'utf8').matchAll(/\]\((\.\.\/deploy\/[^)#]+)/g),
+        ([, link = '']) => link,
+      );
+      expect(links.length).toBeGreaterThan(2);
+      for (const link of links) expect(existsSync(join(doc, 'docs', link)), link).toBe(true);
+      expect(readdirSync(join(doc, 'deploy/grafana/dashboards'))).toContain('pulselane-fleet.json');
+    });
+
     test('its units start what it installs, and nothing starts by itself', () => {
       const units = join(root, 'usr/lib/systemd/system');
       expect(readdirSync(units).sort()).toEqual(['pulselane-agent.service', 'pulselane-master.service']);
