@@ -22,6 +22,9 @@ import { historySize, historySizeElsewhere } from './history/sizes.ts';
 import { historyCodec, historyWrite } from './history/writes.ts';
 import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
+import { metricsBeside } from './metrics/beside.ts';
+import { metricsScrape } from './metrics/scrape.ts';
+import { metricsShortLived } from './metrics/short-lived.ts';
 import { agent } from './micro/agent.ts';
 import { firstVisible } from './micro/first-visible.ts';
 import { floors } from './micro/floors.ts';
@@ -54,6 +57,9 @@ export const BENCHES: readonly Bench[] = [
   memory,
   agent,
   isolation,
+  metricsScrape,
+  metricsBeside,
+  metricsShortLived,
   historyCodec,
   historyWrite,
   historyLoad,

@@ -39,11 +39,12 @@ export class KeptConnection {
   }
 
   /** Resolves with the length of the body once it is complete. @throws unless the status is 200 */
-  get(path: string): Promise<number> {
+  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<number> {
     if (this.#socket.destroyed) return Promise.reject(new Error('the connection is closed'));
     const answer = Promise.withResolvers<number>();
     this.#expected = { path, answer, head: Buffer.alloc(0), bodyBytes: undefined, missingBytes: 0 };
-    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
+    const lines = Object.entries({ Host: '127.0.0.1', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    this.#socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     return answer.promise;
   }
 

@@ -15,6 +15,7 @@ const GRPC_PREFIX_BYTES = 5;
 const DOUBLE_BYTES = 8;
 const CPU_USAGE_TAG = [0x11];
 const SEQUENCE_TAG = [0x80, 0x01];
+const METRICS_TAG = [0x9a, 0x01];
 /** Always five bytes, so that it can be overwritten. */
 const SEQUENCE_BYTES = 5;
 
@@ -30,15 +31,21 @@ export class Fleet {
   readonly size: number;
   readonly #messages: readonly Buffer[];
   readonly #sequences: Uint32Array;
+  /** Where each custom metric's value is, from the end of a message. */
+  readonly #metricsAt: readonly number[];
   readonly #tailBytes: number;
 
-  constructor(workers: number, kind: HeartbeatKind, idOf = workerIdOf) {
+  /** @param metrics custom metrics of each worker, whose values change with each heartbeat */
+  constructor(workers: number, kind: HeartbeatKind, idOf = workerIdOf, metrics = 0) {
     this.size = workers;
+    const custom = Array.from({ length: metrics }, (_, metric) => customMetric(`bench.metric_${metric}`));
     const tail = [
       ...CPU_USAGE_TAG,
       ...new Array(DOUBLE_BYTES).fill(0),
       ...(kind === 'cluster' ? [] : [...SEQUENCE_TAG, ...new Array(SEQUENCE_BYTES).fill(0)]),
+      ...custom.flat(),
     ];
+    this.#metricsAt = custom.map((_, metric) => custom.slice(metric + 1).flat().length + DOUBLE_BYTES);
     this.#tailBytes = tail.length;
     this.#messages = Array.from({ length: workers }, (_, worker) =>
       framed([...unchanging(worker, kind, idOf), ...tail]),
@@ -55,6 +62,9 @@ export class Fleet {
     message.writeDoubleLE(14.999999999997726 + (sequence % 50), at);
     at += DOUBLE_BYTES + SEQUENCE_TAG.length;
     if (at < message.length) writePaddedVarint(message, at, sequence);
+    for (const fromEnd of this.#metricsAt) {
+      message.writeDoubleLE(((worker + fromEnd + sequence) % 1000) / 8, message.length - fromEnd);
+    }
     return message;
   }
 }
@@ -69,6 +79,13 @@ export function framed(message: Iterable<number>): Buffer {
 /** The message within gRPC's framing. */
 export function messageOf(framedBytes: Buffer): Buffer {
   return framedBytes.subarray(GRPC_PREFIX_BYTES);
+}
+
+/** An entry of the map of custom metrics; the value comes last. */
+function customMetric(name: string): number[] {
+  const text = [...Buffer.from(name)];
+  const entry = [0x0a, text.length, ...text, 0x11, ...new Array(DOUBLE_BYTES).fill(0)];
+  return [...METRICS_TAG, entry.length, ...entry];
 }
 
 function unchanging(worker: number, kind: HeartbeatKind, idOf: (worker: number) => string): Uint8Array {

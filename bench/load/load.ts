@@ -51,6 +51,8 @@ export interface SteadyStreamsSpec {
   readonly renewedPerMinute?: number;
   /** Unary heartbeats per second of one extra worker besides the streams; their acks are timed. */
   readonly probesPerSecond?: number;
+  /** Custom metrics of each worker; none if absent. */
+  readonly metrics?: number;
 }
 
 /** One worker on one stream sends far more than it should, whatever the server does. */

@@ -8,8 +8,8 @@ const MINUTE_MS = 60_000;
 
 /** See {@link SteadyStreamsSpec}. */
 export function steadyStreams(spec: SteadyStreamsSpec): Load {
-  const { grpcPort, workers, streams, perSecond, renewedPerMinute = 0, probesPerSecond = 0 } = spec;
-  const fleet = new Fleet(workers, 'pulselane');
+  const { grpcPort, workers, streams, perSecond, renewedPerMinute = 0, probesPerSecond = 0, metrics } = spec;
+  const fleet = new Fleet(workers, 'pulselane', undefined, metrics);
   const stats = noStats();
   const connect = () => new StreamConnection(grpcPort, () => stats.failed++);
   const open = Array.from({ length: streams }, connect);

@@ -3,9 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { create } from '@bufbuild/protobuf';
 import { startMaster } from '../../src/app/master.ts';
 import { masterOptions } from '../../src/config/options.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
+import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import { answerParent } from '../lib/child.ts';
@@ -35,6 +37,8 @@ const calls = {
   published,
   rssBytes,
   threadCpuMs,
+  announce,
+  comeAndGo,
 };
 export type MasterCalls = typeof calls;
 
@@ -267,6 +271,38 @@ function published(workerIds: readonly string[]): (Published | undefined)[] {
 function rssBytes(): number {
   return process.memoryUsage.rss();
 }
+
+/** Registers workers with what an agent tells of its machine. */
+function announce(workerIds: readonly string[]): void {
+  const machine = { totalCpu: 16, totalMemory: 64, totalStorage: 960, workerIp: '192.0.2.1', agentVersion: '0.2.0' };
+  for (const workerId of workerIds) {
+    running().announceWorker(
+      create(WorkerInfoSchema, { workerId, ...machine, labels: { zone: 'a' }, group: 'rack-1' }),
+    );
+  }
+}
+
+/**
+ * Lets workers with names of their own come, send a heartbeat with metrics of their own, and go, some at a time.
+ * @param from the number of the first
+ */
+async function comeAndGo(from: number, workers: number): Promise<void> {
+  const manager = running();
+  for (let first = from; first < from + workers; first += AT_A_TIME) {
+    const ids = Array.from(
+      { length: Math.min(AT_A_TIME, from + workers - first) },
+      (_, n) => `short-lived-${first + n}`,
+    );
+    for (const workerId of ids)
+      manager.processHeartbeat({ workerId, cpuUsage: 1, metrics: { [`only ${workerId}`]: 1 } });
+    await eventually('they are visible', () => {
+      return ids.every((id) => (manager.directory.get(id)?.slot.counts().applied ?? 0) > 0);
+    });
+    for (const id of ids) manager.unregisterWorker(id);
+  }
+}
+
+const AT_A_TIME = 250;
 
 /** CPU time of the threads of this name since their start; undefined without /proc. */
 function threadCpuMs(name: string): number | undefined {

@@ -1,0 +1,205 @@
+/** How long `GET /metrics` takes while workers send, compared with prom-client with the same series, and what the work consists of. */
+import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { type StartChild, withChildren } from '../lib/child.ts';
+import { figuresOf, p50p99, type QuestionOf, type Spread, spreadQuestions } from '../lib/rows.ts';
+import type { RunWatch } from '../lib/run-watch.ts';
+import { accountedFor } from '../lib/server.ts';
+import { caughtUp, laneMixes, type StartedMaster, startMaster } from '../lib/servers.ts';
+import { eventually, sleepMs } from '../lib/time.ts';
+import { workerIds } from '../load/fleet.ts';
+import type { PromClientCalls } from '../processes/prom-client.ts';
+import type { ReaderCalls } from '../processes/reader.ts';
+
+const FLEETS = [1000, 10_000] as const;
+/** Each worker sends every 5 s. */
+const HEARTBEAT_PERIOD_S = 5;
+const FIRST_PER_SECOND = 6000;
+const CUSTOM_METRICS = 5;
+/** 12 series per worker, and its custom metrics. */
+const SEVENTEEN = '/metrics?collect[]=usage&collect[]=capacity&collect[]=health&collect[]=info&collect[]=custom';
+const ALL = '/metrics';
+const GZIP = { 'Accept-Encoding': 'gzip' };
+const EVERY_MS = 200;
+const MEASURE_MS = 12_000;
+/** prom-client takes seconds for 10,000 workers. */
+const LEAST_ANSWERS = 5;
+const WARM_ANSWERS = 8;
+/** Of a scraper. */
+const INTERVAL_S = 15;
+
+interface FleetRun {
+  readonly plain: Spread;
+  readonly gzip: Spread;
+  readonly all: Spread;
+  readonly promClient: Spread;
+  /** What the thread for metrics worked on an answer, without and with gzip, if nothing has changed; and on one worker that has. */
+  readonly unchangedMs: number;
+  readonly changedUs: number;
+  readonly seriesPerWorker: { readonly some: number; readonly all: number };
+}
+
+type Run = Readonly<Record<number, FleetRun>>;
+
+export const metricsScrape: Bench = {
+  name: 'metrics-scrape',
+  question: 'How long does `GET /metrics` take, compared with prom-client with the same series?',
+  async run(context: BenchContext) {
+    const runs = await repeated(this, context, async (size, watch): Promise<Run> => {
+      const measured: Record<number, FleetRun> = {};
+      for (const fleet of FLEETS) measured[fleet] = await measure(scaled(fleet, size.fleet), size, watch);
+      return measured;
+    });
+    return figuresOf<Run>(
+      runs,
+      FLEETS.flatMap((fleet) => questionsFor(fleet, scaled(fleet, context.size.fleet))),
+    );
+  },
+};
+
+function questionsFor(fleet: number, workers: number): QuestionOf<Run>[] {
+  const of = (run: Run) => run[fleet] as FleetRun;
+  const id = `metrics.${fleet}`;
+  const some = `GET /metrics, ${workers} workers × (12 + ${CUSTOM_METRICS}) series, which send every ${HEARTBEAT_PERIOD_S} s`;
+  const everything = `GET /metrics, ${workers} workers, all families`;
+  const perSecond = workers / HEARTBEAT_PERIOD_S;
+  return [
+    ...spreadQuestions<Run>(
+      { id, question: some, unit: 'ms' },
+      (run) => of(run).plain,
+      fleet === 10_000 ? { p99: 250 } : {},
+    ),
+    ...spreadQuestions<Run>({ id: `${id}.gzip`, question: `${some}: compressed`, unit: 'ms' }, (run) => of(run).gzip),
+    ...spreadQuestions<Run>(
+      { id: `${id}.all`, question: `${everything}, compressed`, unit: 'ms' },
+      (run) => of(run).all,
+    ),
+    {
+      id: `${id}.all.series`,
+      question: `${everything}: series per worker`,
+      unit: 'series',
+      of: (run) => of(run).seriesPerWorker.all,
+    },
+    ...spreadQuestions<Run>(
+      {
+        id: `${id}.prom-client`,
+        question: `prom-client, ${workers} × (12 + ${CUSTOM_METRICS}) series, no heartbeats`,
+        unit: 'ms',
+      },
+      (run) => of(run).promClient,
+    ),
+    {
+      id: `${id}.ratio`,
+      question: `${some}: how many times faster than prom-client, p50`,
+      unit: '×',
+      goal: 10,
+      goalIs: 'at least',
+      of: (run) => of(run).promClient.p50 / of(run).plain.p50,
+    },
+    {
+      id: `${id}.unchanged`,
+      question: `${everything}: work of its thread if nothing has changed`,
+      unit: 'ms',
+      of: (run) => of(run).unchangedMs,
+    },
+    {
+      id: `${id}.changed`,
+      question: `${everything}: the same per worker that has changed`,
+      unit: 'µs',
+      of: (run) => of(run).changedUs,
+    },
+    {
+      id: `${id}.per-heartbeat`,
+      question: `text of ${workers} workers made with each heartbeat (reckoned), of one core`,
+      unit: '%',
+      of: (run) => (100 * perSecond * of(run).changedUs) / 1e6,
+    },
+    {
+      id: `${id}.per-scrape`,
+      question: `… made with each scrape, every ${INTERVAL_S} s (reckoned), of one core`,
+      unit: '%',
+      of: (run) => (100 * (workers * of(run).changedUs + 1000 * of(run).unchangedMs)) / (INTERVAL_S * 1e6),
+    },
+  ];
+}
+
+async function measure(workers: number, size: Size, watch: RunWatch): Promise<FleetRun> {
+  return await withChildren(async (start) => {
+    const started = await startMaster(start, laneMixes(size).shared, workers);
+    const { server, load, grpcPort, httpPort } = started;
+    await server.call('announce', workerIds(workers));
+    const spec = {
+      grpcPort,
+      workers,
+      streams: Math.min(50, workers),
+      perSecond: FIRST_PER_SECOND,
+      metrics: CUSTOM_METRICS,
+    };
+    await load.call('start', { type: 'steady-streams', ...spec });
+    await eventually('all workers have sent', async () => (await server.call('counts')).accepted >= 1.2 * workers, {
+      everyMs: 200,
+    });
+    await load.call('setRate', workers / HEARTBEAT_PERIOD_S);
+    await caughtUp({ server, load });
+
+    const read = readerOf(start, size, watch);
+    const plain = await read(httpPort, SEVENTEEN);
+    const gzip = await read(httpPort, SEVENTEEN, GZIP);
+    const some = await lastScrape(httpPort);
+    const all = await read(httpPort, ALL, GZIP);
+    const work = await workOf(started, workers, size);
+    await accountedFor(server, await load.call('stop'));
+
+    const promClient = start<PromClientCalls>('prom-client.ts');
+    const served = await promClient.call('serve', `http://127.0.0.1:${httpPort}${SEVENTEEN}`);
+    return {
+      plain,
+      gzip,
+      all,
+      promClient: await read(served.httpPort, '/metrics'),
+      ...work,
+      seriesPerWorker: { some: some.series / workers, all: work.series / workers },
+    };
+  });
+}
+
+/** Scrapes steadily; the first answers, which make the text and compile the code, do not count. */
+function readerOf(start: StartChild, size: Size, watch: RunWatch) {
+  const reader = start<ReaderCalls>('reader.ts');
+  return async (httpPort: number, path: string, headers: Readonly<Record<string, string>> = {}): Promise<Spread> => {
+    const spec = { httpPort, paths: [path], headers };
+    await reader.call('read', { ...spec, forMs: 0, least: Math.max(1, Math.round(WARM_ANSWERS * size.warm)) });
+    const forMs = MEASURE_MS * size.time;
+    const { latenciesMs } = await watch.during(() =>
+      reader.call('read', { ...spec, forMs, everyMs: EVERY_MS, least: LEAST_ANSWERS }),
+    );
+    return p50p99(latenciesMs);
+  };
+}
+
+interface Scrape {
+  readonly series: number;
+  readonly took_ms: number;
+  readonly workers_read: number;
+}
+
+async function lastScrape(httpPort: number): Promise<Scrape> {
+  const response = await fetch(`http://127.0.0.1:${httpPort}/api/v1/limits`);
+  return ((await response.json()) as { metrics: { last: Scrape } }).metrics.last;
+}
+
+/** What one answer costs if all workers have changed since the last one, and right after it. */
+async function workOf({ httpPort }: StartedMaster, workers: number, { time }: Size) {
+  const scrape = async () => {
+    await (await fetch(`http://127.0.0.1:${httpPort}${ALL}`, { headers: GZIP })).arrayBuffer();
+    return lastScrape(httpPort);
+  };
+  await scrape();
+  // At full size, until each has sent.
+  await sleepMs(1000 * HEARTBEAT_PERIOD_S * Math.min(1, 2.5 * time));
+  const changed = await scrape();
+  const after = await scrape();
+  const difference = Math.max(1, changed.workers_read - after.workers_read);
+  const changedUs = Math.max(0, (1000 * (changed.took_ms - after.took_ms)) / difference);
+  const unchangedMs = Math.max(0, after.took_ms - (after.workers_read * changedUs) / 1000);
+  return { changedUs, unchangedMs, series: workers === 0 ? 0 : changed.series };
+}
