@@ -17,6 +17,7 @@ import type { EndedTask } from '../../model/telemetry.ts';
 import type { Report } from '../report.ts';
 import { HubHttp } from './http.ts';
 import { HubState } from './hub-state.ts';
+import { KeptTasks } from './kept-tasks.ts';
 import { FIRST_BYTE_WITHIN_MS, HUB_LIMITS, SWEEP_EVERY_MS } from './limits.ts';
 import { LineConnection } from './line-connection.ts';
 import { systemProcesses } from './processes.ts';
@@ -51,6 +52,7 @@ export class Hub {
   readonly #lines = new Set<LineConnection>();
   #file: SocketFile | undefined;
   #fileServer: Server | undefined;
+  #keptTasks: KeptTasks | undefined;
   #portServer: Server | undefined;
   #sweep: Timer | undefined;
   #isLooking = false;
@@ -73,8 +75,14 @@ export class Hub {
   async start(): Promise<void> {
     await this.#openSocket();
     await this.#openPort();
+    // Stopped while it started.
+    if (this.#isStopped) {
+      await this.stop();
+      return;
+    }
     this.#sweep = this.#options.clock.every(SWEEP_EVERY_MS, () => {
       this.state.sweep();
+      if (this.#file !== undefined) this.#keptTasks?.saveSoon();
       void this.#lookAtFile();
     });
   }
@@ -87,6 +95,7 @@ export class Hub {
     for (const server of [this.#fileServer, this.#portServer]) server?.close();
     for (const socket of this.#sockets) socket.destroy();
     this.#http.close();
+    if (this.#file !== undefined) await this.#keptTasks?.saveNow();
     await this.#file?.remove();
   }
 
@@ -95,6 +104,8 @@ export class Hub {
     for (const path of settings.sockets) {
       try {
         await this.#listenAt(path);
+        this.#keptTasks = new KeptTasks({ socket: path, tasks: this.state.tasks, clock: this.#options.clock, report });
+        await this.#keptTasks.load();
         report('info', `programs of this machine report to ${path}`);
         return;
       } catch (error) {

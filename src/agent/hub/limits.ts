@@ -17,11 +17,11 @@ export const HUB_LIMITS = {
   metrics: 1_000,
   /** Names set by OTLP, where each combination of attributes is one: ten programs with what an SDK reports of its process. */
   otlpMetrics: 2_000,
-  /** Lines per second of one connection; a connection above it is read more slowly. A tenth of a core goes to all of them together. */
+  /** Lines per second of one connection, which is read more slowly above it: a heartbeat every few seconds tells only the last of them. */
   connectionLinesPerS: 500,
   /** As many at once: all tasks of a batch may start in the same moment. */
   connectionLinesAtOnce: 1_000,
-  /** Lines per second of all connections and requests together. */
+  /** Lines per second of all connections and requests together: of four such programs. */
   linesPerS: 2_000,
   linesAtOnce: 4_000,
   /** A whole export of an OpenTelemetry SDK; the default limit of gRPC and of the OpenTelemetry collector. */

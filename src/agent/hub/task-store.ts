@@ -12,7 +12,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { EndedTask, RunningTask } from '../../model/telemetry.ts';
 import { HUB_LIMITS, TASK_KEEP_MS } from './limits.ts';
-import { RefusedLine, type TaskLine } from './line.ts';
+import { lineOf, RefusedLine, type TaskLine } from './line.ts';
 import type { Processes, WatchedProcess } from './processes.ts';
 
 /** A connection, as the owner of what it has said. */
@@ -40,6 +40,7 @@ export class TaskStore {
   /** The same tasks, as heartbeats have them. */
   readonly #tasks = new Map<string, RunningTask>();
   #watched = 0;
+  #changes = 0;
 
   constructor(options: TaskStoreOptions) {
     this.#options = options;
@@ -58,6 +59,60 @@ export class TaskStore {
 
   get watchedCount(): number {
     return this.#watched;
+  }
+
+  /** Grows with each change of a kept task. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** The kept tasks for {@link restore}: a JSON line each. */
+  keptLines(): string[] {
+    const { clock } = this.#options;
+    const [nowMs, nowUnixMs] = [clock.monotonicMs(), clock.wallMs()];
+    return [...this.#kept.values()]
+      .filter(({ owner }) => owner === undefined)
+      .map(({ task, process, keepMs, heardAtMs }) => {
+        const line = {
+          task: {
+            task_id: task.taskId,
+            status: task.status,
+            progress: task.progress,
+            cpu_allocated: task.cpuAllocated,
+            memory_allocated: task.memoryAllocated,
+            gpu_allocated: task.gpuAllocated,
+            started_at_unix_ms: task.startedAtUnixMs,
+            keep_seconds: keepMs / 1000,
+            pid: process?.pid,
+          },
+        };
+        const heardAtUnixMs = Math.round(nowUnixMs - (nowMs - heardAtMs));
+        return `${JSON.stringify({ line, process_started_at: process?.startedAt, heard_at_unix_ms: heardAtUnixMs })}\n`;
+      });
+  }
+
+  /**
+   * Takes up a task of before a restart. What has ended meanwhile is found by the next {@link sweep}.
+   * @param text a line of {@link keptLines}
+   * @returns whether it could be read
+   */
+  restore(text: string): boolean {
+    const restored = restoredLine(text);
+    if (restored === undefined) return false;
+    const { line, processStartedAt, heardAtUnixMs } = restored;
+    // A program was faster.
+    if (this.#kept.has(line.taskId)) return true;
+    if (this.#kept.size >= HUB_LIMITS.tasks) return false;
+    const { clock } = this.#options;
+    const ageMs = Math.max(0, clock.wallMs() - heardAtUnixMs);
+    this.#set({
+      task: taskOf(line, undefined, heardAtUnixMs),
+      owner: undefined,
+      process: line.pid === undefined ? undefined : { pid: line.pid, startedAt: processStartedAt },
+      keepMs: line.keepMs ?? TASK_KEEP_MS,
+      heardAtMs: clock.monotonicMs() - ageMs,
+    });
+    return true;
   }
 
   /**
@@ -142,6 +197,7 @@ export class TaskStore {
   #set(kept: Kept): void {
     const { taskId } = kept.task;
     this.#letGo(taskId);
+    if (kept.owner === undefined) this.#changes++;
     kept.owner?.tasks.add(taskId);
     if (kept.process !== undefined) this.#watched++;
     // Not deleted before, so that tasks keep their order in heartbeats.
@@ -157,6 +213,7 @@ export class TaskStore {
 
   #letGo(taskId: string): void {
     const known = this.#kept.get(taskId);
+    if (known !== undefined && known.owner === undefined) this.#changes++;
     known?.owner?.tasks.delete(taskId);
     if (known?.process !== undefined) this.#watched--;
   }
@@ -183,6 +240,19 @@ function ownerOf({ keep }: TaskLine, known: Kept | undefined, owner: Owner | und
   if (known === undefined) return keep === true ? undefined : owner;
   if (known.owner === undefined) return keep === false ? owner : undefined;
   return keep === true && known.owner === owner ? undefined : known.owner;
+}
+
+/** Undefined if it is no such line. */
+function restoredLine(text: string) {
+  try {
+    const value = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const line = lineOf(value.line).task;
+    const { process_started_at: startedAt, heard_at_unix_ms: heardAt } = value;
+    if (line === undefined || line.outcome !== undefined || typeof heardAt !== 'number') return undefined;
+    return { line, processStartedAt: typeof startedAt === 'number' ? startedAt : undefined, heardAtUnixMs: heardAt };
+  } catch {
+    return undefined;
+  }
 }
 
 function taskOf(line: TaskLine, known: RunningTask | undefined, nowUnixMs: number): RunningTask {

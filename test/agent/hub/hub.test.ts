@@ -1,7 +1,7 @@
 /** The hub on real sockets: its file, what it answers, and what it does to those who ask too much. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -224,4 +224,27 @@ test('what runs when the agent stops has not vanished', async () => {
   await hub.stop();
   await eventually(() => client.socket.closed);
   expect(ended).toEqual([]);
+});
+
+test('tasks that were started outlive a restart, also of an agent that is killed, and of a file that is damaged', async () => {
+  const clock = new FakeClock();
+  const first = await open({}, clock);
+  await sayTo(first.socket, { task: { task_id: 'kept', keep: true, progress: 0.5 } });
+  // As after a kill: it is written while the hub runs.
+  const path = `${first.socket}.tasks`;
+  await eventually(() => {
+    clock.advance(1_000);
+    return existsSync(path);
+  });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  appendFileSync(path, 'damaged\n');
+  const text = readFileSync(path, 'utf8');
+  await first.hub.stop();
+  writeFileSync(path, text);
+  const second = await first.again();
+  expect(second.reports[0]).toBe(`warn: ${path}: 1 of 2 tasks cannot be read and are left out`);
+  expect(second.hub.state.tasks.tasks.get('kept')).toEqual(first.hub.state.tasks.tasks.get('kept'));
+  await sayTo(second.socket, { task: { task_id: 'kept', status: 'finished' } });
+  await second.hub.stop();
+  expect(existsSync(path)).toBe(false);
 });

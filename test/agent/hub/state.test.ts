@@ -1,4 +1,5 @@
 /** What the hub makes of lines: tasks and their owners, metrics and their time, and the bounds of both. */
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HubState } from '../../../src/agent/hub/hub-state.ts';
 import { HUB_LIMITS, METRIC_KEEP_MS, TASK_KEEP_MS } from '../../../src/agent/hub/limits.ts';
@@ -6,6 +7,7 @@ import { RefusedLine } from '../../../src/agent/hub/line.ts';
 import type { Owner } from '../../../src/agent/hub/task-store.ts';
 import type { EndedTask } from '../../../src/model/telemetry.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { repetitions } from '../../support/repetitions.ts';
 
 function start() {
   const clock = new FakeClock(1_000_000);
@@ -184,4 +186,92 @@ test('the number of watched processes is bounded', () => {
   for (let n = 0; n < HUB_LIMITS.watchedProcesses; n++) take({ task: { task_id: `p${n}`, pid: 77 } });
   expect(refusal({ task: { task_id: 'one more', pid: 77 } })).toBe('too_many_processes');
   expect(refusal({ task: { task_id: 'p0', pid: 77, progress: 0.5 } })).toBe('taken');
+});
+
+test('kept tasks are taken up after a restart, as they were; those that have ended meanwhile vanish', () => {
+  const before = start();
+  before.take({ task: { task_id: 'owned' } }, before.owner());
+  before.take({ task: { task_id: 'day', keep: true, progress: 0.5, status: 'paused', cpu_allocated: 2 } });
+  before.take({ task: { task_id: 'hour', keep_seconds: 3600 } });
+  before.take({ task: { task_id: 'watched', pid: 77 } });
+  before.take({ task: { task_id: 'other', pid: 77 } });
+  before.clock.advance(1_800_000);
+  const lines = before.state.tasks.keptLines();
+  expect(lines).toHaveLength(4);
+
+  const after = start();
+  after.clock.advance(1_800_000 + 1_799_999);
+  after.take({ task: { task_id: 'other', progress: 0.9 } });
+  expect(lines.map((line) => after.state.tasks.restore(line))).toEqual([true, true, true, true]);
+  after.state.sweep();
+  expect(after.ended).toEqual([]);
+  expect(after.state.tasks.tasks.get('day')).toEqual(before.state.tasks.tasks.get('day'));
+  expect(after.state.tasks.tasks.get('other')?.progress).toBe(0.9);
+  expect(after.state.tasks.watchedCount).toBe(1);
+  after.clock.advance(1);
+  after.running.set(77, 6);
+  after.state.sweep();
+  expect(after.ended.map(({ taskId, outcome }) => [taskId, outcome])).toEqual([
+    ['hour', 'vanished'],
+    ['watched', 'vanished'],
+  ]);
+});
+
+test.each([
+  '',
+  '{',
+  'null',
+  '{"line":{"task":{"task_id":""}},"heard_at_unix_ms":1}',
+  '{"line":{"metrics":{}},"heard_at_unix_ms":1}',
+  '{"line":{"task":{"task_id":"a"}}}',
+])('a line %j of an earlier agent is left out', (line) => {
+  const { state } = start();
+  expect(state.tasks.restore(line)).toBe(false);
+  expect(state.tasks.tasks.size).toBe(0);
+});
+
+test('lines that are refused change nothing: the others alone lead to the same', () => {
+  const id = fc.constantFrom('a', 'b', 'c');
+  const task = fc.oneof(
+    fc.record({ task_id: id, progress: fc.constantFrom(0.1, 2), keep: fc.boolean() }, { requiredKeys: ['task_id'] }),
+    fc.record({ task_id: id, new: fc.constant(true), pid: fc.constantFrom(77, 78) }, { requiredKeys: ['task_id'] }),
+    fc.record(
+      { task_id: id, status: fc.constantFrom('finished', 'killed', '', 'paused'), exit_code: fc.constantFrom(1, 0.5) },
+      { requiredKeys: ['task_id', 'status'] },
+    ),
+  );
+  const metrics = fc.dictionary(fc.constantFrom('x', 'y', ''), fc.constantFrom(1, 2, null, 'no'), { maxKeys: 2 });
+  const line = fc.record({ task, metrics }, { requiredKeys: [] });
+  const step = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ from: fc.constantFrom(0, 1, 2), line }) },
+    { weight: 1, arbitrary: fc.record({ closes: fc.constantFrom(0, 1) }) },
+    { weight: 1, arbitrary: fc.record({ passesMs: fc.constantFrom(1_000, METRIC_KEEP_MS) }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const [all, some] = [start(), start()];
+      const owners = [all, some].map(({ owner }) => [owner(), owner(), undefined]);
+      for (const now of steps) {
+        if ('line' in now) {
+          const isTaken = all.refusal(now.line, owners[0]?.[now.from]) === 'taken';
+          if (isTaken) some.take(now.line, owners[1]?.[now.from]);
+        } else {
+          for (const [at, { state, clock, owner }] of [all, some].entries()) {
+            if ('passesMs' in now) {
+              clock.advance(now.passesMs);
+              state.sweep();
+            } else {
+              state.closed(owners[at]?.[now.closes] as Owner);
+              (owners[at] as (Owner | undefined)[])[now.closes] = owner();
+            }
+          }
+        }
+        expect([...all.state.tasks.tasks]).toEqual([...some.state.tasks.tasks]);
+        expect([...all.state.metrics.values]).toEqual([...some.state.metrics.values]);
+        expect(all.ended).toEqual(some.ended);
+        expect(all.state.tasks.watchedCount).toBe(some.state.tasks.watchedCount);
+      }
+    }),
+    { numRuns: repetitions(100, 5_000) },
+  );
 });
