@@ -19,6 +19,7 @@ import { machineGpus } from './measure/gpu/gpu-meter.ts';
 import { toolPathComplaints } from './measure/gpu/tool-path.ts';
 import { Machine, type MachineMeter } from './measure/machine.ts';
 import type { Report } from './report.ts';
+import { Scraper } from './scrape/scraper.ts';
 import { heartbeatOf, workerInfoOf } from './sender/compose.ts';
 import { Connection } from './sender/connection.ts';
 import type { AgentSettings } from './settings.ts';
@@ -72,6 +73,7 @@ export class Beater {
   readonly #load: LoadFitter;
   #listener: MasterListener | undefined;
   #hub: Hub | undefined;
+  #scraper: Scraper | undefined;
   /** Tasks and metrics of the last heartbeat whose names an earlier source has. */
   #shadowed = 0;
   #intervalMs: number;
@@ -140,6 +142,10 @@ export class Beater {
       this.#hub = this.#makeHub(settings.hub);
       await this.#hub.start();
     }
+    if (settings.scrape !== undefined) {
+      this.#scraper = new Scraper(settings.scrape, { clock: this.#options.clock, report: this.#report });
+      this.#scraper.start();
+    }
     if (this.#isStopped) return listening;
     this.#schedule();
     if (settings.masters.length > 0) this.#connection.pointAt(settings.masters);
@@ -161,6 +167,7 @@ export class Beater {
     this.#timer?.cancel();
     this.#hostLag?.stop();
     this.#listener?.close();
+    this.#scraper?.stop();
     await this.#hub?.stop();
     if (saysFarewell && this.ended.waiting.length > 0) await this.#connectFirst();
     const farewell = saysFarewell && this.#connection.canSend() ? await this.#compose(true) : undefined;
@@ -233,6 +240,7 @@ export class Beater {
       is_connected: state === 'streaming' || state === 'unary',
       ended_tasks_to_tell: this.ended.waiting.length,
       left_out: { tasks: this.#load.leftOut.tasks, metrics: this.#load.leftOut.metrics, same_name: this.#shadowed },
+      scraped: this.#scraper?.status ?? [],
     };
   }
 
@@ -240,12 +248,17 @@ export class Beater {
   #sources(): Source[] {
     const program: Source = { name: 'program', tasks: this.tasks, metrics: this.metrics };
     const state = this.#hub?.state;
-    if (state === undefined) return [program];
-    return [
-      program,
-      { name: 'hub', tasks: state.tasks.tasks, metrics: state.metrics.values },
-      { name: 'otlp', tasks: NO_TASKS, metrics: state.otlpMetrics.values },
-    ];
+    const hub: Source[] =
+      state === undefined
+        ? []
+        : [
+            { name: 'hub', tasks: state.tasks.tasks, metrics: state.metrics.values },
+            { name: 'otlp', tasks: NO_TASKS, metrics: state.otlpMetrics.values },
+          ];
+    const scraped = (this.#scraper?.metrics ?? []).map(
+      (metrics): Source => ({ name: 'scrape', tasks: NO_TASKS, metrics }),
+    );
+    return [program, ...hub, ...scraped];
   }
 
   async #registration(master: Address) {
@@ -293,7 +306,7 @@ export class Beater {
     return heartbeatOf({
       settings,
       usages,
-      ...this.#load.fit(tasks, metrics, this.ended.waiting, this.#hub === undefined),
+      ...this.#load.fit(tasks, metrics, this.ended.waiting, this.#hub === undefined && this.#scraper === undefined),
       sequence: this.#nextSequence,
       sentAtUnixMs: clock.wallMs(),
       // 0, which is not sent, where there is no host.

@@ -87,6 +87,18 @@ function checkedAccess(config: AgentConfig): CredentialSettings {
   return { tls: tls && { ca: tls.ca, cert: tls.cert, key: tls.key, verify: true }, token, tokenFile, names };
 }
 
+/** The two belong together: what a large exporter has is not sent by mistake. */
+function scrapeOf({ scrape: urls, scrapeMetrics: metrics, scrapeIntervalMs: intervalMs, names }: AgentConfig) {
+  if (urls === undefined && metrics === undefined) return undefined;
+  if (urls === undefined || metrics === undefined || metrics.length === 0) {
+    const [given, missing] =
+      urls === undefined ? ['AGENT_SCRAPE_METRICS', 'AGENT_SCRAPE'] : ['AGENT_SCRAPE', 'AGENT_SCRAPE_METRICS'];
+    const example = urls === undefined ? 'http://localhost:9100/metrics' : 'node_load1,DCGM_FI_DEV_*';
+    throw new PulselaneError('bad_setting', `${nameOf(names, given)} requires ${missing}, such as ${example}`);
+  }
+  return { urls, metrics, intervalMs };
+}
+
 function settingsOf(config: AgentConfig): AgentSettings {
   const { workerId, masters, listen, intervalMs, labels, group, ephemeral, isolate, gpuToolPath, token, tokenFile } =
     config;
@@ -113,6 +125,7 @@ function settingsOf(config: AgentConfig): AgentSettings {
       token,
       tokenFile,
       hub: { socket: config.socket, local: config.local && formatAddress(config.local) },
+      scrape: scrapeOf(config),
     };
     return checkAgentOptions(options, names ?? {});
   });

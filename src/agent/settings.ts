@@ -5,7 +5,15 @@ import { resolve } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { MAX_REGISTRATION_BYTES } from '../config/call-limits.ts';
 import { hubSocket } from '../config/hub-socket.ts';
-import { type Address, type Kind, listenAddress, loopbackAddress, peerAddresses } from '../config/kinds.ts';
+import {
+  type Address,
+  type Kind,
+  listenAddress,
+  loopbackAddress,
+  peerAddresses,
+  scrapeUrls,
+  seriesPatterns,
+} from '../config/kinds.ts';
 import { checkOptionNames } from '../config/option-names.ts';
 import type { SettingNames } from '../config/setting-names.ts';
 import { toolEnvironment } from '../config/tool-environment.ts';
@@ -17,6 +25,7 @@ import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import type { HubSettings } from './hub/hub.ts';
 import type { ToolSettings } from './measure/gpu/tool.ts';
+import type { ScrapeSettings } from './scrape/scraper.ts';
 import { type CredentialSettings, isToken } from './sender/credentials.ts';
 
 export interface AgentSettingsOptions {
@@ -60,6 +69,17 @@ export interface AgentSettingsOptions {
    * agent. True: the usual socket, if there is a directory for it and no other agent has it. None by default.
    */
   readonly hub?: boolean | HubOptions | undefined;
+  /** Exporters for Prometheus on this machine, of which chosen series become custom metrics. None by default. */
+  readonly scrape?: ScrapeOptions | undefined;
+}
+
+export interface ScrapeOptions {
+  /** 1 to 16, such as `http://localhost:9100/metrics`. */
+  readonly urls: string | readonly string[];
+  /** Names of metrics, or of series as in `node_network_*{device=eth0}`; `*` stands for any text. At least one. */
+  readonly metrics: string | readonly string[];
+  /** 1,000 to 300,000; 15,000 by default. */
+  readonly intervalMs?: number | undefined;
 }
 
 export interface HubOptions {
@@ -107,11 +127,16 @@ export interface AgentSettings {
   readonly tools: ToolSettings;
   /** Undefined: other programs report to another agent, or nowhere. */
   readonly hub: HubSettings | undefined;
+  readonly scrape: ScrapeSettings | undefined;
 }
 
 /** At shorter intervals a fleet would mostly measure its own load; the same bounds as HEARTBEAT_INTERVAL. */
 export const LEAST_INTERVAL_MS = 100;
 const DEFAULT_INTERVAL_MS = 5_000;
+/** The same bounds as AGENT_SCRAPE_INTERVAL. */
+const LEAST_SCRAPE_INTERVAL_MS = 1_000;
+const DEFAULT_SCRAPE_INTERVAL_MS = 15_000;
+const LONGEST_SCRAPE_INTERVAL_MS = 300_000;
 /** How long an agent may take to stop: the farewell may take 2 s of it, measuring for it half a second. */
 export const STOP_WITHIN_MS = 3_000;
 /** Of a registration, for what the agent adds: addresses, versions, an instance id and numbers are some 200 bytes. */
@@ -132,6 +157,7 @@ const AGENT_OPTION_NAMES: Readonly<Record<keyof AgentSettingsOptions | 'logger',
   token: true,
   tokenFile: true,
   hub: true,
+  scrape: true,
   logger: true,
 };
 
@@ -145,6 +171,8 @@ const OPTION_NAMES: SettingNames = Object.fromEntries(
     AGENT_LISTEN: 'listen',
     AGENT_LOCAL: 'hub.local',
     PULSELANE_SOCKET: 'hub.socket',
+    AGENT_SCRAPE: 'scrape.urls',
+    AGENT_SCRAPE_METRICS: 'scrape.metrics',
     AGENT_LISTEN_TLS_CERT: 'listenTls.cert',
     AGENT_LISTEN_TLS_KEY: 'listenTls.key',
     AGENT_LISTEN_TLS_CLIENT_CA: 'listenTls.clientCa',
@@ -186,6 +214,7 @@ export function checkAgentOptions(options: AgentSettingsOptions, names: SettingN
     access: { ...accessOf(options, masters.length > 0), names },
     tools: { gpuToolPath: options.gpuToolPath ?? '', environment: toolEnvironment() },
     hub: hubOf(options.hub),
+    scrape: scrapeOf(options.scrape),
   };
 }
 
@@ -199,6 +228,35 @@ function hubOf(given: boolean | HubOptions | undefined): HubSettings | undefined
   const address = parsed('hub.local', local === undefined ? undefined : String(local), loopbackAddress);
   if (paths.length === 0 && address === undefined) return undefined;
   return { sockets: paths, mustHaveSocket: isGiven, local: address };
+}
+
+const SCRAPE_OPTION_NAMES: Readonly<Record<keyof ScrapeOptions, true>> = {
+  urls: true,
+  metrics: true,
+  intervalMs: true,
+};
+
+function scrapeOf(given: ScrapeOptions | undefined): ScrapeSettings | undefined {
+  if (given === undefined) return undefined;
+  named('scrape', () => checkOptionNames(given, SCRAPE_OPTION_NAMES));
+  const urls = parsed('scrape.urls', given.urls, scrapeUrls) ?? [];
+  const patterns = parsed('scrape.metrics', given.metrics, seriesPatterns) ?? [];
+  if (urls.length === 0)
+    throw new PulselaneError('invalid_argument', 'scrape.urls is empty; expected at least one URL');
+  if (patterns.length === 0) {
+    throw new PulselaneError(
+      'invalid_argument',
+      'scrape.metrics is empty; expected the series to take, such as node_load1 or DCGM_FI_DEV_*',
+    );
+  }
+  const intervalMs = given.intervalMs ?? DEFAULT_SCRAPE_INTERVAL_MS;
+  if (!(intervalMs >= LEAST_SCRAPE_INTERVAL_MS && intervalMs <= LONGEST_SCRAPE_INTERVAL_MS)) {
+    throw new PulselaneError(
+      'invalid_argument',
+      `scrape.intervalMs is ${intervalMs}; expected ${LEAST_SCRAPE_INTERVAL_MS} to ${LONGEST_SCRAPE_INTERVAL_MS}`,
+    );
+  }
+  return { urls, patterns, intervalMs };
 }
 
 /**

@@ -360,6 +360,48 @@ function labelNameProblem(name: string): string | undefined {
   return OWN_LABELS.includes(name) ? 'is one that the master itself gives' : undefined;
 }
 
+/** Exporters of one machine: node_exporter, one for its GPUs, and those of its services. */
+const MAX_SCRAPE_URLS = 16;
+/** More are a list that should be a pattern. Each is compared with the names of some thousand series. */
+const MAX_SERIES_PATTERNS = 200;
+
+/** Comma-separated URLs of exporters, each once. */
+export const scrapeUrls: Kind<readonly string[]> = {
+  parse(value) {
+    const urls = splitList(value).map(scrapeUrl);
+    const twice = urls.find((url, index) => urls.indexOf(url) !== index);
+    if (twice !== undefined) throw new Expected(`each URL only once, but ${twice} occurs twice`);
+    if (urls.length > MAX_SCRAPE_URLS) throw new Expected(`at most ${MAX_SCRAPE_URLS} URLs, not ${urls.length}`);
+    return urls;
+  },
+};
+
+function scrapeUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new Expected(
+      `URLs such as http://localhost:9100/metrics, separated by commas; ${JSON.stringify(shortText(text, 64))} is none`,
+    );
+  }
+  // It would be shown in the list of processes, and in the log.
+  if (url.username !== '' || url.password !== '') throw new Expected('URLs without user and password');
+  return url.href;
+}
+
+/** Comma-separated patterns of series. Commas within braces separate labels. */
+export const seriesPatterns: Kind<readonly string[]> = {
+  parse(value) {
+    const patterns = value
+      .split(/,(?![^{]*\})/)
+      .map((pattern) => pattern.trim())
+      .filter((pattern) => pattern !== '');
+    if (patterns.length > MAX_SERIES_PATTERNS) {
+      throw new Expected(`at most ${MAX_SERIES_PATTERNS} patterns, not ${patterns.length}; "*" stands for any text`);
+    }
+    return patterns;
+  },
+};
+
 /** Comma-separated host names or addresses, in lower case; IPv6 in brackets, as in a Host header. */
 export const hostNames: Kind<readonly string[]> = {
   emptyCounts: true,

@@ -992,6 +992,33 @@ export const agentOptions = {
     meaning:
       'loopback port on which programs of this machine, of every user, report tasks and metrics, as on the socket; default: none',
   }),
+  scrape: option<readonly string[] | undefined>({
+    env: 'AGENT_SCRAPE',
+    flag: '--scrape',
+    argument: '<url,…>',
+    kind: kinds.scrapeUrls,
+    fallback: undefined,
+    meaning:
+      'exporters for Prometheus of which chosen series become custom metrics of this worker, such as http://localhost:9100/metrics; requires AGENT_SCRAPE_METRICS',
+  }),
+  scrapeMetrics: option<readonly string[] | undefined>({
+    env: 'AGENT_SCRAPE_METRICS',
+    flag: '--scrape-metrics',
+    argument: '<pattern,…>',
+    kind: kinds.seriesPatterns,
+    fallback: undefined,
+    meaning:
+      'which series of AGENT_SCRAPE are taken, by name, or by name and labels as in node_network_*{device=eth0}; * stands for any text',
+  }),
+  scrapeIntervalMs: option({
+    env: 'AGENT_SCRAPE_INTERVAL',
+    flag: '--scrape-interval',
+    argument: '<duration>',
+    // Below a second exporters would mostly measure themselves. Prometheus calls a series stale after 5 minutes.
+    kind: kinds.durationMs({ minMs: 1_000, maxMs: 5 * 60_000 }),
+    fallback: '15s',
+    meaning: 'how often the exporters of AGENT_SCRAPE are asked',
+  }),
   intervalMs: {
     ...heartbeatIntervalMs,
     meaning: 'how often to send heartbeats until the master sets another interval',
