@@ -108,6 +108,7 @@ function settingsOf(config: AgentConfig): AgentSettings {
   ofSetting(name('WORKER_GROUP'), () => checkGroup(group));
   ofSetting(settingText(names, 'WORKER_ID', workerId), () => checkWorkerId(workerId));
   if (isolate) ofSetting(`${name('WORKER_ISOLATE')} and ${name('WORKER_LABELS')}`, () => checkWish(labels));
+  const scrape = scrapeOf(config);
   // All else was checked when the settings were read; but labels of which each fits may be too much together.
   return ofSetting(name('WORKER_LABELS'), () => {
     const options = {
@@ -125,7 +126,7 @@ function settingsOf(config: AgentConfig): AgentSettings {
       token,
       tokenFile,
       hub: { socket: config.socket, local: config.local && formatAddress(config.local) },
-      scrape: scrapeOf(config),
+      scrape,
     };
     return checkAgentOptions(options, names ?? {});
   });
