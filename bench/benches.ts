@@ -25,6 +25,7 @@ import type { Bench } from './lib/bench.ts';
 import { metricsBeside } from './metrics/beside.ts';
 import { metricsScrape } from './metrics/scrape.ts';
 import { metricsShortLived } from './metrics/short-lived.ts';
+import { remoteWrite } from './metrics/remote-write.ts';
 import { agent } from './micro/agent.ts';
 import { firstVisible } from './micro/first-visible.ts';
 import { floors } from './micro/floors.ts';
@@ -69,4 +70,5 @@ export const BENCHES: readonly Bench[] = [
   historyQueries,
   historyGrowth,
   historyExport,
+  remoteWrite,
 ];

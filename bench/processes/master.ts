@@ -39,6 +39,8 @@ const calls = {
   threadCpuMs,
   announce,
   comeAndGo,
+  reportOnce,
+  samplesWritten,
 };
 export type MasterCalls = typeof calls;
 
@@ -319,6 +321,21 @@ function threadCpuMs(name: string): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** One heartbeat of each, with five custom metrics; resolves when all are readable. */
+async function reportOnce(workerIds: readonly string[]): Promise<void> {
+  const manager = running();
+  for (const [n, workerId] of workerIds.entries()) {
+    const metrics = { frames: n, 'queue.depth': n % 7, 'bytes.read': 1e9 + n, rate: n / 3, temperature: 40 + (n % 20) };
+    manager.processHeartbeat({ workerId, cpuUsage: n % 100, memoryUsage: 40.2, storageUsage: 61.5, metrics });
+  }
+  await eventually('all have reported', () => lastPublishedMs(workerIds.length) !== undefined);
+}
+
+/** By all receivers of metrics, so far. */
+function samplesWritten(): number {
+  return (master?.exports?.receivers ?? []).reduce((sum, { sentSamples }) => sum + sentSamples, 0);
 }
 
 /** Linux counts in 1/100 s. */
