@@ -44,6 +44,8 @@ export class ExportHost {
   readonly #toldSinceUnixMs: (number | undefined)[];
   /** Of each receiver: whether it was logged that it refuses data for good. Each refusal is counted; each as a line would fill the log. */
   readonly #hasToldRefusal: boolean[];
+  /** Of each receiver: whether it was logged that it cannot be reached at the start: a wrong address is seen at once, not after a minute. */
+  readonly #hasToldStart: boolean[];
   #isStopping = false;
   readonly #listeners = new Set<(announcement: Announcement) => void>();
 
@@ -58,6 +60,7 @@ export class ExportHost {
     );
     this.#toldSinceUnixMs = settings.receivers.map(() => undefined);
     this.#hasToldRefusal = settings.receivers.map(() => false);
+    this.#hasToldStart = settings.receivers.map(() => false);
     this.#settings = settings;
     this.#reader = new ReaderHost({
       script: 'metrics/export/thread',
@@ -159,13 +162,17 @@ export class ExportHost {
     for (const [n, status] of this.receivers.entries()) this.#tellOf(status, n);
   }
 
-  #tellOf({ kind, place, problem, lastFailure }: ReceiverStatus, n: number): void {
+  #tellOf({ kind, place, problem, lastFailure, lastSentUnixMs }: ReceiverStatus, n: number): void {
     const { onFault, onFaultOver, clock, logger } = this.#options;
     if (lastFailure?.code === 'refused' && !this.#hasToldRefusal[n]) {
       this.#hasToldRefusal[n] = true;
       logger.warn(
         `${RECEIVER_NAMES[kind]} to ${place}: ${lastFailure.detail}; it is not sent again, and further refusals are only counted`,
       );
+    }
+    if (lastFailure !== null && lastFailure.code !== 'refused' && lastSentUnixMs === null && !this.#hasToldStart[n]) {
+      this.#hasToldStart[n] = true;
+      logger.warn(`${RECEIVER_NAMES[kind]} to ${place}: ${lastFailure.detail}; it is tried again`);
     }
     const sinceUnixMs = this.#toldSinceUnixMs[n];
     if (problem !== null && sinceUnixMs === undefined) {

@@ -106,6 +106,8 @@ test('the API, the probe and the metrics of the master tell of a receiver that i
   ]);
   expect(text).not.toMatch(/s3cret|k3y/);
   expect(running.messages('info')).toContain(`metrics are sent to http://127.0.0.1:${port}/push`);
+  const told = `remote write to http://127.0.0.1:${port}/push: connect ECONNREFUSED 127.0.0.1:${port}; it is tried again`;
+  expect(running.messages('warn').filter((line) => line.startsWith('remote write'))).toEqual([told]);
   expect(JSON.stringify(running.master.manager.events.all())).not.toMatch(/s3cret|k3y/);
 });
 

@@ -273,3 +273,12 @@ test('new credentials count from the next attempt on', async () => {
   await sent(remote);
   expect(to.received.map(({ headers }) => headers.authorization)).toEqual(['Bearer old', 'Bearer new']);
 });
+
+test('a URL without a path gets a hint', async () => {
+  const to = await receiver(says(405));
+  const remote = writerTo(`http://127.0.0.1:${to.port}`);
+  expect((await sent(remote)).outcome).toEqual({
+    type: 'refused',
+    detail: 'HTTP 405; REMOTE_WRITE_URL has no path: that of a Prometheus is /api/v1/write',
+  });
+});

@@ -231,11 +231,17 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     return { type: 'again' };
   }
 
+  /** The usual mistake. */
+  #hintFor(status: number): string {
+    const isNoPath = (status === 404 || status === 405) && new URL(this.#settings.url).pathname === '/';
+    return isNoPath ? '; REMOTE_WRITE_URL has no path: that of a Prometheus is /api/v1/write' : '';
+  }
+
   #outcome(answer: Answer): Outcome {
     const { status, headers } = answer;
     if (status >= 200 && status < 300) return { type: 'taken', rejected: 0 };
     const detail = answerText(answer, secretsOf(this.#settings));
-    if (isForGood(status)) return { type: 'refused', detail };
+    if (isForGood(status)) return { type: 'refused', detail: `${detail}${this.#hintFor(status)}` };
     const code = status === 429 ? 'throttled' : 'failed';
     const waitMs = retryAfterMs(textOf(headers['retry-after']), this.#clock.wallMs());
     if (waitMs === undefined) return { type: 'retry', code, detail };
