@@ -364,6 +364,19 @@ export const FLEET: Plan = {
           ],
         }),
         series({
+          title: 'Series of workers',
+          description:
+            'In each scrape. Cut: METRICS_MAX_SERIES is reached. Without a series: custom metrics with a name like another, or too many.',
+          targets: [
+            { expr: `pulselane_metrics_worker_series{${OF_MASTER}}`, legendFormat: '{{instance}}' },
+            { expr: `pulselane_metrics_cut_series{${OF_MASTER}}`, legendFormat: '{{instance}} cut' },
+            {
+              expr: `pulselane_metrics_custom_collisions{${OF_MASTER}} + pulselane_metrics_custom_left_out{${OF_MASTER}}`,
+              legendFormat: '{{instance}} custom, without a series',
+            },
+          ],
+        }),
+        series({
           title: 'Memory of the process',
           description: 'Resident set: Node, all threads, and the shared memory.',
           unit: 'bytes',

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { Family } from '../../src/metrics/family.ts';
 import { MASTER_FAMILIES } from '../../src/metrics/master/families.ts';
+import { defaultMetrics } from '../../src/metrics/master/process-metrics.ts';
+import { SCRAPE_FAMILIES } from '../../src/metrics/scrape/scrape-families.ts';
 import { WORKER_FAMILIES } from '../../src/metrics/workers/families.ts';
 import { ROOT } from '../support/doc-pages.ts';
 
@@ -36,7 +38,13 @@ const SUFFIXES: Readonly<Record<Family['type'], readonly string[]>> = {
 
 /** The names of all series that the master may expose, besides custom metrics. */
 export const EXPOSED: ReadonlySet<string> = new Set(
-  [...MASTER_FAMILIES, ...WORKER_FAMILIES].flatMap(({ name, type }) => SUFFIXES[type].map((suffix) => name + suffix)),
+  [...MASTER_FAMILIES, ...SCRAPE_FAMILIES, ...WORKER_FAMILIES]
+    .flatMap(({ name, type }) => SUFFIXES[type].map((suffix) => name + suffix))
+    .concat(
+      defaultMetrics(() => true)
+        .getMetricsAsArray()
+        .map(({ name }) => name),
+    ),
 );
 
 /** The metrics of ours that an expression names, and recorded ones. */

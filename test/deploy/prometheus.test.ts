@@ -1,22 +1,21 @@
 /** deploy/prometheus/: what promtool and amtool say of it, its unit tests, and that it names what there is. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { describeWith } from '../support/debian.ts';
 import { ROOT } from '../support/doc-pages.ts';
 import { promtool } from '../support/prometheus-server.ts';
-import { queriesOf } from './dashboards.ts';
+import { type Json, queriesOf } from './dashboards.ts';
 import { ALERTS, EXPOSED, metricsIn, PROMETHEUS_FOLDER, RECORDED, RULE_FILES, RULES } from './prometheus-rules.ts';
-
-/** By prom-client: they are not declared, but a test of the real thing runs them. */
-const OF_PROCESS = /^(?:process|nodejs)_/;
 
 test('rules name only metrics that there are', () => {
   expect(RULES.length).toBeGreaterThan(35);
   const known = new Set([...EXPOSED, ...RECORDED]);
   for (const { alert, record, expr } of RULES) {
-    const unknown = metricsIn(expr).filter((name) => !known.has(name) && !OF_PROCESS.test(name));
+    const unknown = metricsIn(expr).filter((name) => !known.has(name));
     expect(unknown, alert ?? record).toEqual([]);
   }
 });
@@ -27,7 +26,7 @@ test('dashboards name only metrics that there are, and need no recording rules',
   for (const { where, text } of queries) {
     const names = text.startsWith('label_values(') ? metricsIn(text.slice('label_values('.length)) : metricsIn(text);
     expect(
-      names.filter((name) => !EXPOSED.has(name) && !OF_PROCESS.test(name)),
+      names.filter((name) => !EXPOSED.has(name)),
       where,
     ).toEqual([]);
   }
@@ -72,16 +71,34 @@ describeWith('prometheus')('promtool', () => {
     expect(rules.status).toBe(0);
   });
 
-  test('accepts the configuration with the lines for tokens and TLS uncommented', () => {
-    const text = readFileSync(`${PROMETHEUS_FOLDER}prometheus.yml`, 'utf8');
-    const whole = text
-      .replaceAll(
-        /^( *)# +((?:authorization|credentials_file|scheme|tls_config|ca_file|cert_file|key_file).*)$/gm,
-        '$1$2',
-      )
-      .replaceAll(/^( *)# (- source_labels| {2}regex| {2}action| {2}target_label)/gm, '$1$2');
-    expect(whole).not.toBe(text);
-    expect(() => parse(whole)).not.toThrow();
+  test('accepts the configuration with all lines for tokens and TLS', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pulselane-promtool-'));
+    try {
+      const text = readFileSync(`${PROMETHEUS_FOLDER}prometheus.yml`, 'utf8');
+      const whole = text
+        .replaceAll(
+          /^ *# +(?:authorization|scheme|tls_config|ca_file|cert_file|key_file|credentials_file):.*$/gm,
+          (line) => line.replace('# ', ''),
+        )
+        .replaceAll('/etc/prometheus', folder);
+      for (const [, name = ''] of whole.matchAll(/_file: .*\/(.+)$/gm)) writeFileSync(join(folder, name), '');
+      for (const name of RULE_FILES) copyFileSync(PROMETHEUS_FOLDER + name, join(folder, name));
+      writeFileSync(join(folder, 'prometheus.yml'), whole);
+      const { status, output } = promtool(['check', 'config', join(folder, 'prometheus.yml')]);
+      expect(output).toContain('is valid');
+      expect(status).toBe(0);
+      const [ofMaster, ofMachines] = (parse(whole) as Json).scrape_configs;
+      for (const one of [ofMaster, ofMachines.http_sd_configs[0]]) {
+        expect(one.authorization.credentials_file).toBe(join(folder, 'pulselane.token'));
+        expect(one.tls_config.ca_file).toBe(join(folder, 'pulselane-ca.crt'));
+      }
+      expect(ofMaster).toMatchObject({
+        scheme: 'https',
+        tls_config: { key_file: join(folder, 'pulselane-client.key') },
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test('passes the unit tests of the rules', () => {
