@@ -30,6 +30,7 @@ import { agent } from './micro/agent.ts';
 import { firstVisible } from './micro/first-visible.ts';
 import { floors } from './micro/floors.ts';
 import { laneCost } from './micro/lane-cost.ts';
+import { laneTimes } from './micro/lane-times.ts';
 import { queries } from './micro/queries.ts';
 import { sweep } from './micro/sweep.ts';
 import { workerCost } from './micro/worker-cost.ts';
@@ -54,6 +55,7 @@ export const BENCHES: readonly Bench[] = [
   asItComes,
   ...laneCurves,
   laneCost,
+  laneTimes,
   workerCost,
   memory,
   agent,

@@ -53,14 +53,26 @@ export function allocateApplyTimes(): ApplyTimesMemory {
   return new SharedArrayBuffer(CELLS * CELL_WORDS * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** The first bucket whose upper bound is not below the value, or the last one. */
+/** Reads the bits of a number. */
+const scratch = new Float64Array(1);
+const scratchWords = new Uint32Array(scratch.buffer);
+/** Index of the word with sign, exponent and the upper bits of the fraction. */
+const HIGH = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 1 : 0;
+/** Exponent and the first bits of the fraction, which divide an octave into as many parts of equal length. */
+const PART_SHIFT = 20 - APPLY_SCHEMA;
+const PART_OF_LOWEST = (1023 + APPLY_LOWEST_EXPONENT) * PER_OCTAVE;
+
+/**
+ * The first bucket whose upper bound is not below the value, or the last one. Within an octave, the n-th part has one bound at
+ * most, that of the n-th bucket. A logarithm would take three times as long.
+ */
 export function applyBucketOf(seconds: number): number {
   if (seconds <= (BOUNDS[0] as number)) return 0;
-  const exact = (Math.log2(seconds) - APPLY_LOWEST_EXPONENT) * PER_OCTAVE;
-  const bucket = Math.min(APPLY_BUCKETS - 1, Math.ceil(exact));
-  // The logarithm may be rounded across a bound.
-  if (seconds <= (BOUNDS[bucket - 1] as number)) return bucket - 1;
-  return seconds > (BOUNDS[bucket] as number) && bucket < APPLY_BUCKETS - 1 ? bucket + 1 : bucket;
+  if (seconds > (BOUNDS[APPLY_BUCKETS - 1] as number)) return APPLY_BUCKETS - 1;
+  scratch[0] = seconds;
+  const bucket = ((scratchWords[HIGH] as number) >>> PART_SHIFT) - PART_OF_LOWEST + 1;
+  if (seconds > (BOUNDS[bucket] as number)) return bucket + 1;
+  return seconds <= (BOUNDS[bucket - 1] as number) ? bucket - 1 : bucket;
 }
 
 /** The lane's side. */
@@ -74,11 +86,18 @@ export class ApplyTimesWriter {
   }
 
   record(ms: number): void {
+    const words = this.#words;
+    const at = this.#at;
     const seconds = ms > 0 ? ms / 1000 : 0;
-    const whole = Math.floor(seconds);
-    if (whole > 0) Atomics.add(this.#words, this.#at + CellWord.seconds, whole);
-    Atomics.add(this.#words, this.#at + CellWord.fraction, Math.round((seconds - whole) * FRACTIONS_PER_S));
-    Atomics.add(this.#words, this.#at + CellWord.firstBucket + applyBucketOf(seconds), 1);
+    let fraction = seconds;
+    if (seconds >= 1) {
+      const whole = Math.floor(seconds);
+      Atomics.add(words, at + CellWord.seconds, whole);
+      fraction -= whole;
+    }
+    // Rounded.
+    Atomics.add(words, at + CellWord.fraction, (fraction * FRACTIONS_PER_S + 0.5) | 0);
+    Atomics.add(words, at + CellWord.firstBucket + applyBucketOf(seconds), 1);
   }
 }
 

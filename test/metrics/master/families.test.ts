@@ -51,6 +51,16 @@ test('what a running engine does is in its families', async () => {
   expect(accepted?.series[0]?.createdUnixMs).toBeLessThanOrEqual(Date.now());
 });
 
+test('while main is stuck, its delay grows for readers', async () => {
+  const manager = await startManager();
+  await eventually(() => manager.directory.board.figures().writtenMonotonicMs > 0);
+  const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + 60_000 };
+  const families = masterFamilies({ directory: manager.directory, clock });
+  const max = seriesValue(families, 'event_loop_lag_max_seconds', 'main') as number;
+  expect(max).toBeGreaterThan(59);
+  expect(seriesValue(families, 'event_loop_lag_mean_seconds', 'main')).toBeLessThan(max);
+});
+
 test('names, units, labels and texts keep to the conventions', () => {
   const names = MASTER_FAMILIES.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
