@@ -74,6 +74,7 @@ export class WorkerValues {
   readonly #changedRows: Int32Array;
   readonly #customNames: (readonly string[])[] = [];
   readonly #leftOut = new Map<number, LeftOut>();
+  readonly #info = new WeakMap<WorkerEntry, readonly Label[]>();
 
   readonly #customBudget: Budget;
   readonly #deviceBudget: Budget;
@@ -196,7 +197,7 @@ export class WorkerValues {
   }
 
   #valuesOf(entry: WorkerEntry): RowValues {
-    const { directory, isAllowed } = this.#options;
+    const { directory } = this.#options;
     const reading = new ParsedRecord(entry);
     let devices: readonly Device[] | undefined;
     const read = (family: WorkerFamily): unknown => {
@@ -207,7 +208,7 @@ export class WorkerValues {
         case 'state':
           return family.states.indexOf(family.read(reading, directory));
         case 'info':
-          return infoLabels(entry.workerId, entry.facts, isAllowed);
+          return this.#infoOf(entry);
         case 'device':
           devices ??= devicesOf(entry.workerId, reading.devices());
           return deviceValues(family, devices);
@@ -218,6 +219,15 @@ export class WorkerValues {
     const fixed = WORKER_FAMILIES.map(read);
     const text = isAlive(CUSTOM_LIFETIME, reading, directory) ? reading.metricsText : undefined;
     return { fixed, ...customIn(text) };
+  }
+
+  /** An entry is replaced when the worker registers anew. */
+  #infoOf(entry: WorkerEntry): readonly Label[] {
+    const known = this.#info.get(entry);
+    if (known !== undefined) return known;
+    const labels = infoLabels(entry.workerId, entry.facts, this.#options.isAllowed);
+    this.#info.set(entry, labels);
+    return labels;
   }
 
   #setRow(row: number, { fixed, custom, leftOut }: RowValues): void {
