@@ -2,13 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { type TestHub, testHub } from '../support/hub-client.ts';
 import { isRunning } from '../support/is-running.ts';
 import { run as runHere } from './run.ts';
@@ -166,18 +166,6 @@ describe('run', () => {
     expect(off).toMatchObject({ code: 0, stderr: expect.stringContaining('the socket of the agent is off') });
   });
 
-  test('what is at the socket and is no agent costs the command nothing', async () => {
-    const path = join(hub.folder, 'other.sock');
-    const other = createServer((socket) =>
-      socket.on('error', () => {}).write('220 welcome\nnull\n[]\n{"id":"x"}\n'),
-    ).listen(path);
-    await once(other, 'listening');
-    const { code, stdout, stderr } = await task(['run', '--', 'echo', 'done'], { PULSELANE_SOCKET: path }).ended;
-    expect([code, stdout]).toEqual([0, 'done\n']);
-    expect(stderr).toMatch(/^pulselane: the agent .*\n$/);
-    other.close();
-  });
-
   test('a second task with the same id is refused and runs nevertheless; the first one goes on', async () => {
     const first = task(['run', '--id', 'same', '--', 'sleep', '60']);
     await eventually(() => running().has('same'));
@@ -274,10 +262,17 @@ describe('start, progress and finish', () => {
   test('a task with a process ends when that is killed', async () => {
     const script = spawn('sleep', ['60']);
     children.push(script);
+    const clock = new FakeClock();
+    await hub.close();
+    hub = await testHub({}, clock);
     await run('start', '--id', 'watched', '--pid', String(script.pid));
+    clock.advance(1_000);
     expect(running().has('watched')).toBe(true);
     script.kill('SIGKILL');
-    await eventually(() => hub.ended.length > 0);
+    await eventually(() => {
+      clock.advance(1_000);
+      return hub.ended.length > 0;
+    });
     expect(hub.ended).toMatchObject([{ taskId: 'watched', outcome: 'vanished' }]);
   });
 

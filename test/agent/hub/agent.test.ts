@@ -89,14 +89,6 @@ test('of two agents the second one leaves the socket to the first; one that must
   const third = agent('--socket', socket);
   expect(await third.ended()).toBe(1);
   expect(third.stderr).toBe(`pulselane: --socket ${socket}: another agent listens there\n`);
-  const off = agent('--socket', 'off', '--local', String(master.port));
-  expect(await off.ended()).toBe(1);
-  expect(off.stderr).toBe(`pulselane: --local ${master.address}: the port is in use\n`);
-  const wrong = agent('--local', '0.0.0.0:9464');
-  expect(await wrong.ended()).toBe(2);
-  expect(wrong.stderr).toBe(
-    'pulselane: --local 0.0.0.0:9464: expected a port such as 9464, or a loopback address such as 127.0.0.1:9464 or [::1]:9464\n',
-  );
 });
 
 test('a program that embeds the agent opens the hub; what it says itself comes first', async () => {

@@ -101,6 +101,16 @@ describe('its socket', () => {
   });
 });
 
+test('a port that is taken is an error that names its setting', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as { port: number };
+  await expect(testHub({ sockets: [], local: { host: '127.0.0.1', port } })).rejects.toThrow(
+    `AGENT_LOCAL=127.0.0.1:${port}: the port is in use`,
+  );
+  taken.close();
+});
+
 describe('lines', () => {
   test('are answered if they are wrong, by their number, or if they have an id; the end by a summary', async () => {
     const { socket, hub } = await open();
