@@ -36,10 +36,13 @@ export function hasExportFiles(config: MasterConfig): boolean {
 
 /** What is set by a `.env` file, which may be another program's, is told: fleet data goes there. */
 export function noteReceivers({ receivers }: ExportSettings, { names }: MasterConfig, logger: Logger): void {
-  for (const { kind, place } of receivers) {
+  for (const receiver of receivers) {
+    const { kind, place } = receiver;
+    const what = kind === 'otlp' ? receiver.signals.join(' and ') : 'metrics';
+    const how = kind === 'otlp' ? ` by OTLP (${receiver.protocol})` : '';
     const variable = kind === 'otlp' ? 'OTLP_ENDPOINT' : 'REMOTE_WRITE_URL';
     const isInFile = (names?.[variable]?.where ?? '') !== '';
-    logger.info(`metrics are sent to ${place}${isInFile ? `: ${secretText(names, variable)}` : ''}`);
+    logger.info(`${what} are sent to ${place}${how}${isInFile ? `: ${secretText(names, variable)}` : ''}`);
   }
 }
 

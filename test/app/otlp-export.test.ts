@@ -163,7 +163,10 @@ test.each(['grpc', 'http/protobuf'])('a receiver gets values, events and the end
       ? await startGrpcReceiver(() => Buffer.alloc(0))
       : await startHttpReceiver(() => ({ status: 200 }));
   receiver = running;
-  const { started } = await startExport(running.endpoint, protocol);
+  const { started, lines } = await startExport(running.endpoint, protocol);
+  expect(lines.map(({ msg }) => msg)).toContain(
+    `metrics and logs are sent to ${running.endpoint} by OTLP (${protocol})`,
+  );
   started.manager.processHeartbeat({ workerId: 'w1', cpuUsage: 12.5, metrics: { 'queue.länge': 7 } });
   await eventually(() => lastPoints(running).has('w1 system.cpu.utilization'));
   expect(lastPoints(running).get('w1 system.cpu.utilization')).toMatchObject({ asDouble: 0.125 });

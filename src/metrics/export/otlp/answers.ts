@@ -31,6 +31,10 @@ export function httpOutcome(answer: Answer, samples: number, secrets: readonly s
   return waitMs === undefined ? failure : { ...failure, retryAfterMs: waitMs };
 }
 
+/** Node's text for a peer that does not answer HTTP/2. */
+const NO_GRPC_THERE = 'Protocol error';
+const NO_GRPC_HINT = 'the port does not serve gRPC; if it is the HTTP port, set OTLP_PROTOCOL=http/protobuf';
+
 /** From a gRPC code to what it counts as; others are for good. */
 const GRPC_AGAIN: ReadonlyMap<number, SendFailureCode> = new Map([
   [status.CANCELLED, 'failed'],
@@ -42,7 +46,8 @@ const GRPC_AGAIN: ReadonlyMap<number, SendFailureCode> = new Map([
 ]);
 
 export function grpcOutcome({ code, details, metadata }: ServiceError, secrets: readonly string[]): Outcome {
-  const said = shown(connectionCause(details), secrets);
+  const cause = connectionCause(details);
+  const said = cause === NO_GRPC_THERE ? NO_GRPC_HINT : shown(cause, secrets);
   const detail = `gRPC ${status[code] ?? code}${said === '' ? '' : `: ${said}`}`;
   const waitMs = retryInfoMs(metadata);
   // Without RetryInfo it means that the receiver will never have room for this message.

@@ -1,6 +1,6 @@
 /**
  * How families are called in OTLP: by the semantic conventions of OpenTelemetry where there is one, else by our own names. This is the
- * only module that knows the conventions. `system.*` and `hw.*` are in development there, so the version is pinned: a newer one is a
+ * only module that knows the conventions. `system.*`, `hw.*` and `process.*` are in development there, so the version is pinned: a newer one is a
  * further entry of {@link CONVENTIONS}, and OTLP_SEMANTIC_CONVENTIONS chooses. `off` gives every family its own name.
  *
  * Our own names, by one rule: the family's name without the suffix of its unit, `pulselane_` and `pulselane_worker_` written as
@@ -46,7 +46,7 @@ export interface Conventions {
 
 const GPU: Attribute = ['hw.type', 'gpu'];
 
-const system = (family: string, name: string, instrument: Instrument, ...attributes: Attribute[]): Convention => {
+const plain = (family: string, name: string, instrument: Instrument, ...attributes: Attribute[]): Convention => {
   return { family, name, instrument, attributes, isDevice: false };
 };
 const gpu = (family: string, name: string, instrument: Instrument, ...attributes: Attribute[]): Convention => {
@@ -54,19 +54,23 @@ const gpu = (family: string, name: string, instrument: Instrument, ...attributes
 };
 
 const V1_45_0: readonly Convention[] = [
-  system('pulselane_worker_cpu_usage_ratio', 'system.cpu.utilization', 'gauge'),
-  system('pulselane_worker_memory_usage_ratio', 'system.memory.utilization', 'gauge', ['system.memory.state', 'used']),
-  system('pulselane_worker_memory_limit_bytes', 'system.memory.limit', 'updowncounter'),
-  system('pulselane_worker_storage_usage_ratio', 'system.filesystem.utilization', 'gauge', [
+  plain('pulselane_worker_cpu_usage_ratio', 'system.cpu.utilization', 'gauge'),
+  plain('pulselane_worker_memory_usage_ratio', 'system.memory.utilization', 'gauge', ['system.memory.state', 'used']),
+  plain('pulselane_worker_memory_limit_bytes', 'system.memory.limit', 'updowncounter'),
+  plain('pulselane_worker_storage_usage_ratio', 'system.filesystem.utilization', 'gauge', [
     'system.filesystem.state',
     'used',
   ]),
-  system('pulselane_worker_storage_size_bytes', 'system.filesystem.limit', 'updowncounter'),
+  plain('pulselane_worker_storage_size_bytes', 'system.filesystem.limit', 'updowncounter'),
   gpu('pulselane_worker_gpu_utilization_ratio', 'hw.gpu.utilization', 'gauge', ['hw.gpu.task', 'general']),
   gpu('pulselane_worker_gpu_memory_used_bytes', 'hw.gpu.memory.usage', 'updowncounter'),
   gpu('pulselane_worker_gpu_memory_total_bytes', 'hw.gpu.memory.limit', 'updowncounter'),
   gpu('pulselane_worker_gpu_temperature_celsius', 'hw.temperature', 'gauge'),
   gpu('pulselane_worker_gpu_power_watts', 'hw.power', 'gauge'),
+  // Of the master's process.
+  plain('process_cpu_seconds', 'process.cpu.time', 'counter'),
+  plain('process_resident_memory_bytes', 'process.memory.usage', 'updowncounter'),
+  plain('process_virtual_memory_bytes', 'process.memory.virtual', 'updowncounter'),
 ];
 
 export const CONVENTIONS: Readonly<Record<ConventionsVersion, Conventions>> = {
@@ -129,7 +133,7 @@ const PREFIX = 'pulselane_';
 function ownName({ name, unit }: Family): string {
   // Whatever a custom metric is called, it has no unit.
   if (name.startsWith(CUSTOM_PREFIX)) return `pulselane.custom.${name.slice(CUSTOM_PREFIX.length)}`;
-  const plain = unit !== undefined && name.endsWith(`_${unit}`) ? name.slice(0, -unit.length - 1) : name;
-  if (plain.startsWith(WORKER_PREFIX)) return `pulselane.worker.${plain.slice(WORKER_PREFIX.length)}`;
-  return plain.startsWith(PREFIX) ? `pulselane.${plain.slice(PREFIX.length)}` : plain;
+  const base = unit !== undefined && name.endsWith(`_${unit}`) ? name.slice(0, -unit.length - 1) : name;
+  if (base.startsWith(WORKER_PREFIX)) return `pulselane.worker.${base.slice(WORKER_PREFIX.length)}`;
+  return base.startsWith(PREFIX) ? `pulselane.${base.slice(PREFIX.length)}` : base;
 }

@@ -35,13 +35,19 @@ export class HttpTransport implements Transport {
   async send({ signal: kind, body, isCompressed, samples }: OtlpRequest, signal: AbortSignal): Promise<Outcome> {
     const headers = isCompressed ? { ...this.#headers, 'Content-Encoding': 'gzip' } : this.#headers;
     const answer = await this.#posts[kind].post(headers, body, signal);
-    if (answer.type === 'none') return { type: 'retry', code: answer.code, detail: answer.detail };
+    if (answer.type === 'none') return { type: 'retry', code: answer.code, detail: hinted(answer.detail) };
     return httpOutcome(answer, samples, this.#secrets, this.#clock.wallMs());
   }
 
   close(): void {
     for (const post of Object.values(this.#posts)) post.close();
   }
+}
+
+/** Node's text for a peer that answers something else than HTTP/1. */
+function hinted(detail: string): string {
+  if (!detail.startsWith('Parse Error: Expected HTTP/')) return detail;
+  return 'the port does not answer HTTP/1; if it is the gRPC port, set OTLP_PROTOCOL=grpc';
 }
 
 /** The signal's path is appended to that of the endpoint; its query stays. */

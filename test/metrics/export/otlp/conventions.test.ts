@@ -9,10 +9,15 @@ import {
 } from '../../../../src/metrics/export/otlp/conventions.ts';
 import type { Family } from '../../../../src/metrics/family.ts';
 import { MASTER_FAMILIES } from '../../../../src/metrics/master/families.ts';
+import { defaultMetrics, isProcessMetric } from '../../../../src/metrics/master/process-metrics.ts';
+import { familyOf } from '../../../../src/metrics/master/prom-families.ts';
 import { customFamily } from '../../../../src/metrics/workers/custom-names.ts';
 import { WORKER_FAMILIES } from '../../../../src/metrics/workers/families.ts';
 
-const FAMILIES: readonly Family[] = [...WORKER_FAMILIES, ...MASTER_FAMILIES].filter(({ type }) => type !== 'info');
+const PROCESS = (await defaultMetrics(isProcessMetric).getMetricsAsJSON()) as unknown as readonly PromMetric[];
+const FAMILIES: readonly Family[] = [...WORKER_FAMILIES, ...MASTER_FAMILIES, ...PROCESS.map(familyOf)].filter(
+  ({ type }) => type !== 'info',
+);
 const OFFICIAL_VALUES = new Set<unknown>(Object.values(official));
 const PACKAGE = new URL('../../../node_modules/@opentelemetry/semantic-conventions/package.json', import.meta.url);
 

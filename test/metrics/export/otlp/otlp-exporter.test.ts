@@ -209,6 +209,18 @@ describe.each(['http/protobuf', 'grpc'] as const)('by %s', (protocol) => {
     });
   });
 
+  test('the port of the other protocol: the message says which setting to change', async () => {
+    const receiver = opened(
+      await (protocol === 'grpc'
+        ? startHttpReceiver(() => ({ status: 200 }))
+        : startGrpcReceiver(() => Buffer.alloc(0))),
+    );
+    expect(await sendUp(exporterTo(receiver.endpoint, { protocol }))).toMatchObject({
+      type: 'retry',
+      detail: expect.stringContaining(protocol === 'grpc' ? 'OTLP_PROTOCOL=http/protobuf' : 'OTLP_PROTOCOL=grpc'),
+    });
+  });
+
   test('an attempt that is given up ends', async () => {
     const receiver = opened(
       await (protocol === 'grpc' ? startGrpcReceiver(() => 'hang') : startHttpReceiver(() => 'hang')),
