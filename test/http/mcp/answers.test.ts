@@ -43,7 +43,7 @@ describe('the size of an answer', () => {
     });
     expect(asked).toEqual([50, 25, 12, 6]);
     expect((answer.list as Json[]).length).toBe(6);
-    const large = { list: ['x'.repeat(50_000)], next_cursor: 'c'.repeat(900) };
+    const large = { list: Array.from({ length: 20 }, () => 'x'.repeat(5000)), next_cursor: 'c'.repeat(900) };
     expect(shortened(await fewer(8, async () => large)).next_cursor).toBe(large.next_cursor);
   });
 });

@@ -212,6 +212,22 @@ test('what changed: from events, tasks and usages', async () => {
   expect(one.answer.joined).toEqual({ total: 0 });
 });
 
+test('of a large fleet, what changed compares the workers that are highest now', async () => {
+  const { url, fleet, write } = await serveWithHistory({ rows: 128 });
+  for (let n = 0; n < 120; n++) fleet.register(`w${n}`);
+  fleet.beat('w7', { cpuUsage: 95 });
+  fleet.beat('w8', { cpuUsage: 50 });
+  const risen = (workerId: string) =>
+    sampleRun({ workerId, first: 0, count: 720, fromMs: NOW - 3_600_000, value: (n) => (n < 600 ? 20 : 95) });
+  await write({ samples: [risen('w7'), risen('w8')] });
+  const { call } = await connected(url);
+  const { usages_that_rose } = (await call('what_changed')).answer;
+  expect(usages_that_rose.shown.map(({ worker_id }: Json) => worker_id)).toEqual(['w7']);
+  expect(usages_that_rose.compared).toContain('for another worker give worker_id');
+  const { answer } = await call('what_changed', { worker_id: 'w8' });
+  expect(answer.usages_that_rose).toMatchObject({ total: 1, shown: [{ worker_id: 'w8', before: 20, after: 95 }] });
+});
+
 test('without history, what changed is what events tell, and what is missing is named', async () => {
   const { url, fleet } = await serve();
   fleet.register('a');

@@ -61,6 +61,7 @@ test.each([
   ['precision before order', `*/*,${OM};version=1.0.0`, /openmetrics/],
   ['the order of equal ones', `text/plain;version=1.0.0,${OM};version=1.0.0`, /^text\/plain; version=1.0.0/],
   ['what is forbidden', `${OM};version=1.0.0;q=0,text/plain;q=0.1`, TEXT_004],
+  ['what is forbidden, alone', `${OM};version=1.0.0;q=0`, TEXT_004],
   ['a quality that is none', `${OM};version=1.0.0;q=high,text/plain;q=0.1`, TEXT_004],
   ['a quality above 1', `${OM};version=1.0.0;q=5,text/plain;q=0.1`, TEXT_004],
   [

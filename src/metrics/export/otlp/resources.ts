@@ -14,6 +14,8 @@
  * | `pulselane.group`               | its group, if any                                | –                        |
  * | `<label>`, `pulselane.label.<label>` | its own labels as far as METRICS_LABELS allows them: one with a dot, such as `k8s.node.name`, under its own name | – |
  *
+ * No label of a worker is taken for `service.*` or `pulselane.*`: a worker could report as another one.
+ *
  * Attributes of the settings come first, then a worker's labels with a dot, then ours: of two with one key the first counts.
  */
 import type { Label } from '../../family.ts';
@@ -32,7 +34,7 @@ export function workerResource(
   const plain: Label[] = [];
   for (const [name, value] of info ?? []) {
     if (OF_INFO.has(name)) known.set(name, value);
-    else if (name.includes('.')) dotted.push([name, value]);
+    else if (name.includes('.') && !/^(service|pulselane)\./.test(name)) dotted.push([name, value]);
     else plain.push([`pulselane.label.${name}`, value]);
   }
   const version = known.get('version');

@@ -13,6 +13,8 @@ import { defaultMetrics, isProcessMetric } from '../../../../src/metrics/master/
 import { familyOf } from '../../../../src/metrics/master/prom-families.ts';
 import { customFamily } from '../../../../src/metrics/workers/custom-names.ts';
 import { WORKER_FAMILIES } from '../../../../src/metrics/workers/families.ts';
+import type { PromMetric } from '../../../../src/model/prom-metric.ts';
+import { DOCS } from '../../../support/doc-pages.ts';
 
 const PROCESS = (await defaultMetrics(isProcessMetric).getMetricsAsJSON()) as unknown as readonly PromMetric[];
 const FAMILIES: readonly Family[] = [...WORKER_FAMILIES, ...MASTER_FAMILIES, ...PROCESS.map(familyOf)].filter(
@@ -46,6 +48,20 @@ describe.each(CONVENTIONS_VERSIONS)('with the conventions %s', (version) => {
       expect(translated).toBe(family.type === 'counter' ? `${family.name}_total` : family.name);
     }
   });
+});
+
+test('the table in docs/monitoring.md is what the conventions say', () => {
+  const { text } = DOCS.find(({ path }) => path === 'docs/monitoring.md') as (typeof DOCS)[0];
+  const conventions = CONVENTIONS['1.45.0'];
+  const kinds = { gauge: 'gauge', updowncounter: 'sum', counter: 'monotonic sum', histogram: 'histogram' } as const;
+  const rows = FAMILIES.filter(({ name }) => conventions.byFamily.has(name)).map((family) => {
+    const { name, unit, instrument } = otlpNameOf(family, conventions);
+    const attributes = conventions.byFamily.get(family.name)?.attributes ?? [];
+    const shown = attributes.map(([key, value]) => `\`${key}="${value}"\``).join(', ');
+    return `| \`${family.name}\` | \`${name}\` | \`${unit}\` | ${kinds[instrument]} | ${shown} |`;
+  });
+  const table = /<!-- test:conventions -->\n\n(?:\|.*\n){2}((?:\|.*\n)+)/.exec(text)?.[1];
+  expect(table).toBe(`${rows.join('\n')}\n`);
 });
 
 test('what the pinned version is used for are its names and attributes', () => {

@@ -378,6 +378,7 @@ describe('resources', () => {
       ['instance_id', 'i-1'],
       ['zone', 'a'],
       ['host.name', 'render-7'],
+      ['service.instance.id', 'w2'],
     );
     const master: Family = { name: 'pulselane_workers', type: 'gauge', help: '' };
     await sendRound(exporterTo(receiver.endpoint), [
@@ -405,6 +406,8 @@ describe('resources', () => {
           'host.ip': { values: [{ stringValue: '10.0.0.1' }] },
           'pulselane.group': 'rack-1',
           'pulselane.label.zone': 'a',
+          // Not another worker.
+          'pulselane.label.service.instance.id': 'w2',
         },
       ],
     ]);

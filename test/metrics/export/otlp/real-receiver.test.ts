@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { blockOf } from '../../../support/doc-pages.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { freePort } from '../../../support/free-port.ts';
 import { ExportingMaster } from '../exporting-master.ts';
@@ -71,14 +72,11 @@ describe.runIf(collectorProgram !== undefined)('an OpenTelemetry collector', () 
     folder = await mkdtemp(join(tmpdir(), 'pulselane-collector-'));
     grpcPort = await freePort();
     httpPort = await freePort();
-    const endpoint = (port: number) => ({ endpoint: `127.0.0.1:${port}` });
-    const pipeline = { receivers: ['otlp'], exporters: ['debug'] };
-    // JSON is YAML.
-    const config = JSON.stringify({
-      receivers: { otlp: { protocols: { grpc: endpoint(grpcPort), http: endpoint(httpPort) } } },
-      exporters: { debug: { verbosity: 'detailed' } },
-      service: { telemetry: { metrics: { level: 'none' } }, pipelines: { metrics: pipeline, logs: pipeline } },
-    });
+    // That of docs/monitoring.md, without the collector's own metrics.
+    const config = blockOf('test:collector', 'yaml')
+      .replace('localhost:4317', `127.0.0.1:${grpcPort}`)
+      .replace('localhost:4318', `127.0.0.1:${httpPort}`)
+      .replace('service:', 'service:\n  telemetry: {metrics: {level: none}}');
     await writeFile(join(folder, 'config.yaml'), config);
     collector = spawn(collectorProgram as string, ['--config', join(folder, 'config.yaml')]);
     for (const output of [collector.stdout, collector.stderr]) output?.on('data', (text) => (printed += text));
