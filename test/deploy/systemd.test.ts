@@ -28,6 +28,12 @@ test.each(SERVICES)('%s keeps what the program needs, and gives up what it does 
   expect(lastValue(unit, 'Restart')).toBe('on-failure');
 });
 
+test('the agent has a directory for its socket, for its group, that a restart leaves', () => {
+  const [agent] = SERVICES.filter((name) => name.includes('agent'));
+  const settings = ['RuntimeDirectory', 'RuntimeDirectoryMode', 'RuntimeDirectoryPreserve'];
+  expect(settings.map((name) => lastValue(agent as string, name))).toEqual(['pulselane', '0750', 'restart']);
+});
+
 describeWith('systemd')('the units as systemd-analyze reads them', () => {
   let root: string;
 

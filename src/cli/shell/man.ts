@@ -34,6 +34,10 @@ export function manPage(program: CommandSpec, version: string): string {
       ['1', 'It failed; standard error says why.'],
       ['2', 'A flag, an argument or a setting is wrong.'],
     ].flatMap(([code = '', meaning = '']) => ['.TP', `.B ${code}`, text(meaning)]),
+    '.PP',
+    text(
+      '"pulselane task run" ends with the exit code of its command: 128 + n if signal n has ended it, 127 if it is not there, 126 if it cannot be run.',
+    ),
     '.SH EXAMPLES',
     ...exampleLines(program.after),
     '',
