@@ -25,7 +25,7 @@ import { ReaderHost } from '../reading/reader-host.ts';
 import type { RelayedAnswer, RelayedCall } from '../rpc/relayed-calls.ts';
 import type { BoardMemory } from '../store/board.ts';
 import { EndedSessions } from './access/ended-sessions.ts';
-import type { WorkerCallsMessage } from './heartbeats/worker-calls.ts';
+import { callsOf, type WorkerCallsMessage } from './heartbeats/worker-calls.ts';
 import { type HttpLimits, STOP_GRACE_MS } from './http-limits.ts';
 import type { Command, CommandReply, FromHttp, HttpSecrets, HttpThreadData, ToHttp } from './messages.ts';
 
@@ -205,8 +205,9 @@ export class HttpHost {
     if (thread === this.#reader.thread.thread) this.#reader.post({ type: 'reply', id, reply });
   }
 
-  #answer({ id, calls }: WorkerCallsMessage): void {
-    const answers = calls.map((call): RelayedAnswer => {
+  #answer(message: WorkerCallsMessage): void {
+    const { id } = message;
+    const answers = callsOf(message).map((call): RelayedAnswer => {
       try {
         return this.#options.onWorkerCall(call);
       } catch (error) {

@@ -16,7 +16,7 @@ export function serveHttp(
 ): ReadingUser<ToHttp> {
   const commands = new Commands(clock, (id, command) => post({ type: 'command', id, command }));
   const workerCalls = new WorkerCalls(clock, maxBodyRoomBytes(data.limits), (message) =>
-    post({ type: 'workerCalls', ...message }),
+    post({ type: 'workerCalls', ...message }, [message.bytes.buffer]),
   );
   const server = new HttpServer({
     ...data,

@@ -20,7 +20,7 @@ export interface RefusedElement {
 /** Heartbeats as messages, ready to be sent to main. */
 export interface Batch {
   /** Each heartbeat, followed by its worker's registration, which may be empty. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
   /** For each heartbeat two offsets in `bytes`: its end, and the end of the registration. */
   readonly ends: readonly number[];
   /** Its index in the list, for each heartbeat. */
@@ -30,6 +30,13 @@ export interface Batch {
   readonly elements: number;
   /** What is wrong with the body if nothing in it could be parsed. */
   readonly problem: string | undefined;
+}
+
+/** A batch whose bytes have memory of their own, which can be transferred. */
+export type OwnBatch = Batch & { readonly bytes: Uint8Array<ArrayBuffer> };
+
+export function ownBatch(batch: Batch): OwnBatch {
+  return { ...batch, bytes: new Uint8Array(batch.bytes) };
 }
 
 export interface BatchLimits {

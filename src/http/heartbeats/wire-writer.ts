@@ -27,9 +27,9 @@ export class WireWriter {
     return this.#bytes.subarray(from, this.at);
   }
 
-  /** A copy, with memory of its own. */
-  copy(from = 0): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#bytes.subarray(from, this.at));
+  /** A copy. */
+  copy(from = 0): Buffer {
+    return Buffer.from(this.#bytes.subarray(from, this.at));
   }
 
   /** Begins anew; frees memory beyond `mostKept`. */

@@ -3,14 +3,32 @@
  * go as one message. Main may be stuck, so a time-out always produces an answer, and what waits is limited.
  */
 import type { Clock } from '../../lib/clock.ts';
-import type { RelayedAnswer, RelayedCall } from '../../rpc/relayed-calls.ts';
+import type { RelayedAnswer, RelayedCall, RelayedHeartbeats } from '../../rpc/relayed-calls.ts';
 import { COMMAND_WITHIN_MS, MAX_WORKER_CALLS } from '../http-limits.ts';
 import { LimitReached } from '../http-refusals.ts';
 
 /** The calls of one turn; `id` is unique within one life of the thread. */
 export interface WorkerCallsMessage {
   readonly id: number;
-  readonly calls: readonly RelayedCall[];
+  /** Heartbeats without their bytes, which are in `bytes`, one call's after the other's: one buffer is quicker to send than many. */
+  readonly calls: readonly SentCall[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+export type SentCall =
+  | Extract<RelayedCall, { readonly type: 'farewell' }>
+  | (Omit<RelayedHeartbeats, 'bytes'> & { readonly length: number });
+
+/** The calls as they were before they were sent. */
+export function callsOf({ calls, bytes }: WorkerCallsMessage): RelayedCall[] {
+  let from = 0;
+  return calls.map((call) => {
+    if (call.type === 'farewell') return call;
+    const { length, ...rest } = call;
+    const own = bytes.subarray(from, from + length);
+    from += length;
+    return { ...rest, bytes: own };
+  });
 }
 
 /** Their answers, in the same order. */
@@ -77,9 +95,18 @@ export class WorkerCalls {
     this.#nextResolves = [];
     const id = ++this.#lastId;
     const bytes = calls.reduce((sum, call) => sum + bytesOf(call), 0);
+    const joined = new Uint8Array(bytes);
+    let at = 0;
+    const sent = calls.map((call): SentCall => {
+      if (call.type === 'farewell') return call;
+      const { bytes: own, caller, intervalMs, ends, unread, tooLarge } = call;
+      joined.set(own, at);
+      at += own.length;
+      return { type: 'heartbeats', caller, intervalMs, ends, unread, tooLarge, length: own.length };
+    });
     const timer = this.#clock.after(COMMAND_WITHIN_MS, () => this.#over(id, () => LATE));
     this.#sent.set(id, { resolves, bytes, cancel: () => timer.cancel() });
-    this.#post({ id, calls });
+    this.#post({ id, calls: sent, bytes: joined });
   }
 
   #over(id: number, answerOf: (index: number) => RelayedAnswer): void {

@@ -1,6 +1,6 @@
 /** The pool for queries over many workers, and for compressing large bodies. */
 import type { Announcement } from '../../reading/directory.ts';
-import type { Batch, BatchLimits } from '../heartbeats/batch.ts';
+import type { BatchLimits } from '../heartbeats/batch.ts';
 import { MAX_QUERIES_UNDER_WAY, POOL_THREADS, QUERY_WITHIN_MS } from '../http-limits.ts';
 import type { PageRequest } from './page.ts';
 import { Pool, type PoolOptions } from './pool.ts';
@@ -45,7 +45,7 @@ export class QueryPool extends Pool<Task, Answer> {
   }
 
   /** Reads a body with heartbeats. @throws PulselaneError as `page` does */
-  heartbeats(body: Uint8Array, limits: BatchLimits): Promise<Batch> {
+  heartbeats(body: Uint8Array, limits: BatchLimits): Promise<Answers['heartbeats']> {
     return this.ask({ type: 'heartbeats', body: new Uint8Array(body), limits });
   }
 }

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { type ClusterFigures, clusterFigures } from '../../reading/cluster-figures.ts';
 import type { Directory } from '../../reading/directory.ts';
 import { JsonText } from '../bodies/json-text.ts';
-import { type Batch, type BatchLimits, BatchReader } from '../heartbeats/batch.ts';
+import { type BatchLimits, BatchReader, type OwnBatch, ownBatch } from '../heartbeats/batch.ts';
 import { GZIP_LEVEL, MAX_PAGE_BYTES, MIN_GZIP_BYTES } from '../http-limits.ts';
 import { type PageRequest, writePage } from './page.ts';
 import { type TargetsRequest, writeTargets } from './scrape-targets.ts';
@@ -35,7 +35,7 @@ export interface Answers {
   readonly targets: TargetsAnswer;
   readonly cluster: ClusterFigures;
   readonly gzip: Uint8Array<ArrayBuffer>;
-  readonly heartbeats: Batch;
+  readonly heartbeats: OwnBatch;
 }
 export type Answer = Answers[Task['type']];
 
@@ -60,7 +60,7 @@ export class TaskRunner {
       case 'gzip':
         return gzipped(task.bytes);
       case 'heartbeats':
-        return new BatchReader().read(task.body, task.limits);
+        return ownBatch(new BatchReader().read(task.body, task.limits));
       default:
         return task satisfies never;
     }

@@ -1,6 +1,6 @@
 /** Calls of workers reach main together, and always get an answer. */
 import { expect, test } from 'vitest';
-import { WorkerCalls, type WorkerCallsMessage } from '../../../src/http/heartbeats/worker-calls.ts';
+import { callsOf, WorkerCalls, type WorkerCallsMessage } from '../../../src/http/heartbeats/worker-calls.ts';
 import { COMMAND_WITHIN_MS, MAX_WORKER_CALLS } from '../../../src/http/http-limits.ts';
 import type { RelayedAnswer, RelayedCall } from '../../../src/rpc/relayed-calls.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -49,6 +49,17 @@ test('a main that does not answer is unavailable, and a late answer is nothing',
   expect(await answer).toMatchObject({ type: 'refused', code: 'unavailable' });
   calls.answered({ id: 1, answers: [accepted(1)] });
   calls.answered({ id: 7, answers: [] });
+});
+
+test('the bytes of all calls go together, and come apart again', async () => {
+  const { calls, sent } = newCalls();
+  const farewell: RelayedCall = { type: 'farewell', caller: { address: '' }, workerId: 'a', instanceId: '' };
+  const given = [heartbeats(3), farewell, heartbeats(0), heartbeats(5)].map((call, index) =>
+    call.type === 'farewell' ? call : { ...call, bytes: call.bytes.map((_, at) => 10 * index + at) },
+  );
+  for (const call of given) void calls.run(call);
+  await turn();
+  expect(callsOf(sent[0] as WorkerCallsMessage)).toEqual(given);
 });
 
 test('what waits is limited in number and in bytes, until it is answered', async () => {
