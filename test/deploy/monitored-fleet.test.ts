@@ -44,7 +44,7 @@ const CHOICE: Choice = {
   range: '1m',
 };
 
-/** Queries that have no answer in this fleet, and why. */
+/** Queries that need no answer in this fleet, and why. */
 const EMPTY: Readonly<Record<string, string>> = {
   'Pulselane / Fleet: annotation Brake': 'no brake is active',
   'Pulselane / Fleet: annotation Master started': 'the master started before the first scrape',
@@ -75,6 +75,15 @@ describeWith('prometheus', 'prometheus-alertmanager')('a monitored fleet', () =>
       // Nobody listens: what the master tells of its exports is looked at.
       REMOTE_WRITE_URL: 'http://127.0.0.1:9/api/v1/write',
     });
+    exporter = createServer((_, response) => response.end('machine_answers 1\n'));
+    await new Promise<void>((resolve) => exporter.listen(0, '127.0.0.1', resolve));
+    alertmanager = await Alertmanager.start();
+    // Prometheus takes seconds until its first scrape: the workers come meanwhile.
+    prometheus = await startPrometheus({
+      master: `127.0.0.1:${await portOf(master, 'http')}`,
+      exporterPort: (exporter.address() as AddressInfo).port,
+      alertmanager: alertmanager.address,
+    });
     client = new WorkerClient(await portOf(master, 'grpc'));
     for (const info of WORKERS) {
       const whole = { totalMemory: 16, totalStorage: 100, instanceId: 'i', agentVersion: '1', ...info };
@@ -86,15 +95,7 @@ describeWith('prometheus', 'prometheus-alertmanager')('a monitored fleet', () =>
         client.sendHeartbeat(heartbeatOf(workerId)).catch(() => undefined);
       }
     }, 300);
-    exporter = createServer((_, response) => response.end('machine_answers 1\n'));
-    await new Promise<void>((resolve) => exporter.listen(0, '127.0.0.1', resolve));
-    alertmanager = await Alertmanager.start();
-    prometheus = await startPrometheus({
-      master: `127.0.0.1:${await portOf(master, 'http')}`,
-      exporterPort: (exporter.address() as AddressInfo).port,
-      alertmanager: alertmanager.address,
-    });
-    await prometheus.scraped();
+    await eventually(async () => (await prometheus.query('pulselane_worker_up == 1')).length === WORKERS.length);
   });
   afterAll(async () => {
     clearInterval(timer);
@@ -135,22 +136,29 @@ describeWith('prometheus', 'prometheus-alertmanager')('a monitored fleet', () =>
   });
 
   test('every query of the dashboards has an answer', async () => {
+    const queries = queriesOf('prometheus');
+    const mayBeEmpty = Object.keys(EMPTY);
+    expect(queries.map(({ where }) => where)).toEqual(expect.arrayContaining(mayBeEmpty));
     let empty: string[] = [];
-    const expected = Object.keys(EMPTY);
     // Rates need a second scrape.
     await eventually(async () => {
       empty = [];
-      for (const query of queriesOf('prometheus')) if (!(await hasAnswer(query))) empty.push(query.where);
-      return empty.every((where) => expected.includes(where));
+      for (const query of queries) if (!(await hasAnswer(query))) empty.push(query.where);
+      return empty.every((where) => mayBeEmpty.includes(where));
     }).catch(() => undefined);
-    expect(empty.sort()).toEqual(expected.sort());
+    expect(empty.filter((where) => !mayBeEmpty.includes(where))).toEqual([]);
   });
 
   test('it makes one alert, which the death of the master does not end', async () => {
     const aboutIt = ({ labels }: { labels: Readonly<Record<string, string>> }) => labels.worker === 'dies';
     await eventually(() => alertmanager.sent.some(aboutIt));
-    expect(await eventually(async () => (await alertmanager.alerts()).filter(aboutIt))).toMatchObject([
-      { labels: { alertname: 'PulselaneWorkerDown', group: 'rack', severity: 'warning' }, status: { state: 'active' } },
+    // Others may be late on a busy machine; then the alert of the group stands for it for a moment.
+    const active = await eventually(async () => {
+      const alerts = (await alertmanager.alerts()).filter(aboutIt);
+      return alerts.every(({ status }) => typeof status === 'object' && status.state === 'active') && alerts;
+    });
+    expect(active.map(({ labels }) => labels)).toMatchObject([
+      { alertname: 'PulselaneWorkerDown', group: 'rack', severity: 'warning' },
     ]);
     clearInterval(timer);
     master.process.kill('SIGKILL');
@@ -162,9 +170,8 @@ describeWith('prometheus', 'prometheus-alertmanager')('a monitored fleet', () =>
     expect(suppressed.labels.alertname).toBe('PulselaneWorkerDown');
     const stillFiring = await prometheus.query('ALERTS{alertstate="firing",worker="dies"}');
     expect(stillFiring.map(({ metric }) => metric.alertname)).toEqual(['PulselaneWorkerDown']);
-    expect(alertmanager.sent.filter(aboutIt).map(({ status, labels }) => [status, labels.alertname])).toEqual([
-      ['firing', 'PulselaneWorkerDown'],
-    ]);
+    const sent = alertmanager.sent.filter(aboutIt).map(({ status, labels }) => `${status} ${labels.alertname}`);
+    expect(new Set(sent)).toEqual(new Set(['firing PulselaneWorkerDown']));
   });
 
   async function hasAnswer({ where, text, isInstant, kind }: Query): Promise<boolean> {
