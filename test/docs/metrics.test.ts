@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { withMetrics } from '../../scripts/metrics-table.ts';
-import { FAULT_CAUSES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
+import { LIVE_CLIENT_KINDS } from '../../src/model/http-figures.ts';
+import { FAULT_CAUSES, LANE_KINDS, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../src/model/lanes.ts';
 import { READING_THREADS } from '../../src/model/reading-threads.ts';
 import { TRANSPORTS } from '../../src/model/transports.ts';
 
@@ -12,6 +13,14 @@ test('the tables of docs/metrics.md are those of the families; npm run generate 
 });
 
 test('the page explains every value of the labels that have few', () => {
-  const values = [...TRANSPORTS, ...REPLACEMENT_REASONS, ...REJECTION_CAUSES, ...FAULT_CAUSES, ...READING_THREADS];
+  const values = [
+    ...TRANSPORTS,
+    ...REPLACEMENT_REASONS,
+    ...REJECTION_CAUSES,
+    ...FAULT_CAUSES,
+    ...READING_THREADS,
+    ...LANE_KINDS,
+    ...LIVE_CLIENT_KINDS,
+  ];
   expect(values.filter((value) => !PAGE.includes(`\`${value}\``))).toEqual([]);
 });
