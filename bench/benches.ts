@@ -24,7 +24,7 @@ import { isolation } from './isolation/isolation.ts';
 import type { Bench } from './lib/bench.ts';
 import { metricsBeside } from './metrics/beside.ts';
 import { remoteWrite } from './metrics/remote-write.ts';
-import { metricsScrape } from './metrics/scrape.ts';
+import { metricsScrapes } from './metrics/scrape.ts';
 import { metricsShortLived } from './metrics/short-lived.ts';
 import { agent } from './micro/agent.ts';
 import { firstVisible } from './micro/first-visible.ts';
@@ -60,7 +60,7 @@ export const BENCHES: readonly Bench[] = [
   memory,
   agent,
   isolation,
-  metricsScrape,
+  ...metricsScrapes,
   metricsBeside,
   metricsShortLived,
   historyCodec,

@@ -20,14 +20,14 @@ const SEVENTEEN = '/metrics?collect[]=usage&collect[]=capacity&collect[]=health&
 const ALL = '/metrics';
 const GZIP = { 'Accept-Encoding': 'gzip' };
 const EVERY_MS = 200;
-const MEASURE_MS = 12_000;
+const MEASURE_MS = 10_000;
 /** prom-client takes seconds for 10,000 workers. */
 const LEAST_ANSWERS = 5;
 const WARM_ANSWERS = 8;
 /** Of a scraper. */
 const INTERVAL_S = 15;
 
-interface FleetRun {
+interface Run {
   readonly plain: Spread;
   readonly gzip: Spread;
   readonly all: Spread;
@@ -38,26 +38,18 @@ interface FleetRun {
   readonly seriesPerWorker: { readonly some: number; readonly all: number };
 }
 
-type Run = Readonly<Record<number, FleetRun>>;
-
-export const metricsScrape: Bench = {
-  name: 'metrics-scrape',
-  question: 'How long does `GET /metrics` take, compared with prom-client with the same series?',
+/** One for each size of a fleet. */
+export const metricsScrapes: readonly Bench[] = FLEETS.map((fleet) => ({
+  name: `metrics-scrape-${fleet}`,
+  question: `How long does \`GET /metrics\` of ${fleet} workers take, compared with prom-client with the same series?`,
   async run(context: BenchContext) {
-    const runs = await repeated(this, context, async (size, watch): Promise<Run> => {
-      const measured: Record<number, FleetRun> = {};
-      for (const fleet of FLEETS) measured[fleet] = await measure(scaled(fleet, size.fleet), size, watch);
-      return measured;
-    });
-    return figuresOf<Run>(
-      runs,
-      FLEETS.flatMap((fleet) => questionsFor(fleet, scaled(fleet, context.size.fleet))),
-    );
+    const workers = scaled(fleet, context.size.fleet);
+    const runs = await repeated(this, context, (size, watch) => measure(workers, size, watch));
+    return figuresOf<Run>(runs, questionsFor(fleet, workers));
   },
-};
+}));
 
 function questionsFor(fleet: number, workers: number): QuestionOf<Run>[] {
-  const of = (run: Run) => run[fleet] as FleetRun;
   const id = `metrics.${fleet}`;
   const some = `GET /metrics, ${workers} workers × (12 + ${CUSTOM_METRICS}) series, which send every ${HEARTBEAT_PERIOD_S} s`;
   const everything = `GET /metrics, ${workers} workers, all families`;
@@ -65,19 +57,16 @@ function questionsFor(fleet: number, workers: number): QuestionOf<Run>[] {
   return [
     ...spreadQuestions<Run>(
       { id, question: some, unit: 'ms' },
-      (run) => of(run).plain,
+      (run) => run.plain,
       fleet === 10_000 ? { p99: 250 } : {},
     ),
-    ...spreadQuestions<Run>({ id: `${id}.gzip`, question: `${some}: compressed`, unit: 'ms' }, (run) => of(run).gzip),
-    ...spreadQuestions<Run>(
-      { id: `${id}.all`, question: `${everything}, compressed`, unit: 'ms' },
-      (run) => of(run).all,
-    ),
+    ...spreadQuestions<Run>({ id: `${id}.gzip`, question: `${some}: compressed`, unit: 'ms' }, (run) => run.gzip),
+    ...spreadQuestions<Run>({ id: `${id}.all`, question: `${everything}, compressed`, unit: 'ms' }, (run) => run.all),
     {
       id: `${id}.all.series`,
       question: `${everything}: series per worker`,
       unit: 'series',
-      of: (run) => of(run).seriesPerWorker.all,
+      of: (run) => run.seriesPerWorker.all,
     },
     ...spreadQuestions<Run>(
       {
@@ -85,7 +74,7 @@ function questionsFor(fleet: number, workers: number): QuestionOf<Run>[] {
         question: `prom-client, ${workers} × (12 + ${CUSTOM_METRICS}) series, no heartbeats`,
         unit: 'ms',
       },
-      (run) => of(run).promClient,
+      (run) => run.promClient,
     ),
     {
       id: `${id}.ratio`,
@@ -93,36 +82,36 @@ function questionsFor(fleet: number, workers: number): QuestionOf<Run>[] {
       unit: '×',
       goal: 10,
       goalIs: 'at least',
-      of: (run) => of(run).promClient.p50 / of(run).plain.p50,
+      of: (run) => run.promClient.p50 / run.plain.p50,
     },
     {
       id: `${id}.unchanged`,
       question: `${everything}: work of its thread if nothing has changed`,
       unit: 'ms',
-      of: (run) => of(run).unchangedMs,
+      of: (run) => run.unchangedMs,
     },
     {
       id: `${id}.changed`,
       question: `${everything}: the same per worker that has changed`,
       unit: 'µs',
-      of: (run) => of(run).changedUs,
+      of: (run) => run.changedUs,
     },
     {
       id: `${id}.per-heartbeat`,
       question: `text of ${workers} workers made with each heartbeat (reckoned), of one core`,
       unit: '%',
-      of: (run) => (100 * perSecond * of(run).changedUs) / 1e6,
+      of: (run) => (100 * perSecond * run.changedUs) / 1e6,
     },
     {
       id: `${id}.per-scrape`,
       question: `… made with each scrape, every ${INTERVAL_S} s (reckoned), of one core`,
       unit: '%',
-      of: (run) => (100 * (workers * of(run).changedUs + 1000 * of(run).unchangedMs)) / (INTERVAL_S * 1e6),
+      of: (run) => (100 * (workers * run.changedUs + 1000 * run.unchangedMs)) / (INTERVAL_S * 1e6),
     },
   ];
 }
 
-async function measure(workers: number, size: Size, watch: RunWatch): Promise<FleetRun> {
+async function measure(workers: number, size: Size, watch: RunWatch): Promise<Run> {
   return await withChildren(async (start) => {
     const started = await startMaster(start, laneMixes(size).shared, workers);
     const { server, load, grpcPort, httpPort } = started;
