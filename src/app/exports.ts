@@ -20,7 +20,12 @@ export async function exportSettingsOf(config: MasterConfig): Promise<ExportSett
   const found = await allOrProblems([remoteWriteOf(config), otlpOf(config)]);
   const receivers: readonly ReceiverSettings[] = found.filter((receiver) => receiver !== undefined);
   if (receivers.length === 0) return undefined;
-  return { receivers, maxQueueBytes: config.exportQueueBytes, infoLabels: config.metricsLabels };
+  return {
+    receivers,
+    maxQueueBytes: config.exportQueueBytes,
+    maxSeries: config.metricsMaxSeries,
+    infoLabels: config.metricsLabels,
+  };
 }
 
 /** Whether there are files for `reload` to read. */

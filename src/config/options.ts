@@ -313,7 +313,7 @@ export const masterOptions = {
     kind: kinds.count({ min: 1, max: 20_000_000 }),
     fallback: '1000000',
     meaning:
-      'maximum number of series of workers in one answer of /metrics; what does not fit is left out by whole families, custom metrics first, and counted',
+      'maximum number of series of workers in one answer of /metrics, and in one round of remote write or OTLP; what does not fit is left out, on /metrics by whole families, custom metrics first, and counted',
   }),
   allowedHosts: option({
     env: 'ALLOWED_HOSTS',

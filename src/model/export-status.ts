@@ -94,6 +94,8 @@ export interface ReceiverStatus {
   readonly queue: ExportQueueStatus;
   /** Series in the last round. */
   readonly series: number;
+  /** Series of workers that METRICS_MAX_SERIES left out of the last round. */
+  readonly leftOutSeries: number;
   /** How long the last round took to collect, with the pauses in it. */
   readonly collectMs: number;
   /** Rounds that were left out because the last one was still being collected. */

@@ -17,6 +17,7 @@ export function receiverStatus(changes: Partial<ReceiverStatus> = {}): ReceiverS
     dropped: { ...NOTHING_DROPPED, full: 2 },
     queue: { messages: 1, samples: 4, bytes: 64, maxBytes: 1024, oldestUnixMs: 1_795_456_493_000 },
     series: 4,
+    leftOutSeries: 0,
     collectMs: 1.5,
     skippedRounds: 0,
     lastFailure: { code: 'unreachable', detail: 'connect ECONNREFUSED', atUnixMs: 1_795_456_490_000 },

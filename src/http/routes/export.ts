@@ -29,6 +29,9 @@ const Receiver = z
     at: moment('When this was reported: about once a second.'),
     interval_ms: z.int().openapi({ description: 'How often all series are sent.' }),
     series: z.int().openapi({ description: 'In the last round.' }),
+    left_out_series: z
+      .int()
+      .openapi({ description: 'Series of workers that METRICS_MAX_SERIES left out of the last round.' }),
     collect_ms: z.number().openapi({ description: 'How long the last round took to collect, with pauses.' }),
     skipped_rounds: z
       .int()
@@ -64,6 +67,7 @@ const EXAMPLE: z.input<typeof Receiver> = {
   at: '2026-11-23T17:54:55.000Z',
   interval_ms: 15_000,
   series: 3412,
+  left_out_series: 0,
   collect_ms: 18.2,
   skipped_rounds: 0,
   last_sent_at: '2026-11-23T17:54:45.012Z',
@@ -110,6 +114,7 @@ function receiverJson(status: ReceiverStatus): z.infer<typeof Receiver> {
     at: iso(status.atUnixMs),
     interval_ms: status.intervalMs,
     series: status.series,
+    left_out_series: status.leftOutSeries,
     collect_ms: Math.round(status.collectMs * 10) / 10,
     skipped_rounds: status.skippedRounds,
     last_sent_at: status.lastSentUnixMs === null ? null : iso(status.lastSentUnixMs),

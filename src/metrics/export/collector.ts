@@ -13,7 +13,13 @@ export interface SeriesSource {
   prepare?(): Promise<void>;
   master(): Iterable<FamilyWithSeries>;
   /** Undefined: the worker was removed meanwhile. */
-  worker(entry: WorkerEntry): Iterable<FamilyWithSeries> | undefined;
+  worker(entry: WorkerEntry): WorkerSeries | undefined;
+}
+
+export interface WorkerSeries {
+  readonly families: readonly FamilyWithSeries[];
+  /** Series that it has, and that are not told: it has too many. */
+  readonly leftOut: number;
 }
 
 interface Tracked<Kept> {
@@ -25,14 +31,21 @@ interface Tracked<Kept> {
 export class Collector<Kept> {
   readonly #directory: Pick<Directory, 'all'>;
   readonly #source: SeriesSource;
+  readonly #maxSeries: number;
   readonly #master = new SeriesTracker<Kept>();
   readonly #workers = new Map<string, Tracked<Kept>>();
   #round = 0;
   #series = 0;
+  #leftOut = 0;
+  /** Of the present round. */
+  #room = 0;
+  #leftOutSoFar = 0;
 
-  constructor(directory: Pick<Directory, 'all'>, source: SeriesSource) {
+  /** @param maxSeries of workers, in one round: a worker may send any number of custom metrics */
+  constructor(directory: Pick<Directory, 'all'>, source: SeriesSource, maxSeries: number) {
     this.#directory = directory;
     this.#source = source;
+    this.#maxSeries = maxSeries;
   }
 
   /** Series of the last whole round. */
@@ -45,10 +58,17 @@ export class Collector<Kept> {
     await this.#source.prepare?.();
   }
 
+  /** Series that the last whole round had no room for. */
+  get leftOut(): number {
+    return this.#leftOut;
+  }
+
   /** A round: the caller may pause between slices, but must take them all before the next round. */
   *round(atUnixMs: number): Generator<RoundSlice<Kept>> {
     const round = ++this.#round;
     let series = 0;
+    this.#room = this.#maxSeries;
+    this.#leftOutSoFar = 0;
     let sources: SourceRound<Kept>[] = [this.#masterRound()];
     // The list is taken at once: the directory may change between slices.
     for (const entry of [...this.#directory.all()]) {
@@ -70,6 +90,7 @@ export class Collector<Kept> {
       sources = [];
     }
     this.#series = series + countOf(sources);
+    this.#leftOut = this.#leftOutSoFar;
     yield { atUnixMs, sources };
   }
 
@@ -78,8 +99,9 @@ export class Collector<Kept> {
   }
 
   #workerRound(worker: WorkerEntry, round: number): SourceRound<Kept> | undefined {
-    const families = this.#source.worker(worker);
-    if (families === undefined) return undefined;
+    const found = this.#source.worker(worker);
+    if (found === undefined) return undefined;
+    this.#leftOutSoFar += found.leftOut;
     const { workerId } = worker;
     let tracked = this.#workers.get(workerId);
     if (tracked === undefined) {
@@ -87,7 +109,19 @@ export class Collector<Kept> {
       this.#workers.set(workerId, tracked);
     }
     tracked.round = round;
-    return { workerId, worker, ...tracked.tracker.round(families) };
+    return { workerId, worker, ...tracked.tracker.round(this.#fitting(found.families)) };
+  }
+
+  /** As many as there is room for: those of a worker in their order, in which custom metrics come last. */
+  #fitting(families: Iterable<FamilyWithSeries>): FamilyWithSeries[] {
+    const fitting: FamilyWithSeries[] = [];
+    for (const { family, series } of families) {
+      const taken = series.length <= this.#room ? series : series.slice(0, this.#room);
+      this.#room -= taken.length;
+      this.#leftOutSoFar += series.length - taken.length;
+      if (taken.length > 0) fitting.push({ family, series: taken });
+    }
+    return fitting;
   }
 }
 

@@ -209,6 +209,7 @@ function nothingReported(
     dropped: NOTHING_DROPPED,
     queue: { messages: 0, samples: 0, bytes: 0, maxBytes, oldestUnixMs: null },
     series: 0,
+    leftOutSeries: 0,
     collectMs: 0,
     skippedRounds: 0,
     lastFailure: null,

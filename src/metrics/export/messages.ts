@@ -11,6 +11,8 @@ export interface ExportSettings {
   readonly receivers: readonly ReceiverSettings[];
   /** Of each receiver's queue. */
   readonly maxQueueBytes: number;
+  /** METRICS_MAX_SERIES: of workers, in one round. */
+  readonly maxSeries: number;
   /** Names of workers' own labels that are told, with `*` for any text. */
   readonly infoLabels: readonly string[];
 }

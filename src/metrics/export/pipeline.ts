@@ -74,6 +74,7 @@ export class Pipeline {
       dropped: { ...this.#dropped },
       queue: this.#queue.status,
       series: collector.series,
+      leftOutSeries: collector.leftOut,
       collectMs: this.#collectMs,
       skippedRounds: this.#skippedRounds,
       lastFailure: this.#lastFailure,

@@ -28,13 +28,17 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
     for (const pipeline of pipelines) pipeline.events(fresh);
   };
   const begin = (settings: ExportSettings) => {
-    const { receivers, maxQueueBytes, infoLabels } = settings;
+    const { receivers, maxQueueBytes, maxSeries, infoLabels } = settings;
     exporters = receivers.map((receiver) => exporterOf(receiver, clock));
     pipelines = receivers.map(
       (receiver, n) =>
         new Pipeline({
           exporter: exporters[n] as Exporter,
-          collector: new Collector(directory, sourceFor(receiver, { directory, clock, process, infoLabels })),
+          collector: new Collector(
+            directory,
+            sourceFor(receiver, { directory, clock, process, infoLabels }),
+            maxSeries,
+          ),
           intervalMs: receiver.intervalMs,
           maxQueueBytes,
           clock,

@@ -5,11 +5,12 @@ import { ParsedRecord } from '../../reading/parsed-record.ts';
 import type { Family, FamilyWithSeries } from '../family.ts';
 import { masterFamilies } from '../master/families.ts';
 import type { ProcessMetrics } from '../master/process-metrics.ts';
+import { MAX_CUSTOM_PER_WORKER } from '../scrape/scrape-limits.ts';
 import { customFamily } from '../workers/custom-names.ts';
 import { WORKER_FAMILIES } from '../workers/families.ts';
 import type { LabelFilter } from '../workers/info-labels.ts';
 import { customSeries, workerSeries } from '../workers/series.ts';
-import type { SeriesSource } from './collector.ts';
+import type { SeriesSource, WorkerSeries } from './collector.ts';
 
 export interface SourceOptions {
   readonly directory: Directory;
@@ -33,18 +34,21 @@ export function directorySource({
 }: SourceOptions): SeriesSource {
   const wanted = WORKER_FAMILIES.filter(({ name }) => isWanted(name));
   const custom = new CustomFamilies(isWanted);
-  const read = (entry: WorkerEntry): FamilyWithSeries[] => {
+  const read = (entry: WorkerEntry): WorkerSeries => {
     const reading = new ParsedRecord(entry);
     const all: FamilyWithSeries[] = [];
     for (const family of wanted) {
       const series = workerSeries(family, reading, directory, isAllowed);
       if (series.length > 0) all.push({ family, series });
     }
-    for (const [name, series] of customSeries(reading, directory, escaped)) {
+    const customs = customSeries(reading, directory, escaped);
+    // As on a scrape.
+    if (customs.size > MAX_CUSTOM_PER_WORKER) return { families: all, leftOut: customs.size };
+    for (const [name, series] of customs) {
       const family = custom.of(name);
       if (family !== undefined) all.push({ family, series: [series] });
     }
-    return all;
+    return { families: all, leftOut: 0 };
   };
   return {
     prepare: () => process.read(),

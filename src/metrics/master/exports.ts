@@ -9,6 +9,14 @@ export const EXPORT_FAMILIES: readonly MasterFamily[] = [
     read: ({ state }) => Object.fromEntries(EXPORT_STATES.map((one) => [one, Number(one === state)])),
   }),
   perReceiver('export_series', 'gauge', 'Series sent in the last round.', { read: ({ series }) => series }),
+  perReceiver(
+    'export_series_left_out',
+    'gauge',
+    'Series of workers that METRICS_MAX_SERIES left out of the last round.',
+    {
+      read: ({ leftOutSeries }) => leftOutSeries,
+    },
+  ),
   perReceiver('export_collect_seconds', 'gauge', 'Duration of the last round of collecting.', {
     unit: 'seconds',
     read: ({ collectMs }) => collectMs / 1000,

@@ -71,7 +71,7 @@ function begin(options: { maxQueueBytes?: number; nextTurn?: (fn: () => void) =>
   const source = { master: (): FamilyWithSeries[] => [], worker: () => undefined };
   const pipeline = new Pipeline({
     exporter: receiver,
-    collector: new Collector({ all: function* () {} }, source),
+    collector: new Collector({ all: function* () {} }, source, 1000),
     intervalMs: INTERVAL_MS,
     maxQueueBytes: 1000,
     clock,
