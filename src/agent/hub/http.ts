@@ -307,7 +307,7 @@ function resultOf<T>(
       if (!(error instanceof RefusedLine)) throw error;
       refusedCount++;
       if (refused.length < HUB_LIMITS.refusalsPerAnswer)
-        refused.push({ ...placeOf(item, index), error: error.message });
+        refused.push({ ...placeOf(item, index), error: error.message, reason: error.reason });
     }
   }
   const accepted = items.length - refusedCount;

@@ -16,7 +16,7 @@ import { portTakenText } from '../../lib/local-ports.ts';
 import type { EndedTask } from '../../model/telemetry.ts';
 import type { Report } from '../report.ts';
 import { HubHttp } from './http.ts';
-import { HubState } from './hub-state.ts';
+import { type ConnectionRefusal, HubState } from './hub-state.ts';
 import { KeptTasks } from './kept-tasks.ts';
 import { FIRST_BYTE_WITHIN_MS, HUB_LIMITS, SWEEP_EVERY_MS } from './limits.ts';
 import { LineConnection } from './line-connection.ts';
@@ -184,14 +184,14 @@ export class Hub {
     socket.on('error', () => {});
     if (this.#sockets.size >= HUB_LIMITS.connections) {
       this.state.count('too_many_connections');
-      refuse(socket, `there are ${HUB_LIMITS.connections} connections, which is the limit`);
+      refuse(socket, 'too_many_connections', `there are ${HUB_LIMITS.connections} connections, which is the limit`);
       return;
     }
     this.#sockets.add(socket);
     const { clock } = this.#options;
     const silence = clock.after(FIRST_BYTE_WITHIN_MS, () => {
       this.state.count('silent');
-      refuse(socket, `nothing was said for ${FIRST_BYTE_WITHIN_MS / 1000} s; expected JSON lines, or HTTP`);
+      refuse(socket, 'silent', `nothing was said for ${FIRST_BYTE_WITHIN_MS / 1000} s; expected JSON lines, or HTTP`);
     });
     socket.once('close', () => {
       silence.cancel();
@@ -220,6 +220,7 @@ export class Hub {
       this.state.count('not_a_protocol');
       refuse(
         socket,
+        'not_a_protocol',
         'this is neither JSON nor HTTP; expected lines such as {"metrics":{"name":1}}, or an HTTP request',
       );
       return;
@@ -228,11 +229,11 @@ export class Hub {
   }
 }
 
-function refuse(socket: Socket, error: string): void {
+function refuse(socket: Socket, reason: ConnectionRefusal, error: string): void {
   socket.on('error', () => {});
   // What it has said is not read; without that the answer might be lost with it.
   socket.resume();
-  socket.end(`${JSON.stringify({ error })}\n`);
+  socket.end(`${JSON.stringify({ error, reason })}\n`);
   socket.destroySoon();
 }
 

@@ -99,8 +99,8 @@ export class LineConnection {
     } catch (error) {
       if (!(error instanceof RefusedLine)) throw error;
       this.#refused++;
-      const { id, message } = error;
-      this.#answer({ ...(id === undefined ? {} : { id }), error: message, line: this.#line });
+      const { id, message, reason } = error;
+      this.#answer({ ...(id === undefined ? {} : { id }), error: message, reason, line: this.#line });
     }
   }
 

@@ -16,8 +16,8 @@ import { examples } from '../help-text.ts';
 import type { Streams } from '../streams.ts';
 import { AgentUnreachable, connectToHub, type HubAnswer } from './hub-client.ts';
 import { runCommand, Signals } from './run-command.ts';
-import { RunningTask } from './running-task.ts';
 import { newTaskId } from './task-id.ts';
+import { TaskReporter } from './task-reporter.ts';
 
 const CONNECT_WITHIN_MS = 1_000;
 
@@ -68,7 +68,7 @@ function runTask({ streams, clock }: TaskEnvironment): Command {
     const taskId = flags.id ?? newTaskId(flags.name ?? words[0] ?? '');
     const { socket, given } = socketOf(command);
     let isRunning = flags.requireAgent !== true;
-    const task = new RunningTask({
+    const task = new TaskReporter({
       socket,
       clock,
       task: { task_id: taskId, started_at_unix_ms: Math.round(clock.wallMs()), ...allocated(flags) },

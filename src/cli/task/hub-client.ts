@@ -4,7 +4,7 @@ import type { HubSocket } from '../../config/hub-socket.ts';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
 
 /** An agent that is alive answers at once; one that is stopped or starved is not waited for. */
-const ANSWER_WITHIN_MS = 2_000;
+export const ANSWER_WITHIN_MS = 2_000;
 /** Answers are short: whoever sends more is no agent. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
@@ -14,6 +14,8 @@ export class AgentUnreachable extends Error {}
 export interface HubAnswer {
   /** What was wrong; undefined if the line was taken. */
   readonly error: string | undefined;
+  /** The same for programs, such as `task_exists`. */
+  readonly reason: string | undefined;
   /** The task that ended was not known. */
   readonly wasUnknown: boolean;
 }
@@ -79,18 +81,28 @@ export class HubClient {
     return this.#closed.promise;
   }
 
-  /** @throws AgentUnreachable if there is no answer */
+  /** @throws AgentUnreachable if there is no answer in time */
   async send(line: object): Promise<HubAnswer> {
+    const first = this.ask(line);
+    const answer = (await endsWithin(this.#clock, ANSWER_WITHIN_MS, first)) ? await first : undefined;
+    if (answer === undefined) throw new AgentUnreachable(`the agent at ${this.path} does not answer`);
+    return answer;
+  }
+
+  /** Waits until the connection is gone, which resolves to undefined. Never rejects. */
+  async ask(line: object): Promise<HubAnswer | undefined> {
     const id = ++this.#lastId;
     const answered = Promise.withResolvers<HubAnswer>();
     this.#waiting.set(id, answered.resolve);
-    this.#socket.write(`${JSON.stringify({ id, ...line })}\n`);
-    const first = Promise.race([answered.promise, this.closed.then(() => undefined)]);
-    const inTime = await endsWithin(this.#clock, ANSWER_WITHIN_MS, first);
+    this.say({ id, ...line });
+    const answer = await Promise.race([answered.promise, this.closed.then(() => undefined)]);
     this.#waiting.delete(id);
-    const answer = inTime ? await first : undefined;
-    if (answer === undefined) throw new AgentUnreachable(`the agent at ${this.path} does not answer`);
     return answer;
+  }
+
+  /** Waits for no answer. */
+  say(line: object): void {
+    this.#socket.write(`${JSON.stringify(line)}\n`);
   }
 
   close(): void {
@@ -114,12 +126,13 @@ export class HubClient {
       return;
     }
     if (typeof answer !== 'object' || answer === null) return;
-    const { id, error, unknown_task: unknown } = answer as Readonly<Record<string, unknown>>;
+    const { id, error, reason, unknown_task: unknown } = answer as Readonly<Record<string, unknown>>;
     // An agent that has no room for connections says so before it knows of any line.
     const ids = typeof id === 'number' ? [id] : typeof error === 'string' ? [...this.#waiting.keys()] : [];
     for (const known of ids) {
       this.#waiting.get(known)?.({
         error: typeof error === 'string' ? error : undefined,
+        reason: typeof reason === 'string' ? reason : undefined,
         wasUnknown: unknown === true,
       });
     }

@@ -44,8 +44,8 @@ test('tasks come alone or as an array, and are kept', async () => {
   expect((await ask('/v1/tasks', { body: several })).body).toEqual({
     accepted: 1,
     refused: [
-      { index: 1, error: 'task.progress is 5; expected a number from 0 to 1' },
-      { index: 2, error: 'task is 7; expected an object with task_id' },
+      { index: 1, error: 'task.progress is 5; expected a number from 0 to 1', reason: 'wrong_member' },
+      { index: 2, error: 'task is 7; expected an object with task_id', reason: 'wrong_member' },
     ],
   });
   const { tasks } = (await ask('/v1/tasks')).body;
@@ -66,7 +66,13 @@ test('lines come as on the socket; 400 says that none was taken', async () => {
     status: 200,
     body: {
       accepted: 2,
-      refused: [{ line: 3, error: 'metrics["a"] is "x"; expected a finite number, or null to remove it' }],
+      refused: [
+        {
+          line: 3,
+          error: 'metrics["a"] is "x"; expected a finite number, or null to remove it',
+          reason: 'wrong_member',
+        },
+      ],
     },
   });
   expect(await ask('/v1/lines', { body: 'nonsense' })).toMatchObject({ status: 400, body: { accepted: 0 } });

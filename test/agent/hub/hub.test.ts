@@ -123,10 +123,10 @@ describe('lines', () => {
       '{"metrics":{"b":2}}',
     );
     expect(answers).toEqual([
-      { error: 'metrics["a"] is "x"; expected a finite number, or null to remove it', line: 4 },
+      { error: 'metrics["a"] is "x"; expected a finite number, or null to remove it', reason: 'wrong_member', line: 4 },
       { id: 'r', ok: true },
-      { id: 7, error: 'task.progress is 3; expected a number from 0 to 1', line: 6 },
-      { error: 'the line is not valid UTF-8', line: 7 },
+      { id: 7, error: 'task.progress is 3; expected a number from 0 to 1', reason: 'wrong_member', line: 6 },
+      { error: 'the line is not valid UTF-8', reason: 'not_utf8', line: 7 },
       { accepted: 3, refused: 3 },
     ]);
     expect([...hub.state.metrics.values]).toEqual([
@@ -139,7 +139,11 @@ describe('lines', () => {
     const { socket } = await open();
     const long = `{"metrics":{"${'x'.repeat(HUB_LIMITS.lineBytes)}":1}}`;
     expect(await sayTo(socket, long.slice(0, 50_000), `${long.slice(50_000)}\n`, { metrics: { a: 1 } })).toEqual([
-      { error: `the line has ${long.length} bytes; expected at most 65536, without the line feed`, line: 1 },
+      {
+        error: `the line has ${long.length} bytes; expected at most 65536, without the line feed`,
+        reason: 'line_too_long',
+        line: 1,
+      },
       { accepted: 1, refused: 1 },
     ]);
   });
@@ -201,7 +205,9 @@ describe('lines', () => {
     for (let n = 0; n < HUB_LIMITS.connections; n++) clients.push(await SocketClient.connect(socket));
     const oneMore = await SocketClient.connect(socket);
     await eventually(() => oneMore.socket.closed);
-    expect(oneMore.answers).toEqual([{ error: 'there are 256 connections, which is the limit' }]);
+    expect(oneMore.answers).toEqual([
+      { error: 'there are 256 connections, which is the limit', reason: 'too_many_connections' },
+    ]);
     const [first] = clients as [SocketClient];
     first.say({ metrics: { a: 1 } });
     expect(await first.end()).toEqual([{ accepted: 1, refused: 0 }]);
@@ -213,7 +219,10 @@ describe('lines', () => {
     const clock = new FakeClock();
     const { socket, hub } = await open({}, clock);
     expect(await sayTo(socket, Buffer.from([0x16, 0x03, 0x01]))).toEqual([
-      { error: expect.stringContaining('this is neither JSON nor HTTP; expected lines such as') },
+      {
+        error: expect.stringContaining('this is neither JSON nor HTTP; expected lines such as'),
+        reason: 'not_a_protocol',
+      },
     ]);
     expect(await sayTo(socket)).toEqual([]);
     const silent = await SocketClient.connect(socket);
@@ -221,7 +230,9 @@ describe('lines', () => {
       clock.advance(1_000);
       return silent.socket.closed;
     });
-    expect(silent.answers).toEqual([{ error: 'nothing was said for 30 s; expected JSON lines, or HTTP' }]);
+    expect(silent.answers).toEqual([
+      { error: 'nothing was said for 30 s; expected JSON lines, or HTTP', reason: 'silent' },
+    ]);
     expect(Object.fromEntries(hub.state.counts.refused)).toEqual({ not_a_protocol: 1, silent: 1 });
   });
 });
