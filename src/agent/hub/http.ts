@@ -17,25 +17,25 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { isLoopback } from '../../config/kinds.ts';
-import type { Clock } from '../../lib/clock.ts';
+import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { MetricsReceiver } from '../otlp/metrics-receiver.ts';
 import type { HubState } from './hub-state.ts';
-import { HUB_LIMITS, METRIC_KEEP_MS, REQUEST_WITHIN_MS } from './limits.ts';
+import { HEADERS_WITHIN_MS, HUB_LIMITS, METRIC_KEEP_MS, REQUEST_WITHIN_MS } from './limits.ts';
 import { RefusedLine } from './line.ts';
+import type { LineRate } from './line-rate.ts';
 import { LineSplitter, type SplitLine } from './line-splitter.ts';
-import type { TokenBucket } from './token-bucket.ts';
 
 const MAX_HEADER_BYTES = 16 * 1024;
-/** How much of an OTLP request counts as a line. */
-const OTLP_BYTES_PER_LINE = 2048;
+/** How much of a body costs at least as much as a line, whatever is in it: ten tasks in JSON, or the metrics that are read in the time of a line. */
+const BODY_BYTES_PER_LINE = 2048;
+const LINE_FEED = 10;
 /** Between two requests of one connection. */
 const KEEP_ALIVE_MS = 5_000;
 
 export interface HubHttpOptions {
   readonly state: HubState;
   readonly clock: Clock;
-  readonly allLines: TokenBucket;
+  readonly rate: LineRate;
   readonly status: () => object;
 }
 
@@ -46,7 +46,7 @@ interface Answer {
 }
 
 /** Ends a request with an answer. */
-class Refusal extends Error {
+class RefusedRequest extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
 
@@ -57,23 +57,41 @@ class Refusal extends Error {
   }
 }
 
-type Handler = (request: IncomingMessage, body: Buffer) => Answer;
+interface Handler {
+  /** Without it, no body is read. */
+  readonly takesBody?: true;
+  readonly answer: (request: IncomingMessage, body: Buffer) => Answer;
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+/** What is known of a connection. */
+interface Connection {
+  readonly isPort: boolean;
+  /** By then the next headers, or the request that is read, must be complete. */
+  deadline: Timer | undefined;
+  /** Not yet answered. */
+  requests: number;
+}
 
 export class HubHttp {
   readonly #options: HubHttpOptions;
   readonly #server: Server;
-  /** Connections of the port. */
-  readonly #ofPort = new WeakSet<Socket>();
-  readonly #otlpReceiver = new MetricsReceiver();
+  readonly #connections = new WeakMap<Socket, Connection>();
+  /** Of bodies that are read now. */
+  readonly #heldBytes = { socket: 0, port: 0 };
   readonly #routes: Readonly<Record<string, Readonly<Record<string, Handler>>>>;
 
   constructor(options: HubHttpOptions) {
     this.#options = options;
     this.#routes = {
-      '/v1/lines': { POST: (_, body) => this.#lines(body) },
-      '/v1/tasks': { POST: (_, body) => this.#tasks(body), GET: () => this.#runningTasks() },
-      '/v1/metrics': { POST: (request, body) => this.#otlp(request, body) },
-      '/v1/status': { GET: () => this.#status() },
+      '/v1/lines': { POST: { takesBody: true, answer: (_, body) => this.#lines(body) } },
+      '/v1/tasks': {
+        POST: { takesBody: true, answer: (_, body) => this.#tasks(body) },
+        GET: { answer: () => this.#runningTasks() },
+      },
+      '/v1/metrics': { POST: { takesBody: true, answer: (request, body) => this.#otlp(request, body) } },
+      '/v1/status': { GET: { answer: () => this.#status() } },
     };
     this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS });
     // Idle for so long while something is expected.
@@ -81,16 +99,16 @@ export class HubHttp {
     this.#server.on('request', (request, response) => void this.#handle(request, response));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       options.state.count('wrong_request');
-      if (!socket.writable) return;
-      const text = `${JSON.stringify({ error: `this is no HTTP request: ${messageOf(error)}` })}\n`;
-      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}`;
-      socket.end(`${head}\r\nConnection: close\r\n\r\n${text}`);
+      if (socket.writable) socket.end(rawAnswer('400 Bad Request', `this is no HTTP request: ${messageOf(error)}`));
     });
   }
 
   /** Takes over a connection whose first bytes it can read. */
   serve(socket: Socket, isPort: boolean): void {
-    if (isPort) this.#ofPort.add(socket);
+    const connection: Connection = { isPort, deadline: undefined, requests: 0 };
+    this.#connections.set(socket, connection);
+    this.#awaitHeaders(socket);
+    socket.once('close', () => connection.deadline?.cancel());
     this.#server.emit('connection', socket);
   }
 
@@ -98,20 +116,44 @@ export class HubHttp {
     this.#server.close();
   }
 
+  /** Node's own deadlines begin only in a server that listens itself. */
+  #awaitHeaders(socket: Socket): void {
+    this.#setDeadline(socket, HEADERS_WITHIN_MS, () => {
+      const text = `the headers of the request were not complete within ${HEADERS_WITHIN_MS / 1000} s`;
+      socket.end(rawAnswer('408 Request Timeout', text));
+      socket.destroySoon();
+    });
+  }
+
+  #setDeadline(socket: Socket, withinMs: number, end: () => void): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) return;
+    connection.deadline?.cancel();
+    connection.deadline = this.#options.clock.after(withinMs, () => {
+      this.#options.state.count('slow_request');
+      end();
+    });
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const deadline = this.#options.clock.after(REQUEST_WITHIN_MS, () => request.destroy());
+    const { socket } = request;
+    this.#setDeadline(socket, REQUEST_WITHIN_MS, () => socket.destroy());
+    const connection = this.#connections.get(socket);
+    if (connection !== undefined) connection.requests++;
+    response.once('close', () => {
+      // The next one of a client that does not wait for answers may be there already.
+      if (connection !== undefined && --connection.requests === 0 && !socket.destroyed) this.#awaitHeaders(socket);
+    });
     let answer: Answer;
     try {
       answer = await this.#answerTo(request);
     } catch (error) {
-      if (request.destroyed && !(error instanceof Refusal)) return;
-      if (error instanceof Refusal) {
+      if (request.destroyed && !(error instanceof RefusedRequest)) return;
+      if (error instanceof RefusedRequest) {
         answer = { status: error.status, headers: error.headers, body: { error: error.message } };
       } else {
         answer = { status: 500, body: { error: `internal error: ${messageOf(error)}` } };
       }
-    } finally {
-      deadline.cancel();
     }
     const { status, headers, body } = answer;
     const isRaw = typeof body === 'string' || body instanceof Uint8Array;
@@ -120,7 +162,7 @@ export class HubHttp {
       ...(isRaw ? {} : { 'content-type': 'application/json' }),
       'content-length': bytes.length,
       // What it was sending is not read to its end.
-      ...(request.complete ? {} : { connection: 'close' }),
+      ...(request.complete || !hasBody(request) ? {} : { connection: 'close' }),
       ...headers,
     });
     response.end(bytes);
@@ -128,7 +170,8 @@ export class HubHttp {
 
   async #answerTo(request: IncomingMessage): Promise<Answer> {
     const { method = '', url = '' } = request;
-    if (this.#ofPort.has(request.socket)) this.#mustBeLocal(request);
+    const isPort = this.#connections.get(request.socket)?.isPort === true;
+    if (isPort) this.#mustBeLocal(request);
     const path = url.replace(/[?#].*$/s, '');
     const route = Object.hasOwn(this.#routes, path) ? this.#routes[path] : undefined;
     if (route === undefined) {
@@ -140,7 +183,13 @@ export class HubHttp {
     const handler = Object.hasOwn(route, method) ? route[method] : undefined;
     const allow = Object.keys(route).join(', ');
     if (handler === undefined) throw this.#refused(405, `${path} takes ${allow}, and not ${method}`, { allow });
-    return handler(request, await this.#bodyOf(request));
+    if (handler.takesBody === undefined) return handler.answer(request, NO_BODY);
+    this.#mustNotBeTooFast();
+    return this.#withBody(request, isPort ? 'port' : 'socket', (body) => {
+      // Others may have used what there was.
+      this.#mustNotBeTooFast();
+      return handler.answer(request, body);
+    });
   }
 
   #mustBeLocal({ headers }: IncomingMessage): void {
@@ -158,36 +207,52 @@ export class HubHttp {
     }
   }
 
-  #foreign(message: string): Refusal {
+  #foreign(message: string): RefusedRequest {
     this.#options.state.count('foreign_origin');
-    return new Refusal(403, message);
+    return new RefusedRequest(403, message);
   }
 
-  #refused(status: number, message: string, headers?: Readonly<Record<string, string>>): Refusal {
+  #refused(status: number, message: string, headers?: Readonly<Record<string, string>>): RefusedRequest {
     this.#options.state.count('wrong_request');
-    return new Refusal(status, message, headers);
+    return new RefusedRequest(status, message, headers);
   }
 
-  async #bodyOf(request: IncomingMessage): Promise<Buffer> {
+  async #withBody(
+    request: IncomingMessage,
+    from: 'socket' | 'port',
+    answer: (body: Buffer) => Answer,
+  ): Promise<Answer> {
+    const held = this.#heldBytes;
+    const most = from === 'port' ? HUB_LIMITS.portBodiesBytes : HUB_LIMITS.bodiesBytes;
     const chunks: Buffer[] = [];
     let bytes = 0;
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > HUB_LIMITS.bodyBytes) {
-        this.#options.state.count('too_large');
-        throw new Refusal(413, `the body has more than ${HUB_LIMITS.bodyBytes} bytes, which is the limit`);
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        held[from] += chunk.length;
+        if (bytes > HUB_LIMITS.bodyBytes) {
+          this.#options.state.count('too_large');
+          throw new RefusedRequest(413, `the body has more than ${HUB_LIMITS.bodyBytes} bytes, which is the limit`);
+        }
+        if (held[from] > most) {
+          this.#options.state.count('too_many_bodies');
+          const message = `requests that are sent at the same time have more than ${most} bytes together, which is the limit`;
+          throw new RefusedRequest(503, message, { 'retry-after': '1' });
+        }
+        chunks.push(chunk);
       }
-      chunks.push(chunk);
+      return answer(Buffer.concat(chunks));
+    } finally {
+      held[from] -= bytes;
     }
-    return Buffer.concat(chunks);
   }
 
   #lines(body: Buffer): Answer {
     const { state } = this.#options;
+    this.#pay(body, linesIn(body), 'lines');
     const lines = linesOf(body);
     if (lines.length === 0)
       throw this.#refused(400, 'the body is empty; expected lines such as {"metrics":{"name":1}}');
-    this.#mustHaveTime(lines.length, 'lines');
     return resultOf(
       lines,
       (line) => state.takeBytes(line.line, undefined),
@@ -198,8 +263,8 @@ export class HubHttp {
   #tasks(body: Buffer): Answer {
     const { state } = this.#options;
     const tasks = tasksOf(body);
+    this.#pay(body, typeof tasks === 'string' ? 1 : tasks.length, 'tasks');
     if (typeof tasks === 'string') throw this.#refused(400, tasks);
-    this.#mustHaveTime(tasks.length, 'tasks');
     return resultOf(
       tasks,
       (task) => state.takeValue({ task }, undefined),
@@ -208,19 +273,23 @@ export class HubHttp {
   }
 
   #otlp({ headers }: IncomingMessage, body: Buffer): Answer {
-    const { otlpMetrics } = this.#options.state;
-    this.#mustHaveTokens(Math.ceil(body.length / OTLP_BYTES_PER_LINE));
-    const asked = new Set<string>();
+    const { otlpMetrics, otlpReceiver } = this.#options.state;
+    const accepted = new Set<string>();
     const {
       status,
       headers: answered,
       body: answer,
       ...result
-    } = this.#otlpReceiver.receive(headers, body, (name) => {
-      if (!otlpMetrics.values.has(name)) asked.add(name);
+    } = otlpReceiver.receive(headers, body, (names) => {
+      const unknown = names.filter((name) => !otlpMetrics.values.has(name) && !accepted.has(name));
       const { otlpMetrics: most } = HUB_LIMITS;
-      return otlpMetrics.values.size + asked.size <= most ? undefined : `there are ${most} metrics, which is the limit`;
+      if (unknown.length > 0 && otlpMetrics.values.size + accepted.size + unknown.length > most) {
+        return `there are ${most} metrics, which is the limit`;
+      }
+      for (const name of unknown) accepted.add(name);
+      return undefined;
     });
+    this.#options.rate.spendRequest(Math.max(1, Math.ceil(result.plainBytes / BODY_BYTES_PER_LINE)));
     if (result.problem !== undefined) this.#options.state.count('otlp');
     otlpMetrics.set(
       result.ended.map((name) => [name, null] as const),
@@ -230,22 +299,22 @@ export class HubHttp {
     return { status, headers: answered, body: answer };
   }
 
-  /** All at once, or nothing. */
-  #mustHaveTime(count: number, what: string): void {
+  /** Also for what is refused: it was read. */
+  #pay(body: Buffer, count: number, what: string): void {
     const { linesPerRequest } = HUB_LIMITS;
-    const { state } = this.#options;
-    if (count > linesPerRequest) {
-      state.count('too_large');
-      throw new Refusal(413, `the body has ${count} ${what}; expected at most ${linesPerRequest} in one request`);
-    }
-    this.#mustHaveTokens(count);
+    const { state, rate } = this.#options;
+    const isTooMuch = count > linesPerRequest;
+    rate.spendRequest(Math.max(isTooMuch ? 1 : count, Math.ceil(body.length / BODY_BYTES_PER_LINE)));
+    if (!isTooMuch) return;
+    state.count('too_large');
+    throw new RefusedRequest(413, `the body has ${count} ${what}; expected at most ${linesPerRequest} in one request`);
   }
 
-  #mustHaveTokens(count: number): void {
-    const { state, allLines } = this.#options;
-    if (allLines.take(count)) return;
+  #mustNotBeTooFast(): void {
+    const { state, rate } = this.#options;
+    if (rate.hasRequest()) return;
     state.count('too_fast');
-    throw new Refusal(429, `this machine's programs send more than ${HUB_LIMITS.linesPerS} lines a second`, {
+    throw new RefusedRequest(429, `this machine's programs send more than ${HUB_LIMITS.linesPerS} lines a second`, {
       'retry-after': '1',
     });
   }
@@ -284,6 +353,13 @@ export class HubHttp {
   }
 }
 
+/** To what has not become a request. */
+function rawAnswer(status: string, error: string): string {
+  const text = `${JSON.stringify({ error })}\n`;
+  const head = `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}`;
+  return `${head}\r\nConnection: close\r\n\r\n${text}`;
+}
+
 /** As the other members of the API are written. */
 const LIMITS_SHOWN = Object.fromEntries(
   Object.entries(HUB_LIMITS).map(([name, value]) => [
@@ -312,6 +388,17 @@ function resultOf<T>(
   }
   const accepted = items.length - refusedCount;
   return { status: accepted === 0 ? 400 : 200, body: { accepted, refused } };
+}
+
+/** Blank ones included: each costs time. */
+function linesIn(body: Buffer): number {
+  let count = body.length > 0 && body.at(-1) !== LINE_FEED ? 1 : 0;
+  for (let at = 0; at < body.length; at++) if (body[at] === LINE_FEED) count++;
+  return count;
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 function linesOf(body: Buffer): { readonly line: SplitLine; readonly number: number }[] {

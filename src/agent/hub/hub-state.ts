@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Clock } from '../../lib/clock.ts';
 import type { EndedTask } from '../../model/telemetry.ts';
+import { MetricsReceiver } from '../otlp/metrics-receiver.ts';
 import { HUB_LIMITS, METRIC_KEEP_MS } from './limits.ts';
 import { type Line, type LineRefusal, lineOf, parseLine, RefusedLine } from './line.ts';
 import type { SplitLine } from './line-splitter.ts';
@@ -20,6 +21,8 @@ export type ConnectionRefusal =
   | 'wrong_request'
   | 'foreign_origin'
   | 'too_large'
+  | 'too_many_bodies'
+  | 'slow_request'
   | 'otlp';
 
 export interface HubStateOptions {
@@ -39,6 +42,7 @@ export class HubState {
   readonly tasks: TaskStore;
   readonly metrics: MetricStore;
   readonly otlpMetrics: MetricStore;
+  readonly otlpReceiver = new MetricsReceiver();
   readonly counts = { lines: 0, refused: new Map<LineRefusal | ConnectionRefusal, number>(), vanished: 0 };
 
   constructor(options: HubStateOptions) {
@@ -85,7 +89,7 @@ export class HubState {
 
   sweep(): void {
     this.metrics.sweep();
-    this.otlpMetrics.sweep();
+    for (const name of this.otlpMetrics.sweep()) this.otlpReceiver.forget(name);
     this.counts.vanished += this.tasks.sweep();
   }
 

@@ -20,9 +20,9 @@ import { type ConnectionRefusal, HubState } from './hub-state.ts';
 import { KeptTasks } from './kept-tasks.ts';
 import { FIRST_BYTE_WITHIN_MS, HUB_LIMITS, SWEEP_EVERY_MS } from './limits.ts';
 import { LineConnection } from './line-connection.ts';
+import { LineRate } from './line-rate.ts';
 import { systemProcesses } from './processes.ts';
 import { SocketFile, SocketRefused } from './socket-file.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** Plain data, since it travels to the agent's thread. */
 export interface HubSettings {
@@ -46,9 +46,11 @@ export interface HubOptions {
 export class Hub {
   readonly state: HubState;
   readonly #options: HubOptions;
-  readonly #allLines: TokenBucket;
+  readonly #rate: LineRate;
   readonly #http: HubHttp;
   readonly #sockets = new Set<Socket>();
+  /** How many of them came by the port. */
+  #portConnections = 0;
   readonly #lines = new Set<LineConnection>();
   #file: SocketFile | undefined;
   #fileServer: Server | undefined;
@@ -62,11 +64,11 @@ export class Hub {
     const { clock, onEnded, status } = options;
     this.#options = options;
     this.state = new HubState({ clock, processes: systemProcesses, onEnded });
-    this.#allLines = new TokenBucket(clock, { perS: HUB_LIMITS.linesPerS, atOnce: HUB_LIMITS.linesAtOnce });
+    this.#rate = new LineRate(clock, { perS: HUB_LIMITS.linesPerS, atOnce: HUB_LIMITS.linesAtOnce });
     this.#http = new HubHttp({
       state: this.state,
       clock,
-      allLines: this.#allLines,
+      rate: this.#rate,
       status: () => ({ ...status(), connections: this.#sockets.size }),
     });
   }
@@ -182,12 +184,19 @@ export class Hub {
   #accept(socket: Socket, isPort: boolean): void {
     // A client that goes away while it is answered is none of our errors.
     socket.on('error', () => {});
-    if (this.#sockets.size >= HUB_LIMITS.connections) {
+    const most = isPort ? HUB_LIMITS.portConnections : HUB_LIMITS.connections;
+    const there = isPort ? this.#portConnections : this.#sockets.size - this.#portConnections;
+    if (there >= most) {
       this.state.count('too_many_connections');
-      refuse(socket, 'too_many_connections', `there are ${HUB_LIMITS.connections} connections, which is the limit`);
+      refuse(
+        socket,
+        'too_many_connections',
+        `there are ${most} connections${isPort ? ' on this port' : ''}, which is the limit`,
+      );
       return;
     }
     this.#sockets.add(socket);
+    if (isPort) this.#portConnections++;
     const { clock } = this.#options;
     const silence = clock.after(FIRST_BYTE_WITHIN_MS, () => {
       this.state.count('silent');
@@ -196,6 +205,7 @@ export class Hub {
     socket.once('close', () => {
       silence.cancel();
       this.#sockets.delete(socket);
+      if (isPort) this.#portConnections--;
     });
     const endEmpty = () => socket.end();
     socket.once('end', endEmpty);
@@ -213,7 +223,7 @@ export class Hub {
       this.#http.serve(socket, isPort);
     } else if (mayBeginLine(firstByte)) {
       const { clock } = this.#options;
-      const connection = new LineConnection({ socket, state: this.state, clock, allLines: this.#allLines });
+      const connection = new LineConnection({ socket, state: this.state, clock, rate: this.#rate });
       this.#lines.add(connection);
       socket.once('close', () => this.#lines.delete(connection));
     } else {

@@ -7,6 +7,8 @@ export const HUB_LIMITS = {
   lineBytes: 64 * 1024,
   /** A worker with a task per core has some hundreds; a quarter of the open files that the unit allows (LimitNOFILE). */
   connections: 256,
+  /** Of the port, where everybody may connect: they are not counted among the others, which they can so not keep away. */
+  portConnections: 64,
   /** A program that reports more at once is one that does not end its tasks. */
   tasksPerConnection: 1_000,
   /** Those of a large worker; a fifth of what a heartbeat may hold. */
@@ -21,11 +23,15 @@ export const HUB_LIMITS = {
   connectionLinesPerS: 500,
   /** As many at once: all tasks of a batch may start in the same moment. */
   connectionLinesAtOnce: 1_000,
-  /** Lines per second of all connections and requests together: of four such programs. */
+  /** Lines per second of all connections and requests together: of four such programs. Half of them for connections, half for requests. */
   linesPerS: 2_000,
   linesAtOnce: 4_000,
   /** A whole export of an OpenTelemetry SDK; the default limit of gRPC and of the OpenTelemetry collector. */
   bodyBytes: 4 * MIB,
+  /** Of the bodies that are held at the same time: four of the largest. */
+  bodiesBytes: 16 * MIB,
+  /** The same of requests on the port, which so cannot keep away those on the socket. */
+  portBodiesBytes: 8 * MIB,
   /** Lines of one request, and tasks of one request: what one connection may send at once. */
   linesPerRequest: 1_000,
   /** Answers that a client does not read; further ones are dropped. */
@@ -36,7 +42,9 @@ export const HUB_LIMITS = {
 
 /** A client that has connected says something within this time. */
 export const FIRST_BYTE_WITHIN_MS = 30_000;
-/** An HTTP request is complete within this time: 4 MiB at 1.5 Mbit/s. */
+/** The headers of an HTTP request are complete within this time after their first byte, or after the answer to the last request: they are sent at once. */
+export const HEADERS_WITHIN_MS = 10_000;
+/** The rest of an HTTP request, and its answer, within this time: 4 MiB at 1.5 Mbit/s. */
 export const REQUEST_WITHIN_MS = 30_000;
 
 /** After this time without a new value, Prometheus calls a series stale. Long enough for exporters that push each minute. */

@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import type { HubState } from './hub-state.ts';
 import { HUB_LIMITS } from './limits.ts';
 import { RefusedLine } from './line.ts';
+import type { LineRate } from './line-rate.ts';
 import { LineSplitter, type SplitLine } from './line-splitter.ts';
 import type { Owner } from './task-store.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -18,8 +19,8 @@ export interface LineConnectionOptions {
   readonly socket: Socket;
   readonly state: HubState;
   readonly clock: Clock;
-  /** Of all connections together. */
-  readonly allLines: TokenBucket;
+  /** Of the whole machine. */
+  readonly rate: LineRate;
 }
 
 export class LineConnection {
@@ -29,6 +30,8 @@ export class LineConnection {
   readonly #lines: TokenBucket;
   /** Read, and to be taken when the client may go on. */
   #held: SplitLine | undefined;
+  /** Read, and not yet paid for. */
+  #unpaidBytes = 0;
   #line = 0;
   #accepted = 0;
   #refused = 0;
@@ -43,6 +46,7 @@ export class LineConnection {
     this.#lines = new TokenBucket(clock, { perS, atOnce });
     socket.on('data', (chunk: Buffer) => {
       this.#splitter.push(chunk);
+      this.#unpaidBytes += chunk.length;
       this.#work();
     });
     socket.on('end', () => {
@@ -61,22 +65,36 @@ export class LineConnection {
   /** Takes what has come, as far as the client may go on now. */
   #work(): void {
     if (this.#waiting !== undefined || this.#isClosed) return;
-    const { socket, clock, state } = this.#options;
+    // Bytes cost something, too: a line that never ends would cost nothing otherwise.
+    while (this.#unpaidBytes >= HUB_LIMITS.lineBytes) {
+      if (!this.#mayGoOn()) {
+        this.#slowDown();
+        return;
+      }
+      this.#pay();
+      this.#unpaidBytes -= HUB_LIMITS.lineBytes;
+    }
     for (;;) {
       const line = this.#held ?? this.#splitter.next() ?? (this.#hasEnded ? this.#splitter.rest() : undefined);
       this.#held = undefined;
       if (line === undefined) {
         if (this.#hasEnded) this.#sum();
-        else socket.resume();
+        else this.#options.socket.resume();
         return;
       }
       if (!this.#mayGoOn()) {
         this.#held = line;
-        break;
+        this.#slowDown();
+        return;
       }
+      this.#pay();
       this.#line++;
       if (!isBlank(line)) this.#take(line);
     }
+  }
+
+  #slowDown(): void {
+    const { socket, clock, state } = this.#options;
     state.count('slowed_down');
     socket.pause();
     this.#waiting = clock.after(RETRY_AFTER_MS, () => {
@@ -86,12 +104,16 @@ export class LineConnection {
   }
 
   #mayGoOn(): boolean {
-    return this.#lines.has() && this.#options.allLines.has();
+    return this.#lines.has() && this.#options.rate.hasLine();
+  }
+
+  /** For a line, blank ones included: each costs time. */
+  #pay(): void {
+    this.#lines.spend(1);
+    this.#options.rate.takeLine();
   }
 
   #take(line: SplitLine): void {
-    this.#lines.take();
-    this.#options.allLines.take();
     try {
       const { id, wasUnknown } = this.#options.state.takeBytes(line, this.#owner);
       this.#accepted++;

@@ -70,12 +70,16 @@ export class MetricStore {
     }
   }
 
-  sweep(): void {
+  /** @returns the names of those that have expired, and are removed */
+  sweep(): readonly string[] {
+    const expired: string[] = [];
     const nowMs = this.#clock.monotonicMs();
     for (const [name, { owner, expiresAtMs }] of this.#settings) {
       if (owner !== undefined || nowMs < expiresAtMs) continue;
       this.#values.delete(name);
       this.#settings.delete(name);
+      expired.push(name);
     }
+    return expired;
   }
 }

@@ -19,11 +19,9 @@ export class TokenBucket {
     this.#filledAtMs = clock.monotonicMs();
   }
 
-  /** Takes `count` tokens if there are as many. */
-  take(count = 1): boolean {
-    if (!this.has(count)) return false;
+  /** Takes them in any case: with fewer there is a debt, which is paid before there are tokens again. */
+  spend(count: number): void {
     this.#tokens -= count;
-    return true;
   }
 
   has(count = 1): boolean {

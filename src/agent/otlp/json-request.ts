@@ -10,12 +10,11 @@ import {
   type MetricKind,
   type MetricsRequest,
   NO_RECORDED_VALUE,
-  PointBudget,
+  ReadBudget,
   type ReceivedMetric,
   type ReceivedPoint,
   TEMPORALITIES,
 } from './metrics-request.ts';
-import { MAX_POINTS } from './otlp-limits.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -27,19 +26,19 @@ const KINDS = {
   summary: 'summary',
 } as const satisfies Record<string, MetricKind>;
 
-/** @throws BadRequest naming the member that is wrong */
+/** @throws BadRequest naming the member that is wrong, TooManyParts */
 export function readJsonRequest(body: Buffer): MetricsRequest {
   const metrics: ReceivedMetric[] = [];
-  const budget = new PointBudget(MAX_POINTS);
+  const budget = new ReadBudget();
   const request = objectOf(parsed(body), '');
-  for (const [resourceMetrics, resourcePath] of objectsIn(request, 'resourceMetrics', '')) {
-    for (const [scopeMetrics, scopePath] of objectsIn(resourceMetrics, 'scopeMetrics', resourcePath)) {
-      for (const [metric, path] of objectsIn(scopeMetrics, 'metrics', scopePath)) {
+  for (const [resourceMetrics, resourcePath] of objectsIn(request, 'resourceMetrics', '', budget)) {
+    for (const [scopeMetrics, scopePath] of objectsIn(resourceMetrics, 'scopeMetrics', resourcePath, budget)) {
+      for (const [metric, path] of objectsIn(scopeMetrics, 'metrics', scopePath, budget)) {
         metrics.push(readMetric(metric, path, budget));
       }
     }
   }
-  return { metrics, pointsNotRead: budget.notRead };
+  return { metrics, pointsNotRead: budget.pointsNotRead };
 }
 
 function parsed(body: Buffer): unknown {
@@ -56,21 +55,23 @@ function parsed(body: Buffer): unknown {
   }
 }
 
-function readMetric(metric: JsonObject, path: string, budget: PointBudget): ReceivedMetric {
+function readMetric(metric: JsonObject, path: string, budget: ReadBudget): ReceivedMetric {
   const name = stringOf(metric.name ?? '', `${path}.name`);
   const member = (Object.keys(KINDS) as (keyof typeof KINDS)[]).find((key) => isSet(metric[key]));
   if (member === undefined) return { name, kind: undefined, temporality: 'unspecified', points: [] };
   const data = objectOf(metric[member], `${path}.${member}`);
   const temporality = integerOf(data.aggregationTemporality ?? 0, `${path}.${member}.aggregationTemporality`);
   const points: ReceivedPoint[] = [];
-  for (const [point, pointPath] of objectsIn(data, 'dataPoints', `${path}.${member}`)) {
-    if (budget.take()) points.push(readPoint(point, pointPath, KINDS[member]));
+  for (const [point, pointPath] of objectsIn(data, 'dataPoints', `${path}.${member}`, budget)) {
+    if (budget.takePoint()) points.push(readPoint(point, pointPath, KINDS[member], budget));
   }
   return { name, kind: KINDS[member], temporality: TEMPORALITIES[temporality] ?? 'unspecified', points };
 }
 
-function readPoint(point: JsonObject, path: string, kind: MetricKind): ReceivedPoint {
-  const attributes = objectsIn(point, 'attributes', path).map(([attribute, at]) => readAttribute(attribute, at));
+function readPoint(point: JsonObject, path: string, kind: MetricKind, budget: ReadBudget): ReceivedPoint {
+  const attributes = objectsIn(point, 'attributes', path, budget).map(([attribute, at]) =>
+    readAttribute(attribute, at),
+  );
   const ended = (integerOf(point.flags ?? 0, `${path}.flags`) & NO_RECORDED_VALUE) !== 0;
   const number = (member: string): number | undefined => {
     const value = point[member];
@@ -98,11 +99,17 @@ function isSet(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-function objectsIn(parent: JsonObject, member: string, path: string): [object: JsonObject, path: string][] {
+function objectsIn(
+  parent: JsonObject,
+  member: string,
+  path: string,
+  budget: ReadBudget,
+): [object: JsonObject, path: string][] {
   const memberPath = path === '' ? member : `${path}.${member}`;
   const list = parent[member];
   if (!isSet(list)) return [];
   if (!Array.isArray(list)) throw wrong(memberPath, list, 'an array');
+  budget.takeParts(list.length);
   return list.map((item, index) => [objectOf(item, `${memberPath}[${index}]`), `${memberPath}[${index}]`]);
 }
 

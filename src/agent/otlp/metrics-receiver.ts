@@ -6,7 +6,7 @@
  * |-------------------------|-----------------------------------------------------------------------------|
  * | gauge                   | `<name>`: its value                                                         |
  * | sum, cumulative         | `<name>`: its value                                                         |
- * | sum, delta              | `<name>`: the total of all deltas since the agent started                   |
+ * | sum, delta              | `<name>`: the total of all deltas since the metric began                    |
  * | histogram of both kinds | `<name>.count` and, if sent, `<name>.sum`; of deltas their totals           |
  * | summary                 | `<name>.count` and `<name>.sum`; its quantiles are skipped                  |
  *
@@ -19,7 +19,13 @@ import { shortText } from '../../lib/foreign-text.ts';
 import { type Encoding, type ErrorAnswer, errorAnswer, type HttpAnswer, successAnswer } from './answer.ts';
 import { readJsonRequest } from './json-request.ts';
 import { attributesProblem, customMetricNameOf } from './metric-name.ts';
-import { BadRequest, type MetricsRequest, type ReceivedMetric, type ReceivedPoint } from './metrics-request.ts';
+import {
+  BadRequest,
+  type MetricsRequest,
+  type ReceivedMetric,
+  type ReceivedPoint,
+  TooManyParts,
+} from './metrics-request.ts';
 import { MAX_ATTRIBUTES, MAX_NAME_BYTES, MAX_REQUEST_BYTES, MAX_TOLD_REASONS, MAX_TOTALS } from './otlp-limits.ts';
 import { readProtobufRequest } from './protobuf-request.ts';
 
@@ -33,44 +39,53 @@ export interface MetricsAnswer extends HttpAnswer {
   readonly ended: readonly string[];
   /** Data points that were rejected. */
   readonly rejected: number;
+  /** Size of the body after decompression, or what it may have been if that failed: what it cost to read it. */
+  readonly plainBytes: number;
   /** Why points, or the whole request, were rejected, for a log; undefined: nothing was. */
   readonly problem: string | undefined;
 }
 
 /**
- * Why the agent does not take this metric (for example because it has too many); undefined: it does. Asked once for each metric of a
- * request, before anything is set.
+ * Why the agent does not take these custom metrics of one data point (for example because it has too many); undefined: it takes them all. Asked once for each
+ * data point of a request, before anything is set.
  */
-export type Refusal = (name: string, value: number, accepted: ReadonlyMap<string, number>) => string | undefined;
+export type MetricRefusal = (names: readonly string[]) => string | undefined;
 
-const acceptAll: Refusal = () => undefined;
+const acceptAll: MetricRefusal = () => undefined;
 
 export class MetricsReceiver {
   /** Totals of deltas, by the name of their custom metric. */
   readonly #totals = new Map<string, number>();
 
-  receive(headers: RequestHeaders, body: Buffer, refusal: Refusal = acceptAll): MetricsAnswer {
+  receive(headers: RequestHeaders, body: Buffer, refusal: MetricRefusal = acceptAll): MetricsAnswer {
     const type = headerOf(headers, 'content-type').split(';', 1)[0]?.trim().toLowerCase() ?? '';
     const encoding = ENCODINGS.get(type);
     if (encoding === undefined) {
       const shown = type === '' ? 'missing' : `"${shortText(type, 100)}"`;
-      return failed('json', {
-        status: 415,
-        message: `content-type is ${shown}; expected application/x-protobuf or application/json`,
-      });
+      const message = `content-type is ${shown}; expected application/x-protobuf or application/json`;
+      return failed('json', { status: 415, message }, body.length);
     }
     const plain = plainBody(headers, body);
-    if (!Buffer.isBuffer(plain)) return failed(encoding, plain);
+    if (!Buffer.isBuffer(plain)) {
+      return failed(encoding, plain, Math.min(MAX_REQUEST_BYTES, MAX_DEFLATE_RATIO * body.length));
+    }
     try {
-      return this.#take(encoding, encoding === 'json' ? readJsonRequest(plain) : readProtobufRequest(plain), refusal);
+      const request = encoding === 'json' ? readJsonRequest(plain) : readProtobufRequest(plain);
+      return { ...this.#take(encoding, request, refusal), plainBytes: plain.length };
     } catch (error) {
+      if (error instanceof TooManyParts) return failed(encoding, { status: 413, message: error.message }, plain.length);
       if (!(error instanceof BadRequest)) throw error;
       const message = `the body is not an OTLP metrics request: ${shortText(error.message)}`;
-      return failed(encoding, { status: 400, message, field: shortText(error.field) });
+      return failed(encoding, { status: 400, message, field: shortText(error.field) }, plain.length);
     }
   }
 
-  #take(encoding: Encoding, { metrics: received, pointsNotRead }: MetricsRequest, refusal: Refusal): MetricsAnswer {
+  /** The metric has ended: deltas that come later begin a new total. */
+  forget(name: string): void {
+    this.#totals.delete(name);
+  }
+
+  #take(encoding: Encoding, { metrics: received, pointsNotRead }: MetricsRequest, refusal: MetricRefusal) {
     const metrics = new Map<string, number>();
     const ended = new Set<string>();
     const rejections = new Rejections();
@@ -99,7 +114,7 @@ export class MetricsReceiver {
     point: ReceivedPoint,
     metrics: Map<string, number>,
     ended: Set<string>,
-    refusal: Refusal,
+    refusal: MetricRefusal,
   ): string | undefined {
     if (name === '') return 'its name is empty';
     const attributeProblem = attributesProblem(point.attributes, MAX_ATTRIBUTES);
@@ -132,14 +147,14 @@ export class MetricsReceiver {
       }
       return undefined;
     }
-    for (const [custom, value] of wanted) {
+    for (const [, value] of wanted) {
       if (!Number.isFinite(value)) return `its value is ${value}; expected a finite number`;
-      const refused = refusal(custom, value, metrics);
-      if (refused !== undefined) return refused;
     }
     const isDelta = hasTemporality && temporality === 'delta';
     const newTotals = isDelta ? wanted.filter(([custom]) => !this.#totals.has(custom)).length : 0;
     if (this.#totals.size + newTotals > MAX_TOTALS) return `the agent adds up deltas of at most ${MAX_TOTALS} metrics`;
+    const refused = refusal(wanted.map(([custom]) => custom));
+    if (refused !== undefined) return refused;
     for (const [custom, value] of wanted) {
       if (isDelta) this.#totals.set(custom, value);
       metrics.set(custom, value);
@@ -152,6 +167,9 @@ export class MetricsReceiver {
     return isDelta ? (this.#totals.get(custom) ?? 0) + value : value;
   }
 }
+
+/** By which deflate makes a body smaller at most. */
+const MAX_DEFLATE_RATIO = 1032;
 
 const ENCODINGS: ReadonlyMap<string, Encoding> = new Map([
   ['application/x-protobuf', 'protobuf'],
@@ -183,12 +201,13 @@ function plainBody(headers: RequestHeaders, body: Buffer): Buffer | ErrorAnswer 
   }
 }
 
-function failed(encoding: Encoding, error: ErrorAnswer): MetricsAnswer {
+function failed(encoding: Encoding, error: ErrorAnswer, plainBytes: number): MetricsAnswer {
   return {
     ...errorAnswer(encoding, error),
     metrics: new Map(),
     ended: [],
     rejected: 0,
+    plainBytes,
     problem: error.message,
   };
 }

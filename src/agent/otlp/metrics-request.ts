@@ -2,6 +2,7 @@
  * What the agent reads of an OTLP metrics request, the same from protobuf and from JSON: see `protobuf-request.ts` and
  * `json-request.ts`. Everything else in a request (resources, scopes, units, exemplars, buckets, quantiles) is skipped.
  */
+import { MAX_PARTS, MAX_POINTS } from './otlp-limits.ts';
 
 /** In lifecycle of the protocol's `Metric.data`; `undefined`: a kind that this version does not know. */
 export type MetricKind = 'gauge' | 'sum' | 'histogram' | 'exponential_histogram' | 'summary';
@@ -51,22 +52,36 @@ export const TEMPORALITIES: readonly Temporality[] = ['unspecified', 'delta', 'c
 /** The bit of `DataPointFlags` that says that there is no value. */
 export const NO_RECORDED_VALUE = 1;
 
-/** How many points may still be read, over the whole request. */
-export class PointBudget {
-  #left: number;
-  notRead = 0;
+/** The request has more parts than are read. */
+export class TooManyParts extends Error {
+  constructor() {
+    const what = 'resources, scopes, metrics, data points and attributes';
+    super(`the request has more than ${MAX_PARTS} ${what}, which is the limit; expected several smaller requests`);
+  }
+}
 
-  constructor(points: number) {
-    this.#left = points;
+/** What may still be read, over the whole request. */
+export class ReadBudget {
+  #points = MAX_POINTS;
+  #parts = MAX_PARTS;
+  pointsNotRead = 0;
+
+  /**
+   * Resources, scopes, metrics, data points or attributes, before they are read.
+   * @throws TooManyParts
+   */
+  takeParts(count = 1): void {
+    this.#parts -= count;
+    if (this.#parts < 0) throw new TooManyParts();
   }
 
-  /** Whether to read one more; otherwise it is counted. */
-  take(): boolean {
-    if (this.#left > 0) {
-      this.#left--;
+  /** Whether to read one more data point; otherwise it is counted. */
+  takePoint(): boolean {
+    if (this.#points > 0) {
+      this.#points--;
       return true;
     }
-    this.notRead++;
+    this.pointsNotRead++;
     return false;
   }
 }

@@ -10,13 +10,13 @@ import {
   type MetricKind,
   type MetricsRequest,
   NO_RECORDED_VALUE,
-  PointBudget,
+  ReadBudget,
   type ReceivedMetric,
   type ReceivedPoint,
   TEMPORALITIES,
   type Temporality,
+  TooManyParts,
 } from './metrics-request.ts';
-import { MAX_POINTS } from './otlp-limits.ts';
 
 /** Of `ExportMetricsServiceRequest`, `ResourceMetrics` and `ScopeMetrics`: what leads to the metrics. */
 const RESOURCE_METRICS = 1;
@@ -64,33 +64,35 @@ const BOOL_VALUE = 2;
 const INT_VALUE = 3;
 const DOUBLE_VALUE = 4;
 
-/** @throws BadRequest if the bytes are no such message */
+/** @throws BadRequest if the bytes are no such message, TooManyParts */
 export function readProtobufRequest(body: Uint8Array): MetricsRequest {
   const metrics: ReceivedMetric[] = [];
-  const budget = new PointBudget(MAX_POINTS);
+  const budget = new ReadBudget();
   try {
-    for (const resourceMetrics of messagesIn(body, RESOURCE_METRICS)) {
-      for (const scopeMetrics of messagesIn(resourceMetrics, SCOPE_METRICS)) {
-        for (const metric of messagesIn(scopeMetrics, METRICS)) metrics.push(readMetric(metric, budget));
+    for (const resourceMetrics of messagesIn(body, RESOURCE_METRICS, budget)) {
+      for (const scopeMetrics of messagesIn(resourceMetrics, SCOPE_METRICS, budget)) {
+        for (const metric of messagesIn(scopeMetrics, METRICS, budget)) metrics.push(readMetric(metric, budget));
       }
     }
   } catch (error) {
-    if (error instanceof BadRequest) throw error;
+    if (error instanceof BadRequest || error instanceof TooManyParts) throw error;
     throw new BadRequest('', `it is not a protobuf message: ${messageOf(error)}`);
   }
-  return { metrics, pointsNotRead: budget.notRead };
+  return { metrics, pointsNotRead: budget.pointsNotRead };
 }
 
-function* messagesIn(bytes: Uint8Array, wanted: number): Generator<Uint8Array> {
+function* messagesIn(bytes: Uint8Array, wanted: number, budget: ReadBudget): Generator<Uint8Array> {
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag();
-    if (field === wanted && type === WireType.LengthDelimited) yield reader.bytes();
-    else reader.skip(type, field);
+    if (field === wanted && type === WireType.LengthDelimited) {
+      budget.takeParts();
+      yield reader.bytes();
+    } else reader.skip(type, field);
   }
 }
 
-function readMetric(bytes: Uint8Array, budget: PointBudget): ReceivedMetric {
+function readMetric(bytes: Uint8Array, budget: ReadBudget): ReceivedMetric {
   const reader = new BinaryReader(bytes);
   let name = '';
   let kind: MetricKind | undefined;
@@ -109,8 +111,9 @@ function readMetric(bytes: Uint8Array, budget: PointBudget): ReceivedMetric {
       while (data.pos < data.len) {
         const [dataField, dataType] = data.tag();
         if (dataField === DATA_POINTS && dataType === WireType.LengthDelimited) {
+          budget.takeParts();
           const point = data.bytes();
-          if (budget.take()) points.push(readPoint(point, POINT_FIELDS[kind]));
+          if (budget.takePoint()) points.push(readPoint(point, POINT_FIELDS[kind], budget));
         } else if (dataField === AGGREGATION_TEMPORALITY && dataType === WireType.Varint) {
           temporality = TEMPORALITIES[data.int32()] ?? 'unspecified';
         } else data.skip(dataType, dataField);
@@ -120,7 +123,7 @@ function readMetric(bytes: Uint8Array, budget: PointBudget): ReceivedMetric {
   return { name, kind, temporality, points };
 }
 
-function readPoint(bytes: Uint8Array, fields: PointFields): ReceivedPoint {
+function readPoint(bytes: Uint8Array, fields: PointFields, budget: ReadBudget): ReceivedPoint {
   const reader = new BinaryReader(bytes);
   const attributes: Attribute[] = [];
   let value: number | undefined;
@@ -129,9 +132,10 @@ function readPoint(bytes: Uint8Array, fields: PointFields): ReceivedPoint {
   let ended = false;
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag();
-    if (field === fields.attributes && type === WireType.LengthDelimited)
+    if (field === fields.attributes && type === WireType.LengthDelimited) {
+      budget.takeParts();
       attributes.push(readAttribute(reader.bytes()));
-    else if (field === fields.asDouble && type === WireType.Bit64) value = reader.double();
+    } else if (field === fields.asDouble && type === WireType.Bit64) value = reader.double();
     else if (field === fields.asInt && type === WireType.Bit64) value = Number(reader.sfixed64());
     else if (field === fields.count && type === WireType.Bit64) count = Number(reader.fixed64());
     else if (field === fields.sum && type === WireType.Bit64) sum = reader.double();

@@ -4,8 +4,10 @@ import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HUB_LIMITS } from '../../../src/agent/hub/limits.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { freePort } from '../../support/free-port.ts';
-import { sayTo, type TestHub, testHub } from '../../support/hub-client.ts';
+import { SocketClient, sayTo, type TestHub, testHub } from '../../support/hub-client.ts';
 
 let hub: TestHub;
 let port: number;
@@ -16,16 +18,28 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
+/** The body in the field of that tag, which is in the field of the tag before it. */
+function nested(tags: readonly number[], body: Buffer): Buffer {
+  return tags.reduceRight((inner, tag) => {
+    const length: number[] = [];
+    for (let left = inner.length; length.length === 0 || left > 0; left >>>= 7) {
+      length.push((left & 127) | (left > 127 ? 128 : 0));
+    }
+    return Buffer.concat([Buffer.from([tag, ...length]), inner]);
+  }, body);
+}
+
 interface Ask {
   readonly method?: string;
   readonly headers?: Record<string, string>;
   readonly body?: string | Buffer;
   /** By default the socket. */
   readonly port?: number;
+  readonly socket?: string;
 }
 
-async function ask(path: string, { method, headers = {}, body, port: at }: Ask = {}) {
-  const where = at === undefined ? { socketPath: hub.socket } : { host: '127.0.0.1', port: at };
+async function ask(path: string, { method, headers = {}, body, port: at, socket = hub.socket }: Ask = {}) {
+  const where = at === undefined ? { socketPath: socket } : { host: '127.0.0.1', port: at };
   const asking = request({ ...where, path, method: method ?? (body === undefined ? 'GET' : 'POST'), headers });
   asking.end(body);
   const answer = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
@@ -119,7 +133,88 @@ test('metrics of OTLP have a bound of their own', async () => {
   const answer = await ask('/v1/metrics', { body, headers: { 'content-type': 'application/json' } });
   expect(answer.body.partialSuccess.errorMessage).toContain('there are 2000 metrics, which is the limit');
   expect(hub.hub.state.otlpMetrics.values.size).toBe(HUB_LIMITS.otlpMetrics);
+  // Those that are there go on, whatever comes before them.
+  const known = Array.from({ length: 3 }, (_, n) => ({ name: `m${n}`, gauge: { dataPoints: [{ asInt: '7' }] } }));
+  const both = {
+    name: 'new',
+    histogram: { aggregationTemporality: 2, dataPoints: [{ count: '1', sum: 2 }] },
+  };
+  const again = await ask('/v1/metrics', {
+    body: JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics: [both, ...known] }] }] }),
+    headers: { 'content-type': 'application/json' },
+  });
+  expect(again.body.partialSuccess).toEqual({
+    rejectedDataPoints: '1',
+    errorMessage: 'metric "new": there are 2000 metrics, which is the limit',
+  });
+  expect(hub.hub.state.otlpMetrics.values.get('m2')).toBe(7);
 });
+
+test('a request costs what it was to read, also if it is refused; later ones wait until that is paid', async () => {
+  const clock = new FakeClock();
+  const other = await testHub({}, clock);
+  const send = (path: string, body: string | Buffer, headers = {}) =>
+    ask(path, { body, headers, socket: other.socket });
+  const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'gzip' };
+  // 2 million empty metrics in 4 MiB, in 4 KB.
+  const bomb = gzipSync(nested([0x0a, 0x12], Buffer.alloc(4 * 1024 ** 2 - 64, Buffer.from([0x12, 0]))));
+  expect(bomb.length).toBeLessThan(5_000);
+  expect(await send('/v1/metrics', bomb, headers)).toMatchObject({ status: 413 });
+  expect(await send('/v1/lines', '\n'.repeat(4 * 1024 ** 2))).toMatchObject({ status: 413 });
+  expect(await send('/v1/tasks', '{"task_id":"a"}')).toMatchObject({ status: 429, headers: { 'retry-after': '1' } });
+  expect(other.hub.state.counts.refused.get('too_fast')).toBe(1);
+  clock.advance(100);
+  expect(await send('/v1/tasks', '{"task_id":"a"}')).toMatchObject({ status: 200 });
+  await other.close();
+});
+
+test('bodies that are sent at the same time are bounded, on the port and on the socket for themselves', async () => {
+  const clients: SocketClient[] = [];
+  const begin = async (to: Parameters<typeof SocketClient.connect>[0]) => {
+    const client = await SocketClient.connect(to);
+    clients.push(client);
+    const { bodyBytes } = HUB_LIMITS;
+    client.say(`POST /v1/lines HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${bodyBytes}\r\n\r\n`);
+    client.say(Buffer.alloc(bodyBytes - 1, 0x20));
+  };
+  const atPort = HUB_LIMITS.portBodiesBytes / HUB_LIMITS.bodyBytes;
+  for (let n = 0; n <= atPort; n++) await begin({ host: '127.0.0.1', port });
+  await eventually(() => clients.some((client) => client.text.startsWith('HTTP/1.1 503')));
+  expect(clients.map(({ text }) => text).join('')).toContain('requests that are sent at the same time have more than');
+  expect(hub.hub.state.counts.refused.get('too_many_bodies')).toBeGreaterThan(0);
+  expect(await ask('/v1/lines', { body: '{"metrics":{"a":1}}' })).toMatchObject({ status: 200 });
+  for (const client of clients) client.socket.destroy();
+  const small = () => ask('/v1/lines', { body: '{"metrics":{"a":1}}', port });
+  await eventually(async () => (await small()).status === 200);
+});
+
+test('a request that only asks has no body', async () => {
+  const client = await SocketClient.connect(hub.socket);
+  client.say('GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n');
+  await eventually(() => client.socket.closed);
+  expect(client.text).toMatch(/^HTTP\/1.1 200 OK.*connection: close/is);
+});
+
+test.each(['', 'GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\n\r\n'])(
+  'headers that come too slowly end their connection, after %j',
+  async (before) => {
+    const clock = new FakeClock();
+    const other = await testHub({}, clock);
+    const client = await SocketClient.connect(other.socket);
+    client.say(before);
+    await eventually(() => before === '' || client.text.includes('"tasks":[]'));
+    client.say('GET /v1/status HTTP/1.1\r\nX: ');
+    await eventually(() => {
+      client.say('a');
+      clock.advance(1_000);
+      return client.socket.closed;
+    });
+    expect(client.text).toContain('HTTP/1.1 408 Request Timeout');
+    expect(client.text).toContain('the headers of the request were not complete within 10 s');
+    expect(other.hub.state.counts.refused.get('slow_request')).toBe(1);
+    await other.close();
+  },
+);
 
 test('the status has what is there, what was refused, and the limits', async () => {
   await sayTo(hub.socket, 'x\n');
@@ -156,7 +251,6 @@ test('a page may not ask whether it may', async () => {
 });
 
 test('lines come by the port, too', async () => {
-  const { SocketClient } = await import('../../support/hub-client.ts');
   const client = await SocketClient.connect({ host: '127.0.0.1', port });
   client.say({ metrics: { by_port: 1 } });
   expect(await client.end()).toEqual([{ accepted: 1, refused: 0 }]);

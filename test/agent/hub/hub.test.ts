@@ -9,6 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { HUB_LIMITS } from '../../../src/agent/hub/limits.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { freePort } from '../../support/free-port.ts';
 import { SocketClient, sayTo, type TestHub, testHub } from '../../support/hub-client.ts';
 
 const hubs: TestHub[] = [];
@@ -186,6 +187,26 @@ describe('lines', () => {
     expect(await answers).toEqual([{ accepted: 2 * most, refused: 0 }]);
   });
 
+  test('that are blank, and one that does not end, are read no faster', async () => {
+    const clock = new FakeClock();
+    const { socket, hub } = await open({}, clock);
+    const greedy = await SocketClient.connect(socket);
+    const slowed = () => hub.state.counts.refused.get('slowed_down') ?? 0;
+    greedy.say('\n'.repeat(HUB_LIMITS.connectionLinesAtOnce + 1));
+    await eventually(() => slowed() === 1);
+    // What is left after this is not enough for 64 KiB.
+    clock.advance(50);
+    greedy.say('\n'.repeat(24));
+    greedy.say('x'.repeat(2 * HUB_LIMITS.lineBytes));
+    await eventually(() => slowed() === 2);
+    greedy.say('\n', { metrics: { a: 1 } });
+    await eventually(() => {
+      clock.advance(50);
+      return hub.state.metrics.values.has('a');
+    });
+    greedy.socket.destroy();
+  });
+
   test('of which nobody reads the answers cost no memory', async () => {
     const clock = new FakeClock();
     const { socket, hub } = await open({}, clock);
@@ -212,6 +233,27 @@ describe('lines', () => {
     first.say({ metrics: { a: 1 } });
     expect(await first.end()).toEqual([{ accepted: 1, refused: 0 }]);
     expect(hub.state.counts.refused.get('too_many_connections')).toBe(1);
+    for (const client of clients) client.socket.destroy();
+  });
+
+  test('of the port have a limit of their own, and keep none of the socket away', async () => {
+    const port = await freePort();
+    const { socket, hub } = await open({ local: { host: '127.0.0.1', port } });
+    const clients: SocketClient[] = [];
+    const most = HUB_LIMITS.portConnections;
+    for (let n = 0; n <= most; n++) clients.push(await SocketClient.connect({ host: '127.0.0.1', port }));
+    await eventually(() => clients.at(-1)?.socket.closed);
+    expect(clients.at(-1)?.answers).toEqual([
+      { error: `there are ${most} connections on this port, which is the limit`, reason: 'too_many_connections' },
+    ]);
+    expect(await sayTo(socket, { metrics: { a: 1 } })).toEqual([{ accepted: 1, refused: 0 }]);
+    clients[0]?.socket.destroy();
+    await eventually(async () => {
+      const client = await SocketClient.connect({ host: '127.0.0.1', port });
+      client.say({ id: 1, metrics: { b: 1 } });
+      await client.end();
+      return hub.state.metrics.values.has('b');
+    });
     for (const client of clients) client.socket.destroy();
   });
 

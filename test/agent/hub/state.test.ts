@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { HubState } from '../../../src/agent/hub/hub-state.ts';
 import { HUB_LIMITS, METRIC_KEEP_MS, TASK_KEEP_MS } from '../../../src/agent/hub/limits.ts';
 import { RefusedLine } from '../../../src/agent/hub/line.ts';
+import { LineRate } from '../../../src/agent/hub/line-rate.ts';
 import type { Owner } from '../../../src/agent/hub/task-store.ts';
 import type { EndedTask } from '../../../src/model/telemetry.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -150,6 +151,61 @@ test('a metric is kept while its connection is open, and for its time after', ()
   expect([...state.metrics.values.keys()]).toEqual(['cron']);
   take({ metrics: { cron: null, never: null } });
   expect(state.metrics.values.size).toBe(0);
+});
+
+test('totals of deltas end with their metric, so that any number of names may come one after the other', () => {
+  const { clock, state } = start();
+  const send = (names: readonly string[]) => {
+    const dataPoints = [{ asDouble: 2 }];
+    const metrics = names.map((name) => ({ name, sum: { aggregationTemporality: 1, dataPoints } }));
+    const body = Buffer.from(JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }));
+    const answer = state.otlpReceiver.receive({ 'content-type': 'application/json' }, body);
+    state.otlpMetrics.set(answer.metrics, { keepMs: METRIC_KEEP_MS });
+    return answer;
+  };
+  for (let round = 0; round < 6; round++) {
+    expect(send(Array.from({ length: 2_000 }, (_, n) => `of ${round}: ${n}`)).rejected).toBe(0);
+    send(['always']);
+    clock.advance(METRIC_KEEP_MS - 1);
+    state.sweep();
+    send(['always']);
+    clock.advance(1);
+    state.sweep();
+  }
+  expect(Object.fromEntries(state.otlpMetrics.values)).toEqual({ always: 24 });
+  clock.advance(METRIC_KEEP_MS);
+  state.sweep();
+  expect(send(['always']).metrics.get('always')).toBe(2);
+});
+
+test('neither connections nor requests keep the other from being read; one alone may use all', () => {
+  const perS = 2_000;
+  const run = (wishes: { readonly lines: boolean; readonly requestOf: number }) => {
+    const clock = new FakeClock();
+    const rate = new LineRate(clock, { perS, atOnce: 4_000 });
+    const read = { lines: 0, requests: 0, refused: 0 };
+    for (let ms = 0; ms < 20_000; ms++) {
+      clock.advance(1);
+      for (; wishes.lines && rate.hasLine(); read.lines++) rate.takeLine();
+      if (ms % 150 !== 0) continue;
+      for (let left = wishes.requestOf; left > 0; left -= 150) {
+        if (rate.hasRequest()) {
+          rate.spendRequest(150);
+          read.requests += 150;
+        } else read.refused++;
+      }
+    }
+    return read;
+  };
+  const slow = run({ lines: true, requestOf: 150 });
+  expect(slow.refused).toBe(0);
+  expect(slow.lines).toBeGreaterThanOrEqual(19 * 1_000);
+  const both = run({ lines: true, requestOf: 15_000 });
+  expect(both.lines).toBeGreaterThanOrEqual(19 * 1_000);
+  expect(both.requests).toBeGreaterThanOrEqual(19 * 1_000);
+  expect(both.lines + both.requests).toBeLessThanOrEqual(20 * perS + 4_000 + 2 * 150);
+  expect(run({ lines: true, requestOf: 0 }).lines).toBeGreaterThanOrEqual(19 * perS);
+  expect(run({ lines: false, requestOf: 15_000 }).requests).toBeGreaterThanOrEqual(19 * perS);
 });
 
 test('a line that is refused changes nothing, whatever else is in it', () => {

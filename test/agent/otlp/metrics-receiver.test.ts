@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MetricsReceiver } from '../../../src/agent/otlp/metrics-receiver.ts';
-import { MAX_NAME_BYTES, MAX_POINTS, MAX_REQUEST_BYTES } from '../../../src/agent/otlp/otlp-limits.ts';
+import { MAX_NAME_BYTES, MAX_PARTS, MAX_POINTS, MAX_REQUEST_BYTES } from '../../../src/agent/otlp/otlp-limits.ts';
 import { decodedBy, encodedBy, METRICS_REQUEST, METRICS_RESPONSE } from '../../support/otlp-protos.ts';
 import { repetitions } from '../../support/repetitions.ts';
 
@@ -186,7 +186,7 @@ describe('rejected points', () => {
   });
 
   test('what the agent does not take is told as well', () => {
-    const refusal = (name: string) => (name === 'b' ? 'the agent has 10000 metrics already' : undefined);
+    const refusal = ([name]: readonly string[]) => (name === 'b' ? 'the agent has 10000 metrics already' : undefined);
     const answer = new MetricsReceiver().receive(
       JSON_TYPE,
       jsonOf(gauge('a', { asDouble: 1 }), gauge('b', { asDouble: 2 })),
@@ -252,6 +252,33 @@ describe('a request that is none', () => {
     expect(statusOf(answer.body)).toContain(
       message.replaceAll('"', answer.headers['content-type'] === 'application/json' ? '\\"' : '"'),
     );
+  });
+
+  const many = (part: object, count = MAX_PARTS) => new Array<object>(count).fill(part);
+  test.each<[string, object]>([
+    ['resources', { resourceMetrics: many({}, MAX_PARTS + 1) }],
+    ['scopes', { resourceMetrics: [{ scopeMetrics: many({}) }] }],
+    ['metrics', requestOf(...many({}, MAX_PARTS - 1))],
+    ['points', requestOf(gauge('g', ...many({}, MAX_PARTS - 2)))],
+    ['attributes', requestOf(gauge('g', ...many({ asInt: 1, attributes: many({}, 10) }, 9_200)))],
+  ])('more %s than are read: they are not', (_, request) => {
+    const protobuf = encodedBy(METRICS_REQUEST, request);
+    const json = Buffer.from(JSON.stringify(request));
+    for (const answer of [receive(protobuf), receive(json, JSON_TYPE)]) {
+      expect(answer).toMatchObject({
+        status: 413,
+        problem: expect.stringContaining(`the request has more than ${MAX_PARTS} resources, scopes, metrics`),
+      });
+    }
+  });
+
+  test('what it cost to read a request is the size after decompression', () => {
+    const body = protobufOf(gauge('g', { asDouble: 1 }));
+    const zipped = { ...PROTOBUF, 'content-encoding': 'gzip' };
+    expect(receive(body).plainBytes).toBe(body.length);
+    expect(receive(gzipSync(body), zipped).plainBytes).toBe(body.length);
+    expect(receive(gzipSync(Buffer.alloc(MAX_REQUEST_BYTES + 1)), zipped).plainBytes).toBe(MAX_REQUEST_BYTES);
+    expect(receive(Buffer.from('x'), zipped).plainBytes).toBeLessThan(2_000);
   });
 
   test('the answer has the type of the request, with parameters', () => {
