@@ -466,7 +466,7 @@ export const masterOptions = {
     kind: receiverUrl('http://prometheus:9090/api/v1/write'),
     fallback: undefined,
     meaning:
-      'where to send all metrics by Prometheus remote write, such as http://prometheus:9090/api/v1/write; default: nowhere',
+      'where to send all metrics by Prometheus remote write, such as http://host:9090/api/v1/write; default: nowhere',
   }),
   remoteWriteIntervalMs: option({
     env: 'REMOTE_WRITE_INTERVAL',
@@ -566,7 +566,7 @@ export const masterOptions = {
     kind: familyNames,
     fallback: '*',
     meaning:
-      'which metric families are sent by remote write, separated by commas, with * for any text: pulselane_worker_*,pulselane_heartbeats_*',
+      'which metric families are sent by remote write, separated by commas, with * for any text: pulselane_worker_*,process_*',
   }),
   otlpEndpoint: option<string | undefined>({
     env: 'OTLP_ENDPOINT',

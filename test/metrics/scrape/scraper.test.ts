@@ -148,10 +148,17 @@ describe('what is kept for the next scrape', () => {
       const { heapUsed, arrayBuffers } = process.memoryUsage();
       return heapUsed + arrayBuffers;
     };
-    const before = comeAndGo(500);
     const workers = repetitions(1000, 100_000);
-    // A worker that stayed in memory would take more than 1 kB.
-    expect(comeAndGo(workers) - before).toBeLessThan(Math.max(1024 * 1024, 200 * workers));
+    const mostBytes = Math.max(1024 * 1024, 200 * workers);
+    let before = comeAndGo(500);
+    let grownBytes = Number.POSITIVE_INFINITY;
+    // A worker that stayed in memory would take more than 1 kB, in each round. Code is compiled in one of them.
+    for (let round = 0; round < 3 && grownBytes >= mostBytes; round++) {
+      const after = comeAndGo(workers);
+      grownBytes = after - before;
+      before = after;
+    }
+    expect(grownBytes).toBeLessThan(mostBytes);
   });
 
   it('leaves out whole families beyond the most series, custom ones of the fewest workers first', () => {
